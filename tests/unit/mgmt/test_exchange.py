@@ -292,6 +292,30 @@ class Exchange(Bed):
         time.sleep(1)  # the old words come all the time
         self.assertEqual(self.of(third)["state"], "ahead")
 
+    def test_unchanged_is_said_of_what_was_asked_with(self) -> None:
+        """Not of words that another node has brought while the answer was held: they would look younger than they are."""
+        fra = self.site("fra")
+        third = fra[-1]
+        for name in fra:
+            self.peers[name].nodes = {n: self.words(age_ms=5000 if n == third else 0) for n in fra}
+        self.start(*fra)
+        for name in fra:
+            self.wait_state(name, "agreed")
+        asked = wait_for("three are asked", lambda: [n for n in self.asked(fra, 3) if n != third])
+        brings, holds = (self.peers[n] for n in asked[:2])
+        for name in {third, *asked[2:]}:  # it does not speak for itself
+            self.peers[name].nodes = {n: w for n, w in self.peers[name].nodes.items() if n != third}
+        holds.holds_s = 30
+        holds.questions.clear()
+        wait_for("it is asked", lambda: holds.questions)
+        brings.nodes = {**brings.nodes, third: self.words(age_ms=3000, stamp="b", number=9)}
+        self.wait_state(third, "ahead")
+        holds.nodes = {**holds.nodes, third: [0]}
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            self.assertGreaterEqual(self.of(third)["age_ms"], 3000)
+            time.sleep(0.02)  # the pace of the question
+
     def test_an_answer_is_held_until_there_is_news(self) -> None:
         time.sleep(1)  # the first judgement of the version is news
         have = {"ams-1": self.own().have()}
@@ -372,8 +396,10 @@ class Exchange(Bed):
         threading.Timer(0.5, self.say_command, ("ams-2", given, drained)).start()
 
         def passed_on() -> typing.Any:
-            return Words(self.ask(site=True, have=have, wait_ms=2000)["nodes"].get("ams-2", [])).body("head").get("commands")
+            return Words(self.ask(site=True, have=have, wait_ms=5000)["nodes"].get("ams-2", [])).body("head").get("commands")
+        began = time.monotonic()
         self.assertEqual(wait_for("it is passed on", passed_on, 5), given["items"])
+        self.assertLess(time.monotonic() - began, 3, "before the hold is over")
 
     def test_commands_that_are_none_harm_nothing(self) -> None:
         given, drained = self.forget()
