@@ -907,6 +907,7 @@ int exchange_start(struct core *core)
 		return -ENOMEM;
 	}
 	x->core = core;
+	x->phase_ms = exchange_rank("", core->dirs.node) % EXCHANGE_LOOK_MS;
 	core_lock(core);
 	core->peers = peers; /* the observer looks already */
 	core_unlock(core);

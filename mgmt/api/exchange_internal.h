@@ -53,6 +53,7 @@ struct exchange {
 	size_t n;
 	struct exchange_word own[EXCHANGE_N_SECTIONS];
 	char cluster[MODEL_NAME_MAX];
+	uint64_t phase_ms; /* of the instants at which answers end without news */
 	/* of the thread */
 	struct thread thread;
 	struct loop *loop;

@@ -92,10 +92,13 @@ static json_t *gather_words(const struct exchange *x, const struct exchange_ques
 	return nodes;
 }
 
-/* Answers that end without news end together, a few times a second: each turn of a thread has its price. */
-static uint64_t end_of_hold(uint64_t now_ms, uint64_t wait_ms)
+/*
+ * Answers that end without news end together, a few times a second: each turn of a thread has its price. Each node has its own
+ * instant for that, since nodes may share a machine.
+ */
+static uint64_t end_of_hold(const struct exchange *x, uint64_t now_ms, uint64_t wait_ms)
 {
-	return (now_ms + wait_ms) / EXCHANGE_LOOK_MS * EXCHANGE_LOOK_MS;
+	return (now_ms + wait_ms + x->phase_ms) / EXCHANGE_LOOK_MS * EXCHANGE_LOOK_MS - x->phase_ms;
 }
 
 /* Under the lock. */
@@ -106,7 +109,8 @@ static void answer_question(struct core *core, const struct http_request *r,
 	uint64_t rung = atomic_load(&core->bells.rung[bell]), now_ms = clock_mono_ms();
 
 	if (q->wait_ms && !r->held_ms && !is_news(core->exchange, q, now_ms)) {
-		reply->hold = (struct http_hold){ .until_ms = end_of_hold(now_ms, q->wait_ms),
+		reply->hold = (struct http_hold){ .until_ms = end_of_hold(core->exchange, now_ms,
+			                                                  q->wait_ms),
 			                          .rung = rung,
 			                          .bell = bell };
 		return;
