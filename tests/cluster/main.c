@@ -60,6 +60,14 @@ const struct scene_row scene_rows[] = {
 	  "three nodes: an operation, and its owner's death" },
 	{ "shown-plans", scenes_shown_plans,
 	  "one node: what plans say of changes, one setting at a time" },
+	{ "shown-backend", scenes_shown_backend, "two nodes: backends die and come again" },
+	{ "shown-drain", scenes_shown_drain, "three nodes: a site is drained by measurement" },
+	{ "shown-held", scenes_shown_held,
+	  "three nodes: guards hold an operation; its owner's death" },
+	{ "shown-sites", scenes_shown_sites, "three nodes: a site that is dead; a drill" },
+	{ "shown-hung", scenes_shown_hung,
+	  "two nodes: processes hang, end, and state what is wrong" },
+	{ "shown-node", scenes_shown_node, "four nodes: a node is drained" },
 	{ "random", scenes_random, "three nodes: changes, commands and faults by the seed" },
 };
 const size_t scene_rows_n = sizeof(scene_rows) / sizeof(scene_rows[0]);

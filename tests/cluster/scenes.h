@@ -36,6 +36,13 @@ void scenes_shown_shared(struct scene *s);
 void scenes_shown_processes(struct scene *s);
 void scenes_shown_requests(struct scene *s);
 void scenes_shown_operation(struct scene *s);
+/* tests/cluster/scenes_observed.c: all that persons are shown of what the other processes see and do. */
+void scenes_shown_backend(struct scene *s);
+void scenes_shown_drain(struct scene *s);
+void scenes_shown_held(struct scene *s);
+void scenes_shown_sites(struct scene *s);
+void scenes_shown_hung(struct scene *s);
+void scenes_shown_node(struct scene *s);
 /* tests/cluster/scenes_plans.c: what plans say. */
 void scenes_shown_plans(struct scene *s);
 

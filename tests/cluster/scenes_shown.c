@@ -102,8 +102,13 @@ void scenes_shown_alone(struct scene *s)
 	node_stop(n);
 	JUDGE(s, node_start(n), "it does not start again");
 	node_run_ms(2000);
-	transcript_say("started again, later");
-	node_run_ms(3600000);
+	transcript_say("started again, and later");
+	node_run_ms(60000);
+	transcript_show(n, "/v1/overrides");
+	node_stop(n);
+	node_run_ms(3480000);
+	JUDGE(s, node_start(n), "it does not start once more");
+	node_run_ms(60000);
 	transcript_show(n, ALL_STATES);
 	transcript_end(s);
 	scene_end(s);
@@ -378,7 +383,7 @@ void scenes_shown_operation(struct scene *s)
 	ask_well(
 	        s->node[2], &scene_bob, path_of(id, "/resume"),
 	        "{\"reason\": \"over\", \"override_guards\": [\"room\", \"receivers\", \"fresh\", \"share\", \"last-site\", \"no-dns\"]}");
-	node_run_ms(400000);
+	node_run_ms(15000);
 	transcript_show(s->node[1], path_of(id, ""));
 	transcript_show(s->node[1],
 	                "/v1/operations /v1/overrides /v1/status?limit=3 /v1/events?limit=20");

@@ -1,191 +1,241 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "tests/cluster/siblings.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/page.h"
-#include "base/proc.h"
 #include "dataplane/export/effect_internal.h"
-#include "weir/condition.h"
-#include "weir/health.h"
-#include "weir/model.h"
-#include "weir/stats.h"
+#include "mgmt/store/files.h"
+#include "tests/cluster/siblings_internal.h"
+#include "tests/cluster/sockets.h"
+#include "weir/conn_state.h"
+#include "weir/json.h"
 
-#define LOOK_MS      200u
-#define POOLS_MAX    4u
-#define BACKENDS_MAX 16u
-#define SLOTS        1024u
+#define COUNTERS_MAX      64u
+#define CONDITIONS_ROUNDS 20u /* of looks, where nothing changes: a round is much work */
 
-enum sibling { SIBLING_DATAPLANE, SIBLING_HEALTH, SIBLINGS };
+static const char *const names[SIBLINGS] = { "dataplane", "health", "dns", "announce", "run" };
+static ctl_handler *const handlers[SIBLINGS] = { siblings_dataplane_answer, siblings_health_answer,
+	                                         siblings_dns_answer, siblings_announce_answer,
+	                                         NULL };
 
-static const char *const names[SIBLINGS] = { "dataplane", "health" };
+static int count_processes(const struct siblings *s)
+{
+	return s->clients ? SIBLINGS : SIBLING_HEALTH + 1;
+}
 
-struct siblings {
-	struct proc_dirs dirs;
-	struct sched_host *host;
-	pthread_t thread;
-	bool refuses, fails, are_late, has_changed, is_stopping;
-	struct stats *stats[SIBLINGS];
-	struct page *health, *effect;
-	uint64_t document; /* that was taken */
-	char refused[32];  /* "": none */
-};
+/* --- for all processes --- */
+
+char *siblings_answer(json_t *json)
+{
+	return json_line(json);
+}
+
+void siblings_set(struct siblings *s, enum sibling which, enum stats_kind kind, const char *name,
+                  const char *labels, uint64_t value)
+{
+	stats_set(stats_get_counter(s->stats[which], kind, name, labels, "Of the test."), value);
+}
+
+static const char *socket_path(const struct siblings *s, int which, char path[PATH_MAX])
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s.ctl", names[which]);
+	if (proc_path(s->dirs.run, name, path))
+		abort();
+	return path;
+}
+
+static void open_process(struct siblings *s, int which)
+{
+	char path[PATH_MAX];
+
+	if (stats_create(s->dirs.run, names[which], COUNTERS_MAX, &s->stats[which]))
+		abort();
+	if (!s->clients)
+		return;
+	(void)stats_turns(s->stats[which], "main");
+	if (handlers[which])
+		sockets_serve(socket_path(s, which, path), handlers[which], s);
+}
 
 static void open_pages(struct siblings *s)
 {
 	char path[PATH_MAX];
 
-	for (int i = 0; i < SIBLINGS; i++)
-		if (stats_create(s->dirs.run, names[i], 64, &s->stats[i]))
-			abort();
+	s->started_ms = clock_mono_ms();
+	for (int i = 0; i < count_processes(s); i++)
+		open_process(s, i);
 	if (proc_path(s->dirs.run, PROC_HEALTH_PAGE, path) ||
 	    page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, sizeof(struct health_page),
 	                &s->health) ||
 	    proc_path(s->dirs.run, EFFECT_PAGE_FILE, path) ||
 	    page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
-	                effect_page_bytes(POOLS_MAX, BACKENDS_MAX), &s->effect))
+	                effect_page_bytes(SIBLINGS_POOLS_MAX, SIBLINGS_BACKENDS_MAX), &s->effect))
+		abort();
+	if (!s->clients)
+		return;
+	siblings_open_measure(s);
+	siblings_open_dns(s);
+	if (announced_create(s->dirs.run, &s->announced))
 		abort();
 }
 
 static void close_pages(struct siblings *s)
 {
-	for (int i = 0; i < SIBLINGS; i++)
+	char path[PATH_MAX];
+
+	for (int i = 0; i < count_processes(s); i++) {
 		stats_close(s->stats[i]);
+		sockets_close(socket_path(s, i, path));
+	}
 	page_close(s->health);
 	page_close(s->effect);
+	page_close(s->measure);
+	announced_close(s->announced);
+	siblings_close_dns(s);
+	model_free(s->m);
+	free(s->text);
 }
 
-static bool is_own_pool(const struct model *m, const struct model_pool *pool)
+/* A process that ended is started again: its pages go on, and what it counted itself begins again. */
+static void follow_ends(struct siblings *s)
 {
-	return m->self && pool->site == m->self->site;
-}
+	char path[PATH_MAX];
 
-static void write_health(struct siblings *s, const struct model *m)
-{
-	struct health_page *page = page_payload(s->health);
-	uint64_t targets[BACKENDS_MAX];
-	size_t n = 0;
-
-	for (size_t i = 0; i < m->n_pools; i++)
-		for (size_t k = 0;
-		     is_own_pool(m, &m->pools[i]) && k < m->pools[i].n_backends && n < BACKENDS_MAX;
-		     k++)
-			targets[n++] =
-			        health_target_backend(m->pools[i].name, m->pools[i].backends[k].id);
-	if (health_set_targets(page, targets, n, m->meta.document))
-		abort();
-	for (size_t i = 0; i < n; i++)
-		health_write(page, health_find_index(page, targets[i]),
-		             health_make(s->fails ? HEALTH_DOWN : HEALTH_UP, 0,
-		                         s->fails ? HEALTH_REASON_REFUSED : HEALTH_REASON_OK,
-		                         clock_realtime_ms() / 1000));
-	page_publish(s->health);
-}
-
-static int by_id(const void *a, const void *b)
-{
-	uint64_t x = ((const struct effect_backend *)a)->id,
-	         y = ((const struct effect_backend *)b)->id;
-
-	return (x > y) - (x < y);
-}
-
-/* One pool is a site's here, so its rows are sorted by pool as they are. */
-static void write_effect(struct siblings *s, const struct model *m)
-{
-	struct effect_page *p = page_payload(s->effect);
-	struct effect_pool *pools;
-	struct effect_backend *rows;
-
-	p->seq++;
-	p->max_pools = POOLS_MAX;
-	p->max_backends = BACKENDS_MAX;
-	pools = effect_page_pools(p);
-	rows = effect_page_backends(p);
-	p->total = (struct effect_total){ .document = m->meta.document,
-		                          .n_services = (uint32_t)m->n_services };
-	for (size_t i = 0; i < m->n_pools; i++) {
-		const struct model_pool *pool = &m->pools[i];
-
-		if (!is_own_pool(m, pool) || p->total.n_pools)
-			continue;
-		pools[p->total.n_pools++] =
-		        (struct effect_pool){ .pool = hash_text(pool->name),
-			                      .n_slots = SLOTS,
-			                      .n_backends = (uint32_t)pool->n_backends };
-		for (size_t k = 0; k < pool->n_backends; k++)
-			rows[p->total.n_backends++] =
-			        (struct effect_backend){ .pool = hash_text(pool->name),
-				                         .id = pool->backends[k].id,
-				                         .slots =
-				                                 SLOTS / (uint32_t)pool->n_backends,
-				                         .alive = 1,
-				                         .next_hop = 1,
-				                         .reason = EFFECT_REASON_UNCHECKED,
-				                         .hop = EFFECT_HOP_KNOWN };
+	for (int i = 0; i < count_processes(s); i++) {
+		if (s->is_over[i] && !s->was_over[i]) {
+			stats_close(s->stats[i]);
+			s->stats[i] = NULL;
+			sockets_close(socket_path(s, i, path));
+		} else if (!s->is_over[i] && s->was_over[i]) {
+			open_process(s, i);
+			s->has_changed = s->is_new[i] = true;
+		}
+		s->was_over[i] = s->is_over[i];
 	}
-	qsort(rows, p->total.n_backends, sizeof(*rows), by_id);
-	p->seq++;
-	page_publish(s->effect);
 }
 
 static void write_conditions(struct siblings *s)
 {
-	for (int i = 0; i < SIBLINGS; i++) {
+	for (int i = 0; i < count_processes(s); i++) {
+		const struct siblings_condition *c = &s->conditions[i];
+
+		if (!siblings_goes_on(s, (enum sibling)i) ||
+		    (s->clients && s->n_rounds % CONDITIONS_ROUNDS && !s->is_new[i] &&
+		     s->stated == s->document))
+			continue;
+		s->is_new[i] = false;
 		conditions_begin(s->stats[i], s->document);
 		if (i == SIBLING_DATAPLANE && *s->refused)
 			conditions_add(s->stats[i], "document-refused", CONDITION_DEGRADED,
 			               s->refused, "the test refuses it");
+		if (c->code)
+			conditions_add(s->stats[i], c->code, c->level, c->subject, "%s", c->text);
 		conditions_end(s->stats[i]);
 	}
+	s->stated = s->document;
+}
+
+/* --- documents --- */
+
+/* Read the document, if it is another one than before. @return whether it is */
+static bool read_document(struct siblings *s)
+{
+	struct model_errors errors;
+	char path[PATH_MAX], *text;
+	size_t n;
+
+	if (proc_path(s->dirs.state, PROC_EFFECTIVE_FILE, path) || files_slurp(path, &text, &n))
+		return false;
+	if (s->text && !strcmp(s->text, text)) {
+		free(text);
+		return false;
+	}
+	int err = model_read_without_key(path, s->dirs.node, &s->fresh, &errors);
+
+	model_errors_free(&errors);
+	free(s->text);
+	s->text = text;
+	if (err)
+		s->fresh = NULL;
+	return !err;
 }
 
 static void take_document(struct siblings *s)
 {
-	struct model_errors errors;
-	char path[PATH_MAX];
-	struct model *m;
-
-	if (proc_path(s->dirs.state, PROC_EFFECTIVE_FILE, path) ||
-	    model_read_without_key(path, s->dirs.node, &m, &errors)) {
-		model_errors_free(&errors);
+	if (s->refuses) {
+		snprintf(s->refused, sizeof(s->refused), "%u", (unsigned)s->fresh->meta.document);
+		model_free(s->fresh);
 		return;
 	}
-	if (m->meta.document != s->document || s->has_changed) {
-		if (s->refuses && m->meta.document != s->document) {
-			snprintf(s->refused, sizeof(s->refused), "%u", (unsigned)m->meta.document);
-		} else {
-			s->refused[0] = '\0';
-			s->document = m->meta.document;
-			write_effect(s, m);
+	s->refused[0] = '\0';
+	model_free(s->m);
+	s->m = s->fresh;
+	s->document = s->m->meta.document;
+	s->has_changed = true;
+	if (s->clients)
+		siblings_load_dns(s);
+}
+
+static void follow_document(struct siblings *s)
+{
+	if (s->are_late)
+		return;
+	if (read_document(s))
+		take_document(s);
+	if (!s->m || !s->has_changed)
+		return;
+	siblings_write_health(s);
+	siblings_write_effect(s);
+	s->has_changed = false;
+}
+
+/* --- the thread --- */
+
+/* What goes on whether anything changes or not. */
+static void work_on(struct siblings *s)
+{
+	siblings_steer(s);
+	siblings_write_health(s);
+	siblings_count_clients(s);
+	siblings_write_effect(s);
+	siblings_announce(s);
+	if (s->wants_connections) {
+		struct conn_state state;
+
+		if (!conn_state_read(s->dirs.run, s->forgot_ms, &state)) {
+			s->wants_connections = false;
+			free(state.text);
 		}
-		write_health(s, m);
-		s->has_changed = false;
 	}
-	model_free(m);
+}
+
+static void sign_dataplane(struct siblings *s)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	page_alive(s->effect, now_ms);
+	siblings_set(s, SIBLING_DATAPLANE, STATS_GAUGE, "weir_dataplane_document", "", s->document);
+	siblings_set(s, SIBLING_DATAPLANE, STATS_GAUGE, "weir_dataplane_document_refused", "",
+	             *s->refused != '\0');
+	siblings_set(s, SIBLING_DATAPLANE, STATS_GAUGE, "weir_dataplane_ports", "", 1);
+	if (s->clients)
+		siblings_set(s, SIBLING_DATAPLANE, STATS_GAUGE, "weir_dataplane_learning", "",
+		             s->wants_connections);
 }
 
 static void sign_pages(struct siblings *s)
 {
-	uint64_t now_ms = clock_mono_ms();
-	struct stats *dataplane = s->stats[SIBLING_DATAPLANE];
-
-	for (int i = 0; i < SIBLINGS; i++)
-		stats_alive(s->stats[i], now_ms);
-	page_alive(s->health, now_ms);
-	page_alive(s->effect, now_ms);
-	stats_set(stats_get_counter(dataplane, STATS_GAUGE, "weir_dataplane_document", "",
-	                            "Document."),
-	          s->document);
-	stats_set(stats_get_counter(dataplane, STATS_GAUGE, "weir_dataplane_document_refused", "",
-	                            "Refused."),
-	          *s->refused != '\0');
-	stats_set(stats_get_counter(dataplane, STATS_GAUGE, "weir_dataplane_ports", "", "Ports."),
-	          1);
+	for (int i = 0; i < count_processes(s); i++)
+		if (siblings_goes_on(s, (enum sibling)i))
+			stats_alive(s->stats[i], clock_mono_ms());
+	if (siblings_goes_on(s, SIBLING_HEALTH))
+		page_alive(s->health, clock_mono_ms());
+	if (siblings_goes_on(s, SIBLING_DATAPLANE))
+		sign_dataplane(s);
 }
 
 static void *run_siblings(void *arg)
@@ -194,17 +244,22 @@ static void *run_siblings(void *arg)
 
 	open_pages(s);
 	while (!s->is_stopping) {
-		if (!s->are_late)
-			take_document(s);
+		follow_ends(s);
+		follow_document(s);
+		if (s->clients && s->m)
+			work_on(s);
 		write_conditions(s);
 		sign_pages(s);
-		node_run_ms(LOOK_MS);
+		s->n_rounds++;
+		node_run_ms(s->clients ? SIBLINGS_LOOK_MS : SIBLINGS_LOOK_FEW_MS);
 	}
 	close_pages(s);
 	return NULL;
 }
 
-struct siblings *siblings_start(const struct node *n)
+/* --- the scene's --- */
+
+struct siblings *siblings_start_all(const struct node *n, const struct siblings_clients *clients)
 {
 	struct siblings *s = calloc(1, sizeof(*s));
 
@@ -212,9 +267,15 @@ struct siblings *siblings_start(const struct node *n)
 		abort();
 	s->dirs = *node_dirs(n);
 	s->host = node_host(n);
+	s->clients = clients;
 	if (!sched_start(s->host, run_siblings, s, &s->thread))
 		abort();
 	return s;
+}
+
+struct siblings *siblings_start(const struct node *n)
+{
+	return siblings_start_all(n, NULL);
 }
 
 void siblings_refuse(struct siblings *s, bool refuses)
@@ -231,6 +292,63 @@ void siblings_fail_checks(struct siblings *s, bool fail)
 {
 	s->fails = fail;
 	s->has_changed = true;
+}
+
+void siblings_see(struct siblings *s, const char *what, enum health_state state, unsigned marks,
+                  enum health_reason reason)
+{
+	size_t i = 0;
+
+	while (i < s->n_words && strcmp(s->words[i].what, what) != 0)
+		i++;
+	if (i == SIBLINGS_WORDS_MAX)
+		abort();
+	s->n_words += i == s->n_words;
+	s->words[i] = (struct siblings_word){ .state = state, .marks = marks, .reason = reason };
+	snprintf(s->words[i].what, sizeof(s->words[i].what), "%s", what);
+	s->has_changed = true;
+}
+
+void siblings_hang(struct siblings *s, enum sibling which, bool hangs)
+{
+	char path[PATH_MAX];
+
+	s->hangs[which] = hangs;
+	sockets_hang(socket_path(s, which, path), hangs);
+}
+
+void siblings_end(struct siblings *s, enum sibling which, bool is_over)
+{
+	s->is_over[which] = is_over;
+}
+
+void siblings_condition(struct siblings *s, enum sibling which, const char *code,
+                        enum condition_level level, const char *subject, const char *text)
+{
+	s->conditions[which] = (struct siblings_condition){ code, subject, text, level };
+	s->is_new[which] = true;
+}
+
+void siblings_forget_connections(struct siblings *s)
+{
+	s->wants_connections = true;
+	s->forgot_ms = (uint64_t)(sched_boot_ns(s->host) / (int64_t)SCHED_MS);
+}
+
+void siblings_lose_hop(struct siblings *s, const char *name)
+{
+	s->hopless = name;
+	s->has_changed = true;
+}
+
+void siblings_cut_clients(struct siblings *s, bool are_cut)
+{
+	s->are_cut = are_cut;
+}
+
+void siblings_lose_daemon(struct siblings *s, bool is_lost)
+{
+	s->has_lost_daemon = is_lost;
 }
 
 void siblings_stop(struct siblings *s)
