@@ -14,20 +14,25 @@ static const char observed_zone[] = "$TTL 300\n"
                                     "@ IN NS ns1\n"
                                     "ns1 IN A 192.0.2.53\n";
 
-/* The nodes of the site ams announce the same: an address of DNS, and the site's VIP. */
+/* The nodes of the site ams announce the same: an address of DNS, and the site's VIP; one of them also another of DNS. */
 static void write_observed_nodes(const struct scene *s, FILE *f)
 {
 	for (size_t i = 0; i < s->n_nodes; i++) {
 		const char *name = node_name(s->node[i]);
-		unsigned dns = strncmp(name, "ams", 3) != 0 ? (unsigned)i : 53;
+		bool announces = !strncmp(name, "ams", 3);
+		unsigned dns = announces ? 53 : (unsigned)i;
+		const char *more = !strcmp(name, "ams-2") ? ", \"192.0.2.54\"" : "";
 
 		fprintf(f,
 		        "%s{ name = \"%s\"; site = \"%.3s\"; ports = ( { interface = \"lo\"; } ); "
 		        "tunnel_source = [ \"10.%zu.255.0/24\" ]; api = \"https://10.9.0.%zu:8443\"; "
-		        "dns_listen = [ \"192.0.2.%u\" ]; %s }",
-		        i ? ", " : "", name, name, i + 1, i + 1, dns,
-		        dns == 53 ? "announce = { daemon = \"bird\"; dns = [ \"192.0.2.53\" ]; };"
-		                  : "");
+		        "dns_listen = [ \"192.0.2.%u\"%s ]; ",
+		        i ? ", " : "", name, name, i + 1, i + 1, dns, more);
+		if (announces)
+			fprintf(f,
+			        "capacity = { bits = \"2Mbit\"; }; announce = { daemon = \"bird\"; dns = [ \"192.0.2.53\"%s ]; }; ",
+			        more);
+		fprintf(f, "}");
 	}
 }
 
@@ -511,7 +516,26 @@ void scenes_shown_hung(struct scene *s)
 	end_observed(s, &o);
 }
 
+#define DRAIN_AMS_2                                                                                \
+	"{\"do\": \"drain\", \"target\": {\"node\": \"ams-2\"}, \"until\": \"+1h\", \"reason\": \"INC\"}"
 #define ANNOUNCED "/v1/announcements /v1/status?limit=2 /v1/events?limit=6"
+
+/* Whether the second node may be drained: while all is well, while what the first one announces is not known, with many clients. */
+static void try_drain(struct node *n, struct observed_cluster *o)
+{
+	send_command(n, "/v1/overrides?dry_run=true", DRAIN_AMS_2);
+	siblings_hang(o->of[0], SIBLING_ANNOUNCE, true);
+	node_run_ms(7000);
+	transcript_say("what one of two announces is not known");
+	send_command(n, "/v1/overrides?dry_run=true", DRAIN_AMS_2);
+	siblings_hang(o->of[0], SIBLING_ANNOUNCE, false);
+	o->clients.flows_per_s = 250;
+	node_run_ms(15000);
+	transcript_say("there are too many clients for one");
+	send_command(n, "/v1/overrides?dry_run=true", DRAIN_AMS_2);
+	o->clients.flows_per_s = 90;
+	node_run_ms(12000);
+}
 
 /* A node is drained while another one announces the same; and not where none does. */
 void scenes_shown_node(struct scene *s)
@@ -522,6 +546,7 @@ void scenes_shown_node(struct scene *s)
 	struct node *n = s->node[0], *other = s->node[3];
 
 	transcript_show(n, "/v1/announcements /v1/announcements?vip=v-ams&limit=1 /v1/status");
+	try_drain(other, &o);
 	send_command(
 	        n, "/v1/overrides?dry_run=true",
 	        "{\"do\": \"drain\", \"target\": {\"node\": \"ams-1\"}, \"until\": \"+1h\", \"reason\": \"INC\"}");

@@ -33,7 +33,7 @@ static void set_row(struct announced_address *row, enum announce_table table,
 	row->table = (uint8_t)table;
 	row->reason = (uint8_t)reason;
 	row->in_kernel = row->imported = table == ANNOUNCE_NONE ? 0 : (uint8_t)(1u << table);
-	row->exported = table == ANNOUNCE_NONE ? 0 : 3;
+	row->exported = table == ANNOUNCE_NONE || !row->is_export_read ? 0 : 3;
 }
 
 /* Drained by a person: it asks, and goes when another one has confirmed. */
