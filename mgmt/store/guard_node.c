@@ -384,7 +384,11 @@ static void check_room(const struct node_check *w)
 		                  x->name, x->after_bits, GUARD_ROOM_PERCENT, x->capacity_bits);
 		return;
 	}
-	if (unknown || !w->r->n_receivers)
+	if (!w->r->n_receivers)
+		guard_add_verdict(w->r, GUARD_ROOM, true,
+		                  "no other node would receive its packets, so none has room")
+		        ->unknown = true;
+	else if (unknown)
 		guard_add_verdict(w->r, GUARD_ROOM, true,
 		                  "load or capacity of %zu of %zu receiving nodes is unknown",
 		                  unknown, w->r->n_receivers)
