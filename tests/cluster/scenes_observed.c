@@ -184,6 +184,13 @@ void scenes_shown_backend(struct scene *s)
 	        "{\"do\": \"drain\", \"target\": {\"pool\": \"web-ams\", \"backend\": \"b2\"}, \"until\": \"+1h\", \"reason\": \"INC\", \"override_guards\": [\"last-backend\"]}");
 	node_run_ms(3000);
 	transcript_show(n, "/v1/status?pool=web-ams /v1/overrides /v1/events?limit=5");
+	transcript_say("both are, so that the one that is up goes on");
+	send_command(
+	        n, "/v1/overrides",
+	        "{\"do\": \"drain\", \"target\": {\"pool\": \"web-ams\", \"backend\": \"b1\"}, \"until\": \"+5s\", \"reason\": \"INC\", \"override_guards\": [\"last-backend\"]}");
+	node_run_ms(3500);
+	transcript_show(n, "/v1/status?pool=web-ams");
+	node_run_ms(4000);
 	transcript_say("and is down: the backup serves");
 	siblings_see(o.of[0], "web-ams/b2", HEALTH_DOWN, 0, HEALTH_REASON_REFUSED);
 	node_run_ms(3000);

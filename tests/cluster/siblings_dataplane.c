@@ -65,6 +65,15 @@ static bool takes_flows(const struct siblings *s, const struct model_backend *b,
 	return row->alive && (!s->clients || (b->weight && !is_asked(s, b, MODEL_OVERRIDE_DRAIN)));
 }
 
+/* Where all are drained, those that live go on. */
+static bool are_all_drained(const struct siblings *s, const struct model_pool *pool)
+{
+	for (size_t i = 0; i < pool->n_backends; i++)
+		if (!is_asked(s, &pool->backends[i], MODEL_OVERRIDE_DRAIN))
+			return false;
+	return pool->n_backends > 0;
+}
+
 /* --- a table --- */
 
 struct effect_table {
@@ -78,6 +87,8 @@ struct effect_table {
 static void add_rows(const struct siblings *s, struct effect_table *t,
                      const struct model_pool *pool, bool is_backup)
 {
+	bool go_on = are_all_drained(s, pool);
+
 	for (size_t i = 0; i < pool->n_backends; i++) {
 		const struct model_backend *b = &pool->backends[i];
 		struct effect_backend *row = &t->rows[t->n_rows++];
@@ -85,7 +96,7 @@ static void add_rows(const struct siblings *s, struct effect_table *t,
 		*row = row_of(s, b);
 		row->pool = t->table->id;
 		row->is_backup = is_backup;
-		row->slots = takes_flows(s, b, row);
+		row->slots = takes_flows(s, b, row) || (go_on && row->alive);
 		if (row->alive && !row->slots && !is_backup)
 			row->exceptions = 7;
 		t->n_taking += !is_backup && row->slots;
