@@ -279,8 +279,11 @@ void siblings_count_clients(struct siblings *s)
 		s->flows = s->established = 0;
 	s->flows = s->n_looks ? approach_rate(s->flows, wished_flows(s), CACHED_LOOKS)
 	                      : wished_flows(s);
+	uint64_t checks = count_checks(s) / count_receivers(s);
+	uint64_t living = s->flows > checks ? s->flows - checks : 0; /* a check is over at once */
+
 	s->established =
-	        s->n_looks ? approach_rate(s->established, s->flows, ESTABLISHED_LOOKS) : s->flows;
+	        s->n_looks ? approach_rate(s->established, living, ESTABLISHED_LOOKS) : living;
 	add_look(s);
 	if (s->hangs[SIBLING_DATAPLANE])
 		return;
