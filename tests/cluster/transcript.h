@@ -22,9 +22,12 @@ __attribute__((format(printf, 1, 2))) void transcript_say(const char *format, ..
 /* Ask, and note the answer whole; @return it: as node_ask() */
 struct node_answer transcript_ask(struct node *n, const struct node_person *who, const char *method,
                                   const char *path, const char *body);
-/* GET each of these paths, which are words of a text, as an administrator. */
+/*
+ * GET each of these paths, which are words of a text, as an administrator. What this node was asked for before in this
+ * transcript is noted by what differs since.
+ */
 void transcript_show(struct node *n, const char *paths);
-/* A file of the state directory. */
+/* A file of the state directory, noted so, too. */
 void transcript_show_file(struct node *n, const char *name);
 /* Compare it. The scene fails where it differs, and says the first line that does. */
 void transcript_end(const struct scene *s);
