@@ -100,10 +100,10 @@ static bool is_later(const struct version *stored, const struct version *head)
 	       (stored->number == head->number && !strcmp(stored->digest, head->digest));
 }
 
-/* This node has gone on without its copy, which is older. */
+/* This node has gone on without its copy, which is older; what it has of operations is still theirs. */
 static int forget_records(struct intent *in)
 {
-	int err = copy_begin(in->store, "");
+	int err = in->offline ? 0 : copy_forget_versions(in->store);
 
 	if (!err)
 		history_clear(in->history);
@@ -120,6 +120,8 @@ static int load_stored_versions(struct intent *in, int64_t now_ms)
 
 	if (n < 0)
 		return n;
+	if (n > 0)
+		recall_number(in, stored.number);
 	if (goes_on || authority_of(in) == AUTHORITY_STORE) {
 		err = intent_load_recent(in, head ? head->number + 1 : 0, now_ms);
 		if (!err)
@@ -131,6 +133,7 @@ static int load_stored_versions(struct intent *in, int64_t now_ms)
 	if (err && err != -EINVAL && err != -ENOENT)
 		return err;
 	recall_versions(in, now_ms);
+	recent_show_waiting(in, now_ms);
 	return 0;
 }
 
@@ -183,6 +186,8 @@ static void retry_store(struct intent *in, int64_t now_ms)
 	}
 	in->failing = false;
 	in->store_reason[0] = '\0';
+	if (in->n_recent == 0 && !in->offline && !join_waits(in))
+		join_begin(in, now_ms); /* which could not be kept at the first start */
 	log_note("store-works", "overrides=%zu", in->overrides.n_items);
 	journal_add(in->journal, now_ms, "store", "store", "the store works again");
 }
@@ -313,9 +318,26 @@ static void recall_effective(struct intent *in, int64_t now_ms)
 	recent_show_waiting(in, now_ms);
 }
 
+/* A backup of the store was put back: this node goes on with the version that it had. */
+static void leave_older_copy(struct intent *in, const struct model_meta *said, int64_t now_ms)
+{
+	uint64_t number = history_head(in->history)->number;
+
+	if (intent_stored(in, forget_records(in), now_ms))
+		return;
+	log_error("store-older", "number=%" PRIu64 " in_force=%" PRIu64, number, said->version);
+	journal_add(in->journal, now_ms, "version", "versions",
+	            "the store of this node is older than its document: it has version %" PRIu64
+	            ", and version %" PRIu64 " was in force; this node goes on with that",
+	            number, said->version);
+}
+
 static void load_state(struct intent *in, int64_t now_ms)
 {
 	struct model *effective = read_effective(in);
+
+	if (effective && recall_is_newer(in, &effective->meta))
+		leave_older_copy(in, &effective->meta, now_ms);
 	/* without records of who decides: what the document has was in force, and a newer one may have ended */
 	uint64_t below = effective && effective->meta.version ? effective->meta.version + 1 : 0;
 	int err = in->store ? intent_load_recent(in, below, now_ms) : -ENOENT;

@@ -165,6 +165,11 @@ const struct model_meta *recall_said(const struct intent *in);
 /* Whether a document is of this version. */
 bool recall_is_of(const struct model_meta *meta, const struct version *v);
 /*
+ * Whether the document is of a version that the records of this node, which is alone, have not, and whose files are whole.
+ * They have each version before a document does, so they are older ones that were put back.
+ */
+bool recall_is_newer(const struct intent *in, const struct model_meta *meta);
+/*
  * A version of which there is no record: as a document describes it, from @p time_ms on. An absurd @p number is none of a
  * version's: 1 then.
  */

@@ -63,6 +63,18 @@ int recall_files(const struct intent *in, const char *digest, struct files *out)
 	return err;
 }
 
+bool recall_is_newer(const struct intent *in, const struct model_meta *meta)
+{
+	struct files files;
+
+	if (authority_of(in) != AUTHORITY_ALONE || meta->version >= NUMBER_END ||
+	    meta->version <= history_head(in->history)->number ||
+	    recall_files(in, meta->digest, &files))
+		return false;
+	files_fini(&files);
+	return true;
+}
+
 /* Whether the store has @p v with its files. */
 static bool is_whole(struct store *s, const struct version *v)
 {

@@ -51,9 +51,11 @@ int shared_load(struct intent *in)
 		err = copy_joined(in->store, &joined);
 	if (err)
 		return err;
+	if (in->shares && !*store) /* a new one: what is known counts until the store is listed */
+		return 0;
 	history_clear(in->history);
 	in->lacks_records = false;
-	if (in->shares != (*store != '\0'))
+	if (!in->shares && *store)
 		return 0;
 	pending_clock_read(&clock);
 	history_join(in->history, joined);

@@ -1312,6 +1312,86 @@ static void a_store_that_comes_later_is_read_where_it_has_this_version_or_a_newe
 	}
 }
 
+/* A backup of the store that was put back while nothing ran: each version is in it before it is in the document. */
+static void a_store_that_is_older_than_the_document_is_left(void **state)
+{
+	const struct fixture *f = *state;
+	struct files next = fixture_files("# two sites", "# next");
+	struct fixture there;
+	char path[PATH_MAX], other[PATH_MAX];
+	struct version v;
+
+	fixture_make(&there);
+	make_other_store(f, 3, "# ours");
+	make_other_store(&there, 2, "# theirs");
+	snprintf(path, sizeof(path), "%s/store", f->state);
+	snprintf(other, sizeof(other), "%s/store", there.state);
+	assert_int_equal(files_remove_dir(path), 0);
+	assert_int_equal(rename(other, path), 0);
+	struct intent *in = open_as(f, "ams-1", NOW_MS + 20);
+
+	assert_string_equal(last_event(in, 1),
+	                    "the store of this node is older than its document: it has version 2, "
+	                    "and version 3 was in force; this node goes on with that");
+	for (int again = 0; again < 2; again++) {
+		const struct files_item *file = files_find(intent_head_files(in), FILES_MAIN);
+
+		assert_int_equal(intent_head(in)->number, 3);
+		assert_memory_equal(file->bytes, "# ours 0", 8);
+		assert_int_equal(intent_head(in)->confirm_by_ms, 0);
+		run_deadline(in, 0, NOW_MS + 30);
+		intent_close(in);
+		in = open_as(f, "ams-1", NOW_MS + 3000);
+	}
+	assert_int_equal(apply_version(in, &next, "next", NOW_MS + 3010, &v), 0);
+	assert_int_equal(v.number, 4);
+	intent_close(in);
+	files_fini(&next);
+	fixture_remove(&there);
+}
+
+/* Without files of that version the store has the newest that can be in force. */
+static void an_older_store_is_used_where_the_files_of_the_document_are_lost(void **state)
+{
+	const struct fixture *f = *state;
+	struct fixture there;
+	char path[PATH_MAX], other[PATH_MAX];
+
+	fixture_make(&there);
+	make_other_store(f, 2, "# ours");
+	make_other_store(&there, 1, "");
+	snprintf(path, sizeof(path), "%s/store", f->state);
+	snprintf(other, sizeof(other), "%s/store", there.state);
+	assert_int_equal(files_remove_dir(path), 0);
+	assert_int_equal(rename(other, path), 0);
+	snprintf(path, sizeof(path), "%s/config", f->state);
+	assert_int_equal(files_remove_dir(path), 0);
+	struct intent *in = open_as(f, "ams-1", NOW_MS + 20);
+
+	assert_int_equal(intent_head(in)->number, 1);
+	intent_close(in);
+	fixture_remove(&there);
+}
+
+/* A first start whose store cannot be opened: the own file comes into force once it can. */
+static void a_first_version_is_made_once_there_is_a_store(void **state)
+{
+	const struct fixture *f = *state;
+	char path[PATH_MAX];
+
+	fixture_write(f->state, "store", "no directory");
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
+
+	assert_null(intent_head(in));
+	snprintf(path, sizeof(path), "%s/store", f->state);
+	assert_int_equal(unlink(path), 0);
+	intent_tick(in, NOW_MS + 2000);
+	assert_string_equal(intent_store_state(in), "ok");
+	assert_non_null(intent_head(in));
+	assert_int_equal(intent_head(in)->number, 1);
+	intent_close(in);
+}
+
 /* A store that this node has left, and that can be opened only later: this node decides then, as after a start. */
 static void a_store_that_was_left_stays_left(void **state)
 {
@@ -1431,80 +1511,51 @@ static void offline_takes_overrides_without_first_start(void **state)
 
 int main(void)
 {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(mistakes_leave_everything_as_it_was, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(a_second_process_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_first_start_makes_version_1, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_identical_apply_makes_no_version, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(rolling_back_gives_the_very_bytes_and_leaves_drains,
-		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(a_risky_change_undoes_itself_unless_confirmed,
-		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		        a_step_of_the_wall_clock_neither_triggers_nor_delays_a_deadline, setup,
-		        teardown),
-		cmocka_unit_test_setup_teardown(
-		        a_deadline_runs_on_after_a_reboot_with_what_was_left, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_change_after_an_unconfirmed_one_is_refused, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(going_back_to_the_confirmed_version_needs_nothing,
-		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(confirm_pending_keeps_the_earlier_version, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(
-		        join_pending_goes_back_to_the_last_confirmed_version, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		        confirming_the_later_version_confirms_what_it_joined, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_a_version_goes_back_to_is_not_forgotten, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(
-		        what_cannot_be_loaded_is_not_replaced_by_an_older_version, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		        who_repeats_a_confirmation_or_a_rollback_learns_what_came_of_it, setup,
-		        teardown),
-		cmocka_unit_test_setup_teardown(a_damaged_record_confirms_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_cannot_go_back_stays_and_that_is_told, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(a_corrupt_store_confirms_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		        what_waits_ends_though_its_store_is_lost_at_the_start, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		        what_was_decided_stays_so_though_its_store_is_lost_at_the_start, setup,
-		        teardown),
-		cmocka_unit_test_setup_teardown(what_had_ended_is_not_gone_back_to, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(an_impossible_row_is_forgotten_once, setup,
-		                                teardown),
+		T(mistakes_leave_everything_as_it_was),
+		T(a_second_process_is_refused),
+		T(the_first_start_makes_version_1),
+		T(an_identical_apply_makes_no_version),
+		T(rolling_back_gives_the_very_bytes_and_leaves_drains),
+		T(a_risky_change_undoes_itself_unless_confirmed),
+		T(a_step_of_the_wall_clock_neither_triggers_nor_delays_a_deadline),
+		T(a_deadline_runs_on_after_a_reboot_with_what_was_left),
+		T(a_change_after_an_unconfirmed_one_is_refused),
+		T(going_back_to_the_confirmed_version_needs_nothing),
+		T(confirm_pending_keeps_the_earlier_version),
+		T(join_pending_goes_back_to_the_last_confirmed_version),
+		T(confirming_the_later_version_confirms_what_it_joined),
+		T(what_a_version_goes_back_to_is_not_forgotten),
+		T(what_cannot_be_loaded_is_not_replaced_by_an_older_version),
+		T(who_repeats_a_confirmation_or_a_rollback_learns_what_came_of_it),
+		T(a_damaged_record_confirms_nothing),
+		T(what_cannot_go_back_stays_and_that_is_told),
+		T(a_corrupt_store_confirms_nothing),
+		T(what_waits_ends_though_its_store_is_lost_at_the_start),
+		T(what_was_decided_stays_so_though_its_store_is_lost_at_the_start),
+		T(what_had_ended_is_not_gone_back_to),
+		T(an_impossible_row_is_forgotten_once),
 		cmocka_unit_test(what_waits_ends_whatever_is_damaged),
-		cmocka_unit_test_setup_teardown(
-		        what_has_ended_is_gone_back_from_whatever_is_damaged, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_waits_ends_though_a_store_was_there_meanwhile,
-		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_not_known_of_a_version_is_not_said, setup,
-		                                teardown),
+		T(what_has_ended_is_gone_back_from_whatever_is_damaged),
+		T(what_waits_ends_though_a_store_was_there_meanwhile),
+		T(what_is_not_known_of_a_version_is_not_said),
 		cmocka_unit_test(absurd_numbers_of_a_document_do_no_harm),
-		cmocka_unit_test_setup_teardown(what_has_ended_stays_so_whoever_decides, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(a_corrupt_store_loses_no_drain_and_no_configuration,
-		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(a_store_that_corrupts_while_running_stops_no_drain,
-		                                setup, teardown),
+		T(what_has_ended_stays_so_whoever_decides),
+		T(a_corrupt_store_loses_no_drain_and_no_configuration),
+		T(a_store_that_corrupts_while_running_stops_no_drain),
 		cmocka_unit_test(
 		        a_store_that_comes_later_is_read_where_it_has_this_version_or_a_newer_one),
-		cmocka_unit_test_setup_teardown(a_store_that_was_left_stays_left, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		        a_store_that_is_not_there_is_looked_for_each_ten_seconds, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_reserve_is_no_other_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(offline_takes_overrides_without_first_start, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(
-		        damaged_rows_of_a_store_are_found_when_they_are_read, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		        a_start_keeps_the_sets_of_versions_that_are_not_at_hand, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_head_is_confirmed_once_and_nothing_else, setup,
-		                                teardown),
+		T(a_store_that_was_left_stays_left),
+		T(a_store_that_is_older_than_the_document_is_left),
+		T(an_older_store_is_used_where_the_files_of_the_document_are_lost),
+		T(a_first_version_is_made_once_there_is_a_store),
+		T(a_store_that_is_not_there_is_looked_for_each_ten_seconds),
+		T(the_reserve_is_no_other_file),
+		T(offline_takes_overrides_without_first_start),
+		T(damaged_rows_of_a_store_are_found_when_they_are_read),
+		T(a_start_keeps_the_sets_of_versions_that_are_not_at_hand),
+		T(the_head_is_confirmed_once_and_nothing_else),
 		cmocka_unit_test(a_change_that_joins_has_the_longer_time_or_its_own),
 	};
 

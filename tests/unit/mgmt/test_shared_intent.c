@@ -8,6 +8,8 @@
 #include <inttypes.h>
 
 #include "mgmt/store/compose.h"
+#include "mgmt/store/copy.h"
+#include "mgmt/store/intent_internal.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/shared_intent.h"
 
@@ -399,6 +401,28 @@ static void a_version_that_follows_is_written_once(void **state)
 }
 
 /* A node that decided alone follows the time of the decision once there is one. */
+/* A store that was made again while this node is cut off: what waits still has its deadline here. */
+static void a_copy_that_is_new_leaves_what_is_known(void **state)
+{
+	struct version made;
+	struct node a;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(follow_store(&a, 0), 0);
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, &made), 0);
+	assert_int_equal(follow_store(&a, 0), 0);
+	assert_int_equal(apply_weight(&a, W2, 10000, INTENT_PENDING_REFUSE, true, &made), 0);
+	assert_int_equal(follow_store(&a, 0), 0);
+	assert_int_equal(in_force(&a), 2);
+	assert_true(history_waits(a.in->history, 2));
+	assert_int_equal(copy_begin(a.in->store, ""), 0);
+	assert_int_equal(shared_load(a.in), 0);
+	assert_non_null(history_head(a.in->history));
+	assert_true(history_waits(a.in->history, 2));
+	remove_node(&a);
+}
+
 static void what_is_decided_later_says_since_when(void **state)
 {
 	const int64_t alone_ms = 60000 + CHAIN_ANSWER_MS + 1000;
@@ -929,6 +953,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(staged_files_stay_once_there_is_the_version, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(what_nobody_confirms_goes_back_and_forth, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_copy_that_is_new_leaves_what_is_known, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(what_is_decided_later_says_since_when, setup,
 		                                teardown),
