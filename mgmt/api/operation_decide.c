@@ -243,10 +243,37 @@ static void put_decided(struct core *core, const struct operation *op, int64_t r
 		log_warn("operation-not-kept", "id=%s error=\"%s\"", op->id, strerror(-err));
 }
 
+/* Whether a part of what was observed in @p op is not in the store. */
+static bool lacks_parts(struct store *store, const struct operation *op)
+{
+	struct operation_part *parts = calloc(OPERATION_PARTS_MAX, sizeof(*parts));
+	size_t n = parts ? operation_parts_make(op, parts) : 0, n_kept = 0;
+
+	while (n_kept < n &&
+	       (n_kept == 0 || is_kept(store, parts[n_kept].name, parts[n_kept].json)))
+		n_kept++;
+	operation_parts_free(parts, n);
+	free(parts);
+	return n_kept < n;
+}
+
+/* Write the record, with as many changes as all of its parts take. @return whether there is a record */
+static bool write_whole(struct core *core, const struct operation *op, int64_t *revision)
+{
+	char reason[ETCD_REASON_MAX];
+	size_t n = 0;
+
+	do {
+		if (write_record(core, op, false, revision, false, reason) != OPERATION_DECIDED)
+			return n > 0;
+		n += OBSERVED_MAX;
+	} while (n < OPERATION_PARTS_MAX && lacks_parts(intent_store(core->intent), op));
+	return true;
+}
+
 void operation_keep_all(struct core *core)
 {
 	const struct operations_item *item;
-	char reason[ETCD_REASON_MAX];
 
 	if (!operation_decides_alone(core) || !intent_store(core->intent))
 		return;
@@ -254,9 +281,7 @@ void operation_keep_all(struct core *core)
 		int64_t revision = 0;
 
 		/* what fails is tried again with the next round */
-		if (!item->revision && !item->unread &&
-		    write_record(core, &item->op, false, &revision, false, reason) ==
-		            OPERATION_DECIDED)
+		if (!item->revision && !item->unread && write_whole(core, &item->op, &revision))
 			put_decided(core, &item->op, revision);
 	}
 }

@@ -253,6 +253,31 @@ static void what_a_store_lost_is_written_again(void **state)
 	assert_int_equal(operations_find(&this_node, "o1")->op.seq, was.seq + 1);
 }
 
+/* With all of its steps: one that is over has no further change to take them. */
+static void a_long_record_is_written_again_whole(void **state)
+{
+	struct operation *op = make_record(1, OPERATION_DONE);
+
+	(void)state;
+	op->n_steps = OPERATION_HISTORY_MAX;
+	for (uint32_t i = 0; i < op->n_steps; i++)
+		op->steps[i] = (struct operation_step){ .to_ppm = 1000 * (i + 1),
+			                                .write_step = i + 1,
+			                                .state = OPERATION_MOVING,
+			                                .begun_ms = NOW_MS + i };
+	assert_int_equal(decide_change(NULL, op), OPERATION_DECIDED);
+	operations_follow(&this_node);
+	assert_int_equal(copy_begin(intent_store(this_node.intent), ""), 0);
+	operations_follow(&this_node);
+	operation_keep_all(&this_node);
+	read_again();
+	const struct operation *read = &operations_find(&this_node, "o1")->op;
+
+	assert_int_equal(read->n_steps, OPERATION_HISTORY_MAX);
+	for (uint32_t i = 0; i < read->n_steps; i++)
+		assert_int_equal(read->steps[i].to_ppm, 1000 * (i + 1));
+}
+
 /* All of them are, also the oldest: nothing begins that would take its room. */
 static void a_full_list_is_written_again(void **state)
 {
@@ -338,6 +363,7 @@ int main(void)
 		TEST(a_record_that_is_none_is_left_out),
 		TEST(a_record_that_cannot_be_read_is_not_decided),
 		TEST(what_a_store_lost_is_written_again),
+		TEST(a_long_record_is_written_again_whole),
 		TEST(a_full_list_is_written_again),
 		TEST(what_cannot_be_read_stops_no_other),
 		TEST(an_older_one_of_the_same_site_is_written_again),
