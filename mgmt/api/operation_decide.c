@@ -184,7 +184,10 @@ static bool has_rival(struct core *core, const struct operation *op)
 	return false;
 }
 
-/* Write the change that makes @p op of what is at @p revision. The lock is given up meanwhile, unless this node decides alone. */
+/*
+ * Write the change that makes @p op of what is at @p revision. The lock is given up meanwhile, unless this node decides alone:
+ * for the lease, too, so that what begins looks for a rival after that. From there to the change nothing can come between.
+ */
 static enum operation_decided write_record(struct core *core, const struct operation *op,
                                            bool begins, int64_t *revision, bool if_unowned,
                                            char reason[ETCD_REASON_MAX])
@@ -195,7 +198,9 @@ static enum operation_decided write_record(struct core *core, const struct opera
 	struct shared_change *c = malloc(sizeof(*c));
 	enum operation_decided decided = OPERATION_UNDECIDED;
 
-	if (c && (lease || !owns)) {
+	if (begins && has_rival(core, op)) {
+		decided = OPERATION_OVERTAKEN;
+	} else if (c && (lease || !owns)) {
 		make_change(core, op, begins, *revision, if_unowned, lease, c);
 		decided = alone ? decide_here(core, c, revision, reason)
 		                : decide_shared(core, c, revision, reason);
@@ -300,9 +305,7 @@ enum operation_decided operation_decide(struct core *core, const struct operatio
 	const char *obstacle = find_obstacle(core, op->id);
 
 	snprintf(reason, ETCD_REASON_MAX, "%s", obstacle ? obstacle : "");
-	if (!obstacle && !was && has_rival(core, op))
-		decided = OPERATION_OVERTAKEN;
-	else if (!obstacle)
+	if (!obstacle)
 		decided = write_record(core, op, !was, &revision, if_unowned, reason);
 	if (was && decided == OPERATION_UNDECIDED && operation_decides_alone(core) &&
 	    !is_unread(core, op->id))
