@@ -6,8 +6,10 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -237,6 +239,48 @@ int fdatasync(int fd)
 {
 	(void)fd;
 	return 0;
+}
+
+/*
+ * No user or group is known. Who looks them up for libc (nsswitch.conf) differs by machine, and may itself take of what
+ * getrandom() gives here.
+ */
+struct passwd *getpwnam(const char *name)
+{
+	(void)name;
+	return NULL;
+}
+
+struct passwd *getpwuid(uid_t uid)
+{
+	(void)uid;
+	return NULL;
+}
+
+int getpwnam_r(const char *name, struct passwd *entry, char *text, size_t n, struct passwd **found)
+{
+	(void)name;
+	(void)entry;
+	(void)text;
+	(void)n;
+	*found = NULL;
+	return 0;
+}
+
+int getpwuid_r(uid_t uid, struct passwd *entry, char *text, size_t n, struct passwd **found)
+{
+	(void)uid;
+	(void)entry;
+	(void)text;
+	(void)n;
+	*found = NULL;
+	return 0;
+}
+
+struct group *getgrnam(const char *name)
+{
+	(void)name;
+	return NULL;
 }
 
 ssize_t getrandom(void *out, size_t n, unsigned flags)
