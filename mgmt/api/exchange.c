@@ -35,7 +35,7 @@
 #define RETRY_MAX_MS  8000u
 #define LOOK_LEAST_MS 20u   /* between two looks: changes come in bursts */
 #define LATE_PAIRS    12u   /* what can wait waits 1 ms for so many pairs of nodes: all tell all */
-#define LATE_MAX_MS   1000u /* at most */
+#define LATE_MAX_MS   1000u /* more is not worth a ring: what is held ends by itself not much later */
 #define TOKEN_MS      1000u /* between two reads of peer.token */
 #define ARRIVALS_MS   2000u /* between two looks at which VIPs get packets */
 #define ANSWER_MS                                                                                  \
@@ -338,13 +338,15 @@ static void ring_bells(struct exchange *x, unsigned bells)
 	http_bells_ring(&x->core->bells, bells);
 }
 
-/* Ring @p bells in a while, with what else there is by then. */
+/* Ring @p bells in a while, with what else there is by then. Among very many nodes the answers tell it when they end. */
 static void ring_late(struct exchange *x, unsigned bells)
 {
 	uint64_t wait_ms = x->n * x->n / LATE_PAIRS;
 
+	if (wait_ms > LATE_MAX_MS)
+		return;
 	if (!x->late_bells)
-		x->late_ms = clock_mono_ms() + (wait_ms < LATE_MAX_MS ? wait_ms : LATE_MAX_MS);
+		x->late_ms = clock_mono_ms() + wait_ms;
 	x->late_bells |= bells;
 	come_back_by(x, x->late_ms);
 }
