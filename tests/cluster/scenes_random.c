@@ -304,6 +304,50 @@ static void fail_others(struct schedule *c)
 		siblings_fail_checks(c->others[i], fails);
 }
 
+/* The last command at a target that a node has. */
+static int64_t last_generation(const json_t *items, unsigned target)
+{
+	const json_t *o;
+	int64_t last = -1;
+	size_t i;
+
+	json_array_foreach(items, i, o)
+	{
+		int64_t generation = scene_number(o, "generation");
+
+		if (!strcmp(scene_text(o, "target.pool"), targets[target].pool) &&
+		    !strcmp(scene_text(o, "target.backend"), targets[target].backend) &&
+		    generation > last)
+			last = generation;
+	}
+	return last;
+}
+
+/* Whether other nodes have each command that was taken: one that came to a node without the store may be there alone. */
+static bool are_orders_elsewhere(struct schedule *c, const struct node *n)
+{
+	int64_t known[ORDERS_MAX] = { 0 };
+	bool all = true;
+
+	for (size_t k = 0; k < NODES; k++) {
+		struct node *other = c->s->node[k];
+		json_t *overrides = other != n && node_runs(other)
+		                            ? node_get(other, "/v1/overrides?ended=true")
+		                            : NULL;
+
+		for (size_t i = 0; overrides && i < c->n_orders; i++) {
+			int64_t last = last_generation(scene_value(overrides, "items"),
+			                               c->orders[i].target);
+
+			known[i] = last > known[i] ? last : known[i];
+		}
+		json_decref(overrides);
+	}
+	for (size_t i = 0; i < c->n_orders; i++)
+		all &= c->orders[i].asking.status / 100 != 2 || known[i] >= c->orders[i].generation;
+	return all;
+}
+
 /* Whether another node has what is in force: who had it alone must not lose it. */
 static bool is_elsewhere(struct schedule *c, const struct node *n)
 {
@@ -330,7 +374,7 @@ static void lose_node(struct schedule *c)
 
 	if (node_runs(n))
 		return;
-	if (sched_chance(300) && is_elsewhere(c, n)) {
+	if (sched_chance(300) && is_elsewhere(c, n) && are_orders_elsewhere(c, n)) {
 		scene_note(c->s, "%s: wiped", node_name(n));
 		node_wipe(n);
 		return;
@@ -485,25 +529,6 @@ static void judge_confirmations(struct schedule *c, struct node *n)
 			              0,
 			      "at %s version %d has ended, which was confirmed", node_name(n),
 			      (int)c->confirmations[i].number);
-}
-
-/* The last command at a target that a node has. */
-static int64_t last_generation(const json_t *items, unsigned target)
-{
-	const json_t *o;
-	int64_t last = -1;
-	size_t i;
-
-	json_array_foreach(items, i, o)
-	{
-		int64_t generation = scene_number(o, "generation");
-
-		if (!strcmp(scene_text(o, "target.pool"), targets[target].pool) &&
-		    !strcmp(scene_text(o, "target.backend"), targets[target].backend) &&
-		    generation > last)
-			last = generation;
-	}
-	return last;
 }
 
 static void judge_orders(struct schedule *c, struct node *n)
