@@ -70,6 +70,13 @@ static bool is_news(const struct exchange *x, const struct exchange_question *q,
 	return news;
 }
 
+static void add_words(json_t *nodes, const struct exchange_question *q, const char *node,
+                      const struct exchange_word *words, uint64_t now_ms)
+{
+	json_object_set_new(nodes, node,
+	                    exchange_encode(words, json_get_text(q->have, node), now_ms));
+}
+
 /*
  * The words that @p q asks for, given: this node's, and those that it heard itself from the nodes of
  * its site. Under the lock.
@@ -77,18 +84,12 @@ static bool is_news(const struct exchange *x, const struct exchange_question *q,
 static json_t *gather_words(const struct exchange *x, const struct exchange_question *q,
                             uint64_t now_ms)
 {
-	const char *node = x->core->dirs.node;
 	json_t *nodes = json_object();
 
-	json_object_set_new(nodes, node,
-	                    exchange_encode(x->own, json_get_text(q->have, node), now_ms));
+	add_words(nodes, q, x->core->dirs.node, x->own, now_ms);
 	for (size_t i = 0; i < x->n; i++)
-		if (is_relayed(x, q, i)) {
-			node = x->peers[i]->node;
-			json_object_set_new(nodes, node,
-			                    exchange_encode(x->peers[i]->words,
-			                                    json_get_text(q->have, node), now_ms));
-		}
+		if (is_relayed(x, q, i))
+			add_words(nodes, q, x->peers[i]->node, x->peers[i]->words, now_ms);
 	return nodes;
 }
 

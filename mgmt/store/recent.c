@@ -72,11 +72,10 @@ void recent_show_deadline(const struct intent *in, struct version *v,
 
 void recent_show_waiting(struct intent *in, int64_t now_ms)
 {
+	const struct version *v = authority_chosen(in);
 	struct pending_clock clock;
 
 	pending_clock_read(&clock);
-	const struct version *v = history_in_force(in->history, clock.now_ms);
-
 	if (v && shared_is_loaded(in, v))
 		recent_show_deadline(in, &in->recent[in->n_recent - 1].version, &clock, now_ms);
 }

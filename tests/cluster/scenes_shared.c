@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Three nodes that share a store: what one node is told to do, all do. */
+/* Three nodes that share a store: a command to one comes into force at all. */
 #include "tests/cluster/scenes.h"
 
 #include <string.h>

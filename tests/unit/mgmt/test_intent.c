@@ -626,7 +626,7 @@ static void who_repeats_a_confirmation_or_a_rollback_learns_what_came_of_it(void
 	files_fini(&half);
 }
 
-/* A version stays, and that is told, where the one that it would go back to is lost with its files. */
+/* Where the version to go back to is lost with its files, the one that waits stays, and an event says so. */
 static void what_cannot_go_back_stays_and_that_is_told(void **state)
 {
 	const int64_t later_ms = NOW_MS + (int64_t)3 * 3600 * 1000;

@@ -400,7 +400,6 @@ static void a_version_that_follows_is_written_once(void **state)
 	remove_node(&a);
 }
 
-/* A node that decided alone follows the time of the decision once there is one. */
 /* A store that was made again while this node is cut off: what waits still has its deadline here. */
 static void a_copy_that_is_new_leaves_what_is_known(void **state)
 {
@@ -423,6 +422,7 @@ static void a_copy_that_is_new_leaves_what_is_known(void **state)
 	remove_node(&a);
 }
 
+/* A node that decided alone follows the time of the decision once there is one. */
 static void what_is_decided_later_says_since_when(void **state)
 {
 	const int64_t alone_ms = 60000 + CHAIN_ANSWER_MS + 1000;
