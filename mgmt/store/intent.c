@@ -129,8 +129,8 @@ static int load_stored_versions(struct intent *in, int64_t now_ms)
 	} else if (authority_of(in) == AUTHORITY_ALONE) {
 		err = forget_records(in);
 	}
-	/* errors in it are logged, and files may come yet: the version in force stays */
-	if (err && err != -EINVAL && err != -ENOENT)
+	/* errors in it are logged, and files may come yet, or be as they are laid out: the version in force stays */
+	if (err && err != -EINVAL && err != -ENOENT && err != -EIO)
 		return err;
 	recall_versions(in, now_ms);
 	recent_show_waiting(in, now_ms);

@@ -100,7 +100,8 @@ static int load_shared(struct intent *in, int64_t now_ms)
 		if (!err)
 			loaded[kept++].since_ms = periods[i].since_ms;
 	}
-	if (!kept || err == -EBADMSG) {
+	/* what is in force stays until the newest one's files are here */
+	if (!kept || err == -EBADMSG || (err && !at_start)) {
 		free_recent(in, loaded, kept);
 		return err ? err : -ENOENT;
 	}

@@ -1312,6 +1312,60 @@ static void a_store_that_comes_later_is_read_where_it_has_this_version_or_a_newe
 	}
 }
 
+/* Hide the store of @p f while a node starts from its document; then it is there again. */
+static struct intent *open_without_store(const struct fixture *f)
+{
+	char path[PATH_MAX], aside[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/store", f->state);
+	snprintf(aside, sizeof(aside), "%s/aside", f->state);
+	assert_int_equal(rename(path, aside), 0);
+	fixture_write(f->state, "store", "no directory");
+	struct intent *in = open_as(f, "ams-1", NOW_MS + 20);
+
+	assert_string_equal(intent_store_state(in), "failing");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rename(aside, path), 0);
+	return in;
+}
+
+/* A store that is there only later, and has lost files of its newest version: no older one comes into force for that. */
+static void a_store_that_comes_later_without_files_puts_no_older_version_in_force(void **state)
+{
+	static const char *const damages[] = {
+		"DELETE FROM version_files WHERE number=3",
+		"DELETE FROM blobs WHERE digest IN"
+		" (SELECT digest FROM version_files WHERE number=3 AND name='weir.conf')",
+		"DELETE FROM versions WHERE number=3",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+		struct fixture f;
+
+		print_message("  %s\n", damages[i]);
+		fixture_make(&f);
+		make_other_store(&f, 3, "# ours");
+		run_sql(&f, damages[i]);
+		struct intent *in = open_without_store(&f);
+
+		for (int again = 0; again < 2; again++) {
+			assert_int_equal(intent_head(in)->number, 3);
+			intent_tick(in, NOW_MS + 2000);
+			assert_string_not_equal(intent_store_state(in), "failing");
+			assert_int_equal(intent_head(in)->number, 3);
+			assert_memory_equal(files_find(intent_head_files(in), FILES_MAIN)->bytes,
+			                    "# ours 0", 8);
+			run_deadline(in, 0, NOW_MS + 2010);
+			assert_int_equal(intent_head(in)->number, 3);
+			intent_close(in);
+			in = open_as(&f, "ams-1", NOW_MS + 3000);
+		}
+		intent_close(in);
+		fixture_remove(&f);
+	}
+}
+
 /* A backup of the store that was put back while nothing ran: each version is in it before it is in the document. */
 static void a_store_that_is_older_than_the_document_is_left(void **state)
 {
@@ -1546,6 +1600,7 @@ int main(void)
 		T(a_store_that_corrupts_while_running_stops_no_drain),
 		cmocka_unit_test(
 		        a_store_that_comes_later_is_read_where_it_has_this_version_or_a_newer_one),
+		T(a_store_that_comes_later_without_files_puts_no_older_version_in_force),
 		T(a_store_that_was_left_stays_left),
 		T(a_store_that_is_older_than_the_document_is_left),
 		T(an_older_store_is_used_where_the_files_of_the_document_are_lost),
