@@ -13,7 +13,8 @@
  * A store that is corrupt at the start is put aside and made again from the effective document.
  * While a store fails later, or the disk is full, new versions are refused, but overrides are
  * accepted: they are kept in memory, written to the effective document (for which disk space is
- * held in reserve), and stored as soon as that works.
+ * held in reserve), and stored as soon as that works. A version that nobody confirms ends at its
+ * deadline all the same.
  *
  * Implemented in mgmt/store/intent.c (opening, tick), authority.c (who says which version is in force), recent.c,
  * change.c, alone.c, merge.c, effective.c and moved.c.

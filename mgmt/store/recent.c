@@ -35,8 +35,10 @@ int intent_load_one(struct intent *in, const struct version *v, struct recent *o
 {
 	struct model_errors errors = { 0 };
 	struct recent r = { .version = *v };
-	int err = store_files(in->store, v->number, &r.files);
+	int err = in->store ? store_files(in->store, v->number, &r.files) : -ENOENT;
 
+	if (err && (!in->store || in->failing))
+		err = recall_files(in, v->digest, &r.files);
 	if (!err)
 		err = gather_keyed(&r.files, in->state_dir, in->conf_dir, v->hash_key, in->node,
 		                   &r.model, &errors);

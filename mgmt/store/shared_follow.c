@@ -71,11 +71,12 @@ static int enforce_version(struct intent *in, const struct version *v,
 {
 	int64_t since_ms = find_since(in, v->number);
 	struct recent r;
-	int err = shared_find_version(in, v);
+	bool stores = intent_store(in) != NULL;
+	int err = stores ? shared_find_version(in, v) : 0;
 
 	if (!err)
 		err = intent_load_one(in, v, &r);
-	if ((err == -ENOENT || err == -EBADMSG || err == -EIO) &&
+	if (stores && (err == -ENOENT || err == -EBADMSG || err == -EIO) &&
 	    !recall_keep(in, v)) /* as they are laid out they are whole */
 		err = intent_load_one(in, v, &r);
 	if (err)
@@ -87,6 +88,8 @@ static int enforce_version(struct intent *in, const struct version *v,
 		say_overdue(in, v, now_ms);
 	intent_say_version(in, v, now_ms);
 	intent_push_recent(in, &r, now_ms);
+	if (!stores)
+		return 0;
 	if (since_ms && !has_all_before(in, now_ms) && !intent_load_recent(in, 0, now_ms))
 		effective_write(in, now_ms);
 	store_collect(in->store, now_ms);
@@ -141,13 +144,29 @@ static void say_decided(struct intent *in, int64_t now_ms)
 		recent_remove_laid_out(in, back);
 }
 
+/* A store that fails takes no version. What one that ended goes back to is here all the same, and is laid out. */
+static bool goes_back(const struct intent *in, const struct version *v)
+{
+	const struct version *head = intent_head(in);
+
+	return head && v->number < head->number;
+}
+
+/* What is kept of the version in force. */
+static void keep_followed(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
+{
+	store_keep_version(in->store, history_final(in->history)->number);
+	recent_show_deadline(in, &in->recent[in->n_recent - 1].version, clock, now_ms);
+	keep_deadline(in, clock, now_ms);
+}
+
 const struct version *shared_intent_follow(struct intent *in, const struct pending_clock *clock,
                                            int64_t now_ms)
 {
 	const struct version *v = history_in_force(in->history, clock->now_ms);
 	int err = 0;
 
-	if (!v || !in->store || in->failing ||
+	if (!v || (!intent_store(in) && !goes_back(in, v)) ||
 	    (in->refused_number == v->number && clock->now_ms < in->refused_until_ms))
 		return NULL;
 	if (in->refused_number != v->number)
@@ -164,9 +183,8 @@ const struct version *shared_intent_follow(struct intent *in, const struct pendi
 		return NULL;
 	}
 	in->refused_number = 0;
-	store_keep_version(in->store, history_final(in->history)->number);
-	recent_show_deadline(in, &in->recent[in->n_recent - 1].version, clock, now_ms);
-	keep_deadline(in, clock, now_ms);
+	if (intent_store(in))
+		keep_followed(in, clock, now_ms);
 	if (!effective_says(in, now_ms))
 		say_decided(in, now_ms);
 	return NULL;

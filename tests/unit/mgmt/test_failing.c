@@ -87,10 +87,9 @@ static void nothing_is_read_from_it_as_if_it_were_whole(void **state)
 	assert_true(intent_has_file(in, zone, &have));
 }
 
-static void no_version_is_made_confirmed_or_dropped(void **state)
+static void no_version_is_made_or_confirmed(void **state)
 {
 	struct version head = begin_failing(), v;
-	struct pending_clock clock = { .boot = "b", .now_ms = 1000000 };
 	struct intent_change back = {
 		.rollback_to = 1, .confirm_within_ms = 0, .author = "jw", .reason = ""
 	};
@@ -104,9 +103,6 @@ static void no_version_is_made_confirmed_or_dropped(void **state)
 	assert_int_equal(intent_change(in, &back, NOW_MS + 20, &changed), -EROFS);
 	intent_changed_fini(&changed);
 	assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 20), -EROFS);
-	intent_run_deadline(in, &clock, NOW_MS + 90000);
-	clock.now_ms += 70000;
-	intent_run_deadline(in, &clock, NOW_MS + 160000);
 	assert_int_equal(intent_roll_back_unconfirmed(in, "x", NOW_MS + 20), -EROFS);
 	assert_memory_equal(intent_head(in)->digest, head.digest, DIGEST_TEXT_MAX);
 	assert_true(intent_head(in)->confirm_by_ms > 0);
@@ -114,6 +110,63 @@ static void no_version_is_made_confirmed_or_dropped(void **state)
 	assert_int_equal(intent_version(in, 2, &v, NULL), 0);
 	assert_true(v.confirm_within_ms > 0);
 	assert_int_equal(intent_version(in, 3, &v, NULL), -ENOENT);
+}
+
+/* The one before it is in force again, from memory or from what is laid out; the store hears of the end once it works. */
+static void a_version_that_nobody_confirms_ends_in_time(void **state)
+{
+	struct pending_clock clock;
+
+	(void)state;
+	begin_failing();
+	pending_clock_read(&clock);
+	intent_run_deadline(in, &clock, NOW_MS + 20);
+	clock.now_ms += 59000;
+	intent_run_deadline(in, &clock, NOW_MS + 59000);
+	assert_int_equal(intent_head(in)->number, 2);
+	clock.now_ms += 5000;
+	intent_run_deadline(in, &clock, NOW_MS + 64000);
+	assert_int_equal(intent_head(in)->number, 1);
+	assert_int_equal(intent_head(in)->confirm_by_ms, 0);
+	assert_int_equal(intent_model(in)->meta.version, 1);
+	assert_int_equal(apply_words("# 3", waits, NOW_MS + 64010), -EROFS);
+	in->failing = false;
+	intent_run_deadline(in, &clock, NOW_MS + 65000);
+	assert_int_equal(apply_words("# 3", waits, NOW_MS + 65010), 0);
+	assert_int_equal(intent_head(in)->number, 3);
+	intent_close(in);
+	in = open_node(&place);
+	assert_int_equal(intent_head(in)->number, 3);
+}
+
+/* The same at a node whose store cannot even be opened. */
+static void a_version_ends_in_time_without_any_store(void **state)
+{
+	struct pending_clock clock;
+	char path[PATH_MAX], aside[PATH_MAX];
+
+	(void)state;
+	assert_int_equal(apply_words("# 2", waits, NOW_MS + 10), 0);
+	intent_close(in);
+	snprintf(path, sizeof(path), "%s/store", place.state);
+	snprintf(aside, sizeof(aside), "%s/aside", place.state);
+	assert_int_equal(rename(path, aside), 0);
+	fixture_write(place.state, "store", "no directory");
+	in = open_node(&place);
+	assert_string_equal(intent_store_state(in), "failing");
+	assert_int_equal(intent_head(in)->number, 2);
+	pending_clock_read(&clock);
+	clock.now_ms += 65000;
+	intent_run_deadline(in, &clock, NOW_MS + 66000);
+	assert_int_equal(intent_head(in)->number, 1);
+	assert_int_equal(intent_model(in)->meta.version, 1);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rename(aside, path), 0);
+	intent_tick(in, NOW_MS + 80000);
+	clock.now_ms += 14000;
+	intent_run_deadline(in, &clock, NOW_MS + 80010);
+	assert_string_equal(intent_store_state(in), "ok");
+	assert_int_equal(intent_head(in)->number, 1);
 }
 
 /*
@@ -271,7 +324,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(nothing_is_read_from_it_as_if_it_were_whole, setup,
 		                                teardown),
-		cmocka_unit_test_setup_teardown(no_version_is_made_confirmed_or_dropped, setup,
+		cmocka_unit_test_setup_teardown(no_version_is_made_or_confirmed, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_version_that_nobody_confirms_ends_in_time, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_version_ends_in_time_without_any_store, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(overrides_wait_in_memory_and_are_stored_later,
 		                                setup, teardown),
