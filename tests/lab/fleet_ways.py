@@ -91,14 +91,18 @@ class Loop:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self.servers: list[asyncio.AbstractServer] = []
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
 
     def serve(self, port: int, accept: Serve) -> None:
-        asyncio.run_coroutine_threadsafe(asyncio.start_server(accept, "127.0.0.1", port), self.loop).result()
+        self.servers.append(asyncio.run_coroutine_threadsafe(asyncio.start_server(accept, "127.0.0.1", port), self.loop).result())
 
     def close(self) -> None:
         async def end() -> None:
+            for server in self.servers:  # else somebody connects after the last task has ended
+                server.close()
+            await asyncio.sleep(0)
             while tasks := [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]:  # one may wait for another at its end
                 for t in tasks:
                     t.cancel()
