@@ -1,31 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * One thread for each document. Joining the thread gives back `result`, and the two sides never use
- * it at the same time, so there is no lock. An eventfd tells the loop to join.
- */
+/* While the thread runs, `result` is the thread's; see base/loop_job.h. */
 #include "announce/document.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/log.h"
-#include "base/loop.h"
+#include "base/loop_job.h"
 
 struct document_thread {
-	struct loop *loop;
+	struct loop_job *job;
 	const char *path, *node;
 	document_done *done;
 	void *arg;
-	int event_fd;
-	pthread_t thread;
-	bool runs, again;            /* again: after the present one, or after a try that failed */
-	struct document_read result; /* belongs to the thread while it runs */
+	bool again; /* after the present one, or after a try that failed */
+	struct document_read result;
 };
 
 static void free_result(struct document_read *d)
@@ -35,57 +26,42 @@ static void free_result(struct document_read *d)
 	*d = (struct document_read){ 0 };
 }
 
-static void *run_reading(void *arg)
+static void read_document(void *arg)
 {
 	struct document_thread *d = arg;
 	struct document_read *to = &d->result;
-	uint64_t one = 1;
 
 	to->err = model_read_without_key(d->path, d->node, &to->model, &to->errors);
-	while (write(d->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-	return NULL;
 }
 
 int document_start(struct document_thread *d)
 {
-	int err;
-
-	d->again = d->runs;
-	if (d->runs)
+	d->again = loop_job_runs(d->job);
+	if (d->again)
 		return 0;
 	d->result = (struct document_read){ 0 };
-	err = -pthread_create(&d->thread, NULL, run_reading, d);
-	d->runs = !err;
+	int err = loop_job_start(d->job);
+
 	d->again = err != 0;
 	return err;
 }
 
 void document_tick(struct document_thread *d)
 {
-	if (d->again && !d->runs && !document_start(d))
+	if (d->again && !loop_job_runs(d->job) && !document_start(d))
 		log_info("document-read-again", "path=%s", d->path);
 }
 
-static void on_read(void *arg, int fd, uint32_t events)
+static void accept_document(void *arg)
 {
 	struct document_thread *d = arg;
-	struct document_read result;
-	uint64_t count;
-	int err = 0;
+	struct document_read result = d->result; /* a copy: the next thread writes there */
+	int err = d->again ? document_start(d) : 0;
 
-	(void)events;
-	if (read(fd, &count, sizeof(count)) < 0 || !d->runs)
-		return;
-	pthread_join(d->thread, NULL);
-	d->runs = false;
-	result = d->result; /* a copy: the next thread writes there */
-	if (d->again)
-		err = document_start(d);
 	if (err)
 		log_error("document-not-read", "path=%s error=\"%s\"", d->path, strerror(-err));
 	err = d->done(d->arg, &result);
-	if (!d->runs && model_may_pass(err)) /* else the reading that runs decides */
+	if (!loop_job_runs(d->job) && model_may_pass(err)) /* else the reading that runs decides */
 		d->again = true;
 	free_result(&result);
 }
@@ -94,34 +70,24 @@ int document_open(struct loop *l, const char *path, const char *node, document_d
                   void *arg, struct document_thread **out)
 {
 	struct document_thread *d = calloc(1, sizeof(*d));
-	int err;
 
 	if (!d)
 		return -ENOMEM;
-	*d = (struct document_thread){
-		.loop = l, .path = path, .node = node, .done = done, .arg = arg
-	};
-	d->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	err = d->event_fd < 0 ? -errno : loop_fd_add(l, d->event_fd, EPOLLIN, on_read, d);
-	if (err) {
-		if (d->event_fd >= 0)
-			close(d->event_fd);
+	*d = (struct document_thread){ .path = path, .node = node, .done = done, .arg = arg };
+	int err = loop_job_open(l, read_document, accept_document, d, &d->job);
+
+	if (err)
 		free(d);
-		return err;
-	}
-	*out = d;
-	return 0;
+	else
+		*out = d;
+	return err;
 }
 
 void document_close(struct document_thread *d)
 {
 	if (!d)
 		return;
-	if (d->runs) {
-		pthread_join(d->thread, NULL);
+	if (loop_job_close(d->job))
 		free_result(&d->result);
-	}
-	loop_fd_remove(d->loop, d->event_fd);
-	close(d->event_fd);
 	free(d);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Loading the next generation. While `running`, the helper thread owns `loaded`, `result`,
- * `errors` and `zones`; before and after that the main thread does, with pthread_join() as the fence. Only
- * one load runs at a time: requests that come meanwhile are merged into one more load, which sees
- * the newest files.
+ * Loading the next generation. While `running`, the thread owns `loaded`, `result`, `errors` and `zones`
+ * (base/loop_job.h). Only one load runs at a time: requests that come meanwhile are merged into one
+ * more load, which sees the newest files.
  */
 #include "dns/server.h"
 
@@ -11,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop_job.h"
 #include "dns/zone/image.h"
 #include "weir/model.h"
 #include "weir/stats.h"
@@ -40,7 +39,7 @@ static void keep_load_error(void *arg, const struct zones_message *m)
 }
 
 /* Everything that the thread reads of the server stays unchanged until it is joined. */
-static void *run_load(void *arg)
+static void run_load(void *arg)
 {
 	struct server *s = arg;
 	struct server_load *l = &s->load;
@@ -53,10 +52,8 @@ static void *run_load(void *arg)
 		.report = keep_load_error,
 		.report_arg = l,
 	};
-	uint64_t one = 1;
 
 	l->result = generation_load(s->dirs, &how, &l->loaded);
-	return write(l->event, &one, sizeof(one)) < 0 ? arg : NULL;
 }
 
 static void forget_load_errors(struct server_load *l)
@@ -98,14 +95,14 @@ static void begin_load(struct server *s)
 	l->began_ms = loop_now_ms(s->loop);
 	l->retry_ms = 0;
 	l->started++;
-	int err = pthread_create(&l->thread, NULL, run_load, s);
+	int err = loop_job_start(l->job);
 
 	l->running = err == 0;
 	if (err) {
-		if (!is_known_failure(l, -err))
-			log_error("dns-load-failed", "error=\"%s\"", strerror(err));
+		if (!is_known_failure(l, err))
+			log_error("dns-load-failed", "error=\"%s\"", strerror(-err));
 		l->finished = l->started;
-		note_load_result(s, -err);
+		note_load_result(s, err);
 	}
 }
 
@@ -199,16 +196,12 @@ static void count_load(struct server *s)
 	stats_set(c->load_ms, loop_now_ms(s->loop) - s->load.began_ms);
 }
 
-void server_load_done(void *arg, int fd, uint32_t events)
+/* A load is done: put its generation in force, or log why not. */
+static void finish_load(void *arg)
 {
 	struct server *s = arg;
 	struct server_load *l = &s->load;
-	uint64_t n;
 
-	(void)events;
-	if (read(fd, &n, sizeof(n)) < 0 || !l->running)
-		return;
-	pthread_join(l->thread, NULL);
 	l->running = false;
 	l->finished = l->started;
 	stats_job_begin(s->counters.stats, "document", DOCUMENT_S);
@@ -225,12 +218,17 @@ void server_load_done(void *arg, int fd, uint32_t events)
 	}
 }
 
+int server_load_open(struct server *s)
+{
+	return loop_job_open(s->loop, run_load, finish_load, s, &s->load.job);
+}
+
 void server_load_stop(struct server *s)
 {
 	struct server_load *l = &s->load;
 
-	if (l->running)
-		pthread_join(l->thread, NULL);
+	(void)loop_job_close(l->job);
+	l->job = NULL;
 	l->running = false;
 	generation_free(l->loaded);
 	forget_load_errors(l);

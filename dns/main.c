@@ -182,11 +182,8 @@ static int watch_events(struct server *s)
 		err = loop_signal(s->loop, SIGINT, on_stop_signal, s);
 	if (err == 0)
 		err = loop_signal(s->loop, SIGHUP, on_document_change, s);
-	s->load.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (err == 0 && s->load.event < 0)
-		err = -errno;
 	if (err == 0)
-		err = loop_fd_add(s->loop, s->load.event, EPOLLIN, server_load_done, s);
+		err = server_load_open(s);
 	s->workers_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (err == 0 && s->workers_event < 0)
 		err = -errno;

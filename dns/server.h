@@ -58,11 +58,10 @@ struct server_listen {
 
 /** The loading of the next generation, in a thread of its own. */
 struct server_load {
-	pthread_t thread;
+	struct loop_job *job;
 	bool running, again;
 	bool from_files;            /**< the running load ignores the kept image */
 	bool wants_files;           /**< the next load shall ignore it */
-	int event;                  /**< an eventfd: the thread is done */
 	uint64_t started, finished; /**< counts loads */
 	uint64_t began_ms;
 	uint64_t retry_ms; /**< when to try again what failed; 0: another document must come */
@@ -128,6 +127,8 @@ struct server {
 	bool ready; /**< this process has reported to the supervisor that it serves */
 };
 
+/** Be ready to load beside the loop. @return 0, or -errno; server_load_stop() undoes it */
+int server_load_open(struct server *s) NONNULL() MUST_CHECK;
 /**
  * Start a load. If one is running, another follows it.
  * @param from_files  read the zone files even if a kept image seems to fit them
@@ -143,8 +144,6 @@ const char *server_load_error(const struct server *s) NONNULL();
  * after a load.
  */
 void server_conditions(struct server *s) NONNULL();
-/** A load is done: put its generation in force, or log why not; a loop_fd_cb. */
-void server_load_done(void *arg, int fd, uint32_t events) NONNULL();
 /** Wait for a running load and forget it. */
 void server_load_stop(struct server *s) NONNULL();
 

@@ -1,32 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * One thread for each document. Starting the thread gives it `from`; joining it gives back `result`; the
- * two sides never use either at the same time, so there is no lock. An eventfd tells the loop to
- * join.
- */
+/* While the thread runs, `from` and `result` are the thread's; see base/loop_job.h. */
 #include "dataplane/tables/compiled.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/loop.h"
+#include "base/loop_job.h"
 
 struct compiled_thread {
-	struct loop *loop;
+	struct loop_job *job;
 	compiled_done *done;
 	void *arg;
-	int event_fd;
-	pthread_t thread;
-	bool runs;
-	struct compiled_source from; /* belongs to the thread while it runs, as does `result` */
+	struct compiled_source from;
 	struct compiled result;
 };
 
@@ -74,30 +61,17 @@ void compiled_free(struct compiled *d)
 	*d = (struct compiled){ 0 };
 }
 
-static void *run_compile(void *arg)
+static void compile_document(void *arg)
 {
 	struct compiled_thread *d = arg;
-	uint64_t one = 1;
 
 	compiled_make(&d->from, &d->result);
-	while (write(d->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-	return NULL;
 }
 
-static void on_event(void *arg, int fd, uint32_t events)
+static void hand_over(void *arg)
 {
 	struct compiled_thread *d = arg;
-	uint64_t count;
-
-	(void)events;
-	if (read(fd, &count, sizeof(count)) < 0 || !d->runs)
-		return;
-	pthread_join(d->thread, NULL);
-	d->runs = false;
-
-	/* a copy, since the callee may start the next one, whose thread writes d->made at once */
-	struct compiled result = d->result;
+	struct compiled result = d->result; /* a copy: the callee may start the next one */
 
 	d->done(d->arg, &result);
 	compiled_free(&result);
@@ -107,44 +81,32 @@ int compiled_thread_open(struct loop *l, compiled_done *done, void *arg,
                          struct compiled_thread **out)
 {
 	struct compiled_thread *d = calloc(1, sizeof(*d));
-	int err;
 
 	if (!d)
 		return -ENOMEM;
-	*d = (struct compiled_thread){ .loop = l, .done = done, .arg = arg };
-	d->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	err = d->event_fd < 0 ? -errno : loop_fd_add(l, d->event_fd, EPOLLIN, on_event, d);
-	if (err) {
-		if (d->event_fd >= 0)
-			close(d->event_fd);
+	*d = (struct compiled_thread){ .done = done, .arg = arg };
+	int err = loop_job_open(l, compile_document, hand_over, d, &d->job);
+
+	if (err)
 		free(d);
-		return err;
-	}
-	*out = d;
-	return 0;
+	else
+		*out = d;
+	return err;
 }
 
 int compiled_thread_start(struct compiled_thread *d, const struct compiled_source *from)
 {
-	int err;
-
-	if (d->runs)
+	if (loop_job_runs(d->job))
 		return -EBUSY;
 	d->from = *from;
-	err = -pthread_create(&d->thread, NULL, run_compile, d);
-	d->runs = !err;
-	return err;
+	return loop_job_start(d->job);
 }
 
 void compiled_thread_close(struct compiled_thread *d)
 {
 	if (!d)
 		return;
-	if (d->runs) {
-		pthread_join(d->thread, NULL);
+	if (loop_job_close(d->job))
 		compiled_free(&d->result);
-	}
-	loop_fd_remove(d->loop, d->event_fd);
-	close(d->event_fd);
 	free(d);
 }

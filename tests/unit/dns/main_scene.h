@@ -140,10 +140,7 @@ static int fake_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, 
 	(void)l;
 	assert_ptr_equal(arg, edge.server);
 	assert_int_equal(events, EPOLLIN);
-	return note_call("fd:%d:%s", fd,
-	                 cb == server_load_done     ? "load"
-	                 : cb == workers_join_ended ? "crew"
-	                                            : "?");
+	return note_call("fd:%d:%s", fd, cb == workers_join_ended ? "crew" : "?");
 }
 
 static int fake_timer(struct loop *l, struct loop_timer *t, uint64_t at_ms)
@@ -339,11 +336,10 @@ uint64_t server_load_start(struct server *of, bool from_files)
 	return 1;
 }
 
-void server_load_done(void *arg, int fd, uint32_t events)
+int server_load_open(struct server *of)
 {
-	(void)arg;
-	(void)fd;
-	(void)events;
+	assert_ptr_equal(of, edge.server);
+	return note_call("loads");
 }
 
 void workers_join_ended(void *arg, int fd, uint32_t events)

@@ -12,12 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "base/loop_job.h"
 #include "dns/zone/image.h"
 #include "dns/server.h"
 #include "weir/model.h"
@@ -154,11 +153,14 @@ static void fake_job_begin(struct stats *s, const char *job, unsigned limit_s)
 	job_runs = true;
 }
 
+static struct loop *loop;
+
 static void fake_job_end(struct stats *s, const char *job)
 {
 	(void)s;
 	assert_string_equal(job, "document");
 	job_runs = false;
+	loop_stop(loop);
 }
 
 static uint64_t fake_now(const struct loop *l)
@@ -171,14 +173,13 @@ static uint64_t fake_now(const struct loop *l)
 
 static int no_thread; /* why none can be made; 0: one can */
 
-static int fake_create(pthread_t *t, const pthread_attr_t *attributes, void *(*f)(void *),
-                       void *arg)
+static int fake_start(struct loop_job *j)
 {
-	return no_thread ? no_thread : pthread_create(t, attributes, f, arg);
+	return no_thread ? -no_thread : loop_job_start(j);
 }
 
 /* The private parts too. */
-#define pthread_create    fake_create
+#define loop_job_start    fake_start
 #define generation_load   fake_generation_load
 #define generation_free   fake_generation_free
 #define server_observe    fake_observe
@@ -211,11 +212,13 @@ static int set_up(void **state)
 	n_good = n_bad = took_ms = 0;
 	take_result = 0;
 	s.dirs = &dirs;
-	s.load.event = eventfd(0, EFD_CLOEXEC);
 	s.counters = (struct counters){
 		.stats = (void *)&s, .loads = &n_good, .load_failures = &n_bad, .load_ms = &took_ms
 	};
-	return s.load.event < 0;
+	if (loop_open(&loop))
+		return -1;
+	s.loop = loop;
+	return server_load_open(&s);
 }
 
 static int tear_down(void **state)
@@ -223,14 +226,14 @@ static int tear_down(void **state)
 	(void)state;
 	server_load_stop(&s);
 	fake_generation_free(s.now);
-	close(s.load.event);
+	loop_close(loop);
 	return 0;
 }
 
 /* Wait for the thread, and take what it made. */
-static void finish_load(void)
+static void await_load(void)
 {
-	server_load_done(&s, s.load.event, 0);
+	assert_int_equal(loop_run(loop), 0);
 	assert_false(job_runs);
 }
 
@@ -238,7 +241,7 @@ static void run_one_load(void)
 {
 	order[0] = '\0';
 	(void)server_load_start(&s, false);
-	finish_load();
+	await_load();
 }
 
 static void what_is_loaded_is_looked_at_taken_and_listened_for(void **state)
@@ -285,9 +288,9 @@ static void a_wish_for_the_files_is_kept_until_it_is_met_and_no_longer(void **st
 	assert_int_equal(server_load_start(&s, true), 2);  /* after the one that runs */
 	assert_int_equal(server_load_start(&s, false), 2); /* which does as well for this one */
 	pthread_mutex_unlock(&loader.gate);
-	finish_load();
+	await_load();
 	assert_true(s.load.running);
-	finish_load();
+	await_load();
 	assert_false(s.load.running);
 	assert_int_equal(loader.n_calls, 2);
 	assert_false(loader.how.trust_cache); /* the files were read */
@@ -345,7 +348,7 @@ static void a_load_that_failed_for_want_is_tried_again(void **state)
 		take_result = cases[k].take;
 		assert_int_equal(server_load_start(&s, i % 2), started);
 		if (!no_thread)
-			finish_load();
+			await_load();
 		assert_int_equal(s.load.finished, started);
 		assert_int_equal(s.load.last_result, cases[k].result);
 		no_thread = loader.result = take_result = 0;
@@ -358,7 +361,7 @@ static void a_load_that_failed_for_want_is_tried_again(void **state)
 		if (!cases[k].again)
 			continue;
 		server_load_tick(&s, failed_ms + 9000); /* one at a time */
-		finish_load();
+		await_load();
 		assert_int_equal(loader.how.trust_cache, i % 2 == 0);
 		assert_int_equal(s.load.finished, started + 1);
 		assert_int_equal(s.load.last_result, 0);
@@ -421,19 +424,6 @@ static void more_mistakes_than_are_kept_are_counted(void **state)
 		assert_non_null(s.load.errors[SERVER_ERRORS_MAX - 1]);
 		assert_null(s.load.zones[0]); /* nothing is written behind them */
 	}
-}
-
-static void an_event_without_a_load_is_none(void **state)
-{
-	uint64_t one = 1;
-
-	(void)state;
-	run_one_load();
-	order[0] = '\0';
-	assert_int_equal(write(s.load.event, &one, sizeof(one)), sizeof(one));
-	server_load_done(&s, s.load.event, 0);
-	assert_string_equal(order, "");
-	assert_true(n_good == 1 && n_bad == 0);
 }
 
 static void a_load_is_waited_for_at_the_end(void **state)
@@ -607,7 +597,6 @@ int main(void)
 		WITH(zones_that_lack_are_a_failure_that_is_named),
 		WITH(without_memory_the_one_before_stays_and_nothing_is_lost),
 		WITH(more_mistakes_than_are_kept_are_counted),
-		WITH(an_event_without_a_load_is_none),
 		WITH(a_load_is_waited_for_at_the_end),
 		WITH(without_a_thread_a_load_is_done_and_has_failed),
 		WITH(a_warning_is_no_mistake),
