@@ -6,7 +6,7 @@
  * Pure functions over the model, the overrides and the observations. What is unknown does not
  * refuse (a drain must be possible while half the cluster cannot be seen), but the verdict says so.
  *
- * Implemented in mgmt/store/guard.c, guard_node.c and guard_verdict.c. Any thread may call.
+ * Implemented in mgmt/store/guard.c. Any thread may call.
  */
 #ifndef WEIR_MGMT_STORE_GUARD_H
 #define WEIR_MGMT_STORE_GUARD_H
