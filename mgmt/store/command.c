@@ -5,8 +5,9 @@
  * the intent at once, so that a refused command or a dry run changes nothing. All instants are
  * absolute, so that nodes which get an override later compute the same ramp.
  */
-#include "mgmt/store/command_text.h"
+#include "mgmt/store/command.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,9 +16,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/store/hlc.h"
-#include "mgmt/store/step.h"
 
 #define CHANGES_MAX 64u /* overrides of one command: half for those it ends, the rest for holds */
+
+static const char *const words[COMMAND_COUNT] = { "drain", "disable", "force_up",
+	                                          "hold",  "undrain", "enable" };
 
 /* A command in progress: the overrides that it creates or changes. */
 struct command_work {
@@ -322,6 +325,15 @@ static void put_instant_override(struct command_work *w, const struct override *
 		o->from_ms = w->now_ms;
 }
 
+/*
+ * The level that a step has in force: by its schedule, or further where weir-dns says so. What weir-dns
+ * said last, @p known_ppm, may be of a moment before the step.
+ */
+static uint32_t choose_level(const struct override *o, uint32_t known_ppm, uint32_t scheduled_ppm)
+{
+	return (o->to_ppm < o->from_ppm) == (known_ppm < scheduled_ppm) ? known_ppm : scheduled_ppm;
+}
+
 static void keep_level(struct command_work *w, const struct override *live)
 {
 	uint32_t known_ppm = overrides_level(intent_overrides(w->in), live, w->now_ms);
@@ -329,7 +341,7 @@ static void keep_level(struct command_work *w, const struct override *live)
 
 	override_to_model(live, &as_model);
 	uint32_t level_ppm =
-	        override_step_level(live, known_ppm, model_override_ppm(&as_model, w->now_ms));
+	        choose_level(live, known_ppm, model_override_ppm(&as_model, w->now_ms));
 	struct override *o = change_override(w, live);
 
 	sign_override(w, o);
@@ -503,7 +515,7 @@ static void note_refusal(const struct command_work *w)
 	         w->target.target == MODEL_TARGET_BACKEND ? "pools/%s/backends/%s" : "%s%s",
 	         w->target.pool, w->target.name);
 	journal_add(intent_journal(w->in), w->now_ms, "guard", subject, "%s by %s refused: %s",
-	            command_word(w->c->what), w->c->author, w->r->text);
+	            words[w->c->what], w->c->author, w->r->text);
 }
 
 /* Only drain and disable take traffic away, so only these are guarded. */
@@ -576,11 +588,11 @@ static enum command_outcome commit_command(struct command_work *w)
 	if (w->c->decide && !w->c->decide(w->c->decide_arg, w->changes, w->n_changes, w->r))
 		return COMMAND_OVERTAKEN;
 	journal_add(intent_journal(w->in), w->now_ms, "override", w->r->override.id,
-	            "%s of %s%s%s by %s (%s)%s%s", command_word(w->c->what), w->r->override.pool,
+	            "%s of %s%s%s by %s (%s)%s%s", words[w->c->what], w->r->override.pool,
 	            *w->r->override.pool ? "/" : "", w->r->override.name, w->c->author,
 	            intent_principal(w->in), *w->c->reason ? ": " : "", w->c->reason);
 	log_note("override", "do=%s target=%s%s%s id=%s author=%s principal=%s reason=%s",
-	         command_word(w->c->what), w->r->override.pool, *w->r->override.pool ? "/" : "",
+	         words[w->c->what], w->r->override.pool, *w->r->override.pool ? "/" : "",
 	         w->r->override.name, w->r->override.id, w->c->author, intent_principal(w->in),
 	         log_value(w->c->reason, value));
 	int err = intent_merge(w->in, w->changes, w->n_changes, w->now_ms);
@@ -601,6 +613,108 @@ static uint64_t next_stamp(const struct command_work *w)
 	return hlc_next(newest, intent_stamp_ms(w->in, w->now_ms));
 }
 
+/*
+ * An undo line is for a person who copies it into a shell: it has all options but --reason, and
+ * absolute times. Commands refuse instants that have passed, so none is named that may have passed
+ * when the line is used. A note says what a command leads to where that takes its time.
+ */
+
+/*
+ * An instant that is nearer may have passed before a person has the line in a shell: a command waits
+ * for other nodes up to 75 s before it prints.
+ */
+#define UNDO_AHEAD_MS 120000
+
+enum command_do command_from_text(const char *text)
+{
+	int i = 0;
+
+	while (i < COMMAND_COUNT && strcmp(words[i], text))
+		i++;
+	return (enum command_do)i;
+}
+
+/* Whether override @p o ends so soon by itself, or has ended so, that nobody can make it again. */
+static bool is_nearly_over(const struct override *o, int64_t now_ms)
+{
+	return o->until_ms != MODEL_TIME_NEVER && o->until_ms <= now_ms + UNDO_AHEAD_MS;
+}
+
+/* The options of a command line that creates @p o again: its instants that are still to come. */
+static void write_times(const struct override *o, int64_t now_ms, char *out, size_t size)
+{
+	char until[CLOCK_TEXT_MAX] = "never", from[CLOCK_TEXT_MAX], over[32] = "", start[48] = "";
+	bool drain = o->kind == MODEL_OVERRIDE_DRAIN;
+
+	if (o->until_ms != MODEL_TIME_NEVER)
+		clock_text(o->until_ms, until);
+	if (drain && o->over_ms > 0)
+		snprintf(over, sizeof(over), " --over %" PRId64 "%s",
+		         o->over_ms % 1000 ? o->over_ms : o->over_ms / 1000,
+		         o->over_ms % 1000 ? "ms" : "s");
+	if (drain && o->from_ms > now_ms + UNDO_AHEAD_MS)
+		snprintf(start, sizeof(start), " --from %s", clock_text(o->from_ms, from));
+	snprintf(out, size, "%s%s --until %s", over, start, until);
+}
+
+/* Neither a part of a site nor one service can be drained by the clock: an operation does it again. */
+static void write_operation(struct command_result *r, const struct override *was)
+{
+	uint32_t level_ppm = was->to_ppm ? was->to_ppm : was->from_ppm;
+	char level[48] = "";
+
+	if (level_ppm < MODEL_PPM_ALL)
+		snprintf(level, sizeof(level), " %g%% --until never", level_ppm / 1e4);
+	snprintf(r->undo, sizeof(r->undo), "weir %s site %s%s%s%s", *level ? "shift" : "drain",
+	         was->name, level, *was->service ? " --service " : "", was->service);
+}
+
+/*
+ * Write r->undo: the command that ends the new override r->override, or that makes again the one
+ * that was changed, ended or held (@p was; NULL: there was none). Nothing is written where @p was
+ * would have ended by itself before a person could make it again.
+ */
+static void write_undo(struct command_result *r, const struct override *was, int64_t now_ms)
+{
+	static const char *const ends[] = { "undrain", "enable", "enable" }, *const makes[] = {
+		"drain", "disable", "force-up"
+	};
+	const struct override *o = &r->override;
+	char times[128] = "";
+	bool scheduled = o->target == MODEL_TARGET_SITE && !*o->operation &&
+	                 (was ? was->kind : o->kind) == MODEL_OVERRIDE_DRAIN;
+
+	if (was && was->is_step && (was->to_ppm < MODEL_PPM_ALL || *was->service)) {
+		write_operation(r, was);
+		return;
+	}
+	if (was && is_nearly_over(was, now_ms))
+		return;
+	if (was)
+		write_times(was, now_ms, times, sizeof(times));
+	snprintf(r->undo, sizeof(r->undo), "weir %s %s %s%s%s%s%s",
+	         was ? makes[was->kind] : ends[o->kind], override_target_text(o->target), o->pool,
+	         *o->pool ? "/" : "", o->name, times, scheduled ? " --scheduled" : "");
+}
+
+/* Write r->note for a command on a node: what happens from now on. */
+static void write_node_note(struct command_result *r, enum command_do what)
+{
+	static const char *const notes[COMMAND_COUNT] = {
+		[COMMAND_DRAIN] =
+		        "routers get graceful shutdown routes first. An address is withdrawn once "
+		        "its packets have left, after 15 s at the latest, and only if another node "
+		        "confirms that it announces the same address",
+		[COMMAND_DISABLE] = "all addresses of the node are withdrawn at once. Clients of "
+		                    "an address that no other node announces are cut off",
+		[COMMAND_UNDRAIN] = "each address is announced again once a probe packet proves "
+		                    "that it is forwarded; there is no hold-down",
+	};
+	const char *note = notes[what == COMMAND_ENABLE ? COMMAND_UNDRAIN : what];
+
+	snprintf(r->note, sizeof(r->note), "%s", note ? note : "");
+}
+
 enum command_outcome command_run(struct intent *in, const struct command *c,
                                  const struct guard_observed *seen, int64_t now_ms,
                                  struct command_result *result)
@@ -619,9 +733,9 @@ enum command_outcome command_run(struct intent *in, const struct command *c,
 		outcome = work_out(&w);
 	if (outcome == COMMAND_OK) {
 		result->override = w.changes[0];
-		command_write_undo(result, w.was_there ? &w.was : NULL, now_ms);
+		write_undo(result, w.was_there ? &w.was : NULL, now_ms);
 		if (is_node(&w))
-			command_write_node_note(result, c->what);
+			write_node_note(result, c->what);
 		outcome = check_guards(&w, seen);
 		stop_operations(&w);
 		stop_unwritten(&w);

@@ -6,7 +6,7 @@
  *
  * For weir-mgmt and for `weir ... --offline` alike.
  *
- * Implemented in mgmt/store/command.c and command_text.c. Calls as for the intent: one thread at a time.
+ * Implemented in mgmt/store/command.c. Calls as for the intent: one thread at a time.
  */
 #ifndef WEIR_MGMT_STORE_COMMAND_H
 #define WEIR_MGMT_STORE_COMMAND_H
@@ -93,9 +93,7 @@ struct command_result {
 enum command_outcome command_run(struct intent *in, const struct command *c,
                                  const struct guard_observed *seen, int64_t now_ms,
                                  struct command_result *result);
-/** "drain", ... */
-const char *command_word(enum command_do what);
-/** @return COMMAND_COUNT when there is no such word */
+/** "drain", ... @return COMMAND_COUNT when there is no such word */
 enum command_do command_from_text(const char *text);
 
 #endif

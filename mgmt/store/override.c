@@ -16,7 +16,6 @@
 #include "base/plain.h"
 #include "base/sorted.h"
 #include "mgmt/store/hlc.h"
-#include "mgmt/store/step.h"
 
 #define CANONICAL_MAX 1024 /* bytes: more than all texts and numbers of an override */
 
@@ -160,6 +159,39 @@ bool override_ok(const struct override *o)
 	       o->over_ms <= (int64_t)366 * 24 * 3600 * 1000 && time_ok(o->until_ms) &&
 	       time_ok(o->created_ms) && o->from_ppm <= MODEL_PPM_ALL && plain_is(o->author) &&
 	       plain_is(o->reason) && plain_is(o->node) && plain_is(o->principal);
+}
+
+/*
+ * A step has no state of its own: what it does follows from its fields, as for any override.
+ */
+
+void override_leave_operation(struct override *o, uint64_t generation)
+{
+	o->prior = o->generation;
+	o->generation = generation;
+	o->epoch = o->step = 0;
+	o->operation[0] = '\0';
+	o->late_from_ms = 0;
+	o->level_known = false;
+	if (*o->service)
+		return;
+	o->is_step = false;
+	o->to_ppm = 0;
+	o->own_vips = o->shared_vips = MODEL_VIPS_ANNOUNCED;
+}
+
+void override_keep_level(struct override *o, uint32_t level_ppm, int64_t now_ms)
+{
+	o->is_step = true;
+	o->from_ppm = o->to_ppm = level_ppm;
+	o->from_ms = now_ms;
+	o->over_ms = 0;
+	o->until_ms = MODEL_TIME_NEVER;
+}
+
+bool override_is_step_at(const struct override *o, const char *site)
+{
+	return o->is_step && *o->operation && !strcmp(o->name, site);
 }
 
 const char *override_kind_text(enum model_override_kind kind)
@@ -380,6 +412,18 @@ uint32_t overrides_level_shown(const struct overrides *overrides, const struct o
 	               : overrides_level(overrides, o, now_ms);
 }
 
+/* The state of a step in a word while it neither waits for its ramp nor returns by itself. */
+static const char *step_state(const struct override *o, int64_t now_ms)
+{
+	if (o->from_ppm > o->to_ppm)
+		return "returning";
+	if (now_ms - o->from_ms < o->over_ms)
+		return "ramping";
+	if (o->to_ppm == MODEL_PPM_ALL)
+		return "drained";
+	return *o->operation ? "shifted" : "held"; /* a person's: nobody goes on with it */
+}
+
 const char *overrides_state(const struct overrides *overrides, const struct override *o,
                             int64_t now_ms)
 {
@@ -411,7 +455,7 @@ const char *overrides_state(const struct overrides *overrides, const struct over
 	if (o->kind == MODEL_OVERRIDE_FORCE_UP)
 		return "forced_up";
 	if (o->is_step)
-		return override_step_state(o, now_ms);
+		return step_state(o, now_ms);
 	return now_ms - o->from_ms < o->over_ms ? "ramping" : "drained";
 }
 

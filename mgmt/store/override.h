@@ -105,6 +105,15 @@ int override_compare(const struct override *a, const struct override *b);
 bool override_overrules(const struct override *later, const struct override *o);
 /** @p o as it is when @p later overrules it, the same at each node: ended at that time. */
 void override_end_by(const struct override *o, const struct override *later, struct override *out);
+/**
+ * A person changes @p o by a command with the stamp @p generation, so its operation no longer moves it. It is no step any more,
+ * unless it drains one service alone.
+ */
+void override_leave_operation(struct override *o, uint64_t generation);
+/** Make @p o a step that stays at @p level_ppm from @p now_ms on, until a command changes it. */
+void override_keep_level(struct override *o, uint32_t level_ppm, int64_t now_ms);
+/** Whether @p o is an operation's step at @p site, whatever service it drains there. */
+bool override_is_step_at(const struct override *o, const char *site);
 /** Whether both have the same target. */
 bool override_same_target(const struct override *a, const struct override *b);
 

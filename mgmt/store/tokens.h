@@ -8,7 +8,7 @@
  * A line with an error gives no access. Messages about it never quote the line, because it may hold
  * a token itself.
  *
- * Implemented in mgmt/store/tokens.c and tokens_new.c. Any thread may call.
+ * Implemented in mgmt/store/tokens.c. Any thread may call.
  */
 #ifndef WEIR_MGMT_STORE_TOKENS_H
 #define WEIR_MGMT_STORE_TOKENS_H
@@ -38,9 +38,6 @@ enum tokens_line {
 	TOKENS_NOTHING, /**< a comment, or empty */
 	TOKENS_BAD,
 };
-
-/** Whether there is a role of this name. */
-bool tokens_role_ok(const char *role);
 
 /**
  * Read one line of @p n bytes, without its newline. @p out is set for TOKENS_ENTRY alone. For TOKENS_BAD,

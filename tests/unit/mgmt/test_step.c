@@ -10,7 +10,6 @@
 
 #include "mgmt/store/override.h"
 #include "mgmt/store/sql.h"
-#include "mgmt/store/step.h"
 #include "mgmt/store/store.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -6,7 +6,6 @@
 #include "mgmt/store/intent.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/override.h"
-#include "mgmt/store/step.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define NEVER    MODEL_TIME_NEVER
