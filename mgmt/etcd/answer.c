@@ -6,8 +6,11 @@
 #include "mgmt/etcd/answer.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "base/plain.h"
 #include "mgmt/etcd/fields_internal.h"
+#include "weir/json.h"
 
 #define KEYS_MAX   100000u /* entries of a list that an answer of ETCD_ANSWER_MAX may have */
 #define EVENTS_MAX 100000u
@@ -199,4 +202,284 @@ int etcd_answer_watch(const char *bytes, size_t n, const struct etcd_range *rang
 		return err;
 	*out = m;
 	return 0;
+}
+
+/* Leases, tokens, members and their state. */
+
+int etcd_answer_header(const char *bytes, size_t n, struct etcd_header *out,
+                       char reason[ETCD_REASON_MAX])
+{
+	struct etcd_fields f;
+
+	etcd_fields_begin(&f, bytes, n, NULL, reason);
+	struct etcd_header header = etcd_fields_some_header(&f, f.root);
+	int err = etcd_fields_end(&f);
+
+	if (!err)
+		*out = header;
+	return err;
+}
+
+static struct etcd_lease read_lease(struct etcd_fields *f, const json_t *object,
+                                    int64_t least_ttl_s)
+{
+	return (struct etcd_lease){ .header = etcd_fields_header(f, object),
+		                    .id = etcd_fields_int64(f, object, "ID", 1),
+		                    .ttl_s = etcd_fields_int64(f, object, "TTL", least_ttl_s) };
+}
+
+int etcd_answer_grant(const char *bytes, size_t n, struct etcd_lease *out,
+                      char reason[ETCD_REASON_MAX])
+{
+	struct etcd_fields f;
+
+	etcd_fields_begin(&f, bytes, n, NULL, reason);
+	struct etcd_lease lease = read_lease(&f, f.root, 1);
+	int err = etcd_fields_end(&f);
+
+	if (!err)
+		*out = lease;
+	return err;
+}
+
+int etcd_answer_keepalive(const char *bytes, size_t n, int64_t id, struct etcd_lease *out,
+                          char reason[ETCD_REASON_MAX])
+{
+	struct etcd_fields f;
+
+	etcd_fields_begin(&f, bytes, n, NULL, reason);
+	const json_t *result = etcd_fields_object(&f, f.root, "result");
+
+	if (!result)
+		etcd_fields_refuse(&f, "result", "is absent");
+	struct etcd_lease lease = read_lease(&f, result, 0);
+
+	if (lease.id != id)
+		etcd_fields_refuse(&f, "ID", "is another lease's");
+	int err = etcd_fields_end(&f);
+
+	if (!err)
+		*out = lease;
+	return err;
+}
+
+int etcd_answer_authenticate(const char *bytes, size_t n, struct etcd_header *header,
+                             char token[ETCD_TOKEN_MAX], char reason[ETCD_REASON_MAX])
+{
+	struct etcd_fields f;
+	char text[ETCD_TOKEN_MAX];
+
+	etcd_fields_begin(&f, bytes, n, NULL, reason);
+	struct etcd_header read = etcd_fields_header(&f, f.root);
+
+	etcd_fields_text(&f, f.root, "token", text, sizeof(text));
+	if (!*text)
+		etcd_fields_refuse(&f, "token", "is absent");
+	for (const char *c = text; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			etcd_fields_refuse(&f, "token", "has characters that a header cannot have");
+	int err = etcd_fields_end(&f);
+
+	if (err)
+		return err;
+	*header = read;
+	memcpy(token, text, strlen(text) + 1);
+	return 0;
+}
+
+bool etcd_member_is_for_nodes(const struct etcd_member *m)
+{
+	return !m->is_learner && !strncmp(m->client_url, "https://", 8);
+}
+
+/* Alarms of all members are among what a member says is wrong: "memberID:161 alarm:NOSPACE ". */
+static bool has_alarm(const json_t *status, const char *name)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "errors"), i,
+	                   entry) if (json_is_string(entry) &&
+	                              strstr(json_string_value(entry), name)) return true;
+	return false;
+}
+
+int etcd_answer_status(const char *bytes, size_t n, struct etcd_status *out,
+                       char reason[ETCD_REASON_MAX])
+{
+	struct etcd_fields f;
+
+	etcd_fields_begin(&f, bytes, n, NULL, reason);
+	struct etcd_status s = { .header = etcd_fields_header(&f, f.root),
+		                 .db_bytes = etcd_fields_int64(&f, f.root, "dbSize", 0),
+		                 .leader = etcd_fields_uint64(&f, f.root, "leader"),
+		                 .is_learner = etcd_fields_bool(&f, f.root, "isLearner"),
+		                 .is_full = has_alarm(f.root, "alarm:" ETCD_ALARM_FULL) };
+
+	etcd_fields_text(&f, f.root, "version", s.version, sizeof(s.version));
+	if (!s.version[0])
+		etcd_fields_refuse(&f, "version", "is absent");
+	int err = etcd_fields_end(&f);
+
+	if (!err)
+		*out = s;
+	return err;
+}
+
+int etcd_answer_alarms(const char *bytes, size_t n, struct etcd_alarms *out,
+                       char reason[ETCD_REASON_MAX])
+{
+	struct etcd_fields f;
+	struct etcd_alarms a = { 0 };
+	const json_t *list = NULL;
+
+	etcd_fields_begin(&f, bytes, n, NULL, reason);
+	a.header = etcd_fields_some_header(&f, f.root);
+	a.n = etcd_fields_list(&f, f.root, "alarms", ETCD_ALARMS_MAX, &list);
+	for (size_t i = 0; i < a.n; i++) {
+		const json_t *entry = etcd_fields_entry(&f, list, "alarms", i);
+
+		a.alarms[i].member_id = etcd_fields_uint64(&f, entry, "memberID");
+		etcd_fields_text(&f, entry, "alarm", a.alarms[i].name, sizeof(a.alarms[i].name));
+		if (!a.alarms[i].name[0])
+			etcd_fields_refuse(&f, "alarm", "is absent");
+	}
+	int err = etcd_fields_end(&f);
+
+	if (!err)
+		*out = a;
+	return err;
+}
+
+/* The first of a list of URLs; "": there is none. */
+static void read_first_url(struct etcd_fields *f, const json_t *member, const char *name,
+                           char out[ETCD_URL_MAX])
+{
+	const json_t *list = json_object_get(member, name), *first = json_array_get(list, 0);
+	const char *text = json_string_value(first);
+
+	out[0] = '\0';
+	if (!list || json_is_null(list) || (json_is_array(list) && !json_array_size(list)))
+		return;
+	if (!text || strlen(text) >= ETCD_URL_MAX) {
+		etcd_fields_refuse(f, name, "is no list of URLs");
+		return;
+	}
+	for (const char *c = text; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			etcd_fields_refuse(f, name, "has characters that no URL has");
+	snprintf(out, ETCD_URL_MAX, "%s", text);
+}
+
+static struct etcd_member read_member(struct etcd_fields *f, const json_t *entry)
+{
+	struct etcd_member m = { .id = etcd_fields_uint64(f, entry, "ID"),
+		                 .is_learner = etcd_fields_bool(f, entry, "isLearner") };
+
+	if (!m.id)
+		etcd_fields_refuse(f, "ID", "is absent");
+	etcd_fields_text(f, entry, "name", m.name, sizeof(m.name));
+	read_first_url(f, entry, "peerURLs", m.peer_url);
+	read_first_url(f, entry, "clientURLs", m.client_url);
+	return m;
+}
+
+int etcd_answer_members(const char *bytes, size_t n, struct etcd_members *out,
+                        char reason[ETCD_REASON_MAX])
+{
+	struct etcd_fields f;
+	struct etcd_members m = { 0 };
+	const json_t *list = NULL;
+
+	etcd_fields_begin(&f, bytes, n, NULL, reason);
+	m.header = etcd_fields_header(&f, f.root);
+	const json_t *added = etcd_fields_object(&f, f.root, "member");
+
+	if (added)
+		m.added = read_member(&f, added).id;
+	m.n = etcd_fields_list(&f, f.root, "members", ETCD_MEMBERS_MAX, &list);
+	if (!m.n)
+		etcd_fields_refuse(&f, "members", "is absent");
+	for (size_t i = 0; i < m.n; i++)
+		m.members[i] = read_member(&f, etcd_fields_entry(&f, list, "members", i));
+	int err = etcd_fields_end(&f);
+
+	if (!err)
+		*out = m;
+	return err;
+}
+
+/*
+ * Errors have had four forms:
+ *   3.4, one answer:  {"error":"etcdserver: ...","message":"etcdserver: ...","code":3}
+ *   3.6, one answer:  {"code":3,"message":"etcdserver: ...","details":[]}
+ *   3.4, a stream:    {"error":{"grpc_code":11,"http_code":400,"message":"...","http_status":"..."}}
+ *   3.6, a stream:    {"error":{"code":11,"message":"...","details":[]}}
+ * What is no JSON is not etcd's: "404 page not found" of a member without the gateway, or a proxy.
+ */
+
+/* The first of these names that has a text. */
+static const char *find_message(const json_t *object)
+{
+	const char *message = json_get_text(object, "message");
+
+	return message ? message : json_get_text(object, "error");
+}
+
+static int find_code(const json_t *object)
+{
+	const json_t *code = json_object_get(object, "code");
+
+	if (!json_is_integer(code))
+		code = json_object_get(object, "grpc_code");
+	if (!json_is_integer(code) || json_integer_value(code) < 0 ||
+	    json_integer_value(code) > ETCD_CODE_UNAUTHENTICATED)
+		return ETCD_CODE_NONE;
+	return (int)json_integer_value(code);
+}
+
+/* Plain text: its first line. */
+static void copy_first_line(const char *bytes, size_t n, char text[ETCD_REASON_MAX])
+{
+	size_t most = n < ETCD_REASON_MAX - 1 ? n : ETCD_REASON_MAX - 1, length = 0;
+	char line[ETCD_REASON_MAX];
+
+	while (length < most && bytes[length] && bytes[length] != '\n' && bytes[length] != '\r')
+		length++;
+	if (length)
+		memcpy(line, bytes, length);
+	line[length] = '\0';
+	plain_copy(text, ETCD_REASON_MAX, line);
+}
+
+/* Whether the field is there and says something. */
+static bool has_error(const json_t *inner)
+{
+	return inner && !json_is_null(inner) &&
+	       !(json_is_string(inner) && !json_string_length(inner));
+}
+
+bool etcd_answer_error(long status, const char *bytes, size_t n, struct etcd_error *out)
+{
+	/* Keys and values are base64, so the word is there for the field alone. */
+	if (status == 200 && !(n && memmem(bytes, n, "\"error\"", 7)))
+		return false;
+	json_t *root =
+	        n <= ETCD_ANSWER_MAX ? json_read(bytes, n, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	const json_t *inner = json_object_get(root, "error");
+
+	if (status == 200 && !has_error(inner)) {
+		json_decref(root);
+		return false;
+	}
+	const json_t *object = json_is_object(inner) ? inner : root;
+	const char *message = find_message(object);
+
+	*out = (struct etcd_error){ .status = status, .code = find_code(object) };
+	if (message)
+		plain_copy(out->text, sizeof(out->text), message);
+	else
+		copy_first_line(bytes, n, out->text);
+	json_decref(root);
+	return true;
 }

@@ -12,7 +12,7 @@
  * is untouched. Lists and bytes of @p out are in @p arena, which is the caller's and may have grown
  * on failure, too; its limit bounds the answer in addition to ETCD_ANSWER_MAX.
  *
- * Implemented in mgmt/etcd/answer.c (keys), answer_cluster.c (leases, members) and answer_error.c.
+ * Implemented in mgmt/etcd/answer.c.
  * No state: any thread, each with an arena of its own.
  */
 #ifndef WEIR_MGMT_ETCD_ANSWER_H

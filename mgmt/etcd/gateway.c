@@ -8,14 +8,52 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "mgmt/etcd/gateway_internal.h"
 
+/* What settings are possible. Files are looked at when they are used, since they may be replaced. */
+
+static int refuse_setting(char reason[ETCD_REASON_MAX], const char *text)
+{
+	snprintf(reason, ETCD_REASON_MAX, "%s", text);
+	return -EINVAL;
+}
+
+/* "https://HOST:PORT": no user, path or query, which would be put before our own path. */
+static bool is_endpoint(const char *url)
+{
+	const char *host = !strncmp(url, "https://", 8)  ? url + 8
+	                   : !strncmp(url, "http://", 7) ? url + 7
+	                                                 : NULL;
+	const char *allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
+
+	return host && *host && !host[strspn(host, allowed)] && strlen(url) < ETCD_URL_MAX - 1;
+}
+
+static int check_settings(const struct etcd_settings *s, char reason[ETCD_REASON_MAX])
+{
+	if (!s->n_endpoints || s->n_endpoints > ETCD_ENDPOINTS_MAX)
+		return refuse_setting(reason, "etcd needs 1 to 9 endpoints");
+	for (size_t i = 0; i < s->n_endpoints; i++) {
+		if (is_endpoint(s->endpoints[i]))
+			continue;
+		snprintf(reason, ETCD_REASON_MAX,
+		         "endpoint %zu is not \"https://HOST:PORT\" or \"http://HOST:PORT\"", i);
+		return -EINVAL;
+	}
+	if (!s->tls.certificate[0] != !s->tls.key[0])
+		return refuse_setting(reason, "a client's certificate needs its key");
+	if (!s->user[0] != !s->password_file[0])
+		return refuse_setting(reason, "a user needs a password's file");
+	return 0;
+}
+
 int etcd_gateway_open(const struct etcd_settings *settings, const atomic_bool *stop,
                       struct etcd_gateway **out, char reason[ETCD_REASON_MAX])
 {
-	int err = etcd_settings_check(settings, reason);
+	int err = check_settings(settings, reason);
 
 	if (err)
 		return err;
@@ -254,4 +292,74 @@ int etcd_gateway_status(struct etcd_gateway *g, size_t i, struct etcd_status *ou
 int etcd_gateway_status_here(struct etcd_gateway *g, struct etcd_status *out)
 {
 	return etcd_gateway_status(g, g->current, out);
+}
+
+/*
+ * Members that are not among the settings' endpoints. Only those that TLS proves are used: an etcd that others have set up
+ * may give an address at which this host has another one, such as http://localhost:2379.
+ */
+
+/* @return its number, or how many there are */
+static size_t find_endpoint(const struct etcd_settings *s, const char *url)
+{
+	size_t i = 0;
+
+	while (i < s->n_endpoints && strcmp(s->endpoints[i], url) != 0)
+		i++;
+	return i;
+}
+
+int etcd_gateway_endpoints(struct etcd_gateway *g, struct etcd_endpoints *out)
+{
+	struct etcd_request request;
+	struct etcd_members members;
+	char reason[ETCD_REASON_MAX];
+	int err = etcd_request_members(&request, reason);
+
+	if (err)
+		return err;
+	if (etcd_gateway_try_as_user(g, &request, clock_mono_ms() + ETCD_REQUEST_MS, &err) ==
+	    ETCD_TRY_SUCCEEDED)
+		err = etcd_answer_members(g->transfer.bytes, g->transfer.n, &members, reason);
+	etcd_request_fini(&request);
+	if (err)
+		return err;
+	*out = (struct etcd_endpoints){ 0 };
+	for (size_t i = 0; i < members.n && out->n < ETCD_ENDPOINTS_MAX; i++) {
+		const struct etcd_member *m = &members.members[i];
+
+		out->n_voters += !m->is_learner;
+		if (etcd_member_is_for_nodes(m) && is_endpoint(m->client_url)) {
+			snprintf(out->urls[out->n], ETCD_URL_MAX, "%s", m->client_url);
+			snprintf(out->names[out->n++], ETCD_NAME_MAX, "%s", m->name);
+		}
+	}
+	return 0;
+}
+
+int etcd_gateway_look_at(struct etcd_gateway *g, const char *url, char reason[ETCD_REASON_MAX])
+{
+	size_t i = find_endpoint(&g->settings, url);
+	uint64_t foreign = g->foreign;
+	char before[ETCD_REASON_MAX];
+	struct etcd_status status;
+
+	if (i == g->settings.n_endpoints)
+		return -ENOENT;
+	memcpy(before, g->reason, sizeof(before));
+	int err = etcd_gateway_status(g, i, &status);
+
+	snprintf(reason, ETCD_REASON_MAX, "%s", err ? g->reason : "it has no leader");
+	memcpy(g->reason, before, sizeof(before));
+	g->foreign = foreign;
+	return err || !status.leader ? -EHOSTUNREACH : 0;
+}
+
+void etcd_gateway_use(struct etcd_gateway *g, const struct etcd_endpoints *more)
+{
+	struct etcd_settings *s = &g->settings;
+
+	for (size_t i = 0; i < more->n && s->n_endpoints < ETCD_ENDPOINTS_MAX; i++)
+		if (find_endpoint(s, more->urls[i]) == s->n_endpoints && is_endpoint(more->urls[i]))
+			snprintf(s->endpoints[s->n_endpoints++], ETCD_URL_MAX, "%s", more->urls[i]);
 }

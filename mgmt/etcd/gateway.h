@@ -13,7 +13,7 @@
  * thread: a call that waits returns within 100 ms. Before the first, the program calls
  * curl_global_init().
  *
- * Implemented in mgmt/etcd/gateway.c, gateway_members.c, gateway_txn.c and member.c.
+ * Implemented in mgmt/etcd/gateway.c, gateway_txn.c and member.c.
  */
 #ifndef WEIR_MGMT_ETCD_GATEWAY_H
 #define WEIR_MGMT_ETCD_GATEWAY_H

@@ -3,8 +3,7 @@
  * @file
  * What the files of the gateway and the watch share.
  *
- * Implemented in mgmt/etcd/member.c, settings.c (what settings are possible) and token.c (etcd_gateway_try_as_user()). As
- * mgmt/etcd/gateway.h says of threads.
+ * Implemented in mgmt/etcd/member.c. As mgmt/etcd/gateway.h says of threads.
  */
 #ifndef WEIR_MGMT_ETCD_GATEWAY_INTERNAL_H
 #define WEIR_MGMT_ETCD_GATEWAY_INTERNAL_H
@@ -24,12 +23,6 @@ struct etcd_gateway {
 	char reason[ETCD_REASON_MAX];
 };
 
-/** Whether @p url can be an endpoint: "https://HOST:PORT" or "http://HOST:PORT". */
-bool etcd_endpoint_ok(const char *url);
-/** Whether @p settings can be used. @return 0, or -EINVAL with a reason */
-MUST_CHECK int etcd_settings_check(const struct etcd_settings *settings,
-                                   char reason[ETCD_REASON_MAX]);
-
 bool etcd_gateway_is_stopped(const struct etcd_gateway *g);
 /** For how long a call may go on. */
 unsigned etcd_gateway_limit_ms(const struct etcd_gateway *g);
@@ -42,13 +35,10 @@ void etcd_gateway_leave(struct etcd_gateway *g);
 void etcd_gateway_run(struct etcd_gateway *g, uint64_t until_ms);
 
 /**
- * One request to the current member, which ends before @p end_ms of the boot clock. *@p err: 0, or
+ * One request to the current member, with a token where one is needed, which ends before @p end_ms of the boot clock. *@p err: 0, or
  * what to report if this is the last word; the reason is noted then. With ETCD_TRY_SUCCEEDED the
  * answer has status 200 and no error, and is in g->transfer.
  */
-enum etcd_try etcd_gateway_try(struct etcd_gateway *g, const struct etcd_request *request,
-                               uint64_t end_ms, int *err);
-/** The same for a request that needs a token, which is got first if there is none. */
 enum etcd_try etcd_gateway_try_as_user(struct etcd_gateway *g, const struct etcd_request *request,
                                        uint64_t end_ms, int *err);
 /** Compare an answer's cluster with the expected one. @return 0 or -EBADMSG, noted */

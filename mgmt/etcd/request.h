@@ -8,7 +8,7 @@
  * structs, and nowhere by hand. What etcd would refuse, or what would be cut, is refused before
  * anything is sent.
  *
- * Implemented in mgmt/etcd/request.c and mgmt/etcd/request_check.c. Pure functions: any thread.
+ * Implemented in mgmt/etcd/request.c. Pure functions: any thread.
  * Each returns 0 and gives @p out (etcd_request_fini()); -EINVAL with a sentence in @p reason; or
  * -ENOMEM, with a sentence as well. On failure @p out is untouched.
  */
@@ -105,12 +105,5 @@ MUST_CHECK int etcd_request_member_remove(uint64_t member_id, struct etcd_reques
 bool etcd_range_has(const struct etcd_range *range, struct etcd_bytes key);
 /** Whether one key is before, equal to, or behind another, as memcmp() says. */
 int etcd_bytes_compare(struct etcd_bytes a, struct etcd_bytes b);
-
-/* For request.c. */
-
-/** Whether etcd would take @p range. @return 0, or -EINVAL with a reason */
-MUST_CHECK int etcd_range_check(const struct etcd_range *range, char reason[ETCD_REASON_MAX]);
-/** Whether etcd would take @p txn. @return 0, or -EINVAL with a reason */
-MUST_CHECK int etcd_txn_check(const struct etcd_txn *txn, char reason[ETCD_REASON_MAX]);
 
 #endif
