@@ -8,7 +8,7 @@
  *   ETCD_UNIT_TLS        certificates of the member, which user etcd may read
  *   ETCD_UNIT_DATA       its data: a directory of its own, as Debian starts a member of nothing when it installs etcd
  *
- * Implemented in mgmt/setup/etcd_unit.c, etcd_settings.c and etcd_in_use.c. One thread.
+ * Implemented in mgmt/setup/etcd_unit.c and etcd_settings.c. One thread.
  */
 #ifndef WEIR_MGMT_SETUP_ETCD_UNIT_H
 #define WEIR_MGMT_SETUP_ETCD_UNIT_H

@@ -7,7 +7,7 @@
  * A backup may be from anywhere, so nothing in it is believed before store_backup_read() has looked at it: each version,
  * mark and head as a node would.
  *
- * Implemented in mgmt/setup/store_backup.c and store_restore.c. One thread at a time.
+ * Implemented in mgmt/setup/store_backup.c. One thread at a time.
  */
 #ifndef WEIR_MGMT_SETUP_STORE_BACKUP_H
 #define WEIR_MGMT_SETUP_STORE_BACKUP_H
