@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The other one's records are sorted by name once, so that each is found by halving.
- */
 #include "mgmt/store/lost.h"
 
 #include <stdio.h>
@@ -9,25 +6,6 @@
 #include <string.h>
 
 #include "mgmt/store/records.h"
-
-static int compare_names(const void *a, const void *b)
-{
-	const struct shared_record *const *x = a, *const *y = b;
-
-	return strcmp((*x)->name, (*y)->name);
-}
-
-/* Its records, by name. @return given; NULL without memory, or where there are none */
-static const struct shared_record **sort_records(const struct shared_records *l)
-{
-	const struct shared_record **list = calloc(l->n ? l->n : 1, sizeof(const void *));
-
-	for (size_t i = 0; list && i < l->n; i++)
-		list[i] = &l->records[i];
-	if (list)
-		qsort(list, l->n, sizeof(const void *), compare_names);
-	return list;
-}
 
 /* The lowest number of its versions; 0: it has none. */
 static uint64_t find_oldest(const struct shared_records *l)
@@ -78,17 +56,15 @@ static int compare_lost(const void *a, const void *b)
 size_t lost_find(const struct shared_records *here, const struct shared_records *there,
                  struct lost *out, size_t max)
 {
-	const struct shared_record **list = sort_records(there);
 	struct lost *all = calloc(here->n ? here->n : 1, sizeof(*all));
 	uint64_t oldest = find_oldest(there);
 	size_t n = 0;
 
-	for (size_t i = 0; list && all && i < here->n; i++) {
+	for (size_t i = 0; all && i < here->n; i++) {
 		const struct shared_record *r = &here->records[i];
-		const struct shared_record **same =
-		        bsearch(&r, list, there->n, sizeof(const void *), compare_names);
+		const struct shared_record *same = shared_records_find(there, r->name);
 
-		if (!(same && !strcmp((*same)->text, r->text)) && read_record(r, &all[n]) &&
+		if (!(same && !strcmp(same->text, r->text)) && read_record(r, &all[n]) &&
 		    all[n].number >= oldest)
 			n++;
 	}
@@ -97,6 +73,5 @@ size_t lost_find(const struct shared_records *here, const struct shared_records 
 	for (size_t i = 0; all && i < n && i < max; i++)
 		out[i] = all[i];
 	free(all);
-	free(list);
 	return n;
 }

@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/plain.h"
@@ -59,22 +58,13 @@ static bool has_less(const struct origin_here *here, const struct shared_records
 	return true;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	const struct shared_record *x = a, *y = b;
-
-	return strcmp(x->name, y->name);
-}
-
 /* Whether a list has other changes than those that the copy is made of, as a reason. */
 static bool has_others(const struct shared_records *copy, const struct shared_records *found,
                        char reason[ETCD_REASON_MAX])
 {
 	for (size_t i = 0; i < found->n; i++) {
 		const struct shared_record *r = &found->records[i];
-		const struct shared_record *same =
-		        copy->n ? bsearch(r, copy->records, copy->n, sizeof(*r), compare_names)
-		                : NULL;
+		const struct shared_record *same = shared_records_find(copy, r->name);
 		char name[64];
 
 		if (r->revision > copy->revision ||

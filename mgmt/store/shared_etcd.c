@@ -444,12 +444,15 @@ void shared_records_fini(struct shared_records *l)
 	*l = (struct shared_records){ 0 };
 }
 
+static int compare_record_name(const void *name, const void *item)
+{
+	return strcmp(name, ((const struct shared_record *)item)->name);
+}
+
 const struct shared_record *shared_records_find(const struct shared_records *l, const char *name)
 {
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->records[i].name, name))
-			return &l->records[i];
-	return NULL;
+	return l->n ? bsearch(name, l->records, l->n, sizeof(*l->records), compare_record_name)
+	            : NULL;
 }
 
 /* What changed at one revision. @return false, with a reason: not all of it can be ours, or it could not be kept */

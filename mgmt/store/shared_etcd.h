@@ -92,7 +92,7 @@ MUST_CHECK int shared_etcd_list(struct shared_etcd *e, struct shared_records *ou
 MUST_CHECK int shared_etcd_find(struct shared_etcd *e, const char *name,
                                 struct shared_records *out);
 void shared_records_fini(struct shared_records *l);
-/** The one with that name, or NULL; valid as long as the list. */
+/** The one with that name, or NULL; valid as long as the list, which is by name. */
 const struct shared_record *shared_records_find(const struct shared_records *l, const char *name);
 
 /** What gets news. */

@@ -392,6 +392,12 @@ static const struct {
 	  { "" } },
 };
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct shared_record *)a)->name,
+	              ((const struct shared_record *)b)->name);
+}
+
 static size_t add_record(struct shared_record *list, size_t n, const char *name, const char *text)
 {
 	if (!text)
@@ -475,14 +481,17 @@ static void what_changed_up_to_the_copy_is_in_it(void **state)
 		for (size_t k = 0; k < copy.n; k++)
 			if (!strcmp(here[k].name, changes[i].name))
 				there[k] = there[--found.n];
+		qsort(there, found.n, sizeof(*there), compare_names);
 		assert_int_equal(origin_judge(&node, &found, reason), changes[i].verdict);
 		assert_int_equal(changes[i].verdict == ORIGIN_WENT_BACK,
 		                 strstr(reason, changes[i].name) != NULL);
 	}
+	const struct shared_record other = there[1]; /* mark/5 */
+
 	there[1] = here[2];
 	found.n = 2; /* what was removed since says nothing */
 	assert_int_equal(origin_judge(&node, &found, reason), ORIGIN_FOLLOWS);
-	there[1] = there[4]; /* in a store that was accepted */
+	there[1] = other; /* in a store that was accepted */
 	found.n = add_record(there, 2, "store", RAISED(ID, 3, "bb"));
 	assert_int_equal(origin_judge(&node, &found, reason), ORIGIN_NEWER);
 }
@@ -513,13 +522,13 @@ static void what_a_copy_has_and_the_store_has_not(void **state)
 	(void)state;
 	a.n = add_record(here, 0, "head", HEAD(10));
 	a.n = add_record(here, a.n, "mark/9", MARK("confirmed", "cas"));
+	a.n = add_record(here, a.n, "store", CLAIM(ID, 5, "bb", ""));
 	a.n = add_record(here, a.n, "version/1", VERSION(1, DIGEST, "ann"));
 	a.n = add_record(here, a.n, "version/10", VERSION(10, DIGEST2, "bob"));
 	a.n = add_record(here, a.n, "version/8", VERSION(8, DIGEST, "ann"));
 	a.n = add_record(here, a.n, "version/9", VERSION(9, DIGEST, "dee"));
-	a.n = add_record(here, a.n, "store", CLAIM(ID, 5, "bb", ""));
-	b.n = add_record(there, 0, "version/9", VERSION(9, DIGEST, "dee"));
-	b.n = add_record(there, b.n, "version/8", VERSION(8, DIGEST2, "ann")); /* another one */
+	b.n = add_record(there, 0, "version/8", VERSION(8, DIGEST2, "ann")); /* another one */
+	b.n = add_record(there, b.n, "version/9", VERSION(9, DIGEST, "dee"));
 	memset(lost, 0, sizeof(lost));
 	assert_int_equal(lost_find(&a, &b, lost, 8), 3);
 	assert_true(lost[0].number == 10 && lost[0].mark == CHAIN_UNMARKED &&

@@ -169,6 +169,13 @@ static void decide_version(struct node *n, uint64_t number, enum chain_mark mark
 	shared_change_fini(&c);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct shared_record *)a)->name,
+	              ((const struct shared_record *)b)->name);
+}
+
+/* Lists of the store are by name. */
 static int list_store(struct node *n, int64_t revision, struct shared_record *list, size_t n_list,
                       enum origin_verdict verdict)
 {
@@ -176,6 +183,7 @@ static int list_store(struct node *n, int64_t revision, struct shared_record *li
 		.revision = revision, .cluster_id = 7, .records = list, .n = n_list
 	};
 
+	qsort(list, n_list, sizeof(*list), compare_names);
 	return shared_intent_list(n->in, &l, verdict, &begin);
 }
 
