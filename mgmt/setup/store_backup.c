@@ -138,7 +138,8 @@ static const char *read_record(const json_t *item, struct shared_record *out)
 	const char *value = json_string_value(text);
 
 	if (!name || !*name || strlen(name) >= SHARED_NAME_MAX || !plain_is(name) ||
-	    !strcmp(name, STORE_CLAIM_RECORD))
+	    !strcmp(name, STORE_CLAIM_RECORD) ||
+	    !strncmp(name, SHARED_LEASED_AT, strlen(SHARED_LEASED_AT)))
 		return "its name cannot be one";
 	snprintf(out->name, sizeof(out->name), "%s", name);
 	if (!value || !*value || json_string_length(text) != strlen(value) ||

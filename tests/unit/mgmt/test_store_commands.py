@@ -543,6 +543,7 @@ the files of versions are on the nodes: weir config show --applied --into DIR ke
                      "restore", self.write("b.json", backup(many[:8192])))
         self.refused(1, "this cannot be restored: DIR/b.json: records is no list, or too long", "restore", self.write("b.json", backup(many)))
         self.refused(1, "this cannot be restored: DIR/b.json: record 1: its name cannot be one", "restore", self.write("b.json", backup([("n" * 256, "{}")])))
+        self.refused(1, "this cannot be restored: DIR/b.json: record 1: its name cannot be one", "restore", self.write("b.json", backup([("owner/1", "{}")])))
         self.refused(1, "this cannot be restored: DIR/b.json: record n: its text cannot be one", "restore", self.write("b.json", backup([("n", "x" * 16385)])))
 
     def test_an_older_store_without_its_own_record(self) -> None:
