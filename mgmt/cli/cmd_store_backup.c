@@ -35,8 +35,8 @@ static size_t count_versions(const struct store_backup *b)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < b->n; i++)
-		n += !strncmp(b->records[i].name, "version/", 8);
+	for (size_t i = 0; i < b->list.n; i++)
+		n += !strncmp(b->list.records[i].name, "version/", 8);
 	return n;
 }
 
@@ -53,13 +53,13 @@ static void print_backup(const struct cli *cli, const struct store_backup *b, co
 {
 	if (cli->json) {
 		api_print_own(json_pack("{s:s, s:s, s:I, s:I}", "file", path, "id", b->id,
-		                        "revision", (json_int_t)b->revision, "records",
-		                        (json_int_t)b->n));
+		                        "revision", (json_int_t)b->list.revision, "records",
+		                        (json_int_t)b->list.n));
 		return;
 	}
 	printf("%s: store %s at revision %" PRId64
 	       ", %zu records of %zu versions; read again and found whole\n",
-	       path, b->id, b->revision, b->n, count_versions(b));
+	       path, b->id, b->list.revision, b->list.n, count_versions(b));
 	puts("the files of versions are on the nodes: weir config show --applied --into DIR keeps "
 	     "those in force");
 }
@@ -96,14 +96,15 @@ static bool is_agreed(const struct cli_args *args, const struct store_backup *b,
 	char time[CLOCK_TEXT_MAX];
 
 	return cli_flag(args, "--yes") || !isatty(STDIN_FILENO) ||
-	       cli_is_agreed("write %zu records of store %s, as of %s, into store %s?", b->n, b->id,
-	                     clock_text(b->time_ms, time), c->conf.id);
+	       cli_is_agreed("write %zu records of store %s, as of %s, into store %s?", b->list.n,
+	                     b->id, clock_text(b->time_ms, time), c->conf.id);
 }
 
 static void print_restored(const struct cli *cli, const struct store_backup *b)
 {
 	if (cli->json) {
-		api_print_own(json_pack("{s:s, s:I}", "from", b->id, "records", (json_int_t)b->n));
+		api_print_own(
+		        json_pack("{s:s, s:I}", "from", b->id, "records", (json_int_t)b->list.n));
 		return;
 	}
 	printf("%zu records of %zu versions are in the store, and compared\n"
@@ -112,7 +113,7 @@ static void print_restored(const struct cli *cli, const struct store_backup *b)
 	       "  systemctl stop weir; mv /var/lib/weir/store /var/lib/weir/store.before; systemctl "
 	       "start weir; weir store status\n"
 	       "what was changed after the backup is not in it\n",
-	       b->n, count_versions(b));
+	       b->list.n, count_versions(b));
 }
 
 static int restore_store(const struct cli *cli, const struct cli_args *args,

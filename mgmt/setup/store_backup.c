@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/clock.h"
 #include "base/plain.h"
 #include "base/replace.h"
 #include "mgmt/store/digest.h"
 #include "mgmt/store/files.h"
 #include "mgmt/store/history.h"
+#include "mgmt/store/refill.h"
 #include "mgmt/store/store_claim.h"
 #include "weir/json.h"
 
@@ -21,8 +21,7 @@
 
 void store_backup_fini(struct store_backup *b)
 {
-	shared_free_texts(b->records, b->n);
-	free(b->records);
+	shared_records_fini(&b->list);
 	*b = (struct store_backup){ 0 };
 }
 
@@ -41,9 +40,9 @@ static int digest_backup(const struct store_backup *b, char out[DIGEST_TEXT_MAX]
 
 	if (!f)
 		return -ENOMEM;
-	fprintf(f, "%s %lld %lld", b->id, (long long)b->revision, (long long)b->time_ms);
-	for (size_t i = 0; i < b->n; i++)
-		fprintf(f, "%c%s%c%s", 0, b->records[i].name, 0, b->records[i].text);
+	fprintf(f, "%s %lld %lld", b->id, (long long)b->list.revision, (long long)b->time_ms);
+	for (size_t i = 0; i < b->list.n; i++)
+		fprintf(f, "%c%s%c%s", 0, b->list.records[i].name, 0, b->list.records[i].text);
 	int err = fclose(f) ? -ENOMEM : 0;
 
 	if (!err)
@@ -53,22 +52,25 @@ static int digest_backup(const struct store_backup *b, char out[DIGEST_TEXT_MAX]
 }
 
 /* All records but the store's own, and those that go with a lease. */
-static int move_records(struct shared_records *l, struct store_backup *b)
+static void move_records(struct shared_records *l, struct store_backup *b)
 {
-	b->records = calloc(l->n ? l->n : 1, sizeof(*b->records));
-	if (!b->records)
-		return -ENOMEM;
-	for (size_t i = 0; i < l->n; i++) {
-		const char *name = l->records[i].name;
+	b->list = (struct shared_records){ .revision = l->revision, .records = l->records };
+	for (size_t i = 0; i < l->n; i++)
+		if (refill_accepts(l->records[i].name))
+			b->list.records[b->list.n++] = l->records[i];
+		else
+			free(l->records[i].text);
+	*l = (struct shared_records){ 0 };
+}
 
-		if (!strcmp(name, STORE_CLAIM_RECORD) || /* without their leases these would stay */
-		    !strncmp(name, SHARED_LEASED_AT, strlen(SHARED_LEASED_AT)))
-			continue;
-		b->records[b->n++] = l->records[i];
-		l->records[i].text = NULL;
-	}
-	b->revision = l->revision;
-	return 0;
+static int list_records(struct shared_etcd *e, struct shared_records *out,
+                        char reason[ETCD_REASON_MAX])
+{
+	int err = shared_etcd_list(e, out);
+
+	if (err)
+		snprintf(reason, ETCD_REASON_MAX, "%s", shared_etcd_reason(e));
+	return err;
 }
 
 static int list_store(const struct etcd_settings *settings, const char *prefix, const char *id,
@@ -81,14 +83,13 @@ static int list_store(const struct etcd_settings *settings, const char *prefix, 
 
 	if (err)
 		return err;
-	err = shared_etcd_list(e, &l);
-	if (err)
-		snprintf(reason, ETCD_REASON_MAX, "%s", shared_etcd_reason(e));
-	else if (store_claim_read(&l, &claim, NULL) || (*claim.id && strcmp(claim.id, id) != 0))
+	err = list_records(e, &l, reason);
+	if (!err &&
+	    (store_claim_read(&l, &claim, NULL) || (*claim.id && strcmp(claim.id, id) != 0)))
 		err = fail_backup(reason, -EXDEV,
 		                  "the members have another store than store.conf names");
-	else if ((err = move_records(&l, b)) != 0)
-		fail_backup(reason, err, "out of memory");
+	else if (!err)
+		move_records(&l, b);
 	shared_records_fini(&l);
 	shared_etcd_close(e);
 	return err;
@@ -99,8 +100,8 @@ static json_t *records_to_json(const struct store_backup *b, char reason[ETCD_RE
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < b->n; i++) {
-		const struct shared_record *r = &b->records[i];
+	for (size_t i = 0; i < b->list.n; i++) {
+		const struct shared_record *r = &b->list.records[i];
 
 		if (!json_array_append_new(
 		            list, json_pack("{s:s, s:s}", "name", r->name, "text", r->text)))
@@ -122,7 +123,7 @@ static int make_text(const struct store_backup *b, char **out, char reason[ETCD_
 		return -EBADMSG;
 	if (!digest_backup(b, digest))
 		json = json_pack("{s:s, s:s, s:I, s:I, s:s, s:O}", "kind", KIND, "id", b->id,
-		                 "revision", (json_int_t)b->revision, "time_ms",
+		                 "revision", (json_int_t)b->list.revision, "time_ms",
 		                 (json_int_t)b->time_ms, "sha256", digest, "records", records);
 	*out = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
 	json_decref(records);
@@ -138,8 +139,7 @@ static const char *read_record(const json_t *item, struct shared_record *out)
 	const char *value = json_string_value(text);
 
 	if (!name || !*name || strlen(name) >= SHARED_NAME_MAX || !plain_is(name) ||
-	    !strcmp(name, STORE_CLAIM_RECORD) ||
-	    !strncmp(name, SHARED_LEASED_AT, strlen(SHARED_LEASED_AT)))
+	    !refill_accepts(name))
 		return "its name cannot be one";
 	snprintf(out->name, sizeof(out->name), "%s", name);
 	if (!value || !*value || json_string_length(text) != strlen(value) ||
@@ -159,12 +159,12 @@ static int read_records(const json_t *list, struct store_backup *b, char reason[
 
 	if (!json_is_array(list) || json_array_size(list) > SHARED_RECORDS_MAX)
 		return fail_backup(reason, -EINVAL, "records is no list, or too long");
-	b->records = calloc(json_array_size(list) + 1, sizeof(*b->records));
-	if (!b->records)
+	b->list.records = calloc(json_array_size(list) + 1, sizeof(*b->list.records));
+	if (!b->list.records)
 		return fail_backup(reason, -ENOMEM, "out of memory");
 	json_array_foreach(list, i, item)
 	{
-		struct shared_record *r = &b->records[b->n++];
+		struct shared_record *r = &b->list.records[b->list.n++];
 		const char *fault = read_record(item, r);
 
 		if (fault && *r->name)
@@ -189,7 +189,7 @@ static int read_json(const json_t *json, struct store_backup *b, char reason[ETC
 	if (!kind || strcmp(kind, KIND) != 0 || !id || !store_conf_is_id(id) || !digest)
 		return fail_backup(reason, -EINVAL, "it is no backup of this release");
 	snprintf(b->id, sizeof(b->id), "%s", id);
-	b->revision = json_integer_value(json_object_get(json, "revision"));
+	b->list.revision = json_integer_value(json_object_get(json, "revision"));
 	b->time_ms = json_integer_value(json_object_get(json, "time_ms"));
 	int err = read_records(json_object_get(json, "records"), b, reason);
 
@@ -275,50 +275,22 @@ int store_backup_make(const struct etcd_settings *settings, const char *prefix, 
 	return err;
 }
 
-/*
- * Records go into the store in batches, each of which is written whole if none of its keys is there. The head comes last: a
- * node that follows meanwhile sees no version before all are there.
- */
+/* --- restore: into a store that has no versions yet (mgmt/store/refill.h) --- */
 
-#define BATCH     32u
-#define KEY_MAX   (SHARED_PREFIX_MAX + SHARED_NAME_MAX)
-#define ARENA_MAX ((size_t)4 << 20)
-#define HEAD      "head"
-
-struct batch {
-	char keys[BATCH][KEY_MAX];
-	struct etcd_compare compares[BATCH];
-	struct etcd_op puts[BATCH];
-	size_t n;
-};
-
-static int compare_names(const void *a, const void *b)
-{
-	const struct shared_record *x = a, *y = b;
-
-	return strcmp(x->name, y->name);
-}
-
-static const struct shared_record *find_record(const struct shared_record *list, size_t n,
-                                               const struct shared_record *like)
-{
-	return n ? bsearch(like, list, n, sizeof(*list), compare_names) : NULL;
-}
-
-/* Whether all that the store has is the backup's. */
+/* Whether all that the store has is the backup's. @param claim_revision  out: of its own record; may be NULL */
 static int check_there(const struct shared_records *there, const struct store_backup *b,
-                       char reason[ETCD_REASON_MAX])
+                       int64_t *claim_revision, char reason[ETCD_REASON_MAX])
 {
 	struct store_claim claim;
 
-	if (!store_claim_read(there, &claim, NULL) && claim.unfinished) {
+	if (!store_claim_read(there, &claim, claim_revision) && claim.unfinished) {
 		snprintf(reason, ETCD_REASON_MAX,
 		         "the store was begun again for a node's copy: weir store rebuild");
 		return -EEXIST;
 	}
 	for (size_t i = 0; i < there->n; i++) {
 		const struct shared_record *r = &there->records[i];
-		const struct shared_record *own = find_record(b->records, b->n, r);
+		const struct shared_record *own = shared_records_find(&b->list, r->name);
 
 		if (!strcmp(r->name, STORE_CLAIM_RECORD) || (own && !strcmp(own->text, r->text)))
 			continue;
@@ -332,81 +304,6 @@ static int check_there(const struct shared_records *there, const struct store_ba
 	return 0;
 }
 
-static int write_batch(struct etcd_gateway *g, struct batch *x, char reason[ETCD_REASON_MAX])
-{
-	const struct etcd_txn txn = { x->compares, x->n, x->puts, NULL, x->n, 0 };
-	struct arena *arena = arena_new(ARENA_MAX);
-	struct etcd_txn_result result;
-	int err = -ENOMEM;
-	enum etcd_result r =
-	        arena ? etcd_gateway_txn(g, &txn, arena, &result, &err) : ETCD_NOT_WRITTEN;
-
-	arena_free(arena);
-	x->n = 0;
-	if (r == ETCD_DONE)
-		return 0;
-	snprintf(reason, ETCD_REASON_MAX, "%s",
-	         r == ETCD_NOT_WRITTEN || r == ETCD_UNKNOWN
-	                 ? etcd_gateway_reason(g)
-	                 : "somebody else writes into the store");
-	return r == ETCD_NOT_WRITTEN ? err : r == ETCD_REFUSED ? -EEXIST : -EINPROGRESS;
-}
-
-static void add_put(struct batch *x, const char *prefix, const struct shared_record *r)
-{
-	size_t i = x->n++;
-
-	snprintf(x->keys[i], KEY_MAX, "%s%s", prefix, r->name);
-	x->compares[i] = (struct etcd_compare){ .key = etcd_text(x->keys[i]) };
-	x->puts[i] = (struct etcd_op){ .kind = ETCD_PUT,
-		                       .on.key = etcd_text(x->keys[i]),
-		                       .value = etcd_text(r->text) };
-}
-
-/* Write what is not there yet. */
-static int write_missing(struct etcd_gateway *g, const char *prefix,
-                         const struct shared_records *there, const struct store_backup *b,
-                         char reason[ETCD_REASON_MAX])
-{
-	struct batch *x = calloc(1, sizeof(*x));
-	const struct shared_record *head = NULL;
-	int err = x ? 0 : -ENOMEM;
-
-	for (size_t i = 0; !err && i < b->n; i++) {
-		const struct shared_record *r = &b->records[i];
-
-		if (find_record(there->records, there->n, r))
-			continue;
-		if (!strcmp(r->name, HEAD)) {
-			head = r;
-			continue;
-		}
-		add_put(x, prefix, r);
-		if (x->n == BATCH)
-			err = write_batch(g, x, reason);
-	}
-	if (!err && x->n)
-		err = write_batch(g, x, reason);
-	if (!err && head) {
-		add_put(x, prefix, head);
-		err = write_batch(g, x, reason);
-	}
-	free(x);
-	return err;
-}
-
-static int list_records(struct shared_etcd *e, struct shared_records *out,
-                        char reason[ETCD_REASON_MAX])
-{
-	int err = shared_etcd_list(e, out);
-
-	if (err)
-		snprintf(reason, ETCD_REASON_MAX, "%s", shared_etcd_reason(e));
-	else
-		qsort(out->records, out->n, sizeof(*out->records), compare_names);
-	return err;
-}
-
 /* All of the backup is there, and nothing else. */
 static int compare_all(struct shared_etcd *e, const struct store_backup *b,
                        char reason[ETCD_REASON_MAX])
@@ -415,11 +312,11 @@ static int compare_all(struct shared_etcd *e, const struct store_backup *b,
 	int err = list_records(e, &l, reason);
 
 	if (!err)
-		err = check_there(&l, b, reason);
-	for (size_t i = 0; !err && i < b->n; i++)
-		if (!find_record(l.records, l.n, &b->records[i])) {
+		err = check_there(&l, b, NULL, reason);
+	for (size_t i = 0; !err && i < b->list.n; i++)
+		if (!shared_records_find(&l, b->list.records[i].name)) {
 			snprintf(reason, ETCD_REASON_MAX, "the record %.100s is not there",
-			         b->records[i].name);
+			         b->list.records[i].name);
 			err = -EIO;
 		}
 	shared_records_fini(&l);
@@ -430,7 +327,9 @@ int store_backup_restore(const struct etcd_settings *settings, const char *prefi
                          const struct store_backup *b, char reason[ETCD_REASON_MAX])
 {
 	struct shared_records there = { 0 };
-	struct etcd_gateway *g = NULL;
+	struct refill f = {
+		.settings = settings, .prefix = prefix, .records = &b->list, .there = &there
+	};
 	struct shared_etcd *e;
 	int err = shared_etcd_open(settings, prefix, NULL, &e, reason);
 
@@ -438,15 +337,11 @@ int store_backup_restore(const struct etcd_settings *settings, const char *prefi
 		return err;
 	err = list_records(e, &there, reason);
 	if (!err)
-		err = check_there(&there, b, reason);
+		err = check_there(&there, b, &f.claim_revision, reason);
 	if (!err)
-		err = etcd_gateway_open(settings, NULL, &g, reason);
-	if (!err)
-		err = write_missing(g, prefix, &there, b, reason);
+		err = refill_missing(&f, reason);
 	if (!err)
 		err = compare_all(e, b, reason);
-	if (g)
-		etcd_gateway_close(g);
 	shared_records_fini(&there);
 	shared_etcd_close(e);
 	return err;

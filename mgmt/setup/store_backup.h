@@ -20,9 +20,8 @@
 
 struct store_backup {
 	char id[STORE_ID_MAX]; /**< of the store that it was made of */
-	int64_t revision, time_ms;
-	struct shared_record *records; /**< by name, without the store's own record */
-	size_t n;
+	int64_t time_ms;
+	struct shared_records list; /**< without the store's own record; no cluster's id */
 };
 
 void store_backup_fini(struct store_backup *b);

@@ -13,7 +13,7 @@
 #include "base/arena.h"
 #include "mgmt/etcd/gateway.h"
 
-#define BATCH     48u
+#define BATCH     32u
 #define KEY_MAX   (SHARED_PREFIX_MAX + SHARED_NAME_MAX)
 #define ARENA_MAX ((size_t)4 << 20)
 #define HEAD      "head"
@@ -27,10 +27,10 @@ struct refill_batch {
 	struct etcd_compare compares[BATCH + 1]; /* the first is the store's own record */
 	struct etcd_op ops[BATCH + 1];
 	size_t n_compares, n_ops;
+	const char *busy; /* what is said where a compare fails */
 };
 
-/* Whether a record of that name comes from a copy: one that went with a lease would stay for ever. */
-static bool is_of_copy(const char *name)
+bool refill_accepts(const char *name)
 {
 	return strcmp(name, STORE_CLAIM_RECORD) != 0 &&
 	       strncmp(name, SHARED_LEASED_AT, strlen(SHARED_LEASED_AT)) != 0;
@@ -84,9 +84,8 @@ static int write_batch(struct refill_batch *b, int64_t *revision, char reason[ET
 	if (r == ETCD_DONE)
 		return 0;
 	snprintf(reason, ETCD_REASON_MAX, "%s",
-	         r == ETCD_REFUSED || r == ETCD_REFUSED_UNSURE
-	                 ? "another node writes into the store"
-	                 : etcd_gateway_reason(b->g));
+	         r == ETCD_REFUSED || r == ETCD_REFUSED_UNSURE ? b->busy
+	                                                       : etcd_gateway_reason(b->g));
 	return r == ETCD_NOT_WRITTEN ? err : r == ETCD_REFUSED ? -EEXIST : -EINPROGRESS;
 }
 
@@ -131,7 +130,7 @@ static int write_records(struct refill_batch *b, char reason[ETCD_REASON_MAX])
 		const char *name = to->records[i].name;
 		const struct shared_record *same = shared_records_find(there, name);
 
-		if (!is_of_copy(name) || !strcmp(name, HEAD) ||
+		if (!refill_accepts(name) || !strcmp(name, HEAD) ||
 		    (same && !strcmp(same->text, to->records[i].text)))
 			continue;
 		add_op(b, name, to->records[i].text);
@@ -141,7 +140,7 @@ static int write_records(struct refill_batch *b, char reason[ETCD_REASON_MAX])
 		const char *name = there->records[i].name;
 
 		if (!strcmp(name, STORE_CLAIM_RECORD) || !strcmp(name, HEAD) ||
-		    (is_of_copy(name) && shared_records_find(to, name)))
+		    (refill_accepts(name) && shared_records_find(to, name)))
 			continue;
 		add_op(b, name, NULL);
 		err = write_if_full(b, BATCH, reason);
@@ -149,21 +148,45 @@ static int write_records(struct refill_batch *b, char reason[ETCD_REASON_MAX])
 	return err ? err : write_if_full(b, 1, reason);
 }
 
-int refill_store(const struct refill *f, char reason[ETCD_REASON_MAX])
+/* Begin to write what @p f says. @return for close_batch(); NULL: @p err is 0 no more, with a reason */
+static struct refill_batch *open_batch(const struct refill *f, const char *busy, int *err,
+                                       char reason[ETCD_REASON_MAX])
 {
 	struct refill_batch *b = calloc(1, sizeof(*b));
-	const struct shared_record *head = shared_records_find(f->records, HEAD);
-	int err = b ? 0 : -ENOMEM;
 
-	if (!b || !head) {
-		snprintf(reason, ETCD_REASON_MAX,
-		         b ? "the copy has no newest version" : "out of memory");
-		free(b);
-		return err ? err : -ENOENT;
+	if (!b) {
+		snprintf(reason, ETCD_REASON_MAX, "out of memory");
+		*err = -ENOMEM;
+		return NULL;
 	}
 	b->f = f;
+	b->busy = busy;
 	b->claim_revision = f->claim_revision;
-	err = etcd_gateway_open(f->settings, NULL, &b->g, reason);
+	*err = etcd_gateway_open(f->settings, NULL, &b->g, reason);
+	if (!*err)
+		return b;
+	free(b);
+	return NULL;
+}
+
+static void close_batch(struct refill_batch *b)
+{
+	if (b)
+		etcd_gateway_close(b->g);
+	free(b);
+}
+
+int refill_store(const struct refill *f, char reason[ETCD_REASON_MAX])
+{
+	const struct shared_record *head = shared_records_find(f->records, HEAD);
+	int err;
+
+	if (!head) {
+		snprintf(reason, ETCD_REASON_MAX, "the copy has no newest version");
+		return -ENOENT;
+	}
+	struct refill_batch *b = open_batch(f, "another node writes into the store", &err, reason);
+
 	if (!err) {
 		begin_batch(b);
 		err = write_claim(b, true, &b->claim_revision, reason);
@@ -175,8 +198,23 @@ int refill_store(const struct refill *f, char reason[ETCD_REASON_MAX])
 		add_op(b, HEAD, head->text);
 		err = write_claim(b, false, NULL, reason);
 	}
-	if (b->g)
-		etcd_gateway_close(b->g);
-	free(b);
+	close_batch(b);
+	return err;
+}
+
+int refill_missing(const struct refill *f, char reason[ETCD_REASON_MAX])
+{
+	const struct shared_record *head = shared_records_find(f->records, HEAD);
+	int err;
+	struct refill_batch *b = open_batch(f, "somebody else writes into the store", &err, reason);
+
+	if (!err)
+		err = write_records(b, reason);
+	if (!err && head && !shared_records_find(f->there, HEAD)) {
+		begin_batch(b);
+		add_op(b, HEAD, head->text);
+		err = write_batch(b, NULL, reason);
+	}
+	close_batch(b);
 	return err;
 }

@@ -713,7 +713,7 @@ static void a_backup_that_was_read_leaves_nothing_in_memory(void **state)
 			char reason[ETCD_REASON_MAX] = "";
 
 			assert_int_equal(store_backup_read(path, &b, reason), rows[i].err);
-			assert_int_equal(b.n, !rows[i].err);
+			assert_int_equal(b.list.n, !rows[i].err);
 			store_backup_fini(&b);
 			if (k == 0) /* what malloc() keeps aside is there */
 				held = mallinfo2().uordblks;
