@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/proc.h"
+#include "base/reason.h"
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/store_setup.h"
 #include "mgmt/store/join.h"
@@ -167,10 +168,9 @@ static int write_join(struct store_setup *s)
 {
 	int err = join_file_write(s->cli->dirs.conf, &s->join);
 
-	if (err) {
-		snprintf(s->reason, sizeof(s->reason), JOIN_FILE ": %s", strerror(-err));
-		return err;
-	}
+	if (err)
+		return reason_write(s->reason, sizeof(s->reason), err, JOIN_FILE ": %s",
+		                    strerror(-err));
 	s->note.keeps = true;
 	err = store_setup_note(s);
 	s->note.keeps = !err;
@@ -302,16 +302,15 @@ static int claim_prefix(struct store_setup *s)
 	if (!err && !strcmp(id, s->join.id))
 		return 0;
 	if (!err && *id) {
-		snprintf(s->reason, sizeof(s->reason),
-		         "%s has the store %s already: join it with the " JOIN_FILE
-		         " of the node that began it, or give another --prefix",
-		         s->join.prefix, id);
-		err = -EEXIST;
+		err = reason_write(s->reason, sizeof(s->reason), -EEXIST,
+		                   "%s has the store %s already: join it with the " JOIN_FILE
+		                   " of the node that began it, or give another --prefix",
+		                   s->join.prefix, id);
 	} else if (!err && n) {
-		snprintf(s->reason, sizeof(s->reason),
-		         "there are %zu keys below %s that are no store's: give another --prefix",
-		         n, s->join.prefix);
-		err = -EEXIST;
+		err = reason_write(
+		        s->reason, sizeof(s->reason), -EEXIST,
+		        "there are %zu keys below %s that are no store's: give another --prefix", n,
+		        s->join.prefix);
 	} else {
 		if (!err)
 			err = make_claim(s, text);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/reason.h"
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/store_setup.h"
 #include "mgmt/store/store_claim.h"
@@ -117,13 +118,11 @@ static int check_store(struct store_setup *s)
 
 	if (err)
 		explain_silence(s, text);
-	else if (strcmp(id, s->join.id) != 0) {
-		snprintf(s->reason, sizeof(s->reason),
-		         "the members have %s%s below %s, and " JOIN_FILE
-		         " is of store %s: bring the file of the store that is there",
-		         *id ? "store " : "no store", id, s->join.prefix, s->join.id);
-		err = -EEXIST;
-	}
+	else if (strcmp(id, s->join.id) != 0)
+		err = reason_write(s->reason, sizeof(s->reason), -EEXIST,
+		                   "the members have %s%s below %s, and " JOIN_FILE
+		                   " is of store %s: bring the file of the store that is there",
+		                   *id ? "store " : "no store", id, s->join.prefix, s->join.id);
 	return err;
 }
 
@@ -168,13 +167,12 @@ static int wait_for_learner(struct joining *j)
 	other = err ? NULL : find_learner(&j->members);
 	if (!other)
 		return err;
-	snprintf(
-	        j->s->reason, sizeof(j->s->reason),
+	return reason_write(
+	        j->s->reason, sizeof(j->s->reason), -EBUSY,
 	        "the member at %.200s (%s) has been joining for %d s, and there can be only one at "
 	        "a time: if its weir store join does not run any more, weir store remove %" PRIx64,
 	        other->peer_url, *other->name ? other->name : "it did not start yet", OTHER_S,
 	        other->id);
-	return -EBUSY;
 }
 
 /* Whether this host can be a member; what an earlier command left in the list goes. @return 0 or -errno, with a reason */
@@ -190,27 +188,24 @@ static int check_members(struct joining *j)
 			return fail_members(j, "the learner of an earlier command stays", 0);
 		err = list_members(j);
 	} else if (own) {
-		snprintf(
-		        s->reason, sizeof(s->reason),
+		return reason_write(
+		        s->reason, sizeof(s->reason), -EEXIST,
 		        "a member at %.200s is in the list, and its data is not on this host: weir "
 		        "store remove %" PRIx64 " at another node, then the same command again",
 		        j->peer_url, own->id);
-		return -EEXIST;
 	}
-	if (!err && store_members_find_name(&j->members, s->host.name)) {
-		snprintf(s->reason, sizeof(s->reason),
-		         "there is a member named %s already: give another --name", s->host.name);
-		return -EEXIST;
-	}
+	if (!err && store_members_find_name(&j->members, s->host.name))
+		return reason_write(s->reason, sizeof(s->reason), -EEXIST,
+		                    "there is a member named %s already: give another --name",
+		                    s->host.name);
 	if (!err)
 		err = wait_for_learner(j);
-	if (!err && j->members.n >= MEMBERS_MAX) {
-		snprintf(s->reason, sizeof(s->reason),
-		         "the store has %zu members, and more make it slower, not safer: join "
-		         "without --member",
-		         j->members.n);
-		err = -E2BIG;
-	}
+	if (!err && j->members.n >= MEMBERS_MAX)
+		err = reason_write(
+		        s->reason, sizeof(s->reason), -E2BIG,
+		        "the store has %zu members, and more make it slower, not safer: join "
+		        "without --member",
+		        j->members.n);
 	return err;
 }
 
@@ -305,10 +300,9 @@ static int start_unit(struct joining *j)
 		                     .ca = s->join.ca,
 		                     .member = &s->member };
 
-	if (write_cluster(j, cluster)) {
-		snprintf(s->reason, sizeof(s->reason), "the list of members is too long");
-		return -ENAMETOOLONG;
-	}
+	if (write_cluster(j, cluster))
+		return reason_write(s->reason, sizeof(s->reason), -ENAMETOOLONG,
+		                    "the list of members is too long");
 	int err = etcd_unit_write(&u, s->reason);
 
 	return err ? err : etcd_unit_start(s->reason);
@@ -335,13 +329,12 @@ static int promote_learner(struct joining *j)
 		if (own && !own->is_learner)
 			return 0;
 		now_ms = clock_mono_ms();
-		if (now_ms >= until_ms) {
-			snprintf(j->s->reason, sizeof(j->s->reason),
-			         "the new member does not get all of the store within %d s (%s): "
-			         "journalctl -u etcd on this host says more",
-			         PROMOTE_S, reason);
-			return -ETIMEDOUT;
-		}
+		if (now_ms >= until_ms)
+			return reason_write(
+			        j->s->reason, sizeof(j->s->reason), -ETIMEDOUT,
+			        "the new member does not get all of the store within %d s (%s): "
+			        "journalctl -u etcd on this host says more",
+			        PROMOTE_S, reason);
 		if (now_ms >= report_ms) {
 			store_say(j->s->cli,
 			          "the new member gets what the others have (for %" PRIu64 " s)\n",

@@ -11,15 +11,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/reason.h"
 #include "mgmt/etcd/gateway_internal.h"
 
 /* What settings are possible. Files are looked at when they are used, since they may be replaced. */
-
-static int refuse_setting(char reason[ETCD_REASON_MAX], const char *text)
-{
-	snprintf(reason, ETCD_REASON_MAX, "%s", text);
-	return -EINVAL;
-}
 
 /* "https://HOST:PORT": no user, path or query, which would be put before our own path. */
 static bool is_endpoint(const char *url)
@@ -35,18 +30,21 @@ static bool is_endpoint(const char *url)
 static int check_settings(const struct etcd_settings *s, char reason[ETCD_REASON_MAX])
 {
 	if (!s->n_endpoints || s->n_endpoints > ETCD_ENDPOINTS_MAX)
-		return refuse_setting(reason, "etcd needs 1 to 9 endpoints");
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+		                    "etcd needs 1 to 9 endpoints");
 	for (size_t i = 0; i < s->n_endpoints; i++) {
 		if (is_endpoint(s->endpoints[i]))
 			continue;
-		snprintf(reason, ETCD_REASON_MAX,
-		         "endpoint %zu is not \"https://HOST:PORT\" or \"http://HOST:PORT\"", i);
-		return -EINVAL;
+		return reason_write(
+		        reason, ETCD_REASON_MAX, -EINVAL,
+		        "endpoint %zu is not \"https://HOST:PORT\" or \"http://HOST:PORT\"", i);
 	}
 	if (!s->tls.certificate[0] != !s->tls.key[0])
-		return refuse_setting(reason, "a client's certificate needs its key");
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+		                    "a client's certificate needs its key");
 	if (!s->user[0] != !s->password_file[0])
-		return refuse_setting(reason, "a user needs a password's file");
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+		                    "a user needs a password's file");
 	return 0;
 }
 
@@ -154,10 +152,8 @@ static int call_members(struct etcd_gateway *g, const struct etcd_request *reque
 static int call_prepared(struct etcd_gateway *g, int err, const char *reason,
                          struct etcd_request *request, read_reply *read, void *arg)
 {
-	if (err) {
-		snprintf(g->reason, sizeof(g->reason), "%s", reason);
-		return err;
-	}
+	if (err)
+		return reason_write(g->reason, sizeof(g->reason), err, "%s", reason);
 	err = call_members(g, request, true, read, arg);
 	etcd_request_fini(request);
 	return err;

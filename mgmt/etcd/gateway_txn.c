@@ -11,21 +11,20 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/reason.h"
 #include "mgmt/etcd/gateway_internal.h"
 
 /* Whether the same may be sent twice. @return 0, or -EINVAL with a reason */
 static int check_repeatable(const struct etcd_txn *txn, char reason[ETCD_REASON_MAX])
 {
-	if (!txn->n_compares) {
-		snprintf(reason, ETCD_REASON_MAX,
-		         "a transaction without a compare cannot be repeated");
-		return -EINVAL;
-	}
+	if (!txn->n_compares)
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+		                    "a transaction without a compare cannot be repeated");
 	for (size_t i = 0; i < txn->n_failure; i++) {
 		if (txn->failure[i].kind == ETCD_RANGE)
 			continue;
-		snprintf(reason, ETCD_REASON_MAX, "a transaction that fails may only read");
-		return -EINVAL;
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+		                    "a transaction that fails may only read");
 	}
 	return 0;
 }
@@ -155,10 +154,8 @@ enum etcd_result etcd_gateway_txn(struct etcd_gateway *g, const struct etcd_txn 
 	g->reason[0] = '\0';
 	g->foreign = 0;
 	*err = own_err ? own_err : etcd_request_txn(txn, &request, reason);
-	if (*err) {
-		snprintf(g->reason, sizeof(g->reason), "%s", reason);
-		return ETCD_NOT_WRITTEN;
-	}
+	if (*err)
+		return reason_write(g->reason, sizeof(g->reason), ETCD_NOT_WRITTEN, "%s", reason);
 	enum etcd_result result = repeat_txn(g, txn, &request, arena, &last, err);
 
 	etcd_request_fini(&request);

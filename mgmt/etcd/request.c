@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/reason.h"
 #include "mgmt/etcd/base64.h"
 
 /*
@@ -46,9 +47,9 @@ static int check_key(struct etcd_bytes key, const char *what, char reason[ETCD_R
 {
 	if (key.n > 0 && key.n <= ETCD_KEY_MAX)
 		return 0;
-	snprintf(reason, ETCD_REASON_MAX, "%s has a key of %zu bytes: 1 to %u are possible", what,
-	         key.n, ETCD_KEY_MAX);
-	return -EINVAL;
+	return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+	                    "%s has a key of %zu bytes: 1 to %u are possible", what, key.n,
+	                    ETCD_KEY_MAX);
 }
 
 /* The same for a key of a transaction, which names the entry. */
@@ -68,19 +69,15 @@ static int check_range(const struct etcd_range *range, char reason[ETCD_REASON_M
 	if (err)
 		return err;
 	if (range->after.n && (!range->prefix || range->after.n > ETCD_KEY_MAX ||
-	                       !begins_with(range->after, range->key))) {
-		snprintf(reason, ETCD_REASON_MAX,
-		         "the range goes on behind a key that is not in it");
-		return -EINVAL;
-	}
-	if (range->after.n && range->newest_first) {
-		snprintf(reason, ETCD_REASON_MAX, "the range has pages, which go by key");
-		return -EINVAL;
-	}
-	if (range->revision < 0 || range->limit < 0) {
-		snprintf(reason, ETCD_REASON_MAX, "the range has a negative revision or limit");
-		return -EINVAL;
-	}
+	                       !begins_with(range->after, range->key)))
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+		                    "the range goes on behind a key that is not in it");
+	if (range->after.n && range->newest_first)
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+		                    "the range has pages, which go by key");
+	if (range->revision < 0 || range->limit < 0)
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+		                    "the range has a negative revision or limit");
 	return 0;
 }
 
@@ -92,11 +89,9 @@ static int check_compares(const struct etcd_txn *txn, size_t *bytes, char reason
 
 		if (err)
 			return err;
-		if (c->mod_revision < 0) {
-			snprintf(reason, ETCD_REASON_MAX,
-			         "entry %zu of compares has a negative revision", i);
-			return -EINVAL;
-		}
+		if (c->mod_revision < 0)
+			return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+			                    "entry %zu of compares has a negative revision", i);
 		*bytes += c->key.n;
 	}
 	return 0;
@@ -122,11 +117,10 @@ static int check_op(const struct etcd_op *op, const char *list, size_t i,
 	if (op->kind == ETCD_RANGE)
 		return check_range(&op->on, reason);
 	if ((unsigned)op->kind >= ETCD_N_OP_KINDS || op->on.after.n || op->lease < 0 ||
-	    (op->kind == ETCD_PUT && (op->on.prefix || op->value.n > ETCD_VALUE_MAX))) {
-		snprintf(reason, ETCD_REASON_MAX,
-		         "entry %zu of %s has no possible kind, range, lease or value", i, list);
-		return -EINVAL;
-	}
+	    (op->kind == ETCD_PUT && (op->on.prefix || op->value.n > ETCD_VALUE_MAX)))
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+		                    "entry %zu of %s has no possible kind, range, lease or value",
+		                    i, list);
 	return 0;
 }
 
@@ -141,9 +135,9 @@ static int check_ops(const struct etcd_op *ops, size_t n, const char *list, size
 		for (size_t k = 0; k < i; k++) {
 			if (!do_collide(&ops[k], &ops[i]))
 				continue;
-			snprintf(reason, ETCD_REASON_MAX,
-			         "entries %zu and %zu of %s write the same key", k, i, list);
-			return -EINVAL;
+			return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+			                    "entries %zu and %zu of %s write the same key", k, i,
+			                    list);
 		}
 		*bytes += ops[i].on.key.n + (ops[i].kind == ETCD_PUT ? ops[i].value.n : 0);
 	}
@@ -155,12 +149,11 @@ static int check_txn(const struct etcd_txn *txn, char reason[ETCD_REASON_MAX])
 	size_t bytes = 0;
 
 	if (txn->n_compares > ETCD_OPS_MAX || txn->n_success > ETCD_OPS_MAX ||
-	    txn->n_failure > ETCD_OPS_MAX) {
-		snprintf(reason, ETCD_REASON_MAX,
-		         "%zu compares, %zu and %zu operations: at most %u of each are possible",
-		         txn->n_compares, txn->n_success, txn->n_failure, ETCD_OPS_MAX);
-		return -EINVAL;
-	}
+	    txn->n_failure > ETCD_OPS_MAX)
+		return reason_write(
+		        reason, ETCD_REASON_MAX, -EINVAL,
+		        "%zu compares, %zu and %zu operations: at most %u of each are possible",
+		        txn->n_compares, txn->n_success, txn->n_failure, ETCD_OPS_MAX);
 	int err = check_compares(txn, &bytes, reason);
 
 	if (!err)
@@ -169,13 +162,11 @@ static int check_txn(const struct etcd_txn *txn, char reason[ETCD_REASON_MAX])
 		err = check_ops(txn->failure, txn->n_failure, "failure", &bytes, reason);
 	if (err)
 		return err;
-	if (bytes > ETCD_TXN_MAX) {
-		snprintf(
-		        reason, ETCD_REASON_MAX,
+	if (bytes > ETCD_TXN_MAX)
+		return reason_write(
+		        reason, ETCD_REASON_MAX, -EINVAL,
 		        "the transaction has %zu bytes of keys and values: at most %zu are possible",
 		        bytes, ETCD_TXN_MAX);
-		return -EINVAL;
-	}
 	return 0;
 }
 
@@ -265,10 +256,8 @@ static int begin_body(struct body *b, char reason[ETCD_REASON_MAX])
 {
 	*b = (struct body){ 0 };
 	b->f = open_memstream(&b->text, &b->n);
-	if (!b->f) {
-		snprintf(reason, ETCD_REASON_MAX, "out of memory");
-		return -ENOMEM;
-	}
+	if (!b->f)
+		return reason_write(reason, ETCD_REASON_MAX, -ENOMEM, "out of memory");
 	open_object(b);
 	return 0;
 }
@@ -437,10 +426,9 @@ int etcd_request_watch(const struct etcd_range *range, int64_t from, struct etcd
 	struct body b;
 	int err = check_range(&keys, reason);
 
-	if (!err && from < 1) {
-		snprintf(reason, ETCD_REASON_MAX, "a watch begins at revision 1 or later");
-		err = -EINVAL;
-	}
+	if (!err && from < 1)
+		err = reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+		                   "a watch begins at revision 1 or later");
 	if (!err)
 		err = begin_body(&b, reason);
 	if (err)
@@ -460,11 +448,9 @@ static int make_number(const char *path, const char *name, int64_t number, int64
 {
 	struct body b;
 
-	if (number < 1 || number > most) {
-		snprintf(reason, ETCD_REASON_MAX, "%s of %s cannot be %" PRId64, name, path,
-		         number);
-		return -EINVAL;
-	}
+	if (number < 1 || number > most)
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL, "%s of %s cannot be %" PRId64,
+		                    name, path, number);
 	int err = begin_body(&b, reason);
 
 	if (err)
@@ -486,10 +472,8 @@ static int make_member(const char *path, uint64_t id, struct etcd_request *out,
 {
 	struct body b;
 
-	if (!id) {
-		snprintf(reason, ETCD_REASON_MAX, "no member has the id 0");
-		return -EINVAL;
-	}
+	if (!id)
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL, "no member has the id 0");
 	int err = begin_body(&b, reason);
 
 	if (err)

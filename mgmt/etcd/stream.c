@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/reason.h"
+
 #define LINE_KEPT 65536u                /* a larger buffer is freed when its line has been read */
 #define ARENA_MAX (4 * ETCD_ANSWER_MAX) /* bytes and lists of one line */
 
@@ -33,8 +35,7 @@ void etcd_stream_fini(struct etcd_stream *s)
 
 static int fail_stream(struct etcd_stream *s, int err, const char *reason)
 {
-	snprintf(s->reason, sizeof(s->reason), "%s", reason);
-	return err;
+	return reason_write(s->reason, sizeof(s->reason), err, "%s", reason);
 }
 
 static int reject_error(struct etcd_stream *s, const struct etcd_error *error)
@@ -47,11 +48,10 @@ static int reject_error(struct etcd_stream *s, const struct etcd_error *error)
 
 static int reject_canceled(struct etcd_stream *s, const struct etcd_watch_message *m)
 {
-	if (m->compact_revision) {
-		snprintf(s->reason, sizeof(s->reason),
-		         "what is before revision %" PRId64 " is compacted", m->compact_revision);
-		return -ESTALE;
-	}
+	if (m->compact_revision)
+		return reason_write(s->reason, sizeof(s->reason), -ESTALE,
+		                    "what is before revision %" PRId64 " is compacted",
+		                    m->compact_revision);
 	if (strstr(m->cause, "permission denied") || strstr(m->cause, "auth token"))
 		return fail_stream(s, -EACCES, m->cause);
 	return fail_stream(s, -ECONNABORTED, m->cause[0] ? m->cause : "etcd canceled the watch");

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "base/reason.h"
 #include "base/replace.h"
 #include "mgmt/etcd/gateway.h"
 #include "mgmt/setup/host_command.h"
@@ -99,12 +100,6 @@ static bool exists_path(const char *path)
 	return lstat(path, &st) == 0;
 }
 
-static int refuse_host(char reason[ETCD_UNIT_REASON_MAX], int err, const char *text)
-{
-	snprintf(reason, ETCD_UNIT_REASON_MAX, "%s", text);
-	return err;
-}
-
 /* The member of Debian's own settings: with any write its revision is above 1. */
 static int check_default_member(char reason[ETCD_UNIT_REASON_MAX])
 {
@@ -115,7 +110,7 @@ static int check_default_member(char reason[ETCD_UNIT_REASON_MAX])
 	int err = etcd_gateway_open(&s, NULL, &g, text);
 
 	if (err)
-		return refuse_host(reason, err, text);
+		return reason_write(reason, ETCD_UNIT_REASON_MAX, err, "%s", text);
 	err = etcd_gateway_status(g, 0, &status);
 	if (err)
 		snprintf(reason, ETCD_UNIT_REASON_MAX,
@@ -127,8 +122,8 @@ static int check_default_member(char reason[ETCD_UNIT_REASON_MAX])
 		return -EEXIST;
 	return status.header.revision <= 1
 	               ? 0
-	               : refuse_host(
-	                         reason, -EEXIST,
+	               : reason_write(
+	                         reason, ETCD_UNIT_REASON_MAX, -EEXIST,
 	                         "etcd on this host has keys already, in " ETCD_UNIT_DEFAULT
 	                         ": to share that etcd use --endpoints http://127.0.0.1:2379 (one "
 	                         "host alone can reach it); or use another host for this member");
@@ -148,14 +143,14 @@ void etcd_unit_wait_before(void)
 static int check_data(char reason[ETCD_UNIT_REASON_MAX])
 {
 	if (exists_path(ETCD_UNIT_DATA))
-		return refuse_host(
-		        reason, -EEXIST,
+		return reason_write(
+		        reason, ETCD_UNIT_REASON_MAX, -EEXIST,
 		        "etcd has data of a store already, in " ETCD_UNIT_DATA
 		        ": if that store is in use, bring store.conf and the files that it names back "
 		        "from a backup of this host; if not, remove that directory and " ETCD_UNIT_SETTINGS);
 	if (has_settings())
-		return refuse_host(
-		        reason, -EEXIST,
+		return reason_write(
+		        reason, ETCD_UNIT_REASON_MAX, -EEXIST,
 		        "etcd on this host has settings already, in " ETCD_UNIT_SETTINGS
 		        ": to share that etcd use --endpoints; if no one uses it, remove that file");
 	if (etcd_unit_is_active())
@@ -163,10 +158,11 @@ static int check_data(char reason[ETCD_UNIT_REASON_MAX])
 	/* with settings that were kept, an earlier command has seen that there are no keys */
 	if (!exists_path(ETCD_UNIT_DEFAULT "/member") || exists_path(ETCD_UNIT_BEFORE))
 		return 0;
-	return refuse_host(reason, -EEXIST,
-	                   "etcd has data already, in " ETCD_UNIT_DEFAULT
-	                   ", and does not run: systemctl start etcd, so that this command can see "
-	                   "whether it has keys; or remove that directory, if no one needs it");
+	return reason_write(
+	        reason, ETCD_UNIT_REASON_MAX, -EEXIST,
+	        "etcd has data already, in " ETCD_UNIT_DEFAULT
+	        ", and does not run: systemctl start etcd, so that this command can see "
+	        "whether it has keys; or remove that directory, if no one needs it");
 }
 
 /* Whether a port of @p address can be listened on. */
@@ -200,13 +196,13 @@ static int check_port(const char *address, unsigned port, char reason[ETCD_UNIT_
 int etcd_unit_check(const char *address, char reason[ETCD_UNIT_REASON_MAX])
 {
 	if (!exists_path("/run/systemd/system"))
-		return refuse_host(reason, -ENOSYS,
-		                   "systemd does not run here: set etcd up by hand, then use "
-		                   "--endpoints");
+		return reason_write(reason, ETCD_UNIT_REASON_MAX, -ENOSYS,
+		                    "systemd does not run here: set etcd up by hand, then use "
+		                    "--endpoints");
 	if (!exists_path(UNIT) || access("/usr/bin/etcd", X_OK) || !getpwnam("etcd"))
-		return refuse_host(reason, -ENOENT,
-		                   "etcd is not installed: apt install etcd-server, then the same "
-		                   "command again");
+		return reason_write(reason, ETCD_UNIT_REASON_MAX, -ENOENT,
+		                    "etcd is not installed: apt install etcd-server, then the same "
+		                    "command again");
 	int err = check_data(reason);
 
 	if (!err)
@@ -330,11 +326,9 @@ int etcd_unit_undo(bool was_active, char reason[ETCD_UNIT_REASON_MAX])
 		err = -errno;
 	if (!err)
 		err = restore_settings();
-	if (err) {
-		snprintf(reason, ETCD_UNIT_REASON_MAX, "etcd's files cannot be removed: %s",
-		         strerror(-err));
-		return err;
-	}
+	if (err)
+		return reason_write(reason, ETCD_UNIT_REASON_MAX, err,
+		                    "etcd's files cannot be removed: %s", strerror(-err));
 	err = run_systemctl("daemon-reload", NULL, reason);
 	if (!err && was_active)
 		err = run_systemctl("start", "--no-block", reason);
@@ -402,20 +396,19 @@ static int list_members(const struct etcd_settings *settings, struct etcd_member
 
 static int refuse_vote(char reason[ETCD_UNIT_REASON_MAX])
 {
-	snprintf(reason, ETCD_UNIT_REASON_MAX,
-	         "the member of etcd on this host has a vote in a store, so its data stays: bring "
-	         "store.conf back, or end that vote with weir store remove at another node");
-	return -EBUSY;
+	return reason_write(
+	        reason, ETCD_UNIT_REASON_MAX, -EBUSY,
+	        "the member of etcd on this host has a vote in a store, so its data stays: bring "
+	        "store.conf back, or end that vote with weir store remove at another node");
 }
 
 /* Nobody says whether it counts: then it might. */
 static int refuse_unknown(char reason[ETCD_UNIT_REASON_MAX])
 {
-	snprintf(
-	        reason, ETCD_UNIT_REASON_MAX,
+	return reason_write(
+	        reason, ETCD_UNIT_REASON_MAX, -EBUSY,
 	        "no member of etcd says whether the one on this host has a vote, so its data stays: "
 	        "start etcd; or, if no one needs that data, remove " ETCD_UNIT_DATA);
-	return -EBUSY;
 }
 
 /* It is the only member: a store that was begun in it is somebody's. */
@@ -483,10 +476,8 @@ int etcd_unit_check_unused(const char *own_id, char reason[ETCD_UNIT_REASON_MAX]
 	size_t n;
 	int err = 0;
 
-	if (!s) {
-		snprintf(reason, ETCD_UNIT_REASON_MAX, "out of memory");
-		return -ENOMEM;
-	}
+	if (!s)
+		return reason_write(reason, ETCD_UNIT_REASON_MAX, -ENOMEM, "out of memory");
 	strcpy(s->tls.ca, ETCD_UNIT_TLS "/ca.crt");
 	strcpy(s->tls.certificate, ETCD_UNIT_TLS "/member.crt");
 	strcpy(s->tls.key, ETCD_UNIT_TLS "/member.key");

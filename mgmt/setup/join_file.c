@@ -10,6 +10,7 @@
 
 #include "base/plain.h"
 #include "base/proc.h"
+#include "base/reason.h"
 #include "mgmt/store/strict_file.h"
 
 #define MODE 0600
@@ -35,8 +36,7 @@ static const struct record_kind join_record =
 
 static int refuse_join(char reason[ETCD_REASON_MAX], const char *text)
 {
-	snprintf(reason, ETCD_REASON_MAX, JOIN_FILE ": %s", text);
-	return -EINVAL;
+	return reason_write(reason, ETCD_REASON_MAX, -EINVAL, JOIN_FILE ": %s", text);
 }
 
 /* Whether what is there of certificates can be used. */
@@ -70,10 +70,9 @@ static int check_endpoints(const struct join_file *j, char reason[ETCD_REASON_MA
 	struct etcd_gateway *g;
 
 	memcpy(s.endpoints, j->endpoints, sizeof(s.endpoints));
-	if (etcd_gateway_open(&s, NULL, &g, text)) {
-		snprintf(reason, ETCD_REASON_MAX, JOIN_FILE ": endpoints: %.200s", text);
-		return -EINVAL;
-	}
+	if (etcd_gateway_open(&s, NULL, &g, text))
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+		                    JOIN_FILE ": endpoints: %.200s", text);
 	etcd_gateway_close(g);
 	for (uint32_t i = 0; j->is_own && i < j->n_endpoints; i++)
 		if (strncmp(j->endpoints[i], "https://", 8) != 0)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/proc.h"
+#include "base/reason.h"
 #include "base/replace.h"
 #include "mgmt/store/strict_file.h"
 
@@ -33,8 +34,7 @@ static const struct record_kind note_record =
 
 static int fail_path(const char *path, int err, char reason[ETCD_UNIT_REASON_MAX])
 {
-	snprintf(reason, ETCD_UNIT_REASON_MAX, "%.400s: %s", path, strerror(-err));
-	return err;
+	return reason_write(reason, ETCD_UNIT_REASON_MAX, err, "%.400s: %s", path, strerror(-err));
 }
 
 static bool exists_name(const char *conf_dir, const char *name)
@@ -146,10 +146,8 @@ int node_files_write_conf(const char *conf_dir, const struct store_conf *c,
 	char path[PATH_MAX], text[ETCD_REASON_MAX];
 	int err = store_conf_write(conf_dir, c, text);
 
-	if (err) {
-		snprintf(reason, ETCD_UNIT_REASON_MAX, "%s", text);
-		return err;
-	}
+	if (err)
+		return reason_write(reason, ETCD_UNIT_REASON_MAX, err, "%s", text);
 	err = proc_path(conf_dir, STORE_CONF_FILE, path);
 	int fd = err ? err : open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 

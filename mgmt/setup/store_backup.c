@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/plain.h"
+#include "base/reason.h"
 #include "base/replace.h"
 #include "mgmt/store/digest.h"
 #include "mgmt/store/files.h"
@@ -23,12 +24,6 @@ void store_backup_fini(struct store_backup *b)
 {
 	shared_records_fini(&b->list);
 	*b = (struct store_backup){ 0 };
-}
-
-static int fail_backup(char reason[ETCD_REASON_MAX], int err, const char *text)
-{
-	snprintf(reason, ETCD_REASON_MAX, "%s", text);
-	return err;
 }
 
 /* The digest of all that counts. @return 0 or -ENOMEM */
@@ -86,8 +81,8 @@ static int list_store(const struct etcd_settings *settings, const char *prefix, 
 	err = list_records(e, &l, reason);
 	if (!err &&
 	    (store_claim_read(&l, &claim, NULL) || (*claim.id && strcmp(claim.id, id) != 0)))
-		err = fail_backup(reason, -EXDEV,
-		                  "the members have another store than store.conf names");
+		err = reason_write(reason, ETCD_REASON_MAX, -EXDEV,
+		                   "the members have another store than store.conf names");
 	else if (!err)
 		move_records(&l, b);
 	shared_records_fini(&l);
@@ -128,7 +123,7 @@ static int make_text(const struct store_backup *b, char **out, char reason[ETCD_
 	*out = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
 	json_decref(records);
 	json_decref(json);
-	return *out ? 0 : fail_backup(reason, -ENOMEM, "out of memory");
+	return *out ? 0 : reason_write(reason, ETCD_REASON_MAX, -ENOMEM, "out of memory");
 }
 
 /* A record as a node would take it. @return NULL, or what is wrong */
@@ -158,10 +153,11 @@ static int read_records(const json_t *list, struct store_backup *b, char reason[
 	size_t i;
 
 	if (!json_is_array(list) || json_array_size(list) > SHARED_RECORDS_MAX)
-		return fail_backup(reason, -EINVAL, "records is no list, or too long");
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+		                    "records is no list, or too long");
 	b->list.records = calloc(json_array_size(list) + 1, sizeof(*b->list.records));
 	if (!b->list.records)
-		return fail_backup(reason, -ENOMEM, "out of memory");
+		return reason_write(reason, ETCD_REASON_MAX, -ENOMEM, "out of memory");
 	json_array_foreach(list, i, item)
 	{
 		struct shared_record *r = &b->list.records[b->list.n++];
@@ -174,7 +170,8 @@ static int read_records(const json_t *list, struct store_backup *b, char reason[
 		if (fault)
 			return -EINVAL;
 		if (i && strcmp(r[-1].name, r->name) >= 0)
-			return fail_backup(reason, -EINVAL, "records are not by rising names");
+			return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+			                    "records are not by rising names");
 	}
 	return 0;
 }
@@ -187,7 +184,8 @@ static int read_json(const json_t *json, struct store_backup *b, char reason[ETC
 	char computed[DIGEST_TEXT_MAX];
 
 	if (!kind || strcmp(kind, KIND) != 0 || !id || !store_conf_is_id(id) || !digest)
-		return fail_backup(reason, -EINVAL, "it is no backup of this release");
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+		                    "it is no backup of this release");
 	snprintf(b->id, sizeof(b->id), "%s", id);
 	b->list.revision = json_integer_value(json_object_get(json, "revision"));
 	b->time_ms = json_integer_value(json_object_get(json, "time_ms"));
@@ -196,9 +194,10 @@ static int read_json(const json_t *json, struct store_backup *b, char reason[ETC
 	if (err)
 		return err;
 	if (digest_backup(b, computed))
-		return fail_backup(reason, -ENOMEM, "out of memory");
+		return reason_write(reason, ETCD_REASON_MAX, -ENOMEM, "out of memory");
 	return strcmp(computed, digest) != 0
-	               ? fail_backup(reason, -EINVAL, "it was changed after it was made (sha256)")
+	               ? reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+	                              "it was changed after it was made (sha256)")
 	               : 0;
 }
 
@@ -208,8 +207,8 @@ static int read_text(const char *text, size_t n, struct store_backup *out,
 {
 	struct store_backup b = { 0 };
 	json_t *json = json_read(text, n, JSON_REJECT_DUPLICATES, NULL);
-	int err =
-	        json ? read_json(json, &b, reason) : fail_backup(reason, -EINVAL, "it is no JSON");
+	int err = json ? read_json(json, &b, reason)
+	               : reason_write(reason, ETCD_REASON_MAX, -EINVAL, "it is no JSON");
 
 	json_decref(json);
 	if (err)
@@ -226,7 +225,7 @@ int store_backup_read(const char *path, struct store_backup *out, char reason[ET
 	int err = files_slurp(path, &text, &n);
 
 	if (err)
-		fail_backup(fault, err, strerror(-err));
+		reason_write(fault, sizeof(fault), err, "%s", strerror(-err));
 	else
 		err = read_text(text, n, out, fault);
 	free(text);
@@ -283,23 +282,21 @@ static int check_there(const struct shared_records *there, const struct store_ba
 {
 	struct store_claim claim;
 
-	if (!store_claim_read(there, &claim, claim_revision) && claim.unfinished) {
-		snprintf(reason, ETCD_REASON_MAX,
-		         "the store was begun again for a node's copy: weir store rebuild");
-		return -EEXIST;
-	}
+	if (!store_claim_read(there, &claim, claim_revision) && claim.unfinished)
+		return reason_write(
+		        reason, ETCD_REASON_MAX, -EEXIST,
+		        "the store was begun again for a node's copy: weir store rebuild");
 	for (size_t i = 0; i < there->n; i++) {
 		const struct shared_record *r = &there->records[i];
 		const struct shared_record *own = shared_records_find(&b->list, r->name);
 
 		if (!strcmp(r->name, STORE_CLAIM_RECORD) || (own && !strcmp(own->text, r->text)))
 			continue;
-		snprintf(
-		        reason, ETCD_REASON_MAX,
+		return reason_write(
+		        reason, ETCD_REASON_MAX, -EEXIST,
 		        "the store has the record %.100s, and the backup has %s: a backup goes into "
 		        "a store that has no versions yet",
 		        r->name, own ? "another one" : "none");
-		return -EEXIST;
 	}
 	return 0;
 }
@@ -314,11 +311,10 @@ static int compare_all(struct shared_etcd *e, const struct store_backup *b,
 	if (!err)
 		err = check_there(&l, b, NULL, reason);
 	for (size_t i = 0; !err && i < b->list.n; i++)
-		if (!shared_records_find(&l, b->list.records[i].name)) {
-			snprintf(reason, ETCD_REASON_MAX, "the record %.100s is not there",
-			         b->list.records[i].name);
-			err = -EIO;
-		}
+		if (!shared_records_find(&l, b->list.records[i].name))
+			err = reason_write(reason, ETCD_REASON_MAX, -EIO,
+			                   "the record %.100s is not there",
+			                   b->list.records[i].name);
 	shared_records_fini(&l);
 	return err;
 }

@@ -12,6 +12,7 @@
 #include "base/lock.h"
 #include "base/owner.h"
 #include "base/proc.h"
+#include "base/reason.h"
 
 #define LOCK_FILE  "store.lock"
 #define SUFFIX_MAX 16 /* bytes of what is put behind a name */
@@ -70,11 +71,11 @@ static int check_own_file(const char *path, char reason[HOME_REASON_MAX])
 	}
 	if (S_ISREG(st.st_mode) && st.st_nlink == 1 && !(st.st_mode & 022))
 		return 0;
-	snprintf(reason, HOME_REASON_MAX,
-	         "%.100s is not a regular file, has other names (hard links), or can be written by "
-	         "other users (mode %o): check it (ls -l), then remove it or correct its mode",
-	         path, (unsigned)st.st_mode & 07777);
-	return -EPERM;
+	return reason_write(
+	        reason, HOME_REASON_MAX, -EPERM,
+	        "%.100s is not a regular file, has other names (hard links), or can be written by "
+	        "other users (mode %o): check it (ls -l), then remove it or correct its mode",
+	        path, (unsigned)st.st_mode & 07777);
 }
 
 static int check_files(const struct home_paths *p, char reason[HOME_REASON_MAX])

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/reason.h"
 #include "mgmt/etcd/gateway.h"
 
 #define BATCH     32u
@@ -98,10 +99,8 @@ static int write_claim(struct refill_batch *b, bool unfinished, int64_t *revisio
 	claim.unfinished = unfinished;
 	char *text = record_to_text(&store_claim_record, &claim);
 
-	if (!text) {
-		snprintf(reason, ETCD_REASON_MAX, "out of memory");
-		return -ENOMEM;
-	}
+	if (!text)
+		return reason_write(reason, ETCD_REASON_MAX, -ENOMEM, "out of memory");
 	add_op(b, STORE_CLAIM_RECORD, text);
 	int err = write_batch(b, revision, reason);
 
@@ -181,10 +180,9 @@ int refill_store(const struct refill *f, char reason[ETCD_REASON_MAX])
 	const struct shared_record *head = shared_records_find(f->records, HEAD);
 	int err;
 
-	if (!head) {
-		snprintf(reason, ETCD_REASON_MAX, "the copy has no newest version");
-		return -ENOENT;
-	}
+	if (!head)
+		return reason_write(reason, ETCD_REASON_MAX, -ENOENT,
+		                    "the copy has no newest version");
 	struct refill_batch *b = open_batch(f, "another node writes into the store", &err, reason);
 
 	if (!err) {

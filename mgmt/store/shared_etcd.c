@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/plain.h"
+#include "base/reason.h"
 
 #define PAGE_KEYS   250                /* of a list */
 #define ANSWER_ROOM ((size_t)64 << 20) /* an arena's limit: far more than an answer can need */
@@ -111,8 +112,8 @@ const char *shared_etcd_reason(const struct shared_etcd *e)
 /* Note why the gateway failed; gives @p err back. */
 static int note_failure(struct shared_etcd *e, int err)
 {
-	snprintf(e->reason, sizeof(e->reason), "%s", err ? etcd_gateway_reason(e->gateway) : "");
-	return err;
+	return reason_write(e->reason, sizeof(e->reason), err, "%s",
+	                    err ? etcd_gateway_reason(e->gateway) : "");
 }
 
 /** Keys of a change, as etcd has them. */
@@ -141,8 +142,8 @@ static int copy_record(struct shared_etcd *e, const struct etcd_kv *kv, struct s
 		char name[100];
 
 		plain_copy(name, sizeof(name), kv->key.at);
-		snprintf(e->reason, sizeof(e->reason), "the key %s is not Weir's", name);
-		return -EBADMSG;
+		return reason_write(e->reason, sizeof(e->reason), -EBADMSG,
+		                    "the key %s is not Weir's", name);
 	}
 	memcpy(out->name, kv->key.at + before, n);
 	out->text = strndup(kv->value.at, kv->value.n);
@@ -375,9 +376,9 @@ static int list_page(struct shared_etcd *e, struct shared_records *l, bool *more
 		err = note_failure(e, etcd_gateway_range(e->gateway, &range, arena, &keys));
 	for (size_t i = 0; !err && i < keys.n; i++) {
 		if (l->n == SHARED_RECORDS_MAX) {
-			snprintf(e->reason, sizeof(e->reason), "more than %u keys below %s",
-			         SHARED_RECORDS_MAX, e->prefix);
-			err = -EBADMSG;
+			err = reason_write(e->reason, sizeof(e->reason), -EBADMSG,
+			                   "more than %u keys below %s", SHARED_RECORDS_MAX,
+			                   e->prefix);
 		} else {
 			err = copy_record(e, &keys.kvs[i], &l->records[l->n]);
 			l->n += !err;
@@ -387,8 +388,8 @@ static int list_page(struct shared_etcd *e, struct shared_records *l, bool *more
 		l->revision = keys.header.revision;
 		l->cluster_id = keys.header.cluster_id;
 	} else if (!err && keys.header.cluster_id != l->cluster_id) {
-		snprintf(e->reason, sizeof(e->reason), "the members are of several clusters");
-		err = -EBADMSG;
+		err = reason_write(e->reason, sizeof(e->reason), -EBADMSG,
+		                   "the members are of several clusters");
 	}
 	*more = !err && keys.more;
 	arena_free(arena);

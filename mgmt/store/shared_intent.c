@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/reason.h"
 #include "mgmt/store/compose.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/intent_internal.h"
@@ -283,10 +284,9 @@ enum origin_verdict shared_intent_judge(struct intent *in, const char *id, int64
 	struct shared_records copy = { 0 };
 	struct origin_here here = { .id = id, .newest = history_head(in->history), .copy = &copy };
 
-	if (shared_intent_origin(in, &here.origin) || shared_intent_records(in, &copy)) {
-		snprintf(reason, ETCD_REASON_MAX, "this node's disk cannot be read");
-		return ORIGIN_OTHER;
-	}
+	if (shared_intent_origin(in, &here.origin) || shared_intent_records(in, &copy))
+		return reason_write(reason, ETCD_REASON_MAX, ORIGIN_OTHER,
+		                    "this node's disk cannot be read");
 	here.revision = copy.revision > highest ? copy.revision : highest;
 	enum origin_verdict verdict = origin_judge(&here, l, reason);
 

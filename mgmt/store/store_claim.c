@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/plain.h"
 #include "base/random.h"
+#include "base/reason.h"
 
 static const char *how_word(int value)
 {
@@ -100,16 +101,13 @@ static int judge_claim(const struct shared_answer *a, const char *unclear,
 
 	if (a->result == SHARED_DONE)
 		return 0;
-	if (a->result == SHARED_UNKNOWN) {
-		snprintf(reason, ETCD_REASON_MAX, "%s", unclear);
-		return -EINPROGRESS;
-	}
+	if (a->result == SHARED_UNKNOWN)
+		return reason_write(reason, ETCD_REASON_MAX, -EINPROGRESS, "%s", unclear);
 	bool is_ours =
 	        a->now[0].text && !record_from_text(&store_claim_record, a->now[0].text, &c, NULL);
 
-	snprintf(reason, ETCD_REASON_MAX, "a store is there already (%s)",
-	         is_ours ? c.id : "of something else");
-	return -EEXIST;
+	return reason_write(reason, ETCD_REASON_MAX, -EEXIST, "a store is there already (%s)",
+	                    is_ours ? c.id : "of something else");
 }
 
 int store_claim_make(const struct etcd_settings *settings, const char *prefix, const char *id,

@@ -8,6 +8,7 @@
 
 #include "base/plain.h"
 #include "base/proc.h"
+#include "base/reason.h"
 #include "mgmt/store/strict_file.h"
 
 #define MODE 0640
@@ -35,8 +36,7 @@ bool store_conf_is_id(const char *id)
 
 static int refuse_conf(char reason[ETCD_REASON_MAX], const char *text)
 {
-	snprintf(reason, ETCD_REASON_MAX, STORE_CONF_FILE ": %s", text);
-	return -EINVAL;
+	return reason_write(reason, ETCD_REASON_MAX, -EINVAL, STORE_CONF_FILE ": %s", text);
 }
 
 /* What the table cannot say. */
@@ -60,8 +60,7 @@ static int check_conf(const struct store_conf *c, char reason[ETCD_REASON_MAX])
 
 static int fail_file(char reason[ETCD_REASON_MAX], int err)
 {
-	snprintf(reason, ETCD_REASON_MAX, STORE_CONF_FILE ": %s", strerror(-err));
-	return err;
+	return reason_write(reason, ETCD_REASON_MAX, err, STORE_CONF_FILE ": %s", strerror(-err));
 }
 
 int store_conf_read(const char *conf_dir, struct store_conf *out, char reason[ETCD_REASON_MAX])

@@ -7,14 +7,14 @@
 #include <string.h>
 
 #include "base/plain.h"
+#include "base/reason.h"
 #include "base/replace.h"
 #include "mgmt/store/files.h"
 #include "weir/json.h"
 
 static int fail_file(const char *name, char reason[STRICT_REASON_MAX], int err)
 {
-	snprintf(reason, STRICT_REASON_MAX, "%s: %s", name, strerror(-err));
-	return err;
+	return reason_write(reason, STRICT_REASON_MAX, err, "%s: %s", name, strerror(-err));
 }
 
 /* The bytes of a regular file, @p max at most. @return 0 or -errno, with a reason */
@@ -24,16 +24,13 @@ static int read_bytes(const char *path, const char *name, size_t max, char **tex
 	char *bytes = NULL;
 	int err = files_slurp(path, &bytes, n);
 
-	if (err == -EINVAL || err == -E2BIG || (!err && *n > max)) {
-		snprintf(reason, STRICT_REASON_MAX, "%s: it must be a file of at most %zu KiB",
-		         name, max / 1024);
-		err = -EINVAL;
-	} else if (err) {
-		fail_file(name, reason, err);
-	} else if (memchr(bytes, '\0', *n)) {
-		snprintf(reason, STRICT_REASON_MAX, "%s: it has a NUL", name);
-		err = -EINVAL;
-	}
+	if (err == -EINVAL || err == -E2BIG || (!err && *n > max))
+		err = reason_write(reason, STRICT_REASON_MAX, -EINVAL,
+		                   "%s: it must be a file of at most %zu KiB", name, max / 1024);
+	else if (err)
+		err = fail_file(name, reason, err);
+	else if (memchr(bytes, '\0', *n))
+		err = reason_write(reason, STRICT_REASON_MAX, -EINVAL, "%s: it has a NUL", name);
 	if (err)
 		free(bytes);
 	else
@@ -55,9 +52,9 @@ static int check_names(const json_t *json, const char *name, const struct record
 			i++;
 		if (i < kind->n_fields)
 			continue;
-		snprintf(reason, STRICT_REASON_MAX, "%s: there is no setting \"%.60s\"", name,
-		         plain_is(given) ? given : "");
-		return -EINVAL;
+		return reason_write(reason, STRICT_REASON_MAX, -EINVAL,
+		                    "%s: there is no setting \"%.60s\"", name,
+		                    plain_is(given) ? given : "");
 	}
 	return 0;
 }
@@ -69,11 +66,9 @@ static int read_record(const char *text, size_t n, const char *name, const struc
 	json_error_t where;
 	json_t *json = json_read(text, n, JSON_REJECT_DUPLICATES, &where);
 
-	if (!json) {
-		snprintf(reason, STRICT_REASON_MAX, "%s:%d: %.160s", name, where.line,
-		         plain_is(where.text) ? where.text : "is no JSON");
-		return -EINVAL;
-	}
+	if (!json)
+		return reason_write(reason, STRICT_REASON_MAX, -EINVAL, "%s:%d: %.160s", name,
+		                    where.line, plain_is(where.text) ? where.text : "is no JSON");
 	int err = check_names(json, name, kind, reason);
 
 	if (!err && (err = record_from_json(kind, json, out, error)) != 0)
