@@ -27,35 +27,39 @@ bool override_in(const struct override *list, size_t n, const char *id)
 	return false;
 }
 
-void override_to_model(const struct override *o, struct model_override *out)
+/* What an override has as a value and as the model has it: numbers, and texts, which the model borrows. */
+#define OVERRIDE_VALUES(X)                                                                         \
+	X(kind)                                                                                    \
+	X(target)                                                                                  \
+	X(generation)                                                                              \
+	X(epoch)                                                                                   \
+	X(step)                                                                                    \
+	X(created_ms)                                                                              \
+	X(from_ms)                                                                                 \
+	X(over_ms)                                                                                 \
+	X(until_ms)                                                                                \
+	X(from_ppm)                                                                                \
+	X(ended)                                                                                   \
+	X(is_step)                                                                                 \
+	X(to_ppm)                                                                                  \
+	X(late_from_ms)                                                                            \
+	X(own_vips)                                                                                \
+	X(shared_vips)                                                                             \
+	X(clients)
+#define OVERRIDE_TEXTS(X)                                                                          \
+	X(id)                                                                                      \
+	X(pool)                                                                                    \
+	X(name)                                                                                    \
+	X(author)                                                                                  \
+	X(reason)                                                                                  \
+	X(node)                                                                                    \
+	X(service)                                                                                 \
+	X(operation)
+#define COPY_MEMBER(member) .member = from->member,
+
+void override_to_model(const struct override *from, struct model_override *out)
 {
-	*out = (struct model_override){
-		.id = o->id,
-		.kind = o->kind,
-		.target = o->target,
-		.pool = o->pool,
-		.name = o->name,
-		.generation = o->generation,
-		.epoch = o->epoch,
-		.step = o->step,
-		.created_ms = o->created_ms,
-		.from_ms = o->from_ms,
-		.over_ms = o->over_ms,
-		.until_ms = o->until_ms,
-		.from_ppm = o->from_ppm,
-		.ended = o->ended,
-		.author = o->author,
-		.reason = o->reason,
-		.node = o->node,
-		.is_step = o->is_step,
-		.to_ppm = o->to_ppm,
-		.service = o->service,
-		.operation = o->operation,
-		.late_from_ms = o->late_from_ms,
-		.own_vips = o->own_vips,
-		.shared_vips = o->shared_vips,
-		.clients = o->clients,
-	};
+	*out = (struct model_override){ OVERRIDE_VALUES(COPY_MEMBER) OVERRIDE_TEXTS(COPY_MEMBER) };
 }
 
 /* Copy @p text if it fits. */
@@ -69,36 +73,13 @@ static bool copy_fitting_text(char *out, size_t size, const char *text)
 	return true;
 }
 
-int override_from(const struct model_override *m, struct override *out)
-{
-	struct override o = {
-		.kind = m->kind,
-		.target = m->target,
-		.generation = m->generation,
-		.epoch = m->epoch,
-		.step = m->step,
-		.created_ms = m->created_ms,
-		.from_ms = m->from_ms,
-		.over_ms = m->over_ms,
-		.until_ms = m->until_ms,
-		.from_ppm = m->from_ppm,
-		.ended = m->ended,
-		.is_step = m->is_step,
-		.to_ppm = m->to_ppm,
-		.late_from_ms = m->late_from_ms,
-		.own_vips = m->own_vips,
-		.shared_vips = m->shared_vips,
-		.clients = m->clients,
-	};
+#define COPY_TEXT(member) &&copy_fitting_text(o.member, sizeof(o.member), from->member)
 
-	if (!copy_fitting_text(o.id, sizeof(o.id), m->id) ||
-	    !copy_fitting_text(o.pool, sizeof(o.pool), m->pool) ||
-	    !copy_fitting_text(o.name, sizeof(o.name), m->name) ||
-	    !copy_fitting_text(o.author, sizeof(o.author), m->author) ||
-	    !copy_fitting_text(o.reason, sizeof(o.reason), m->reason) ||
-	    !copy_fitting_text(o.node, sizeof(o.node), m->node) ||
-	    !copy_fitting_text(o.service, sizeof(o.service), m->service) ||
-	    !copy_fitting_text(o.operation, sizeof(o.operation), m->operation) || !override_ok(&o))
+int override_from(const struct model_override *from, struct override *out)
+{
+	struct override o = { OVERRIDE_VALUES(COPY_MEMBER) };
+
+	if (!(true OVERRIDE_TEXTS(COPY_TEXT)) || !override_ok(&o))
 		return -EINVAL;
 	*out = o;
 	return 0;
