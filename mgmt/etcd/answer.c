@@ -75,13 +75,8 @@ int etcd_answer_range(const char *bytes, size_t n, const struct etcd_range *rang
 	etcd_fields_begin(&f, bytes, n, arena, reason);
 	struct etcd_header header = read_store_header(&f, f.root);
 	struct etcd_keys keys = read_keys(&f, f.root, range, header.revision);
-	int err = etcd_fields_end(&f);
-
-	if (err)
-		return err;
 	keys.header = header;
-	*out = keys;
-	return 0;
+	return etcd_fields_give(&f, out, &keys, sizeof(keys));
 }
 
 /* The result of one operation: the one member that fits the operation's kind, and no other. */
@@ -126,14 +121,9 @@ int etcd_answer_txn(const char *bytes, size_t n, const struct etcd_txn *txn, str
 	for (size_t i = 0; results && i < n_ops && !f.err; i++)
 		results[i] = read_result(&f, etcd_fields_entry(&f, list, "responses", i), &ops[i],
 		                         txn_result.header.revision);
-	int err = etcd_fields_end(&f);
-
-	if (err)
-		return err;
 	txn_result.results = results;
 	txn_result.n_results = n_ops;
-	*out = txn_result;
-	return 0;
+	return etcd_fields_give(&f, out, &txn_result, sizeof(txn_result));
 }
 
 static struct etcd_event read_event(struct etcd_fields *f, const json_t *entry,
@@ -196,12 +186,7 @@ int etcd_answer_watch(const char *bytes, size_t n, const struct etcd_range *rang
 	m.events = read_events(&f, result, range, from, &m.n_events);
 	if (m.n_events && m.is_canceled)
 		etcd_fields_refuse(&f, "canceled", "is set with events");
-	int err = etcd_fields_end(&f);
-
-	if (err)
-		return err;
-	*out = m;
-	return 0;
+	return etcd_fields_give(&f, out, &m, sizeof(m));
 }
 
 /* Leases, tokens, members and their state. */
@@ -213,54 +198,26 @@ int etcd_answer_header(const char *bytes, size_t n, struct etcd_header *out,
 
 	etcd_fields_begin(&f, bytes, n, NULL, reason);
 	struct etcd_header header = etcd_fields_some_header(&f, f.root);
-	int err = etcd_fields_end(&f);
-
-	if (!err)
-		*out = header;
-	return err;
+	return etcd_fields_give(&f, out, &header, sizeof(header));
 }
 
-static struct etcd_lease read_lease(struct etcd_fields *f, const json_t *object,
-                                    int64_t least_ttl_s)
-{
-	return (struct etcd_lease){ .header = etcd_fields_header(f, object),
-		                    .id = etcd_fields_int64(f, object, "ID", 1),
-		                    .ttl_s = etcd_fields_int64(f, object, "TTL", least_ttl_s) };
-}
-
-int etcd_answer_grant(const char *bytes, size_t n, struct etcd_lease *out,
+int etcd_answer_lease(const char *bytes, size_t n, int64_t id, struct etcd_lease *out,
                       char reason[ETCD_REASON_MAX])
 {
 	struct etcd_fields f;
 
 	etcd_fields_begin(&f, bytes, n, NULL, reason);
-	struct etcd_lease lease = read_lease(&f, f.root, 1);
-	int err = etcd_fields_end(&f);
+	const json_t *object = id ? etcd_fields_object(&f, f.root, "result") : f.root;
 
-	if (!err)
-		*out = lease;
-	return err;
-}
-
-int etcd_answer_keepalive(const char *bytes, size_t n, int64_t id, struct etcd_lease *out,
-                          char reason[ETCD_REASON_MAX])
-{
-	struct etcd_fields f;
-
-	etcd_fields_begin(&f, bytes, n, NULL, reason);
-	const json_t *result = etcd_fields_object(&f, f.root, "result");
-
-	if (!result)
+	if (!object)
 		etcd_fields_refuse(&f, "result", "is absent");
-	struct etcd_lease lease = read_lease(&f, result, 0);
+	struct etcd_lease lease = { .header = etcd_fields_header(&f, object),
+		                    .id = etcd_fields_int64(&f, object, "ID", 1),
+		                    .ttl_s = etcd_fields_int64(&f, object, "TTL", id ? 0 : 1) };
 
-	if (lease.id != id)
+	if (id && lease.id != id)
 		etcd_fields_refuse(&f, "ID", "is another lease's");
-	int err = etcd_fields_end(&f);
-
-	if (!err)
-		*out = lease;
-	return err;
+	return etcd_fields_give(&f, out, &lease, sizeof(lease));
 }
 
 int etcd_answer_authenticate(const char *bytes, size_t n, struct etcd_header *header,
@@ -319,11 +276,7 @@ int etcd_answer_status(const char *bytes, size_t n, struct etcd_status *out,
 	etcd_fields_text(&f, f.root, "version", s.version, sizeof(s.version));
 	if (!s.version[0])
 		etcd_fields_refuse(&f, "version", "is absent");
-	int err = etcd_fields_end(&f);
-
-	if (!err)
-		*out = s;
-	return err;
+	return etcd_fields_give(&f, out, &s, sizeof(s));
 }
 
 int etcd_answer_alarms(const char *bytes, size_t n, struct etcd_alarms *out,
@@ -344,11 +297,7 @@ int etcd_answer_alarms(const char *bytes, size_t n, struct etcd_alarms *out,
 		if (!a.alarms[i].name[0])
 			etcd_fields_refuse(&f, "alarm", "is absent");
 	}
-	int err = etcd_fields_end(&f);
-
-	if (!err)
-		*out = a;
-	return err;
+	return etcd_fields_give(&f, out, &a, sizeof(a));
 }
 
 /* The first of a list of URLs; "": there is none. */
@@ -402,11 +351,7 @@ int etcd_answer_members(const char *bytes, size_t n, struct etcd_members *out,
 		etcd_fields_refuse(&f, "members", "is absent");
 	for (size_t i = 0; i < m.n; i++)
 		m.members[i] = read_member(&f, etcd_fields_entry(&f, list, "members", i));
-	int err = etcd_fields_end(&f);
-
-	if (!err)
-		*out = m;
-	return err;
+	return etcd_fields_give(&f, out, &m, sizeof(m));
 }
 
 /*

@@ -123,12 +123,9 @@ struct etcd_lease {
 	int64_t ttl_s; /**< 0: after a keepalive: the lease is lost */
 };
 
-/** A grant without an id or a TTL is refused. */
-MUST_CHECK int etcd_answer_grant(const char *bytes, size_t n, struct etcd_lease *out,
+/** Of the lease @p id after a keepalive; 0: of a grant, which without an id or a TTL is refused. */
+MUST_CHECK int etcd_answer_lease(const char *bytes, size_t n, int64_t id, struct etcd_lease *out,
                                  char reason[ETCD_REASON_MAX]);
-/** Of lease @p id. */
-MUST_CHECK int etcd_answer_keepalive(const char *bytes, size_t n, int64_t id,
-                                     struct etcd_lease *out, char reason[ETCD_REASON_MAX]);
 /** A token: printable ASCII without spaces, since it becomes a header. */
 MUST_CHECK int etcd_answer_authenticate(const char *bytes, size_t n, struct etcd_header *header,
                                         char token[ETCD_TOKEN_MAX], char reason[ETCD_REASON_MAX]);

@@ -53,6 +53,15 @@ int etcd_fields_end(struct etcd_fields *f)
 	return f->err;
 }
 
+int etcd_fields_give(struct etcd_fields *f, void *out, const void *value, size_t n)
+{
+	int err = etcd_fields_end(f);
+
+	if (!err)
+		memcpy(out, value, n);
+	return err;
+}
+
 void etcd_fields_refuse(struct etcd_fields *f, const char *name, const char *what)
 {
 	char text[ETCD_REASON_MAX];

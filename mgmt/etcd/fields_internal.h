@@ -34,6 +34,8 @@ void etcd_fields_begin(struct etcd_fields *f, const char *bytes, size_t n, struc
                        char reason[ETCD_REASON_MAX]);
 /** @return 0, or what was wrong */
 MUST_CHECK int etcd_fields_end(struct etcd_fields *f);
+/** The same; if nothing was, @p out becomes @p value, of @p n bytes. */
+MUST_CHECK int etcd_fields_give(struct etcd_fields *f, void *out, const void *value, size_t n);
 /** Note that @p name is wrong, unless an error is noted already: "kvs[3].key: @p what". */
 void etcd_fields_refuse(struct etcd_fields *f, const char *name, const char *what);
 

@@ -102,10 +102,7 @@ static enum etcd_try judge_reply(struct etcd_gateway *g, read_reply *read, void 
 	char reason[ETCD_REASON_MAX];
 
 	*err = read(arg, g->transfer.bytes, g->transfer.n, &header, reason);
-	if (*err)
-		etcd_gateway_fail(g, *err, reason);
-	else if (header.cluster_id) /* some answers that decide nothing have no header */
-		*err = etcd_gateway_check_cluster(g, &header);
+	*err = etcd_gateway_judge(g, *err, reason, &header);
 	if (!*err) {
 		g->n_left = 0;
 		return ETCD_TRY_SUCCEEDED;
@@ -203,8 +200,7 @@ static int read_lease(void *arg, const char *bytes, size_t n, struct etcd_header
                       char reason[ETCD_REASON_MAX])
 {
 	struct lease_reading *r = arg;
-	int err = r->id ? etcd_answer_keepalive(bytes, n, r->id, &r->lease, reason)
-	                : etcd_answer_grant(bytes, n, &r->lease, reason);
+	int err = etcd_answer_lease(bytes, n, r->id, &r->lease, reason);
 
 	if (!err)
 		*header = r->lease.header;
@@ -271,10 +267,7 @@ int etcd_gateway_status(struct etcd_gateway *g, size_t i, struct etcd_status *ou
 	if (etcd_gateway_try_as_user(g, &request, clock_mono_ms() + ETCD_REQUEST_MS, &err) ==
 	    ETCD_TRY_SUCCEEDED) {
 		err = etcd_answer_status(g->transfer.bytes, g->transfer.n, &status, reason);
-		if (err)
-			etcd_gateway_fail(g, err, reason);
-		else
-			err = etcd_gateway_check_cluster(g, &status.header);
+		err = etcd_gateway_judge(g, err, reason, &status.header);
 	}
 	etcd_request_fini(&request);
 	g->current = before;

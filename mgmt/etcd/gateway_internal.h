@@ -41,7 +41,11 @@ void etcd_gateway_run(struct etcd_gateway *g, uint64_t until_ms);
  */
 enum etcd_try etcd_gateway_try_as_user(struct etcd_gateway *g, const struct etcd_request *request,
                                        uint64_t end_ms, int *err);
-/** Compare an answer's cluster with the expected one. @return 0 or -EBADMSG, noted */
-MUST_CHECK int etcd_gateway_check_cluster(struct etcd_gateway *g, const struct etcd_header *header);
+/**
+ * Whether an answer counts, which its reader has read with @p err: it must be our cluster's. Some that decide nothing have no
+ * header, which is all 0. @return 0, @p err or -EBADMSG, noted
+ */
+MUST_CHECK int etcd_gateway_judge(struct etcd_gateway *g, int err, const char *reason,
+                                  const struct etcd_header *header);
 
 #endif

@@ -53,10 +53,7 @@ static enum etcd_try check_member(struct etcd_gateway *g, uint64_t end_ms, int *
 	if (outcome != ETCD_TRY_SUCCEEDED)
 		return ETCD_TRY_NOT_SENT;
 	*err = etcd_answer_status(g->transfer.bytes, g->transfer.n, &status, reason);
-	if (*err)
-		etcd_gateway_fail(g, *err, reason);
-	else
-		*err = etcd_gateway_check_cluster(g, &status.header);
+	*err = etcd_gateway_judge(g, *err, reason, &status.header);
 	g->is_checked[g->current] = !*err;
 	return *err ? ETCD_TRY_NOT_SENT : ETCD_TRY_SUCCEEDED;
 }
@@ -73,10 +70,7 @@ static enum etcd_try try_txn(struct etcd_gateway *g, const struct etcd_txn *txn,
 	if (outcome != ETCD_TRY_SUCCEEDED)
 		return outcome;
 	*err = etcd_answer_txn(g->transfer.bytes, g->transfer.n, txn, arena, out, reason);
-	if (*err)
-		etcd_gateway_fail(g, *err, reason);
-	else
-		*err = etcd_gateway_check_cluster(g, &out->header);
+	*err = etcd_gateway_judge(g, *err, reason, &out->header);
 	if (*err) {
 		g->is_checked[g->current] = false;
 		return ETCD_TRY_UNCLEAR;

@@ -73,11 +73,15 @@ void etcd_gateway_leave(struct etcd_gateway *g)
 		etcd_gateway_run(g, end_ms);
 }
 
-int etcd_gateway_check_cluster(struct etcd_gateway *g, const struct etcd_header *header)
+int etcd_gateway_judge(struct etcd_gateway *g, int err, const char *reason,
+                       const struct etcd_header *header)
 {
 	char text[ETCD_REASON_MAX];
 
-	if (!g->settings.cluster_id || header->cluster_id == g->settings.cluster_id)
+	if (err)
+		return etcd_gateway_fail(g, err, reason);
+	if (!g->settings.cluster_id || !header->cluster_id ||
+	    header->cluster_id == g->settings.cluster_id)
 		return 0;
 	g->foreign = header->cluster_id;
 	snprintf(text, sizeof(text), "this is cluster %llx, not %llx",
@@ -243,10 +247,7 @@ static enum etcd_try fetch_token(struct etcd_gateway *g, uint64_t end_ms, int *e
 		return outcome == ETCD_TRY_REJECTED ? outcome : ETCD_TRY_NOT_SENT;
 	*err = etcd_answer_authenticate(g->transfer.bytes, g->transfer.n, &header, g->token,
 	                                reason);
-	if (*err)
-		etcd_gateway_fail(g, *err, reason);
-	else
-		*err = etcd_gateway_check_cluster(g, &header);
+	*err = etcd_gateway_judge(g, *err, reason, &header);
 	if (!*err)
 		return ETCD_TRY_SUCCEEDED;
 	g->token[0] = '\0';

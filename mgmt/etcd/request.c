@@ -205,23 +205,17 @@ static void write_bytes(struct body *b, const char *name, struct etcd_bytes byte
 	putc('"', b->f);
 }
 
-static void write_number(struct body *b, const char *name, int64_t number)
+static void write_number(struct body *b, const char *name, uint64_t number)
 {
 	write_name(b, name);
-	fprintf(b->f, "\"%" PRId64 "\"", number);
+	fprintf(b->f, "\"%" PRIu64 "\"", number);
 }
 
 /* A number that stands for "none" when it is 0. */
 static void write_some(struct body *b, const char *name, int64_t number)
 {
 	if (number)
-		write_number(b, name, number);
-}
-
-static void write_id(struct body *b, const char *name, uint64_t id)
-{
-	write_name(b, name);
-	fprintf(b->f, "\"%" PRIu64 "\"", id);
+		write_number(b, name, (uint64_t)number);
 }
 
 static void write_true(struct body *b, const char *name, bool is)
@@ -360,7 +354,7 @@ static void write_compare(struct body *b, const struct etcd_compare *c)
 	write_bytes(b, "key", c->key);
 	write_word(b, "target", "MOD");
 	write_word(b, "result", "EQUAL");
-	write_number(b, "mod_revision", c->mod_revision);
+	write_number(b, "mod_revision", (uint64_t)c->mod_revision);
 	close_object(b);
 }
 
@@ -436,20 +430,20 @@ int etcd_request_watch(const struct etcd_range *range, int64_t from, struct etcd
 	write_name(&b, "create_request");
 	open_object(&b);
 	write_keys(&b, &keys);
-	write_number(&b, "start_revision", from);
+	write_number(&b, "start_revision", (uint64_t)from);
 	write_true(&b, "progress_notify", true);
 	close_object(&b);
 	return finish_body(&b, "/v3/watch", out, reason);
 }
 
-/* Most other bodies have one number. A body without one is "{}". */
-static int make_number(const char *path, const char *name, int64_t number, int64_t most,
+/* Most other bodies have one number, and one below 0 is above all that can be. A body without one is "{}". */
+static int make_number(const char *path, const char *name, uint64_t number, uint64_t most,
                        struct etcd_request *out, char reason[ETCD_REASON_MAX])
 {
 	struct body b;
 
 	if (number < 1 || number > most)
-		return reason_write(reason, ETCD_REASON_MAX, -EINVAL, "%s of %s cannot be %" PRId64,
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL, "%s of %s cannot be %" PRIu64,
 		                    name, path, number);
 	int err = begin_body(&b, reason);
 
@@ -467,29 +461,14 @@ static int make_empty(const char *path, struct etcd_request *out, char reason[ET
 	return err ? err : finish_body(&b, path, out, reason);
 }
 
-static int make_member(const char *path, uint64_t id, struct etcd_request *out,
-                       char reason[ETCD_REASON_MAX])
-{
-	struct body b;
-
-	if (!id)
-		return reason_write(reason, ETCD_REASON_MAX, -EINVAL, "no member has the id 0");
-	int err = begin_body(&b, reason);
-
-	if (err)
-		return err;
-	write_id(&b, "ID", id);
-	return finish_body(&b, path, out, reason);
-}
-
 int etcd_request_grant(int64_t ttl_s, struct etcd_request *out, char reason[ETCD_REASON_MAX])
 {
-	return make_number("/v3/lease/grant", "TTL", ttl_s, ETCD_TTL_MAX_S, out, reason);
+	return make_number("/v3/lease/grant", "TTL", (uint64_t)ttl_s, ETCD_TTL_MAX_S, out, reason);
 }
 
 int etcd_request_keepalive(int64_t lease, struct etcd_request *out, char reason[ETCD_REASON_MAX])
 {
-	return make_number("/v3/lease/keepalive", "ID", lease, INT64_MAX, out, reason);
+	return make_number("/v3/lease/keepalive", "ID", (uint64_t)lease, INT64_MAX, out, reason);
 }
 
 int etcd_request_authenticate(const char *user, const char *password, struct etcd_request *out,
@@ -547,11 +526,11 @@ int etcd_request_member_add(const char *peer_url, struct etcd_request *out,
 int etcd_request_member_promote(uint64_t member_id, struct etcd_request *out,
                                 char reason[ETCD_REASON_MAX])
 {
-	return make_member("/v3/cluster/member/promote", member_id, out, reason);
+	return make_number("/v3/cluster/member/promote", "ID", member_id, UINT64_MAX, out, reason);
 }
 
 int etcd_request_member_remove(uint64_t member_id, struct etcd_request *out,
                                char reason[ETCD_REASON_MAX])
 {
-	return make_member("/v3/cluster/member/remove", member_id, out, reason);
+	return make_number("/v3/cluster/member/remove", "ID", member_id, UINT64_MAX, out, reason);
 }

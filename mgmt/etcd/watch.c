@@ -59,9 +59,7 @@ static int read_range(struct leg *l, struct etcd_range range, struct arena *aren
 	if (outcome != ETCD_TRY_SUCCEEDED)
 		return err;
 	err = etcd_answer_range(l->g->transfer.bytes, l->g->transfer.n, &range, arena, out, reason);
-	if (err)
-		return etcd_gateway_fail(l->g, err, reason);
-	return etcd_gateway_check_cluster(l->g, &out->header);
+	return etcd_gateway_judge(l->g, err, reason, &out->header);
 }
 
 /* Read @range; a revision below one that was seen shows a store that went back. */

@@ -69,9 +69,9 @@ static void check_leases(const char *text, size_t n)
 	struct etcd_lease lease;
 	char reason[ETCD_REASON_MAX];
 
-	if (!etcd_answer_grant(text, n, &lease, reason))
+	if (!etcd_answer_lease(text, n, 0, &lease, reason))
 		assert(lease.id > 0 && lease.ttl_s > 0);
-	if (!etcd_answer_keepalive(text, n, 5, &lease, reason))
+	if (!etcd_answer_lease(text, n, 5, &lease, reason))
 		assert(lease.id == 5 && lease.ttl_s >= 0);
 }
 

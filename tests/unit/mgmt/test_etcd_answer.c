@@ -338,10 +338,10 @@ static void an_answer_that_was_cut_is_refused_at_each_byte(void **state)
 		assert_int_equal(etcd_answer_watch(event, n, &prefix_a, 1, arena, &m, reason),
 		                 -EBADMSG);
 	for (size_t n = 0; n < sizeof(alive) - 1; n++)
-		assert_int_equal(etcd_answer_keepalive(alive, n, 5, &lease, reason), -EBADMSG);
+		assert_int_equal(etcd_answer_lease(alive, n, 5, &lease, reason), -EBADMSG);
 	assert_int_equal(
 	        etcd_answer_range(range, sizeof(range) - 1, &prefix_a, arena, &keys, reason), 0);
-	assert_int_equal(etcd_answer_keepalive(alive, sizeof(alive) - 1, 5, &lease, reason), 0);
+	assert_int_equal(etcd_answer_lease(alive, sizeof(alive) - 1, 5, &lease, reason), 0);
 }
 
 /* Beginning, a piece many times, end; given. */
@@ -497,9 +497,9 @@ static void a_keepalive_without_a_ttl_says_lost(void **state)
 		struct etcd_lease lease = { .ttl_s = 0 };
 
 		print_message("  %s\n", rows[i].text);
-		assert_int_equal(etcd_answer_keepalive(rows[i].text, strlen(rows[i].text), 5,
-		                                       &lease, reason),
-		                 rows[i].err);
+		assert_int_equal(
+		        etcd_answer_lease(rows[i].text, strlen(rows[i].text), 5, &lease, reason),
+		        rows[i].err);
 		assert_true(lease.ttl_s == rows[i].ttl_s);
 	}
 }
@@ -512,10 +512,10 @@ static void a_grant_needs_an_id_and_a_ttl(void **state)
 	struct etcd_lease lease = { 0 };
 
 	(void)state;
-	assert_int_equal(etcd_answer_grant(no_ttl, strlen(no_ttl), &lease, reason), -EBADMSG);
-	assert_int_equal(etcd_answer_grant(no_id, strlen(no_id), &lease, reason), -EBADMSG);
+	assert_int_equal(etcd_answer_lease(no_ttl, strlen(no_ttl), 0, &lease, reason), -EBADMSG);
+	assert_int_equal(etcd_answer_lease(no_id, strlen(no_id), 0, &lease, reason), -EBADMSG);
 	assert_true(lease.id == 0);
-	assert_int_equal(etcd_answer_grant(good, strlen(good), &lease, reason), 0);
+	assert_int_equal(etcd_answer_lease(good, strlen(good), 0, &lease, reason), 0);
 	assert_true(lease.id == 7587862094865293320 && lease.ttl_s == 10);
 }
 

@@ -164,7 +164,7 @@ static void impossible_requests_are_not_made(void **state)
 	expect_refusal(etcd_request_grant(0, &r, reason), &r, "TTL");
 	expect_refusal(etcd_request_grant(86401, &r, reason), &r, "TTL");
 	expect_refusal(etcd_request_keepalive(0, &r, reason), &r, "ID");
-	expect_refusal(etcd_request_member_remove(0, &r, reason), &r, "id 0");
+	expect_refusal(etcd_request_member_remove(0, &r, reason), &r, "ID");
 	expect_refusal(etcd_request_authenticate("a", "\xff", &r, reason), &r, "UTF-8");
 	expect_request(
 	        etcd_request_range(&(struct etcd_range){ .key = { long_key, 3 } }, &r, reason), &r,
