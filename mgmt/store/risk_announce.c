@@ -58,12 +58,12 @@ static void measure_announcement(struct risk_work *w, const char *subject,
 		return;
 	risk_note(w, RISK_ANNOUNCE_STOPPED, (double)gone / (double)before.n, subject,
 	          "%zu of its %zu announced addresses are not announced any more", gone, before.n);
-	if (after.n &&
-	    (a->daemon != b->daemon || a->table != b->table || a->gshut_table != b->gshut_table))
-		risk_note(w, RISK_ANNOUNCE_MOVED, 1, subject,
-		          "announces by %s from tables %u and %u, was by %s from %u and %u",
-		          daemon_text(b->daemon), b->table, b->gshut_table, daemon_text(a->daemon),
-		          a->table, a->gshut_table);
+	risk_note(w, RISK_ANNOUNCE_MOVED,
+	          after.n && (a->daemon != b->daemon || a->table != b->table ||
+	                      a->gshut_table != b->gshut_table),
+	          subject, "announces by %s from tables %u and %u, was by %s from %u and %u",
+	          daemon_text(b->daemon), b->table, b->gshut_table, daemon_text(a->daemon),
+	          a->table, a->gshut_table);
 }
 
 void risk_measure_announcements(struct risk_work *w)

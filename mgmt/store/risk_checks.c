@@ -41,11 +41,10 @@ static void measure_damping(struct risk_work *w, const char *subject, const stru
 	                        ? risk_times(a->damp_max_ms, b->damp_max_ms)
 	                        : 1;
 
-	if (off || harsh || longer >= 5)
-		risk_note(w, RISK_DAMPING, 1, subject, "damping %s",
-		          off     ? "is turned off"
-		          : harsh ? "holds a target down after one or two changes"
-		                  : "is much longer");
+	risk_note(w, RISK_DAMPING, off || harsh || longer >= 5, subject, "damping %s",
+	          off     ? "is turned off"
+	          : harsh ? "holds a target down after one or two changes"
+	                  : "is much longer");
 }
 
 /* A factor alone is no harm: it counts only beyond a value that people notice. */
@@ -78,13 +77,11 @@ static void measure_times(struct risk_work *w, const char *subject, const struct
 static void measure_check(struct risk_work *w, const char *subject, const struct model_check *a,
                           const struct model_check *b)
 {
-	if (a && !b)
-		risk_note(w, RISK_CHECK_REMOVED, 1, subject, "its check is removed");
+	risk_note(w, RISK_CHECK_REMOVED, a && !b, subject, "its check is removed");
 	if (!a || !b)
 		return;
 	const char *what = other_target(a, b);
-	if (what)
-		risk_note(w, RISK_CHECK_TARGET, 1, subject, "the %s of its check changes", what);
+	risk_note(w, RISK_CHECK_TARGET, what != NULL, subject, "the %s of its check changes", what);
 	measure_times(w, subject, a, b);
 }
 

@@ -20,18 +20,17 @@ static void measure_cluster(struct risk_work *w)
 		       { "slots", a->slots, b->slots },
 		       { "exceptions", a->exceptions, b->exceptions } };
 
-	if (strcmp(w->from->cluster, w->to->cluster) != 0)
-		risk_note(w, RISK_CLUSTER_RENAMED, 1, "cluster", "its name changes from %s to %s",
-		          w->from->cluster, w->to->cluster);
+	risk_note(w, RISK_CLUSTER_RENAMED, strcmp(w->from->cluster, w->to->cluster) != 0, "cluster",
+	          "its name changes from %s to %s", w->from->cluster, w->to->cluster);
 	bool keys_known =
 	        w->from->key_state == MODEL_KEY_GOOD && w->to->key_state == MODEL_KEY_GOOD;
 
-	if (strcmp(w->from->hash_key_id, w->to->hash_key_id) != 0 ||
-	    (keys_known &&
-	     memcmp(w->from->hash_key, w->to->hash_key, sizeof(w->to->hash_key)) != 0))
-		risk_note(w, RISK_FLOWS_REHASHED, 1, "cluster",
-		          "all flows are hashed by another key (%s, was %s)", w->to->hash_key_id,
-		          w->from->hash_key_id);
+	risk_note(w, RISK_FLOWS_REHASHED,
+	          strcmp(w->from->hash_key_id, w->to->hash_key_id) != 0 ||
+	                  (keys_known && memcmp(w->from->hash_key, w->to->hash_key,
+	                                        sizeof(w->to->hash_key)) != 0),
+	          "cluster", "all flows are hashed by another key (%s, was %s)", w->to->hash_key_id,
+	          w->from->hash_key_id);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		risk_note(w, RISK_TABLES_SMALLER, 1 - risk_times(tables[i].before, tables[i].after),
 		          risk_text(w, "limits.%s", tables[i].name), "%u, was %u", tables[i].after,

@@ -122,7 +122,10 @@ struct risk_work {
 	size_t n, n_all;
 };
 
-/* Note a measured @p figure about "SUBJECT: WHAT"; the table says whether it is risky. */
+/*
+ * Note a measured @p figure about "SUBJECT: WHAT"; the table says whether it is risky. What is one way or the other has 1 or 0,
+ * which is none.
+ */
 void risk_note(struct risk_work *w, enum risk_id id, double figure, const char *subject,
                const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* A text of this comparison, never NULL. */

@@ -80,16 +80,14 @@ static void measure_addresses(struct risk_work *w, const char *subject, const st
 	risk_note(w, RISK_LISTENERS_GONE,
 	          (double)gone / (double)(a->n_dns_listen ? a->n_dns_listen : 1), subject,
 	          "%zu of %zu addresses of dns_listen are removed", gone, a->n_dns_listen);
-	if (controls)
-		risk_note(w, RISK_CONTROLS_CHANGED, 1, subject,
-		          "its control targets change (%zu, were %zu)", b->n_controls,
-		          a->n_controls);
-	if (*a->api && strcmp(a->api, b->api) != 0)
-		risk_note(w, RISK_API_MOVED, 1, subject, "api is \"%s\", was \"%s\"", b->api,
-		          a->api);
-	if (prefix_changed(&a->tunnel_source4, &b->tunnel_source4) ||
-	    prefix_changed(&a->tunnel_source6, &b->tunnel_source6))
-		risk_note(w, RISK_TUNNEL_SOURCE, 1, subject, "tunnel_source changes");
+	risk_note(w, RISK_CONTROLS_CHANGED, controls > 0, subject,
+	          "its control targets change (%zu, were %zu)", b->n_controls, a->n_controls);
+	risk_note(w, RISK_API_MOVED, *a->api && strcmp(a->api, b->api) != 0, subject,
+	          "api is \"%s\", was \"%s\"", b->api, a->api);
+	risk_note(w, RISK_TUNNEL_SOURCE,
+	          prefix_changed(&a->tunnel_source4, &b->tunnel_source4) ||
+	                  prefix_changed(&a->tunnel_source6, &b->tunnel_source6),
+	          subject, "tunnel_source changes");
 }
 
 static bool dpdk_changed(const struct model_dpdk *a, const struct model_dpdk *b)
@@ -104,18 +102,16 @@ static void measure_node(struct risk_work *w, const struct model_node *a,
 {
 	const char *subject = risk_text(w, "node %s", a->name);
 
-	if (strcmp(a->site->name, b->site->name) != 0)
-		risk_note(w, RISK_NODE_MOVED, 1, subject, "site is %s, was %s", b->site->name,
-		          a->site->name);
-	if (a->driver != b->driver)
-		risk_note(w, RISK_DRIVER, 1, subject, "driver changes");
+	risk_note(w, RISK_NODE_MOVED, strcmp(a->site->name, b->site->name) != 0, subject,
+	          "site is %s, was %s", b->site->name, a->site->name);
+	risk_note(w, RISK_DRIVER, a->driver != b->driver, subject, "driver changes");
 	if (a->mtu != b->mtu)
 		risk_note(w, RISK_MTU, risk_times(a->mtu, b->mtu), subject,
 		          "mtu is %" PRIu16 ", was %" PRIu16, b->mtu, a->mtu);
-	if (a->clock != b->clock && b->clock == MODEL_CLOCK_TRUSTED)
-		risk_note(w, RISK_CLOCK_GUARD, 1, subject, "an unsynchronised clock is trusted");
-	if (dpdk_changed(&a->dpdk, &b->dpdk))
-		risk_note(w, RISK_NEXT_START, 1, subject, "its DPDK settings change");
+	risk_note(w, RISK_CLOCK_GUARD, a->clock != b->clock && b->clock == MODEL_CLOCK_TRUSTED,
+	          subject, "an unsynchronised clock is trusted");
+	risk_note(w, RISK_NEXT_START, dpdk_changed(&a->dpdk, &b->dpdk), subject,
+	          "its DPDK settings change");
 	measure_ports(w, subject, a, b);
 	measure_addresses(w, subject, a, b);
 }

@@ -89,13 +89,11 @@ static void measure_flows(struct risk_work *w, const char *subject, const struct
 		                   risk_times(b->n_slots, a->n_slots)),
 		          subject, "max_backends %u, was %u, makes %u slots of %u", b->max_backends,
 		          a->max_backends, b->n_slots, a->n_slots);
-	if (a->agent != b->agent)
-		risk_note(w, RISK_FLOWS_REHASHED, 1, subject,
-		          "agent is %s: its slots follow other lists of owners",
-		          b->agent ? "true" : "false");
-	if (a->mode != b->mode)
-		risk_note(w, RISK_ENCAPSULATION, 1, subject, "mode is %s, was %s",
-		          model_mode_text(b->mode), model_mode_text(a->mode));
+	risk_note(w, RISK_FLOWS_REHASHED, a->agent != b->agent, subject,
+	          "agent is %s: its slots follow other lists of owners",
+	          b->agent ? "true" : "false");
+	risk_note(w, RISK_ENCAPSULATION, a->mode != b->mode, subject, "mode is %s, was %s",
+	          model_mode_text(b->mode), model_mode_text(a->mode));
 	risk_note(w, RISK_FLOW_MEMORY, 1 - risk_times(a->idle_ms, b->idle_ms), subject,
 	          "idle_time is %u ms, was %u ms", b->idle_ms, a->idle_ms);
 	risk_note(w, RISK_FLOW_MEMORY, 1 - risk_times(a->settle_ms, b->settle_ms), subject,

@@ -51,14 +51,11 @@ static struct entry find_entry(const struct model *m, const struct entry *e)
 static void measure_policies(struct risk_work *w, const char *subject,
                              const struct model_service *a, const struct model_service *b)
 {
-	if (a->hash != b->hash)
-		risk_note(w, RISK_FLOWS_REHASHED, 1, subject, "hash is %s, was %s",
-		          b->hash == MODEL_HASH_SOURCE ? "source" : "flow",
-		          a->hash == MODEL_HASH_SOURCE ? "source" : "flow");
-	if (a->on_all_down != b->on_all_down)
-		risk_note(w, RISK_ALL_DOWN, 1, subject, "on_all_down is %s",
-		          b->on_all_down == MODEL_ALL_DOWN_FAIL_CLOSED ? "fail_closed"
-		                                                       : "last_good");
+	risk_note(w, RISK_FLOWS_REHASHED, a->hash != b->hash, subject, "hash is %s, was %s",
+	          b->hash == MODEL_HASH_SOURCE ? "source" : "flow",
+	          a->hash == MODEL_HASH_SOURCE ? "source" : "flow");
+	risk_note(w, RISK_ALL_DOWN, a->on_all_down != b->on_all_down, subject, "on_all_down is %s",
+	          b->on_all_down == MODEL_ALL_DOWN_FAIL_CLOSED ? "fail_closed" : "last_good");
 	if (a->protocol != MODEL_UDP || b->protocol != MODEL_UDP)
 		return;
 	if (b->udp_policy > a->udp_policy) /* keep, migrate, reset: each keeps less */

@@ -50,11 +50,11 @@ static bool is_announced(const struct model *m, const struct model_vip *vip)
 
 static void measure_when(struct risk_work *w, const struct model_vip *a, const struct model_vip *b)
 {
-	if (a->announce_when != b->announce_when && is_announced(w->from, a) &&
-	    is_announced(w->to, b))
-		risk_note(w, RISK_ANNOUNCE_WHEN, 1, risk_text(w, "VIP %s", a->name),
-		          "announce_when is %s",
-		          b->announce_when == MODEL_ANNOUNCE_ALL ? "all" : "any");
+	risk_note(w, RISK_ANNOUNCE_WHEN,
+	          a->announce_when != b->announce_when && is_announced(w->from, a) &&
+	                  is_announced(w->to, b),
+	          risk_text(w, "VIP %s", a->name), "announce_when is %s",
+	          b->announce_when == MODEL_ANNOUNCE_ALL ? "all" : "any");
 }
 
 static void measure_vip_sites(struct risk_work *w, const struct model_vip *a,

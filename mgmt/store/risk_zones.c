@@ -88,9 +88,8 @@ static void compare_record_sets(struct risk_work *w, const char *subject,
 	          "%zu of its %zu record sets are removed", gone, a->n);
 	risk_note(w, RISK_RECORDS_CHANGE, (double)changed / n, subject,
 	          "%zu of its %zu record sets change", changed, a->n);
-	if (servers)
-		risk_note(w, RISK_ZONE_SERVERS, 1, subject,
-		          "the NS records of the zone itself change");
+	risk_note(w, RISK_ZONE_SERVERS, servers > 0, subject,
+	          "the NS records of the zone itself change");
 }
 
 static void measure_zone(struct risk_work *w, const struct model_zone *a,
