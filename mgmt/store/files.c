@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <openssl/evp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,23 +69,6 @@ static void item_fini(struct files_item *item)
 	free(item->path);
 }
 
-static int item_init(struct files_item *item, const char *name, const void *bytes, size_t n)
-{
-	item->path = NULL;
-	item->name = strdup(name);
-	item->bytes = malloc(n + 1);
-	if (!item->name || !item->bytes) {
-		item_fini(item);
-		return -ENOMEM;
-	}
-	if (n > 0)
-		memcpy(item->bytes, bytes, n);
-	item->bytes[n] = '\0';
-	item->n_bytes = n;
-	digest_bytes(bytes, n, item->digest);
-	return 0;
-}
-
 static int grow_items(struct files *f)
 {
 	size_t room = f->room > 0 ? 2 * f->room : 8;
@@ -130,59 +114,58 @@ static int check_new(const struct files *f, const char *name, size_t n_bytes)
 	return files_find(f, name) ? -EEXIST : 0;
 }
 
-int files_add(struct files *f, const char *name, const void *bytes, size_t n_bytes)
+/* Bytes with a NUL behind. @return given; NULL when out of memory */
+static char *copy_bytes(const char *bytes, size_t n)
 {
-	struct files_item item;
-	int err = check_new(f, name, n_bytes);
+	char *copy = malloc(n + 1);
 
-	if (err)
-		return err;
-	if (item_init(&item, name, bytes, n_bytes)) {
-		memory_note_failure();
-		return -ENOMEM;
-	}
-	return insert_item(f, &item);
+	if (copy && n > 0)
+		memcpy(copy, bytes, n);
+	if (copy)
+		copy[n] = '\0';
+	return copy;
 }
 
-int files_add_path(struct files *f, const char *name, const char *path, const char *digest,
-                   size_t n_bytes)
-{
-	struct files_item item = { .n_bytes = n_bytes };
-	int err = check_new(f, name, n_bytes);
-
-	if (err)
-		return err;
-	item.name = strdup(name);
-	item.path = strdup(path);
-	snprintf(item.digest, sizeof(item.digest), "%s", digest);
-	if (!item.name || !item.path) {
-		item_fini(&item);
-		memory_note_failure();
-		return -ENOMEM;
-	}
-	return insert_item(f, &item);
-}
-
-/* Add a copy of another set's file under @p name; its digest is known. */
+/* Add a copy of @p from, whose digest is known, under @p name: its bytes, or where they are. */
 static int add_item(struct files *f, const char *name, const struct files_item *from)
 {
 	struct files_item item = { .n_bytes = from->n_bytes };
 	int err = check_new(f, name, from->n_bytes);
 
-	if (!err && from->path)
-		return files_add_path(f, name, from->path, from->digest, from->n_bytes);
 	if (err)
 		return err;
 	item.name = strdup(name);
-	item.bytes = malloc(from->n_bytes + 1);
-	if (!item.name || !item.bytes) {
+	if (from->path)
+		item.path = strdup(from->path);
+	else
+		item.bytes = copy_bytes(from->bytes, from->n_bytes);
+	memcpy(item.digest, from->digest, sizeof(item.digest));
+	if (!item.name || (!item.path && !item.bytes)) {
 		item_fini(&item);
 		memory_note_failure();
 		return -ENOMEM;
 	}
-	memcpy(item.bytes, from->bytes, from->n_bytes + 1);
-	memcpy(item.digest, from->digest, sizeof(item.digest));
 	return insert_item(f, &item);
+}
+
+int files_add(struct files *f, const char *name, const void *bytes, size_t n_bytes)
+{
+	struct files_item item = { .bytes = (char *)(uintptr_t)bytes, .n_bytes = n_bytes };
+	int err = check_new(f, name, n_bytes);
+
+	if (err)
+		return err;
+	digest_bytes(bytes, n_bytes, item.digest);
+	return add_item(f, name, &item);
+}
+
+int files_add_path(struct files *f, const char *name, const char *path, const char *digest,
+                   size_t n_bytes)
+{
+	struct files_item item = { .path = (char *)(uintptr_t)path, .n_bytes = n_bytes };
+
+	snprintf(item.digest, sizeof(item.digest), "%s", digest);
+	return add_item(f, name, &item);
 }
 
 /*
