@@ -75,18 +75,16 @@ int copy_joined(struct store *s, int64_t *out)
 	return store_noted(s, read_revisions(s, &revision, out));
 }
 
+static int read_store_name(sqlite3_stmt *q, void *out)
+{
+	return sql_text(q, 0, out, COPY_STORE_MAX) ? 0 : -EBADMSG;
+}
+
 int copy_store(struct store *s, char out[COPY_STORE_MAX])
 {
-	sqlite3_stmt *q = sql_prepare(s->db, "SELECT store FROM shared_revision", "");
-	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
-
 	out[0] = '\0';
-	if (err == 1)
-		err = sql_text(q, 0, out, COPY_STORE_MAX) ? 0 : -EBADMSG;
-	else if (!err)
-		err = -EBADMSG;
-	sqlite3_finalize(q);
-	return store_noted(s, err);
+	return store_one(s, sql_prepare(s->db, "SELECT store FROM shared_revision", ""),
+	                 read_store_name, out, -EBADMSG);
 }
 
 int copy_begin(struct store *s, const char *name)
@@ -131,23 +129,20 @@ int copy_set_went_back(struct store *s)
 	return store_noted(s, sql_run(s->db, "UPDATE shared_revision SET went_back=1", ""));
 }
 
+static int read_went_back(sqlite3_stmt *q, void *out)
+{
+	*(bool *)out = sqlite3_column_int64(q, 0) != 0;
+	return 0;
+}
+
 int copy_went_back(struct store *s, bool *out)
 {
-	sqlite3_stmt *q = sql_prepare(s->db, "SELECT went_back FROM shared_revision", "");
-	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
-
-	if (err == 1) {
-		*out = sqlite3_column_int64(q, 0) != 0;
-		err = 0;
-	} else if (!err) {
-		err = -EBADMSG;
-	}
-	sqlite3_finalize(q);
-	return store_noted(s, err);
+	return store_one(s, sql_prepare(s->db, "SELECT went_back FROM shared_revision", ""),
+	                 read_went_back, out, -EBADMSG);
 }
 
 /* Read a row of name, text, revision; the text is given. @return 0, -EBADMSG or -ENOMEM */
-static int read_row(sqlite3_stmt *q, struct shared_record *out)
+static int read_row(sqlite3_stmt *q, void *out)
 {
 	const char *text = (const char *)sqlite3_column_text(q, 1);
 	struct shared_record r = { .revision = sqlite3_column_int64(q, 2) };
@@ -158,49 +153,33 @@ static int read_row(sqlite3_stmt *q, struct shared_record *out)
 	r.text = strdup(text);
 	if (!r.text)
 		return -ENOMEM;
-	*out = r;
+	*(struct shared_record *)out = r;
 	return 0;
-}
-
-/* The first row of @p q, which may be NULL, and ends. */
-static int read_first(struct store *s, sqlite3_stmt *q, struct shared_record *out)
-{
-	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
-
-	err = err == 1 ? read_row(q, out) : err == 0 ? -ENOENT : err;
-	sqlite3_finalize(q);
-	return err;
-}
-
-static int read_record(struct store *s, const char *name, struct shared_record *out)
-{
-	return read_first(s,
-	                  sql_prepare(s->db, "SELECT name, text, revision FROM shared WHERE name=?",
-	                              "t", name),
-	                  out);
-}
-
-int copy_newest_final(struct store *s, struct shared_record *out)
-{
-	return store_noted(
-	        s, read_first(s,
-	                      sql_prepare(s->db,
-	                                  "SELECT name, text, revision FROM shared WHERE name GLOB "
-	                                  "'version/*' OR name GLOB 'mark/*' "
-	                                  "ORDER BY revision DESC LIMIT 1",
-	                                  ""),
-	                      out));
 }
 
 int copy_read(struct store *s, const char *name, struct shared_record *out)
 {
-	return store_noted(s, read_record(s, name, out));
+	return store_one(s,
+	                 sql_prepare(s->db, "SELECT name, text, revision FROM shared WHERE name=?",
+	                             "t", name),
+	                 read_row, out, -ENOENT);
+}
+
+int copy_newest_final(struct store *s, struct shared_record *out)
+{
+	return store_one(s,
+	                 sql_prepare(s->db,
+	                             "SELECT name, text, revision FROM shared WHERE name GLOB "
+	                             "'version/*' OR name GLOB 'mark/*' "
+	                             "ORDER BY revision DESC LIMIT 1",
+	                             ""),
+	                 read_row, out, -ENOENT);
 }
 
 /* What is there under @p name, or that there is nothing. */
 static int look_up(struct store *s, const char *name, struct shared_record *out)
 {
-	int err = read_record(s, name, out);
+	int err = copy_read(s, name, out);
 
 	if (err != -ENOENT)
 		return err;
@@ -335,28 +314,23 @@ int copy_install(struct store *s, int64_t revision, const struct shared_record *
 }
 
 /* Read the row. @return 0 or -EBADMSG */
-static int read_origin(sqlite3_stmt *q, struct store_origin *out)
+static int read_origin(sqlite3_stmt *q, void *out)
 {
 	struct store_origin o = { .cluster_id = (uint64_t)sqlite3_column_int64(q, 0),
 		                  .epoch = (uint64_t)sqlite3_column_int64(q, 1) };
 
 	if (o.epoch >= SHARED_NUMBER_END || !sql_text(q, 2, o.nonce, sizeof(o.nonce)))
 		return -EBADMSG;
-	*out = o;
+	*(struct store_origin *)out = o;
 	return 0;
 }
 
 int copy_origin(struct store *s, struct store_origin *out)
 {
-	sqlite3_stmt *q = sql_prepare(s->db, "SELECT cluster, epoch, nonce FROM shared_origin", "");
-	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
-
-	if (!err)
-		*out = (struct store_origin){ 0 };
-	else if (err == 1)
-		err = read_origin(q, out);
-	sqlite3_finalize(q);
-	return store_noted(s, err);
+	*out = (struct store_origin){ 0 };
+	return store_one(s,
+	                 sql_prepare(s->db, "SELECT cluster, epoch, nonce FROM shared_origin", ""),
+	                 read_origin, out, 0);
 }
 
 /** Who gets the rows of copy_each(). */

@@ -216,29 +216,25 @@ int store_put_pending(struct store *s, const struct pending *p)
 	                              p->left_ms));
 }
 
+static int read_pending(sqlite3_stmt *q, void *out)
+{
+	struct pending p = { .number = (uint64_t)sqlite3_column_int64(q, 0),
+		             .due_ms = sqlite3_column_int64(q, 3),
+		             .left_ms = sqlite3_column_int64(q, 4) };
+
+	if (!sql_text(q, 1, p.digest, sizeof(p.digest)) ||
+	    !sql_text(q, 2, p.boot, sizeof(p.boot)) || p.left_ms < 0)
+		return -EBADMSG;
+	*(struct pending *)out = p;
+	return 0;
+}
+
 int store_pending(struct store *s, struct pending *out)
 {
-	sqlite3_stmt *q =
-	        sql_prepare(s->db, "SELECT number, digest, boot, due_ms, left_ms FROM pending", "");
-	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
-	struct pending p = { 0 };
-
-	if (err == 1) {
-		p.number = (uint64_t)sqlite3_column_int64(q, 0);
-		p.due_ms = sqlite3_column_int64(q, 3);
-		p.left_ms = sqlite3_column_int64(q, 4);
-		err = sql_text(q, 1, p.digest, sizeof(p.digest)) &&
-		                      sql_text(q, 2, p.boot, sizeof(p.boot)) && p.left_ms >= 0
-		              ? 0
-		              : -EBADMSG;
-	} else if (err == 0) {
-		err = -ENOENT;
-	}
-	err = store_noted(s, err);
-	sqlite3_finalize(q);
-	if (!err)
-		*out = p;
-	return err;
+	return store_one(
+	        s,
+	        sql_prepare(s->db, "SELECT number, digest, boot, due_ms, left_ms FROM pending", ""),
+	        read_pending, out, -ENOENT);
 }
 
 /* --- single files of versions, by digest; and which large ones no version names any more --- */

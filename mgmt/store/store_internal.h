@@ -42,6 +42,17 @@ static inline int store_each(struct store *s, sqlite3_stmt *q,
 	return n;
 }
 
+/* The one row of such a query. @return as its reader; @p none: there is no row; or -errno */
+static inline int store_one(struct store *s, sqlite3_stmt *q,
+                            int (*read)(sqlite3_stmt *q, void *arg), void *arg, int none)
+{
+	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+
+	err = store_noted(s, err == 1 ? read(q, arg) : err ? err : none);
+	sqlite3_finalize(q);
+	return err;
+}
+
 /* Make the tables of store_versions.c. @return 0 or -errno */
 MUST_CHECK int store_versions_schema(sqlite3 *db);
 
