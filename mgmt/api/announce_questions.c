@@ -18,10 +18,9 @@
 #include "mgmt/api/announce_own.h"
 #include "mgmt/api/announce_shared.h"
 #include "mgmt/api/announce_words.h"
-#include "mgmt/api/auth.h"
 #include "mgmt/api/exchange.h"
+#include "mgmt/api/peer_query.h"
 #include "mgmt/api/peers.h"
-#include "mgmt/http/client.h"
 #include "mgmt/http/limit.h"
 #include "weir/json.h"
 
@@ -228,35 +227,20 @@ static void apply_confirmations(struct announce_peer *p, const json_t *words, ui
 	free(items);
 }
 
-/* @return 0, or -EINVAL with @p reason: nothing of the answer counts */
-static int accept_answer(struct announce_peer *p, const json_t *json, uint64_t now_ms,
-                         const char **reason)
+static void on_peer_answer(struct peer_query *q, size_t i)
 {
-	const json_t *answers = json_object_get(json, "answers");
-
-	*reason = "the answer is from another node or cluster";
-	if (!json_has_text(json, "node", p->node) ||
-	    !json_has_text(json, "cluster", p->questions->cluster))
-		return -EINVAL;
-	*reason = "the answer is malformed";
-	if (!json_is_array(answers) || json_array_size(answers) != count_questions(p))
-		return -EINVAL;
-	apply_confirmations(p, answers, now_ms);
-	return 0;
-}
-
-static void on_peer_answer(struct client_request *r)
-{
-	struct announce_peer *p = r->arg;
-	const char *reason = r->failure;
+	struct announce_peer *p = q->nodes[i].arg;
+	const struct client_request *r = &q->requests[i];
+	const json_t *answers = json_object_get(r->answer, "answers");
 	uint64_t now_ms = clock_mono_ms();
-	int err = -EINVAL;
+	bool is_good = json_is_array(answers) && json_array_size(answers) == count_questions(p);
 
-	if (r->answer)
-		err = accept_answer(p, r->answer, now_ms, &reason);
-	if (err && !p->failed)
-		log_note("announcing-peer-missing", "node=%s reason=\"%s\"", p->node, reason);
-	p->failed = err != 0;
+	if (is_good)
+		apply_confirmations(p, answers, now_ms);
+	else if (!p->failed)
+		log_note("announcing-peer-missing", "node=%s reason=\"%s\"", p->node,
+		         r->answer ? "the answer is malformed" : r->failure);
+	p->failed = !is_good;
 	p->next_ms = r->status ? 0 : now_ms + ANNOUNCE_QUESTIONS_RETRY_MS;
 }
 
@@ -292,38 +276,27 @@ static char *make_body(const struct announce_peer *p)
 }
 
 /* Ask the peers to which there is a question. */
-static void query_peers(struct announce_questions *x, uint64_t now_ms)
+static void query_peers(struct core *core, struct announce_questions *x, uint64_t now_ms)
 {
-	struct client_request *requests = calloc(x->n_peers + 1, sizeof(*requests));
-	char *bodies[PEERS_MAX];
-	size_t n = 0;
+	struct peer_query q = { .core = core,
+		                .client = &x->client,
+		                .path = "/v1/peer/withdrawals",
+		                .timeout_ms = ANNOUNCE_QUESTIONS_TIMEOUT_MS,
+		                .answer_max = ANNOUNCE_QUESTIONS_ANSWER_MAX,
+		                .done = on_peer_answer };
 
+	snprintf(q.cluster, sizeof(q.cluster), "%s", x->cluster);
 	x->bring_until_ms = 0;
-	for (size_t i = 0; requests && i < x->n_peers; i++) {
+	for (size_t i = 0; i < x->n_peers; i++) {
 		struct announce_peer *p = &x->peers[i];
+		const struct model_node to = { .name = p->node, .api = p->api };
+		char *body = now_ms >= p->next_ms && count_questions(p) ? make_body(p) : NULL;
 
-		if (now_ms < p->next_ms || !count_questions(p))
-			continue;
-		bodies[n] = make_body(p);
-		if (!bodies[n])
-			continue;
-		requests[n] = (struct client_request){ .post = 1,
-			                               .body = bodies[n],
-			                               .timeout_ms = ANNOUNCE_QUESTIONS_TIMEOUT_MS,
-			                               .answer_max = ANNOUNCE_QUESTIONS_ANSWER_MAX,
-			                               .done = on_peer_answer,
-			                               .arg = p };
-		snprintf(requests[n].url, sizeof(requests[n].url), "%s/v1/peer/withdrawals",
-		         p->api);
-		n++;
+		if (body)
+			(void)peer_query_add(&q, &to, body, p);
 	}
-	if (n)
-		client_send(&x->client, requests, n);
-	for (size_t i = 0; i < n; i++) {
-		json_decref(requests[i].answer);
-		free(bodies[i]);
-	}
-	free(requests);
+	(void)peer_query_send(&q);
+	peer_query_end(&q);
 }
 
 /* The questions of the own page that were not carried yet, and whose answers can still count. */
@@ -444,11 +417,8 @@ static void carry_questions(struct core *core, struct announce_questions *x)
 	    now_ms > x->own.node.alive_ms + ANNOUNCE_OWN_LATE_MS)
 		return;
 	list_open_questions(x, now_ms);
-	if (x->n_open) {
-		auth_peer_token(core->dirs.conf, x->client.token);
-		if (x->client.token[0])
-			query_peers(x, now_ms);
-	}
+	if (x->n_open)
+		query_peers(core, x, now_ms);
 	if (due) {
 		x->notified_ms = now_ms;
 		core_lock(core);
@@ -503,7 +473,6 @@ int announce_questions_start(struct core *core)
 	core->announce_questions = x;
 	x->run_dir = core->dirs.run;
 	x->node = core->dirs.node;
-	client_open(&x->client, core->dirs.conf);
 	return thread_start(&x->thread, run_announce_questions, core);
 }
 

@@ -158,20 +158,6 @@ void auth_peer_token(const char *conf_dir, char out[HTTP_TEXT_MAX])
 	free(text);
 }
 
-void auth_query_peers(const struct core *core, struct client_request *requests, size_t n)
-{
-	struct peer_client client;
-
-	client_open(&client, core->dirs.conf);
-	auth_peer_token(core->dirs.conf, client.token);
-	if (client.token[0])
-		client_send(&client, requests, n);
-	else
-		for (size_t i = 0; i < n; i++)
-			strcpy(requests[i].failure, "there is no usable peer.token on this node");
-	client_close(&client);
-}
-
 /*
  * The token of "Bearer TOKEN", or the password of "Basic ..." (so that a browser may ask for it).
  */

@@ -7,12 +7,11 @@
  * token in CONF/peer.token, which all nodes share, has the role of a peer.
  *
  * Implemented in mgmt/api/auth.c. The authenticators are called by the thread of their server;
- * auth_peer_token() and auth_query_peers() by any thread. Nothing here needs the core's lock.
+ * auth_peer_token() by any thread. Nothing here needs the core's lock.
  */
 #ifndef WEIR_MGMT_API_AUTH_H
 #define WEIR_MGMT_API_AUTH_H
 
-#include "mgmt/http/client.h"
 #include "mgmt/http/http.h"
 
 /** http_authenticator for the UNIX socket. */
@@ -23,7 +22,5 @@ void auth_token(struct core *core, int fd, const char *authorization, struct htt
 enum http_role auth_find(const char *tokens, const char *token, char name[64]);
 /** Read the shared token of peers; @p out is "" when there is none. */
 void auth_peer_token(const char *conf_dir, char out[HTTP_TEXT_MAX]);
-/** Send @p n requests to peers with their token, at once, and wait for all. Without a token all fail. */
-void auth_query_peers(const struct core *core, struct client_request *requests, size_t n);
 
 #endif

@@ -887,10 +887,9 @@ static int open_exchange(struct exchange *x)
 	x->core->exchange = x;
 	core_unlock(x->core);
 	x->timer = (struct loop_timer){ .cb = on_exchange_timer, .arg = x };
-	client_open(&x->client, x->core->dirs.conf);
 	int err = loop_open(&x->loop);
 	if (!err)
-		err = client_loop_open(&x->requests, &x->client, x->loop);
+		err = client_loop_open(&x->requests, &x->client, x->core->dirs.conf, x->loop);
 	if (!err)
 		err = loop_fd_add(x->loop, fd, EPOLLIN, on_exchange_wake, x);
 	if (!err)

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/api/handle_files.h"
+#include "mgmt/api/peer_query.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/blobs.h"
 #include "weir/json.h"
@@ -99,7 +100,7 @@ int fetch_files(struct core *core, struct peer_client *client, const char *api, 
 		r.body = body;
 		err = body && clock_mono_ms() < until_ms ? 0 : -EAGAIN;
 		if (!err)
-			client_send(client, &r, 1);
+			(void)peer_query_run(core, client, &r, 1);
 		if (!err && !r.answer)
 			err = -EIO;
 		if (!err && (err = keep_parts(core, r.answer)) == 0)
@@ -119,7 +120,7 @@ int fetch_version(struct core *core, struct peer_client *client, const char *api
 	char reason[HTTP_TEXT_MAX];
 
 	snprintf(r.url, sizeof(r.url), "%s/v1/peer/versions/%" PRIu64, api, number);
-	client_send(client, &r, 1);
+	(void)peer_query_run(core, client, &r, 1);
 	if (!r.answer) {
 		log_warn("peer-failed", "api=%s version=%" PRIu64 " reason=\"%s\"", api, number,
 		         r.failure);

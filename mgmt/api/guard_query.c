@@ -13,22 +13,11 @@
 #include "base/hash.h"
 #include "base/sorted.h"
 #include "mgmt/api/announce_words.h"
-#include "mgmt/api/auth.h"
 #include "mgmt/api/exchange.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/api/peer_query.h"
 
 #define GOOD_MS    2000u             /* so long a page's last sign of life counts */
 #define ANSWER_MAX ((size_t)4 << 20) /* bytes */
-
-/* All that is asked at a time. */
-struct guard_round {
-	struct intent_shared *shared;
-	const struct model *m;
-	const struct model_node *nodes[PEERS_MAX];
-	struct client_request requests[PEERS_MAX];
-	char *questions[PEERS_MAX];
-	size_t n;
-};
 
 int guard_said_make(struct guard_said *out, size_t n)
 {
@@ -118,57 +107,39 @@ static bool read_said(const struct model *m, const struct model_node *node, cons
 }
 
 /* Under the lock, for the questions. */
-static void list_nodes(struct core *core, struct guard_round *r)
+static void list_announcing(struct peer_query *q, const struct model *m)
 {
-	const struct model *m = r->m;
-
-	for (size_t i = 0; m && m->self && i < m->n_nodes && r->n < PEERS_MAX; i++) {
+	for (size_t i = 0; m && m->self && i < m->n_nodes; i++) {
 		const struct model_node *node = &m->nodes[i];
+		char *question =
+		        node->announce.daemon == MODEL_DAEMON_NONE
+		                ? NULL
+		                : exchange_question_now(q->core, node->name, EXCHANGE_ANNOUNCED);
 
-		if (node == m->self || !*node->api || node->announce.daemon == MODEL_DAEMON_NONE)
-			continue;
-		r->questions[r->n] = exchange_question_now(core, node->name, EXCHANGE_ANNOUNCED);
-		if (r->questions[r->n])
-			r->nodes[r->n++] = node;
+		if (question)
+			(void)peer_query_add(q, node, question, (void *)(uintptr_t)node);
 	}
-}
-
-static void send_requests(struct core *core, struct guard_round *r)
-{
-	for (size_t i = 0; i < r->n; i++) {
-		r->requests[i] = (struct client_request){ .post = 1,
-			                                  .body = r->questions[i],
-			                                  .timeout_ms = GUARD_QUERY_TIMEOUT_MS,
-			                                  .answer_max = ANSWER_MAX };
-		snprintf(r->requests[i].url, CLIENT_URL_MAX, "%s/v1/peer/exchange",
-		         r->nodes[i]->api);
-	}
-	auth_query_peers(core, r->requests, r->n);
 }
 
 size_t guard_query(struct core *core, struct guard_said *out, size_t max)
 {
-	struct guard_round *r = calloc(1, sizeof(*r));
+	struct peer_query q = { .core = core,
+		                .path = "/v1/peer/exchange",
+		                .timeout_ms = GUARD_QUERY_TIMEOUT_MS,
+		                .answer_max = ANSWER_MAX };
 	size_t n = 0;
 
-	if (!r)
-		return 0;
 	core_lock(core);
-	r->shared = intent_share(core->intent);
-	r->m = intent_shared_model(r->shared);
-	list_nodes(core, r);
+	struct intent_shared *shared = intent_share(core->intent);
+	const struct model *m = intent_shared_model(shared);
+	list_announcing(&q, m);
 	core_unlock(core);
-	if (r->n)
-		send_requests(core, r);
-	for (size_t i = 0; i < r->n; i++) {
-		if (n < max && r->requests[i].answer &&
-		    read_said(r->m, r->nodes[i], r->requests[i].answer, &out[n]))
-			n++;
-		json_decref(r->requests[i].answer);
-		free(r->questions[i]);
-	}
-	intent_unshare(r->shared);
-	free(r);
+	(void)peer_query_send(&q);
+	for (size_t i = 0; i < q.n && n < max; i++)
+		n += q.requests[i].answer &&
+		     read_said(m, q.nodes[i].arg, q.requests[i].answer, &out[n]);
+	peer_query_end(&q);
+	intent_unshare(shared);
 	return n;
 }
 

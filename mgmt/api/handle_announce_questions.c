@@ -19,7 +19,7 @@
 #define NOT_SHARED "not-shared"
 
 /* A peer's request, read. */
-struct peer_query {
+struct withdrawal_query {
 	const struct model_node *from;
 	const char *incarnation;     /* the request's */
 	struct announce_item *items; /* [n], from malloc(); NULL for none */
@@ -40,7 +40,7 @@ static bool read_item(const json_t *pair, struct announce_item *out)
 }
 
 /* @return whether the questions are as they should be; q->items is set, or memory was short */
-static bool read_questions(const json_t *list, struct peer_query *q)
+static bool read_questions(const json_t *list, struct withdrawal_query *q)
 {
 	size_t n = json_array_size(list);
 
@@ -54,7 +54,7 @@ static bool read_questions(const json_t *list, struct peer_query *q)
 }
 
 /* @return whether the request makes sense; else @p reply says why not */
-static bool read_query(const struct model *m, const json_t *json, struct peer_query *q,
+static bool read_query(const struct model *m, const json_t *json, struct withdrawal_query *q,
                        struct http_reply *reply)
 {
 	const char *cluster = json_get_text(json, "cluster");
@@ -87,7 +87,7 @@ static bool read_query(const struct model *m, const json_t *json, struct peer_qu
  * Put the questions that this node shares with the sender in front, in their order; @p shared says
  * of each question whether it does. @return how many, or SIZE_MAX when out of memory
  */
-static size_t keep_shared(const struct model *m, struct peer_query *q, bool *shared)
+static size_t keep_shared(const struct model *m, struct withdrawal_query *q, bool *shared)
 {
 	struct announce_shared *list = NULL;
 	size_t n_list, n = 0;
@@ -107,7 +107,7 @@ static size_t keep_shared(const struct model *m, struct peer_query *q, bool *sha
 }
 
 /* The answers to all questions in their order, given; NULL when out of memory. */
-static json_t *query_own(const struct core *core, const struct model *m, struct peer_query *q)
+static json_t *query_own(const struct core *core, const struct model *m, struct withdrawal_query *q)
 {
 	bool *shared = calloc(q->n + 1, sizeof(*shared));
 	size_t n = shared ? keep_shared(m, q, shared) : SIZE_MAX, at = 0;
@@ -131,8 +131,8 @@ static json_t *query_own(const struct core *core, const struct model *m, struct 
  * The answers to the questions, given; NULL: @p reply says why there are none. A flood of questions
  * ends here: few go to weir-announce at a time.
  */
-static json_t *answer_questions(struct core *core, const struct model *m, struct peer_query *q,
-                                struct http_reply *reply)
+static json_t *answer_questions(struct core *core, const struct model *m,
+                                struct withdrawal_query *q, struct http_reply *reply)
 {
 	json_t *answers;
 	bool admitted;
@@ -157,7 +157,7 @@ static json_t *answer_questions(struct core *core, const struct model *m, struct
 
 void handle_peer_withdrawals(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	struct peer_query q = { 0 };
+	struct withdrawal_query q = { 0 };
 
 	core_lock(core);
 	struct intent_shared *shared = intent_share(core->intent);

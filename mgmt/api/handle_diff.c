@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mgmt/api/auth.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
+#include "mgmt/api/peer_query.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/to_json.h"
@@ -102,7 +102,7 @@ static int fetch_side(struct core *core, const char *api, struct side *side,
 		return err;
 	}
 	snprintf(r.url, sizeof(r.url), "%.255s/v1/peer/versions/%" PRIu64, api, side->number);
-	auth_query_peers(core, &r, 1);
+	(void)peer_query_run(core, NULL, &r, 1);
 	if (r.answer)
 		err = files_from_json(json_object_get(r.answer, "files"),
 		                      &(struct file_source){ handle_files_find, core },

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "mgmt/api/peer_keys.h"
+#include "mgmt/api/peer_query.h"
 #include "mgmt/api/peers.h"
 #include "weir/placement.h"
 
@@ -138,32 +139,29 @@ static bool is_due(const struct keys_gather *g, const struct keys_report *v)
 }
 
 /* Peers that are due, all at once. */
-static void query_peers(struct keys_gather *g, struct peer_client *client, const struct model *m)
+static void query_peers(struct keys_gather *g, struct core *core, struct peer_client *client,
+                        const struct model *m)
 {
-	struct client_request *requests = calloc(PEERS_MAX + 1, sizeof(*requests));
-	struct keys_report *queried[PEERS_MAX + 1];
-	size_t n = 0;
+	struct peer_query q = { .core = core,
+		                .client = client,
+		                .path = "/v1/peer/keys",
+		                .timeout_ms = KEYS_GATHER_TIMEOUT_MS,
+		                .answer_max = PEER_KEYS_ANSWER_MAX };
 
-	for (size_t i = 0; requests && i < m->n_nodes; i++) {
-		const struct model_node *node = &m->nodes[i];
-		struct keys_report *v = find_report(g, node->name);
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		struct keys_report *v = find_report(g, m->nodes[i].name);
 
-		if (!v || node == m->self || !*node->api || n > PEERS_MAX || !is_due(g, v))
-			continue;
+		if (v && is_due(g, v))
+			(void)peer_query_add(&q, &m->nodes[i], NULL, v);
+	}
+	bool is_sent = peer_query_send(&q);
+	for (size_t i = 0; is_sent && i < q.n; i++) {
+		struct keys_report *v = q.nodes[i].arg;
+
 		v->queried_ms = g->now_ms;
-		queried[n] = v;
-		requests[n] = (struct client_request){ .timeout_ms = KEYS_GATHER_TIMEOUT_MS,
-			                               .answer_max = PEER_KEYS_ANSWER_MAX };
-		snprintf(requests[n].url, sizeof(requests[n].url), "%s/v1/peer/keys", node->api);
-		n++;
+		accept_answer(v, &q.requests[i], m->cluster);
 	}
-	if (n)
-		client_send(client, requests, n);
-	for (size_t i = 0; i < n; i++) {
-		accept_answer(queried[i], &requests[i], m->cluster);
-		json_decref(requests[i].answer);
-	}
-	free(requests);
+	peer_query_end(&q);
 }
 
 void keys_gather_refresh(struct keys_gather *g, struct core *core, struct peer_client *client,
@@ -174,8 +172,8 @@ void keys_gather_refresh(struct keys_gather *g, struct core *core, struct peer_c
 	for (size_t i = 0; i < g->n; i++)
 		if (!strcmp(g->reports[i].node, core->dirs.node))
 			read_own(&g->reports[i], core, g->now_ms);
-	if (client && client->token[0])
-		query_peers(g, client, m);
+	if (client)
+		query_peers(g, core, client, m);
 }
 
 static bool does_count(const struct keys_gather *g, const struct keys_report *v)

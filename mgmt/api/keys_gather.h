@@ -40,7 +40,7 @@ void keys_gather_free(struct keys_gather *g);
 /**
  * Bring the copies up to date: the own page each time, each peer of @p m that serves DNS when it is
  * due. Waits for peers.
- * @param client  the thread's, with its token; NULL: no peer is asked
+ * @param client  the thread's; NULL: no peer is asked
  */
 void keys_gather_refresh(struct keys_gather *g, struct core *core, struct peer_client *client,
                          const struct model *m) NONNULL(1, 2, 4);

@@ -15,12 +15,12 @@
 
 #include "base/clock.h"
 #include "base/plain.h"
-#include "mgmt/api/auth.h"
 #include "mgmt/api/operation_command.h"
 #include "mgmt/api/operation_decide.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/operations_internal.h"
+#include "mgmt/api/peer_query.h"
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/well.h"
 #include "weir/json.h"
@@ -353,9 +353,9 @@ static uint64_t find_deadline(struct core *core, struct peer_client *client, con
 	return by_ms;
 }
 
-static void send_order(struct peer_client *client, const char *id, const char *owner,
-                       const char *api, const struct operation_order *order, uint64_t by_ms,
-                       struct operation_outcome *out)
+static void send_order(const struct core *core, struct peer_client *client, const char *id,
+                       const char *owner, const char *api, const struct operation_order *order,
+                       uint64_t by_ms, struct operation_outcome *out)
 {
 	char *text = json_line(order_json(&order->person, by_ms));
 	struct client_request r = {
@@ -364,7 +364,7 @@ static void send_order(struct peer_client *client, const char *id, const char *o
 
 	snprintf(r.url, sizeof(r.url), "%s/v1/peer/operations/%s/%s", api, id,
 	         orders[order->what].word);
-	client_send(client, &r, 1);
+	(void)peer_query_run(core, client, &r, 1);
 	if (r.answer)
 		read_passed(r.answer, out);
 	else
@@ -383,11 +383,9 @@ static void pass_on(struct core *core, const char *id, const char *owner, const 
 {
 	struct peer_client client = { .multi = NULL };
 
-	client_open(&client, core->dirs.conf);
-	auth_peer_token(core->dirs.conf, client.token);
 	uint64_t by_ms = find_deadline(core, &client, owner);
 	if (by_ms)
-		send_order(&client, id, owner, api, order, by_ms, out);
+		send_order(core, &client, id, owner, api, order, by_ms, out);
 	else
 		operation_refuse(out, 409, "owner-unreachable",
 		                 "node %s owns operation %s and does not answer: nothing was "

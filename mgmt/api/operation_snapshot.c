@@ -135,10 +135,9 @@ static void make_projector(struct operation_snapshot *v, struct keys_gather *key
 {
 	if (!v->m)
 		return;
-	keys_gather_refresh(keys, v->core, client && client->token[0] ? client : NULL, v->m);
+	keys_gather_refresh(keys, v->core, client, v->m);
 	if (is_unheard(v, keys)) /* asks only those that have just failed for the first time */
-		keys_gather_refresh(keys, v->core, client && client->token[0] ? client : NULL,
-		                    v->m);
+		keys_gather_refresh(keys, v->core, client, v->m);
 	v->keys = keys;
 	for (size_t i = 0; i < v->n_reports; i++)
 		v->reports[i].keys = keys_gather_is_heard(keys, v->reports[i].node->name);
@@ -189,7 +188,6 @@ struct operation_snapshot *operation_snapshot_at(struct core *core, bool measure
 
 	if (!keys)
 		return NULL;
-	client_open(&client, core->dirs.conf);
 	operations_query(core, &client, measure, announced_at);
 	v = operation_snapshot_make(core, keys, measure ? &client : NULL, announced_at);
 	client_close(&client);

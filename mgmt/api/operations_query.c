@@ -11,22 +11,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/auth.h"
+#include "mgmt/api/peer_query.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/shared_intent.h"
 #include "weir/json.h"
-
-struct asking {
-	struct core *core;
-	struct intent_shared *shared;
-	const struct model *m;
-	const struct model_node *nodes[PEERS_MAX];
-	size_t n;
-	char *body; /* the same for all */
-	uint64_t sent_ms;
-	bool measure;
-	const char *announced_at;
-};
 
 /* --- what a peer has --- */
 
@@ -38,37 +26,6 @@ const struct operations_said *operations_said_of(const struct core *core, const 
 		if (!strcmp(o->said[i].node, node))
 			return &o->said[i];
 	return NULL;
-}
-
-/* --- the question --- */
-
-/* Under the lock. @return the body from malloc(), or NULL when out of memory */
-static char *make_body(struct core *core, const struct asking *a)
-{
-	int64_t revision;
-	json_t *body = json_pack("{s:s, s:s, s:b}", "node", core->dirs.node, "cluster",
-	                         a->m ? a->m->cluster : "", "measure", a->measure);
-	bool shares = core->shared && !shared_intent_revision(core->intent, &revision);
-
-	if (a->announced_at)
-		json_object_set_new(body, "announced_at", json_string(a->announced_at));
-	if (shares)
-		json_object_set_new(body, "revision", json_integer(revision));
-	return json_line(body);
-}
-
-/* All other nodes of the document that have an API. Under the lock. */
-static void list_queried_peers(struct asking *a)
-{
-	a->shared = intent_share(a->core->intent);
-	a->m = intent_shared_model(a->shared);
-	for (size_t i = 0; a->m && i < a->m->n_nodes && a->n < PEERS_MAX; i++) {
-		const struct model_node *node = &a->m->nodes[i];
-
-		if (strcmp(node->name, a->core->dirs.node) != 0 && *node->api)
-			a->nodes[a->n++] = node;
-	}
-	a->body = make_body(a->core, a);
 }
 
 /* --- the answer --- */
@@ -111,68 +68,71 @@ static uint64_t read_boot_clock(const json_t *answer)
 	return ms > 0 && ms < CLOCK_END_MS ? (uint64_t)ms : 0;
 }
 
-/* Keep what a peer answered. Under the lock. */
-static void accept_answer(struct asking *a, const struct model_node *node,
-                          const struct client_request *r)
+/* Keep what a peer answered to a question that was sent at @p sent_ms. Under the lock. */
+static void accept_answer(struct core *core, const char *node, const struct client_request *r,
+                          uint64_t sent_ms)
 {
-	struct operations_said *row = said_row(a->core, node->name);
+	struct operations_said *row = said_row(core, node);
 	json_t *measure = json_object_get(r->answer, "measure");
 
 	if (!row)
 		return;
-	if (!r->answer || !json_has_text(r->answer, "node", node->name) ||
-	    !json_has_text(r->answer, "cluster", a->m->cluster)) {
-		/* one that refuses says nothing of operations, and so is not reached */
-		row->refuses = r->status == 410;
+	/* one that refuses says nothing of operations, and so is not reached */
+	row->refuses = r->status == 410;
+	if (!r->answer)
 		return;
-	}
 	row->heard_ms = clock_mono_ms();
 	row->boot_ms = read_boot_clock(r->answer);
-	row->refuses = false;
 	keep_part(&row->levels, json_object_get(r->answer, "levels"));
 	row->dns = json_has_true(r->answer, "dns");
 	if (json_is_object(measure)) {
 		keep_part(&row->measure, measure);
-		row->measured_ms = a->sent_ms;
+		row->measured_ms = sent_ms;
 	}
+}
+
+/* --- the question --- */
+
+/* Under the lock. @return the body from malloc(), or NULL when out of memory */
+static char *make_body(struct core *core, const char *cluster, bool measure,
+                       const char *announced_at)
+{
+	int64_t revision;
+	json_t *body = json_pack("{s:s, s:s, s:b}", "node", core->dirs.node, "cluster", cluster,
+	                         "measure", measure);
+	bool shares = core->shared && !shared_intent_revision(core->intent, &revision);
+
+	if (announced_at)
+		json_object_set_new(body, "announced_at", json_string(announced_at));
+	if (shares)
+		json_object_set_new(body, "revision", json_integer(revision));
+	return json_line(body);
 }
 
 void operations_query(struct core *core, struct peer_client *client, bool measure,
                       const char *announced_at)
 {
-	struct asking *a = calloc(1, sizeof(*a));
-	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
+	struct peer_query q = { .core = core,
+		                .client = client,
+		                .path = "/v1/peer/operations",
+		                .timeout_ms = OPERATIONS_TIMEOUT_MS,
+		                .answer_max = OPERATIONS_ANSWER_MAX };
 
-	auth_peer_token(core->dirs.conf, client->token);
-	if (!a || !requests || !client->token[0]) {
-		free(requests);
-		free(a);
-		return;
-	}
-	a->core = core;
-	a->measure = measure;
-	a->announced_at = announced_at;
 	core_lock(core);
-	list_queried_peers(a);
+	const struct model *m = intent_model(core->intent);
+	snprintf(q.cluster, sizeof(q.cluster), "%s", m ? m->cluster : "");
+	char *body = make_body(core, q.cluster, measure, announced_at);
+	q.body = body;
+	for (size_t i = 0; body && m && i < m->n_nodes; i++)
+		(void)peer_query_add(&q, &m->nodes[i], NULL, NULL);
 	core_unlock(core);
-	for (size_t i = 0; i < a->n; i++) {
-		requests[i] = (struct client_request){ .post = 1,
-			                               .body = a->body,
-			                               .timeout_ms = OPERATIONS_TIMEOUT_MS,
-			                               .answer_max = OPERATIONS_ANSWER_MAX };
-		snprintf(requests[i].url, sizeof(requests[i].url), "%s/v1/peer/operations",
-		         a->nodes[i]->api);
+	uint64_t sent_ms = clock_mono_ms();
+	if (peer_query_send(&q)) {
+		core_lock(core);
+		for (size_t i = 0; i < q.n; i++)
+			accept_answer(core, q.nodes[i].name, &q.requests[i], sent_ms);
+		core_unlock(core);
 	}
-	a->sent_ms = clock_mono_ms();
-	client_send(client, requests, a->n);
-	core_lock(core);
-	for (size_t i = 0; i < a->n; i++)
-		accept_answer(a, a->nodes[i], &requests[i]);
-	core_unlock(core);
-	for (size_t i = 0; i < a->n; i++)
-		json_decref(requests[i].answer);
-	intent_unshare(a->shared);
-	free(a->body);
-	free(requests);
-	free(a);
+	peer_query_end(&q);
+	free(body);
 }

@@ -334,7 +334,6 @@ int operations_start(struct core *core)
 		free(o);
 		return -ENOMEM;
 	}
-	client_open(&o->client, core->dirs.conf);
 	core_lock(core);
 	core->operations = o;
 	operations_follow(core);

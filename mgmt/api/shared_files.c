@@ -22,25 +22,19 @@
 #define SPREAD_MS      3000
 #define FETCH_FILES_MS 5000u /* of one node; the next round goes on from there */
 
-size_t shared_files_nodes(const struct core *core, const char *maker, struct shared_node *out,
-                          size_t max)
+void shared_files_add_nodes(struct peer_query *q, const char *maker, size_t max)
 {
-	const struct model *m = join_model(core->intent);
-	size_t n = 0;
+	const struct model *m = join_model(q->core->intent);
 
 	for (int round = 0; m && round < 2; round++)
-		for (size_t i = 0; i < m->n_nodes && n < max; i++) {
+		for (size_t i = 0; i < m->n_nodes && q->n < max; i++) {
 			const struct model_node *node = &m->nodes[i];
 			bool is_preferred = maker ? !strcmp(node->name, maker)
 			                          : !m->self || node->site != m->self->site;
 
-			if (!strcmp(node->name, core->dirs.node) || is_preferred != (round == 0) ||
-			    !*node->api || strlen(node->api) >= sizeof(out[n].api))
-				continue;
-			strcpy(out[n].api, node->api);
-			snprintf(out[n++].name, sizeof(out->name), "%s", node->name);
+			if (is_preferred == (round == 0))
+				(void)peer_query_add(q, node, NULL, NULL);
 		}
-	return n;
 }
 
 static int fetch_from(struct core *core, struct peer_client *client, const char *api,
@@ -60,23 +54,23 @@ static int fetch_from(struct core *core, struct peer_client *client, const char 
 
 int shared_files_fetch(struct core *core, struct peer_client *client, const struct version *v)
 {
-	struct shared_node *holders = calloc(PEERS_MAX, sizeof(*holders));
-	int err = holders ? -ENOENT : -ENOMEM;
-	size_t n = 0;
+	struct peer_query holders = { .core = core };
+	char token[HTTP_TEXT_MAX];
+	int err = -ENOENT;
 
-	auth_peer_token(core->dirs.conf, client->token);
+	auth_peer_token(core->dirs.conf, token);
 	core_lock(core);
-	if (holders && client->token[0])
-		n = shared_files_nodes(core, v->node, holders, PEERS_MAX);
+	if (token[0])
+		shared_files_add_nodes(&holders, v->node, PEERS_MAX);
 	core_unlock(core);
-	for (size_t i = 0; err && i < n; i++) {
-		int one = fetch_from(core, client, holders[i].api, v);
+	for (size_t i = 0; err && i < holders.n; i++) {
+		int one = fetch_from(core, client, holders.nodes[i].api, v);
 
 		/* -EINVAL: that node has another version of this number, as if it had none */
 		if (one != -EINVAL)
 			err = one;
 	}
-	free(holders);
+	peer_query_end(&holders);
 	return err;
 }
 
@@ -85,7 +79,7 @@ void shared_files_require(struct core *core, uint64_t number)
 	const struct version_history *h;
 	const struct version *known;
 	struct version v = { 0 }, here;
-	struct peer_client client;
+	struct peer_client client = { .multi = NULL };
 
 	core_lock(core);
 	h = shared_intent_history(core->intent);
@@ -96,7 +90,6 @@ void shared_files_require(struct core *core, uint64_t number)
 	core_unlock(core);
 	if (!v.number)
 		return;
-	client_open(&client, core->dirs.conf);
 	if (shared_files_fetch(core, &client, &v))
 		log_warn("version-files-missing", "version=%" PRIu64, number);
 	client_close(&client);
@@ -119,28 +112,21 @@ static char *make_spread_body(const struct core *core, const struct version *v)
 
 json_t *shared_files_spread(struct core *core, const struct version *v)
 {
-	struct client_request requests[SPREAD_MAX];
-	struct shared_node targets[SPREAD_MAX];
-	size_t n = shared_files_nodes(core, NULL, targets, SPREAD_MAX);
-	char *body = n ? make_spread_body(core, v) : NULL;
+	struct peer_query q = { .core = core,
+		                .path = "/v1/peer/versions",
+		                .timeout_ms = SPREAD_MS };
 	json_t *names = json_array();
 
+	shared_files_add_nodes(&q, NULL, SPREAD_MAX);
+	char *body = q.n ? make_spread_body(core, v) : NULL;
 	core_unlock(core);
-	for (size_t i = 0; i < n; i++) {
-		requests[i] =
-		        (struct client_request){ .post = 1, .body = body, .timeout_ms = SPREAD_MS };
-		snprintf(requests[i].url, sizeof(requests[i].url), "%s/v1/peer/versions",
-		         targets[i].api);
-	}
+	q.body = body;
 	if (body)
-		auth_query_peers(core, requests, n);
-	for (size_t i = 0; body && i < n; i++) {
-		const char *state = json_get_text(requests[i].answer, "state");
-
-		if (state && !strcmp(state, "staged"))
-			json_array_append_new(names, json_string(targets[i].name));
-		json_decref(requests[i].answer);
-	}
+		(void)peer_query_send(&q);
+	for (size_t i = 0; i < q.n; i++)
+		if (json_has_text(q.requests[i].answer, "state", "staged"))
+			json_array_append_new(names, json_string(q.nodes[i].name));
+	peer_query_end(&q);
 	free(body);
 	core_lock(core);
 	return names;
@@ -152,15 +138,12 @@ int shared_files_stage(struct core *core, const char *node, const struct version
 	const struct file_source source = { handle_files_find, core };
 	char api[256], reason[HTTP_TEXT_MAX], digest[DIGEST_TEXT_MAX];
 	struct files given = { 0 };
-	struct peer_client client;
+	struct peer_client client = { .multi = NULL };
 
 	core_lock(core);
 	bool has_api = peers_copy_api(intent_model(core->intent), node, api);
 	core_unlock(core);
-	client_open(&client, core->dirs.conf);
-	auth_peer_token(core->dirs.conf, client.token);
-	int err =
-	        has_api && client.token[0] ? fetch_files(core, &client, api, files, SPREAD_MS) : 0;
+	int err = has_api ? fetch_files(core, &client, api, files, SPREAD_MS) : 0;
 
 	client_close(&client);
 	if (!err)

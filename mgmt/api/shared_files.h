@@ -11,18 +11,13 @@
 
 #include "base/checked.h"
 #include "mgmt/api/core.h"
-#include "mgmt/http/client.h"
+#include "mgmt/api/peer_query.h"
 
-/** Another node, with its address. */
-struct shared_node {
-	char name[MODEL_NAME_MAX], api[256];
-};
 /**
- * List the other nodes that have an address: first those that are preferred, @p maker or, where that is NULL, all of other
- * sites, as a site may be lost as a whole. Under the lock. @return how many
+ * Let @p q ask the other nodes, until it has @p max: first those that are preferred, @p maker or, where that is NULL, all of
+ * other sites, as a site may be lost as a whole. Under the lock.
  */
-size_t shared_files_nodes(const struct core *core, const char *maker, struct shared_node *out,
-                          size_t max);
+void shared_files_add_nodes(struct peer_query *q, const char *maker, size_t max);
 /**
  * Ask the nodes for the files of @p v, who made it first, until one has them.
  * @return 0, and they are here; -ENOENT: nobody that answers has them; or -errno

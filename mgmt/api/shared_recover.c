@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/auth.h"
+#include "mgmt/api/peers.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/shared_run_internal.h"
 #include "mgmt/json/command.h"
@@ -446,10 +446,10 @@ static bool is_newer(const struct recovery *r, const json_t *copy)
 }
 
 /* A node's copy, or why it is not known. */
-static json_t *copy_to_json(const struct recovery *r, const struct shared_node *node,
+static json_t *copy_to_json(const struct recovery *r, const char *node,
                             const struct client_request *request)
 {
-	json_t *out = json_pack("{s:s}", "node", node->name);
+	json_t *out = json_pack("{s:s}", "node", node);
 
 	if (json_has_true(request->answer, "has_copy")) {
 		json_object_update_missing(out, request->answer);
@@ -466,28 +466,18 @@ static json_t *copy_to_json(const struct recovery *r, const struct shared_node *
 /* Ask all other nodes what they have. */
 static json_t *list_copies(struct recovery *r)
 {
-	struct shared_node *nodes = calloc(HTTP_PEERS_MAX, sizeof(*nodes));
-	struct client_request *requests = calloc(HTTP_PEERS_MAX, sizeof(*requests));
+	char path[64];
+	struct peer_query q = { .core = r->core, .path = path, .timeout_ms = COPIES_MS };
 	json_t *list = json_array();
-	size_t n = 0;
 
+	snprintf(path, sizeof(path), "/v1/peer/store?after=%" PRIu64, newest_of(&r->here));
 	core_lock(r->core);
-	if (nodes && requests)
-		n = shared_files_nodes(r->core, NULL, nodes, HTTP_PEERS_MAX);
+	shared_files_add_nodes(&q, NULL, PEERS_MAX);
 	core_unlock(r->core);
-	for (size_t i = 0; i < n; i++) {
-		requests[i].timeout_ms = COPIES_MS;
-		snprintf(requests[i].url, sizeof(requests[i].url),
-		         "%s/v1/peer/store?after=%" PRIu64, nodes[i].api, newest_of(&r->here));
-	}
-	if (n)
-		auth_query_peers(r->core, requests, n);
-	for (size_t i = 0; i < n; i++) {
-		json_array_append_new(list, copy_to_json(r, &nodes[i], &requests[i]));
-		json_decref(requests[i].answer);
-	}
-	free(requests);
-	free(nodes);
+	(void)peer_query_send(&q);
+	for (size_t i = 0; i < q.n; i++)
+		json_array_append_new(list, copy_to_json(r, q.nodes[i].name, &q.requests[i]));
+	peer_query_end(&q);
 	return list;
 }
 

@@ -94,10 +94,9 @@ static void *run_helper(void *arg)
 {
 	struct shared_run *r = arg;
 	struct core *core = r->core;
-	struct peer_client client;
+	struct peer_client client = { .multi = NULL };
 	uint64_t end_ms = 0, fetch_ms = 0; /* when these are tried again */
 
-	client_open(&client, core->dirs.conf);
 	core_lock(core);
 	while (!core->stopping) {
 		uint64_t now_ms = clock_mono_ms();

@@ -16,25 +16,17 @@
 #include "base/ctl.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "mgmt/api/auth.h"
+#include "mgmt/api/peer_query.h"
 #include "mgmt/api/peers.h"
-#include "mgmt/http/client.h"
 #include "weir/conn_state.h"
 #include "weir/json.h"
 
 #define DATAPLANE_QUERY_MS 1000 /* for the own dataplane, over its control socket */
 
-struct site_peer {
-	char node[MODEL_NAME_MAX], api[256];
-	bool agrees; /* it has our head and our overrides */
-};
-
 struct state_fetch {
 	struct thread thread;
-	struct peer_client client;
-	char cluster[MODEL_NAME_MAX];
-	struct site_peer site_peers[PEERS_MAX];
-	size_t n;
+	struct peer_query query;
+	bool agrees[PEERS_MAX]; /* the node has our head and our overrides */
 };
 
 /* The dataplane's answer to a question, given; NULL: none. */
@@ -62,14 +54,12 @@ json_t *state_fetch_to_json(struct core *core)
 	return answer;
 }
 
-enum state_fetch_word state_fetch_read(const json_t *answer, const char *node, const char *cluster,
-                                       const char **text)
+enum state_fetch_word state_fetch_read(const json_t *answer, const char **text)
 {
 	const json_t *learning = json_object_get(answer, "learning");
 	const char *text_found = json_get_text(answer, "connections");
 
-	if (!json_has_text(answer, "node", node) || !json_has_text(answer, "cluster", cluster) ||
-	    !json_is_boolean(learning) || !text_found || strlen(text_found) > CONN_STATE_TEXT_MAX)
+	if (!json_is_boolean(learning) || !text_found || strlen(text_found) > CONN_STATE_TEXT_MAX)
 		return STATE_FETCH_MALFORMED;
 	if (json_is_true(learning))
 		return STATE_FETCH_NOTHING;
@@ -81,29 +71,24 @@ static bool peer_agrees(const struct core *core, const char *node)
 {
 	const struct peers_report *reports;
 	size_t n = peers_report(core, &reports);
+	const struct peers_report *v = peers_find(reports, n, node);
 
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(reports[i].node, node))
-			return reports[i].state == PEERS_AGREED;
-	return false;
+	return v && v->state == PEERS_AGREED;
 }
 
 /* The nodes of this site that have an API. Under the lock. */
 static void list_site_peers(struct core *core, struct state_fetch *l, const struct model *m)
 {
-	l->n = 0;
-	snprintf(l->cluster, sizeof(l->cluster), "%s", m->cluster);
-	for (size_t i = 0; i < m->n_nodes && l->n < PEERS_MAX; i++) {
+	l->query = (struct peer_query){ .core = core,
+		                        .path = "/v1/peer/connections",
+		                        .timeout_ms = STATE_FETCH_TIMEOUT_MS,
+		                        .answer_max = STATE_FETCH_ANSWER_MAX };
+	snprintf(l->query.cluster, sizeof(l->query.cluster), "%s", m->cluster);
+	for (size_t i = 0; m->self && i < m->n_nodes; i++) {
 		const struct model_node *node = &m->nodes[i];
-		struct site_peer *f = &l->site_peers[l->n];
 
-		if (node == m->self || node->site != m->self->site || !*node->api ||
-		    strlen(node->api) >= sizeof(f->api))
-			continue;
-		snprintf(f->node, sizeof(f->node), "%s", node->name);
-		snprintf(f->api, sizeof(f->api), "%s", node->api);
-		f->agrees = peer_agrees(core, node->name);
-		l->n++;
+		if (node->site == m->self->site && peer_query_add(&l->query, node, NULL, NULL))
+			l->agrees[l->query.n - 1] = peer_agrees(core, node->name);
 	}
 }
 
@@ -122,47 +107,30 @@ static void hand_over_state(struct core *core, const char *node, const char *tex
  * Make something of the answers: of the first who knows and agrees; else nobody knows if all say
  * so.
  */
-static void choose_answer(struct core *core, const struct state_fetch *l,
-                          const struct client_request *requests)
+static void choose_answer(struct core *core, const struct state_fetch *l)
 {
+	const struct peer_query *q = &l->query;
 	const char *text = NULL;
 	size_t n_nothing = 0;
 
-	for (size_t i = 0; i < l->n; i++) {
-		const struct site_peer *f = &l->site_peers[i];
-		enum state_fetch_word word =
-		        requests[i].answer
-		                ? state_fetch_read(requests[i].answer, f->node, l->cluster, &text)
-		                : STATE_FETCH_MALFORMED;
+	for (size_t i = 0; i < q->n; i++) {
+		enum state_fetch_word word = state_fetch_read(q->requests[i].answer, &text);
 
 		n_nothing += word == STATE_FETCH_NOTHING;
-		if (word != STATE_FETCH_KNOWS || !f->agrees)
+		if (word != STATE_FETCH_KNOWS || !l->agrees[i])
 			continue;
-		hand_over_state(core, f->node, text);
+		hand_over_state(core, q->nodes[i].name, text);
 		return;
 	}
-	if (n_nothing == l->n)
+	if (n_nothing == q->n && !q->is_short)
 		hand_over_state(core, CONN_STATE_NO_PEER, "");
 }
 
 static void query_site_peers(struct core *core, struct state_fetch *l)
 {
-	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
-
-	for (size_t i = 0; requests && i < l->n; i++) {
-		requests[i] = (struct client_request){ .timeout_ms = STATE_FETCH_TIMEOUT_MS,
-			                               .answer_max = STATE_FETCH_ANSWER_MAX };
-		snprintf(requests[i].url, sizeof(requests[i].url), "%s/v1/peer/connections",
-		         l->site_peers[i].api);
-	}
-	if (requests && l->n > 0)
-		client_send(&l->client, requests, l->n);
-	if (requests)
-		choose_answer(core, l, requests);
-	for (size_t i = 0; requests && i < l->n; i++)
-		json_decref(requests[i].answer);
-	free(requests);
-	client_close(&l->client); /* it may be long until the next time */
+	(void)peer_query_send(&l->query);
+	choose_answer(core, l);
+	peer_query_end(&l->query);
 }
 
 /*
@@ -180,22 +148,25 @@ static bool wants_state(struct core *core, uint64_t document)
 }
 
 /*
- * The lock is held only to copy what a round needs: the round waits for the dataplane and for
- * peers.
+ * The lock is held only to list the peers: a round waits for the dataplane and for them. One whose document is replaced
+ * meanwhile ends there.
  */
 static void fetch_state_once(struct core *core)
 {
 	struct state_fetch *l = core->state_fetch;
 	uint64_t document = intent_document(core->intent);
-	const struct model *m = intent_model(core->intent);
 
-	if (m && m->self)
-		list_site_peers(core, l, m);
+	if (!intent_model(core->intent))
+		return;
 	core_unlock(core);
-	if (m && wants_state(core, document)) {
-		auth_peer_token(core->dirs.conf, l->client.token);
-		query_site_peers(core, l);
-	}
+	bool needs_state = wants_state(core, document);
+
+	core_lock(core);
+	if (!needs_state || document != intent_document(core->intent))
+		return;
+	list_site_peers(core, l, intent_model(core->intent));
+	core_unlock(core);
+	query_site_peers(core, l);
 	core_lock(core);
 }
 
@@ -210,7 +181,6 @@ int state_fetch_start(struct core *core)
 	core->state_fetch = calloc(1, sizeof(*core->state_fetch));
 	if (!core->state_fetch)
 		return -ENOMEM;
-	client_open(&core->state_fetch->client, core->dirs.conf);
 	return thread_start(&core->state_fetch->thread, run_state_fetch, core);
 }
 
@@ -219,7 +189,6 @@ void state_fetch_stop(struct core *core)
 	if (!core->state_fetch)
 		return;
 	thread_join(&core->state_fetch->thread);
-	client_close(&core->state_fetch->client);
 	free(core->state_fetch);
 	core->state_fetch = NULL;
 }

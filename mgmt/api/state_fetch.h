@@ -39,10 +39,9 @@ json_t *state_fetch_to_json(struct core *core);
 enum state_fetch_word {
 	STATE_FETCH_KNOWS,     /**< it told what it knows */
 	STATE_FETCH_NOTHING,   /**< it is learning itself */
-	STATE_FETCH_MALFORMED, /**< it is another node, or says nothing that makes sense */
+	STATE_FETCH_MALFORMED, /**< there is none, or it says nothing that makes sense */
 };
 /** What a peer's answer is worth. @param text  of one that knows, borrowed of @p answer */
-enum state_fetch_word state_fetch_read(const json_t *answer, const char *node, const char *cluster,
-                                       const char **text) MUST_CHECK;
+enum state_fetch_word state_fetch_read(const json_t *answer, const char **text) MUST_CHECK;
 
 #endif

@@ -63,8 +63,10 @@ static int set_client_timer(CURLM *multi, long wait_ms, void *arg)
 	return 0;
 }
 
-int client_loop_open(struct client_loop *l, struct peer_client *client, struct loop *loop)
+int client_loop_open(struct client_loop *l, struct peer_client *client, const char *conf_dir,
+                     struct loop *loop)
 {
+	client_open(client, conf_dir);
 	*l = (struct client_loop){ .client = client, .loop = loop };
 	l->timer = (struct loop_timer){ .cb = on_client_timer, .arg = l };
 	client->multi = curl_multi_init();

@@ -18,8 +18,8 @@ struct client_loop {
 	struct loop_timer timer;
 };
 
-/** Drive the requests of @p client, which was opened just now, from @p loop. @return 0 or -ENOMEM */
-int client_loop_open(struct client_loop *l, struct peer_client *client,
+/** Open @p client, as client_open(), and drive its requests from @p loop. @return 0 or -ENOMEM */
+int client_loop_open(struct client_loop *l, struct peer_client *client, const char *conf_dir,
                      struct loop *loop) MUST_CHECK;
 /** Begin @p r, which stays in place until its done() is called. */
 void client_loop_begin(struct client_loop *l, struct client_request *r);

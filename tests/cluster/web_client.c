@@ -255,8 +255,10 @@ static void on_ended_flight(void *arg, int fd, uint32_t events)
 	collect_flights(client_of(l->client));
 }
 
-int client_loop_open(struct client_loop *l, struct peer_client *client, struct loop *loop)
+int client_loop_open(struct client_loop *l, struct peer_client *client, const char *conf_dir,
+                     struct loop *loop)
 {
+	client_open(client, conf_dir);
 	struct web_client *w = client_of(client);
 
 	*l = (struct client_loop){ .client = client, .loop = loop };

@@ -146,7 +146,7 @@ static void check_words(const json_t *json)
 	uint64_t good_until_ms = peer_page_good_until_ms(words);
 	if (peer_health_write(&health, page, json, good_until_ms + 1))
 		assert(peer_page_good_until_ms(words) == good_until_ms);
-	enum state_fetch_word word = state_fetch_read(json, "fra-1", "t", &text);
+	enum state_fetch_word word = state_fetch_read(json, &text);
 	assert(word != STATE_FETCH_KNOWS || text);
 }
 

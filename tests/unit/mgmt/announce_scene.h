@@ -120,6 +120,7 @@ static inline void hear_words(size_t i, const char *words, uint64_t age_ms)
 #include "mgmt/api/announce_own.c"
 #include "mgmt/api/announce_questions.c"
 #include "mgmt/api/handle_announce_questions.c"
+#include "mgmt/api/peer_query.c"
 #undef client_send
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -72,6 +72,7 @@ static struct http_reply answer;
 static int setup(void **state)
 {
 	(void)asked_setup(state);
+	fixture_write(asked_place.conf, "peer.token", "0123456789abcdef\n");
 	fake_ms = 1000000;
 	have_bytes = 0;
 	have_whole = is_full = false;
@@ -351,7 +352,7 @@ static void an_answer_is_bounded(void **state)
 
 static int fetch_all(const struct asked_row *rows)
 {
-	struct peer_client client;
+	struct peer_client client = { .multi = NULL };
 	json_t *files = json_pack("{s:{s:s, s:i}, s:s}", "a.zone", "digest", A, "bytes", 6,
 	                          "weir.conf", "text");
 
@@ -368,7 +369,7 @@ static void a_fetch_goes_on_from_where_it_is(void **state)
 		                                  { NULL, NULL, 0 } };
 	static const struct asked_row rest[] = { { "/v1/peer/files", PART("3", "ZGVm"), 200 },
 		                                 { NULL, NULL, 0 } };
-	struct peer_client client;
+	struct peer_client client = { .multi = NULL };
 	json_t *files = json_pack("{s:{s:s, s:i}}", "a.zone", "digest", A, "bytes", 6);
 
 	(void)state;
@@ -461,7 +462,7 @@ static void fetch_empty(const char *json, json_int_t bytes, int expected)
 {
 	const struct asked_row table[] = { { "/v1/peer/files", json, 500 }, { NULL, NULL, 0 } };
 	json_t *files = json_pack("{s:{s:s, s:I}}", "a.zone", "digest", A, "bytes", bytes);
-	struct peer_client client;
+	struct peer_client client = { .multi = NULL };
 
 	have_bytes = 0;
 	have_whole = false;

@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Keys of all nodes, gathered: who is asked and how often, what counts, and how many answers a second name a site. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fixture.h"
 
-#include <cmocka.h>
+#include <errno.h>
 
 /* The private parts, with the clock, the own page and the peers in the test's hands. */
 #include "base/clock.h"
@@ -47,7 +40,19 @@ static int fake_read(const char *run_dir, uint64_t now_ms, struct steer_keys **o
 	return 0;
 }
 
-static void fake_send(struct peer_client *c, struct client_request *requests, size_t n)
+/* The edge: fra-1 is asked. */
+void client_open(struct peer_client *c, const char *conf_dir)
+{
+	(void)conf_dir;
+	memset(c, 0, sizeof(*c));
+}
+
+void client_close(struct peer_client *c)
+{
+	(void)c;
+}
+
+void client_send(struct peer_client *c, struct client_request *requests, size_t n)
 {
 	(void)c;
 	for (size_t i = 0; i < n; i++) {
@@ -64,7 +69,6 @@ static void fake_send(struct peer_client *c, struct client_request *requests, si
 
 #define clock_mono_ms() (test_ms)
 #define steer_keys_read fake_read
-#define client_send     fake_send
 #include "mgmt/api/keys_gather.c"
 
 static const struct addr dns;
@@ -75,7 +79,8 @@ static struct model_node nodes[] = {
 };
 static struct model m = { .cluster = "shop", .nodes = nodes, .n_nodes = 3, .self = &nodes[0] };
 static struct core core;
-static struct peer_client client = { .token = "t" };
+static struct peer_client client;
+static struct fixture place;
 static struct keys_gather *g;
 
 static int setup(void **state)
@@ -87,6 +92,9 @@ static int setup(void **state)
 	own_keys = make_copy(500, test_ms);
 	m.n_nodes = 3;
 	snprintf(core.dirs.node, sizeof(core.dirs.node), "ams-1");
+	fixture_make(&place);
+	fixture_write(place.conf, "peer.token", "0123456789abcdef\n");
+	snprintf(core.dirs.conf, sizeof(core.dirs.conf), "%s", place.conf);
 	g = keys_gather_new();
 	return g ? 0 : -1;
 }
@@ -96,6 +104,7 @@ static int teardown(void **state)
 	(void)state;
 	keys_gather_free(g);
 	steer_keys_free(own_keys);
+	fixture_remove(&place);
 	return 0;
 }
 
@@ -160,12 +169,12 @@ static void the_first_answer_may_get_lost(void **state)
 
 static void without_a_client_or_token_nobody_is_asked(void **state)
 {
-	struct peer_client none = { 0 };
 	size_t missing;
 
 	(void)state;
 	keys_gather_refresh(g, &core, NULL, &m);
-	keys_gather_refresh(g, &core, &none, &m);
+	fixture_write(place.conf, "peer.token", "\n");
+	keys_gather_refresh(g, &core, &client, &m);
 	assert_int_equal(n_asked, 0);
 	assert_int_equal(count_nodes(&missing), 2);
 	assert_int_equal(missing, 1);

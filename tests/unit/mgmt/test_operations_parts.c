@@ -72,58 +72,35 @@ static struct operations_item *put_record(const char *id, const char *owner,
 
 /* --- answers of peers --- */
 
-static struct asking *begin_asking(void)
-{
-	static const struct model_node fra = { .name = "fra-1" };
-	static const struct model m = { .cluster = "shop" };
-	static struct asking a;
-
-	a = (struct asking){ .core = &this_node, .m = &m, .nodes = { &fra }, .n = 1 };
-	return &a;
-}
-
 static void measurements_are_as_old_as_the_question(void **state)
 {
-	struct asking *a = begin_asking();
 	struct client_request r = { .status = 200 };
+	uint64_t sent_ms = clock_mono_ms() - 800;
 	const struct operations_said *said;
 
 	(void)state;
-	a->sent_ms = clock_mono_ms() - 800;
 	r.answer = json_pack("{s:s, s:s, s:[], s:b, s:{s:i}}", "node", "fra-1", "cluster", "shop",
 	                     "levels", "dns", 1, "measure", "bits_per_s", 5);
-	accept_answer(a, a->nodes[0], &r);
+	accept_answer(&this_node, "fra-1", &r, sent_ms);
 	json_decref(r.answer);
 	said = operations_said_of(&this_node, "fra-1");
 	assert_non_null(said);
-	assert_int_equal(said->measured_ms, a->sent_ms);
-	assert_true(said->heard_ms >= a->sent_ms + 800);
+	assert_int_equal(said->measured_ms, sent_ms);
+	assert_true(said->heard_ms >= sent_ms + 800);
 	assert_true(said->dns && !said->refuses);
 }
 
-static void an_answer_of_another_is_no_answer(void **state)
+static void no_answer_says_nothing_but_that_it_refuses(void **state)
 {
-	static const char *const answers[] = {
-		"{\"node\":\"fra-2\",\"cluster\":\"shop\",\"levels\":[]}",
-		"{\"node\":\"fra-1\",\"cluster\":\"other\",\"levels\":[]}", "{\"levels\":[]}", NULL
-	};
-	struct asking *a = begin_asking();
-	const struct operations_said *said;
-
 	(void)state;
-	for (size_t i = 0; i < 4; i++) {
-		struct client_request r = { .status = answers[i] ? 200 : 503 };
+	for (int refuses = 0; refuses < 2; refuses++) {
+		struct client_request r = { .status = refuses ? 410 : 503 };
 
-		r.answer = answers[i] ? json_loads(answers[i], 0, NULL) : NULL;
-		accept_answer(a, a->nodes[0], &r);
-		json_decref(r.answer);
-		said = operations_said_of(&this_node, "fra-1");
-		assert_true(said && !said->heard_ms && !said->levels && !said->refuses);
+		accept_answer(&this_node, "fra-1", &r, clock_mono_ms());
+		const struct operations_said *said = operations_said_of(&this_node, "fra-1");
+		assert_true(said && !said->heard_ms && !said->levels);
+		assert_int_equal(said->refuses, refuses);
 	}
-	struct client_request removed = { .status = 410 };
-	accept_answer(a, a->nodes[0], &removed);
-	said = operations_said_of(&this_node, "fra-1");
-	assert_true(said->refuses && !said->heard_ms);
 }
 
 /* --- for how long an answer counts --- */
@@ -392,15 +369,15 @@ static void a_redirect_goes_where_it_was_ordered(void **state)
 /* The configuration gives fra-1 no address. */
 static void who_has_no_address_is_not_asked(void **state)
 {
-	static struct asking a;
+	struct peer_client client = { .multi = NULL };
 
 	(void)state;
-	a = (struct asking){ .core = &this_node };
-	list_queried_peers(&a);
-	assert_string_equal(a.m->cluster, "shop");
-	assert_int_equal(a.n, 0);
-	free(a.body);
-	intent_unshare(a.shared);
+	fixture_write(asked_place.conf, "peer.token", "0123456789abcdef\n");
+	core_unlock(&this_node);
+	operations_query(&this_node, &client, false, NULL);
+	core_lock(&this_node);
+	assert_int_equal(n_asked, 0);
+	assert_int_equal(this_node.operations->n_said, 0);
 }
 
 /* The newest revision of this node's own store. */
@@ -1012,7 +989,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(measurements_are_as_old_as_the_question),
-		TEST(an_answer_of_another_is_no_answer),
+		TEST(no_answer_says_nothing_but_that_it_refuses),
 		TEST(an_answer_counts_for_its_time),
 		TEST(a_drain_that_is_held_holds_its_whole_site),
 		TEST(only_what_weir_dns_has_is_in_force),

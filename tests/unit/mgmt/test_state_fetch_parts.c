@@ -69,13 +69,14 @@ static void peers_of_this_site_with_an_api_are_asked(void **state)
 		fake_view[0].state = (enum peers_state)s;
 		fake_view[1].state = PEERS_AGREED;
 		list_site_peers(&this_node, &l, &m);
-		assert_int_equal(l.n, 2);
-		assert_string_equal(l.cluster, "shop");
-		assert_string_equal(l.site_peers[0].node, "ams-2");
-		assert_string_equal(l.site_peers[0].api, "https://a2");
-		assert_string_equal(l.site_peers[1].node, "ams-5");
-		assert_int_equal(l.site_peers[0].agrees, s == PEERS_AGREED);
-		assert_true(l.site_peers[1].agrees);
+		assert_int_equal(l.query.n, 2);
+		assert_string_equal(l.query.cluster, "shop");
+		assert_string_equal(l.query.nodes[0].name, "ams-2");
+		assert_string_equal(l.query.nodes[0].api, "https://a2");
+		assert_string_equal(l.query.nodes[1].name, "ams-5");
+		assert_int_equal(l.agrees[0], s == PEERS_AGREED);
+		assert_true(l.agrees[1]);
+		peer_query_end(&l.query);
 	}
 	assert_false(peer_agrees(&this_node, "unheard-of"));
 }
@@ -104,12 +105,15 @@ static void one_answer_is_handed_over(void **state)
 		{ NULL, NULL, { true, true }, NULL },
 		{ KNOWS("ams-3"), NOTHING("ams-2"), { true, true }, NULL }, /* each other's */
 	};
-	struct state_fetch l = { .cluster = "shop",
-		                 .site_peers = { { .node = "ams-2", .api = "https://a2" },
-		                                 { .node = "ams-3", .api = "https://a3" } },
-		                 .n = 2 };
+	static const struct model_site ams = { .name = "ams" };
+	struct model_node nodes[] = { { .name = "ams-1", .site = &ams },
+		                      { .name = "ams-2", .api = "https://a2", .site = &ams },
+		                      { .name = "ams-3", .api = "https://a3", .site = &ams } };
+	struct model m = { .cluster = "shop", .nodes = nodes, .n_nodes = 3, .self = &nodes[0] };
+	static struct state_fetch l;
 
 	(void)state;
+	fixture_write(asked_place.conf, "peer.token", "0123456789abcdef\n");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct asked_row rows[] = { { "a2/v1/peer/connections", cases[i].first, 0 },
 			                          { "a3/v1/peer/connections", cases[i].second, 0 },
@@ -117,8 +121,8 @@ static void one_answer_is_handed_over(void **state)
 		struct conn_state told;
 		uint64_t now_ms = clock_mono_ms();
 
-		l.site_peers[0].agrees = cases[i].agrees[0];
-		l.site_peers[1].agrees = cases[i].agrees[1];
+		list_site_peers(&this_node, &l, &m);
+		memcpy(l.agrees, cases[i].agrees, sizeof(cases[i].agrees));
 		asked_rows = rows;
 		n_asked = 0;
 		while (clock_mono_ms() == now_ms)
@@ -183,7 +187,7 @@ static const char *round_with(const char *answer)
 	static char node[64];
 	struct conn_state told;
 	uint64_t now_ms = clock_mono_ms();
-	struct state_fetch l = { .n = 0 };
+	struct state_fetch l = { .query = { .n = 0 } };
 
 	while (clock_mono_ms() == now_ms)
 		;

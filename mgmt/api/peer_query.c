@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The token is read for each query, so that a new file needs no restart. Which node an answer is of is looked at
+ * before anybody sees it: addresses may have been exchanged, and another cluster may have the same token.
+ */
+#include "mgmt/api/peer_query.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/api/auth.h"
+#include "mgmt/api/peers.h"
+#include "weir/json.h"
+
+bool peer_query_add(struct peer_query *q, const struct model_node *node, char *body, void *arg)
+{
+	bool is_peer = strcmp(node->name, q->core->dirs.node) != 0 && *node->api &&
+	               strlen(node->api) < sizeof(q->nodes->api);
+
+	if (is_peer && !q->nodes)
+		q->nodes = calloc(PEERS_MAX, sizeof(*q->nodes));
+	if (is_peer && !q->requests)
+		q->requests = calloc(PEERS_MAX, sizeof(*q->requests));
+	q->is_short |= is_peer && (!q->nodes || !q->requests);
+	if (!is_peer || q->is_short || q->n == PEERS_MAX) {
+		free(body);
+		return false;
+	}
+	struct peer_node *to = &q->nodes[q->n];
+
+	to->arg = arg;
+	snprintf(to->name, sizeof(to->name), "%s", node->name);
+	strcpy(to->api, node->api);
+	q->requests[q->n++].body = body;
+	return true;
+}
+
+static void on_query_answer(struct client_request *r)
+{
+	struct peer_query *q = r->arg;
+	size_t i = (size_t)(r - q->requests);
+
+	if (*q->cluster && r->answer &&
+	    (!json_has_text(r->answer, "node", q->nodes[i].name) ||
+	     !json_has_text(r->answer, "cluster", q->cluster))) {
+		json_decref(r->answer);
+		r->answer = NULL;
+		snprintf(r->failure, sizeof(r->failure),
+		         "the answer is from another node or cluster");
+	}
+	if (q->done)
+		q->done(q, i);
+}
+
+bool peer_query_send(struct peer_query *q)
+{
+	for (size_t i = 0; i < q->n; i++) {
+		struct client_request *r = &q->requests[i];
+
+		r->body = r->body ? r->body : q->body;
+		r->post = r->body != NULL;
+		r->timeout_ms = q->timeout_ms;
+		r->answer_max = q->answer_max;
+		r->done = on_query_answer;
+		r->arg = q;
+		snprintf(r->url, sizeof(r->url), "%s%s", q->nodes[i].api, q->path);
+	}
+	return !q->n || peer_query_run(q->core, q->client, q->requests, q->n);
+}
+
+void peer_query_end(struct peer_query *q)
+{
+	for (size_t i = 0; i < q->n; i++) {
+		json_decref(q->requests[i].answer);
+		if (q->requests[i].body != q->body)
+			free((char *)(uintptr_t)q->requests[i].body);
+	}
+	free(q->requests);
+	free(q->nodes);
+	q->requests = NULL;
+	q->nodes = NULL;
+	q->n = 0;
+}
+
+bool peer_query_run(const struct core *core, struct peer_client *client,
+                    struct client_request *requests, size_t n)
+{
+	struct peer_client own = { .multi = NULL }, *c = client ? client : &own;
+
+	if (!*c->conf)
+		client_open(c, core->dirs.conf);
+	auth_peer_token(core->dirs.conf, c->token);
+	bool has_token = c->token[0] != '\0';
+
+	if (has_token)
+		client_send(c, requests, n);
+	else
+		for (size_t i = 0; i < n; i++)
+			strcpy(requests[i].failure, "there is no usable peer.token on this node");
+	client_close(&own);
+	return has_token;
+}
