@@ -13,7 +13,7 @@
 #include "mgmt/api/exchange_words.h"
 #include "mgmt/api/peer_health.h"
 #include "mgmt/api/peers_internal.h"
-#include "mgmt/http/client_loop.h"
+#include "mgmt/http/client.h"
 
 #define EXCHANGE_FORMER                                                                            \
 	4u /* digests of overrides that this node had: more than change while a peer is asked */

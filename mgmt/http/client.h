@@ -12,6 +12,8 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "base/checked.h"
+#include "base/loop.h"
 #include "mgmt/http/http.h"
 
 #define CLIENT_URL_MAX    512u               /**< bytes: an api address (255) and a path */
@@ -51,5 +53,18 @@ void client_open(struct peer_client *c, const char *conf_dir);
 void client_close(struct peer_client *c);
 /** Send @p n requests at once and wait for all. */
 void client_send(struct peer_client *c, struct client_request *requests, size_t n);
+
+/** Requests from an event loop: they begin at any time, and none waits for another. Called by the loop's thread alone. */
+struct client_loop {
+	struct peer_client *client;
+	struct loop *loop;
+	struct loop_timer timer;
+};
+
+/** Open @p client, as client_open(), and drive its requests from @p loop. @return 0 or -ENOMEM */
+int client_loop_open(struct client_loop *l, struct peer_client *client, const char *conf_dir,
+                     struct loop *loop) MUST_CHECK;
+/** Begin @p r, which stays in place until its done() is called. */
+void client_loop_begin(struct client_loop *l, struct client_request *r);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * HTTP between nodes, and of persons at a node, without sockets: web_server.c stands in for the servers of mgmt/http/http.h,
- * web_client.c for mgmt/http/client.h and client_loop.h. A request goes over links (link.h) to the server that listens at its
+ * web_client.c for mgmt/http/client.h. A request goes over links (link.h) to the server that listens at its
  * address, which runs the product's authenticator, gate and handler in a thread of its host. Bells hold answers as they do in
  * mgmt/http/conn.c. Limits of servers are none of this.
  */

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "mgmt/http/client.h"
-#include "mgmt/http/client_loop.h"
 #include "tests/cluster/link.h"
 #include "tests/cluster/sched.h"
 #include "tests/cluster/web.h"
@@ -243,7 +242,7 @@ void client_close(struct peer_client *c)
 	free(w);
 }
 
-/* --- mgmt/http/client_loop.h --- */
+/* --- from an event loop --- */
 
 static void on_ended_flight(void *arg, int fd, uint32_t events)
 {

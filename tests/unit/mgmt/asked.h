@@ -11,7 +11,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
-#include "mgmt/http/client_internal.h"
+#include "mgmt/http/client.h"
 #include "mgmt/api/core.h"
 #include "mgmt/store/join.h"
 
@@ -74,17 +74,20 @@ void client_send(struct peer_client *c, struct client_request *requests, size_t 
 }
 
 /* The edge of the exchange's own loop: it asks nobody here. */
-void transfer_begin(struct peer_client *c, struct client_request *r)
+int client_loop_open(struct client_loop *l, struct peer_client *client, const char *conf_dir,
+                     struct loop *loop)
 {
-	(void)c;
+	client_open(client, conf_dir);
+	*l = (struct client_loop){ .client = client, .loop = loop };
+	return 0;
+}
+
+void client_loop_begin(struct client_loop *l, struct client_request *r)
+{
+	(void)l;
 	answer_one(r);
 	if (r->done)
 		r->done(r);
-}
-
-void transfers_collect(struct peer_client *c)
-{
-	(void)c;
 }
 
 static struct fixture asked_place;
