@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A request for files names the next missing ones, some megabytes at a time, each with the offset from
+ * which it is missing here. The loop ends when nothing is missing, when its time is over, or when
+ * an answer brought nothing: a peer without the files cannot keep it going.
+ */
 #include "mgmt/api/shared_files.h"
 
 #include <errno.h>
@@ -10,17 +15,21 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/api/auth.h"
-#include "mgmt/api/fetch.h"
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/to_json.h"
+#include "mgmt/store/blobs.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/shared_intent.h"
+#include "weir/json.h"
 
 /* nodes that are given the files: one of two that are needed may not answer */
 #define SPREAD_MAX     4u
 #define SPREAD_MS      3000
 #define FETCH_FILES_MS 5000u /* of one node; the next round goes on from there */
+#define ANSWER_MS      10000 /* for a version with its small files */
+#define REQUEST_MS     20000 /* for some megabytes: 200 kB/s are enough */
+#define PARTS_MAX      1024u /* of a request: small files cost an entry each, not bytes */
 
 void shared_files_add_nodes(struct peer_query *q, const char *maker, size_t max)
 {
@@ -37,12 +46,121 @@ void shared_files_add_nodes(struct peer_query *q, const char *maker, size_t max)
 		}
 }
 
+/* Make a request for the next missing parts. @return NULL: nothing is missing */
+static json_t *next_request(struct core *core, const json_t *files)
+{
+	json_t *parts = json_array();
+	uint64_t n_bytes = 0, have;
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)files, name, value)
+	{
+		const char *digest = json_get_text(value, "digest");
+		json_int_t bytes = json_integer_value(json_object_get(value, "bytes"));
+
+		if (!digest || bytes < 0)
+			continue;
+		core_lock(core);
+		bool whole = intent_has_file(core->intent, digest, &have);
+		core_unlock(core);
+		if (whole)
+			continue;
+		json_array_append_new(parts, json_pack("{s:s, s:I, s:I}", "digest", digest, "bytes",
+		                                       bytes, "offset", (json_int_t)have));
+		n_bytes += (uint64_t)bytes;
+		if (n_bytes >= FILES_PART_BYTES_MAX || json_array_size(parts) == PARTS_MAX)
+			break;
+	}
+	if (json_array_size(parts) > 0)
+		return json_pack("{s:o}", "parts", parts);
+	json_decref(parts);
+	return NULL;
+}
+
+/* Store the parts that arrived. @return how many, or -errno */
+static int keep_parts(struct core *core, const json_t *answer)
+{
+	const json_t *parts = json_object_get(answer, "parts"), *item;
+	int err = 0, n_accepted = 0;
+	size_t i;
+
+	json_array_foreach(parts, i, item)
+	{
+		const char *digest = json_get_text(item, "digest");
+		const char *data = json_get_text(item, "data");
+		json_int_t bytes = json_integer_value(json_object_get(item, "bytes"));
+		json_int_t offset = json_integer_value(json_object_get(item, "offset"));
+		size_t room = data ? strlen(data) / 4 * 3 : 0;
+		char *decoded =
+		        data && digest && bytes >= 0 && offset >= 0 ? malloc(room + 1) : NULL;
+		ssize_t n = decoded ? core_base64(data, decoded, room) : -EINVAL;
+
+		err = n < 0 ? -EINVAL
+		            : blobs_add(core->dirs.state, digest, (uint64_t)bytes, (uint64_t)offset,
+		                        decoded, (size_t)n);
+		free(decoded);
+		if (err)
+			return err;
+		n_accepted += n > 0 || bytes == 0;
+	}
+	return n_accepted;
+}
+
+/*
+ * Fetch the files that @p files (of an answer about a version) names by digest and that are not here, part by part: what was
+ * interrupted goes on where it ended. It is given up after @p within_ms until the next time. Not under the lock. @return 0;
+ * -EAGAIN: some are still missing; -errno
+ */
+static int fetch_files(struct core *core, struct peer_client *client, const char *api,
+                       const json_t *files, unsigned within_ms)
+{
+	uint64_t until_ms = clock_mono_ms() + within_ms;
+	json_t *missing;
+	int err = 0;
+
+	while (!err && (missing = next_request(core, files))) {
+		struct client_request r = { .post = 1, .timeout_ms = REQUEST_MS };
+		char *body = json_line(missing);
+
+		snprintf(r.url, sizeof(r.url), "%s/v1/peer/files", api);
+		r.body = body;
+		err = body && clock_mono_ms() < until_ms ? 0 : -EAGAIN;
+		if (!err)
+			(void)peer_query_run(core, client, &r, 1);
+		if (!err && !r.answer)
+			err = -EIO;
+		if (!err && (err = keep_parts(core, r.answer)) == 0)
+			err = -ENOENT; /* it does not have them either */
+		err = err > 0 ? 0 : err;
+		json_decref(r.answer);
+		free(body);
+	}
+	return err;
+}
+
+/* Fetch the files of @p v from the node at @p api. @return 0; -ENOENT: it gave no answer, or has no such version (logged); or -errno */
 static int fetch_from(struct core *core, struct peer_client *client, const char *api,
                       const struct version *v)
 {
+	const struct file_source source = { handle_files_find, core };
+	struct client_request r = { .timeout_ms = ANSWER_MS };
+	char reason[HTTP_TEXT_MAX];
 	struct files files = { 0 };
-	int err = fetch_version(core, client, api, v->number, FETCH_FILES_MS, &files);
 
+	snprintf(r.url, sizeof(r.url), "%s/v1/peer/versions/%" PRIu64, api, v->number);
+	(void)peer_query_run(core, client, &r, 1);
+	if (!r.answer) {
+		log_warn("peer-failed", "api=%s version=%" PRIu64 " reason=\"%s\"", api, v->number,
+		         r.failure);
+		return -ENOENT;
+	}
+	const json_t *named = json_object_get(r.answer, "files");
+	int err = fetch_files(core, client, api, named, FETCH_FILES_MS);
+
+	if (!err)
+		err = files_from_json(named, &source, &files, reason);
+	json_decref(r.answer);
 	if (err)
 		return err;
 	core_lock(core);

@@ -43,7 +43,7 @@ LONG = {
                     "mgmt/store/tokens", "mgmt/cli/cmd_token"),
     "mgmt many zones": ("mgmt/store/zones", "mgmt/store/files", "dns/zone"),
     "mgmt moved": ("mgmt/store", "base/owner", "base/lock"),
-    "mgmt peers": ("mgmt/api/peers", "mgmt/api/fetch", "mgmt/api/client", "mgmt/api/to_json", "mgmt/store/records",
+    "mgmt peers": ("mgmt/api/peer", "mgmt/api/shared_files", "mgmt/api/client", "mgmt/api/to_json", "mgmt/store/records",
                    "mgmt/api/handle_peer", "mgmt/api/handle_files", "mgmt/api/state_fetch",
                    "mgmt/store/join", "mgmt/store/blobs"),
     "mgmt record": ("mgmt/store/store", "mgmt/store/journal", "mgmt/cli/api"),
