@@ -91,49 +91,38 @@ static int left_ms(uint64_t until_ms)
 	return now_ms < until_ms ? (int)(until_ms - now_ms) : 0;
 }
 
-/* A message between nodes about one address, given; @p key is "from" or "by". */
-static json_t *make_message(const char *what, const char *key, const char *node,
-                            const char *incarnation, const struct announce_item *item)
+/* Send a message between nodes about one address; @p key is "from" or "by". @return as request_announce() */
+static json_t *send_message(const char *run_dir, const char *what, const char *key,
+                            const char *node, const char *incarnation,
+                            const struct announce_item *item, uint64_t until_ms)
 {
 	char text[ADDR_TEXT_MAX];
+	json_t *message = json_pack("{s:s, s:s, s:s, s:s, s:I}", "do", what, "address",
+	                            addr_text(&item->address, text), key, node, "incarnation",
+	                            incarnation, "sent_ms", (json_int_t)item->sent_ms);
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:I}", "do", what, "address",
-	                 addr_text(&item->address, text), key, node, "incarnation", incarnation,
-	                 "sent_ms", (json_int_t)item->sent_ms);
+	return request_announce(run_dir, message, left_ms(until_ms));
 }
 
 json_t *announce_own_query(const char *run_dir, const char *from, const char *incarnation,
-                           const struct announce_item *items, size_t n)
+                           const struct announce_item *item, uint64_t until_ms)
 {
-	uint64_t until_ms = clock_mono_ms() + ANNOUNCE_OWN_REPLY_MS;
-	json_t *answers = json_array();
+	json_t *answer =
+	        send_message(run_dir, "question", "from", from, incarnation, item, until_ms);
+	const char *text = json_get_text(answer, "answer");
+	json_t *word = json_string(text && strlen(text) < ANSWER_MAX ? text : NO_ANSWER);
 
-	for (size_t i = 0; answers && i < n; i++) {
-		json_t *message = make_message("question", "from", from, incarnation, &items[i]);
-		json_t *answer = request_announce(run_dir, message, left_ms(until_ms));
-		const char *text = json_get_text(answer, "answer");
-
-		json_array_append_new(
-		        answers, json_string(text && strlen(text) < ANSWER_MAX ? text : NO_ANSWER));
-		json_decref(answer);
-	}
-	return answers;
+	json_decref(answer);
+	return word;
 }
 
-size_t announce_own_confirm(const char *run_dir, const char *by, const char *incarnation,
-                            struct announce_item *items, size_t n, uint64_t until_ms)
+bool announce_own_confirm(const char *run_dir, const char *by, const char *incarnation,
+                          const struct announce_item *item, uint64_t until_ms)
 {
-	size_t n_accepted = 0;
+	json_t *answer = send_message(run_dir, "confirmed", "by", by, incarnation, item, until_ms);
 
-	for (size_t i = 0; i < n; i++) {
-		json_t *message = make_message("confirmed", "by", by, incarnation, &items[i]);
-		json_t *answer = request_announce(run_dir, message, left_ms(until_ms));
-
-		items[i].is_accepted = answer != NULL;
-		n_accepted += answer != NULL;
-		json_decref(answer);
-	}
-	return n_accepted;
+	json_decref(answer);
+	return answer != NULL;
 }
 
 bool announce_own_notify_others(const char *run_dir, json_t *heard, json_t *silent,

@@ -21,7 +21,7 @@
 
 #define ANNOUNCE_OWN_LATE_MS  2000u /**< ms without a sign of life: what it shows is unknown */
 #define ANNOUNCE_OWN_HEX_MAX  17u   /**< 16 hexadecimal digits and NUL */
-#define ANNOUNCE_OWN_REPLY_MS 400   /**< ms that all requests of one call may wait */
+#define ANNOUNCE_OWN_REPLY_MS 400   /**< ms that requests which come together may wait in all */
 
 /** The page as last read; zeroed at the start. */
 struct announce_own {
@@ -35,7 +35,6 @@ struct announce_own {
 struct announce_item {
 	struct addr address;
 	uint64_t sent_ms; /**< by the clock of the node that asks */
-	bool is_accepted; /**< by announce_own_confirm(): weir-announce took it */
 };
 
 /** Read the page. @return whether there is one; else what was read before is undefined */
@@ -54,22 +53,16 @@ const char *announce_own_word(const struct announced_address *a);
 void announce_own_hex(uint64_t value, char out[ANNOUNCE_OWN_HEX_MAX]);
 
 /**
- * Ask whether another node may withdraw, for each address in turn; it waits ANNOUNCE_OWN_REPLY_MS in
- * all.
+ * Ask whether another node may withdraw an address.
  * @param from         the node that asks; @p incarnation  of it, 16 hexadecimal digits
- * @return an array of @p n texts, given: "confirmed", the name of a refusal, or "no-answer"; NULL
- *         when out of memory
+ * @param until_ms     monotonic: then it is waited for no longer
+ * @return a text, given: "confirmed", the name of a refusal, or "no-answer"; NULL when out of memory
  */
 json_t *announce_own_query(const char *run_dir, const char *from, const char *incarnation,
-                           const struct announce_item *items, size_t n);
-/**
- * Tell it that node @p by confirmed these.
- * @param items     [n], is_accepted is set: it was taken, whether it counts or not
- * @param until_ms  monotonic: then it is waited for no longer
- * @return how many were taken
- */
-size_t announce_own_confirm(const char *run_dir, const char *by, const char *incarnation,
-                            struct announce_item *items, size_t n, uint64_t until_ms);
+                           const struct announce_item *item, uint64_t until_ms);
+/** Tell it that node @p by confirmed an address. @return whether it took that, whether it counts or not */
+bool announce_own_confirm(const char *run_dir, const char *by, const char *incarnation,
+                          const struct announce_item *item, uint64_t until_ms);
 /**
  * Tell it who else announces: one line of at most 64 KiB.
  * @param heard, silent  names of nodes

@@ -169,24 +169,6 @@ static size_t count_questions(const struct announce_peer *p)
 	return n;
 }
 
-/* Bring what this peer confirmed to weir-announce, which looks at its age itself again. */
-static void bring_confirmations(struct announce_peer *p, struct announce_item *items, size_t n,
-                                uint64_t now_ms)
-{
-	struct announce_questions *x = p->questions;
-	char incarnation[ANNOUNCE_OWN_HEX_MAX];
-	size_t accepted;
-
-	if (!x->bring_until_ms) /* all peers of a round share the time */
-		x->bring_until_ms = now_ms + ANNOUNCE_OWN_REPLY_MS;
-	announce_own_hex(x->own.node.incarnation, incarnation);
-	accepted =
-	        announce_own_confirm(x->run_dir, p->node, incarnation, items, n, x->bring_until_ms);
-	if (accepted < n)
-		log_warn("confirmation-not-accepted", "node=%s addresses=%zu", p->node,
-		         n - accepted);
-}
-
 static bool is_confirmation(const json_t *word)
 {
 	const char *text = json_string_value(word);
@@ -195,18 +177,18 @@ static bool is_confirmation(const json_t *word)
 }
 
 /*
- * The answers, in the order of the questions. What is confirmed is brought to weir-announce, unless
- * the question is too old meanwhile. If weir-announce does not take it, another peer's confirmation
+ * The answers, in the order of the questions. What is confirmed is brought to weir-announce, which looks at its age itself
+ * again, unless the question is too old meanwhile. If weir-announce does not take it, another peer's confirmation
  * may do.
  */
 static void apply_confirmations(struct announce_peer *p, const json_t *words, uint64_t now_ms)
 {
 	struct announce_questions *x = p->questions;
-	struct announce_item *items = calloc(x->n_open + 1, sizeof(*items));
-	struct open_question **of = calloc(x->n_open + 1, sizeof(*of));
-	size_t at = 0, n = 0;
+	char incarnation[ANNOUNCE_OWN_HEX_MAX];
+	size_t at = 0, n_refused = 0;
 
-	for (size_t i = 0; items && of && i < x->n_open; i++) {
+	announce_own_hex(x->own.node.incarnation, incarnation);
+	for (size_t i = 0; i < x->n_open; i++) {
 		struct open_question *q = &x->open[i];
 
 		if (!is_for_peer(x, q, p))
@@ -215,16 +197,16 @@ static void apply_confirmations(struct announce_peer *p, const json_t *words, ui
 		if (!is_confirmation(word) || q->is_confirmed ||
 		    now_ms - q->sent_ms > ANNOUNCE_QUESTIONS_GOOD_MS)
 			continue;
-		of[n] = q;
-		items[n++] = (struct announce_item){ .address = x->shared[q->row].address,
-			                             .sent_ms = q->sent_ms };
+		const struct announce_item item = { .address = x->shared[q->row].address,
+			                            .sent_ms = q->sent_ms };
+		if (!x->bring_until_ms) /* all peers of a round share the time */
+			x->bring_until_ms = now_ms + ANNOUNCE_OWN_REPLY_MS;
+		q->is_confirmed = announce_own_confirm(x->run_dir, p->node, incarnation, &item,
+		                                       x->bring_until_ms);
+		n_refused += !q->is_confirmed;
 	}
-	if (n)
-		bring_confirmations(p, items, n, now_ms);
-	for (size_t i = 0; i < n; i++)
-		of[i]->is_confirmed = items[i].is_accepted;
-	free(of);
-	free(items);
+	if (n_refused)
+		log_warn("confirmation-not-accepted", "node=%s addresses=%zu", p->node, n_refused);
 }
 
 static void on_peer_answer(struct peer_query *q, size_t i)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/plain.h"
 #include "mgmt/api/announce_questions.h"
 #include "mgmt/api/announce_own.h"
@@ -83,47 +84,29 @@ static bool read_query(const struct model *m, const json_t *json, struct withdra
 
 /* --- questions --- */
 
-/*
- * Put the questions that this node shares with the sender in front, in their order; @p shared says
- * of each question whether it does. @return how many, or SIZE_MAX when out of memory
- */
-static size_t keep_shared(const struct model *m, struct withdrawal_query *q, bool *shared)
+/* The answers to all questions in their order, given; NULL when out of memory. */
+static json_t *query_own(const struct core *core, const struct model *m,
+                         const struct withdrawal_query *q)
 {
-	struct announce_shared *list = NULL;
-	size_t n_list, n = 0;
+	uint64_t until_ms = clock_mono_ms() + ANNOUNCE_OWN_REPLY_MS;
+	struct announce_shared *list;
+	size_t n;
 
-	if (announce_shared_list(m, &q->from, 1, &list, &n_list))
-		return SIZE_MAX;
-	for (size_t i = 0; i < q->n; i++) {
+	if (announce_shared_list(m, &q->from, 1, &list, &n))
+		return NULL;
+	json_t *answers = json_array();
+	for (size_t i = 0; answers && i < q->n; i++) {
 		const struct announce_shared *row =
-		        announce_shared_find(list, n_list, &q->items[i].address);
+		        announce_shared_find(list, n, &q->items[i].address);
 
-		shared[i] = row && row->is_shared;
-		if (shared[i])
-			q->items[n++] = q->items[i];
+		json_array_append_new(answers,
+		                      row && row->is_shared
+		                              ? announce_own_query(core->dirs.run, q->from->name,
+		                                                   q->incarnation, &q->items[i],
+		                                                   until_ms)
+		                              : json_string(NOT_SHARED));
 	}
 	free(list);
-	return n;
-}
-
-/* The answers to all questions in their order, given; NULL when out of memory. */
-static json_t *query_own(const struct core *core, const struct model *m, struct withdrawal_query *q)
-{
-	bool *shared = calloc(q->n + 1, sizeof(*shared));
-	size_t n = shared ? keep_shared(m, q, shared) : SIZE_MAX, at = 0;
-	json_t *given = n == SIZE_MAX ? NULL
-	                              : announce_own_query(core->dirs.run, q->from->name,
-	                                                   q->incarnation, q->items, n);
-	json_t *answers = given ? json_array() : NULL;
-
-	for (size_t i = 0; answers && i < q->n; i++) {
-		if (shared[i])
-			json_array_append(answers, json_array_get(given, at++));
-		else
-			json_array_append_new(answers, json_string(NOT_SHARED));
-	}
-	json_decref(given);
-	free(shared);
 	return answers;
 }
 
