@@ -53,12 +53,15 @@ struct cli_args {
 	const char *values[CLI_OPTIONS_MAX]; /* in the row's order; NULL: not given; a flag: "" */
 };
 
+/* Runs a subcommand. @return the exit status */
+typedef int cli_handler(struct cli *cli, const struct cli_args *args);
+
 struct cli_command {
 	const char *words;     /* "dns explain" */
 	const char *arguments; /* "NAME TYPE", for the help */
 	int least, most;       /* positional arguments */
 	const char *help;
-	int (*run)(struct cli *cli, const struct cli_args *args);
+	cli_handler *run;
 	struct cli_option options[CLI_OPTIONS_MAX];
 };
 
@@ -116,55 +119,18 @@ void cli_help_document(void);
 /* The whole table as JSON: for manual pages and completion. */
 void cli_help_json(void);
 
-/* The subcommands, by file. */
-int cli_nic(struct cli *cli, const struct cli_args *args);
-int cli_run(struct cli *cli, const struct cli_args *args);
-int cli_restart_dataplane(struct cli *cli, const struct cli_args *args);
-int cli_status(struct cli *cli, const struct cli_args *args);
-int cli_plan(struct cli *cli, const struct cli_args *args);
-int cli_apply(struct cli *cli, const struct cli_args *args);
-int cli_confirm(struct cli *cli, const struct cli_args *args);
-int cli_rollback(struct cli *cli, const struct cli_args *args);
-int cli_versions(struct cli *cli, const struct cli_args *args);
-int cli_diff(struct cli *cli, const struct cli_args *args);
-int cli_drain(struct cli *cli, const struct cli_args *args);
-int cli_undrain(struct cli *cli, const struct cli_args *args);
-int cli_disable(struct cli *cli, const struct cli_args *args);
-int cli_enable(struct cli *cli, const struct cli_args *args);
-int cli_force_up(struct cli *cli, const struct cli_args *args);
-int cli_hold(struct cli *cli, const struct cli_args *args);
-int cli_shift(struct cli *cli, const struct cli_args *args);
-int cli_operations(struct cli *cli, const struct cli_args *args);
-int cli_operation(struct cli *cli, const struct cli_args *args);
-int cli_drill_backup(struct cli *cli, const struct cli_args *args);
-int cli_drill_end(struct cli *cli, const struct cli_args *args);
-int cli_drills(struct cli *cli, const struct cli_args *args);
-int cli_overrides(struct cli *cli, const struct cli_args *args);
-int cli_events(struct cli *cli, const struct cli_args *args);
-int cli_trace(struct cli *cli, const struct cli_args *args);
-int cli_health(struct cli *cli, const struct cli_args *args);
-int cli_why(struct cli *cli, const struct cli_args *args);
-int cli_names(struct cli *cli, const struct cli_args *args);
-int cli_wait(struct cli *cli, const struct cli_args *args);
-int cli_store_init(struct cli *cli, const struct cli_args *args);
-int cli_store_join(struct cli *cli, const struct cli_args *args);
-int cli_store_remove(struct cli *cli, const struct cli_args *args);
-int cli_store_accept(struct cli *cli, const struct cli_args *args);
-int cli_store_rebuild(struct cli *cli, const struct cli_args *args);
-int cli_store_check(struct cli *cli, const struct cli_args *args);
-int cli_store_backup(struct cli *cli, const struct cli_args *args);
-int cli_store_restore(struct cli *cli, const struct cli_args *args);
-int cli_store_status(struct cli *cli, const struct cli_args *args);
-int cli_clock(struct cli *cli, const struct cli_args *args);
-int cli_clock_accept(struct cli *cli, const struct cli_args *args);
-int cli_dns_explain(struct cli *cli, const struct cli_args *args);
-int cli_zone_reload(struct cli *cli, const struct cli_args *args);
-int cli_token_new(struct cli *cli, const struct cli_args *args);
-int cli_agent_attach(struct cli *cli, const struct cli_args *args);
-int cli_agent_detach(struct cli *cli, const struct cli_args *args);
-int cli_agent_status(struct cli *cli, const struct cli_args *args);
-int cli_config_check(struct cli *cli, const struct cli_args *args);
-int cli_config_show(struct cli *cli, const struct cli_args *args);
-int cli_config_reference(struct cli *cli, const struct cli_args *args);
+/* The subcommands, by what they are about. */
+cli_handler cli_run, cli_restart_dataplane, cli_nic, cli_token_new;
+cli_handler cli_status, cli_health, cli_events, cli_why, cli_wait, cli_names;
+cli_handler cli_plan, cli_apply, cli_confirm, cli_rollback, cli_versions, cli_diff, cli_zone_reload;
+cli_handler cli_drain, cli_undrain, cli_disable, cli_enable, cli_force_up, cli_hold, cli_overrides;
+cli_handler cli_shift, cli_operations, cli_operation;
+cli_handler cli_drill_backup, cli_drill_end, cli_drills;
+cli_handler cli_store_init, cli_store_join, cli_store_remove, cli_store_check, cli_store_status;
+cli_handler cli_store_accept, cli_store_rebuild, cli_store_backup, cli_store_restore;
+cli_handler cli_clock, cli_clock_accept;
+cli_handler cli_trace, cli_dns_explain;
+cli_handler cli_agent_attach, cli_agent_detach, cli_agent_status;
+cli_handler cli_config_check, cli_config_show, cli_config_reference;
 
 #endif
