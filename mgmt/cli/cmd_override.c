@@ -260,24 +260,10 @@ int cli_undrain(struct cli *cli, const struct cli_args *args)
 	                : do_and_wait(cli, args, "undrain", false);
 }
 
-int cli_disable(struct cli *cli, const struct cli_args *args)
+/* disable, enable, force-up, hold */
+int cli_override(struct cli *cli, const struct cli_args *args)
 {
-	return do_override(cli, args, "disable");
-}
-
-int cli_enable(struct cli *cli, const struct cli_args *args)
-{
-	return do_override(cli, args, "enable");
-}
-
-int cli_force_up(struct cli *cli, const struct cli_args *args)
-{
-	return do_override(cli, args, "force_up");
-}
-
-int cli_hold(struct cli *cli, const struct cli_args *args)
-{
-	return do_override(cli, args, "hold");
+	return do_override(cli, args, strcmp(args->words, "force-up") ? args->words : "force_up");
 }
 
 /* One line each, so that grep(1) finds an override with all that belongs to it. */
