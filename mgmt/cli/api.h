@@ -72,6 +72,8 @@ MUST_CHECK int api_get(const struct cli *cli, const struct api_request *request,
                        struct api_reply *reply);
 /* Print @p body, with --json as it is, else by @p print. */
 void api_print_body(const struct cli *cli, const json_t *body, void (*print)(const json_t *body));
+/* The same; @p body is taken. */
+void api_print_answer(const struct cli *cli, json_t *body, void (*print)(const json_t *body));
 /* The same of a reply. It is freed. */
 void api_print_reply(const struct cli *cli, struct api_reply *reply,
                      void (*print)(const json_t *body));

@@ -40,3 +40,9 @@ void api_print_body(const struct cli *cli, const json_t *body, void (*print)(con
 	else
 		print(body);
 }
+
+void api_print_answer(const struct cli *cli, json_t *body, void (*print)(const json_t *body))
+{
+	api_print_body(cli, body, print);
+	json_decref(body);
+}

@@ -97,13 +97,6 @@ static int report_refusal(enum command_outcome outcome, const struct command_res
 	}
 }
 
-/* Takes @p body. */
-static void print_result(const struct cli *cli, json_t *body)
-{
-	api_print_body(cli, body, override_print);
-	json_decref(body);
-}
-
 /*
  * Without the API nothing authenticates: the principal is the kernel's user, read before rights are
  * given up.
@@ -126,12 +119,12 @@ static int print_outcome(const struct cli *cli, struct intent *in, const struct 
 	if (outcome == COMMAND_REFUSED)
 		*guards = guards_to_json(&r->guards);
 	if (outcome == COMMAND_OVER) {
-		print_result(cli, nothing_to_end_to_json(c, r));
+		api_print_answer(cli, nothing_to_end_to_json(c, r), override_print);
 		return CLI_OK;
 	}
 	if (outcome != COMMAND_OK)
 		return report_refusal(outcome, r);
-	print_result(cli, result_json(in, c, r, now_ms));
+	api_print_answer(cli, result_json(in, c, r, now_ms), override_print);
 	if (intent_unwritten_reason(in)[0] && !c->dry_run)
 		return cli_fail(CLI_UNREACHABLE, "the effective document was not written: %s",
 		                intent_unwritten_reason(in));
