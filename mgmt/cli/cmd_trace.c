@@ -47,25 +47,13 @@ static int pins_of(const struct cli *cli, char pins[PATH_MAX], char reason[REASO
 	return status;
 }
 
-static void print_trace(const struct trace_result *r)
-{
-	char text[ADDR_TEXT_MAX];
-
-	for (size_t i = 0; i < r->n_steps; i++)
-		printf("%-10s %s\n", r->steps[i].step, r->steps[i].text);
-	printf("%-10s %s: %s", "result", r->action, r->reason);
-	if (r->backend_id)
-		printf(", %s %s%s", r->ifindex ? "to" : "backend", addr_text(&r->backend, text),
-		       r->remembered ? ", remembered"
-		       : r->settled  ? ""
-		                     : ", slot unsettled");
-	putchar('\n');
-}
-
-static void print_answer(const json_t *body)
+/* A trace in words, whoever made it. */
+static void print_trace(const json_t *body)
 {
 	rows_print(json_at(body, "steps"), "{-10 step} {text}\n");
-	row_print(body, "result     {action|?}: {reason|?}[, %s {backend}]\n",
+	row_print(body,
+	          "result     {action|?}: {reason|?}[, %s {backend}"
+	          "[{?remembered}, remembered|{?settled=false}, slot unsettled]]\n",
 	          json_at(body, "ifindex") ? "to" : "backend");
 }
 
@@ -84,7 +72,7 @@ static int trace_by_process(const struct cli *cli, const struct cli_args *args,
 	bool ok = json_has_true(body, "ok");
 
 	if (ok)
-		api_print_body(cli, body, print_answer);
+		api_print_body(cli, body, print_trace);
 	json_decref(body);
 	free(line);
 	free(answer);
@@ -102,13 +90,12 @@ static int trace_pinned_tables(const struct cli *cli, const struct cli_args *arg
 	struct trace_result *r = calloc(1, sizeof(*r));
 	int err = r ? trace_pinned(pins, q, r, reason, sizeof(reason)) : -ENOMEM;
 
-	if (!err && cli->json) {
+	if (!err) {
 		char *line = trace_json(q, r);
+		json_t *body = line ? json_read(line, strlen(line), 0, NULL) : NULL;
 
-		puts(line ? line : "{}");
+		api_print_answer(cli, body ? body : json_object(), print_trace);
 		free(line);
-	} else if (!err) {
-		print_trace(r);
 	}
 	free(r);
 	if (!err)

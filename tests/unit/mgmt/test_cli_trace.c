@@ -234,6 +234,18 @@ static void who_may_not_open_the_pins_asks_the_dataplane(void **state)
 		        "{\"ok\":true,\"action\":\"drop\",\"reason\":\"r\",\"backend\":\"10.1.1.12\"}";
 		assert_int_equal(ask_dataplane(), CLI_OK);
 		assert_string_equal(shown, "result     drop: r, backend 10.1.1.12\n");
+		dataplane.answer =
+		        "{\"ok\":true,\"action\":\"forward\",\"reason\":\"ok\",\"backend\":\"10.1.1.12\","
+		        "\"remembered\":true,\"settled\":false}";
+		assert_int_equal(ask_dataplane(), CLI_OK);
+		assert_string_equal(shown,
+		                    "result     forward: ok, backend 10.1.1.12, remembered\n");
+		dataplane.answer =
+		        "{\"ok\":true,\"action\":\"forward\",\"reason\":\"ok\",\"backend\":\"10.1.1.12\","
+		        "\"remembered\":false,\"settled\":false}";
+		assert_int_equal(ask_dataplane(), CLI_OK);
+		assert_string_equal(shown,
+		                    "result     forward: ok, backend 10.1.1.12, slot unsettled\n");
 		dataplane.answer = "{\"ok\":true}";
 		assert_int_equal(ask_dataplane(), CLI_OK);
 		assert_string_equal(shown, "result     ?: ?\n");
