@@ -94,8 +94,11 @@ static int fill_page_sites(const struct model *m, const struct health_page *heal
 		struct gather_site seen;
 
 		gather_site(m, health, &m->sites[i], &seen);
-		h->sites[i] = (struct judge_site){ .name = m->sites[i].name,
-			                           .down = seen.n && seen.down == seen.n };
+		h->sites[i] =
+		        (struct judge_site){ .name = m->sites[i].name,
+			                     .down = seen.n && seen.down == seen.n &&
+			                             !overrides_withdrawn_by(&h->overrides,
+			                                                     m->sites[i].name) };
 	}
 	f->sites = h->sites;
 	f->n_sites = m->n_sites;

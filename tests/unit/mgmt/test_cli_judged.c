@@ -128,6 +128,19 @@ static void see_site_down(struct node *n)
 	see_site(n, HEALTH_DOWN, HEALTH_DOWN);
 }
 
+/* An operation has withdrawn its VIPs, so they are checked in vain. */
+static void withdraw_site(struct node *n)
+{
+	static const char step[] =
+	        "overrides = ( " OVERRIDE("h", "drain", SITE("fra"), LONG_AGO, "0s", "never",
+	                                  "to_ppm = 1000000; epoch = \"1\"; operation = \"k3\"; "
+	                                  "own_vips = \"withdrawn\"; ") " );\n";
+
+	model_free(n->m);
+	write_document(n, step, NULL);
+	see_site_down(n);
+}
+
 static void see_half_a_site_down(struct node *n)
 {
 	see_site(n, HEALTH_UP, HEALTH_DOWN);
@@ -178,6 +191,7 @@ static const struct {
 	  "all backends of pool web-ams are down: weir health shows why\n" LACKS_MGMT },
 	{ see_site_down, CLI_DEGRADED,
 	  LACKS_MGMT "site fra is down as seen from here: see weir why site fra\n" },
+	{ withdraw_site, CLI_DEGRADED, LACKS_MGMT },
 	{ see_half_a_site_down, CLI_DEGRADED, LACKS_MGMT },
 };
 
