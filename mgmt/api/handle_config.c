@@ -175,7 +175,7 @@ static void add_full_slots(const struct core *core, json_t *pools)
 	json_t *item;
 	size_t i;
 
-	observe_open(core, &pages);
+	observe_open(core->dirs.run, &pages);
 	json_array_foreach(pools, i,
 	                   item) if (pages.effect &&
 	                             !effect_pool(pages.effect,

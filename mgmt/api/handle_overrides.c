@@ -244,7 +244,7 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 		free(result);
 		return;
 	}
-	observe_open(core, &pages);
+	observe_open(core->dirs.run, &pages);
 	core_lock(core);
 	/* receivers' names are the model's, which may be replaced meanwhile */
 	struct intent_shared *model = intent_share(core->intent);

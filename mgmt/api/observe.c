@@ -18,60 +18,11 @@
 
 #define DNS_QUERY_MS 300 /* for weir-dns: a hanging one must not stop the looks */
 
-static const char *const names[OBSERVE_COUNT] = { "dataplane", "health", "dns", "announce",
-	                                          "mgmt" };
-
-const char *observe_name(enum observe_process p)
-{
-	return names[p];
-}
-
-bool observe_is_shown(enum observe_process p, const struct gather_process *s)
-{
-	return p != OBSERVE_ANNOUNCE || s->announces || s->running;
-}
-
 static uint64_t age_of(uint64_t alive_ms)
 {
 	uint64_t now_ms = clock_mono_ms();
 
 	return now_ms > alive_ms ? now_ms - alive_ms : 0;
-}
-
-void observe_open_health(const struct core *core, struct observe_pages *out)
-{
-	*out = (struct observe_pages){ .health_age_ms = UINT64_MAX };
-	if (!health_page_open(core->dirs.run, &out->health_page)) {
-		out->health = page_payload(out->health_page);
-		out->health_age_ms = age_of(page_header(out->health_page)->alive_ms);
-		out->health_fresh = out->health_age_ms <= OBSERVE_STALE_MS;
-	}
-}
-
-static void open_effect(const struct core *core, struct observe_pages *out)
-{
-	if (effect_open(core->dirs.run, &out->effect))
-		out->effect = NULL;
-	if (out->effect && effect_total(out->effect, &out->total)) {
-		effect_close(out->effect);
-		out->effect = NULL;
-	}
-	out->effect_fresh = out->effect && age_of(out->total.alive_ms) <= OBSERVE_STALE_MS;
-}
-
-void observe_open(const struct core *core, struct observe_pages *out)
-{
-	observe_open_health(core, out);
-	open_effect(core, out);
-	if (out->effect)
-		effect_freeze(out->effect);
-}
-
-void observe_close(struct observe_pages *p)
-{
-	page_close(p->health_page);
-	effect_close(p->effect);
-	*p = (struct observe_pages){ 0 };
 }
 
 json_t *observe_dns(struct core *core)
@@ -196,10 +147,10 @@ static uint64_t document_of(struct core *core, enum observe_process p, bool *ref
 	if (p == OBSERVE_ANNOUNCE)
 		return announced_document(core);
 	if (p == OBSERVE_HEALTH) {
-		observe_open_health(core, &pages);
+		observe_open_health(core->dirs.run, &pages);
 		document = pages.health ? pages.health->document : 0;
 	} else {
-		open_effect(core, &pages);
+		observe_open_effect(core->dirs.run, &pages);
 		document = pages.total.document;
 		*refused = pages.effect ? pages.total.refused != 0 : *refused;
 	}
@@ -213,7 +164,7 @@ struct gather_process observe_look(struct core *core, enum observe_process p,
 	bool announces = p == OBSERVE_ANNOUNCE && has_routing_daemon(core);
 	struct gather_process s;
 
-	gather_process(core->dirs.run, names[p], &s, conditions);
+	gather_process(core->dirs.run, observe_name(p), &s, conditions);
 	/* the page of a weir-announce that was configured once is no sign of a failure */
 	if (p == OBSERVE_ANNOUNCE && !announces && !s.running)
 		s = (struct gather_process){ .age_ms = UINT64_MAX };

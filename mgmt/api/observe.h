@@ -19,31 +19,10 @@
 #include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "mgmt/json/announcement.h"
-#include "mgmt/judge/gather.h"
+#include "mgmt/judge/observed.h"
 #include "mgmt/store/guard.h"
 #include "weir/effect.h"
 #include "weir/health.h"
-
-#define OBSERVE_STALE_MS GATHER_STALE_MS
-
-enum observe_process {
-	OBSERVE_DATAPLANE,
-	OBSERVE_HEALTH,
-	OBSERVE_DNS,
-	OBSERVE_ANNOUNCE,
-	OBSERVE_MGMT,
-	OBSERVE_COUNT
-};
-
-/** "dataplane", "health", "dns", "announce", "mgmt" */
-const char *observe_name(enum observe_process p);
-/**
- * Whether a process is shown: all are, but weir-announce only where it runs or ought to run. Most
- * nodes do not start it.
- */
-bool observe_is_shown(enum observe_process p, const struct gather_process *s);
-/** The supervisor, as its pages are called; it is none of the processes above. */
-#define OBSERVE_SUPERVISOR "run"
 
 /** Start the thread. @return 0 or -errno */
 int observe_start(struct core *core) MUST_CHECK;
@@ -56,22 +35,6 @@ void observe_stop(struct core *core);
  */
 struct gather_process observe_look(struct core *core, enum observe_process p,
                                    struct conditions *conditions);
-/** What health and dataplane show, opened for one look. */
-struct observe_pages {
-	struct page *health_page;
-	const struct health_page *health; /**< NULL: there is none */
-	uint64_t health_age_ms;
-	bool health_fresh;
-	struct effect *effect; /**< the forwarding tables' state; NULL: there is none */
-	struct effect_total total;
-	bool effect_fresh;
-};
-
-/** Open the pages; needs no lock, as they are the caller's own. The effect is frozen: of one instant. */
-void observe_open(const struct core *core, struct observe_pages *out);
-/** The same of the health page alone. */
-void observe_open_health(const struct core *core, struct observe_pages *out);
-void observe_close(struct observe_pages *p);
 /**
  * What weir-dns said last (borrowed; it never changes), NULL when it has not for
  * OBSERVE_STALE_MS. Under the lock.

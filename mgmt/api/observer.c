@@ -216,7 +216,7 @@ static void look_at_pages(struct core *core)
 	core_lock(core);
 	struct intent_shared *shared = intent_share(core->intent);
 	core_unlock(core);
-	observe_open(core, &pages);
+	observe_open(core->dirs.run, &pages);
 	if (shared) {
 		log_health_changes(core, intent_shared_model(shared), &pages);
 		measure_load(core, intent_shared_model(shared), &pages);

@@ -325,7 +325,7 @@ json_t *operation_measure_json(struct core *core, const char *announced_at)
 	const struct model *m = intent_shared_model(shared);
 	json_t *all = head_json(core, m, &dns);
 	core_unlock(core);
-	observe_open(core, &pages);
+	observe_open(core->dirs.run, &pages);
 	if (all && m && m->self) {
 		if (dns)
 			json_object_set_new(all, "sites",

@@ -105,7 +105,7 @@ bool peer_health_look(struct health_section *h, struct core *core, struct exchan
 	json_t *words = NULL;
 	enum exchange_accepted became = EXCHANGE_SAME;
 
-	observe_open_health(core, &pages);
+	observe_open_health(core->dirs.run, &pages);
 	const struct health_page *page = h->targets ? pages.health : NULL;
 	uint64_t now_ms = clock_mono_ms();
 	uint64_t true_ms = now_ms > pages.health_age_ms ? now_ms - pages.health_age_ms : 0;

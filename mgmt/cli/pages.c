@@ -2,38 +2,33 @@
 /*
  * What status and health can say without weir-mgmt: intent from the effective document, observation
  * from the health page, and whether the processes live from their stats pages. The state and its
- * reasons are judged by management's own rules (pages_judge.c), so that they do not change because
- * management is away.
+ * reasons are judged by management's own rules (mgmt/judge/observed.h), so that they do not change
+ * because management is away; what only weir-mgmt knows (peers, store, versions) is left out.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/believed.h"
 #include "base/clock.h"
-#include "base/page.h"
 #include "mgmt/cli/cmd_status.h"
 #include "mgmt/cli/health_detail.h"
-#include "mgmt/cli/pages_judge.h"
 #include "mgmt/cli/vips.h"
 #include "mgmt/json/announcement.h"
 #include "mgmt/json/command.h"
 #include "mgmt/json/judged.h"
 #include "mgmt/json/row.h"
-#include "mgmt/store/override.h"
-#include "weir/health.h"
+#include "mgmt/judge/observed.h"
 #include "weir/json.h"
 #include "weir/model.h"
 #include "weir/ramp.h"
 
-#define SILENT_MS     3000u /* a health page without a sign of life for so long is stale */
-#define TARGETS_SHOWN 60    /* of status; health shows all */
+#define TARGETS_SHOWN 60 /* of status; health shows all */
 
 struct local_pages {
 	struct model *model;
-	struct page *page; /* NULL: no health page */
-	const struct health_page *health;
-	bool health_stale;
+	struct observe_pages pages;
 	uint64_t now_ms;
 };
 
@@ -56,35 +51,49 @@ static int pages_open(const struct cli *cli, struct local_pages *p)
 	model_errors_free(&errors);
 	if (err)
 		return denied ? CLI_DENIED : CLI_UNREACHABLE;
-	if (health_page_open(cli->dirs.run, &p->page) == 0) {
-		p->health = page_payload(p->page);
-		p->health_stale = p->now_ms > page_header(p->page)->alive_ms + SILENT_MS;
-	}
+	observe_open(cli->dirs.run, &p->pages);
 	return CLI_OK;
 }
 
 static void pages_close(struct local_pages *p)
 {
-	page_close(p->page);
+	observe_close(&p->pages);
 	model_free(p->model);
 }
 
-static json_t *processes_json(const struct cli *cli, const struct model *m)
+/* What is seen of the processes, and the judgement by it and the pages. */
+struct local_look {
+	struct gather_process processes[OBSERVE_COUNT], supervisor;
+	struct conditions conditions[OBSERVE_COUNT], supervisor_conditions;
+	struct judge_verdict verdict;
+};
+
+static void look_at_processes(const struct cli *cli, const struct model *m, struct local_look *l)
+{
+	for (int i = 0; i < OBSERVE_COUNT; i++)
+		gather_process(cli->dirs.run, observe_name((enum observe_process)i),
+		               &l->processes[i], &l->conditions[i]);
+	l->processes[OBSERVE_ANNOUNCE].announces = announcements_apply(m);
+	gather_process(cli->dirs.run, OBSERVE_SUPERVISOR, &l->supervisor,
+	               &l->supervisor_conditions);
+}
+
+static json_t *processes_json(const struct local_look *l)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < PAGES_PROCESSES; i++) {
-		struct gather_process seen;
+	for (int i = 0; i < OBSERVE_COUNT; i++) {
+		const struct gather_process *seen = &l->processes[i];
 
-		gather_process(cli->dirs.run, pages_processes[i], &seen, NULL);
-		if (pages_leave_out(m, pages_processes[i], &seen))
-			continue;
-		json_array_append_new(
-		        list, json_pack("{s:s, s:s, s:o}", "process", pages_processes[i], "state",
-		                        !seen.present  ? "absent"
-		                        : seen.running ? "running"
-		                                       : "silent",
-		                        "age_ms", json_number_or_null(seen.present, seen.age_ms)));
+		if (observe_is_shown((enum observe_process)i, seen))
+			json_array_append_new(
+			        list, json_pack("{s:s, s:s, s:o}", "process",
+			                        observe_name((enum observe_process)i), "state",
+			                        !seen->present  ? "absent"
+			                        : seen->running ? "running"
+			                                        : "silent",
+			                        "age_ms",
+			                        json_number_or_null(seen->present, seen->age_ms)));
 	}
 	return list;
 }
@@ -92,19 +101,19 @@ static json_t *processes_json(const struct cli *cli, const struct model *m)
 /* The observation of @p target. A stale one is unknown, with its last state as an extra field. */
 static json_t *seen_json(const struct local_pages *p, uint64_t target)
 {
-	int page_index = p->health ? health_find_index(p->health, target) : -1;
+	int page_index = p->pages.health ? health_find_index(p->pages.health, target) : -1;
 
 	if (page_index < 0)
 		return json_pack("{s:s}", "state", "unknown");
-	health_word w = health_read(p->health, page_index);
+	health_word w = health_read(p->pages.health, page_index);
 	const char *state = health_state_text(health_state(w));
 	json_t *out = json_pack("{s:s, s:s, s:o, s:b, s:b, s:b, s:b}", "state",
-	                        p->health_stale ? "unknown" : state, "reason",
+	                        p->pages.health_fresh ? state : "unknown", "reason",
 	                        health_reason_text(health_reason(w)), "since",
 	                        time_to_json(health_since_s(w) * 1000), "in_doubt",
 	                        health_in_doubt(w), "inconclusive", health_inconclusive(w),
 	                        "restored", health_restored(w), "damped", health_damped(w));
-	if (p->health_stale)
+	if (!p->pages.health_fresh)
 		json_object_set_new(out, "last", json_string(state));
 	return out;
 }
@@ -139,7 +148,8 @@ static void list_page_services(const struct local_pages *p, json_t *list)
 				uint64_t target =
 				        health_target_service(s->name, s->at[j].site->name, ip4);
 
-				if (!p->health || health_find_index(p->health, target) < 0)
+				if (!p->pages.health ||
+				    health_find_index(p->pages.health, target) < 0)
 					continue;
 				json_array_append_new(
 				        list, json_pack("{s:s, s:s, s:s, s:o}", "service", s->name,
@@ -187,6 +197,11 @@ static void print_targets(const json_t *list, size_t max)
 		printf("... and %zu more targets: weir health shows all\n", n_left);
 }
 
+static void print_health(const json_t *body)
+{
+	print_targets(json_at(body, "items"), SIZE_MAX);
+}
+
 int pages_health(const struct cli *cli)
 {
 	struct local_pages p;
@@ -196,11 +211,7 @@ int pages_health(const struct cli *cli)
 		return status;
 	json_t *body = json_pack("{s:o}", "items", targets_json(&p));
 	health_detail_join(cli, json_at(body, "items"));
-	if (cli->json)
-		api_print_json(body);
-	else
-		print_targets(json_at(body, "items"), SIZE_MAX);
-	json_decref(body);
+	api_print_answer(cli, body, print_health);
 	pages_close(&p);
 	return CLI_OK;
 }
@@ -278,12 +289,55 @@ static void add_announcements(const struct cli *cli, const struct local_pages *p
 	announcements_fini(&a);
 }
 
-/* State and reasons by the pages; degraded without reasons when memory is short. */
-static json_t *judged_json(const struct cli *cli, struct local_pages *p, struct judge_verdict *v)
+static int copy_overrides(const struct model *m, struct overrides *out)
 {
-	int64_t wall_clock_ms = clock_believed_ms();
+	out->items = calloc(m->n_overrides + 1, sizeof(*out->items));
+	if (!out->items)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->n_overrides; i++)
+		if (!override_from(&m->overrides[i], &out->items[out->n_items]))
+			out->n_items++;
+	return 0;
+}
 
-	if (pages_judge(cli, p->model, p->health_stale ? NULL : p->health, wall_clock_ms, v))
+/*
+ * weir-mgmt counts as not running, whatever its page says: it does not answer. Whether weir-dataplane has the document is not
+ * judged: the writer is away. @return 0 or -ENOMEM
+ */
+static int judge_pages(const struct local_pages *p, struct local_look *l)
+{
+	struct gather_process seen[OBSERVE_COUNT];
+	struct overrides overrides = { .n_items = 0 };
+	const struct observe_node node = { .m = p->model,
+		                           .overrides = &overrides,
+		                           .now_ms = clock_believed_ms(),
+		                           .pages = &p->pages,
+		                           .processes = seen,
+		                           .conditions = l->conditions,
+		                           .supervisor = &l->supervisor,
+		                           .supervisor_conditions = &l->supervisor_conditions };
+	struct observe_memory memory = { .pools = NULL };
+	struct judge_facts f = { .has_configuration = true };
+	int err = copy_overrides(p->model, &overrides);
+
+	memcpy(seen, l->processes, sizeof(seen));
+	seen[OBSERVE_MGMT].running = false;
+	seen[OBSERVE_DATAPLANE].document = p->model->meta.document;
+	if (!err)
+		err = observe_facts(&node, &memory, &f);
+	if (!err)
+		judge(&f, &l->verdict);
+	observe_forget(&memory);
+	free(overrides.items);
+	return err;
+}
+
+/* State and reasons by the pages; degraded without reasons when memory is short. */
+static json_t *judged_json(const struct local_pages *p, struct local_look *l)
+{
+	struct judge_verdict *v = &l->verdict;
+
+	if (judge_pages(p, l))
 		*v = (struct judge_verdict){ .state = JUDGE_DEGRADED };
 	return json_pack("{s:s, s:o, s:o}", "state", judge_state_text(v->state), "why",
 	                 judged_texts_json(v), "reasons",
@@ -301,25 +355,25 @@ int pages_status(const struct cli *cli)
 	believed_once(cli->dirs.run);
 
 	const struct model *m = p.model;
-	struct judge_verdict *v = calloc(1, sizeof(*v));
-	if (!v) {
+	struct local_look *l = calloc(1, sizeof(*l));
+	if (!l) {
 		pages_close(&p);
 		return cli_fail(CLI_UNREACHABLE, "out of memory");
 	}
-	json_t *body = judged_json(cli, &p, v);
+	look_at_processes(cli, m, l);
+	json_t *body = judged_json(&p, l);
 	json_object_update_new(body,
 	                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o}", "node",
 	                                 cli->dirs.node, "cluster", m->cluster, "source", "pages",
 	                                 "document", (json_int_t)m->meta.document, "version",
 	                                 (json_int_t)m->meta.version, "written",
 	                                 clock_text(m->meta.written_ms, written), "processes",
-	                                 processes_json(cli, m), "targets", targets_json(&p),
+	                                 processes_json(l), "targets", targets_json(&p),
 	                                 "overrides", overrides_json(cli, m, clock_believed_ms())));
 	add_announcements(cli, &p, body);
-	status = v->state == JUDGE_DOWN ? CLI_DOWN : CLI_DEGRADED;
-	api_print_body(cli, body, print_pages_status);
-	json_decref(body);
-	free(v);
+	status = l->verdict.state == JUDGE_DOWN ? CLI_DOWN : CLI_DEGRADED;
+	api_print_answer(cli, body, print_pages_status);
+	free(l);
 	pages_close(&p);
 	return status;
 }

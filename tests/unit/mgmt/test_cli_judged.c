@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How `weir status` judges a node without weir-mgmt (mgmt/cli/pages_judge.c): real pages, spoiled
+ * How `weir status` judges a node without weir-mgmt (mgmt/cli/pages.c): real pages, spoiled
  * in one way each.
  */
 #include "cli_pages.h"
 #include "mgmt/json/judged.h"
-#include "mgmt/cli/pages_judge.h"
 
 static void set_word(const struct node *n, int i, const char *name, uint64_t value)
 {

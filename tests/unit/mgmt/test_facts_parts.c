@@ -36,6 +36,7 @@ static int fake_pools(const struct gather_from *from, struct judge_pool **pools,
 /* The private parts too. */
 #define judge        fake_judge
 #define gather_pools fake_pools
+#include "mgmt/judge/observed.c"
 #include "mgmt/api/facts.c"
 
 static struct look seen;

@@ -55,6 +55,7 @@ static void fake_process(const char *run_dir, const char *name, struct gather_pr
 #define clock_mono_ms              fake_mono_ms
 #define ctl_request                fake_ask
 #define gather_rows                fake_rows
+#include "mgmt/judge/observed.c"
 #include "mgmt/api/observe.c"
 #include "mgmt/api/observer.c"
 #undef clock_mono_ms
@@ -152,7 +153,7 @@ static void an_old_health_page_is_not_fresh(void **state)
 
 	(void)state;
 	assert_int_equal(proc_path(this_node.dirs.run, PROC_HEALTH_PAGE, path), 0);
-	observe_open(&this_node, &pages);
+	observe_open(this_node.dirs.run, &pages);
 	assert_null(pages.health);
 	assert_false(pages.health_fresh || pages.effect_fresh);
 	assert_true(pages.health_age_ms == UINT64_MAX);
@@ -164,7 +165,7 @@ static void an_old_health_page_is_not_fresh(void **state)
 	page_alive(page, fake_ms);
 	for (uint64_t age_ms = OBSERVE_STALE_MS - 1; age_ms <= OBSERVE_STALE_MS + 1; age_ms++) {
 		fake_ms = 1000000 + age_ms;
-		observe_open(&this_node, &pages);
+		observe_open(this_node.dirs.run, &pages);
 		assert_non_null(pages.health);
 		assert_int_equal(pages.health_age_ms, age_ms);
 		assert_int_equal(pages.health_fresh, age_ms <= OBSERVE_STALE_MS);

@@ -72,9 +72,9 @@ static const struct overrides *fake_overrides(const struct intent *in)
 	return &our_set;
 }
 
-static void fake_open(const struct core *core, struct observe_pages *out)
+static void fake_open(const char *run_dir, struct observe_pages *out)
 {
-	(void)core;
+	(void)run_dir;
 	*out = (struct observe_pages){ .effect = (struct effect *)&our_set,
 		                       .effect_fresh = effect_fresh };
 }
