@@ -23,20 +23,16 @@ static json_t *site_observation(const struct look *l, const struct model_site *s
 {
 	const char *operation = overrides_withdrawn_by(&l->overrides, site->name);
 	struct gather_site observed;
-	json_t *out;
 
 	gather_site(l->m, l->pages.health_fresh ? l->pages.health : NULL, site, &observed);
 	bool is_down = observed.n && observed.down == observed.n;
-	out = json_pack("{s:s, s:I, s:I, s:I}", "state",
-	                observed.up ? "up"
-	                : !is_down  ? "unknown"
-	                : operation ? "withdrawn"
-	                            : "down",
-	                "targets", (json_int_t)observed.n, "up", (json_int_t)observed.up, "down",
-	                (json_int_t)observed.down);
-	if (operation)
-		json_object_set_new(out, "withdrawn_by", json_string(operation));
-	return out;
+	return json_pack("{s:s, s:I, s:I, s:I, s:s*}", "state",
+	                 observed.up ? "up"
+	                 : !is_down  ? "unknown"
+	                 : operation ? "withdrawn"
+	                             : "down",
+	                 "targets", (json_int_t)observed.n, "up", (json_int_t)observed.up, "down",
+	                 (json_int_t)observed.down, "withdrawn_by", operation);
 }
 
 static json_t *site_status(struct status *s, const struct model_site *site)
@@ -74,19 +70,19 @@ json_t *handle_processes_json(const struct look *l)
 
 		if (!observe_is_shown((enum observe_process)p, &s))
 			continue;
-		json_t *one =
-		        json_pack("{s:s, s:s, s:o, s:o, s:b}", "process",
+		const char *driver = s.dpdk ? "dpdk" : "xdp";
+
+		json_array_append_new(
+		        list,
+		        json_pack("{s:s, s:s, s:o, s:o, s:b, s:s*}", "process",
 		                  observe_name((enum observe_process)p), "state",
 		                  !s.present  ? "absent"
 		                  : s.running ? "running"
 		                              : "silent",
 		                  "age_ms", json_number_or_null(s.present, s.age_ms), "document",
 		                  json_number_or_null(s.document && s.running, s.document),
-		                  "refused", s.refused);
-
-		if (s.has_ports && s.running)
-			json_object_set_new(one, "driver", json_string(s.dpdk ? "dpdk" : "xdp"));
-		json_array_append_new(list, one);
+		                  "refused", s.refused, "driver",
+		                  s.has_ports && s.running ? driver : NULL));
 	}
 	return list;
 }
@@ -97,19 +93,17 @@ json_t *handle_peers_json(const struct peers_report *reports, size_t n)
 	uint64_t now_ms = clock_mono_ms();
 
 	for (size_t i = 0; i < n; i++) {
-		json_t *one = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s?, s:o}", "node",
-		                        reports[i].node, "hash_key", reports[i].hash_key, "site",
-		                        reports[i].site, "state",
-		                        peers_state_text(reports[i].state), "version",
-		                        (json_int_t)reports[i].number, "digest", reports[i].digest,
-		                        "store", peers_store(&reports[i], now_ms), "age_ms",
-		                        json_number_or_null(reports[i].answered_ms,
-		                                            now_ms - reports[i].answered_ms));
+		const struct peers_report *v = &reports[i];
+		json_t *detail = *v->unreachable_reason ? json_text(v->unreachable_reason) : NULL;
 
-		if (reports[i].unreachable_reason[0])
-			json_object_set_new(one, "detail",
-			                    json_text(reports[i].unreachable_reason));
-		json_array_append_new(list, one);
+		json_array_append_new(
+		        list,
+		        json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s?, s:o, s:o*}", "node",
+		                  v->node, "hash_key", v->hash_key, "site", v->site, "state",
+		                  peers_state_text(v->state), "version", (json_int_t)v->number,
+		                  "digest", v->digest, "store", peers_store(v, now_ms), "age_ms",
+		                  json_number_or_null(v->answered_ms, now_ms - v->answered_ms),
+		                  "detail", detail));
 	}
 	return list;
 }

@@ -85,14 +85,13 @@ json_t *look_observation(const struct look *l, uint64_t target)
 
 	if (!found)
 		return json_pack("{s:s, s:n, s:n}", "state", "unknown", "since", "age_ms");
-	json_t *o = json_pack(
-	        "{s:s, s:b, s:b, s:b, s:b, s:s, s:o, s:I}", "state", look_state(l, target),
+	const char *last = health_state_text(health_state(word));
+	return json_pack(
+	        "{s:s, s:b, s:b, s:b, s:b, s:s, s:o, s:I, s:s*}", "state", look_state(l, target),
 	        "in_doubt", health_in_doubt(word), "inconclusive", health_inconclusive(word),
 	        "restored", health_restored(word), "damped", health_damped(word), "reason",
 	        health_reason_text(health_reason(word)), "since",
 	        health_since_s(word) ? time_to_json(health_since_s(word) * 1000) : json_null(),
-	        "age_ms", (json_int_t)l->pages.health_age_ms);
-	if (!l->pages.health_fresh)
-		json_object_set_new(o, "last", json_string(health_state_text(health_state(word))));
-	return o;
+	        "age_ms", (json_int_t)l->pages.health_age_ms, "last",
+	        l->pages.health_fresh ? NULL : last);
 }

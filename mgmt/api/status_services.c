@@ -40,15 +40,13 @@ static json_t *at_status(const struct status *s, const struct model_service *ser
 		        look_observation(
 		                l, health_target_service(service->name, at->site->name, ip4)));
 	}
-	json_t *row = json_pack(
-	        "{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "site", at->site->name, "vip", at->vip->name,
-	        "pool", at->pool->name, "addresses", addresses, "intent",
-	        status_intent(s, MODEL_TARGET_SITE, "", at->site->name, at->weight), "observation",
-	        observed, "effect", status_dns_at_effect(&s->dns, service->name, at->site->name));
-	if (row && at->backup)
-		json_object_set_new(row, "backup",
-		                    backup_status_of(&evidence, &s->tables, service, at));
-	return row;
+	json_t *backup = at->backup ? backup_status_of(&evidence, &s->tables, service, at) : NULL;
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o*}", "site", at->site->name, "vip",
+	                 at->vip->name, "pool", at->pool->name, "addresses", addresses, "intent",
+	                 status_intent(s, MODEL_TARGET_SITE, "", at->site->name, at->weight),
+	                 "observation", observed, "effect",
+	                 status_dns_at_effect(&s->dns, service->name, at->site->name), "backup",
+	                 backup);
 }
 
 static bool passes_filter(const struct status *s, const struct model_at *at)
@@ -104,12 +102,10 @@ static json_t *service_status(const struct status *s, const struct ranked_servic
 	for (size_t k = 0; k < service->n_at && json_array_size(at) < max; k++)
 		if (passes_filter(s, &service->at[k]))
 			json_array_append_new(at, at_status(s, service, &service->at[k]));
-	json_t *row = json_pack("{s:s, s:s, s:i, s:o}", "name", service->name, "protocol",
-	                        service->protocol == MODEL_UDP ? "udp" : "tcp", "port",
-	                        service->port, "at", at);
-	if (row && r->n_at > max)
-		json_object_set_new(row, "at_all", json_integer((json_int_t)r->n_at));
-	return row;
+	return json_pack("{s:s, s:s, s:i, s:o, s:o*}", "name", service->name, "protocol",
+	                 service->protocol == MODEL_UDP ? "udp" : "tcp", "port", service->port,
+	                 "at", at, "at_all",
+	                 r->n_at > max ? json_integer((json_int_t)r->n_at) : NULL);
 }
 
 /* The services in @p order until there is no room for all rows of the next one. */

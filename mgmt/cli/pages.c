@@ -107,15 +107,12 @@ static json_t *seen_json(const struct local_pages *p, uint64_t target)
 		return json_pack("{s:s}", "state", "unknown");
 	health_word w = health_read(p->pages.health, page_index);
 	const char *state = health_state_text(health_state(w));
-	json_t *out = json_pack("{s:s, s:s, s:o, s:b, s:b, s:b, s:b}", "state",
-	                        p->pages.health_fresh ? state : "unknown", "reason",
-	                        health_reason_text(health_reason(w)), "since",
-	                        time_to_json(health_since_s(w) * 1000), "in_doubt",
-	                        health_in_doubt(w), "inconclusive", health_inconclusive(w),
-	                        "restored", health_restored(w), "damped", health_damped(w));
-	if (!p->pages.health_fresh)
-		json_object_set_new(out, "last", json_string(state));
-	return out;
+	return json_pack("{s:s, s:s, s:o, s:b, s:b, s:b, s:b, s:s*}", "state",
+	                 p->pages.health_fresh ? state : "unknown", "reason",
+	                 health_reason_text(health_reason(w)), "since",
+	                 time_to_json(health_since_s(w) * 1000), "in_doubt", health_in_doubt(w),
+	                 "inconclusive", health_inconclusive(w), "restored", health_restored(w),
+	                 "damped", health_damped(w), "last", p->pages.health_fresh ? NULL : state);
 }
 
 static void list_page_backends(const struct local_pages *p, json_t *list)

@@ -50,9 +50,10 @@ json_t *override_to_json(const struct overrides *all, const struct override *o, 
 
 	override_etag(o, etag);
 	etag[strlen(etag) - 1] = '\0';
-	json_t *object = json_pack(
+	bool is_drill = o->kind == MODEL_OVERRIDE_DRILL;
+	return json_pack(
 	        "{s:s, s:s, s:s, s:o, s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, "
-	        "s:s, s:s}",
+	        "s:s, s:s, s:o*, s:s*, s:s*}",
 	        "id", o->id, "etag", etag + 1, "do", override_kind_text(o->kind), "target",
 	        target_to_json(o), "generation", (json_int_t)o->generation, "state",
 	        overrides_state(all, o, now_ms), "level_ppm",
@@ -62,16 +63,10 @@ json_t *override_to_json(const struct overrides *all, const struct override *o, 
 	        time_to_json(o->until_ms), "returned",
 	        time_to_json(o->ended ? o->until_ms : override_done_ms(o)), "over_ms",
 	        (json_int_t)o->over_ms, "author", json_text(o->author), "reason",
-	        json_text(o->reason), "node", o->node, "principal", o->principal);
-
-	if (o->is_step)
-		json_object_set_new(object, "to_ppm", json_integer(o->to_ppm));
-	if (*o->operation)
-		json_object_set_new(object, "operation", json_string(o->operation));
-	if (o->kind == MODEL_OVERRIDE_DRILL)
-		json_object_set_new(object, "clients",
-		                    json_string(prefix_text(&o->clients, clients)));
-	return object;
+	        json_text(o->reason), "node", o->node, "principal", o->principal, "to_ppm",
+	        o->is_step ? json_integer(o->to_ppm) : NULL, "operation",
+	        *o->operation ? o->operation : NULL, "clients",
+	        is_drill ? prefix_text(&o->clients, clients) : NULL);
 }
 
 json_t *errors_to_json(const struct model_errors *errors)
@@ -96,16 +91,13 @@ json_t *guards_to_json(const struct guard_result *guards)
 	for (size_t i = 0; i < guards->n_verdicts; i++) {
 		const struct guard_verdict *v = &guards->verdicts[i];
 
-		json_t *one =
-		        json_pack("{s:s, s:b, s:s, s:s}", "guard", v->guard, "ok", v->ok, "state",
-		                  v->unknown ? "unknown"
-		                  : v->ok    ? "ok"
-		                             : "refused",
-		                  "detail", v->detail);
-
-		if (v->wait_s)
-			json_object_set_new(one, "wait_s", json_integer(v->wait_s));
-		json_array_append_new(list, one);
+		json_array_append_new(list, json_pack("{s:s, s:b, s:s, s:s, s:o*}", "guard",
+		                                      v->guard, "ok", v->ok, "state",
+		                                      v->unknown ? "unknown"
+		                                      : v->ok    ? "ok"
+		                                                 : "refused",
+		                                      "detail", v->detail, "wait_s",
+		                                      v->wait_s ? json_integer(v->wait_s) : NULL));
 	}
 	return list;
 }
@@ -120,23 +112,19 @@ static json_t *receivers_to_json(const struct guard_result *guards, enum model_t
 		json_t *one = json_pack("{s:s, s:I, s:I}", override_target_text(kind), r->name,
 		                        "weight_ppm_before", (json_int_t)r->before_ppm,
 		                        "weight_ppm_after", (json_int_t)r->after_ppm);
+		bool known = r->known && r->capacity_bits;
+		uint64_t load = known ? r->after_bits * MODEL_PPM_ALL / r->capacity_bits : 0;
 
-		if (has_load) {
-			bool known = r->known && r->capacity_bits;
-
-			json_object_set_new(one, "bits_per_s",
-			                    json_number_or_null(r->known, r->before_bits));
-			json_object_set_new(one, "bits_per_s_after",
-			                    json_number_or_null(r->known, r->after_bits));
-			json_object_set_new(
-			        one, "capacity_bits_per_s",
-			        json_number_or_null(r->capacity_bits, r->capacity_bits));
-			json_object_set_new(
-			        one, "load_ppm_after",
-			        json_number_or_null(known, known ? r->after_bits * MODEL_PPM_ALL /
-			                                                   r->capacity_bits
-			                                         : 0));
-		}
+		if (has_load)
+			json_object_update_new(
+			        one,
+			        json_pack("{s:o, s:o, s:o, s:o}", "bits_per_s",
+			                  json_number_or_null(r->known, r->before_bits),
+			                  "bits_per_s_after",
+			                  json_number_or_null(r->known, r->after_bits),
+			                  "capacity_bits_per_s",
+			                  json_number_or_null(r->capacity_bits, r->capacity_bits),
+			                  "load_ppm_after", json_number_or_null(known, load)));
 		json_array_append_new(list, one);
 	}
 	return list;
@@ -168,28 +156,22 @@ json_t *command_to_json(const struct intent *in, const struct command *c,
 		json_array_append_new(notes, json_string(result->note));
 	if (note)
 		json_array_append_new(notes, json_string(note));
-	json_t *answer =
-	        json_pack("{s:o, s:o, s:o, s:s?, s:o}", "override",
-	                  override_to_json(intent_overrides(in), &result->override, now_ms),
-	                  "receivers", receivers_to_json(&result->guards, result->override.target),
-	                  "guards", guards_to_json(&result->guards), "undo",
-	                  *result->undo ? result->undo : NULL, "notes", notes);
-	if (c->dry_run)
-		json_object_set_new(answer, "dry_run", json_true());
-	return answer;
+	return json_pack("{s:o, s:o, s:o, s:s?, s:o, s:o*}", "override",
+	                 override_to_json(intent_overrides(in), &result->override, now_ms),
+	                 "receivers", receivers_to_json(&result->guards, result->override.target),
+	                 "guards", guards_to_json(&result->guards), "undo",
+	                 *result->undo ? result->undo : NULL, "notes", notes, "dry_run",
+	                 c->dry_run ? json_true() : NULL);
 }
 
 json_t *node_to_json(const char *node, const char *unwritten_reason, bool in_force, json_t *behind)
 {
-	json_t *state = json_pack("{s:s, s:s, s:o}", "node", node, "state",
-	                          *unwritten_reason ? "not_written"
-	                          : in_force        ? "in_force"
-	                                            : "written",
-	                          "processes", behind);
-
-	if (*unwritten_reason)
-		json_object_set_new(state, "detail", json_string(unwritten_reason));
-	return state;
+	return json_pack("{s:s, s:s, s:o, s:o*}", "node", node, "state",
+	                 *unwritten_reason ? "not_written"
+	                 : in_force        ? "in_force"
+	                                   : "written",
+	                 "processes", behind, "detail",
+	                 *unwritten_reason ? json_text(unwritten_reason) : NULL);
 }
 
 void nodes_add_json(json_t *answer, uint64_t document, bool complete, json_t *nodes)
