@@ -6,7 +6,7 @@
  *
  * A row: {service, site, pool, backup, class: "own"|"backup"|"limited", backup_slots, refused_slots,
  * ready: true|false|null, detail}. `ready` is null where nothing is proven; detail says why a backup
- * is not ready, or not known to be (mgmt/api/backup_cause.h). Replies leave the other site with this site's VIP as their
+ * is not ready, or not known to be (with what is known of its backends). Replies leave the other site with this site's VIP as their
  * source: no probe shows whether its filters permit that for every client.
  *
  * Implemented in mgmt/api/backup_status.c; any thread, no lock.
@@ -19,12 +19,20 @@
 #include <stddef.h>
 
 #include "base/checked.h"
-#include "mgmt/api/backup_cause.h"
 
+struct effect;
+struct health_page;
 struct model;
 struct model_at;
 struct model_service;
 struct model_table;
+
+/** What this node sees now. */
+struct backup_evidence {
+	const struct model *m;
+	const struct effect *effect;      /**< NULL: not there, or old */
+	const struct health_page *health; /**< likewise */
+};
 
 /** Backups of one site, added up over the nodes there that were reached. */
 struct backup_sum {

@@ -7,14 +7,189 @@
  * Pages count in whole numbers; the names in the table below are given in seconds here.
  */
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/look.h"
-#include "mgmt/api/metrics_internal.h"
+#include "mgmt/api/operations.h"
+#include "mgmt/json/announcement.h"
+#include "weir/proof.h"
 #include "weir/stats.h"
+
+/* Write the lines before a family's first value; @p type is "gauge", "counter" or "histogram". */
+static void put_head(FILE *out, const char *name, const char *type, const char *help)
+{
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* --- operations --- */
+
+/* A value of each that is not over, by @p put; nothing where all are. Bounded by OPERATIONS_MAX. */
+static void put_family(FILE *out, struct core *core, const char *name, const char *help,
+                       void (*put)(FILE *out, const struct operation *op))
+{
+	const struct operations_item *item;
+	bool has_head = false;
+
+	for (size_t i = 0; (item = operations_at(core, i)); i++) {
+		const struct operation *op = &item->op;
+
+		if (operation_is_over(op))
+			continue;
+		if (!has_head)
+			put_head(out, name, "gauge", help);
+		has_head = true;
+		fprintf(out, "%s{operation=\"%s\",site=\"%s\"", name, op->id, op->targets[0].site);
+		put(out, op);
+	}
+}
+
+static void put_state(FILE *out, const struct operation *op)
+{
+	fprintf(out, ",state=\"%s\"} 1\n", operation_state_text(op->state));
+}
+
+static void put_level(FILE *out, const struct operation *op)
+{
+	fprintf(out, "} %.6f\n", op->level_ppm / 1e6);
+}
+
+static void put_operations(FILE *out, struct core *core)
+{
+	core_lock(core);
+	put_family(out, core, "weir_operation_state",
+	           "1: the state of an operation that is not over.", put_state);
+	put_family(out, core, "weir_operation_level_ratio",
+	           "The part of the site's clients that an operation sends elsewhere.", put_level);
+	core_unlock(core);
+}
+
+/* --- what this node announces --- */
+
+/*
+ * Metrics of announcements: of the routing daemon's sessions, and of the first ADDRESSES_MAX
+ * addresses. The others are counted, and so are all by what is intended (weir_announce_addresses,
+ * on the page of weir-announce). A value that is not known is absent: 0 would be a statement.
+ */
+
+#define ADDRESSES_MAX 256u /* with metrics of their own */
+
+/* A label's value: names of neighbours come from the routing daemon. */
+static void put_label(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			fputc('\\', out);
+		fputc(c < ' ' || c >= 0x7f ? '?' : c, out);
+	}
+}
+
+static void put_labels(FILE *out, const char *name, const struct announcement *it)
+{
+	char text[ADDR_TEXT_MAX];
+
+	fprintf(out, "%s{vip=\"%s\",address=\"%s\"", name, it->vip ? it->vip : "",
+	        addr_text(&it->address, text));
+}
+
+static size_t count_shown(const struct announcements *a)
+{
+	return a->n < ADDRESSES_MAX ? a->n : ADDRESSES_MAX;
+}
+
+/* A line for each state that an address may have; the one that it has is 1. */
+static void put_intended(FILE *out, const struct announcements *a)
+{
+	static const char *const states[] = { "normal", "shutdown", "none", "unknown" };
+
+	put_head(out, "weir_announcement_state", "gauge",
+	         "Where weir-announce puts the address: 1 for the state that it has.");
+	for (size_t i = 0; i < count_shown(a); i++)
+		for (size_t k = 0; k < sizeof(states) / sizeof(states[0]); k++) {
+			put_labels(out, "weir_announcement_state", &a->items[i]);
+			fprintf(out, ",state=\"%s\"} %d\n", states[k],
+			        !strcmp(states[k], announcement_intended(&a->items[i])));
+		}
+	put_head(out, "weir_announcement_reason", "gauge",
+	         "1: why the address is announced, or is not.");
+	for (size_t i = 0; i < count_shown(a); i++) {
+		put_labels(out, "weir_announcement_reason", &a->items[i]);
+		fprintf(out, ",reason=\"%s\"} 1\n", announcement_reason(&a->items[i]));
+	}
+}
+
+/* What is proved or exported, where that is known. */
+static void put_fact(FILE *out, const struct announcement *it, const char *name, uint8_t fact)
+{
+	if (fact == PROOF_UNKNOWN)
+		return;
+	put_labels(out, name, it);
+	fprintf(out, "} %d\n", fact == PROOF_YES);
+}
+
+static void put_facts(FILE *out, const struct announcements *a)
+{
+	put_head(out, "weir_announcement_proved", "gauge",
+	         "1: all that an announcement needs is proved; absent: not known.");
+	for (size_t i = 0; i < count_shown(a); i++)
+		put_fact(out, &a->items[i], "weir_announcement_proved",
+		         announcement_proved(&a->items[i]));
+	put_head(out, "weir_announcement_exported", "gauge",
+	         "1: a neighbour of the routing daemon gets the address; absent: not known.");
+	for (size_t i = 0; i < count_shown(a); i++)
+		put_fact(out, &a->items[i], "weir_announcement_exported",
+		         announcement_exported(a, &a->items[i]));
+	put_head(out, "weir_announcement_held_seconds", "gauge",
+	         "What is left of the hold-down after a failure.");
+	for (size_t i = 0; i < count_shown(a); i++) {
+		if (!a->items[i].shown)
+			continue;
+		put_labels(out, "weir_announcement_held_seconds", &a->items[i]);
+		fprintf(out, "} %.3f\n", (double)a->items[i].shown->held_ms / 1e3);
+	}
+	put_head(
+	        out, "weir_announcements_left_out", "gauge",
+	        "Announced addresses without metrics of their own: there are more than the limit.");
+	fprintf(out, "weir_announcements_left_out %zu\n", a->n - count_shown(a));
+}
+
+static void put_sessions(FILE *out, const struct announcements *a)
+{
+	bool answers = !strcmp(a->node.daemon_state, "answers");
+
+	put_head(out, "weir_announce_daemon_answers", "gauge",
+	         "1: the routing daemon answers weir-announce, and is understood.");
+	fprintf(out, "weir_announce_daemon_answers %d\n", answers);
+	put_head(out, "weir_announce_session_up", "gauge",
+	         "1: the routing daemon's BGP session with the neighbour is established.");
+	for (uint32_t i = 0; answers && i < a->node.n_neighbours; i++) {
+		fputs("weir_announce_session_up{neighbour=\"", out);
+		put_label(out, a->neighbours[i].name);
+		fprintf(out, "\"} %d\n", a->neighbours[i].established != 0);
+	}
+}
+
+static void put_announced(FILE *out, const struct look *l)
+{
+	struct announcements a;
+
+	if (!announcements_apply(l->m))
+		return;
+	if (!announcements_read(l->core->dirs.run, l->m, clock_mono_ms(), &a)) {
+		put_intended(out, &a);
+		put_facts(out, &a);
+		put_sessions(out, &a);
+	}
+	announcements_fini(&a);
+}
+
+/* --- the processes and their pages, backends --- */
 
 #define BACKENDS_MAX 1024u /* with metrics of their own, as weir-dataplane has it */
 #define FAMILY_MAX   64u
@@ -121,25 +296,25 @@ static void put_rows(FILE *out, const struct metric_row *rows, size_t n)
 		const struct metric_row *r = &rows[i];
 
 		if (i == 0 || strcmp(rows[i - 1].family, r->family))
-			metrics_put_head(out, r->family,
-			                 r->histogram                      ? "histogram"
-			                 : r->entry->kind == STATS_COUNTER ? "counter"
-			                                                   : "gauge",
-			                 r->entry->help);
+			put_head(out, r->family,
+			         r->histogram                      ? "histogram"
+			         : r->entry->kind == STATS_COUNTER ? "counter"
+			                                           : "gauge",
+			         r->entry->help);
 		put_row(out, r);
 	}
 }
 
 static void put_processes(FILE *out, const struct look *l)
 {
-	metrics_put_head(out, "weir_process_up", "gauge",
-	                 "1: the process exists and has shown a sign of life lately.");
+	put_head(out, "weir_process_up", "gauge",
+	         "1: the process exists and has shown a sign of life lately.");
 	for (int p = 0; p < OBSERVE_COUNT; p++)
 		if (observe_is_shown((enum observe_process)p, &l->processes[p]))
 			fprintf(out, "weir_process_up{process=\"%s\"} %d\n",
 			        observe_name((enum observe_process)p), l->processes[p].running);
-	metrics_put_head(out, "weir_process_age_seconds", "gauge",
-	                 "Time since the process's last sign of life.");
+	put_head(out, "weir_process_age_seconds", "gauge",
+	         "Time since the process's last sign of life.");
 	for (int p = 0; p < OBSERVE_COUNT; p++)
 		if (l->processes[p].present)
 			fprintf(out, "weir_process_age_seconds{process=\"%s\"} %.3f\n",
@@ -197,7 +372,7 @@ static void put_backend_metrics(FILE *out, const struct look *l)
 	for (int effect = 1; effect >= 0; effect--) {
 		size_t left = BACKENDS_MAX, left_out = 0;
 
-		metrics_put_head(
+		put_head(
 		        out, effect ? "weir_backend_state" : "weir_backend_check_state", "gauge",
 		        effect ? "What is in force for the backend: 1 for the state that it has."
 		               : "The verdict of the backend's check: 1 for the state that it has.");
@@ -213,9 +388,8 @@ static void put_backend_metrics(FILE *out, const struct look *l)
 		}
 		if (effect)
 			continue;
-		metrics_put_head(
-		        out, "weir_backends_left_out", "gauge",
-		        "Backends without metrics of their own: there are more than the limit.");
+		put_head(out, "weir_backends_left_out", "gauge",
+		         "Backends without metrics of their own: there are more than the limit.");
 		fprintf(out, "weir_backends_left_out %zu\n", left_out);
 	}
 }
@@ -263,8 +437,8 @@ void handle_metrics(struct core *core, struct http_request *r, struct http_reply
 		put_processes(out, l);
 		if (l->m)
 			put_backend_metrics(out, l);
-		metrics_put_announced(out, l);
-		metrics_put_operations(out, core);
+		put_announced(out, l);
+		put_operations(out, core);
 	}
 	if (out)
 		fclose(out);

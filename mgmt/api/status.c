@@ -5,6 +5,11 @@
  */
 #include "mgmt/api/status.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/api/to_json.h"
+
 int status_index(struct status *s)
 {
 	const struct look *l = &s->look;
@@ -61,4 +66,122 @@ void status_note_cut(struct status *s, const char *name, const uint8_t *ranks, s
 	json_object_set_new(s->lists, name,
 	                    json_pack("{s:I, s:I, s:I}", "all", (json_int_t)n, "standing_out",
 	                              (json_int_t)n_odd, "shown", (json_int_t)shown));
+}
+
+/* --- intent --- */
+
+/*
+ * What people requested of a target, and which targets the filter lets through. Several overrides
+ * of one target are shown as one intent: the strongest kind, and the highest level of those that
+ * lower it.
+ */
+
+static bool is_live(const struct look *l, const struct override *o)
+{
+	return strcmp(overrides_state(&l->overrides, o, l->now_ms), "done") != 0;
+}
+
+bool status_has_intent(const struct status *s, enum model_target_kind kind, const char *pool,
+                       const char *name)
+{
+	const struct override *const *list;
+	size_t n = override_index_find(&s->requested, kind, pool, name, &list);
+
+	for (size_t i = 0; i < n; i++)
+		if (is_live(&s->look, list[i]))
+			return true;
+	return false;
+}
+
+json_t *status_intent(const struct status *s, enum model_target_kind kind, const char *pool,
+                      const char *name, uint32_t weight)
+{
+	const struct look *l = &s->look;
+	const struct override *const *list;
+	size_t n = override_index_find(&s->requested, kind, pool, name, &list);
+	const char *state = "serve"; /* "disable" weighs most */
+	json_t *ids = json_array();
+	uint32_t level = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct override *o = list[i];
+
+		if (!is_live(l, o))
+			continue;
+		json_array_append_new(ids, json_string(o->id));
+		if (o->from_ms > l->now_ms || *o->service || o->kind == MODEL_OVERRIDE_DRILL)
+			continue; /* scheduled, or of one service or some clients alone */
+		if (strcmp(state, "disable") &&
+		    (o->kind != MODEL_OVERRIDE_FORCE_UP || !strcmp(state, "serve")))
+			state = override_kind_text(o->kind);
+		uint32_t own = overrides_level_shown(&l->overrides, o, l->now_ms);
+		if (o->kind != MODEL_OVERRIDE_FORCE_UP && own > level)
+			level = own;
+	}
+	return json_pack("{s:s, s:I, s:I, s:o}", "state", state, "level_ppm", (json_int_t)level,
+	                 "weight", (json_int_t)weight, "overrides", ids);
+}
+
+/* Whether a drain or a disabling of the backend is in force. */
+static bool is_drained(const struct status *s, const char *pool, const char *backend)
+{
+	const struct override *const *list;
+	size_t n = override_index_find(&s->requested, MODEL_TARGET_BACKEND, pool, backend, &list);
+
+	for (size_t i = 0; i < n; i++)
+		if ((list[i]->kind == MODEL_OVERRIDE_DRAIN ||
+		     list[i]->kind == MODEL_OVERRIDE_DISABLE) &&
+		    list[i]->from_ms <= s->look.now_ms &&
+		    !override_is_done(list[i], s->look.now_ms))
+			return true;
+	return false;
+}
+
+bool status_all_drained(const struct status *s, const struct model_pool *pool)
+{
+	size_t n = 0;
+
+	while (n < pool->n_backends && is_drained(s, pool->name, pool->backends[n].name))
+		n++;
+	return pool->n_backends && n == pool->n_backends;
+}
+
+/* One that is over but held needs a person. */
+static enum status_rank rank_override(const struct look *l, const struct override *o)
+{
+	const char *state = overrides_state(&l->overrides, o, l->now_ms);
+
+	return strcmp(state, "expired_held") ? STATUS_NORMAL : STATUS_ODD;
+}
+
+json_t *status_overrides(struct status *s)
+{
+	const struct look *l = &s->look;
+	size_t all = l->overrides.n_items, n = 0;
+	const struct override **live = calloc(all + 1, sizeof(*live));
+	size_t *order = calloc(all + 1, sizeof(*order));
+	uint8_t *ranks = calloc(all + 1, sizeof(*ranks));
+	json_t *list = live && order && ranks ? json_array() : NULL;
+
+	for (size_t i = 0; list && i < all; i++) {
+		if (!is_live(l, &l->overrides.items[i]))
+			continue;
+		live[n] = &l->overrides.items[i];
+		ranks[n++] = (uint8_t)rank_override(l, &l->overrides.items[i]);
+	}
+	size_t n_shown = list ? status_order(ranks, n, status_limit(s, n), order) : 0;
+	for (size_t i = 0; i < n_shown; i++)
+		json_array_append_new(list,
+		                      override_to_json(&l->overrides, live[order[i]], l->now_ms));
+	if (list)
+		status_note_cut(s, "overrides", ranks, n, n_shown);
+	free(live);
+	free(order);
+	free(ranks);
+	return list;
+}
+
+bool status_at_site(const struct status *s, const struct model_site *site)
+{
+	return !s->filter.site || !strcmp(s->filter.site, site->name);
 }

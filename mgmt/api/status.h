@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files share that make a status (handle_status.c, status.c, status_intent.c, status_pools.c,
+ * What the files share that make a status (handle_status.c, status.c, status_pools.c,
  * status_services.c). All is called by the thread that makes the status.
  *
  * With ten thousand backends most of a status is not shown: a list is ranked first, whole, and only what the limit
@@ -56,8 +56,6 @@ uint64_t status_limit(const struct status *s, size_t n);
 /* Note in `lists` that of @p n rows in list @p name only @p shown are in the answer, if it is so. */
 void status_note_cut(struct status *s, const char *name, const uint8_t *ranks, size_t n,
                      size_t shown);
-
-/* --- status_intent.c --- */
 
 /* Intent as JSON; the state is "serve" or an override's kind. */
 json_t *status_intent(const struct status *s, enum model_target_kind kind, const char *pool,

@@ -6,6 +6,8 @@
 #ifndef WEIR_MGMT_CLI_API_H
 #define WEIR_MGMT_CLI_API_H
 
+#include <stdio.h>
+
 #include "base/checked.h"
 #include "mgmt/cli/cli.h"
 #include "weir/json.h"
@@ -62,6 +64,8 @@ int api_refusal_with(const struct api_reply *reply, const char *anyway);
  */
 MUST_CHECK int api_query(const struct cli *cli, const struct api_request *request,
                          struct api_reply *reply);
+/* Print the settings of others that a file would undo, as an answer lists them; nothing where there are none. */
+void old_file_print(FILE *to, const json_t *body);
 /* The exit status that an answer means. */
 int api_status(const struct api_reply *reply);
 /*

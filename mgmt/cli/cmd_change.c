@@ -14,7 +14,6 @@
 
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/body.h"
-#include "mgmt/cli/old_file.h"
 #include "mgmt/cli/upload.h"
 #include "mgmt/json/row.h"
 #include "mgmt/store/gather.h"

@@ -5,12 +5,14 @@
  * in the kernel while weir-dns restarts. Children outlive it; the next supervisor finds them.
  */
 #include <errno.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +20,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/owner.h"
 #include "mgmt/cli/cli.h"
 #include "mgmt/cli/run_internal.h"
 #include "mgmt/store/when.h"
@@ -40,6 +43,54 @@
 static const int stop_order[CHILD_COUNT] = { CHILD_MGMT, CHILD_ANNOUNCE, CHILD_HEALTH,
 	                                     CHILD_DATAPLANE, CHILD_DNS };
 #define STOP_ANNOUNCE 1 /* the index of CHILD_ANNOUNCE */
+
+/* --- the directories, made before any process is started --- */
+
+/* weir-mgmt's directories, made before another process can put something in their place. */
+static void make_private(const char *state)
+{
+	char path[PATH_MAX];
+
+	if (proc_path(state, PROC_STORE_DIR, path) == 0)
+		owner_give_directory(path, 0700, "mgmt");
+	if (proc_path(state, PROC_BLOBS_DIR, path) == 0)
+		owner_give_directory(path, 0700, "mgmt");
+	if (proc_path(state, PROC_CONFIG_DIR, path) == 0)
+		owner_give_directory(path, 0750, "mgmt");
+}
+
+/* Make a directory as packaging does: group weir may write, each user its own files. */
+static int make_directory(const char *path)
+{
+	const struct group *group = getgrnam("weir");
+
+	if (mkdir(path, 0755) != 0)
+		return errno == EEXIST ? 0 : -errno;
+	if (geteuid() == 0 && group &&
+	    (chown(path, (uid_t)-1, group->gr_gid) != 0 || chmod(path, 01775) != 0))
+		return -errno;
+	return 0;
+}
+
+/* Make the run and state directories, and those of weir-mgmt. @return CLI_OK or told */
+static int make_directories(const struct cli *cli)
+{
+	int err;
+
+	proc_join_group();
+	err = make_directory(cli->dirs.run);
+
+	if (!err)
+		err = make_directory(cli->dirs.state);
+	if (!err)
+		make_private(cli->dirs.state);
+	return err ? cli_fail(err == -EACCES ? CLI_DENIED : CLI_USAGE,
+	                      "%s or %s cannot be created: %s", cli->dirs.run, cli->dirs.state,
+	                      strerror(-err))
+	           : CLI_OK;
+}
+
+/* --- the children --- */
 
 static void fork_child(struct child *c);
 static int watch_child(struct child *c, pid_t pid, bool ours);
@@ -569,7 +620,7 @@ int cli_run(struct cli *cli, const struct cli_args *args)
 	proc_ignore_signals();
 	status = read_hang_time(args, &r.hang_ms);
 	if (status == CLI_OK)
-		status = run_make_directories(cli);
+		status = make_directories(cli);
 	if (status != CLI_OK)
 		return status;
 	err = find_bin(r.bin);

@@ -2,7 +2,7 @@
 /*
  * What the supervisor does with a process that hangs. The first rule that applies decides:
  *
- *   the supervisor was itself late           no process is blamed: all silence counts from now (run_life.c)
+ *   the supervisor was itself late           no process is blamed: all silence counts from now (run_watch.c)
  *   a job is announced, its time is not over wait for it
  *   DPDK's workers count rounds              it forwards: never kill it; degraded, a person decides
  *   another one was restarted, not yet back  wait: one restart at a time

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The supervisor's own state, which run.c and its parts share (run_child.c, run_dirs.c, run_find.c, run_hang.c,
+ * The supervisor's own state, which run.c and its parts share (run_child.c, run_find.c, run_hang.c,
  * run_keep.c, run_stop.c, run_successor.c); no other file includes it. One thread: the supervisor's.
  */
 #ifndef WEIR_MGMT_CLI_RUN_INTERNAL_H
@@ -108,9 +108,6 @@ void run_hang_forget(struct child *c);
  * these directories, whoever started it. @return 0: none
  */
 pid_t run_find(const struct run *r, const char *name);
-
-/* run_dirs.c: make the run and state directories, and those of weir-mgmt. @return CLI_OK or told */
-MUST_CHECK int run_make_directories(const struct cli *cli);
 
 /* run_child.c: note the running children, for the next supervisor. */
 void run_note_children(struct run *r);

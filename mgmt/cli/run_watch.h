@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How `weir run` sees that a process hangs: its signs of life (run_signs.c), what they mean
- * (run_life.c), and where its threads are (run_threads.c). Nothing here decides what is done
+ * How `weir run` sees that a process hangs: its signs of life and what they mean
+ * (run_watch.c), and where its threads are (run_threads.c). Nothing here decides what is done
  * about it: run_hang.c does. One thread: the supervisor's.
  */
 #ifndef WEIR_MGMT_CLI_RUN_WATCH_H

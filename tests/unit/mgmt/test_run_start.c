@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How `weir run` begins and ends (mgmt/cli/run.c, run_dirs.c): its options and directories, what a program is
+ * How `weir run` begins and ends (mgmt/cli/run.c): its options and directories, what a program is
  * started with, in which order it takes over, starts and stops. Its loop and other parts are the
  * test's; programs are scripts.
  */
@@ -168,14 +168,13 @@ static void directories_are_made_before_anything_runs(void **state)
 
 	(void)state;
 	snprintf(cli.dirs.state, sizeof(cli.dirs.state), "%s/new", place.root);
-	assert_int_equal(run_make_directories(&cli), CLI_OK);
+	assert_int_equal(make_directories(&cli), CLI_OK);
 	assert_true(mode_of(cli.dirs.run, "") && mode_of(cli.dirs.state, ""));
 	assert_int_equal(chmod(cli.dirs.run, 0711), 0);
-	assert_int_equal(run_make_directories(&cli),
-	                 CLI_OK); /* they are there: as their owner wants */
+	assert_int_equal(make_directories(&cli), CLI_OK); /* they are there: as their owner wants */
 	assert_int_equal(mode_of(cli.dirs.run, ""), 0711);
 	snprintf(cli.dirs.run, sizeof(cli.dirs.run), "%s/a/b", place.root);
-	assert_int_equal(run_make_directories(&cli), CLI_USAGE);
+	assert_int_equal(make_directories(&cli), CLI_USAGE);
 	snprintf(expected, sizeof(expected),
 	         "%s or %s cannot be created: No such file or directory\n", cli.dirs.run,
 	         cli.dirs.state);
@@ -183,7 +182,7 @@ static void directories_are_made_before_anything_runs(void **state)
 	told[0] = '\0';
 	snprintf(cli.dirs.run, sizeof(cli.dirs.run), "%s/run", place.root);
 	snprintf(cli.dirs.state, sizeof(cli.dirs.state), "%s/c/d", place.root);
-	assert_int_equal(run_make_directories(&cli), CLI_USAGE);
+	assert_int_equal(make_directories(&cli), CLI_USAGE);
 	assert_non_null(strstr(told, "/c/d cannot be created: No such file or directory"));
 }
 
