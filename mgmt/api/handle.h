@@ -60,8 +60,6 @@ struct peers_report;
 
 /** The status as JSON, given; not under the lock. */
 json_t *handle_status_json(struct core *core, const struct handle_filter *filter);
-/** The processes of a look as a JSON array, given. */
-json_t *handle_processes_json(const struct look *l);
 /**
  * What this node announces as JSON, given: all, or what belongs to @p vip; with a limit that many
  * addresses at most. NULL: it has no routing daemon, or memory is short.

@@ -13,6 +13,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/look.h"
 #include "mgmt/api/to_json.h"
+#include "mgmt/json/observed.h"
 
 #define EVENTS_WAIT_MAX 30000u /* ms: below the idle timeout of usual proxies */
 #define LOOK_EVERY_MS   250u   /* whether the client is still there */
@@ -44,7 +45,7 @@ void handle_processes(struct core *core, struct http_request *r, struct http_rep
 	if (!l || look_init(core, l))
 		http_problem(reply, 503, "busy", "out of memory");
 	else
-		handle_list(handle_processes_json(l), limit, reply);
+		handle_list(observed_processes_json(l->processes, true), limit, reply);
 	if (l)
 		look_fini(l);
 	free(l);
@@ -63,45 +64,6 @@ void handle_peers(struct core *core, struct http_request *r, struct http_reply *
 	core_unlock(core);
 }
 
-static void add_backend_items(const struct look *l, json_t *items)
-{
-	const struct model *m = l->m;
-	char text[ADDR_TEXT_MAX];
-
-	for (size_t i = 0; i < m->n_pools; i++)
-		for (size_t k = 0; k < m->pools[i].n_backends; k++) {
-			const struct model_backend *b = &m->pools[i].backends[k];
-			uint64_t target = health_target_backend(m->pools[i].name, b->id);
-			char id[20];
-
-			snprintf(id, sizeof(id), "%016" PRIx64, target);
-			json_array_append_new(
-			        items, json_pack("{s:s, s:s, s:s, s:s, s:o}", "target", id, "pool",
-			                         m->pools[i].name, "backend", b->name, "address",
-			                         addr_text(&b->address, text), "observation",
-			                         look_observation(l, target)));
-		}
-}
-
-static void add_service_items(const struct look *l, json_t *items)
-{
-	const struct model *m = l->m;
-
-	for (size_t i = 0; i < m->n_services; i++)
-		for (size_t k = 0; k < 2 * m->services[i].n_at; k++) {
-			const char *site = m->services[i].at[k / 2].site->name;
-			uint64_t target = health_target_service(m->services[i].name, site, k % 2);
-			char id[20];
-
-			snprintf(id, sizeof(id), "%016" PRIx64, target);
-			json_array_append_new(
-			        items, json_pack("{s:s, s:s, s:s, s:s, s:o}", "target", id,
-			                         "service", m->services[i].name, "site", site,
-			                         "family", k % 2 ? "ipv4" : "ipv6", "observation",
-			                         look_observation(l, target)));
-		}
-}
-
 void handle_health(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	uint64_t limit;
@@ -109,12 +71,9 @@ void handle_health(struct core *core, struct http_request *r, struct http_reply 
 	if (!handle_limit(r, &limit, reply))
 		return;
 	struct look *l = calloc(1, sizeof(*l));
-	json_t *items = json_array();
 	bool failed = !l || look_init(core, l);
-	if (!failed && l->m) {
-		add_backend_items(l, items);
-		add_service_items(l, items);
-	}
+	json_t *items =
+	        !failed && l->m ? observed_targets_json(l->m, &l->pages, true) : json_array();
 	if (l)
 		look_fini(l);
 	free(l);

@@ -13,7 +13,7 @@
 #include "mgmt/api/status.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/too_big.h"
-#include "mgmt/json/judged.h"
+#include "mgmt/json/observed.h"
 #include "weir/json.h"
 
 /* A site is observed through the targets of its services: up if one is up, down if all are down;
@@ -58,32 +58,6 @@ static json_t *sites_status(struct status *s)
 	for (size_t i = 0; i < s->look.m->n_sites; i++)
 		if (status_at_site(s, &s->look.m->sites[i]))
 			json_array_append_new(list, site_status(s, &s->look.m->sites[i]));
-	return list;
-}
-
-json_t *handle_processes_json(const struct look *l)
-{
-	json_t *list = json_array();
-
-	for (int p = 0; p < OBSERVE_COUNT; p++) {
-		const struct gather_process s = l->processes[p];
-
-		if (!observe_is_shown((enum observe_process)p, &s))
-			continue;
-		const char *driver = s.dpdk ? "dpdk" : "xdp";
-
-		json_array_append_new(
-		        list,
-		        json_pack("{s:s, s:s, s:o, s:o, s:b, s:s*}", "process",
-		                  observe_name((enum observe_process)p), "state",
-		                  !s.present  ? "absent"
-		                  : s.running ? "running"
-		                              : "silent",
-		                  "age_ms", json_number_or_null(s.present, s.age_ms), "document",
-		                  json_number_or_null(s.document && s.running, s.document),
-		                  "refused", s.refused, "driver",
-		                  s.has_ports && s.running ? driver : NULL));
-	}
 	return list;
 }
 
@@ -251,7 +225,7 @@ static bool add_parts(struct status *s, json_t *status)
 	json_object_set_new(status, "time", time_to_json(s->look.now_ms));
 	if (!add_intent(s, status) || (s->look.m && !add_model(s, status)))
 		return false;
-	json_object_set_new(status, "processes", handle_processes_json(&s->look));
+	json_object_set_new(status, "processes", observed_processes_json(s->look.processes, true));
 	json_object_set_new(status, "peers",
 	                    handle_peers_json(s->look.peer_reports, s->look.n_peer_reports));
 	add_announcements(s, status);

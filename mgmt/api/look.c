@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
 
 int look_init(struct core *core, struct look *l)
@@ -60,38 +59,4 @@ void look_fini(struct look *l)
 const struct peers_report *look_peer(const struct look *l, const char *node)
 {
 	return peers_find(l->peer_reports, l->n_peer_reports, node);
-}
-
-static health_word find_health_word(const struct look *l, uint64_t target, bool *found)
-{
-	int page_index = l->pages.health ? health_find_index(l->pages.health, target) : -1;
-
-	*found = page_index >= 0;
-	return page_index >= 0 ? health_read(l->pages.health, page_index) : 0;
-}
-
-const char *look_state(const struct look *l, uint64_t target)
-{
-	bool found;
-	health_word word = find_health_word(l, target, &found);
-
-	return found && l->pages.health_fresh ? health_state_text(health_state(word)) : "unknown";
-}
-
-json_t *look_observation(const struct look *l, uint64_t target)
-{
-	bool found;
-	health_word word = find_health_word(l, target, &found);
-
-	if (!found)
-		return json_pack("{s:s, s:n, s:n}", "state", "unknown", "since", "age_ms");
-	const char *last = health_state_text(health_state(word));
-	return json_pack(
-	        "{s:s, s:b, s:b, s:b, s:b, s:s, s:o, s:I, s:s*}", "state", look_state(l, target),
-	        "in_doubt", health_in_doubt(word), "inconclusive", health_inconclusive(word),
-	        "restored", health_restored(word), "damped", health_damped(word), "reason",
-	        health_reason_text(health_reason(word)), "since",
-	        health_since_s(word) ? time_to_json(health_since_s(word) * 1000) : json_null(),
-	        "age_ms", (json_int_t)l->pages.health_age_ms, "last",
-	        l->pages.health_fresh ? NULL : last);
 }

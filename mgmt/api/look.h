@@ -51,9 +51,5 @@ void look_fini(struct look *l);
 
 /** What the peer @p node reported last; NULL: it is not known as a peer. */
 const struct peers_report *look_peer(const struct look *l, const char *node);
-/** What was seen of a target, as JSON, given. */
-json_t *look_observation(const struct look *l, uint64_t target);
-/** Its state alone: "up", "down", or "unknown" also where the last is old. */
-const char *look_state(const struct look *l, uint64_t target);
 
 #endif

@@ -17,6 +17,7 @@
 #include "mgmt/api/look.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/json/announcement.h"
+#include "mgmt/json/observed.h"
 #include "weir/proof.h"
 #include "weir/stats.h"
 
@@ -361,7 +362,8 @@ static void put_check_metrics(FILE *out, const struct look *l, const struct mode
 
 	for (size_t i = 0; i < pool->n_backends && i < max; i++)
 		put_states(out, "weir_backend_check_state", pool, &pool->backends[i], states, 3,
-		           look_state(l, health_target_backend(pool->name, pool->backends[i].id)));
+		           observed_state(&l->pages,
+		                          health_target_backend(pool->name, pool->backends[i].id)));
 }
 
 /* The backends of the own site, as far as there is room; what is left out is counted. */

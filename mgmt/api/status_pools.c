@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "mgmt/api/status.h"
+#include "mgmt/json/observed.h"
 #include "mgmt/api/too_big.h"
 
 /* What is in force for a pool: its rows of the tables, read once. */
@@ -122,7 +123,8 @@ static json_t *backend_status(const struct status *s, const struct model_pool *p
 	                 addr_text(&b->address, text), "port", b->port, "id", id, "intent",
 	                 status_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name, b->weight),
 	                 "observation",
-	                 look_observation(&s->look, health_target_backend(pool->name, b->id)),
+	                 observed_target_json(&s->look.pages,
+	                                      health_target_backend(pool->name, b->id), true),
 	                 "effect", backend_effect(s, pool, f, e));
 }
 
@@ -134,7 +136,8 @@ static enum status_rank rank_backend(const struct status *s, const struct model_
                                      const struct model_backend *b, const struct effect_backend *e,
                                      struct pool_counts *t)
 {
-	const char *observed = look_state(&s->look, health_target_backend(pool->name, b->id)),
+	const char *observed =
+	                   observed_state(&s->look.pages, health_target_backend(pool->name, b->id)),
 	           *force = force_state(s, pool, e);
 	bool overridden = status_has_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name);
 	bool up = !strcmp(observed, "up"), serving = !strcmp(force, "serving");

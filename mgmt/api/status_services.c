@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mgmt/api/status.h"
+#include "mgmt/json/observed.h"
 
 /* A service of which the filter leaves something. */
 struct ranked_service {
@@ -35,10 +36,11 @@ static json_t *at_status(const struct status *s, const struct model_service *ser
 
 		json_array_append_new(addresses,
 		                      json_string(addr_text(&at->vip->addresses[i], text)));
-		json_object_set_new(
-		        observed, ip4 ? "ipv4" : "ipv6",
-		        look_observation(
-		                l, health_target_service(service->name, at->site->name, ip4)));
+		json_object_set_new(observed, ip4 ? "ipv4" : "ipv6",
+		                    observed_target_json(&l->pages,
+		                                         health_target_service(service->name,
+		                                                               at->site->name, ip4),
+		                                         true));
 	}
 	json_t *backup = at->backup ? backup_status_of(&evidence, &s->tables, service, at) : NULL;
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o*}", "site", at->site->name, "vip",
@@ -60,8 +62,9 @@ static bool is_down(const struct look *l, const struct model_service *service,
                     const struct model_at *at)
 {
 	for (size_t i = 0; i < at->vip->n_addresses; i++)
-		if (!strcmp(look_state(l, health_target_service(service->name, at->site->name,
-		                                                addr_is4(&at->vip->addresses[i]))),
+		if (!strcmp(observed_state(&l->pages,
+		                           health_target_service(service->name, at->site->name,
+		                                                 addr_is4(&at->vip->addresses[i]))),
 		            "down"))
 			return true;
 	return false;

@@ -17,9 +17,8 @@
 #include "mgmt/cli/vips.h"
 #include "mgmt/json/announcement.h"
 #include "mgmt/json/command.h"
-#include "mgmt/json/judged.h"
+#include "mgmt/json/observed.h"
 #include "mgmt/json/row.h"
-#include "mgmt/judge/observed.h"
 #include "weir/json.h"
 #include "weir/model.h"
 #include "weir/ramp.h"
@@ -78,93 +77,6 @@ static void look_at_processes(const struct cli *cli, const struct model *m, stru
 	               &l->supervisor_conditions);
 }
 
-static json_t *processes_json(const struct local_look *l)
-{
-	json_t *list = json_array();
-
-	for (int i = 0; i < OBSERVE_COUNT; i++) {
-		const struct gather_process *seen = &l->processes[i];
-
-		if (observe_is_shown((enum observe_process)i, seen))
-			json_array_append_new(
-			        list, json_pack("{s:s, s:s, s:o}", "process",
-			                        observe_name((enum observe_process)i), "state",
-			                        !seen->present  ? "absent"
-			                        : seen->running ? "running"
-			                                        : "silent",
-			                        "age_ms",
-			                        json_number_or_null(seen->present, seen->age_ms)));
-	}
-	return list;
-}
-
-/* The observation of @p target. A stale one is unknown, with its last state as an extra field. */
-static json_t *seen_json(const struct local_pages *p, uint64_t target)
-{
-	int page_index = p->pages.health ? health_find_index(p->pages.health, target) : -1;
-
-	if (page_index < 0)
-		return json_pack("{s:s}", "state", "unknown");
-	health_word w = health_read(p->pages.health, page_index);
-	const char *state = health_state_text(health_state(w));
-	return json_pack("{s:s, s:s, s:o, s:b, s:b, s:b, s:b, s:s*}", "state",
-	                 p->pages.health_fresh ? state : "unknown", "reason",
-	                 health_reason_text(health_reason(w)), "since",
-	                 time_to_json(health_since_s(w) * 1000), "in_doubt", health_in_doubt(w),
-	                 "inconclusive", health_inconclusive(w), "restored", health_restored(w),
-	                 "damped", health_damped(w), "last", p->pages.health_fresh ? NULL : state);
-}
-
-static void list_page_backends(const struct local_pages *p, json_t *list)
-{
-	char text[ADDR_TEXT_MAX];
-
-	for (size_t i = 0; i < p->model->n_pools; i++)
-		for (size_t j = 0; j < p->model->pools[i].n_backends; j++) {
-			const struct model_pool *pool = &p->model->pools[i];
-			const struct model_backend *b = &pool->backends[j];
-
-			/* A node probes the backends of its own site. */
-			if (!p->model->self || pool->site != p->model->self->site)
-				continue;
-			json_array_append_new(
-			        list,
-			        json_pack("{s:s, s:s, s:s, s:s, s:o}", "pool", pool->name,
-			                  "backend", b->name, "site", pool->site->name, "address",
-			                  addr_text(&b->address, text), "observation",
-			                  seen_json(p, health_target_backend(pool->name, b->id))));
-		}
-}
-
-static void list_page_services(const struct local_pages *p, json_t *list)
-{
-	for (size_t i = 0; i < p->model->n_services; i++)
-		for (size_t j = 0; j < p->model->services[i].n_at; j++)
-			for (int ip4 = 1; ip4 >= 0; ip4--) {
-				const struct model_service *s = &p->model->services[i];
-				uint64_t target =
-				        health_target_service(s->name, s->at[j].site->name, ip4);
-
-				if (!p->pages.health ||
-				    health_find_index(p->pages.health, target) < 0)
-					continue;
-				json_array_append_new(
-				        list, json_pack("{s:s, s:s, s:s, s:o}", "service", s->name,
-				                        "site", s->at[j].site->name, "family",
-				                        ip4 ? "ipv4" : "ipv6", "observation",
-				                        seen_json(p, target)));
-			}
-}
-
-static json_t *targets_json(const struct local_pages *p)
-{
-	json_t *list = json_array();
-
-	list_page_backends(p, list);
-	list_page_services(p, list);
-	return list;
-}
-
 /* Print all targets, or of more than @p max only those that are not up. */
 static void print_targets(const json_t *list, size_t max)
 {
@@ -206,7 +118,7 @@ int pages_health(const struct cli *cli)
 
 	if (status)
 		return status;
-	json_t *body = json_pack("{s:o}", "items", targets_json(&p));
+	json_t *body = json_pack("{s:o}", "items", observed_targets_json(p.model, &p.pages, false));
 	health_detail_join(cli, json_at(body, "items"));
 	api_print_answer(cli, body, print_health);
 	pages_close(&p);
@@ -365,8 +277,9 @@ int pages_status(const struct cli *cli)
 	                                 "document", (json_int_t)m->meta.document, "version",
 	                                 (json_int_t)m->meta.version, "written",
 	                                 clock_text(m->meta.written_ms, written), "processes",
-	                                 processes_json(l), "targets", targets_json(&p),
-	                                 "overrides", overrides_json(cli, m, clock_believed_ms())));
+	                                 observed_processes_json(l->processes, false), "targets",
+	                                 observed_targets_json(m, &p.pages, false), "overrides",
+	                                 overrides_json(cli, m, clock_believed_ms())));
 	add_announcements(cli, &p, body);
 	status = l->verdict.state == JUDGE_DOWN ? CLI_DOWN : CLI_DEGRADED;
 	api_print_answer(cli, body, print_pages_status);

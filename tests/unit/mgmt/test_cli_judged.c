@@ -4,7 +4,7 @@
  * in one way each.
  */
 #include "cli_pages.h"
-#include "mgmt/json/judged.h"
+#include "mgmt/json/observed.h"
 
 static void set_word(const struct node *n, int i, const char *name, uint64_t value)
 {

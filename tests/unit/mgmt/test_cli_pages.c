@@ -48,30 +48,33 @@ static void what_is_seen_is_shown_to_the_letter(void **state)
 	n->cli.json = true;
 	assert_int_equal(run_status(n), CLI_DEGRADED);
 	assert_shown(
-	        "{\"state\":\"degraded\",\"why\":[\"weir-mgmt is dead, or does not answer: see its log\",\"backend web-am"
-	        "s/b2 is down: weir health shows why\"],\"reasons\":[{\"code\":\"process-silent\",\"subject\":\"weir-mgmt\""
-	        ",\"state\":\"degraded\",\"text\":\"weir-mgmt is dead, or does not answer: see its log\"},{\"code\":\"backe"
-	        "nd-down\",\"subject\":\"web-ams/b2\",\"state\":\"degraded\",\"text\":\"backend web-ams/b2 is down: weir hea"
-	        "lth shows why\"}],\"node\":\"ams-1\",\"cluster\":\"shop\",\"source\":\"pages\",\"document\":57,\"version\":7,\"wr"
-	        "itten\":\"2026-11-20T08:00:00.000Z\",\"processes\":[{\"process\":\"dataplane\",\"state\":\"running\",\"age_ms"
-	        "\":0},{\"process\":\"health\",\"state\":\"running\",\"age_ms\":0},{\"process\":\"dns\",\"state\":\"running\",\"age_"
-	        "ms\":0},{\"process\":\"mgmt\",\"state\":\"running\",\"age_ms\":0}],\"targets\":[{\"pool\":\"web-ams\",\"backend\":"
-	        "\"b1\",\"site\":\"ams\",\"address\":\"10.1.1.11\",\"observation\":{\"state\":\"up\",\"reason\":\"ok\",\"since\":\"2026"
-	        "-09-21T14:13:20.000Z\",\"in_doubt\":false,\"inconclusive\":false,\"restored\":false,\"damped\":false}},{"
-	        "\"pool\":\"web-ams\",\"backend\":\"b2\",\"site\":\"ams\",\"address\":\"10.1.1.12\",\"observation\":{\"state\":\"down"
-	        "\",\"reason\":\"refused\",\"since\":\"2026-09-21T14:14:20.000Z\",\"in_doubt\":false,\"inconclusive\":false,\""
-	        "restored\":false,\"damped\":false}},{\"service\":\"web\",\"site\":\"fra\",\"family\":\"ipv4\",\"observation\":{\""
-	        "state\":\"down\",\"reason\":\"timeout\",\"since\":\"2026-09-21T14:15:20.000Z\",\"in_doubt\":false,\"inconclus"
-	        "ive\":false,\"restored\":false,\"damped\":false}},{\"service\":\"web\",\"site\":\"fra\",\"family\":\"ipv6\",\"obs"
-	        "ervation\":{\"state\":\"unknown\",\"reason\":\"none\",\"since\":null,\"in_doubt\":false,\"inconclusive\":false"
-	        ",\"restored\":false,\"damped\":false}}],\"overrides\":[{\"id\":\"a\",\"do\":\"drain\",\"pool\":\"\",\"name\":\"fra\","
-	        "\"level_ppm\":1000000,\"from\":\"2020-01-02T00:00:00.000Z\",\"until\":\"never\",\"author\":\"by-a\",\"reason\":"
-	        "\"why-a\"},{\"id\":\"b\",\"do\":\"disable\",\"pool\":\"web-ams\",\"name\":\"b2\",\"level_ppm\":1000000,\"from\":\"2020"
-	        "-01-01T00:00:00.000Z\",\"until\":\"2100-01-01T00:00:00.000Z\",\"author\":\"by-b\",\"reason\":\"why-b\"},{\"id"
-	        "\":\"e\",\"do\":\"force_up\",\"pool\":\"web-ams\",\"name\":\"b1\",\"level_ppm\":0,\"from\":\"2100-01-01T00:00:00.00"
-	        "0Z\",\"until\":\"never\",\"author\":\"by-e\",\"reason\":\"why-e\"},{\"id\":\"f\",\"do\":\"drain\",\"pool\":\"\",\"name\":\""
-	        "ams\",\"level_ppm\":500000,\"from\":\"2020-01-01T00:00:00.000Z\",\"until\":\"2020-01-03T00:00:00.000Z\",\"a"
-	        "uthor\":\"by-f\",\"reason\":\"why-f\"}]}\n");
+	        "{\"state\":\"degraded\",\"why\":[\"weir-mgmt is dead, or does not answer: see its log\",\"backend we"
+	        "b-ams/b2 is down: weir health shows why\"],\"reasons\":[{\"code\":\"process-silent\",\"subject\":\"w"
+	        "eir-mgmt\",\"state\":\"degraded\",\"text\":\"weir-mgmt is dead, or does not answer: see its log\"},{"
+	        "\"code\":\"backend-down\",\"subject\":\"web-ams/b2\",\"state\":\"degraded\",\"text\":\"backend web-a"
+	        "ms/b2 is down: weir health shows why\"}],\"node\":\"ams-1\",\"cluster\":\"shop\",\"source\":\"pages\""
+	        ",\"document\":57,\"version\":7,\"written\":\"2026-11-20T08:00:00.000Z\",\"processes\":[{\"process\":"
+	        "\"dataplane\",\"state\":\"running\",\"age_ms\":0},{\"process\":\"health\",\"state\":\"running\",\"ag"
+	        "e_ms\":0},{\"process\":\"dns\",\"state\":\"running\",\"age_ms\":0},{\"process\":\"mgmt\",\"state\":\""
+	        "running\",\"age_ms\":0}],\"targets\":[{\"pool\":\"web-ams\",\"backend\":\"b1\",\"site\":\"ams\",\"ad"
+	        "dress\":\"10.1.1.11\",\"observation\":{\"state\":\"up\",\"in_doubt\":false,\"inconclusive\":false,\""
+	        "restored\":false,\"damped\":false,\"reason\":\"ok\",\"since\":\"2026-09-21T14:13:20.000Z\"}},{\"pool"
+	        "\":\"web-ams\",\"backend\":\"b2\",\"site\":\"ams\",\"address\":\"10.1.1.12\",\"observation\":{\"stat"
+	        "e\":\"down\",\"in_doubt\":false,\"inconclusive\":false,\"restored\":false,\"damped\":false,\"reason\""
+	        ":\"refused\",\"since\":\"2026-09-21T14:14:20.000Z\"}},{\"service\":\"web\",\"site\":\"fra\",\"family"
+	        "\":\"ipv4\",\"observation\":{\"state\":\"down\",\"in_doubt\":false,\"inconclusive\":false,\"restored"
+	        "\":false,\"damped\":false,\"reason\":\"timeout\",\"since\":\"2026-09-21T14:15:20.000Z\"}},{\"service"
+	        "\":\"web\",\"site\":\"fra\",\"family\":\"ipv6\",\"observation\":{\"state\":\"unknown\",\"in_doubt\":"
+	        "false,\"inconclusive\":false,\"restored\":false,\"damped\":false,\"reason\":\"none\",\"since\":null}"
+	        "}],\"overrides\":[{\"id\":\"a\",\"do\":\"drain\",\"pool\":\"\",\"name\":\"fra\",\"level_ppm\":100000"
+	        "0,\"from\":\"2020-01-02T00:00:00.000Z\",\"until\":\"never\",\"author\":\"by-a\",\"reason\":\"why-a\""
+	        "},{\"id\":\"b\",\"do\":\"disable\",\"pool\":\"web-ams\",\"name\":\"b2\",\"level_ppm\":1000000,\"from"
+	        "\":\"2020-01-01T00:00:00.000Z\",\"until\":\"2100-01-01T00:00:00.000Z\",\"author\":\"by-b\",\"reason\""
+	        ":\"why-b\"},{\"id\":\"e\",\"do\":\"force_up\",\"pool\":\"web-ams\",\"name\":\"b1\",\"level_ppm\":0,\""
+	        "from\":\"2100-01-01T00:00:00.000Z\",\"until\":\"never\",\"author\":\"by-e\",\"reason\":\"why-e\"},{\""
+	        "id\":\"f\",\"do\":\"drain\",\"pool\":\"\",\"name\":\"ams\",\"level_ppm\":500000,\"from\":\"2020-01-0"
+	        "1T00:00:00.000Z\",\"until\":\"2020-01-03T00:00:00.000Z\",\"author\":\"by-f\",\"reason\":\"why-f\"}]}"
+	        "\n");
 }
 
 static void write_health(const struct node *n)
@@ -153,15 +156,16 @@ static void what_is_old_is_unknown_with_what_was_seen_last(void **state)
 	n->cli.json = true;
 	assert_int_equal(run_health(n), CLI_OK);
 	assert_shown(
-	        "{\"items\":[{\"pool\":\"web-ams\",\"backend\":\"b1\",\"site\":\"ams\",\"address\":\"10.1.1.11\",\"observation\":{\"s"
-	        "tate\":\"down\",\"reason\":\"timeout\",\"since\":\"2026-09-21T14:13:20.000Z\",\"in_doubt\":true,\"inconclusiv"
-	        "e\":false,\"restored\":true,\"damped\":false}},{\"pool\":\"web-ams\",\"backend\":\"b2\",\"site\":\"ams\",\"addres"
-	        "s\":\"10.1.1.12\",\"observation\":{\"state\":\"up\",\"reason\":\"ok\",\"since\":null,\"in_doubt\":false,\"inconcl"
-	        "usive\":true,\"restored\":false,\"damped\":true}},{\"service\":\"web\",\"site\":\"fra\",\"family\":\"ipv4\",\"obs"
-	        "ervation\":{\"state\":\"unknown\",\"reason\":\"none\",\"since\":null,\"in_doubt\":false,\"inconclusive\":false"
-	        ",\"restored\":false,\"damped\":false}},{\"service\":\"web\",\"site\":\"fra\",\"family\":\"ipv6\",\"observation\":"
-	        "{\"state\":\"up\",\"reason\":\"ok\",\"since\":\"2026-09-21T14:14:20.000Z\",\"in_doubt\":false,\"inconclusive\":"
-	        "false,\"restored\":false,\"damped\":false}}]}\n");
+	        "{\"items\":[{\"pool\":\"web-ams\",\"backend\":\"b1\",\"site\":\"ams\",\"address\":\"10.1.1.11\",\"ob"
+	        "servation\":{\"state\":\"down\",\"in_doubt\":true,\"inconclusive\":false,\"restored\":true,\"damped\""
+	        ":false,\"reason\":\"timeout\",\"since\":\"2026-09-21T14:13:20.000Z\"}},{\"pool\":\"web-ams\",\"backe"
+	        "nd\":\"b2\",\"site\":\"ams\",\"address\":\"10.1.1.12\",\"observation\":{\"state\":\"up\",\"in_doubt\""
+	        ":false,\"inconclusive\":true,\"restored\":false,\"damped\":true,\"reason\":\"ok\",\"since\":null}},{"
+	        "\"service\":\"web\",\"site\":\"fra\",\"family\":\"ipv4\",\"observation\":{\"state\":\"unknown\",\"in"
+	        "_doubt\":false,\"inconclusive\":false,\"restored\":false,\"damped\":false,\"reason\":\"none\",\"sinc"
+	        "e\":null}},{\"service\":\"web\",\"site\":\"fra\",\"family\":\"ipv6\",\"observation\":{\"state\":\"up"
+	        "\",\"in_doubt\":false,\"inconclusive\":false,\"restored\":false,\"damped\":false,\"reason\":\"ok\",\""
+	        "since\":\"2026-09-21T14:14:20.000Z\"}}]}\n");
 }
 
 static void without_any_page_nothing_is_known(void **state)
@@ -408,7 +412,7 @@ static void why_comes_from_weir_health_for_the_right_target(void **state)
 	n->cli.json = true;
 	assert_int_equal(run_health(n), CLI_OK);
 	assert_non_null(strstr(shown,
-	                       "\"damped\":true},\"why\":\"of b2\",\"probe\":{\"pool\":\"web-ams\","
+	                       "\"since\":null},\"why\":\"of b2\",\"probe\":{\"pool\":\"web-ams\","
 	                       "\"backend\":\"b2\",\"why\":\"of b2\"}}"));
 }
 

@@ -3,7 +3,7 @@
 #include "asked.h"
 
 #include "base/page.h"
-#include "mgmt/json/judged.h"
+#include "mgmt/json/observed.h"
 #include "mgmt/api/facts.h"
 
 static struct judge_facts facts;

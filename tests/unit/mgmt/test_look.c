@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/look.h"
+#include "mgmt/json/observed.h"
 #include "weir/health.h"
 
 static const char *fake_why = "";
@@ -172,11 +173,11 @@ static void what_was_seen_has_all_its_fields(void **state)
 		         "{\"state\": \"down\", %s, \"reason\": \"refused\", \"since\": \"%s\","
 		         " \"age_ms\": 250}",
 		         rows[i].told, since);
-		is_told(look_observation(&l, 20), json);
-		assert_string_equal(look_state(&l, 20), "down");
+		is_told(observed_target_json(&l.pages, 20, true), json);
+		assert_string_equal(observed_state(&l.pages, 20), "down");
 	}
-	assert_string_equal(look_state(&l, 10), "up");
-	assert_string_equal(look_state(&l, 30), "unknown"); /* no verdict yet */
+	assert_string_equal(observed_state(&l.pages, 10), "up");
+	assert_string_equal(observed_state(&l.pages, 30), "unknown"); /* no verdict yet */
 }
 
 static void what_is_old_or_not_there_is_unknown(void **state)
@@ -185,20 +186,20 @@ static void what_is_old_or_not_there_is_unknown(void **state)
 
 	(void)state;
 	write_page(health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 0));
-	is_told(look_observation(&l, 20),
+	is_told(observed_target_json(&l.pages, 20, true),
 	        "{\"state\": \"unknown\", " MARKS(
 	                "false", "false", "false",
 	                "false") ","
 	                         " \"reason\": \"ok\", \"since\": null, \"age_ms\": 9000, \"last\": \"up\"}");
-	assert_string_equal(look_state(&l, 20), "unknown");
+	assert_string_equal(observed_state(&l.pages, 20), "unknown");
 	l.pages.health_fresh = true;
-	is_told(look_observation(&l, 40),
+	is_told(observed_target_json(&l.pages, 40, true),
 	        "{\"state\": \"unknown\", \"since\": null, \"age_ms\": null}");
-	assert_string_equal(look_state(&l, 40), "unknown");
+	assert_string_equal(observed_state(&l.pages, 40), "unknown");
 	l.pages.health = NULL;
-	is_told(look_observation(&l, 20),
+	is_told(observed_target_json(&l.pages, 20, true),
 	        "{\"state\": \"unknown\", \"since\": null, \"age_ms\": null}");
-	assert_string_equal(look_state(&l, 20), "unknown");
+	assert_string_equal(observed_state(&l.pages, 20), "unknown");
 }
 
 int main(void)
