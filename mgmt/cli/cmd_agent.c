@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "mgmt/cli/api.h"
+#include "mgmt/json/row.h"
 #include "weir/agent.h"
 
 static int agent_fail(int err, const char *error)
@@ -195,20 +196,17 @@ static const char lacks_owners[] =
         "that moved: attach it again with --owners and the prefixes of all "
         "backends of the pool";
 
-/* What is wrong with the agent: texts, NULL at the end. */
-struct agent_troubles {
-	const char *texts[3];
-};
-
-static struct agent_troubles list_troubles(const struct agent_status *s)
+/* What is wrong with the agent, in words. */
+static json_t *troubles_json(const struct agent_status *s)
 {
-	struct agent_troubles t = { { NULL } };
-	size_t n = 0;
+	const char *of_mss = agent_mss_trouble(&s->mss);
+	json_t *list = json_array();
 
 	if (agent_lacks_owners(s))
-		t.texts[n++] = lacks_owners;
-	t.texts[n] = agent_mss_trouble(&s->mss);
-	return t;
+		json_array_append_new(list, json_string(lacks_owners));
+	if (of_mss)
+		json_array_append_new(list, json_string(of_mss));
+	return list;
 }
 
 /* The setting as --mss has it. */
@@ -253,11 +251,7 @@ static json_t *mss_json(const struct agent_mss *m)
 static json_t *agent_json(const char *interface, const struct agent_status *s)
 {
 	json_t *counts = json_array();
-	const struct agent_troubles t = list_troubles(s);
-	json_t *troubles = json_array();
 
-	for (size_t i = 0; t.texts[i]; i++)
-		json_array_append_new(troubles, json_string(t.texts[i]));
 	for (int i = 0; i < DECAP_REASON_COUNT; i++)
 		json_array_append_new(counts,
 		                      json_pack("{s:s, s:b, s:I, s:I}", "reason",
@@ -270,74 +264,43 @@ static json_t *agent_json(const char *interface, const struct agent_status *s)
 	                 "program", (int)s->prog_id, "since_mono_ms", (json_int_t)s->since_mono_ms,
 	                 "from", prefixes_json(s, false), "owners", prefixes_json(s, true),
 	                 "passes_on", s->passes_on, "namespaces", (int)s->n_netns, "counts", counts,
-	                 "mss", mss_json(&s->mss), "troubles", troubles);
-}
-
-static void print_prefixes(const struct agent_status *s, bool owners)
-{
-	char text[ADDR_LONG_TEXT_MAX];
-	const char *comma = "";
-
-	for (size_t i = 0; i < s->n_prefixes; i++) {
-		if (s->prefixes[i].is_owner != owners)
-			continue;
-		printf("%s %s", comma, prefix_text(&s->prefixes[i].prefix, text));
-		comma = ",";
-	}
-}
-
-/* What the agent does with the MSS of SYN-ACKs, and with how many. */
-static void print_mss(const struct agent_mss *m)
-{
-	printf("  MSS: ");
-	if (m->force == AGENT_MSS_NOT_USED)
-		printf("left as it is (--mss off)");
-	else if (m->force != AGENT_MSS_IN_FORCE)
-		printf("%s", m->force == AGENT_MSS_MISSING ? "not lowered" : "unknown");
-	else if (m->setting != AGENT_MSS_AUTO)
-		printf("SYN-ACKs are lowered to %u", m->setting);
-	else if (!m->overhead)
-		printf("SYN-ACKs are lowered to what the tunnel carries; no SYN has come yet");
-	else
-		printf("SYN-ACKs are lowered to what the tunnel carries: %u (IPv4), %u (IPv6), of "
-		       "services noted: %u",
-		       mss_limit(m, true), mss_limit(m, false), m->n_services);
-	printf("\n");
-	for (int i = 0; i < MSS_END_COUNT; i++)
-		if (m->ends[i])
-			printf("  mss-%-16s %12llu packets  %s\n",
-			       agent_mss_end_name((enum mss_end)i), (unsigned long long)m->ends[i],
-			       agent_mss_end_help((enum mss_end)i));
+	                 "mss", mss_json(&s->mss), "troubles", troubles_json(s));
 }
 
 /* Reasons without packets are left out, so that a person sees at once what has happened. */
-static void print_agent(const char *interface, const struct agent_status *s)
+static void print_agent(const json_t *body)
 {
-	const struct agent_troubles t = list_troubles(s);
+	const json_t *count;
+	size_t reason;
 
-	printf("%s: %s, program %u, tunnels accepted from", interface,
-	       s->mode == AGENT_MODE_NATIVE ? "native" : "generic", s->prog_id);
-	print_prefixes(s, false);
-	printf("\n  second chance: ");
-	if (s->passes_on) {
-		printf("packets are passed on to");
-		print_prefixes(s, true);
-		printf("; namespaces searched: %u\n", s->n_netns);
-	} else {
-		printf("off (--owners PREFIX,... turns it on; a pool with agent = true "
-		       "needs it)\n");
+	row_print(
+	        body,
+	        "{interface}: {mode}, program {program:n}, tunnels accepted from[ {from:names}]\n"
+	        "  second chance: [{?passes_on}packets are passed on to[ {owners:names}]; "
+	        "namespaces searched: {namespaces:n|0}"
+	        "|off (--owners PREFIX,... turns it on; a pool with agent = true needs it)]\n"
+	        "  MSS: [{?mss.state=off}left as it is (--mss off)|{?mss.state=missing}not lowered"
+	        "|{?mss.state=unknown}unknown|SYN-ACKs are lowered to [{mss.setting:n}"
+	        "|{!mss.overhead}what the tunnel carries; no SYN has come yet"
+	        "|what the tunnel carries: {mss.ipv4:n} (IPv4), {mss.ipv6:n} (IPv6), of services "
+	        "noted: {mss.services:n}]]\n");
+	for (int i = 0; i < MSS_END_COUNT; i++) {
+		const char *name = agent_mss_end_name((enum mss_end)i);
+		double packets = api_number(json_at(body, "mss"), name, 0);
+
+		if (packets > 0)
+			printf("  mss-%-16s %12.0f packets  %s\n", name, packets,
+			       agent_mss_end_help((enum mss_end)i));
 	}
-	print_mss(&s->mss);
-	for (size_t i = 0; t.texts[i]; i++)
-		printf("  DEGRADED: %s\n", t.texts[i]);
-	for (int i = 0; i < DECAP_REASON_COUNT; i++)
-		if (s->counts[i].packets)
-			printf("  %-20s %12llu packets %14llu bytes%s  %s\n",
-			       agent_reason_name((enum decap_reason)i),
-			       (unsigned long long)s->counts[i].packets,
-			       (unsigned long long)s->counts[i].bytes,
-			       agent_reason_is_drop((enum decap_reason)i) ? " DROPPED" : "",
-			       agent_reason_help((enum decap_reason)i));
+	rows_print(json_at(body, "troubles"), "  DEGRADED: {}\n");
+	json_array_foreach(json_at(body, "counts"), reason, count)
+	{
+		if (api_number(count, "packets", 0) > 0)
+			row_print(count,
+			          "  {-20 reason} {12 packets:n} packets {14 bytes:n} bytes"
+			          "[{?drop} DROPPED]  %s\n",
+			          agent_reason_help((enum decap_reason)reason));
+	}
 }
 
 int cli_agent_status(struct cli *cli, const struct cli_args *args)
@@ -352,12 +315,10 @@ int cli_agent_status(struct cli *cli, const struct cli_args *args)
 		                                 error[0] ? error : "no agent is attached there")
 		                      : agent_fail(err, error);
 	}
-	if (cli->json) {
-		api_print_own(agent_json(args->at[0], s));
-	} else {
-		print_agent(args->at[0], s);
-	}
-	err = list_troubles(s).texts[0] != NULL;
+	json_t *body = agent_json(args->at[0], s);
+	bool is_degraded = json_array_size(json_at(body, "troubles")) > 0;
+
+	api_print_answer(cli, body, print_agent);
 	free(s);
-	return err ? CLI_DEGRADED : CLI_OK;
+	return is_degraded ? CLI_DEGRADED : CLI_OK;
 }
