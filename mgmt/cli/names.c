@@ -8,6 +8,7 @@
 #include "mgmt/cli/names.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,40 +57,24 @@ static int read_document(const struct cli *cli, struct model **m, struct model_e
 	return model_read_without_key(path, NULL, m, errors);
 }
 
-static void list_sites(const struct model *m, struct shown_names *list)
-{
-	for (size_t i = 0; i < m->n_sites; i++)
-		print_name(list, m->sites[i].name);
-}
+/* A list of the model whose elements have names: where it is, and where in an element the name is. */
+struct named_list {
+	size_t list, count, size, name;
+};
 
-static void list_nodes(const struct model *m, struct shown_names *list)
-{
-	for (size_t i = 0; i < m->n_nodes; i++)
-		print_name(list, m->nodes[i].name);
-}
+#define NAMED_LIST(member, type)                                                                   \
+	{                                                                                          \
+		offsetof(struct model, member), offsetof(struct model, n_##member),                \
+		        sizeof(struct type), offsetof(struct type, name)                           \
+	}
 
-static void list_pools(const struct model *m, struct shown_names *list)
+static void list_named(const struct model *m, const struct named_list *of, struct shown_names *list)
 {
-	for (size_t i = 0; i < m->n_pools; i++)
-		print_name(list, m->pools[i].name);
-}
+	const char *at = *(const char *const *)(const void *)((const char *)m + of->list);
+	size_t n = *(const size_t *)(const void *)((const char *)m + of->count);
 
-static void list_vips(const struct model *m, struct shown_names *list)
-{
-	for (size_t i = 0; i < m->n_vips; i++)
-		print_name(list, m->vips[i].name);
-}
-
-static void list_services(const struct model *m, struct shown_names *list)
-{
-	for (size_t i = 0; i < m->n_services; i++)
-		print_name(list, m->services[i].name);
-}
-
-static void list_dns_names(const struct model *m, struct shown_names *list)
-{
-	for (size_t i = 0; i < m->n_dns_names; i++)
-		print_name(list, m->dns_names[i].name);
+	for (size_t i = 0; i < n; i++, at += of->size)
+		print_name(list, *(const char *const *)(const void *)(at + of->name));
 }
 
 static void full_name_of(const struct model_pool *pool, const struct model_backend *b,
@@ -147,20 +132,19 @@ int cli_names(struct cli *cli, const struct cli_args *args)
 {
 	static const struct {
 		const char *kind;
-		void (*list)(const struct model *m,
-		             struct shown_names *list); /* NULL: management's */
-		const char *path, *member;
+		struct named_list of;      /* of size 0: backends, in pools */
+		const char *path, *member; /* of management; NULL: of the effective document */
 	} kinds[] = {
-		{ "site", list_sites, NULL, NULL },
-		{ "node", list_nodes, NULL, NULL },
-		{ "pool", list_pools, NULL, NULL },
-		{ "backend", list_backends, NULL, NULL },
-		{ "vip", list_vips, NULL, NULL },
-		{ "service", list_services, NULL, NULL },
-		{ "dns", list_dns_names, NULL, NULL },
-		{ "operation", NULL, "/v1/operations", "id" },
-		{ "drill", NULL, "/v1/drills", "id" },
-		{ "version", NULL, "/v1/versions", "number" },
+		{ .kind = "site", .of = NAMED_LIST(sites, model_site) },
+		{ .kind = "node", .of = NAMED_LIST(nodes, model_node) },
+		{ .kind = "pool", .of = NAMED_LIST(pools, model_pool) },
+		{ .kind = "backend" },
+		{ .kind = "vip", .of = NAMED_LIST(vips, model_vip) },
+		{ .kind = "service", .of = NAMED_LIST(services, model_service) },
+		{ .kind = "dns", .of = NAMED_LIST(dns_names, model_dns_name) },
+		{ .kind = "operation", .path = "/v1/operations", .member = "id" },
+		{ .kind = "drill", .path = "/v1/drills", .member = "id" },
+		{ .kind = "version", .path = "/v1/versions", .member = "number" },
 	};
 	struct shown_names list = { .prefix = args->n > 1 ? args->at[1] : "" };
 	struct model_errors errors = { 0 };
@@ -172,10 +156,12 @@ int cli_names(struct cli *cli, const struct cli_args *args)
 	if (i == n)
 		return cli_fail(CLI_USAGE, "expected: site, node, pool, backend, vip, service, "
 		                           "dns, operation, drill or version");
-	if (!kinds[i].list)
+	if (kinds[i].path)
 		list_items(cli, kinds[i].path, kinds[i].member, &list);
-	else if (read_document(cli, &m, &errors) == 0)
-		kinds[i].list(m, &list);
+	else if (read_document(cli, &m, &errors) == 0 && kinds[i].of.size)
+		list_named(m, &kinds[i].of, &list);
+	else if (m)
+		list_backends(m, &list);
 	model_free(m);
 	model_errors_free(&errors);
 	return CLI_OK;
