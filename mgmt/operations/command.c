@@ -10,7 +10,118 @@
 
 #include "mgmt/operations/command_internal.h"
 #include "mgmt/operations/engine_internal.h"
+#include "mgmt/operations/plan.h"
 #include "mgmt/operations/well.h"
+#include "mgmt/store/hlc.h"
+
+/* --- the first one: it begins --- */
+
+/* @return whether it fits; else @p error says which text does not */
+static bool copy_text(char *out, size_t size, const char *text, const char *field, char *error)
+{
+	int n = snprintf(out, size, "%s", text ? text : "");
+
+	if (n >= 0 && (size_t)n < size)
+		return true;
+	(void)snprintf(error, OPERATION_DETAIL_MAX, "%s is longer than %zu bytes", field, size - 1);
+	return false;
+}
+
+static int copy_texts(struct operation *op, const struct operation_request *r, char *error)
+{
+	bool fit = copy_text(op->id, sizeof(op->id), r->id, "id", error) &&
+	           copy_text(op->owner, sizeof(op->owner), r->node, "node", error) &&
+	           copy_text(op->command_node, sizeof(op->command_node), r->node, "node", error) &&
+	           copy_text(op->service, sizeof(op->service), r->service, "service", error) &&
+	           copy_text(op->author, sizeof(op->author), r->person.author, "author", error) &&
+	           copy_text(op->principal, sizeof(op->principal), r->person.principal, "principal",
+	                     error) &&
+	           copy_text(op->reason, sizeof(op->reason), r->person.reason, "reason", error);
+
+	return fit ? 0 : -EINVAL;
+}
+
+static int copy_targets(struct operation *op, const struct operation_request *r, char *error)
+{
+	for (size_t i = 0; i < r->n_targets; i++) {
+		if (operation_targets_site(op, r->targets[i].site)) {
+			(void)snprintf(error, OPERATION_DETAIL_MAX, "site %s is named twice",
+			               r->targets[i].site);
+			return -EINVAL;
+		}
+		op->targets[op->n_targets++] = r->targets[i];
+	}
+	return 0;
+}
+
+static int copy_without(struct operation *op, const struct operation_request *r, char *error)
+{
+	for (size_t i = 0; i < r->person.without.n; i++) {
+		if (!copy_text(op->without[op->n_without], MODEL_NAME_MAX,
+		               r->person.without.items[i], "without", error))
+			return -EINVAL;
+		op->n_without++;
+	}
+	return 0;
+}
+
+/* What is wrong with the numbers; NULL: nothing. */
+static const char *find_error(const struct operation_request *r, int64_t now_ms)
+{
+	uint32_t goal = r->kind == OPERATION_DRAIN ? MODEL_PPM_ALL : r->person.goal_ppm;
+
+	if (!r->stamp || r->stamp >= HLC_END)
+		return "the command has no stamp";
+	if (r->n_targets == 0)
+		return "no site is named";
+	if (r->person.until_ms != MODEL_TIME_NEVER && r->person.until_ms <= now_ms)
+		return "until is in the past";
+	if (r->person.over_ms < 0 || r->person.over_ms > OPERATION_OVER_MAX_MS)
+		return "over is longer than 7 days";
+	if (goal == 0 || goal > MODEL_PPM_ALL || r->level_ppm > MODEL_PPM_ALL)
+		return "the level is not between 0 and 100 %";
+	if (r->kind == OPERATION_SHIFT && goal == MODEL_PPM_ALL)
+		return "a shift of 100 % is a drain";
+	return NULL;
+}
+
+int operation_init(struct operation *op, const struct operation_request *r, int64_t now_ms,
+                   char *error)
+{
+	const char *wrong = find_error(r, now_ms);
+
+	memset(op, 0, sizeof(*op));
+	if (r->n_targets > OPERATION_TARGETS_MAX || r->person.without.n > OPERATION_NODES_MAX) {
+		(void)snprintf(error, OPERATION_DETAIL_MAX,
+		               "more than %u sites or %u nodes are named", OPERATION_TARGETS_MAX,
+		               OPERATION_NODES_MAX);
+		return -E2BIG;
+	}
+	if (wrong) {
+		(void)snprintf(error, OPERATION_DETAIL_MAX, "%s", wrong);
+		return -EINVAL;
+	}
+	if (copy_texts(op, r, error) || copy_targets(op, r, error) || copy_without(op, r, error))
+		return -EINVAL;
+	op->kind = r->kind;
+	op->created_ms = now_ms;
+	op->until_ms = r->person.until_ms;
+	op->over_ms = r->person.over_ms;
+	op->now = r->person.now;
+	op->withdraw = r->person.withdraw;
+	op->goal_ppm = r->kind == OPERATION_DRAIN ? MODEL_PPM_ALL : r->person.goal_ppm;
+	op->level_ppm = r->level_ppm;
+	op->began_ppm = r->level_ppm;
+	op->stamp = r->stamp;
+	op->epoch = operation_owner_epoch(0);
+	op->seq = 1;
+	memcpy(op->overridden, r->person.overridden, sizeof(op->overridden));
+	op->plan_from_ppm = op->level_ppm;
+	op->n_plan = plan_levels(op->level_ppm, op->goal_ppm, op->now, op->plan_ppm);
+	return 0;
+}
+
+/* --- to one that is there --- */
 
 static bool has_added(const struct operation *op, const struct command_before *before)
 {

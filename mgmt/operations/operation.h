@@ -9,7 +9,7 @@
  * Levels are parts per million of the site's clients that are sent elsewhere: 0 is normal, 1,000,000
  * is drained. They run over the levels of a plan (mgmt/operations/plan.h), one at a time.
  *
- * Implemented in mgmt/operations/record.c. A record belongs to one thread at a time. Zeroed is a
+ * Implemented in mgmt/operations/record.c; operation_init() in command.c. A record belongs to one thread at a time. Zeroed is a
  * valid start: operation_init() fills the rest.
  */
 #ifndef WEIR_MGMT_OPERATIONS_OPERATION_H
@@ -328,7 +328,10 @@ uint32_t operation_owner_epoch(uint32_t epoch);
 /** Whether there is an epoch for the next owner, and whether this one may turn around once more. */
 bool operation_may_own(uint32_t epoch);
 bool operation_may_turn(const struct operation *op);
-/** Whether every text ends, every number is in its range (a record from a peer or a store). */
+/**
+ * Whether levels, times and epochs are in their range, and what holds between fields does. That each count is inside its array,
+ * each text ends and each word is one is what reading a record assures (mgmt/operations/record_json.h).
+ */
 bool operation_ok(const struct operation *op);
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records of operations: their words, their order, their start. The words are in one table each
+ * Records of operations: their words, their order, and what must hold in them. The words are in one table each
  * (operation.h); the order compares the fields that are merged one by one, never memory with
  * padding.
  */
 #include "mgmt/operations/operation.h"
 
 #include <string.h>
+
+#include "mgmt/store/hlc.h"
 
 static const char *const kind_texts[OPERATION_KIND_COUNT] = { "drain", "shift" };
 static const char *const state_texts[OPERATION_STATE_COUNT] = {
@@ -131,4 +133,60 @@ bool operation_may_own(uint32_t epoch)
 bool operation_may_turn(const struct operation *op)
 {
 	return op->epoch < OPERATION_EPOCH_MAX - 1;
+}
+
+/* --- checking one --- */
+
+/* As in URLs, logs and overrides. */
+static bool is_id(const char *text)
+{
+	return *text && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-")] == '\0';
+}
+
+static bool are_levels_ok(const struct operation *op)
+{
+	for (uint32_t i = 0; i < op->n_plan; i++)
+		if (op->plan_ppm[i] > MODEL_PPM_ALL)
+			return false;
+	for (uint32_t i = 0; i < op->n_steps; i++)
+		if (op->steps[i].to_ppm > MODEL_PPM_ALL || op->steps[i].from_ppm > MODEL_PPM_ALL)
+			return false;
+	return op->goal_ppm <= MODEL_PPM_ALL && op->began_ppm <= MODEL_PPM_ALL &&
+	       op->level_ppm <= MODEL_PPM_ALL && op->met_ppm <= MODEL_PPM_ALL &&
+	       op->plan_from_ppm <= MODEL_PPM_ALL && op->write.from_ppm <= MODEL_PPM_ALL &&
+	       op->write.to_ppm <= MODEL_PPM_ALL;
+}
+
+/* A running step is in the history and in the plan. */
+static bool is_step_ok(const struct operation *op)
+{
+	return op->step <= op->n_plan && (!op->step_runs || (op->n_steps && op->step < op->n_plan));
+}
+
+static bool are_names_ok(const struct operation *op)
+{
+	for (uint32_t i = 0; i < op->n_targets; i++)
+		if (!*op->targets[i].site)
+			return false;
+	return op->n_targets && is_id(op->id) && *op->owner;
+}
+
+static bool are_times_ok(const struct operation *op)
+{
+	return op->created_ms >= 0 && op->until_ms >= 0 && op->over_ms >= 0 &&
+	       op->over_ms <= OPERATION_OVER_MAX_MS && op->write.over_ms >= 0 &&
+	       op->write.over_ms <= OPERATION_OVER_MAX_MS;
+}
+
+/* There is always a higher one: a turn and the next owner count on. */
+static bool is_age_ok(const struct operation *op)
+{
+	return op->stamp && op->stamp < HLC_END && op->epoch >= 1 &&
+	       op->epoch < OPERATION_EPOCH_MAX && op->seq <= INT64_MAX / 2;
+}
+
+bool operation_ok(const struct operation *op)
+{
+	return are_levels_ok(op) && is_step_ok(op) && are_names_ok(op) && are_times_ok(op) &&
+	       is_age_ok(op);
 }

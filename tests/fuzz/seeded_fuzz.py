@@ -41,7 +41,7 @@ BUGS = [
     ("history", "mgmt/store/history.c", "\tif (v.number != number)\n", "\tif (0)\n"),
     ("peer", "mgmt/api/operation_gather.c", "MODEL_PPM_ALL, &ppm", "UINT32_MAX, &ppm"),
     ("peer", "model/json.c", " || n < 0 || (uint64_t)n > most", ""),
-    ("peer", "mgmt/operations/record_check.c", "op->step <= op->n_plan &&", "1 &&"),
+    ("peer", "mgmt/operations/record.c", "op->step <= op->n_plan &&", "1 &&"),
     ("probe", "healthcheck/attempt_http.c", "	if (!a->has_status)", "	if (0)"),
     ("times", "base/clock.c", "\"%04d\"", "\"%d\""),
     ("ways", "include/weir/fwd/burst.h", "b->any6 = true;", "b->any6 = false;"),

@@ -278,7 +278,8 @@ void judge_tick(struct world *w, struct world_node *n, uint32_t k,
 {
 	const struct operation *op = &n->rec[k];
 
-	if (!operation_ok(op))
+	if (!operation_ok(op) || op->n_steps > OPERATION_HISTORY_MAX ||
+	    op->n_failures > OPERATION_FAILURES_MAX || op->n_was_late > OPERATION_LATE_MAX)
 		world_fault(w, "the record is not one");
 	if (op->write.epoch != was->epoch || op->write.step != was->step)
 		judge_new_write(w, n, k);

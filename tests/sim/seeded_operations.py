@@ -34,7 +34,7 @@ HOLD = "mgmt/operations/hold.c"
 INTERNAL = "mgmt/operations/engine_internal.h"
 HEADER = "mgmt/operations/engine.h"
 PARTS = ("absent", "apart", "back", "behind", "command", "command_parts", "engine", "facts", "guard_cluster", "guard_load", "guard_sites", "guards", "history", "hold", "level",
-         "own", "plan", "record", "record_check", "share", "stay", "step", "tick", "verdict", "well")
+         "own", "plan", "record", "share", "stay", "step", "tick", "verdict", "well")
 SIMULATOR = seeded.Simulator(
     ("base", "dns/steering", "include", "mgmt/operations", "mgmt/store", "model", "tests/sim"),
     ("base/plain.c", "dns/steering/steps.c", "model/at_site.c", "model/override_level.c", "tests/sim/schedule.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_behind", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "store", "view", "world")),

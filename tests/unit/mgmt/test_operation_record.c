@@ -309,7 +309,7 @@ static void levels_are_gates_between_from_and_to(void **state)
 	}
 }
 
-/* Whatever a peer sends: counts stay inside of arrays. */
+/* Whatever a peer sends; that counts stay inside of arrays, see below. */
 static void a_record_out_of_range_is_none(void **state)
 {
 	static struct operation good, op;
@@ -318,27 +318,34 @@ static void a_record_out_of_range_is_none(void **state)
 
 	(void)state;
 	assert_int_equal(operation_init(&good, &r, NOW_MS, error), 0);
-	for (int i = 0; i < 22; i++) {
-		uint32_t *const counts[] = {
-			&op.n_was_late,       &op.n_failures,     &op.n_targets,
-			&op.n_plan,           &op.n_steps,        &op.n_nodes,
-			&op.n_without,        &op.n_before,       &op.n_after,
-			&op.n_signs,          &op.n_late,         &op.step,
-			&op.goal_ppm,         &op.level_ppm,      &op.write.to_ppm,
-			&op.plan_ppm[0],      &op.began_ppm,      &op.met_ppm,
-			&op.plan_from_ppm,    &op.write.from_ppm, &op.steps[0].to_ppm,
-			&op.steps[0].from_ppm
-		};
+	for (int i = 0; i < 11; i++) {
+		uint32_t *const numbers[] = { &op.step,
+			                      &op.goal_ppm,
+			                      &op.level_ppm,
+			                      &op.write.to_ppm,
+			                      &op.plan_ppm[0],
+			                      &op.began_ppm,
+			                      &op.met_ppm,
+			                      &op.plan_from_ppm,
+			                      &op.write.from_ppm,
+			                      &op.steps[0].to_ppm,
+			                      &op.steps[0].from_ppm };
 
 		op = good;
 		op.n_steps = 1;
 		assert_true(operation_ok(&op));
-		*counts[i] = i < 12 ? UINT32_MAX : MODEL_PPM_ALL + 1;
+		*numbers[i] = i < 1 ? UINT32_MAX : MODEL_PPM_ALL + 1;
 		if (operation_ok(&op))
-			fail_msg("count %d is not checked", i);
+			fail_msg("number %d is not checked", i);
 	}
 	op = good;
-	memset(op.owner, 'x', sizeof(op.owner));
+	op.n_targets = 0;
+	assert_false(operation_ok(&op));
+	op = good;
+	op.targets[0].site[0] = '\0';
+	assert_false(operation_ok(&op));
+	op = good;
+	op.owner[0] = '\0';
 	assert_false(operation_ok(&op));
 	op = good;
 	op.step_runs = true; /* without a step in its history */
@@ -490,6 +497,32 @@ static void a_list_of_names_is_read_whole_or_refuses_the_record(void **state)
 			fail_msg("%s: %s", keys[i % 2], cases[i / 2].why);
 		if (!cases[i / 2].err)
 			assert_int_equal(i % 2 ? back.n_without : back.n_nodes, cases[i / 2].n);
+		json_decref(json);
+	}
+}
+
+/* Whatever a peer sends: counts stay inside of arrays. */
+static void a_list_that_is_too_long_refuses_the_record(void **state)
+{
+	static const char *const keys[] = { "targets",  "plan_ppm", "steps",  "before",
+		                            "after",    "signs",    "late",   "nodes",
+		                            "was_late", "failures", "without" };
+	static struct operation op, back;
+	struct operation_request r = make_request();
+	char error[RECORD_ERROR_MAX], reason[RECORD_ERROR_MAX];
+
+	(void)state;
+	assert_int_equal(operation_init(&op, &r, NOW_MS, reason), 0);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		json_t *json = operation_to_json(&op), *list = json_array();
+
+		for (size_t k = 0; k <= OPERATION_NODES_MAX; k++)
+			json_array_append_new(list, json_null());
+		json_object_set_new(json, keys[i], list);
+		assert_int_equal(record_from_json(&operation_record, json, &back, error), -EINVAL);
+		snprintf(reason, sizeof(reason), "operation.%s is no list of at most ", keys[i]);
+		if (strncmp(error, reason, strlen(reason)) != 0)
+			fail_msg("%s: %s", keys[i], error);
 		json_decref(json);
 	}
 }
@@ -747,6 +780,7 @@ int main(void)
 		cmocka_unit_test(each_stage_and_kind_comes_back_from_json),
 		cmocka_unit_test(a_record_comes_back_from_json_as_it_was),
 		cmocka_unit_test(a_list_of_names_is_read_whole_or_refuses_the_record),
+		cmocka_unit_test(a_list_that_is_too_long_refuses_the_record),
 		cmocka_unit_test(a_plan_tells_how_long_it_takes),
 		cmocka_unit_test(no_field_of_a_record_is_lost),
 	};
