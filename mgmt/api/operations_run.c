@@ -132,7 +132,7 @@ static void run_engine(struct core *core, struct operations_item *item, struct o
 	}
 	for (size_t i = 0; runs && item && i < act->n_events && i < OPERATION_EVENTS_MAX; i++)
 		journal_add(intent_journal(core->intent), believed_ms, "operation", op->id, "%s",
-		            act->events[i].text);
+		            act->events[i]);
 	if (runs && item && operation_is_same(&item->op, op)) {
 		item->op = *op; /* with the times of this process */
 		item->undecided_ms = 0;

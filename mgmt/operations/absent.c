@@ -40,7 +40,7 @@ void absent_return(struct tick *t)
 		if (!operation_is_without(t->op, node->name) || !is_there(t->op, node))
 			continue;
 		absent_drop(t->op, node->name);
-		tick_note(t, false, "node %s was named absent, and takes part again", node->name);
+		tick_note(t, "node %s was named absent, and takes part again", node->name);
 		tick_change(t);
 	}
 }

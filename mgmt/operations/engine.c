@@ -62,7 +62,7 @@ static void expire_operation(struct tick *t)
 		return; /* by itself, even when a new owner reads levels first */
 	if (op->state == OPERATION_HELD) {
 		op->state = OPERATION_EXPIRED_HELD;
-		tick_note(t, true,
+		tick_note(t,
 		          "its end (--until) has passed while it is held: resume returns the site");
 	} else if (op->state == OPERATION_STARTING && !op->write.epoch && !op->level_ppm) {
 		tick_end(t, OPERATION_ABORTED, "expired",
@@ -71,7 +71,7 @@ static void expire_operation(struct tick *t)
 		tick_hold(t, "epoch", "no higher epoch is left: it cannot return by itself");
 		op->state = OPERATION_EXPIRED_HELD;
 	} else {
-		tick_note(t, false, "its end (--until) has come: it returns");
+		tick_note(t, "its end (--until) has come: it returns");
 		op->now = false; /* nobody watches: the return takes its steps, by its guards */
 		absent_next_way(t);
 		back_begin(t);
@@ -86,7 +86,7 @@ static void check_end(struct tick *t)
 		return;
 	if (!op->expiry_announced && t->now_ms >= op->until_ms - OPERATION_NOTICE_MS) {
 		op->expiry_announced = true;
-		tick_note(t, operation_is_held(op), "its end (--until) comes in %lld s",
+		tick_note(t, "its end (--until) comes in %lld s",
 		          (long long)(op->until_ms - t->now_ms) / 1000);
 		tick_change(t);
 	}
@@ -107,7 +107,7 @@ static bool hand_over(struct tick *t)
 	op->seq = 0;
 	if (t->act)
 		(void)snprintf(t->act->handed_over, sizeof(t->act->handed_over), "%s", best->name);
-	tick_note(t, false, "handed over to node %s", best->name);
+	tick_note(t, "handed over to node %s", best->name);
 	tick_change(t);
 	return true;
 }

@@ -54,10 +54,7 @@
 struct operation_act {
 	bool changed;                     /**< the record: nothing follows before that is decided */
 	char handed_over[MODEL_NAME_MAX]; /**< the new owner; "": this node stays it */
-	struct operation_event {
-		char text[OPERATION_DETAIL_MAX];
-		bool warning;
-	} events[OPERATION_EVENTS_MAX];
+	char events[OPERATION_EVENTS_MAX][OPERATION_DETAIL_MAX];
 	size_t n_events;
 };
 

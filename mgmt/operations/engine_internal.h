@@ -3,15 +3,13 @@
  * @file
  * The parts of the engine. A tick is one call of operation_next() or of a person's command.
  *
- * Levels are frozen, written and read in level.c; steps run in step.c and end by share.c; holds are in
- * hold.c; the states that rest in stay.c; ways back in back.c; commands in command.c and own.c
- * (what they share: command_parts.c); records that are older than the levels in behind.c; levels
- * that the owner did not write in apart.c; nodes that are named absent in absent.c; evidence in history.c; what all of these use in tick.c.
+ * Levels are frozen, written and read in level.c; steps run in step.c; the states that rest are in stay.c; ways back in
+ * back.c; commands in command.c and own.c (what they share: command_parts.c); records that are older than the levels in behind.c; levels that the owner did
+ * not write in apart.c; nodes that are named absent in absent.c; evidence in history.c; holds, and what all of these use, in
+ * tick.c.
  */
 #ifndef WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
 #define WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
-
-#include <stdarg.h>
 
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/facts.h"
@@ -49,15 +47,11 @@ static inline void tick_change(struct tick *t)
 {
 	t->changed = true;
 }
-__attribute__((format(printf, 3, 4))) void tick_note(struct tick *t, bool warning,
-                                                     const char *format, ...);
+__attribute__((format(printf, 2, 3))) void tick_note(struct tick *t, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void tick_wait(struct tick *t, const char *format, ...);
-/** Write why it is held or over. */
-__attribute__((format(printf, 3, 0))) void tick_write_reason(struct tick *t, const char *code,
-                                                             const char *format, va_list arguments);
 /** Go to another state. */
 void tick_enter(struct tick *t, enum operation_state state);
-/** Stop here, with a reason: levels stay where they are (hold.c). */
+/** Stop here, with a reason: levels stay where they are. */
 __attribute__((format(printf, 3, 4))) void tick_hold(struct tick *t, const char *code,
                                                      const char *format, ...);
 /** The same by this reason, also of one that another one holds. */
@@ -109,10 +103,6 @@ void step_open_backup(struct tick *t);
 uint64_t step_ttl_s(const struct operation *op);
 /** How long earlier answers may be in use, with what is waited on top (MODEL_AFTER_TTL_MS). */
 int64_t step_wait_ms(const struct operation *op);
-
-/* share.c */
-/** Whether new flows let the running step end, which has had its time; else it waits, or is held. */
-bool share_lets_end(struct tick *t, int64_t ttl_ms);
 
 /* history.c */
 struct operation_step *history_last(struct operation *op);

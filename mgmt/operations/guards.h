@@ -4,8 +4,7 @@
  * Guards of an operation: may its next step be made, and may the running one go on?
  *
  * Each guard judges the load now plus what the running step still brings. What is not known trips a
- * guard that needs it: missing is never 0. Implemented in mgmt/operations/guards.c (all),
- * guard_cluster.c, guard_sites.c, guard_load.c (each) and verdict.c. Any thread.
+ * guard that needs it: missing is never 0. Implemented in mgmt/operations/guards.c. Any thread.
  */
 #ifndef WEIR_MGMT_OPERATIONS_GUARDS_H
 #define WEIR_MGMT_OPERATIONS_GUARDS_H

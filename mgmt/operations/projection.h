@@ -19,11 +19,11 @@
  * together. Missing is never 0: a site's load that is not known stays so, and so does that of all
  * sites that would get a part of it.
  *
- * Queries are not flows where one resolver asks for many clients: projection_unseen.c says how far the
+ * Queries are not flows where one resolver asks for many clients: projection.c says how far the
  * new flows may be from what the queries say.
  *
- * Pure: no clock, no lock, no socket. Implemented in mgmt/operations/projector.c (keys), projection.c (steps),
- * projection_clients.c and projection_unseen.c; a projector belongs to one thread at a time.
+ * Pure: no clock, no lock, no socket. Implemented in mgmt/operations/projector.c (keys) and projection.c
+ * (steps); a projector belongs to one thread at a time.
  */
 #ifndef WEIR_MGMT_OPERATIONS_PROJECTION_H
 #define WEIR_MGMT_OPERATIONS_PROJECTION_H

@@ -10,27 +10,19 @@
 #include "base/plain.h"
 #include "mgmt/operations/engine_internal.h"
 
-static void add_event(struct tick *t, bool warning, const char *text)
+void tick_note(struct tick *t, const char *format, ...)
 {
 	struct operation_act *act = t->act;
+	va_list arguments;
 
 	if (!act || act->n_events == OPERATION_EVENTS_MAX)
 		return;
-	act->events[act->n_events].warning = warning;
-	(void)snprintf(act->events[act->n_events].text, OPERATION_DETAIL_MAX, "%s", text);
-	act->n_events++;
-}
-
-void tick_note(struct tick *t, bool warning, const char *format, ...)
-{
-	char text[OPERATION_DETAIL_MAX];
-	va_list arguments;
+	char *text = act->events[act->n_events++];
 
 	va_start(arguments, format);
-	(void)vsnprintf(text, sizeof(text), format, arguments);
+	(void)vsnprintf(text, OPERATION_DETAIL_MAX, format, arguments);
 	va_end(arguments);
-	plain_cut(text, sizeof(text));
-	add_event(t, warning, text);
+	plain_cut(text, OPERATION_DETAIL_MAX);
 }
 
 void tick_wait(struct tick *t, const char *format, ...)
@@ -63,11 +55,12 @@ void tick_enter(struct tick *t, enum operation_state state)
 	op->unknown_ms = 0;
 	op->unnamed_ms = 0;
 	op->waits[0] = '\0';
-	tick_note(t, false, "is %s", operation_state_text(state));
+	tick_note(t, "is %s", operation_state_text(state));
 	tick_change(t);
 }
 
-void tick_write_reason(struct tick *t, const char *code, const char *format, va_list arguments)
+__attribute__((format(printf, 3, 0))) static void
+write_reason(struct tick *t, const char *code, const char *format, va_list arguments)
 {
 	struct operation_hold *hold = &t->op->hold;
 
@@ -82,10 +75,49 @@ void tick_end(struct tick *t, enum operation_state state, const char *code, cons
 	va_list arguments;
 
 	va_start(arguments, format);
-	tick_write_reason(t, code, format, arguments);
+	write_reason(t, code, format, arguments);
 	va_end(arguments);
 	t->op->step_runs = false;
 	t->op->ended_ms = t->now_ms;
 	tick_enter(t, state);
-	tick_note(t, *code != '\0', "%s", t->op->hold.detail);
+	tick_note(t, "%s", t->op->hold.detail);
+}
+
+/* --- holds --- */
+
+/* A hold: levels stop first, then the record says why. The state before is kept for a resume. */
+__attribute__((format(printf, 3, 0))) static void stop_levels(struct tick *t, const char *code,
+                                                              const char *format, va_list arguments)
+{
+	if (!operation_is_held(t->op)) {
+		level_freeze(t);
+		t->op->hold.from = t->op->state;
+		t->op->holds++;
+	}
+	write_reason(t, code, format, arguments);
+	history_hold(t);
+	tick_enter(t, OPERATION_HELD);
+	tick_note(t, "held by %s: %s", t->op->hold.code, t->op->hold.detail);
+}
+
+void tick_hold(struct tick *t, const char *code, const char *format, ...)
+{
+	va_list arguments;
+
+	if (operation_is_held(t->op) || operation_is_over(t->op))
+		return;
+	va_start(arguments, format);
+	stop_levels(t, code, format, arguments);
+	va_end(arguments);
+}
+
+void tick_hold_instead(struct tick *t, const char *code, const char *format, ...)
+{
+	va_list arguments;
+
+	if (operation_is_over(t->op))
+		return;
+	va_start(arguments, format);
+	stop_levels(t, code, format, arguments);
+	va_end(arguments);
 }

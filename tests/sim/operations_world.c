@@ -171,8 +171,7 @@ static void print_act(const struct world *w, const struct world_node *n, uint32_
 	const struct operation_write *write = &n->rec[k].write;
 
 	for (size_t i = 0; i < act->n_events; i++)
-		printf("%8lld op%u %s: %s\n", (long long)w->now_ms, k, n->name,
-		       act->events[i].text);
+		printf("%8lld op%u %s: %s\n", (long long)w->now_ms, k, n->name, act->events[i]);
 	if (write->epoch != was->epoch || write->step != was->step)
 		printf("%8lld op%u %s: write %u.%u %u -> %u\n", (long long)w->now_ms, k, n->name,
 		       write->epoch, write->step, write->from_ppm, write->to_ppm);

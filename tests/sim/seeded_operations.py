@@ -13,7 +13,6 @@ import seeded
 DIR = "mgmt/operations/"
 LEVEL = "mgmt/operations/level.c"
 STEP = "mgmt/operations/step.c"
-SHARE = "mgmt/operations/share.c"
 COMMAND = "mgmt/operations/command.c"
 STAY = "mgmt/operations/stay.c"
 BACK = "mgmt/operations/back.c"
@@ -25,16 +24,13 @@ BEHIND = "mgmt/operations/behind.c"
 PLAN = "mgmt/operations/plan.c"
 WELL = "mgmt/operations/well.c"
 FACTS = "mgmt/operations/facts.c"
-CLUSTER = "mgmt/operations/guard_cluster.c"
-SITES = "mgmt/operations/guard_sites.c"
-LOAD = "mgmt/operations/guard_load.c"
 GUARDS = "mgmt/operations/guards.c"
 RECORD = "mgmt/operations/record.c"
-HOLD = "mgmt/operations/hold.c"
+TICK = "mgmt/operations/tick.c"
 INTERNAL = "mgmt/operations/engine_internal.h"
 HEADER = "mgmt/operations/engine.h"
-PARTS = ("absent", "apart", "back", "behind", "command", "command_parts", "engine", "facts", "guard_cluster", "guard_load", "guard_sites", "guards", "history", "hold", "level",
-         "own", "plan", "record", "share", "stay", "step", "tick", "verdict", "well")
+PARTS = ("absent", "apart", "back", "behind", "command", "command_parts", "engine", "facts", "guards", "history", "level",
+         "own", "plan", "record", "stay", "step", "tick", "well")
 SIMULATOR = seeded.Simulator(
     ("base", "dns/steering", "include", "mgmt/operations", "mgmt/store", "model", "tests/sim"),
     ("base/plain.c", "dns/steering/steps.c", "model/at_site.c", "model/override_level.c", "tests/sim/schedule.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_behind", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "store", "view", "world")),
@@ -62,11 +58,11 @@ BREAKAGES = [
     ("a person's hold leaves a new owner to go on", RUNS, COMMAND, "tick_hold_instead(&t, \"person\"", "tick_hold(&t, \"person\""),
     ("missing flows are a quiet site", RUNS, STAY, "if (!site || !site->flows.known)\n\t\treturn OPERATION_UNKNOWN;",
      "if (!site)\n\t\treturn OPERATION_UNKNOWN;"),
-    ("a missing load has room", RUNS, LOAD, "guard_fit(capacity.value, load.known, load.value", "guard_fit(capacity.value, true, load.value"),
-    ("room is not asked for the end of the plan", RUNS, LOAD, "q->moment == OPERATION_BEGIN ? q->op->n_plan : point", "point"),
-    ("a missing backup load is 0", RUNS, LOAD, "if (!a.known || !b.known)", "if (!a.known)"),
-    ("missing max_sites_out is 0 sites too many", RUNS, SITES, "if (!q->facts->max_sites_out.known)", "if (0)"),
-    ("a missing TTL is 0", RUNS, SITES, "if (!q->facts->ttl_s.known)", "if (0)"),
+    ("a missing load has room", RUNS, GUARDS, "guard_fit(capacity.value, load.known, load.value", "guard_fit(capacity.value, true, load.value"),
+    ("room is not asked for the end of the plan", RUNS, GUARDS, "q->moment == OPERATION_BEGIN ? q->op->n_plan : point", "point"),
+    ("a missing backup load is 0", RUNS, GUARDS, "if (!a.known || !b.known)", "if (!a.known)"),
+    ("missing max_sites_out is 0 sites too many", RUNS, GUARDS, "if (!q->facts->max_sites_out.known)", "if (0)"),
+    ("a missing TTL is 0", RUNS, GUARDS, "if (!q->facts->ttl_s.known)", "if (0)"),
     ("no name that is known is unnamed", RUNS, ENGINE, "!site->named.known || site->named.value", "site->named.value"),
     ("what is unknown passes", RUNS, GUARDS, "if (!missing)\n\t\t\tmissing = &verdicts[i];", ";"),
     ("what is unknown never holds", RUNS, INTERNAL, "#define TICK_UNKNOWN_MS 1500", "#define TICK_UNKNOWN_MS 150000"),
@@ -85,19 +81,19 @@ BREAKAGES = [
     ("a takeover keeps its epoch", RUNS, OWN, "operation_owner_epoch(facts_epoch(op, t->facts));", "facts_epoch(op, t->facts);"),
     ("epochs of turns meet those of owners", "4000 --brief", RECORD, "(epoch / OPERATION_EPOCHS + 1) * OPERATION_EPOCHS;", "epoch + 1;"),
     ("a drained site is a receiver", RUNS, FACTS, "site->serves && site->out != OPERATION_YES &&", "site->serves &&"),
-    ("a drained site is a voter", RUNS, SITES, "n += site->out != OPERATION_YES &&", "n += 1 &&"),
+    ("a drained site is a voter", RUNS, GUARDS, "n += site->out != OPERATION_YES &&", "n += 1 &&"),
     ("a backup's site is no receiver", RUNS, FACTS, "return facts_gains(op, site) ||\n", "return facts_gains(op, site) || 0 &&\n"),
-    ("a backup's site is one that is left", RUNS, SITES, "if (!facts_gains(q->op, site))\n\t\t\tcontinue;\n\t\tif (site->out", "if (!facts_receives(q->op, site))\n\t\t\tcontinue;\n\t\tif (site->out"),
+    ("a backup's site is one that is left", RUNS, GUARDS, "if (!facts_gains(q->op, site))\n\t\t\tcontinue;\n\t\tif (site->out", "if (!facts_receives(q->op, site))\n\t\t\tcontinue;\n\t\tif (site->out"),
     ("a site that is down is a receiver", RUNS, FACTS, "facts_is_up(site) != OPERATION_NO;", "1;"),
-    ("an unknown site is left", RUNS, SITES, "if (site->out == OPERATION_NO && facts_is_up(site) == OPERATION_YES)", "if (1)"),
-    ("held sites do not count", RUNS, SITES, "site->held || ", ""),
-    ("sites that are down do not count", RUNS, SITES, " || up == OPERATION_NO)", ")"),
-    ("half of the nodes are a majority", RUNS, CLUSTER, "reached * 2 > counted", "reached * 2 >= counted"),
+    ("an unknown site is left", RUNS, GUARDS, "if (site->out == OPERATION_NO && facts_is_up(site) == OPERATION_YES)", "if (1)"),
+    ("held sites do not count", RUNS, GUARDS, "site->held || ", ""),
+    ("sites that are down do not count", RUNS, GUARDS, " || up == OPERATION_NO)", ")"),
+    ("half of the nodes are a majority", RUNS, GUARDS, "reached * 2 > counted", "reached * 2 >= counted"),
     ("a removed owner says that others are lost", RUNS, STEP, "\tif (lost->refuses)", "\tif (0)"),
     ("a refusal names the wrong guard", RUNS, "mgmt/operations/command_parts.c", "return OPERATION_REFUSED + (int)guard;", "return OPERATION_REFUSED;"),
     ("a lost node does not hold", RUNS, STEP, "\tif (lost) {", "\tif (0) {"),
-    ("an older operation does not matter", RUNS, CLUSTER, "other->moves && facts_is_older(other, q->op)", "0"),
-    ("both of two operations are held", RUNS, CLUSTER, "other->moves && facts_is_older(other, q->op)", "other->moves"),
+    ("an older operation does not matter", RUNS, GUARDS, "other->moves && facts_is_older(other, q->op)", "0"),
+    ("both of two operations are held", RUNS, GUARDS, "other->moves && facts_is_older(other, q->op)", "other->moves"),
     ("drains that meet leave no site", RUNS, STAY, "if (!is_another_out(t))", "if (1)"),
     ("a step does not wait for all name servers", RUNS, LEVEL, "if (at.level->known)\n\t\t\treturn OPERATION_NO;", "if (at.level->known)\n\t\t\tcontinue;"),
     ("a node may lack the last step", RUNS, STEP, "!have_all_last(t) ||", "0 ||"),
@@ -106,7 +102,7 @@ BREAKAGES = [
     ("a step is announced too late", RUNS, HEADER, "#define OPERATION_AHEAD_MS   2000", "#define OPERATION_AHEAD_MS   500"),
     ("a hold goes to the step's level", RUNS, LEVEL, "level_stop(t, furthest);", "level_stop(t, op->write.to_ppm);"),
     ("a hold goes back to the last level", RUNS, LEVEL, "level_stop(t, furthest);", "level_stop(t, op->plan_from_ppm);"),
-    ("the hold does not stop the step", RUNS, HOLD, "level_freeze(t);", ";"),
+    ("the hold does not stop the step", RUNS, TICK, "level_freeze(t);", ";"),
     ("a resume begins at the first step", RUNS, PLAN, "op->plan_from_ppm = op->level_ppm;\n\top->step = 0;",
      "op->level_ppm = op->way == OPERATION_OUT ? op->began_ppm : op->level_ppm;\n\top->plan_from_ppm = op->level_ppm;\n\top->step = 0;"),
     ("gates are left out", RUNS, PLAN, "{ 100000, 250000, 500000, 750000 }", "{ 100000, 750000 }"),
@@ -116,7 +112,7 @@ BREAKAGES = [
     ("a step back to a site that is down", RUNS, STEP, "if (t->op->way != OPERATION_BACK)\n\t\treturn true;", "return true;"),
     ("an abort asks the receivers that suffer", RUNS, FACTS, "if (op->way == OPERATION_BACK)\n\t\treturn target;", ""),
     ("room is that of the load now", RUNS, FACTS, "return point <= op->n_plan ? point : op->n_plan;", "return 0 * point;"),
-    ("room does not count the backup", RUNS, LOAD, "return q->op->now || point == q->op->n_plan;", "return false;"),
+    ("room does not count the backup", RUNS, GUARDS, "return q->op->now || point == q->op->n_plan;", "return false;"),
     ("suffering receivers hold later", RUNS, STEP, "if (!step_query_guards(t, OPERATION_DURING))", "if (0)"),
     ("a site that suffered is the measure", RUNS, WELL, "site->repeats.value > CHANCE_PER_S + site->flows.value * NEVER_PERCENT / 100", "0"),
     ("drained at 10 %", RUNS, STAY, "(before + 99) / 100", "(before + 9) / 10"),
@@ -133,11 +129,11 @@ BREAKAGES = [
     ("a pause counts as time", RUNS, INTERNAL, "#define TICK_GAP_MS 2000", "#define TICK_GAP_MS 7200000"),
     ("the owner is in the drained site", RUNS, ENGINE, "\tif (!best || !operation_may_own(op->epoch))\n\t\treturn false;", "\treturn false;"),
     ("a person's command is written over", RUNS, ENGINE, "if (person_ends(t))", "if (0)"),
-    ("the share is not judged", RUNS, SHARE, "<= step->most_ppm.value + TICK_SHARE_PPM", "<= MODEL_PPM_ALL"),
-    ("a share below the projection is fine", RUNS, SHARE, "step->share_ppm.value + TICK_SHARE_PPM >= step->least_ppm.value &&", "1 &&"),
-    ("a missing share passes", RUNS, SHARE, "return missing ? OPERATION_UNKNOWN : OPERATION_YES;", "return OPERATION_YES;"),
-    ("a missing share waits for ever", RUNS, SHARE, "if (op->unjudged_ms >= TICK_UNKNOWN_MS)", "if (0)"),
-    ("no band for resolvers of many", RUNS, SHARE, "band->most_ppm.known ? band->most_ppm : step->expected_ppm", "step->expected_ppm"),
+    ("the share is not judged", RUNS, STEP, "<= step->most_ppm.value + TICK_SHARE_PPM", "<= MODEL_PPM_ALL"),
+    ("a share below the projection is fine", RUNS, STEP, "step->share_ppm.value + TICK_SHARE_PPM >= step->least_ppm.value &&", "1 &&"),
+    ("a missing share passes", RUNS, STEP, "return missing ? OPERATION_UNKNOWN : OPERATION_YES;", "return OPERATION_YES;"),
+    ("a missing share waits for ever", RUNS, STEP, "if (op->unjudged_ms >= TICK_UNKNOWN_MS)", "if (0)"),
+    ("no band for resolvers of many", RUNS, STEP, "band->most_ppm.known ? band->most_ppm : step->expected_ppm", "step->expected_ppm"),
     ("a few flows are judged", RUNS, INTERNAL, "#define TICK_FLOWS_MIN   200u", "#define TICK_FLOWS_MIN   20u"),
     ("an aborted return keeps its time", RUNS, COMMAND, "if (!op->expired)\n\t\treturn;", "return;"),
     ("a turn takes an epoch that no record has", RUNS, RECORD, "op->epoch < OPERATION_EPOCH_MAX - 1;", "op->epoch < OPERATION_EPOCH_MAX;"),

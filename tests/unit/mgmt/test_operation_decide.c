@@ -17,7 +17,6 @@
 #include "whole_json.h"
 #include "mgmt/operations/command_internal.h"
 #include "mgmt/operations/engine_internal.h"
-#include "mgmt/operations/guard_internal.h"
 #include "mgmt/operations/record_json.h"
 #include "mgmt/operations/well.h"
 
@@ -379,17 +378,24 @@ static void a_site_decides_unless_it_is_out_or_leaves_whole(void **state)
 	}
 }
 
+static struct operation_verdict judge_guard(enum operation_guard guard,
+                                            enum operation_moment moment)
+{
+	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
+
+	operation_judge(&op, &facts, moment, verdicts);
+	return verdicts[guard];
+}
+
 /* What a guard says: "passes: ...", "trips: ...", "cannot tell: ..."; "": it had nothing to check. */
-static const char *ask_guard(guard_function *guard)
+static const char *ask_guard(enum operation_guard guard)
 {
 	static char text[OPERATION_DETAIL_MAX + 16];
-	const struct guard_question q = { .op = &op, .facts = &facts };
-	struct operation_verdict v = { .ok = true };
+	struct operation_verdict v = judge_guard(guard, OPERATION_BEGIN);
 
-	guard(&q, &v);
 	if (!v.checked) {
 		assert_true(v.ok && !v.unknown);
-		assert_string_equal(v.detail, "");
+		assert_string_equal(v.detail, "not checked");
 		return "";
 	}
 	snprintf(text, sizeof(text), "%s: %s",
@@ -474,10 +480,10 @@ static void how_many_sites_are_left_and_out_is_said(void **state)
 		sites[1].up = rows[i].up;
 		sites[1].held = rows[i].held;
 		facts.max_sites_out = rows[i].max;
-		if (strcmp(ask_guard(guard_last_site), rows[i].left) != 0)
-			fail_msg("%s: %s", rows[i].why, ask_guard(guard_last_site));
-		if (strcmp(ask_guard(guard_max_sites_out), rows[i].out_text) != 0)
-			fail_msg("%s: %s", rows[i].why, ask_guard(guard_max_sites_out));
+		if (strcmp(ask_guard(OPERATION_GUARD_LAST_SITE), rows[i].left) != 0)
+			fail_msg("%s: %s", rows[i].why, ask_guard(OPERATION_GUARD_LAST_SITE));
+		if (strcmp(ask_guard(OPERATION_GUARD_MAX_SITES_OUT), rows[i].out_text) != 0)
+			fail_msg("%s: %s", rows[i].why, ask_guard(OPERATION_GUARD_MAX_SITES_OUT));
 	}
 }
 
@@ -517,8 +523,8 @@ static void whether_backup_pools_would_serve_is_said(void **state)
 		sites[0].up = rows[i].up;
 		sites[0].backup_ok = rows[i].ok;
 		sites[0].slots_with = rows[i].slots_with;
-		if (strcmp(ask_guard(guard_backup), rows[i].text) != 0)
-			fail_msg("%s: %s", rows[i].why, ask_guard(guard_backup));
+		if (strcmp(ask_guard(OPERATION_GUARD_BACKUP), rows[i].text) != 0)
+			fail_msg("%s: %s", rows[i].why, ask_guard(OPERATION_GUARD_BACKUP));
 	}
 }
 
@@ -573,11 +579,11 @@ static void how_receivers_are_is_said(void **state)
 		        (struct operation_value){ rows[i].repeats != UINT64_MAX, rows[i].repeats };
 		sites[1].drops =
 		        (struct operation_value){ rows[i].drops != UINT64_MAX, rows[i].drops };
-		if (strcmp(ask_guard(guard_receivers), rows[i].text) != 0)
-			fail_msg("%s: %s", rows[i].why, ask_guard(guard_receivers));
+		if (strcmp(ask_guard(OPERATION_GUARD_RECEIVERS), rows[i].text) != 0)
+			fail_msg("%s: %s", rows[i].why, ask_guard(OPERATION_GUARD_RECEIVERS));
 	}
 	sites[1].out = YES; /* it gets none */
-	assert_string_equal(ask_guard(guard_receivers), "");
+	assert_string_equal(ask_guard(OPERATION_GUARD_RECEIVERS), "");
 }
 
 static void what_was_not_measured_is_named(void **state)
@@ -617,14 +623,14 @@ static void what_was_not_measured_is_named(void **state)
 		}
 		if (rows[i].missing)
 			rows[i].missing->known = false;
-		if (strcmp(ask_guard(guard_fresh), rows[i].text) != 0)
-			fail_msg("%zu: %s", i, ask_guard(guard_fresh));
+		if (strcmp(ask_guard(OPERATION_GUARD_FRESH), rows[i].text) != 0)
+			fail_msg("%zu: %s", i, ask_guard(OPERATION_GUARD_FRESH));
 	}
 	sites[1].out = YES; /* it gets no clients, so nothing of it is needed */
-	assert_string_equal(ask_guard(guard_fresh), fine);
+	assert_string_equal(ask_guard(OPERATION_GUARD_FRESH), fine);
 	sites[0].flows.known = false;
 	sites[0].up = NO; /* and of a target that is down */
-	assert_string_equal(ask_guard(guard_fresh), fine);
+	assert_string_equal(ask_guard(OPERATION_GUARD_FRESH), fine);
 }
 
 /* --- another owner --- */
@@ -1507,10 +1513,9 @@ static void signs_are_compared_with_what_was_first(void **state)
 static void the_margin_is_that_of_the_fullest_receiver(void **state)
 {
 	static const uint64_t loads[][2] = { { 300, 500 }, { 500, 300 } }; /* flows, bits */
-	const struct guard_question q = { .op = &op, .facts = &facts, .moment = OPERATION_DURING };
 
 	for (size_t i = 0; i < COUNT(loads); i++) {
-		struct operation_verdict v = { .ok = true };
+		struct operation_verdict v;
 
 		start_scene(state);
 		op.way = OPERATION_OUT;
@@ -1520,7 +1525,7 @@ static void the_margin_is_that_of_the_fullest_receiver(void **state)
 		sites[1].capacity_flows = sites[1].capacity_bits = KNOWN(1000);
 		sites[1].at[0].flows = KNOWN(loads[i][0]);
 		sites[1].at[0].bits = KNOWN(loads[i][1]);
-		guard_room(&q, &v);
+		v = judge_guard(OPERATION_GUARD_ROOM, OPERATION_DURING);
 		assert_true(v.ok && v.margin.known);
 		assert_int_equal(v.margin.value, 50);
 	}
@@ -1531,7 +1536,6 @@ static void the_margin_is_that_of_the_fullest_receiver(void **state)
 /* Of a receiver both are needed: one alone does not tell that its clients are well. */
 static void a_receiver_is_fresh_by_all_that_it_measures(void **state)
 {
-	const struct guard_question q = { .op = &op, .facts = &facts, .moment = OPERATION_DURING };
 	const struct operation_value no = { 0 };
 
 	(void)state;
@@ -1540,7 +1544,7 @@ static void a_receiver_is_fresh_by_all_that_it_measures(void **state)
 	sites[1].at[0].receives = sites[1].at[1].receives = OPERATION_YES;
 	facts.ttl_s = KNOWN(30);
 	for (unsigned which = 0; which < 32; which++) {
-		struct operation_verdict v = { .ok = true };
+		struct operation_verdict v;
 
 		for (int i = 0; i < 2; i++) {
 			sites[i].flows = which & 1 ? KNOWN(100) : no;
@@ -1549,7 +1553,7 @@ static void a_receiver_is_fresh_by_all_that_it_measures(void **state)
 		sites[1].repeats = which & 4 ? KNOWN(1) : no;
 		sites[1].drops = which & 8 ? KNOWN(1) : no;
 		facts.ttl_s.known = which & 16;
-		guard_fresh(&q, &v);
+		v = judge_guard(OPERATION_GUARD_FRESH, OPERATION_DURING);
 		assert_int_equal(v.ok, which == 31);
 	}
 }
