@@ -24,9 +24,17 @@ struct service_count {
 	uint64_t service, packets; /* sorted by the first */
 };
 
+/* What one look finds of a VIP. */
+struct vip_count {
+	uint64_t vip, packets; /* sorted by the first */
+	size_t n_services;
+	bool unknown; /* not of all its services here */
+};
+
 struct vip_traffic {
-	struct vip_traffic_row *rows, *shown; /* the look's, and those that were published */
-	size_t n, n_shown;
+	struct vip_traffic_row *rows,
+	        *next; /* by VIP, rising: published; of the last look, or NULL */
+	size_t n, n_next;
 	uint64_t looked_ms; /* of the last look */
 	size_t n_services;
 };
@@ -41,7 +49,7 @@ void vip_traffic_free(struct vip_traffic *t)
 	if (!t)
 		return;
 	free(t->rows);
-	free(t->shown);
+	free(t->next);
 	free(t);
 }
 
@@ -89,55 +97,50 @@ static struct service_count *read_counts(const char *run_dir, uint64_t now_ms, s
 	return list;
 }
 
-/* What one look reads from. */
-struct vip_counters {
-	const struct model *m;
-	struct service_count *counts;
-	size_t n_counts;
-};
-
-/* Packets of clients of one service. @return false: not known */
-static bool count_service(const struct vip_counters *c, const char *name, uint64_t *out)
+/* The element of a sorted list that begins with the hash of @p name; NULL: there is none. */
+static void *find_named(const char *name, const void *list, size_t n, size_t size)
 {
-	const struct service_count key = { .service = hash_text(name) };
-	const struct service_count *found =
-	        c->n_counts ? bsearch(&key, c->counts, c->n_counts, sizeof(key), sorted_by_u64)
-	                    : NULL;
+	const uint64_t key = hash_text(name);
 
-	if (found)
-		*out = found->packets;
-	return found;
+	return n ? bsearch(&key, list, n, size, sorted_by_u64) : NULL;
 }
 
-/* Packets of clients of a VIP. @return false: not known of all its services here */
-static bool count_vip(const struct vip_counters *c, const struct model_vip *vip, uint64_t *out)
+/* Add a service to its VIP's count, if that is announced. @param service  NULL: its counter is not known */
+static void add_service(struct vip_count *counts, size_t n, const struct model_vip *vip,
+                        const struct service_count *service)
 {
-	const struct model *m = c->m;
-	uint64_t sum = 0;
-	size_t n = 0;
+	struct vip_count *to = find_named(vip->name, counts, n, sizeof(*counts));
 
+	if (!to)
+		return;
+	to->n_services++;
+	to->unknown |= !service;
+	to->packets += service ? service->packets : 0;
+}
+
+/* Packets of clients of each VIP that this node announces, sorted, from malloc(). @return NULL: out of memory */
+static struct vip_count *count_vips(const struct model *m, const struct service_count *services,
+                                    size_t n_services)
+{
+	const struct model_announce *a = &m->self->announce;
+	struct vip_count *counts = calloc(a->n_vips + 1, sizeof(*counts));
+
+	if (!counts)
+		return NULL;
+	for (size_t i = 0; i < a->n_vips; i++)
+		counts[i].vip = hash_text(a->vips[i]->name);
+	qsort(counts, a->n_vips, sizeof(*counts), sorted_by_u64);
 	for (size_t i = 0; i < m->n_services; i++)
 		for (size_t k = 0; k < m->services[i].n_at; k++) {
 			const struct model_at *at = &m->services[i].at[k];
-			uint64_t packets;
 
-			if (at->vip != vip || at->site != m->self->site)
+			if (!at->vip || at->site != m->self->site)
 				continue;
-			if (!count_service(c, m->services[i].name, &packets))
-				return false;
-			sum += packets;
-			n++;
+			add_service(counts, a->n_vips, at->vip,
+			            find_named(m->services[i].name, services, n_services,
+			                       sizeof(*services)));
 		}
-	*out = sum;
-	return n > 0;
-}
-
-static struct vip_traffic_row *find_row(struct vip_traffic_row *rows, size_t n, uint64_t vip)
-{
-	for (size_t i = 0; i < n; i++)
-		if (rows[i].vip == vip)
-			return &rows[i];
-	return NULL;
+	return counts;
 }
 
 /* Take a value into account. The first one says nothing. */
@@ -152,58 +155,53 @@ static void note_value(struct vip_traffic_row *row, uint64_t value, uint64_t now
 }
 
 /* Make the rows of the VIPs that are announced now; those that were there before go on. */
-static void read_rows(struct vip_traffic *t, const struct vip_counters *c, uint64_t now_ms)
+static void make_rows(struct vip_traffic *t, const struct vip_count *counts, size_t n,
+                      uint64_t now_ms)
 {
-	const struct model_announce *a = &c->m->self->announce;
-	struct vip_traffic_row *rows = calloc(a->n_vips + 1, sizeof(*rows));
+	t->next = calloc(n + 1, sizeof(*t->next));
+	t->n_next = n;
+	for (size_t i = 0; t->next && i < n; i++) {
+		const struct vip_traffic_row *old =
+		        t->n ? bsearch(&counts[i], t->rows, t->n, sizeof(*old), sorted_by_u64)
+		             : NULL;
 
-	for (size_t i = 0; rows && i < a->n_vips; i++) {
-		uint64_t vip = hash_text(a->vips[i]->name), value;
-		const struct vip_traffic_row *old = i < t->n && t->rows[i].vip == vip
-		                                            ? &t->rows[i]
-		                                            : find_row(t->rows, t->n, vip);
-
-		rows[i] = old ? *old : (struct vip_traffic_row){ .vip = vip, .since_ms = now_ms };
-		if (count_vip(c, a->vips[i], &value))
-			note_value(&rows[i], value, now_ms);
+		t->next[i] =
+		        old ? *old
+		            : (struct vip_traffic_row){ .vip = counts[i].vip, .since_ms = now_ms };
+		if (counts[i].n_services && !counts[i].unknown)
+			note_value(&t->next[i], counts[i].packets, now_ms);
 	}
-	if (!rows)
-		return;
-	free(t->rows);
-	t->rows = rows;
-	t->n = a->n_vips;
 }
 
 void vip_traffic_look(struct vip_traffic *t, const char *run_dir, const struct model *m,
                       uint64_t now_ms)
 {
-	struct vip_counters c = { .m = m };
+	size_t n;
+	struct service_count *services = read_counts(run_dir, now_ms, &n);
+	struct vip_count *counts = services ? count_vips(m, services, n) : NULL;
 
 	t->looked_ms = now_ms;
 	t->n_services = m->n_services;
-	c.counts = read_counts(run_dir, now_ms, &c.n_counts);
-	if (c.counts)
-		read_rows(t, &c, now_ms);
-	free(c.counts);
+	if (counts)
+		make_rows(t, counts, m->self->announce.n_vips, now_ms);
+	free(counts);
+	free(services);
 }
 
 void vip_traffic_publish(struct vip_traffic *t)
 {
-	struct vip_traffic_row *shown = calloc(t->n + 1, sizeof(*shown));
-
-	if (!shown)
+	if (!t->next)
 		return;
-	if (t->n)
-		memcpy(shown, t->rows, t->n * sizeof(*shown));
-	free(t->shown);
-	t->shown = shown;
-	t->n_shown = t->n;
+	free(t->rows);
+	t->rows = t->next;
+	t->n = t->n_next;
+	t->next = NULL;
 }
 
 bool vip_traffic_find(const struct vip_traffic *t, const char *name, uint64_t now_ms,
                       struct vip_traffic_row *out)
 {
-	const struct vip_traffic_row *row = find_row(t->shown, t->n_shown, hash_text(name));
+	const struct vip_traffic_row *row = find_named(name, t->rows, t->n, sizeof(*row));
 
 	if (!row || !row->known_ms || now_ms > row->known_ms + KEPT_MS)
 		return false;
