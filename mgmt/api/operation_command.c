@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/operation_show.h"
+#include "weir/json.h"
 
 /* Sites, nodes and a service, a reason of apostrophes alone, and all guards with all options. */
 _Static_assert(OPERATION_COMMAND_MAX >
@@ -106,6 +106,33 @@ static void add_names(struct command_text *line, const char *option, const json_
 }
 
 /* --- refusals --- */
+
+json_t *operation_guards_json(const struct operation_verdict *verdicts)
+{
+	json_t *list = json_array();
+
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
+		const struct operation_verdict *v = &verdicts[g];
+
+		json_array_append_new(
+		        list,
+		        json_pack("{s:s, s:b, s:b, s:b, s:s, s:b, s:o, s:s}", "guard",
+		                  operation_guard_text((enum operation_guard)g), "ok",
+		                  v->ok || v->overridden, "overridden", v->overridden && !v->ok,
+		                  "unknown", v->unknown || !v->checked, "state",
+		                  v->overridden && !v->ok ? "overridden"
+		                  : v->unknown            ? "unknown"
+		                  : !v->ok                ? "refused"
+		                  : !v->checked           ? "not_checked"
+		                                          : "ok",
+		                  "may_be_overridden",
+		                  operation_guard_is_optional((enum operation_guard)g),
+		                  "margin_percent",
+		                  json_number_or_null(v->margin.known, v->margin.value), "detail",
+		                  v->detail));
+	}
+	return list;
+}
 
 /* Whether a person may name the node absent. */
 static bool is_unreached(const struct operation *op, const struct operation_node *node)

@@ -24,6 +24,8 @@
 /** Bytes of a command line with all that it can name, and its NUL. */
 #define OPERATION_COMMAND_MAX 8192u
 
+/** Verdicts of all guards, given: [{guard, ok, state, margin_percent, detail}] */
+MUST_CHECK json_t *operation_guards_json(const struct operation_verdict *verdicts);
 /**
  * What is added to the problem of a refused beginning, given: {guards, override, override_guards,
  * without}.

@@ -20,15 +20,87 @@
 #include "mgmt/operations/record_parts.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/shared_intent.h"
+#include "record/fields.h"
 #include "weir/json.h"
+
+/* --- records of owners --- */
+
+/** The record of an operation's owner. */
+struct owner_record {
+	char node[MODEL_NAME_MAX];
+};
+static const struct field owner_fields[] = { RECORD_TEXT(struct owner_record, node) };
+static const struct record_kind owner_record =
+        RECORD_OF(struct owner_record, "owner", owner_fields, NULL);
+
+static const char *name_owner(const struct operation *op, char out[SHARED_NAME_MAX])
+{
+	snprintf(out, SHARED_NAME_MAX, SHARED_LEASED_AT "%s", op->id);
+	return out;
+}
+
+static void put_owner(const struct core *core, const struct operation *op, int64_t lease,
+                      struct shared_change *c)
+{
+	struct owner_record own;
+	char name[SHARED_NAME_MAX];
+
+	snprintf(own.node, sizeof(own.node), "%s", core->dirs.node);
+	if (lease)
+		shared_change_put_leased(c, name_owner(op, name), &owner_record, &own, lease);
+	else
+		shared_change_remove(c, name_owner(op, name));
+}
+
+/* The owner by the copy; a record that is none names nobody. @return the revision of what is there; 0: nothing */
+static int64_t read_owner(struct core *core, const struct operation *op, struct owner_record *out)
+{
+	struct store *store = intent_store(core->intent);
+	struct shared_record r = { 0 };
+	char name[SHARED_NAME_MAX];
+
+	if (!store || copy_read(store, name_owner(op, name), &r) ||
+	    record_from_text(&owner_record, r.text, out, NULL))
+		out->node[0] = '\0';
+	free(r.text);
+	return r.revision;
+}
+
+static void see_unowned(struct core *core, const struct operation *op, struct shared_change *c)
+{
+	struct owner_record owner;
+	int64_t revision = read_owner(core, op, &owner);
+	char name[SHARED_NAME_MAX];
+
+	shared_change_see(c, name_owner(op, name), *owner.node ? 0 : revision);
+}
+
+bool operation_has_owner(struct core *core, const struct operation *op)
+{
+	struct owner_record owner;
+
+	(void)read_owner(core, op, &owner);
+	return *owner.node;
+}
+
+bool operation_is_owned_here(struct core *core, const struct operation *op)
+{
+	const struct shared_lease *lease = shared_run_lease(core);
+	struct owner_record owner;
+
+	if (!lease)
+		return operation_decides_alone(core);
+	(void)read_owner(core, op, &owner);
+	return shared_lease_is_fresh(lease) && !strcmp(owner.node, core->dirs.node);
+}
+
+/* --- a change --- */
 
 #define KEPT_MAX    (OPERATIONS_MAX - 16u) /* records that are over, in the store */
 #define REMOVED_MAX 2u                     /* of the older ones, with one that begins */
 /* Parts that one change writes, besides the state: room is left for the owner, what is lost and what is removed; the first has less. */
 #define OBSERVED_MAX (SHARED_CHANGE_MAX - 3u - 2 * REMOVED_MAX)
 _Static_assert(OBSERVED_MAX > OPERATION_TARGETS_MAX, "the first change has a record for each site");
-
-/* --- a change --- */
 
 /* Whether the copy has @p json as the record @p name, whatever change wrote it. */
 static bool is_kept(struct store *store, const char *name, const json_t *json)
@@ -127,10 +199,10 @@ static void make_change(struct core *core, const struct operation *op, bool begi
 	shared_intent_begin(core->intent, c);
 	shared_change_see(c, operation_state_name(op->id, name), revision);
 	if (if_unowned)
-		operation_see_unowned(core, op, c);
+		see_unowned(core, op, c);
 	put_parts(intent_store(core->intent), op,
 	          begins ? OBSERVED_MAX - op->n_targets : OBSERVED_MAX, c);
-	operation_put_owner(core, op, lease, c);
+	put_owner(core, op, lease, c);
 	if (begins)
 		remove_oldest(core, c);
 	if (begins && !operation_decides_alone(core))

@@ -8,7 +8,7 @@
  * The owner has a record of its own, owner/ID, with its node's lease (mgmt/api/shared_lease.h): it is gone when that ends,
  * and then another node becomes the owner.
  *
- * Implemented in mgmt/api/operation_decide.c, operation_owners.c and operation_takeover.c. Under the core's lock, unless a function says
+ * Implemented in mgmt/api/operation_decide.c and operation_takeover.c. Under the core's lock, unless a function says
  * otherwise.
  */
 #ifndef WEIR_MGMT_API_OPERATION_DECIDE_H
@@ -16,6 +16,7 @@
 
 #include "base/checked.h"
 #include "mgmt/api/core.h"
+#include "mgmt/api/shared_run.h"
 #include "mgmt/etcd/etcd.h"
 #include "mgmt/operations/operation.h"
 #include "mgmt/store/shared.h"
@@ -38,13 +39,12 @@ MUST_CHECK enum operation_decided operation_decide(struct core *core, const stru
                                                    const struct operation *op, bool if_unowned,
                                                    char reason[ETCD_REASON_MAX]);
 
-/** Let @p c make this node the owner of @p op, by @p lease; 0: let it have none. */
-void operation_put_owner(const struct core *core, const struct operation *op, int64_t lease,
-                         struct shared_change *c);
-/** Let @p c rest on it that @p op has no owner. */
-void operation_see_unowned(struct core *core, const struct operation *op, struct shared_change *c);
 /** Whether no other node has a say. */
-bool operation_decides_alone(const struct core *core);
+static inline bool operation_decides_alone(const struct core *core)
+{
+	return !core->shared && !shared_run_is_missing(core);
+}
+
 /** Whether this node, as the owner of @p op, may take steps: the store says that it owns it, and its lease is fresh. */
 bool operation_is_owned_here(struct core *core, const struct operation *op);
 /** Whether the copy has a record of its owner. */

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * What an operation has observed: each step with its shares, loads and margins; at the end, all of it as evidence. What a plan
+ * will bring: the load of receivers before and after, how long it takes, what it does to the name servers. A value that is not
+ * known is null.
+ *
  * A hold always has the command that ends it, and each operation the one that undoes it.
  */
 #include "mgmt/api/operation_show.h"
@@ -7,11 +11,200 @@
 #include <string.h>
 
 #include "mgmt/api/operation_command.h"
+#include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/to_json.h"
+#include "mgmt/operations/plan.h"
 #include "mgmt/operations/record_json.h"
 #include "weir/json.h"
 
-/* --- parts --- */
+/* --- what it has observed --- */
+
+json_t *operation_value_json(const struct operation_value *v)
+{
+	return json_number_or_null(v->known, v->value);
+}
+
+/* The smallest margin of each guard over all steps. */
+static json_t *least_margins_json(const struct operation *op)
+{
+	json_t *o = json_object();
+
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
+		int64_t least = INT64_MAX;
+
+		for (uint32_t i = 0; i < op->n_steps; i++)
+			if (op->steps[i].margins[g] < least)
+				least = op->steps[i].margins[g];
+		if (least != INT64_MAX)
+			json_object_set_new(o, operation_guard_text((enum operation_guard)g),
+			                    json_integer(least));
+	}
+	return o;
+}
+
+static json_t *levels_json(const struct operation *op)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < op->n_steps; i++) {
+		const struct operation_step *s = &op->steps[i];
+
+		json_array_append_new(
+		        list, json_pack("{s:o, s:I, s:o, s:o}", "at", time_to_json(s->ended_ms),
+		                        "level_ppm", (json_int_t)s->to_ppm, "share_ppm",
+		                        operation_value_json(&s->share_ppm), "expected_share_ppm",
+		                        operation_value_json(&s->expected_ppm)));
+	}
+	return list;
+}
+
+/* A person's hold, and the one of a new owner who reads the levels, are no failures. */
+static bool is_failure(const struct operation_failure *f)
+{
+	return strcmp(f->code, "person") != 0 && strcmp(f->code, "taken") != 0;
+}
+
+static json_t *failures_json(const struct operation *op)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < op->n_failures; i++)
+		if (is_failure(&op->failures[i]))
+			json_array_append_new(
+			        list, record_shown(&operation_failure_record, &op->failures[i]));
+	return list;
+}
+
+/* --- the time line --- */
+
+/*
+ * Put a moment where its time has it, behind those of the same; an instant that is not there yet is none.
+ * @param event  a word of docs/api.md; @param code  of a hold; NULL: none. @param level_ppm  -1: none
+ */
+static void add_moment(json_t *list, int64_t at_ms, const char *event, const char *code,
+                       int64_t level_ppm)
+{
+	json_t *at = time_to_json(at_ms);
+	size_t i = json_array_size(list);
+
+	if (!json_is_string(at)) {
+		json_decref(at);
+		return;
+	}
+	while (i &&
+	       strcmp(json_text_of(json_array_get(list, i - 1), "at"), json_string_value(at)) > 0)
+		i--;
+	json_array_insert_new(list, i,
+	                      json_pack("{s:o, s:s, s:s*, s:o*}", "at", at, "event", event, "code",
+	                                code, "level_ppm",
+	                                level_ppm < 0 ? NULL : json_integer(level_ppm)));
+}
+
+static json_t *time_line_json(const struct operation *op)
+{
+	json_t *l = json_array();
+
+	add_moment(l, op->began_ms, "began", NULL, -1);
+	for (uint32_t i = 0; i < op->n_steps; i++) {
+		const struct operation_step *s = &op->steps[i];
+
+		add_moment(l, s->begun_ms, "step", NULL, s->to_ppm);
+		add_moment(l, s->in_force_ms, "in_force", NULL, s->to_ppm);
+		add_moment(l, s->ended_ms, "step_ended", NULL, s->to_ppm);
+	}
+	for (uint32_t i = 0; i < op->n_failures; i++) {
+		const struct operation_failure *f = &op->failures[i];
+
+		add_moment(l, f->at_ms, f->overridden ? "overridden" : "held", f->code, -1);
+		add_moment(l, f->until_ms, "went_on", f->code, -1);
+	}
+	add_moment(l, op->full_ms, "full", NULL, -1);
+	add_moment(l, op->drained_ms, "drained", NULL, -1);
+	add_moment(l, op->ended_ms, "ended", NULL, -1);
+	return l;
+}
+
+static json_t *evidence_json(const struct operation *op)
+{
+	if (!op->drained_ms && op->state != OPERATION_DRAINED_UNCONFIRMED && !operation_is_over(op))
+		return json_null();
+	return json_pack(
+	        "{s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:b}",
+	        "times", "began", time_to_json(op->began_ms), "full", time_to_json(op->full_ms),
+	        "drained", time_to_json(op->drained_ms), "ended", time_to_json(op->ended_ms),
+	        "time_line", time_line_json(op), "load_before",
+	        record_list_shown(&operation_load_record, op->before, op->n_before), "load_after",
+	        record_list_shown(&operation_load_record, op->after, op->n_after), "levels",
+	        levels_json(op), "late",
+	        record_list_shown(&operation_late_record, op->was_late, op->n_was_late), "failures",
+	        failures_json(op), "failures_left_out", (json_int_t)op->failures_lost,
+	        "least_margins_percent", least_margins_json(op), "holds", (json_int_t)op->holds,
+	        "confirmed_by_packets", op->drained_ms != 0);
+}
+
+/* --- what a plan will bring --- */
+
+static json_t *receiver_json(const struct model_site *site, const struct operation_site *s,
+                             const struct operation_projected *after)
+{
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "site", site->name,
+	                 "before_flows", operation_value_json(&s->arrivals), "after_flows",
+	                 operation_value_json(&after->flows), "capacity_flows",
+	                 json_number_or_null(site->capacity_flows, site->capacity_flows),
+	                 "before_bits", operation_value_json(&s->bits), "after_bits",
+	                 operation_value_json(&after->bits), "capacity_bits",
+	                 json_number_or_null(site->capacity_bits, site->capacity_bits),
+	                 "backup_flows", operation_value_json(&after->backup_flows), "known",
+	                 after->flows.known && after->bits.known);
+}
+
+static json_t *receivers_json(const struct model *m, const struct operation *op,
+                              const struct operation_observed *observed)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < observed->facts.n_sites && m && i < m->n_sites; i++) {
+		const struct operation_site *s = &observed->sites[i];
+		const struct operation_projected *after =
+		        &s->at[op->n_plan < OPERATION_POINTS ? op->n_plan : 0];
+
+		if (after->receives == OPERATION_YES && !operation_targets_site(op, s->name))
+			json_array_append_new(list, receiver_json(&m->sites[i], s, after));
+	}
+	return list;
+}
+
+json_t *operation_outlook_json(const struct operation_snapshot *v, const struct operation *op,
+                               const struct operation_observed *observed)
+{
+	int64_t expected_ms = observed->facts.ttl_s.known
+	                              ? plan_expected_ms(op, observed->facts.ttl_s.value)
+	                              : -1;
+	json_t *o = json_pack("{s:o, s:o, s:o}", "expected_s",
+	                      expected_ms >= 0 ? json_integer(expected_ms / 1000) : json_null(),
+	                      "receivers", receivers_json(v->m, op, observed), "backups",
+	                      operation_backups_json(v, op));
+
+	if (o && observed->projection)
+		json_object_set_new(
+		        o, "queries_per_s_at_min_ttl",
+		        json_integer((json_int_t)observed->projection->queries_per_s_min_ttl));
+	if (o && observed->facts.unheard)
+		json_object_set_new(o, "unheard", json_string(observed->facts.unheard));
+	if (o && observed->projection)
+		json_object_set_new(
+		        o, "projection",
+		        json_pack("{s:b, s:I, s:I, s:I, s:I, s:o}", "by_keys",
+		                  observed->projection->by_keys, "covered_s",
+		                  (json_int_t)observed->projection->covered_s, "queries",
+		                  (json_int_t)observed->projection->queries, "nodes",
+		                  (json_int_t)observed->projection->n_nodes, "heaviest_ppm",
+		                  (json_int_t)observed->projection->heaviest_ppm, "unseen_ppm",
+		                  operation_value_json(&observed->facts.unseen_ppm)));
+	return o;
+}
+
+/* --- all of it --- */
 
 static json_t *hold_json(const struct operations_item *item)
 {
@@ -78,8 +271,6 @@ static json_t *plan_json(const struct operation *op, const json_t *outlook)
 	return o;
 }
 
-/* --- the whole --- */
-
 json_t *operation_summary_json(const struct operations_item *item)
 {
 	json_t *o = record_shown(&operation_record, &item->op);
@@ -131,7 +322,7 @@ json_t *operation_show_json(const struct operations_item *item)
 	json_object_set_new(o, "without", names_json(op->without, op->n_without));
 	json_object_set_new(o, "late",
 	                    record_list_shown(&operation_late_record, op->late, op->n_late));
-	json_object_set_new(o, "evidence", operation_evidence_json(op));
+	json_object_set_new(o, "evidence", evidence_json(op));
 	json_object_set_new(o, "preflight", preflight_json(item));
 	return o;
 }

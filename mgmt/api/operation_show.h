@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Operations as the API shows them (docs/api.md): plan, steps, guards, nodes, evidence.
+ * Operations as the API shows them (docs/api.md): plan, steps, nodes, evidence.
  *
- * Implemented in mgmt/api/operation_show.c (all of it), operation_evidence.c (values, guards, evidence) and operation_outlook.c (the outlook); under the core's lock where an
- * item is given.
+ * Implemented in mgmt/api/operation_show.c; under the core's lock where an item is given.
  */
 #ifndef WEIR_MGMT_API_OPERATION_SHOW_H
 #define WEIR_MGMT_API_OPERATION_SHOW_H
@@ -28,10 +27,6 @@ MUST_CHECK json_t *operation_outlook_json(const struct operation_snapshot *v,
 MUST_CHECK json_t *operation_summary_json(const struct operations_item *item);
 /** All of it, given. */
 MUST_CHECK json_t *operation_show_json(const struct operations_item *item);
-/** Verdicts of all guards, given: [{guard, ok, state, margin_percent, detail}] */
-MUST_CHECK json_t *operation_guards_json(const struct operation_verdict *verdicts);
-/** Time line, loads, late clients: given; JSON null before it has ended. */
-MUST_CHECK json_t *operation_evidence_json(const struct operation *op);
 /** A value, or null. */
 MUST_CHECK json_t *operation_value_json(const struct operation_value *v);
 

@@ -43,6 +43,13 @@ struct operations {
 
 /* Free one with all that belongs to it. */
 void operations_free_item(struct operations_item *item);
+/*
+ * Let this node's overrides have the last write of @p op: each node makes them itself, from the record that was decided; so a
+ * step needs nobody who sends it, and one that was decided is made even if its owner dies at once. A later one that is there
+ * stays; one that is there already, or of an operation that is over and has none any more, changes nothing; what cannot be
+ * written is in the log, and is tried again with the next call. Under the lock.
+ */
+void operations_make_steps(struct core *core, const struct operation *op);
 /* What peers said last about @p node; NULL: nothing. Under the lock. */
 const struct operations_said *operations_said_of(const struct core *core, const char *node);
 /*

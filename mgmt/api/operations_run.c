@@ -20,7 +20,6 @@
 #include "mgmt/api/operation_decide.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
-#include "mgmt/api/operation_steps.h"
 #include "mgmt/operations/engine.h"
 
 /* --- what is shown of the nodes --- */
@@ -293,7 +292,7 @@ static void make_steps(struct core *core)
 	const struct operations_item *item;
 
 	for (size_t i = 0; (item = operations_at(core, i)); i++)
-		operation_steps_make(core, &item->op);
+		operations_make_steps(core, &item->op);
 }
 
 static void run_round(struct core *core)

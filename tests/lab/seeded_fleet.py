@@ -61,9 +61,8 @@ BREAKAGES = [
 WITH_FEW = ("a list keeps what the store removed",)
 
 DECIDE = "mgmt/api/operation_decide.c"
-OWNERS = "mgmt/api/operation_owners.c"
 TAKEOVER = "mgmt/api/operation_takeover.c"
-STEPS = "mgmt/api/operation_steps.c"
+OPERATIONS = "mgmt/api/operations.c"
 LEASE = "mgmt/api/shared_lease.c"
 RECOVER = "mgmt/api/shared_recover.c"
 REFILL = "mgmt/store/refill.c"
@@ -81,14 +80,14 @@ NAMED = [
     ("records that are over stay for ever", DECIDE, "over.n >= KEPT_MAX + i;", "over.n >= 10 * KEPT_MAX + i;", UNIT, "operations_list"),
     ("what was observed goes without its record", DECIDE, "\t\tshared_change_remove_all(c, operation_observed_name(over.oldest[i], name));\n", "", UNIT, "operations_list"),
     ("what was observed is not written", DECIDE, "if (is_kept(store, parts[i].name, parts[i].json))", "if (1)", UNIT, "operations_list"),
-    ("an owner without a lease", OWNERS, "shared_change_put_leased(c, name_owner(op, name), &owner_record, &own, lease);", "shared_change_put(c, name_owner(op, name), &owner_record, &own);", LAB, "drain --only owner"),
+    ("an owner without a lease", DECIDE, "shared_change_put_leased(c, name_owner(op, name), &owner_record, &own, lease);", "shared_change_put(c, name_owner(op, name), &owner_record, &own);", LAB, "drain --only owner"),
     ("nobody takes over", TAKEOVER, "now_ms - item->unowned_ms >= UNOWNED_MS && ", "now_ms - item->unowned_ms >= 100 * UNOWNED_MS && ", LAB, "drain --only owner"),
     ("a takeover without a wait", TAKEOVER, "now_ms - item->unowned_ms >= UNOWNED_MS && ", "", UNIT, "operation_owners"),
-    ("an owner whose lease is over goes on", OWNERS, "return shared_lease_is_fresh(lease) && ", "return ", UNIT, "operation_owners"),
-    ("a record of nobody keeps all others out", OWNERS, "*owner.node ? 0 : revision", "0", UNIT, "operation_owners"),
-    ("a person's command is written over by a step", STEPS, "|| is_overruled(core, op) ||", "||", UNIT, "operations_parts"),
-    ("what a person ended comes back", STEPS, "if (o ? o->generation < generation : !operation_is_over(op))", "if (!o || o->generation < generation)", UNIT, "operations_parts"),
-    ("a step of a former epoch counts", STEPS, "override_generation(op->write.epoch, false, op->write.step);\n\n\tfor", "override_generation(0, false, op->write.step);\n\n\tfor", UNIT, "operations_parts"),
+    ("an owner whose lease is over goes on", DECIDE, "return shared_lease_is_fresh(lease) && ", "return ", UNIT, "operation_owners"),
+    ("a record of nobody keeps all others out", DECIDE, "*owner.node ? 0 : revision", "0", UNIT, "operation_owners"),
+    ("a person's command is written over by a step", OPERATIONS, "|| is_overruled(core, op) ||", "||", UNIT, "operations_parts"),
+    ("what a person ended comes back", OPERATIONS, "if (o ? o->generation < generation : !operation_is_over(op))", "if (!o || o->generation < generation)", UNIT, "operations_parts"),
+    ("a step of a former epoch counts", OPERATIONS, "override_generation(op->write.epoch, false, op->write.step);\n\n\tfor", "override_generation(0, false, op->write.step);\n\n\tfor", UNIT, "operations_parts"),
     ("a lease counts from the answer", LEASE, "\tl->renewed_ms = l->requested_ms = now_ms;\n", "\tl->renewed_ms = l->requested_ms = clock_mono_ms();\n", UNIT, "shared_lease"),
     ("a renewal counts from its answer", LEASE, "\tif (!err)\n\t\tl->renewed_ms = now_ms;\n", "\tif (!err)\n\t\tl->renewed_ms = clock_mono_ms();\n", UNIT, "shared_lease"),
     ("a renewal without an answer counts", LEASE, "\tif (!err)\n\t\tl->renewed_ms = now_ms;\n", "\tl->renewed_ms = now_ms;\n", UNIT, "shared_lease"),

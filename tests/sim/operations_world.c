@@ -154,7 +154,7 @@ static struct world_override from_write(const struct operation_write *write)
 	};
 }
 
-/* As operation_steps_make() does. */
+/* As operations_make_steps() does. */
 void world_make_step(struct world_node *n, uint32_t k)
 {
 	const struct operation *op = &n->rec[k];

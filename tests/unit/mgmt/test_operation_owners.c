@@ -72,7 +72,6 @@ static int fake_decide(struct core *core, const struct shared_change *c, enum sh
 #define shared_run_decide        fake_decide
 #define shared_lease_need        fake_need
 #include "mgmt/api/operation_decide.c"
-#include "mgmt/api/operation_owners.c"
 #include "mgmt/api/operation_takeover.c"
 
 static struct operation op;
@@ -228,7 +227,7 @@ static void a_record_of_nobody_may_be_replaced(void **state)
 		write_owner("o1", texts[i]);
 		shared_change_begin(&c, "i");
 		core_lock(&this_node);
-		operation_see_unowned(&this_node, o, &c);
+		see_unowned(&this_node, o, &c);
 		core_unlock(&this_node);
 		assert_int_equal(c.seen[0].revision, i < 3 ? revision : 0);
 		shared_change_fini(&c);
@@ -242,8 +241,8 @@ static void a_change_carries_the_owner_or_its_end(void **state)
 
 	(void)state;
 	shared_change_begin(&c, "i");
-	operation_see_unowned(&this_node, o, &c);
-	operation_put_owner(&this_node, o, 42, &c);
+	see_unowned(&this_node, o, &c);
+	put_owner(&this_node, o, 42, &c);
 	assert_int_equal(c.err, 0);
 	assert_string_equal(c.seen[0].name, "owner/o1");
 	assert_int_equal(c.seen[0].revision, 0);
@@ -251,7 +250,7 @@ static void a_change_carries_the_owner_or_its_end(void **state)
 	assert_int_equal(c.puts[0].lease, 42);
 	shared_change_fini(&c);
 	shared_change_begin(&c, "i");
-	operation_put_owner(&this_node, o, 0, &c);
+	put_owner(&this_node, o, 0, &c);
 	assert_null(c.puts[0].text);
 	assert_false(c.puts[0].is_prefix);
 	shared_change_fini(&c);

@@ -15,7 +15,6 @@
 /* The private parts too. */
 #include "mgmt/api/operation_order.c"
 #include "mgmt/api/operation_snapshot.c"
-#include "mgmt/api/operation_steps.c"
 #include "mgmt/api/operations.c"
 #include "mgmt/api/operations_query.c"
 #include "mgmt/api/operations_run.c"
@@ -176,7 +175,7 @@ static void write_override(void)
 {
 	struct override o;
 
-	operation_step_override(&op, &op.write, &op.targets[0], &o);
+	make_override(&op, &op.write, &op.targets[0], &o);
 	assert_true(intent_merge(this_node.intent, &o, 1, clock_believed_ms()) > 0);
 }
 
@@ -247,7 +246,7 @@ static void a_persons_command_is_told_whatever_it_is(void **state)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct override o;
 
-		operation_step_override(&op, &op.write, &op.targets[0], &o);
+		make_override(&op, &op.write, &op.targets[0], &o);
 		override_leave_operation(&o, op.stamp + 1 + i);
 		o.kind = kinds[i];
 		assert_int_equal(intent_merge(this_node.intent, &o, 1, clock_believed_ms()), 1);
@@ -870,10 +869,10 @@ static void a_write_that_is_over_ends_its_override(void **state)
 
 	(void)state;
 	make_write(4, 0);
-	operation_step_override(&op, &op.write, &op.targets[0], &o);
+	make_override(&op, &op.write, &op.targets[0], &o);
 	assert_true(override_ok(&o) && !o.ended && o.until_ms == MODEL_TIME_NEVER);
 	op.write.ended = true;
-	operation_step_override(&op, &op.write, &op.targets[0], &o);
+	make_override(&op, &op.write, &op.targets[0], &o);
 	assert_true(override_ok(&o) && o.ended && o.until_ms == op.write.from_ms);
 }
 
