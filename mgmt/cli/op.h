@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Operations on sites: drains, shifts and returns that measure what they do (docs/api.md). Commands
- * in cmd_operation.c, waiting in op_wait.c, words for people in op_text.c,
- * op_plan.c and op_words.c, what still reaches a site in arrivals.c. One thread: the command's.
+ * in cmd_operation.c, waiting in op_wait.c, words for people in op_text.c, what still reaches a site in arrivals.c. One thread: the command's.
  */
 #ifndef WEIR_MGMT_CLI_OP_H
 #define WEIR_MGMT_CLI_OP_H
@@ -42,16 +41,10 @@ bool op_is_over(const json_t *o, enum op_goal goal);
 
 /* The answer to a command on an operation, or one operation, for people. */
 void op_print(const json_t *body);
-/* What would be done (op_plan.c): steps, receivers, backup pools, guards. */
-void op_print_plan(const json_t *o);
-/* Of the guards @p list those that did not pass, or all. */
-void op_print_guards(const json_t *list, bool all);
 /* Backup pools with what would keep them from serving; only those that are not ready, unless @p all. */
 void op_print_backups(FILE *to, const json_t *list, bool all);
 /* The first OP_LINES of @p list, each by @p line (mgmt/json/row.h), and how many are left out. */
 void op_print_rows(const json_t *list, const char *line);
-/* "... and 3 more" where a list of @p n was cut. */
-void op_print_left_out(size_t n);
 
 /* api_show() with an answer made plain. @return the exit status */
 MUST_CHECK int op_show(const struct cli *cli, const struct api_request *request,
