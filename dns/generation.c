@@ -459,7 +459,7 @@ void generation_observe(struct generation *g, const struct peer_health_input *se
                         const struct generation_time *time)
 {
 	struct generation_instant instant = {
-		.outside = { g->model, g->steering, g->state, g->peer_health },
+		.outside = { g->model, g->steering, g->peer_health },
 		.wall_clock_ms = time->wall_clock_ms,
 	};
 	const struct ramps_step_input in = {

@@ -44,19 +44,25 @@ static bool is_forced_up(const struct model *m, const struct model_site *site,
 	return false;
 }
 
-/* Whether a service is up at a site, which has number @p at among the states, in one family. */
-static bool is_service_up(const struct outside *o, const struct model_service *s,
-                          const struct model_site *site, size_t at)
+static bool is_target_up(const struct outside *o, const struct model_service *s,
+                         const struct model_site *site, size_t target)
 {
-	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
-		struct majority m = peer_health_from_outside(o->peer_health, 2 * at + ip4, site);
+	struct majority m = peer_health_from_outside(o->peer_health, target, site);
 
-		if (!is_visible_outside(o, s, site, 2 * at + ip4) &&
-		    health_state(o->state->sites[at].words[ip4]) != HEALTH_DOWN)
+	if (m.n_up > m.n_down)
+		return true;
+	m = peer_health_from_inside(o->peer_health, target, site);
+	return !is_visible_outside(o, s, site, target) && health_state(m.word) != HEALTH_DOWN;
+}
+
+/* Whether a service is up at a site, which has number @p at among the states, in one family that it has there. */
+static bool is_service_up(const struct outside *o, const struct model_service *s,
+                          const struct model_site *site, const struct steering_site *steering,
+                          size_t at)
+{
+	for (unsigned ip4 = 0; ip4 < 2; ip4++)
+		if (steering->n_addresses[ip4] && is_target_up(o, s, site, 2 * at + ip4))
 			return true;
-		if (m.n_up > m.n_down)
-			return true;
-	}
 	return false;
 }
 
@@ -70,7 +76,8 @@ bool outside_is_up(const struct outside *o, const struct model_site *site, int64
 		for (uint32_t k = 0; k < s->n_sites; k++) {
 			if (strcmp(s->sites[k].name, site->name) != 0)
 				continue;
-			if (is_service_up(o, &o->model->services[i], site, s->first_state + k))
+			if (is_service_up(o, &o->model->services[i], site, &s->sites[k],
+			                  s->first_state + k))
 				return true;
 			any = true;
 		}

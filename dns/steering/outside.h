@@ -2,7 +2,7 @@
 /**
  * @file
  * Whether a site is up as seen from outside: by the nodes of the other sites. Where no other site
- * checks it (a single site, or no service with a vip_check there), the state in force decides.
+ * checks it (a single site, or no service with a vip_check there), its own nodes are asked.
  * Pure: implemented in dns/steering/outside.c; called by the thread that owns the generation.
  */
 #ifndef WEIR_DNS_STEERING_OUTSIDE_H
@@ -18,7 +18,6 @@
 struct outside {
 	const struct model *model;
 	const struct steering *steering;
-	const struct steering_state *state;
 	const struct peer_health *peer_health;
 };
 

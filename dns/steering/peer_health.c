@@ -294,16 +294,29 @@ struct majority peer_health_of_target(const struct peer_health *v, size_t target
 	return m;
 }
 
-struct majority peer_health_from_outside(const struct peer_health *v, size_t target,
-                                         const struct model_site *site)
+/* What the nodes see that are at @p site, or the others. */
+static struct majority count_seen(const struct peer_health *v, size_t target,
+                                  const struct model_site *site, bool inside)
 {
 	struct majority_node nodes[PEER_HEALTH_NODES_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < v->n; i++)
-		if (v->items[i].site != site)
+		if ((v->items[i].site == site) == inside)
 			nodes[n++] = vote_of_node(&v->items[i], target);
 	return majority_of(nodes, n, MAJORITY_WAS_UNKNOWN);
+}
+
+struct majority peer_health_from_outside(const struct peer_health *v, size_t target,
+                                         const struct model_site *site)
+{
+	return count_seen(v, target, site, false);
+}
+
+struct majority peer_health_from_inside(const struct peer_health *v, size_t target,
+                                        const struct model_site *site)
+{
+	return count_seen(v, target, site, true);
 }
 
 bool peer_health_is_unproven(const struct peer_health *v, size_t target,

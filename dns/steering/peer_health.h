@@ -97,6 +97,9 @@ struct majority peer_health_of_target(const struct peer_health *v, size_t target
 /** What the nodes of all sites but @p site see, whether these sites vote or not. */
 struct majority peer_health_from_outside(const struct peer_health *v, size_t target,
                                          const struct model_site *site) NONNULL();
+/** What the nodes of @p site itself see, whether it votes or not. */
+struct majority peer_health_from_inside(const struct peer_health *v, size_t target,
+                                        const struct model_site *site) NONNULL();
 /**
  * Whether every node outside of @p site says of its check that it never succeeded there, or says
  * nothing.

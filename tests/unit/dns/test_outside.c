@@ -55,7 +55,6 @@ struct three {
 	struct model m;
 	struct steering_service placed;
 	struct steering p;
-	struct steering_state *seen;
 	struct peer_health *v;
 };
 
@@ -80,13 +79,11 @@ static void three_init(struct three *t, struct arena *arena)
 		t->sites[i] = (struct model_site){ .name = names[i], .index = i };
 		t->nodes[i] =
 		        (struct model_node){ .name = names[i], .site = &t->sites[i], .api = "x" };
-		t->at[i] = (struct steering_site){ .name = names[i] };
+		t->at[i] = (struct steering_site){ .name = names[i], .n_addresses = { 1, 1 } };
 	}
 	t->m.self = &t->nodes[1];
-	t->seen = arena_alloc(arena, 1, sizeof(*t->seen) + 3 * sizeof(t->seen->sites[0]));
 	t->v = peer_health_new(&t->m, &t->p, arena);
 	assert_non_null(t->v);
-	assert_non_null(t->seen);
 }
 
 static void outside_is_what_other_sites_see(void **state)
@@ -98,7 +95,7 @@ static void outside_is_what_other_sites_see(void **state)
 
 	three_init(&t, arena);
 	for (size_t i = 0; i < COUNT(outside_cases); i++) {
-		const struct outside o = { &t.m, &t.p, t.seen, t.v };
+		const struct outside o = { &t.m, &t.p, t.v };
 		const struct outside_case *c = &outside_cases[i];
 
 		t.service.vip_check = c->watched ? &check : NULL;
@@ -106,8 +103,7 @@ static void outside_is_what_other_sites_see(void **state)
 			t.v->items[k].fresh = c->fresh[k];
 			t.v->items[k].words[1] = health_make(c->seen[k], 0, HEALTH_REASON_OK, 1);
 		}
-		t.seen->sites[0].words[0] = health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1);
-		t.seen->sites[0].words[1] = t.v->items[0].words[1];
+		t.v->items[0].words[0] = health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1);
 		t.m.n_overrides = 0;
 		if (outside_is_up(&o, &t.sites[0], T) != c->up)
 			fail_msg("%s", c->why);
@@ -119,7 +115,7 @@ static void outside_is_what_other_sites_see(void **state)
 
 static bool is_up_now(const struct three *t, size_t site)
 {
-	const struct outside o = { &t->m, &t->p, t->seen, t->v };
+	const struct outside o = { &t->m, &t->p, t->v };
 
 	return outside_is_up(&o, &t->sites[site], T);
 }
@@ -184,12 +180,14 @@ static void a_site_that_has_all_nodes_is_watched_by_none(void **state)
 	t.v = peer_health_new(&t.m, &t.p, arena);
 	assert_non_null(t.v);
 	t.service.vip_check = &check;
-	t.seen->sites[0].words[0] = t.seen->sites[0].words[1] =
-	        health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1);
-	assert_true(is_up_now(&t, 0));
-	t.seen->sites[0].words[0] = t.seen->sites[0].words[1] =
-	        health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1);
+	assert_true(is_up_now(&t, 0)); /* nothing is known */
+	for (size_t k = 0; k < 3; k++)
+		t.v->items[k].words[0] = t.v->items[k].words[1] =
+		        health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1);
 	assert_false(is_up_now(&t, 0));
+	for (size_t k = 0; k < 2; k++)
+		t.v->items[k].words[1] = health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1);
+	assert_true(is_up_now(&t, 0));
 	arena_free(arena);
 }
 
@@ -211,19 +209,68 @@ static void what_nobody_can_reach_is_what_the_site_says_itself(void **state)
 	for (size_t own = 0; own < 6; own++)
 		for (size_t unproven = 0; unproven < 6; unproven++) {
 			for (size_t i = 0; i < 6; i++) {
-				t.seen->sites[i / 2].words[i % 2] = health_make(
-				        i == own ? HEALTH_UP : HEALTH_DOWN, 0, HEALTH_REASON_OK, 1);
 				for (size_t k = 0; k < 3; k++)
 					t.v->items[k].words[i] = health_make(
 					        HEALTH_DOWN,
 					        i == unproven ? HEALTH_MARK_UNPROVEN : 0,
 					        HEALTH_REASON_TIMEOUT, 1);
+				t.v->items[i / 2].words[i] = health_make(
+				        i == own ? HEALTH_UP : HEALTH_DOWN, 0, HEALTH_REASON_OK, 1);
 			}
 			t.service.vip_check_from = MODEL_VIP_CHECK_DEFAULT;
 			assert_int_equal(is_up_now(&t, own / 2), own == unproven);
 			t.service.vip_check_from = MODEL_VIP_CHECK_GIVEN; /* a person wants it */
 			assert_false(is_up_now(&t, own / 2));
 		}
+	arena_free(arena);
+}
+
+/* A family that the site does not have is seen by nobody: it does not make the site up. */
+static void a_family_without_addresses_says_nothing(void **state)
+{
+	const struct model_check check = { .name = "c" };
+	struct arena *arena = arena_new(1 << 20);
+	struct three t;
+	(void)state;
+
+	three_init(&t, arena);
+	t.service.vip_check = &check;
+	t.service.vip_check_from = MODEL_VIP_CHECK_DEFAULT;
+	for (unsigned has = 0; has < 2; has++) {
+		t.at[0].n_addresses[has] = 1;
+		t.at[0].n_addresses[!has] = 0;
+		for (size_t k = 0; k < 3; k++) {
+			t.v->items[k].fresh = true;
+			t.v->items[k].words[has] =
+			        health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 1);
+			t.v->items[k].words[!has] = 0;
+		}
+		assert_false(is_up_now(&t, 0));
+		t.service.vip_check = NULL; /* nor where its own nodes are asked */
+		assert_false(is_up_now(&t, 0));
+		t.service.vip_check = &check;
+		for (size_t k = 0; k < 3; k++)
+			t.v->items[k].words[has] = health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1);
+		assert_true(is_up_now(&t, 0));
+	}
+	arena_free(arena);
+}
+
+/* A drained site does not vote, but where nobody else looks its own nodes are still asked. */
+static void a_site_without_a_vote_says_itself_that_it_is_down(void **state)
+{
+	struct arena *arena = arena_new(1 << 20);
+	struct three t;
+	(void)state;
+
+	three_init(&t, arena);
+	peer_health_exclude(t.v, 1);
+	for (size_t i = 0; i < 2; i++)
+		t.v->items[0].words[i] = health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 1);
+	t.v->items[0].fresh = true;
+	assert_false(is_up_now(&t, 0));
+	t.v->items[0].words[1] = health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1);
+	assert_true(is_up_now(&t, 0));
 	arena_free(arena);
 }
 
@@ -237,7 +284,6 @@ static void any_service_of_the_site_is_enough(void **state)
 		                             { .name = "no" } };
 	struct steering_service placed[3];
 	struct three t;
-	struct steering_state *seen;
 	(void)state;
 
 	three_init(&t, arena);
@@ -250,9 +296,6 @@ static void any_service_of_the_site_is_enough(void **state)
 	t.m.n_services = t.p.n_services = 2;
 	t.p.services = placed;
 	t.p.n_states = 9;
-	seen = arena_alloc(arena, 1, sizeof(*seen) + 9 * sizeof(seen->sites[0]));
-	assert_non_null(seen);
-	t.seen = seen;
 	t.v = peer_health_new(&t.m, &t.p, arena);
 	assert_non_null(t.v);
 	for (size_t up = 0; up < 9; up++) { /* the state that all see up */
@@ -276,6 +319,8 @@ int main(void)
 		cmocka_unit_test(outside_has_families_services_and_times),
 		cmocka_unit_test(a_site_that_has_all_nodes_is_watched_by_none),
 		cmocka_unit_test(what_nobody_can_reach_is_what_the_site_says_itself),
+		cmocka_unit_test(a_family_without_addresses_says_nothing),
+		cmocka_unit_test(a_site_without_a_vote_says_itself_that_it_is_down),
 		cmocka_unit_test(any_service_of_the_site_is_enough),
 	};
 
