@@ -22,6 +22,16 @@ bool addr_is4(const struct addr *a)
 	return memcmp(a->bytes, mapped, sizeof(mapped)) == 0;
 }
 
+bool addr_is_host(const struct addr *a)
+{
+	static const uint8_t any[16], all4[4] = { 255, 255, 255, 255 };
+	const uint8_t *ip4 = a->bytes + sizeof(mapped);
+
+	if (!addr_is4(a))
+		return memcmp(a->bytes, any, sizeof(any)) != 0 && a->bytes[0] != 0xff;
+	return memcmp(ip4, any, 4) != 0 && memcmp(ip4, all4, 4) != 0 && (ip4[0] & 0xf0) != 0xe0;
+}
+
 bool addr_equal(const struct addr *a, const struct addr *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0;

@@ -34,6 +34,8 @@ struct prefix {
 
 /** Whether @p a is an IPv4 address. */
 bool addr_is4(const struct addr *a);
+/** Whether @p a can be the address of a single host: no group, no broadcast, and not "any address". */
+bool addr_is_host(const struct addr *a);
 /** Whether @p a and @p b are the same address. */
 bool addr_equal(const struct addr *a, const struct addr *b);
 /** Order for sorting: as memcmp() of the bytes. */

@@ -171,9 +171,12 @@ static bool bind_enum(const struct bind_spot *s, struct value *v)
 
 static bool bind_address(const struct bind_spot *s, const struct tree *node, struct prefix *out)
 {
-	if (node->kind == TREE_TEXT && addr_parse(node->text, &out->addr) == 0)
+	bool is_address = node->kind == TREE_TEXT && addr_parse(node->text, &out->addr) == 0;
+
+	if (is_address && addr_is_host(&out->addr))
 		return true;
-	add_found_error(s, node, schema_expected[KIND_ADDRESS]);
+	add_found_error(s, node,
+	                is_address ? "the address of one host" : schema_expected[KIND_ADDRESS]);
 	return false;
 }
 

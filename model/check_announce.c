@@ -54,13 +54,6 @@ static const struct model_vip *vip_at(const struct model *m, const struct addr *
 }
 
 /* Whether it stands for all addresses of a host: 0.0.0.0 or ::. */
-static bool is_wildcard(const struct addr *a)
-{
-	static const struct addr ip6;
-
-	return addr_is4(a) ? !memcmp(addr_bytes4(a), ip6.bytes, 4) : addr_equal(a, &ip6);
-}
-
 static void check_dns_address(const struct model_build *b, const struct model_node *node,
                               const struct item *item, uint32_t i)
 {
@@ -72,10 +65,6 @@ static void check_dns_address(const struct model_build *b, const struct model_no
 	if (!is_among(address, node->dns_listen, node->n_dns_listen))
 		bind_entry_error(b->bind, item, SCHEMA_NODES_ANNOUNCE_DNS, i,
 		                 "%s is not an address of the node's dns_listen", text);
-	else if (is_wildcard(address))
-		bind_entry_error(b->bind, item, SCHEMA_NODES_ANNOUNCE_DNS, i,
-		                 "%s is not the address of one host, so it cannot be announced",
-		                 text);
 	else if (is_among(address, node->announce.dns, i))
 		bind_entry_error(b->bind, item, SCHEMA_NODES_ANNOUNCE_DNS, i, "%s is given twice",
 		                 text);

@@ -98,7 +98,7 @@ static void make_sets(struct made *made, int pool)
 		from += draw_below(100000);
 		*set = (struct model_set){ from, any_time(), members, draw_below(6) };
 		for (size_t j = 0; j < set->n_members; j++) {
-			uint8_t bytes[16] = { (uint8_t)j, (uint8_t)draw_below(256) };
+			uint8_t bytes[16] = { (uint8_t)(j + 1), (uint8_t)draw_below(256) };
 
 			members[j].address = draw_below(2) ? addr_from4(bytes) : addr_from6(bytes);
 			members[j].port = (uint16_t)draw_below(65536);
