@@ -337,6 +337,29 @@ static enum next answer_broken(struct work *w, const struct image_node *node)
 	return DONE;
 }
 
+static bool has_family(const struct steering_service *s, bool ip4)
+{
+	for (uint32_t k = 0; k < s->n_sites; k++)
+		if (s->sites[k].n_addresses[ip4])
+			return true;
+	return false;
+}
+
+/* Of a dynamic name's addresses those of one family are answered; if no site has any, there are none, and nothing is chosen. */
+static void answer_family(struct work *w, const struct spot *at, uint16_t type)
+{
+	uint32_t number = image_extra(w->env->image, at->node)->dynamic - 1;
+	const struct steering_name *name = &w->env->steering->names[number];
+	bool ip4 = type == DNS_A || (type == DNS_ANY && has_family(name->service, true));
+
+	if (has_family(name->service, ip4)) {
+		answer_dynamic(w, at, ip4);
+		return;
+	}
+	trace_step(w, ANSWER_STEP_NODATA, at->node);
+	put_negative(w, at->node, name->ttl_max_s);
+}
+
 /* Answer from the name's node (or its wildcard): data, an alias, or nothing of this type. */
 static enum next answer_here(struct work *w, struct spot *at)
 {
@@ -346,7 +369,7 @@ static enum next answer_here(struct work *w, struct spot *at)
 
 	if (image_extra(w->env->image, node)->dynamic && w->env->steering &&
 	    (type == DNS_A || type == DNS_AAAA || type == DNS_ANY)) {
-		answer_dynamic(w, at, type != DNS_AAAA);
+		answer_family(w, at, type);
 		return DONE;
 	}
 	if (!rrset && type == DNS_ANY && node->n_rrsets)

@@ -499,6 +499,38 @@ static void an_emptied_dynamic_name_is_asked_again_soon(void **state)
 	assert_int_equal(info.choice.class, STEERING_NONE);
 }
 
+/* All clients ask for both families: nothing is wrong with the sites where the service has one, so it can be kept. */
+static void a_family_that_no_site_has_is_no_data(void **state)
+{
+	static const struct steering_site only[2] = {
+		{ .name = "ams", .id = 1, .n_addresses = { 1, 0 }, .addresses = { { ADDR6(1) } } },
+		{ .name = "ams",
+		  .id = 1,
+		  .n_addresses = { 0, 1 },
+		  .addresses = { {}, { ADDR4(1) } } },
+	};
+	struct fixture *f = *state;
+	uint8_t query[512];
+	static char text[65536];
+	struct answer_info info;
+
+	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
+		service.sites = &only[ip4];
+		send_query(f, query, query_make("www.shop.test", ip4 ? AAAA : A, query), false,
+		           text, &info);
+		assert_non_null(strstr(text, "NOERROR aa\n"));
+		assert_null(strstr(text, "an "));
+		assert_non_null(strstr(text, "au shop.test. 60 SOA "));
+		assert_int_equal(info.dynamic, -1); /* no choice is counted */
+		send_query(f, query, query_make("www.shop.test", ANY, query), false, text, &info);
+		assert_non_null(strstr(text, ip4 ? "A 203.0.113.1" : "AAAA 2001:db8:1::1"));
+		send_query(f, query, query_make("www.shop.test", ip4 ? A : AAAA, query), false,
+		           text, &info);
+		assert_int_equal(info.choice.class, STEERING_SERVING);
+	}
+	service.sites = sites;
+}
+
 /* Counters and explain go by it. */
 static void what_was_answered_is_told_beside_the_answer(void **state)
 {
@@ -565,6 +597,7 @@ int main(void)
 		cmocka_unit_test(each_cut_of_a_query_is_refused_or_dropped),
 		cmocka_unit_test(tells_the_node_to_those_who_ask),
 		cmocka_unit_test(an_emptied_dynamic_name_is_asked_again_soon),
+		cmocka_unit_test(a_family_that_no_site_has_is_no_data),
 		cmocka_unit_test(what_was_answered_is_told_beside_the_answer),
 		cmocka_unit_test(flags_of_the_question_come_back_or_not),
 	};
