@@ -465,16 +465,17 @@ static int explain_name(struct explainer *x, const struct proc_dirs *dirs)
 		.report_arg = x->e,
 	};
 	ldns_rr_type type = ldns_get_rr_type_by_name(x->request->type);
+	bool is_type = type && type <= UINT16_MAX;
 	struct name name;
 	int err;
 
-	if (name_parse(x->request->name, &name) < 0 || type == 0) {
+	if (name_parse(x->request->name, &name) < 0 || !is_type) {
 		keep_error_text(x->e,
 		                &(struct zones_message){ .zone = "",
 		                                         .file = "",
 		                                         .level = ZONES_ERROR,
-		                                         .text = type ? "not a domain name"
-		                                                      : "not a record type" });
+		                                         .text = is_type ? "not a domain name"
+		                                                         : "not a record type" });
 		return -EINVAL;
 	}
 	err = generation_load(dirs, &how, &x->g);

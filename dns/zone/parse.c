@@ -192,7 +192,8 @@ static bool is_record_refused(struct parse *p, const struct record_head *head, u
 	const char *word;
 	uint32_t max = 0;
 
-	if (type == 0 || type == DNS_OPT || (type >= DNS_META_FIRST && type <= DNS_ANY))
+	if (type == 0 || type > UINT16_MAX || type == DNS_OPT ||
+	    (type >= DNS_META_FIRST && type <= DNS_ANY))
 		REFUSE(p, "%.40s is not a type that a zone can hold", head->type);
 	else if ((word = zone_words_excess(type, head->data, &max)))
 		REFUSE(p, "%.40s is too large here: at most %u", word, max);

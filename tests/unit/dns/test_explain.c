@@ -501,6 +501,8 @@ static void what_cannot_be_explained_is_refused(void **state)
 	assert_string_equal(explain_text(&r, -EINVAL), "\n! not a domain name\n");
 	r = make_request("a.b", "NOTYPE");
 	assert_string_equal(explain_text(&r, -EINVAL), "\n! not a record type\n");
+	r = make_request("a.b", "TYPE65537");
+	assert_string_equal(explain_text(&r, -EINVAL), "\n! not a record type\n");
 	r = make_request("a..b", "NOTYPE");
 	assert_string_equal(explain_text(&r, -EINVAL), "\n! not a record type\n");
 	r = make_request("ns.shop.test", "A");

@@ -100,14 +100,15 @@ static const struct {
 	  "b.test|z1|6|1|AAAA record: Syntax error, could not parse the RR's rdata\n" },
 	{ "types of questions and messages alone",
 	  { "x TYPE127 \\# 0\nx TYPE128 \\# 0\nx TYPE255 \\# 0\nx TYPE258 \\# 0\n",
-	    "x TYPE41 \\# 0\nx AXFR \\# 0\nx TYPE0 \\# 0\n" },
+	    "x TYPE41 \\# 0\nx AXFR \\# 0\nx TYPE0 \\# 0\nx TYPE70000 \\# 0\n" },
 	  { NULL },
 	  -EINVAL,
 	  "a.test|z0|6|1|TYPE128 is not a type that a zone can hold\n"
 	  "a.test|z0|7|1|TYPE255 is not a type that a zone can hold\n"
 	  "b.test|z1|5|1|TYPE41 is not a type that a zone can hold\n"
 	  "b.test|z1|6|1|AXFR is not a type that a zone can hold\n"
-	  "b.test|z1|7|1|TYPE0 is not a type that a zone can hold\n" },
+	  "b.test|z1|7|1|TYPE0 is not a type that a zone can hold\n"
+	  "b.test|z1|8|1|TYPE70000 is not a type that a zone can hold\n" },
 	{ "a warning is no mistake",
 	  { "", "x A 192.0.2.5\nx A 192.0.2.5\n" },
 	  { NULL },
