@@ -117,15 +117,12 @@ static void read_own(struct keys_report *v, const struct core *core, uint64_t no
 		accept_keys(v, keys);
 }
 
-static void accept_answer(struct keys_report *v, const struct client_request *r,
-                          const char *cluster)
+static void accept_answer(struct keys_report *v, const json_t *answer)
 {
 	struct steer_keys *keys;
-	const char *reason;
 
-	v->n_failed = r->answer ? 0 : v->n_failed + 1;
-	if (r->answer &&
-	    !peer_keys_read(r->answer, v->node, cluster, v->queried_ms, &keys, &reason))
+	v->n_failed = answer ? 0 : v->n_failed + 1;
+	if (!peer_keys_read(answer, v->queried_ms, &keys))
 		accept_keys(v, keys);
 }
 
@@ -148,6 +145,7 @@ static void query_peers(struct keys_gather *g, struct core *core, struct peer_cl
 		                .timeout_ms = KEYS_GATHER_TIMEOUT_MS,
 		                .answer_max = PEER_KEYS_ANSWER_MAX };
 
+	snprintf(q.cluster, sizeof(q.cluster), "%s", m->cluster);
 	for (size_t i = 0; i < m->n_nodes; i++) {
 		struct keys_report *v = find_report(g, m->nodes[i].name);
 
@@ -159,7 +157,7 @@ static void query_peers(struct keys_gather *g, struct core *core, struct peer_cl
 		struct keys_report *v = q.nodes[i].arg;
 
 		v->queried_ms = g->now_ms;
-		accept_answer(v, &q.requests[i], m->cluster);
+		accept_answer(v, q.requests[i].answer);
 	}
 	peer_query_end(&q);
 }

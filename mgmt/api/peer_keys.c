@@ -173,30 +173,19 @@ static struct steer_keys *make_room(const json_t *answer)
 	                      json_array_size(answers));
 }
 
-int peer_keys_read(const json_t *answer, const char *node, const char *cluster, uint64_t queried_ms,
-                   struct steer_keys **out, const char **reason)
+int peer_keys_read(const json_t *answer, uint64_t queried_ms, struct steer_keys **out)
 {
-	const json_t *age = json_object_get(answer, "age_ms");
-	const json_t *covered = json_object_get(answer, "covered_s");
-	json_int_t age_ms = json_integer_value(age), covered_s = json_integer_value(covered);
+	uint64_t age_ms, covered_s;
 	struct steer_keys *k = NULL;
 
-	*reason = "the answer is malformed";
-	if (!json_has_text(answer, "node", node) || !json_has_text(answer, "cluster", cluster))
-		*reason = "the answer is from another node or cluster";
-	else if (json_is_null(age))
-		*reason = "its weir-dns observes nothing";
-	else if (json_is_integer(age) && age_ms > (json_int_t)STEER_KEYS_OLD_MS)
-		*reason = "what its weir-dns observed is too old";
-	else if (json_is_integer(age) && age_ms >= 0 && json_is_integer(covered) &&
-	         covered_s >= 0 && covered_s <= (json_int_t)STEER_KEYS_WINDOW_S)
+	if (json_read_count(json_object_get(answer, "age_ms"), STEER_KEYS_OLD_MS, &age_ms) &&
+	    json_read_count(json_object_get(answer, "covered_s"), STEER_KEYS_WINDOW_S, &covered_s))
 		k = make_room(answer);
 	if (k && read_rows(answer, queried_ms, k)) {
 		steer_keys_settle(k);
 		if (are_names_unique(k)) {
 			k->covered_s = (uint32_t)covered_s;
-			k->read_ms = queried_ms - ((uint64_t)age_ms < queried_ms ? (uint64_t)age_ms
-			                                                         : queried_ms);
+			k->read_ms = queried_ms - (age_ms < queried_ms ? age_ms : queried_ms);
 			*out = k;
 			return 0;
 		}

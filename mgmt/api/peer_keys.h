@@ -37,13 +37,12 @@
 MUST_CHECK json_t *peer_keys_make(const char *node, const char *cluster,
                                   const struct steer_keys *keys, uint64_t now_ms);
 /**
- * Read a peer's answer.
- * @param node, cluster  who it must be; an answer of another is refused
- * @param queried_ms     monotonic: when it was asked
- * @param out            given; times are this node's
- * @return 0; -EINVAL, with @p reason and @p out untouched
+ * Read a peer's answer. One whose weir-dns observes nothing, or is silent, says nothing.
+ * @param queried_ms  monotonic: when it was asked
+ * @param out         given; times are this node's
+ * @return 0; -EINVAL, with @p out untouched
  */
-int peer_keys_read(const json_t *answer, const char *node, const char *cluster, uint64_t queried_ms,
-                   struct steer_keys **out, const char **reason) MUST_CHECK NONNULL(2, 3, 5, 6);
+int peer_keys_read(const json_t *answer, uint64_t queried_ms, struct steer_keys **out) MUST_CHECK
+        NONNULL(3);
 
 #endif

@@ -154,17 +154,16 @@ static void check_words(const json_t *json)
 static void check_keys(const json_t *json)
 {
 	struct steer_keys *k = NULL, *again = NULL;
-	const char *why = NULL;
 
-	if (peer_keys_read(json, "fra-1", "t", 1000000, &k, &why)) {
-		assert(why && !k);
+	if (peer_keys_read(json, 1000000, &k)) {
+		assert(!k);
 		return;
 	}
 	assert(k->n_keys <= STEER_KEYS_MAX && k->covered_s <= STEER_KEYS_WINDOW_S);
 	for (size_t i = 0; i < k->n_keys; i++)
 		assert(k->keys[i].queries && (!i || k->keys[i].queries <= k->keys[i - 1].queries));
 	json_t *told = peer_keys_make("fra-1", "t", k, 1000000);
-	assert(told && !peer_keys_read(told, "fra-1", "t", 1000000, &again, &why));
+	assert(told && !peer_keys_read(told, 1000000, &again));
 	assert(k->n_keys == again->n_keys && k->n_names == again->n_names &&
 	       k->n_answers == again->n_answers);
 	assert(!memcmp(k->keys, again->keys, k->n_keys * sizeof(*k->keys)));

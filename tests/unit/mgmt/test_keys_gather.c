@@ -64,6 +64,7 @@ void client_send(struct peer_client *c, struct client_request *requests, size_t 
 		if (peer_answers)
 			requests[i].answer = peer_keys_make("fra-1", "shop", k, test_ms);
 		steer_keys_free(k);
+		requests[i].done(&requests[i]);
 	}
 }
 
