@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A peer's load is that of the exchange, if it is fresh; what it announces, it is asked
- * (guard_query.c). What this node announces is what its weir-announce shows, by the same words: a VIP
- * counts when a neighbour gets each of its addresses.
+ * A peer's load is that of the exchange, if it is fresh; what it announces, it is asked. The question is that of
+ * the exchange, at once and to all: a drain rests on what is so now, and words that
+ * came by themselves may be seconds old. An answer whose announce page is old says nothing. What this node announces is
+ * what its weir-announce shows, by the same words: a VIP counts when a neighbour gets each of its addresses.
  */
 #include "mgmt/api/guard_facts.h"
 
@@ -12,11 +13,45 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/sorted.h"
 #include "mgmt/api/announce_own.h"
+#include "mgmt/api/announce_words.h"
+#include "mgmt/api/exchange.h"
 #include "mgmt/api/node_drain.h"
 #include "mgmt/api/operation_snapshot.h"
+#include "mgmt/api/peer_query.h"
 #include "weir/announce.h"
+
+#define GOOD_MS    2000u             /* so long a page's last sign of life counts */
+#define ANSWER_MAX ((size_t)4 << 20) /* bytes */
+
+/* --- what a node announces --- */
+
+/* Room for @p n keys. @return 0 or -ENOMEM */
+static int make_said(struct guard_said *out, size_t n)
+{
+	*out = (struct guard_said){ .words = calloc(n + 1, sizeof(*out->words)) };
+	return out->words ? 0 : -ENOMEM;
+}
+
+/* Note what is said of a key; in any order, and nothing twice. */
+static void add_said(struct guard_said *s, uint64_t key, enum guard_announced said)
+{
+	s->words[s->n++] = (struct guard_word){ key, said };
+}
+
+/* All is noted. */
+static void sort_said(struct guard_said *s)
+{
+	qsort(s->words, s->n, sizeof(*s->words), sorted_by_u64);
+}
+
+void guard_facts_free_said(struct guard_said *s)
+{
+	free(s->words);
+	*s = (struct guard_said){ .n = 0 };
+}
 
 static enum guard_announced read_address(const struct announced_address *a)
 {
@@ -42,10 +77,9 @@ static void note_announced(struct announced_address *addresses, size_t n, struct
 
 			least = one < least ? one : least;
 		}
-		guard_said_add(out, first->vip ? first->vip : guard_dns_key(&first->address),
-		               least);
+		add_said(out, first->vip ? first->vip : guard_dns_key(&first->address), least);
 	}
-	guard_said_end(out);
+	sort_said(out);
 }
 
 int guard_facts_own(const struct core *core, struct guard_said *out)
@@ -57,11 +91,117 @@ int guard_facts_own(const struct core *core, struct guard_said *out)
 
 	*out = (struct guard_said){ .n = 0 };
 	if (!err && known)
-		err = guard_said_make(out, own.node.n_addresses);
+		err = make_said(out, own.node.n_addresses);
 	if (!err && known)
 		note_announced(own.addresses, own.node.n_addresses, out);
 	announce_own_close(&own);
 	return err;
+}
+
+/* --- what the others announce --- */
+
+/* A VIP is announced with all its addresses: the least that is said of one of them. */
+static enum guard_announced read_vip(const json_t *words, const struct model_vip *vip)
+{
+	enum guard_announced least = vip->n_addresses ? GUARD_ANNOUNCED : GUARD_NOT_ANNOUNCED;
+
+	for (size_t i = 0; i < vip->n_addresses; i++) {
+		enum guard_announced one = announce_words_of(words, &vip->addresses[i]);
+
+		least = one < least ? one : least;
+	}
+	return least;
+}
+
+/* Note what @p node announces by its @p words. @return 0 or -ENOMEM; @p out is given then */
+static int note_said(const struct model *m, const struct model_node *node, const json_t *words,
+                     struct guard_said *out)
+{
+	const struct model_announce *it = &node->announce;
+
+	if (make_said(out, m->n_vips + it->n_dns))
+		return -ENOMEM;
+	for (size_t i = 0; i < m->n_vips; i++)
+		if (model_node_announces(node, &m->vips[i]))
+			add_said(out, hash_text(m->vips[i].name), read_vip(words, &m->vips[i]));
+	for (size_t i = 0; i < it->n_dns; i++)
+		add_said(out, guard_dns_key(&it->dns[i]), announce_words_of(words, &it->dns[i]));
+	sort_said(out);
+	snprintf(out->node, sizeof(out->node), "%s", node->name);
+	return 0;
+}
+
+/* For exchange_read(): a node that is queried speaks for itself alone. */
+static int find_queried(void *node, const char *name)
+{
+	return strcmp(name, ((const struct model_node *)node)->name) ? EXCHANGE_NOT_HIS : 0;
+}
+
+/* @return whether the answer says what @p node announces now; @p out is given then */
+static bool read_said(const struct model *m, const struct model_node *node, const json_t *json,
+                      struct guard_said *out)
+{
+	const struct exchange_expected expected = { .node = node->name,
+		                                    .cluster = m->cluster,
+		                                    .nodes_max = 1,
+		                                    .find = find_queried,
+		                                    .arg = (void *)(uintptr_t)node };
+	struct exchange_read read;
+	const char *reason;
+	bool is_said = false;
+
+	if (exchange_read(json, &expected, &read, &reason))
+		return false;
+	for (size_t i = 0; i < read.n_said; i++) {
+		const struct exchange_said *said = &read.said[i];
+
+		if (said->section == EXCHANGE_ANNOUNCED && said->age_ms <= GOOD_MS && said->body &&
+		    announce_words_are_good(said->body))
+			is_said = !note_said(m, node, said->body, out);
+	}
+	free(read.said);
+	return is_said;
+}
+
+/* Under the lock, for the questions. */
+static void list_announcing(struct peer_query *q, const struct model *m)
+{
+	for (size_t i = 0; m && m->self && i < m->n_nodes; i++) {
+		const struct model_node *node = &m->nodes[i];
+		char *question =
+		        node->announce.daemon == MODEL_DAEMON_NONE
+		                ? NULL
+		                : exchange_question_now(q->core, node->name, EXCHANGE_ANNOUNCED);
+
+		if (question)
+			(void)peer_query_add(q, node, question, (void *)(uintptr_t)node);
+	}
+}
+
+/*
+ * Ask all other nodes that have an API. Nodes that give no answer are left out: what they announce is
+ * unknown. @return how many of @p out are given
+ */
+static size_t query_announced(struct core *core, struct guard_said *out, size_t max)
+{
+	struct peer_query q = { .core = core,
+		                .path = "/v1/peer/exchange",
+		                .timeout_ms = GUARD_FACTS_TIMEOUT_MS,
+		                .answer_max = ANSWER_MAX };
+	size_t n = 0;
+
+	core_lock(core);
+	struct intent_shared *shared = intent_share(core->intent);
+	const struct model *m = intent_shared_model(shared);
+	list_announcing(&q, m);
+	core_unlock(core);
+	(void)peer_query_send(&q);
+	for (size_t i = 0; i < q.n && n < max; i++)
+		n += q.requests[i].answer &&
+		     read_said(m, q.nodes[i].arg, q.requests[i].answer, &out[n]);
+	peer_query_end(&q);
+	intent_unshare(shared);
+	return n;
 }
 
 int guard_facts_open(struct core *core, bool queries, struct guard_facts *out)
@@ -70,7 +210,7 @@ int guard_facts_open(struct core *core, bool queries, struct guard_facts *out)
 	if (guard_facts_own(core, &out->own))
 		return -ENOMEM;
 	if (queries)
-		out->n_said = guard_query(core, out->said, PEERS_MAX);
+		out->n_said = query_announced(core, out->said, PEERS_MAX);
 	return 0;
 }
 
@@ -203,9 +343,10 @@ int guard_facts_gather(struct core *core, const struct observe_pages *pages, con
 
 void guard_facts_close(struct guard_facts *s)
 {
-	guard_query_free(s->said, s->n_said);
+	for (size_t i = 0; i < s->n_said; i++)
+		guard_facts_free_said(&s->said[i]);
 	s->n_said = 0;
 	free(s->pools);
-	guard_said_free(&s->own);
+	guard_facts_free_said(&s->own);
 	s->pools = NULL;
 }

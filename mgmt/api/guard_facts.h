@@ -10,10 +10,11 @@
 #define WEIR_MGMT_API_GUARD_FACTS_H
 
 #include "base/checked.h"
-#include "mgmt/api/guard_query.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/store/guard.h"
+
+#define GUARD_FACTS_TIMEOUT_MS 1500 /**< for all peers together: a person waits */
 
 /** The observations, with what they point to. */
 struct guard_facts {
@@ -29,13 +30,14 @@ struct guard_facts {
 };
 
 /**
- * What this node announces, as its weir-announce shows it: for guard_said_free(); without words if that
+ * What this node announces, as its weir-announce shows it: for guard_facts_free_said(); without words if that
  * is not known. Not under the lock. @return 0 or -ENOMEM
  */
 MUST_CHECK int guard_facts_own(const struct core *core, struct guard_said *out);
+void guard_facts_free_said(struct guard_said *s);
 /**
  * Look at what nodes announce, before the lock is taken; with @p queries also at the other nodes,
- * which takes GUARD_QUERY_TIMEOUT_MS at most. @return 0 or -ENOMEM; then, too, guard_facts_close()
+ * which takes GUARD_FACTS_TIMEOUT_MS at most. @return 0 or -ENOMEM; then, too, guard_facts_close()
  */
 MUST_CHECK int guard_facts_open(struct core *core, bool queries, struct guard_facts *out);
 /**

@@ -26,8 +26,6 @@ static struct operation_snapshot *fake_snapshot(struct core *core)
 /* The private parts. */
 #define intent_model           fake_intent_model
 #define operation_snapshot_now fake_snapshot
-#include "mgmt/api/guard_query.c"
-#undef LATE_MS
 #include "mgmt/api/guard_facts.c"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -135,7 +133,7 @@ static void a_vip_is_announced_with_all_its_addresses(void **state)
 		assert_int_equal(guard_said_of(&said, hash_text("mail")), cases[i].mail);
 		assert_int_equal(guard_said_of(&said, guard_dns_key(&dns[0])), cases[i].dns);
 		expect_rising(&said);
-		guard_query_free(&said, 1);
+		guard_facts_free_said(&said);
 		json_decref(answer);
 	}
 }
@@ -162,7 +160,7 @@ static void of_this_node_the_page_says_it(void **state)
 	rows[7].address = addresses[0];
 	rows[7].exported = rows[7].is_export_read = 0;
 	rows[8].in_kernel = 0;
-	assert_int_equal(guard_said_make(&said, COUNT(rows)), 0);
+	assert_int_equal(make_said(&said, COUNT(rows)), 0);
 	note_announced(rows, COUNT(rows), &said);
 	assert_int_equal(count_said(&said, GUARD_ANNOUNCED), 3);
 	assert_int_equal(count_said(&said, GUARD_ANNOUNCED_UNKNOWN), 1);
@@ -172,11 +170,11 @@ static void of_this_node_the_page_says_it(void **state)
 	assert_int_equal(guard_said_of(&said, guard_dns_key(&addresses[0])),
 	                 GUARD_ANNOUNCED_UNKNOWN);
 	expect_rising(&said);
-	guard_said_free(&said);
-	assert_int_equal(guard_said_make(&said, 0), 0);
+	guard_facts_free_said(&said);
+	assert_int_equal(make_said(&said, 0), 0);
 	note_announced(rows, 0, &said);
 	assert_int_equal(said.n, 0);
-	guard_said_free(&said);
+	guard_facts_free_said(&said);
 }
 
 /* All nodes would be asked, while a person waits. */
@@ -209,5 +207,5 @@ int main(void)
 		cmocka_unit_test(flows_are_asked_for_where_a_site_states_what_it_can_take),
 	};
 
-	return cmocka_run_group_tests_name("guard query", tests, setup, NULL);
+	return cmocka_run_group_tests_name("guard facts", tests, setup, NULL);
 }
