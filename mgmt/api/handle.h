@@ -45,9 +45,8 @@ http_handler handle_drills, handle_drill, handle_drill_begin, handle_drill_end;
 http_handler handle_peer_exchange, handle_peer_overrides, handle_peer_version, handle_peer_stage;
 http_handler handle_peer_keys, handle_peer_connection_state;
 http_handler handle_peer_withdrawals; /* handle_announce_questions.c */
-/* handle_peer_operations.c, the order apart (handle_operations.c) */
 http_handler handle_peer_operations, handle_peer_measure;
-http_handler handle_peer_operation_order;
+http_handler handle_peer_operation_order; /* handle_operations.c */
 
 /** What of the status is wanted. */
 struct handle_filter {

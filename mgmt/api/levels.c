@@ -14,24 +14,21 @@
 #include "record/fields.h"
 #include "weir/json.h"
 
-int levels_request(const char *run_dir, int timeout_ms, struct ramp_levels *out)
+#define TIMEOUT_MS 300 /* weir-dns answers at once, or is not there */
+
+bool levels_request(const char *run_dir, struct ramp_levels *out)
 {
 	char path[PATH_MAX], *line = NULL;
 	int err = proc_path(run_dir, "dns.ctl", path);
 	json_t *answer = NULL;
 
 	if (!err)
-		err = ctl_request(path, "{\"do\":\"levels\"}", timeout_ms, &line);
+		err = ctl_request(path, "{\"do\":\"levels\"}", TIMEOUT_MS, &line);
 	if (!err) {
 		answer = json_read(line, strlen(line), 0, NULL);
 		err = record_from_json(&ramp_levels_record, answer, out, NULL) ? -EPROTO : 0;
 	}
 	json_decref(answer);
 	free(line);
-	return err;
-}
-
-bool levels_has_dns(int err)
-{
 	return err != -ENOENT && err != -ECONNREFUSED;
 }

@@ -17,11 +17,9 @@
 /**
  * Ask weir-dns of this node.
  * @param run_dir  where its control socket is
- * @param out      untouched on failure: then nothing is known
- * @return 0; -ENOENT or -ECONNREFUSED (it does not run), -ETIMEDOUT, -EPROTO, or -errno
+ * @param out      untouched where nothing is known
+ * @return whether it runs: one that is slow or malformed does
  */
-MUST_CHECK int levels_request(const char *run_dir, int timeout_ms, struct ramp_levels *out);
-/** Whether weir-dns runs, by what levels_request() returned: one that is slow or malformed does. */
-bool levels_has_dns(int err);
+MUST_CHECK bool levels_request(const char *run_dir, struct ramp_levels *out);
 
 #endif

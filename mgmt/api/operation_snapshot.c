@@ -17,8 +17,6 @@
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/api/timekeep.h"
 
-#define LEVELS_TIMEOUT_MS 300 /* weir-dns answers at once, or is not there */
-
 /* This node's own report. Under the lock. */
 static void fill_own_report(struct operation_snapshot *v, struct operation_report *report,
                             const struct ramp_levels *levels, json_t *measure)
@@ -159,8 +157,7 @@ struct operation_snapshot *operation_snapshot_make(struct core *core, struct key
 	int err = v && levels && measure ? 0 : -ENOMEM;
 
 	if (!err) {
-		bool has_dns =
-		        levels_has_dns(levels_request(core->dirs.run, LEVELS_TIMEOUT_MS, levels));
+		bool has_dns = levels_request(core->dirs.run, levels);
 
 		v->core = core;
 		snprintf(v->self, sizeof(v->self), "%s", core->dirs.node);
