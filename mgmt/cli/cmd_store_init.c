@@ -199,11 +199,7 @@ static int begin_own(struct store_setup *s, const struct cli_args *args)
 		                       .has_join = true,
 		                       .was_active = etcd_unit_is_active() };
 	memcpy(s->note.id, s->join.id, sizeof(s->note.id));
-	err = store_setup_note(s);
-	if (!err)
-		err = node_files_write(s->cli->dirs.conf, s->join.ca, &s->node, "", s->reason);
-	if (!err)
-		err = store_setup_settings(s);
+	err = store_setup_begin(s);
 	if (!err)
 		err = start_member(s);
 	if (!err)
@@ -261,18 +257,6 @@ static const char of_others[] =
         "etcd itself is as it was: its settings, members and backups are those "
         "of who runs it";
 
-/* It is certain that no store of ours is there: what was written may be taken back. */
-static void forget_store(struct store_setup *s)
-{
-	char first[ETCD_UNIT_REASON_MAX];
-
-	memcpy(first, s->reason, sizeof(first));
-	s->note.keeps = false;
-	if (store_setup_note(s))
-		s->note.keeps = true;
-	memcpy(s->reason, first, sizeof(first));
-}
-
 /*
  * Begin the store. After an error, also of a second try, the record says whether it was begun; while it cannot be read, that is not known.
  */
@@ -318,7 +302,7 @@ static int claim_prefix(struct store_setup *s)
 			snprintf(s->reason, sizeof(s->reason), "%s", text);
 	}
 	if (err && err != -EINPROGRESS && !s->resumes)
-		forget_store(s);
+		store_setup_forget(s); /* it is certain that no store of ours is there */
 	return err;
 }
 
@@ -338,13 +322,8 @@ static int begin_given(struct store_setup *s, const struct cli_args *args)
 	memcpy(s->join.key, s->node.key, sizeof(s->join.key));
 	s->note = (struct unfinished){ .has_join = true };
 	memcpy(s->note.id, s->join.id, sizeof(s->note.id));
-	int err = store_setup_note(s);
+	int err = store_setup_begin(s);
 
-	if (!err)
-		err = node_files_write(s->cli->dirs.conf, s->join.ca, &s->node, s->join.password,
-		                       s->reason);
-	if (!err)
-		err = store_setup_settings(s);
 	if (!err)
 		err = write_join(s);
 	if (!err)

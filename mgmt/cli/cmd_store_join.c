@@ -462,18 +462,12 @@ static int connect_node(struct joining *j, bool is_member)
 {
 	struct store_setup *s = j->s;
 	char text[ETCD_REASON_MAX];
-	int err = 0;
 
-	if (!s->resumes) {
+	if (!s->resumes)
 		s->note = (struct unfinished){ .has_etcd = is_member,
 			                       .was_active = is_member && etcd_unit_is_active() };
-		err = store_setup_note(s);
-	}
-	if (!err)
-		err = node_files_write(s->cli->dirs.conf, s->join.ca, &s->node, s->join.password,
-		                       s->reason);
-	if (!err)
-		err = store_setup_settings(s);
+	int err = store_setup_begin(s);
+
 	if (!err)
 		err = check_store(s);
 	if (!err && (err = etcd_gateway_open(&s->settings, NULL, &j->gateway, text)) != 0)
@@ -513,19 +507,6 @@ static void print_joined(const struct joining *j)
 	       "  remove " JOIN_FILE " on every host, it is a secret\n");
 }
 
-/* Nobody counts on what is here: it may be taken back. The reason stays that of the failure. */
-static void forget_member(struct store_setup *s)
-{
-	char first[ETCD_UNIT_REASON_MAX];
-	bool kept = s->note.keeps;
-
-	memcpy(first, s->reason, sizeof(first));
-	s->note.keeps = false;
-	if (kept && store_setup_note(s))
-		s->note.keeps = true;
-	memcpy(s->reason, first, sizeof(first));
-}
-
 static int run_join(struct store_setup *s, const char *path, bool is_member)
 {
 	struct joining *j = &(struct joining){ .s = s, .path = path };
@@ -541,7 +522,7 @@ static int run_join(struct store_setup *s, const char *path, bool is_member)
 	if (!err) {
 		print_joined(j);
 	} else if (j->gateway && remove_learner(j)) {
-		forget_member(s);
+		store_setup_forget(s);
 	}
 	if (j->gateway)
 		etcd_gateway_close(j->gateway);

@@ -311,6 +311,28 @@ int store_setup_note(struct store_setup *s)
 	return node_files_begin(s->cli->dirs.conf, &s->note, s->reason);
 }
 
+int store_setup_begin(struct store_setup *s)
+{
+	int err = s->resumes ? 0 : store_setup_note(s);
+
+	if (!err)
+		err = node_files_write(s->cli->dirs.conf, s->join.ca, &s->node, s->join.password,
+		                       s->reason);
+	return err ? err : store_setup_settings(s);
+}
+
+void store_setup_forget(struct store_setup *s)
+{
+	char first[ETCD_UNIT_REASON_MAX];
+	bool kept = s->note.keeps;
+
+	memcpy(first, s->reason, sizeof(first));
+	s->note.keeps = false;
+	if (kept && store_setup_note(s))
+		s->note.keeps = true;
+	memcpy(s->reason, first, sizeof(first));
+}
+
 int store_setup_fail(struct store_setup *s, int err)
 {
 	char first[ETCD_UNIT_REASON_MAX];

@@ -61,6 +61,13 @@ void store_setup_check_release(const struct store_setup *s);
 /* Note what is about to be written: note. @return 0 or -errno, with a reason */
 MUST_CHECK int store_setup_note(struct store_setup *s);
 /*
+ * Write what a node shows to members, after the note unless an earlier command has made it, and set conf and settings.
+ * @return 0 or -errno, with a reason
+ */
+MUST_CHECK int store_setup_begin(struct store_setup *s);
+/* Nobody counts on what is here: it may be taken back. The reason stays that of the failure. */
+void store_setup_forget(struct store_setup *s);
+/*
  * Take back all that was written; what is to be kept stays, for the same command again. @return an exit status, after a
  * message with the reason
  */
