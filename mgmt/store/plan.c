@@ -66,61 +66,11 @@ static void merge_lists(struct plan_work *w, const struct flat *a, const struct 
 	}
 }
 
-static uint64_t sum_weights(const struct model_pool *pool)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < pool->n_backends; i++)
-		sum += pool->backends[i].weight;
-	return sum;
-}
-
-static int compare_plan_backends(const void *a, const void *b)
-{
-	uint64_t x = (*(const struct model_backend *const *)a)->id;
-	uint64_t y = (*(const struct model_backend *const *)b)->id;
-
-	return (x > y) - (x < y);
-}
-
-static const struct model_backend *by_identity(const struct model_backend *const *sorted, size_t n,
-                                               uint64_t id)
-{
-	const struct model_backend key = { .id = id }, *sought = &key;
-	const struct model_backend *const *found =
-	        n ? bsearch(&sought, sorted, n, sizeof(sought), compare_plan_backends) : NULL;
-
-	return found ? *found : NULL;
-}
-
-/* The share of slots that must move: the sum of what members gain. */
-static uint32_t moved_ppm(struct plan_work *w, const struct model_pool *a,
-                          const struct model_pool *b)
-{
-	const struct model_backend **sorted =
-	        ARENA_ARRAY(w->arena, const struct model_backend *, a->n_backends + 1);
-	double moved = 0, sum_a = (double)sum_weights(a), sum_b = (double)sum_weights(b);
-
-	if (!sorted || sum_a <= 0 || sum_b <= 0)
-		return MODEL_PPM_ALL;
-	for (size_t i = 0; i < a->n_backends; i++)
-		sorted[i] = &a->backends[i];
-	qsort(sorted, a->n_backends, sizeof(const struct model_backend *), compare_plan_backends);
-	for (size_t i = 0; i < b->n_backends; i++) {
-		const struct model_backend *old =
-		        by_identity(sorted, a->n_backends, b->backends[i].id);
-		double gain = b->backends[i].weight / sum_b - (old ? old->weight / sum_a : 0);
-
-		moved += gain > 0 ? gain : 0;
-	}
-	return (uint32_t)(moved * 1e6 + 0.5);
-}
-
 static void compare_pools(struct plan_work *w, const struct model *from, const struct model *to)
 {
 	for (size_t i = 0; i < from->n_pools; i++) {
 		const struct model_pool *a = &from->pools[i], *b = model_pool(to, a->name);
-		uint32_t moved = b ? moved_ppm(w, a, b) : MODEL_PPM_ALL;
+		uint32_t moved = b ? risk_moved_ppm(a, b, w->arena) : MODEL_PPM_ALL;
 
 		if (moved)
 			w->pools[w->n_pools++] =

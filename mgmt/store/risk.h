@@ -50,4 +50,8 @@ size_t risk_rules(const struct risk_rule **out);
 size_t risk_find(const struct model *from, const struct model *to, struct arena *arena,
                  const struct risk **out, size_t *n_all);
 
+/** The share of slots of a pool that must move: the sum of what members gain. */
+uint32_t risk_moved_ppm(const struct model_pool *a, const struct model_pool *b,
+                        struct arena *arena);
+
 #endif

@@ -26,9 +26,9 @@ static int compare_identities(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static struct members list_members(struct risk_work *w, const struct model_pool *p)
+static struct members list_members(const struct model_pool *p, struct arena *arena)
 {
-	struct members m = { .sorted = ARENA_ARRAY(w->arena, const struct model_backend *,
+	struct members m = { .sorted = ARENA_ARRAY(arena, const struct model_backend *,
 		                                   p->n_backends + 1) };
 
 	if (!m.sorted)
@@ -51,11 +51,24 @@ static double share_of(const struct members *m, uint64_t id)
 	return found && m->weight > 0 ? (*found)->weight / m->weight : 0;
 }
 
+uint32_t risk_moved_ppm(const struct model_pool *a, const struct model_pool *b, struct arena *arena)
+{
+	struct members before = list_members(a, arena), after = list_members(b, arena);
+	double moved = 0;
+
+	if (!before.sorted || !after.sorted || before.weight <= 0 || after.weight <= 0)
+		return MODEL_PPM_ALL;
+	for (size_t i = 0; i < b->n_backends; i++)
+		moved += fmax(0, share_of(&after, b->backends[i].id) -
+		                         share_of(&before, b->backends[i].id));
+	return (uint32_t)(moved * 1e6 + 0.5);
+}
+
 /* Members are matched by identity, as their order in the file has no meaning. */
 static void measure_members(struct risk_work *w, const char *subject, const struct model_pool *a,
                             const struct model_pool *b)
 {
-	struct members before = list_members(w, a), after = list_members(w, b);
+	struct members before = list_members(a, w->arena), after = list_members(b, w->arena);
 	double leave = 0, unchecked = 0, top = 0,
 	       equal = b->n_backends ? 1.0 / (double)b->n_backends : 1;
 
