@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/clock.h"
+
 int random_hex(char *out, size_t n)
 {
 	unsigned char bytes[RANDOM_BYTES_MAX];
@@ -18,4 +20,13 @@ int random_hex(char *out, size_t n)
 		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 	explicit_bzero(bytes, sizeof(bytes));
 	return 0;
+}
+
+uint32_t random_salt(void)
+{
+	uint32_t salt = 0;
+
+	if (getrandom(&salt, sizeof(salt), GRND_NONBLOCK) != sizeof(salt))
+		salt = (uint32_t)clock_mono_ns();
+	return salt;
 }

@@ -9,6 +9,7 @@
 #define WEIR_BASE_RANDOM_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/checked.h"
 
@@ -19,5 +20,8 @@
  * stack. @return 0 or -errno: @p out is untouched
  */
 MUST_CHECK int random_hex(char *out, size_t n);
+
+/** A number that two nodes hardly have at one moment; while the kernel has none, of the clock. Never waits. */
+uint32_t random_salt(void);
 
 #endif

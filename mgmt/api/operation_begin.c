@@ -4,13 +4,13 @@
  * lock it is looked at once more whether another operation of these sites has begun meanwhile, so of two
  * that are started at once only one is.
  */
+#include "base/random.h"
 #include "mgmt/api/operation_order.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
 #include "mgmt/api/idempotent.h"
@@ -38,15 +38,6 @@ struct beginning {
 	bool goes_on; /* an operation that is there goes on from where it is */
 	char id[MODEL_ID_MAX];
 };
-
-static void make_id(const struct core *core, int64_t now_ms, char out[MODEL_ID_MAX])
-{
-	uint32_t salt = 0;
-
-	if (getrandom(&salt, sizeof(salt), GRND_NONBLOCK) != sizeof(salt))
-		salt = (uint32_t)clock_mono_ns();
-	override_make_id(core->dirs.node, now_ms, salt, out);
-}
 
 /* --- what is meant --- */
 
@@ -193,7 +184,8 @@ static bool choose_overrides(struct beginning *b, int64_t now_ms, struct operati
 		if (o)
 			memcpy(b->targets[i].override_id, o->id, MODEL_ID_MAX);
 		else
-			make_id(b->core, now_ms, b->targets[i].override_id);
+			override_make_id(b->core->dirs.node, now_ms, random_salt(),
+			                 b->targets[i].override_id);
 		if (i && level != b->level_ppm)
 			return operation_refuse(out, 422, "invalid",
 			                        "sites: %s and %s are drained to different levels; "
@@ -411,7 +403,7 @@ void operation_begin(struct core *core, const struct operation_body *body,
 	}
 	b->core = core;
 	b->body = body;
-	make_id(core, now_ms, b->id);
+	override_make_id(core->dirs.node, now_ms, random_salt(), b->id);
 	if (resolve_request(b, now_ms, out) && (b->goes_on || make_record(b, now_ms, out)) &&
 	    judge_beginning(b, out)) {
 		const struct operation_verdict *tripped = operation_tripped(b->item.verdicts);
@@ -518,7 +510,7 @@ void operation_undrain(struct core *core, const struct operation_body *body,
 	}
 	b->core = core;
 	b->body = body;
-	make_id(core, now_ms, b->id);
+	override_make_id(core->dirs.node, now_ms, random_salt(), b->id);
 	core_lock(core);
 	const struct model *m = intent_model(core->intent);
 	bool ok = m && find_sites(b, m, out) && find_absent(b, m, out) && find_common(b, id, out);

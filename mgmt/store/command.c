@@ -11,10 +11,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "mgmt/store/hlc.h"
 
 #define CHANGES_MAX 64u /* overrides of one command: half for those it ends, the rest for holds */
@@ -241,20 +241,17 @@ static void sign_override(const struct command_work *w, struct override *o)
 static struct override *create_override(struct command_work *w, enum model_override_kind kind)
 {
 	struct override *o = &w->changes[w->n_changes++];
-	uint32_t salt = 0;
 
 	*o = (struct override){ .kind = kind,
 		                .target = w->target.target,
 		                .generation = w->stamp,
 		                .created_ms = w->now_ms,
 		                .until_ms = w->c->until_ms };
-	if (getrandom(&salt, sizeof(salt), GRND_NONBLOCK) != sizeof(salt))
-		salt = (uint32_t)clock_mono_ns();
 	snprintf(o->pool, sizeof(o->pool), "%s", w->target.pool);
 	snprintf(o->name, sizeof(o->name), "%s", w->target.name);
 	snprintf(o->node, sizeof(o->node), "%s", w->target.node);
 	snprintf(o->principal, sizeof(o->principal), "%s", intent_principal(w->in));
-	override_make_id(o->node, w->now_ms, salt, o->id);
+	override_make_id(o->node, w->now_ms, random_salt(), o->id);
 	sign_override(w, o);
 	return o;
 }

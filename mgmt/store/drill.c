@@ -10,10 +10,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "mgmt/store/hlc.h"
 #include "mgmt/store/journal.h"
 
@@ -158,8 +157,6 @@ static enum drill_outcome check_others(const struct overrides *all, const struct
 static void make_override(const struct intent *in, const struct drill_request *r, int64_t now_ms,
                           struct override *o)
 {
-	uint32_t salt = 0;
-
 	*o = (struct override){ .kind = MODEL_OVERRIDE_DRILL,
 		                .target = MODEL_TARGET_SITE,
 		                .generation = hlc_next(0, intent_stamp_ms(in, now_ms)),
@@ -167,15 +164,13 @@ static void make_override(const struct intent *in, const struct drill_request *r
 		                .from_ms = now_ms,
 		                .until_ms = r->until_ms,
 		                .clients = r->clients };
-	if (getrandom(&salt, sizeof(salt), GRND_NONBLOCK) != sizeof(salt))
-		salt = (uint32_t)clock_mono_ns();
 	snprintf(o->name, sizeof(o->name), "%s", r->site);
 	snprintf(o->service, sizeof(o->service), "%s", r->service ? r->service : "");
 	snprintf(o->author, sizeof(o->author), "%s", r->author);
 	snprintf(o->reason, sizeof(o->reason), "%s", r->reason);
 	snprintf(o->node, sizeof(o->node), "%s", intent_node(in));
 	snprintf(o->principal, sizeof(o->principal), "%s", intent_principal(in));
-	override_make_id(o->node, now_ms, salt, o->id);
+	override_make_id(o->node, now_ms, random_salt(), o->id);
 }
 
 enum drill_outcome drill_check(const struct intent *in, const struct drill_request *r,

@@ -93,7 +93,7 @@ int64_t override_done_ms(const struct override *o);
 int64_t override_time(const struct override *o, int64_t now_ms);
 /** Whether its effect is over, by its end or because it was ended. */
 bool override_is_done(const struct override *o, int64_t now_ms);
-/** Make an id that no other node makes. @p salt: random */
+/** Make an id that no other node makes. @p salt: random_salt() */
 void override_make_id(const char *node, int64_t now_ms, uint32_t salt, char out[MODEL_ID_MAX]);
 /**
  * < 0: @p a is earlier than @p b, another change of the same override; > 0: it is later; 0: it is the same change.
