@@ -262,15 +262,15 @@ static const char of_others[] =
  */
 static int make_claim(const struct store_setup *s, char text[ETCD_REASON_MAX])
 {
-	char id[STORE_ID_MAX] = "", later[ETCD_REASON_MAX];
-	size_t n;
+	char later[ETCD_REASON_MAX];
+	struct store_claim claim;
 	int err = store_claim_make(&s->settings, s->join.prefix, s->join.id, s->is_again, text);
 
 	if (!err)
 		return 0;
-	if (store_claim_find(&s->settings, s->join.prefix, id, &n, later))
+	if (store_claim_look(&s->settings, s->join.prefix, &claim, NULL, later))
 		return -EINPROGRESS;
-	return !strcmp(id, s->join.id) ? 0 : err;
+	return !strcmp(claim.id, s->join.id) ? 0 : err;
 }
 
 /*
@@ -279,28 +279,25 @@ static int make_claim(const struct store_setup *s, char text[ETCD_REASON_MAX])
  */
 static int claim_prefix(struct store_setup *s)
 {
-	char id[STORE_ID_MAX], text[ETCD_REASON_MAX];
+	char text[ETCD_REASON_MAX];
+	struct store_claim claim;
 	size_t n = 0;
-	int err = store_claim_find(&s->settings, s->join.prefix, id, &n, text);
+	int err = store_claim_look(&s->settings, s->join.prefix, &claim, &n, text);
 
-	if (!err && !strcmp(id, s->join.id))
+	if (!err && !strcmp(claim.id, s->join.id))
 		return 0;
-	if (!err && *id) {
+	if (!err && *claim.id)
 		err = reason_write(s->reason, sizeof(s->reason), -EEXIST,
 		                   "%s has the store %s already: join it with the " JOIN_FILE
 		                   " of the node that began it, or give another --prefix",
-		                   s->join.prefix, id);
-	} else if (!err && n) {
+		                   s->join.prefix, claim.id);
+	else if (!err && n)
 		err = reason_write(
 		        s->reason, sizeof(s->reason), -EEXIST,
 		        "there are %zu keys below %s that are no store's: give another --prefix", n,
 		        s->join.prefix);
-	} else {
-		if (!err)
-			err = make_claim(s, text);
-		if (err)
-			snprintf(s->reason, sizeof(s->reason), "%s", text);
-	}
+	else if (err || (err = make_claim(s, text)) != 0)
+		snprintf(s->reason, sizeof(s->reason), "%s", text);
 	if (err && err != -EINPROGRESS && !s->resumes)
 		store_setup_forget(s); /* it is certain that no store of ours is there */
 	return err;

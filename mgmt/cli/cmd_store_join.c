@@ -112,17 +112,18 @@ static void explain_silence(struct store_setup *s, const char *text)
 /* A member answers, and has the store of the file. @return 0 or -errno, with a reason */
 static int check_store(struct store_setup *s)
 {
-	char id[STORE_ID_MAX], text[ETCD_REASON_MAX];
-	size_t n;
-	int err = store_claim_find(&s->settings, s->join.prefix, id, &n, text);
+	char text[ETCD_REASON_MAX];
+	struct store_claim claim;
+	int err = store_claim_look(&s->settings, s->join.prefix, &claim, NULL, text);
 
 	if (err)
 		explain_silence(s, text);
-	else if (strcmp(id, s->join.id) != 0)
+	else if (strcmp(claim.id, s->join.id) != 0)
 		err = reason_write(s->reason, sizeof(s->reason), -EEXIST,
 		                   "the members have %s%s below %s, and " JOIN_FILE
 		                   " is of store %s: bring the file of the store that is there",
-		                   *id ? "store " : "no store", id, s->join.prefix, s->join.id);
+		                   *claim.id ? "store " : "no store", claim.id, s->join.prefix,
+		                   s->join.id);
 	return err;
 }
 

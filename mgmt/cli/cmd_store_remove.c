@@ -75,19 +75,19 @@ static void count_left(const struct store_client *c, struct removal *r)
 /* A majority is up, and has the store of store.conf: the list of members alone would not show it. */
 static int check_majority(const struct store_client *c)
 {
-	char id[STORE_ID_MAX], reason[ETCD_REASON_MAX];
-	size_t n;
+	char reason[ETCD_REASON_MAX];
+	struct store_claim claim;
 
-	if (store_claim_find(&c->settings, c->conf.prefix, id, &n, reason))
+	if (store_claim_look(&c->settings, c->conf.prefix, &claim, NULL, reason))
 		return cli_fail(
 		        CLI_UNREACHABLE,
 		        "the store does not answer (%s): while no majority of its members is "
 		        "up, none can be removed. Bring one back. " STORE_LOST_ADVICE,
 		        reason);
-	if (*id && strcmp(id, c->conf.id) != 0)
+	if (*claim.id && strcmp(claim.id, c->conf.id) != 0)
 		return cli_fail(CLI_CONFLICT,
 		                "the members have the store %s, and " STORE_CONF_FILE " names %s",
-		                id, c->conf.id);
+		                claim.id, c->conf.id);
 	return CLI_OK;
 }
 

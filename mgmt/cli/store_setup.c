@@ -270,11 +270,11 @@ int store_setup_wait(struct store_setup *s, const struct etcd_settings *settings
 {
 	uint64_t now_ms = clock_mono_ms(), report_ms = now_ms + REPORT_MS;
 	uint64_t until_ms = now_ms + STORE_START_S * 1000;
-	char id[STORE_ID_MAX], text[ETCD_REASON_MAX];
-	size_t n_records;
+	char text[ETCD_REASON_MAX];
+	struct store_claim claim;
 	int err;
 
-	while ((err = store_claim_find(settings, s->conf.prefix, id, &n_records, text)) != 0 &&
+	while ((err = store_claim_look(settings, s->conf.prefix, &claim, NULL, text)) != 0 &&
 	       now_ms < until_ms && (err == -EHOSTUNREACH || err == -EINPROGRESS)) {
 		if (now_ms >= report_ms) {
 			store_say(s->cli, "waiting for etcd (%s)\n", text);

@@ -415,16 +415,17 @@ static int refuse_unknown(char reason[ETCD_UNIT_REASON_MAX])
 static int check_claim(const struct etcd_settings *own, const char *own_id,
                        char reason[ETCD_UNIT_REASON_MAX])
 {
-	char id[STORE_ID_MAX] = "", text[ETCD_REASON_MAX] = "";
+	char text[ETCD_REASON_MAX] = "";
+	struct store_claim claim;
 	size_t n = 0;
 	int err = -EHOSTUNREACH;
 
 	for (unsigned i = 0; err && i < CLAIM_TRIES; i++) {
 		if (i)
 			usleep(POLL_US);
-		err = store_claim_find(own, STORE_CONF_PREFIX, id, &n, text);
+		err = store_claim_look(own, STORE_CONF_PREFIX, &claim, &n, text);
 	}
-	if (!err && n == 1 && *own_id && !strcmp(id, own_id))
+	if (!err && n == 1 && *own_id && !strcmp(claim.id, own_id))
 		return 0; /* begun, and nothing more */
 	if (err)
 		snprintf(reason, ETCD_UNIT_REASON_MAX,
@@ -436,7 +437,7 @@ static int check_claim(const struct etcd_settings *own, const char *own_id,
 		        reason, ETCD_UNIT_REASON_MAX,
 		        "etcd on this host has the store %s, so its data stays: bring store.conf "
 		        "back; or, if no one needs that store, systemctl stop etcd and remove " ETCD_UNIT_DATA,
-		        *id ? id : "of no id");
+		        *claim.id ? claim.id : "of no id");
 	return err || n ? -EBUSY : 0;
 }
 

@@ -77,20 +77,10 @@ int store_claim_look(const struct etcd_settings *settings, const char *prefix,
 	else if ((err = store_claim_read(&l, out, NULL)) != 0)
 		snprintf(reason, ETCD_REASON_MAX,
 		         "the record " STORE_CLAIM_RECORD " below the prefix is not Weir's");
-	*n_records = l.n;
+	if (n_records)
+		*n_records = l.n;
 	shared_records_fini(&l);
 	shared_etcd_close(e);
-	return err;
-}
-
-int store_claim_find(const struct etcd_settings *settings, const char *prefix,
-                     char id[STORE_ID_MAX], size_t *n_records, char reason[ETCD_REASON_MAX])
-{
-	struct store_claim claim;
-	int err = store_claim_look(settings, prefix, &claim, n_records, reason);
-
-	if (!err)
-		memcpy(id, claim.id, STORE_ID_MAX);
 	return err;
 }
 

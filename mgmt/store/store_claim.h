@@ -40,14 +40,10 @@ extern const struct record_kind store_claim_record;
 
 /**
  * Find the store below @p prefix.
- * @param id         out: "": the store's record is not there
- * @param n_records  out: all that is below the prefix
+ * @param out        the store's record, all empty: it is not there
+ * @param n_records  out: all that is below the prefix; may be NULL
  * @return 0; -EBADMSG: what is there is not Weir's; or as the reads of mgmt/etcd/gateway.h; each with a reason
  */
-MUST_CHECK int store_claim_find(const struct etcd_settings *settings, const char *prefix,
-                                char id[STORE_ID_MAX], size_t *n_records,
-                                char reason[ETCD_REASON_MAX]);
-/** The same, with all of the store's record. @param out  all empty: it is not there */
 MUST_CHECK int store_claim_look(const struct etcd_settings *settings, const char *prefix,
                                 struct store_claim *out, size_t *n_records,
                                 char reason[ETCD_REASON_MAX]);
