@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/checked.h"
 
@@ -40,6 +41,18 @@ static inline int sorted_by_u32(const void *a, const void *b)
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
 	return (x > y) - (x < y);
+}
+
+/** For bsearch(3) and sorted_index(): the key is a text, and elements begin with theirs, a const char *. */
+static inline int sorted_by_text(const void *key, const void *item)
+{
+	return strcmp(key, *(const char *const *)item);
+}
+
+/** The same of elements that begin with a char[]. */
+static inline int sorted_by_chars(const void *key, const void *item)
+{
+	return strcmp(key, item);
 }
 
 #endif

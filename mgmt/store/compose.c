@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/sorted.h"
 
 #define KEPT_MAX (MODEL_SETS_MAX + 1) /* and the next set */
 /* Earlier sets of a pool; with agents they stay after their claim, as lists of owners need them. */
@@ -59,14 +60,6 @@ static int64_t weight_at(const struct model_backend *b, const struct overrides *
 	return weight;
 }
 
-static int compare_member_ids(const void *a, const void *b)
-{
-	uint64_t x = ((const struct model_member *)a)->id;
-	uint64_t y = ((const struct model_member *)b)->id;
-
-	return (x > y) - (x < y);
-}
-
 const struct model_member *compose_members(const struct model_pool *pool,
                                            const struct overrides *overrides, int64_t at_ms,
                                            struct arena *arena, size_t *n_members)
@@ -87,7 +80,7 @@ const struct model_member *compose_members(const struct model_pool *pool,
 				                              .port = b->port,
 				                              .weight = (uint32_t)weight };
 	}
-	qsort(members, n, sizeof(*members), compare_member_ids);
+	qsort(members, n, sizeof(*members), sorted_by_u64);
 	*n_members = n;
 	return members;
 }
@@ -106,12 +99,11 @@ static bool equals_members(const struct model_set *member_set, const struct mode
 
 static uint32_t weight_in(const struct model_set *member_set, uint64_t id)
 {
-	const struct model_member key = { .id = id };
 	const struct model_member *found = NULL;
 
 	if (member_set->n_members)
-		found = bsearch(&key, member_set->members, member_set->n_members, sizeof(key),
-		                compare_member_ids);
+		found = bsearch(&id, member_set->members, member_set->n_members, sizeof(*found),
+		                sorted_by_u64);
 	return found ? found->weight : UINT32_MAX;
 }
 

@@ -50,16 +50,10 @@ bool files_name_ok(const char *name)
 	}
 }
 
-static int compare_file_name(const void *name, const void *item)
-{
-	return strcmp(name, ((const struct files_item *)item)->name);
-}
-
 /* The position of @p name, or where it belongs. */
 static size_t find_file_index(const struct files *f, const char *name, bool *found)
 {
-	return sorted_index(name, f->items, f->n_items, sizeof(*f->items), compare_file_name,
-	                    found);
+	return sorted_index(name, f->items, f->n_items, sizeof(*f->items), sorted_by_text, found);
 }
 
 static void item_fini(struct files_item *item)

@@ -105,17 +105,10 @@ void history_free(struct version_history *h)
 	free(h);
 }
 
-static int compare_number(const void *key, const void *item)
-{
-	uint64_t number = *(const uint64_t *)key, at = ((const struct chain_version *)item)->number;
-
-	return (number > at) - (number < at);
-}
-
 /* Where @p number is, or belongs. */
 static size_t find_index(const struct version_history *h, uint64_t number)
 {
-	return sorted_index(&number, h->links, h->n, sizeof(*h->links), compare_number, NULL);
+	return sorted_index(&number, h->links, h->n, sizeof(*h->links), sorted_by_u64, NULL);
 }
 
 static bool is_at(const struct version_history *h, size_t at, uint64_t number)

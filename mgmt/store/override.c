@@ -299,15 +299,10 @@ static bool wins_over(const struct override *a, const struct override *b)
 	return strcmp(x, y) > 0;
 }
 
-static int compare_override_id(const void *id, const void *item)
-{
-	return strcmp(id, ((const struct override *)item)->id);
-}
-
 static size_t find_override_index(const struct overrides *overrides, const char *id, bool *found)
 {
 	return sorted_index(id, overrides->items, overrides->n_items, sizeof(*overrides->items),
-	                    compare_override_id, found);
+	                    sorted_by_chars, found);
 }
 
 const struct override *overrides_find(const struct overrides *overrides, const char *id)

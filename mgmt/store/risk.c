@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sorted.h"
 #include "mgmt/store/risk_internal.h"
 
 #define TEXT_MAX 512 /* bytes of a part of a sentence, before it is copied to the arena */
@@ -78,14 +79,9 @@ void risk_note(struct risk_work *w, enum risk_id id, double figure, const char *
 	w->items[w->n++] = (struct risk){ rule, figure, text ? text : rule->name };
 }
 
-static int compare_item_name(const void *key, const void *item)
-{
-	return strcmp(key, *(const char *const *)item);
-}
-
 const void *risk_named(const void *array, size_t n, size_t size, const char *name)
 {
-	return n ? bsearch(name, array, n, size, compare_item_name) : NULL;
+	return n ? bsearch(name, array, n, size, sorted_by_text) : NULL;
 }
 
 double risk_times(double before, double after)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sorted.h"
 #include "mgmt/store/risk_internal.h"
 #include "weir/zones.h"
 
@@ -35,14 +36,6 @@ static void add_zone_record(void *arg, const struct zones_record *r)
 	s->items[s->n++] = *r;
 }
 
-static int compare_record_ids(const void *a, const void *b)
-{
-	uint64_t x = ((const struct zones_record *)a)->rrset,
-	         y = ((const struct zones_record *)b)->rrset;
-
-	return (x > y) - (x < y);
-}
-
 static bool read_record_sets(const struct model_zone *z, struct record_sets *out)
 {
 	size_t kept = 0;
@@ -51,7 +44,7 @@ static bool read_record_sets(const struct model_zone *z, struct record_sets *out
 	if (zones_list(z->name, z->file, add_zone_record, out) || out->no_memory)
 		return false;
 	if (out->n)
-		qsort(out->items, out->n, sizeof(*out->items), compare_record_ids);
+		qsort(out->items, out->n, sizeof(*out->items), sorted_by_u64);
 	for (size_t i = 0; i < out->n; i++) {
 		struct zones_record *last = kept ? &out->items[kept - 1] : NULL;
 
@@ -76,7 +69,7 @@ static void compare_record_sets(struct risk_work *w, const char *subject,
 	for (size_t i = 0; i < a->n; i++) {
 		const struct zones_record *r = &a->items[i];
 		const struct zones_record *now =
-		        b->n ? bsearch(r, b->items, b->n, sizeof(*r), compare_record_ids) : NULL;
+		        b->n ? bsearch(r, b->items, b->n, sizeof(*r), sorted_by_u64) : NULL;
 		bool other = now && now->data != r->data;
 
 		gone += !now;

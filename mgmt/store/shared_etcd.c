@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/plain.h"
 #include "base/reason.h"
+#include "base/sorted.h"
 
 #define PAGE_KEYS   250                /* of a list */
 #define ANSWER_ROOM ((size_t)64 << 20) /* an arena's limit: far more than an answer can need */
@@ -445,15 +446,9 @@ void shared_records_fini(struct shared_records *l)
 	*l = (struct shared_records){ 0 };
 }
 
-static int compare_record_name(const void *name, const void *item)
-{
-	return strcmp(name, ((const struct shared_record *)item)->name);
-}
-
 const struct shared_record *shared_records_find(const struct shared_records *l, const char *name)
 {
-	return l->n ? bsearch(name, l->records, l->n, sizeof(*l->records), compare_record_name)
-	            : NULL;
+	return l->n ? bsearch(name, l->records, l->n, sizeof(*l->records), sorted_by_chars) : NULL;
 }
 
 /* What changed at one revision. @return false, with a reason: not all of it can be ours, or it could not be kept */

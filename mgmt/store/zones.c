@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/sorted.h"
 #include "mgmt/store/includes.h"
 #include "weir/zones.h"
 
@@ -31,16 +32,11 @@ const char *zones_file_name(const struct model_zone *zone)
 	return name;
 }
 
-static int compare_zone_name(const void *name, const void *zone)
-{
-	return strcmp(name, ((const struct model_zone *)zone)->name);
-}
-
 /* By binary search, as there may be ten thousand zones, each of which is looked for. */
 static const struct model_zone *find_model_zone(const struct model *m, const char *name)
 {
 	return m && m->n_zones
-	               ? bsearch(name, m->zones, m->n_zones, sizeof(*m->zones), compare_zone_name)
+	               ? bsearch(name, m->zones, m->n_zones, sizeof(*m->zones), sorted_by_text)
 	               : NULL;
 }
 
