@@ -47,10 +47,8 @@ struct checking {
 	json_t *lines;
 };
 
-static void note_line(struct checking *c, enum level level, const char *subject, const char *format,
-                      ...) __attribute__((format(printf, 4, 5)));
-static void note_line(struct checking *c, enum level level, const char *subject, const char *format,
-                      ...)
+__attribute__((format(printf, 4, 5))) static void
+note_line(struct checking *c, enum level level, const char *subject, const char *format, ...)
 {
 	static const char *const words[] = { "ok", "warning", "wrong" };
 	char text[768];
@@ -69,9 +67,8 @@ static void note_line(struct checking *c, enum level level, const char *subject,
 }
 
 /* A command to what the last line says. */
-static void note_command(struct checking *c, const char *format, ...)
-        __attribute__((format(printf, 2, 3)));
-static void note_command(struct checking *c, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void note_command(struct checking *c,
+                                                               const char *format, ...)
 {
 	char text[ETCD_ENDPOINTS_TEXT + 4 * PATH_MAX];
 	va_list args;

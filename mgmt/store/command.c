@@ -36,12 +36,9 @@ struct command_work {
 	size_t n_changes;
 };
 
-static enum command_outcome answer_command(struct command_work *w, enum command_outcome outcome,
-                                           const char *field, const char *format, ...)
-        __attribute__((format(printf, 4, 5)));
-
-static enum command_outcome answer_command(struct command_work *w, enum command_outcome outcome,
-                                           const char *field, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static enum command_outcome
+answer_command(struct command_work *w, enum command_outcome outcome, const char *field,
+               const char *format, ...)
 {
 	va_list list;
 
@@ -68,20 +65,17 @@ static bool is_node(const struct command_work *w)
  */
 static bool concerns_kind(const struct command_work *w, enum model_override_kind kind)
 {
-	switch (w->c->what) {
-	case COMMAND_UNDRAIN:
-		return kind == MODEL_OVERRIDE_DRAIN ||
-		       (is_node(w) && kind == MODEL_OVERRIDE_DISABLE);
-	case COMMAND_DRAIN:
-	case COMMAND_HOLD:
-		return kind == MODEL_OVERRIDE_DRAIN;
-	case COMMAND_DISABLE:
-		return kind == MODEL_OVERRIDE_DISABLE;
-	case COMMAND_FORCE_UP:
-		return kind == MODEL_OVERRIDE_FORCE_UP;
-	default:
-		return kind == MODEL_OVERRIDE_DISABLE || kind == MODEL_OVERRIDE_FORCE_UP;
-	}
+	static const unsigned kinds[COMMAND_COUNT] = {
+		[COMMAND_DRAIN] = 1u << MODEL_OVERRIDE_DRAIN,
+		[COMMAND_DISABLE] = 1u << MODEL_OVERRIDE_DISABLE,
+		[COMMAND_FORCE_UP] = 1u << MODEL_OVERRIDE_FORCE_UP,
+		[COMMAND_HOLD] = 1u << MODEL_OVERRIDE_DRAIN,
+		[COMMAND_UNDRAIN] = 1u << MODEL_OVERRIDE_DRAIN,
+		[COMMAND_ENABLE] = 1u << MODEL_OVERRIDE_DISABLE | 1u << MODEL_OVERRIDE_FORCE_UP,
+	};
+
+	return (kinds[w->c->what] >> kind & 1) ||
+	       (w->c->what == COMMAND_UNDRAIN && is_node(w) && kind == MODEL_OVERRIDE_DISABLE);
 }
 
 /*

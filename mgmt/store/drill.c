@@ -20,12 +20,9 @@
 #define SILENT_FEW     2u
 #define SILENT_PERCENT 10u
 
-static enum drill_outcome answer_drill(struct drill_result *r, enum drill_outcome outcome,
-                                       const char *field, const char *format, ...)
-        __attribute__((format(printf, 4, 5)));
-
-static enum drill_outcome answer_drill(struct drill_result *r, enum drill_outcome outcome,
-                                       const char *field, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static enum drill_outcome
+answer_drill(struct drill_result *r, enum drill_outcome outcome, const char *field,
+             const char *format, ...)
 {
 	va_list list;
 
