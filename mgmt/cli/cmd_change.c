@@ -258,17 +258,19 @@ static int fetch_head_etag(const struct cli *cli, char etag[128])
 	return CLI_OK;
 }
 
-/* Add the options that apply, zone reload and rollback share. @return false after a message */
-static bool add_options(json_t *body, const struct cli_args *args)
+/* Add the options that apply, zone reload and rollback share. Takes @p body. @return it, or NULL after a message */
+static json_t *add_options(json_t *body, const struct cli_args *args)
 {
 	if (!body_add_text(body, "reason", args, "--reason") || !add_author(body, args) ||
-	    !body_add_text(body, "confirm_within", args, "--confirm-within"))
-		return false;
+	    !body_add_text(body, "confirm_within", args, "--confirm-within")) {
+		json_decref(body);
+		return NULL;
+	}
 	add_text(body, "pending",
 	         cli_flag(args, "--confirm-pending") ? "confirm"
 	         : cli_flag(args, "--join-pending")  ? "join"
 	                                             : NULL);
-	return true;
+	return body;
 }
 
 /*
@@ -287,7 +289,7 @@ static void add_base(json_t *body, const struct cli_args *args)
 		add_text(body, "base", base ? base : "unknown");
 }
 
-/* POST a change to what @p base names, or to the head. Takes @p body. */
+/* POST a change to what @p base names, or to the head. Takes @p body; NULL: a message was given. */
 static int post_change(const struct cli *cli, const struct cli_args *args, const char *base,
                        const char *path, json_t *body, void (*print)(const json_t *body))
 {
@@ -295,12 +297,14 @@ static int post_change(const struct cli *cli, const struct cli_args *args, const
 	struct api_request request = {
 		.method = "POST", .path = full, .if_match = etag, .body = body
 	};
-	int status = CLI_OK;
+	int status = body ? CLI_OK : CLI_USAGE;
 
+	if (cli_flag(args, "--replace"))
+		json_object_set_new(body, "replace", json_true());
 	if (strcmp(path, "/v1/config/apply") == 0)
 		request.file = args->at[0];
 	snprintf(etag, sizeof(etag), "%s", base ? base : "");
-	if (!base)
+	if (!status && !base)
 		status = fetch_head_etag(cli, etag);
 	if (status) {
 		json_decref(body);
@@ -322,15 +326,11 @@ int cli_apply(struct cli *cli, const struct cli_args *args)
 	files = gather_upload(cli, args->at[0], &failed);
 	if (!files)
 		return failed;
-	body = json_pack("{s:o, s:b}", "files", files, "skip_bad_zones",
-	                 cli_flag(args, "--skip-bad-zones"));
-	if (!add_options(body, args)) {
-		json_decref(body);
-		return CLI_USAGE;
-	}
-	add_base(body, args);
-	if (cli_flag(args, "--replace"))
-		json_object_set_new(body, "replace", json_true());
+	body = add_options(json_pack("{s:o, s:b}", "files", files, "skip_bad_zones",
+	                             cli_flag(args, "--skip-bad-zones")),
+	                   args);
+	if (body)
+		add_base(body, args);
 	return post_change(cli, args, NULL, "/v1/config/apply", body, print_change);
 }
 
@@ -339,13 +339,8 @@ int cli_zone_reload(struct cli *cli, const struct cli_args *args)
 	json_t *body = json_pack("{s:s, s:b, s:s}", "reason", "zone reload", "skip_bad_zones",
 	                         cli_flag(args, "--skip-bad-zones"), "base", "unknown");
 
-	if (!add_options(body, args)) {
-		json_decref(body);
-		return CLI_USAGE;
-	}
-	if (cli_flag(args, "--replace"))
-		json_object_set_new(body, "replace", json_true());
-	return post_change(cli, args, NULL, "/v1/zones/reload", body, print_reload);
+	return post_change(cli, args, NULL, "/v1/zones/reload", add_options(body, args),
+	                   print_reload);
 }
 
 /* Read the number of a version. @return 0: not a number */
@@ -360,21 +355,15 @@ static unsigned long long version_number(const char *text)
 int cli_rollback(struct cli *cli, const struct cli_args *args)
 {
 	char path[64];
-	json_t *body = json_object();
 	unsigned long long n = version_number(args->at[0]);
 
-	if (n == 0 || !cli_text(args, "--reason")) {
-		json_decref(body);
+	if (n == 0 || !cli_text(args, "--reason"))
 		return cli_fail(CLI_USAGE,
 		                n ? "rollback needs --reason TEXT, for the record"
 		                  : "expected the number of a version; weir versions lists them");
-	}
 	snprintf(path, sizeof(path), "/v1/versions/%llu/rollback", n);
-	if (!add_options(body, args)) {
-		json_decref(body);
-		return CLI_USAGE;
-	}
-	return post_change(cli, args, cli_value(args, "--base"), path, body, print_change);
+	return post_change(cli, args, cli_value(args, "--base"), path,
+	                   add_options(json_object(), args), print_change);
 }
 
 static void print_confirmed(const json_t *body)
