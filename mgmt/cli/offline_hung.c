@@ -6,7 +6,6 @@
  * no announced job under way.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 
 #include "base/clock.h"
 #include "mgmt/cli/cmd_override.h"
+#include "mgmt/cli/run.h"
 #include "mgmt/cli/run_watch.h"
 
 #define WATCH_MS 2500u   /* how long its sign of life must stand still */
@@ -27,17 +27,9 @@
  */
 static bool is_mgmt(pid_t pid)
 {
-	char path[64], name[32] = "";
+	char name[32];
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	FILE *f = fopen(path, "re");
-
-	if (!f)
-		return false;
-	bool read = fgets(name, sizeof(name), f) != NULL;
-
-	fclose(f);
-	return read && !strcmp(name, "weir-mgmt\n");
+	return run_read_proc(pid, "comm", name, sizeof(name)) && !strcmp(name, "weir-mgmt\n");
 }
 
 static pid_t find_writer(const char *run_dir)

@@ -85,6 +85,11 @@ void run_routes_note(struct run_routes *r, const struct model_node *self);
 bool run_routes_withdraw(const struct run_routes *r);
 
 /*
+ * Read a file of the process in /proc, "stat" or "task/7/comm", as far as there is room, as a text. @return its bytes; 0: it
+ * cannot be read
+ */
+size_t run_read_proc(pid_t pid, const char *file, char *out, size_t size);
+/*
  * When the process started, in clock ticks since boot; with the pid it identifies a process for
  * good. @return 0: no such process
  */

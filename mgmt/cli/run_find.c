@@ -18,21 +18,6 @@
 
 #define LINE_MAX_BYTES 16384 /* of a command line; ours are far shorter, and others may be cut */
 
-static size_t read_proc_file(pid_t pid, const char *name, char *out, size_t size)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, out, size - 1) : 0;
-
-	if (fd >= 0)
-		close(fd);
-	n = n > 0 ? n : 0;
-	out[n] = '\0';
-	return (size_t)n;
-}
-
 /* The i-th argument of a command line as /proc has it, or NULL. */
 static const char *find_argument(const char *line, size_t n, size_t i)
 {
@@ -103,7 +88,7 @@ static bool has_user(pid_t pid, const char *name)
 
 	/* a process that gave up rights is not dumpable: /proc/PID may be root's, so read status */
 	char status[4096];
-	size_t n = read_proc_file(pid, "status", status, sizeof(status));
+	size_t n = run_read_proc(pid, "status", status, sizeof(status));
 	const char *at = n ? strstr(status, "\nUid:") : NULL;
 	unsigned uid;
 
@@ -127,7 +112,7 @@ static bool has_run_dir(const struct run *r, pid_t pid)
 static bool is_own_process(const struct run *r, pid_t pid, const char *name)
 {
 	static char line[LINE_MAX_BYTES];
-	size_t n = read_proc_file(pid, "cmdline", line, sizeof(line));
+	size_t n = run_read_proc(pid, "cmdline", line, sizeof(line));
 
 	return n && has_option(line, n, "--run-dir", r->dirs->run) &&
 	       has_option(line, n, "--conf-dir", r->dirs->conf) &&

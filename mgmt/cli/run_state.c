@@ -20,19 +20,28 @@
 #include "base/proc.h"
 #include "base/replace.h"
 
+size_t run_read_proc(pid_t pid, const char *file, char *out, size_t size)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, out, size - 1) : 0;
+
+	if (fd >= 0)
+		close(fd);
+	n = n > 0 ? n : 0;
+	out[n] = '\0';
+	return (size_t)n;
+}
+
 /* Field 22 of /proc/PID/stat, behind the name in brackets (proc(5)). */
 uint64_t run_start_time(pid_t pid)
 {
-	char path[64], line[1024];
+	char line[1024];
 	uint64_t start = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	FILE *f = fopen(path, "re");
-	if (!f)
-		return 0;
-	size_t n = fread(line, 1, sizeof(line) - 1, f);
-	fclose(f);
-	line[n] = '\0';
+	run_read_proc(pid, "stat", line, sizeof(line));
 	const char *at = strrchr(line, ')');
 	for (int field = 2; at && field < 22; field++) {
 		at = strchr(at, ' ');
@@ -41,36 +50,31 @@ uint64_t run_start_time(pid_t pid)
 	return at && sscanf(at, "%" SCNu64, &start) == 1 ? start : 0;
 }
 
-/* Whether one of two masks of /proc/PID/status, each with its form for sscanf(), has the signal. */
+/* Whether one of two masks of /proc/PID/status has the signal. */
 static bool has_signal(pid_t pid, int signo, const char *first, const char *second)
 {
-	char path[64], line[256];
+	const char *const names[] = { first, second };
+	char text[16384]; /* before the masks are all groups of the process */
 	bool has = false;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	FILE *f = fopen(path, "re");
-	if (!f)
-		return false;
-	while (fgets(line, sizeof(line), f)) {
-		const char *name = strncmp(line, first, strlen(first)) == 0     ? first
-		                   : strncmp(line, second, strlen(second)) == 0 ? second
-		                                                                : NULL;
+	run_read_proc(pid, "status", text, sizeof(text));
+	for (size_t i = 0; i < 2; i++) {
+		const char *mask = strstr(text, names[i]);
 
-		if (name)
-			has |= strtoull(line + strlen(name), NULL, 16) >> (signo - 1) & 1;
+		if (mask)
+			has |= strtoull(mask + strlen(names[i]), NULL, 16) >> (signo - 1) & 1;
 	}
-	fclose(f);
 	return has;
 }
 
 bool run_handles_signal(pid_t pid, int signo)
 {
-	return has_signal(pid, signo, "SigCgt:", "SigBlk:");
+	return has_signal(pid, signo, "\nSigCgt:", "\nSigBlk:");
 }
 
 bool run_has_pending(pid_t pid, int signo)
 {
-	return has_signal(pid, signo, "ShdPnd:", "SigPnd:");
+	return has_signal(pid, signo, "\nShdPnd:", "\nSigPnd:");
 }
 
 /* A file of another user could make us end or trust processes that are not ours. */

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "mgmt/cli/run.h"
 #include "mgmt/cli/run_watch.h"
 
 #define LIMIT_MS    1500u /* for the helper: the supervisor must look at the others again */
@@ -39,16 +40,11 @@ struct thread_report {
 /* The first line of /proc/PID/task/TID/FILE; "" when it cannot be read. */
 static void read_task_line(pid_t pid, int tid, const char *file, char *out, size_t size)
 {
-	char path[96];
+	char name[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)pid, tid, file);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, out, size - 1) : 0;
-
-	out[n > 0 ? n : 0] = '\0';
+	snprintf(name, sizeof(name), "task/%d/%s", tid, file);
+	run_read_proc(pid, name, out, size);
 	out[strcspn(out, "\n")] = '\0';
-	if (fd >= 0)
-		close(fd);
 }
 
 /* Make a word safe for the log: a process names its threads as it likes. */
