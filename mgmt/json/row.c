@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/plain.h"
 #include "mgmt/json/units.h"
 #include "weir/json.h"
@@ -21,6 +22,25 @@ struct row_input {
 	const json_t *from, *outer;
 	va_list *args; /* NULL: none */
 };
+
+/* A stream into memory. Where memory is short, that is noted: what is printed then lacks parts. @return NULL: it is short */
+static FILE *open_text(char **text, size_t *n)
+{
+	FILE *out = open_memstream(text, n);
+
+	if (!out)
+		memory_note_failure();
+	return out;
+}
+
+/* @param text  as to open_text(); NULL behind this where the last of it found no memory */
+static void close_text(FILE *out, char *const *text)
+{
+	bool is_whole = !ferror(out);
+
+	if (fclose(out) || !is_whole || !*text)
+		memory_note_failure();
+}
 
 /* Control characters of UTF-8's second block (U+0080 to U+009F) move some terminals, too. */
 static void put_text(FILE *out, const char *text)
@@ -131,11 +151,11 @@ static bool put_field(const struct row_input *r, FILE *out, const char **at)
 	spec[n] = '\0';
 	*at += n + 1;
 	int width = (int)strtol(spec, &begin, 10);
-	FILE *cell = width ? open_memstream(&text, &n_text) : NULL;
+	FILE *cell = width ? open_text(&text, &n_text) : NULL;
 	bool is_there = put_value(r, cell ? cell : out, begin + (*begin == ' '));
 
 	if (cell) {
-		fclose(cell);
+		close_text(cell, &text);
 		fprintf(out, "%*s", width, text ? text : "");
 		free(text);
 	}
@@ -167,11 +187,11 @@ static void put_block(const struct row_input *r, FILE *out, const char **at)
 	do {
 		char *text = NULL;
 		size_t n = 0;
-		FILE *part = open_memstream(&text, &n);
+		FILE *part = open_text(&text, &n);
 		bool is_whole = put_part(r, part ? part : out, at, "|]");
 
 		if (part)
-			fclose(part);
+			close_text(part, &text);
 		if (is_whole && !is_done && text)
 			fwrite(text, 1, n, out);
 		is_done |= is_whole;
@@ -215,11 +235,11 @@ static char *make_text(const struct row_input *r, const char *line)
 {
 	char *text = NULL;
 	size_t n;
-	FILE *out = open_memstream(&text, &n);
+	FILE *out = open_text(&text, &n);
 
 	if (out) {
 		put_part(r, out, &line, "");
-		fclose(out);
+		close_text(out, &text);
 	}
 	return text;
 }
