@@ -200,13 +200,6 @@ int old_file_check(struct core *core, const struct old_file *from,
 	return err == -EALREADY ? 0 : err;
 }
 
-static const char *setting_text(const json_t *item, const char *name)
-{
-	const char *text = json_get_text(item, name);
-
-	return text ? text : "";
-}
-
 /*
  * One setting in words: what the version in force has, who set it, and what the file has. @return
  * bytes, as snprintf()
@@ -217,9 +210,9 @@ static int describe_one(const json_t *item, char *out, size_t size)
 		const char *kind, *now, *file;
 	} rows[] = { { "added", "was removed", "it" }, { "removed", "was added", "none" } };
 	char now[96];
-	const char *kind = setting_text(item, "kind"), *file = setting_text(item, "file");
+	const char *kind = json_text_of(item, "kind"), *file = json_text_of(item, "file");
 
-	snprintf(now, sizeof(now), "is %s", setting_text(item, "now"));
+	snprintf(now, sizeof(now), "is %s", json_text_of(item, "now"));
 	plain_cut(now, sizeof(now));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (!strcmp(rows[i].kind, kind)) {
@@ -227,9 +220,9 @@ static int describe_one(const json_t *item, char *out, size_t size)
 			file = rows[i].file;
 		}
 	return snprintf(out, size, "%s %s (version %lld by %s), the file has %s",
-	                setting_text(item, "path"), now,
+	                json_text_of(item, "path"), now,
 	                (long long)json_integer_value(json_object_get(item, "version")),
-	                setting_text(item, "author"), file);
+	                json_text_of(item, "author"), file);
 }
 
 /* The first settings in words. */

@@ -17,6 +17,7 @@
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/cli.h"
 #include "mgmt/json/command.h"
+#include "mgmt/json/row.h"
 #include "mgmt/store/advice.h"
 #include "mgmt/store/base.h"
 #include "mgmt/store/gather.h"
@@ -33,16 +34,11 @@ static void print_indented(json_t *body)
 
 static void print_config_errors(const struct model_errors *errors)
 {
-	for (size_t i = 0; i < errors->n_items; i++) {
-		const struct model_error *m = &errors->items[i];
+	json_t *list = errors_to_json(errors);
 
-		if (m->file[0])
-			fprintf(stderr, "%s:", m->file);
-		if (m->line)
-			fprintf(stderr, "%u:", m->line);
-		fprintf(stderr, "%s%s%s%s\n", m->file[0] ? " " : "", m->field,
-		        m->field[0] ? ": " : "", m->message);
-	}
+	rows_write(stderr, list, SIZE_MAX,
+	           "[{file}:[{?line}{line:n}:] |{?line}{line:n}:][{field}: ]{message}\n");
+	json_decref(list);
 	if (errors->n_total > errors->n_items)
 		fprintf(stderr, "and %zu more errors\n", errors->n_total - errors->n_items);
 }

@@ -101,21 +101,15 @@ void vips_print_table(const json_t *status)
 /* What this node announces of an address. */
 static void print_announced(const json_t *routing, const json_t *a)
 {
-	static const struct {
-		const char *intended, *text, *table;
-	} rows[] = { { "normal", "is announced", "table" },
-		     { "shutdown", "is announced with GRACEFUL_SHUTDOWN", "shutdown_table" },
-		     { "none", "is not announced", NULL },
-		     { NULL, "is in an unknown state: its routes stay as they are", NULL } };
-	const char *intended = api_text(a, "intended", "unknown");
-	size_t i = 0;
+	char *text =
+	        row_cell(a, routing,
+	                 "{address|?} [{?intended=normal}is announced (kernel table {^table:n|0})"
+	                 "|{?intended=shutdown}is announced with GRACEFUL_SHUTDOWN (kernel table "
+	                 "{^shutdown_table:n|0})|{?intended=none}is not announced"
+	                 "|is in an unknown state: its routes stay as they are][ since {since}]");
 
-	while (rows[i].intended && strcmp(rows[i].intended, intended) != 0)
-		i++;
-	row_print(a, "{address|?} %s", rows[i].text);
-	if (rows[i].table)
-		printf(" (kernel table %.0f)", api_number(routing, rows[i].table, 0));
-	row_print(a, "[ since {since}]\n");
+	puts(text ? text : "");
+	free(text);
 }
 
 static void print_proved(const json_t *a)
