@@ -89,35 +89,34 @@ static json_t *vip_json(const struct model_vip *vip)
 	return list;
 }
 
-static void say_flows(struct arrivals *a, const char *service,
-                      const struct operation_service_flows *f)
+static void say_flows(struct arrivals *a, const char *service, const struct operation_site *s)
 {
-	if (f->known && f->own)
+	if (s->flows.value)
 		add_sentence(a->keeps, "service %s: %llu new flows a second at own backends",
-		             service, (unsigned long long)f->own);
-	if (f->known && f->backup)
+		             service, (unsigned long long)s->flows.value);
+	if (s->backup_flows.value)
 		add_sentence(a->keeps,
 		             "service %s: %llu new flows a second of late clients, which the "
 		             "backup pool serves through this site",
-		             service, (unsigned long long)f->backup);
-	if (f->known && f->established)
+		             service, (unsigned long long)s->backup_flows.value);
+	if (s->established.value)
 		add_sentence(a->keeps, "service %s: %llu packets a second of established flows",
-		             service, (unsigned long long)f->established);
+		             service, (unsigned long long)s->established.value);
 }
 
 static json_t *service_json(struct arrivals *a, const struct model_service *service,
                             const struct model_at *at)
 {
-	struct operation_service_flows f;
+	struct operation_site s = { .name = a->site->name };
 
-	operation_service_at(a->snapshot, &a->op, service, a->site->name, &f);
-	say_flows(a, service->name, &f);
+	operation_service_at(a->snapshot, &a->op, service, s.name, &s);
+	say_flows(a, service->name, &s);
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "service", service->name, "vip",
 	                 at->vip->name, "addresses", vip_json(at->vip), "own_flows_per_s",
-	                 json_number_or_null(f.known, f.own), "backup_flows_per_s",
-	                 json_number_or_null(f.known, f.backup), "arriving_flows_per_s",
-	                 json_number_or_null(f.known, f.arriving), "established_packets_per_s",
-	                 json_number_or_null(f.known, f.established));
+	                 operation_value_json(&s.flows), "backup_flows_per_s",
+	                 operation_value_json(&s.backup_flows), "arriving_flows_per_s",
+	                 operation_value_json(&s.arrivals), "established_packets_per_s",
+	                 operation_value_json(&s.established));
 }
 
 static json_t *services_json(struct arrivals *a)

@@ -711,6 +711,15 @@ static void leave_out_checks(const struct operation_snapshot *v, const char *ser
 	sums->packets -= sums->packets < packets ? sums->packets : packets;
 }
 
+/* Write what is left, a second. */
+static void write_flows(const struct flow_sums *sums, struct operation_site *s)
+{
+	s->flows = operation_value_of(sums->known, sums->own / 1000);
+	s->arrivals = operation_value_of(sums->known, sums->arrived / 1000);
+	s->backup_flows = operation_value_of(sums->known, sums->backup / 1000);
+	s->established = operation_value_of(sums->known, sums->packets / 1000);
+}
+
 static void gather_flows(const struct operation_snapshot *v, const struct operation *op,
                          struct operation_site *s, struct flow_sums *sums)
 {
@@ -735,10 +744,7 @@ static void gather_flows(const struct operation_snapshot *v, const struct operat
 	sums->known &= n > 0;
 	leave_out_checks(v, op->service, s->name, sums);
 	s->bits = operation_value_of(bits_known && n > 0, bits);
-	s->flows = operation_value_of(sums->known, sums->own / 1000);
-	s->arrivals = operation_value_of(sums->known, sums->arrived / 1000);
-	s->backup_flows = operation_value_of(sums->known, sums->backup / 1000);
-	s->established = operation_value_of(sums->known, sums->packets / 1000);
+	write_flows(sums, s);
 	s->repeats = operation_value_of(sums->known && sums->repeats_known, sums->repeats / 1000);
 	s->drops = operation_value_of(sums->known, sums->drops / 1000);
 }
@@ -774,19 +780,13 @@ bool operation_flows_at(const struct operation_snapshot *v, const struct operati
 
 void operation_service_at(const struct operation_snapshot *v, const struct operation *op,
                           const struct model_service *service, const char *site,
-                          struct operation_service_flows *out)
+                          struct operation_site *out)
 {
 	struct flow_sums sums;
 
-	*out = (struct operation_service_flows){ .known =
-		                                         sum_service(v, op, service, site, &sums) };
-	if (!out->known)
-		return;
+	sums.known = sum_service(v, op, service, site, &sums);
 	leave_out_checks(v, service->name, site, &sums);
-	out->own = sums.own / 1000;
-	out->arriving = sums.arrived / 1000;
-	out->backup = sums.backup / 1000;
-	out->established = sums.packets / 1000;
+	write_flows(&sums, out);
 }
 
 /* --- late clients --- */

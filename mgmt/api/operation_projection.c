@@ -144,10 +144,8 @@ static void list_sites(const struct operation_snapshot *v,
 
 		p->sites[i] = (struct projection_site_now){
 			.out = s->up == OPERATION_NO,
-			.flows_known = known,
-			.bits_known = s->bits.known,
-			.flows_per_s = flows,
-			.bits_per_s = s->bits.value,
+			.flows = operation_value_of(known, flows),
+			.bits = s->bits,
 		};
 	}
 	p->in.sites = p->sites;
@@ -209,7 +207,6 @@ static void note_unseen(const struct operation_begin_flows *begin, struct projec
 	if (!begin || !begin->known)
 		return;
 	p->in.unseen_fixed = begin->unseen_fixed;
-	p->in.unseen_known = begin->unseen_known;
 	p->in.unseen_ppm = begin->unseen_ppm;
 }
 
@@ -218,21 +215,9 @@ static void note_unseen(const struct operation_begin_flows *begin, struct projec
 static void accept_point(const struct projection_step *from, size_t n, size_t point,
                          struct operation_observed *out)
 {
-	for (size_t i = 0; i < n && i < out->facts.n_sites; i++) {
-		const struct projection_site *s = &from->sites[i];
-
-		out->sites[i].at[point] = (struct operation_projected){
-			.receives = s->receives ? OPERATION_YES : OPERATION_NO,
-			.share_ppm = operation_value_of(true, s->share_ppm),
-			.flows = operation_value_of(s->flows_known, s->flows_per_s),
-			.bits = operation_value_of(s->bits_known, s->bits_per_s),
-			.backup_flows = operation_value_of(s->flows_known, s->backup_flows_per_s),
-			.backup_bits = operation_value_of(s->bits_known, s->backup_bits_per_s)
-		};
-	}
-	out->facts.share[point] =
-	        (struct operation_band){ operation_value_of(true, from->targets_least_ppm),
-		                         operation_value_of(true, from->targets_most_ppm) };
+	for (size_t i = 0; i < n && i < out->facts.n_sites; i++)
+		out->sites[i].at[point] = from->sites[i];
+	out->facts.share[point] = from->targets;
 }
 
 /* A name server of which it is not known who asks it; one that is named absent does not count. */
@@ -271,8 +256,7 @@ void operation_project(const struct operation_snapshot *v, const struct operatio
 		for (size_t i = 0; i < result->n_steps && i + 1 < OPERATION_POINTS; i++)
 			accept_point(&result->steps[i], result->n_sites, i + 1, out);
 		out->facts.window_answers = operation_value_of(true, result->queries);
-		out->facts.unseen_ppm =
-		        operation_value_of(result->unseen_known, result->unseen_ppm);
+		out->facts.unseen_ppm = result->unseen_ppm;
 		out->projection = result;
 	} else {
 		free(result);

@@ -120,8 +120,8 @@ struct operation_begin_flows {
 	size_t n;
 	struct operation_begin_row rows[OPERATION_FLOWS_MAX];
 	/** unseen clients at that time, once they were looked for (mgmt/operations/projection.h) */
-	bool unseen_fixed, unseen_known;
-	uint32_t unseen_ppm;
+	bool unseen_fixed;
+	struct operation_value unseen_ppm;
 };
 
 /** Facts of one operation, with all that they point to. */
@@ -132,11 +132,6 @@ struct operation_observed {
 	struct operation_late late[OPERATION_LATE_MAX];
 	struct projection *projection; /**< from malloc(), the caller's; NULL: not known */
 };
-
-static inline struct operation_value operation_value_of(bool known, uint64_t value)
-{
-	return (struct operation_value){ .known = known, .value = known ? value : 0 };
-}
 
 /** Gather the facts for @p op; @p out points into the snapshot and into itself. Pure. */
 void operation_gather(const struct operation_snapshot *v, const struct operation *op,
@@ -154,15 +149,10 @@ void operation_list_flows(const struct operation_snapshot *v, const struct opera
 /** New flows a second of @p service at @p site that arrive. @return false: not known */
 bool operation_flows_at(const struct operation_snapshot *v, const struct operation *op,
                         const struct model_service *service, const char *site, uint64_t *per_s);
-/** What one service gets at one site, a second; checks by other sites are not among it. */
-struct operation_service_flows {
-	bool known;
-	uint64_t own, backup, arriving; /**< new flows */
-	uint64_t established;           /**< packets */
-};
+/** The flows of one service at one site, a second, as those of all that an operation moves: flows, arrivals, backup_flows, established. */
 void operation_service_at(const struct operation_snapshot *v, const struct operation *op,
                           const struct model_service *service, const char *site,
-                          struct operation_service_flows *out);
+                          struct operation_site *out);
 /** Rows {service, site, backup, ok: true|false|null, detail} of the targets' moved services, given. */
 MUST_CHECK json_t *operation_backups_json(const struct operation_snapshot *v,
                                           const struct operation *op);

@@ -81,7 +81,6 @@ static void note_unseen(struct operations_item *item, const struct projection *p
 	if (!begin || !begin->known || begin->unseen_fixed || !projection)
 		return;
 	begin->unseen_fixed = true;
-	begin->unseen_known = projection->unseen_known;
 	begin->unseen_ppm = projection->unseen_ppm;
 }
 

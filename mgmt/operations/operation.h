@@ -105,6 +105,12 @@ struct operation_value {
 	uint64_t value;
 };
 
+/** One that is not known is 0. */
+static inline struct operation_value operation_value_of(bool known, uint64_t value)
+{
+	return (struct operation_value){ .known = known, .value = known ? value : 0 };
+}
+
 /** What should be announced by the targets' nodes. */
 enum operation_announce {
 	OPERATION_ANNOUNCE_NORMAL,   /**< as configured */

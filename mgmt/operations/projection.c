@@ -389,12 +389,13 @@ static void measure_unseen(struct projection_run *r)
 		if (!projector_has_key(p, a->service, key_of(a)))
 			unseen += (double)a->flows;
 	}
-	r->out->unseen_known = sampled >= SEEN_MIN && all > 0;
-	r->out->unseen_ppm = r->out->unseen_known ? (uint32_t)lround(unseen / all * PPM) : 0;
-	if (r->in->unseen_fixed) {
-		r->out->unseen_known = r->in->unseen_known;
-		r->out->unseen_ppm = r->in->unseen_known ? r->in->unseen_ppm : 0;
-	}
+	struct operation_value ppm = { .known = sampled >= SEEN_MIN && all > 0 };
+
+	if (ppm.known)
+		ppm.value = (uint64_t)lround(unseen / all * PPM);
+	if (r->in->unseen_fixed)
+		ppm = r->in->unseen_ppm;
+	r->out->unseen_ppm = operation_value_of(ppm.known, ppm.value);
 }
 
 static void count_resolvers(struct projection_run *r)
@@ -433,31 +434,38 @@ static double sum_targets(const struct projection_run *r, const struct projectio
 
 		for (size_t k = 0; k < r->in->n_targets; k++)
 			is_target |= r->in->targets[k].site == i;
-		sum += is_target ? step->sites[i].share_ppm : 0;
+		sum += is_target ? (double)step->sites[i].share_ppm.value : 0;
 	}
 	return limit_part(sum / PPM);
+}
+
+static struct operation_band make_band(double least, double most)
+{
+	return (struct operation_band){
+		operation_value_of(true, (uint64_t)lround(limit_part(least) * PPM)),
+		operation_value_of(true, (uint64_t)lround(limit_part(most) * PPM))
+	};
 }
 
 static void write_band(const struct projection_run *r, struct projection_step *to)
 {
 	bool rises = do_steps_rise(r->in);
 	double begin = sum_targets(r, &r->out->begin), at = sum_targets(r, to);
-	double whole = rises ? begin : 1 - begin, unseen = r->out->unseen_ppm / PPM;
+	double whole = rises ? begin : 1 - begin, unseen = (double)r->out->unseen_ppm.value / PPM;
 	double moved = whole > 0 ? limit_part(fabs(at - begin) / whole) : 0, slack = 0;
 
-	to->targets_least_ppm = to->targets_most_ppm = (uint32_t)lround(at * PPM);
-	if (!r->out->unseen_known)
+	if (!r->out->unseen_ppm.known) {
+		to->targets = make_band(at, at);
 		return;
+	}
 	if (moved > 0 && moved < 1)
 		slack = r->n_resolvers > FEW_KEYS
 		                ? ALIKE_FACTOR * sqrt(moved * (1 - moved) / r->n_resolvers)
 		                : 1;
 	double less = whole * ((1 - unseen) * moved + unseen * limit_part(moved - slack));
 	double more = whole * ((1 - unseen) * moved + unseen * limit_part(moved + slack));
-	to->targets_least_ppm =
-	        (uint32_t)lround(limit_part(rises ? begin - more : begin + less) * PPM);
-	to->targets_most_ppm =
-	        (uint32_t)lround(limit_part(rises ? begin - less : begin + more) * PPM);
+	to->targets = rises ? make_band(begin - more, begin - less)
+	                    : make_band(begin + less, begin + more);
 }
 
 /* --- the steps --- */
@@ -476,11 +484,11 @@ static void read_flows(const struct projection_run *r, struct projection_at *at)
 		part = r->listed_flows[at->site] > 0 ? at->now / r->listed_flows[at->site] : 0;
 	} else {
 		part = sum > 0 ? at->queries / sum : 0;
-		at->flows_known = site->flows_known;
-		at->now = at->begin = site->flows_known ? (double)site->flows_per_s * part : 0;
+		at->flows_known = site->flows.known;
+		at->now = at->begin = site->flows.known ? (double)site->flows.value * part : 0;
 	}
-	at->bits_known = site->bits_known && (at->flows_known || !r->in->n_flows);
-	at->bits = at->bits_known ? (double)site->bits_per_s * part : 0;
+	at->bits_known = site->bits.known && (at->flows_known || !r->in->n_flows);
+	at->bits = at->bits_known ? (double)site->bits.value * part : 0;
 }
 
 static double scale_of(const struct projection_service *of)
@@ -763,16 +771,19 @@ static void write_step(const struct projection_run *r, size_t number, struct pro
 		const struct projection_sum *sum = &r->sums[number][i];
 		const struct projection_site_now *now = &r->in->sites[i];
 		double share = is_by_flows ? sum->share_flows : sum->share_queries;
+		bool flows_known = now->flows.known && !sum->flows_unknown;
+		bool bits_known = now->bits.known && !sum->bits_unknown;
 
-		to->sites[i] = (struct projection_site){
-			.share_ppm = whole > 0 ? (uint32_t)lround(share / whole * 1e6) : 0,
-			.flows_known = now->flows_known && !sum->flows_unknown,
-			.bits_known = now->bits_known && !sum->bits_unknown,
-			.flows_per_s = load_of(now->flows_per_s, sum->flows),
-			.bits_per_s = load_of(now->bits_per_s, sum->bits),
-			.backup_flows_per_s = load_of(0, sum->backup_flows),
-			.backup_bits_per_s = load_of(0, sum->backup_bits),
-			.receives = sum->receives,
+		to->sites[i] = (struct operation_projected){
+			.receives = sum->receives ? OPERATION_YES : OPERATION_NO,
+			.share_ppm = operation_value_of(
+			        true, whole > 0 ? (uint64_t)lround(share / whole * 1e6) : 0),
+			.flows = operation_value_of(flows_known,
+			                            load_of(now->flows.value, sum->flows)),
+			.bits = operation_value_of(bits_known, load_of(now->bits.value, sum->bits)),
+			.backup_flows =
+			        operation_value_of(flows_known, load_of(0, sum->backup_flows)),
+			.backup_bits = operation_value_of(bits_known, load_of(0, sum->backup_bits)),
 		};
 	}
 }

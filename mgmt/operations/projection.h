@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 #include "base/checked.h"
+#include "mgmt/operations/operation_facts.h"
 #include "weir/model.h"
 #include "weir/steer_keys.h"
 
@@ -54,9 +55,8 @@ struct projection_gate {
 /** A site now; what is not known is not read. */
 struct projection_site_now {
 	bool out; /**< it gets no clients: down as seen from outside, disabled */
-	bool flows_known, bits_known;
-	uint64_t flows_per_s; /**< new flows of clients, whichever pool took them */
-	uint64_t bits_per_s;
+	/** new flows of clients a second, whichever pool took them; bits a second */
+	struct operation_value flows, bits;
 };
 
 /** New flows of one service at one site. Pairs that are not listed are not known. */
@@ -82,8 +82,8 @@ struct projection_input {
 	/** All that the targets have may come to their backup pools at once (`--now`). */
 	bool at_once;
 	/** The unseen clients are those of when the way began, if they were known; else those of now. */
-	bool unseen_fixed, unseen_known;
-	uint32_t unseen_ppm;
+	bool unseen_fixed;
+	struct operation_value unseen_ppm;
 };
 
 /** New flows of the sample from one prefix to a service at a site, in the last minute. */
@@ -94,21 +94,11 @@ struct projection_arrival {
 	uint32_t sampled;
 };
 
-/** A site after a step. */
-struct projection_site {
-	/** Of all new flows of the targets' services: the part that comes here. */
-	uint32_t share_ppm;
-	bool flows_known, bits_known;
-	uint64_t flows_per_s, bits_per_s; /**< the whole load: now, and what the step brings */
-	/** On top, if late clients come to the backup pools here. */
-	uint64_t backup_flows_per_s, backup_bits_per_s;
-	bool receives; /**< the step brings it clients, or it has a backup pool of a target */
-};
-
+/** All sites after a step, each with its whole load: now, and what the step brings. */
 struct projection_step {
-	/** What all targets together may have of the new flows, unseen clients considered. */
-	uint32_t targets_least_ppm, targets_most_ppm;
-	struct projection_site sites[PROJECTION_SITES_MAX];
+	/** of the new flows: what all targets together may have, unseen clients considered */
+	struct operation_band targets;
+	struct operation_projected sites[PROJECTION_SITES_MAX];
 };
 
 struct projection {
@@ -121,8 +111,7 @@ struct projection {
 	 * The part of the clients, at the sites that lose some, whose prefix is no observed key: those
 	 * behind resolvers that ask for many and do not say for whom.
 	 */
-	bool unseen_known;
-	uint32_t unseen_ppm;
+	struct operation_value unseen_ppm;
 	/** Queries a second for the targets' services, at most with the shortest TTL. */
 	uint64_t queries_per_s_min_ttl;
 	size_t n_sites, n_steps;

@@ -118,7 +118,7 @@ static int setup(void **state)
 	memset(gates, 0, sizeof(gates));
 	target = (struct projection_gate){ .site = AMS, .service = PROJECTION_ALL };
 	for (uint32_t i = 0; i < 3; i++)
-		now[i] = (struct projection_site_now){ .flows_known = true, .bits_known = true };
+		now[i] = (struct projection_site_now){ .flows.known = true, .bits.known = true };
 	in = (struct projection_input){
 		.sites = now, .targets = &target, .n_targets = 1, .steps_ppm = steps, .n_steps = 5
 	};
@@ -181,10 +181,10 @@ static inline void load_sites(const uint32_t levels[3])
 			flows[n++] = (struct projection_flows){ service, site, load, load };
 		}
 	for (uint32_t i = 0; i < 3; i++)
-		now[i].flows_per_s = now[i].bits_per_s = 0;
+		now[i].flows.value = now[i].bits.value = 0;
 	for (size_t i = 0; i < n; i++) {
-		now[flows[i].site].flows_per_s += flows[i].now_per_s;
-		now[flows[i].site].bits_per_s += 1000 * flows[i].now_per_s;
+		now[flows[i].site].flows.value += flows[i].now_per_s;
+		now[flows[i].site].bits.value += 1000 * flows[i].now_per_s;
 	}
 	in.flows = flows;
 	in.n_flows = n;
@@ -218,10 +218,10 @@ static inline void assert_step(const struct projection_step *step, const uint32_
 	for (uint32_t i = 0; i < 3; i++) {
 		uint64_t share = web[i] + (only_web ? 0 : api[i]);
 
-		assert_true(step->sites[i].flows_known && step->sites[i].bits_known);
-		assert_near(step->sites[i].flows_per_s, web[i] + api[i], 2);
-		assert_near(step->sites[i].bits_per_s, 1000 * (web[i] + api[i]), 2000);
-		assert_near(step->sites[i].share_ppm, share * 1000000 / whole, 40);
+		assert_true(step->sites[i].flows.known && step->sites[i].bits.known);
+		assert_near(step->sites[i].flows.value, web[i] + api[i], 2);
+		assert_near(step->sites[i].bits.value, 1000 * (web[i] + api[i]), 2000);
+		assert_near(step->sites[i].share_ppm.value, share * 1000000 / whole, 40);
 	}
 }
 

@@ -680,7 +680,7 @@ static void a_part_that_is_missing_is_not_none(void **state)
 	use_service("web");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (size_t node = 0; node < 2; node++) {
-			struct operation_service_flows f;
+			struct operation_site f;
 
 			give_report(node, rows[i].measure);
 			give_report(1 - node, WEB("7000", "7000", "0", "0"));
@@ -689,7 +689,8 @@ static void a_part_that_is_missing_is_not_none(void **state)
 			if (seen.sites[0].flows.known != rows[i].known ||
 			    seen.sites[0].drops.known != rows[i].known ||
 			    seen.facts.window_flows.known != rows[i].known ||
-			    (f.known != rows[i].known && strcmp(rows[i].why, "no window") != 0))
+			    (f.flows.known != rows[i].known &&
+			     strcmp(rows[i].why, "no window") != 0))
 				fail_msg("%s at node %zu", rows[i].why, node);
 		}
 }
@@ -704,19 +705,21 @@ static void each_service_has_its_own_flows_at_each_site(void **state)
 	name_absent("fra-2");
 	for (size_t i = 0; i < N_SERVICES; i++)
 		for (size_t k = 0; k < 3; k++) {
-			struct operation_service_flows f;
+			struct operation_site f;
 			uint64_t per_s = 0;
 			bool known =
 			        operation_flows_at(&view, &op, &services[i], sites[k].name, &per_s);
 
 			operation_service_at(&view, &op, &services[i], sites[k].name, &f);
-			assert_int_equal(f.known, known);
+			assert_int_equal(f.flows.known, known);
 			add_shown("%s %s:", services[i].name, sites[k].name);
 			if (known)
 				add_shown(" %llu, %llu own %llu backup %llu established %llu\n",
-				          (unsigned long long)per_s, (unsigned long long)f.arriving,
-				          (unsigned long long)f.own, (unsigned long long)f.backup,
-				          (unsigned long long)f.established);
+				          (unsigned long long)per_s,
+				          (unsigned long long)f.arrivals.value,
+				          (unsigned long long)f.flows.value,
+				          (unsigned long long)f.backup_flows.value,
+				          (unsigned long long)f.established.value);
 			else
 				add_shown(" ?\n");
 		}

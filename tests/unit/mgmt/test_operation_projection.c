@@ -72,7 +72,7 @@ static int begin_test(void **state)
 	facts->facts.n_sites = 3;
 	for (size_t i = 0; i < 3; i++) {
 		facts->sites[i].up = OPERATION_YES;
-		facts->sites[i].bits = (struct operation_value){ true, now[i].bits_per_s };
+		facts->sites[i].bits = (struct operation_value){ true, now[i].bits.value };
 	}
 	return 0;
 }
@@ -299,8 +299,8 @@ static void who_is_unseen_is_as_the_begin_has_it(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct operation_begin_flows begin = { .known = rows[i].begins,
 			                                     .unseen_fixed = rows[i].fixed,
-			                                     .unseen_known = rows[i].known,
-			                                     .unseen_ppm = 420000 };
+			                                     .unseen_ppm = { rows[i].known,
+			                                                     420000 } };
 
 		print_message("  %s\n", rows[i].why);
 		free(facts->projection);

@@ -754,8 +754,8 @@ static void what_sites_had_is_noted_once_for_each_plan(void **state)
 
 static void who_is_unseen_is_as_the_first_projection_says(void **state)
 {
-	static const struct projection first = { .unseen_known = true, .unseen_ppm = 3000 },
-	                               second = { .unseen_known = true, .unseen_ppm = 7000 };
+	static const struct projection first = { .unseen_ppm = { true, 3000 } },
+	                               second = { .unseen_ppm = { true, 7000 } };
 	static struct operation_begin_flows begin;
 	struct operations_item *item = put_record("o1", "ams-1", OPERATION_MOVING);
 
@@ -770,8 +770,8 @@ static void who_is_unseen_is_as_the_first_projection_says(void **state)
 	assert_false(item->begin->unseen_fixed);
 	for (int i = 0; i < 2; i++) {
 		note_unseen(item, i ? &second : &first);
-		assert_true(item->begin->unseen_fixed && item->begin->unseen_known);
-		assert_int_equal(item->begin->unseen_ppm, 3000);
+		assert_true(item->begin->unseen_fixed && item->begin->unseen_ppm.known);
+		assert_int_equal(item->begin->unseen_ppm.value, 3000);
 	}
 }
 

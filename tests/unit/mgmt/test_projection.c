@@ -23,11 +23,11 @@ static void each_step_is_what_the_crowd_would_do(void **state)
 		const uint32_t levels[3] = { steps[i], 0, 0 };
 
 		assert_step(&out->steps[i], levels, false);
-		assert_false(out->steps[i].sites[AMS].receives);
-		assert_true(out->steps[i].sites[FRA].receives);
+		assert_int_equal(out->steps[i].sites[AMS].receives, OPERATION_NO);
+		assert_int_equal(out->steps[i].sites[FRA].receives, OPERATION_YES);
 	}
-	assert_int_equal(out->steps[4].sites[AMS].flows_per_s, 0);
-	assert_int_equal(out->steps[4].sites[AMS].share_ppm, 0);
+	assert_int_equal(out->steps[4].sites[AMS].flows.value, 0);
+	assert_int_equal(out->steps[4].sites[AMS].share_ppm.value, 0);
 }
 
 static void several_sites_are_projected_jointly(void **state)
@@ -46,12 +46,12 @@ static void several_sites_are_projected_jointly(void **state)
 	assert_int_equal(projector_new(&m, place_key, &projector), 0);
 	make_projection();
 	for (uint32_t i = 0; i < 3; i++)
-		assert_near(out->steps[2].sites[i].flows_per_s,
+		assert_near(out->steps[2].sites[i].flows.value,
 		            count_queries(WEB, i, half) + count_queries(API, i, half), 3);
-	assert_near(out->steps[4].sites[LON].flows_per_s,
-	            now[AMS].flows_per_s + now[FRA].flows_per_s + now[LON].flows_per_s, 2);
-	assert_int_equal(out->steps[4].sites[AMS].flows_per_s, 0);
-	assert_int_equal(out->steps[4].sites[FRA].flows_per_s, 0);
+	assert_near(out->steps[4].sites[LON].flows.value,
+	            now[AMS].flows.value + now[FRA].flows.value + now[LON].flows.value, 2);
+	assert_int_equal(out->steps[4].sites[AMS].flows.value, 0);
+	assert_int_equal(out->steps[4].sites[FRA].flows.value, 0);
 }
 
 static void one_service_at_a_site_moves_alone(void **state)
@@ -100,8 +100,8 @@ static void a_return_loads_the_returning_site(void **state)
 	assert_step(&out->begin, drained, false);
 	assert_step(&out->steps[1], half, false);
 	assert_step(&out->steps[2], none, false);
-	assert_true(out->steps[2].sites[AMS].receives);
-	assert_false(out->steps[2].sites[FRA].receives);
+	assert_int_equal(out->steps[2].sites[AMS].receives, OPERATION_YES);
+	assert_int_equal(out->steps[2].sites[FRA].receives, OPERATION_NO);
 }
 
 /* During a step a part has arrived: what is to come is only what has not. */
@@ -120,8 +120,8 @@ static void clients_that_have_arrived_are_not_counted_twice(void **state)
 	for (size_t i = 0; i < in.n_flows; i++) { /* ... and when half of it has happened */
 		uint64_t half = (flows[i].begin_per_s + flows[i].now_per_s + 1) / 2;
 
-		now[flows[i].site].flows_per_s += half - flows[i].now_per_s;
-		now[flows[i].site].bits_per_s += 1000 * (half - flows[i].now_per_s);
+		now[flows[i].site].flows.value += half - flows[i].now_per_s;
+		now[flows[i].site].bits.value += 1000 * (half - flows[i].now_per_s);
 		flows[i].now_per_s = half;
 	}
 	assert_int_equal(projection_make(projector, &in, out), 0);
@@ -138,11 +138,11 @@ static void what_moves_follows_the_load_of_now(void **state)
 	for (size_t i = 0; i < in.n_flows; i++)
 		flows[i].now_per_s *= 2;
 	for (uint32_t i = 0; i < 3; i++)
-		now[i].flows_per_s *= 2;
+		now[i].flows.value *= 2;
 	make_projection();
-	assert_near(out->steps[4].sites[AMS].flows_per_s, 0, 2);
-	assert_near(out->steps[4].sites[FRA].flows_per_s + out->steps[4].sites[LON].flows_per_s,
-	            now[AMS].flows_per_s + now[FRA].flows_per_s + now[LON].flows_per_s, 3);
+	assert_near(out->steps[4].sites[AMS].flows.value, 0, 2);
+	assert_near(out->steps[4].sites[FRA].flows.value + out->steps[4].sites[LON].flows.value,
+	            now[AMS].flows.value + now[FRA].flows.value + now[LON].flows.value, 3);
 }
 
 /* One resolver has a quarter of the queries: the step that moves it moves a quarter. */
@@ -177,7 +177,7 @@ static void a_resolver_with_a_quarter_of_the_queries_is_seen(void **state)
 	make_projection();
 	assert_near(out->heaviest_ppm, 250000, 100);
 	assert_step(&out->steps[0], first, false);
-	moves = now[AMS].flows_per_s - out->steps[0].sites[AMS].flows_per_s;
+	moves = now[AMS].flows.value - out->steps[0].sites[AMS].flows.value;
 	assert_true(moves > sum / 3); /* by weights alone it would be some 4 % */
 	arena_free(a);
 }
@@ -193,18 +193,18 @@ static void what_is_not_known_stays_unknown(void **state)
 			flows[i--] = flows[--in.n_flows];
 	make_projection();
 	for (size_t i = 0; i < 5; i++) {
-		assert_false(out->steps[i].sites[FRA].flows_known);
-		assert_false(out->steps[i].sites[LON].flows_known);
-		assert_false(out->steps[i].sites[FRA].bits_known);
-		assert_true(out->steps[i].sites[FRA].receives);
+		assert_false(out->steps[i].sites[FRA].flows.known);
+		assert_false(out->steps[i].sites[LON].flows.known);
+		assert_false(out->steps[i].sites[FRA].bits.known);
+		assert_int_equal(out->steps[i].sites[FRA].receives, OPERATION_YES);
 	}
 	load_sites(none);
-	now[FRA].flows_known = now[LON].bits_known = false;
+	now[FRA].flows.known = now[LON].bits.known = false;
 	assert_int_equal(projection_make(projector, &in, out), 0);
-	assert_false(out->steps[0].sites[FRA].flows_known);
-	assert_true(out->steps[0].sites[FRA].bits_known);
-	assert_true(out->steps[0].sites[LON].flows_known);
-	assert_false(out->steps[0].sites[LON].bits_known);
+	assert_false(out->steps[0].sites[FRA].flows.known);
+	assert_true(out->steps[0].sites[FRA].bits.known);
+	assert_true(out->steps[0].sites[LON].flows.known);
+	assert_false(out->steps[0].sites[LON].bits.known);
 }
 
 static void without_flows_by_service_the_sites_sums_are_shared(void **state)
@@ -216,15 +216,15 @@ static void without_flows_by_service_the_sites_sums_are_shared(void **state)
 	in.n_flows = 0;
 	make_projection();
 	assert_step(&out->steps[4], all, false);
-	now[AMS].flows_known = false;
+	now[AMS].flows.known = false;
 	assert_int_equal(projection_make(projector, &in, out), 0);
-	assert_false(out->steps[4].sites[FRA].flows_known);
+	assert_false(out->steps[4].sites[FRA].flows.known);
 }
 
 static void without_keys_it_follows_the_weights(void **state)
 {
 	(void)state;
-	now[AMS].flows_per_s = 10000;
+	now[AMS].flows.value = 10000;
 	in.n_flows = 0;
 	target.service = WEB;
 	seen->n_keys = 0;
@@ -232,9 +232,9 @@ static void without_keys_it_follows_the_weights(void **state)
 	seen->names[0].others = seen->names[1].others = 50;
 	make_projection();
 	assert_false(out->by_keys);
-	assert_near(out->steps[4].sites[FRA].flows_per_s, 6667, 200); /* 100 to 50 */
-	assert_near(out->steps[4].sites[LON].flows_per_s, 3333, 200);
-	assert_near(out->steps[2].sites[AMS].flows_per_s, 5000, 250);
+	assert_near(out->steps[4].sites[FRA].flows.value, 6667, 200); /* 100 to 50 */
+	assert_near(out->steps[4].sites[LON].flows.value, 3333, 200);
+	assert_near(out->steps[2].sites[AMS].flows.value, 5000, 250);
 }
 
 /* Half of the queries are of one key, half of keys that had no place: those go as the hash would. */
@@ -244,7 +244,7 @@ static void queries_without_a_key_are_spread_evenly(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 3; i++)
-		now[i].flows_known = false; /* shares are of queries then */
+		now[i].flows.known = false; /* shares are of queries then */
 	target.service = WEB;
 	for (size_t i = 0; i < KEYS; i++)
 		if (seen->keys[i].name == steer_keys_name_id("www.test")) {
@@ -263,7 +263,7 @@ static void queries_without_a_key_are_spread_evenly(void **state)
 	for (uint32_t i = 0; i < 3; i++) {
 		uint32_t half = count_queries(WEB, i, none) ? 500000 : 0;
 
-		assert_near(out->begin.sites[i].share_ppm, half + by_weight[i] / 2, 15000);
+		assert_near(out->begin.sites[i].share_ppm.value, half + by_weight[i] / 2, 15000);
 	}
 }
 
@@ -292,9 +292,9 @@ static void a_site_that_is_out_gets_nobody(void **state)
 	now[FRA].out = true;
 	target.service = WEB;
 	make_projection();
-	assert_false(out->steps[4].sites[FRA].receives);
-	assert_int_equal(out->steps[4].sites[FRA].flows_per_s, 0);
-	assert_near(out->steps[4].sites[LON].flows_per_s, count_queries(WEB, LON, both), 2);
+	assert_int_equal(out->steps[4].sites[FRA].receives, OPERATION_NO);
+	assert_int_equal(out->steps[4].sites[FRA].flows.value, 0);
+	assert_near(out->steps[4].sites[LON].flows.value, count_queries(WEB, LON, both), 2);
 }
 
 static void the_higher_of_two_levels_holds(void **state)
@@ -404,7 +404,7 @@ static void what_a_peer_says_wrongly_does_no_harm(void **state)
 	make_projection();
 	assert_int_equal(out->n_steps, PROJECTION_STEPS_MAX);
 	for (size_t i = 0; i < 3; i++)
-		assert_true(out->steps[4].sites[i].share_ppm <= 1000000);
+		assert_true(out->steps[4].sites[i].share_ppm.value <= 1000000);
 }
 
 static void the_plan_tells_how_many_queries_come_at_the_shortest_ttl(void **state)

@@ -17,14 +17,14 @@ static void the_whole_load_may_come_to_the_backup_at_once(void **state)
 	make_projection();
 	assert_step(&out->begin, none, true);
 	all = count_queries(WEB, AMS, none);
-	by_dns = out->steps[0].sites[FRA].flows_per_s - now[FRA].flows_per_s;
+	by_dns = out->steps[0].sites[FRA].flows.value - now[FRA].flows.value;
 	assert_true(by_dns > all / 3 && by_dns < all);
-	assert_near(out->steps[0].sites[FRA].backup_flows_per_s, all - by_dns, 3);
-	assert_near(out->steps[0].sites[FRA].backup_bits_per_s, 1000 * (all - by_dns), 3000);
-	assert_int_equal(out->steps[0].sites[LON].backup_flows_per_s, 0);
+	assert_near(out->steps[0].sites[FRA].backup_flows.value, all - by_dns, 3);
+	assert_near(out->steps[0].sites[FRA].backup_bits.value, 1000 * (all - by_dns), 3000);
+	assert_int_equal(out->steps[0].sites[LON].backup_flows.value, 0);
 	at_web[AMS].backup_max_flows = 10; /* it takes no more than that */
 	assert_int_equal(projection_make(projector, &in, out), 0);
-	assert_true(out->steps[0].sites[FRA].backup_flows_per_s <= 10);
+	assert_true(out->steps[0].sites[FRA].backup_flows.value <= 10);
 }
 
 static void late_clients_are_those_that_had_not_left_before(void **state)
@@ -42,8 +42,8 @@ static void late_clients_are_those_that_had_not_left_before(void **state)
 	assert_true(all > 10000);
 	target.service = WEB;
 	make_projection();
-	assert_int_equal(out->steps[3].sites[FRA].backup_flows_per_s, 0); /* not yet 100 % */
-	assert_near(out->steps[4].sites[FRA].backup_flows_per_s, all / 4, all / 100 + 2);
+	assert_int_equal(out->steps[3].sites[FRA].backup_flows.value, 0); /* not yet 100 % */
+	assert_near(out->steps[4].sites[FRA].backup_flows.value, all / 4, all / 100 + 2);
 	target.level_ppm = 500000; /* of what it has there, half is left at 75 % */
 	memcpy(steps, (const uint32_t[]){ 750000, 1000000 }, 2 * sizeof(*steps));
 	in.n_steps = 2;
@@ -51,7 +51,7 @@ static void late_clients_are_those_that_had_not_left_before(void **state)
 	load_sites(half);
 	all = count_queries(WEB, AMS, half);
 	assert_int_equal(projection_make(projector, &in, out), 0);
-	assert_near(out->steps[1].sites[FRA].backup_flows_per_s, all / 2, all / 100 + 2);
+	assert_near(out->steps[1].sites[FRA].backup_flows.value, all / 2, all / 100 + 2);
 }
 
 static void a_service_that_dns_does_not_move_comes_to_its_backup(void **state)
@@ -65,9 +65,9 @@ static void a_service_that_dns_does_not_move_comes_to_its_backup(void **state)
 	flows[in.n_flows++] = (struct projection_flows){ BATCH, LON, 1, 1 };
 	target.service = BATCH;
 	make_projection();
-	assert_int_equal(out->steps[4].sites[FRA].backup_flows_per_s, 700);
-	assert_true(out->steps[4].sites[FRA].receives);
-	assert_int_equal(out->steps[4].sites[FRA].flows_per_s, now[FRA].flows_per_s);
+	assert_int_equal(out->steps[4].sites[FRA].backup_flows.value, 700);
+	assert_int_equal(out->steps[4].sites[FRA].receives, OPERATION_YES);
+	assert_int_equal(out->steps[4].sites[FRA].flows.value, now[FRA].flows.value);
 }
 
 static void a_backup_at_a_drained_site_takes_nothing(void **state)
@@ -83,11 +83,11 @@ static void a_backup_at_a_drained_site_takes_nothing(void **state)
 	in.n_targets = 2;
 	in.at_once = true;
 	make_projection();
-	assert_int_equal(out->steps[4].sites[FRA].backup_flows_per_s, 0);
+	assert_int_equal(out->steps[4].sites[FRA].backup_flows.value, 0);
 	in.n_targets = 1;
 	now[FRA].out = true;
 	assert_int_equal(projection_make(projector, &in, out), 0);
-	assert_int_equal(out->steps[4].sites[FRA].backup_flows_per_s, 0);
+	assert_int_equal(out->steps[4].sites[FRA].backup_flows.value, 0);
 }
 
 /* Another drain counts when it is complete and of all services. */
@@ -117,7 +117,7 @@ static void a_backup_at_a_site_that_others_drain_takes_what_they_leave(void **st
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		gates[0] = rows[i].gate;
 		assert_int_equal(projection_make(projector, &in, out), 0);
-		if ((out->steps[4].sites[FRA].backup_flows_per_s > 0) != rows[i].takes)
+		if ((out->steps[4].sites[FRA].backup_flows.value > 0) != rows[i].takes)
 			fail_msg("%s", rows[i].why);
 	}
 }

@@ -123,8 +123,8 @@ static uint32_t true_share(uint32_t level_ppm)
 
 static bool is_within(const struct projection_step *step, uint32_t share_ppm)
 {
-	return share_ppm + SLACK_PPM >= step->targets_least_ppm &&
-	       share_ppm <= step->targets_most_ppm + SLACK_PPM;
+	return share_ppm + SLACK_PPM >= step->targets.least_ppm.value &&
+	       share_ppm <= step->targets.most_ppm.value + SLACK_PPM;
 }
 
 static int end_test(void **state)
@@ -139,13 +139,13 @@ static void clients_that_ask_for_themselves_leave_no_band(void **state)
 	(void)state;
 	set_crowd(0, 1, 0, 0);
 	project_steps(true);
-	assert_true(out->unseen_known);
-	assert_int_equal(out->unseen_ppm, 0);
+	assert_true(out->unseen_ppm.known);
+	assert_int_equal(out->unseen_ppm.value, 0);
 	for (size_t i = 0; i < 5; i++) {
-		assert_int_equal(out->steps[i].targets_least_ppm,
-		                 out->steps[i].sites[AMS].share_ppm);
-		assert_int_equal(out->steps[i].targets_most_ppm,
-		                 out->steps[i].sites[AMS].share_ppm);
+		assert_int_equal(out->steps[i].targets.least_ppm.value,
+		                 out->steps[i].sites[AMS].share_ppm.value);
+		assert_int_equal(out->steps[i].targets.most_ppm.value,
+		                 out->steps[i].sites[AMS].share_ppm.value);
 		assert_true(is_within(&out->steps[i], true_share(steps[i])));
 	}
 	assert_false(is_within(&out->steps[1], true_share(0))); /* nobody has followed */
@@ -160,21 +160,22 @@ static void the_clients_of_one_resolver_move_at_once_or_stay(void **state)
 	for (uint32_t salt = 1; salt <= 24; salt++) {
 		set_crowd(1, salt, FLOWS * CLIENTS, 0);
 		project_steps(true);
-		assert_true(out->unseen_known);
-		n_at_target += out->unseen_ppm > 0;
+		assert_true(out->unseen_ppm.known);
+		n_at_target += out->unseen_ppm.value > 0;
 		for (size_t i = 0; i < 4; i++) {
 			uint32_t share = true_share(steps[i]);
-			uint32_t by_queries = out->steps[i].sites[AMS].share_ppm;
+			uint32_t by_queries = out->steps[i].sites[AMS].share_ppm.value;
 
 			assert_true(is_within(&out->steps[i], share));
 			n_missed +=
 			        share > by_queries + SLACK_PPM || by_queries > share + SLACK_PPM;
 		}
-		assert_int_equal(out->steps[4].targets_most_ppm, 0);
-		assert_int_equal(out->begin.targets_least_ppm, out->begin.targets_most_ppm);
-		if (!out->unseen_ppm) /* the resolver is at another site: no doubt here */
-			assert_int_equal(out->steps[1].targets_least_ppm,
-			                 out->steps[1].targets_most_ppm);
+		assert_int_equal(out->steps[4].targets.most_ppm.value, 0);
+		assert_int_equal(out->begin.targets.least_ppm.value,
+		                 out->begin.targets.most_ppm.value);
+		if (!out->unseen_ppm.value) /* the resolver is at another site: no doubt here */
+			assert_int_equal(out->steps[1].targets.least_ppm.value,
+			                 out->steps[1].targets.most_ppm.value);
 		else /* those who are seen have not followed */
 			assert_false(is_within(&out->steps[3], true_share(0)));
 	}
@@ -189,10 +190,10 @@ static void many_resolvers_are_no_longer_all_or_nothing(void **state)
 	(void)state;
 	set_crowd(300, 1, 8 * FLOWS, 0);
 	project_steps(true);
-	many = out->steps[2].targets_most_ppm - out->steps[2].targets_least_ppm;
+	many = out->steps[2].targets.most_ppm.value - out->steps[2].targets.least_ppm.value;
 	assert_true(is_within(&out->steps[2], true_share(steps[2])));
 	project_steps(false); /* which keys are clients' is not known */
-	few = out->steps[2].targets_most_ppm - out->steps[2].targets_least_ppm;
+	few = out->steps[2].targets.most_ppm.value - out->steps[2].targets.least_ppm.value;
 	assert_true(few > 2 * many && many > 0);
 	assert_true(is_within(&out->steps[2], true_share(steps[2])));
 }
@@ -206,7 +207,7 @@ static void a_return_has_its_band_too(void **state)
 	for (uint32_t salt = 1; salt <= 12; salt++) {
 		set_crowd(1, salt, FLOWS * CLIENTS, 1000000);
 		project_steps(true);
-		assert_true(out->unseen_known && out->unseen_ppm > 400000);
+		assert_true(out->unseen_ppm.known && out->unseen_ppm.value > 400000);
 		for (size_t i = 0; i < 5; i++)
 			assert_true(is_within(&out->steps[i], true_share(steps[i])));
 	}
@@ -234,15 +235,15 @@ static void whose_clients_are_unseen_depends_on_the_way(void **state)
 	for (int way = 0; way < 2; way++) {
 		steps[0] = way ? 0 : 1000000;
 		project_steps(true);
-		unseen_ppm[way] = out->unseen_ppm;
+		unseen_ppm[way] = out->unseen_ppm.value;
 	}
 	assert_int_not_equal(unseen_ppm[0], unseen_ppm[1]);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		in.n_steps = rows[i].n_steps;
 		steps[0] = rows[i].to_ppm;
 		project_steps(true);
-		if (!out->unseen_known || out->unseen_ppm != unseen_ppm[rows[i].back])
-			fail_msg("%s: %u", rows[i].why, out->unseen_ppm);
+		if (!out->unseen_ppm.known || out->unseen_ppm.value != unseen_ppm[rows[i].back])
+			fail_msg("%s: %u", rows[i].why, out->unseen_ppm.value);
 	}
 }
 
@@ -254,22 +255,24 @@ static void too_small_a_sample_says_nothing(void **state)
 		arrivals[i].sampled = 0;
 	arrivals[0].sampled = 49;
 	project_steps(true);
-	assert_false(out->unseen_known);
-	assert_int_equal(out->steps[1].targets_least_ppm, out->steps[1].sites[AMS].share_ppm);
-	assert_int_equal(out->steps[1].targets_most_ppm, out->steps[1].sites[AMS].share_ppm);
+	assert_false(out->unseen_ppm.known);
+	assert_int_equal(out->steps[1].targets.least_ppm.value,
+	                 out->steps[1].sites[AMS].share_ppm.value);
+	assert_int_equal(out->steps[1].targets.most_ppm.value,
+	                 out->steps[1].sites[AMS].share_ppm.value);
 }
 
 static void what_was_known_at_the_begin_stays(void **state)
 {
 	(void)state;
 	set_crowd(0, 1, 0, 0);
-	in.unseen_fixed = in.unseen_known = true;
-	in.unseen_ppm = 400000;
+	in.unseen_fixed = in.unseen_ppm.known = true;
+	in.unseen_ppm.value = 400000;
 	project_steps(true);
-	assert_int_equal(out->unseen_ppm, 400000);
-	in.unseen_known = false;
+	assert_int_equal(out->unseen_ppm.value, 400000);
+	in.unseen_ppm.known = false;
 	project_steps(true);
-	assert_false(out->unseen_known);
+	assert_false(out->unseen_ppm.known);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, end_test)
