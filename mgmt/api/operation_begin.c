@@ -389,21 +389,32 @@ static void begin_judged(struct beginning *b, const struct http_request *request
 		operation_order_answer(b->core, b->id, out);
 }
 
-void operation_begin(struct core *core, const struct operation_body *body,
-                     const struct http_request *request, bool dry_run,
-                     struct operation_outcome *out)
+/* @return NULL: out of memory, as @p out says */
+static struct beginning *make_beginning(struct core *core, const struct operation_body *body,
+                                        int64_t now_ms, struct operation_outcome *out)
 {
 	struct beginning *b = calloc(1, sizeof(*b));
-	int64_t now_ms = clock_believed_ms();
 
 	*out = (struct operation_outcome){ .status = 0 };
 	if (!b) {
 		operation_refuse(out, 503, "busy", "out of memory");
-		return;
+		return NULL;
 	}
 	b->core = core;
 	b->body = body;
 	override_make_id(core->dirs.node, now_ms, random_salt(), b->id);
+	return b;
+}
+
+void operation_begin(struct core *core, const struct operation_body *body,
+                     const struct http_request *request, bool dry_run,
+                     struct operation_outcome *out)
+{
+	int64_t now_ms = clock_believed_ms();
+	struct beginning *b = make_beginning(core, body, now_ms, out);
+
+	if (!b)
+		return;
 	if (resolve_request(b, now_ms, out) && (b->goes_on || make_record(b, now_ms, out)) &&
 	    judge_beginning(b, out)) {
 		const struct operation_verdict *tripped = operation_tripped(b->item.verdicts);
@@ -499,18 +510,12 @@ void operation_undrain(struct core *core, const struct operation_body *body,
                        const struct http_request *request, struct operation_outcome *out)
 {
 	struct operation_order order = order_of(OPERATION_ORDER_RETURN, body, request);
-	struct beginning *b = calloc(1, sizeof(*b));
 	int64_t now_ms = clock_believed_ms();
+	struct beginning *b = make_beginning(core, body, now_ms, out);
 	char id[MODEL_ID_MAX] = "";
 
-	*out = (struct operation_outcome){ .status = 0 };
-	if (!b) {
-		operation_refuse(out, 503, "busy", "out of memory");
+	if (!b)
 		return;
-	}
-	b->core = core;
-	b->body = body;
-	override_make_id(core->dirs.node, now_ms, random_salt(), b->id);
 	core_lock(core);
 	const struct model *m = intent_model(core->intent);
 	bool ok = m && find_sites(b, m, out) && find_absent(b, m, out) && find_common(b, id, out);

@@ -162,11 +162,6 @@ static void run_held(struct tick *t)
 	(void)level_follow(t);
 }
 
-static void run_over(struct tick *t)
-{
-	(void)t;
-}
-
 static void run_state(struct tick *t)
 {
 	static void (*const functions[OPERATION_STATE_COUNT])(struct tick *) = {
@@ -180,13 +175,11 @@ static void run_state(struct tick *t)
 		[OPERATION_EXPIRED_HELD] = run_held,
 		[OPERATION_RETURNING] = back_return,
 		[OPERATION_RESTING] = stay_shift,
-		[OPERATION_DONE] = run_over,
 		[OPERATION_ABORTING] = back_abort,
-		[OPERATION_ABORTED] = run_over,
-		[OPERATION_FAILED] = run_over,
 	};
 
-	functions[t->op->state](t);
+	if (functions[t->op->state]) /* else it is over */
+		functions[t->op->state](t);
 }
 
 static bool is_shared_elsewhere(const struct tick *t)
@@ -244,15 +237,6 @@ static void settle_announcements(struct tick *t, const struct operation_write *w
 	write->shared = shared;
 }
 
-static void describe_act(struct tick *t)
-{
-	struct operation *op = t->op;
-
-	if (t->changed)
-		op->seq++;
-	t->act->changed = t->changed;
-}
-
 /* Whether two texts say the same but for their numbers, such as seconds that are left. */
 static bool is_same_wait(const char *a, const char *b)
 {
@@ -292,19 +276,13 @@ void operation_next(struct operation *op, const struct operation_facts *facts, i
 
 	memset(act, 0, sizeof(*act));
 	memcpy(waits, op->waits, sizeof(waits));
-	if (operation_is_over(op)) {
-		describe_act(&t);
+	if (operation_is_over(op))
 		return;
-	}
 	writes = run_tick(&t);
 	if (writes)
 		settle_announcements(&t, &was);
 	if (!is_same_wait(op->waits, waits))
 		tick_change(&t); /* people mostly look at another node */
-	if (writes) {
-		describe_act(&t);
-		return;
-	}
 	act->changed = t.changed;
 	op->seq += t.changed;
 }

@@ -172,8 +172,7 @@ static struct operation_value sum_arrivals(const struct operation *op,
 
 		if (targets_only ? !operation_targets_site(op, site->name) : !site->serves)
 			continue;
-		sum.known = sum.known && site->arrivals.known;
-		sum.value += site->arrivals.value;
+		sum = operation_value_add(sum, site->arrivals);
 	}
 	return sum;
 }
@@ -197,9 +196,9 @@ struct operation_value facts_expected(const struct operation *op,
 	for (uint32_t i = 0; i < op->n_targets; i++) {
 		const struct operation_site *site = facts_site(facts, op->targets[i].site);
 
-		if (!site || !site->at[point].share_ppm.known)
+		if (!site)
 			return (struct operation_value){ 0 };
-		sum.value += site->at[point].share_ppm.value;
+		sum = operation_value_add(sum, site->at[point].share_ppm);
 	}
 	return sum;
 }

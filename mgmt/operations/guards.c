@@ -184,13 +184,6 @@ static void judge_load(const struct guard_question *q, const struct operation_si
 		v->margin = (struct operation_value){ true, percent };
 }
 
-static struct operation_value add_values(struct operation_value a, struct operation_value b)
-{
-	if (!a.known || !b.known)
-		return (struct operation_value){ 0 };
-	return (struct operation_value){ true, a.value + b.value };
-}
-
 static void judge_point(const struct guard_question *q, uint32_t point, struct operation_verdict *v)
 {
 	for (size_t i = 0; i < q->facts->n_sites; i++) {
@@ -201,8 +194,8 @@ static void judge_point(const struct guard_question *q, uint32_t point, struct o
 		if (!facts_receives(q->op, site) || at->receives == OPERATION_NO)
 			continue;
 		if (counts_backup(q, point)) {
-			flows = add_values(flows, at->backup_flows);
-			bits = add_values(bits, at->backup_bits);
+			flows = operation_value_add(flows, at->backup_flows);
+			bits = operation_value_add(bits, at->backup_bits);
 		}
 		judge_load(q, site, false, site->capacity_flows, flows, v);
 		judge_load(q, site, true, site->capacity_bits, bits, v);

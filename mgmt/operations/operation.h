@@ -111,6 +111,13 @@ static inline struct operation_value operation_value_of(bool known, uint64_t val
 	return (struct operation_value){ .known = known, .value = known ? value : 0 };
 }
 
+/** The sum; not known where one of both is not. */
+static inline struct operation_value operation_value_add(struct operation_value a,
+                                                         struct operation_value b)
+{
+	return operation_value_of(a.known && b.known, a.value + b.value);
+}
+
 /** What should be announced by the targets' nodes. */
 enum operation_announce {
 	OPERATION_ANNOUNCE_NORMAL,   /**< as configured */

@@ -95,18 +95,16 @@ static size_t count_sites(const struct model *m)
 	return m->n_sites < SITES ? m->n_sites : SITES;
 }
 
-static bool is_gate_of(const struct projection_gate *g, const struct model_service *s,
-                       const struct model_at *at)
+/* Whether a gate is of this service at this site, both by their indices. */
+static bool is_gate_of(const struct projection_gate *g, uint32_t service, uint32_t site)
 {
-	return g->site == at->site->index &&
-	       (g->service == PROJECTION_ALL || g->service == s->index);
+	return g->site == site && (g->service == PROJECTION_ALL || g->service == service);
 }
 
-static bool is_target(const struct projection_run *r, const struct model_service *s,
-                      const struct model_at *at)
+static bool is_target(const struct projection_run *r, uint32_t service, uint32_t site)
 {
 	for (size_t i = 0; i < r->in->n_targets; i++)
-		if (is_gate_of(&r->in->targets[i], s, at))
+		if (is_gate_of(&r->in->targets[i], service, site))
 			return true;
 	return false;
 }
@@ -114,7 +112,7 @@ static bool is_target(const struct projection_run *r, const struct model_service
 static bool is_affected(const struct projection_run *r, const struct model_service *s)
 {
 	for (size_t k = 0; k < s->n_at && k < SITES; k++)
-		if (is_target(r, s, &s->at[k]))
+		if (is_target(r, s->index, s->at[k].site->index))
 			return true;
 	return false;
 }
@@ -137,20 +135,20 @@ static uint32_t find_target_level(const struct projection_input *in, uint32_t be
 	return ppm < MODEL_PPM_ALL ? ppm : MODEL_PPM_ALL;
 }
 
-static uint32_t level_at(const struct projection_run *r, const struct model_service *s,
-                         const struct model_at *at, size_t step)
+static uint32_t level_at(const struct projection_run *r, uint32_t service, uint32_t site,
+                         size_t step)
 {
 	const struct projection_input *in = r->in;
 	uint32_t level = 0;
 
 	for (size_t i = 0; i < in->n_gates; i++)
-		if (is_gate_of(&in->gates[i], s, at) && in->gates[i].level_ppm > level)
+		if (is_gate_of(&in->gates[i], service, site) && in->gates[i].level_ppm > level)
 			level = in->gates[i].level_ppm < MODEL_PPM_ALL ? in->gates[i].level_ppm
 			                                               : MODEL_PPM_ALL;
 	for (size_t i = 0; i < in->n_targets; i++) {
 		uint32_t own = find_target_level(in, in->targets[i].level_ppm, step);
 
-		if (is_gate_of(&in->targets[i], s, at) && own > level)
+		if (is_gate_of(&in->targets[i], service, site) && own > level)
 			level = own;
 	}
 	return level;
@@ -161,11 +159,11 @@ static void set_levels(struct projection_run *r, size_t step)
 	const struct projection_service *of = &r->of;
 
 	for (uint32_t k = 0; k < of->n_at; k++) {
-		const struct model_at *at = &of->service->at[k];
+		const uint32_t site = of->at[k].site;
 
 		r->state->sites[of->steered->first_state + k] = (struct steering_site_state){
-			.drained_ppm = level_at(r, of->service, at, step),
-			.disabled = at->site->index < SITES && r->in->sites[at->site->index].out,
+			.drained_ppm = level_at(r, of->service->index, site, step),
+			.disabled = site < SITES && r->in->sites[site].out,
 			.next_ms = MODEL_TIME_NEVER,
 		};
 	}
@@ -360,15 +358,7 @@ static bool is_prefix_of_clients(const struct projector *p, uint32_t service,
 /* Whether the steps take clients from a site: out, the targets; back, all others. */
 static bool does_lose(const struct projection_run *r, uint32_t service, uint32_t site)
 {
-	bool is_target = false;
-
-	for (size_t i = 0; i < r->in->n_targets; i++) {
-		const struct projection_gate *g = &r->in->targets[i];
-
-		is_target |=
-		        g->site == site && (g->service == PROJECTION_ALL || g->service == service);
-	}
-	return is_target == do_steps_rise(r->in);
+	return is_target(r, service, site) == do_steps_rise(r->in);
 }
 
 static void measure_unseen(struct projection_run *r)
@@ -663,7 +653,7 @@ static void add_backups(struct projection_run *r, size_t step)
 		    g->level_ppm >= MODEL_PPM_ALL)
 			continue;
 		for (size_t k = 0; k < of->n_at; k++)
-			if (is_gate_of(g, of->service, &of->service->at[k]))
+			if (is_gate_of(g, of->service->index, of->at[k].site))
 				add_backup(r, step, k, late_part(r, step, g->level_ppm));
 	}
 }

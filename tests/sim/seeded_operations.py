@@ -29,6 +29,7 @@ RECORD = "mgmt/operations/record.c"
 TICK = "mgmt/operations/tick.c"
 INTERNAL = "mgmt/operations/engine_internal.h"
 HEADER = "mgmt/operations/engine.h"
+OPERATION = "mgmt/operations/operation.h"
 PARTS = ("absent", "apart", "back", "behind", "command", "command_parts", "engine", "facts", "guards", "history", "level",
          "own", "plan", "record", "stay", "step", "tick", "well")
 SIMULATOR = seeded.Simulator(
@@ -60,7 +61,7 @@ BREAKAGES = [
      "if (!site)\n\t\treturn OPERATION_UNKNOWN;"),
     ("a missing load has room", RUNS, GUARDS, "guard_fit(capacity.value, load.known, load.value", "guard_fit(capacity.value, true, load.value"),
     ("room is not asked for the end of the plan", RUNS, GUARDS, "q->moment == OPERATION_BEGIN ? q->op->n_plan : point", "point"),
-    ("a missing backup load is 0", RUNS, GUARDS, "if (!a.known || !b.known)", "if (!a.known)"),
+    ("a missing backup load is 0", RUNS, OPERATION, "operation_value_of(a.known && b.known, a.value", "operation_value_of(a.known, a.value"),
     ("missing max_sites_out is 0 sites too many", RUNS, GUARDS, "if (!q->facts->max_sites_out.known)", "if (0)"),
     ("a missing TTL is 0", RUNS, GUARDS, "if (!q->facts->ttl_s.known)", "if (0)"),
     ("no name that is known is unnamed", RUNS, ENGINE, "!site->named.known || site->named.value", "site->named.value"),
