@@ -163,7 +163,7 @@ static const char *explain_verdict(enum drill_verdict verdict, const struct dril
 	}
 }
 
-/* The drill with what the nodes counted. */
+/* The drill with what the nodes counted, and the command line that ends it. */
 static json_t *drill_json(const struct operation_snapshot *v, const struct override *o)
 {
 	char clients[ADDR_LONG_TEXT_MAX];
@@ -182,7 +182,7 @@ static json_t *drill_json(const struct operation_snapshot *v, const struct overr
 	}
 	enum drill_verdict verdict = drill_judge(&sum, any && all, !running);
 	return json_pack(
-	        "{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:{s:I, s:I, s:I, s:I}, s:s, s:s, s:o}",
+	        "{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:{s:I, s:I, s:I, s:I}, s:s, s:s, s:o, s:o}",
 	        "id", o->id, "site", o->name, "service", o->service, "clients",
 	        prefix_text(&o->clients, clients), "state", running ? "running" : "over", "created",
 	        time_to_json(o->created_ms), "until", time_to_json(o->until_ms), "author",
@@ -190,18 +190,8 @@ static json_t *drill_json(const struct operation_snapshot *v, const struct overr
 	        "node", o->node, "flows", "begun", (json_int_t)sum.begun, "repeated",
 	        (json_int_t)sum.repeated, "followed", (json_int_t)sum.followed, "kept",
 	        (json_int_t)sum.kept, "verdict", drill_verdict_text(verdict), "detail",
-	        explain_verdict(verdict, &sum, running), "counts", nodes);
-}
-
-/* drill_json(), with the command line that ends it. */
-static json_t *show_drill(const struct operation_snapshot *v, const struct override *o)
-{
-	char undo[MODEL_ID_MAX + 32];
-	json_t *drill = drill_json(v, o);
-
-	snprintf(undo, sizeof(undo), "weir drill end %s", o->id);
-	json_object_set_new(drill, "undo", json_string(undo));
-	return drill;
+	        explain_verdict(verdict, &sum, running), "counts", nodes, "undo",
+	        json_sprintf("weir drill end %s", o->id));
 }
 
 /* --- requests --- */
@@ -315,7 +305,7 @@ static void begin_drill(struct core *core, struct http_request *r,
 	if (outcome) {
 		set_problem(&result, outcome, reply);
 	} else {
-		reply->json = show_drill(v, &result.override);
+		reply->json = drill_json(v, &result.override);
 		json_object_set_new(reply->json, "note", json_string(reason));
 		json_object_set_new(reply->json, "filters", json_string(filters));
 		json_object_set_new(reply->json, "dry_run", json_boolean(dry_run));
@@ -366,7 +356,7 @@ void handle_drill_end(struct core *core, struct http_request *r, struct http_rep
 	struct operation_snapshot *v = query_nodes(core, r, reply);
 	if (!v)
 		return;
-	reply->json = show_drill(v, &result.override);
+	reply->json = drill_json(v, &result.override);
 	reply->status = 200;
 	operation_snapshot_free(v);
 	if (outcome == DRILL_OK)
@@ -387,7 +377,7 @@ void handle_drills(struct core *core, struct http_request *r, struct http_reply 
 
 			if (o->kind == MODEL_OVERRIDE_DRILL &&
 			    (ended || !override_is_done(o, v->now_ms)))
-				json_array_append_new(items, show_drill(v, o));
+				json_array_append_new(items, drill_json(v, o));
 		}
 		handle_list(json_incref(items), limit, reply);
 		operation_snapshot_free(v);
@@ -401,7 +391,7 @@ void handle_drill(struct core *core, struct http_request *r, struct http_reply *
 	const struct override *o = v ? overrides_find(&v->overrides, r->parts[0]) : NULL;
 
 	if (o && o->kind == MODEL_OVERRIDE_DRILL) {
-		reply->json = show_drill(v, o);
+		reply->json = drill_json(v, o);
 		reply->status = 200;
 	} else if (v) {
 		http_problem(reply, 404, "not-found", "there is no drill %.40s", r->parts[0]);

@@ -162,13 +162,7 @@ static bool is_passable(const struct operation_verdict *verdicts, const struct o
 	return true;
 }
 
-/* What the record has already need not be given again. */
-static bool has_guard(const struct operation *was, int g)
-{
-	return was && was->overridden[g];
-}
-
-/* Those that tripped and may be overridden, and those given with the request. */
+/* Those that tripped and may be overridden, and those given with the request; what the record has need not be given again. */
 static json_t *guards_to_name(const struct operation *was, const struct operation *op,
                               const struct operation_verdict *verdicts)
 {
@@ -177,7 +171,7 @@ static json_t *guards_to_name(const struct operation *was, const struct operatio
 	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
 		enum operation_guard guard = (enum operation_guard)g;
 
-		if (operation_guard_is_optional(guard) && !has_guard(was, g) &&
+		if (operation_guard_is_optional(guard) && !(was && was->overridden[g]) &&
 		    (op->overridden[g] || !verdicts[g].ok))
 			json_array_append_new(list, json_string(operation_guard_text(guard)));
 	}

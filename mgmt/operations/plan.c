@@ -8,43 +8,24 @@
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/facts.h"
 
-static const uint32_t gates_out[] = { 100000, 250000, 500000, 750000 };
-static const uint32_t gates_back[] = { 900000, 750000, 500000, 250000 };
-#define N_GATES (sizeof(gates_out) / sizeof(gates_out[0]))
-
-static uint32_t plan_out(uint32_t from_ppm, uint32_t to_ppm, uint32_t *out)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < N_GATES; i++) {
-		if (gates_out[i] > from_ppm && gates_out[i] < to_ppm)
-			out[n++] = gates_out[i];
-	}
-	return n;
-}
-
-static uint32_t plan_back(uint32_t from_ppm, uint32_t to_ppm, uint32_t *out)
-{
-	uint32_t n = 0;
-
-	if (from_ppm == MODEL_PPM_ALL && to_ppm < PLAN_CANARY_PPM)
-		out[n++] = PLAN_CANARY_PPM;
-	for (size_t i = 0; i < N_GATES; i++) {
-		if (gates_back[i] < from_ppm && gates_back[i] > to_ppm)
-			out[n++] = gates_back[i];
-	}
-	return n;
-}
+static const uint32_t gates[] = { 100000, 250000, 500000, 750000 };
+#define N_GATES (sizeof(gates) / sizeof(gates[0]))
 
 uint32_t plan_levels(uint32_t from_ppm, uint32_t to_ppm, bool one_step, uint32_t *out)
 {
+	const bool is_out = from_ppm < to_ppm;
 	uint32_t n = 0;
 
 	if (from_ppm == to_ppm)
 		return 0;
-	if (!one_step)
-		n = from_ppm < to_ppm ? plan_out(from_ppm, to_ppm, out)
-		                      : plan_back(from_ppm, to_ppm, out);
+	if (!one_step && from_ppm == MODEL_PPM_ALL && to_ppm < PLAN_CANARY_PPM)
+		out[n++] = PLAN_CANARY_PPM;
+	for (size_t i = 0; !one_step && i < N_GATES; i++) {
+		uint32_t gate = is_out ? gates[i] : MODEL_PPM_ALL - gates[i];
+
+		if (is_out ? gate > from_ppm && gate < to_ppm : gate < from_ppm && gate > to_ppm)
+			out[n++] = gate;
+	}
 	out[n++] = to_ppm;
 	return n;
 }

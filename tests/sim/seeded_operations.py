@@ -107,7 +107,7 @@ BREAKAGES = [
     ("a resume begins at the first step", RUNS, PLAN, "op->plan_from_ppm = op->level_ppm;\n\top->step = 0;",
      "op->level_ppm = op->way == OPERATION_OUT ? op->began_ppm : op->level_ppm;\n\top->plan_from_ppm = op->level_ppm;\n\top->step = 0;"),
     ("gates are left out", RUNS, PLAN, "{ 100000, 250000, 500000, 750000 }", "{ 100000, 750000 }"),
-    ("no first 1 % of a return", RUNS, PLAN, "if (from_ppm == MODEL_PPM_ALL && to_ppm < PLAN_CANARY_PPM)", "if (0)"),
+    ("no first 1 % of a return", RUNS, PLAN, "if (!one_step && from_ppm == MODEL_PPM_ALL && to_ppm < PLAN_CANARY_PPM)", "if (0)"),
     ("the first 1 % is not for two minutes", RUNS, STEP, "canary && op->waited_ms < PLAN_CANARY_MS", "0"),
     ("a return does not look from outside", RUNS, BACK, "\t\treturn facts_is_up(site);", "\t\treturn OPERATION_YES;"),
     ("a step back to a site that is down", RUNS, STEP, "if (t->op->way != OPERATION_BACK)\n\t\treturn true;", "return true;"),
