@@ -123,6 +123,11 @@ static void the_share_that_moves_is_reckoned_from_weights(void **state)
 	assert_in_range(plan.pools[0].moved_ppm, 166666, 166667); /* 1/2 to 2/3 */
 	plan_fini(&plan);
 	model_free(m);
+	m = model_with("{ name = \"b1\"; address = \"10.1.1.11\"; weight = 100; },", "");
+	assert_int_equal(plan_compare(m, base, &plan), 0);
+	assert_int_equal(plan.pools[0].moved_ppm, 500000); /* from one backend to two */
+	plan_fini(&plan);
+	model_free(m);
 	model_free(base);
 }
 
