@@ -436,7 +436,6 @@ static uint32_t longest_ttl_s(void *arg, const struct model_override *o, bool sh
 static void decide_targets(struct generation *g, struct decided *decided)
 {
 	struct peer_health *v = g->peer_health;
-	struct peer_health_sites sites = peer_health_sites(v);
 
 	v->decided = decided;
 	if (decided)
@@ -450,7 +449,7 @@ static void decide_targets(struct generation *g, struct decided *decided)
 			decided_add(decided, v->targets[i]);
 	}
 	if (decided)
-		decided_end(decided, !v->votes || 2 * sites.n_heard > sites.n);
+		decided_end(decided, peer_health_is_settled(v));
 	v->decided = NULL; /* borrowed for the call */
 }
 

@@ -33,8 +33,6 @@
 #include "weir/stats.h"
 #include "weir/peer_page.h"
 
-/* Between two attempts to open the health page, which may not exist yet. */
-#define HEALTH_RETRY_MS   1000
 #define START_S           60u /* weir run takes a start that is longer than this for a hang */
 #define DESCRIPTORS       8192 /* TCP clients of all threads, sockets and files, with room to spare */
 #define COUNTERS_AGAIN_MS 5000u /* between two attempts to create the stats page */
@@ -61,16 +59,16 @@ static void on_health_change(void *arg)
 	}
 }
 
-/* Map the health page when it appears, and again when weir-health has replaced it. */
-static void map_health_page(struct server *s, uint64_t now_ms)
+/*
+ * Map the health page when it appears, and again when weir-health has replaced it. It is looked for in each tick: what
+ * it says may change the answers.
+ */
+static void map_health_page(struct server *s)
 {
 	struct page *page;
 
 	if (s->health && !page_is_replaced(s->health))
 		return;
-	if (s->health_tried_ms && now_ms - s->health_tried_ms < HEALTH_RETRY_MS)
-		return;
-	s->health_tried_ms = now_ms;
 	if (health_page_open(s->dirs->run, &page) < 0)
 		return;
 	if (loop_watch_page(s->loop, page, on_health_change, s) < 0) {
@@ -147,7 +145,7 @@ static void on_server_tick(void *arg)
 
 	read_wall_clock(s);
 	log_tick();
-	map_health_page(s, now_ms);
+	map_health_page(s);
 	if (s->now) {
 		server_observe(s, s->now);
 		serving_publish(s);

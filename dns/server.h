@@ -118,7 +118,6 @@ struct server {
 	struct decided decided;
 	struct server_keep keep;
 	struct page *health;
-	uint64_t health_tried_ms;
 	struct ctl *ctl;
 	struct loop_timer tick;
 	uint64_t few_ms;            /**< when all threads that the document asks for last ran */

@@ -113,6 +113,8 @@ static bool read_health_words(const struct peer_health *v, struct node_health *h
 {
 	uint32_t layout = __atomic_load_n(&page->generation, __ATOMIC_ACQUIRE);
 
+	if (!layout) /* its writer has no document yet */
+		return false;
 	if (layout & 1)
 		return false;
 	if (!health->found || layout != health->layout)
@@ -227,6 +229,22 @@ struct peer_health_sites peer_health_sites(const struct peer_health *v)
 	return s;
 }
 
+static const struct node_health *own_health(const struct peer_health *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->items[i].own)
+			return &v->items[i];
+	return NULL;
+}
+
+bool peer_health_is_settled(const struct peer_health *v)
+{
+	struct peer_health_sites sites = peer_health_sites(v);
+	const struct node_health *own = own_health(v);
+
+	return v->votes ? 2 * sites.n_heard > sites.n : own && own->found;
+}
+
 void peer_health_exclude(struct peer_health *v, uint64_t sites)
 {
 	v->sites_out = sites;
@@ -273,25 +291,42 @@ static bool is_unwatched(const struct peer_health *v, size_t target)
 	       (s->vip_check_from == MODEL_VIP_CHECK_DEFAULT && are_all_unproven(v, target));
 }
 
+/*
+ * Without votes the own word is the decision. While there is none yet (the page was not read since the document came,
+ * or the target was not checked yet), what is down stays down, as where votes are lost. A target that is not on the
+ * page is not checked here, and one whose check never succeeded has no word: neither can bring the site back, so
+ * neither keeps it out.
+ */
+static struct majority decide_alone(const struct peer_health *v, size_t target)
+{
+	const struct node_health *own = own_health(v);
+	struct majority m = { .word = own ? own->words[target] : 0 };
+
+	if (!own || health_state(m.word) == HEALTH_UP || health_state(m.word) == HEALTH_DOWN ||
+	    (own->found && own->indices[target] < 0) || health_unproven(m.word) ||
+	    state_before(v, target) != MAJORITY_WAS_DOWN)
+		return m;
+	m.held = true;
+	m.word = health_make(HEALTH_DOWN, HEALTH_MARK_INCONCLUSIVE, health_reason(m.word),
+	                     health_since_s(m.word));
+	return m;
+}
+
 struct majority peer_health_of_target(const struct peer_health *v, size_t target)
 {
 	struct majority_node nodes[PEER_HEALTH_NODES_MAX];
-	struct majority m = { 0 };
 	size_t n = 0;
 
-	if (v->votes) {
-		bool alone = is_unwatched(v, target);
+	if (!v->votes)
+		return decide_alone(v, target);
 
-		for (size_t i = 0; i < v->n; i++)
-			if (!is_site_excluded(v, v->items[i].site) &&
-			    (!alone || v->items[i].site == v->site_of_state[target / 2]))
-				nodes[n++] = vote_of_node(&v->items[i], target);
-		return majority_of(nodes, n, state_before(v, target));
-	}
+	bool alone = is_unwatched(v, target);
+
 	for (size_t i = 0; i < v->n; i++)
-		if (v->items[i].own)
-			m.word = v->items[i].words[target];
-	return m;
+		if (!is_site_excluded(v, v->items[i].site) &&
+		    (!alone || v->items[i].site == v->site_of_state[target / 2]))
+			nodes[n++] = vote_of_node(&v->items[i], target);
+	return majority_of(nodes, n, state_before(v, target));
 }
 
 /* What the nodes see that are at @p site, or the others. */

@@ -82,6 +82,10 @@ void peer_health_forget_own(struct peer_health *v) NONNULL();
 void peer_health_read(struct peer_health *v, const struct peer_health_input *input) NONNULL();
 /** Count the sites that vote. */
 struct peer_health_sites peer_health_sites(const struct peer_health *v) NONNULL();
+/**
+ * Whether enough was seen to decide: most of the sites that vote are heard, or else the own words were read.
+ */
+bool peer_health_is_settled(const struct peer_health *v) NONNULL();
 /** Whether @p site has a node. */
 bool peer_health_has_nodes(const struct peer_health *v, const struct model_site *site) NONNULL();
 /** Whether @p site counts, as a voter and in the total, when it is decided that a site is dead. */

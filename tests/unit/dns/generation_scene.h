@@ -52,7 +52,7 @@ static struct {
 	char texts[80][256];
 	struct model_errors errors;
 	/* what is observed */
-	struct peer_health_sites sites;
+	bool enough_seen;
 	uint64_t down[8];
 	unsigned n_down;
 	bool settled;
@@ -310,7 +310,7 @@ static void fake_step(struct ramps *r, const struct ramps_step_input *in)
 #define peer_health_new           fake_views
 #define peer_health_close         fake_views_close
 #define peer_health_read(v, seen) note_call("read")
-#define peer_health_sites(v)      (edge.sites)
+#define peer_health_is_settled(v) (edge.enough_seen)
 #define peer_health_of_target     fake_views_of
 #define peer_health_is_new        fake_is_new
 #define peer_health_exclude       fake_take_out

@@ -697,6 +697,88 @@ static void a_new_target_is_so_by_who_says_it(void **state)
 	}
 }
 
+/*
+ * Two sites are left, so the own word decides: while it says nothing, what was decided stays, also over a new document
+ * and a boot.
+ */
+static void without_votes_what_was_decided_stays_until_the_own_node_says_something(void **state)
+{
+	const health_word unproven =
+	        health_make(HEALTH_UNKNOWN, HEALTH_MARK_UNPROVEN, HEALTH_REASON_TIMEOUT, 0);
+	enum page_is { MISSING, NOT_LAID_OUT, BEING_LAID_OUT, WITHOUT_IT, WHOLE };
+	const struct {
+		const char *why;
+		enum page_is page;
+		health_word word;
+		enum health_state state;
+		bool settled;
+	} cases[] = {
+		{ "no page", MISSING, UP, HEALTH_DOWN, false },
+		{ "a page that was never laid out", NOT_LAID_OUT, 0, HEALTH_DOWN, false },
+		{ "a page that is laid out now", BEING_LAID_OUT, UP, HEALTH_DOWN, false },
+		{ "not checked yet", WHOLE, 0, HEALTH_DOWN, true },
+		{ "up", WHOLE, UP, HEALTH_UP, true },
+		{ "down", WHOLE, DOWN, HEALTH_DOWN, true },
+		{ "a check that never succeeded has no word", WHOLE, unproven, HEALTH_UNKNOWN,
+		  true },
+		{ "not checked by this node any more", WITHOUT_IT, 0, HEALTH_UNKNOWN, true },
+	};
+	const struct peer_health_input missing = { .now_ms = 1000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (unsigned ip4 = 0; ip4 < 2; ip4++) {
+			struct health_page *page = page_payload(w.own);
+			uint64_t targets[2] = { w.v->targets[!ip4], w.v->targets[ip4] };
+			const struct peer_health_input seen = seen_at(1000);
+			struct decided d = { 0 };
+
+			print_message("  %s, IPv%c\n", cases[i].why, ip4 ? '4' : '6');
+			decided_add(&d, targets[1]);
+			decided_end(&d, true);
+			d.changed = false;
+			memset(page, 0, sizeof(*page));
+			if (cases[i].page != NOT_LAID_OUT)
+				assert_int_equal(
+				        health_set_targets(page, targets,
+				                           cases[i].page == WITHOUT_IT ? 1 : 2, 1),
+				        0);
+			if (cases[i].page == WHOLE || cases[i].page == BEING_LAID_OUT)
+				health_write(page, health_find_index(page, targets[1]),
+				             cases[i].word);
+			page->generation += cases[i].page == BEING_LAID_OUT;
+			w.v = peer_health_new(&w.m, &w.p, w.arena); /* a new document */
+			peer_health_exclude(w.v, 1 << 2 | 1 << 3);
+			assert_false(w.v->votes);
+			peer_health_read(w.v, cases[i].page == MISSING ? &missing : &seen);
+			w.v->decided = &d;
+			assert_int_equal(health_state(peer_health_of_target(w.v, ip4).word),
+			                 cases[i].state);
+			assert_int_equal(health_state(peer_health_of_target(w.v, !ip4).word),
+			                 HEALTH_UNKNOWN); /* it was not down */
+			assert_int_equal(peer_health_is_settled(w.v), cases[i].settled);
+			decided_close(&d);
+		}
+}
+
+static void what_is_seen_is_settled_by_more_than_half_of_the_sites_that_vote(void **state)
+{
+	static const struct {
+		unsigned n, n_heard;
+		bool settled;
+	} cases[] = { { 3, 2, true }, { 4, 2, false }, { 3, 1, false },
+		      { 4, 3, true }, { 3, 3, true },  { 3, 0, false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (unsigned k = 0; k < SITES; k++)
+			w.v->items[k].fresh = k < cases[i].n_heard;
+		peer_health_exclude(w.v, cases[i].n < SITES ? 1 << 3 : 0);
+		assert_true(w.v->votes);
+		assert_int_equal(peer_health_is_settled(w.v), cases[i].settled);
+	}
+}
+
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -723,6 +805,8 @@ int main(void)
 		WITH(a_site_counts_with_a_node_and_unless_it_is_taken_out),
 		WITH(a_target_is_its_own_sites_where_nobody_else_checks_it),
 		WITH(a_new_target_is_so_by_who_says_it),
+		WITH(what_is_seen_is_settled_by_more_than_half_of_the_sites_that_vote),
+		WITH(without_votes_what_was_decided_stays_until_the_own_node_says_something),
 	};
 
 	return cmocka_run_group_tests_name("dns peer health", tests, NULL, NULL);
