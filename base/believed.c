@@ -15,8 +15,6 @@
 #include "base/clock.h"
 #include "base/page.h"
 
-#define RETRY_MS 1000u /* between attempts to map a page that is not there */
-
 void believed_publish(struct believed_page *p, const struct wall_clock *w, uint64_t boot)
 {
 	int64_t offset_ms = w->at_ms - (int64_t)w->mono_ms;
@@ -45,8 +43,11 @@ bool believed_begin(const struct believed_page *p, uint64_t boot, uint64_t mono_
 	return true;
 }
 
-/* Map the page when it appears, and again when its writer has replaced it. */
-static void map_clock_page(struct believed *b, const char *run_dir, uint64_t now_ms)
+/*
+ * Map the page when it appears, and again when its writer has replaced it. It is looked for in each tick: until it is
+ * there a process may believe a wrong time.
+ */
+static void map_clock_page(struct believed *b, const char *run_dir)
 {
 	static const struct page_form form = { BELIEVED_PAGE, BELIEVED_PAGE_KIND,
 		                               BELIEVED_PAGE_LAYOUT, sizeof(struct believed_page),
@@ -55,9 +56,6 @@ static void map_clock_page(struct believed *b, const char *run_dir, uint64_t now
 
 	if (b->page && !page_is_replaced(b->page))
 		return;
-	if (b->tried_ms && now_ms - b->tried_ms < RETRY_MS)
-		return;
-	b->tried_ms = now_ms ? now_ms : 1;
 	if (page_open_in(run_dir, &form, &page))
 		return;
 	page_close(b->page);
@@ -66,7 +64,7 @@ static void map_clock_page(struct believed *b, const char *run_dir, uint64_t now
 
 int64_t believed_step(struct believed *b, const char *run_dir, const struct wall_clock_now *now)
 {
-	map_clock_page(b, run_dir, now->mono_ms);
+	map_clock_page(b, run_dir);
 	if (!b->boot)
 		b->boot = clock_boot();
 	if (b->page) {
@@ -75,10 +73,22 @@ int64_t believed_step(struct believed *b, const char *run_dir, const struct wall
 		bool lives = age_ms < (int64_t)BELIEVED_STALE_MS;
 
 		if ((lives || !b->wall_clock.started) &&
-		    believed_begin(p, b->boot, now->mono_ms, &b->wall_clock) && lives)
-			return b->wall_clock.at_ms;
+		    believed_begin(p, b->boot, now->mono_ms, &b->wall_clock)) {
+			b->heard = true;
+			if (lives)
+				return b->wall_clock.at_ms;
+		}
 	}
 	return wall_clock_tick(&b->wall_clock, now);
+}
+
+void believed_not_before(struct believed *b, int64_t at_ms)
+{
+	if (b->heard || at_ms <= b->least_ms)
+		return;
+	b->least_ms = at_ms;
+	if (b->wall_clock.at_ms < at_ms)
+		wall_clock_begin(&b->wall_clock, b->wall_clock.mono_ms, at_ms, true, false);
 }
 
 int64_t believed_tick(struct believed *b, const char *run_dir)

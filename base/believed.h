@@ -7,7 +7,7 @@
  * and publishes it on the page RUN/clock. So all processes of a node have one time. While weir-mgmt
  * is silent, the others carry their time on by elapsed time; a process that starts then begins from
  * the page. Without a page of this boot a process decides alone, by whether the kernel says that
- * its clock is synchronised.
+ * its clock is synchronised, and by a time that it knows to have passed (believed_not_before()).
  *
  * Implemented in base/believed.c. Each process's main loop thread follows; weir-mgmt's main loop
  * thread publishes (mgmt/api/timekeep.c).
@@ -42,7 +42,9 @@ struct believed_page {
 struct believed {
 	struct wall_clock wall_clock;
 	struct page *page;
-	uint64_t tried_ms, boot;
+	uint64_t boot;
+	bool heard;       /**< a page of this boot was followed once */
+	int64_t least_ms; /**< of believed_not_before() */
 };
 
 /**
@@ -54,6 +56,12 @@ struct believed {
 int64_t believed_tick(struct believed *b, const char *run_dir);
 /** The same with the clocks passed in; does not set clock_believed_ms(). */
 int64_t believed_step(struct believed *b, const char *run_dir, const struct wall_clock_now *now);
+/**
+ * The node believed @p at_ms once, so it is not before that now. Counts until a page of this boot was followed: if an
+ * earlier time is believed, it goes on from @p at_ms, as after a boot, until the kernel's clock is confirmed. After the
+ * first tick; the same @p at_ms counts once.
+ */
+void believed_not_before(struct believed *b, int64_t at_ms);
 void believed_close(struct believed *b);
 /** For a command: clock_believed_ms() as it is on the node of @p run_dir now. */
 void believed_once(const char *run_dir);

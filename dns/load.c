@@ -128,12 +128,13 @@ void server_load_tick(struct server *s, uint64_t now_ms)
 
 /*
  * The state is computed before the generation is published, so that its first answer already
- * follows health and overrides.
+ * follows health and overrides. The clock is read first: before the first document nothing says that it is wrong.
  */
 static void install_generation(struct server *s)
 {
 	struct generation *loaded = s->load.loaded;
 
+	server_read_clock(s, loaded->model);
 	server_observe(s, loaded);
 	if (serving_install(s, loaded) < 0) {
 		note_load_result(s, -ENOMEM);

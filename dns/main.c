@@ -82,23 +82,6 @@ static void map_health_page(struct server *s)
 	log_note("dns-health-page", "state=found");
 }
 
-/* Only a change is logged: an untrusted clock may stay so for days. */
-static void read_wall_clock(struct server *s)
-{
-	const struct model_node *self = s->now ? s->now->model->self : NULL;
-	bool trusted = !self || self->clock == MODEL_CLOCK_TRUSTED;
-	enum wall_clock_hold was = s->clock;
-
-	__atomic_store_n(&s->wall_clock_ms, believed_tick(&s->believed, s->dirs->run),
-	                 __ATOMIC_RELAXED);
-	s->clock = wall_clock_hold(&s->believed.wall_clock, trusted);
-	if (s->clock == was)
-		return;
-	log_at(s->clock == WALL_CLOCK_RUNS ? LOG_NOTICE : LOG_WARNING, "dns-clock",
-	       "state=%s was=%s effect=\"ramps of drains %s\"", wall_clock_hold_text(s->clock),
-	       wall_clock_hold_text(was), wall_clock_holds_ramps(s->clock) ? "are held" : "run");
-}
-
 static void publish_counters(struct server *s, uint64_t now_ms)
 {
 	const struct counters *c = &s->counters;
@@ -143,7 +126,7 @@ static void on_server_tick(void *arg)
 	struct server *s = arg;
 	uint64_t now_ms = clock_mono_ms();
 
-	read_wall_clock(s);
+	server_read_clock(s, s->now ? s->now->model : NULL);
 	log_tick();
 	map_health_page(s);
 	if (s->now) {

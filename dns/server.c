@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The two uses of a generation. The main thread brings its state up to date (server_observe());
+ * The two uses of a generation. The main thread brings its state up to date (server_read_clock(),
+ * server_observe());
  * the worker threads answer from the copy of that state that was published last (server_answer()).
  * Both lie below the files that call them: loading, the ticks, and the transports.
  */
@@ -9,8 +10,28 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "dns/answer/answer.h"
+#include "weir/model.h"
 #include "weir/peer_page.h"
+
+/* Only a change is logged: an untrusted clock may stay so for days. */
+void server_read_clock(struct server *s, const struct model *m)
+{
+	bool trusted = !m || !m->self || m->self->clock == MODEL_CLOCK_TRUSTED;
+	enum wall_clock_hold was = s->clock;
+
+	if (m)
+		believed_not_before(&s->believed, m->meta.written_ms);
+	__atomic_store_n(&s->wall_clock_ms, believed_tick(&s->believed, s->dirs->run),
+	                 __ATOMIC_RELAXED);
+	s->clock = wall_clock_hold(&s->believed.wall_clock, trusted);
+	if (s->clock == was)
+		return;
+	log_at(s->clock == WALL_CLOCK_RUNS ? LOG_NOTICE : LOG_WARNING, "dns-clock",
+	       "state=%s was=%s effect=\"ramps of drains %s\"", wall_clock_hold_text(s->clock),
+	       wall_clock_hold_text(was), wall_clock_holds_ramps(s->clock) ? "are held" : "run");
+}
 
 void server_observe(struct server *s, struct generation *g)
 {

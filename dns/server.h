@@ -43,6 +43,7 @@
 #define SERVER_KEYS_MS       1000 /**< between two looks at what threads have counted of keys */
 
 struct ctl;
+struct model;
 
 /**
  * A served address; arrays by kind: [0] UDP, [1] TCP. Socket k belongs to thread k, in the order
@@ -146,6 +147,11 @@ void server_conditions(struct server *s) NONNULL();
 /** Wait for a running load and forget it. */
 void server_load_stop(struct server *s) NONNULL();
 
+/**
+ * Take the believed time, which is not before @p m was written; NULL: there is no document yet. Says whether the clock
+ * holds ramps, by the own node's setting in @p m.
+ */
+void server_read_clock(struct server *s, const struct model *m) NONNULL(1);
 /** Bring the state of @p g up to date with the pages and the clock. */
 void server_observe(struct server *s, struct generation *g) NONNULL();
 /**

@@ -61,7 +61,7 @@ static struct {
 	const struct page *seen_page;
 	uint64_t good_until_ms, observed_ms;
 	const char *seen_run;
-	int64_t wall_clock_ms;
+	int64_t wall_clock_ms, not_before_ms;
 	enum wall_clock_hold hold;
 	bool replaced, supervised, trusted;
 	bool has_page; /* of health */
@@ -206,6 +206,12 @@ static int64_t fake_believed(struct believed *b, const char *run_dir)
 	assert_string_equal(run_dir, "/r");
 	(void)note_call("clock");
 	return edge.wall_clock_ms;
+}
+
+static void fake_not_before(struct believed *b, int64_t at_ms)
+{
+	assert_ptr_equal(b, &edge.server->believed);
+	edge.not_before_ms = at_ms;
 }
 
 static enum wall_clock_hold fake_hold(const struct wall_clock *w, bool trusted)
@@ -390,6 +396,7 @@ void counters_answer(const struct counters *c, struct tally *tally, const struct
 #define generation_observe          fake_observe
 #define peer_health_forget_own      fake_forget_own
 #define believed_tick               fake_believed
+#define believed_not_before         fake_not_before
 #define believed_close              fake_believed_close
 #define wall_clock_hold(w, trusted) fake_hold(w, trusted)
 #define ramps_held(r, how)          fake_held(r, how)

@@ -311,6 +311,26 @@ static void a_replaced_page_is_opened_again_and_its_places_forgotten(void **stat
 	                    "serving_publish keep_tick server_load_tick listen:6000 keys timer ");
 }
 
+/* What was written before a boot is not in the future, whatever the machine's clock says then. */
+static void no_clock_is_believed_from_before_the_document(void **state)
+{
+	struct model next = { .meta.written_ms = 5678 };
+
+	(void)state;
+	(void)tick_at(5000);
+	assert_int_equal(edge.not_before_ms, 0); /* there is none */
+	edge.wall_clock_ms = 42;
+	edge.hold = WALL_CLOCK_BOOTED;
+	server_read_clock(&s, &next);
+	assert_int_equal(edge.not_before_ms, 5678);
+	assert_int_equal(s.wall_clock_ms, 42);
+	assert_int_equal(s.clock, WALL_CLOCK_BOOTED);
+	s.now = &generation;
+	model.meta.written_ms = 1234;
+	(void)tick_at(5100);
+	assert_int_equal(edge.not_before_ms, 1234);
+}
+
 static void what_is_observed_is_the_page_the_clock_and_the_time(void **state)
 {
 	(void)state;
@@ -427,6 +447,7 @@ int main(void)
 		WITH(each_tick_does_all_in_order),
 		WITH(the_page_of_health_is_looked_for_until_it_is_there),
 		WITH(a_replaced_page_is_opened_again_and_its_places_forgotten),
+		WITH(no_clock_is_believed_from_before_the_document),
 		WITH(what_is_observed_is_the_page_the_clock_and_the_time),
 		WITH(a_clock_that_is_trusted_by_the_document_needs_no_server),
 		WITH(the_clock_is_counted_by_its_trouble),
