@@ -32,7 +32,12 @@ static void state_document_errors(const struct server *s, struct stats *to)
 		               "", "the newest document is refused, %s: %s",
 		               s->now ? "the one before is served" : "nothing is answered",
 		               *first ? first : strerror(-l->last_result));
-	if (s->now && s->now->stale)
+	if (s->now && s->now->stale && model_may_pass(s->now->stale_error))
+		conditions_add(to, "zones-refused", CONDITION_DEGRADED, "",
+		               "the zone files cannot be compiled now (%s), an earlier image is "
+		               "served; tried again every 2 s",
+		               strerror(-s->now->stale_error));
+	else if (s->now && s->now->stale)
 		conditions_add(to, "zones-refused", CONDITION_DEGRADED, "",
 		               "the zone files are refused, an earlier image is served%s%s",
 		               *first ? ": " : "", first);

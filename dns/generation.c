@@ -213,6 +213,7 @@ static int find_image(struct generation *g, const struct proc_dirs *dirs,
 		g->image = kept;
 		g->mapped_bytes = bytes;
 		g->stale = true;
+		g->stale_error = err;
 		return 0;
 	}
 	if (kept)

@@ -66,14 +66,17 @@ static void forget_load_errors(struct server_load *l)
 	l->n_errors = 0;
 }
 
-/*
- * The last load is over. If what it failed for may pass, it is tried again: no other document need come, and without
- * one nothing is answered.
- */
+/* What failed for something that may pass is tried again: no other document need come. */
+static void plan_retry(struct server *s, int result)
+{
+	s->load.retry_ms = model_may_pass(result) ? loop_now_ms(s->loop) + LOAD_AGAIN_MS : 0;
+}
+
+/* The last load is over. Without a repetition of one that failed nothing might be answered. */
 static void note_load_result(struct server *s, int result)
 {
 	s->load.last_result = result;
-	s->load.retry_ms = model_may_pass(result) ? loop_now_ms(s->loop) + LOAD_AGAIN_MS : 0;
+	plan_retry(s, result);
 }
 
 /* Whether the load before failed in the same way, and this one was its repetition. */
@@ -144,6 +147,8 @@ static void install_generation(struct server *s)
 	}
 	s->load.loaded = NULL;
 	listen_update(s);
+	if (loaded->stale) /* the document is in force, its zones are not yet */
+		plan_retry(s, loaded->stale_error);
 	log_note(
 	        "dns-generation",
 	        "document=%llu zones=%u records=%u names=%zu image_bytes=%llu took_ms=%llu stale=%d "
@@ -162,6 +167,9 @@ const char *server_load_error(const struct server *s)
 {
 	if (s->load.last_result < 0)
 		return strerror(-s->load.last_result);
+	if (s->now && s->now->stale && model_may_pass(s->now->stale_error))
+		return "zone files not compiled for want of memory or the like: an earlier image is served, "
+		       "tried again";
 	if (s->now && (s->now->stale || s->now->n_earlier))
 		return "zone files refused: an earlier image is served";
 	return s->now && s->now->n_broken ? "zone files refused: their zones answer SERVFAIL" : "";

@@ -516,6 +516,12 @@ static void a_whole_image_that_is_an_earlier_one_is_told(void **state)
 {
 	(void)state;
 	w.g.stale = true;
+	w.g.stale_error = -ENOMEM; /* no file is wrong */
+	assert_int_equal(state_conditions(), 1);
+	assert_string_equal(stated.items[0].text,
+	                    "the zone files cannot be compiled now (Cannot allocate memory), an "
+	                    "earlier image is served; tried again every 2 s");
+	w.g.stale_error = -EINVAL;
 	assert_int_equal(state_conditions(), 1);
 	assert_string_equal(stated.items[0].text,
 	                    "the zone files are refused, an earlier image is served");

@@ -187,6 +187,7 @@ static void the_image_is_the_kept_one_a_new_one_or_none(void **state)
 		how.earlier = cases[i].earlier ? &in_use : NULL;
 		assert_int_equal(find_image(&g, &dirs, &how), cases[i].result);
 		assert_int_equal(g.stale, cases[i].served == 'S');
+		assert_int_equal(g.stale_error, g.stale ? cases[i].compile : 0);
 		assert_int_equal(g.compiled, cases[i].served == 'C');
 		assert_int_equal(g.mapped_bytes, strchr("KS", cases[i].served) ? 128 : 0);
 		assert_true((g.image != NULL) == (cases[i].served != '-'));

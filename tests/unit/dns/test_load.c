@@ -28,6 +28,7 @@ static struct {
 	unsigned n_errors, n_calls, n_freed;
 	size_t n_earlier, n_broken;
 	bool stale;
+	int stale_error;
 	enum zones_level level; /* of the mistakes */
 	struct generation_how how;
 	pthread_mutex_t gate;
@@ -78,6 +79,7 @@ static int fake_generation_load(const struct proc_dirs *dirs, const struct gener
 	g->n_earlier = loader.n_earlier;
 	g->n_broken = loader.n_broken;
 	g->stale = loader.stale;
+	g->stale_error = loader.stale_error;
 	*out = g;
 	return 0;
 }
@@ -213,6 +215,7 @@ static int set_up(void **state)
 	loader.n_errors = loader.n_calls = loader.n_freed = 0;
 	loader.n_earlier = loader.n_broken = 0;
 	loader.stale = false;
+	loader.stale_error = 0;
 	loader.level = ZONES_ERROR;
 	no_thread = 0;
 	order[0] = logged[0] = '\0';
@@ -375,6 +378,41 @@ static void a_load_that_failed_for_want_is_tried_again(void **state)
 		assert_int_equal(s.load.last_result, 0);
 		server_load_tick(&s, failed_ms + 9000);
 		assert_int_equal(s.load.started, started + 1);
+	}
+}
+
+/* The document is in force with the image from before: without a repetition its zones would never be. */
+static void zones_that_were_not_compiled_for_want_are_compiled_later(void **state)
+{
+	static const struct {
+		int error;
+		bool again;
+		const char *text;
+	} cases[] = { { -ENOMEM, true, "not compiled" },
+		      { -EMFILE, true, "not compiled" },
+		      { -EINVAL, false, "refused" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t started;
+
+		loader.stale = true;
+		loader.stale_error = cases[i].error;
+		run_one_load();
+		started = s.load.started;
+		assert_int_equal(s.load.last_result, 0);
+		assert_non_null(strstr(server_load_error(&s), cases[i].text));
+		assert_int_equal(s.load.retry_ms != 0, cases[i].again);
+		loader.stale = false;
+		loader.stale_error = 0;
+		server_load_tick(&s, fake_now(NULL) + 2000);
+		assert_int_equal(s.load.started, started + cases[i].again);
+		if (cases[i].again)
+			await_load();
+		else
+			run_one_load();
+		assert_int_equal(s.load.retry_ms, 0);
+		assert_string_equal(server_load_error(&s), "");
 	}
 }
 
@@ -601,6 +639,7 @@ int main(void)
 		WITH(a_wish_for_the_files_is_kept_until_it_is_met_and_no_longer),
 		WITH(a_refused_document_leaves_what_is_served),
 		WITH(a_load_that_failed_for_want_is_tried_again),
+		WITH(zones_that_were_not_compiled_for_want_are_compiled_later),
 		WITH(no_document_yet_is_no_failure),
 		WITH(zones_that_lack_are_a_failure_that_is_named),
 		WITH(without_memory_the_one_before_stays_and_nothing_is_lost),
