@@ -94,26 +94,47 @@ static json_t *site_to_json(const struct generation *g, const struct steering_si
 	                 peer_health_to_json(g->peer_health, site, at));
 }
 
-/* Every dynamic name with the state of its sites: what steering would see now. */
+/* Names beyond the first one of each service: a document may have ten thousand. */
+#define NAMES_JSON_MAX 1000u
+
+static json_t *service_sites_to_json(const struct generation *g,
+                                     const struct steering_service *service)
+{
+	json_t *sites = json_array();
+
+	for (uint32_t k = 0; k < service->n_sites; k++)
+		json_array_append_new(
+		        sites, site_to_json(g, &service->sites[k], service->first_state + k));
+	return sites;
+}
+
+/*
+ * Dynamic names with the state of their sites: what steering would see now. All names of a service have the same
+ * sites, so these are stated with its first name only. Each service is there: operations judge by it.
+ */
 static json_t *names_to_json(const struct generation *g)
 {
+	const struct steering *p = g->steering;
+	bool *stated = calloc(p->n_services + 1, sizeof(*stated));
 	json_t *list = json_array();
+	size_t n_others = 0;
 
-	for (size_t i = 0; i < g->steering->n_names; i++) {
-		const struct steering_name *name = &g->steering->names[i];
-		const struct steering_service *service = name->service;
-		json_t *sites = json_array();
+	for (size_t i = 0; stated && i < p->n_names; i++) {
+		const struct steering_name *name = &p->names[i];
+		bool *seen = &stated[name->service - p->services];
+		json_t *row;
 
-		for (uint32_t k = 0; k < service->n_sites; k++)
-			json_array_append_new(sites, site_to_json(g, &service->sites[k],
-			                                          service->first_state + k));
-		json_array_append_new(
-		        list,
-		        json_pack("{s:s, s:s, s:s, s:o}", "name", name->name, "service",
-		                  service->name, "policy",
-		                  name->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted",
-		                  "sites", sites));
+		if (*seen && n_others++ >= NAMES_JSON_MAX)
+			continue;
+		row = json_pack("{s:s, s:s, s:s}", "name", name->name, "service",
+		                name->service->name, "policy",
+		                name->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted");
+		if (!*seen)
+			json_object_set_new(row, "sites", service_sites_to_json(g, name->service));
+		json_array_append_new(list, row);
+		*seen = true;
 	}
+	free(stated);
 	return list;
 }
 
@@ -190,6 +211,7 @@ static json_t *status_to_json(const struct server *s)
 	json_object_set_new(answer, "image_bytes", json_integer((json_int_t)g->image->size_bytes));
 	json_object_set_new(answer, "zones", zones_to_json(g->image));
 	json_object_set_new(answer, "names", names_to_json(g));
+	json_object_set_new(answer, "n_names", json_integer((json_int_t)g->steering->n_names));
 	json_object_set_new(answer, "ramps", ramps_to_json(&s->ramps));
 	json_object_set_new(answer, "deciding", deciding_to_json(g));
 	return answer;

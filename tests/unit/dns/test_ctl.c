@@ -143,7 +143,9 @@ static void names_have_the_states_of_their_services(void **state)
 	};
 	struct steering_name names[2] = { { .name = "www", .service = &services[0] },
 		                          { .name = "mx", .service = &services[1] } };
-	struct steering place = { .n_names = 2, .names = names };
+	struct steering place = {
+		.n_names = 2, .names = names, .n_services = 2, .services = services
+	};
 	struct steering_state *two = calloc(1, sizeof(*two) + 2 * sizeof(two->sites[0]));
 	struct generation g = { .steering = &place, .state = two, .peer_health = &views };
 	json_t *list, *site;
@@ -278,7 +280,9 @@ static void fill_whole(struct whole *w)
 	w->names[1] = (struct steering_name){ .name = "mx",
 		                              .service = &w->services[1],
 		                              .policy = MODEL_POLICY_FAILOVER };
-	w->place = (struct steering){ .n_names = 2, .names = w->names };
+	w->place = (struct steering){
+		.n_names = 2, .names = w->names, .n_services = 2, .services = w->services
+	};
 	for (unsigned i = 0; i < 2; i++) {
 		w->sites[i] = (struct model_site){ .name = names[i], .index = i };
 		w->view[i] = (struct node_health){ .node = i ? "fra-1" : "ams-1",
@@ -307,6 +311,48 @@ static void fill_whole(struct whole *w)
 	w->s.ramps = (struct ramps){ .n = 1, .items = &w->ramp };
 	w->s.load.started = 9;
 	w->s.load.finished = 8;
+}
+
+/*
+ * Each service's sites are told once, also of a service whose name comes last; of the other names there are so many,
+ * and how many there are is told. The answer is read by a peer that takes 4 MiB.
+ */
+static void sites_are_told_once_for_each_service_and_names_have_a_limit(void **state)
+{
+	enum { N = 10000 };
+	static struct steering_name names[N];
+	static struct whole w;
+	json_t *status, *list;
+	char *text;
+
+	(void)state;
+	fill_whole(&w);
+	w.views.votes = true;
+	for (unsigned i = 0; i < N; i++)
+		names[i] = (struct steering_name){ .name = "customer-00001.z0.test",
+			                           .service = &w.services[i == N - 1] };
+	w.place.names = names;
+	w.place.n_names = N;
+	text = dns_ctl_handle(&w.s, "{\"do\":\"status\"}", 15);
+	assert_non_null(text);
+	assert_true(strlen(text) < 1 << 20);
+	status = json_loads(text, 0, NULL);
+	list = json_object_get(status, "names");
+	assert_int_equal(json_array_size(list), NAMES_JSON_MAX + 2);
+	assert_int_equal(json_integer_value(json_object_get(status, "n_names")), N);
+	for (unsigned i = 0; i < NAMES_JSON_MAX + 2; i++) {
+		const json_t *one = json_array_get(list, i);
+		bool last = i == NAMES_JSON_MAX + 1;
+
+		assert_string_equal(json_string_value(json_object_get(one, "service")),
+		                    last ? "mail" : "web");
+		assert_int_equal(json_array_size(json_object_get(one, "sites")),
+		                 i == 0 || last ? 2 : 0);
+		assert_int_equal(json_object_get(one, "sites") != NULL, i == 0 || last);
+	}
+	json_decref(status);
+	free(text);
+	free(w.state);
 }
 
 static void the_whole_status_is_told(void **state)
@@ -352,7 +398,7 @@ static void the_whole_status_is_told(void **state)
 	        "\"views\":[{\"node\":\"ams-1\",\"site\":\"ams\",\"fresh\":true,\"ipv4\":\"none\","
 	        "\"ipv6\":\"up\",\"inconclusive\":false,\"unproven\":false},{\"node\":\"fra-1\","
 	        "\"site\":\"fra\",\"fresh\":false,\"ipv4\":\"none\",\"ipv6\":\"down\","
-	        "\"inconclusive\":false,\"unproven\":true}]}]}],\"ramps\":[{\"override\":\"d1\","
+	        "\"inconclusive\":false,\"unproven\":true}]}]}],\"n_names\":2,\"ramps\":[{\"override\":\"d1\","
 	        "\"generation\":3,\"state\":\"held-site\",\"at_ms\":999}],\"deciding\":{\"votes\":true,"
 	        "\"sites\":[\"ams\"],\"out\":[\"fra\"]}}");
 	free(text);
@@ -487,6 +533,7 @@ int main(void)
 		cmocka_unit_test(the_worst_of_a_zones_states_is_told),
 		cmocka_unit_test(each_site_has_its_own_views_and_families),
 		cmocka_unit_test(names_have_the_states_of_their_services),
+		cmocka_unit_test(sites_are_told_once_for_each_service_and_names_have_a_limit),
 		cmocka_unit_test(as_many_ramps_and_mistakes_are_told_as_there_are),
 		cmocka_unit_test(the_whole_status_is_told),
 		cmocka_unit_test(levels_of_steps_are_told),
