@@ -15,6 +15,7 @@
 
 #include <ldns/ldns.h>
 
+#include "base/believed.h"
 #include "base/clock.h"
 #include "base/page.h"
 #include "base/proc.h"
@@ -331,13 +332,35 @@ static size_t make_wire_query(const struct explain_request *r, const struct name
 	return w.at;
 }
 
-/* What holds drains, in words. */
-static void add_ramp_steps(struct explainer *x, const struct ramps *ramps, bool clock_held)
+/*
+ * What weir-dns takes from the node's clock: as weir-mgmt has published it, which is not the kernel's word of now. The
+ * time of this process stays as it is: it may be weir-mgmt itself.
+ */
+static enum wall_clock_hold read_hold(const struct model *m, const struct proc_dirs *dirs)
 {
-	if (clock_held)
-		add_step(x, "clock",
-		         "not synchronised: it holds the ramps of drains "
-		         "(nodes[].clock)");
+	const struct wall_clock_now now = { .mono_ms = clock_mono_ms(),
+		                            .clock_ms = clock_realtime_ms(),
+		                            .synchronised = clock_is_synchronised() };
+	bool trusted = !m->self || m->self->clock == MODEL_CLOCK_TRUSTED;
+	struct believed b = { 0 };
+	enum wall_clock_hold hold;
+
+	(void)believed_step(&b, dirs->run, &now);
+	believed_not_before(&b, m->meta.written_ms);
+	hold = wall_clock_hold(&b.wall_clock, trusted);
+	believed_close(&b);
+	return hold;
+}
+
+/* What holds drains, in words. */
+static void add_ramp_steps(struct explainer *x, const struct ramps *ramps,
+                           enum wall_clock_hold hold)
+{
+	if (wall_clock_holds_ramps(hold))
+		add_step(x, "clock", "%s: it holds the ramps of drains%s",
+		         hold == WALL_CLOCK_BOOTED ? "does not follow from the time before the boot"
+		                                   : "not synchronised",
+		         hold == WALL_CLOCK_BOOTED ? "" : " (nodes[].clock)");
 	for (size_t i = 0; i < ramps->n; i++)
 		if (ramps->items[i].how != RAMP_FREE)
 			add_step(x, "ramp", "drain %s: %s", ramps->items[i].id,
@@ -354,7 +377,7 @@ static void add_ramp_steps(struct explainer *x, const struct ramps *ramps, bool 
 static void observe_kept(struct explainer *x, const struct proc_dirs *dirs,
                          const struct peer_health_input *seen)
 {
-	const struct model_node *self = x->g->model->self;
+	enum wall_clock_hold hold;
 	struct generation_time time = { .wall_clock_ms = x->request->wall_clock_ms };
 	struct ramps ramps;
 	int err = ramps_open(&ramps, dirs->state);
@@ -368,11 +391,11 @@ static void observe_kept(struct explainer *x, const struct proc_dirs *dirs,
 		         strerror(-err_sites));
 	if (err != -ENOMEM) {
 		ramps_only_held(&ramps);
-		time.clock_held =
-		        self && self->clock == MODEL_CLOCK_SYNCHRONISED && !clock_is_synchronised();
+		hold = read_hold(x->g->model, dirs);
+		time.clock_held = wall_clock_holds_ramps(hold);
 		generation_observe(x->g, seen, &ramps, &x->decided, &time);
 		x->g->peer_health->decided = &x->decided;
-		add_ramp_steps(x, &ramps, time.clock_held);
+		add_ramp_steps(x, &ramps, hold);
 	}
 	x->no_memory |= err == -ENOMEM;
 	ramps_close(&ramps);

@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "base/believed.h"
 #include "base/clock.h"
 #include "base/page.h"
 #include "dns/steering/decided.h"
@@ -37,7 +38,8 @@ static struct {
 	int load_result, ramps_result, sites_result;
 	const struct zones_message *message; /* that the loader has */
 	unsigned n_messages, n_observed, n_freed, n_ramps_closed, n_sites_closed, n_pages;
-	bool synchronised, clock_held, has_page;
+	bool synchronised, booted, clock_held, has_page;
+	int64_t not_before_ms;
 	struct page_header header;
 	struct peer_health_input seen;
 	int64_t wall_clock_ms;
@@ -110,6 +112,28 @@ static struct majority fake_views_of(const struct peer_health *v, size_t target)
 	return edge.majority;
 }
 
+/* What weir-mgmt has published, which may be another word than the kernel's of now. */
+static int64_t fake_believed(struct believed *b, const char *run_dir,
+                             const struct wall_clock_now *now)
+{
+	assert_string_equal(run_dir, "/run");
+	assert_int_equal(now->mono_ms, 7777);
+	assert_int_equal(now->synchronised, !edge.synchronised);
+	b->wall_clock.confirmed = edge.synchronised;
+	b->wall_clock.booted = edge.booted;
+	edge.n_pages++;
+	return 0;
+}
+
+static void fake_not_before(struct believed *b, int64_t at_ms)
+{
+	(void)b;
+	edge.not_before_ms = at_ms;
+}
+
+#define believed_step           fake_believed
+#define believed_not_before     fake_not_before
+#define believed_close(b)       (edge.n_pages--)
 #define generation_load         fake_load
 #define generation_free         fake_free
 #define generation_observe      fake_observe
@@ -118,7 +142,7 @@ static struct majority fake_views_of(const struct peer_health *v, size_t target)
 #define ramps_close(r)          (edge.n_ramps_closed++)
 #define decided_open            fake_decided_open
 #define decided_close(d)        (edge.n_sites_closed++)
-#define clock_is_synchronised() (edge.synchronised)
+#define clock_is_synchronised() (!edge.synchronised)
 #define clock_mono_ms()         7777u
 #define health_page_open        fake_health_page_open
 #define page_payload(p)         ((void *)(p))

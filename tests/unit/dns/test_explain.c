@@ -443,6 +443,14 @@ static void what_holds_drains_is_told(void **state)
 	assert_true(says_line(&r, "clock: not synchronised: it holds the ramps of drains "
 	                          "(nodes[].clock)\n"));
 	assert_true(edge.clock_held);
+	edge.booted = true;
+	edge.synchronised = true;
+	model.meta.written_ms = 55;
+	assert_true(says_line(&r, "clock: does not follow from the time before the boot: it holds "
+	                          "the ramps of drains\n"));
+	assert_true(edge.clock_held);
+	assert_int_equal(edge.not_before_ms, 55);
+	edge.booted = edge.synchronised = false;
 	self.clock = MODEL_CLOCK_TRUSTED;
 	assert_false(says_line(&r, "clock: "));
 	model.self = NULL;
