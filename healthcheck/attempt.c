@@ -52,6 +52,21 @@ void attempt_abort(struct attempt *a)
 		finish_attempt(a);
 }
 
+bool attempt_spec_equal(const struct attempt_spec *a, const struct attempt_spec *b)
+{
+	if (!addr_equal(&a->address, &b->address) || a->port != b->port || a->mark != b->mark ||
+	    a->is_http != b->is_http || a->full_size != b->full_size)
+		return false;
+	return !a->is_http || (a->expect == b->expect && strcmp(a->path, b->path) == 0 &&
+	                       strcmp(a->host, b->host) == 0);
+}
+
+void attempt_pass(struct attempt *a, const struct attempt_spec *spec, void *arg)
+{
+	a->spec = spec;
+	a->arg = arg;
+}
+
 /* One segment, as long as this connection may have. @return 0 or an errno */
 static int send_full_size(struct attempt *a)
 {

@@ -27,7 +27,7 @@ struct loop;
 /** An HTTP answer is read this far. */
 #define ATTEMPT_BODY_MAX 65536u
 
-/** What to connect to; borrowed, with all it points to, until the attempt has ended. */
+/** What to connect to; borrowed, with all it points to, until the attempt has ended or passed on. */
 struct attempt_spec {
 	struct addr address;
 	uint16_t port;
@@ -43,6 +43,9 @@ struct attempt_spec {
 	const char *path, *host; /**< HTTP; host "" means the address */
 	uint16_t expect;
 };
+
+/** Whether @p a and @p b ask the same of the same address. */
+bool attempt_spec_equal(const struct attempt_spec *a, const struct attempt_spec *b);
 
 /** Called at the end; @p detail is the HTTP status or an errno, 0 where there is none. */
 typedef void attempt_cb(void *arg, struct attempt *a, enum health_reason reason, unsigned detail);
@@ -85,6 +88,9 @@ MUST_CHECK enum health_reason attempt_start(struct prober *p, struct attempt *a,
                                             void *arg, unsigned *detail);
 /** End @p a without a call; fine when it is not active. */
 void attempt_abort(struct attempt *a);
+
+/** From now on @p a, active or not, is for @p spec, which equals its former one, and for @p arg. */
+void attempt_pass(struct attempt *a, const struct attempt_spec *spec, void *arg);
 
 /**
  * Look whether the result of a TCP attempt is there, unread by a loop that had no time to; call the

@@ -239,7 +239,8 @@ static void weigh_failure(struct target *t)
 	} else {
 		t->phase = TARGET_ASKING;
 		c->n_asking++;
-		set_target_timer(t, clock_mono_ms() + CONTROL_TIMEOUT_MS);
+		t->deadline_ms = clock_mono_ms() + CONTROL_TIMEOUT_MS;
+		set_target_timer(t, t->deadline_ms);
 		controls_query(c->controls);
 	}
 }
@@ -470,6 +471,17 @@ static void stop_target(struct target *t)
 	t->phase = TARGET_IDLE;
 }
 
+/* What the new document asks as before goes on: documents, however many, cost no vote. */
+static void inherit_rounds(struct targets *t, const struct targets *former)
+{
+	for (size_t i = 0; former && i < t->n; i++) {
+		struct target *old = targets_find(former, t->items[i].id);
+
+		if (old)
+			target_inherit_round(&t->items[i], old);
+	}
+}
+
 static void stop_targets(struct checker *c)
 {
 	for (size_t i = 0; c->targets && i < c->targets->n; i++)
@@ -495,9 +507,14 @@ static void restore_target(struct checker *c, struct target *t, const struct sav
 	keep_restore(t, saved, n_saved, clock_mono_ms());
 }
 
-/* When a target that has just come into the table is probed next. */
+/* When a target that has just come into the table is probed next, or its round goes on. */
 static void start_target(struct checker *c, struct target *t, uint64_t now_ms)
 {
+	if (t->phase != TARGET_IDLE) {
+		c->n_asking += t->phase == TARGET_ASKING;
+		set_target_timer(t, t->deadline_ms);
+		return;
+	}
 	if (!t->due_ms)
 		t->due_ms = pace_first(&t->pace, now_ms, t->id >> 16, c->targets->n, t->restored);
 	else if (t->due_ms < now_ms)
@@ -557,6 +574,7 @@ int checker_apply_model(struct checker *c, struct model *model, const struct sav
 	}
 	vips_note_model(&c->vips, t->model);
 	targets_mark_vips(t, &c->vips);
+	inherit_rounds(t, c->targets);
 	stop_targets(c);
 	targets_free(c->targets);
 	free(c->groups);

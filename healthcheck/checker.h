@@ -90,8 +90,8 @@ struct saved_word {
 
 /*
  * Take @p model (owned from now on) in place of the present one. A target that stays keeps its
- * verdict and its next probe; a new one starts from the page's word, else from @p saved, else as
- * unknown.
+ * verdict and its next probe, and the round that is under way if the check asks the same; a new one
+ * starts from the page's word, else from @p saved, else as unknown.
  * @return 0, or -errno with the old one in force
  */
 MUST_CHECK int checker_apply_model(struct checker *c, struct model *model,

@@ -5,6 +5,9 @@
  * in which targets were added. The state to publish (target_state()) is computed from verdict,
  * damping and the right to vote; it is not stored.
  *
+ * A round passes to the next table with its attempts, which the loop and libcurl know by their
+ * addresses: so each path's lie in memory of their own.
+ *
  * Each target remembers what it adds to its pool's tally, so a change costs nothing for the other
  * targets: there may be ten thousand, and each probe's result may be a change.
  */
@@ -211,6 +214,16 @@ static int size_arrays(struct targets *t)
 	return t->items && t->paths && t->derived && t->tallies && t->changed ? 0 : -ENOMEM;
 }
 
+static int make_attempts(struct targets *t)
+{
+	for (size_t i = 0; i < t->n_paths; i++) {
+		t->paths[i].attempts = calloc(2, sizeof(struct attempt));
+		if (!t->paths[i].attempts)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* Of targets that are the same (a document that lists one twice) the first stays. */
 static void drop_twins(struct targets *t)
 {
@@ -245,6 +258,8 @@ int targets_new(struct model *model, struct targets **out)
 		if (t->n + t->n_derived > HEALTH_TARGETS_MAX)
 			err = -E2BIG;
 	}
+	if (!err)
+		err = make_attempts(t);
 	free(marks);
 	if (err) {
 		targets_free(t);
@@ -263,6 +278,8 @@ void targets_free(struct targets *t)
 {
 	if (!t)
 		return;
+	for (size_t i = 0; i < t->n_paths; i++)
+		free(t->paths[i].attempts);
 	model_free(t->model);
 	free(t->items);
 	free(t->paths);
@@ -305,6 +322,46 @@ void target_inherit(struct target *t, const struct target *old)
 	t->done_ms = old->done_ms;
 	if (same_tunnel(t, old))
 		t->since_document = old->since_document;
+}
+
+/* Whether both ask the same, so that the answer to one is the answer to the other. */
+static bool same_probe(const struct target *a, const struct target *b)
+{
+	if (a->n_paths != b->n_paths || a->pace.timeout_ms != b->pace.timeout_ms)
+		return false;
+	for (uint32_t i = 0; i < a->n_paths; i++)
+		if (!attempt_spec_equal(&a->paths[i].spec, &b->paths[i].spec))
+			return false;
+	return true;
+}
+
+static void inherit_path(struct target_path *p, struct target_path *old)
+{
+	struct attempt *own = p->attempts;
+
+	p->attempts = old->attempts;
+	old->attempts = own;
+	p->over = old->over;
+	attempt_pass(&p->attempts[0], &p->spec, p);
+	attempt_pass(&p->attempts[1], &p->spec, p);
+}
+
+void target_inherit_round(struct target *t, struct target *old)
+{
+	if (old->phase == TARGET_IDLE || !same_probe(t, old))
+		return;
+	for (uint32_t i = 0; i < t->n_paths; i++)
+		inherit_path(&t->paths[i], &old->paths[i]);
+	t->phase = old->phase;
+	t->deadline_ms = old->deadline_ms;
+	t->late = old->late;
+	t->n_over = old->n_over;
+	t->n_good = old->n_good;
+	t->good_detail = old->good_detail;
+	t->lacking = old->lacking ? t->paths + (old->lacking - old->paths) : NULL;
+	t->lacking_detail = old->lacking_detail;
+	t->last_path = old->last_path;
+	old->phase = TARGET_IDLE;
 }
 
 void target_restore(struct target *t, health_word word)

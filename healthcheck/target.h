@@ -39,8 +39,8 @@ struct target_counts {
 struct target_path {
 	struct target *target;
 	struct attempt_spec spec;
-	struct attempt attempts[2]; /* made zero by its owner */
-	bool over;                  /* in this round */
+	struct attempt *attempts; /* two, owned: they stay where they are when a round passes on */
+	bool over;                /* in this round */
 };
 
 struct target {
@@ -122,10 +122,13 @@ MUST_CHECK int targets_new(struct model *model, struct targets **out);
 /* No attempt or timer may be running. NULL is fine. */
 void targets_free(struct targets *t);
 struct target *targets_find(const struct targets *t, uint64_t id);
-/*
- * Take over what the target's predecessor knew: the verdict and the counts, not what is under way.
- */
+/* Take over what the target's predecessor knew: the verdict and the counts. */
 void target_inherit(struct target *t, const struct target *old);
+/*
+ * Take over the round that is under way, after target_inherit(), if the new document asks the same of
+ * the same addresses. @p old is idle then; its timer still runs, and that of @p t does not yet.
+ */
+void target_inherit_round(struct target *t, struct target *old);
 /*
  * The state to publish: the verdict's, unless damping holds the target down, or it has no vote yet.
  */

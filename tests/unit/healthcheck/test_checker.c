@@ -388,6 +388,36 @@ static void a_document_taken_in_the_middle_of_probes_keeps_verdicts(void **state
 	close(fd);
 }
 
+/* A backend that takes connections and says nothing, or not even that; documents come quickly. */
+static void documents_do_not_hide_a_silent_target(void **state)
+{
+	(void)state;
+	static const char *const checks[] = { tcp, http };
+
+	for (size_t c = 0; c < 2; c++) {
+		pid_t good = serve_answer("127.0.0.12", "HTTP/1.0 200 OK\r\n\r\n");
+		int client, fd = silent_at("127.0.0.11", &client);
+
+		start_checker(checks[c], "");
+		await_state(id_of("b2"), HEALTH_UP);
+		for (int i = 0;
+		     i < 1000 && health_state(read_health_word(id_of("b1"))) != HEALTH_DOWN; i++) {
+			assert_int_equal(checker_apply_model(&run.checker,
+			                                     fixture_model(checks[c], PORT, ""),
+			                                     NULL, 0),
+			                 0);
+			run_for(5);
+		}
+		assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_DOWN);
+		await_reason(id_of("b1"), HEALTH_REASON_TIMEOUT);
+		await_state(id_of("b2"), HEALTH_UP);
+		remove_checker();
+		kill_server(good);
+		close(fd);
+		close(client);
+	}
+}
+
 static const char damped[] = "type = \"tcp\"; interval = \"40ms\"; fast_interval = \"20ms\"; "
                              "timeout = \"40ms\"; rise = 1; fall = 1; damp_turns = 2; "
                              "damp_half_life = \"20s\"; damp_max = \"1m\";";
@@ -537,6 +567,7 @@ int main(void)
 		cmocka_unit_test(http_answers_are_judged_by_their_status),
 		cmocka_unit_test(a_server_that_takes_requests_and_says_nothing_is_down),
 		cmocka_unit_test(a_document_taken_in_the_middle_of_probes_keeps_verdicts),
+		cmocka_unit_test(documents_do_not_hide_a_silent_target),
 		cmocka_unit_test(a_backend_that_flaps_is_held_down_but_never_as_the_last),
 		cmocka_unit_test(a_held_backend_is_held_on_after_a_restart_and_told_until_when),
 		cmocka_unit_test(control_lines_are_answered_whatever_they_hold),

@@ -249,12 +249,30 @@ static void a_backend_that_flaps_is_held_and_spared_while_it_is_the_last(void **
 	assert_int_equal(health_state(read_health_word(t)), HEALTH_DOWN);
 }
 
+static void take_document(const char *check, const char *controls)
+{
+	assert_int_equal(
+	        checker_apply_model(&checker, fixture_model(check, 7080, controls), NULL, 0), 0);
+}
+
+/* Each timer that runs is one of the present targets'. */
+static void assert_no_timer_of_former_targets(void)
+{
+	for (int i = 0; i < SIM_ROOM; i++) {
+		struct loop_timer *timer = sim.timers[i];
+
+		assert_true(
+		        !timer || timer == &checker.derive_timer ||
+		        ((char *)timer >= (char *)checker.targets->items &&
+		         (char *)timer < (char *)(checker.targets->items + checker.targets->n)));
+	}
+}
+
 /* A silent target that waits for the controls, and one in the middle of its round. */
-static void a_new_document_ends_rounds_and_keeps_what_is_known(void **state)
+static void open_two_rounds(void)
 {
 	struct target *t, *other;
 
-	(void)state;
 	open_checker(direct, NULL, 0);
 	t = find_target("b1");
 	make_round(t, 10);
@@ -264,29 +282,62 @@ static void a_new_document_ends_rounds_and_keeps_what_is_known(void **state)
 	make_round(t, 250);
 	assert_int_equal(t->phase, TARGET_ASKING);
 	other = find_target("b2");
-	set_script(12, 50, HEALTH_REASON_OK, -1, 0);
+	set_script(12, 50, HEALTH_REASON_REFUSED, -1, 0);
 	other->due_ms = sim.now_ms;
 	set_target_timer(other, other->due_ms);
 	run_to(since_start() + 20);
 	assert_int_equal(other->phase, TARGET_FIRST);
 	checker.changed = false;
-	assert_int_equal(
-	        checker_apply_model(&checker,
-	                            fixture_model(direct, 7080, "\"203.0.113.1\", \"2001:db8::5\""),
-	                            NULL, 0),
-	        0);
-	assert_int_equal(sim.n_controls, 2);
-	assert_int_equal(checker.n_asking, 0);
-	for (int i = 0; i < SIM_ROOM; i++) {
-		struct loop_timer *timer = sim.timers[i];
+}
 
-		assert_null(sim.results[i].attempt);
-		assert_true(
-		        !timer || timer == &checker.derive_timer ||
-		        ((char *)timer >= (char *)checker.targets->items &&
-		         (char *)timer < (char *)(checker.targets->items + checker.targets->n)));
-	}
+static void a_new_document_lets_rounds_of_the_same_check_go_on(void **state)
+{
+	(void)state;
+	open_two_rounds();
+	take_document(direct, "\"203.0.113.1\", \"2001:db8::5\"");
+	assert_int_equal(sim.n_controls, 2);
+	assert_int_equal(checker.n_asking, 1);
+	assert_no_timer_of_former_targets();
 	assert_true(checker.changed); /* to be written at once */
+	assert_int_equal(find_target("b1")->phase, TARGET_ASKING);
+	assert_int_equal(find_target("b2")->phase, TARGET_FIRST);
+	assert_int_equal(health_state(read_health_word(find_target("b1"))), HEALTH_UP);
+	run_to(since_start() + 29);
+	assert_int_equal(find_target("b2")->counts.failed, 0);
+	run_to(since_start() + 1);
+	assert_int_equal(find_target("b2")->counts.failed, 1);
+	sim.answered_ms = UINT64_MAX;
+	sim.on_answer(&checker);
+	assert_int_equal(health_state(read_health_word(find_target("b1"))), HEALTH_DOWN);
+	assert_int_equal(checker.n_asking, 0);
+}
+
+/* The controls' time is what it was, too. */
+static void a_new_document_gives_the_controls_no_more_time(void **state)
+{
+	(void)state;
+	open_two_rounds();
+	take_document(direct, "");
+	run_to(since_start() + CONTROL_TIMEOUT_MS - 80);
+	assert_int_equal(find_target("b1")->phase, TARGET_ASKING);
+	run_to(since_start() + 20);
+	assert_int_not_equal(find_target("b1")->phase, TARGET_ASKING);
+	assert_int_equal(find_target("b1")->counts.inconclusive, 1);
+}
+
+static void a_new_document_ends_rounds_of_another_check_and_keeps_what_is_known(void **state)
+{
+	struct target *t;
+
+	(void)state;
+	open_two_rounds();
+	take_document("type = \"tcp\"; port = 81; interval = \"1s\"; fast_interval = \"500ms\"; "
+	              "timeout = \"200ms\"; rise = 2; fall = 2;",
+	              "");
+	assert_int_equal(checker.n_asking, 0);
+	assert_no_timer_of_former_targets();
+	for (int i = 0; i < SIM_ROOM; i++)
+		assert_null(sim.results[i].attempt);
 	t = find_target("b1");
 	assert_int_equal(t->phase, TARGET_IDLE);
 	assert_int_equal(health_state(read_health_word(t)), HEALTH_UP);
@@ -301,6 +352,45 @@ static void a_new_document_ends_rounds_and_keeps_what_is_known(void **state)
 	sim.answered_ms = UINT64_MAX; /* an answer to a question of before changes nothing */
 	sim.on_answer(&checker);
 	assert_int_equal(health_state(read_health_word(t)), HEALTH_UP);
+}
+
+/* How long b1, whose VIPs and itself fall silent, stays up under a document every @p every_ms. */
+static unsigned int time_to_down(const char *check, unsigned int every_ms)
+{
+	unsigned int begin;
+
+	open_checker(check, NULL, 0);
+	sim.answered_ms = UINT64_MAX;
+	run_to(5000);
+	assert_int_equal(health_state(read_health_word(find_target("b1"))), HEALTH_UP);
+	set_script(11, -1, 0, -1, 0);
+	set_script(0x10, -1, 0, -1, 0); /* the IPv6 VIP's paths */
+	begin = since_start();
+	while (health_state(read_health_word(find_target("b1"))) == HEALTH_UP &&
+	       since_start() < begin + 60000) {
+		sim.n_starts = 0;
+		run_to(since_start() + every_ms);
+		take_document(check, "");
+	}
+	return since_start() - begin;
+}
+
+static void documents_one_after_the_other_cost_no_vote(void **state)
+{
+	static const char *const checks[] = { direct, tunnel };
+	static const unsigned int every_ms[] = { 10, 90, 150, 210, 1000 };
+
+	for (size_t c = 0; c < COUNT(checks); c++)
+		for (size_t i = 0; i < COUNT(every_ms); i++) {
+			unsigned int took_ms = time_to_down(checks[c], every_ms[i]);
+			uint32_t worst_ms = find_target("b1")->check->detect_worst_ms;
+
+			print_message("  a document every %u ms: down after %u ms of %u\n",
+			              every_ms[i], took_ms, worst_ms);
+			assert_true(took_ms <= worst_ms + every_ms[i]);
+			turns_teardown(state);
+			assert_int_equal(turns_setup(state), 0);
+		}
 }
 
 /*
@@ -483,7 +573,10 @@ int main(void)
 		T(a_round_is_good_when_all_paths_that_lead_anywhere_are),
 		T(second_attempts_are_made_where_an_answer_is_missing),
 		T(a_backend_that_flaps_is_held_and_spared_while_it_is_the_last),
-		T(a_new_document_ends_rounds_and_keeps_what_is_known),
+		T(a_new_document_lets_rounds_of_the_same_check_go_on),
+		T(a_new_document_gives_the_controls_no_more_time),
+		T(a_new_document_ends_rounds_of_another_check_and_keeps_what_is_known),
+		T(documents_one_after_the_other_cost_no_vote),
 		T(probes_stay_due_when_they_were),
 		T(what_was_saved_comes_back_with_its_penalty),
 		T(a_services_word_keeps_its_time_while_its_state_stays),

@@ -43,8 +43,6 @@ struct sim_result {
 	uint64_t at_ms;
 	enum health_reason why;
 	unsigned detail;
-	attempt_cb *cb;
-	void *arg;
 };
 
 static struct {
@@ -117,13 +115,12 @@ static enum health_reason sim_start(struct prober *p, struct attempt *a,
 		*detail = s->detail;
 		return s->why[i];
 	}
-	a->active = true;
+	*a = (struct attempt){ .spec = spec, .cb = cb, .arg = arg, .active = true };
 	for (int k = 0; s->after_ms[i] > 0 && k < SIM_ROOM; k++)
 		if (!sim.results[k].attempt) {
-			sim.results[k] = (struct sim_result){
-				a,  sim.now_ms + (uint64_t)s->after_ms[i], s->why[i], s->detail, cb,
-				arg
-			};
+			sim.results[k] =
+			        (struct sim_result){ a, sim.now_ms + (uint64_t)s->after_ms[i],
+				                     s->why[i], s->detail };
 			break;
 		}
 	return HEALTH_REASON_NONE;
@@ -134,7 +131,7 @@ static void sim_tell(struct sim_result *r)
 	struct sim_result what = *r;
 
 	sim_abort(what.attempt);
-	what.cb(what.arg, what.attempt, what.why, what.detail);
+	what.attempt->cb(what.attempt->arg, what.attempt, what.why, what.detail);
 }
 
 static bool sim_look(struct attempt *a)
