@@ -159,6 +159,9 @@ static bool is_full_size_lost(const struct attempt *a)
 
 enum health_reason attempt_silence(const struct attempt attempts[2])
 {
+	for (int i = 0; i < 2; i++)
+		if (attempts[i].active && attempts[i].local_errno)
+			return HEALTH_REASON_LOCAL;
 	return is_full_size_lost(&attempts[0]) || is_full_size_lost(&attempts[1])
 	               ? HEALTH_REASON_FULL_SIZE
 	               : HEALTH_REASON_TIMEOUT;

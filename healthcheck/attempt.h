@@ -70,7 +70,7 @@ struct attempt {
 	void *headers;
 	unsigned body_bytes;
 	bool has_status; /* HTTP: the last status line was one */
-	int local_errno; /* HTTP: why there is no socket */
+	int local_errno; /* HTTP: why there is no socket, or nobody watches it; 0: all is well */
 	bool active;
 };
 
@@ -99,8 +99,9 @@ void attempt_pass(struct attempt *a, const struct attempt_spec *spec, void *arg)
 bool attempt_poll(struct attempt *a);
 
 /**
- * What it means that the two attempts of a path got no result in time: HEALTH_REASON_FULL_SIZE when one
- * of them was connected and its packet of full size was not acknowledged, else HEALTH_REASON_TIMEOUT.
+ * What it means that the two attempts of a path got no result in time: HEALTH_REASON_LOCAL when one of
+ * them could not be watched, HEALTH_REASON_FULL_SIZE when one was connected and its packet of full
+ * size was not acknowledged, else HEALTH_REASON_TIMEOUT.
  */
 enum health_reason attempt_silence(const struct attempt attempts[2]);
 

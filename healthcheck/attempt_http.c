@@ -163,13 +163,19 @@ static void on_lane_timer(void *arg)
 	report_ended(l);
 }
 
-/* curl asks for another watch on a descriptor; @p known is not NULL once it is watched. */
+/*
+ * curl asks for another watch on a descriptor. After a refusal (-1) libcurl 7.88 keeps its entry of
+ * the descriptor and never asks for that watch again, for later transfers neither. So a watch that
+ * cannot be had is noted in the attempt, whose silence then says nothing.
+ */
 static int watch_socket(CURL *handle, curl_socket_t fd, int what, void *arg, void *known)
 {
 	struct lane *l = arg;
+	struct attempt *a = NULL;
 	uint32_t events = 0;
+	int err;
 
-	(void)handle;
+	(void)known;
 	if (what == CURL_POLL_REMOVE) {
 		loop_fd_remove(l->loop, fd);
 		return 0;
@@ -178,10 +184,13 @@ static int watch_socket(CURL *handle, curl_socket_t fd, int what, void *arg, voi
 		events |= EPOLLIN;
 	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
 		events |= EPOLLOUT;
-	if (known)
-		return loop_fd_set(l->loop, fd, events) ? -1 : 0;
-	curl_multi_assign(l->multi, fd, l);
-	return loop_fd_add(l->loop, fd, events, on_socket, l) ? -1 : 0;
+	err = loop_fd_set(l->loop, fd, events);
+	if (err == -ENOENT)
+		err = loop_fd_add(l->loop, fd, events, on_socket, l);
+	curl_easy_getinfo(handle, CURLINFO_PRIVATE, (char **)&a);
+	if (a)
+		a->local_errno = -err;
+	return 0;
 }
 
 static int set_lane_timer(CURLM *multi, long after_ms, void *arg)

@@ -7,8 +7,11 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <errno.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "checker_run.h"
 #include "healthcheck/command.h"
@@ -20,6 +23,59 @@ static const char tcp[] = "type = \"tcp\"; interval = \"40ms\"; fast_interval = 
                           "timeout = \"40ms\"; rise = 2; fall = 2;";
 static const char via_tunnel[] = "type = \"tcp\"; via = \"tunnel\"; interval = \"40ms\"; "
                                  "fast_interval = \"20ms\"; timeout = \"40ms\"; fall = 2;";
+
+static const char http[] = "type = \"http\"; interval = \"60ms\"; fast_interval = \"20ms\"; "
+                           "timeout = \"120ms\"; rise = 2; fall = 2; expect = 200;";
+
+static bool watches_are_used_up;
+static unsigned n_refused;
+
+/* The C library's, with a limit on watches that other processes may have reached. */
+int epoll_ctl(int ep, int op, int fd, struct epoll_event *event)
+{
+	if (watches_are_used_up && op == EPOLL_CTL_ADD) {
+		n_refused++;
+		errno = ENOSPC;
+		return -1;
+	}
+	return (int)syscall(SYS_epoll_ctl, ep, op, fd, event);
+}
+
+static void no_watch_is_no_silence_and_leaves_nothing_behind(const char *check)
+{
+	static const char *const names[] = { "b1", "b2", "b3" };
+	static const char good[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	pid_t servers[] = { serve_answer("127.0.0.11", good), serve_answer("127.0.0.12", good),
+		            serve_answer("127.0.0.13", good) };
+
+	start_checker(check, "\"127.0.0.77\""); /* a control outside answers all the time */
+	for (int i = 0; i < 3; i++)
+		await_state(id_of(names[i]), HEALTH_UP);
+	n_refused = 0;
+	watches_are_used_up = true;
+	await_reason(id_of("b1"), HEALTH_REASON_LOCAL);
+	run_for(600);
+	assert_true(n_refused > 10);
+	watches_are_used_up = false;
+	run_for(300);
+	for (int i = 0; i < 3; i++)
+		await_reason(id_of(names[i]), HEALTH_REASON_OK);
+	run_for(1500);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(health_state(read_health_word(id_of(names[i]))), HEALTH_UP);
+		assert_int_equal(find_target(names[i])->counts.failed, 0);
+	}
+	remove_checker();
+	for (int i = 0; i < 3; i++)
+		kill_server(servers[i]);
+}
+
+static void a_socket_that_could_not_be_watched_says_nothing(void **state)
+{
+	(void)state;
+	no_watch_is_no_silence_and_leaves_nothing_behind(tcp);
+	no_watch_is_no_silence_and_leaves_nothing_behind(http);
+}
 
 /* Leave @p n more descriptors to this process. @return the limit before */
 static struct rlimit leave_descriptors(unsigned n)
@@ -115,6 +171,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_round_that_lacked_descriptors_for_one_vip_says_nothing),
+		cmocka_unit_test(a_socket_that_could_not_be_watched_says_nothing),
 		cmocka_unit_test(what_the_page_says_is_newer_than_the_file),
 		cmocka_unit_test(a_shorter_interval_holds_at_once),
 	};
