@@ -246,7 +246,10 @@ static bool is_one_of(uint32_t number, const uint32_t numbers[3])
 	return number == numbers[ANNOUNCE_NORMAL] || number == numbers[ANNOUNCE_SHUTDOWN];
 }
 
-/* What is announced stays announced: the new table gets the route before the old one loses it. */
+/*
+ * What is announced stays announced: the new table gets the route before the old one loses it, and
+ * a row whose route was refused counts as announced until it is added, or a decision withdraws it.
+ */
 static void carry_routes(struct announcer *a, const uint32_t numbers[3], uint64_t now_ms)
 {
 	for (size_t i = 0; i < a->n_rows; i++) {
@@ -261,6 +264,7 @@ static void carry_routes(struct announcer *a, const uint32_t numbers[3], uint64_
 			err = own_routes_add(a->own, numbers[t], &row->intended.address);
 			row->routes.in_kernel[t] = !err;
 			row->added_ms[t] = err ? 0 : now_ms;
+			row->is_left |= err && t == (int)row->state.table;
 			if (err)
 				count_error(a);
 		}

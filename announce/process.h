@@ -59,6 +59,7 @@ struct announce_row {
 	bool is_decided;
 	bool is_found; /* its routes were read, so that state and in_kernel are of the kernel */
 	bool is_lost;  /* its route is gone, and it is not judged yet whether that is a failure */
+	bool is_left;  /* the new table refused its route, which a former table still has */
 };
 
 /* Weir's routes in one kernel table, sorted, as they were read last. */

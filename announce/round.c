@@ -149,12 +149,17 @@ static bool does_wait(const struct announcer *a, const struct announce_row *row)
 	       row->routes.in_kernel[ANNOUNCE_NORMAL] && row->routes.in_kernel[ANNOUNCE_SHUTDOWN];
 }
 
-/* The state is that of the kernel. A route that vanished is a failure, unless the driver is XDP. */
+/*
+ * The state is that of the kernel, former tables included. A route that vanished is a failure, unless
+ * the driver is XDP.
+ */
 static void follow_kernel(struct announce_row *row, const struct proof_node *node, uint64_t now_ms)
 {
 	struct announce_state *s = &row->state;
 
-	if (s->table != ANNOUNCE_NONE && !row->routes.in_kernel[s->table]) {
+	if (s->table == ANNOUNCE_NONE || row->routes.in_kernel[s->table])
+		row->is_left = false;
+	if (s->table != ANNOUNCE_NONE && !row->routes.in_kernel[s->table] && !row->is_left) {
 		s->table = announce_found_table(&row->routes);
 		s->shutdown_ms = now_ms;
 	}

@@ -465,6 +465,59 @@ static void a_former_table_is_kept_until_the_new_one_has_all(void **state)
 	assert_false(is_in(NORMAL_TABLE));
 }
 
+/* What is announced is kept without a proof; the dataplane may not have the newest document yet. */
+static void a_former_table_is_kept_for_a_route_that_is_not_proved(void **state)
+{
+	static const char *const whys[] = { "the newest document is not in force",
+		                            "an XDP dataplane has died", "the VIP is unknown" };
+
+	for (size_t i = 0; i < COUNT(whys); i++) {
+		print_message("  %s\n", whys[i]);
+		if (i) {
+			end_scene(state);
+			start_scene(state);
+		}
+		announce_and_wait();
+		fake.node.document += i == 0;
+		fake.proved = i != 1;
+		fake.vip.state = i == 2 ? PROOF_STATE_UNKNOWN : fake.vip.state;
+		run_rounds(2);
+		fake.add_error = -ENOBUFS;
+		kernel_use_tables(&a, 100, 101, now_ms);
+		kernel_use_tables(&a, 102, 103, now_ms);
+		run_rounds(20);
+		assert_true(is_in(NORMAL_TABLE));
+		assert_int_equal(row.decision.reason, ANNOUNCE_REASON_KEPT_UNPROVED);
+		fake.add_error = 0;
+		run_rounds(60);
+		assert_true(is_in(102));
+		assert_false(is_in(NORMAL_TABLE));
+		assert_int_equal(a.n_former, 0);
+		/* from now on its loss is one again */
+		fake.n[102] = 0;
+		run_rounds(20);
+		assert_false(is_in(102));
+	}
+}
+
+static void what_has_reason_to_go_goes_from_the_former_table_too(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	fake.vip.state = PROOF_STATE_UNKNOWN;
+	fake.add_error = -ENOBUFS;
+	kernel_use_tables(&a, 100, 101, now_ms);
+	run_rounds(5);
+	assert_true(is_in(NORMAL_TABLE));
+	fake.node.ports[0].up = PROOF_NO;
+	run_rounds(2);
+	assert_false(is_in(NORMAL_TABLE));
+	fake.node.ports[0].up = PROOF_YES;
+	fake.add_error = 0;
+	run_rounds(60);
+	assert_false(is_in(100)); /* it needs a proof */
+}
+
 static void a_former_table_is_kept_while_the_new_one_is_not_read(void **state)
 {
 	(void)state;
@@ -505,6 +558,8 @@ int main(void)
 		SCENE_TEST(other_tables_are_emptied_without_the_wait_of_former_ones),
 		SCENE_TEST(the_latest_former_tables_are_emptied),
 		SCENE_TEST(a_former_table_is_kept_until_the_new_one_has_all),
+		SCENE_TEST(a_former_table_is_kept_for_a_route_that_is_not_proved),
+		SCENE_TEST(what_has_reason_to_go_goes_from_the_former_table_too),
 		SCENE_TEST(a_former_table_is_kept_while_the_new_one_is_not_read),
 	};
 
