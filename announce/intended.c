@@ -35,9 +35,39 @@ static bool does_another(const struct model *m, const struct intended *it)
 	return false;
 }
 
+static bool is_of_whole_site(const struct model_override *o, const char *site)
+{
+	return o->target == MODEL_TARGET_SITE && !o->ended && !(o->service && *o->service) &&
+	       strcmp(o->name, site) == 0;
+}
+
+/*
+ * How far the drain @p o has come for certain at the instant of the document: a step stands still under
+ * the holds of people, and goes on when their time is over. @return false while one holds
+ */
+static bool find_instant(const struct model *m, const struct model_override *o, int64_t *out)
+{
+	int64_t now_ms = m->meta.written_ms, instant_ms = now_ms;
+
+	for (size_t i = 0; i < m->n_overrides; i++) {
+		const struct model_override *hold = &m->overrides[i];
+		int64_t from_ms = hold->from_ms > o->from_ms ? hold->from_ms : o->from_ms;
+
+		if (hold->kind != MODEL_OVERRIDE_HOLD || !is_of_whole_site(hold, o->name) ||
+		    now_ms < hold->from_ms)
+			continue;
+		if (now_ms < hold->until_ms)
+			return false;
+		if (hold->until_ms > from_ms)
+			instant_ms -= hold->until_ms - from_ms;
+	}
+	*out = instant_ms;
+	return true;
+}
+
 /*
  * Whether the site is drained completely, or disabled, at the instant of the document, for so long that no earlier answer leads
- * there. Where a hold stops it is not known here.
+ * there.
  */
 static bool is_site_left(const struct model *m, const char *site)
 {
@@ -45,15 +75,15 @@ static bool is_site_left(const struct model *m, const char *site)
 
 	for (size_t i = 0; i < m->n_overrides; i++) {
 		const struct model_override *o = &m->overrides[i];
+		int64_t instant_ms;
 
-		if (o->target != MODEL_TARGET_SITE || o->ended || (o->service && *o->service) ||
-		    strcmp(o->name, site))
+		if (!is_of_whole_site(o, site) ||
+		    (o->kind != MODEL_OVERRIDE_DRAIN && o->kind != MODEL_OVERRIDE_DISABLE))
 			continue;
-		if (o->kind == MODEL_OVERRIDE_HOLD)
+		if (!find_instant(m, o, &instant_ms))
 			return false;
-		left |= (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE) &&
-		        model_override_ppm(o, m->meta.written_ms) == MODEL_PPM_ALL &&
-		        model_override_answers_ms(m, o) <= m->meta.written_ms;
+		left |= model_override_ppm(o, m->meta.written_ms) == MODEL_PPM_ALL &&
+		        model_override_answers_ms(m, o) <= instant_ms;
 	}
 	return left;
 }

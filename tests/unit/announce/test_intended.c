@@ -295,6 +295,53 @@ static void a_vip_is_own_when_its_sites_are_drained(void **state)
 	assert_false(list_one(2).leaves_unconfirmed);
 }
 
+/*
+ * A hold of a person whose time is over stays in the document for days. A step stood still under it,
+ * so for as long as it held a drain that was under way the site is not left yet.
+ */
+static void a_hold_counts_until_its_time_is_over(void **state)
+{
+	enum { HOUR = 3600000, NOW = 100 * HOUR };
+	static const struct {
+		int64_t drain_ms, from_ms, until_ms;
+		bool leaves;
+		const char *why;
+	} rows[] = {
+		{ NOW - 10 * HOUR, NOW - HOUR, NOW + 1, false, "it holds" },
+		{ NOW - 10 * HOUR, NOW - HOUR, MODEL_TIME_NEVER, false, "it holds without an end" },
+		{ NOW - 10 * HOUR, NOW - HOUR, NOW, true, "its time is over" },
+		{ NOW - 10 * HOUR, NOW - 3 * HOUR, NOW - 2 * HOUR, true, "for hours" },
+		{ NOW - 10 * HOUR, NOW + 1, NOW + HOUR, true, "its time has not come" },
+		{ NOW - 10 * HOUR, NOW - 12 * HOUR, NOW - 11 * HOUR, true, "of before the drain" },
+		{ NOW - 2 * HOUR, NOW - 3 * HOUR, NOW - HOUR, true, "the drain began under it" },
+		{ NOW - 60000, NOW - 50000, NOW, false, "the drain stood still for 50 s of 60" },
+		{ NOW - 60000, NOW - 80000, NOW, false, "for all of its time" },
+	};
+
+	(void)state;
+	m.meta.written_ms = NOW;
+	m.n_overrides = 2;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct model_override o[2] = { { .kind = MODEL_OVERRIDE_DRAIN,
+			                         .target = MODEL_TARGET_SITE,
+			                         .pool = "",
+			                         .name = "ams",
+			                         .from_ms = rows[i].drain_ms,
+			                         .over_ms = 30000,
+			                         .until_ms = MODEL_TIME_NEVER },
+			                       { .kind = MODEL_OVERRIDE_HOLD,
+			                         .target = MODEL_TARGET_SITE,
+			                         .pool = "",
+			                         .name = "ams",
+			                         .from_ms = rows[i].from_ms,
+			                         .until_ms = rows[i].until_ms } };
+
+		m.overrides = o;
+		if (list_one(1).leaves_unconfirmed != rows[i].leaves)
+			fail_msg("%s", rows[i].why);
+	}
+}
+
 /* The list as lines; the VIP itself must be the model's. */
 static const char *list_text(size_t n_max)
 {
@@ -438,6 +485,7 @@ int main(void)
 		SCENE_TEST(an_operation_moves_the_vips_of_its_site),
 		SCENE_TEST(of_several_demands_the_strongest_holds),
 		SCENE_TEST(what_is_intended_is_listed_whole),
+		SCENE_TEST(a_hold_counts_until_its_time_is_over),
 		SCENE_TEST(any_override_of_the_site_may_have_drained_it),
 		SCENE_TEST(a_vip_is_own_when_its_sites_are_drained),
 	};
