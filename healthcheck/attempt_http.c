@@ -45,6 +45,15 @@ struct http {
 	bool reuses;
 };
 
+/* Whether the first byte of an answer came. */
+static bool has_answer(const struct attempt *a)
+{
+	curl_off_t after_us = 0;
+
+	curl_easy_getinfo(a->handle, CURLINFO_STARTTRANSFER_TIME_T, &after_us);
+	return after_us > 0;
+}
+
 static enum health_reason reason_of_status(const struct attempt *a, long status)
 {
 	if (!a->has_status)
@@ -79,7 +88,11 @@ static enum health_reason reason_of(struct attempt *a, CURLcode code, unsigned *
 	case CURLE_URL_MALFORMAT:
 		*detail = EINVAL;
 		return HEALTH_REASON_LOCAL;
-	case CURLE_OUT_OF_MEMORY:
+	case CURLE_OUT_OF_MEMORY: /* libcurl 7.88 says so of a line over 100 KiB, too */
+		if (has_answer(a))
+			return HEALTH_REASON_BAD_ANSWER;
+		*detail = ENOMEM;
+		return HEALTH_REASON_LOCAL;
 	case CURLE_FAILED_INIT:
 		*detail = ENOMEM;
 		return HEALTH_REASON_LOCAL;

@@ -7,6 +7,7 @@
 #include "healthcheck/conditions.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "weir/condition.h"
 
@@ -73,13 +74,13 @@ void conditions_of_vips(const struct targets *t, struct stats *to)
 		state_unwatched(&t->model->services[i], to);
 }
 
-/* Whether nobody knows if @p x answers: it does not, and neither does any control. */
+/* Whether nobody knows if @p x answers: neither it nor any control does, or it cannot be asked. */
 static bool is_unheard(const struct targets *t, const struct target *x, uint64_t now_ms)
 {
 	const struct pool_tally *pool = x->pool ? &t->tallies[x->pool->index] : NULL;
 
-	return pool && x->inconclusive && x->last != HEALTH_REASON_LOCAL && !x->last_late &&
-	       !x->last_unready && x->vague_ms + VAGUE_MS <= now_ms && pool->n_vague < pool->n;
+	return pool && x->inconclusive && !x->last_late && !x->last_unready &&
+	       x->vague_ms + VAGUE_MS <= now_ms && pool->n_vague < pool->n;
 }
 
 static void state_unheard(const struct target *x, uint64_t now_ms, struct stats *to)
@@ -87,12 +88,22 @@ static void state_unheard(const struct target *x, uint64_t now_ms, struct stats 
 	char subject[CONDITION_SUBJECT_MAX], address[ADDR_TEXT_MAX];
 
 	snprintf(subject, sizeof(subject), "%s/%s", x->pool->name, x->backend->name);
-	conditions_add(to, "check-inconclusive", CONDITION_DEGRADED, subject,
-	               "%s has not answered its check for %llu s, and no control answers either, "
-	               "so its verdict stays: it may be dead. Let nodes[].controls answer ICMP "
-	               "echoes of this node, or name others; see weir health",
-	               addr_text(&x->paths[0].spec.address, address),
-	               (unsigned long long)((now_ms - x->vague_ms) / 1000));
+	if (x->last == HEALTH_REASON_LOCAL)
+		conditions_add(
+		        to, "check-inconclusive", CONDITION_DEGRADED, subject,
+		        "no check of %s could be made for %llu s (%s), so its verdict stays: "
+		        "it may be dead. See to this node's routes and memory, and weir health",
+		        addr_text(&x->paths[0].spec.address, address),
+		        (unsigned long long)((now_ms - x->vague_ms) / 1000),
+		        x->last_detail ? strerror((int)x->last_detail) : "refused here");
+	else
+		conditions_add(
+		        to, "check-inconclusive", CONDITION_DEGRADED, subject,
+		        "%s has not answered its check for %llu s, and no control answers either, "
+		        "so its verdict stays: it may be dead. Let nodes[].controls answer ICMP "
+		        "echoes of this node, or name others; see weir health",
+		        addr_text(&x->paths[0].spec.address, address),
+		        (unsigned long long)((now_ms - x->vague_ms) / 1000));
 }
 
 void conditions_of_backends(const struct targets *t, uint64_t now_ms, struct stats *to)

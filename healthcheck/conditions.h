@@ -16,8 +16,8 @@ struct stats;
 void conditions_of_vips(const struct targets *t, struct stats *to);
 
 /*
- * The same for backends that are silent while the controls are silent too. A pool of which all
- * backends are silent is left to weir-mgmt.
+ * The same for backends that are silent while the controls are silent too, or that this node cannot
+ * check at all. A pool of which all backends are so is left to weir-mgmt.
  */
 void conditions_of_backends(const struct targets *t, uint64_t now_ms, struct stats *to);
 

@@ -250,6 +250,24 @@ static void an_answer_says_what_it_says(void **state)
 	}
 }
 
+/* More than libcurl keeps of a line: that is the answer's fault, and no memory is short here. */
+static void an_answer_with_an_endless_line_is_no_answer(void **state)
+{
+	static const char *const begins[] = {
+		"HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 500 Oops\r\nSet-Cookie: ", "HTTP/1.1 200 "
+	};
+	static char answer[200000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		memset(answer, 'a', sizeof(answer) - 1);
+		memcpy(answer, begins[i], strlen(begins[i]));
+		memcpy(answer + sizeof(answer) - 5, "\r\n\r\n", 5);
+		print_message("  %s\n", begins[i]);
+		assert_int_equal(try_answer(answer, CLOSE), HEALTH_REASON_BAD_ANSWER);
+	}
+}
+
 static void an_answer_may_come_byte_by_byte(void **state)
 {
 	(void)state;
@@ -549,6 +567,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(an_answer_says_what_it_says),
+		T(an_answer_with_an_endless_line_is_no_answer),
 		T(an_answer_may_come_byte_by_byte),
 		T(a_body_without_end_is_read_so_far_and_no_further),
 		T(a_request_of_full_size_fills_one_packet),

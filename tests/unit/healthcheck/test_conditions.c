@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What weir-health states of VIPs and backends. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -121,13 +122,21 @@ static void what_has_another_reason_is_not_blamed_on_controls(void **state)
 	(void)state;
 	*find_tally(t) = (struct pool_tally){ .n = 3, .n_vague = 1 };
 	for (int i = 0; i < 5; i++) {
+		const char *text;
+
 		leave_unheard(b1, NOW_MS - 7000);
 		b1->inconclusive = i != 0;
 		b1->last = i == 1 ? HEALTH_REASON_LOCAL : HEALTH_REASON_TIMEOUT;
+		b1->last_detail = i == 1 ? ENETUNREACH : 0;
 		b1->last_late = i == 2;
 		b1->last_unready = i == 3;
 		state_all(t);
-		assert_int_equal(all.n, i == 4);
+		assert_int_equal(all.n, i == 1 || i == 4);
+		if (!all.n)
+			continue;
+		text = find_condition("check-inconclusive", "web/b1")->text;
+		assert_int_equal(strstr(text, "no control answers") != NULL, i == 4);
+		assert_int_equal(strstr(text, "Network is unreachable") != NULL, i == 1);
 	}
 	targets_free(t);
 }
