@@ -46,7 +46,7 @@ static bool read_proof(struct announcer *a, uint64_t now_ms, struct proof_node *
 		else
 			break;
 	}
-	return !err && !proof_copied_node(a->proof, now_ms, out);
+	return !err && !proof_node(a->proof, now_ms, out);
 }
 
 /*
@@ -95,11 +95,11 @@ static void gather_facts(struct announcer *a, struct announce_row *row,
 	};
 	evidence_of_node(node, a->model->meta.document, a->dataplane_dead, f);
 	if (it->vip)
-		evidence_of_vip(node && !proof_copied_vip(a->proof, it->vip_hash, &it->address,
-		                                          now_ms, &vip)
-		                        ? &vip
-		                        : NULL,
-		                node ? node->n_vips : 0, it->needs_all, now_ms, f);
+		evidence_of_vip(
+		        node && !proof_vip(a->proof, it->vip_hash, &it->address, now_ms, &vip)
+		                ? &vip
+		                : NULL,
+		        node ? node->n_vips : 0, it->needs_all, now_ms, f);
 	else
 		evidence_of_dns(dns_answers, dns_life_holds(a, &it->address, now_ms),
 		                !drives_dpdk(a, node), f);

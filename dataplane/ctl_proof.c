@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "dataplane/process.h"
 #include "dataplane/prover.h"
 #include "weir/json.h"
@@ -52,7 +53,8 @@ static json_t *vips_proof_json(const struct proof *proof, const struct model *m,
 		for (size_t k = 0; k < vip->n_addresses; k++)
 			if (json_array_size(list) >= CTL_PROOF_ROWS)
 				(*omitted)++;
-			else if (!proof_vip(proof, vip->name, &vip->addresses[k], now_ms, &v))
+			else if (!proof_vip(proof, hash_text(vip->name), &vip->addresses[k], now_ms,
+			                    &v))
 				json_array_append_new(list, vip_proof_json(vip->name, &v));
 	}
 	return list;
@@ -71,15 +73,17 @@ static json_t *states_json(const struct process *p)
 	return o;
 }
 
-static json_t *page_proof_json(const struct proof *proof, const struct process *p, const char *vip)
+static json_t *page_proof_json(struct proof *proof, const struct process *p, const char *vip)
 {
 	uint64_t now_ms = clock_mono_ms();
 	const struct model *m = p->node.model;
 	size_t omitted;
 	json_t *ports = json_array(), *vips;
 	struct proof_node node;
-	int err = proof_node(proof, now_ms, &node);
+	int err = proof_copy(proof);
 
+	if (!err)
+		err = proof_node(proof, now_ms, &node);
 	for (uint32_t i = 0; !err && i < node.n_ports; i++)
 		json_array_append_new(ports, port_proof_json(&node.ports[i]));
 	if (err) {

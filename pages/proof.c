@@ -5,27 +5,20 @@
  * reader must not trust the writer. Each reader turns facts that are too old into unknown ones, so
  * that no caller can forget to.
  *
- * A reader of many rows copies the page once (proof_copy()): a look at each row alone costs two
- * system calls, and a writer that died within a write would be waited for at each. There are two
- * copies, so that a try that fails leaves the one before whole.
+ * The page is copied whole: a look at each row alone would cost two system calls, and a writer that
+ * died within a write would be waited for at each. There are two copies, so that a try that fails
+ * leaves the one before whole.
  */
 #include "weir/proof.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/hash.h"
 #include "base/page.h"
 #include "weir/fwd/reason.h"
 
-/*
- * Tries of 20 us each, 70 us with the timer's slack: a write of 16,000 rows takes some 1 ms, unless
- * the writer died within one. A reader's loop must not stand for longer than that.
- */
-#define TRIES 50
-/* Of a copy, without a wait: when the second one fails too, the copy before does. */
+/* Without a wait: when the second one fails too, the copy before does. */
 #define COPY_TRIES 2
 
 /* The whole page as it was at one moment. */
@@ -43,12 +36,6 @@ struct proof {
 	uint64_t alive_ms; /* the writer's sign of life under that copy */
 	uint64_t writer_pid;
 	bool is_copied;
-};
-
-/* What is looked for, and where it is to go. */
-struct lookup {
-	struct proof_vip vip;
-	struct proof_node node;
 };
 
 int proof_open(const char *run_dir, struct proof **out)
@@ -111,52 +98,6 @@ static int read_extents(const struct proof *p, const struct proof_page *page, st
 	return 0;
 }
 
-typedef int read_part(const struct proof_page *p, const struct extents *e, struct lookup *l);
-
-static int read_node(const struct proof_page *p, const struct extents *e, struct lookup *l)
-{
-	(void)e;
-	memcpy(&l->node, &p->node, sizeof(l->node));
-	return 0;
-}
-
-static int read_vip(const struct proof_page *p, const struct extents *e, struct lookup *l)
-{
-	const struct proof_vip *row = bsearch(&l->vip, e->vips, e->n_vips, sizeof(*row), by_vip);
-
-	(void)p;
-	if (row)
-		memcpy(&l->vip, row, sizeof(l->vip));
-	return row ? 0 : -ENOENT;
-}
-
-/*
- * Repeat @p part until the page did not change during it. The key is put back before each try: a
- * torn row may have overwritten it.
- */
-static int read_consistent(const struct proof *p, read_part *part, struct lookup *l)
-{
-	const struct proof_page *page = page_payload(p->page);
-	const struct lookup key = *l;
-
-	if (page_is_replaced(p->page))
-		return -ESTALE;
-	for (int i = 0; i < TRIES; i++) {
-		uint32_t seq = page_rows_seq(&page->seq);
-		struct extents e;
-		int got;
-
-		*l = key;
-		got = read_extents(p, page, &e);
-		if (!got)
-			got = part(page, &e, l);
-		if (page_rows_whole(&page->seq, seq))
-			return page_is_sound(p->page) ? got : -ESTALE;
-		nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
-	}
-	return -EAGAIN;
-}
-
 /* Whether @p at_ms is more than @p limit_ms before @p now_ms; both clocks are one machine's. */
 static bool is_old(uint64_t at_ms, uint64_t now_ms, uint64_t limit_ms)
 {
@@ -192,35 +133,6 @@ static void age_vip(struct proof_vip *v, uint64_t alive_ms, uint64_t now_ms)
 	if (is_silent)
 		v->n_services = v->n_serving = v->n_reachable = 0;
 }
-
-int proof_node(const struct proof *p, uint64_t now_ms, struct proof_node *out)
-{
-	struct lookup l = { 0 };
-	int err = read_consistent(p, read_node, &l);
-
-	if (err)
-		return err;
-	l.node.alive_ms = page_header(p->page)->alive_ms;
-	l.node.writer_pid = page_header(p->page)->writer_pid;
-	age_node(&l.node, now_ms);
-	*out = l.node;
-	return 0;
-}
-
-int proof_vip(const struct proof *p, const char *vip, const struct addr *address, uint64_t now_ms,
-              struct proof_vip *out)
-{
-	struct lookup l = { .vip = { .vip = hash_text(vip), .address = *address } };
-	int err = read_consistent(p, read_vip, &l);
-
-	if (err)
-		return err;
-	age_vip(&l.vip, page_header(p->page)->alive_ms, now_ms);
-	*out = l.vip;
-	return 0;
-}
-
-/* --- the copy --- */
 
 /* @return 0, or -ENOMEM with the room as it was */
 static int make_room(struct proof_snapshot *to, size_t n)
@@ -297,7 +209,7 @@ int proof_copy(struct proof *p)
 	return err;
 }
 
-int proof_copied_node(const struct proof *p, uint64_t now_ms, struct proof_node *out)
+int proof_node(const struct proof *p, uint64_t now_ms, struct proof_node *out)
 {
 	if (!p->is_copied)
 		return -ENOENT;
@@ -308,8 +220,8 @@ int proof_copied_node(const struct proof *p, uint64_t now_ms, struct proof_node 
 	return 0;
 }
 
-int proof_copied_vip(const struct proof *p, uint64_t vip, const struct addr *address,
-                     uint64_t now_ms, struct proof_vip *out)
+int proof_vip(const struct proof *p, uint64_t vip, const struct addr *address, uint64_t now_ms,
+              struct proof_vip *out)
 {
 	const struct proof_snapshot *from = &p->copies[p->at];
 	const struct proof_vip key = { .vip = vip, .address = *address }, *row = NULL;

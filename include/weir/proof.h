@@ -130,34 +130,26 @@ MUST_CHECK int proof_open(const char *run_dir, struct proof **out);
 void proof_close(struct proof *p);
 
 /**
- * The node's facts, as they count at @p now_ms: those of a writer that is silent are unknown.
- * @return 0, -EAGAIN when the writer keeps changing them, -ESTALE when the page was replaced: open
- * it again; -EPROTO; @p out untouched on failure
- */
-int proof_node(const struct proof *p, uint64_t now_ms, struct proof_node *out);
-/**
- * The row of @p address of the VIP called @p vip, as it counts at @p now_ms: its state is unknown
- * if the writer is silent or no probe packet came out lately. @return as proof_node(), or -ENOENT
- */
-int proof_vip(const struct proof *p, const char *vip, const struct addr *address, uint64_t now_ms,
-              struct proof_vip *out);
-/**
- * Copy the page whole, for proof_copied_node() and proof_copied_vip(): so all that they say is of one
- * moment. It costs two system calls, and never waits: while the writer writes, the copy before stays
- * and grows old.
+ * Copy the page whole, for proof_node() and proof_vip(): so all that they say is of one moment. It
+ * costs two system calls, and never waits: while the writer writes, the copy before stays and grows
+ * old.
  * @return 0; -EAGAIN: there is no copy yet, and the writer writes; -ESTALE when the page was replaced:
  * open it again; -EPROTO, -ENOMEM. Without 0 there is no copy
  */
 MUST_CHECK int proof_copy(struct proof *p) NONNULL(1);
-/** As proof_node(), from the copy. @return 0, or -ENOENT without a copy; @p out untouched then */
-int proof_copied_node(const struct proof *p, uint64_t now_ms, struct proof_node *out) NONNULL(1, 3);
 /**
- * As proof_vip(), from the copy.
+ * The node's facts, as they count at @p now_ms: those of a writer that is silent are unknown.
+ * @return 0, or -ENOENT without a copy; @p out untouched then
+ */
+int proof_node(const struct proof *p, uint64_t now_ms, struct proof_node *out) NONNULL(1, 3);
+/**
+ * The row of @p address of a VIP, as it counts at @p now_ms: its state is unknown if the writer is
+ * silent or no probe packet came out lately.
  * @param vip  hash_text() of its name
  * @return 0, or -ENOENT without a copy or without such a row; @p out untouched then
  */
-int proof_copied_vip(const struct proof *p, uint64_t vip, const struct addr *address,
-                     uint64_t now_ms, struct proof_vip *out) NONNULL(1, 3, 5);
+int proof_vip(const struct proof *p, uint64_t vip, const struct addr *address, uint64_t now_ms,
+              struct proof_vip *out) NONNULL(1, 3, 5);
 
 /** Order of the rows of VIPs: by name's hash, then address. */
 int proof_vip_compare(const struct proof_vip *a, const struct proof_vip *b);

@@ -138,15 +138,15 @@ int proof_copy(struct proof *p)
 	return fake.proved ? 0 : -ESTALE;
 }
 
-int proof_copied_node(const struct proof *p, uint64_t now_ms, struct proof_node *out)
+int proof_node(const struct proof *p, uint64_t now_ms, struct proof_node *out)
 {
 	(void)p, (void)now_ms;
 	*out = fake.node;
 	return fake.proved ? 0 : -ENOENT;
 }
 
-int proof_copied_vip(const struct proof *p, uint64_t vip, const struct addr *address,
-                     uint64_t now_ms, struct proof_vip *out)
+int proof_vip(const struct proof *p, uint64_t vip, const struct addr *address, uint64_t now_ms,
+              struct proof_vip *out)
 {
 	(void)p, (void)vip, (void)address, (void)now_ms;
 	*out = fake.vip;

@@ -20,6 +20,7 @@
 
 #include <net/if.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "dataplane/nexthop/links.h"
@@ -258,7 +259,8 @@ static inline struct proof_vip read_shown(int i)
 	struct proof *proof;
 
 	assert_int_equal(proof_open(process.dirs.run, &proof), 0);
-	assert_int_equal(proof_vip(proof, "shop", shop_address(i), clock_ms, &vip), 0);
+	assert_int_equal(proof_copy(proof), 0);
+	assert_int_equal(proof_vip(proof, hash_text("shop"), shop_address(i), clock_ms, &vip), 0);
 	proof_close(proof);
 	return vip;
 }
@@ -269,6 +271,7 @@ static inline struct proof_node shown_node(void)
 	struct proof *proof;
 
 	assert_int_equal(proof_open(process.dirs.run, &proof), 0);
+	assert_int_equal(proof_copy(proof), 0);
 	assert_int_equal(proof_node(proof, clock_ms, &node), 0);
 	proof_close(proof);
 	return node;

@@ -28,7 +28,7 @@
 #define BYTES_MAX (256u * 1024)
 
 static unsigned n_read, n_closed;
-static int open_result, node_result;
+static int open_result, copy_result;
 static struct proof_node page_node;
 
 static int fake_open(const char *run_dir, struct proof **out)
@@ -44,16 +44,22 @@ static void fake_close(struct proof *proof)
 	n_closed++;
 }
 
+static int fake_copy(struct proof *proof)
+{
+	(void)proof;
+	return copy_result;
+}
+
 static int fake_node(const struct proof *proof, uint64_t now_ms, struct proof_node *out)
 {
 	(void)proof;
 	(void)now_ms;
 	*out = page_node;
-	return node_result;
+	return 0;
 }
 
 /* No number of a row is another one's. */
-static int fake_vip(const struct proof *proof, const char *vip, const struct addr *address,
+static int fake_vip(const struct proof *proof, uint64_t vip, const struct addr *address,
                     uint64_t now_ms, struct proof_vip *out)
 {
 	(void)proof;
@@ -82,6 +88,7 @@ static void fake_count(const struct prover *r, size_t n[PROOF_STATE_REFUSED + 1]
 
 #define proof_open(...)          fake_open(__VA_ARGS__)
 #define proof_close(...)         fake_close(__VA_ARGS__)
+#define proof_copy(...)          fake_copy(__VA_ARGS__)
 #define proof_node(...)          fake_node(__VA_ARGS__)
 #define proof_vip(...)           fake_vip(__VA_ARGS__)
 #define prover_count_states(...) fake_count(__VA_ARGS__)
@@ -131,7 +138,7 @@ static int setup(void **state)
 		         i);
 	}
 	n_read = n_closed = 0;
-	open_result = node_result = 0;
+	open_result = copy_result = 0;
 	return 0;
 }
 
@@ -264,7 +271,7 @@ static void as_many_ports_are_listed_as_there_are(void **state)
 static void a_page_that_cannot_be_read_is_told(void **state)
 {
 	static const struct {
-		int open_result, node_result;
+		int open_result, copy_result;
 		const char *text;
 		unsigned n_closed;
 	} rows[] = {
@@ -281,7 +288,7 @@ static void a_page_that_cannot_be_read_is_told(void **state)
 
 		n_closed = 0;
 		open_result = rows[i].open_result;
-		node_result = rows[i].node_result;
+		copy_result = rows[i].copy_result;
 		answer = answer_to("{\"do\":\"proof\"}");
 		text = json_dumps(answer, JSON_COMPACT);
 		assert_string_equal(text, rows[i].text);
