@@ -17,6 +17,11 @@
 #include "model/key.h"
 #include "model/load.h"
 
+#define SLOTS_MIN        4096u      /* of the smallest pool */
+#define SLOTS_MAX        (1u << 20) /* of the largest pool: 10,000 backends with 100 each fit */
+#define SLOTS_PER_MEMBER 100u       /* at least, so that a slot is at most 1 % of an equal share */
+#define ZONE_FILE_MAX    ((size_t)1 << 30) /* bytes; bounds what is read */
+
 /* The path of a row; a relative one is below the configuration's directory. */
 static const char *build_path(const struct model_build *b, const struct item *item,
                               enum schema_id id, const char *dir)
@@ -214,6 +219,103 @@ static void build_checks(struct model_build *b)
 	}
 }
 
+uint32_t model_pool_slots(uint32_t max_backends)
+{
+	uint32_t n = SLOTS_MIN;
+
+	while (n < SLOTS_MAX && n < max_backends * SLOTS_PER_MEMBER)
+		n *= 2;
+	return n;
+}
+
+static int compare_member_ids(const void *a, const void *b)
+{
+	const struct model_member *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static int compare_backend_ids(const void *a, const void *b)
+{
+	const struct model_backend *x = *(const struct model_backend *const *)a;
+	const struct model_backend *y = *(const struct model_backend *const *)b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/*
+ * A backend's identity is its address and port, hashed; its name is for people. So renaming a backend
+ * moves no flow, and two backends with one address and port would be one identity with two names.
+ */
+static void check_identities(const struct model_build *b, const struct model_pool *pool,
+                             const struct sources *from)
+{
+	struct arena *scratch = b->bind->arena;
+	const struct model_backend **sorted =
+	        ARENA_ARRAY(scratch, const struct model_backend *, pool->n_backends + 1);
+
+	if (!sorted)
+		return;
+	for (size_t i = 0; i < pool->n_backends; i++)
+		sorted[i] = &pool->backends[i];
+	qsort(sorted, pool->n_backends, sizeof(*sorted), compare_backend_ids);
+	for (size_t i = 1; i < pool->n_backends; i++) {
+		const struct item *item = from->items[sorted[i] - pool->backends];
+
+		if (sorted[i]->id == sorted[i - 1]->id &&
+		    bind_value(item, SCHEMA_POOLS_BACKENDS_ADDRESS)->ok)
+			bind_error(b->bind, item, SCHEMA_POOLS_BACKENDS_ADDRESS,
+			           "has the same address and port as backend \"%s\"",
+			           sorted[i - 1]->name);
+	}
+}
+
+/* Sorted by name, so that their order in the file means nothing. */
+static void build_backends(const struct model_build *b, const struct item *item,
+                           struct model_pool *pool)
+{
+	struct sources from = build_list(b, item, SCHEMA_POOLS_BACKENDS, pool);
+	struct model_backend *backends = from.elements;
+
+	for (size_t i = 0; i < from.n; i++) {
+		backends[i].pool = pool;
+		backends[i].id = model_backend_id(&backends[i].address, backends[i].port);
+	}
+	check_identities(b, pool, &from);
+}
+
+/* A pool has one set, of all its backends, unless an effective document has others. */
+static void build_first_set(const struct model_build *b, struct model_pool *pool)
+{
+	struct model_set *member_set = ARENA_ARRAY(b->arena, struct model_set, 1);
+	struct model_member *members =
+	        ARENA_ARRAY(b->arena, struct model_member, pool->n_backends + 1);
+
+	if (!member_set || !members)
+		return;
+	for (size_t i = 0; i < pool->n_backends; i++)
+		members[i] =
+		        (struct model_member){ pool->backends[i].id, pool->backends[i].address,
+			                       pool->backends[i].port, pool->backends[i].weight };
+	qsort(members, pool->n_backends, sizeof(*members), compare_member_ids);
+	*member_set = (struct model_set){ 0, MODEL_TIME_NEVER, members, pool->n_backends };
+	pool->member_sets = member_set;
+	pool->n_member_sets = 1;
+}
+
+static void build_pools(struct model_build *b)
+{
+	b->pools = build_list(b, b->top, SCHEMA_POOLS, b->model);
+	struct model_pool *pools = b->pools.elements;
+
+	for (size_t i = 0; i < b->pools.n; i++) {
+		pools[i].n_slots = model_pool_slots(pools[i].max_backends);
+		pools[i].index = (uint32_t)i;
+		build_backends(b, b->pools.items[i], &pools[i]);
+		build_first_set(b, &pools[i]);
+	}
+}
+
 /* Sorted by name, as the model's sites are. */
 static void build_vip_sites(const struct model_build *b, const struct item *item,
                             struct model_vip *vip)
@@ -322,8 +424,6 @@ static void build_services(struct model_build *b)
 	}
 }
 
-#define ZONE_FILE_MAX ((size_t)1 << 30) /* bytes; bounds what is read */
-
 static void build_zones(struct model_build *b, const struct item *dns)
 {
 	b->zones = build_list(b, dns, SCHEMA_DNS_ZONES, b->model);
@@ -334,6 +434,112 @@ static void build_zones(struct model_build *b, const struct item *dns)
 
 		zones[i].file = build_path(b, item, SCHEMA_DNS_ZONES_FILE, b->dir);
 		check_named_file(b, item, SCHEMA_DNS_ZONES_FILE, zones[i].file, ZONE_FILE_MAX);
+	}
+}
+
+/*
+ * What an effective document has beyond a configuration: member sets, overrides. Weir itself writes
+ * it, so an error here is a defect or damage; it is reported all the same, because the document lies
+ * on a disk.
+ */
+
+/* Sorted by identity: duplicates are neighbours then, and all nodes have one order. */
+static void build_members(const struct model_build *b, const struct item *item,
+                          struct model_set *member_set)
+{
+	struct sources from = build_list(b, item, SCHEMA_MEMBER_SETS_MEMBERS, member_set);
+	struct model_member *members = from.elements;
+
+	for (size_t i = 0; i < from.n; i++)
+		members[i].id = model_backend_id(&members[i].address, members[i].port);
+	if (from.n)
+		qsort(members, from.n, sizeof(*members), compare_member_ids);
+	for (size_t i = 1; i < from.n; i++)
+		if (members[i].id == members[i - 1].id)
+			bind_error(b->bind, item, SCHEMA_MEMBER_SETS_MEMBERS,
+			           "an address and port are given twice");
+}
+
+/* Replace the first sets of the pools by those of the document, which lists them oldest first. */
+static void build_member_sets(struct model_build *b)
+{
+	const struct value *list = bind_value(b->top, SCHEMA_MEMBER_SETS);
+	struct model *m = b->model;
+	struct model_set *all = ARENA_ARRAY(b->arena, struct model_set, list->count + 1);
+	bool *seen = ARENA_ARRAY(b->bind->arena, bool, m->n_pools + 1);
+	const struct model_pool *last = NULL;
+
+	if (!all || !seen)
+		return;
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct item *item = &list->items[i];
+		const struct model_pool *named = build_resolve(b, item, SCHEMA_MEMBER_SETS_POOL);
+
+		build_settings(b, item, SCHEMA_MEMBER_SETS, &all[i]);
+		build_members(b, item, &all[i]);
+		if (!named)
+			continue;
+		struct model_pool *pool = (struct model_pool *)(uintptr_t)named;
+		if (pool == last && pool->n_member_sets <= MODEL_SETS_MAX &&
+		    all[i].from_ms >= all[i - 1].from_ms) {
+			pool->n_member_sets++;
+		} else if (seen[pool->index]) {
+			bind_error(
+			        b->bind, item, SCHEMA_MEMBER_SETS_POOL,
+			        "the member sets of a pool must follow each other, oldest first, at "
+			        "most %d",
+			        MODEL_SETS_MAX + 1);
+		} else {
+			pool->member_sets = &all[i];
+			pool->n_member_sets = 1;
+		}
+		seen[pool->index] = true;
+		last = pool;
+	}
+}
+
+/* What a step has beyond any other override: it is one if it says where it goes. */
+static void build_step(const struct model_build *b, const struct item *item,
+                       struct model_override *o)
+{
+	o->is_step = bind_value(item, SCHEMA_OVERRIDES_TO_PPM)->node != NULL;
+	if (!o->is_step)
+		o->to_ppm = 0;
+	if (o->is_step && (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE))
+		bind_error(b->bind, item, SCHEMA_OVERRIDES_TO_PPM, "is for drains of sites only");
+	if (!o->is_step &&
+	    ((*o->service && o->kind != MODEL_OVERRIDE_DRILL) || *o->operation || o->late_from_ms ||
+	     o->own_vips || o->shared_vips || o->epoch || o->step))
+		bind_error(b->bind, item, SCHEMA_OVERRIDES_TO_PPM,
+		           "is missing, expected where the step goes to");
+}
+
+static void build_drill(const struct model_build *b, const struct item *item,
+                        struct model_override *o)
+{
+	bool is_drill = o->kind == MODEL_OVERRIDE_DRILL && o->target == MODEL_TARGET_SITE;
+	const char *clients = build_text(b, item, SCHEMA_OVERRIDES_CLIENTS);
+
+	if (is_drill != (*clients != '\0') || (o->kind == MODEL_OVERRIDE_DRILL && !is_drill))
+		bind_error(b->bind, item, SCHEMA_OVERRIDES_CLIENTS,
+		           "is for drills of sites, which need it");
+	else if (is_drill && prefix_parse(clients, &o->clients))
+		bind_error(b->bind, item, SCHEMA_OVERRIDES_CLIENTS,
+		           "is no prefix, expected such as 198.51.100.0/24");
+}
+
+/* Names are not resolved to pointers: an override may outlive its target. */
+static void build_overrides(struct model_build *b)
+{
+	struct sources from = build_list(b, b->top, SCHEMA_OVERRIDES, b->model);
+	struct model_override *overrides = from.elements;
+
+	for (size_t i = 0; i < from.n; i++) {
+		build_step(b, from.items[i], &overrides[i]);
+		build_drill(b, from.items[i], &overrides[i]);
+		if (overrides[i].target == MODEL_TARGET_BACKEND && overrides[i].pool[0] == '\0')
+			bind_error(b->bind, from.items[i], SCHEMA_OVERRIDES_POOL,
+			           "is missing, expected the backend's pool");
 	}
 }
 
@@ -353,6 +559,7 @@ int build_model(struct model_build *b)
 		build_zones(b, dns);
 		b->names = build_list(b, dns, SCHEMA_DNS_NAMES, b->model);
 	}
-	build_effective(b);
+	build_member_sets(b);
+	build_overrides(b);
 	return arena_failed(b->arena) || arena_failed(b->bind->arena) ? -ENOMEM : 0;
 }

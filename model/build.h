@@ -35,25 +35,6 @@ struct model_build {
 MUST_CHECK int build_model(struct model_build *b);
 /** Check what must hold between the parts (check.c). */
 void check_model(const struct model_build *b);
-/** The part of check_model() about what nodes announce (check_announce.c). */
-void check_announce(const struct model_build *b);
-/**
- * The part of check_model() about entry @p i of a service's sites and its backup (check_backup.c).
- */
-void check_backup(const struct model_build *b, const struct model_service *service, size_t i,
-                  const struct item *item);
-
-/** Bytes that the smallest packets to @p vip need with a tunnel to @p pool (check_mtu.c). */
-unsigned check_smallest_mtu(const struct model_vip *vip, const struct model_pool *pool);
-
-/** The nodes' MTUs leave room for the tunnels to a site's own pool. */
-void check_mtu(const struct model_build *b, const struct model_at *at);
-
-/* Steps of build_model() that have a file of their own; sites and checks are built before. */
-void build_pools(struct model_build *b);
-void build_effective(struct model_build *b);
-/** Order of members, for qsort(). */
-int build_by_member_id(const void *a, const void *b);
 
 /**
  * Set the settings of @p group and its subgroups in @p of (model/setting.h), except lists of groups

@@ -12,8 +12,14 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "weir/fwd/second.h"
 
 #define DETECT_LIMIT_MS 300000u /* five minutes; a slower check was hardly meant */
+#define OUTER_IP4       20u     /* bytes of an IPv4 header */
+#define OUTER_IP6       40u     /* bytes of an IPv6 header */
+#define OUTER_GUE       12u     /* UDP and GUE's own header */
+#define INNER_IP4_MIN   576u    /* RFC 791: every host takes it */
+#define INNER_IP6_MIN   1280u   /* RFC 8200, section 5 */
 
 /* An address of packets, and the item that claims it. */
 struct claim {
@@ -330,6 +336,109 @@ static void check_vips(const struct model_build *b)
 	check_against_vips(b, &vips);
 }
 
+/*
+ * What must hold for the addresses that a node announces: the node serves them, and each has one
+ * route of its own.
+ */
+
+static void check_announce_tables(const struct model_build *b, const struct model_announce *a,
+                                  const struct item *item)
+{
+	if (a->table == a->gshut_table && bind_value(item, SCHEMA_NODES_ANNOUNCE_TABLE)->ok &&
+	    bind_value(item, SCHEMA_NODES_ANNOUNCE_GSHUT_TABLE)->ok)
+		bind_error(b->bind, item, SCHEMA_NODES_ANNOUNCE_GSHUT_TABLE,
+		           "is %u, as table is; expected another table", a->gshut_table);
+}
+
+/* A node has the tables of its own site only, so it would drop the packets for the others. */
+static void check_announced_vips(const struct model_build *b, const struct model_node *node,
+                                 const struct item *item)
+{
+	const struct value *v = bind_value(item, SCHEMA_NODES_ANNOUNCE_VIPS);
+	const struct model *m = b->model;
+
+	for (uint32_t i = 0; v->ok && node->site && i < v->count; i++) {
+		const struct model_vip *vip =
+		        build_find(m->vips, m->n_vips, sizeof(*m->vips), v->entries[i].name);
+
+		if (vip && vip->n_sites && !model_vip_is_at(vip, node->site))
+			bind_entry_error(
+			        b->bind, item, SCHEMA_NODES_ANNOUNCE_VIPS, i,
+			        "VIP \"%s\" is at site \"%s\"%s, expected one at \"%s\", the "
+			        "node's site",
+			        vip->name, vip->sites[0]->name,
+			        vip->n_sites > 1 ? " and others" : "", node->site->name);
+	}
+}
+
+static bool is_among(const struct addr *address, const struct addr *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (addr_equal(&list[i], address))
+			return true;
+	return false;
+}
+
+static const struct model_vip *vip_at(const struct model *m, const struct addr *address)
+{
+	for (size_t i = 0; i < m->n_vips; i++)
+		if (is_among(address, m->vips[i].addresses, m->vips[i].n_addresses))
+			return &m->vips[i];
+	return NULL;
+}
+
+/* Whether it stands for all addresses of a host: 0.0.0.0 or ::. */
+static void check_dns_address(const struct model_build *b, const struct model_node *node,
+                              const struct item *item, uint32_t i)
+{
+	const struct addr *address = &node->announce.dns[i];
+	const struct model_vip *vip = vip_at(b->model, address);
+	char text[ADDR_TEXT_MAX];
+
+	addr_text(address, text);
+	if (!is_among(address, node->dns_listen, node->n_dns_listen))
+		bind_entry_error(b->bind, item, SCHEMA_NODES_ANNOUNCE_DNS, i,
+		                 "%s is not an address of the node's dns_listen", text);
+	else if (is_among(address, node->announce.dns, i))
+		bind_entry_error(b->bind, item, SCHEMA_NODES_ANNOUNCE_DNS, i, "%s is given twice",
+		                 text);
+	else if (vip)
+		bind_entry_error(b->bind, item, SCHEMA_NODES_ANNOUNCE_DNS, i,
+		                 "%s is an address of VIP \"%s\", which is announced by its own "
+		                 "rules; leave it out here",
+		                 text, vip->name);
+}
+
+static void check_announced_count(const struct model_build *b, const struct model_announce *a,
+                                  const struct item *item)
+{
+	size_t n = a->n_dns;
+
+	for (size_t i = 0; i < a->n_vips; i++)
+		n += a->vips[i]->n_addresses;
+	if (a->daemon != MODEL_DAEMON_NONE && n > MODEL_ANNOUNCE_MAX)
+		bind_error(b->bind, item, SCHEMA_NODES_ANNOUNCE_VIPS,
+		           "have %zu addresses with those of dns, expected at most %u", n,
+		           MODEL_ANNOUNCE_MAX);
+}
+
+static void check_announce(const struct model_build *b)
+{
+	for (size_t i = 0; i < b->model->n_nodes; i++) {
+		const struct model_node *node = &b->model->nodes[i];
+		const struct item *item =
+		        bind_value(b->nodes.items[i], SCHEMA_NODES_ANNOUNCE)->items;
+
+		if (!item)
+			continue;
+		check_announce_tables(b, &node->announce, item);
+		check_announced_vips(b, node, item);
+		for (uint32_t k = 0; k < node->announce.n_dns; k++)
+			check_dns_address(b, node, item, k);
+		check_announced_count(b, &node->announce, item);
+	}
+}
+
 /* All modes leave the port as it is. */
 static void check_ports(const struct model_build *b, const struct model_service *service,
                         const struct model_pool *pool, const struct item *service_item)
@@ -350,6 +459,172 @@ static void check_ports(const struct model_build *b, const struct model_service 
 			        (unsigned)v->n, service->name, service->port,
 			        model_mode_text(pool->mode));
 	}
+}
+
+static bool has_family(const struct model_pool *pool, bool is4)
+{
+	for (size_t i = 0; i < pool->n_backends; i++)
+		if (addr_is4(&pool->backends[i].address) == is4)
+			return true;
+	return false;
+}
+
+/*
+ * The smallest packet that every host may send must fit into a tunnel to each backend, together
+ * with the outer headers.
+ */
+
+/* Bytes that a tunnel to @p pool's backends adds at most. */
+static unsigned outer_len(const struct model_pool *pool)
+{
+	unsigned outer = has_family(pool, false) ? OUTER_IP6 : OUTER_IP4;
+
+	if (pool->mode == MODEL_MODE_L2)
+		return 0;
+	outer += pool->mode == MODEL_MODE_GUE ? OUTER_GUE : 0;
+	if (pool->agent)
+		outer += second_len_max(outer < OUTER_IP6);
+	return outer;
+}
+
+static unsigned inner_min(const struct model_vip *vip)
+{
+	for (size_t i = 0; i < vip->n_addresses; i++)
+		if (!addr_is4(&vip->addresses[i]))
+			return INNER_IP6_MIN;
+	return INNER_IP4_MIN;
+}
+
+/* The nodes' MTUs leave room for the tunnels to a site's own pool. */
+static void check_mtu(const struct model_build *b, const struct model_at *at)
+{
+	const struct model *m = b->model;
+	unsigned inner = inner_min(at->vip), outer = outer_len(at->pool);
+
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		const struct model_node *node = &m->nodes[i];
+
+		if (node->site == at->site && bind_value(b->nodes.items[i], SCHEMA_NODES_MTU)->ok &&
+		    node->mtu < inner + outer)
+			bind_error(b->bind, b->nodes.items[i], SCHEMA_NODES_MTU,
+			           "%u is too small for pool \"%s\": a packet of %u bytes to VIP "
+			           "\"%s\" needs %u with its tunnel",
+			           node->mtu, at->pool->name, inner, at->vip->name, inner + outer);
+	}
+}
+
+/*
+ * What must hold for a pool that stands in for another: packets must be able to reach its backends
+ * from this site. Whether these backends would serve them is another question (advice of a plan).
+ */
+
+static void check_backup_settings(const struct model_build *b, const struct item *item)
+{
+	bool given = bind_value(item, SCHEMA_SERVICES_AT_BACKUP)->node != NULL;
+	bool limited = bind_value(item, SCHEMA_SERVICES_AT_BACKUP_MAX)->node != NULL;
+	const struct item *most = bind_value(item, SCHEMA_SERVICES_AT_BACKUP_MAX)->items;
+
+	if (given && !limited)
+		bind_error(b->bind, item, SCHEMA_SERVICES_AT_BACKUP_MAX,
+		           "is missing, expected the most load for the backup, such as { new_flows "
+		           "= \"1k/s\"; bits = \"1Gbit\"; }");
+	if (given && limited && most &&
+	    !bind_value(most, SCHEMA_SERVICES_AT_BACKUP_MAX_FLOWS)->node)
+		bind_error(b->bind, most, SCHEMA_SERVICES_AT_BACKUP_MAX_FLOWS,
+		           "is missing, expected a rate such as \"50k/s\"");
+	if (given && limited && most && !bind_value(most, SCHEMA_SERVICES_AT_BACKUP_MAX_BITS)->node)
+		bind_error(b->bind, most, SCHEMA_SERVICES_AT_BACKUP_MAX_BITS,
+		           "is missing, expected a bit rate such as \"40Gbit\"");
+	if (!given && limited)
+		bind_error(b->bind, item, SCHEMA_SERVICES_AT_BACKUP_MAX, "is given without backup");
+	if (!given && bind_value(item, SCHEMA_SERVICES_AT_BACKUP_MTU)->node)
+		bind_error(b->bind, item, SCHEMA_SERVICES_AT_BACKUP_MTU, "is given without backup");
+}
+
+/* Frames of mode l2 end at the site's border. */
+static void check_backup_site(const struct model_build *b, const struct model_at *at,
+                              const struct item *item)
+{
+	if (at->site && at->backup->site == at->site)
+		bind_error(b->bind, item, SCHEMA_SERVICES_AT_BACKUP,
+		           "pool \"%s\" is at site \"%s\" itself, expected one of another site",
+		           at->backup->name, at->site->name);
+	if (at->backup->mode == MODEL_MODE_L2)
+		bind_error(b->bind, item, SCHEMA_SERVICES_AT_BACKUP,
+		           "pool \"%s\" has mode l2, which does not reach another site; expected "
+		           "ipip or gue",
+		           at->backup->name);
+}
+
+/* One backend in both pools would have two classes. */
+static void check_shared_backends(const struct model_build *b, const struct model_at *at,
+                                  const struct item *item)
+{
+	for (size_t i = 0; i < at->pool->n_backends; i++)
+		for (size_t k = 0; k < at->backup->n_backends; k++)
+			if (at->pool->backends[i].id == at->backup->backends[k].id) {
+				bind_error(b->bind, item, SCHEMA_SERVICES_AT_BACKUP,
+				           "backend \"%s\" of pool \"%s\" is also backend \"%s\" "
+				           "of pool \"%s\"",
+				           at->backup->backends[k].name, at->backup->name,
+				           at->pool->backends[i].name, at->pool->name);
+				return;
+			}
+}
+
+static void check_backup_sources(const struct model_build *b, const struct model_at *at,
+                                 const struct item *item)
+{
+	for (size_t i = 0; i < b->model->n_nodes; i++) {
+		const struct model_node *node = &b->model->nodes[i];
+
+		if (!at->site || node->site != at->site)
+			continue;
+		for (int is4 = 0; is4 < 2; is4++)
+			if (!(is4 ? node->tunnel_source4 : node->tunnel_source6).bits &&
+			    has_family(at->backup, is4))
+				bind_error(b->bind, item, SCHEMA_SERVICES_AT_BACKUP,
+				           "node \"%s\" has no %s tunnel_source to reach pool "
+				           "\"%s\"",
+				           node->name, is4 ? "IPv4" : "IPv6", at->backup->name);
+	}
+}
+
+static void check_backup_mtu(const struct model_build *b, const struct model_at *at,
+                             const struct item *item)
+{
+	unsigned needed = inner_min(at->vip) + outer_len(at->backup);
+
+	for (size_t i = 0; i < b->model->n_nodes; i++) {
+		const struct model_node *node = &b->model->nodes[i];
+		unsigned mtu = at->backup_mtu ? at->backup_mtu : node->mtu;
+
+		if (node->site != at->site || mtu >= needed)
+			continue;
+		bind_error(b->bind, item, SCHEMA_SERVICES_AT_BACKUP_MTU,
+		           "%u is too small for pool \"%s\": the smallest packets to VIP \"%s\" "
+		           "need %u with their tunnel",
+		           mtu, at->backup->name, at->vip->name, needed);
+		return;
+	}
+}
+
+static void check_backup(const struct model_build *b, const struct model_service *service, size_t i,
+                         const struct item *item)
+{
+	const struct model_at *at = &service->at[i];
+
+	check_backup_settings(b, item);
+	if (!at->backup)
+		return;
+	check_backup_site(b, at, item);
+	if (at->pool && at->pool != at->backup)
+		check_shared_backends(b, at, item);
+	if (at->backup->mode == MODEL_MODE_L2 || at->backup->site == at->site)
+		return; /* what follows is about a tunnel to another site */
+	check_backup_sources(b, at, item);
+	if (at->vip && bind_value(item, SCHEMA_SERVICES_AT_BACKUP_MTU)->ok)
+		check_backup_mtu(b, at, item);
 }
 
 /*
