@@ -27,31 +27,11 @@ static uint64_t read_pages(const char *dir, const char *name)
 	return n;
 }
 
-static uint64_t count_free(const char *dir)
-{
-	uint64_t n = read_pages(dir, "free_hugepages"),
-	         reserved = read_pages(dir, "resv_hugepages");
-
-	return n > reserved ? n - reserved : 0; /* they are read one after the other */
-}
-
-static uint64_t count_all(const char *dir)
-{
-	return read_pages(dir, "nr_hugepages");
-}
-
-/* Fewer pages were asked for while more were in use: the rest is surplus. */
-static uint64_t count_lasting(const char *dir)
-{
-	uint64_t n = read_pages(dir, "nr_hugepages"),
-	         surplus = read_pages(dir, "surplus_hugepages");
-
-	return n > surplus ? n - surplus : 0; /* they are read one after the other */
-}
-
-/* The bytes of the pages that @p count finds, of @p page_bytes; 0: of all sizes. */
-static uint64_t sum_pages(const char *sysfs, uint64_t page_bytes,
-                          uint64_t (*count)(const char *dir))
+/*
+ * The bytes of the pages that the file @p all counts and the file @p less (NULL: none) does not, of
+ * @p page_bytes; 0: of all sizes.
+ */
+static uint64_t sum_pages(const char *sysfs, uint64_t page_bytes, const char *all, const char *less)
 {
 	DIR *dir = opendir(sysfs);
 	struct dirent *e;
@@ -65,7 +45,10 @@ static uint64_t sum_pages(const char *sysfs, uint64_t page_bytes,
 		    (page_bytes && page_bytes != kb * 1024ull))
 			continue;
 		snprintf(path, sizeof(path), "%.200s/%.250s", sysfs, e->d_name);
-		bytes += count(path) * kb * 1024;
+		uint64_t n = read_pages(path, all), n_less = less ? read_pages(path, less) : 0;
+
+		if (n > n_less) /* they are read one after the other */
+			bytes += (n - n_less) * kb * 1024;
 	}
 	if (dir)
 		closedir(dir);
@@ -74,17 +57,18 @@ static uint64_t sum_pages(const char *sysfs, uint64_t page_bytes,
 
 uint64_t hugepages_free(const char *sysfs, uint64_t page_bytes)
 {
-	return sum_pages(sysfs, page_bytes, count_free);
+	return sum_pages(sysfs, page_bytes, "free_hugepages", "resv_hugepages");
 }
 
 uint64_t hugepages_all(const char *sysfs, uint64_t page_bytes)
 {
-	return sum_pages(sysfs, page_bytes, count_all);
+	return sum_pages(sysfs, page_bytes, "nr_hugepages", NULL);
 }
 
+/* Fewer pages were asked for while more were in use: the rest is surplus. */
 uint64_t hugepages_lasting(const char *sysfs)
 {
-	return sum_pages(sysfs, 0, count_lasting);
+	return sum_pages(sysfs, 0, "nr_hugepages", "surplus_hugepages");
 }
 
 static uint64_t page_size_of(const struct statfs *st)
