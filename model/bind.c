@@ -26,19 +26,24 @@ struct bind_spot {
 	const struct tree *node;
 };
 
-static void add_value_error(const struct bind_spot *s, const struct tree *node, const char *format,
-                            ...) __attribute__((format(printf, 3, 4)));
-
-static void add_value_error(const struct bind_spot *s, const struct tree *node, const char *format,
-                            ...)
+/* Report @p node, or the missing @p name of it. */
+static void report_node(const struct bind *b, const struct tree *node, const char *name,
+                        const char *format, va_list args)
 {
 	char path[TREE_PATH_MAX], text[ERROR_TEXT_MAX];
+
+	vsnprintf(text, sizeof(text), format, args);
+	errors_add(b->errors, node->at, tree_path(node, name, path), "%s", text);
+}
+
+__attribute__((format(printf, 3, 4))) static void
+add_value_error(const struct bind_spot *s, const struct tree *node, const char *format, ...)
+{
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	report_node(s->b, node, NULL, format, args);
 	va_end(args);
-	errors_add(s->b->errors, node->at, tree_path(node, NULL, path), "%s", text);
 }
 
 /* Describe a value that was found, for an error message. */
@@ -542,28 +547,25 @@ void bind_error(const struct bind *b, const struct item *item, enum schema_id id
                 const char *format, ...)
 {
 	const struct value *v = bind_value(item, id);
-	const struct tree *node = v->node ? v->node : item->node;
-	char path[TREE_PATH_MAX], text[ERROR_TEXT_MAX];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	if (v->node)
+		report_node(b, v->node, NULL, format, args);
+	else
+		report_node(b, item->node, schema()->rows[id].name, format, args);
 	va_end(args);
-	errors_add(b->errors, node->at,
-	           tree_path(node, v->node ? NULL : schema()->rows[id].name, path), "%s", text);
 }
 
 void bind_entry_error(const struct bind *b, const struct item *item, enum schema_id id, uint32_t i,
                       const char *format, ...)
 {
 	const struct tree *entry = bind_value(item, id)->node->children;
-	char path[TREE_PATH_MAX], text[ERROR_TEXT_MAX];
 	va_list args;
 
 	while (entry->position < i)
 		entry = entry->next;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	report_node(b, entry, NULL, format, args);
 	va_end(args);
-	errors_add(b->errors, entry->at, tree_path(entry, NULL, path), "%s", text);
 }

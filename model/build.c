@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/sorted.h"
 #include "model/device.h"
 #include "model/key.h"
 #include "model/load.h"
@@ -31,7 +32,7 @@ static const char *build_path(const struct model_build *b, const struct item *it
 	if (!v->ok || !v->text)
 		return "";
 	if (!dir) {
-		if (v->text[0] != '/')
+		if (v->text[0] && v->text[0] != '/')
 			bind_error(b->bind, item, id, "found \"%s\", expected an absolute path",
 			           v->text);
 		return build_text(b, item, id);
@@ -228,13 +229,6 @@ uint32_t model_pool_slots(uint32_t max_backends)
 	return n;
 }
 
-static int compare_member_ids(const void *a, const void *b)
-{
-	const struct model_member *x = a, *y = b;
-
-	return (x->id > y->id) - (x->id < y->id);
-}
-
 static int compare_backend_ids(const void *a, const void *b)
 {
 	const struct model_backend *x = *(const struct model_backend *const *)a;
@@ -297,7 +291,7 @@ static void build_first_set(const struct model_build *b, struct model_pool *pool
 		members[i] =
 		        (struct model_member){ pool->backends[i].id, pool->backends[i].address,
 			                       pool->backends[i].port, pool->backends[i].weight };
-	qsort(members, pool->n_backends, sizeof(*members), compare_member_ids);
+	qsort(members, pool->n_backends, sizeof(*members), sorted_by_u64);
 	*member_set = (struct model_set){ 0, MODEL_TIME_NEVER, members, pool->n_backends };
 	pool->member_sets = member_set;
 	pool->n_member_sets = 1;
@@ -368,14 +362,6 @@ static void build_announced_vips(const struct model_build *b, const struct item 
 	a->vips = vips;
 }
 
-static void check_socket(const struct model_build *b, const struct item *item,
-                         const struct model_announce *a)
-{
-	if (a->socket[0] != '\0' && a->socket[0] != '/')
-		bind_error(b->bind, item, SCHEMA_NODES_ANNOUNCE_SOCKET,
-		           "found \"%s\", expected an absolute path", a->socket);
-}
-
 /*
  * What nodes announce: VIPs are built after nodes, so it is filled in later. A list that is not given
  * becomes all VIPs of the node's site, so that nobody else has to know.
@@ -391,7 +377,7 @@ static void build_announce(struct model_build *b)
 		if (!item)
 			continue;
 		build_announced_vips(b, item, &nodes[i]);
-		check_socket(b, item, &nodes[i].announce);
+		nodes[i].announce.socket = build_path(b, item, SCHEMA_NODES_ANNOUNCE_SOCKET, NULL);
 	}
 }
 
@@ -453,7 +439,7 @@ static void build_members(const struct model_build *b, const struct item *item,
 	for (size_t i = 0; i < from.n; i++)
 		members[i].id = model_backend_id(&members[i].address, members[i].port);
 	if (from.n)
-		qsort(members, from.n, sizeof(*members), compare_member_ids);
+		qsort(members, from.n, sizeof(*members), sorted_by_u64);
 	for (size_t i = 1; i < from.n; i++)
 		if (members[i].id == members[i - 1].id)
 			bind_error(b->bind, item, SCHEMA_MEMBER_SETS_MEMBERS,
