@@ -143,42 +143,36 @@ const struct measure_node *measure_node(const struct measure *m)
 	return m->is_copied ? &m->copy->node : NULL;
 }
 
+/* The row of what is called @p name, of @p n rows of @p size bytes that begin with a name's hash. */
+static const void *find_row(const void *rows, uint32_t n, size_t size, const char *name)
+{
+	const uint64_t key = hash_text(name);
+
+	for (uint32_t i = 0; i < n; i++, rows = (const char *)rows + size)
+		if (*(const uint64_t *)rows == key)
+			return rows;
+	return NULL;
+}
+
 const struct measure_service *measure_service(const struct measure *m, const char *service)
 {
-	const uint64_t key = hash_text(service);
-	const struct measure_service *rows;
-
-	if (!m->is_copied)
-		return NULL;
-	rows = measure_page_services(m->copy);
-	for (uint32_t i = 0; i < m->copy->node.n_services; i++)
-		if (rows[i].service == key)
-			return &rows[i];
-	return NULL;
+	return m->is_copied ? find_row(measure_page_services(m->copy), m->copy->node.n_services,
+	                               sizeof(struct measure_service), service)
+	                    : NULL;
 }
 
 const struct measure_pool *measure_pool(const struct measure *m, const char *pool)
 {
-	const uint64_t key = hash_text(pool);
-	const struct measure_pool *rows;
-
-	if (!m->is_copied)
-		return NULL;
-	rows = measure_page_pools(m->copy);
-	for (uint32_t i = 0; i < m->copy->node.n_pools; i++)
-		if (rows[i].pool == key)
-			return &rows[i];
-	return NULL;
+	return m->is_copied ? find_row(measure_page_pools(m->copy), m->copy->node.n_pools,
+	                               sizeof(struct measure_pool), pool)
+	                    : NULL;
 }
 
 const struct measure_drill *measure_drill(const struct measure *m, const char *id)
 {
-	const uint64_t key = hash_text(id);
-
-	for (uint32_t i = 0; m->is_copied && i < FWD_DRILLS_MAX; i++)
-		if (m->copy->node.drills[i].drill == key)
-			return &m->copy->node.drills[i];
-	return NULL;
+	return m->is_copied ? find_row(m->copy->node.drills, FWD_DRILLS_MAX,
+	                               sizeof(struct measure_drill), id)
+	                    : NULL;
 }
 
 size_t measure_sources(const struct measure *m, const struct measure_source **out)

@@ -22,6 +22,7 @@
 #include "pages/stats_internal.h"
 
 #define ENTRIES_MAX 65536u /* of a page; stats_create() refuses more */
+#define BUILD_INFO  "weir_build_info"
 
 struct stats_reader {
 	struct page *page;
@@ -85,37 +86,23 @@ static void find_used_entries(struct stats *s)
 	}
 }
 
-/* The release of this process, in place of what an earlier process of another release said. */
-static void publish_build_info(struct stats *s)
+static bool is_of_one_life(const char *name)
 {
-	for (size_t i = 0; i < s->n_seen; i++) {
-		char labels[sizeof(s->entries[i].labels)];
-
-		if (!entry_used(&s->entries[i]) || strcmp(s->entries[i].name, "weir_build_info"))
-			continue;
-		snprintf(labels, sizeof(labels), "%.*s", (int)sizeof(labels) - 1,
-		         s->entries[i].labels);
-		stats_drop(s, "weir_build_info", labels);
-	}
-	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_build_info",
-	                            "version=\"" WEIR_RELEASE "\"",
-	                            "Always 1; the label names the release of the process."),
-	          1);
+	return !strcmp(name, BUILD_INFO) || !strcmp(name, STATS_TURNS) ||
+	       !strcmp(name, STATS_JOB) || !strcmp(name, STATS_LISTENING) ||
+	       !strcmp(name, STATS_WORKER);
 }
 
-static bool is_life_sign(const char *name)
-{
-	return !strcmp(name, STATS_TURNS) || !strcmp(name, STATS_JOB) ||
-	       !strcmp(name, STATS_LISTENING) || !strcmp(name, STATS_WORKER);
-}
-
-/* Signs of life of an earlier process: the supervisor would wait for its threads and jobs. */
+/*
+ * Signs of life of an earlier process: the supervisor would wait for its threads and jobs. And its
+ * release, which may have been another one.
+ */
 static void drop_signs(struct stats *s)
 {
 	for (size_t i = 0; i < s->n_seen; i++) {
 		char name[sizeof(s->entries[i].name)], labels[sizeof(s->entries[i].labels)];
 
-		if (!entry_used(&s->entries[i]) || !is_life_sign(s->entries[i].name))
+		if (!entry_used(&s->entries[i]) || !is_of_one_life(s->entries[i].name))
 			continue;
 		snprintf(name, sizeof(name), "%s", s->entries[i].name);
 		snprintf(labels, sizeof(labels), "%.*s", (int)sizeof(labels) - 1,
@@ -138,7 +125,9 @@ static void adopt_page(struct stats *s)
 		s->kept[i] = s->entries[i];
 	s->kept[max] = s->entries[max];
 	drop_signs(s);
-	publish_build_info(s);
+	stats_set(stats_get_counter(s, STATS_GAUGE, BUILD_INFO, "version=\"" WEIR_RELEASE "\"",
+	                            "Always 1; the label names the release of the process."),
+	          1);
 }
 
 int stats_create(const char *run_dir, const char *process, size_t max, struct stats **out)
