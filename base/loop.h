@@ -7,7 +7,7 @@
  * Callbacks may add and remove anything, themselves
  * included. Built on epoll(7) and poll(2).
  *
- * Implemented in base/loop.c, base/loop_fd.c and base/loop_watch.c.
+ * Implemented in base/loop.c.
  */
 #ifndef WEIR_BASE_LOOP_H
 #define WEIR_BASE_LOOP_H
