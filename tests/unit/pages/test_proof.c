@@ -325,6 +325,59 @@ static void counts_that_change_while_they_are_read_lead_nowhere(void **state)
 	assert_int_equal(pthread_join(writer, NULL), 0);
 }
 
+#define MANY 2000u /* rows: a copy takes longer than a write */
+
+/* A writer that writes one number in the node and in all rows. */
+static void *write_numbers(void *arg)
+{
+	struct proof_page *p = arg;
+
+	for (uint32_t n = 1; !ends; n++) {
+		uint32_t odd = page_rows_begin(&p->seq);
+
+		p->node.document = n;
+		for (uint32_t i = 0; i < MANY; i++)
+			proof_page_vips(p)[i].sent = n;
+		page_rows_end(&p->seq, odd);
+		usleep(20);
+	}
+	return NULL;
+}
+
+static void a_copy_made_during_a_write_is_given_to_nobody(void **state)
+{
+	static const struct addr none;
+	struct proof_page *p;
+	unsigned n = 0;
+	pthread_t writer;
+
+	(void)state;
+	assert_int_equal(page_create(path, PROOF_PAGE_KIND, PROOF_PAGE_LAYOUT,
+	                             proof_page_bytes(MANY), &page),
+	                 0);
+	p = page_payload(page);
+	p->max_vips = p->node.n_vips = MANY;
+	for (uint32_t i = 0; i < MANY; i++)
+		proof_page_vips(p)[i].vip = i;
+	page_alive(page, NOW_MS);
+	assert_int_equal(proof_open(dir, &proof), 0);
+	ends = false;
+	assert_int_equal(pthread_create(&writer, NULL, write_numbers, p), 0);
+	for (int i = 0; i < 20000; i++) {
+		struct proof_node node;
+		struct proof_vip vip;
+
+		if (read_node(NOW_MS, &node))
+			continue;
+		n++;
+		assert_int_equal(proof_vip(proof, MANY - 1, &none, NOW_MS, &vip), 0);
+		assert_int_equal(vip.sent, node.document);
+	}
+	ends = true;
+	assert_int_equal(pthread_join(writer, NULL), 0);
+	assert_true(n > 0);
+}
+
 static void a_page_that_is_replaced_or_cut_short_is_to_be_opened_again(void **state)
 {
 	(void)state;
@@ -389,6 +442,7 @@ int main(void)
 		T(a_copy_is_of_one_moment),
 		T(a_copy_does_not_wait_for_the_writer),
 		T(a_copy_trusts_no_counts),
+		T(a_copy_made_during_a_write_is_given_to_nobody),
 		T(counts_that_change_while_they_are_read_lead_nowhere),
 		T(a_page_that_is_replaced_or_cut_short_is_to_be_opened_again),
 		T(what_is_no_such_page_is_not_opened),
