@@ -145,49 +145,45 @@ void published_show(struct announcer *a, uint64_t now_ms)
 
 /* --- conditions --- */
 
-/* A reason that is a condition, and what it is. */
+/* What a reason says of an address. */
 struct judgement {
 	const char *code; /* NULL: nothing is wrong */
 	enum condition_level level;
+	uint32_t after_ms; /* from then on; 0: at once */
+	bool names_fact;   /* its text says which fact it is, and what to do */
 };
 
-static struct judgement judge_row(const struct announce_row *row, uint64_t now_ms)
-{
-	static const struct judgement none = { NULL, CONDITION_NOTE };
-	static const struct judgement against = { "announced-against-evidence",
-		                                  CONDITION_DEGRADED };
-	static const struct judgement missing = { "not-announced", CONDITION_DEGRADED };
-	static const struct judgement undrained = { "drain-unconfirmed", CONDITION_DEGRADED };
-	static const struct judgement unproved = { "announced-unproved", CONDITION_NOTE };
-	uint64_t for_ms = announce_elapsed_ms(now_ms, row->since_ms);
+#define AGAINST_EVIDENCE "announced-against-evidence", CONDITION_DEGRADED
+#define NOT_ANNOUNCED    "not-announced", CONDITION_DEGRADED
 
-	switch (row->decision.reason) {
-	case ANNOUNCE_REASON_KEPT_UNPROVED:
-		return for_ms >= UNPROVED_MS ? unproved : none;
-	case ANNOUNCE_REASON_KEPT_UNCONFIRMED:
-	case ANNOUNCE_REASON_KEPT_PROMISED:
-	case ANNOUNCE_REASON_KEPT_STARTED:
-		return against;
-	case ANNOUNCE_REASON_DRAIN_UNCONFIRMED:
-		return for_ms >= STUCK_MS ? undrained : none;
-	case ANNOUNCE_REASON_PORT_DOWN:
-	case ANNOUNCE_REASON_PROGRAM_GONE:
-	case ANNOUNCE_REASON_SOCKETS_MISSING:
-	case ANNOUNCE_REASON_NOTHING_LEAVES:
-	case ANNOUNCE_REASON_PORT_UNCOVERED:
-	case ANNOUNCE_REASON_POOLS_DOWN:
-	case ANNOUNCE_REASON_PROBE_REFUSED:
-	case ANNOUNCE_REASON_HELD:
-		return missing;
-	case ANNOUNCE_REASON_WAITING:
-		/* a failure withdrew it, and it has not come back since */
-		return row->state.hold_ms || for_ms >= WAITS_MS ? missing : none;
-	case ANNOUNCE_REASON_RETURNING: /* routers go on preferring other nodes */
-	case ANNOUNCE_REASON_STOPPED:   /* and weir-dataplane has not come back */
-		return for_ms >= WAITS_MS ? missing : none;
-	default:
-		return none;
-	}
+static const struct judgement judgements[ANNOUNCE_REASON_COUNT] = {
+	[ANNOUNCE_REASON_KEPT_UNPROVED] = { "announced-unproved", CONDITION_NOTE, UNPROVED_MS },
+	[ANNOUNCE_REASON_KEPT_UNCONFIRMED] = { AGAINST_EVIDENCE },
+	[ANNOUNCE_REASON_KEPT_PROMISED] = { AGAINST_EVIDENCE },
+	[ANNOUNCE_REASON_KEPT_STARTED] = { AGAINST_EVIDENCE },
+	[ANNOUNCE_REASON_DRAIN_UNCONFIRMED] = { "drain-unconfirmed", CONDITION_DEGRADED, STUCK_MS },
+	[ANNOUNCE_REASON_RETURNING] = { NOT_ANNOUNCED, WAITS_MS }, /* routers prefer other nodes */
+	[ANNOUNCE_REASON_PORT_DOWN] = { NOT_ANNOUNCED, .names_fact = true },
+	[ANNOUNCE_REASON_PROGRAM_GONE] = { NOT_ANNOUNCED, .names_fact = true },
+	[ANNOUNCE_REASON_SOCKETS_MISSING] = { NOT_ANNOUNCED, .names_fact = true },
+	[ANNOUNCE_REASON_NOTHING_LEAVES] = { NOT_ANNOUNCED, .names_fact = true },
+	[ANNOUNCE_REASON_PORT_UNCOVERED] = { NOT_ANNOUNCED, .names_fact = true },
+	[ANNOUNCE_REASON_POOLS_DOWN] = { NOT_ANNOUNCED, .names_fact = true },
+	[ANNOUNCE_REASON_PROBE_REFUSED] = { NOT_ANNOUNCED, .names_fact = true },
+	[ANNOUNCE_REASON_WAITING] = { NOT_ANNOUNCED, WAITS_MS },
+	[ANNOUNCE_REASON_HELD] = { NOT_ANNOUNCED },
+	[ANNOUNCE_REASON_STOPPED] = { NOT_ANNOUNCED, WAITS_MS }, /* weir-dataplane is not back */
+};
+
+/* @return NULL: nothing is wrong, or not for long enough */
+static const struct judgement *judge_row(const struct announce_row *row, uint64_t now_ms)
+{
+	const struct judgement *is = &judgements[row->decision.reason];
+	/* a failure withdrew it, and it has not come back since */
+	bool is_failed = row->decision.reason == ANNOUNCE_REASON_WAITING && row->state.hold_ms;
+	bool is_due = is_failed || announce_elapsed_ms(now_ms, row->since_ms) >= is->after_ms;
+
+	return is->code && is_due ? is : NULL;
 }
 
 /* "web 192.0.2.1" */
@@ -200,24 +196,14 @@ static const char *name_row(const struct announce_row *row, char out[CONDITION_S
 	return out;
 }
 
-/* Whether the text of a reason says which fact it is, and what to do. */
-static bool names_fact(enum announce_reason reason)
-{
-	return reason == ANNOUNCE_REASON_PORT_DOWN || reason == ANNOUNCE_REASON_PROGRAM_GONE ||
-	       reason == ANNOUNCE_REASON_SOCKETS_MISSING ||
-	       reason == ANNOUNCE_REASON_NOTHING_LEAVES ||
-	       reason == ANNOUNCE_REASON_PORT_UNCOVERED || reason == ANNOUNCE_REASON_POOLS_DOWN ||
-	       reason == ANNOUNCE_REASON_PROBE_REFUSED;
-}
-
 /* Why, which fact it is, and what to do. Of a hold-down, whose failure is over, there is nothing to do. */
 static const char *describe_row(const struct announce_row *row, char out[CONDITION_TEXT_MAX])
 {
 	enum announce_reason reason = row->decision.reason;
 	bool is_held = reason == ANNOUNCE_REASON_HELD;
-	enum announce_fact fact = is_held              ? row->state.failed_fact
-	                          : names_fact(reason) ? ANNOUNCE_FACT_COUNT
-	                                               : row->decision.fact;
+	enum announce_fact fact = is_held                         ? row->state.failed_fact
+	                          : judgements[reason].names_fact ? ANNOUNCE_FACT_COUNT
+	                                                          : row->decision.fact;
 
 	if (fact == ANNOUNCE_FACT_COUNT)
 		return announce_reason_text(reason);
@@ -238,11 +224,11 @@ static void state_rows(const struct announcer *a, enum condition_level level, ui
 
 	for (size_t i = 0; i < a->n_rows; i++) {
 		const struct announce_row *row = &a->rows[i];
-		struct judgement is = judge_row(row, now_ms);
+		const struct judgement *is = judge_row(row, now_ms);
 
-		if (!is.code || is.level != level || n++ >= LISTED_MAX)
+		if (!is || is->level != level || n++ >= LISTED_MAX)
 			continue;
-		conditions_add(a->stats, is.code, level, name_row(row, subject), "%s",
+		conditions_add(a->stats, is->code, level, name_row(row, subject), "%s",
 		               describe_row(row, text));
 	}
 	if (n > LISTED_MAX && level == CONDITION_DEGRADED)
