@@ -23,6 +23,7 @@
 #ifndef HEALTHCHECK_CHECKER_H
 #define HEALTHCHECK_CHECKER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/checked.h"
@@ -103,5 +104,35 @@ MUST_CHECK int checker_apply_model(struct checker *c, struct model *model,
 void checker_note_vip(struct checker *c, const struct target *t, uint16_t port);
 /* Probe @p t as soon as possible. */
 void checker_probe_now(struct checker *c, struct target *t);
+
+/* --- command.c --- */
+
+/*
+ * The control line: what weir-health answers on its control socket.
+ *
+ *     {"do":"list"}                              every target: the verdict, the last result, and why
+ *     {"do":"list","pool":P}                     those of one pool
+ *     {"do":"check","pool":P,"backend":B}        probe it now; the answer is its present row
+ *     {"do":"check","service":S,"site":T}        likewise, the VIPs of another site
+ *
+ * Answers are {"ok":true,...} or {"ok":false,"error":"..."}.
+ * @return one line from malloc(), given; NULL when out of memory
+ */
+char *command_answer(struct checker *c, const char *line, size_t length);
+
+/* --- conditions.c: what is wrong with the checks (weir/condition.h) --- */
+
+/* State them within a round. @p t NULL: no document yet. */
+void conditions_of_vips(const struct targets *t, struct stats *to);
+/*
+ * The same for backends that are silent while the controls are silent too, or that this node cannot
+ * check at all. A pool of which all backends are so is left to weir-mgmt.
+ */
+void conditions_of_backends(const struct targets *t, uint64_t now_ms, struct stats *to);
+
+/* --- others.c: what other nodes observe (weir/peer_page.h) --- */
+
+/* Search the other nodes' pages for new VIPs that a node outside their site has seen up. */
+void others_search(struct checker *c, const char *run_dir);
 
 #endif

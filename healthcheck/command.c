@@ -5,7 +5,7 @@
  * and the sentence why the last probe ended as it did, so that the command line needs no rules of
  * its own.
  */
-#include "healthcheck/command.h"
+#include "healthcheck/checker.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * names its subject (SERVICE/SITE/FAMILY or POOL/BACKEND) and says what to do. A page has room for
  * 64 conditions, so only LISTED_MAX backends are named.
  */
-#include "healthcheck/conditions.h"
+#include "healthcheck/checker.h"
 
 #include <stdio.h>
 #include <string.h>

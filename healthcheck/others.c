@@ -4,7 +4,7 @@
  * is rare. A page's layout number is read before and after a look-up, so one that meets a rewrite
  * is discarded.
  */
-#include "healthcheck/others.h"
+#include "healthcheck/checker.h"
 
 #include "base/page.h"
 #include "weir/peer_page.h"

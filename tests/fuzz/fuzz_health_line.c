@@ -13,7 +13,6 @@
 
 #include "base/page.h"
 #include "healthcheck/checker.h"
-#include "healthcheck/command.h"
 #include "tests/fuzz/fuzz_dir.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);

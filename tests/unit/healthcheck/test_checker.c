@@ -24,7 +24,7 @@
 #include <cmocka.h>
 
 #include "checker_run.h"
-#include "healthcheck/command.h"
+#include "healthcheck/checker.h"
 #include "healthcheck/keep.h"
 
 #define SKIPPED 77

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
-#include "healthcheck/conditions.h"
+#include "healthcheck/checker.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 

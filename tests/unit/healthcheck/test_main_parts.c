@@ -12,7 +12,6 @@
 
 #include "fixture.h"
 #include "healthcheck/checker.h"
-#include "healthcheck/conditions.h"
 #include "healthcheck/keep.h"
 #include "weir/condition.h"
 #include "weir/probe.h"

@@ -27,7 +27,6 @@
 #include "base/sandbox.h"
 #include "healthcheck/checker.h"
 #include "healthcheck/keep.h"
-#include "healthcheck/others.h"
 
 static struct {
 	char dir[64], run[96], state[96];

@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 
 #include "checker_run.h"
-#include "healthcheck/command.h"
+#include "healthcheck/checker.h"
 #include "healthcheck/keep.h"
 
 #define SKIPPED 77

@@ -13,7 +13,7 @@
 
 #include "checker_run.h"
 #include "healthcheck/keep.h"
-#include "healthcheck/others.h"
+#include "healthcheck/checker.h"
 #include "weir/peer_page.h"
 
 #define SKIPPED 77

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "healthcheck/keep.h"
-#include "healthcheck/others.h"
+#include "healthcheck/checker.h"
 #include "healthcheck/vips.h"
 #include "weir/peer_page.h"
 
