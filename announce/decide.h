@@ -5,8 +5,8 @@
  *
  * One state for each announced address. Pure functions over times that are passed in (ms since
  * boot, never the wall clock); one thread. Nothing here reads or writes routes, pages or messages:
- * announce/main.c does. Implemented in decide.c (the table) and promise.c (questions between
- * nodes). The simulator tests/sim/announce_sim.c drives this code.
+ * announce/main.c does. Implemented in decide.c (the table), promise.c (questions between
+ * nodes) and moves.c (from one table to another). The simulator tests/sim/announce_sim.c drives this code.
  *
  * | facts and command                         | not announced        | announced                |
  * |-------------------------------------------|----------------------|--------------------------|
@@ -86,7 +86,7 @@ struct announce_facts {
 	enum announce_truth emptied; /**< of a drain: the packets have left */
 	/**
 	 * a drain withdraws it without a confirmation: no other node could take it over, and nobody
-	 * needs it here (intended.h)
+	 * needs it here (announce/process.h)
 	 */
 	bool leaves_unconfirmed;
 	bool probe_old;   /**< the probe packet is proved, but too long ago to promise by */
@@ -181,5 +181,41 @@ MUST_CHECK enum announce_answer announce_give_answer(struct announce_state *s, c
  */
 bool announce_note_confirmed(struct announce_state *s, const char *by,
                              const struct announce_question *q, uint64_t now_ms);
+
+/*
+ * How an address gets into the table that announce_decide() gives, never without a route on the
+ * way (moves.c): add the route to the new table, wait until the routing daemon shows it there, delete
+ * the old one.
+ *
+ * While both routes are there, the daemon exports the normal one (its table is preferred), so on
+ * the way to graceful shutdown the new route is imported but not exported yet. A daemon that is
+ * away answers nothing: both routes stay until it does.
+ */
+
+/** One address's routes. */
+struct announce_routes {
+	/** in the kernel, by enum announce_table; [ANNOUNCE_NONE] is not used */
+	bool in_kernel[3];
+	enum announce_truth imported[3]; /**< shown by the routing daemon as there */
+	enum announce_truth exported;    /**< to a neighbour, from either table */
+};
+
+/** What to do with one table. */
+enum announce_move { ANNOUNCE_MOVE_NONE, ANNOUNCE_MOVE_ADD, ANNOUNCE_MOVE_DELETE };
+
+/** By enum announce_table; [ANNOUNCE_NONE] is always ANNOUNCE_MOVE_NONE. */
+struct announce_moves {
+	enum announce_move table[3];
+};
+
+/**
+ * The next moves towards @p target. After they are made, and after each look at the daemon, to be
+ * called again; without any move the address is where it shall be, or waits for the daemon.
+ */
+struct announce_moves announce_next_moves(enum announce_table target,
+                                          const struct announce_routes *routes);
+
+/** Where an earlier process left an address: the table for announce_init(). */
+enum announce_table announce_found_table(const struct announce_routes *routes);
 
 #endif

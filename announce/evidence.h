@@ -12,7 +12,6 @@
 
 #include "announce/daemon.h"
 #include "announce/decide.h"
-#include "announce/moves.h"
 #include "weir/proof.h"
 
 /*

@@ -4,7 +4,7 @@
  * is one, names the VIP; an address of DNS by each node that lists it. The same rules say whether
  * another node announces it as well.
  */
-#include "announce/intended.h"
+#include "announce/process.h"
 
 #include <stdlib.h>
 #include <string.h>

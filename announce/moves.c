@@ -3,7 +3,7 @@
  * Each call makes at most one half of a move, from what is seen in the kernel and in the daemon, so
  * that a restart in between goes on where it was.
  */
-#include "announce/moves.h"
+#include "announce/decide.h"
 
 struct announce_moves announce_next_moves(enum announce_table target,
                                           const struct announce_routes *routes)

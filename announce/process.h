@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The state of weir-announce: its addresses, the kernel's routes and what it reads from. Loop's
- * thread only. rows.c has the table of addresses and moves them, kernel.c reads and cleans the
+ * thread only. intended.c says what a document asks for, rows.c has the table of addresses and moves them, kernel.c reads and cleans the
  * kernel's tables, watch.c watches the process that drives DPDK, dns_life.c looks at weir-dns, left.c
  * has what an earlier process left, round.c decides, published.c shows, command.c and others.c answer
  * the control socket, main.c has the process.
@@ -17,18 +17,63 @@
 #include "announce/daemon.h"
 #include "announce/decide.h"
 #include "announce/evidence.h"
-#include "announce/intended.h"
-#include "announce/moves.h"
-#include "announce/retry.h"
+#include "base/addr.h"
 #include "base/checked.h"
 #include "base/loop.h"
 
 struct announced_address;
 struct announced_page;
 struct model;
+struct model_node;
+struct model_vip;
 struct own_routes;
 struct stats;
 struct stats_reader;
+
+/*
+ * When something that failed is tried again: ever later, so that what the kernel refuses for ever
+ * costs nothing. Pure: times are passed in (ms since boot). Zeroed: nothing has failed.
+ */
+struct retry {
+	int err;          /* of the last try; 0: it went well */
+	uint32_t wait_ms; /* after it */
+	uint64_t at_ms;   /* of the next try */
+};
+
+static inline bool retry_is_due(const struct retry *r, uint64_t now_ms)
+{
+	return now_ms >= r->at_ms;
+}
+
+/* Note how a try ended: @p err, or 0. The first wait is @p first_ms, and it doubles to @p most_ms. */
+static inline void retry_note(struct retry *r, int err, uint32_t first_ms, uint32_t most_ms,
+                              uint64_t now_ms)
+{
+	uint32_t wait_ms = r->err ? r->wait_ms * 2 : first_ms;
+
+	if (wait_ms > most_ms)
+		wait_ms = most_ms;
+	*r = (struct retry){ 0 };
+	if (err)
+		*r = (struct retry){ .err = err, .wait_ms = wait_ms, .at_ms = now_ms + wait_ms };
+}
+
+/* An address that a document makes this node announce: of a VIP, or of DNS; and what people demand of it. */
+struct intended {
+	struct addr address;        /* first: sorted by it */
+	const char *vip;            /* its name, the model's; NULL: an address of DNS */
+	const struct model_vip *of; /* the VIP itself, the model's; NULL likewise */
+	uint64_t vip_hash;          /* hash_text() of it; 0 for DNS */
+	bool needs_all;             /* vips[].announce_when = "all" */
+	bool is_shared;             /* the document makes another node announce it as well */
+	/*
+	 * A drain of the node withdraws it without a confirmation: by the document no other node could take
+	 * it over, and none need. Resolvers have other servers than an address of DNS; the VIP's sites are
+	 * drained, and no earlier answer leads to it.
+	 */
+	bool leaves_unconfirmed;
+	enum announce_command command; /* announce_command_of() */
+};
 
 /* A change of one table that the kernel refused. */
 struct refused_change {
@@ -129,6 +174,22 @@ struct announcer {
 	char run_dir[4096];
 	char node[ANNOUNCE_NODE_MAX];
 };
+
+/* --- intended.c: pure, any thread --- */
+
+/*
+ * List them, sorted by address, each once; none without a daemon.
+ * @param out  [n_max], borrows names from @p m
+ * @return how many there are; those that do not fit are left out
+ */
+size_t intended_list(const struct model *m, struct intended *out, size_t n_max);
+/* Whether the document makes @p node announce the address @p it; @p node is of the same model. */
+bool intended_by(const struct model_node *node, const struct intended *it);
+/*
+ * What people and operations demand by the document: of the model's own node for VIP @p vip (its model's);
+ * NULL: for an address of DNS.
+ */
+enum announce_command announce_command_of(const struct model *m, const struct model_vip *vip);
 
 /* --- kernel.c --- */
 

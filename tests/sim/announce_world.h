@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A world of nodes that announce one address, in simulated time: the real decision code
- * (announce/decide.h, moves.h) between a network that delays, loses and repeats messages, processes
+ * (announce/decide.h) between a network that delays, loses and repeats messages, processes
  * that restart and forget, kernels that keep their routes, routing daemons that read them late, and
  * evidence that comes and goes, processes that are stopped, hosts that die, and somebody who makes
  * up confirmations. The world checks each step against what the code promises, by records of its
@@ -14,7 +14,6 @@
 #include <stdint.h>
 
 #include "announce/decide.h"
-#include "announce/moves.h"
 
 #define WORLD_NODES_MAX    6
 #define WORLD_MESSAGES_MAX 4096

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "announce/intended.h"
+#include "announce/process.h"
 #include "base/hash.h"
 #include "weir/model.h"
 

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "announce/moves.h"
+#include "announce/decide.h"
 
 #define SELF "mid"
 
