@@ -28,7 +28,6 @@
 #include "dns/steering/decided.h"
 #include "dns/zone/image.h"
 #include "dns/steering/outside.h"
-#include "dns/steering_key.h"
 #include "dns/steering/ramps.h"
 #include "weir/model.h"
 

@@ -33,6 +33,7 @@
 struct arena;
 struct decided;
 struct image;
+struct model_errors;
 struct ramps;
 
 struct generation_share {
@@ -99,5 +100,17 @@ struct generation_time {
 void generation_observe(struct generation *g, const struct peer_health_input *seen,
                         struct ramps *ramps, struct decided *decided,
                         const struct generation_time *time) NONNULL(1, 2, 5);
+
+/**
+ * Read the effective document, with the key by which clients are steered to sites in model.hash_key: from
+ * weir-mgmt's file (weir/placement.h), as all nodes must use the same one. If the right key is not
+ * found, model.key_state says so, and the key is that of generation_how.before; without that it is
+ * zero. In steering_key.c; called by generation_load().
+ * @param errors  errors of the document, given also on success; free with model_errors_free()
+ * @return 0; -EINVAL with errors of the document; or -errno
+ */
+int steering_key_read(const struct proc_dirs *dirs, const char *path,
+                      const struct generation_how *how, struct model **out,
+                      struct model_errors *errors) MUST_CHECK NONNULL();
 
 #endif

@@ -4,8 +4,6 @@
  * it to a file. Without that file (a node without weir-mgmt), and if the hash key may be read all
  * the same, the key is derived here: the result is the same.
  */
-#include "dns/steering_key.h"
-
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>

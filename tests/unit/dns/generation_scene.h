@@ -27,7 +27,6 @@
 #include "dns/generation.h"
 #include "dns/zone/image.h"
 #include "dns/steering/outside.h"
-#include "dns/steering_key.h"
 #include "dns/steering/ramps.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
