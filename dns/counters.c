@@ -24,13 +24,80 @@
 #define SERIAL_METRIC "weir_dns_zone_serial"
 #define CLASSES       ((unsigned)STEERING_NONE + 1) /* of enum steering_class */
 
-static const struct {
-	uint16_t type;
-	const char *name;
-} types[COUNTERS_TYPES - 1] = {
-	{ DNS_A, "a" },     { DNS_NS, "ns" }, { DNS_CNAME, "cname" }, { DNS_SOA, "soa" },
-	{ DNS_PTR, "ptr" }, { DNS_MX, "mx" }, { 16, "txt" },          { DNS_AAAA, "aaaa" },
-	{ DNS_DS, "ds" },   { 65, "https" },  { DNS_ANY, "any" },
+/* Types with a counter of their own, and the labels of these counters and of the one for all others. */
+static const uint16_t types[COUNTERS_TYPES - 1] = { DNS_A,   DNS_NS, DNS_CNAME, DNS_SOA,
+	                                            DNS_PTR, DNS_MX, DNS_TXT,   DNS_AAAA,
+	                                            DNS_DS,  65,     DNS_ANY };
+static const char *const type_names[COUNTERS_TYPES] = { "a",   "ns",    "cname", "soa",
+	                                                "ptr", "mx",    "txt",   "aaaa",
+	                                                "ds",  "https", "any",   "other" };
+static const char *const rcodes[COUNTERS_RCODES] = { "noerror", "formerr", "servfail", "nxdomain",
+	                                             "notimp",  "refused", "yxdomain", "badvers" };
+static const char *const transports[] = { "udp", "tcp" };
+static const char *const drops[COUNTERS_DROP_COUNT] = { "malformed", "port", "send" };
+static const char *const closes[COUNTERS_CLOSE_COUNT] = { "client", "idle", "unread", "crowded",
+	                                                  "bad" };
+static const char *const ok[] = { "ok" }, *const refused[] = { "refused" };
+static const char *const holds[] = { "clock", "site" };
+
+/* One counter, or one for each value of a label, as many as the member has. */
+struct counters_row {
+	size_t offset, n; /* of the first one in struct counters; how many */
+	enum stats_kind kind;
+	const char *name, *help, *label;
+	const char *const *values;
+};
+
+#define METRIC(member, ...)                                                                        \
+	{                                                                                          \
+		.offset = offsetof(struct counters, member),                                       \
+		.n = sizeof(((struct counters *)0)->member) / sizeof(uint64_t *), __VA_ARGS__      \
+	}
+
+/*
+ * Also counters that stay at zero are created now: a metric that appears later cannot be compared
+ * with before.
+ */
+static const struct counters_row rows[] = {
+	METRIC(queries, STATS_COUNTER, "weir_dns_queries_total", "Queries received", "transport",
+	       transports),
+	METRIC(types, STATS_COUNTER, "weir_dns_queries_by_type_total", "Queries by record type",
+	       "type", type_names),
+	METRIC(rcodes, STATS_COUNTER, "weir_dns_answers_total", "Answers by response code", "rcode",
+	       rcodes),
+	METRIC(edns, STATS_COUNTER, "weir_dns_edns_total", "Queries with EDNS"),
+	METRIC(subnet, STATS_COUNTER, "weir_dns_client_subnet_total",
+	       "Queries with a client subnet"),
+	METRIC(truncated, STATS_COUNTER, "weir_dns_truncated_total",
+	       "Answers truncated to fit, with TC set"),
+	METRIC(drops, STATS_COUNTER, "weir_dns_dropped_total", "Queries without an answer",
+	       "reason", drops),
+	METRIC(tcp_closed, STATS_COUNTER, "weir_dns_tcp_closed_total", "TCP connections closed",
+	       "reason", closes),
+	METRIC(tcp_accepted, STATS_COUNTER, "weir_dns_tcp_accepted_total",
+	       "TCP connections accepted"),
+	METRIC(tcp_open, STATS_GAUGE, "weir_dns_tcp_open", "TCP connections open"),
+	METRIC(threads, STATS_GAUGE, "weir_dns_threads",
+	       "Threads of each kind that answer queries"),
+	METRIC(tcp_paused, STATS_COUNTER, "weir_dns_tcp_accept_paused_total",
+	       "Times that accepting TCP connections paused for lack of descriptors"),
+	METRIC(loads, STATS_COUNTER, "weir_dns_loads_total",
+	       "Loads of a document with its zones, by result", "result", ok),
+	METRIC(load_failures, STATS_COUNTER, "weir_dns_loads_total",
+	       "Loads of a document with its zones, by result", "result", refused),
+	METRIC(load_ms, STATS_GAUGE, "weir_dns_load_milliseconds", "Duration of the last load"),
+	METRIC(image_bytes, STATS_GAUGE, "weir_dns_image_bytes", "Size of the zones' image"),
+	METRIC(zones, STATS_GAUGE, "weir_dns_zones", "Zones in the image"),
+	METRIC(stale, STATS_GAUGE, "weir_dns_image_stale",
+	       "1: some zone is not served as its file says now"),
+	METRIC(clock_held, STATS_GAUGE, "weir_dns_clock_held",
+	       "1: ramps of drains are held because of the wall clock"),
+	METRIC(clock_stepped, STATS_GAUGE, "weir_dns_clock_stepped",
+	       "1: the wall clock has jumped and is not followed"),
+	METRIC(clock_unsynchronised, STATS_GAUGE, "weir_dns_clock_unsynchronised",
+	       "1: no time server has confirmed the wall clock since the boot"),
+	METRIC(ramps_held, STATS_GAUGE, "weir_dns_ramps_held", "Drains whose ramp is held", "by",
+	       holds),
 };
 
 /* The index of an rcode's counter. No extended rcode but BADVERS occurs. */
@@ -39,101 +106,16 @@ static unsigned rcode_index(enum dns_rcode rcode)
 	return rcode == DNS_BADVERS ? COUNTERS_RCODES - 1 : rcode;
 }
 
-static uint64_t *find_counter(struct counters *c, enum stats_kind kind, const char *name,
-                              const char *label, const char *value, const char *help)
+static void find_row(struct counters *c, const struct counters_row *m)
 {
+	uint64_t **to = (uint64_t **)((char *)c + m->offset);
 	char labels[STATS_LABELS_MAX] = "";
 
-	if (label)
-		snprintf(labels, sizeof(labels), "%s=\"%s\"", label, value);
-	return stats_get_counter(c->stats, kind, name, labels, help);
-}
-
-/*
- * Also counters that stay at zero are created now: a metric that appears later cannot be compared
- * with before.
- */
-static void find_query_counters(struct counters *c)
-{
-	static const char *const transports[] = { "udp", "tcp" };
-	static const char *const rcodes[COUNTERS_RCODES] = { "noerror",  "formerr", "servfail",
-		                                             "nxdomain", "notimp",  "refused",
-		                                             "yxdomain", "badvers" };
-
-	for (unsigned i = 0; i < 2; i++)
-		c->queries[i] = find_counter(c, STATS_COUNTER, "weir_dns_queries_total",
-		                             "transport", transports[i], "Queries received");
-	for (unsigned i = 0; i < COUNTERS_TYPES; i++)
-		c->types[i] = find_counter(c, STATS_COUNTER, "weir_dns_queries_by_type_total",
-		                           "type", i < COUNTERS_TYPES - 1 ? types[i].name : "other",
-		                           "Queries by record type");
-	for (unsigned i = 0; i < COUNTERS_RCODES; i++)
-		c->rcodes[i] = find_counter(c, STATS_COUNTER, "weir_dns_answers_total", "rcode",
-		                            rcodes[i], "Answers by response code");
-	c->edns = find_counter(c, STATS_COUNTER, "weir_dns_edns_total", NULL, NULL,
-	                       "Queries with EDNS");
-	c->subnet = find_counter(c, STATS_COUNTER, "weir_dns_client_subnet_total", NULL, NULL,
-	                         "Queries with a client subnet");
-	c->truncated = find_counter(c, STATS_COUNTER, "weir_dns_truncated_total", NULL, NULL,
-	                            "Answers truncated to fit, with TC set");
-}
-
-/*
- * As find_query_counters(). The number of open connections starts at 0: an earlier process may
- * have left another one.
- */
-static void find_transport_counters(struct counters *c)
-{
-	static const char *const drops[] = { "malformed", "port", "send" };
-	static const char *const closes[] = { "client", "idle", "unread", "crowded", "bad" };
-
-	for (unsigned i = 0; i < COUNTERS_DROP_COUNT; i++)
-		c->drops[i] = find_counter(c, STATS_COUNTER, "weir_dns_dropped_total", "reason",
-		                           drops[i], "Queries without an answer");
-	for (unsigned i = 0; i < COUNTERS_CLOSE_COUNT; i++)
-		c->tcp_closed[i] = find_counter(c, STATS_COUNTER, "weir_dns_tcp_closed_total",
-		                                "reason", closes[i], "TCP connections closed");
-	c->tcp_accepted = find_counter(c, STATS_COUNTER, "weir_dns_tcp_accepted_total", NULL, NULL,
-	                               "TCP connections accepted");
-	c->tcp_open = find_counter(c, STATS_GAUGE, "weir_dns_tcp_open", NULL, NULL,
-	                           "TCP connections open");
-	stats_set(c->tcp_open, 0); /* those of an earlier process are gone */
-	c->threads = find_counter(c, STATS_GAUGE, "weir_dns_threads", NULL, NULL,
-	                          "Threads of each kind that answer queries");
-	c->tcp_paused =
-	        find_counter(c, STATS_COUNTER, "weir_dns_tcp_accept_paused_total", NULL, NULL,
-	                     "Times that accepting TCP connections paused for lack of descriptors");
-}
-
-static void find_load_counters(struct counters *c)
-{
-	c->loads = find_counter(c, STATS_COUNTER, "weir_dns_loads_total", "result", "ok",
-	                        "Loads of a document with its zones, by result");
-	c->load_failures = find_counter(c, STATS_COUNTER, "weir_dns_loads_total", "result",
-	                                "refused", "Loads of a document with its zones, by result");
-	c->load_ms = find_counter(c, STATS_GAUGE, "weir_dns_load_milliseconds", NULL, NULL,
-	                          "Duration of the last load");
-	c->image_bytes = find_counter(c, STATS_GAUGE, "weir_dns_image_bytes", NULL, NULL,
-	                              "Size of the zones' image");
-	c->zones = find_counter(c, STATS_GAUGE, "weir_dns_zones", NULL, NULL, "Zones in the image");
-	c->stale = find_counter(c, STATS_GAUGE, "weir_dns_image_stale", NULL, NULL,
-	                        "1: some zone is not served as its file says now");
-}
-
-static void find_clock_counters(struct counters *c)
-{
-	static const char *const holds[] = { "clock", "site" };
-
-	c->clock_held = find_counter(c, STATS_GAUGE, "weir_dns_clock_held", NULL, NULL,
-	                             "1: ramps of drains are held because of the wall clock");
-	c->clock_stepped = find_counter(c, STATS_GAUGE, "weir_dns_clock_stepped", NULL, NULL,
-	                                "1: the wall clock has jumped and is not followed");
-	c->clock_unsynchronised =
-	        find_counter(c, STATS_GAUGE, "weir_dns_clock_unsynchronised", NULL, NULL,
-	                     "1: no time server has confirmed the wall clock since the boot");
-	for (unsigned i = 0; i < 2; i++)
-		c->ramps_held[i] = find_counter(c, STATS_GAUGE, "weir_dns_ramps_held", "by",
-		                                holds[i], "Drains whose ramp is held");
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->label)
+			snprintf(labels, sizeof(labels), "%s=\"%s\"", m->label, m->values[i]);
+		to[i] = stats_get_counter(c->stats, m->kind, m->name, labels, m->help);
+	}
 }
 
 _Static_assert(sizeof("zone=\"\"") + NAME_WIRE_MAX <= STATS_LABELS_MAX, "room for a zone's name");
@@ -219,10 +201,9 @@ int counters_open(struct counters *c, const char *run_dir)
 	if (err < 0)
 		return err;
 	forget_serials(c, run_dir);
-	find_query_counters(c);
-	find_transport_counters(c);
-	find_load_counters(c);
-	find_clock_counters(c);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		find_row(c, &rows[i]);
+	stats_set(c->tcp_open, 0); /* those of an earlier process are gone */
 	return 0;
 }
 
@@ -233,11 +214,11 @@ void counters_close(struct counters *c)
 
 uint64_t *counters_thread(struct counters *c, unsigned number)
 {
-	char text[12];
+	char labels[STATS_LABELS_MAX];
 
-	snprintf(text, sizeof(text), "%u", number + 1);
-	return find_counter(c, STATS_COUNTER, "weir_dns_thread_queries_total", "thread", text,
-	                    "Queries answered by threads of this number");
+	snprintf(labels, sizeof(labels), "thread=\"%u\"", number + 1);
+	return stats_get_counter(c->stats, STATS_COUNTER, "weir_dns_thread_queries_total", labels,
+	                         "Queries answered by threads of this number");
 }
 
 static void label_service_site(const struct steering_service *s, uint32_t site,
@@ -358,7 +339,7 @@ static unsigned type_index(uint16_t type)
 {
 	unsigned i = 0;
 
-	while (i < COUNTERS_TYPES - 1 && types[i].type != type)
+	while (i < COUNTERS_TYPES - 1 && types[i] != type)
 		i++;
 	return i;
 }
