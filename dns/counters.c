@@ -147,19 +147,11 @@ static bool is_serial_exported(const struct image *image, const struct image *be
 {
 	uint8_t wire[NAME_WIRE_MAX];
 	char text[NAME_TEXT_MAX];
-	struct name name;
+	const struct image_zone *zone;
 
 	image_name_wire(before, image_zone(before, number)->name_off, wire);
-	if (name_parse(name_text(wire, text), &name) < 0)
-		return false;
-
-	struct image_found found = image_find(image, &name);
-	const struct image_name *apex;
-
-	if (!found.node || found.skipped || found.node->zone >= count_exported_serials(image))
-		return false;
-	apex = image_name(image, image_zone(image, found.node->zone)->name_off);
-	return apex == image_name(image, found.node->name_off);
+	zone = image_find_zone(image, name_text(wire, text));
+	return zone && (uint32_t)(zone - image_zone(image, 0)) < count_exported_serials(image);
 }
 
 void counters_drop_zones(struct counters *c, const struct generation *before,
