@@ -150,6 +150,12 @@ struct build_location {
 /** Report a message, as printf; an error is counted for its zone. */
 void build_say(struct build *b, enum zones_level level, const struct build_location *at,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
+/** The same about a record. */
+#define BUILD_SAY_OF(b, r, level, ...)                                                             \
+	build_say((b), (level),                                                                    \
+	          &(struct build_location){ (r)->zone, ((char **)(b)->files.items)[(r)->file],     \
+	                                    (r)->line },                                           \
+	          __VA_ARGS__)
 /** Whether reading zone @p number makes no sense any more. */
 static inline bool build_is_hopeless(const struct build *b, uint32_t number)
 {

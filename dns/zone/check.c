@@ -16,12 +16,7 @@
 #include "dns/zone/image.h"
 
 /* Report an error at a record. */
-#define REFUSE(b, r, ...) SAY(b, r, ZONES_ERROR, __VA_ARGS__)
-#define SAY(b, r, level, ...)                                                                      \
-	build_say((b), (level),                                                                    \
-	          &(struct build_location){ (r)->zone, ((char **)(b)->files.items)[(r)->file],     \
-	                                    (r)->line },                                           \
-	          __VA_ARGS__)
+#define REFUSE(b, r, ...) BUILD_SAY_OF(b, r, ZONES_ERROR, __VA_ARGS__)
 /* Report an error that concerns no record; zone BUILD_NONE: and no zone. */
 #define REFUSE_AT(b, zone, file, ...)                                                              \
 	build_say((b), ZONES_ERROR, &(struct build_location){ (zone), (file), 0 }, __VA_ARGS__)
@@ -278,8 +273,9 @@ static uint32_t merge_equal(struct build *b, struct build_record *r, uint32_t n)
 			r[kept++] = r[i];
 			continue;
 		}
-		SAY(b, &r[i], ZONES_WARNING, "%.300s: line %u has the same record; it counts once",
-		    build_name_text(b, r->owner, text), r[kept - 1].line);
+		BUILD_SAY_OF(b, &r[i], ZONES_WARNING,
+		             "%.300s: line %u has the same record; it counts once",
+		             build_name_text(b, r->owner, text), r[kept - 1].line);
 	}
 	return kept;
 }

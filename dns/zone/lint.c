@@ -8,11 +8,7 @@
 #include "dns/zone/image.h"
 #include "dns/zone/build.h"
 
-#define REPORT_WARNING(b, r, ...)                                                                  \
-	build_say((b), ZONES_WARNING,                                                              \
-	          &(struct build_location){ (r)->zone, ((char **)(b)->files.items)[(r)->file],     \
-	                                    (r)->line },                                           \
-	          __VA_ARGS__)
+#define REPORT_WARNING(b, r, ...) BUILD_SAY_OF(b, r, ZONES_WARNING, __VA_ARGS__)
 
 static bool has_type(const struct build *b, const struct build_node *node, uint16_t type)
 {
