@@ -111,7 +111,7 @@ static bool can_reuse(void)
 	return curl_version_info(CURLVERSION_NOW)->version_num >= CURL_GOOD;
 }
 
-static void release_handle(struct http *h, struct attempt *a)
+void http_abort(struct http *h, struct attempt *a)
 {
 	if (a->lane)
 		curl_multi_remove_handle(a->lane->multi, a->handle);
@@ -124,11 +124,6 @@ static void release_handle(struct http *h, struct attempt *a)
 	else
 		curl_easy_cleanup(a->handle);
 	a->handle = NULL;
-}
-
-void http_abort(struct http *h, struct attempt *a)
-{
-	release_handle(h, a);
 }
 
 /* Report ended transfers. The handle is released first, so the owner may use the attempt again. */
@@ -416,7 +411,7 @@ enum health_reason http_start(struct http *h, struct attempt *a)
 	a->headers = make_headers(a->spec);
 	if (!a->headers || set_target_options(handle, a) ||
 	    curl_multi_add_handle(lane->multi, handle)) {
-		release_handle(h, a);
+		http_abort(h, a);
 		return HEALTH_REASON_LOCAL;
 	}
 	a->lane = lane;
