@@ -192,6 +192,12 @@ uint32_t build_rrset(const struct build *b, const struct build_node *node, uint1
 
 /** Read zone @p number's file into names and records; errors are reported. */
 void zone_parse(struct build *b, uint16_t number) NONNULL();
+/** The nodes of the earlier image, listed by zone once one is lifted: first[z - 1] (0 for the first) to first[z]. */
+struct zone_lifted {
+	uint32_t *first; /**< NULL: not listed yet */
+	uint32_t *nodes;
+};
+void zone_lifted_free(struct zone_lifted *x) NONNULL();
 /** Copy zone @p number from the earlier image. @return whether the image has it */
 bool zone_lift(struct build *b, uint16_t number) MUST_CHECK NONNULL();
 /** Make nodes of the records; report records that contradict each other. */

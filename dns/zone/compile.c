@@ -337,10 +337,14 @@ static int compile_parts(const struct zone_input *in, const struct parts *parts,
                          zones_report *report, void *arg, struct image **out)
 {
 	struct images m = { .parts = calloc(parts->n, sizeof(*m.parts)) };
+	struct zone_lifted lifted = { 0 };
 	int err = m.parts ? 0 : -ENOMEM;
 
-	for (uint32_t k = 0; k < parts->n && err == 0; k++)
+	for (uint32_t k = 0; k < parts->n && err == 0; k++) {
+		parts->items[k].in.lifted = &lifted;
 		err = add_part(&m, &parts->items[k], report, arg);
+	}
+	zone_lifted_free(&lifted);
 	if (err == 0) {
 		err = zone_join(in, m.parts, m.n, out);
 		if (err == -E2BIG)

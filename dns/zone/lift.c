@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A zone out of an earlier image back into records: it is served when the zone's file cannot be
- * used any more. All nodes of the image are visited, since an image has no list of a zone's nodes.
+ * used any more. An image has no list of a zone's nodes. All nodes are visited once, for the first zone that is
+ * lifted, and listed by zone: a thousand zones must not be a thousand walks through the image.
  * Names that the earlier image gave to a deeper zone are missing.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "dns/zone/image.h"
@@ -81,6 +83,62 @@ static void lift_node(const struct lift *l, const struct image_node *node)
 	}
 }
 
+/* Count a node for its zone, or list it. */
+static void list_node(const struct image *from, uint32_t node_off, struct zone_lifted *x,
+                      bool counts)
+{
+	uint32_t zone = image_node(from, node_off)->zone;
+
+	if (zone >= from->n_zones)
+		return;
+	if (counts)
+		x->first[zone + 1]++;
+	else
+		x->nodes[x->first[zone]++] = node_off;
+}
+
+static void list_all_nodes(const struct image *from, struct zone_lifted *x, bool counts)
+{
+	const struct image_bucket *buckets = image_at(from, from->buckets_off);
+
+	for (uint64_t i = 0; i <= from->bucket_mask; i++) {
+		uint32_t off = buckets[i].node_off;
+		uint32_t above_off = off ? image_extra(from, image_node(from, off))->above_off : 0;
+
+		if (off)
+			list_node(from, off, x, counts);
+		if (above_off)
+			list_node(from, above_off, x, counts);
+	}
+}
+
+/* A counting sort: after the second walk first[z] is the end of zone z's nodes. @return whether there was memory */
+static bool index_nodes(const struct image *from, struct zone_lifted *x)
+{
+	uint32_t n = from->n_zones;
+
+	x->first = calloc((size_t)n + 1, sizeof(*x->first));
+	if (!x->first)
+		return false;
+	list_all_nodes(from, x, true);
+	for (uint32_t z = 0; z < n; z++)
+		x->first[z + 1] += x->first[z];
+	x->nodes = malloc(((size_t)x->first[n] + 1) * sizeof(*x->nodes));
+	if (!x->nodes) {
+		zone_lifted_free(x);
+		return false;
+	}
+	list_all_nodes(from, x, false);
+	return true;
+}
+
+void zone_lifted_free(struct zone_lifted *x)
+{
+	free(x->first);
+	free(x->nodes);
+	*x = (struct zone_lifted){ 0 };
+}
+
 bool zone_lift(struct build *b, uint16_t number)
 {
 	const struct image *from = b->in->earlier;
@@ -97,18 +155,13 @@ bool zone_lift(struct build *b, uint16_t number)
 		.zone = number,
 		.file = build_file(b, b->in->zones[number].file),
 	};
-	const struct image_bucket *buckets = image_at(from, from->buckets_off);
+	struct zone_lifted alone = { 0 }, *x = b->in->lifted ? b->in->lifted : &alone;
 
-	for (uint64_t i = 0; i <= from->bucket_mask && !b->no_memory; i++) {
-		const struct image_node *node =
-		        buckets[i].node_off ? image_node(from, buckets[i].node_off) : NULL;
-		uint32_t above_off = node ? image_extra(from, node)->above_off : 0;
-		const struct image_node *above = above_off ? image_node(from, above_off) : NULL;
-
-		if (node && node->zone == l.from_zone)
-			lift_node(&l, node);
-		if (above && above->zone == l.from_zone)
-			lift_node(&l, above);
-	}
+	if (!x->first && !index_nodes(from, x))
+		b->no_memory = true;
+	for (uint32_t i = l.from_zone && x->first ? x->first[l.from_zone - 1] : 0;
+	     !b->no_memory && i < x->first[l.from_zone]; i++)
+		lift_node(&l, image_node(from, x->nodes[i]));
+	zone_lifted_free(&alone);
 	return true;
 }

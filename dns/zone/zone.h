@@ -16,6 +16,7 @@
 #include "weir/zones.h"
 
 struct image;
+struct zone_lifted;
 
 #define ZONE_MAX             10000u            /**< zones; their numbers have 16 bits */
 #define ZONE_RECORDS_MAX     16000000u         /**< in all zones: an image has offsets of 32 bits */
@@ -60,6 +61,7 @@ struct zone_input {
 	 * in tests.
 	 */
 	bool by_ldns;
+	struct zone_lifted *lifted; /**< zone_compile()'s own; NULL for its callers */
 };
 
 /** The number of the dynamic name at position @p at. */

@@ -284,10 +284,60 @@ static void the_records_of_all_zones_count_together(void **state)
 	image = good;
 }
 
+/* The image whose buckets lose the node "ns.b.test" as soon as b.test's file is refused. */
+static struct image *walked;
+
+static void lose_a_node(void *arg, const struct zones_message *m)
+{
+	struct image_bucket *buckets =
+	        (struct image_bucket *)((uint8_t *)walked + walked->buckets_off);
+	struct name name;
+	struct image_found found;
+
+	(void)arg;
+	if (strcmp(m->zone, "b.test") != 0 || name_parse("ns.b.test", &name) < 0)
+		return;
+	found = image_find(walked, &name);
+	for (uint32_t i = 0; found.skipped == 0 && i <= walked->bucket_mask; i++)
+		if (buckets[i].node_off &&
+		    (const void *)image_node(walked, buckets[i].node_off) == found.node)
+			buckets[i].node_off = 0;
+}
+
+/* A thousand zones whose files cannot be used are not a thousand walks through the image. */
+static void an_earlier_image_is_walked_once_for_all_zones(void **state)
+{
+	static char paths[2][32];
+	struct zone_source zones[] = { { "a.test", paths[0] }, { "b.test", paths[1] } };
+	struct zone_input in = { .zones = zones, .n_zones = 2, .isolate = true };
+	struct image *good = image;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		zone_file("$TTL 60\n@ SOA ns root 1 2 3 4 5\n@ NS ns\nns A 192.0.2.7\n"
+		          "ns AAAA 2001:db8::7\n",
+		          paths[i]);
+	assert_int_equal(zone_compile(&in, ignore_message, NULL, &walked), 0);
+	for (unsigned i = 0; i < 2; i++)
+		zone_file("nothing", paths[i]);
+	in.earlier = walked;
+	assert_int_equal(zone_compile(&in, lose_a_node, NULL, &image), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct image_zone *zone = image_find_zone(image, zones[i].name);
+
+		assert_int_equal(zone->state, IMAGE_ZONE_EARLIER);
+		assert_int_equal(zone->n_records, 4);
+	}
+	free(image);
+	free(walked);
+	image = good;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_has_not_changed_is_taken_as_it_is),
+		cmocka_unit_test(an_earlier_image_is_walked_once_for_all_zones),
 		cmocka_unit_test(the_records_of_all_zones_count_together),
 		cmocka_unit_test(each_zone_has_its_dynamic_names_and_its_rows),
 	};
