@@ -50,6 +50,17 @@ static bool read_proof(struct announcer *a, uint64_t now_ms, struct proof_node *
 }
 
 /*
+ * An interface that is gone has none; one that was renamed keeps its index, and its program. One that
+ * was never there has no index, and the proof says that it is down.
+ */
+static bool has_no_program(const struct proof_port *p)
+{
+	int runs = port_program_runs_at(p->ifindex);
+
+	return runs == 0 || runs == -ENODEV;
+}
+
+/*
  * What the kernel says of the ports of a silent XDP dataplane. Its program forwards on while a pin or the
  * process holds it; a port without any forwards nothing. A program that is there says nothing more.
  */
@@ -58,7 +69,7 @@ static void query_programs(struct proof_node *n, uint64_t now_ms)
 	if (announce_elapsed_ms(now_ms, n->alive_ms) <= PROOF_OLD_MS || strcmp(n->driver, "xdp"))
 		return;
 	for (uint32_t i = 0; i < n->n_ports; i++)
-		if (port_program_runs(n->ports[i].interface) == 0)
+		if (has_no_program(&n->ports[i]))
 			n->ports[i].attached = PROOF_NO;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One rtnetlink request by the interface's name: the kernel works within sendto(), so the answer is
+ * One rtnetlink request by the interface's name or index: the kernel works within sendto(), so the answer is
  * there at once.
  */
 #include "weir/port_program.h"
@@ -43,7 +43,8 @@ static int read_answer(const struct nlmsghdr *h)
 	return -ENODATA;
 }
 
-int port_program_runs(const char *interface)
+/* @param interface  NULL: the one with @p ifindex */
+static int query_interface(const char *interface, uint32_t ifindex)
 {
 	alignas(struct nlmsghdr) char request[256] = { 0 }, answer[ANSWER_BYTES];
 	struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
@@ -55,8 +56,10 @@ int port_program_runs(const char *interface)
 		return -errno;
 	h->nlmsg_type = RTM_GETLINK;
 	h->nlmsg_flags = NLM_F_REQUEST;
-	mnl_nlmsg_put_extra_header(h, sizeof(struct ifinfomsg));
-	mnl_attr_put_strz(h, IFLA_IFNAME, interface);
+	struct ifinfomsg *link = mnl_nlmsg_put_extra_header(h, sizeof(*link));
+	link->ifi_index = (int)ifindex;
+	if (interface)
+		mnl_attr_put_strz(h, IFLA_IFNAME, interface);
 	if (mnl_socket_sendto(s, h, h->nlmsg_len) >= 0)
 		n = mnl_socket_recvfrom(s, answer, sizeof(answer));
 	result = n < 0                                        ? -errno
@@ -64,4 +67,14 @@ int port_program_runs(const char *interface)
 	                                                      : -EPROTO;
 	mnl_socket_close(s);
 	return result;
+}
+
+int port_program_runs(const char *interface)
+{
+	return query_interface(interface, 0);
+}
+
+int port_program_runs_at(uint32_t ifindex)
+{
+	return query_interface(NULL, ifindex);
 }

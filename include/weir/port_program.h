@@ -8,6 +8,8 @@
 #ifndef WEIR_PORT_PROGRAM_H
 #define WEIR_PORT_PROGRAM_H
 
+#include <stdint.h>
+
 #include "base/checked.h"
 
 /**
@@ -16,5 +18,7 @@
  *         interface where the caller runs)
  */
 int port_program_runs(const char *interface) NONNULL();
+/** The same of the interface with this index, whatever its name is now; 0: not known. */
+int port_program_runs_at(uint32_t ifindex);
 
 #endif

@@ -7,6 +7,7 @@
  * or "silent" (no sign of life from then on). "announced" is answered with what weir-announce publishes: the numbers of
  * the document on its page and of that in its conditions, and the conditions' codes.
  */
+#include <net/if.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -46,8 +47,10 @@ static void write_proof(struct proof_page *p, char **argv, int argc, const char 
 		                       .n_ports = 1,
 		                       .ports = {
 		                               { .interface = "nosuch", .attached = PROOF_YES } } };
-	if (!strcmp(what, "bare"))
+	if (!strcmp(what, "bare")) {
 		snprintf(p->node.ports[0].interface, sizeof(p->node.ports[0].interface), "lo");
+		p->node.ports[0].ifindex = if_nametoindex("lo");
+	}
 	p->node.ports[0].up = strcmp(what, "port-down") ? PROOF_YES : PROOF_NO;
 	snprintf(p->node.driver, sizeof(p->node.driver), "%s", argv[3]);
 	for (int i = 5; i < argc && p->node.n_vips < VIPS_MAX; i++) {

@@ -29,7 +29,7 @@ static struct {
 	size_t n_listed; /* if not 0: so many routes has each table: a list has room for those above and more */
 	unsigned changes, tries, deletes;
 	bool proved, is_silent; /* no sign of life of the prover */
-	int program;            /* what port_program_runs() says */
+	int program;            /* what port_program_runs_at() says */
 	struct proof_node node;
 	struct proof_vip vip;
 	int copy_error; /* of the next copies of the proof: */
@@ -39,11 +39,10 @@ static struct {
 	unsigned hurries, waits;
 } fake;
 
-/* What the kernel says of a port: not known, as of interfaces that there are not. */
-int port_program_runs(const char *interface)
+/* What the kernel says of a port. */
+int port_program_runs_at(uint32_t ifindex)
 {
-	(void)interface;
-	return fake.program;
+	return ifindex ? fake.program : -EINVAL;
 }
 
 int own_routes_open(struct own_routes **out)
@@ -244,17 +243,19 @@ static inline int start_scene(void **state)
 
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
-	fake.program = -ENODEV;
+	fake.program = 1;
 	memset(&row, 0, sizeof(row));
 	model = (struct model){
 		.meta.document = 7, .self = &nodes[2], .nodes = nodes, .n_nodes = COUNT(nodes)
 	};
 	fake.proved = true;
-	fake.node = (struct proof_node){ .document = 7,
-		                         .state_arrived = PROOF_YES,
-		                         .n_ports = 1,
-		                         .driver = "xdp",
-		                         .ports = { { .up = PROOF_YES, .attached = PROOF_YES } } };
+	fake.node = (struct proof_node){
+		.document = 7,
+		.state_arrived = PROOF_YES,
+		.n_ports = 1,
+		.driver = "xdp",
+		.ports = { { .ifindex = 7, .up = PROOF_YES, .attached = PROOF_YES } }
+	};
 	fake.vip = (struct proof_vip){
 		.n_services = 1, .n_serving = 1, .n_reachable = 1, .state = PROOF_STATE_FORWARDED
 	};

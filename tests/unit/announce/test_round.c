@@ -104,6 +104,21 @@ static void a_silent_dataplane_whose_ports_have_no_program_withdraws(void **stat
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_PROGRAM_GONE);
 }
 
+/* An interface that is not there has no program: one that was renamed is found by its index. */
+static void a_silent_dataplane_whose_ports_are_gone_withdraws(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	fake.program = -ENODEV;
+	fake.is_silent = true;
+	fake.node.ports[0].attached = PROOF_UNKNOWN;
+	run_rounds(20);
+	assert_true(is_in(NORMAL_TABLE));
+	run_rounds(1);
+	assert_false(is_in(NORMAL_TABLE));
+	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_PROGRAM_GONE);
+}
+
 /* A DPDK dataplane deletes the routes itself then, and forwards on: nothing may put them back. */
 static void a_regular_stop_withdraws_without_a_hold_down(void **state)
 {
@@ -618,6 +633,7 @@ int main(void)
 		SCENE_TEST(the_proof_is_opened_again_only_when_it_was_replaced),
 		SCENE_TEST(a_dead_driver_withdraws_at_once),
 		SCENE_TEST(a_silent_dataplane_whose_ports_have_no_program_withdraws),
+		SCENE_TEST(a_silent_dataplane_whose_ports_are_gone_withdraws),
 		SCENE_TEST(a_regular_stop_withdraws_without_a_hold_down),
 		SCENE_TEST(a_move_waits_for_the_daemon),
 		SCENE_TEST(what_the_daemon_shows_differently_is_noted),
