@@ -2,7 +2,8 @@
 /*
  * Every round computes all conditions again from the targets; nothing is kept between rounds. Each
  * names its subject (SERVICE/SITE/FAMILY or POOL/BACKEND) and says what to do. A page has room for
- * 64 conditions, so only LISTED_MAX backends are named.
+ * 64 conditions, so only LISTED_MAX VIPs, services and backends each are named: those that are stated
+ * last, of the process itself, find room.
  */
 #include "healthcheck/checker.h"
 
@@ -12,17 +13,19 @@
 #include "weir/condition.h"
 
 #define VAGUE_MS   1000u /* ms without a vote: one lost echo of a control is no condition */
-#define LISTED_MAX 16u   /* backends by name; the others are counted in one more condition */
+#define LISTED_MAX 16u   /* of each kind by name; the others are counted in one more condition */
+
+static bool gets_no_traffic(const struct target *x)
+{
+	return x->is_new && target_state(x) != HEALTH_UP;
+}
 
 /* A VIP that this node cannot vote on, or that gets no traffic yet: the path from here to there. */
 static void state_vip(const struct targets *t, const struct target *x, struct stats *to)
 {
 	const struct attempt_spec *spec = &x->paths[0].spec;
-	bool is_new = x->is_new && target_state(x) != HEALTH_UP;
 	char subject[CONDITION_SUBJECT_MAX], address[ADDR_TEXT_MAX];
 
-	if (!x->unproven && !is_new)
-		return;
 	addr_text(&spec->address, address);
 	snprintf(subject, sizeof(subject), "%s/%s/%s", x->service->name, x->site->name,
 	         addr_is4(&spec->address) ? "ipv4" : "ipv6");
@@ -33,7 +36,7 @@ static void state_vip(const struct targets *t, const struct target *x, struct st
 		               "check in services[].vip_check",
 		               t->model->self->name, address, spec->port,
 		               health_reason_text(x->last),
-		               is_new ? ", and the new VIP gets no traffic" : "");
+		               gets_no_traffic(x) ? ", and the new VIP gets no traffic" : "");
 	else
 		conditions_add(
 		        to, "vip-never-up", CONDITION_DEGRADED, subject,
@@ -44,8 +47,6 @@ static void state_vip(const struct targets *t, const struct target *x, struct st
 
 static void state_unwatched(const struct model_service *s, struct stats *to)
 {
-	if (!model_service_is_unwatched(s))
-		return;
 	if (s->vip_check_from == MODEL_VIP_CHECK_OFF)
 		conditions_add(
 		        to, "vip-check-off", CONDITION_NOTE, s->name,
@@ -65,13 +66,41 @@ static void state_unwatched(const struct model_service *s, struct stats *to)
 		               s->port);
 }
 
+static void state_more(const char *code, enum condition_level level, const char *what, size_t n,
+                       struct stats *to)
+{
+	if (n)
+		conditions_add(to, code, level, "",
+		               "%zu more %s have the same trouble: weir health lists them", n,
+		               what);
+}
+
 void conditions_of_vips(const struct targets *t, struct stats *to)
 {
-	for (size_t i = 0; t && i < t->n; i++)
-		if (t->items[i].service)
-			state_vip(t, &t->items[i], to);
+	size_t n = 0, n_unproven = 0, n_new = 0, n_unwatched = 0;
+
+	for (size_t i = 0; t && i < t->n; i++) {
+		const struct target *x = &t->items[i];
+
+		if (!x->service || !(x->unproven || gets_no_traffic(x)))
+			continue;
+		if (n++ < LISTED_MAX)
+			state_vip(t, x, to);
+		else if (x->unproven)
+			n_unproven++;
+		else
+			n_new++;
+	}
+	state_more("vip-check-unproven", CONDITION_DEGRADED, "VIPs", n_unproven, to);
+	state_more("vip-never-up", CONDITION_DEGRADED, "VIPs", n_new, to);
 	for (size_t i = 0; t && i < t->model->n_services; i++)
-		state_unwatched(&t->model->services[i], to);
+		if (model_service_is_unwatched(&t->model->services[i]) &&
+		    n_unwatched++ < LISTED_MAX)
+			state_unwatched(&t->model->services[i], to);
+	if (n_unwatched > LISTED_MAX)
+		conditions_add(to, "vip-check-missing", CONDITION_NOTE, "",
+		               "the VIPs of %zu more services are not checked from outside",
+		               n_unwatched - LISTED_MAX);
 }
 
 /* Whether nobody knows if @p x answers: neither it nor any control does, or it cannot be asked. */
@@ -113,8 +142,6 @@ void conditions_of_backends(const struct targets *t, uint64_t now_ms, struct sta
 	for (size_t i = 0; t && i < t->n; i++)
 		if (is_unheard(t, &t->items[i], now_ms) && n++ < LISTED_MAX)
 			state_unheard(&t->items[i], now_ms, to);
-	if (n > LISTED_MAX)
-		conditions_add(to, "check-inconclusive", CONDITION_DEGRADED, "",
-		               "%zu more backends have the same trouble: weir health lists them",
-		               n - LISTED_MAX);
+	state_more("check-inconclusive", CONDITION_DEGRADED, "backends",
+	           n > LISTED_MAX ? n - LISTED_MAX : 0, to);
 }

@@ -276,6 +276,50 @@ static void many_are_named_so_far_and_then_counted(void **state)
 	}
 }
 
+/* Conditions that are stated after those of VIPs find room. */
+static void many_vips_leave_room_for_other_conditions(void **state)
+{
+	static const unsigned counts[] = { 1, 16, 17, 200 };
+	static const struct model_node self = { .name = "ams-1" };
+	static const struct model_site fra = { .name = "fra" };
+	static struct model_service services[200];
+	static struct target items[200];
+	static struct target_path paths[200];
+	static char names[200][8];
+	char text[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(names[i], sizeof(names[i]), "s%u", i);
+		services[i].name = names[i];
+		assert_int_equal(
+		        addr_parse(i % 2 ? "2001:db8::9" : "192.0.2.9", &paths[i].spec.address), 0);
+	}
+	for (size_t k = 0; k < 2 * sizeof(counts) / sizeof(counts[0]); k++) {
+		unsigned n = counts[k / 2], named = n < 16 ? n : 16;
+		struct model m = { .self = &self };
+		const struct targets t = { .model = &m, .items = items, .n = n };
+
+		for (unsigned i = 0; i < n; i++)
+			items[i] = (struct target){ .service = &services[i],
+				                    .site = &fra,
+				                    .paths = &paths[i],
+				                    .unproven = k % 2,
+				                    .is_new = !(k % 2) };
+		conditions_begin(stats, 1);
+		conditions_of_vips(&t, stats);
+		conditions_end(stats);
+		assert_int_equal(conditions_read(dir, "health", &all), 0);
+		assert_int_equal(all.n, named + (n > 16));
+		assert_int_equal(all.n_left_out, 0);
+		snprintf(text, sizeof(text), "%u more VIPs", n - named);
+		const struct condition *more =
+		        find_condition(k % 2 ? "vip-check-unproven" : "vip-never-up", "");
+		assert_int_equal(more != NULL, n > 16);
+		assert_true(!more || strstr(more->text, text));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +329,7 @@ int main(void)
 		cmocka_unit_test(a_service_that_nobody_looks_at_is_named),
 		cmocka_unit_test(a_vip_of_several_sites_is_named_beside_another),
 		cmocka_unit_test(a_silent_vip_is_no_backend),
+		cmocka_unit_test(many_vips_leave_room_for_other_conditions),
 		cmocka_unit_test(many_are_named_so_far_and_then_counted),
 	};
 
