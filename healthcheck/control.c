@@ -56,13 +56,18 @@ struct echo_payload {
 };
 #define PAYLOAD_MAGIC 0x7765697270726f62u /* "weirprob": tells our echoes from those of others */
 
-/* Note an echo that came back: whatever it answers was sent at p->sent_ms. */
+/*
+ * Note an echo that came back: whatever it answers was sent at p->sent_ms. One of a time at which nothing
+ * was sent yet is forged, and would be the newest for ever.
+ */
 static void record_answer(struct controls *c, const struct echo_payload *p)
 {
 	if (p->magic != PAYLOAD_MAGIC || p->index >= c->n)
 		return;
 	struct control *k = &c->controls[p->index];
 
+	if (p->sent_ms > k->queried_ms)
+		return;
 	k->n_answered++;
 	if (p->sent_ms > k->answered_ms)
 		k->answered_ms = p->sent_ms;

@@ -84,6 +84,7 @@ static struct controls make_controls(void)
 	struct controls c = { .on_answer = count_answer, .id = 0x1234, .n = 2 };
 
 	assert_int_equal(addr_parse("127.0.0.2", &c.controls[1].address), 0);
+	c.controls[1].queried_ms = 2000;
 	n_answers = 0;
 	return c;
 }
@@ -121,6 +122,28 @@ static void an_answer_ends_the_wait_for_what_was_sent_before_it(void **state)
 		assert_int_equal(c.controls[1].answered_ms, cases[i].sent_ms);
 		assert_int_equal(n_answers, 2);
 	}
+}
+
+/* Who forges one could make a control answer for ever: nothing was sent at that time yet. */
+static void an_answer_to_what_was_never_sent_is_none(void **state)
+{
+	struct controls c = make_controls();
+	struct echo_payload p = { .magic = PAYLOAD_MAGIC, .index = 1 };
+
+	(void)state;
+	c.controls[1].waiting_ms = 1900;
+	for (int i = 0; i < 2; i++) {
+		p.sent_ms = i ? UINT64_MAX : 2001;
+		record_answer(&c, &p);
+		assert_int_equal(c.controls[1].answered_ms, 0);
+		assert_int_equal(c.controls[1].n_answered, 0);
+		assert_int_equal(c.controls[1].waiting_ms, 1900);
+		assert_int_equal(n_answers, 0);
+	}
+	p.sent_ms = 2000;
+	record_answer(&c, &p);
+	assert_int_equal(c.controls[1].answered_ms, 2000);
+	assert_int_equal(n_answers, 1);
 }
 
 /* A raw socket shows each process the answers to all others. */
@@ -319,6 +342,7 @@ static void a_control_is_silent_from_its_time_on(void **state)
 		struct controls c = make_controls();
 
 		c.controls[1].waiting_ms = cases[i].waiting_ms;
+		c.controls[1].queried_ms = 0;
 		c.controls[1].n_queried = 1;
 		c.udp = -1;
 		c.n = 2;
@@ -392,6 +416,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_ends_the_wait_for_what_was_sent_before_it),
+		cmocka_unit_test(an_answer_to_what_was_never_sent_is_none),
 		cmocka_unit_test(only_our_own_echoes_count),
 		cmocka_unit_test(only_our_own_echoes_count_of_ipv6),
 		cmocka_unit_test(a_checksum_adds_its_carries),
