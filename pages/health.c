@@ -149,9 +149,10 @@ int health_set_targets(struct health_page *page, const uint64_t *targets, size_t
 {
 	if (n > HEALTH_TARGETS_MAX)
 		return -ENOSPC;
-	__atomic_store_n(&page->document, document, __ATOMIC_RELEASE);
-	if (!(page->generation & 1) && same_targets(page, targets, n))
+	if (!(page->generation & 1) && same_targets(page, targets, n)) {
+		__atomic_store_n(&page->document, document, __ATOMIC_RELEASE);
 		return 0;
+	}
 
 	struct health_entry *old = malloc(sizeof(page->entries));
 	uint64_t *sorted = malloc((n ? n : 1) * sizeof(*sorted));
@@ -164,6 +165,7 @@ int health_set_targets(struct health_page *page, const uint64_t *targets, size_t
 		memcpy(sorted, targets, n * sizeof(*sorted));
 	qsort(sorted, n, sizeof(*sorted), sorted_by_u64);
 
+	__atomic_store_n(&page->document, document, __ATOMIC_RELEASE);
 	__atomic_store_n(&page->generation, page->generation | 1, __ATOMIC_SEQ_CST);
 	if (release_others(page, sorted, n) > HEALTH_TARGETS_MAX / 2) {
 		memcpy(old, page->entries, sizeof(page->entries));

@@ -247,6 +247,7 @@ static void without_memory_the_targets_stay(void **state)
 		assert_true(health_find_index(&page, 77) >= 0);
 		assert_int_equal(health_find_index(&page, 78), -1);
 		assert_int_equal(page.generation, generation);
+		assert_int_equal(page.document, 1);
 	}
 }
 
