@@ -16,7 +16,8 @@
 #include "base/clock.h"
 #include "weir/json.h"
 
-#define ROWS_MAX 5000u /* rows of one answer, which the control socket limits to 4 MiB */
+#define ROWS_MAX     5000u /* rows of one answer, which the control socket limits to 4 MiB */
+#define SERVICES_MAX 1000u /* of them: services of the own site */
 
 /* RFC 3339; null for 0. */
 static json_t *time_json(int64_t s)
@@ -198,7 +199,7 @@ static json_t *list_derived(const struct checker *c)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < c->targets->n_derived; i++) {
+	for (size_t i = 0; i < c->targets->n_derived && i < SERVICES_MAX; i++) {
 		const struct derived *d = &c->targets->derived[i];
 		json_array_append_new(list,
 		                      json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "service",
@@ -211,24 +212,28 @@ static json_t *list_derived(const struct checker *c)
 	return list;
 }
 
-/* Answer "list". Rows over ROWS_MAX are counted, not listed, so that the answer always fits. */
+/*
+ * Answer "list". Rows over ROWS_MAX, with those of services, are counted, not listed, so that the answer
+ * always fits.
+ */
 static json_t *do_list(struct checker *c, const json_t *request)
 {
 	const char *pool = json_get_text(request, "pool");
-	json_t *rows = json_array();
-	size_t n = 0;
+	json_t *rows = json_array(), *services = list_derived(c);
+	size_t n = 0, n_max = ROWS_MAX - json_array_size(services);
 
 	for (size_t i = 0; i < c->targets->n; i++) {
 		const struct target *t = &c->targets->items[i];
 
 		if (pool && (!t->pool || strcmp(t->pool->name, pool)))
 			continue;
-		if (n++ < ROWS_MAX)
+		if (n++ < n_max)
 			json_array_append_new(rows, make_row(t));
 	}
 	return json_pack("{s:b, s:I, s:o, s:I, s:b, s:o, s:o, s:o, s:I}", "ok", 1, "document",
 	                 (json_int_t)c->targets->model->meta.document, "targets", rows, "n_targets",
-	                 (json_int_t)n, "truncated", n > ROWS_MAX, "services", list_derived(c),
+	                 (json_int_t)n, "truncated",
+	                 n > n_max || c->targets->n_derived > SERVICES_MAX, "services", services,
 	                 "groups", list_groups(c), "controls", list_controls(c), "tunnel_document",
 	                 (json_int_t)gate_document(&c->gate));
 }

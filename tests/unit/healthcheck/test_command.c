@@ -82,6 +82,39 @@ static void a_list_is_cut_where_it_says_so(void **state)
 	json_decref(answer);
 }
 
+/* Services of the own site have rows, too: all together are no more than fit. */
+static void services_are_among_the_rows_that_fit(void **state)
+{
+	static const unsigned counts[] = { 0, 1, SERVICES_MAX, SERVICES_MAX + 1, 8192 };
+	static const struct model_service service = { .name = "www" };
+	static struct derived derived[8192];
+
+	(void)state;
+	for (size_t i = 0; i < 8192; i++)
+		derived[i] = (struct derived){ .service = &service, .pool = &pool };
+	for (size_t i = 0; i < MOST; i++)
+		targets[i] = make_target(&pool);
+	table.derived = derived;
+	for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++) {
+		unsigned listed = counts[k] < SERVICES_MAX ? counts[k] : SERVICES_MAX;
+		json_t *answer;
+
+		table.n_derived = counts[k];
+		answer = list_targets(ROWS_MAX, NULL);
+		assert_int_equal(json_array_size(json_object_get(answer, "services")), listed);
+		assert_int_equal(json_array_size(json_object_get(answer, "targets")),
+		                 ROWS_MAX - listed);
+		assert_int_equal(json_is_true(json_object_get(answer, "truncated")), counts[k] > 0);
+		json_decref(answer);
+		answer = list_targets(2, NULL);
+		assert_int_equal(json_is_true(json_object_get(answer, "truncated")),
+		                 counts[k] > SERVICES_MAX);
+		json_decref(answer);
+	}
+	table.derived = NULL;
+	table.n_derived = 0;
+}
+
 static void a_held_target_says_until_when(void **state)
 {
 	struct target t = make_target(&pool);
@@ -149,6 +182,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_list_is_cut_where_it_says_so),
+		cmocka_unit_test(services_are_among_the_rows_that_fit),
 		cmocka_unit_test(a_held_target_says_until_when),
 		cmocka_unit_test(the_last_probe_is_told_in_words),
 	};
