@@ -84,7 +84,7 @@ int64_t believed_step(struct believed *b, const char *run_dir, const struct wall
 
 void believed_not_before(struct believed *b, int64_t at_ms)
 {
-	if (b->heard || at_ms <= b->least_ms)
+	if (b->heard || at_ms <= b->least_ms || at_ms > CLOCK_END_MS)
 		return;
 	b->least_ms = at_ms;
 	if (b->wall_clock.at_ms < at_ms)

@@ -59,7 +59,7 @@ int64_t believed_step(struct believed *b, const char *run_dir, const struct wall
 /**
  * The node believed @p at_ms once, so it is not before that now. Counts until a page of this boot was followed: if an
  * earlier time is believed, it goes on from @p at_ms, as after a boot, until the kernel's clock is confirmed. After the
- * first tick; the same @p at_ms counts once.
+ * first tick; the same @p at_ms counts once, and none after CLOCK_END_MS, such as "never".
  */
 void believed_not_before(struct believed *b, int64_t at_ms);
 void believed_close(struct believed *b);

@@ -252,6 +252,8 @@ static void a_clock_that_is_later_than_what_was_written_is_left_alone(void **sta
 	assert_int_equal(step_clock(w, 100), 0);
 	believed_not_before(&w->b, START + (int64_t)MONO);
 	assert_int_equal(step_clock(w, 100), 0);
+	believed_not_before(&w->b, INT64_MAX); /* a document that was never written */
+	assert_int_equal(step_clock(w, 100), 0);
 	assert_int_equal(wall_clock_hold(&w->b.wall_clock, false), WALL_CLOCK_RUNS);
 }
 
