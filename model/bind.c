@@ -27,8 +27,10 @@ struct bind_spot {
 };
 
 /* Report @p node, or the missing @p name of it. */
-static void report_node(const struct bind *b, const struct tree *node, const char *name,
-                        const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void report_node(const struct bind *b,
+                                                              const struct tree *node,
+                                                              const char *name, const char *format,
+                                                              va_list args)
 {
 	char path[TREE_PATH_MAX], text[ERROR_TEXT_MAX];
 

@@ -16,7 +16,7 @@ SHARED = "mgmt/store/shared.c"
 SIMULATOR = seeded.Simulator(
     ("base", "include", "mgmt/store", "model", "record", "tests/sim"),
     (*(f"base/{f}.c" for f in ("addr", "clock", "memory", "plain", "random", "sha256", "sorted")),
-     *(f"mgmt/store/{f}.c" for f in ("chain", "digest", "history", "hlc", "override", "override_index", "pending", "records", "shared", "step")),
+     *(f"mgmt/store/{f}.c" for f in ("chain", "digest", "history", "hlc", "override", "override_index", "pending", "records", "shared")),
      "model/at_site.c", "model/json.c", "model/override_level.c", "record/fields.c", "tests/sim/schedule.c", "tests/sim/versions_sim.c", "tests/sim/versions_world.c"), "--runs", ("jansson", "crypto"))
 RUNS = "300 --brief"
 

@@ -75,6 +75,7 @@ class Peers(unittest.TestCase):
         wait_for("agreement", self.agreed)
         self.cut(True)
         self.a.drain("ams")
+        wait_for("the store's word", lambda: self.states(self.b) != [])  # a drain that has not seen it is refused
         later = self.b.drain("ams", reason="the other one").json["override"]["id"]
         self.cut(False)
         start = time.monotonic()
