@@ -287,6 +287,18 @@ static void renew_dns(struct run *r)
 	run_terminate_child(dns);
 }
 
+/*
+ * Go on with an earlier supervisor's weir-dns, which needs the addresses of a document. @return false: there is none,
+ * or without its sockets it is to be started again
+ */
+static bool adopt_dns(struct run *r, const struct model_node *self)
+{
+	const struct child *dns = &r->children[CHILD_DNS];
+
+	return dns->pid && !dns->ours &&
+	       !run_sockets_adopt(&r->sockets, dns->pidfd, self->dns_listen, self->n_dns_listen);
+}
+
 /* Hold the sockets of the effective document, if there is one for this node. */
 static void apply_document(void *arg)
 {
@@ -307,7 +319,7 @@ static void apply_document(void *arg)
 	if (model_may_pass(err))
 		loop_timer_set(r->loop, &r->sockets_timer, loop_now_ms(r->loop) + SOCKETS_AGAIN_MS);
 	if (!err && m->self) {
-		bool first = !r->has_document;
+		bool unknown = !r->has_document && !adopt_dns(r, m->self);
 		bool changed = run_sockets_set(&r->sockets, m->self->dns_listen,
 		                               m->self->n_dns_listen, dns_threads(m));
 
@@ -315,7 +327,7 @@ static void apply_document(void *arg)
 		r->announces = m->self->announce.daemon != MODEL_DAEMON_NONE;
 		run_routes_note(&r->routes, m->self);
 		fork_child(&r->children[CHILD_ANNOUNCE]);
-		if (first || (changed && run_sockets_pass(&r->sockets) < 0))
+		if (unknown || (changed && run_sockets_pass(&r->sockets) < 0))
 			renew_dns(r);
 		trim_sockets(r);
 		if (run_sockets_lack(&r->sockets))
@@ -421,17 +433,7 @@ static struct model *read_document(const struct run *r)
 	return NULL;
 }
 
-/* Go on with an earlier supervisor's weir-dns. @return false: without its sockets, restart it */
-static bool adopt_dns(struct run *r, int pidfd)
-{
-	struct model *m = read_document(r);
-
-	r->has_document = m && !run_sockets_adopt(&r->sockets, pidfd, m->self->dns_listen,
-	                                          m->self->n_dns_listen);
-	model_free(m);
-	return r->has_document;
-}
-
+/* weir-dns among them: without a document that can be read it goes on by what it has (apply_document()). */
 static void adopt_children(struct run *r)
 {
 	for (int i = 0; i < CHILD_COUNT; i++) {
@@ -441,8 +443,6 @@ static void adopt_children(struct run *r)
 		if (!pid || watch_child(c, pid, false) != 0)
 			continue;
 		log_info("process-adopted", "process=%s pid=%d", c->name, (int)pid);
-		if (i == CHILD_DNS && !adopt_dns(r, c->pidfd))
-			renew_dns(r);
 	}
 }
 
@@ -537,22 +537,19 @@ static int acquire_lock(struct run *r, bool stop)
 }
 
 /* "10s"; "off": no process is restarted for silence. @return CLI_OK or told */
-static int read_hang_time(const struct cli_args *args, uint64_t *out)
+static int read_hang_time(const struct cli_args *args, struct run *r)
 {
 	const char *text = cli_value(args, "--hang-time");
 	int64_t ms;
 
-	*out = HANG_MS;
-	if (!text)
+	r->hang_ms = HANG_MS;
+	r->spares = text && !strcmp(text, "off");
+	if (!text || r->spares)
 		return CLI_OK;
-	if (!strcmp(text, "off")) {
-		*out = 0;
-		return CLI_OK;
-	}
 	if (when_duration(text, &ms) != 0 || ms < HANG_LEAST_MS || ms > HANG_MOST_MS)
 		return cli_fail(CLI_USAGE,
 		                "--hang-time %s: expected a duration from 3s to 10m, or off", text);
-	*out = (uint64_t)ms;
+	r->hang_ms = (uint64_t)ms;
 	return CLI_OK;
 }
 
@@ -618,7 +615,7 @@ int cli_run(struct cli *cli, const struct cli_args *args)
 	int status, err;
 
 	proc_ignore_signals();
-	status = read_hang_time(args, &r.hang_ms);
+	status = read_hang_time(args, &r);
 	if (status == CLI_OK)
 		status = make_directories(cli);
 	if (status != CLI_OK)

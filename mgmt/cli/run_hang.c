@@ -114,6 +114,8 @@ static void treat_hanging(struct child *c, uint64_t now_ms)
 		            "none: its workers forward, so a person must decide");
 		return;
 	}
+	if (r->spares)
+		return;
 	if (r->recovering && r->recovering != c)
 		return;
 	if (!first && now_ms < c->looked_ms + LOOK_AGAIN_MS)
@@ -262,18 +264,16 @@ static void on_look_timer(void *arg)
 
 	log_tick();
 	run_keep_files(r);
-	if (r->hang_ms) {
-		uint64_t watched_ms = run_watched_ms(since_ms, r->hang_ms);
+	uint64_t watched_ms = run_watched_ms(since_ms, r->hang_ms);
 
-		if (watched_ms == RUN_WAS_AWAY)
-			log_warn("supervisor-was-late",
-			         "late_ms=%llu effect=\"all silence counts from now\"",
-			         (unsigned long long)since_ms);
-		if (now_ms >= r->recover_until_ms)
-			r->recovering = NULL;
-		for (int i = 0; i < CHILD_COUNT; i++)
-			look_at_child(&r->children[i], watched_ms, now_ms);
-	}
+	if (watched_ms == RUN_WAS_AWAY)
+		log_warn("supervisor-was-late",
+		         "late_ms=%llu effect=\"all silence counts from now\"",
+		         (unsigned long long)since_ms);
+	if (now_ms >= r->recover_until_ms)
+		r->recovering = NULL;
+	for (int i = 0; i < CHILD_COUNT; i++)
+		look_at_child(&r->children[i], watched_ms, now_ms);
 	r->last_look_ms = now_ms;
 	if (!r->stats)
 		run_hang_open(r);

@@ -82,7 +82,8 @@ struct run {
 	uint64_t withdrawn_ms;
 	struct loop_timer stop_timer, sockets_timer, withdraw_timer;
 
-	uint64_t hang_ms; /* a process without sign of life for so long hangs; 0: none ever does */
+	uint64_t hang_ms;    /* a process without sign of life for so long hangs */
+	bool spares;         /* one that hangs is said to, and not restarted */
 	struct stats *stats; /* the supervisor's own page; NULL: it could not be created */
 	bool lacks_page;     /* that was logged */
 	struct loop_timer look;

@@ -431,12 +431,36 @@ static void with_the_time_off_none_is_ended(void **state)
 	struct scene *s = *state;
 
 	add_child(s, CHILD_DNS);
-	s->run.hang_ms = 0;
+	s->run.spares = true;
 	run_hang_begin(&s->run);
 	look_often(s, 2 * LOOKS);
 	look_after(s, 1000000);
 	assert_false(was_killed(s, CHILD_DNS));
 	assert_int_equal(n_places, 0);
+	s->run.children[CHILD_DNS].started_ms = clock_mono_ms() - UNSEEN_MS - 1;
+	look_after(s, 1000); /* it is seen all the same */
+	assert_null(find_condition(s, "process-unwatched", "weir-dns"));
+}
+
+static void with_the_time_off_it_is_known_who_forwards(void **state)
+{
+	struct scene *s = *state;
+	uint64_t *rounds;
+
+	add_child(s, CHILD_DATAPLANE);
+	rounds = stats_get_counter(s->pages[CHILD_DATAPLANE], STATS_COUNTER, STATS_WORKER,
+	                           "worker=\"0\"", "");
+	s->run.spares = true;
+	run_hang_begin(&s->run);
+	for (int i = 0; i < LOOKS + 10; i++) {
+		stats_add(rounds, 1000);
+		look_after(s, 1000);
+	}
+	assert_non_null(find_condition(s, "process-hangs", "weir-dataplane"));
+	assert_int_equal(word_of(s, STATS_FORWARD, ""), 1);
+	look_often(s, LOOKS); /* they have stopped */
+	assert_int_equal(word_of(s, STATS_FORWARD, ""), 0);
+	assert_false(was_killed(s, CHILD_DATAPLANE));
 }
 
 static void a_process_without_signs_is_named_after_a_minute(void **state)
@@ -545,6 +569,7 @@ int main(void)
 		TEST(who_was_asked_to_end_is_left_to_that_limit),
 		TEST(a_look_that_comes_late_blames_none),
 		TEST(with_the_time_off_none_is_ended),
+		TEST(with_the_time_off_it_is_known_who_forwards),
 		TEST(a_process_without_signs_is_named_after_a_minute),
 		TEST(a_run_directory_without_room_is_named),
 		TEST(the_watchdog_is_fed_several_times_in_its_time),

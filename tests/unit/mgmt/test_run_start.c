@@ -61,7 +61,7 @@ static void a_time_without_sign_of_life_is_in_its_bounds(void **state)
 		uint64_t ms;
 		bool ok;
 	} rows[] = {
-		{ NULL, 10000, true },      { "off", 0, true },         { "3s", 3000, true },
+		{ NULL, 10000, true },      { "off", 10000, true },     { "3s", 3000, true },
 		{ "10m", 600000, true },    { "2999ms", 10000, false }, { "10m1s", 10000, false },
 		{ "0", 10000, false },      { "soon", 10000, false },   { "", 10000, false },
 		{ "12500ms", 12500, true },
@@ -70,12 +70,13 @@ static void a_time_without_sign_of_life_is_in_its_bounds(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct cli_args args = { .values = { rows[i].text } };
-		uint64_t ms = 7;
+		struct run r = { .hang_ms = 7 };
 		char expected[128];
 
 		told[0] = '\0';
-		assert_int_equal(read_hang_time(&args, &ms), rows[i].ok ? CLI_OK : CLI_USAGE);
-		assert_int_equal(ms, rows[i].ms);
+		assert_int_equal(read_hang_time(&args, &r), rows[i].ok ? CLI_OK : CLI_USAGE);
+		assert_int_equal(r.hang_ms, rows[i].ms);
+		assert_int_equal(r.spares, rows[i].text && !strcmp(rows[i].text, "off"));
 		snprintf(expected, sizeof(expected),
 		         "--hang-time %s: expected a duration from 3s to 10m, or off\n",
 		         rows[i].text ? rows[i].text : "");

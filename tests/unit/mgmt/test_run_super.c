@@ -410,6 +410,7 @@ static void what_another_supervisor_left_is_gone_on_with(void **state)
 	found[CHILD_HEALTH] = fake_fork();
 	found[CHILD_DNS] = fake_fork();
 	adopt_children(&run);
+	apply_document(&run);
 	assert_int_equal(run.children[CHILD_HEALTH].pid, found[CHILD_HEALTH]);
 	assert_false(run.children[CHILD_HEALTH].ours);
 	assert_int_equal(run.children[CHILD_DNS].pid, found[CHILD_DNS]);
@@ -419,7 +420,10 @@ static void what_another_supervisor_left_is_gone_on_with(void **state)
 	assert_int_equal(n_sent, 0);
 }
 
-/* A name server goes on with the sockets of the document of this node; else it is started again. */
+/*
+ * A name server goes on with the sockets of the document of this node, also where that can be read only later; it is
+ * started again if they cannot be had.
+ */
 static void a_name_server_without_known_sockets_is_renewed(void **state)
 {
 	static const struct {
@@ -430,9 +434,9 @@ static void a_name_server_without_known_sockets_is_renewed(void **state)
 	} rows[] = {
 		{ "all is there", "ams-1", "", 0, true, 2 },
 		{ "its sockets cannot be had", "ams-1", "", -EPERM, false, 2 },
-		{ "another node's document", "fra-1", "", 0, false, 0 },
-		{ "a damaged document", "ams-1", "schema = ", 0, false, 0 },
-		{ "no document", "ams-1", NULL, 0, false, 0 },
+		{ "another node's document", "fra-1", "", 0, true, 0 },
+		{ "a damaged document", "ams-1", "schema = ", 0, true, 0 },
+		{ "no document", "ams-1", NULL, 0, true, 0 },
 	};
 	struct child *dns = &run.children[CHILD_DNS];
 
@@ -447,14 +451,22 @@ static void a_name_server_without_known_sockets_is_renewed(void **state)
 		sockets.take_err = rows[i].take_err;
 		found[CHILD_DNS] = fake_fork();
 		adopt_children(&run);
-		if (run.has_document != rows[i].is_kept || n_sent != !rows[i].is_kept ||
+		apply_document(&run);
+		if (run.has_document != (rows[i].n_addresses > 0) || n_sent != !rows[i].is_kept ||
 		    sockets.n_addresses != rows[i].n_addresses)
 			fail_msg("%s: %zu requests to end, %zu addresses", rows[i].why,
 			         (size_t)n_sent, sockets.n_addresses);
 		assert_int_equal(dns->must_restart, !rows[i].is_kept);
 		assert_int_equal(dns->limit.at_ms, rows[i].is_kept ? 0 : NOW + 5000);
-		if (rows[i].is_kept)
+		if (rows[i].is_kept) {
+			snprintf(dirs.node, sizeof(dirs.node), "ams-1");
+			write_document("");
+			apply_document(&run);
+			assert_true(run.has_document);
+			assert_int_equal(sockets.n_addresses, 2);
+			assert_int_equal(n_sent, 0);
 			continue;
+		}
 		assert_int_equal(sent[0].pid, found[CHILD_DNS]);
 		assert_int_equal(sent[0].signo, SIGTERM);
 	}
