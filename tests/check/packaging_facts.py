@@ -11,6 +11,7 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
         "Unit.After": ("network.target bird.service frr.service",),  # at a halt routes are withdrawn before the daemons end
         # one of them is enough: not configured yet means that there is nothing to run
         "Unit.ConditionPathExists": ("|/etc/weir/weir.conf", "|/var/lib/weir/effective.conf"),
+        "Unit.StartLimitIntervalSec": ("0",),
         "Service.ExecStart": ("/usr/sbin/weir run",),
         "Service.ExecReload": ("/bin/kill -HUP $MAINPID",),
         "Service.ExecStop": ("/usr/sbin/weir run --stop",),
