@@ -253,14 +253,15 @@ static uint64_t members_change_ms(const struct core *core, const struct version 
 static struct inforce *begin_judgement(struct core *core, const struct version *head)
 {
 	struct inforce *f = &core->inforce[0];
-	uint64_t early_ms = EARLY_MS + missed_ms(core, head);
+	uint64_t now_ms = clock_mono_ms(), early_ms = EARLY_MS + missed_ms(core, head);
 
 	if (is_about_version(f, head))
 		return f;
 	memmove(f + 1, f, (INFORCE_KEPT - 1) * sizeof(*f));
 	*f = (struct inforce){ .number = head->number,
 		               .state = INFORCE_PENDING,
-		               .accepted_ms = clock_mono_ms() - early_ms,
+		               /* it may be older than the boot */
+		               .accepted_ms = now_ms > early_ms ? now_ms - early_ms : 0,
 		               .members_ms = members_change_ms(core, head),
 		               .document = intent_document(core->intent) };
 	snprintf(f->digest, sizeof(f->digest), "%s", head->digest);

@@ -37,6 +37,7 @@
 
 #define STATS_MAX     256u  /* metrics on the page, among them one for each code of a reason */
 #define START_S       300u  /* a large store is checked whole */
+#define STOP_S        300u  /* requests at work end first */
 #define TCP_RETRY_MS  5000u /* after the API could not listen */
 #define TICK_LEAST_MS 10    /* between two ticks, however much is due */
 #define NOT_HERE      "this host does not have the address"
@@ -77,6 +78,14 @@ static void follow_peer_addresses(struct mgmt_process *p)
 	http_set_peers(p->tcp, peers, n);
 }
 
+/* It waits for the requests at work, which may read and check the largest zones. */
+static void stop_server(struct mgmt_process *p, struct http_server *server)
+{
+	stats_job_begin(p->core.stats, "stop", STOP_S);
+	http_stop(server);
+	stats_job_end(p->core.stats, "stop");
+}
+
 /* Serve the address that the model gives this node; a change of it is followed. */
 static void follow_api(struct mgmt_process *p)
 {
@@ -95,7 +104,7 @@ static void follow_api(struct mgmt_process *p)
 	}
 	if (loop_now_ms(p->loop) < p->tcp_retry_ms)
 		return;
-	http_stop(p->tcp);
+	stop_server(p, p->tcp);
 	p->tcp = NULL;
 	p->api[0] = '\0';
 	certificate_note(&p->core, &p->core.certificate);
@@ -160,7 +169,7 @@ static void keep_local(struct mgmt_process *p)
 	p->local_lost = err != 0;
 	if (err)
 		return;
-	http_stop(p->local);
+	stop_server(p, p->local);
 	p->local = server;
 }
 

@@ -389,6 +389,19 @@ static void what_came_before_the_start_belongs_to_a_young_version(void **state)
 	assert_int_equal(judge_now(), INFORCE_DONE);
 }
 
+static void a_version_may_be_older_than_the_boot(void **state)
+{
+	(void)state;
+	memset(this_node.inforce, 0, sizeof(this_node.inforce));
+	make_head(2, 'a');
+	our_head.time_ms = fake_wall_ms - 30000;
+	fake_ms = 8000;
+	stated[0].n = 0;
+	state_refusal(OBSERVE_DATAPLANE, 7000);
+	assert_int_equal(judge_now(), INFORCE_PENDING);
+	assert_int_equal(judge_for(STAYS_MS), INFORCE_REFUSED);
+}
+
 static void make_unconfirmed(const char *by)
 {
 	memset(this_node.inforce, 0, sizeof(this_node.inforce));
@@ -562,6 +575,7 @@ int main(void)
 		T(a_document_that_is_not_written_is_in_force_nowhere),
 		T(earlier_judgements_are_kept),
 		T(what_came_before_the_start_belongs_to_a_young_version),
+		T(a_version_may_be_older_than_the_boot),
 		T(the_maker_rolls_back_what_a_peer_refuses),
 		T(the_reason_of_a_rollback_is_cut_after_a_word),
 		T(a_node_rolls_back_what_it_refuses_itself),

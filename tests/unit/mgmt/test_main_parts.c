@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "mgmt/api/listen.h"
 #include "mgmt/store/join.h"
+#include "weir/stats.h"
 
 static uint64_t fake_ms;
 static const struct model *our_model;
@@ -52,8 +53,26 @@ static int fake_local(struct core *core, struct http_server **out)
 	return fake_listen(core, "local", out);
 }
 
+static bool job_runs; /* else the wait for requests would be taken for a hang */
+
+static void fake_job_begin(struct stats *s, const char *job, unsigned limit_s)
+{
+	(void)s;
+	assert_string_equal(job, "stop");
+	assert_in_range(limit_s, 60, STATS_JOB_MAX_S);
+	job_runs = true;
+}
+
+static void fake_job_end(struct stats *s, const char *job)
+{
+	(void)s;
+	assert_string_equal(job, "stop");
+	job_runs = false;
+}
+
 static void fake_stop(struct http_server *s)
 {
+	assert_true(job_runs);
 	n_stopped += s != NULL;
 }
 
@@ -85,6 +104,8 @@ static void fake_set_peers(struct http_server *s, const struct addr *peers, size
 #define listen_tcp         fake_listen
 #define listen_local       fake_local
 #define http_stop          fake_stop
+#define stats_job_begin    fake_job_begin
+#define stats_job_end      fake_job_end
 #define listen_host_has    fake_has
 #define certificate_follow fake_follow
 #define http_set_peers     fake_set_peers
