@@ -157,12 +157,15 @@ struct judgement {
 #define NOT_ANNOUNCED    "not-announced", CONDITION_DEGRADED
 
 static const struct judgement judgements[ANNOUNCE_REASON_COUNT] = {
-	[ANNOUNCE_REASON_KEPT_UNPROVED] = { "announced-unproved", CONDITION_NOTE, UNPROVED_MS },
-	[ANNOUNCE_REASON_KEPT_UNCONFIRMED] = { AGAINST_EVIDENCE },
-	[ANNOUNCE_REASON_KEPT_PROMISED] = { AGAINST_EVIDENCE },
-	[ANNOUNCE_REASON_KEPT_STARTED] = { AGAINST_EVIDENCE },
-	[ANNOUNCE_REASON_DRAIN_UNCONFIRMED] = { "drain-unconfirmed", CONDITION_DEGRADED, STUCK_MS },
-	[ANNOUNCE_REASON_RETURNING] = { NOT_ANNOUNCED, WAITS_MS }, /* routers prefer other nodes */
+	[ANNOUNCE_REASON_KEPT_UNPROVED] = { "announced-unproved", CONDITION_NOTE,
+	                                    .after_ms = UNPROVED_MS },
+	[ANNOUNCE_REASON_KEPT_UNCONFIRMED] = { AGAINST_EVIDENCE, .after_ms = 0 },
+	[ANNOUNCE_REASON_KEPT_PROMISED] = { AGAINST_EVIDENCE, .after_ms = 0 },
+	[ANNOUNCE_REASON_KEPT_STARTED] = { AGAINST_EVIDENCE, .after_ms = 0 },
+	[ANNOUNCE_REASON_DRAIN_UNCONFIRMED] = { "drain-unconfirmed", CONDITION_DEGRADED,
+	                                        .after_ms = STUCK_MS },
+	[ANNOUNCE_REASON_RETURNING] = { NOT_ANNOUNCED,
+	                                .after_ms = WAITS_MS }, /* routers prefer other nodes */
 	[ANNOUNCE_REASON_PORT_DOWN] = { NOT_ANNOUNCED, .names_fact = true },
 	[ANNOUNCE_REASON_PROGRAM_GONE] = { NOT_ANNOUNCED, .names_fact = true },
 	[ANNOUNCE_REASON_SOCKETS_MISSING] = { NOT_ANNOUNCED, .names_fact = true },
@@ -170,9 +173,10 @@ static const struct judgement judgements[ANNOUNCE_REASON_COUNT] = {
 	[ANNOUNCE_REASON_PORT_UNCOVERED] = { NOT_ANNOUNCED, .names_fact = true },
 	[ANNOUNCE_REASON_POOLS_DOWN] = { NOT_ANNOUNCED, .names_fact = true },
 	[ANNOUNCE_REASON_PROBE_REFUSED] = { NOT_ANNOUNCED, .names_fact = true },
-	[ANNOUNCE_REASON_WAITING] = { NOT_ANNOUNCED, WAITS_MS },
-	[ANNOUNCE_REASON_HELD] = { NOT_ANNOUNCED },
-	[ANNOUNCE_REASON_STOPPED] = { NOT_ANNOUNCED, WAITS_MS }, /* weir-dataplane is not back */
+	[ANNOUNCE_REASON_WAITING] = { NOT_ANNOUNCED, .after_ms = WAITS_MS },
+	[ANNOUNCE_REASON_HELD] = { NOT_ANNOUNCED, .after_ms = 0 },
+	[ANNOUNCE_REASON_STOPPED] = { NOT_ANNOUNCED,
+	                              .after_ms = WAITS_MS }, /* weir-dataplane is not back */
 };
 
 /* @return NULL: nothing is wrong, or not for long enough */

@@ -4,6 +4,7 @@
  * brute force over what they are. Clients that follow their names must be within the band wherever
  * such a resolver is placed; clients that stay where they are must not.
  */
+#include <inttypes.h>
 #include "tests/unit/mgmt/projection_scene.h"
 
 #define CLIENTS   400u /* prefixes that ask for themselves: 4 new flows a second each */
@@ -243,7 +244,7 @@ static void whose_clients_are_unseen_depends_on_the_way(void **state)
 		steps[0] = rows[i].to_ppm;
 		project_steps(true);
 		if (!out->unseen_ppm.known || out->unseen_ppm.value != unseen_ppm[rows[i].back])
-			fail_msg("%s: %u", rows[i].why, out->unseen_ppm.value);
+			fail_msg("%s: %" PRIu64, rows[i].why, out->unseen_ppm.value);
 	}
 }
 
