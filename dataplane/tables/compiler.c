@@ -334,21 +334,23 @@ static int make_node_pools(struct compiler *n, const struct model *m, const stru
 	return err;
 }
 
-/* Give the backend its index, and its state from the document before or from an earlier process. */
+/*
+ * Give the backend its index, and its state from the document before or from an earlier process. One
+ * that waited for a verdict under that process is new to this one.
+ */
 static void bind_backend(struct compiler *n, const struct compiler_pool *p,
                          const struct compiler_pool *old, const struct plan_backend *plan,
                          struct compiler_backend *b)
 {
 	uint64_t key = compiler_backend_key(p->plan->id, plan->id);
 	const struct compiler_backend *was = old ? compiler_find_backend(old, plan->id) : NULL;
-	const struct fwd_backend *e;
+	bool adopted = n->adopted && indexes_find(n->backend_indexes, key) != INDEX_NONE;
 
 	*b = (struct compiler_backend){ .plan = plan, .page_index = -1 };
-	b->known = was || (n->adopted && indexes_find(n->backend_indexes, key) != INDEX_NONE);
 	b->index = indexes_allocate(n->backend_indexes, key);
+	b->known = was || (adopted && n->states[b->index] != OWNERS_WAITS);
 	b->target = health_target_backend(plan_pool_of(p->plan, plan)->name, plan->id);
 	n->paths[b->index].mtu = plan->class == PLAN_BACKUP ? p->plan->backup_mtu : 0;
-	e = &n->shadow.t.backends[b->index];
 	if (was) {
 		b->alive = was->alive;
 		b->good = was->good;
@@ -357,7 +359,7 @@ static void bind_backend(struct compiler *n, const struct compiler_pool *p,
 		b->heard = was->heard;
 		b->heard_down = was->heard_down;
 	} else if (b->known) {
-		b->alive = (e->flags & FWD_BACKEND_USED) && !(e->flags & FWD_BACKEND_DEAD);
+		b->alive = n->states[b->index] == OWNERS_SERVES;
 	}
 }
 

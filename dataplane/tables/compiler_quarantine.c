@@ -213,7 +213,17 @@ void compiler_release(struct compiler *n, const struct compiler_time *time)
 		release_ranges(n, time->now_ms - COMPILER_QUARANTINE_MS);
 }
 
-static void adopt_pool(struct compiler *n, uint32_t i)
+/* Set @p owns for each backend index that owns a slot of the adopted pool @p p. */
+static void mark_owners(const struct compiler *n, const struct fwd_pool *p, bool *owns)
+{
+	uint32_t first = (uint32_t)(p->slot_range >> 8), end = first + (1u << (p->slot_range & 31));
+
+	for (uint32_t s = first; s < end; s++)
+		owns[n->t.slots[s / FWD_SLOTS_PER_BLOCK].slot[s % FWD_SLOTS_PER_BLOCK] &
+		     FWD_SLOT_BACKEND] = true;
+}
+
+static void adopt_pool(struct compiler *n, uint32_t i, bool *owns)
 {
 	const struct fwd_pool *p = &n->shadow.t.pools[i];
 	uint64_t n_slots = 1ull << (p->slot_range & 31);
@@ -223,8 +233,10 @@ static void adopt_pool(struct compiler *n, uint32_t i)
 	if (n_slots <= n->sizes.slots && n_slots >= FWD_SLOTS_PER_BLOCK &&
 	    p->slot_range >> 40 == 0 &&
 	    !ranges_adopt(n->ranges, (uint32_t)(p->slot_range >> 8), (uint32_t)n_slots) &&
-	    indexes_adopt(n->pool_indexes, i, p->id))
+	    indexes_adopt(n->pool_indexes, i, p->id)) {
+		mark_owners(n, p, owns);
 		return;
+	}
 	/* contradicts itself: its services find no pool until the document is there */
 	disown_pool(n, i);
 }
@@ -295,10 +307,16 @@ void compiler_adopt_counts(struct compiler *n, const struct plan *plan)
 	}
 }
 
+/*
+ * Nothing in a backend's element says whether it was in force or waited for a verdict. Its slots do:
+ * who waits owns none while another serves.
+ */
 void compiler_adopt(struct compiler *n)
 {
+	bool owns[FWD_BACKENDS_MAX] = { false };
+
 	for (uint32_t i = 0; i < n->sizes.pools; i++)
-		adopt_pool(n, i);
+		adopt_pool(n, i, owns);
 	for (uint32_t i = 1; i < n->sizes.backends; i++) {
 		const struct fwd_backend *b = &n->shadow.t.backends[i];
 
@@ -307,5 +325,7 @@ void compiler_adopt(struct compiler *n)
 		indexes_adopt(n->backend_indexes, i, compiler_backend_key(b->pool_id, b->id));
 		if (b->flags & FWD_BACKEND_DEAD)
 			n->states[i] = OWNERS_DEAD;
+		else if (!owns[i])
+			n->states[i] = OWNERS_WAITS;
 	}
 }

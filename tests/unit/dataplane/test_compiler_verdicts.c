@@ -270,6 +270,85 @@ static void who_has_no_verdict_is_not_dead(void **state)
 	}
 }
 
+static void pass_ms(uint64_t ms)
+{
+	for (uint64_t end_ms = s.time.now_ms + ms; s.time.now_ms < end_ms;) {
+		s.time.now_ms += 100;
+		s.time.ticks_ms += 100;
+		s.time.wall_clock_ms += 100;
+		compiler_tick(&s.node, &s.time);
+	}
+}
+
+static uint32_t slots_of(uint64_t id)
+{
+	const struct compiler_pool *p = &s.node.pools[0];
+	uint32_t n = 0;
+
+	for (uint32_t i = p->first_slot; i < p->first_slot + p->n_slots; i++)
+		n += (s.node.t.slots[i / FWD_SLOTS_PER_BLOCK].slot[i % FWD_SLOTS_PER_BLOCK] &
+		      FWD_SLOT_BACKEND) == backend_of(id)->index;
+	return n;
+}
+
+/* One set from the beginning: 9, and 5 if @p has_5. */
+static void make_one_set(struct world *w, bool has_5)
+{
+	make_world(w);
+	w->pools[0].check = &check;
+	w->pools[0].max_remove_percent = 100;
+	w->sets[0] = (struct model_set){ 0, INT64_MAX, has_5 ? w->now : &w->now[1], has_5 ? 2 : 1 };
+	w->pools[0].n_member_sets = 1;
+	w->pools[0].backends = has_5 ? w->backends : &w->backends[1];
+	w->pools[0].n_backends = has_5 ? 2 : 1;
+}
+
+/* 5 has no verdict after the restart. The tables say who was in force: the owners of slots. */
+static void who_waits_for_a_verdict_waits_after_a_restart_too(void **state)
+{
+	static const struct {
+		const char *why;
+		enum health_state five; /* before the restart */
+		bool left;              /* 5 left the document before it, and is back after it */
+		enum effect_reason reason;
+		bool alive;
+	} rows[] = {
+		{ "it waited", HEALTH_UNKNOWN, false, EFFECT_REASON_WAITING, false },
+		{ "it was in force", HEALTH_UP, false, EFFECT_REASON_NEW, true },
+		{ "it was dead", HEALTH_DOWN, false, EFFECT_REASON_DOWN, false },
+		{ "it had left", HEALTH_UP, true, EFFECT_REASON_WAITING, false },
+	};
+	static struct world after;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		teardown(state);
+		stage_init(&s);
+		make_one_set(&s.first, true);
+		make_one_set(&s.second, false);
+		make_one_set(&after, true);
+		store_verdict(5, rows[i].five);
+		store_verdict(9, HEALTH_UP);
+		apply_world(&s, &s.first);
+		assert_int_equal(slots_of(5) > 0, rows[i].five == HEALTH_UP);
+		if (rows[i].left)
+			apply_world(&s, &s.second);
+		pass_ms(5000);
+		compiler_fini(&s.node);
+		start_node(&s, true);
+		store_verdict(5, HEALTH_UNKNOWN);
+		apply_world(&s, &after);
+		pass_ms(5000);
+		if (backend_of(5)->reason != rows[i].reason ||
+		    backend_of(5)->alive != rows[i].alive || !slots_of(5) == rows[i].alive)
+			fail_msg("%s: \"%s\", alive %d, %u slots", rows[i].why,
+			         effect_reason_text((enum effect_reason)backend_of(5)->reason),
+			         backend_of(5)->alive, slots_of(5));
+		store_verdict(5, HEALTH_UP);
+		compiler_read_verdicts(&s.node, &s.time);
+		assert_true(backend_of(5)->alive);
+	}
+}
+
 /* Another thread may have made the plan some time ago. */
 static void a_plan_that_waited_is_in_force_as_of_now(void **state)
 {
@@ -452,6 +531,7 @@ int main(void)
 		VERDICTS_TEST(another_reason_to_be_out_is_no_return),
 		VERDICTS_TEST(who_is_enabled_again_without_a_verdict_waits_for_one),
 		VERDICTS_TEST(who_has_no_verdict_is_not_dead),
+		VERDICTS_TEST(who_waits_for_a_verdict_waits_after_a_restart_too),
 		VERDICTS_TEST(a_plan_that_waited_is_in_force_as_of_now),
 		VERDICTS_TEST(a_published_page_decides_the_pools_with_news_alone),
 		VERDICTS_TEST(a_published_page_brings_a_return_into_force),
