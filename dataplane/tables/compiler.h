@@ -164,8 +164,9 @@ struct compiler {
 	struct compiler_path *paths; /**< by backend index */
 	uint32_t *watched_heads;     /**< [COMPILER_WATCHED_BUCKETS], by address; 0: none */
 	uint32_t n_low;              /**< backends whose path MTU is lowered */
-	bool next_hops_changed;      /**< a `cut` changed, and guards have not decided on it yet */
-	struct hops *hops;           /**< borrowed; NULL: next hops are not followed */
+	uint32_t released_at;   /**< the backend index that compiler_release() looked at last */
+	bool next_hops_changed; /**< a `cut` changed, and guards have not decided on it yet */
+	struct hops *hops;      /**< borrowed; NULL: next hops are not followed */
 	const struct health_page *health; /**< borrowed; NULL: not there (yet) */
 	/** The mapped page that `health` is in, borrowed; NULL: `health` cannot be damaged. */
 	const struct page *health_page;

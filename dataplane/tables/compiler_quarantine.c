@@ -152,12 +152,19 @@ static void zero_service_counts(struct compiler *n, uint32_t i)
 	}
 }
 
+/*
+ * Each call goes on where the last one ended: flows of those at the beginning may be remembered for
+ * hours.
+ */
 static void release_backends(struct compiler *n, const struct compiler_time *time)
 {
 	static const struct fwd_backend none;
-	uint32_t looked = 0;
+	uint32_t n_indexes = indexes_n(n->backend_indexes), looked = 0;
 
-	for (uint32_t i = 1; i < indexes_n(n->backend_indexes) && looked < LOOKS; i++) {
+	for (uint32_t k = 1; k < n_indexes && looked < LOOKS; k++) {
+		uint32_t i = n->released_at + 1 < n_indexes ? n->released_at + 1 : 1;
+
+		n->released_at = i;
 		if (!quarantine_is_over(n->backend_indexes, i, time))
 			continue;
 		looked++;

@@ -205,6 +205,38 @@ static void of_very_many_backends_that_left_a_turn_frees_some(void **state)
 	assert_int_equal(resting_backends(), 0);
 }
 
+/* Flows may be remembered for hours: the next turn looks at those behind. */
+static void backends_whose_flows_are_remembered_hold_no_others(void **state)
+{
+	const uint32_t now_s = (uint32_t)(s.time.ticks_ms / 1000);
+	struct owners_clock clock;
+
+	(void)state;
+	s.second.model.limits.backends = 256;
+	assert_int_equal(try_document(&s.second), 0);
+	for (uint32_t k = 0; k < 2 * AT_ONCE; k++) {
+		uint32_t i = indexes_allocate(s.node.backend_indexes, 1000 + k);
+
+		indexes_quarantine(s.node.backend_indexes, i, s.time.now_ms);
+		if (k < AT_ONCE)
+			s.node.t.exceptions[k / 4].word[k % 4] =
+			        owner_word((uint16_t)i, OWNER_OPEN, owner_end(now_s, 3600), k);
+	}
+	pass_ms(COMPILER_QUARANTINE_MS - 1);
+	clock = (struct owners_clock){ s.time.ticks_ms, s.time.wall_clock_ms };
+	for (int pass = 0; pass < 3; pass++)
+		sweep_whole(s.node.memory, &clock);
+	for (int turn = 0; turn < 4; turn++)
+		pass_ms(1);
+	assert_int_equal(resting_backends(), AT_ONCE);
+	memset(s.node.t.exceptions, 0, AT_ONCE / 4 * sizeof(*s.node.t.exceptions));
+	for (int pass = 0; pass < 3; pass++)
+		sweep_whole(s.node.memory, &clock);
+	for (int turn = 0; turn < 4; turn++) /* and it comes back to them */
+		pass_ms(1);
+	assert_int_equal(resting_backends(), 0);
+}
+
 /* Larger tables have room for it at once, and what rests goes on resting. */
 static void more_slots_are_room_for_another_pool_at_once(void **state)
 {
@@ -309,6 +341,7 @@ int main(void)
 		REST_TEST(what_is_remembered_of_a_backend_that_left_ends),
 		REST_TEST(another_pool_waits_for_slots_that_rest),
 		REST_TEST(of_very_many_backends_that_left_a_turn_frees_some),
+		REST_TEST(backends_whose_flows_are_remembered_hold_no_others),
 		REST_TEST(more_slots_are_room_for_another_pool_at_once),
 		REST_TEST(a_service_that_returns_goes_on_counting),
 		REST_TEST(what_has_no_place_yet_is_told_from_what_has),
