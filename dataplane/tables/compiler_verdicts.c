@@ -193,14 +193,6 @@ static void report_checks(struct compiler *n, struct compiler_pool *p)
 			                      check_word(n, p, &p->backends[i]));
 }
 
-static void forget_seen(struct guard_backend *g, size_t n, uint64_t *again_ms)
-{
-	for (size_t i = 0; i < n; i++)
-		if (g[i].verdict != GUARD_UNCHECKED)
-			g[i].verdict = GUARD_UNKNOWN;
-	*again_ms = LAYOUT_AGAIN_MS;
-}
-
 /* What the guards have to know of a pool's backends, own ones first, and whose rows they are. */
 struct observed {
 	struct guard_backend *g;
@@ -235,6 +227,27 @@ static bool observe_pool(struct compiler *n, struct compiler_pool *p,
 	o->n_own = observe_class(n, p, PLAN_OWN, time, o, 0, cut_at_ms);
 	o->n_backup = observe_class(n, p, PLAN_BACKUP, time, o, o->n_own, cut_at_ms);
 	return true;
+}
+
+/*
+ * No word of the page counts. Next hops are not on the page: who is out because of one stays out. (The
+ * word that was read for it may be another's, by which its packets arrive.)
+ */
+static void forget_seen(const struct compiler *n, const struct compiler_pool *p,
+                        const struct compiler_time *time, struct observed *o)
+{
+	for (size_t i = 0; i < o->n_own + o->n_backup; i++) {
+		const struct compiler_backend *b = &p->backends[o->at[i]];
+		struct guard_backend *g = &o->g[i];
+		uint64_t at_ms = UINT64_MAX;
+
+		if (seen_of(p, b, 0) == GUARD_UNCHECKED)
+			continue;
+		g->down_reason =
+		        g->alive ? EFFECT_REASON_UNKNOWN
+		                 : (uint8_t)compiler_next_hop_reason(n, p, b, 0, time, &at_ms);
+		g->verdict = g->down_reason ? GUARD_DOWN : GUARD_UNKNOWN;
+	}
 }
 
 static void free_observed(struct observed *o)
@@ -291,7 +304,8 @@ static void decide_pool(struct compiler *n, struct compiler_pool *p,
 			                   compiler_decide_backup(n, p, o.g, o.n_own, o.g + o.n_own,
 			                                          o.n_backup, time));
 	} else { /* the layout is changing: nothing is taken out or brought back meanwhile */
-		forget_seen(o.g, o.n_own + o.n_backup, &again_ms);
+		forget_seen(n, p, time, &o);
+		again_ms = LAYOUT_AGAIN_MS;
 	}
 	at_ms = earlier_ms(at_ms, apply_guards(p, time->now_ms, &o));
 	p->guard_at_ms = earlier_ms(at_ms, time->now_ms + again_ms);

@@ -284,6 +284,51 @@ static void what_is_out_by_its_way_is_unknown_again_after_it(void **state)
 	stage_fini(&s);
 }
 
+static const struct {
+	const char *why;
+	const struct model_check *check;
+	enum health_state before, meanwhile; /* in the word that was its own */
+	bool alive;
+	enum effect_reason reason;
+} changes[] = {
+	{ "no check", NULL, HEALTH_UNKNOWN, HEALTH_UNKNOWN, false, EFFECT_REASON_NEIGHBOUR },
+	{ "a direct check", &direct, HEALTH_UP, HEALTH_UP, false, EFFECT_REASON_NEIGHBOUR },
+	{ "the good verdict of another", &tunnel, HEALTH_UNKNOWN, HEALTH_UP, false,
+	  EFFECT_REASON_NEIGHBOUR },
+	{ "the bad one of another", &tunnel, HEALTH_UP, HEALTH_DOWN, true, EFFECT_REASON_NEW },
+};
+
+/* Words may be others' while the page's layout changes, and next hops are not on the page. */
+static void a_page_that_changes_brings_nobody_back(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		const struct fwd_backend *e;
+		struct stage s;
+		int word;
+
+		start_stage(&s, changes[i].check);
+		check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
+		check_says(&s, changes[i].before, 0, HEALTH_REASON_OK);
+		hop_is(&s, HOP_KNOWN, HOP_BAD_NEIGHBOUR, true);
+		pass_time(&s, 1300);
+		assert_int_equal(backend_a(&s)->alive, changes[i].alive);
+		word = health_find_index(s.health, health_target_backend("web-ams", 5));
+		s.health->generation++;
+		health_write(s.health, word,
+		             health_make(changes[i].meanwhile, 0, HEALTH_REASON_OK, 0));
+		compiler_read_verdicts(&s.node, &s.time);
+		e = &s.node.t.backends[backend_a(&s)->index];
+		if (backend_a(&s)->alive != changes[i].alive ||
+		    backend_a(&s)->reason != changes[i].reason ||
+		    !(e->flags & FWD_BACKEND_DEAD) != changes[i].alive)
+			fail_msg("%s: \"%s\", alive %d, flags %x", changes[i].why,
+			         effect_reason_text((enum effect_reason)backend_a(&s)->reason),
+			         backend_a(&s)->alive, e->flags);
+		stage_fini(&s);
+	}
+}
+
 static void next_hops_hear_of_silence_and_of_deaths(void **state)
 {
 	(void)state;
@@ -509,6 +554,7 @@ int main(void)
 		cmocka_unit_test(a_direct_check_outranks_nothing),
 		cmocka_unit_test(guards_hold_what_next_hops_would_take),
 		cmocka_unit_test(what_is_out_by_its_way_is_unknown_again_after_it),
+		cmocka_unit_test(a_page_that_changes_brings_nobody_back),
 		cmocka_unit_test(next_hops_hear_of_silence_and_of_deaths),
 		cmocka_unit_test(a_backends_element_has_its_next_hop_in_each_field),
 		cmocka_unit_test(an_index_follows_the_address_that_it_has),
