@@ -80,6 +80,14 @@ static int open_table_set(struct xdp_driver *d, const struct driver_sizes *sizes
 	return err ? err : xdp_set_pin(&d->now, d->dir, ++d->last_number, reason);
 }
 
+/* Forget larger tables that were begun. */
+static void forget_next(struct xdp_driver *d)
+{
+	carry_free(d->carry);
+	d->carry = NULL;
+	xdp_set_close(&d->next);
+}
+
 static void close_xdp_driver(struct driver *driver)
 {
 	struct xdp_driver *d = (struct xdp_driver *)driver;
@@ -88,9 +96,8 @@ static void close_xdp_driver(struct driver *driver)
 		return;
 	for (size_t i = 0; i < d->n_ports; i++)
 		close(d->ports[i].link_fd);
-	carry_free(d->carry);
+	forget_next(d);
 	xdp_not_sent_close(&d->not_sent);
-	xdp_set_close(&d->next);
 	xdp_set_close(&d->now);
 	if (d->dir_fd >= 0)
 		close(d->dir_fd);
@@ -472,11 +479,12 @@ static int begin_larger_set(struct driver *driver, const struct driver_sizes *ne
 	int err;
 
 	reason->text[0] = 0;
+	forget_next(d);
 	err = xdp_set_make(&d->next, &z, reason);
 	if (err)
 		return err;
 	if (carry_begin(&d->now.tables, &d->next.tables, &d->carry)) {
-		xdp_set_close(&d->next);
+		forget_next(d);
 		return driver_set_reason(reason, -ENOMEM, "out of memory for larger tables");
 	}
 	d->next.tables.root->tick_base = d->now.tables.root->tick_base;
@@ -500,7 +508,8 @@ static size_t update_links(struct xdp_driver *d, int prog_fd, size_t n)
  * those before it are switched back and the old set stays. A flow that began in the old tables may
  * have its next packet in the new ones, so exceptions are brought over right before and after.
  * After the grace period no packet uses the old tables, so what else packets have changed in them
- * meanwhile can be brought over.
+ * meanwhile can be brought over. From then on nothing fails: where "current" cannot be set,
+ * keep_pins() says so and tries again, and what it still names stays pinned.
  */
 static int switch_to_larger_set(struct driver *driver, struct driver_reason *reason)
 {
@@ -532,16 +541,10 @@ static int switch_to_larger_set(struct driver *driver, struct driver_reason *rea
 		xdp_set_close(&d->now);
 		d->now = d->next;
 		xdp_set_init(&d->next);
-		err = xdp_current_set(d->dir, d->now.number);
-		if (err)
-			driver_set_reason(reason, err, "%s/current cannot be set: %s", d->dir,
-			                  strerror(-err));
-		else
+		if (!xdp_current_set(d->dir, d->now.number))
 			xdp_set_unpin(d->dir, old);
 	}
-	xdp_set_close(&d->next);
-	carry_free(d->carry);
-	d->carry = NULL;
+	forget_next(d);
 	return err;
 }
 

@@ -466,6 +466,7 @@ static int begin_larger_file(struct driver *driver, const struct driver_sizes *n
 	int err;
 
 	reason->text[0] = 0;
+	forget_next(d);
 	err = tables_dir_make_next(d->dir, &sizes_next, ROWS, huge_request(d), &d->next, reason);
 	if (err)
 		return err;

@@ -230,7 +230,7 @@ struct driver_ops {
 	/**
 	 * Make tables of other sizes beside those in force, with pools, slots, backends, exceptions
 	 * and counters copied (no array gets smaller); services are left empty for
-	 * the caller.
+	 * the caller. Tables of an earlier call that were not switched to are gone.
 	 * @param next  out: the new tables, for the caller to complete; root has the new sizes
 	 * @return 0, or -errno with @p reason, everything as it was
 	 */

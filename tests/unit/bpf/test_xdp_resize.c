@@ -115,6 +115,45 @@ static void tables_that_cannot_grow_are_the_old_ones_everywhere(void **state)
 }
 
 /*
+ * Packets go by the larger tables when "current" is to name them: it is too late to refuse. What was
+ * begun before and not switched to is gone.
+ */
+static void larger_tables_are_in_force_before_they_are_named(void **state)
+{
+	(void)state;
+	const unsigned n_fds = count_entries("/proc/self/fd", "");
+	const size_t n_mapped = count_mapped();
+	struct driver *d = open_tables(false);
+	struct driver_reason why = { "" };
+	struct driver_sizes z;
+	struct fwd_tables next;
+	uint32_t n = 0;
+
+	attach_port(d, "v0");
+	assert_int_equal(ops->resize_begin(d, &large, &next, &why), 0);
+	assert_int_equal(ops->resize_begin(d, &large, &next, &why), 0);
+	assert_int_equal(mkdir(PIN_DIR "/current-new", 0700), 0); /* in the way */
+	assert_int_equal(ops->resize_commit(d, &why), 0);
+	assert_ptr_equal(tables_of(d).root, next.root);
+	assert_int_equal(count_entries(PIN_DIR, "tables-"), 2); /* the named one is there */
+	assert_int_not_equal(pinned_program(), space_xdp_of("v0"));
+	assert_int_equal(ops->keep_pins(d, &n, &why), -EEXIST);
+	assert_non_null(strstr(why.text, "/current: "));
+	assert_int_equal(rmdir(PIN_DIR "/current-new"), 0);
+	assert_int_equal(ops->keep_pins(d, &n, &why), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(pinned_program(), space_xdp_of("v0"));
+	ops->close(d);
+	assert_int_equal(count_entries("/proc/self/fd", ""), n_fds);
+	assert_int_equal(count_mapped(), n_mapped);
+	d = open_tables(true);
+	ops->sizes(d, &z);
+	assert_memory_equal(&z, &large, sizeof(z));
+	assert_int_equal(count_entries(PIN_DIR, "tables-"), 1);
+	ops->close(d);
+}
+
+/*
  * The pin has the name, and the link another interface: that one is left, and this one gets a
  * link of its own.
  */
@@ -260,6 +299,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(tables_that_cannot_grow_are_the_old_ones_everywhere,
+		                          remove_pins),
+		cmocka_unit_test_teardown(larger_tables_are_in_force_before_they_are_named,
 		                          remove_pins),
 		cmocka_unit_test_teardown(a_name_that_another_interface_has_now_is_attached_anew,
 		                          remove_pins),
