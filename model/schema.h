@@ -50,7 +50,9 @@
 	X(LIMITS_BACKENDS, "limits.backends", "integer", "backends", "16384", "16..32767", "",     \
 	  IN(model, limits.backends), "Maximum number of backends of one site.")                   \
 	X(LIMITS_SLOTS, "limits.slots", "integer", "slots", "1048576", "4096..16777216", "",       \
-	  IN(model, limits.slots), "Maximum number of slots of all pools of one site.")            \
+	  IN(model, limits.slots),                                                                 \
+	  "Maximum number of slots of all pools of one site. A pool needs its old and its new "    \
+	  "slots while its max_backends or agent changes.")                                        \
 	X(LIMITS_EXCEPTIONS, "limits.exceptions", "integer", "flows", "65536", "1024..16777216",   \
 	  "", IN(model, limits.exceptions),                                                        \
 	  "Maximum number of flows that are remembered during changes.")                           \

@@ -465,6 +465,40 @@ static void switch_over(struct compiler *n, const struct compiler_time *time)
 }
 
 /*
+ * Why pools of @p plan found no slots. Those of the document in force are in use until @p plan is, so
+ * time helps only if it has room beside them once nothing is in quarantine. @p ranges is scratch.
+ * @return -EAGAIN: it has; -EDQUOT: another document is needed
+ */
+static int refuse_slots(const struct compiler *n, const struct plan *plan, struct ranges *ranges,
+                        char refusal[PLAN_REASON_MAX])
+{
+	uint32_t first, needed = 0;
+
+	*ranges = *n->ranges;
+	ranges_release(ranges, UINT64_MAX);
+	ranges->n_slots = UINT32_MAX;
+	for (size_t i = 0; i < plan->n_pools; i++) {
+		uint32_t n_slots = plan->pools[i].model->n_slots;
+
+		if (!find_range(n, &plan->pools[i], &first) &&
+		    !ranges_allocate(ranges, n_slots, &first) && first + n_slots > needed)
+			needed = first + n_slots;
+	}
+	if (needed <= n->ranges->n_slots) {
+		snprintf(
+		        refusal, PLAN_REASON_MAX,
+		        "no room for new slots until those of pools removed a short time ago are free again");
+		return -EAGAIN;
+	}
+	snprintf(
+	        refusal, PLAN_REASON_MAX,
+	        "slots of all pools, with old ones of pools that change: %u are needed and %u fit; "
+	        "raise limits.slots",
+	        needed, n->ranges->n_slots);
+	return -EDQUOT;
+}
+
+/*
  * Do all that can fail. @return 0 or -errno; then nothing has changed except that tables may be
  * larger
  */
@@ -480,12 +514,10 @@ static int prepare_pools(struct compiler *n, const struct model *m, const struct
 		return err;
 	*ranges = *n->ranges;
 	err = make_node_pools(n, m, plan, ranges, pools);
+	if (err == -EAGAIN)
+		return refuse_slots(n, plan, ranges, refusal);
 	if (err)
-		snprintf(
-		        refusal, PLAN_REASON_MAX, "%s",
-		        err == -EAGAIN
-		                ? "no room for new slots until those of pools removed a short time ago are free again"
-		                : strerror(-err));
+		snprintf(refusal, PLAN_REASON_MAX, "%s", strerror(-err));
 	return err;
 }
 

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -301,6 +302,56 @@ static void what_has_no_place_yet_is_told_from_what_has(void **state)
 }
 
 /*
+ * The old slots of a pool are in use until the document with its new ones is in force: no time frees
+ * them.
+ */
+static void slots_beside_those_in_use_are_more_than_the_limit(void **state)
+{
+	static const struct {
+		const char *why;
+		bool fra_has_left, agent;
+		uint32_t n_slots; /* of web-ams */
+		bool is_new;      /* a pool of another name in place of web-fra */
+		uint32_t needed;  /* 0: it waits for slots in quarantine, and has them then */
+	} rows[] = {
+		{ "an agent", false, true, 4096, false, 12288 },
+		{ "another number", false, false, 2048, false, 10240 },
+		{ "another name", false, false, 4096, true, 12288 },
+		{ "a name and an agent", true, true, 4096, true, 12288 },
+		{ "a name", true, false, 4096, true, 0 },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char wanted[PLAN_REASON_MAX];
+
+		teardown(state);
+		setup(state);
+		if (!rows[i].is_new) {
+			third.pools[1].name = "web-fra";
+			third.services[0].name = "dns";
+		}
+		third.pools[0].agent = rows[i].agent;
+		third.pools[0].n_slots = rows[i].n_slots;
+		if (rows[i].fra_has_left)
+			assert_int_equal(try_document(&s.second), 0);
+		if (try_document(&third) != (rows[i].needed ? -EDQUOT : -EAGAIN))
+			fail_msg("%s: \"%s\"", rows[i].why, why);
+		pass_ms(COMPILER_QUARANTINE_MS + 1);
+		if (rows[i].needed) {
+			snprintf(wanted, sizeof(wanted),
+			         "slots of all pools, with old ones of pools that change: "
+			         "%u are needed and 8192 fit; raise limits.slots",
+			         rows[i].needed);
+			if (try_document(&third) != -EDQUOT || strcmp(why, wanted) != 0)
+				fail_msg("%s: \"%s\"", rows[i].why, why);
+			third.model.limits.slots = rows[i].needed;
+		}
+		if (try_document(&third))
+			fail_msg("%s, then: \"%s\"", rows[i].why, why);
+	}
+}
+
+/*
  * What an earlier process left that contradicts itself leads nowhere, and the rest is taken over.
  */
 static void tables_that_contradict_themselves_are_not_taken_over(void **state)
@@ -345,6 +396,7 @@ int main(void)
 		REST_TEST(more_slots_are_room_for_another_pool_at_once),
 		REST_TEST(a_service_that_returns_goes_on_counting),
 		REST_TEST(what_has_no_place_yet_is_told_from_what_has),
+		REST_TEST(slots_beside_those_in_use_are_more_than_the_limit),
 		REST_TEST(tables_that_contradict_themselves_are_not_taken_over),
 	};
 
