@@ -50,14 +50,17 @@ FWD_INLINE bool fwd_spend_answer(const struct fwd_root *root, struct fwd_cpu *cp
 	return true;
 }
 
-/** Whether @p a is an address that one host can have. */
+/**
+ * Whether @p a, no martian, is an address that one host can have. IPv6 has clients in ::/8, too: an
+ * IPv4 host behind a translator is one of 64:ff9b::/96 (RFC 6052).
+ */
 FWD_INLINE bool fwd_is_single(const union fwd_addr *a, bool is4)
 {
 	uint8_t first = is4 ? a->bytes[12] : a->bytes[0];
 
 	if (is4)
 		return first != 0 && first != 127 && first < 224;
-	return first != 0 && first != 0xff;
+	return first != 0xff;
 }
 
 /** Decide on a packet that is longer than @p inner_mtu. */
