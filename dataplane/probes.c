@@ -168,39 +168,54 @@ bool probes_hop(struct probes_filler *f, const struct addr *address, const struc
 	return false;
 }
 
-/*
- * On failure the document number stays the former one, so no probe of the new document is judged.
- */
-void probes_apply_model(struct probes_filler *f, const struct model *m)
+/* Fill the program's maps from @p m, if it is loaded. A failure keeps what can be probed so far. */
+static int fill_maps(struct probes_filler *f, const struct model *m)
 {
 	struct probe_mark *marks = NULL;
 	size_t n = 0;
-	int err;
+	int err = probe_marks(m, &marks, &n);
 
-	if (!f)
-		return;
-	err = probe_marks(m, &marks, &n);
-	f->n_marks = err ? 0 : n;
-	if (!f->probes) {
-		free(marks);
-		return;
-	}
-	if (!err)
+	if (err)
+		return err;
+	f->n_marks = n;
+	if (f->probes)
 		err = probe_set_sources(f->probes, prefix_or_null(&m->self->tunnel_source4),
 		                        prefix_or_null(&m->self->tunnel_source6));
-	if (!err)
+	if (f->probes && !err)
 		err = fill_tunnels(f, marks, n);
 	free(marks);
-	if (err) {
-		log_error("probes-not-in-force", "document=%llu error=%s",
-		          (unsigned long long)m->meta.document, strerror(-err));
-		return;
-	}
-	if (n || f->n_ports)
+	return err;
+}
+
+/*
+ * On failure the document number stays the former one, so no probe of the new document is judged.
+ */
+static int apply_document(struct probes_filler *f, const struct model *m)
+{
+	f->fill_err = fill_maps(f, m);
+	if (f->fill_err || !f->probes)
+		return f->fill_err;
+	if (f->n_marks || f->n_ports)
 		probes_name_ports(f, m);
 	probes_follow_vips(f, m);
 	f->applied = m->meta.document;
 	f->has_filled = true;
+	return 0;
+}
+
+void probes_apply_model(struct probes_filler *f, const struct model *m)
+{
+	int err = f ? apply_document(f, m) : 0;
+
+	if (err)
+		log_error("probes-not-in-force", "document=%llu error=%s",
+		          (unsigned long long)m->meta.document, strerror(-err));
+}
+
+void probes_retry(struct probes_filler *f, const struct model *m)
+{
+	if (f && f->fill_err && !apply_document(f, m))
+		log_note("probes-in-force", "document=%llu", (unsigned long long)m->meta.document);
 }
 
 void probes_count(struct probes_filler *f)

@@ -43,6 +43,11 @@ void probes_close(struct probes_filler *f);
  */
 void probes_apply_model(struct probes_filler *f, const struct model *m);
 /*
+ * Follow document @p m, the last that probes_apply_model() had, if that failed: the kernel may have
+ * had no memory for an entry. Call it each second, before probes_read_back().
+ */
+void probes_retry(struct probes_filler *f, const struct model *m);
+/*
  * Read back whether probes go through the program, attach it where it is missing, and write the
  * result to the stats page (PROBE_GAUGE and the others of weir/probe.h). Call it each second, and
  * when interfaces, tc or routes change.

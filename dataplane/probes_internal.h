@@ -26,6 +26,7 @@ struct probes_filler {
 	size_t n_tunnels;
 	size_t n_marks; /* probes of the document (probe_marks()); 0: no port is needed for them */
 	uint64_t applied; /* the document that the table is of */
+	int fill_err;     /* why the table is not of the newest document; 0: it is */
 	bool has_filled, has_path;
 	uint64_t lost_ms; /* when has_path last changed */
 	struct probes_path path;

@@ -11,6 +11,7 @@
  *     the program had to be attached again                   probes that were sent before
  *     a VIP's route leads elsewhere, or to no next hop       probes to VIPs of that family
  *     no VIP has a route                                     nothing is sent: only stated
+ *     the table has not taken the document                   probes of what is new in it
  */
 #include "dataplane/probes_internal.h"
 
@@ -254,17 +255,24 @@ static void log_path_turn(struct probes_filler *f, bool has_path, uint64_t now_m
 		         f->path.reason);
 }
 
+/* What the table lacks is not judged: its document's number is an earlier one. */
+static void see_table(struct probes_filler *f)
+{
+	if (f->fill_err)
+		note_trouble(&f->path, "",
+		             "the table of the probes' program has not taken the document (%s) and "
+		             "is filled again each second: targets that are new in it wait",
+		             strerror(-f->fill_err));
+}
+
 /*
  * `since` moves forward whenever the program was missing: weir-health ignores probes from before.
  */
-void probes_read_back(struct probes_filler *f, const struct links *links, uint64_t now_ms)
+static void read_path_back(struct probes_filler *f, const struct links *links, uint64_t now_ms)
 {
 	bool gap = false, ports;
 	uint32_t cut;
 
-	if (!f || !f->probes || !f->has_filled)
-		return;
-	f->path.reason[0] = 0;
 	ports = check_probe_ports(f, now_ms, &gap);
 	cut = ports ? see_vips(f, links) : 0;
 	see_nowhere(f);
@@ -277,9 +285,19 @@ void probes_read_back(struct probes_filler *f, const struct links *links, uint64
 	log_path_turn(f, ports && !cut, now_ms);
 }
 
+void probes_read_back(struct probes_filler *f, const struct links *links, uint64_t now_ms)
+{
+	if (!f || !f->probes)
+		return;
+	f->path.reason[0] = 0;
+	if (f->has_filled)
+		read_path_back(f, links, now_ms);
+	see_table(f);
+}
+
 const struct probes_path *probes_trouble(const struct probes_filler *f, uint64_t now_ms)
 {
-	if (!f || !f->n_marks || !f->path.reason[0])
+	if (!f || !(f->n_marks || f->fill_err) || !f->path.reason[0])
 		return NULL;
 	return !f->probes || f->lost_ms + STATE_AFTER_MS <= now_ms ? &f->path : NULL;
 }

@@ -453,6 +453,8 @@ static void on_second(void *arg)
 	struct compiler_time time = compiler_now();
 
 	find_health_page(p);
+	if (p->driver && p->node.model)
+		probes_retry(p->probes, p->node.model);
 	read_ports_back(p);
 	if (p->driver)
 		state_sync_tick(&p->state_sync, &p->node, p->dirs.run, &time);

@@ -399,6 +399,33 @@ static void both_families_may_be_cut_and_the_first_is_named(void **state)
 	assert_int_equal(families, 0); /* nothing is judged anyway */
 }
 
+/* What was there before is judged as before; of a first document nothing is, and both are stated. */
+static void a_table_that_could_not_be_filled_is_stated(void **state)
+{
+	static const char why[] =
+	        "the table of the probes' program has not taken the document (Cannot allocate memory)";
+
+	(void)state;
+	f.fill_err = -ENOMEM;
+	read_back();
+	assert_int_equal(document, 71);
+	assert_int_equal(since, 5000);
+	expect_why("", why);
+	carried[0] = -ENODEV;
+	read_back();
+	expect_why("p0", "interface p0 is missing"); /* more is lost by that */
+	setup(state);
+	f.fill_err = -ENOMEM;
+	f.has_filled = false;
+	f.n_marks = 0; /* not even these are known */
+	read_back();
+	assert_int_equal(document, 99);
+	expect_why("", why);
+	f.fill_err = 0;
+	read_back();
+	expect_why(NULL, NULL);
+}
+
 static void ports_that_are_the_nodes_no_more_are_left(void **state)
 {
 	struct model_port ports[] = { { .interface = "p1" }, { .interface = "p2" } };
@@ -443,6 +470,7 @@ int main(void)
 		PATH_TEST(a_family_whose_vip_is_not_reached_by_a_port_is_cut),
 		PATH_TEST(no_route_to_any_vip_is_stated),
 		PATH_TEST(both_families_may_be_cut_and_the_first_is_named),
+		PATH_TEST(a_table_that_could_not_be_filled_is_stated),
 		PATH_TEST(ports_that_are_the_nodes_no_more_are_left),
 		PATH_TEST(vips_that_are_no_longer_probed_are_let_go),
 	};

@@ -285,6 +285,7 @@ static const struct driver_ops *fake_choose(const struct model_node *self, const
 #define attach_missing(p)          ((void)(p))
 #define detach_unnamed(p)          ((void)(p))
 #define probes_apply_model(...)    ((void)0)
+#define probes_retry(...)          ((void)0)
 #define prover_links_changed(r)    ((void)(r))
 #define probes_read_back(...)      ((void)0)
 #define probes_hop(...)            false

@@ -132,6 +132,7 @@ static struct process process;
 #define probes_open(s, h, out)                (ANY(out), note_opened("probes"))
 #define probes_close(p)                       note("-probes; ")
 #define probes_apply_model(p, m)              note("probes take; ")
+#define probes_retry(p, m)                    note("probes again; ")
 #define probes_read_back(p, l, now)           note("probes see; ")
 #define probes_count(p)                       note("probes count; ")
 #define probes_hop(p, a, h)                   ((void)(a), (void)(h), note("probes hop; "), scene.probes_care)
@@ -306,11 +307,11 @@ static void each_second_all_is_looked_at_again(void **state)
 	(void)state;
 	on_second(&process);
 	expect_done(
-	        "believed; log tick; hops told; health page; attach missing; probes see; learn; "
+	        "believed; log tick; hops told; health page; probes again; attach missing; probes see; learn; "
 	        "effect; conditions; probes count; second+1000; ");
 	on_second(&process);
 	expect_done(
-	        "believed; log tick; hops told; health page; attach missing; probes see; learn; "
+	        "believed; log tick; hops told; health page; probes again; attach missing; probes see; learn; "
 	        "clock; effect; conditions; probes count; second+1000; ");
 	process.driver = NULL; /* before the first document */
 	on_second(&process);
