@@ -424,16 +424,25 @@ static int replace_program(const char *path, const char *ifname, const struct he
 	return err;
 }
 
-/* Attach or detach the ingress program, before the XDP program readdresses any packet. */
-static int attach_next(const char *ifname, unsigned ifindex, const struct agent_options *options,
-                       const struct weir_agent_bpf *skel, char *error)
+/* Attach the ingress program, before the XDP program readdresses any packet. */
+static int attach_next(const char *ifname, unsigned ifindex, const struct weir_agent_bpf *skel,
+                       char *error)
 {
 	int fd = bpf_program__fd(skel->progs.weir_agent_next);
-	int err = options->n_owners ? agent_tc_attach(ifindex, BPF_TC_INGRESS, fd)
-	                            : agent_tc_detach(ifindex, BPF_TC_INGRESS);
+	int err = agent_tc_attach(ifindex, BPF_TC_INGRESS, fd);
 
 	if (err)
 		set_error(error, err, "%s: attaching at its ingress: %s", ifname, strerror(-err));
+	return err;
+}
+
+/* Detach an earlier agent's, after the last XDP program that readdresses packets. */
+static int detach_next(const char *ifname, unsigned ifindex, char *error)
+{
+	int err = agent_tc_detach(ifindex, BPF_TC_INGRESS);
+
+	if (err)
+		set_error(error, err, "%s: detaching from its ingress: %s", ifname, strerror(-err));
 	return err;
 }
 
@@ -478,8 +487,8 @@ int agent_attach(const char *ifname, const struct agent_options *options,
 		unlink(path);
 	bool had_next = agent_tc_program(ifindex, BPF_TC_INGRESS) != 0;
 	err = load_agent(ifname, options, found ? NULL : &old, &skel, error);
-	if (!err)
-		err = attach_next(ifname, ifindex, options, skel, error);
+	if (!err && options->n_owners)
+		err = attach_next(ifname, ifindex, skel, error);
 	if (!err && found)
 		err = attach_new(path, ifname, ifindex, bpf_program__fd(skel->progs.weir_agent),
 		                 options->mode, error);
@@ -489,6 +498,8 @@ int agent_attach(const char *ifname, const struct agent_options *options,
 		                      error);
 	if (err && !had_next) /* as it was: nothing stays at the ingress, either */
 		agent_tc_detach(ifindex, BPF_TC_INGRESS);
+	if (!err && !options->n_owners)
+		err = detach_next(ifname, ifindex, error);
 	if (!err) /* last: an earlier program knows the same services, and goes on until then */
 		attach_mss(ifname, ifindex, options, skel, error);
 	weir_agent_bpf__destroy(skel);

@@ -294,6 +294,30 @@ static void a_mode_that_is_refused_leaves_the_agent_as_it_was(void **state)
 	assert_int_equal(status_of("v0")->mode, AGENT_MODE_NATIVE);
 }
 
+/* The agent that stays readdresses packets: the program that sends these on stays as well. */
+static void an_agent_that_is_not_replaced_still_sends_on(void **state)
+{
+	struct prefix sources;
+	struct agent_options o = make_options(&sources);
+	char error[AGENT_ERROR_MAX] = "";
+
+	(void)state;
+	o.mode = AGENT_MODE_GENERIC;
+	o.owners = &sources;
+	o.n_owners = 1;
+	attach_agent("v0", &o);
+	space_run("ip link set v1 mtu 9000");
+	o.mode = AGENT_MODE_NATIVE;
+	o.n_owners = 0;
+	assert_true(agent_attach("v0", &o, error) < 0);
+	space_run("ip link set v1 mtu 1500");
+	assert_true(status_of("v0")->prefixes[0].is_owner);
+	assert_true(status_of("v0")->passes_on);
+	assert_true(has_filter("v0"));
+	attach_agent("v0", &o);
+	assert_false(has_filter("v0"));
+}
+
 static void packets_are_passed_on_while_owners_are_named(void **state)
 {
 	struct prefix sources;
@@ -561,6 +585,8 @@ int main(void)
 		cmocka_unit_test_teardown(another_agents_program_is_not_taken_for_ours,
 		                          remove_agent),
 		cmocka_unit_test_teardown(what_is_known_of_services_outlives_a_replacement,
+		                          remove_agent),
+		cmocka_unit_test_teardown(an_agent_that_is_not_replaced_still_sends_on,
 		                          remove_agent),
 		cmocka_unit_test_teardown(packets_are_passed_on_while_owners_are_named,
 		                          remove_agent),
