@@ -242,7 +242,8 @@ int weir_agent(struct xdp_md *ctx)
 }
 
 /*
- * Whether the XDP program has readdressed the frame: all other GUE frames with a list ended there.
+ * Whether the XDP program has readdressed the frame, which had no VLAN tag: all other GUE frames
+ * with a list ended there.
  */
 static __always_inline int is_passed_on(const unsigned char *frame, const unsigned char *end)
 {
@@ -270,6 +271,8 @@ int weir_agent_next(struct __sk_buff *skb)
 {
 	if (skb->pkt_type != PACKET_HOST)
 		return TC_ACT_OK; /* the kernel drops it */
+	if (skb->vlan_present)
+		return TC_ACT_OK; /* passed as it came: its VLAN's interface may have an agent */
 	if (bpf_skb_pull_data(skb, DECAP_INNER_OFF_MAX))
 		bpf_skb_pull_data(skb, 0); /* it is shorter than that: pull all of it */
 	if (!is_passed_on((unsigned char *)(long)skb->data, (unsigned char *)(long)skb->data_end))

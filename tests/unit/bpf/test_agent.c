@@ -6,8 +6,10 @@
 #include <stdint.h>
 
 #include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -16,6 +18,7 @@
 #include "weir/agent.h"
 
 #include "tests/unit/bpf/space.h"
+#include "tests/unit/healthcheck/tunnel_frames.h"
 
 #define PINS BPF_DIR "/agents/here"
 
@@ -345,6 +348,67 @@ static void packets_are_passed_on_while_owners_are_named(void **state)
 	assert_int_not_equal(access(PINS "/agent-v0", F_OK), 0);
 }
 
+/* Give v0 @p f with the tag of VLAN @p vlan in it, as a switch sends it. */
+static void send_tagged(const struct tunnel_frame *f, uint16_t vlan)
+{
+	uint8_t frame[FRAME_MAX + 4];
+	struct sockaddr_ll to = { .sll_family = AF_PACKET,
+		                  .sll_ifindex = (int)if_nametoindex("v1"),
+		                  .sll_halen = 6 };
+	int s = socket(AF_PACKET, SOCK_RAW, 0);
+
+	memcpy(frame, f->bytes, 12);
+	put_be16(frame + 12, 0x8100);
+	put_be16(frame + 14, vlan);
+	memcpy(frame + 16, f->bytes + 12, f->n - 12);
+	assert_int_equal(sendto(s, frame, f->n + 4, 0, (struct sockaddr *)&to, sizeof(to)),
+	                 f->n + 4);
+	close(s);
+}
+
+/* A socket that gets the IPv4 packets that v0's ingress leaves to the kernel. */
+static int open_receiver(void)
+{
+	struct sockaddr_ll at = { .sll_family = AF_PACKET,
+		                  .sll_protocol = htons(ETH_P_IP),
+		                  .sll_ifindex = (int)if_nametoindex("v0") };
+	const struct timeval wait = { .tv_sec = 2 };
+	int s = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_IP));
+
+	assert_int_equal(bind(s, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)), 0);
+	return s;
+}
+
+/* The port's XDP program leaves it as it is, so the program at its ingress does, too. */
+static void a_vlans_segment_is_left_to_the_vlan(void **state)
+{
+	static const enum agent_mode modes[] = { AGENT_MODE_NATIVE, AGENT_MODE_GENERIC };
+	const struct tunnel_plan plan = {
+		.kind = TUNNEL_GUE0, .outer4 = true, .inner4 = true, .payload_len = 24, .owners = 2
+	};
+	struct tunnel_frame f = make_frame(&plan);
+	uint8_t received[FRAME_MAX + 4];
+	struct prefix sources;
+	struct agent_options o = make_options(&sources);
+
+	(void)state;
+	space_run("ip link set v0 address 02:aa:bb:cc:dd:01");
+	int s = open_receiver();
+
+	o.owners = &sources;
+	o.n_owners = 1;
+	for (size_t i = 0; i < 2; i++) {
+		o.mode = modes[i];
+		attach_agent("v0", &o);
+		send_tagged(&f, 5);
+		assert_int_equal(recv(s, received, sizeof(received), 0), f.n);
+		assert_memory_equal(received, f.bytes, f.n);
+	}
+	close(s);
+	assert_int_equal(status_of("v0")->counts[DECAP_PASSED].packets, 2);
+}
+
 static void the_largest_tunnel_of_all_services_is_shown(void **state)
 {
 	struct prefix sources;
@@ -590,6 +654,7 @@ int main(void)
 		                          remove_agent),
 		cmocka_unit_test_teardown(packets_are_passed_on_while_owners_are_named,
 		                          remove_agent),
+		cmocka_unit_test_teardown(a_vlans_segment_is_left_to_the_vlan, remove_agent),
 		cmocka_unit_test_teardown(
 		        a_foreign_program_is_left_alone_and_nothing_else_is_left_behind,
 		        remove_agent),
