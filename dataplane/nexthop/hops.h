@@ -20,7 +20,7 @@
  *     none                       any       -                no route       -
  *     unreachable, blackhole,    up        -                no route       route
  *       prohibit                 down [1]  -                no route       -
- *     unicast                    down      any              no port        -
+ *     unicast                    down [3]  any              no port        -
  *     unicast                    up        not known yet    no neighbour   -
  *     unicast                    up        FAILED [2]       as before      neighbour
  *     unicast                    up        known            known          -
@@ -28,6 +28,7 @@
  *     [1] the port by which the address was reached before: the node's own trouble
  *     [2] after all of the kernel's questions, the port being up all the while; it stays so until
  *         the neighbour is heard again
+ *     [3] gone, no Ethernet, or a VLAN of 802.1ad (which may only be the outer of two), too
  *
  * Implemented in nexthop/hops.c (events), nexthop/hops_query.c (requests) and nexthop/hops_state.c (the table above). The
  * loop's thread calls all of this.
@@ -48,7 +49,7 @@ struct loop;
 enum hop_state {
 	HOP_KNOWN,
 	HOP_NO_ROUTE,    /**< the kernel knows no unicast route, or one that refuses (hop.bad) */
-	HOP_NO_PORT,     /**< the route's port is down, gone or not Ethernet */
+	HOP_NO_PORT,     /**< the route's port is down, gone, not Ethernet or of 802.1ad */
 	HOP_NO_NEIGHBOUR /**< the next hop has not answered yet */
 };
 

@@ -5,6 +5,8 @@
  */
 #include "dataplane/nexthop/hops_internal.h"
 
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <string.h>
 
 const struct hop_link *hops_find_link(const struct hops *h, uint32_t ifindex)
@@ -33,6 +35,7 @@ static void fill_port(const struct hops *h, const struct dest *d, const struct r
 	uint32_t mtu = d->route_mtu && d->route_mtu < link->mtu ? d->route_mtu : link->mtu;
 	const struct hop_link *lower = link->vlan ? hops_find_link(h, link->lower) : NULL;
 
+	memcpy(hop->mac_from, link->mac, sizeof(hop->mac_from)); /* as the kernel sends there */
 	hop->vlan = link->vlan;
 	if (lower && lower->is.vlan) {
 		hop->outer_vlan = lower->is.vlan;
@@ -41,7 +44,16 @@ static void fill_port(const struct hops *h, const struct dest *d, const struct r
 	}
 	hop->ifindex = link->vlan ? link->lower : link->ifindex;
 	hop->mtu = mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
-	memcpy(hop->mac_from, link->mac, sizeof(hop->mac_from));
+}
+
+/*
+ * Whether frames can leave by @p link. The packet path writes the inner, or only, tag as 802.1Q:
+ * no switch would take the frames of another VLAN.
+ */
+static bool can_send(const struct rtnl_link *link)
+{
+	return link->up && link->ethernet &&
+	       (!link->vlan || !link->vlan_type_be || link->vlan_type_be == htons(ETH_P_8021Q));
 }
 
 /* The rows of the table in nexthop/hops.h, each return a row further down. */
@@ -61,7 +73,7 @@ static struct hop make_hop(const struct hops *h, const struct dest *d)
 	hop.on_link = addr_equal(&via->addr, &d->addr);
 	hop.route_ifindex = via->ifindex;
 	hop.state = HOP_NO_PORT;
-	if (!link || !link->is.up || !link->is.ethernet)
+	if (!link || !can_send(&link->is))
 		return hop;
 	if (via->failed_ms)
 		hop.bad = HOP_BAD_NEIGHBOUR;

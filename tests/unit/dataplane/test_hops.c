@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <linux/neighbour.h>
 
 #include <cmocka.h>
@@ -120,7 +122,39 @@ static void a_frame_goes_to_the_port_below_with_all_tags(void **state)
 		assert_int_equal(hop.outer_vlan, ways[i].outer);
 		assert_int_equal(hop.outer_type_be, ways[i].type_be);
 		assert_memory_equal(hop.mac_to, w.via.mac, 6);
-		assert_int_equal(hop.mac_from[1], ways[i].by < 4 ? ways[i].by : 3);
+		assert_int_equal(hop.mac_from[1], ways[i].by); /* as the kernel's own frames */
+	}
+}
+
+/* The inner tag, or a single one, is always written as 802.1Q; the outer as what it is. */
+static void a_tag_that_is_not_written_makes_a_hop_of_no_use(void **state)
+{
+	static const struct {
+		const char *why;
+		uint32_t by;
+		uint16_t outer_type, inner_type; /* of VLAN 3, and of VLAN 4 on it */
+		enum hop_state state;
+	} cases[] = {
+		{ "one tag of 802.1Q", 3, ETH_P_8021Q, ETH_P_8021Q, HOP_KNOWN },
+		{ "one tag of 802.1ad", 3, ETH_P_8021AD, ETH_P_8021Q, HOP_NO_PORT },
+		{ "802.1Q in 802.1ad", 4, ETH_P_8021AD, ETH_P_8021Q, HOP_KNOWN },
+		{ "802.1ad in 802.1ad", 4, ETH_P_8021AD, ETH_P_8021AD, HOP_NO_PORT },
+		{ "802.1ad in 802.1Q", 4, ETH_P_8021Q, ETH_P_8021AD, HOP_NO_PORT },
+		{ "below a tag", 2, ETH_P_8021AD, ETH_P_8021AD, HOP_KNOWN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct world w;
+
+		make_world(&w);
+		w.via.ifindex = cases[i].by;
+		w.links[1].is.vlan_type_be = htons(cases[i].outer_type);
+		w.links[2].is.vlan_type_be = htons(cases[i].inner_type);
+		struct hop hop = hops_make(&w.h, &w.dest, NOW);
+
+		if (hop.state != cases[i].state)
+			fail_msg("%s: %s", cases[i].why, hop_state_text(hop.state));
 	}
 }
 
@@ -281,6 +315,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_tables_give_state_and_evidence),
 		cmocka_unit_test(a_frame_goes_to_the_port_below_with_all_tags),
+		cmocka_unit_test(a_tag_that_is_not_written_makes_a_hop_of_no_use),
 		cmocka_unit_test(the_shorter_mtu_of_route_and_link_counts),
 		cmocka_unit_test(it_is_so_since_state_evidence_or_link_changed),
 		cmocka_unit_test(a_hop_that_differs_in_any_field_is_another),
