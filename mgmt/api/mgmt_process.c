@@ -81,6 +81,8 @@ static void follow_peer_addresses(struct mgmt_process *p)
 /* It waits for the requests at work, which may read and check the largest zones. */
 static void stop_server(struct mgmt_process *p, struct http_server *server)
 {
+	if (!server)
+		return;
 	stats_job_begin(p->core.stats, "stop", STOP_S);
 	http_stop(server);
 	stats_job_end(p->core.stats, "stop");
