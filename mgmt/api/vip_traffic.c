@@ -158,6 +158,7 @@ static void note_value(struct vip_traffic_row *row, uint64_t value, uint64_t now
 static void make_rows(struct vip_traffic *t, const struct vip_count *counts, size_t n,
                       uint64_t now_ms)
 {
+	free(t->next); /* of a look that was not published */
 	t->next = calloc(n + 1, sizeof(*t->next));
 	t->n_next = n;
 	for (size_t i = 0; t->next && i < n; i++) {
