@@ -51,8 +51,10 @@ static bool is_target_up(const struct outside *o, const struct model_service *s,
 
 	if (m.n_up > m.n_down)
 		return true;
+	if (is_visible_outside(o, s, site, target))
+		return false;
 	m = peer_health_from_inside(o->peer_health, target, site);
-	return !is_visible_outside(o, s, site, target) && health_state(m.word) != HEALTH_DOWN;
+	return health_state(m.word) != HEALTH_DOWN;
 }
 
 /* Whether a service is up at a site, which has number @p at among the states, in one family that it has there. */

@@ -186,8 +186,8 @@ static int start_helper(pid_t pid)
 	if (child == 0) {
 		if (fork() == 0) {
 			dup2(ends[1], STDOUT_FILENO);
-			close_range(STDERR_FILENO + 1, ~0U,
-			            0); /* the lock, which is the supervisor's */
+			/* the lock is the supervisor's */
+			close_range(STDERR_FILENO + 1, ~0U, 0);
 			signal(SIGALRM, SIG_DFL);
 			alarm(10);
 			print_threads(pid);
