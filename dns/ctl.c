@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "base/memory.h"
 #include "dns/zone/image.h"
 #include "record/fields.h"
 #include "weir/json.h"
@@ -119,6 +120,8 @@ static json_t *names_to_json(const struct generation *g)
 	json_t *list = json_array();
 	size_t n_others = 0;
 
+	if (!stated)
+		memory_note_failure(); /* then there is no answer, rather than one without names */
 	for (size_t i = 0; stated && i < p->n_names; i++) {
 		const struct steering_name *name = &p->names[i];
 		bool *seen = &stated[name->service - p->services];

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "dns/generation.h"
 #include "dns/server.h"
 #include "dns/steering/peer_health.h"
@@ -26,7 +27,15 @@ static const char *fake_load_error(const struct server *s)
 	return "";
 }
 
+static bool no_room; /* for the list of services */
+
+static void *fake_calloc(size_t n, size_t size)
+{
+	return no_room ? NULL : calloc(n, size);
+}
+
 /* The private parts too. What they need of the process is not there. */
+#define calloc            fake_calloc
 #define server_load_error fake_load_error
 #define server_load_start fake_load_start
 #include "dns/ctl.c"
@@ -313,9 +322,27 @@ static void fill_whole(struct whole *w)
 	w->s.load.finished = 8;
 }
 
+/* ctl_serve() gives no answer where memory was short: one without names would say that there are none. */
+static void a_status_that_lacks_its_names_is_none(void **state)
+{
+	static struct whole w;
+
+	(void)state;
+	fill_whole(&w);
+	w.views.votes = true;
+	for (unsigned round = 0; round < 2; round++) {
+		no_room = round == 1;
+		memory_forget();
+		free(dns_ctl_handle(&w.s, "{\"do\":\"status\"}", 15));
+		assert_int_equal(memory_failed(), no_room);
+	}
+	no_room = false;
+	memory_forget();
+}
+
 /*
- * Each service's sites are told once, also of a service whose name comes last; of the other names there are so many,
- * and how many there are is told. The answer is read by a peer that takes 4 MiB.
+ * Each service's sites stand once in the answer, also those of a service whose name comes last. Of the other names a
+ * limited number is listed, and the number of all is there. Who reads the answer takes 4 MiB.
  */
 static void sites_are_told_once_for_each_service_and_names_have_a_limit(void **state)
 {
@@ -533,6 +560,7 @@ int main(void)
 		cmocka_unit_test(the_worst_of_a_zones_states_is_told),
 		cmocka_unit_test(each_site_has_its_own_views_and_families),
 		cmocka_unit_test(names_have_the_states_of_their_services),
+		cmocka_unit_test(a_status_that_lacks_its_names_is_none),
 		cmocka_unit_test(sites_are_told_once_for_each_service_and_names_have_a_limit),
 		cmocka_unit_test(as_many_ramps_and_mistakes_are_told_as_there_are),
 		cmocka_unit_test(the_whole_status_is_told),
