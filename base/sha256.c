@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * After FIPS 180-4, whose section numbers stand beside the functions. Written for size, not speed:
- * large files go through OpenSSL (mgmt/store/digest.c). This code needs no memory and so cannot
+ * large files go through OpenSSL (mgmt/files/digest.c). This code needs no memory and so cannot
  * fail.
  */
 #include "base/sha256.h"

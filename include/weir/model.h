@@ -273,7 +273,7 @@ struct model_override {
 	enum model_target_kind target;
 	const char *pool; /**< of a backend; "" for a site or node */
 	const char *name; /**< site, backend or node; need not be configured */
-	/** When it was last commanded, by a clock that orders commands (mgmt/store/hlc.h): the later one holds. */
+	/** When it was last commanded, by a clock that orders commands (mgmt/overrides/hlc.h): the later one holds. */
 	uint64_t generation;
 	/** Of a step of an operation, which has the generation of the operation's own command; else 0, 0. */
 	uint32_t epoch, step;

@@ -7,7 +7,7 @@
  *
  * weir-announce adds and deletes them; weir-dataplane deletes them where weir-announce may not run
  * (dataplane/withdraw.h), and `weir run` those of DNS addresses when it is stopped
- * (mgmt/cli/run_routes.c). Routes of another protocol number, and other kinds of routes, are neither
+ * (supervise/routes.c). Routes of another protocol number, and other kinds of routes, are neither
  * listed nor touched. The kernel keeps routes when the process that added them ends.
  *
  * The kernel answers within the call: no function waits for anybody else. One thread for each `struct own_routes`.

@@ -17,7 +17,7 @@
 #include "mgmt/api/announce_own.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/exchange_words.h"
-#include "mgmt/store/guard.h"
+#include "mgmt/overrides/guard.h"
 
 #define ANNOUNCE_WORDS_GOOD_MS                                                                     \
 	5000u /**< so long words count: they are on their way for some of it */

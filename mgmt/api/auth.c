@@ -19,8 +19,8 @@
 #include "base/clock.h"
 #include "base/proc.h"
 #include "mgmt/api/core.h"
-#include "mgmt/store/digest.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/digest.h"
+#include "mgmt/files/files.h"
 #include "mgmt/store/tokens.h"
 
 #define PEER_TOKEN_FILE "peer.token" /* the same on all nodes */

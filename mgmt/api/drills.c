@@ -17,7 +17,7 @@
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/drill.h"
-#include "mgmt/store/when.h"
+#include "weir/when.h"
 #include "weir/json.h"
 
 #define COUNT_END ((json_int_t)1 << 53) /* of a peer's counter */

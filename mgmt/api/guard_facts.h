@@ -12,7 +12,7 @@
 #include "base/checked.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
-#include "mgmt/store/guard.h"
+#include "mgmt/overrides/guard.h"
 
 #define GUARD_FACTS_TIMEOUT_MS 1500 /**< for all peers together: a person waits */
 

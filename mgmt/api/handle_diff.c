@@ -16,9 +16,9 @@
 #include "mgmt/api/peers.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/to_json.h"
-#include "mgmt/store/gather.h"
+#include "mgmt/files/gather.h"
 #include "mgmt/store/join.h"
-#include "mgmt/store/linediff.h"
+#include "mgmt/files/linediff.h"
 #include "weir/json.h"
 
 #define PEER_QUERY_MS 5000 /* for a peer: a person waits */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An upload grows in the state directory, part by part (mgmt/store/blobs.h). Each answer says how
+ * An upload grows in the state directory, part by part (mgmt/files/blobs.h). Each answer says how
  * many bytes are here, and the sender goes on from there. Parts are decoded and written without
  * the core's lock; only the question whether a file is known needs it.
  */
@@ -14,7 +14,7 @@
 
 #include "base/plain.h"
 #include "mgmt/api/field.h"
-#include "mgmt/store/blobs.h"
+#include "mgmt/files/blobs.h"
 #include "weir/json.h"
 
 /* A part of a file as read from a request; its texts belong to the request. */

@@ -24,7 +24,7 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/to_json.h"
-#include "mgmt/store/compose.h"
+#include "mgmt/overrides/compose.h"
 #include "mgmt/store/key.h"
 #include "weir/json.h"
 

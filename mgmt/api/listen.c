@@ -21,7 +21,7 @@
 #include "base/addr.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/route.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 
 #define BACKLOG 1024   /* while many come that are refused */
 #define GROUP   "weir" /* whose members may use the UNIX socket */

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "mgmt/api/core.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 #include "weir/condition.h"
 
 static void note_bad(void *arg, size_t line, const char *reason)

@@ -20,7 +20,7 @@
 #include "mgmt/api/core.h"
 #include "mgmt/json/announcement.h"
 #include "mgmt/judge/observed.h"
-#include "mgmt/store/guard.h"
+#include "mgmt/overrides/guard.h"
 #include "weir/effect.h"
 #include "weir/health.h"
 

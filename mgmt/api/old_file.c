@@ -18,7 +18,7 @@
 #include "base/plain.h"
 #include "base/proc.h"
 #include "mgmt/api/to_json.h"
-#include "mgmt/store/gather.h"
+#include "mgmt/files/gather.h"
 #include "mgmt/store/shared_intent.h"
 #include "weir/json.h"
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mgmt/store/when.h"
+#include "weir/when.h"
 
 static const char *const words[OPERATION_BODY_DO_COUNT] = { "drain", "shift", "undrain" };
 

@@ -20,7 +20,7 @@
 #include "mgmt/api/peers.h"
 #include "mgmt/operations/operation_facts.h"
 #include "mgmt/operations/projection.h"
-#include "mgmt/store/override.h"
+#include "mgmt/overrides/override.h"
 
 /** What one node said; that of this node is made like the others'. */
 struct operation_report {

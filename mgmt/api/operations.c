@@ -17,8 +17,8 @@
 #include "mgmt/api/to_json.h"
 #include "mgmt/operations/record_parts.h"
 #include "mgmt/store/copy.h"
-#include "mgmt/store/hlc.h"
-#include "mgmt/store/override.h"
+#include "mgmt/overrides/hlc.h"
+#include "mgmt/overrides/override.h"
 #include "mgmt/store/shared_etcd.h"
 
 /* --- steps as overrides --- */

@@ -23,7 +23,7 @@
 #include "mgmt/http/http.h"
 #include "mgmt/operations/guards.h"
 #include "mgmt/operations/operation.h"
-#include "mgmt/store/advice.h"
+#include "mgmt/rules/advice.h"
 
 #define OPERATIONS_MAX 64u /**< records in memory */
 #define OPERATIONS_UNWRITTEN_MAX                                                                   \
@@ -104,7 +104,7 @@ void operations_follow_list(struct core *core, const struct shared_records *l);
 void operations_watch(struct core *core, const char *id);
 /** Whether this node owns it. */
 bool operations_is_own(const struct core *core, const struct operation *op);
-/** A stamp for a command at the sites of @p n targets that is later than all that this node knows of them (mgmt/store/hlc.h). Under the lock. */
+/** A stamp for a command at the sites of @p n targets that is later than all that this node knows of them (mgmt/overrides/hlc.h). Under the lock. */
 uint64_t operations_next_stamp(struct core *core, const struct operation_target *targets, size_t n,
                                int64_t now_ms);
 /** Run a round now. */

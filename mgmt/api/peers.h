@@ -14,7 +14,7 @@
 
 #include "mgmt/api/core.h"
 #include "mgmt/http/http.h"
-#include "mgmt/store/guard.h"
+#include "mgmt/overrides/guard.h"
 #include "mgmt/store/origin.h"
 #include "mgmt/store/store_conf.h"
 

@@ -11,7 +11,7 @@
 #include <jansson.h>
 
 #include "mgmt/api/core.h"
-#include "mgmt/store/advice.h"
+#include "mgmt/rules/advice.h"
 
 /**
  * Add a sentence to @p warnings for each backend at this node's site to which its routes refuse to

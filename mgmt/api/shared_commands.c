@@ -19,7 +19,7 @@
 #include "mgmt/api/shared_run.h"
 #include "mgmt/api/timekeep.h"
 #include "mgmt/store/copy.h"
-#include "mgmt/store/hlc.h"
+#include "mgmt/overrides/hlc.h"
 #include "mgmt/store/records.h"
 #include "mgmt/store/shared_intent.h"
 

@@ -8,7 +8,7 @@
  *   command/TARGET   the last command at a target: compared by the next one
  *   override/ID      an override as it was commanded last; steps of operations are none of these, they follow from operations
  *
- * Which of two commands is in force is no matter of the store: the later one (mgmt/store/override.h).
+ * Which of two commands is in force is no matter of the store: the later one (mgmt/overrides/override.h).
  *
  * Implemented in mgmt/api/shared_commands.c. Under the core's lock, unless a function says otherwise.
  */

@@ -18,7 +18,7 @@
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/to_json.h"
-#include "mgmt/store/blobs.h"
+#include "mgmt/files/blobs.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/shared_intent.h"
 #include "weir/json.h"

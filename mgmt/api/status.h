@@ -14,7 +14,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/look.h"
 #include "mgmt/api/status_dns.h"
-#include "mgmt/store/override_index.h"
+#include "mgmt/overrides/override_index.h"
 
 /* How much a row of a list needs a person; all but the first stand out. */
 enum status_rank {

@@ -20,7 +20,7 @@
 #include "base/replace.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/json/command.h"
-#include "mgmt/store/hlc.h"
+#include "mgmt/overrides/hlc.h"
 #include "base/believed.h"
 #include "weir/stats.h"
 

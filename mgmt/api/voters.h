@@ -11,7 +11,7 @@
 #include <jansson.h>
 
 #include "mgmt/api/core.h"
-#include "mgmt/store/advice.h"
+#include "mgmt/rules/advice.h"
 
 /**
  * Add a sentence to @p warnings when sites that this node never heard make a removal impossible.

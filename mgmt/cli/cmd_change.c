@@ -16,7 +16,7 @@
 #include "mgmt/cli/body.h"
 #include "mgmt/cli/upload.h"
 #include "mgmt/json/row.h"
-#include "mgmt/store/gather.h"
+#include "mgmt/files/gather.h"
 
 /*
  * The files of FILE (CONF/weir.conf) and what it names. @return NULL after an error message, with

@@ -18,9 +18,9 @@
 #include "mgmt/cli/cli.h"
 #include "mgmt/json/command.h"
 #include "mgmt/json/row.h"
-#include "mgmt/store/advice.h"
+#include "mgmt/rules/advice.h"
 #include "mgmt/store/base.h"
-#include "mgmt/store/gather.h"
+#include "mgmt/files/gather.h"
 #include "weir/model.h"
 #include "weir/zones.h"
 

@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "mgmt/cli/cli.h"
-#include "mgmt/cli/run.h"
+#include "supervise/run.h"
 #include "weir/json.h"
 
 #define LOOK_US    10000u

@@ -18,7 +18,7 @@
 #include "mgmt/cli/store_client.h"
 #include "mgmt/setup/etcd_unit.h"
 #include "mgmt/setup/store_note.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 #include "mgmt/store/store_claim.h"
 #include "weir/model.h"
 

@@ -19,7 +19,7 @@
 #include "mgmt/cli/vips.h"
 #include "mgmt/json/row.h"
 #include "mgmt/store/store.h"
-#include "mgmt/store/when.h"
+#include "weir/when.h"
 
 #define WAIT_DEFAULT_MS 60000 /* without --timeout */
 #define WAIT_STEP_MS    200   /* between two requests */

@@ -15,8 +15,8 @@
 
 #include "base/clock.h"
 #include "mgmt/cli/cmd_override.h"
-#include "mgmt/cli/run.h"
-#include "mgmt/cli/run_watch.h"
+#include "supervise/run.h"
+#include "supervise/watch.h"
 
 #define WATCH_MS 2500u   /* how long its sign of life must stand still */
 #define STEP_US  100000u /* between two looks at it */

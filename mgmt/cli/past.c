@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "mgmt/cli/api.h"
-#include "mgmt/store/guard.h"
+#include "mgmt/overrides/guard.h"
 
 #define NAMES_MAX 64u /* there are fewer guards; an answer with more is none of ours */
 

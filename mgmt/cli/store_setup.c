@@ -17,7 +17,7 @@
 #include "base/lock.h"
 #include "base/proc.h"
 #include "mgmt/store/store_claim.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 #include "weir/model.h"
 
 #define LOCK_FILE ".store.lock"

@@ -11,7 +11,7 @@
 
 #include "base/checked.h"
 #include "mgmt/cli/cli.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 
 /* @return the object "files" of a request, given; NULL after telling why, with *status */
 MUST_CHECK json_t *upload_files(const struct cli *cli, const struct files *files, int *status);

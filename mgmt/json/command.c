@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/store/when.h"
+#include "weir/when.h"
 #include "weir/json.h"
 
 json_t *time_to_json(int64_t wall_clock_ms)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mgmt/store/override_index.h"
+#include "mgmt/overrides/override_index.h"
 
 static int compare_ids(const void *a, const void *b)
 {

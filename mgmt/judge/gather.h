@@ -9,7 +9,7 @@
 
 #include "base/checked.h"
 #include "mgmt/judge/judge.h"
-#include "mgmt/store/override.h"
+#include "mgmt/overrides/override.h"
 #include "weir/effect.h"
 #include "weir/health.h"
 #include "weir/model.h"

@@ -12,7 +12,7 @@
 #include "mgmt/operations/engine_internal.h"
 #include "mgmt/operations/plan.h"
 #include "mgmt/operations/well.h"
-#include "mgmt/store/hlc.h"
+#include "mgmt/overrides/hlc.h"
 
 /* --- the first one: it begins --- */
 

@@ -10,7 +10,7 @@
 
 #include "mgmt/operations/facts.h"
 #include "mgmt/operations/well.h"
-#include "mgmt/store/guard.h"
+#include "mgmt/overrides/guard.h"
 
 struct guard_question {
 	const struct operation *op;

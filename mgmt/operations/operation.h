@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "mgmt/store/override.h"
+#include "mgmt/overrides/override.h"
 #include "weir/model.h"
 
 #define OPERATION_TARGETS_MAX  8u   /**< sites that one operation moves */
@@ -202,7 +202,7 @@ struct operation {
 	uint32_t goal_ppm;            /**< where the way out ends */
 	uint32_t began_ppm;           /**< where the running way began; an abort goes back to it */
 	char command_node[MODEL_NAME_MAX]; /**< the node that was given the command */
-	/** of the command that began it: later than all that its node knew, and earlier than what overrules it (mgmt/store/hlc.h) */
+	/** of the command that began it: later than all that its node knew, and earlier than what overrules it (mgmt/overrides/hlc.h) */
 	uint64_t stamp;
 
 	/* what persons add */

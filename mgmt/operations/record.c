@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "mgmt/store/hlc.h"
+#include "mgmt/overrides/hlc.h"
 
 static const char *const kind_texts[OPERATION_KIND_COUNT] = { "drain", "shift" };
 static const char *const state_texts[OPERATION_STATE_COUNT] = {

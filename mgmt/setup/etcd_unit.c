@@ -23,7 +23,7 @@
 #include "mgmt/etcd/gateway.h"
 #include "mgmt/setup/host_command.h"
 #include "mgmt/setup/store_members.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 #include "mgmt/store/store_claim.h"
 
 #define MARK         "# Written by weir store"

@@ -14,7 +14,7 @@
 #include "base/proc.h"
 #include "base/reason.h"
 #include "base/replace.h"
-#include "mgmt/store/strict_file.h"
+#include "mgmt/files/strict_file.h"
 
 #define NOTE_MAX ((size_t)4096)
 

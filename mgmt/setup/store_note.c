@@ -5,7 +5,7 @@
 
 #include "base/plain.h"
 #include "base/proc.h"
-#include "mgmt/store/strict_file.h"
+#include "mgmt/files/strict_file.h"
 
 #define MODE     0644
 #define NOTE_MAX ((size_t)4096)

@@ -18,8 +18,8 @@
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "mgmt/store/files.h"
-#include "mgmt/store/plan.h"
+#include "mgmt/files/files.h"
+#include "mgmt/rules/plan.h"
 #include "mgmt/store/store.h"
 
 /** Room for a version as people name it: its ETag without quotes, or its number. */

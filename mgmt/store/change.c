@@ -13,13 +13,13 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/store/blobs.h"
-#include "mgmt/store/compose.h"
-#include "mgmt/store/gather.h"
+#include "mgmt/files/blobs.h"
+#include "mgmt/overrides/compose.h"
+#include "mgmt/files/gather.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/shared_intent.h"
-#include "mgmt/store/sweep.h"
+#include "mgmt/files/sweep.h"
 
 /* What has passed since @p from_ns, which becomes now. */
 static uint64_t elapsed_us(uint64_t *from_ns)

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "mgmt/store/hlc.h"
+#include "mgmt/overrides/hlc.h"
 
 #define CHANGES_MAX 64u /* overrides of one command: half for those it ends, the rest for holds */
 

@@ -11,7 +11,7 @@
 #ifndef WEIR_MGMT_STORE_COMMAND_H
 #define WEIR_MGMT_STORE_COMMAND_H
 
-#include "mgmt/store/guard.h"
+#include "mgmt/overrides/guard.h"
 #include "mgmt/store/intent.h"
 
 #define COMMAND_GUARDS_MAX    5u   /**< guards that a command may override; there are five */

@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
-#include "mgmt/store/hlc.h"
+#include "mgmt/overrides/hlc.h"
 #include "mgmt/store/journal.h"
 
 /* Flows that may be silent: scanners answer nothing, and the newest flows have just begun. */

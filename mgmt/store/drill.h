@@ -2,7 +2,7 @@
 /**
  * @file
  * Drills of backups: new flows of some clients at a site go to the backup pools of its services, to
- * prove that these would serve. A drill is an override with an end (mgmt/store/override.h).
+ * prove that these would serve. A drill is an override with an end (mgmt/overrides/override.h).
  *
  * Implemented in mgmt/store/drill.c. Calls as for the intent: one thread at a time.
  */

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "base/owner.h"
 #include "base/proc.h"
-#include "mgmt/store/compose.h"
+#include "mgmt/overrides/compose.h"
 #include "mgmt/store/intent_internal.h"
 
 #define RESERVE_FILE  "reserve"

@@ -16,10 +16,10 @@
 
 #include "base/log.h"
 #include "base/proc.h"
-#include "mgmt/store/gather.h"
+#include "mgmt/files/gather.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/join.h"
-#include "mgmt/store/sweep.h"
+#include "mgmt/files/sweep.h"
 
 #define RETRY_MS  1000  /* between attempts to write to a store that fails */
 #define REOPEN_MS 10000 /* between attempts to open one: each checks the whole file */

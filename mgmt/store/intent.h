@@ -27,11 +27,11 @@
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 #include "mgmt/store/journal.h"
-#include "mgmt/store/override.h"
-#include "mgmt/store/plan.h"
-#include "mgmt/store/zones.h"
+#include "mgmt/overrides/override.h"
+#include "mgmt/rules/plan.h"
+#include "mgmt/files/zones.h"
 #include "mgmt/store/store.h"
 #include "weir/model.h"
 
@@ -271,7 +271,7 @@ MUST_CHECK int intent_version(struct intent *in, uint64_t number, struct version
 int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms);
 /**
  * Take overrides of another node, as intent_merge() does, but for those that were made by a clock too far ahead of
- * @p now_ms (mgmt/store/hlc.h): none of these is taken. @return as intent_merge()
+ * @p now_ms (mgmt/overrides/hlc.h): none of these is taken. @return as intent_merge()
  */
 int intent_receive(struct intent *in, const struct override *list, size_t n, int64_t now_ms);
 

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "mgmt/store/base.h"
-#include "mgmt/store/gather.h"
+#include "mgmt/files/gather.h"
 #include "mgmt/store/intent_internal.h"
 
 /* The marks of a provisional version. */

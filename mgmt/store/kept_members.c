@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/proc.h"
-#include "mgmt/store/strict_file.h"
+#include "mgmt/files/strict_file.h"
 
 #define FILE_NAME PROC_STORE_DIR "/members"
 #define FILE_MAX  ((size_t)8192)

@@ -2,7 +2,7 @@
 /*
  * Overrides come into the intent: from a command here, from other nodes, from a record of an operation. Nodes that could not ask
  * each other may have given commands at one target. The later one is in force then, and an event tells whose command was
- * overruled (mgmt/store/override.h says what is later).
+ * overruled (mgmt/overrides/override.h says what is later).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/store/hlc.h"
+#include "mgmt/overrides/hlc.h"
 #include "mgmt/store/intent_internal.h"
 
 static void note_override_event(struct intent *in, const struct override *o, int64_t now_ms)

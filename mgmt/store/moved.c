@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "mgmt/store/compose.h"
-#include "mgmt/store/hlc.h"
+#include "mgmt/overrides/compose.h"
+#include "mgmt/overrides/hlc.h"
 #include "mgmt/store/intent_internal.h"
 
 void intent_expect_skew(struct intent *in, int64_t skew_ms)

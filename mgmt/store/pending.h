@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "mgmt/store/digest.h"
+#include "mgmt/files/digest.h"
 
 #define PENDING_BOOT_MAX       40u  /**< a boot's id with its NUL */
 #define PENDING_STORE_EVERY_MS 5000 /**< a reboot repeats so much of the deadline at most */

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mgmt/store/gather.h"
+#include "mgmt/files/gather.h"
 #include "mgmt/store/intent_internal.h"
 
 #define NUMBER_END (SHARED_NUMBER_END / 2) /* a damaged one would leave no number for the next */

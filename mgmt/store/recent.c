@@ -11,10 +11,10 @@
 
 #include "base/log.h"
 #include "base/proc.h"
-#include "mgmt/store/gather.h"
+#include "mgmt/files/gather.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/join.h"
-#include "mgmt/store/sweep.h"
+#include "mgmt/files/sweep.h"
 
 static void free_recent(const struct intent *in, struct recent *list, size_t n)
 {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mgmt/store/compose.h"
+#include "mgmt/overrides/compose.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/shared_intent.h"
 

@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 #include "base/reason.h"
-#include "mgmt/store/compose.h"
+#include "mgmt/overrides/compose.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/lost.h"

@@ -3,7 +3,7 @@
  * One SQLite file. Each call that writes is one transaction, so a version and its files are there
  * together or not at all. The whole file is checked when it is opened, and what is read is checked
  * again (digests, override_ok()): damage is found as -EBADMSG before it comes into force. Large
- * files are not in it (mgmt/store/blobs.h).
+ * files are not in it (mgmt/files/blobs.h).
  */
 #include "mgmt/store/store.h"
 
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/proc.h"
-#include "mgmt/store/blobs.h"
+#include "mgmt/files/blobs.h"
 #include "mgmt/store/home.h"
 #include "mgmt/store/records.h"
 #include "mgmt/store/sql.h"

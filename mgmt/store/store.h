@@ -18,9 +18,9 @@
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "mgmt/store/digest.h"
-#include "mgmt/store/files.h"
-#include "mgmt/store/override.h"
+#include "mgmt/files/digest.h"
+#include "mgmt/files/files.h"
+#include "mgmt/overrides/override.h"
 #include "mgmt/store/pending.h"
 
 #define VERSION_AUTHOR_MAX 64u     /**< bytes with the NUL */
@@ -118,7 +118,7 @@ MUST_CHECK int store_files(struct store *s, uint64_t number, struct files *out);
 MUST_CHECK int store_blob(struct store *s, const char *digest, char **bytes, size_t *n);
 /** Whether store_blob() has it. */
 bool store_has_blob(struct store *s, const char *digest);
-/** Remove large files that no version names (mgmt/store/blobs.h). */
+/** Remove large files that no version names (mgmt/files/blobs.h). */
 void store_collect(struct store *s, int64_t now_ms);
 
 /**

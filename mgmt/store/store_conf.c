@@ -9,7 +9,7 @@
 #include "base/plain.h"
 #include "base/proc.h"
 #include "base/reason.h"
-#include "mgmt/store/strict_file.h"
+#include "mgmt/files/strict_file.h"
 
 #define MODE 0640
 

@@ -13,7 +13,7 @@
 struct store {
 	sqlite3 *db;
 	struct home home;
-	char state_dir[PATH_MAX]; /* where large files are, in mgmt/store/blobs.h */
+	char state_dir[PATH_MAX]; /* where large files are, in mgmt/files/blobs.h */
 	char reason[EVENT_TEXT_MAX];
 	uint64_t kept; /* the number of a version that is not forgotten, however old; 0: none */
 	struct store_request request; /* that changes are made for; key "": none */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mgmt/store/blobs.h"
+#include "mgmt/files/blobs.h"
 #include "mgmt/store/records.h"
 #include "mgmt/store/store_internal.h"
 

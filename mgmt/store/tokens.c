@@ -20,7 +20,7 @@
 #include "base/plain.h"
 #include "base/random.h"
 #include "base/replace.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 
 static const char *const roles[] = { "viewer",  "oncall", "operator", "admin",
 	                             "metrics", "peer",   NULL };

@@ -17,7 +17,7 @@
 #include <stddef.h>
 
 #include "base/checked.h"
-#include "mgmt/store/digest.h"
+#include "mgmt/files/digest.h"
 
 #define TOKENS_FILE      "tokens"
 #define TOKENS_NAME_MAX  64u  /**< with the NUL */

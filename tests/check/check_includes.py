@@ -31,7 +31,19 @@ LAYERS = {
     "healthcheck": ("healthcheck/", "base/", "weir/"),
     "announce": ("announce/", "base/", "weir/"),
     "record": ("record/", "base/"),
+    "supervise": ("supervise/", "base/", "weir/"),
+    # weir-mgmt and `weir`, which is the supervisor too; below them rooms: etcd, http, files, rules -> overrides -> store -> the rest.
     "mgmt": ("mgmt/", "record/", "base/", "weir/"),
+    "mgmt/cli": ("mgmt/cli/", "mgmt/files/", "mgmt/json/", "mgmt/overrides/", "mgmt/rules/", "mgmt/setup/", "mgmt/store/", "supervise/", "base/",
+                 "weir/"),
+    "mgmt/files": ("mgmt/files/", "record/", "base/", "weir/"),
+    "mgmt/rules": ("mgmt/rules/", "base/", "weir/"),
+    "mgmt/overrides": ("mgmt/overrides/", "mgmt/files/", "base/", "weir/"),
+    "mgmt/store": ("mgmt/store/", "mgmt/etcd/", "mgmt/files/", "mgmt/overrides/", "mgmt/rules/", "record/", "base/", "weir/"),
+    "mgmt/setup": ("mgmt/setup/", "mgmt/etcd/", "mgmt/files/", "mgmt/store/", "base/", "weir/"),
+    "mgmt/judge": ("mgmt/judge/", "mgmt/overrides/", "base/", "weir/"),
+    "mgmt/json": ("mgmt/json/", "mgmt/judge/", "mgmt/files/", "mgmt/overrides/", "mgmt/store/", "base/", "weir/"),
+    "mgmt/operations": ("mgmt/operations/", "mgmt/overrides/", "mgmt/store/", "record/", "base/", "weir/"),
     # A client of etcd that knows nothing of Weir.
     "mgmt/etcd": ("mgmt/etcd/", "base/", "weir/json.h"),
     # A server that knows its user by functions, and the nodes' client of it.

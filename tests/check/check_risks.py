@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""docs/risks.md lists exactly the rules of mgmt/store/risk_internal.h, with their limits.
+"""docs/risks.md lists exactly the rules of mgmt/rules/risk_internal.h, with their limits.
 
 Written by: python3 tests/check/check_risks.py --write
 """
@@ -12,7 +12,7 @@ import typing
 
 import tree
 
-HEADER, DOCUMENT, RULE = "mgmt/store/risk_internal.h", "docs/risks.md", "|---|---|---|\n"
+HEADER, DOCUMENT, RULE = "mgmt/rules/risk_internal.h", "docs/risks.md", "|---|---|---|\n"
 ROW = re.compile(r'X\((\w+),\s*"([a-z-]+)",\s*(SHARE|TIMES),\s*(RISK_ANY|[\d.]+),\s*"([^"]+)"\)')
 
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "mgmt/api/mgmt_process.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 #include "tests/cluster/etcd_net.h"
 #include "tests/cluster/web.h"
 #include "weir/json.h"

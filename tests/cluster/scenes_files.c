@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "mgmt/etcd/base64.h"
-#include "mgmt/store/digest.h"
+#include "mgmt/files/digest.h"
 
 #define NODES   3u
 #define HOSTS   4000u

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/page.h"
 #include "dataplane/export/effect_internal.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 #include "tests/cluster/siblings_internal.h"
 #include "tests/cluster/sockets.h"
 #include "weir/conn_state.h"

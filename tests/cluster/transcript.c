@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/proc.h"
-#include "mgmt/store/files.h"
-#include "mgmt/store/linediff.h"
+#include "mgmt/files/files.h"
+#include "mgmt/files/linediff.h"
 
 #define RELEASE   "\"" WEIR_RELEASE "\"" /* as JSON and metrics have it */
 #define SHOWN_MAX 256

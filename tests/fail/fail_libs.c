@@ -26,7 +26,7 @@
 #include "base/proc.h"
 #include "dataplane/drivers.h"
 #include "mgmt/http/tls.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 #include "mgmt/store/store.h"
 #include "tests/fail/fail.h"
 #include "tests/unit/bpf/space.h"

@@ -20,7 +20,7 @@
 #include "dataplane/tables/compiled.h"
 #include "dns/generation.h"
 #include "healthcheck/checker.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 #include "tests/fail/fail.h"
 #include "weir/explain.h"
 #include "weir/health.h"

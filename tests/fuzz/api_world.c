@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/exchange.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 #include "tests/fuzz/fuzz_dir.h"
 #include "weir/stats.h"
 

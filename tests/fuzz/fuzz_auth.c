@@ -9,7 +9,7 @@
 
 #include "mgmt/api/auth.h"
 #include "mgmt/api/core.h"
-#include "mgmt/store/digest.h"
+#include "mgmt/files/digest.h"
 #include "tests/fuzz/fuzz_dir.h"
 #include "tests/fuzz/fuzz_text.h"
 

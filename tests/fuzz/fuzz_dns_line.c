@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "dns/server.h"
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 #include "tests/fuzz/fuzz_dir.h"
 #include "tests/fuzz/fuzz_text.h"
 #include "weir/json.h"

@@ -3,7 +3,7 @@
 #include <assert.h>
 
 #include "base/clock.h"
-#include "mgmt/store/when.h"
+#include "weir/when.h"
 #include "model/quantity.h"
 #include "tests/fuzz/fuzz_text.h"
 #include "weir/model.h"

@@ -34,22 +34,22 @@ SUITES = ("unit", "waits", "fuzz")  # and what of kind lab is a script of tests/
 # What the long suites are about: beginnings of paths. For other files they are not run.
 LONG = {
     "fail api": ("base/memory",), "fail cli": ("base/memory",), "fail load": ("base/memory",),
-    "mgmt api": ("mgmt/api", "mgmt/store", "mgmt/json", "mgmt/judge"),
-    "mgmt client": ("mgmt/api/http", "mgmt/api/handle_wait", "mgmt/cli/api", "mgmt/cli/upload"),
+    "mgmt api": ("mgmt/api", "mgmt/store", "mgmt/files", "mgmt/overrides", "mgmt/rules", "mgmt/json", "mgmt/judge"),
+    "mgmt client": ("mgmt/http", "mgmt/api/handle_observed", "mgmt/cli/api", "mgmt/cli/upload"),
     "mgmt clock": ("mgmt/api/timekeep", "mgmt/store/pending", "base/wall", "base/clock", "base/believed", "dns/ramps"),
-    "mgmt http": ("mgmt/api/http",),
+    "mgmt http": ("mgmt/http",),
     "mgmt install": (), "mgmt installation": ("mgmt/cli", "mgmt/api"),
-    "mgmt logins": ("mgmt/api/auth", "mgmt/api/logins", "mgmt/api/certificate", "mgmt/api/http", "mgmt/api/listen",
+    "mgmt logins": ("mgmt/api/auth", "mgmt/api/logins", "mgmt/api/certificate", "mgmt/http", "mgmt/api/listen",
                     "mgmt/store/tokens", "mgmt/cli/cmd_token"),
-    "mgmt many zones": ("mgmt/store/zones", "mgmt/store/files", "dns/zone"),
+    "mgmt many zones": ("mgmt/files", "dns/zone"),
     "mgmt moved": ("mgmt/store", "base/owner", "base/lock"),
-    "mgmt peers": ("mgmt/api/peer", "mgmt/api/shared_files", "mgmt/api/client", "mgmt/api/to_json", "mgmt/store/records",
+    "mgmt peers": ("mgmt/api/peer", "mgmt/api/shared_files", "mgmt/http/client", "mgmt/api/to_json", "mgmt/store/records",
                    "mgmt/api/handle_peer", "mgmt/api/handle_files", "mgmt/api/state_fetch",
-                   "mgmt/store/join", "mgmt/store/blobs"),
+                   "mgmt/store/join", "mgmt/files/blobs"),
     "mgmt record": ("mgmt/store/store", "mgmt/store/journal", "mgmt/cli/api"),
     "mgmt roles": ("mgmt/api/auth", "mgmt/api/route", "mgmt/api/idempotent", "mgmt/api/handle"),
-    "mgmt run": ("mgmt/cli/run", "base/proc", "base/lock"),
-    "mgmt run successor": ("mgmt/cli/run", "mgmt/cli/cmd_restart"),
+    "mgmt run": ("supervise", "mgmt/cli/cmd_run", "base/proc", "base/lock"),
+    "mgmt run successor": ("supervise", "mgmt/cli/cmd_restart"),
     "mgmt threads": ("base/thread", "dns/workers", "dns/keep", "healthcheck/main", "mgmt/api"),
     "mgmt unconfirmed": ("mgmt/api/shared_run", "mgmt/api/unconfirmed", "mgmt/store/alone",
                          "mgmt/store/pending"),
@@ -58,7 +58,7 @@ LONG = {
     "process_ports": ("dataplane", "bpf"),
 }
 SHORT_S = 4  # suites that take no longer run together
-OWN = {"include": ("fwd", "dataplane"), "host": ("host", "dataplane"), "pages": ("pages", "model")}  # where a folder's tests lie, if not by its name
+OWN = {"include": ("fwd", "dataplane"), "host": ("host", "dataplane"), "pages": ("pages", "model"), "supervise": ("mgmt",)}  # where a folder's tests lie, if not by its name
 
 
 def read_list(path: str) -> list[typing.Any]:

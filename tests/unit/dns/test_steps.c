@@ -25,7 +25,7 @@
 #define NEVER     MODEL_TIME_NEVER
 #define TTL_MIN_S 5u
 #define TTL_MAX_S 30u
-/* of a generation: mgmt/store/override.h */
+/* of a generation: mgmt/overrides/override.h */
 
 /* One site with its operation's override, and room for a person's. */
 static struct {

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 
 #define NOW_MS ((int64_t)1790000000000)
 

@@ -15,7 +15,7 @@
 #include "mgmt/api/operation_measure.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
-#include "mgmt/store/override.h"
+#include "mgmt/overrides/override.h"
 
 /* Two sites: ams with two nodes, fra with one; a service at both. */
 struct world {

@@ -6,7 +6,7 @@
 #include "fixture.h"
 
 #include "base/arena.h"
-#include "mgmt/store/risk.h"
+#include "mgmt/rules/risk.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define KEEP     UINT64_MAX /* a value that stays as the base has it */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mgmt/cli/run.c with its loop, clock, signals and other parts in the test's hands. A test
+ * supervise/run.c with its loop, clock, signals and other parts in the test's hands. A test
  * includes this once.
  */
 #ifndef WEIR_TESTS_MGMT_RUN_EDGES_H
@@ -21,9 +21,9 @@
 #include "base/loop.h"
 #include "base/owner.h"
 #include "base/proc.h"
-#include "mgmt/cli/run_internal.h"
-#include "mgmt/store/when.h"
+#include "supervise/internal.h"
 #include "weir/model.h"
+#include "weir/when.h"
 
 #define NOW     100000u
 #define SIGNALS 32
@@ -36,6 +36,7 @@ static struct {
 	int signo;
 } sent[SIGNALS];
 static size_t n_sent;
+static char end_text[RUN_REASON_MAX]; /* the supervisor ended */
 static unsigned n_noted, n_forgotten, n_ready;
 
 static uint64_t fake_now(const struct loop *l)
@@ -313,8 +314,9 @@ static int fake_loop(struct loop *l)
 #define kill              fake_kill
 #define fork              fake_fork
 #define proc_ready        fake_ready
-#include "mgmt/cli/run_child.c"
-#include "mgmt/cli/run.c" /* its edges are ours */
+#include "mgmt/cli/cmd_run.c"
+#include "supervise/child.c"
+#include "supervise/run.c" /* its edges are ours */
 #undef kill
 #undef fork
 

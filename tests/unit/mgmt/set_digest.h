@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "mgmt/store/override.h"
+#include "mgmt/overrides/override.h"
 
 /** @return @p out */
 static inline const char *set_digest(const struct overrides *set, char out[DIGEST_TEXT_MAX])

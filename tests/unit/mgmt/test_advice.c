@@ -6,8 +6,8 @@
 #include "fixture.h"
 
 #include "base/arena.h"
-#include "mgmt/store/advice.h"
-#include "mgmt/store/gather.h"
+#include "mgmt/rules/advice.h"
+#include "mgmt/files/gather.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

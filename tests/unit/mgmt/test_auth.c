@@ -10,7 +10,7 @@
 #include "mgmt/api/auth.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/listen.h"
-#include "mgmt/store/digest.h"
+#include "mgmt/files/digest.h"
 #include "weir/stats.h"
 
 static struct fixture place;

@@ -2,7 +2,7 @@
 #include "fixture.h"
 
 #include "mgmt/store/base.h"
-#include "mgmt/store/gather.h"
+#include "mgmt/files/gather.h"
 
 static void the_line_is_no_part_of_the_file(void **state)
 {

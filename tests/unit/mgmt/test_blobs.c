@@ -14,8 +14,8 @@
 #include <cmocka.h>
 
 #include "base/owner.h"
-#include "mgmt/store/blobs.h"
-#include "mgmt/store/sweep.h"
+#include "mgmt/files/blobs.h"
+#include "mgmt/files/sweep.h"
 
 #define SIZE 200000u
 

@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <time.h>
 
-#include "mgmt/store/blobs.h"
+#include "mgmt/files/blobs.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/join.h"
 

@@ -24,7 +24,7 @@
 #include "base/ctl.h"
 #include "base/loop.h"
 #include "mgmt/cli/cli.h"
-#include "mgmt/cli/run.h"
+#include "supervise/run.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "mgmt/cli/api.h"
-#include "mgmt/store/when.h"
+#include "weir/when.h"
 
 static uint64_t clock_ms;
 static unsigned n_steps;

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "mgmt/store/command.h"
-#include "mgmt/store/compose.h"
+#include "mgmt/overrides/compose.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/intent_internal.h"
 #include "weir/ramp.h"

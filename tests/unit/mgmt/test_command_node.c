@@ -9,7 +9,7 @@
 #include "base/sorted.h"
 #include "mgmt/store/command.h"
 #include "mgmt/store/intent.h"
-#include "mgmt/store/override.h"
+#include "mgmt/overrides/override.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -2,7 +2,7 @@
 #include "fixture.h"
 
 #include "base/arena.h"
-#include "mgmt/store/compose.h"
+#include "mgmt/overrides/compose.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define SETTLE_MS 900000

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "base/arena.h"
-#include "mgmt/store/compose.h"
+#include "mgmt/overrides/compose.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define SETTLE_MS 900000

@@ -11,10 +11,10 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
-#include "mgmt/store/gather.h"
-#include "mgmt/store/includes.h"
+#include "mgmt/files/gather.h"
+#include "mgmt/files/includes.h"
 
-#include "mgmt/store/gather.c" /* the private parts too */
+#include "mgmt/files/gather.c" /* the private parts too */
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

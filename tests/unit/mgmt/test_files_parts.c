@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "mgmt/api/handle_files.h"
-#include "mgmt/store/digest.h"
+#include "mgmt/files/digest.h"
 
 static uint64_t fake_ms;
 

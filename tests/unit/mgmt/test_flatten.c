@@ -10,8 +10,8 @@
 
 #include "base/arena.h"
 #include "weir/flatten.h"
-#include "mgmt/store/gather.h"
-#include "mgmt/store/plan.h"
+#include "mgmt/files/gather.h"
+#include "mgmt/rules/plan.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

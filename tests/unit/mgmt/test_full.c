@@ -12,7 +12,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 
-#include "mgmt/store/blobs.h"
+#include "mgmt/files/blobs.h"
 #include "mgmt/store/command.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/journal.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fixture.h"
 
-#include "mgmt/store/gather.h"
-#include "mgmt/store/guard.h"
+#include "mgmt/files/gather.h"
+#include "mgmt/overrides/guard.h"
 #include "weir/health.h"
 
 static struct fixture place;

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/store/hlc.h"
+#include "mgmt/overrides/hlc.h"
 
 /* The documented values, not the code's own. */
 #define NOW_MS 1790000000000

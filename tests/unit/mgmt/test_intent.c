@@ -6,7 +6,7 @@
 #include <sqlite3.h>
 
 #include "mgmt/store/command.h"
-#include "mgmt/store/gather.h"
+#include "mgmt/files/gather.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/shared_intent.h"
 

@@ -2,7 +2,7 @@
 /* Which files a configuration names: those of a version. */
 #include "fixture.h"
 
-#include "mgmt/store/gather.h"
+#include "mgmt/files/gather.h"
 
 static struct fixture place;
 static struct files files;

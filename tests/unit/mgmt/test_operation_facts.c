@@ -6,7 +6,7 @@
 #include "whole_json.h"
 
 #include "mgmt/api/operation_snapshot.h"
-#include "mgmt/store/override.h"
+#include "mgmt/overrides/override.h"
 
 #define NOW        ((int64_t)1790000000000)
 #define N_NODES    5u

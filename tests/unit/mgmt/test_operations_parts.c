@@ -8,7 +8,7 @@
 #include "whole_json.h"
 
 #include "mgmt/api/handle.h"
-#include "mgmt/store/override.h"
+#include "mgmt/overrides/override.h"
 #include "mgmt/store/records.h"
 #include "mgmt/api/operations_internal.h"
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "mgmt/store/override.h"
+#include "mgmt/overrides/override.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define KEPT_MS ((int64_t)604800000)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Overrides found by their target (mgmt/store/override_index.h). */
+/* Overrides found by their target (mgmt/overrides/override_index.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/store/override_index.h"
+#include "mgmt/overrides/override_index.h"
 
 #define N 200
 

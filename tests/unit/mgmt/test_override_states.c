@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#include "mgmt/store/override.h"
+#include "mgmt/overrides/override.h"
 #include "mgmt/store/records.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

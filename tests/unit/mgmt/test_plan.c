@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fixture.h"
 
-#include "mgmt/store/gather.h"
-#include "mgmt/store/linediff.h"
-#include "mgmt/store/plan.h"
+#include "mgmt/files/gather.h"
+#include "mgmt/files/linediff.h"
+#include "mgmt/rules/plan.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

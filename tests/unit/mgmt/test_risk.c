@@ -7,8 +7,8 @@
 #include "fixture.h"
 
 #include "base/arena.h"
-#include "mgmt/store/gather.h"
-#include "mgmt/store/risk.h"
+#include "mgmt/files/gather.h"
+#include "mgmt/rules/risk.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -29,7 +29,7 @@
 
 #include "base/clock.h"
 #include "base/lock.h"
-#include "mgmt/cli/run_internal.h"
+#include "supervise/internal.h"
 #include "weir/stats.h"
 
 #define STRANGER 54321 /* a user's number that nobody has */

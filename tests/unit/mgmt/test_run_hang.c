@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the supervisor does about processes that hang: whom it ends, whom it leaves, what it says
- * (mgmt/cli/run_hang.c). Signs of life and the supervisor's page are real ones; a process is a
+ * (supervise/hang.c). Signs of life and the supervisor's page are real ones; a process is a
  * child that only waits, whose signs are written here. Time is moved by moving back what is
  * remembered of it. Where threads are is told by the test.
  */
@@ -28,7 +28,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "mgmt/cli/run_internal.h"
+#include "supervise/internal.h"
 #include "weir/condition.h"
 
 /* The files of the supervisor are the lab's: lab_users empties the run directory. */

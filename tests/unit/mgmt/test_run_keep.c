@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The supervisor's files, put back when somebody removes them (mgmt/cli/run_keep.c). */
+/* The supervisor's files, put back when somebody removes them (supervise/keep.c). */
 #include "fixture.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 
 #include "base/lock.h"
 #include "base/log.h"
-#include "mgmt/cli/run_internal.h"
+#include "supervise/internal.h"
 
 static struct fixture place;
 static struct proc_dirs dirs;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* When the supervisor takes a process for hanging (mgmt/cli/run_watch.h). Time is passed in. */
+/* When the supervisor takes a process for hanging (supervise/watch.h). Time is passed in. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/cli/run_watch.h"
+#include "supervise/watch.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define LOOK_MS 500u

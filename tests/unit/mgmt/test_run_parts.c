@@ -29,8 +29,8 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "mgmt/cli/run.h"
-#include "mgmt/cli/run_watch.h"
+#include "supervise/run.h"
+#include "supervise/watch.h"
 #include "tests/unit/descriptors.h"
 
 static char dir[32];

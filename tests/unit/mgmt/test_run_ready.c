@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * When the process before a successor is asked to end (mgmt/cli/run_successor.c): not amid work that
+ * When the process before a successor is asked to end (supervise/successor.c): not amid work that
  * it announces. The loop, the clock and what ends processes are the test's; test_run_successor.py has
  * the rest.
  */
@@ -23,7 +23,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/cli/run_internal.h"
+#include "supervise/internal.h"
 
 #define NOW_MS    5000000u
 #define CHILD     111
@@ -105,7 +105,7 @@ void run_exec_child(const struct child *c, const char *option, const char *value
 #define loop_timer_cancel fake_timer_cancel
 #define loop_fd_remove    fake_fd_remove
 #define kill              fake_kill
-#include "mgmt/cli/run_successor.c"
+#include "supervise/successor.c"
 #undef kill
 
 static struct proc_dirs dirs = { .run = "/run/weir" };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What `weir run` withdraws at a stop (mgmt/cli/run_routes.c): the routes of DNS addresses, in the
+ * What `weir run` withdraws at a stop (supervise/routes.c): the routes of DNS addresses, in the
  * kernel of a network namespace of the test's own, and nothing else.
  */
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "base/log.h"
-#include "mgmt/cli/run.h"
+#include "supervise/run.h"
 #include "weir/own_routes.h"
 
 #define SKIPPED 77

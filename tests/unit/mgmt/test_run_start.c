@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How `weir run` begins and ends (mgmt/cli/run.c): its options and directories, what a program is
+ * How `weir run` begins and ends (supervise/run.c): its options and directories, what a program is
  * started with, in which order it takes over, starts and stops. Its loop and other parts are the
  * test's; programs are scripts.
  */
@@ -70,13 +70,13 @@ static void a_time_without_sign_of_life_is_in_its_bounds(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct cli_args args = { .values = { rows[i].text } };
-		struct run r = { .hang_ms = 7 };
+		struct run_options o = { .hang_ms = 7 };
 		char expected[128];
 
 		told[0] = '\0';
-		assert_int_equal(read_hang_time(&args, &r), rows[i].ok ? CLI_OK : CLI_USAGE);
-		assert_int_equal(r.hang_ms, rows[i].ms);
-		assert_int_equal(r.spares, rows[i].text && !strcmp(rows[i].text, "off"));
+		assert_int_equal(read_hang_time(&args, &o), rows[i].ok ? CLI_OK : CLI_USAGE);
+		assert_int_equal(o.hang_ms, rows[i].ms);
+		assert_int_equal(o.spares, rows[i].text && !strcmp(rows[i].text, "off"));
 		snprintf(expected, sizeof(expected),
 		         "--hang-time %s: expected a duration from 3s to 10m, or off\n",
 		         rows[i].text ? rows[i].text : "");
@@ -164,27 +164,27 @@ static mode_t mode_of(const char *dir, const char *name)
 
 static void directories_are_made_before_anything_runs(void **state)
 {
-	struct cli cli = { .dirs = dirs };
+	struct proc_dirs used = dirs;
 	char expected[3 * PATH_MAX];
 
 	(void)state;
-	snprintf(cli.dirs.state, sizeof(cli.dirs.state), "%s/new", place.root);
-	assert_int_equal(make_directories(&cli), CLI_OK);
-	assert_true(mode_of(cli.dirs.run, "") && mode_of(cli.dirs.state, ""));
-	assert_int_equal(chmod(cli.dirs.run, 0711), 0);
-	assert_int_equal(make_directories(&cli), CLI_OK); /* they are there: as their owner wants */
-	assert_int_equal(mode_of(cli.dirs.run, ""), 0711);
-	snprintf(cli.dirs.run, sizeof(cli.dirs.run), "%s/a/b", place.root);
-	assert_int_equal(make_directories(&cli), CLI_USAGE);
+	snprintf(used.state, sizeof(used.state), "%s/new", place.root);
+	assert_int_equal(make_directories(&used, end_text), RUN_END_OK);
+	assert_true(mode_of(used.run, "") && mode_of(used.state, ""));
+	assert_int_equal(chmod(used.run, 0711), 0);
+	assert_int_equal(make_directories(&used, end_text),
+	                 RUN_END_OK); /* they are there: as their owner wants */
+	assert_int_equal(mode_of(used.run, ""), 0711);
+	snprintf(used.run, sizeof(used.run), "%s/a/b", place.root);
+	assert_int_equal(make_directories(&used, end_text), RUN_END_WRONG);
 	snprintf(expected, sizeof(expected),
-	         "%s or %s cannot be created: No such file or directory\n", cli.dirs.run,
-	         cli.dirs.state);
-	assert_string_equal(told, expected);
-	told[0] = '\0';
-	snprintf(cli.dirs.run, sizeof(cli.dirs.run), "%s/run", place.root);
-	snprintf(cli.dirs.state, sizeof(cli.dirs.state), "%s/c/d", place.root);
-	assert_int_equal(make_directories(&cli), CLI_USAGE);
-	assert_non_null(strstr(told, "/c/d cannot be created: No such file or directory"));
+	         "%s or %s cannot be created: No such file or directory", used.run, used.state);
+	assert_string_equal(end_text, expected);
+	end_text[0] = '\0';
+	snprintf(used.run, sizeof(used.run), "%s/run", place.root);
+	snprintf(used.state, sizeof(used.state), "%s/c/d", place.root);
+	assert_int_equal(make_directories(&used, end_text), RUN_END_WRONG);
+	assert_non_null(strstr(end_text, "/c/d cannot be created: No such file or directory"));
 }
 
 static void write_document(const char *announce)
@@ -254,7 +254,7 @@ static void what_a_dead_supervisor_left_is_stopped(void **state)
 static void what_is_left_is_stopped_whatever_the_document_says(void **state)
 {
 	static const struct {
-		const char *why, *node, *announce; /* NULL: there is no document */
+		const char *end_text, *node, *announce; /* NULL: there is no document */
 		size_t n_announced;
 	} rows[] = {
 		{ "this node's", "ams-1",
@@ -273,7 +273,7 @@ static void what_is_left_is_stopped_whatever_the_document_says(void **state)
 		found[CHILD_DNS] = fake_fork();
 		assert_int_equal(stop_left_children(&run), 0);
 		if (routes.n_announced != rows[i].n_announced)
-			fail_msg("%s: %zu routes", rows[i].why, routes.n_announced);
+			fail_msg("%s: %zu routes", rows[i].end_text, routes.n_announced);
 		assert_int_equal(run.children[CHILD_DNS].pid, found[CHILD_DNS]);
 		assert_string_equal(order, "loop ");
 	}
@@ -286,17 +286,17 @@ static void the_lock_is_let_go_and_a_failed_loop_is_told(void **state)
 
 	(void)state;
 	assert_int_equal(mkdir(dirs.run, 0755), 0);
-	assert_int_equal(run_alone(&run, false), CLI_UNREACHABLE); /* no programs */
-	assert_non_null(strstr(told, "weir-mgmt cannot be run: No such file or directory"));
+	assert_int_equal(run_alone(&run, false, end_text), RUN_END_FAILED); /* no programs */
+	assert_non_null(strstr(end_text, "weir-mgmt cannot be run: No such file or directory"));
 	assert_string_equal(order, "");
-	told[0] = '\0';
+	end_text[0] = '\0';
 	loop_err = -ENOMEM;
-	assert_int_equal(run_alone(&run, true), CLI_UNREACHABLE); /* which needs none */
-	assert_string_equal(told, "the supervisor failed: Cannot allocate memory\n");
+	assert_int_equal(run_alone(&run, true, end_text), RUN_END_FAILED); /* which needs none */
+	assert_string_equal(end_text, "the supervisor failed: Cannot allocate memory");
 	assert_string_equal(order, "loop ");
-	told[0] = '\0';
+	end_text[0] = '\0';
 	stop_other_err = -EBUSY;
-	assert_int_equal(run_alone(&run, true), CLI_CONFLICT);
+	assert_int_equal(run_alone(&run, true, end_text), RUN_END_BUSY);
 	assert_string_equal(order, "loop ");
 	snprintf(path, sizeof(path), "%s/run.lock", dirs.run);
 	assert_int_equal(lock_acquire(path, &fd), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `weir run --stop` and the supervisor that has the lock (mgmt/cli/run_stop.c): who is asked, who
+ * `weir run --stop` and the supervisor that has the lock (supervise/stop.c): who is asked, who
  * is killed, and for how long that is waited for. The time, the lock, the note of who runs and the
  * signals are the test's.
  */
@@ -22,7 +22,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/log.h"
-#include "mgmt/cli/run_internal.h"
+#include "supervise/internal.h"
 #include "weir/stats.h"
 
 /* What there is at a time; the last row stays. */
@@ -145,7 +145,7 @@ static int fake_close(int fd)
 #define stats_reader_close    fake_page_close
 #define syscall(...)          fake_syscall(__VA_ARGS__, 0)
 #define close                 fake_close
-#include "mgmt/cli/run_stop.c" /* its edges are ours */
+#include "supervise/stop.c" /* its edges are ours */
 
 static const struct {
 	const char *why;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which of two processes goes on when weir-dataplane is replaced (mgmt/cli/run_successor.c). The
+ * Which of two processes goes on when weir-dataplane is replaced (supervise/successor.c). The
  * successor is this program under another name; the child that it is to replace is the test itself,
  * whose signs are written here and who blocks the signal that ends it.
  */
@@ -25,7 +25,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/cli/run_internal.h"
+#include "supervise/internal.h"
 #include "weir/stats.h"
 #include "tests/unit/descriptors.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The supervisor's own decisions (mgmt/cli/run.c): when a process is started again, who is asked to
+ * The supervisor's own decisions (supervise/run.c): when a process is started again, who is asked to
  * end and when, what a document changes. Its loop, clock, signals and parts are the test's;
  * processes are children that only wait.
  */
@@ -310,7 +310,7 @@ static void write_document(const char *more)
 static void a_document_gives_weir_dns_its_sockets(void **state)
 {
 	static const struct {
-		const char *why;
+		const char *end_text;
 		bool changed, lack;
 		int pass_err;
 		bool restarts;
@@ -427,7 +427,8 @@ static void what_another_supervisor_left_is_gone_on_with(void **state)
 static void a_name_server_without_known_sockets_is_renewed(void **state)
 {
 	static const struct {
-		const char *why, *node, *document; /* "": as this node's are; NULL: there is none */
+		const char *end_text, *node,
+		        *document; /* "": as this node's are; NULL: there is none */
 		int take_err;
 		bool is_kept;
 		size_t n_addresses; /* asked for */
@@ -454,7 +455,7 @@ static void a_name_server_without_known_sockets_is_renewed(void **state)
 		apply_document(&run);
 		if (run.has_document != (rows[i].n_addresses > 0) || n_sent != !rows[i].is_kept ||
 		    sockets.n_addresses != rows[i].n_addresses)
-			fail_msg("%s: %zu requests to end, %zu addresses", rows[i].why,
+			fail_msg("%s: %zu requests to end, %zu addresses", rows[i].end_text,
 			         (size_t)n_sent, sockets.n_addresses);
 		assert_int_equal(dns->must_restart, !rows[i].is_kept);
 		assert_int_equal(dns->limit.at_ms, rows[i].is_kept ? 0 : NOW + 5000);
@@ -490,20 +491,20 @@ static void programs_are_looked_for_beside_it_or_where_it_is_told(void **state)
 	*strrchr(path, '/') = '\0';
 	assert_string_equal(bin, path);
 	for (int i = 0; i < CHILD_ANNOUNCE; i++) {
-		told[0] = '\0';
-		assert_int_equal(check_programs(&run), CLI_UNREACHABLE);
+		end_text[0] = '\0';
+		assert_int_equal(check_programs(&run, end_text), RUN_END_FAILED);
 		snprintf(
 		        expected, sizeof(expected),
 		        "%s/weir-%s cannot be run: No such file or directory; install all programs of Weir in one "
-		        "directory, or name it in WEIR_BIN_DIR\n",
+		        "directory, or name it in WEIR_BIN_DIR",
 		        place.root, names[i]);
-		assert_string_equal(told, expected);
+		assert_string_equal(end_text, expected);
 		snprintf(name, sizeof(name), "weir-%s", names[i]);
 		fixture_write(place.root, name, "");
 		snprintf(path, sizeof(path), "%s/weir-%s", place.root, names[i]);
 		assert_int_equal(chmod(path, 0755), 0);
 	}
-	assert_int_equal(check_programs(&run), CLI_OK);
+	assert_int_equal(check_programs(&run, end_text), RUN_END_OK);
 }
 
 static void announcements_start_once_a_routing_daemon_is_named(void **state)
@@ -524,35 +525,35 @@ static void who_has_the_lock_is_said_with_what_to_do(void **state)
 	int held;
 
 	(void)state;
-	assert_int_equal(acquire_lock(&run, false), CLI_OK);
+	assert_int_equal(acquire_lock(&run, false, end_text), RUN_END_OK);
 	close(run.lock_fd);
 	snprintf(path, sizeof(path), "%s/run.lock", place.root);
 	assert_int_equal(lock_acquire(path, &held), 0);
-	assert_int_equal(acquire_lock(&run, false), CLI_CONFLICT);
+	assert_int_equal(acquire_lock(&run, false, end_text), RUN_END_BUSY);
 	snprintf(expected, sizeof(expected),
 	         "another weir run uses %s; stop it (weir run --stop) or give "
-	         "another --run-dir\n",
+	         "another --run-dir",
 	         place.root);
-	assert_string_equal(told, expected);
+	assert_string_equal(end_text, expected);
 	close(held);
-	told[0] = '\0';
+	end_text[0] = '\0';
 	stop_other_err = -EBUSY;
-	assert_int_equal(acquire_lock(&run, true), CLI_CONFLICT);
+	assert_int_equal(acquire_lock(&run, true, end_text), RUN_END_BUSY);
 	snprintf(expected, sizeof(expected),
-	         "the weir run that uses %s does not end; its log says why\n", place.root);
-	assert_string_equal(told, expected);
-	told[0] = '\0';
+	         "the weir run that uses %s does not end; its log says why", place.root);
+	assert_string_equal(end_text, expected);
+	end_text[0] = '\0';
 	stop_other_err = -EACCES;
-	assert_int_equal(acquire_lock(&run, true), CLI_DENIED);
+	assert_int_equal(acquire_lock(&run, true, end_text), RUN_END_DENIED);
 	snprintf(expected, sizeof(expected),
-	         "%s cannot be locked: Permission denied; run the command as root\n", place.root);
-	assert_string_equal(told, expected);
-	told[0] = '\0';
+	         "%s cannot be locked: Permission denied; run the command as root", place.root);
+	assert_string_equal(end_text, expected);
+	end_text[0] = '\0';
 	stop_other_err = -ENOSPC;
-	assert_int_equal(acquire_lock(&run, true), CLI_USAGE);
-	snprintf(expected, sizeof(expected), "%s cannot be locked: No space left on device\n",
+	assert_int_equal(acquire_lock(&run, true, end_text), RUN_END_WRONG);
+	snprintf(expected, sizeof(expected), "%s cannot be locked: No space left on device",
 	         place.root);
-	assert_string_equal(told, expected);
+	assert_string_equal(end_text, expected);
 }
 
 int main(void)

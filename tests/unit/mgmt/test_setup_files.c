@@ -9,7 +9,7 @@
 #include "mgmt/setup/node_files.h"
 #include "mgmt/setup/store_backup.h"
 #include "mgmt/setup/store_note.h"
-#include "mgmt/store/digest.h"
+#include "mgmt/files/digest.h"
 
 #define ID "0123456789abcdef0123456789abcdef"
 

@@ -7,7 +7,7 @@
 
 #include <inttypes.h>
 
-#include "mgmt/store/compose.h"
+#include "mgmt/overrides/compose.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/join.h"

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "mgmt/store/override.h"
+#include "mgmt/overrides/override.h"
 #include "mgmt/store/sql.h"
 #include "mgmt/store/store.h"
 

@@ -5,7 +5,7 @@
 #include "mgmt/store/command.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/intent_internal.h"
-#include "mgmt/store/override.h"
+#include "mgmt/overrides/override.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define NEVER    MODEL_TIME_NEVER

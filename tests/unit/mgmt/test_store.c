@@ -7,7 +7,7 @@
 
 #include "mgmt/store/journal.h"
 #include "mgmt/store/store.h"
-#include "mgmt/store/when.h"
+#include "weir/when.h"
 
 #define DIGEST_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define DIGEST_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"

@@ -33,7 +33,7 @@ static int detach_none(pthread_t id)
 
 #define thread_start   start_later
 #define pthread_detach detach_none
-#include "mgmt/store/sweep.c"
+#include "mgmt/files/sweep.c"
 #undef thread_start
 #undef pthread_detach
 

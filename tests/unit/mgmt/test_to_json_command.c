@@ -2,7 +2,7 @@
 /* Answers about overrides, plans and nodes, each field with a value of its own. */
 #include "asked.h"
 
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 
 static const char *fake_store_why = "", *fake_write_why = "";
 

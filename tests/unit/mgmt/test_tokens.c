@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/store/files.h"
+#include "mgmt/files/files.h"
 #include "mgmt/store/tokens.h"
 
 #define D62  "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542"

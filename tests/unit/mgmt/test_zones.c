@@ -7,9 +7,9 @@
 
 #include <errno.h>
 
-#include "mgmt/store/gather.h"
-#include "mgmt/store/includes.h"
-#include "mgmt/store/reload.h"
+#include "mgmt/files/gather.h"
+#include "mgmt/files/includes.h"
+#include "mgmt/files/reload.h"
 
 #define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
 #define INCLUDES_DEEP 8 /* below the zone's own file: as the reader has it (dns/zone/zone.h) */

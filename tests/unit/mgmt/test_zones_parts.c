@@ -7,7 +7,7 @@
 
 #define zones_check  fake_check
 #define zones_serial fake_serial
-#include "mgmt/store/zones.c"
+#include "mgmt/files/zones.c"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define LAID     "/state/config/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/"

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The names of included files and zone files are found by a small scanner, because files must be
+ * gathered before the configuration can be read as a whole, even if it has errors. A name too
+ * many only gathers a file too many; a file that is missed is reported when the configuration is
+ * read. The gathered files are laid out below STATE/config/DIGEST and read from there.
+ */
+#include "mgmt/files/gather.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/owner.h"
+#include "base/proc.h"
+#include "mgmt/files/blobs.h"
+#include "mgmt/files/includes.h"
+
+#define DEPTH_MAX 10 /* levels of @include: the reader refuses more than 8 (model/scan.h) */
+
+static bool word_at(const char *text, const char *word)
+{
+	return !strncmp(text, word, strlen(word));
+}
+
+/* The next token of a configuration; blanks and comments are skipped. */
+static const char *skip_blank(const char *c)
+{
+	for (;;) {
+		if (isspace((unsigned char)*c)) {
+			c++;
+		} else if (*c == '#' || word_at(c, "//")) {
+			c += strcspn(c, "\n");
+		} else if (word_at(c, "/*")) {
+			const char *end = strstr(c + 2, "*/");
+
+			c = end ? end + 2 : c + strlen(c);
+		} else {
+			return c;
+		}
+	}
+}
+
+/* Read a string at @p c. One with escapes reads as "": names of files have none. */
+static const char *read_string(const char *c, char *out, size_t size)
+{
+	size_t n = *c == '"' ? strcspn(c + 1, "\"\\\n") : 0;
+
+	out[0] = '\0';
+	if (*c != '"')
+		return c;
+	if (c[1 + n] == '"' && n < size) {
+		memcpy(out, c + 1, n);
+		out[n] = '\0';
+	}
+	for (c++; *c && *c != '"'; c++)
+		if (*c == '\\' && c[1])
+			c++;
+	return *c ? c + 1 : c;
+}
+
+/* Whether @p c may follow the first character of a setting's name. */
+static bool in_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '*';
+}
+
+/* What a walk over a configuration's text calls for each file that it names. */
+typedef int named_file(void *arg, const char *setting, const char *name);
+
+/* Call @p found for each `@include "x"` and `file = "x"`. */
+static int walk_names(const char *text, named_file *found, void *arg)
+{
+	static const char *const settings[] = { "@include", "file" };
+	char name[FILES_NAME_MAX + 2], skipped[2];
+	int err = 0;
+
+	for (const char *c = skip_blank(text); *c && !err; c = skip_blank(c)) {
+		size_t n = 1, i = 0;
+
+		if (*c == '"') {
+			c = read_string(c, skipped, sizeof(skipped));
+			continue;
+		}
+		while ((*c == '@' || in_word(*c)) && in_word(c[n])) /* "{file" is two tokens */
+			n++;
+		while (i < 2 && (strlen(settings[i]) != n || strncmp(c, settings[i], n)))
+			i++;
+		c = skip_blank(c + n);
+		if (i == 2)
+			continue;
+		if (i > 0 && (*c == '=' || *c == ':'))
+			c = skip_blank(c + 1);
+		c = read_string(c, name, sizeof(name));
+		if (*name)
+			err = found(arg, settings[i], name);
+	}
+	return err;
+}
+
+struct gathering {
+	const char *dir;
+	struct files *files;
+	unsigned depth;
+};
+
+static int gather_named(void *arg, const char *setting, const char *name)
+{
+	struct gathering *g = arg;
+
+	if (files_find(g->files, name) || !files_name_ok(name))
+		return 0; /* reading reports the error with its line */
+	int err = strcmp(setting, "@include") ? includes_gather(g->files, g->dir, name)
+	                                      : files_add_from(g->files, g->dir, name);
+	if (err == -E2BIG || err == -ENOMEM)
+		return err;
+	if (err || strcmp(setting, "@include") || g->depth == DEPTH_MAX)
+		return 0;
+	struct files_text text;
+	g->depth++;
+	err = files_read(files_find(g->files, name), &text);
+	if (!err)
+		err = walk_names(text.bytes, gather_named, g);
+	files_read_end(&text);
+	g->depth--;
+	return err;
+}
+
+int gather_files(const char *dir, const char *main_name, struct files *out)
+{
+	struct files files = { 0 };
+	struct gathering g = { dir, &files, 0 };
+	char path[PATH_MAX], *text;
+	size_t n;
+	int err = proc_path(dir, main_name, path);
+
+	if (!err)
+		err = files_slurp(path, &text, &n);
+	if (err)
+		return err;
+	err = files_add(&files, FILES_MAIN, text, n);
+	if (!err)
+		err = walk_names(text, gather_named, &g);
+	free(text);
+	if (err) {
+		files_fini(&files);
+		return err;
+	}
+	*out = files;
+	return 0;
+}
+
+int gather_dir(const char *state_dir, const char *digest, char out[PATH_MAX])
+{
+	return snprintf(out, PATH_MAX, "%s/" PROC_CONFIG_DIR "/%.64s", state_dir, digest) >=
+	                       PATH_MAX
+	               ? -ENAMETOOLONG
+	               : 0;
+}
+
+/*
+ * The newest version below @p parent that was laid out, but for @p digest. @return whether there
+ * is one
+ */
+static bool find_earlier(const char *parent, const char *digest, char out[PATH_MAX])
+{
+	const struct dirent *entry;
+	DIR *dir = opendir(parent);
+	struct timespec newest = { 0 };
+	bool found = false;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir))) {
+		if (strlen(entry->d_name) != DIGEST_TEXT_MAX - 1 ||
+		    !strcmp(entry->d_name, digest) ||
+		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+		    !S_ISDIR(st.st_mode) ||
+		    (found && (st.st_mtim.tv_sec < newest.tv_sec ||
+		               (st.st_mtim.tv_sec == newest.tv_sec &&
+		                st.st_mtim.tv_nsec < newest.tv_nsec))) ||
+		    proc_path(parent, entry->d_name, out))
+			continue;
+		newest = st.st_mtim;
+		found = true;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/*
+ * Files that lie in the newest version or among the blobs are linked, so that thousands of
+ * unchanged zones are not written again.
+ */
+static int lay_out_version(const struct files *files, const char *state_dir, char dir[PATH_MAX])
+{
+	char digest[DIGEST_TEXT_MAX], parent[PATH_MAX], laid_out[PATH_MAX], earlier[PATH_MAX];
+	char blobs[PATH_MAX];
+	struct files_like like = { 0 };
+	int err = proc_path(state_dir, PROC_CONFIG_DIR, parent);
+
+	if (!err)
+		err = owner_directory(parent, 0750, "mgmt");
+	if (!err)
+		err = gather_dir(state_dir, files_digest(files, digest), laid_out);
+	if (!err && find_earlier(parent, digest, earlier))
+		like.earlier = earlier;
+	if (!err && blobs_dir(state_dir, blobs))
+		like.by_digest = blobs;
+	if (!err)
+		err = files_lay_out(files, laid_out, &like);
+	if (!err && !realpath(laid_out, dir))
+		err = -errno;
+	return err;
+}
+
+/* Take "DIR/" out of a text: operators know their files by the names that they gave them. */
+static void shorten_paths(char *text, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	for (char *at = strstr(text, prefix); at; at = strstr(at, prefix))
+		memmove(at, at + n, strlen(at + n) + 1);
+}
+
+static void shorten_errors(struct model_errors *errors, const char *dir)
+{
+	char prefix[PATH_MAX + 1];
+
+	if (!errors->arena) /* out of memory: a fixed text */
+		return;
+	snprintf(prefix, sizeof(prefix), "%s/", dir);
+	for (size_t i = 0; i < errors->n_items; i++) {
+		char *file = arena_strdup(errors->arena, errors->items[i].file);
+		char *message = arena_strdup(errors->arena, errors->items[i].message);
+
+		if (!file || !message)
+			return;
+		shorten_paths(file, prefix);
+		shorten_paths(message, prefix);
+		errors->items[i].file = file;
+		errors->items[i].message = message;
+	}
+}
+
+static void shorten_said(struct zones_findings *said, const char *dir)
+{
+	char prefix[PATH_MAX + 1];
+
+	snprintf(prefix, sizeof(prefix), "%s/", dir);
+	for (size_t i = 0; i < said->n_warnings; i++) {
+		char *text = arena_strdup(said->arena, said->warnings[i]);
+
+		if (!text)
+			return;
+		shorten_paths(text, prefix);
+		said->warnings[i] = text;
+	}
+}
+
+/* Give zones their digests. */
+static int add_zone_digests(struct model *m, const struct files *files, const char *dir)
+{
+	struct model_zone *zones = ARENA_ARRAY(m->arena, struct model_zone, m->n_zones + 1);
+	size_t n = strlen(dir);
+
+	if (!zones)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->n_zones; i++) {
+		const char *path = m->zones[i].file;
+		bool below = !strncmp(path, dir, n) && path[n] == '/';
+		const struct files_item *item = below ? files_find(files, path + n + 1) : NULL;
+
+		zones[i] = m->zones[i];
+		if (item)
+			zones[i].digest = arena_strdup(m->arena, item->digest);
+	}
+	m->zones = zones;
+	return arena_failed(m->arena) ? -ENOMEM : 0;
+}
+
+int gather_model(const struct files *files, const char *state_dir, const char *conf_dir,
+                 const char *node, struct model **out, struct model_errors *errors)
+{
+	return gather_keyed(files, state_dir, conf_dir, NULL, node, out, errors);
+}
+
+int gather_keyed(const struct files *files, const char *state_dir, const char *conf_dir,
+                 const char *key_expected, const char *node, struct model **out,
+                 struct model_errors *errors)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+	struct model *m = NULL;
+	int err = lay_out_version(files, state_dir, dir);
+
+	*errors = (struct model_errors){ 0 };
+	if (!err)
+		err = proc_path(dir, FILES_MAIN, path);
+	if (err)
+		return err;
+	err = model_read_laid_out(path, conf_dir, key_expected, node, &m, errors);
+	shorten_errors(errors, dir);
+	if (!err)
+		err = add_zone_digests(m, files, dir);
+	if (err) {
+		model_free(m);
+		return err;
+	}
+	*out = m;
+	return 0;
+}
+
+int gather_check_zones(const struct model *m, const struct files *files, const char *state_dir,
+                       const struct model *head, struct model_errors *errors,
+                       struct zones_findings *said)
+{
+	char digest[DIGEST_TEXT_MAX], laid_out[PATH_MAX], dir[PATH_MAX];
+	int err = gather_dir(state_dir, files_digest(files, digest), laid_out);
+
+	if (!err && !realpath(laid_out, dir))
+		err = -errno;
+	if (!err) {
+		err = zones_judge(m, head, errors, said);
+		shorten_said(said, dir);
+	}
+	if (err == -EINVAL)
+		shorten_errors(errors, dir);
+	return err;
+}
+
+void gather_log_errors(const char *what, const struct model_errors *errors)
+{
+	model_errors_log(errors);
+	log_error("document-refused", "document=%s n_errors=%zu", what, errors->n_total);
+}

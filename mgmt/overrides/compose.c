@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * For each pool the instants at which its members may change (versions, begins and ends of
+ * overrides) are listed, sorted and walked. At each instant the members are computed from the
+ * version and the overrides in force then; a set is added when they differ from the set before. How
+ * long an old set keeps its claim follows from the set after it. Nothing but the intent goes in, so
+ * all nodes compute the same sets.
+ */
+#include "mgmt/overrides/compose.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/sorted.h"
+
+#define KEPT_MAX (MODEL_SETS_MAX + 1) /* and the next set */
+/* Earlier sets of a pool; with agents they stay after their claim, as lists of owners need them. */
+#define EARLIER_MAX 4u
+/* Pools with agents keep more sets while their claims last: members of all sets together. */
+#define MEMBERS_MAX  65536u
+#define INSTANTS_MAX 128u /* past instants that are walked: far more than sets are kept */
+
+/* A pool's sets while they are computed, oldest first. */
+struct member_sets {
+	struct model_set items[KEPT_MAX];
+	size_t n;
+};
+
+static int64_t add_ms(int64_t at_ms, int64_t more_ms)
+{
+	return at_ms > MODEL_TIME_NEVER - more_ms ? MODEL_TIME_NEVER : at_ms + more_ms;
+}
+
+/* Whether @p o is in force for the backend at @p at_ms; an ended one ends at until_ms. */
+static bool applies_to_backend(const struct override *o, const struct model_backend *b,
+                               int64_t at_ms)
+{
+	return o->target == MODEL_TARGET_BACKEND && o->from_ms <= at_ms && at_ms < o->until_ms &&
+	       !strcmp(o->pool, b->pool->name) && !strcmp(o->name, b->name);
+}
+
+/* The weight that @p b has for new flows; -1: not a member. */
+static int64_t weight_at(const struct model_backend *b, const struct overrides *overrides,
+                         int64_t at_ms)
+{
+	int64_t weight = b->weight;
+
+	for (size_t i = 0; i < overrides->n_items; i++) {
+		const struct override *o = &overrides->items[i];
+
+		if (!applies_to_backend(o, b, at_ms))
+			continue;
+		if (o->kind == MODEL_OVERRIDE_DISABLE)
+			return -1;
+		if (o->kind == MODEL_OVERRIDE_DRAIN)
+			weight = 0;
+	}
+	return weight;
+}
+
+const struct model_member *compose_members(const struct model_pool *pool,
+                                           const struct overrides *overrides, int64_t at_ms,
+                                           struct arena *arena, size_t *n_members)
+{
+	struct model_member *members =
+	        ARENA_ARRAY(arena, struct model_member, pool->n_backends + 1);
+	size_t n = 0;
+
+	if (!members)
+		return NULL;
+	for (size_t i = 0; i < pool->n_backends; i++) {
+		const struct model_backend *b = &pool->backends[i];
+		int64_t weight = weight_at(b, overrides, at_ms);
+
+		if (weight >= 0)
+			members[n++] = (struct model_member){ .id = b->id,
+				                              .address = b->address,
+				                              .port = b->port,
+				                              .weight = (uint32_t)weight };
+	}
+	qsort(members, n, sizeof(*members), sorted_by_u64);
+	*n_members = n;
+	return members;
+}
+
+static bool equals_members(const struct model_set *member_set, const struct model_member *members,
+                           size_t n)
+{
+	if (member_set->n_members != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (member_set->members[i].id != members[i].id ||
+		    member_set->members[i].weight != members[i].weight)
+			return false;
+	return true;
+}
+
+static uint32_t weight_in(const struct model_set *member_set, uint64_t id)
+{
+	const struct model_member *found = NULL;
+
+	if (member_set->n_members)
+		found = bsearch(&id, member_set->members, member_set->n_members, sizeof(*found),
+		                sorted_by_u64);
+	return found ? found->weight : UINT32_MAX;
+}
+
+/* The latest deadline of the drains that took the backend's weight at @p at_ms; 0: none has one. */
+static int64_t drain_deadline(const struct model_pool *pool, uint64_t id,
+                              const struct overrides *overrides, int64_t at_ms)
+{
+	int64_t deadline = 0;
+
+	for (size_t i = 0; i < pool->n_backends; i++) {
+		if (pool->backends[i].id != id)
+			continue;
+		for (size_t k = 0; k < overrides->n_items; k++) {
+			const struct override *o = &overrides->items[k];
+
+			if (o->kind != MODEL_OVERRIDE_DRAIN || !o->over_ms ||
+			    !applies_to_backend(o, &pool->backends[i], at_ms))
+				continue;
+			if (deadline < add_ms(o->from_ms, o->over_ms))
+				deadline = add_ms(o->from_ms, o->over_ms);
+		}
+	}
+	return deadline;
+}
+
+/*
+ * When the claim of @p old ends, given that @p next follows it: at the drains' deadlines if
+ * nothing but drains tells the two apart, else after the pool's settling time.
+ */
+static int64_t compute_claim_end(const struct model_set *old, const struct model_set *next,
+                                 const struct model_pool *pool, const struct overrides *overrides)
+{
+	int64_t settled = add_ms(next->from_ms, pool->settle_ms), deadline = 0;
+
+	if (old->n_members != next->n_members)
+		return settled;
+	for (size_t i = 0; i < old->n_members; i++) {
+		uint32_t before = old->members[i].weight;
+		uint32_t after = weight_in(next, old->members[i].id);
+		int64_t own;
+
+		if (before == after)
+			continue;
+		own = after == 0
+		              ? drain_deadline(pool, old->members[i].id, overrides, next->from_ms)
+		              : 0;
+		if (!own)
+			return settled;
+		if (deadline < own)
+			deadline = own;
+	}
+	return deadline ? deadline : settled;
+}
+
+static void append_set(struct member_sets *history, const struct model_set *member_set)
+{
+	if (history->n == KEPT_MAX) {
+		memmove(history->items, history->items + 1,
+		        (KEPT_MAX - 1) * sizeof(*history->items));
+		history->n--;
+	}
+	history->items[history->n++] = *member_set;
+}
+
+/* The version in force for member sets at @p at_ms; before all of them, the first. */
+static const struct compose_version *version_at(const struct compose_input *in, int64_t at_ms)
+{
+	const struct compose_version *found = &in->versions[0];
+
+	for (size_t i = 1; i < in->n_versions; i++)
+		if (in->versions[i].effective_ms <= at_ms)
+			found = &in->versions[i];
+	return found;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int64_t answers_ms(const struct compose_input *in, const struct override *o)
+{
+	struct model_override as_model;
+
+	override_to_model(o, &as_model);
+	return model_override_answers_ms(in->versions[in->n_versions - 1].model, &as_model);
+}
+
+/*
+ * All instants at which members may change; @p pool NULL: of any pool, and those at which what is
+ * asked of a node changes (model_node_drain()), or a site's drain ends, or is complete for so long that no answer
+ * leads there: then nobody needs the VIPs of that site alone.
+ */
+static size_t list_instants(const struct compose_input *in, const char *pool, int64_t *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < in->n_versions; i++)
+		out[n++] = in->versions[i].effective_ms;
+	for (size_t i = 0; i < in->overrides->n_items; i++) {
+		const struct override *o = &in->overrides->items[i];
+
+		if (pool && (o->target == MODEL_TARGET_SITE || strcmp(o->pool, pool)))
+			continue;
+		out[n++] = o->target == MODEL_TARGET_SITE && !o->ended ? answers_ms(in, o)
+		                                                       : o->from_ms;
+		out[n++] = o->until_ms;
+	}
+	qsort(out, n, sizeof(*out), by_time);
+	return n;
+}
+
+static size_t instants_max(const struct compose_input *in)
+{
+	return in->n_versions + 2 * in->overrides->n_items + 1;
+}
+
+/* Add the pool's members at @p at_ms to @p history, if they differ from the last set. */
+static int compose_instant(const struct compose_input *in, const char *name, int64_t at_ms,
+                           struct arena *arena, struct member_sets *history)
+{
+	const struct compose_version *v = version_at(in, at_ms);
+	const struct model_pool *pool = model_pool(v->model, name);
+	struct model_set member_set = { .from_ms = at_ms, .until_ms = MODEL_TIME_NEVER };
+
+	if (!pool) { /* no pool at that time: its sets start with the next version that has it */
+		history->n = 0;
+		return 0;
+	}
+	member_set.members =
+	        compose_members(pool, in->overrides, at_ms, arena, &member_set.n_members);
+	if (!member_set.members)
+		return -ENOMEM;
+	if (history->n == 0) { /* a pool starts with its first version: nothing to announce */
+		member_set.from_ms = v->time_ms < at_ms ? v->time_ms : at_ms;
+		append_set(history, &member_set);
+		return 0;
+	}
+	struct model_set *last = &history->items[history->n - 1];
+	if (equals_members(last, member_set.members, member_set.n_members))
+		return 0;
+	last->until_ms = compute_claim_end(last, &member_set, pool, in->overrides);
+	append_set(history, &member_set);
+	return 0;
+}
+
+static void start_from_seed(const struct compose_input *in, const char *name,
+                            struct member_sets *history)
+{
+	const struct model_pool *pool = in->seed ? model_pool(in->seed, name) : NULL;
+
+	for (size_t i = 0; pool && i < pool->n_member_sets; i++)
+		append_set(history, &pool->member_sets[i]);
+}
+
+/*
+ * Versions older than those at hand are replaced by the document before: its sets up to @p
+ * known_ms, since when versions and overrides are known, were composed when they were.
+ */
+static int copy_earlier_sets(const struct compose_input *in, const char *name, int64_t known_ms,
+                             struct arena *arena, struct member_sets *history)
+{
+	const struct model_pool *pool = in->before ? model_pool(in->before, name) : NULL;
+
+	for (size_t i = 0;
+	     pool && i < pool->n_member_sets && pool->member_sets[i].from_ms < known_ms; i++) {
+		struct model_set member_set = pool->member_sets[i];
+		struct model_member *members =
+		        ARENA_ARRAY(arena, struct model_member, member_set.n_members + 1);
+
+		if (!members)
+			return -ENOMEM;
+		memcpy(members, member_set.members, member_set.n_members * sizeof(*members));
+		member_set.members = members;
+		append_set(history, &member_set);
+	}
+	return 0;
+}
+
+/* How many sets before the next one a pool keeps. */
+static size_t earlier_max(const struct model_pool *pool)
+{
+	size_t n = MEMBERS_MAX / (pool->n_backends ? pool->n_backends : 1);
+
+	if (!pool->agent || n < EARLIER_MAX)
+		return EARLIER_MAX;
+	return n < MODEL_SETS_MAX ? n : MODEL_SETS_MAX;
+}
+
+/* Drop sets that have no claim any more, and all sets to come but the next one. */
+static void trim_sets(const struct model_pool *pool, struct member_sets *history, int64_t now_ms)
+{
+	size_t n = 0, earlier = 0, most = earlier_max(pool);
+
+	for (size_t i = 0; i < history->n; i++)
+		earlier += history->items[i].from_ms <= now_ms;
+	if (earlier == 0 && history->n > 0) { /* clocks differ: the first set is in force already */
+		history->items[0].from_ms = now_ms;
+		earlier = 1;
+	}
+	for (size_t i = 0; i < history->n && i <= earlier; i++) {
+		bool too_many = i + most < earlier;
+		bool is_claimed = history->items[i].until_ms > now_ms ||
+		                  (pool->agent && i + EARLIER_MAX >= earlier);
+
+		if (!too_many && is_claimed)
+			history->items[n++] = history->items[i];
+	}
+	history->n = n;
+}
+
+/* Where in @p times to begin, so that at most INSTANTS_MAX of the past are left. */
+static size_t first_instant(const int64_t *times, size_t n, int64_t now_ms)
+{
+	size_t past = 0;
+
+	while (past < n && times[past] <= now_ms)
+		past++;
+	return past > INSTANTS_MAX ? past - INSTANTS_MAX : 0;
+}
+
+/*
+ * The walk begins where the seed, or the sets of the document before, end: older versions are not
+ * at hand.
+ */
+static int compose_pool(const struct compose_input *in, const struct model_pool *pool,
+                        int64_t *times, struct arena *arena, struct member_sets *history)
+{
+	size_t n = list_instants(in, pool->name, times),
+	       first = first_instant(times, n, in->now_ms);
+	int64_t last_ms = INT64_MIN, known_ms = in->versions[0].effective_ms;
+
+	*history = (struct member_sets){ .n = 0 };
+	start_from_seed(in, pool->name, history);
+	if (history->n > 0)
+		last_ms = history->items[history->n - 1].from_ms;
+	if (first > 0 && known_ms < times[first])
+		known_ms = times[first];
+	if (!in->seed && copy_earlier_sets(in, pool->name, known_ms, arena, history))
+		return -ENOMEM;
+	if (!in->seed && history->n > 0)
+		last_ms = known_ms - 1;
+	for (size_t i = first; i < n; i++) {
+		bool announced =
+		        history->n > 0 && history->items[history->n - 1].from_ms > in->now_ms;
+
+		if (times[i] <= last_ms || times[i] > in->now_ms + COMPOSE_AHEAD_MS || announced)
+			continue;
+		last_ms = times[i];
+		int err = compose_instant(in, pool->name, times[i], arena, history);
+		if (err)
+			return err;
+	}
+	if (history->n == 0) { /* the head brings the pool within the next two seconds */
+		int err = compose_instant(in, pool->name,
+		                          in->versions[in->n_versions - 1].effective_ms, arena,
+		                          history);
+		if (err)
+			return err;
+	}
+	trim_sets(pool, history, in->now_ms);
+	return 0;
+}
+
+/* The pools are copied, because the head's model is shared with readers and must not change. */
+static int compose_pools(const struct compose_input *in, struct arena *arena, struct model *out)
+{
+	struct model_pool *pools = ARENA_ARRAY(arena, struct model_pool, out->n_pools + 1);
+	int64_t *times = ARENA_ARRAY(arena, int64_t, instants_max(in));
+
+	if (!pools || !times)
+		return -ENOMEM;
+	for (size_t i = 0; i < out->n_pools; i++) {
+		struct member_sets history;
+		int err = compose_pool(in, &out->pools[i], times, arena, &history);
+		struct model_set *kept = ARENA_ARRAY(arena, struct model_set, history.n + 1);
+
+		if (err || !kept)
+			return err ? err : -ENOMEM;
+		memcpy(kept, history.items, history.n * sizeof(*kept));
+		pools[i] = out->pools[i];
+		pools[i].member_sets = kept;
+		pools[i].n_member_sets = history.n;
+	}
+	out->pools = pools;
+	return 0;
+}
+
+static int compose_overrides(const struct compose_input *in, struct arena *arena, struct model *out)
+{
+	size_t n = in->overrides->n_items;
+	struct model_override *list = ARENA_ARRAY(arena, struct model_override, n + 1);
+	/* their texts, which the document borrows: the overrides in memory change while it is read */
+	struct override *own = ARENA_ARRAY(arena, struct override, n + 1);
+
+	if (!list || !own)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		own[i] = in->overrides->items[i];
+		override_to_model(&own[i], &list[i]);
+	}
+	out->overrides = list;
+	out->n_overrides = n;
+	return 0;
+}
+
+/* The document outlives the versions that it was made from. */
+static int compose_meta(const struct model_meta *meta, struct arena *arena, struct model_meta *out)
+{
+	const char *const from[] = { meta->digest, meta->hash_key, meta->back_digest,
+		                     meta->back_hash_key };
+	const char **to[] = { &out->digest, &out->hash_key, &out->back_digest,
+		              &out->back_hash_key };
+
+	*out = *meta;
+	for (size_t i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
+		*to[i] = arena_strdup(arena, from[i] ? from[i] : "");
+		if (!*to[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int compose_document(const struct compose_input *in, struct arena *arena, struct model *out)
+{
+	struct model m = *in->versions[in->n_versions - 1].model;
+	int err = compose_meta(&in->meta, arena, &m.meta);
+
+	if (!err)
+		err = compose_pools(in, arena, &m);
+	if (!err)
+		err = compose_overrides(in, arena, &m);
+	if (err)
+		return err;
+	*out = m;
+	return 0;
+}
+
+static void keep_sooner(int64_t *next_ms, int64_t at_ms, int64_t now_ms)
+{
+	if (at_ms > now_ms && at_ms < *next_ms)
+		*next_ms = at_ms;
+}
+
+int64_t compose_next_ms(const struct compose_input *in)
+{
+	int64_t *times = malloc(instants_max(in) * sizeof(*times));
+	int64_t next_ms = MODEL_TIME_NEVER;
+
+	if (!times)
+		return in->now_ms + 1000;
+	size_t n = list_instants(in, NULL, times);
+	for (size_t i = 0; i < n; i++) {
+		keep_sooner(&next_ms, times[i] - COMPOSE_AHEAD_MS, in->now_ms);
+		keep_sooner(&next_ms, times[i], in->now_ms);
+	}
+	free(times);
+	return next_ms;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What a change of configuration does, computed before it is made: the differences in meaning, the
+ * pools whose members change, and the risks.
+ *
+ * Implemented in mgmt/rules/plan.c. Any thread may call; a plan belongs to one.
+ */
+#ifndef WEIR_MGMT_RULES_PLAN_H
+#define WEIR_MGMT_RULES_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/checked.h"
+#include "mgmt/rules/advice.h"
+#include "mgmt/rules/risk.h"
+#include "weir/model.h"
+
+struct arena;
+
+enum plan_kind { PLAN_ADDED, PLAN_REMOVED, PLAN_CHANGED };
+
+/** A difference; an object that is added or removed is one, without its fields. */
+struct plan_change {
+	enum plan_kind kind;
+	const char *path;      /**< "pools/web-ams/backends/b1/weight" */
+	const char *from, *to; /**< "" where the object itself comes or goes */
+};
+
+/** A pool whose members or weights change. */
+struct change_plan_pool {
+	const char *pool;
+	size_t n_before, n_after;
+	uint32_t moved_ppm; /**< share of its slots that must change their owner */
+};
+
+struct change_plan {
+	const struct plan_change *changes;
+	size_t n_changes;
+	const struct change_plan_pool *pools;
+	size_t n_pools;
+	const struct risk *risks;    /**< the rules that it breaks (mgmt/rules/risk.h) */
+	size_t n_risks, n_risks_all; /**< listed, and in all */
+	struct advice advice;        /**< what else an operator should know */
+	struct arena *arena;         /**< owns all, with those of both models, whose names it has */
+	struct arena *models[2];
+};
+
+/**
+ * Compare two models; @p from NULL: there was none.
+ * @param out  given; plan_fini() frees it
+ * @return 0 or -ENOMEM
+ */
+MUST_CHECK int plan_compare(const struct model *from, const struct model *to,
+                            struct change_plan *out);
+void plan_fini(struct change_plan *p);
+/** "added", "removed", "changed" */
+const char *plan_kind_text(enum plan_kind kind);
+
+#endif

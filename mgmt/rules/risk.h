@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What makes a change of configuration risky, worked out from its effect: both models are measured,
+ * and one table of rules (risk.c) says from which figure on a measure counts. Pure; any thread.
+ *
+ * Implemented in mgmt/rules/risk.c and risk_*.c.
+ */
+#ifndef WEIR_MGMT_RULES_RISK_H
+#define WEIR_MGMT_RULES_RISK_H
+
+#include <stddef.h>
+
+#include "weir/model.h"
+
+struct arena;
+
+#define RISK_SHOWN_MAX 64u /**< risks that are named one by one; all are counted */
+
+/** What a figure counts. */
+enum risk_unit {
+	RISK_SHARE, /**< 0 to 1, shown as per cent */
+	RISK_TIMES, /**< after divided by before, or before divided by after */
+};
+
+/** A rule: what is measured, and from which figure on it is risky. */
+struct risk_rule {
+	const char *name; /**< "flows-rehashed" */
+	enum risk_unit unit;
+	double limit;     /**< risky when the figure is at least this */
+	const char *harm; /**< what goes wrong, for people and for docs/handbook.md */
+};
+
+/** A rule that a change breaks. */
+struct risk {
+	const struct risk_rule *rule;
+	double figure;
+	const char *text; /**< a sentence with subject, figure, limit and the rule's name */
+};
+
+/** The table. @return how many rules @p out has */
+size_t risk_rules(const struct risk_rule **out);
+
+/**
+ * Measure the change from @p from to @p to.
+ * @param out    the first RISK_SHOWN_MAX risks, in @p arena
+ * @param n_all  how many there are
+ * @return how many are in @p out; with too little memory 0, and the arena has failed
+ */
+size_t risk_find(const struct model *from, const struct model *to, struct arena *arena,
+                 const struct risk **out, size_t *n_all);
+
+/** The share of slots of a pool that must move: the sum of what members gain. */
+uint32_t risk_moved_ppm(const struct model_pool *a, const struct model_pool *b,
+                        struct arena *arena);
+
+#endif
