@@ -33,31 +33,30 @@ static int64_t add_ms(int64_t at_ms, int64_t more_ms)
 	return at_ms > MODEL_TIME_NEVER - more_ms ? MODEL_TIME_NEVER : at_ms + more_ms;
 }
 
-/* Whether @p o is in force for the backend at @p at_ms; an ended one ends at until_ms. */
-static bool applies_to_backend(const struct override *o, const struct model_backend *b,
-                               int64_t at_ms)
+/* Whether @p o is in force at @p at_ms for a backend of @p pool; an ended one ends at until_ms. */
+static bool applies_to_pool(const struct override *o, const struct model_pool *pool, int64_t at_ms)
 {
 	return o->target == MODEL_TARGET_BACKEND && o->from_ms <= at_ms && at_ms < o->until_ms &&
-	       !strcmp(o->pool, b->pool->name) && !strcmp(o->name, b->name);
+	       !strcmp(o->pool, pool->name);
 }
 
-/* The weight that @p b has for new flows; -1: not a member. */
-static int64_t weight_at(const struct model_backend *b, const struct overrides *overrides,
-                         int64_t at_ms)
+/*
+ * What overrides make of the weights for new flows, in the order of the backends; -1: not a member. Overrides
+ * are looked at once: thousands that are over lie beside thousands of backends.
+ */
+static void override_weights(const struct model_pool *pool, const struct overrides *overrides,
+                             int64_t at_ms, int64_t *weights)
 {
-	int64_t weight = b->weight;
-
 	for (size_t i = 0; i < overrides->n_items; i++) {
 		const struct override *o = &overrides->items[i];
+		const struct model_backend *b =
+		        applies_to_pool(o, pool, at_ms) ? model_backend(pool, o->name) : NULL;
 
-		if (!applies_to_backend(o, b, at_ms))
-			continue;
-		if (o->kind == MODEL_OVERRIDE_DISABLE)
-			return -1;
-		if (o->kind == MODEL_OVERRIDE_DRAIN)
-			weight = 0;
+		if (b && o->kind == MODEL_OVERRIDE_DISABLE)
+			weights[b - pool->backends] = -1;
+		else if (b && o->kind == MODEL_OVERRIDE_DRAIN && weights[b - pool->backends] > 0)
+			weights[b - pool->backends] = 0;
 	}
-	return weight;
 }
 
 const struct model_member *compose_members(const struct model_pool *pool,
@@ -66,19 +65,22 @@ const struct model_member *compose_members(const struct model_pool *pool,
 {
 	struct model_member *members =
 	        ARENA_ARRAY(arena, struct model_member, pool->n_backends + 1);
+	int64_t *weights = ARENA_ARRAY(arena, int64_t, pool->n_backends + 1);
 	size_t n = 0;
 
-	if (!members)
+	if (!members || !weights)
 		return NULL;
+	for (size_t i = 0; i < pool->n_backends; i++)
+		weights[i] = pool->backends[i].weight;
+	override_weights(pool, overrides, at_ms, weights);
 	for (size_t i = 0; i < pool->n_backends; i++) {
 		const struct model_backend *b = &pool->backends[i];
-		int64_t weight = weight_at(b, overrides, at_ms);
 
-		if (weight >= 0)
+		if (weights[i] >= 0)
 			members[n++] = (struct model_member){ .id = b->id,
 				                              .address = b->address,
 				                              .port = b->port,
-				                              .weight = (uint32_t)weight };
+				                              .weight = (uint32_t)weights[i] };
 	}
 	qsort(members, n, sizeof(*members), sorted_by_u64);
 	*n_members = n;
@@ -120,7 +122,8 @@ static int64_t drain_deadline(const struct model_pool *pool, uint64_t id,
 			const struct override *o = &overrides->items[k];
 
 			if (o->kind != MODEL_OVERRIDE_DRAIN || !o->over_ms ||
-			    !applies_to_backend(o, &pool->backends[i], at_ms))
+			    !applies_to_pool(o, pool, at_ms) ||
+			    strcmp(o->name, pool->backends[i].name) != 0)
 				continue;
 			if (deadline < add_ms(o->from_ms, o->over_ms))
 				deadline = add_ms(o->from_ms, o->over_ms);
