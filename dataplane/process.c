@@ -259,11 +259,16 @@ static int open_new_driver(struct process *p, const struct driver_ops *ops,
 static int install_model(struct process *p, struct compiled *d, char refusal[PLAN_REASON_MAX])
 {
 	const struct model *m = d->model;
-	struct compiler_time time = compiler_now();
+	struct compiler_time time;
 	struct driver_reason chosen;
 	const struct driver_ops *ops = choose_driver(m->self, NIC_SYSFS, &chosen);
 	uint64_t from_ns = clock_mono_ns();
 	int err;
+
+	/* without a word of weir-mgmt the clock may have lost years */
+	believed_not_before(&p->believed, m->meta.written_ms);
+	believed_tick(&p->believed, p->dirs.run);
+	time = compiler_now();
 
 	if (!ops) {
 		snprintf(refusal, PLAN_REASON_MAX, "%.*s", PLAN_REASON_MAX - 1, chosen.text);
@@ -370,6 +375,7 @@ static void install_compiled(struct process *p, struct compiled *d)
 static int fill_source(const struct process *p, struct compiled_source *out)
 {
 	*out = (struct compiled_source){ .node = p->dirs.node,
+		                         .believed = p->believed,
 		                         .before = p->driver ? p->node.model : NULL,
 		                         .ops = p->ops,
 		                         .driver = p->driver };

@@ -35,7 +35,7 @@
 static int compile_document(const struct process *p, struct prepared *out, char reason[],
                             size_t size)
 {
-	struct compiled_source from = { .node = p->dirs.node };
+	struct compiled_source from = { .node = p->dirs.node, .believed = p->believed };
 	int err = proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, from.path);
 
 	if (err)

@@ -17,6 +17,16 @@ struct compiled_thread {
 	struct compiled result;
 };
 
+/* The time to plan for: the one that the loop's thread believes as soon as it has the document. */
+static int64_t believe_document(const struct compiled_source *from, const struct model *m)
+{
+	struct believed believed = from->believed;
+	int64_t now_ms = clock_believed_ms();
+
+	believed_not_before(&believed, m->meta.written_ms);
+	return believed.wall_clock.at_ms > now_ms ? believed.wall_clock.at_ms : now_ms;
+}
+
 /*
  * The grace period is waited for here, in the thread: the loop must not wait for packets under
  * way before it overwrites the spare half of the services table.
@@ -24,7 +34,7 @@ struct compiled_thread {
 void compiled_make(const struct compiled_source *from, struct compiled *out)
 {
 	struct compiled d = { 0 };
-	int64_t wall_clock_ms = clock_believed_ms();
+	int64_t wall_clock_ms = 0;
 	uint64_t from_ns = clock_mono_ns(), read_ns;
 
 	d.err = model_read_effective(from->path, from->node, &d.model, &d.errors);
@@ -41,6 +51,8 @@ void compiled_make(const struct compiled_source *from, struct compiled *out)
 		snprintf(d.refusal, sizeof(d.refusal), "no hash key to compile tables with: %.200s",
 		         d.model->key_fault);
 	}
+	if (!d.err)
+		wall_clock_ms = believe_document(from, d.model);
 	if (!d.err)
 		d.err = plan_make(d.model, wall_clock_ms, &d.plan, d.refusal);
 	if (!d.err)

@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "base/believed.h"
 #include "base/checked.h"
 #include "dataplane/tables/plan.h"
 #include "weir/model.h"
@@ -35,6 +36,8 @@ struct compiled {
 struct compiled_source {
 	char path[PATH_MAX];
 	const char *node;
+	/** A copy: what a document may set is known before it is read (believed_not_before()). */
+	struct believed believed;
 	const struct model *before;   /**< in force, or NULL; its rings are not made again */
 	const struct driver_ops *ops; /**< of driver */
 	struct driver *driver; /**< waits out a grace period after the last switch; NULL: none */

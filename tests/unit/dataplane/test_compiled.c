@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "dataplane/tables/compiled.h"
+#include "dataplane/tables/guard.h"
 
 /* What came of one draft. */
 struct seen {
@@ -226,8 +227,9 @@ static void remove_text(const char *dir, const char *name)
 	assert_int_equal(unlink(path), 0);
 }
 
-/* Make the effective document of the text above; its key is gone afterwards. */
-static void write_effective(const struct compiled_source *from, const char *dir)
+/* Make the effective document of the text above, with what @p given says; its key is gone afterwards. */
+static void write_effective(const struct compiled_source *from, const char *dir,
+                            const struct model *given)
 {
 	struct model_errors errors;
 	struct model *m = NULL;
@@ -240,6 +242,9 @@ static void write_effective(const struct compiled_source *from, const char *dir)
 		fail_msg("%s: %s", errors.items[0].field, errors.items[0].message);
 	model_errors_free(&errors);
 	m->meta.document = 7;
+	m->meta.written_ms = given->meta.written_ms;
+	m->overrides = given->overrides;
+	m->n_overrides = given->n_overrides;
 	m->meta.hash_key = "0011223344556677"; /* of another key: so its absence is no error */
 	assert_int_equal(model_write_effective(m, from->path), 0);
 	model_free(m);
@@ -286,7 +291,7 @@ static void each_part_of_a_compiled_document(void **state)
 		uint64_t took_us;
 		const char *at;
 
-		write_effective(&from, dir);
+		write_effective(&from, dir, &(struct model){ 0 });
 		from.before = rows[i].has_before ? &before : NULL;
 		from.ops = &ops;
 		from.driver = rows[i].has_driver ? (struct driver *)(void *)calls : NULL;
@@ -310,6 +315,61 @@ static void each_part_of_a_compiled_document(void **state)
 		assert_null(d.model);
 		assert_null(d.plan);
 		assert_int_equal(d.refusal[0], '\0');
+		remove_source(&from, dir);
+	}
+}
+
+/*
+ * A boot with a clock that lost an hour, before weir-mgmt says which time it is: what was commanded meanwhile holds, or
+ * a backend that is disabled gets traffic. Once the time is known, the document's own counts no more.
+ */
+static void no_document_is_planned_for_a_time_before_it_was_written(void **state)
+{
+	static const int64_t half_hour_ms = 1800000;
+	const int64_t now_ms = clock_believed_ms(), written_ms = now_ms + 2 * half_hour_ms;
+	const struct model_override disabled = { .id = "o1",
+		                                 .kind = MODEL_OVERRIDE_DISABLE,
+		                                 .target = MODEL_TARGET_BACKEND,
+		                                 .pool = "web",
+		                                 .name = "a",
+		                                 .created_ms = now_ms,
+		                                 .from_ms = now_ms + half_hour_ms,
+		                                 .until_ms = MODEL_TIME_NEVER,
+		                                 .author = "ops",
+		                                 .reason = "-",
+		                                 .node = "n1" };
+	const struct model given = { .meta.written_ms = written_ms,
+		                     .overrides = &disabled,
+		                     .n_overrides = 1 };
+	const struct model before = { .key_state = MODEL_KEY_GOOD, .hash_key = { 11, 12 } };
+	const struct {
+		const char *why;
+		int64_t least_ms;
+		bool heard;
+		uint8_t intent;
+	} rows[] = {
+		{ "the first document", 0, false, GUARD_DISABLED },
+		{ "the document after another", written_ms - 1, false, GUARD_DISABLED },
+		{ "weir-mgmt says another time", 0, true, GUARD_NOTHING },
+		{ "the kernel's clock was confirmed since", written_ms, false, GUARD_NOTHING },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char dir[] = "/tmp/weir-draft-XXXXXX";
+		struct compiled_source from = make_source(NULL, dir);
+		struct compiled d;
+
+		print_message("  %s\n", rows[i].why);
+		write_effective(&from, dir, &given);
+		from.before = &before;
+		from.believed = (struct believed){ .wall_clock.at_ms = now_ms,
+			                           .least_ms = rows[i].least_ms,
+			                           .heard = rows[i].heard };
+		compiled_make(&from, &d);
+		assert_int_equal(d.err, 0);
+		assert_int_equal(d.plan->pools[0].backends[0].intent, rows[i].intent);
+		compiled_free(&d);
 		remove_source(&from, dir);
 	}
 }
@@ -348,6 +408,7 @@ int main(void)
 		cmocka_unit_test(who_needs_the_document_has_it_before_it_is_compiled),
 		cmocka_unit_test(a_draft_may_be_started_by_the_one_before),
 		cmocka_unit_test(each_part_of_a_compiled_document),
+		cmocka_unit_test(no_document_is_planned_for_a_time_before_it_was_written),
 		cmocka_unit_test(nothing_stays_open),
 	};
 

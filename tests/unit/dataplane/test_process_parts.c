@@ -48,7 +48,8 @@ static struct {
 	char words[1024];                  /* of workers: +label or -label */
 	uint64_t now_ns, take_ns, open_ns; /* the two: how long these take */
 	int page_says, watch_says;
-	unsigned n_pages_closed, n_ways;
+	unsigned n_pages_closed, n_ways, n_believed;
+	int64_t not_before_ms;
 } did;
 
 static void fake_log(int priority, const char *event, const char *pairs, ...)
@@ -81,7 +82,8 @@ static uint64_t fake_now_ns(void)
 
 static struct compiler_time fake_node_now(void)
 {
-	return (struct compiler_time){ .now_ms = NOW_MS };
+	return (struct compiler_time){ .now_ms = NOW_MS,
+		                       .wall_clock_ms = did.n_believed ? did.not_before_ms : 0 };
 }
 
 static int fake_draft(struct compiled_thread *d, const struct compiled_source *from)
@@ -92,10 +94,17 @@ static int fake_draft(struct compiled_thread *d, const struct compiled_source *f
 	return did.draft_says;
 }
 
+static void fake_not_before(struct believed *b, int64_t at_ms)
+{
+	assert_non_null(b);
+	did.not_before_ms = at_ms;
+	did.n_believed = 0;
+}
+
 static int fake_take(struct compiler *n, struct model *m, struct plan *plan,
                      const struct compiler_time *time, char why[PLAN_REASON_MAX])
 {
-	(void)time;
+	assert_int_equal(time->wall_clock_ms, did.not_before_ms);
 	did.now_ns += did.take_ns;
 	if (did.take_says) {
 		snprintf(why, PLAN_REASON_MAX, "the driver says no");
@@ -293,7 +302,8 @@ static const struct driver_ops *fake_choose(const struct model_node *self, const
 #define hop_log_change(...)        ((void)0)
 #define hop_log_report(...)        0
 #define conditions_state(p)        ((void)(p))
-#define believed_tick(...)         ((void)0)
+#define believed_not_before        fake_not_before
+#define believed_tick(b, dir)      ((void)(b), (void)did.n_believed++)
 #define log_tick()                 ((void)0)
 #define state_sync_tick(...)       ((void)0)
 #define compiler_tick(n, time)     ((time)->now_ms + 700)
@@ -385,6 +395,8 @@ static void what_a_thread_has_compiled_comes_into_force(void **state)
 	struct model next = model;
 	struct compiled d = { .model = &next, .plan = &plan, .spare_is_free = true };
 
+	next.meta.written_ms = 5678; /* it is later than that */
+
 	(void)state;
 	did.take_says = -EIO;
 	on_compiled(&process, &d);
@@ -404,6 +416,7 @@ static void what_a_thread_has_compiled_comes_into_force(void **state)
 	assert_string_equal(process.refusal, "");
 	assert_int_equal(did.n_drafts, 0); /* the file has not changed since */
 	assert_int_equal(process.shown_ms, NOW_MS);
+	assert_int_equal(did.not_before_ms, 5678);
 }
 
 /* What was read and compiled before tells how long that took; the rest is measured here, in microseconds. */

@@ -239,10 +239,12 @@ static void a_start_tries_the_first_document_and_says_ready_once(void **state)
 {
 	(void)state;
 	process.driver = NULL;
+	process.believed.least_ms = 77;
 	assert_int_equal(process_run(&process), 0);
 	expect_done(OPENED "health page; <compile; read; compile>; <document; document>; -draft; "
 	                   "second+0; turn+0; beat; start>; ready; run; " CLOSED);
 	assert_string_equal(scene.source.node, "ams-1");
+	assert_int_equal(scene.source.believed.least_ms, 77);
 	assert_string_equal(scene.source.path, "/s/effective.conf");
 	assert_null(scene.source.before);
 	assert_ptr_equal(scene.source.on_model, withdraw_before_compiling);
