@@ -55,6 +55,16 @@ static const char *first_error_of(const struct server_load *l, const char *zone)
 	return "";
 }
 
+/* Why the zone's file was not read, if that may pass: -errno. 0: the file is wrong. */
+static int passing_error_of(const struct generation *g, const char *zone)
+{
+	for (unsigned i = 0; g->stale_error && i < g->share->n_errors; i++)
+		if (model_may_pass(g->share->errors[i].error) &&
+		    !strcmp(g->share->errors[i].zone, zone))
+			return g->share->errors[i].error;
+	return 0;
+}
+
 /*
  * A broken zone lowers the level to `down` only if all zones are broken: then DNS as a whole does
  * not work.
@@ -71,12 +81,21 @@ static void state_zone(const struct server *s, const struct image_zone *zone, st
 	name_text(wire, text);
 
 	const char *reason = first_error_of(&s->load, text);
+	int passing = passing_error_of(s->now, text);
 
-	conditions_add(to, "zones-refused", broken ? level : CONDITION_DEGRADED, text,
-	               "%s: correct the file, then weir zone reload%s%s",
-	               broken ? "the zone's file cannot be used, so the zone answers SERVFAIL"
-	                      : "the zone's file cannot be used, so its last good image is served",
-	               *reason ? ": " : "", reason);
+	if (passing)
+		conditions_add(
+		        to, "zones-refused", broken ? level : CONDITION_DEGRADED, text,
+		        "the zone's file cannot be read now (%s), so %s; tried again every 2 s",
+		        strerror(-passing),
+		        broken ? "the zone answers SERVFAIL" : "its last good image is served");
+	else
+		conditions_add(
+		        to, "zones-refused", broken ? level : CONDITION_DEGRADED, text,
+		        "%s: correct the file, then weir zone reload%s%s",
+		        broken ? "the zone's file cannot be used, so the zone answers SERVFAIL"
+		               : "the zone's file cannot be used, so its last good image is served",
+		        *reason ? ": " : "", reason);
 }
 
 /* Zones that are not served as their files say: the first ones by name, the others as a number. */

@@ -114,7 +114,7 @@ static const struct image *read_image(const char *path, size_t *bytes)
 
 /* Whoever hears of the zones' errors while they are compiled. */
 struct reporter {
-	struct generation_share *keep;
+	struct generation *of;
 	const struct generation_how *how;
 };
 
@@ -139,9 +139,12 @@ static void keep_error(struct generation_share *keep, const struct zones_message
 static void report_and_keep(void *arg, const struct zones_message *m)
 {
 	const struct reporter *r = arg;
+	struct generation_share *keep = r->of->share;
 
-	if (m->level == ZONES_ERROR && r->keep && r->keep->n_errors < GENERATION_ERRORS_MAX)
-		keep_error(r->keep, m);
+	if (m->level == ZONES_ERROR && keep && keep->n_errors < GENERATION_ERRORS_MAX)
+		keep_error(keep, m);
+	if (model_may_pass(m->error))
+		r->of->stale_error = m->error;
 	r->how->report(r->how->report_arg, m);
 }
 
@@ -150,7 +153,7 @@ static int compile_image(struct generation *g, const struct generation_how *how,
                          const struct image *earlier)
 {
 	const struct model *m = g->model;
-	struct reporter reporter = { g->share, how };
+	struct reporter reporter = { g, how };
 	struct zone_source *zones = ARENA_ARRAY(g->arena, struct zone_source, m->n_zones + 1);
 	struct zone_input in = {
 		.zones = zones,
@@ -227,13 +230,13 @@ static int find_image(struct generation *g, const struct proc_dirs *dirs,
 /*
  * Whether the image of @p now was made from the files that @p g names. A version's files lie in a
  * directory that is named by the digest of all of them, so includes are the same, too. A file that
- * could not be used is tried again when it is another one by inode, size or time.
+ * could not be used is tried again when it is another one by inode, size or time; what may pass shows in none of these.
  */
 static bool has_same_files(const struct generation *g, const struct generation *now)
 {
 	const struct model *m = g->model, *was = now->model;
 
-	if (now->stale || m->n_zones != was->n_zones ||
+	if (now->stale || now->stale_error || m->n_zones != was->n_zones ||
 	    now->image->dynamic != image_dynamic_digest(g->steering->texts, g->steering->n_names))
 		return false;
 	for (size_t i = 0; i < m->n_zones; i++)

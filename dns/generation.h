@@ -54,7 +54,7 @@ struct generation {
 	uint64_t source;                /**< digest of its files' inodes, sizes and times */
 	bool compiled;                  /**< the image is new; false: it is the kept one */
 	bool stale;      /**< compiling failed: the whole image is the kept, earlier one */
-	int stale_error; /**< -errno of that, or 0 */
+	int stale_error; /**< -errno of that, or of a file that was not read for what may pass; or 0 */
 	size_t n_earlier, n_broken;      /**< zones with such an image_zone.state */
 	struct peer_health *peer_health; /**< in the arena; the generation owns its pages */
 };

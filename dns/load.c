@@ -85,6 +85,15 @@ static bool is_known_failure(const struct server_load *l, int result)
 	return model_may_pass(result) && result == l->last_result;
 }
 
+/* The same of the zones of a document that is in force: nothing has come of the repetition. */
+static bool is_known_lack(const struct generation *now, const struct generation *loaded)
+{
+	return now && loaded && model_may_pass(loaded->stale_error) &&
+	       loaded->stale_error == now->stale_error && loaded->stale == now->stale &&
+	       loaded->n_earlier == now->n_earlier && loaded->n_broken == now->n_broken &&
+	       loaded->model->meta.document == now->model->meta.document;
+}
+
 /* A load that cannot start counts as finished with an error: nobody waits for it in vain. */
 static void begin_load(struct server *s)
 {
@@ -136,6 +145,7 @@ void server_load_tick(struct server *s, uint64_t now_ms)
 static void install_generation(struct server *s)
 {
 	struct generation *loaded = s->load.loaded;
+	bool known = is_known_lack(s->now, loaded);
 
 	server_read_clock(s, loaded->model);
 	server_observe(s, loaded);
@@ -147,17 +157,16 @@ static void install_generation(struct server *s)
 	}
 	s->load.loaded = NULL;
 	listen_update(s);
-	if (loaded->stale) /* the document is in force, its zones are not yet */
-		plan_retry(s, loaded->stale_error);
-	log_note(
-	        "dns-generation",
-	        "document=%llu zones=%u records=%u names=%zu image_bytes=%llu took_ms=%llu stale=%d "
-	        "zones_earlier=%zu zones_broken=%zu",
-	        (unsigned long long)loaded->model->meta.document, loaded->image->n_zones,
-	        loaded->image->n_records, loaded->steering->n_names,
-	        (unsigned long long)loaded->image->size_bytes,
-	        (unsigned long long)(loop_now_ms(s->loop) - s->load.began_ms), loaded->stale,
-	        loaded->n_earlier, loaded->n_broken);
+	/* the document is in force, not all of its zones are yet */
+	plan_retry(s, loaded->stale_error);
+	log_at(known ? LOG_DEBUG : LOG_NOTICE, "dns-generation",
+	       "document=%llu zones=%u records=%u names=%zu image_bytes=%llu took_ms=%llu stale=%d "
+	       "zones_earlier=%zu zones_broken=%zu",
+	       (unsigned long long)loaded->model->meta.document, loaded->image->n_zones,
+	       loaded->image->n_records, loaded->steering->n_names,
+	       (unsigned long long)loaded->image->size_bytes,
+	       (unsigned long long)(loop_now_ms(s->loop) - s->load.began_ms), loaded->stale,
+	       loaded->n_earlier, loaded->n_broken);
 	if (!s->ready)
 		proc_ready();
 	s->ready = true;
@@ -167,9 +176,8 @@ const char *server_load_error(const struct server *s)
 {
 	if (s->load.last_result < 0)
 		return strerror(-s->load.last_result);
-	if (s->now && s->now->stale && model_may_pass(s->now->stale_error))
-		return "zone files not compiled for want of memory or the like: an earlier image is served, "
-		       "tried again";
+	if (s->now && model_may_pass(s->now->stale_error))
+		return "zone files not compiled for want of memory, a descriptor or a permission: tried again";
 	if (s->now && (s->now->stale || s->now->n_earlier))
 		return "zone files refused: an earlier image is served";
 	return s->now && s->now->n_broken ? "zone files refused: their zones answer SERVFAIL" : "";
@@ -179,7 +187,7 @@ static void log_load_errors(const struct server *s)
 {
 	char value[LOG_VALUE_MAX];
 
-	if (is_known_failure(&s->load, s->load.result))
+	if (is_known_failure(&s->load, s->load.result) || is_known_lack(s->now, s->load.loaded))
 		return;
 	for (unsigned i = 0; i < SERVER_ERRORS_MAX && i < s->load.n_errors; i++)
 		if (s->load.errors[i])

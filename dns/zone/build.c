@@ -89,6 +89,7 @@ void build_say(struct build *b, enum zones_level level, const struct build_locat
 		.line = at->line,
 		.level = level,
 		.text = text,
+		.error = at->error,
 	};
 
 	if (level == ZONES_ERROR ? !count_error(b, at->zone) : b->quiet)
@@ -122,7 +123,7 @@ void build_add(struct build *b, const struct build_record *r, const uint8_t *dat
 {
 	if (b->records.n + b->in->n_others >= ZONE_RECORDS_MAX) {
 		const struct build_location at = { r->zone, ((char **)b->files.items)[r->file],
-			                           r->line };
+			                           r->line, 0 };
 
 		build_say(b, ZONES_ERROR, &at, "more than %u records in all zones",
 		          ZONE_RECORDS_MAX);
@@ -346,7 +347,7 @@ void build_add_apexes(struct build *b)
 	}
 	for (size_t z = 0; z < b->in->n_zones; z++) {
 		const struct zone_source *zone = &b->in->zones[z];
-		const struct build_location at = { BUILD_NONE, zone->file, 0 };
+		const struct build_location at = { BUILD_NONE, zone->file, 0, 0 };
 		struct name apex;
 
 		if (name_parse(zone->name, &apex) < 0) {

@@ -146,6 +146,7 @@ struct build_location {
 	uint32_t zone;
 	const char *file;
 	unsigned line;
+	int error; /**< as in struct zones_message */
 };
 /** Report a message, as printf; an error is counted for its zone. */
 void build_say(struct build *b, enum zones_level level, const struct build_location *at,
@@ -154,7 +155,7 @@ void build_say(struct build *b, enum zones_level level, const struct build_locat
 #define BUILD_SAY_OF(b, r, level, ...)                                                             \
 	build_say((b), (level),                                                                    \
 	          &(struct build_location){ (r)->zone, ((char **)(b)->files.items)[(r)->file],     \
-	                                    (r)->line },                                           \
+	                                    (r)->line, 0 },                                        \
 	          __VA_ARGS__)
 /** Whether reading zone @p number makes no sense any more. */
 static inline bool build_is_hopeless(const struct build *b, uint32_t number)

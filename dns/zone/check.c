@@ -19,7 +19,7 @@
 #define REFUSE(b, r, ...) BUILD_SAY_OF(b, r, ZONES_ERROR, __VA_ARGS__)
 /* Report an error that concerns no record; zone BUILD_NONE: and no zone. */
 #define REFUSE_AT(b, zone, file, ...)                                                              \
-	build_say((b), ZONES_ERROR, &(struct build_location){ (zone), (file), 0 }, __VA_ARGS__)
+	build_say((b), ZONES_ERROR, &(struct build_location){ (zone), (file), 0, 0 }, __VA_ARGS__)
 
 static int by_owner(const void *a, const void *b)
 {

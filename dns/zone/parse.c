@@ -46,9 +46,11 @@ struct parse {
 	struct zone_data data;
 };
 
-#define REFUSE(p, ...)                                                                             \
+#define REFUSE(p, ...) REFUSE_FOR(p, 0, __VA_ARGS__)
+/* A file was not read for @p error, an -errno. */
+#define REFUSE_FOR(p, error, ...)                                                                  \
 	build_say((p)->b, ZONES_ERROR,                                                             \
-	          &(struct build_location){ (p)->zone, (p)->line.file, (p)->line.line },           \
+	          &(struct build_location){ (p)->zone, (p)->line.file, (p)->line.line, error },    \
 	          __VA_ARGS__)
 
 /* A TTL, a class, or neither. @return 0 when it was one, 1 when not, -EINVAL */
@@ -461,8 +463,11 @@ static void follow_include(struct parse *p, char **at)
 	if (path)
 		path = zone_word_unquote(path);
 	p->b->has_includes = true;
-	if (!path || zone_text_include(p->text, path, &reason) < 0) {
-		REFUSE(p, "include %.200s: %s", path ? path : "", path ? reason : "no file named");
+	int err = path ? zone_text_include(p->text, path, &reason) : -EINVAL;
+
+	if (err < 0) {
+		REFUSE_FOR(p, err, "include %.200s: %s", path ? path : "",
+		           path ? reason : "no file named");
 		ldns_rdf_deep_free(name);
 		return;
 	}
@@ -533,7 +538,7 @@ static void read_lines(struct parse *p)
 		parse_one_record(p);
 	}
 	if (got < 0)
-		REFUSE(p, "%s", reason);
+		REFUSE_FOR(p, got, "%s", reason);
 }
 
 /* Records before the first TTL get the SOA's minimum (RFC 2308, section 4, explains the field). */
@@ -563,7 +568,6 @@ void zone_parse(struct build *b, uint16_t number)
 		           .owner = BUILD_NONE,
 		           .ttl_s = TTL_NONE,
 		           .first = b->records.n };
-	const struct build_location whole = { number, source->file, 0 };
 	const char *reason = NULL;
 	struct name apex;
 	int err = 0;
@@ -579,7 +583,8 @@ void zone_parse(struct build *b, uint16_t number)
 	if (!p.origins[0] || !p.composed || err == -ENOMEM)
 		b->no_memory = true;
 	else if (err < 0)
-		build_say(b, ZONES_ERROR, &whole, "zone %.200s: %s", source->name, reason);
+		build_say(b, ZONES_ERROR, &(struct build_location){ number, source->file, 0, err },
+		          "zone %.200s: %s", source->name, reason);
 	else
 		read_lines(&p);
 	if (p.text && !b->no_memory)

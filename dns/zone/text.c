@@ -38,6 +38,7 @@ struct zone_text {
 	unsigned depth;
 	unsigned n_includes;
 	size_t bytes_left;
+	int error;       /* -errno of what next_byte() failed for */
 	uint64_t digest; /* of the files that have ended */
 	char *included;
 	size_t n_included;
@@ -121,7 +122,9 @@ int zone_text_open(const char *path, struct zone_text **out, const char **reason
 	t->bytes_left = ZONE_FILE_BYTES_MAX;
 	t->dir_fd = open_dir(path);
 
-	int err = open_file(t, path, open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), reason);
+	/* without its directory no file that it includes could be opened */
+	int fd = t->dir_fd < 0 ? -1 : open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int err = open_file(t, path, fd, reason);
 
 	if (err < 0) {
 		zone_text_close(t);
@@ -254,6 +257,7 @@ static int next_byte(struct zone_text *t, struct file *f, const char **reason)
 		return -1;
 	}
 	if ((size_t)n > t->bytes_left) { /* a negative one, too */
+		t->error = n < 0 ? (int)n : -EINVAL;
 		*reason = n < 0 ? strerror((int)-n) : "zone file too large";
 		return -2;
 	}
@@ -358,7 +362,8 @@ static const char *scan_run(struct zone_text *t, struct file *f, struct scan *s)
 }
 
 /*
- * Read up to the end of a logical line. @return 1, 0 at the file's end with nothing read, -EINVAL
+ * Read up to the end of a logical line. @return 1, 0 at the file's end with nothing read, or -errno: -EINVAL for what
+ * it says
  */
 static int read_logical_line(struct zone_text *t, struct file *f, struct scan *s,
                              const char **reason)
@@ -380,7 +385,7 @@ static int read_logical_line(struct zone_text *t, struct file *f, struct scan *s
 			return 1;
 	}
 	if (c == -2)
-		return -EINVAL;
+		return t->error;
 	if (s->open || s->quoted || s->escaped) {
 		*reason = "file ends inside a record";
 		return -EINVAL;

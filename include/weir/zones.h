@@ -26,6 +26,7 @@ struct zones_message {
 	unsigned line; /**< 0: the file as a whole */
 	enum zones_level level;
 	const char *text;
+	int error; /**< -errno for which a file was not read; 0: it is about what the file says */
 };
 
 /** Told once for each message. */

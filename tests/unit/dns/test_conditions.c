@@ -429,6 +429,39 @@ static void each_zone_that_lacks_is_named_with_its_trouble(void **state)
 	assert_int_equal(level_of("zones-refused", "za", NULL), -1);
 }
 
+/* Where a file could not be read for what may pass, nobody need correct it; beside it another one is wrong. */
+static void a_file_that_may_be_read_later_is_told_apart(void **state)
+{
+	static const uint32_t states[] = { IMAGE_ZONE_BROKEN, IMAGE_ZONE_EARLIER,
+		                           IMAGE_ZONE_BROKEN };
+	struct generation_share share = {
+		.errors = { { .zone = "zc", .error = -EINVAL },
+		            { .zone = "zb", .error = -EACCES },
+		            { .zone = "za", .error = -EMFILE } },
+		.n_errors = 3,
+	};
+
+	(void)state;
+	make_zones(3, states);
+	w.g.share = &share;
+	w.g.stale_error = -EMFILE;
+	assert_int_equal(state_conditions(), 3);
+	assert_int_equal(
+	        level_of("zones-refused", "za",
+	                 "the zone's file cannot be read now (Too many open files), so the "
+	                 "zone answers SERVFAIL; tried again every 2 s"),
+	        CONDITION_DEGRADED);
+	assert_int_equal(
+	        level_of("zones-refused", "zb",
+	                 "the zone's file cannot be read now (Permission denied), so its last "
+	                 "good image is served; tried again every 2 s"),
+	        CONDITION_DEGRADED);
+	assert_int_equal(level_of("zones-refused", "zc", "correct the file"), CONDITION_DEGRADED);
+	share.n_errors = 2;
+	(void)state_conditions();
+	assert_int_equal(level_of("zones-refused", "za", "correct the file"), CONDITION_DEGRADED);
+}
+
 /* Zones of each two kinds. */
 static void zones_of_several_kinds_are_all_named(void **state)
 {
@@ -549,6 +582,7 @@ int main(void)
 		WITH(threads_lack_only_if_there_is_something_to_answer_on),
 		WITH(without_a_page_nothing_is_stated),
 		WITH(each_zone_that_lacks_is_named_with_its_trouble),
+		WITH(a_file_that_may_be_read_later_is_told_apart),
 		WITH(zones_of_several_kinds_are_all_named),
 		WITH(without_any_zone_that_answers_it_is_down),
 		WITH(the_mistake_is_that_of_the_zone),

@@ -499,9 +499,9 @@ static void the_page_of_health_is_looked_at_if_there_is_one(void **state)
 
 static void what_cannot_be_explained_is_refused(void **state)
 {
-	static const struct zones_message line = { "z", "f", 7, ZONES_ERROR, "what" },
-	                                  file = { "", "g", 0, ZONES_ERROR, "whole" },
-	                                  warning = { "z", "f", 8, ZONES_WARNING, "odd" };
+	static const struct zones_message line = { "z", "f", 7, ZONES_ERROR, "what", 0 },
+	                                  file = { "", "g", 0, ZONES_ERROR, "whole", 0 },
+	                                  warning = { "z", "f", 8, ZONES_WARNING, "odd", 0 };
 	struct explain_request r = make_request("a..b", "A");
 	struct explanation *e = NULL;
 

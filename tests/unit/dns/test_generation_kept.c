@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which zones are not read or not compiled again: beside a broken one, and after a restart. */
+#include <linux/capability.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
 #include "tests/unit/dns/generation_files.h"
 
 static void unlink_image(void)
@@ -91,6 +95,140 @@ static void a_broken_zone_is_not_read_for_each_document(void **state)
 }
 
 /* By an address that was written over in the kept image. What is not an image is no help. */
+/* What may keep a good file from being read for a while, and the end of that. */
+static void allow_descriptors(unsigned n)
+{
+	struct rlimit limit;
+	int next = n ? dup(0) : -1;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = n ? (rlim_t)next + n - 1 : limit.rlim_max;
+	if (n)
+		assert_int_equal(close(next), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* Root may read it all the same, so what lets it is laid down. */
+static void forbid_file(const char *name, unsigned forbid)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct caps[2];
+	char path[PATH_MAX];
+
+	path_of(name, path);
+	assert_int_equal(chmod(path, forbid ? 0 : 0644), 0);
+	assert_int_equal(syscall(SYS_capget, &head, caps), 0);
+	caps[0].effective = caps[0].permitted;
+	if (forbid)
+		caps[0].effective &= ~(1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH);
+	assert_int_equal(syscall(SYS_capset, &head, caps), 0);
+}
+
+static void forbid_zone(unsigned forbid)
+{
+	forbid_file("zone", forbid);
+}
+
+static void forbid_part(unsigned forbid)
+{
+	forbid_file("part", forbid);
+}
+
+/* A file with a bad block: this one opens, and reading its first byte fails (EIO). */
+static void damage_disk(unsigned damage)
+{
+	char path[PATH_MAX], aside[PATH_MAX];
+
+	path_of("zone", path);
+	path_of("aside", aside);
+	if (damage)
+		assert_int_equal(rename(path, aside), 0);
+	assert_int_equal(damage ? symlink("/proc/self/mem", path) : rename(aside, path), 0);
+}
+
+/*
+ * Nobody touches the files, and nothing shows at them that they can be read again: so a document that shares the image,
+ * or a start with the kept one, would serve the old zone for ever.
+ */
+static void what_kept_a_file_from_being_read_may_pass(void **state)
+{
+	static const struct {
+		const char *why;
+		void (*bring)(unsigned); /* 0: its end */
+		unsigned from, to;
+		int error;
+	} rows[] = {
+		{ "no permission for the zone's file", forbid_zone, 1, 1, -EACCES },
+		{ "no permission for an included file", forbid_part, 1, 1, -EACCES },
+		{ "no descriptor", allow_descriptors, 1, 12, -EMFILE },
+		{ "a read that fails", damage_disk, 1, 1, -EIO },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		unsigned n_lacks = 0, n_whole = 0;
+
+		print_message("  %s\n", rows[i].why);
+		for (unsigned k = rows[i].from; k <= rows[i].to; k++) {
+			struct generation *first = NULL, *g = NULL, *next = NULL;
+			struct generation_how how = { .trust_cache = true,
+				                      .report = count_message };
+
+			digest = "sha256:1";
+			write_text("zone", GOOD "$INCLUDE part\n");
+			write_text("part", "more A 192.0.2.2\n");
+			write_document("www.shop.test");
+			assert_int_equal(generation_load(&dirs, &how, &first), 0);
+			assert_int_equal(first->stale_error, 0);
+			digest = "sha256:2";
+			write_document("www.shop.test");
+			write_text("part", "more A 192.0.2.3\n");
+			how.now = first;
+			how.earlier = first->image;
+			rows[i].bring(k);
+			int err = generation_load(&dirs, &how, &g);
+			rows[i].bring(0);
+			if (err) { /* the load is repeated */
+				assert_true(model_may_pass(err));
+				generation_free(first);
+				continue;
+			}
+			n_lacks += generation_lacks(g);
+			n_whole += !generation_lacks(g);
+			assert_int_equal(g->stale_error, generation_lacks(g) ? rows[i].error : 0);
+			how.now = g;
+			how.earlier = g->image;
+			assert_int_equal(generation_load(&dirs, &how, &next), 0);
+			assert_false(generation_lacks(next));
+			assert_int_equal(next->stale_error, 0);
+			assert_int_equal(*address_in(next->image, "more.shop.test"), 3);
+			generation_free(first);
+			generation_free(g);
+			generation_free(next);
+		}
+		assert_true(n_lacks > 0 && (n_whole > 0 || rows[i].to == 1));
+	}
+}
+
+/* What the file says stays as it is until it is another file. */
+static void what_a_file_says_does_not_pass(void **state)
+{
+	static const char *const texts[] = { "nonsense\n", GOOD "$INCLUDE nowhere\n",
+		                             GOOD "$INCLUDE ../hash.key\n" };
+	(void)state;
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct generation *g;
+
+		write_text("zone", texts[i]);
+		write_document("www.shop.test");
+		assert_int_equal(load_generation(true, &g), 0);
+		assert_true(generation_lacks(g) && n_reports > 0);
+		assert_int_equal(g->stale_error, 0);
+		generation_free(g);
+	}
+}
+
 static void a_restart_takes_zones_with_includes_from_the_kept_image(void **state)
 {
 	struct generation *g = NULL;
@@ -119,6 +257,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_broken_zone_is_not_read_for_each_document),
+		cmocka_unit_test(what_kept_a_file_from_being_read_may_pass),
+		cmocka_unit_test(what_a_file_says_does_not_pass),
 		cmocka_unit_test(a_restart_takes_zones_with_includes_from_the_kept_image),
 	};
 

@@ -416,6 +416,39 @@ static void zones_that_were_not_compiled_for_want_are_compiled_later(void **stat
 	}
 }
 
+/* One zone's file alone. The repetitions are not logged until something has come of one. */
+static void a_file_that_was_not_read_for_want_is_read_later_and_told_once(void **state)
+{
+	(void)state;
+	loader.n_earlier = 2;
+	loader.stale_error = -EACCES;
+	loader.n_errors = 1;
+	for (unsigned i = 0; i < 4; i++) {
+		logged[0] = '\0';
+		if (i == 3)
+			loader.n_earlier = 1;
+		if (i)
+			server_load_tick(&s, fake_now(NULL) + 2000);
+		else
+			run_one_load();
+		if (i)
+			await_load();
+		assert_int_equal(s.load.finished, i + 1);
+		assert_true(s.load.retry_ms != 0);
+		assert_non_null(strstr(server_load_error(&s), "a permission: tried again"));
+		assert_int_equal(strstr(logged, "dns-load-error") != NULL, i == 0 || i == 3);
+		assert_int_equal(strstr(logged, "<5>dns-generation") != NULL, i == 0 || i == 3);
+	}
+	loader.n_earlier = 0;
+	loader.stale_error = 0;
+	loader.n_errors = 0;
+	server_load_tick(&s, fake_now(NULL) + 2000);
+	await_load();
+	assert_int_equal(s.load.retry_ms, 0);
+	assert_string_equal(server_load_error(&s), "");
+	assert_non_null(strstr(logged, "<5>dns-generation"));
+}
+
 static void no_document_yet_is_no_failure(void **state)
 {
 	(void)state;
@@ -640,6 +673,7 @@ int main(void)
 		WITH(a_refused_document_leaves_what_is_served),
 		WITH(a_load_that_failed_for_want_is_tried_again),
 		WITH(zones_that_were_not_compiled_for_want_are_compiled_later),
+		WITH(a_file_that_was_not_read_for_want_is_read_later_and_told_once),
 		WITH(no_document_yet_is_no_failure),
 		WITH(zones_that_lack_are_a_failure_that_is_named),
 		WITH(without_memory_the_one_before_stays_and_nothing_is_lost),

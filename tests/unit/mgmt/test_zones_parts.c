@@ -89,7 +89,7 @@ static void each_level_refuses_what_it_should(void **state)
 		const struct model *before = rows[i].has_head ? &head : NULL;
 
 		compiler.list[0] =
-		        (struct zones_message){ rows[i].zone, "z", 7, rows[i].level, "why" };
+		        (struct zones_message){ rows[i].zone, "z", 7, rows[i].level, "why", 0 };
 		compiler.n = 1;
 		compiler.err = rows[i].level == ZONES_ERROR ? -EINVAL : 0;
 		if (judge_zones(&m, before) != (rows[i].refused ? -EINVAL : 0))
@@ -119,10 +119,10 @@ static void a_zone_is_bad_once(void **state)
 	const struct model m = { .zones = zones, .n_zones = 2 };
 
 	(void)state;
-	compiler.list[0] = (struct zones_message){ "b", "b", 1, ZONES_ERROR, "one" };
-	compiler.list[1] = (struct zones_message){ "b", "b", 2, ZONES_ERROR, "two" };
-	compiler.list[2] = (struct zones_message){ "a", "a", 0, ZONES_WARNING, "three" };
-	compiler.list[3] = (struct zones_message){ "a", "a", 0, ZONES_ERROR, "four" };
+	compiler.list[0] = (struct zones_message){ "b", "b", 1, ZONES_ERROR, "one", 0 };
+	compiler.list[1] = (struct zones_message){ "b", "b", 2, ZONES_ERROR, "two", 0 };
+	compiler.list[2] = (struct zones_message){ "a", "a", 0, ZONES_WARNING, "three", 0 };
+	compiler.list[3] = (struct zones_message){ "a", "a", 0, ZONES_ERROR, "four", 0 };
 	compiler.n = 4;
 	compiler.err = -EINVAL;
 	assert_int_equal(judge_zones(&m, NULL), -EINVAL);
@@ -153,7 +153,7 @@ static void so_many_warnings_are_kept_and_more_are_counted(void **state)
 		compiler.err = 0;
 		for (unsigned k = 0; k < compiler.n; k++)
 			compiler.list[k] =
-			        (struct zones_message){ "a", "f", k + 1, ZONES_WARNING, "w" };
+			        (struct zones_message){ "a", "f", k + 1, ZONES_WARNING, "w", 0 };
 		assert_int_equal(judge_zones(&m, NULL), 0);
 		assert_int_equal(said.n_warnings, rows[i].kept);
 		assert_int_equal(said.n_more, rows[i].more);
@@ -200,7 +200,7 @@ static void serials_of_changed_zones_are_compared(void **state)
 	assert_int_equal(judge_zones(&m, &head), 0);
 	assert_int_equal(said.n_warnings, 2);
 	compiler.err = -EINVAL; /* refused: nothing else is said */
-	compiler.list[0] = (struct zones_message){ "a", "a", 1, ZONES_ERROR, "no" };
+	compiler.list[0] = (struct zones_message){ "a", "a", 1, ZONES_ERROR, "no", 0 };
 	compiler.n = 1;
 	assert_int_equal(judge_zones(&m, &head), -EINVAL);
 	assert_int_equal(said.n_warnings, 0);
