@@ -436,14 +436,18 @@ static int attach_next(const char *ifname, unsigned ifindex, const struct weir_a
 	return err;
 }
 
-/* Detach an earlier agent's, after the last XDP program that readdresses packets. */
-static int detach_next(const char *ifname, unsigned ifindex, char *error)
+/*
+ * Detach an earlier agent's, after the last XDP program that readdresses packets. Without one of these it does nothing,
+ * so a failure is only a warning: the replacement is in place.
+ */
+static void detach_next(const char *ifname, unsigned ifindex, char *error)
 {
 	int err = agent_tc_detach(ifindex, BPF_TC_INGRESS);
 
 	if (err)
-		set_error(error, err, "%s: detaching from its ingress: %s", ifname, strerror(-err));
-	return err;
+		set_error(error, err,
+		          "%s: detaching from its ingress: %s; what stays there does nothing",
+		          ifname, strerror(-err));
 }
 
 /*
@@ -499,7 +503,7 @@ int agent_attach(const char *ifname, const struct agent_options *options,
 	if (err && !had_next) /* as it was: nothing stays at the ingress, either */
 		agent_tc_detach(ifindex, BPF_TC_INGRESS);
 	if (!err && !options->n_owners)
-		err = detach_next(ifname, ifindex, error);
+		detach_next(ifname, ifindex, error);
 	if (!err) /* last: an earlier program knows the same services, and goes on until then */
 		attach_mss(ifname, ifindex, options, skel, error);
 	weir_agent_bpf__destroy(skel);

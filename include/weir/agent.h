@@ -112,7 +112,7 @@ struct agent_status {
  * there: prefixes change at once, counters go on, no packet passes in between.
  *
  * If only the program for the MSS cannot be attached, the agent runs without it, and agent_status()
- * says so.
+ * says so. An earlier agent's program at the ingress that cannot be detached stays, and does nothing.
  *
  * @param error  on failure a text for people, on success "" or a warning; may be NULL
  * @return 0, or with everything as it was:
