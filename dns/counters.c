@@ -256,10 +256,19 @@ static void find_service_counters(struct counters *c, struct counters_services *
 	}
 }
 
-static bool has_service(const struct steering *p, const char *name)
+static const struct steering_service *find_steered_service(const struct steering *p,
+                                                           const char *name)
 {
 	for (size_t i = 0; i < p->n_services; i++)
 		if (strcmp(p->services[i].name, name) == 0)
+			return &p->services[i];
+	return NULL;
+}
+
+static bool is_service_at(const struct steering_service *s, const char *site)
+{
+	for (uint32_t k = 0; k < s->n_sites; k++)
+		if (strcmp(s->sites[k].name, site) == 0)
 			return true;
 	return false;
 }
@@ -270,15 +279,16 @@ void counters_drop(struct counters *c, const struct generation *before, const st
 	char labels[STATS_LABELS_MAX];
 
 	for (size_t i = 0; c->stats && i < old->n_services; i++) {
-		const struct steering_service *s = &old->services[i];
+		const struct steering_service *s = &old->services[i],
+		                              *is = find_steered_service(p, s->name);
 
-		if (has_service(p, s->name))
-			continue;
 		for (uint32_t k = 0; k <= s->n_sites; k++) {
+			if (is && (k == s->n_sites || is_service_at(is, s->sites[k].name)))
+				continue;
 			label_service_site(s, k, labels);
 			stats_drop(c->stats, "weir_dns_placed_total", labels);
 		}
-		for (unsigned k = 0; k < CLASSES; k++) {
+		for (unsigned k = 0; !is && k < CLASSES; k++) {
 			label_service_class(s, k, labels);
 			stats_drop(c->stats, "weir_dns_placed_by_class_total", labels);
 		}

@@ -80,8 +80,8 @@ struct counters_services *counters_services_new(struct counters *c,
                                                 const struct generation *g) MUST_CHECK NONNULL();
 void counters_services_free(struct counters_services *services);
 /**
- * Drop the counters of @p old's services that @p g does not have. No thread may count there any
- * more.
+ * Drop the counters of @p old's services, and of their sites, that @p g does not have. No thread may
+ * count there any more.
  */
 void counters_drop(struct counters *c, const struct generation *old, const struct generation *g)
         NONNULL();

@@ -297,6 +297,26 @@ static void without_a_page_nothing_is_counted(void **state)
 	counters_services_free(NULL);
 }
 
+/* A site that leaves one service: that service's other rows stay, and the same site's of another service. */
+static void the_word_of_a_site_goes_with_it(void **state)
+{
+	static struct scene s, next;
+	struct steering_site alone[] = { { .name = "fra" } };
+
+	(void)state;
+	make_scene(&s);
+	counters_services_free(counters_services_new(&c, &s.g));
+	make_scene(&next);
+	next.services[0].sites = alone;
+	next.services[0].n_sites = 1;
+	counters_drop(&c, &s.g, &next.g);
+	assert_int_equal(read_value(PLACED, "service=\"web\",site=\"ams\""), -1);
+	assert_int_equal(read_value(PLACED, "service=\"web\",site=\"fra\""), 0);
+	assert_int_equal(read_value(PLACED, "service=\"web\",site=\"\""), 0);
+	assert_int_equal(read_value(CLASS, "service=\"web\",class=\"serving\""), 0);
+	assert_int_equal(read_value(PLACED, "service=\"mail\",site=\"ams\""), 0);
+}
+
 /* There was no memory for a generation's words. */
 static void an_answer_without_words_is_counted_all_the_same(void **state)
 {
@@ -487,6 +507,7 @@ int main(void)
 		WITH(each_word_of_the_server_is_its_own),
 		WITH(without_a_page_nothing_is_counted),
 		WITH(an_answer_without_words_is_counted_all_the_same),
+		WITH(the_word_of_a_site_goes_with_it),
 		WITH(words_go_with_their_service_wherever_it_stands),
 		WITH(zones_of_the_longest_names_have_a_serial_each),
 		WITH(services_and_sites_of_the_longest_names_are_counted_apart),
