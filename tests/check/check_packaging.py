@@ -271,6 +271,7 @@ def offences_of(path: str, read: Reader) -> list[str]:
 
 PLANTS = (
     ("packaging/weir.service", "KillMode=process", "KillMode=mixed"),
+    ("packaging/weir.service", "OOMPolicy=continue", "OOMPolicy=stop"),
     ("packaging/weir.service", "CAP_KILL ", ""),
     ("packaging/weir.service", "Restart=always\n", ""),
     ("packaging/weir.service", "ConditionPathExists=|/etc", "ConditionPathExists=/etc"),

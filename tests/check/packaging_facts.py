@@ -20,6 +20,9 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
         "Service.NotifyAccess": ("main",),
         "Service.WatchdogSec": ("30s",),
         "Service.KillMode": ("process",),  # the supervisor's death ends no other process
+        # the OOM killer ends one process, and the others go on: systemd's default stops the unit, systemd-oomd all of it
+        "Service.OOMPolicy": ("continue",),
+        "Service.ManagedOOMPreference": ("omit",),
         "Service.Restart": ("always",),
         "Service.RestartSec": ("100ms",),
         "Service.LimitMEMLOCK": ("infinity",),
