@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * User-space half of the backend agent: load, pin, replace, read. The link that is pinned at
- * BPF_DIR/agent-IFNAME leads to program and maps. Any thread; nothing is kept between calls.
+ * BPF_DIR/agent-IFNAME (':' for '.') leads to program and maps. Any thread; nothing is kept between calls.
  */
 #include "weir/agent.h"
 
@@ -107,11 +107,17 @@ static void held_fini(struct held *h)
 	close_fd(&h->mss.services_fd);
 }
 
+/* A BPF file system refuses names with dots (eth0.100): ':', which is in no interface's name, stands for them. */
 static int pin_path(const char *bpf_dir, const char *ifname, char out[PIN_PATH_MAX])
 {
 	int n = snprintf(out, PIN_PATH_MAX, "%s/agent-%s", bpf_dir, ifname);
 
-	return n < 0 || n >= PIN_PATH_MAX ? -ENAMETOOLONG : 0;
+	if (n < 0 || n >= PIN_PATH_MAX)
+		return -ENAMETOOLONG;
+	for (char *p = out + strlen(bpf_dir); *p; p++)
+		if (*p == '.')
+			*p = ':';
+	return 0;
 }
 
 /* Where @p h keeps the descriptor of the map called @p name; NULL: nowhere, or it has one already. */

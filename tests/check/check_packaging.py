@@ -97,7 +97,8 @@ class Stage:
         self.write("killmode", "process")
         self.write("active", "")
         self.write("etc/weir/tls.key", "secret")
-        self.write("sys/fs/bpf/weir/agent-eth0", "")
+        for interface in ("eth0", "eth0:100"):  # a BPF file system has ':' for the dot of eth0.100
+            self.write(f"sys/fs/bpf/weir/agent-{interface}", "")
         self.first: dict[str, int] = {}
         self.own: list[subprocess.Popen[bytes]] = []
         for name in NAMES:
@@ -231,7 +232,7 @@ def agents_first_install_calls_nothing(stage: Stage, read: Reader) -> list[str]:
 def agents_removal_detaches(stage: Stage, read: Reader) -> list[str]:
     stage.run(read("packaging/debian/weir-agent.prerm"), "remove")
     return wants("an agent's removal calls", stage.read("calls").splitlines(),
-                 ["deb-systemd-invoke stop weir-agent@*.service", "weir-agent detach eth0"])
+                 ["deb-systemd-invoke stop weir-agent@*.service", "weir-agent detach eth0", "weir-agent detach eth0.100"])
 
 
 def agents_upgrade_detaches_nothing(stage: Stage, read: Reader) -> list[str]:
@@ -294,6 +295,7 @@ PLANTS = (
     ("packaging/debian/weir.postrm", "rm -rf /var/lib/weir", "rm -rf /etc/weir /var/lib/weir"),
     ("packaging/debian/weir.prerm", '[ "$1" = remove ]', '[ "$1" != purge ]'),
     ("packaging/debian/weir-agent.prerm", "agent-*", "agents-*"),
+    ("packaging/debian/weir-agent.prerm", "tr : .", "cat"),
     ("packaging/debian/weir-agent.postinst", '[ -n "$2" ]', '[ -z "$2" ]'),
 )
 

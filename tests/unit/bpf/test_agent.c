@@ -565,6 +565,27 @@ static void the_pin_of_an_interface_that_is_gone_is_taken_away(void **state)
 	assert_int_not_equal(access(PINS "/agent-e0", F_OK), 0);
 }
 
+/* A BPF file system refuses names with dots, which most VLANs' interfaces have. */
+static void an_interface_with_a_dot_in_its_name_takes_an_agent(void **state)
+{
+	struct prefix sources;
+	struct agent_options o = make_options(&sources);
+	char error[AGENT_ERROR_MAX];
+	uint32_t first;
+
+	(void)state;
+	space_run("ip link add v0.100 type veth peer name v1.100 && ip link set v0.100 up");
+	attach_agent("v0.100", &o);
+	first = space_xdp_of("v0.100");
+	attach_agent("v0.100", &o);
+	assert_int_not_equal(space_xdp_of("v0.100"), first);
+	assert_int_equal(status_of("v0.100")->prog_id, space_xdp_of("v0.100"));
+	assert_int_equal(access(PINS "/agent-v0:100", F_OK), 0);
+	assert_int_equal(agent_detach("v0.100", PINS, error), 0);
+	assert_int_equal(space_xdp_of("v0.100"), 0);
+	space_run("ip link del v0.100");
+}
+
 /* In another network namespace with an interface of the same name; the mounts are shared. */
 static int attach_elsewhere(void)
 {
@@ -659,6 +680,8 @@ int main(void)
 		        a_foreign_program_is_left_alone_and_nothing_else_is_left_behind,
 		        remove_agent),
 		cmocka_unit_test_teardown(the_pin_of_an_interface_that_is_gone_is_taken_away,
+		                          remove_agent),
+		cmocka_unit_test_teardown(an_interface_with_a_dot_in_its_name_takes_an_agent,
 		                          remove_agent),
 		cmocka_unit_test_teardown(an_interface_of_that_name_elsewhere_keeps_its_pin,
 		                          remove_agent),
