@@ -280,6 +280,8 @@ static void renew_dns(struct run *r)
 		fork_child(dns);
 		return;
 	}
+	if (dns->must_restart) /* its limit stays: documents may come faster than that */
+		return;
 	dns->must_restart = true;
 	run_terminate_child(dns);
 }
