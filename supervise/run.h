@@ -87,7 +87,7 @@ MUST_CHECK int run_sockets_hand_down(const struct run_sockets *s);
 /* Pass new sockets to the running child. @return 0, or -errno: it must be restarted instead */
 MUST_CHECK int run_sockets_pass(struct run_sockets *s);
 /*
- * Duplicate the sockets of an earlier supervisor's running child, if they are those of @p
+ * Duplicate the sockets of an earlier supervisor's running child, if those that it has are of @p
  * addresses. @return 0 or -errno
  */
 MUST_CHECK int run_sockets_adopt(struct run_sockets *s, int pidfd, const struct addr *addresses,

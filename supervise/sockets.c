@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -347,7 +348,16 @@ static bool socket_is_adopted(const struct run_sockets *s, int fd)
 	return false;
 }
 
-/* Duplicate the socket at its fixed descriptor in another process. @return it or -errno */
+/* Whether @p fd stands for a socket that could not be opened. */
+static bool is_placeholder(int fd)
+{
+	struct stat st, null;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && stat("/dev/null", &null) == 0 &&
+	       st.st_rdev == null.st_rdev;
+}
+
+/* Duplicate the socket at its fixed descriptor in another process. @return it, -ENOENT (there is none) or -errno */
 static int adopt_socket(const struct run_sockets *s, int pidfd, unsigned thread, size_t i)
 {
 	int source_fd = LISTEN_FIRST + (int)(thread * 2 * s->n_addresses + i);
@@ -357,13 +367,16 @@ static int adopt_socket(const struct run_sockets *s, int pidfd, unsigned thread,
 		return -errno;
 	if (is_listening_socket(fd, &s->addresses[i / 2], i % 2) && !socket_is_adopted(s, fd))
 		return fd;
+	int err = is_placeholder(fd) ? -ENOENT : -ENOTSOCK;
+
 	close(fd);
-	return -ENOTSOCK;
+	return err;
 }
 
 int run_sockets_adopt(struct run_sockets *s, int pidfd, const struct addr *addresses, size_t n)
 {
 	struct run_sockets adopted;
+	int err = -ENOENT; /* unless its first thread has a socket */
 
 	run_sockets_init(&adopted);
 	adopted.n_addresses = n < RUN_ADDRESSES_MAX ? n : RUN_ADDRESSES_MAX;
@@ -373,14 +386,18 @@ int run_sockets_adopt(struct run_sockets *s, int pidfd, const struct addr *addre
 			int fd = adopt_socket(&adopted, pidfd, t, i);
 
 			/* it may have fewer threads; missing sockets are opened later */
-			if (fd < 0 && t == 0) {
+			if (fd < 0 && fd != -ENOENT && t == 0) {
 				run_sockets_close(&adopted);
 				return fd;
 			}
 			adopted.fds[t][i] = fd < 0 ? -1 : fd;
 			if (fd >= 0)
 				adopted.n_threads = t + 1;
+			if (fd >= 0 && t == 0)
+				err = 0;
 		}
+	if (err)
+		return err;
 	run_sockets_close(s);
 	*s = adopted;
 	return 0;

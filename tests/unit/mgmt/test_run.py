@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -334,6 +335,26 @@ class Supervisor(Bed):
         os.kill(pid, signal.SIGKILL)  # the sockets were taken over too
         wait_for("its end", lambda: not self.alive(pid))
         self.assertEqual(self.ask_dns(), wait_for("dns", lambda: self.starts("dns")[1:])[0][0])
+
+    def test_a_port_that_another_server_holds_costs_the_next_supervisor_no_restart_of_dns(self) -> None:
+        other = ADDRESS[:-2] + "54"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
+            held.bind((other, 53))
+            self.document((ADDRESS, other))
+            self.start()
+            self.all_started()
+            wait_for("an answer", self.ask_dns)
+            before = self.starts("dns")
+            self.supervisor.kill()
+            self.supervisor.wait(PATIENCE_S)
+            tries = self.log().count("dns-socket-failed")
+            self.start()
+            wait_for("adoption", lambda: self.log().count("process-adopted") == 4)
+            wait_for("two tries", lambda: self.log().count("dns-socket-failed") >= tries + 2)
+            self.assertEqual(self.starts("dns"), before)
+            self.assertEqual(self.ask_dns(), before[0][0])
+        pid = wait_for("dns with the port", lambda: self.starts("dns")[1:])[0][0]
+        self.assertEqual(self.ask_dns(), pid)
 
 
 if __name__ == "__main__":
