@@ -53,7 +53,8 @@ struct child {
 struct run_successor {
 	pid_t pid; /* 0: there is none */
 	int pidfd;
-	int ready_fd;            /* where it says that it is ready; -1: it has, or there is none */
+	pid_t preparing; /* it, or the child that it is by now; 0: it is ready, or there is none */
+	int ready_fd;    /* where it says that it is ready; -1: it has, or there is none */
 	struct loop_timer limit; /* of its preparation, then the next look at the other one */
 	uint64_t waits_until_ms; /* ready, how long it waits for the other one's announced work */
 };

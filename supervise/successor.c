@@ -8,7 +8,8 @@
  * - The successor ends, or is not ready in time: it is gone, and the other one never knew of it.
  * - The other one announces work (it opens another driver): it could not end in order amid it, and
  *   what it opens would be opened again from nothing. So it is waited for, or the successor is ended.
- * - The other one dies meanwhile: the successor is the next process, as it would have been anyway.
+ * - The other one dies meanwhile: the successor is the next process, as it would have been anyway. It
+ *   still must be ready in time: as it shows no sign of life before that, nothing else would end it.
  * - The supervisor dies: the successor finds nobody at the pipe and ends. After it was ready, the
  *   next supervisor finds whichever of the two still runs (run_find()); with the end of the other
  *   one, which it may have found first, it looks again.
@@ -40,12 +41,18 @@ static void close_ready(struct run_successor *s, struct loop *l)
 	s->ready_fd = -1;
 }
 
-/* Forget the process; it has ended, or is the child now. Its pipe may still be open. */
+/* Nobody prepares any more. */
+static void end_preparation(struct run *r)
+{
+	r->successor.preparing = 0;
+	loop_timer_cancel(r->loop, &r->successor.limit);
+}
+
+/* Forget the process; it has ended, or is the child now. Its pipe may still be open, and its preparation go on. */
 static void forget_successor(struct run *r)
 {
 	struct run_successor *s = &r->successor;
 
-	loop_timer_cancel(r->loop, &s->limit);
 	loop_fd_remove(r->loop, s->pidfd);
 	close(s->pidfd);
 	s->pid = 0;
@@ -87,11 +94,12 @@ static void on_ready(void *arg, int fd, uint32_t events)
 
 	(void)events;
 	close_ready(&r->successor, r->loop);
+	if (is_ready || !r->successor.pid) /* the child has ended without it */
+		end_preparation(r);
 	if (!is_ready || !r->successor.pid || !c->pid || r->stopping)
 		return;
 	log_info("successor-ready", "process=%s pid=%d successor=%d", c->name, (int)c->pid,
 	         (int)r->successor.pid);
-	loop_timer_cancel(r->loop, &r->successor.limit);
 	r->successor.limit.cb = replace_child;
 	r->successor.waits_until_ms = clock_mono_ms() + BUSY_MS;
 	replace_child(r);
@@ -110,19 +118,22 @@ static void on_end(void *arg, int fd, uint32_t events)
 	         (int)r->successor.pid, WIFSIGNALED(status) ? "signal" : "exit",
 	         WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (int)c->pid);
 	forget_successor(r);
+	end_preparation(r);
 	close_ready(&r->successor, r->loop);
 	run_note_children(r);
 }
 
 static void on_limit(void *arg)
 {
-	struct run *r = arg;
+	const struct run *r = arg;
+	const struct run_successor *s = &r->successor;
 
-	if (!r->successor.pid)
+	if (!s->preparing ||
+	    (s->preparing != s->pid && s->preparing != r->children[CHILD_DATAPLANE].pid))
 		return;
-	log_warn("process-killed", "process=successor pid=%d reason=\"not ready within %u s\"",
-	         (int)r->successor.pid, PREPARE_MS / 1000);
-	kill(r->successor.pid, SIGKILL);
+	log_warn("process-killed", "process=%s pid=%d reason=\"not ready within %u s\"",
+	         s->pid ? "successor" : "dataplane", (int)s->preparing, PREPARE_MS / 1000);
+	kill(s->preparing, SIGKILL);
 }
 
 /* In the new process. */
@@ -155,7 +166,7 @@ static int watch_successor(struct run *r, pid_t pid, int ready_fd)
 		return err;
 	}
 	s->limit = (struct loop_timer){ .cb = on_limit, .arg = r };
-	s->pid = pid;
+	s->pid = s->preparing = pid;
 	s->pidfd = fd;
 	s->ready_fd = ready_fd;
 	return loop_timer_set(r->loop, &s->limit, loop_now_ms(r->loop) + PREPARE_MS);
@@ -211,6 +222,8 @@ pid_t run_successor_release(struct run *r)
 
 	if (pid)
 		forget_successor(r);
+	if (!r->successor.preparing)
+		end_preparation(r);
 	return pid;
 }
 

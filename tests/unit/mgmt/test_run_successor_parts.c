@@ -361,6 +361,43 @@ static void a_successor_that_is_not_ready_in_time_is_killed(void **state)
 	assert_false(child_must_restart());
 }
 
+/* The other one has died meanwhile: nobody else would ever end it, as it shows no signs yet. */
+static void a_successor_that_followed_has_as_much_time_to_be_ready(void **state)
+{
+	struct run *r = &scene.run;
+	struct child *c = &r->children[CHILD_DATAPLANE];
+	char text[128];
+	int status;
+
+	(void)state;
+	for (int ready = 0; ready < 2; ready++) {
+		begin_successor(ready ? "is ready" : "waits");
+		expect_started(false);
+		c->pid = run_successor_release(r);
+		assert_int_equal(c->pid, scene.started);
+		if (ready) {
+			run_until(pipe_is_closed);
+			assert_int_equal(r->successor.limit.heap_index, 0);
+			kill(c->pid, SIGKILL);
+		} else {
+			assert_true(r->successor.limit.heap_index > 0);
+			call_timer(&r->successor.limit);
+			snprintf(text, sizeof(text),
+			         "<4>process-killed process=dataplane pid=%d reason=\"not "
+			         "ready within 300 s\"\n",
+			         (int)c->pid);
+			expect_logged(text);
+		}
+		assert_int_equal(waitpid(c->pid, &status, 0), c->pid);
+		assert_int_equal(WTERMSIG(status), SIGKILL);
+		c->pid = getpid();
+		run_until(pipe_is_closed);
+		assert_int_equal(run_successor_release(r), 0);
+		expect_none();
+	}
+	scene.started = 0;
+}
+
 static void a_busy_child_is_waited_for(void **state)
 {
 	uint64_t now_ms = clock_mono_ms();
@@ -521,6 +558,7 @@ int main(int argc, char **argv)
 		TEST(a_successor_that_ends_is_forgotten),
 		TEST(a_closed_pipe_is_not_ready),
 		TEST(a_successor_that_is_not_ready_in_time_is_killed),
+		TEST(a_successor_that_followed_has_as_much_time_to_be_ready),
 		TEST(a_busy_child_is_waited_for),
 		TEST(a_child_that_is_busy_for_too_long_goes_on),
 		TEST(a_ready_successor_replaces_nobody_who_is_gone),
