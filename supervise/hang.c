@@ -5,6 +5,7 @@
  *   the supervisor was itself late           no process is blamed: all silence counts from now (watch.c)
  *   a job is announced, its time is not over wait for it
  *   DPDK's workers count rounds              it forwards: never kill it; degraded, a person decides
+ *   --hang-time is off                       it is not to be killed: degraded, a person decides
  *   another one was restarted, not yet back  wait: one restart at a time
  *   a thread is in state D                   nothing can end it: degraded, look again later; others go on
  *   else                                     log where its threads are, kill it, start it again
@@ -114,8 +115,10 @@ static void treat_hanging(struct child *c, uint64_t now_ms)
 		            "none: its workers forward, so a person must decide");
 		return;
 	}
-	if (r->spares)
+	if (r->spares) {
+		set_trouble(c, TROUBLE_SPARED, "none: --hang-time is off");
 		return;
+	}
 	if (r->recovering && r->recovering != c)
 		return;
 	if (!first && now_ms < c->looked_ms + LOOK_AGAIN_MS)
@@ -174,6 +177,12 @@ static void state_child(const struct child *c, uint64_t now_ms)
 		               "hangs (%s, %.0f s), but its workers still forward, so weir run "
 		               "does not kill it: take this node out of routing, then kill -9 %d",
 		               c->reason, silent_s, (int)c->pid);
+	if (c->trouble == TROUBLE_SPARED)
+		conditions_add(
+		        s, "process-hangs", CONDITION_DEGRADED, subject,
+		        "hangs (thread %s, %.0f s), and weir run does not restart it: it runs "
+		        "with --hang-time off: look at it, then kill -9 %d",
+		        c->life.thread, silent_s, (int)c->pid);
 	if (c->trouble == TROUBLE_BLOCKED)
 		conditions_add(
 		        s, "process-blocked", CONDITION_DEGRADED, subject,

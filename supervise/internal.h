@@ -21,6 +21,7 @@ struct run;
 enum child_trouble {
 	TROUBLE_NONE,
 	TROUBLE_FORWARDS, /* it hangs, but its workers forward: a person must decide */
+	TROUBLE_SPARED,   /* it hangs, and is not to be ended for that */
 	TROUBLE_BLOCKED,  /* it hangs in an uninterruptible sleep: nothing ends that */
 	TROUBLE_KILLED,   /* it was killed and has not ended */
 };
@@ -83,7 +84,7 @@ struct run {
 	struct loop_timer stop_timer, sockets_timer, withdraw_timer;
 
 	uint64_t hang_ms;    /* a process without sign of life for so long hangs */
-	bool spares;         /* one that hangs is said to, and not restarted */
+	bool spares;         /* one that hangs is stated, and not restarted */
 	struct stats *stats; /* the supervisor's own page; NULL: it could not be created */
 	bool lacks_page;     /* that was logged */
 	struct loop_timer look;

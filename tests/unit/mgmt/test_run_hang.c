@@ -429,11 +429,21 @@ static void a_look_that_comes_late_blames_none(void **state)
 static void with_the_time_off_none_is_ended(void **state)
 {
 	struct scene *s = *state;
+	const struct condition *found;
 
 	add_child(s, CHILD_DNS);
 	s->run.spares = true;
 	run_hang_begin(&s->run);
-	look_often(s, 2 * LOOKS);
+	look_often(s, LOOKS - 1);
+	assert_null(find_condition(s, "process-hangs", "weir-dns"));
+	look_often(s, LOOKS + 1);
+	found = find_condition(s, "process-hangs", "weir-dns");
+	assert_non_null(found); /* it is stated */
+	assert_int_equal(found->level, CONDITION_DEGRADED);
+	assert_non_null(strstr(found->text, "--hang-time off"));
+	stats_add(s->turns[CHILD_DNS], 1);
+	look_after(s, 1000);
+	assert_null(find_condition(s, "process-hangs", "weir-dns"));
 	look_after(s, 1000000);
 	assert_false(was_killed(s, CHILD_DNS));
 	assert_int_equal(n_places, 0);
@@ -458,7 +468,11 @@ static void with_the_time_off_it_is_known_who_forwards(void **state)
 	}
 	assert_non_null(find_condition(s, "process-hangs", "weir-dataplane"));
 	assert_int_equal(word_of(s, STATS_FORWARD, ""), 1);
+	assert_non_null(strstr(find_condition(s, "process-hangs", "weir-dataplane")->text,
+	                       "its workers still forward"));
 	look_often(s, LOOKS); /* they have stopped */
+	assert_null(strstr(find_condition(s, "process-hangs", "weir-dataplane")->text,
+	                   "its workers still forward"));
 	assert_int_equal(word_of(s, STATS_FORWARD, ""), 0);
 	assert_false(was_killed(s, CHILD_DATAPLANE));
 }
