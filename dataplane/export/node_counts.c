@@ -6,10 +6,17 @@
  * are not shown yet, and wait. What is taken goes into the tables, into the row that no CPU counts
  * in: that row's part of the reason becomes less than nothing, and the sum is right for each reader,
  * also of the next process.
+ *
+ * DPDK's workers count a refused frame themselves, a moment after its verdict: the reason falls by it
+ * again. Here, too, a reading is shown when its frames have ended. As many frames of each reason are
+ * left out as were refused meanwhile, for these may be of the reading; not more than can be under way.
  */
 #include "dataplane/export/node_counts.h"
 
 #include "weir/fwd/reason.h"
+
+#define UNDER_WAY_MAX                                                                              \
+	4096u /* frames that workers have counted and not sent yet: an outbox of DPDK is the most */
 
 static void sum_cpus(const struct fwd_tables *t, struct fwd_cpu *sum)
 {
@@ -53,6 +60,35 @@ static void settle_reading(struct node_counts *c, const struct compiler *n, uint
 	c->shown = c->read;
 }
 
+static uint64_t least_of(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Show what was read, less what may have been refused since; @p later is read now, when all of it has ended. */
+static void show_ended(struct node_counts *c, const struct fwd_cpu *later)
+{
+	const uint64_t *before = c->read.reason, *after = later->reason;
+	uint64_t refused[] = {
+		[FWD_KIND_TX] = after[FWD_REASON_NOT_SENT] - before[FWD_REASON_NOT_SENT],
+		[FWD_KIND_PASS] =
+		        after[FWD_REASON_KERNEL_POLICED] - before[FWD_REASON_KERNEL_POLICED] +
+		        after[FWD_REASON_KERNEL_REFUSED] - before[FWD_REASON_KERNEL_REFUSED],
+		[FWD_KIND_DROP] = 0,
+	};
+	struct fwd_cpu shown = c->read;
+
+	for (uint32_t i = 0; i < FWD_REASON_COUNT; i++) {
+		uint64_t was = c->shown.reason[i], grown = before[i] > was ? before[i] - was : 0;
+		uint64_t out =
+		        least_of(refused[fwd_reason_kind((enum fwd_reason)i)], UNDER_WAY_MAX);
+
+		shown.reason[i] = was + grown - least_of(grown, out);
+		shown.received += shown.reason[i] - before[i]; /* modulo 2^64: less, mostly */
+	}
+	c->shown = shown;
+}
+
 static uint64_t count_to_send(const struct fwd_cpu *sum)
 {
 	uint64_t frames = 0;
@@ -86,15 +122,16 @@ void node_counts_read(struct node_counts *c, const struct compiler *n, uint64_t 
 {
 	struct fwd_cpu now;
 
-	if (!n->ops->not_sent) {
-		sum_cpus(&n->t, &c->shown);
-		return;
-	}
 	if (c->read_ms && now_ms - c->read_ms < NODE_COUNTS_MS)
 		return;
 	sum_cpus(&n->t, &now);
-	if (!c->read_ms || now.received < c->read.received)
+	bool begins = !c->read_ms || now.received < c->read.received;
+	if (begins && !n->ops->not_sent)
+		c->shown = now;
+	else if (begins)
 		begin_counts(c, n);
+	else if (!n->ops->not_sent)
+		show_ended(c, &now);
 	else
 		settle_reading(c, n, n->ops->not_sent(n->driver));
 	sum_cpus(&n->t, &c->read);

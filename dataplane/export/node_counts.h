@@ -19,8 +19,9 @@ struct node_counts {
 };
 
 /**
- * Bring c->shown up to date. With a driver that says later what was not sent (driver_ops.not_sent)
- * it is of the reading before this one, which is at least NODE_COUNTS_MS old; else of now.
+ * Bring c->shown up to date: it is of the reading before this one, which is at least NODE_COUNTS_MS old; the first time
+ * of now. While frames are refused, and their number is in the tables (no driver_ops.not_sent), the counters of those that
+ * were sent or passed, and `received`, may lag behind by a few thousand.
  */
 void node_counts_read(struct node_counts *c, const struct compiler *n, uint64_t now_ms) NONNULL();
 

@@ -79,6 +79,79 @@ static uint64_t sum_reasons(const struct fwd_cpu *c)
 	return sum;
 }
 
+/* A worker counts by the verdict, and again when the frame was refused: a reading may fall between. */
+static void a_driver_that_counts_again_shows_no_less(void **state)
+{
+	static const struct {
+		enum fwd_reason reason, loss;
+	} rows[] = { { FWD_REASON_FORWARDED, FWD_REASON_NOT_SENT },
+		     { FWD_REASON_ECHO_REPLIED, FWD_REASON_NOT_SENT },
+		     { FWD_REASON_NOT_OURS, FWD_REASON_KERNEL_POLICED },
+		     { FWD_REASON_NOT_OURS, FWD_REASON_KERNEL_REFUSED } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct compiler n = node_with(&at_once);
+		struct node_counts c = { .read_ms = 0 };
+		uint64_t *counted = &c.shown.reason[rows[i].reason];
+		uint64_t *lost = &c.shown.reason[rows[i].loss];
+		uint64_t now_ms = 1000;
+
+		count_packets(0, rows[i].reason, 1000000000);
+		node_counts_read(&c, &n, now_ms);
+		for (unsigned k = 1; k <= 3; k++) { /* nothing leaves */
+			count_packets(0, rows[i].reason, 32);
+			node_counts_read(&c, &n, now_ms += NODE_COUNTS_MS);
+			assert_int_equal(*counted, 1000000000);
+			assert_int_equal(sum_reasons(&c.shown), c.shown.received);
+			cpus[0].reason[rows[i].reason] -= 32;
+			cpus[0].reason[rows[i].loss] += 32;
+			node_counts_read(&c, &n, now_ms += NODE_COUNTS_MS);
+			assert_int_equal(*counted, 1000000000);
+			assert_int_equal(sum_reasons(&c.shown), c.shown.received);
+		}
+		node_counts_read(&c, &n, now_ms += NODE_COUNTS_MS); /* traffic rests */
+		assert_int_equal(*lost, 96);
+		assert_int_equal(c.shown.received, 1000000096);
+		for (unsigned k = 1; k <= 3; k++) { /* most are lost, the others are shown soon */
+			count_packets(0, rows[i].reason, 5000);
+			count_packets(1, rows[i].loss, 1000000);
+			count_packets(1, FWD_REASON_NO_SERVICE, 7);
+			node_counts_read(&c, &n, now_ms += NODE_COUNTS_MS);
+			assert_int_equal(c.shown.reason[FWD_REASON_NO_SERVICE], 7 * (k - 1));
+			assert_in_range(*counted + 5000, 1000000000 + 5000 * (k - 1),
+			                1000000000 + 5000 * k);
+		}
+		node_counts_read(&c, &n, now_ms += NODE_COUNTS_MS);
+		node_counts_read(&c, &n, now_ms += NODE_COUNTS_MS);
+		assert_int_equal(*counted, 1000015000);
+		assert_int_equal(sum_reasons(&c.shown), c.shown.received);
+		assert_int_equal(graces, 0);
+	}
+}
+
+/* More frames ended as lost than can have been under way: what was shown stays, and the sum. */
+static void what_was_shown_once_stays(void **state)
+{
+	(void)state;
+	struct compiler n = node_with(&at_once);
+	struct node_counts c = { .read_ms = 0 };
+
+	count_packets(0, FWD_REASON_FORWARDED, 100);
+	node_counts_read(&c, &n, 1000); /* 10 of these are under way in the first reading */
+	cpus[0].reason[FWD_REASON_FORWARDED] -= 10;
+	cpus[0].reason[FWD_REASON_NOT_SENT] += 10;
+	node_counts_read(&c, &n, 2000);
+	node_counts_read(&c, &n, 3000);
+	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 100);
+	assert_int_equal(sum_reasons(&c.shown), c.shown.received);
+	count_packets(0, FWD_REASON_FORWARDED, 50);
+	node_counts_read(&c, &n, 4000);
+	node_counts_read(&c, &n, 5000);
+	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 140);
+	assert_int_equal(c.shown.received, 150);
+}
+
 static void a_driver_that_counts_at_once_is_read_as_it_is(void **state)
 {
 	(void)state;
@@ -90,7 +163,9 @@ static void a_driver_that_counts_at_once_is_read_as_it_is(void **state)
 	node_counts_read(&c, &n, 1000);
 	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 7);
 	count_packets(1, FWD_REASON_FORWARDED, 1);
-	node_counts_read(&c, &n, 1001);
+	node_counts_read(&c, &n, 1000 + NODE_COUNTS_MS);
+	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 7);
+	node_counts_read(&c, &n, 1000 + 2 * NODE_COUNTS_MS);
 	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 8);
 	assert_int_equal(c.shown.received, 10);
 	assert_int_equal(graces, 0);
@@ -288,6 +363,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_driver_that_counts_at_once_is_read_as_it_is),
+		cmocka_unit_test(a_driver_that_counts_again_shows_no_less),
+		cmocka_unit_test(what_was_shown_once_stays),
 		cmocka_unit_test(what_was_refused_is_not_forwarded_in_no_reading),
 		cmocka_unit_test(it_is_taken_from_what_was_sent_and_from_nothing_else),
 		cmocka_unit_test(the_next_process_reads_the_same),
