@@ -35,7 +35,7 @@ static void state_document_errors(const struct server *s, struct stats *to)
 	if (s->now && s->now->stale && model_may_pass(s->now->stale_error))
 		conditions_add(to, "zones-refused", CONDITION_DEGRADED, "",
 		               "the zone files cannot be compiled now (%s), an earlier image is "
-		               "served; tried again every 2 s",
+		               "served; tried again",
 		               strerror(-s->now->stale_error));
 	else if (s->now && s->now->stale)
 		conditions_add(to, "zones-refused", CONDITION_DEGRADED, "",
@@ -84,11 +84,11 @@ static void state_zone(const struct server *s, const struct image_zone *zone, st
 	int passing = passing_error_of(s->now, text);
 
 	if (passing)
-		conditions_add(
-		        to, "zones-refused", broken ? level : CONDITION_DEGRADED, text,
-		        "the zone's file cannot be read now (%s), so %s; tried again every 2 s",
-		        strerror(-passing),
-		        broken ? "the zone answers SERVFAIL" : "its last good image is served");
+		conditions_add(to, "zones-refused", broken ? level : CONDITION_DEGRADED, text,
+		               "the zone's file cannot be read now (%s), so %s; tried again",
+		               strerror(-passing),
+		               broken ? "the zone answers SERVFAIL"
+		                      : "its last good image is served");
 	else
 		conditions_add(
 		        to, "zones-refused", broken ? level : CONDITION_DEGRADED, text,

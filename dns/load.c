@@ -19,6 +19,7 @@
 
 /* From a load that failed for want of memory, a descriptor or a thread to the next try. */
 #define LOAD_AGAIN_MS 2000u
+#define LOAD_RESTS    9u /* times what a load took: many zones may take seconds, each time */
 /* Weir run takes it for a hang if putting a generation in force takes longer. */
 #define DOCUMENT_S 60u
 
@@ -69,7 +70,14 @@ static void forget_load_errors(struct server_load *l)
 /* What failed for something that may pass is tried again: no other document need come. */
 static void plan_retry(struct server *s, int result)
 {
-	s->load.retry_ms = model_may_pass(result) ? loop_now_ms(s->loop) + LOAD_AGAIN_MS : 0;
+	uint64_t now, rest_ms;
+
+	s->load.retry_ms = 0;
+	if (!model_may_pass(result))
+		return;
+	now = loop_now_ms(s->loop);
+	rest_ms = LOAD_RESTS * (now - s->load.began_ms);
+	s->load.retry_ms = now + (rest_ms > LOAD_AGAIN_MS ? rest_ms : LOAD_AGAIN_MS);
 }
 
 /* The last load is over. Without a repetition of one that failed nothing might be answered. */

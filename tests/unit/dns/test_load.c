@@ -172,10 +172,10 @@ static void fake_job_end(struct stats *s, const char *job)
 	loop_stop(loop);
 }
 
+static uint64_t at_ms = 1000;
+
 static uint64_t fake_now(const struct loop *l)
 {
-	static uint64_t at_ms = 1000;
-
 	(void)l;
 	return at_ms += 5;
 }
@@ -414,6 +414,20 @@ static void zones_that_were_not_compiled_for_want_are_compiled_later(void **stat
 		assert_int_equal(s.load.retry_ms, 0);
 		assert_string_equal(server_load_error(&s), "");
 	}
+}
+
+/* Many zones may take seconds, each time. */
+static void a_load_that_takes_long_is_repeated_rarely(void **state)
+{
+	(void)state;
+	loader.stale_error = -EACCES;
+	(void)server_load_start(&s, false);
+	at_ms += 1000;
+	await_load();
+	assert_in_range(s.load.retry_ms - at_ms, 8500, 9500);
+	loader.stale_error = 0;
+	server_load_tick(&s, at_ms + 10000);
+	await_load();
 }
 
 /* One zone's file alone. The repetitions are not logged until something has come of one. */
@@ -674,6 +688,7 @@ int main(void)
 		WITH(a_load_that_failed_for_want_is_tried_again),
 		WITH(zones_that_were_not_compiled_for_want_are_compiled_later),
 		WITH(a_file_that_was_not_read_for_want_is_read_later_and_told_once),
+		WITH(a_load_that_takes_long_is_repeated_rarely),
 		WITH(no_document_yet_is_no_failure),
 		WITH(zones_that_lack_are_a_failure_that_is_named),
 		WITH(without_memory_the_one_before_stays_and_nothing_is_lost),
