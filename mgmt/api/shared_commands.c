@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/plain.h"
+#include "base/sorted.h"
 #include "base/thread.h"
 #include "mgmt/api/shared_members.h"
 #include "mgmt/api/shared_run.h"
@@ -31,6 +32,7 @@
 #define OTHERS_MS   10000u /* so long the node that was given a command has to write it */
 #define CHANGED_MAX 12u    /* overrides that one change writes */
 #define OLD_MS      (OVERRIDE_KEPT_MS + (int64_t)24 * 3600 * 1000)
+#define ENDED_MAX   2048u /* overrides that are over and stay in the store: the latest */
 
 /** What was looked through. */
 struct looked_through {
@@ -375,11 +377,49 @@ size_t shared_commands_list_new(struct core *core,
 	return n;
 }
 
+/*
+ * Since when overrides that are over stay in the store; INT64_MIN: there are not too many. Nodes keep more of them on their
+ * own disks, and whoever sees an earlier one come back writes its end again.
+ */
+static int64_t find_ended_since(const struct overrides *all, int64_t now_ms)
+{
+	uint64_t *ended = calloc(all->n_items + 1, sizeof(*ended)); /* 0: out of memory */
+	size_t n = 0;
+
+	for (size_t i = 0; ended && i < all->n_items; i++) {
+		const struct override *o = &all->items[i];
+
+		if (!o->epoch && override_is_done(o, now_ms)) /* what never began ends later */
+			ended[n++] = (uint64_t)(o->until_ms < now_ms ? o->until_ms : now_ms);
+	}
+	if (n > ENDED_MAX)
+		qsort(ended, n, sizeof(*ended), sorted_by_u64);
+	int64_t since_ms = n > ENDED_MAX ? (int64_t)ended[n - ENDED_MAX] : INT64_MIN;
+
+	free(ended);
+	return since_ms;
+}
+
+/* Whether @p o has no record any more, as it was over before @p since_ms. What the store has an earlier state of is no such. */
+static bool is_past(struct core *core, const struct override *o, int64_t since_ms, int64_t now_ms)
+{
+	struct shared_record r = { 0 };
+	char name[SHARED_NAME_MAX];
+
+	if (o->until_ms >= since_ms ||
+	    !overrides_is_over(intent_overrides(core->intent), o, now_ms))
+		return false;
+	bool is_there = read_copy(core, override_record_name(o->id, name), &r);
+
+	free(r.text);
+	return !is_there;
+}
+
 /* The first override that is to be written; NULL: none. @param others  also what other nodes were given */
 static const struct override *find_lacking(struct core *core, bool others)
 {
 	const struct overrides *all = intent_overrides(core->intent);
-	int64_t now_ms = clock_believed_ms();
+	int64_t now_ms = clock_believed_ms(), since_ms = find_ended_since(all, now_ms);
 
 	for (size_t i = 0; i < all->n_items; i++) {
 		const struct override *o = &all->items[i];
@@ -387,7 +427,8 @@ static const struct override *find_lacking(struct core *core, bool others)
 		/* what is old came into the store when it was new, or has ended since */
 		if (!o->epoch && override_ok(o) && !may_be_forgotten(o, now_ms) &&
 		    !hlc_is_ahead(o->generation, now_ms) &&
-		    (others || !strcmp(o->node, core->dirs.node)) && !is_in_copy(core, o))
+		    (others || !strcmp(o->node, core->dirs.node)) &&
+		    !is_past(core, o, since_ms, now_ms) && !is_in_copy(core, o))
 			return o;
 	}
 	return NULL;
@@ -395,12 +436,23 @@ static const struct override *find_lacking(struct core *core, bool others)
 
 /** Names of records that no node has a use for any more. */
 struct old_records {
-	struct core *core;
+	const struct overrides *all;
 	int64_t now_ms;
+	int64_t since_ms; /* overrides that were over before it */
+	int64_t old_ms;   /* commands before it that no node has any more */
 	char name[CHANGED_MAX][SHARED_NAME_MAX];
 	int64_t revision[CHANGED_MAX];
 	size_t n;
 };
+
+/* Whether nobody needs what the store has of the override @p id, by a command that was given at @p given_ms. */
+static bool is_old(const struct old_records *old, const char *id, int64_t given_ms)
+{
+	const struct override *o = overrides_find(old->all, id);
+
+	return o ? o->until_ms < old->since_ms && overrides_is_over(old->all, o, old->now_ms)
+	         : given_ms < old->old_ms;
+}
 
 static void note_old(struct old_records *old, const struct shared_record *r)
 {
@@ -410,14 +462,12 @@ static void note_old(struct old_records *old, const struct shared_record *r)
 	old->revision[old->n++] = r->revision;
 }
 
-/* What no node has any more; not what is too new to have been forgotten. */
 static int find_old_override(void *arg, const struct shared_record *r)
 {
 	struct old_records *old = arg;
 	struct override o;
 
-	if (read_override(r, &o) && hlc_ms(o.generation) < old->now_ms - OLD_MS &&
-	    !overrides_find(intent_overrides(old->core->intent), o.id))
+	if (read_override(r, &o) && is_old(old, o.id, hlc_ms(o.generation)))
 		note_old(old, r);
 	return 0;
 }
@@ -429,10 +479,20 @@ static int find_old_command(void *arg, const struct shared_record *r)
 	struct last_command last;
 
 	if (!record_from_text(&last_command_record, r->text, &last, error) &&
-	    last.time_ms < old->now_ms - OLD_MS &&
-	    !overrides_find(intent_overrides(old->core->intent), last.id))
+	    is_old(old, last.id, last.time_ms))
 		note_old(old, r);
 	return 0;
+}
+
+/* Begin to look, by all that this node has. A clock that leaps ahead makes no command old that is not too many. */
+static void begin_old(struct core *core, struct old_records *old)
+{
+	*old = (struct old_records){ .all = intent_overrides(core->intent),
+		                     .now_ms = clock_believed_ms(),
+		                     .old_ms = timekeep_purge_ms(core) - OLD_MS };
+	old->since_ms = find_ended_since(old->all, old->now_ms);
+	if (old->old_ms < old->since_ms)
+		old->old_ms = old->since_ms;
 }
 
 /* Remove some of them. */
@@ -444,9 +504,7 @@ static void remove_old(struct shared_commands *s)
 	struct shared_answer a;
 
 	if (old && c && store) {
-		old->core = s->core;
-		old->now_ms =
-		        timekeep_purge_ms(s->core); /* a clock that leaps ahead removes nothing */
+		begin_old(s->core, old);
 		if (copy_each(store, "override/", find_old_override, old) < 0 ||
 		    copy_each(store, "command/", find_old_command, old) < 0)
 			old->n = 0;

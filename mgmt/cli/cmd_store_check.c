@@ -43,6 +43,7 @@ struct checking {
 	bool is_full;                       /* a member's alarm */
 	int64_t ahead_ms[ETCD_MEMBERS_MAX]; /* clocks of members, to about a second */
 	bool is_answered;                   /* by a majority */
+	size_t n_records;
 	enum level worst;
 	json_t *lines;
 };
@@ -99,8 +100,8 @@ static bool check_store(struct checking *c)
 	const struct store_conf *conf = &c->client->conf;
 	char reason[ETCD_REASON_MAX];
 	struct store_claim claim;
-	size_t n;
-	int err = store_claim_look(&c->client->settings, conf->prefix, &claim, &n, reason);
+	int err =
+	        store_claim_look(&c->client->settings, conf->prefix, &claim, &c->n_records, reason);
 
 	c->is_answered = !err;
 	if (err)
@@ -123,7 +124,7 @@ static bool check_store(struct checking *c)
 		          "rebuild at the node with the newest versions");
 	else
 		note_line(c, LEVEL_OK, "store", "%s, epoch %" PRIu64 ", %zu records below %s",
-		          claim.id, claim.epoch, n, conf->prefix);
+		          claim.id, claim.epoch, c->n_records, conf->prefix);
 	return !store_members_list(c->client->gateway, &c->members);
 }
 
@@ -280,6 +281,26 @@ static void note_access(struct checking *c)
 		             s->tls.ca, s->tls.certificate, s->tls.key);
 	if (*s->user)
 		note_command(c, "export ETCDCTL_USER=\"%s:$(cat %s)\"", s->user, s->password_file);
+}
+
+/* Nodes write far fewer: beyond the limit none could read the store any more. */
+static void check_records(struct checking *c)
+{
+	const char *prefix = c->client->conf.prefix;
+	unsigned field = 1;
+
+	if (c->n_records <= SHARED_RECORDS_MAX / 2)
+		return;
+	for (const char *at = prefix; (at = strchr(at, '/')); at++)
+		field++;
+	note_line(c, LEVEL_WARNING, "records",
+	          "%zu, and no node takes more than %u: see of what there are so many",
+	          c->n_records, SHARED_RECORDS_MAX);
+	note_access(c);
+	note_command(
+	        c,
+	        "etcdctl get %s --prefix --keys-only | sed '/^$/d' | cut -d/ -f%u | sort | uniq -c",
+	        prefix, field);
 }
 
 /* The only order that works: only what is compacted becomes free by a defragmentation, and an alarm comes again while a member is full. */
@@ -538,6 +559,7 @@ static void check_all(struct checking *c)
 	if (check_store(c)) {
 		check_members(c);
 		check_sites(c);
+		check_records(c);
 		check_alarms(c);
 		check_room(c);
 		check_compaction(c);

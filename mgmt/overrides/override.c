@@ -450,8 +450,7 @@ static void drop_override(struct overrides *overrides, size_t at)
 	        (overrides->n_items - at) * sizeof(*overrides->items));
 }
 
-/* Done, and without effect: a hold keeps what a drain has taken, also beyond its end. */
-static bool is_over(const struct overrides *overrides, const struct override *o, int64_t now_ms)
+bool overrides_is_over(const struct overrides *overrides, const struct override *o, int64_t now_ms)
 {
 	return override_is_done(o, now_ms) && !overrides_level(overrides, o, now_ms);
 }
@@ -462,7 +461,7 @@ static bool drop_oldest_done(struct overrides *overrides, int64_t now_ms)
 	size_t oldest = overrides->n_items;
 
 	for (size_t i = 0; i < overrides->n_items; i++)
-		if (is_over(overrides, &overrides->items[i], now_ms) &&
+		if (overrides_is_over(overrides, &overrides->items[i], now_ms) &&
 		    (oldest == overrides->n_items ||
 		     overrides->items[i].until_ms < overrides->items[oldest].until_ms))
 			oldest = i;
@@ -476,7 +475,7 @@ static bool drop_oldest_done(struct overrides *overrides, int64_t now_ms)
 static bool is_forgotten(const struct overrides *overrides, const struct override *o,
                          int64_t now_ms)
 {
-	return o->until_ms <= now_ms - OVERRIDE_KEPT_MS && is_over(overrides, o, now_ms);
+	return o->until_ms <= now_ms - OVERRIDE_KEPT_MS && overrides_is_over(overrides, o, now_ms);
 }
 
 int overrides_merge(struct overrides *overrides, const struct override *o, int64_t now_ms)

@@ -148,6 +148,8 @@ const char *overrides_state(const struct overrides *overrides, const struct over
 /** The latest stamp that a command at the target of @p o must pass: what is ahead of @p now_ms counts at that place alone. */
 uint64_t overrides_newest(const struct overrides *overrides, const struct override *o,
                           int64_t now_ms);
+/** Whether @p o is done, and without effect: a hold keeps what a drain has taken, also beyond its end. */
+bool overrides_is_over(const struct overrides *overrides, const struct override *o, int64_t now_ms);
 /** How many are not done. */
 size_t overrides_live(const struct overrides *overrides, int64_t now_ms);
 /** A change in place: the set gets an edition that no other set of this process has, but for its copies. */

@@ -19,8 +19,9 @@
 #include "mgmt/etcd/watch.h"
 #include "mgmt/store/shared.h"
 
-#define SHARED_PREFIX_MAX  128u  /**< bytes with the NUL */
-#define SHARED_RECORDS_MAX 8192u /**< that a store may hold: more are not ours */
+#define SHARED_PREFIX_MAX 128u /**< bytes with the NUL */
+#define SHARED_RECORDS_MAX                                                                         \
+	32768u /**< that a store may hold, four times what nodes write: more are not ours */
 
 struct shared_etcd;
 

@@ -578,6 +578,84 @@ static void what_nobody_has_any_more_goes(void **state)
 	shared_free_texts(list, 5);
 }
 
+/* The ends of others: a command's record is as old as its override. @return how many records, with texts */
+static size_t make_ended(struct override *list, size_t n, int64_t now_ms,
+                         struct shared_record *records)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct override *o = &list[i];
+		struct shared_record *command = &records[n + i];
+		char id[MODEL_ID_MAX], text[200];
+
+		snprintf(id, sizeof(id), "o-%05zu", i);
+		*o = make_override(id, now_ms - 3600000 + (int64_t)i);
+		snprintf(o->name, sizeof(o->name), "s%zu", i);
+		o->prior = o->generation;
+		o->generation++;
+		o->ended = true;
+		o->until_ms = o->created_ms;
+		records[i] = record_of(o, 4);
+		snprintf(text, sizeof(text),
+		         "{\"id\":\"%s\",\"generation\":%llu,\"principal\":\"a\",\"node\":\"b\","
+		         "\"time_ms\":%lld}",
+		         id, (unsigned long long)o->generation, (long long)o->created_ms);
+		*command = (struct shared_record){ .text = strdup(text), .revision = 5 };
+		target_record(o, command->name);
+	}
+	return 2 * n;
+}
+
+static void settle_all(void)
+{
+	commands.others_ms = 0;
+	commands.all = (struct looked_through){ .document = 0 };
+	settle_once();
+}
+
+/* Drains of a week may be many: the latest ends stay in the store, and others on the disks of nodes. */
+static void too_many_ended_ones_leave_the_store(void **state)
+{
+	enum { N = ENDED_MAX + 2 };
+	const int64_t now_ms = clock_believed_ms();
+	struct override *list = calloc(N, sizeof(*list)), *was = &list[0];
+	struct shared_record *records = calloc(2 * N, sizeof(*records));
+	size_t n = make_ended(list, N, now_ms, records);
+
+	(void)state;
+	assert_int_equal(intent_merge(this_node.intent, list, ENDED_MAX, now_ms), ENDED_MAX);
+	keep_records(records, n);
+	settle_all(); /* two are of nobody, but not old */
+	assert_int_equal(n_writes, 0);
+	assert_int_equal(intent_merge(this_node.intent, &list[ENDED_MAX], 2, now_ms), 2);
+	settle_all();
+	assert_int_equal(n_writes, 1);
+	assert_string_equal(written, "see store@0; see override/o-00000@4; see override/o-00001@4; "
+	                             "see command/site/s0@5; see command/site/s1@5; "
+	                             "remove override/o-00000; remove override/o-00001; "
+	                             "remove command/site/s0; remove command/site/s1; ");
+	for (size_t i = 0; i < n; i++) /* which it does */
+		if (i % N < 2)
+			snprintf(records[i].name, sizeof(records[i].name), "observed/%zu", i);
+	keep_records(records, n);
+	settle_all(); /* it is not brought back, */
+	assert_int_equal(n_writes, 0);
+	/* unless somebody who had not heard of the end has brought back what it ended */
+	was->generation = was->prior;
+	was->prior = 0;
+	was->ended = false;
+	was->until_ms = MODEL_TIME_NEVER;
+	free(records[0].text);
+	records[0] = record_of(was, 6);
+	keep_records(records, n);
+	answer.result = SHARED_UNKNOWN;
+	settle_all();
+	assert_int_equal(n_writes, 1);
+	assert_non_null(strstr(written, "put override/o-00000; "));
+	shared_free_texts(records, n);
+	free(records);
+	free(list);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -596,6 +674,7 @@ int main(void)
 		TEST(what_is_written_late_is_not_the_last_command),
 		TEST(what_is_not_for_the_store_is_not_written),
 		TEST(what_nobody_has_any_more_goes),
+		TEST(too_many_ended_ones_leave_the_store),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -538,9 +538,9 @@ the files of versions are on the nodes: weir config show --applied --into DIR ke
         records = [("n" * 255, "x" * 16384), ("o", "{}")]
         self.assertEqual(self.weir("restore", self.write("b.json", backup(records))).stderr, "")
         self.assertEqual(member.all(), {"/weir/store": claim(), **{f"/weir/{n}": t for n, t in records}})
-        many = [(f"{i:05}", "{}") for i in range(8193)]
+        many = [(f"{i:05}", "{}") for i in range(32769)]
         self.refused(4, "the backup is not restored: the store has the record " + "n" * 100 + ", and the backup has none: a backup goes into a store that has no versions yet",
-                     "restore", self.write("b.json", backup(many[:8192])))
+                     "restore", self.write("b.json", backup(many[:32768])))
         self.refused(1, "this cannot be restored: DIR/b.json: records is no list, or too long", "restore", self.write("b.json", backup(many)))
         self.refused(1, "this cannot be restored: DIR/b.json: record 1: its name cannot be one", "restore", self.write("b.json", backup([("n" * 256, "{}")])))
         self.refused(1, "this cannot be restored: DIR/b.json: record 1: its name cannot be one", "restore", self.write("b.json", backup([("owner/1", "{}")])))
@@ -1080,6 +1080,20 @@ class Check(Members):
                    *(said[3][2] if " node: " in line else line for line in self.REST))
         pathlib.Path(self.dir, "api.sock").unlink()
         self.assertEqual(self.line("node"), [unsaid])
+
+    def test_records(self) -> None:
+        """Half of what nodes take is more than they write."""
+        self.in_store(member := self.members(1)[0], prefix="/weir/shop/")
+        member.put("/weir/shop/store", claim())
+        for i in range(16383):
+            member.put(f"/weir/shop/override/{i}", "{}")
+        self.assertEqual(self.line("records"), [])
+        member.put("/weir/shop/more", "{}")
+        found = self.weir("check").stdout.splitlines()
+        self.assertEqual(found[0], f"ok       store: {ID}, epoch 1, 16385 records below /weir/shop/")
+        at = found.index("warning  records: 16385, and no node takes more than 32768: see of what there are so many")
+        self.assertEqual(found[at + 1:at + 3], [f"         export ETCDCTL_API=3 ETCDCTL_ENDPOINTS={member.url}",
+                                                "         etcdctl get /weir/shop/ --prefix --keys-only | sed '/^$/d' | cut -d/ -f4 | sort | uniq -c"])
 
     def test_alarms(self) -> None:
         first = self.members()[0]
