@@ -348,8 +348,8 @@ static bool can_accept(const struct recovery *r, struct http_reply *reply)
 		http_problem(reply, 409, "store-empty", "%s", r->reason);
 	else if (!newest_of(&r->there))
 		http_problem(reply, 409, "store-empty",
-		             "the store has no versions: weir store rebuild puts this node's copy "
-		             "into it");
+		             "the store has no newest version: weir store rebuild puts this "
+		             "node's copy into it");
 	else if (foreign)
 		http_problem(reply, 409, "store-differs",
 		             "no node can take the record %s of the store, which is not Weir's: "
@@ -481,12 +481,16 @@ static json_t *list_copies(struct recovery *r)
 	return list;
 }
 
-/* Whether the store is empty, and this node has something for it. @return false: @p reply says why not */
+/*
+ * Whether the store has no newest version, and this node has something for it. Other records of a store that says its id are
+ * replaced, too; where it says none they may be somebody else's. @return false: @p reply says why not
+ */
 static bool can_rebuild(const struct recovery *r, struct http_reply *reply)
 {
 	const struct store_claim *c = &r->claim;
 	bool is_left = c->unfinished && c->how == STORE_CLAIM_REBUILT;
 	size_t n_others = r->there.n - (r->claim_revision != 0);
+	uint64_t newest = newest_of(&r->there);
 
 	if (is_left && strcmp(c->node, r->core->dirs.node) != 0 &&
 	    llabs(clock_believed_ms() - c->time_ms) < DEAD_MS)
@@ -494,12 +498,13 @@ static bool can_rebuild(const struct recovery *r, struct http_reply *reply)
 		             "node %s makes the store at this moment; if it was killed, try again "
 		             "after a minute",
 		             c->node);
-	else if (n_others && !is_left)
+	else if (n_others && (newest || !*c->id) && !is_left)
 		http_problem(reply, 409, "store-not-empty",
 		             "the store has %zu records, and its newest version is %" PRIu64
-		             ": only an empty store is rebuilt (weir store accept takes this one "
-		             "as it is)",
-		             n_others, newest_of(&r->there));
+		             ": only an empty store is rebuilt (%s)",
+		             n_others, newest,
+		             newest ? "weir store accept takes this one as it is"
+		                    : "it says no id, so they may be somebody else's");
 	else if (!newest_of(&r->here))
 		http_problem(reply, 409, "no-copy",
 		             "this node has no versions of the store: run it at one that has");

@@ -76,9 +76,10 @@ static void print_rebuilding(const json_t *body)
 	const json_t *copies = json_at(body, "copies"), *copy;
 	size_t i;
 
-	row_print(body,
-	          "store {id|?} is empty; this node's copy has version {here.newest:n|0} as its "
-	          "newest, epoch {here.epoch:n|0}, revision {here.revision:n|0}\n");
+	row_print(
+	        body,
+	        "store {id|?} has no newest version; this node's copy has version {here.newest:n|0} as its "
+	        "newest, epoch {here.epoch:n|0}, revision {here.revision:n|0}\n");
 	if (json_array_size(copies))
 		puts("copies at the other nodes:");
 	json_array_foreach(copies, i, copy) print_copy(copy);

@@ -105,7 +105,7 @@ NAMED = [
     ("an epoch is raised by nothing", RECOVER, "\treturn highest + 1;\n", "\treturn highest;\n", LAB, "fleet_recovery Recovery.test_e_of_two_that_accept_at_once_one_wins"),
     ("two raise the epoch at once", RECOVER, "\tshared_change_see(&c, STORE_CLAIM_RECORD, r->claim_revision);\n", "\tshared_change_see(&c, \"none\", 0);\n", LAB, "fleet_recovery Recovery.test_e_of_two_that_accept_at_once_one_wins"),
     ("what was shown may be another", RECOVER, "if (!*shown || !strcmp(shown, \"*\") || !strcmp(shown, reply->etag))", "if (1)", LAB, "fleet_recovery Recovery.test_d_a_backup_is_accepted"),
-    ("a store with records is rebuilt", RECOVER, "else if (n_others && !is_left)", "else if (0)", LAB, "fleet_recovery Recovery.test_d_a_backup_is_accepted"),
+    ("a store with records is rebuilt", RECOVER, "else if (n_others && (newest || !*c->id) && !is_left)", "else if (0)", LAB, "fleet_recovery Recovery.test_d_a_backup_is_accepted"),
     ("a store that changes is taken for one that went back", RECOVER, "for (int i = 0; !err && i < 3 &&", "for (int i = 0; !err && i < 0 &&", LAB, "fleet_recovery Recovery.test_m1_a_look_at_a_store_that_changes"),
     ("what is not ours is accepted", RECOVER, "\t\tif (history_check(&l->records[i]))\n\t\t\treturn", "\t\tif (0)\n\t\t\treturn", LAB, "fleet_recovery Recovery.test_l_what_is_not_ours_is_not_accepted"),
     ("a rebuild ends that of another node", RECOVER, "\tif (is_left && strcmp(c->node", "\tif (0 && strcmp(c->node", LAB, "fleet_recovery Recovery.test_j_a_rebuild_that_ended_in_the_middle"),

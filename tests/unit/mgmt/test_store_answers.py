@@ -98,7 +98,7 @@ class Store(unittest.TestCase):
         self.assertEqual((changed.status, changed.json), self.problem(412, "store-changed", "the store is not as it was shown: its next epoch is 1 now"))
         empty = self.recover("accept")
         self.assertEqual((empty.status, empty.json), self.problem(
-            409, "store-empty", "the store has no versions: weir store rebuild puts this node's copy into it"))
+            409, "store-empty", "the store has no newest version: weir store rebuild puts this node's copy into it"))
         done = self.recover("rebuild", etag)
         self.assertEqual((done.status, done.json), (200, {**whole, "dry_run": False, "copies": dry.json["copies"], "followed": True}))
         again = self.recover("rebuild", "*")
@@ -108,6 +108,24 @@ class Store(unittest.TestCase):
         self.assertEqual({**store, "silent_ms": 0, "revision": 0}, {
             "state": "ready", "reason": "", "id": ID, "silent_ms": 0, "revision": 0, "epoch": 1, "newest": 1, "in_force": 1, "here": 1, "goes_back_to": None,
             "files_missing": False, "members": None, "members_needed": None})
+
+    def test_a_store_that_lost_its_newest_version_is_rebuilt(self) -> None:
+        """It has other records, as a snapshot from before the first version has commands. They may be somebody else's where it says no id."""
+        self.member.good("/v3/kv/deleterange", {"key": b64("/weir/"), "range_end": b64("/weir0")})
+        self.wait_until("went-back")
+        self.member.put("/weir/command/site/fra", "{}")
+        other = self.recover("rebuild?dry_run=true")
+        self.assertEqual((other.status, other.json), self.problem(
+            409, "store-not-empty", "the store has 1 records, and its newest version is 0: only an empty store is rebuilt (it says no id, so they may be "
+                                    "somebody else's)"))
+        self.member.put("/weir/store", json.dumps({"id": ID, "epoch": 1, "nonce": "0123456789abcdef", "how": "begun", "time_ms": 1}))
+        accepted = self.recover("accept")
+        self.assertEqual((accepted.status, accepted.json["code"]), (409, "store-empty"), accepted.raw)
+        done = self.recover("rebuild")
+        self.assertEqual((done.status, done.json.get("followed")), (200, True), done.raw)
+        self.wait_until("ready")
+        self.assertIsNone(self.member.get("/weir/command/site/fra"))
+        self.assertEqual(json.loads(self.member.get("/weir/head") or "{}")["number"], 1)
 
     def own_copy(self, after: int) -> typing.Any:
         """What this node tells another one of its copy."""
@@ -134,7 +152,7 @@ class Store(unittest.TestCase):
         self.wait_until("went-back")
         empty = self.recover("accept")
         self.assertEqual((empty.status, empty.json), self.problem(
-            409, "store-empty", "the store has no versions: weir store rebuild puts this node's copy into it"))
+            409, "store-empty", "the store has no newest version: weir store rebuild puts this node's copy into it"))
         self.member.put("/weir/head", head)
         self.member.put("/weir/version/3", "nonsense")
         foreign = self.recover("accept?dry_run=true")
