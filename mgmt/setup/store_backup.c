@@ -68,8 +68,46 @@ static int list_records(struct shared_etcd *e, struct shared_records *out,
 	return err;
 }
 
+static bool has_versions(const struct shared_records *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (shared_number("version", l->records[i].name))
+			return true;
+	return false;
+}
+
+/* A backup of what a store has left must not take the place of one of all that it had. @return 0 or -EXDEV, with a reason */
+static int check_loss(const struct shared_records *l, const struct store_claim *claim,
+                      const char *path, char reason[ETCD_REASON_MAX])
+{
+	char unread[ETCD_REASON_MAX];
+	struct store_backup earlier;
+
+	if (claim->unfinished)
+		return reason_write(
+		        reason, ETCD_REASON_MAX, -EXDEV,
+		        "the store was begun again, and is unfinished: weir store rebuild");
+	if (shared_records_find(l, "head"))
+		return 0;
+	if (!*claim->id || has_versions(l))
+		return reason_write(reason, ETCD_REASON_MAX, -EXDEV,
+		                    "the store has lost its newest version, or all it had: weir "
+		                    "store status");
+	if (store_backup_read(path, &earlier, unread))
+		return 0;
+	bool has_more = shared_records_find(&earlier.list, "head");
+
+	store_backup_fini(&earlier);
+	return has_more ? reason_write(
+	                          reason, ETCD_REASON_MAX, -EXDEV,
+	                          "the store has no versions, and the backup %.120s has: it stays",
+	                          path)
+	                : 0;
+}
+
+/* @param path  of a backup that is to be replaced */
 static int list_store(const struct etcd_settings *settings, const char *prefix, const char *id,
-                      struct store_backup *b, char reason[ETCD_REASON_MAX])
+                      const char *path, struct store_backup *b, char reason[ETCD_REASON_MAX])
 {
 	struct shared_records l = { 0 };
 	struct shared_etcd *e;
@@ -84,6 +122,8 @@ static int list_store(const struct etcd_settings *settings, const char *prefix, 
 		err = reason_write(reason, ETCD_REASON_MAX, -EXDEV,
 		                   "the members have another store than store.conf names");
 	else if (!err)
+		err = check_loss(&l, &claim, path, reason);
+	if (!err)
 		move_records(&l, b);
 	shared_records_fini(&l);
 	shared_etcd_close(e);
@@ -266,7 +306,7 @@ int store_backup_make(const struct etcd_settings *settings, const char *prefix, 
 	struct store_backup b = { .time_ms = clock_realtime_ms() };
 
 	snprintf(b.id, sizeof(b.id), "%s", id);
-	int err = list_store(settings, prefix, id, &b, reason);
+	int err = list_store(settings, prefix, id, path, &b, reason);
 
 	if (!err)
 		err = write_backup(&b, path, out, reason);

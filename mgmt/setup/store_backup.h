@@ -27,8 +27,8 @@ struct store_backup {
 void store_backup_fini(struct store_backup *b);
 /**
  * Write a backup of the store @p id to @p path, whole, and read it again. Where the store has a record that could not be
- * restored, what was at @p path stays. @param out  given: what is in it
- * @return 0; -EXDEV: the members have another store; -EBADMSG: a record is unsound; or -errno; each with a reason
+ * restored, or lost its versions, what was at @p path stays. @param out  given: what is in it
+ * @return 0; -EXDEV: the members have another store, or have lost what it had; -EBADMSG: a record is unsound; or -errno; each with a reason
  */
 MUST_CHECK int store_backup_make(const struct etcd_settings *settings, const char *prefix,
                                  const char *id, const char *path, struct store_backup *out,

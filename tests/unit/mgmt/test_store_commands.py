@@ -548,7 +548,7 @@ the files of versions are on the nodes: weir config show --applied --into DIR ke
 
     def test_an_older_store_without_its_own_record(self) -> None:
         member = self.etcd()
-        member.put("/weir/a", "{}")
+        member.put("/weir/head", '{"number":7}')
         self.in_store(member)
         (self.conf / "store.unfinished").write_text("{}")
         done = self.weir("backup", self.dir + "/b.json")
@@ -559,6 +559,7 @@ the files of versions are on the nodes: weir config show --applied --into DIR ke
     def test_what_makes_no_backup(self) -> None:
         member = self.etcd()
         self.in_store(member)
+        member.put("/weir/store", claim())
         self.refused(3, "no backup was made: DIR/none/b.json: No such file or directory", "backup", self.dir + "/none/b.json")
         member.put("/weir/store", claim(id=OTHER))
         other = "no backup was made: the members have another store than store.conf names"
@@ -567,6 +568,30 @@ the files of versions are on the nodes: weir config show --applied --into DIR ke
         self.refused(4, other, "backup", self.dir + "/b.json")
         self.assertEqual(os.listdir(self.dir + "/state"), [])
         self.assertFalse(os.path.exists(self.dir + "/b.json"))
+
+    def test_a_store_that_lost_its_records_leaves_the_earlier_backup(self) -> None:
+        """One that is new has none, and the timer's unit does not fail for that."""
+        member = self.etcd()
+        self.in_store(member)
+        path = pathlib.Path(self.dir, "b.json")
+        lost = "no backup was made: the store has lost its newest version, or all it had: weir store status"
+        self.refused(4, lost, "backup", str(path))
+        member.put("/weir/store", claim())
+        for name in ("command/site/s", "override/x"):  # before the first version
+            member.put(f"/weir/{name}", "{}")
+            self.assertEqual(self.weir("backup", str(path)).returncode, 0)
+        member.put("/weir/head", '{"number":7}')
+        self.assertEqual(self.weir("backup", str(path)).returncode, 0)
+        before, note = path.read_bytes(), pathlib.Path(self.dir, "state/store.backup").read_bytes()
+        del member.keys.kvs["/weir/head"]
+        self.refused(4, "no backup was made: the store has no versions, and the backup DIR/b.json has: it stays", "backup", str(path))
+        version = {"number": 7, "digest": "a" * 64, "author": "ann", "reason": "r", "node": "n1", "time_ms": 1, "effective_ms": 1, "change": "c1"}
+        member.put("/weir/version/7", json.dumps(version))
+        self.refused(4, lost, "backup", self.dir + "/c.json")
+        member.put("/weir/store", claim(unfinished=True))
+        self.refused(4, "no backup was made: the store was begun again, and is unfinished: weir store rebuild", "backup", str(path))
+        self.assertEqual((path.read_bytes(), pathlib.Path(self.dir, "state/store.backup").read_bytes()), (before, note))
+        self.assertFalse(os.path.exists(self.dir + "/c.json"))
 
     def test_a_store_that_could_not_be_restored_leaves_the_earlier_backup(self) -> None:
         member = self.etcd()
