@@ -125,7 +125,12 @@ static bool check_store(struct checking *c)
 	else
 		note_line(c, LEVEL_OK, "store", "%s, epoch %" PRIu64 ", %zu records below %s",
 		          claim.id, claim.epoch, c->n_records, conf->prefix);
-	return !store_members_list(c->client->gateway, &c->members);
+	bool is_listed = !store_members_list(c->client->gateway, &c->members);
+
+	if (!is_listed)
+		note_line(c, LEVEL_WRONG, "members", "they cannot be listed: %s",
+		          etcd_gateway_reason(c->client->gateway));
+	return is_listed;
 }
 
 static void check_member(struct checking *c, size_t i)
@@ -341,7 +346,7 @@ static void check_alarms(struct checking *c)
 	int err = etcd_request_alarms(&request, reason);
 
 	if (!err) {
-		err = etcd_gateway_send(c->client->gateway, &request, &reply);
+		err = etcd_gateway_query(c->client->gateway, &request, &reply);
 		etcd_request_fini(&request);
 	}
 	if (!err)

@@ -243,14 +243,26 @@ static int read_header(void *arg, const char *bytes, size_t n, struct etcd_heade
 	return etcd_answer_header(bytes, n, header, reason);
 }
 
-int etcd_gateway_send(struct etcd_gateway *g, const struct etcd_request *request,
-                      struct etcd_reply *out)
+static int call_for_reply(struct etcd_gateway *g, const struct etcd_request *request,
+                          bool may_repeat, struct etcd_reply *out)
 {
-	int err = call_members(g, request, false, read_header, NULL);
+	int err = call_members(g, request, may_repeat, read_header, NULL);
 
 	if (!err)
 		*out = (struct etcd_reply){ g->transfer.bytes, g->transfer.n };
 	return err;
+}
+
+int etcd_gateway_send(struct etcd_gateway *g, const struct etcd_request *request,
+                      struct etcd_reply *out)
+{
+	return call_for_reply(g, request, false, out);
+}
+
+int etcd_gateway_query(struct etcd_gateway *g, const struct etcd_request *request,
+                       struct etcd_reply *out)
+{
+	return call_for_reply(g, request, true, out);
 }
 
 int etcd_gateway_status(struct etcd_gateway *g, size_t i, struct etcd_status *out)

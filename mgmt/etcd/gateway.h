@@ -133,11 +133,14 @@ struct etcd_reply {
 	size_t n;
 };
 /**
- * Send any other request (members, alarms, compaction) to one member after the other, until one has
+ * Send any other request that changes something (of members) to one member after the other, until one has
  * got it. Returns as above, or -EINPROGRESS: it may be carried out, now or later.
  */
 MUST_CHECK int etcd_gateway_send(struct etcd_gateway *g, const struct etcd_request *request,
                                  struct etcd_reply *out);
+/** Send any other request that changes nothing (members, alarms), until one answers. Returns as above. */
+MUST_CHECK int etcd_gateway_query(struct etcd_gateway *g, const struct etcd_request *request,
+                                  struct etcd_reply *out);
 
 /**
  * Carry out a transaction once. After an unclear try the same is tried at the next member, so

@@ -5,27 +5,38 @@
 #include <stdio.h>
 #include <string.h>
 
+static int read_members(const struct etcd_reply *reply, struct etcd_members *out)
+{
+	char reason[ETCD_REASON_MAX];
+
+	return etcd_answer_members(reply->bytes, reply->n, out, reason);
+}
+
 /* Send what etcd_request_*() has made, or not. */
 static int send_request(struct etcd_gateway *g, int err, struct etcd_request *request,
                         struct etcd_members *out)
 {
-	char reason[ETCD_REASON_MAX];
 	struct etcd_reply reply;
 
 	if (err)
 		return err;
 	err = etcd_gateway_send(g, request, &reply);
 	etcd_request_fini(request);
-	return err ? err : etcd_answer_members(reply.bytes, reply.n, out, reason);
+	return err ? err : read_members(&reply, out);
 }
 
 int store_members_list(struct etcd_gateway *g, struct etcd_members *out)
 {
 	struct etcd_request request;
+	struct etcd_reply reply;
 	char reason[ETCD_REASON_MAX];
 	int err = etcd_request_members(&request, reason);
 
-	return send_request(g, err, &request, out);
+	if (err)
+		return err;
+	err = etcd_gateway_query(g, &request, &reply);
+	etcd_request_fini(&request);
+	return err ? err : read_members(&reply, out);
 }
 
 int store_members_add(struct etcd_gateway *g, const char *peer_url, struct etcd_members *out)

@@ -6,7 +6,7 @@
  * A new member is a learner first: it gets all that the others have, and has no vote. One that is dead from the start
  * would otherwise count for the majority, and two members, one of them dead, decide nothing any more.
  *
- * Each function returns 0 and @p out; or -EINPROGRESS (it may be carried out), or as the reads of mgmt/etcd/gateway.h;
+ * Each function returns 0 and @p out; or -EINPROGRESS (it may be carried out; not of a list), or as the reads of mgmt/etcd/gateway.h;
  * etcd_gateway_reason() says why.
  *
  * Implemented in mgmt/setup/store_members.c. As mgmt/etcd/gateway.h says of threads.

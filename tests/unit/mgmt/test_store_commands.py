@@ -24,7 +24,7 @@ import typing
 import unittest
 
 import test_cli
-from etcd_fake import HEADER, Fake, Keys, Reply
+from etcd_fake import CLOSE, HEADER, Fake, Keys, Reply
 from etcd_cluster import Answer, Authority
 
 WEIR = os.path.abspath(test_cli.WEIR)
@@ -939,7 +939,8 @@ next: weir store join store.join --member on another host
         self.assertEqual(done.returncode, 5, done.stderr)
         # as one says that stops because it is removed, and the other one before it leads
         whole = {"header": HEADER, "members": self.listed}
-        members[0].replies["list"] = [whole, DOWN, whole, {"header": HEADER, "members": self.listed[:2]}]
+        members[0].replies["list"] = [whole, DOWN]
+        members[1].replies["list"] = [whole, {"header": HEADER, "members": self.listed[:2]}]
         done = self.weir("remove", "m2", "--yes")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("\nm2 is removed\n", done.stdout)
@@ -1032,6 +1033,18 @@ class Check(Members):
         for name in ("m1", "m2"):
             self.assertRegex(found, rf"(?m)^wrong    member: {name} does not answer \(.*\): start it; it cannot be removed before a majority answers$")
         self.assertNotIn("store remove", found)
+
+    def test_a_member_that_takes_requests_and_does_not_answer(self) -> None:
+        """Any other can say what the members are, and which alarms there are."""
+        members = self.members()
+        members[0].replies.update({name: [CLOSE] for name in ("range", "list", "alarm", "status")})
+        found = self.weir("check").stdout.splitlines()
+        self.assertRegex(found[1], "^wrong    member: m0 does not answer ")
+        self.assertEqual(found[2:4], self.up(members)[1:])
+        self.assertIn("ok       alarms: none", found)
+        for member in members:
+            member.replies["list"] = [CLOSE]
+        self.assertRegex(self.weir("check").stdout.splitlines()[1], "^wrong    members: they cannot be listed: http://127.0.0..:")
 
     def test_two_members_and_a_learner_at_no_known_site(self) -> None:
         members = self.members()
