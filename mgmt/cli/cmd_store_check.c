@@ -17,6 +17,7 @@
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/store_client.h"
 #include "mgmt/setup/etcd_unit.h"
+#include "mgmt/setup/node_files.h"
 #include "mgmt/setup/store_note.h"
 #include "mgmt/files/files.h"
 #include "mgmt/store/store_claim.h"
@@ -362,23 +363,31 @@ static void check_alarms(struct checking *c)
 		note_line(c, LEVEL_OK, "alarms", "none");
 }
 
-/* etcd does not say its quota: ours, where this host has a member that was set up here; else etcd's default. */
-static uint64_t find_quota(void)
+/*
+ * etcd does not say its quota: that of this host's member, by its settings; else as it is set up where members have TLS with
+ * our files; else etcd's own. @param assumed  out: what is not known here
+ */
+static uint64_t find_quota(const struct checking *c, const char **assumed)
 {
-	char line[64], *text = NULL;
+	char *text = NULL;
 	size_t n;
-	bool is_ours = false;
+	uint64_t quota = files_slurp(ETCD_UNIT_SETTINGS, &text, &n) ? 0 : etcd_unit_quota(text);
 
-	snprintf(line, sizeof(line), "ETCD_QUOTA_BACKEND_BYTES=\"%u\"", ETCD_UNIT_QUOTA);
-	if (!files_slurp(ETCD_UNIT_SETTINGS, &text, &n))
-		is_ours = strstr(text, line);
 	free(text);
+	*assumed = "";
+	if (quota)
+		return quota;
+	bool is_ours = !strcmp(c->client->conf.ca, NODE_FILES_CA);
+
+	*assumed = is_ours ? ", if its quota is that of weir store init"
+	                   : ", if its quota is etcd's own";
 	return is_ours ? ETCD_UNIT_QUOTA : DEFAULT_ROOM;
 }
 
 static void check_room(struct checking *c)
 {
-	uint64_t quota = find_quota(), most = 0;
+	const char *assumed;
+	uint64_t quota = find_quota(c, &assumed), most = 0;
 
 	for (size_t i = 0; i < c->members.n; i++)
 		if (c->is_up[i] && (uint64_t)c->status[i].db_bytes > most)
@@ -388,8 +397,8 @@ static void check_room(struct checking *c)
 	bool is_much = percent > FULL_PERCENT;
 
 	note_line(c, is_much ? LEVEL_WARNING : LEVEL_OK, "room",
-	          "the largest database has %.1f of %.0f MiB (%u %%)%s", (double)most / 1048576,
-	          (double)quota / 1048576, percent,
+	          "the largest database has %.1f of %.0f MiB (%u %%)%s%s", (double)most / 1048576,
+	          (double)quota / 1048576, percent, assumed,
 	          is_much ? ": when it is full, nothing can be written" : "");
 	if (is_much && !c->is_full)
 		note_room_commands(c);

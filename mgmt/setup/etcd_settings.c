@@ -68,6 +68,20 @@ static void write_tls(FILE *f, const struct etcd_unit *u)
 		write_setting(f, "PEER_CERT_ALLOWED_CN", CERTIFICATES_MEMBER);
 }
 
+uint64_t etcd_unit_quota(const char *settings)
+{
+	static const char name[] = "\nETCD_QUOTA_BACKEND_BYTES=";
+	uint64_t quota = 0;
+
+	if (!strstr(settings, "\"" ETCD_UNIT_DATA "\""))
+		return 0;
+	for (const char *at = settings; (at = strstr(at, name));) { /* the last one counts */
+		at += sizeof(name) - 1;
+		quota = strtoull(at + (*at == '"' || *at == '\''), NULL, 10);
+	}
+	return quota;
+}
+
 char *etcd_unit_settings(const struct etcd_unit *u)
 {
 	char *text = NULL, token[80], quota[20];

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/checked.h"
 #include "mgmt/setup/certificates.h"
@@ -53,6 +54,11 @@ bool etcd_unit_name_ok(const char *name);
 const char *etcd_unit_url(const char *address, unsigned port, char *out, size_t size);
 /** The text of ETCD_UNIT_SETTINGS. @return given; NULL: out of memory */
 MUST_CHECK char *etcd_unit_settings(const struct etcd_unit *u);
+/**
+ * The quota by the text of ETCD_UNIT_SETTINGS, which a person may have raised. @return bytes; 0: they are not ours, or
+ * leave it to etcd
+ */
+uint64_t etcd_unit_quota(const char *settings);
 
 /** Whether the unit runs now. */
 bool etcd_unit_is_active(void);

@@ -180,6 +180,38 @@ static void a_program_says_one_plain_line_and_its_status(void **state)
 	assert_int_equal(host_command_run(none, said), -ENOENT);
 }
 
+static void a_quota_is_that_of_our_own_settings(void **state)
+{
+#define OURS "# x\nETCD_DATA_DIR=\"/var/lib/etcd/weir\"\n"
+	static const struct {
+		const char *text, *why;
+		uint64_t quota;
+	} rows[] = {
+		{ "", "none", 0 },
+		{ "ETCD_DATA_DIR=\"/var/lib/etcd/other\"\nETCD_QUOTA_BACKEND_BYTES=\"1\"\n",
+		  "another member's", 0 },
+		{ OURS, "etcd's own", 0 },
+		{ OURS "ETCD_QUOTA_BACKEND_BYTES=\"536870912\"\n", "raised", 536870912 },
+		{ OURS "ETCD_QUOTA_BACKEND_BYTES=536870912\n", "without quotes", 536870912 },
+		{ OURS "ETCD_QUOTA_BACKEND_BYTES='8589934592'", "in others", 8589934592 },
+		{ OURS "#ETCD_QUOTA_BACKEND_BYTES=\"1\"\n", "a comment", 0 },
+		{ OURS "ETCD_QUOTA_BACKEND_BYTES=\"1\"\nETCD_QUOTA_BACKEND_BYTES=\"2\"\n",
+		  "the last counts", 2 },
+	};
+	const struct etcd_unit unit = {
+		.id = "0", .name = "a", .address = "10.0.0.1", .cluster = "a=b"
+	};
+	char *text = etcd_unit_settings(&unit);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		print_message("  %s\n", rows[i].why);
+		assert_int_equal(etcd_unit_quota(rows[i].text), rows[i].quota);
+	}
+	assert_int_equal(etcd_unit_quota(text), ETCD_UNIT_QUOTA);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +219,7 @@ int main(void)
 		cmocka_unit_test(a_name_is_of_few_letters_and_begins_with_a_letter_or_digit),
 		cmocka_unit_test(a_url_has_brackets_around_ipv6_alone),
 		cmocka_unit_test(members_are_found_and_counted),
+		cmocka_unit_test(a_quota_is_that_of_our_own_settings),
 		cmocka_unit_test(a_program_says_one_plain_line_and_its_status),
 	};
 

@@ -987,7 +987,7 @@ class Check(Members):
                                              ", ".join(f'{{ name = "{site}"; }}' for site in sorted(set(sites))) + f" );\nnodes = ( {nodes} );\n")
 
     STORE = f"ok       store: {ID}, epoch 1, 1 records below /weir/"
-    REST = ("ok       alarms: none", "ok       room: the largest database has 3.0 of 2048 MiB (0 %)", "ok       compaction: there is little history yet (10)",
+    REST = ("ok       alarms: none", "ok       room: the largest database has 3.0 of 2048 MiB (0 %), if its quota is etcd's own", "ok       compaction: there is little history yet (10)",
             "ok       conditions: a change that must be refused is refused", "ok       node: this node takes what the store has",
             "ok       clock: those of members that answer are within 3 s of it")
 
@@ -1021,7 +1021,7 @@ class Check(Members):
         self.assertRegex(found[3], r"^wrong    member: m2 does not answer \(.*\): start it; if its host is lost, weir store remove m2, and let another one join$")
         self.check(11, self.STORE, self.up(members)[0], f"warning  member: m1 answers at {members[1].url}, with etcd 3.5.1: Weir is tested with 3.4.23", found[3],
                    "warning  members: 2 of 3 answer, 2 are needed to change configuration", frozen, self.REST[0],
-                   "ok       room: the largest database has 1.0 of 2048 MiB (0 %)", *self.REST[2:])
+                   "ok       room: the largest database has 1.0 of 2048 MiB (0 %), if its quota is etcd's own", *self.REST[2:])
 
     def test_no_majority(self) -> None:
         """None can be removed then: nothing says so."""
@@ -1062,7 +1062,7 @@ class Check(Members):
         self.check(11, self.STORE, *self.up(members)[:2], "wrong    member: http://127.0.0.3:2380 does not answer (it has not started yet): start it; if its host is lost, "
                    "weir store remove http://127.0.0.3:2380, and let another one join", "warning  members: 2 of 3 answer, 2 are needed to change configuration",
                    "warning  sites: the sites of members are not known, because neither the configuration in force nor weir.conf can be read (weir config check)",
-                   self.REST[0], "ok       room: the largest database has 2.0 of 2048 MiB (0 %)", *self.REST[2:])
+                   self.REST[0], "ok       room: the largest database has 2.0 of 2048 MiB (0 %), if its quota is etcd's own", *self.REST[2:])
 
     def test_what_the_store_is(self) -> None:
         for text, line in ((None, "warning  store: it has no record of its id: that comes with weir store init"),
@@ -1155,10 +1155,18 @@ class Check(Members):
             "etcdctl defrag --command-timeout=60s")
 
     def test_room_on_both_sides_of_the_limit(self) -> None:
-        for size, line in ((1717986918 + 21474836, "ok       room: the largest database has 1658.9 of 2048 MiB (80 %)"),
-                           (1717986918 + 21474837, "warning  room: the largest database has 1658.9 of 2048 MiB (81 %): when it is full, nothing can be written")):
+        for size, line in ((1717986918 + 21474836, "ok       room: the largest database has 1658.9 of 2048 MiB (80 %), if its quota is etcd's own"),
+                           (1717986918 + 21474837, "warning  room: the largest database has 1658.9 of 2048 MiB (81 %), if its quota is etcd's own: when it is full, nothing can be written")):
             self.members(dbSize=str(size))
             self.assertEqual((self.line("room"), self.commands()), ([line], list(self.ROOM) if line.startswith("warning") else []))
+
+    def test_room_of_a_member_elsewhere(self) -> None:
+        """This host has the store's files, and no member."""
+        ours = "of 256 MiB (%d %%), if its quota is that of weir store init"
+        for size, line in ((3 << 20, "ok       room: the largest database has 3.0 " + ours % 1),
+                           (220 << 20, "warning  room: the largest database has 220.0 " + ours % 85 + ": when it is full, nothing can be written")):
+            self.in_store(*self.members(dbSize=str(size)), ca="store-ca.crt")
+            self.assertEqual(self.line("room"), [line])
 
     def test_history_on_both_sides_of_what_is_little(self) -> None:
         many = "warning  compaction: all of the history is kept (5000 revisions), and counts for the quota: start members with ETCD_AUTO_COMPACTION_RETENTION=5m"
