@@ -38,13 +38,13 @@ static void measure_cluster(struct risk_work *w)
 }
 
 /* Without a capacity the guard `room` allows every drain. */
-static void measure_capacity(struct risk_work *w, const char *subject, uint64_t before,
-                             uint64_t after)
+static void measure_capacity(struct risk_work *w, const char *subject, const char *field,
+                             uint64_t before, uint64_t after)
 {
 	if (before)
 		risk_note(w, RISK_CAPACITY_GUARD,
 		          after ? risk_times((double)before, (double)after) : 1e6, subject,
-		          "capacity.bits is %s", after ? "raised" : "removed");
+		          "capacity.%s is %s", field, after ? "raised" : "removed");
 }
 
 static void measure_sites(struct risk_work *w)
@@ -57,14 +57,15 @@ static void measure_sites(struct risk_work *w)
 			risk_note(w, RISK_SITE_GONE, 1, subject, "removed");
 			continue;
 		}
-		measure_capacity(w, subject, a->capacity_bits, b->capacity_bits);
+		measure_capacity(w, subject, "bits", a->capacity_bits, b->capacity_bits);
+		measure_capacity(w, subject, "new_flows", a->capacity_flows, b->capacity_flows);
 	}
 	for (size_t i = 0; i < w->from->n_nodes; i++) {
 		const struct model_node *a = &w->from->nodes[i], *b = model_node(w->to, a->name);
 
 		if (b)
-			measure_capacity(w, risk_text(w, "node %s", a->name), a->capacity_bits,
-			                 b->capacity_bits);
+			measure_capacity(w, risk_text(w, "node %s", a->name), "bits",
+			                 a->capacity_bits, b->capacity_bits);
 	}
 }
 
