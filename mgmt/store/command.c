@@ -378,6 +378,10 @@ static void stop_unwritten(struct command_work *w)
 		if (strcmp(o->name, w->target.name) != 0 ||
 		    override_in(w->changes, w->n_changes, o->id))
 			continue;
+		if (!w->n_changes) { /* all that an undrain ends */
+			w->was = *o;
+			w->was_there = true;
+		}
 		struct override *n = change_override(w, o);
 		sign_override(w, n);
 		n->ended = true;
@@ -648,7 +652,16 @@ static void write_times(const struct override *o, int64_t now_ms, char *out, siz
 	snprintf(out, size, "%s%s --until %s", over, start, until);
 }
 
-/* Neither a part of a site nor one service can be drained by the clock: an operation does it again. */
+/*
+ * An operation does it again: neither a part of a site nor one service can be drained by the clock, and one that has
+ * written no step yet has drained nothing.
+ */
+static bool needs_operation(const struct override *was)
+{
+	return was->is_step &&
+	       (was->to_ppm < MODEL_PPM_ALL || *was->service || (*was->operation && !was->step));
+}
+
 static void write_operation(struct command_result *r, const struct override *was)
 {
 	uint32_t level_ppm = was->to_ppm ? was->to_ppm : was->from_ppm;
@@ -675,7 +688,7 @@ static void write_undo(struct command_result *r, const struct override *was, int
 	bool scheduled = o->target == MODEL_TARGET_SITE && !*o->operation &&
 	                 (was ? was->kind : o->kind) == MODEL_OVERRIDE_DRAIN;
 
-	if (was && was->is_step && (was->to_ppm < MODEL_PPM_ALL || *was->service)) {
+	if (was && needs_operation(was)) {
 		write_operation(r, was);
 		return;
 	}

@@ -178,6 +178,40 @@ static void a_command_ends_an_operation_that_has_written_nothing_yet(void **stat
 	}
 }
 
+/* The undo of an undrain that stops such an operation begins it again. */
+static void what_stops_an_unwritten_operation_is_undone_by_another(void **state)
+{
+	static const struct {
+		const char *why, *service, *undo;
+		uint32_t goal;
+	} rows[] = {
+		{ "a drain", "", "weir drain site ams", 1000000 },
+		{ "a part", "", "weir shift site ams 25% --until never", 250000 },
+		{ "a service", "web", "weir drain site ams --service web", 1000000 },
+	};
+	static const struct guard_observed seen = { 0 };
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct override first = make_step(7, 0, 0, rows[i].goal);
+		const struct command c = { .what = COMMAND_UNDRAIN,
+			                   .name = "ams",
+			                   .over_ms = -1,
+			                   .from_ms = -1,
+			                   .until_ms = -1,
+			                   .author = "ann",
+			                   .reason = "test",
+			                   .unwritten = &first,
+			                   .n_unwritten = 1 };
+
+		print_message("  %s\n", rows[i].why);
+		snprintf(first.id, sizeof(first.id), "w%zu", i);
+		snprintf(first.service, sizeof(first.service), "%s", rows[i].service);
+		assert_int_equal(command_run(s->in, &c, &seen, NOW_MS + 1000, &s->r), COMMAND_OK);
+		assert_string_equal(s->r.undo, rows[i].undo);
+	}
+}
+
 /* What weir-dns said last may be from before the step: no level goes back by a hold. */
 static void a_hold_keeps_what_the_step_has_in_force(void **state)
 {
@@ -385,6 +419,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH(each_command_of_a_person_ends_the_automation),
 		WITH(a_command_ends_an_operation_that_has_written_nothing_yet),
+		WITH(what_stops_an_unwritten_operation_is_undone_by_another),
 		WITH(a_hold_keeps_what_the_step_has_in_force),
 		WITH(a_persons_drain_of_the_site_holds_what_drains_its_services),
 		WITH(after_a_person_each_owner_of_the_operation_is_refused),
