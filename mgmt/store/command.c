@@ -267,20 +267,56 @@ static void release_holds(struct command_work *w)
 	}
 }
 
+static int64_t earlier_ms(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A return at once has a ramp of 1 ms. */
+static bool is_same_over(const struct command_work *w, const struct override *live)
+{
+	return w->c->over_ms < 0 || w->c->over_ms == live->over_ms ||
+	       (w->c->over_ms == 0 && live->over_ms == 1);
+}
+
+/*
+ * Whether the command asks for the ramp of @p live again: automation may repeat it each few seconds, and each time
+ * another lead, or the ramp from its beginning, would put the change off for ever. A ramp that is held or late begins
+ * again from its level.
+ */
+static bool repeats_ramp(const struct command_work *w, const struct override *live)
+{
+	return live && !live->is_step && live->how == RAMP_FREE && w->c->from_ms < 0 &&
+	       is_same_over(w, live) && !overrides_hold(intent_overrides(w->in), live, w->now_ms);
+}
+
+static void note_repeat(struct command_work *w, const char *way)
+{
+	snprintf(w->r->note, sizeof(w->r->note),
+	         "the site is being %s already: its ramp stays as it was", way);
+}
+
 /* A drain that is changed goes on from the level that it has, so that answers do not jump. */
 static void drain_site(struct command_work *w, const struct override *live)
 {
 	uint32_t level = live ? overrides_level(intent_overrides(w->in), live, w->now_ms) : 0;
+	bool repeats = repeats_ramp(w, live) && live->from_ms < live->until_ms &&
+	               w->now_ms < live->until_ms;
 	struct override *o =
 	        live ? change_override(w, live) : create_override(w, MODEL_OVERRIDE_DRAIN);
 
 	sign_override(w, o);
-	o->from_ppm = level;
 	o->until_ms = w->c->until_ms;
 	o->over_ms = w->c->over_ms >= 0 ? w->c->over_ms : live ? live->over_ms : 0;
 	o->from_ms = w->c->from_ms >= 0 ? w->c->from_ms
 	             : level > 0        ? w->now_ms
 	                                : w->now_ms + lead_ms(w);
+	if (repeats && live->from_ms <= o->from_ms) {
+		o->from_ms = live->from_ms;
+		note_repeat(w, "drained");
+	} else {
+		o->from_ppm = level;
+	}
 	if (o->from_ms > o->until_ms)
 		o->from_ms = o->until_ms;
 	release_holds(w);
@@ -297,8 +333,10 @@ static void drain_without_ramp(struct command_work *w, const struct override *li
 	sign_override(w, o);
 	o->until_ms = w->c->until_ms;
 	if (!runs)
-		o->from_ms = w->c->from_ms >= 0 ? w->c->from_ms : w->now_ms + ahead_ms;
-	if (w->c->over_ms >= 0)
+		o->from_ms = w->c->from_ms >= 0 ? w->c->from_ms
+		             : live             ? earlier_ms(live->from_ms, w->now_ms + ahead_ms)
+		                                : w->now_ms + ahead_ms;
+	if (w->c->over_ms >= 0 && !(live && w->c->over_ms == live->over_ms))
 		o->over_ms = runs ? w->now_ms - o->from_ms + w->c->over_ms : w->c->over_ms;
 	if (o->until_ms < o->from_ms)
 		o->until_ms = o->from_ms;
@@ -389,9 +427,17 @@ static void stop_unwritten(struct command_work *w)
 	}
 }
 
-/* Start the return of a site's drain from the level that it has. */
-static void return_site(struct command_work *w, struct override *o, uint32_t level)
+/* Start the return of a site's drain from the level that it has, if it has not been commanded before. */
+static void return_site(struct command_work *w, const struct override *live, struct override *o,
+                        uint32_t level)
 {
+	int64_t back_ms = w->now_ms + lead_ms(w);
+
+	if (!w->c->now && level && live->from_ms == live->until_ms && live->until_ms <= back_ms &&
+	    repeats_ramp(w, live)) {
+		note_repeat(w, "returned");
+		return;
+	}
 	if (w->c->over_ms >= 0)
 		o->over_ms = w->c->over_ms;
 	if (w->c->now || level == 0) {
@@ -400,7 +446,7 @@ static void return_site(struct command_work *w, struct override *o, uint32_t lev
 		return;
 	}
 	o->from_ppm = level;
-	o->from_ms = o->until_ms = w->now_ms + lead_ms(w);
+	o->from_ms = o->until_ms = back_ms;
 	if (o->over_ms == 0)
 		o->over_ms = 1; /* the level stays until then, and falls at once */
 }
@@ -411,14 +457,15 @@ static void end_one(struct command_work *w, const struct override *live)
 	struct override *o = change_override(w, live);
 
 	if (live->kind == MODEL_OVERRIDE_DRAIN && live->target == MODEL_TARGET_SITE) {
-		return_site(w, o, level);
+		return_site(w, live, o, level);
 		return;
 	}
-	o->until_ms = w->now_ms;
+	int64_t end_ms = w->now_ms;
 	if (live->target != MODEL_TARGET_BACKEND)
 		o->ended = true;
 	else if (live->kind != MODEL_OVERRIDE_FORCE_UP)
-		o->until_ms += intent_ahead_ms(w->in); /* its return is announced */
+		end_ms += intent_ahead_ms(w->in); /* its return is announced */
+	o->until_ms = earlier_ms(live->until_ms, end_ms);
 	if (o->until_ms < o->from_ms)
 		o->until_ms = o->from_ms; /* it never began */
 }

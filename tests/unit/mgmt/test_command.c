@@ -211,13 +211,123 @@ static void the_same_drain_again_changes_the_one_that_is(void **state)
 	assert_false(s->r.created);
 	assert_true(s->r.override.generation == STAMP(NOW_MS + 30000));
 	assert_true(s->r.override.prior == STAMP(NOW_MS));
-	assert_int_equal(s->r.override.from_ppm,
-	                 300000); /* goes on from where it was, without a lead */
-	assert_int_equal(s->r.override.from_ms, NOW_MS + 30000);
+	assert_int_equal(s->r.override.until_ms, NOW_MS + 3600000);
+	assert_int_equal(s->r.override.from_ms, NOW_MS); /* its ramp goes on as it was */
+	assert_int_equal(level_of(s, NOW_MS + 30000), 300000);
+	assert_int_equal(level_of(s, NOW_MS + 99999), 999990);
 	assert_int_equal(s->r.override.over_ms, 100000);
 	assert_int_equal(s->r.override.created_ms, NOW_MS);
 	assert_string_equal(s->r.undo, "weir drain site ams --over 100s --until never --scheduled");
+	c.over_ms = 50000;
+	assert_int_equal(run_command(s, &c, NOW_MS + 40000), COMMAND_OK);
+	assert_int_equal(s->r.override.from_ppm,
+	                 400000); /* goes on from where it was, without a lead */
+	assert_int_equal(s->r.override.from_ms, NOW_MS + 40000);
+	assert_int_equal(s->r.override.over_ms, 50000);
 	assert_int_equal(intent_overrides(s->in)->n_items, 1);
+}
+
+/* Automation repeats a command each few seconds: it begins and ends as if it had been given once. */
+static void what_is_repeated_is_not_put_off(void **state)
+{
+	static const struct {
+		const char *why, *target;
+		int64_t over, lead; /* over -1: not given */
+	} rows[] = {
+		{ "a site, with the ramp that it has", "ams", -1, LEAD_MS },
+		{ "a site, over a time", "ams", 90000, LEAD_MS },
+		{ "a site, at once", "ams", 0, LEAD_MS },
+		{ "a backend", "web-ams/b1", -1, AHEAD_MS },
+		{ "a backend, whose flows have a time", "web-ams/b1", 90000, AHEAD_MS },
+	};
+	struct scene *s = *state;
+	int64_t now_ms = NOW_MS;
+
+	for (size_t i = 0; i < COUNT(rows); i++, now_ms += 1000000) {
+		struct command out = make_command(COMMAND_DRAIN, rows[i].target),
+		               back = make_command(COMMAND_UNDRAIN, rows[i].target);
+		int64_t over = rows[i].over > 0 ? rows[i].over : 0, step = rows[i].lead / 4,
+		        back_ms = now_ms + 400000;
+
+		print_message("  %s\n", rows[i].why);
+		out.over_ms = rows[i].over;
+		for (int64_t at = 0; at < 9 * step; at += step) {
+			out.until_ms = now_ms + at + 900000; /* it is extended all the time */
+			assert_int_equal(run_command(s, &out, now_ms + at), COMMAND_OK);
+			assert_int_equal(s->r.override.from_ms, now_ms + rows[i].lead);
+			assert_int_equal(s->r.override.over_ms, over);
+			assert_int_equal(s->r.override.until_ms, out.until_ms);
+			assert_int_equal(*s->r.note != '\0', at && !out.pool);
+		}
+		if (!out.pool)
+			back.over_ms = rows[i].over;
+		assert_int_equal(run_command(s, &back, back_ms), COMMAND_OK);
+		struct override first = s->r.override;
+		assert_int_equal(first.until_ms, back_ms + rows[i].lead);
+		for (int64_t at = step; at < rows[i].lead + (out.pool ? 0 : over); at += step) {
+			assert_int_equal(run_command(s, &back, back_ms + at), COMMAND_OK);
+			assert_int_equal(s->r.override.until_ms, first.until_ms);
+			assert_int_equal(s->r.override.from_ms, first.from_ms);
+			assert_int_equal(s->r.override.over_ms, first.over_ms);
+			assert_int_equal(s->r.override.from_ppm, first.from_ppm);
+			assert_int_equal(*s->r.note != '\0', !out.pool);
+		}
+		assert_int_equal(
+		        run_command(s, &back, back_ms + rows[i].lead + (out.pool ? 0 : over) + 1),
+		        COMMAND_OVER);
+	}
+}
+
+static void keep_ramp(const struct scene *s, const struct override *o, int64_t at_ms,
+                      enum ramp_how how)
+{
+	struct ramp_record r = { .generation = o->generation, .at_ms = at_ms, .how = how };
+
+	snprintf(r.id, sizeof(r.id), "%s", o->id);
+	assert_int_equal(ramp_write(s->f.state, &r, 1), 0);
+}
+
+/* What else is asked for is done, though a ramp is on its way. */
+static void another_command_than_before_begins_its_own_ramp(void **state)
+{
+	struct scene *s = *state;
+	struct command out = make_command(COMMAND_DRAIN, "ams"),
+	               back = make_command(COMMAND_UNDRAIN, "ams");
+
+	out.from_ms = NOW_MS + 500000; /* later than by itself */
+	assert_int_equal(run_command(s, &out, NOW_MS), COMMAND_OK);
+	out.from_ms = -1;
+	assert_int_equal(run_command(s, &out, NOW_MS + 10), COMMAND_OK);
+	assert_int_equal(s->r.override.from_ms, NOW_MS + 10 + LEAD_MS);
+	out.now = true;
+	assert_int_equal(run_command(s, &out, NOW_MS + 20), COMMAND_OK);
+	assert_int_equal(s->r.override.from_ms, NOW_MS + 20);
+	assert_int_equal(level_of(s, NOW_MS + 20), 1000000);
+	back.over_ms = 100000;
+	assert_int_equal(run_command(s, &back, NOW_MS + 1000), COMMAND_OK);
+	/* another ramp back */
+	back.over_ms = 200000;
+	assert_int_equal(run_command(s, &back, NOW_MS + 2000), COMMAND_OK);
+	assert_int_equal(s->r.override.until_ms, NOW_MS + 2000 + LEAD_MS);
+	assert_int_equal(s->r.override.over_ms, 200000);
+	/* in the middle of it the drain begins again, from the level that it has */
+	int64_t half_ms = NOW_MS + 2000 + LEAD_MS + 100000;
+	out.now = false;
+	assert_int_equal(run_command(s, &out, half_ms), COMMAND_OK);
+	assert_int_equal(s->r.override.from_ms, half_ms);
+	assert_int_equal(s->r.override.from_ppm, 500000);
+	assert_string_equal(s->r.note, "");
+	/* a held one goes on from its level, when it is asked to */
+	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", half_ms + 20000), COMMAND_OK);
+	assert_int_equal(run_command(s, &out, half_ms + 90000), COMMAND_OK);
+	assert_int_equal(s->r.override.from_ms, half_ms + 90000);
+	assert_int_equal(s->r.override.from_ppm, 550000);
+	/* and so does what the name server has held, or is late with */
+	struct override o = s->r.override;
+	keep_ramp(s, &o, half_ms + 100000, RAMP_LATE);
+	intent_follow_ramps(s->in, half_ms + 120000);
+	assert_int_equal(run_command(s, &out, half_ms + 120000), COMMAND_OK);
+	assert_int_equal(s->r.override.from_ms, half_ms + 120000);
 }
 
 static void limits_of_time_are_exact(void **state)
@@ -352,16 +462,19 @@ static void a_backends_instants_are_announced_and_never_move_once_past(void **st
 	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
 	assert_int_equal(s->r.override.from_ms, from_ms);
 	c.until_ms = NOW_MS + 900000;
+	c.from_ms = NOW_MS + AHEAD_MS + 700;
 	assert_int_equal(run_command(s, &c, from_ms - 1), COMMAND_OK); /* not begun: it may move */
-	from_ms = from_ms - 1 + AHEAD_MS;
+	from_ms += 700;
+	c.from_ms = -1;
 	assert_int_equal(s->r.override.from_ms, from_ms);
 	assert_int_equal(run_command(s, &c, from_ms),
 	                 COMMAND_OK); /* begun in this very millisecond */
 	assert_int_equal(s->r.override.from_ms, from_ms);
 	assert_int_equal(s->r.override.over_ms, 60000);
+	c.over_ms = 61000;
 	assert_int_equal(run_command(s, &c, from_ms + 10000),
 	                 COMMAND_OK); /* its deadline counts from now */
-	assert_int_equal(s->r.override.over_ms, 70000);
+	assert_int_equal(s->r.override.over_ms, 71000);
 	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "web-ams/b1", from_ms + 20000), COMMAND_OK);
 	assert_int_equal(kept_override(s)->until_ms, from_ms + 20000 + AHEAD_MS);
 	assert_string_equal(state_of(s, from_ms + 20000), "returning");
@@ -500,15 +613,6 @@ static void an_undo_line_has_the_instants_that_are_to_come(void **state)
 	assert_true(kept_override(s)->ended); /* nothing had moved yet */
 }
 
-static void keep_ramp(const struct scene *s, const struct override *o, int64_t at_ms,
-                      enum ramp_how how)
-{
-	struct ramp_record r = { .generation = o->generation, .at_ms = at_ms, .how = how };
-
-	snprintf(r.id, sizeof(r.id), "%s", o->id);
-	assert_int_equal(ramp_write(s->f.state, &r, 1), 0);
-}
-
 static void the_ramps_of_the_name_server_are_followed_whenever_it_writes(void **state)
 {
 	struct scene *s = *state;
@@ -626,6 +730,9 @@ int main(void)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(the_same_drain_again_changes_the_one_that_is, setup,
 		                                teardown),
+		cmocka_unit_test_setup_teardown(what_is_repeated_is_not_put_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_command_than_before_begins_its_own_ramp,
+		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_result_says_what_was_done, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits_of_time_are_exact, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_hold_needs_a_ramp_and_ends_with_the_next_command,
