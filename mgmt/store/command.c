@@ -296,8 +296,33 @@ static void note_repeat(struct command_work *w, const char *way)
 	         "the site is being %s already: its ramp stays as it was", way);
 }
 
+/* A drain that ended before it began would be one that nobody notices: it is refused. */
+static enum command_outcome check_until(struct command_work *w, const struct override *o)
+{
+	char from[CLOCK_TEXT_MAX];
+
+	return o->from_ms < o->until_ms
+	               ? COMMAND_OK
+	               : answer_command(w, COMMAND_INVALID, "until",
+	                                "is not after the beginning of the drain, %s",
+	                                clock_text(o->from_ms, from));
+}
+
+static void note_cut_ramp(struct command_work *w, const struct override *o)
+{
+	struct model_override as_model;
+
+	if (o->from_ppm == MODEL_PPM_ALL || o->until_ms - o->from_ms >= o->over_ms)
+		return;
+	override_to_model(o, &as_model);
+	snprintf(w->r->note, sizeof(w->r->note),
+	         "until comes before the end of the ramp: %.3g %% of the site are drained by then, "
+	         "and the site returns from there",
+	         model_override_ppm(&as_model, o->until_ms) / 1e4);
+}
+
 /* A drain that is changed goes on from the level that it has, so that answers do not jump. */
-static void drain_site(struct command_work *w, const struct override *live)
+static enum command_outcome drain_site(struct command_work *w, const struct override *live)
 {
 	uint32_t level = live ? overrides_level(intent_overrides(w->in), live, w->now_ms) : 0;
 	bool repeats = repeats_ramp(w, live) && live->from_ms < live->until_ms &&
@@ -317,13 +342,13 @@ static void drain_site(struct command_work *w, const struct override *live)
 	} else {
 		o->from_ppm = level;
 	}
-	if (o->from_ms > o->until_ms)
-		o->from_ms = o->until_ms;
+	note_cut_ramp(w, o);
 	release_holds(w);
+	return check_until(w, o);
 }
 
 /* A backend or node. Past instants stay as they are: member sets follow from them. */
-static void drain_without_ramp(struct command_work *w, const struct override *live)
+static enum command_outcome drain_without_ramp(struct command_work *w, const struct override *live)
 {
 	bool runs = live && live->from_ms <= w->now_ms;
 	int64_t ahead_ms = is_node(w) ? 0 : intent_ahead_ms(w->in);
@@ -338,8 +363,7 @@ static void drain_without_ramp(struct command_work *w, const struct override *li
 		                                : w->now_ms + ahead_ms;
 	if (w->c->over_ms >= 0 && !(live && w->c->over_ms == live->over_ms))
 		o->over_ms = runs ? w->now_ms - o->from_ms + w->c->over_ms : w->c->over_ms;
-	if (o->until_ms < o->from_ms)
-		o->until_ms = o->from_ms;
+	return check_until(w, o);
 }
 
 /* Disable or force up: at once. */
@@ -507,8 +531,7 @@ static enum command_outcome work_out(struct command_work *w)
 		w->was = *live;
 	switch (w->c->what) {
 	case COMMAND_DRAIN:
-		(is_site(w) ? drain_site : drain_without_ramp)(w, live);
-		return COMMAND_OK;
+		return (is_site(w) ? drain_site : drain_without_ramp)(w, live);
 	case COMMAND_DISABLE:
 		put_instant_override(w, live, MODEL_OVERRIDE_DISABLE);
 		return COMMAND_OK;

@@ -287,6 +287,42 @@ static void keep_ramp(const struct scene *s, const struct override *o, int64_t a
 	assert_int_equal(ramp_write(s->f.state, &r, 1), 0);
 }
 
+/* Half a drain is not what anybody asked for, but it may be: the answer says how far it comes. */
+static void a_ramp_that_until_cuts_is_told(void **state)
+{
+	static const struct {
+		int64_t over, until;
+		const char *note;
+	} rows[] = {
+		{ 3600000, LEAD_MS + 120000,
+		  "until comes before the end of the ramp: 3.33 % of the site are drained by then, "
+		  "and the site returns from there" },
+		{ 100000, LEAD_MS + 99999,
+		  "until comes before the end of the ramp: 100 % of the site are drained by then, "
+		  "and the site returns from there" },
+		{ 100000, LEAD_MS + 100000, "" },
+		{ 0, LEAD_MS + 1, "" },
+		{ 3600000, -1, "" },
+	};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct command c = make_command(COMMAND_DRAIN, "ams");
+
+		c.over_ms = rows[i].over;
+		if (rows[i].until >= 0)
+			c.until_ms = NOW_MS + rows[i].until;
+		c.dry_run = true;
+		assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
+		assert_string_equal(s->r.note, rows[i].note);
+	}
+	struct command c = make_command(COMMAND_DRAIN, "ams");
+	c.until_ms = NOW_MS + 30000;
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_INVALID);
+	assert_string_equal(s->r.text,
+	                    "is not after the beginning of the drain, 2026-09-21T14:14:20.000Z");
+}
+
 /* What else is asked for is done, though a ramp is on its way. */
 static void another_command_than_before_begins_its_own_ramp(void **state)
 {
@@ -343,7 +379,19 @@ static void limits_of_time_are_exact(void **state)
 	} cases[] = {
 		{ "no until", COMMAND_DRAIN, "ams", -1, -1, -2, false, "until" },
 		{ "until is now", COMMAND_DRAIN, "ams", -1, -1, 0, false, "until" },
-		{ "until is in a millisecond", COMMAND_DRAIN, "ams", -1, -1, 1, false, NULL },
+		{ "until is in a millisecond", COMMAND_DRAIN, "ams", -1, -1, 1, true, NULL },
+		{ "until is when it would begin", COMMAND_DRAIN, "ams", -1, -1, LEAD_MS, false,
+		  "until" },
+		{ "until is before it begins, with a ramp", COMMAND_DRAIN, "ams", 1000, -1, 30000,
+		  false, "until" },
+		{ "until is just after that", COMMAND_DRAIN, "ams", -1, -1, LEAD_MS + 1, false,
+		  NULL },
+		{ "until is when a backend's would begin", COMMAND_DRAIN, "web-ams/b1", -1, -1,
+		  AHEAD_MS, false, "until" },
+		{ "until is just after that", COMMAND_DRAIN, "web-ams/b1", -1, -1, AHEAD_MS + 1,
+		  false, NULL },
+		{ "a backend is disabled at once", COMMAND_DISABLE, "web-ams/b1", -1, -1, 1, false,
+		  NULL },
 		{ "from is now", COMMAND_DRAIN, "ams", -1, 0, 1000, false, NULL },
 		{ "from was", COMMAND_DRAIN, "ams", -1, -5, 1000, false, "from" },
 		{ "from is until", COMMAND_DRAIN, "ams", -1, 1000, 1000, false, "from" },
@@ -731,6 +779,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_same_drain_again_changes_the_one_that_is, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(what_is_repeated_is_not_put_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_ramp_that_until_cuts_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_command_than_before_begins_its_own_ramp,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_result_says_what_was_done, setup, teardown),
