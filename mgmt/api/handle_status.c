@@ -41,7 +41,7 @@ static json_t *site_status(struct status *s, const struct model_site *site)
 	json_t *observed = site_observation(l, site), *load = json_null();
 
 	for (size_t k = 0; k < l->n_loads; k++)
-		if (!strcmp(l->loads[k].site, site->name))
+		if (!l->loads[k].is_part && !strcmp(l->loads[k].site, site->name))
 			load = json_integer((json_int_t)l->loads[k].per_s);
 	json_object_set_new(observed, "bits_per_s", load);
 	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", site->name, "region",

@@ -121,26 +121,36 @@ static struct guard_rate *site_of(struct guard_rate *out, size_t *n, size_t max,
 	return &out[(*n)++];
 }
 
+/* Add what a node carries to its site's sum, which is a part where that is not known. */
+static void add_load(struct guard_rate *out, size_t *n, size_t max, const char *site, bool known,
+                     uint64_t bits)
+{
+	struct guard_rate *load = site_of(out, n, max, site);
+
+	if (!load)
+		return;
+	load->per_s += known ? bits : 0;
+	load->is_part |= !known;
+}
+
 size_t peers_loads(struct core *core, struct guard_rate *out, size_t max)
 {
 	const struct model *m = intent_model(core->intent);
-	uint64_t own, now_ms = clock_mono_ms();
-	struct guard_rate *load;
+	uint64_t own = 0, now_ms = clock_mono_ms();
 	size_t n = 0;
 
-	if (m && m->self && observe_load(core, &own)) {
-		load = site_of(out, &n, max, m->self->site->name);
-		if (load)
-			load->per_s += own;
+	if (m && m->self) {
+		bool known = observe_load(core, &own);
+
+		add_load(out, &n, max, m->self->site->name, known, own);
 	}
 	for (size_t i = 0; core->peers && i < core->peers->n_reports; i++) {
 		const struct peers_report *v = &core->peers->reports[i];
 
-		if (!v->load_known || !v->answered_ms || now_ms - v->answered_ms > PEERS_STALE_MS)
-			continue;
-		load = site_of(out, &n, max, v->site);
-		if (load)
-			load->per_s += v->bits;
+		add_load(out, &n, max, v->site,
+		         v->load_known && v->answered_ms &&
+		                 now_ms - v->answered_ms <= PEERS_STALE_MS,
+		         v->bits);
 	}
 	return n;
 }

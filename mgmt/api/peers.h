@@ -82,7 +82,7 @@ bool peers_is_apart(const struct peers_report *v, const char *ours, uint64_t now
 bool peers_hears_clock(const struct peers_report *v, uint64_t now_ms);
 /** "agreed", "behind", "ahead", "differs", "unreachable", "unknown" */
 const char *peers_state_text(enum peers_state state);
-/** Bits a second from clients to each site, as far as known: @return how many were written */
+/** Bits a second from clients to each site that has nodes, as far as known: @return how many were written */
 size_t peers_loads(struct core *core, struct guard_rate *out, size_t max);
 
 /** Copy the api address of node @p name. @param m  may be NULL  @return false: it has none; @p out is "" then */

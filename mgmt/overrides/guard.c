@@ -241,18 +241,26 @@ static void check_last_site(const struct model *m, const struct overrides *overr
 		add_verdict(r, GUARD_LAST_SITE, true, "each service at %s has another site", site);
 }
 
-/* What is measured at a site; NULL: nothing. */
+/* What is measured at a site. */
 static const struct guard_rate *rate_of(const struct guard_rate *rates, size_t n, const char *site)
 {
+	static const struct guard_rate nothing = { .is_part = true };
+
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(rates[i].site, site))
 			return &rates[i];
-	return NULL;
+	return &nothing;
 }
 
-static uint64_t load_after(uint64_t own, uint64_t leaving, uint32_t after_ppm)
+/* A site's load once it has a part of what leaves another. */
+static struct guard_rate load_after(const struct guard_rate *own, const struct guard_rate *leaving,
+                                    uint32_t part_ppm)
 {
-	return own + (uint64_t)((unsigned __int128)leaving * after_ppm / MODEL_PPM_ALL);
+	return (struct guard_rate){
+		.per_s = own->per_s +
+		         (uint64_t)((unsigned __int128)leaving->per_s * part_ppm / MODEL_PPM_ALL),
+		.is_part = own->is_part || leaving->is_part,
+	};
 }
 
 /* Whether the receiver has room for its part of the bits that leave @p site. */
@@ -261,29 +269,28 @@ static enum guard_fit fit_bits(const struct model *m, const char *site,
 {
 	const struct guard_rate *leaving = rate_of(seen->loads, seen->n_loads, site),
 	                        *own = rate_of(seen->loads, seen->n_loads, x->name);
+	struct guard_rate after = load_after(own, leaving, x->after_ppm);
 	uint64_t percent;
 
 	x->capacity_bits = model_site(m, x->name)->capacity_bits;
-	x->known = own && leaving;
-	if (x->known && x->capacity_bits) {
-		x->before_bits = own->per_s;
-		x->after_bits = load_after(own->per_s, leaving->per_s, x->after_ppm);
-	}
+	x->known = !after.is_part;
+	x->before_bits = own->per_s;
+	x->after_bits = after.per_s;
 	return guard_fit(x->capacity_bits, x->known, x->after_bits, &percent);
 }
 
-/* The same of new flows. @p after  written if they are known */
+/* The same of new flows. */
 static enum guard_fit fit_flows(const struct model *m, const char *site,
                                 const struct guard_observed *seen, const struct guard_receiver *x,
-                                uint64_t *after)
+                                struct guard_rate *after)
 {
 	const struct guard_rate *leaving = rate_of(seen->flows, seen->n_flows, site),
 	                        *own = rate_of(seen->flows, seen->n_flows, x->name);
 	uint64_t percent;
 
-	if (own && leaving)
-		*after = load_after(own->per_s, leaving->per_s, x->after_ppm);
-	return guard_fit(model_site(m, x->name)->capacity_flows, own && leaving, *after, &percent);
+	*after = load_after(own, leaving, x->after_ppm);
+	return guard_fit(model_site(m, x->name)->capacity_flows, !after->is_part, after->per_s,
+	                 &percent);
 }
 
 /* Forecast the receivers' load, given that the traffic of @p site follows the weights. */
@@ -294,7 +301,7 @@ static void check_receivers(const struct model *m, const char *site,
 
 	for (size_t i = 0; i < r->n_receivers; i++) {
 		struct guard_receiver *x = &r->receivers[i];
-		uint64_t flows = 0;
+		struct guard_rate flows;
 		enum guard_fit of_bits = fit_bits(m, site, seen, x),
 		               of_flows = fit_flows(m, site, seen, x, &flows);
 
@@ -302,15 +309,16 @@ static void check_receivers(const struct model *m, const char *site,
 		n_unknown += of_bits == GUARD_FIT_UNKNOWN || of_flows == GUARD_FIT_UNKNOWN;
 		if (of_bits == GUARD_FIT_NO)
 			add_verdict(r, GUARD_ROOM, false,
-			            "site %s would have %" PRIu64
+			            "site %s would have %s%" PRIu64
 			            " bits/s, more than %u %% of its capacity of %" PRIu64,
-			            x->name, x->after_bits, GUARD_ROOM_PERCENT, x->capacity_bits);
+			            x->name, x->known ? "" : "at least ", x->after_bits,
+			            GUARD_ROOM_PERCENT, x->capacity_bits);
 		else if (of_flows == GUARD_FIT_NO)
 			add_verdict(r, GUARD_ROOM, false,
-			            "site %s would have %" PRIu64
+			            "site %s would have %s%" PRIu64
 			            " new flows/s, more than %u %% of its capacity of %" PRIu64,
-			            x->name, flows, GUARD_ROOM_PERCENT,
-			            model_site(m, x->name)->capacity_flows);
+			            x->name, flows.is_part ? "at least " : "", flows.per_s,
+			            GUARD_ROOM_PERCENT, model_site(m, x->name)->capacity_flows);
 		else
 			continue;
 		return;

@@ -29,16 +29,21 @@ struct health_page;
 struct guard_rate {
 	char site[MODEL_NAME_MAX];
 	uint64_t per_s;
+	bool is_part; /**< of some of its nodes it is not known: there is more */
 };
 
 /** Whether a load fits into a capacity: one rule for overrides and operations. */
 enum guard_fit {
 	GUARD_FIT_NOT_STATED, /**< there is nothing to compare with */
-	GUARD_FIT_UNKNOWN,    /**< a capacity is stated, and the load is not known */
+	GUARD_FIT_UNKNOWN,    /**< a capacity is stated, the load is not known, and its part fits */
 	GUARD_FIT_YES,
 	GUARD_FIT_NO,
 };
-/** @param capacity  0: not stated. @param percent  written if yes or no, rounded down */
+/**
+ * @param capacity  0: not stated
+ * @param load  not @p known: a part of it, or 0
+ * @param percent  written if yes or no, rounded down
+ */
 static inline enum guard_fit guard_fit(uint64_t capacity, bool known, uint64_t load,
                                        uint64_t *percent)
 {
@@ -46,12 +51,13 @@ static inline enum guard_fit guard_fit(uint64_t capacity, bool known, uint64_t l
 
 	if (!capacity)
 		return GUARD_FIT_NOT_STATED;
-	if (!known)
+	bool fits = hundredfold <= (unsigned __int128)capacity * GUARD_ROOM_PERCENT;
+
+	if (!known && fits)
 		return GUARD_FIT_UNKNOWN;
 	*percent = hundredfold / capacity < UINT64_MAX ? (uint64_t)(hundredfold / capacity)
 	                                               : UINT64_MAX;
-	return hundredfold <= (unsigned __int128)capacity * GUARD_ROOM_PERCENT ? GUARD_FIT_YES
-	                                                                       : GUARD_FIT_NO;
+	return fits ? GUARD_FIT_YES : GUARD_FIT_NO;
 }
 
 /** What a node says of a VIP; of several nodes the greatest counts. */
@@ -120,7 +126,7 @@ struct guard_receiver {
 	uint32_t before_ppm, after_ppm; /**< share of the weight */
 	uint64_t capacity_bits;         /**< 0: not stated */
 	uint64_t before_bits, after_bits;
-	bool known; /**< before_bits and after_bits are */
+	bool known; /**< before_bits and after_bits are; else they are a part */
 };
 
 struct guard_result {

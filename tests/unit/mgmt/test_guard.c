@@ -233,7 +233,8 @@ static void receivers_must_have_room_where_their_load_is_known(void **state)
 	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
 	struct overrides none = { 0 };
 	struct guard_receiver receivers[8];
-	struct guard_rate loads[] = { { "ams", 400000 }, { "fra", 400000 } };
+	struct guard_rate loads[] = { { .site = "ams", .per_s = 400000 },
+		                      { .site = "fra", .per_s = 400000 } };
 	struct guard_observed seen = { .loads = loads, .n_loads = 2 },
 	                      half = { .loads = loads, .n_loads = 1 };
 	size_t n;
@@ -250,6 +251,57 @@ static void receivers_must_have_room_where_their_load_is_known(void **state)
 	assert_false(guard_allows("room", &none, &ams, &seen, receivers, &n));
 	assert_true(guard_allows("room", &none, &ams, &half, receivers, &n));
 	assert_false(receivers[0].known);
+}
+
+/* What some of a site's nodes carry is no room; but more than fits is too much, whatever the others carry. */
+static void a_part_of_a_load_says_that_it_is_unknown_or_too_much(void **state)
+{
+	static const struct {
+		uint64_t ams, fra;
+		bool ams_part, fra_part;
+		const char *too_much; /* NULL: unknown */
+	} rows[] = {
+		{ 1, 1, true, false, NULL },
+		{ 1, 1, false, true, NULL },
+		{ 850, 0, true, true, NULL },
+		{ 851, 0, false, true, "at least 851" },
+		{ 851, 0, true, false, "at least 851" },
+		{ 851, 0, false, false, "851" },
+	};
+	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
+	struct overrides none = { 0 };
+	struct guard_receiver receivers[8];
+	struct model_site *fra = (struct model_site *)(uintptr_t)model_site(m, "fra");
+	const uint64_t flows = fra->capacity_flows, bits = fra->capacity_bits;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		const size_t k = i / 2;
+		const struct guard_rate rates[] = {
+			{ .site = "ams", .per_s = rows[k].ams, .is_part = rows[k].ams_part },
+			{ .site = "fra", .per_s = rows[k].fra, .is_part = rows[k].fra_part }
+		};
+		struct guard_observed seen = { .loads = rates, .n_loads = 2 };
+		struct guard_result r = { .receivers = receivers, .max_receivers = 8 };
+		char detail[128] = "load of 1 of 1 receiving sites is unknown";
+
+		fra->capacity_bits = i % 2 ? 1000 : 0;
+		fra->capacity_flows = i % 2 ? 0 : 1000;
+		if (i % 2 == 0)
+			seen = (struct guard_observed){ .flows = rates, .n_flows = 2 };
+		guard_check(m, &none, &ams, &seen, NOW_MS, &r);
+		if (rows[k].too_much)
+			snprintf(detail, sizeof(detail),
+			         "site fra would have %s %s, more than 85 %% of its capacity of "
+			         "1000",
+			         rows[k].too_much, i % 2 ? "bits/s" : "new flows/s");
+		assert_string_equal(r.verdicts[1].guard, "room");
+		assert_string_equal(r.verdicts[1].detail, detail);
+		assert_int_equal(r.verdicts[1].ok, !rows[k].too_much);
+		assert_int_equal(r.verdicts[1].unknown, !rows[k].too_much);
+	}
+	fra->capacity_flows = flows;
+	fra->capacity_bits = bits;
 }
 
 static void a_pool_keeps_a_backend_that_takes_flows(void **state)
@@ -283,7 +335,8 @@ static void the_room_ends_at_its_limit(void **state)
 	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
 	struct overrides none = { 0 };
 	struct guard_receiver receivers[8];
-	struct guard_rate loads[] = { { "ams", 425000 }, { "fra", 425000 } };
+	struct guard_rate loads[] = { { .site = "ams", .per_s = 425000 },
+		                      { .site = "fra", .per_s = 425000 } };
 	struct guard_observed seen = { .loads = loads, .n_loads = 2 };
 	size_t n;
 
@@ -308,15 +361,16 @@ static void new_flows_have_their_room_too(void **state)
 	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
 	struct overrides none = { 0 };
 	struct guard_receiver receivers[8];
-	struct guard_rate loads[] = { { "ams", 4 }, { "fra", 4 } };
+	struct guard_rate loads[] = { { .site = "ams", .per_s = 4 },
+		                      { .site = "fra", .per_s = 4 } };
 	struct model_site *fra = (struct model_site *)(uintptr_t)model_site(m, "fra");
 	const uint64_t was = fra->capacity_flows;
 
 	(void)state;
 	fra->capacity_flows = 1000;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct guard_rate flows[] = { { "ams", rows[i].ams },
-			                            { "fra", rows[i].fra } };
+		const struct guard_rate flows[] = { { .site = "ams", .per_s = rows[i].ams },
+			                            { .site = "fra", .per_s = rows[i].fra } };
 		struct guard_observed seen = { .loads = loads,
 			                       .n_loads = 2,
 			                       .flows = flows,
@@ -519,6 +573,7 @@ int main(void)
 		cmocka_unit_test(a_backend_seen_down_takes_no_part_of_the_flows),
 		cmocka_unit_test(a_site_is_down_in_all_families_or_takes_traffic),
 		cmocka_unit_test(receivers_must_have_room_where_their_load_is_known),
+		cmocka_unit_test(a_part_of_a_load_says_that_it_is_unknown_or_too_much),
 		cmocka_unit_test(a_pool_keeps_a_backend_that_takes_flows),
 		cmocka_unit_test(the_room_ends_at_its_limit),
 		cmocka_unit_test(new_flows_have_their_room_too),

@@ -49,8 +49,8 @@ static size_t fake_loads(struct core *core, struct guard_rate *out, size_t max)
 {
 	(void)core;
 	assert_true(max > 1);
-	out[0] = (struct guard_rate){ "fra", 1000 };
-	out[1] = (struct guard_rate){ "lon", 2000 };
+	out[0] = (struct guard_rate){ .site = "fra", .per_s = 1000 };
+	out[1] = (struct guard_rate){ .site = "lon", .per_s = 2000 };
 	return 2;
 }
 

@@ -320,7 +320,8 @@ static void a_token_is_there_until_it_was_looked_for(void **state)
 	assert_true(peers_has_token(&this_node));
 }
 
-static void loads_are_added_by_site_while_they_are_fresh(void **state)
+/* A site one of whose nodes is silent, or does not know, carries more than the sum. */
+static void what_some_nodes_carry_is_a_part_of_their_site_s_load(void **state)
 {
 	const uint64_t now_ms = clock_mono_ms();
 	struct guard_rate loads[4];
@@ -331,23 +332,35 @@ static void loads_are_added_by_site_while_they_are_fresh(void **state)
 		own.reports[i] = (struct peers_report){
 			.site = "fra", .load_known = true, .bits = 1u << i, .answered_ms = now_ms
 		};
-	own.reports[1].load_known = false;
-	own.reports[2].answered_ms = now_ms - PEERS_STALE_MS - 1;
-	own.reports[3].answered_ms = 0;
-	assert_int_equal(peers_loads(&this_node, loads, 4), 1);
-	assert_string_equal(loads[0].site, "fra");
-	assert_int_equal(loads[0].per_s, 1);
-	assert_int_equal(peers_loads(&this_node, loads, 0), 0);
-	own.reports[1].load_known = true;
-	snprintf(own.reports[1].site, sizeof(own.reports[1].site), "lon");
-	assert_int_equal(peers_loads(&this_node, loads, 4), 2);
-	assert_int_equal(loads[1].per_s, 2);
-	assert_int_equal(peers_loads(&this_node, loads, 1), 1);
 	has_own_load = true;
-	assert_int_equal(peers_loads(&this_node, loads, 4), 3);
+	assert_int_equal(peers_loads(&this_node, loads, 4), 2);
 	assert_string_equal(loads[0].site, "ams");
 	assert_int_equal(loads[0].per_s, 100);
+	assert_false(loads[0].is_part);
+	assert_string_equal(loads[1].site, "fra");
+	assert_int_equal(loads[1].per_s, 15);
+	assert_false(loads[1].is_part);
+	for (unsigned i = 0; i < 3; i++) { /* each reason alone */
+		struct peers_report was = own.reports[i];
+
+		own.reports[i].load_known = i != 0;
+		if (i)
+			own.reports[i].answered_ms = i == 1 ? now_ms - PEERS_STALE_MS - 1 : 0;
+		assert_int_equal(peers_loads(&this_node, loads, 4), 2);
+		assert_int_equal(loads[1].per_s, 15 - (1 << i));
+		assert_true(loads[1].is_part);
+		assert_false(loads[0].is_part);
+		own.reports[i] = was;
+	}
+	snprintf(own.reports[1].site, sizeof(own.reports[1].site), "lon");
+	own.reports[1].load_known = false; /* nobody there knows */
 	has_own_load = false;
+	assert_int_equal(peers_loads(&this_node, loads, 4), 3);
+	assert_true(loads[0].is_part && !loads[1].is_part && loads[2].is_part);
+	assert_int_equal(loads[0].per_s + loads[2].per_s, 0);
+	assert_int_equal(loads[1].per_s, 13);
+	assert_int_equal(peers_loads(&this_node, loads, 2), 2); /* no room */
+	assert_int_equal(peers_loads(&this_node, loads, 0), 0);
 }
 
 /* A site carries what its nodes carry together, in whichever order they are listed. */
@@ -395,7 +408,7 @@ int main(void)
 		T(loads_out_of_range_are_not_known),
 		T(overrides_of_a_peer_are_merged),
 		T(a_token_is_there_until_it_was_looked_for),
-		T(loads_are_added_by_site_while_they_are_fresh),
+		T(what_some_nodes_carry_is_a_part_of_their_site_s_load),
 		T(the_loads_of_a_site_s_nodes_are_added),
 	};
 
