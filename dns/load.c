@@ -70,14 +70,14 @@ static void forget_load_errors(struct server_load *l)
 /* What failed for something that may pass is tried again: no other document need come. */
 static void plan_retry(struct server *s, int result)
 {
-	uint64_t now, rest_ms;
+	uint64_t now, pause_ms;
 
 	s->load.retry_ms = 0;
 	if (!model_may_pass(result))
 		return;
 	now = loop_now_ms(s->loop);
-	rest_ms = LOAD_RESTS * (now - s->load.began_ms);
-	s->load.retry_ms = now + (rest_ms > LOAD_AGAIN_MS ? rest_ms : LOAD_AGAIN_MS);
+	pause_ms = LOAD_RESTS * (now - s->load.began_ms);
+	s->load.retry_ms = now + (pause_ms > LOAD_AGAIN_MS ? pause_ms : LOAD_AGAIN_MS);
 }
 
 /* The last load is over. Without a repetition of one that failed nothing might be answered. */
