@@ -154,6 +154,9 @@ static json_t *compare_models(struct core *core, const struct files *from, const
 	struct change_plan plan = { 0 };
 	json_t *changes = json_null();
 
+	core_lock(core);
+	intent_compare_begin(core->intent);
+	core_unlock(core);
 	if (!gather_model(from, core->dirs.state, core->dirs.conf, NULL, &a, &errors_a) &&
 	    !gather_model(to, core->dirs.state, core->dirs.conf, NULL, &b, &errors_b) &&
 	    !plan_compare(a, b, &plan)) {
@@ -163,6 +166,9 @@ static json_t *compare_models(struct core *core, const struct files *from, const
 		json_decref(whole);
 		plan_fini(&plan);
 	}
+	core_lock(core);
+	intent_compare_end(core->intent);
+	core_unlock(core);
 	model_free(a);
 	model_free(b);
 	model_errors_free(&errors_a);

@@ -2,6 +2,9 @@
 /* What is compared with what: sides by number, by node, or both. */
 #include "asked.h"
 
+#include <dirent.h>
+#include <unistd.h>
+
 #include "mgmt/api/peers.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/history.h"
@@ -217,6 +220,63 @@ static void fill_peer_version(const char *from, const char *to)
 	files_fini(&files);
 }
 
+/* Directories of versions below STATE/config. One whose removal has begun has a longer name. */
+static unsigned count_laid_out(void)
+{
+	char path[PATH_MAX];
+	const struct dirent *entry;
+	unsigned n = 0;
+	DIR *dir;
+
+	assert_int_equal(proc_path(asked_place.state, PROC_CONFIG_DIR, path), 0);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		n += strlen(entry->d_name) == DIGEST_TEXT_MAX - 1;
+	closedir(dir);
+	return n;
+}
+
+static bool is_laid_out(const struct version *v)
+{
+	char path[PATH_MAX];
+
+	assert_int_equal(gather_dir(asked_place.state, v->digest, path), 0);
+	return !access(path, F_OK);
+}
+
+/* Of another release, too: files are laid out before they are read. Versions in force stay. */
+static void what_was_compared_is_laid_out_no_longer_than_that(void **state)
+{
+	const struct asked_row rows[] = {
+		{ "/v1/peer/versions/14", peer_version, 0 },
+		{ NULL, NULL, 0 },
+	};
+	unsigned n;
+
+	(void)state;
+	add_address();
+	peer_head = 14;
+	asked_rows = rows;
+	n = count_laid_out();
+	fill_peer_version("max_backends = 10", "max_backends = 30");
+	assert_int_equal(ask_diff("head", "fra-1"), 200);
+	assert_true(has_change("pools/web-ams/max_backends"));
+	assert_int_equal(count_laid_out(), n);
+	fill_peer_version("schema = 1;", "schema = 99;");
+	assert_int_equal(ask_diff("fra-1", "head"), 200);
+	assert_int_equal(count_laid_out(), n);
+	assert_true(is_laid_out((intent_head)(this_node.intent)));
+	intent_compare_begin(this_node.intent); /* another request: what it has laid out stays */
+	assert_int_equal(ask_diff("fra-1", "head"), 200);
+	assert_int_equal(count_laid_out(), n + 1);
+	intent_compare_end(this_node.intent);
+	assert_int_equal(count_laid_out(), n);
+	assert_true(is_laid_out((intent_head)(this_node.intent)));
+	http_reply_fini(&answer);
+	memset(&answer, 0, sizeof(answer));
+}
+
 static void a_peer_is_asked_for_its_version(void **state)
 {
 	const struct asked_row rows[] = {
@@ -300,9 +360,13 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, asked_setup, asked_teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_side_is_a_version_a_node_or_both), T(the_own_node_is_not_asked),
-		T(two_own_versions_are_compared),      T(a_peer_is_asked_for_its_version),
-		T(a_peer_that_gives_none_is_named),    T(without_a_token_no_peer_is_asked),
+		T(a_side_is_a_version_a_node_or_both),
+		T(the_own_node_is_not_asked),
+		T(two_own_versions_are_compared),
+		T(a_peer_is_asked_for_its_version),
+		T(what_was_compared_is_laid_out_no_longer_than_that),
+		T(a_peer_that_gives_none_is_named),
+		T(without_a_token_no_peer_is_asked),
 	};
 
 	return cmocka_run_group_tests_name("diff parts", tests, NULL, NULL);
