@@ -30,8 +30,8 @@
 #include "weir/stats.h"
 
 /*
- * Counters on the stats page: 1,024 backends take 9,216; services, pools, workers, ports the
- * rest.
+ * Counters on the stats page: 4,096 services take 12,288, 1,024 backends 9,216, 1,024 pools 8,192;
+ * the other 3,072 are for ports, workers, reasons and signs of life, which must always find room.
  */
 #define COUNTERS_MAX 32768u
 
@@ -262,12 +262,19 @@ static void label_backend(char labels[ROWS_LABELS_MAX], const struct plan_pool *
 		         b->name, backup);
 }
 
-static void log_left_out(size_t too_many)
+static void log_left_out(const char *event, size_t too_many, unsigned max)
 {
 	if (too_many)
-		log_note("backends-without-counters",
-		         "left_out=%zu reason=\"the page of counters has room for %u backends\"",
-		         too_many, PUBLISH_BACKENDS_MAX);
+		log_note(event,
+		         "left_out=%zu reason=\"the page of counters has room for %u of them\"",
+		         too_many, max);
+}
+
+/* How many of @p n have rows. */
+static size_t limit_rows(const char *event, size_t n, unsigned max)
+{
+	log_left_out(event, n > max ? n - max : 0, max);
+	return n > max ? max : n;
 }
 
 /*
@@ -296,17 +303,18 @@ static void make_backend_rows(struct publisher *p, const struct compiler *n)
 			fresh[used++].id = b->id;
 		}
 	}
-	log_left_out(too_many);
+	log_left_out("backends-without-counters", too_many, PUBLISH_BACKENDS_MAX);
 	rows_replace(p->stats, &p->rows[METRICS_BACKEND], fresh, used);
 }
 
 static void make_pool_rows(struct publisher *p, const struct compiler *n)
 {
-	struct publish_row *fresh = calloc(n->n_pools ? n->n_pools : 1, sizeof(*fresh));
+	size_t count = limit_rows("pools-without-counters", n->n_pools, PUBLISH_POOLS_MAX);
+	struct publish_row *fresh = calloc(count ? count : 1, sizeof(*fresh));
 
 	if (!fresh)
 		return;
-	for (size_t i = 0; i < n->n_pools; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const struct plan_pool *pool = n->pools[i].plan;
 
 		if (is_first_table(pool))
@@ -317,12 +325,13 @@ static void make_pool_rows(struct publisher *p, const struct compiler *n)
 			         pool->model->name, pool->backup->name);
 		fresh[i].id = pool->id;
 	}
-	rows_replace(p->stats, &p->rows[METRICS_POOL], fresh, n->n_pools);
+	rows_replace(p->stats, &p->rows[METRICS_POOL], fresh, count);
 }
 
 static void make_service_rows(struct publisher *p, const struct compiler *n)
 {
-	size_t count = n->plan->n_services;
+	size_t count =
+	        limit_rows("services-without-counters", n->plan->n_services, PUBLISH_SERVICES_MAX);
 	struct publish_row *fresh = calloc(count ? count : 1, sizeof(*fresh));
 
 	if (!fresh)

@@ -15,7 +15,9 @@ struct effect_page;
 struct publisher;
 struct stats;
 
-/** Backends that have counters of their own on the stats page; the effect page has all. */
+/** How many of each have counters of their own on the stats page; the effect page has all pools and backends. */
+#define PUBLISH_SERVICES_MAX 4096u
+#define PUBLISH_POOLS_MAX    1024u
 #define PUBLISH_BACKENDS_MAX 1024u
 
 /** Make or take over the pages below @p run_dir. @return 0 or -errno */

@@ -39,12 +39,16 @@ void rows_replace(struct stats *stats, struct rows *rows, struct publish_row *fr
 {
 	for (size_t k = 0; k < n; k++) {
 		fresh[k].key = hash_text(fresh[k].labels);
-		if (!keep_counters(rows, &fresh[k]))
-			make_row_counters(stats, rows, &fresh[k]);
+		fresh[k].stays = keep_counters(rows, &fresh[k]);
 	}
-	for (size_t i = 0; i < rows->n; i++)
+	for (size_t i = 0; i < rows->n; i++) /* first, so that others find their room */
 		for (size_t m = 0; !rows->items[i].stays && m < rows->n_metrics; m++)
 			stats_drop(stats, rows->metrics[m].name, rows->items[i].labels);
+	for (size_t k = 0; k < n; k++) {
+		if (!fresh[k].stays)
+			make_row_counters(stats, rows, &fresh[k]);
+		fresh[k].stays = false;
+	}
 	free(rows->items);
 	rows->items = fresh;
 	rows->n = n;

@@ -415,6 +415,55 @@ static void only_so_many_backends_have_counters(void **state)
 	free(list);
 }
 
+/* As many rows as the page has of each kind, twice with other names: the sign of life and jobs still find their words. */
+static void the_largest_document_leaves_room_for_signs_of_life(void **state)
+{
+	enum { SERVICES = 65536, POOLS = 3000 };
+	struct compiler_pool *pools = calloc(POOLS, sizeof(*pools));
+	struct plan_pool *plans = calloc(POOLS, sizeof(*plans));
+	struct model_pool *model_pools = calloc(POOLS, sizeof(*model_pools));
+	struct model_service *services = calloc(SERVICES, sizeof(*services));
+	const struct model_service **list = calloc(SERVICES, sizeof(*list));
+	struct plan_backend *backends = calloc(POOLS, sizeof(*backends));
+	char(*names)[12] = calloc(SERVICES, sizeof(*names));
+	struct plan plan = { .services = list, .n_services = SERVICES };
+	struct compiler n = { .pools = pools, .n_pools = POOLS, .plan = &plan };
+
+	(void)state;
+	assert_true(pools && plans && model_pools && services && list && backends && names);
+	for (uint32_t i = 0; i < SERVICES; i++) {
+		list[i] = &services[i];
+		services[i].name = names[i];
+	}
+	for (uint32_t i = 0; i < POOLS; i++) {
+		model_pools[i].name = names[i];
+		backends[i] = (struct plan_backend){ .id = i + 1, .name = names[i] };
+		plans[i] = (struct plan_pool){ .model = &model_pools[i], .id = i + 1 };
+		plans[i].backends = &backends[i];
+		plans[i].n_backends = 1;
+		pools[i].plan = &plans[i];
+	}
+	for (char round = 'a'; round <= 'b'; round++) {
+		for (uint32_t i = 0; i < SERVICES; i++)
+			snprintf(names[i], sizeof(names[i]), "%c%u", round, i);
+		assert_non_null(strstr(log_of_document(&n), "-without-counters"));
+		assert_int_equal(n_rows(METRIC("service_packets_total")), PUBLISH_SERVICES_MAX);
+		assert_int_equal(n_rows(METRIC("pool_slots")), PUBLISH_POOLS_MAX);
+		assert_int_equal(n_rows(METRIC("backend_slots")), PUBLISH_BACKENDS_MAX);
+	}
+	expect_metric(METRIC("service_packets_total"), "service=\"b0\"", 0);
+	expect_metric(METRIC("service_packets_total"), "service=\"b4096\"", -1);
+	stats_turns(publisher_stats(p), "main");
+	assert_int_equal(n_rows(STATS_TURNS), 1);
+	free(names);
+	free(backends);
+	free(list);
+	free(services);
+	free(model_pools);
+	free(plans);
+	free(pools);
+}
+
 static void without_a_document_the_process_alone_is_shown(void **state)
 {
 	struct compiler none = { .document_refused = true, .counters = { .refused = 4 } };
@@ -675,6 +724,7 @@ int main(void)
 		PUBLISH_TEST(rows_come_and_go_with_documents),
 		PUBLISH_TEST(a_backend_with_another_address_is_shown_on),
 		PUBLISH_TEST(only_so_many_backends_have_counters),
+		PUBLISH_TEST(the_largest_document_leaves_room_for_signs_of_life),
 		PUBLISH_TEST(without_a_document_the_process_alone_is_shown),
 		PUBLISH_TEST(the_process_shows_its_own_cost_and_life),
 		PUBLISH_TEST(a_process_that_cannot_read_its_memory_shows_the_rest),
