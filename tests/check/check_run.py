@@ -203,6 +203,22 @@ def judge_room() -> str | None:
     return None if seen == expected else f"queues: {seen}"
 
 
+def judge_policy() -> str | None:
+    """./run keeps servers of packages from starting, by a file that it removes again; the machine's own file stays."""
+    with open(os.path.join(ROOT, "run"), encoding="utf-8") as f, tempfile.TemporaryDirectory(prefix="policy-", dir=os.path.join(ROOT, "build")) as folder:
+        path, seen = f"{folder}/policy-rc.d", []
+        function = re.findall(r"^install_missing\(\) \{\n.*?^\}\n", f.read(), re.DOTALL | re.MULTILINE)[0].replace("/usr/sbin/policy-rc.d", path)
+        stubs = f"packages=(nothing) LOCK_S=1; fail() {{ exit 3; }}; update_lists() {{ :; }}; id() {{ echo 0; }}; apt-get() {{ cat {path}; }}\n"
+        for before in (None, "#!/bin/sh\n# of this image\nexit 101\n", "#!/bin/sh\nexit 101\n"):
+            if before:
+                with open(path, "w", encoding="ascii") as out:
+                    out.write(before)
+            subprocess.run(["bash", "-euo", "pipefail", "-c", f"{stubs}{function}install_missing"], cwd=folder, check=False, timeout=60,
+                           stdout=subprocess.DEVNULL)
+            seen.append(os.path.exists(path))
+    return None if seen == [False, True, False] else f"policy-rc.d is there afterwards: {seen}"
+
+
 def sh(script: str) -> None:
     subprocess.run(["sh", "-c", script], check=False, timeout=60)
 
@@ -218,10 +234,10 @@ def main() -> int:
         wrong += filter(None, pool.map(lambda n: judge(run, n, cases[n]), range(len(cases))))
         wrong += filter(None, [job.result() for job in late])
         wrong += filter(None, [judge_twice(run, *case) for case in TWICE] + [judge_many(run), judge_excuses(run), judge_excerpt(run),
-                                                                          judge_watch(), judge_room()])
+                                                                          judge_watch(), judge_room(), judge_policy()])
     for line in wrong:
         print(f"tests/run: {line}")
-    n = len(COUNTS) + len(cases) + len(late) + len(TWICE) + 5
+    n = len(COUNTS) + len(cases) + len(late) + len(TWICE) + 6
     print(f"{n - len(wrong)} passed, {len(wrong)} failed")
     return 1 if wrong else 0
 
