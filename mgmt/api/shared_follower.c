@@ -232,7 +232,9 @@ static bool list_all(struct shared_run *r)
 	core_lock(r->core);
 	if (err) {
 		note_reason(r, shared_etcd_reason(r->reads));
-		r->other[0] = '\0'; /* nobody says so any more */
+		r->other[0] = '\0';  /* nobody says so any more */
+		if (err == -EBADMSG) /* a majority answers, and what it has is not Weir's */
+			r->keep_err = err;
 	} else {
 		err = receive_list(r, &l, sent_ms);
 	}
@@ -291,6 +293,7 @@ static int compare_store(struct shared_run *r, int64_t highest)
 	core_lock(r->core);
 	if (err) {
 		note_reason(r, shared_etcd_reason(r->reads));
+		r->must_list |= err == -EBADMSG;
 	} else {
 		origin_of(&l, &now);
 		r->must_list |= shared_intent_origin(r->core->intent, &had) ||

@@ -104,8 +104,10 @@ static bool check_store(struct checking *c)
 	int err =
 	        store_claim_look(&c->client->settings, conf->prefix, &claim, &c->n_records, reason);
 
-	c->is_answered = !err;
-	if (err)
+	c->is_answered = !err || err == -EBADMSG;
+	if (err == -EBADMSG || err == -EACCES)
+		note_line(c, LEVEL_WRONG, "store", "it cannot be read: %s", reason);
+	else if (err)
 		note_line(
 		        c, LEVEL_WRONG, "store",
 		        "no majority of the members answers (%s): configuration cannot be changed; "

@@ -78,7 +78,11 @@ static int check_majority(const struct store_client *c)
 	char reason[ETCD_REASON_MAX];
 	struct store_claim claim;
 
-	if (store_claim_look(&c->settings, c->conf.prefix, &claim, NULL, reason))
+	int err = store_claim_look(&c->settings, c->conf.prefix, &claim, NULL, reason);
+
+	if (err == -EBADMSG || err == -EACCES)
+		return cli_fail(CLI_UNREACHABLE, "the store cannot be read: %s", reason);
+	if (err)
 		return cli_fail(
 		        CLI_UNREACHABLE,
 		        "the store does not answer (%s): while no majority of its members is "

@@ -117,6 +117,15 @@ static int note_failure(struct shared_etcd *e, int err)
 	                    err ? etcd_gateway_reason(e->gateway) : "");
 }
 
+/* What is no answer of etcd's, or another cluster's, counts as none: -EBADMSG is of keys. */
+static int read_keys(struct shared_etcd *e, const struct etcd_range *range, struct arena *arena,
+                     struct etcd_keys *out)
+{
+	int err = note_failure(e, etcd_gateway_range(e->gateway, range, arena, out));
+
+	return err == -EBADMSG ? -EHOSTUNREACH : err;
+}
+
 /** Keys of a change, as etcd has them. */
 struct change_keys {
 	char seen[SHARED_CHANGE_MAX][KEY_MAX], puts[SHARED_CHANGE_MAX][KEY_MAX];
@@ -232,9 +241,7 @@ static int look_for_change(struct shared_etcd *e, const struct shared_change *c,
 		struct shared_record r = { 0 };
 		struct etcd_keys keys;
 
-		err = !arena ? -ENOMEM
-		             : note_failure(e,
-		                            etcd_gateway_range(e->gateway, &range, arena, &keys));
+		err = !arena ? -ENOMEM : read_keys(e, &range, arena, &keys);
 		if (!err)
 			err = copy_found(e, &keys, c->puts[i].name, &r);
 		if (!err)
@@ -374,7 +381,7 @@ static int list_page(struct shared_etcd *e, struct shared_records *l, bool *more
 	if (l->n)
 		range.after = make_key(e, l->records[l->n - 1].name, after);
 	if (!err)
-		err = note_failure(e, etcd_gateway_range(e->gateway, &range, arena, &keys));
+		err = read_keys(e, &range, arena, &keys);
 	for (size_t i = 0; !err && i < keys.n; i++) {
 		if (l->n == SHARED_RECORDS_MAX) {
 			err = reason_write(e->reason, sizeof(e->reason), -EBADMSG,
@@ -389,7 +396,7 @@ static int list_page(struct shared_etcd *e, struct shared_records *l, bool *more
 		l->revision = keys.header.revision;
 		l->cluster_id = keys.header.cluster_id;
 	} else if (!err && keys.header.cluster_id != l->cluster_id) {
-		err = reason_write(e->reason, sizeof(e->reason), -EBADMSG,
+		err = reason_write(e->reason, sizeof(e->reason), -EHOSTUNREACH,
 		                   "the members are of several clusters");
 	}
 	*more = !err && keys.more;
@@ -424,7 +431,7 @@ int shared_etcd_find(struct shared_etcd *e, const char *name, struct shared_reco
 
 	e->reason[0] = '\0';
 	if (!err)
-		err = note_failure(e, etcd_gateway_range(e->gateway, &range, arena, &keys));
+		err = read_keys(e, &range, arena, &keys);
 	if (!err && keys.n)
 		err = copy_record(e, &keys.kvs[0], &l.records[0]);
 	if (err) {

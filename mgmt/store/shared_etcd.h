@@ -86,7 +86,7 @@ struct shared_records {
 /**
  * List all records.
  * @return 0; -EBADMSG: a key is not ours (the reason names it), or there are too many; or as the reads of
- *   mgmt/etcd/gateway.h
+ *   mgmt/etcd/gateway.h, where -EHOSTUNREACH is also what is not etcd's, or another cluster's
  */
 MUST_CHECK int shared_etcd_list(struct shared_etcd *e, struct shared_records *out);
 /** The record @p name alone, or none. As shared_etcd_list(). */

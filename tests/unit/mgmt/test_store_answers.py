@@ -127,6 +127,20 @@ class Store(unittest.TestCase):
         self.assertIsNone(self.member.get("/weir/command/site/fra"))
         self.assertEqual(json.loads(self.member.get("/weir/head") or "{}")["number"], 1)
 
+    def test_what_is_not_weirs_is_not_taken_for_a_silent_store(self) -> None:
+        """While it is followed, and after what nobody has followed."""
+        for while_away in (False, True):
+            if while_away:
+                self.node.stop()
+            self.member.put("/weir/stray/" + "x" * 256, "{}")
+            if while_away:
+                self.node.start()
+            with self.subTest(while_away=while_away):
+                self.wait_until("unkept")
+                self.assertRegex(self.store()["reason"], "^the key /weir/stray/x.* is not Weir's$")
+                self.remove("stray/" + "x" * 256)
+                self.wait_until("ready")
+
     def own_copy(self, after: int) -> typing.Any:
         """What this node tells another one of its copy."""
         return self.node.ask_tcp(self.own_port, "GET", f"/v1/peer/store?after={after}", "p" * 40).json

@@ -907,8 +907,10 @@ next: weir store join store.join --member on another host
         one = self.members(1)
         self.refused(2, "m0 is the only member: without it there is no store", "remove", "m0")
         one[0].put("/weir/store", "{}")
-        self.refused(3, "the store does not answer (the record store below the prefix is not Weir's): while no majority of its members is up, none can be "
-                        f"removed. Bring one back. {LOST}",
+        self.refused(3, "the store cannot be read: the record store below the prefix is not Weir's", "remove", "m0")
+        one[0].replies["range"] = [DOWN]
+        self.refused(3, f"the store does not answer ({one[0].url}: HTTP status 503: etcdserver: request timed out): while no majority of its members is up, "
+                        f"none can be removed. Bring one back. {LOST}",
                      "remove", "m0")
         self.assertEqual([m.bodies("remove") for m in members], [[], [], []])
 
@@ -1034,6 +1036,25 @@ class Check(Members):
             self.assertRegex(found, rf"(?m)^wrong    member: {name} does not answer \(.*\): start it; it cannot be removed before a majority answers$")
         self.assertNotIn("store remove", found)
 
+    def test_a_store_that_cannot_be_read_is_not_lost(self) -> None:
+        """All members answer: nobody is told to begin the store again."""
+        denied: Reply = (403, {"code": 7, "message": "etcdserver: permission denied"})
+        for name, value, reason in (("x/" + "y" * 300, "{}", "is not Weir's"), ("operation/x", "x" * 16385, "the key /weir/operation/x is not Weir's"),
+                                    ("", "", "permission denied")):
+            members = self.members()
+            for member in members:
+                if name:
+                    member.put(f"/weir/{name}", value)
+                else:
+                    member.replies["range"] = [denied]
+            found = self.weir("check")
+            removal = self.weir("remove", "m1", "--yes")
+            with self.subTest(reason):
+                self.assertRegex(found.stdout.splitlines()[0], f"^wrong    store: it cannot be read: .*{reason}$")
+                self.assertIn("m2 answers at", found.stdout)
+                self.assertRegex(removal.stderr, f"^weir: the store cannot be read: .*{reason}\n$")
+                self.assertEqual(removal.returncode, 3)
+
     def test_a_member_that_takes_requests_and_does_not_answer(self) -> None:
         """Any other can say what the members are, and which alarms there are."""
         members = self.members()
@@ -1070,8 +1091,7 @@ class Check(Members):
                            (claim(unfinished=True), "wrong    store: it is unfinished, and no node takes anything from it: weir store rebuild at the node with the "
                                                     "newest versions"),
                            (claim(epoch=5), f"ok       store: {ID}, epoch 5, 1 records below /weir/"),
-                           ("{}", "wrong    store: no majority of the members answers (the record store below the prefix is not Weir's): configuration cannot be "
-                                  f"changed; what is in force stays. {LOST}")):
+                           ("{}", "wrong    store: it cannot be read: the record store below the prefix is not Weir's")):
             members = self.members()
             for member in members:
                 if text:
