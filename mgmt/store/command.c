@@ -316,8 +316,8 @@ static void note_cut_ramp(struct command_work *w, const struct override *o)
 		return;
 	override_to_model(o, &as_model);
 	snprintf(w->r->note, sizeof(w->r->note),
-	         "until comes before the end of the ramp: %.3g %% of the site are drained by then, "
-	         "and the site returns from there",
+	         "until comes before the end of the ramp: the drain reaches %.1f %%, and the site "
+	         "returns from there",
 	         model_override_ppm(&as_model, o->until_ms) / 1e4);
 }
 

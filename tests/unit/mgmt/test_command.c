@@ -295,11 +295,11 @@ static void a_ramp_that_until_cuts_is_told(void **state)
 		const char *note;
 	} rows[] = {
 		{ 3600000, LEAD_MS + 120000,
-		  "until comes before the end of the ramp: 3.33 % of the site are drained by then, "
-		  "and the site returns from there" },
+		  "until comes before the end of the ramp: the drain reaches 3.3 %, and the site "
+		  "returns from there" },
 		{ 100000, LEAD_MS + 99999,
-		  "until comes before the end of the ramp: 100 % of the site are drained by then, "
-		  "and the site returns from there" },
+		  "until comes before the end of the ramp: the drain reaches 100.0 %, and the site "
+		  "returns from there" },
 		{ 100000, LEAD_MS + 100000, "" },
 		{ 0, LEAD_MS + 1, "" },
 		{ 3600000, -1, "" },
