@@ -227,6 +227,62 @@ static uint32_t choose_serving(const struct chooser *c, uint64_t members,
 	return choose_gated(c, whole, &choice->gated);
 }
 
+/* The least part of all keys that is followed through gates: what is left of less stays with its first choice. */
+#define SHARE_LEAST 1e-4
+
+/* Many keys at once, over the sites of one class. */
+struct sharing {
+	enum model_policy policy;
+	bool gated; /* by drains: in the serving class alone */
+	struct steering_part *parts;
+};
+
+/* The part of the keys that best_site() gives to site @p k of @p members. */
+static double share_best(const struct sharing *s, uint64_t members, uint32_t k)
+{
+	double sum = 0;
+
+	if (s->policy == MODEL_POLICY_FAILOVER)
+		return k == (uint32_t)__builtin_ctzll(members);
+	for (uint64_t left = members; left; left &= left - 1)
+		sum += s->parts[__builtin_ctzll(left)].weight;
+	return sum > 0 ? s->parts[k].weight / sum : 1.0 / __builtin_popcountll(members);
+}
+
+/* As choose_gated(), of the part @p keys of all; @p first is their first choice, or -1. */
+static void share_gated(const struct sharing *s, uint64_t members, double keys, int first)
+{
+	for (uint64_t left = members; left; left &= left - 1) {
+		uint32_t k = (uint32_t)__builtin_ctzll(left);
+		uint64_t others = members & ~((uint64_t)1 << k);
+		double part = keys * share_best(s, members, k);
+		double open = s->gated ? s->parts[k].open_ppm / (double)MODEL_PPM_ALL : 1;
+		double turned = part - part * open;
+		int back = first < 0 ? (int)k : first;
+
+		s->parts[k].share += part * open;
+		if (others && turned >= SHARE_LEAST)
+			share_gated(s, others, turned, back);
+		else
+			s->parts[back].share += turned;
+	}
+}
+
+void steering_share(enum model_policy policy, struct steering_part *parts, size_t n)
+{
+	uint64_t all = 0, serving = 0;
+
+	for (size_t k = 0; k < n; k++) {
+		parts[k].share = 0;
+		all |= (uint64_t)1 << k;
+		serving |= (uint64_t)(parts[k].open_ppm > 0) << k;
+	}
+	const struct sharing s = { policy, serving != 0, parts };
+
+	if (all)
+		share_gated(&s, serving ? serving : all, 1, -1);
+}
+
 /*
  * Why the TTL is what it is. Doubt and drains ask for the minimum; else the next scheduled change
  * of any site limits it.

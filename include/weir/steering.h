@@ -145,6 +145,19 @@ struct steering_choice steering_choose(const struct steering *p, const struct st
                                        uint32_t name, bool ip4, const struct steering_key *key,
                                        int64_t wall_clock_ms) NONNULL();
 
+/** One of several sites among which keys are shared. */
+struct steering_part {
+	uint32_t weight;
+	uint32_t open_ppm; /**< what its drain leaves */
+	double share;      /**< out: the part of evenly spread keys that choose it */
+};
+
+/**
+ * How steering_choose() spreads keys on average over @p n sites that are up, in the order of
+ * failover. @param n  at most STEERING_SITES_MAX; may be 0
+ */
+void steering_share(enum model_policy policy, struct steering_part *parts, size_t n);
+
 /** A key's gate at a site, 0..999999: below the drained ppm it is turned away. */
 uint32_t steering_gate_ppm(const struct steering *p, const struct steering_site *site,
                            const struct steering_key *key) NONNULL();

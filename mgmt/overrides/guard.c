@@ -2,11 +2,13 @@
 /*
  * Each guard adds one verdict with a sentence. What is not known (no health page, no load figures)
  * does not refuse: a drain must be possible while half the cluster cannot be seen. The load of
- * receivers is a forecast: the traffic that leaves is shared among them by their weights.
+ * receivers is a forecast: the traffic that leaves is shared among them as DNS shares clients
+ * (steering_share()), each name of the site's services counted alike.
  */
 #include "mgmt/overrides/guard.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 #include "base/hash.h"
 #include "base/sorted.h"
 #include "weir/health.h"
+#include "weir/steering.h"
 
 /* The guards' names in commands, the API and the journal. */
 #define GUARD_LAST_SITE      "last-site"
@@ -82,12 +85,6 @@ add_verdict(struct guard_result *r, const char *guard, bool ok, const char *form
 	return v;
 }
 
-/* A site or backend that could take traffic, with its weight before and after the command. */
-struct guard_candidate {
-	const char *name;
-	uint64_t weight_before, weight_after;
-};
-
 static bool seen_down(const struct guard_observed *seen, uint64_t target)
 {
 	int index = seen->health ? health_find_index(seen->health, target) : -1;
@@ -111,64 +108,31 @@ static bool service_seen_down(const struct guard_observed *seen, const struct mo
 	return any;
 }
 
-static void add_receiver(struct guard_result *r, const struct guard_candidate *p,
-                         uint64_t sum_before, uint64_t sum_after)
+static void add_receiver(struct guard_result *r, const char *name, uint32_t before_ppm,
+                         uint32_t after_ppm)
 {
-	if (r->n_receivers >= r->max_receivers)
-		return;
-	r->receivers[r->n_receivers++] = (struct guard_receiver){
-		.name = p->name,
-		.before_ppm =
-		        sum_before ? (uint32_t)(p->weight_before * MODEL_PPM_ALL / sum_before) : 0,
-		.after_ppm =
-		        sum_after ? (uint32_t)(p->weight_after * MODEL_PPM_ALL / sum_after) : 0,
-	};
+	if (r->n_receivers < r->max_receivers)
+		r->receivers[r->n_receivers++] = (struct guard_receiver){ .name = name,
+			                                                  .before_ppm = before_ppm,
+			                                                  .after_ppm = after_ppm };
 }
 
-static void add_receivers(struct guard_result *r, const struct guard_candidate *candidates,
-                          size_t n)
-{
-	uint64_t before = 0, after = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		before += candidates[i].weight_before;
-		after += candidates[i].weight_after;
-	}
-	for (size_t i = 0; i < n; i++)
-		if (candidates[i].weight_after > 0)
-			add_receiver(r, &candidates[i], before, after);
-}
-
-/* The level of drains of @p site in force, the largest of all. */
-static uint32_t site_level(const struct overrides *overrides, const char *site, int64_t now_ms)
+/* The level of drains, or disables, of @p s at @p site in force, the largest of all. */
+static uint32_t site_level(const struct overrides *overrides, enum model_override_kind kind,
+                           const struct model_service *s, const char *site, int64_t now_ms)
 {
 	uint32_t level = 0;
 
 	for (size_t i = 0; i < overrides->n_items; i++) {
 		const struct override *o = &overrides->items[i];
 
-		if (o->target != MODEL_TARGET_SITE || strcmp(o->name, site) || *o->service ||
-		    (o->kind != MODEL_OVERRIDE_DRAIN && o->kind != MODEL_OVERRIDE_DISABLE))
+		if (o->target != MODEL_TARGET_SITE || o->kind != kind || strcmp(o->name, site) ||
+		    (*o->service && strcmp(o->service, s->name)))
 			continue;
 		uint32_t own = overrides_level(overrides, o, now_ms);
 		level = own > level ? own : level;
 	}
 	return level;
-}
-
-/* Whether some service of @p site is at @p other, too, and not seen down there. */
-static bool shares_service(const struct model *m, const struct guard_observed *seen,
-                           const char *site, const char *other)
-{
-	for (size_t i = 0; i < m->n_services; i++) {
-		const struct model_service *s = &m->services[i];
-
-		for (size_t k = 0; model_service_at(s, site) && k < s->n_at; k++)
-			if (!strcmp(s->at[k].site->name, other) &&
-			    !service_seen_down(seen, s, &s->at[k]))
-				return true;
-	}
-	return false;
 }
 
 /* Whether a step has drained @p s alone at @p site. */
@@ -323,7 +287,11 @@ static void check_receivers(const struct model *m, const char *site,
 			continue;
 		return;
 	}
-	if (!n_stated && r->n_receivers)
+	if (!r->n_receivers)
+		add_verdict(r, GUARD_ROOM, true,
+		            "no other site would receive its clients, so none has room")
+		        ->unknown = true;
+	else if (!n_stated)
 		add_verdict(r, GUARD_ROOM, true, "not checked: no receiving site states a capacity")
 		        ->unknown = true;
 	else if (n_unknown)
@@ -336,22 +304,76 @@ static void check_receivers(const struct model *m, const char *site,
 		            GUARD_ROOM_PERCENT);
 }
 
+/* The shares of the sites at names of services of the one to be drained, added up; by their indices. */
+struct site_check {
+	const struct model *m;
+	const struct overrides *overrides;
+	const char *site;
+	const struct guard_observed *seen;
+	int64_t now_ms;
+	size_t n_names;
+	double before[GUARD_SITES_MAX], after[GUARD_SITES_MAX];
+};
+
+/* Add how DNS spreads a name of @p s: over all its sites, or over those that stay. */
+static void add_spread(const struct site_check *w, const struct model_service *s,
+                       enum model_policy policy, bool all, double *sums)
+{
+	struct steering_part parts[STEERING_SITES_MAX];
+	uint32_t sites[STEERING_SITES_MAX];
+	size_t n = 0;
+
+	for (size_t k = 0; k < s->n_at && n < STEERING_SITES_MAX; k++) {
+		const struct model_at *at = &s->at[k];
+		const char *name = at->site->name;
+
+		if ((!all && !strcmp(name, w->site)) || at->site->index >= GUARD_SITES_MAX ||
+		    service_seen_down(w->seen, s, at) ||
+		    site_level(w->overrides, MODEL_OVERRIDE_DISABLE, s, name, w->now_ms))
+			continue;
+		parts[n] = (struct steering_part){
+			.weight = at->weight,
+			.open_ppm = MODEL_PPM_ALL - site_level(w->overrides, MODEL_OVERRIDE_DRAIN,
+			                                       s, name, w->now_ms)
+		};
+		sites[n++] = at->site->index;
+	}
+	steering_share(policy, parts, n);
+	for (size_t k = 0; k < n; k++)
+		sums[sites[k]] += parts[k].share;
+}
+
+static void add_dns_name(struct site_check *w, const struct model_service *s,
+                         enum model_policy policy)
+{
+	if (!model_service_at(s, w->site))
+		return;
+	add_spread(w, s, policy, true, w->before);
+	add_spread(w, s, policy, false, w->after);
+	w->n_names++;
+}
+
+/* A site whose services have no names counts as if each had one: somebody else's DNS sends clients there. */
+static void add_receivers(struct site_check *w, struct guard_result *r)
+{
+	for (size_t i = 0; i < w->m->n_dns_names; i++)
+		add_dns_name(w, w->m->dns_names[i].service, w->m->dns_names[i].policy);
+	for (size_t i = 0, named = w->n_names; !named && i < w->m->n_services; i++)
+		add_dns_name(w, &w->m->services[i], MODEL_POLICY_WEIGHTED);
+	for (size_t i = 0; i < w->m->n_sites && i < GUARD_SITES_MAX; i++)
+		if (w->after[i] > 0)
+			add_receiver(
+			        r, w->m->sites[i].name,
+			        (uint32_t)lround(w->before[i] / (double)w->n_names * MODEL_PPM_ALL),
+			        (uint32_t)lround(w->after[i] / (double)w->n_names * MODEL_PPM_ALL));
+}
+
 static void check_site(const struct model *m, const struct overrides *overrides, const char *site,
                        const struct guard_observed *seen, int64_t now_ms, struct guard_result *r)
 {
-	struct guard_candidate candidates[GUARD_SITES_MAX];
-	size_t n = 0;
+	struct site_check w = { m, overrides, site, seen, now_ms, 0, { 0 }, { 0 } };
 
-	for (size_t i = 0; i < m->n_sites && n < GUARD_SITES_MAX; i++) {
-		const struct model_site *s = &m->sites[i];
-		bool leaves = !strcmp(s->name, site);
-		uint64_t open = MODEL_PPM_ALL - site_level(overrides, s->name, now_ms);
-
-		if (leaves || shares_service(m, seen, site, s->name))
-			candidates[n++] = (struct guard_candidate){ s->name, s->weight * open,
-				                                    leaves ? 0 : s->weight * open };
-	}
-	add_receivers(r, candidates, n);
+	add_receivers(&w, r);
 	check_last_site(m, overrides, site, seen, now_ms, r);
 	check_receivers(m, site, seen, r);
 }
@@ -384,9 +406,9 @@ static void check_backend(const struct model_pool *pool, const struct overrides 
 				before += weight;
 				after += leaves ? 0 : weight;
 			} else if (!leaves) {
-				struct guard_candidate p = { b->name, weight, weight };
-
-				add_receiver(r, &p, before, after);
+				add_receiver(r, b->name,
+				             (uint32_t)((uint64_t)weight * MODEL_PPM_ALL / before),
+				             (uint32_t)((uint64_t)weight * MODEL_PPM_ALL / after));
 				left++;
 			}
 		}

@@ -123,7 +123,7 @@ struct guard_verdict {
 /** A site, backend or node that receives traffic of the target. */
 struct guard_receiver {
 	const char *name;               /**< borrowed from the model */
-	uint32_t before_ppm, after_ppm; /**< share of the weight */
+	uint32_t before_ppm, after_ppm; /**< share of the clients, by the weights */
 	uint64_t capacity_bits;         /**< 0: not stated */
 	uint64_t before_bits, after_bits;
 	bool known; /**< before_bits and after_bits are; else they are a part */

@@ -6,18 +6,17 @@
 #include <string.h>
 
 #include "mgmt/rules/risk_internal.h"
+#include "weir/steering.h"
 
-/* The share of a name's answers that site number @p i of its service gets, as model/steering.c would choose. */
+/* The share of a name's answers that site number @p i of its service gets, when all are up. */
 static double answer_share(const struct model_dns_name *n, size_t i)
 {
-	const struct model_service *s = n->service;
-	double sum = 0;
+	struct steering_part parts[STEERING_SITES_MAX];
 
-	if (n->policy == MODEL_POLICY_FAILOVER)
-		return i == 0;
-	for (size_t k = 0; k < s->n_at; k++)
-		sum += s->at[k].weight;
-	return sum > 0 ? s->at[i].weight / sum : 1.0 / (double)s->n_at;
+	for (size_t k = 0; k < n->service->n_at; k++)
+		parts[k] = (struct steering_part){ n->service->at[k].weight, MODEL_PPM_ALL, 0 };
+	steering_share(n->policy, parts, n->service->n_at);
+	return parts[i].share;
 }
 
 /* Whether two VIPs have an address in common. */

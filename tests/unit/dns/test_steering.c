@@ -554,6 +554,72 @@ static void a_family_that_a_site_does_not_have_moves_nobody(void **state)
 	}
 }
 
+/* The projection of weir-mgmt and the answers of weir-dns may not part: each share is what many clients choose. */
+static void the_shares_are_what_clients_choose(void **state)
+{
+	static const struct {
+		const char *why;
+		uint32_t weights[SITES], drained[SITES];
+		enum model_policy policy;
+	} rows[] = {
+		{ "by weight", { 100, 300, 50 }, { 0 }, MODEL_POLICY_WEIGHTED },
+		{ "no weight beside one", { 100, 0, 0 }, { 0 }, MODEL_POLICY_WEIGHTED },
+		{ "no weight at all", { 0, 0, 0 }, { 0 }, MODEL_POLICY_WEIGHTED },
+		{ "what has weight is drained", { 100, 0, 0 }, { ALL }, MODEL_POLICY_WEIGHTED },
+		{ "half of what has weight is drained", { 100, 0, 0 }, { ALL / 2 }, 0 },
+		{ "one gate", { 100, 300, 50 }, { 0, 400000 }, MODEL_POLICY_WEIGHTED },
+		{ "two gates", { 100, 300, 50 }, { 900000, 400000 }, MODEL_POLICY_WEIGHTED },
+		{ "gates everywhere", { 100, 300, 50 }, { 900000, 400000, 700000 }, 0 },
+		{ "hardly open", { 100, 300, 50 }, { 999000, 999900, 990000 }, 0 },
+		{ "all drained", { 100, 300, 50 }, { ALL, ALL, ALL }, MODEL_POLICY_WEIGHTED },
+		{ "two drained", { 100, 300, 50 }, { ALL, ALL, 300000 }, MODEL_POLICY_WEIGHTED },
+		{ "in order", { 1, 100, 100 }, { 0 }, MODEL_POLICY_FAILOVER },
+		{ "in order, without the first", { 1, 0, 100 }, { ALL }, MODEL_POLICY_FAILOVER },
+		{ "in order, gates", { 1, 9, 9 }, { 300000, 600000 }, MODEL_POLICY_FAILOVER },
+		{ "in order, all gated", { 1, 9, 9 }, { 300000, 600000, 500000 }, 1 },
+		{ "in order, all drained", { 1, 9, 9 }, { ALL, ALL, ALL }, MODEL_POLICY_FAILOVER },
+	};
+	static int8_t chosen[PREFIXES];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct world *w = world_new();
+		struct steering_part parts[SITES];
+		double sum = 0;
+
+		print_message("  %s\n", rows[i].why);
+		w->name.policy = rows[i].policy;
+		for (size_t k = 0; k < SITES; k++) {
+			w->sites[k].weight = rows[i].weights[k];
+			w->at[k].drained_ppm = rows[i].drained[k];
+			parts[k] = (struct steering_part){ .weight = rows[i].weights[k],
+				                           .open_ppm = ALL - rows[i].drained[k] };
+		}
+		choose_all(w, chosen);
+		steering_share(rows[i].policy, parts, SITES);
+		for (size_t k = 0; k < SITES; k++) {
+			sum += parts[k].share;
+			assert_share(share_of(chosen, (int8_t)k), parts[k].share);
+		}
+		assert_true(fabs(sum - 1) < 1e-9);
+		world_free(w);
+	}
+	steering_share(MODEL_POLICY_WEIGHTED, NULL, 0);
+}
+
+/* The most sites, and no time without end for all of them under way. */
+static void the_shares_of_many_sites_under_way_are_even(void **state)
+{
+	struct steering_part parts[STEERING_SITES_MAX];
+
+	(void)state;
+	for (size_t k = 0; k < COUNT(parts); k++)
+		parts[k] = (struct steering_part){ .weight = 7, .open_ppm = 1 };
+	steering_share(MODEL_POLICY_WEIGHTED, parts, COUNT(parts));
+	for (size_t k = 0; k < COUNT(parts); k++)
+		assert_true(fabs(parts[k].share * (double)COUNT(parts) - 1) < 1e-6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -561,6 +627,8 @@ int main(void)
 		cmocka_unit_test(two_gates_at_once_still_answer),
 		cmocka_unit_test(shares_follow_the_weights),
 		cmocka_unit_test(a_gate_moves_its_fraction_and_nobody_twice),
+		cmocka_unit_test(the_shares_are_what_clients_choose),
+		cmocka_unit_test(the_shares_of_many_sites_under_way_are_even),
 		cmocka_unit_test(two_nodes_choose_the_same),
 		cmocka_unit_test(a_client_gets_the_site_that_it_got_from_the_release_before),
 		cmocka_unit_test(a_family_that_a_site_does_not_have_moves_nobody),

@@ -437,7 +437,7 @@ static void what_takes_out_is_a_drain_or_a_disable_until_its_end(void **state)
 	}
 }
 
-/* Half a drain leaves half of the weight; what is no drain takes nothing. */
+/* Half a drain leaves half of the site's clients; what is no drain takes nothing. */
 static void receivers_have_what_their_drains_leave(void **state)
 {
 	(void)state;
@@ -452,11 +452,130 @@ static void receivers_have_what_their_drains_leave(void **state)
 	fra.over_ms = 100000;
 	assert_false(guard_allows("last-site", &set, &ams, &nothing, receivers, &n));
 	assert_int_equal(n, 1); /* par serves nothing that ams does */
-	assert_int_equal(receivers[0].before_ppm, 333333);
+	assert_int_equal(receivers[0].before_ppm, 250000);
 	assert_int_equal(receivers[0].after_ppm, 1000000);
 	fra.kind = MODEL_OVERRIDE_FORCE_UP;
 	assert_true(guard_allows("last-site", &set, &ams, &nothing, receivers, &n));
 	assert_int_equal(receivers[0].before_ppm, 500000);
+}
+
+/*
+ * The clients of a site go where DNS sends them: to those without weight if there are no others, to the next in order, by
+ * the service's own weights; and back to what is drained, if nothing else is up.
+ */
+static void receivers_are_whom_dns_chooses(void **state)
+{
+	static const struct {
+		const char *why;
+		enum model_policy policy;
+		uint32_t ams, fra, par;            /* weights at the service */
+		int64_t fra_drained, par_disabled; /* ppm; 1: it is */
+		bool fra_down;
+		uint32_t after[2]; /* of fra and par */
+	} rows[] = {
+		{ "a standby", 0, 100, 0, 0, 1000000, 1, false, { 1000000, 0 } },
+		{ "two standbys", 0, 100, 0, 0, 0, 0, false, { 500000, 500000 } },
+		{ "a standby beside weight", 0, 100, 0, 50, 0, 0, false, { 0, 1000000 } },
+		{ "by the service's weights", 0, 100, 300, 100, 0, 0, false, { 750000, 250000 } },
+		{ "in order", MODEL_POLICY_FAILOVER, 0, 0, 100, 0, 0, false, { 1000000, 0 } },
+		{ "in order, the next one down", 1, 100, 1, 1, 0, 0, true, { 0, 1000000 } },
+		{ "drained by half", 0, 0, 100, 100, 500000, 0, false, { 250000, 750000 } },
+		{ "drained, and the others out", 0, 100, 1, 1, 1000000, 1, false, { 1000000, 0 } },
+		{ "drained, and the other down", 0, 1, 9, 9, 0, 1, true, { 0, 0 } },
+	};
+	struct model_service *web = (struct model_service *)(uintptr_t)model_service(m, "web");
+	struct model_dns_name *name = (struct model_dns_name *)(uintptr_t)&m->dns_names[0];
+	const struct model_service was = *web;
+	const uint64_t target = health_target_service("web", "fra", true);
+	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
+
+	(void)state;
+	assert_ptr_equal(name->service, web);
+	assert_int_equal(health_set_targets(page, &target, 1, 1), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct override gone[2] = { of_site("fra", MODEL_OVERRIDE_DRAIN),
+			                    of_site("par", MODEL_OVERRIDE_DISABLE) };
+		struct overrides set = { .items = gone, .n_items = 2 };
+		struct guard_receiver receivers[8];
+		struct guard_result r = { .receivers = receivers, .max_receivers = 8 };
+		struct guard_rate loads[] = { { .site = "ams", .per_s = 1000000 },
+			                      { .site = "fra" },
+			                      { .site = "par" } };
+		struct guard_observed seen = { .health = page, .loads = loads, .n_loads = 3 };
+		struct model_at at[3] = { was.at[0], was.at[1], was.at[1] };
+		uint32_t after[2] = { 0, 0 };
+
+		print_message("  %s\n", rows[i].why);
+		name->policy = rows[i].policy;
+		at[0].weight = rows[i].ams;
+		at[1].weight = rows[i].fra;
+		at[2].weight = rows[i].par;
+		at[2].site = model_site(m, "par");
+		web->at = at;
+		web->n_at = 3;
+		gone[0].is_step = true;
+		gone[0].from_ppm = gone[0].to_ppm = (uint32_t)rows[i].fra_drained;
+		if (!rows[i].par_disabled)
+			gone[1].until_ms = NOW_MS - 1;
+		health_write(page, health_find_index(page, target),
+		             health_make(rows[i].fra_down ? HEALTH_DOWN : HEALTH_UP, 0,
+		                         HEALTH_REASON_OK, 1));
+		guard_check(m, &set, &ams, &seen, NOW_MS, &r);
+		for (size_t k = 0; k < r.n_receivers; k++) {
+			assert_string_not_equal(receivers[k].name, "ams");
+			after[!strcmp(receivers[k].name, "par")] = receivers[k].after_ppm;
+		}
+		assert_int_equal(after[0], rows[i].after[0]);
+		assert_int_equal(after[1], rows[i].after[1]);
+		/* all of it is more than the 85 % of fra, which has room for as much as leaves */
+		assert_string_equal(r.verdicts[1].guard, "room");
+		assert_int_equal(r.verdicts[1].ok, after[0] <= 850000);
+		assert_int_equal(r.verdicts[1].unknown, !after[0]);
+	}
+	*web = was;
+	name->policy = MODEL_POLICY_WEIGHTED;
+}
+
+/* No name counts more than another, and a service without names does not count beside one with. */
+static void each_name_of_the_site_counts_alike(void **state)
+{
+	struct model *all = (struct model *)(uintptr_t)m;
+	const struct model_dns_name *was = m->dns_names;
+	const size_t n_was = m->n_dns_names;
+	struct model_dns_name names[3] = { was[0], was[0], was[0] };
+	struct model_service *web = (struct model_service *)(uintptr_t)model_service(m, "web");
+	struct model_service kept = *web, other = *web;
+	struct model_at at[3] = { web->at[0], web->at[1], web->at[1] }, own[3];
+	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
+	struct overrides none = { 0 };
+	struct guard_observed nothing = { 0 };
+	struct guard_receiver receivers[8];
+	struct guard_result r = { .receivers = receivers, .max_receivers = 8 };
+
+	(void)state;
+	at[2].site = model_site(m, "par");
+	memcpy(own, at, sizeof(own));
+	at[2].weight = 0; /* web is not at par, the other service is only there */
+	own[1].weight = 0;
+	web->at = at;
+	other.at = own;
+	other.n_at = web->n_at = 3;
+	names[2].service = &other;
+	all->dns_names = names;
+	all->n_dns_names = 3;
+	guard_check(m, &none, &ams, &nothing, NOW_MS, &r);
+	assert_int_equal(r.n_receivers, 2);
+	assert_string_equal(receivers[0].name, "fra");
+	assert_int_equal(receivers[0].after_ppm, 666667);
+	assert_int_equal(receivers[0].before_ppm, 333333);
+	assert_int_equal(receivers[1].after_ppm, 333333);
+	all->n_dns_names = 0; /* somebody else's DNS, of which nothing is known */
+	guard_check(m, &none, &ams, &nothing, NOW_MS, &r);
+	assert_int_equal(r.n_receivers, 1);
+	assert_int_equal(receivers[0].after_ppm, 1000000);
+	all->dns_names = was;
+	all->n_dns_names = n_was;
+	*web = kept;
 }
 
 static void no_more_receivers_are_named_than_there_is_room_for(void **state)
@@ -507,7 +626,8 @@ static void receivers_share_by_their_weight(void **state)
 	struct overrides none = { 0 };
 	struct guard_receiver receivers[8];
 	struct guard_observed nothing = { 0 };
-	struct model_site *fra = (struct model_site *)(uintptr_t)model_site(m, "fra");
+	struct model_at *fra =
+	        (struct model_at *)(uintptr_t)model_service_at(model_service(m, "web"), "fra");
 	size_t n;
 
 	fra->weight = 300;
@@ -557,8 +677,7 @@ static void the_highest_drain_of_a_site_counts(void **state)
 	list[1].from_ms = NOW_MS - 25000;
 	list[0].over_ms = list[1].over_ms = 100000;
 	guard_allows("last-site", &set, &ams, &nothing, receivers, &n);
-	assert_int_equal(receivers[0].before_ppm,
-	                 200000);              /* a quarter is left, of one and a quarter */
+	assert_int_equal(receivers[0].before_ppm, 125000); /* a quarter of its half is left */
 	list[0].kind = MODEL_OVERRIDE_DISABLE; /* all of it: it is no receiver any more */
 	guard_allows("last-site", &set, &ams, &nothing, receivers, &n);
 	assert_int_equal(n, 0);
@@ -580,6 +699,8 @@ int main(void)
 		cmocka_unit_test(without_a_stated_capacity_nothing_is_checked),
 		cmocka_unit_test(what_takes_out_is_a_drain_or_a_disable_until_its_end),
 		cmocka_unit_test(receivers_have_what_their_drains_leave),
+		cmocka_unit_test(receivers_are_whom_dns_chooses),
+		cmocka_unit_test(each_name_of_the_site_counts_alike),
 		cmocka_unit_test(no_more_receivers_are_named_than_there_is_room_for),
 		cmocka_unit_test(a_backend_without_weight_does_not_count),
 		cmocka_unit_test(receivers_share_by_their_weight),
