@@ -13,14 +13,19 @@ struct operation_step *history_last(struct operation *op)
 	return op->n_steps ? &op->steps[op->n_steps - 1] : NULL;
 }
 
-uint32_t history_loads(const struct tick *t, struct operation_load *out)
+/* Note the loads of sites; of more than there is room for, those of all targets and of the first others. */
+static uint32_t note_loads(const struct tick *t, struct operation_load *out, uint32_t room)
 {
-	uint32_t n = 0, point = facts_point(t->op);
+	uint32_t n = 0, targets = t->op->n_targets, point = facts_point(t->op);
 
-	for (size_t i = 0; i < t->facts->n_sites && n < OPERATION_SITES_MAX; i++) {
+	for (size_t i = 0; i < t->facts->n_sites && n < room; i++) {
 		const struct operation_site *site = &t->facts->sites[i];
-		struct operation_load *load = &out[n++];
+		bool target = operation_targets_site(t->op, site->name);
 
+		if (!target && n + targets == room)
+			continue; /* what is left is for targets */
+		targets -= target;
+		struct operation_load *load = &out[n++];
 		*load = (struct operation_load){
 			.flows = site->arrivals,
 			.bits = site->bits,
@@ -31,6 +36,11 @@ uint32_t history_loads(const struct tick *t, struct operation_load *out)
 		(void)snprintf(load->site, sizeof(load->site), "%s", site->name);
 	}
 	return n;
+}
+
+uint32_t history_loads(const struct tick *t, struct operation_load *out)
+{
+	return note_loads(t, out, OPERATION_SITES_MAX);
 }
 
 void history_begin(struct tick *t, uint32_t from_ppm, uint32_t to_ppm)
@@ -74,7 +84,7 @@ void history_measure(struct tick *t)
 
 	if (!step)
 		return;
-	step->n_loads = history_loads(t, step->loads);
+	step->n_loads = note_loads(t, step->loads, OPERATION_LOADS_MAX);
 	step->share_ppm = facts_share(t->op, t->facts);
 	step->expected_ppm = facts_expected(t->op, t->facts);
 	tick_change(t);

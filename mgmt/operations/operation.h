@@ -26,7 +26,8 @@
 #define OPERATION_TARGETS_MAX  8u   /**< sites that one operation moves */
 #define OPERATION_PLAN_MAX     8u   /**< levels of one way, out or back */
 #define OPERATION_HISTORY_MAX  32u  /**< steps that are remembered, the newest */
-#define OPERATION_SITES_MAX    16u  /**< sites whose load a step remembers */
+#define OPERATION_SITES_MAX    64u  /**< sites: as many as a configuration may have */
+#define OPERATION_LOADS_MAX    16u  /**< sites whose load a step remembers */
 #define OPERATION_NODES_MAX    64u  /**< nodes that are remembered, or named as absent */
 #define OPERATION_LATE_MAX     16u  /**< prefixes of late clients that are remembered */
 #define OPERATION_FAILURES_MAX 16u  /**< failures that are remembered, the newest */
@@ -159,7 +160,7 @@ struct operation_step {
 	struct operation_value least_ppm, most_ppm; /**< of the share: what was projected */
 	bool judged;                                /**< the share was judged */
 	char not_judged[OPERATION_DETAIL_MAX];      /**< else why not */
-	struct operation_load loads[OPERATION_SITES_MAX];
+	struct operation_load loads[OPERATION_LOADS_MAX];
 	uint32_t n_loads;
 	int64_t margins[OPERATION_GUARD_COUNT]; /**< the smallest, percent; INT64_MAX: none known */
 };

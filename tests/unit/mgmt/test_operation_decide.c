@@ -23,6 +23,7 @@
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define NOW_MS    1000000
 #define NODES_MAX 5u
+#define SITES_MAX 64u /* of a configuration */
 #define KNOWN(n)  ((struct operation_value){ true, (n) })
 
 /* An operation at site ams, of which all clients are elsewhere; fra receives them. */
@@ -584,6 +585,49 @@ static void how_receivers_are_is_said(void **state)
 	}
 	sites[1].out = YES; /* it gets none */
 	assert_string_equal(ask_guard(OPERATION_GUARD_RECEIVERS), "");
+}
+
+/* As many sites as a configuration may have: each receiver's signs and loads are remembered. */
+static void with_the_most_sites_each_receiver_is_judged(void **state)
+{
+	static struct operation_site many[SITES_MAX];
+	static char names[SITES_MAX][8];
+	static struct operation_load loads[OPERATION_SITES_MAX];
+
+	start_scene(state);
+	op.way = OPERATION_OUT;
+	for (size_t i = 0; i < SITES_MAX; i++) {
+		snprintf(names[i], sizeof(names[i]), "s%zu", i);
+		many[i] = (struct operation_site){ .name = i ? names[i] : "ams",
+			                           .serves = true,
+			                           .checked = true,
+			                           .out = NO,
+			                           .failing = NO,
+			                           .up = YES,
+			                           .pools = YES,
+			                           .flows = KNOWN(100),
+			                           .repeats = KNOWN(0),
+			                           .drops = KNOWN(0) };
+	}
+	facts.sites = many;
+	facts.n_sites = SITES_MAX;
+	well_begin(&op, &facts);
+	assert_string_equal(ask_guard(OPERATION_GUARD_RECEIVERS), "passes: all receivers are well");
+	many[SITES_MAX - 1].drops = KNOWN(600);
+	assert_string_equal(ask_guard(OPERATION_GUARD_RECEIVERS),
+	                    "trips: drops at site s63 have risen to 600/s");
+	assert_int_equal(history_loads(&t, loads), SITES_MAX);
+	assert_string_equal(loads[SITES_MAX - 1].site, "s63");
+	/* a step has room for its targets, and for some of the others */
+	op.n_targets = 2;
+	strcpy(op.targets[0].site, "s40");
+	strcpy(op.targets[1].site, "s7");
+	history_begin(&t, 0, MODEL_PPM_ALL);
+	history_measure(&t);
+	assert_int_equal(op.steps[0].n_loads, OPERATION_LOADS_MAX);
+	assert_string_equal(op.steps[0].loads[7].site, "s7");
+	assert_string_equal(op.steps[0].loads[14].site, "s14");
+	assert_string_equal(op.steps[0].loads[15].site, "s40");
 }
 
 static void what_was_not_measured_is_named(void **state)
@@ -1907,6 +1951,7 @@ int main(void)
 		T(how_many_sites_are_left_and_out_is_said),
 		T(whether_backup_pools_would_serve_is_said),
 		T(how_receivers_are_is_said),
+		T(with_the_most_sites_each_receiver_is_judged),
 		T(what_was_not_measured_is_named),
 		T(who_may_not_take_an_operation_is_told_why),
 		T(who_takes_an_operation_begins_an_epoch),

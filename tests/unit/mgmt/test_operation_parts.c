@@ -80,10 +80,10 @@ static void fill_steps(struct operation *o)
 		*s = (struct operation_step){ .to_ppm = MODEL_PPM_ALL - (uint32_t)i,
 			                      .state = OPERATION_RETURNING,
 			                      .begun_ms = NOW_MS + (int64_t)i,
-			                      .n_loads = OPERATION_SITES_MAX };
+			                      .n_loads = OPERATION_LOADS_MAX };
 		s->ttl_s = s->share_ppm = s->expected_ppm = (struct operation_value){ true, 7 };
 		FILL(s->not_judged, i, '"');
-		for (size_t k = 0; k < OPERATION_SITES_MAX; k++)
+		for (size_t k = 0; k < OPERATION_LOADS_MAX; k++)
 			s->loads[k] = make_load(k);
 		for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
 			s->margins[g] = INT64_MIN / 8;
