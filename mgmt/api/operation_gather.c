@@ -15,10 +15,12 @@
 #include "mgmt/api/operation_measure.h"
 #include "weir/json.h"
 
-#define CHECK_PACKETS 5u /* of a check over HTTP from its client, behind the SYN */
-#define COUNT_END     ((json_int_t)1 << 50)
-#define RATE_END      1000000000000u /* thousandths a second: times 10 * MODEL_PPM_ALL it fits 64 bits */
-#define MINUTE_S      60u
+/* Of a check from its client, behind the SYN: what ends the handshake, and a reset; over HTTP 4 or 5. */
+#define TCP_PACKETS  2u
+#define HTTP_PACKETS 5u
+#define COUNT_END    ((json_int_t)1 << 50)
+#define RATE_END     1000000000000u /* thousandths a second: times 10 * MODEL_PPM_ALL it fits 64 bits */
+#define MINUTE_S     60u
 
 static enum operation_truth truth_of(bool yes)
 {
@@ -628,6 +630,8 @@ static const char *const suffered[] = {
 struct flow_sums {
 	bool known, repeats_known;
 	uint64_t own, arrived, backup, packets, repeats, drops, window_ms;
+	uint64_t own_checks, backup_checks; /* taken off */
+	double check_packets;               /* of one of them */
 };
 
 /* Thousandths a second. */
@@ -667,6 +671,18 @@ static bool add_service(const json_t *flows, const struct model_service *service
 	return true;
 }
 
+/* Over which time a node's rates are. */
+static bool add_window(const json_t *flows, struct flow_sums *sums)
+{
+	uint64_t window_ms;
+
+	if (!json_is_object(flows) || !read_count(flows, "window_ms", &window_ms))
+		return false;
+	if (window_ms > sums->window_ms)
+		sums->window_ms = window_ms;
+	return true;
+}
+
 static void add_drops(const json_t *flows, struct flow_sums *sums)
 {
 	const json_t *drops = json_object_get(flows, "drops");
@@ -683,41 +699,77 @@ static bool add_node(const struct operation_snapshot *v, const struct operation 
 {
 	const json_t *flows = json_object_get(measure, "flows");
 	const struct model_at *at;
-	uint64_t window_ms;
 
-	if (!json_is_object(flows) || !read_count(flows, "window_ms", &window_ms))
+	if (!add_window(flows, sums))
 		return false;
 	for (size_t i = 0; (at = next_moved(v, op, site, &i));)
 		if (!add_service(flows, &v->m->services[i - 1], at, sums))
 			return false;
 	add_drops(flows, sums);
-	if (window_ms > sums->window_ms)
-		sums->window_ms = window_ms;
 	return true;
 }
 
-/* Take checks by other sites off what arrives: they are no clients. */
+/* Thousandths a second that checks by other sites make. @return of flows; @p packets: of packets behind their SYNs */
+static uint64_t sum_checks(const struct operation_snapshot *v, const char *service,
+                           const char *site, uint64_t *packets)
+{
+	uint64_t flows = 0;
+
+	*packets = 0;
+	for (size_t i = 0; i < v->m->n_services; i++) {
+		const struct model_service *s = &v->m->services[i];
+		uint64_t n = *service && strcmp(s->name, service) != 0
+		                     ? 0
+		                     : operation_checks_of(v, s, site, NULL);
+
+		flows += n;
+		if (n)
+			*packets += n * (s->vip_check->type == MODEL_CHECK_HTTP ? HTTP_PACKETS
+			                                                        : TCP_PACKETS);
+	}
+	return flows;
+}
+
+/*
+ * Take checks by other sites off what arrives: they are no clients. Packets are those to own backends alone, so what comes to
+ * the backup has none there.
+ */
 static void leave_out_checks(const struct operation_snapshot *v, const char *service,
                              const char *site, struct flow_sums *sums)
 {
-	uint64_t checks = operation_checks_milli(v, service, site, NULL);
+	uint64_t packets, checks = sum_checks(v, service, site, &packets);
 	uint64_t of_own = sums->own < checks ? sums->own : checks;
 	uint64_t of_backup = sums->backup < checks - of_own ? sums->backup : checks - of_own;
-	uint64_t packets = (of_own + of_backup) * CHECK_PACKETS;
+	uint64_t of_all = of_own + of_backup;
 
+	packets = checks ? packets * of_own / checks : 0;
+	sums->check_packets = of_own ? (double)packets / (double)of_own : 1;
+	sums->own_checks = of_own;
+	sums->backup_checks = of_backup;
 	sums->own -= of_own;
 	sums->backup -= of_backup;
-	sums->arrived -= sums->arrived < of_own + of_backup ? sums->arrived : of_own + of_backup;
+	sums->arrived -= sums->arrived < of_all ? sums->arrived : of_all;
 	sums->packets -= sums->packets < packets ? sums->packets : packets;
 }
 
-/* Write what is left, a second. */
-static void write_flows(const struct flow_sums *sums, struct operation_site *s)
+/*
+ * What is left, a second, rounded up: one in ten seconds is not none. But checks do not come at equal times, so the square
+ * root of their number in the window is chance.
+ * @param each  of what is left, one check makes as many
+ */
+static struct operation_value count_left(const struct flow_sums *sums, uint64_t left,
+                                         uint64_t checks, double each)
 {
-	s->flows = operation_value_of(sums->known, sums->own / 1000);
-	s->arrivals = operation_value_of(sums->known, sums->arrived / 1000);
-	s->backup_flows = operation_value_of(sums->known, sums->backup / 1000);
-	s->established = operation_value_of(sums->known, sums->packets / 1000);
+	double window_s = (double)sums->window_ms / 1000;
+	double n = (double)left / 1000 * window_s / each;
+	bool is_chance = n * n <= (double)checks / 1000 * window_s;
+
+	return operation_value_of(sums->known, is_chance ? 0 : (left + 999) / 1000);
+}
+
+static struct operation_value count_packets(const struct flow_sums *sums)
+{
+	return count_left(sums, sums->packets, sums->own_checks, sums->check_packets);
 }
 
 static void gather_flows(const struct operation_snapshot *v, const struct operation *op,
@@ -744,7 +796,10 @@ static void gather_flows(const struct operation_snapshot *v, const struct operat
 	sums->known &= n > 0;
 	leave_out_checks(v, op->service, s->name, sums);
 	s->bits = operation_value_of(bits_known && n > 0, bits);
-	write_flows(sums, s);
+	s->flows = operation_value_of(sums->known, sums->own / 1000);
+	s->arrivals = operation_value_of(sums->known, sums->arrived / 1000);
+	s->backup_flows = operation_value_of(sums->known, sums->backup / 1000);
+	s->established = count_packets(sums);
 	s->repeats = operation_value_of(sums->known && sums->repeats_known, sums->repeats / 1000);
 	s->drops = operation_value_of(sums->known, sums->drops / 1000);
 }
@@ -762,7 +817,7 @@ static bool sum_service(const struct operation_snapshot *v, const struct operati
 	for (; at && (report = next_at(v, op, site, &i)); n++) {
 		const json_t *flows = json_object_get(report->measure, "flows");
 
-		sums->known &= json_is_object(flows) && add_service(flows, service, at, sums);
+		sums->known &= add_window(flows, sums) && add_service(flows, service, at, sums);
 	}
 	return n && sums->known;
 }
@@ -786,7 +841,10 @@ void operation_service_at(const struct operation_snapshot *v, const struct opera
 
 	sums.known = sum_service(v, op, service, site, &sums);
 	leave_out_checks(v, service->name, site, &sums);
-	write_flows(&sums, out);
+	out->flows = count_left(&sums, sums.own, sums.own_checks, 1);
+	out->backup_flows = count_left(&sums, sums.backup, sums.backup_checks, 1);
+	out->arrivals = count_left(&sums, sums.arrived, sums.own_checks + sums.backup_checks, 1);
+	out->established = count_packets(&sums);
 }
 
 /* --- late clients --- */

@@ -301,7 +301,7 @@ void scenes_shown_drain(struct scene *s)
 	await_operation(s, owner, id, "drained");
 	transcript_say("DNS names it no more");
 	transcript_show(owner, operation_path(id, ""));
-	node_run_ms(30000);
+	node_run_ms(60000);
 	transcript_say("it is silent");
 	transcript_show(target, operation_path(id, ""));
 	transcript_show(

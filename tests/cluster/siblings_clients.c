@@ -144,7 +144,9 @@ static void add_look(struct siblings *s)
 	} else {
 		t.backup += come;
 	}
-	t.packets += come + s->established * PACKETS * SIBLINGS_LOOK_MS / 1000;
+	uint64_t living = s->established * PACKETS * SIBLINGS_LOOK_MS / 1000;
+	t.packets += come + living;
+	t.own_packets += (s->class == EFFECT_CLASS_OWN ? come - drilled : 0) + living;
 	s->totals[++s->n_looks % SIBLINGS_LOOKS] = t;
 }
 
@@ -170,7 +172,7 @@ static struct measure_use use_between(const struct siblings_totals *a,
 {
 	return (struct measure_use){
 		.own_flows = b->own / 1000000 - a->own / 1000000,
-		.own_packets = b->packets / 1000000 - a->packets / 1000000,
+		.own_packets = b->own_packets / 1000000 - a->own_packets / 1000000,
 		.backup_flows = b->backup / 1000000 - a->backup / 1000000,
 	};
 }

@@ -42,7 +42,7 @@ struct siblings_condition {
 
 /* Totals of weir-dataplane, in millionths. */
 struct siblings_totals {
-	uint64_t arrived, own, backup, packets, drilled;
+	uint64_t arrived, own, backup, packets, own_packets, drilled;
 };
 
 struct siblings {

@@ -56,9 +56,9 @@ static void checks_by_other_sites_are_no_clients(void **state)
 		const char *said;
 		uint64_t flows, backup, established;
 	} rows[] = {
-		{ 0, "{\"checks\":{\"web\":{\"ams\":2}}}", 10, 10, 110 },
-		{ 80, "{\"checks\":{\"web\":{\"ams\":2}}}", 10, 10, 110 },
-		{ 80, "{\"checks\":{\"web\":{\"ams\":1}}}", 15, 10, 135 },
+		{ 0, "{\"checks\":{\"web\":{\"ams\":2}}}", 9, 10, 139 },
+		{ 80, "{\"checks\":{\"web\":{\"ams\":2}}}", 9, 10, 139 },
+		{ 80, "{\"checks\":{\"web\":{\"ams\":1}}}", 14, 10, 150 },
 		{ 81, "{\"checks\":{\"web\":{\"ams\":2}}}", 20, 10, 160 },
 		{ 0, "{\"checks\":{\"web\":{\"fra\":2}}}", 20, 10, 160 },
 		{ 0, "{\"checks\":{}}", 20, 10, 160 }, /* they do not get through */
@@ -85,9 +85,66 @@ static void checks_by_other_sites_are_no_clients(void **state)
 		assert_int_equal(s->established.value, rows[i].established);
 		give_report(w, 0, FLOWS(4000, 4000, 0)); /* fewer than checks: nothing is below 0 */
 		assert_int_equal(gather_ams(w)->flows.value, rows[i].flows == 20 ? 4 : 0);
-		/* what is left of them comes to the backup pool, with its packets */
+		/* what is left of them comes to the backup pool, whose packets are not counted */
 		give_report(w, 0, FLOWS(24000, 4000, 20000));
-		assert_int_equal(gather_ams(w)->established.value, 176 - 5 * (20 - rows[i].flows));
+		assert_int_equal(gather_ams(w)->established.value, rows[i].flows == 20 ? 176 : 168);
+		free_world(w);
+	}
+}
+
+#define RATES(fresh, own, backup, packets)                                                         \
+	"{\"bits_per_s\":1000,\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\","  \
+	"\"new_milli\":" #fresh ",\"silent_ppm\":0,\"repeated_ppm\":0}],\"pools\":[{\"pool\":"     \
+	"\"web-ams\",\"own_milli\":" #own ",\"backup_milli\":" #backup                             \
+	",\"own_packets_milli\":" #packets "}],\"drops\":{}}}"
+
+/* One check a second comes from fra, or none. What clients send beside it keeps the site from being empty. */
+static void clients_do_not_hide_behind_checks(void **state)
+{
+	static const struct {
+		const char *why;
+		bool is_checked;
+		enum model_check_type type;
+		const char *measure;
+		uint64_t established, flows;
+	} rows[] = {
+		{ "a connect is a SYN and two more", true, MODEL_CHECK_TCP,
+		  RATES(1000, 1000, 0, 5900), 3, 0 },
+		{ "a request has five more", true, MODEL_CHECK_HTTP, RATES(1000, 1000, 0, 6200), 0,
+		  0 },
+		{ "checks alone", true, MODEL_CHECK_TCP, RATES(1000, 1000, 0, 3000), 0, 0 },
+		{ "two more than usual in this window", true, MODEL_CHECK_TCP,
+		  RATES(1200, 1200, 0, 3600), 0, 0 },
+		{ "a client more each two seconds", true, MODEL_CHECK_TCP,
+		  RATES(1500, 1500, 0, 4500), 1, 1 },
+		{ "the backup serves the checks", true, MODEL_CHECK_TCP, RATES(1000, 0, 1000, 1500),
+		  2, 0 },
+		{ "nine flows and their packets in ten seconds", false, MODEL_CHECK_TCP,
+		  RATES(900, 900, 0, 1800), 1, 1 },
+		{ "one packet in ten seconds", false, MODEL_CHECK_TCP, RATES(0, 0, 0, 100), 1, 0 },
+		{ "nothing", false, MODEL_CHECK_TCP, RATES(0, 0, 0, 0), 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world *w = make_world();
+		struct model_check check = { .interval_ms = 1000, .type = rows[i].type };
+		struct operation_site service = { .name = "ams" };
+
+		w->service.vip_check = &check;
+		give_report(w, 0, rows[i].measure);
+		give_report(w, 1, RATES(0, 0, 0, 0));
+		give_report(w, 2, rows[i].is_checked ? "{\"checks\":{\"web\":{\"ams\":1}}}" : "{}");
+		const struct operation_site *site = gather_ams(w);
+		operation_service_at(&w->snapshot, &w->op, &w->service, "ams", &service);
+		if (site->established.value != rows[i].established ||
+		    service.established.value != rows[i].established ||
+		    service.flows.value != rows[i].flows)
+			fail_msg("%s: %llu and %llu packets, %llu flows", rows[i].why,
+			         (unsigned long long)site->established.value,
+			         (unsigned long long)service.established.value,
+			         (unsigned long long)service.flows.value);
+		assert_true(site->established.known && service.flows.known);
 		free_world(w);
 	}
 }
@@ -520,6 +577,7 @@ int main(void)
 		cmocka_unit_test(nothing_said_is_nothing_known),
 		cmocka_unit_test(a_site_is_the_sum_of_its_nodes_or_unknown),
 		cmocka_unit_test(checks_by_other_sites_are_no_clients),
+		cmocka_unit_test(clients_do_not_hide_behind_checks),
 		cmocka_unit_test(a_node_that_is_named_absent_is_not_waited_for),
 		cmocka_unit_test(a_node_that_is_named_absent_need_not_announce),
 		cmocka_unit_test(as_many_up_as_down_is_unknown),
