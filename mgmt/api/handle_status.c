@@ -46,7 +46,7 @@ static json_t *site_status(struct status *s, const struct model_site *site)
 	json_object_set_new(observed, "bits_per_s", load);
 	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", site->name, "region",
 	                 site->region ? site->region : "", "intent",
-	                 status_intent(s, MODEL_TARGET_SITE, "", site->name, site->weight),
+	                 status_intent(s, MODEL_TARGET_SITE, "", site->name, "", site->weight),
 	                 "observation", observed, "effect",
 	                 status_dns_site_effect(&s->dns, site->name));
 }
@@ -86,7 +86,7 @@ json_t *handle_peers_json(const struct peers_report *reports, size_t n)
 static json_t *node_intent(const struct status *s, const struct model_node *n)
 {
 	const struct look *l = &s->look;
-	json_t *intent = status_intent(s, MODEL_TARGET_NODE, "", n->name, 0);
+	json_t *intent = status_intent(s, MODEL_TARGET_NODE, "", n->name, "", 0);
 
 	json_object_del(intent, "weight");
 	json_object_set_new(intent, "version",

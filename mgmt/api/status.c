@@ -94,7 +94,7 @@ bool status_has_intent(const struct status *s, enum model_target_kind kind, cons
 }
 
 json_t *status_intent(const struct status *s, enum model_target_kind kind, const char *pool,
-                      const char *name, uint32_t weight)
+                      const char *name, const char *service, uint32_t weight)
 {
 	const struct look *l = &s->look;
 	const struct override *const *list;
@@ -105,11 +105,12 @@ json_t *status_intent(const struct status *s, enum model_target_kind kind, const
 
 	for (size_t i = 0; i < n; i++) {
 		const struct override *o = list[i];
+		bool is_other = *o->service && strcmp(o->service, service) != 0;
 
-		if (!is_live(l, o))
+		if (!is_live(l, o) || (is_other && *service))
 			continue;
 		json_array_append_new(ids, json_string(o->id));
-		if (o->from_ms > l->now_ms || *o->service || o->kind == MODEL_OVERRIDE_DRILL)
+		if (o->from_ms > l->now_ms || is_other || o->kind == MODEL_OVERRIDE_DRILL)
 			continue; /* scheduled, or of one service or some clients alone */
 		if (strcmp(state, "disable") &&
 		    (o->kind != MODEL_OVERRIDE_FORCE_UP || !strcmp(state, "serve")))

@@ -57,9 +57,12 @@ uint64_t status_limit(const struct status *s, size_t n);
 void status_note_cut(struct status *s, const char *name, const uint8_t *ranks, size_t n,
                      size_t shown);
 
-/* Intent as JSON; the state is "serve" or an override's kind. */
+/*
+ * Intent as JSON; the state is "serve" or an override's kind.
+ * @param service  of a service at a site; "": of a target as a whole, with the ids of all its overrides
+ */
 json_t *status_intent(const struct status *s, enum model_target_kind kind, const char *pool,
-                      const char *name, uint32_t weight);
+                      const char *name, const char *service, uint32_t weight);
 /* Whether anything is asked for a target. */
 bool status_has_intent(const struct status *s, enum model_target_kind kind, const char *pool,
                        const char *name);

@@ -132,7 +132,7 @@ static void add_name(struct status_dns *dns, const json_t *name, json_t *judges)
 		if (!judged || drained_ppm(row) < drained_ppm(judged))
 			json_object_set(judges, site, sites);
 		if (!json_object_get(rows, site))
-			json_object_set(rows, site, row);
+			json_object_set(rows, site, sites);
 	}
 }
 
@@ -177,8 +177,9 @@ json_t *status_dns_site_effect(const struct status_dns *dns, const char *site)
 json_t *status_dns_at_effect(const struct status_dns *dns, const char *service, const char *site)
 {
 	static const char *const fields[] = { "ipv4", "ipv6", "views" };
-	const json_t *row = json_object_get(json_object_get(dns->services, service), site);
-	json_t *effect = status_dns_site_effect(dns, site);
+	const json_t *sites = json_object_get(json_object_get(dns->services, service), site);
+	const json_t *row = json_find(sites, "site", site);
+	json_t *effect = sites ? effect_to_json(sites, site) : status_dns_site_effect(dns, site);
 
 	for (size_t i = 0; row && i < 3; i++) {
 		json_t *value = json_object_get(row, fields[i]);

@@ -17,7 +17,7 @@ struct model;
 /** An index of the answer, which it shares; borrows nothing. Zeroed, it knows nothing. */
 struct status_dns {
 	json_t *sites;    /* {SITE: what weir-dns does with it}: those of the model */
-	json_t *services; /* {SERVICE: {SITE: what its first name with that site says}} */
+	json_t *services; /* {SERVICE: {SITE: the sites of its first name with that site}} */
 };
 
 /** @param said  observe_dns(), NULL: nothing is known. @return 0 or -ENOMEM; then it is empty */
@@ -25,7 +25,7 @@ int status_dns_init(struct status_dns *dns, const json_t *said, const struct mod
 void status_dns_fini(struct status_dns *dns);
 /** What weir-dns does with a site, given. */
 json_t *status_dns_site_effect(const struct status_dns *dns, const char *site);
-/** The same, with what it says of @p service there, given. */
+/** What it does with @p service there, given; of a service that no name has there, what it does with the site. */
 json_t *status_dns_at_effect(const struct status_dns *dns, const char *service, const char *site);
 
 #endif

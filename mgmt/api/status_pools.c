@@ -121,7 +121,7 @@ static json_t *backend_status(const struct status *s, const struct model_pool *p
 	snprintf(id, sizeof(id), "%016" PRIx64, b->id);
 	return json_pack("{s:s, s:s, s:i, s:s, s:o, s:o, s:o}", "name", b->name, "address",
 	                 addr_text(&b->address, text), "port", b->port, "id", id, "intent",
-	                 status_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name, b->weight),
+	                 status_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name, "", b->weight),
 	                 "observation",
 	                 observed_target_json(&s->look.pages,
 	                                      health_target_backend(pool->name, b->id), true),

@@ -22,7 +22,7 @@ static struct backup_evidence evidence_of(const struct look *l)
 		                         l->pages.health_fresh ? l->pages.health : NULL };
 }
 
-/* The intent of a service at a site is the site's: overrides act on sites, not on services. */
+/* The intent of a service at a site is the site's, with drains of the service alone. */
 static json_t *at_status(const struct status *s, const struct model_service *service,
                          const struct model_at *at)
 {
@@ -43,12 +43,12 @@ static json_t *at_status(const struct status *s, const struct model_service *ser
 		                                         true));
 	}
 	json_t *backup = at->backup ? backup_status_of(&evidence, &s->tables, service, at) : NULL;
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o*}", "site", at->site->name, "vip",
-	                 at->vip->name, "pool", at->pool->name, "addresses", addresses, "intent",
-	                 status_intent(s, MODEL_TARGET_SITE, "", at->site->name, at->weight),
-	                 "observation", observed, "effect",
-	                 status_dns_at_effect(&s->dns, service->name, at->site->name), "backup",
-	                 backup);
+	return json_pack(
+	        "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o*}", "site", at->site->name, "vip",
+	        at->vip->name, "pool", at->pool->name, "addresses", addresses, "intent",
+	        status_intent(s, MODEL_TARGET_SITE, "", at->site->name, service->name, at->weight),
+	        "observation", observed, "effect",
+	        status_dns_at_effect(&s->dns, service->name, at->site->name), "backup", backup);
 }
 
 static bool passes_filter(const struct status *s, const struct model_at *at)

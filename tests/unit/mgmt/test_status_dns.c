@@ -240,6 +240,52 @@ static void a_service_is_told_by_its_first_name(void **state)
 	json_decref(said);
 }
 
+#define SITE(name, more) "{\"site\":\"" name "\",\"weight\":100,\"shifting\":false," more "}"
+
+/* web is drained at ams, or a check fails there; mail is not. ams is told as it is for mail. */
+static void a_service_is_not_told_by_another(void **state)
+{
+	static const struct {
+		const char *web, *word;
+		json_int_t ppm, share; /* of web at ams */
+	} rows[] = {
+		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":1000000,\"disabled\":false",
+		  "drained", 1000000, 0 },
+		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":500000,\"disabled\":false",
+		  "draining", 500000, 333333 },
+		{ DOWN, "out", 0, 0 },
+		{ WELL, "serving", 0, 500000 },
+	};
+	char text[1024];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text),
+		         "{\"names\":[{\"service\":\"mail\",\"sites\":[" SITE(
+		                 "ams", WELL) "]},"
+		                              "{\"service\":\"web\",\"sites\":[" SITE(
+		                                      "ams", "%s") "," SITE("fra", WELL) "]}]}",
+		         rows[i].web);
+		json_t *said = json_loads(text, 0, NULL);
+		struct status_dns dns = index_of(said);
+		json_t *web = status_dns_at_effect(&dns, "web", "ams"),
+		       *mail = status_dns_at_effect(&dns, "mail", "ams");
+
+		assert_string_equal(json_string_value(json_object_get(web, "state")), rows[i].word);
+		assert_int_equal(json_integer_value(json_object_get(web, "level_ppm")),
+		                 rows[i].ppm);
+		assert_int_equal(json_integer_value(json_object_get(web, "weight_share_ppm")),
+		                 rows[i].share);
+		assert_string_equal(json_string_value(json_object_get(mail, "state")), "serving");
+		assert_int_equal(json_integer_value(json_object_get(mail, "weight_share_ppm")),
+		                 1000000);
+		json_decref(web);
+		json_decref(mail);
+		status_dns_fini(&dns);
+		json_decref(said);
+	}
+}
+
 static void without_an_answer_nothing_is_known(void **state)
 {
 	struct status_dns dns;
@@ -260,6 +306,7 @@ int main(void)
 		cmocka_unit_test(both_sites_are_told_whole),
 		cmocka_unit_test(a_site_is_drained_as_far_as_all_its_names_are),
 		cmocka_unit_test(a_service_is_told_by_its_first_name),
+		cmocka_unit_test(a_service_is_not_told_by_another),
 		cmocka_unit_test(without_an_answer_nothing_is_known),
 	};
 

@@ -41,7 +41,7 @@ static void expect_intent(const char *state, size_t n)
 {
 	status_fini(&seen);
 	assert_int_equal(status_index(&seen), 0);
-	json_t *intent = status_intent(&seen, MODEL_TARGET_SITE, "", "ams", 100);
+	json_t *intent = status_intent(&seen, MODEL_TARGET_SITE, "", "ams", "", 100);
 
 	assert_string_equal(json_string_value(json_object_get(intent, "state")), state);
 	assert_int_equal(json_array_size(json_object_get(intent, "overrides")), n);
@@ -55,6 +55,34 @@ static void a_drain_of_one_service_is_listed_and_drains_no_site(void **state)
 	expect_intent("drain", 1);
 	snprintf(items[0].service, sizeof(items[0].service), "web");
 	expect_intent("serve", 1);
+}
+
+/* A row of a service has the site's drains and its own, and none of another service. */
+static void a_drain_of_one_service_is_its_own_intent(void **state)
+{
+	static const struct {
+		const char *drained, *service, *word;
+		json_int_t level;
+		size_t n;
+	} rows[] = { { "web", "web", "drain", 1000000, 1 },
+		     { "web", "mail", "serve", 0, 0 },
+		     { "", "mail", "drain", 1000000, 1 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(items[0].service, sizeof(items[0].service), "%s", rows[i].drained);
+		status_fini(&seen);
+		assert_int_equal(status_index(&seen), 0);
+		json_t *intent =
+		        status_intent(&seen, MODEL_TARGET_SITE, "", "ams", rows[i].service, 100);
+
+		assert_string_equal(json_string_value(json_object_get(intent, "state")),
+		                    rows[i].word);
+		assert_int_equal(json_integer_value(json_object_get(intent, "level_ppm")),
+		                 rows[i].level);
+		assert_int_equal(json_array_size(json_object_get(intent, "overrides")), rows[i].n);
+		json_decref(intent);
+	}
 }
 
 static void what_is_over_is_not_told(void **state)
@@ -75,6 +103,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_drain_of_one_service_is_listed_and_drains_no_site),
+		T(a_drain_of_one_service_is_its_own_intent),
 		T(what_is_over_is_not_told),
 	};
 

@@ -392,7 +392,7 @@ static void what_people_ask_for_is_told(void **state)
 static json_int_t asked_level(void)
 {
 	index_again();
-	json_t *asked = status_intent(&seen, MODEL_TARGET_SITE, "", "ams", 100);
+	json_t *asked = status_intent(&seen, MODEL_TARGET_SITE, "", "ams", "", 100);
 	json_int_t level = json_integer_value(json_object_get(asked, "level_ppm"));
 
 	json_decref(asked);
