@@ -316,8 +316,7 @@ static int command_operation(struct cli *cli, const struct cli_args *args, const
 	if (!watches || !cli->json)
 		api_print_body(cli, reply.body, op_print);
 	if (watches)
-		status = op_follow(cli, op_of(reply.body),
-		                   strcmp(verb, "abort") == 0 ? OP_BACK : OP_STILL, true);
+		status = op_follow(cli, op_of(reply.body), OP_STILL, true);
 	api_reply_fini(&reply);
 	return status;
 }

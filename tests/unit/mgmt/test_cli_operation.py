@@ -69,9 +69,15 @@ class Operations(test_cli.WithApi):
         self.assertIn("NOT CONFIRMED BY PACKETS: no answer names the site, its new flows are not known", done.stdout)
         self.assertIn("it is not known whether its flows are silent: new flows of site ams are not measured", done.stderr)
 
-    def test_an_abort_is_followed_until_all_are_back(self) -> None:
-        done = self.follow(record("drained", 1), record("aborting", 2), record("aborted", 3), command=("operation", "k3", "abort", "--watch"))
+    def test_an_abort_is_followed_until_nothing_moves(self) -> None:
+        done = self.follow(record("aborting", 1), record("aborting", 2), record("aborted", 3), command=("operation", "k3", "abort", "--watch"))
         self.assertEqual(done.returncode, 0, done.stderr)
+        # of a further shift it goes back to where that began; of a return, out again
+        for states in (("aborting", "resting"), ("moving", "drained"), ("moving", "late", "drained")):
+            with self.subTest(states):
+                rests = self.follow(record(states[0], 1), *(record(s, n + 2) for n, s in enumerate((*states, "done"))),
+                                    command=("operation", "k3", "abort", "--watch"))
+                self.assertEqual((rests.returncode, "done: all clients are back" in rests.stdout), (0, False), rests.stdout + rests.stderr)
         self.assertIn("aborting: going back at the same pace, 20 % drained", done.stdout)
         self.assertEqual(self.follow(record("aborting", 1), record("failed", 3), command=("operation", "k3", "abort", "--watch")).returncode, 4)
         self.assertEqual(self.follow(record("aborting", 1), record("held", 3), command=("operation", "k3", "abort", "--watch")).returncode, 10)
