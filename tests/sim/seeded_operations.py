@@ -33,7 +33,7 @@ OPERATION = "mgmt/operations/operation.h"
 PARTS = ("absent", "apart", "back", "behind", "command", "command_parts", "engine", "facts", "guards", "history", "level",
          "own", "plan", "record", "stay", "step", "tick", "well")
 SIMULATOR = seeded.Simulator(
-    ("base", "dns/steering", "include", "mgmt/operations", "mgmt/store", "model", "tests/sim"),
+    ("base", "dns/steering", "include", "mgmt/files", "mgmt/operations", "mgmt/overrides", "model", "tests/sim"),
     ("base/plain.c", "dns/steering/steps.c", "model/at_site.c", "model/override_level.c", "tests/sim/schedule.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_behind", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "store", "view", "world")),
      *(f"{DIR}{f}.c" for f in PARTS)), "--runs")
 RUNS = "600 --brief"
