@@ -23,6 +23,7 @@
 #include "mgmt/operations/well.h"
 
 #define BEGIN_MS 10000u /* for another one that is being begun: longer than the store takes */
+#define AHEAD_MS 30000  /* an override may go on so long until each node has the first write */
 
 /* An operation while it is made. */
 struct beginning {
@@ -32,8 +33,11 @@ struct beginning {
 	struct operation_observed observed;
 	struct operation_target targets[OPERATION_TARGETS_MAX];
 	size_t n_targets;
-	json_t *refusal;    /* what is added to a problem if a guard refuses */
-	uint32_t level_ppm; /* of an override that goes on */
+	json_t *refusal; /* what is added to a problem if a guard refuses */
+	/* of an override that goes on, and where that may be once each node has the first write */
+	uint32_t level_ppm, ahead_ppm;
+	int64_t late_from_ms;
+	bool has_override;
 	uint64_t stamp;
 	bool goes_on; /* an operation that is there goes on from where it is */
 	char id[MODEL_ID_MAX];
@@ -167,6 +171,30 @@ static const struct override *find_drain(const struct overrides *all, const char
 	return NULL;
 }
 
+/* From when on backups take late clients: what a drain by the clock has opened stays open. */
+static int64_t find_late_ms(const struct beginning *b, const struct override *o)
+{
+	const struct model *m = intent_model(b->core->intent);
+	struct model_override as_model;
+
+	if (o->is_step || !m)
+		return o->late_from_ms;
+	override_to_model(o, &as_model);
+	return model_override_answers_ms(m, &as_model);
+}
+
+/* Where the override is, and where it may be when the last node gets the first write. Under the lock. */
+static void note_override(struct beginning *b, const struct override *o, int64_t now_ms)
+{
+	const struct overrides *all = intent_overrides(b->core->intent);
+	uint32_t ahead = overrides_level(all, o, now_ms + AHEAD_MS);
+
+	b->has_override = true;
+	b->ahead_ppm = ahead > b->ahead_ppm ? ahead : b->ahead_ppm;
+	if (overrides_level(all, o, now_ms) == MODEL_PPM_ALL)
+		b->late_from_ms = find_late_ms(b, o);
+}
+
 /*
  * Go on with overrides that are there; else new ids. One write goes to all sites of an operation, so
  * their levels must be one. Under the lock.
@@ -181,6 +209,8 @@ static bool choose_overrides(struct beginning *b, int64_t now_ms, struct operati
 		        find_drain(all, b->targets[i].site, b->body->service, now_ms);
 		uint32_t level = o ? overrides_level(all, o, now_ms) : 0;
 
+		if (o)
+			note_override(b, o, now_ms);
 		if (o)
 			memcpy(b->targets[i].override_id, o->id, MODEL_ID_MAX);
 		else
@@ -225,7 +255,10 @@ static bool make_record(struct beginning *b, int64_t now_ms, struct operation_ou
 		                       .targets = b->targets,
 		                       .n_targets = b->n_targets,
 		                       .service = body->service ? body->service : "",
+		                       .has_override = b->has_override,
 		                       .level_ppm = b->level_ppm,
+		                       .ahead_ppm = b->ahead_ppm,
+		                       .late_from_ms = b->late_from_ms,
 		                       .stamp = b->stamp,
 		                       .person = body->person };
 	if (!operation_init(&b->item.op, &r, now_ms, error))

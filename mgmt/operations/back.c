@@ -27,10 +27,10 @@ void back_turn(struct tick *t, enum operation_way way)
 	op->epoch++;
 	op->writes = 0;
 	op->seq = 0;
-	op->met_ppm = way == OPERATION_OUT && apart_holds(op) ? apart_highest(t) : 0;
 	if (way == OPERATION_BACK && apart_highest(t) > op->level_ppm)
 		op->level_ppm = apart_highest(t);
 	level_keep(t);
+	op->met_ppm = way == OPERATION_OUT && apart_holds(op) ? apart_highest(t) : 0;
 	tick_change(t);
 }
 

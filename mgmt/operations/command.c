@@ -78,11 +78,25 @@ static const char *find_error(const struct operation_request *r, int64_t now_ms)
 		return "until is in the past";
 	if (r->person.over_ms < 0 || r->person.over_ms > OPERATION_OVER_MAX_MS)
 		return "over is longer than 7 days";
-	if (goal == 0 || goal > MODEL_PPM_ALL || r->level_ppm > MODEL_PPM_ALL)
+	if (goal == 0 || goal > MODEL_PPM_ALL || r->level_ppm > MODEL_PPM_ALL ||
+	    r->ahead_ppm > MODEL_PPM_ALL)
 		return "the level is not between 0 and 100 %";
 	if (r->kind == OPERATION_SHIFT && goal == MODEL_PPM_ALL)
 		return "a shift of 100 % is a drain";
 	return NULL;
+}
+
+/* What was there ends by its own schedule, so it is the operation's from the first record on. */
+static void own_override(struct operation *op, const struct operation_request *r, int64_t now_ms)
+{
+	struct tick t = { .op = op, .now_ms = now_ms };
+
+	if (!r->has_override)
+		return;
+	op->met_ppm = r->ahead_ppm;
+	op->late_from_ms = r->late_from_ms;
+	op->full_ms = op->level_ppm == MODEL_PPM_ALL ? now_ms : 0;
+	level_stop(&t, op->level_ppm);
 }
 
 int operation_init(struct operation *op, const struct operation_request *r, int64_t now_ms,
@@ -118,6 +132,7 @@ int operation_init(struct operation *op, const struct operation_request *r, int6
 	memcpy(op->overridden, r->person.overridden, sizeof(op->overridden));
 	op->plan_from_ppm = op->level_ppm;
 	op->n_plan = plan_levels(op->level_ppm, op->goal_ppm, op->now, op->plan_ppm);
+	own_override(op, r, now_ms);
 	return 0;
 }
 

@@ -151,13 +151,18 @@ static uint32_t find_greater(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-/* The highest level that a node may have by a step that a hold stopped; 0: none was stopped. */
+/*
+ * The highest level that a node may have by a step that a hold stopped, or by the override that the operation went on from;
+ * 0: there is none.
+ */
 static uint32_t find_top(const struct operation *op)
 {
 	const struct operation_step *last = op->n_steps ? &op->steps[op->n_steps - 1] : NULL;
 	uint32_t top_ppm;
 
-	if (!last || last->in_force_ms || !operation_is_under_way(op) ||
+	if (!last)
+		return op->level_ppm <= op->met_ppm ? op->met_ppm : 0;
+	if (last->in_force_ms || !operation_is_under_way(op) ||
 	    (op->way == OPERATION_BACK && last->to_ppm < last->from_ppm))
 		return 0;
 	top_ppm = find_greater(last->from_ppm, last->to_ppm);

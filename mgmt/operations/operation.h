@@ -225,7 +225,7 @@ struct operation {
 	uint32_t step;      /**< of plan_ppm: the running one, or the next if !step_runs */
 	bool step_runs;     /**< it was written and has not ended */
 	uint32_t level_ppm; /**< the furthest level that was written and seen in force */
-	/** on a way out: up to where a person has seen nodes ahead of it */
+	/** on a way out: up to where a person has seen nodes ahead of it, or an override that it went on from had brought them */
 	uint32_t met_ppm;
 	uint64_t key_fingerprint; /**< of the hash key when it began; 0: not known */
 	struct operation_hold hold;
@@ -291,8 +291,12 @@ struct operation_request {
 	const struct operation_target *targets; /**< [n_targets], without a baseline */
 	size_t n_targets;
 	const char *service;
-	uint32_t level_ppm; /**< at which the targets are now: an override that goes on */
-	uint64_t stamp;     /**< of the command */
+	/* of the targets' override, if there is one: the record's first write keeps it where it is */
+	bool has_override;
+	uint32_t level_ppm;   /**< at which it is now; 0 where there is none */
+	uint32_t ahead_ppm;   /**< up to where it may bring nodes before they have that write */
+	int64_t late_from_ms; /**< from when on backups take its late clients; 0: never */
+	uint64_t stamp;       /**< of the command */
 	struct operation_person person;
 };
 

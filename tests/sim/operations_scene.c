@@ -50,7 +50,8 @@ static void make_site(struct operation_site *site, const char *name)
 		};
 }
 
-void scene_begin(enum operation_kind kind, uint32_t goal_ppm)
+static void begin_over(enum operation_kind kind, uint32_t goal_ppm, const uint32_t *level_ppm,
+                       uint32_t ahead_ppm)
 {
 	static const struct operation_target target = { .site = "a", .override_id = "override-a" };
 	struct operation_request r = {
@@ -61,6 +62,9 @@ void scene_begin(enum operation_kind kind, uint32_t goal_ppm)
 		.targets = &target,
 		.n_targets = 1,
 		.service = "",
+		.has_override = level_ppm != NULL,
+		.level_ppm = level_ppm ? *level_ppm : 0,
+		.ahead_ppm = ahead_ppm,
 		.person.author = "amy",
 		.person.principal = "",
 		.person.reason = "",
@@ -81,7 +85,7 @@ void scene_begin(enum operation_kind kind, uint32_t goal_ppm)
 			.self = i == 1,
 			.reached = true,
 			.dns = OPERATION_YES,
-			.levels[0] = { .known = true },
+			.levels[0] = { .known = true, .level_ppm = r.level_ppm },
 		};
 	}
 	scene.f = (struct operation_facts){
@@ -100,6 +104,16 @@ void scene_begin(enum operation_kind kind, uint32_t goal_ppm)
 		.window_flows = scene_value(0),
 		.window_answers = scene_value(0),
 	};
+}
+
+void scene_begin(enum operation_kind kind, uint32_t goal_ppm)
+{
+	begin_over(kind, goal_ppm, NULL, 0);
+}
+
+void scene_begin_over(uint32_t level_ppm, uint32_t ahead_ppm)
+{
+	begin_over(OPERATION_DRAIN, 0, &level_ppm, ahead_ppm);
 }
 
 static void obey_writes(void)

@@ -44,6 +44,8 @@ extern const struct operation_person scene_alone;
 
 struct operation_value scene_value(uint64_t value);
 void scene_begin(enum operation_kind kind, uint32_t goal_ppm);
+/* A drain that goes on from an override that is at a level, and may bring nodes up to another. */
+void scene_begin_over(uint32_t level_ppm, uint32_t ahead_ppm);
 /* Go on for @p n seconds. */
 void scene_tick(uint32_t n);
 bool scene_until_state(enum operation_state state, uint32_t most);

@@ -154,8 +154,8 @@ int main(int argc, char **argv)
 
 	if (!schedule_read_options(argc, argv, &o))
 		return 2;
-	sums.faults +=
-	        scenes_measure() + scenes_own() + scenes_steps() + scenes_ways() + scenes_behind();
+	sums.faults += scenes_measure() + scenes_own() + scenes_steps() + scenes_ways() +
+	               scenes_behind() + scenes_over();
 	for (uint64_t i = 0; i < o.runs && !(o.brief && sums.faults); i++)
 		run_world(o.first + i, o.verbose, &sums);
 	printf("%" PRIu64 " schedules, %" PRIu64 " steps, %" PRIu64 " holds; at the end %" PRIu64

@@ -85,6 +85,26 @@ static bool is_target_free(const struct world *w, uint32_t k, const char *site)
 	return true;
 }
 
+static uint32_t clock_level(const struct model_override *clock, int64_t at_ms)
+{
+	return clock->until_ms ? model_override_ppm(clock, at_ms) : 0;
+}
+
+/* A drain by the clock may be there that rises, rests or returns. @return that, or nothing */
+static struct model_override make_clock(struct world *w)
+{
+	int64_t over_ms = (int64_t)world_below(w, 2) * world_below(w, 600000);
+
+	if (!world_chance(w, 300))
+		return (struct model_override){ 0 };
+	return (struct model_override){
+		.kind = MODEL_OVERRIDE_DRAIN,
+		.from_ms = w->now_ms - 60000 - world_below(w, 300000),
+		.over_ms = over_ms,
+		.until_ms = w->now_ms + (int64_t)world_below(w, 600000) - 60000,
+	};
+}
+
 void world_begin(struct world *w, uint32_t k)
 {
 	struct world_node *n = &w->node[world_below(w, w->n_nodes)];
@@ -93,6 +113,7 @@ void world_begin(struct world *w, uint32_t k)
 	char id[16], error[OPERATION_DETAIL_MAX];
 	static struct operation begun;
 	struct operation_request r = { .id = id, .node = n->name, .targets = targets };
+	struct model_override clock;
 	uint32_t first = world_below(w, w->n_sites);
 
 	for (uint32_t i = 0; i < 1u + (w->n_sites > 3 && world_chance(w, 200)); i++) {
@@ -113,11 +134,20 @@ void world_begin(struct world *w, uint32_t k)
 	r.person.over_ms = world_chance(w, 300) ? world_below(w, 300000) : 0;
 	r.person.now = world_chance(w, 100);
 	r.service = r.person.author = r.person.principal = r.person.reason = "";
+	clock = make_clock(w);
+	r.has_override = clock.until_ms != 0;
+	r.level_ppm = clock_level(&clock, w->now_ms + n->clock_off_ms);
+	r.ahead_ppm = clock_level(&clock, w->now_ms + n->clock_off_ms + 30000);
 	if (r.person.until_ms <= w->now_ms ||
 	    operation_init(&begun, &r, w->now_ms + n->clock_off_ms, error))
 		return;
-	if (store_decide(w, n, k, &begun) == STORE_DECIDED)
-		n->ticked_ms[k] = 0;
+	if (store_decide(w, n, k, &begun) == STORE_REFUSED)
+		return;
+	n->ticked_ms[k] = 0;
+	w->clock[k] = clock;
+	for (uint32_t i = 0; i < w->n_sites; i++) /* clients have followed it before */
+		if (operation_targets_site(&begun, w->site[i].name))
+			w->site[i].level_ppm = clock_level(&clock, w->now_ms);
 }
 
 void world_forget_times(struct operation *op)
@@ -228,8 +258,13 @@ static void move_level(struct world *w, struct world_node *n, uint32_t k)
 		.is_step = true,
 	};
 
-	if ((!over->epoch && !over->commanded_ms) || !n->alive || !n->dns)
+	if (!n->alive || !n->dns)
 		return;
+	if (!over->epoch && !over->commanded_ms) {
+		n->level[k] = clock_level(&w->clock[k], w->now_ms + n->clock_off_ms);
+		n->ramp[k] = (struct ramp_record){ .level_known = true, .level_ppm = n->level[k] };
+		return;
+	}
 	n->ramp[k] = (struct ramp_record){ .generation = o.generation,
 		                           .epoch = o.epoch,
 		                           .step = o.step,

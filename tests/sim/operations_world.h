@@ -99,6 +99,8 @@ struct world {
 	struct world_site site[WORLD_SITES];
 	struct world_book book[WORLD_OPS];
 	struct world_stored stored[WORLD_OPS];
+	/* what the operations went on from; no until: nothing */
+	struct model_override clock[WORLD_OPS];
 	uint32_t store_group;  /* nodes of this group reach it, or STORE_ALL */
 	int64_t store_down_ms; /* until then nobody reaches it */
 	char fault_text[256];  /* the first */

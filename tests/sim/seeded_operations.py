@@ -34,13 +34,15 @@ PARTS = ("absent", "apart", "back", "behind", "command", "command_parts", "engin
          "own", "plan", "record", "stay", "step", "tick", "well")
 SIMULATOR = seeded.Simulator(
     ("base", "dns/steering", "include", "mgmt/files", "mgmt/operations", "mgmt/overrides", "model", "tests/sim"),
-    ("base/plain.c", "dns/steering/steps.c", "model/at_site.c", "model/override_level.c", "tests/sim/schedule.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_behind", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "store", "view", "world")),
+    ("base/plain.c", "dns/steering/steps.c", "model/at_site.c", "model/override_level.c", "tests/sim/schedule.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_behind", "scenes_over", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "store", "view", "world")),
      *(f"{DIR}{f}.c" for f in PARTS)), "--runs")
 RUNS = "600 --brief"
 
 # name, runs, file, text, what it becomes
 BREAKAGES = [
     ("an epoch is compared with >=", RUNS, BEHIND, "if (level->epoch > op->epoch ||", "if (level->epoch >= op->epoch ||"),
+    ("a drain by the clock goes on under its operation", RUNS, COMMAND, "if (!r->has_override)", "if (1)"),
+    ("nodes that a ramp had brought further are not followed", RUNS, LEVEL, "return op->level_ppm <= op->met_ppm ? op->met_ppm : 0;", "return 0;"),
     ("a record that is behind waits for ever", RUNS, BEHIND, "if (op->behind_ms >= TICK_BEHIND_MS)", "if (0)"),
     ("a record that is behind shows an old wait", RUNS, ENGINE, "if (!is_same_wait(op->waits, waits))", "if (writes && !is_same_wait(op->waits, waits))"),
     ("steps that the owner has forgotten do not count", RUNS, BEHIND, "(level->step > op->writes && !op->reads_levels)", "0"),

@@ -295,6 +295,61 @@ static void it_goes_on_with_the_drain_of_its_service(void **state)
 	}
 }
 
+/*
+ * A drain by the clock ends by its own time, whoever goes on from it: so it is the operation's from its begin on. Its backup
+ * keeps the late clients that it has.
+ */
+static void a_drain_by_the_clock_is_the_operations_from_its_begin_on(void **state)
+{
+	static const struct {
+		const char *why;
+		int64_t from_s, over_s, until_s; /* of now */
+		uint32_t at_least_ppm, at_most_ppm;
+		bool is_late;
+	} rows[] = {
+		{ "all are elsewhere", -7200, 0, 3600, 1000000, 1000000, true },
+		{ "it rises", -3600, 7200, 86400, 499000, 510000, false },
+		{ "it returns", -7200, 3600, -1800, 490000, 501000, false },
+		{ "it begins later", 3600, 0, 7200, 0, 0, false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t now_ms = clock_believed_ms();
+		struct override o = { .id = "v1",
+			              .kind = MODEL_OVERRIDE_DRAIN,
+			              .target = MODEL_TARGET_SITE,
+			              .name = "ams",
+			              .generation = 128,
+			              .created_ms = 1,
+			              .over_ms = rows[i].over_s * 1000 };
+
+		teardown(state);
+		setup(state);
+		print_message("  %s\n", rows[i].why);
+		body.n_sites = 1;
+		o.from_ms = now_ms + rows[i].from_s * 1000;
+		o.until_ms = now_ms + rows[i].until_s * 1000;
+		core_lock(&this_node);
+		assert_int_equal(intent_merge(this_node.intent, &o, 1, now_ms), 1);
+		core_unlock(&this_node);
+		assert_true(resolve_body());
+		assert_true(make_record(b, now_ms, &outcome));
+		commit_beginning(b, NULL, &outcome);
+		assert_int_equal(outcome.status, 201);
+		core_lock(&this_node);
+		const struct override *is =
+		        overrides_find(intent_overrides(this_node.intent), "v1");
+
+		assert_non_null(is);
+		assert_string_equal(is->operation, "o1");
+		assert_true(is->is_step && is->until_ms == MODEL_TIME_NEVER && !is->ended);
+		assert_in_range(is->to_ppm, rows[i].at_least_ppm, rows[i].at_most_ppm);
+		assert_int_equal(is->late_from_ms > 0 && is->late_from_ms < now_ms,
+		                 rows[i].is_late);
+		core_unlock(&this_node);
+	}
+}
+
 /* What a person asks for is in the record, each in its own place. */
 static void the_record_has_what_was_asked_for(void **state)
 {
@@ -486,6 +541,7 @@ int main(void)
 		TEST(what_rests_or_returns_goes_on_with_just_its_own_sites_and_service),
 		TEST(it_goes_on_with_the_drain_of_what_it_moves),
 		TEST(it_goes_on_with_the_drain_of_its_service),
+		TEST(a_drain_by_the_clock_is_the_operations_from_its_begin_on),
 		TEST(the_record_has_what_was_asked_for),
 		TEST(of_two_that_are_judged_at_once_one_begins),
 		TEST(who_waits_for_another_beginning_sees_what_came_of_it),
