@@ -238,7 +238,7 @@ static void read_said(struct field_reader *f, struct operation_person *out)
 	out->reason = field_reason(f);
 	out->author = field_text(f, "author", false, MODEL_NAME_MAX - 1);
 	read_guards(f, out->overridden);
-	out->without.n = read_names(f, "without", out->without.items, OPERATION_NODES_MAX);
+	out->without.n = read_names(f, "without", out->without.items, OPERATION_WITHOUT_MAX);
 	if (!out->reason)
 		out->reason = "";
 }

@@ -13,7 +13,7 @@
 
 /* Sites, nodes and a service, a reason of apostrophes alone, and all guards with all options. */
 _Static_assert(OPERATION_COMMAND_MAX >
-                       (OPERATION_TARGETS_MAX + OPERATION_NODES_MAX + 2) * MODEL_NAME_MAX +
+                       (OPERATION_TARGETS_MAX + OPERATION_WITHOUT_MAX + 2) * MODEL_NAME_MAX +
                                4 * OVERRIDE_REASON_MAX +
                                OPERATION_GUARD_COUNT * OPERATION_CODE_MAX + 512,
                "a command line has room for all that it can name");
@@ -142,7 +142,7 @@ static bool is_unreached(const struct operation *op, const struct operation_node
 
 static bool has_unreached(const struct operation *op, const struct operation_facts *facts)
 {
-	for (size_t i = 0; op->n_without < OPERATION_NODES_MAX && i < facts->n_nodes; i++)
+	for (size_t i = 0; op->n_without < OPERATION_WITHOUT_MAX && i < facts->n_nodes; i++)
 		if (is_unreached(op, &facts->nodes[i]))
 			return true;
 	return false;
@@ -190,7 +190,7 @@ static json_t *nodes_to_name(const struct operation *was, const struct operation
 	for (uint32_t i = 0; i < op->n_without; i++)
 		if (!was || !operation_is_without(was, op->without[i]))
 			json_array_append_new(list, json_string(op->without[i]));
-	for (size_t i = 0; names_all && i < facts->n_nodes && n < OPERATION_NODES_MAX; i++)
+	for (size_t i = 0; names_all && i < facts->n_nodes && n < OPERATION_WITHOUT_MAX; i++)
 		if (is_unreached(op, &facts->nodes[i])) {
 			json_array_append_new(list, json_string(facts->nodes[i].name));
 			n++;

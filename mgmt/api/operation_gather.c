@@ -938,10 +938,7 @@ static bool has_backup_of_target(const struct operation_snapshot *v, const struc
 
 static bool was_reached(const struct operation *op, const char *node)
 {
-	for (uint32_t i = 0; i < op->n_nodes; i++)
-		if (!strcmp(op->nodes[i], node))
-			return true;
-	return op->n_nodes == 0;
+	return op->n_took_part == 0 || operation_took_part(op, node);
 }
 
 /* Whether all nodes of the site are named absent, or none was reached when the operation began. */

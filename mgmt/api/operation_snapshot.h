@@ -124,6 +124,8 @@ struct operation_begin_flows {
 	struct operation_value unseen_ppm;
 };
 
+_Static_assert(OPERATION_NODES_MAX >= PEERS_MAX, "an operation remembers all nodes");
+
 /** Facts of one operation, with all that they point to. */
 struct operation_observed {
 	struct operation_facts facts;

@@ -105,10 +105,10 @@ int operation_init(struct operation *op, const struct operation_request *r, int6
 	const char *wrong = find_error(r, now_ms);
 
 	memset(op, 0, sizeof(*op));
-	if (r->n_targets > OPERATION_TARGETS_MAX || r->person.without.n > OPERATION_NODES_MAX) {
+	if (r->n_targets > OPERATION_TARGETS_MAX || r->person.without.n > OPERATION_WITHOUT_MAX) {
 		(void)snprintf(error, OPERATION_DETAIL_MAX,
 		               "more than %u sites or %u nodes are named", OPERATION_TARGETS_MAX,
-		               OPERATION_NODES_MAX);
+		               OPERATION_WITHOUT_MAX);
 		return -E2BIG;
 	}
 	if (wrong) {

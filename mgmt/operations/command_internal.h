@@ -11,7 +11,7 @@
 /** What a person added is taken back when the command is refused. */
 struct command_before {
 	bool overridden[OPERATION_GUARD_COUNT];
-	char without[OPERATION_NODES_MAX][MODEL_NAME_MAX];
+	char without[OPERATION_WITHOUT_MAX][MODEL_NAME_MAX];
 	uint32_t n_without;
 };
 

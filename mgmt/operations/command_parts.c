@@ -26,7 +26,7 @@ void operation_add(struct operation *op, const struct operation_person *person)
 {
 	for (int i = 0; i < OPERATION_GUARD_COUNT; i++)
 		op->overridden[i] = op->overridden[i] || person->overridden[i];
-	for (size_t i = 0; i < person->without.n && op->n_without < OPERATION_NODES_MAX; i++) {
+	for (size_t i = 0; i < person->without.n && op->n_without < OPERATION_WITHOUT_MAX; i++) {
 		if (operation_is_without(op, person->without.items[i]))
 			continue;
 		(void)snprintf(op->without[op->n_without++], MODEL_NAME_MAX, "%s",

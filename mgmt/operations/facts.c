@@ -15,7 +15,7 @@ const struct operation_site *facts_site(const struct operation_facts *facts, con
 	return NULL;
 }
 
-const struct operation_node *facts_node(const struct operation_facts *facts, const char *name)
+static const struct operation_node *find_node(const struct operation_facts *facts, const char *name)
 {
 	for (size_t i = 0; i < facts->n_nodes; i++) {
 		if (!strcmp(facts->nodes[i].name, name))
@@ -42,7 +42,7 @@ static bool can_own(const struct operation *op, const struct operation_node *nod
 const struct operation_node *facts_find_better_owner(const struct operation *op,
                                                      const struct operation_facts *facts)
 {
-	const struct operation_node *self = facts_node(facts, facts->self), *best = NULL;
+	const struct operation_node *self = find_node(facts, facts->self), *best = NULL;
 
 	if (!self || !self->site || !operation_targets_site(op, self->site))
 		return NULL;

@@ -11,9 +11,8 @@
 #include "mgmt/operations/operation.h"
 #include "mgmt/operations/operation_facts.h"
 
-/** The site or node with this name; NULL: it is not configured. */
+/** The site with this name; NULL: it is not configured. */
 const struct operation_site *facts_site(const struct operation_facts *facts, const char *name);
-const struct operation_node *facts_node(const struct operation_facts *facts, const char *name);
 /** Whether the node counts: reached, and not named absent. */
 bool facts_is_counted(const struct operation *op, const struct operation_node *node);
 /**

@@ -28,7 +28,8 @@
 #define OPERATION_HISTORY_MAX  32u  /**< steps that are remembered, the newest */
 #define OPERATION_SITES_MAX    64u  /**< sites: as many as a configuration may have */
 #define OPERATION_LOADS_MAX    16u  /**< sites whose load a step remembers */
-#define OPERATION_NODES_MAX    64u  /**< nodes that are remembered, or named as absent */
+#define OPERATION_NODES_MAX    256u /**< nodes that are remembered: all that the schema allows */
+#define OPERATION_WITHOUT_MAX  64u  /**< nodes that are named absent */
 #define OPERATION_LATE_MAX     16u  /**< prefixes of late clients that are remembered */
 #define OPERATION_FAILURES_MAX 16u  /**< failures that are remembered, the newest */
 #define OPERATION_DETAIL_MAX   192u /**< bytes of a reason, with the NUL */
@@ -208,7 +209,7 @@ struct operation {
 
 	/* what persons add */
 	bool overridden[OPERATION_GUARD_COUNT];
-	char without[OPERATION_NODES_MAX][MODEL_NAME_MAX]; /**< nodes named absent */
+	char without[OPERATION_WITHOUT_MAX][MODEL_NAME_MAX]; /**< nodes named absent */
 	uint32_t n_without;
 
 	/* the running state */
@@ -233,8 +234,9 @@ struct operation {
 	bool reads_levels;              /**< the levels of all nodes must be read first */
 	int64_t late_from_ms;
 	char waits[OPERATION_DETAIL_MAX]; /**< what the state waits for, in plain words */
-	char nodes[OPERATION_NODES_MAX][MODEL_NAME_MAX]; /**< reached when it began or went on */
-	uint32_t n_nodes;
+	/** hash_text() of their names: reached when it began or went on, or since */
+	uint64_t took_part[OPERATION_NODES_MAX];
+	uint32_t n_took_part;
 
 	/* what was seen */
 	struct operation_step steps[OPERATION_HISTORY_MAX]; /**< the newest last */
@@ -266,7 +268,7 @@ struct operation {
 
 /** Names that a person gave; borrowed. */
 struct operation_names {
-	const char *items[OPERATION_NODES_MAX];
+	const char *items[OPERATION_WITHOUT_MAX];
 	size_t n;
 };
 
@@ -338,6 +340,8 @@ bool operation_moves_service(const struct operation *op, const char *service);
 /** Whether a target's level is written to this override. */
 bool operation_has_override(const struct operation *op, const char *override_id);
 bool operation_is_without(const struct operation *op, const char *node);
+/** Whether the node is one of those that are missed when they are not reached any more. */
+bool operation_took_part(const struct operation *op, const char *node);
 /**
  * The epoch of the next owner. Turns of one owner take the epochs between, so that what an owner who
  * is cut off does never meets what the next one does.

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "mgmt/overrides/hlc.h"
 
 static const char *const kind_texts[OPERATION_KIND_COUNT] = { "drain", "shift" };
@@ -115,6 +116,17 @@ bool operation_is_without(const struct operation *op, const char *node)
 {
 	for (uint32_t i = 0; i < op->n_without; i++) {
 		if (!strcmp(op->without[i], node))
+			return true;
+	}
+	return false;
+}
+
+bool operation_took_part(const struct operation *op, const char *node)
+{
+	uint64_t key = hash_text(node);
+
+	for (uint32_t i = 0; i < op->n_took_part; i++) {
+		if (op->took_part[i] == key)
 			return true;
 	}
 	return false;

@@ -134,6 +134,7 @@ static const struct record_kind signs_record =
 static const struct field one_signs = { .kind = FIELD_RECORD, .of = &signs_record };
 
 static const struct field one_name = { .kind = FIELD_TEXT, .size = MODEL_NAME_MAX };
+static const struct field one_key = { .kind = FIELD_HEX };
 static const struct field one_level = { .kind = FIELD_U32 };
 
 static const struct field op_fields[] = {
@@ -187,7 +188,7 @@ static const struct field op_fields[] = {
 	RECORD_LIST(struct operation, plan_ppm, n_plan, &one_level),
 	RECORD_SET(struct operation, overridden, guard_word),
 	RECORD_LIST(struct operation, without, n_without, &one_name),
-	RECORD_LIST(struct operation, nodes, n_nodes, &one_name),
+	RECORD_LIST(struct operation, took_part, n_took_part, &one_key),
 	RECORD_RECORD(struct operation, write, &write_record),
 	RECORD_RECORD(struct operation, hold, &operation_hold_record),
 	RECORD_LIST(struct operation, targets, n_targets, &one_target),

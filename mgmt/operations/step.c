@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "mgmt/operations/engine_internal.h"
 #include "mgmt/operations/plan.h"
 #include "mgmt/operations/well.h"
@@ -143,18 +144,25 @@ static bool may_share_end(struct tick *t, int64_t ttl_ms)
 	return false;
 }
 
+/* Those that are reached, in the order of the configuration. @param adds  to those that took part before */
+static void note_nodes(struct operation *op, const struct operation_facts *facts, bool adds)
+{
+	uint64_t keys[OPERATION_NODES_MAX];
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < facts->n_nodes && n < OPERATION_NODES_MAX; i++) {
+		const struct operation_node *node = &facts->nodes[i];
+
+		if (facts_is_counted(op, node) || (adds && operation_took_part(op, node->name)))
+			keys[n++] = hash_text(node->name);
+	}
+	memcpy(op->took_part, keys, n * sizeof(keys[0]));
+	op->n_took_part = n;
+}
+
 void step_note_nodes(struct tick *t)
 {
-	struct operation *op = t->op;
-
-	op->n_nodes = 0;
-	for (size_t i = 0; i < t->facts->n_nodes && op->n_nodes < OPERATION_NODES_MAX; i++) {
-		const struct operation_node *node = &t->facts->nodes[i];
-
-		if (!facts_is_counted(op, node))
-			continue;
-		(void)snprintf(op->nodes[op->n_nodes++], sizeof(op->nodes[0]), "%s", node->name);
-	}
+	note_nodes(t->op, t->facts, false);
 }
 
 void step_begin_way(struct tick *t)
@@ -179,10 +187,11 @@ static const struct operation_node *find_lost(const struct tick *t)
 {
 	const struct operation_node *lost = NULL;
 
-	for (uint32_t i = 0; i < t->op->n_nodes; i++) {
-		const struct operation_node *node = facts_node(t->facts, t->op->nodes[i]);
+	for (size_t i = 0; i < t->facts->n_nodes; i++) {
+		const struct operation_node *node = &t->facts->nodes[i];
 
-		if (node && !node->reached && !operation_is_without(t->op, node->name) &&
+		if (!node->reached && operation_took_part(t->op, node->name) &&
+		    !operation_is_without(t->op, node->name) &&
 		    (!lost || (node->refuses && !lost->refuses)))
 			lost = node;
 	}
@@ -197,17 +206,6 @@ static void hold_lost(struct tick *t, const struct operation_node *lost)
 		          lost->name, t->op->owner);
 	else
 		tick_hold(t, "node-lost", "node %s is not reached any more", lost->name);
-}
-
-/* What comes back takes part again, and may be missed again. */
-static void note_returned(struct tick *t)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < t->facts->n_nodes; i++)
-		n += facts_is_counted(t->op, &t->facts->nodes[i]);
-	if (n > t->op->n_nodes)
-		step_note_nodes(t);
 }
 
 /* A site to return to must be up as seen from outside: this is no guard that can be overridden. */
@@ -277,7 +275,8 @@ bool step_query_guards(struct tick *t, enum operation_moment moment)
 {
 	bool missing = false, well;
 
-	note_returned(t);
+	/* what comes back takes part again, and may be missed again */
+	note_nodes(t->op, t->facts, true);
 	well_begin(t->op, t->facts); /* of a site that gets clients only now */
 	well = query_guards(t, moment, &missing);
 	if (!missing)

@@ -317,10 +317,10 @@ static int a_node_that_has_come_back_is_missed_again(void)
 	scene_begin(OPERATION_DRAIN, 0);
 	scene.nodes[2].reached = false;
 	CHECK(scene_until_level(100000));
-	CHECK(scene.op.n_nodes == 2);
+	CHECK(scene.op.n_took_part == 2);
 	scene.nodes[2].reached = true;
 	CHECK(scene_until_level(250000));
-	CHECK(scene.op.n_nodes == 3);
+	CHECK(scene.op.n_took_part == 3);
 	scene.nodes[2].reached = false;
 	scene_tick(1);
 	CHECK(scene_is_held_by("node-lost") && strstr(scene.op.hold.detail, "nc"));

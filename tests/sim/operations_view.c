@@ -114,10 +114,8 @@ static bool is_absent(const struct world *w, const struct operation *op, uint32_
 {
 	for (uint32_t j = 0; j < w->n_nodes; j++) {
 		const struct world_node *other = &w->node[j];
-		bool began_with = op->n_nodes == 0;
+		bool began_with = !op->n_took_part || operation_took_part(op, other->name);
 
-		for (uint32_t m = 0; m < op->n_nodes; m++)
-			began_with = began_with || !strcmp(op->nodes[m], other->name);
 		if (other->site == i && began_with && !operation_is_without(op, other->name))
 			return false;
 	}

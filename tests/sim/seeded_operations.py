@@ -34,7 +34,7 @@ PARTS = ("absent", "apart", "back", "behind", "command", "command_parts", "engin
          "own", "plan", "record", "stay", "step", "tick", "well")
 SIMULATOR = seeded.Simulator(
     ("base", "dns/steering", "include", "mgmt/files", "mgmt/operations", "mgmt/overrides", "model", "tests/sim"),
-    ("base/plain.c", "dns/steering/steps.c", "model/at_site.c", "model/override_level.c", "tests/sim/schedule.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_behind", "scenes_over", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "store", "view", "world")),
+    ("base/hash.c", "base/plain.c", "dns/steering/steps.c", "model/at_site.c", "model/override_level.c", "tests/sim/schedule.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_behind", "scenes_over", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "store", "view", "world")),
      *(f"{DIR}{f}.c" for f in PARTS)), "--runs")
 RUNS = "600 --brief"
 

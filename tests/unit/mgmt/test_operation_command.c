@@ -157,7 +157,7 @@ static void the_longest_line_is_whole(void **state)
 	memset(name, 'n', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	op.n_targets = OPERATION_TARGETS_MAX;
-	op.n_without = OPERATION_NODES_MAX;
+	op.n_without = OPERATION_WITHOUT_MAX;
 	for (uint32_t i = 0; i < op.n_targets; i++)
 		strcpy(op.targets[i].site, name);
 	for (uint32_t i = 0; i < op.n_without; i++)

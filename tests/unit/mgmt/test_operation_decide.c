@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/hash.h"
 #include "whole_json.h"
 #include "mgmt/operations/command_internal.h"
 #include "mgmt/operations/engine_internal.h"
@@ -1288,8 +1289,8 @@ static void a_way_begins_with_who_is_there(void **state)
 		op.state = OPERATION_MOVING;
 		op.way = rows[i].way;
 		op.began_ms = rows[i].began_ms;
-		op.n_nodes = 1;
-		strcpy(op.nodes[0], "lon-1"); /* of the way before */
+		op.n_took_part = 1;
+		op.took_part[0] = hash_text("fra-2"); /* of the way before */
 		nodes[1].reached = false;
 		strcpy(op.without[op.n_without++], "fra-2");
 		facts.key_fingerprint = 77;
@@ -1299,10 +1300,10 @@ static void a_way_begins_with_who_is_there(void **state)
 		assert_true(t.changed);
 		assert_int_equal(op.began_ms, rows[i].to_began_ms);
 		assert_int_equal(op.key_fingerprint, 77);
-		assert_int_equal(op.n_nodes, 3);
-		assert_string_equal(op.nodes[0], "ams-1");
-		assert_string_equal(op.nodes[1], "fra-1");
-		assert_string_equal(op.nodes[2], "fra-3");
+		assert_int_equal(op.n_took_part, 3);
+		assert_true(operation_took_part(&op, "ams-1"));
+		assert_true(operation_took_part(&op, "fra-1"));
+		assert_true(operation_took_part(&op, "fra-3"));
 	}
 }
 
@@ -1438,9 +1439,9 @@ static void the_first_node_that_refuses_is_named(void **state)
 {
 	(void)state;
 	op.state = OPERATION_MOVING;
-	op.n_nodes = 3;
+	op.n_took_part = 3;
 	for (uint32_t i = 0; i < 3; i++) {
-		strcpy(op.nodes[i], nodes[2 + i].name);
+		op.took_part[i] = hash_text(nodes[2 + i].name);
 		nodes[2 + i].reached = false;
 		nodes[2 + i].refuses = i > 0;
 	}
@@ -1469,8 +1470,8 @@ static void a_node_that_took_part_is_missed_unless_it_is_named_absent(void **sta
 		{ "it is not configured any more", { "fra-9" }, "", false, MINORITY("5") },
 		{ "it is absent", { "fra-1" }, "fra-1", false, MINORITY("4") },
 		{ "another is absent", { "fra-1" }, "fra-2", false, LOST("fra-1") },
-		{ "the first of two", { "fra-2", "fra-1" }, "", false, LOST("fra-2") },
-		{ "the first is absent", { "fra-2", "fra-1" }, "fra-2", false, LOST("fra-1") },
+		{ "the first of two", { "fra-2", "fra-1" }, "", false, LOST("fra-1") },
+		{ "the first is absent", { "fra-2", "fra-1" }, "fra-1", false, LOST("fra-2") },
 		{ "the second refuses",
 		  { "fra-1", "fra-2" },
 		  "",
@@ -1488,9 +1489,9 @@ static void a_node_that_took_part_is_missed_unless_it_is_named_absent(void **sta
 		start_scene(state);
 		op.state = OPERATION_MOVING;
 		strcpy(op.owner, "fra-1");
-		for (; op.n_nodes < 2 && rows[i].part[op.n_nodes]; op.n_nodes++)
-			strcpy(op.nodes[op.n_nodes], rows[i].part[op.n_nodes]);
-		for (size_t k = 1; k < NODES_MAX; k++) /* more than took part would be noted */
+		for (; op.n_took_part < 2 && rows[i].part[op.n_took_part]; op.n_took_part++)
+			op.took_part[op.n_took_part] = hash_text(rows[i].part[op.n_took_part]);
+		for (size_t k = 1; k < NODES_MAX; k++) /* what is reached would be noted */
 			nodes[k].reached = false;
 		nodes[3].refuses = rows[i].refuses;
 		if (*rows[i].without)
@@ -1503,6 +1504,46 @@ static void a_node_that_took_part_is_missed_unless_it_is_named_absent(void **sta
 		assert_string_equal(op.hold.detail, rows[i].detail);
 		assert_int_equal(op.state, OPERATION_HELD);
 	}
+}
+
+/* As many as the schema allows. */
+static void each_of_many_nodes_is_missed(void **state)
+{
+	static struct operation_node many[256];
+	static char names[256][8];
+
+	for (size_t lost = 0; lost < 256; lost += 51) {
+		start_scene(state);
+		op.state = OPERATION_MOVING;
+		for (size_t i = 0; i < 256; i++) {
+			snprintf(names[i], sizeof(names[i]), "n-%03zu", i);
+			many[i] = nodes[0];
+			many[i].name = names[i];
+		}
+		facts.nodes = many;
+		facts.n_nodes = 256;
+		step_note_nodes(&t);
+		assert_int_equal(op.n_took_part, 256);
+		many[lost].reached = false;
+		assert_false(step_query_guards(&t, OPERATION_DURING));
+		assert_string_equal(op.hold.code, "node-lost");
+		assert_non_null(strstr(op.hold.detail, names[lost]));
+	}
+}
+
+/* More nodes are reached then, and it is missed all the same. */
+static void one_that_is_lost_as_others_return_is_missed(void **state)
+{
+	(void)state;
+	op.state = OPERATION_MOVING;
+	nodes[3].reached = nodes[4].reached = false;
+	step_note_nodes(&t);
+	nodes[3].reached = nodes[4].reached = true;
+	nodes[2].reached = false;
+	assert_false(step_query_guards(&t, OPERATION_DURING));
+	assert_string_equal(op.hold.code, "node-lost");
+	assert_non_null(strstr(op.hold.detail, "fra-1"));
+	assert_int_equal(op.n_took_part, 5);
 }
 
 static void a_new_way_is_judged_by_all_guards_again(void **state)
@@ -1976,6 +2017,8 @@ int main(void)
 		T(a_node_that_is_back_takes_part_again),
 		T(the_first_node_that_refuses_is_named),
 		T(a_node_that_took_part_is_missed_unless_it_is_named_absent),
+		T(each_of_many_nodes_is_missed),
+		T(one_that_is_lost_as_others_return_is_missed),
 		T(a_new_way_is_judged_by_all_guards_again),
 		T(signs_are_compared_with_what_was_first),
 		T(the_margin_is_that_of_the_fullest_receiver),

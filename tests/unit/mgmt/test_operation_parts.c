@@ -92,11 +92,12 @@ static void fill_steps(struct operation *o)
 
 static void fill_state(struct operation *o)
 {
-	o->n_without = o->n_nodes = OPERATION_NODES_MAX;
-	for (size_t i = 0; i < OPERATION_NODES_MAX; i++) {
+	o->n_without = OPERATION_WITHOUT_MAX;
+	for (size_t i = 0; i < OPERATION_WITHOUT_MAX; i++)
 		FILL(o->without[i], i, 'n');
-		FILL(o->nodes[i], i, 'n');
-	}
+	o->n_took_part = OPERATION_NODES_MAX;
+	for (size_t i = 0; i < OPERATION_NODES_MAX; i++)
+		o->took_part[i] = UINT64_MAX - i;
 	o->n_targets = OPERATION_TARGETS_MAX;
 	for (size_t i = 0; i < OPERATION_TARGETS_MAX; i++) {
 		FILL(o->targets[i].site, i, 's');

@@ -5,6 +5,7 @@
  */
 #include "operation_world.h"
 
+#include "base/hash.h"
 #include "mgmt/api/keys_gather.h"
 
 static struct {
@@ -60,12 +61,12 @@ static void one_answer_in_ten_seconds_is_not_none(void **state)
 	}
 	rates[0].milli = UINT64_MAX;
 	rates[1].milli = 5000;
-	snprintf(w->op.nodes[w->op.n_nodes++], MODEL_NAME_MAX, "fra-1");
+	w->op.took_part[w->op.n_took_part++] = hash_text("fra-1");
 	w->snapshot.reports[0].reached = true;
 	assert_false(gather_ams(w)->named.known);
 	w->snapshot.reports[0].reached = false; /* it was off when the way began */
 	assert_int_equal(gather_ams(w)->named.value, 5);
-	snprintf(w->op.nodes[w->op.n_nodes++], MODEL_NAME_MAX, "ams-1");
+	w->op.took_part[w->op.n_took_part++] = hash_text("ams-1");
 	assert_false(gather_ams(w)->named.known);
 	snprintf(w->op.without[w->op.n_without++], MODEL_NAME_MAX, "ams-1");
 	assert_int_equal(gather_ams(w)->named.value, 5); /* nobody waits for it */
