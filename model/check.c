@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "weir/fwd/second.h"
+#include "weir/health.h"
 
 #define DETECT_LIMIT_MS 300000u /* five minutes; a slower check was hardly meant */
 #define OUTER_IP4       20u     /* bytes of an IPv4 header */
@@ -840,6 +841,75 @@ static void check_sizes_of(const struct model_build *b, const struct model_site 
 			           (unsigned long long)sizes[i].needed, sizes[i].what);
 }
 
+/* Of each family a VIP has one address that is probed. A vip is NULL while an erroneous document is read. */
+static size_t count_families(const struct model_vip *vip)
+{
+	return vip ? model_vip_has_family(vip, false) + model_vip_has_family(vip, true) : 0;
+}
+
+/* Mark the pools that serve a VIP at @p site, as backups too. @return the targets there of services (healthcheck/target.c) */
+static size_t count_service_targets(const struct model *m, const struct model_site *site,
+                                    bool *is_used)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_services; i++)
+		for (size_t j = 0; j < m->services[i].n_at; j++) {
+			const struct model_at *at = &m->services[i].at[j];
+
+			if (at->site == site || m->services[i].vip_check)
+				n += count_families(at->vip);
+			if (at->site == site && at->pool)
+				is_used[at->pool - m->pools] = true;
+			if (at->site == site && at->backup)
+				is_used[at->backup - m->pools] = true;
+		}
+	return n;
+}
+
+/* How many targets weir-health has at a node of @p site: what it would refuse is an error of the document. */
+static size_t count_targets_at(const struct model_build *b, const struct model_site *site)
+{
+	const struct model *m = b->model;
+	bool *is_used = ARENA_ARRAY(b->bind->arena, bool, m->n_pools + 1);
+	size_t n = is_used ? count_service_targets(m, site, is_used) : 0;
+
+	for (size_t i = 0; is_used && i < m->n_pools; i++) {
+		const struct model_pool *pool = &m->pools[i];
+		bool is_direct =
+		        pool->site == site && pool->check && pool->check->via == MODEL_VIA_DIRECT;
+
+		if (pool->check && (is_used[i] || is_direct))
+			n += pool->n_backends;
+	}
+	return n;
+}
+
+/* All nodes keep what each peer sees of all services, one word a target, in a page like weir-health's. */
+static void check_targets(const struct model_build *b)
+{
+	const struct model *m = b->model;
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_services; i++)
+		for (size_t j = 0; j < m->services[i].n_at; j++)
+			n += count_families(m->services[i].at[j].vip);
+	if (n > HEALTH_TARGETS_MAX)
+		bind_error(b->bind, b->top, SCHEMA_SERVICES,
+		           "have %zu addresses of VIPs at their sites, one of each family, "
+		           "expected at most %u",
+		           n, HEALTH_TARGETS_MAX);
+	for (size_t i = 0; i < m->n_sites && n <= HEALTH_TARGETS_MAX; i++) {
+		size_t n_here = count_targets_at(b, &m->sites[i]);
+
+		if (n_here > HEALTH_TARGETS_MAX)
+			bind_error(b->bind, b->top, SCHEMA_SERVICES,
+			           "and pools give a node of site \"%s\" %zu targets of checks, "
+			           "expected at most %u",
+			           m->sites[i].name, n_here, HEALTH_TARGETS_MAX);
+	}
+}
+
 void check_model(const struct model_build *b)
 {
 	check_nodes(b);
@@ -850,6 +920,7 @@ void check_model(const struct model_build *b)
 	check_announce(b);
 	check_services(b);
 	check_dns(b);
+	check_targets(b);
 	for (size_t i = 0; i < b->model->n_sites && bind_value(b->top, SCHEMA_LIMITS)->items; i++)
 		check_sizes_of(b, &b->model->sites[i]);
 }

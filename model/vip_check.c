@@ -43,6 +43,14 @@ void build_vip_check(const struct model_build *b, const struct item *item,
 	}
 }
 
+bool model_vip_has_family(const struct model_vip *vip, bool ip4)
+{
+	for (size_t i = 0; i < vip->n_addresses; i++)
+		if (addr_is4(&vip->addresses[i]) == ip4)
+			return true;
+	return false;
+}
+
 bool model_vip_is_at(const struct model_vip *vip, const struct model_site *site)
 {
 	for (size_t i = 0; i < vip->n_sites; i++)
@@ -76,11 +84,9 @@ bool model_service_is_unwatched(const struct model_service *service)
 size_t model_probes(const struct model *m, const struct model_vip *vip, uint64_t *milli_per_s)
 {
 	size_t n_nodes = 0;
-	bool has[2] = { false, false };
+	unsigned n_families = model_vip_has_family(vip, false) + model_vip_has_family(vip, true);
 
 	*milli_per_s = 0;
-	for (size_t i = 0; i < vip->n_addresses; i++)
-		has[addr_is4(&vip->addresses[i])] = true;
 	for (size_t i = 0; i < m->n_nodes; i++)
 		n_nodes += !model_vip_is_at(vip, m->nodes[i].site);
 	for (size_t i = 0; i < m->n_services; i++) {
@@ -88,7 +94,7 @@ size_t model_probes(const struct model *m, const struct model_vip *vip, uint64_t
 
 		for (size_t k = 0; s->vip_check && k < s->n_at; k++)
 			if (s->at[k].vip == vip)
-				*milli_per_s += (uint64_t)(has[0] + has[1]) * n_nodes * 1000000 /
+				*milli_per_s += (uint64_t)n_families * n_nodes * 1000000 /
 				                s->vip_check->interval_ms;
 	}
 	return n_nodes;

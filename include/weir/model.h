@@ -542,6 +542,8 @@ const struct model_table *model_table(const struct model_table *tables, size_t n
                                       const struct model_pool *backup);
 /** No site of @p m has more tables than this. */
 size_t model_tables_max(const struct model *m);
+/** Whether @p vip has an address of the family: of each that it has, one is probed. */
+bool model_vip_has_family(const struct model_vip *vip, bool ip4);
 /** Whether @p vip lives at @p site, of the same model. */
 bool model_vip_is_at(const struct model_vip *vip, const struct model_site *site);
 /** Whether a service has a VIP that lives at several sites, so that none of its VIPs is probed. */

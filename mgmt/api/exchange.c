@@ -479,9 +479,9 @@ static void fetch_overrides(struct exchange *x)
 
 #define NEWS_OF_COMMANDS (1u << EXCHANGE_N_SECTIONS) /* beside a bit for each section */
 
-/* Use words that are other ones, or true later. @return false: they are malformed */
-static bool use_word(struct exchange *x, size_t i, enum exchange_section section, bool is_other,
-                     unsigned *news)
+/* Use words that are other ones, or true later. @return 0; -EINVAL: they are malformed; or why this node cannot */
+static int use_word(struct exchange *x, size_t i, enum exchange_section section, bool is_other,
+                    unsigned *news)
 {
 	struct exchange_peer *p = x->peers[i];
 	const struct exchange_word *w = &p->words[section];
@@ -490,29 +490,30 @@ static bool use_word(struct exchange *x, size_t i, enum exchange_section section
 	switch (section) {
 	case EXCHANGE_HEAD:
 		if (is_other && !peers_head_read(v, w->body))
-			return false;
+			return -EINVAL;
 		v->answered_ms = w->true_ms;
 		if (is_other && peers_head_receive(x->core, p->node, w->body))
 			*news |= NEWS_OF_COMMANDS;
-		return true;
+		return 0;
 	case EXCHANGE_LOAD:
 		peers_load_read(v, w->body);
-		return true;
+		return 0;
 	case EXCHANGE_HEALTH:
-		return !p->page || !peer_health_write(&x->health, p->page,
-		                                      is_other ? w->body : NULL, w->true_ms);
+		return p->page ? peer_health_write(&x->health, p->page, is_other ? w->body : NULL,
+		                                   w->true_ms)
+		               : 0;
 	case EXCHANGE_ANNOUNCED:
 	case EXCHANGE_ARRIVALS:
-		return announce_words_are_good(w->body);
+		return announce_words_are_good(w->body) ? 0 : -EINVAL;
 	case EXCHANGE_N_SECTIONS:
 		break;
 	}
-	return false;
+	return -EINVAL;
 }
 
 /*
  * Take one word out of @p answer of @p from. @return false: words of that peer itself are malformed;
- * malformed ones of another are as if they were never said
+ * malformed ones of another, and those that this node cannot use, are as if they were never said
  */
 static bool accept_word(const struct exchange_peer *from, const struct exchange_read *answer,
                         const struct exchange_said *said, uint64_t now_ms, unsigned *news)
@@ -526,9 +527,10 @@ static bool accept_word(const struct exchange_peer *from, const struct exchange_
 
 	if (outcome == EXCHANGE_OLDER)
 		return true;
-	if (!use_word(x, said->node, said->section, outcome == EXCHANGE_OTHER, news)) {
+	int err = use_word(x, said->node, said->section, outcome == EXCHANGE_OTHER, news);
+	if (err) {
 		exchange_word_fini(word);
-		return p != from;
+		return err != -EINVAL || p != from;
 	}
 	if (outcome == EXCHANGE_OTHER && exchange_section_wakes(said->section))
 		*news |= 1u << said->section;

@@ -24,16 +24,20 @@ static size_t count_service_targets(const struct model *m)
 	return n;
 }
 
-/* The targets of all services, from malloc(). */
+/* The targets of all services in the families that their VIPs have, from malloc(). model/check.c bounds them. */
 static uint64_t *list_service_targets(const struct model *m, size_t *n)
 {
 	uint64_t *list = calloc(count_service_targets(m) + 1, sizeof(*list));
 
 	*n = 0;
 	for (size_t i = 0; list && i < m->n_services; i++)
-		for (size_t k = 0; k < 2 * m->services[i].n_at; k++)
-			list[(*n)++] = health_target_service(
-			        m->services[i].name, m->services[i].at[k / 2].site->name, k % 2);
+		for (size_t k = 0; k < 2 * m->services[i].n_at; k++) {
+			const struct model_at *at = &m->services[i].at[k / 2];
+
+			if (model_vip_has_family(at->vip, k % 2))
+				list[(*n)++] = health_target_service(m->services[i].name,
+				                                     at->site->name, k % 2);
+		}
 	return list;
 }
 
@@ -174,10 +178,12 @@ static bool read_peer_words(const struct health_section *h, const json_t *body, 
 static int write_words(const struct health_section *h, struct health_page *page, const json_t *body)
 {
 	health_word *list = calloc(h->n_targets + 1, sizeof(*list));
-	int err = -EINVAL;
+	int err = -ENOMEM;
 
-	if (list && read_peer_words(h, body, list))
-		err = health_set_targets(page, h->targets, h->n_targets, 0);
+	if (list)
+		err = read_peer_words(h, body, list)
+		              ? health_set_targets(page, h->targets, h->n_targets, 0)
+		              : -EINVAL;
 	for (size_t i = 0; !err && i < h->n_targets; i++)
 		health_write(page, health_find_index(page, h->targets[i]), list[i]);
 	free(list);
@@ -192,8 +198,9 @@ int peer_health_write(const struct health_section *h, struct page *page, const j
 	bool was_fresh = clock_mono_ms() < peer_page_good_until_ms(payload);
 
 	page_repair(page);
-	if (body && write_words(h, &payload->health, body))
-		return -EINVAL;
+	int err = body ? write_words(h, &payload->health, body) : 0;
+	if (err)
+		return err;
 	peer_page_set_good_until_ms(payload, true_ms + PEER_PAGE_GOOD_MS);
 	if (body || !was_fresh)
 		page_publish(page);

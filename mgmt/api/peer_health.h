@@ -45,10 +45,10 @@ MUST_CHECK int peer_health_open(const char *run_dir, const char *node, struct pa
 /** Remove it with its node: its last words must not count as current. NULL is fine. */
 void peer_health_drop(const char *run_dir, const char *node, struct page *page);
 /**
- * Write a peer's words into its page, with the time until which they are good; if they are malformed the page stays.
+ * Write a peer's words into its page, with the time until which they are good; on failure the page stays.
  * @param body      {TARGET: WORD}, both as 16 hex digits; NULL: the words that are there
  * @param true_ms   monotonic
- * @return 0 or -EINVAL
+ * @return 0; -EINVAL: they are malformed; -ENOSPC or -ENOMEM: of this node
  */
 MUST_CHECK int peer_health_write(const struct health_section *h, struct page *page,
                                  const json_t *body, uint64_t true_ms);

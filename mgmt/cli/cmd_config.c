@@ -554,7 +554,9 @@ static void print_reference_head(void)
 	     "- a check that may take longer than five minutes to detect a dead target;\n"
 	     "- a DNS name outside every zone;\n"
 	     "- a minimum TTL that is longer than the maximum;\n"
-	     "- tables that are larger than `limits`.\n");
+	     "- tables that are larger than `limits`;\n"
+	     "- more than 65,536 health targets: the VIPs of all services at all sites, of each VIP one address of each family; "
+	     "or at a node those of its own site's VIPs, of VIPs that it checks, and of backends that it checks.\n");
 }
 
 int cli_config_reference(struct cli *cli, const struct cli_args *args)

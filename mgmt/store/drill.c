@@ -87,14 +87,6 @@ static enum drill_outcome check_time(const struct drill_request *r, int64_t now_
 	return DRILL_OK;
 }
 
-static bool has_family(const struct model_vip *vip, bool is4)
-{
-	for (size_t i = 0; i < vip->n_addresses; i++)
-		if (addr_is4(&vip->addresses[i]) == is4)
-			return true;
-	return false;
-}
-
 /* The services that it concerns: there must be one with a backup and a VIP of the clients' family. */
 static enum drill_outcome check_services(const struct model *m, const struct drill_request *r,
                                          struct drill_result *result)
@@ -108,7 +100,7 @@ static enum drill_outcome check_services(const struct model *m, const struct dri
 
 		known |= !strcmp(m->services[i].name, name);
 		n_backed += at != NULL;
-		n_family += at && has_family(at->vip, is4);
+		n_family += at && model_vip_has_family(at->vip, is4);
 	}
 	if (!known)
 		return answer_drill(result, DRILL_UNKNOWN, "service", "there is no service %.63s",

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/page.h"
+#include "fixture.h"
 #include "mgmt/api/peer_health.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
@@ -192,6 +193,46 @@ static void words_that_could_not_be_made_do_not_last(void **state)
 	page_remove(own, path);
 }
 
+/* A VIP with addresses of one family has one target, not two: of 4,096 services at nine sites no page held both. */
+static void targets_are_those_of_the_families_that_vips_have(void **state)
+{
+	static struct core core;
+	struct fixture place;
+	struct health_section section = { 0 };
+
+	(void)state;
+	fixture_make(&place);
+	const struct intent_options options = { .conf_dir = place.conf,
+		                                .state_dir = place.state,
+		                                .node = "ams-1" };
+	assert_int_equal(intent_open(&options, NOW_MS, &core.intent), 0);
+	assert_true(peer_health_follow(&section, &core));
+	assert_int_equal(section.n_targets, 2);
+	assert_int_equal(section.targets[0], health_target_service("web", "ams", true));
+	assert_int_equal(section.targets[1], health_target_service("web", "fra", true));
+	assert_false(peer_health_follow(&section, &core)); /* the same document */
+	peer_health_fini(&section);
+	intent_close(core.intent);
+	fixture_remove(&place);
+}
+
+/* What this node has no room for is not the peer's fault. */
+static void a_page_that_is_too_small_is_not_the_peers_malformed_answer(void **state)
+{
+	uint64_t *many = calloc(HEALTH_TARGETS_MAX + 1, sizeof(*many));
+	const struct health_section section = { .targets = many,
+		                                .n_targets = HEALTH_TARGETS_MAX + 1 };
+	json_t *words = words_of(UP, DOWN);
+
+	(void)state;
+	assert_non_null(many);
+	for (size_t i = 0; i <= HEALTH_TARGETS_MAX; i++)
+		many[i] = i + 2;
+	assert_int_equal(peer_health_write(&section, page, words, 1000), -ENOSPC);
+	json_decref(words);
+	free(many);
+}
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -211,6 +252,8 @@ int main(void)
 		T(words_are_good_for_a_while_after_they_were_true),
 		T(a_word_that_is_none_is_unknown_and_many_refuse_the_answer),
 		T(words_that_could_not_be_made_do_not_last),
+		T(targets_are_those_of_the_families_that_vips_have),
+		T(a_page_that_is_too_small_is_not_the_peers_malformed_answer),
 	};
 
 	return cmocka_run_group_tests_name("peer health", tests, make_dir, remove_dir);
