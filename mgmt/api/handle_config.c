@@ -331,6 +331,27 @@ static void report_times(struct core *core, const struct http_request *r, uint64
 	         parts[0].us, parts[1].us, parts[2].us, parts[3].us, parts[4].us);
 }
 
+/*
+ * What a file takes back, and the zones that are kept, were found out against the version in force at the beginning. The
+ * store may have brought another node's since. @return whether the change may be made all the same; else @p reply says why not
+ */
+static bool is_compared_with_head(struct core *core, const struct change_request *c,
+                                  const struct intent_candidate *candidate,
+                                  struct http_reply *reply)
+{
+	bool is_compared = !c->change.replace && (*c->from.base || c->from.guess);
+	char etag[HTTP_TEXT_MAX];
+
+	if (!intent_candidate_is_behind(core->intent, candidate) ||
+	    (!is_compared && !c->change.skip_bad_zones))
+		return true;
+	write_head_etag(core, etag);
+	http_problem(reply, 412, "stale",
+	             "another change came while the files were read: the current ETag is %s", etag);
+	json_object_set_new(reply->json, "head", json_string(etag));
+	return false;
+}
+
 /* Commit the candidate and reply. @param err  of preparing it. @return whether a version was created */
 static bool commit_change(struct core *core, struct change_request *c,
                           struct intent_candidate *candidate, int err, struct http_reply *reply)
@@ -346,7 +367,8 @@ static bool commit_change(struct core *core, struct change_request *c,
 		old_file_refuse(core, &c->from, c->old_rc, c->reverted, reply);
 		return false;
 	}
-	if (!err && !c->change.dry_run && !shared_run_may_write(core, reply)) {
+	if (!err && (!is_compared_with_head(core, c, candidate, reply) ||
+	             (!c->change.dry_run && !shared_run_may_write(core, reply)))) {
 		intent_candidate_drop(core->intent, candidate);
 		return false;
 	}

@@ -196,6 +196,12 @@ void intent_candidate_read(const struct intent *in, struct intent_candidate *c)
 	c->times.plan_us = elapsed_us(&from_ns);
 }
 
+/* The candidate shares the arena of its head, so that no other model can be at its address. */
+bool intent_candidate_is_behind(const struct intent *in, const struct intent_candidate *c)
+{
+	return c->head != (in->n_recent ? in->recent[in->n_recent - 1].model : NULL);
+}
+
 void intent_candidate_drop(struct intent *in, struct intent_candidate *c)
 {
 	in->candidate_digest[0] = '\0';
@@ -297,7 +303,7 @@ static int change_to(struct intent *in, const struct intent_change *change,
 	out->times = c->times;
 	c->zones = c->first = (struct zones_findings){ 0 };
 	err = c->err;
-	if (!err && c->head != (head ? head->model : NULL)) { /* another came meanwhile */
+	if (!err && intent_candidate_is_behind(in, c)) {
 		err = plan_compare(head ? head->model : NULL, c->model, &out->plan);
 	} else if (!err) {
 		out->plan = c->plan;

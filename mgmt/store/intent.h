@@ -221,6 +221,8 @@ MUST_CHECK int intent_candidate_begin(struct intent *in, const struct intent_cha
                                       int64_t now_ms, struct intent_candidate *out);
 /** Read and check them; not under the lock, as nothing that changes is looked at. */
 void intent_candidate_read(const struct intent *in, struct intent_candidate *c);
+/** Whether another version came into force since the candidate was begun: it was compared with an older one. Under the lock. */
+bool intent_candidate_is_behind(const struct intent *in, const struct intent_candidate *c);
 /** Take note that the candidate has other files. Under the lock. */
 void intent_candidate_again(struct intent *in, struct intent_candidate *c);
 /** Make the candidate a version; as intent_change(). */

@@ -174,14 +174,65 @@ static void an_old_file_takes_nothing_back(void **state)
 	assert_int_equal(apply_change("# b", "{\"base\":\"3\"}", ""), 201);
 }
 
+static void grow_elsewhere(void)
+{
+	struct files files = fixture_files("max_backends = 10", "max_backends = 20");
+	const struct intent_change change = { .files = &files,
+		                              .author = "bob",
+		                              .reason = "grow",
+		                              .pending = INTENT_PENDING_CONFIRM };
+	struct intent_changed changed;
+
+	assert_int_equal(intent_change(this_node.intent, &change, now_ms, &changed), 0);
+	intent_changed_fini(&changed);
+	files_fini(&files);
+}
+
+/* If-Match does not protect who sends "*": what the file was made from does. */
+static void what_comes_while_the_files_are_read_is_not_taken_back(void **state)
+{
+	static const struct {
+		const char *more, *query;
+		unsigned status;
+	} rows[] = {
+		{ "{\"base\":\"2\"}", "", 412 },
+		{ "{\"base\":\"unknown\"}", "", 412 },
+		{ "{\"base\":\"2\"}", "dry_run=true", 412 },
+		{ "{\"skip_bad_zones\":true}", "",
+		  412 },           /* those of the former version were kept */
+		{ "{}", "", 201 }, /* If-Match alone says what the client saw */
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(apply_change("# a", "{}", ""), 201);
+		world.meanwhile = grow_elsewhere;
+		unsigned status = apply_change("# b", rows[i].more, rows[i].query);
+		if (status != rows[i].status)
+			fail_msg("%s %s: %u", rows[i].more, rows[i].query, status);
+		assert_int_equal(head_number(), 3 + (status == 201));
+		if (status == 412) {
+			assert_string_equal(text_of("", "code"), "stale");
+			assert_int_equal(strncmp(text_of("", "head"), "\"v3-", 4), 0);
+			assert_int_equal(apply_change("# b", rows[0].more, ""), 412);
+			assert_string_equal(text_of("", "code"), "old-file");
+		}
+		(void)teardown(state);
+		(void)setup(state);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(an_apply_makes_a_version),       T(what_changes_nothing_is_judged_by_nobody),
-		T(a_dry_run_makes_nothing),        T(the_head_must_be_what_the_request_names),
-		T(mistakes_are_counted_and_named), T(each_failure_has_its_answer),
+		T(an_apply_makes_a_version),
+		T(what_changes_nothing_is_judged_by_nobody),
+		T(a_dry_run_makes_nothing),
+		T(the_head_must_be_what_the_request_names),
+		T(mistakes_are_counted_and_named),
+		T(each_failure_has_its_answer),
 		T(an_old_file_takes_nothing_back),
+		T(what_comes_while_the_files_are_read_is_not_taken_back),
 	};
 
 	return cmocka_run_group_tests_name("change parts", tests, NULL, NULL);
