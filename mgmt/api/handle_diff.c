@@ -2,7 +2,7 @@
 /*
  * What differs between two versions, of this node or of a peer. Files are compared as text; what
  * the difference means comes from the same plan that an apply shows, made from the models of both
- * versions. A peer's version is fetched for this request and not kept.
+ * versions. The files' text is for who may read files. A peer's version is fetched for this request and not kept.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -181,14 +181,15 @@ void handle_version_diff(struct core *core, struct http_request *r, struct http_
 	struct side from = { 0 }, to = { 0 };
 
 	if (get_side(core, r->parts[0], &from, reply) && get_side(core, r->parts[1], &to, reply)) {
-		char *text = linediff_files(&from.files, &to.files);
+		bool has_text = r->role >= HTTP_OPERATOR;
+		char *text = has_text ? linediff_files(&from.files, &to.files) : NULL;
 
 		reply->json = json_pack("{s:I, s:I, s:s, s:s, s:o, s:o}", "from",
 		                        (json_int_t)from.number, "to", (json_int_t)to.number,
 		                        "from_node", *from.node ? from.node : core->dirs.node,
 		                        "to_node", *to.node ? to.node : core->dirs.node, "changes",
 		                        compare_models(core, &from.files, &to.files), "text",
-		                        json_text(text ? text : ""));
+		                        has_text ? json_text(text ? text : "") : json_null());
 		reply->status = 200;
 		free(text);
 	}

@@ -152,6 +152,9 @@ static void describe_bad_file(int err, const char *name, char err_text[HTTP_TEXT
 		         "\"%.100s\" is named by a digest that is not here: upload it first (POST "
 		         "/v1/files)",
 		         name);
+	else if (err == -EACCES)
+		snprintf(err_text, HTTP_TEXT_MAX,
+		         "\"%.100s\" is named by a digest, which needs the role operator", name);
 	else if (err == -EBADMSG)
 		snprintf(err_text, HTTP_TEXT_MAX,
 		         "the bytes of \"%.100s\" here do not match its digest", name);

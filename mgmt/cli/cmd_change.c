@@ -463,16 +463,19 @@ static bool is_side(const char *text)
 static void print_diff(const json_t *body)
 {
 	const char *text = api_text(body, "text", "");
+	bool is_withheld = json_is_null(json_at(body, "text"));
 
 	if (strcmp(api_text(body, "from_node", ""), api_text(body, "to_node", "")) != 0)
 		row_print(
 		        body,
 		        "from version {from:n|0} of {from_node} to version {to:n|0} of {to_node}\n");
 	print_changes(body);
-	if (!text[0] && json_array_size(json_at(body, "changes")) == 0)
+	if (!text[0] && !is_withheld && json_array_size(json_at(body, "changes")) == 0)
 		puts("no difference");
 	if (text[0])
 		printf("\n%s", text);
+	if (is_withheld)
+		puts("the text of the files is shown to operators only");
 }
 
 /* Without arguments: what weir.conf would change; with one, against the version in force here. */

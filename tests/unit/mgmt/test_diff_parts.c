@@ -138,7 +138,7 @@ static struct http_reply answer;
 
 static unsigned ask_diff(const char *from, const char *to)
 {
-	struct http_request r = { .method = "GET" };
+	struct http_request r = { .method = "GET", .role = HTTP_OPERATOR };
 
 	snprintf(r.parts[0], sizeof(r.parts[0]), "%s", from);
 	snprintf(r.parts[1], sizeof(r.parts[1]), "%s", to);

@@ -232,6 +232,35 @@ class Roles(unittest.TestCase):
                 a = node.send(c, method, path, body, headers, None)
                 self.assertEqual(a.status, status if "viewer" in may else 403, a.raw[:200])
 
+    def test_the_text_of_files_is_shown_to_operators_alone(self) -> None:
+        port = free_port()
+        node = Node(PROGRAM, text=config(ams_api=f"https://127.0.0.1:{port}"))
+        self.addCleanup(node.close)
+        node.start()
+        wait_for("TCP", lambda: "api-served" in node.log())
+        files = node.files("weight = 100", "weight = 60")
+        files["shop.example.zone"] += "a-secret-host A 10.9.9.9\n"
+        self.assertEqual(node.apply(files).status, 201)
+        items = self.text_of(node, port, "admin", "GET", "/v1/versions/2").json["files"]
+        digests = {f["name"]: {k: f[k] for k in ("digest", "bytes")} for f in items}
+        other = files["weir.conf"].replace('"shop.example"', '"other.example"').replace("www.shop", "www.other")
+        for role in LADDER:
+            with self.subTest(role):
+                may = role in at_least("operator")
+                a = self.text_of(node, port, role, "GET", "/v1/versions/1/diff/2")
+                self.assertEqual((a.status, a.json["text"] is not None), (200, may))
+                self.assertIn({"path": "pools/web-ams/backends/b1/weight", "kind": "changed", "from": "100", "to": "60"}, a.json["changes"])
+                self.assertEqual(b"a-secret-host" in a.raw, may)
+                # errors of a file quote it, and its digest is no secret
+                a = self.text_of(node, port, role, "POST", "/v1/config/check",
+                                 {"files": {"weir.conf": other, "shop.example.zone": digests["shop.example.zone"]}})
+                self.assertEqual((a.status, b"a-secret-host" in a.raw), (422, may), a.raw[:500])
+
+    def text_of(self, node: Node, port: int, role: str, method: str, path: str, body: dict[str, typing.Any] | None = None) -> Answer:
+        c = http.client.HTTPSConnection("127.0.0.1", port, timeout=60,
+                                        context=ssl.create_default_context(cafile=os.path.join(node.conf, "tls.crt")))
+        return node.send(c, method, path, body, {"Authorization": f"Bearer {TOKENS[role]}"}, None)
+
     def test_idempotency_keys_are_not_shared_by_principals(self) -> None:
         node, key = self.node, {"Idempotency-Key": "the same"}
         with open(os.path.join(node.conf, "tokens"), "a") as f:
