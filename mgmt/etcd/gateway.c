@@ -59,6 +59,8 @@ int etcd_gateway_open(const struct etcd_settings *settings, const atomic_bool *s
 
 	if (g) {
 		g->settings = *settings;
+		if (!g->settings.n_own)
+			g->settings.n_own = settings->n_endpoints;
 		g->stop = stop;
 		g->multi = curl_multi_init();
 	}
@@ -356,10 +358,40 @@ int etcd_gateway_look_at(struct etcd_gateway *g, const char *url, char reason[ET
 	return err || !status.leader ? -EHOSTUNREACH : 0;
 }
 
+static bool is_listed(const struct etcd_endpoints *l, const char *url)
+{
+	size_t i = 0;
+
+	while (i < l->n && strcmp(l->urls[i], url) != 0)
+		i++;
+	return i < l->n;
+}
+
+/* Members that were removed make room. The current one stays: a watch reads at the member that it hears. */
+static void drop_others(struct etcd_gateway *g, const struct etcd_endpoints *listed)
+{
+	struct etcd_settings *s = &g->settings;
+	size_t n = 0, current = g->current;
+
+	for (size_t i = 0; i < s->n_endpoints; i++) {
+		if (i >= s->n_own && i != current && !is_listed(listed, s->endpoints[i]))
+			continue;
+		if (i == current)
+			g->current = n;
+		if (n < i)
+			memcpy(s->endpoints[n], s->endpoints[i], ETCD_URL_MAX);
+		g->is_checked[n++] = g->is_checked[i];
+	}
+	for (size_t i = n; i < s->n_endpoints; i++)
+		g->is_checked[i] = false;
+	s->n_endpoints = n;
+}
+
 void etcd_gateway_use(struct etcd_gateway *g, const struct etcd_endpoints *more)
 {
 	struct etcd_settings *s = &g->settings;
 
+	drop_others(g, more);
 	for (size_t i = 0; i < more->n && s->n_endpoints < ETCD_ENDPOINTS_MAX; i++)
 		if (find_endpoint(s, more->urls[i]) == s->n_endpoints && is_endpoint(more->urls[i]))
 			snprintf(s->endpoints[s->n_endpoints++], ETCD_URL_MAX, "%s", more->urls[i]);

@@ -41,6 +41,7 @@ struct etcd_settings {
 	 * while the resolver does not answer. */
 	char endpoints[ETCD_ENDPOINTS_MAX][ETCD_URL_MAX];
 	size_t n_endpoints;
+	size_t n_own; /**< the first, which stay whatever members say; 0: all */
 	struct etcd_tls tls;
 	char user[ETCD_USER_MAX]; /**< "": without authentication */
 	/** its first line is the password; a regular file that group and others cannot read */
@@ -124,7 +125,10 @@ MUST_CHECK int etcd_gateway_endpoints(struct etcd_gateway *g, struct etcd_endpoi
  */
 MUST_CHECK int etcd_gateway_look_at(struct etcd_gateway *g, const char *url,
                                     char reason[ETCD_REASON_MAX]);
-/** Use those of @p more that are not among the endpoints as well, behind the others, as far as there is room. */
+/**
+ * Use those of @p more that are not among the endpoints as well, behind the others, as far as there is room. Those that are
+ * not in it go, but for the settings' own and the current one.
+ */
 void etcd_gateway_use(struct etcd_gateway *g, const struct etcd_endpoints *more);
 
 /** An answer that the caller reads, of any size up to ETCD_ANSWER_MAX. */

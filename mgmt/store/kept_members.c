@@ -33,6 +33,7 @@ void kept_members_add(const char *state_dir, struct etcd_settings *settings,
 	if (!is_tls(settings->endpoints[0]) || proc_path(state_dir, FILE_NAME, path) ||
 	    strict_file_read(path, FILE_NAME, FILE_MAX, &members_record, known, reason))
 		return;
+	settings->n_own = settings->n_endpoints;
 	for (uint32_t i = 0; i < known->n && settings->n_endpoints < ETCD_ENDPOINTS_MAX; i++) {
 		bool is_there = !is_tls(known->urls[i]);
 

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/etcd/gateway.h"
+#include "mgmt/etcd/gateway_internal.h"
 
 static struct etcd_gateway *open_gateway(size_t n)
 {
@@ -81,6 +81,61 @@ static void there_are_nine_at_most(void **state)
 	etcd_gateway_close(g);
 }
 
+/* Members are replaced, one after the other: what comes last has room. */
+static void members_that_were_removed_make_room(void **state)
+{
+	struct etcd_gateway *g = open_gateway(2);
+	struct etcd_endpoints more = { .n = 2 };
+	struct etcd_lease lease;
+	char last[ETCD_URL_MAX];
+
+	(void)state;
+	for (unsigned i = 11; i < 30; i++) {
+		snprintf(more.urls[0], ETCD_URL_MAX, "https://127.0.0.1:%u", i);
+		snprintf(more.urls[1], ETCD_URL_MAX, "https://127.0.0.1:%u", i + 1);
+		etcd_gateway_use(g, &more);
+		expect_endpoint(g, 0, "http://127.0.0.1:1"); /* of the settings */
+		expect_endpoint(g, 1, "http://127.0.0.1:2");
+		expect_endpoint(g, 4, NULL);
+	}
+	expect_endpoint(g, 2, "https://127.0.0.1:29");
+	expect_endpoint(g, 3, "https://127.0.0.1:30");
+	/* the current one stays, although nobody names it any more */
+	while (strcmp(etcd_gateway_member(g), "https://127.0.0.1:30") != 0)
+		etcd_gateway_leave(g);
+	snprintf(more.urls[0], ETCD_URL_MAX, "https://127.0.0.1:31");
+	more.n = 1;
+	etcd_gateway_use(g, &more);
+	snprintf(last, sizeof(last), "%s", etcd_gateway_member(g));
+	assert_string_equal(last, "https://127.0.0.1:30");
+	expect_endpoint(g, 2, "https://127.0.0.1:30");
+	expect_endpoint(g, 3, "https://127.0.0.1:31");
+	expect_endpoint(g, 4, NULL);
+	assert_int_equal(etcd_gateway_grant(g, 5, &lease), -EHOSTUNREACH); /* all are tried */
+	etcd_gateway_close(g);
+}
+
+/* What the settings have in addition to their own comes from an earlier list. */
+static void kept_members_are_not_the_settings_own(void **state)
+{
+	static const struct etcd_endpoints none;
+	struct etcd_gateway *g = NULL;
+	char reason[ETCD_REASON_MAX];
+	static struct etcd_settings s = {
+		.endpoints = { "http://127.0.0.1:1", "https://127.0.0.1:7", "https://127.0.0.1:8" },
+		.n_endpoints = 3,
+		.n_own = 1
+	};
+
+	(void)state;
+	assert_int_equal(etcd_gateway_open(&s, NULL, &g, reason), 0);
+	expect_endpoint(g, 2, "https://127.0.0.1:8");
+	etcd_gateway_use(g, &none);
+	expect_endpoint(g, 0, "http://127.0.0.1:1");
+	expect_endpoint(g, 1, NULL);
+	etcd_gateway_close(g);
+}
+
 static void all_members_are_tried_and_the_first_has_its_turn_again(void **state)
 {
 	struct etcd_gateway *g = open_gateway(3);
@@ -106,6 +161,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(more_members_come_behind_the_others),
 		cmocka_unit_test(there_are_nine_at_most),
+		cmocka_unit_test(members_that_were_removed_make_room),
+		cmocka_unit_test(kept_members_are_not_the_settings_own),
 		cmocka_unit_test(all_members_are_tried_and_the_first_has_its_turn_again),
 	};
 
