@@ -126,18 +126,19 @@ static enum http_role try_line(const char *line, size_t n, const char *digest, c
 	return role_of(entry.role);
 }
 
-enum http_role auth_find(const char *tokens, const char *token, char name[64])
+enum http_role auth_find(const char *tokens, size_t n, const char *token, char name[64])
 {
 	char digest[DIGEST_TEXT_MAX] = "";
 	enum http_role found = HTTP_NO_ROLE;
 
 	if (*token)
 		digest_bytes(token, strlen(token), digest);
-	while (*tokens && found == HTTP_NO_ROLE) {
-		size_t n = strcspn(tokens, "\n");
+	for (size_t at = 0; at < n && found == HTTP_NO_ROLE;) {
+		const char *end = memchr(tokens + at, '\n', n - at);
+		size_t length = end ? (size_t)(end - tokens) - at : n - at;
 
-		found = try_line(tokens, n, digest, name);
-		tokens += n + (tokens[n] == '\n');
+		found = try_line(tokens + at, length, digest, name);
+		at += length + 1;
 	}
 	return found;
 }
@@ -200,7 +201,7 @@ void auth_token(struct core *core, int fd, const char *authorization, struct htt
 	}
 	if (proc_path(core->dirs.conf, TOKENS_FILE, path) || files_slurp(path, &tokens, &n))
 		return;
-	request->role = auth_find(tokens, token, request->principal);
+	request->role = auth_find(tokens, n, token, request->principal);
 	snprintf(request->identity, sizeof(request->identity), "token:%s", request->principal);
 	free(tokens);
 }

@@ -18,8 +18,11 @@
 void auth_local(struct core *core, int fd, const char *authorization, struct http_request *request);
 /** http_authenticator for TCP. */
 void auth_token(struct core *core, int fd, const char *authorization, struct http_request *request);
-/** Find the role of @p token in the text of a tokens file; @p name gets its name. Mistaken lines give nothing. */
-enum http_role auth_find(const char *tokens, const char *token, char name[64]);
+/**
+ * Find the role of @p token in the text of a tokens file, @p n bytes and a NUL behind them; @p name gets its name. Mistaken
+ * lines give nothing.
+ */
+enum http_role auth_find(const char *tokens, size_t n, const char *token, char name[64]);
 /** Read the shared token of peers; @p out is "" when there is none. */
 void auth_peer_token(const char *conf_dir, char out[HTTP_TEXT_MAX]);
 

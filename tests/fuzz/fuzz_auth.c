@@ -63,12 +63,12 @@ static void check_header(const char *text)
 static void check_file(const char *tokens)
 {
 	char name[64] = "", digest[DIGEST_TEXT_MAX];
-	enum http_role role = auth_find(tokens, TOKEN, name);
+	enum http_role role = auth_find(tokens, strlen(tokens), TOKEN, name);
 
 	assert(strnlen(name, sizeof(name)) < sizeof(name));
 	assert(role == HTTP_NO_ROLE ||
 	       strcasestr(tokens, digest_bytes(TOKEN, strlen(TOKEN), digest)));
-	role = auth_find(tokens, "", name);
+	role = auth_find(tokens, strlen(tokens), "", name);
 	assert(role == HTTP_NO_ROLE || strchr(tokens, '*'));
 }
 

@@ -66,6 +66,19 @@ static enum http_role role_of(const char *authorization, char principal[64])
 	return r.role;
 }
 
+/* The tokens file: @p n bytes of @p head, then @p text. */
+static void write_bytes(const char *head, size_t n, const char *text)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/tokens", place.conf);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(head, 1, n, f), n);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
 static void a_token_comes_as_bearer_or_password_and_else_not_at_all(void **state)
 {
 	static const struct {
@@ -104,6 +117,10 @@ static void a_token_comes_as_bearer_or_password_and_else_not_at_all(void **state
 		if (role != rows[i].role || (role != HTTP_NO_ROLE && strcmp(name, rows[i].name)))
 			fail_msg("%s: role %d of %s", rows[i].why, (int)role, name);
 	}
+	write_bytes("# a NUL: \0 of a comment\n\0\n", 26,
+	            text); /* other lines count all the same */
+	assert_int_equal(role_of("Bearer 0123456789secret", name), HTTP_OPERATOR);
+	assert_int_equal(role_of(NULL, name), HTTP_METRICS);
 	fixture_write(place.conf, "tokens", "anonymous metrics\n"); /* a line with a mistake */
 	assert_int_equal(role_of(NULL, name), HTTP_NO_ROLE);
 	assert_int_equal(role_of("Bearer peers-have-this-one", name), HTTP_PEER);
@@ -125,9 +142,9 @@ static void each_role_has_its_name(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(text, sizeof(text), "x viewer %064d\nci %s %s", 0, rows[i].name,
 		         digest_bytes("secret", 6, digest));
-		assert_int_equal(auth_find(text, "secret", name), rows[i].role);
+		assert_int_equal(auth_find(text, strlen(text), "secret", name), rows[i].role);
 		assert_string_equal(name, "ci");
-		assert_int_equal(auth_find(text, "secre", name), HTTP_NO_ROLE);
+		assert_int_equal(auth_find(text, strlen(text), "secre", name), HTTP_NO_ROLE);
 	}
 }
 
