@@ -163,9 +163,10 @@ int blobs_add(const char *state_dir, const char *digest, uint64_t total, uint64_
 	err = owner_check(fd, part_path, "mgmt");
 	if (!err && fstat(fd, &st))
 		err = -errno;
-	if (!err && (uint64_t)st.st_size == offset) /* else this part does not follow */
+	bool follows = !err && (uint64_t)st.st_size == offset; /* else nothing is taken of it */
+	if (follows)
 		err = write_part(fd, offset, part, n);
-	bool whole = !err && (uint64_t)st.st_size <= offset && offset + n == total;
+	bool whole = follows && !err && offset + n == total;
 	if (whole && total > FILES_SMALL_MAX && fsync(fd)) /* a small one is copied to the store */
 		err = -errno;
 	close(fd);

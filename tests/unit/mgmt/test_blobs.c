@@ -61,6 +61,9 @@ static void a_file_in_parts_goes_on_where_it_ended(void **state)
 	assert_int_equal(bytes_held(digest, &whole), 1000);
 	assert_int_equal(add_part(5000, 1000), 0); /* a hole would be there: nothing is taken */
 	assert_int_equal(bytes_held(digest, &whole), 1000);
+	assert_int_equal(add_part(SIZE - 10, 10),
+	                 0); /* the last part neither: the file is not whole */
+	assert_int_equal(bytes_held(digest, &whole), 1000);
 	assert_int_equal(add_part(0, 1000), 0); /* the same again */
 	assert_int_equal(bytes_held(digest, &whole), 1000);
 	assert_int_equal(add_part(1000, SIZE - 1000), 0);
