@@ -113,7 +113,9 @@ static json_t *receivers_to_json(const struct guard_result *guards, enum model_t
 		                        "weight_ppm_before", (json_int_t)r->before_ppm,
 		                        "weight_ppm_after", (json_int_t)r->after_ppm);
 		bool known = r->known && r->capacity_bits;
-		uint64_t load = known ? r->after_bits * MODEL_PPM_ALL / r->capacity_bits : 0;
+		uint64_t load_ppm = known ? (uint64_t)((unsigned __int128)r->after_bits *
+		                                       MODEL_PPM_ALL / r->capacity_bits)
+		                          : 0;
 
 		if (has_load)
 			json_object_update_new(
@@ -124,7 +126,7 @@ static json_t *receivers_to_json(const struct guard_result *guards, enum model_t
 			                  json_number_or_null(r->known, r->after_bits),
 			                  "capacity_bits_per_s",
 			                  json_number_or_null(r->capacity_bits, r->capacity_bits),
-			                  "load_ppm_after", json_number_or_null(known, load)));
+			                  "load_ppm_after", json_number_or_null(known, load_ppm)));
 		json_array_append_new(list, one);
 	}
 	return list;

@@ -247,7 +247,11 @@ static void each_note_is_for_its_own_trouble(void **state)
 
 static void a_commands_answer_has_all_its_parts(void **state)
 {
-	static struct guard_receiver receivers[] = { { .name = "fra", .after_ppm = 1000000 } };
+	static struct guard_receiver receivers[] = { { .name = "fra",
+		                                       .after_ppm = 1000000,
+		                                       .known = true,
+		                                       .after_bits = 20000000000000u,
+		                                       .capacity_bits = 40000000000000u } };
 	static struct command_result r = { .undo = "weir undrain ams" };
 	struct command c = { .what = COMMAND_DRAIN };
 
@@ -260,8 +264,9 @@ static void a_commands_answer_has_all_its_parts(void **state)
 	json_t *told = command_to_json(this_node.intent, &c, &r, NULL, NOW_MS);
 	assert_string_equal(text_of(json_object_get(told, "override"), "id"), "i1");
 	assert_string_equal(text_of(told, "undo"), "weir undrain ams");
-	assert_string_equal(text_of(json_array_get(json_object_get(told, "receivers"), 0), "site"),
-	                    "fra");
+	const json_t *fra = json_array_get(json_object_get(told, "receivers"), 0);
+	assert_string_equal(text_of(fra, "site"), "fra");
+	assert_int_equal(json_integer_value(json_object_get(fra, "load_ppm_after")), 500000);
 	assert_string_equal(text_of(json_array_get(json_object_get(told, "guards"), 0), "guard"),
 	                    "room");
 	assert_null(json_object_get(told, "dry_run"));
