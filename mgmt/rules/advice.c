@@ -177,11 +177,65 @@ static size_t add_backups(const struct model *from, const struct model *to, stru
 	return n;
 }
 
+/*
+ * Slots of a pool are fixed while it is there: with another number, or with or without agents, it gets new ones beside the
+ * old ones, which packets still use.
+ */
+static bool keeps_slots(const struct model_table *a, const struct model_table *b)
+{
+	return a->id == b->id && a->pool->n_slots == b->pool->n_slots &&
+	       (b->backup || a->pool->agent == b->pool->agent);
+}
+
+/* The slots of @p to at a site that are not those of @p from, with those of @p from. */
+static uint64_t count_slots(const struct model_table *from, size_t n_from,
+                            const struct model_table *to, size_t n_to)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n_from; i++)
+		sum += from[i].pool->n_slots;
+	for (size_t i = 0; i < n_to; i++) {
+		size_t k = 0;
+
+		while (k < n_from && !keeps_slots(&from[k], &to[i]))
+			k++;
+		sum += k == n_from ? to[i].pool->n_slots : 0;
+	}
+	return sum;
+}
+
+/* Add sites whose nodes will refuse the change. @return how many */
+static size_t add_slots(const struct model *from, const struct model *to, struct arena *arena,
+                        const char **list)
+{
+	struct model_table *before = ARENA_ARRAY(arena, struct model_table, model_tables_max(from)),
+	                   *after = ARENA_ARRAY(arena, struct model_table, model_tables_max(to));
+	size_t n = 0;
+
+	for (size_t i = 0; before && after && i < to->n_sites; i++) {
+		const struct model_site *site = model_site(from, to->sites[i].name);
+		size_t n_before = site ? model_tables(from, site, before) : 0;
+		uint64_t slots = count_slots(before, n_before, after,
+		                             model_tables(to, &to->sites[i], after));
+
+		if (n_before && slots > to->limits.slots)
+			list[n++] = arena_printf(
+			        arena,
+			        "site %s: its nodes will refuse the change: pools that change have "
+			        "old and new slots at once, %" PRIu64
+			        " together; raise limits.slots (%" PRIu32 ")",
+			        to->sites[i].name, slots, to->limits.slots);
+	}
+	return n;
+}
+
 static void add_warnings(const struct model *from, const struct model *to, struct arena *arena,
                          struct advice *out)
 {
-	const char **list = ARENA_ARRAY(arena, const char *,
-	                                to->n_services + to->n_nodes + count_backups(to) + 1);
+	const char **list =
+	        ARENA_ARRAY(arena, const char *,
+	                    to->n_services + to->n_nodes + to->n_sites + count_backups(to) + 1);
 
 	for (size_t i = 0; list && i < to->n_services; i++) {
 		const char *reason = advice_unwatched(&to->services[i]);
@@ -199,6 +253,8 @@ static void add_warnings(const struct model *from, const struct model *to, struc
 	}
 	if (list)
 		out->n_warnings += add_backups(from, to, arena, list + out->n_warnings);
+	if (list && from)
+		out->n_warnings += add_slots(from, to, arena, list + out->n_warnings);
 	out->warnings = list;
 }
 

@@ -467,6 +467,51 @@ static void what_limits_a_backup_is_said_each_time(void **state)
 	model_free(again);
 }
 
+/* Nodes refuse what has no room for both: the plan says so before. */
+static void slots_that_change_need_room_beside_the_old_ones(void **state)
+{
+	static const struct {
+		const char *why;
+		uint32_t limit; /* of the new document */
+		uint32_t ams;   /* slots of the new p-ams */
+		bool agent;
+		const char *warning;
+	} rows[] = {
+		{ "nothing changes", 4096, 4096, false, NULL },
+		{ "more slots, and room for both", 12288, 8192, false, NULL },
+		{ "more slots, and room for the new ones alone", 12287, 8192, false,
+		  "site ams: its nodes will refuse the change: pools that change have old and new "
+		  "slots at once, 12288 together; raise limits.slots (12287)" },
+		{ "other lists of owners, and room for both", 8192, 4096, true, NULL },
+		{ "other lists of owners", 8191, 4096, true, "8192 together" },
+	};
+	struct arena *arena = arena_new(1 << 20);
+	struct model *from = model_with("", ""), *to = model_with("", "");
+	struct model_pool *before = (struct model_pool *)(uintptr_t)model_pool(from, "p-ams"),
+	                  *after = (struct model_pool *)(uintptr_t)model_pool(to, "p-ams");
+
+	(void)state;
+	before->n_slots = 4096;
+	((struct model_pool *)(uintptr_t)model_pool(from, "p-fra"))->n_slots = 4096;
+	((struct model_pool *)(uintptr_t)model_pool(to, "p-fra"))->n_slots = 4096;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		after->n_slots = rows[i].ams;
+		after->agent = rows[i].agent;
+		to->limits.slots = rows[i].limit;
+		struct advice advice = advice_of(from, to, arena);
+
+		print_message("  %s\n", rows[i].why);
+		assert_int_equal(has_advice(&advice, "its nodes will refuse"),
+		                 rows[i].warning != NULL);
+		assert_true(!rows[i].warning || has_advice(&advice, rows[i].warning));
+		advice = advice_of(NULL, to, arena); /* the first one has no old slots */
+		assert_false(has_advice(&advice, "its nodes will refuse"));
+	}
+	arena_free(arena);
+	model_free(from);
+	model_free(to);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -480,6 +525,7 @@ int main(void)
 		cmocka_unit_test(the_other_site_hears_what_comes_and_from_where),
 		cmocka_unit_test(a_backup_is_told_again_when_what_comes_changes),
 		cmocka_unit_test(what_limits_a_backup_is_said_each_time),
+		cmocka_unit_test(slots_that_change_need_room_beside_the_old_ones),
 	};
 
 	return cmocka_run_group_tests_name("advice", tests, setup, teardown);
