@@ -61,13 +61,16 @@ static bool is_chosen(const json_t *sites)
 	return false;
 }
 
+/* What its drain leaves, ppm. */
+static uint64_t compute_site_open(const json_t *s, bool out)
+{
+	return out || json_has_true(s, "disabled") ? 0 : MODEL_PPM_ALL - (uint64_t)drained_ppm(s);
+}
+
 static uint64_t compute_site_weight(const json_t *s, bool out)
 {
-	uint64_t open = MODEL_PPM_ALL - (uint64_t)drained_ppm(s);
-
-	if (out || json_has_true(s, "disabled"))
-		return 0;
-	return (uint64_t)json_integer_value(json_object_get(s, "weight")) * open;
+	return (uint64_t)json_integer_value(json_object_get(s, "weight")) *
+	       compute_site_open(s, out);
 }
 
 /* Whether weir-dns has said all of a site, within limits. */
@@ -88,7 +91,7 @@ static json_t *effect_to_json(const json_t *sites, const char *site)
 {
 	const json_t *found = json_find(sites, "site", site);
 	bool chosen = is_chosen(sites);
-	uint64_t sum = 0;
+	uint64_t sum = 0, open = 0;
 
 	if (!found)
 		return unknown_effect();
@@ -98,9 +101,14 @@ static json_t *effect_to_json(const json_t *sites, const char *site)
 		if (!is_whole(s))
 			return unknown_effect();
 		sum += compute_site_weight(s, chosen && !is_answered(s));
+		open += compute_site_open(s, chosen && !is_answered(s));
 	}
 	bool is_out = chosen && !is_answered(found);
 	uint64_t own = compute_site_weight(found, is_out);
+	if (!sum) { /* no weight: all are equal */
+		own = compute_site_open(found, is_out);
+		sum = open;
+	}
 	return json_pack("{s:s, s:O, s:I, s:O, s:O}", "state",
 	                 json_has_true(found, "disabled") ? "disabled"
 	                 : is_out                         ? "out"
