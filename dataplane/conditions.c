@@ -213,6 +213,21 @@ static void state_memory(const struct process *p, struct stats *s)
 		               reason.text);
 }
 
+/* Less is in force at once, as outer packets are limited by the document as well. */
+static void state_mtu(const struct process *p, struct stats *s)
+{
+	struct driver_port ports[DRIVER_PORTS_MAX];
+	unsigned mtu = p->node.model->self->mtu;
+	size_t n = p->ops->ports(p->driver, ports);
+
+	for (size_t i = 0; i < n; i++)
+		if (ports[i].mtu && ports[i].mtu < mtu)
+			conditions_add(s, "mtu-not-raised", CONDITION_NOTE, ports[i].name,
+			               "the document's mtu is %u, but this port was opened for %u, "
+			               "which stays in force: weir restart dataplane",
+			               mtu, ports[i].mtu);
+}
+
 /* Without a document, XDP's program may forward for an earlier process, and workers do not. */
 static void state_refused(const struct process *p, struct stats *s)
 {
@@ -265,8 +280,10 @@ static void state_measure_page(const struct process *p, struct stats *s)
 static void state_document(const struct process *p, struct stats *s)
 {
 	state_hash_key(p->node.model, s);
-	if (p->node.model->self)
+	if (p->node.model->self) {
 		state_ports(p, s);
+		state_mtu(p, s);
+	}
 	state_memory(p, s);
 	state_generic(p, s);
 	state_leaving(p, s);

@@ -122,7 +122,8 @@
 	X(NODES_MTU, "nodes[].mtu", "integer", "bytes", "1500", "1280..9216", "",                  \
 	  IN(model_node, mtu),                                                                     \
 	  "Largest IP packet, in bytes, that fits between this node and its backends, outer "      \
-	  "headers included.")                                                                     \
+	  "headers included. With DPDK a larger value than at the start of weir-dataplane needs "  \
+	  "weir restart dataplane; until then the note mtu-not-raised of weir status says so.")    \
 	X(NODES_DNS_LISTEN, "nodes[].dns_listen", "list of addresses", "", "", "0..16", "",        \
 	  ARRAY(model_node, dns_listen, n_dns_listen),                                             \
 	  "Addresses on which weir-dns answers, at port 53.")                                      \

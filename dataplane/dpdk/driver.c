@@ -150,7 +150,6 @@ static int open_dpdk_driver(const struct driver_config *config, struct driver **
 	if (!d)
 		return driver_set_reason(reason, -ENOMEM, "out of memory");
 	d->lock_fd = -1;
-	d->mtu = config->mtu;
 	d->request.node = config->numa_node;
 	d->request.keep_bytes = eal_count_needed(config->dpdk);
 	d->wants_hugepages = config->dpdk->hugepages != MODEL_HUGEPAGES_NO;
@@ -165,6 +164,7 @@ static int open_dpdk_driver(const struct driver_config *config, struct driver **
 		*reason = d->packets_reason;
 	(void)give_memory_fault((struct driver *)d, &d->start_reason);
 	d->request.keep_bytes = 0; /* packets have theirs */
+	d->mtu = eal_limit_mtu(config->mtu);
 	if (!err)
 		err = lcores_start(&d->lcores, n_workers, &d->now.tables, reason);
 	if (err) {
@@ -440,6 +440,7 @@ static size_t list_device_ports(const struct driver *driver,
 	for (size_t i = 0; i < d->n_ports; i++) {
 		out[i] = d->ports[i].shown;
 		out[i].up = d->ports[i].device.up;
+		out[i].mtu = d->mtu;
 		device_losses(&d->ports[i].device, &out[i].missed, &out[i].no_memory);
 		out[i].not_sent = count_not_sent(d, out[i].ifindex);
 		out[i].not_sent_known = true;

@@ -318,6 +318,13 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	return 0;
 }
 
+uint16_t eal_limit_mtu(uint16_t mtu)
+{
+	uint16_t most = (uint16_t)(eal.frame_room - FRAME_HEADERS);
+
+	return mtu < most ? mtu : most;
+}
+
 uint64_t eal_count_needed(const struct model_dpdk *dpdk)
 {
 	return eal.started ? 0 : (uint64_t)dpdk->memory_mb << 20;

@@ -38,6 +38,8 @@ bool eal_fits_beside(const struct model_dpdk *dpdk, struct driver_reason *reason
  */
 int eal_prepare(const struct model_dpdk *dpdk, uint16_t mtu,
                 struct driver_reason *reason) MUST_CHECK;
+/** @p mtu, or less: the longest IP packet that packets' buffers hold since DPDK was started. */
+uint16_t eal_limit_mtu(uint16_t mtu);
 /** What packets will take of the free hugepages at the start, in bytes; 0: they have theirs. */
 uint64_t eal_count_needed(const struct model_dpdk *dpdk);
 /** The thread of worker @p i, for rte_eal_remote_launch(), and its CPU. */

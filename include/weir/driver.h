@@ -97,6 +97,8 @@ struct driver_port {
 	 * packets.
 	 */
 	bool may_forward;
+	/** DPDK: the longest IP packet that it was opened for, in bytes; 0: what its interface has. */
+	uint16_t mtu;
 	uint32_t program; /**< XDP: the program's id, as last read back from the port; else 0 */
 	bool up;          /**< it has a link */
 	/** Of a driver in user space; else 0 and 0. */

@@ -90,7 +90,7 @@ static struct {
 	int eal_err, crew_err, check_err, device_err, tap_err;
 	bool no_room, holds, is_prepared; /* beside another process */
 	const char *eal_says;
-	uint16_t n_rx, n_tx;
+	uint16_t n_rx, n_tx, mtu_limit; /* 0: buffers are large enough */
 	bool is_bond, interrupts, no_ring;
 	uint32_t link_turns; /* 1 << device's id: turns when it is looked at */
 	/* what they were asked */
@@ -129,6 +129,11 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	if (scene.eal_says)
 		snprintf(why->text, sizeof(why->text), "%s", scene.eal_says);
 	return scene.eal_err;
+}
+
+uint16_t eal_limit_mtu(uint16_t mtu)
+{
+	return scene.mtu_limit && scene.mtu_limit < mtu ? scene.mtu_limit : mtu;
 }
 
 bool eal_fits_beside(const struct model_dpdk *dpdk, struct driver_reason *why)
@@ -224,7 +229,7 @@ int device_open(struct device *d, const struct model_port *port, uint32_t n_work
                 struct driver_reason *why)
 {
 	assert_int_equal(n_workers, scene.n_workers);
-	assert_int_equal(mtu, 1600);
+	assert_int_equal(mtu, scene.mtu_limit ? scene.mtu_limit : 1600);
 	if (scene.device_err)
 		return driver_set_reason(why, scene.device_err, "no device");
 	*d = (struct device){ .id = scene.next_id++,
@@ -271,7 +276,7 @@ int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex,
 	if (scene.tap_err)
 		return driver_set_reason(why, scene.tap_err, "no tap");
 	assert_int_equal(config->n_queues, scene.n_workers);
-	assert_int_equal(config->mtu, 1600);
+	assert_int_equal(config->mtu, scene.mtu_limit ? scene.mtu_limit : 1600);
 	assert_int_equal(config->mac[5], 9);
 	for (uint32_t i = 0; i < config->n_queues; i++)
 		fds[i] = fcntl(0, F_DUPFD_CLOEXEC, 0);

@@ -360,6 +360,29 @@ static void memory_in_small_pages_is_a_note(void **state)
 	                    "correct that, then weir restart dataplane");
 }
 
+/* A port of DPDK keeps the MTU that it was opened for; one of XDP has its interface's. */
+static void a_port_that_was_opened_for_less_is_a_note(void **state)
+{
+	(void)state;
+	p->ops = &dpdk;
+	self.mtu = 1600;
+	driven[0].mtu = 1600;
+	driven[1].mtu = 1500;
+	conditions_state(p);
+	assert_int_equal(n_stated, 1);
+	assert_string_equal(stated[0],
+	                    "note mtu-not-raised eth1: the document's mtu is 1600, but this port "
+	                    "was opened for 1500, which stays in force: weir restart dataplane");
+	self.mtu = 1500; /* less is in force at once */
+	conditions_state(p);
+	assert_int_equal(n_stated, 0);
+	driven[0].mtu = driven[1].mtu = 0;
+	self.mtu = 1600;
+	conditions_state(p);
+	assert_int_equal(n_stated, 0);
+	self.mtu = 0;
+}
+
 static void the_generic_mode_of_a_port_is_a_note(void **state)
 {
 	(void)state;
@@ -521,6 +544,7 @@ int main(void)
 		CONDITIONS_TEST(as_many_ports_as_a_driver_can_have_are_looked_at),
 		CONDITIONS_TEST(probe_packets_that_cannot_be_run_are_stated_with_the_reason),
 		CONDITIONS_TEST(memory_in_small_pages_is_a_note),
+		CONDITIONS_TEST(a_port_that_was_opened_for_less_is_a_note),
 		CONDITIONS_TEST(the_generic_mode_of_a_port_is_a_note),
 		CONDITIONS_TEST(
 		        frames_that_do_not_leave_are_stated_with_the_port_and_the_likely_cause),

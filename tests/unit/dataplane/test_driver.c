@@ -329,6 +329,19 @@ static void there_are_as_many_ports_as_there_is_room_for(void **state)
 	}
 }
 
+/* Frames that the buffers of an earlier start cannot hold are not asked for. */
+static void ports_are_opened_for_no_more_than_buffers_hold(void **state)
+{
+	struct driver_port out[DRIVER_PORTS_MAX];
+
+	(void)state;
+	scene.mtu_limit = 1500;
+	open_it();
+	attach_port("eth0", "net_null0", "");
+	assert_int_equal(ops->ports(scene.d, out), 1);
+	assert_int_equal(out[0].mtu, 1500);
+}
+
 static void a_detached_port_goes_with_its_tap_and_the_others_stay(void **state)
 {
 	struct driver_port out[DRIVER_PORTS_MAX];
@@ -579,6 +592,7 @@ int main(void)
 		T(a_port_forwards_until_its_new_device_is_known_to_be_there),
 		T(a_port_that_cannot_be_made_leaves_nothing),
 		T(there_are_as_many_ports_as_there_is_room_for),
+		T(ports_are_opened_for_no_more_than_buffers_hold),
 		T(a_detached_port_goes_with_its_tap_and_the_others_stay),
 		T(workers_show_what_they_count_and_that_they_live),
 		T(tables_grow_while_packets_go_on),

@@ -205,6 +205,24 @@ static void a_pool_has_frames_for_all_workers_in_half_of_the_memory(void **state
 	}
 }
 
+/* DPDK is started once in a process: what a later document asks for may not fit into its buffers. */
+static void a_larger_mtu_needs_larger_buffers(void **state)
+{
+	char why[DRIVER_REASON_MAX];
+
+	(void)state;
+	assert_int_equal(start_eal(1500, why), 0);
+	assert_int_equal(eal_limit_mtu(1500), 1500);
+	assert_int_equal(eal_limit_mtu(1984), 1984);
+	assert_int_equal(eal_limit_mtu(1985), 1984);
+	assert_int_equal(start_eal(9000, why), 0);
+	assert_int_equal(eal_limit_mtu(9000), 1984);
+	teardown(state);
+	setup(state);
+	assert_int_equal(start_eal(9000, why), 0);
+	assert_int_equal(eal_limit_mtu(9216), 9000);
+}
+
 static void each_socket_has_one_pool_made_when_it_is_asked_for(void **state)
 {
 	static const struct {
@@ -270,6 +288,7 @@ int main(void)
 		T(pages_that_are_taken_do_not_count_and_are_not_taken_away),
 		T(what_keeps_dpdk_from_starting_is_said_and_it_may_be_tried_again),
 		T(a_pool_has_frames_for_all_workers_in_half_of_the_memory),
+		T(a_larger_mtu_needs_larger_buffers),
 		T(each_socket_has_one_pool_made_when_it_is_asked_for),
 		T(a_device_without_a_socket_takes_memory_from_anywhere),
 		T(ordinary_memory_is_to_have_large_pages),
