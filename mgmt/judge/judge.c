@@ -122,15 +122,16 @@ static void judge_forwarding(const struct judge_facts *f, struct judge_verdict *
 {
 	const struct judge_process *p = find_process(f, "dataplane");
 
-	if (!p || !p->present || p->running)
+	if (!p || p->running)
 		return;
-	if (f->dpdk && !f->workers_forward)
+	if (p->present && f->dpdk && !f->workers_forward)
 		add_reason(v, JUDGE_RULE_FORWARDING_STOPPED, "weir-dataplane",
 		           "weir-dataplane has stopped: with DPDK nothing is forwarded; start it");
-	else if (!f->dpdk && f->no_program)
+	else if (!f->dpdk && f->no_program && (p->present || !f->starts))
 		add_reason(v, JUDGE_RULE_FORWARDING_STOPPED, "weir-dataplane",
-		           "weir-dataplane has stopped, and no port has its program any more: "
-		           "nothing is forwarded; start it");
+		           "weir-dataplane has %s: nothing is forwarded; start it",
+		           p->present ? "stopped, and no port has its program any more"
+		                      : "not run here yet, and no port has its program");
 }
 
 static void judge_no_port(const struct judge_facts *f, struct judge_verdict *v)

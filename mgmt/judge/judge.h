@@ -26,8 +26,8 @@
  */
 #define JUDGE_RULES(X)                                                                             \
 	X(FORWARDING_STOPPED, "forwarding-stopped", DOWN,                                          \
-	  "weir-dataplane is dead or hangs, and forwards nothing: with DPDK its workers are not "  \
-	  "seen to forward, with XDP no port has a program any more",                              \
+	  "weir-dataplane is dead, hangs or (XDP) has not run yet, and forwards nothing: with "    \
+	  "DPDK its workers are not seen to forward, with XDP no port has a program",              \
 	  "no packets are forwarded")                                                              \
 	X(NO_PORT, "no-port", DOWN, "ports are configured and none carries the program",           \
 	  "no packet reaches the forwarding tables")                                               \
@@ -130,6 +130,7 @@ enum judge_rule {
 #define JUDGE_NAMED_MAX   3u     /**< backends that are named one by one */
 #define JUDGE_PENDING_MS  3000u  /**< a process takes a usual document in less */
 #define JUDGE_BEHIND_MS   15000u /**< a peer takes a version in less */
+#define JUDGE_START_MS    10000u /**< a process that is started has a page in less */
 #define JUDGE_SILENT_MS   2000u  /**< a process signs its page at least twice a second */
 
 /** Backends of a pool with one thing in common: how many, and the first few by name. */
@@ -202,6 +203,7 @@ struct judge_facts {
 	const struct judge_process *processes;
 	size_t n_processes;
 	struct judge_process supervisor; /**< weir run; not present: processes run without one */
+	bool starts; /**< weir-mgmt has just started: other processes may be starting, too */
 	bool dpdk, waits_for_connections;
 	bool workers_forward; /**< weir-dataplane exists, and weir run sees its workers count rounds */
 	bool no_program;      /**< weir-dataplane does not run, and no port has an XDP program */

@@ -59,7 +59,9 @@ void gather_ports(const struct model *m, const struct gather_process *dataplane,
 	f->n_ports = dataplane->n_ports;
 	f->answers = m && m->self && m->self->n_dns_listen;
 	f->n_ports_meant = m && m->self ? m->self->n_ports : 0;
-	f->no_program = m && !dataplane->running && runs_no_program(m);
+	/* of a process whose page cannot be read it is not known that DPDK does not forward */
+	bool is_xdp = dataplane->present || (m && m->self && m->self->driver != MODEL_DRIVER_DPDK);
+	f->no_program = m && !dataplane->running && is_xdp && runs_no_program(m);
 }
 
 struct judge_process gather_fact(const char *name, const struct gather_process *observed,

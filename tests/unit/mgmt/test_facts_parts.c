@@ -164,6 +164,48 @@ static void workers_are_believed_of_who_lives(void **state)
 	assert_int_equal(facts.n_ports, 3);
 }
 
+/* The kernel runs no XDP program on the port. A DPDK process whose page cannot be read may forward all the same. */
+static void a_process_without_a_page_forwards_nothing_where_no_port_has_its_program(void **state)
+{
+	static const struct {
+		enum model_driver driver;
+		bool present, running, no_program;
+	} rows[] = {
+		{ MODEL_DRIVER_AUTO, false, false, true },
+		{ MODEL_DRIVER_XDP, false, false, true },
+		{ MODEL_DRIVER_XDP, true, false, true },
+		{ MODEL_DRIVER_XDP, true, true, false },
+		{ MODEL_DRIVER_DPDK, false, false, false },
+		{ MODEL_DRIVER_DPDK, true, false, true },
+	};
+	const struct model_port port = { .interface = "lo" };
+	struct model_node self = {
+		.name = "ams-1", .site = &two_sites.sites[0], .ports = &port, .n_ports = 1
+	};
+	struct model m = two_sites;
+
+	(void)state;
+	m.self = &self;
+	seen.m = &m;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		self.driver = rows[i].driver;
+		seen.processes[OBSERVE_DATAPLANE].present = rows[i].present;
+		seen.processes[OBSERVE_DATAPLANE].running = rows[i].running;
+		gather_facts();
+		assert_int_equal(facts.no_program, rows[i].no_program);
+	}
+}
+
+static void what_has_just_started_waits_for_the_others(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		seen.running_ms = i ? JUDGE_START_MS : JUDGE_START_MS - 1;
+		gather_facts();
+		assert_int_equal(facts.starts, !i);
+	}
+}
+
 static void a_node_that_joins_lacks_no_configuration(void **state)
 {
 	(void)state;
@@ -318,6 +360,8 @@ int main(void)
 		T(weir_announce_counts_where_it_belongs),
 		T(what_is_old_is_not_known),
 		T(workers_are_believed_of_who_lives),
+		T(a_process_without_a_page_forwards_nothing_where_no_port_has_its_program),
+		T(what_has_just_started_waits_for_the_others),
 		T(a_node_that_joins_lacks_no_configuration),
 		T(a_site_is_down_when_all_its_targets_are),
 		T(a_site_whose_vips_an_operation_withdrew_is_not_down),

@@ -146,6 +146,19 @@ static void forwarding_stops_with_dead_workers_and_with_ports_without_program(vo
 	        print_verdict(),
 	        "degraded\nprocess-silent [weir-dataplane] weir-dataplane has not run here "
 	        "yet: start weir run\n");
+	f.dpdk = false;
+	f.no_program = f.starts = true; /* after a boot there is no page yet */
+	assert_string_equal(
+	        print_verdict(),
+	        "degraded\nprocess-silent [weir-dataplane] weir-dataplane has not run here "
+	        "yet: start weir run\n");
+	f.starts = false; /* and a process that fails at its start makes none */
+	assert_string_equal(
+	        print_verdict(),
+	        "down\nforwarding-stopped [weir-dataplane] weir-dataplane has not run here yet, "
+	        "and no port has its program: nothing is forwarded; start it\n"
+	        "process-silent [weir-dataplane] weir-dataplane has not run here yet: start weir "
+	        "run\n");
 	f.n_processes = 0; /* nothing is known of processes */
 	is_well();
 }
