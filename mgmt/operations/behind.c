@@ -75,6 +75,7 @@ static void correct_state(struct operation *op, uint32_t was_ppm)
 	if (!rests || op->level_ppm == was_ppm)
 		return;
 	op->way = OPERATION_BACK;
+	op->now = false; /* as a return that nobody hurries */
 	op->stage = op->level_ppm ? OPERATION_STAGE_POOLS : OPERATION_STAGE_STEPS;
 	op->began_ppm = op->level_ppm > was_ppm ? op->level_ppm : was_ppm;
 	op->step = op->n_plan = 0;

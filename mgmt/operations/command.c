@@ -284,6 +284,14 @@ static void meet_levels(struct tick *t)
 		t->op->met_ppm = apart_highest(t);
 }
 
+/* The pace of the way out stays, unless another is given. */
+static void set_pace(struct operation *op, const struct operation_person *person)
+{
+	op->now = person->now;
+	if (person->now || person->over_ms > 0)
+		op->over_ms = person->now ? 0 : person->over_ms;
+}
+
 int operation_resume(struct operation *op, const struct operation_facts *facts,
                      const struct operation_person *person, int64_t now_ms, char *error)
 {
@@ -312,6 +320,7 @@ int operation_resume(struct operation *op, const struct operation_facts *facts,
 	} else if (op->state == OPERATION_EXPIRED_HELD) {
 		command_undo(op, &before);
 		add_to_way(&t, person);
+		set_pace(op, person);
 		back_begin(&t);
 	} else {
 		meet_levels(&t);
@@ -383,14 +392,6 @@ int operation_abort(struct operation *op, const struct operation_facts *facts,
 	begin_abort(&t);
 	op->seq++;
 	return 0;
-}
-
-/* The pace of the way out stays, unless another is given. */
-static void set_pace(struct operation *op, const struct operation_person *person)
-{
-	op->now = person->now;
-	if (person->now || person->over_ms > 0)
-		op->over_ms = person->now ? 0 : person->over_ms;
 }
 
 /* What is left of the way back is one step now. */

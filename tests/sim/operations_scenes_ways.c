@@ -390,6 +390,18 @@ static int what_ends_by_itself_returns_in_steps(void)
 	scene_tick(1);
 	CHECK(scene.op.state == OPERATION_RETURNING && scene.op.n_plan > 1);
 	CHECK(scene_until_level(990000));
+	scene_begin(OPERATION_DRAIN, 0); /* also where a person lets it end */
+	scene.op.until_ms = scene.now_ms + 3000000;
+	scene.op.now = true;
+	operation_plan(&scene.op, &scene.f);
+	CHECK(let_drain());
+	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	scene.now_ms = scene.op.until_ms;
+	scene_tick(1);
+	CHECK(scene.op.state == OPERATION_EXPIRED_HELD);
+	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene.op.state == OPERATION_RETURNING && scene.op.n_plan > 1);
+	CHECK(scene_until_level(990000));
 	return 0;
 }
 

@@ -49,6 +49,8 @@ BREAKAGES = [
     ("a resume keeps the epoch of a record that is behind", RUNS, COMMAND, "\tif (!err)\n\t\terr = own_catch_up(&t, person, error);\n\tif (err) {", "\tif (err) {"),
     ("an abort keeps the epoch of a record that is behind", RUNS, COMMAND,
      "\tif (!err)\n\t\terr = own_catch_up(&t, person, error);\n\tif (err)\n\t\treturn err;\n\tadd_to_way(&t, person);\n\tbegin_abort", "\tif (err)\n\t\treturn err;\n\tadd_to_way(&t, person);\n\tbegin_abort"),
+    ("what has ended while it was held returns at once", RUNS, COMMAND, "\t\tset_pace(op, person);\n\t\tback_begin(&t);\n\t} else {", "\t\tback_begin(&t);\n\t} else {"),
+    ("a return that is lost has the pace of the drain", RUNS, BEHIND, "op->now = false;", ";"),
     ("a return that is lost is a drain", RUNS, BEHIND, "op->hold.from = OPERATION_RETURNING;", ";"),
     ("a person goes on from a lost record without a majority", RUNS, OWN, "err = refuse_owner(op, t->facts, error);", "err = 0;"),
     ("a removed node takes it", RUNS, OWN, "if (remover)", "if (0)"),
