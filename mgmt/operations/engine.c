@@ -201,10 +201,12 @@ static void choose_announcements(struct tick *t, enum operation_announce *own,
 {
 	struct operation *op = t->op;
 	enum operation_state state = operation_unheld_state(op);
+	bool late = state == OPERATION_LATE || state == OPERATION_DRAINED_UNCONFIRMED;
+	bool returns = state == OPERATION_RETURNING && op->stage == OPERATION_STAGE_POOLS;
+	/* clients that come back when they have left do so without them */
 	bool drained = state == OPERATION_DRAINED || state == OPERATION_EMPTY ||
-	               (state == OPERATION_RETURNING && op->stage == OPERATION_STAGE_POOLS &&
-	                op->drained_ms);
-	bool leaves = drained || state == OPERATION_LATE || state == OPERATION_DRAINED_UNCONFIRMED;
+	               ((late || returns) && op->drained_ms);
+	bool leaves = drained || late;
 
 	*own = drained && op->withdraw ? OPERATION_ANNOUNCE_WITHDRAWN : OPERATION_ANNOUNCE_NORMAL;
 	*shared = leaves ? OPERATION_ANNOUNCE_SHUTDOWN : OPERATION_ANNOUNCE_NORMAL;

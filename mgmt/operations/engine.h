@@ -19,9 +19,12 @@
  * |                     | clients after one TTL                | drained; no packets, two TTLs        |
  * |                     |                                      | unnamed: drained_unconfirmed         |
  * | drained             | VIPs leave as demanded               | established flows silent: empty;     |
+ * |                     |                                      | new flows for 30 s: late;            |
  * |                     |                                      | until, undrain: returning            |
  * | drained_unconfirmed |                                      | packets seen, few: drained           |
- * | empty, resting      |                                      | until, undrain: returning; of a      |
+ * | empty               |                                      | as drained; established flows for    |
+ * |                     |                                      | 30 s: drained                        |
+ * | resting             |                                      | until, undrain: returning; of a      |
  * |                     |                                      | shift also a drain: starting         |
  * | held                | levels stay; on a way out nodes that | resume: the state before; abort;     |
  * |                     | had gone further are followed        | until: expired_held                  |

@@ -5,10 +5,15 @@
  * Drained is what packets say: the own backends of each target accept fewer new flows than
  * max(1 % of before, 1/s). Where no packet can be measured, names do: after two TTLs without an
  * answer that names a target, the state is "drained, not confirmed by packets".
+ *
+ * Clients that come back for a while are late again, and a site whose established flows speak again is not empty. A
+ * keepalive or a scanner is no reason.
  */
 #include <string.h>
 
 #include "mgmt/operations/engine_internal.h"
+
+#define BACK_MS 30000 /* clients that come back for less leave the state as it is */
 
 /* Whether a target's own backends get (almost) no new flows. */
 static enum operation_truth is_quiet(const struct operation_target *target,
@@ -79,6 +84,18 @@ static bool are_silent(const struct tick *t)
 			return false;
 	}
 	return true;
+}
+
+/* Whether it is known that established flows of a target are not. */
+static bool is_any_heard(const struct tick *t)
+{
+	for (uint32_t i = 0; i < t->op->n_targets; i++) {
+		const struct operation_site *site = facts_site(t->facts, t->op->targets[i].site);
+
+		if (site && site->established.known && site->established.value)
+			return true;
+	}
+	return false;
 }
 
 static bool is_another_out(const struct tick *t)
@@ -160,13 +177,21 @@ void stay_unconfirmed(struct tick *t)
 
 void stay_drained(struct tick *t)
 {
+	struct operation *op = t->op;
+	bool empty = op->state == OPERATION_EMPTY, come;
+
 	if (hold_together(t))
 		return;
 	history_late(t);
-	if (t->op->state == OPERATION_DRAINED && are_silent(t))
+	come = are_quiet(t) == OPERATION_NO; /* which says at which site */
+	if (!come)
+		tick_wait(t, "%s", empty ? "" : "established flows are not silent yet");
+	if (!come && !(empty && is_any_heard(t)))
+		op->waited_ms = 0;
+	if (op->waited_ms >= BACK_MS)
+		tick_enter(t, come ? OPERATION_LATE : OPERATION_DRAINED);
+	else if (!empty && !come && are_silent(t))
 		tick_enter(t, OPERATION_EMPTY);
-	else if (t->op->state == OPERATION_DRAINED)
-		tick_wait(t, "established flows are not silent yet");
 }
 
 void stay_shift(struct tick *t)

@@ -236,6 +236,45 @@ static int shared_vips_leave_with_anothers_proof(void)
 	return 0;
 }
 
+/* What is said of a drained site is true: who switches it off goes by that. */
+static int clients_that_come_back_are_late_again(void)
+{
+	for (int empty = 0; empty < 2; empty++) {
+		scene_begin(OPERATION_DRAIN, 0);
+		scene.op.withdraw = true;
+		CHECK(let_drain());
+		scene.sites[0].established = scene_value(empty ? 0 : 100);
+		scene_tick(3);
+		CHECK(scene.op.state == (empty ? OPERATION_EMPTY : OPERATION_DRAINED));
+		scene.sites[0].flows = scene_value(500);
+		scene_tick(25);
+		CHECK(scene.op.state == (empty ? OPERATION_EMPTY : OPERATION_DRAINED) &&
+		      strstr(scene.op.waits, "still accept 500 new flows"));
+		scene.sites[0].flows = scene_value(0);
+		scene_tick(1); /* it was a moment */
+		CHECK(!strstr(scene.op.waits, "still accept"));
+		scene.sites[0].flows = scene_value(500);
+		scene_tick(25);
+		CHECK(scene.op.state != OPERATION_LATE);
+		CHECK(scene_until_state(OPERATION_LATE, 10));
+		scene_tick(2); /* its VIPs stay away: what comes does so without them */
+		CHECK(scene.op.write.own == OPERATION_ANNOUNCE_WITHDRAWN &&
+		      scene.op.write.shared == OPERATION_ANNOUNCE_WITHDRAWN);
+		scene.sites[0].flows = scene_value(0);
+		CHECK(scene_until_state(OPERATION_DRAINED, 2));
+	}
+	scene.sites[0].established = scene_value(0);
+	CHECK(scene_until_state(OPERATION_EMPTY, 2));
+	scene.sites[0].established = (struct operation_value){ 0 }; /* that says nothing */
+	scene_tick(60);
+	CHECK(scene.op.state == OPERATION_EMPTY);
+	scene.sites[0].established = scene_value(9000);
+	scene_tick(25);
+	CHECK(scene.op.state == OPERATION_EMPTY);
+	CHECK(scene_until_state(OPERATION_DRAINED, 10));
+	return 0;
+}
+
 static int a_site_that_is_down_needs_no_backup(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
@@ -550,6 +589,7 @@ uint64_t scenes_ways(void)
 		an_aborted_return_may_go_on,
 		own_vips_leave_last_and_on_demand,
 		shared_vips_leave_with_anothers_proof,
+		clients_that_come_back_are_late_again,
 		a_site_that_is_down_needs_no_backup,
 		a_hold_is_never_beyond_what_was_written,
 		late_clients_are_followed,
