@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/api/status.h"
 #include "mgmt/json/command.h"
 #include "mgmt/store/join.h"
 #include "weir/json.h"
@@ -42,7 +43,7 @@ bool handle_if_match(const struct http_request *r, const char *etag, bool requir
 	return false;
 }
 
-bool handle_filter_ok(struct core *core, const struct handle_filter *filter,
+bool handle_filter_ok(struct core *core, const struct status_filter *filter,
                       struct http_reply *reply)
 {
 	core_lock(core);

@@ -48,17 +48,12 @@ http_handler handle_peer_withdrawals; /* handle_announce_questions.c */
 http_handler handle_peer_operations, handle_peer_measure;
 http_handler handle_peer_operation_order; /* handle_operations.c */
 
-/** What of the status is wanted. */
-struct handle_filter {
-	const char *pool, *site; /**< NULL: all */
-	uint64_t limit;          /**< backends at most, first those that stand out; 0: all */
-};
-
 struct look;
 struct peers_report;
+struct status_filter;
 
 /** The status as JSON, given; not under the lock. */
-json_t *handle_status_json(struct core *core, const struct handle_filter *filter);
+json_t *handle_status_json(struct core *core, const struct status_filter *filter);
 /**
  * What this node announces as JSON, given: all, or what belongs to @p vip; with a limit that many
  * addresses at most. NULL: it has no routing daemon, or memory is short.
@@ -79,7 +74,7 @@ void handle_version_unread(int err, struct http_reply *reply);
 bool handle_if_match(const struct http_request *r, const char *etag, bool required,
                      struct http_reply *reply) MUST_CHECK;
 /** Whether the pool and site of the filter exist; else @p reply says so. Not under the lock. */
-bool handle_filter_ok(struct core *core, const struct handle_filter *filter,
+bool handle_filter_ok(struct core *core, const struct status_filter *filter,
                       struct http_reply *reply) MUST_CHECK;
 /**
  * Refuse ?dry_run=true where there is none: what was to be tried only must not be done.

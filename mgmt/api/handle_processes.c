@@ -14,6 +14,7 @@
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/observe.h"
+#include "mgmt/api/status.h"
 #include "mgmt/json/explain.h"
 #include "weir/json.h"
 #include "weir/trace.h"
@@ -70,7 +71,7 @@ void handle_dataplane(struct core *core, struct http_request *r, struct http_rep
 static void query_pool_list(struct core *core, enum observe_process p, const char *what,
                             const struct http_request *r, struct http_reply *reply)
 {
-	const struct handle_filter filter = { .pool = http_query(r, "pool") };
+	const struct status_filter filter = { .pool = http_query(r, "pool") };
 
 	if (handle_filter_ok(core, &filter, reply))
 		query_process(core, p, json_pack("{s:s, s:s*}", "do", what, "pool", filter.pool),

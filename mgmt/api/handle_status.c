@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/api/handle.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/state.h"
 #include "mgmt/api/status.h"
@@ -235,7 +236,7 @@ static bool add_parts(struct status *s, json_t *status)
 	return true;
 }
 
-json_t *handle_status_json(struct core *core, const struct handle_filter *filter)
+json_t *handle_status_json(struct core *core, const struct status_filter *filter)
 {
 	struct status *s = calloc(1, sizeof(*s));
 	json_t *status = json_object();
@@ -254,7 +255,7 @@ json_t *handle_status_json(struct core *core, const struct handle_filter *filter
 
 void handle_status(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	struct handle_filter filter = { .pool = http_query(r, "pool"),
+	struct status_filter filter = { .pool = http_query(r, "pool"),
 		                        .site = http_query(r, "site") };
 
 	if (!handle_number(r, "limit", 1, 100000, 0, &filter.limit, reply) ||

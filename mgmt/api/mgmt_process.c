@@ -28,6 +28,7 @@
 #include "mgmt/api/own_conditions.h"
 #include "mgmt/api/shared_run.h"
 #include "mgmt/api/state_fetch.h"
+#include "mgmt/api/status.h"
 #include "mgmt/api/timekeep.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/store.h"
@@ -225,7 +226,7 @@ static char *on_ctl_request(void *arg, const char *line, size_t length)
 	const char *what = json_get_text(request, "do");
 
 	if (what && !strcmp(what, "status")) {
-		const struct handle_filter all = { 0 };
+		const struct status_filter all = { 0 };
 
 		answer = json_pack("{s:b, s:o}", "ok", 1, "status",
 		                   handle_status_json(&p->core, &all));

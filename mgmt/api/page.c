@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "mgmt/api/handle.h"
+#include "mgmt/api/status.h"
 #include "mgmt/json/row.h"
 
 #define BACKENDS_MAX 200u /* that are shown */
@@ -295,7 +296,7 @@ static void put_banner(FILE *out, const json_t *status)
 
 void handle_page(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	const struct handle_filter filter = { .limit = BACKENDS_MAX };
+	const struct status_filter filter = { .limit = BACKENDS_MAX };
 	size_t n = 0;
 
 	(void)r;

@@ -11,7 +11,6 @@
 
 #include "mgmt/api/backup_status.h"
 #include "mgmt/api/facts.h"
-#include "mgmt/api/handle.h"
 #include "mgmt/api/look.h"
 #include "mgmt/api/status_dns.h"
 #include "mgmt/overrides/override_index.h"
@@ -26,9 +25,15 @@ enum status_rank {
 	STATUS_RANKS
 };
 
+/* What of the status is wanted. */
+struct status_filter {
+	const char *pool, *site; /* NULL: all */
+	uint64_t limit;          /* backends at most, first those that stand out; 0: all */
+};
+
 struct status {
 	struct look look;
-	struct handle_filter filter;
+	struct status_filter filter;
 	struct judge_verdict verdict;
 	struct override_index requested; /* of the look's overrides */
 	struct status_dns dns;           /* of what weir-dns said */

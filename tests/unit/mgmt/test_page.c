@@ -7,12 +7,12 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/handle.h"
+#include "mgmt/api/status.h"
 
 static const char *fake_status;
-static struct handle_filter last_filter;
+static struct status_filter last_filter;
 
-static json_t *fake_status_json(struct core *core, const struct handle_filter *filter)
+static json_t *fake_status_json(struct core *core, const struct status_filter *filter)
 {
 	json_error_t why;
 	json_t *status = json_loads(fake_status, 0, &why);
