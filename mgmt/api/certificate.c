@@ -7,16 +7,60 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/api/core.h"
-#include "mgmt/api/listen.h"
+#include "mgmt/files/files.h"
 #include "weir/condition.h"
 
 /* ms: while both files are being replaced, they do not match for a moment; that is no error. */
 #define MOMENT_MS 3000u
+
+static int read_pem(const struct core *core, const char *name, char **out)
+{
+	char path[PATH_MAX];
+	size_t n;
+	int err = proc_path(core->dirs.conf, name, path);
+
+	return err ? err : files_slurp(path, out, &n);
+}
+
+void certificate_free(struct certificate_pair *p)
+{
+	free(p->cert);
+	if (p->key)
+		explicit_bzero(p->key, strlen(p->key));
+	free(p->key);
+}
+
+int certificate_read(const struct core *core, struct certificate_pair *out)
+{
+	struct certificate_pair p = { NULL, NULL };
+	int err = read_pem(core, CERTIFICATE_CRT, &p.cert);
+
+	if (!err)
+		err = read_pem(core, CERTIFICATE_KEY, &p.key);
+	if (err)
+		certificate_free(&p);
+	else
+		*out = p;
+	return err;
+}
+
+int certificate_renew(struct core *core, struct http_server *server)
+{
+	struct certificate_pair p;
+	int err = certificate_read(core, &p);
+
+	if (err)
+		return err;
+	err = http_renew(server, p.cert, p.key);
+	certificate_free(&p);
+	return err;
+}
 
 void certificate_note(struct core *core, struct certificate *c)
 {
@@ -42,7 +86,7 @@ void certificate_follow(struct core *core, struct certificate *c, struct http_se
 		return;
 	c->crt = crt;
 	c->key = key;
-	int err = listen_renew(core, server);
+	int err = certificate_renew(core, server);
 	if (err) {
 		note_failure(c, err);
 		return;

@@ -20,8 +20,8 @@
 
 #include "base/addr.h"
 #include "mgmt/api/auth.h"
+#include "mgmt/api/certificate.h"
 #include "mgmt/api/route.h"
-#include "mgmt/files/files.h"
 
 #define BACKLOG 1024   /* while many come that are refused */
 #define GROUP   "weir" /* whose members may use the UNIX socket */
@@ -154,63 +154,15 @@ bool listen_host_has(const char *api)
 	return !listen_parse(api, &address, &port) && addr_is_here(&address);
 }
 
-static int read_pem(const struct core *core, const char *name, char **out)
-{
-	char path[PATH_MAX];
-	size_t n;
-	int err = proc_path(core->dirs.conf, name, path);
-
-	return err ? err : files_slurp(path, out, &n);
-}
-
-/* Certificate and key, both or none. */
-struct key_pair {
-	char *cert, *key;
-};
-
-static void free_pair(struct key_pair *p)
-{
-	free(p->cert);
-	if (p->key)
-		explicit_bzero(p->key, strlen(p->key));
-	free(p->key);
-}
-
-static int read_pair(const struct core *core, struct key_pair *out)
-{
-	struct key_pair p = { NULL, NULL };
-	int err = read_pem(core, CERTIFICATE_CRT, &p.cert);
-
-	if (!err)
-		err = read_pem(core, CERTIFICATE_KEY, &p.key);
-	if (err)
-		free_pair(&p);
-	else
-		*out = p;
-	return err;
-}
-
-int listen_renew(struct core *core, struct http_server *server)
-{
-	struct key_pair p;
-	int err = read_pair(core, &p);
-
-	if (err)
-		return err;
-	err = http_renew(server, p.cert, p.key);
-	free_pair(&p);
-	return err;
-}
-
 int listen_tcp(struct core *core, const char *api, struct http_server **out)
 {
-	struct key_pair p = { NULL, NULL };
+	struct certificate_pair p = { NULL, NULL };
 	struct addr address;
 	uint16_t port;
 	int err = listen_parse(api, &address, &port);
 
 	if (!err)
-		err = read_pair(core, &p);
+		err = certificate_read(core, &p);
 	int fd = err ? err : open_tcp(&address, port, false);
 	err = fd < 0 ? fd : 0;
 	if (!err) {
@@ -222,6 +174,6 @@ int listen_tcp(struct core *core, const char *api, struct http_server **out)
 
 		err = begin_serving(core, options, out);
 	}
-	free_pair(&p);
+	certificate_free(&p);
 	return err;
 }

@@ -21,8 +21,6 @@ int listen_local(struct core *core, struct http_server **out) MUST_CHECK;
  * CONF/tls.key. @return 0, -EINVAL (not such an address, or a bad certificate), -ENOENT (no certificate) or -errno
  */
 int listen_tcp(struct core *core, const char *api, struct http_server **out) MUST_CHECK;
-/** Use CONF/tls.crt and CONF/tls.key as they are now for new connections. @return 0, or as listen_tcp(): the former ones stay */
-int listen_renew(struct core *core, struct http_server *server) MUST_CHECK;
 /** Read "https://ADDRESS:PORT". @return 0 or -EINVAL */
 int listen_parse(const char *api, struct addr *address, uint16_t *port) MUST_CHECK;
 

@@ -250,9 +250,9 @@ static void an_address_may_come_after_the_server(void **state)
 	         place.conf);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(listen_tcp(&core, "https://192.0.2.77:18443", &server), 0);
-	assert_int_equal(listen_renew(&core, server), 0);
+	assert_int_equal(certificate_renew(&core, server), 0);
 	fixture_write(place.conf, "tls.key", "no key");
-	assert_int_not_equal(listen_renew(&core, server), 0);
+	assert_int_not_equal(certificate_renew(&core, server), 0);
 	http_stop(server);
 	server = NULL;
 	assert_int_equal(listen_tcp(&core, "https://192.0.2.77:0", &server), -EINVAL);

@@ -53,10 +53,19 @@ static size_t fake_view(const struct core *core, const struct peers_report **out
 	return n_peer_reports;
 }
 
-static int fake_renew(struct core *core, struct http_server *server)
+/* The pair is there, whatever it is. */
+static int fake_slurp(const char *path, char **out, size_t *n)
 {
-	(void)core;
+	*out = strdup(path);
+	*n = strlen(path);
+	return 0;
+}
+
+static int fake_renew(struct http_server *server, const char *cert, const char *key)
+{
 	(void)server;
+	assert_non_null(strstr(cert, "tls.crt"));
+	assert_non_null(strstr(key, "tls.key"));
 	n_renewed++;
 	return renew_rc;
 }
@@ -82,7 +91,8 @@ static void fake_wait(struct core *core, const struct http_request *r, struct ht
 #define clock_boot              fake_clock_boot
 #define clock_is_synchronised   fake_is_synchronised
 #define peers_report(core, out) fake_view(core, out)
-#define listen_renew            fake_renew
+#define files_slurp             fake_slurp
+#define http_renew              fake_renew
 #include "mgmt/api/timekeep.c"
 #include "mgmt/api/certificate.c"
 #define timekeep_json(core)         UNDER_LOCK(timekeep_json(core))

@@ -21,6 +21,7 @@ static int fake_slurp(const char *path, char **out, size_t *n)
 
 /* The private parts too. */
 #define files_slurp fake_slurp
+#include "mgmt/api/certificate.c"
 #include "mgmt/api/listen.c"
 
 static void addresses_are_read_as_they_are_written(void **state)
@@ -153,20 +154,20 @@ static void an_address_is_shared_with_the_peers_socket_alone(void **state)
 static void a_pair_is_read_whole(void **state)
 {
 	static const char *const files[] = { "tls.crt", "tls.key" };
-	struct key_pair p = { NULL, NULL };
+	struct certificate_pair p = { NULL, NULL };
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		lacking = files[i];
-		assert_int_equal(read_pair(&this_node, &p), -ENOENT);
+		assert_int_equal(certificate_read(&this_node, &p), -ENOENT);
 		assert_null(p.cert);
 		assert_null(p.key);
 	}
 	lacking = NULL;
-	assert_int_equal(read_pair(&this_node, &p), 0);
+	assert_int_equal(certificate_read(&this_node, &p), 0);
 	assert_non_null(strstr(p.cert, "tls.crt"));
 	assert_non_null(strstr(p.key, "tls.key"));
-	free_pair(&p);
+	certificate_free(&p);
 }
 
 int main(void)
