@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/api/inforce_judge.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/status.h"

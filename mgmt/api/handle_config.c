@@ -18,6 +18,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/idempotent.h"
+#include "mgmt/api/inforce_judge.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/old_file.h"
 #include "mgmt/api/operations.h"

@@ -3,8 +3,9 @@
  * @file
  * Whether a version is in force on this node: every process has taken it, what it names exists
  * (interfaces, addresses to listen on), and the backends have the shares that it gives them. Judged within INFORCE_WITHIN_MS of taking the version, kept
- * for the last few versions, and told to peers. Implemented in mgmt/api/inforce.c; all under the
- * lock.
+ * for the last few versions, and told to peers. It is judged in mgmt/api/inforce_judge.c.
+ *
+ * Implemented in mgmt/api/inforce.c; all under the lock.
  */
 #ifndef WEIR_MGMT_API_INFORCE_H
 #define WEIR_MGMT_API_INFORCE_H
@@ -47,8 +48,6 @@ struct inforce {
 	bool rolled_back;  /**< because of a refusal */
 };
 
-/** Judge the head now; an unconfirmed one that this node or a peer refuses is rolled back. */
-void inforce_judge(struct core *core);
 /** This node's judgement of a version; NULL: it is too old, or not judged yet. */
 const struct inforce *inforce_of(const struct core *core, uint64_t number);
 /** "pending", "in_force", "refused", "late", "unknown" */

@@ -22,6 +22,7 @@
 #include "mgmt/api/announce_questions.h"
 #include "mgmt/api/exchange.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/inforce_judge.h"
 #include "mgmt/api/listen.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/operations.h"

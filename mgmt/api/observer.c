@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/api/inforce_judge.h"
 #include "mgmt/api/observe_internal.h"
 #include "base/sorted.h"
 #include "mgmt/api/state.h"

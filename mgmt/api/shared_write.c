@@ -3,6 +3,7 @@
  * Changes of what nodes share: whether the store can be asked, what its answer means to who asked, and the wait until what was
  * written is in force here. Whoever writes gives the core's lock up meanwhile; of two the second waits.
  */
+#include "mgmt/api/inforce_judge.h"
 #include "mgmt/api/shared_run.h"
 
 #include <errno.h>

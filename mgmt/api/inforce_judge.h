@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The judgement itself, separate from observing, so that a test can choose the observations. Implemented in
- * mgmt/api/inforce.c; pure, any thread.
+/**
+ * @file
+ * Judges whether the head is in force on this node (mgmt/api/inforce.h), from what its processes show and, where it is
+ * refused, from what peers say. The judgement itself is separate from observing, so that a test can choose the observations.
+ *
+ * Implemented in mgmt/api/inforce_judge.c. inforce_judge() is under the lock; the others are pure, any thread.
  */
-#ifndef WEIR_MGMT_API_INFORCE_INTERNAL_H
-#define WEIR_MGMT_API_INFORCE_INTERNAL_H
+#ifndef WEIR_MGMT_API_INFORCE_JUDGE_H
+#define WEIR_MGMT_API_INFORCE_JUDGE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "mgmt/api/inforce.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/judge/observed.h"
 #include "weir/condition.h"
 
 /** How long a refusal must have lasted before it counts. */
 #define INFORCE_STAYS_MS 2000u
 
+/** Judge the head now; an unconfirmed one that this node or a peer refuses is rolled back. */
+void inforce_judge(struct core *core);
 /**
  * One process as it was seen: @p s, and @p c if s->has_conditions.
  * @return INFORCE_DONE; INFORCE_REFUSED or INFORCE_PENDING, noted in @p f with the process's @p name
