@@ -101,6 +101,28 @@ bool core_is_moving(struct core *c)
 	return now_ms < c->moving_ms + STUCK_MS;
 }
 
+void core_attach(struct core *c, const struct http_request *r)
+{
+	if (r)
+		intent_for(c->intent, r->identity, r->request);
+}
+
+void core_detach(struct core *c)
+{
+	intent_for(c->intent, NULL, NULL);
+}
+
+int core_find_file(void *arg, const char *name, const char *digest, uint64_t n_bytes,
+                   struct files *out)
+{
+	struct core *c = arg;
+
+	core_lock(c);
+	int err = intent_find_file(c->intent, name, digest, n_bytes, out);
+	core_unlock(c);
+	return err;
+}
+
 /*
  * The library reads spaces, and '=' within the text, as digits: it would decode them to other
  * bytes.

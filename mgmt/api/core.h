@@ -114,6 +114,17 @@ bool core_is_moving(struct core *c);
 /** The digest over this node's overrides (overrides_digest_at()) now. Under the lock. */
 const char *core_overrides_digest(struct core *c);
 
+/**
+ * From now until core_detach(), changes under the lock belong to @p r (mgmt/store/store_record.c); NULL: to Weir itself. Under
+ * the lock.
+ */
+void core_attach(struct core *c, const struct http_request *r);
+void core_detach(struct core *c);
+
+/** Finds files in uploads and versions, as in struct file_source; takes the lock (@p arg: the core). */
+int core_find_file(void *arg, const char *name, const char *digest, uint64_t n_bytes,
+                   struct files *out) MUST_CHECK;
+
 /** Decode base64 (RFC 4648). @return bytes written, or -1; @p out gets no NUL */
 ssize_t core_base64(const char *text, void *out, size_t size) MUST_CHECK;
 

@@ -13,7 +13,6 @@
 #include "base/plain.h"
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/idempotent.h"
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/drill.h"
@@ -296,10 +295,10 @@ static void begin_drill(struct core *core, struct http_request *r,
 		return;
 	}
 	core_lock(core);
-	idempotent_attach(core, r);
+	core_attach(core, r);
 	outcome = dry_run ? drill_check(core->intent, request, now_ms, &result)
 	                  : drill_begin(core->intent, request, now_ms, &result);
-	idempotent_detach(core);
+	core_detach(core);
 	core_changed(core);
 	core_unlock(core);
 	if (outcome) {
@@ -342,11 +341,11 @@ void handle_drill_end(struct core *core, struct http_request *r, struct http_rep
 	if (!field_end(&f, reply))
 		return;
 	core_lock(core);
-	idempotent_attach(core, r);
+	core_attach(core, r);
 	enum drill_outcome outcome =
 	        drill_end(core->intent, r->parts[0], author ? author : r->principal, reason,
 	                  clock_believed_ms(), &result);
-	idempotent_detach(core);
+	core_detach(core);
 	core_changed(core);
 	core_unlock(core);
 	if (outcome && outcome != DRILL_OVER) {

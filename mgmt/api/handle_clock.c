@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/idempotent.h"
 #include "mgmt/api/timekeep.h"
 
 void handle_clock(struct core *core, struct http_request *r, struct http_reply *reply)
@@ -31,10 +30,10 @@ void handle_clock_accept(struct core *core, struct http_request *r, struct http_
 	core_lock(core);
 	int64_t moved_ms = clock_realtime_ms() - clock_believed_ms();
 	if (!dry_run)
-		idempotent_attach(core, r);
+		core_attach(core, r);
 	if (!dry_run)
 		moved_ms = timekeep_accept(core, author ? author : r->principal, reason);
-	idempotent_detach(core);
+	core_detach(core);
 	reply->json = timekeep_json(core);
 	json_object_set_new(reply->json, "moved_ms", json_integer(moved_ms));
 	core_changed(core);

@@ -16,8 +16,6 @@
 #include "base/log.h"
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/handle_files.h"
-#include "mgmt/api/idempotent.h"
 #include "mgmt/api/inforce_judge.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/old_file.h"
@@ -120,7 +118,7 @@ static bool read_change(struct core *core, const struct http_request *r, enum or
 {
 	struct field_reader f;
 
-	*c = (struct change_request){ .source = { handle_files_find, core }, .origin = origin };
+	*c = (struct change_request){ .source = { core_find_file, core }, .origin = origin };
 	if (!handle_flag(r, "dry_run", &c->change.dry_run, reply) || !handle_wait_ok(r, reply))
 		return false;
 	field_start(&f, r->json);
@@ -374,11 +372,11 @@ static bool commit_change(struct core *core, struct change_request *c,
 		return false;
 	}
 	http_doing(c->request, "writing the version");
-	idempotent_attach(core, c->request);
+	core_attach(core, c->request);
 	if (!err)
 		err = intent_candidate_commit(core->intent, &c->change, candidate,
 		                              clock_believed_ms(), &changed);
-	idempotent_detach(core);
+	core_detach(core);
 	if (err)
 		refuse_change(core, err, &changed, reply);
 	else if (changed.shared ? shared_run_write(core, &changed, &files_at, reply)
@@ -459,8 +457,7 @@ static int refuse_digest(void *arg, const char *name, const char *digest, uint64
 static void try_out(struct core *core, struct http_request *r, struct http_reply *reply, bool plan)
 {
 	bool may_read = r->role >= HTTP_OPERATOR;
-	struct change_request c = { .source = { may_read ? handle_files_find : refuse_digest,
-		                                core },
+	struct change_request c = { .source = { may_read ? core_find_file : refuse_digest, core },
 		                    .change = { .author = r->principal,
 		                                .reason = "",
 		                                .dry_run = true,
@@ -542,13 +539,13 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 	    !handle_part_number(r, &number, reply))
 		return;
 	core_lock(core);
-	idempotent_attach(core, r);
+	core_attach(core, r);
 	author = author ? author : r->principal;
 	int err = dry_run ? intent_may_confirm(core->intent, number)
 	          : core->shared
 	                  ? shared_run_confirm(core, number, author, reply)
 	                  : intent_confirm(core->intent, number, author, clock_believed_ms());
-	idempotent_detach(core);
+	core_detach(core);
 	const struct version *head = intent_head(core->intent), *v = head;
 	if (!err && !dry_run) /* another one may have joined it */
 		v = history_version(shared_intent_history(core->intent), number, NULL);

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "mgmt/api/handle.h"
-#include "mgmt/api/handle_files.h"
 #include "mgmt/api/peer_query.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/shared_files.h"
@@ -105,8 +104,8 @@ static int fetch_side(struct core *core, const char *api, struct side *side,
 	(void)peer_query_run(core, NULL, &r, 1);
 	if (r.answer)
 		err = files_from_json(json_object_get(r.answer, "files"),
-		                      &(struct file_source){ handle_files_find, core },
-		                      &side->files, err_text);
+		                      &(struct file_source){ core_find_file, core }, &side->files,
+		                      err_text);
 	else
 		snprintf(err_text, HTTP_TEXT_MAX, "%s", r.failure);
 	json_decref(r.answer);

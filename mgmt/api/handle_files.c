@@ -45,8 +45,8 @@ static const json_t *read_parts(const struct http_request *r, struct http_reply 
 
 	field_start(&f, r->json);
 	const json_t *list = field_array(&f, "parts", true);
-	if (json_array_size(list) > FILES_PARTS_MAX)
-		field_error(&f, "parts", "has more than %u entries", FILES_PARTS_MAX);
+	if (json_array_size(list) > BLOBS_PARTS_MAX)
+		field_error(&f, "parts", "has more than %u entries", BLOBS_PARTS_MAX);
 	json_array_foreach(list, i, item) if (!read_file_part(item, &part))
 	{
 		field_error(&f, "parts",
@@ -178,11 +178,11 @@ void handle_peer_files(struct core *core, struct http_request *r, struct http_re
 		struct part part;
 		size_t n;
 
-		if (i == FILES_PARTS_MAX || n_sent >= FILES_PART_BYTES_MAX ||
+		if (i == BLOBS_PARTS_MAX || n_sent >= BLOBS_PARTS_BYTES_MAX ||
 		    !read_file_part(item, &part))
 			break;
 		json_read_count(json_object_get(item, "offset"), INT64_MAX, &part.offset);
-		char *bytes = read_file_range(core, &part, FILES_PART_BYTES_MAX - n_sent, &n);
+		char *bytes = read_file_range(core, &part, BLOBS_PARTS_BYTES_MAX - n_sent, &n);
 		char *text = bytes ? files_base64_text(bytes, n) : NULL;
 		if (text)
 			json_array_append_new(
@@ -195,15 +195,4 @@ void handle_peer_files(struct core *core, struct http_request *r, struct http_re
 	}
 	reply->json = json_pack("{s:o}", "parts", parts);
 	reply->status = 200;
-}
-
-int handle_files_find(void *arg, const char *name, const char *digest, uint64_t n_bytes,
-                      struct files *out)
-{
-	struct core *core = arg;
-
-	core_lock(core);
-	int err = intent_find_file(core->intent, name, digest, n_bytes, out);
-	core_unlock(core);
-	return err;
 }

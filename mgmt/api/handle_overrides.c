@@ -11,7 +11,6 @@
 #include "mgmt/api/field.h"
 #include "mgmt/api/guard_facts.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/idempotent.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/shared_commands.h"
 #include "mgmt/api/to_json.h"
@@ -192,14 +191,14 @@ static bool decide_changes(void *arg, const struct override *list, size_t n,
 {
 	const struct deciding *a = arg;
 
-	idempotent_detach(a->core);
+	core_detach(a->core);
 	a->core->is_commanding = true;
 	bool may = shared_commands_decide(a->core, list, n, result);
 
 	a->core->is_commanding = false; /* who waits gets the lock once this command is made */
 	core_changed(a->core);
 
-	idempotent_attach(a->core, a->r);
+	core_attach(a->core, a->r);
 	return may;
 }
 
@@ -222,9 +221,9 @@ static enum command_outcome run_guarded(struct core *core, const struct http_req
 	*result = (struct command_result){ .text = "out of memory" };
 	if (guard_facts_gather(core, pages, c->is_node ? c->name : NULL, observed))
 		return COMMAND_FAILED;
-	idempotent_attach(core, r);
+	core_attach(core, r);
 	outcome = command_run(core->intent, &with, &observed->observed, now_ms, result);
-	idempotent_detach(core);
+	core_detach(core);
 	return outcome;
 }
 

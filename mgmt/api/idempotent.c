@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/to_json.h"
@@ -146,25 +145,4 @@ void idempotent_end(struct core *core, const struct http_request *r, const struc
 	core_changed(core);
 	core_unlock(core);
 	free(body);
-}
-
-void idempotent_attach(struct core *core, const struct http_request *r)
-{
-	if (r)
-		intent_for(core->intent, r->identity, r->request);
-}
-
-void idempotent_detach(struct core *core)
-{
-	intent_for(core->intent, NULL, NULL);
-}
-
-void idempotent_note_operation(struct core *core, const struct http_request *r, const char *id)
-{
-	struct store *store = intent_store(core->intent);
-
-	idempotent_attach(core, r);
-	if (store && store_note_operation(store, id))
-		log_warn("request-not-noted", "operation=%s error=\"%s\"", id, store_reason(store));
-	idempotent_detach(core);
 }

@@ -9,8 +9,8 @@
  * (mgmt/store/store_record.c), or with what is staged where a store decides; so after a crash the same key finds what was
  * made.
  *
- * Implemented in mgmt/api/idempotent.c; called by the threads of handlers. begin and end take the
- * core's lock, make and made need it.
+ * Implemented in mgmt/api/idempotent.c; called by the threads of handlers. both take the
+ * core's lock.
  */
 #ifndef WEIR_MGMT_API_IDEMPOTENT_H
 #define WEIR_MGMT_API_IDEMPOTENT_H
@@ -31,14 +31,5 @@ bool idempotent_begin(struct core *core, struct http_request *r,
  */
 void idempotent_end(struct core *core, const struct http_request *r,
                     const struct http_reply *reply);
-
-/**
- * From now until idempotent_detach(), changes under the lock belong to @p r; NULL: to Weir
- * itself.
- */
-void idempotent_attach(struct core *core, const struct http_request *r);
-void idempotent_detach(struct core *core);
-/** Note that @p r made or changed operation @p id, which is in the store already. NULL: Weir itself. Under the lock. */
-void idempotent_note_operation(struct core *core, const struct http_request *r, const char *id);
 
 #endif

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/idempotent.h"
 #include "mgmt/api/operation_command.h"
 #include "mgmt/api/operation_decide.h"
 #include "mgmt/api/operation_show.h"
@@ -364,7 +363,7 @@ static bool make_exist(struct beginning *b, const struct http_request *request,
 		core_changed(b->core);
 	}
 	if (decided == OPERATION_DECIDED && operations_find(b->core, b->item.op.id)) {
-		idempotent_note_operation(b->core, request, b->item.op.id);
+		operation_note_request(b->core, request, b->item.op.id);
 		return true;
 	}
 	if (decided == OPERATION_OVERTAKEN)

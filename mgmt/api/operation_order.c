@@ -4,7 +4,6 @@
  * record, which replaces the record only if that did not change meanwhile; then the order is tried
  * again with what is there now.
  */
-#include "mgmt/api/idempotent.h"
 #include "mgmt/api/operation_order.h"
 
 #include <errno.h>
@@ -14,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/plain.h"
 #include "mgmt/api/operation_command.h"
 #include "mgmt/api/operation_decide.h"
@@ -172,7 +172,7 @@ static bool commit_order(struct core *core, const struct operation *was, struct 
 	item = operations_find(core, op->id);
 	if (item && decided == OPERATION_DECIDED) {
 		operations_note_observed(item, snapshot, observed);
-		idempotent_note_operation(core, order->request, op->id);
+		operation_note_request(core, order->request, op->id);
 		journal_add(intent_journal(core->intent), clock_believed_ms(), "operation", op->id,
 		            "%s by %s: %s", orders[order->what].word, order->person.principal,
 		            order->person.reason);
@@ -418,4 +418,14 @@ void operation_order_run(struct core *core, const char *id, const struct operati
 		        "node %s owns operation %s, and the configuration has no address of "
 		        "it; to go on from here: weir operation %s take --reason TEXT",
 		        owner, id, id);
+}
+
+void operation_note_request(struct core *core, const struct http_request *r, const char *id)
+{
+	struct store *store = intent_store(core->intent);
+
+	core_attach(core, r);
+	if (store && store_note_operation(store, id))
+		log_warn("request-not-noted", "operation=%s error=\"%s\"", id, store_reason(store));
+	core_detach(core);
 }

@@ -65,6 +65,8 @@ void operation_begin(struct core *core, const struct operation_body *body,
 /** Return sites to normal: their operation's, or a scheduled drain's. */
 void operation_undrain(struct core *core, const struct operation_body *body,
                        const struct http_request *request, struct operation_outcome *out);
+/** Note that @p r made or changed operation @p id, which is in the store already. NULL: Weir itself. Under the lock. */
+void operation_note_request(struct core *core, const struct http_request *r, const char *id);
 /** Make @p out a problem. @return false */
 bool operation_refuse(struct operation_outcome *out, unsigned status, const char *code,
                       const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/api/auth.h"
-#include "mgmt/api/handle_files.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/files/blobs.h"
@@ -69,7 +68,7 @@ static json_t *next_request(struct core *core, const json_t *files)
 		json_array_append_new(parts, json_pack("{s:s, s:I, s:I}", "digest", digest, "bytes",
 		                                       bytes, "offset", (json_int_t)have));
 		n_bytes += (uint64_t)bytes;
-		if (n_bytes >= FILES_PART_BYTES_MAX || json_array_size(parts) == PARTS_MAX)
+		if (n_bytes >= BLOBS_PARTS_BYTES_MAX || json_array_size(parts) == PARTS_MAX)
 			break;
 	}
 	if (json_array_size(parts) > 0)
@@ -143,7 +142,7 @@ static int fetch_files(struct core *core, struct peer_client *client, const char
 static int fetch_from(struct core *core, struct peer_client *client, const char *api,
                       const struct version *v)
 {
-	const struct file_source source = { handle_files_find, core };
+	const struct file_source source = { core_find_file, core };
 	struct client_request r = { .timeout_ms = ANSWER_MS };
 	char reason[HTTP_TEXT_MAX];
 	struct files files = { 0 };
@@ -253,7 +252,7 @@ json_t *shared_files_spread(struct core *core, const struct version *v)
 int shared_files_stage(struct core *core, const char *node, const struct version *v,
                        const json_t *files)
 {
-	const struct file_source source = { handle_files_find, core };
+	const struct file_source source = { core_find_file, core };
 	char api[256], reason[HTTP_TEXT_MAX], digest[DIGEST_TEXT_MAX];
 	struct files given = { 0 };
 	struct peer_client client = { .multi = NULL };

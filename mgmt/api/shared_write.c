@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/idempotent.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/shared_run_internal.h"
 #include "mgmt/store/shared_intent.h"
@@ -266,7 +265,7 @@ int shared_run_confirm(struct core *core, uint64_t number, const char *author,
 	int err = shared_intent_decide(core->intent, number, CHAIN_CONFIRMED, author, "",
 	                               clock_believed_ms(), &c);
 
-	idempotent_detach(core); /* what others change meanwhile is not of this request */
+	core_detach(core); /* what others change meanwhile is not of this request */
 	if (!err && !write_and_wait(core, &c, reply))
 		err = -EIO;
 	shared_change_fini(&c);

@@ -16,9 +16,9 @@
 #include "base/clock.h"
 #include "mgmt/cli/api.h"
 
-#define PART_BYTES_MAX ((size_t)4 << 20) /* bytes; FILES_PART_BYTES_MAX of the API */
+#define PART_BYTES_MAX ((size_t)4 << 20) /* bytes; BLOBS_PARTS_BYTES_MAX of the API */
 #define PARTS_MAX      1024u             /* of a request */
-#define DIGESTS_MAX    4096u             /* digests of a request; FILES_PARTS_MAX of the API */
+#define DIGESTS_MAX    4096u             /* digests of a request; BLOBS_PARTS_MAX of the API */
 
 /* Put all bytes into the request. @return NULL if they are not UTF-8 */
 static json_t *inline_files(const struct files *files, int *status)

@@ -10,6 +10,7 @@
 #define WEIR_MGMT_FILES_BLOBS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/checked.h"
@@ -18,6 +19,10 @@
 #define BLOBS_BYTES_MAX ((uint64_t)16 << 30) /**< of all files and parts: bounds the disk */
 #define BLOBS_KEEP_S                                                                               \
 	3600 /**< a file that no version names yet is kept for an hour: its upload may go on */
+
+/* Parts of files that go over JSON in one request, base64 (the API: docs/api.md). */
+#define BLOBS_PARTS_MAX       4096u
+#define BLOBS_PARTS_BYTES_MAX ((size_t)4 << 20) /**< of all of them, decoded */
 
 /** STATE/blobs. @return whether it is there and ours */
 MUST_CHECK bool blobs_dir(const char *state_dir, char out[PATH_MAX]);

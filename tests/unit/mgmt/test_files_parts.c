@@ -110,10 +110,10 @@ static json_t *many_parts(size_t n)
 static void so_many_parts_may_be_asked_for_at_once(void **state)
 {
 	(void)state;
-	give_body(handle_files, many_parts(FILES_PARTS_MAX));
+	give_body(handle_files, many_parts(BLOBS_PARTS_MAX));
 	assert_int_equal(answer.status, 200);
-	assert_int_equal(json_array_size(json_object_get(answer.json, "files")), FILES_PARTS_MAX);
-	give_body(handle_files, many_parts(FILES_PARTS_MAX + 1));
+	assert_int_equal(json_array_size(json_object_get(answer.json, "files")), BLOBS_PARTS_MAX);
+	give_body(handle_files, many_parts(BLOBS_PARTS_MAX + 1));
 	assert_int_equal(answer.status, 422);
 }
 
@@ -258,11 +258,11 @@ static void a_file_is_found_by_its_digest(void **state)
 
 	(void)state;
 	digest_bytes(fixture_zone, n, digest);
-	assert_int_equal(handle_files_find(&this_node, "a.zone", digest, n, &files), 0);
+	assert_int_equal(core_find_file(&this_node, "a.zone", digest, n, &files), 0);
 	assert_false(asked_is_locked());
 	assert_int_equal(files.n_items, 1);
 	assert_non_null(files_find(&files, "a.zone"));
-	assert_int_equal(handle_files_find(&this_node, "c.zone", A, n, &files), -ENOENT);
+	assert_int_equal(core_find_file(&this_node, "c.zone", A, n, &files), -ENOENT);
 	assert_int_equal(files.n_items, 1);
 	files_fini(&files);
 }
@@ -327,7 +327,7 @@ static void a_peer_gets_a_version_s_file(void **state)
 /* All parts of an answer together have their bound. */
 static void an_answer_is_bounded(void **state)
 {
-	const size_t n = FILES_PART_BYTES_MAX - 10;
+	const size_t n = BLOBS_PARTS_BYTES_MAX - 10;
 	char *text = malloc(n + 1), digest[DIGEST_TEXT_MAX], small[DIGEST_TEXT_MAX];
 
 	(void)state;
@@ -400,9 +400,9 @@ static void a_request_is_bounded(void **state)
 		size_t n, n_parts;
 	} rows[] = {
 		{ 1, 5, 5 },
-		{ (json_int_t)FILES_PART_BYTES_MAX / 2, 5, 2 },
-		{ (json_int_t)FILES_PART_BYTES_MAX / 2 - 1, 5, 3 },
-		{ (json_int_t)FILES_PART_BYTES_MAX, 5, 1 },
+		{ (json_int_t)BLOBS_PARTS_BYTES_MAX / 2, 5, 2 },
+		{ (json_int_t)BLOBS_PARTS_BYTES_MAX / 2 - 1, 5, 3 },
+		{ (json_int_t)BLOBS_PARTS_BYTES_MAX, 5, 1 },
 		{ 0, 1030, 1024 },
 	};
 

@@ -119,10 +119,10 @@ static void a_version_whose_answer_was_lost_is_found(void **state)
 	(void)state;
 	assert_false(idempotent_begin(&this_node, &r, &answer));
 	core_lock(&this_node);
-	idempotent_attach(&this_node, &r);
+	core_attach(&this_node, &r);
 	assert_string_equal(intent_principal(this_node.intent), "token:ops");
 	asked_apply("# changed", 0, NOW_MS + 10);
-	idempotent_detach(&this_node);
+	core_detach(&this_node);
 	assert_string_equal(intent_principal(this_node.intent), "weir");
 	core_unlock(&this_node);
 	this_node.n_keys = 0; /* another process now */
@@ -161,9 +161,9 @@ static void an_override_whose_answer_was_lost_is_found(void **state)
 	override_make_id("ams-1", NOW_MS, 1, o.id);
 	assert_false(idempotent_begin(&this_node, &r, &answer));
 	core_lock(&this_node);
-	idempotent_attach(&this_node, &r);
+	core_attach(&this_node, &r);
 	assert_int_equal(intent_merge(this_node.intent, &o, 1, NOW_MS + 10), 1);
-	idempotent_detach(&this_node);
+	core_detach(&this_node);
 	core_unlock(&this_node);
 	this_node.n_keys = 0;
 	assert_true(idempotent_begin(&this_node, &again, &answer));
