@@ -25,7 +25,7 @@
 #include "mgmt/api/auth.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers_head.h"
-#include "mgmt/api/shared_run.h"
+#include "mgmt/api/shared_state.h"
 #include "mgmt/store/join.h"
 #include "weir/json.h"
 
@@ -359,7 +359,7 @@ static bool can_wait(const struct exchange *x, size_t first, size_t n)
 {
 	const struct version *head = intent_head(x->core->intent);
 	const char *overrides = core_overrides_digest(x->core);
-	bool agrees = shared_run_is_ready(x->core);
+	bool agrees = shared_state_is_ready(x->core);
 
 	for (size_t i = first; i < first + n && !agrees; i++)
 		agrees = head && !strcmp(report_of(x, i)->digest, head->digest) &&
@@ -436,7 +436,7 @@ static bool needs_overrides(struct exchange *x, struct exchange_peer *p,
 	}
 	if (!p->differs_ms)
 		p->differs_ms = now_ms;
-	if (shared_run_is_ready(x->core) && now_ms - p->differs_ms < FETCH_SETTLE_MS)
+	if (shared_state_is_ready(x->core) && now_ms - p->differs_ms < FETCH_SETTLE_MS)
 		return false;
 	return !p->is_fetching && !is_fetched(x, v->overrides, now_ms) &&
 	       (strcmp(p->fetched, v->overrides) != 0 || now_ms - p->fetched_ms > FETCH_AGAIN_MS);

@@ -13,6 +13,7 @@
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/shared_run.h"
+#include "mgmt/api/shared_state.h"
 
 #define WAIT_MAX_MS 60000u
 
@@ -66,7 +67,7 @@ void handle_operations(struct core *core, struct http_request *r, struct http_re
 /* While the store is silent an operation is shown as it was known last, which may be a step behind. Under the lock. */
 static void add_silence(const struct core *core, const struct operation *op, json_t *shown)
 {
-	if (!core->shared || shared_run_is_ready(core) || operation_is_over(op))
+	if (!core->shared || shared_state_is_ready(core) || operation_is_over(op))
 		return;
 	/* of several sites, or of one service, no one command does the same */
 	bool has_command = op->n_targets == 1 && !*op->service;

@@ -17,6 +17,7 @@
 #include "mgmt/api/shared_commands.h"
 #include "mgmt/api/shared_lease.h"
 #include "mgmt/api/shared_run.h"
+#include "mgmt/api/shared_state.h"
 #include "mgmt/operations/record_parts.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/shared_intent.h"
@@ -89,7 +90,7 @@ bool operation_is_owned_here(struct core *core, const struct operation *op)
 	struct owner_record owner;
 
 	if (!lease)
-		return operation_decides_alone(core);
+		return shared_state_is_alone(core);
 	(void)read_owner(core, op, &owner);
 	return shared_lease_is_fresh(lease) && !strcmp(owner.node, core->dirs.node);
 }
@@ -205,7 +206,7 @@ static void make_change(struct core *core, const struct operation *op, bool begi
 	put_owner(core, op, lease, c);
 	if (begins)
 		remove_oldest(core, c);
-	if (begins && !operation_decides_alone(core))
+	if (begins && !shared_state_is_alone(core))
 		add_commands(core, op, c);
 }
 
@@ -264,7 +265,7 @@ static enum operation_decided write_record(struct core *core, const struct opera
                                            bool begins, int64_t *revision, bool if_unowned,
                                            char reason[ETCD_REASON_MAX])
 {
-	bool alone = operation_decides_alone(core);
+	bool alone = shared_state_is_alone(core);
 	bool owns = !alone && operations_is_own(core, op) && !operation_is_over(op);
 	int64_t lease = owns ? shared_lease_need(shared_run_lease(core), reason) : 0;
 	struct shared_change *c = malloc(sizeof(*c));
@@ -293,7 +294,7 @@ static bool is_unread(struct core *core, const char *id)
 static const char *find_obstacle(struct core *core, const char *id)
 {
 	return is_unread(core, id) ? "its record there cannot be read"
-	       : !operation_decides_alone(core) && !core->shared
+	       : !shared_state_is_alone(core) && !core->shared
 	               ? "this node has no store.conf: weir status says what to do"
 	       : core->shared && !shared_run_lease(core) ? "store.conf is wrong"
 	       : !intent_store(core->intent)             ? "this node's disk keeps nothing"
@@ -352,7 +353,7 @@ void operation_keep_all(struct core *core)
 {
 	const struct operations_item *item;
 
-	if (!operation_decides_alone(core) || !intent_store(core->intent))
+	if (!shared_state_is_alone(core) || !intent_store(core->intent))
 		return;
 	for (size_t i = 0; (item = operations_at(core, i)); i++) {
 		int64_t revision = 0;
@@ -379,7 +380,7 @@ enum operation_decided operation_decide(struct core *core, const struct operatio
 	snprintf(reason, ETCD_REASON_MAX, "%s", obstacle ? obstacle : "");
 	if (!obstacle)
 		decided = write_record(core, op, !was, &revision, if_unowned, reason);
-	if (was && decided == OPERATION_UNDECIDED && operation_decides_alone(core) &&
+	if (was && decided == OPERATION_UNDECIDED && shared_state_is_alone(core) &&
 	    !is_unread(core, op->id))
 		decided = OPERATION_DECIDED;
 	if (decided == OPERATION_DECIDED)

@@ -39,12 +39,6 @@ MUST_CHECK enum operation_decided operation_decide(struct core *core, const stru
                                                    const struct operation *op, bool if_unowned,
                                                    char reason[ETCD_REASON_MAX]);
 
-/** Whether no other node has a say. */
-static inline bool operation_decides_alone(const struct core *core)
-{
-	return !core->shared && !shared_run_is_missing(core);
-}
-
 /** Whether this node, as the owner of @p op, may take steps: the store says that it owns it, and its lease is fresh. */
 bool operation_is_owned_here(struct core *core, const struct operation *op);
 /** Whether the copy has a record of its owner. */

@@ -21,6 +21,7 @@
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/api/peer_query.h"
+#include "mgmt/api/shared_state.h"
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/well.h"
 #include "weir/json.h"
@@ -76,7 +77,7 @@ void operation_refuse_undecided(const struct core *core, const char *id,
 		                 "it is not known whether operation %s was begun or changed (%s): "
 		                 "look at it before you try again",
 		                 id, reason);
-	else if (operation_decides_alone(core))
+	else if (shared_state_is_alone(core))
 		operation_refuse(
 		        out, 503, "store",
 		        "the store of this node cannot keep the operation (%s): nothing was "

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "mgmt/api/levels.h"
 #include "mgmt/api/operation_decide.h"
+#include "mgmt/api/shared_state.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/operations/record_parts.h"
 #include "mgmt/store/copy.h"
@@ -375,7 +376,7 @@ void operations_follow(struct core *core)
 		return;
 	if ((revision < core->operations->followed ||
 	     core->operations->n_renewals != intent_store_renewals(core->intent)) &&
-	    operation_decides_alone(core))
+	    shared_state_is_alone(core))
 		begin_again(core->operations);
 	core->operations->n_renewals = intent_store_renewals(core->intent);
 	if (revision > core->operations->followed)

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers_internal.h"
-#include "mgmt/api/shared_run.h"
+#include "mgmt/api/shared_state.h"
 
 static const char *const state_texts[] = { "unknown", "agreed",  "behind",
 	                                   "ahead",   "differs", "unreachable" };
@@ -70,7 +70,7 @@ bool peers_relate(struct core *core)
 	if (!p)
 		return false;
 	overrides = core_overrides_digest(core);
-	shared_run_origin(core, origin);
+	shared_state_origin(core, origin);
 	for (size_t i = 0; i < p->n_reports; i++) {
 		struct peers_report *v = &p->reports[i];
 		enum peers_state state = relate_head(intent_head(core->intent), overrides, v);

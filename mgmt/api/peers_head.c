@@ -11,7 +11,7 @@
 #include "mgmt/api/node_drain.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/shared_commands.h"
-#include "mgmt/api/shared_run.h"
+#include "mgmt/api/shared_state.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/key.h"
 #include "mgmt/store/records.h"
@@ -37,12 +37,12 @@ json_t *peers_head_to_json(struct core *core)
 	struct node_drain drain = node_drain_copy(core);
 	char origin[ORIGIN_TEXT_MAX];
 
-	shared_run_origin(core, origin);
+	shared_state_origin(core, origin);
 	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s, s:o, s:o*}", "version",
 	                 (json_int_t)(head ? head->number : 0), "digest", head ? head->digest : "",
 	                 "version_key", head ? head->hash_key : "", "overrides",
 	                 core_overrides_digest(core), "hash_key", key_status(core->intent)->found,
-	                 "store", shared_run_store_id(core), "store_origin",
+	                 "store", shared_state_store_id(core), "store_origin",
 	                 *origin ? origin : NULL, "drain", node_drain_state(&drain), "in_force",
 	                 inforce_to_json(&core->inforce[0]), "commands",
 	                 new_commands_to_json(core));

@@ -18,6 +18,7 @@
 #include "base/thread.h"
 #include "mgmt/api/shared_members.h"
 #include "mgmt/api/shared_run.h"
+#include "mgmt/api/shared_state.h"
 #include "mgmt/api/timekeep.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/overrides/hlc.h"
@@ -151,7 +152,7 @@ static void make_change(struct core *core, const struct override *list, size_t n
 static int write_change(struct shared_commands *s, const struct shared_change *c,
                         struct shared_answer *out)
 {
-	uint64_t cluster_id = shared_run_cluster(s->core);
+	uint64_t cluster_id = shared_state_cluster(s->core);
 
 	core_unlock(s->core);
 	int err = shared_run_begin_writing(&s->writing, WRITING_S) ? 0 : -EHOSTUNREACH;
@@ -163,7 +164,7 @@ static int write_change(struct shared_commands *s, const struct shared_change *c
 	}
 	core_lock(s->core);
 	if (err || out->result == SHARED_DONE)
-		shared_run_note_full(s->core, err, NULL);
+		shared_state_note_full(s->core, err, NULL);
 	return err;
 }
 
@@ -289,7 +290,7 @@ bool shared_commands_decide(struct core *core, const struct override *list, size
 {
 	struct shared_commands *s = shared_run_commands(core);
 	/* what is not known to be the last command would be refused */
-	bool can_write = s && intent_store(core->intent) && shared_run_is_ready(core);
+	bool can_write = s && intent_store(core->intent) && shared_state_is_ready(core);
 	struct shared_change *c = can_write ? malloc(sizeof(*c)) : NULL;
 	bool may = !c || write_commands(s, list, n, c, result);
 
@@ -565,7 +566,7 @@ static void settle_commands(struct core *core)
 	const struct override *o;
 	int64_t revision;
 
-	if (!s || !shared_run_is_ready(core) || shared_intent_revision(core->intent, &revision))
+	if (!s || !shared_state_is_ready(core) || shared_intent_revision(core->intent, &revision))
 		return;
 	bool others = now_ms - s->others_ms >= OTHERS_MS;
 

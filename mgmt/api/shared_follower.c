@@ -3,6 +3,7 @@
  * What the store has is judged before it is taken (mgmt/store/origin.h). Where it does not follow on what is here, nothing is
  * taken, and the store's own record is read each second: a higher epoch ends that, wherever it was raised.
  */
+#include "mgmt/api/shared_commands.h"
 #include "mgmt/api/shared_run_internal.h"
 
 #include <errno.h>

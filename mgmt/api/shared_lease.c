@@ -15,6 +15,7 @@
 #include "mgmt/api/operations.h"
 #include "mgmt/api/shared_members.h"
 #include "mgmt/api/shared_run.h"
+#include "mgmt/api/shared_state.h"
 
 #define RENEW_MS 3000u /* so that two renewals may be lost */
 #define LOOK_MS  500u
@@ -61,7 +62,7 @@ int64_t shared_lease_need(struct shared_lease *l, char reason[ETCD_REASON_MAX])
 	int err = request_lease(l, &id, reason);
 
 	core_lock(l->core);
-	shared_run_note_full(l->core, err, reason);
+	shared_state_note_full(l->core, err, reason);
 	/* who asked at the same time may have written by its lease: this one ends by itself */
 	if (shared_lease_is_fresh(l))
 		return l->id;

@@ -19,9 +19,11 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/api/shared_commands.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/shared_lease.h"
 #include "mgmt/api/shared_run_internal.h"
+#include "mgmt/api/shared_state.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/shared_etcd.h"
@@ -267,20 +269,6 @@ static json_t *members_to_json(const struct shared_run *r, enum store_state stat
 	return json_null();
 }
 
-bool shared_run_is_missing(const struct core *core)
-{
-	return !core->shared && join_has_peers(intent_model(core->intent));
-}
-
-const char *shared_run_store_id(const struct core *core)
-{
-	const struct shared_run *r = core->shared;
-
-	if (!r) /* there may be one now, which is read at the next start */
-		return store_conf_is_there(core->dirs.conf) ? NULL : "";
-	return *r->conf.id ? r->conf.id : NULL;
-}
-
 /* A peer that is heard and has a store which is not @p own; NULL: none is known. */
 static const struct peers_report *find_store(const struct core *core, const char *own)
 {
@@ -323,8 +311,8 @@ json_t *shared_run_json(const struct core *core)
 	int64_t revision;
 
 	if (!r)
-		return json_pack("{s:s}", "state", shared_run_is_missing(core) ? "none" : "own");
-	enum store_state state = shared_run_judge(r, &silent_ms);
+		return json_pack("{s:s}", "state", shared_state_is_missing(core) ? "none" : "own");
+	enum store_state state = shared_state_judge(r, &silent_ms);
 	json_t *out =
 	        json_pack("{s:s, s:o, s:s}", "state",
 	                  state == STORE_READY && r->is_full ? "full" : words[state], "reason",
@@ -421,7 +409,7 @@ static void state_peer(const struct core *core)
 		        peer->store, r->conf.id);
 		return;
 	}
-	shared_run_origin(core, origin);
+	shared_state_origin(core, origin);
 	peer = find_apart(core, origin);
 	if (peer)
 		conditions_add(
@@ -445,11 +433,11 @@ void shared_run_state(const struct core *core)
 	uint64_t silent_ms;
 	char subject[32];
 
-	if (shared_run_is_missing(core))
+	if (shared_state_is_missing(core))
 		state_missing(core);
 	if (!r)
 		return;
-	enum store_state state = shared_run_judge(r, &silent_ms);
+	enum store_state state = shared_state_judge(r, &silent_ms);
 
 	state_peer(core);
 	if (state == STORE_REFUSED)

@@ -20,7 +20,6 @@
 #include "mgmt/http/http.h"
 #include "mgmt/store/chain.h"
 #include "mgmt/store/intent.h"
-#include "mgmt/store/origin.h"
 #include "mgmt/store/shared_etcd.h"
 #include "weir/condition.h"
 
@@ -62,15 +61,6 @@ bool shared_run_may_write(const struct core *core, struct http_reply *reply) MUS
  * true also where this node decides alone; else @p reply says why not
  */
 bool shared_run_is_sure(const struct core *core, struct http_reply *reply) MUST_CHECK;
-/** Whether the store can be used, by what is known. Under the lock. @return false also where there is none */
-bool shared_run_is_ready(const struct core *core);
-/** The etcd that has the store; 0: not known. Under the lock. */
-uint64_t shared_run_cluster(const struct core *core);
-/**
- * Note what a write came to: -ENOSPC: the store is full, and @p reason, which may be NULL, says so in plain words; 0: it is
- * not. Under the lock.
- */
-void shared_run_note_full(struct core *core, int err, char reason[ETCD_REASON_MAX]);
 /** Wait until what was written at @p revision is here, and in force. Under the lock, which is given up meanwhile. */
 void shared_run_await(struct core *core, int64_t revision);
 /**
@@ -84,16 +74,7 @@ struct shared_commands *shared_run_commands(const struct core *core);
 struct shared_lease;
 /** This node's lease in the store; NULL: there is no store. Under the lock. */
 struct shared_lease *shared_run_lease(const struct core *core);
-/** Whether the configuration is also other nodes', and no store decides for all of them. Under the lock. */
-bool shared_run_is_missing(const struct core *core);
-/** The id of the store that this node's store.conf names; "": it has none; NULL: not known, as the file is wrong or came after the start. */
-const char *shared_run_store_id(const struct core *core);
-/**
- * Write of what this node's copy of the store is, while the store works: its epoch, nonce and etcd, which are the same on all
- * nodes that take the same changes. "": not known, or the store does not work. Under the lock.
- */
-void shared_run_origin(const struct core *core, char out[ORIGIN_TEXT_MAX]);
-/** What is to be done where shared_run_is_missing(). Under the lock. */
+/** What is to be done where shared_state_is_missing(). Under the lock. */
 void shared_run_advise(const struct core *core, char out[CONDITION_TEXT_MAX]);
 /**
  * Write @p c, and wait until it is here. Under the lock, which is given up meanwhile.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Changes of what nodes share: whether the store can be asked, what its answer means to who asked, and the wait until what was
+ * Changes of what nodes share: what the store's answer means to who asked, and the wait until what was
  * written is in force here. Whoever writes gives the core's lock up meanwhile; of two the second waits.
  */
 #include "mgmt/api/inforce_judge.h"
@@ -14,33 +14,11 @@
 #include "base/clock.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/shared_run_internal.h"
+#include "mgmt/api/shared_state.h"
 #include "mgmt/store/shared_intent.h"
 
-#define HEARD_MS   6000u /* without an answer for so long the store cannot be reached: three reads */
 #define ARRIVED_MS 5000u /* for what was written to come back */
 #define WRITING_S  10    /* for another change: longer than one takes */
-
-enum store_state shared_run_judge(const struct shared_run *r, uint64_t *silent_ms)
-{
-	*silent_ms = clock_mono_ms() - r->heard_ms;
-	return !r->reads                ? STORE_REFUSED
-	       : *r->went_back          ? STORE_WENT_BACK
-	       : *r->other              ? STORE_OTHER
-	       : r->keep_err            ? STORE_UNKEPT
-	       : *silent_ms >= HEARD_MS ? STORE_CUT_OFF
-	       : r->was_heard           ? STORE_READY
-	                                : STORE_UNKNOWN;
-}
-
-/* Why the store cannot be used. */
-static const char *describe_trouble(const struct shared_run *r)
-{
-	return *r->went_back  ? r->went_back
-	       : *r->other    ? r->other
-	       : *r->reason   ? r->reason
-	       : r->was_heard ? "no member answers"
-	                      : "no member has answered yet";
-}
 
 bool shared_run_begin_writing(pthread_mutex_t *writing, int most_s)
 {
@@ -51,22 +29,13 @@ bool shared_run_begin_writing(pthread_mutex_t *writing, int most_s)
 	return !pthread_mutex_clocklock(writing, CLOCK_MONOTONIC, &until);
 }
 
-void shared_run_note_full(struct core *core, int err, char reason[ETCD_REASON_MAX])
-{
-	if (core->shared && (!err || err == -ENOSPC))
-		core->shared->is_full = err;
-	if (err == -ENOSPC && reason)
-		snprintf(reason, ETCD_REASON_MAX,
-		         "it is full: weir store check shows how to make room");
-}
-
 int shared_run_write_change(struct shared_run *r, const struct shared_change *c,
                             struct shared_answer *out, char reason[ETCD_REASON_MAX])
 {
 	uint64_t silent_ms;
-	enum store_state state = shared_run_judge(r, &silent_ms);
+	enum store_state state = shared_state_judge(r, &silent_ms);
 
-	snprintf(reason, ETCD_REASON_MAX, "%s", describe_trouble(r));
+	snprintf(reason, ETCD_REASON_MAX, "%s", shared_state_trouble(r));
 	if (state != STORE_READY && state != STORE_UNKNOWN)
 		return -EHOSTUNREACH;
 	uint64_t cluster_id = r->origin.cluster_id;
@@ -84,7 +53,7 @@ int shared_run_write_change(struct shared_run *r, const struct shared_change *c,
 	}
 	core_lock(r->core);
 	if (err || out->result == SHARED_DONE)
-		shared_run_note_full(r->core, err, reason);
+		shared_state_note_full(r->core, err, reason);
 	return err;
 }
 
@@ -111,34 +80,11 @@ static void refuse_unavailable(const char *reason, struct http_reply *reply)
 	             "the store cannot be reached (%s): nothing was changed", reason);
 }
 
-bool shared_run_is_ready(const struct core *core)
-{
-	uint64_t silent_ms;
-
-	return core->shared && shared_run_judge(core->shared, &silent_ms) == STORE_READY;
-}
-
-uint64_t shared_run_cluster(const struct core *core)
-{
-	return core->shared ? core->shared->origin.cluster_id : 0;
-}
-
-void shared_run_origin(const struct core *core, char out[ORIGIN_TEXT_MAX])
-{
-	const struct shared_run *r = core->shared;
-	uint64_t silent_ms;
-
-	out[0] = '\0';
-	if (r && r->origin.cluster_id && shared_run_judge(r, &silent_ms) == STORE_READY)
-		snprintf(out, ORIGIN_TEXT_MAX, "%" PRIu64 ".%s.%" PRIx64, r->origin.epoch,
-		         r->origin.nonce, r->origin.cluster_id);
-}
-
 bool shared_run_is_sure(const struct core *core, struct http_reply *reply)
 {
-	if (!core->shared || shared_run_is_ready(core))
+	if (!core->shared || shared_state_is_ready(core))
 		return true;
-	refuse_unavailable(describe_trouble(core->shared), reply);
+	refuse_unavailable(shared_state_trouble(core->shared), reply);
 	return false;
 }
 
@@ -147,7 +93,7 @@ bool shared_run_may_write(const struct core *core, struct http_reply *reply)
 	const struct shared_run *r = core->shared;
 	uint64_t silent_ms;
 
-	if (!r || shared_run_judge(r, &silent_ms) == STORE_UNKNOWN)
+	if (!r || shared_state_judge(r, &silent_ms) == STORE_UNKNOWN)
 		return true;
 	return shared_run_is_sure(core, reply);
 }

@@ -85,8 +85,8 @@ static int64_t fake_purge_ms(const struct core *core)
 /* The private parts too. */
 #define shared_etcd_write   fake_write
 #define shared_etcd_expect  fake_expect
-#define shared_run_is_ready fake_ready
-#define shared_run_cluster  fake_cluster
+#define shared_state_is_ready fake_ready
+#define shared_state_cluster  fake_cluster
 #define shared_run_await    fake_await
 #define shared_run_commands fake_commands
 #define timekeep_purge_ms   fake_purge_ms

@@ -446,7 +446,7 @@ static void who_may_change_what_nodes_share_is_as_sure(void **state)
 		snprintf(run.reason, sizeof(run.reason), "%s", rows[i].reason);
 		snprintf(run.went_back, sizeof(run.went_back), "%s", rows[i].went_back);
 		snprintf(run.other, sizeof(run.other), "%s", rows[i].other);
-		assert_int_equal(shared_run_is_ready(&this_node), rows[i].is_ready);
+		assert_int_equal(shared_state_is_ready(&this_node), rows[i].is_ready);
 		assert_int_equal(shared_run_is_sure(&this_node, &reply),
 		                 rows[i].is_ready || !rows[i].has_store);
 		assert_string_equal(take_refusal(&reply),
@@ -464,21 +464,21 @@ static void of_what_the_copy_is_is_said_while_the_store_works(void **state)
 	char origin[ORIGIN_TEXT_MAX];
 
 	(void)state;
-	shared_run_origin(&this_node, origin);
+	shared_state_origin(&this_node, origin);
 	assert_string_equal(origin, "3.ab.77");
-	assert_int_equal(shared_run_cluster(&this_node), 0x77);
+	assert_int_equal(shared_state_cluster(&this_node), 0x77);
 	run.heard_ms -= 6000;
-	shared_run_origin(&this_node, origin);
+	shared_state_origin(&this_node, origin);
 	assert_string_equal(origin, "");
-	assert_int_equal(shared_run_cluster(&this_node), 0x77);
+	assert_int_equal(shared_state_cluster(&this_node), 0x77);
 	run.heard_ms += 6000;
 	run.origin.cluster_id = 0;
-	shared_run_origin(&this_node, origin);
+	shared_state_origin(&this_node, origin);
 	assert_string_equal(origin, "");
 	this_node.shared = NULL;
-	shared_run_origin(&this_node, origin);
+	shared_state_origin(&this_node, origin);
 	assert_string_equal(origin, "");
-	assert_int_equal(shared_run_cluster(&this_node), 0);
+	assert_int_equal(shared_state_cluster(&this_node), 0);
 }
 
 /* --- a node without a store --- */
