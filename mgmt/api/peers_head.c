@@ -8,9 +8,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/plain.h"
+#include "mgmt/api/command_records.h"
 #include "mgmt/api/node_drain.h"
 #include "mgmt/api/observe.h"
-#include "mgmt/api/shared_commands.h"
 #include "mgmt/api/shared_state.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/key.h"
@@ -22,8 +22,8 @@
 
 static json_t *new_commands_to_json(struct core *core)
 {
-	const struct override *list[SHARED_COMMANDS_NEW_MAX];
-	size_t n = shared_commands_list_new(core, list);
+	const struct override *list[COMMAND_RECORDS_NEW_MAX];
+	size_t n = command_records_list_new(core, list);
 	json_t *items = n ? json_array() : NULL;
 
 	for (size_t i = 0; i < n; i++)
@@ -169,7 +169,7 @@ bool peers_head_receive(struct core *core, const char *node, const json_t *head)
 
 	if (!items)
 		return false;
-	learned = read_overrides(items, SHARED_COMMANDS_NEW_MAX);
+	learned = read_overrides(items, COMMAND_RECORDS_NEW_MAX);
 	bool is_new = receive_learned(core, node, &learned);
 
 	free(learned.list);

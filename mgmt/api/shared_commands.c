@@ -13,9 +13,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/plain.h"
 #include "base/sorted.h"
 #include "base/thread.h"
+#include "mgmt/api/command_records.h"
 #include "mgmt/api/shared_members.h"
 #include "mgmt/api/shared_run.h"
 #include "mgmt/api/shared_state.h"
@@ -53,58 +53,7 @@ struct shared_commands {
 	uint64_t others_ms; /* which are looked for at this time */
 };
 
-/** The record command/TARGET. */
-struct last_command {
-	char id[MODEL_ID_MAX]; /**< of the override */
-	uint64_t generation;
-	char principal[PRINCIPAL_MAX], node[MODEL_NAME_MAX]; /**< who gave it, and where */
-	int64_t time_ms;
-};
-
-static const struct field last_command_fields[] = {
-	RECORD_TEXT(struct last_command, id),
-	RECORD_VALUE(struct last_command, generation, FIELD_U64),
-	RECORD_TEXT(struct last_command, principal),
-	RECORD_TEXT(struct last_command, node),
-	RECORD_VALUE(struct last_command, time_ms, FIELD_I64),
-};
-
-static bool is_last_command_sound(const void *record)
-{
-	const struct last_command *l = record;
-
-	return *l->id && l->generation < HLC_END && l->time_ms >= 0 && l->time_ms < CLOCK_END_MS &&
-	       plain_is(l->principal) && plain_is(l->node);
-}
-
-static const struct record_kind last_command_record =
-        RECORD_OF(struct last_command, "last_command", last_command_fields, is_last_command_sound);
-
-/* --- names --- */
-
-/* All commands at a site are one after the other, also those of a service there. */
-static const char *target_record(const struct override *o, char out[SHARED_NAME_MAX])
-{
-	snprintf(out, SHARED_NAME_MAX, "command/%s/%s%s%s", override_target_text(o->target),
-	         o->pool, *o->pool ? "/" : "", o->name);
-	return out;
-}
-
-static const char *override_record_name(const char *id, char out[SHARED_NAME_MAX])
-{
-	snprintf(out, SHARED_NAME_MAX, "override/%s", id);
-	return out;
-}
-
 /* --- writing --- */
-
-/* Read what the copy has under @p name. @return whether it has that; this node's disk may keep nothing */
-static bool read_copy(struct core *core, const char *name, struct shared_record *out)
-{
-	struct store *store = intent_store(core->intent);
-
-	return store && !copy_read(store, name, out);
-}
 
 /* Whether @p r, the last command at a target, is later than @p generation, or as late. */
 static bool is_later(const struct shared_record *r, uint64_t generation)
@@ -127,8 +76,8 @@ void shared_commands_add_last(struct core *core, const struct override *o, struc
 	snprintf(last.id, sizeof(last.id), "%s", o->id);
 	snprintf(last.principal, sizeof(last.principal), "%s", o->principal);
 	snprintf(last.node, sizeof(last.node), "%s", o->node);
-	target_record(o, name);
-	if (!read_copy(core, name, &r))
+	command_records_target(o, name);
+	if (!command_records_copy(core, name, &r))
 		r = (struct shared_record){ 0 };
 	shared_change_see(c, name, r.revision);
 	if (!is_later(&r, last.generation))
@@ -144,7 +93,7 @@ static void make_change(struct core *core, const struct override *list, size_t n
 	shared_intent_begin(core->intent, c);
 	shared_commands_add_last(core, &list[0], c);
 	for (size_t i = 0; i < n && i < CHANGED_MAX; i++)
-		shared_change_put(c, override_record_name(list[i].id, name), &override_record,
+		shared_change_put(c, command_records_override(list[i].id, name), &override_record,
 		                  &list[i]);
 }
 
@@ -207,11 +156,11 @@ static size_t list_known(const struct core *core, const struct override *o,
 	size_t n = 0;
 
 	*out = calloc(all->n_items + 1, sizeof(**out));
-	target_record(o, name);
+	command_records_target(o, name);
 	for (size_t i = 0; *out && i < all->n_items; i++) {
 		const struct override *one = &all->items[i];
 
-		if (one->epoch || strcmp(target_record(one, other), name) != 0)
+		if (one->epoch || strcmp(command_records_target(one, other), name) != 0)
 			continue; /* steps are no commands */
 		memcpy((*out)[n].id, one->id, sizeof(one->id));
 		(*out)[n++].generation = one->generation;
@@ -253,7 +202,7 @@ static enum written write_once(struct shared_commands *s, const struct override 
 	}
 	const struct shared_record *newer =
 	        a.result == SHARED_REFUSED
-	                ? shared_answer_newer(&a, c, target_record(&list[0], name))
+	                ? shared_answer_newer(&a, c, command_records_target(&list[0], name))
 	                : NULL;
 	if (newer)
 		outcome = was_known(newer, known, n_known) ? WRITTEN_AGAIN : WRITTEN_OVERTAKEN;
@@ -306,19 +255,6 @@ static bool may_be_forgotten(const struct override *o, int64_t now_ms)
 	return hlc_ms(o->generation) < now_ms - OVERRIDE_KEPT_MS;
 }
 
-static bool read_override(const struct shared_record *r, struct override *out)
-{
-	char error[RECORD_ERROR_MAX], name[SHARED_NAME_MAX];
-
-	if (strncmp(r->name, "override/", strlen("override/")) != 0 || !r->text)
-		return false;
-	if (!record_from_text(&override_record, r->text, out, error) && !out->epoch &&
-	    !strcmp(override_record_name(out->id, name), r->name))
-		return true;
-	log_info("override-not-read", "record=%.100s effect=\"ignored\"", r->name);
-	return false;
-}
-
 void shared_commands_accept(struct core *core, const struct shared_record *list, size_t n,
                             bool restored)
 {
@@ -329,7 +265,7 @@ void shared_commands_accept(struct core *core, const struct shared_record *list,
 	for (size_t i = 0; found && i < n; i++) {
 		struct override *o = &found[n_found];
 
-		if (!read_override(&list[i], o))
+		if (!command_records_read(&list[i], o))
 			continue;
 		if (restored && may_be_forgotten(o, now_ms) &&
 		    !overrides_find(intent_overrides(core->intent), o->id))
@@ -346,37 +282,6 @@ void shared_commands_accept(struct core *core, const struct shared_record *list,
 }
 
 /* --- what the store lacks --- */
-
-/* Whether the copy has @p o as it is here, or a later one. */
-static bool is_in_copy(struct core *core, const struct override *o)
-{
-	struct shared_record r = { 0 };
-	char name[SHARED_NAME_MAX];
-	struct override there;
-	bool is_there = false;
-
-	if (read_copy(core, override_record_name(o->id, name), &r))
-		is_there = read_override(&r, &there) && override_compare(o, &there) <= 0;
-	free(r.text);
-	return is_there;
-}
-
-size_t shared_commands_list_new(struct core *core,
-                                const struct override *out[SHARED_COMMANDS_NEW_MAX])
-{
-	const struct overrides *all = intent_overrides(core->intent);
-	int64_t since_ms = clock_believed_ms() - SHARED_COMMANDS_NEW_MS;
-	size_t n = 0;
-
-	for (size_t i = 0; i < all->n_items && n < SHARED_COMMANDS_NEW_MAX; i++) {
-		const struct override *o = &all->items[i];
-
-		if (!o->epoch && hlc_ms(o->generation) >= since_ms &&
-		    !strcmp(o->node, core->dirs.node) && !is_in_copy(core, o))
-			out[n++] = o;
-	}
-	return n;
-}
 
 /*
  * Since when overrides that are over stay in the store; INT64_MIN: there are not too many. Nodes keep more of them on their
@@ -410,7 +315,7 @@ static bool is_past(struct core *core, const struct override *o, int64_t since_m
 	if (o->until_ms >= since_ms ||
 	    !overrides_is_over(intent_overrides(core->intent), o, now_ms))
 		return false;
-	bool is_there = read_copy(core, override_record_name(o->id, name), &r);
+	bool is_there = command_records_copy(core, command_records_override(o->id, name), &r);
 
 	free(r.text);
 	return !is_there;
@@ -429,7 +334,7 @@ static const struct override *find_lacking(struct core *core, bool others)
 		if (!o->epoch && override_ok(o) && !may_be_forgotten(o, now_ms) &&
 		    !hlc_is_ahead(o->generation, now_ms) &&
 		    (others || !strcmp(o->node, core->dirs.node)) &&
-		    !is_past(core, o, since_ms, now_ms) && !is_in_copy(core, o))
+		    !is_past(core, o, since_ms, now_ms) && !command_records_have(core, o))
 			return o;
 	}
 	return NULL;
@@ -468,7 +373,7 @@ static int find_old_override(void *arg, const struct shared_record *r)
 	struct old_records *old = arg;
 	struct override o;
 
-	if (read_override(r, &o) && is_old(old, o.id, hlc_ms(o.generation)))
+	if (command_records_read(r, &o) && is_old(old, o.id, hlc_ms(o.generation)))
 		note_old(old, r);
 	return 0;
 }

@@ -59,13 +59,4 @@ void shared_commands_add_last(struct core *core, const struct override *o, struc
 void shared_commands_accept(struct core *core, const struct shared_record *list, size_t n,
                             bool restored);
 
-#define SHARED_COMMANDS_NEW_MAX 16u    /**< more at once go by lists of overrides alone */
-#define SHARED_COMMANDS_NEW_MS  10000u /**< so long they go to each peer */
-/**
- * The commands that were given at this node just now and that the store has not: its peers learn them from this node.
- * @return how many; borrowed until the overrides change
- */
-size_t shared_commands_list_new(struct core *core,
-                                const struct override *out[SHARED_COMMANDS_NEW_MAX]);
-
 #endif

@@ -83,13 +83,13 @@ static int64_t fake_purge_ms(const struct core *core)
 }
 
 /* The private parts too. */
-#define shared_etcd_write   fake_write
-#define shared_etcd_expect  fake_expect
+#define shared_etcd_write     fake_write
+#define shared_etcd_expect    fake_expect
 #define shared_state_is_ready fake_ready
 #define shared_state_cluster  fake_cluster
-#define shared_run_await    fake_await
-#define shared_run_commands fake_commands
-#define timekeep_purge_ms   fake_purge_ms
+#define shared_run_await      fake_await
+#define shared_run_commands   fake_commands
+#define timekeep_purge_ms     fake_purge_ms
 #include "mgmt/api/shared_commands.c"
 
 static struct shared_commands commands;
@@ -161,7 +161,7 @@ static struct shared_record record_of(const struct override *o, int64_t revision
 	struct shared_record r = { .text = record_to_text(&override_record, o),
 		                   .revision = revision };
 
-	override_record_name(o->id, r.name);
+	command_records_override(o->id, r.name);
 	return r;
 }
 
@@ -178,9 +178,9 @@ static void a_command_rests_on_the_last_one_at_its_target(void **state)
 	char name[SHARED_NAME_MAX];
 
 	(void)state;
-	assert_string_equal(target_record(&site, name), "command/site/ams");
-	assert_string_equal(target_record(&node, name), "command/node/ams-1");
-	assert_string_equal(target_record(&backend, name), "command/backend/web/b1");
+	assert_string_equal(command_records_target(&site, name), "command/site/ams");
+	assert_string_equal(command_records_target(&node, name), "command/node/ams-1");
+	assert_string_equal(command_records_target(&backend, name), "command/backend/web/b1");
 	assert_true(decide_list(list, 2, result));
 	assert_string_equal(written, "see store@0; see command/site/ams@0; put command/site/ams; "
 	                             "put override/a-1; put override/a-2; ");
@@ -259,7 +259,7 @@ static void a_command_is_taken_where_the_disk_fails(void **state)
 	this_node.intent->failing = true;
 	assert_true(decide_list(&o, 1, result));
 	assert_int_equal(n_writes, 0); /* it would rest on what is not known */
-	assert_false(is_in_copy(&this_node, &o));
+	assert_false(command_records_have(&this_node, &o));
 	remove_old(&commands);
 	settle_commands(&this_node);
 	assert_int_equal(n_writes, 0);
@@ -403,7 +403,7 @@ static void what_is_new_here_is_listed(void **state)
 		make_override("others-1", now_ms - 5000), make_override("step-1", now_ms - 5000),
 		make_override("stored-1", now_ms - 5000), make_override("changed-1", now_ms - 5000),
 	};
-	const struct override *found[SHARED_COMMANDS_NEW_MAX];
+	const struct override *found[COMMAND_RECORDS_NEW_MAX];
 	struct shared_record stored[2] = { record_of(&list[4], 3), record_of(&list[5], 4) };
 
 	(void)state;
@@ -414,17 +414,17 @@ static void what_is_new_here_is_listed(void **state)
 	list[5].generation++; /* later than what the store has of it */
 	keep_records(stored, 2);
 	assert_int_equal(intent_merge(this_node.intent, list, COUNT(list), now_ms), COUNT(list));
-	assert_int_equal(shared_commands_list_new(&this_node, found), 2);
+	assert_int_equal(command_records_list_new(&this_node, found), 2);
 	assert_string_equal(found[0]->id, "changed-1");
 	assert_string_equal(found[1]->id, "new-1");
-	for (unsigned i = 0; i < SHARED_COMMANDS_NEW_MAX; i++) {
+	for (unsigned i = 0; i < COMMAND_RECORDS_NEW_MAX; i++) {
 		struct override o = make_override("many-1", now_ms);
 
 		snprintf(o.id, sizeof(o.id), "many-%u", i);
 		snprintf(o.name, sizeof(o.name), "many-%u", i);
 		assert_int_equal(intent_merge(this_node.intent, &o, 1, now_ms), 1);
 	}
-	assert_int_equal(shared_commands_list_new(&this_node, found), SHARED_COMMANDS_NEW_MAX);
+	assert_int_equal(command_records_list_new(&this_node, found), COMMAND_RECORDS_NEW_MAX);
 	shared_free_texts(stored, 2);
 }
 
