@@ -29,6 +29,7 @@
 
 struct state_fetch;
 struct observe;
+struct observer;
 struct exchange;
 struct peers;
 struct followed_state;
@@ -52,6 +53,7 @@ struct core {
 	pthread_cond_t changed;
 	struct intent *intent;
 	struct observe *observe;
+	struct observer *observer;
 	struct peers *peers;
 	struct overrides_digest overrides_digest; /**< by core_overrides_digest() alone */
 	struct exchange *exchange;

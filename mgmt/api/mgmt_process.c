@@ -25,6 +25,7 @@
 #include "mgmt/api/inforce_judge.h"
 #include "mgmt/api/listen.h"
 #include "mgmt/api/observe.h"
+#include "mgmt/api/observer.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/own_conditions.h"
 #include "mgmt/api/shared_run.h"
@@ -274,7 +275,7 @@ static int open_core(struct core *core)
 	if (!err)
 		err = shared_run_start(core); /* first, as the others look whether it runs */
 	if (!err)
-		err = observe_start(core);
+		err = observer_start(core);
 	if (!err)
 		err = exchange_start(core);
 	if (!err)
@@ -350,7 +351,7 @@ void mgmt_process_close(struct mgmt_process *p)
 	state_fetch_stop(&p->core);
 	exchange_stop(&p->core);
 	shared_run_stop(&p->core);
-	observe_stop(&p->core);
+	observer_stop(&p->core);
 	ctl_close(p->ctl);
 	timekeep_close(&p->core);
 	intent_close(p->core.intent);

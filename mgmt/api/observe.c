@@ -88,7 +88,7 @@ static bool has_arrived(const struct core *core, const char *vip, uint64_t now_m
 	struct vip_traffic_row row;
 
 	return find_traffic(core, vip, now_ms, &row) && row.arrived_ms &&
-	       now_ms < row.arrived_ms + QUIET_VIPS_MS;
+	       now_ms < row.arrived_ms + OBSERVE_ARRIVED_MS;
 }
 
 json_t *observe_arrivals(const struct core *core, const struct model *m)

@@ -3,11 +3,11 @@
  * @file
  * What is seen of this node: the pages of its processes, and what weir-dns says.
  *
- * A thread looks twice a second and turns changes into events. The pages may be read at any
+ * A thread looks twice a second and turns changes into events (mgmt/api/observer.h). The pages may be read at any
  * time. Nothing seen is ever an intent, and what is old is unknown.
  *
- * Implemented in mgmt/api/observe.c, the thread in mgmt/api/observer.c. The main thread starts and
- * stops it; the other functions are for any thread, under the core's lock where they say so.
+ * Implemented in mgmt/api/observe.c, the looks of that thread in mgmt/api/observe_looks.c. These are for it alone, opening
+ * and closing for the main thread; the other functions are for any thread, under the core's lock where they say so.
  */
 #ifndef WEIR_MGMT_API_OBSERVE_H
 #define WEIR_MGMT_API_OBSERVE_H
@@ -24,10 +24,22 @@
 #include "weir/effect.h"
 #include "weir/health.h"
 
-/** Start the thread. @return 0 or -errno */
-int observe_start(struct core *core) MUST_CHECK;
-/** End it; core->stopping is set. */
-void observe_stop(struct core *core);
+#define OBSERVE_ARRIVED_MS 60000u /**< within it packets arrived, or they do not arrive */
+
+/** Begin: nothing is known. @return 0 or -ENOMEM; then, too, observe_end() */
+int observe_begin(struct core *core) MUST_CHECK;
+void observe_end(struct core *core);
+/** Note since when the newest effective document is there. Under the lock. */
+void observe_note_document(struct core *core);
+/** Measure how much weir-dns is asked; not under the lock. */
+void observe_measure_dns(struct core *core);
+/**
+ * What the pages show: events of health, the load, packets of the VIPs that this node announces. Not under the lock: there may
+ * be ten thousand targets.
+ */
+void observe_look_at(struct core *core, const struct model *m, const struct observe_pages *pages);
+/** Events of processes that run, or show no sign of life any more. Under the lock. */
+void observe_log_processes(struct core *core);
 
 /**
  * Look at a process's pages now; under the lock. @p conditions (NULL: not wanted) is filled if

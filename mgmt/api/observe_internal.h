@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What observe.c and observer.c share: what the observer's thread has seen. Under the core's lock,
+ * What observe.c and observe_looks.c share: what the observer's thread has seen. Under the core's lock,
  * but for what is the thread's alone.
  */
 #ifndef WEIR_MGMT_API_OBSERVE_INTERNAL_H
 #define WEIR_MGMT_API_OBSERVE_INTERNAL_H
 
-#include "base/thread.h"
 #include "mgmt/api/dns_rate.h"
 #include "mgmt/api/node_drain.h"
 #include "mgmt/api/observe.h"
-#include "mgmt/api/quiet_vips.h"
 #include "mgmt/api/vip_traffic.h"
 
 /* The state of a target at the last event. */
@@ -20,7 +18,6 @@ struct logged_state {
 };
 
 struct observe {
-	struct thread thread;
 	json_t *dns;
 	uint64_t dns_ms;                /* when it was said; 0: never */
 	uint64_t document, document_ms; /* the newest, and when it was first seen */
@@ -28,7 +25,6 @@ struct observe {
 	bool rate_known;
 	struct dns_rate dns_rate;
 	struct vip_traffic *traffic; /* NULL: not measured */
-	struct quiet_vips quiet;
 	struct node_drain drain;     /* of this node; only the thread writes it */
 	bool running[OBSERVE_COUNT]; /* as last logged */
 	struct logged_state *logged; /* sorted by target; the thread's alone */

@@ -10,7 +10,8 @@
 
 #include "base/clock.h"
 #include "mgmt/api/exchange.h"
-#include "mgmt/api/observe_internal.h"
+#include "mgmt/api/observe.h"
+#include "mgmt/api/observer.h"
 #include "mgmt/json/announcement.h"
 #include "weir/announce.h"
 #include "weir/condition.h"
@@ -71,7 +72,7 @@ static void note_quiet(struct core *core, const struct model *m, struct quiet_vi
 
 void quiet_vips_look(struct core *core, const struct model *m)
 {
-	struct quiet_vips *to = &core->observe->quiet, q = { .looked_ms = clock_mono_ms() };
+	struct quiet_vips *to = &core->observer->quiet, q = { .looked_ms = clock_mono_ms() };
 	struct announcements a;
 
 	if (to->looked_ms && q.looked_ms < to->looked_ms + QUIET_VIPS_EVERY_MS)
@@ -91,7 +92,7 @@ void quiet_vips_look(struct core *core, const struct model *m)
 
 void quiet_vips_state(const struct core *core)
 {
-	const struct quiet_vips *q = core->observe ? &core->observe->quiet : NULL;
+	const struct quiet_vips *q = core->observer ? &core->observer->quiet : NULL;
 
 	for (size_t i = 0; q && i < q->n; i++)
 		conditions_add(core->stats, "vip-without-packets", CONDITION_DEGRADED,

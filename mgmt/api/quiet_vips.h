@@ -13,10 +13,11 @@
 #define WEIR_MGMT_API_QUIET_VIPS_H
 
 #include "mgmt/api/core.h"
+#include "mgmt/api/observe.h"
 
-#define QUIET_VIPS_MS       60000u /**< without a packet */
-#define QUIET_VIPS_EVERY_MS 10000u /**< between two looks */
-#define QUIET_VIPS_MAX      16u    /**< that are named; the others are not */
+#define QUIET_VIPS_MS       OBSERVE_ARRIVED_MS /**< without a packet */
+#define QUIET_VIPS_EVERY_MS 10000u             /**< between two looks */
+#define QUIET_VIPS_MAX      16u                /**< that are named; the others are not */
 
 /** Quiet VIPs, and a node that gets packets for each. Under the core's lock. */
 struct quiet_vips {

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/exchange.h"
+#include "mgmt/api/observer.h"
 #include "mgmt/files/files.h"
 #include "tests/fuzz/fuzz_dir.h"
 #include "weir/stats.h"
@@ -40,7 +41,7 @@ static char dir[64];
 void api_world_close(void)
 {
 	exchange_stop(&core);
-	observe_stop(&core);
+	observer_stop(&core);
 	intent_close(core.intent);
 	stats_close(core.stats);
 	files_remove_dir(dir);
@@ -81,7 +82,7 @@ struct core *api_world_open(void)
 	pthread_mutex_init(&core.bells.lock, NULL);
 	if (stats_create(core.dirs.run, "mgmt", 64, &core.stats) ||
 	    intent_open(&options, clock_realtime_ms(), &core.intent) || !intent_head(core.intent) ||
-	    observe_start(&core) || exchange_start(&core))
+	    observer_start(&core) || exchange_start(&core))
 		abort();
 	return &core;
 }

@@ -57,7 +57,7 @@ static void fake_process(const char *run_dir, const char *name, struct gather_pr
 #define gather_rows                fake_rows
 #include "mgmt/judge/observed.c"
 #include "mgmt/api/observe.c"
-#include "mgmt/api/observer.c"
+#include "mgmt/api/observe_looks.c"
 #undef clock_mono_ms
 
 static struct observe own;
@@ -233,12 +233,12 @@ static void processes_that_come_and_go_become_events(void **state)
 		uint64_t before = journal_last(j);
 		char text[64];
 
-		log_process_changes(&this_node); /* not there yet, or as before */
+		observe_log_processes(&this_node); /* not there yet, or as before */
 		assert_int_equal(journal_last(j), before);
 		for (int runs = 1; runs >= 0; runs--) {
 			shown[p] = (struct gather_process){ .present = true, .running = runs };
-			log_process_changes(&this_node);
-			log_process_changes(&this_node);
+			observe_log_processes(&this_node);
+			observe_log_processes(&this_node);
 			/* that weir-announce ends where it is not configured is no news */
 			bool is_news = runs || p != OBSERVE_ANNOUNCE;
 			before += is_news;
@@ -258,13 +258,13 @@ static void a_document_has_an_age(void **state)
 {
 	(void)state;
 	assert_int_equal(observe_document_age_ms(&this_node), 0);
-	note_document(&this_node);
+	observe_note_document(&this_node);
 	fake_ms += 3000;
-	note_document(&this_node);
+	observe_note_document(&this_node);
 	assert_int_equal(observe_document_age_ms(&this_node), 3000);
 	own.document--; /* the newest was not seen by a look yet */
 	assert_int_equal(observe_document_age_ms(&this_node), 0);
-	note_document(&this_node);
+	observe_note_document(&this_node);
 	fake_ms += 500;
 	assert_int_equal(observe_document_age_ms(&this_node), 500);
 }

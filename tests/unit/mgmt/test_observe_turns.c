@@ -87,16 +87,19 @@ static void fake_process(const char *run_dir, const char *name, struct gather_pr
 #define state_follow               fake_follow
 #define inforce_judge              fake_judge
 #include "mgmt/api/observe.c"
+#include "mgmt/api/observe_looks.c"
 #include "mgmt/api/observer.c"
 #undef clock_mono_ms
 
 static struct observe own;
+static struct observer thread;
 
 static int setup(void **state)
 {
 	(void)asked_setup(state);
 	memset(&own, 0, sizeof(own));
 	this_node.observe = &own;
+	this_node.observer = &thread;
 	fake_ms = 1000000;
 	n_turns = 0;
 	trace[0] = '\0';

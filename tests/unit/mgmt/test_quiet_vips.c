@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "mgmt/api/exchange_internal.h"
 #include "mgmt/api/observe_internal.h"
-#include "mgmt/api/quiet_vips.h"
+#include "mgmt/api/observer.h"
 #include "weir/announce.h"
 #include "weir/condition.h"
 #include "weir/model.h"
@@ -36,6 +36,7 @@ static struct stats *dataplane;
 static struct exchange exchange;
 static struct exchange_peer peers[2];
 static struct observe observe;
+static struct observer observer;
 static uint64_t start_ms;
 
 /* Look at the counters of @p of at @p ms, when @p packets more have come. */
@@ -87,6 +88,8 @@ static int setup(void **state)
 	this_node.exchange = &exchange;
 	observe = (struct observe){ .traffic = vip_traffic_new() };
 	this_node.observe = &observe;
+	observer = (struct observer){ .quiet = { .n = 0 } };
+	this_node.observer = &observer;
 	assert_non_null(observe.traffic);
 	assert_int_equal(stats_create(this_node.dirs.run, "dataplane", 16, &dataplane), 0);
 	assert_int_equal(announced_create(this_node.dirs.run, &page), 0);
@@ -103,6 +106,7 @@ static int teardown(void **state)
 		hear_arrivals(i, NULL, 0);
 	this_node.exchange = NULL;
 	this_node.observe = NULL;
+	this_node.observer = NULL;
 	return asked_teardown(state);
 }
 
@@ -120,9 +124,9 @@ static size_t look_once(void)
 	const struct announced_node node = { .daemon_state = "answers" };
 
 	announced_publish(page, &node, &row, 1, &router, 1, start_ms);
-	observe.quiet = (struct quiet_vips){ .n = 0 };
+	observer.quiet = (struct quiet_vips){ .n = 0 };
 	quiet_vips_look(&this_node, &m);
-	return observe.quiet.n;
+	return observer.quiet.n;
 }
 
 static void a_vip_without_packets_is_found(void **state)
@@ -130,8 +134,8 @@ static void a_vip_without_packets_is_found(void **state)
 	(void)state;
 	count_since(MINUTE_MS);
 	assert_int_equal(look_once(), 1);
-	assert_string_equal(observe.quiet.found[0].vip, "shop");
-	assert_string_equal(observe.quiet.found[0].node, "ams-2");
+	assert_string_equal(observer.quiet.found[0].vip, "shop");
+	assert_string_equal(observer.quiet.found[0].node, "ams-2");
 }
 
 /* Twice as many addresses as VIPs, whichever is found first. */
@@ -170,16 +174,16 @@ static void a_vip_of_two_addresses_is_named_once(void **state)
 	hear_arrivals(0, "{\"mail\": true, \"shop\": true}", 0);
 	announced_publish(page, &node, announced, 4, &router, 1, start_ms);
 	quiet_vips_look(&this_node, &of_both);
-	assert_int_equal(observe.quiet.n, 2);
-	assert_string_equal(observe.quiet.found[0].vip, "mail");
-	assert_string_equal(observe.quiet.found[1].vip, "shop");
+	assert_int_equal(observer.quiet.n, 2);
+	assert_string_equal(observer.quiet.found[0].vip, "mail");
+	assert_string_equal(observer.quiet.found[1].vip, "shop");
 }
 
 static size_t look_again(void)
 {
-	observe.quiet.looked_ms -= 10000;
+	observer.quiet.looked_ms -= 10000;
 	quiet_vips_look(&this_node, &m);
-	return observe.quiet.n;
+	return observer.quiet.n;
 }
 
 static void a_packet_ends_it(void **state)
@@ -275,12 +279,12 @@ static void it_is_looked_for_every_ten_seconds(void **state)
 {
 	(void)state;
 	count_since(MINUTE_MS);
-	observe.quiet.looked_ms = start_ms - 10000 + SLACK_MS;
+	observer.quiet.looked_ms = start_ms - 10000 + SLACK_MS;
 	quiet_vips_look(&this_node, &m);
-	assert_int_equal(observe.quiet.looked_ms, start_ms - 10000 + SLACK_MS);
-	observe.quiet.looked_ms = start_ms - 10000;
+	assert_int_equal(observer.quiet.looked_ms, start_ms - 10000 + SLACK_MS);
+	observer.quiet.looked_ms = start_ms - 10000;
 	quiet_vips_look(&this_node, &m);
-	assert_true(observe.quiet.looked_ms >= start_ms);
+	assert_true(observer.quiet.looked_ms >= start_ms);
 }
 
 static void expect_words(const char *text)

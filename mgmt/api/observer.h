@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The thread that looks at this node twice a second: what its processes show (mgmt/api/observe.h), and what follows from
+ * that: quiet VIPs, the node's state, whether the head is in force.
+ *
+ * Implemented in mgmt/api/observer.c; the main thread starts and stops it.
+ */
+#ifndef WEIR_MGMT_API_OBSERVER_H
+#define WEIR_MGMT_API_OBSERVER_H
+
+#include "base/checked.h"
+#include "base/thread.h"
+#include "mgmt/api/core.h"
+#include "mgmt/api/quiet_vips.h"
+
+struct observer {
+	struct thread thread;
+	struct quiet_vips quiet;
+};
+
+/** Start the thread. @return 0 or -errno */
+int observer_start(struct core *core) MUST_CHECK;
+/** End it; core->stopping is set. */
+void observer_stop(struct core *core);
+
+#endif
