@@ -20,6 +20,7 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/old_file.h"
 #include "mgmt/api/operations.h"
+#include "mgmt/api/operations_run.h"
 #include "mgmt/api/route_warnings.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/shared_run.h"

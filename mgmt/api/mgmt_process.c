@@ -27,6 +27,7 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/observer.h"
 #include "mgmt/api/operations.h"
+#include "mgmt/api/operations_run.h"
 #include "mgmt/api/own_conditions.h"
 #include "mgmt/api/shared_run.h"
 #include "mgmt/api/state_fetch.h"

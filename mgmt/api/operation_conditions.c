@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a person must know of operations: held, without an owner, lost. */
-#include "mgmt/api/operations_internal.h"
+#include "mgmt/api/operations_list.h"
 
 #include <string.h>
 
 #include "base/clock.h"
 #include "mgmt/api/operation_decide.h"
+#include "mgmt/api/operations_run.h"
 #include "mgmt/api/peers.h"
 #include "weir/condition.h"
 

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "mgmt/api/operations_internal.h"
+#include "mgmt/api/operations_list.h"
 #include "mgmt/api/shared_commands.h"
 #include "mgmt/api/shared_lease.h"
 #include "mgmt/api/shared_run.h"

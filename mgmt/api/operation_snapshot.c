@@ -14,7 +14,8 @@
 #include "mgmt/api/levels.h"
 #include "mgmt/api/keys_gather.h"
 #include "mgmt/api/operation_measure.h"
-#include "mgmt/api/operations_internal.h"
+#include "mgmt/api/operations_list.h"
+#include "mgmt/api/operations_run.h"
 #include "mgmt/api/timekeep.h"
 
 /* This node's own report. Under the lock. */

@@ -3,7 +3,7 @@
  * The records. They are in an array sorted by their begin, the newest first. A full one keeps the
  * newest of those that are over; one that is not over is never dropped.
  */
-#include "mgmt/api/operations_internal.h"
+#include "mgmt/api/operations_list.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/api/levels.h"
-#include "mgmt/api/operation_decide.h"
 #include "mgmt/api/shared_state.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/operations/record_parts.h"

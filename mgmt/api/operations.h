@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The operations of the cluster as this node knows them, and the thread that runs those which this node owns
- * (mgmt/operations/engine.h).
+ * The operations of the cluster as this node knows them; mgmt/api/operations_run.h runs those which it owns.
  *
  * Records are shared intent: each change of one is decided (mgmt/api/operation_decide.h), and each node follows its copy.
- * The owner asks all nodes each second what they have in force and what they measure.
  *
- * Implemented in mgmt/api/operations.c (records), operations_run.c (the thread) and operation_conditions.c. The main thread
- * starts and stops it. The rest is for any thread, under the core's lock unless it says otherwise.
+ * Implemented in mgmt/api/operations.c; for any thread, under the core's lock unless it says otherwise.
  */
 #ifndef WEIR_MGMT_API_OPERATIONS_H
 #define WEIR_MGMT_API_OPERATIONS_H
@@ -23,7 +20,6 @@
 #include "mgmt/http/http.h"
 #include "mgmt/operations/guards.h"
 #include "mgmt/operations/operation.h"
-#include "mgmt/rules/advice.h"
 
 #define OPERATIONS_MAX 64u /**< records in memory */
 #define OPERATIONS_UNWRITTEN_MAX                                                                   \
@@ -74,11 +70,6 @@ struct operations;
 struct operation_begin_flows;
 struct ramp_levels;
 
-/** Load the records and start the thread. @return 0 or -errno */
-int operations_start(struct core *core) MUST_CHECK;
-/** End it; core->stopping is set. */
-void operations_stop(struct core *core);
-
 /** @return NULL: there is none; valid until the lock is given up */
 struct operations_item *operations_find(struct core *core, const char *id);
 /** Number @p i of them, the newest first; NULL: there are no more. */
@@ -94,14 +85,12 @@ bool operations_have_room(const struct core *core);
 int operations_put(struct core *core, const struct operation *op, int64_t revision) MUST_CHECK;
 /**
  * Let the list have what the copy of shared intent has (mgmt/operations/record_parts.h), where that is newer than what the list
- * has: after each change of it. Nothing is done before operations_start().
+ * has: after each change of it. Nothing is done before the thread has begun.
  */
 void operations_follow(struct core *core);
 struct shared_records;
 /** The same with all that the store has, @p l: also where this node's disk does not keep it, and whatever the list had. */
 void operations_follow_list(struct core *core, const struct shared_records *l);
-/** Ask all nodes, and note their levels of operation @p id now. Not under the lock. */
-void operations_watch(struct core *core, const char *id);
 /** Whether this node owns it. */
 bool operations_is_own(const struct core *core, const struct operation *op);
 /** A stamp for a command at the sites of @p n targets that is later than all that this node knows of them (mgmt/overrides/hlc.h). Under the lock. */
@@ -120,14 +109,10 @@ MUST_CHECK json_t *operations_levels_json(struct core *core, const struct ramp_l
  * a person's command (struct command). @return how many
  */
 size_t operations_list_unwritten(struct core *core, struct override out[OPERATIONS_UNWRITTEN_MAX]);
-/** State conditions of operations: held, expired. */
-void operations_add_conditions(struct core *core);
 /**
  * Add to overrides, as shown, until when an operation keeps them: a time, null (it does not return by itself),
  * nothing where its record is not here. @p list: an array of them, or one. Under the lock.
  */
 void operations_add_until(struct core *core, json_t *list);
-/** Warn of a configuration without the owner of an operation that is not over. Under the lock. */
-void operations_add_warnings(struct core *core, const struct advice *advice, json_t *warnings);
 
 #endif

@@ -3,7 +3,7 @@
  * One question to all: which levels are in force at a node, and what it measures. An answer is a
  * peer's: it is read field by field, and what is malformed is as if it were not there.
  */
-#include "mgmt/api/operations_internal.h"
+#include "mgmt/api/operations_list.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/api/operations_run.h"
 #include "mgmt/api/peer_query.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/shared_intent.h"

@@ -7,7 +7,7 @@
  * The facts are gathered without the lock. If the record was replaced meanwhile (a person's command, another owner), these
  * facts are not used.
  */
-#include "mgmt/api/operations_internal.h"
+#include "mgmt/api/operations_list.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,6 +20,7 @@
 #include "mgmt/api/operation_decide.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
+#include "mgmt/api/operations_run.h"
 #include "mgmt/operations/engine.h"
 
 /* --- what is shown of the nodes --- */

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/operations.h"
+#include "mgmt/api/operations_run.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/quiet_vips.h"
 #include "mgmt/api/shared_run.h"

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/operations.h"
+#include "mgmt/api/operations_run.h"
 #include "mgmt/api/timekeep.h"
 #include "tests/fuzz/api_world.h"
 

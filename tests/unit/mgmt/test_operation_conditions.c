@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a person must know of operations, word for word: held, expired, without an owner, not decided, lost. */
 #include "asked.h"
+#include "mgmt/api/operations_run.h"
 #include "operations_scene.h"
 #include "made_operation.h"
 #include "whole_json.h"
 
-#include "mgmt/api/operations_internal.h"
+#include "mgmt/api/operations_list.h"
 #include "mgmt/api/peers_internal.h"
 #include "weir/condition.h"
 #include "weir/stats.h"

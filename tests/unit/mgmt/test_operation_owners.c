@@ -7,7 +7,7 @@
 #include "made_operation.h"
 
 #include "mgmt/api/operation_order.h"
-#include "mgmt/api/operations_internal.h"
+#include "mgmt/api/operations_list.h"
 #include "mgmt/api/shared_lease.h"
 #include "mgmt/store/copy.h"
 

@@ -8,7 +8,7 @@
 #include "whole_json.h"
 
 #include "mgmt/api/levels.h"
-#include "mgmt/api/operations_internal.h"
+#include "mgmt/api/operations_list.h"
 
 static struct operation made;
 

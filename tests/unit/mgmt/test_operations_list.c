@@ -7,7 +7,7 @@
 #include "operations_scene.h"
 #include "made_operation.h"
 
-#include "mgmt/api/operations_internal.h"
+#include "mgmt/api/operations_list.h"
 #include "mgmt/api/operation_decide.h"
 #include "mgmt/operations/record_json.h"
 #include "mgmt/operations/record_parts.h"

@@ -5,12 +5,13 @@
  */
 #include "asked.h"
 #include "made_operation.h"
+#include "mgmt/api/operations_run.h"
 #include "whole_json.h"
 
 #include "mgmt/api/handle.h"
 #include "mgmt/overrides/override.h"
 #include "mgmt/store/records.h"
-#include "mgmt/api/operations_internal.h"
+#include "mgmt/api/operations_list.h"
 
 /* The private parts too. */
 #include "mgmt/api/operation_order.c"

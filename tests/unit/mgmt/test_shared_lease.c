@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "mgmt/api/operations_internal.h"
+#include "mgmt/api/operations_list.h"
 #include "mgmt/store/shared_etcd.h"
 
 static uint64_t mono_now_ms;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What operations.c, operations_query.c and operations_run.c share.
+ * The list of operations itself, with what the thread that runs them has (mgmt/api/operations_run.h): for operations.c and the
+ * files of that thread.
  */
-#ifndef WEIR_MGMT_API_OPERATIONS_INTERNAL_H
-#define WEIR_MGMT_API_OPERATIONS_INTERNAL_H
+#ifndef WEIR_MGMT_API_OPERATIONS_LIST_H
+#define WEIR_MGMT_API_OPERATIONS_LIST_H
 
 #include "base/thread.h"
 #include "mgmt/api/operations.h"
@@ -50,21 +51,4 @@ void operations_free_item(struct operations_item *item);
  * written is in the log, and is tried again with the next call. Under the lock.
  */
 void operations_make_steps(struct core *core, const struct operation *op);
-/* What peers said last about @p node; NULL: nothing. Under the lock. */
-const struct operations_said *operations_said_of(const struct core *core, const char *node);
-/*
- * Ask all peers for what they have in force, with @p measure also for what they measure (those at
- * @p announced_at, if not NULL, also for what they announce). What they answer is kept. Each thread has
- * a client of its own. Not under the lock.
- */
-void operations_query(struct core *core, struct peer_client *client, bool measure,
-                      const char *announced_at);
-
-struct operation_observed;
-struct operation_snapshot;
-/* Keep what the API shows of the last facts: nodes, guards, outlook. Under the lock. */
-void operations_note_observed(struct operations_item *item,
-                              const struct operation_snapshot *snapshot,
-                              const struct operation_observed *observed);
-
 #endif
