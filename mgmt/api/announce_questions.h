@@ -26,7 +26,7 @@
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 
 #define ANNOUNCE_QUESTIONS_LOOK_MS    50u   /**< between two looks at the own page */
 #define ANNOUNCE_QUESTIONS_IDLE_MS    1000u /**< the same while no node shares an address */

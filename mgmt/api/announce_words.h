@@ -15,7 +15,7 @@
 
 #include "base/addr.h"
 #include "mgmt/api/announce_own.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/api/exchange_words.h"
 #include "mgmt/overrides/guard.h"
 

@@ -11,10 +11,10 @@
 
 #include "base/clock.h"
 #include "base/plain.h"
-#include "mgmt/api/field.h"
+#include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/operation_snapshot.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/store/drill.h"
 #include "weir/when.h"
 #include "weir/json.h"

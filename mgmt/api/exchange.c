@@ -22,10 +22,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/page.h"
-#include "mgmt/api/auth.h"
+#include "mgmt/core/auth.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers_head.h"
-#include "mgmt/api/shared_state.h"
+#include "mgmt/core/shared_state.h"
 #include "mgmt/store/join.h"
 #include "weir/json.h"
 

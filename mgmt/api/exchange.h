@@ -15,7 +15,7 @@
 #define WEIR_MGMT_API_EXCHANGE_H
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/api/exchange_words.h"
 #include "mgmt/http/http.h"
 

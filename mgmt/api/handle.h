@@ -13,7 +13,7 @@
 #define WEIR_MGMT_API_HANDLE_H
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 
 /*

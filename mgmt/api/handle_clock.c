@@ -4,7 +4,7 @@
  * is in timekeep.c; here it gets an author, a reason and an idempotency key.
  */
 #include "base/clock.h"
-#include "mgmt/api/field.h"
+#include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/timekeep.h"
 

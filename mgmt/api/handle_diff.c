@@ -14,7 +14,7 @@
 #include "mgmt/api/peer_query.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/shared_files.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/files/gather.h"
 #include "mgmt/store/join.h"
 #include "mgmt/files/linediff.h"

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/plain.h"
-#include "mgmt/api/field.h"
+#include "mgmt/core/field.h"
 #include "mgmt/files/blobs.h"
 #include "weir/json.h"
 

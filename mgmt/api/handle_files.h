@@ -9,7 +9,7 @@
 #ifndef WEIR_MGMT_API_HANDLE_FILES_H
 #define WEIR_MGMT_API_HANDLE_FILES_H
 
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 
 http_handler handle_files, handle_peer_files;

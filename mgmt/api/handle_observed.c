@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/look.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/json/observed.h"
 
 #define EVENTS_WAIT_MAX 30000u /* ms: below the idle timeout of usual proxies */

@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/field.h"
+#include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/operation_order.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/shared_run.h"
-#include "mgmt/api/shared_state.h"
+#include "mgmt/core/shared_state.h"
 
 #define WAIT_MAX_MS 60000u
 

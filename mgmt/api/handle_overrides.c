@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/field.h"
+#include "mgmt/core/field.h"
 #include "mgmt/api/guard_facts.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/shared_commands.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/judge/waiting.h"
 #include "mgmt/store/command.h"
 

@@ -16,7 +16,7 @@
 #include "mgmt/api/peer_keys.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/state_fetch.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/records.h"
 #include "mgmt/store/shared_intent.h"

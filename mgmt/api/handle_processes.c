@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/ctl.h"
-#include "mgmt/api/field.h"
+#include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/status.h"

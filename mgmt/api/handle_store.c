@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The store that nodes share. */
-#include "mgmt/api/field.h"
+#include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/shared_recover.h"
 #include "mgmt/api/shared_run.h"

@@ -9,7 +9,7 @@
 
 #include "mgmt/api/handle.h"
 #include "mgmt/api/shared_files.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/store/shared_intent.h"
 
 /*

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operations.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/api/timekeep.h"
 #include "weir/json.h"
 

@@ -16,7 +16,7 @@
 #define WEIR_MGMT_API_IDEMPOTENT_H
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 
 /**

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Judges whether the head is in force on this node (mgmt/api/inforce.h), from what its processes show and, where it is
+ * Judges whether the head is in force on this node (mgmt/core/inforce.h), from what its processes show and, where it is
  * refused, from what peers say. The judgement itself is separate from observing, so that a test can choose the observations.
  *
  * Implemented in mgmt/api/inforce_judge.c. inforce_judge() is under the lock; the others are pure, any thread.
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "mgmt/api/inforce.h"
+#include "mgmt/core/inforce.h"
 #include "mgmt/judge/observed.h"
 #include "weir/condition.h"
 

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/client.h"
 #include "mgmt/operations/projection.h"
 

@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #include "base/addr.h"
-#include "mgmt/api/auth.h"
-#include "mgmt/api/certificate.h"
+#include "mgmt/core/auth.h"
+#include "mgmt/core/certificate.h"
 #include "mgmt/api/route.h"
 
 #define BACKLOG 1024   /* while many come that are refused */

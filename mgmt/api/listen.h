@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 
 /** Serve RUN/api.sock, or the socket handed down as "api". @return 0 or -errno */

@@ -12,7 +12,7 @@
 #define WEIR_MGMT_API_LOOK_H
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/api/node_drain.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"

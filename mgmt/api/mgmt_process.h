@@ -14,7 +14,7 @@
 
 #include "base/checked.h"
 #include "base/loop.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 
 struct ctl;

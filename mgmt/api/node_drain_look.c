@@ -13,7 +13,7 @@
 #include "base/ctl.h"
 #include "base/log.h"
 #include "mgmt/api/announce_own.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/api/observe_internal.h"
 #include "weir/stats.h"
 

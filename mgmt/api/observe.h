@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/json/announcement.h"
 #include "mgmt/judge/observed.h"
 #include "mgmt/overrides/guard.h"

@@ -11,7 +11,7 @@
 
 #include "base/checked.h"
 #include "base/thread.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/api/quiet_vips.h"
 
 struct observer {

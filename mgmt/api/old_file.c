@@ -17,7 +17,7 @@
 #include "base/owner.h"
 #include "base/plain.h"
 #include "base/proc.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/files/gather.h"
 #include "mgmt/store/shared_intent.h"
 #include "weir/json.h"

@@ -11,7 +11,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 #include "mgmt/store/base.h"
 

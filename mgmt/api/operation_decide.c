@@ -17,7 +17,7 @@
 #include "mgmt/api/shared_commands.h"
 #include "mgmt/api/shared_lease.h"
 #include "mgmt/api/shared_run.h"
-#include "mgmt/api/shared_state.h"
+#include "mgmt/core/shared_state.h"
 #include "mgmt/operations/record_parts.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/shared_intent.h"

@@ -15,7 +15,7 @@
 #define WEIR_MGMT_API_OPERATION_DECIDE_H
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/api/shared_run.h"
 #include "mgmt/etcd/etcd.h"
 #include "mgmt/operations/operation.h"

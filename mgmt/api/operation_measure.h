@@ -35,7 +35,7 @@
 #include <jansson.h>
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "weir/health.h"
 
 /** Services and pools that are there; those beyond, which are in no table by default, are unknown. */

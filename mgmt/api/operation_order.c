@@ -22,7 +22,7 @@
 #include "mgmt/api/operations_list.h"
 #include "mgmt/api/operations_run.h"
 #include "mgmt/api/peer_query.h"
-#include "mgmt/api/shared_state.h"
+#include "mgmt/core/shared_state.h"
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/well.h"
 #include "weir/json.h"

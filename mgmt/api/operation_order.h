@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/api/operation_body.h"
 #include "mgmt/api/operation_decide.h"
 

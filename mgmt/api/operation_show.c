@@ -12,7 +12,7 @@
 
 #include "mgmt/api/operation_command.h"
 #include "mgmt/api/operation_snapshot.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/operations/plan.h"
 #include "mgmt/operations/record_json.h"
 #include "weir/json.h"

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/operations/operation_facts.h"
 #include "mgmt/operations/projection.h"

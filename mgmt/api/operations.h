@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 #include "mgmt/operations/guards.h"
 #include "mgmt/operations/operation.h"

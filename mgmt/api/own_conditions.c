@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/operations_run.h"
 #include "mgmt/api/peers.h"

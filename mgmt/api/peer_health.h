@@ -15,7 +15,7 @@
 #include <jansson.h>
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/api/exchange_words.h"
 #include "weir/peer_page.h"
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mgmt/api/auth.h"
+#include "mgmt/core/auth.h"
 #include "mgmt/api/peers.h"
 #include "weir/json.h"
 

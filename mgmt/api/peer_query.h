@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/client.h"
 
 /** A node that is asked. */

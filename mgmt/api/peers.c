@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers_internal.h"
-#include "mgmt/api/shared_state.h"
+#include "mgmt/core/shared_state.h"
 
 static const char *const state_texts[] = { "unknown", "agreed",  "behind",
 	                                   "ahead",   "differs", "unreachable" };

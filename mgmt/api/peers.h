@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 #include "mgmt/overrides/guard.h"
 #include "mgmt/store/origin.h"

@@ -12,7 +12,7 @@
 #ifndef WEIR_MGMT_API_QUIET_VIPS_H
 #define WEIR_MGMT_API_QUIET_VIPS_H
 
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/api/observe.h"
 
 #define QUIET_VIPS_MS       OBSERVE_ARRIVED_MS /**< without a packet */

@@ -20,7 +20,7 @@
 #include <stddef.h>
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/store/command.h"
 #include "mgmt/store/shared_etcd.h"
 

@@ -14,9 +14,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/api/auth.h"
+#include "mgmt/core/auth.h"
 #include "mgmt/api/peers.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/files/blobs.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/shared_intent.h"

@@ -10,7 +10,7 @@
 #define WEIR_MGMT_API_SHARED_FILES_H
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/api/peer_query.h"
 
 /**

@@ -13,9 +13,9 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "mgmt/api/operations.h"
-#include "mgmt/api/shared_members.h"
+#include "mgmt/core/shared_members.h"
 #include "mgmt/api/shared_run.h"
-#include "mgmt/api/shared_state.h"
+#include "mgmt/core/shared_state.h"
 
 #define RENEW_MS 3000u /* so that two renewals may be lost */
 #define LOOK_MS  500u

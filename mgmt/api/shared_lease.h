@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/store/shared_etcd.h"
 
 #define SHARED_LEASE_S 10 /**< after which the store lets it end */

@@ -10,7 +10,7 @@
 #ifndef WEIR_MGMT_API_SHARED_RECOVER_H
 #define WEIR_MGMT_API_SHARED_RECOVER_H
 
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 
 struct recover_request {

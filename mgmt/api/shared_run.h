@@ -16,7 +16,7 @@
 #include <stdbool.h>
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 #include "mgmt/store/chain.h"
 #include "mgmt/store/intent.h"

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "mgmt/api/core.h"
-#include "mgmt/api/shared_state.h"
+#include "mgmt/core/core.h"
+#include "mgmt/core/shared_state.h"
 #include "mgmt/store/shared_etcd.h"
 #include "mgmt/store/store_conf.h"
 

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/shared_run_internal.h"
-#include "mgmt/api/shared_state.h"
+#include "mgmt/core/shared_state.h"
 #include "mgmt/store/shared_intent.h"
 
 #define ARRIVED_MS 5000u /* for what was written to come back */

@@ -9,7 +9,7 @@
 #define WEIR_MGMT_API_STATE_H
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/judge/judge.h"
 
 /** @return 0 or -ENOMEM; core->state is set */

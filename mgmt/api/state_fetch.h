@@ -19,7 +19,7 @@
 #include <jansson.h>
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 
 #define STATE_FETCH_EVERY_MS   500u              /**< between two questions to the own dataplane */
 #define STATE_FETCH_TIMEOUT_MS 2000              /**< for a peer's answer */

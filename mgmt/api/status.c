@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 
 int status_index(struct status *s)
 {

@@ -21,7 +21,7 @@
 
 #include "base/checked.h"
 #include "base/wall_clock.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 
 #define TIMEKEEP_FILE    "clock" /* state */
 #define TIMEKEEP_KEEP_MS 60000u  /**< how often STATE/clock is written */

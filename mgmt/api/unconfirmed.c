@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "weir/json.h"
 
 void unconfirmed_refuse(struct core *core, struct http_reply *reply)

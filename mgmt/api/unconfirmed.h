@@ -10,7 +10,7 @@
 
 #include <jansson.h>
 
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 
 /**

@@ -5,7 +5,7 @@
  */
 #include "mgmt/api/zones_json.h"
 
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "weir/json.h"
 
 void zones_add_json(const struct intent_changed *c, json_t *warnings, json_t *answer)

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/api/route.h"
 
 /** Make the core, whose threads have ended: nothing waits, nothing asks peers. Or abort. */

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "mgmt/api/auth.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/auth.h"
+#include "mgmt/core/core.h"
 #include "mgmt/files/digest.h"
 #include "tests/fuzz/fuzz_dir.h"
 #include "tests/fuzz/fuzz_text.h"

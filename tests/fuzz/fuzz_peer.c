@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "mgmt/api/announce_words.h"
-#include "mgmt/api/inforce.h"
+#include "mgmt/core/inforce.h"
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/peer_keys.h"
 #include "mgmt/api/state_fetch.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/api/exchange_words.h"
 #include "mgmt/api/peer_health.h"
 #include "base/page.h"

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "mgmt/http/client.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/store/join.h"
 
 #define ASKED_MAX 16

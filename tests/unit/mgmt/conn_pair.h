@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/internal.h"
 
 /* The loop is the test's. */

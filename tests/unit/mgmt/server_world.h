@@ -30,7 +30,7 @@ static int count_accept(int fd, struct sockaddr *from, socklen_t *n, int flags);
 #include "mgmt/http/serve.c"
 #undef accept4
 
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 
 #define WAIT_S 60 /* for what comes at once on an idle machine */
 

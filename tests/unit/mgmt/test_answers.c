@@ -16,7 +16,7 @@
 #undef route_table
 #undef route_table_n
 
-#include "mgmt/api/stamp.h"
+#include "mgmt/core/stamp.h"
 #include "mgmt/api/zones_json.h"
 #include "mgmt/api/unconfirmed.h"
 

@@ -13,7 +13,7 @@
 
 #include "base/believed.h"
 #include "base/clock.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/status.h"

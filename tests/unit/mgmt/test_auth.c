@@ -7,8 +7,8 @@
 #include <sys/un.h>
 
 #include "base/addr.h"
-#include "mgmt/api/auth.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/auth.h"
+#include "mgmt/core/core.h"
 #include "mgmt/api/listen.h"
 #include "mgmt/files/digest.h"
 #include "weir/stats.h"

@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "mgmt/api/auth.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/auth.h"
+#include "mgmt/core/core.h"
 
 static uint64_t fake_ms;
 static uid_t peer_uid, our_uid;
@@ -77,7 +77,7 @@ static int fake_getpwuid(uid_t uid, struct passwd *pw, char *text, size_t size,
 #define geteuid       fake_geteuid
 #define getsockopt    fake_getsockopt
 #define getpwuid_r    fake_getpwuid
-#include "mgmt/api/auth.c"
+#include "mgmt/core/auth.c"
 
 static struct http_request request;
 

@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "mgmt/api/certificate.h"
+#include "mgmt/core/certificate.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/peers.h"
@@ -94,7 +94,7 @@ static void fake_wait(struct core *core, const struct http_request *r, struct ht
 #define files_slurp             fake_slurp
 #define http_renew              fake_renew
 #include "mgmt/api/timekeep.c"
-#include "mgmt/api/certificate.c"
+#include "mgmt/core/certificate.c"
 #define timekeep_json(core)         UNDER_LOCK(timekeep_json(core))
 #define timekeep_accept(core, a, r) UNDER_LOCK(timekeep_accept(core, a, r))
 #include "mgmt/api/handle_clock.c"

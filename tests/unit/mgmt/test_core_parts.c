@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 
 static uint64_t fake_ms;
 static bool is_faked;
@@ -35,7 +35,7 @@ static int fake_gettime(clockid_t id, struct timespec *out)
 /* The private parts too. */
 #define clock_mono_ms fake_mono_ms
 #define clock_gettime fake_gettime
-#include "mgmt/api/core.c"
+#include "mgmt/core/core.c"
 
 static struct core node;
 

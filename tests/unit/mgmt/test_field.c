@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/field.h"
+#include "mgmt/core/field.h"
 
 static struct http_reply answer;
 

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 #include "mgmt/http/bell.h"
 #include "weir/stats.h"

@@ -21,7 +21,7 @@ static int fake_slurp(const char *path, char **out, size_t *n)
 
 /* The private parts too. */
 #define files_slurp fake_slurp
-#include "mgmt/api/certificate.c"
+#include "mgmt/core/certificate.c"
 #include "mgmt/api/listen.c"
 
 static void addresses_are_read_as_they_are_written(void **state)

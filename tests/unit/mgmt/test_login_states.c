@@ -2,8 +2,8 @@
 /* What is stated of the file of tokens: a missing one is fine, an unreadable one and bad lines are not. */
 #include "fixture.h"
 
-#include "mgmt/api/auth.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/auth.h"
+#include "mgmt/core/core.h"
 #include "weir/condition.h"
 
 static struct {
@@ -29,7 +29,7 @@ fake_add(struct stats *s, const char *code, enum condition_level level, const ch
 
 /* The private parts too. */
 #define conditions_add fake_add
-#include "mgmt/api/logins.c"
+#include "mgmt/core/logins.c"
 
 static struct fixture place;
 static struct core this_node;

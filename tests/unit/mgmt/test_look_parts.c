@@ -8,7 +8,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/state.h"
 #include "mgmt/api/status.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 
 static struct edge {
 	bool fails; /* there is no memory for a look */

@@ -4,7 +4,7 @@
 #include "set_digest.h"
 
 #include "mgmt/api/peers_head.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/store/records.h"
 
 /* This node's own load, at the edge. */

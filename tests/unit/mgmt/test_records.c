@@ -12,8 +12,8 @@
 #include <jansson.h>
 
 #include "base/clock.h"
-#include "mgmt/api/inforce.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/inforce.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/records.h"
 

@@ -10,7 +10,7 @@
 #include "mgmt/api/state_fetch.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/api/timekeep.h"
 
 static struct edge {

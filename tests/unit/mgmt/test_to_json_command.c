@@ -13,7 +13,7 @@ static const char *fake_store_why = "", *fake_write_why = "";
 #undef intent_store_reason
 #undef intent_unwritten_reason
 
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 
 #define HOUR_MS ((int64_t)3600000)
 

@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/json/command.h"
 #include "weir/json.h"
 

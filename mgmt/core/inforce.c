@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mgmt/api/inforce.h"
+#include "mgmt/core/inforce.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/plain.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "weir/json.h"
 
 static const char *const texts[] = { "unknown", "pending", "in_force", "refused", "late" };

@@ -3,14 +3,14 @@
  * The file is read again only when its stamp has changed; the conditions are stated in each round from what was found. A line's
  * text is never quoted: it may be a secret.
  */
-#include "mgmt/api/logins.h"
+#include "mgmt/core/logins.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/files/files.h"
 #include "weir/condition.h"
 

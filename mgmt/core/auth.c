@@ -5,7 +5,7 @@
  * each line of CONF/tokens. Secrets are compared in constant time. Both files are read for each
  * request, so that a token that was revoked is refused at once.
  */
-#include "mgmt/api/auth.h"
+#include "mgmt/core/auth.h"
 
 #include <openssl/crypto.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@
 
 #include "base/clock.h"
 #include "base/proc.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/files/digest.h"
 #include "mgmt/files/files.h"
 #include "mgmt/store/tokens.h"

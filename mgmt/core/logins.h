@@ -4,15 +4,15 @@
  * Problems of the files by which logins are judged, as conditions. A wrong line of CONF/tokens
  * gives no access, and its owner would look for the cause elsewhere.
  *
- * Implemented in mgmt/api/logins.c; called by the main thread only.
+ * Implemented in mgmt/core/logins.c; called by the main thread only.
  */
-#ifndef WEIR_MGMT_API_LOGINS_H
-#define WEIR_MGMT_API_LOGINS_H
+#ifndef WEIR_MGMT_CORE_LOGINS_H
+#define WEIR_MGMT_CORE_LOGINS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "mgmt/api/stamp.h"
+#include "mgmt/core/stamp.h"
 #include "mgmt/store/tokens.h"
 
 #define LOGINS_BAD_MAX 8 /**< lines that are named one by one; the others are counted */

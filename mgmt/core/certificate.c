@@ -3,7 +3,7 @@
  * Each tick compares the stamps of both files; a change makes the server load the pair again. A
  * pair that cannot be used is tried again only when one of its files changes, and logged once.
  */
-#include "mgmt/api/certificate.h"
+#include "mgmt/core/certificate.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/files/files.h"
 #include "weir/condition.h"
 

@@ -4,10 +4,10 @@
  * Whether a file has changed since it was read: the fields of stat(2) that show it, for
  * comparison.
  *
- * Implemented in mgmt/api/stamp.c; any thread.
+ * Implemented in mgmt/core/stamp.c; any thread.
  */
-#ifndef WEIR_MGMT_API_STAMP_H
-#define WEIR_MGMT_API_STAMP_H
+#ifndef WEIR_MGMT_CORE_STAMP_H
+#define WEIR_MGMT_CORE_STAMP_H
 
 #include <stdbool.h>
 #include <stdint.h>

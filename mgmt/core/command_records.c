@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mgmt/api/command_records.h"
+#include "mgmt/core/command_records.h"
 
 #include <stdio.h>
 #include <stdlib.h>

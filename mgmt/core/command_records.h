@@ -4,16 +4,16 @@
  * Commands and overrides as records of the store that nodes share, as this node's copy has them (mgmt/api/shared_commands.h
  * writes them).
  *
- * Implemented in mgmt/api/command_records.c. Under the core's lock; what takes no core is pure.
+ * Implemented in mgmt/core/command_records.c. Under the core's lock; what takes no core is pure.
  */
-#ifndef WEIR_MGMT_API_COMMAND_RECORDS_H
-#define WEIR_MGMT_API_COMMAND_RECORDS_H
+#ifndef WEIR_MGMT_CORE_COMMAND_RECORDS_H
+#define WEIR_MGMT_CORE_COMMAND_RECORDS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/store/command.h"
 #include "mgmt/store/records.h"
 #include "mgmt/store/shared.h"

@@ -6,11 +6,11 @@
  * Tokens stand hashed in CONF/tokens, "NAME ROLE SHA-256"; the file is read for each request. The
  * token in CONF/peer.token, which all nodes share, has the role of a peer.
  *
- * Implemented in mgmt/api/auth.c. The authenticators are called by the thread of their server;
+ * Implemented in mgmt/core/auth.c. The authenticators are called by the thread of their server;
  * auth_peer_token() by any thread. Nothing here needs the core's lock.
  */
-#ifndef WEIR_MGMT_API_AUTH_H
-#define WEIR_MGMT_API_AUTH_H
+#ifndef WEIR_MGMT_CORE_AUTH_H
+#define WEIR_MGMT_CORE_AUTH_H
 
 #include "mgmt/http/http.h"
 

@@ -3,7 +3,7 @@
  * Files go as text where they are UTF-8, else as base64. Large ones go by digest alone, so that an
  * answer stays bounded; the reader fetches those apart.
  */
-#include "mgmt/api/to_json.h"
+#include "mgmt/core/to_json.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/plain.h"
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/records.h"
 #include "weir/json.h"

@@ -3,7 +3,7 @@
  * A client that shows only the detail sees the first error and that there are more; programs read
  * the list.
  */
-#include "mgmt/api/field.h"
+#include "mgmt/core/field.h"
 
 bool field_end(struct field_reader *f, struct http_reply *reply)
 {

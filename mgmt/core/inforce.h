@@ -5,10 +5,10 @@
  * (interfaces, addresses to listen on), and the backends have the shares that it gives them. Judged within INFORCE_WITHIN_MS of taking the version, kept
  * for the last few versions, and told to peers. It is judged in mgmt/api/inforce_judge.c.
  *
- * Implemented in mgmt/api/inforce.c; all under the lock.
+ * Implemented in mgmt/core/inforce.c; all under the lock.
  */
-#ifndef WEIR_MGMT_API_INFORCE_H
-#define WEIR_MGMT_API_INFORCE_H
+#ifndef WEIR_MGMT_CORE_INFORCE_H
+#define WEIR_MGMT_CORE_INFORCE_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mgmt/api/shared_members.h"
+#include "mgmt/core/shared_members.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * a busy host does not count. core_is_moving() tells a busy lock from a stuck one: the lock is
  * free now, or it was given up since the last look.
  */
-#include "mgmt/api/core.h"
+#include "mgmt/core/core.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>

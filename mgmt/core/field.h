@@ -3,10 +3,10 @@
  * @file
  * The errors of a request's body as an answer of the API (mgmt/json/field.h reads the body).
  *
- * Implemented in mgmt/api/field.c; called by the threads of handlers.
+ * Implemented in mgmt/core/field.c; called by the threads of handlers.
  */
-#ifndef WEIR_MGMT_API_FIELD_H
-#define WEIR_MGMT_API_FIELD_H
+#ifndef WEIR_MGMT_CORE_FIELD_H
+#define WEIR_MGMT_CORE_FIELD_H
 
 #include "mgmt/http/http.h"
 #include "mgmt/json/field.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mgmt/api/shared_state.h"
+#include "mgmt/core/shared_state.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,7 +3,7 @@
  * The time of the last inode change (ctime) is compared, not that of the last modification: nobody
  * can set it back, so a file that is restored with its old date counts as changed.
  */
-#include "mgmt/api/stamp.h"
+#include "mgmt/core/stamp.h"
 
 #include <errno.h>
 #include <sys/stat.h>

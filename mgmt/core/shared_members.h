@@ -6,10 +6,10 @@
  * restart, too. Nothing of it is used where store.conf's first endpoint is not reached by TLS: what is in the file and
  * in the answers is an address alone, and the store's CA proves who is there.
  *
- * Implemented in mgmt/api/shared_members.c. Calls for the thread that follows the store, and before it begins.
+ * Implemented in mgmt/core/shared_members.c. Calls for the thread that follows the store, and before it begins.
  */
-#ifndef WEIR_MGMT_API_SHARED_MEMBERS_H
-#define WEIR_MGMT_API_SHARED_MEMBERS_H
+#ifndef WEIR_MGMT_CORE_SHARED_MEMBERS_H
+#define WEIR_MGMT_CORE_SHARED_MEMBERS_H
 
 #include <pthread.h>
 #include <stdbool.h>

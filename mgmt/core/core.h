@@ -7,10 +7,10 @@
  * effective document, and whoever only looks for as long as it takes to copy or share what is there
  * (mgmt/api/look.h). Nobody has it while waiting for a network or another process.
  *
- * Implemented in mgmt/api/core.c; called by all threads of weir-mgmt, core_is_moving() apart.
+ * Implemented in mgmt/core/core.c; called by all threads of weir-mgmt, core_is_moving() apart.
  */
-#ifndef WEIR_MGMT_API_CORE_H
-#define WEIR_MGMT_API_CORE_H
+#ifndef WEIR_MGMT_CORE_CORE_H
+#define WEIR_MGMT_CORE_CORE_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -20,9 +20,9 @@
 
 #include "base/checked.h"
 #include "base/proc.h"
-#include "mgmt/api/certificate.h"
-#include "mgmt/api/inforce.h"
-#include "mgmt/api/logins.h"
+#include "mgmt/core/certificate.h"
+#include "mgmt/core/inforce.h"
+#include "mgmt/core/logins.h"
 #include "mgmt/http/bell.h"
 #include "mgmt/http/http.h"
 #include "mgmt/store/intent.h"

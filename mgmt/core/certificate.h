@@ -4,16 +4,16 @@
  * The certificate and key of the API over TCP, CONF/tls.crt and CONF/tls.key: a pair that is put there is used for new connections,
  * without a restart. One that cannot be used is refused, the former one stays, and status says so.
  *
- * Implemented in mgmt/api/certificate.c; called by the main thread only.
+ * Implemented in mgmt/core/certificate.c; called by the main thread only.
  */
-#ifndef WEIR_MGMT_API_CERTIFICATE_H
-#define WEIR_MGMT_API_CERTIFICATE_H
+#ifndef WEIR_MGMT_CORE_CERTIFICATE_H
+#define WEIR_MGMT_CORE_CERTIFICATE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "mgmt/api/stamp.h"
+#include "mgmt/core/stamp.h"
 
 #define CERTIFICATE_CRT "tls.crt"
 #define CERTIFICATE_KEY "tls.key"

@@ -4,10 +4,10 @@
  * What is known of the store that nodes share: whether it can be used, what it is, and what this node's copy is of. The
  * threads of shared intent (mgmt/api/shared_run.h) write it; what nodes say of themselves is made of it.
  *
- * Implemented in mgmt/api/shared_state.c. Under the core's lock.
+ * Implemented in mgmt/core/shared_state.c. Under the core's lock.
  */
-#ifndef WEIR_MGMT_API_SHARED_STATE_H
-#define WEIR_MGMT_API_SHARED_STATE_H
+#ifndef WEIR_MGMT_CORE_SHARED_STATE_H
+#define WEIR_MGMT_CORE_SHARED_STATE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 #include "base/thread.h"
-#include "mgmt/api/core.h"
-#include "mgmt/api/shared_members.h"
+#include "mgmt/core/core.h"
+#include "mgmt/core/shared_members.h"
 #include "mgmt/store/origin.h"
 #include "mgmt/store/shared_etcd.h"
 #include "mgmt/store/store_conf.h"

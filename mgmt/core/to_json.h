@@ -5,8 +5,8 @@
  *
  * Implemented in to_json.c. Any thread; an intent that is passed needs the core's lock.
  */
-#ifndef WEIR_MGMT_API_TO_JSON_H
-#define WEIR_MGMT_API_TO_JSON_H
+#ifndef WEIR_MGMT_CORE_TO_JSON_H
+#define WEIR_MGMT_CORE_TO_JSON_H
 
 #include <jansson.h>
 
