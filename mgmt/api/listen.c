@@ -156,7 +156,7 @@ bool listen_host_has(const char *api)
 
 int listen_tcp(struct core *core, const char *api, struct http_server **out)
 {
-	struct certificate_pair p = { NULL, NULL };
+	struct certificate_texts p = { NULL, NULL };
 	struct addr address;
 	uint16_t port;
 	int err = listen_parse(api, &address, &port);

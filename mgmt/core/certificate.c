@@ -28,7 +28,7 @@ static int read_pem(const struct core *core, const char *name, char **out)
 	return err ? err : files_slurp(path, out, &n);
 }
 
-void certificate_free(struct certificate_pair *p)
+void certificate_free(struct certificate_texts *p)
 {
 	free(p->cert);
 	if (p->key)
@@ -36,9 +36,9 @@ void certificate_free(struct certificate_pair *p)
 	free(p->key);
 }
 
-int certificate_read(const struct core *core, struct certificate_pair *out)
+int certificate_read(const struct core *core, struct certificate_texts *out)
 {
-	struct certificate_pair p = { NULL, NULL };
+	struct certificate_texts p = { NULL, NULL };
 	int err = read_pem(core, CERTIFICATE_CRT, &p.cert);
 
 	if (!err)
@@ -50,9 +50,10 @@ int certificate_read(const struct core *core, struct certificate_pair *out)
 	return err;
 }
 
-int certificate_renew(struct core *core, struct http_server *server)
+/* @return 0; -EINVAL: a bad certificate; -ENOENT or -errno: the former ones stay */
+static int renew_texts(struct core *core, struct http_server *server)
 {
-	struct certificate_pair p;
+	struct certificate_texts p;
 	int err = certificate_read(core, &p);
 
 	if (err)
@@ -86,7 +87,7 @@ void certificate_follow(struct core *core, struct certificate *c, struct http_se
 		return;
 	c->crt = crt;
 	c->key = key;
-	int err = certificate_renew(core, server);
+	int err = renew_texts(core, server);
 	if (err) {
 		note_failure(c, err);
 		return;

@@ -29,18 +29,13 @@ struct certificate {
 };
 
 /** Certificate and key as read, both or none. */
-struct certificate_pair {
+struct certificate_texts {
 	char *cert, *key;
 };
 
 /** Read both files as they are now. @return 0 and @p out for certificate_free(), -ENOENT or -errno */
-int certificate_read(const struct core *core, struct certificate_pair *out) MUST_CHECK;
-void certificate_free(struct certificate_pair *p);
-/**
- * Use the files as they are now for new connections. @return 0; -EINVAL: a bad certificate; -ENOENT or -errno: the former ones
- * stay
- */
-int certificate_renew(struct core *core, struct http_server *server) MUST_CHECK;
+int certificate_read(const struct core *core, struct certificate_texts *out) MUST_CHECK;
+void certificate_free(struct certificate_texts *p);
 /** Note the files as they are now: a server is about to be started with them. */
 void certificate_note(struct core *core, struct certificate *c);
 /** If the files changed, make @p server use the new pair. By the main thread, each tick. */

@@ -235,6 +235,7 @@ static void only_the_group_may_open_the_local_socket(void **state)
 
 static void an_address_may_come_after_the_server(void **state)
 {
+	struct certificate found = { .failed_ms = 0 };
 	struct http_server *server = NULL;
 
 	(void)state;
@@ -250,9 +251,11 @@ static void an_address_may_come_after_the_server(void **state)
 	         place.conf);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(listen_tcp(&core, "https://192.0.2.77:18443", &server), 0);
-	assert_int_equal(certificate_renew(&core, server), 0);
+	certificate_follow(&core, &found, server);
+	assert_string_equal(found.reason, "");
 	fixture_write(place.conf, "tls.key", "no key");
-	assert_int_not_equal(certificate_renew(&core, server), 0);
+	certificate_follow(&core, &found, server);
+	assert_string_not_equal(found.reason, "");
 	http_stop(server);
 	server = NULL;
 	assert_int_equal(listen_tcp(&core, "https://192.0.2.77:0", &server), -EINVAL);

@@ -154,7 +154,7 @@ static void an_address_is_shared_with_the_peers_socket_alone(void **state)
 static void a_pair_is_read_whole(void **state)
 {
 	static const char *const files[] = { "tls.crt", "tls.key" };
-	struct certificate_pair p = { NULL, NULL };
+	struct certificate_texts p = { NULL, NULL };
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
