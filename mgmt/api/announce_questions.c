@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "mgmt/api/announce_own.h"
+#include "mgmt/observe/announce_own.h"
 #include "mgmt/api/announce_shared.h"
 #include "mgmt/api/announce_words.h"
 #include "mgmt/api/exchange.h"

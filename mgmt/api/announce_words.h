@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "mgmt/api/announce_own.h"
+#include "mgmt/observe/announce_own.h"
 #include "mgmt/core/core.h"
 #include "mgmt/api/exchange_words.h"
 #include "mgmt/overrides/guard.h"

@@ -28,7 +28,7 @@ static const char filters[] =
 
 /* --- what the nodes say --- */
 
-/* Why the backup of one row (mgmt/api/backup_status.h) cannot be drilled; NULL: it can. */
+/* Why the backup of one row (mgmt/observe/backup_status.h) cannot be drilled; NULL: it can. */
 static const char *find_obstacle(const json_t *row)
 {
 	const char *detail = json_get_text(row, "detail");

@@ -23,7 +23,7 @@
 #include "base/log.h"
 #include "base/page.h"
 #include "mgmt/core/auth.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/peers_head.h"
 #include "mgmt/core/shared_state.h"
 #include "mgmt/store/join.h"

@@ -10,7 +10,7 @@
 #define WEIR_MGMT_API_GUARD_FACTS_H
 
 #include "base/checked.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/overrides/guard.h"
 

@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/inforce_judge.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/status.h"
 #include "mgmt/json/command.h"

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/plain.h"
 #include "mgmt/api/announce_questions.h"
-#include "mgmt/api/announce_own.h"
+#include "mgmt/observe/announce_own.h"
 #include "mgmt/api/announce_shared.h"
 #include "mgmt/api/handle.h"
 

@@ -17,7 +17,7 @@
 #include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/inforce_judge.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/old_file.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/operations_run.h"

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/levels.h"
+#include "mgmt/observe/levels.h"
 #include "mgmt/api/operation_measure.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/peer_keys.h"

@@ -13,7 +13,7 @@
 #include "base/ctl.h"
 #include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/status.h"
 #include "mgmt/json/explain.h"
 #include "weir/json.h"

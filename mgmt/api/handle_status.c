@@ -13,7 +13,7 @@
 #include "mgmt/api/state.h"
 #include "mgmt/api/status.h"
 #include "mgmt/core/to_json.h"
-#include "mgmt/api/too_big.h"
+#include "mgmt/observe/too_big.h"
 #include "mgmt/json/observed.h"
 #include "weir/json.h"
 

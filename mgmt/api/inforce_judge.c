@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/core/core.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/overrides/compose.h"
 #include "mgmt/store/key.h"

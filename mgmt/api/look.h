@@ -13,8 +13,8 @@
 
 #include "base/checked.h"
 #include "mgmt/core/core.h"
-#include "mgmt/api/node_drain.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/node_drain.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/peers.h"
 
 /** To be read by its owner alone; core is the only thing in it that still changes. */

@@ -24,7 +24,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/inforce_judge.h"
 #include "mgmt/api/listen.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/observer.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/operations_run.h"

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "mgmt/api/inforce_judge.h"
-#include "mgmt/api/node_drain.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/node_drain.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/state.h"
 
 #define EVERY_MS 500u /* between two looks */

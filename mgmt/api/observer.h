@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The thread that looks at this node twice a second: what its processes show (mgmt/api/observe.h), and what follows from
+ * The thread that looks at this node twice a second: what its processes show (mgmt/observe/observe.h), and what follows from
  * that: quiet VIPs, the node's state, whether the head is in force.
  *
  * Implemented in mgmt/api/observer.c; the main thread starts and stops it.

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "mgmt/api/backup_status.h"
+#include "mgmt/observe/backup_status.h"
 #include "mgmt/api/keys_gather.h"
 #include "mgmt/api/operation_measure.h"
 #include "weir/json.h"
@@ -475,7 +475,7 @@ static void gather_vips(const struct operation_snapshot *v, const struct operati
 
 /*
  * Each node of the site says of each service with a backup whether this backup would serve
- * (mgmt/api/backup_status.h). A backup is ready if all nodes say so; a node that is silent, and is not
+ * (mgmt/observe/backup_status.h). A backup is ready if all nodes say so; a node that is silent, and is not
  * named absent, leaves it unknown.
  */
 

@@ -12,10 +12,10 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
-#include "mgmt/api/backup_status.h"
+#include "mgmt/observe/backup_status.h"
 #include "mgmt/api/guard_facts.h"
-#include "mgmt/api/node_drain.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/node_drain.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/json/announcement.h"
 #include "weir/health.h"
 #include "weir/measure.h"

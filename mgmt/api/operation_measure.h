@@ -15,7 +15,7 @@
  *   unannounced: {VIP: "no" or "unknown"}        that it should announce; at most 256
  *   checks: {SERVICE: {SITE: families}}          of VIPs of other sites, that get through
  *   check_sources: {SITE: {ipv4, ipv6}}          addresses of this node that these come from
- *   backups: rows of mgmt/api/backup_status.h                           of the own site
+ *   backups: rows of mgmt/observe/backup_status.h                           of the own site
  *   flows: {window_ms, services: {SERVICE: {new_milli, packets_milli, silent_ppm, repeated_ppm}},
  *           pools: {POOL: {own_milli, own_packets_milli, backup_milli}},
  *           drops: {REASON: milli}, sources: [{service, prefix, flows, sampled, age_ms}]}

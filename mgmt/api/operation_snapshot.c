@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/levels.h"
+#include "mgmt/observe/levels.h"
 #include "mgmt/api/keys_gather.h"
 #include "mgmt/api/operation_measure.h"
 #include "mgmt/api/operations_list.h"

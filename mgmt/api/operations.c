@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/api/levels.h"
+#include "mgmt/observe/levels.h"
 #include "mgmt/core/shared_state.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/operations/record_parts.h"

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 
 static size_t count_service_targets(const struct model *m)
 {

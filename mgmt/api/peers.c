@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/peers_internal.h"
 #include "mgmt/core/shared_state.h"
 

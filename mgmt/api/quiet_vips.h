@@ -13,7 +13,7 @@
 #define WEIR_MGMT_API_QUIET_VIPS_H
 
 #include "mgmt/core/core.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 
 #define QUIET_VIPS_MS       OBSERVE_ARRIVED_MS /**< without a packet */
 #define QUIET_VIPS_EVERY_MS 10000u             /**< between two looks */

@@ -9,7 +9,7 @@
 #ifndef WEIR_MGMT_API_STATUS_H
 #define WEIR_MGMT_API_STATUS_H
 
-#include "mgmt/api/backup_status.h"
+#include "mgmt/observe/backup_status.h"
 #include "mgmt/api/facts.h"
 #include "mgmt/api/look.h"
 #include "mgmt/api/status_dns.h"

@@ -13,7 +13,7 @@
 
 #include "mgmt/api/status.h"
 #include "mgmt/json/observed.h"
-#include "mgmt/api/too_big.h"
+#include "mgmt/observe/too_big.h"
 
 /* What is in force for a pool: its rows of the tables, read once. */
 struct force {

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/exchange.h"
 #include "mgmt/api/observer.h"
 #include "mgmt/files/files.h"

@@ -117,7 +117,7 @@ static inline void hear_words(size_t i, const char *words, uint64_t age_ms)
 #define intent_shared_model fake_shared_model
 #define client_send         slow_send
 #define ctl_request         fake_ctl
-#include "mgmt/api/announce_own.c"
+#include "mgmt/observe/announce_own.c"
 #include "mgmt/api/announce_questions.c"
 #include "mgmt/api/handle_announce_questions.c"
 #include "mgmt/api/peer_query.c"

@@ -12,8 +12,8 @@
 
 #include "base/ctl.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/observe.h"
 #include "mgmt/api/old_file.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/voters.h"
 #include "mgmt/api/route_warnings.h"
 #include "weir/effect.h"

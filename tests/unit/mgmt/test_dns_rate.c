@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/dns_rate.h"
+#include "mgmt/observe/dns_rate.h"
 #include "weir/stats.h"
 
 #define T0 5000000u

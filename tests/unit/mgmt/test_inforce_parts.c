@@ -5,7 +5,7 @@
  */
 #include "asked.h"
 
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/store/key.h"
 

@@ -28,7 +28,7 @@ static int fake_request(const char *path, const char *line, int timeout_ms, char
 }
 
 #define ctl_request fake_request
-#include "mgmt/api/levels.c"
+#include "mgmt/observe/levels.c"
 
 static void what_is_told_is_taken(void **state)
 {

@@ -5,7 +5,7 @@
 #include "operations_scene.h"
 
 #include "mgmt/api/handle.h"
-#include "mgmt/api/observe_internal.h"
+#include "mgmt/observe/observe_internal.h"
 
 #define STATES                                                                                     \
 	"# HELP weir_operation_state 1: the state of an operation that is not over.\n"             \

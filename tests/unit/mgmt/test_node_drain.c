@@ -11,7 +11,7 @@
 
 #include "whole_json.h"
 
-#include "mgmt/api/node_drain.h"
+#include "mgmt/observe/node_drain.h"
 #include "weir/announce.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -6,7 +6,7 @@
 
 #include "base/ctl.h"
 #include "base/page.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/judge/gather.h"
 
 static uint64_t fake_ms;   /* the clock */
@@ -56,8 +56,8 @@ static void fake_process(const char *run_dir, const char *name, struct gather_pr
 #define ctl_request                fake_ask
 #define gather_rows                fake_rows
 #include "mgmt/judge/observed.c"
-#include "mgmt/api/observe.c"
-#include "mgmt/api/observe_looks.c"
+#include "mgmt/observe/observe.c"
+#include "mgmt/observe/observe_looks.c"
 #undef clock_mono_ms
 
 static struct observe own;

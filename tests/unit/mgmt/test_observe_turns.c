@@ -5,7 +5,7 @@
  */
 #include "asked.h"
 
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/state.h"
 #include "mgmt/judge/gather.h"
 
@@ -86,8 +86,8 @@ static void fake_process(const char *run_dir, const char *name, struct gather_pr
 #define ctl_request                fake_ask
 #define state_follow               fake_follow
 #define inforce_judge              fake_judge
-#include "mgmt/api/observe.c"
-#include "mgmt/api/observe_looks.c"
+#include "mgmt/observe/observe.c"
+#include "mgmt/observe/observe_looks.c"
 #include "mgmt/api/observer.c"
 #undef clock_mono_ms
 

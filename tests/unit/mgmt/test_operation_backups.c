@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/page.h"
 #include "dataplane/export/effect_internal.h"
-#include "mgmt/api/backup_status.h"
+#include "mgmt/observe/backup_status.h"
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/operations/facts.h"
 #include "weir/health.h"

@@ -4,7 +4,7 @@
 #include "whole_json.h"
 
 #include "base/hash.h"
-#include "mgmt/api/observe_internal.h"
+#include "mgmt/observe/observe_internal.h"
 #include "mgmt/api/operation_measure.h"
 #include "weir/announce.h"
 

@@ -7,7 +7,7 @@
 #include "operations_scene.h"
 #include "whole_json.h"
 
-#include "mgmt/api/levels.h"
+#include "mgmt/observe/levels.h"
 #include "mgmt/api/operations_list.h"
 
 static struct operation made;

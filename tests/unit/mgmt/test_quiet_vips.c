@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 #include "mgmt/api/exchange_internal.h"
-#include "mgmt/api/observe_internal.h"
+#include "mgmt/observe/observe_internal.h"
 #include "mgmt/api/observer.h"
 #include "weir/announce.h"
 #include "weir/condition.h"

@@ -8,7 +8,7 @@
 
 #include "mgmt/api/handle.h"
 #include "mgmt/api/state_fetch.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/api/timekeep.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Packets that were too big for a tunnel, from the counters of weir-dataplane (mgmt/api/too_big.c). */
+/* Packets that were too big for a tunnel, from the counters of weir-dataplane (mgmt/observe/too_big.c). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/too_big.h"
+#include "mgmt/observe/too_big.h"
 #include "weir/stats.h"
 
 #define COUNTER "weir_dataplane_packets_total"

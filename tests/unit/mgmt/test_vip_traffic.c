@@ -13,7 +13,7 @@
 
 #include "base/hash.h"
 #include "base/page.h"
-#include "mgmt/api/vip_traffic.h"
+#include "mgmt/observe/vip_traffic.h"
 #include "tests/unit/descriptors.h"
 #include "weir/model.h"
 #include "weir/proof.h"

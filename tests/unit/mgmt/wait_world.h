@@ -9,7 +9,7 @@
 #include "asked.h"
 
 #include "mgmt/api/handle.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/observe/observe.h"
 #include "mgmt/api/peers.h"
 
 /* The documented values, not the code's own: a change of those is seen. */

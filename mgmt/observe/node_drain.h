@@ -9,11 +9,11 @@
  * or than NODE_DRAIN_LEAST. weir-mgmt then notifies weir-announce, which withdraws; it does so after 15 s in
  * any case, if another node confirms.
  *
- * Implemented in mgmt/api/node_drain.c (rules) and node_drain_look.c (pages, events, messages). A
+ * Implemented in mgmt/observe/node_drain.c (rules) and node_drain_look.c (pages, events, messages). A
  * struct node_drain belongs to the observer; others copy it under the core's lock.
  */
-#ifndef WEIR_MGMT_API_NODE_DRAIN_H
-#define WEIR_MGMT_API_NODE_DRAIN_H
+#ifndef WEIR_MGMT_OBSERVE_NODE_DRAIN_H
+#define WEIR_MGMT_OBSERVE_NODE_DRAIN_H
 
 #include <jansson.h>
 #include <stdbool.h>

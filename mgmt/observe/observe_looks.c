@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/observe_internal.h"
+#include "mgmt/observe/observe_internal.h"
 #include "base/sorted.h"
 
 #define LOAD_MS 1000u /* over which a rate is measured, at least */

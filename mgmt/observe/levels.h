@@ -4,10 +4,10 @@
  * The levels of steps that are in force in this node's answers: weir-dns is asked for them over its
  * control socket, so an answer also shows that it runs. No disk is involved.
  *
- * Implemented in mgmt/api/levels.c; any thread, without the core's lock, because it waits.
+ * Implemented in mgmt/observe/levels.c; any thread, without the core's lock, because it waits.
  */
-#ifndef WEIR_MGMT_API_LEVELS_H
-#define WEIR_MGMT_API_LEVELS_H
+#ifndef WEIR_MGMT_OBSERVE_LEVELS_H
+#define WEIR_MGMT_OBSERVE_LEVELS_H
 
 #include <stdbool.h>
 

@@ -9,10 +9,10 @@
  * is not ready, or not known to be (with what is known of its backends). Replies leave the other site with this site's VIP as their
  * source: no probe shows whether its filters permit that for every client.
  *
- * Implemented in mgmt/api/backup_status.c; any thread, no lock.
+ * Implemented in mgmt/observe/backup_status.c; any thread, no lock.
  */
-#ifndef WEIR_MGMT_API_BACKUP_STATUS_H
-#define WEIR_MGMT_API_BACKUP_STATUS_H
+#ifndef WEIR_MGMT_OBSERVE_BACKUP_STATUS_H
+#define WEIR_MGMT_OBSERVE_BACKUP_STATUS_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -3,13 +3,13 @@
  * What observe.c and observe_looks.c share: what the observer's thread has seen. Under the core's lock,
  * but for what is the thread's alone.
  */
-#ifndef WEIR_MGMT_API_OBSERVE_INTERNAL_H
-#define WEIR_MGMT_API_OBSERVE_INTERNAL_H
+#ifndef WEIR_MGMT_OBSERVE_OBSERVE_INTERNAL_H
+#define WEIR_MGMT_OBSERVE_OBSERVE_INTERNAL_H
 
-#include "mgmt/api/dns_rate.h"
-#include "mgmt/api/node_drain.h"
-#include "mgmt/api/observe.h"
-#include "mgmt/api/vip_traffic.h"
+#include "mgmt/observe/dns_rate.h"
+#include "mgmt/observe/node_drain.h"
+#include "mgmt/observe/observe.h"
+#include "mgmt/observe/vip_traffic.h"
 
 /* The state of a target at the last event. */
 struct logged_state {

@@ -3,7 +3,7 @@
  * A service at a site has one VIP, so a VIP's packets are the sum over its services there. A sum that
  * falls means that a service left, or that the tables are new: counting goes on from the value at hand.
  */
-#include "mgmt/api/vip_traffic.h"
+#include "mgmt/observe/vip_traffic.h"
 
 #include <stdlib.h>
 #include <string.h>

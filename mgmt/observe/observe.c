@@ -4,7 +4,7 @@
  * weir-dns has no page: what it said last on its control socket is kept with its time, and counts
  * no more when it is old.
  */
-#include "mgmt/api/observe_internal.h"
+#include "mgmt/observe/observe_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * them; many that come together share a round of its. It may be missing, hang, or be of another
  * release: each answer is looked at as if somebody else had sent it.
  */
-#include "mgmt/api/announce_own.h"
+#include "mgmt/observe/announce_own.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,7 +3,7 @@
  * What the drain of this node is judged by: the announce page, and the packets on weir-dataplane's
  * page. A process that does not answer makes no state: what it shows is unknown then.
  */
-#include "mgmt/api/node_drain.h"
+#include "mgmt/observe/node_drain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +12,9 @@
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "base/log.h"
-#include "mgmt/api/announce_own.h"
+#include "mgmt/observe/announce_own.h"
 #include "mgmt/core/core.h"
-#include "mgmt/api/observe_internal.h"
+#include "mgmt/observe/observe_internal.h"
 #include "weir/stats.h"
 
 #define LATE_MS    2000u  /* ms without a sign of life: what a page shows is unknown */

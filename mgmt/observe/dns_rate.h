@@ -3,10 +3,10 @@
  * @file
  * How many DNS queries this node's weir-dns gets: from the counters of its page, over ten seconds.
  *
- * Implemented in mgmt/api/dns_rate.c; one thread at a time.
+ * Implemented in mgmt/observe/dns_rate.c; one thread at a time.
  */
-#ifndef WEIR_MGMT_API_DNS_RATE_H
-#define WEIR_MGMT_API_DNS_RATE_H
+#ifndef WEIR_MGMT_OBSERVE_DNS_RATE_H
+#define WEIR_MGMT_OBSERVE_DNS_RATE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Sums the counters of the three ends that a packet can have that is too big for its tunnel. */
-#include "mgmt/api/too_big.h"
+#include "mgmt/observe/too_big.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * One request and its answer, which is read as strictly as any other input: an answer that is
  * malformed anywhere says nothing.
  */
-#include "mgmt/api/levels.h"
+#include "mgmt/observe/levels.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,11 +4,11 @@
  * Packets of clients that this node forwards for each VIP that it announces: the counters of the
  * VIP's services. Counted from the first look on.
  *
- * Implemented in mgmt/api/vip_traffic.c. The observer's thread measures; reading is for any thread
+ * Implemented in mgmt/observe/vip_traffic.c. The observer's thread measures; reading is for any thread
  * under the core's lock.
  */
-#ifndef WEIR_MGMT_API_VIP_TRAFFIC_H
-#define WEIR_MGMT_API_VIP_TRAFFIC_H
+#ifndef WEIR_MGMT_OBSERVE_VIP_TRAFFIC_H
+#define WEIR_MGMT_OBSERVE_VIP_TRAFFIC_H
 
 #include <stdbool.h>
 #include <stdint.h>

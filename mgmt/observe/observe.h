@@ -6,11 +6,11 @@
  * A thread looks twice a second and turns changes into events (mgmt/api/observer.h). The pages may be read at any
  * time. Nothing seen is ever an intent, and what is old is unknown.
  *
- * Implemented in mgmt/api/observe.c, the looks of that thread in mgmt/api/observe_looks.c. These are for it alone, opening
+ * Implemented in mgmt/observe/observe.c, the looks of that thread in mgmt/observe/observe_looks.c. These are for it alone, opening
  * and closing for the main thread; the other functions are for any thread, under the core's lock where they say so.
  */
-#ifndef WEIR_MGMT_API_OBSERVE_H
-#define WEIR_MGMT_API_OBSERVE_H
+#ifndef WEIR_MGMT_OBSERVE_OBSERVE_H
+#define WEIR_MGMT_OBSERVE_OBSERVE_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -4,10 +4,10 @@
  * How many packets did not fit in their tunnels: from the counters of weir-dataplane's page. They are
  * counted for the whole node, not for each pool.
  *
- * Implemented in mgmt/api/too_big.c; any thread.
+ * Implemented in mgmt/observe/too_big.c; any thread.
  */
-#ifndef WEIR_MGMT_API_TOO_BIG_H
-#define WEIR_MGMT_API_TOO_BIG_H
+#ifndef WEIR_MGMT_OBSERVE_TOO_BIG_H
+#define WEIR_MGMT_OBSERVE_TOO_BIG_H
 
 #include <stdbool.h>
 #include <stdint.h>

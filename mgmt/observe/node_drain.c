@@ -4,7 +4,7 @@
  * present rate is measured only from when no address is announced as usual: before that, nothing
  * has told the routers to leave.
  */
-#include "mgmt/api/node_drain.h"
+#include "mgmt/observe/node_drain.h"
 
 #include <string.h>
 

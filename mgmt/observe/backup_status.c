@@ -3,7 +3,7 @@
  * The effect page has a row for each table, which is a pool with a backup or without; services that
  * share a table have rows of their own here, because people name services.
  */
-#include "mgmt/api/backup_status.h"
+#include "mgmt/observe/backup_status.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -4,11 +4,11 @@
  * The own weir-announce: what it shows on its page, and what it is asked and told over its control
  * socket. The requests are those of announce/command.c.
  *
- * Implemented in mgmt/api/announce_own.c. Any thread, each with a struct announce_own of its own,
+ * Implemented in mgmt/observe/announce_own.c. Any thread, each with a struct announce_own of its own,
  * and never under the core's lock: a request waits for the other process.
  */
-#ifndef WEIR_MGMT_API_ANNOUNCE_OWN_H
-#define WEIR_MGMT_API_ANNOUNCE_OWN_H
+#ifndef WEIR_MGMT_OBSERVE_ANNOUNCE_OWN_H
+#define WEIR_MGMT_OBSERVE_ANNOUNCE_OWN_H
 
 #include <jansson.h>
 #include <stdbool.h>

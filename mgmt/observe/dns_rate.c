@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mgmt/api/dns_rate.h"
+#include "mgmt/observe/dns_rate.h"
 
 #include <string.h>
 
