@@ -3,14 +3,14 @@
  * @file
  * The believed time of a node, shared by its processes.
  *
- * weir-mgmt decides which time is believed, because it alone hears the peers (mgmt/api/timekeep.h),
+ * weir-mgmt decides which time is believed, because it alone hears the peers (mgmt/peers/timekeep.h),
  * and publishes it on the page RUN/clock. So all processes of a node have one time. While weir-mgmt
  * is silent, the others carry their time on by elapsed time; a process that starts then begins from
  * the page. Without a page of this boot a process decides alone, by whether the kernel says that
  * its clock is synchronised, and by a time that it knows to have passed (believed_not_before()).
  *
  * Implemented in base/believed.c. Each process's main loop thread follows; weir-mgmt's main loop
- * thread publishes (mgmt/api/timekeep.c).
+ * thread publishes (mgmt/peers/timekeep.c).
  */
 #ifndef WEIR_BASE_BELIEVED_H
 #define WEIR_BASE_BELIEVED_H

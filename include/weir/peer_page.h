@@ -3,7 +3,7 @@
  * @file
  * Peer health: what the other nodes' weir-health observes, one page for each node.
  *
- * weir-mgmt hears the words of each peer's health page (mgmt/api/exchange.h), and keeps them in
+ * weir-mgmt hears the words of each peer's health page (mgmt/peers/exchange.h), and keeps them in
  * RUN/view-NODE.page. It is the only writer; any process may read. A page has the words of the
  * health page (weir/health.h) for the services' targets of the own document. A page is fresh for
  * PEER_PAGE_GOOD_MS after the last sign of life of that node's weir-health; the words of a page

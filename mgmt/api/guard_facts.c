@@ -16,11 +16,11 @@
 #include "base/hash.h"
 #include "base/sorted.h"
 #include "mgmt/observe/announce_own.h"
-#include "mgmt/api/announce_words.h"
-#include "mgmt/api/exchange.h"
+#include "mgmt/peers/announce_words.h"
+#include "mgmt/peers/exchange.h"
 #include "mgmt/observe/node_drain.h"
 #include "mgmt/api/operation_snapshot.h"
-#include "mgmt/api/peer_query.h"
+#include "mgmt/peers/peer_query.h"
 #include "weir/announce.h"
 
 #define GOOD_MS    2000u             /* so long a page's last sign of life counts */

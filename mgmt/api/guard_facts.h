@@ -11,7 +11,7 @@
 
 #include "base/checked.h"
 #include "mgmt/observe/observe.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/overrides/guard.h"
 
 #define GUARD_FACTS_TIMEOUT_MS 1500 /**< for all peers together: a person waits */

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "mgmt/api/inforce_judge.h"
 #include "mgmt/observe/observe.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/api/status.h"
 #include "mgmt/json/command.h"
 #include "mgmt/store/join.h"

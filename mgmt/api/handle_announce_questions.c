@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The answering side of questions between nodes that announce the same addresses
- * (mgmt/api/announce_questions.h): they go to the own weir-announce.
+ * (mgmt/peers/announce_questions.h): they go to the own weir-announce.
  *
  * The sender must be another node of the document, and may ask about addresses alone that the
  * document makes both nodes announce: weir-announce never sees other questions. Its clock and its
@@ -12,9 +12,9 @@
 
 #include "base/clock.h"
 #include "base/plain.h"
-#include "mgmt/api/announce_questions.h"
+#include "mgmt/peers/announce_questions.h"
 #include "mgmt/observe/announce_own.h"
-#include "mgmt/api/announce_shared.h"
+#include "mgmt/peers/announce_shared.h"
 #include "mgmt/api/handle.h"
 
 #define NOT_SHARED "not-shared"

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "mgmt/api/handle.h"
-#include "mgmt/api/peer_query.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peer_query.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/files/gather.h"

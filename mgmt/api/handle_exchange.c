@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The answering side of the exchange (mgmt/api/exchange.h). A question says what the asking node has;
+ * The answering side of the exchange (mgmt/peers/exchange.h). A question says what the asking node has;
  * the answer has the words that differ. Without any the answer is held, and the server runs this again
  * when there is news.
  */
@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/exchange_internal.h"
+#include "mgmt/peers/exchange_internal.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/timekeep.h"
+#include "mgmt/peers/timekeep.h"
 #include "mgmt/store/join.h"
 
 /* A question, borrowed from its request. */

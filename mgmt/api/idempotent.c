@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The keys under way are a small table in struct core: there are never more than there are
- * connections. How old an answer is counts elapsed time (mgmt/api/timekeep.h), so that no step of
+ * connections. How old an answer is counts elapsed time (mgmt/peers/timekeep.h), so that no step of
  * the clock forgets a key.
  */
 #include "mgmt/api/idempotent.h"
@@ -16,7 +16,7 @@
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/core/to_json.h"
-#include "mgmt/api/timekeep.h"
+#include "mgmt/peers/timekeep.h"
 #include "weir/json.h"
 
 _Static_assert(HTTP_IDENTITY_MAX == PRINCIPAL_MAX, "an identity is kept whole");

@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "mgmt/core/core.h"
 #include "mgmt/observe/observe.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/overrides/compose.h"
 #include "mgmt/store/key.h"
 #include "weir/json.h"

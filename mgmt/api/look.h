@@ -15,7 +15,7 @@
 #include "mgmt/core/core.h"
 #include "mgmt/observe/node_drain.h"
 #include "mgmt/observe/observe.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 
 /** To be read by its owner alone; core is the only thing in it that still changes. */
 struct look {

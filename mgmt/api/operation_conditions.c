@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "mgmt/api/operation_decide.h"
 #include "mgmt/api/operations_run.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 #include "weir/condition.h"
 
 #define UNDECIDED_MS                                                                               \

@@ -11,7 +11,7 @@
 
 #include "base/hash.h"
 #include "mgmt/observe/backup_status.h"
-#include "mgmt/api/keys_gather.h"
+#include "mgmt/peers/keys_gather.h"
 #include "mgmt/api/operation_measure.h"
 #include "weir/json.h"
 

@@ -21,7 +21,7 @@
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/operations_list.h"
 #include "mgmt/api/operations_run.h"
-#include "mgmt/api/peer_query.h"
+#include "mgmt/peers/peer_query.h"
 #include "mgmt/core/shared_state.h"
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/well.h"

@@ -12,11 +12,11 @@
 
 #include "base/clock.h"
 #include "mgmt/observe/levels.h"
-#include "mgmt/api/keys_gather.h"
+#include "mgmt/peers/keys_gather.h"
 #include "mgmt/api/operation_measure.h"
 #include "mgmt/api/operations_list.h"
 #include "mgmt/api/operations_run.h"
-#include "mgmt/api/timekeep.h"
+#include "mgmt/peers/timekeep.h"
 
 /* This node's own report. Under the lock. */
 static void fill_own_report(struct operation_snapshot *v, struct operation_report *report,

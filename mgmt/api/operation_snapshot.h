@@ -17,7 +17,7 @@
 
 #include "base/checked.h"
 #include "mgmt/core/core.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/operations/operation_facts.h"
 #include "mgmt/operations/projection.h"
 #include "mgmt/overrides/override.h"

@@ -8,7 +8,7 @@
 
 #include "base/thread.h"
 #include "mgmt/api/operations.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/http/client.h"
 
 /* What a peer answered last; under the lock. */

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/operations_run.h"
-#include "mgmt/api/peer_query.h"
+#include "mgmt/peers/peer_query.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/store/shared_intent.h"
 #include "weir/json.h"

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/exchange.h"
+#include "mgmt/peers/exchange.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/api/observer.h"
 #include "mgmt/json/announcement.h"

@@ -19,7 +19,7 @@
 #include "mgmt/core/shared_members.h"
 #include "mgmt/api/shared_run.h"
 #include "mgmt/core/shared_state.h"
-#include "mgmt/api/timekeep.h"
+#include "mgmt/peers/timekeep.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/overrides/hlc.h"
 #include "mgmt/store/records.h"

@@ -3,7 +3,7 @@
  * @file
  * People's commands in the store that nodes share. A command rests on the last one at its target that this node knows: if
  * somebody else has given one since, it is refused, and the refusal names who. Where the store does not answer in time it is kept at this
- * node, goes to the other nodes without the store (mgmt/api/peers.h), and is written there once that can be done.
+ * node, goes to the other nodes without the store (mgmt/peers/peers.h), and is written there once that can be done.
  *
  *   command/TARGET   the last command at a target: compared by the next one
  *   override/ID      an override as it was commanded last; steps of operations are none of these, they follow from operations

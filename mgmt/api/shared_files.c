@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/core/auth.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/files/blobs.h"
 #include "mgmt/store/join.h"

@@ -11,7 +11,7 @@
 
 #include "base/checked.h"
 #include "mgmt/core/core.h"
-#include "mgmt/api/peer_query.h"
+#include "mgmt/peers/peer_query.h"
 
 /**
  * Let @p q ask the other nodes, until it has @p max: first those that are preferred, @p maker or, where that is NULL, all of

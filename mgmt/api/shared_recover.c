@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/shared_run_internal.h"
 #include "mgmt/json/command.h"

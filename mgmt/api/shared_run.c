@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/api/shared_commands.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/shared_lease.h"

@@ -47,6 +47,8 @@ LAYERS = {
     # The rooms of weir-mgmt, lowest first: core -> observe -> peers -> sync -> controller -> view -> mgmt/api.
     "mgmt/core": ("mgmt/core/", "mgmt/files/", "mgmt/http/", "mgmt/json/", "mgmt/overrides/", "mgmt/store/", "base/", "weir/"),
     "mgmt/observe": ("mgmt/observe/", "mgmt/core/", "mgmt/json/", "mgmt/judge/", "mgmt/overrides/", "record/", "base/", "weir/"),
+    "mgmt/peers": ("mgmt/peers/", "mgmt/core/", "mgmt/observe/", "mgmt/http/", "mgmt/json/", "mgmt/operations/", "mgmt/overrides/",
+                   "mgmt/store/", "base/", "weir/"),
     # A client of etcd that knows nothing of Weir.
     "mgmt/etcd": ("mgmt/etcd/", "base/", "weir/json.h"),
     # A server that knows its user by functions, and the nodes' client of it.
@@ -120,6 +122,7 @@ PLANTS: tree.Plants = {
     "the server knows no core": one("mgmt/http/a.c", '"mgmt/core/core.h"'),
     "what threads share knows no looks": one("mgmt/core/a.c", '"mgmt/observe/observe.h"'),
     "looks know no peers": one("mgmt/observe/a.c", '"mgmt/peers/exchange.h"'),
+    "the exchange follows no store": one("mgmt/peers/a.c", '"mgmt/sync/shared_run.h"'),
     "the model knows no process": one("model/a.c", '"dns/zone/zone.h"'),
     "ldns in dns only": one("mgmt/a.c", "<ldns/ldns.h>"),
     "DPDK in its folder only": one("dataplane/a.c", "<rte_mbuf.h>"),

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/observe/observe.h"
-#include "mgmt/api/exchange.h"
+#include "mgmt/peers/exchange.h"
 #include "mgmt/api/observer.h"
 #include "mgmt/files/files.h"
 #include "tests/fuzz/fuzz_dir.h"

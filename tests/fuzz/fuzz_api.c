@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/operations_run.h"
-#include "mgmt/api/timekeep.h"
+#include "mgmt/peers/timekeep.h"
 #include "tests/fuzz/api_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);

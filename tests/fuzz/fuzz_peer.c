@@ -9,14 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "mgmt/api/announce_words.h"
+#include "mgmt/peers/announce_words.h"
 #include "mgmt/core/inforce.h"
 #include "mgmt/api/operation_snapshot.h"
-#include "mgmt/api/peer_keys.h"
-#include "mgmt/api/state_fetch.h"
+#include "mgmt/peers/peer_keys.h"
+#include "mgmt/peers/state_fetch.h"
 #include "mgmt/core/to_json.h"
-#include "mgmt/api/exchange_words.h"
-#include "mgmt/api/peer_health.h"
+#include "mgmt/peers/exchange_words.h"
+#include "mgmt/peers/peer_health.h"
 #include "base/page.h"
 #include "mgmt/operations/record_json.h"
 #include "mgmt/store/records.h"

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/ctl.h"
-#include "mgmt/api/exchange.h"
+#include "mgmt/peers/exchange.h"
 #include "mgmt/api/handle.h"
 #include "weir/announce.h"
 
@@ -118,9 +118,9 @@ static inline void hear_words(size_t i, const char *words, uint64_t age_ms)
 #define client_send         slow_send
 #define ctl_request         fake_ctl
 #include "mgmt/observe/announce_own.c"
-#include "mgmt/api/announce_questions.c"
+#include "mgmt/peers/announce_questions.c"
 #include "mgmt/api/handle_announce_questions.c"
-#include "mgmt/api/peer_query.c"
+#include "mgmt/peers/peer_query.c"
 #undef client_send
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

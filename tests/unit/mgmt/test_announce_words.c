@@ -2,7 +2,7 @@
 /* The section "announced" of the exchange: what the own page says, by real pages. */
 #include "asked.h"
 
-#include "mgmt/api/announce_words.h"
+#include "mgmt/peers/announce_words.h"
 #include "weir/announce.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

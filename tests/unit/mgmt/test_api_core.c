@@ -17,7 +17,7 @@
 #include "mgmt/http/http.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/status.h"
-#include "mgmt/api/timekeep.h"
+#include "mgmt/peers/timekeep.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define KEYS_MAX 256u

@@ -10,8 +10,8 @@
 #include "mgmt/core/certificate.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/idempotent.h"
-#include "mgmt/api/peers.h"
-#include "mgmt/api/timekeep.h"
+#include "mgmt/peers/peers.h"
+#include "mgmt/peers/timekeep.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -93,7 +93,7 @@ static void fake_wait(struct core *core, const struct http_request *r, struct ht
 #define peers_report(core, out) fake_view(core, out)
 #define files_slurp             fake_slurp
 #define http_renew              fake_renew
-#include "mgmt/api/timekeep.c"
+#include "mgmt/peers/timekeep.c"
 #include "mgmt/core/certificate.c"
 #define timekeep_json(core)         UNDER_LOCK(timekeep_json(core))
 #define timekeep_accept(core, a, r) UNDER_LOCK(timekeep_accept(core, a, r))

@@ -5,7 +5,7 @@
 #include <dirent.h>
 #include <unistd.h>
 
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/history.h"
 #include "mgmt/store/join.h"

@@ -2,7 +2,7 @@
 /* Which peers count as silent: what was not asked, or answers in any way, does not. */
 #include "asked.h"
 
-#include "mgmt/api/exchange_internal.h"
+#include "mgmt/peers/exchange_internal.h"
 
 /* The documented value, not the code's own: a change of it is seen. */
 #define SILENT_MS  6000u

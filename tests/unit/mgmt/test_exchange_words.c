@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "mgmt/api/exchange_words.h"
+#include "mgmt/peers/exchange_words.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define PASS_MS  10000

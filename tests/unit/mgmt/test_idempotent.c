@@ -2,7 +2,7 @@
 /* A key's request that is under way, that was cut off, and what is answered then. */
 #include "asked.h"
 
-#include "mgmt/api/timekeep.h"
+#include "mgmt/peers/timekeep.h"
 
 static uint64_t fake_ms, ends_at_ms;
 

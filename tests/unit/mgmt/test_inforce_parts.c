@@ -6,7 +6,7 @@
 #include "asked.h"
 
 #include "mgmt/observe/observe.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/store/key.h"
 
 /* The documented values, not the code's own: a change of those is shown. */

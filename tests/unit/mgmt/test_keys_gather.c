@@ -7,8 +7,8 @@
 /* The private parts, with the clock, the own page and the peers in the test's hands. */
 #include "base/clock.h"
 #include "mgmt/http/client.h"
-#include "mgmt/api/keys_gather.h"
-#include "mgmt/api/peer_keys.h"
+#include "mgmt/peers/keys_gather.h"
+#include "mgmt/peers/peer_keys.h"
 
 static uint64_t test_ms;
 static struct steer_keys *own_keys; /* a copy is read; NULL: there is no page */
@@ -70,7 +70,7 @@ void client_send(struct peer_client *c, struct client_request *requests, size_t 
 
 #define clock_mono_ms() (test_ms)
 #define steer_keys_read fake_read
-#include "mgmt/api/keys_gather.c"
+#include "mgmt/peers/keys_gather.c"
 
 static const struct addr dns;
 static struct model_node nodes[] = {

@@ -7,7 +7,7 @@
 #include "whole_json.h"
 
 #include "mgmt/api/operations_list.h"
-#include "mgmt/api/peers_internal.h"
+#include "mgmt/peers/peers_internal.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 

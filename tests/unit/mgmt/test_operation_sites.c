@@ -6,7 +6,7 @@
 #include "operation_world.h"
 
 #include "base/hash.h"
-#include "mgmt/api/keys_gather.h"
+#include "mgmt/peers/keys_gather.h"
 
 static struct {
 	const char *node;

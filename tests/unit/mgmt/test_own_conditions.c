@@ -2,8 +2,8 @@
 /* What weir-mgmt states of itself: each trouble when it is so, and not otherwise. */
 #include "asked.h"
 
-#include "mgmt/api/peers.h"
-#include "mgmt/api/timekeep.h"
+#include "mgmt/peers/peers.h"
+#include "mgmt/peers/timekeep.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/key.h"
 #include "weir/condition.h"

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/page.h"
 #include "fixture.h"
-#include "mgmt/api/peer_health.h"
+#include "mgmt/peers/peer_health.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define GOOD_MS       5000

@@ -13,7 +13,7 @@
 #include <jansson.h>
 
 #include "base/hash.h"
-#include "mgmt/api/peer_keys.h"
+#include "mgmt/peers/peer_keys.h"
 
 #define ASKED_MS UINT64_C(700000) /* by this node's clock; the peer's is far ahead */
 #define PEER_MS  UINT64_C(90000000)

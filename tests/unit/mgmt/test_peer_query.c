@@ -2,7 +2,7 @@
 /* Who is asked, with what, and whose answer counts. */
 #include "asked.h"
 
-#include "mgmt/api/peer_query.h"
+#include "mgmt/peers/peer_query.h"
 
 static struct peer_query q;
 static size_t done[4], n_done;

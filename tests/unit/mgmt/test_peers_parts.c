@@ -3,7 +3,7 @@
 #include "asked.h"
 #include "set_digest.h"
 
-#include "mgmt/api/peers_head.h"
+#include "mgmt/peers/peers_head.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/store/records.h"
 
@@ -19,8 +19,8 @@ static bool fake_load(struct core *c, uint64_t *bits)
 
 /* The private parts too. */
 #define observe_load fake_load
-#include "mgmt/api/peers.c"
-#include "mgmt/api/peers_head.c"
+#include "mgmt/peers/peers.c"
+#include "mgmt/peers/peers_head.c"
 
 static struct peers own;
 

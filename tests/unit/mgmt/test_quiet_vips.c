@@ -3,7 +3,7 @@
 #include "asked.h"
 
 #include "base/hash.h"
-#include "mgmt/api/exchange_internal.h"
+#include "mgmt/peers/exchange_internal.h"
 #include "mgmt/observe/observe_internal.h"
 #include "mgmt/api/observer.h"
 #include "weir/announce.h"

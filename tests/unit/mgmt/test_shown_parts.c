@@ -7,11 +7,11 @@
 #include <errno.h>
 
 #include "mgmt/api/handle.h"
-#include "mgmt/api/state_fetch.h"
+#include "mgmt/peers/state_fetch.h"
 #include "mgmt/observe/observe.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/core/to_json.h"
-#include "mgmt/api/timekeep.h"
+#include "mgmt/peers/timekeep.h"
 
 static struct edge {
 	bool learned, no_store, fails;

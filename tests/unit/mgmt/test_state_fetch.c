@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "mgmt/api/state_fetch.h"
+#include "mgmt/peers/state_fetch.h"
 #include "weir/conn_state.h"
 
 /* @param some  whether there is a text */

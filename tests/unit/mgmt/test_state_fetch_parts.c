@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 
 static struct peers_report fake_view[2];
 
@@ -41,7 +41,7 @@ static void fake_rounds(struct core *core, void (*round)(struct core *core), uin
 #define peers_report(core, out) fake_peers_view(core, out)
 #define ctl_request             fake_ask
 #define core_run_rounds         fake_rounds
-#include "mgmt/api/state_fetch.c"
+#include "mgmt/peers/state_fetch.c"
 #undef peers_report
 #undef ctl_request
 #undef core_run_rounds

@@ -3,7 +3,7 @@
 #include "asked.h"
 #include "whole_json.h"
 
-#include "mgmt/api/peers_internal.h"
+#include "mgmt/peers/peers_internal.h"
 #include "mgmt/api/shared_run.h"
 #include "mgmt/api/shared_run_internal.h"
 #include "weir/condition.h"

@@ -10,7 +10,7 @@
 
 #include "mgmt/api/handle.h"
 #include "mgmt/observe/observe.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define LOCAL_MS   3000

@@ -9,11 +9,11 @@
  * who takes a word counts the age back from the earliest moment at which the answer can have been
  * made. So a word may get older on its way, and never gets younger.
  *
- * Pure, implemented in mgmt/api/exchange_words.c. Words belong to who has them; the core's lock
+ * Pure, implemented in mgmt/peers/exchange_words.c. Words belong to who has them; the core's lock
  * guards those of the exchange.
  */
-#ifndef WEIR_MGMT_API_EXCHANGE_WORDS_H
-#define WEIR_MGMT_API_EXCHANGE_WORDS_H
+#ifndef WEIR_MGMT_PEERS_EXCHANGE_WORDS_H
+#define WEIR_MGMT_PEERS_EXCHANGE_WORDS_H
 
 #include <jansson.h>
 #include <stdbool.h>

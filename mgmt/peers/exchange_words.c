@@ -3,7 +3,7 @@
  * Words are compared by a hash of their JSON text, made where they are made: a node that passes
  * them on passes on the stamp, too. An answer is checked whole before anything of it is taken.
  */
-#include "mgmt/api/exchange_words.h"
+#include "mgmt/peers/exchange_words.h"
 
 #include <errno.h>
 #include <stdlib.h>

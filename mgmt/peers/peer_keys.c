@@ -4,7 +4,7 @@
  * ranges that it must have, by one table for each kind; one bad row refuses the answer, since what a
  * peer sends is either this or it is none of ours.
  */
-#include "mgmt/api/peer_keys.h"
+#include "mgmt/peers/peer_keys.h"
 
 #include <errno.h>
 #include <inttypes.h>

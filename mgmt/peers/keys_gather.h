@@ -8,11 +8,11 @@
  * no operation runs, nobody asks. What a node said counts for KEYS_GATHER_GOOD_MS; keys of ten
  * minutes do not change in one.
  *
- * Implemented in mgmt/api/keys_gather.c. A struct keys_gather belongs to one thread, which does not
+ * Implemented in mgmt/peers/keys_gather.c. A struct keys_gather belongs to one thread, which does not
  * have the core's lock.
  */
-#ifndef WEIR_MGMT_API_KEYS_GATHER_H
-#define WEIR_MGMT_API_KEYS_GATHER_H
+#ifndef WEIR_MGMT_PEERS_KEYS_GATHER_H
+#define WEIR_MGMT_PEERS_KEYS_GATHER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
  * Each answer is used when it arrives. A peer that hangs holds up the next questions for
  * ANNOUNCE_QUESTIONS_TIMEOUT_MS at most, and is left out for a while; a question lives 2 s.
  */
-#include "mgmt/api/announce_questions.h"
+#include "mgmt/peers/announce_questions.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,11 +16,11 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "mgmt/observe/announce_own.h"
-#include "mgmt/api/announce_shared.h"
-#include "mgmt/api/announce_words.h"
-#include "mgmt/api/exchange.h"
-#include "mgmt/api/peer_query.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/announce_shared.h"
+#include "mgmt/peers/announce_words.h"
+#include "mgmt/peers/exchange.h"
+#include "mgmt/peers/peer_query.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/http/limit.h"
 #include "weir/json.h"
 

@@ -5,7 +5,7 @@
  * together. The first that knows something and agrees on head and overrides is used: states of two
  * peers are not merged.
  */
-#include "mgmt/api/state_fetch.h"
+#include "mgmt/peers/state_fetch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,8 +16,8 @@
 #include "base/ctl.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "mgmt/api/peer_query.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peer_query.h"
+#include "mgmt/peers/peers.h"
 #include "weir/conn_state.h"
 #include "weir/json.h"
 

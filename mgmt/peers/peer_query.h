@@ -2,12 +2,12 @@
 /**
  * @file
  * Asking other nodes: one request to each of some, all at once, with the peers' token. Nobody but the exchange
- * (mgmt/api/exchange.h), which never waits, asks nodes in another way.
+ * (mgmt/peers/exchange.h), which never waits, asks nodes in another way.
  *
- * Implemented in mgmt/api/peer_query.c. Any thread, and never under the core's lock, peer_query_add() apart.
+ * Implemented in mgmt/peers/peer_query.c. Any thread, and never under the core's lock, peer_query_add() apart.
  */
-#ifndef WEIR_MGMT_API_PEER_QUERY_H
-#define WEIR_MGMT_API_PEER_QUERY_H
+#ifndef WEIR_MGMT_PEERS_PEER_QUERY_H
+#define WEIR_MGMT_PEERS_PEER_QUERY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
  * Addresses are compared, not names: an address belongs to one VIP, and an address of DNS to none.
  * The list is made once for each document, so that a question is one binary search.
  */
-#include "mgmt/api/announce_shared.h"
+#include "mgmt/peers/announce_shared.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * What to believe is decided by a pure function (base/wall_clock.h); this file gathers its input,
  * publishes the result in a page, and keeps a record of it for the next boot.
  */
-#include "mgmt/api/timekeep.h"
+#include "mgmt/peers/timekeep.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,7 +18,7 @@
 #include "base/owner.h"
 #include "base/page.h"
 #include "base/replace.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/json/command.h"
 #include "mgmt/overrides/hlc.h"
 #include "base/believed.h"

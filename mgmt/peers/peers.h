@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Peers: what the other nodes have in force, as far as the exchange (mgmt/api/exchange.h) has heard.
+ * Peers: what the other nodes have in force, as far as the exchange (mgmt/peers/exchange.h) has heard.
  *
- * Implemented in mgmt/api/peers.c; any thread, under the core's lock.
+ * Implemented in mgmt/peers/peers.c; any thread, under the core's lock.
  */
-#ifndef WEIR_MGMT_API_PEERS_H
-#define WEIR_MGMT_API_PEERS_H
+#ifndef WEIR_MGMT_PEERS_PEERS_H
+#define WEIR_MGMT_PEERS_PEERS_H
 
 #include <jansson.h>
 #include <stdbool.h>

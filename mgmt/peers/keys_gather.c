@@ -3,7 +3,7 @@
  * Of each node the newest copy, and older ones for rates. A node that does not answer keeps its
  * copy until that is too old; it is queried again no sooner than the others.
  */
-#include "mgmt/api/keys_gather.h"
+#include "mgmt/peers/keys_gather.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -13,9 +13,9 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
-#include "mgmt/api/peer_keys.h"
-#include "mgmt/api/peer_query.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peer_keys.h"
+#include "mgmt/peers/peer_query.h"
+#include "mgmt/peers/peers.h"
 #include "weir/placement.h"
 
 /* What one node observed. */

@@ -14,10 +14,10 @@
  * An answer is taken whole or refused. It is bounded as the page is (weir/steer_keys.h), and nothing
  * of the peer's clock is used: what it says counts from when it was asked.
  *
- * Implemented in mgmt/api/peer_keys.c; any thread, not under the lock.
+ * Implemented in mgmt/peers/peer_keys.c; any thread, not under the lock.
  */
-#ifndef WEIR_MGMT_API_PEER_KEYS_H
-#define WEIR_MGMT_API_PEER_KEYS_H
+#ifndef WEIR_MGMT_PEERS_PEER_KEYS_H
+#define WEIR_MGMT_PEERS_PEER_KEYS_H
 
 #include <jansson.h>
 #include <stdint.h>

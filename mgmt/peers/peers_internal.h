@@ -2,10 +2,10 @@
 /*
  * What peers.c and exchange.c share: the peers as last heard.
  */
-#ifndef WEIR_MGMT_API_PEERS_INTERNAL_H
-#define WEIR_MGMT_API_PEERS_INTERNAL_H
+#ifndef WEIR_MGMT_PEERS_PEERS_INTERNAL_H
+#define WEIR_MGMT_PEERS_PEERS_INTERNAL_H
 
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 
 struct peers {
 	struct peers_report reports[PEERS_MAX];

@@ -4,7 +4,7 @@
  * that a peer that falls silent becomes unknown by itself. The own words are compared by a sum, four
  * times a second; they are written as JSON only when it differs.
  */
-#include "mgmt/api/peer_health.h"
+#include "mgmt/peers/peer_health.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -3,7 +3,7 @@
  * A node may have thousands of addresses, and is looked at four times a second: a digest tells whether the JSON
  * has to be made.
  */
-#include "mgmt/api/announce_words.h"
+#include "mgmt/peers/announce_words.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A report is written only when all of the head can be read. */
-#include "mgmt/api/peers_head.h"
+#include "mgmt/peers/peers_head.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,10 +6,10 @@
  *
  * A peer here is one of a list of nodes that the caller chooses, at most ANNOUNCE_PEERS_MAX.
  *
- * Implemented in mgmt/api/announce_shared.c. Pure functions: any thread.
+ * Implemented in mgmt/peers/announce_shared.c. Pure functions: any thread.
  */
-#ifndef WEIR_MGMT_API_ANNOUNCE_SHARED_H
-#define WEIR_MGMT_API_ANNOUNCE_SHARED_H
+#ifndef WEIR_MGMT_PEERS_ANNOUNCE_SHARED_H
+#define WEIR_MGMT_PEERS_ANNOUNCE_SHARED_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -10,11 +10,11 @@
  * switched on, the dataplane gets an empty answer and stops waiting. An answer is used only if its
  * sender has the same head and overrides as this node: members that changed meanwhile come first.
  *
- * Implemented in mgmt/api/state_fetch.c. The main thread starts and stops it; state_fetch_to_json() is
+ * Implemented in mgmt/peers/state_fetch.c. The main thread starts and stops it; state_fetch_to_json() is
  * for handlers' threads.
  */
-#ifndef WEIR_MGMT_API_STATE_FETCH_H
-#define WEIR_MGMT_API_STATE_FETCH_H
+#ifndef WEIR_MGMT_PEERS_STATE_FETCH_H
+#define WEIR_MGMT_PEERS_STATE_FETCH_H
 
 #include <jansson.h>
 

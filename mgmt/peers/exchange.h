@@ -5,18 +5,18 @@
  * which pass on what they heard from the nodes of theirs.
  *
  * One thread asks all peers, over connections that stay open. An answer is held until there is news,
- * for a while at most. What is said is in sections (mgmt/api/exchange_words.h): the head goes to
+ * for a while at most. What is said is in sections (mgmt/peers/exchange_words.h): the head goes to
  * the peers' reports, health into pages.
  *
- * Implemented in mgmt/api/exchange.c (the asking side) and mgmt/api/handle_exchange.c (the answers).
+ * Implemented in mgmt/peers/exchange.c (the asking side) and mgmt/api/handle_exchange.c (the answers).
  * The main thread starts and stops it.
  */
-#ifndef WEIR_MGMT_API_EXCHANGE_H
-#define WEIR_MGMT_API_EXCHANGE_H
+#ifndef WEIR_MGMT_PEERS_EXCHANGE_H
+#define WEIR_MGMT_PEERS_EXCHANGE_H
 
 #include "base/checked.h"
 #include "mgmt/core/core.h"
-#include "mgmt/api/exchange_words.h"
+#include "mgmt/peers/exchange_words.h"
 #include "mgmt/http/http.h"
 
 #define EXCHANGE_WAIT_MS 2000u /**< an answer to a node of the own site is held so long at most */

@@ -4,10 +4,10 @@
  * The section "announced" of the exchange: what each node announces, {ADDRESS: "announced" | "unsure"}.
  * It is true as long as that weir-announce shows signs of life; of one that does not, the words age.
  *
- * Implemented in mgmt/api/announce_words.c. The section is the exchange's thread's; what only reads is pure.
+ * Implemented in mgmt/peers/announce_words.c. The section is the exchange's thread's; what only reads is pure.
  */
-#ifndef WEIR_MGMT_API_ANNOUNCE_WORDS_H
-#define WEIR_MGMT_API_ANNOUNCE_WORDS_H
+#ifndef WEIR_MGMT_PEERS_ANNOUNCE_WORDS_H
+#define WEIR_MGMT_PEERS_ANNOUNCE_WORDS_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -16,7 +16,7 @@
 #include "base/addr.h"
 #include "mgmt/observe/announce_own.h"
 #include "mgmt/core/core.h"
-#include "mgmt/api/exchange_words.h"
+#include "mgmt/peers/exchange_words.h"
 #include "mgmt/overrides/guard.h"
 
 #define ANNOUNCE_WORDS_GOOD_MS                                                                     \

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "mgmt/observe/observe.h"
-#include "mgmt/api/peers_internal.h"
+#include "mgmt/peers/peers_internal.h"
 #include "mgmt/core/shared_state.h"
 
 static const char *const state_texts[] = { "unknown", "agreed",  "behind",

@@ -9,11 +9,11 @@
  * good. The purge time is never later than the believed time, and moves on by elapsed time alone: a
  * clock that leaps ahead purges nothing.
  *
- * Implemented in mgmt/api/timekeep.c. The main thread opens, ticks and closes; the other functions
+ * Implemented in mgmt/peers/timekeep.c. The main thread opens, ticks and closes; the other functions
  * are for any thread, under the core's lock.
  */
-#ifndef WEIR_MGMT_API_TIMEKEEP_H
-#define WEIR_MGMT_API_TIMEKEEP_H
+#ifndef WEIR_MGMT_PEERS_TIMEKEEP_H
+#define WEIR_MGMT_PEERS_TIMEKEEP_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -6,7 +6,7 @@
  * A thread looks at the own announce page every ANNOUNCE_QUESTIONS_LOOK_MS. A question that it finds
  * there goes at once to all other nodes that the document makes announce the address, at any site.
  * What they confirm goes to the own weir-announce. Twice a second that one also gets the sum of what
- * the exchange (mgmt/api/exchange.h) has heard: which other nodes announce each address.
+ * the exchange (mgmt/peers/exchange.h) has heard: which other nodes announce each address.
  *
  * Age. A question carries the clock of the node that sends it. Nothing of another node's clock is
  * used. A peer that is silent is unknown, and never a reason to withdraw.
@@ -15,11 +15,11 @@
  * its api address over TLS; what it announces may have been passed on by a node of its site. It speaks for the
  * addresses alone that the own document makes it announce.
  *
- * Implemented in mgmt/api/announce_questions.c; the answering side is
+ * Implemented in mgmt/peers/announce_questions.c; the answering side is
  * mgmt/api/handle_announce_questions.c. The main thread starts and stops it.
  */
-#ifndef WEIR_MGMT_API_ANNOUNCE_QUESTIONS_H
-#define WEIR_MGMT_API_ANNOUNCE_QUESTIONS_H
+#ifndef WEIR_MGMT_PEERS_ANNOUNCE_QUESTIONS_H
+#define WEIR_MGMT_PEERS_ANNOUNCE_QUESTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

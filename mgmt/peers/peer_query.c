@@ -3,14 +3,14 @@
  * The token is read for each query, so that a new file needs no restart. Which node an answer is of is looked at
  * before anybody sees it: addresses may have been exchanged, and another cluster may have the same token.
  */
-#include "mgmt/api/peer_query.h"
+#include "mgmt/peers/peer_query.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mgmt/core/auth.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 #include "weir/json.h"
 
 bool peer_query_add(struct peer_query *q, const struct model_node *node, char *body, void *arg)

@@ -4,12 +4,12 @@
  * The sections "head" and "load" of the exchange: what this node has in force and carries, and what
  * its peers say of that.
  *
- * Implemented in mgmt/api/peers_head.c; all under the core's lock, peers_overrides_merge() apart.
+ * Implemented in mgmt/peers/peers_head.c; all under the core's lock, peers_overrides_merge() apart.
  */
-#ifndef WEIR_MGMT_API_PEERS_HEAD_H
-#define WEIR_MGMT_API_PEERS_HEAD_H
+#ifndef WEIR_MGMT_PEERS_PEERS_HEAD_H
+#define WEIR_MGMT_PEERS_PEERS_HEAD_H
 
-#include "mgmt/api/peers.h"
+#include "mgmt/peers/peers.h"
 
 /**
  * {version, digest, version_key, overrides, hash_key, store?, store_origin?, drain, in_force, commands?}: given. Commands that the

@@ -9,7 +9,7 @@
  * the own site are only taken from the nodes themselves, and only those are passed on: so words go
  * over one node at most, and never in a circle.
  */
-#include "mgmt/api/exchange_internal.h"
+#include "mgmt/peers/exchange_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@
 #include "base/page.h"
 #include "mgmt/core/auth.h"
 #include "mgmt/observe/observe.h"
-#include "mgmt/api/peers_head.h"
+#include "mgmt/peers/peers_head.h"
 #include "mgmt/core/shared_state.h"
 #include "mgmt/store/join.h"
 #include "weir/json.h"

@@ -3,16 +3,16 @@
  * What exchange.c (asks) and handle_exchange.c (answers) share. The core's lock guards all of it but
  * for what belongs to the thread.
  */
-#ifndef WEIR_MGMT_API_EXCHANGE_INTERNAL_H
-#define WEIR_MGMT_API_EXCHANGE_INTERNAL_H
+#ifndef WEIR_MGMT_PEERS_EXCHANGE_INTERNAL_H
+#define WEIR_MGMT_PEERS_EXCHANGE_INTERNAL_H
 
 #include "base/loop.h"
 #include "base/thread.h"
-#include "mgmt/api/announce_words.h"
-#include "mgmt/api/exchange.h"
-#include "mgmt/api/exchange_words.h"
-#include "mgmt/api/peer_health.h"
-#include "mgmt/api/peers_internal.h"
+#include "mgmt/peers/announce_words.h"
+#include "mgmt/peers/exchange.h"
+#include "mgmt/peers/exchange_words.h"
+#include "mgmt/peers/peer_health.h"
+#include "mgmt/peers/peers_internal.h"
 #include "mgmt/http/client.h"
 
 #define EXCHANGE_FORMER                                                                            \

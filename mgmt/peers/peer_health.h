@@ -7,16 +7,16 @@
  * The own document bounds what comes in: words of its services' targets are accepted, everything else
  * is ignored.
  *
- * Implemented in mgmt/api/peer_health.c; called by the exchange's thread alone.
+ * Implemented in mgmt/peers/peer_health.c; called by the exchange's thread alone.
  */
-#ifndef WEIR_MGMT_API_PEER_HEALTH_H
-#define WEIR_MGMT_API_PEER_HEALTH_H
+#ifndef WEIR_MGMT_PEERS_PEER_HEALTH_H
+#define WEIR_MGMT_PEERS_PEER_HEALTH_H
 
 #include <jansson.h>
 
 #include "base/checked.h"
 #include "mgmt/core/core.h"
-#include "mgmt/api/exchange_words.h"
+#include "mgmt/peers/exchange_words.h"
 #include "weir/peer_page.h"
 
 #define PEER_HEALTH_MALFORMED_MAX 16u /**< malformed words: with more the answer is refused */
