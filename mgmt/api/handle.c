@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/inforce_judge.h"
+#include "mgmt/sync/inforce_judge.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/peers/peers.h"
 #include "mgmt/api/status.h"

@@ -13,7 +13,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/peers/peer_query.h"
 #include "mgmt/peers/peers.h"
-#include "mgmt/api/shared_files.h"
+#include "mgmt/sync/shared_files.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/files/gather.h"
 #include "mgmt/store/join.h"

@@ -11,8 +11,8 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/operation_order.h"
 #include "mgmt/api/operation_show.h"
-#include "mgmt/api/operations.h"
-#include "mgmt/api/shared_run.h"
+#include "mgmt/sync/operations.h"
+#include "mgmt/sync/shared_run.h"
 #include "mgmt/core/shared_state.h"
 
 #define WAIT_MAX_MS 60000u

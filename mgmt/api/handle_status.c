@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/operations.h"
+#include "mgmt/sync/operations.h"
 #include "mgmt/api/state.h"
 #include "mgmt/api/status.h"
 #include "mgmt/core/to_json.h"

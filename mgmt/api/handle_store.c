@@ -2,8 +2,8 @@
 /* The store that nodes share. */
 #include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/shared_recover.h"
-#include "mgmt/api/shared_run.h"
+#include "mgmt/sync/shared_recover.h"
+#include "mgmt/sync/shared_run.h"
 #include "mgmt/store/shared.h"
 
 void handle_store(struct core *core, struct http_request *r, struct http_reply *reply)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "mgmt/api/handle.h"
-#include "mgmt/api/shared_files.h"
+#include "mgmt/sync/shared_files.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/store/shared_intent.h"
 

@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/operation_show.h"
-#include "mgmt/api/operations.h"
+#include "mgmt/sync/operations.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/peers/timekeep.h"
 #include "weir/json.h"

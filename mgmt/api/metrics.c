@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/look.h"
-#include "mgmt/api/operations.h"
+#include "mgmt/sync/operations.h"
 #include "mgmt/json/announcement.h"
 #include "mgmt/json/observed.h"
 #include "weir/proof.h"

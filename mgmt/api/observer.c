@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "mgmt/api/inforce_judge.h"
+#include "mgmt/sync/inforce_judge.h"
 #include "mgmt/observe/node_drain.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/api/state.h"

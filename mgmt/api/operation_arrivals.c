@@ -13,7 +13,7 @@
 #include "mgmt/api/operation_measure.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 #include "mgmt/operations/facts.h"
 #include "mgmt/operations/guards.h"
 #include "mgmt/operations/record_json.h"

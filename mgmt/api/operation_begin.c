@@ -17,7 +17,7 @@
 #include "mgmt/api/operation_decide.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/well.h"
 

@@ -17,7 +17,7 @@
 #include <jansson.h>
 
 #include "base/checked.h"
-#include "mgmt/api/operations.h"
+#include "mgmt/sync/operations.h"
 #include "mgmt/operations/guards.h"
 #include "mgmt/operations/operation_facts.h"
 

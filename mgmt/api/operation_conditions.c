@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a person must know of operations: held, without an owner, lost. */
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 
 #include <string.h>
 

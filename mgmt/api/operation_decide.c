@@ -13,10 +13,10 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "mgmt/api/operations_list.h"
-#include "mgmt/api/shared_commands.h"
-#include "mgmt/api/shared_lease.h"
-#include "mgmt/api/shared_run.h"
+#include "mgmt/sync/operations_list.h"
+#include "mgmt/sync/shared_commands.h"
+#include "mgmt/sync/shared_lease.h"
+#include "mgmt/sync/shared_run.h"
 #include "mgmt/core/shared_state.h"
 #include "mgmt/operations/record_parts.h"
 #include "mgmt/store/copy.h"

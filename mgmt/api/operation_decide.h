@@ -5,7 +5,7 @@
  * share, or by this node's own where it is alone; it is refused if another change came first. So an operation has one owner
  * at a time, whatever nodes hear of one another, and an owner that was overtaken takes no step.
  *
- * The owner has a record of its own, owner/ID, with its node's lease (mgmt/api/shared_lease.h): it is gone when that ends,
+ * The owner has a record of its own, owner/ID, with its node's lease (mgmt/sync/shared_lease.h): it is gone when that ends,
  * and then another node becomes the owner.
  *
  * Implemented in mgmt/api/operation_decide.c and operation_takeover.c. Under the core's lock, unless a function says
@@ -16,7 +16,7 @@
 
 #include "base/checked.h"
 #include "mgmt/core/core.h"
-#include "mgmt/api/shared_run.h"
+#include "mgmt/sync/shared_run.h"
 #include "mgmt/etcd/etcd.h"
 #include "mgmt/operations/operation.h"
 #include "mgmt/store/shared.h"

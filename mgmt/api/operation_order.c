@@ -19,7 +19,7 @@
 #include "mgmt/api/operation_decide.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 #include "mgmt/api/operations_run.h"
 #include "mgmt/peers/peer_query.h"
 #include "mgmt/core/shared_state.h"

@@ -11,7 +11,7 @@
 #include <jansson.h>
 
 #include "base/checked.h"
-#include "mgmt/api/operations.h"
+#include "mgmt/sync/operations.h"
 
 struct operation_observed;
 struct operation_snapshot;

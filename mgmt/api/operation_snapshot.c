@@ -14,7 +14,7 @@
 #include "mgmt/observe/levels.h"
 #include "mgmt/peers/keys_gather.h"
 #include "mgmt/api/operation_measure.h"
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 #include "mgmt/api/operations_run.h"
 #include "mgmt/peers/timekeep.h"
 

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "mgmt/api/operation_decide.h"
 #include "mgmt/api/operation_order.h"
-#include "mgmt/api/operations.h"
+#include "mgmt/sync/operations.h"
 
 #define UNOWNED_MS                                                                                 \
 	1500u /* without an owner before another one takes over: it may be about to come back */

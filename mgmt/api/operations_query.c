@@ -3,7 +3,7 @@
  * One question to all: which levels are in force at a node, and what it measures. An answer is a
  * peer's: it is read field by field, and what is malformed is as if it were not there.
  */
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 
 #include <inttypes.h>
 #include <stdio.h>

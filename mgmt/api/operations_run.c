@@ -7,7 +7,7 @@
  * The facts are gathered without the lock. If the record was replaced meanwhile (a person's command, another owner), these
  * facts are not used.
  */
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 
 #include "base/checked.h"
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 #include "mgmt/http/client.h"
 #include "mgmt/rules/advice.h"
 

@@ -12,11 +12,11 @@
 
 #include "base/clock.h"
 #include "mgmt/core/core.h"
-#include "mgmt/api/operations.h"
+#include "mgmt/sync/operations.h"
 #include "mgmt/api/operations_run.h"
 #include "mgmt/peers/peers.h"
 #include "mgmt/api/quiet_vips.h"
-#include "mgmt/api/shared_run.h"
+#include "mgmt/sync/shared_run.h"
 #include "mgmt/peers/timekeep.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/key.h"

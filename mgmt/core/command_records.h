@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Commands and overrides as records of the store that nodes share, as this node's copy has them (mgmt/api/shared_commands.h
+ * Commands and overrides as records of the store that nodes share, as this node's copy has them (mgmt/sync/shared_commands.h
  * writes them).
  *
  * Implemented in mgmt/core/command_records.c. Under the core's lock; what takes no core is pure.

@@ -62,7 +62,7 @@ struct core {
 	struct announce_questions *announce_questions;
 	struct state_fetch *state_fetch;
 	struct operations *operations;
-	/** versions are those of shared intent (mgmt/api/shared_run.h); set before the first thread, NULL: they are not */
+	/** versions are those of shared intent (mgmt/sync/shared_run.h); set before the first thread, NULL: they are not */
 	struct shared_run *shared;
 	struct followed_state *state;
 	struct timekeep *clock;

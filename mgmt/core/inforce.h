@@ -3,7 +3,7 @@
  * @file
  * Whether a version is in force on this node: every process has taken it, what it names exists
  * (interfaces, addresses to listen on), and the backends have the shares that it gives them. Judged within INFORCE_WITHIN_MS of taking the version, kept
- * for the last few versions, and told to peers. It is judged in mgmt/api/inforce_judge.c.
+ * for the last few versions, and told to peers. It is judged in mgmt/sync/inforce_judge.c.
  *
  * Implemented in mgmt/core/inforce.c; all under the lock.
  */

@@ -2,7 +2,7 @@
 /**
  * @file
  * What is known of the store that nodes share: whether it can be used, what it is, and what this node's copy is of. The
- * threads of shared intent (mgmt/api/shared_run.h) write it; what nodes say of themselves is made of it.
+ * threads of shared intent (mgmt/sync/shared_run.h) write it; what nodes say of themselves is made of it.
  *
  * Implemented in mgmt/core/shared_state.c. Under the core's lock.
  */

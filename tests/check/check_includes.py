@@ -49,6 +49,8 @@ LAYERS = {
     "mgmt/observe": ("mgmt/observe/", "mgmt/core/", "mgmt/json/", "mgmt/judge/", "mgmt/overrides/", "record/", "base/", "weir/"),
     "mgmt/peers": ("mgmt/peers/", "mgmt/core/", "mgmt/observe/", "mgmt/http/", "mgmt/json/", "mgmt/operations/", "mgmt/overrides/",
                    "mgmt/store/", "base/", "weir/"),
+    "mgmt/sync": ("mgmt/sync/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/files/", "mgmt/http/", "mgmt/json/", "mgmt/judge/",
+                  "mgmt/operations/", "mgmt/overrides/", "mgmt/store/", "base/", "weir/"),
     # A client of etcd that knows nothing of Weir.
     "mgmt/etcd": ("mgmt/etcd/", "base/", "weir/json.h"),
     # A server that knows its user by functions, and the nodes' client of it.
@@ -123,6 +125,7 @@ PLANTS: tree.Plants = {
     "what threads share knows no looks": one("mgmt/core/a.c", '"mgmt/observe/observe.h"'),
     "looks know no peers": one("mgmt/observe/a.c", '"mgmt/peers/exchange.h"'),
     "the exchange follows no store": one("mgmt/peers/a.c", '"mgmt/sync/shared_run.h"'),
+    "who follows decides no operation": one("mgmt/sync/a.c", '"mgmt/controller/operation_decide.h"'),
     "the model knows no process": one("model/a.c", '"dns/zone/zone.h"'),
     "ldns in dns only": one("mgmt/a.c", "<ldns/ldns.h>"),
     "DPDK in its folder only": one("dataplane/a.c", "<rte_mbuf.h>"),

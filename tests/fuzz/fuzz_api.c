@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/operations.h"
+#include "mgmt/sync/operations.h"
 #include "mgmt/api/operations_run.h"
 #include "mgmt/peers/timekeep.h"
 #include "tests/fuzz/api_world.h"

@@ -26,9 +26,9 @@ import seeding  # noqa: E402
 
 PROGRAM = "mgmt/api/weir-mgmt"
 SUITE_S = 400
-RUN = "mgmt/api/shared_run.c"
-WRITE = "mgmt/api/shared_write.c"
-FOLLOWER = "mgmt/api/shared_follower.c"
+RUN = "mgmt/sync/shared_run.c"
+WRITE = "mgmt/sync/shared_write.c"
+FOLLOWER = "mgmt/sync/shared_follower.c"
 ETCD = "mgmt/store/shared_etcd.c"
 HISTORY = "mgmt/store/history.c"
 ATTEMPTS = "mgmt/etcd/attempts.c"
@@ -62,9 +62,9 @@ WITH_FEW = ("a list keeps what the store removed",)
 
 DECIDE = "mgmt/api/operation_decide.c"
 TAKEOVER = "mgmt/api/operation_takeover.c"
-OPERATIONS = "mgmt/api/operations.c"
-LEASE = "mgmt/api/shared_lease.c"
-RECOVER = "mgmt/api/shared_recover.c"
+OPERATIONS = "mgmt/sync/operations.c"
+LEASE = "mgmt/sync/shared_lease.c"
+RECOVER = "mgmt/sync/shared_recover.c"
 REFILL = "mgmt/store/refill.c"
 LOST = "mgmt/store/lost.c"
 PENDING = "mgmt/store/pending.c"

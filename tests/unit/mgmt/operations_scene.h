@@ -5,7 +5,7 @@
 
 #include "asked.h"
 
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 #include "mgmt/store/copy.h"
 
 static void open_operations(void)

@@ -62,7 +62,7 @@ static bool fake_full(const char *dir)
 #define intent_has_file fake_has
 #include "mgmt/api/handle_files.c"
 #define blobs_add fake_add
-#include "mgmt/api/shared_files.c"
+#include "mgmt/sync/shared_files.c"
 
 #define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"

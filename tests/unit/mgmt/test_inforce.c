@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/inforce_judge.h"
+#include "mgmt/sync/inforce_judge.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define STAYS_MS  2000

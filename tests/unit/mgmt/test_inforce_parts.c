@@ -114,7 +114,7 @@ static int fake_roll_back(struct intent *in, const char *why, int64_t now_ms)
 #define key_is_new                   fake_key_is_new
 #define observe_look                 fake_look
 #define peers_report(core, out)      fake_peers_view(core, out)
-#include "mgmt/api/inforce_judge.c"
+#include "mgmt/sync/inforce_judge.c"
 #undef peers_report
 
 static const struct model_node self = { .name = "ams-1", .api = "https://a1" };

@@ -8,7 +8,7 @@
 #include "asked.h"
 #include "operations_scene.h"
 
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 
 #include "mgmt/api/operation_begin.c" /* the private parts too */
 

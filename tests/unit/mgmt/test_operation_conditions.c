@@ -6,7 +6,7 @@
 #include "made_operation.h"
 #include "whole_json.h"
 
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 #include "mgmt/peers/peers_internal.h"
 #include "weir/condition.h"
 #include "weir/stats.h"

@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
-#include "mgmt/api/operations.h"
+#include "mgmt/sync/operations.h"
 #include "weir/measure.h"
 
 #include "mgmt/api/operation_measure.c" /* the private parts too */

@@ -7,8 +7,8 @@
 #include "made_operation.h"
 
 #include "mgmt/api/operation_order.h"
-#include "mgmt/api/operations_list.h"
-#include "mgmt/api/shared_lease.h"
+#include "mgmt/sync/operations_list.h"
+#include "mgmt/sync/shared_lease.h"
 #include "mgmt/store/copy.h"
 
 static uint64_t mono_now_ms;

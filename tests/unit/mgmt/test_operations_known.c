@@ -8,7 +8,7 @@
 #include "whole_json.h"
 
 #include "mgmt/observe/levels.h"
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 
 static struct operation made;
 

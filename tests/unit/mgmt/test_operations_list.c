@@ -7,14 +7,14 @@
 #include "operations_scene.h"
 #include "made_operation.h"
 
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 #include "mgmt/api/operation_decide.h"
 #include "mgmt/operations/record_json.h"
 #include "mgmt/operations/record_parts.h"
 #include "mgmt/store/copy.h"
 
 /* The private parts too. */
-#include "mgmt/api/operations.c"
+#include "mgmt/sync/operations.c"
 
 static int setup(void **state)
 {

@@ -11,12 +11,12 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/overrides/override.h"
 #include "mgmt/store/records.h"
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 
 /* The private parts too. */
 #include "mgmt/api/operation_order.c"
 #include "mgmt/api/operation_snapshot.c"
-#include "mgmt/api/operations.c"
+#include "mgmt/sync/operations.c"
 #include "mgmt/api/operations_query.c"
 #include "mgmt/api/operations_run.c"
 

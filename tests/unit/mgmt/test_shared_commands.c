@@ -2,7 +2,7 @@
 /* Commands in the store: what is written, what its answers mean, what is taken from it, and what goes when. */
 #include "asked.h"
 
-#include "mgmt/api/shared_run.h"
+#include "mgmt/sync/shared_run.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/shared_etcd.h"
@@ -90,7 +90,7 @@ static int64_t fake_purge_ms(const struct core *core)
 #define shared_run_await      fake_await
 #define shared_run_commands   fake_commands
 #define timekeep_purge_ms     fake_purge_ms
-#include "mgmt/api/shared_commands.c"
+#include "mgmt/sync/shared_commands.c"
 
 static struct shared_commands commands;
 static bool has_store;

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 #include "mgmt/store/shared_etcd.h"
 
 static uint64_t mono_now_ms;
@@ -62,7 +62,7 @@ static struct store *fake_store(struct intent *in)
 #define shared_etcd_renew  fake_renew
 #define shared_etcd_reason fake_reason
 #define intent_store       fake_store
-#include "mgmt/api/shared_lease.c"
+#include "mgmt/sync/shared_lease.c"
 #undef intent_store
 
 static void replace_lease(void)

@@ -4,8 +4,8 @@
 #include "whole_json.h"
 
 #include "mgmt/peers/peers_internal.h"
-#include "mgmt/api/shared_run.h"
-#include "mgmt/api/shared_run_internal.h"
+#include "mgmt/sync/shared_run.h"
+#include "mgmt/sync/shared_run_internal.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 

@@ -10,7 +10,7 @@
  * The members of a pool change a moment after all nodes have the document (COMPOSE_AHEAD_MS). Before that
  * the tables are those of the version before, so what the dataplane shows counts only from then on.
  */
-#include "mgmt/api/inforce_judge.h"
+#include "mgmt/sync/inforce_judge.h"
 
 #include <inttypes.h>
 #include <stdio.h>

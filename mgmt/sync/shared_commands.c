@@ -3,7 +3,7 @@
  * A thread writes what the store lacks: commands that were given while it was not reached, here or elsewhere. The node that was
  * given the command goes first, so that all others find it there.
  */
-#include "mgmt/api/shared_commands.h"
+#include "mgmt/sync/shared_commands.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,7 +17,7 @@
 #include "base/thread.h"
 #include "mgmt/core/command_records.h"
 #include "mgmt/core/shared_members.h"
-#include "mgmt/api/shared_run.h"
+#include "mgmt/sync/shared_run.h"
 #include "mgmt/core/shared_state.h"
 #include "mgmt/peers/timekeep.h"
 #include "mgmt/store/copy.h"

@@ -3,8 +3,8 @@
  * What the store has is judged before it is taken (mgmt/store/origin.h). Where it does not follow on what is here, nothing is
  * taken, and the store's own record is read each second: a higher epoch ends that, wherever it was raised.
  */
-#include "mgmt/api/shared_commands.h"
-#include "mgmt/api/shared_run_internal.h"
+#include "mgmt/sync/shared_commands.h"
+#include "mgmt/sync/shared_run_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/api/operations.h"
+#include "mgmt/sync/operations.h"
 #include "mgmt/store/shared_intent.h"
 #include "mgmt/store/store_claim.h"
 

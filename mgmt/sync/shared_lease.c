@@ -3,7 +3,7 @@
  * The time of a lease is counted from before the request that began it. A renewal that fails says nothing, so the lease
  * is kept and tried again, until etcd says that it is lost.
  */
-#include "mgmt/api/shared_lease.h"
+#include "mgmt/sync/shared_lease.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,9 +12,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "mgmt/api/operations.h"
+#include "mgmt/sync/operations.h"
 #include "mgmt/core/shared_members.h"
-#include "mgmt/api/shared_run.h"
+#include "mgmt/sync/shared_run.h"
 #include "mgmt/core/shared_state.h"
 
 #define RENEW_MS 3000u /* so that two renewals may be lost */

@@ -5,10 +5,10 @@
  * and is to be made again from this node's copy (`weir store rebuild`). Both raise the store's epoch by one compare, and all
  * nodes follow (mgmt/store/origin.h).
  *
- * Implemented in mgmt/api/shared_recover.c. By threads of handlers, not under the core's lock.
+ * Implemented in mgmt/sync/shared_recover.c. By threads of handlers, not under the core's lock.
  */
-#ifndef WEIR_MGMT_API_SHARED_RECOVER_H
-#define WEIR_MGMT_API_SHARED_RECOVER_H
+#ifndef WEIR_MGMT_SYNC_SHARED_RECOVER_H
+#define WEIR_MGMT_SYNC_SHARED_RECOVER_H
 
 #include "mgmt/core/core.h"
 #include "mgmt/http/http.h"

@@ -7,10 +7,10 @@
  * A lease that may have ended is no proof of anything: a lost one may be there still, and one that is there may be of a
  * node that is dead. So it only says who may try; what decides is the compare of each change (mgmt/api/operation_decide.h).
  *
- * Implemented in mgmt/api/shared_lease.c. Under the core's lock, unless a function says otherwise.
+ * Implemented in mgmt/sync/shared_lease.c. Under the core's lock, unless a function says otherwise.
  */
-#ifndef WEIR_MGMT_API_SHARED_LEASE_H
-#define WEIR_MGMT_API_SHARED_LEASE_H
+#ifndef WEIR_MGMT_SYNC_SHARED_LEASE_H
+#define WEIR_MGMT_SYNC_SHARED_LEASE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

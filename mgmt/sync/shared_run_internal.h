@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of shared intent at work share (mgmt/api/shared_run.h). Implemented in mgmt/api/shared_follower.c,
+ * What the files of shared intent at work share (mgmt/sync/shared_run.h). Implemented in mgmt/sync/shared_follower.c,
  * shared_run.c and shared_write.c. Under the core's lock, unless a function says otherwise.
  */
-#ifndef WEIR_MGMT_API_SHARED_RUN_INTERNAL_H
-#define WEIR_MGMT_API_SHARED_RUN_INTERNAL_H
+#ifndef WEIR_MGMT_SYNC_SHARED_RUN_INTERNAL_H
+#define WEIR_MGMT_SYNC_SHARED_RUN_INTERNAL_H
 
 #include <stdbool.h>
 #include <stdint.h>

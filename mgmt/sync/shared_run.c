@@ -6,7 +6,7 @@
  * Requests and the helper write by one client of etcd, one after the other.
  * Nobody has the core's lock while etcd or another node is asked.
  */
-#include "mgmt/api/shared_run.h"
+#include "mgmt/sync/shared_run.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,10 +19,10 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "mgmt/peers/peers.h"
-#include "mgmt/api/shared_commands.h"
-#include "mgmt/api/shared_files.h"
-#include "mgmt/api/shared_lease.h"
-#include "mgmt/api/shared_run_internal.h"
+#include "mgmt/sync/shared_commands.h"
+#include "mgmt/sync/shared_files.h"
+#include "mgmt/sync/shared_lease.h"
+#include "mgmt/sync/shared_run_internal.h"
 #include "mgmt/core/shared_state.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/store/join.h"

@@ -3,7 +3,7 @@
  * The store is asked with a client of its own, which takes any cluster: what it finds is judged as a list of the follower is.
  * What was written is followed by the follower, as at all other nodes, and is waited for here.
  */
-#include "mgmt/api/shared_recover.h"
+#include "mgmt/sync/shared_recover.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,8 +13,8 @@
 
 #include "base/clock.h"
 #include "mgmt/peers/peers.h"
-#include "mgmt/api/shared_files.h"
-#include "mgmt/api/shared_run_internal.h"
+#include "mgmt/sync/shared_files.h"
+#include "mgmt/sync/shared_run_internal.h"
 #include "mgmt/json/command.h"
 #include "mgmt/store/history.h"
 #include "mgmt/store/kept_members.h"

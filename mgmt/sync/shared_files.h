@@ -4,10 +4,10 @@
  * The files of versions of shared intent: given to other nodes before a version is decided, and fetched from them where
  * they are not here.
  *
- * Implemented in mgmt/api/shared_files.c. Not under the lock, unless a function says so.
+ * Implemented in mgmt/sync/shared_files.c. Not under the lock, unless a function says so.
  */
-#ifndef WEIR_MGMT_API_SHARED_FILES_H
-#define WEIR_MGMT_API_SHARED_FILES_H
+#ifndef WEIR_MGMT_SYNC_SHARED_FILES_H
+#define WEIR_MGMT_SYNC_SHARED_FILES_H
 
 #include "base/checked.h"
 #include "mgmt/core/core.h"

@@ -3,8 +3,8 @@
  * Changes of what nodes share: what the store's answer means to who asked, and the wait until what was
  * written is in force here. Whoever writes gives the core's lock up meanwhile; of two the second waits.
  */
-#include "mgmt/api/inforce_judge.h"
-#include "mgmt/api/shared_run.h"
+#include "mgmt/sync/inforce_judge.h"
+#include "mgmt/sync/shared_run.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/shared_files.h"
-#include "mgmt/api/shared_run_internal.h"
+#include "mgmt/sync/shared_files.h"
+#include "mgmt/sync/shared_run_internal.h"
 #include "mgmt/core/shared_state.h"
 #include "mgmt/store/shared_intent.h"
 

@@ -3,11 +3,11 @@
  * The list of operations itself, with what the thread that runs them has (mgmt/api/operations_run.h): for operations.c and the
  * files of that thread.
  */
-#ifndef WEIR_MGMT_API_OPERATIONS_LIST_H
-#define WEIR_MGMT_API_OPERATIONS_LIST_H
+#ifndef WEIR_MGMT_SYNC_OPERATIONS_LIST_H
+#define WEIR_MGMT_SYNC_OPERATIONS_LIST_H
 
 #include "base/thread.h"
-#include "mgmt/api/operations.h"
+#include "mgmt/sync/operations.h"
 #include "mgmt/peers/peers.h"
 #include "mgmt/http/client.h"
 

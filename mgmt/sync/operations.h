@@ -5,10 +5,10 @@
  *
  * Records are shared intent: each change of one is decided (mgmt/api/operation_decide.h), and each node follows its copy.
  *
- * Implemented in mgmt/api/operations.c; for any thread, under the core's lock unless it says otherwise.
+ * Implemented in mgmt/sync/operations.c; for any thread, under the core's lock unless it says otherwise.
  */
-#ifndef WEIR_MGMT_API_OPERATIONS_H
-#define WEIR_MGMT_API_OPERATIONS_H
+#ifndef WEIR_MGMT_SYNC_OPERATIONS_H
+#define WEIR_MGMT_SYNC_OPERATIONS_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -4,7 +4,7 @@
  * which it is missing here. The loop ends when nothing is missing, when its time is over, or when
  * an answer brought nothing: a peer without the files cannot keep it going.
  */
-#include "mgmt/api/shared_files.h"
+#include "mgmt/sync/shared_files.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -7,10 +7,10 @@
  * It runs where the configuration directory has a store.conf (mgmt/store/store_conf.h). Nothing that is in force depends
  * on it: while the store cannot be reached the node goes on with its copy.
  *
- * Implemented in mgmt/api/shared_run.c and shared_write.c, the files of versions in mgmt/api/shared_files.c.
+ * Implemented in mgmt/sync/shared_run.c and shared_write.c, the files of versions in mgmt/sync/shared_files.c.
  */
-#ifndef WEIR_MGMT_API_SHARED_RUN_H
-#define WEIR_MGMT_API_SHARED_RUN_H
+#ifndef WEIR_MGMT_SYNC_SHARED_RUN_H
+#define WEIR_MGMT_SYNC_SHARED_RUN_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -3,7 +3,7 @@
  * The records. They are in an array sorted by their begin, the newest first. A full one keeps the
  * newest of those that are over; one that is not over is never dropped.
  */
-#include "mgmt/api/operations_list.h"
+#include "mgmt/sync/operations_list.h"
 
 #include <errno.h>
 #include <stdio.h>

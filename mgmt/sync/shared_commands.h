@@ -10,10 +10,10 @@
  *
  * Which of two commands is in force is no matter of the store: the later one (mgmt/overrides/override.h).
  *
- * Implemented in mgmt/api/shared_commands.c. Under the core's lock, unless a function says otherwise.
+ * Implemented in mgmt/sync/shared_commands.c. Under the core's lock, unless a function says otherwise.
  */
-#ifndef WEIR_MGMT_API_SHARED_COMMANDS_H
-#define WEIR_MGMT_API_SHARED_COMMANDS_H
+#ifndef WEIR_MGMT_SYNC_SHARED_COMMANDS_H
+#define WEIR_MGMT_SYNC_SHARED_COMMANDS_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

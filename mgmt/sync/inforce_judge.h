@@ -4,10 +4,10 @@
  * Judges whether the head is in force on this node (mgmt/core/inforce.h), from what its processes show and, where it is
  * refused, from what peers say. The judgement itself is separate from observing, so that a test can choose the observations.
  *
- * Implemented in mgmt/api/inforce_judge.c. inforce_judge() is under the lock; the others are pure, any thread.
+ * Implemented in mgmt/sync/inforce_judge.c. inforce_judge() is under the lock; the others are pure, any thread.
  */
-#ifndef WEIR_MGMT_API_INFORCE_JUDGE_H
-#define WEIR_MGMT_API_INFORCE_JUDGE_H
+#ifndef WEIR_MGMT_SYNC_INFORCE_JUDGE_H
+#define WEIR_MGMT_SYNC_INFORCE_JUDGE_H
 
 #include <stdbool.h>
 #include <stdint.h>
