@@ -20,7 +20,7 @@
 #include "mgmt/observe/observe.h"
 #include "mgmt/api/old_file.h"
 #include "mgmt/sync/operations.h"
-#include "mgmt/api/operations_run.h"
+#include "mgmt/controller/operations_run.h"
 #include "mgmt/api/route_warnings.h"
 #include "mgmt/sync/shared_files.h"
 #include "mgmt/sync/shared_run.h"

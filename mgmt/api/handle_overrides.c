@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "mgmt/core/field.h"
-#include "mgmt/api/guard_facts.h"
+#include "mgmt/controller/guard_facts.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/sync/operations.h"
 #include "mgmt/sync/shared_commands.h"

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/observe/levels.h"
-#include "mgmt/api/operation_measure.h"
+#include "mgmt/controller/operation_measure.h"
 #include "mgmt/sync/operations.h"
 #include "mgmt/peers/peer_keys.h"
 #include "mgmt/sync/shared_files.h"

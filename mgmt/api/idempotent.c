@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/operation_show.h"
+#include "mgmt/controller/operation_show.h"
 #include "mgmt/sync/operations.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/peers/timekeep.h"

@@ -27,7 +27,7 @@
 #include "mgmt/observe/observe.h"
 #include "mgmt/api/observer.h"
 #include "mgmt/sync/operations.h"
-#include "mgmt/api/operations_run.h"
+#include "mgmt/controller/operations_run.h"
 #include "mgmt/api/own_conditions.h"
 #include "mgmt/sync/shared_run.h"
 #include "mgmt/peers/state_fetch.h"

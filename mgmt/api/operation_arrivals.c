@@ -10,9 +10,9 @@
 
 #include "base/plain.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/operation_measure.h"
-#include "mgmt/api/operation_show.h"
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_measure.h"
+#include "mgmt/controller/operation_show.h"
+#include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/sync/operations_list.h"
 #include "mgmt/operations/facts.h"
 #include "mgmt/operations/guards.h"

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "mgmt/core/core.h"
 #include "mgmt/sync/operations.h"
-#include "mgmt/api/operations_run.h"
+#include "mgmt/controller/operations_run.h"
 #include "mgmt/peers/peers.h"
 #include "mgmt/api/quiet_vips.h"
 #include "mgmt/sync/shared_run.h"

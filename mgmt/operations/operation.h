@@ -4,7 +4,7 @@
  * The record of an operation: a drain or shift of sites that measures each step, as a value.
  *
  * One node owns an operation. Each change of the record is decided before anything follows from it, as one of the record
- * that it was made from (mgmt/api/operation_decide.h); each change of owner takes a higher epoch.
+ * that it was made from (mgmt/controller/operation_decide.h); each change of owner takes a higher epoch.
  *
  * Levels are parts per million of the site's clients that are sent elsewhere: 0 is normal, 1,000,000
  * is drained. They run over the levels of a plan (mgmt/operations/plan.h), one at a time.

@@ -16,7 +16,7 @@
 #include "mgmt/operations/operation.h"
 #include "record/fields.h"
 
-/** The record and its parts, as people are shown them, too: without what the API makes of them (mgmt/api/operation_show.h). */
+/** The record and its parts, as people are shown them, too: without what the API makes of them (mgmt/controller/operation_show.h). */
 extern const struct record_kind operation_record, operation_step_record, operation_load_record,
         operation_hold_record, operation_late_record, operation_failure_record;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The operations of the cluster as this node knows them; mgmt/api/operations_run.h runs those which it owns.
+ * The operations of the cluster as this node knows them; mgmt/controller/operations_run.h runs those which it owns.
  *
- * Records are shared intent: each change of one is decided (mgmt/api/operation_decide.h), and each node follows its copy.
+ * Records are shared intent: each change of one is decided (mgmt/controller/operation_decide.h), and each node follows its copy.
  *
  * Implemented in mgmt/sync/operations.c; for any thread, under the core's lock unless it says otherwise.
  */

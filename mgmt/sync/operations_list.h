@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The list of operations itself, with what the thread that runs them has (mgmt/api/operations_run.h): for operations.c and the
+ * The list of operations itself, with what the thread that runs them has (mgmt/controller/operations_run.h): for operations.c and the
  * files of that thread.
  */
 #ifndef WEIR_MGMT_SYNC_OPERATIONS_LIST_H
@@ -20,7 +20,7 @@ struct operations_said {
 	bool refuses;         /* its configuration does not have this node */
 	json_t *levels;       /* of its answer; NULL: not known */
 	bool dns;             /* likewise: its weir-dns answers */
-	json_t *measure;      /* mgmt/api/operation_measure.h; NULL: not known */
+	json_t *measure;      /* mgmt/controller/operation_measure.h; NULL: not known */
 };
 
 struct keys_gather;

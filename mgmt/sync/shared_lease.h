@@ -5,7 +5,7 @@
  * them from it without a person's word. It is asked for when the first is needed, and left to end when there is none.
  *
  * A lease that may have ended is no proof of anything: a lost one may be there still, and one that is there may be of a
- * node that is dead. So it only says who may try; what decides is the compare of each change (mgmt/api/operation_decide.h).
+ * node that is dead. So it only says who may try; what decides is the compare of each change (mgmt/controller/operation_decide.h).
  *
  * Implemented in mgmt/sync/shared_lease.c. Under the core's lock, unless a function says otherwise.
  */

@@ -51,6 +51,8 @@ LAYERS = {
                    "mgmt/store/", "base/", "weir/"),
     "mgmt/sync": ("mgmt/sync/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/files/", "mgmt/http/", "mgmt/json/", "mgmt/judge/",
                   "mgmt/operations/", "mgmt/overrides/", "mgmt/store/", "base/", "weir/"),
+    "mgmt/controller": ("mgmt/controller/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/etcd/", "mgmt/http/",
+                        "mgmt/json/", "mgmt/operations/", "mgmt/overrides/", "mgmt/rules/", "mgmt/store/", "record/", "base/", "weir/"),
     # A client of etcd that knows nothing of Weir.
     "mgmt/etcd": ("mgmt/etcd/", "base/", "weir/json.h"),
     # A server that knows its user by functions, and the nodes' client of it.
@@ -126,6 +128,7 @@ PLANTS: tree.Plants = {
     "looks know no peers": one("mgmt/observe/a.c", '"mgmt/peers/exchange.h"'),
     "the exchange follows no store": one("mgmt/peers/a.c", '"mgmt/sync/shared_run.h"'),
     "who follows decides no operation": one("mgmt/sync/a.c", '"mgmt/controller/operation_decide.h"'),
+    "the controller shows nothing": one("mgmt/controller/a.c", '"mgmt/view/look.h"'),
     "the model knows no process": one("model/a.c", '"dns/zone/zone.h"'),
     "ldns in dns only": one("mgmt/a.c", "<ldns/ldns.h>"),
     "DPDK in its folder only": one("dataplane/a.c", "<rte_mbuf.h>"),

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "mgmt/sync/operations.h"
-#include "mgmt/api/operations_run.h"
+#include "mgmt/controller/operations_run.h"
 #include "mgmt/peers/timekeep.h"
 #include "tests/fuzz/api_world.h"
 

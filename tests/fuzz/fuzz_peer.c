@@ -11,7 +11,7 @@
 
 #include "mgmt/peers/announce_words.h"
 #include "mgmt/core/inforce.h"
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/peers/peer_keys.h"
 #include "mgmt/peers/state_fetch.h"
 #include "mgmt/core/to_json.h"

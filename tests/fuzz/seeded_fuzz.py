@@ -39,7 +39,7 @@ BUGS = [
     ("peer", "mgmt/peers/announce_words.c", "json_is_string(word) && ", ""),
     ("history", "mgmt/store/history.c", " || !is_free(h, head.number)", ""),
     ("history", "mgmt/store/history.c", "\tif (v.number != number)\n", "\tif (0)\n"),
-    ("peer", "mgmt/api/operation_gather.c", "MODEL_PPM_ALL, &ppm", "UINT32_MAX, &ppm"),
+    ("peer", "mgmt/controller/operation_gather.c", "MODEL_PPM_ALL, &ppm", "UINT32_MAX, &ppm"),
     ("peer", "model/json.c", " || n < 0 || (uint64_t)n > most", ""),
     ("peer", "mgmt/operations/record.c", "op->step <= op->n_plan &&", "1 &&"),
     ("probe", "healthcheck/attempt_http.c", "	if (!a->has_status)", "	if (0)"),

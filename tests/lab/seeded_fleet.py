@@ -60,8 +60,8 @@ BREAKAGES = [
 ]
 WITH_FEW = ("a list keeps what the store removed",)
 
-DECIDE = "mgmt/api/operation_decide.c"
-TAKEOVER = "mgmt/api/operation_takeover.c"
+DECIDE = "mgmt/controller/operation_decide.c"
+TAKEOVER = "mgmt/controller/operation_takeover.c"
 OPERATIONS = "mgmt/sync/operations.c"
 LEASE = "mgmt/sync/shared_lease.c"
 RECOVER = "mgmt/sync/shared_recover.c"

@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/operation_measure.h"
-#include "mgmt/api/operation_show.h"
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_measure.h"
+#include "mgmt/controller/operation_show.h"
+#include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/overrides/override.h"
 
 /* Two sites: ams with two nodes, fra with one; a service at both. */

@@ -5,7 +5,7 @@
  */
 #include "asked.h"
 
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_snapshot.h"
 
 static const struct model *fake_model;
 static size_t n_snapshots;
@@ -26,7 +26,7 @@ static struct operation_snapshot *fake_snapshot(struct core *core)
 /* The private parts. */
 #define intent_model           fake_intent_model
 #define operation_snapshot_now fake_snapshot
-#include "mgmt/api/guard_facts.c"
+#include "mgmt/controller/guard_facts.c"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

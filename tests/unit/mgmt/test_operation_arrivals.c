@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_snapshot.h"
 
 static unsigned n_gathered;
 

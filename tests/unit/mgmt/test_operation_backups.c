@@ -15,7 +15,7 @@
 #include "base/page.h"
 #include "dataplane/export/effect_internal.h"
 #include "mgmt/observe/backup_status.h"
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/operations/facts.h"
 #include "weir/health.h"
 #include "whole_json.h"

@@ -10,7 +10,7 @@
 
 #include "mgmt/sync/operations_list.h"
 
-#include "mgmt/api/operation_begin.c" /* the private parts too */
+#include "mgmt/controller/operation_begin.c" /* the private parts too */
 
 static struct operation_body body;
 static struct operation_outcome outcome;

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/operation_body.h"
+#include "mgmt/controller/operation_body.h"
 
 #define NOW_MS ((int64_t)1790000000000)
 

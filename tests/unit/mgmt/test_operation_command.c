@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/operation_command.h"
+#include "mgmt/controller/operation_command.h"
 
 static struct operation op;
 static struct operation_verdict verdicts[OPERATION_GUARD_COUNT];

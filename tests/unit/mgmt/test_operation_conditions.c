@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a person must know of operations, word for word: held, expired, without an owner, not decided, lost. */
 #include "asked.h"
-#include "mgmt/api/operations_run.h"
+#include "mgmt/controller/operations_run.h"
 #include "operations_scene.h"
 #include "made_operation.h"
 #include "whole_json.h"

@@ -5,7 +5,7 @@
  */
 #include "whole_json.h"
 
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/overrides/override.h"
 
 #define NOW        ((int64_t)1790000000000)

@@ -21,7 +21,7 @@
 #include "mgmt/sync/operations.h"
 #include "weir/measure.h"
 
-#include "mgmt/api/operation_measure.c" /* the private parts too */
+#include "mgmt/controller/operation_measure.c" /* the private parts too */
 
 static char dir[64];
 static struct page *page;

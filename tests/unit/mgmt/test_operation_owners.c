@@ -6,7 +6,7 @@
 #include "operations_scene.h"
 #include "made_operation.h"
 
-#include "mgmt/api/operation_order.h"
+#include "mgmt/controller/operation_order.h"
 #include "mgmt/sync/operations_list.h"
 #include "mgmt/sync/shared_lease.h"
 #include "mgmt/store/copy.h"
@@ -71,8 +71,8 @@ static int fake_decide(struct core *core, const struct shared_change *c, enum sh
 #define shared_run_lease         fake_lease
 #define shared_run_decide        fake_decide
 #define shared_lease_need        fake_need
-#include "mgmt/api/operation_decide.c"
-#include "mgmt/api/operation_takeover.c"
+#include "mgmt/controller/operation_decide.c"
+#include "mgmt/controller/operation_takeover.c"
 
 static struct operation op;
 static int64_t revision;

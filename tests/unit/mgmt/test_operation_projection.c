@@ -5,7 +5,7 @@
  */
 #include "tests/unit/mgmt/projection_scene.h"
 
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_snapshot.h"
 
 static uint64_t checks;        /* a second at each site of each service */
 static uint64_t more_checks;   /* than have come yet */

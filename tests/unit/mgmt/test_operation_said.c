@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/operation_measure.h"
+#include "mgmt/controller/operation_measure.h"
 
 static unsigned n_found;
 
@@ -30,7 +30,7 @@ static int fake_getsockname(int s, struct sockaddr *address, socklen_t *size)
 }
 
 #define getsockname fake_getsockname
-#include "mgmt/api/operation_checks.c" /* its edge is ours */
+#include "mgmt/controller/operation_checks.c" /* its edge is ours */
 #undef getsockname
 
 /* fra-1 checks the VIP of ams; that of fra is its own. */

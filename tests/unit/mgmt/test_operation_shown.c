@@ -5,9 +5,9 @@
  */
 #include "whole_json.h"
 
-#include "mgmt/api/operation_measure.h"
-#include "mgmt/api/operation_show.h"
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_measure.h"
+#include "mgmt/controller/operation_show.h"
+#include "mgmt/controller/operation_snapshot.h"
 
 #define T0 ((int64_t)1790000000000) /* 2026-09-21T14:13:20Z */
 

@@ -27,7 +27,7 @@ static bool fake_rate(const struct keys_gather *g, const char *node, const char 
 }
 
 #define keys_gather_rate fake_rate
-#include "mgmt/api/operation_gather.c" /* the private parts too */
+#include "mgmt/controller/operation_gather.c" /* the private parts too */
 
 static void one_answer_in_ten_seconds_is_not_none(void **state)
 {

@@ -5,8 +5,8 @@
  */
 #include "tests/unit/mgmt/projection_scene.h"
 
-#include "mgmt/api/operation_measure.h"
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_measure.h"
+#include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/operations/projection_internal.h"
 
 static struct operation_snapshot *view;

@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/operation_measure.h"
-#include "mgmt/api/operation_show.h"
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_measure.h"
+#include "mgmt/controller/operation_show.h"
+#include "mgmt/controller/operation_snapshot.h"
 
 static struct operation op;
 static struct operation_snapshot view;

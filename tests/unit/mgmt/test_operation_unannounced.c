@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 #include "mgmt/observe/observe_internal.h"
-#include "mgmt/api/operation_measure.h"
+#include "mgmt/controller/operation_measure.h"
 #include "weir/announce.h"
 
 static struct announced_page *page;

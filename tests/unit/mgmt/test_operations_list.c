@@ -8,7 +8,7 @@
 #include "made_operation.h"
 
 #include "mgmt/sync/operations_list.h"
-#include "mgmt/api/operation_decide.h"
+#include "mgmt/controller/operation_decide.h"
 #include "mgmt/operations/record_json.h"
 #include "mgmt/operations/record_parts.h"
 #include "mgmt/store/copy.h"

@@ -5,7 +5,7 @@
  */
 #include "asked.h"
 #include "made_operation.h"
-#include "mgmt/api/operations_run.h"
+#include "mgmt/controller/operations_run.h"
 #include "whole_json.h"
 
 #include "mgmt/api/handle.h"
@@ -14,11 +14,11 @@
 #include "mgmt/sync/operations_list.h"
 
 /* The private parts too. */
-#include "mgmt/api/operation_order.c"
-#include "mgmt/api/operation_snapshot.c"
+#include "mgmt/controller/operation_order.c"
+#include "mgmt/controller/operation_snapshot.c"
 #include "mgmt/sync/operations.c"
-#include "mgmt/api/operations_query.c"
-#include "mgmt/api/operations_run.c"
+#include "mgmt/controller/operations_query.c"
+#include "mgmt/controller/operations_run.c"
 
 static struct operation op;
 

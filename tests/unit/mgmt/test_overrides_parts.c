@@ -5,7 +5,7 @@
  */
 #include "asked.h"
 
-#include "mgmt/api/guard_facts.h"
+#include "mgmt/controller/guard_facts.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/judge/waiting.h"
 #include "mgmt/store/command.h"

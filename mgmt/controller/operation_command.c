@@ -2,7 +2,7 @@
 /*
  * A line grows by words that fit; what is named at most fits (see the assertion), so none is cut.
  */
-#include "mgmt/api/operation_command.h"
+#include "mgmt/controller/operation_command.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,14 +3,14 @@
  * From where new flows come, as all nodes sampled it: rows that are malformed, or of services that the
  * document does not have, are left out.
  */
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_snapshot.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
-#include "mgmt/api/operation_measure.h"
+#include "mgmt/controller/operation_measure.h"
 #include "weir/steering.h"
 
 #define COUNT_END ((json_int_t)1 << 50)

@@ -6,10 +6,10 @@
  * A body is hostile: every text is bounded, lists are, unknown fields are errors, and all errors
  * are reported at once. Whether sites and nodes exist is for the caller, who has the model.
  *
- * Implemented in mgmt/api/operation_body.c. Pure: any thread.
+ * Implemented in mgmt/controller/operation_body.c. Pure: any thread.
  */
-#ifndef WEIR_MGMT_API_OPERATION_BODY_H
-#define WEIR_MGMT_API_OPERATION_BODY_H
+#ifndef WEIR_MGMT_CONTROLLER_OPERATION_BODY_H
+#define WEIR_MGMT_CONTROLLER_OPERATION_BODY_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -26,11 +26,11 @@
  *
  *   announcements: {ADDRESS: {intended, exported}}    words of mgmt/json/announcement.h
  *
- * Implemented in mgmt/api/operation_measure.c, operation_outside.c (sites) and operation_checks.c (checks,
+ * Implemented in mgmt/controller/operation_measure.c, operation_outside.c (sites) and operation_checks.c (checks,
  * check_sources); for any thread, not under the lock.
  */
-#ifndef WEIR_MGMT_API_OPERATION_MEASURE_H
-#define WEIR_MGMT_API_OPERATION_MEASURE_H
+#ifndef WEIR_MGMT_CONTROLLER_OPERATION_MEASURE_H
+#define WEIR_MGMT_CONTROLLER_OPERATION_MEASURE_H
 
 #include <jansson.h>
 

@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/api/operation_decide.h"
-#include "mgmt/api/operation_order.h"
+#include "mgmt/controller/operation_decide.h"
+#include "mgmt/controller/operation_order.h"
 #include "mgmt/sync/operations.h"
 
 #define UNOWNED_MS                                                                                 \

@@ -2,7 +2,7 @@
 /*
  * The thread looks four times a second whether a round is due. A round asks all nodes first; then the
  * engine of each operation that this node owns says by their answers how its record changes, and that is decided
- * (mgmt/api/operation_decide.h).
+ * (mgmt/controller/operation_decide.h).
  *
  * The facts are gathered without the lock. If the record was replaced meanwhile (a person's command, another owner), these
  * facts are not used.
@@ -17,10 +17,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/peers/keys_gather.h"
-#include "mgmt/api/operation_decide.h"
-#include "mgmt/api/operation_show.h"
-#include "mgmt/api/operation_snapshot.h"
-#include "mgmt/api/operations_run.h"
+#include "mgmt/controller/operation_decide.h"
+#include "mgmt/controller/operation_show.h"
+#include "mgmt/controller/operation_snapshot.h"
+#include "mgmt/controller/operations_run.h"
 #include "mgmt/operations/engine.h"
 
 /* --- what is shown of the nodes --- */

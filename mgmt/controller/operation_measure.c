@@ -6,14 +6,14 @@
  * out when the sample is too small: a missing one is unknown. So is all of it in the first seconds of
  * a weir-dataplane: half a second without a new flow is no silent site.
  */
-#include "mgmt/api/operation_measure.h"
+#include "mgmt/controller/operation_measure.h"
 
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "mgmt/observe/backup_status.h"
-#include "mgmt/api/guard_facts.h"
+#include "mgmt/controller/guard_facts.h"
 #include "mgmt/observe/node_drain.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/json/announcement.h"

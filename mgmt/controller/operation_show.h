@@ -3,10 +3,10 @@
  * @file
  * Operations as the API shows them (docs/api.md): plan, steps, nodes, evidence.
  *
- * Implemented in mgmt/api/operation_show.c; under the core's lock where an item is given.
+ * Implemented in mgmt/controller/operation_show.c; under the core's lock where an item is given.
  */
-#ifndef WEIR_MGMT_API_OPERATION_SHOW_H
-#define WEIR_MGMT_API_OPERATION_SHOW_H
+#ifndef WEIR_MGMT_CONTROLLER_OPERATION_SHOW_H
+#define WEIR_MGMT_CONTROLLER_OPERATION_SHOW_H
 
 #include <jansson.h>
 

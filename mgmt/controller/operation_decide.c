@@ -5,7 +5,7 @@
  *
  * A node that is alone goes on where its disk fails, so that a site is not left half drained; but nothing begins then.
  */
-#include "mgmt/api/operation_decide.h"
+#include "mgmt/controller/operation_decide.h"
 
 #include <errno.h>
 #include <stdio.h>

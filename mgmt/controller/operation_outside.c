@@ -6,7 +6,7 @@
  * checks is not "checked": then its own pools decide. Where nobody knows, or as many say up as down,
  * "up" is missing.
  */
-#include "mgmt/api/operation_measure.h"
+#include "mgmt/controller/operation_measure.h"
 
 #include <string.h>
 

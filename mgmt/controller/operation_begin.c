@@ -5,7 +5,7 @@
  * that are started at once only one is.
  */
 #include "base/random.h"
-#include "mgmt/api/operation_order.h"
+#include "mgmt/controller/operation_order.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,10 +13,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/operation_command.h"
-#include "mgmt/api/operation_decide.h"
-#include "mgmt/api/operation_show.h"
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_command.h"
+#include "mgmt/controller/operation_decide.h"
+#include "mgmt/controller/operation_show.h"
+#include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/sync/operations_list.h"
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/well.h"

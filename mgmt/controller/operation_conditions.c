@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/operation_decide.h"
-#include "mgmt/api/operations_run.h"
+#include "mgmt/controller/operation_decide.h"
+#include "mgmt/controller/operations_run.h"
 #include "mgmt/peers/peers.h"
 #include "weir/condition.h"
 

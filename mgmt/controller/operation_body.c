@@ -3,7 +3,7 @@
  * All fields are read before errors are reported, so that a client sees them all. What goes with
  * what is checked last: a shift needs a level and an end, a return takes neither.
  */
-#include "mgmt/api/operation_body.h"
+#include "mgmt/controller/operation_body.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,14 +4,14 @@
  * site would never be without new flows. Each node says which of its checks get through now; how often
  * they come follows from the configuration. What a node does not say is not taken off.
  */
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_snapshot.h"
 
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/addr.h"
-#include "mgmt/api/operation_measure.h"
+#include "mgmt/controller/operation_measure.h"
 
 /* Whether checks of @p service come as new flows of the service itself. */
 static bool is_counted(const struct model_service *service)

@@ -4,11 +4,11 @@
  * The thread that runs the operations which this node owns (mgmt/operations/engine.h). The owner asks all nodes each second
  * what they have in force and what they measure.
  *
- * Implemented in mgmt/api/operations_run.c (the thread), operations_query.c and operation_conditions.c. The main thread
+ * Implemented in mgmt/controller/operations_run.c (the thread), operations_query.c and operation_conditions.c. The main thread
  * starts and stops it. The rest is for any thread, under the core's lock unless it says otherwise.
  */
-#ifndef WEIR_MGMT_API_OPERATIONS_RUN_H
-#define WEIR_MGMT_API_OPERATIONS_RUN_H
+#ifndef WEIR_MGMT_CONTROLLER_OPERATIONS_RUN_H
+#define WEIR_MGMT_CONTROLLER_OPERATIONS_RUN_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -4,7 +4,7 @@
  * outside, taken out by others, its pools, VIPs and backups, and what arrives there. Each number that a node sent is read
  * with its range; what is missing or malformed is not known.
  */
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_snapshot.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "base/hash.h"
 #include "mgmt/observe/backup_status.h"
 #include "mgmt/peers/keys_gather.h"
-#include "mgmt/api/operation_measure.h"
+#include "mgmt/controller/operation_measure.h"
 #include "weir/json.h"
 
 /* Of a check from its client, behind the SYN: what ends the handshake, and a reset; over HTTP 4 or 5. */

@@ -8,11 +8,11 @@
  * The owner has a record of its own, owner/ID, with its node's lease (mgmt/sync/shared_lease.h): it is gone when that ends,
  * and then another node becomes the owner.
  *
- * Implemented in mgmt/api/operation_decide.c and operation_takeover.c. Under the core's lock, unless a function says
+ * Implemented in mgmt/controller/operation_decide.c and operation_takeover.c. Under the core's lock, unless a function says
  * otherwise.
  */
-#ifndef WEIR_MGMT_API_OPERATION_DECIDE_H
-#define WEIR_MGMT_API_OPERATION_DECIDE_H
+#ifndef WEIR_MGMT_CONTROLLER_OPERATION_DECIDE_H
+#define WEIR_MGMT_CONTROLLER_OPERATION_DECIDE_H
 
 #include "base/checked.h"
 #include "mgmt/core/core.h"

@@ -4,10 +4,10 @@
  * What the guards of overrides see: health, loads, and for the drain of a node what the nodes
  * announce and which pools are unsettled.
  *
- * Implemented in mgmt/api/guard_facts.c; for the threads of handlers.
+ * Implemented in mgmt/controller/guard_facts.c; for the threads of handlers.
  */
-#ifndef WEIR_MGMT_API_GUARD_FACTS_H
-#define WEIR_MGMT_API_GUARD_FACTS_H
+#ifndef WEIR_MGMT_CONTROLLER_GUARD_FACTS_H
+#define WEIR_MGMT_CONTROLLER_GUARD_FACTS_H
 
 #include "base/checked.h"
 #include "mgmt/observe/observe.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/operations_run.h"
+#include "mgmt/controller/operations_run.h"
 #include "mgmt/peers/peer_query.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/store/shared_intent.h"

@@ -5,19 +5,19 @@
  * by facts that are gathered for it, and changes nothing if it is refused.
  *
  * An order for an operation of another node is passed on to its owner; `take` alone is carried out
- * where it is given. Implemented in mgmt/api/operation_order.c (orders) and operation_begin.c
+ * where it is given. Implemented in mgmt/controller/operation_order.c (orders) and operation_begin.c
  * (beginning); for the threads of handlers, not under the lock.
  */
-#ifndef WEIR_MGMT_API_OPERATION_ORDER_H
-#define WEIR_MGMT_API_OPERATION_ORDER_H
+#ifndef WEIR_MGMT_CONTROLLER_OPERATION_ORDER_H
+#define WEIR_MGMT_CONTROLLER_OPERATION_ORDER_H
 
 #include <jansson.h>
 #include <stdbool.h>
 
 #include "base/checked.h"
 #include "mgmt/core/core.h"
-#include "mgmt/api/operation_body.h"
-#include "mgmt/api/operation_decide.h"
+#include "mgmt/controller/operation_body.h"
+#include "mgmt/controller/operation_decide.h"
 
 enum operation_order_do {
 	OPERATION_ORDER_HOLD,

@@ -3,7 +3,7 @@
  * What this node itself has and measures is made in the same form as a peer's answer, so that the
  * facts are gathered from all nodes by one code.
  */
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_snapshot.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,9 +13,9 @@
 #include "base/clock.h"
 #include "mgmt/observe/levels.h"
 #include "mgmt/peers/keys_gather.h"
-#include "mgmt/api/operation_measure.h"
+#include "mgmt/controller/operation_measure.h"
 #include "mgmt/sync/operations_list.h"
-#include "mgmt/api/operations_run.h"
+#include "mgmt/controller/operations_run.h"
 #include "mgmt/peers/timekeep.h"
 
 /* This node's own report. Under the lock. */

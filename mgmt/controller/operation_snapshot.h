@@ -4,11 +4,11 @@
  * A snapshot of all that the facts of operations are made from: document, overrides, what the peers
  * said last, what this node measures. Taken under the lock, read without it.
  *
- * Implemented in mgmt/api/operation_snapshot.c; the facts in operation_gather.c, and where a function
+ * Implemented in mgmt/controller/operation_snapshot.c; the facts in operation_gather.c, and where a function
  * says so. A snapshot belongs to the thread that took it.
  */
-#ifndef WEIR_MGMT_API_OPERATION_SNAPSHOT_H
-#define WEIR_MGMT_API_OPERATION_SNAPSHOT_H
+#ifndef WEIR_MGMT_CONTROLLER_OPERATION_SNAPSHOT_H
+#define WEIR_MGMT_CONTROLLER_OPERATION_SNAPSHOT_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -88,7 +88,7 @@ MUST_CHECK struct operation_snapshot *operation_snapshot_at(struct core *core, b
 void operation_snapshot_free(struct operation_snapshot *v);
 /**
  * New flows, in thousandths a second, that checks by other sites' nodes make at @p site, as these nodes say: of one
- * service or, with "", of all. Implemented in mgmt/api/operation_checks.c.
+ * service or, with "", of all. Implemented in mgmt/controller/operation_checks.c.
  * @param from  of those that come from this prefix; 0 where nobody says from which address; NULL: of all
  */
 uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *service,
@@ -99,7 +99,7 @@ uint64_t operation_checks_of(const struct operation_snapshot *v,
                              const struct prefix *from);
 
 /**
- * Tell the projector from where new flows come to all sites. Implemented in mgmt/api/operation_sources.c.
+ * Tell the projector from where new flows come to all sites. Implemented in mgmt/controller/operation_sources.c.
  * @return 0 or -ENOMEM
  */
 int operation_sources_add(const struct operation_snapshot *v, struct projector *p) MUST_CHECK;

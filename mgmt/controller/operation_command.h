@@ -9,10 +9,10 @@
  * `without`) for who wants to add them to a command of his own. Where a guard refuses that no name
  * goes past (clock, operation), there is no command.
  *
- * Implemented in mgmt/api/operation_command.c. Pure: any thread.
+ * Implemented in mgmt/controller/operation_command.c. Pure: any thread.
  */
-#ifndef WEIR_MGMT_API_OPERATION_COMMAND_H
-#define WEIR_MGMT_API_OPERATION_COMMAND_H
+#ifndef WEIR_MGMT_CONTROLLER_OPERATION_COMMAND_H
+#define WEIR_MGMT_CONTROLLER_OPERATION_COMMAND_H
 
 #include <jansson.h>
 

@@ -5,7 +5,7 @@
  * came by themselves may be seconds old. An answer whose announce page is old says nothing. What this node announces is
  * what its weir-announce shows, by the same words: a VIP counts when a neighbour gets each of its addresses.
  */
-#include "mgmt/api/guard_facts.h"
+#include "mgmt/controller/guard_facts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #include "mgmt/peers/announce_words.h"
 #include "mgmt/peers/exchange.h"
 #include "mgmt/observe/node_drain.h"
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/peers/peer_query.h"
 #include "weir/announce.h"
 

@@ -4,7 +4,7 @@
  * record, which replaces the record only if that did not change meanwhile; then the order is tried
  * again with what is there now.
  */
-#include "mgmt/api/operation_order.h"
+#include "mgmt/controller/operation_order.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -15,12 +15,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/plain.h"
-#include "mgmt/api/operation_command.h"
-#include "mgmt/api/operation_decide.h"
-#include "mgmt/api/operation_show.h"
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_command.h"
+#include "mgmt/controller/operation_decide.h"
+#include "mgmt/controller/operation_show.h"
+#include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/sync/operations_list.h"
-#include "mgmt/api/operations_run.h"
+#include "mgmt/controller/operations_run.h"
 #include "mgmt/peers/peer_query.h"
 #include "mgmt/core/shared_state.h"
 #include "mgmt/operations/engine.h"

@@ -3,7 +3,7 @@
  * The projection's input from a snapshot, and its result as facts. What is not measured is not listed;
  * the projection then says of each site whether its load is known.
  */
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_snapshot.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,12 +6,12 @@
  *
  * A hold always has the command that ends it, and each operation the one that undoes it.
  */
-#include "mgmt/api/operation_show.h"
+#include "mgmt/controller/operation_show.h"
 
 #include <string.h>
 
-#include "mgmt/api/operation_command.h"
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/controller/operation_command.h"
+#include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/operations/plan.h"
 #include "mgmt/operations/record_json.h"
