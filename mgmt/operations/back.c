@@ -189,6 +189,7 @@ void back_abort(struct tick *t)
 	op->kind = OPERATION_SHIFT;
 	op->goal_ppm = op->began_ppm;
 	op->way = OPERATION_OUT;
+	op->expired = false; /* an end that came meanwhile comes now */
 	level_keep(t);
 	tick_enter(t, OPERATION_RESTING);
 }

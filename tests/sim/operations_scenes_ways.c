@@ -547,6 +547,36 @@ static int an_aborted_return_forgets_its_time(void)
 	return 0;
 }
 
+/* It rests where its way began, and its time has come: the next look returns it. */
+static int an_abort_over_its_end_returns_then(void)
+{
+	struct operation_person person = scene_person;
+
+	for (int held = 0; held < 2; held++) {
+		scene_begin(OPERATION_SHIFT, 300000);
+		CHECK(scene_until_state(OPERATION_RESTING, 200));
+		person.goal_ppm = 500000;
+		person.until_ms = scene.now_ms + 60000;
+		CHECK(!operation_redirect(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
+		CHECK(scene_until_level(500000));
+		if (held) {
+			CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms,
+			                      scene.error));
+			scene.now_ms = scene.op.until_ms;
+			scene_tick(1);
+			CHECK(scene.op.state == OPERATION_EXPIRED_HELD);
+		}
+		CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms,
+		                       scene.error));
+		scene.now_ms = scene.op.until_ms;
+		CHECK(scene_until_state(OPERATION_RESTING, 100) && scene.op.level_ppm == 300000);
+		scene_tick(1);
+		CHECK(scene.op.state == OPERATION_RETURNING);
+		CHECK(scene_until_state(OPERATION_DONE, 200) && scene.op.write.ended);
+	}
+	return 0;
+}
+
 /* Each turn takes an epoch; the last one is refused before a record is made that no node takes. */
 static int without_an_epoch_nothing_turns(void)
 {
@@ -605,6 +635,7 @@ uint64_t scenes_ways(void)
 		a_hold_is_written_once,
 		a_long_history_keeps_the_newest_steps,
 		an_aborted_return_forgets_its_time,
+		an_abort_over_its_end_returns_then,
 		without_an_epoch_nothing_turns,
 	};
 	uint64_t faults = 0;

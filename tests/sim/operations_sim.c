@@ -51,8 +51,9 @@ static bool is_settled(struct world *w, uint32_t k)
 {
 	const struct operation *op = world_record(w, k);
 
-	return !op || operation_is_over(op) || op->state == OPERATION_RESTING ||
-	       op->state == OPERATION_EMPTY;
+	return !op || operation_is_over(op) ||
+	       ((op->state == OPERATION_RESTING || op->state == OPERATION_EMPTY) &&
+	        op->until_ms > w->now_ms);
 }
 
 /* Patience has an end: what is not settled then must be held, or say what it waits for. */
@@ -74,6 +75,9 @@ static void judge_end(struct world *w, uint32_t k, struct sums *sums)
 	if (operation_moves(op) || op->state == OPERATION_RETURNING)
 		world_fault(w, "op%u is %s at the end: %s", k, operation_state_text(op->state),
 		            op->waits);
+	if (op->until_ms < w->now_ms - STUCK_MS)
+		world_fault(w, "op%u is %s, and its end has come", k,
+		            operation_state_text(op->state));
 }
 
 static void run_harmed(struct world *w)

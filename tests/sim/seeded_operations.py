@@ -143,6 +143,7 @@ BREAKAGES = [
     ("a missing share waits for ever", RUNS, STEP, "if (op->unjudged_ms >= TICK_UNKNOWN_MS)", "if (0)"),
     ("no band for resolvers of many", RUNS, STEP, "band->most_ppm.known ? band->most_ppm : step->expected_ppm", "step->expected_ppm"),
     ("a few flows are judged", RUNS, INTERNAL, "#define TICK_FLOWS_MIN   200u", "#define TICK_FLOWS_MIN   20u"),
+    ("an end that comes during an abort is forgotten", RUNS, BACK, "op->expired = false;", ";"),
     ("an aborted return keeps its time", RUNS, COMMAND, "if (!op->expired)\n\t\treturn;", "return;"),
     ("a turn takes an epoch that no record has", RUNS, RECORD, "op->epoch < OPERATION_EPOCH_MAX - 1;", "op->epoch < OPERATION_EPOCH_MAX;"),
     ("an owner takes an epoch that no record has", RUNS, RECORD, "epoch < OPERATION_EPOCH_MAX - OPERATION_EPOCHS;", "epoch < OPERATION_EPOCH_MAX;"),
