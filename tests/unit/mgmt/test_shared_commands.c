@@ -600,7 +600,7 @@ static size_t make_ended(struct override *list, size_t n, int64_t now_ms,
 		         "\"time_ms\":%lld}",
 		         id, (unsigned long long)o->generation, (long long)o->created_ms);
 		*command = (struct shared_record){ .text = strdup(text), .revision = 5 };
-		target_record(o, command->name);
+		command_records_target(o, command->name);
 	}
 	return 2 * n;
 }
