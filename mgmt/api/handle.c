@@ -16,7 +16,7 @@
 #include "mgmt/sync/inforce_judge.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/peers/peers.h"
-#include "mgmt/api/status.h"
+#include "mgmt/status/status.h"
 #include "mgmt/json/command.h"
 #include "mgmt/store/join.h"
 #include "weir/json.h"

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/look.h"
+#include "mgmt/status/look.h"
 #include "mgmt/json/announcement.h"
 
 static bool find_traffic(void *arg, const char *vip, struct announcement_traffic *out)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Processes, health, events and metrics: what is observed, as it is. Lists come from a look
- * (mgmt/api/look.h), so that ten thousand targets do not hold the lock. A request that waits for
+ * (mgmt/status/look.h), so that ten thousand targets do not hold the lock. A request that waits for
  * an event occupies a thread; so each kind of client has a limit of its own.
  */
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/look.h"
+#include "mgmt/status/look.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/json/observed.h"
 

@@ -14,7 +14,7 @@
 #include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/observe/observe.h"
-#include "mgmt/api/status.h"
+#include "mgmt/status/status.h"
 #include "mgmt/json/explain.h"
 #include "weir/json.h"
 #include "weir/trace.h"

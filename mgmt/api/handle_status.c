@@ -2,7 +2,7 @@
 /*
  * The status: intent, observation and effect of each thing, side by side. Effects are read from
  * the pages and processes where they act; a page that is too old gives "unknown". Everything is
- * made from one look (mgmt/api/look.h), so that the parts of a status belong to the same instant.
+ * made from one look (mgmt/status/look.h), so that the parts of a status belong to the same instant.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/sync/operations.h"
-#include "mgmt/api/state.h"
-#include "mgmt/api/status.h"
+#include "mgmt/status/state.h"
+#include "mgmt/status/status.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/observe/too_big.h"
 #include "mgmt/json/observed.h"

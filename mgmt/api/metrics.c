@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/look.h"
+#include "mgmt/status/look.h"
 #include "mgmt/sync/operations.h"
 #include "mgmt/json/announcement.h"
 #include "mgmt/json/observed.h"

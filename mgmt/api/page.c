@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "mgmt/api/handle.h"
-#include "mgmt/api/status.h"
+#include "mgmt/status/status.h"
 #include "mgmt/json/row.h"
 
 #define BACKENDS_MAX 200u /* that are shown */

@@ -5,7 +5,7 @@
  *
  * One lock around all of it; a change holds it for at most one write of the store and of the
  * effective document, and whoever only looks for as long as it takes to copy or share what is there
- * (mgmt/api/look.h). Nobody has it while waiting for a network or another process.
+ * (mgmt/status/look.h). Nobody has it while waiting for a network or another process.
  *
  * Implemented in mgmt/core/core.c; called by all threads of weir-mgmt, core_is_moving() apart.
  */

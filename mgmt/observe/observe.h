@@ -3,7 +3,7 @@
  * @file
  * What is seen of this node: the pages of its processes, and what weir-dns says.
  *
- * A thread looks twice a second and turns changes into events (mgmt/api/observer.h). The pages may be read at any
+ * A thread looks twice a second and turns changes into events (mgmt/status/observer.h). The pages may be read at any
  * time. Nothing seen is ever an intent, and what is old is unknown.
  *
  * Implemented in mgmt/observe/observe.c, the looks of that thread in mgmt/observe/observe_looks.c. These are for it alone, opening

@@ -44,7 +44,7 @@ LAYERS = {
     "mgmt/judge": ("mgmt/judge/", "mgmt/overrides/", "base/", "weir/"),
     "mgmt/json": ("mgmt/json/", "mgmt/judge/", "mgmt/files/", "mgmt/overrides/", "mgmt/store/", "base/", "weir/"),
     "mgmt/operations": ("mgmt/operations/", "mgmt/overrides/", "mgmt/store/", "record/", "base/", "weir/"),
-    # The rooms of weir-mgmt, lowest first: core -> observe -> peers -> sync -> controller -> view -> mgmt/api.
+    # The rooms of weir-mgmt, lowest first: core -> observe -> peers -> sync -> controller -> status -> mgmt/api.
     "mgmt/core": ("mgmt/core/", "mgmt/files/", "mgmt/http/", "mgmt/json/", "mgmt/overrides/", "mgmt/store/", "base/", "weir/"),
     "mgmt/observe": ("mgmt/observe/", "mgmt/core/", "mgmt/json/", "mgmt/judge/", "mgmt/overrides/", "record/", "base/", "weir/"),
     "mgmt/peers": ("mgmt/peers/", "mgmt/core/", "mgmt/observe/", "mgmt/http/", "mgmt/json/", "mgmt/operations/", "mgmt/overrides/",
@@ -53,6 +53,8 @@ LAYERS = {
                   "mgmt/operations/", "mgmt/overrides/", "mgmt/store/", "base/", "weir/"),
     "mgmt/controller": ("mgmt/controller/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/etcd/", "mgmt/http/",
                         "mgmt/json/", "mgmt/operations/", "mgmt/overrides/", "mgmt/rules/", "mgmt/store/", "record/", "base/", "weir/"),
+    "mgmt/status": ("mgmt/status/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/controller/", "mgmt/json/", "mgmt/judge/",
+                  "mgmt/overrides/", "mgmt/store/", "base/", "weir/"),
     # A client of etcd that knows nothing of Weir.
     "mgmt/etcd": ("mgmt/etcd/", "base/", "weir/json.h"),
     # A server that knows its user by functions, and the nodes' client of it.
@@ -128,7 +130,8 @@ PLANTS: tree.Plants = {
     "looks know no peers": one("mgmt/observe/a.c", '"mgmt/peers/exchange.h"'),
     "the exchange follows no store": one("mgmt/peers/a.c", '"mgmt/sync/shared_run.h"'),
     "who follows decides no operation": one("mgmt/sync/a.c", '"mgmt/controller/operation_decide.h"'),
-    "the controller shows nothing": one("mgmt/controller/a.c", '"mgmt/view/look.h"'),
+    "the controller shows nothing": one("mgmt/controller/a.c", '"mgmt/status/look.h"'),
+    "what is shown knows no handler": one("mgmt/status/a.c", '"mgmt/api/handle.h"'),
     "the model knows no process": one("model/a.c", '"dns/zone/zone.h"'),
     "ldns in dns only": one("mgmt/a.c", "<ldns/ldns.h>"),
     "DPDK in its folder only": one("dataplane/a.c", "<rte_mbuf.h>"),

@@ -76,7 +76,7 @@ RETIRED = (
     name("wish, wanted, made", part("wish|wanted|made"), "computed, target"),
     name("bury", part("bury|buried"), "expire dead"),
     name("warn", whole(r"(?!log_).*_warn|warn|warn_of_.*|owners_warn_.*"), "schedule"),
-    name("seen", part("seen"), "observed", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/controller/", "mgmt/api/", "mgmt/judge/"),
+    name("seen", part("seen"), "observed", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/controller/", "mgmt/status/", "mgmt/api/", "mgmt/judge/"),
     name("wall", part("wall(?!_clock)"), "wall clock"),
     name("nobody", part("nobody"), "none"),
     name("stands", part("stands"), "is, says"),

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/peers/exchange.h"
-#include "mgmt/api/observer.h"
+#include "mgmt/status/observer.h"
 #include "mgmt/files/files.h"
 #include "tests/fuzz/fuzz_dir.h"
 #include "weir/stats.h"

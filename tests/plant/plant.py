@@ -34,11 +34,11 @@ SUITES = ("unit", "waits", "fuzz")  # and what of kind lab is a script of tests/
 # What the long suites are about: beginnings of paths. For other files they are not run.
 LONG = {
     "fail api": ("base/memory",), "fail cli": ("base/memory",), "fail load": ("base/memory",),
-    "mgmt api": ("mgmt/controller", "mgmt/sync", "mgmt/peers", "mgmt/observe", "mgmt/core", "mgmt/api", "mgmt/store", "mgmt/files", "mgmt/overrides", "mgmt/rules", "mgmt/json", "mgmt/judge"),
+    "mgmt api": ("mgmt/status", "mgmt/controller", "mgmt/sync", "mgmt/peers", "mgmt/observe", "mgmt/core", "mgmt/api", "mgmt/store", "mgmt/files", "mgmt/overrides", "mgmt/rules", "mgmt/json", "mgmt/judge"),
     "mgmt client": ("mgmt/http", "mgmt/api/handle_observed", "mgmt/cli/api", "mgmt/cli/upload"),
     "mgmt clock": ("mgmt/peers/timekeep", "mgmt/store/pending", "base/wall", "base/clock", "base/believed", "dns/ramps"),
     "mgmt http": ("mgmt/http",),
-    "mgmt install": (), "mgmt installation": ("mgmt/cli", "mgmt/controller", "mgmt/sync", "mgmt/peers", "mgmt/observe", "mgmt/core", "mgmt/api"),
+    "mgmt install": (), "mgmt installation": ("mgmt/cli", "mgmt/status", "mgmt/controller", "mgmt/sync", "mgmt/peers", "mgmt/observe", "mgmt/core", "mgmt/api"),
     "mgmt logins": ("mgmt/core/auth", "mgmt/core/logins", "mgmt/core/certificate", "mgmt/http", "mgmt/api/listen",
                     "mgmt/store/tokens", "mgmt/cli/cmd_token"),
     "mgmt many zones": ("mgmt/files", "dns/zone"),
@@ -50,7 +50,7 @@ LONG = {
     "mgmt roles": ("mgmt/core/auth", "mgmt/api/route", "mgmt/api/idempotent", "mgmt/api/handle"),
     "mgmt run": ("supervise", "mgmt/cli/cmd_run", "base/proc", "base/lock"),
     "mgmt run successor": ("supervise", "mgmt/cli/cmd_restart"),
-    "mgmt threads": ("base/thread", "dns/workers", "dns/keep", "healthcheck/main", "mgmt/controller", "mgmt/sync", "mgmt/peers", "mgmt/observe", "mgmt/core", "mgmt/api"),
+    "mgmt threads": ("base/thread", "dns/workers", "dns/keep", "healthcheck/main", "mgmt/status", "mgmt/controller", "mgmt/sync", "mgmt/peers", "mgmt/observe", "mgmt/core", "mgmt/api"),
     "mgmt unconfirmed": ("mgmt/sync/shared_run", "mgmt/api/unconfirmed", "mgmt/store/alone",
                          "mgmt/store/pending"),
     "owners_sim": ("dataplane/owners", "include/weir/fwd/owner"),

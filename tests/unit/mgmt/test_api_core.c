@@ -16,7 +16,7 @@
 #include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 #include "mgmt/api/idempotent.h"
-#include "mgmt/api/status.h"
+#include "mgmt/status/status.h"
 #include "mgmt/peers/timekeep.h"
 
 /* The documented values, not the code's own: a change of those is seen. */

@@ -4,7 +4,7 @@
 
 #include "base/page.h"
 #include "mgmt/json/observed.h"
-#include "mgmt/api/facts.h"
+#include "mgmt/status/facts.h"
 
 static struct judge_facts facts;
 static struct judge_process processes[OBSERVE_COUNT];
@@ -37,7 +37,7 @@ static int fake_pools(const struct gather_from *from, struct judge_pool **pools,
 #define judge        fake_judge
 #define gather_pools fake_pools
 #include "mgmt/judge/observed.c"
-#include "mgmt/api/facts.c"
+#include "mgmt/status/facts.c"
 
 static struct look seen;
 static struct health_page health;

@@ -6,7 +6,7 @@
 #include "asked.h"
 
 #include "base/clock.h"
-#include "mgmt/api/look.h"
+#include "mgmt/status/look.h"
 #include "mgmt/json/observed.h"
 #include "weir/health.h"
 
@@ -70,7 +70,7 @@ static json_t *fake_observe_dns(struct core *core)
 #define intent_store_reason(in)     ((void)(in), fake_why)
 #define intent_unwritten_reason(in) ((void)(in), *fake_why ? "full" : "")
 #define observe_document_age_ms(c)  ((void)(c), (uint64_t)4321)
-#include "mgmt/api/look.c"
+#include "mgmt/status/look.c"
 
 static void a_look_has_each_part_from_its_source(void **state)
 {

@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/state.h"
-#include "mgmt/api/status.h"
+#include "mgmt/status/state.h"
+#include "mgmt/status/status.h"
 #include "mgmt/core/to_json.h"
 
 static struct edge {

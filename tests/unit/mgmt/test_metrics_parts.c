@@ -6,7 +6,7 @@
 #include "asked.h"
 
 #include "mgmt/api/handle.h"
-#include "mgmt/api/look.h"
+#include "mgmt/status/look.h"
 #include "weir/stats.h"
 
 /* The documented values, not the code's own: a change of those is seen. */

@@ -6,7 +6,7 @@
 #include "asked.h"
 
 #include "mgmt/observe/observe.h"
-#include "mgmt/api/state.h"
+#include "mgmt/status/state.h"
 #include "mgmt/judge/gather.h"
 
 #define EVERY 500 /* ms; not the code's own */
@@ -88,7 +88,7 @@ static void fake_process(const char *run_dir, const char *name, struct gather_pr
 #define inforce_judge              fake_judge
 #include "mgmt/observe/observe.c"
 #include "mgmt/observe/observe_looks.c"
-#include "mgmt/api/observer.c"
+#include "mgmt/status/observer.c"
 #undef clock_mono_ms
 
 static struct observe own;

@@ -92,7 +92,7 @@ static int64_t fake_shown(const struct core *core)
 #define timekeep_hold           fake_hold
 #define timekeep_off_by_ms      fake_off
 #define timekeep_shown_ms       fake_shown
-#include "mgmt/api/own_conditions.c"
+#include "mgmt/status/own_conditions.c"
 #undef peers_report
 
 static struct conditions stated;

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/status.h"
+#include "mgmt/status/status.h"
 
 static const char *fake_status;
 static struct status_filter last_filter;

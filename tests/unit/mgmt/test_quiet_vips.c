@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "mgmt/peers/exchange_internal.h"
 #include "mgmt/observe/observe_internal.h"
-#include "mgmt/api/observer.h"
+#include "mgmt/status/observer.h"
 #include "weir/announce.h"
 #include "weir/condition.h"
 #include "weir/model.h"

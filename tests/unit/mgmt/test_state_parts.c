@@ -7,10 +7,10 @@
 
 #include <fcntl.h>
 
-#include "mgmt/api/facts.h"
-#include "mgmt/api/look.h"
-#include "mgmt/api/since.h"
-#include "mgmt/api/state.h"
+#include "mgmt/status/facts.h"
+#include "mgmt/status/look.h"
+#include "mgmt/status/since.h"
+#include "mgmt/status/state.h"
 #include "weir/stats.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
@@ -61,7 +61,7 @@ static int fake_judge(const struct look *l, struct judge_verdict *out)
 #define look_init         fake_take
 #define look_fini         fake_fini
 #define facts_judge       fake_judge
-#include "mgmt/api/state.c"
+#include "mgmt/status/state.c"
 
 static int setup(void **state)
 {

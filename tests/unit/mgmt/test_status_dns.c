@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What weir-dns does with sites and services, from what it said (mgmt/api/status_dns.h). */
+/* What weir-dns does with sites and services, from what it said (mgmt/status/status_dns.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/status_dns.h"
+#include "mgmt/status/status_dns.h"
 #include "weir/model.h"
 
 /* not in the order of their names */

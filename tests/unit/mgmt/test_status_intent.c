@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "mgmt/api/status.h"
+#include "mgmt/status/status.h"
 
 static struct status seen;
 static struct override items[2];

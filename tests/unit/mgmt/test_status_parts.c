@@ -5,7 +5,7 @@
 #include "asked.h"
 
 #include "base/page.h"
-#include "mgmt/api/status.h"
+#include "mgmt/status/status.h"
 
 static struct effect_backend rows_in_force[3];
 static int n_in_force;
@@ -35,7 +35,7 @@ static int fake_pool(const struct effect *e, const char *pool, struct effect_poo
 #define gather_rows          fake_rows
 #define effect_pool(e, n, o) fake_pool(e, n, o)
 #include "mgmt/api/handle_status.c"
-#include "mgmt/api/status_pools.c"
+#include "mgmt/status/status_pools.c"
 
 static struct status seen;
 static struct health_page health;

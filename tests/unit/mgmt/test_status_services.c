@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/status.h"
+#include "mgmt/status/status.h"
 
 static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
 static const struct model_node self = { .name = "ams-1", .site = &sites[0] };

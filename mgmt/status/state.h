@@ -5,8 +5,8 @@
  * state or reasons change, and the metrics weir_status and weir_status_reasons. The observer's thread
  * follows; the state that is shown is judged afresh at each request by the same function.
  */
-#ifndef WEIR_MGMT_API_STATE_H
-#define WEIR_MGMT_API_STATE_H
+#ifndef WEIR_MGMT_STATUS_STATE_H
+#define WEIR_MGMT_STATUS_STATE_H
 
 #include "base/checked.h"
 #include "mgmt/core/core.h"

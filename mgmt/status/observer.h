@@ -4,15 +4,15 @@
  * The thread that looks at this node twice a second: what its processes show (mgmt/observe/observe.h), and what follows from
  * that: quiet VIPs, the node's state, whether the head is in force.
  *
- * Implemented in mgmt/api/observer.c; the main thread starts and stops it.
+ * Implemented in mgmt/status/observer.c; the main thread starts and stops it.
  */
-#ifndef WEIR_MGMT_API_OBSERVER_H
-#define WEIR_MGMT_API_OBSERVER_H
+#ifndef WEIR_MGMT_STATUS_OBSERVER_H
+#define WEIR_MGMT_STATUS_OBSERVER_H
 
 #include "base/checked.h"
 #include "base/thread.h"
 #include "mgmt/core/core.h"
-#include "mgmt/api/quiet_vips.h"
+#include "mgmt/status/quiet_vips.h"
 
 struct observer {
 	struct thread thread;

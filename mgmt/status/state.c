@@ -6,7 +6,7 @@
  * agree with that: what a restart finds on the page does not begin again, and what only a process
  * that is away has stated has not ended. Until that is known the reason stays with the old verdict.
  */
-#include "mgmt/api/state.h"
+#include "mgmt/status/state.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,9 +15,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/api/facts.h"
-#include "mgmt/api/look.h"
-#include "mgmt/api/since.h"
+#include "mgmt/status/facts.h"
+#include "mgmt/status/look.h"
+#include "mgmt/status/since.h"
 #include "weir/stats.h"
 
 #define EVENTS_A_TURN   16     /* of reasons that came or went; those beyond are counted in one */

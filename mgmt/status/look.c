@@ -4,7 +4,7 @@
  * go. The pages are opened before and belong to the look alone. Long lists are then made without
  * the lock.
  */
-#include "mgmt/api/look.h"
+#include "mgmt/status/look.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,10 +3,10 @@
  * @file
  * What weir-mgmt itself knows to be wrong, as conditions on its own page (weir/condition.h).
  *
- * Implemented in mgmt/api/own_conditions.c.
+ * Implemented in mgmt/status/own_conditions.c.
  */
-#ifndef WEIR_MGMT_API_OWN_CONDITIONS_H
-#define WEIR_MGMT_API_OWN_CONDITIONS_H
+#ifndef WEIR_MGMT_STATUS_OWN_CONDITIONS_H
+#define WEIR_MGMT_STATUS_OWN_CONDITIONS_H
 
 struct core;
 

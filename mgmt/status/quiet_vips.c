@@ -3,7 +3,7 @@
  * What is not known makes no VIP quiet: neither a counter that cannot be read, nor an export that
  * the routing daemon has not confirmed, nor a peer that is not heard.
  */
-#include "mgmt/api/quiet_vips.h"
+#include "mgmt/status/quiet_vips.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "mgmt/peers/exchange.h"
 #include "mgmt/observe/observe.h"
-#include "mgmt/api/observer.h"
+#include "mgmt/status/observer.h"
 #include "mgmt/json/announcement.h"
 #include "weir/announce.h"
 #include "weir/condition.h"

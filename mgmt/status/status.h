@@ -6,13 +6,13 @@
  * With ten thousand backends most of a status is not shown: a list is ranked first, whole, and only what the limit
  * leaves is made JSON, the worst first. Counts are always of all.
  */
-#ifndef WEIR_MGMT_API_STATUS_H
-#define WEIR_MGMT_API_STATUS_H
+#ifndef WEIR_MGMT_STATUS_STATUS_H
+#define WEIR_MGMT_STATUS_STATUS_H
 
 #include "mgmt/observe/backup_status.h"
-#include "mgmt/api/facts.h"
-#include "mgmt/api/look.h"
-#include "mgmt/api/status_dns.h"
+#include "mgmt/status/facts.h"
+#include "mgmt/status/look.h"
+#include "mgmt/status/status_dns.h"
 #include "mgmt/overrides/override_index.h"
 
 /* How much a row of a list needs a person; all but the first stand out. */

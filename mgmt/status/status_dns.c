@@ -6,7 +6,7 @@
  * A site is judged by the name at which it is drained the least, the first of these, because a
  * service that is drained alone leaves the site to the others.
  */
-#include "mgmt/api/status_dns.h"
+#include "mgmt/status/status_dns.h"
 
 #include <errno.h>
 #include <stdbool.h>

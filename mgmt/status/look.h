@@ -5,11 +5,11 @@
  * model is shared. Then the lock is free, and long lists (there may be ten thousand backends) are
  * made from the snapshot and the pages.
  *
- * Implemented in mgmt/api/look.c. Handlers' threads, the observer and the main thread take looks;
+ * Implemented in mgmt/status/look.c. Handlers' threads, the observer and the main thread take looks;
  * each look belongs to the thread that took it.
  */
-#ifndef WEIR_MGMT_API_LOOK_H
-#define WEIR_MGMT_API_LOOK_H
+#ifndef WEIR_MGMT_STATUS_LOOK_H
+#define WEIR_MGMT_STATUS_LOOK_H
 
 #include "base/checked.h"
 #include "mgmt/core/core.h"

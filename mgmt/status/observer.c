@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mgmt/api/observer.h"
+#include "mgmt/status/observer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "mgmt/sync/inforce_judge.h"
 #include "mgmt/observe/node_drain.h"
 #include "mgmt/observe/observe.h"
-#include "mgmt/api/state.h"
+#include "mgmt/status/state.h"
 
 #define EVERY_MS 500u /* between two looks */
 

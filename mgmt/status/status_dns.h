@@ -3,10 +3,10 @@
  * @file
  * What weir-dns does with sites and services, found by name in what it said last.
  *
- * Implemented in mgmt/api/status_dns.c; called by the thread that makes the status.
+ * Implemented in mgmt/status/status_dns.c; called by the thread that makes the status.
  */
-#ifndef WEIR_MGMT_API_STATUS_DNS_H
-#define WEIR_MGMT_API_STATUS_DNS_H
+#ifndef WEIR_MGMT_STATUS_STATUS_DNS_H
+#define WEIR_MGMT_STATUS_STATUS_DNS_H
 
 #include <jansson.h>
 

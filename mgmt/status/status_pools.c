@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mgmt/api/status.h"
+#include "mgmt/status/status.h"
 #include "mgmt/json/observed.h"
 #include "mgmt/observe/too_big.h"
 

@@ -5,8 +5,8 @@
  * time, so that it is the same at each call; kept in RUN/since.page, so that weir-mgmt still knows it
  * after a restart. All calls under the core's lock.
  */
-#ifndef WEIR_MGMT_API_SINCE_H
-#define WEIR_MGMT_API_SINCE_H
+#ifndef WEIR_MGMT_STATUS_SINCE_H
+#define WEIR_MGMT_STATUS_SINCE_H
 
 #include <stdbool.h>
 #include <stdint.h>

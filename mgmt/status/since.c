@@ -4,7 +4,7 @@
  * that is killed leaves whole rows only. What the page holds at the start is believed as far as it
  * can be true: this boot's monotonic times, and texts that end.
  */
-#include "mgmt/api/since.h"
+#include "mgmt/status/since.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -3,7 +3,7 @@
  * Each tick states all conditions again from what is known now; what is not stated again is over.
  * So no function has to remember that a condition ended.
  */
-#include "mgmt/api/own_conditions.h"
+#include "mgmt/status/own_conditions.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "mgmt/sync/operations.h"
 #include "mgmt/controller/operations_run.h"
 #include "mgmt/peers/peers.h"
-#include "mgmt/api/quiet_vips.h"
+#include "mgmt/status/quiet_vips.h"
 #include "mgmt/sync/shared_run.h"
 #include "mgmt/peers/timekeep.h"
 #include "mgmt/store/join.h"

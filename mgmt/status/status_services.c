@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mgmt/api/status.h"
+#include "mgmt/status/status.h"
 #include "mgmt/json/observed.h"
 
 /* A service of which the filter leaves something. */

@@ -3,7 +3,7 @@
  * What all lists of a status have in common: the indexes in which rows find what belongs to them, and
  * the order in which a limit lets rows through.
  */
-#include "mgmt/api/status.h"
+#include "mgmt/status/status.h"
 
 #include <stdlib.h>
 #include <string.h>

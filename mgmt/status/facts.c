@@ -3,7 +3,7 @@
  * The facts that a look holds, in the judgement's own terms; nothing is decided here. Everything
  * points into the look, so the look has to outlive the judgement.
  */
-#include "mgmt/api/facts.h"
+#include "mgmt/status/facts.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,10 +7,10 @@
  * Nodes say in the section "arrivals" of the exchange at which VIPs packets arrive (observe_arrivals()). A VIP is quiet
  * here once it has been announced and exported for a minute, and no packet has arrived for as long.
  *
- * Implemented in mgmt/api/quiet_vips.c.
+ * Implemented in mgmt/status/quiet_vips.c.
  */
-#ifndef WEIR_MGMT_API_QUIET_VIPS_H
-#define WEIR_MGMT_API_QUIET_VIPS_H
+#ifndef WEIR_MGMT_STATUS_QUIET_VIPS_H
+#define WEIR_MGMT_STATUS_QUIET_VIPS_H
 
 #include "mgmt/core/core.h"
 #include "mgmt/observe/observe.h"
