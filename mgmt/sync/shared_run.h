@@ -44,7 +44,7 @@ json_t *shared_run_json(const struct core *core);
 bool shared_run_write(struct core *core, struct intent_changed *changed, json_t **files_at,
                       struct http_reply *reply) MUST_CHECK;
 /**
- * Confirm version @p number as @p author, for the request that is attached (mgmt/api/idempotent.h) and is not any more
+ * Confirm version @p number as @p author, for the request that is attached (core_attach()) and is not any more
  * then. Under the lock, which is given up meanwhile.
  * @return 0; as history_decide(); or -EIO: @p reply says why not, or that it is not known
  */

@@ -55,6 +55,8 @@ LAYERS = {
                         "mgmt/json/", "mgmt/operations/", "mgmt/overrides/", "mgmt/rules/", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/status": ("mgmt/status/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/controller/", "mgmt/json/", "mgmt/judge/",
                   "mgmt/overrides/", "mgmt/store/", "base/", "weir/"),
+    "mgmt/api": ("mgmt/api/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/controller/", "mgmt/status/", "mgmt/files/",
+                 "mgmt/http/", "mgmt/json/", "mgmt/judge/", "mgmt/operations/", "mgmt/rules/", "mgmt/store/", "base/", "weir/"),
     # A client of etcd that knows nothing of Weir.
     "mgmt/etcd": ("mgmt/etcd/", "base/", "weir/json.h"),
     # A server that knows its user by functions, and the nodes' client of it.
@@ -132,6 +134,7 @@ PLANTS: tree.Plants = {
     "who follows decides no operation": one("mgmt/sync/a.c", '"mgmt/controller/operation_decide.h"'),
     "the controller shows nothing": one("mgmt/controller/a.c", '"mgmt/status/look.h"'),
     "what is shown knows no handler": one("mgmt/status/a.c", '"mgmt/api/handle.h"'),
+    "the API knows no command line": one("mgmt/api/a.c", '"mgmt/cli/api.h"'),
     "the model knows no process": one("model/a.c", '"dns/zone/zone.h"'),
     "ldns in dns only": one("mgmt/a.c", "<ldns/ldns.h>"),
     "DPDK in its folder only": one("dataplane/a.c", "<rte_mbuf.h>"),
