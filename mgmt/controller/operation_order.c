@@ -199,17 +199,37 @@ void operation_order_answer(struct core *core, const char *id, struct operation_
 	core_unlock(core);
 }
 
+/* What one try works on: the record as it was and as it becomes, and the facts. */
+struct order_try {
+	struct operation was, op;
+	struct operation_begin_flows begin;
+	struct operation_observed observed;
+};
+
+/* The facts as a tick of the engine has them, so that it is not refused by what the engine would not hold by. */
+static void look_for_order(const struct operation_snapshot *snapshot, struct order_try *try)
+{
+	if (!try->begin.known)
+		operation_list_flows(snapshot, &try->op, &try->begin);
+	operation_gather(snapshot, &try->op, 0, &try->observed);
+	operation_project(snapshot, &try->op, &try->begin, &try->observed);
+}
+
 /* One try. @return whether it is decided */
 static bool try_order(struct core *core, const char *id, const struct operation_order *order,
-                      struct operation *was, struct operation *op,
-                      struct operation_observed *observed, struct operation_outcome *out)
+                      struct order_try *try, struct operation_outcome *out)
 {
+	const struct operation *was = &try->was;
+	struct operation *op = &try->op;
+	struct operation_observed *observed = &try->observed;
 	char error[OPERATION_DETAIL_MAX] = "";
 
 	core_lock(core);
 	const struct operations_item *item = operations_find(core, id);
-	if (item)
-		*was = *op = item->op;
+	if (item) {
+		try->was = try->op = item->op;
+		operations_copy_begin(item, &try->begin);
+	}
 	core_unlock(core);
 	if (!item) {
 		operation_refuse(out, 404, "not-found", "there is no operation %.40s", id);
@@ -225,8 +245,7 @@ static bool try_order(struct core *core, const char *id, const struct operation_
 		operation_refuse(out, 503, "busy", "out of memory");
 		return true;
 	}
-	operation_gather(snapshot, op, 0, observed);
-	operation_project(snapshot, op, NULL, observed);
+	look_for_order(snapshot, try);
 	int err = orders[order->what].run(op, &observed->facts, &order->person, clock_believed_ms(),
 	                                  error);
 	bool decided = true;
@@ -242,21 +261,18 @@ static bool try_order(struct core *core, const char *id, const struct operation_
 void operation_order_run_here(struct core *core, const char *id,
                               const struct operation_order *order, struct operation_outcome *out)
 {
-	struct operation *was = calloc(1, sizeof(*was)), *op = calloc(1, sizeof(*op));
-	struct operation_observed *observed = calloc(1, sizeof(*observed));
+	struct order_try *try = calloc(1, sizeof(*try));
 	bool decided = false;
 
 	*out = (struct operation_outcome){ .status = 0 };
-	for (unsigned i = 0; was && op && observed && !decided && i < TRIES_MAX; i++)
-		decided = try_order(core, id, order, was, op, observed, out);
+	for (unsigned i = 0; try && !decided && i < TRIES_MAX; i++)
+		decided = try_order(core, id, order, try, out);
 	if (!decided)
 		operation_refuse(out, 503, "busy",
 		                 "the operation keeps changing, or out of memory");
 	if (out->status == 200)
 		operation_order_answer(core, id, out);
-	free(observed);
-	free(op);
-	free(was);
+	free(try);
 }
 
 /* --- at its owner --- */

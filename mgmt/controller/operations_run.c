@@ -61,6 +61,14 @@ static bool has_begin(const struct operations_item *item, const struct operation
 	return item->begin && item->begin_way == op->way && item->begin_ppm == op->plan_from_ppm;
 }
 
+void operations_copy_begin(const struct operations_item *item, struct operation_begin_flows *out)
+{
+	if (has_begin(item, &item->op))
+		*out = *item->begin;
+	else
+		out->known = false;
+}
+
 /* What the sites had when the running way began: the projection compares with it. */
 static void note_begin(struct operations_item *item, const struct operation_begin_flows *begin)
 {
@@ -173,8 +181,7 @@ static void tick_operation(struct core *core, const struct operation_snapshot *s
 	if (runs) {
 		*op = item->op;
 		ticked_ms = item->ticked_ms;
-		if (has_begin(item, op))
-			*begin = *item->begin;
+		operations_copy_begin(item, begin);
 	}
 	core_unlock(core);
 	if (runs) {

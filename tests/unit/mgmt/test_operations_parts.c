@@ -9,12 +9,41 @@
 #include "whole_json.h"
 
 #include "mgmt/api/handle.h"
+#include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/overrides/override.h"
 #include "mgmt/store/records.h"
 #include "mgmt/sync/operations_list.h"
 
+/* An order's look at a cluster of which nobody says anything. */
+static struct operation_snapshot *make_look(struct core *core)
+{
+	struct operation_snapshot *v = calloc(1, sizeof(*v));
+
+	assert_non_null(v);
+	v->core = core;
+	v->m = intent_model(core->intent);
+	snprintf(v->self, sizeof(v->self), "ams-1");
+	v->now_ms = clock_believed_ms();
+	v->mono_ms = clock_mono_ms();
+	return v;
+}
+
+/* By which flows it is projected. */
+static struct operation_begin_flows projected_from;
+
+static void note_project(const struct operation_snapshot *v, const struct operation *op,
+                         const struct operation_begin_flows *begin, struct operation_observed *out)
+{
+	projected_from = begin ? *begin : (struct operation_begin_flows){ .known = false };
+	operation_project(v, op, begin, out);
+}
+
 /* The private parts too. */
+#define operation_project      note_project
+#define operation_snapshot_now make_look
 #include "mgmt/controller/operation_order.c"
+#undef operation_project
+#undef operation_snapshot_now
 #include "mgmt/controller/operation_snapshot.c"
 #include "mgmt/sync/operations.c"
 #include "mgmt/controller/operations_query.c"
@@ -613,6 +642,46 @@ static void an_order_has_its_time_by_the_owners_clock(void **state)
 	             "'without':[]}");
 }
 
+/* As the engine's ticks are: so it is not refused by what they would not hold it by. */
+static void an_order_is_projected_from_where_its_plan_began(void **state)
+{
+	static const struct {
+		const char *why;
+		uint32_t begin_ppm;
+		uint64_t per_s;
+		uint32_t level_ppm; /* at which the flows were measured */
+	} rows[] = {
+		{ "its plan's", 100000, 77, 100000 },
+		{ "they are of another plan", 0, 0, 500000 },
+	};
+	struct operation_outcome out;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		op.plan_from_ppm = 100000;
+		op.level_ppm = 500000;
+		struct operations_item *item = put_record("o1", "ams-1", OPERATION_MOVING);
+
+		print_message("  %s\n", rows[i].why);
+		if (!item->begin)
+			item->begin = calloc(1, sizeof(*item->begin));
+		assert_non_null(item->begin);
+		*item->begin = (struct operation_begin_flows){
+			.known = true, .level_ppm = 100000, .n = 1, .rows[0].per_s = 77
+		};
+		item->begin_way = OPERATION_OUT;
+		item->begin_ppm = rows[i].begin_ppm;
+		core_unlock(&this_node);
+		operation_order_run_here(&this_node, "o1", &held, &out);
+		core_lock(&this_node);
+		json_decref(out.json);
+		assert_true(projected_from.known);
+		assert_int_equal(projected_from.level_ppm, rows[i].level_ppm);
+		if (rows[i].per_s)
+			assert_int_equal(projected_from.rows[0].per_s, rows[i].per_s);
+	}
+}
+
 /* Without its clock there is no time until which it may. */
 static void an_owner_that_does_not_answer_gets_no_order(void **state)
 {
@@ -1004,6 +1073,7 @@ int main(void)
 		TEST(what_nodes_have_of_an_operation_is_noted),
 		TEST(a_round_shows_who_is_missed_for_its_projection),
 		TEST(an_order_has_its_time_by_the_owners_clock),
+		TEST(an_order_is_projected_from_where_its_plan_began),
 		TEST(an_owner_that_does_not_answer_gets_no_order),
 		TEST(what_the_owner_says_of_an_order_arrives),
 		TEST(what_sites_had_is_noted_once_for_each_plan),
