@@ -310,7 +310,7 @@ static void print_hold(const json_t *o)
 	        "  why       [{hold.code}: ]{hold.detail|not known}, since {hold.since|not known}\n"
 	        "  now       traffic stays as it is until a person decides:\n"
 	        "  go on     [{hold.resume}|weir operation {id|ID} resume --reason TEXT]\n"
-	        "  go back   weir operation {id|ID} abort --reason TEXT\n");
+	        "  go back   [{hold.back}|weir operation {id|ID} abort --reason TEXT]\n");
 }
 
 /* A step without an end runs if it is the last one of an operation that goes on. */

@@ -275,20 +275,25 @@ static void add_missed(struct command_text *line, const struct operations_item *
 	}
 }
 
+/* Its document is gone: all that is left is to end it. */
+static bool is_gone(const struct operation *op)
+{
+	return !strcmp(op->hold.code, "site-gone") || !strcmp(op->hold.code, "service-gone");
+}
+
 const char *operation_resume_text(const struct operations_item *item,
                                   char out[OPERATION_COMMAND_MAX])
 {
 	const struct operation *op = &item->op;
 	int guard = operation_guard_find(op->hold.code);
-	bool gone = !strcmp(op->hold.code, "site-gone") || !strcmp(op->hold.code, "service-gone");
 	struct command_text line = { .text = out };
 
 	bool removed = !strcmp(op->hold.code, "owner-removed");
 
 	add_text(&line, "weir operation %s %s", op->id,
-	         gone      ? "abort"
-	         : removed ? "take"
-	                   : "resume");
+	         is_gone(op) ? "abort"
+	         : removed   ? "take"
+	                     : "resume");
 	if (guard >= 0 && operation_guard_is_optional((enum operation_guard)guard))
 		add_text(&line, " --override %s", op->hold.code);
 	add_missed(&line, item);
@@ -296,11 +301,12 @@ const char *operation_resume_text(const struct operations_item *item,
 	return out;
 }
 
-const char *operation_undo_text(const struct operation *op, char out[OPERATION_COMMAND_MAX])
+/* Back to where its way began, or a return. */
+static const char *write_back(const struct operation *op, bool aborts, char *out)
 {
 	struct command_text line = { .text = out };
 
-	if (op->state == OPERATION_RETURNING) {
+	if (aborts) {
 		add_text(&line, "weir operation %s abort", op->id);
 	} else {
 		add_text(&line, "weir undrain site");
@@ -308,4 +314,14 @@ const char *operation_undo_text(const struct operation *op, char out[OPERATION_C
 	}
 	add_reason(&line, "");
 	return out;
+}
+
+const char *operation_back_text(const struct operation *op, char out[OPERATION_COMMAND_MAX])
+{
+	return write_back(op, is_gone(op) || operation_may_abort(op), out);
+}
+
+const char *operation_undo_text(const struct operation *op, char out[OPERATION_COMMAND_MAX])
+{
+	return write_back(op, operation_unheld_state(op) == OPERATION_RETURNING, out);
 }

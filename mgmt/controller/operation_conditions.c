@@ -119,8 +119,9 @@ static void add_held(struct core *core, const struct operation *op)
 		conditions_add(
 		        core->stats, "operation-held", CONDITION_DEGRADED, op->id,
 		        "the operation on site %s is held (%s): %s; weir operation %s resume "
-		        "--reason TEXT, or abort",
-		        op->targets[0].site, op->hold.code, op->hold.detail, op->id);
+		        "--reason TEXT, or %s",
+		        op->targets[0].site, op->hold.code, op->hold.detail, op->id,
+		        operation_may_abort(op) ? "abort" : "undrain the site");
 }
 
 /* A level whose operation is not known here, and that no other has taken over: nobody moves it or returns it. */

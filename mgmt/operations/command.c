@@ -337,7 +337,7 @@ static int refuse_abort(const struct operation *op, char *error)
 	if (state == OPERATION_ABORTING && !apart_holds(op))
 		return command_refuse(error, -EALREADY, "it goes back already%s",
 		                      operation_is_held(op) ? "; resume it" : "");
-	if (state != OPERATION_STARTING && !operation_is_under_way(op))
+	if (!operation_may_abort(op))
 		return command_refuse(error, -EINVAL,
 		                      "nothing moves: return the site (weir undrain site)");
 	if (!operation_may_turn(op))

@@ -330,6 +330,8 @@ bool operation_is_over(const struct operation *op);
 bool operation_moves(const struct operation *op);
 /** It makes steps, or a hold has stopped them: moving, returning or aborting. */
 bool operation_is_under_way(const struct operation *op);
+/** Whether an abort has a way to go back: what rests is returned. */
+bool operation_may_abort(const struct operation *op);
 /** held or expired_held */
 bool operation_is_held(const struct operation *op);
 /** The state that a hold stopped; of one that is not held, its state. */

@@ -89,6 +89,11 @@ bool operation_is_under_way(const struct operation *op)
 	       state == OPERATION_ABORTING;
 }
 
+bool operation_may_abort(const struct operation *op)
+{
+	return operation_unheld_state(op) == OPERATION_STARTING || operation_is_under_way(op);
+}
+
 bool operation_targets_site(const struct operation *op, const char *site)
 {
 	for (uint32_t i = 0; i < op->n_targets; i++) {

@@ -277,7 +277,8 @@ class Several(World):
         self.assertAlmostEqual(instant(hold.pop("since")), instant(a.json["created"]), delta=60)
         expected = {"id": self.mail, "kind": "drain", "state": "held", "sites": ["fra"], "service": "mail", "author": "root",
                     "principal": "user:root", "reason": "new switches", "owner": "lon-1", "until": None, "goal_ppm": 1000000,
-                    "hold": {"code": "person", "detail": "root: a look", "resume": f"weir operation {self.mail} resume --reason TEXT"},
+                    "hold": {"code": "person", "detail": "root: a look", "resume": f"weir operation {self.mail} resume --reason TEXT",
+                             "back": f"weir operation {self.mail} abort --reason TEXT"},
                     "ended": None, "undo": "weir undrain site fra --service mail --reason TEXT", "command_node": "lon-1", "now": False,
                     "over_ms": 900000, "withdraw": False, "expired": False, "stage": None,
                     "plan": {"from_ppm": 0, "steps": [{"level_ppm": ppm, "waits_for": WAITS} for ppm in LEVELS], "expected_s": 900},

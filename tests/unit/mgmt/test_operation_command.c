@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "mgmt/controller/operation_command.h"
+#include "mgmt/operations/engine.h"
 
 static struct operation op;
 static struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
@@ -235,6 +236,42 @@ static void a_hold_says_how_it_goes_on(void **state)
 	free(item);
 }
 
+/* The engine aborts what is on a way alone: what is printed must be accepted. */
+static void a_hold_says_how_it_goes_back(void **state)
+{
+	static const struct {
+		enum operation_state from;
+		const char *code;
+		bool aborts;
+	} rows[] = {
+		{ OPERATION_STARTING, "person", true },    { OPERATION_MOVING, "room", true },
+		{ OPERATION_RETURNING, "pools", true },    { OPERATION_LATE, "person", false },
+		{ OPERATION_DRAINED, "last-site", false }, { OPERATION_RESTING, "person", false },
+		{ OPERATION_DRAINED, "site-gone", true },
+	};
+	static const struct operation_person person = { .author = "amy", .reason = "" };
+	char text[OPERATION_COMMAND_MAX], error[OPERATION_DETAIL_MAX];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)start_drain(state);
+		facts.self = "ams-1";
+		if (!strcmp(rows[i].code, "site-gone"))
+			facts.document = OPERATION_DOCUMENT_SITE_GONE;
+		op.state = OPERATION_HELD;
+		op.hold.from = rows[i].from;
+		strcpy(op.hold.code, rows[i].code);
+		if (rows[i].aborts)
+			snprintf(text, sizeof(text), "weir operation %s abort --reason TEXT",
+			         op.id);
+		else
+			snprintf(text, sizeof(text), "weir undrain site ams --reason TEXT");
+		char is[OPERATION_COMMAND_MAX];
+
+		assert_string_equal(operation_back_text(&op, is), text);
+		assert_int_equal(!operation_abort(&op, &facts, &person, 1, error), rows[i].aborts);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +282,7 @@ int main(void)
 		cmocka_unit_test_setup(the_longest_line_is_whole, start_drain),
 		cmocka_unit_test_setup(each_way_can_be_undone, start_drain),
 		cmocka_unit_test_setup(a_hold_says_how_it_goes_on, start_drain),
+		cmocka_unit_test_setup(a_hold_says_how_it_goes_back, start_drain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,27 +90,37 @@ static void a_hold_states_why_and_what_ends_it(void **state)
 	static const struct {
 		enum operation_state state;
 		const char *code, *waits, *stated;
+		enum operation_state from;
 	} rows[] = {
+		{ OPERATION_HELD, "person", "x",
+		  "operation-held o1: the operation on site ams is held (person): fra is full; weir "
+		  "operation o1 resume --reason TEXT, or undrain the site",
+		  OPERATION_LATE },
 		{ OPERATION_HELD, "room", "x",
 		  "operation-held o1: the operation on site ams is held (room): fra is full; weir "
-		  "operation o1 resume --reason TEXT, or abort" },
+		  "operation o1 resume --reason TEXT, or abort",
+		  OPERATION_MOVING },
 		{ OPERATION_EXPIRED_HELD, "taken", "x",
 		  "operation-expired-held o1: the time of the operation on site ams is over while "
-		  "it is held (taken): fra is full; return: weir operation o1 resume --reason TEXT" },
+		  "it is held (taken): fra is full; return: weir operation o1 resume --reason TEXT",
+		  OPERATION_MOVING },
 		{ OPERATION_HELD, "taken", "",
 		  "operation-held o1: the operation on site ams is held (taken): fra is full, then "
 		  "it goes on by itself; weir operation o1 resume --without NODE --reason TEXT, or "
-		  "abort" },
+		  "abort",
+		  OPERATION_MOVING },
 		{ OPERATION_HELD, "taken", "node fra-1 is silent",
 		  "operation-held o1: the operation on site ams is held (taken): fra is full, then "
 		  "it goes on by itself; now: node fra-1 is silent; weir operation o1 resume "
-		  "--without NODE --reason TEXT, or abort" },
+		  "--without NODE --reason TEXT, or abort",
+		  OPERATION_MOVING },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		hold_record(rows[i].state, rows[i].code, "fra is full");
 		snprintf(op.waits, sizeof(op.waits), "%s", rows[i].waits);
+		op.hold.from = rows[i].from;
 		put_record();
 		assert_string_equal(state_conditions(), rows[i].stated);
 	}

@@ -177,7 +177,8 @@ static void a_hold_says_why_since_when_and_what_ends_it(void **state)
 		         "{" SUMMARY_WITHOUT_STATE
 		         "'state':'%s','ended':null,'hold':{'code':'node-lost','detail':"
 		         "'node par-1 is not reached','since':'2026-09-21T14:13:25.000Z',"
-		         "'resume':'weir operation o7 resume --without par-1 --reason TEXT'},"
+		         "'resume':'weir operation o7 resume --without par-1 --reason TEXT',"
+		         "'back':'weir operation o7 abort --reason TEXT'},"
 		         "'undo':'weir undrain site ams par --reason TEXT','command_node':'lon-1',"
 		         "'now':false,'over_ms':null,'withdraw':false,'expired':false,'stage':null,"
 		         "'step':1,'plan':{" PLAN_STEPS "},'steps':[],'nodes':["
