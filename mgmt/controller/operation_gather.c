@@ -13,6 +13,7 @@
 #include "mgmt/observe/backup_status.h"
 #include "mgmt/peers/keys_gather.h"
 #include "mgmt/controller/operation_measure.h"
+#include "mgmt/operations/facts.h"
 #include "weir/json.h"
 
 /* Of a check from its client, behind the SYN: what ends the handshake, and a reset; over HTTP 4 or 5. */
@@ -284,13 +285,14 @@ static void gather_outside(const struct operation_snapshot *v, struct operation_
 
 /* --- taken out by others --- */
 
+/* @param service  drains of another service alone do not count */
 static bool puts_site_out(const struct operation_snapshot *v, const struct operation *op,
-                          const struct override *o, const char *site)
+                          const struct override *o, const char *site, const char *service)
 {
 	if (o->target != MODEL_TARGET_SITE || strcmp(o->name, site) != 0 ||
 	    operation_has_override(op, o->id) || override_is_done(o, v->now_ms))
 		return false;
-	if (o->is_step && *o->service && strcmp(o->service, op->service) != 0)
+	if (o->is_step && *o->service && strcmp(o->service, service) != 0)
 		return false;
 	if (o->kind == MODEL_OVERRIDE_DISABLE)
 		return o->from_ms <= v->now_ms;
@@ -328,11 +330,63 @@ static void gather_out(const struct operation_snapshot *v, const struct operatio
 {
 	s->out = truth_of(are_nodes_drained(v, s->name));
 	for (size_t i = 0; i < v->overrides.n_items; i++)
-		if (puts_site_out(v, op, &v->overrides.items[i], s->name))
+		if (puts_site_out(v, op, &v->overrides.items[i], s->name, op->service))
 			s->out = OPERATION_YES;
 	for (size_t i = 0; i < v->n_held; i++)
 		s->held = s->held ||
 		          (!strcmp(v->held[i].site, s->name) && strcmp(v->held[i].id, op->id) != 0);
+}
+
+/* Whether clients of the service can be sent to the site. */
+static enum operation_truth is_open(const struct operation_snapshot *v, const struct operation *op,
+                                    const char *service, const struct operation_site *s)
+{
+	enum operation_truth up = facts_is_up(s);
+
+	if (s->out == OPERATION_YES)
+		return OPERATION_NO;
+	for (size_t i = 0; up != OPERATION_NO && i < v->overrides.n_items; i++)
+		if (puts_site_out(v, op, &v->overrides.items[i], s->name, service))
+			return OPERATION_NO;
+	return s->out == OPERATION_UNKNOWN && up == OPERATION_YES ? OPERATION_UNKNOWN : up;
+}
+
+/* Whether a service is at a site that is left for it. @return yes also where it is at no target, or these are down anyway */
+static enum operation_truth is_left(const struct operation_snapshot *v, const struct operation *op,
+                                    const struct model_service *service,
+                                    const struct operation_facts *facts)
+{
+	enum operation_truth best = OPERATION_NO;
+	bool leaves = false;
+
+	for (size_t k = 0; k < service->n_at && best != OPERATION_YES; k++) {
+		const struct operation_site *s = facts_site(facts, service->at[k].site->name);
+		bool target = s && operation_targets_site(op, s->name);
+		enum operation_truth open =
+		        s && !target ? is_open(v, op, service->name, s) : OPERATION_NO;
+
+		leaves |= target && s->up != OPERATION_NO;
+		if (open == OPERATION_YES || best == OPERATION_NO)
+			best = open;
+	}
+	return leaves ? best : OPERATION_YES;
+}
+
+/* Sites are there. */
+static void gather_left(const struct operation_snapshot *v, const struct operation *op,
+                        struct operation_facts *facts)
+{
+	for (size_t i = 0; v->m && i < v->m->n_services && !facts->left_alone; i++) {
+		const struct model_service *service = &v->m->services[i];
+
+		if (!operation_moves_service(op, service->name))
+			continue;
+		enum operation_truth left = is_left(v, op, service, facts);
+		if (left == OPERATION_NO)
+			facts->left_alone = service->name;
+		else if (left == OPERATION_UNKNOWN && !facts->left_unknown)
+			facts->left_unknown = service->name;
+	}
 }
 
 /* --- pools --- */
@@ -1038,6 +1092,7 @@ static void gather_sites(const struct operation_snapshot *v, const struct operat
 	}
 	out->facts.sites = out->sites;
 	out->facts.window_flows = operation_value_of(known, window_flows);
+	gather_left(v, op, &out->facts);
 	gather_late(v, op, out);
 }
 

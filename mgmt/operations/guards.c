@@ -264,6 +264,12 @@ static void judge_last_site(const struct guard_question *q, struct operation_ver
 		add_finding(v, LACKS, "whether one of %zu other sites is up is not known", unknown);
 	else
 		add_finding(v, TRIPS, "no site that is up would be left");
+	if (q->op->goal_ppm == MODEL_PPM_ALL && q->facts->left_alone)
+		add_finding(v, TRIPS, "service %s would be left without a site that is up",
+		            q->facts->left_alone);
+	if (q->op->goal_ppm == MODEL_PPM_ALL && q->facts->left_unknown)
+		add_finding(v, LACKS, "whether another site of service %s is up is not known",
+		            q->facts->left_unknown);
 }
 
 static void judge_max_sites_out(const struct guard_question *q, struct operation_verdict *v)

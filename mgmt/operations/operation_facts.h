@@ -119,6 +119,9 @@ struct operation_facts {
 	size_t n_nodes;
 	const struct operation_site *sites; /**< all configured */
 	size_t n_sites;
+	/** a service that moves and is at no other site that is up and not out; NULL: there is none */
+	const char *left_alone;
+	const char *left_unknown; /**< a service of which that is not known; NULL: there is none */
 	const struct operation_other *others; /**< this one may be among them */
 	size_t n_others;
 	enum operation_document document;

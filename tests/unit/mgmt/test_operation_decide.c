@@ -489,6 +489,40 @@ static void how_many_sites_are_left_and_out_is_said(void **state)
 	}
 }
 
+/* There is another site, but not for each service that is drained. */
+static void the_last_site_of_a_service_is_not_drained(void **state)
+{
+	static const struct {
+		const char *alone, *unknown;
+		uint32_t goal_ppm;
+		enum operation_way way;
+		const char *text;
+	} rows[] = {
+		{ NULL, NULL, MODEL_PPM_ALL, OPERATION_OUT,
+		  "passes: 1 sites that are up are left" },
+		{ "mail", NULL, MODEL_PPM_ALL, OPERATION_OUT,
+		  "trips: service mail would be left without a site that is up" },
+		{ NULL, "mail", MODEL_PPM_ALL, OPERATION_OUT,
+		  "cannot tell: whether another site of service mail is up is not known" },
+		{ "mail", "web", MODEL_PPM_ALL, OPERATION_OUT,
+		  "trips: service mail would be left without a site that is up" },
+		{ "mail", "web", MODEL_PPM_ALL - 1, OPERATION_OUT,
+		  "passes: 1 sites that are up are left" },
+		{ "mail", "web", MODEL_PPM_ALL, OPERATION_BACK, "" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		op.way = rows[i].way;
+		op.goal_ppm = rows[i].goal_ppm;
+		sites[1].out = NO;
+		sites[1].up = YES;
+		facts.left_alone = rows[i].alone;
+		facts.left_unknown = rows[i].unknown;
+		assert_string_equal(ask_guard(OPERATION_GUARD_LAST_SITE), rows[i].text);
+	}
+}
+
 static void whether_backup_pools_would_serve_is_said(void **state)
 {
 	static const struct {
@@ -1990,6 +2024,7 @@ int main(void)
 		T(a_backup_is_opened_once_for_late_clients),
 		T(a_site_decides_unless_it_is_out_or_leaves_whole),
 		T(how_many_sites_are_left_and_out_is_said),
+		T(the_last_site_of_a_service_is_not_drained),
 		T(whether_backup_pools_would_serve_is_said),
 		T(how_receivers_are_is_said),
 		T(with_the_most_sites_each_receiver_is_judged),

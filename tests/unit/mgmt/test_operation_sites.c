@@ -113,6 +113,67 @@ static void a_drain_of_another_service_does_not_put_a_site_out(void **state)
 	free_world(w);
 }
 
+/* web is at ams, which is drained, and at fra. */
+static void a_service_is_left_where_another_site_is_open_to_it(void **state)
+{
+	static const struct {
+		const char *why;
+		size_t n_at;
+		bool fra_known, fra_up, ams_down;
+		const char *moved, *drained; /* services; drained: at fra, NULL: nothing */
+		const char *alone, *unknown;
+	} rows[] = {
+		{ "fra is up", 2, true, true, false, "", NULL, NULL, NULL },
+		{ "fra is down", 2, true, false, false, "", NULL, "web", NULL },
+		{ "whether fra is up is not known", 2, false, false, false, "", NULL, NULL, "web" },
+		{ "it is at ams alone", 1, true, true, false, "", NULL, "web", NULL },
+		{ "and ams is down anyway", 1, true, true, true, "", NULL, NULL, NULL },
+		{ "it is not moved", 1, true, true, false, "mail", NULL, NULL, NULL },
+		{ "fra is drained", 2, true, true, false, "", "", "web", NULL },
+		{ "fra is drained of web", 2, true, true, false, "", "web", "web", NULL },
+		{ "fra is drained of mail", 2, true, true, false, "", "mail", NULL, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world *w = make_world();
+		struct override drain = { .id = "v9",
+			                  .kind = MODEL_OVERRIDE_DRAIN,
+			                  .target = MODEL_TARGET_SITE,
+			                  .name = "fra",
+			                  .is_step = true,
+			                  .generation = 2,
+			                  .from_ms = 1780000000000,
+			                  .to_ppm = MODEL_PPM_ALL,
+			                  .until_ms = MODEL_TIME_NEVER };
+		const char *alone, *unknown;
+
+		w->service.n_at = rows[i].n_at;
+		snprintf(w->op.service, sizeof(w->op.service), "%s", rows[i].moved);
+		snprintf(drain.service, sizeof(drain.service), "%s",
+		         rows[i].drained ? rows[i].drained : "");
+		if (rows[i].drained)
+			w->snapshot.overrides = (struct overrides){ .items = &drain, .n_items = 1 };
+		if (rows[i].fra_known)
+			give_report(
+			        w, 0,
+			        rows[i].fra_up
+			                ? "{\"sites\":[{\"site\":\"fra\",\"up\":true,\"checked\":true}]}"
+			                : "{\"sites\":[{\"site\":\"fra\",\"up\":false,\"checked\":true}]}");
+		if (rows[i].ams_down)
+			give_report(
+			        w, 2,
+			        "{\"sites\":[{\"site\":\"ams\",\"up\":false,\"checked\":true}]}");
+		gather_ams(w);
+		alone = w->observed.facts.left_alone;
+		unknown = w->observed.facts.left_unknown;
+		if (strcmp(alone ? alone : "", rows[i].alone ? rows[i].alone : "") != 0 ||
+		    strcmp(unknown ? unknown : "", rows[i].unknown ? rows[i].unknown : "") != 0)
+			fail_msg("%s: %s, %s", rows[i].why, alone, unknown);
+		free_world(w);
+	}
+}
+
 static void only_a_shared_vip_needs_another_site(void **state)
 {
 	struct world *w = make_world();
@@ -244,6 +305,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_answer_in_ten_seconds_is_not_none),
 		cmocka_unit_test(a_drain_of_another_service_does_not_put_a_site_out),
+		cmocka_unit_test(a_service_is_left_where_another_site_is_open_to_it),
 		cmocka_unit_test(only_a_shared_vip_needs_another_site),
 		cmocka_unit_test(each_vip_is_announced_for_itself),
 		cmocka_unit_test(a_site_with_a_backup_pool_backs_the_targets),
