@@ -200,8 +200,8 @@ static void state_child(const struct child *c, uint64_t now_ms)
 	if (c->pid && c->verdict == RUN_UNSEEN && now_ms > c->started_ms + UNSEEN_MS)
 		conditions_add(
 		        s, "process-unwatched", CONDITION_NOTE, subject,
-		        "shows weir run no sign of life (it cannot create its page): weir run cannot "
-		        "restart it if it hangs");
+		        "shows weir run no sign of life (it cannot create its page): weir run does "
+		        "not see whether it hangs");
 }
 
 /* Without free space a new process has no page to say so, so the supervisor says it. */

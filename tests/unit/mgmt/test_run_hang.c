@@ -494,6 +494,10 @@ static void a_process_without_signs_is_named_after_a_minute(void **state)
 	assert_non_null(find_condition(s, "process-unwatched", "weir-health"));
 	assert_int_equal(find_condition(s, "process-unwatched", "weir-health")->level,
 	                 CONDITION_NOTE);
+	/* true with --hang-time off, too, where it would not be restarted in any case */
+	assert_string_equal(find_condition(s, "process-unwatched", "weir-health")->text,
+	                    "shows weir run no sign of life (it cannot create its page): weir run "
+	                    "does not see whether it hangs");
 	c->pid = 0;
 	look_after(s, 1000);
 	assert_null(find_condition(s, "process-unwatched", "weir-health"));
