@@ -287,11 +287,7 @@ static void check_receivers(const struct model *m, const char *site,
 			continue;
 		return;
 	}
-	if (!r->n_receivers)
-		add_verdict(r, GUARD_ROOM, true,
-		            "no other site would receive its clients, so none has room")
-		        ->unknown = true;
-	else if (!n_stated)
+	if (!n_stated && r->n_receivers)
 		add_verdict(r, GUARD_ROOM, true, "not checked: no receiving site states a capacity")
 		        ->unknown = true;
 	else if (n_unknown)
@@ -375,7 +371,12 @@ static void check_site(const struct model *m, const struct overrides *overrides,
 
 	add_receivers(&w, r);
 	check_last_site(m, overrides, site, seen, now_ms, r);
-	check_receivers(m, site, seen, r);
+	if (w.n_names && !r->n_receivers)
+		add_verdict(r, GUARD_ROOM, true,
+		            "no other site would receive its clients, so none has room")
+		        ->unknown = true;
+	else
+		check_receivers(m, site, seen, r);
 }
 
 /* The weight by which @p b gets new flows: none while it is seen down. */
