@@ -227,60 +227,134 @@ static uint32_t choose_serving(const struct chooser *c, uint64_t members,
 	return choose_gated(c, whole, &choice->gated);
 }
 
-/* The least part of all keys that is followed through gates: what is left of less stays with its first choice. */
-#define SHARE_LEAST 1e-4
+/* The logarithms of time at which share_gated() adds up: 0.4 leaves an error below 1e-8. */
+#define SHARE_FROM (-20.0)
+#define SHARE_STEP 0.4
 
 /* Many keys at once, over the sites of one class. */
 struct sharing {
-	enum model_policy policy;
 	bool gated; /* by drains: in the serving class alone */
 	struct steering_part *parts;
+	double rates[STEERING_SITES_MAX]; /* of the scores of a group's sites; their sum is 1 */
 };
 
-/* The part of the keys that best_site() gives to site @p k of @p members. */
-static double share_best(const struct sharing *s, uint64_t members, uint32_t k)
+static double open_part(const struct sharing *s, uint32_t k)
 {
-	double sum = 0;
-
-	if (s->policy == MODEL_POLICY_FAILOVER)
-		return k == (uint32_t)__builtin_ctzll(members);
-	for (uint64_t left = members; left; left &= left - 1)
-		sum += s->parts[__builtin_ctzll(left)].weight;
-	return sum > 0 ? s->parts[k].weight / sum : 1.0 / __builtin_popcountll(members);
+	return s->gated ? s->parts[k].open_ppm / (double)MODEL_PPM_ALL : 1;
 }
 
-/* As choose_gated(), of the part @p keys of all; @p first is their first choice, or -1. */
-static void share_gated(const struct sharing *s, uint64_t members, double keys, int first)
+/* Those of @p members among which best_site() chooses; their rates are set. */
+static uint64_t next_group(struct sharing *s, enum model_policy policy, uint64_t members)
 {
+	uint64_t weighty = 0, group;
+	double sum = 0;
+
 	for (uint64_t left = members; left; left &= left - 1) {
 		uint32_t k = (uint32_t)__builtin_ctzll(left);
-		uint64_t others = members & ~((uint64_t)1 << k);
-		double part = keys * share_best(s, members, k);
-		double open = s->gated ? s->parts[k].open_ppm / (double)MODEL_PPM_ALL : 1;
-		double turned = part - part * open;
-		int back = first < 0 ? (int)k : first;
 
-		s->parts[k].share += part * open;
-		if (others && turned >= SHARE_LEAST)
-			share_gated(s, others, turned, back);
-		else
-			s->parts[back].share += turned;
+		weighty |= (uint64_t)(s->parts[k].weight > 0) << k;
+		sum += s->parts[k].weight;
+	}
+	group = policy == MODEL_POLICY_FAILOVER ? members & -members : weighty ? weighty : members;
+	for (uint64_t left = group; left; left &= left - 1) {
+		uint32_t k = (uint32_t)__builtin_ctzll(left);
+
+		s->rates[k] = group & weighty && policy != MODEL_POLICY_FAILOVER
+		                      ? s->parts[k].weight / sum
+		                      : 1.0 / __builtin_popcountll(group);
+	}
+	return group;
+}
+
+/* Add to @p parts, for each site of @p group, how likely it is at log time @p v to be the first open one. */
+static void add_moment(const struct sharing *s, uint64_t group, double v, double *parts)
+{
+	double later[STEERING_SITES_MAX], closed_or_later[STEERING_SITES_MAX];
+	double t = exp(v), all = t;
+
+	for (uint64_t left = group; left; left &= left - 1) {
+		uint32_t k = (uint32_t)__builtin_ctzll(left);
+		double open = open_part(s, k);
+
+		later[k] = open * exp(-s->rates[k] * t);
+		closed_or_later[k] = 1 - open + later[k];
+		all *= closed_or_later[k];
+	}
+	for (uint64_t left = group; left; left &= left - 1) {
+		uint32_t k = (uint32_t)__builtin_ctzll(left);
+
+		if (later[k] > 0)
+			parts[k] += s->rates[k] * later[k] * all / closed_or_later[k];
 	}
 }
 
+/*
+ * As choose_gated(), of the part @p keys of all, in one group. @return what all its gates turn away
+ *
+ * Scores are exponential variates (site_score()), gates are independent of them. So site k gets
+ * the integral over time t of (it is open, and its score is t) times, for each other site, (it is
+ * closed, or its score is later). That is the exact share; to follow the order in which gates turn
+ * keys away takes exponentially long. Over log t the trapezoidal rule converges at once.
+ */
+static double share_gated(const struct sharing *s, uint64_t group, double keys)
+{
+	double parts[STEERING_SITES_MAX] = { 0 }, sum = 0, closed = 1, least = 1;
+
+	for (uint64_t left = group; left; left &= left - 1) {
+		uint32_t k = (uint32_t)__builtin_ctzll(left);
+
+		closed *= 1 - open_part(s, k);
+		least = fmin(least, s->rates[k]);
+	}
+	int n_steps = (int)((4 - SHARE_FROM - log(least)) / SHARE_STEP);
+	for (int i = 0; i <= n_steps; i++)
+		add_moment(s, group, SHARE_FROM + i * SHARE_STEP, parts);
+	for (uint64_t left = group; left; left &= left - 1)
+		sum += parts[__builtin_ctzll(left)];
+	for (uint64_t left = group; left; left &= left - 1) {
+		uint32_t k = (uint32_t)__builtin_ctzll(left);
+
+		s->parts[k].share += keys * (1 - closed) * parts[k] / sum;
+	}
+	return keys * closed;
+}
+
+/* The part @p keys of all by the rates alone. */
+static void share_openly(const struct sharing *s, uint64_t group, double keys)
+{
+	for (uint64_t left = group; left; left &= left - 1) {
+		uint32_t k = (uint32_t)__builtin_ctzll(left);
+
+		s->parts[k].share += keys * s->rates[k];
+	}
+}
+
+/* One group after the other gets what the gates of those before it turn away; what all do stays with its first choice. */
 void steering_share(enum model_policy policy, struct steering_part *parts, size_t n)
 {
-	uint64_t all = 0, serving = 0;
+	uint64_t members = 0, serving = 0, gates = 0;
+	double keys = 1;
 
 	for (size_t k = 0; k < n; k++) {
 		parts[k].share = 0;
-		all |= (uint64_t)1 << k;
+		members |= (uint64_t)1 << k;
 		serving |= (uint64_t)(parts[k].open_ppm > 0) << k;
+		gates |= (uint64_t)(parts[k].open_ppm < MODEL_PPM_ALL) << k;
 	}
-	const struct sharing s = { policy, serving != 0, parts };
+	struct sharing s = { .gated = serving != 0, .parts = parts };
 
-	if (all)
-		share_gated(&s, serving ? serving : all, 1, -1);
+	members = serving ? serving : members;
+	gates &= serving;
+	for (uint64_t left = members, group; left && keys > 0; left &= ~group) {
+		group = next_group(&s, policy, left);
+		if (!(group & gates)) {
+			share_openly(&s, group, keys);
+			return;
+		}
+		keys = share_gated(&s, group, keys);
+	}
+	if (members)
+		share_openly(&s, next_group(&s, policy, members), keys);
 }
 
 /*

@@ -620,6 +620,67 @@ static void the_shares_of_many_sites_under_way_are_even(void **state)
 		assert_true(fabs(parts[k].share * (double)COUNT(parts) - 1) < 1e-6);
 }
 
+/* Each group of equal sites shares evenly, whatever is drained in part; and it takes no time. */
+static void the_shares_of_many_sites_drained_in_part_add_up(void **state)
+{
+	static const struct {
+		size_t n, n_open;
+		uint32_t open_ppm, heavy;
+	} rows[] = { { 16, 1, 100000, 2 },
+		     { 12, 1, 50000, 3 },
+		     { 64, 1, 500000, 1000 },
+		     { 64, 0, 10000, 4000000000u } };
+	struct steering_part parts[STEERING_SITES_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		double sum = 0;
+
+		for (int turn = 0; turn < 100; turn++) {
+			for (size_t k = 0; k < rows[i].n; k++)
+				parts[k] = (struct steering_part){
+					k % 2 ? 1 : rows[i].heavy,
+					k < rows[i].n_open ? ALL : rows[i].open_ppm, 0
+				};
+			steering_share(MODEL_POLICY_WEIGHTED, parts, rows[i].n);
+		}
+		for (size_t k = 0; k < rows[i].n; k++) {
+			sum += parts[k].share;
+			if (k > 2)
+				assert_true(fabs(parts[k].share - parts[k - 2].share) < 1e-9);
+		}
+		assert_true(fabs(sum - 1) < 1e-9);
+	}
+}
+
+/* Two sites, the first half closed: half of its half goes to the other. Worked out by hand. */
+static void the_shares_of_two_sites_are_exact(void **state)
+{
+	static const struct {
+		uint32_t weights[2], open[2];
+		double first;
+	} rows[] = {
+		{ { 1, 1 }, { ALL / 2, ALL }, 0.25 },
+		{ { 3, 1 }, { ALL / 2, ALL }, 0.375 },
+		{ { 1, 1 }, { ALL / 2, ALL / 2 }, 0.5 },
+		/* open at once, or when the other has turned it away; or both have, and it was first */
+		{ { 3, 1 }, { 200000, 400000 }, 0.75 * 0.2 + 0.25 * 0.6 * 0.2 + 0.75 * 0.8 * 0.6 },
+		{ { 4294967295u, 1 }, { ALL / 2, ALL }, 0.5 },
+		{ { 1, 0 }, { ALL - 1, ALL }, 0.999999 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct steering_part parts[2] = { { rows[i].weights[0], rows[i].open[0], 0 },
+			                          { rows[i].weights[1], rows[i].open[1], 0 } };
+
+		steering_share(MODEL_POLICY_WEIGHTED, parts, 2);
+		print_message("  %.9f\n", parts[0].share);
+		assert_true(fabs(parts[0].share - rows[i].first) < 1e-8);
+		assert_true(fabs(parts[1].share - (1 - rows[i].first)) < 1e-8);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -629,6 +690,8 @@ int main(void)
 		cmocka_unit_test(a_gate_moves_its_fraction_and_nobody_twice),
 		cmocka_unit_test(the_shares_are_what_clients_choose),
 		cmocka_unit_test(the_shares_of_many_sites_under_way_are_even),
+		cmocka_unit_test(the_shares_of_many_sites_drained_in_part_add_up),
+		cmocka_unit_test(the_shares_of_two_sites_are_exact),
 		cmocka_unit_test(two_nodes_choose_the_same),
 		cmocka_unit_test(a_client_gets_the_site_that_it_got_from_the_release_before),
 		cmocka_unit_test(a_family_that_a_site_does_not_have_moves_nobody),
