@@ -4,9 +4,12 @@
  * does not refuse: a drain must be possible while half the cluster cannot be seen. The load of
  * receivers is a forecast: the traffic that leaves is shared among them as DNS shares clients
  * (steering_share()), each name of the site's services counted alike.
+ *
+ * Overrides are indexed by target once: thousands of them lie beside thousands of names and backends.
  */
 #include "mgmt/overrides/guard.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -16,6 +19,7 @@
 
 #include "base/hash.h"
 #include "base/sorted.h"
+#include "mgmt/overrides/override_index.h"
 #include "weir/health.h"
 #include "weir/steering.h"
 
@@ -55,16 +59,15 @@ bool guard_removes_target(const struct override *o, int64_t now_ms)
 }
 
 /* Whether an override takes the target out of service now or soon. */
-static bool is_target_out(const struct overrides *overrides, enum model_target_kind kind,
+static bool is_target_out(const struct override_index *index, enum model_target_kind kind,
                           const char *pool, const char *name, int64_t now_ms)
 {
-	for (size_t i = 0; i < overrides->n_items; i++) {
-		const struct override *o = &overrides->items[i];
+	const struct override *const *list;
+	size_t n = override_index_find(index, kind, pool, name, &list);
 
-		if (o->target == kind && !strcmp(o->pool, pool) && !strcmp(o->name, name) &&
-		    guard_removes_target(o, now_ms))
+	for (size_t i = 0; i < n; i++)
+		if (guard_removes_target(list[i], now_ms))
 			return true;
-	}
 	return false;
 }
 
@@ -117,54 +120,121 @@ static void add_receiver(struct guard_result *r, const char *name, uint32_t befo
 			                                                  .after_ppm = after_ppm };
 }
 
-/* The level of drains, or disables, of @p s at @p site in force, the largest of all. */
-static uint32_t site_level(const struct overrides *overrides, enum model_override_kind kind,
-                           const struct model_service *s, const char *site, int64_t now_ms)
+/* What overrides in force leave of a site, or of one service there. */
+struct site_gate {
+	uint32_t drained_ppm; /* the largest of all drains */
+	bool disabled;
+	bool out; /* it takes no new clients, now or soon */
+};
+
+/* The drain or disable of one service at a site. */
+struct service_gate {
+	const struct model_service *service;
+	uint32_t site; /* index */
+	struct site_gate gate;
+};
+
+/* The drain of a site in progress. */
+struct site_check {
+	const struct model *m;
+	const struct overrides *overrides;
+	const struct model_site *site;
+	const struct guard_observed *seen;
+	int64_t now_ms;
+	struct guard_result *r;
+	struct site_gate gates[GUARD_SITES_MAX]; /* of all services, by the sites' indices */
+	struct service_gate *of_services;        /* [n_of_services], from malloc() */
+	size_t n_of_services;
+	size_t (*n_names)[2]; /* of each service, by policy; from malloc() */
+	/* the shares of the sites at names of services of this one, added up; by the sites' indices */
+	size_t n_all_names;
+	double before[GUARD_SITES_MAX], after[GUARD_SITES_MAX];
+};
+
+static void join_gates(struct site_gate *to, const struct site_gate *gate)
 {
-	uint32_t level = 0;
+	if (to->drained_ppm < gate->drained_ppm)
+		to->drained_ppm = gate->drained_ppm;
+	to->disabled = to->disabled || gate->disabled;
+	to->out = to->out || gate->out;
+}
 
-	for (size_t i = 0; i < overrides->n_items; i++) {
-		const struct override *o = &overrides->items[i];
+/* Whether a hold may keep what drains of a site took that are done. */
+static bool have_hold(const struct override *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i]->kind == MODEL_OVERRIDE_HOLD)
+			return true;
+	return false;
+}
 
-		if (o->target != MODEL_TARGET_SITE || o->kind != kind || strcmp(o->name, site) ||
-		    (*o->service && strcmp(o->service, s->name)))
+static struct site_gate read_gate(const struct site_check *w, const struct override *o)
+{
+	uint32_t level = overrides_level(w->overrides, o, w->now_ms);
+	bool all_of_service = o->is_step && o->to_ppm == MODEL_PPM_ALL && *o->service &&
+	                      !override_is_done(o, w->now_ms) &&
+	                      override_time(o, w->now_ms) < o->until_ms;
+
+	return (struct site_gate){
+		.drained_ppm = o->kind == MODEL_OVERRIDE_DRAIN ? level : 0,
+		.disabled = o->kind == MODEL_OVERRIDE_DISABLE && level,
+		.out = guard_removes_target(o, w->now_ms) || all_of_service,
+	};
+}
+
+/* List what is in force at a site, of all services and of one each. */
+static void list_gates(struct site_check *w, const struct override_index *index,
+                       const struct model_site *site)
+{
+	const struct override *const *list;
+	size_t n = override_index_find(index, MODEL_TARGET_SITE, "", site->name, &list);
+	bool held = n && have_hold(list, n);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct override *o = list[i];
+		const struct model_service *s =
+		        *o->service ? model_service(w->m, o->service) : NULL;
+
+		if ((o->kind != MODEL_OVERRIDE_DRAIN && o->kind != MODEL_OVERRIDE_DISABLE) ||
+		    (!held && override_is_done(o, w->now_ms)))
 			continue;
-		uint32_t own = overrides_level(overrides, o, now_ms);
-		level = own > level ? own : level;
+		struct site_gate gate = read_gate(w, o);
+		if (!*o->service)
+			join_gates(&w->gates[site->index], &gate);
+		else if (s)
+			w->of_services[w->n_of_services++] =
+			        (struct service_gate){ s, site->index, gate };
 	}
-	return level;
 }
 
-/* Whether a step has drained @p s alone at @p site. */
-static bool service_is_drained(const struct overrides *overrides, const struct model_service *s,
-                               const char *site, int64_t now_ms)
+/* What is in force for @p s at all sites. */
+static void find_gates(const struct site_check *w, const struct model_service *s,
+                       struct site_gate *gates)
 {
-	for (size_t i = 0; i < overrides->n_items; i++) {
-		const struct override *o = &overrides->items[i];
-
-		if (o->target == MODEL_TARGET_SITE && o->is_step && o->to_ppm == MODEL_PPM_ALL &&
-		    !strcmp(o->service, s->name) && !strcmp(o->name, site) &&
-		    !override_is_done(o, now_ms) && override_time(o, now_ms) < o->until_ms)
-			return true;
-	}
-	return false;
+	memcpy(gates, w->gates, sizeof(w->gates));
+	for (size_t i = 0; i < w->n_of_services; i++)
+		if (w->of_services[i].service == s)
+			join_gates(&gates[w->of_services[i].site], &w->of_services[i].gate);
 }
 
-/* Whether @p s can be served elsewhere than at @p site. */
-static bool lives_elsewhere(const struct model_service *s, const char *site,
-                            const struct overrides *overrides, const struct guard_observed *seen,
-                            int64_t now_ms)
-{
-	for (size_t i = 0; i < s->n_at; i++) {
-		const char *other = s->at[i].site->name;
+/* A site of a service, as its drain and the health page leave it. */
+struct seen_at {
+	const struct model_at *at;
+	const struct site_gate *gate;
+};
 
-		if (strcmp(other, site) &&
-		    !is_target_out(overrides, MODEL_TARGET_SITE, "", other, now_ms) &&
-		    !service_is_drained(overrides, s, other, now_ms) &&
-		    !service_seen_down(seen, s, &s->at[i]))
-			return true;
-	}
-	return false;
+/* The sites of @p s that are not seen down, in their order; @p gates has what is in force there. */
+static size_t list_up(const struct site_check *w, const struct model_service *s,
+                      struct site_gate *gates, struct seen_at *up)
+{
+	size_t n = 0;
+
+	find_gates(w, s, gates);
+	for (size_t k = 0; k < s->n_at && n < STEERING_SITES_MAX; k++)
+		if (s->at[k].site->index < GUARD_SITES_MAX &&
+		    !service_seen_down(w->seen, s, &s->at[k]))
+			up[n++] = (struct seen_at){ &s->at[k], &gates[s->at[k].site->index] };
+	return n;
 }
 
 /* How many services have a VIP at @p site that lives at others, too: the answers keep it. */
@@ -181,28 +251,24 @@ static size_t count_unmoved(const struct model *m, const char *site)
 	return n;
 }
 
-static void check_last_site(const struct model *m, const struct overrides *overrides,
-                            const char *site, const struct guard_observed *seen, int64_t now_ms,
-                            struct guard_result *r)
+/* Name a service that no other site serves, if there is one. */
+static void check_last_site(const struct site_check *w, const struct model_service *alone)
 {
-	for (size_t i = 0; i < m->n_services; i++) {
-		const struct model_service *s = &m->services[i];
+	const char *site = w->site->name;
+	size_t n = alone ? 0 : count_unmoved(w->m, site);
 
-		if (!model_service_at(s, site) || lives_elsewhere(s, site, overrides, seen, now_ms))
-			continue;
-		add_verdict(r, GUARD_LAST_SITE, false,
-		            "service %s has no other site that takes traffic", s->name);
-		return;
-	}
-	size_t n = count_unmoved(m, site);
-	if (n)
+	if (alone)
+		add_verdict(w->r, GUARD_LAST_SITE, false,
+		            "service %s has no other site that takes traffic", alone->name);
+	else if (n)
 		add_verdict(
-		        r, GUARD_LAST_SITE, true,
+		        w->r, GUARD_LAST_SITE, true,
 		        "each service at %s has another site. DNS cannot move %zu of these services, "
 		        "because their VIP lives at several sites: drain the site's nodes",
 		        site, n);
 	else
-		add_verdict(r, GUARD_LAST_SITE, true, "each service at %s has another site", site);
+		add_verdict(w->r, GUARD_LAST_SITE, true, "each service at %s has another site",
+		            site);
 }
 
 /* What is measured at a site. */
@@ -300,83 +366,125 @@ static void check_receivers(const struct model *m, const char *site,
 		            GUARD_ROOM_PERCENT);
 }
 
-/* The shares of the sites at names of services of the one to be drained, added up; by their indices. */
-struct site_check {
-	const struct model *m;
-	const struct overrides *overrides;
-	const char *site;
-	const struct guard_observed *seen;
-	int64_t now_ms;
-	size_t n_names;
-	double before[GUARD_SITES_MAX], after[GUARD_SITES_MAX];
-};
-
-/* Add how DNS spreads a name of @p s: over all its sites, or over those that stay. */
-static void add_spread(const struct site_check *w, const struct model_service *s,
-                       enum model_policy policy, bool all, double *sums)
+/* Add how DNS spreads @p names names over the sites @p up, or over those that stay. */
+static void add_spread(const struct site_check *w, const struct seen_at *up, size_t n_up,
+                       enum model_policy policy, size_t names, bool all, double *sums)
 {
 	struct steering_part parts[STEERING_SITES_MAX];
 	uint32_t sites[STEERING_SITES_MAX];
 	size_t n = 0;
 
-	for (size_t k = 0; k < s->n_at && n < STEERING_SITES_MAX; k++) {
-		const struct model_at *at = &s->at[k];
-		const char *name = at->site->name;
-
-		if ((!all && !strcmp(name, w->site)) || at->site->index >= GUARD_SITES_MAX ||
-		    service_seen_down(w->seen, s, at) ||
-		    site_level(w->overrides, MODEL_OVERRIDE_DISABLE, s, name, w->now_ms))
+	for (size_t k = 0; k < n_up; k++) {
+		if ((!all && up[k].at->site == w->site) || up[k].gate->disabled)
 			continue;
-		parts[n] = (struct steering_part){
-			.weight = at->weight,
-			.open_ppm = MODEL_PPM_ALL - site_level(w->overrides, MODEL_OVERRIDE_DRAIN,
-			                                       s, name, w->now_ms)
-		};
-		sites[n++] = at->site->index;
+		parts[n] = (struct steering_part){ up[k].at->weight,
+			                           MODEL_PPM_ALL - up[k].gate->drained_ppm, 0 };
+		sites[n++] = up[k].at->site->index;
 	}
 	steering_share(policy, parts, n);
 	for (size_t k = 0; k < n; k++)
-		sums[sites[k]] += parts[k].share;
+		sums[sites[k]] += parts[k].share * (double)names;
 }
 
-static void add_dns_name(struct site_check *w, const struct model_service *s,
-                         enum model_policy policy)
+/* Add the spread of the names of one service of the site. @return whether it can be served elsewhere */
+static bool add_service(struct site_check *w, const struct model_service *s, const size_t *n_names)
 {
-	if (!model_service_at(s, w->site))
-		return;
-	add_spread(w, s, policy, true, w->before);
-	add_spread(w, s, policy, false, w->after);
-	w->n_names++;
+	struct site_gate gates[GUARD_SITES_MAX];
+	struct seen_at up[STEERING_SITES_MAX];
+	size_t n_up = list_up(w, s, gates, up);
+	bool elsewhere = false;
+
+	for (enum model_policy policy = 0; policy <= MODEL_POLICY_FAILOVER; policy++) {
+		if (!n_names[policy])
+			continue;
+		add_spread(w, up, n_up, policy, n_names[policy], true, w->before);
+		add_spread(w, up, n_up, policy, n_names[policy], false, w->after);
+		w->n_all_names += n_names[policy];
+	}
+	for (size_t k = 0; k < n_up; k++)
+		elsewhere = elsewhere || (up[k].at->site != w->site && !up[k].gate->out);
+	return elsewhere;
 }
 
-/* A site whose services have no names counts as if each had one: somebody else's DNS sends clients there. */
-static void add_receivers(struct site_check *w, struct guard_result *r)
+/* Count the names of the site's services. @return how many there are */
+static size_t count_names(struct site_check *w)
 {
-	for (size_t i = 0; i < w->m->n_dns_names; i++)
-		add_dns_name(w, w->m->dns_names[i].service, w->m->dns_names[i].policy);
-	for (size_t i = 0, named = w->n_names; !named && i < w->m->n_services; i++)
-		add_dns_name(w, &w->m->services[i], MODEL_POLICY_WEIGHTED);
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->m->n_dns_names; i++) {
+		const struct model_dns_name *name = &w->m->dns_names[i];
+
+		w->n_names[name->service - w->m->services][name->policy]++;
+	}
+	for (size_t i = 0; i < w->m->n_services; i++)
+		if (model_service_at(&w->m->services[i], w->site->name))
+			n += w->n_names[i][0] + w->n_names[i][1];
+	return n;
+}
+
+/*
+ * Add up the spread of all names. A site whose services have no names counts as if each had one:
+ * somebody else's DNS sends clients there. @return the first service that no other site serves
+ */
+static const struct model_service *add_services(struct site_check *w)
+{
+	static const size_t one_weighted[2] = { 1, 0 };
+	const struct model_service *alone = NULL;
+	size_t named = count_names(w);
+
+	for (size_t i = 0; i < w->m->n_services; i++) {
+		const struct model_service *s = &w->m->services[i];
+
+		if (model_service_at(s, w->site->name) &&
+		    !add_service(w, s, named ? w->n_names[i] : one_weighted) && !alone)
+			alone = s;
+	}
+	return alone;
+}
+
+static void list_receivers(const struct site_check *w)
+{
 	for (size_t i = 0; i < w->m->n_sites && i < GUARD_SITES_MAX; i++)
 		if (w->after[i] > 0)
-			add_receiver(
-			        r, w->m->sites[i].name,
-			        (uint32_t)lround(w->before[i] / (double)w->n_names * MODEL_PPM_ALL),
-			        (uint32_t)lround(w->after[i] / (double)w->n_names * MODEL_PPM_ALL));
+			add_receiver(w->r, w->m->sites[i].name,
+			             (uint32_t)lround(w->before[i] / (double)w->n_all_names *
+			                              MODEL_PPM_ALL),
+			             (uint32_t)lround(w->after[i] / (double)w->n_all_names *
+			                              MODEL_PPM_ALL));
 }
 
-static void check_site(const struct model *m, const struct overrides *overrides, const char *site,
-                       const struct guard_observed *seen, int64_t now_ms, struct guard_result *r)
+static int check_site(const struct model *m, const struct overrides *overrides,
+                      const struct override_index *index, const char *site,
+                      const struct guard_observed *seen, int64_t now_ms, struct guard_result *r)
 {
-	struct site_check w = { m, overrides, site, seen, now_ms, 0, { 0 }, { 0 } };
+	struct site_check w = { .m = m,
+		                .overrides = overrides,
+		                .site = model_site(m, site),
+		                .seen = seen,
+		                .now_ms = now_ms,
+		                .r = r };
 
-	add_receivers(&w, r);
-	check_last_site(m, overrides, site, seen, now_ms, r);
-	if (w.n_names && !r->n_receivers)
-		add_verdict(r, GUARD_ROOM, true,
-		            "no other site would receive its clients, so none has room")
-		        ->unknown = true;
-	else
-		check_receivers(m, site, seen, r);
+	if (!w.site)
+		return 0;
+	w.of_services = calloc(overrides->n_items + 1, sizeof(*w.of_services));
+	w.n_names = calloc(m->n_services + 1, sizeof(*w.n_names));
+	bool ok = w.of_services && w.n_names;
+	if (ok) {
+		for (size_t i = 0; i < m->n_sites && i < GUARD_SITES_MAX; i++)
+			list_gates(&w, index, &m->sites[i]);
+		const struct model_service *alone = add_services(&w);
+		list_receivers(&w);
+		check_last_site(&w, alone);
+		if (w.n_all_names && !r->n_receivers)
+			add_verdict(r, GUARD_ROOM, true,
+			            "no other site would receive its clients, so none has room")
+			        ->unknown = true;
+		else
+			check_receivers(m, site, seen, r);
+	}
+	free(w.of_services);
+	free(w.n_names);
+	return ok ? 0 : -ENOMEM;
 }
 
 /* The weight by which @p b gets new flows: none while it is seen down. */
@@ -387,7 +495,7 @@ static uint32_t serving_weight(const struct model_pool *pool, const struct model
 }
 
 /* Two passes: a receiver's share needs the sums over all backends. */
-static void check_backend(const struct model_pool *pool, const struct overrides *overrides,
+static void check_backend(const struct model_pool *pool, const struct override_index *index,
                           const char *name, const struct guard_observed *seen, int64_t now_ms,
                           struct guard_result *r)
 {
@@ -400,7 +508,7 @@ static void check_backend(const struct model_pool *pool, const struct overrides 
 			bool leaves = !strcmp(b->name, name);
 			uint32_t weight = serving_weight(pool, b, seen);
 
-			if (!weight || (!leaves && is_target_out(overrides, MODEL_TARGET_BACKEND,
+			if (!weight || (!leaves && is_target_out(index, MODEL_TARGET_BACKEND,
 			                                         pool->name, b->name, now_ms)))
 				continue;
 			if (pass == 0) {
@@ -440,6 +548,7 @@ static void check_backend(const struct model_pool *pool, const struct overrides 
 struct node_check {
 	const struct model *m;
 	const struct overrides *overrides;
+	const struct override_index *index;
 	const struct model_node *node;
 	const struct guard_observed *seen;
 	int64_t now_ms;
@@ -458,7 +567,7 @@ static const struct guard_node *find_seen(const struct guard_observed *seen, con
 static bool may_receive(const struct node_check *w, const struct model_node *other)
 {
 	return other != w->node &&
-	       !is_target_out(w->overrides, MODEL_TARGET_NODE, "", other->name, w->now_ms);
+	       !is_target_out(w->index, MODEL_TARGET_NODE, "", other->name, w->now_ms);
 }
 
 uint64_t guard_dns_key(const struct addr *address)
@@ -849,10 +958,11 @@ static void check_unsettled(const struct node_check *w)
 }
 
 /* The verdicts and receivers for a node, which is in @p m. */
-static void check_node(const struct model *m, const struct overrides *overrides, const char *name,
+static void check_node(const struct model *m, const struct overrides *overrides,
+                       const struct override_index *index, const char *name,
                        const struct guard_observed *seen, int64_t now_ms, struct guard_result *r)
 {
-	const struct node_check w = { m, overrides, model_node(m, name), seen, now_ms, r };
+	const struct node_check w = { m, overrides, index, model_node(m, name), seen, now_ms, r };
 
 	if (!w.node)
 		return;
@@ -865,19 +975,25 @@ static void check_node(const struct model *m, const struct overrides *overrides,
 	check_unsettled(&w);
 }
 
-void guard_check(const struct model *m, const struct overrides *overrides,
-                 const struct override *target, const struct guard_observed *seen, int64_t now_ms,
-                 struct guard_result *result)
+int guard_check(const struct model *m, const struct overrides *overrides,
+                const struct override *target, const struct guard_observed *seen, int64_t now_ms,
+                struct guard_result *result)
 {
 	const struct model_pool *pool =
 	        target->target == MODEL_TARGET_BACKEND ? model_pool(m, target->pool) : NULL;
+	struct override_index index;
+	int err = override_index_init(&index, overrides);
 
 	result->n_verdicts = 0;
 	result->n_receivers = 0;
+	if (err < 0)
+		return err;
 	if (target->target == MODEL_TARGET_SITE)
-		check_site(m, overrides, target->name, seen, now_ms, result);
+		err = check_site(m, overrides, &index, target->name, seen, now_ms, result);
 	else if (target->target == MODEL_TARGET_NODE)
-		check_node(m, overrides, target->name, seen, now_ms, result);
+		check_node(m, overrides, &index, target->name, seen, now_ms, result);
 	else if (pool)
-		check_backend(pool, overrides, target->name, seen, now_ms, result);
+		check_backend(pool, &index, target->name, seen, now_ms, result);
+	override_index_fini(&index);
+	return err;
 }

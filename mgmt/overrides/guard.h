@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "mgmt/overrides/override.h"
 #include "weir/model.h"
 
@@ -139,10 +140,11 @@ struct guard_result {
 /**
  * Judge taking @p target (a site, a backend of a pool, or a node) out of service at @p now_ms.
  * @p result's receivers and max_receivers are set by the caller; more than fit are left out.
+ * @return 0 or -ENOMEM
  */
-void guard_check(const struct model *m, const struct overrides *overrides,
-                 const struct override *target, const struct guard_observed *seen, int64_t now_ms,
-                 struct guard_result *result);
+MUST_CHECK int guard_check(const struct model *m, const struct overrides *overrides,
+                           const struct override *target, const struct guard_observed *seen,
+                           int64_t now_ms, struct guard_result *result);
 /** The key of an address of DNS in struct guard_said. */
 uint64_t guard_dns_key(const struct addr *address);
 /** What was said of a key. */

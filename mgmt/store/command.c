@@ -593,7 +593,10 @@ static enum command_outcome check_guards(struct command_work *w, const struct gu
 	w->r->guards.max_receivers = COMMAND_RECEIVERS_MAX;
 	if (!m || (w->c->what != COMMAND_DRAIN && w->c->what != COMMAND_DISABLE))
 		return COMMAND_OK;
-	guard_check(m, intent_overrides(w->in), &w->target, seen, w->now_ms, &w->r->guards);
+	int err =
+	        guard_check(m, intent_overrides(w->in), &w->target, seen, w->now_ms, &w->r->guards);
+	if (err < 0)
+		return answer_command(w, COMMAND_FAILED, NULL, "%s", strerror(-err));
 	for (size_t i = 0; i < w->r->guards.n_verdicts; i++) {
 		const struct guard_verdict *v = &w->r->guards.verdicts[i];
 

@@ -68,7 +68,7 @@ static bool guard_allows(const char *guard, const struct overrides *set,
 {
 	struct guard_result r = { .receivers = receivers, .max_receivers = 8 };
 
-	guard_check(m, set, target, seen, NOW_MS, &r);
+	assert_int_equal(guard_check(m, set, target, seen, NOW_MS, &r), 0);
 	*n = r.n_receivers;
 	for (size_t i = 0; i < r.n_verdicts; i++)
 		if (!strcmp(r.verdicts[i].guard, guard)) {
@@ -120,7 +120,7 @@ static void a_vip_of_several_sites_is_told_not_to_move(void **state)
 
 		vip->sites = both;
 		vip->n_sites = 2;
-		guard_check(m, &none, &ams, &nothing, NOW_MS, &r);
+		assert_int_equal(guard_check(m, &none, &ams, &nothing, NOW_MS, &r), 0);
 		*vip = was;
 		assert_string_equal(r.verdicts[0].guard, "last-site");
 		assert_true(r.verdicts[0].ok);
@@ -289,7 +289,7 @@ static void a_part_of_a_load_says_that_it_is_unknown_or_too_much(void **state)
 		fra->capacity_flows = i % 2 ? 0 : 1000;
 		if (i % 2 == 0)
 			seen = (struct guard_observed){ .flows = rates, .n_flows = 2 };
-		guard_check(m, &none, &ams, &seen, NOW_MS, &r);
+		assert_int_equal(guard_check(m, &none, &ams, &seen, NOW_MS, &r), 0);
 		if (rows[k].too_much)
 			snprintf(detail, sizeof(detail),
 			         "site fra would have %s %s, more than 85 %% of its capacity of "
@@ -378,7 +378,7 @@ static void new_flows_have_their_room_too(void **state)
 		struct guard_result r = { .receivers = receivers, .max_receivers = 8 };
 		const struct guard_verdict *room = NULL;
 
-		guard_check(m, &none, &ams, &seen, NOW_MS, &r);
+		assert_int_equal(guard_check(m, &none, &ams, &seen, NOW_MS, &r), 0);
 		for (size_t k = 0; k < r.n_verdicts; k++)
 			if (!strcmp(r.verdicts[k].guard, "room"))
 				room = &r.verdicts[k];
@@ -402,7 +402,7 @@ static void without_a_stated_capacity_nothing_is_checked(void **state)
 
 	(void)state;
 	sites[1].capacity_flows = sites[1].capacity_bits = 0;
-	guard_check(m, &none, &ams, &seen, NOW_MS, &r);
+	assert_int_equal(guard_check(m, &none, &ams, &seen, NOW_MS, &r), 0);
 	sites[1].capacity_flows = flows;
 	sites[1].capacity_bits = bits;
 	for (size_t k = 0; k < r.n_verdicts; k++)
@@ -520,7 +520,7 @@ static void receivers_are_whom_dns_chooses(void **state)
 		health_write(page, health_find_index(page, target),
 		             health_make(rows[i].fra_down ? HEALTH_DOWN : HEALTH_UP, 0,
 		                         HEALTH_REASON_OK, 1));
-		guard_check(m, &set, &ams, &seen, NOW_MS, &r);
+		assert_int_equal(guard_check(m, &set, &ams, &seen, NOW_MS, &r), 0);
 		for (size_t k = 0; k < r.n_receivers; k++) {
 			assert_string_not_equal(receivers[k].name, "ams");
 			after[!strcmp(receivers[k].name, "par")] = receivers[k].after_ppm;
@@ -544,7 +544,9 @@ static void each_name_of_the_site_counts_alike(void **state)
 	const size_t n_was = m->n_dns_names;
 	struct model_dns_name names[3] = { was[0], was[0], was[0] };
 	struct model_service *web = (struct model_service *)(uintptr_t)model_service(m, "web");
-	struct model_service kept = *web, other = *web;
+	const struct model_service *services = all->services;
+	const size_t n_services = all->n_services;
+	struct model_service both[2] = { *web, *web };
 	struct model_at at[3] = { web->at[0], web->at[1], web->at[1] }, own[3];
 	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
 	struct overrides none = { 0 };
@@ -557,25 +559,30 @@ static void each_name_of_the_site_counts_alike(void **state)
 	memcpy(own, at, sizeof(own));
 	at[2].weight = 0; /* web is not at par, the other service is only there */
 	own[1].weight = 0;
-	web->at = at;
-	other.at = own;
-	other.n_at = web->n_at = 3;
-	names[2].service = &other;
+	both[0].at = at;
+	both[1].at = own;
+	both[0].n_at = both[1].n_at = 3;
+	names[0].service = names[1].service = &both[0];
+	names[2].service = &both[1];
+	all->services = both;
+	all->n_services = 2;
 	all->dns_names = names;
 	all->n_dns_names = 3;
-	guard_check(m, &none, &ams, &nothing, NOW_MS, &r);
+	assert_int_equal(guard_check(m, &none, &ams, &nothing, NOW_MS, &r), 0);
 	assert_int_equal(r.n_receivers, 2);
 	assert_string_equal(receivers[0].name, "fra");
 	assert_int_equal(receivers[0].after_ppm, 666667);
 	assert_int_equal(receivers[0].before_ppm, 333333);
 	assert_int_equal(receivers[1].after_ppm, 333333);
 	all->n_dns_names = 0; /* somebody else's DNS, of which nothing is known */
-	guard_check(m, &none, &ams, &nothing, NOW_MS, &r);
+	all->n_services = 1;
+	assert_int_equal(guard_check(m, &none, &ams, &nothing, NOW_MS, &r), 0);
 	assert_int_equal(r.n_receivers, 1);
 	assert_int_equal(receivers[0].after_ppm, 1000000);
 	all->dns_names = was;
 	all->n_dns_names = n_was;
-	*web = kept;
+	all->services = services;
+	all->n_services = n_services;
 }
 
 static void no_more_receivers_are_named_than_there_is_room_for(void **state)
@@ -587,10 +594,10 @@ static void no_more_receivers_are_named_than_there_is_room_for(void **state)
 	struct guard_observed nothing = { 0 };
 	struct guard_result r = { .receivers = receivers, .max_receivers = 0 };
 
-	guard_check(m, &none, &b1, &nothing, NOW_MS, &r);
+	assert_int_equal(guard_check(m, &none, &b1, &nothing, NOW_MS, &r), 0);
 	assert_int_equal(r.n_receivers, 0);
 	r.max_receivers = 2;
-	guard_check(m, &none, &b1, &nothing, NOW_MS, &r);
+	assert_int_equal(guard_check(m, &none, &b1, &nothing, NOW_MS, &r), 0);
 	assert_int_equal(r.n_receivers, 1);
 	assert_int_equal(receivers[0].before_ppm, 500000);
 	assert_int_equal(receivers[0].after_ppm, 1000000);
@@ -656,7 +663,7 @@ static void only_what_is_out_of_this_very_pool_is_left_out(void **state)
 	assert_int_equal(n, 1);
 	snprintf(b1.pool, sizeof(b1.pool),
 	         "none"); /* of a pool that is not there, nothing is said */
-	guard_check(m, &set, &b1, &nothing, NOW_MS, &r);
+	assert_int_equal(guard_check(m, &set, &b1, &nothing, NOW_MS, &r), 0);
 	assert_int_equal(r.n_verdicts, 0);
 }
 
@@ -683,6 +690,38 @@ static void the_highest_drain_of_a_site_counts(void **state)
 	assert_int_equal(n, 0);
 }
 
+/* A hold keeps what a drain that is over has taken; one of another service takes nothing here. */
+static void a_hold_and_a_drain_of_the_service_count(void **state)
+{
+	(void)state;
+	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
+	struct override list[] = { of_site("fra", MODEL_OVERRIDE_DRAIN),
+		                   of_site("fra", MODEL_OVERRIDE_HOLD) };
+	struct overrides set = { .items = list, .n_items = 2 };
+	struct guard_receiver receivers[8];
+	struct guard_observed nothing = { 0 };
+	size_t n;
+
+	list[0].from_ms = NOW_MS - 100000;
+	list[0].over_ms = 50000;
+	list[0].until_ms = NOW_MS - 10000;
+	list[1].from_ms = NOW_MS - 75000; /* at half */
+	guard_allows("last-site", &set, &ams, &nothing, receivers, &n);
+	assert_int_equal(receivers[0].before_ppm, 250000);
+	set.n_items = 1;
+	list[0].over_ms = 1000; /* over, and nothing holds it */
+	guard_allows("last-site", &set, &ams, &nothing, receivers, &n);
+	assert_int_equal(receivers[0].before_ppm, 500000);
+	list[0].until_ms = MODEL_TIME_NEVER;
+	list[0].is_step = true;
+	list[0].to_ppm = MODEL_PPM_ALL;
+	snprintf(list[0].service, sizeof(list[0].service), "web");
+	assert_false(guard_allows("last-site", &set, &ams, &nothing, receivers, &n));
+	snprintf(list[0].service, sizeof(list[0].service), "other");
+	assert_true(guard_allows("last-site", &set, &ams, &nothing, receivers, &n));
+	assert_int_equal(receivers[0].before_ppm, 500000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -706,6 +745,7 @@ int main(void)
 		cmocka_unit_test(receivers_share_by_their_weight),
 		cmocka_unit_test(only_what_is_out_of_this_very_pool_is_left_out),
 		cmocka_unit_test(the_highest_drain_of_a_site_counts),
+		cmocka_unit_test(a_hold_and_a_drain_of_the_service_count),
 	};
 
 	return cmocka_run_group_tests_name("guard", tests, setup, teardown);
