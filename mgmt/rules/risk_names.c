@@ -8,15 +8,20 @@
 #include "mgmt/rules/risk_internal.h"
 #include "weir/steering.h"
 
-/* The share of a name's answers that site number @p i of its service gets, when all are up. */
-static double answer_share(const struct model_dns_name *n, size_t i)
-{
-	struct steering_part parts[STEERING_SITES_MAX];
+/* A name's answers when all sites are up. */
+struct name_shares {
+	const struct model_service *service;
+	struct steering_part parts[STEERING_SITES_MAX]; /* as its service's sites */
+};
 
-	for (size_t k = 0; k < n->service->n_at; k++)
-		parts[k] = (struct steering_part){ n->service->at[k].weight, MODEL_PPM_ALL, 0 };
-	steering_share(n->policy, parts, n->service->n_at);
-	return parts[i].share;
+static void share_answers(const struct model_dns_name *n, struct name_shares *out)
+{
+	const struct model_service *s = n->service;
+
+	out->service = s;
+	for (size_t k = 0; k < s->n_at; k++)
+		out->parts[k] = (struct steering_part){ s->at[k].weight, MODEL_PPM_ALL, 0 };
+	steering_share(n->policy, out->parts, s->n_at);
 }
 
 /* Whether two VIPs have an address in common. */
@@ -27,12 +32,12 @@ static bool share_address(const struct model_vip *a, const struct model_vip *b)
 }
 
 /* The addresses that @p vip adds to those that the name had, as a share of its own. */
-static double added_share(const struct model_dns_name *a, const struct model_vip *vip)
+static double added_share(const struct model_service *a, const struct model_vip *vip)
 {
 	size_t added = vip->n_addresses;
 
-	for (size_t i = 0; i < a->service->n_at; i++) {
-		const struct model_vip *old = a->service->at[i].vip;
+	for (size_t i = 0; i < a->n_at; i++) {
+		const struct model_vip *old = a->at[i].vip;
 		size_t gone = risk_addresses_gone(vip->addresses, vip->n_addresses, old->addresses,
 		                                  old->n_addresses);
 
@@ -42,7 +47,7 @@ static double added_share(const struct model_dns_name *a, const struct model_vip
 }
 
 /* The share that goes to the addresses of @p vip. */
-static double share_at(const struct model_dns_name *n, const struct model_vip *vip, bool *found)
+static double share_at(const struct name_shares *n, const struct model_vip *vip, bool *found)
 {
 	double share = 0;
 
@@ -50,13 +55,13 @@ static double share_at(const struct model_dns_name *n, const struct model_vip *v
 	for (size_t i = 0; i < n->service->n_at; i++)
 		if (share_address(vip, n->service->at[i].vip)) {
 			*found = true;
-			share += answer_share(n, i);
+			share += n->parts[i].share;
 		}
 	return share;
 }
 
 /* The share of all sites that have the VIP of site number @p i, counted at the first of them. */
-static double vip_share(const struct model_dns_name *n, size_t i)
+static double vip_share(const struct name_shares *n, size_t i)
 {
 	const struct model_at *at = n->service->at;
 	double share = 0;
@@ -66,7 +71,7 @@ static double vip_share(const struct model_dns_name *n, size_t i)
 			continue;
 		if (k < i)
 			return 0;
-		share += answer_share(n, k);
+		share += n->parts[k].share;
 	}
 	return share;
 }
@@ -76,25 +81,28 @@ static void measure_answers(struct risk_work *w, const char *subject,
                             const struct model_dns_name *a, const struct model_dns_name *b)
 {
 	double gained = 0, unproven = 0, emptied = 0, added = 0;
+	struct name_shares before, after;
 	const char *site = "";
 	bool found;
 
+	share_answers(a, &before);
+	share_answers(b, &after);
 	for (size_t i = 0; i < b->service->n_at; i++) {
 		const struct model_vip *vip = b->service->at[i].vip;
-		double was = share_at(a, vip, &found);
-		double gain = fmax(0, vip_share(b, i) - was);
+		double was = share_at(&before, vip, &found);
+		double gain = fmax(0, vip_share(&after, i) - was);
 
-		added += answer_share(b, i) * added_share(a, vip);
+		added += after.parts[i].share * added_share(a->service, vip);
 		if (found)
 			gained += gain;
 		else
 			unproven += gain;
 	}
 	for (size_t i = 0; i < a->service->n_at; i++) {
-		double was = answer_share(a, i);
+		double was = before.parts[i].share;
 
 		/* with failover a later site is still used when it is needed */
-		if (was <= 0 || share_at(b, a->service->at[i].vip, &found) > 0 ||
+		if (was <= 0 || share_at(&after, a->service->at[i].vip, &found) > 0 ||
 		    (found && b->policy == MODEL_POLICY_FAILOVER))
 			continue;
 		emptied += was;
