@@ -347,6 +347,18 @@ static enum command_outcome drain_site(struct command_work *w, const struct over
 	return check_until(w, o);
 }
 
+/*
+ * The time for flows of a drain that runs, from its beginning, if the command's begins now. An earlier end counts
+ * at once; a later one only for a longer time than the drain has in all, or automation that repeats the command
+ * would put the end off for ever.
+ */
+static int64_t choose_time(const struct command_work *w, const struct override *live)
+{
+	int64_t over_ms = w->now_ms - live->from_ms + w->c->over_ms;
+
+	return w->c->over_ms <= live->over_ms && over_ms > live->over_ms ? live->over_ms : over_ms;
+}
+
 /* A backend or node. Past instants stay as they are: member sets follow from them. */
 static enum command_outcome drain_without_ramp(struct command_work *w, const struct override *live)
 {
@@ -361,8 +373,8 @@ static enum command_outcome drain_without_ramp(struct command_work *w, const str
 		o->from_ms = w->c->from_ms >= 0 ? w->c->from_ms
 		             : live             ? earlier_ms(live->from_ms, w->now_ms + ahead_ms)
 		                                : w->now_ms + ahead_ms;
-	if (w->c->over_ms >= 0 && !(live && w->c->over_ms == live->over_ms))
-		o->over_ms = runs ? w->now_ms - o->from_ms + w->c->over_ms : w->c->over_ms;
+	if (w->c->over_ms >= 0)
+		o->over_ms = runs ? choose_time(w, live) : w->c->over_ms;
 	return check_until(w, o);
 }
 

@@ -278,6 +278,51 @@ static void what_is_repeated_is_not_put_off(void **state)
 	}
 }
 
+/* A backend's flows get what the first command asked for, however often it is repeated; another time counts from now. */
+static void a_repeated_time_for_flows_ends_as_the_first(void **state)
+{
+	static const struct {
+		const char *why;
+		int64_t was, over; /* -1: not given */
+		int64_t end;       /* the deadline, from the first command of the new time on */
+	} rows[] = {
+		{ "none before", -1, 600000, 600000 },
+		{ "shorter before", 90000, 600000, 600000 },
+		{ "longer before", 3600000, 600000, 600000 },
+		{ "it would end sooner by itself", 650000, 600000, 550000 },
+		{ "the same before", 600000, 600000, 500000 },
+	};
+	struct scene *s = *state;
+	int64_t now_ms = NOW_MS;
+
+	for (size_t i = 0; i < COUNT(rows); i++, now_ms += 10000000) {
+		struct command out = make_command(COMMAND_DRAIN, "web-ams/b1");
+		int64_t begin_ms = now_ms + AHEAD_MS, changed_ms = begin_ms + 100000;
+
+		print_message("  %s\n", rows[i].why);
+		out.until_ms = now_ms + 5000000;
+		out.over_ms = rows[i].was;
+		assert_int_equal(run_command(s, &out, now_ms), COMMAND_OK);
+		out.over_ms = rows[i].over;
+		for (int64_t at = 0; at < 900000; at += 60000) {
+			assert_int_equal(run_command(s, &out, changed_ms + at), COMMAND_OK);
+			assert_int_equal(s->r.override.from_ms, begin_ms);
+			assert_int_equal(s->r.override.over_ms, 100000 + rows[i].end);
+		}
+		out.over_ms = 100000 + rows[i].end + 1;
+		assert_int_equal(run_command(s, &out, changed_ms + 60000), COMMAND_OK);
+		assert_int_equal(s->r.override.over_ms, 160000 + out.over_ms);
+		out.over_ms = 1000;
+		assert_int_equal(run_command(s, &out, changed_ms + 70000), COMMAND_OK);
+		assert_int_equal(s->r.override.over_ms, 171000);
+		assert_int_equal(run_command(s, &out, changed_ms + 80000), COMMAND_OK);
+		assert_int_equal(s->r.override.over_ms, 171000);
+		out.what = COMMAND_UNDRAIN;
+		out.until_ms = out.over_ms = -1;
+		assert_int_equal(run_command(s, &out, changed_ms + 90000), COMMAND_OK);
+	}
+}
+
 static void keep_ramp(const struct scene *s, const struct override *o, int64_t at_ms,
                       enum ramp_how how)
 {
@@ -779,6 +824,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_same_drain_again_changes_the_one_that_is, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(what_is_repeated_is_not_put_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_repeated_time_for_flows_ends_as_the_first, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(a_ramp_that_until_cuts_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_command_than_before_begins_its_own_ramp,
 		                                setup, teardown),
