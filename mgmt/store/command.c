@@ -206,12 +206,17 @@ static enum command_outcome check_shape(struct command_work *w)
 	return COMMAND_OK;
 }
 
-/* How long ahead a shift of @p site starts: the longest TTL of a name that may give its address. */
-static int64_t lead_ms(const struct command_work *w)
+/* How long ahead a shift of the site starts: the longest TTL of a name that may give its address. */
+static int64_t site_lead_ms(const struct command_work *w)
 {
 	const struct model *m = intent_model(w->in);
 
-	return w->c->now || !m ? 0 : (int64_t)model_site_ttl_s(m, w->target.name) * 1000;
+	return m ? (int64_t)model_site_ttl_s(m, w->target.name) * 1000 : 0;
+}
+
+static int64_t lead_ms(const struct command_work *w)
+{
+	return w->c->now ? 0 : site_lead_ms(w);
 }
 
 static struct override *change_override(struct command_work *w, const struct override *o)
@@ -714,10 +719,24 @@ enum command_do command_from_text(const char *text)
 	return (enum command_do)i;
 }
 
-/* Whether override @p o ends so soon by itself, or has ended so, that nobody can make it again. */
-static bool is_nearly_over(const struct override *o, int64_t now_ms)
+/* Whether the line that makes @p o again names its beginning. */
+static bool names_beginning(const struct override *o, int64_t now_ms)
 {
-	return o->until_ms != MODEL_TIME_NEVER && o->until_ms <= now_ms + UNDO_AHEAD_MS;
+	return o->kind == MODEL_OVERRIDE_DRAIN && o->from_ms > now_ms + UNDO_AHEAD_MS;
+}
+
+/*
+ * Whether override @p was ends so soon by itself, or has ended so, that nobody can make it again. The drain of a site
+ * that goes on from no level begins only with the site's lead.
+ */
+static bool is_nearly_over(const struct command_work *w, const struct override *was)
+{
+	bool has_lead = was->kind == MODEL_OVERRIDE_DRAIN && is_site(w) &&
+	                !names_beginning(was, w->now_ms) &&
+	                (was->from_ms > w->now_ms || w->r->override.ended);
+	int64_t ahead_ms = UNDO_AHEAD_MS + (has_lead ? site_lead_ms(w) : 0);
+
+	return was->until_ms != MODEL_TIME_NEVER && was->until_ms <= w->now_ms + ahead_ms;
 }
 
 /* The options of a command line that creates @p o again: its instants that are still to come. */
@@ -732,7 +751,7 @@ static void write_times(const struct override *o, int64_t now_ms, char *out, siz
 		snprintf(over, sizeof(over), " --over %" PRId64 "%s",
 		         o->over_ms % 1000 ? o->over_ms : o->over_ms / 1000,
 		         o->over_ms % 1000 ? "ms" : "s");
-	if (drain && o->from_ms > now_ms + UNDO_AHEAD_MS)
+	if (names_beginning(o, now_ms))
 		snprintf(start, sizeof(start), " --from %s", clock_text(o->from_ms, from));
 	snprintf(out, size, "%s%s --until %s", over, start, until);
 }
@@ -763,11 +782,12 @@ static void write_operation(struct command_result *r, const struct override *was
  * that was changed, ended or held (@p was; NULL: there was none). Nothing is written where @p was
  * would have ended by itself before a person could make it again.
  */
-static void write_undo(struct command_result *r, const struct override *was, int64_t now_ms)
+static void write_undo(const struct command_work *w, const struct override *was)
 {
 	static const char *const ends[] = { "undrain", "enable", "enable" }, *const makes[] = {
 		"drain", "disable", "force-up"
 	};
+	struct command_result *r = w->r;
 	const struct override *o = &r->override;
 	char times[128] = "";
 	bool scheduled = o->target == MODEL_TARGET_SITE && !*o->operation &&
@@ -777,10 +797,10 @@ static void write_undo(struct command_result *r, const struct override *was, int
 		write_operation(r, was);
 		return;
 	}
-	if (was && is_nearly_over(was, now_ms))
+	if (was && is_nearly_over(w, was))
 		return;
 	if (was)
-		write_times(was, now_ms, times, sizeof(times));
+		write_times(was, w->now_ms, times, sizeof(times));
 	snprintf(r->undo, sizeof(r->undo), "weir %s %s %s%s%s%s%s",
 	         was ? makes[was->kind] : ends[o->kind], override_target_text(o->target), o->pool,
 	         *o->pool ? "/" : "", o->name, times, scheduled ? " --scheduled" : "");
@@ -822,7 +842,7 @@ enum command_outcome command_run(struct intent *in, const struct command *c,
 		outcome = work_out(&w);
 	if (outcome == COMMAND_OK) {
 		result->override = w.changes[0];
-		write_undo(result, w.was_there ? &w.was : NULL, now_ms);
+		write_undo(&w, w.was_there ? &w.was : NULL);
 		if (is_node(&w))
 			write_node_note(result, c->what);
 		outcome = check_guards(&w, seen);

@@ -706,6 +706,50 @@ static void an_undo_line_has_the_instants_that_are_to_come(void **state)
 	assert_true(kept_override(s)->ended); /* nothing had moved yet */
 }
 
+/* A person has two minutes; what a line would begin after its end is refused. */
+static void an_undo_line_is_not_refused_for_two_minutes(void **state)
+{
+	static const struct {
+		const char *why;
+		int64_t from, until;
+		enum command_do then;
+		bool now, has_line;
+	} rows[] = {
+		{ "not begun, and it would begin at its end", 100000, 180000, COMMAND_UNDRAIN,
+		  false, false },
+		{ "not begun, in time", 100000, 180001, COMMAND_UNDRAIN, false, true },
+		{ "it names its beginning", 150000, 180000, COMMAND_UNDRAIN, false, true },
+		{ "ended at once", 0, 180000, COMMAND_UNDRAIN, true, false },
+		{ "ended at once, in time", 0, 180001, COMMAND_UNDRAIN, true, true },
+		{ "returning: it goes on from its level", 0, 180000, COMMAND_UNDRAIN, false, true },
+		{ "changed: it goes on from its level", 0, 120001, COMMAND_DRAIN, false, true },
+		{ "nearly over", 0, 120000, COMMAND_DRAIN, false, false },
+	};
+	struct scene *s = *state;
+	int64_t now_ms = NOW_MS;
+
+	for (size_t i = 0; i < COUNT(rows); i++, now_ms += 10000000) {
+		struct command c = make_command(COMMAND_DRAIN, "ams");
+
+		print_message("  %s\n", rows[i].why);
+		c.until_ms = now_ms + rows[i].until;
+		c.from_ms = rows[i].from ? now_ms + rows[i].from : -1;
+		c.now = !rows[i].from;
+		assert_int_equal(run_command(s, &c, now_ms - 1000 * !rows[i].from), COMMAND_OK);
+		c = make_command(rows[i].then, "ams");
+		c.now = rows[i].now;
+		assert_int_equal(run_command(s, &c, now_ms), COMMAND_OK);
+		assert_int_equal(*s->r.undo != '\0', rows[i].has_line);
+		if (rows[i].has_line) {
+			c = make_command(COMMAND_DRAIN, "ams");
+			c.until_ms = now_ms + rows[i].until;
+			c.from_ms = strstr(s->r.undo, "--from") ? now_ms + rows[i].from : -1;
+			assert_int_equal(run_command(s, &c, now_ms + 119999), COMMAND_OK);
+		}
+		run_plain(s, COMMAND_UNDRAIN, "ams", now_ms + 900000); /* what may be left */
+	}
+}
+
 static void the_ramps_of_the_name_server_are_followed_whenever_it_writes(void **state)
 {
 	struct scene *s = *state;
@@ -848,6 +892,8 @@ int main(void)
 		        another_generation_is_stale_and_an_unknown_id_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(guards_refuse_what_leaves_nothing_unless_named,
 		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(an_undo_line_is_not_refused_for_two_minutes, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(an_undo_line_has_the_instants_that_are_to_come,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(
