@@ -2,7 +2,8 @@
 /*
  * What differs between two versions, of this node or of a peer. Files are compared as text; what
  * the difference means comes from the same plan that an apply shows, made from the models of both
- * versions. The files' text is for who may read files. A peer's version is fetched for this request and not kept.
+ * versions. These are laid out in a place of their own (STATE/diff) for as long as they are read, by one request at a time.
+ * The files' text is for who may read files. A peer's version is fetched for this request and not kept.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/owner.h"
+#include "base/proc.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/peers/peer_query.h"
 #include "mgmt/peers/peers.h"
@@ -20,7 +23,8 @@
 #include "mgmt/files/linediff.h"
 #include "weir/json.h"
 
-#define PEER_QUERY_MS 5000 /* for a peer: a person waits */
+#define DIFF_DIR      "diff" /* a directory below the state directory */
+#define PEER_QUERY_MS 5000   /* for a peer: a person waits */
 
 /* One side of a comparison. */
 struct side {
@@ -145,33 +149,41 @@ static bool get_side(struct core *core, const char *text, struct side *side,
 	return true;
 }
 
-/* Compare the models of both versions; null if this release cannot read one of them. */
-static json_t *compare_models(struct core *core, const struct files *from, const struct files *to)
+/* Compare the models of both versions, laid out below @p dir; null if this release cannot read one of them. */
+static json_t *compare_models_in(const char *dir, const char *conf_dir, const struct files *from,
+                                 const struct files *to)
 {
 	struct model_errors errors_a = { 0 }, errors_b = { 0 };
 	struct model *a = NULL, *b = NULL;
 	struct change_plan plan = { 0 };
 	json_t *changes = json_null();
 
-	core_lock(core);
-	intent_compare_begin(core->intent);
-	core_unlock(core);
-	if (!gather_model(from, core->dirs.state, core->dirs.conf, NULL, &a, &errors_a) &&
-	    !gather_model(to, core->dirs.state, core->dirs.conf, NULL, &b, &errors_b) &&
-	    !plan_compare(a, b, &plan)) {
+	if (!gather_model(from, dir, conf_dir, NULL, &a, &errors_a) &&
+	    !gather_model(to, dir, conf_dir, NULL, &b, &errors_b) && !plan_compare(a, b, &plan)) {
 		json_t *whole = plan_to_json(&plan);
 
 		changes = json_incref(json_object_get(whole, "changes"));
 		json_decref(whole);
 		plan_fini(&plan);
 	}
-	core_lock(core);
-	intent_compare_end(core->intent);
-	core_unlock(core);
 	model_free(a);
 	model_free(b);
 	model_errors_free(&errors_a);
 	model_errors_free(&errors_b);
+	return changes;
+}
+
+static json_t *compare_models(struct core *core, const struct files *from, const struct files *to)
+{
+	json_t *changes = json_null();
+	char dir[PATH_MAX];
+
+	pthread_mutex_lock(&core->compare_lock);
+	if (!proc_path(core->dirs.state, DIFF_DIR, dir) && !owner_directory(dir, 0700, "mgmt")) {
+		changes = compare_models_in(dir, core->dirs.conf, from, to);
+		files_remove_dir(dir);
+	}
+	pthread_mutex_unlock(&core->compare_lock);
 	return changes;
 }
 

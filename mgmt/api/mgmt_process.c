@@ -259,6 +259,7 @@ static int open_core(struct core *core)
 	stats_job_begin(core->stats, "start", START_S);
 	pthread_mutex_init(&core->lock, NULL);
 	pthread_mutex_init(&core->candidate_lock, NULL);
+	pthread_mutex_init(&core->compare_lock, NULL);
 	pthread_mutex_init(&core->bells.lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -49,6 +49,8 @@ struct core {
 	pthread_mutex_t lock;
 	/** held while there is a candidate (mgmt/store/intent.h); locked before lock */
 	pthread_mutex_t candidate_lock;
+	/** held while two versions are laid out to be compared; locked before lock */
+	pthread_mutex_t compare_lock;
 	/** broadcast at each change, event, and document that was accepted */
 	pthread_cond_t changed;
 	struct intent *intent;

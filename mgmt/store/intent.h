@@ -231,12 +231,6 @@ MUST_CHECK int intent_candidate_commit(struct intent *in, const struct intent_ch
                                        struct intent_changed *out);
 void intent_candidate_drop(struct intent *in, struct intent_candidate *c);
 /**
- * Between these two, not under the lock, any versions may be laid out below STATE/config to be compared: with the last
- * end go those that nothing else needs. Both under the lock.
- */
-void intent_compare_begin(struct intent *in);
-void intent_compare_end(struct intent *in);
-/**
  * Whether intent_confirm() could confirm version @p number now. @return as that; changes nothing
  */
 MUST_CHECK int intent_may_confirm(const struct intent *in, uint64_t number);

@@ -101,7 +101,6 @@ struct intent {
 	char unwritten_reason[EVENT_TEXT_MAX];
 	/* of the candidate's files, which are laid out; "": there is no candidate */
 	char candidate_digest[DIGEST_TEXT_MAX];
-	unsigned n_comparing; /* of intent_compare_begin() without an end */
 
 	struct ramp_record *ramps; /* where weir-dns has drains' ramps, as last read */
 	size_t n_ramps;

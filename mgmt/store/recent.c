@@ -199,28 +199,6 @@ void intent_say_version(struct intent *in, const struct version *v, int64_t now_
 	                    : "");
 }
 
-void intent_compare_begin(struct intent *in)
-{
-	in->n_comparing++;
-}
-
-/* A document that could not be written: the one before it may need what is not recent any more. */
-void intent_compare_end(struct intent *in)
-{
-	char parent[PATH_MAX];
-	const struct dirent *entry;
-	DIR *dir = NULL;
-
-	if (--in->n_comparing == 0 && in->n_recent > 0 && !in->dirty &&
-	    !proc_path(in->state_dir, PROC_CONFIG_DIR, parent))
-		dir = opendir(parent);
-	while (dir && (entry = readdir(dir)))
-		if (strlen(entry->d_name) == DIGEST_TEXT_MAX - 1)
-			recent_remove_laid_out(in, entry->d_name);
-	if (dir)
-		closedir(dir);
-}
-
 /* Remove the laid out files of versions that are not recent any more. */
 void recent_prune(const struct intent *in)
 {

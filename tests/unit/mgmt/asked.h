@@ -112,6 +112,7 @@ static inline int asked_setup(void **state)
 	memset(&this_node, 0, sizeof(this_node));
 	pthread_mutex_init(&this_node.lock, NULL);
 	pthread_mutex_init(&this_node.candidate_lock, NULL);
+	pthread_mutex_init(&this_node.compare_lock, NULL);
 	pthread_cond_init(&this_node.changed, NULL);
 	snprintf(this_node.dirs.conf, sizeof(this_node.dirs.conf), "%s", asked_place.conf);
 	snprintf(this_node.dirs.run, sizeof(this_node.dirs.run), "%s", asked_place.root);

@@ -267,12 +267,6 @@ static void what_was_compared_is_laid_out_no_longer_than_that(void **state)
 	assert_int_equal(ask_diff("fra-1", "head"), 200);
 	assert_int_equal(count_laid_out(), n);
 	assert_true(is_laid_out((intent_head)(this_node.intent)));
-	intent_compare_begin(this_node.intent); /* another request: what it has laid out stays */
-	assert_int_equal(ask_diff("fra-1", "head"), 200);
-	assert_int_equal(count_laid_out(), n + 1);
-	intent_compare_end(this_node.intent);
-	assert_int_equal(count_laid_out(), n);
-	assert_true(is_laid_out((intent_head)(this_node.intent)));
 	http_reply_fini(&answer);
 	memset(&answer, 0, sizeof(answer));
 }

@@ -6,6 +6,7 @@ Usage: test_old_file.py WEIR_MGMT
 """
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import sys
 import typing
@@ -107,6 +108,23 @@ class OldFile(unittest.TestCase):
         self.assertEqual((same["changes"], same["text"]), ([], ""))
         for side, status in (("9", 404), ("x", 404), ("fra-1", 404), ("fra-1:1", 404), ("0", 404)):
             self.assertEqual(node.ask("GET", f"/v1/versions/1/diff/{side}").status, status, side)
+
+    def test_comparing_versions_leaves_nothing_on_the_disk(self) -> None:
+        """Also of those that are not kept laid out any more, and of several at once."""
+        node = self.node
+        for k in range(12):
+            self.assertEqual(node.apply(self.weighs(60 + k), confirm_within="none").status, 201)
+        wait_for("what is not needed is removed", lambda: not any(".gone-" in name for name in self.laid_out()[1]))
+        before = self.laid_out()
+        self.assertGreater(12, len(before[1]))
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda k: node.ask("GET", f"/v1/versions/{k}/diff/{k + 1}"), [1, 2, 3, 12, 1, 2, 3, 12]))
+        for a in answers:
+            self.assertEqual((a.status, [c["path"] for c in a.json["changes"]]), (200, ["pools/web-ams/backends/b2/weight"]))
+        self.assertEqual(self.laid_out(), before)
+
+    def laid_out(self) -> tuple[list[str], list[str]]:
+        return sorted(os.listdir(self.node.state)), sorted(os.listdir(os.path.join(self.node.state, "config")))
 
     def test_a_key_carries_a_change_out_once(self) -> None:
         node, key = self.node, {"Idempotency-Key": "k-1"}
