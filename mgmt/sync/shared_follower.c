@@ -233,9 +233,13 @@ static bool list_all(struct shared_run *r)
 	core_lock(r->core);
 	if (err) {
 		note_reason(r, shared_etcd_reason(r->reads));
-		r->other[0] = '\0';  /* nobody says so any more */
-		if (err == -EBADMSG) /* a majority answers, and what it has is not Weir's */
+		r->other[0] = '\0';    /* nobody says so any more */
+		if (err == -EBADMSG) { /* a majority answers, and what it has is not Weir's */
 			r->keep_err = err;
+			r->heard_ms = sent_ms;
+		} else if (r->keep_err == -EBADMSG) {
+			r->keep_err = 0; /* nobody says so any more, either */
+		}
 	} else {
 		err = receive_list(r, &l, sent_ms);
 	}

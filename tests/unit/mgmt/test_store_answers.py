@@ -140,6 +140,10 @@ class Store(unittest.TestCase):
                 self.assertRegex(self.store()["reason"], "^the key /weir/stray/x.* is not Weir's$")
                 self.remove("stray/" + "x" * 256)
                 self.wait_until("ready")
+        self.member.put("/weir/stray/" + "x" * 256, "{}")
+        self.wait_until("unkept")
+        self.member.stop()
+        self.wait_until("cut-off")
 
     def own_copy(self, after: int) -> typing.Any:
         """What this node tells another one of its copy."""
