@@ -396,8 +396,10 @@ int run_sockets_adopt(struct run_sockets *s, int pidfd, const struct addr *addre
 			if (fd >= 0 && t == 0)
 				err = 0;
 		}
-	if (err)
+	if (err) {
+		run_sockets_close(&adopted); /* later threads' */
 		return err;
+	}
 	run_sockets_close(s);
 	*s = adopted;
 	return 0;

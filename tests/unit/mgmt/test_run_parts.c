@@ -464,11 +464,14 @@ static void sockets_are_as_a_server_wants_them(void **state)
 	expect_as_wanted(later);
 }
 
+/* What a child has beside the sockets that it was given. */
+enum lies { LIES_NOTHING, LIES_TWICE, LIES_NULL };
+
 /*
- * A child that has been given the sockets, as weir-dns has; it waits. @param twice  the first
- * thread's are at the places of the second, too
+ * A child that has been given the sockets, as weir-dns has; it waits. @param lies  the first thread's are at the places
+ * of the second, too; or nothing but placeholders is at its own
  */
-static pid_t start_child(const struct run_sockets *s, uint16_t port, bool twice)
+static pid_t start_child(const struct run_sockets *s, uint16_t port, enum lies lies)
 {
 	int ready[2];
 	char byte;
@@ -485,8 +488,11 @@ static pid_t start_child(const struct run_sockets *s, uint16_t port, bool twice)
 
 		if (run_sockets_hand_down(s))
 			_exit(1);
-		if (twice && (dup2(3, 5) != 5 || dup2(4, 6) != 6))
+		if (lies == LIES_TWICE && (dup2(3, 5) != 5 || dup2(4, 6) != 6))
 			_exit(4);
+		fd = lies == LIES_NULL ? open("/dev/null", O_RDWR) : -1;
+		if (lies == LIES_NULL && (dup2(fd, 3) != 3 || dup2(fd, 4) != 4))
+			_exit(5);
 		if (port) { /* something else lies in the first place */
 			at.sin_addr.s_addr = htonl(0x7f000005);
 			fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -514,7 +520,7 @@ static void another_supervisor_takes_the_sockets_over(void **state)
 	assert_true(run_sockets_set(&s, &one, 1, 2));
 	run_sockets_prepare(&s);
 	for (int i = 0; i < 2; i++) {
-		pid_t pid = start_child(&s, i ? 5353 : 0, false);
+		pid_t pid = start_child(&s, i ? 5353 : 0, LIES_NOTHING);
 		int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 		unsigned before = count_descriptors();
 
@@ -550,7 +556,7 @@ static void a_socket_is_taken_over_once(void **state)
 	run_sockets_init(&taken);
 	assert_true(run_sockets_set(&s, &one, 1, 2));
 	run_sockets_prepare(&s);
-	pid_t pid = start_child(&s, 0, true);
+	pid_t pid = start_child(&s, 0, LIES_TWICE);
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	unsigned before = count_descriptors();
 
@@ -562,6 +568,29 @@ static void a_socket_is_taken_over_once(void **state)
 	assert_int_equal(taken.fds[1][0], -1);
 	assert_int_equal(taken.fds[1][1], -1);
 	run_sockets_close(&taken);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(pidfd);
+	run_sockets_close(&s);
+}
+
+/* Of those, a socket that stayed open would get a share of the queries, and nobody would read it. */
+static void sockets_that_are_not_taken_over_are_closed(void **state)
+{
+	const struct addr one = addr_at("127.0.0.5");
+	struct run_sockets s, taken;
+
+	(void)state;
+	run_sockets_init(&s);
+	run_sockets_init(&taken);
+	assert_true(run_sockets_set(&s, &one, 1, 2));
+	run_sockets_prepare(&s);
+	pid_t pid = start_child(&s, 0, LIES_NULL);
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	unsigned before = count_descriptors();
+
+	assert_int_equal(run_sockets_adopt(&taken, pidfd, &one, 1), -ENOENT);
+	assert_int_equal(count_descriptors(), before);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	close(pidfd);
@@ -642,6 +671,7 @@ int main(void)
 		TEST(sockets_are_as_a_server_wants_them),
 		TEST(another_supervisor_takes_the_sockets_over),
 		TEST(a_socket_is_taken_over_once),
+		TEST(sockets_that_are_not_taken_over_are_closed),
 		TEST(each_place_has_its_name_and_its_socket),
 	};
 
