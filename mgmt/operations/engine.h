@@ -22,8 +22,8 @@
  * |                     |                                      | new flows for 30 s: late;            |
  * |                     |                                      | until, undrain: returning            |
  * | drained_unconfirmed |                                      | packets seen, few: drained           |
- * | empty               |                                      | as drained; established flows for    |
- * |                     |                                      | 30 s: drained                        |
+ * | empty               |                                      | new or established flows for 30 s:   |
+ * |                     |                                      | drained; until, undrain: returning   |
  * | resting             |                                      | until, undrain: returning; of a      |
  * |                     |                                      | shift also a drain: starting         |
  * | held                | levels stay; on a way out nodes that | resume: the state before; abort;     |

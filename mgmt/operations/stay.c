@@ -7,7 +7,8 @@
  * answer that names a target, the state is "drained, not confirmed by packets".
  *
  * Clients that come back for a while are late again, and a site whose established flows speak again is not empty. A
- * keepalive or a scanner is no reason.
+ * keepalive or a scanner is no reason. An empty site is drained first, for either reason: so late is said after a time
+ * of new flows alone.
  */
 #include <string.h>
 
@@ -189,7 +190,7 @@ void stay_drained(struct tick *t)
 	if (!come && !(empty && is_any_heard(t)))
 		op->waited_ms = 0;
 	if (op->waited_ms >= BACK_MS)
-		tick_enter(t, come ? OPERATION_LATE : OPERATION_DRAINED);
+		tick_enter(t, empty ? OPERATION_DRAINED : OPERATION_LATE);
 	else if (!empty && !come && are_silent(t))
 		tick_enter(t, OPERATION_EMPTY);
 }

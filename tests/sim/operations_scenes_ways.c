@@ -256,6 +256,11 @@ static int clients_that_come_back_are_late_again(void)
 		scene.sites[0].flows = scene_value(500);
 		scene_tick(25);
 		CHECK(scene.op.state != OPERATION_LATE);
+		if (empty) { /* first it is not empty any more */
+			CHECK(scene_until_state(OPERATION_DRAINED, 10));
+			scene_tick(25);
+			CHECK(scene.op.state == OPERATION_DRAINED);
+		}
 		CHECK(scene_until_state(OPERATION_LATE, 10));
 		scene_tick(2); /* its VIPs stay away: what comes does so without them */
 		CHECK(scene.op.write.own == OPERATION_ANNOUNCE_WITHDRAWN &&
@@ -271,7 +276,10 @@ static int clients_that_come_back_are_late_again(void)
 	scene.sites[0].established = scene_value(9000);
 	scene_tick(25);
 	CHECK(scene.op.state == OPERATION_EMPTY);
+	scene.sites[0].flows = scene_value(500); /* which no time of established flows makes late */
 	CHECK(scene_until_state(OPERATION_DRAINED, 10));
+	scene_tick(25);
+	CHECK(scene.op.state == OPERATION_DRAINED);
 	return 0;
 }
 

@@ -125,6 +125,7 @@ BREAKAGES = [
     ("a flow that is measured does not matter", RUNS, STAY, "op->unnamed_ms = 0; /* clients come", "; /* clients come"),
     ("drained is for ever", RUNS, STAY, "if (op->waited_ms >= BACK_MS)", "if (0)"),
     ("a moment ends a drain", RUNS, STAY, "\t\top->waited_ms = 0;\n\tif (op->waited_ms >= BACK_MS)", "\t\t;\n\tif (op->waited_ms >= BACK_MS)"),
+    ("established flows are late at once", RUNS, STAY, "empty ? OPERATION_DRAINED : OPERATION_LATE", "come ? OPERATION_LATE : OPERATION_DRAINED"),
     ("VIPs come back with late clients", RUNS, ENGINE, "((late || returns) && op->drained_ms)", "(returns && op->drained_ms)"),
     ("not confirmed is for ever", RUNS, STAY, "\t\ttick_enter(t, OPERATION_LATE);", "\t\t;"),
     ("a node that is not heard is quiet", RUNS, STAY, "return site->incomplete ? OPERATION_UNKNOWN : OPERATION_YES;", "return OPERATION_YES;"),
