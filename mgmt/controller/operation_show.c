@@ -139,7 +139,8 @@ static json_t *evidence_json(const struct operation *op)
 	        record_list_shown(&operation_late_record, op->was_late, op->n_was_late), "failures",
 	        failures_json(op), "failures_left_out", (json_int_t)op->failures_lost,
 	        "least_margins_percent", least_margins_json(op), "holds", (json_int_t)op->holds,
-	        "confirmed_by_packets", op->drained_ms != 0);
+	        "confirmed_by_packets",
+	        op->drained_ms && operation_unheld_state(op) != OPERATION_DRAINED_UNCONFIRMED);
 }
 
 /* --- what a plan will bring --- */

@@ -66,17 +66,21 @@ static void there_is_evidence_of_what_has_ended(void **state)
 	(void)state;
 	assert_true(json_is_null(json));
 	json_decref(json);
-	for (int i = 0; i < 3; i++) {
-		static const enum operation_state states[] = { OPERATION_DRAINED_UNCONFIRMED,
-			                                       OPERATION_RETURNING,
-			                                       OPERATION_ABORTED };
+	for (int i = 0; i < 5; i++) {
+		static const enum operation_state states[] = {
+			OPERATION_DRAINED_UNCONFIRMED, OPERATION_RETURNING, OPERATION_ABORTED,
+			OPERATION_DRAINED_UNCONFIRMED, OPERATION_HELD
+		};
+		const bool was_drained =
+		        i == 1 || i >= 3; /* of late: drained, and then not known */
 
 		op.state = states[i];
-		op.drained_ms = i == 1 ? 1790000000000 : 0;
+		op.hold.from = OPERATION_DRAINED_UNCONFIRMED;
+		op.drained_ms = was_drained ? 1790000000000 : 0;
 		json = make_evidence(&op);
 		assert_true(json_is_object(json));
 		assert_int_equal(json_is_true(part_of(json, "confirmed_by_packets", NULL)), i == 1);
-		assert_int_equal(json_is_null(part_of(json, "times", "drained")), i != 1);
+		assert_int_equal(json_is_null(part_of(json, "times", "drained")), !was_drained);
 		json_decref(json);
 	}
 }
