@@ -17,12 +17,26 @@
 #include "dns/serving.h"
 #include "dns/tally.h"
 #include "weir/stats.h"
+#include "weir/steer_keys.h"
 
-/* Of the stats page: services by site and class, threads, and SERIALS_MAX zones. */
-#define ENTRIES_MAX   4096
-#define SERIALS_MAX   2000u /* zones whose serial is exported: the page has other counters to hold */
+/*
+ * Counters on the stats page: those of services, twice, since the ones of a replaced document go when
+ * no thread counts there any more; zones; the others are for the server, addresses, threads and signs
+ * of life, which must always find room.
+ */
+#define ENTRIES_MAX   32768u
+#define SERVICES_MAX  14336u /* counters of a document's services; each has all of its own or none */
+#define SERIALS_MAX   2000u  /* zones whose serial is exported */
+#define OTHERS_MAX    1024u
 #define SERIAL_METRIC "weir_dns_zone_serial"
+#define SITE_METRIC   "weir_dns_placed_total"
+#define CLASS_METRIC  "weir_dns_placed_by_class_total"
 #define CLASSES       ((unsigned)STEERING_NONE + 1) /* of enum steering_class */
+
+_Static_assert(2 * SERVICES_MAX + SERIALS_MAX + OTHERS_MAX <= ENTRIES_MAX,
+               "room for signs of life");
+_Static_assert(SERVICES_MAX <= STEER_KEYS_ANSWERS_MAX,
+               "all that is counted is on the page of keys");
 
 /* Types with a counter of their own, and the labels of these counters and of the one for all others. */
 static const uint16_t types[COUNTERS_TYPES - 1] = { DNS_A,   DNS_NS, DNS_CNAME, DNS_SOA,
@@ -236,6 +250,14 @@ static size_t first_counter_of(const struct steering *p, const struct steering_s
 	return s->first_state + (size_t)(s - p->services);
 }
 
+/* Whether a service is among the first, whose counters have room. */
+static bool is_service_counted(const struct steering *p, const struct steering_service *s)
+{
+	return first_counter_of(p, s) + s->n_sites + 1 +
+	               ((size_t)(s - p->services) + 1) * CLASSES <=
+	       SERVICES_MAX;
+}
+
 /* All classes and sites get their counters now: a worker thread must never have to look one up. */
 static void find_service_counters(struct counters *c, struct counters_services *services,
                                   const struct steering *p, const struct steering_service *s)
@@ -245,21 +267,22 @@ static void find_service_counters(struct counters *c, struct counters_services *
 	for (uint32_t k = 0; k <= s->n_sites; k++) {
 		label_service_site(s, k, labels);
 		services->by_site[first_counter_of(p, s) + k] = stats_get_counter(
-		        c->stats, STATS_COUNTER, "weir_dns_placed_total", labels,
+		        c->stats, STATS_COUNTER, SITE_METRIC, labels,
 		        "Answers for dynamic names by site; empty site: an empty answer");
 	}
 	for (unsigned k = 0; k < CLASSES; k++) {
 		label_service_class(s, k, labels);
 		services->classes[(size_t)(s - p->services) * CLASSES + k] = stats_get_counter(
-		        c->stats, STATS_COUNTER, "weir_dns_placed_by_class_total", labels,
+		        c->stats, STATS_COUNTER, CLASS_METRIC, labels,
 		        "Answers for dynamic names by the class of the chosen site");
 	}
 }
 
-static const struct steering_service *find_steered_service(const struct steering *p,
+/* The service of @p p that is counted and has this name. */
+static const struct steering_service *find_counted_service(const struct steering *p,
                                                            const char *name)
 {
-	for (size_t i = 0; i < p->n_services; i++)
+	for (size_t i = 0; i < p->n_services && is_service_counted(p, &p->services[i]); i++)
 		if (strcmp(p->services[i].name, name) == 0)
 			return &p->services[i];
 	return NULL;
@@ -279,20 +302,55 @@ void counters_drop(struct counters *c, const struct generation *before, const st
 	char labels[STATS_LABELS_MAX];
 
 	for (size_t i = 0; c->stats && i < old->n_services; i++) {
+		if (!is_service_counted(old, &old->services[i]))
+			break;
 		const struct steering_service *s = &old->services[i],
-		                              *is = find_steered_service(p, s->name);
+		                              *is = find_counted_service(p, s->name);
 
 		for (uint32_t k = 0; k <= s->n_sites; k++) {
 			if (is && (k == s->n_sites || is_service_at(is, s->sites[k].name)))
 				continue;
 			label_service_site(s, k, labels);
-			stats_drop(c->stats, "weir_dns_placed_total", labels);
+			stats_drop(c->stats, SITE_METRIC, labels);
 		}
 		for (unsigned k = 0; !is && k < CLASSES; k++) {
 			label_service_class(s, k, labels);
-			stats_drop(c->stats, "weir_dns_placed_by_class_total", labels);
+			stats_drop(c->stats, CLASS_METRIC, labels);
 		}
 	}
+}
+
+/* Whether an entry counts answers of a service, or of a site of it, that @p p does not have. */
+static bool is_left_over(const struct stats_entry *e, const struct steering *p)
+{
+	bool by_site = strcmp(e->name, SITE_METRIC) == 0;
+	const struct steering_service *s;
+	char service[STATS_LABELS_MAX] = "", site[STATS_LABELS_MAX] = "";
+
+	if (!e->used || (!by_site && strcmp(e->name, CLASS_METRIC) != 0))
+		return false;
+	(void)sscanf(e->labels, "service=\"%263[^\"]\",site=\"%263[^\"]\"", service, site);
+	s = find_counted_service(p, service);
+	return !s || (by_site && *site && !is_service_at(s, site));
+}
+
+void counters_drop_left(struct counters *c, const char *run_dir, const struct generation *g)
+{
+	struct stats_reader *r;
+	char name[64], labels[STATS_LABELS_MAX];
+
+	if (stats_reader_open(run_dir, "dns", &r) < 0)
+		return;
+	for (size_t i = 0; i < stats_reader_n(r); i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		if (!is_left_over(e, g->steering))
+			continue;
+		snprintf(name, sizeof(name), "%s", e->name);
+		snprintf(labels, sizeof(labels), "%s", e->labels);
+		stats_drop(c->stats, name, labels);
+	}
+	stats_reader_close(r);
 }
 
 static void export_serials(struct counters *c, const struct image *image)
@@ -320,8 +378,16 @@ struct counters_services *counters_services_new(struct counters *c, const struct
 		counters_services_free(services);
 		return NULL;
 	}
-	for (size_t i = 0; i < p->n_services; i++)
-		find_service_counters(c, services, p, &p->services[i]);
+	for (size_t i = 0; i < p->n_services; i++) {
+		if (is_service_counted(p, &p->services[i])) {
+			find_service_counters(c, services, p, &p->services[i]);
+			continue;
+		}
+		log_note("services-without-counters",
+		         "left_out=%zu reason=\"the page of counters has room for %u of services\"",
+		         p->n_services - i, SERVICES_MAX);
+		break;
+	}
 	export_serials(c, g->image);
 	stats_set(c->image_bytes, g->image->size_bytes);
 	stats_set(c->stale, generation_lacks(g));

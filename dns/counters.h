@@ -57,8 +57,8 @@ struct counters {
 /** The counters of one generation's services. */
 struct counters_services {
 	/**
-	 * By state of the generation, and one more per service for `no site`. NULL: names too long
-	 * for a counter.
+	 * By state of the generation, and one more per service for `no site`. NULL: the page has no
+	 * room for it.
 	 */
 	uint64_t **by_site;
 	uint64_t **classes; /**< by service and steering_class */
@@ -84,6 +84,12 @@ void counters_services_free(struct counters_services *services);
  * count there any more.
  */
 void counters_drop(struct counters *c, const struct generation *old, const struct generation *g)
+        NONNULL();
+/**
+ * Drop what an earlier process counted of services, and of their sites, that @p g, the first document
+ * of this one, does not have.
+ */
+void counters_drop_left(struct counters *c, const char *run_dir, const struct generation *g)
         NONNULL();
 /**
  * Drop the serials of @p old's zones that @p g does not have or does not export; before

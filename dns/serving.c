@@ -139,6 +139,8 @@ int serving_install(struct server *s, struct generation *loaded)
 	of->generation = loaded;
 	if (was)
 		counters_drop_zones(&s->counters, was->generation, loaded);
+	else if (s->counters.stats)
+		counters_drop_left(&s->counters, s->dirs->run, loaded);
 	of->counters = counters_services_new(&s->counters, loaded);
 	s->served = of;
 	s->now = loaded;

@@ -223,10 +223,11 @@ static bool entry_is(const struct stats_entry *e, const char *name, const char *
 /* A free entry, or the common overflow entry. */
 static size_t find_spare(struct stats *s)
 {
-	for (size_t i = 0; s->n_free && i < s->n_seen; i++) {
+	for (size_t i = s->free_from; s->n_free && i < s->n_seen; i++) {
 		if (entry_used(&s->entries[i]))
 			continue;
 		s->n_free--;
+		s->free_from = i + 1;
 		return i;
 	}
 	return s->n_seen < s->n - 1 ? s->n_seen++ : s->n - 1;
@@ -274,6 +275,8 @@ void stats_drop(struct stats *s, const char *name, const char *labels)
 		}
 		__atomic_store_n(&e->used, 0, __ATOMIC_RELEASE);
 		s->kept[e - s->entries].used = 0;
+		if (*link - 1 < s->free_from)
+			s->free_from = *link - 1;
 		*link = s->next[*link - 1];
 		s->n_free++;
 	}

@@ -21,10 +21,11 @@ struct stats {
 	struct stats_entry *entries;
 	/* [n], copies of the entries without their values, to restore a damaged page */
 	struct stats_entry *kept;
-	size_t n;       /* entries of the page; the last one is the common overflow word */
-	size_t n_seen;  /* entries before this one have been used since the page was taken */
-	size_t n_free;  /* of these, those that are free again */
-	uint32_t *next; /* [n], 1 + the next entry of the same bucket; 0: it is the last */
+	size_t n;         /* entries of the page; the last one is the common overflow word */
+	size_t n_seen;    /* entries before this one have been used since the page was taken */
+	size_t n_free;    /* of these, those that are free again */
+	size_t free_from; /* none before this one is free */
+	uint32_t *next;   /* [n], 1 + the next entry of the same bucket; 0: it is the last */
 	uint32_t buckets[STATS_BUCKETS]; /* 1 + the first entry that is used */
 };
 

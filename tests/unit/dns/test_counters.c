@@ -317,6 +317,87 @@ static void the_word_of_a_site_goes_with_it(void **state)
 	assert_int_equal(read_value(PLACED, "service=\"mail\",site=\"ams\""), 0);
 }
 
+static size_t n_entries(const char *name)
+{
+	struct stats_reader *r;
+	size_t n = 0;
+
+	assert_int_equal(stats_reader_open(dir, "dns", &r), 0);
+	for (size_t i = 0; i < stats_reader_n(r); i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		n += e->used && !strcmp(e->name, name);
+	}
+	stats_reader_close(r);
+	return n;
+}
+
+/* As many services as a document may have, of names that begin with @p first. */
+static void name_services(struct steering_service *services, char (*names)[12], size_t n,
+                          char first)
+{
+	static struct steering_site at[] = { { .name = "ams" }, { .name = "fra" } };
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(names[i], sizeof(names[i]), "%c%zu", first, i);
+		services[i] = (struct steering_service){
+			.name = names[i], .n_sites = 2, .sites = at, .first_state = 2 * i
+		};
+	}
+}
+
+/*
+ * Three documents with other names each, the third of another process: the first 1,792 services are
+ * counted, nothing is known of the others, and each thread still finds its own words.
+ */
+static void the_largest_document_leaves_room_for_signs_of_life(void **state)
+{
+	enum { N = 4096, COUNTED = 1792 };
+	struct steering_service *services[2] = { calloc(N, sizeof(*services[0])),
+		                                 calloc(N, sizeof(*services[0])) };
+	char(*names[2])[12] = { calloc(N, sizeof(*names[0])), calloc(N, sizeof(*names[0])) };
+	struct steering p[2] = { { .n_services = N, .services = services[0], .n_states = 2 * N },
+		                 { .n_services = N, .services = services[1], .n_states = 2 * N } };
+	struct image image = { 0 };
+	struct generation g[2] = { { .steering = &p[0], .image = &image },
+		                   { .steering = &p[1], .image = &image } };
+	struct counters_services *words;
+	uint64_t n = 77;
+
+	(void)state;
+	assert_true(services[0] && services[1] && names[0] && names[1]);
+	name_services(services[0], names[0], N, 'a');
+	name_services(services[1], names[1], N, 'b');
+	counters_services_free(counters_services_new(&c, &g[0]));
+	words = counters_services_new(&c, &g[1]);
+	assert_non_null(words);
+	stats_turns(c.stats, "dns-1");
+	assert_int_equal(n_entries(STATS_TURNS), 1);
+	assert_true(counters_steered(words, &p[1], COUNTED - 1, 2, &n));
+	assert_int_equal(n, 0);
+	for (uint32_t k = 0; k < 3; k++)
+		assert_false(counters_steered(words, &p[1], COUNTED, k, &n));
+	counters_drop(&c, &g[0], &g[1]);
+	assert_int_equal(n_entries(PLACED), 3 * COUNTED);
+	counters_services_free(words);
+
+	counters_close(&c);
+	assert_int_equal(counters_open(&c, dir), 0);
+	name_services(services[1], names[1], 2, 'c');
+	services[1][2].sites++;
+	services[1][2].n_sites = 1;
+	counters_drop_left(&c, dir, &g[1]);
+	assert_int_equal(n_entries(PLACED), 3 * (COUNTED - 2) - 1);
+	assert_int_equal(n_entries(CLASS), 5 * (COUNTED - 2));
+	assert_int_equal(read_value(PLACED, "service=\"b2\",site=\"ams\""), -1);
+	assert_int_equal(read_value(PLACED, "service=\"b2\",site=\"\""), 0);
+	assert_int_equal(read_value("weir_stats_overflow_total", ""), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		free(services[i]);
+		free(names[i]);
+	}
+}
+
 /* There was no memory for a generation's words. */
 static void an_answer_without_words_is_counted_all_the_same(void **state)
 {
@@ -512,6 +593,7 @@ int main(void)
 		WITH(zones_of_the_longest_names_have_a_serial_each),
 		WITH(services_and_sites_of_the_longest_names_are_counted_apart),
 		WITH(as_many_serials_are_told_as_there_is_room_for),
+		WITH(the_largest_document_leaves_room_for_signs_of_life),
 	};
 
 	return cmocka_run_group_tests_name("dns counters", tests, NULL, NULL);

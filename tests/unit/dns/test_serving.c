@@ -17,7 +17,7 @@
 #include "dns/serving.h"
 #include "dns/worker.h"
 
-static unsigned n_freed, n_words, n_dropped, n_zones_dropped;
+static unsigned n_freed, n_words, n_dropped, n_zones_dropped, n_left_dropped;
 static bool no_memory;
 
 static void fake_generation_free(struct generation *g)
@@ -58,6 +58,14 @@ static void fake_drop_zones(struct counters *c, const struct generation *old,
 	n_zones_dropped++;
 }
 
+static void fake_drop_left(struct counters *c, const char *run_dir, const struct generation *g)
+{
+	(void)c;
+	assert_string_equal(run_dir, "run");
+	assert_non_null(g);
+	n_left_dropped++;
+}
+
 static void *fake_malloc(size_t n)
 {
 	return no_memory ? NULL : malloc(n);
@@ -69,6 +77,7 @@ static void *fake_malloc(size_t n)
 #define counters_services_free fake_words_free
 #define counters_drop          fake_drop
 #define counters_drop_zones    fake_drop_zones
+#define counters_drop_left     fake_drop_left
 #define malloc                 fake_malloc
 #include "dns/serving.c"
 #undef malloc
@@ -93,7 +102,7 @@ static int set_up(void **state)
 	memset(&s, 0, sizeof(s));
 	for (unsigned i = 0; i < WORKERS_ALL; i++)
 		s.workers[i].server = &s;
-	n_freed = n_words = n_dropped = n_zones_dropped = n_made = 0;
+	n_freed = n_words = n_dropped = n_zones_dropped = n_left_dropped = n_made = 0;
 	no_memory = false;
 	return 0;
 }
@@ -153,9 +162,14 @@ static void what_has_not_changed_is_not_published_again(void **state)
 static void a_generation_goes_when_its_last_reader_has_gone(void **state)
 {
 	struct dns_worker *w = &s.workers[WORKERS_MAX]; /* of TCP */
+	const struct proc_dirs dirs = { .run = "run" };
 
 	(void)state;
+	s.dirs = &dirs;
+	s.counters.stats = (struct stats *)(void *)&s;
 	assert_int_equal(serving_install(&s, make_generation(1)), 0);
+	assert_int_equal(n_left_dropped,
+	                 1); /* of an earlier process: with the first document only */
 	assert_true(serving_enter(w));
 	s.now->state->sites[2].drained_ppm = 2;
 	serving_publish(&s); /* two states of one generation */
@@ -172,6 +186,7 @@ static void a_generation_goes_when_its_last_reader_has_gone(void **state)
 	serving_leave(w);
 	for (uint32_t i = 0; i < 5; i++)
 		assert_int_equal(serving_install(&s, make_generation(i)), 0);
+	assert_int_equal(n_left_dropped, 1);
 	serving_publish(&s);
 	assert_int_equal(n_freed, 6);
 	assert_int_equal(n_words, 1);
