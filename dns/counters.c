@@ -258,6 +258,15 @@ static bool is_service_counted(const struct steering *p, const struct steering_s
 	       SERVICES_MAX;
 }
 
+/* A counter of its own. NULL: the page is full, so it is not counted. */
+static uint64_t *find_own_counter(struct counters *c, enum stats_kind kind, const char *name,
+                                  const char *labels, const char *help)
+{
+	uint64_t *counter = stats_get_counter(c->stats, kind, name, labels, help);
+
+	return stats_is_overflow(c->stats, counter) ? NULL : counter;
+}
+
 /* All classes and sites get their counters now: a worker thread must never have to look one up. */
 static void find_service_counters(struct counters *c, struct counters_services *services,
                                   const struct steering *p, const struct steering_service *s)
@@ -266,14 +275,14 @@ static void find_service_counters(struct counters *c, struct counters_services *
 
 	for (uint32_t k = 0; k <= s->n_sites; k++) {
 		label_service_site(s, k, labels);
-		services->by_site[first_counter_of(p, s) + k] = stats_get_counter(
-		        c->stats, STATS_COUNTER, SITE_METRIC, labels,
+		services->by_site[first_counter_of(p, s) + k] = find_own_counter(
+		        c, STATS_COUNTER, SITE_METRIC, labels,
 		        "Answers for dynamic names by site; empty site: an empty answer");
 	}
 	for (unsigned k = 0; k < CLASSES; k++) {
 		label_service_class(s, k, labels);
-		services->classes[(size_t)(s - p->services) * CLASSES + k] = stats_get_counter(
-		        c->stats, STATS_COUNTER, CLASS_METRIC, labels,
+		services->classes[(size_t)(s - p->services) * CLASSES + k] = find_own_counter(
+		        c, STATS_COUNTER, CLASS_METRIC, labels,
 		        "Answers for dynamic names by the class of the chosen site");
 	}
 }
@@ -357,11 +366,15 @@ static void export_serials(struct counters *c, const struct image *image)
 {
 	char labels[STATS_LABELS_MAX];
 
-	for (uint32_t i = 0; i < count_exported_serials(image); i++)
-		if (serial_label(image, i, labels))
-			stats_set(stats_get_counter(c->stats, STATS_GAUGE, SERIAL_METRIC, labels,
-			                            "Serial number of a zone"),
-			          image_zone(image, i)->serial);
+	for (uint32_t i = 0; i < count_exported_serials(image); i++) {
+		uint64_t *serial = serial_label(image, i, labels)
+		                           ? find_own_counter(c, STATS_GAUGE, SERIAL_METRIC, labels,
+		                                              "Serial number of a zone")
+		                           : NULL;
+
+		if (serial)
+			stats_set(serial, image_zone(image, i)->serial);
+	}
 	stats_set(c->zones, image->n_zones);
 }
 

@@ -254,6 +254,11 @@ uint64_t *stats_get_counter(struct stats *s, enum stats_kind kind, const char *n
 	return &s->entries[spare].value;
 }
 
+bool stats_is_overflow(const struct stats *s, const uint64_t *counter)
+{
+	return counter == &s->entries[s->n - 1].value;
+}
+
 void stats_address_labels(const struct addr *address, char out[STATS_ADDRESS_MAX])
 {
 	char text[ADDR_TEXT_MAX];

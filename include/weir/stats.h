@@ -57,6 +57,8 @@ void stats_alive(struct stats *s, uint64_t now_ms);
  */
 uint64_t *stats_get_counter(struct stats *s, enum stats_kind kind, const char *name,
                             const char *labels, const char *help);
+/** Whether @p counter is the common overflow counter: what it holds belongs to nobody. */
+bool stats_is_overflow(const struct stats *s, const uint64_t *counter);
 /** Give back all entries whose name is @p name and labels is @p labels. */
 void stats_drop(struct stats *s, const char *name, const char *labels);
 

@@ -398,6 +398,32 @@ static void the_largest_document_leaves_room_for_signs_of_life(void **state)
 	}
 }
 
+/* The page is full of other things: an answer is not counted, and what overflows is no service's. */
+static void a_full_page_counts_for_nobody(void **state)
+{
+	static struct scene s;
+	char labels[16];
+	uint64_t n = 77;
+
+	(void)state;
+	make_scene(&s);
+	for (unsigned i = 0; i < 32768; i++) {
+		snprintf(labels, sizeof(labels), "i=\"%u\"", i);
+		stats_get_counter(c.stats, STATS_COUNTER, "weir_dns_fill", labels, "");
+	}
+	stats_add(stats_get_counter(c.stats, STATS_COUNTER, "weir_dns_fill", "", ""), 5);
+	struct counters_services *words = counters_services_new(&c, &s.g);
+	const struct serving from = { .generation = &s.g, .counters = words };
+
+	assert_non_null(words);
+	count_answer(false, (struct answer_info){ .dynamic = 0 }, &from);
+	assert_false(counters_steered(words, &s.p, 0, 0, &n));
+	assert_int_equal(n, 77);
+	assert_int_equal(read_value("weir_dns_queries_total", "transport=\"udp\""), 1);
+	assert_int_equal(read_value("weir_stats_overflow_total", ""), 5);
+	counters_services_free(words);
+}
+
 /* There was no memory for a generation's words. */
 static void an_answer_without_words_is_counted_all_the_same(void **state)
 {
@@ -594,6 +620,7 @@ int main(void)
 		WITH(services_and_sites_of_the_longest_names_are_counted_apart),
 		WITH(as_many_serials_are_told_as_there_is_room_for),
 		WITH(the_largest_document_leaves_room_for_signs_of_life),
+		WITH(a_full_page_counts_for_nobody),
 	};
 
 	return cmocka_run_group_tests_name("dns counters", tests, NULL, NULL);
