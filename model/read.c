@@ -81,7 +81,8 @@ static int read_into(const struct reading *r, struct arena *scratch, struct mode
 	struct document_scan scan;
 	int err;
 
-	scan_init(&scan, scratch, errors, r->dir, r->dir ? SCAN_CONFIG_MAX : SCAN_EFFECTIVE_MAX);
+	scan_init(&scan, scratch, errors, r->dir,
+	          r->dir ? &scan_config_limits : &scan_effective_limits);
 	err = r->path ? scan_file(&scan, r->path) : scan_text(&scan, r->text, r->n_text, r->name);
 	if (!err) {
 		const struct tree *top = scan_tree(&scan);

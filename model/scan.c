@@ -19,6 +19,10 @@
 #include "model/escape.h"
 #include "model/load.h"
 
+const struct scan_limits scan_config_limits = { SCAN_CONFIG_MAX, SCAN_SETTINGS_MAX };
+const struct scan_limits scan_effective_limits = { SCAN_EFFECTIVE_MAX,
+	                                           SCAN_EFFECTIVE_SETTINGS_MAX };
+
 /* A text being scanned. */
 struct scan_cursor {
 	struct document_scan *s;
@@ -285,7 +289,7 @@ static void include_file(struct scan_cursor *t, const char *name)
 	struct where at = scan_position(t);
 
 	if (!err)
-		err = load_file(path, s->bytes_max - s->n_bytes, &bytes, &n);
+		err = load_file(path, s->max.bytes - s->n_bytes, &bytes, &n);
 	if (!err)
 		err = load_check_below(path, s->dir);
 	if (err) {
@@ -406,8 +410,9 @@ static void scan_token(struct scan_cursor *t)
 static void scan_document(struct scan_cursor *t)
 {
 	while (t->at < t->end && !t->s->broken && !arena_failed(t->s->arena)) {
-		if (t->s->n_settings > SCAN_SETTINGS_MAX) {
-			add_scan_error(t, "the document has more than 1,000,000 values");
+		if (t->s->n_settings > t->s->max.settings) {
+			errors_add(t->s->errors, scan_position(t), "",
+			           "the document has more than %zu values", t->s->max.settings);
 			t->s->broken = true;
 			return;
 		}
@@ -427,11 +432,9 @@ static void scan_document(struct scan_cursor *t)
 }
 
 void scan_init(struct document_scan *s, struct arena *arena, struct model_errors *errors,
-               const char *dir, size_t bytes_max)
+               const char *dir, const struct scan_limits *max)
 {
-	*s = (struct document_scan){
-		.arena = arena, .errors = errors, .dir = dir, .bytes_max = bytes_max
-	};
+	*s = (struct document_scan){ .arena = arena, .errors = errors, .dir = dir, .max = *max };
 	grammar_init(&s->grammar);
 }
 
@@ -446,9 +449,9 @@ int scan_text(struct document_scan *s, const char *text, size_t n, const char *n
 
 	tree_begin(&s->tree, s->arena, scan_position(&t));
 	s->n_bytes += n;
-	if (s->n_bytes > s->bytes_max) {
+	if (s->n_bytes > s->max.bytes) {
 		errors_add(s->errors, (struct where){ name, 0 }, "",
-		           "the document is larger than %zu bytes", s->bytes_max);
+		           "the document is larger than %zu bytes", s->max.bytes);
 		s->broken = true;
 		return 0;
 	}
@@ -472,8 +475,8 @@ int scan_file(struct document_scan *s, const char *path)
 	 * only weir-mgmt may write an effective document, but others may put files into its
 	 * directory
 	 */
-	int err = s->dir ? load_file(path, s->bytes_max, &bytes, &n)
-	                 : load_owned(path, s->bytes_max, "mgmt", &bytes, &n);
+	int err = s->dir ? load_file(path, s->max.bytes, &bytes, &n)
+	                 : load_owned(path, s->max.bytes, "mgmt", &bytes, &n);
 
 	if (err) {
 		note_scan_failure(s, err);
@@ -488,4 +491,45 @@ int scan_file(struct document_scan *s, const char *path)
 const struct tree *scan_tree(const struct document_scan *s)
 {
 	return s->broken ? NULL : s->tree.top;
+}
+
+/* Skip a quoted text, from behind its opening quote. @return behind it */
+static const char *skip_quoted(const char *at, const char *end)
+{
+	for (; at < end && *at != '"'; at++)
+		if (*at == '\\')
+			at++;
+	return at + 1;
+}
+
+/* Skip a name, a boolean or a number. @return behind it */
+static const char *skip_bare(const char *at, const char *end)
+{
+	while (at < end && !strchr(" \n=;,", *at))
+		at++;
+	return at;
+}
+
+bool scan_fits(const char *text, size_t n, const struct scan_limits *max)
+{
+	const char *at = text, *end = text + n;
+	size_t n_settings = 0;
+
+	while (at < end) {
+		char c = *at;
+
+		if (c == '#') {
+			at = memchr(at, '\n', (size_t)(end - at));
+			continue;
+		}
+		at++;
+		if (strchr(" \n=;,)]}", c))
+			continue;
+		n_settings++;
+		if (c == '"')
+			at = skip_quoted(at, end);
+		else if (!strchr("([{", c))
+			at = skip_bare(at, end);
+	}
+	return n <= max->bytes && n_settings <= max->settings;
 }

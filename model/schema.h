@@ -381,7 +381,7 @@
 	  IN(model, meta.back_digest), "SHA-256 of that configuration.")                           \
 	X(EFFECTIVE_BACK_HASH_KEY, "effective.back_hash_key", "text", "", "", "0..16", "EO",       \
 	  IN(model, meta.back_hash_key), "Fingerprint of the hash key of that version.")           \
-	X(MEMBER_SETS, "member_sets", "list of groups", "", "", "0..33000", "E", NOWHERE,          \
+	X(MEMBER_SETS, "member_sets", "list of groups", "", "", "0..65000", "E", NOWHERE,          \
 	  "Members of the pools: past, present and future.")                                       \
 	X(MEMBER_SETS_POOL, "member_sets[].pool", "reference to pools[]", "", "", "", "RE",        \
 	  NOWHERE, "The pool.")                                                                    \

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/replace.h"
+#include "model/scan.h"
 #include "model/setting.h"
 #include "weir/model.h"
 
@@ -298,7 +299,9 @@ int model_write_effective(const struct model *m, const char *path)
 
 	if (!text)
 		return -ENOMEM;
-	int err = replace_file(path, 0640, text, n, REPLACE_SYNC_NAME);
+	int err = scan_fits(text, n, &scan_effective_limits)
+	                  ? replace_file(path, 0640, text, n, REPLACE_SYNC_NAME)
+	                  : -EFBIG;
 	free(text);
 	return err;
 }

@@ -20,11 +20,14 @@
 
 struct arena;
 
-#define MODEL_NAME_MAX   64 /**< with the NUL: [a-z0-9][a-z0-9._-]{0,62} */
-#define MODEL_SETS_MAX   64 /**< member sets kept for a pool, the next one not counted */
-#define MODEL_ID_MAX     32 /**< an override's id in text, with the NUL */
-#define MODEL_PCI_MAX    13 /**< "0000:01:00.0" with the NUL */
-#define MODEL_TIME_NEVER INT64_MAX
+#define MODEL_NAME_MAX 64 /**< with the NUL: [a-z0-9][a-z0-9._-]{0,62} */
+#define MODEL_SETS_MAX 64 /**< member sets kept for a pool, the next one not counted */
+/** Members of all sets of all pools together: twice the backends of the largest configuration, and a quarter more. */
+#define MODEL_MEMBERS_MAX   524288u
+#define MODEL_OVERRIDES_MAX 4096u /**< that are kept, tombstones too */
+#define MODEL_ID_MAX        32    /**< an override's id in text, with the NUL */
+#define MODEL_PCI_MAX       13    /**< "0000:01:00.0" with the NUL */
+#define MODEL_TIME_NEVER    INT64_MAX
 
 enum model_mode { MODEL_MODE_IPIP, MODEL_MODE_GUE, MODEL_MODE_L2 };
 enum model_protocol { MODEL_TCP = 6, MODEL_UDP = 17 };
@@ -451,7 +454,8 @@ int model_read_config_without_key(const char *path, const char *node, struct mod
 
 /**
  * Write @p m as an effective document to @p path: temporary file, fsync, rename.
- * Reading it back gives the same model. @return 0 or -errno (the old file stays)
+ * Reading it back gives the same model. @return 0 or -errno (the old file stays); -EFBIG: it would
+ * be larger than what a process reads
  */
 int model_write_effective(const struct model *m, const char *path);
 

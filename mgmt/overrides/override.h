@@ -28,10 +28,10 @@
 #include "weir/model.h"
 #include "weir/ramp.h"
 
-#define OVERRIDE_REASON_MAX 256   /**< bytes with the NUL */
-#define PRINCIPAL_MAX       72u   /**< "token:" and a name */
-#define OVERRIDES_LIVE_MAX  1024u /**< that may be made here */
-#define OVERRIDES_MAX       4096u /**< that are kept, tombstones too */
+#define OVERRIDE_REASON_MAX 256                 /**< bytes with the NUL */
+#define PRINCIPAL_MAX       72u                 /**< "token:" and a name */
+#define OVERRIDES_LIVE_MAX  1024u               /**< that may be made here */
+#define OVERRIDES_MAX       MODEL_OVERRIDES_MAX /**< that are kept, tombstones too */
 /** How long before it takes effect a change of a pool's members is announced. */
 #define OVERRIDE_ANNOUNCED_MS 2000
 /** How long a tombstone is kept: a node that was away for less cannot bring its override back. */

@@ -136,16 +136,25 @@ static int write_document(const struct intent *in, const struct model *m, const 
 	return model_write_effective(m, path);
 }
 
+static const char *describe_write_error(int err)
+{
+	return err == -EFBIG ? "it would be larger than what processes read: make the "
+	                       "configuration smaller, or end overrides"
+	                     : strerror(-err);
+}
+
 /* Note success or failure; each change between them is logged once. */
 static void note_write_outcome(struct intent *in, int err, int64_t now_ms)
 {
 	if (err) {
+		const char *reason = describe_write_error(err);
+
 		if (!in->dirty)
 			journal_add(in->journal, now_ms, "store", "effective",
-			            "the effective document cannot be written: %s", strerror(-err));
+			            "the effective document cannot be written: %s", reason);
 		if (!in->dirty)
-			log_error("effective-not-written", "error=\"%s\"", strerror(-err));
-		snprintf(in->unwritten_reason, sizeof(in->unwritten_reason), "%s", strerror(-err));
+			log_error("effective-not-written", "error=\"%s\"", reason);
+		snprintf(in->unwritten_reason, sizeof(in->unwritten_reason), "%s", reason);
 		in->dirty = true;
 		return;
 	}

@@ -20,7 +20,8 @@ void scanned_begin(size_t memory, const char *dir, size_t bytes_max)
 	scanned.arena = arena_new(memory);
 	assert_non_null(scanned.arena);
 	assert_int_equal(errors_init(&scanned.errors), 0);
-	scan_init(&scanned.scan, scanned.arena, &scanned.errors, dir, bytes_max);
+	scan_init(&scanned.scan, scanned.arena, &scanned.errors, dir,
+	          &(struct scan_limits){ bytes_max, SCAN_SETTINGS_MAX });
 }
 
 const struct tree *scanned_text(const char *text)

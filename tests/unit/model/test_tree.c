@@ -228,7 +228,7 @@ static bool read_both(const char *text, size_t n, const char *dir, bool *taken)
 	if (__lsan_enable)
 		__lsan_enable();
 	assert_int_equal(errors_init(&errors), 0);
-	scan_init(&scan, arena, &errors, dir, SCAN_CONFIG_MAX);
+	scan_init(&scan, arena, &errors, dir, &scan_config_limits);
 	assert_int_equal(scan_text(&scan, text, n, "weir.conf"), 0);
 	bool ours = errors.n_total == 0;
 	bool same = ours == theirs &&
@@ -271,7 +271,7 @@ static bool compare_file(const char *path, const char *dir)
 	struct document_scan scan;
 
 	assert_int_equal(errors_init(&errors), 0);
-	scan_init(&scan, arena, &errors, dir, SCAN_CONFIG_MAX);
+	scan_init(&scan, arena, &errors, dir, &scan_config_limits);
 	assert_int_equal(scan_text(&scan, text, n, path), 0);
 	bool ours = errors.n_total == 0;
 	model_errors_free(&errors);
@@ -309,7 +309,7 @@ static const struct tree *parse_text(struct arena *arena, const char *text, size
 	struct document_scan scan;
 
 	assert_int_equal(errors_init(&errors), 0);
-	scan_init(&scan, arena, &errors, NULL, SCAN_CONFIG_MAX);
+	scan_init(&scan, arena, &errors, NULL, &scan_config_limits);
 	assert_int_equal(scan_text(&scan, text, n, "weir.conf"), 0);
 	assert_int_equal(errors.n_total, 0);
 	model_errors_free(&errors);
