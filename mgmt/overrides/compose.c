@@ -5,6 +5,9 @@
  * version and the overrides in force then; a set is added when they differ from the set before. How
  * long an old set keeps its claim follows from the set after it. Nothing but the intent goes in, so
  * all nodes compute the same sets.
+ *
+ * A document has room for MODEL_MEMBERS_MAX members of all sets together, whatever changes come:
+ * that is enough for the set in force and the next one of each pool, and earlier ones go beyond it.
  */
 #include "mgmt/overrides/compose.h"
 
@@ -21,6 +24,7 @@
 /* Pools with agents keep more sets while their claims last: members of all sets together. */
 #define MEMBERS_MAX  65536u
 #define INSTANTS_MAX 128u /* past instants that are walked: far more than sets are kept */
+#define SCRATCH_MAX  ((size_t)256 << 20) /* bytes: all sets of a pool, before most of them go */
 
 /* A pool's sets while they are computed, oldest first. */
 struct member_sets {
@@ -268,24 +272,14 @@ static void start_from_seed(const struct compose_input *in, const char *name,
  * Versions older than those at hand are replaced by the document before: its sets up to @p
  * known_ms, since when versions and overrides are known, were composed when they were.
  */
-static int copy_earlier_sets(const struct compose_input *in, const char *name, int64_t known_ms,
-                             struct arena *arena, struct member_sets *history)
+static void copy_earlier_sets(const struct compose_input *in, const char *name, int64_t known_ms,
+                              struct member_sets *history)
 {
 	const struct model_pool *pool = in->before ? model_pool(in->before, name) : NULL;
 
 	for (size_t i = 0;
-	     pool && i < pool->n_member_sets && pool->member_sets[i].from_ms < known_ms; i++) {
-		struct model_set member_set = pool->member_sets[i];
-		struct model_member *members =
-		        ARENA_ARRAY(arena, struct model_member, member_set.n_members + 1);
-
-		if (!members)
-			return -ENOMEM;
-		memcpy(members, member_set.members, member_set.n_members * sizeof(*members));
-		member_set.members = members;
-		append_set(history, &member_set);
-	}
-	return 0;
+	     pool && i < pool->n_member_sets && pool->member_sets[i].from_ms < known_ms; i++)
+		append_set(history, &pool->member_sets[i]);
 }
 
 /* How many sets before the next one a pool keeps. */
@@ -347,8 +341,8 @@ static int compose_pool(const struct compose_input *in, const struct model_pool 
 		last_ms = history->items[history->n - 1].from_ms;
 	if (first > 0 && known_ms < times[first])
 		known_ms = times[first];
-	if (!in->seed && copy_earlier_sets(in, pool->name, known_ms, arena, history))
-		return -ENOMEM;
+	if (!in->seed)
+		copy_earlier_sets(in, pool->name, known_ms, history);
 	if (!in->seed && history->n > 0)
 		last_ms = known_ms - 1;
 	for (size_t i = first; i < n; i++) {
@@ -373,26 +367,112 @@ static int compose_pool(const struct compose_input *in, const struct model_pool 
 	return 0;
 }
 
+static const struct model_member *copy_members(const struct model_set *member_set,
+                                               struct arena *arena)
+{
+	struct model_member *members =
+	        ARENA_ARRAY(arena, struct model_member, member_set->n_members + 1);
+
+	if (members && member_set->n_members)
+		memcpy(members, member_set->members, member_set->n_members * sizeof(*members));
+	return members;
+}
+
+/* Give @p pool copies of the sets and of their members. */
+static int keep_sets(const struct member_sets *history, struct arena *arena,
+                     struct model_pool *pool)
+{
+	struct model_set *kept = ARENA_ARRAY(arena, struct model_set, history->n + 1);
+
+	for (size_t i = 0; kept && i < history->n; i++) {
+		kept[i] = history->items[i];
+		kept[i].members = copy_members(&history->items[i], arena);
+		if (!kept[i].members)
+			return -ENOMEM;
+	}
+	pool->member_sets = kept;
+	pool->n_member_sets = history->n;
+	return kept ? 0 : -ENOMEM;
+}
+
+/* Compose the sets of @p pool; what does not stay of them is in an arena of its own. */
+static int compose_kept(const struct compose_input *in, int64_t *times, struct arena *arena,
+                        struct model_pool *pool)
+{
+	struct arena *scratch = arena_new(SCRATCH_MAX);
+	struct member_sets history;
+	int err = scratch ? compose_pool(in, pool, times, scratch, &history) : -ENOMEM;
+
+	if (!err)
+		err = keep_sets(&history, arena, pool);
+	arena_free(scratch);
+	return err;
+}
+
+static size_t count_members(const struct model_pool *pools, size_t n)
+{
+	size_t members = 0;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < pools[i].n_member_sets; k++)
+			members += pools[i].member_sets[k].n_members;
+	return members;
+}
+
+/*
+ * The pool with the oldest set of all that can go: of an agent's pool with more than EARLIER_MAX
+ * sets up to the one in force, or of any pool with one before that.
+ */
+static struct model_pool *find_oldest_set(struct model_pool *pools, size_t n, bool of_agents,
+                                          int64_t now_ms)
+{
+	size_t least = of_agents ? EARLIER_MAX : 1;
+	struct model_pool *oldest = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		struct model_pool *p = &pools[i];
+
+		if ((of_agents && !p->agent) || p->n_member_sets <= least ||
+		    p->member_sets[least].from_ms > now_ms)
+			continue;
+		if (!oldest || p->member_sets[0].from_ms < oldest->member_sets[0].from_ms)
+			oldest = p;
+	}
+	return oldest;
+}
+
+/* Drop the oldest sets, those of agents' pools first, until all members have room. */
+static void drop_oldest_sets(struct model_pool *pools, size_t n, int64_t now_ms)
+{
+	size_t members = count_members(pools, n);
+
+	while (members > MODEL_MEMBERS_MAX) {
+		struct model_pool *p = find_oldest_set(pools, n, true, now_ms);
+
+		if (!p)
+			p = find_oldest_set(pools, n, false, now_ms);
+		if (!p)
+			return;
+		members -= p->member_sets[0].n_members;
+		p->member_sets++;
+		p->n_member_sets--;
+	}
+}
+
 /* The pools are copied, because the head's model is shared with readers and must not change. */
 static int compose_pools(const struct compose_input *in, struct arena *arena, struct model *out)
 {
 	struct model_pool *pools = ARENA_ARRAY(arena, struct model_pool, out->n_pools + 1);
 	int64_t *times = ARENA_ARRAY(arena, int64_t, instants_max(in));
+	int err = pools && times ? 0 : -ENOMEM;
 
-	if (!pools || !times)
-		return -ENOMEM;
-	for (size_t i = 0; i < out->n_pools; i++) {
-		struct member_sets history;
-		int err = compose_pool(in, &out->pools[i], times, arena, &history);
-		struct model_set *kept = ARENA_ARRAY(arena, struct model_set, history.n + 1);
-
-		if (err || !kept)
-			return err ? err : -ENOMEM;
-		memcpy(kept, history.items, history.n * sizeof(*kept));
+	for (size_t i = 0; !err && i < out->n_pools; i++) {
 		pools[i] = out->pools[i];
-		pools[i].member_sets = kept;
-		pools[i].n_member_sets = history.n;
+		err = compose_kept(in, times, arena, &pools[i]);
 	}
+	if (err)
+		return err;
+	drop_oldest_sets(pools, out->n_pools, in->now_ms);
 	out->pools = pools;
 	return 0;
 }

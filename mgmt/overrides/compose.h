@@ -51,7 +51,9 @@ struct compose_input {
 };
 
 /**
- * Compose the effective document.
+ * Compose the effective document. Its sets have at most MODEL_MEMBERS_MAX members together: beyond
+ * that the oldest go, those of agents' pools with more than four first; the set in force and the
+ * next one stay.
  *
  * @param arena  owns what is new in @p out; the rest is borrowed from the input
  * @param out    a model to be written, not to be freed
