@@ -52,6 +52,7 @@ struct ctl {
 	struct loop_timer look;
 	const char *group; /* NULL or as given, which is a constant */
 	bool lost;         /* the file is gone and could not be created: logged once */
+	bool too_long;     /* an answer was: logged once */
 	const struct ctl_client *handled; /* whose line the handler has; NULL: none */
 	struct ctl_client clients[CLIENTS_MAX];
 };
@@ -99,15 +100,26 @@ static int send_answer(struct ctl_client *c)
 	return 0;
 }
 
-/* Take @p answer and queue it, with a newline behind. @return 0, -EMSGSIZE or -ENOMEM */
+/* Take @p answer, which no client would read whole. @return what is said in its place, or NULL */
+static char *refuse_long(struct ctl *ctl, char *answer)
+{
+	if (!ctl->too_long)
+		log_error("control-answer-too-long", "path=%s bytes=%zu limit=%zu",
+		          ctl->at.sun_path, strlen(answer), ANSWER_MAX);
+	ctl->too_long = true;
+	free(answer);
+	return strdup("{\"ok\":false,\"error\":\"the answer is too long\"}");
+}
+
+/* Take @p answer and queue it, with a newline behind. @return 0 or -ENOMEM */
 static int queue_answer(struct ctl_client *c, char *answer)
 {
-	size_t n = strlen(answer);
-	char *line = n > ANSWER_MAX ? NULL : realloc(answer, n + 1);
+	size_t n = answer ? strlen(answer) : 0;
+	char *line = answer ? realloc(answer, n + 1) : NULL;
 
 	if (!line) {
 		free(answer);
-		return n > ANSWER_MAX ? -EMSGSIZE : -ENOMEM;
+		return -ENOMEM;
 	}
 	line[n] = '\n';
 	c->out = line;
@@ -136,6 +148,8 @@ static int handle_line(struct ctl_client *c, size_t n)
 	memmove(c->in, c->in + n + 1, c->in_bytes);
 	if (!answer)
 		return -ECONNABORTED;
+	if (strlen(answer) > ANSWER_MAX)
+		answer = refuse_long(c->ctl, answer);
 	int err = queue_answer(c, answer);
 
 	return err ? err : send_answer(c);

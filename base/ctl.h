@@ -6,8 +6,8 @@
  * Never needed for forwarding or answering.
  *
  * Bounds: 16 clients, 64 KiB a request, 4 MiB an answer, 30 s of silence; over a
- * limit the client is closed and the event counted. A seventeenth client takes the place of the one
- * that is silent longest. A process without free descriptors still serves one client at a time
+ * limit the client is closed. A longer answer is refused, {"ok":false,...}, and logged once. A
+ * seventeenth client takes the place of the one that is silent longest. A process without free descriptors still serves one client at a time
  * (base/spare.h). A socket file that somebody removes is made again within a second.
  *
  * Implemented in base/ctl.c (server: the loop's thread only) and base/ctl_request.c (client: any

@@ -166,12 +166,15 @@ static void a_request_over_the_limit_closes_the_client_unread(void **state)
 	pthread_create(&thread, NULL, run_server, NULL);
 }
 
-static void an_answer_over_the_limit_closes_the_client(void **state)
+static void an_answer_over_the_limit_is_refused(void **state)
 {
 	(void)state;
 	char *text = NULL;
 
-	assert_int_equal(ctl_request(path, "huge", 5000, &text), -ECONNRESET);
+	assert_int_equal(ctl_request(path, "huge", 5000, &text), 0);
+	assert_string_equal(text, "{\"ok\":false,\"error\":\"the answer is too long\"}");
+	free(text);
+	text = NULL;
 	assert_int_equal(ctl_request(path, "no", 5000, &text), -ECONNRESET);
 	assert_null(text);
 	end_thread();
@@ -587,7 +590,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CTL_TEST(wrong_calls_are_refused),
 		CTL_TEST(a_request_over_the_limit_closes_the_client_unread),
-		CTL_TEST(an_answer_over_the_limit_closes_the_client),
+		CTL_TEST(an_answer_over_the_limit_is_refused),
 		CTL_TEST(a_request_and_an_answer_of_just_the_limit_go_through),
 		CTL_TEST(silent_clients_give_way_to_one_that_asks),
 		CTL_TEST(without_descriptors_it_answers_and_does_not_spin),
