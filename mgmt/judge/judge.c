@@ -299,10 +299,17 @@ static void judge_pending(const struct judge_facts *f, struct judge_verdict *v)
 		    p->document >= f->document)
 			continue;
 		snprintf(subject, sizeof(subject), "weir-%s", p->name);
-		add_reason(v, JUDGE_RULE_DOCUMENT_PENDING, subject,
-		           "%s has not taken document %" PRIu64 " yet (it has %" PRIu64
-		           "): see its log",
-		           subject, f->document, p->document);
+		if (p->document)
+			add_reason(v, JUDGE_RULE_DOCUMENT_PENDING, subject,
+			           "%s has not taken document %" PRIu64 " yet (it has %" PRIu64
+			           "): see its log",
+			           subject, f->document, p->document);
+		else
+			add_reason(
+			        v, JUDGE_RULE_DOCUMENT_PENDING, subject,
+			        "%s has taken no document yet, or does not say which (the newest "
+			        "is %" PRIu64 "): see its log",
+			        subject, f->document);
 	}
 }
 

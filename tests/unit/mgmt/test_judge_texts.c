@@ -309,6 +309,12 @@ static void a_document_is_refused_or_late(void **state)
 	assert_string_equal(print_verdict(), LATE);
 	processes[MGMT].document = 8; /* newer than what was looked at */
 	assert_string_equal(print_verdict(), LATE);
+	processes[HEALTH].document = 0; /* not known: it may serve all the same */
+	assert_string_equal(
+	        print_verdict(),
+	        "degraded\ndocument-pending [weir-health] weir-health has taken no document yet, or "
+	        "does not say which (the newest is 7): see its log\n");
+	processes[HEALTH].document = 6;
 	processes[HEALTH].refused = true;
 	assert_string_equal(
 	        print_verdict(),
