@@ -95,6 +95,112 @@ static json_t *site_to_json(const struct generation *g, const struct steering_si
 	                 peer_health_to_json(g->peer_health, site, at));
 }
 
+/*
+ * Sites of services share so much of an answer (base/ctl.h: 4 MiB), by the longest row of a site but
+ * for its name; names, zones and views need the rest.
+ */
+#define SITES_JSON_BYTES (1536u * 1024)
+#define SITE_JSON_BYTES  192u
+
+/* Which services are stated with their sites. */
+struct stated_services {
+	bool *sites; /* of each service: its sites are stated */
+	bool *names; /* likewise: a name of it has its row */
+	size_t n_bytes, n_left_out;
+	/* Sites that some service states as they serve normally: not known to be up, and up. */
+	uint64_t normal[2][STEERING_SITES_MAX];
+	size_t n_normal[2];
+};
+
+static bool is_up_at(const struct steering_site *site, const struct steering_site_state *state)
+{
+	for (unsigned ip4 = 0; ip4 < 2; ip4++)
+		if (site->n_addresses[ip4] && health_state(state->words[ip4]) == HEALTH_UP)
+			return true;
+	return false;
+}
+
+/* Nothing is to be seen there: what other services say of the site is true of this one, too. */
+static bool serves_normally(const struct steering_site *site,
+                            const struct steering_site_state *state)
+{
+	for (unsigned ip4 = 0; ip4 < 2; ip4++)
+		if (health_in_doubt(state->words[ip4]) || state->unproven[ip4] ||
+		    (site->n_addresses[ip4] && health_state(state->words[ip4]) == HEALTH_DOWN))
+			return false;
+	return !state->drained_ppm && !state->disabled && !state->forced_up && !state->shifting;
+}
+
+static bool has_normal(const struct stated_services *t, bool up, uint64_t site)
+{
+	for (size_t i = 0; i < t->n_normal[up]; i++)
+		if (t->normal[up][i] == site)
+			return true;
+	return t->n_normal[up] == STEERING_SITES_MAX;
+}
+
+/* Ways to choose services, the most needed first. */
+enum stated_reason { STATED_ODD, STATED_FIRST, STATED_ANY, STATED_REASONS };
+
+static bool is_chosen(const struct generation *g, const struct stated_services *t,
+                      const struct steering_service *s, enum stated_reason reason)
+{
+	for (uint32_t k = 0; k < s->n_sites; k++) {
+		const struct steering_site_state *state = &g->state->sites[s->first_state + k];
+
+		if (!serves_normally(&s->sites[k], state)
+		            ? reason == STATED_ODD
+		            : reason == STATED_FIRST &&
+		                      !has_normal(t, is_up_at(&s->sites[k], state), s->sites[k].id))
+			return true;
+	}
+	return reason == STATED_ANY;
+}
+
+static void note_normal_sites(const struct generation *g, struct stated_services *t,
+                              const struct steering_service *s)
+{
+	for (uint32_t k = 0; k < s->n_sites; k++) {
+		const struct steering_site_state *state = &g->state->sites[s->first_state + k];
+		bool up = is_up_at(&s->sites[k], state);
+
+		if (serves_normally(&s->sites[k], state) && !has_normal(t, up, s->sites[k].id))
+			t->normal[up][t->n_normal[up]++] = s->sites[k].id;
+	}
+}
+
+static size_t count_sites_bytes(const struct steering_service *s)
+{
+	size_t n = 0;
+
+	for (uint32_t k = 0; k < s->n_sites; k++)
+		n += SITE_JSON_BYTES + strlen(s->sites[k].name);
+	return n;
+}
+
+/*
+ * Services beyond the room are left out before anything is built: first those that serve normally at all their sites,
+ * but for one or more that say so of each site.
+ */
+static void choose_services(const struct generation *g, struct stated_services *t)
+{
+	const struct steering *p = g->steering;
+
+	t->n_left_out = p->n_services;
+	for (enum stated_reason reason = 0; reason < STATED_REASONS; reason++)
+		for (size_t i = 0; i < p->n_services; i++) {
+			size_t n = count_sites_bytes(&p->services[i]);
+
+			if (t->sites[i] || t->n_bytes + n > SITES_JSON_BYTES ||
+			    !is_chosen(g, t, &p->services[i], reason))
+				continue;
+			t->sites[i] = true;
+			t->n_bytes += n;
+			t->n_left_out--;
+			note_normal_sites(g, t, &p->services[i]);
+		}
+}
+
 /* Names beyond the first one of each service: a document may have ten thousand. */
 #define NAMES_JSON_MAX 1000u
 
@@ -111,34 +217,49 @@ static json_t *service_sites_to_json(const struct generation *g,
 
 /*
  * Dynamic names with the state of their sites: what steering would see now. All names of a service have the same
- * sites, so these are stated with its first name only. Each service is there: operations judge by it.
+ * sites, so these are stated with its first name only. Operations judge by them: choose_services() says which are there.
  */
-static json_t *names_to_json(const struct generation *g)
+static json_t *names_to_json(const struct generation *g, struct stated_services *t)
 {
 	const struct steering *p = g->steering;
-	bool *stated = calloc(p->n_services + 1, sizeof(*stated));
 	json_t *list = json_array();
 	size_t n_others = 0;
 
-	if (!stated)
-		memory_note_failure(); /* then there is no answer, rather than one without names */
-	for (size_t i = 0; stated && i < p->n_names; i++) {
+	for (size_t i = 0; i < p->n_names; i++) {
 		const struct steering_name *name = &p->names[i];
-		bool *seen = &stated[name->service - p->services];
+		size_t service = (size_t)(name->service - p->services);
 		json_t *row;
 
-		if (*seen && n_others++ >= NAMES_JSON_MAX)
+		if (t->names[service] && n_others++ >= NAMES_JSON_MAX)
 			continue;
 		row = json_pack("{s:s, s:s, s:s}", "name", name->name, "service",
 		                name->service->name, "policy",
 		                name->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted");
-		if (!*seen)
+		if (!t->names[service] && t->sites[service])
 			json_object_set_new(row, "sites", service_sites_to_json(g, name->service));
 		json_array_append_new(list, row);
-		*seen = true;
+		t->names[service] = true;
 	}
-	free(stated);
 	return list;
+}
+
+static void state_names(const struct generation *g, json_t *answer)
+{
+	size_t n = g->steering->n_services;
+	struct stated_services t = { .sites = calloc(2 * n + 1, sizeof(*t.sites)) };
+
+	if (!t.sites) {
+		memory_note_failure(); /* then there is no answer, rather than one without names */
+		return;
+	}
+	t.names = t.sites + n;
+	choose_services(g, &t);
+	json_object_set_new(answer, "names", names_to_json(g, &t));
+	json_object_set_new(answer, "n_names", json_integer((json_int_t)g->steering->n_names));
+	if (t.n_left_out)
+		json_object_set_new(answer, "services_left_out",
+		                    json_integer((json_int_t)t.n_left_out));
+	free(t.sites);
 }
 
 #define RAMPS_JSON_MAX 256 /* as above: far more drains than sites */
@@ -213,8 +334,7 @@ static json_t *status_to_json(const struct server *s)
 	json_object_set_new(answer, "stale_image", json_boolean(generation_lacks(g)));
 	json_object_set_new(answer, "image_bytes", json_integer((json_int_t)g->image->size_bytes));
 	json_object_set_new(answer, "zones", zones_to_json(g->image));
-	json_object_set_new(answer, "names", names_to_json(g));
-	json_object_set_new(answer, "n_names", json_integer((json_int_t)g->steering->n_names));
+	state_names(g, answer);
 	json_object_set_new(answer, "ramps", ramps_to_json(&s->ramps));
 	json_object_set_new(answer, "deciding", deciding_to_json(g));
 	return answer;

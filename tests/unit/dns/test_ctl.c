@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,14 +158,16 @@ static void names_have_the_states_of_their_services(void **state)
 	};
 	struct steering_state *two = calloc(1, sizeof(*two) + 2 * sizeof(two->sites[0]));
 	struct generation g = { .steering = &place, .state = two, .peer_health = &views };
-	json_t *list, *site;
+	json_t *list, *names_of, *site;
 
 	(void)state;
 	assert_non_null(two);
 	two->sites[1].disabled = true;
-	list = names_to_json(&g);
+	list = json_object();
+	state_names(&g, list);
+	names_of = json_object_get(list, "names");
 	for (size_t i = 0; i < 2; i++) {
-		json_t *sites = json_object_get(json_array_get(list, i), "sites");
+		json_t *sites = json_object_get(json_array_get(names_of, i), "sites");
 
 		site = json_array_get(sites, 0);
 		assert_int_equal(json_array_size(sites), 1);
@@ -382,6 +385,75 @@ static void sites_are_told_once_for_each_service_and_names_have_a_limit(void **s
 	free(w.state);
 }
 
+/*
+ * 1,000 services at 63 sites, far more than an answer holds. Those with a site that is down are all there, and of each
+ * site some service that is up there, also of one that only a service far behind has. The others are counted.
+ */
+static void services_beyond_an_answer_are_left_out_when_they_serve_normally(void **state)
+{
+	enum { N = 1000, SITES = 63, DOWN = 990, OWN = 980 };
+	static char texts[SITES + 1][8], service_texts[N][8];
+	static struct steering_site at[SITES], own[SITES];
+	static struct steering_service services[N];
+	static struct steering_name names[N];
+	static struct whole w;
+	const health_word up = health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1);
+	json_t *status, *list;
+	size_t n_left_out = 0;
+	char *text;
+
+	(void)state;
+	fill_whole(&w);
+	free(w.state);
+	w.g.state = w.state =
+	        calloc(1, sizeof(*w.state) + (size_t)N * SITES * sizeof(w.state->sites[0]));
+	assert_non_null(w.state);
+	for (unsigned k = 0; k < SITES; k++) {
+		snprintf(texts[k], sizeof(texts[k]), "s%02u", k);
+		at[k] = own[k] = (struct steering_site){
+			.name = texts[k], .id = k + 1, .weight = 100, .n_addresses = { 1, 1 }
+		};
+	}
+	own[62].name = "own";
+	own[62].id = 100;
+	for (unsigned i = 0; i < N; i++) {
+		snprintf(service_texts[i], sizeof(service_texts[i]), "v%u", i);
+		services[i] = (struct steering_service){ .name = service_texts[i],
+			                                 .n_sites = SITES,
+			                                 .sites = i == OWN ? own : at,
+			                                 .first_state = i * SITES };
+		names[i] =
+		        (struct steering_name){ .name = service_texts[i], .service = &services[i] };
+		for (unsigned k = 0; k < SITES; k++)
+			w.state->sites[i * SITES + k].words[0] =
+			        w.state->sites[i * SITES + k].words[1] = up;
+	}
+	w.state->sites[DOWN * SITES + 62].words[1] =
+	        health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1);
+	w.place = (struct steering){
+		.n_names = N, .names = names, .n_services = N, .services = services
+	};
+	text = dns_ctl_handle(&w.s, "{\"do\":\"status\"}", 15);
+	assert_non_null(text);
+	assert_in_range(strlen(text), 1 << 20, 2 << 20);
+	status = json_loads(text, 0, NULL);
+	list = json_object_get(status, "names");
+	assert_int_equal(json_array_size(list), N);
+	for (unsigned i = 0; i < N; i++) {
+		json_t *sites = json_object_get(json_array_get(list, i), "sites");
+
+		n_left_out += !sites;
+		if (i == 0 || i == DOWN || i == OWN)
+			assert_int_equal(json_array_size(sites), SITES);
+	}
+	assert_in_range(n_left_out, 1, N - 100);
+	assert_int_equal(json_integer_value(json_object_get(status, "services_left_out")),
+	                 n_left_out);
+	json_decref(status);
+	free(text);
+	free(w.state);
+}
+
 static void the_whole_status_is_told(void **state)
 {
 	static struct whole w;
@@ -563,6 +635,7 @@ int main(void)
 		cmocka_unit_test(a_status_that_lacks_its_names_is_none),
 		cmocka_unit_test(sites_are_told_once_for_each_service_and_names_have_a_limit),
 		cmocka_unit_test(as_many_ramps_and_mistakes_are_told_as_there_are),
+		cmocka_unit_test(services_beyond_an_answer_are_left_out_when_they_serve_normally),
 		cmocka_unit_test(the_whole_status_is_told),
 		cmocka_unit_test(levels_of_steps_are_told),
 		cmocka_unit_test(what_is_no_request_is_refused),
