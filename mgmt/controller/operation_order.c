@@ -202,17 +202,23 @@ void operation_order_answer(struct core *core, const char *id, struct operation_
 /* What one try works on: the record as it was and as it becomes, and the facts. */
 struct order_try {
 	struct operation was, op;
-	struct operation_begin_flows begin;
+	struct operation_begin_flows *begin; /* from malloc() */
 	struct operation_observed observed;
 };
 
-/* The facts as a tick of the engine has them, so that it is not refused by what the engine would not hold by. */
-static void look_for_order(const struct operation_snapshot *snapshot, struct order_try *try)
+/*
+ * The facts as a tick of the engine has them, so that it is not refused by what the engine would not hold by.
+ * @return false: out of memory
+ */
+static bool look_for_order(const struct operation_snapshot *snapshot, struct order_try *try)
 {
-	if (!try->begin.known)
-		operation_list_flows(snapshot, &try->op, &try->begin);
+	if (!try->begin)
+		try->begin = operation_list_flows(snapshot, &try->op);
+	if (!try->begin)
+		return false;
 	operation_gather(snapshot, &try->op, 0, &try->observed);
-	operation_project(snapshot, &try->op, &try->begin, &try->observed);
+	operation_project(snapshot, &try->op, try->begin, &try->observed);
+	return true;
 }
 
 /* One try. @return whether it is decided */
@@ -228,7 +234,8 @@ static bool try_order(struct core *core, const char *id, const struct operation_
 	const struct operations_item *item = operations_find(core, id);
 	if (item) {
 		try->was = try->op = item->op;
-		operations_copy_begin(item, &try->begin);
+		free(try->begin);
+		try->begin = operations_copy_begin(item);
 	}
 	core_unlock(core);
 	if (!item) {
@@ -241,11 +248,11 @@ static bool try_order(struct core *core, const char *id, const struct operation_
 		return true;
 	}
 	struct operation_snapshot *snapshot = operation_snapshot_now(core);
-	if (!snapshot) {
+	if (!snapshot || !look_for_order(snapshot, try)) {
+		operation_snapshot_free(snapshot);
 		operation_refuse(out, 503, "busy", "out of memory");
 		return true;
 	}
-	look_for_order(snapshot, try);
 	int err = orders[order->what].run(op, &observed->facts, &order->person, clock_believed_ms(),
 	                                  error);
 	bool decided = true;
@@ -272,6 +279,8 @@ void operation_order_run_here(struct core *core, const char *id,
 		                 "the operation keeps changing, or out of memory");
 	if (out->status == 200)
 		operation_order_answer(core, id, out);
+	if (try)
+		free(try->begin);
 	free(try);
 }
 

@@ -10,17 +10,44 @@
 
 #include "base/hash.h"
 
-#define GATES_MAX  128u
 #define NO_SERVICE (PROJECTION_ALL - 1) /* one that the document does not have: no gate is its */
 
 /* The input with what it points to. */
 struct projecting {
 	struct projection_input in;
 	struct projection_site_now sites[PROJECTION_SITES_MAX];
-	struct projection_flows flows[OPERATION_FLOWS_MAX];
-	struct projection_gate gates[GATES_MAX], targets[OPERATION_TARGETS_MAX];
+	struct projection_flows *flows; /* of each service at each of its sites, at most */
+	struct projection_gate *gates;  /* of each override, at most */
+	struct projection_gate targets[OPERATION_TARGETS_MAX];
 	uint32_t steps_ppm[PROJECTION_STEPS_MAX];
 };
+
+static void free_projecting(struct projecting *p)
+{
+	if (!p)
+		return;
+	free(p->flows);
+	free(p->gates);
+	free(p);
+}
+
+/* @return NULL: out of memory */
+static struct projecting *make_projecting(const struct operation_snapshot *v)
+{
+	struct projecting *p = calloc(1, sizeof(*p));
+	size_t n_pairs = 0;
+
+	for (size_t i = 0; v->m && i < v->m->n_services; i++)
+		n_pairs += v->m->services[i].n_at;
+	if (!p)
+		return NULL;
+	p->flows = calloc(n_pairs + 1, sizeof(*p->flows));
+	p->gates = calloc(v->overrides.n_items + 1, sizeof(*p->gates));
+	if (p->flows && p->gates)
+		return p;
+	free_projecting(p);
+	return NULL;
+}
 
 static uint32_t service_index(const struct model *m, const char *name)
 {
@@ -79,8 +106,7 @@ static void list_flows(const struct operation_snapshot *v, const struct operatio
 
 	/* pairs that are not measured are not listed: they are not known */
 	for (uint32_t i = 0; i < m->n_services; i++)
-		for (size_t k = 0; k < m->services[i].n_at && p->in.n_flows < OPERATION_FLOWS_MAX;
-		     k++) {
+		for (size_t k = 0; k < m->services[i].n_at; k++) {
 			const char *site = m->services[i].at[k].site->name;
 			struct projection_flows *f = &p->flows[p->in.n_flows];
 
@@ -96,24 +122,41 @@ static void list_flows(const struct operation_snapshot *v, const struct operatio
 	p->in.flows = p->flows;
 }
 
-void operation_list_flows(const struct operation_snapshot *v, const struct operation *op,
-                          struct operation_begin_flows *out)
+static size_t begin_size(size_t n_rows)
 {
-	struct projecting *p = v->m ? calloc(1, sizeof(*p)) : NULL;
+	return sizeof(struct operation_begin_flows) + n_rows * sizeof(struct operation_begin_row);
+}
 
-	*out = (struct operation_begin_flows){ .known = p != NULL };
-	if (!p)
-		return;
-	list_flows(v, op, NULL, p);
-	out->level_ppm = op->level_ppm;
-	out->n = p->in.n_flows;
-	for (size_t i = 0; i < out->n; i++)
+struct operation_begin_flows *operation_list_flows(const struct operation_snapshot *v,
+                                                   const struct operation *op)
+{
+	struct projecting *p = make_projecting(v);
+	struct operation_begin_flows *out = NULL;
+
+	if (p && v->m)
+		list_flows(v, op, NULL, p);
+	if (p)
+		out = calloc(1, begin_size(p->in.n_flows));
+	if (out) {
+		out->known = v->m != NULL;
+		out->level_ppm = op->level_ppm;
+		out->n = p->in.n_flows;
+	}
+	for (size_t i = 0; out && i < out->n; i++)
 		out->rows[i] = (struct operation_begin_row){
 			.service = hash_text(v->m->services[p->flows[i].service].name),
 			.site = hash_text(v->m->sites[p->flows[i].site].name),
 			.per_s = p->flows[i].now_per_s,
 		};
-	free(p);
+	free_projecting(p);
+	return out;
+}
+
+struct operation_begin_flows *operation_copy_flows(const struct operation_begin_flows *begin)
+{
+	struct operation_begin_flows *copy = malloc(begin_size(begin->n));
+
+	return copy ? memcpy(copy, begin, begin_size(begin->n)) : NULL;
 }
 
 /* New flows of all services at the site: a receiver's capacity is for all, whatever moves. */
@@ -168,7 +211,7 @@ static void list_disabled(const struct operation_snapshot *v, struct projecting 
 static void list_gates(const struct operation_snapshot *v, const struct operation *op,
                        struct projecting *p)
 {
-	for (size_t i = 0; i < v->overrides.n_items && p->in.n_gates < GATES_MAX; i++) {
+	for (size_t i = 0; i < v->overrides.n_items; i++) {
 		const struct override *o = &v->overrides.items[i];
 
 		if (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE ||
@@ -236,7 +279,7 @@ static const char *find_unheard(const struct operation_snapshot *v, const struct
 void operation_project(const struct operation_snapshot *v, const struct operation *op,
                        const struct operation_begin_flows *begin, struct operation_observed *out)
 {
-	struct projecting *p = calloc(1, sizeof(*p));
+	struct projecting *p = make_projecting(v);
 	struct projection *result = calloc(1, sizeof(*result));
 	bool ok;
 
@@ -261,5 +304,5 @@ void operation_project(const struct operation_snapshot *v, const struct operatio
 	} else {
 		free(result);
 	}
-	free(p);
+	free_projecting(p);
 }

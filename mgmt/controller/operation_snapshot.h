@@ -104,24 +104,21 @@ uint64_t operation_checks_of(const struct operation_snapshot *v,
  */
 int operation_sources_add(const struct operation_snapshot *v, struct projector *p) MUST_CHECK;
 
-/** Pairs of service and site whose flows are projected: a thousand services at four sites. */
-#define OPERATION_FLOWS_MAX 4096u
-
 /** New flows of a service at a site. Names, as indices change with the configuration. */
 struct operation_begin_row {
 	uint64_t service, site; /**< hash_text() of the name */
 	uint64_t per_s;
 };
 
-/** New flows when a way began, or when its owner started again; kept by its owner. */
+/** New flows when a way began, or when its owner started again; kept by its owner. One block of malloc(). */
 struct operation_begin_flows {
 	bool known;
 	uint32_t level_ppm; /**< in force then */
-	size_t n;
-	struct operation_begin_row rows[OPERATION_FLOWS_MAX];
 	/** unseen clients at that time, once they were looked for (mgmt/operations/projection.h) */
 	bool unseen_fixed;
 	struct operation_value unseen_ppm;
+	size_t n;
+	struct operation_begin_row rows[]; /**< [n] */
 };
 
 _Static_assert(OPERATION_NODES_MAX >= PEERS_MAX, "an operation remembers all nodes");
@@ -145,9 +142,12 @@ void operation_gather(const struct operation_snapshot *v, const struct operation
  */
 void operation_project(const struct operation_snapshot *v, const struct operation *op,
                        const struct operation_begin_flows *begin, struct operation_observed *out);
-/** Note what all sites have now. */
-void operation_list_flows(const struct operation_snapshot *v, const struct operation *op,
-                          struct operation_begin_flows *out);
+/** What all sites have now, given. @return NULL: out of memory */
+MUST_CHECK struct operation_begin_flows *operation_list_flows(const struct operation_snapshot *v,
+                                                              const struct operation *op);
+/** A copy, given. @return NULL: out of memory */
+MUST_CHECK struct operation_begin_flows *
+operation_copy_flows(const struct operation_begin_flows *begin);
 /** New flows a second of @p service at @p site that arrive. @return false: not known */
 bool operation_flows_at(const struct operation_snapshot *v, const struct operation *op,
                         const struct model_service *service, const char *site, uint64_t *per_s);

@@ -61,12 +61,10 @@ static bool has_begin(const struct operations_item *item, const struct operation
 	return item->begin && item->begin_way == op->way && item->begin_ppm == op->plan_from_ppm;
 }
 
-void operations_copy_begin(const struct operations_item *item, struct operation_begin_flows *out)
+struct operation_begin_flows *operations_copy_begin(const struct operations_item *item)
 {
-	if (has_begin(item, &item->op))
-		*out = *item->begin;
-	else
-		out->known = false;
+	return has_begin(item, &item->op) && item->begin->known ? operation_copy_flows(item->begin)
+	                                                        : NULL;
 }
 
 /* What the sites had when the running way began: the projection compares with it. */
@@ -74,10 +72,8 @@ static void note_begin(struct operations_item *item, const struct operation_begi
 {
 	if (has_begin(item, &item->op))
 		return;
-	if (!item->begin)
-		item->begin = calloc(1, sizeof(*item->begin));
-	if (item->begin)
-		*item->begin = *begin;
+	free(item->begin);
+	item->begin = operation_copy_flows(begin);
 	item->begin_way = item->op.way;
 	item->begin_ppm = item->op.plan_from_ppm;
 }
@@ -171,22 +167,22 @@ static void tick_operation(struct core *core, const struct operation_snapshot *s
 {
 	struct operation *op = calloc(1, sizeof(*op));
 	struct operation_observed *observed = calloc(1, sizeof(*observed));
-	struct operation_begin_flows *begin = calloc(1, sizeof(*begin));
+	struct operation_begin_flows *begin = NULL;
 	uint64_t now_ms = clock_mono_ms(), ticked_ms = 0;
 
 	core_lock(core);
-	bool runs = op && observed && begin && owns_operation(core, id, op);
+	bool runs = op && observed && owns_operation(core, id, op);
 	const struct operations_item *item = runs ? operations_find(core, id) : NULL;
 	runs = item && operations_is_own(core, &item->op);
 	if (runs) {
 		*op = item->op;
 		ticked_ms = item->ticked_ms;
-		operations_copy_begin(item, begin);
+		begin = operations_copy_begin(item);
 	}
 	core_unlock(core);
-	if (runs) {
-		if (!begin->known)
-			operation_list_flows(snapshot, op, begin);
+	if (runs && !begin)
+		begin = operation_list_flows(snapshot, op);
+	if (runs && begin) {
 		operation_gather(snapshot, op, ticked_ms ? (int64_t)(now_ms - ticked_ms) : 0,
 		                 observed);
 		operation_project(snapshot, op, begin, observed);

@@ -39,8 +39,11 @@ const struct operations_said *operations_said_of(const struct core *core, const 
 void operations_query(struct core *core, struct peer_client *client, bool measure,
                       const char *announced_at);
 
-/* What the sites had when the running plan began, with which its projection compares; not known: nobody has noted it. Under the lock. */
-void operations_copy_begin(const struct operations_item *item, struct operation_begin_flows *out);
+/*
+ * What the sites had when the running plan began, with which its projection compares, given. @return NULL: nobody has
+ * noted it, or out of memory. Under the lock.
+ */
+MUST_CHECK struct operation_begin_flows *operations_copy_begin(const struct operations_item *item);
 
 struct operation_observed;
 struct operation_snapshot;

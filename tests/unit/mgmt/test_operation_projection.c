@@ -44,7 +44,7 @@ uint64_t operation_checks_of(const struct operation_snapshot *v,
 static struct operation_snapshot *view;
 static struct operation *op;
 static struct operation_observed *facts;
-static struct override overrides[4];
+static struct override overrides[OVERRIDES_LIVE_MAX];
 
 static int begin_test(void **state)
 {
@@ -255,30 +255,37 @@ static void sites_that_are_disabled_or_down_get_nobody(void **state)
 	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_YES);
 }
 
+/* Each of them, however many there are: clients are not placed where they are not sent. */
+static void as_many_drains_as_there_may_be_count(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i + 1 < OVERRIDES_LIVE_MAX; i++)
+		add_override("other", "lon", "gone");
+	add_override("last", "lon", "");
+	project_plan();
+	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_NO);
+}
+
 /* Clients that have arrived since the begin are not counted twice, if it is known what was there. */
 static void flows_of_the_begin_count_where_they_are_known(void **state)
 {
-	static struct operation_begin_flows begin;
+	struct operation_begin_flows *begin = operation_list_flows(view, op);
 	uint64_t without;
 
 	(void)state;
+	assert_non_null(begin);
 	project_plan();
 	without = flows_after(FRA, 3);
-	begin = (struct operation_begin_flows){ .n = in.n_flows };
-	for (size_t i = 0; i < begin.n; i++)
-		begin.rows[i] = (struct operation_begin_row){
-			.service = hash_text(services[flows[i].service].name),
-			.site = hash_text(sites[flows[i].site].name),
-			/* half of ams has left already */
-			.per_s = flows[i].now_per_s * (flows[i].site == AMS ? 2 : 1)
-		};
+	for (size_t i = 0; i < begin->n; i++) /* half of ams has left already */
+		begin->rows[i].per_s *= begin->rows[i].site == hash_text("ams") ? 2 : 1;
 	for (int known = 0; known < 2; known++) {
-		begin.known = known;
+		begin->known = known;
 		free(facts->projection);
-		operation_project(view, op, &begin, facts);
+		operation_project(view, op, begin, facts);
 		assert_non_null(facts->projection);
 		assert_int_equal(flows_after(FRA, 3) == without, !known);
 	}
+	free(begin);
 }
 
 /* Once the way has begun nobody is asked again. */
@@ -333,7 +340,7 @@ static void what_is_not_measured_is_not_known_after_a_step(void **state)
 static void a_thousand_services_are_projected(void **state)
 {
 	static struct model_service many[1000];
-	static struct operation_begin_flows begin;
+	struct operation_begin_flows *begin;
 
 	(void)state;
 	for (uint32_t i = 0; i < 1000; i++)
@@ -349,13 +356,38 @@ static void a_thousand_services_are_projected(void **state)
 	projector_free(projector);
 	assert_int_equal(projector_new(&m, place_key, &projector), 0);
 	view->projector = projector;
-	operation_list_flows(view, op, &begin);
-	assert_true(begin.known);
-	assert_int_equal(begin.n, 3 * 997 + 7);
-	for (size_t i = 0; i < begin.n; i++)
-		begin.rows[i].per_s = 2;
-	operation_project(view, op, &begin, facts);
+	begin = operation_list_flows(view, op);
+	assert_true(begin && begin->known);
+	assert_int_equal(begin->n, 3 * 997 + 7);
+	for (size_t i = 0; i < begin->n; i++)
+		begin->rows[i].per_s = 2;
+	operation_project(view, op, begin, facts);
+	free(begin);
 	assert_non_null(facts->projection);
+	for (uint32_t i = 0; i < 3; i++)
+		(void)flows_after(i, 0);
+}
+
+/* All pairs of service and site are measured, so the load of each site is known. */
+static void more_pairs_than_four_thousand_are_projected(void **state)
+{
+	static struct model_service many[2049];
+
+	(void)state;
+	for (uint32_t i = 0; i < 2049; i++)
+		many[i] = (struct model_service){
+			.name = "batch", .at = at_web, .n_at = 2, .index = i
+		};
+	memcpy(many, services, sizeof(services));
+	m.services = many;
+	names[0].service = &many[WEB];
+	names[1].service = &many[API];
+	m.n_services = 2049;
+	m.meta.version = 4;
+	projector_free(projector);
+	assert_int_equal(projector_new(&m, place_key, &projector), 0);
+	view->projector = projector;
+	project_plan();
 	for (uint32_t i = 0; i < 3; i++)
 		(void)flows_after(i, 0);
 }
@@ -367,14 +399,11 @@ static void a_thousand_services_are_projected(void **state)
  */
 static void a_way_is_projected_alike_from_its_begin_and_from_its_midst(void **state)
 {
-	struct operation_begin_flows *first = calloc(1, sizeof(*first)),
-	                             *midst = calloc(1, sizeof(*midst));
+	struct operation_begin_flows *first = operation_list_flows(view, op), *midst;
 	uint32_t share;
 
 	(void)state;
-	assert_true(first && midst);
-	operation_list_flows(view, op, first);
-	assert_true(first->known && first->level_ppm == 0 && first->n > 2);
+	assert_true(first && first->known && first->level_ppm == 0 && first->n > 2);
 	operation_project(view, op, first, facts);
 	share = facts->sites[AMS].at[3].share_ppm.value;
 
@@ -384,7 +413,8 @@ static void a_way_is_projected_alike_from_its_begin_and_from_its_midst(void **st
 	free(facts->projection);
 	operation_project(view, op, first, facts);
 	assert_near(facts->sites[AMS].at[3].share_ppm.value, share, 2000);
-	operation_list_flows(view, op, midst);
+	midst = operation_list_flows(view, op);
+	assert_non_null(midst);
 	free(facts->projection);
 	operation_project(view, op, midst, facts);
 	assert_near(facts->sites[AMS].at[3].share_ppm.value, share, 2000);
@@ -417,10 +447,12 @@ int main(void)
 		TEST(drains_of_others_count_and_its_own_does_not),
 		TEST(a_drain_of_a_service_that_is_gone_drains_nothing),
 		TEST(sites_that_are_disabled_or_down_get_nobody),
+		TEST(as_many_drains_as_there_may_be_count),
 		TEST(flows_of_the_begin_count_where_they_are_known),
 		TEST(who_is_unseen_is_as_the_begin_has_it),
 		TEST(what_is_not_measured_is_not_known_after_a_step),
 		TEST(a_thousand_services_are_projected),
+		TEST(more_pairs_than_four_thousand_are_projected),
 		TEST(a_way_is_projected_alike_from_its_begin_and_from_its_midst),
 		TEST(without_a_projector_nothing_is_known),
 	};

@@ -29,12 +29,18 @@ static struct operation_snapshot *make_look(struct core *core)
 }
 
 /* By which flows it is projected. */
-static struct operation_begin_flows projected_from;
+static struct {
+	bool known;
+	uint32_t level_ppm;
+	uint64_t per_s; /* of the first row */
+} projected_from;
 
 static void note_project(const struct operation_snapshot *v, const struct operation *op,
                          const struct operation_begin_flows *begin, struct operation_observed *out)
 {
-	projected_from = begin ? *begin : (struct operation_begin_flows){ .known = false };
+	projected_from.known = begin && begin->known;
+	projected_from.level_ppm = begin ? begin->level_ppm : 0;
+	projected_from.per_s = begin && begin->n ? begin->rows[0].per_s : 0;
 	operation_project(v, op, begin, out);
 }
 
@@ -663,12 +669,13 @@ static void an_order_is_projected_from_where_its_plan_began(void **state)
 		struct operations_item *item = put_record("o1", "ams-1", OPERATION_MOVING);
 
 		print_message("  %s\n", rows[i].why);
-		if (!item->begin)
-			item->begin = calloc(1, sizeof(*item->begin));
+		free(item->begin);
+		item->begin = calloc(1, sizeof(*item->begin) + sizeof(struct operation_begin_row));
 		assert_non_null(item->begin);
-		*item->begin = (struct operation_begin_flows){
-			.known = true, .level_ppm = 100000, .n = 1, .rows[0].per_s = 77
-		};
+		item->begin->known = true;
+		item->begin->level_ppm = 100000;
+		item->begin->n = 1;
+		item->begin->rows[0].per_s = 77;
 		item->begin_way = OPERATION_OUT;
 		item->begin_ppm = rows[i].begin_ppm;
 		core_unlock(&this_node);
@@ -678,7 +685,7 @@ static void an_order_is_projected_from_where_its_plan_began(void **state)
 		assert_true(projected_from.known);
 		assert_int_equal(projected_from.level_ppm, rows[i].level_ppm);
 		if (rows[i].per_s)
-			assert_int_equal(projected_from.rows[0].per_s, rows[i].per_s);
+			assert_int_equal(projected_from.per_s, rows[i].per_s);
 	}
 }
 
@@ -805,21 +812,23 @@ static void what_sites_had_is_noted_once_for_each_plan(void **state)
 		{ "the other way", OPERATION_BACK, 250000, 104 },
 		{ "the same again", OPERATION_BACK, 250000, 104 },
 	};
-	static struct operation_begin_flows begin;
+	struct operation_begin_flows *begin =
+	        calloc(1, sizeof(*begin) + sizeof(struct operation_begin_row));
 	struct operations_item *item = put_record("o1", "ams-1", OPERATION_MOVING);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		begin = (struct operation_begin_flows){ .known = true,
-			                                .n = 1,
-			                                .rows = { { .per_s = 100 + i } } };
+		begin->known = true;
+		begin->n = 1;
+		begin->rows[0].per_s = 100 + i;
 		item->op.way = rows[i].way;
 		item->op.plan_from_ppm = rows[i].from_ppm;
-		note_begin(item, &begin);
+		note_begin(item, begin);
 		assert_true(has_begin(item, &item->op));
 		if (item->begin->rows[0].per_s != rows[i].noted)
 			fail_msg("%s: %u", rows[i].why, (unsigned)item->begin->rows[0].per_s);
 	}
+	free(begin);
 }
 
 static void who_is_unseen_is_as_the_first_projection_says(void **state)
