@@ -27,7 +27,13 @@
 #include "dns/zone/wire.h"
 #include "weir/peer_page.h"
 
-#define STEPS_MAX       4096 /* 64 sites that 64 nodes see; further steps are left out */
+/*
+ * Steps: of 64 sites with what nodes see of each, of drains that are held, and some for the lookup, so what is chosen
+ * has room.
+ */
+#define STEPS_MAX       4096
+#define PEERS_MAX       3072u /* nodes that see a site, over all sites */
+#define RAMPS_MAX       256u
 #define RECORDS_MAX     4096 /* of an answer of 64 KiB at 16 bytes */
 #define ERROR_TEXTS_MAX 100  /* errors of the zone files: more help nobody */
 
@@ -80,15 +86,15 @@ static const char *image_name_text(const struct explainer *x, uint32_t name_off,
 	return name_text(wire, text);
 }
 
-/* What each node sees of the target, and what the sites make of it. */
-static void add_health_steps(struct explainer *x, size_t target)
+/* What the first @p most nodes see of the target, and what the sites make of it. */
+static void add_health_steps(struct explainer *x, size_t target, size_t most)
 {
 	const struct peer_health *v = x->g->peer_health;
 	struct majority m = peer_health_of_target(v, target);
 
 	if (!v->votes)
 		return;
-	for (size_t i = 0; i < v->n; i++) {
+	for (size_t i = 0; i < v->n && i < most; i++) {
 		const struct node_health *health = &v->items[i];
 		health_word word = health->words[target];
 
@@ -101,6 +107,8 @@ static void add_health_steps(struct explainer *x, size_t target)
 		         : health_unproven(word) ? ", its check never succeeded there"
 		                                 : "");
 	}
+	if (v->n > most)
+		add_step(x, "peer-health", "%zu more nodes are left out", v->n - most);
 	add_step(x, "majority", "%u of %u voting site%s down, %u %s lost%s: %s", m.n_down,
 	         m.n_up + m.n_down + m.n_lost,
 	         m.n_up + m.n_down + m.n_lost == 1 ? " says" : "s say", m.n_lost,
@@ -131,7 +139,8 @@ static void add_site_step(struct explainer *x, const struct answer_step *step, u
 	         s->unproven[ip4] ? ", added by a later version and never seen up" : "",
 	         s->forced_up ? ", forced up" : "", s->disabled ? ", disabled" : "", gate);
 	if (site->n_addresses[ip4])
-		add_health_steps(x, 2 * (size_t)(service->first_state + k) + ip4);
+		add_health_steps(x, 2 * (size_t)(service->first_state + k) + ip4,
+		                 PEERS_MAX / service->n_sites);
 }
 
 static const char *sites_text(const struct steering_service *service, uint64_t sites, char *text,
@@ -356,18 +365,23 @@ static enum wall_clock_hold read_hold(const struct model *m, const struct proc_d
 static void add_ramp_steps(struct explainer *x, const struct ramps *ramps,
                            enum wall_clock_hold hold)
 {
+	size_t n = 0;
+
 	if (wall_clock_holds_ramps(hold))
 		add_step(x, "clock", "%s: it holds the ramps of drains%s",
 		         hold == WALL_CLOCK_BOOTED ? "does not follow from the time before the boot"
 		                                   : "not synchronised",
 		         hold == WALL_CLOCK_BOOTED ? "" : " (nodes[].clock)");
 	for (size_t i = 0; i < ramps->n; i++)
-		if (ramps->items[i].how != RAMP_FREE)
+		if (ramps->items[i].how != RAMP_FREE && n++ < RAMPS_MAX)
 			add_step(x, "ramp", "drain %s: %s", ramps->items[i].id,
 			         ramps->items[i].how == RAMP_HELD_SITE
 			                 ? "expired, held: the site is not up as seen from outside"
 			         : ramps->items[i].how == RAMP_HELD_CLOCK ? "held by the clock"
 			                                                  : "behind its schedule");
+	if (n > RAMPS_MAX)
+		add_step(x, "ramp", "%zu more drains are held or behind their schedule",
+		         n - RAMPS_MAX);
 }
 
 /*

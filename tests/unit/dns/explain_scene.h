@@ -43,7 +43,7 @@ static struct {
 	struct page_header header;
 	struct peer_health_input seen;
 	int64_t wall_clock_ms;
-	struct ramp_record ramps[4];
+	struct ramp_record ramps[300];
 	size_t n_ramps;
 	struct majority majority;
 	size_t asked; /* the target of which views were asked last */

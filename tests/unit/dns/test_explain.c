@@ -368,6 +368,14 @@ static void classes_are_told_in_words(void **state)
 }
 
 /* Of www at ams by IPv4: target 1. */
+static bool has_step(const struct explanation *e, const char *what, const char *text)
+{
+	for (size_t i = 0; i < e->n_steps; i++)
+		if (!strcmp(e->steps[i].what, what) && !strcmp(e->steps[i].text, text))
+			return true;
+	return false;
+}
+
 static void each_view_is_told_where_views_are_counted(void **state)
 {
 	struct explain_request r = make_request("www.shop.test", "A");
@@ -406,6 +414,62 @@ static void each_view_is_told_where_views_are_counted(void **state)
 	(void)explain_text(&r, 0);
 	assert_int_equal(edge.asked, 1);
 	at[1].n_addresses[1] = 1;
+}
+
+/*
+ * 64 sites that 256 nodes see, and 300 drains that are held: what is chosen stands behind them, and what is left out is
+ * counted where it would stand.
+ */
+static void the_largest_service_is_explained_to_its_end(void **state)
+{
+	enum { SITES = 64, NODES = 256, RAMPS = 300 };
+	static struct steering_site many[SITES];
+	static struct node_health nodes[NODES];
+	static health_word seen_words[2 * SITES];
+	static char texts[NODES][8];
+	const struct explain_request r = make_request("www.shop.test", "A");
+	struct steering_state *all = calloc(1, sizeof(*all) + SITES * sizeof(all->sites[0]));
+	struct explanation *e = NULL;
+	unsigned n_health = 0, n_sites = 0;
+
+	(void)state;
+	assert_non_null(all);
+	all->n_sites = SITES;
+	for (unsigned i = 0; i < NODES; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "s%u", i);
+		nodes[i] = (struct node_health){ .node = texts[i],
+			                         .site = &sites[0],
+			                         .words = seen_words };
+	}
+	for (unsigned k = 0; k < SITES; k++) {
+		many[k] = (struct steering_site){
+			.name = texts[k], .id = k + 1, .weight = 1, .n_addresses = { 0, 1 }
+		};
+		all->sites[k].next_ms = MODEL_TIME_NEVER;
+		(void)addr_parse("203.0.113.10", &many[k].addresses[1][0]);
+	}
+	for (unsigned i = 0; i < RAMPS; i++)
+		edge.ramps[i] = (struct ramp_record){ .id = "d", .how = RAMP_HELD_CLOCK };
+	services[0] = (struct steering_service){ .name = "web", .n_sites = SITES, .sites = many };
+	place.n_services = place.n_names = 1;
+	place.n_states = SITES;
+	edge.g.state = all;
+	edge.n_ramps = RAMPS;
+	views = (struct peer_health){
+		.n = NODES, .items = nodes, .n_targets = 2 * SITES, .votes = true
+	};
+	assert_int_equal(explain_dns(&dirs, &r, &e), 0);
+	for (size_t i = 0; i < e->n_steps; i++) {
+		n_health += !strcmp(e->steps[i].what, "peer-health");
+		n_sites += !strcmp(e->steps[i].what, "site");
+	}
+	assert_int_equal(n_sites, SITES);
+	assert_int_equal(n_health, SITES * (48 + 1));
+	assert_string_equal(e->steps[e->n_steps - 1].what, "ttl");
+	assert_true(has_step(e, "peer-health", "208 more nodes are left out"));
+	assert_true(has_step(e, "ramp", "44 more drains are held or behind their schedule"));
+	explain_free(e);
+	free(all);
 }
 
 static void a_zone_that_is_not_as_its_file_is_named(void **state)
@@ -552,6 +616,7 @@ int main(void)
 		WITH(a_gate_is_told_with_what_it_does_to_this_key),
 		WITH(classes_are_told_in_words),
 		WITH(each_view_is_told_where_views_are_counted),
+		WITH(the_largest_service_is_explained_to_its_end),
 		WITH(a_zone_that_is_not_as_its_file_is_named),
 		WITH(what_holds_drains_is_told),
 		WITH(what_was_kept_and_cannot_be_read_is_told),
