@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/listed.h"
 #include "dns/zone/image.h"
 #include "dns/server.h"
 #include "weir/model.h"
@@ -237,17 +238,16 @@ static void state_steering_key(const struct model *m, struct stats *to)
 		               m->key_fault);
 }
 
-/* The names of sites, "fra, par"; cut when there are too many. */
+/* The names of sites, "fra, par", as many as there is room for. */
 static const char *list_site_names(const struct model *m, uint64_t sites, char *text, size_t room)
 {
-	size_t at = 0;
+	struct listed_names list = { .text = text, .room = room };
 
 	text[0] = '\0';
-	for (size_t i = 0; i < m->n_sites && at < room; i++)
+	for (size_t i = 0; i < m->n_sites; i++)
 		if (sites >> (m->sites[i].index & 63) & 1)
-			at += (size_t)snprintf(text + at, room - at, "%s%s", at ? ", " : "",
-			                       m->sites[i].name);
-	return text;
+			listed_add(&list, m->sites[i].name);
+	return listed_end(&list);
 }
 
 /*

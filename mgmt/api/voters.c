@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/listed.h"
 #include "base/page.h"
 #include "weir/peer_page.h"
 
@@ -54,7 +55,7 @@ void voters_add_warning(struct core *core, const struct advice *advice, json_t *
 	int64_t wall_clock_ms = clock_believed_ms();
 	unsigned n = 0, n_heard = 0;
 	char silent[200] = "";
-	size_t at = 0;
+	struct listed_names list = { .text = silent, .room = sizeof(silent) };
 
 	for (size_t i = 0; i < advice->n_nodes;) {
 		const char *site = advice->nodes[i].site;
@@ -64,9 +65,8 @@ void voters_add_warning(struct core *core, const struct advice *advice, json_t *
 			heard |= !out && was_heard(core, advice->nodes[i].node);
 		n += !out;
 		n_heard += heard;
-		if (!out && !heard && at < sizeof(silent))
-			at += (size_t)snprintf(silent + at, sizeof(silent) - at, "%s%s",
-			                       at ? ", " : "", site);
+		if (!out && !heard)
+			listed_add(&list, site);
 	}
 	if (n < VOTERS_MIN || n_heard == n || 2 * (n_heard - (n_heard > 0)) > n)
 		return;
@@ -76,5 +76,5 @@ void voters_add_warning(struct core *core, const struct advice *advice, json_t *
 	                "%u of %u sites were never heard by this node (%s): the others are too few "
 	                "to take a dead site out of DNS answers. Check nodes[].api, peer.token "
 	                "and the network path to them",
-	                n - n_heard, n, silent));
+	                n - n_heard, n, listed_end(&list)));
 }

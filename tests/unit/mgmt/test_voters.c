@@ -79,8 +79,8 @@ static void make_view(const char *node, uint32_t n_entries)
  */
 static char *ask_voters(unsigned n, unsigned n_heard)
 {
-	static char names[2 * 9][16], sites[9][16];
-	struct advice_node nodes[2 * 9];
+	static char names[2 * 64][16], sites[64][16];
+	struct advice_node nodes[2 * 64];
 	const struct advice advice = { .nodes = nodes, .n_nodes = (size_t)2 * n };
 	json_t *warnings = json_array();
 
@@ -130,6 +130,11 @@ static void the_sentence_counts_and_names_the_silent(void **state)
 
 	assert_non_null(text);
 	assert_non_null(strstr(text, "2 of 5 sites were never heard by this node (s3, s4):"));
+	free(text);
+	text = ask_voters(64, 1);
+	assert_non_null(text);
+	assert_non_null(strstr(text, "63 of 64 sites were never heard by this node (s1, s2,"));
+	assert_non_null(strstr(text, ", s34, s35 and 28 more): the others"));
 	free(text);
 }
 
