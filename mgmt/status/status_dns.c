@@ -9,12 +9,14 @@
 #include "mgmt/status/status_dns.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "weir/json.h"
 #include "weir/model.h"
+#include "weir/steering.h"
 
 static json_t *unknown_effect(void)
 {
@@ -61,18 +63,6 @@ static bool is_chosen(const json_t *sites)
 	return false;
 }
 
-/* What its drain leaves, ppm. */
-static uint64_t compute_site_open(const json_t *s, bool out)
-{
-	return out || json_has_true(s, "disabled") ? 0 : MODEL_PPM_ALL - (uint64_t)drained_ppm(s);
-}
-
-static uint64_t compute_site_weight(const json_t *s, bool out)
-{
-	return (uint64_t)json_integer_value(json_object_get(s, "weight")) *
-	       compute_site_open(s, out);
-}
-
 /* Whether weir-dns has said all of a site, within limits. */
 static bool is_whole(const json_t *s)
 {
@@ -86,62 +76,103 @@ static bool is_whole(const json_t *s)
 	       json_is_boolean(json_object_get(s, "disabled"));
 }
 
-/* What weir-dns does with a site, by the sites of one name. */
-static json_t *effect_to_json(const json_t *sites, const char *site)
+/* Whether a site is in the answers of a name: if checks do not choose, all that have an address and are not disabled are. */
+static bool is_in(const json_t *s, bool chosen)
 {
-	const json_t *found = json_find(sites, "site", site);
-	bool chosen = is_chosen(sites);
-	uint64_t sum = 0, open = 0;
+	bool has_address = strcmp(json_text_of(s, "ipv4"), "none") != 0 ||
+	                   strcmp(json_text_of(s, "ipv6"), "none") != 0;
 
-	if (!found)
-		return unknown_effect();
+	return chosen ? is_answered(s) : has_address && !json_has_true(s, "disabled");
+}
+
+/*
+ * The shares of a name's sites, ppm, as weir-dns spreads clients: {SITE: share}; NULL where it has not said all. If no
+ * site is good, drains do not count.
+ */
+static json_t *share_sites(const json_t *name, bool chosen)
+{
+	struct steering_part parts[STEERING_SITES_MAX];
+	const json_t *sites = json_object_get(name, "sites"), *in[STEERING_SITES_MAX];
+	bool in_order = !strcmp(json_text_of(name, "policy"), "failover");
+	json_t *shares;
+	size_t n = 0;
+
 	for (size_t k = 0; k < json_array_size(sites); k++) {
 		const json_t *s = json_array_get(sites, k);
 
 		if (!is_whole(s))
-			return unknown_effect();
-		sum += compute_site_weight(s, chosen && !is_answered(s));
-		open += compute_site_open(s, chosen && !is_answered(s));
+			return NULL;
+		if (n == STEERING_SITES_MAX || !is_in(s, chosen))
+			continue;
+		parts[n] = (struct steering_part){
+			.weight = (uint32_t)json_integer_value(json_object_get(s, "weight")),
+			.open_ppm =
+			        chosen ? MODEL_PPM_ALL - (uint32_t)drained_ppm(s) : MODEL_PPM_ALL
+		};
+		in[n++] = s;
 	}
-	bool is_out = chosen && !is_answered(found);
-	uint64_t own = compute_site_weight(found, is_out);
-	if (!sum) { /* no weight: all are equal */
-		own = compute_site_open(found, is_out);
-		sum = open;
-	}
+	steering_share(in_order ? MODEL_POLICY_FAILOVER : MODEL_POLICY_WEIGHTED, parts, n);
+	shares = json_object();
+	for (size_t k = 0; k < n; k++)
+		json_object_set_new(shares, json_text_of(in[k], "site"),
+		                    json_integer(lround(parts[k].share * MODEL_PPM_ALL)));
+	return shares;
+}
+
+/* What is kept of a name: {sites, chosen, shares}. */
+static json_t *read_name(const json_t *name)
+{
+	bool chosen = is_chosen(json_object_get(name, "sites"));
+
+	return json_pack("{s:O, s:b, s:o?}", "sites", json_object_get(name, "sites"), "chosen",
+	                 chosen, "shares", share_sites(name, chosen));
+}
+
+/* What weir-dns does with a site, by one name. */
+static json_t *effect_to_json(const json_t *read, const char *site)
+{
+	const json_t *found = json_find(json_object_get(read, "sites"), "site", site),
+	             *shares = json_object_get(read, "shares");
+
+	if (!found || !json_is_object(shares))
+		return unknown_effect();
+	bool is_out = json_has_true(read, "chosen") && !is_answered(found);
 	return json_pack("{s:s, s:O, s:I, s:O, s:O}", "state",
 	                 json_has_true(found, "disabled") ? "disabled"
 	                 : is_out                         ? "out"
 	                                                  : drained_word(found),
 	                 "level_ppm", json_object_get(found, "drained_ppm"), "weight_share_ppm",
-	                 sum ? (json_int_t)(own * MODEL_PPM_ALL / sum) : (json_int_t)0, "shifting",
+	                 json_integer_value(json_object_get(shares, site)), "shifting",
 	                 json_object_get(found, "shifting"), "disabled",
 	                 json_object_get(found, "disabled"));
 }
 
 /* --- the index --- */
 
-/* Note what @p name says of its sites, and those of which it is the @p judge so far: {SITE: the name's sites}. */
+/* Note what @p name says of its sites, and those of which it is the @p judge so far: {SITE: read_name()}. */
 static void add_name(struct status_dns *dns, const json_t *name, json_t *judges)
 {
 	const char *service = json_text_of(name, "service");
-	json_t *sites = json_object_get(name, "sites"),
-	       *rows = json_object_get(dns->services, service);
+	const json_t *sites = json_object_get(name, "sites");
+	json_t *rows = json_object_get(dns->services, service),
+	       *read = json_is_array(sites) ? read_name(name) : NULL;
 
 	if (!rows) {
 		rows = json_object();
 		json_object_set_new(dns->services, service, rows);
 	}
 	for (size_t i = 0; i < json_array_size(sites); i++) {
-		json_t *row = json_array_get(sites, i);
+		const json_t *row = json_array_get(sites, i);
 		const char *site = json_text_of(row, "site");
-		const json_t *judged = json_find(json_object_get(judges, site), "site", site);
+		const json_t *judged = json_find(
+		        json_object_get(json_object_get(judges, site), "sites"), "site", site);
 
 		if (!judged || drained_ppm(row) < drained_ppm(judged))
-			json_object_set(judges, site, sites);
+			json_object_set(judges, site, read);
 		if (!json_object_get(rows, site))
-			json_object_set(rows, site, sites);
+			json_object_set(rows, site, read);
 	}
+	json_decref(read);
 }
 
 int status_dns_init(struct status_dns *dns, const json_t *said, const struct model *m)
@@ -185,9 +216,9 @@ json_t *status_dns_site_effect(const struct status_dns *dns, const char *site)
 json_t *status_dns_at_effect(const struct status_dns *dns, const char *service, const char *site)
 {
 	static const char *const fields[] = { "ipv4", "ipv6", "views" };
-	const json_t *sites = json_object_get(json_object_get(dns->services, service), site);
-	const json_t *row = json_find(sites, "site", site);
-	json_t *effect = sites ? effect_to_json(sites, site) : status_dns_site_effect(dns, site);
+	const json_t *read = json_object_get(json_object_get(dns->services, service), site);
+	const json_t *row = json_find(json_object_get(read, "sites"), "site", site);
+	json_t *effect = read ? effect_to_json(read, site) : status_dns_site_effect(dns, site);
 
 	for (size_t i = 0; row && i < 3; i++) {
 		json_t *value = json_object_get(row, fields[i]);

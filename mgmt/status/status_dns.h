@@ -17,7 +17,7 @@ struct model;
 /** An index of the answer, which it shares; borrows nothing. Zeroed, it knows nothing. */
 struct status_dns {
 	json_t *sites;    /* {SITE: what weir-dns does with it}: those of the model */
-	json_t *services; /* {SERVICE: {SITE: the sites of its first name with that site}} */
+	json_t *services; /* {SERVICE: {SITE: what is read of its first name with that site}} */
 };
 
 /** @param said  observe_dns(), NULL: nothing is known. @return 0 or -ENOMEM; then it is empty */

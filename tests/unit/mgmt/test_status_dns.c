@@ -61,7 +61,7 @@ static void a_site_is_told_as_the_dns_answers(void **state)
 		{ WELL ",\"unproven\":true", WELL, "out", 0 },
 		{ DOWN ",\"forced_up\":true", WELL, "serving", 250000 },
 		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":500000,\"disabled\":false",
-		  WELL, "draining", 142857 },
+		  WELL, "draining", 125000 },
 		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":1000000,\"disabled\":false",
 		  WELL, "drained", 0 },
 		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":0,\"disabled\":true", WELL,
@@ -103,12 +103,33 @@ static void a_site_is_told_as_the_dns_answers(void **state)
 	"{\"disabled\":true,\"level_ppm\":0,\"shifting\":false,\"state\":\"disabled\","            \
 	"\"weight_share_ppm\":0}"
 
+/* What is said of both sites, and what they are told. */
+struct both_sites {
+	const char *why, *ams, *fra, *effects[2];
+};
+
+static void expect_effects(const struct both_sites *row)
+{
+	json_t *said = dns_of(row->ams, row->fra);
+	struct status_dns dns = index_of(said);
+
+	for (size_t k = 0; k < 2; k++) {
+		json_t *effect = status_dns_site_effect(&dns, k ? "fra" : "ams");
+		char *text = json_dumps(effect, JSON_COMPACT | JSON_SORT_KEYS);
+
+		if (strcmp(text, row->effects[k]) != 0)
+			fail_msg("%s, site %zu: %s", row->why, k, text);
+		free(text);
+		json_decref(effect);
+	}
+	status_dns_fini(&dns);
+	json_decref(said);
+}
+
 /* The shares of both sites; what is not whole of one leaves both unknown. */
 static void both_sites_are_told_whole(void **state)
 {
-	static const struct {
-		const char *why, *ams, *fra, *effects[2];
-	} rows[] = {
+	static const struct both_sites rows[] = {
 		{ "as weights are",
 		  WELL,
 		  WELL,
@@ -128,12 +149,12 @@ static void both_sites_are_told_whole(void **state)
 		{ "the largest weight of a configuration",
 		  WELL ",\"weight\":10000",
 		  WELL,
-		  { EFFECT("serving", "0", "970873"), EFFECT("serving", "0", "29126") } },
+		  { EFFECT("serving", "0", "970874"), EFFECT("serving", "0", "29126") } },
 		{ "drained in part",
 		  WELL ",\"drained_ppm\":400000",
 		  WELL ",\"drained_ppm\":800000",
-		  { EFFECT("draining", "400000", "500000"),
-		    EFFECT("draining", "800000", "500000") } },
+		  { EFFECT("draining", "400000", "590000"),
+		    EFFECT("draining", "800000", "410000") } },
 		{ "drained as far as can be",
 		  WELL ",\"drained_ppm\":999999",
 		  WELL ",\"drained_ppm\":1000000",
@@ -157,22 +178,40 @@ static void both_sites_are_told_whole(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		json_t *said = dns_of(rows[i].ams, rows[i].fra);
-		struct status_dns dns = index_of(said);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect_effects(&rows[i]);
+}
 
-		for (size_t k = 0; k < 2; k++) {
-			json_t *effect = status_dns_site_effect(&dns, k ? "fra" : "ams");
-			char *text = json_dumps(effect, JSON_COMPACT | JSON_SORT_KEYS);
+/* A gate turns away whom weir-dns has chosen before: they go to the others. */
+static void shares_are_as_clients_are_spread(void **state)
+{
+	static const struct both_sites rows[] = {
+		{ "a standby, and half of what has weight is drained",
+		  WELL ",\"weight\":0",
+		  WELL ",\"drained_ppm\":500000",
+		  { EFFECT("serving", "0", "500000"), EFFECT("draining", "500000", "500000") } },
+		{ "all is drained, so nothing is",
+		  WELL ",\"drained_ppm\":1000000",
+		  WELL ",\"drained_ppm\":1000000",
+		  { EFFECT("drained", "1000000", "250000"),
+		    EFFECT("drained", "1000000", "750000") } },
+		{ "none is good, so drains do not count",
+		  DOWN ",\"drained_ppm\":500000",
+		  DOWN,
+		  { EFFECT("draining", "500000", "250000"), EFFECT("serving", "0", "750000") } },
+		{ "none is good, and one has no address",
+		  DOWN ",\"ipv4\":\"none\"",
+		  DOWN,
+		  { EFFECT("serving", "0", "0"), EFFECT("serving", "0", "1000000") } },
+		{ "in order",
+		  WELL ",\"drained_ppm\":400000",
+		  WELL "}],\"policy\":\"failover\",\"x\":[{\"x\":1",
+		  { EFFECT("draining", "400000", "600000"), EFFECT("serving", "0", "400000") } },
+	};
 
-			if (strcmp(text, rows[i].effects[k]) != 0)
-				fail_msg("%s, site %zu: %s", rows[i].why, k, text);
-			free(text);
-			json_decref(effect);
-		}
-		status_dns_fini(&dns);
-		json_decref(said);
-	}
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect_effects(&rows[i]);
 }
 
 /* A service that is drained alone is one name of several: the site serves the others. */
@@ -260,7 +299,7 @@ static void a_service_is_not_told_by_another(void **state)
 		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":1000000,\"disabled\":false",
 		  "drained", 1000000, 0 },
 		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":500000,\"disabled\":false",
-		  "draining", 500000, 333333 },
+		  "draining", 500000, 250000 },
 		{ DOWN, "out", 0, 0 },
 		{ WELL, "serving", 0, 500000 },
 	};
@@ -312,6 +351,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_site_is_told_as_the_dns_answers),
 		cmocka_unit_test(both_sites_are_told_whole),
+		cmocka_unit_test(shares_are_as_clients_are_spread),
 		cmocka_unit_test(a_site_is_drained_as_far_as_all_its_names_are),
 		cmocka_unit_test(a_service_is_told_by_its_first_name),
 		cmocka_unit_test(a_service_is_not_told_by_another),
