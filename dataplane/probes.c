@@ -197,7 +197,9 @@ static int apply_document(struct probes_filler *f, const struct model *m)
 		return f->fill_err;
 	if (f->n_marks || f->n_ports)
 		probes_name_ports(f, m);
-	probes_follow_vips(f, m);
+	f->fill_err = probes_follow_vips(f, m);
+	if (f->fill_err)
+		return f->fill_err;
 	f->applied = m->meta.document;
 	f->has_filled = true;
 	return 0;

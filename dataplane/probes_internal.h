@@ -10,8 +10,7 @@
 #include "weir/probe.h"
 
 #define PROBES_PORTS_MAX  16u
-#define PROBES_IFNAME_MAX 16u  /* IFNAMSIZ */
-#define PROBES_VIPS_MAX   256u /* whose routes are followed; of more, the first ones */
+#define PROBES_IFNAME_MAX 16u /* IFNAMSIZ */
 
 struct probes_filler {
 	struct probes *probes;                           /* NULL: could not be loaded */
@@ -20,7 +19,7 @@ struct probes_filler {
 	size_t n_ports;
 	int failed[PROBES_PORTS_MAX];        /* the result of the last attempt at a port */
 	uint64_t retry_ms[PROBES_PORTS_MAX]; /* when the next attempt is due */
-	struct addr vips[PROBES_VIPS_MAX];   /* that probes connect to; watched in hops */
+	struct addr *vips;                   /* that probes connect to, in order; watched in hops */
 	size_t n_vips;
 	struct probe_tunnel *tunnels; /* in the table, by backend */
 	size_t n_tunnels;
@@ -34,8 +33,8 @@ struct probes_filler {
 	uint64_t *sent, *unknown, *no_source, *too_big, *no_route;
 };
 
-/* Follow the routes to the VIPs that @p m checks through tunnels. */
-void probes_follow_vips(struct probes_filler *f, const struct model *m);
+/* Follow the routes to the VIPs that @p m checks through tunnels. @return 0 or -ENOMEM: the former ones are followed */
+MUST_CHECK int probes_follow_vips(struct probes_filler *f, const struct model *m);
 /* Stop following routes to VIPs. */
 void probes_leave_vips(struct probes_filler *f);
 /* Note the ports of this node by @p m, and detach from those that it no longer has. */

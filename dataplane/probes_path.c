@@ -18,7 +18,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include "base/log.h"
 #include "dataplane/nexthop/hops.h"
@@ -66,28 +68,28 @@ void probes_name_ports(struct probes_filler *f, const struct model *m)
 		         m->self->ports[i].interface);
 }
 
-static bool knows_vip(const struct addr *vips, size_t n, const struct addr *a)
-{
-	for (size_t i = 0; i < n; i++)
-		if (addr_equal(&vips[i], a))
-			return true;
-	return false;
-}
-
-static size_t list_vips(const struct model *m, struct addr out[PROBES_VIPS_MAX])
+/* The VIPs in order, each once. @p out is given: free(). @return how many, or -ENOMEM */
+static ssize_t list_vips(const struct model *m, struct addr **out)
 {
 	struct probe_path paths[PROBE_PATHS_MAX];
-	size_t n = 0;
+	struct addr *vips = calloc(m->n_pools * PROBE_PATHS_MAX + 1, sizeof(*vips));
+	size_t n = 0, n_once = 0;
 
+	if (!vips)
+		return -ENOMEM;
 	for (size_t i = 0; i < m->n_pools; i++) {
 		const struct model_pool *pool = &m->pools[i];
 		size_t n_paths = probe_is_tunnelled(m, pool) ? probe_paths(m, pool, paths) : 0;
 
-		for (size_t k = 0; k < n_paths && n < PROBES_VIPS_MAX; k++)
-			if (!knows_vip(out, n, &paths[k].vip))
-				out[n++] = paths[k].vip;
+		for (size_t k = 0; k < n_paths; k++)
+			vips[n++] = paths[k].vip;
 	}
-	return n;
+	qsort(vips, n, sizeof(*vips), addr_order);
+	for (size_t i = 0; i < n; i++)
+		if (!n_once || !addr_equal(&vips[n_once - 1], &vips[i]))
+			vips[n_once++] = vips[i];
+	*out = vips;
+	return (ssize_t)n_once;
 }
 
 void probes_leave_vips(struct probes_filler *f)
@@ -95,19 +97,25 @@ void probes_leave_vips(struct probes_filler *f)
 	for (size_t i = 0; i < f->n_vips; i++)
 		hops_unwatch(f->hops, &f->vips[i]);
 	f->n_vips = 0;
+	free(f->vips);
+	f->vips = NULL;
 }
 
-void probes_follow_vips(struct probes_filler *f, const struct model *m)
+int probes_follow_vips(struct probes_filler *f, const struct model *m)
 {
-	struct addr vips[PROBES_VIPS_MAX], watched[PROBES_VIPS_MAX];
-	size_t n = list_vips(m, vips), n_watched = 0;
+	struct addr *vips;
+	ssize_t n = list_vips(m, &vips);
+	size_t n_watched = 0;
 
-	for (size_t i = 0; i < n; i++)
+	if (n < 0)
+		return (int)n;
+	for (ssize_t i = 0; i < n; i++)
 		if (!hops_watch(f->hops, &vips[i]))
-			watched[n_watched++] = vips[i];
+			vips[n_watched++] = vips[i];
 	probes_leave_vips(f);
-	memcpy(f->vips, watched, n_watched * sizeof(*watched));
+	f->vips = vips;
 	f->n_vips = n_watched;
+	return 0;
 }
 
 /*

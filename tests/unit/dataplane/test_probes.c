@@ -270,7 +270,8 @@ static void a_vip_s_way_is_to_be_looked_at(void **state)
 {
 	struct addr vip = addr_at("203.0.113.10"), other = addr_at("203.0.113.11");
 	const struct hop hop = { .state = HOP_KNOWN, .route_ifindex = 9 };
-	struct probes_filler f = { .vips = { addr_at("203.0.113.9"), vip }, .n_vips = 2 };
+	struct addr vips[] = { addr_at("203.0.113.9"), vip };
+	struct probes_filler f = { .vips = vips, .n_vips = 2 };
 
 	(void)state;
 	assert_true(probes_hop(&f, &vip, &hop));

@@ -160,9 +160,11 @@ static int setup(void **state)
 	document = families = 99;
 	since = PROBE_SINCE_NEVER;
 	now_ms = 5000;
+	free(f.vips);
 	f = (struct probes_filler){ .probes = (void *)&f,
 		                    .ports = { "p0", "p1" },
 		                    .n_ports = 2,
+		                    .vips = calloc(2, sizeof(struct addr)),
 		                    .n_vips = 2,
 		                    .n_marks = 3,
 		                    .applied = 71,
@@ -170,6 +172,7 @@ static int setup(void **state)
 		                    .document = &document,
 		                    .since = &since,
 		                    .families = &families };
+	assert_non_null(f.vips);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(addr_parse(i ? "2001:db8::2" : "203.0.113.1", &f.vips[i]), 0);
 		hops_of[i] = (struct hop){ .state = HOP_KNOWN, .route_ifindex = 10 };
@@ -457,7 +460,58 @@ static void vips_that_are_no_longer_probed_are_let_go(void **state)
 	assert_true(watches[0] == 0 && watches[1] == 0);
 }
 
-#define PATH_TEST(name) cmocka_unit_test_setup(name, setup)
+/* Two pools have each VIP, which is followed once. */
+static void all_vips_are_followed(void **state)
+{
+	enum { VIPS = 300 };
+	static struct addr addresses[VIPS];
+	static struct model_vip vips[VIPS];
+	static struct model_pool pools[2 * VIPS];
+	static struct model_at at[2 * VIPS];
+	static struct model_service services[2 * VIPS];
+	const struct model_site site = { .name = "ams" };
+	const struct model_check check = { .via = MODEL_VIA_TUNNEL };
+	struct model_node self = { .site = &site };
+	const struct model m = { .self = &self,
+		                 .pools = pools,
+		                 .n_pools = 2 * VIPS,
+		                 .services = services,
+		                 .n_services = 2 * VIPS };
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * VIPS; i++) {
+		const uint8_t bytes[] = { 203, 0, (uint8_t)(i % VIPS / 256), (uint8_t)(i % VIPS) };
+
+		if (i < VIPS)
+			addresses[i] = addr_from4(bytes);
+		if (i < VIPS)
+			vips[i] =
+			        (struct model_vip){ .addresses = &addresses[i], .n_addresses = 1 };
+		pools[i] = (struct model_pool){ .site = &site, .check = &check };
+		at[i] = (struct model_at){ .site = &site,
+			                   .vip = &vips[i % VIPS],
+			                   .pool = &pools[i] };
+		services[i] = (struct model_service){ .at = &at[i], .n_at = 1, .port = 443 };
+	}
+	watches[0] = watches[1] = 1;
+	assert_int_equal(probes_follow_vips(&f, &m), 0);
+	assert_int_equal(f.n_vips, VIPS);
+	assert_true(watches[0] == VIPS && watches[1] == 0);
+	assert_int_equal(probes_follow_vips(&f, &m), 0);
+	assert_true(f.n_vips == VIPS && watches[0] == VIPS);
+	probes_leave_vips(&f);
+	assert_int_equal(watches[0], 0);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(f.vips);
+	f.vips = NULL;
+	return 0;
+}
+
+#define PATH_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
@@ -473,6 +527,7 @@ int main(void)
 		PATH_TEST(a_table_that_could_not_be_filled_is_stated),
 		PATH_TEST(ports_that_are_the_nodes_no_more_are_left),
 		PATH_TEST(vips_that_are_no_longer_probed_are_let_go),
+		PATH_TEST(all_vips_are_followed),
 	};
 
 	return cmocka_run_group_tests_name("probes path", tests, NULL, NULL);
