@@ -66,6 +66,15 @@ static int passing_error_of(const struct generation *g, const char *zone)
 	return 0;
 }
 
+/* Whether the list of errors is full: one of the zone's may be missing there. */
+static bool may_lack_error(const struct generation *g, const char *zone)
+{
+	for (unsigned i = 0; i < g->share->n_errors; i++)
+		if (!strcmp(g->share->errors[i].zone, zone))
+			return false;
+	return g->share->n_errors == GENERATION_ERRORS_MAX;
+}
+
 /*
  * A broken zone lowers the level to `down` only if all zones are broken: then DNS as a whole does
  * not work.
@@ -93,9 +102,12 @@ static void state_zone(const struct server *s, const struct image_zone *zone, st
 	else
 		conditions_add(
 		        to, "zones-refused", broken ? level : CONDITION_DEGRADED, text,
-		        "%s: correct the file, then weir zone reload%s%s",
+		        "%s: %s%s%s",
 		        broken ? "the zone's file cannot be used, so the zone answers SERVFAIL"
 		               : "the zone's file cannot be used, so its last good image is served",
+		        s->now->stale_error && may_lack_error(s->now, text)
+		                ? "the log of weir-dns says why"
+		                : "correct the file, then weir zone reload",
 		        *reason ? ": " : "", reason);
 }
 

@@ -118,22 +118,43 @@ struct reporter {
 	const struct generation_how *how;
 };
 
+static void free_error(struct zones_message *m)
+{
+	free((void *)(uintptr_t)m->zone);
+	free((void *)(uintptr_t)m->file);
+	free((void *)(uintptr_t)m->text);
+}
+
+/*
+ * Where to keep an error; NULL: nowhere. One that may pass takes the place of the last one that does not: what is said
+ * of a zone to be tried again differs.
+ */
+static struct zones_message *find_error_room(struct generation_share *keep, int error)
+{
+	if (keep->n_errors < GENERATION_ERRORS_MAX)
+		return &keep->errors[keep->n_errors++];
+	for (unsigned i = GENERATION_ERRORS_MAX; model_may_pass(error) && i-- > 0;)
+		if (!model_may_pass(keep->errors[i].error)) {
+			free_error(&keep->errors[i]);
+			return &keep->errors[i];
+		}
+	return NULL;
+}
+
 /* Texts are copied; without memory an error is reported this once. */
 static void keep_error(struct generation_share *keep, const struct zones_message *m)
 {
-	struct zones_message copy = *m;
+	struct zones_message copy = *m, *room;
 	char *zone = strdup(m->zone), *file = strdup(m->file), *text = strdup(m->text);
 
 	copy.zone = zone;
 	copy.file = file;
 	copy.text = text;
-	if (zone && file && text) {
-		keep->errors[keep->n_errors++] = copy;
-		return;
-	}
-	free(zone);
-	free(file);
-	free(text);
+	room = zone && file && text ? find_error_room(keep, m->error) : NULL;
+	if (room)
+		*room = copy;
+	else
+		free_error(&copy);
 }
 
 static void report_and_keep(void *arg, const struct zones_message *m)
@@ -141,7 +162,7 @@ static void report_and_keep(void *arg, const struct zones_message *m)
 	const struct reporter *r = arg;
 	struct generation_share *keep = r->of->share;
 
-	if (m->level == ZONES_ERROR && keep && keep->n_errors < GENERATION_ERRORS_MAX)
+	if (m->level == ZONES_ERROR && keep)
 		keep_error(keep, m);
 	if (model_may_pass(m->error))
 		r->of->stale_error = m->error;
@@ -368,11 +389,8 @@ static void drop_image(struct generation *g)
 
 	if (g->share && __atomic_sub_fetch(&g->share->n_users, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
-	for (unsigned i = 0; g->share && i < g->share->n_errors; i++) {
-		free((void *)(uintptr_t)g->share->errors[i].zone);
-		free((void *)(uintptr_t)g->share->errors[i].file);
-		free((void *)(uintptr_t)g->share->errors[i].text);
-	}
+	for (unsigned i = 0; g->share && i < g->share->n_errors; i++)
+		free_error(&g->share->errors[i]);
 	free(g->share);
 	if (g->mapped_bytes)
 		munmap(image, g->mapped_bytes);

@@ -38,7 +38,10 @@ struct ramps;
 
 struct generation_share {
 	unsigned n_users; /**< atomic */
-	/** Of its zones; the first ones. Who shares the image reports them again. From malloc(). */
+	/**
+	 * Of its zones; the first ones, but those that may pass before others. Who shares the image
+	 * reports them again. From malloc().
+	 */
 	struct zones_message errors[GENERATION_ERRORS_MAX];
 	unsigned n_errors;
 };

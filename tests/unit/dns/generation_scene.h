@@ -43,6 +43,7 @@ static struct {
 	int kept_fd, replace_result, compile_result, key_result, check_result;
 	struct model *model; /* that is read */
 	unsigned n_errors;   /* that the compiler reports, each with a warning before it */
+	unsigned n_pass;     /* the last ones of them, which may pass */
 	bool no_arena, no_place, no_state, no_views, denied;
 	struct zone_input in;
 	const struct image *compiled;
@@ -164,12 +165,14 @@ static int fake_compile(const struct zone_input *in, zones_report *report_error_
 		snprintf(zone, sizeof(zone), "z%u", i / 2);
 		snprintf(file, sizeof(file), "f%u", i / 2);
 		snprintf(text, sizeof(text), "%u", i / 2);
-		report_error_at(
-		        arg, &(struct zones_message){ .zone = zone,
-		                                      .file = file,
-		                                      .line = i / 2 + 1,
-		                                      .level = i % 2 ? ZONES_ERROR : ZONES_WARNING,
-		                                      .text = text });
+		report_error_at(arg,
+		                &(struct zones_message){
+		                        .zone = zone,
+		                        .file = file,
+		                        .line = i / 2 + 1,
+		                        .error = i / 2 + edge.n_pass >= edge.n_errors ? -EACCES : 0,
+		                        .level = i % 2 ? ZONES_ERROR : ZONES_WARNING,
+		                        .text = text });
 	}
 	edge.in = *in;
 	*out = edge.compile_result ? NULL : calloc(1, BYTES);

@@ -470,6 +470,13 @@ static void a_file_that_may_be_read_later_is_told_apart(void **state)
 	share.n_errors = 2;
 	(void)state_conditions();
 	assert_int_equal(level_of("zones-refused", "za", "correct the file"), CONDITION_DEGRADED);
+	while (share.n_errors < GENERATION_ERRORS_MAX) /* no more are kept: that of za may be one */
+		share.errors[share.n_errors++] =
+		        (struct zones_message){ .zone = "zd", .error = -EACCES };
+	(void)state_conditions();
+	assert_int_equal(level_of("zones-refused", "za", "SERVFAIL: the log of weir-dns says why"),
+	                 CONDITION_DEGRADED);
+	assert_int_equal(level_of("zones-refused", "zc", "correct the file"), CONDITION_DEGRADED);
 }
 
 /* Zones of each two kinds. */

@@ -390,6 +390,31 @@ static void errors_of_zones_are_reported_again_up_to_a_number(void **state)
 	}
 }
 
+/* 40 errors, of which the last 3 may pass: these take the place of others, and their zones are known. */
+static void errors_that_may_pass_are_kept_before_others(void **state)
+{
+	struct generation_how how = { .report = take_report };
+	struct generation *g = NULL;
+	unsigned n_pass = 0;
+
+	(void)state;
+	edge.model = &model;
+	edge.n_errors = 40;
+	edge.n_pass = 3;
+	edge.kept_fd = -1;
+	assert_int_equal(generation_load(&dirs, &how, &g), 0);
+	assert_int_equal(g->stale_error, -EACCES);
+	assert_int_equal(g->share->n_errors, GENERATION_ERRORS_MAX);
+	for (unsigned i = 0; i < g->share->n_errors; i++)
+		n_pass += g->share->errors[i].error == -EACCES;
+	assert_int_equal(n_pass, 3);
+	assert_string_equal(g->share->errors[0].zone, "z0");
+	assert_string_equal(g->share->errors[28].zone, "z28");
+	assert_string_equal(g->share->errors[29].zone, "z39");
+	assert_string_equal(g->share->errors[31].zone, "z37");
+	generation_free(g);
+}
+
 /* What is wrong with a path or a document is said, also while another document is in force. */
 static void an_error_of_reading_ends_it(void **state)
 {
@@ -603,6 +628,7 @@ int main(void)
 		WITH(a_kept_file_of_any_length_leaves_nothing),
 		WITH(what_is_shared_goes_with_its_last_user),
 		WITH(errors_of_zones_are_reported_again_up_to_a_number),
+		WITH(errors_that_may_pass_are_kept_before_others),
 		WITH(an_error_of_reading_ends_it),
 		WITH(what_is_decided_follows_the_views),
 		WITH(a_drain_lasts_as_long_as_the_longest_ttl_of_its_names),
