@@ -502,10 +502,10 @@ static const char *skip_quoted(const char *at, const char *end)
 	return at + 1;
 }
 
-/* Skip a name, a boolean or a number. @return behind it */
-static const char *skip_bare(const char *at, const char *end)
+/* Skip a name, a boolean, a number or a comment, up to one of @p marks. @return there */
+static const char *skip_bare(const char *at, const char *end, const char *marks)
 {
-	while (at < end && !strchr(" \n=;,", *at))
+	while (at < end && !strchr(marks, *at))
 		at++;
 	return at;
 }
@@ -519,7 +519,7 @@ bool scan_fits(const char *text, size_t n, const struct scan_limits *max)
 		char c = *at;
 
 		if (c == '#') {
-			at = memchr(at, '\n', (size_t)(end - at));
+			at = skip_bare(at, end, "\n");
 			continue;
 		}
 		at++;
@@ -529,7 +529,7 @@ bool scan_fits(const char *text, size_t n, const struct scan_limits *max)
 		if (c == '"')
 			at = skip_quoted(at, end);
 		else if (!strchr("([{", c))
-			at = skip_bare(at, end);
+			at = skip_bare(at, end, " \n=;,");
 	}
 	return n <= max->bytes && n_settings <= max->settings;
 }
