@@ -789,7 +789,7 @@ class Backup(Setup):
             ({**good, "records": [{"name": "version/7", "text": "{}"}]}, "it is no sound version, mark or head"),
             ({**good, "records": [first, first]}, "by rising names"), ({**good, "records": good["records"][1:]}, "sha256"),
             ({**good, "revision": 1}, "sha256"), ({**good, "records": [{**first, "text": "{}"}, *good["records"][1:]]}, "sha256"),
-            ({**good, "records": [{"name": f"{i:05}", "text": "{}"} for i in range(9000)]}, "too long")]
+            ({**good, "records": [{"name": f"{i:05}", "text": "{}"} for i in range(40000)]}, "too long")]
         before = self.keys(host)
         for given, text in rows:
             with self.subTest(text, given=str(given)[:60]):
