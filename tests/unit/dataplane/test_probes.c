@@ -243,6 +243,7 @@ static void a_table_without_room_is_filled_when_there_is_some(void **state)
 	assert_int_equal(n_named, 1);
 	has_room = false;
 	free(f.tunnels);
+	free(f.vips);
 }
 
 /* Ports that were named are let go; without any, a document without probes names none. */
@@ -264,6 +265,7 @@ static void ports_are_let_go_when_no_probe_needs_them(void **state)
 	assert_int_equal(n_named, 1);
 	n_marks = 3;
 	free(f.tunnels);
+	free(f.vips);
 }
 
 static void a_vip_s_way_is_to_be_looked_at(void **state)
