@@ -17,14 +17,15 @@
 struct listed_names {
 	char *text; /**< borrowed, of @p room bytes, at least LISTED_MORE_MAX; begins as "" */
 	size_t room, at;
-	size_t n_more; /**< names that had no room */
+	size_t n, n_more; /**< names; those that had no room */
 };
 
 static inline void listed_add(struct listed_names *l, const char *name)
 {
 	const char *before = l->at ? ", " : "";
 
-	if (l->n_more || l->at + strlen(before) + strlen(name) + LISTED_MORE_MAX > l->room)
+	l->n++;
+	if (l->at + strlen(before) + strlen(name) + LISTED_MORE_MAX > l->room)
 		l->n_more++;
 	else
 		l->at += (size_t)snprintf(l->text + l->at, l->room - l->at, "%s%s", before, name);

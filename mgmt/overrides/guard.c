@@ -18,10 +18,13 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/listed.h"
 #include "base/sorted.h"
 #include "mgmt/overrides/override_index.h"
 #include "weir/health.h"
 #include "weir/steering.h"
+
+#define NAMES_TEXT_MAX 151u /* bytes of a list of names in a sentence */
 
 /* The guards' names in commands, the API and the journal. */
 #define GUARD_LAST_SITE      "last-site"
@@ -726,35 +729,10 @@ static enum guard_announced find_receiver(const struct node_check *w,
 	return count_vip_wait_ms(w, it->vip) ? GUARD_NOT_ANNOUNCED : GUARD_ANNOUNCED;
 }
 
-/* Names for people: "web, mail and 3 more". */
-struct name_list {
-	size_t n, n_left_out;
-	char text[120];
-};
-
-static void add_name(struct name_list *list, const char *name)
-{
-	size_t used = strlen(list->text);
-
-	list->n++;
-	if (used + strlen(name) + 3 > sizeof(list->text))
-		list->n_left_out++;
-	else
-		snprintf(list->text + used, sizeof(list->text) - used, "%s%s", used ? ", " : "",
-		         name);
-}
-
-static const char *more_names(const struct name_list *list, char out[32])
-{
-	*out = '\0';
-	if (list->n_left_out)
-		snprintf(out, 32, " and %zu more", list->n_left_out);
-	return out;
-}
-
 /* What the node announces, by whether others do so too. */
 struct elsewhere {
-	struct name_list alone, unknown;
+	struct listed_names alone, unknown;
+	char alone_text[NAMES_TEXT_MAX], unknown_text[NAMES_TEXT_MAX];
 	const char *site; /* of a VIP that no other node could announce: to drain first; or NULL */
 	size_t n,
 	        n_waiting; /* of those alone: their sites are drained, and answers still lead there */
@@ -787,15 +765,18 @@ static void sort_announced(const struct node_check *w, const struct announced_th
 	if (found == GUARD_NOT_ANNOUNCED && it->vip && !is_listed_elsewhere(w, it))
 		note_only_here(w, it->vip, out);
 	if (found != GUARD_ANNOUNCED)
-		add_name(found == GUARD_NOT_ANNOUNCED ? &out->alone : &out->unknown,
-		         it->vip ? it->vip->name : name);
+		listed_add(found == GUARD_NOT_ANNOUNCED ? &out->alone : &out->unknown,
+		           it->vip ? it->vip->name : name);
 }
 
 static void look_elsewhere(const struct node_check *w, struct elsewhere *out)
 {
 	const struct model_announce *a = &w->node->announce;
 
-	*out = (struct elsewhere){ .n = 0 };
+	*out = (struct elsewhere){
+		.alone = { .text = out->alone_text, .room = sizeof(out->alone_text) },
+		.unknown = { .text = out->unknown_text, .room = sizeof(out->unknown_text) },
+	};
 	for (size_t i = 0; i < w->m->n_vips; i++) {
 		const struct announced_thing it = { .vip = &w->m->vips[i] };
 
@@ -806,36 +787,33 @@ static void look_elsewhere(const struct node_check *w, struct elsewhere *out)
 		sort_announced(w, &(struct announced_thing){ .dns = &a->dns[i] }, out);
 }
 
-static void refuse_for_now(const struct node_check *w, const struct elsewhere *e)
+static void refuse_for_now(const struct node_check *w, struct elsewhere *e)
 {
 	int64_t wait_s = (e->wait_ms + 999) / 1000;
-	char more[32];
 
 	add_verdict(w->r, GUARD_LAST_ANNOUNCER, false,
 	            "for %" PRId64 " s more, answers given before the site was drained may "
-	            "lead to %s%s, which no other node announces",
-	            wait_s, e->alone.text, more_names(&e->alone, more))
+	            "lead to %s, which no other node announces",
+	            wait_s, listed_end(&e->alone))
 	        ->wait_s = wait_s;
 }
 
 static void check_last_announcer(const struct node_check *w)
 {
 	struct elsewhere e;
-	char more[32];
 
 	look_elsewhere(w, &e);
 	if (e.alone.n && e.n_waiting == e.alone.n)
 		refuse_for_now(w, &e);
 	else if (e.alone.n)
 		add_verdict(w->r, GUARD_LAST_ANNOUNCER, false,
-		            "no other node announces %s%s: a drain does not withdraw them, "
+		            "no other node announces %s: a drain does not withdraw them, "
 		            "and --withdraw cuts their clients off%s%s%s",
-		            e.alone.text, more_names(&e.alone, more), e.site ? "; drain site " : "",
+		            listed_end(&e.alone), e.site ? "; drain site " : "",
 		            e.site ? e.site : "", e.site ? " first" : "");
 	else if (e.unknown.n)
 		add_verdict(w->r, GUARD_LAST_ANNOUNCER, true,
-		            "whether another node announces %s%s is unknown", e.unknown.text,
-		            more_names(&e.unknown, more))
+		            "whether another node announces %s is unknown", listed_end(&e.unknown))
 		        ->unknown = true;
 	else
 		add_verdict(w->r, GUARD_LAST_ANNOUNCER, true,
