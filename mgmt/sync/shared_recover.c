@@ -39,6 +39,8 @@ struct recovery {
 	struct store_claim claim;          /* of the store; empty: it has none */
 	int64_t claim_revision;
 	struct store_origin origin; /* of this node's copy */
+	struct version newest;      /* of it, if there is one */
+	bool has_newest;
 	enum origin_verdict verdict;
 	bool went_back;
 	char reason[ETCD_REASON_MAX];
@@ -88,39 +90,40 @@ static int list_store(struct recovery *r)
 	return err;
 }
 
-/* Compare it with this node's copy. @return 0 or -errno */
-static int compare_copy(struct recovery *r)
+/*
+ * Read this node's copy. Before the store is listed: a change that comes between makes the store newer, never older. @return
+ * 0; -EXDEV: it is of another store, with a reason; or -errno
+ */
+static int read_copy(struct recovery *r)
 {
 	struct core *core = r->core;
 
 	core_lock(core);
-	int err = shared_intent_records(core->intent, &r->here);
+	int err = shared_follower_bind(core, &r->conf, r->reason);
 
 	if (!err)
-		err = shared_intent_origin(core->intent, &r->origin);
+		err = shared_intent_records(core->intent, &r->here);
 	if (!err)
-		r->verdict = shared_intent_judge(core->intent, r->conf.id, 0, &r->there, r->reason);
+		err = shared_intent_origin(core->intent, &r->origin);
+	const struct version *newest = history_head(shared_intent_history(core->intent));
+
+	r->has_newest = newest;
+	if (newest)
+		r->newest = *newest;
 	r->went_back = *core->shared->went_back;
 	core_unlock(core);
 	return err;
 }
 
-/*
- * List and compare again where the copy may have followed a change that came after the list: a sound store would look as
- * if it had gone back. @return 0 or -errno
- */
-static int compare_again(struct recovery *r)
+static void judge_store(struct recovery *r)
 {
-	int err = 0;
+	const struct origin_here here = { .id = r->conf.id,
+		                          .origin = r->origin,
+		                          .revision = r->here.revision,
+		                          .newest = r->has_newest ? &r->newest : NULL,
+		                          .copy = &r->here };
 
-	for (int i = 0; !err && i < 3 && r->verdict == ORIGIN_WENT_BACK && !r->went_back; i++) {
-		shared_records_fini(&r->here);
-		shared_records_fini(&r->there);
-		err = list_store(r);
-		if (!err)
-			err = compare_copy(r);
-	}
-	return err;
+	r->verdict = origin_judge(&here, &r->there, r->reason);
 }
 
 static uint64_t next_epoch(const struct recovery *r)
@@ -161,18 +164,15 @@ static struct recovery *open_recovery(struct core *core, struct http_reply *repl
 	}
 	r->core = core;
 	err = open_client(r);
-	if (!err)
-		err = list_store(r);
-	core_lock(core);
-	int copy_err = err ? 0 : shared_follower_bind(core, &r->conf, r->reason);
-	core_unlock(core);
+	int copy_err = err ? 0 : read_copy(r);
 
 	if (!err && !copy_err)
-		copy_err = compare_copy(r);
-	if (!err && !copy_err)
-		err = compare_again(r);
-	if (!err && !copy_err && is_our_store(r))
-		return r;
+		err = list_store(r);
+	if (!err && !copy_err) {
+		judge_store(r);
+		if (is_our_store(r))
+			return r;
+	}
 	if (err)
 		http_problem(reply, 503, "store-unavailable",
 		             "the store cannot be reached (%s): nothing was changed", r->reason);

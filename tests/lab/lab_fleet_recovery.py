@@ -78,6 +78,13 @@ class Recovery(unittest.TestCase):
         self.assertEqual(answer.status, 201, answer.raw)
         return self.wait_equal(answer.json["version"]["number"])
 
+    def change_often(self, times: int, **more: typing.Any) -> None:
+        """Changes at one node, which all nodes have."""
+        for _ in range(times):
+            answer = self.apply(self.nodes[1], **more)
+            self.assertEqual(answer.status, 201, answer.raw)
+        self.wait_equal(self.head(self.nodes[1])[0])
+
     def wait_all(self, state: str) -> None:
         try:
             wait_for("", lambda: all(self.store(n)["state"] == state for n in self.nodes), 30)
@@ -290,8 +297,7 @@ class Recovery(unittest.TestCase):
 
     def rebuild_lost(self, token: str) -> None:
         away = self.nodes[2]
-        for _ in range(60):  # more than one transaction takes
-            self.assertEqual(self.apply(self.nodes[1], confirm_within="20s", pending="confirm").status, 201)
+        self.change_often(60, confirm_within="20s", pending="confirm")  # more than one transaction takes
         kept = self.change(self.nodes[0], pending="confirm")
         away.stop()
         newest = kept + 1
@@ -324,8 +330,7 @@ class Recovery(unittest.TestCase):
         print(self.events(away)[-1])
 
     def test_i_of_two_rebuilds_at_once_one_wins(self) -> None:
-        for _ in range(20):
-            self.assertEqual(self.apply(self.nodes[1]).status, 201)
+        self.change_often(20)
         newest = self.change(self.nodes[0])
         self.lose_members("others")
         self.wait_all("other")
@@ -452,8 +457,7 @@ class Recovery(unittest.TestCase):
 
     def test_n_a_rebuild_that_is_killed(self) -> None:
         """Wherever that is, the store is unfinished and no node takes it, or it is whole."""
-        for _ in range(60):
-            self.assertEqual(self.apply(self.nodes[1], confirm_within="20s", pending="confirm").status, 201)
+        self.change_often(60, confirm_within="20s", pending="confirm")
         newest = self.change(self.nodes[0], pending="confirm")
         listed = self.versions(self.nodes[2])
         self.lose_members("others")
