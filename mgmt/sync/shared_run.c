@@ -449,7 +449,7 @@ void shared_run_state(const struct core *core)
 		conditions_add(
 		        core->stats, "store-went-back", CONDITION_DEGRADED, "",
 		        "the store is not what it was: %.110s. This node keeps what it has, and takes "
-		        "no configuration; if the store is right: weir store accept",
+		        "no configuration; if the store is right: weir store accept --reason TEXT",
 		        r->went_back);
 	else if (state == STORE_OTHER)
 		conditions_add(core->stats, "store-differs", CONDITION_DEGRADED, "",
