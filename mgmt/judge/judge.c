@@ -243,9 +243,16 @@ static void judge_pool_nothing(const struct judge_pool *p, struct judge_verdict 
 		           p->n_meant ? "" : " (overrides take all of them out)", p->name);
 }
 
+/* Whether all backends are down and no backup takes the packets. */
+static bool is_pool_down(const struct judge_pool *p)
+{
+	return p->health_fresh && p->n_backends && p->down.n == p->n_backends &&
+	       !(p->in_force && p->n_backup_serving);
+}
+
 static void judge_pool_down(const struct judge_pool *p, struct judge_verdict *v)
 {
-	if (p->health_fresh && p->n_backends && p->down.n == p->n_backends)
+	if (is_pool_down(p))
 		add_reason(v, JUDGE_RULE_POOL_ALL_DOWN, p->name,
 		           "all backends of pool %s are down: weir health shows why", p->name);
 }
@@ -449,7 +456,7 @@ static void judge_slots(const struct judge_pool *p, struct judge_verdict *v)
 
 static void judge_backends(const struct judge_pool *p, struct judge_verdict *v)
 {
-	if (p->health_fresh && p->down.n < p->n_backends)
+	if (p->health_fresh && !is_pool_down(p))
 		add_named(v, JUDGE_RULE_BACKEND_DOWN, p, &p->down,
 		          p->down.n > JUDGE_NAMED_MAX ? "are down: weir health shows why"
 		                                      : "is down: weir health shows why");

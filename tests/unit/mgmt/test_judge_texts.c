@@ -440,6 +440,20 @@ static void backends_that_are_down_are_named_until_all_are(void **state)
 	assert_string_equal(
 	        print_verdict(),
 	        "down\npool-all-down [api] all backends of pool api are down: weir health shows why\n");
+	pools[1].n_serving = 0;
+	pools[1].n_backup_serving = 1; /* which takes all packets */
+	assert_string_equal(
+	        print_verdict(),
+	        "degraded\nbackend-down [api/b1] backend api/b1 is down: weir health shows why\n"
+	        "backend-down [api/b2] backend api/b2 is down: weir health shows why\n"
+	        "backend-down [api/b3] backend api/b3 is down: weir health shows why\n");
+	pools[1].in_force = false; /* nobody says whether it does */
+	assert_string_equal(
+	        print_verdict(),
+	        "down\npool-all-down [api] all backends of pool api are down: weir health shows why\n");
+	pools[1].in_force = true;
+	pools[1].n_serving = 3;
+	pools[1].n_backup_serving = 0;
 	pools[1].health_fresh = false;
 	is_well();
 	pools[1].health_fresh = true;
