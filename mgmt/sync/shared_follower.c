@@ -181,6 +181,14 @@ static void note_other(struct shared_run *r, const char *reason)
 	snprintf(r->other, sizeof(r->other), "%s", reason);
 }
 
+/* The copy is behind until all is listed again. */
+static void note_unkept(struct shared_run *r, int err)
+{
+	r->keep_err = err;
+	r->must_list = true;
+	note_reason(r, "this node's disk cannot keep what the store holds");
+}
+
 /* Keep all that the store has. Under the core's lock. @return 0 or -errno */
 static int keep_list(struct shared_run *r, const struct shared_records *l,
                      enum origin_verdict verdict, uint64_t sent_ms)
@@ -194,10 +202,10 @@ static int keep_list(struct shared_run *r, const struct shared_records *l,
 		operations_follow_list(r->core, l);
 		shared_commands_accept(r->core, l->records, l->n, verdict == ORIGIN_NEWER);
 	}
-	if (r->keep_err)
-		note_reason(r, r->keep_err == -EBADMSG
-		                       ? "the store holds a record that is not Weir's"
-		                       : "this node's disk cannot keep what the store holds");
+	if (r->keep_err == -EBADMSG)
+		note_reason(r, "the store holds a record that is not Weir's");
+	else if (r->keep_err)
+		note_unkept(r, r->keep_err);
 	else if (verdict == ORIGIN_NEWER)
 		r->went_back[0] = '\0';
 	return r->keep_err;
@@ -351,13 +359,16 @@ static void follow_without_copy(struct shared_run *r)
 	struct shared_records l = { 0 };
 	struct store_origin now = { 0 };
 	struct store_claim claim;
+	uint64_t sent_ms = clock_mono_ms();
 
 	core_unlock(r->core);
 	int err = shared_follower_query(r->reads, false, &l);
 
 	core_lock(r->core);
-	if (!err)
+	if (!err) {
+		r->heard_ms = sent_ms;
 		origin_of(&l, &now);
+	}
 	if (!err && !store_claim_read(&l, &claim, NULL) &&
 	    (!*claim.id || !strcmp(claim.id, r->conf.id)) && !claim.unfinished &&
 	    (!r->origin.cluster_id || now.cluster_id == r->origin.cluster_id) &&
@@ -425,7 +436,11 @@ void *shared_follower_run(void *arg)
 		bool is_refused = *r->went_back || *r->other;
 
 		is_here = false;
-		if (!has_copy || shared_intent_revision(core->intent, &revision)) {
+		int err = has_copy ? shared_intent_revision(core->intent, &revision) : 0;
+
+		if (err)
+			note_unkept(r, err);
+		if (!has_copy || err) {
 			if (!is_refused) /* this node's disk: the intent says so */
 				follow_without_copy(r);
 			pause_for(r, AGAIN_MS);

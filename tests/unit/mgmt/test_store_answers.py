@@ -282,6 +282,23 @@ class Store(unittest.TestCase):
         self.assertEqual({**self.store(), "silent_ms": 0}, {**was, "silent_ms": 0, "revision": was["revision"] + 4})
         self.assertEqual(self.node.ask("GET", f"/v1/operations/{id}").json["state"], "aborted")
 
+    def test_a_disk_that_failed_before_a_change_came(self) -> None:
+        """An event that could not be kept has said so first: the copy is behind all the same."""
+        id = self.begin_operation()
+        key = f"/weir/operation/{id}"
+        assert self.node.process
+        resource.prlimit(self.node.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        self.assertEqual(self.node.command("disable", {"pool": "web-ams", "backend": "b1"}, until="+1h").status, 202)
+        self.wait_until("unkept")
+        record = json.loads(self.member.get(key) or "")
+        record.update(state="held", seq=record["seq"] + 1, change=f"{7:032x}")
+        self.member.put(key, json.dumps(record))
+        wait_for("it is held", lambda: self.node.ask("GET", f"/v1/operations/{id}").json["state"] == "held")
+        self.assertEqual(self.store()["state"], "unkept")
+        resource.prlimit(self.node.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self.wait_until("ready")
+        self.assertEqual(self.node.ask("GET", f"/v1/operations/{id}").json["state"], "held")
+
     def put_on_small_disk(self) -> str:
         """The state of the node, which was stopped. @return a file that fills the rest"""
         was = self.node.state + ".was"
