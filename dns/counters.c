@@ -179,23 +179,10 @@ void counters_drop_zones(struct counters *c, const struct generation *before,
 			stats_drop(c->stats, SERIAL_METRIC, labels);
 }
 
-/* Drop serials that an earlier process exported, since this one may not have its zones. */
-static void forget_serials(struct counters *c, const char *run_dir)
+static bool is_serial(void *arg, const struct stats_entry *e)
 {
-	struct stats_reader *r;
-	char labels[STATS_LABELS_MAX];
-
-	if (stats_reader_open(run_dir, "dns", &r) < 0)
-		return;
-	for (size_t i = 0; i < stats_reader_n(r); i++) {
-		const struct stats_entry *e = stats_reader_entry(r, i);
-
-		if (!e->used || strcmp(e->name, SERIAL_METRIC) != 0)
-			continue;
-		snprintf(labels, sizeof(labels), "%s", e->labels);
-		stats_drop(c->stats, SERIAL_METRIC, labels);
-	}
-	stats_reader_close(r);
+	(void)arg;
+	return strcmp(e->name, SERIAL_METRIC) == 0;
 }
 
 int counters_open(struct counters *c, const char *run_dir)
@@ -206,7 +193,7 @@ int counters_open(struct counters *c, const char *run_dir)
 
 	if (err < 0)
 		return err;
-	forget_serials(c, run_dir);
+	stats_drop_left(c->stats, is_serial, NULL); /* this process may not have their zones */
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		find_row(c, &rows[i]);
 	stats_set(c->tcp_open, 0); /* those of an earlier process are gone */
@@ -329,37 +316,25 @@ void counters_drop(struct counters *c, const struct generation *before, const st
 	}
 }
 
-/* Whether an entry counts answers of a service, or of a site of it, that @p p does not have. */
-static bool is_left_over(const struct stats_entry *e, const struct steering *p)
+/* Whether an entry counts answers of a service, or of a site of it, that the steering does not have. */
+static bool is_left_over(void *arg, const struct stats_entry *e)
 {
+	const struct steering *p = arg;
 	bool by_site = strcmp(e->name, SITE_METRIC) == 0;
 	const struct steering_service *s;
 	char service[STATS_LABELS_MAX] = "", site[STATS_LABELS_MAX] = "";
 
-	if (!e->used || (!by_site && strcmp(e->name, CLASS_METRIC) != 0))
+	if (!by_site && strcmp(e->name, CLASS_METRIC) != 0)
 		return false;
 	(void)sscanf(e->labels, "service=\"%263[^\"]\",site=\"%263[^\"]\"", service, site);
 	s = find_counted_service(p, service);
 	return !s || (by_site && *site && !is_service_at(s, site));
 }
 
-void counters_drop_left(struct counters *c, const char *run_dir, const struct generation *g)
+void counters_drop_left(struct counters *c, const struct generation *g)
 {
-	struct stats_reader *r;
-	char name[64], labels[STATS_LABELS_MAX];
-
-	if (stats_reader_open(run_dir, "dns", &r) < 0)
-		return;
-	for (size_t i = 0; i < stats_reader_n(r); i++) {
-		const struct stats_entry *e = stats_reader_entry(r, i);
-
-		if (!is_left_over(e, g->steering))
-			continue;
-		snprintf(name, sizeof(name), "%s", e->name);
-		snprintf(labels, sizeof(labels), "%s", e->labels);
-		stats_drop(c->stats, name, labels);
-	}
-	stats_reader_close(r);
+	if (c->stats)
+		stats_drop_left(c->stats, is_left_over, g->steering);
 }
 
 static void export_serials(struct counters *c, const struct image *image)

@@ -89,8 +89,7 @@ void counters_drop(struct counters *c, const struct generation *old, const struc
  * Drop what an earlier process counted of services, and of their sites, that @p g, the first document
  * of this one, does not have.
  */
-void counters_drop_left(struct counters *c, const char *run_dir, const struct generation *g)
-        NONNULL();
+void counters_drop_left(struct counters *c, const struct generation *g) NONNULL();
 /**
  * Drop the serials of @p old's zones that @p g does not have or does not export; before
  * counters_services_new().

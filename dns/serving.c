@@ -140,7 +140,7 @@ int serving_install(struct server *s, struct generation *loaded)
 	if (was)
 		counters_drop_zones(&s->counters, was->generation, loaded);
 	else if (s->counters.stats)
-		counters_drop_left(&s->counters, s->dirs->run, loaded);
+		counters_drop_left(&s->counters, loaded);
 	of->counters = counters_services_new(&s->counters, loaded);
 	s->served = of;
 	s->now = loaded;

@@ -287,6 +287,14 @@ void stats_drop(struct stats *s, const char *name, const char *labels)
 	}
 }
 
+void stats_drop_left(struct stats *s, bool (*is_left)(void *arg, const struct stats_entry *e),
+                     void *arg)
+{
+	for (size_t i = 0; i + 1 < s->n; i++)
+		if (s->kept[i].used && is_left(arg, &s->kept[i]))
+			stats_drop(s, s->kept[i].name, s->kept[i].labels);
+}
+
 /* "thread=\"dns-1\"" */
 static void format_sign_label(char labels[64], const char *key, const char *value)
 {

@@ -61,6 +61,9 @@ uint64_t *stats_get_counter(struct stats *s, enum stats_kind kind, const char *n
 bool stats_is_overflow(const struct stats *s, const uint64_t *counter);
 /** Give back all entries whose name is @p name and labels is @p labels. */
 void stats_drop(struct stats *s, const char *name, const char *labels);
+/** Give back all entries for which @p is_left returns true: what an earlier process left on the page. */
+void stats_drop_left(struct stats *s, bool (*is_left)(void *arg, const struct stats_entry *e),
+                     void *arg);
 
 /*
  * Signs of life. `weir run` restarts a process when one of these counters stands still for too long,

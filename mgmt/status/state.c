@@ -20,6 +20,7 @@
 #include "mgmt/status/since.h"
 #include "weir/stats.h"
 
+#define REASONS_METRIC  "weir_status_reasons"
 #define EVENTS_A_TURN   16     /* of reasons that came or went; those beyond are counted in one */
 #define RESTART_NEWS_MS 30000u /* a restart this long before our own start is news still */
 
@@ -285,9 +286,9 @@ static void set_reason(struct core *core, const char *code, uint64_t n, bool dro
 
 	snprintf(labels, sizeof(labels), "code=\"%s\"", code);
 	if (drop)
-		stats_drop(core->stats, "weir_status_reasons", labels);
+		stats_drop(core->stats, REASONS_METRIC, labels);
 	else
-		stats_set(stats_get_counter(core->stats, STATS_GAUGE, "weir_status_reasons", labels,
+		stats_set(stats_get_counter(core->stats, STATS_GAUGE, REASONS_METRIC, labels,
 		                            "Reasons why the node is not well, by code."),
 		          n);
 }
@@ -316,11 +317,10 @@ static void set_state_gauges(struct core *core, const struct judge_verdict *now)
 		           false);
 }
 
-/* Gauges that a former weir-mgmt left on the page are not true any more. */
-static void forget_gauges(struct core *core)
+static bool is_reason(void *arg, const struct stats_entry *e)
 {
-	for (int i = 0; i < JUDGE_RULE_COUNT; i++)
-		set_reason(core, judge_rows[i].code, 0, true);
+	(void)arg;
+	return !strcmp(e->name, REASONS_METRIC);
 }
 
 static void apply_verdict(struct core *core, struct judge_verdict *now)
@@ -328,7 +328,7 @@ static void apply_verdict(struct core *core, struct judge_verdict *now)
 	struct followed_state *s = core->state;
 
 	if (!s->known)
-		forget_gauges(core);
+		stats_drop_left(core->stats, is_reason, NULL); /* not true any more */
 	since_begin(s->since);
 	state_since(core, now);
 	since_round(s->since, is_unsettled(core, now), clock_mono_ms(), log_end_of_former, core);

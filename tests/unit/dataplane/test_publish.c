@@ -337,9 +337,9 @@ static void a_backend_without_a_row_keeps_its_last_figures(void **state)
 }
 
 /* What a document drops loses its words; what stays keeps its counts, and others get theirs. */
-static void rows_come_and_go_with_documents(void **state)
+/* Show two pools, then a document of one with another backend. @param is_new_process  which never had the first one */
+static void expect_rows_of_second(bool is_new_process)
 {
-	(void)state;
 	s.node.t.backend_counts[index_of("web-ams", 5)] = (struct fwd_count){ 7, 70 };
 	publish_all();
 	assert_int_equal(n_rows(METRIC("backend_packets_total")), 4);
@@ -352,7 +352,13 @@ static void rows_come_and_go_with_documents(void **state)
 	s.node.ops = &memory;
 	apply_world(&s, &s.second);
 	s.node.ops = &without_workers;
-	publisher_document(p, &s.node);
+	if (is_new_process) {
+		publisher_close(p);
+		assert_int_equal(publisher_open(dir, &p), 0);
+		publish_all();
+	} else {
+		publisher_document(p, &s.node);
+	}
 	expect_metric(METRIC("backend_packets_total"), "pool=\"web-ams\",backend=\"a\"", 7);
 	expect_metric(METRIC("backend_bytes_total"), "pool=\"web-ams\",backend=\"a\"", 70);
 	assert_int_equal(n_rows(METRIC("backend_packets_total")), 2);
@@ -362,6 +368,25 @@ static void rows_come_and_go_with_documents(void **state)
 	expect_metric(METRIC("service_bytes_total"), "service=\"mail\"", 0);
 	expect_metric(METRIC("pool_slots_full"), "pool=\"web-fra\"", -1);
 	expect_metric(METRIC("pool_slots"), "pool=\"web-ams\"", 4096);
+}
+
+static void rows_come_and_go_with_documents(void **state)
+{
+	(void)state;
+	expect_rows_of_second(false);
+}
+
+static void rows_of_an_earlier_process_go(void **state)
+{
+	(void)state;
+	n_ports = 2;
+	ports[0] = (struct driver_port){ .name = "eth0", .missed = 3 };
+	ports[1] = (struct driver_port){ .name = "eth1", .missed = 4 };
+	publish_all();
+	n_ports = 1;
+	expect_rows_of_second(true);
+	expect_metric(METRIC("port_missed_total"), "port=\"eth0\"", 3);
+	expect_metric(METRIC("port_missed_total"), "port=\"eth1\"", -1);
 }
 
 /* Its name is kept, and it is another backend: its counts begin again, in the same series. */
@@ -722,6 +747,7 @@ int main(void)
 		PUBLISH_TEST(a_backend_that_left_shifts_no_reason),
 		PUBLISH_TEST(a_backend_without_a_row_keeps_its_last_figures),
 		PUBLISH_TEST(rows_come_and_go_with_documents),
+		PUBLISH_TEST(rows_of_an_earlier_process_go),
 		PUBLISH_TEST(a_backend_with_another_address_is_shown_on),
 		PUBLISH_TEST(only_so_many_backends_have_counters),
 		PUBLISH_TEST(the_largest_document_leaves_room_for_signs_of_life),

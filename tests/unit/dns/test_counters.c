@@ -386,7 +386,7 @@ static void the_largest_document_leaves_room_for_signs_of_life(void **state)
 	name_services(services[1], names[1], 2, 'c');
 	services[1][2].sites++;
 	services[1][2].n_sites = 1;
-	counters_drop_left(&c, dir, &g[1]);
+	counters_drop_left(&c, &g[1]);
 	assert_int_equal(n_entries(PLACED), 3 * (COUNTED - 2) - 1);
 	assert_int_equal(n_entries(CLASS), 5 * (COUNTED - 2));
 	assert_int_equal(read_value(PLACED, "service=\"b2\",site=\"ams\""), -1);

@@ -535,8 +535,12 @@ static void reasons_are_counted_by_code(void **state)
 	snprintf(port, sizeof(port), "code=\"%s\"", judge_rows[JUDGE_RULE_PORTS_MISSING].code);
 	stats_set(stats_get_counter(this_node.stats, STATS_GAUGE, "weir_status_reasons", port, "x"),
 	          9);
+	stats_set(stats_get_counter(this_node.stats, STATS_GAUGE, "weir_status_reasons",
+	                            "code=\"listen-failed\"", "x"),
+	          1); /* of a process, not of a rule */
 	look_again(); /* what a process before this one left on the page */
 	assert_int_equal(read_gauge("weir_status_reasons", port), -1);
+	assert_int_equal(read_gauge("weir_status_reasons", "code=\"listen-failed\""), -1);
 	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
 	add_reason(JUDGE_RULE_PORTS_MISSING, "weir-dataplane", 0);
 	add_reason(JUDGE_RULE_SITE_DOWN, "lon", 0);
