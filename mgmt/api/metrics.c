@@ -65,7 +65,8 @@ static void put_operations(FILE *out, struct core *core)
 	put_family(out, core, "weir_operation_state",
 	           "1: the state of an operation that is not over.", put_state);
 	put_family(out, core, "weir_operation_level_ratio",
-	           "The part of the site's clients that an operation sends elsewhere.", put_level);
+	           "The part of the site's clients that an operation means to send elsewhere.",
+	           put_level);
 	core_unlock(core);
 }
 
@@ -164,9 +165,11 @@ static void put_sessions(FILE *out, const struct announcements *a)
 {
 	bool answers = !strcmp(a->node.daemon_state, "answers");
 
-	put_head(out, "weir_announce_daemon_answers", "gauge",
-	         "1: the routing daemon answers weir-announce, and is understood.");
-	fprintf(out, "weir_announce_daemon_answers %d\n", answers);
+	if (a->is_known) { /* else 0 would be a statement */
+		put_head(out, "weir_announce_daemon_answers", "gauge",
+		         "1: the routing daemon answers weir-announce, and is understood.");
+		fprintf(out, "weir_announce_daemon_answers %d\n", answers);
+	}
 	put_head(out, "weir_announce_session_up", "gauge",
 	         "1: the routing daemon's BGP session with the neighbour is established.");
 	for (uint32_t i = 0; answers && i < a->node.n_neighbours; i++) {

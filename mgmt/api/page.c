@@ -12,8 +12,8 @@
 #include "mgmt/status/status.h"
 #include "mgmt/json/row.h"
 
-#define BACKENDS_MAX 200u /* that are shown */
-#define SERVICES_MAX 100u /* that are shown: a browser loads the page every two seconds */
+/* Backends, and services, that are shown: a browser loads the page every two seconds. */
+#define ROWS_MAX 200u
 
 static const char head[] =
         "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=2>"
@@ -147,8 +147,12 @@ static const struct page_column services_columns[] = {
 	{ "Site", "{site}", LOOK_TEXT },
 	{ "VIP", "{addresses:names}", LOOK_TEXT },
 	{ "Pool", "{pool}", LOOK_TEXT },
-	{ "Observed, IPv4", "{observation.ipv4.state}", LOOK_STATE | LOOK_KNOWN },
-	{ "Observed, IPv6", "{observation.ipv6.state}", LOOK_STATE | LOOK_KNOWN },
+	{ "Observed, IPv4",
+	  "{observation.ipv4.state}[{?observation.ipv4.inconclusive}, inconclusive]",
+	  LOOK_STATE | LOOK_KNOWN },
+	{ "Observed, IPv6",
+	  "{observation.ipv6.state}[{?observation.ipv6.inconclusive}, inconclusive]",
+	  LOOK_STATE | LOOK_KNOWN },
 	{ 0 },
 };
 
@@ -157,7 +161,8 @@ static const struct page_column backends_columns[] = {
 	{ "Backend", "{name}", LOOK_TEXT },
 	{ "Address", "{address}", LOOK_TEXT },
 	{ "Intent", "{intent.state}", LOOK_STATE },
-	{ "Observed", "{observation.state}", LOOK_STATE },
+	{ "Observed", "{observation.state}[{?observation.inconclusive}, inconclusive]",
+	  LOOK_STATE },
 	{ "Last result", "{observation.reason}", LOOK_TEXT },
 	{ "Effect", "{effect.state}", LOOK_STATE },
 	{ "Reason", "{effect.why}", LOOK_TEXT },
@@ -208,7 +213,7 @@ static const struct page_table tables[] = {
 	{ "Sites", "sites", NULL, SIZE_MAX, "", "", NULL, NULL, sites_columns },
 	{ "Overrides", "overrides", NULL, SIZE_MAX, "overrides", "lists.overrides", NULL, NULL,
 	  overrides_columns },
-	{ "Services", "services", "at", SERVICES_MAX, "", "lists.services", NULL, NULL,
+	{ "Services", "services", "at", ROWS_MAX, "", "lists.services", NULL, NULL,
 	  services_columns },
 	{ "Backends", "pools", "backends", SIZE_MAX, "", "backends",
 	  "those with an override or a problem", NULL, backends_columns },
@@ -296,7 +301,7 @@ static void put_banner(FILE *out, const json_t *status)
 
 void handle_page(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	const struct status_filter filter = { .limit = BACKENDS_MAX };
+	const struct status_filter filter = { .limit = ROWS_MAX };
 	size_t n = 0;
 
 	(void)r;

@@ -80,6 +80,13 @@ const char *observed_state(const struct observe_pages *pages, uint64_t target)
 	               : "unknown";
 }
 
+bool observed_is_inconclusive(const struct observe_pages *pages, uint64_t target)
+{
+	health_word word;
+
+	return find_word(pages, target, &word) && health_inconclusive(word);
+}
+
 json_t *observed_target_json(const struct observe_pages *pages, uint64_t target, bool whole)
 {
 	health_word word;

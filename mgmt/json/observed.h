@@ -25,6 +25,8 @@ MUST_CHECK json_t *judged_reasons_json(const struct judge_reason *reasons, size_
 MUST_CHECK json_t *observed_processes_json(const struct gather_process *processes, bool whole);
 /** The state of a target: "up", "down", or "unknown" also where the last is old. */
 const char *observed_state(const struct observe_pages *pages, uint64_t target);
+/** Whether the last result of a target was no vote: its state is that of before. */
+bool observed_is_inconclusive(const struct observe_pages *pages, uint64_t target);
 /** What was seen of a target. @param whole  by weir-mgmt: with its age */
 MUST_CHECK json_t *observed_target_json(const struct observe_pages *pages, uint64_t target,
                                         bool whole);

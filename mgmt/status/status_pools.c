@@ -136,8 +136,8 @@ static enum status_rank rank_backend(const struct status *s, const struct model_
                                      const struct model_backend *b, const struct effect_backend *e,
                                      struct pool_counts *t)
 {
-	const char *observed =
-	                   observed_state(&s->look.pages, health_target_backend(pool->name, b->id)),
+	uint64_t target = health_target_backend(pool->name, b->id);
+	const char *observed = observed_state(&s->look.pages, target),
 	           *force = force_state(s, pool, e);
 	bool overridden = status_has_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name);
 	bool up = !strcmp(observed, "up"), serving = !strcmp(force, "serving");
@@ -151,7 +151,8 @@ static enum status_rank rank_backend(const struct status *s, const struct model_
 	t->overridden += overridden;
 	bool odd_effect =
 	        is_own_pool(s, pool) && s->look.pages.effect_fresh && (!serving || narrow);
-	bool odd_check = is_own_pool(s, pool) && s->look.pages.health_fresh && !up && pool->check;
+	bool odd_check = is_own_pool(s, pool) && s->look.pages.health_fresh && pool->check &&
+	                 (!up || observed_is_inconclusive(&s->look.pages, target));
 	bool out = odd_effect && !strcmp(force, "out");
 	t->odd += overridden || odd_effect || odd_check;
 	return (odd_check && down) || (out && !overridden) ? STATUS_WRONG

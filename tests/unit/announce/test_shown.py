@@ -155,6 +155,7 @@ class Announcing(Scene):
         process.wait()
         wait_for("all is unknown", lambda: [i["intended"] for i in self.items()] == ["unknown"] * 2)
         self.assertIn("process-silent weir-announce", self.reasons())
+        self.assertNotIn("weir_announce_daemon_answers", self.node.ask("GET", "/metrics").raw.decode())
 
     def test_what_does_not_exist_is_refused(self) -> None:
         self.assertEqual(self.node.ask("GET", "/v1/announcements?vip=none").status, 404)

@@ -528,7 +528,7 @@ class Large(unittest.TestCase):
         self.assertEqual(sum(len(p["backends"]) for p in whole["pools"]), 10000)
         page = self.node.ask("GET", "/").raw.decode()
         self.assertIn("of 10000 (those with an override or a problem)", page)
-        self.assertIn("Services: the first 100 of 1000", page)
+        self.assertIn("Services: the first 200 of 1000", page)
         self.assertLess(len(page), 100000)
         for query in ("site=fra", "pool=x", "limit=0"):
             self.assertIn(self.node.ask("GET", "/v1/status?" + query).status, (400, 404))

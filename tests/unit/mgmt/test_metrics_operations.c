@@ -12,7 +12,7 @@
 	"# TYPE weir_operation_state gauge\n"
 #define LEVELS                                                                                     \
 	"# HELP weir_operation_level_ratio The part of the site's clients that an operation "      \
-	"sends elsewhere.\n# TYPE weir_operation_level_ratio gauge\n"
+	"means to send elsewhere.\n# TYPE weir_operation_level_ratio gauge\n"
 
 static struct observe own;
 

@@ -207,10 +207,13 @@ static void a_service_has_a_row_for_each_site(void **state)
 	page_of("{\"services\": [{\"name\": \"web\", \"port\": 443, \"protocol\": \"tcp\", \"at\": ["
 	        "{\"site\": \"ams\", \"addresses\": [\"203.0.113.10\", \"2001:db8::10\"], \"pool\": \"web-ams\","
 	        " \"observation\": {\"ipv4\": {\"state\": \"up\"}, \"ipv6\": {\"state\": \"down\"}}},"
+	        "{\"site\": \"lon\", \"addresses\": [\"192.0.2.10\"], \"pool\": \"web-lon\","
+	        " \"observation\": {\"ipv4\": {\"state\": \"up\", \"inconclusive\": true}}},"
 	        "{\"site\": \"fra\", \"addresses\": [\"198.51.100.10\"], \"pool\": \"web-fra\","
 	        " \"observation\": {\"ipv6\": {\"state\": \"elsewhere\"}}}]}]}");
 	expect_text("\n## Services\nService|Port|Site|VIP|Pool|Observed, IPv4|Observed, IPv6|"
 	            "\nweb|443/tcp|ams|203.0.113.10, 2001:db8::10|web-ams|good:● up|bad:✖ down|"
+	            "\nweb|443/tcp|lon|192.0.2.10|web-lon|odd:▲ up, inconclusive|dim:-|"
 	            "\nweb|443/tcp|fra|198.51.100.10|web-fra|dim:-|dim:· elsewhere|\n");
 }
 
@@ -227,18 +230,18 @@ static const char *page_of_services(unsigned n, const char *all)
 	return page_of(status);
 }
 
-static void only_the_first_hundred_services_are_shown(void **state)
+static void only_the_first_two_hundred_services_are_shown(void **state)
 {
 	(void)state;
-	page_of_services(100, "");
+	page_of_services(200, "");
 	expect_text("\n## Services\n");
-	expect_text("\ns100|");
-	page_of_services(101, "");
-	expect_text("\n## Services: the first 100 of 101\n");
-	expect_text("\ns100|");
-	says_not("\ns101|");
-	page_of_services(100, "\"lists\": {\"services\": {\"all\": 250}},");
-	expect_text("\n## Services: the first 100 of 250\n");
+	expect_text("\ns200|");
+	page_of_services(201, "");
+	expect_text("\n## Services: the first 200 of 201\n");
+	expect_text("\ns200|");
+	says_not("\ns201|");
+	page_of_services(200, "\"lists\": {\"services\": {\"all\": 250}},");
+	expect_text("\n## Services: the first 200 of 250\n");
 	page_of_services(3, "\"lists\": {\"services\": {\"all\": 250}},");
 	expect_text("\n## Services: the first 3 of 250\n");
 }
@@ -367,7 +370,7 @@ int main(void)
 		cmocka_unit_test(each_table_has_its_cells_in_order),
 		cmocka_unit_test(each_backend_has_its_cells_in_order),
 		cmocka_unit_test(a_service_has_a_row_for_each_site),
-		cmocka_unit_test(only_the_first_hundred_services_are_shown),
+		cmocka_unit_test(only_the_first_two_hundred_services_are_shown),
 		cmocka_unit_test(overrides_and_peers_have_tables_only_if_there_are_any),
 		cmocka_unit_test(announcements_have_tables_only_where_there_is_a_daemon),
 		cmocka_unit_test(rates_have_a_unit_that_fits),
