@@ -102,71 +102,85 @@ static json_t *site_to_json(const struct generation *g, const struct steering_si
 #define SITES_JSON_BYTES (1536u * 1024)
 #define SITE_JSON_BYTES  192u
 
+/* What is to be seen of a service at a site. Whatever its state is, it has one besides up. */
+enum trait {
+	TRAIT_DOWN, /* in a family: operations do not bring clients to such a site */
+	TRAIT_UP,   /* likewise: the site is not out */
+	TRAIT_NORMAL,
+	TRAIT_UNSURE,
+	TRAIT_MOVED, /* by people, or operations */
+	N_TRAITS
+};
+
 /* Which services are stated with their sites. */
 struct stated_services {
 	bool *sites; /* of each service: its sites are stated */
-	bool *names; /* likewise: a name of it has its row */
+	bool *named; /* likewise: it has names, of which none has its row yet */
 	size_t n_bytes, n_left_out;
-	/* Sites that some service states as they serve normally: not known to be up, and up. */
-	uint64_t normal[2][STEERING_SITES_MAX];
-	size_t n_normal[2];
+	/* Sites at which a stated service has a trait; a document has no more sites. */
+	uint64_t seen[N_TRAITS][STEERING_SITES_MAX];
+	size_t n_seen[N_TRAITS];
 };
 
-static bool is_up_at(const struct steering_site *site, const struct steering_site_state *state)
+static bool has_trait(const struct steering_site *site, const struct steering_site_state *s,
+                      enum trait trait)
 {
-	for (unsigned ip4 = 0; ip4 < 2; ip4++)
-		if (site->n_addresses[ip4] && health_state(state->words[ip4]) == HEALTH_UP)
+	bool unproven = s->unproven[0] || s->unproven[1];
+	bool unsure = unproven || health_in_doubt(s->words[0]) || health_in_doubt(s->words[1]);
+	bool moved = s->drained_ppm || s->disabled || s->forced_up || s->shifting;
+	bool up = false, down = false;
+
+	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
+		up = up || (site->n_addresses[ip4] && health_state(s->words[ip4]) == HEALTH_UP);
+		down = down ||
+		       (site->n_addresses[ip4] && health_state(s->words[ip4]) == HEALTH_DOWN);
+	}
+	switch (trait) {
+	case TRAIT_DOWN:
+		return down && !unproven;
+	case TRAIT_UP:
+		return up && !unproven;
+	case TRAIT_NORMAL:
+		return !down && !unsure && !moved;
+	case TRAIT_UNSURE:
+		return unsure;
+	default:
+		return moved;
+	}
+}
+
+static bool has_seen(const struct stated_services *t, enum trait trait, uint64_t site)
+{
+	for (size_t i = 0; i < t->n_seen[trait]; i++)
+		if (t->seen[trait][i] == site)
+			return true;
+	return t->n_seen[trait] == STEERING_SITES_MAX;
+}
+
+/* A way to choose services: those with a trait at a site, or at one for which no other says so. */
+struct stated_reason {
+	enum trait trait;
+	bool first;
+};
+
+static bool is_chosen(const struct generation *g, const struct stated_services *t,
+                      const struct steering_service *s, const struct stated_reason *reason)
+{
+	for (uint32_t k = 0; k < s->n_sites; k++)
+		if (has_trait(&s->sites[k], &g->state->sites[s->first_state + k], reason->trait) &&
+		    !(reason->first && has_seen(t, reason->trait, s->sites[k].id)))
 			return true;
 	return false;
 }
 
-/* Nothing is to be seen there: what other services say of the site is true of this one, too. */
-static bool serves_normally(const struct steering_site *site,
-                            const struct steering_site_state *state)
+static void note_traits(const struct generation *g, struct stated_services *t,
+                        const struct steering_service *s)
 {
-	for (unsigned ip4 = 0; ip4 < 2; ip4++)
-		if (health_in_doubt(state->words[ip4]) || state->unproven[ip4] ||
-		    (site->n_addresses[ip4] && health_state(state->words[ip4]) == HEALTH_DOWN))
-			return false;
-	return !state->drained_ppm && !state->disabled && !state->forced_up && !state->shifting;
-}
-
-static bool has_normal(const struct stated_services *t, bool up, uint64_t site)
-{
-	for (size_t i = 0; i < t->n_normal[up]; i++)
-		if (t->normal[up][i] == site)
-			return true;
-	return t->n_normal[up] == STEERING_SITES_MAX;
-}
-
-/* Ways to choose services, the most needed first. */
-enum stated_reason { STATED_ODD, STATED_FIRST, STATED_ANY, STATED_REASONS };
-
-static bool is_chosen(const struct generation *g, const struct stated_services *t,
-                      const struct steering_service *s, enum stated_reason reason)
-{
-	for (uint32_t k = 0; k < s->n_sites; k++) {
-		const struct steering_site_state *state = &g->state->sites[s->first_state + k];
-
-		if (!serves_normally(&s->sites[k], state)
-		            ? reason == STATED_ODD
-		            : reason == STATED_FIRST &&
-		                      !has_normal(t, is_up_at(&s->sites[k], state), s->sites[k].id))
-			return true;
-	}
-	return reason == STATED_ANY;
-}
-
-static void note_normal_sites(const struct generation *g, struct stated_services *t,
-                              const struct steering_service *s)
-{
-	for (uint32_t k = 0; k < s->n_sites; k++) {
-		const struct steering_site_state *state = &g->state->sites[s->first_state + k];
-		bool up = is_up_at(&s->sites[k], state);
-
-		if (serves_normally(&s->sites[k], state) && !has_normal(t, up, s->sites[k].id))
-			t->normal[up][t->n_normal[up]++] = s->sites[k].id;
-	}
+	for (uint32_t k = 0; k < s->n_sites; k++)
+		for (enum trait trait = 0; trait < N_TRAITS; trait++)
+			if (has_trait(&s->sites[k], &g->state->sites[s->first_state + k], trait) &&
+			    !has_seen(t, trait, s->sites[k].id))
+				t->seen[trait][t->n_seen[trait]++] = s->sites[k].id;
 }
 
 static size_t count_sites_bytes(const struct steering_service *s)
@@ -179,25 +193,33 @@ static size_t count_sites_bytes(const struct steering_service *s)
 }
 
 /*
- * Services beyond the room are left out before anything is built: first those that serve normally at all their sites,
- * but for one or more that say so of each site.
+ * Services beyond the room are left out before anything is built, the last ones by this order. So operations see each
+ * site at which some service is down: at most 64 services say so of 64 sites, in 1 MiB with the longest names.
  */
 static void choose_services(const struct generation *g, struct stated_services *t)
 {
+	static const struct stated_reason reasons[] = {
+		{ TRAIT_DOWN, true },    { TRAIT_UP, true },     { TRAIT_NORMAL, true },
+		{ TRAIT_UNSURE, true },  { TRAIT_MOVED, true },  { TRAIT_DOWN, false },
+		{ TRAIT_UNSURE, false }, { TRAIT_MOVED, false }, { TRAIT_NORMAL, false },
+	};
 	const struct steering *p = g->steering;
 
-	t->n_left_out = p->n_services;
-	for (enum stated_reason reason = 0; reason < STATED_REASONS; reason++)
+	for (size_t i = 0; i < p->n_names; i++)
+		t->named[p->names[i].service - p->services] = true;
+	for (size_t i = 0; i < p->n_services; i++)
+		t->n_left_out += t->named[i];
+	for (size_t r = 0; r < sizeof(reasons) / sizeof(reasons[0]); r++)
 		for (size_t i = 0; i < p->n_services; i++) {
 			size_t n = count_sites_bytes(&p->services[i]);
 
-			if (t->sites[i] || t->n_bytes + n > SITES_JSON_BYTES ||
-			    !is_chosen(g, t, &p->services[i], reason))
+			if (!t->named[i] || t->sites[i] || t->n_bytes + n > SITES_JSON_BYTES ||
+			    !is_chosen(g, t, &p->services[i], &reasons[r]))
 				continue;
 			t->sites[i] = true;
 			t->n_bytes += n;
 			t->n_left_out--;
-			note_normal_sites(g, t, &p->services[i]);
+			note_traits(g, t, &p->services[i]);
 		}
 }
 
@@ -230,15 +252,15 @@ static json_t *names_to_json(const struct generation *g, struct stated_services 
 		size_t service = (size_t)(name->service - p->services);
 		json_t *row;
 
-		if (t->names[service] && n_others++ >= NAMES_JSON_MAX)
+		if (!t->named[service] && n_others++ >= NAMES_JSON_MAX)
 			continue;
 		row = json_pack("{s:s, s:s, s:s}", "name", name->name, "service",
 		                name->service->name, "policy",
 		                name->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted");
-		if (!t->names[service] && t->sites[service])
+		if (t->named[service] && t->sites[service])
 			json_object_set_new(row, "sites", service_sites_to_json(g, name->service));
 		json_array_append_new(list, row);
-		t->names[service] = true;
+		t->named[service] = false;
 	}
 	return list;
 }
@@ -252,7 +274,7 @@ static void state_names(const struct generation *g, json_t *answer)
 		memory_note_failure(); /* then there is no answer, rather than one without names */
 		return;
 	}
-	t.names = t.sites + n;
+	t.named = t.sites + n;
 	choose_services(g, &t);
 	json_object_set_new(answer, "names", names_to_json(g, &t));
 	json_object_set_new(answer, "n_names", json_integer((json_int_t)g->steering->n_names));
