@@ -257,8 +257,11 @@ static json_t *names_to_json(const struct generation *g, struct stated_services 
 		row = json_pack("{s:s, s:s, s:s}", "name", name->name, "service",
 		                name->service->name, "policy",
 		                name->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted");
-		if (t->named[service] && t->sites[service])
+		if (t->named[service] && t->sites[service]) {
 			json_object_set_new(row, "sites", service_sites_to_json(g, name->service));
+			if (name->service->fail_closed)
+				json_object_set_new(row, "fail_closed", json_true());
+		}
 		json_array_append_new(list, row);
 		t->named[service] = false;
 	}

@@ -138,6 +138,20 @@ static uint64_t class_members(const struct chooser *c, enum steering_class class
 	return members;
 }
 
+/* The first class that has members in its family, and these. */
+static enum steering_class first_class(const struct chooser *c, uint64_t *members)
+{
+	enum steering_class last = c->service->fail_closed ? STEERING_UNPROVEN : STEERING_PANIC;
+
+	for (enum steering_class class = STEERING_SERVING; class <= last; class ++) {
+		*members = class_members(c, class);
+		if (*members)
+			return class;
+	}
+	*members = 0;
+	return STEERING_NONE;
+}
+
 /*
  * Serving sites with addresses of both families: @p whole ones serve both, @p half ones have one
  * of them down.
@@ -358,6 +372,51 @@ void steering_share(enum model_policy policy, struct steering_part *parts, size_
 }
 
 /*
+ * A half site's clients go where they would go if it were not there. Closed sites are counted as serving:
+ * steering_share() gives them nothing before all are closed.
+ */
+uint64_t steering_spread(const struct steering_service *s, const struct steering_site_state *states,
+                         enum model_policy policy, double *shares)
+{
+	struct chooser c = { .service = s, .states = states };
+	enum steering_class class = STEERING_NONE;
+	struct steering_part parts[STEERING_SITES_MAX];
+	uint64_t in, whole, half;
+	size_t n = 0;
+
+	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
+		enum steering_class first;
+
+		c.ip4 = ip4;
+		first = first_class(&c, &in);
+		class = first < class ? first : class;
+	}
+	in = 0;
+	if (class == STEERING_SERVING)
+		class = STEERING_DRAINED;
+	for (unsigned ip4 = 0; ip4 < 2 && class != STEERING_NONE; ip4++) {
+		c.ip4 = ip4;
+		in |= class_members(&c, class);
+	}
+	split_families(&c, &whole, &half);
+	in &= whole ? ~half : in;
+	for (uint64_t left = in; left; left &= left - 1) {
+		uint32_t k = (uint32_t)__builtin_ctzll(left);
+		bool gated = class == STEERING_DRAINED;
+
+		parts[n++] =
+		        (struct steering_part){ .weight = s->sites[k].weight,
+			                        .open_ppm = MODEL_PPM_ALL -
+			                                    (gated ? states[k].drained_ppm : 0) };
+	}
+	steering_share(policy, parts, n);
+	n = 0;
+	for (uint32_t k = 0; k < s->n_sites; k++)
+		shares[k] = in >> k & 1 ? parts[n++].share : 0;
+	return in;
+}
+
+/*
  * Why the TTL is what it is. Doubt and drains ask for the minimum; else the next scheduled change
  * of any site limits it.
  */
@@ -416,21 +475,15 @@ struct steering_choice steering_choose(const struct steering *p, const struct st
 		.ip4 = ip4,
 		.hash = hash_key_bytes(p, key),
 	};
-	enum steering_class last = n->service->fail_closed ? STEERING_UNPROVEN : STEERING_PANIC;
-	struct steering_choice choice = { .class = STEERING_NONE, .site = -1 };
+	struct steering_choice choice = { .site = -1 };
+	uint64_t members;
 
-	for (enum steering_class class = STEERING_SERVING; class <= last; class ++) {
-		uint64_t members = class_members(&c, class);
-
-		if (members == 0)
-			continue;
-		choice.class = class;
-		choice.candidates = members;
-		choice.site =
-		        (int32_t)(class == STEERING_SERVING ? choose_serving(&c, members, &choice)
-		                                            : best_site(&c, members));
-		break;
-	}
+	choice.class = first_class(&c, &members);
+	choice.candidates = members;
+	if (choice.class == STEERING_SERVING)
+		choice.site = (int32_t)choose_serving(&c, members, &choice);
+	else if (members)
+		choice.site = (int32_t)best_site(&c, members);
 	choose_ttl(&c, n, wall_clock_ms, &choice);
 	return choice;
 }

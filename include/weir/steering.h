@@ -158,6 +158,14 @@ struct steering_part {
  */
 void steering_share(enum model_policy policy, struct steering_part *parts, size_t n);
 
+/**
+ * How steering_choose() spreads keys on average over the sites of a service as they are, of both families together:
+ * by the class that answers in the better one. @param shares  out: of each site
+ * @return the sites, one bit each, that checks leave in the answers; drained ones are among them
+ */
+uint64_t steering_spread(const struct steering_service *s, const struct steering_site_state *states,
+                         enum model_policy policy, double *shares) NONNULL();
+
 /** A key's gate at a site, 0..999999: below the drained ppm it is turned away. */
 uint32_t steering_gate_ppm(const struct steering *p, const struct steering_site *site,
                            const struct steering_key *key) NONNULL();

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "weir/health.h"
 #include "weir/json.h"
 #include "weir/model.h"
 #include "weir/steering.h"
@@ -36,33 +37,6 @@ static const char *drained_word(const json_t *site)
 	return ppm >= MODEL_PPM_ALL ? "drained" : ppm ? "draining" : "serving";
 }
 
-/* Whether checks leave a site in the answers of a name; weir-dns reports both families. */
-static bool is_answered(const json_t *s)
-{
-	const char *const families[] = { json_text_of(s, "ipv4"), json_text_of(s, "ipv6") };
-
-	if (json_has_true(s, "disabled"))
-		return false;
-	if (json_has_true(s, "forced_up"))
-		return true;
-	for (size_t i = 0; i < 2; i++)
-		if (strcmp(families[i], "none") && strcmp(families[i], "down"))
-			return !json_has_true(s, "unproven");
-	return false;
-}
-
-/*
- * Whether checks choose among the sites of a name. If no site is good, all that are not disabled
- * are answered.
- */
-static bool is_chosen(const json_t *sites)
-{
-	for (size_t i = 0; i < json_array_size(sites); i++)
-		if (is_answered(json_array_get(sites, i)))
-			return true;
-	return false;
-}
-
 /* Whether weir-dns has said all of a site, within limits. */
 static bool is_whole(const json_t *s)
 {
@@ -76,75 +50,87 @@ static bool is_whole(const json_t *s)
 	       json_is_boolean(json_object_get(s, "disabled"));
 }
 
-/* Whether a site is in the answers of a name: if checks do not choose, all that have an address and are not disabled are. */
-static bool is_in(const json_t *s, bool chosen)
+/* A site as steering sees it. What is unproven is so in both families. */
+static void read_site(const json_t *s, struct steering_site *site,
+                      struct steering_site_state *state)
 {
-	bool has_address = strcmp(json_text_of(s, "ipv4"), "none") != 0 ||
-	                   strcmp(json_text_of(s, "ipv6"), "none") != 0;
+	const char *const words[] = { json_text_of(s, "ipv6"), json_text_of(s, "ipv4") };
+	bool unproven = json_has_true(s, "unproven");
 
-	return chosen ? is_answered(s) : has_address && !json_has_true(s, "disabled");
+	*site = (struct steering_site){
+		.weight = (uint32_t)json_integer_value(json_object_get(s, "weight")),
+		.n_addresses = { strcmp(words[0], "none") != 0, strcmp(words[1], "none") != 0 },
+	};
+	*state = (struct steering_site_state){
+		.drained_ppm = (uint32_t)drained_ppm(s),
+		.unproven = { unproven, unproven },
+		.disabled = json_has_true(s, "disabled"),
+		.forced_up = json_has_true(s, "forced_up"),
+	};
+	for (size_t ip4 = 0; ip4 < 2; ip4++)
+		state->words[ip4] =
+		        health_make(strcmp(words[ip4], "down") ? HEALTH_UP : HEALTH_DOWN, 0,
+		                    HEALTH_REASON_NONE, 0);
 }
 
 /*
- * The shares of a name's sites, ppm, as weir-dns spreads clients: {SITE: share}; NULL where it has not said all. If no
- * site is good, drains do not count.
+ * The shares of a name's sites that checks leave in its answers, ppm, as weir-dns spreads clients: {SITE: share}; NULL
+ * where it has not said all.
  */
-static json_t *share_sites(const json_t *name, bool chosen)
+static json_t *share_sites(const json_t *name)
 {
-	struct steering_part parts[STEERING_SITES_MAX];
-	const json_t *sites = json_object_get(name, "sites"), *in[STEERING_SITES_MAX];
+	const json_t *sites = json_object_get(name, "sites");
+	struct steering_site at[STEERING_SITES_MAX];
+	struct steering_site_state states[STEERING_SITES_MAX];
+	struct steering_service service = { .sites = at,
+		                            .fail_closed = json_has_true(name, "fail_closed") };
 	bool in_order = !strcmp(json_text_of(name, "policy"), "failover");
-	json_t *shares;
-	size_t n = 0;
+	double shares[STEERING_SITES_MAX];
+	json_t *of_sites;
+	uint64_t in;
 
-	for (size_t k = 0; k < json_array_size(sites); k++) {
+	for (size_t k = 0; k < json_array_size(sites) && k < STEERING_SITES_MAX; k++) {
 		const json_t *s = json_array_get(sites, k);
 
 		if (!is_whole(s))
 			return NULL;
-		if (n == STEERING_SITES_MAX || !is_in(s, chosen))
-			continue;
-		parts[n] = (struct steering_part){
-			.weight = (uint32_t)json_integer_value(json_object_get(s, "weight")),
-			.open_ppm =
-			        chosen ? MODEL_PPM_ALL - (uint32_t)drained_ppm(s) : MODEL_PPM_ALL
-		};
-		in[n++] = s;
+		read_site(s, &at[k], &states[k]);
+		service.n_sites++;
 	}
-	steering_share(in_order ? MODEL_POLICY_FAILOVER : MODEL_POLICY_WEIGHTED, parts, n);
-	shares = json_object();
-	for (size_t k = 0; k < n; k++)
-		json_object_set_new(shares, json_text_of(in[k], "site"),
-		                    json_integer(lround(parts[k].share * MODEL_PPM_ALL)));
-	return shares;
+	in = steering_spread(&service, states,
+	                     in_order ? MODEL_POLICY_FAILOVER : MODEL_POLICY_WEIGHTED, shares);
+	of_sites = json_object();
+	for (size_t k = 0; k < service.n_sites; k++)
+		if (in >> k & 1)
+			json_object_set_new(of_sites,
+			                    json_text_of(json_array_get(sites, k), "site"),
+			                    json_integer(lround(shares[k] * MODEL_PPM_ALL)));
+	return of_sites;
 }
 
-/* What is kept of a name: {sites, chosen, shares}. */
+/* What is kept of a name: {sites, shares}. */
 static json_t *read_name(const json_t *name)
 {
-	bool chosen = is_chosen(json_object_get(name, "sites"));
-
-	return json_pack("{s:O, s:b, s:o?}", "sites", json_object_get(name, "sites"), "chosen",
-	                 chosen, "shares", share_sites(name, chosen));
+	return json_pack("{s:O, s:o?}", "sites", json_object_get(name, "sites"), "shares",
+	                 share_sites(name));
 }
 
 /* What weir-dns does with a site, by one name. */
 static json_t *effect_to_json(const json_t *read, const char *site)
 {
 	const json_t *found = json_find(json_object_get(read, "sites"), "site", site),
-	             *shares = json_object_get(read, "shares");
+	             *shares = json_object_get(read, "shares"),
+	             *share = json_object_get(shares, site);
 
 	if (!found || !json_is_object(shares))
 		return unknown_effect();
-	bool is_out = json_has_true(read, "chosen") && !is_answered(found);
 	return json_pack("{s:s, s:O, s:I, s:O, s:O}", "state",
 	                 json_has_true(found, "disabled") ? "disabled"
-	                 : is_out                         ? "out"
+	                 : !share                         ? "out"
 	                                                  : drained_word(found),
 	                 "level_ppm", json_object_get(found, "drained_ppm"), "weight_share_ppm",
-	                 json_integer_value(json_object_get(shares, site)), "shifting",
-	                 json_object_get(found, "shifting"), "disabled",
-	                 json_object_get(found, "disabled"));
+	                 json_integer_value(share), "shifting", json_object_get(found, "shifting"),
+	                 "disabled", json_object_get(found, "disabled"));
 }
 
 /* --- the index --- */

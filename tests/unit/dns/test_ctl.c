@@ -147,10 +147,12 @@ static void names_have_the_states_of_their_services(void **state)
 {
 	struct steering_site at[2] = { { .name = "ams", .n_addresses = { 1, 1 } },
 		                       { .name = "fra", .n_addresses = { 1, 1 } } };
-	struct steering_service services[2] = {
-		{ .name = "web", .n_sites = 1, .sites = at },
-		{ .name = "mail", .n_sites = 1, .sites = at + 1, .first_state = 1 }
-	};
+	struct steering_service services[2] = { { .name = "web", .n_sites = 1, .sites = at },
+		                                { .name = "mail",
+		                                  .n_sites = 1,
+		                                  .sites = at + 1,
+		                                  .first_state = 1,
+		                                  .fail_closed = true } };
 	struct steering_name names[2] = { { .name = "www", .service = &services[0] },
 		                          { .name = "mx", .service = &services[1] } };
 	struct steering place = {
@@ -172,6 +174,9 @@ static void names_have_the_states_of_their_services(void **state)
 		site = json_array_get(sites, 0);
 		assert_int_equal(json_array_size(sites), 1);
 		assert_int_equal(is_said(site, "disabled"), i == 1);
+		assert_int_equal(
+		        json_is_true(json_object_get(json_array_get(names_of, i), "fail_closed")),
+		        i == 1);
 	}
 	json_decref(list);
 	free(two);

@@ -607,6 +607,81 @@ static void the_shares_are_what_clients_choose(void **state)
 	steering_share(MODEL_POLICY_WEIGHTED, NULL, 0);
 }
 
+/*
+ * A site of each letter: Up, Down, Half (IPv6 is down), New (unproven), oFf, down Yet forced up, X without address, Part
+ * drained. Small letters: drained.
+ */
+static void set_sites(struct world *w, const char *sites)
+{
+	const health_word down = health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1);
+
+	for (size_t k = 0; k < SITES; k++) {
+		char is = sites[k] & ~0x20;
+
+		w->at[k].words[0] = is == 'D' || is == 'H' || is == 'Y' ? down : 0;
+		w->at[k].words[1] = is == 'D' || is == 'Y' ? down : 0;
+		w->at[k].unproven[0] = w->at[k].unproven[1] = is == 'N';
+		w->at[k].disabled = is == 'F';
+		w->at[k].forced_up = is == 'Y';
+		w->at[k].drained_ppm = is != sites[k] ? ALL : is == 'P' ? 600000 : 0;
+		if (is == 'X')
+			w->sites[k].n_addresses[0] = w->sites[k].n_addresses[1] = 0;
+	}
+}
+
+/* Whatever class answers: what is said of clients on average is where they go. */
+static void the_spread_of_sites_as_they_are_is_what_clients_choose(void **state)
+{
+	static const struct {
+		const char *sites;
+		uint64_t in; /* those that checks leave, the first one lowest */
+		bool fail_closed;
+		enum model_policy policy;
+	} rows[] = {
+		{ "UUU", 7, false, MODEL_POLICY_WEIGHTED },
+		{ "UuU", 7, false, MODEL_POLICY_WEIGHTED },
+		{ "uuu", 7, false, MODEL_POLICY_WEIGHTED },
+		{ "uDN", 1, false, MODEL_POLICY_WEIGHTED },
+		{ "DUU", 6, false, MODEL_POLICY_WEIGHTED },
+		{ "DUU", 6, false, MODEL_POLICY_FAILOVER },
+		{ "YUN", 3, false, MODEL_POLICY_WEIGHTED },
+		{ "DND", 2, false, MODEL_POLICY_WEIGHTED },
+		{ "DnN", 6, true, MODEL_POLICY_WEIGHTED },
+		{ "DdD", 7, false, MODEL_POLICY_WEIGHTED },
+		{ "DFX", 1, false, MODEL_POLICY_WEIGHTED },
+		{ "DDD", 0, true, MODEL_POLICY_WEIGHTED },
+		{ "FFF", 0, false, MODEL_POLICY_WEIGHTED },
+		{ "HUU", 6, false, MODEL_POLICY_WEIGHTED },
+		{ "UHH", 1, false, MODEL_POLICY_WEIGHTED },
+		{ "HUU", 6, false, MODEL_POLICY_FAILOVER },
+		{ "HPU", 6, false, MODEL_POLICY_WEIGHTED },
+		{ "HPP", 6, false, MODEL_POLICY_FAILOVER },
+		{ "HuP", 6, false, MODEL_POLICY_WEIGHTED },
+		{ "HHu", 7, false, MODEL_POLICY_WEIGHTED },
+		{ "hUU", 7, false, MODEL_POLICY_WEIGHTED },
+	};
+	static int8_t chosen[PREFIXES];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct world *w = world_new();
+		double shares[SITES] = { 5, 5, 5 };
+		uint64_t in;
+
+		print_message("  %s\n", rows[i].sites);
+		w->sites[1].weight = 300;
+		w->name.policy = rows[i].policy;
+		w->service.fail_closed = rows[i].fail_closed;
+		set_sites(w, rows[i].sites);
+		choose_all(w, chosen);
+		in = steering_spread(&w->service, w->at, rows[i].policy, shares);
+		for (size_t k = 0; k < SITES; k++)
+			assert_share(share_of(chosen, (int8_t)k), shares[k]);
+		assert_int_equal(in, rows[i].in);
+		world_free(w);
+	}
+}
+
 /* The most sites, and no time without end for all of them under way. */
 static void the_shares_of_many_sites_under_way_are_even(void **state)
 {
@@ -689,6 +764,7 @@ int main(void)
 		cmocka_unit_test(shares_follow_the_weights),
 		cmocka_unit_test(a_gate_moves_its_fraction_and_nobody_twice),
 		cmocka_unit_test(the_shares_are_what_clients_choose),
+		cmocka_unit_test(the_spread_of_sites_as_they_are_is_what_clients_choose),
 		cmocka_unit_test(the_shares_of_many_sites_under_way_are_even),
 		cmocka_unit_test(the_shares_of_many_sites_drained_in_part_add_up),
 		cmocka_unit_test(the_shares_of_two_sites_are_exact),

@@ -182,7 +182,9 @@ static void both_sites_are_told_whole(void **state)
 		expect_effects(&rows[i]);
 }
 
-/* A gate turns away whom weir-dns has chosen before: they go to the others. */
+#define FAIL_CLOSED "}],\"fail_closed\":true,\"x\":[{\"x\":1"
+
+/* A gate turns away whom weir-dns has chosen before: they go to the others. What gets no client has no share. */
 static void shares_are_as_clients_are_spread(void **state)
 {
 	static const struct both_sites rows[] = {
@@ -202,7 +204,35 @@ static void shares_are_as_clients_are_spread(void **state)
 		{ "none is good, and one has no address",
 		  DOWN ",\"ipv4\":\"none\"",
 		  DOWN,
-		  { EFFECT("serving", "0", "0"), EFFECT("serving", "0", "1000000") } },
+		  { EFFECT("out", "0", "0"), EFFECT("serving", "0", "1000000") } },
+		{ "one is down, the other was never up",
+		  WELL ",\"unproven\":true,\"drained_ppm\":300000",
+		  DOWN,
+		  { EFFECT("draining", "300000", "1000000"), EFFECT("out", "0", "0") } },
+		{ "one is down, the other was never up, closed",
+		  WELL ",\"unproven\":true",
+		  DOWN FAIL_CLOSED,
+		  { EFFECT("serving", "0", "1000000"), EFFECT("out", "0", "0") } },
+		{ "neither was ever up",
+		  WELL ",\"unproven\":true",
+		  WELL ",\"unproven\":true",
+		  { EFFECT("serving", "0", "250000"), EFFECT("serving", "0", "750000") } },
+		{ "none is good: nobody is answered",
+		  DOWN,
+		  DOWN FAIL_CLOSED,
+		  { EFFECT("out", "0", "0"), EFFECT("out", "0", "0") } },
+		{ "one serves both families",
+		  WELL ",\"ipv6\":\"down\"",
+		  WELL ",\"ipv6\":\"up\"",
+		  { EFFECT("out", "0", "0"), EFFECT("serving", "0", "1000000") } },
+		{ "one serves one family",
+		  DOWN ",\"ipv6\":\"up\"",
+		  DOWN ",\"ipv6\":\"down\"",
+		  { EFFECT("serving", "0", "1000000"), EFFECT("out", "0", "0") } },
+		{ "none serves both families",
+		  WELL ",\"ipv6\":\"down\"",
+		  DOWN ",\"ipv6\":\"up\"",
+		  { EFFECT("serving", "0", "250000"), EFFECT("serving", "0", "750000") } },
 		{ "in order",
 		  WELL ",\"drained_ppm\":400000",
 		  WELL "}],\"policy\":\"failover\",\"x\":[{\"x\":1",
