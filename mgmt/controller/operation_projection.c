@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/sorted.h"
 
 #define NO_SERVICE (PROJECTION_ALL - 1) /* one that the document does not have: no gate is its */
 
@@ -67,22 +68,26 @@ static uint32_t site_index(const struct model *m, const char *name)
 
 /* --- input --- */
 
-/* Rows come in the order in which they are looked for, unless the configuration has changed: @p from goes on with them. */
-static bool was_at_begin(const struct operation_begin_flows *begin, size_t *from,
-                         const char *service, const char *site, uint64_t *per_s)
+/* For qsort(3) and bsearch(3). */
+static int compare_pairs(const void *a, const void *b)
 {
-	const uint64_t service_key = hash_text(service), site_key = hash_text(site);
+	const struct operation_begin_row *x = a, *y = b;
+	int by_service = sorted_by_u64(&x->service, &y->service);
 
-	for (size_t i = 0; i < begin->n; i++) {
-		size_t at = (*from + i) % begin->n;
+	return by_service ? by_service : sorted_by_u64(&x->site, &y->site);
+}
 
-		if (begin->rows[at].service != service_key || begin->rows[at].site != site_key)
-			continue;
-		*per_s = begin->rows[at].per_s;
-		*from = at + 1;
-		return true;
-	}
-	return false;
+static bool was_at_begin(const struct operation_begin_flows *begin, const char *service,
+                         const char *site, uint64_t *per_s)
+{
+	const struct operation_begin_row pair = { .service = hash_text(service),
+		                                  .site = hash_text(site) };
+	const struct operation_begin_row *row =
+	        bsearch(&pair, begin->rows, begin->n, sizeof(pair), compare_pairs);
+
+	if (row)
+		*per_s = row->per_s;
+	return row;
 }
 
 /* New flows of a service at a site, without the checks by other sites: these do not move. */
@@ -102,7 +107,6 @@ static void list_flows(const struct operation_snapshot *v, const struct operatio
 {
 	const struct model *m = v->m;
 	bool is_known = begin && begin->known;
-	size_t from = 0;
 
 	/* pairs that are not measured are not listed: they are not known */
 	for (uint32_t i = 0; i < m->n_services; i++)
@@ -115,7 +119,7 @@ static void list_flows(const struct operation_snapshot *v, const struct operatio
 			if (!read_flows(v, op, &m->services[i], site, &f->now_per_s))
 				continue;
 			if (!is_known ||
-			    !was_at_begin(begin, &from, m->services[i].name, site, &f->begin_per_s))
+			    !was_at_begin(begin, m->services[i].name, site, &f->begin_per_s))
 				f->begin_per_s = f->now_per_s;
 			p->in.n_flows++;
 		}
@@ -148,6 +152,8 @@ struct operation_begin_flows *operation_list_flows(const struct operation_snapsh
 			.site = hash_text(v->m->sites[p->flows[i].site].name),
 			.per_s = p->flows[i].now_per_s,
 		};
+	if (out)
+		qsort(out->rows, out->n, sizeof(out->rows[0]), compare_pairs);
 	free_projecting(p);
 	return out;
 }

@@ -104,7 +104,7 @@ uint64_t operation_checks_of(const struct operation_snapshot *v,
  */
 int operation_sources_add(const struct operation_snapshot *v, struct projector *p) MUST_CHECK;
 
-/** New flows of a service at a site. Names, as indices change with the configuration. */
+/** New flows of a service at a site, in the order of both. Names, as indices change with the configuration. */
 struct operation_begin_row {
 	uint64_t service, site; /**< hash_text() of the name */
 	uint64_t per_s;
