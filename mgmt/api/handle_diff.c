@@ -19,12 +19,13 @@
 #include "mgmt/sync/shared_files.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/files/gather.h"
+#include "mgmt/files/sweep.h"
 #include "mgmt/store/join.h"
 #include "mgmt/files/linediff.h"
 #include "weir/json.h"
 
-#define DIFF_DIR      "diff" /* a directory below the state directory */
-#define PEER_QUERY_MS 5000   /* for a peer: a person waits */
+#define DIFF_DIR      PROC_CONFIG_DIR "/diff" /* below the state directory */
+#define PEER_QUERY_MS 5000                    /* for a peer: a person waits */
 
 /* One side of a comparison. */
 struct side {
@@ -179,9 +180,11 @@ static json_t *compare_models(struct core *core, const struct files *from, const
 	char dir[PATH_MAX];
 
 	pthread_mutex_lock(&core->compare_lock);
-	if (!proc_path(core->dirs.state, DIFF_DIR, dir) && !owner_directory(dir, 0700, "mgmt")) {
+	if (!proc_path(core->dirs.state, PROC_CONFIG_DIR, dir) &&
+	    !owner_directory(dir, 0750, "mgmt") && !proc_path(core->dirs.state, DIFF_DIR, dir) &&
+	    !owner_directory(dir, 0700, "mgmt")) {
 		changes = compare_models_in(dir, core->dirs.conf, from, to);
-		files_remove_dir(dir);
+		sweep_dir(dir); /* thousands of files take seconds */
 	}
 	pthread_mutex_unlock(&core->compare_lock);
 	return changes;

@@ -121,7 +121,7 @@ class OldFile(unittest.TestCase):
             answers = list(pool.map(lambda k: node.ask("GET", f"/v1/versions/{k}/diff/{k + 1}"), [1, 2, 3, 12, 1, 2, 3, 12]))
         for a in answers:
             self.assertEqual((a.status, [c["path"] for c in a.json["changes"]]), (200, ["pools/web-ams/backends/b2/weight"]))
-        self.assertEqual(self.laid_out(), before)
+        wait_for("what was compared is removed", lambda: self.laid_out() == before)
 
     def laid_out(self) -> tuple[list[str], list[str]]:
         return sorted(os.listdir(self.node.state)), sorted(os.listdir(os.path.join(self.node.state, "config")))
