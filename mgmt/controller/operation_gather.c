@@ -337,34 +337,43 @@ static void gather_out(const struct operation_snapshot *v, const struct operatio
 		          (!strcmp(v->held[i].site, s->name) && strcmp(v->held[i].id, op->id) != 0);
 }
 
-/* Whether clients of the service can be sent to the site. */
-static enum operation_truth is_open(const struct operation_snapshot *v, const struct operation *op,
-                                    const char *service, const struct operation_site *s)
+/* Whether others have taken the site out, for all services or for this one. */
+static bool is_out_of_service(const struct operation_snapshot *v, const struct operation *op,
+                              const char *service, const struct operation_site *s)
+{
+	for (size_t i = 0; s->out != OPERATION_YES && i < v->overrides.n_items; i++)
+		if (puts_site_out(v, op, &v->overrides.items[i], s->name, service))
+			return true;
+	return s->out == OPERATION_YES;
+}
+
+/* Whether clients can be sent to a site that nobody has taken out, as far as is known. */
+static enum operation_truth is_open(const struct operation_site *s)
 {
 	enum operation_truth up = facts_is_up(s);
 
-	if (s->out == OPERATION_YES)
-		return OPERATION_NO;
-	for (size_t i = 0; up != OPERATION_NO && i < v->overrides.n_items; i++)
-		if (puts_site_out(v, op, &v->overrides.items[i], s->name, service))
-			return OPERATION_NO;
 	return s->out == OPERATION_UNKNOWN && up == OPERATION_YES ? OPERATION_UNKNOWN : up;
 }
 
-/* Whether a service is at a site that is left for it. @return yes also where it is at no target, or these are down anyway */
+/*
+ * Whether a service is at a site that is left for it. @param drained  out: whether it is at one that others have taken out
+ * @return yes also where it is at no target, or these are down anyway
+ */
 static enum operation_truth is_left(const struct operation_snapshot *v, const struct operation *op,
                                     const struct model_service *service,
-                                    const struct operation_facts *facts)
+                                    const struct operation_facts *facts, bool *drained)
 {
 	enum operation_truth best = OPERATION_NO;
 	bool leaves = false;
 
+	*drained = false;
 	for (size_t k = 0; k < service->n_at && best != OPERATION_YES; k++) {
 		const struct operation_site *s = facts_site(facts, service->at[k].site->name);
 		bool target = s && operation_targets_site(op, s->name);
-		enum operation_truth open =
-		        s && !target ? is_open(v, op, service->name, s) : OPERATION_NO;
+		bool out = s && !target && is_out_of_service(v, op, service->name, s);
+		enum operation_truth open = s && !target && !out ? is_open(s) : OPERATION_NO;
 
+		*drained |= out;
 		leaves |= target && s->up != OPERATION_NO;
 		if (open == OPERATION_YES || best == OPERATION_NO)
 			best = open;
@@ -376,15 +385,18 @@ static enum operation_truth is_left(const struct operation_snapshot *v, const st
 static void gather_left(const struct operation_snapshot *v, const struct operation *op,
                         struct operation_facts *facts)
 {
-	for (size_t i = 0; v->m && i < v->m->n_services && !facts->left_alone; i++) {
+	for (size_t i = 0; v->m && i < v->m->n_services && !facts->left_together; i++) {
 		const struct model_service *service = &v->m->services[i];
+		bool drained;
 
 		if (!operation_moves_service(op, service->name))
 			continue;
-		enum operation_truth left = is_left(v, op, service, facts);
-		if (left == OPERATION_NO)
+		enum operation_truth left = is_left(v, op, service, facts, &drained);
+		if (left == OPERATION_NO && !facts->left_alone)
 			facts->left_alone = service->name;
-		else if (left == OPERATION_UNKNOWN && !facts->left_unknown)
+		if (left == OPERATION_NO && drained)
+			facts->left_together = service->name;
+		if (left == OPERATION_UNKNOWN && !facts->left_unknown)
 			facts->left_unknown = service->name;
 	}
 }

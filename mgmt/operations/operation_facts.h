@@ -121,7 +121,8 @@ struct operation_facts {
 	size_t n_sites;
 	/** a service that moves and is at no other site that is up and not out; NULL: there is none */
 	const char *left_alone;
-	const char *left_unknown; /**< a service of which that is not known; NULL: there is none */
+	const char *left_together; /**< one of these that is at a site that others took out; NULL */
+	const char *left_unknown;  /**< a service of which that is not known; NULL: there is none */
 	const struct operation_other *others; /**< this one may be among them */
 	size_t n_others;
 	enum operation_document document;

@@ -104,24 +104,28 @@ static bool is_another_out(const struct tick *t)
 	for (size_t i = 0; i < t->facts->n_sites; i++) {
 		const struct operation_site *site = &t->facts->sites[i];
 
-		if (site->out == OPERATION_YES && !operation_targets_site(t->op, site->name))
+		if (site->serves && site->out == OPERATION_YES &&
+		    !operation_targets_site(t->op, site->name))
 			return true;
 	}
 	return false;
 }
 
 /*
- * After a cut heals, two drains together may leave no site. The younger is held, so that a person
- * looks; traffic stays as it is. @return whether it was held
+ * After a cut heals, two drains together may leave no site, or a service none. The younger is held, so that a person
+ * looks; traffic stays as it is. A service whose other sites have died is no reason: at its end this one returns.
+ * @return whether it was held
  */
 static bool hold_together(struct tick *t)
 {
 	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
 	const struct operation_verdict *last = &verdicts[OPERATION_GUARD_LAST_SITE];
+	struct operation_facts facts = *t->facts;
 
-	if (!is_another_out(t))
+	facts.left_alone = facts.left_together;
+	if (!is_another_out(t) && !facts.left_together)
 		return false;
-	operation_judge(t->op, t->facts, OPERATION_DURING, verdicts);
+	operation_judge(t->op, &facts, OPERATION_DURING, verdicts);
 	for (size_t i = 0; i < t->facts->n_others && !last->ok && !last->unknown; i++) {
 		if (!facts_is_older(&t->facts->others[i], t->op) || last->overridden)
 			continue;

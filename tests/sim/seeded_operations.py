@@ -99,7 +99,7 @@ BREAKAGES = [
     ("a lost node does not hold", RUNS, STEP, "\tif (lost) {", "\tif (0) {"),
     ("an older operation does not matter", RUNS, GUARDS, "other->moves && facts_is_older(other, q->op)", "0"),
     ("both of two operations are held", RUNS, GUARDS, "other->moves && facts_is_older(other, q->op)", "other->moves"),
-    ("drains that meet leave no site", RUNS, STAY, "if (!is_another_out(t))", "if (1)"),
+    ("drains that meet leave no site", RUNS, STAY, "if (!is_another_out(t) && !facts.left_together)", "if (1)"),
     ("a step does not wait for all name servers", RUNS, LEVEL, "if (at.level->known)\n\t\t\treturn OPERATION_NO;", "if (at.level->known)\n\t\t\tcontinue;"),
     ("a node may lack the last step", RUNS, STEP, "!have_all_last(t) ||", "0 ||"),
     ("a hold saves the wait for the TTL", RUNS, STEP, "!has_last_settled(t)", "0"),

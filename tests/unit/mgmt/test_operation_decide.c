@@ -1443,6 +1443,56 @@ static void drained_is_empty_once_established_flows_are_silent(void **state)
 	}
 }
 
+/* What two drains do together holds the younger; that a site died meanwhile, or serves others, does not. */
+static void two_drains_that_leave_no_site_hold_the_younger(void **state)
+{
+	static const struct {
+		const char *why;
+		enum operation_truth up, out; /* of fra */
+		const char *alone, *together;
+		bool far_serves, holds; /* far: a site that the older one has drained */
+		const char *detail;
+	} rows[] = {
+		{ "fra is left", YES, NO, NULL, NULL, true, false, "" },
+		{ "fra is drained, too", YES, YES, NULL, NULL, true, true,
+		  "no site that is up would be left, together with operation old, which is older" },
+		{ "mail has lost fra", YES, NO, "mail", NULL, true, false, "" },
+		{ "mail is drained elsewhere", YES, NO, "mail", "mail", true, true,
+		  "service mail would be left without a site that is up, together with operation "
+		  "old, which is older" },
+		{ "another service has lost fra", YES, NO, "web", "mail", false, true,
+		  "service mail would be left without a site that is up, together with operation "
+		  "old, which is older" },
+		{ "fra has died, and far serves others", NO, NO, "mail", NULL, false, false, "" },
+	};
+	static const struct operation_other others[] = { { "young", NOW_MS, false },
+		                                         { "old", 1, false } };
+	struct operation_site three[3];
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		memcpy(three, sites, sizeof(sites));
+		three[1].up = rows[i].up;
+		three[1].out = rows[i].out;
+		three[2] = (struct operation_site){ .name = "far",
+			                            .serves = rows[i].far_serves,
+			                            .out = OPERATION_YES };
+		facts.sites = three;
+		facts.n_sites = 3;
+		facts.others = others;
+		facts.n_others = 2;
+		facts.left_alone = rows[i].alone;
+		facts.left_together = rows[i].together;
+		strcpy(op.id, "young");
+		op.created_ms = NOW_MS;
+		op.state = OPERATION_DRAINED;
+		stay_drained(&t);
+		if ((op.state == OPERATION_HELD) != rows[i].holds ||
+		    strcmp(op.hold.detail, rows[i].detail) != 0)
+			fail_msg("%s: %s", rows[i].why, op.hold.detail);
+	}
+}
+
 /* --- nodes that are named absent --- */
 
 static void a_node_that_is_back_takes_part_again(void **state)
@@ -2049,6 +2099,7 @@ int main(void)
 		T(a_step_that_a_node_does_not_have_is_waited_for),
 		T(what_is_drained_twice_was_drained_at_first),
 		T(drained_is_empty_once_established_flows_are_silent),
+		T(two_drains_that_leave_no_site_hold_the_younger),
 		T(a_node_that_is_back_takes_part_again),
 		T(the_first_node_that_refuses_is_named),
 		T(a_node_that_took_part_is_missed_unless_it_is_named_absent),
