@@ -281,6 +281,11 @@ static bool is_gone(const struct operation *op)
 	return !strcmp(op->hold.code, "site-gone") || !strcmp(op->hold.code, "service-gone");
 }
 
+const char *operation_resume_verb(const struct operation *op)
+{
+	return is_gone(op) ? "abort" : !strcmp(op->hold.code, "owner-removed") ? "take" : "resume";
+}
+
 const char *operation_resume_text(const struct operations_item *item,
                                   char out[OPERATION_COMMAND_MAX])
 {
@@ -288,12 +293,7 @@ const char *operation_resume_text(const struct operations_item *item,
 	int guard = operation_guard_find(op->hold.code);
 	struct command_text line = { .text = out };
 
-	bool removed = !strcmp(op->hold.code, "owner-removed");
-
-	add_text(&line, "weir operation %s %s", op->id,
-	         is_gone(op) ? "abort"
-	         : removed   ? "take"
-	                     : "resume");
+	add_text(&line, "weir operation %s %s", op->id, operation_resume_verb(op));
 	if (guard >= 0 && operation_guard_is_optional((enum operation_guard)guard))
 		add_text(&line, " --override %s", op->hold.code);
 	add_missed(&line, item);

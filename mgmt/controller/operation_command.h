@@ -44,6 +44,8 @@ MUST_CHECK json_t *operation_order_refusal(const struct operation *was, const st
                                            const char *verb, const char *reason,
                                            const struct operation_verdict *verdicts,
                                            const struct operation_facts *facts);
+/** The order that ends a hold: "resume", "take" at another node, or "abort" where nothing else is accepted. */
+const char *operation_resume_verb(const struct operation *op);
 /** How a held operation goes on: past the guard that holds it, or without the lost node. */
 const char *operation_resume_text(const struct operations_item *item,
                                   char out[OPERATION_COMMAND_MAX]);

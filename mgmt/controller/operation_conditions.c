@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/controller/operation_command.h"
 #include "mgmt/controller/operation_decide.h"
 #include "mgmt/controller/operations_run.h"
 #include "mgmt/peers/peers.h"
@@ -107,21 +108,25 @@ void operations_add_warnings(struct core *core, const struct advice *advice, jso
 
 static void add_held(struct core *core, const struct operation *op)
 {
+	const char *verb = operation_resume_verb(op);
+
 	if (op->state == OPERATION_EXPIRED_HELD)
 		conditions_add(
 		        core->stats, "operation-expired-held", CONDITION_DEGRADED, op->id,
 		        "the time of the operation on site %s is over while it is held (%s): "
-		        "%s; return: weir operation %s resume --reason TEXT",
-		        op->targets[0].site, op->hold.code, op->hold.detail, op->id);
+		        "%s; %sweir operation %s %s --reason TEXT",
+		        op->targets[0].site, op->hold.code, op->hold.detail,
+		        strcmp(verb, "resume") ? "" : "return: ", op->id, verb);
 	else if (!strcmp(op->hold.code, "taken"))
 		add_new_owner(core, op);
 	else
-		conditions_add(
-		        core->stats, "operation-held", CONDITION_DEGRADED, op->id,
-		        "the operation on site %s is held (%s): %s; weir operation %s resume "
-		        "--reason TEXT, or %s",
-		        op->targets[0].site, op->hold.code, op->hold.detail, op->id,
-		        operation_may_abort(op) ? "abort" : "undrain the site");
+		conditions_add(core->stats, "operation-held", CONDITION_DEGRADED, op->id,
+		               "the operation on site %s is held (%s): %s; weir operation %s %s "
+		               "--reason TEXT%s",
+		               op->targets[0].site, op->hold.code, op->hold.detail, op->id, verb,
+		               !strcmp(verb, "abort")    ? ""
+		               : operation_may_abort(op) ? ", or abort"
+		                                         : ", or undrain the site");
 }
 
 /* A level whose operation is not known here, and that no other has taken over: nobody moves it or returns it. */

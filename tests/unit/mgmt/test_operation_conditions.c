@@ -104,6 +104,22 @@ static void a_hold_states_why_and_what_ends_it(void **state)
 		  "operation-expired-held o1: the time of the operation on site ams is over while "
 		  "it is held (taken): fra is full; return: weir operation o1 resume --reason TEXT",
 		  OPERATION_MOVING },
+		{ OPERATION_HELD, "owner-removed", "x",
+		  "operation-held o1: the operation on site ams is held (owner-removed): fra is "
+		  "full; weir operation o1 take --reason TEXT, or abort",
+		  OPERATION_MOVING },
+		{ OPERATION_HELD, "site-gone", "x", /* nothing else is accepted */
+		  "operation-held o1: the operation on site ams is held (site-gone): fra is full; "
+		  "weir operation o1 abort --reason TEXT",
+		  OPERATION_DRAINED },
+		{ OPERATION_HELD, "service-gone", "x",
+		  "operation-held o1: the operation on site ams is held (service-gone): fra is "
+		  "full; weir operation o1 abort --reason TEXT",
+		  OPERATION_MOVING },
+		{ OPERATION_EXPIRED_HELD, "site-gone", "x",
+		  "operation-expired-held o1: the time of the operation on site ams is over while "
+		  "it is held (site-gone): fra is full; weir operation o1 abort --reason TEXT",
+		  OPERATION_DRAINED },
 		{ OPERATION_HELD, "taken", "",
 		  "operation-held o1: the operation on site ams is held (taken): fra is full, then "
 		  "it goes on by itself; weir operation o1 resume --without NODE --reason TEXT, or "
