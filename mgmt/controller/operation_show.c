@@ -124,6 +124,14 @@ static json_t *time_line_json(const struct operation *op)
 	return l;
 }
 
+/* Whether packets say that it is drained, or that it was so before its return. */
+static bool is_confirmed(const struct operation *op)
+{
+	enum operation_state state = operation_unheld_state(op);
+
+	return op->drained_ms && state != OPERATION_LATE && state != OPERATION_DRAINED_UNCONFIRMED;
+}
+
 static json_t *evidence_json(const struct operation *op)
 {
 	if (!op->drained_ms && op->state != OPERATION_DRAINED_UNCONFIRMED && !operation_is_over(op))
@@ -139,8 +147,7 @@ static json_t *evidence_json(const struct operation *op)
 	        record_list_shown(&operation_late_record, op->was_late, op->n_was_late), "failures",
 	        failures_json(op), "failures_left_out", (json_int_t)op->failures_lost,
 	        "least_margins_percent", least_margins_json(op), "holds", (json_int_t)op->holds,
-	        "confirmed_by_packets",
-	        op->drained_ms && operation_unheld_state(op) != OPERATION_DRAINED_UNCONFIRMED);
+	        "confirmed_by_packets", is_confirmed(op));
 }
 
 /* --- what a plan will bring --- */

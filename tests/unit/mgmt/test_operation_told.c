@@ -66,13 +66,13 @@ static void there_is_evidence_of_what_has_ended(void **state)
 	(void)state;
 	assert_true(json_is_null(json));
 	json_decref(json);
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 6; i++) {
 		static const enum operation_state states[] = {
 			OPERATION_DRAINED_UNCONFIRMED, OPERATION_RETURNING, OPERATION_ABORTED,
-			OPERATION_DRAINED_UNCONFIRMED, OPERATION_HELD
+			OPERATION_DRAINED_UNCONFIRMED, OPERATION_HELD,      OPERATION_LATE
 		};
 		const bool was_drained =
-		        i == 1 || i >= 3; /* of late: drained, and then not known */
+		        i == 1 || i >= 3; /* of late: drained, then not known, or clients came */
 
 		op.state = states[i];
 		op.hold.from = OPERATION_DRAINED_UNCONFIRMED;
