@@ -245,10 +245,9 @@ void guard_facts_query_flows(struct core *core, struct guard_facts *out)
 		const struct operation_site *site = &observed->sites[i];
 		struct guard_rate *to = &out->flows[out->n_flows];
 
-		if (!site->arrivals.known)
-			continue;
 		snprintf(to->site, sizeof(to->site), "%s", site->name);
-		to->per_s = site->arrivals.value;
+		to->per_s = site->arrivals_heard;
+		to->is_part = !site->arrivals.known;
 		out->n_flows++;
 	}
 	operation_snapshot_free(v);

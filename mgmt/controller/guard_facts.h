@@ -42,8 +42,8 @@ void guard_facts_free_said(struct guard_said *s);
 MUST_CHECK int guard_facts_open(struct core *core, bool queries, struct guard_facts *out);
 /**
  * Ask all nodes for the new flows of all sites, for the drain of a site; before the lock is taken, after
- * guard_facts_open(). Nobody is asked where no site states a capacity of flows: a person waits for the answers. What is
- * not known stays so.
+ * guard_facts_open(). Nobody is asked where no site states a capacity of flows: a person waits for the answers. Where a
+ * node is silent, those of its site are a part.
  */
 void guard_facts_query_flows(struct core *core, struct guard_facts *out);
 /**

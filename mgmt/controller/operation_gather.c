@@ -864,6 +864,7 @@ static void gather_flows(const struct operation_snapshot *v, const struct operat
 	s->bits = operation_value_of(bits_known && n > 0, bits);
 	s->flows = operation_value_of(sums->known, sums->own / 1000);
 	s->arrivals = operation_value_of(sums->known, sums->arrived / 1000);
+	s->arrivals_heard = sums->arrived / 1000;
 	s->backup_flows = operation_value_of(sums->known, sums->backup / 1000);
 	s->established = count_packets(sums);
 	s->repeats = operation_value_of(sums->known && sums->repeats_known, sums->repeats / 1000);

@@ -69,6 +69,7 @@ struct operation_site {
 	/** new flows a second of what the operation moves; silent SYNs are not among them */
 	struct operation_value flows;        /**< that own backends accept */
 	struct operation_value arrivals;     /**< that arrive, whichever pool takes them */
+	uint64_t arrivals_heard;             /**< the same, or the part of them that nodes said */
 	struct operation_value bits;         /**< a second from clients */
 	struct operation_value backup_flows; /**< new flows a second that its backup pools take */
 	struct operation_value established;  /**< packets a second of established flows */

@@ -20,12 +20,31 @@ static struct operation_snapshot *fake_snapshot(struct core *core)
 {
 	(void)core;
 	n_snapshots++;
-	return NULL;
+	struct operation_snapshot *v = calloc(1, sizeof(*v));
+
+	assert_non_null(v);
+	v->m = fake_model;
+	return v;
+}
+
+/* Of ams all is known; of fra one node is silent. */
+static void fake_gather(const struct operation_snapshot *v, const struct operation *op,
+                        int64_t elapsed_ms, struct operation_observed *out)
+{
+	(void)v;
+	(void)op;
+	(void)elapsed_ms;
+	out->sites[0] = (struct operation_site){ .name = "ams",
+		                                 .arrivals = { true, 10000 },
+		                                 .arrivals_heard = 10000 };
+	out->sites[1] = (struct operation_site){ .name = "fra", .arrivals_heard = 60000 };
+	out->facts.n_sites = 2;
 }
 
 /* The private parts. */
 #define intent_model           fake_intent_model
 #define operation_snapshot_now fake_snapshot
+#define operation_gather       fake_gather
 #include "mgmt/controller/guard_facts.c"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -194,6 +213,11 @@ static void flows_are_asked_for_where_a_site_states_what_it_can_take(void **stat
 	all[1].capacity_flows = 5;
 	guard_facts_query_flows(&this_node, &facts);
 	assert_int_equal(n_snapshots, 1);
+	assert_int_equal(facts.n_flows, 2);
+	assert_string_equal(facts.flows[0].site, "ams");
+	assert_true(facts.flows[0].per_s == 10000 && !facts.flows[0].is_part);
+	assert_string_equal(facts.flows[1].site, "fra");
+	assert_true(facts.flows[1].per_s == 60000 && facts.flows[1].is_part);
 	free(this_node.operations);
 	this_node.operations = NULL;
 	(void)asked_teardown(state);
