@@ -48,6 +48,17 @@ static bool runs_no_program(const struct model *m)
 	return n && n_none == n;
 }
 
+/* Whether DPDK may have the ports: `auto` takes it only where each port names a device (dataplane/choose.c). */
+static bool may_be_dpdk(const struct model_node *node)
+{
+	if (node->driver != MODEL_DRIVER_AUTO)
+		return node->driver == MODEL_DRIVER_DPDK;
+	for (size_t i = 0; i < node->n_ports; i++)
+		if (!*node->ports[i].device)
+			return false;
+	return true;
+}
+
 void gather_ports(const struct model *m, const struct gather_process *dataplane,
                   const struct gather_process *supervisor, struct judge_facts *f)
 {
@@ -60,7 +71,7 @@ void gather_ports(const struct model *m, const struct gather_process *dataplane,
 	f->answers = m && m->self && m->self->n_dns_listen;
 	f->n_ports_meant = m && m->self ? m->self->n_ports : 0;
 	/* of a process whose page cannot be read it is not known that DPDK does not forward */
-	bool is_xdp = dataplane->present || (m && m->self && m->self->driver != MODEL_DRIVER_DPDK);
+	bool is_xdp = dataplane->present || (m && m->self && !may_be_dpdk(m->self));
 	f->no_program = m && !dataplane->running && is_xdp && runs_no_program(m);
 }
 

@@ -169,18 +169,22 @@ static void a_process_without_a_page_forwards_nothing_where_no_port_has_its_prog
 {
 	static const struct {
 		enum model_driver driver;
+		const char *first, *second; /* devices of the ports */
 		bool present, running, no_program;
 	} rows[] = {
-		{ MODEL_DRIVER_AUTO, false, false, true },
-		{ MODEL_DRIVER_XDP, false, false, true },
-		{ MODEL_DRIVER_XDP, true, false, true },
-		{ MODEL_DRIVER_XDP, true, true, false },
-		{ MODEL_DRIVER_DPDK, false, false, false },
-		{ MODEL_DRIVER_DPDK, true, false, true },
+		{ MODEL_DRIVER_AUTO, "", "", false, false, true },
+		{ MODEL_DRIVER_AUTO, "0000:01:00.0", "0000:01:00.1", false, false, false },
+		{ MODEL_DRIVER_AUTO, "0000:01:00.0", "0000:01:00.1", true, false, true },
+		{ MODEL_DRIVER_AUTO, "0000:01:00.0", "", false, false, true }, /* then it is XDP */
+		{ MODEL_DRIVER_XDP, "0000:01:00.0", "0000:01:00.1", false, false, true },
+		{ MODEL_DRIVER_XDP, "", "", true, false, true },
+		{ MODEL_DRIVER_XDP, "", "", true, true, false },
+		{ MODEL_DRIVER_DPDK, "", "", false, false, false },
+		{ MODEL_DRIVER_DPDK, "", "", true, false, true },
 	};
-	const struct model_port port = { .interface = "lo" };
+	struct model_port ports[2] = { { .interface = "lo" }, { .interface = "lo" } };
 	struct model_node self = {
-		.name = "ams-1", .site = &two_sites.sites[0], .ports = &port, .n_ports = 1
+		.name = "ams-1", .site = &two_sites.sites[0], .ports = ports, .n_ports = 2
 	};
 	struct model m = two_sites;
 
@@ -189,6 +193,8 @@ static void a_process_without_a_page_forwards_nothing_where_no_port_has_its_prog
 	seen.m = &m;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		self.driver = rows[i].driver;
+		ports[0].device = rows[i].first;
+		ports[1].device = rows[i].second;
 		seen.processes[OBSERVE_DATAPLANE].present = rows[i].present;
 		seen.processes[OBSERVE_DATAPLANE].running = rows[i].running;
 		gather_facts();
