@@ -192,6 +192,11 @@ static char *read_bytes(int fd, size_t n, int *err)
 
 int files_slurp(const char *path, char **bytes, size_t *n_bytes)
 {
+	return files_slurp_within(path, FILES_SLURP_MAX, bytes, n_bytes);
+}
+
+int files_slurp_within(const char *path, size_t max, char **bytes, size_t *n_bytes)
+{
 	/* not blocking, so that a FIFO cannot hang this process */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
@@ -199,7 +204,7 @@ int files_slurp(const char *path, char **bytes, size_t *n_bytes)
 	if (fd < 0)
 		return -errno;
 	int err = fstat(fd, &st) ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
-	if (!err && (size_t)st.st_size > FILES_SLURP_MAX)
+	if (!err && (size_t)st.st_size > max)
 		err = -E2BIG;
 	char *buffer = err ? NULL : read_bytes(fd, (size_t)st.st_size, &err);
 	close(fd);

@@ -99,6 +99,8 @@ void files_fini(struct files *f);
 
 /** Read the whole of @p path, at most FILES_SLURP_MAX; @p bytes is given, with a NUL behind. @return 0, -E2BIG or -errno */
 MUST_CHECK int files_slurp(const char *path, char **bytes, size_t *n_bytes);
+/** The same of at most @p max bytes. */
+MUST_CHECK int files_slurp_within(const char *path, size_t max, char **bytes, size_t *n_bytes);
 /** Remove directory @p dir with what is in it, also while others remove some of it. @return 0 or -errno of the last failure */
 int files_remove_dir(const char *dir);
 

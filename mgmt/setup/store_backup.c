@@ -262,7 +262,7 @@ int store_backup_read(const char *path, struct store_backup *out, char reason[ET
 {
 	char fault[ETCD_REASON_MAX], *text = NULL;
 	size_t n = 0;
-	int err = files_slurp(path, &text, &n);
+	int err = files_slurp_within(path, STORE_BACKUP_MAX, &text, &n);
 
 	if (err)
 		reason_write(fault, sizeof(fault), err, "%s", strerror(-err));

@@ -16,7 +16,8 @@
 #include "mgmt/store/shared_etcd.h"
 #include "mgmt/store/store_conf.h"
 
-#define STORE_BACKUP_MAX ((size_t)16 << 20) /**< bytes of the file */
+/** Bytes of the file: what nodes write fits, with 2,000 versions whose records are as long as one may be. */
+#define STORE_BACKUP_MAX ((size_t)64 << 20)
 
 struct store_backup {
 	char id[STORE_ID_MAX]; /**< of the store that it was made of */

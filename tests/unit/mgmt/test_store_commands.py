@@ -546,6 +546,16 @@ the files of versions are on the nodes: weir config show --applied --into DIR ke
         self.refused(1, "this cannot be restored: DIR/b.json: record 1: its name cannot be one", "restore", self.write("b.json", backup([("owner/1", "{}")])))
         self.refused(1, "this cannot be restored: DIR/b.json: record n: its text cannot be one", "restore", self.write("b.json", backup([("n", "x" * 16385)])))
 
+    def test_a_store_of_many_mebibytes_fits(self) -> None:
+        member = self.etcd()
+        member.put("/weir/store", claim())
+        self.in_store(member)
+        records = [(f"{i:04}", "x" * 16384) for i in range(1100)]
+        self.assertEqual(self.weir("restore", self.write("a.json", backup(records))).stderr, "")
+        self.good(self.weir("backup", self.dir + "/b.json"), f"""DIR/b.json: store {ID} at revision {member.keys.revision}, 1100 records of 0 versions; read again and found whole
+the files of versions are on the nodes: weir config show --applied --into DIR keeps those in force
+""")
+
     def test_an_older_store_without_its_own_record(self) -> None:
         member = self.etcd()
         member.put("/weir/head", '{"number":7}')
