@@ -272,8 +272,11 @@ static bool is_later(const struct override *a, const struct override *b)
 
 bool override_overrules(const struct override *later, const struct override *o)
 {
-	return is_later(later, o) && is_rival(later->kind, o->kind) && !later->epoch && !o->epoch &&
-	       override_same_target(later, o) && strcmp(later->id, o->id) != 0;
+	bool is_step = later->epoch || o->epoch;
+
+	return is_later(later, o) && is_rival(later->kind, o->kind) &&
+	       (!is_step || o->kind == MODEL_OVERRIDE_HOLD) && override_same_target(later, o) &&
+	       strcmp(later->id, o->id) != 0;
 }
 
 void override_end_by(const struct override *o, const struct override *later, struct override *out)

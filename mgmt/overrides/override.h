@@ -101,6 +101,7 @@ void override_make_id(const char *node, int64_t now_ms, uint32_t salt, char out[
 int override_compare(const struct override *a, const struct override *b);
 /**
  * Whether @p later was commanded at the target of @p o, after it and without knowledge of it: who knows of it changes it instead.
+ * Steps of an operation neither overrule nor are overruled, but for a hold that was there when it began: that would stop them for ever.
  */
 bool override_overrules(const struct override *later, const struct override *o);
 /** @p o as it is when @p later overrules it, the same at each node: ended at that time. */

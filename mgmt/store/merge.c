@@ -24,8 +24,8 @@ static void note_override_event(struct intent *in, const struct override *o, int
 }
 
 /*
- * What became of @p was, which @p later replaces or ends without having known it. Its author reads here why it is not in force
- * any more.
+ * What became of @p was, which @p later replaces or ends without having known it, or as the step of an operation that goes on
+ * from there. Its author reads here why it is not in force any more.
  */
 static void note_overruled(struct intent *in, const struct override *was,
                            const struct override *later, int64_t now_ms)
@@ -34,12 +34,12 @@ static void note_overruled(struct intent *in, const struct override *was,
 
 	journal_add(
 	        in->journal, now_ms, "override", was->id,
-	        "%s of %s %s%s%s by %s at node %s, until %s, is overruled by %s at node %s, who did "
-	        "not know of it%s%s",
+	        "%s of %s %s%s%s by %s at node %s, until %s, is overruled by %s at node %s%s%s%s",
 	        override_kind_text(was->kind), override_target_text(was->target), was->pool,
 	        *was->pool ? "/" : "", was->name, was->author, was->node,
 	        was->until_ms == MODEL_TIME_NEVER ? "never" : clock_text(was->until_ms, until),
-	        later->principal, later->node, *was->reason ? ": " : "", was->reason);
+	        later->principal, later->node, later->epoch ? "" : ", who did not know of it",
+	        *was->reason ? ": " : "", was->reason);
 }
 
 /* The latest command that overrules @p o; NULL: none does. */

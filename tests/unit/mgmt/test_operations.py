@@ -106,6 +106,19 @@ class Way(World):
         self.c.wait("ams", id, REST)
         self.assertEqual(self.levels(), [1000000] * 3)
 
+    def command(self, do: str, **more: typing.Any) -> None:
+        a = self.c.nodes["ams"].ask("POST", "/v1/overrides?wait=all", {"do": do, "target": {"site": "ams"}, "reason": "by the clock", **more})
+        self.assertIn(a.status, (200, 201), a.raw)
+
+    def test_a_drain_goes_on_from_one_by_the_clock_that_is_held(self) -> None:
+        self.command("drain", now=True, over="20s", until="+1h")
+        wait_for("some clients are elsewhere", lambda: min(self.levels()) > 100000)
+        self.command("hold")
+        before = self.levels()
+        id = self.begun("lon", ["ams"])
+        self.c.wait("ams", id, REST)
+        self.assertEqual((min(before) < 900000, self.levels()), (True, [1000000] * 3), before)
+
     def test_the_override_of_an_operation_says_until_when_it_is_there(self) -> None:
         id = self.begun("fra", ["ams"], until="+2h")
         until = self.c.wait("lon", id, REST)["until"]
