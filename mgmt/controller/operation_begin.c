@@ -155,6 +155,13 @@ static bool find_resting(struct beginning *b)
 	return b->goes_on;
 }
 
+static bool is_drain_of(const struct overrides *all, const struct override *o, const char *site,
+                        int64_t now_ms)
+{
+	return o->kind == MODEL_OVERRIDE_DRAIN && o->target == MODEL_TARGET_SITE &&
+	       !strcmp(o->name, site) && strcmp(overrides_state(all, o, now_ms), "done") != 0;
+}
+
 /* The live drain of a site that the operation goes on from; NULL: none. */
 static const struct override *find_drain(const struct overrides *all, const char *site,
                                          const char *service, int64_t now_ms)
@@ -162,9 +169,8 @@ static const struct override *find_drain(const struct overrides *all, const char
 	for (size_t i = 0; i < all->n_items; i++) {
 		const struct override *o = &all->items[i];
 
-		if (o->kind == MODEL_OVERRIDE_DRAIN && o->target == MODEL_TARGET_SITE &&
-		    !strcmp(o->name, site) && !strcmp(o->service, service ? service : "") &&
-		    strcmp(overrides_state(all, o, now_ms), "done") != 0)
+		if (is_drain_of(all, o, site, now_ms) &&
+		    !strcmp(o->service, service ? service : ""))
 			return o;
 	}
 	return NULL;
@@ -514,21 +520,39 @@ static void hold_record(struct operation *op, int64_t now_ms)
 		                            .from = OPERATION_RESTING };
 }
 
+/*
+ * A drain that has not begun, or is held before it began, is at level 0 and to be ended all the same. A site that is
+ * drained otherwise than the body means, one service alone or all of them, is not said to be back. Under the lock.
+ */
+static bool has_what_to_end(const struct beginning *b, int64_t now_ms,
+                            struct operation_outcome *out)
+{
+	const struct overrides *all = intent_overrides(b->core->intent);
+	const char *site = b->targets[0].site;
+
+	for (size_t i = 0; i < all->n_items && !b->has_override; i++) {
+		const struct override *o = &all->items[i];
+
+		if (is_drain_of(all, o, site, now_ms))
+			return operation_refuse(
+			        out, 422, "invalid",
+			        "service: at site %s %s drained: weir undrain site "
+			        "%s%s%s returns that",
+			        site, *o->service ? "one service alone is" : "all services are",
+			        site, *o->service ? " --service " : "", o->service);
+	}
+	return b->has_override ||
+	       operation_refuse(out, 409, "nothing-to-end", "site %s is not drained", site);
+}
+
 /* A drain by the clock becomes an operation that returns. */
 static void return_scheduled(struct beginning *b, const struct operation_order *order,
                              int64_t now_ms, struct operation_outcome *out)
 {
 	core_lock(b->core);
-	bool ok = choose_overrides(b, now_ms, out);
+	bool ok = choose_overrides(b, now_ms, out) && has_what_to_end(b, now_ms, out);
 	core_unlock(b->core);
-	if (!ok)
-		return;
-	if (!b->level_ppm) {
-		operation_refuse(out, 409, "nothing-to-end", "site %s is not drained",
-		                 b->targets[0].site);
-		return;
-	}
-	if (!make_record(b, now_ms, out))
+	if (!ok || !make_record(b, now_ms, out))
 		return;
 	hold_record(&b->item.op, now_ms);
 	core_lock(b->core);

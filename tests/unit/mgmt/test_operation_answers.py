@@ -12,7 +12,7 @@ import typing
 import unittest
 
 import counted
-from api_node import Answer, Node
+from api_node import Answer, Node, wait_for
 
 PROGRAM = sys.argv.pop()
 UNMEASURED = ["fresh", "receivers", "room", "share", "last-site", "max-sites-out"]  # no other process runs
@@ -358,6 +358,50 @@ class Several(World):
             (self.both, "drain of site ams begun by user:root: new switches", "lon-1"),
             (self.both, "abort by user:root: a look", "lon-1")])
 
+
+
+class Clocked(World):
+    """Drains by the clock, which an operation returns."""
+
+    def command(self, site: str, do: str = "drain", **body: typing.Any) -> None:
+        a = self.node.ask("POST", "/v1/overrides", {"do": do, "target": {"site": site}, "reason": "a test", **body})
+        self.assertIn(a.status, (200, 201), a.raw)
+
+    def live(self) -> list[tuple[str, str]]:
+        return [(o["do"], o["state"]) for o in self.node.ask("GET", "/v1/overrides").json["items"]]
+
+    def test_one_that_has_not_begun_is_ended(self) -> None:
+        rows: list[tuple[str, dict[str, typing.Any], bool, dict[str, typing.Any]]] = [
+            ("scheduled", {"over": "20s"}, False, {}), ("scheduled, and now", {"over": "20s"}, False, {"now": True}),
+            ("without a ramp", {}, False, {}), ("it begins in an hour", {"from": "+1h"}, False, {}),
+            ("held before it began", {"over": "20s"}, True, {}), ("held, it begins in an hour", {"from": "+1h"}, True, {"now": True})]
+        for why, drain, is_held, undrain in rows:
+            with self.subTest(why):
+                self.command("ams", until="+4h", **drain)
+                if is_held:
+                    self.command("ams", "hold")
+                self.assertEqual(self.live(), [("drain", "scheduled")] + [("hold", "held")] * is_held)
+                a = self.begin(do="undrain", sites=["ams"], **undrain)
+                self.assertEqual((a.status, a.json.get("sites"), a.json.get("level_ppm")), (200, ["ams"], 0), a.raw)
+                wait_for("its end", lambda id=a.json["id"]: self.node.ask("GET", f"/v1/operations/{id}").json["state"] == "done")
+                self.assertEqual(self.live(), [])
+                self.refused(self.begin(do="undrain", sites=["ams"]), 409, "nothing-to-end", "site ams is not drained")
+
+
+    def test_what_is_drained_otherwise_is_not_said_to_be_back(self) -> None:
+        self.command("ams", until="+4h", now=True)
+        self.refused(self.begin(do="undrain", sites=["ams"], service="web"), 422, "invalid",
+                     "service: at site ams all services are drained: weir undrain site ams returns that")
+        self.begun(sites=["fra"], service="mail")
+        wait_for("a step", lambda: [o for o in self.node.ask("GET", "/v1/overrides").json["items"] if o["target"].get("site") == "fra"])
+        self.command("fra", until="+4h")  # it ends the operation, and keeps what that has drained
+        self.command("fra", "undrain")
+        wait_for("its end", lambda: not self.node.ask("GET", "/v1/operations?state=live").json["items"])
+        bodies: list[dict[str, typing.Any]] = [{}, {"service": "web"}]
+        for body in bodies:
+            self.refused(self.begin(do="undrain", sites=["fra"], **body), 422, "invalid",
+                         "service: at site fra one service alone is drained: weir undrain site fra --service mail returns that")
+        self.assertEqual(self.begin(do="undrain", sites=["fra"], service="mail").status, 200)
 
 
 class Peer(World):

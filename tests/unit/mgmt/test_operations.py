@@ -119,6 +119,18 @@ class Way(World):
         self.c.wait("ams", id, REST)
         self.assertEqual((min(before) < 900000, self.levels()), (True, [1000000] * 3), before)
 
+    def test_a_drain_by_the_clock_that_is_returned_before_it_begins_does_not_begin(self) -> None:
+        for is_held in (False, True):
+            self.command("drain", until="+1h", **{"from": "+4s"})
+            if is_held:
+                self.command("hold")
+            a = self.c.begin("lon", ["ams"], "undrain")
+            self.assertEqual(a.status, 200, a.raw)
+            self.c.wait("fra", a.json["id"], ("done",))
+            wait_for("no override is left", lambda: not any(n.ask("GET", "/v1/overrides").json["items"] for n in self.c.nodes.values()))
+            time.sleep(5)  # its beginning passes
+            self.assertEqual(self.levels(), [0] * 3)
+
     def test_the_override_of_an_operation_says_until_when_it_is_there(self) -> None:
         id = self.begun("fra", ["ams"], until="+2h")
         until = self.c.wait("lon", id, REST)["until"]
