@@ -352,6 +352,15 @@ static bool is_compared_with_head(struct core *core, const struct change_request
 	return false;
 }
 
+/* Of what writes nothing to the store: a change here, a dry run of one, or no change. @return false: @p reply says why not */
+static bool may_answer(const struct core *core, const struct change_request *c,
+                       const struct intent_changed *changed, struct http_reply *reply)
+{
+	if (!changed->changed)
+		return shared_run_is_sure(core, reply);
+	return !c->change.dry_run || shared_run_would_write(core, reply);
+}
+
 /* Commit the candidate and reply. @param err  of preparing it. @return whether a version was created */
 static bool commit_change(struct core *core, struct change_request *c,
                           struct intent_candidate *candidate, int err, struct http_reply *reply)
@@ -360,7 +369,7 @@ static bool commit_change(struct core *core, struct change_request *c,
 	const struct version *head = intent_head(core->intent);
 	uint64_t before = head && !join_is_provisional(head) ? head->number : 0;
 	json_t *files_at = NULL;
-	bool is_created = false;
+	bool is_plan = c->change.pending == INTENT_PENDING_IGNORE, is_created = false;
 
 	if (!err && c->old_rc) {
 		intent_candidate_drop(core->intent, candidate);
@@ -368,7 +377,7 @@ static bool commit_change(struct core *core, struct change_request *c,
 		return false;
 	}
 	if (!err && (!is_compared_with_head(core, c, candidate, reply) ||
-	             (!c->change.dry_run && !shared_run_may_write(core, reply)))) {
+	             (!is_plan && !shared_run_may_write(core, reply)))) {
 		intent_candidate_drop(core->intent, candidate);
 		return false;
 	}
@@ -381,13 +390,12 @@ static bool commit_change(struct core *core, struct change_request *c,
 	if (err)
 		refuse_change(core, err, &changed, reply);
 	else if (changed.shared ? shared_run_write(core, &changed, &files_at, reply)
-	                        : c->change.dry_run || changed.changed ||
-	                                  shared_run_is_sure(core, reply)) {
+	                        : is_plan || may_answer(core, c, &changed, reply)) {
 		is_created = changed.changed && !c->change.dry_run;
 		if (is_created && c->request)
 			report_times(core, c->request, candidate->began_ns, &changed.times);
 		reply->json = change_to_json(core, &changed, c->change.dry_run);
-		if (c->change.pending == INTENT_PENDING_IGNORE)
+		if (is_plan)
 			unconfirmed_add_json(core, &changed, reply->json);
 		if (is_created)
 			add_way_back(core, before, files_at, reply->json);
@@ -547,6 +555,8 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 	                  ? shared_run_confirm(core, number, author, reply)
 	                  : intent_confirm(core->intent, number, author, clock_believed_ms());
 	core_detach(core);
+	if (!err && dry_run && !shared_run_would_write(core, reply))
+		err = -EIO;
 	const struct version *head = intent_head(core->intent), *v = head;
 	if (!err && !dry_run) /* another one may have joined it */
 		v = history_version(shared_intent_history(core->intent), number, NULL);

@@ -343,6 +343,28 @@ static json_t *show_dry_run(const struct beginning *b)
 	return o;
 }
 
+static bool has_room(const struct beginning *b, struct operation_outcome *out)
+{
+	return operations_have_room(b->core) ||
+	       operation_refuse(out, 409, "too-many",
+	                        "too many operations are not over: end some of them first");
+}
+
+/* What a dry run would be refused by behind the guards. @return whether there is nothing */
+static bool would_be_decided(struct beginning *b, struct operation_outcome *out)
+{
+	char reason[ETCD_REASON_MAX];
+
+	core_lock(b->core);
+	bool ok = b->goes_on || has_room(b, out);
+	if (ok && !operation_may_decide(b->core, b->id, !b->goes_on, reason)) {
+		operation_refuse_undecided(b->core, b->id, OPERATION_UNDECIDED, reason, out);
+		ok = false;
+	}
+	core_unlock(b->core);
+	return ok;
+}
+
 /*
  * Let the record be decided, unless another has begun meanwhile: one begins at a time, as the lock is given up until that is
  * known. Under the lock. @return whether it is there; else @p out says why not
@@ -357,11 +379,8 @@ static bool make_exist(struct beginning *b, const struct http_request *request,
 
 	while (o->begins && core_wait(b->core, until_ms))
 		;
-	if (!find_other(b, out))
+	if (!find_other(b, out) || !has_room(b, out))
 		return false;
-	if (!operations_have_room(b->core))
-		return operation_refuse(out, 409, "too-many",
-		                        "too many operations are not over: end some of them first");
 	if (!o->begins) {
 		o->begins = true;
 		decided = operation_decide(b->core, NULL, &b->item.op, false, reason);
@@ -457,13 +476,13 @@ void operation_begin(struct core *core, const struct operation_body *body,
 	    judge_beginning(b, out)) {
 		const struct operation_verdict *tripped = operation_tripped(b->item.verdicts);
 
-		if (dry_run) {
+		if (!dry_run && tripped) {
+			refuse_tripped(b, tripped, out);
+		} else if (!dry_run) {
+			begin_judged(b, request, out);
+		} else if (tripped || would_be_decided(b, out)) {
 			out->json = show_dry_run(b);
 			out->status = 200;
-		} else if (tripped) {
-			refuse_tripped(b, tripped, out);
-		} else {
-			begin_judged(b, request, out);
 		}
 	}
 	json_decref(b->item.outlook);

@@ -301,6 +301,27 @@ static const char *find_obstacle(struct core *core, const char *id)
 	                                                 : NULL;
 }
 
+bool operation_may_decide(struct core *core, const char *id, bool begins,
+                          char reason[ETCD_REASON_MAX])
+{
+	const char *obstacle = find_obstacle(core, id);
+	uint64_t silent_ms;
+
+	if (shared_state_is_alone(core) && !begins && !is_unread(core, id))
+		return true;
+	if (!obstacle && core->shared) {
+		enum store_state state = shared_state_judge(core->shared, &silent_ms);
+
+		if (state != STORE_READY && state != STORE_UNKNOWN)
+			obstacle = shared_state_trouble(core->shared);
+	}
+	snprintf(reason, ETCD_REASON_MAX, "%s", obstacle ? obstacle : "");
+	if (obstacle || !core->shared || !core->shared->is_full)
+		return !obstacle;
+	shared_state_note_full(core, -ENOSPC, reason);
+	return false;
+}
+
 /* The revision of the record that is to be changed. @return whether it is what the caller has */
 static bool find_revision(struct core *core, const struct operation *was,
                           const struct operation *op, int64_t *revision)

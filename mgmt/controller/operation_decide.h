@@ -38,6 +38,12 @@ void operation_keep_all(struct core *core);
 MUST_CHECK enum operation_decided operation_decide(struct core *core, const struct operation *was,
                                                    const struct operation *op, bool if_unowned,
                                                    char reason[ETCD_REASON_MAX]);
+/**
+ * Whether the record @p id, which @p begins or is there, could be decided, by what is known of the store: nothing is written.
+ * @return false: @p reason says why not
+ */
+MUST_CHECK bool operation_may_decide(struct core *core, const char *id, bool begins,
+                                     char reason[ETCD_REASON_MAX]);
 
 /** Whether this node, as the owner of @p op, may take steps: the store says that it owns it, and its lease is fresh. */
 bool operation_is_owned_here(struct core *core, const struct operation *op);

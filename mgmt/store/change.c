@@ -281,13 +281,15 @@ static int change_to(struct intent *in, const struct intent_change *change,
                      struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
 {
 	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
+	bool is_plan =
+	        change->pending == INTENT_PENDING_IGNORE; /* of files alone, whatever decides */
 	bool returns;
 
 	if (!change->dry_run && !change->provisional)
 		alone_begin(in, now_ms);
 	int err = intent_check_pending(in, change, c->digest, &returns);
 
-	if (!err && !change->dry_run && !change->provisional && lacks_store(in, c))
+	if (!err && !is_plan && !change->provisional && lacks_store(in, c))
 		err = -ENOLINK;
 	if (err)
 		return err;
@@ -312,7 +314,7 @@ static int change_to(struct intent *in, const struct intent_change *change,
 	out->changed = !head || strcmp(head->version.digest, c->digest) ||
 	               (in->shares && !authority_has_records(in) && !change->provisional) ||
 	               (change->replace && !shared_is_up_to_date(in));
-	if (!err && !out->changed && !change->dry_run && !shared_is_up_to_date(in))
+	if (!err && !out->changed && !is_plan && !shared_is_up_to_date(in))
 		err = -ESTALE; /* the files are in force here, and by the store another version is */
 	if (!err && !out->changed)
 		out->version = head->version;

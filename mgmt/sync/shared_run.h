@@ -56,6 +56,8 @@ MUST_CHECK int shared_run_confirm(struct core *core, uint64_t number, const char
  * @p reply says why not
  */
 bool shared_run_may_write(const struct core *core, struct http_reply *reply) MUST_CHECK;
+/** The same for a dry run, which no write follows that finds the store full. */
+bool shared_run_would_write(const struct core *core, struct http_reply *reply) MUST_CHECK;
 /**
  * Whether what is in force here is what the store has, so that it may be said that nothing changes. Under the lock. @return
  * true also where this node decides alone; else @p reply says why not

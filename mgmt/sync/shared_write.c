@@ -80,6 +80,13 @@ static void refuse_unavailable(const char *reason, struct http_reply *reply)
 	             "the store cannot be reached (%s): nothing was changed", reason);
 }
 
+static void refuse_full(struct http_reply *reply)
+{
+	http_problem(reply, 503, "store-unavailable",
+	             "the store is full: nothing was changed; weir store check shows how to "
+	             "make room");
+}
+
 bool shared_run_is_sure(const struct core *core, struct http_reply *reply)
 {
 	if (!core->shared || shared_state_is_ready(core))
@@ -96,6 +103,16 @@ bool shared_run_may_write(const struct core *core, struct http_reply *reply)
 	if (!r || shared_state_judge(r, &silent_ms) == STORE_UNKNOWN)
 		return true;
 	return shared_run_is_sure(core, reply);
+}
+
+bool shared_run_would_write(const struct core *core, struct http_reply *reply)
+{
+	if (!shared_run_may_write(core, reply))
+		return false;
+	if (!core->shared || !core->shared->is_full)
+		return true;
+	refuse_full(reply);
+	return false;
 }
 
 void shared_run_refuse_overdue(const struct core *core, struct http_reply *reply)
@@ -126,10 +143,7 @@ static void set_write_problem(const struct core *core, const struct shared_chang
 	const struct version *newest = history_head(shared_intent_history(core->intent));
 
 	if (err == -ENOSPC)
-		http_problem(
-		        reply, 503, "store-unavailable",
-		        "the store is full: nothing was changed; weir store check shows how to "
-		        "make room");
+		refuse_full(reply);
 	else if (err)
 		refuse_unavailable(reason, reply);
 	else if (result == SHARED_UNKNOWN)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A node and a real store of one member, beside a node that says what the test wants: whole answers about the store.
 
-Usage: test_store_answers.py Store|Members WEIR_MGMT
+Usage: test_store_answers.py [Store|Missing|Refused|Members] WEIR_MGMT
 """
 from __future__ import annotations
 
@@ -347,6 +347,47 @@ class Store(unittest.TestCase):
         self.wait_until("ready")
         self.assertNotIn("warnings", self.node.ask("GET", f"/v1/operations/{id}").json)
 
+    def dry_runs(self) -> list[tuple[str, Row]]:
+        """All changes that the store decides; version 2 is not confirmed."""
+        self.peer.answers["/v1/peer/operations"] = (200, {"node": "fra-1", "cluster": "shop", "levels": [], "dns": True, "measure": {}})
+        guards = ["last-site", "max-sites-out", "room", "receivers", "fresh", "share", "unconfirmed"]
+        files = self.node.files("# two sites", "# two other sites")
+        return [("/v1/config/apply", {"files": files, "pending": "confirm"}), ("/v1/versions/1/rollback", {"pending": "join"}),
+                ("/v1/versions/2/confirm", {}), ("/v1/operations", {"do": "drain", "sites": ["ams"], "override_guards": guards}),
+                ("/v1/operations", {"do": "shift", "sites": ["fra"], "level": "30%", "until": "never", "override_guards": guards})]
+
+    def ask_change(self, path: str, body: Row) -> tuple[int, typing.Any]:
+        a = self.node.ask("POST", path, {"reason": "a test", **body}, {"If-Match": "*"})
+        return a.status, {**a.json, "detail": re.sub(r"\d+ ms", "N ms", a.json.get("detail", ""))}
+
+    def test_a_dry_run_is_refused_as_the_change_itself_while_the_store_decides_nothing(self) -> None:
+        changed = self.node.apply(self.node.files("# two sites", "# 2 sites"), confirm_within="1h")
+        self.assertEqual(changed.status, 201, changed.raw)
+        alarm = {"memberID": self.member.status()["header"]["member_id"], "alarm": "NOSPACE"}
+        for state in ("full", "cut-off", "ready"):
+            if state == "full":
+                self.member.good("/v3/maintenance/alarm", {**alarm, "action": "ACTIVATE"})
+            elif state == "cut-off":
+                self.member.good("/v3/maintenance/alarm", {**alarm, "action": "DEACTIVATE"})
+                self.member.stop()
+            else:
+                self.member.start()
+            self.wait_until(state)
+            for path, body in self.dry_runs():
+                dry = self.ask_change(path + "?dry_run=true", body)
+                with self.subTest((state, path)):
+                    if state == "ready":
+                        self.assertEqual((dry[0], dry[1]["dry_run"], dry[1].get("preflight", {}).get("would_begin", True)), (200, True, True), dry)
+                        continue
+                    self.assertEqual((dry[0], dry[1].get("code")), (503, "store-unavailable"), dry)
+                    self.assertEqual(dry, self.ask_change(path, body))
+            same = [self.ask_change("/v1/config/apply" + query, {"files": self.node.files("# two sites", "# 2 sites"), "pending": "join"})[0]
+                    for query in ("?dry_run=true", "")]
+            self.assertEqual(same, [503, 503] if state == "cut-off" else [200, 200], "nothing would change")
+            plan = self.node.ask("POST", "/v1/config/plan", {"files": self.node.files()})  # what a document would do is no matter of the store
+            self.assertEqual(plan.status, 200, plan.raw)
+        self.assertEqual(self.node.ask("GET", "/v1/operations").json["items"], [])
+
     def test_a_deadline_that_is_over_while_the_store_is_silent_is_said(self) -> None:
         answer = self.node.apply(self.node.files("# two sites", "# 2 sites"), confirm_within="3s")
         self.assertEqual((answer.status, answer.json["version"]["state"]), (201, "unconfirmed"), answer.raw)
@@ -406,6 +447,25 @@ class Store(unittest.TestCase):
         self.member.start()
         self.wait_until("ready")
         self.assertEqual(self.node.apply(self.node.files("# two sites", "# 2 sites")).status, 201)
+
+
+class Missing(unittest.TestCase):
+    """A configuration of two nodes, and no store.conf."""
+
+    def test_a_dry_run_is_refused_as_the_change_itself(self) -> None:
+        text = config(f"https://127.0.0.1:{free_port()}", "https://127.0.0.1:1")
+        node = Node(PROGRAM, text=text.replace('dns_listen = [ "192.0.2.53" ];', 'dns_listen = [ "192.0.2.53" ]; clock = "trusted";'))
+        self.addCleanup(node.close)
+        node.start()
+        wait_for("a configuration", lambda: node.ask("GET", "/v1/config").status == 200)
+        guards = ["last-site", "max-sites-out", "room", "receivers", "fresh", "share"]
+        changes: list[tuple[str, Row]] = [
+            ("/v1/config/apply", {"files": node.files("# two sites", "# 2 sites")}), ("/v1/versions/1/rollback", {}),
+            ("/v1/operations", {"do": "drain", "sites": ["ams"], "override_guards": guards, "without": ["fra-1"]})]
+        for path, body in changes:
+            with self.subTest(path):
+                dry, real = (node.ask("POST", path + query, {"reason": "a test", **body}, {"If-Match": "*"}) for query in ("?dry_run=true", ""))
+                self.assertEqual((dry.status, dry.json.get("code"), dry.json), (503, "store-unavailable", real.json), real.raw)
 
 
 class Refused(unittest.TestCase):
