@@ -515,7 +515,7 @@ static void judge_drains(const struct judge_facts *f, struct judge_verdict *v)
 			add_reason(v, JUDGE_RULE_DRAIN_HELD, f->sites[i].name,
 			           "the drain of site %s has expired and is held: the site is not "
 			           "up as seen from outside; weir undrain site %s "
-			           "--scheduled ends it anyway",
+			           "--scheduled --now ends it anyway",
 			           f->sites[i].name, f->sites[i].name);
 }
 

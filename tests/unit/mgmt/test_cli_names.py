@@ -21,7 +21,7 @@ import unittest
 COMPLETION, MGMT, WEIR = (os.path.abspath(sys.argv.pop()) for _ in range(3))
 sys.argv += [WEIR, os.path.dirname(__file__)]
 import test_cli  # noqa: E402  it takes the rest of the arguments
-from api_node import Node, config, freeze  # noqa: E402
+from api_node import Node, config, freeze, wait_for  # noqa: E402
 
 import counted  # noqa: E402
 
@@ -231,6 +231,34 @@ class Undo(WithNode):
         self.assertIn("dry run", done.stdout)
 
 
+class Held(WithNode):
+    """A drain whose time is over, while weir-dns sees that the site is not up."""
+
+    def hold(self) -> list[typing.Any]:
+        """Say so of the drain as it was commanded last. @return what is left of it"""
+        left: list[typing.Any] = self.node.ask("GET", "/v1/overrides").json["items"]
+        path = os.path.join(self.node.state, "dns.ramps")
+        with open(path + ".new", "w") as f:
+            f.write("weir-ramps 3\n" + "".join(f"{o['id']} {o['generation']} {int(self.until_s * 1000) - 1} held-site\n" for o in left) + "end\n")
+        os.rename(path + ".new", path)
+        return left
+
+    def test_the_command_that_ends_it_anyway_does(self) -> None:
+        self.until_s = time.time() + 2
+        self.assertEqual(self.weir("drain", "site", "ams", "--scheduled", "--now", "--over", "1s", "--until", "+2s", "--reason", "x").returncode, 0)
+
+        def advice() -> str:
+            self.hold()
+            return "".join(r["text"] for r in self.node.ask("GET", "/v1/status").json["reasons"] if r["code"] == "drain-held")
+        text = wait_for("the advice", advice)
+        found = re.fullmatch(r"the drain of site ams has expired and is held: .*; weir (undrain .*) ends it anyway", text)
+        assert found, text
+        done = self.weir(*shlex.split(found[1]))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.hold(), [])
+        wait_for("it is no reason any more", lambda: not advice())
+
+
 class Words(WithNode):
     """No text for people has a raw structure in it: each command that asks management, on a node with something to say."""
     COMMANDS: tuple[tuple[str, ...], ...] = (
@@ -261,7 +289,7 @@ class Words(WithNode):
 
 def load_tests(loader: unittest.TestLoader, tests: typing.Any, pattern: typing.Any) -> unittest.TestSuite:
     """Not those that test_cli brings."""
-    return unittest.TestSuite(c(name) for c in (Completion, Hostile, ShortNames, Undo, Words) for name in vars(c) if name.startswith("test_"))
+    return unittest.TestSuite(c(name) for c in (Completion, Hostile, ShortNames, Undo, Held, Words) for name in vars(c) if name.startswith("test_"))
 
 
 if __name__ == "__main__":

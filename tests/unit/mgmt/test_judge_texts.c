@@ -563,7 +563,7 @@ static void sites_and_drains_are_said(void **state)
 	sites[1].drain_held = true;
 	assert_string_equal(
 	        print_verdict(),
-	        "degraded\ndrain-held [lon] the drain of site lon has expired and is held: the site is not up as seen from outside; weir undrain site lon --scheduled ends it anyway\n");
+	        "degraded\ndrain-held [lon] the drain of site lon has expired and is held: the site is not up as seen from outside; weir undrain site lon --scheduled --now ends it anyway\n");
 }
 
 static void each_peer_is_judged_by_its_state(void **state)
