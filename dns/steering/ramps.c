@@ -227,7 +227,8 @@ static int64_t passed_time_ms(struct ramps *r, const struct ramps_step_input *in
 	return wall_clock_ms < 0 ? 0 : smaller_time(wall_clock_ms, mono_ms + mono_ms / 8);
 }
 
-int64_t ramps_person_hold_ms(const struct model *m, const char *site, int64_t wall_clock_ms)
+int64_t ramps_person_hold_ms(const struct model *m, const struct model_override *own,
+                             int64_t wall_clock_ms)
 {
 	int64_t since_ms = MODEL_TIME_NEVER;
 
@@ -236,7 +237,8 @@ int64_t ramps_person_hold_ms(const struct model *m, const char *site, int64_t wa
 
 		if (o->kind == MODEL_OVERRIDE_HOLD && o->target == MODEL_TARGET_SITE && !o->ended &&
 		    o->from_ms <= wall_clock_ms && wall_clock_ms < o->until_ms &&
-		    strcmp(o->name, site) == 0)
+		    strcmp(o->name, own->name) == 0 &&
+		    (!own->epoch || o->generation >= own->generation))
 			since_ms = smaller_time(since_ms, o->from_ms);
 	}
 	return since_ms;
@@ -246,7 +248,7 @@ int64_t ramps_person_hold_ms(const struct model *m, const char *site, int64_t wa
 static void follow_step(const struct ramps *r, const struct ramps_step_input *in,
                         const struct model_override *o, struct ramp_record *now)
 {
-	int64_t hold_ms = ramps_person_hold_ms(in->model, o->name, in->wall_clock_ms);
+	int64_t hold_ms = ramps_person_hold_ms(in->model, o, in->wall_clock_ms);
 	const struct steps_before before = {
 		.was = ramp_find_any(r->items, r->n, o->id),
 		.now_ms = in->now_ms,

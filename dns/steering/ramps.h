@@ -74,9 +74,12 @@ int64_t ramps_time(const struct ramps *r, const struct model_override *o, int64_
 /** The level of a step that is in force. @return whether it is known; @p r may be NULL */
 bool ramps_level(const struct ramps *r, const struct model_override *o, uint32_t *level_ppm)
         NONNULL(2, 3);
-/** Since when a person's hold stops the drains of a site; MODEL_TIME_NEVER: there is none. */
-int64_t ramps_person_hold_ms(const struct model *m, const char *site, int64_t wall_clock_ms)
-        NONNULL();
+/**
+ * Since when a person's hold stops a site's drain @p own; MODEL_TIME_NEVER: there is none. Steps of an operation are not
+ * stopped by a hold from before it began: that is of a drain by the clock.
+ */
+int64_t ramps_person_hold_ms(const struct model *m, const struct model_override *own,
+                             int64_t wall_clock_ms) NONNULL();
 /** What holds the ramp of @p o; RAMP_FREE if nothing else is known. @p r may be NULL. */
 enum ramp_how ramps_how(const struct ramps *r, const struct model_override *o) NONNULL(2);
 /** How many ramps are in state @p how. */

@@ -21,7 +21,7 @@ static int64_t ramp_time(const struct model *m, const struct ramps *ramps,
                          const struct model_override *own, int64_t wall_clock_ms)
 {
 	int64_t at_ms = ramps_time(ramps, own, wall_clock_ms);
-	int64_t hold_ms = ramps_person_hold_ms(m, own->name, wall_clock_ms);
+	int64_t hold_ms = ramps_person_hold_ms(m, own, wall_clock_ms);
 
 	return hold_ms < at_ms ? hold_ms : at_ms;
 }

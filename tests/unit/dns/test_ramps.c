@@ -745,6 +745,7 @@ static void a_hold_of_a_person_is_found_by_all_that_it_says(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct model_override own = { .name = "ams", .generation = 9 };
 		struct model_override o[3];
 		struct model m = { .overrides = o, .n_overrides = 3 };
 
@@ -756,9 +757,9 @@ static void a_hold_of_a_person_is_found_by_all_that_it_says(void **state)
 				                        .from_ms = cases[i].from_ms,
 				                        .until_ms = cases[i].until_ms };
 		o[0].from_ms = o[2].from_ms = cases[i].from_ms + 1; /* the earliest counts */
-		assert_true(ramps_person_hold_ms(&m, "ams", 100) == cases[i].since_ms);
+		assert_true(ramps_person_hold_ms(&m, &own, 100) == cases[i].since_ms);
 		m.n_overrides = 0;
-		assert_true(ramps_person_hold_ms(&m, "ams", 100) == MODEL_TIME_NEVER);
+		assert_true(ramps_person_hold_ms(&m, &own, 100) == MODEL_TIME_NEVER);
 	}
 }
 

@@ -340,6 +340,28 @@ static void a_persons_hold_stops_a_step_and_it_has_not_arrived(void **state)
 	assert_int_equal(read_level(), 1000000);
 }
 
+/* It is of a drain by the clock: of the whole site where the operation moves one service. */
+static void a_hold_from_before_its_operation_stops_no_step(void **state)
+{
+	(void)state;
+	for (uint64_t generation = 8; generation <= 9; generation++) {
+		tear_down(state);
+		set_up(state);
+		write_step(1, 1, 0, 500000, 1000);
+		w.o[0].generation = 9;
+		w.o[0].service = "web";
+		w.o[1] = (struct model_override){ .id = "hold",
+			                          .kind = MODEL_OVERRIDE_HOLD,
+			                          .name = "ams",
+			                          .generation = generation,
+			                          .from_ms = w.wall_clock_ms - 10000,
+			                          .until_ms = NEVER };
+		w.m.n_overrides = 2;
+		run_for(5000);
+		assert_int_equal(read_level(), generation < 9 ? 500000 : 0);
+	}
+}
+
 /* A person has made a step its own: it returns by its until, though the step before rose. */
 static void what_a_person_returns_falls(void **state)
 {
@@ -709,6 +731,7 @@ int main(void)
 		WITH(a_restart_without_a_file_has_the_level_of_the_step),
 		WITH(a_clock_that_goes_back_takes_no_level_back),
 		WITH(a_persons_hold_stops_a_step_and_it_has_not_arrived),
+		WITH(a_hold_from_before_its_operation_stops_no_step),
 		WITH(what_a_person_returns_falls),
 		WITH(earlier_answers_are_waited_for_as_long_as_they_live),
 		WITH(a_step_soon_after_the_first_waits_for_what_came_before_it),
