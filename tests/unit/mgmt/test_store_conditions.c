@@ -146,7 +146,7 @@ static void each_trouble_of_the_store_is_stated(void **state)
 		{ "it went back", 0, 1, 0, -ENOSPC, 7000, "x", "its revision is lower", "y",
 		  "store-went-back [] the store is not what it was: its revision is lower. This "
 		  "node keeps what it has, and takes no configuration; if the store is right: weir "
-		  "store accept" },
+		  "store accept --reason TEXT" },
 		{ "store.conf is wrong", 1, 1, 0, 0, 7000, "store.conf: no endpoint", "x", "y",
 		  "store-cut-off [store.conf] no endpoint: correct the file, then systemctl restart "
 		  "weir; until then this node keeps what it has, and takes no configuration" },
