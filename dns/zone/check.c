@@ -6,7 +6,7 @@
  * Records are sorted by owner, zone and type, so that a node is a run of records and an RRset a run
  * within it. Empty non-terminals get nodes of their own. Records below a deeper zone's apex are
  * dropped, since that zone has these names. Those at the apex itself go to a second node, which
- * belongs to the parent zone: it answers for DS.
+ * belongs to the parent zone: it answers for DS. Names between the two zones exist in the parent.
  */
 #include "dns/zone/build.h"
 
@@ -73,24 +73,32 @@ static uint32_t need_node(struct build *b, uint32_t name, uint16_t zone)
 }
 
 /*
+ * The node that zone @p zone has for lower-case @p name. At or below a deeper zone's apex it is the
+ * second node at the apex of the highest such zone: all names down to there exist in this zone.
+ */
+static uint32_t need_own_node(struct build *b, uint32_t name, uint16_t zone)
+{
+	uint32_t at = name, apex = BUILD_NONE, node;
+
+	for (; build_zone_of(b, at) != zone + 1; at = build_name_at(b, at)->parent)
+		apex = at;
+	node = need_node(b, at, zone);
+	if (node == BUILD_NONE || apex == BUILD_NONE)
+		return node;
+	node = build_name_at(b, apex)->above_node;
+	return node != BUILD_NONE ? node : add_zone_node(b, apex, zone, true);
+}
+
+/*
  * Give the @p n records from @p first on, of one owner and zone, to their node. A name below a
  * deeper zone's apex belongs to that zone: its records here are dropped.
  */
 static void assign_records(struct build *b, uint32_t first, uint32_t n)
 {
 	const struct build_record *r = build_record_at(b, first);
-	const struct build_name *owner = build_name_at(b, r->owner);
-	uint16_t deepest = build_zone_of(b, r->owner);
-	uint32_t node;
+	uint32_t node = need_own_node(b, r->owner, r->zone);
 
-	if (deepest == r->zone + 1)
-		node = need_node(b, r->owner, r->zone);
-	else if (build_zone_of(b, owner->parent) ==
-	         r->zone + 1) /* an apex: its DS is the parent's */
-		node = add_zone_node(b, r->owner, r->zone, true);
-	else
-		return; /* a deeper zone, which is served too, has this name */
-	if (node == BUILD_NONE)
+	if (node == BUILD_NONE || build_node_at(b, node)->name != r->owner)
 		return;
 	build_node_at(b, node)->first = first;
 	build_node_at(b, node)->n = n;

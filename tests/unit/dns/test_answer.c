@@ -51,6 +51,10 @@ static const char zone_text[] =
         "ns.other A 192.0.2.31\n"
         "mx MX 10 a\n"
         "www TXT hello\n"
+        "*.n A 192.0.2.14\n"
+        "c.b.n NS ns.c.b.n\n"
+        "ns.c.b.n A 192.0.2.98\n"
+        "ns.z.y.g A 192.0.2.97\n"
         "$ORIGIN child.shop.test.\n"
         "@ DS 2 13 2 0000000000000000000000000000000000000000000000000000000000000000\n"
         "@ NS ns.child\n"
@@ -124,10 +128,14 @@ static int set_up(void **out)
 	write_file(parent, zone_text);
 	write_file(child, child_text);
 
-	const struct zone_source zones[] = { { "shop.test", parent },
-		                             { "child.shop.test", child } };
+	const struct zone_source zones[] = {
+		{ "shop.test", parent },
+		{ "child.shop.test", child },
+		{ "c.b.n.shop.test", child },
+		{ "z.y.g.shop.test", child },
+	};
 	const struct zone_input in = {
-		.zones = zones, .n_zones = 2, .dynamic = dynamic, .n_dynamic = 2
+		.zones = zones, .n_zones = COUNT(zones), .dynamic = dynamic, .n_dynamic = 2
 	};
 
 	assert_int_equal(zone_compile(&in, fail_on_report, NULL, &f.image), 0);
@@ -238,6 +246,12 @@ static const struct {
 	{ "what the parent says about names in it does not count", "glue.child.shop.test", A,
 	  "NXDOMAIN aa|au child.shop.test. 1 SOA ns.child.shop.test. root.child.shop.test. "
 	  "1|" },
+	{ "a name between a zone and one below it exists", "b.n.shop.test", A, "NOERROR aa|SOA" },
+	{ "a name below that", "x.b.n.shop.test", A, "NXDOMAIN aa|SOA" },
+	{ "a name beside it", "x.n.shop.test", A,
+	  "NOERROR aa|an x.n.shop.test. 300 A 192.0.2.14|" },
+	{ "a name between, by an address alone", "y.g.shop.test", A, "NOERROR aa|SOA" },
+	{ "and DS of that zone", "z.y.g.shop.test", DS, "NOERROR aa|SOA" },
 	{ "names in the data are compressed", "mx.shop.test", MX,
 	  "NOERROR aa|an mx.shop.test. 300 MX 10 a.shop.test.|" },
 	{ "dynamic", "www.shop.test", A,
