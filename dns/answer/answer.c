@@ -408,9 +408,9 @@ static enum next look_up_name(struct work *w, struct spot *at)
 
 	trace_step(w, at->exact ? ANSWER_STEP_NODE : ANSWER_STEP_ENCLOSER, node);
 	if (ds && extra->above_off) { /* RFC 4035, section 3.1.4.1 */
-		at->node = image_node(image, extra->above_off);
-		trace_step(w, ANSWER_STEP_PARENT, at->node);
-		return answer_here(w, at);
+		at->node = node = image_node(image, extra->above_off);
+		extra = image_extra(image, node);
+		trace_step(w, ANSWER_STEP_PARENT, node);
 	}
 	if (zone_of(w, node)->state & IMAGE_ZONE_BROKEN)
 		return answer_broken(w, node);

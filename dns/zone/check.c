@@ -215,8 +215,7 @@ static uint32_t find_cut(struct build *b, uint32_t i)
 	if (node->cut_known || name->apex_of == node->zone + 1)
 		return node->cut;
 	node->cut_known = true;
-	if (!node->is_above)
-		node->cut = find_cut(b, build_name_at(b, name->parent)->node);
+	node->cut = find_cut(b, build_name_at(b, name->parent)->node);
 	if (node->cut == BUILD_NONE && build_rrset(b, node, DNS_NS, &first))
 		node->cut = i;
 	return node->cut;

@@ -55,6 +55,10 @@ static const char zone_text[] =
         "c.b.n NS ns.c.b.n\n"
         "ns.c.b.n A 192.0.2.98\n"
         "ns.z.y.g A 192.0.2.97\n"
+        "cut NS ns.elsewhere.test.\n"
+        "far.cut NS ns.elsewhere.test.\n"
+        "far.cut DS 1 13 2 "
+        "0000000000000000000000000000000000000000000000000000000000000000\n"
         "$ORIGIN child.shop.test.\n"
         "@ DS 2 13 2 0000000000000000000000000000000000000000000000000000000000000000\n"
         "@ NS ns.child\n"
@@ -129,10 +133,9 @@ static int set_up(void **out)
 	write_file(child, child_text);
 
 	const struct zone_source zones[] = {
-		{ "shop.test", parent },
-		{ "child.shop.test", child },
-		{ "c.b.n.shop.test", child },
-		{ "z.y.g.shop.test", child },
+		{ "shop.test", parent },        { "child.shop.test", child },
+		{ "c.b.n.shop.test", child },   { "z.y.g.shop.test", child },
+		{ "far.cut.shop.test", child },
 	};
 	const struct zone_input in = {
 		.zones = zones, .n_zones = COUNT(zones), .dynamic = dynamic, .n_dynamic = 2
@@ -252,6 +255,8 @@ static const struct {
 	  "NOERROR aa|an x.n.shop.test. 300 A 192.0.2.14|" },
 	{ "a name between, by an address alone", "y.g.shop.test", A, "NOERROR aa|SOA" },
 	{ "and DS of that zone", "z.y.g.shop.test", DS, "NOERROR aa|SOA" },
+	{ "DS of a zone served here, below a delegation", "far.cut.shop.test", DS,
+	  "NOERROR|au cut.shop.test. 300 NS ns.elsewhere.test.|" },
 	{ "names in the data are compressed", "mx.shop.test", MX,
 	  "NOERROR aa|an mx.shop.test. 300 MX 10 a.shop.test.|" },
 	{ "dynamic", "www.shop.test", A,
