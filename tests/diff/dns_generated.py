@@ -5,8 +5,9 @@
 
 dns_diff.py asks one question after the other, of one zone that a person wrote. Here names meet by chance: cuts, aliases, DNAMEs
 and wildcards above and below each other, labels of 63 bytes and of bytes that text has to escape, RRsets about as large as
-what UDP takes. Up to 64 queries come from one socket at once, so that answers share a batch. Queries have any case, EDNS
-sizes about the limits, and options. An answer of ours that is cut must not have fitted, and is asked for again over TCP.
+what UDP takes, and further zones, some labels below one another or below a cut. Up to 64 queries come from one socket at once,
+so that answers share a batch. Queries have any case, EDNS sizes about the limits, and options. An answer of ours that is cut
+must not have fitted, and is asked for again over TCP.
 """
 from __future__ import annotations
 
@@ -31,8 +32,11 @@ LABELS = [b"a", b"b", b"c", b"d", b"A", b"bB", b"w", b"n-1", b"0", b"_x", b".", 
 SIZES = [0, 512, 513, 700, MOST_BY_UDP - 1, MOST_BY_UDP, MOST_BY_UDP + 1, 4096, 65535]
 KINDS = ["A", "A", "A", "AAAA", "NS", "CNAME", "SOA", "MX", "TXT", "SRV", "DS", "DNAME", "SVCB", "CAA"]
 EDGES = [*range(450, 475), *range(1165, 1185)]  # bytes of TXT with which answers are about as large as 512 and 1232 bytes
+NESTED, DEPTHS = [b"a", b"b", b"c", b"w"], [1, 2, 3, 3, 4]  # zones that are served too: their labels, and how many of them
+HIDDEN = b"h"  # of names that a zone's file has where a deeper zone is; nothing else has this label
 BATCHES, LARGE = [1, 5, 32, 40, 64], [1, 1, 2, 3, 10, 29, 30, 31, 70]
 PLAIN = f"{string.ascii_letters}{string.digits}-_*".encode()  # as they are in a master file
+CNAME = 5
 SHOWN = 20  # differences that nothing explains
 
 Name = tuple[bytes, ...]
@@ -51,24 +55,38 @@ def strings(length: int) -> str:
 def below(name: Name, tops: typing.Iterable[Name]) -> bool:
     """Whether NAME is one of TOPS or below one, whatever the case."""
     folded = tuple(label.lower() for label in name)
-    return any(folded[-len(top):] == tuple(label.lower() for label in top) for top in tops)
+    return any(folded[len(folded) - len(top):] == tuple(label.lower() for label in top) for top in tops)
 
 
 class Zone:
     """Records of names that meet by chance; the text is what all servers load."""
 
-    def __init__(self, r: random.Random) -> None:
+    def __init__(self, r: random.Random, size: int, zones: list[Name]) -> None:
+        """SIZE: how many names; ZONES: those below it that are served too."""
         self.r = r
         self.lines = ["$TTL 300", "@ SOA ns1 host 1 3600 900 604800 60", "@ NS ns1", "ns1 A 192.0.2.1"]
-        self.names: list[Name] = [self.name() for _ in range(60)] + [(b"*", *self.name()) for _ in range(8)]
+        self.names: list[Name] = [self.name() for _ in range(size)] + [(b"*", *self.name()) for _ in range(size // 7)]
         self.alone: list[Name] = []  # aliases: nothing else is at such a name
-        self.tops: list[Name] = []   # cuts and DNAMEs: nothing is below
+        self.tops: list[Name] = []   # cuts, DNAMEs and zones: nothing is below
         self.used: list[Name] = []
+        for name in zones:
+            self.nest(name, any(below(name, [zone]) and name != zone for zone in zones))
         for name in self.names:
             self.add(name)
+
+    def add_edges(self) -> None:
         for length in EDGES:
             self.names.append((b"e%d" % length,))
             self.lines.append(f"e{length} TXT {strings(length)}")
+
+    def nest(self, name: Name, is_deeper: bool) -> None:
+        """A zone that is served too. An address below shows that it exists; often it is delegated, unless a zone between does that."""
+        if self.r.random() < 0.8 and not is_deeper:
+            self.lines += [f"{text(name)} NS ns1.{text(name)}"]
+            self.lines += [f"{text(name)} DS 1 13 2 {'ab' * 32}"] * (self.r.random() < 0.5)
+        self.lines.append(f"ns1.{text(name)} A 192.0.2.9")
+        self.lines += [f"{text((HIDDEN, *name))} A 192.0.2.8"] * (self.r.random() < 0.5)
+        self.tops.append(name)
 
     def name(self) -> Name:
         return tuple(self.r.choice(LABELS) for _ in range(self.r.choice([1, 1, 1, 2, 2, 3])))
@@ -84,7 +102,7 @@ class Zone:
         if chance < 0.12 and free:
             self.cut(text(name))
             self.tops.append(name)
-        elif chance < 0.18 and free:
+        elif chance < 0.18 and free and not any(below(top, [name]) for top in self.tops):
             self.lines.append(f"{text(name)} DNAME {self.r.choice([self.target(), 'elsewhere.test.', '@'])}")
             self.tops.append(name)
         elif chance < 0.35 and not any(below(used, [name]) and len(used) == len(name) for used in self.used):
@@ -108,6 +126,19 @@ class Zone:
         self.lines += [f"{name} SRV 1 2 53 {self.target()}"] * (r.random() < 0.15)
         if r.random() < 0.3:
             self.lines.append(f"{name} TXT {strings(r.randrange(1, 2300))}")
+
+
+def make_zones(r: random.Random) -> tuple[Zone, dict[str, str]]:
+    """A large zone, whose names are those of all zones, and the text of each: zones in it, and in these."""
+    apexes = [*dict.fromkeys(tuple(r.choice(NESTED) for _ in range(depth)) for depth in DEPTHS)]
+    made = {apex: Zone(r, 10 if apex else 60, [zone[:len(zone) - len(apex)] for zone in apexes if below(zone, [apex]) and zone != apex])
+            for apex in [(), *apexes]}
+    top = made[()]
+    top.add_edges()
+    for apex in apexes:
+        between = [apex[at:] for at in range(len(apex))]
+        top.names += [*between * 3, (HIDDEN, *apex), *((*name, *apex) for name in made[apex].names)]
+    return top, {".".join([text(apex)] * bool(apex) + [ZONE]): "\n".join(zone.lines) + "\n" for apex, zone in made.items()}
 
 
 class Query(typing.NamedTuple):
@@ -185,16 +216,33 @@ def reason(ours: bytes, theirs: bytes, most: int) -> str | None:
         return "additional data is given as glue alone"
     if differs <= {"ad", "flags"} and us.flags & TC and not us.additional and {record[1] for record in us.authority} <= {2, 43}:
         return "a referral whose glue does not fit is truncated, and has none of it"
+    if differs == {"an"} and len({*us.answer}) == len(us.answer) < len(them.answer) and {*us.answer} == {*them.answer}:
+        return "a record is given once"
     if them.flags & TC and not us.flags & TC and len(ours) <= most:
         return "they cut what fits"
+    return None
+
+
+def reason_of_zones(query: Query, who: str, ours: bytes, theirs: bytes, apexes: list[str]) -> str | None:
+    """The same where zones below ZONE, those at APEXES, make the difference."""
+    us, them = message.Answer(ours), message.Answer(theirs)
+    aliases = {record[0]: str(record[3][0]) for record in us.answer if record[1] == CNAME}
+    ends = {end for end in aliases.values() if end not in aliases}
+    leaves = any(f".{end}".endswith(f".{apex}") for end in ends for apex in apexes)
+    if who.startswith("nsd") and HIDDEN in (label.lower() for label in query.name) and them.rcode == 0 and not them.answer:
+        return "a name that only a zone above has does not exist; NSD has one tree for all zones"
+    if us.rcode == 0 and not us.authority and {*us.answer} <= {*them.answer} and leaves:
+        return "an alias is followed in its own zone"
+    if who.startswith("knot") and query.kind == "DS" and ends & {*apexes}:
+        return "DS of a zone comes from the one above, behind an alias too"
     return None
 
 
 class Comparison:
     """One zone by all servers, and what was found."""
 
-    def __init__(self, weir: name_servers.Server, peers: list[name_servers.Server]) -> None:
-        self.weir, self.peers = weir, peers
+    def __init__(self, weir: name_servers.Server, peers: list[name_servers.Server], apexes: list[str]) -> None:
+        self.weir, self.peers, self.apexes = weir, peers, apexes
         self.seen: collections.Counter[str] = collections.Counter()
         self.wrong: list[str] = []
 
@@ -220,6 +268,7 @@ class Comparison:
 
     def compare(self, query: Query, who: str, ours: bytes, theirs: bytes, most: int) -> None:
         why = reason(ours, theirs, most)
+        why = reason_of_zones(query, who, ours, theirs, self.apexes) if why is None else why
         self.seen["" if why is None else why] += 1
         if why is None:
             self.note(query, who, "differs", ours, theirs)
@@ -227,11 +276,10 @@ class Comparison:
 
 def run(seed: int, queries: int) -> Comparison:
     r = random.Random(seed)
-    zone = Zone(r)
-    zones = {ZONE: "\n".join(zone.lines) + "\n"}
+    zone, zones = make_zones(r)
     with contextlib.ExitStack() as stack:
         weir, *peers = (stack.enter_context(maker(zones)) for maker in (name_servers.Weir, name_servers.Nsd, name_servers.Knot))
-        comparison = Comparison(weir, peers)
+        comparison = Comparison(weir, peers, [apex for apex in zones if apex != ZONE])
         for _ in range(0, queries, sum(BATCHES) // len(BATCHES)):
             comparison.batch([make_query(zone, i + 1) for i in range(r.choice(BATCHES))])
     return comparison
