@@ -2,10 +2,10 @@
 /*
  * Making a generation: read the document, lay out the steering of its names, then find an image. In
  * order of preference: the kept image if the zone files' inodes, sizes and times are those that it
- * was made from; a newly compiled one, with all zones of the earlier image whose files have the same
- * bytes; the kept one if compiling fails and the dynamic names are
- * the same. Answers always come from private memory, never from the file, which somebody may cut
- * short or overwrite.
+ * was made from, by the same program; a newly compiled one, with all zones of the earlier image whose
+ * files have the same bytes, if the same program made that; the kept one if compiling fails and the
+ * dynamic names are the same. Answers always come from private memory, never from the file, which
+ * somebody may cut short or overwrite.
  *
  * generation_observe() computes the state in a fixed order: peers' health, the sites that vote, the
  * health word of each target, the ramps (which ask whether a site is up), and last the overrides.
@@ -35,26 +35,35 @@
 #define ARENA_BYTES     ((size_t)1 << 30)
 #define IMAGE_BYTES_MAX ((uint64_t)UINT32_MAX) /* offsets have 32 bits */
 
-/*
- * A digest of the zones' names and of their files' inodes, sizes and times: the files need not be
- * read.
- */
+/* A file need not be read to see that it is another one. A missing file has a digest, too. */
+static uint64_t file_digest(const char *path)
+{
+	static const struct hash_key key = { 0 };
+	struct stat st = { 0 };
+
+	(void)stat(path, &st);
+
+	const uint64_t facts[] = { (uint64_t)st.st_ino, (uint64_t)st.st_size,
+		                   (uint64_t)st.st_mtim.tv_sec, (uint64_t)st.st_mtim.tv_nsec };
+
+	return hash_bytes(&key, facts, sizeof(facts));
+}
+
+/* Of the running program: what another one has compiled, before an upgrade, is compiled again. */
+static uint64_t program_digest(void)
+{
+	return file_digest("/proc/self/exe");
+}
+
+/* A digest of the program, and of the zones' names and of their files' inodes, sizes and times. */
 static uint64_t source_digest(const struct model *m, const struct steering *p)
 {
-	uint64_t digest = image_dynamic_digest(p->texts, p->n_names);
+	uint64_t digest = image_dynamic_digest(p->texts, p->n_names) ^ program_digest();
 
 	for (size_t i = 0; i < m->n_zones; i++) {
-		struct stat st = { 0 };
-		uint64_t facts[6];
-
-		(void)stat(m->zones[i].file, &st); /* a missing file has a digest too */
-		facts[0] = hash_text(m->zones[i].name);
-		facts[1] = (uint64_t)st.st_ino;
-		facts[2] = (uint64_t)st.st_size;
-		facts[3] = (uint64_t)st.st_mtim.tv_sec;
-		facts[4] = (uint64_t)st.st_mtim.tv_nsec;
-		facts[5] = hash_text(m->zones[i].digest);
-
+		const uint64_t facts[] = { hash_text(m->zones[i].name),
+			                   file_digest(m->zones[i].file),
+			                   hash_text(m->zones[i].digest) };
 		const struct hash_key key = { digest, i };
 
 		digest = hash_bytes(&key, facts, sizeof(facts));
@@ -180,6 +189,7 @@ static int compile_image(struct generation *g, const struct generation_how *how,
 		.zones = zones,
 		.n_zones = m->n_zones,
 		.source = source,
+		.program = program_digest(),
 		.isolate = true,
 		.earlier = earlier,
 		.reuse = how->trust_cache,

@@ -8,8 +8,8 @@
  * zone file is opened.
  *
  * The image is also kept in a file of the run directory: a process that restarts with nothing
- * changed serves from it at once. A zone whose file cannot be used is taken from an earlier image
- * (the one in use, else the kept one); without one it answers SERVFAIL.
+ * changed, not even the program, serves from it at once. A zone whose file cannot be used is taken
+ * from an earlier image (the one in use, else the kept one); without one it answers SERVFAIL.
  *
  * Implemented in generation.c. generation_load(): any thread; generation_observe() and
  * generation_free(): the thread that owns the generation.
@@ -54,8 +54,8 @@ struct generation {
 	const struct image *image;
 	size_t mapped_bytes;            /**< of the image, from mmap(); 0: it is from malloc() */
 	struct generation_share *share; /**< of all generations that have this image */
-	uint64_t source;                /**< digest of its files' inodes, sizes and times */
-	bool compiled;                  /**< the image is new; false: it is the kept one */
+	uint64_t source; /**< digest of its files' and the program's inodes, sizes and times */
+	bool compiled;   /**< the image is new; false: it is the kept one */
 	bool stale;      /**< compiling failed: the whole image is the kept, earlier one */
 	int stale_error; /**< -errno of that, or of a file that was not read for what may pass; or 0 */
 	size_t n_earlier, n_broken;      /**< zones with such an image_zone.state */

@@ -25,7 +25,7 @@
 #include "dns/zone/name.h"
 
 #define IMAGE_MAGIC "weirzone" /**< the first bytes of the file */
-/** Changes with any structure below: files of other releases are not used. */
+/** Changes with any structure below: files with another number are not used at all. */
 #define IMAGE_LAYOUT 4u
 
 /** Types that the compiler or the lookup treats in some way of its own. */
@@ -65,7 +65,7 @@ struct image {
 	uint32_t n_zones;
 	uint64_t size_bytes;
 	uint64_t checksum; /**< of all other bytes */
-	/** Digest of the files that it was made from; 0: not known (includes, bad files). */
+	/** Digest of the files and the program that made it of them; 0: not known (includes, bad files). */
 	uint64_t source;
 	uint64_t dynamic; /**< digest of the dynamic names, in their order */
 	uint32_t zones_off;

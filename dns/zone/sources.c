@@ -22,7 +22,7 @@ uint64_t sources_add(uint64_t digest, uint64_t read)
 
 uint64_t sources_begin(const struct zone_input *in)
 {
-	uint64_t digest = sources_add(in->n_zones, in->n_dynamic);
+	uint64_t digest = sources_add(sources_add(in->n_zones, in->n_dynamic), in->program);
 
 	for (size_t z = 0; z < in->n_zones; z++)
 		digest = sources_add(digest, hash_text(in->zones[z].name));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What a part of an image was made from, as one number: its zones' and dynamic names, and every
- * byte that was read. If it is the same again, so is the part.
+ * What a part of an image was made from, as one number: the program, its zones' and dynamic names,
+ * and every byte that was read. If it is the same again, so is the part.
  *
  * Implemented in dns/zone/sources.c. Internal to the compiler.
  */
@@ -17,7 +17,7 @@ struct image;
 struct image_part;
 struct zone_input;
 
-/** The digest of the names alone, never 0. */
+/** The digest of program and names alone, never 0. */
 uint64_t sources_begin(const struct zone_input *in) NONNULL();
 /** With the next zone's zone_text_read.digest; never 0. */
 uint64_t sources_add(uint64_t digest, uint64_t read);

@@ -54,6 +54,7 @@ struct zone_input {
 	 * copied from it. Only the rest is compiled.
 	 */
 	bool reuse;
+	uint64_t program;  /**< digest of the program: what another one made is not copied */
 	uint32_t n_others; /**< records of other zones, which count for ZONE_RECORDS_MAX */
 	bool check_only;   /**< only report errors: zone_compile() gives NULL for the image */
 	/**

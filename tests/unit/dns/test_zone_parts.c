@@ -55,21 +55,25 @@ static void what_has_not_changed_is_taken_as_it_is(void **state)
 		size_t other_at; /* position of the other zone */
 		size_t n_dynamic;
 		bool taken, other_taken;
+		uint64_t program;
 	} steps[] = {
-		{ "all is new", B2, 2, 3, false, false },
-		{ "nothing changes", B2, 2, 3, true, true },
-		{ "the other changes", B2 "b3 A 192.0.2.9\n", 2, 3, true, false },
-		{ "and back", B2, 2, 3, true, false },
-		{ "and again", B2 "b3 A 192.0.2.9\n", 2, 3, true, false },
-		{ "other numbers", B2 "b3 A 192.0.2.9\n", 0, 3, true, true },
-		{ "and back", B2 "b3 A 192.0.2.9\n", 2, 3, true, true },
-		{ "a dynamic name less", B2 "b3 A 192.0.2.9\n", 2, 2, false, true },
-		{ "and back", B2 "b3 A 192.0.2.9\n", 2, 3, false, true },
-		{ "the other is bad", "nonsense\n", 0, 3, true, true },
-		{ "and still", "nonsense\n", 0, 3, true, true },
-		{ "and mended", B2, 0, 3, true, false },
-		{ "and bad again", "nonsense\n", 0, 3, true, true },
-		{ "and mended again", B2, 2, 3, true, false },
+		{ "all is new", B2, 2, 3, false, false, 0 },
+		{ "nothing changes", B2, 2, 3, true, true, 0 },
+		{ "the other changes", B2 "b3 A 192.0.2.9\n", 2, 3, true, false, 0 },
+		{ "and back", B2, 2, 3, true, false, 0 },
+		{ "and again", B2 "b3 A 192.0.2.9\n", 2, 3, true, false, 0 },
+		{ "other numbers", B2 "b3 A 192.0.2.9\n", 0, 3, true, true, 0 },
+		{ "and back", B2 "b3 A 192.0.2.9\n", 2, 3, true, true, 0 },
+		{ "a dynamic name less", B2 "b3 A 192.0.2.9\n", 2, 2, false, true, 0 },
+		{ "and back", B2 "b3 A 192.0.2.9\n", 2, 3, false, true, 0 },
+		{ "another program", B2 "b3 A 192.0.2.9\n", 2, 3, false, false, 1 },
+		{ "the same", B2 "b3 A 192.0.2.9\n", 2, 3, true, true, 1 },
+		{ "a program with a bad file", "nonsense\n", 2, 3, false, true, 0 },
+		{ "the other is bad", "nonsense\n", 0, 3, true, true, 0 },
+		{ "and still", "nonsense\n", 0, 3, true, true, 0 },
+		{ "and mended", B2, 0, 3, true, false, 0 },
+		{ "and bad again", "nonsense\n", 0, 3, true, true, 0 },
+		{ "and mended again", B2, 2, 3, true, false, 0 },
 	};
 	static char paths[2][32];
 	char dir[] = "/tmp/weir-parts.XXXXXX", zone[64], part[64];
@@ -94,6 +98,7 @@ static void what_has_not_changed_is_taken_as_it_is(void **state)
 			                       .source = 5,
 			                       .dynamic = dynamic,
 			                       .n_dynamic = steps[i].n_dynamic,
+			                       .program = steps[i].program,
 			                       .earlier = earlier };
 
 		print_message("  %s\n", steps[i].why);
