@@ -549,3 +549,10 @@ int build_model(struct model_build *b)
 	build_overrides(b);
 	return arena_failed(b->arena) || arena_failed(b->bind->arena) ? -ENOMEM : 0;
 }
+
+int build_remains(struct model_build *b)
+{
+	build_settings(b, b->top, SCHEMA_TOP, b->model);
+	build_overrides(b);
+	return arena_failed(b->arena) || arena_failed(b->bind->arena) ? -ENOMEM : 0;
+}

@@ -33,6 +33,8 @@ struct model_build {
 
 /** Fill @p b->model from @p b->top. Errors go to the binding's collection. @return 0 or -ENOMEM */
 MUST_CHECK int build_model(struct model_build *b);
+/** The same for the document's origin and overrides alone. */
+MUST_CHECK int build_remains(struct model_build *b);
 /** Check what must hold between the parts (check.c). */
 void check_model(const struct model_build *b);
 

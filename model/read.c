@@ -28,6 +28,7 @@ struct reading {
 	const char *key_expected; /* NULL: any */
 	const char *node;         /* NULL: any */
 	bool keyless;             /* leave the cluster's key alone */
+	bool remains;             /* of a document that is refused: model_read_remains() */
 };
 
 /* The node is not in the document: report which ones are. */
@@ -49,6 +50,16 @@ static void add_unknown_node(const struct model *m, const struct reading *r, con
 	           suggest_text(&suggest, suggestion));
 }
 
+/* Whether a setting below the list @p name has an error, as far as errors are kept. */
+static bool has_error_in(const struct model_errors *errors, const char *name)
+{
+	bool found = errors->n_total > errors->n_items;
+
+	for (size_t i = 0; i < errors->n_items; i++)
+		found |= strncmp(errors->items[i].field, name, strlen(name)) == 0;
+	return found;
+}
+
 /* Errors of all stages are collected before the reading fails, so that one run shows them all. */
 static int build_from_items(const struct reading *r, const struct bind *bind,
                             const struct item *top, struct model *m)
@@ -61,10 +72,15 @@ static int build_from_items(const struct reading *r, const struct bind *bind,
 		                 .keyless = r->keyless,
 		                 .model = m,
 		                 .arena = m->arena };
-	int err = build_model(&b);
+	int err = r->remains ? build_remains(&b) : build_model(&b);
 
 	if (err)
 		return err;
+	if (r->remains) {
+		if (has_error_in(bind->errors, "overrides"))
+			m->n_overrides = 0;
+		return 0;
+	}
 	check_model(&b);
 	if (r->node) {
 		m->self = model_node(m, r->node);
@@ -91,8 +107,8 @@ static int read_into(const struct reading *r, struct arena *scratch, struct mode
 
 		if (item)
 			err = build_from_items(r, &bind, item, m);
-		else if (errors->n_total == 0)
-			err = -ENOMEM;
+		else
+			err = errors->n_total ? -EINVAL : -ENOMEM;
 	}
 	return err;
 }
@@ -113,7 +129,7 @@ static int read_model_document(const struct reading *r, struct model **out,
 	/* Errors that were found without memory may be none at all. */
 	if (!m || arena_failed(scratch) || arena_failed(arena) || arena_failed(errors->arena))
 		err = -ENOMEM;
-	if (!err && errors->n_total > 0)
+	if (!err && errors->n_total > 0 && !r->remains)
 		err = -EINVAL;
 	arena_free(scratch);
 	if (err) {
@@ -212,6 +228,16 @@ int model_read_effective(const char *path, const char *node, struct model **out,
 	struct reading r = { .path = path, .node = node };
 
 	return read_model_document(&r, out, errors);
+}
+
+int model_read_remains(const char *path, struct model **out)
+{
+	struct model_errors errors = { 0 };
+	struct reading r = { .path = path, .remains = true };
+	int err = read_model_document(&r, out, &errors);
+
+	model_errors_free(&errors);
+	return err;
 }
 
 int model_read_without_key(const char *path, const char *node, struct model **out,

@@ -443,7 +443,12 @@ uint32_t model_pool_slots(uint32_t max_backends);
 int model_read_effective(const char *path, const char *node, struct model **out,
                          struct model_errors *errors);
 /**
- * The same for who places nothing: the cluster's key is not opened (model.key_state is
+ * What can be used of an effective document that is refused: its origin (meta) as far as it can be read, and the overrides
+ * if none has an error; nothing else is set. @return 0; -EINVAL: it is no document at all; or -errno
+ */
+int model_read_remains(const char *path, struct model **out);
+/**
+ * As model_read_effective() for who places nothing: the cluster's key is not opened (model.key_state is
  * MODEL_KEY_NONE), so that it may be readable by fewer than the document.
  */
 int model_read_without_key(const char *path, const char *node, struct model **out,

@@ -280,9 +280,9 @@ static void refuse_change(struct core *core, int err, const struct intent_change
 	case -ESTALE:
 		http_problem(
 		        reply, 412, "not-here",
-		        "another version is to be in force, and is not yet at this node: nothing was "
-		        "changed. Try it again; where its files are lost for good, with replace (weir "
-		        "apply --replace)");
+		        "another version is to be in force, and is not yet at this node, or is refused "
+		        "here (weir status): nothing was changed. Try it again; where its files are lost "
+		        "for good, or to replace it, with replace (weir apply --replace)");
 		return;
 	case -EAGAIN:
 		shared_run_refuse_overdue(core, reply);

@@ -10,11 +10,30 @@
 
 #include "base/clock.h"
 #include "mgmt/core/to_json.h"
+#include "mgmt/store/shared_intent.h"
 #include "weir/json.h"
+
+/* The version that is to be in force, though none is here: @p out. */
+static const struct version *find_chosen(const struct core *core, struct version *out)
+{
+	const struct version_history *h = shared_intent_history(core->intent);
+	struct pending_clock clock;
+	int64_t left_ms;
+
+	pending_clock_read(&clock);
+	const struct version *v = history_in_force(h, clock.now_ms);
+
+	*out = v ? *v : (struct version){ 0 };
+	if (v && history_is_open(h, clock.now_ms, &left_ms) && left_ms != CHAIN_NEVER)
+		out->confirm_by_ms = clock_believed_ms() + left_ms;
+	return out;
+}
 
 void unconfirmed_refuse(struct core *core, struct http_reply *reply)
 {
-	const struct version *head = intent_head(core->intent);
+	struct version chosen;
+	const struct version *head =
+	        intent_head(core->intent) ? intent_head(core->intent) : find_chosen(core, &chosen);
 	char by[CLOCK_TEXT_MAX];
 	struct version back;
 	uint64_t to = intent_last_confirmed(core->intent, &back) ? 0 : back.number;

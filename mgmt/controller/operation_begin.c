@@ -239,7 +239,7 @@ static bool resolve_request(struct beginning *b, int64_t now_ms, struct operatio
 	bool ok = m != NULL;
 
 	if (!m)
-		operation_refuse(out, 404, "not-found", "there is no configuration yet");
+		operation_refuse(out, 404, "not-found", "%s", intent_nothing_text(b->core->intent));
 	ok = ok && find_sites(b, m, out) && find_service(b, m, out) && find_absent(b, m, out) &&
 	     (find_resting(b) || (find_other(b, out) && choose_overrides(b, now_ms, out)));
 	core_unlock(b->core);
@@ -596,7 +596,7 @@ void operation_undrain(struct core *core, const struct operation_body *body,
 	bool ok = m && find_sites(b, m, out) && find_absent(b, m, out) && find_common(b, id, out);
 	core_unlock(core);
 	if (!m)
-		operation_refuse(out, 404, "not-found", "there is no configuration yet");
+		operation_refuse(out, 404, "not-found", "%s", intent_nothing_text(core->intent));
 	if (ok && *id)
 		operation_order_run(core, id, &order, out);
 	else if (ok)

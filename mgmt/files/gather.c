@@ -336,6 +336,17 @@ int gather_check_zones(const struct model *m, const struct files *files, const c
 	return err;
 }
 
+void gather_first_error(const struct model_errors *errors, char *out, size_t size)
+{
+	const struct model_error *m = errors->items;
+
+	snprintf(out, size, "it cannot be read");
+	if (errors->n_items && m->line)
+		snprintf(out, size, "line %u: %s: %s", m->line, m->field, m->message);
+	else if (errors->n_items)
+		snprintf(out, size, "%s%s%s", m->field, *m->field ? ": " : "", m->message);
+}
+
 void gather_log_errors(const char *what, const struct model_errors *errors)
 {
 	model_errors_log(errors);

@@ -51,6 +51,8 @@ MUST_CHECK int gather_keyed(const struct files *files, const char *state_dir, co
 MUST_CHECK int gather_check_zones(const struct model *m, const struct files *files,
                                   const char *state_dir, const struct model *head,
                                   struct model_errors *errors, struct zones_findings *said);
+/** Write the first of @p errors, for a person: with its line and setting. */
+void gather_first_error(const struct model_errors *errors, char *out, size_t size);
 /** Log the errors of the document @p what, which is refused. */
 void gather_log_errors(const char *what, const struct model_errors *errors);
 

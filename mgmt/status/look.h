@@ -25,7 +25,7 @@ struct look {
 	struct overrides overrides; /**< a copy */
 	struct version head;        /**< if has_head */
 	bool has_head;
-	bool joins; /**< no version yet: peers are asked for theirs, or the own file comes next */
+	bool joins; /**< no version yet, for a reason that is stated: the store is asked, or the document is refused */
 	uint64_t document;
 	const char *store_state;
 	char store_reason[EVENT_TEXT_MAX], unwritten_reason[EVENT_TEXT_MAX];

@@ -24,17 +24,34 @@
 
 #define SKEW_MS 500 /* by which clocks may differ, beyond what measuring may be wrong */
 
+/* State that the document of an earlier run was refused and stays. */
+static void state_refused_document(const struct core *core)
+{
+	uint64_t version;
+	const char *reason = intent_document_refusal(core->intent, &version);
+
+	if (*reason)
+		conditions_add(core->stats, "document-refused", CONDITION_DEGRADED,
+		               "effective.conf",
+		               "document %" PRIu64 " of version %" PRIu64
+		               ": %.100s: it stays, and nothing else is in force. Go back to the "
+		               "release before, or: weir rollback N, or weir apply FILE --replace",
+		               intent_document(core->intent), version, reason);
+}
+
 /* State how the first start of this node went. */
 static void state_join(const struct core *core)
 {
 	const struct version *head = intent_head(core->intent);
+	uint64_t version;
 
 	if (*join_refused(core->intent))
 		conditions_add(core->stats, "file-refused", CONDITION_DEGRADED, "weir.conf",
 		               "%.150s: nothing is in force; correct the file (weir config check "
 		               "shows all errors), then systemctl restart weir",
 		               join_refused(core->intent));
-	if (join_waits(core->intent))
+	state_refused_document(core);
+	if (join_waits(core->intent) && !*intent_document_refusal(core->intent, &version))
 		conditions_add(core->stats, "joining", CONDITION_DEGRADED, "",
 		               "this node has no version yet and asks the store for one");
 	else if (head && core->shared && join_is_provisional(head))
@@ -54,9 +71,13 @@ static void state_refused_version(const struct core *core)
 	if (number)
 		conditions_add(
 		        core->stats, "version-refused", CONDITION_DEGRADED, subject,
-		        "it is to be in force, and this node cannot take it: %.120s; what was in force here "
-		        "stays. If this node was removed, stop it: systemctl disable --now weir",
-		        reason);
+		        "it is to be in force, and this node cannot take it: %.100s; %s. If this node was "
+		        "removed, stop it: systemctl disable --now weir",
+		        reason,
+		        intent_head(core->intent)
+		                ? "what was in force here stays"
+		                : "nothing is in force here: weir rollback N, or weir apply FILE "
+		                  "--replace");
 }
 
 /*

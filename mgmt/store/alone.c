@@ -205,6 +205,18 @@ int intent_last_confirmed(const struct intent *in, struct version *out)
 	return v ? 0 : -ENOENT;
 }
 
+/* Whether what is to be in force waits to be confirmed; where nothing is in force here, by the records alone. */
+static bool is_unconfirmed(const struct intent *in)
+{
+	const struct version *head = intent_head(in);
+	struct pending_clock clock;
+	int64_t left_ms;
+
+	pending_clock_read(&clock);
+	return head ? head->confirm_by_ms != 0
+	            : history_is_open(in->history, clock.now_ms, &left_ms);
+}
+
 int intent_check_pending(const struct intent *in, const struct intent_change *change,
                          const char *digest, bool *returns)
 {
@@ -212,13 +224,13 @@ int intent_check_pending(const struct intent *in, const struct intent_change *ch
 	struct version confirmed;
 
 	*returns = false;
-	if (!head || !head->confirm_by_ms || change->pending == INTENT_PENDING_IGNORE)
+	if (!is_unconfirmed(in) || change->pending == INTENT_PENDING_IGNORE)
 		return 0;
 	if (!intent_last_confirmed(in, &confirmed) && !strcmp(confirmed.digest, digest)) {
 		*returns = true;
 		return 0;
 	}
-	if (!strcmp(head->digest, digest))
+	if (head && !strcmp(head->digest, digest))
 		return 0; /* nothing changes */
 	return change->pending == INTENT_PENDING_REFUSE ? -EBUSY : 0;
 }

@@ -41,7 +41,7 @@ static struct version make_version(const struct intent *in, const struct intent_
 	                (in->shares && authority_of(in) == AUTHORITY_FILE);
 	struct version v = { .number = is_first ? 1 : newest->number + 1, .time_ms = now_ms };
 
-	if (!in->shares && !is_first && in->newest >= v.number)
+	if (!in->shares && !change->provisional && in->newest >= v.number)
 		v.number = in->newest + 1; /* also of one that has no record any more */
 	if (newest && v.time_ms <= newest->time_ms)
 		v.time_ms = newest->time_ms + 1; /* versions are ordered, whatever the clock does */
@@ -272,7 +272,8 @@ static int end_alone(struct intent *in, bool is_done, int64_t now_ms, struct int
 	(void)shared_intent_follow(in, &clock, now_ms);
 	if (!is_done) /* more may be to end than one change can mark */
 		(void)alone_end(in, &clock, now_ms);
-	out->version = *intent_head(in);
+	if (intent_head(in))
+		out->version = *intent_head(in);
 	return 0;
 }
 

@@ -142,8 +142,8 @@ static enum command_outcome target_exists(struct command_work *w)
 	const struct model *m = intent_model(w->in);
 
 	if (!m)
-		return answer_command(w, COMMAND_UNKNOWN, "target",
-		                      "there is no configuration yet");
+		return answer_command(w, COMMAND_UNKNOWN, "target", "%s",
+		                      intent_nothing_text(w->in));
 	if (is_site(w))
 		return model_site(m, w->target.name)
 		               ? COMMAND_OK
@@ -831,7 +831,11 @@ enum command_outcome command_run(struct intent *in, const struct command *c,
 	struct command_work w = { .in = in, .c = c, .r = result, .now_ms = now_ms };
 
 	*result = (struct command_result){ .guards.receivers = result->receivers };
-	enum command_outcome outcome = find_target(&w);
+	uint64_t version;
+	enum command_outcome outcome =
+	        *intent_document_refusal(in, &version)
+	                ? answer_command(&w, COMMAND_UNKNOWN, NULL, "%s", intent_nothing_text(in))
+	                : find_target(&w);
 	w.stamp = next_stamp(&w);
 	snprintf(w.target.node, sizeof(w.target.node), "%s", intent_node(in));
 	if (outcome == COMMAND_OK)

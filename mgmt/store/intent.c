@@ -212,11 +212,22 @@ static int open_or_renew_store(struct intent *in, int64_t now_ms)
 	return 0;
 }
 
+/* The document is there, and this program cannot read it, as after an upgrade. @return what can be used of it, or NULL */
+static struct model *refuse_effective(struct intent *in, const char *path,
+                                      const struct model_errors *errors)
+{
+	struct model *m = NULL;
+
+	gather_log_errors(PROC_EFFECTIVE_FILE, errors);
+	gather_first_error(errors, in->refusal, sizeof(in->refusal));
+	return model_read_remains(path, &m) ? NULL : m;
+}
+
 /*
  * The effective document of an earlier run: its number, its overrides, and if need be its
- * configuration.
+ * configuration. Of one that is refused no configuration.
  */
-static struct model *read_effective(const struct intent *in)
+static struct model *read_effective(struct intent *in)
 {
 	struct model_errors errors = { 0 };
 	struct model *m = NULL;
@@ -225,10 +236,10 @@ static struct model *read_effective(const struct intent *in)
 	if (proc_path(in->state_dir, PROC_EFFECTIVE_FILE, path))
 		return NULL;
 	int err = model_read_effective(path, in->node, &m, &errors);
-	if (err == -EINVAL)
-		gather_log_errors(PROC_EFFECTIVE_FILE, &errors);
+	if (err && err != -ENOENT)
+		m = refuse_effective(in, path, &errors);
 	model_errors_free(&errors);
-	return err ? NULL : m;
+	return m;
 }
 
 /* Overrides accepted offline, or while the store failed, are in the document alone. */
@@ -270,14 +281,11 @@ static struct version recorded_version(const struct intent *in, const struct mod
 	return v;
 }
 
-/* Whether the document @p m is of the version that is to be in force, and not what was loaded: by records, or by the document itself. */
-static bool is_of_unloaded(const struct intent *in, const struct model *m)
+/* Without records: whether the document @p m is of another version than what was loaded. */
+static bool is_of_other(const struct intent *in, const struct model *m)
 {
-	const struct version *v = authority_chosen(in);
-
-	return v ? !shared_is_loaded(in, v) && recall_is_of(&m->meta, v)
-	         : authority_of(in) == AUTHORITY_DOCUMENT && m->meta.version &&
-	                       !recall_is_of(&m->meta, intent_head(in));
+	return authority_of(in) == AUTHORITY_DOCUMENT && m->meta.version &&
+	       !recall_is_of(&m->meta, intent_head(in));
 }
 
 /*
@@ -334,7 +342,7 @@ static void leave_older_copy(struct intent *in, const struct model_meta *said, i
 
 static void load_state(struct intent *in, int64_t now_ms)
 {
-	struct model *effective = read_effective(in);
+	struct model *effective = in->before = read_effective(in);
 
 	if (effective && recall_is_newer(in, &effective->meta))
 		leave_older_copy(in, &effective->meta, now_ms);
@@ -346,14 +354,14 @@ static void load_state(struct intent *in, int64_t now_ms)
 		merge_effective(in, effective, now_ms);
 	if (err == -EBADMSG)
 		intent_stored(in, err, now_ms);
-	if (effective && is_of_unloaded(in, effective))
+	if (effective && is_of_other(in, effective))
 		recent_drop(in);
-	if (in->n_recent == 0 && effective) {
-		recover_version(in, effective, now_ms); /* the document is kept as the seed */
+	if (in->n_recent == 0 && effective && !*in->refusal) {
+		in->before = NULL; /* the document is kept as the seed */
+		recover_version(in, effective, now_ms);
 		recall_effective(in, now_ms);
 		return;
 	}
-	in->before = effective;
 	recall_effective(in, now_ms);
 	if (in->offline)
 		return;
@@ -490,6 +498,22 @@ const char *intent_store_state(const struct intent *in)
 uint64_t intent_document(const struct intent *in)
 {
 	return in->document;
+}
+
+const char *intent_document_refusal(const struct intent *in, uint64_t *version)
+{
+	const struct model_meta *said = recall_said(in);
+
+	*version = said ? said->version : 0;
+	return recall_is_refused(in) ? in->refusal : "";
+}
+
+const char *intent_nothing_text(const struct intent *in)
+{
+	return recall_is_refused(in)
+	               ? "the effective document is refused at this node, which takes no command "
+	                 "until a configuration is in force: weir status says what to do"
+	               : "there is no configuration yet";
 }
 
 const char *intent_unwritten_reason(const struct intent *in)

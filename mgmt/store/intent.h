@@ -132,6 +132,13 @@ const char *intent_store_state(const struct intent *in);
 /** Number of the effective document last written; and why the present one could not be, else "". */
 uint64_t intent_document(const struct intent *in);
 const char *intent_unwritten_reason(const struct intent *in);
+/**
+ * Why the effective document that was there at the start is refused: it stays as it is, and nothing is in force until
+ * somebody changes that. "": it is not. @p version  out: the one that it is of; 0: not known
+ */
+const char *intent_document_refusal(const struct intent *in, uint64_t *version);
+/** What to say to who needs a configuration in force, and there is none. */
+const char *intent_nothing_text(const struct intent *in);
 
 /** What a change does about an earlier version that is not confirmed yet. */
 enum intent_pending {

@@ -90,7 +90,8 @@ struct intent {
 	size_t n_ahead; /* of other nodes, that were not taken for their stamps: of the last list */
 	struct recent recent[RECENT_MAX]; /* oldest first; the last is the head */
 	size_t n_recent;
-	struct model *before; /* the effective document of an earlier run, or NULL */
+	/* the effective document of an earlier run, or what can be used of it; NULL: nothing */
+	struct model *before;
 	struct model *seed; /* the effective document of an earlier run, where versions are lost */
 
 	struct intent_shared *shared; /* the composed model; NULL before the first */
@@ -99,6 +100,7 @@ struct intent {
 	struct intent_written written;
 	int64_t next_ms; /* when to compose again */
 	char unwritten_reason[EVENT_TEXT_MAX];
+	char refusal[EVENT_TEXT_MAX]; /* why the document of an earlier run was refused; "" */
 	/* of the candidate's files, which are laid out; "": there is no candidate */
 	char candidate_digest[DIGEST_TEXT_MAX];
 
@@ -160,6 +162,13 @@ int alone_decide(struct intent *in, const struct shared_change *c, const struct 
 int alone_end(struct intent *in, const struct pending_clock *clock, int64_t now_ms);
 /* Where this node is to say what is in force, and its copy has no records of that: write them, also of what is not confirmed yet. */
 void alone_begin(struct intent *in, int64_t now_ms);
+/* Whether the document of an earlier run was refused, and nothing has taken its place. */
+bool recall_is_refused(const struct intent *in);
+/*
+ * At the start: whether @p v may be in force, though a newer version is to be that could not be loaded for @p err; 0: no
+ * record says which is to be. What was in force by the document may, and nothing older.
+ */
+bool recall_may_begin(const struct intent *in, const struct version *v, int err);
 /* What the last document says, that was written here or was there at the start; NULL: there is none (recall.c). */
 const struct model_meta *recall_said(const struct intent *in);
 /* Whether a document is of this version. */

@@ -50,19 +50,11 @@ static bool read_own_file(struct intent *in)
 	return !err;
 }
 
-/* Keep the first error as a sentence for the status, and log all of them. */
+/* Keep the first error for the status, and log all of them. */
 static void keep_first_error(struct intent *in, const struct model_errors *errors)
 {
-	const struct model_error *m = errors->items;
-
 	gather_log_errors(PROC_CONF_FILE, errors);
-	snprintf(in->join.refusal, sizeof(in->join.refusal), "the file is refused");
-	if (errors->n_items && m->line)
-		snprintf(in->join.refusal, sizeof(in->join.refusal), "line %u: %s: %s", m->line,
-		         m->field, m->message);
-	else if (errors->n_items)
-		snprintf(in->join.refusal, sizeof(in->join.refusal), "%s: %s", m->field,
-		         m->message);
+	gather_first_error(errors, in->join.refusal, sizeof(in->join.refusal));
 }
 
 void join_use_own_file(struct intent *in, int64_t now_ms)
@@ -86,12 +78,30 @@ void join_use_own_file(struct intent *in, int64_t now_ms)
 	files_fini(&files);
 }
 
+/* Whether the refused document is of this node's own file, which it reads at each start as long as nobody decides for all nodes. */
+static bool is_of_own_file(const struct intent *in)
+{
+	const struct model_meta *said = recall_said(in);
+	struct version v;
+
+	return !history_head(in->history) && in->store &&
+	       store_versions(in->store, 0, &v, 1) == 1 && join_is_provisional(&v) &&
+	       (!said || recall_is_of(said, &v));
+}
+
+/* Whether something else than the own file was in force, or is to be, and this program refuses it: a person decides then. */
+static bool is_held(const struct intent *in)
+{
+	return (recall_is_refused(in) && !is_of_own_file(in)) || in->refused_number ||
+	       (!in->shares && history_head(in->history));
+}
+
 void join_begin(struct intent *in, int64_t now_ms)
 {
 	if (in->shares && read_own_file(in))
 		log_note("joining",
 		         "doing=\"asking the store that store.conf names for a version\"");
-	else
+	else if (!is_held(in))
 		join_use_own_file(in, now_ms);
 }
 
@@ -118,7 +128,7 @@ const struct model *join_model(const struct intent *in)
 
 void join_start_alone(struct intent *in, int64_t now_ms)
 {
-	if (!join_waits(in))
+	if (!join_waits(in) || is_held(in))
 		return;
 	join_end(in);
 	join_use_own_file(in, now_ms);

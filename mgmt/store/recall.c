@@ -24,6 +24,20 @@ const struct model_meta *recall_said(const struct intent *in)
 	return m ? &m->meta : NULL;
 }
 
+bool recall_is_refused(const struct intent *in)
+{
+	return *in->refusal && in->n_recent == 0;
+}
+
+bool recall_may_begin(const struct intent *in, const struct version *v, int err)
+{
+	const struct model_meta *said = recall_said(in);
+
+	if (!said && !*in->refusal)
+		return !err || err == -ENOENT; /* its files may come yet */
+	return said && recall_is_of(said, v);
+}
+
 bool recall_is_of(const struct model_meta *meta, const struct version *v)
 {
 	return meta->version == v->number && !strcmp(meta->digest, v->digest);

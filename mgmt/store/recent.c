@@ -103,7 +103,8 @@ static int load_shared(struct intent *in, int64_t now_ms)
 			loaded[kept++].since_ms = periods[i].since_ms;
 	}
 	/* what is in force stays until the newest one's files are here */
-	if (!kept || err == -EBADMSG || (err && !at_start)) {
+	if (!kept || err == -EBADMSG ||
+	    (err && !(at_start && recall_may_begin(in, &loaded[kept - 1].version, err)))) {
 		free_recent(in, loaded, kept);
 		return err ? err : -ENOENT;
 	}
@@ -127,6 +128,8 @@ int intent_load_recent(struct intent *in, uint64_t below, int64_t now_ms)
 	n = store_versions(in->store, below, versions, RECENT_MAX);
 	if (n <= 0)
 		return n ? n : -ENOENT;
+	if (recall_is_refused(in) && !recall_may_begin(in, &versions[0], 0))
+		return -ENOENT;
 	/* newest first: until one is old enough that nothing before it matters */
 	for (int i = 0; i < n; i++) {
 		err = intent_load_one(in, &versions[i], &loaded[RECENT_MAX - 1 - kept]);
@@ -150,7 +153,11 @@ static bool is_needed(const struct intent *in, const char *digest)
 	for (size_t i = 0; i < in->n_recent; i++)
 		if (!strcmp(in->recent[i].version.digest, digest))
 			return true;
-	return in->shared && !strcmp(in->shared->model.meta.back_digest, digest);
+	const struct model_meta *said =
+	        in->shared || recall_is_refused(in) ? recall_said(in) : NULL;
+
+	return said && (!strcmp(said->back_digest, digest) ||
+	                (!in->shared && !strcmp(said->digest, digest)));
 }
 
 void recent_remove_laid_out(const struct intent *in, const char *digest)

@@ -120,8 +120,9 @@ static void each_failure_has_its_answer(void **state)
 		  "1970-01-01T00:00:00.000Z; confirm it, roll back to 1, or repeat this change with "
 		  "pending \"confirm\" or \"join\"" },
 		{ -ESTALE, 412, "not-here",
-		  "another version is to be in force, and is not yet at this node: nothing was changed. "
-		  "Try it again; where its files are lost for good, with replace (weir apply --replace)" },
+		  "another version is to be in force, and is not yet at this node, or is refused here "
+		  "(weir status): nothing was changed. Try it again; where its files are lost for good, "
+		  "or to replace it, with replace (weir apply --replace)" },
 		{ -EAGAIN, 503, "busy",
 		  "a version that was not confirmed in time is just being ended: nothing was "
 		  "changed; try again" },

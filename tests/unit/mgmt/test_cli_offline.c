@@ -486,6 +486,7 @@ static void a_locked_store_is_waited_for_once_its_owner_has_ended(void **state)
 /* As weir-mgmt leaves it. */
 static void make_store(void)
 {
+	struct pending_clock clock;
 	const struct intent_options options = { .conf_dir = place.conf,
 		                                .state_dir = place.state,
 		                                .run_dir = place.root,
@@ -493,6 +494,8 @@ static void make_store(void)
 	struct intent *in = NULL;
 
 	assert_int_equal(intent_open(&options, NOW_MS, &in), 0);
+	pending_clock_read(&clock);
+	intent_run_deadline(in, &clock, NOW_MS); /* which writes the records */
 	intent_close(in);
 	runs_really = true;
 }

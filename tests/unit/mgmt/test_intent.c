@@ -8,6 +8,7 @@
 #include "mgmt/store/command.h"
 #include "mgmt/files/gather.h"
 #include "mgmt/store/intent_internal.h"
+#include "mgmt/store/join.h"
 #include "mgmt/store/shared_intent.h"
 
 static int setup(void **state)
@@ -590,6 +591,93 @@ static void what_cannot_be_loaded_is_not_replaced_by_an_older_version(void **sta
 	intent_close(in);
 	files_fini(&words);
 	files_fini(&half);
+}
+
+/* What the document of @p f is, as bytes; given. */
+static char *read_document(const struct fixture *f)
+{
+	char path[PATH_MAX], *text;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/effective.conf", f->state);
+	assert_int_equal(files_slurp(path, &text, &n), 0);
+	return text;
+}
+
+/* Version 2, which is in force, is refused at the next start: for node fra-1, which is not in it. What is there stays. */
+static void what_is_refused_stays_and_nothing_takes_its_place(void **state)
+{
+	static const struct {
+		const char *why, *sql;
+		int64_t later_ms;
+		bool shares, waits;
+	} rows[] = {
+		{ "version 1 is at hand", "", 0, false, false },
+		{ "only version 2 counts any more", "", 3 * 3600000, false, false },
+		{ "it waits to be confirmed", "", 0, false, true },
+		{ "no record says which is in force", "DELETE FROM shared", 0, false, false },
+		{ "a store that nodes share says it", "", 0, true, false },
+		{ "the files of version 2 are lost", "DELETE FROM version_files WHERE number=2", 0,
+		  false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct files alone = fixture_files(
+		        ",\n          { name = \"fra-1\"; site = \"fra\"; driver = "
+		        "\"xdp\"; ports = ( { interface = \"eth1\"; } );\n"
+		        "            tunnel_source = [ \"10.2.255.0/24\" ]; dns_listen "
+		        "= [ \"198.51.100.53\" ]; }",
+		        "");
+		const int64_t now_ms = NOW_MS + 1000 + rows[i].later_ms;
+		struct fixture f;
+		struct version v;
+		uint64_t version;
+
+		print_message("%s\n", rows[i].why);
+		fixture_make(&f);
+		struct intent *in = open_as(&f, "ams-1", NOW_MS);
+		assert_int_equal(apply_version(in, &alone, "alone", NOW_MS + 10, &v), 0);
+		if (!rows[i].waits)
+			assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 15), 0);
+		assert_int_equal(drain_site(in, "fra", NOW_MS + 20), COMMAND_OK);
+		uint64_t document = intent_document(in);
+		intent_close(in);
+		if (*rows[i].sql)
+			run_sql(&f, rows[i].sql);
+		fixture_write(f.conf, "weir.conf", fixture_config);
+		char *before = read_document(&f);
+		struct intent_options options = { .conf_dir = f.conf,
+			                          .state_dir = f.state,
+			                          .node = "fra-1",
+			                          .shares = rows[i].shares };
+		for (int again = 0; again < 2; again++) {
+			assert_int_equal(intent_open(&options, now_ms, &in), 0);
+			run_deadline(in, 0, now_ms + 10);
+			intent_tick(in, now_ms + 5000);
+			join_start_alone(in, now_ms + 6000);
+			assert_null(intent_head(in));
+			assert_non_null(strstr(intent_document_refusal(in, &version), "fra-1"));
+			assert_int_equal(version, 2);
+			assert_int_equal(intent_document(in), document);
+			assert_int_equal(intent_overrides(in)->n_items, 1);
+			assert_int_not_equal(drain_site(in, "ams", now_ms + 20), COMMAND_OK);
+			char *after = read_document(&f);
+			assert_string_equal(after, before);
+			free(after);
+			if (again && !rows[i].shares) {
+				assert_int_equal(roll_back(in, 1, now_ms + 30), 0);
+				assert_int_equal(intent_head(in)->number, rows[i].waits ? 1 : 3);
+				assert_true(intent_document(in) > document);
+				assert_string_equal(intent_document_refusal(in, &version), "");
+				assert_true(is_drained(in, "fra", now_ms + 30));
+			}
+			intent_close(in);
+		}
+		free(before);
+		fixture_remove(&f);
+		files_fini(&alone);
+	}
 }
 
 /* A request whose answer was lost is known to have been carried out, whatever it changed. */
@@ -1580,6 +1668,7 @@ int main(void)
 		T(join_pending_goes_back_to_the_last_confirmed_version),
 		T(confirming_the_later_version_confirms_what_it_joined),
 		T(what_a_version_goes_back_to_is_not_forgotten),
+		cmocka_unit_test(what_is_refused_stays_and_nothing_takes_its_place),
 		T(what_cannot_be_loaded_is_not_replaced_by_an_older_version),
 		T(who_repeats_a_confirmation_or_a_rollback_learns_what_came_of_it),
 		T(a_damaged_record_confirms_nothing),

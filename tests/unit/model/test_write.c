@@ -382,6 +382,55 @@ static int read_sets(const char *sets, struct model **m)
 #define MANY  FIFTY "," SIX "," SIX "," SIX
 #define B     "{ address = \"10.0.0.2\"; }"
 
+/* A document that this program refuses, as one of a later release: its origin and its overrides are read, or no override. */
+static void of_a_refused_document_origin_and_overrides_are_read(void **state)
+{
+	(void)state;
+#define OVERRIDE(kind)                                                                             \
+	"overrides = ( { id = \"a\"; kind = \"" kind                                               \
+	"\"; target = \"site\"; name = \"fra\"; generation = \"1\"; created = \"" T1               \
+	"\"; from = \"" T1 "\"; over = \"0ms\"; until = \"never\"; from_ppm = 0; ended = false; "  \
+	"author = \"a\"; reason = \"b\"; node = \"n\"; } );\n"
+#define ORIGIN(more)                                                                               \
+	"effective = { version = \"7\"; digest = \"d\"; document = \"9\"; written = \"" T1         \
+	"\"; " more "};\n"
+	static const struct {
+		const char *why, *text;
+		int err;
+		uint64_t version;
+		size_t n_overrides;
+	} cases[] = {
+		{ "a setting that nobody knows", ORIGIN("") "new = 1;\n" OVERRIDE("drain"), 0, 7,
+		  1 },
+		{ "one of the origin", ORIGIN("new = 1; ") OVERRIDE("drain"), 0, 7, 1 },
+		{ "a kind of override", ORIGIN("") OVERRIDE("new"), 0, 7, 0 },
+		{ "no origin", OVERRIDE("drain"), 0, 0, 1 },
+		{ "another type", ORIGIN("") "overrides = 1;\n", 0, 7, 0 },
+		{ "nothing", "", 0, 0, 0 },
+		{ "cut short", ORIGIN("") "overrides = ( {", -EINVAL, 0, 0 },
+		{ "other bytes", "\x01\x02", -EINVAL, 0, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct model *m = NULL;
+
+		print_message("%s\n", cases[i].why);
+		fixture_write("effective.conf", cases[i].text, strlen(cases[i].text));
+		assert_int_equal(model_read_remains(fixture_path("effective.conf"), &m),
+		                 cases[i].err);
+		if (cases[i].err) {
+			assert_null(m);
+			continue;
+		}
+		assert_int_equal(m->meta.version, cases[i].version);
+		assert_int_equal(m->meta.document, cases[i].version ? 9 : 0);
+		assert_string_equal(m->meta.digest, cases[i].version ? "d" : "");
+		assert_string_equal(m->meta.back_digest, "");
+		assert_int_equal(m->n_overrides, cases[i].n_overrides);
+		model_free(m);
+	}
+}
+
 static void member_sets_that_cannot_be_are_refused(void **state)
 {
 	(void)state;
@@ -490,6 +539,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_cannot_be_written_leaves_the_old_file),
+		cmocka_unit_test(of_a_refused_document_origin_and_overrides_are_read),
 		cmocka_unit_test(member_sets_that_cannot_be_are_refused),
 		cmocka_unit_test(the_order_of_members_does_not_matter),
 		cmocka_unit_test(a_written_document_may_be_read_by_owner_and_group_alone),
