@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the observer's thread looks at. The last state of each target is kept sorted, and compared with the health
- * page twice a second: a difference becomes an event. Pages are read without the core's lock, since
+ * page twice a second: a difference becomes an event. The first look compares with the journal: a restart of
+ * weir-mgmt repeats nothing, and what changed meanwhile is said. Pages are read without the core's lock, since
  * there may be ten thousand targets.
  */
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "mgmt/observe/observe_internal.h"
 #include "base/sorted.h"
 
@@ -36,9 +38,88 @@ void observe_log_processes(struct core *core)
 	}
 }
 
+/* The state of a target by one event of health. */
+struct journal_state {
+	uint64_t subject; /* hash_text() of it */
+	uint64_t id;      /* of the event */
+	enum health_state state;
+};
+
+/* What the journal tells of targets: of each the newest, sorted by subject. */
+struct journal_states {
+	struct journal_state *items;
+	size_t n;
+	int64_t oldest_ms; /* events before that time were pushed out; 0: none was */
+};
+
+/* By subject, the newest of each first. */
+static int compare_states(const void *a, const void *b)
+{
+	const struct journal_state *x = a, *y = b;
+
+	if (x->subject != y->subject)
+		return x->subject < y->subject ? -1 : 1;
+	return (x->id < y->id) - (x->id > y->id);
+}
+
+static struct journal_state read_state(const struct event *e)
+{
+	const char *whole =
+	        strlen(e->subject) + 1 == sizeof(e->subject) ? strrchr(e->message, ';') : NULL;
+	enum health_state state = HEALTH_UNKNOWN;
+
+	for (enum health_state i = HEALTH_UP; i <= HEALTH_DOWN; i++) {
+		const char *text = health_state_text(i);
+
+		if (!strncmp(e->message, text, strlen(text)) && e->message[strlen(text)] == ',')
+			state = i;
+	}
+	return (struct journal_state){ hash_text(whole ? whole + 2 : e->subject), e->id, state };
+}
+
+/* @return 0 or -ENOMEM */
+static int read_journal(struct core *core, struct journal_states *out)
+{
+	struct journal_state *items = calloc(STORE_EVENTS_MAX, sizeof(*items));
+	const struct journal *j = intent_journal(core->intent);
+	size_t n = 0, n_all = 0;
+
+	if (!items)
+		return -ENOMEM;
+	core_lock(core);
+	const uint64_t first = journal_oldest(j);
+	for (uint64_t id = first; id <= journal_last(j); id++)
+		if (!strcmp(journal_find(j, id)->kind, "health"))
+			items[n_all++] = read_state(journal_find(j, id));
+	const int64_t oldest_ms = first > 1 ? journal_find(j, first)->time_ms : 0;
+	core_unlock(core);
+	qsort(items, n_all, sizeof(*items), compare_states);
+	for (size_t i = 0; i < n_all; i++)
+		if (!n || items[n - 1].subject != items[i].subject)
+			items[n++] = items[i];
+	*out = (struct journal_states){ items, n, oldest_ms };
+	return 0;
+}
+
+/* The last logged state of a target whose word is @p word now; it was that one if its event was pushed out. */
+static enum health_state find_journal_state(const struct journal_states *journal,
+                                            const char *subject, health_word word)
+{
+	const struct journal_state key = { .subject = hash_text(subject) };
+	const struct journal_state *item =
+	        journal->n ? bsearch(&key, journal->items, journal->n, sizeof(key), sorted_by_u64)
+	                   : NULL;
+
+	if (item)
+		return item->state;
+	return health_since_s(word) < journal->oldest_ms / 1000 ? health_state(word)
+	                                                        : HEALTH_UNKNOWN;
+}
+
 /* The targets as seen now, while they are gathered. */
 struct sight {
 	struct core *core;
+	const struct journal_states *journal; /* at the first look; NULL: later */
 	const struct health_page *page;
 	struct logged_state *now;
 	size_t n;
@@ -76,11 +157,15 @@ static void log_target_change(struct sight *s, uint64_t target, const char *form
 	va_list list;
 
 	s->now[s->n++] = (struct logged_state){ target, health_state(word) };
-	if (was == health_state(word))
+	if (!s->journal && was == health_state(word))
 		return;
 	va_start(list, format);
 	vsnprintf(subject, sizeof(subject), format, list);
 	va_end(list);
+	if (s->journal)
+		was = find_journal_state(s->journal, subject, word);
+	if (was == health_state(word))
+		return;
 	if (!s->n_events)
 		core_lock(s->core);
 	journal_add(intent_journal(s->core->intent), clock_believed_ms(), "health", subject,
@@ -131,15 +216,20 @@ static void log_health_changes(struct core *core, const struct model *m,
 {
 	struct observe *o = core->observe;
 	struct sight s = { .core = core, .page = pages->health };
+	struct journal_states journal = { .items = NULL };
 
 	if (!pages->health || !pages->health_fresh)
 		return; /* nothing is observed: no event */
 	s.now = calloc(count_health_targets(m), sizeof(*s.now));
-	if (!s.now)
+	if (!s.now || (!o->logged && read_journal(core, &journal))) {
+		free(s.now);
 		return;
+	}
+	s.journal = o->logged ? NULL : &journal;
 	log_pool_targets(&s, m);
 	log_service_targets(&s, m);
 	end_events(&s);
+	free(journal.items);
 	qsort(s.now, s.n, sizeof(*s.now), sorted_by_u64);
 	free(o->logged);
 	o->logged = s.now;

@@ -222,6 +222,69 @@ static void verdicts_become_events_of_the_right_family(void **state)
 	free(own.logged);
 }
 
+/* A weir-mgmt that has just started, with the journal of the one before. */
+static void start_again(void)
+{
+	free(own.logged);
+	memset(&own, 0, sizeof(own));
+}
+
+/* How many events a look makes. */
+static uint64_t look_at_health(const struct model *m, const struct health_page *page)
+{
+	const struct observe_pages pages = { .health = page, .health_fresh = true };
+	const uint64_t before = journal_last(intent_journal(this_node.intent));
+
+	log_health_changes(&this_node, m, &pages);
+	return journal_last(intent_journal(this_node.intent)) - before;
+}
+
+#define LONG "a-name-of-sixty-bytes-so-that-the-subject-of-an-event-is-cut"
+
+static void a_restart_repeats_no_verdict(void **state)
+{
+	static struct health_page page;
+	const struct model_backend backends[] = { { .name = "b1", .id = 1 },
+		                                  { .name = LONG "1", .id = 2 },
+		                                  { .name = LONG "2", .id = 3 } };
+	const struct model_pool web = { .name = LONG, .backends = backends, .n_backends = 3 };
+	const struct model m = { .pools = &web, .n_pools = 1 };
+	struct journal *j = intent_journal(this_node.intent);
+	const int64_t now_s = clock_believed_ms() / 1000;
+	uint64_t targets[3];
+	int at[3];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		targets[i] = health_target_backend(LONG, backends[i].id);
+	assert_int_equal(health_set_targets(&page, targets, 3, 1), 0);
+	for (size_t i = 0; i < 3; i++) {
+		at[i] = health_find_index(&page, targets[i]);
+		health_write(
+		        &page, at[i],
+		        health_make(i == 2 ? HEALTH_DOWN : HEALTH_UP, 0, HEALTH_REASON_OK, now_s));
+	}
+	assert_int_equal(look_at_health(&m, &page), 3);
+	start_again();
+	assert_int_equal(look_at_health(&m, &page), 0);
+	assert_int_equal(look_at_health(&m, &page), 0);
+	/* while it was away, one turned */
+	start_again();
+	health_write(&page, at[1], health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, now_s));
+	assert_int_equal(look_at_health(&m, &page), 1);
+	assert_non_null(strstr(last_event()->message, "down, was up (refused); pools/" LONG));
+	start_again();
+	assert_int_equal(look_at_health(&m, &page), 0);
+	/* events that were pushed out were made all the same, those since then were not */
+	for (size_t i = 0; i < STORE_EVENTS_MAX; i++)
+		journal_add(j, (now_s + 100) * 1000, "store", "store", "more");
+	start_again();
+	health_write(&page, at[0], health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, now_s + 100));
+	assert_int_equal(look_at_health(&m, &page), 1);
+	assert_string_equal(last_event()->message, "down, was unknown (refused)");
+	free(own.logged);
+}
+
 /* Each once: that it runs, and that it shows no sign of life any more. */
 static void processes_that_come_and_go_become_events(void **state)
 {
@@ -442,6 +505,7 @@ int main(void)
 		T(what_dns_said_long_ago_counts_no_more),
 		T(an_old_health_page_is_not_fresh),
 		T(verdicts_become_events_of_the_right_family),
+		T(a_restart_repeats_no_verdict),
 		T(processes_that_come_and_go_become_events),
 		T(a_document_has_an_age),
 		T(all_backends_of_all_pools_are_summed),
