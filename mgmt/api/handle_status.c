@@ -217,6 +217,9 @@ static void add_state(struct status *s, json_t *status)
 	json_object_set_new(status, "why", judged_texts_json(v));
 	json_object_set_new(status, "reasons", judged_reasons_json(v->reasons, v->n_reasons, true));
 	json_object_set_new(status, "notes", judged_reasons_json(v->notes, v->n_notes, true));
+	if (v->n_notes_left_out)
+		json_object_set_new(status, "notes_left_out",
+		                    json_integer((json_int_t)v->n_notes_left_out));
 }
 
 /* All parts of a status, from its look. @return false: memory is short */

@@ -296,6 +296,9 @@ static void put_banner(FILE *out, const json_t *status)
 	        put_line(out, "<li>", item, "{}", "</li>");
 	json_array_foreach(json_at(status, "notes"), i, item)
 	        put_line(out, "<li class=dim>", item, "{text}", "</li>");
+	if (json_at(status, "notes_left_out"))
+		put_line(out, "<li class=dim>", status, "and {notes_left_out:n} more notes",
+		         "</li>");
 	fputs("</ul>", out);
 }
 

@@ -299,6 +299,7 @@ static int explain_node(const struct cli *cli)
 		print_reasons(reasons);
 		print_left_out(json_at(reply.body, "why"), json_array_size(reasons));
 		print_reasons(json_at(reply.body, "notes"));
+		row_print(reply.body, "[and {notes_left_out:n} more notes\n]");
 	}
 	json_decref(reasons);
 	api_reply_fini(&reply);

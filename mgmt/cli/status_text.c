@@ -26,6 +26,7 @@ static void print_status_head(const json_t *b)
 	        "{version.author|?}: {version.reason|}]\n");
 	rows_print(json_at(b, "why"), "[ ! {}\n]");
 	rows_print(json_at(b, "notes"), " - {text}\n");
+	row_print(b, "[ - and {notes_left_out:n} more notes\n]");
 	row_print(b, "[ ! version {version.number:n|0} is rolled back at {confirm_by} unless "
 	             "confirmed: weir confirm\n]");
 }

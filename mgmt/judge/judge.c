@@ -24,51 +24,69 @@ const char *judge_state_text(enum judge_state state)
 	return texts[state];
 }
 
-static void write_reason(struct judge_reason *r, enum judge_rule rule, const char *subject)
+static struct judge_reason make_reason(enum judge_rule rule, const char *code, const char *subject)
 {
-	*r = (struct judge_reason){ .rule = rule, .state = judge_rows[rule].state };
-	snprintf(r->code, sizeof(r->code), "%s", judge_rows[rule].code);
-	snprintf(r->subject, sizeof(r->subject), "%.*s", (int)sizeof(r->subject) - 1, subject);
+	struct judge_reason r = { .rule = rule, .state = judge_rows[rule].state };
+
+	snprintf(r.code, sizeof(r.code), "%s", code);
+	snprintf(r.subject, sizeof(r.subject), "%.*s", (int)sizeof(r.subject) - 1, subject);
+	return r;
+}
+
+/* Two rules stand for all that processes state: there, each code is a kind of its own. */
+static bool is_alike(const struct judge_reason *a, const struct judge_reason *b)
+{
+	return a->rule == b->rule && !strcmp(a->code, b->code);
 }
 
 /*
- * Make room for one more reason of @p rule in a list that is full, where one problem that many things have must not hide the
- * others: the rule with the most reasons gives up its last one, if it has more than @p rule would have. The others keep their
- * order. In any case one reason is left out, and counted. @return whether there is room
+ * Make room for one more reason like @p like in a list that is full, where one problem that many things have must not hide
+ * the others: the kind with the most reasons gives up its last one, if it has more than @p like's kind would have. The others
+ * keep their order. In any case one reason is left out. @return whether there is room
  */
-static bool make_room(struct judge_verdict *v, enum judge_rule rule)
+static bool make_room(struct judge_reason *list, size_t *n, const struct judge_reason *like)
 {
-	size_t n[JUDGE_RULE_COUNT] = { 0 }, last[JUDGE_RULE_COUNT] = { 0 };
-	size_t most = 0;
+	struct {
+		size_t n, last;
+	} kinds[JUDGE_REASONS_MAX] = { { 0, 0 } };
+	size_t n_kinds = 0, most = 0, n_like = 0;
 
-	for (size_t i = 0; i < v->n_reasons; i++) {
-		n[v->reasons[i].rule]++;
-		last[v->reasons[i].rule] = i;
+	for (size_t i = 0; i < *n; i++) {
+		size_t k = 0;
+
+		while (k < n_kinds && !is_alike(&list[kinds[k].last], &list[i]))
+			k++;
+		n_kinds += k == n_kinds;
+		kinds[k].n++;
+		kinds[k].last = i;
+		n_like += is_alike(&list[i], like);
 	}
-	for (size_t i = 1; i < JUDGE_RULE_COUNT; i++)
-		if (n[i] > n[most])
-			most = i;
-	v->n_left_out++;
-	if (n[most] <= n[rule] + 1)
+	for (size_t k = 1; k < n_kinds; k++)
+		if (kinds[k].n > kinds[most].n)
+			most = k;
+	if (kinds[most].n <= n_like + 1)
 		return false;
-	v->n_reasons--;
-	memmove(&v->reasons[last[most]], &v->reasons[last[most] + 1],
-	        (v->n_reasons - last[most]) * sizeof(v->reasons[0]));
+	--*n;
+	memmove(&list[kinds[most].last], &list[kinds[most].last + 1],
+	        (*n - kinds[most].last) * sizeof(list[0]));
 	return true;
 }
 
 /* Add a reason; the state counts in any case. @return NULL: it is left out */
 static struct judge_reason *new_reason(struct judge_verdict *v, enum judge_rule rule,
-                                       const char *subject)
+                                       const char *code, const char *subject)
 {
-	if (judge_rows[rule].state > v->state)
-		v->state = judge_rows[rule].state;
-	if (v->n_reasons == JUDGE_REASONS_MAX && !make_room(v, rule))
-		return NULL;
-	struct judge_reason *r = &v->reasons[v->n_reasons++];
+	const struct judge_reason r = make_reason(rule, code, subject);
 
-	write_reason(r, rule, subject);
-	return r;
+	if (r.state > v->state)
+		v->state = r.state;
+	if (v->n_reasons == JUDGE_REASONS_MAX) {
+		v->n_left_out++;
+		if (!make_room(v->reasons, &v->n_reasons, &r))
+			return NULL;
+	}
+	v->reasons[v->n_reasons] = r;
+	return &v->reasons[v->n_reasons++];
 }
 
 static void add_reason(struct judge_verdict *v, enum judge_rule rule, const char *subject,
@@ -77,7 +95,7 @@ static void add_reason(struct judge_verdict *v, enum judge_rule rule, const char
 static void add_reason(struct judge_verdict *v, enum judge_rule rule, const char *subject,
                        const char *format, ...)
 {
-	struct judge_reason *r = new_reason(v, rule, subject);
+	struct judge_reason *r = new_reason(v, rule, judge_rows[rule].code, subject);
 	va_list list;
 
 	if (!r)
@@ -194,7 +212,6 @@ static bool is_said_twice(const struct judge_facts *f, const struct judge_proces
 /* What a process says of itself, in its words. */
 static void write_stated(struct judge_reason *r, const struct condition *c)
 {
-	snprintf(r->code, sizeof(r->code), "%s", c->code);
 	snprintf(r->text, sizeof(r->text), "%s%s%s", c->subject, *c->subject ? ": " : "", c->text);
 	r->since_ms = c->since_ms;
 }
@@ -211,7 +228,7 @@ static void judge_stated(const struct judge_facts *f, struct judge_verdict *v,
 		for (uint32_t k = 0; p->running && p->conditions && k < p->conditions->n; k++) {
 			const struct condition *c = &p->conditions->items[k];
 			struct judge_reason *r = c->level == level && !is_said_twice(f, p, c)
-			                                 ? new_reason(v, rule, c->subject)
+			                                 ? new_reason(v, rule, c->code, c->subject)
 			                                 : NULL;
 
 			if (!r)
@@ -599,25 +616,32 @@ static const struct {
 	                                            judge_peers }, /* and the rules of peers after it */
 };
 
+static void add_note(struct judge_verdict *v, const struct condition *c)
+{
+	struct judge_reason r = make_reason(JUDGE_RULE_STATED_DEGRADED, c->code, c->subject);
+
+	if (v->n_notes == JUDGE_NOTES_MAX) {
+		v->n_notes_left_out++;
+		if (!make_room(v->notes, &v->n_notes, &r))
+			return;
+	}
+	r.state = JUDGE_WELL;
+	write_stated(&r, c);
+	v->notes[v->n_notes++] = r;
+}
+
 /* Notes are worth knowing and do not change the state. */
 static void add_notes(const struct judge_facts *f, struct judge_verdict *v)
 {
 	const struct judge_process *p;
 
-	for (size_t i = 0; (p = stating_process(f, i)); i++) {
+	for (size_t i = 0; (p = stating_process(f, i)); i++)
 		for (uint32_t k = 0; p->running && p->conditions && k < p->conditions->n; k++) {
 			const struct condition *c = &p->conditions->items[k];
-			struct judge_reason *r = &v->notes[v->n_notes];
 
-			if (c->level != CONDITION_NOTE || is_said_twice(f, p, c) ||
-			    v->n_notes == sizeof(v->notes) / sizeof(v->notes[0]))
-				continue;
-			v->n_notes++;
-			write_reason(r, JUDGE_RULE_STATED_DEGRADED, c->subject);
-			r->state = JUDGE_WELL;
-			write_stated(r, c);
+			if (c->level == CONDITION_NOTE && !is_said_twice(f, p, c))
+				add_note(v, c);
 		}
-	}
 }
 
 void judge(const struct judge_facts *facts, struct judge_verdict *out)

@@ -126,6 +126,7 @@ enum judge_rule {
 };
 
 #define JUDGE_REASONS_MAX 64u    /**< kept; more are counted: nobody reads a hundred */
+#define JUDGE_NOTES_MAX   16u    /**< the same of notes */
 #define JUDGE_TEXT_MAX    512u   /**< bytes of a reason's sentence */
 #define JUDGE_NAMED_MAX   3u     /**< backends that are named one by one */
 #define JUDGE_PENDING_MS  3000u  /**< a process takes a usual document in less */
@@ -232,12 +233,12 @@ struct judge_reason {
 
 struct judge_verdict {
 	enum judge_state state;
-	/** the worst first; if there are more, of each rule some (room.h) */
+	/** the worst first; if there are more, of each code some */
 	struct judge_reason reasons[JUDGE_REASONS_MAX];
 	size_t n_reasons, n_left_out;
-	/** shown; they do not change the state */
-	struct judge_reason notes[JUDGE_REASONS_MAX / 4];
-	size_t n_notes;
+	/** shown, of each code some; they do not change the state */
+	struct judge_reason notes[JUDGE_NOTES_MAX];
+	size_t n_notes, n_notes_left_out;
 };
 
 /** Judge. Pure: equal facts give equal verdicts. */

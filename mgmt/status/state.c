@@ -137,11 +137,11 @@ static bool has_own_event(const struct judge_reason *r)
 	       r->rule == JUDGE_RULE_VERSION_UNCONFIRMED;
 }
 
-/* Where reasons are left out, of each rule some are there (make_room() of mgmt/judge/judge.c). */
+/* Where reasons are left out, of each code some are there (make_room() of mgmt/judge/judge.c). */
 static bool may_be_left_out(const struct judge_verdict *v, const struct judge_reason *r)
 {
 	for (size_t i = 0; v->n_left_out && i < v->n_reasons; i++)
-		if (v->reasons[i].rule == r->rule)
+		if (!strcmp(v->reasons[i].code, r->code))
 			return true;
 	return false;
 }

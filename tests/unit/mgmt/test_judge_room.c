@@ -147,6 +147,71 @@ static void what_cannot_be_shared_evenly_is_moved_no_more(void **state)
 	expect_order();
 }
 
+/* @p n conditions of one code, in a list that has some. */
+static void state_many(struct conditions *c, const char *code, enum condition_level level, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct condition *item = &c->items[c->n++];
+
+		*item = (struct condition){ .level = level };
+		snprintf(item->code, sizeof(item->code), "%s", code);
+		snprintf(item->subject, sizeof(item->subject), "s%d", i);
+	}
+}
+
+static size_t count_code(const struct judge_reason *list, size_t n, const char *code)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		found += !strcmp(list[i].code, code);
+	return found;
+}
+
+/* Notes of many services do not hide what the supervisor says. */
+static void many_notes_of_one_code_hide_no_other(void **state)
+{
+	static struct conditions health, run;
+
+	(void)state;
+	f.n_pools = 0;
+	health = run = (struct conditions){ 0 };
+	state_many(&health, "vip-check-missing", CONDITION_NOTE, 17);
+	state_many(&run, "process-restarted", CONDITION_NOTE, 2);
+	processes[1].conditions = &health;
+	f.supervisor = (struct judge_process){
+		.name = "run", .present = true, .running = true, .conditions = &run
+	};
+	judge(&f, &v);
+	assert_int_equal(v.state, JUDGE_WELL);
+	assert_int_equal(v.n_notes, 16);
+	assert_int_equal(v.n_notes_left_out, 3);
+	assert_int_equal(count_code(v.notes, v.n_notes, "vip-check-missing"), 14);
+	assert_int_equal(count_code(v.notes, v.n_notes, "process-restarted"), 2);
+	assert_string_equal(v.notes[13].subject, "s13");
+}
+
+/* What processes state is of many kinds, although two rules stand for all of them. */
+static void many_conditions_of_one_code_hide_no_other(void **state)
+{
+	static struct conditions dataplane, health;
+
+	(void)state;
+	f.n_pools = 0;
+	dataplane = health = (struct conditions){ 0 };
+	state_many(&dataplane, "next-hop-missing", CONDITION_DEGRADED, CONDITIONS_MAX);
+	state_many(&health, "probes-late", CONDITION_DEGRADED, 1);
+	processes[0].conditions = &dataplane;
+	processes[1].conditions = &health;
+	f.store_reason = "no space left";
+	judge(&f, &v);
+	assert_int_equal(v.n_reasons, JUDGE_REASONS_MAX);
+	assert_int_equal(v.n_left_out, 2);
+	assert_int_equal(count_code(v.reasons, v.n_reasons, "probes-late"), 1);
+	assert_int_equal(count_reasons(JUDGE_RULE_STORE_FAILING), 1);
+	expect_order();
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
@@ -155,6 +220,8 @@ int main(void)
 		T(what_else_is_wrong_is_not_hidden),
 		T(two_kinds_have_a_half_each),
 		T(what_cannot_be_shared_evenly_is_moved_no_more),
+		T(many_notes_of_one_code_hide_no_other),
+		T(many_conditions_of_one_code_hide_no_other),
 	};
 
 	return cmocka_run_group_tests_name("judge room", tests, NULL, NULL);
