@@ -31,6 +31,7 @@ struct followed_state {
 	struct since *since;
 	int64_t pids[OBSERVE_COUNT]; /* of the processes whose pages were read last; 0: of none */
 	uint64_t restarted_ms; /* when one of them was another process than before; 0: never */
+	char restarts[OBSERVE_COUNT][CONDITION_TEXT_MAX]; /* as weir run stated them last */
 };
 
 int state_open(struct core *core)
@@ -97,12 +98,50 @@ void state_since(const struct core *core, struct judge_verdict *v)
 	add_since(core->state->since, v->notes, v->n_notes);
 }
 
-/* A process that is back between two looks was never seen away; its page is of another process. */
-static void note_restarts(struct followed_state *s, const struct look *l)
+/* What weir run states of the restarts of a process. Not from the notes: some of those may be left out. */
+static const struct condition *find_restart(const struct look *l, enum observe_process p)
 {
+	const struct conditions *list = &l->supervisor_conditions;
+	bool is_known = l->supervisor.running && l->supervisor.has_conditions;
+
+	for (uint32_t i = 0; is_known && i < list->n; i++)
+		if (!strcmp(list->items[i].code, "process-restarted") &&
+		    !strncmp(list->items[i].subject, "weir-", 5) &&
+		    !strcmp(list->items[i].subject + 5, observe_name(p)))
+			return &list->items[i];
+	return NULL;
+}
+
+/*
+ * An event for a restart by the supervisor, whose condition counts them. At our own start, restarts of the
+ * last half minute count too, our own among them.
+ */
+static void log_restart(struct core *core, enum observe_process p, const struct condition *c)
+{
+	struct followed_state *s = core->state;
+
+	if (!strcmp(s->restarts[p], c->text))
+		return;
+	snprintf(s->restarts[p], sizeof(s->restarts[p]), "%s", c->text);
+	if (!s->known && clock_mono_ms() - c->since_ms > RESTART_NEWS_MS)
+		return;
+	s->restarted_ms = clock_mono_ms();
+	journal_add(intent_journal(core->intent), clock_believed_ms(), "process", observe_name(p),
+	            "%s: %s", c->subject, c->text);
+	core_changed(core);
+}
+
+/* A process that is back between two looks was never seen away; its page is of another process. */
+static void note_restarts(struct core *core, const struct look *l)
+{
+	struct followed_state *s = core->state;
+
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
+		const struct condition *restart = find_restart(l, (enum observe_process)p);
 		int64_t pid = l->processes[p].pid;
 
+		if (restart)
+			log_restart(core, (enum observe_process)p, restart);
 		if (pid && s->pids[p] && pid != s->pids[p])
 			s->restarted_ms = clock_mono_ms();
 		if (pid)
@@ -121,10 +160,6 @@ static bool is_unsettled(const struct core *core, const struct judge_verdict *v)
 		return true;
 	for (size_t i = 0; i < v->n_reasons; i++)
 		if (v->reasons[i].rule == JUDGE_RULE_PROCESS_SILENT)
-			return true;
-	for (size_t i = 0; i < v->n_notes; i++)
-		if (!strcmp(v->notes[i].code, "process-restarted") &&
-		    now_ms - v->notes[i].since_ms < SINCE_KEPT_MS)
 			return true;
 	return false;
 }
@@ -231,37 +266,6 @@ static void keep_verdict(struct followed_state *s, struct judge_verdict *now)
 	s->known = true;
 }
 
-static bool has_note(const struct judge_verdict *v, const struct judge_reason *r)
-{
-	for (size_t i = 0; i < v->n_notes; i++)
-		if (!strcmp(v->notes[i].code, r->code) &&
-		    !strcmp(v->notes[i].subject, r->subject) && !strcmp(v->notes[i].text, r->text))
-			return true;
-	return false;
-}
-
-/*
- * Events for restarts by the supervisor, whose note counts them. At our own start, restarts of the
- * last half minute count too, our own among them.
- */
-static void log_restarts(struct core *core, const struct judge_verdict *now)
-{
-	const struct followed_state *s = core->state;
-	uint64_t now_ms = clock_mono_ms();
-
-	for (size_t i = 0; i < now->n_notes; i++) {
-		const struct judge_reason *r = &now->notes[i];
-		const char *name = !strncmp(r->subject, "weir-", 5) ? r->subject + 5 : r->subject;
-
-		if (strcmp(r->code, "process-restarted") || has_note(&s->last, r) ||
-		    (!s->known && now_ms - r->since_ms > RESTART_NEWS_MS))
-			continue;
-		journal_add(intent_journal(core->intent), clock_believed_ms(), "process", name,
-		            "%s", r->text);
-		core_changed(core);
-	}
-}
-
 static void log_node_state(struct core *core, const struct judge_verdict *now)
 {
 	const struct followed_state *s = core->state;
@@ -335,7 +339,6 @@ static void apply_verdict(struct core *core, struct judge_verdict *now)
 	log_node_state(core, now);
 	log_begun(core, now);
 	log_ended(core, now);
-	log_restarts(core, now);
 	set_state_gauges(core, now);
 	if (!s->known || s->last.state != now->state)
 		core_changed(core);
@@ -350,7 +353,7 @@ void state_follow(struct core *core)
 	bool judged = l && now && !look_init(core, l) && !facts_judge(l, now);
 	if (judged) {
 		core_lock(core);
-		note_restarts(core->state, l);
+		note_restarts(core, l);
 		apply_verdict(core, now);
 		core_unlock(core);
 	}

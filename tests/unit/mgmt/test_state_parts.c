@@ -34,12 +34,15 @@ static int64_t fake_wall_ms(void)
 	return zero_ms + (int64_t)fake_ms + fake_step_ms;
 }
 
-static int64_t fake_dns_pid; /* of the weir-dns whose page a look finds */
+static int64_t fake_dns_pid;             /* of the weir-dns whose page a look finds */
+static struct conditions run_conditions; /* what weir run states */
 
 static int fake_take(struct core *core, struct look *l)
 {
 	(void)core;
 	l->processes[OBSERVE_DNS].pid = fake_dns_pid;
+	l->supervisor = (struct gather_process){ .running = true, .has_conditions = true };
+	l->supervisor_conditions = run_conditions;
 	return 0;
 }
 
@@ -72,6 +75,7 @@ static int setup(void **state)
 	fake_ms = 1000000;
 	judge_rc = 0;
 	fake_dns_pid = 0;
+	run_conditions.n = 0;
 	return 0;
 }
 
@@ -105,6 +109,16 @@ static void note_condition(const char *code, const char *subject, const char *te
 	snprintf(r->code, sizeof(r->code), "%s", code);
 	snprintf(r->subject, sizeof(r->subject), "%s", subject);
 	snprintf(r->text, sizeof(r->text), "%s", text);
+}
+
+static void state_restart(const char *subject, const char *text, uint64_t since_ms)
+{
+	struct condition *c = &run_conditions.items[run_conditions.n++];
+
+	*c = (struct condition){ .since_ms = since_ms };
+	snprintf(c->code, sizeof(c->code), "process-restarted");
+	snprintf(c->subject, sizeof(c->subject), "%s", subject);
+	snprintf(c->text, sizeof(c->text), "%s", text);
 }
 
 /* The events since the last call that are of @p kind and begin with @p text. */
@@ -379,7 +393,8 @@ static void a_restarted_process_states_nothing_new(void **state)
 		look_again();
 		fake_ms += 1000;
 		next = (struct judge_verdict){ 0 };
-		note_condition("process-restarted", "weir-dns", "restarted", fake_ms);
+		run_conditions.n = 0;
+		state_restart("weir-dns", turn ? "restarted once more" : "restarted", fake_ms);
 		look_again(); /* it has no zones yet */
 		fake_ms += 5000;
 		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", fake_ms);
@@ -557,19 +572,17 @@ static void reasons_are_counted_by_code(void **state)
 static void restarts_become_events(void **state)
 {
 	(void)state;
-	note_condition("process-restarted", "weir-dns", "restarted 1 time", fake_ms - NEWS);
-	note_condition("process-restarted", "weir-health", "restarted long ago",
-	               fake_ms - NEWS - 1);
-	note_condition("clock-unsynchronised", "", "restarted no clock", fake_ms);
-	look_again();
-	assert_int_equal(count_events("process", "restarted 1 time"), 1);
+	state_restart("weir-dns", "restarted 1 time", fake_ms - NEWS);
+	state_restart("weir-health", "restarted long ago", fake_ms - NEWS - 1);
+	look_again(); /* whether or not there is room for notes */
+	assert_int_equal(count_events("process", "weir-dns: restarted 1 time"), 1);
 	assert_int_equal(count_events("process", ""), 1);
 	look_again();
 	assert_int_equal(count_events("process", ""), 0);
-	next.n_notes = 0;
-	note_condition("process-restarted", "weir-dns", "restarted 2 times", fake_ms - 2 * NEWS);
+	run_conditions.n = 0;
+	state_restart("weir-dns", "restarted 2 times", fake_ms - 2 * NEWS);
 	look_again(); /* however long ago it says: it is new to us, who have looked since */
-	assert_int_equal(count_events("process", "restarted 2 times"), 1);
+	assert_int_equal(count_events("process", "weir-dns: restarted 2 times"), 1);
 	struct journal *j = intent_journal(this_node.intent);
 	assert_string_equal(journal_find(j, journal_last(j))->subject, "dns");
 }
