@@ -66,8 +66,9 @@ struct gather_process {
 	bool has_conditions;
 	bool conditions_unread; /**< they cannot be read */
 	/* of observe_look() */
-	uint64_t document; /**< that it has taken; 0: not known */
-	bool announces;    /**< of weir-announce: the configuration names a routing daemon here */
+	uint64_t document;   /**< that it has taken; 0: not known */
+	uint64_t pending_ms; /**< for how long it has had a newer one to take */
+	bool announces;      /**< of weir-announce: the configuration names a routing daemon here */
 };
 
 /** What was seen of process @p name as a fact; it and @p conditions are borrowed. */

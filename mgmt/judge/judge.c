@@ -315,12 +315,12 @@ static void judge_refused(const struct judge_process *p, struct judge_verdict *v
 
 static void judge_pending(const struct judge_facts *f, struct judge_verdict *v)
 {
-	for (size_t i = 0; i < f->n_processes && f->document_age_ms >= JUDGE_PENDING_MS; i++) {
+	for (size_t i = 0; i < f->n_processes; i++) {
 		const struct judge_process *p = &f->processes[i];
 		char subject[CONDITION_SUBJECT_MAX];
 
 		if (!p->running || p->refused || is_stated(p, "document-refused") ||
-		    p->document >= f->document)
+		    p->document >= f->document || p->pending_ms < JUDGE_PENDING_MS)
 			continue;
 		snprintf(subject, sizeof(subject), "weir-%s", p->name);
 		if (p->document)

@@ -148,6 +148,7 @@ struct judge_process {
 	bool refused;                        /**< it refused the newest document */
 	uint64_t age_ms;                     /**< since its last sign of life, if present */
 	uint64_t document;                   /**< that it has taken; 0: not known */
+	uint64_t pending_ms;                 /**< for how long it has had a newer one to take */
 	const struct conditions *conditions; /**< borrowed; NULL: it has none that can be read */
 	bool conditions_unread;              /**< it has run here, and they cannot be read */
 };
@@ -199,8 +200,8 @@ struct judge_site {
 struct judge_facts {
 	bool has_configuration, has_intent; /**< has_intent: weir-mgmt speaks, and knows versions */
 	const char *store_reason, *unwritten_reason; /**< "" or NULL: nothing is wrong */
-	uint64_t unconfirmed;               /**< the number of the version that waits; 0: none */
-	uint64_t document, document_age_ms; /**< newest effective document */
+	uint64_t unconfirmed; /**< the number of the version that waits; 0: none */
+	uint64_t document;    /**< newest effective document */
 	const struct judge_process *processes;
 	size_t n_processes;
 	struct judge_process supervisor; /**< weir run; not present: processes run without one */

@@ -85,6 +85,7 @@ struct judge_process gather_fact(const char *name, const struct gather_process *
 		.refused = observed->refused,
 		.age_ms = observed->age_ms,
 		.document = observed->document,
+		.pending_ms = observed->pending_ms,
 		.conditions = observed->has_conditions ? conditions : NULL,
 		.conditions_unread = observed->conditions_unread,
 	};

@@ -105,13 +105,6 @@ json_t *observe_arrivals(const struct core *core, const struct model *m)
 	return words;
 }
 
-uint64_t observe_document_age_ms(const struct core *core)
-{
-	const struct observe *o = core->observe;
-
-	return o->document == intent_document(core->intent) ? age_of(o->document_ms) : 0;
-}
-
 /* Whether the configuration names a routing daemon for this node. */
 static bool has_routing_daemon(const struct core *core)
 {
@@ -162,6 +155,7 @@ struct gather_process observe_look(struct core *core, enum observe_process p,
                                    struct conditions *conditions)
 {
 	bool announces = p == OBSERVE_ANNOUNCE && has_routing_daemon(core);
+	const struct observed_process *observed = &core->observe->processes[p];
 	struct gather_process s;
 
 	gather_process(core->dirs.run, observe_name(p), &s, conditions);
@@ -172,5 +166,7 @@ struct gather_process observe_look(struct core *core, enum observe_process p,
 	/* of a process that died while it wrote its page, nothing is read under the lock */
 	if (s.present && (p != OBSERVE_ANNOUNCE || s.running))
 		s.document = document_of(core, p, &s.refused);
+	if (observed->behind_ms && s.document <= observed->document)
+		s.pending_ms = age_of(observed->behind_ms);
 	return s;
 }

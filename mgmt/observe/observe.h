@@ -29,8 +29,6 @@
 /** Begin: nothing is known. @return 0 or -ENOMEM; then, too, observe_end() */
 int observe_begin(struct core *core) MUST_CHECK;
 void observe_end(struct core *core);
-/** Note since when the newest effective document is there. Under the lock. */
-void observe_note_document(struct core *core);
 /** Measure how much weir-dns is asked; not under the lock. */
 void observe_measure_dns(struct core *core);
 /**
@@ -38,8 +36,11 @@ void observe_measure_dns(struct core *core);
  * be ten thousand targets.
  */
 void observe_look_at(struct core *core, const struct model *m, const struct observe_pages *pages);
-/** Events of processes that run, or show no sign of life any more. Under the lock. */
-void observe_log_processes(struct core *core);
+/**
+ * Events of processes that run, or show no sign of life any more; and since when each has had a document to take. Under
+ * the lock.
+ */
+void observe_note_processes(struct core *core);
 
 /**
  * Look at a process's pages now; under the lock. @p conditions (NULL: not wanted) is filled if
@@ -54,8 +55,6 @@ struct gather_process observe_look(struct core *core, enum observe_process p,
 json_t *observe_dns(struct core *core);
 /** Ask weir-dns now; not under the lock. */
 void observe_query_dns(struct core *core);
-/** For how long the newest effective document is there. Under the lock. */
-uint64_t observe_document_age_ms(const struct core *core);
 /**
  * What this node sends to backends. @return whether it is known; under the lock
  */

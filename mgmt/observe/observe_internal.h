@@ -17,16 +17,22 @@ struct logged_state {
 	enum health_state state;
 };
 
+/* A process as it was seen last. */
+struct observed_process {
+	bool running; /* as last logged */
+	uint64_t document;
+	uint64_t behind_ms; /* since when it has had a newer document to take; 0: it has none */
+};
+
 struct observe {
 	json_t *dns;
 	uint64_t dns_ms;                /* when it was said; 0: never */
-	uint64_t document, document_ms; /* the newest, and when it was first seen */
 	uint64_t bytes, bytes_ms, rate; /* sent to backends at the last look; bits a second */
 	bool rate_known;
 	struct dns_rate dns_rate;
 	struct vip_traffic *traffic; /* NULL: not measured */
 	struct node_drain drain;     /* of this node; only the thread writes it */
-	bool running[OBSERVE_COUNT]; /* as last logged */
+	struct observed_process processes[OBSERVE_COUNT];
 	struct logged_state *logged; /* sorted by target; the thread's alone */
 	size_t n_logged;
 };

@@ -20,14 +20,27 @@
 #define EVENTS_A_LOCK                                                                              \
 	256u /* of health: after a start there is one for each of ten thousand backends */
 
-void observe_log_processes(struct core *core)
+/* Documents may come faster than one is taken: that a process takes one ends its time, not that a newer one comes. */
+static void note_document(struct observed_process *observed, const struct gather_process *s,
+                          uint64_t newest)
+{
+	if (!s->present || s->document >= newest)
+		observed->behind_ms = 0;
+	else if (!observed->behind_ms || s->document > observed->document)
+		observed->behind_ms = clock_mono_ms();
+	observed->document = s->document;
+}
+
+void observe_note_processes(struct core *core)
 {
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
 		struct gather_process s = observe_look(core, (enum observe_process)p, NULL);
+		struct observed_process *observed = &core->observe->processes[p];
 
-		if (s.running == core->observe->running[p])
+		note_document(observed, &s, intent_document(core->intent));
+		if (s.running == observed->running)
 			continue;
-		core->observe->running[p] = s.running;
+		observed->running = s.running;
 		if (!observe_is_shown((enum observe_process)p, &s))
 			continue;
 		journal_add(intent_journal(core->intent), clock_believed_ms(), "process",
@@ -301,17 +314,6 @@ void observe_look_at(struct core *core, const struct model *m, const struct obse
 	log_health_changes(core, m, pages);
 	measure_load(core, m, pages);
 	measure_vips(core, m);
-}
-
-void observe_note_document(struct core *core)
-{
-	struct observe *o = core->observe;
-	uint64_t document = intent_document(core->intent);
-
-	if (o->document_ms && o->document == document)
-		return;
-	o->document = document;
-	o->document_ms = clock_mono_ms();
 }
 
 int observe_begin(struct core *core)

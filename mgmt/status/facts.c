@@ -70,7 +70,6 @@ int facts_judge(const struct look *l, struct judge_verdict *out)
 		.unwritten_reason = l->unwritten_reason,
 		.unconfirmed = l->has_head && l->head.confirm_by_ms ? l->head.number : 0,
 		.document = l->document,
-		.document_age_ms = l->document_age_ms,
 		.starts = l->running_ms < JUDGE_START_MS,
 	};
 	int err = observe_facts(&node, &memory, &f);

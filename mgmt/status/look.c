@@ -36,7 +36,6 @@ int look_init(struct core *core, struct look *l)
 	         intent_unwritten_reason(core->intent));
 	for (int p = 0; p < OBSERVE_COUNT; p++)
 		l->processes[p] = observe_look(core, (enum observe_process)p, &l->conditions[p]);
-	l->document_age_ms = observe_document_age_ms(core);
 	l->running_ms = clock_mono_ms() - core->started_ms;
 	const struct peers_report *peer_reports;
 	l->n_peer_reports = peers_report(core, &peer_reports);

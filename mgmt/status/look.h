@@ -30,8 +30,7 @@ struct look {
 	const char *store_state;
 	char store_reason[EVENT_TEXT_MAX], unwritten_reason[EVENT_TEXT_MAX];
 	struct observe_pages pages;
-	uint64_t document_age_ms; /**< since document was written */
-	uint64_t running_ms;      /**< since weir-mgmt started */
+	uint64_t running_ms; /**< since weir-mgmt started */
 	struct gather_process processes[OBSERVE_COUNT];
 	struct conditions conditions[OBSERVE_COUNT]; /**< where the process has_conditions */
 	struct gather_process supervisor;            /**< weir run, if one was started here */

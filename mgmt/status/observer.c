@@ -32,14 +32,13 @@ static void look_at_pages(struct core *core)
 /* What may take long is done without the lock. */
 static void observe_once(struct core *core)
 {
-	observe_note_document(core);
 	core_unlock(core);
 	observe_query_dns(core);
 	observe_measure_dns(core);
 	look_at_pages(core);
 	state_follow(core);
 	core_lock(core);
-	observe_log_processes(core);
+	observe_note_processes(core);
 	inforce_judge(core);
 }
 

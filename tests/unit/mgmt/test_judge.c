@@ -59,7 +59,6 @@ static struct world *new_world(void)
 		.store_reason = "",
 		.unwritten_reason = "",
 		.document = 7,
-		.document_age_ms = 60000,
 		.processes = w->processes,
 		.n_processes = 4,
 		.ports_known = true,
@@ -152,6 +151,7 @@ static void one_refuses(struct world *w)
 static void one_is_late(struct world *w)
 {
 	w->processes[DNS].document = 6;
+	w->processes[DNS].pending_ms = 3000;
 }
 
 static void it_is_stated_degraded(struct world *w)
@@ -559,10 +559,10 @@ static void a_document_is_given_three_seconds(void **state)
 	struct judge_verdict v;
 
 	one_is_late(w);
-	w->f.document_age_ms = 2999;
+	w->processes[DNS].pending_ms = 2999;
 	judge(&w->f, &v);
 	assert_int_equal(v.state, JUDGE_WELL);
-	w->f.document_age_ms = 3000;
+	w->processes[DNS].pending_ms = 3000;
 	judge(&w->f, &v);
 	assert_int_equal(v.state, JUDGE_DEGRADED);
 	free(w);

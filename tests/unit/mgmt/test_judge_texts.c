@@ -58,7 +58,6 @@ static int setup(void **state)
 	f = (struct judge_facts){ .has_intent = true,
 		                  .has_configuration = true,
 		                  .document = 7,
-		                  .document_age_ms = 60000,
 		                  .processes = processes,
 		                  .n_processes = 4,
 		                  .supervisor = { .name = "run",
@@ -303,9 +302,9 @@ static void a_document_is_refused_or_late(void **state)
 	"has 6): see its log\n"
 	(void)state;
 	processes[HEALTH].document = 6;
-	f.document_age_ms = 2999;
+	processes[HEALTH].pending_ms = 2999;
 	is_well();
-	f.document_age_ms = 3000;
+	processes[HEALTH].pending_ms = 3000;
 	assert_string_equal(print_verdict(), LATE);
 	processes[MGMT].document = 8; /* newer than what was looked at */
 	assert_string_equal(print_verdict(), LATE);
@@ -340,7 +339,7 @@ static void what_is_in_force_must_be_seen_where_there_is_something(void **state)
 	f.n_pools = 0;
 	is_well();
 	f.n_pools = 2;
-	processes[DATAPLANE].document = f.document_age_ms = 0; /* it has just started */
+	processes[DATAPLANE].document = 0; /* it has just started */
 	assert_string_equal(
 	        print_verdict(),
 	        "degraded\neffect-unknown [weir-dataplane] weir-dataplane has not taken a "

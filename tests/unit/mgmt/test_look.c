@@ -69,7 +69,6 @@ static json_t *fake_observe_dns(struct core *core)
 #define observe_dns                 fake_observe_dns
 #define intent_store_reason(in)     ((void)(in), fake_why)
 #define intent_unwritten_reason(in) ((void)(in), *fake_why ? "full" : "")
-#define observe_document_age_ms(c)  ((void)(c), (uint64_t)4321)
 #include "mgmt/status/look.c"
 
 static void a_look_has_each_part_from_its_source(void **state)
@@ -92,7 +91,6 @@ static void a_look_has_each_part_from_its_source(void **state)
 	assert_string_equal(l.store_state, "ok");
 	assert_string_equal(l.store_reason, "broken");
 	assert_string_equal(l.unwritten_reason, "full");
-	assert_int_equal(l.document_age_ms, 4321);
 	for (unsigned p = 0; p < OBSERVE_COUNT; p++) {
 		assert_int_equal(l.processes[p].document, 100 + p);
 		assert_int_equal(l.conditions[p].n, 10 + p);

@@ -37,6 +37,7 @@ static int fake_ask(const char *path, const char *line, int timeout_ms, char **a
 	return fake_answer ? 0 : -ETIMEDOUT;
 }
 
+static uint64_t fake_document = 1; /* the newest */
 static struct gather_process shown[OBSERVE_COUNT];
 
 static void fake_process(const char *run_dir, const char *name, struct gather_process *out,
@@ -55,6 +56,7 @@ static void fake_process(const char *run_dir, const char *name, struct gather_pr
 #define clock_mono_ms              fake_mono_ms
 #define ctl_request                fake_ask
 #define gather_rows                fake_rows
+#define intent_document(in)        ((void)(in), fake_document)
 #include "mgmt/judge/observed.c"
 #include "mgmt/observe/observe.c"
 #include "mgmt/observe/observe_looks.c"
@@ -296,12 +298,12 @@ static void processes_that_come_and_go_become_events(void **state)
 		uint64_t before = journal_last(j);
 		char text[64];
 
-		observe_log_processes(&this_node); /* not there yet, or as before */
+		observe_note_processes(&this_node); /* not there yet, or as before */
 		assert_int_equal(journal_last(j), before);
 		for (int runs = 1; runs >= 0; runs--) {
 			shown[p] = (struct gather_process){ .present = true, .running = runs };
-			observe_log_processes(&this_node);
-			observe_log_processes(&this_node);
+			observe_note_processes(&this_node);
+			observe_note_processes(&this_node);
 			/* that weir-announce ends where it is not configured is no news */
 			bool is_news = runs || p != OBSERVE_ANNOUNCE;
 			before += is_news;
@@ -317,19 +319,43 @@ static void processes_that_come_and_go_become_events(void **state)
 	}
 }
 
-static void a_document_has_an_age(void **state)
+/* For how long weir-dns, which has taken @p taken, has had a document to take, after @p later_ms. */
+static uint64_t pending_after(uint64_t later_ms, int taken)
+{
+	fake_ms += later_ms;
+	json_decref(own.dns);
+	own.dns = json_pack("{s:i}", "document", taken);
+	observe_note_processes(&this_node);
+	return observe_look(&this_node, OBSERVE_DNS, NULL).pending_ms;
+}
+
+/* However often newer ones come. */
+static void a_document_is_pending_since_there_is_one_to_take(void **state)
 {
 	(void)state;
-	assert_int_equal(observe_document_age_ms(&this_node), 0);
-	observe_note_document(&this_node);
-	fake_ms += 3000;
-	observe_note_document(&this_node);
-	assert_int_equal(observe_document_age_ms(&this_node), 3000);
-	own.document--; /* the newest was not seen by a look yet */
-	assert_int_equal(observe_document_age_ms(&this_node), 0);
-	observe_note_document(&this_node);
-	fake_ms += 500;
-	assert_int_equal(observe_document_age_ms(&this_node), 500);
+	memset(shown, 0, sizeof(shown));
+	fake_document = 7;
+	assert_int_equal(pending_after(500, 0), 0); /* it has not run here */
+	shown[OBSERVE_DNS] = (struct gather_process){ .present = true, .running = true };
+	assert_int_equal(pending_after(500, 0), 0);
+	assert_int_equal(pending_after(500, 0), 500);
+	assert_int_equal(pending_after(500, 7), 0);
+	for (uint64_t ms = 0; ms <= 5000; ms += 500) {
+		fake_document++;
+		assert_int_equal(pending_after(500, 7), ms);
+	}
+	fake_document++;
+	assert_int_equal(pending_after(500, 9), 0); /* it takes them, one after the other */
+	fake_document++;
+	assert_int_equal(pending_after(500, 10), 0);
+	assert_int_equal(pending_after(500, 10), 500);
+	shown[OBSERVE_DNS].running = false; /* a process that ends has taken none */
+	assert_int_equal(pending_after(500, 0), 1000);
+	shown[OBSERVE_DNS].running = true;
+	assert_int_equal(pending_after(500, 10), 0);
+	assert_int_equal(pending_after(500, (int)fake_document), 0);
+	json_decref(own.dns);
+	fake_document = 1;
 }
 
 static void all_backends_of_all_pools_are_summed(void **state)
@@ -507,7 +533,7 @@ int main(void)
 		T(verdicts_become_events_of_the_right_family),
 		T(a_restart_repeats_no_verdict),
 		T(processes_that_come_and_go_become_events),
-		T(a_document_has_an_age),
+		T(a_document_is_pending_since_there_is_one_to_take),
 		T(all_backends_of_all_pools_are_summed),
 		T(a_process_is_seen_with_all_its_fields),
 		T(the_page_of_a_running_announcer_says_which_document_it_is_of),
