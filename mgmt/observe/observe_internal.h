@@ -19,7 +19,9 @@ struct logged_state {
 
 /* A process as it was seen last. */
 struct observed_process {
-	bool running; /* as last logged */
+	bool is_known,
+	        running; /* as last logged; not known: it has not run here, as far as was seen */
+	int64_t pid;
 	uint64_t document;
 	uint64_t behind_ms; /* since when it has had a newer document to take; 0: it has none */
 };

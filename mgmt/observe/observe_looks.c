@@ -31,22 +31,47 @@ static void note_document(struct observed_process *observed, const struct gather
 	observed->document = s->document;
 }
 
+/*
+ * Take over how a process is now. One that is dead when weir-mgmt starts has died while nobody looked, or starts, too:
+ * that it is dead is said once it had time to start. @return whether there is news
+ */
+static bool accept_process(struct observed_process *observed, const struct gather_process *s,
+                           bool starts)
+{
+	const struct observed_process was = *observed;
+
+	if (!was.is_known && !s->running && (starts || !s->present))
+		return false;
+	observed->is_known = true;
+	observed->running = s->running;
+	observed->pid = s->pid ? s->pid : was.pid;
+	return !was.is_known || s->running != was.running ||
+	       (s->running && observed->pid != was.pid);
+}
+
 void observe_note_processes(struct core *core)
 {
+	const bool starts = clock_mono_ms() - core->started_ms < JUDGE_START_MS;
+
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
 		struct gather_process s = observe_look(core, (enum observe_process)p, NULL);
 		struct observed_process *observed = &core->observe->processes[p];
+		const struct observed_process was = *observed;
+		char before[64] = "";
 
 		note_document(observed, &s, intent_document(core->intent));
-		if (s.running == observed->running)
+		if (!accept_process(observed, &s, starts) ||
+		    !observe_is_shown((enum observe_process)p, &s))
 			continue;
-		observed->running = s.running;
-		if (!observe_is_shown((enum observe_process)p, &s))
-			continue;
+		if (was.running && s.running)
+			snprintf(before, sizeof(before), "was restarted: pid %lld, before %lld",
+			         (long long)s.pid, (long long)was.pid);
 		journal_add(intent_journal(core->intent), clock_believed_ms(), "process",
+		            observe_name((enum observe_process)p), "weir-%s %s",
 		            observe_name((enum observe_process)p),
-		            s.running ? "weir-%s runs" : "weir-%s shows no sign of life",
-		            observe_name((enum observe_process)p));
+		            *before     ? before
+		            : s.running ? "runs"
+		                        : "shows no sign of life");
 		core_changed(core);
 	}
 }

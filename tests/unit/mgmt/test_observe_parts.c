@@ -319,6 +319,44 @@ static void processes_that_come_and_go_become_events(void **state)
 	}
 }
 
+/* What a look at the processes logs; NULL: nothing. */
+static const char *look_at_processes(uint64_t later_ms)
+{
+	const uint64_t before = journal_last(intent_journal(this_node.intent));
+
+	fake_ms += later_ms;
+	observe_note_processes(&this_node);
+	return journal_last(intent_journal(this_node.intent)) > before ? last_event()->message
+	                                                               : NULL;
+}
+
+/* Between two looks, or while weir-mgmt was away. A process that is just starting is not dead. */
+static void no_death_of_a_process_is_missed(void **state)
+{
+	(void)state;
+	memset(shown, 0, sizeof(shown));
+	this_node.started_ms = fake_ms;
+	assert_null(look_at_processes(JUDGE_START_MS)); /* it has not run here */
+	shown[OBSERVE_DNS] = (struct gather_process){ .present = true, .pid = 11 };
+	assert_string_equal(look_at_processes(0), "weir-dns shows no sign of life");
+	assert_null(look_at_processes(500));
+	memset(&own, 0, sizeof(own)); /* weir-mgmt is restarted, with all others */
+	this_node.started_ms = fake_ms;
+	assert_null(look_at_processes(JUDGE_START_MS - 1));
+	shown[OBSERVE_DNS] = (struct gather_process){ .present = true, .running = true, .pid = 12 };
+	assert_string_equal(look_at_processes(0), "weir-dns runs");
+	assert_null(look_at_processes(500));
+	shown[OBSERVE_DNS].pid = 13;
+	assert_string_equal(look_at_processes(500), "weir-dns was restarted: pid 13, before 12");
+	assert_null(look_at_processes(500));
+	shown[OBSERVE_DNS].running = false;
+	assert_string_equal(look_at_processes(500), "weir-dns shows no sign of life");
+	shown[OBSERVE_DNS].pid = 14;
+	shown[OBSERVE_DNS].running = true;
+	assert_string_equal(look_at_processes(500), "weir-dns runs");
+	this_node.started_ms = 0;
+}
+
 /* For how long weir-dns, which has taken @p taken, has had a document to take, after @p later_ms. */
 static uint64_t pending_after(uint64_t later_ms, int taken)
 {
@@ -533,6 +571,7 @@ int main(void)
 		T(verdicts_become_events_of_the_right_family),
 		T(a_restart_repeats_no_verdict),
 		T(processes_that_come_and_go_become_events),
+		T(no_death_of_a_process_is_missed),
 		T(a_document_is_pending_since_there_is_one_to_take),
 		T(all_backends_of_all_pools_are_summed),
 		T(a_process_is_seen_with_all_its_fields),
