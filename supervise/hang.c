@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -66,16 +67,31 @@ static void set_trouble(struct child *c, enum child_trouble trouble, const char 
 	          c->name, (int)c->pid, c->life.thread, (double)c->life.silent_ms / 1000, what);
 }
 
-static void count_restart(const struct child *c)
+/* Count a restart, for what is in restarted_for. */
+static void count_restart(struct child *c, uint64_t now_ms)
 {
 	char labels[64];
 
+	c->restarted_ms = now_ms;
+	c->restarts++;
 	if (!c->run->stats)
 		return;
 	snprintf(labels, sizeof(labels), "name=\"%s\"", c->name);
 	stats_add(stats_get_counter(c->run->stats, STATS_COUNTER, "weir_run_restarts_total", labels,
-	                            "Processes restarted because they hung."),
+	                            "Processes restarted because they hung or died."),
 	          1);
+}
+
+void run_hang_note_death(struct child *c, int status)
+{
+	char how[40] = "";
+
+	if (status >= 0 && WIFSIGNALED(status))
+		snprintf(how, sizeof(how), "died of signal %d", WTERMSIG(status));
+	else if (status >= 0)
+		snprintf(how, sizeof(how), "ended with status %d", WEXITSTATUS(status));
+	snprintf(c->restarted_for, sizeof(c->restarted_for), "it %s", *how ? how : "ended");
+	count_restart(c, clock_mono_ms());
 }
 
 static void restart_child(struct child *c, const struct run_thread_dump *dump, uint64_t now_ms)
@@ -87,9 +103,8 @@ static void restart_child(struct child *c, const struct run_thread_dump *dump, u
 	         c->life.thread, (double)c->life.silent_ms / 1000,
 	         *dump->main ? "; main thread: " : "", dump->main);
 	snprintf(c->restarted_for, sizeof(c->restarted_for), "%s", c->reason);
-	c->killed_ms = c->restarted_ms = now_ms;
-	c->restarts++;
-	count_restart(c);
+	c->killed_ms = now_ms;
+	count_restart(c, now_ms);
 	r->recovering = c;
 	r->recover_until_ms = now_ms + RECOVER_MS;
 	if (syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0) != 0)
@@ -195,7 +210,7 @@ static void state_child(const struct child *c, uint64_t now_ms)
 	if (c->restarted_ms && now_ms < c->restarted_ms + NOTE_MS)
 		conditions_add(s, "process-restarted", CONDITION_NOTE, subject,
 		               "restarted by weir run (%u times so far): %s; the log of weir run "
-		               "shows its threads",
+		               "says more",
 		               c->restarts, c->restarted_for);
 	if (c->pid && c->verdict == RUN_UNSEEN && now_ms > c->started_ms + UNSEEN_MS)
 		conditions_add(

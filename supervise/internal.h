@@ -44,7 +44,7 @@ struct child {
 	enum child_trouble trouble;
 	uint64_t looked_ms;    /* when its threads were last looked at; 0: not since it hangs */
 	uint64_t killed_ms;    /* for hanging; 0: it was not */
-	uint64_t restarted_ms; /* the last time that it was restarted for hanging; 0: never */
+	uint64_t restarted_ms; /* the last time that it was restarted, or died; 0: never */
 	unsigned restarts;
 	char reason[200];        /* of the trouble */
 	char restarted_for[200]; /* of the last restart */
@@ -104,6 +104,8 @@ void run_hang_begin(struct run *r);
 void run_hang_end(struct run *r);
 /* Forget the signs of life of the child's earlier process. */
 void run_hang_forget(struct child *c);
+/* The child has died and is started again; @p status as by waitpid(2), not 0; -1: it is not known. */
+void run_hang_note_death(struct child *c, int status);
 
 /*
  * find.c: the running process of program weir-NAME, as its user or root, with this node and

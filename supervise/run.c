@@ -110,10 +110,11 @@ static uint64_t backoff_ms(const struct child *c)
 	return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
 }
 
-static void log_end(const struct child *c, uint64_t lived_ms, uint64_t wait_ms)
+/* @return the status as by waitpid(2); -1: not known, as of a process that another one has started */
+static int log_end(const struct child *c, uint64_t lived_ms, uint64_t wait_ms)
 {
 	const char *how = "unknown";
-	int status = 0, code = 0;
+	int status = -1, code = 0;
 
 	if (c->ours && waitpid(c->pid, &status, 0) == c->pid) {
 		how = WIFSIGNALED(status) ? "signal" : "exit";
@@ -127,6 +128,7 @@ static void log_end(const struct child *c, uint64_t lived_ms, uint64_t wait_ms)
 		         "process=%s pid=%d how=%s code=%d lived_ms=%llu restart_in_ms=%llu",
 		         c->name, (int)c->pid, how, code, (unsigned long long)lived_ms,
 		         (unsigned long long)wait_ms);
+	return status;
 }
 
 /*
@@ -161,12 +163,13 @@ static void on_child_end(void *arg, int fd, uint32_t events)
 	struct child *c = arg;
 	struct run *r = c->run;
 	uint64_t now = loop_now_ms(r->loop), lived = now - c->started_ms;
+	bool was_ended = c->must_restart || c->killed_ms;
 
 	(void)events;
 	c->deaths = c->must_restart ? 0 : lived >= GOOD_RUN_MS ? 1 : c->deaths + 1;
 	loop_timer_cancel(r->loop, &c->limit);
 	uint64_t wait = backoff_ms(c);
-	log_end(c, lived, wait);
+	int status = log_end(c, lived, wait);
 	loop_fd_remove(r->loop, fd);
 	close(fd);
 	c->pid = 0;
@@ -175,6 +178,9 @@ static void on_child_end(void *arg, int fd, uint32_t events)
 	run_hang_forget(c);
 	run_note_children(r);
 	bool follows = let_successor_follow(c);
+	/* with status 0 it ended in order: somebody asked for it */
+	if (!r->stopping && !follows && !was_ended && status)
+		run_hang_note_death(c, status);
 	if (r->stopping)
 		stop_next(r);
 	else if (!follows)

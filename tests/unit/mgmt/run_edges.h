@@ -37,7 +37,8 @@ static struct {
 } sent[SIGNALS];
 static size_t n_sent;
 static char end_text[RUN_REASON_MAX]; /* the supervisor ended */
-static unsigned n_noted, n_forgotten, n_ready;
+static unsigned n_noted, n_forgotten, n_ready, n_deaths;
+static int last_death; /* as waitpid(2) said it */
 
 static uint64_t fake_now(const struct loop *l)
 {
@@ -251,6 +252,13 @@ void run_hang_end(struct run *r)
 	(void)r;
 	note_step("end");
 }
+void run_hang_note_death(struct child *c, int status)
+{
+	assert_non_null(c);
+	last_death = status;
+	n_deaths++;
+}
+
 void run_hang_forget(struct child *c)
 {
 	(void)c;

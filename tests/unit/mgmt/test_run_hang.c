@@ -242,6 +242,38 @@ static void who_hangs_is_killed_once_and_named(void **state)
 	assert_null(find_condition(s, "process-restarted", "weir-dns"));
 }
 
+/* A crash is no less than a hang. */
+static void who_dies_is_counted_and_named(void **state)
+{
+	static const struct {
+		int status;
+		const char *text;
+	} rows[] = {
+		{ SIGSEGV, "restarted by weir run (1 times so far): it died of signal 11;" },
+		{ 3 << 8, "restarted by weir run (2 times so far): it ended with status 3;" },
+		{ -1, "restarted by weir run (3 times so far): it ended;" },
+	};
+	struct scene *s = *state;
+	struct child *c = &s->run.children[CHILD_DNS];
+
+	add_child(s, CHILD_DNS);
+	run_hang_begin(&s->run);
+	look_after(s, 1000);
+	assert_null(find_condition(s, "process-restarted", "weir-dns"));
+	for (uint64_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		run_hang_note_death(c, rows[i].status);
+		look_after(s, 1000);
+		const struct condition *found = find_condition(s, "process-restarted", "weir-dns");
+		assert_non_null(found);
+		assert_int_equal(found->level, CONDITION_NOTE);
+		assert_memory_equal(found->text, rows[i].text, strlen(rows[i].text));
+		assert_int_equal(word_of(s, "weir_run_restarts_total", "name=\"dns\""), i + 1);
+	}
+	c->restarted_ms -= NOTE_MS;
+	look_after(s, 1000);
+	assert_null(find_condition(s, "process-restarted", "weir-dns"));
+}
+
 /* Nothing that is remembered of the first process spares its successor. */
 static void a_successor_that_hangs_is_killed_too(void **state)
 {
@@ -578,6 +610,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(who_hangs_is_killed_once_and_named),
+		TEST(who_dies_is_counted_and_named),
 		TEST(a_successor_that_hangs_is_killed_too),
 		TEST(a_successor_that_is_blocked_leaves_the_reason_of_the_restart),
 		TEST(one_is_restarted_at_a_time),

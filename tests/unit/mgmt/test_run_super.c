@@ -35,7 +35,7 @@ static int set_up(void **state)
 	n_successors_stopped = 0;
 	add_err = stop_other_err = 0;
 	takes_signal = 0;
-	n_sent = n_noted = n_forgotten = n_ready = 0;
+	n_sent = n_noted = n_forgotten = n_ready = n_deaths = 0;
 	told[0] = '\0';
 	log_level(LOG_EMERG);
 	return 0;
@@ -104,6 +104,45 @@ static void what_dies_is_started_later_and_later(void **state)
 		assert_int_equal(n_forgotten, forgotten + 1);
 	}
 	(void)state;
+}
+
+/* Ends in order, and those that weir run wanted, are none, and one that was killed because it hung is counted already. */
+static void a_death_is_noted_unless_it_was_wanted(void **state)
+{
+	struct child *c = begin_child(CHILD_HEALTH);
+
+	(void)state;
+	end_child(c);
+	assert_int_equal(n_deaths, 1);
+	assert_true(WIFSIGNALED(last_death));
+	assert_int_equal(WTERMSIG(last_death), SIGKILL);
+	begin_child(CHILD_HEALTH);
+	c->must_restart = true;
+	end_child(c);
+	begin_child(CHILD_HEALTH);
+	c->killed_ms = NOW;
+	end_child(c);
+	c->killed_ms = 0;
+	begin_child(CHILD_DATAPLANE);
+	successor = fake_fork();
+	end_child(&run.children[CHILD_DATAPLANE]);
+	successor = 0;
+	begin_child(CHILD_HEALTH);
+	run.stopping = true;
+	end_child(c);
+	run.stopping = false;
+	pid_t in_order = (fork)();
+	if (in_order == 0)
+		_exit(0);
+	assert_int_equal(watch_child(c, in_order, true), 0);
+	on_child_end(c, c->pidfd, EPOLLIN);
+	assert_int_equal(n_deaths, 1);
+	pid_t pid = fake_fork(); /* of another supervisor: how it ended is not known */
+	assert_int_equal(watch_child(c, pid, false), 0);
+	end_child(c);
+	assert_int_equal(n_deaths, 2);
+	assert_int_equal(last_death, -1);
+	waitpid(pid, NULL, 0);
 }
 
 static void with_a_successor_nothing_is_started(void **state)
@@ -560,6 +599,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_dies_is_started_later_and_later, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(a_death_is_noted_unless_it_was_wanted, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(with_a_successor_nothing_is_started, set_up,
 		                                tear_down),
