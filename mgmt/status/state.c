@@ -21,8 +21,8 @@
 #include "weir/stats.h"
 
 #define REASONS_METRIC  "weir_status_reasons"
-#define EVENTS_A_TURN   16     /* of reasons that came or went; those beyond are counted in one */
-#define RESTART_NEWS_MS 30000u /* a restart this long before our own start is news still */
+#define EVENTS_A_TURN   16   /* of reasons that came or went; those beyond are counted in one */
+#define CLOCKS_APART_MS 1000 /* a time may be corrected by so much between two events */
 
 struct followed_state {
 	struct judge_verdict last;
@@ -112,22 +112,37 @@ static const struct condition *find_restart(const struct look *l, enum observe_p
 	return NULL;
 }
 
-/*
- * An event for a restart by the supervisor, whose condition counts them. At our own start, restarts of the
- * last half minute count too, our own among them.
- */
+/* Whether the journal has an event of @p text since @p c is stated: a weir-mgmt before this one logged it. */
+static bool is_logged(struct core *core, const struct condition *c, const char *text)
+{
+	const struct journal *j = intent_journal(core->intent);
+	int64_t since_ms = clock_believed_ms() - (int64_t)(clock_mono_ms() - c->since_ms);
+
+	for (uint64_t id = journal_oldest(j); id <= journal_last(j); id++) {
+		const struct event *e = journal_find(j, id);
+
+		if (e->time_ms > since_ms - CLOCKS_APART_MS && !strcmp(e->kind, "process") &&
+		    !strncmp(e->message, text, sizeof(e->message) - 1))
+			return true;
+	}
+	return false;
+}
+
+/* An event for a restart by the supervisor, whose condition counts them. */
 static void log_restart(struct core *core, enum observe_process p, const struct condition *c)
 {
 	struct followed_state *s = core->state;
+	char text[CONDITION_SUBJECT_MAX + 2 + CONDITION_TEXT_MAX];
 
 	if (!strcmp(s->restarts[p], c->text))
 		return;
 	snprintf(s->restarts[p], sizeof(s->restarts[p]), "%s", c->text);
-	if (!s->known && clock_mono_ms() - c->since_ms > RESTART_NEWS_MS)
-		return;
 	s->restarted_ms = clock_mono_ms();
+	snprintf(text, sizeof(text), "%s: %s", c->subject, c->text);
+	if (!s->known && is_logged(core, c, text))
+		return;
 	journal_add(intent_journal(core->intent), clock_believed_ms(), "process", observe_name(p),
-	            "%s: %s", c->subject, c->text);
+	            "%s", text);
 	core_changed(core);
 }
 

@@ -15,7 +15,6 @@
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define A_TURN 16
-#define NEWS   30000
 
 static uint64_t fake_ms;
 static struct judge_verdict next;
@@ -568,23 +567,36 @@ static void reasons_are_counted_by_code(void **state)
 	assert_int_equal(read_gauge("weir_status_reasons", port), -1);
 }
 
-/* Each restart is told once, also by a weir-mgmt that was restarted with the others. */
+/* Each restart is an event once, also where weir-mgmt was restarted with the others, however long ago the first one was. */
 static void restarts_become_events(void **state)
 {
+	struct journal *j = intent_journal(this_node.intent);
+
 	(void)state;
-	state_restart("weir-dns", "restarted 1 time", fake_ms - NEWS);
-	state_restart("weir-health", "restarted long ago", fake_ms - NEWS - 1);
+	state_restart("weir-dns", "restarted 1 time", fake_ms - 400000);
+	note_condition("clock-unsynchronised", "", "restarted no clock", fake_ms);
 	look_again(); /* whether or not there is room for notes */
 	assert_int_equal(count_events("process", "weir-dns: restarted 1 time"), 1);
 	assert_int_equal(count_events("process", ""), 1);
+	assert_string_equal(journal_find(j, journal_last(j) - 1)->subject, "dns");
+	look_again();
+	assert_int_equal(count_events("process", ""), 0);
+	start_again();
 	look_again();
 	assert_int_equal(count_events("process", ""), 0);
 	run_conditions.n = 0;
-	state_restart("weir-dns", "restarted 2 times", fake_ms - 2 * NEWS);
-	look_again(); /* however long ago it says: it is new to us, who have looked since */
+	state_restart("weir-dns", "restarted 2 times", fake_ms - 400000);
+	start_again();
+	look_again();
 	assert_int_equal(count_events("process", "weir-dns: restarted 2 times"), 1);
-	struct journal *j = intent_journal(this_node.intent);
-	assert_string_equal(journal_find(j, journal_last(j))->subject, "dns");
+	look_again();
+	assert_int_equal(count_events("process", ""), 0);
+	fake_ms += 600000; /* another weir run counts from one again */
+	run_conditions.n = 0;
+	state_restart("weir-dns", "restarted 1 time", fake_ms);
+	start_again();
+	look_again();
+	assert_int_equal(count_events("process", "weir-dns: restarted 1 time"), 1);
 }
 
 int main(void)
