@@ -118,19 +118,45 @@ static void notify_empty(const struct core *core)
 	free(answer);
 }
 
-/* Under the lock. */
-static void log_node_drain(struct core *core, const char *was, const struct node_drain *d)
+/* The state in the last event, of this weir-mgmt or the one before; it stays "" if there is none. Under the lock. */
+static void read_logged_drain(struct core *core, char state[OBSERVE_DRAIN_MAX])
 {
+	const struct journal *j = intent_journal(core->intent);
+
+	for (uint64_t id = journal_oldest(j); id <= journal_last(j); id++) {
+		const struct event *e = journal_find(j, id);
+
+		if (!strcmp(e->kind, "drain"))
+			snprintf(state, OBSERVE_DRAIN_MAX, "%.*s", (int)strcspn(e->message, ","),
+			         e->message);
+	}
+}
+
+/*
+ * Compared with the last event, not with the last look: in between, nothing may have been known. Of a node that was
+ * never drained, the first state is no news. Under the lock.
+ */
+static void log_node_drain(struct core *core, const struct node_drain *d)
+{
+	char *logged = core->observe->logged_drain;
 	const char *state = node_drain_state(d);
 	const struct node_drain_routes *r = &d->routes;
+	char was[OBSERVE_DRAIN_MAX];
 
-	if (!strcmp(was, state) || !r->known || (!strcmp(was, "unknown") && !d->target))
+	if (!r->known)
 		return;
+	if (!*logged)
+		read_logged_drain(core, logged);
+	snprintf(was, sizeof(was), "%s", logged);
+	snprintf(logged, OBSERVE_DRAIN_MAX, "%s", state);
+	if (!strcmp(was, state) || (!*was && d->target == MODEL_NODE_SERVES))
+		return;
+	const char *before = *was ? was : "unknown";
 	journal_add(intent_journal(core->intent), clock_believed_ms(), "drain", core->dirs.node,
 	            "%s, was %s: of %u addresses %u are announced, %u are in graceful shutdown and "
 	            "%u are withdrawn by a command",
-	            state, was, r->n, r->n_normal, r->n_shutdown, r->n_commanded);
-	log_note("node-drain", "state=%s was=%s normal=%u shutdown=%u withdrawn=%u", state, was,
+	            state, before, r->n, r->n_normal, r->n_shutdown, r->n_commanded);
+	log_note("node-drain", "state=%s was=%s normal=%u shutdown=%u withdrawn=%u", state, before,
 	         r->n_normal, r->n_shutdown, r->n_commanded);
 	core_changed(core);
 }
@@ -152,10 +178,9 @@ void node_drain_look(struct core *core, const struct model *m)
 	core_lock(core);
 	d->port_bits = port_bits;
 	d->port_read_ms = reads_ports ? now_ms : d->port_read_ms;
-	const char *was = node_drain_state(d);
 	node_drain_note(d, model_node_drain(m, m->self), &routes, counted ? &packets : NULL,
 	                now_ms);
-	log_node_drain(core, was, d);
+	log_node_drain(core, d);
 	bool is_empty = d->empty && d->target == MODEL_NODE_DRAINED && d->routes.n_shutdown;
 	core_unlock(core);
 	if (is_empty)

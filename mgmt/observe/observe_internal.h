@@ -26,14 +26,17 @@ struct observed_process {
 	uint64_t behind_ms; /* since when it has had a newer document to take; 0: it has none */
 };
 
+#define OBSERVE_DRAIN_MAX 16 /* for a word of node_drain_state() */
+
 struct observe {
 	json_t *dns;
 	uint64_t dns_ms;                /* when it was said; 0: never */
 	uint64_t bytes, bytes_ms, rate; /* sent to backends at the last look; bits a second */
 	bool rate_known;
 	struct dns_rate dns_rate;
-	struct vip_traffic *traffic; /* NULL: not measured */
-	struct node_drain drain;     /* of this node; only the thread writes it */
+	struct vip_traffic *traffic;          /* NULL: not measured */
+	struct node_drain drain;              /* of this node; only the thread writes it */
+	char logged_drain[OBSERVE_DRAIN_MAX]; /* its state in the last event; "": not known yet */
 	struct observed_process processes[OBSERVE_COUNT];
 	struct logged_state *logged; /* sorted by target; the thread's alone */
 	size_t n_logged;

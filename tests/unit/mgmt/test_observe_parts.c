@@ -60,6 +60,7 @@ static void fake_process(const char *run_dir, const char *name, struct gather_pr
 #include "mgmt/judge/observed.c"
 #include "mgmt/observe/observe.c"
 #include "mgmt/observe/observe_looks.c"
+#include "mgmt/observe/node_drain_look.c"
 #undef clock_mono_ms
 
 static struct observe own;
@@ -357,6 +358,42 @@ static void no_death_of_a_process_is_missed(void **state)
 	this_node.started_ms = 0;
 }
 
+/* What a look at the drain of this node logs; NULL: nothing. */
+static const char *look_at_drain(enum model_node_drain target, struct node_drain_routes routes)
+{
+	const uint64_t before = journal_last(intent_journal(this_node.intent));
+
+	own.drain.target = target;
+	own.drain.routes = routes;
+	log_node_drain(&this_node, &own.drain);
+	return journal_last(intent_journal(this_node.intent)) > before ? last_event()->message
+	                                                               : NULL;
+}
+
+/* Whoever is restarted meanwhile: weir-announce, then nothing is known, or weir-mgmt. */
+static void the_last_word_on_a_drain_is_true(void **state)
+{
+	const struct node_drain_routes unknown = { .known = false },
+	                               normal = { .known = true, .n = 2, .n_normal = 2 },
+	                               gone = { .known = true, .n = 2, .n_commanded = 2 };
+
+	(void)state;
+	assert_null(look_at_drain(MODEL_NODE_SERVES, normal)); /* never drained */
+	assert_null(look_at_drain(MODEL_NODE_SERVES, unknown));
+	assert_non_null(strstr(look_at_drain(MODEL_NODE_DRAINED, normal), "draining, was serving"));
+	assert_non_null(strstr(look_at_drain(MODEL_NODE_DRAINED, gone), "drained, was draining"));
+	start_again();
+	assert_null(look_at_drain(MODEL_NODE_DRAINED, unknown));
+	assert_null(look_at_drain(MODEL_NODE_DRAINED, gone));
+	assert_non_null(strstr(look_at_drain(MODEL_NODE_SERVES, gone), "returning, was drained"));
+	assert_null(look_at_drain(MODEL_NODE_SERVES, unknown));
+	assert_non_null(strstr(look_at_drain(MODEL_NODE_SERVES, normal), "serving, was returning"));
+	assert_non_null(look_at_drain(MODEL_NODE_SERVES, gone));
+	start_again();
+	assert_non_null(strstr(look_at_drain(MODEL_NODE_SERVES, normal), "serving, was returning"));
+	assert_null(look_at_drain(MODEL_NODE_SERVES, normal));
+}
+
 /* For how long weir-dns, which has taken @p taken, has had a document to take, after @p later_ms. */
 static uint64_t pending_after(uint64_t later_ms, int taken)
 {
@@ -572,6 +609,7 @@ int main(void)
 		T(a_restart_repeats_no_verdict),
 		T(processes_that_come_and_go_become_events),
 		T(no_death_of_a_process_is_missed),
+		T(the_last_word_on_a_drain_is_true),
 		T(a_document_is_pending_since_there_is_one_to_take),
 		T(all_backends_of_all_pools_are_summed),
 		T(a_process_is_seen_with_all_its_fields),
