@@ -12,6 +12,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,15 @@ static void find_ca(const struct peer_client *c, char path[PATH_MAX])
 		path[0] = '\0';
 }
 
+/* Else one read goes on as long as a peer sends KeyUpdates and no data, past every time limit. */
+static CURLcode bound_reads(CURL *handle, void *context, void *arg)
+{
+	(void)handle;
+	(void)arg;
+	SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+	return CURLE_OK;
+}
+
 /*
  * Peers are reached directly: a proxy of the environment would see the token. Signals are off
  * because several threads use libcurl.
@@ -87,6 +97,7 @@ static void prepare_transfer(const struct peer_client *c, struct transfer *t)
 	/* both, always: libcurl's own file and folder have the authorities of the whole world */
 	curl_easy_setopt(handle, CURLOPT_CAINFO, ca[0] ? ca : NULL);
 	curl_easy_setopt(handle, CURLOPT_CAPATH, NULL);
+	curl_easy_setopt(handle, CURLOPT_SSL_CTX_FUNCTION, bound_reads);
 #if LIBCURL_VERSION_NUM >= 0x075700
 	curl_easy_setopt(handle, CURLOPT_CA_CACHE_TIMEOUT,
 	                 0L); /* otherwise a changed file is read after a day */

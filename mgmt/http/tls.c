@@ -72,6 +72,8 @@ int http_tls_context(const char *cert, const char *key, struct ssl_ctx_st **out)
 	                                     SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 	                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* else one read goes on as long as KeyUpdates (1.3) or ClientHellos (1.2) come */
+	SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	int err = 0;
 

@@ -5,10 +5,12 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 
 /* The documented values, not the code's own. */
 #define HANDSHAKE_MS 10000
 #define HEAD_MS      10000
+#define IDLE_MS      30000
 #define PAUSE        50
 #define HOST         "Host: weir\r\n"
 #define GET          "GET /a HTTP/1.1\r\n" HOST "\r\n"
@@ -289,6 +291,43 @@ static void a_large_body_gives_others_their_turn(void **state)
 	assert_int_equal(status_of(hear_tls(0)), 200);
 }
 
+/* New keys are no data: who sends nothing else gives the others their turn after each, and has its time. */
+static void new_keys_give_others_their_turn(void **state)
+{
+	static char bytes[16384];
+	int left[2];
+
+	(void)state;
+	assert_true(shake_hands(0, SIZE_MAX));
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(SSL_key_update(tls[0], SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		assert_int_equal(SSL_do_handshake(tls[0]), 1);
+	}
+	int n = BIO_read(to[0], bytes, sizeof(bytes));
+	assert_int_equal(send(clients[0], bytes, (size_t)n, 0), n);
+	for (int i = 0; i < 2; i++) {
+		http_conn_advance(conns[0]);
+		assert_int_equal(ioctl(fds[0], FIONREAD, &left[i]), 0);
+		assert_true(edge[0].watched && edge[0].wants == EPOLLIN);
+	}
+	assert_in_range(left[0], n - 100, n - 1); /* one */
+	assert_in_range(left[1], n - 200, left[0] - 1);
+	fake_ms += HEAD_MS - 1;
+	for (n = 0; n < 4; n++) /* of 64 records */
+		turn_conn(0);
+	assert_int_equal(ask_tls(0, GET, SIZE_MAX), 200); /* with the last of the keys */
+	SSL_key_update(tls[0], SSL_KEY_UPDATE_REQUESTED);
+	assert_int_equal(ask_tls(0, GET, SIZE_MAX), 200);
+	fake_ms += IDLE_MS - 1;
+	SSL_key_update(tls[0], SSL_KEY_UPDATE_NOT_REQUESTED);
+	SSL_do_handshake(tls[0]);
+	carry_bytes(0, SIZE_MAX);
+	assert_false(edge[0].closed);
+	fake_ms++;
+	turn_conn(0);
+	assert_true(edge[0].closed);
+}
+
 /* The last answer is followed by a goodbye, so that a client knows that it is whole. */
 static void an_end_says_goodbye(void **state)
 {
@@ -311,10 +350,15 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup_tls, teardown_tls)
 	const struct CMUnitTest tests[] = {
-		T(a_handshake_may_come_in_pieces),       T(a_handshake_has_ten_seconds),
-		T(handshakes_wait_for_their_token),      T(who_waits_for_a_token_has_ten_seconds),
-		T(what_is_no_handshake_is_closed),       T(bodies_and_further_requests_are_whole),
-		T(a_large_body_gives_others_their_turn), T(an_end_says_goodbye),
+		T(a_handshake_may_come_in_pieces),
+		T(a_handshake_has_ten_seconds),
+		T(handshakes_wait_for_their_token),
+		T(who_waits_for_a_token_has_ten_seconds),
+		T(what_is_no_handshake_is_closed),
+		T(bodies_and_further_requests_are_whole),
+		T(a_large_body_gives_others_their_turn),
+		T(new_keys_give_others_their_turn),
+		T(an_end_says_goodbye),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Asking a peer whose certificate is right, and whose server is hostile all the same. */
+#include "fixture.h"
+
+#include <netinet/in.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "mgmt/http/client.h"
+
+#define N_KEYS 100000
+
+/* @return a context of a new certificate of 127.0.0.1, which @p conf has as tls.ca */
+static SSL_CTX *make_context(const char *conf)
+{
+	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+	X509_EXTENSION *name =
+	        X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "IP:127.0.0.1");
+	BIO *pem = BIO_new(BIO_s_mem());
+	char text[2048] = "";
+
+	X509_set_version(cert, X509_VERSION_3);
+	X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
+	X509_set_pubkey(cert, key);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
+	                           (const unsigned char *)"peer", -1, -1, 0);
+	X509_set_issuer_name(cert, X509_get_subject_name(cert));
+	X509_add_ext(cert, name, -1);
+	X509_sign(cert, key, EVP_sha256());
+	PEM_write_bio_X509(pem, cert);
+	assert_true(BIO_read(pem, text, sizeof(text) - 1) > 0);
+	fixture_write(conf, "tls.ca", text);
+	assert_int_equal(SSL_CTX_use_certificate(context, cert), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(context, key), 1);
+	BIO_free(pem);
+	X509_EXTENSION_free(name);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return context;
+}
+
+/*
+ * Answer a first request; then make new keys, say so, and answer the second one with them alone.
+ * They come faster than they can be read: that takes most of a second.
+ */
+static void send_keys(SSL_CTX *context, int listen_fd, int made_fd)
+{
+	static const char first[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+	SSL *tls = SSL_new(context);
+	BIO *out = BIO_new(BIO_s_mem());
+	int fd = accept(listen_fd, NULL, NULL);
+	char request[4096], *keys;
+
+	SSL_set_fd(tls, fd);
+	if (SSL_accept(tls) != 1 || SSL_read(tls, request, sizeof(request)) <= 0 ||
+	    SSL_write(tls, first, sizeof(first) - 1) <= 0)
+		return;
+	SSL_set0_wbio(tls, out);
+	for (int i = 0; i < N_KEYS; i++) {
+		SSL_key_update(tls, SSL_KEY_UPDATE_NOT_REQUESTED);
+		SSL_do_handshake(tls);
+	}
+	long n = BIO_get_mem_data(out, &keys);
+	if (write(made_fd, "x", 1) != 1 || SSL_read(tls, request, sizeof(request)) <= 0)
+		return;
+	for (ssize_t at = 0, sent = 1; sent > 0 && at < n; at += sent)
+		sent = send(fd, keys + at, (size_t)(n - at), MSG_NOSIGNAL);
+}
+
+static uint64_t read_cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Its time is over when it is over, whatever comes. */
+static void new_keys_do_not_hold_a_request_up(void **state)
+{
+	struct client_request r = { .timeout_ms = 60000 };
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t n = sizeof(at);
+	struct peer_client client;
+	struct fixture f;
+	int made[2];
+	char byte;
+
+	(void)state;
+	fixture_make(&f);
+	SSL_CTX *context = make_context(f.conf);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, n), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+	assert_int_equal(pipe(made), 0);
+	pid_t peer = fork();
+	if (peer == 0) {
+		send_keys(context, fd, made[1]);
+		_exit(0);
+	}
+	close(made[1]);
+	client_open(&client, f.conf);
+	snprintf(r.url, sizeof(r.url), "https://127.0.0.1:%u/v1/peer/store", ntohs(at.sin_port));
+	client_send(&client, &r, 1);
+	assert_string_equal(r.failure, "");
+	json_decref(r.answer);
+	assert_int_equal(read(made[0], &byte, 1), 1);
+	r.timeout_ms = 100;
+	uint64_t cpu_ms = read_cpu_ms();
+	client_send(&client, &r, 1);
+	cpu_ms = read_cpu_ms() - cpu_ms;
+	assert_string_equal(r.failure, "Timeout was reached");
+	assert_in_range(cpu_ms, 0, 2 * (uint64_t)r.timeout_ms); /* to read all keys takes 800 */
+	client_close(&client);
+	assert_int_equal(waitpid(peer, NULL, 0), peer);
+	SSL_CTX_free(context);
+	close(made[0]);
+	close(fd);
+	fixture_remove(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(new_keys_do_not_hold_a_request_up),
+	};
+
+	return cmocka_run_group_tests_name("client with TLS", tests, NULL, NULL);
+}
