@@ -45,10 +45,13 @@ void http_problem(struct http_reply *reply, unsigned status, const char *code, c
 	snprintf(type, sizeof(type), "urn:weir:problem:%s", code);
 	title_of(code, title);
 	json_decref(reply->json);
+	free(reply->text);
+	reply->text = NULL;
 	reply->json = json_pack("{s:s, s:s, s:i, s:s, s:o}", "type", type, "title", title, "status",
 	                        (int)status, "code", code, "detail", json_text(detail));
 	reply->status = status;
 	reply->etag[0] = '\0';
+	reply->replayed = false;
 }
 
 char *http_reply_text(const struct http_reply *reply)

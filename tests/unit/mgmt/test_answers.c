@@ -50,12 +50,16 @@ static void is_told(json_t *told, const char *json)
 
 static void a_problem_has_all_its_fields(void **state)
 {
-	struct http_reply reply = { .json = json_object(), .etag = "\"v1\"" };
+	struct http_reply reply = {
+		.json = json_object(), .text = strdup("page"), .etag = "\"v1\"", .replayed = true
+	};
 
 	(void)state;
 	http_problem(&reply, 412, "if-match-required", "say %s %d", "what", 7);
 	assert_int_equal(reply.status, 412);
 	assert_string_equal(reply.etag, ""); /* of what is not given */
+	assert_null(reply.text);
+	assert_false(reply.replayed);
 	char *text = http_reply_text(&reply);
 	assert_non_null(text);
 	assert_true(strstr(text, "urn:weir:problem:if-match-required"));

@@ -231,6 +231,18 @@ static void answers_have_a_budget(void **state)
 	        strstr(text, "too many answers are being sent at once; ask again in a second"));
 	assert_int_equal(length_of(text), strlen(body_of(text)));
 	assert_int_equal(server.answers.used, 0);
+	/* a page or the metrics: nothing of them goes with the refusal */
+	conns[0]->reply.text = calloc(1, 1002);
+	memset(conns[0]->reply.text, 'x', 1001);
+	conns[0]->reply.type = "text/html";
+	begin_answer(1001, 200);
+	assert_true(conns[0]->n_out < 1000);
+	assert_int_equal(http_step_write(conns[0]), HTTP_GO_ON);
+	text = read_answer(0);
+	assert_int_equal(status_of(text), 503);
+	assert_non_null(strstr(text, "\r\nContent-Type: application/problem+json\r\n"));
+	assert_non_null(strstr(body_of(text), "\"code\": \"busy\""));
+	assert_int_equal(server.answers.used, 0);
 }
 
 /* A signal is no end; what fails is. */
