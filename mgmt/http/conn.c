@@ -136,6 +136,12 @@ static void widen_receive_buffer(const struct http_conn *c)
 		setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &wide, sizeof(wide));
 }
 
+/* The time of a body of which @p n bytes are known. */
+static uint64_t time_body_ms(size_t n)
+{
+	return HTTP_BODY_MS + n / HTTP_SLOWEST * 1000;
+}
+
 /* Make room for the body. @return HTTP_GO_ON, or what http_refuse() says */
 static enum http_step begin_body(struct http_conn *c)
 {
@@ -150,7 +156,7 @@ static enum http_step begin_body(struct http_conn *c)
 	if (c->head.expects && c->n_in == 0 &&
 	    http_write_bytes(c, go_on, sizeof(go_on) - 1) != (ssize_t)sizeof(go_on) - 1)
 		return HTTP_END;
-	http_enter(c, HTTP_BODY, HTTP_BODY_MS + (size_t)c->head.n_body / HTTP_SLOWEST * 1000);
+	http_enter(c, HTTP_BODY, time_body_ms((size_t)c->head.n_body));
 	return HTTP_GO_ON;
 }
 
@@ -246,6 +252,7 @@ static bool append_body(struct http_conn *c, const char *data, size_t n)
 		return false;
 	memcpy(c->body + c->n_body, data, n);
 	c->n_body += n;
+	c->deadline_ms = c->since_ms + time_body_ms(c->n_body);
 	return true;
 }
 

@@ -153,6 +153,33 @@ static void a_slow_body_has_time_by_its_length(void **state)
 	assert_int_equal(server.bodies.used, 0);
 }
 
+/* The length is not known before: each 64 KiB that have come give a second more. */
+static void a_slow_body_in_chunks_has_time_by_what_came(void **state)
+{
+	static char chunk[32768 + 10];
+
+	(void)state;
+	memcpy(chunk, "8000\r\n", 6);
+	memset(chunk + 6, 'x', 32768);
+	memcpy(chunk + 6 + 32768, "\r\n", 3);
+	say_on(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Transfer-Encoding: chunked\r\n\r\n");
+	fake_ms += 19999;
+	turn_conn(0);
+	for (int i = 0; i < 3; i++)
+		say_on(0, chunk);
+	fake_ms += 1000;
+	turn_conn(0);
+	assert_false(edge[0].closed);
+	say_on(0, chunk);
+	fake_ms += 1000;
+	turn_conn(0);
+	assert_string_equal(read_answer(0), "");
+	fake_ms++;
+	turn_conn(0);
+	assert_int_equal(status_of(read_answer(0)), 408);
+	assert_int_equal(server.bodies.used, 0);
+}
+
 static void bodies_come_as_they_were_sent(void **state)
 {
 	static const struct {
@@ -576,6 +603,7 @@ int main(void)
 		T(requests_behind_a_body_are_whole),
 		T(who_says_nothing_is_closed_without_a_word),
 		T(a_slow_body_has_time_by_its_length),
+		T(a_slow_body_in_chunks_has_time_by_what_came),
 		T(bodies_come_as_they_were_sent),
 		T(a_body_in_chunks_grows),
 		T(a_body_is_bounded_alone_and_with_others),
