@@ -400,17 +400,19 @@ void http_conn_release(struct http_conn *c)
 
 void http_conn_answered(struct http_conn *c)
 {
+	bool is_held = c->reply.hold.until_ms != 0;
+
 	c->source->n_runs--;
-	if (c->reply.hold.until_ms && !c->server->stop_by_ms) {
+	if (is_held && !c->server->stop_by_ms) {
 		hold_answer(c);
 		return;
 	}
 	free(c->request);
 	c->request = NULL;
-	if (http_send_reply(c) == HTTP_GO_ON)
+	if (!is_held && http_send_reply(c) == HTTP_GO_ON)
 		http_conn_advance(c);
 	else
-		http_conn_close(c);
+		http_conn_close(c); /* at a stop, too, as what is held already */
 }
 
 void http_conn_close(struct http_conn *c)

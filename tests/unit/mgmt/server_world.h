@@ -30,6 +30,7 @@ static int count_accept(int fd, struct sockaddr *from, socklen_t *n, int flags);
 #include "mgmt/http/serve.c"
 #undef accept4
 
+#include "base/clock.h"
 #include "mgmt/core/core.h"
 
 #define WAIT_S 60 /* for what comes at once on an idle machine */
@@ -104,10 +105,14 @@ static uint64_t count_refused(void)
 static void answer_request(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	reply->status = core == &node ? 200 : 500;
-	if (!strcmp(r->path, "/wait")) {
+	if (!strcmp(r->path, "/wait") || !strcmp(r->path, "/hold")) {
 		n_running++;
 		while (!may_answer && !http_gone(r))
 			usleep(1000);
+	}
+	if (!strcmp(r->path, "/hold")) {
+		*reply = (struct http_reply){ .hold.until_ms = clock_mono_ms() + WAIT_S * 1000 };
+		return;
 	}
 	if (!strcmp(r->path, "/long")) {
 		reply->text = strdup(long_text);

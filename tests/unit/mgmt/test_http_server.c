@@ -239,7 +239,9 @@ static void a_stop_sends_what_is_under_way(void **state)
 	assert_int_equal(join_many(0, 1, 1), 1);
 	connect_client(&clients[1], 1);
 	send_request(&clients[1], "/wait", "");
-	await_running(1);
+	connect_client(&clients[4], 1);
+	send_request(&clients[4], "/hold", "");
+	await_running(2);
 	connect_client(&clients[2], 1);
 	send_request(&clients[2], "/long", "");
 	assert_int_equal(recv(clients[2].fd, clients[2].text, 1, MSG_PEEK), 1);
@@ -256,8 +258,10 @@ static void a_stop_sends_what_is_under_way(void **state)
 	assert_int_equal(read_answer(&clients[1]), 200);
 	assert_non_null(strstr(clients[1].text, "Connection: close"));
 	assert_int_equal(read_answer(&clients[0]), 0);
+	(void)read_answer(&clients[4]);
 	pthread_join(thread, NULL);
 	server = NULL;
+	assert_string_equal(clients[4].text, ""); /* there was none yet */
 	http_stop(NULL);
 }
 
