@@ -146,15 +146,27 @@ void http_set_peers(struct http_server *s, const struct addr *peers, size_t n)
 
 /* Connections */
 
-/* The oldest idle connection of the stranger's source that has most connections. */
+/*
+ * Whether a connection may give way: what runs may not, nor whose bytes have moved as fast as the
+ * slowest client's must since its first second.
+ */
+static bool may_give_way(const struct http_conn *c, uint64_t now_ms)
+{
+	size_t n_moved = c->state == HTTP_BODY ? c->n_body : c->at_out;
+
+	if (c->state == HTTP_BODY || c->state == HTTP_WRITE)
+		return now_ms >= c->since_ms + EVICT_AGE_MS + n_moved / HTTP_SLOWEST * 1000;
+	return c->state != HTTP_RUNNING && c->state != HTTP_HELD;
+}
+
+/* The oldest connection that may give way of the stranger's source that has most connections. */
 static struct http_conn *find_evictable_conn(struct http_server *s)
 {
 	struct http_conn *best = NULL;
+	uint64_t now_ms = loop_now_ms(s->loop);
 
 	for (struct http_conn *c = s->oldest; c; c = c->newer)
-		if (!c->known &&
-		    (c->state == HTTP_HANDSHAKE || c->state == HTTP_HEAD ||
-		     c->state == HTTP_LINGER) &&
+		if (!c->known && may_give_way(c, now_ms) &&
 		    (!best || c->source->n_conns > best->source->n_conns))
 			best = c;
 	return best;

@@ -4,6 +4,7 @@
  * the server.
  */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -162,7 +163,7 @@ static void nothing_gives_way_to_its_own_source(void **state)
 	fake_ms += 60000;
 	assert_false(is_room(&server, &sources[0], false));
 	for (size_t i = 0; i < 3; i++)
-		conns[i].state = i == 0 ? HTTP_BODY : i == 1 ? HTTP_QUEUED : HTTP_WRITE;
+		conns[i].state = i == 0 ? HTTP_RUNNING : i == 1 ? HTTP_HELD : HTTP_RUNNING;
 	assert_false(is_room(&server, &sources[1], false)); /* all have something to do */
 	conns[1].state = HTTP_LINGER;
 	assert_true(is_room(&server, &sources[1], false));
@@ -172,6 +173,48 @@ static void nothing_gives_way_to_its_own_source(void **state)
 	assert_true(is_room(&server, &sources[2], false));
 	assert_ptr_equal(closed[1], &conns[2]);
 	assert_int_equal(n_closed, 2);
+}
+
+/*
+ * Who lets the server wait gives way: with an answer that it does not read, or a body that does not
+ * come; and with requests that wait for the answers of its others.
+ */
+static void who_lets_the_server_wait_gives_way(void **state)
+{
+	static const struct {
+		const char *why;
+		enum http_state at;
+		size_t n_body, at_out;
+		unsigned stays_ms; /* UINT_MAX: it gives way at once */
+	} rows[] = {
+		{ "it waits for a thread", HTTP_QUEUED, 0, 0, UINT_MAX },
+		{ "it has read nothing", HTTP_WRITE, 1 << 20, 0, 1000 },
+		{ "it reads slowly", HTTP_WRITE, 0, 65535, 1000 },
+		{ "it reads 64 KiB a second", HTTP_WRITE, 0, 131072, 3000 },
+		{ "nothing of its body has come", HTTP_BODY, 0, 0, 1000 },
+		{ "64 KiB of its body come in a second", HTTP_BODY, 65536, 0, 2000 },
+	};
+
+	(void)state;
+	few.per_stranger = 4;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (size_t k = 0; k < 3; k++) {
+			join_source(k, 0, false, k == 1 ? rows[i].at : HTTP_RUNNING);
+			conns[k].n_body = rows[i].n_body;
+			conns[k].at_out = rows[i].at_out;
+		}
+		n_closed = 0;
+		if (rows[i].stays_ms != UINT_MAX) {
+			fake_ms += rows[i].stays_ms - 1;
+			if (is_room(&server, &sources[1], false))
+				fail_msg("%s, and it gave way", rows[i].why);
+			fake_ms++;
+		}
+		if (!is_room(&server, &sources[1], false) || closed[0] != &conns[1])
+			fail_msg("%s, and it stays", rows[i].why);
+		http_server_forget(&server, &conns[0]);
+		http_server_forget(&server, &conns[2]);
+	}
 }
 
 static struct sockaddr_storage socket_address(const char *text)
@@ -404,6 +447,7 @@ int main(void)
 		T(who_has_most_makes_room),
 		T(who_has_one_more_keeps_it),
 		T(nothing_gives_way_to_its_own_source),
+		T(who_lets_the_server_wait_gives_way),
 		T(sources_are_addresses_or_users),
 		T(connections_are_taken_by_their_source),
 		T(who_becomes_known_counts_there),
