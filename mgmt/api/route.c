@@ -17,7 +17,10 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/idempotent.h"
+#include "mgmt/files/files.h"
 #include "weir/json.h"
+
+#define VALUES_MAX (4 * FILES_MAX) /* of a body: all files by their digests are three each */
 
 /* What apply, rollback and reload have in common. */
 #define CHANGE                                                                                     \
@@ -237,6 +240,23 @@ static bool query_ok(const struct route *route, const struct http_request *r,
 	return true;
 }
 
+/* Whether a body has more values than any needs: jansson takes 77 bytes for each of "{},{},". */
+static bool has_too_many_values(const char *body, size_t n)
+{
+	bool in_text = false;
+	size_t n_values = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (body[i] == '"')
+			in_text = !in_text;
+		else if (in_text)
+			i += body[i] == '\\';
+		else
+			n_values += body[i] == '{' || body[i] == '[' || body[i] == ',';
+	}
+	return n_values > VALUES_MAX;
+}
+
 /* Parse the body of a POST; none is an empty object. */
 static bool read_body(struct http_request *r, struct http_reply *reply)
 {
@@ -247,6 +267,11 @@ static bool read_body(struct http_request *r, struct http_reply *reply)
 	if (r->n_body == 0) {
 		r->json = json_object();
 		return true;
+	}
+	if (r->role != HTTP_PEER && has_too_many_values(r->body, r->n_body)) {
+		http_problem(reply, 413, "too-large", "the body has more than %u values",
+		             VALUES_MAX);
+		return false;
 	}
 	r->json = json_read(r->body, r->n_body, JSON_REJECT_DUPLICATES, &error);
 	if (r->json && json_is_object(r->json))

@@ -275,6 +275,57 @@ static void what_is_wrong_with_a_request_is_said(void **state)
 		        rows[i].said);
 }
 
+/* "{\"files\": {\"a\": [UNIT, UNIT, ...]}}" with @p n of @p unit, from malloc(). */
+static char *repeat_unit(const char *unit, size_t n)
+{
+	size_t n_unit = strlen(unit);
+	char *body = malloc(n * n_unit + 32), *at = body;
+
+	at += sprintf(at, "{\"files\":{\"a\":[");
+	for (size_t i = 0; i < n; i++, at += n_unit)
+		memcpy(at, unit, n_unit);
+	strcpy(at, "0]}}");
+	return body;
+}
+
+/*
+ * Each value costs a hundred times its bytes: beyond four for each file of the largest version a
+ * body is not parsed; what a text contains is none, and the peers' are not counted.
+ */
+static void a_body_has_so_many_values(void **state)
+{
+	static const struct {
+		const char *why, *unit;
+		size_t n;
+		enum http_role role;
+		bool is_read;
+	} rows[] = {
+		{ "as many as may be", "1,", 131072 - 3, HTTP_VIEWER, true },
+		{ "one more", "1,", 131072 - 2, HTTP_VIEWER, false },
+		{ "objects", "{},", 65534, HTTP_ADMIN, true },
+		{ "more objects", "{},", 65535, HTTP_ADMIN, false },
+		{ "lists", "[],", 65536, HTTP_ADMIN, false },
+		{ "one of a peer", "{},", 65536, HTTP_PEER, true },
+		{ "texts", "\"[{,\\\",{[,\\\\\",", 131072 - 3, HTTP_VIEWER, true },
+		{ "more texts", "\"[{,\\\",{[,\\\\\",", 131072 - 2, HTTP_VIEWER, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *body = repeat_unit(rows[i].unit, rows[i].n);
+		struct http_request r = {
+			.method = "POST", .role = rows[i].role, .body = body, .n_body = strlen(body)
+		};
+
+		http_reply_fini(&answer);
+		if (read_body(&r, &answer) != rows[i].is_read)
+			fail_msg("%s: %u", rows[i].why, answer.status);
+		assert_int_equal(answer.status, rows[i].is_read ? 0 : 413);
+		json_decref(r.json);
+		free(body);
+	}
+}
+
 static void a_post_without_a_body_is_an_empty_object(void **state)
 {
 	struct http_request r = { .method = "POST", .body = "" };
@@ -336,6 +387,7 @@ int main(void)
 		T(a_key_counts_for_changes),
 		T(what_a_head_alone_shows_is_refused_at_once),
 		T(what_is_wrong_with_a_request_is_said),
+		T(a_body_has_so_many_values),
 		T(a_post_without_a_body_is_an_empty_object),
 		T(missing_memory_makes_an_answer_busy),
 	};
