@@ -5,6 +5,8 @@
  * anywhere up to "--". For a misspelt word the nearest one of the table is named (weir/suggest.h).
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -336,7 +338,35 @@ static int run_command(const struct cli_command *command, struct cli *cli,
 	                "out of memory: the output is incomplete; free memory and try again");
 }
 
-int cli_main(int argc, char **argv)
+/* What was printed must have arrived, or a script takes a part of it for all. Who reads no more, as head(1), wants no more. */
+static int end_output(int status)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	int err = errno;
+	if (poll(&out, 1, 0) == 1 && (out.revents & POLLERR))
+		return status;
+	return cli_fail(status == CLI_OK ? CLI_UNREACHABLE : (enum cli_status)status,
+	                "the output is incomplete: %s",
+	                err ? strerror(err) : "it could not be written");
+}
+
+/* A file that is opened must not become the output that is closed: what is printed would go there. */
+static void hold_closed_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+static int run_arguments(int argc, char **argv)
 {
 	struct cli cli = { 0 };
 	struct cli_args args = { 0 };
@@ -370,4 +400,10 @@ int cli_main(int argc, char **argv)
 	if (strcmp(command->words, "run") != 0)
 		log_level(LOG_CRIT);
 	return err ? err : run_command(command, &cli, &args);
+}
+
+int cli_main(int argc, char **argv)
+{
+	hold_closed_descriptors();
+	return end_output(run_arguments(argc, argv));
 }

@@ -5,6 +5,7 @@
  * nowhere.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,7 +63,10 @@ static void print_example(const char *role)
 int cli_token_new(struct cli *cli, const struct cli_args *args)
 {
 	char token[DIGEST_TEXT_MAX];
-	int err = tokens_new(cli->dirs.conf, args->at[0], args->at[1], token);
+	int err;
+
+	signal(SIGPIPE, SIG_IGN); /* the loss of a token has a message of its own */
+	err = tokens_new(cli->dirs.conf, args->at[0], args->at[1], token);
 
 	if (err)
 		return token_fail(cli, args, err);
@@ -71,6 +75,14 @@ int cli_token_new(struct cli *cli, const struct cli_args *args)
 		                        "token", token));
 	} else {
 		puts(token);
+	}
+	explicit_bzero(token, sizeof(token));
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return cli_fail(CLI_UNREACHABLE,
+		                "the token was not printed, but is valid: take the line of %s out "
+		                "of %s/" TOKENS_FILE ", then make another",
+		                args->at[0], cli->dirs.conf);
+	if (!cli->json) {
 		fprintf(stderr,
 		        "This is the token of %s, role %s. It is shown only now: keep it as a "
 		        "password.\n"
@@ -79,6 +91,5 @@ int cli_token_new(struct cli *cli, const struct cli_args *args)
 		        args->at[0], args->at[1], cli->dirs.conf);
 		print_example(args->at[1]);
 	}
-	explicit_bzero(token, sizeof(token));
 	return CLI_OK;
 }

@@ -16,7 +16,7 @@ static const struct {
 	{ "0", "done, and in force on this node (with `--all`: on all)" },
 	{ "1", "usage: wrong arguments, an unknown name, or errors in a configuration" },
 	{ "2", "refused by a guard" },
-	{ "3", "a process or node does not answer" },
+	{ "3", "a process or node does not answer, or the output could not be written" },
 	{ "4",
 	  "conflict: somebody changed it since, nothing to confirm or end, or another process uses the store" },
 	{ "5", "timed out; the operation may still complete" },

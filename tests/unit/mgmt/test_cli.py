@@ -5,6 +5,7 @@
 Usage: test_cli.py WEIR SOURCE_ROOT
 """
 import concurrent.futures
+import functools
 import hashlib
 import http.server
 import json
@@ -545,6 +546,33 @@ class Cli(unittest.TestCase):
             with self.subTest(arguments):
                 self.assertEqual(done.returncode, 1)
                 self.assertEqual(done.stdout, "")
+
+    def test_output_that_is_lost_is_no_success(self) -> None:
+        self.write(CONFIG)
+        for arguments in (("config", "show"), ("config", "show", "--json"), ("config", "reference"), ("help",), ("help", "drain"), ("help", "--json"),
+                          ("drain", "--help"), ("--version",), ("token", "new", "ci", "viewer")):
+            for way in (">/dev/full", ">&-"):
+                done = subprocess.run(["/bin/sh", "-c", f'exec "$0" "$@" {way}', WEIR, "--conf-dir", self.dir, "--state-dir", self.dir, "--run-dir",
+                                       self.dir, *arguments], capture_output=True, text=True, timeout=60, check=False)
+                with self.subTest(arguments, way=way):
+                    self.assertEqual(done.returncode, 3, done.stderr)
+                    self.assertIn("weir: the output is incomplete: ", done.stderr)
+                    if arguments[0] == "token":
+                        self.assertIn(f"the token was not printed, but is valid: take the line of ci out of {self.dir}/tokens, ", done.stderr)
+                        os.unlink(os.path.join(self.dir, "tokens"))
+
+    def test_who_reads_no_more_is_told_nothing(self) -> None:
+        for ends in (signal.SIG_DFL, signal.SIG_IGN):
+            for arguments, status, error in ((("help", "--document"), 0 if ends == signal.SIG_IGN else -signal.SIGPIPE, ""),
+                                             (("token", "new", "ci", "viewer", "--conf-dir", self.dir), 3, "but is valid")):
+                reader, writer = os.pipe()
+                os.close(reader)
+                done = subprocess.run([WEIR, *arguments], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False, text=True,
+                                      restore_signals=False, preexec_fn=functools.partial(signal.signal, signal.SIGPIPE, ends))
+                os.close(writer)
+                with self.subTest(arguments, ends=ends):
+                    self.assertEqual((done.returncode, error in done.stderr, bool(done.stderr)), (status, True, bool(error)), done.stderr)
+            os.unlink(os.path.join(self.dir, "tokens"))
 
     def test_help_names_every_command_and_each_has_its_own(self) -> None:
         whole = self.weir("help")
