@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "mgmt/cli/cli.h"
+#include "mgmt/json/row.h"
 #include "weir/json.h"
 #include "weir/suggest.h"
 
@@ -47,12 +48,16 @@ int cli_consent(const struct cli_args *args, const char *question)
 int cli_fail(enum cli_status status, const char *format, ...)
 {
 	va_list args;
+	char *text = NULL;
 
-	fprintf(stderr, "%s: ", cli_program);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
 	va_end(args);
+	fprintf(stderr, "%s: ", cli_program);
+	row_put_lines(stderr, text ? text : "out of memory");
 	fputc('\n', stderr);
+	free(text);
 	return (int)status;
 }
 

@@ -107,7 +107,7 @@ bool cli_is_agreed(const char *format, ...) __attribute__((format(printf, 1, 2))
  * message
  */
 MUST_CHECK int cli_consent(const struct cli_args *args, const char *question);
-/* "weir: ..." on standard error. @return @p status */
+/* "weir: ..." on standard error, without control characters of others. @return @p status */
 int cli_fail(enum cli_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Read arguments, dispatch. @return the exit status */
 int cli_main(int argc, char **argv);

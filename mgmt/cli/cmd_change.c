@@ -472,8 +472,10 @@ static void print_diff(const json_t *body)
 	print_changes(body);
 	if (!text[0] && !is_withheld && json_array_size(json_at(body, "changes")) == 0)
 		puts("no difference");
-	if (text[0])
-		printf("\n%s", text);
+	if (text[0]) {
+		putchar('\n');
+		row_put_lines(stdout, text);
+	}
 	if (is_withheld)
 		puts("the text of the files is shown to operators only");
 }

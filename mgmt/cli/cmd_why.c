@@ -104,7 +104,11 @@ static void print_list(const char *name, const json_t *list)
 		return;
 	}
 	printf(" %s=", name);
-	json_array_foreach(list, i, one) printf("%s%s", i ? "," : "", json_string_value(one));
+	json_array_foreach(list, i, one)
+	{
+		fputs(i ? "," : "", stdout);
+		row_put(stdout, json_string_value(one) ? json_string_value(one) : "?");
+	}
 }
 
 static void print_inner(const char *prefix, const json_t *object)
@@ -129,7 +133,7 @@ static void print_member(const char *prefix, const char *name, const json_t *val
 	else if (json_is_array(value))
 		print_list(full, value);
 	else if (json_is_string(value))
-		printf(" %s=%s", full, json_string_value(value));
+		row_print(value, " %s={}", full);
 	else if (json_is_true(value))
 		printf(" %s=yes", full);
 	else if (n > 4 && !strcmp(full + n - 4, "_ppm"))
@@ -278,7 +282,7 @@ static void print_reasons(const json_t *reasons)
 static void print_left_out(const json_t *texts, size_t n_reasons)
 {
 	for (size_t i = n_reasons; i < json_array_size(texts); i++)
-		printf("%s\n", json_string_value(json_array_get(texts, i)));
+		row_print(json_array_get(texts, i), "{}\n");
 }
 
 /* Why the node is as it is. */

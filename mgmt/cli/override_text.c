@@ -53,9 +53,11 @@ static void print_undo(const char *line)
 	bool begins = line && (strstr(line, " drain ") || strstr(line, " shift ") ||
 	                       strstr(line, " disable ") || strstr(line, " force-up "));
 
-	if (line)
-		printf("undo: %s%s\n", line,
-		       begins && !strstr(line, "--reason") ? " --reason TEXT" : "");
+	if (!line)
+		return;
+	fputs("undo: ", stdout);
+	row_put_lines(stdout, line);
+	puts(begins && !strstr(line, "--reason") ? " --reason TEXT" : "");
 }
 
 const char *override_target_of(const json_t *o, bool briefly, char out[OVERRIDE_TARGET_MAX])

@@ -15,8 +15,10 @@ void old_file_print(FILE *to, const json_t *body)
 
 	if (json_array_size(list) == 0)
 		return;
-	fprintf(to, "the file takes back %.0f setting%s that changed since version %s:\n", n,
-	        n == 1 ? "" : "s", api_text(body, "base", "?"));
+	fprintf(to, "the file takes back %.0f setting%s that changed since version ", n,
+	        n == 1 ? "" : "s");
+	row_put(to, api_text(body, "base", "?"));
+	fputs(":\n", to);
 	rows_write(to, list, SIZE_MAX,
 	           "  {path|?} [{?kind=removed}was added, the file has none"
 	           "|{?kind=added}was removed, the file has it|is {now|}, the file has {file|}]: "
@@ -125,8 +127,11 @@ static void print_refusal_list(const json_t *list, const char *key, bool only_fa
 		if (strstr(known, api_text(item, key, "")) &&
 		    strstr(known, api_text(item, "detail", "")))
 			continue;
-		fprintf(stderr, "  %s: %s\n", api_text(item, key, ""),
-		        api_text(item, "detail", ""));
+		fputs("  ", stderr);
+		row_put(stderr, api_text(item, key, ""));
+		fputs(": ", stderr);
+		row_put(stderr, api_text(item, "detail", ""));
+		fputc('\n', stderr);
 	}
 }
 
@@ -154,9 +159,11 @@ int api_refusal_with(const struct api_reply *reply, const char *anyway)
 		         reply->status, detail[0] ? ": " : "", detail);
 	print_refusal_list(json_object_get(body, "errors"), "field", false, detail);
 	print_refusal_list(json_object_get(body, "guards"), "guard", true, detail);
-	if (anyway && *anyway)
-		fprintf(stderr, "  to do it anyway (kept in the record): %s\n", anyway);
-	else if (what)
+	if (anyway && *anyway) {
+		fputs("  to do it anyway (kept in the record): ", stderr);
+		row_put_lines(stderr, anyway);
+		fputc('\n', stderr);
+	} else if (what)
 		fprintf(stderr, "  %s\n", what);
 	old_file_print(stderr, body);
 	return api_status(reply);

@@ -43,14 +43,26 @@ static void close_text(FILE *out, char *const *text)
 }
 
 /* Control characters of UTF-8's second block (U+0080 to U+009F) move some terminals, too. */
-static void put_text(FILE *out, const char *text)
+static void put_without(FILE *out, const char *text, const char *kept)
 {
 	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
 		bool is_second = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
 
-		putc(is_second || *p < 0x20 || *p == 0x7f ? '?' : *p, out);
+		bool is_unprintable = is_second || *p < 0x20 || *p == 0x7f;
+
+		putc(is_unprintable && !strchr(kept, *p) ? '?' : *p, out);
 		p += is_second;
 	}
+}
+
+void row_put(FILE *out, const char *text)
+{
+	put_without(out, text, "");
+}
+
+void row_put_lines(FILE *out, const char *text)
+{
+	put_without(out, text, "\n\t");
 }
 
 static bool put_names(FILE *out, const json_t *list)
@@ -61,7 +73,7 @@ static bool put_names(FILE *out, const json_t *list)
 	json_array_foreach(list, i, name)
 	{
 		fputs(i ? ", " : "", out);
-		put_text(out, json_string_value(name) ? json_string_value(name) : "?");
+		row_put(out, json_string_value(name) ? json_string_value(name) : "?");
 	}
 	return json_array_size(list) > 0;
 }
@@ -134,7 +146,7 @@ static bool put_value(const struct row_input *r, FILE *out, char *spec)
 		is_there = !strcmp(kind, "names") ? put_names(out, value)
 		                                  : put_kind(out, kind, value, otherwise);
 	else if (is_there)
-		put_text(out, json_string_value(value));
+		row_put(out, json_string_value(value));
 	if (!is_there && otherwise)
 		fputs(otherwise, out);
 	return otherwise || (is_there && (kind || json_string_length(value) > 0));

@@ -33,6 +33,10 @@ struct row_column {
 	const char *cell; /**< a template without arguments */
 };
 
+/** Write a text as a value is shown: without control characters. */
+void row_put(FILE *out, const char *text);
+/** The same of several lines: newlines and tabs stay. */
+void row_put_lines(FILE *out, const char *text);
 /** Print @p from, whatever it is, on standard output by @p line. */
 void row_print(const json_t *from, const char *line, ...) __attribute__((format(printf, 2, 3)));
 /** The same into @p size bytes, cut at a whole character. @return @p text */
