@@ -22,7 +22,7 @@ json_t *arrivals_query(const struct cli *cli, const char *site)
 	if (api_call_quietly(cli, &request, &reply) == CLI_OK && api_succeeded(&reply))
 		out = json_incref(reply.body);
 	api_reply_fini(&reply);
-	op_make_plain(out);
+	op_make_plain(cli, out);
 	return out;
 }
 

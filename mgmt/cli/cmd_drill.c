@@ -101,7 +101,7 @@ static int follow_drill(const struct cli *cli, const json_t *d)
 
 		if (known) {
 			w.heard_ms = clock_mono_ms();
-			op_make_plain(reply.body);
+			op_make_plain(cli, reply.body);
 			report_drill(&w, reply.body);
 		}
 		if (known && !json_has_text(reply.body, "state", "running")) {
@@ -154,7 +154,7 @@ int cli_drill_backup(struct cli *cli, const struct cli_args *args)
 	status = api_get(cli, &request, &reply);
 	if (!api_succeeded(&reply))
 		return status;
-	op_make_plain(reply.body);
+	op_make_plain(cli, reply.body);
 	if (cli->json && !(cli_flag(args, "--wait") && !dry_run))
 		api_print_json(reply.body);
 	else if (!cli->json)

@@ -112,7 +112,7 @@ static int print_refusal(const struct cli *cli, const struct cli_args *args,
 	const char *past;
 	int status;
 
-	op_make_plain(reply->body);
+	op_make_plain(cli, reply->body);
 	past = guarded ? command_past(args, reply->body, command) : NULL;
 	if (cli->json && reply->body)
 		api_print_json(reply->body);
@@ -131,7 +131,7 @@ static int print_refusal(const struct cli *cli, const struct cli_args *args,
 
 static int print_nothing_to_end(const struct cli *cli, struct api_reply *reply)
 {
-	op_make_plain(reply->body);
+	op_make_plain(cli, reply->body);
 	if (cli->json)
 		api_print_json(reply->body);
 	else
@@ -160,7 +160,7 @@ static int send_change(const struct cli *cli, const struct cli_args *args, const
 		status = print_refusal(cli, args, reply);
 		return undecided ? UNDECIDED : status;
 	}
-	op_make_plain(reply->body);
+	op_make_plain(cli, reply->body);
 	return CLI_OK;
 }
 
@@ -329,7 +329,7 @@ static int show_operation(struct cli *cli, const struct cli_args *args, const ch
 
 	if (!api_succeeded(&reply))
 		return status;
-	op_make_plain(reply.body);
+	op_make_plain(cli, reply.body);
 	if (cli_flag(args, "--watch"))
 		status = op_follow(cli, op_of(reply.body), OP_STILL, true);
 	else

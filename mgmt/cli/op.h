@@ -24,8 +24,8 @@ enum op_goal {
 
 /* The operation in an answer, which is it or has it. */
 const json_t *op_of(const json_t *body);
-/* Make all texts of an answer fit for a terminal: no control characters, none of many pages. */
-void op_make_plain(json_t *value);
+/* Make all texts of an answer fit for a terminal: no control characters. With --json it stays as it is. */
+void op_make_plain(const struct cli *cli, json_t *value);
 
 /* "drain of site ams", "shift of sites ams, fra, service shop". @return @p out */
 const char *op_title(const json_t *o, char out[OP_TITLE_MAX]);

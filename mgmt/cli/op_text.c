@@ -5,16 +5,16 @@
  * this release does not know is shown as it is, a member that is missing as not known.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/plain.h"
 #include "mgmt/cli/op.h"
 #include "mgmt/json/row.h"
 #include "mgmt/json/units.h"
 
 /* --- states and words --- */
-
-#define TEXT_SHOWN 400 /* bytes of a text */
 
 const json_t *op_of(const json_t *body)
 {
@@ -33,24 +33,31 @@ static void drop_second_block(char *text)
 
 static void make_text_plain(json_t *value)
 {
-	char text[TEXT_SHOWN];
+	char *text = strdup(json_string_value(value));
 
-	plain_copy(text, sizeof(text), json_string_value(value));
+	if (!text) {
+		memory_note_failure();
+		return;
+	}
+	plain_make(text);
 	drop_second_block(text);
 	if (strcmp(text, json_string_value(value)) != 0)
 		json_string_set(value, text);
+	free(text);
 }
 
-void op_make_plain(json_t *value)
+void op_make_plain(const struct cli *cli, json_t *value)
 {
 	const char *name;
 	json_t *item;
 	size_t i;
 
+	if (cli->json)
+		return;
 	if (json_is_string(value))
 		make_text_plain(value);
-	json_object_foreach(value, name, item) op_make_plain(item);
-	json_array_foreach(value, i, item) op_make_plain(item);
+	json_object_foreach(value, name, item) op_make_plain(cli, item);
+	json_array_foreach(value, i, item) op_make_plain(cli, item);
 }
 
 const char *op_title(const json_t *o, char out[OP_TITLE_MAX])

@@ -155,7 +155,7 @@ static int follow_next(struct follower *f, json_t **o)
 	if (!status && is_older(next, *o)) {
 		json_decref(next);
 	} else if (!status) {
-		op_make_plain(next);
+		op_make_plain(f->cli, next);
 		json_decref(*o);
 		*o = next;
 	}
@@ -217,7 +217,7 @@ int op_show(const struct cli *cli, const struct api_request *request,
 
 	if (!api_succeeded(&reply))
 		return status;
-	op_make_plain(reply.body);
+	op_make_plain(cli, reply.body);
 	api_print_reply(cli, &reply, print);
 	return status;
 }

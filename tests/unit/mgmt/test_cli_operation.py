@@ -189,7 +189,7 @@ class Operations(test_cli.WithApi):
         self.api.answers["/v1/operations/k3"] = (200, record(
             "held", 1, sites=[f"s{i}" for i in range(many)], steps=[{"level_ppm": i, "loads": [{}] * 9000 if i > many - 3 else []} for i in range(many)],
             nodes=[{"node": f"n{i}", "reached": i % 2 == 0} for i in range(many)], late=[{"prefix": f"p{i}"} for i in range(many)],
-            warnings=["w" * 900 for _ in range(many)], hold={"code": "x" * 10 ** 6},
+            warnings=["w" * 900 for _ in range(many)], hold={"code": "x" * 5000},
             preflight={"guards": [{"guard": f"g{i}", "ok": False} for i in range(many)]}))
         done = self.weir("operation", "k3")
         self.assertEqual(done.returncode, 0)
@@ -243,6 +243,30 @@ class Operations(test_cli.WithApi):
             done = self.weir(*command)
             for text in (done.stdout, done.stderr):
                 self.assertEqual([c for c in text if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160], [])
+
+    def test_json_is_the_answer_and_a_line_is_whole(self) -> None:
+        long = "weir operation k3 resume --without " + ",".join(f"ams-{i}" for i in range(900)) + " --reason '\u001b\n\u00e9'"
+        body = record("held", 1, undo=long, reason=long, hold={"code": "room", "detail": long, "resume": long, "back": long})
+        self.api.answers.update({
+            "/v1/operations": (200, {"operation": body}), "/v1/operations/k3": (200, body), "/v1/operations/k3/resume": (200, {"operation": body}),
+            "/v1/operations/k3/hold": (409, {"code": "guard", "title": "No", "override": long, "guards": [{"guard": "room", "detail": long}]}),
+            "/v1/operations/k3/abort": (409, {"code": "nothing-to-end", "detail": long}), "/v1/drills": (200, {"id": "d1", "undo": long}),
+            "/v1/drills/d1": (200, {"id": "d1", "state": "ended", "detail": long}), "/v1/drills/d1/end": (200, {"id": "d1", "detail": long}),
+            "/v1/status": (200, {"sites": [{"name": "ams"}]}), "/v1/events": (200, {"items": []}), "/v1/sites/ams/arrivals": (200, {"keeps": [long]})})
+        drill = ("drill", "backup", "ams", "--clients", "198.51.100.0/24", "--for", "1m", "--reason", "x")
+        for path, command in (("/v1/operations", SHIFT), ("/v1/operations", ("operations",)), ("/v1/operations", (*SHIFT, "--dry-run")),
+                              ("/v1/operations/k3", ("operation", "k3")), ("/v1/operations/k3", ("operation", "k3", "--watch")),
+                              ("/v1/operations/k3", (*SHIFT, "--wait")), ("/v1/operations/k3/resume", ("operation", "k3", "resume")),
+                              ("/v1/operations/k3/hold", ("operation", "k3", "hold")), ("/v1/operations/k3/abort", ("operation", "k3", "abort")),
+                              ("/v1/drills", drill), ("/v1/drills", ("drills",)), ("/v1/drills/d1", (*drill, "--wait")),
+                              ("/v1/drills/d1/end", ("drill", "end", "d1", "--reason", "x")), ("/v1/sites/ams/arrivals", ("why", "site", "ams"))):
+            done = self.weir(*command, "--json")
+            found = json.loads(done.stdout)
+            with self.subTest(command):
+                self.assertEqual(found["arrivals"] if command[0] == "why" else found, self.api.answers[path][1])
+                self.assertNotIn("\u001b", done.stderr)
+                if command != ("operations",) and command != ("drills",):
+                    self.assertIn(long.replace("\u001b\n", "??"), (lambda d: d.stdout + d.stderr)(self.weir(*command)))
 
     def run_line(self, line: str) -> subprocess.CompletedProcess[str]:
         script = line.replace("weir", f"{WEIR} --conf-dir {self.dir} --state-dir {self.dir} --run-dir {self.dir}", 1)
