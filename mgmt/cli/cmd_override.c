@@ -142,7 +142,15 @@ static int do_override(struct cli *cli, const struct cli_args *args, const char 
 {
 	char path[96];
 	struct api_request request = { .method = "POST", .path = path };
+	const char *waits = cli_flag(args, "--all")    ? "--all"
+	                    : cli_flag(args, "--wait") ? "--wait"
+	                                               : NULL;
 
+	if (waits && cli_flag(args, "--offline"))
+		return cli_fail(CLI_USAGE,
+		                "%s asks weir-mgmt, which --offline does without: leave %s out "
+		                "(peers merge the override when they reach this node)",
+		                waits, waits);
 	request.body = request_of(cli, what, args);
 	if (!request.body)
 		return CLI_USAGE;

@@ -253,6 +253,12 @@ class WithApi(unittest.TestCase):
                 (("drain", "site", "ams", "--scheduled", "--untli", "x"), 'did you mean "--until"?'),
                 (("undrain", "site", "ams", "--scheduled", "--until", "x"), "no option --until"),
                 ((*DRAIN, "--reason", "y"), "--reason is given twice"),
+                *((a, "which --offline does without: leave") for a in (
+                    (*DRAIN, "--offline", "--all"), ("undrain", "site", "ams", "--offline", "--all"),
+                    ("drain", "node", "n1", "--until", "+4h", "--reason", "x", "--offline", "--wait"),
+                    ("undrain", "node", "n1", "--offline", "--wait"),
+                    *((do, "site", "ams", "--until", "+4h", "--reason", "x", "--offline", "--all") for do in ("disable", "force-up")),
+                    *((do, "site", "ams", "--reason", "x", "--offline", "--all") for do in ("enable", "hold")))),
                 (("drain", "site", "ams", "--scheduled", "--until", "+4h", "--reason", ""), "--reason"),
                 (("disable", "site", "ams", "--until", "+4h", "--reason", " "), "--reason"),
                 (("apply", "--reason", ""), "--reason"), (("rollback", "1", "--reason", ""), "--reason"),
