@@ -159,7 +159,7 @@ static struct curl_slist *headers_of(const struct api_request *request, const ch
 /* A request that changes nothing can be given up at any time. */
 static bool is_read_only(const struct api_request *request)
 {
-	return strcmp(request->method, "GET") == 0;
+	return request->reads || strcmp(request->method, "GET") == 0;
 }
 
 /* No proxy and no signals: the environment and alarms must not change how a command behaves. */
@@ -179,9 +179,9 @@ static void set_curl_options(CURL *curl, const char *socket, const char *url,
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, a);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
-	                 (long)(request->timeout_ms     ? request->timeout_ms
-	                        : is_read_only(request) ? API_READ_TIMEOUT_MS
-	                                                : API_TIMEOUT_MS));
+	                 (long)(request->timeout_ms                   ? request->timeout_ms
+	                        : strcmp(request->method, "GET") == 0 ? API_READ_TIMEOUT_MS
+	                                                              : API_TIMEOUT_MS));
 	if (body)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
 	else if (strcmp(request->method, "POST") == 0)

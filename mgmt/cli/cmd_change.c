@@ -148,9 +148,9 @@ int cli_plan(struct cli *cli, const struct cli_args *args)
 {
 	int failed = CLI_USAGE;
 	json_t *files = gather_upload(cli, args->at[0], &failed);
-	struct api_request request = { .method = "POST",
-		                       .path = "/v1/config/plan",
-		                       .file = args->at[0] };
+	struct api_request request = {
+		.method = "POST", .path = "/v1/config/plan", .reads = true, .file = args->at[0]
+	};
 
 	if (!files)
 		return failed;
@@ -299,6 +299,7 @@ static int post_change(const struct cli *cli, const struct cli_args *args, const
 	};
 	int status = body ? CLI_OK : CLI_USAGE;
 
+	request.reads = cli_flag(args, "--dry-run");
 	if (cli_flag(args, "--replace"))
 		json_object_set_new(body, "replace", json_true());
 	if (strcmp(path, "/v1/config/apply") == 0)

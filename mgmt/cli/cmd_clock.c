@@ -36,7 +36,8 @@ int cli_clock_accept(struct cli *cli, const struct cli_args *args)
 
 	if (!cli_text(args, "--reason"))
 		return cli_fail(CLI_USAGE, "clock accept: --reason is required");
-	if (cli_flag(args, "--dry-run"))
+	request.reads = cli_flag(args, "--dry-run");
+	if (request.reads)
 		request.path = "/v1/clock/accept?dry_run=true";
 	request.body = body_make_reason("clock accept", args);
 	return request.body ? api_show(cli, &request, print_clock) : CLI_USAGE;

@@ -144,7 +144,8 @@ int cli_drill_backup(struct cli *cli, const struct cli_args *args)
 {
 	bool dry_run = cli_flag(args, "--dry-run");
 	struct api_request request = { .method = "POST",
-		                       .path = dry_run ? "/v1/drills?dry_run=true" : "/v1/drills" };
+		                       .path = dry_run ? "/v1/drills?dry_run=true" : "/v1/drills",
+		                       .reads = dry_run };
 	struct api_reply reply;
 	int status;
 

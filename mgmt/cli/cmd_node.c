@@ -38,23 +38,31 @@ static const char *find_wait(const json_t *reply, const json_t *overridden)
 	return detail;
 }
 
-/* Ask once. @return whether to ask again; else the command may be sent, whatever it gives */
-static bool has_to_wait(const struct cli *cli, const json_t *body, bool reports)
+/*
+ * Ask once. @return CLI_OK and *@p waits, whether to ask again, else the command may be sent, whatever it gives; or an exit
+ * status after a message
+ */
+static int query_wait(const struct cli *cli, const json_t *body, bool reports, bool *waits)
 {
 	const struct api_request request = {
 		.method = "POST",
 		.path = "/v1/overrides?wait=local&dry_run=true",
 		.body = json_deep_copy(body),
+		.reads = true,
 	};
-	struct api_reply reply = { 0 };
+	struct api_reply reply;
 	const char *detail = NULL;
+	int status = api_query(cli, &request, &reply);
 
-	if (api_call_quietly(cli, &request, &reply) == CLI_OK && reply.status == 409)
+	if (status)
+		return status;
+	if (reply.status == 409)
 		detail = find_wait(reply.body, json_object_get(body, "override_guards"));
 	if (detail && reports)
-		fprintf(stderr, "weir: waiting, nothing is changed yet: %s\n", detail);
+		cli_fail(CLI_OK, "waiting, nothing is changed yet: %s", detail);
 	api_reply_fini(&reply);
-	return detail != NULL;
+	*waits = detail != NULL;
+	return CLI_OK;
 }
 
 int node_await_settled(const struct cli *cli, const json_t *body)
@@ -65,13 +73,15 @@ int node_await_settled(const struct cli *cli, const json_t *body)
 	for (;;) {
 		uint64_t now_ms = clock_mono_ms();
 		bool reports = !reported_ms || now_ms >= reported_ms + SETTLE_REPORT_MS;
+		bool waits = false;
+		int status = query_wait(cli, body, reports, &waits);
 
-		if (!has_to_wait(cli, body, reports))
-			return CLI_OK;
+		if (status || !waits)
+			return status;
 		if (now_ms >= since_ms + SETTLE_MAX_MS)
-			return cli_fail(CLI_TIMEOUT,
-			                "connections are still at risk after %u min: use "
-			                "--now, or look at weir status",
+			return cli_fail(CLI_REFUSED,
+			                "nothing was changed: connections are still at risk "
+			                "after %u min: use --now, or look at weir status",
 			                SETTLE_MAX_MS / 60000);
 		if (reports)
 			reported_ms = now_ms;

@@ -147,7 +147,9 @@ static int print_nothing_to_end(const struct cli *cli, struct api_reply *reply)
 static int send_change(const struct cli *cli, const struct cli_args *args, const char *path,
                        json_t *body, struct api_reply *reply)
 {
-	struct api_request request = { .method = "POST", .path = path, .body = body };
+	struct api_request request = {
+		.method = "POST", .path = path, .body = body, .reads = cli_flag(args, "--dry-run")
+	};
 	int status = api_query(cli, &request, reply);
 
 	if (status)

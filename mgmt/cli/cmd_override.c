@@ -141,7 +141,9 @@ static int send_offline(const struct cli *cli, const struct cli_args *args, json
 static int do_override(struct cli *cli, const struct cli_args *args, const char *what)
 {
 	char path[96];
-	struct api_request request = { .method = "POST", .path = path };
+	struct api_request request = { .method = "POST",
+		                       .path = path,
+		                       .reads = cli_flag(args, "--dry-run") };
 	const char *waits = cli_flag(args, "--all")    ? "--all"
 	                    : cli_flag(args, "--wait") ? "--wait"
 	                                               : NULL;

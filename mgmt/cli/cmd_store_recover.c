@@ -130,6 +130,7 @@ static int recover_store(const struct cli *cli, const struct cli_args *args,
 		return cli_fail(CLI_USAGE, "--reason is required");
 	const struct api_request request = { .method = "POST",
 		                             .path = c->dry_path,
+		                             .reads = true,
 		                             .body = body_make_reason("store recovery", args) };
 
 	if (!request.body)

@@ -48,6 +48,7 @@ static int post_parts(const struct cli *cli, json_t *parts, struct api_reply *re
 {
 	struct api_request request = { .method = "POST",
 		                       .path = "/v1/files",
+		                       .reads = true, /* what it stores is in no version */
 		                       .timeout_ms = API_TIMEOUT_MS };
 
 	request.body = json_pack("{s:o}", "parts", parts);

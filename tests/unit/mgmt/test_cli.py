@@ -214,6 +214,28 @@ class WithApi(unittest.TestCase):
                 self.assertEqual(done.returncode, 3, done.stderr)
                 self.assertNotIn("may or may not have been made", done.stderr)
 
+    def test_a_dry_run_that_nobody_answers_has_changed_nothing(self) -> None:
+        for path in ("config/plan", "overrides", "operations", "drills", "clock/accept", "files", "config/apply", "store/accept"):
+            self.api.answers[f"/v1/{path}"] = (0, {})
+        with open(os.path.join(self.dir, "more.conf"), "w") as f:
+            f.write("# more\n" * 10 ** 6)  # so much goes ahead, by /v1/files
+        small = self.dir + "/small"
+        shutil.copytree(self.dir, small, ignore=shutil.ignore_patterns("more.conf", "*.sock", "small"))
+        with open(small + "/weir.conf", "w") as f:
+            f.write(CONFIG)
+        until = ("--until", "+4h", "--reason", "x")
+        commands = [("plan", small + "/weir.conf"), ("plan",), ("apply", small + "/weir.conf", "--reason", "x", "--dry-run"), (*DRAIN, "--dry-run"),
+                    ("drain", "site", "ams", "--reason", "x", "--dry-run"), ("drain", "node", "n1", *until), ("drain", "node", "n1", *until, "--dry-run"),
+                    ("clock", "accept", "--reason", "x", "--dry-run"), ("store", "accept", "--reason", "x"),
+                    ("store", "accept", "--reason", "x", "--dry-run"),
+                    ("drill", "backup", "ams", "--clients", "198.51.100.0/24", "--for", "1m", "--reason", "x", "--dry-run")]
+        with concurrent.futures.ThreadPoolExecutor(len(commands)) as pool:
+            for arguments, done in zip(commands, pool.map(lambda a: self.weir(*a), commands)):
+                with self.subTest(arguments):
+                    self.assertEqual((done.returncode, done.stdout), (3, ""), done.stderr)
+                    self.assertRegex(done.stderr, r"\Aweir: management did not answer on \S+ in time; weir status works without management, too\n\Z")
+        self.assertEqual(len(self.api.requests), len(commands) + 1)  # and for the head, once
+
     def test_what_some_nodes_lack_is_partly_and_what_goes_on_is_a_timeout(self) -> None:
         for states, exit_status in ((("in_force", "unreachable"), 6), (("in_force", "behind"), 5), (("written",), 5)):
             self.api.answers["/v1/overrides"] = (202, {**DRAINED, "complete": False, "nodes": [

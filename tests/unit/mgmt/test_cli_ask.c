@@ -154,6 +154,7 @@ static void a_request_is_put_as_it_is_meant(void **state)
 {
 	static const struct tried ok = { CURLE_OK, 200, 0, "{\"a\":1}", 0 };
 	struct api_request get = { .method = "GET", .path = "/v1/status?limit=1" },
+	                   plan = { .method = "POST", .path = "/v1/plan", .reads = true },
 	                   post = { .method = "POST", .path = "/v1/overrides" }, brief = get;
 	struct api_reply reply;
 
@@ -179,6 +180,10 @@ static void a_request_is_put_as_it_is_meant(void **state)
 	assert_int_equal(ask_for(&post, false, &ok, 1, &reply), CLI_OK);
 	assert_true(asked.has_fields);
 	assert_string_equal(asked.fields, "");
+	api_reply_fini(&reply);
+	assert_int_equal(ask_for(&plan, false, &ok, 1, &reply), CLI_OK);
+	assert_int_equal(asked.timeout_ms, 75000);
+	assert_string_equal(asked.keys[0], "");
 	api_reply_fini(&reply);
 	brief.timeout_ms = 5000;
 	assert_int_equal(ask_for(&brief, false, &ok, 1, &reply), CLI_OK);
@@ -253,6 +258,12 @@ static void what_cannot_have_been_made_is_asked_once(void **state)
 		int status;
 		const char *told;
 	} rows[] = {
+		{ "PLAN",
+		  { CURLE_OPERATION_TIMEDOUT, 0, 0, NULL, 0 },
+		  false,
+		  CLI_UNREACHABLE,
+		  "management did not answer on /nonexistent-run/api.sock in time" },
+		{ "PLAN", { CURLE_RECV_ERROR, 0, 0, NULL, 0 }, true, CLI_UNREACHABLE, "" },
 		{ "GET",
 		  { CURLE_OPERATION_TIMEDOUT, 0, 0, NULL, 0 },
 		  false,
@@ -273,7 +284,10 @@ static void what_cannot_have_been_made_is_asked_once(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct api_request request = { .method = rows[i].method, .path = "/" };
+		bool reads = !strcmp(rows[i].method, "PLAN");
+		struct api_request request = { .method = reads ? "POST" : rows[i].method,
+			                       .path = "/",
+			                       .reads = reads };
 		struct api_reply reply;
 
 		assert_int_equal(ask_for(&request, rows[i].quietly, &rows[i].row, 1, &reply),
