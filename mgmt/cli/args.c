@@ -142,7 +142,14 @@ bool cli_line(const struct cli_args *args, const char *const *without, char *out
 		if (ok && o->value && (*o->value != '[' || *args->values[i]))
 			ok = cli_line_add(*o->value == '[' ? "=" : " ", args->values[i], out, size);
 	}
-	return ok;
+	return ok && cli_line_where(args, out, size);
+}
+
+bool cli_line_where(const struct cli_args *args, char *out, size_t size)
+{
+	size_t n = strlen(out);
+
+	return args->where && (size_t)snprintf(out + n, size - n, "%s", args->where) < size - n;
 }
 
 /* The number of words of a command at the beginning of @p argv; 0: another command. */
@@ -371,14 +378,43 @@ static void hold_closed_descriptors(void)
 		close(fd);
 }
 
+/*
+ * Read the options of all commands, which are taken from @p argv, and write them to @p where, for a shell. @return CLI_OK,
+ * or an exit status after a message
+ */
+static int accept_dirs(struct cli *cli, struct cli_args *args, int *argc, char **argv,
+                       char where[CLI_LINE_MAX])
+{
+	size_t n_all = (size_t)*argc;
+	char **all = malloc((n_all + 1) * sizeof(*all));
+	bool fits = true;
+
+	where[0] = '\0';
+	if (!all)
+		return cli_fail(CLI_UNREACHABLE, "out of memory");
+	memcpy(all, argv, n_all * sizeof(*all));
+	int status = proc_dirs_from_args(&cli->dirs, argc, argv) ? CLI_USAGE : CLI_OK;
+
+	for (size_t i = 0, kept = 0; !status && i < n_all; i++)
+		if (kept < (size_t)*argc && argv[kept] == all[i])
+			kept++;
+		else
+			fits = fits && cli_line_add(" ", all[i], where, CLI_LINE_MAX);
+	free(all);
+	args->where = fits ? where : NULL;
+	return status;
+}
+
 static int run_arguments(int argc, char **argv)
 {
 	struct cli cli = { 0 };
 	struct cli_args args = { 0 };
+	char where[CLI_LINE_MAX];
 	int n_words, err;
 
-	if (proc_dirs_from_args(&cli.dirs, &argc, argv) != 0)
-		return CLI_USAGE;
+	err = accept_dirs(&cli, &args, &argc, argv, where);
+	if (err)
+		return err;
 	argc--;
 	argv++;
 	cli.json = remove_flag(&argc, argv, "--json");

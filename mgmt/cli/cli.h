@@ -33,8 +33,9 @@ struct cli {
 	bool json;
 };
 
-#define CLI_OPTIONS_MAX  18 /* of a row, with the empty one at its end; drain has 16 */
-#define CLI_POSITION_MAX 9  /* positional arguments: a drain takes "site" and eight names */
+#define CLI_OPTIONS_MAX  18   /* of a row, with the empty one at its end; drain has 16 */
+#define CLI_LINE_MAX     8192 /* bytes of a command line that is printed */
+#define CLI_POSITION_MAX 9    /* positional arguments: a drain takes "site" and eight names */
 
 /*
  * An option of a subcommand: "--over", the word for its value (NULL: a flag), what it does. A value
@@ -51,6 +52,7 @@ struct cli_args {
 	const char *words; /* of the row: "drain" */
 	const struct cli_option *options;
 	const char *values[CLI_OPTIONS_MAX]; /* in the row's order; NULL: not given; a flag: "" */
+	const char *where; /* given options of all commands, " --run-dir DIR"; NULL: too long */
 };
 
 /* Runs a subcommand. @return the exit status */
@@ -100,6 +102,8 @@ void cli_give(struct cli_args *args, const char *name, const char *value);
 bool cli_line(const struct cli_args *args, const char *const *without, char *out, size_t size);
 /* Add @p text to a line after @p before, in quotes where a shell needs them. @return false: no room */
 bool cli_line_add(const char *before, const char *text, char *out, size_t size);
+/* Add the options of all commands that were given, so that the line means the same node. @return false: no room */
+bool cli_line_where(const struct cli_args *args, char *out, size_t size);
 /* Ask the person at the terminal, with " [y/N] " behind the question. @return whether the answer was yes */
 bool cli_is_agreed(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /*

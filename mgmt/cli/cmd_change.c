@@ -144,6 +144,15 @@ static bool add_author(json_t *body, const struct cli_args *args)
 	return body_add_text(body, "author", args, "--author");
 }
 
+static void print_apply(const struct cli_args *args)
+{
+	char line[CLI_LINE_MAX] = "weir apply";
+
+	if ((!args->at[0] || cli_line_add(" ", args->at[0], line, sizeof(line))) &&
+	    cli_line_where(args, line, sizeof(line)))
+		printf("to apply it: %s --reason TEXT\n", line);
+}
+
 int cli_plan(struct cli *cli, const struct cli_args *args)
 {
 	int failed = CLI_USAGE;
@@ -162,8 +171,7 @@ int cli_plan(struct cli *cli, const struct cli_args *args)
 	plan_is_final = false;
 	int status = api_show(cli, &request, print_plan);
 	if (status == CLI_OK && !cli->json && !plan_is_final)
-		printf("to apply it: weir apply %s%s--reason TEXT\n",
-		       args->at[0] ? args->at[0] : "", args->at[0] ? " " : "");
+		print_apply(args);
 	return status;
 }
 

@@ -78,17 +78,17 @@ static json_t *make_body(const struct cli_args *args, const char *what)
  * is too long, management's own. @return NULL: no names do
  */
 static const char *command_past(const struct cli_args *args, const json_t *body,
-                                char out[PAST_LINE_MAX])
+                                char out[CLI_LINE_MAX])
 {
 	static const char *const replaced[] = { "--override", "--without", "--dry-run", NULL };
 	const char *whole = api_text(body, "override", NULL);
 
 	if (!whole)
 		return NULL;
-	bool fits = cli_line(args, replaced, out, PAST_LINE_MAX) &&
+	bool fits = cli_line(args, replaced, out, CLI_LINE_MAX) &&
 	            past_add(" --override ", json_object_get(body, "override_guards"), out,
-	                     PAST_LINE_MAX) &&
-	            past_add(" --without ", json_object_get(body, "without"), out, PAST_LINE_MAX);
+	                     CLI_LINE_MAX) &&
+	            past_add(" --without ", json_object_get(body, "without"), out, CLI_LINE_MAX);
 	return fits ? out : whole;
 }
 
@@ -107,7 +107,7 @@ static void print_hints(const json_t *body)
 static int print_refusal(const struct cli *cli, const struct cli_args *args,
                          struct api_reply *reply)
 {
-	char command[PAST_LINE_MAX];
+	char command[CLI_LINE_MAX];
 	bool guarded = json_has_text(reply->body, "code", "guard");
 	const char *past;
 	int status;
@@ -170,7 +170,7 @@ static int send_change(const struct cli *cli, const struct cli_args *args, const
 static int judge_dry_run(const struct cli *cli, const struct cli_args *args, const json_t *o)
 {
 	const json_t *preflight = json_object_get(o, "preflight");
-	char command[PAST_LINE_MAX];
+	char command[CLI_LINE_MAX];
 
 	if (!json_is_false(json_object_get(preflight, "would_begin")))
 		return CLI_OK;

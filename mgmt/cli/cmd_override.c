@@ -96,7 +96,7 @@ static bool waits_before(const char *what, const struct cli_args *args)
 static int print_guarded(const struct cli *cli, const struct cli_args *args,
                          const struct api_reply *reply)
 {
-	char line[PAST_LINE_MAX];
+	char line[CLI_LINE_MAX];
 	const json_t *guards = json_object_get(reply->body, "guards");
 	bool guarded = json_has_text(reply->body, "code", "guard") &&
 	               past_guards(args, guards, line, sizeof(line));
@@ -128,7 +128,7 @@ static int send_override(const struct cli *cli, const struct cli_args *args,
 /* As send_override(), without management. Takes @p body. @return the exit status */
 static int send_offline(const struct cli *cli, const struct cli_args *args, json_t *body)
 {
-	char line[PAST_LINE_MAX];
+	char line[CLI_LINE_MAX];
 	json_t *guards = NULL;
 	int status = offline_override(cli, body, cli_flag(args, "--dry-run"), &guards);
 
@@ -232,7 +232,7 @@ static bool make_clocked(const struct cli_args *args, bool drains, struct cli_ar
 static int begin_operation(struct cli *cli, const struct cli_args *args, const char *what,
                            bool drains)
 {
-	char line[PAST_LINE_MAX];
+	char line[CLI_LINE_MAX];
 	struct cli_args clocked;
 	bool undecided;
 	int status = op_begin(cli, args, what, &undecided);

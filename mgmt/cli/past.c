@@ -12,7 +12,7 @@
 
 bool past_add(const char *option, const json_t *list, char *out, size_t size)
 {
-	char names[PAST_LINE_MAX] = "";
+	char names[CLI_LINE_MAX] = "";
 	const json_t *name;
 	size_t i, n = 0;
 

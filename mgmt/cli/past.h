@@ -10,8 +10,6 @@
 
 #include "mgmt/cli/cli.h"
 
-#define PAST_LINE_MAX 8192 /* bytes of a command line that is printed */
-
 /*
  * Add " --override room,fresh" to the line @p out: @p option, and the texts of @p list behind it;
  * nothing for an empty list. @return false: no room

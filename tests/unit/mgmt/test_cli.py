@@ -151,8 +151,13 @@ class WithApi(unittest.TestCase):
     def test_plan_says_the_line_that_does_what_it_planned(self) -> None:
         self.api.answers["/v1/config/plan"] = (200, {"changed": True, "plan": {}, "base": '"v7-00"'})
         path = os.path.join(self.dir, "weir.conf")
-        self.assertIn(f"to apply it: weir apply {path} --reason TEXT\n", self.weir("plan", path).stdout)
-        self.assertIn("to apply it: weir apply --reason TEXT\n", self.weir("plan").stdout)
+        for words, line in ((("plan",), "weir apply"), (("plan", path), f"weir apply {path}"), (("plan", "--", self.copy("my conf")), f"weir apply '{self.dir}/my conf'"),
+                            (("--bpf-dir=/a b", "plan", "--node", "n7"), "weir apply")):
+            given = f" --conf-dir {self.dir} --state-dir {self.dir} --run-dir {self.dir}" + (f" '{words[0]}' --node n7" if "=" in words[0] else "")
+            self.assertIn(f"\nto apply it: {line}{given} --reason TEXT\n", "\n" + self.weir(*words).stdout)
+
+    def copy(self, name: str) -> str:
+        return shutil.copy(os.path.join(self.dir, "weir.conf"), os.path.join(self.dir, name))
 
     def test_a_version_is_written_out_whole_and_as_it_was_laid_out(self) -> None:
         """A node may be without the version's files, or have others in their place: then nothing comes of it."""

@@ -191,7 +191,7 @@ class Undo(WithNode):
                 line = shlex.split(found[1])
                 # the same command, and nothing but names of guards and of nodes more
                 kept = [w for i, w in enumerate(line) if w not in ("--override", "--without") and line[i - 1] not in ("--override", "--without")]
-                self.assertEqual(sorted(kept), sorted(command))
+                self.assertEqual(sorted(kept), sorted((*command, *self.dirs(), "--node", self.node.name)))
                 again = self.weir(*line, "--dry-run")
                 self.assertEqual(again.returncode, 0, again.stdout + again.stderr)
                 self.assertNotIn("to do it anyway", again.stdout + again.stderr)
@@ -201,7 +201,8 @@ class Undo(WithNode):
         refused = self.weir(*command)
         found = re.search(r"to do it anyway \(kept in the record\): weir (.*)\n", refused.stderr)
         self.assertEqual((refused.returncode, found and found[1]),
-                         (2, "drain backend web-fra/b1 --reason 'INC 7' --until +4h --override last-backend"), refused.stderr)
+                         (2, "drain backend web-fra/b1 --reason 'INC 7' --until +4h "
+                          f"{shlex.join((*self.dirs(), '--node', self.node.name))} --override last-backend"), refused.stderr)
         assert found
         self.assertEqual(self.weir(*shlex.split(found[1])).returncode, 0)
 

@@ -314,7 +314,8 @@ class Operations(test_cli.WithApi):
                     self.assertEqual((status, len(self.api.requests)), (3, 1), said)
                     shown = re.search(r"without measuring anything: (.*)\ndo that\?", said)
                     assert shown, said
-                    self.assertEqual(sorted(shlex.split(shown[1])), sorted(shlex.split(clocked)))
+                    where = f" --conf-dir {self.dir} --state-dir {self.dir} --run-dir {self.dir}"
+                    self.assertEqual(sorted(shlex.split(shown[1])), sorted(shlex.split(clocked + where)))
                 self.api.requests.clear()
                 status, said = self.run_at_terminal(b"y\n", *words)
                 self.assertEqual((status, [r[1] for r in self.api.requests]), (0, ["/v1/operations", "/v1/overrides?wait=local"]), said)
@@ -342,7 +343,8 @@ class Operations(test_cli.WithApi):
         done = self.weir("drain", "site", "ams", "--reason", "a try", "--dry-run")
         self.assertEqual(done.returncode, 2, done.stderr)
         for text in ("pool web-fra: WOULD NOT SERVE, the pool is down\n", "pool web-lon: NOT KNOWN, no probe was answered\n", "pool api-fra: ok\n",
-                     "it would not begin; to do it anyway (kept in the record): weir drain site ams --reason 'a try' --override room\n"):
+                     "it would not begin; to do it anyway (kept in the record): weir drain site ams --reason 'a try'"
+                     f" --conf-dir {self.dir} --state-dir {self.dir} --run-dir {self.dir} --override room\n"):
             self.assertIn(text, done.stdout)
         done = self.weir("drain", "site", "ams", "--reason", "a try", "--dry-run", "--json")
         self.assertEqual((done.returncode, json.loads(done.stdout)["preflight"]), (2, preflight))

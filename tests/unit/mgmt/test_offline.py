@@ -163,6 +163,7 @@ class Offline(unittest.TestCase):
                      "  fra              share  50.0 % -> 100.0 %, load not known\n"
                      "  guard last-site: ok, each service at ams has another site\n"
                      "  guard room: unknown, not checked: no receiving site states a capacity\n")
+        where = f"--conf-dir {self.node.conf} --state-dir {self.node.state} --run-dir {self.node.run} --node {self.node.name}"
         written = "  note: written offline: the peers learn of it when weir-mgmt runs again\n  ams-1            written\n"
         for arguments, status, out, err in (
                 ((*drain, "--until", "soon", "--reason", "x"), 1, "", until % "until"),
@@ -170,7 +171,7 @@ class Offline(unittest.TestCase):
                 ((*drain, *begins, "--over", "soon"), 1, "", 'weir: over: found "soon", expected a duration such as "5m"\n'),
                 (("drain", "site", "nosuch", *begins), 1, "", "weir: target.site: there is no site nosuch\n"),
                 (("disable", "backend", "web-fra/b1", *begins), 2, "", "  last-backend: pool web-fra has no other backend for new flows "
-                 f"that is not down\n{refused}disable backend web-fra/b1 --until never --reason INC-1 --offline --override last-backend\n"),
+                 f"that is not down\n{refused}disable backend web-fra/b1 --until never --reason INC-1 --offline {where} --override last-backend\n"),
                 (("undrain", "site", "ams"), 0, "nothing to end: the target has no drain\n", ""),
                 (("hold", "site", "ams"), 4, "", "weir: there is nothing to end or hold\n"),
                 ((*drain, *begins, "--dry-run"), 0, "dry run, nothing was changed:\ndrain site ams: scheduled (ID)\n" + scheduled, ""),
