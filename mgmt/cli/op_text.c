@@ -316,8 +316,10 @@ static void print_hold(const json_t *o)
 	        o,
 	        "  why       [{hold.code}: ]{hold.detail|not known}, since {hold.since|not known}\n"
 	        "  now       traffic stays as it is until a person decides:\n"
-	        "  go on     [{hold.resume}|weir operation {id|ID} resume --reason TEXT]\n"
-	        "  go back   [{hold.back}|weir operation {id|ID} abort --reason TEXT]\n");
+	        "  go on     [{hold.resume}|weir operation {id|ID} resume --reason TEXT]\n");
+	if (!json_is_null(json_at(o, "hold.back"))) /* else it goes back already */
+		row_print(o,
+		          "  go back   [{hold.back}|weir operation {id|ID} abort --reason TEXT]\n");
 }
 
 /* A step without an end runs if it is the last one of an operation that goes on. */

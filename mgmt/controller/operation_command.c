@@ -318,6 +318,8 @@ static const char *write_back(const struct operation *op, bool aborts, char *out
 
 const char *operation_back_text(const struct operation *op, char out[OPERATION_COMMAND_MAX])
 {
+	if (operation_goes_back(op) && !is_gone(op))
+		return NULL;
 	return write_back(op, is_gone(op) || operation_may_abort(op), out);
 }
 

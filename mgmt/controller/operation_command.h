@@ -49,7 +49,7 @@ const char *operation_resume_verb(const struct operation *op);
 /** How a held operation goes on: past the guard that holds it, or without the lost node. */
 const char *operation_resume_text(const struct operations_item *item,
                                   char out[OPERATION_COMMAND_MAX]);
-/** How a held operation goes back: an abort, or a return of what rests, which an abort does not find on a way. */
+/** How a held operation goes back: an abort, or a return of what rests, which an abort does not find on a way. NULL: it goes back already. */
 const char *operation_back_text(const struct operation *op, char out[OPERATION_COMMAND_MAX]);
 /** What gives back what the operation took; of a return, what takes it again. */
 const char *operation_undo_text(const struct operation *op, char out[OPERATION_COMMAND_MAX]);

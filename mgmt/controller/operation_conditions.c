@@ -124,8 +124,8 @@ static void add_held(struct core *core, const struct operation *op)
 		               "the operation on site %s is held (%s): %s; weir operation %s %s "
 		               "--reason TEXT%s",
 		               op->targets[0].site, op->hold.code, op->hold.detail, op->id, verb,
-		               !strcmp(verb, "abort")    ? ""
-		               : operation_may_abort(op) ? ", or abort"
+		               !strcmp(verb, "abort") || operation_goes_back(op) ? ""
+		               : operation_may_abort(op)                         ? ", or abort"
 		                                         : ", or undrain the site");
 }
 

@@ -222,7 +222,9 @@ static json_t *hold_json(const struct operations_item *item)
 		return json_null();
 	json_t *o = record_shown(&operation_hold_record, &item->op.hold);
 	json_object_set_new(o, "resume", json_string(operation_resume_text(item, text)));
-	json_object_set_new(o, "back", json_string(operation_back_text(&item->op, text)));
+	const char *back = operation_back_text(&item->op, text);
+
+	json_object_set_new(o, "back", back ? json_string(back) : json_null());
 	return o;
 }
 

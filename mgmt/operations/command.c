@@ -330,11 +330,14 @@ int operation_resume(struct operation *op, const struct operation_facts *facts,
 	return 0;
 }
 
+bool operation_goes_back(const struct operation *op)
+{
+	return operation_unheld_state(op) == OPERATION_ABORTING && !apart_holds(op);
+}
+
 static int refuse_abort(const struct operation *op, char *error)
 {
-	enum operation_state state = operation_unheld_state(op);
-
-	if (state == OPERATION_ABORTING && !apart_holds(op))
+	if (operation_goes_back(op))
 		return command_refuse(error, -EALREADY, "it goes back already%s",
 		                      operation_is_held(op) ? "; resume it" : "");
 	if (!operation_may_abort(op))

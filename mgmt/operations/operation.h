@@ -330,6 +330,8 @@ bool operation_is_over(const struct operation *op);
 bool operation_moves(const struct operation *op);
 /** It makes steps, or a hold has stopped them: moving, returning or aborting. */
 bool operation_is_under_way(const struct operation *op);
+/** Whether an abort has made it turn back already, so that another is refused. */
+bool operation_goes_back(const struct operation *op);
 /** Whether an abort has a way to go back: what rests is returned. */
 bool operation_may_abort(const struct operation *op);
 /** held or expired_held */
