@@ -25,18 +25,21 @@ bool cli_is_agreed(const char *format, ...)
 	char line[16];
 	va_list arguments;
 
-	va_start(arguments, format);
-	(void)vprintf(format, arguments);
-	va_end(arguments);
-	fputs(" [y/N] ", stdout);
 	fflush(stdout);
+	va_start(arguments, format);
+	(void)vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputs(" [y/N] ", stderr);
 	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
 }
 
-int cli_consent(const struct cli_args *args, const char *question)
+int cli_consent(const struct cli *cli, const struct cli_args *args, const char *question)
 {
 	if (cli_flag(args, "--yes"))
 		return CLI_OK;
+	if (cli->json)
+		return cli_fail(CLI_USAGE, "nothing was changed: --json asks no question: "
+		                           "look without --json, then give --yes");
 	if (!isatty(STDIN_FILENO))
 		return cli_fail(CLI_USAGE,
 		                "nothing was changed: there is no terminal to answer at; "

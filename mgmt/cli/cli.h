@@ -104,13 +104,14 @@ bool cli_line(const struct cli_args *args, const char *const *without, char *out
 bool cli_line_add(const char *before, const char *text, char *out, size_t size);
 /* Add the options of all commands that were given, so that the line means the same node. @return false: no room */
 bool cli_line_where(const struct cli_args *args, char *out, size_t size);
-/* Ask the person at the terminal, with " [y/N] " behind the question. @return whether the answer was yes */
+/* Ask the person at the terminal, on standard error, with " [y/N] " behind the question. @return whether the answer was yes */
 bool cli_is_agreed(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /*
  * Go on with --yes, or where the person at the terminal agrees to @p question. @return CLI_OK, or an exit status after a
  * message
  */
-MUST_CHECK int cli_consent(const struct cli_args *args, const char *question);
+MUST_CHECK int cli_consent(const struct cli *cli, const struct cli_args *args,
+                           const char *question);
 /* "weir: ..." on standard error, without control characters of others. @return @p status */
 int cli_fail(enum cli_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Read arguments, dispatch. @return the exit status */

@@ -143,7 +143,7 @@ static int recover_store(const struct cli *cli, const struct cli_args *args,
 		return status;
 	if (!cli->json)
 		c->print_plan(plan.body);
-	status = cli_consent(args, c->question);
+	status = cli_consent(cli, args, c->question);
 	if (!status)
 		status = carry_out(cli, args, c, plan.etag);
 	api_reply_fini(&plan);

@@ -248,7 +248,7 @@ int cli_store_remove(struct cli *cli, const struct cli_args *args)
 		if (!cli->json)
 			print_plan(r);
 		snprintf(question, sizeof(question), "remove %s?", name_member(r->member));
-		status = cli_consent(args, question);
+		status = cli_consent(cli, args, question);
 		if (!status)
 			status = remove_member(cli, c, r);
 	}

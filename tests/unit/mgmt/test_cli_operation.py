@@ -289,16 +289,35 @@ class Operations(test_cli.WithApi):
         self.assertIn("--override 'a;touch x,$(y)'\n", self.weir("undrain", "site", "ams").stderr)
 
     def run_at_terminal(self, answer: bytes, *words: str) -> tuple[int, str]:
-        """The command with a terminal to answer at. @return exit status, what it said"""
+        """@return exit status, what it said"""
+        done = self.at_terminal(answer, *words)
+        return done.returncode, done.stdout + done.stderr
+
+    def at_terminal(self, answer: bytes, *words: str) -> subprocess.CompletedProcess[str]:
+        """The command with a terminal to answer at."""
         ours, its = pty.openpty()
         os.write(ours, answer)
         try:
-            done = subprocess.run([WEIR, "--conf-dir", self.dir, "--state-dir", self.dir, "--run-dir", self.dir, *words], stdin=its,
+            return subprocess.run([WEIR, "--conf-dir", self.dir, "--state-dir", self.dir, "--run-dir", self.dir, *words], stdin=its,
                                   capture_output=True, check=False, timeout=30, text=True)
         finally:
             os.close(ours)
             os.close(its)
-        return done.returncode, done.stdout + done.stderr
+
+    def test_a_question_is_no_output_and_with_json_there_is_none(self) -> None:
+        for verb in ("accept", "rebuild"):
+            self.api.answers[f"/v1/store/{verb}"] = (200, {"id": "a1", "epoch": 7, "copies": []})
+            command = ("store", verb, "--reason", "x")
+            done = self.at_terminal(b"n\n", *command)
+            self.assertEqual((done.returncode, "[y/N]" in done.stdout, done.stdout != ""), (2, False, True))
+            self.assertRegex(done.stderr, r"\?( \[y/N\] )weir: nothing was changed\n\Z")
+            self.api.requests.clear()
+            done = self.at_terminal(b"y\n", *command, "--json")
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("nothing was changed: --json asks no question: look without --json, then give --yes", done.stderr)
+            self.assertTrue(all("dry_run=true" in path for _, path, _, _ in self.api.requests))
+            done = self.at_terminal(b"", *command, "--json", "--yes")
+            self.assertEqual((done.returncode, json.loads(done.stdout)["epoch"], done.stderr), (0, 7, ""))
 
     def test_while_the_store_is_silent_a_person_is_offered_the_clock(self) -> None:
         self.api.answers["/v1/operations"] = (503, {"code": "store-unavailable", "title": "No", "detail": "no majority"})
