@@ -25,20 +25,25 @@ static json_t *parse_override_target(const struct cli *cli, const struct cli_arg
 {
 	char full[NAMES_BACKEND_MAX];
 	const char *kind = args->at[0];
+	json_t *target;
 	bool named = args->n == 2 && *args->at[1];
 
 	if (named && (strcmp(kind, "site") == 0 || strcmp(kind, "node") == 0) &&
-	    !strchr(args->at[1], '/'))
-		return json_pack("{s:s}", kind, args->at[1]);
-	if (named && strcmp(kind, "backend") == 0) {
+	    !strchr(args->at[1], '/')) {
+		target = json_pack("{s:s}", kind, args->at[1]);
+	} else if (named && strcmp(kind, "backend") == 0) {
 		if (names_backend(cli, args->at[1], full) != CLI_OK)
 			return NULL;
 		size_t n = strcspn(full, "/");
 
-		return json_pack("{s:s%, s:s}", "pool", full, n, "backend", full + n + 1);
+		target = json_pack("{s:s%, s:s}", "pool", full, n, "backend", full + n + 1);
+	} else {
+		cli_fail(CLI_USAGE, "expected: site NAME, node NAME, or backend POOL/NAME");
+		return NULL;
 	}
-	cli_fail(CLI_USAGE, "expected: site NAME, node NAME, or backend POOL/NAME");
-	return NULL;
+	if (!target)
+		cli_fail(CLI_USAGE, "expected a name in UTF-8");
+	return target;
 }
 
 /* Takes @p target. @return the request's body, given; NULL after an error message */

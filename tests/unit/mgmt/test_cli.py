@@ -293,6 +293,9 @@ class WithApi(unittest.TestCase):
                 (("apply",), "--reason"), (("rollback", "x", "--reason", "y"), "number of a version"),
                 (("apply", "--reason", LATIN), "--reason: expected text in UTF-8"),
                 (("rollback", "1", "--reason", "x", "--author", LATIN), "--author: expected text in UTF-8"),
+                *(((do, *target, "--until", "+4h", "--reason", "x"), "expected a name in UTF-8") for do in ("disable", "drain") for target in (
+                    ("node", LATIN), ("backend", f"web/{LATIN}"), ("backend", f"{LATIN}/b1"))),
+                (("disable", "site", LATIN, "--until", "+4h", "--reason", "x"), "expected a name in UTF-8"),
                 (("zone", "reload", "--reason", LATIN), "--reason: expected text in UTF-8"),
                 (("apply", "--reason", "x", "--confirm-within", LATIN), "--confirm-within: expected text in UTF-8"),
                 (("confirm", "7", "--author", LATIN), "--author: expected text in UTF-8"),
