@@ -281,20 +281,32 @@ static json_t *add_options(json_t *body, const struct cli_args *args)
 	return body;
 }
 
-/*
- * The version that the file was made from; if neither --base nor the file says, the API takes the
- * author's last change.
- */
-static void add_base(json_t *body, const struct cli_args *args)
+/* The version that --base names, also in quotes, as the API has an ETag. @return NULL: it names none; else *@p n bytes */
+static const char *find_base(const struct cli_args *args, size_t *n)
 {
 	const char *base = cli_value(args, "--base");
-	size_t n = base ? strlen(base) : 0;
-	bool quoted = n > 1 && base[0] == '"' && base[n - 1] == '"'; /* an ETag as the API has it */
 
-	if (quoted)
-		json_object_set_new(body, "base", json_stringn(base + 1, n - 2));
-	else
-		add_text(body, "base", base ? base : "unknown");
+	*n = base ? strlen(base) : 0;
+	if (*n < 2 || base[0] != '"' || base[*n - 1] != '"')
+		return base;
+	*n -= 2;
+	return base + 1;
+}
+
+/*
+ * The version that the file was made from; if neither --base nor the file says, the API takes the
+ * author's last change. @return false after a message
+ */
+static bool add_base(json_t *body, const struct cli_args *args)
+{
+	size_t n;
+	const char *base = find_base(args, &n);
+
+	if (!json_object_set_new(body, "base",
+	                         base ? json_stringn(base, n) : json_string("unknown")))
+		return true;
+	cli_fail(CLI_USAGE, "--base: expected text in UTF-8");
+	return false;
 }
 
 /* POST a change to what @p base names, or to the head. Takes @p body; NULL: a message was given. */
@@ -338,8 +350,10 @@ int cli_apply(struct cli *cli, const struct cli_args *args)
 	body = add_options(json_pack("{s:o, s:b}", "files", files, "skip_bad_zones",
 	                             cli_flag(args, "--skip-bad-zones")),
 	                   args);
-	if (body)
-		add_base(body, args);
+	if (body && !add_base(body, args)) {
+		json_decref(body);
+		body = NULL;
+	}
 	return post_change(cli, args, NULL, "/v1/config/apply", body, print_change);
 }
 
@@ -363,16 +377,19 @@ static unsigned long long version_number(const char *text)
 
 int cli_rollback(struct cli *cli, const struct cli_args *args)
 {
-	char path[64];
+	char path[64], etag[128];
 	unsigned long long n = version_number(args->at[0]);
+	size_t n_base;
+	const char *base = find_base(args, &n_base);
 
 	if (n == 0 || !cli_text(args, "--reason"))
 		return cli_fail(CLI_USAGE,
 		                n ? "rollback needs --reason TEXT, for the record"
 		                  : "expected the number of a version; weir versions lists them");
 	snprintf(path, sizeof(path), "/v1/versions/%llu/rollback", n);
-	return post_change(cli, args, cli_value(args, "--base"), path,
-	                   add_options(json_object(), args), print_change);
+	snprintf(etag, sizeof(etag), "%.*s", (int)n_base, base ? base : "");
+	return post_change(cli, args, base ? etag : NULL, path, add_options(json_object(), args),
+	                   print_change);
 }
 
 static void print_confirmed(const json_t *body)

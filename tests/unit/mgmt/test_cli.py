@@ -293,6 +293,8 @@ class WithApi(unittest.TestCase):
                 (("apply",), "--reason"), (("rollback", "x", "--reason", "y"), "number of a version"),
                 (("apply", "--reason", LATIN), "--reason: expected text in UTF-8"),
                 (("rollback", "1", "--reason", "x", "--author", LATIN), "--author: expected text in UTF-8"),
+                (("apply", "--reason", "x", "--base", LATIN), "--base: expected text in UTF-8"),
+                (("apply", "--reason", "x", "--base", f'"{LATIN}"'), "--base: expected text in UTF-8"),
                 *(((do, *target, "--until", "+4h", "--reason", "x"), "expected a name in UTF-8") for do in ("disable", "drain") for target in (
                     ("node", LATIN), ("backend", f"web/{LATIN}"), ("backend", f"{LATIN}/b1"))),
                 (("disable", "site", LATIN, "--until", "+4h", "--reason", "x"), "expected a name in UTF-8"),
@@ -342,6 +344,12 @@ class WithApi(unittest.TestCase):
         done = self.weir("plan")
         self.assertEqual(done.returncode, 1)
         self.assertIn("weir.conf:3: a.b: is missing", done.stderr)
+
+    def test_a_rollback_is_made_to_the_version_that_was_named(self) -> None:
+        self.api.answers["/v1/versions/6/rollback"] = (200, {"changed": False, "version": {"number": 7}})
+        for base in ("v7-00", '"v7-00"'):
+            self.assertEqual(self.weir("rollback", "6", "--reason", "x", "--base", base).returncode, 0)
+            self.assertEqual(self.api.requests[-1][3], '"v7-00"')
 
     def test_a_plan_shows_what_would_change(self) -> None:
         self.api.answers["/v1/config/plan"] = (200, {"changed": True, "base": "v7-00", "plan": {
