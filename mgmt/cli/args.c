@@ -315,8 +315,7 @@ static bool remove_flag(int *argc, char **argv, const char *flag)
  */
 static int run_help(bool json, int argc, char **argv)
 {
-	char words[64] = "";
-	bool known = false;
+	int n_words;
 
 	if (argc == 0 && json) {
 		cli_help_json();
@@ -326,16 +325,14 @@ static int run_help(bool json, int argc, char **argv)
 		cli_help_document();
 		return CLI_OK;
 	}
-	for (int i = 0; i < argc && strlen(words) + strlen(argv[i]) + 2 < sizeof(words); i++) {
-		if (i)
-			strcat(words, " ");
-		strcat(words, argv[i]);
-	}
-	for (size_t i = 0; i < cli_commands_n; i++)
-		known |= strcmp(cli_commands[i].words, words) == 0;
-	if (argc && !known)
+	const struct cli_command *command = find_command(argc, argv, &n_words);
+
+	if (argc && !command)
 		return unknown_command(argc, argv);
-	cli_help(argc ? words : NULL);
+	if (command)
+		cli_help_command(command);
+	else
+		cli_help();
 	return CLI_OK;
 }
 
@@ -429,7 +426,7 @@ static int run_arguments(int argc, char **argv)
 		return CLI_OK;
 	}
 	if (argc == 0) {
-		cli_help(NULL);
+		cli_help();
 		return wants_help ? CLI_OK : CLI_USAGE;
 	}
 	const struct cli_command *command = find_command(argc, argv, &n_words);

@@ -116,8 +116,8 @@ MUST_CHECK int cli_consent(const struct cli *cli, const struct cli_args *args,
 int cli_fail(enum cli_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Read arguments, dispatch. @return the exit status */
 int cli_main(int argc, char **argv);
-/* The help of all, or of one command. */
-void cli_help(const char *words);
+/* The help of all, and of one command. */
+void cli_help(void);
 void cli_help_command(const struct cli_command *command);
 /* docs/command-line.md. */
 void cli_help_document(void);

@@ -46,13 +46,8 @@ void cli_help_command(const struct cli_command *command)
 	}
 }
 
-void cli_help(const char *words)
+void cli_help(void)
 {
-	for (size_t i = 0; words && i < cli_commands_n; i++)
-		if (strcmp(cli_commands[i].words, words) == 0) {
-			cli_help_command(&cli_commands[i]);
-			return;
-		}
 	printf("%s [OPTIONS] COMMAND ...\n\n", cli_program);
 	for (size_t i = 0; i < cli_commands_n; i++) {
 		char left[80];

@@ -636,6 +636,7 @@ class Cli(unittest.TestCase):
                 ("no command", (), 1, whole), ("nor one in JSON", ("--json",), 1, whole), ("asked", ("--help",), 0, whole),
                 ("in short", ("-h",), 0, whole), ("asked in JSON", ("--help", "--json"), 0, whole),
                 ("of a command", ("drain", "-h"), 0, self.weir("help", "drain").stdout),
+                ("of a command with its arguments", ("help", "drain", "site"), 0, self.weir("help", "drain").stdout),
                 ("of one with wrong arguments", ("drain", "--until", "--help"), 0, self.weir("help", "drain").stdout),
                 ("behind the end of options", ("config", "check", "--", "--help"), 1, "")):
             done = self.weir(*arguments)
