@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
@@ -362,15 +364,22 @@ static int send_to_management(const struct cli *cli, const struct api_request *r
 	a.last_report_ms = quietly || request->timeout_ms ? 0 : a.since_ms;
 	if (!is_read_only(request))
 		make_key(key);
-	if (proc_path(cli->dirs.run, PROC_API_SOCKET, socket) == 0 && is_foreign(socket)) {
+	if (proc_path(cli->dirs.run, PROC_API_SOCKET, socket) != 0 ||
+	    strlen(socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
+		json_decref(request->body);
+		return quietly ? CLI_UNREACHABLE
+		               : cli_fail(CLI_USAGE,
+		                          "%s/" PROC_API_SOCKET " is too long for a socket",
+		                          cli->dirs.run);
+	}
+	if (is_foreign(socket)) {
 		json_decref(request->body);
 		return cli_fail(
 		        CLI_DENIED,
 		        "%s is not trusted, because it belongs neither to root nor to weir-mgmt: find out who made it (ls -l), remove it, restart weir-mgmt",
 		        socket);
 	}
-	if (*socket)
-		code = send_once(socket, request, key, &a, &reply->status, &error);
+	code = send_once(socket, request, key, &a, &reply->status, &error);
 	if (is_unknown(code) && !is_read_only(request))
 		code = repeat_change(socket, request, key, &a, &reply->status, &error);
 	json_decref(request->body);

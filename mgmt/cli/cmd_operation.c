@@ -272,9 +272,9 @@ int cli_operations(struct cli *cli, const struct cli_args *args)
 	const char *limit = cli_value(args, "--limit"), *state = cli_value(args, "--state");
 	char path[320] = "/v1/operations";
 	struct api_request request = { .method = "GET", .path = path };
-	char *end = NULL;
 
-	if (limit && (strtol(limit, &end, 10) < 1 || strtol(limit, &end, 10) > 64 || *end))
+	if (limit && (limit[strspn(limit, "0123456789")] || strtol(limit, NULL, 10) < 1 ||
+	              strtol(limit, NULL, 10) > 64))
 		return cli_fail(CLI_USAGE, "--limit: expected a number from 1 to 64");
 	char *escaped = state ? api_escape(state) : NULL;
 	snprintf(path, sizeof(path), "/v1/operations?limit=%s%s%.200s", limit ? limit : "20",

@@ -177,7 +177,8 @@ class Operations(test_cli.WithApi):
                 (("shift", "site", "ams", "30%", "--reason", "x"), "--until TIME is missing"), ((*SHIFT[:6], "--reason", " "), "--reason TEXT"),
                 ((*SHIFT, "--wait=empty"), "--wait takes no value"), (("operation", "k3", "resume", "now"), "one argument too many"),
                 (("operation",), "an argument is missing"), (("operation", ""), "the ID of an operation"), (("operation", "x" * 400), "the ID of an operation"),
-                (("operations", "--limit", "0"), "1 to 64"), (("operations", "--limit", "9x"), "1 to 64"), (("operation", "k3", "rseume"), "expected hold")):
+                (("operations", "--limit", "0"), "1 to 64"), (("operations", "--limit", "9x"), "1 to 64"), (("operations", "--limit", " 5"), "1 to 64"),
+                (("operations", "--limit", "+5"), "1 to 64"), (("operations", "--run-dir", "/" + "r" * 108), "too long for a socket"), (("operation", "k3", "rseume"), "expected hold")):
             done = self.weir(*arguments)
             with self.subTest(arguments):
                 self.assertEqual(done.returncode, 1)
