@@ -404,8 +404,25 @@ static int gather_applied(const struct cli *cli, const char *digest, struct file
 	return err ? err : strcmp(files_digest(files, found), digest) != 0 ? -EAGAIN : 0;
 }
 
+static void print_into(const struct cli *cli, const struct cli_args *args, const char *dir,
+                       size_t n_files, const char *etag)
+{
+	char file[PATH_MAX], line[CLI_LINE_MAX] = "weir plan";
+
+	if (cli->json) {
+		api_print_own(json_pack("{s:s, s:I, s:s}", "into", dir, "files",
+		                        (json_int_t)n_files, "version", etag));
+		return;
+	}
+	printf("%s now has the %zu files of version %s; change them", dir, n_files, etag);
+	if (proc_path(dir, FILES_MAIN, file) == 0 && cli_line_add(" ", file, line, sizeof(line)) &&
+	    cli_line_where(args, line, sizeof(line)))
+		printf(", then run %s", line);
+	putchar('\n');
+}
+
 /* Write all files of the version in force, since zone files elsewhere may be of an earlier one. */
-static int show_into(struct cli *cli, const char *dir)
+static int show_into(struct cli *cli, const struct cli_args *args, const char *dir)
 {
 	struct api_request request = { .method = "GET", .path = "/v1/config" };
 	struct files files = { 0 };
@@ -430,9 +447,7 @@ static int show_into(struct cli *cli, const char *dir)
 		                  err == -EEXIST ? "it exists already; name a new directory"
 		                                 : strerror(-err));
 	else
-		printf("%s now has the %zu files of version %s; change them, then run weir "
-		       "plan %s/" FILES_MAIN "\n",
-		       dir, files.n_items, api_text(reply.body, "etag", ""), dir);
+		print_into(cli, args, dir, files.n_items, api_text(reply.body, "etag", ""));
 	files_fini(&files);
 	api_reply_fini(&reply);
 	return status;
@@ -455,7 +470,7 @@ int cli_config_show(struct cli *cli, const struct cli_args *args)
 	if (cli_flag(args, "--applied") && (effective || args->at[0]))
 		return cli_fail(CLI_USAGE, "--applied takes no file and no --effective");
 	if (cli_flag(args, "--applied"))
-		return into ? show_into(cli, into) : show_applied(cli);
+		return into ? show_into(cli, args, into) : show_applied(cli);
 	err = effective ? proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path)
 	                : config_path(cli, args, path);
 	if (err)

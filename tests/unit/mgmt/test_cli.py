@@ -186,7 +186,14 @@ class WithApi(unittest.TestCase):
                 else:
                     self.assertEqual((done.returncode, done.stderr), (0, ""))
                     self.assertEqual(found, {"weir.conf": "# weir base v7-00\n" + main, "zones/a": zone})
-                    self.assertEqual(done.stdout, f"{into} now has the 2 files of version v7-00; change them, then run weir plan {into}/weir.conf\n")
+                    self.assertEqual(done.stdout, f"{into} now has the 2 files of version v7-00; change them, then run weir plan {into}/weir.conf"
+                                     f" --conf-dir {self.dir} --state-dir {self.dir} --run-dir {self.dir}\n")
+                    own = f"{into} own"
+                    self.assertIn(f"weir plan '{own}/weir.conf' --conf-dir", self.weir("config", "show", "--applied", "--into", own).stdout)
+                    shutil.rmtree(own)
+                    self.assertEqual(json.loads(self.weir("config", "show", "--applied", "--json", "--into", own).stdout),
+                                     {"into": own, "files": 2, "version": "v7-00"})
+                    shutil.rmtree(own)
                 self.assertEqual(into.exists(), not error)  # so that the same line works later
             shutil.rmtree(into, ignore_errors=True)
             shutil.rmtree(folder, ignore_errors=True)

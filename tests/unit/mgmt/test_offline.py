@@ -86,7 +86,7 @@ class Offline(unittest.TestCase):
         line = f"# weir base {self.weir('versions')['items'][0]['etag']}\n"
         self.assertEqual(show().split("\n")[0] + "\n", line)
         self.assertEqual(show("--applied"), line + given)
-        self.assertIn(f"now has the 2 files of version {line.split()[3]}; change them, then run weir plan {into}/weir.conf\n",
+        self.assertIn(f"now has the 2 files of version {line.split()[3]}; change them, then run weir plan {into}/weir.conf ",
                       show("--applied", "--into", into))
         with open(os.path.join(into, "weir.conf")) as f:
             self.assertEqual(f.read(), line + given)
