@@ -55,6 +55,10 @@ static int status_once(struct cli *cli, const struct cli_args *args, bool clear)
 
 	if (clear)
 		fputs("\033[H\033[2J", stdout);
+	if (status == CLI_UNREACHABLE && (cli_flag(args, "--site") || cli_flag(args, "--pool")))
+		cli_fail(
+		        CLI_OK,
+		        "management does not answer: --site and --pool are left out, all is shown");
 	if (status == CLI_UNREACHABLE)
 		return pages_status(cli);
 	if (status)

@@ -579,6 +579,9 @@ class Cli(unittest.TestCase):
         self.assertEqual(done.returncode, 10, done.stderr)
         self.assertIn("still-on", done.stdout)
         self.assertNotIn("over-now", done.stdout)
+        self.assertNotIn("left out", done.stderr)
+        for option in ("--pool", "--site"):
+            self.assertIn("--site and --pool are left out, all is shown\n", self.weir("status", option, "nope", "--node", "n1").stderr)
 
     def test_offline_without_a_configuration_is_told(self) -> None:
         done = self.weir(*DRAIN, "--offline")
