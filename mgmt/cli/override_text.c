@@ -47,19 +47,6 @@ static void print_times(const json_t *o)
 			printf("  %-9s %s\n", rows[i].what, api_text(o, rows[i].name, "never"));
 }
 
-/* An undo that begins a new override needs a new reason. */
-static void print_undo(const char *line)
-{
-	bool begins = line && (strstr(line, " drain ") || strstr(line, " shift ") ||
-	                       strstr(line, " disable ") || strstr(line, " force-up "));
-
-	if (!line)
-		return;
-	fputs("undo: ", stdout);
-	row_put_lines(stdout, line);
-	puts(begins && !strstr(line, "--reason") ? " --reason TEXT" : "");
-}
-
 const char *override_target_of(const json_t *o, bool briefly, char out[OVERRIDE_TARGET_MAX])
 {
 	return row_format(out, OVERRIDE_TARGET_MAX, o,
@@ -91,5 +78,5 @@ void override_print(const json_t *body)
 		puts("  not all nodes have the change yet; weir-mgmt continues in the background: see "
 		     "weir status");
 	if (!json_has_true(body, "dry_run"))
-		print_undo(api_text(body, "undo", NULL));
+		row_print(body, "[undo: {undo}\n]");
 }

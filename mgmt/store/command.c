@@ -773,8 +773,9 @@ static void write_operation(struct command_result *r, const struct override *was
 
 	if (level_ppm < MODEL_PPM_ALL)
 		snprintf(level, sizeof(level), " %g%% --until never", level_ppm / 1e4);
-	snprintf(r->undo, sizeof(r->undo), "weir %s site %s%s%s%s", *level ? "shift" : "drain",
-	         was->name, level, *was->service ? " --service " : "", was->service);
+	snprintf(r->undo, sizeof(r->undo), "weir %s site %s%s%s%s --reason TEXT",
+	         *level ? "shift" : "drain", was->name, level, *was->service ? " --service " : "",
+	         was->service);
 }
 
 /*
@@ -801,9 +802,10 @@ static void write_undo(const struct command_work *w, const struct override *was)
 		return;
 	if (was)
 		write_times(was, w->now_ms, times, sizeof(times));
-	snprintf(r->undo, sizeof(r->undo), "weir %s %s %s%s%s%s%s",
+	snprintf(r->undo, sizeof(r->undo), "weir %s %s %s%s%s%s%s%s",
 	         was ? makes[was->kind] : ends[o->kind], override_target_text(o->target), o->pool,
-	         *o->pool ? "/" : "", o->name, times, scheduled ? " --scheduled" : "");
+	         *o->pool ? "/" : "", o->name, times, scheduled ? " --scheduled" : "",
+	         was ? " --reason TEXT" : "");
 }
 
 /* Write r->note for a command on a node: what happens from now on. */

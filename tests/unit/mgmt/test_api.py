@@ -329,10 +329,10 @@ class Overrides(unittest.TestCase):
                 clocked = " --scheduled" if what == "drain" and "site" in target else ""
                 self.assertEqual(made["undo"], f"weir {ends} {'site' if 'site' in target else 'backend'} {words.split()[2]}{clocked}")
                 again = self.node.command(what, target, until="never", reason="x", **more).json
-                self.assertRegex(again["undo"], f"^weir {words}( --from [0-9TZ:.-]+)? --until {until}{clocked}$")
+                self.assertRegex(again["undo"], f"^weir {words}( --from [0-9TZ:.-]+)? --until {until}{clocked} --reason TEXT$")
                 held = [] if what != "drain" or target == b1 else [self.node.command("hold", target).json["undo"]]
                 for undo in held + [self.node.command(ends, target).json["undo"]]:
-                    self.assertRegex(undo, f"^weir {words}( --from [0-9TZ:.-]+)? --until never{clocked}$")
+                    self.assertRegex(undo, f"^weir {words}( --from [0-9TZ:.-]+)? --until never{clocked} --reason TEXT$")
 
     def test_what_is_ended_at_once_is_back_at_once(self) -> None:
         self.node.command("drain", {"site": "ams"}, until="never", over="5m", now=True, reason="x")

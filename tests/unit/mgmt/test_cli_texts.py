@@ -104,13 +104,6 @@ class Texts(test_cli.WithApi):
         self.weir("undrain", "site", "ams", "--scheduled", "--reason", "fixed", "--over", "10m")
         self.assertEqual(self.api.requests[-1][2], {"do": "undrain", "target": {"site": "ams"}, "reason": "fixed", "over": "10m"})
 
-    def test_an_undo_that_begins_something_again_wants_a_reason(self) -> None:
-        for line, shown in (("weir undrain site ams", "undo: weir undrain site ams\n"),
-                            ("weir drain site ams --until never", "undo: weir drain site ams --until never --reason TEXT\n"),
-                            ("weir force-up backend p/b --until never", "--until never --reason TEXT\n")):
-            self.api.answers["/v1/overrides"] = (200, {**DRAIN_WITHOUT, "undo": line})
-            self.assertIn(shown, self.weir("undrain", "site", "ams", "--scheduled").stdout)
-
     def test_overrides_are_listed_with_who_and_how_far(self) -> None:
         self.api.answers["/v1/overrides"] = (200, {"items": []})
         self.assertEqual(self.weir("overrides").stdout, "there are no overrides\n")

@@ -217,7 +217,9 @@ static void the_same_drain_again_changes_the_one_that_is(void **state)
 	assert_int_equal(level_of(s, NOW_MS + 99999), 999990);
 	assert_int_equal(s->r.override.over_ms, 100000);
 	assert_int_equal(s->r.override.created_ms, NOW_MS);
-	assert_string_equal(s->r.undo, "weir drain site ams --over 100s --until never --scheduled");
+	assert_string_equal(
+	        s->r.undo,
+	        "weir drain site ams --over 100s --until never --scheduled --reason TEXT");
 	c.over_ms = 50000;
 	assert_int_equal(run_command(s, &c, NOW_MS + 40000), COMMAND_OK);
 	assert_int_equal(s->r.override.from_ppm,
@@ -489,7 +491,9 @@ static void a_hold_needs_a_ramp_and_ends_with_the_next_command(void **state)
 	snprintf(drain, sizeof(drain), "%s", s->r.override.id);
 	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS + 20000), COMMAND_OK);
 	assert_true(s->r.created);
-	assert_string_equal(s->r.undo, "weir drain site ams --over 100s --until never --scheduled");
+	assert_string_equal(
+	        s->r.undo,
+	        "weir drain site ams --over 100s --until never --scheduled --reason TEXT");
 	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS + 30000),
 	                 COMMAND_NOTHING); /* it is held */
 	const struct overrides *set = intent_overrides(s->in);
@@ -702,7 +706,7 @@ static void an_undo_line_has_the_instants_that_are_to_come(void **state)
 	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "ams", NOW_MS + 1), COMMAND_OK);
 	assert_string_equal(s->r.undo,
 	                    "weir drain site ams --over 1500ms --from 2026-09-21T14:23:20.000Z "
-	                    "--until 2026-09-21T14:33:20.000Z --scheduled");
+	                    "--until 2026-09-21T14:33:20.000Z --scheduled --reason TEXT");
 	assert_true(kept_override(s)->ended); /* nothing had moved yet */
 }
 

@@ -156,7 +156,7 @@ static void a_drain_is_in_the_document_at_once_and_its_end_as_well(void **state)
 	assert_int_equal(asked_of(s, "ams-1"), MODEL_NODE_DRAINED);
 	assert_int_equal(asked_of(s, "ams-2"), MODEL_NODE_SERVES);
 	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", NOW_MS + 5), COMMAND_OK);
-	assert_string_equal(s->r.undo, "weir drain node ams-1 --until never");
+	assert_string_equal(s->r.undo, "weir drain node ams-1 --until never --reason TEXT");
 	assert_int_equal(asked_of(s, "ams-1"), MODEL_NODE_SERVES);
 	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", NOW_MS + 6), COMMAND_OVER);
 }

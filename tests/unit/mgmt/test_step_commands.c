@@ -125,7 +125,8 @@ static void each_command_of_a_person_ends_the_automation(void **state)
 		assert_true(n->prior == STAMP);
 		assert_string_equal(n->operation, "");
 		if (rows[i].what == COMMAND_UNDRAIN)
-			assert_string_equal(s->r.undo, "weir shift site ams 25% --until never");
+			assert_string_equal(s->r.undo,
+			                    "weir shift site ams 25% --until never --reason TEXT");
 		assert_int_equal(n->late_from_ms, 0);
 		assert_int_equal(n->is_step, rows[i].step);
 		assert_true(override_ok(n));
@@ -185,9 +186,9 @@ static void what_stops_an_unwritten_operation_is_undone_by_another(void **state)
 		const char *why, *service, *undo;
 		uint32_t goal;
 	} rows[] = {
-		{ "a drain", "", "weir drain site ams", 1000000 },
-		{ "a part", "", "weir shift site ams 25% --until never", 250000 },
-		{ "a service", "web", "weir drain site ams --service web", 1000000 },
+		{ "a drain", "", "weir drain site ams --reason TEXT", 1000000 },
+		{ "a part", "", "weir shift site ams 25% --until never --reason TEXT", 250000 },
+		{ "a service", "web", "weir drain site ams --service web --reason TEXT", 1000000 },
 	};
 	static const struct guard_observed seen = { 0 };
 	struct scene *s = *state;
@@ -262,7 +263,8 @@ static void a_persons_drain_of_the_site_holds_what_drains_its_services(void **st
 	assert_int_equal(run_on_ams(s, COMMAND_UNDRAIN, o.id), COMMAND_OK); /* by its id */
 	n = kept_override(s, o.id);
 	assert_true(n->generation > stamp && n->prior == stamp);
-	assert_string_equal(s->r.undo, "weir shift site ams 10% --until never --service web");
+	assert_string_equal(s->r.undo,
+	                    "weir shift site ams 10% --until never --service web --reason TEXT");
 	assert_string_equal(overrides_state(intent_overrides(s->in), n, n->until_ms + 1), "done");
 	assert_true(override_ok(n));
 }
