@@ -53,6 +53,13 @@ static int decode_request(const json_t *body, int64_t now_ms, struct command *c)
 	return CLI_USAGE;
 }
 
+/* Whether a line begins an operation, which nothing but weir-mgmt does. */
+static bool needs_management(const char *line)
+{
+	return strstr(line, "weir shift ") ||
+	       (strstr(line, "weir drain site ") && !strstr(line, " --scheduled"));
+}
+
 /* The API's answer, without what only weir-mgmt can see: whether the processes have the change. */
 static json_t *result_json(const struct intent *in, const struct command *c,
                            const struct command_result *r, int64_t now_ms)
@@ -70,6 +77,8 @@ static json_t *result_json(const struct intent *in, const struct command *c,
 		json_decref(nodes);
 	else
 		nodes_add_json(body, intent_document(in), !*reason, nodes);
+	if (*r->undo && !needs_management(r->undo))
+		json_object_set_new(body, "undo", json_sprintf("%s --offline", r->undo));
 	return body;
 }
 

@@ -398,6 +398,35 @@ static void each_outcome_has_its_exit_status_and_text(void **state)
 		}
 }
 
+/* What begins an operation cannot be done offline. */
+static void an_undo_is_done_as_the_command_was(void **state)
+{
+	static const struct {
+		const char *undo, *expected;
+	} rows[] = {
+		{ "weir undrain site ams --scheduled",
+		  "weir undrain site ams --scheduled --offline" },
+		{ "weir drain site ams --until never --scheduled",
+		  "weir drain site ams --until never --scheduled --offline" },
+		{ "weir drain node n1 --until never",
+		  "weir drain node n1 --until never --offline" },
+		{ "weir drain site ams --service web", "weir drain site ams --service web" },
+		{ "weir shift site ams 25% --until never",
+		  "weir shift site ams 25% --until never" },
+	};
+	char expected[128];
+
+	(void)state;
+	here.json = true;
+	given = COMMAND_OK;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(result.undo, sizeof(result.undo), "%s", rows[i].undo);
+		assert_int_equal(take_request(HOLD, false), CLI_OK);
+		snprintf(expected, sizeof(expected), "\"undo\":\"%s\"", rows[i].expected);
+		assert_non_null(strstr(shown, expected));
+	}
+}
+
 static void who_may_not_write_there_is_told(void **state)
 {
 	static const struct {
@@ -562,6 +591,7 @@ int main(void)
 		T(what_the_api_refuses_is_refused_before_anything_is_opened),
 		T(all_errors_of_a_request_are_told),
 		T(each_outcome_has_its_exit_status_and_text),
+		T(an_undo_is_done_as_the_command_was),
 		T(who_may_not_write_there_is_told),
 		T(a_user_that_is_missing_is_told),
 		T(a_locked_store_is_waited_for_once_its_owner_has_ended),
