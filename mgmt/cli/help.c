@@ -26,7 +26,8 @@ static const struct {
 	  "a node refuses the change: a process rejects it, or something that the change names does "
 	  "not exist there; or the change was rolled back while the command waited" },
 	{ "10, 11",
-	  "of `status`: degraded, down. 10 with `--wait` or `--watch`: the operation is held" },
+	  "of `status`: degraded, down; of `store check`: a warning, something wrong. 10 of `agent status`: "
+	  "degraded. 10 with `--wait` or `--watch`: the operation is held, or the drill has not proved it" },
 	{ NULL, NULL },
 };
 
