@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Processes, health, events and metrics: what is observed, as it is. Lists come from a look
- * (mgmt/status/look.h), so that ten thousand targets do not hold the lock. A request that waits for
- * an event occupies a thread; so each kind of client has a limit of its own.
+ * (mgmt/status/look.h), so that ten thousand targets do not hold the lock.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,12 +10,12 @@
 
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/poll.h"
 #include "mgmt/status/look.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/json/observed.h"
 
 #define EVENTS_WAIT_MAX 30000u /* ms: below the idle timeout of usual proxies */
-#define LOOK_EVERY_MS   250u   /* whether the client is still there */
 
 void handle_node(struct core *core, struct http_request *r, struct http_reply *reply)
 {
@@ -82,40 +81,9 @@ void handle_health(struct core *core, struct http_request *r, struct http_reply 
 		http_problem(reply, 503, "busy", "out of memory");
 }
 
-static bool nothing_since(const struct core *core, uint64_t since)
+static bool has_no_event(struct core *core, const void *since)
 {
-	return journal_last(intent_journal(core->intent)) <= since;
-}
-
-/*
- * Each kind of client has polls of its own, so that none can use up the others': anonymous,
- * tokens, users, root.
- */
-static size_t kind_of_client(const struct http_request *r)
-{
-	if (r->local)
-		return r->role >= HTTP_ADMIN ? 3 : 2;
-	return strcmp(r->principal, "anonymous") ? 1 : 0;
-}
-
-/* Wait for an event while the client waits. Under the lock. @return false: too many wait already */
-static bool wait_for_event(struct core *core, const struct http_request *r, uint64_t since,
-                           uint64_t until_ms)
-{
-	size_t *n_polls = &core->n_polls[kind_of_client(r)];
-	uint64_t now_ms = clock_mono_ms();
-
-	if (!nothing_since(core, since) || now_ms >= until_ms)
-		return true;
-	if (*n_polls == HTTP_POLLS_MAX)
-		return false;
-	++*n_polls;
-	for (; nothing_since(core, since) && !http_gone(r) && !core->stopping && now_ms < until_ms;
-	     now_ms = clock_mono_ms())
-		core_wait(core,
-		          now_ms + LOOK_EVERY_MS < until_ms ? now_ms + LOOK_EVERY_MS : until_ms);
-	--*n_polls;
-	return true;
+	return journal_last(intent_journal(core->intent)) <= *(const uint64_t *)since;
 }
 
 void handle_events(struct core *core, struct http_request *r, struct http_reply *reply)
@@ -132,18 +100,14 @@ void handle_events(struct core *core, struct http_request *r, struct http_reply 
 	until_ms = clock_mono_ms() + wait_ms;
 	core_lock(core);
 	const struct journal *j = intent_journal(core->intent);
-	bool is_refused = !wait_for_event(core, r, since, until_ms);
+	bool may_go_on = poll_wait(core, r, until_ms, has_no_event, &since, reply);
 	uint64_t last = journal_last(j), oldest = journal_oldest(j), id = since + 1;
 	if (!http_query(r, "since") && last > limit)
 		id = last - limit + 1; /* the newest */
-	if (is_refused) {
-		http_problem(reply, 503, "busy",
-		             "too many requests wait for an event; ask again in a second");
-		reply->retry = true;
-	} else if (since > 0 && id < oldest) {
+	if (may_go_on && since > 0 && id < oldest) {
 		http_problem(reply, 410, "events-lost",
 		             "events before %" PRIu64 " are no longer kept", oldest);
-	} else {
+	} else if (may_go_on) {
 		for (id = id < oldest ? oldest : id; id <= last && json_array_size(items) < limit;
 		     id++)
 			json_array_append_new(items, event_to_json(journal_find(j, id)));

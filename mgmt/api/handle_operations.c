@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/poll.h"
 #include "mgmt/controller/operation_order.h"
 #include "mgmt/controller/operation_show.h"
 #include "mgmt/sync/operations.h"
@@ -81,27 +82,42 @@ static void add_silence(const struct core *core, const struct operation *op, jso
 	json_object_set_new(shown, "warnings", json_pack("[o]", text));
 }
 
+/* What an operation is compared with while a request waits. */
+struct known_operation {
+	const char *id;
+	uint64_t seq;
+};
+
+static bool is_operation_same(struct core *core, const void *arg)
+{
+	const struct known_operation *known = arg;
+	const struct operations_item *item = operations_find(core, known->id);
+
+	return item && item->op.seq == known->seq;
+}
+
 void handle_operation(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	const char *since = http_query(r, "since");
-	uint64_t wait_ms, seq;
+	struct known_operation known = { .id = r->parts[0] };
+	uint64_t wait_ms;
 
 	if (!handle_number(r, "wait_ms", 0, WAIT_MAX_MS, 0, &wait_ms, reply) ||
-	    !handle_number(r, "since", 0, UINT64_MAX / 2, 0, &seq, reply))
+	    !handle_number(r, "since", 0, UINT64_MAX / 2, 0, &known.seq, reply))
 		return;
 	uint64_t until_ms = clock_mono_ms() + wait_ms;
 
 	core_lock(core);
-	const struct operations_item *item = operations_find(core, r->parts[0]);
-	while (item && since && item->op.seq == seq && !http_gone(r) && core_wait(core, until_ms))
-		item = operations_find(core, r->parts[0]);
-	if (item) {
+	bool may_go_on = !http_query(r, "since") ||
+	                 poll_wait(core, r, until_ms, is_operation_same, &known, reply);
+	const struct operations_item *item = operations_find(core, known.id);
+
+	if (may_go_on && item) {
 		reply->json = operation_show_json(item);
+		reply->status = 200;
 		add_silence(core, &item->op, reply->json);
 	}
 	core_unlock(core);
-	reply->status = 200;
-	if (!item)
+	if (may_go_on && !item)
 		http_problem(reply, 404, "not-found", "there is no operation %.40s", r->parts[0]);
 }
 

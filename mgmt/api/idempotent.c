@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/api/poll.h"
 #include "mgmt/controller/operation_show.h"
 #include "mgmt/sync/operations.h"
 #include "mgmt/core/to_json.h"
@@ -112,7 +113,7 @@ bool idempotent_begin(struct core *core, struct http_request *r, struct http_rep
 
 	name_request(r);
 	core_lock(core);
-	while (is_under_way(core, r->request->key) && !http_gone(r) && core_wait(core, until_ms))
+	while (is_under_way(core, r->request->key) && poll_moment(core, r, until_ms))
 		;
 	r->request->now_ms = timekeep_purge_ms(core);
 	bool answered = true;

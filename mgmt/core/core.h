@@ -84,7 +84,7 @@ struct core {
 	char keys[CORE_KEYS_MAX]
 	         [DIGEST_TEXT_MAX]; /**< of requests under way (mgmt/api/idempotent.h) */
 	size_t n_keys;
-	/** requests that wait for an event, by kind of client (handle_observed.c) */
+	/** requests that wait for something to come, by kind of client (mgmt/api/poll.c) */
 	size_t n_polls[4];
 	uint64_t n_given; /**< counts releases of the lock */
 	/** when core_is_moving() last found the lock free, or given up since its look before */

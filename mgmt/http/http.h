@@ -26,7 +26,7 @@
 #define HTTP_BODY_MAX  ((size_t)32 << 20) /**< bytes; larger files are uploaded in parts */
 #define HTTP_PEERS_MAX 256u               /* addresses of nodes */
 #define HTTP_POLLS_MAX                                                                             \
-	8u /* waits for an event of a kind of client: a third of the threads for strangers */
+	8u /* waits for what comes next, of a kind of client: a third of the threads for strangers */
 #define HTTP_PARTS_MAX    4u   /**< variable parts of a path */
 #define HTTP_QUERY_MAX    8u   /**< query parameters */
 #define HTTP_TEXT_MAX     256u /**< bytes of a path, a value, a token */

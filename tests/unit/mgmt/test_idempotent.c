@@ -33,6 +33,7 @@ static int64_t fake_purge_ms(const struct core *core)
 #define core_wait         fake_wait
 #define timekeep_purge_ms fake_purge_ms
 #include "mgmt/api/idempotent.c"
+#include "mgmt/api/poll.c"
 #undef clock_mono_ms
 
 static struct http_reply answer;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Events that are read and waited for: which come, who may wait, and when a wait ends; and what a
- * node says of itself.
+ * Events that are read and waited for, and operations: which come, who may wait, and when a wait
+ * ends; and what a node says of itself.
  */
 #include "asked.h"
 
@@ -20,7 +20,8 @@ static uint64_t fake_mono_ms(void)
 
 static bool fake_wait(struct core *core, uint64_t until_ms)
 {
-	(void)core;
+	if (core->stopping || fake_ms >= until_ms)
+		return false;
 	fake_ms = until_ms;
 	if (meanwhile)
 		meanwhile();
@@ -32,6 +33,10 @@ static bool fake_wait(struct core *core, uint64_t until_ms)
 #define core_wait     fake_wait
 #define WEIR_RELEASE  "4.5.6" /* the build gives it to weir-mgmt alone */
 #include "mgmt/api/handle_observed.c"
+#include "mgmt/api/handle_operations.c"
+#include "mgmt/api/poll.c"
+
+#include "mgmt/sync/operations_list.h"
 
 static struct http_reply answer;
 static atomic_bool client_gone;
@@ -220,6 +225,84 @@ static void waits_are_bounded_by_kind(void **state)
 	}
 }
 
+/* The only operation, whose record has number 9. */
+static struct operations_item item;
+static struct operations list = { .items = { &item }, .n = 1 };
+
+static void make_operation(void)
+{
+	memset(&item, 0, sizeof(item));
+	item.op = (struct operation){ .id = "o7",
+		                      .author = "jw",
+		                      .principal = "token:otto",
+		                      .reason = "x",
+		                      .owner = "fra-1",
+		                      .created_ms = NOW_MS,
+		                      .until_ms = MODEL_TIME_NEVER,
+		                      .state = OPERATION_MOVING,
+		                      .seq = 9,
+		                      .n_targets = 1,
+		                      .targets = { { .site = "ams" } } };
+	this_node.operations = &list;
+	list.n = 1;
+}
+
+/* @return the status; the wait began at 1000000 */
+static unsigned ask_operation(struct http_request r)
+{
+	fake_ms = 1000000;
+	strcpy(r.parts[0], "o7");
+	http_reply_fini(&answer);
+	memset(&answer, 0, sizeof(answer));
+	handle_operation(&this_node, &r, &answer);
+	return answer.status;
+}
+
+static void step_later(void)
+{
+	if (fake_ms == 1000000 + 500)
+		item.op.seq++;
+}
+
+static void vanish_later(void)
+{
+	if (fake_ms == 1000000 + 500)
+		list.n = 0;
+}
+
+/* It occupies a thread like a wait for an event: they have the same limit, and end in the same ways. */
+static void a_wait_for_an_operation_ends_with_its_client_and_is_bounded(void **state)
+{
+	(void)state;
+	make_operation();
+	assert_int_equal(ask_operation(make_request("9", NULL, "1100")), 200);
+	assert_int_equal(fake_ms, 1000000 + 1100);
+	assert_int_equal(ask_operation(make_request("8", NULL, "1100")), 200); /* it is later */
+	assert_int_equal(fake_ms, 1000000);
+	assert_int_equal(ask_operation(make_request(NULL, NULL, "1100")), 200);
+	assert_int_equal(fake_ms, 1000000);
+	meanwhile = leave_later;
+	assert_int_equal(ask_operation(make_request("9", NULL, "60000")), 200);
+	assert_int_equal(fake_ms, 1000000 + 750);
+	client_gone = false;
+	meanwhile = vanish_later;
+	assert_int_equal(ask_operation(make_request("9", NULL, "60000")), 404);
+	assert_int_equal(fake_ms, 1000000 + 500);
+	make_operation();
+	meanwhile = step_later;
+	assert_int_equal(ask_operation(make_request("9", NULL, "60000")), 200);
+	assert_int_equal(fake_ms, 1000000 + 500);
+	assert_int_equal(json_integer_value(json_object_get(answer.json, "seq")), 10);
+	this_node.n_polls[1] = POLLS_MAX; /* the kind of a request with a token */
+	assert_int_equal(ask_operation(make_request("10", NULL, "60000")), 503);
+	assert_true(answer.retry);
+	assert_int_equal(ask_operation(make_request("10", NULL, "0")),
+	                 200); /* it waits for nothing */
+	assert_int_equal(this_node.n_polls[1], POLLS_MAX);
+	this_node.n_polls[1] = 0;
+	this_node.operations = NULL;
+}
+
 /* Ask a handler with @p body (given) and a part of the path. @return the status */
 static unsigned ask_handler(http_handler *handler, json_t *body, const char *part)
 {
@@ -284,6 +367,7 @@ int main(void)
 		T(lost_events_are_told),
 		T(a_wait_ends_with_an_event_its_time_or_its_client),
 		T(waits_are_bounded_by_kind),
+		T(a_wait_for_an_operation_ends_with_its_client_and_is_bounded),
 		T(a_node_says_what_it_is),
 		T(keys_are_told_with_who_tells_them),
 		T(who_asks_whether_it_answers_is_told),
