@@ -316,6 +316,12 @@ static bool may_call(const struct route *route, const struct http_request *reque
 {
 	bool is_anonymous = request->role == HTTP_NO_ROLE;
 
+	if (route->role > HTTP_NO_ROLE && request->unjudged) {
+		http_problem(reply, 503, "busy",
+		             "who asks cannot be found out now; ask again in a second");
+		reply->retry = true;
+		return false;
+	}
 	if (!role_reaches(request->role, route->role)) {
 		http_problem(reply, is_anonymous ? 401 : 403,
 		             is_anonymous ? "unauthorized" : "forbidden",

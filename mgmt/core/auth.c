@@ -3,10 +3,12 @@
  * The mode of the UNIX socket decides who may connect; the credentials of the other end only
  * choose between admin and operator. Over TCP, the token of a request is hashed and compared with
  * each line of CONF/tokens. Secrets are compared in constant time. Both files are read for each
- * request, so that a token that was revoked is refused at once.
+ * request, so that a token that was revoked is refused at once. What cannot be found out for a
+ * shortage lets nobody in, and says nothing against who asks.
  */
 #include "mgmt/core/auth.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -58,9 +60,10 @@ static bool is_sibling(const char *user)
 
 /*
  * Name a user from a small cache: a look-up may ask a directory service, and the thread that waits
- * serves all connections.
+ * serves all connections. @return whether that was possible; a user without a name is known by the
+ * number
  */
-static void name_user(uid_t uid, char out[64])
+static bool name_user(uid_t uid, char out[64])
 {
 	static struct {
 		uid_t uid;
@@ -71,19 +74,24 @@ static void name_user(uid_t uid, char out[64])
 	uint64_t now_ms = clock_mono_ms();
 	struct passwd pw, *found = NULL;
 	char text[4096];
+	bool is_known = true;
 
 	pthread_mutex_lock(&lock);
 	size_t at = uid % NAMES_MAX;
 	if (names[at].uid != uid || now_ms >= names[at].until_ms) {
+		int err = getpwuid_r(uid, &pw, text, sizeof(text), &found);
+
+		is_known = !err || err == ENOENT || err == ESRCH; /* there is none */
 		names[at].uid = uid;
-		names[at].until_ms = now_ms + NAMES_KEPT_MS;
-		if (!getpwuid_r(uid, &pw, text, sizeof(text), &found) && found)
+		names[at].until_ms = is_known ? now_ms + NAMES_KEPT_MS : 0;
+		if (!err && found)
 			snprintf(names[at].name, sizeof(names[at].name), "%.63s", found->pw_name);
 		else
 			snprintf(names[at].name, sizeof(names[at].name), "uid-%u", (unsigned)uid);
 	}
 	memcpy(out, names[at].name, sizeof(names[at].name));
 	pthread_mutex_unlock(&lock);
+	return is_known;
 }
 
 /*
@@ -99,11 +107,15 @@ void auth_local(struct core *core, int fd, const char *authorization, struct htt
 	(void)authorization;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n))
 		return;
-	request->role = peer.uid == 0 || peer.uid == geteuid() ? HTTP_ADMIN : HTTP_OPERATOR;
-	name_user(peer.uid, request->principal);
+	bool is_admin = peer.uid == 0 || peer.uid == geteuid();
+	bool is_known = name_user(peer.uid, request->principal);
+
 	snprintf(request->identity, sizeof(request->identity), "user:%s", request->principal);
-	if (peer.uid && peer.uid != geteuid() && is_sibling(request->principal))
-		request->role = HTTP_NO_ROLE;
+	request->unjudged = !is_admin && !is_known;
+	if (is_admin)
+		request->role = HTTP_ADMIN;
+	else if (is_known && !is_sibling(request->principal))
+		request->role = HTTP_OPERATOR;
 }
 
 /*
@@ -143,20 +155,32 @@ enum http_role auth_find(const char *tokens, size_t n, const char *token, char n
 	return found;
 }
 
-void auth_peer_token(const char *conf_dir, char out[HTTP_TEXT_MAX])
+/* Whether a file may be readable in a moment; any other error is there until somebody mends it. */
+static bool is_shortage(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -EIO;
+}
+
+int auth_peer_token(const char *conf_dir, char out[HTTP_TEXT_MAX])
 {
 	char path[PATH_MAX], *text;
 	size_t n;
+	int err = proc_path(conf_dir, PEER_TOKEN_FILE, path);
 
+	if (!err)
+		err = files_slurp(path, &text, &n);
+	if (is_shortage(err))
+		return err;
 	out[0] = '\0';
-	if (proc_path(conf_dir, PEER_TOKEN_FILE, path) || files_slurp(path, &text, &n))
-		return;
+	if (err)
+		return 0;
 	n = strcspn(text, "\r\n");
 	if (n >= 16 && n < HTTP_TEXT_MAX) {
 		memcpy(out, text, n);
 		out[n] = '\0';
 	}
 	free(text);
+	return 0;
 }
 
 /*
@@ -184,14 +208,14 @@ static void token_of(const char *authorization, char out[HTTP_TEXT_MAX])
 
 void auth_token(struct core *core, int fd, const char *authorization, struct http_request *request)
 {
-	char token[HTTP_TEXT_MAX], peer[HTTP_TEXT_MAX], path[PATH_MAX], *tokens = NULL;
+	char token[HTTP_TEXT_MAX], peer[HTTP_TEXT_MAX] = "", path[PATH_MAX], *tokens = NULL;
 	size_t n;
 
 	(void)fd;
 	token_of(authorization, token);
 	if (authorization && !*token)
 		return; /* garbled is not anonymous: a line of the file may let anonymous clients in */
-	auth_peer_token(core->dirs.conf, peer);
+	bool lacks = auth_peer_token(core->dirs.conf, peer) && *token;
 	if (*token && *peer && strlen(peer) == strlen(token) &&
 	    !CRYPTO_memcmp(peer, token, strlen(peer))) {
 		request->role = HTTP_PEER;
@@ -199,9 +223,14 @@ void auth_token(struct core *core, int fd, const char *authorization, struct htt
 		snprintf(request->identity, sizeof(request->identity), "peer");
 		return;
 	}
-	if (proc_path(core->dirs.conf, TOKENS_FILE, path) || files_slurp(path, &tokens, &n))
-		return;
-	request->role = auth_find(tokens, n, token, request->principal);
-	snprintf(request->identity, sizeof(request->identity), "token:%s", request->principal);
-	free(tokens);
+	int err = proc_path(core->dirs.conf, TOKENS_FILE, path);
+	if (!err)
+		err = files_slurp(path, &tokens, &n);
+	if (!err) {
+		request->role = auth_find(tokens, n, token, request->principal);
+		snprintf(request->identity, sizeof(request->identity), "token:%s",
+		         request->principal);
+		free(tokens);
+	}
+	request->unjudged = request->role == HTTP_NO_ROLE && (lacks || is_shortage(err));
 }

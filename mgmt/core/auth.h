@@ -23,7 +23,10 @@ void auth_token(struct core *core, int fd, const char *authorization, struct htt
  * lines give nothing.
  */
 enum http_role auth_find(const char *tokens, size_t n, const char *token, char name[64]);
-/** Read the shared token of peers; @p out is "" when there is none. */
-void auth_peer_token(const char *conf_dir, char out[HTTP_TEXT_MAX]);
+/**
+ * Read the shared token of peers; @p out is "" when there is none that can be used.
+ * @return 0, or -errno: it cannot be read for a shortage that may be over in a moment
+ */
+int auth_peer_token(const char *conf_dir, char out[HTTP_TEXT_MAX]);
 
 #endif

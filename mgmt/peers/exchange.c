@@ -787,8 +787,9 @@ static void read_token(struct exchange *x, uint64_t now_ms)
 
 	if (p->token_known && now_ms < x->token_ms + TOKEN_MS)
 		return;
-	auth_peer_token(x->core->dirs.conf, x->client.token);
 	x->token_ms = now_ms;
+	if (auth_peer_token(x->core->dirs.conf, x->client.token))
+		return; /* the one that was read last stays */
 	p->has_token = x->client.token[0] != '\0';
 	p->token_known = true;
 }

@@ -90,7 +90,7 @@ bool peer_query_run(const struct core *core, struct peer_client *client,
 
 	if (!*c->conf)
 		client_open(c, core->dirs.conf);
-	auth_peer_token(core->dirs.conf, c->token);
+	(void)auth_peer_token(core->dirs.conf, c->token); /* in a shortage the last one stays */
 	bool has_token = c->token[0] != '\0';
 
 	if (has_token)

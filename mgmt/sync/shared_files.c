@@ -172,10 +172,10 @@ static int fetch_from(struct core *core, struct peer_client *client, const char 
 int shared_files_fetch(struct core *core, struct peer_client *client, const struct version *v)
 {
 	struct peer_query holders = { .core = core };
-	char token[HTTP_TEXT_MAX];
+	char token[HTTP_TEXT_MAX] = "";
 	int err = -ENOENT;
 
-	auth_peer_token(core->dirs.conf, token);
+	(void)auth_peer_token(core->dirs.conf, token);
 	core_lock(core);
 	if (token[0])
 		shared_files_add_nodes(&holders, v->node, PEERS_MAX);

@@ -64,6 +64,7 @@ static char last_body[64];
 static size_t n_last_body;
 static bool last_local;
 static atomic_uint n_handled;
+static bool lacks; /* who asks cannot be found out */
 
 static size_t index_of(const void *conn)
 {
@@ -129,6 +130,9 @@ static void find_out(struct core *core, int fd, const char *login, struct http_r
 	          : !strcmp(login, "Bearer peer") ? HTTP_PEER
 	          : !strcmp(login, "Bearer good") ? HTTP_ADMIN
 	                                          : HTTP_NO_ROLE;
+	r->unjudged = lacks;
+	if (lacks)
+		r->role = HTTP_NO_ROLE;
 }
 
 static bool pass_request(struct core *core, const struct http_request *r, struct http_reply *reply)
@@ -195,6 +199,7 @@ static inline int setup(void **state)
 	assert_int_equal(sem_init(&may_answer, 0, 0), 0);
 	answers_at_once = true;
 	n_handled = 0;
+	lacks = false;
 	fake_ms = 1000000;
 	connect_one(0, false);
 	return 0;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -17,6 +18,7 @@ static uint64_t fake_ms;
 static uid_t peer_uid, our_uid;
 static int cred_rc;
 static unsigned n_lookups;
+static int lookup_error;
 static char renamed[64]; /* what 1000 is called; "": "jw" */
 
 static uint64_t fake_mono_ms(void)
@@ -60,8 +62,8 @@ static int fake_getpwuid(uid_t uid, struct passwd *pw, char *text, size_t size,
 
 	n_lookups++;
 	*found = NULL;
-	if (uid == 9999)
-		return EIO;
+	if (lookup_error)
+		return lookup_error;
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
 		if (users[i].uid == uid) {
 			snprintf(text, size, "%s",
@@ -107,7 +109,6 @@ static void a_user_is_what_the_kernel_says(void **state)
 		{ 1006, HTTP_OPERATOR, "weir-dn" },
 		{ 1010, HTTP_NO_ROLE, "weir-announce" },
 		{ 4321, HTTP_OPERATOR, "uid-4321" },
-		{ 9999, HTTP_OPERATOR, "uid-9999" },
 	};
 	char identity[80];
 
@@ -129,6 +130,33 @@ static void a_user_is_what_the_kernel_says(void **state)
 	assert_int_equal(ask_as(0), HTTP_NO_ROLE);
 	assert_string_equal(request.identity, "");
 	cred_rc = 0;
+}
+
+/* While a name cannot be looked up, it may be a sibling's: nobody but root and our own user gets in, and that is not kept. */
+static void who_cannot_be_looked_up_is_not_let_in(void **state)
+{
+	static const struct {
+		int error;
+		uid_t uid;
+		enum http_role role;
+		bool unjudged;
+	} rows[] = {
+		{ EMFILE, 1002, HTTP_NO_ROLE, true },   { EIO, 1000, HTTP_NO_ROLE, true },
+		{ EIO, 0, HTTP_ADMIN, false },          { EIO, 1001, HTTP_ADMIN, false },
+		{ ENOENT, 4321, HTTP_OPERATOR, false }, { ESRCH, 4321, HTTP_OPERATOR, false },
+		{ 0, 1002, HTTP_NO_ROLE, false },       { 0, 1000, HTTP_OPERATOR, false },
+	};
+
+	(void)state;
+	our_uid = 1001;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fake_ms += rows[i].error ? 60000 : 0; /* what was known is old */
+		lookup_error = rows[i].error;
+		if (ask_as(rows[i].uid) != rows[i].role || request.unjudged != rows[i].unjudged)
+			fail_msg("row %zu: %d %d", i, (int)request.role, request.unjudged);
+	}
+	lookup_error = 0;
+	fake_ms += 60000;
 }
 
 /* A look-up may ask a directory: it is made once a minute for each user. */
@@ -165,6 +193,50 @@ static enum http_role role_of_header(const char *authorization)
 	request = (struct http_request){ .role = HTTP_NO_ROLE };
 	auth_token(&core, -1, authorization, &request);
 	return request.role;
+}
+
+/*
+ * A shortage of descriptors is no proof that a token is wrong: who shows one, or none, is asked to come again, unless the file that can be
+ * read has it.
+ */
+static void who_cannot_be_judged_for_a_shortage_is_not_refused(void **state)
+{
+	static const char login[] = "Bearer 0123456789secret",
+	                  peers[] = "Bearer peers-have-this-one";
+	struct fixture place;
+	struct rlimit old, low;
+	char digest[DIGEST_TEXT_MAX], text[256], token[HTTP_TEXT_MAX] = "as before";
+
+	(void)state;
+	fixture_make(&place);
+	snprintf(core.dirs.conf, sizeof(core.dirs.conf), "%s", place.conf);
+	fixture_write(place.conf, "peer.token", peers + 7);
+	snprintf(text, sizeof(text), "ci operator %s\n", digest_bytes(login + 7, 16, digest));
+	fixture_write(place.conf, "tokens", text);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	enum http_role got[3];
+	bool unjudged[3];
+	static const char *const shown[3] = { login, peers, NULL };
+	for (size_t i = 0; i < 3; i++) {
+		got[i] = role_of_header(shown[i]);
+		unjudged[i] = request.unjudged;
+	}
+	int err = auth_peer_token(place.conf, token);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(got[i], HTTP_NO_ROLE);
+		assert_true(unjudged[i]);
+	}
+	assert_int_equal(err, -EMFILE);
+	assert_string_equal(token, "as before");
+	assert_int_equal(role_of_header(login), HTTP_OPERATOR);
+	assert_int_equal(role_of_header(peers), HTTP_PEER);
+	assert_int_equal(role_of_header("Bearer 0123456789secrex"), HTTP_NO_ROLE);
+	assert_false(request.unjudged);
+	fixture_remove(&place);
 }
 
 static void a_token_of_equal_length_is_not_equal(void **state)
@@ -212,7 +284,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_user_is_what_the_kernel_says),
+		cmocka_unit_test(who_cannot_be_looked_up_is_not_let_in),
 		cmocka_unit_test(names_are_kept_for_a_minute),
+		cmocka_unit_test(who_cannot_be_judged_for_a_shortage_is_not_refused),
 		cmocka_unit_test(a_token_of_equal_length_is_not_equal),
 	};
 

@@ -469,6 +469,17 @@ static void failed_logins_are_limited(void **state)
 	assert_int_equal(n_handled, 4);
 }
 
+/* Whether a token is wrong is not known then: that is for the gate to say, and no failure. */
+static void who_cannot_be_judged_has_not_failed(void **state)
+{
+	(void)state;
+	lacks = true;
+	for (unsigned i = 0; i < 12; i++)
+		assert_int_equal(ask_on(0, "GET /a HTTP/1.1\r\n" HOST WRONG "\r\n"), 200);
+	assert_int_equal(ask_on(0, "GET /no HTTP/1.1\r\n" HOST WRONG "\r\n"), 404);
+	assert_int_equal(*counted.logins_failed, 0);
+}
+
 static void who_shows_the_peers_token_is_known(void **state)
 {
 	(void)state;
@@ -616,6 +627,7 @@ int main(void)
 		T(a_bad_head_is_refused_as_what_it_is),
 		T(half_a_body_is_no_request),
 		T(failed_logins_are_limited),
+		T(who_cannot_be_judged_has_not_failed),
 		T(who_shows_the_peers_token_is_known),
 		T(requests_of_one_source_wait_for_each_other),
 		T(who_waits_too_long_for_a_thread_is_told_to_come_back),

@@ -184,9 +184,11 @@ static void a_key_counts_for_changes(void **state)
 		}
 }
 
+static bool unjudged;
+
 static unsigned ask_gate(const char *method, const char *path, enum http_role role, bool json)
 {
-	struct http_request r = { .role = role, .body_is_json = json };
+	struct http_request r = { .role = role, .body_is_json = json, .unjudged = unjudged };
 
 	teardown(NULL);
 	snprintf(r.method, sizeof(r.method), "%s", method);
@@ -217,6 +219,13 @@ static void what_a_head_alone_shows_is_refused_at_once(void **state)
 	assert_int_equal(ask_gate("GET", "/v1/peer/overrides", HTTP_PEER, false), 0);
 	assert_int_equal(ask_gate("GET", "/v1/status", HTTP_PEER, false), 403);
 	assert_int_equal(ask_gate("GET", "/healthz", HTTP_NO_ROLE, false), 0);
+	unjudged = true; /* who asks could not be found out: nothing is said against the token */
+	assert_int_equal(ask_gate("GET", "/healthz", HTTP_NO_ROLE, false), 0);
+	assert_int_equal(ask_gate("GET", "/nothing", HTTP_NO_ROLE, false), 404);
+	assert_int_equal(ask_gate("GET", "/v1/status", HTTP_NO_ROLE, false), 503);
+	assert_true(answer.retry);
+	assert_string_equal(answer.challenge, "");
+	unjudged = false;
 }
 
 /*
