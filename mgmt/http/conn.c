@@ -2,7 +2,8 @@
 /*
  * A connection is a machine of few states (internal.h); a step either goes on, waits for the
  * socket, or ends it. Who asks is found out from the head alone: a body is read only for a request
- * that may be answered, and within a budget.
+ * that may be answered, and within a budget. What has waited for its body or for a thread is judged
+ * once more before it is carried out.
  */
 #include "mgmt/http/internal.h"
 
@@ -72,24 +73,28 @@ static void note_failed_login(struct http_conn *c)
 }
 
 /*
- * Authenticate the client. @return whether the request may go on; else @p step is that of the
- * refusal
+ * Authenticate the client, @p again where it had passed before. @return whether the request may go
+ * on; else @p step is that of the refusal
  */
-static bool authenticate_client(struct http_conn *c, enum http_step *step)
+static bool authenticate_client(struct http_conn *c, bool again, enum http_step *step)
 {
 	struct http_server *s = c->server;
 	bool tries = c->head.has_login && !s->options.local;
 
 	/* Peers are spared: a client that shares an address with a peer must not lock it out. */
-	if (tries && !c->known && !http_tokens_left(&c->source->failures, failures, now_of(c))) {
+	if (tries && !again && !c->known &&
+	    !http_tokens_left(&c->source->failures, failures, now_of(c))) {
 		stats_add(s->options.counters->logins_failed, 1);
 		*step = http_refuse(c, 429, "too-many-requests",
 		                    "too many failed logins from this address; ask again later");
 		return false;
 	}
+	c->request->role = HTTP_NO_ROLE;
+	c->request->unjudged = false;
+	c->request->principal[0] = c->request->identity[0] = '\0';
 	s->options.authenticator(s->options.core, c->fd, c->head.has_login ? c->head.login : NULL,
 	                         c->request);
-	if (c->request->role == HTTP_PEER)
+	if (c->request->role == HTTP_PEER && !again) /* later its body is a stranger's */
 		http_server_know(s, c);
 	if (!tries || c->request->role != HTTP_NO_ROLE || c->request->unjudged)
 		return true;
@@ -97,6 +102,21 @@ static bool authenticate_client(struct http_conn *c, enum http_step *step)
 	snprintf(c->reply.challenge, sizeof(c->reply.challenge), "%s realm=\"weir\"",
 	         strcmp(c->request->path, "/") ? "Bearer" : "Basic");
 	*step = http_refuse(c, 401, "unauthorized", "the token is not valid");
+	return false;
+}
+
+/* Judge by the head whether the request may go on; @p again and the result as above. */
+static bool judge_request(struct http_conn *c, bool again, enum http_step *step)
+{
+	struct http_options *o = &c->server->options;
+
+	c->judged_ms = now_of(c);
+	if (!authenticate_client(c, again, step))
+		return false;
+	if (o->gate(o->core, c->request, &c->reply))
+		return true;
+	c->unread |= c->request->role == HTTP_NO_ROLE;
+	*step = http_send_reply(c);
 	return false;
 }
 
@@ -194,12 +214,8 @@ static enum http_step accept_head(struct http_conn *c, size_t n)
 	c->request->local = s->options.local;
 	c->unread = c->head.n_body > 0 || c->head.chunked;
 	enum http_step step;
-	if (!authenticate_client(c, &step))
+	if (!judge_request(c, false, &step))
 		return step;
-	if (!s->options.gate(s->options.core, c->request, &c->reply)) {
-		c->unread |= c->request->role == HTTP_NO_ROLE;
-		return http_send_reply(c);
-	}
 	if (c->unread && !strcmp(c->request->method, "GET"))
 		return http_refuse(c, 400, "bad-request", "a GET request must not have a body");
 	return c->unread ? begin_body(c) : queue_request(c);
@@ -354,12 +370,16 @@ static enum http_step step_queued(struct http_conn *c)
 	struct http_server *s = c->server;
 	bool apart = s->options.local ? c->known : c->request->role == HTTP_PEER;
 	struct http_pool *pool = s->pools[apart];
+	enum http_step step;
 
 	c->wants = EPOLLRDHUP;
 	if (has_hung_up(c))
 		return HTTP_END; /* nobody would hear the answer: nothing is done */
 	if ((!apart && c->source->n_runs >= s->limits->runs) || !http_pool_is_free(pool))
 		return HTTP_WAIT;
+	/* the token may have been revoked while the body came, or a thread was waited for */
+	if (now_of(c) != c->judged_ms && !judge_request(c, true, &step))
+		return step;
 	http_enter(c, HTTP_RUNNING, HTTP_PULSE_MS);
 	c->source->n_runs++;
 	c->job.run = run_handler;

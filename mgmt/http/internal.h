@@ -108,11 +108,12 @@ struct http_conn {
 	enum http_state state;
 	uint64_t since_ms, deadline_ms; /* of the state */
 	struct loop_timer timer;
-	uint32_t wants;   /* epoll's events */
-	bool watched;     /* it is in the loop, with wants */
-	bool shook;       /* the handshake has had its token */
-	bool resumes;     /* the timer is to go on reading */
-	atomic_bool gone; /* its client is; handlers look */
+	uint32_t wants;     /* epoll's events */
+	bool watched;       /* it is in the loop, with wants */
+	bool shook;         /* the handshake has had its token */
+	bool resumes;       /* the timer is to go on reading */
+	uint64_t judged_ms; /* when it was found out who sent the request */
+	atomic_bool gone;   /* its client is; handlers look */
 	_Atomic(const char *)
 	        doing; /* what a handler does, a constant text; NULL: nothing that takes long */
 	char *in;      /* HTTP_HEAD_MAX bytes, or NULL */

@@ -64,7 +64,8 @@ static char last_body[64];
 static size_t n_last_body;
 static bool last_local;
 static atomic_uint n_handled;
-static bool lacks; /* who asks cannot be found out */
+static bool lacks;   /* who asks cannot be found out */
+static bool revoked; /* the good token has been */
 
 static size_t index_of(const void *conn)
 {
@@ -128,7 +129,7 @@ static void find_out(struct core *core, int fd, const char *login, struct http_r
 	(void)fd;
 	r->role = !login                          ? HTTP_VIEWER
 	          : !strcmp(login, "Bearer peer") ? HTTP_PEER
-	          : !strcmp(login, "Bearer good") ? HTTP_ADMIN
+	          : !strcmp(login, "Bearer good") ? (revoked ? HTTP_NO_ROLE : HTTP_ADMIN)
 	                                          : HTTP_NO_ROLE;
 	r->unjudged = lacks;
 	if (lacks)
@@ -138,6 +139,10 @@ static void find_out(struct core *core, int fd, const char *login, struct http_r
 static bool pass_request(struct core *core, const struct http_request *r, struct http_reply *reply)
 {
 	(void)core;
+	if (!strcmp(r->path, "/admin") && r->role < HTTP_ADMIN) {
+		http_problem(reply, 403, "forbidden", "not you");
+		return false;
+	}
 	if (strcmp(r->path, "/no"))
 		return true;
 	http_problem(reply, 404, "not-found", "there is nothing");
@@ -199,7 +204,7 @@ static inline int setup(void **state)
 	assert_int_equal(sem_init(&may_answer, 0, 0), 0);
 	answers_at_once = true;
 	n_handled = 0;
-	lacks = false;
+	lacks = revoked = false;
 	fake_ms = 1000000;
 	connect_one(0, false);
 	return 0;

@@ -469,6 +469,62 @@ static void failed_logins_are_limited(void **state)
 	assert_int_equal(n_handled, 4);
 }
 
+/*
+ * While a body comes, or a thread is waited for, a token may be revoked: what has waited is judged
+ * again before it is carried out.
+ */
+static void a_token_that_is_revoked_meanwhile_does_nothing(void **state)
+{
+	static const char head[] = "POST /admin HTTP/1.1\r\n" HOST TYPE
+	                           "Authorization: Bearer good\r\nContent-Length: 4\r\n\r\n";
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		revoked = false;
+		say_on(0, head);
+		say_on(0, "ab");
+		fake_ms += 1000;
+		revoked = i == 1;
+		assert_int_equal(ask_on(0, "cd"), i ? 401 : 200);
+		assert_int_equal(n_handled, 1);
+		assert_int_equal(*counted.logins_failed, i);
+	}
+	assert_int_equal(server.bodies.used, 0);
+	http_conn_close(conns[0]);
+	close(clients[0]);
+	connect_one(0, false);
+	revoked = false;
+	limits.runs = 0;
+	say_on(0, head);
+	say_on(0, "abcd");
+	assert_int_equal(conns[0]->state, HTTP_QUEUED);
+	fake_ms += 1000;
+	limits.runs = 8;
+	lacks = true; /* no more is known of the token: it is not taken for the role that it had */
+	http_conn_advance(conns[0]);
+	turn_conn(0);
+	assert_int_equal(status_of(read_answer(0)), 403);
+	assert_int_equal(n_handled, 1);
+}
+
+/* A body may have come for minutes: failures of others at its address meanwhile do not lose it. */
+static void failures_meanwhile_do_not_refuse_what_has_come(void **state)
+{
+	(void)state;
+	connect_one(1, false);
+	say_on(0, "POST /admin HTTP/1.1\r\n" HOST TYPE
+	          "Authorization: Bearer good\r\nContent-Length: 4\r\n\r\nab");
+	for (unsigned i = 1; i <= 12; i++) {
+		assert_int_equal(ask_on(1, "GET /a HTTP/1.1\r\n" HOST WRONG "\r\n"),
+		                 i <= 10 ? 401 : 429);
+		http_conn_close(conns[1]);
+		close(clients[1]);
+		connect_one(1, false);
+	}
+	fake_ms += 10;
+	assert_int_equal(ask_on(0, "cd"), 200);
+}
+
 /* Whether a token is wrong is not known then: that is for the gate to say, and no failure. */
 static void who_cannot_be_judged_has_not_failed(void **state)
 {
@@ -627,6 +683,8 @@ int main(void)
 		T(a_bad_head_is_refused_as_what_it_is),
 		T(half_a_body_is_no_request),
 		T(failed_logins_are_limited),
+		T(a_token_that_is_revoked_meanwhile_does_nothing),
+		T(failures_meanwhile_do_not_refuse_what_has_come),
 		T(who_cannot_be_judged_has_not_failed),
 		T(who_shows_the_peers_token_is_known),
 		T(requests_of_one_source_wait_for_each_other),
