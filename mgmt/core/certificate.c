@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Each tick compares the stamps of both files; a change makes the server load the pair again. A
- * pair that cannot be used is tried again only when one of its files changes, and logged once.
+ * pair that cannot be used is tried again only when one of its files changes, and logged once; one
+ * that cannot be read, for want of descriptors or memory, is tried again each tick.
  */
 #include "mgmt/core/certificate.h"
 
@@ -71,11 +72,15 @@ void certificate_note(struct core *core, struct certificate *c)
 
 static void note_failure(struct certificate *c, int err)
 {
+	const char *reason =
+	        err == -EINVAL ? "not a PEM certificate and its private key" : strerror(-err);
+	bool is_logged = err != -EINVAL && !strcmp(c->reason, reason);
+
 	if (!*c->reason)
 		c->failed_ms = clock_mono_ms();
-	snprintf(c->reason, sizeof(c->reason), "%s",
-	         err == -EINVAL ? "not a PEM certificate and its private key" : strerror(-err));
-	log_warn("certificate-refused", "reason=\"%s\"", c->reason);
+	snprintf(c->reason, sizeof(c->reason), "%s", reason);
+	if (!is_logged)
+		log_warn("certificate-refused", "reason=\"%s\"", c->reason);
 }
 
 void certificate_follow(struct core *core, struct certificate *c, struct http_server *server)
@@ -85,9 +90,11 @@ void certificate_follow(struct core *core, struct certificate *c, struct http_se
 
 	if (!server || (stamp_same(&crt, &c->crt) && stamp_same(&key, &c->key)))
 		return;
-	c->crt = crt;
-	c->key = key;
 	int err = renew_texts(core, server);
+	if (!err || err == -ENOENT || err == -EINVAL) {
+		c->crt = crt;
+		c->key = key;
+	}
 	if (err) {
 		note_failure(c, err);
 		return;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The file is read again only when its stamp has changed; the conditions are stated in each round from what was found. A line's
+ * The file is read again only when its stamp has changed, or it could not be read; the conditions are stated in each round from what was found. A line's
  * text is never quoted: it may be a secret.
  */
 #include "mgmt/core/logins.h"
@@ -65,8 +65,8 @@ void logins_state(struct core *core, struct logins *l)
 	struct stamp now = stamp_of(core->dirs.conf, TOKENS_FILE);
 	if (!l->looked || !stamp_same(&now, &l->read_stamp)) {
 		l->read_stamp = now;
-		l->looked = true;
 		read_tokens(l, path);
+		l->looked = !l->error; /* an error may end without a change of the file */
 	}
 	state_tokens(core, l);
 }

@@ -108,6 +108,7 @@ struct intent {
 	size_t n_ramps;
 	ino_t ramps_ino; /* of that file */
 	struct timespec ramps_at;
+	int ramps_error; /* of its last reading, negative; 0: none */
 
 	struct intent_join join;
 	struct intent_key key; /* of the file, as last looked at (mgmt/store/key.h) */

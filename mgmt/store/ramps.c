@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * weir-dns of this node runs the ramps of drains and writes where they are to a file. The file is
- * read again when its inode or time changes, so that states, levels and guards are those in force,
- * and a drain that is still held is not forgotten.
+ * read again when its inode or time changes, or it could not be read, so that states, levels and
+ * guards are those in force, and a drain that is still held is not forgotten.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,14 +13,14 @@
 #include "base/proc.h"
 #include "mgmt/store/intent_internal.h"
 
-/* Whether the file has changed since it was read. */
+/* Whether the file has changed since it was read, or could not be read then. */
 static bool is_new(struct intent *in, const char *path)
 {
 	struct stat st = { 0 };
 
 	(void)stat(path, &st); /* none: as if it were empty */
-	if (st.st_ino == in->ramps_ino && st.st_mtim.tv_sec == in->ramps_at.tv_sec &&
-	    st.st_mtim.tv_nsec == in->ramps_at.tv_nsec)
+	if ((!in->ramps_error || in->ramps_error == -EINVAL) && st.st_ino == in->ramps_ino &&
+	    st.st_mtim.tv_sec == in->ramps_at.tv_sec && st.st_mtim.tv_nsec == in->ramps_at.tv_nsec)
 		return false;
 	in->ramps_ino = st.st_ino;
 	in->ramps_at = st.st_mtim;
@@ -37,8 +37,11 @@ static void read_ramps(struct intent *in)
 		return;
 	list = calloc(RAMP_RECORDS_MAX, sizeof(*list));
 	n = list ? ramp_read(in->state_dir, list) : -ENOMEM;
-	if (n < 0) {
+	/* once: of another file, or of another error */
+	if (n < 0 && (n == -EINVAL || n != in->ramps_error))
 		log_warn("ramps-not-read", "path=%s error=\"%s\"", path, strerror(-n));
+	in->ramps_error = n < 0 ? n : 0;
+	if (n < 0) {
 		free(list);
 		return; /* keep the ramps that were read last */
 	}

@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -233,6 +234,20 @@ static void only_the_group_may_open_the_local_socket(void **state)
 	http_stop(server);
 }
 
+/* Let this process open no descriptor above @p most; 0: as many as before. */
+static void limit_descriptors(rlim_t most)
+{
+	static struct rlimit before;
+	struct rlimit now;
+
+	if (most)
+		assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	now = before;
+	if (most)
+		now.rlim_cur = most;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+}
+
 static void an_address_may_come_after_the_server(void **state)
 {
 	struct certificate found = { .failed_ms = 0 };
@@ -246,9 +261,10 @@ static void an_address_may_come_after_the_server(void **state)
 	                 0);
 	char command[512];
 
-	snprintf(command, sizeof(command),
-	         "mv /tmp/weir-auth.key %s/tls.key; mv /tmp/weir-auth.crt %s/tls.crt", place.conf,
-	         place.conf);
+	snprintf(
+	        command, sizeof(command),
+	        "cp /tmp/weir-auth.key %s/new.key; mv /tmp/weir-auth.key %s/tls.key; mv /tmp/weir-auth.crt %s/tls.crt",
+	        place.conf, place.conf, place.conf);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(listen_tcp(&core, "https://192.0.2.77:18443", &server), 0);
 	certificate_follow(&core, &found, server);
@@ -256,6 +272,15 @@ static void an_address_may_come_after_the_server(void **state)
 	fixture_write(place.conf, "tls.key", "no key");
 	certificate_follow(&core, &found, server);
 	assert_string_not_equal(found.reason, "");
+	snprintf(command, sizeof(command), "cp %s/new.key %s/tls.key", place.conf, place.conf);
+	assert_int_equal(system(command), 0);
+	limit_descriptors(
+	        3); /* a shortage is over at some time, and the files do not change by that */
+	certificate_follow(&core, &found, server);
+	limit_descriptors(0);
+	assert_string_equal(found.reason, strerror(EMFILE));
+	certificate_follow(&core, &found, server);
+	assert_string_equal(found.reason, "");
 	http_stop(server);
 	server = NULL;
 	assert_int_equal(listen_tcp(&core, "https://192.0.2.77:0", &server), -EINVAL);

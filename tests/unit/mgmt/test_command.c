@@ -6,6 +6,7 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 
 #include "mgmt/store/command.h"
 #include "mgmt/overrides/compose.h"
@@ -768,6 +769,14 @@ static void the_ramps_of_the_name_server_are_followed_whenever_it_writes(void **
 	assert_int_equal(kept_override(s)->how, RAMP_FREE);
 	uint64_t edition = intent_overrides(s->in)->edition;
 	keep_ramp(s, kept_override(s), end_ms - 1, RAMP_HELD_SITE);
+	struct rlimit old, low;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	intent_follow_ramps(s->in, end_ms + 500000); /* without a descriptor it cannot be read */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(kept_override(s)->how, RAMP_FREE);
 	intent_follow_ramps(s->in, end_ms + 500000);
 	assert_int_not_equal(intent_overrides(s->in)->edition,
 	                     edition); /* it may not be over any more */

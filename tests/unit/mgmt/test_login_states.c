@@ -2,6 +2,8 @@
 /* What is stated of the file of tokens: a missing one is fine, an unreadable one and bad lines are not. */
 #include "fixture.h"
 
+#include <sys/resource.h>
+
 #include "mgmt/core/auth.h"
 #include "mgmt/core/core.h"
 #include "weir/condition.h"
@@ -80,6 +82,24 @@ static void a_file_that_cannot_be_read_is_said(void **state)
 	assert_int_equal(state_once(), 0); /* it was looked at again */
 }
 
+/* A shortage of descriptors is over at some time, and the file does not change by that. */
+static void a_file_that_could_not_be_read_is_read_again(void **state)
+{
+	struct rlimit old, low;
+
+	(void)state;
+	fixture_write(place.conf, TOKENS_FILE, "# none\n");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	size_t n = state_once();
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(said[0].code, "tokens-unreadable");
+	assert_int_equal(state_once(), 0);
+}
+
 /* One line more than are named makes one sentence more. */
 static void bad_lines_are_named_and_the_rest_is_counted(void **state)
 {
@@ -107,6 +127,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(no_file_is_no_trouble),
 		T(a_file_that_cannot_be_read_is_said),
+		T(a_file_that_could_not_be_read_is_read_again),
 		T(bad_lines_are_named_and_the_rest_is_counted),
 	};
 
