@@ -17,12 +17,14 @@
 #include "mgmt/controller/operation_show.h"
 #include "mgmt/sync/operations.h"
 #include "mgmt/core/to_json.h"
+#include "mgmt/json/command.h"
 #include "mgmt/peers/timekeep.h"
 #include "weir/json.h"
 
 _Static_assert(HTTP_IDENTITY_MAX == PRINCIPAL_MAX, "an identity is kept whole");
 
 #define REPLY_KEPT_MAX ((size_t)1 << 20) /* bytes in the store; a longer answer is not replayed */
+#define STORED_ETAG    "etag"            /* no answer has such a member itself */
 #define WAIT_MS        75000u            /* longer than any change takes to answer */
 
 /* The digest of the request, and the key under which its answer is kept. */
@@ -67,20 +69,46 @@ static void answer_again(struct core *core, const char *body, struct http_reply 
 	const struct override *o = id ? overrides_find(overrides, id) : NULL;
 	struct version v;
 
-	if (o)
+	if (o) {
 		reply->json = json_pack("{s:o}", "override",
 		                        override_to_json(overrides, o, clock_believed_ms()));
-	else if (number > 0 && !intent_version(core->intent, (uint64_t)number, &v, NULL))
+		override_etag(o, reply->etag);
+	} else if (number > 0 && !intent_version(core->intent, (uint64_t)number, &v, NULL)) {
 		reply->json =
 		        json_pack("{s:o, s:b}", "version",
 		                  version_to_json(&v, intent_head(core->intent)), "changed", 1);
-	else if (operation && operations_find(core, operation))
+		version_etag(&v, reply->etag);
+	} else if (operation && operations_find(core, operation)) {
 		reply->json = operation_show_json(operations_find(core, operation));
-	else
+	} else {
 		reply->json = json_object();
+	}
 	json_object_set_new(reply->json, "recovered", json_true());
 	reply->status = 200;
 	json_decref(what);
+}
+
+/* An answer is kept as its text, with its ETag among its members. @return from malloc(), given; NULL: no memory */
+static char *format_stored(const struct http_reply *reply)
+{
+	struct http_reply stored = { .json = json_copy(reply->json), .dense = reply->dense };
+
+	if (!*reply->etag || !stored.json)
+		return http_reply_text(reply);
+	json_object_set_new(stored.json, STORED_ETAG, json_string(reply->etag));
+	char *text = http_reply_text(&stored);
+
+	http_reply_fini(&stored);
+	return text;
+}
+
+static void read_stored(const char *body, struct http_reply *reply)
+{
+	reply->json = json_read(body, strlen(body), 0, NULL);
+	const char *etag = json_get_text(reply->json, STORED_ETAG);
+
+	snprintf(reply->etag, sizeof(reply->etag), "%s", etag ? etag : "");
+	json_object_del(reply->json, STORED_ETAG);
 }
 
 /* Answer from the store, if the key was used before. Under the lock. */
@@ -98,11 +126,12 @@ static bool replay_answer(struct core *core, const struct http_request *r, struc
 		             "this Idempotency-Key was used with another request");
 	} else if (status == 0) {
 		answer_again(core, body, reply);
+		reply->replayed = true;
 	} else {
-		reply->json = json_read(body, strlen(body), 0, NULL);
+		read_stored(body, reply);
 		reply->status = status;
+		reply->replayed = true;
 	}
-	reply->replayed = reply->status != 422;
 	free(body);
 	return true;
 }
@@ -131,7 +160,7 @@ bool idempotent_begin(struct core *core, struct http_request *r, struct http_rep
 
 void idempotent_end(struct core *core, const struct http_request *r, const struct http_reply *reply)
 {
-	char *body = reply->status < 500 ? http_reply_text(reply) : NULL;
+	char *body = reply->status < 500 ? format_stored(reply) : NULL;
 
 	core_lock(core);
 	struct store *store = intent_store(core->intent);

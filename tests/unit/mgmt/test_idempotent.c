@@ -135,6 +135,7 @@ static void a_version_whose_answer_was_lost_is_found(void **state)
 	const json_t *version = json_object_get(answer.json, "version");
 	assert_int_equal(json_integer_value(json_object_get(version, "number")), 2);
 	assert_string_equal(json_string_value(json_object_get(version, "state")), "in_force");
+	assert_memory_equal(answer.etag, "\"v2-", 4);
 	assert_int_equal(this_node.n_keys, 0);
 	http_reply_fini(&answer);
 	changed.body = "[]";
@@ -172,6 +173,7 @@ static void an_override_whose_answer_was_lost_is_found(void **state)
 	assert_string_equal(
 	        json_string_value(json_object_get(json_object_get(answer.json, "override"), "id")),
 	        o.id);
+	assert_string_equal(answer.etag, "\"o1\"");
 	assert_null(json_object_get(answer.json, "version"));
 	assert_true(json_is_true(json_object_get(answer.json, "recovered")));
 }
@@ -215,6 +217,42 @@ static void very_long_answers_are_not_kept(void **state)
 	}
 }
 
+/* The first answer again: with its ETag, and said to be one, whatever its status. */
+static void an_answer_comes_again_whole(void **state)
+{
+	static const struct {
+		unsigned status;
+		const char *etag, *json;
+	} rows[] = {
+		{ 201, "\"o7\"", "{\"a\":1}" },
+		{ 200, "", "{\"a\":1,\"b\":{\"etag\":\"o3\"}}" },
+		{ 422, "", "{\"code\":\"invalid\"}" },
+		{ 409, "", "{\"code\":\"guard\"}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *keys[] = { "k0", "k1", "k2", "k3" };
+		struct http_request r = make_request(keys[i]), again = make_request(keys[i]);
+		struct http_reply reply = { .status = rows[i].status,
+			                    .json = json_loads(rows[i].json, 0, NULL) };
+		snprintf(reply.etag, sizeof(reply.etag), "%s", rows[i].etag);
+
+		assert_false(idempotent_begin(&this_node, &r, &answer));
+		idempotent_end(&this_node, &r, &reply);
+		char *text = json_dumps(reply.json, JSON_COMPACT);
+		assert_string_equal(text, rows[i].json); /* as it is sent the first time */
+		free(text);
+		assert_true(idempotent_begin(&this_node, &again, &answer));
+		assert_int_equal(answer.status, rows[i].status);
+		assert_string_equal(answer.etag, rows[i].etag);
+		assert_true(answer.replayed);
+		assert_true(json_equal(answer.json, reply.json));
+		http_reply_fini(&answer);
+		http_reply_fini(&reply);
+	}
+}
+
 /* Of several requests under way the one that ended is taken off the list, and no other. */
 static void each_key_ends_by_itself(void **state)
 {
@@ -245,6 +283,7 @@ int main(void)
 		T(an_override_whose_answer_was_lost_is_found),
 		T(an_answer_is_made_of_what_is_left),
 		T(very_long_answers_are_not_kept),
+		T(an_answer_comes_again_whole),
 		T(each_key_ends_by_itself),
 	};
 
