@@ -19,14 +19,15 @@ static const char *say_unknown(char text[UNITS_MAX])
 	return text;
 }
 
-static const char *format_bits(int digits, double bits, char text[UNITS_MAX])
+/* From @p full on, so many digits of a number are a thousand. */
+static const char *format_bits(int digits, double full, double bits, char text[UNITS_MAX])
 {
 	static const char *const units[] = { "bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s" };
 	size_t i = 0;
 
 	if (!is_known(bits))
 		return say_unknown(text);
-	for (; bits >= 1000 && i < 4; i++)
+	for (; bits >= full && i < 4; i++)
 		bits /= 1000;
 	snprintf(text, UNITS_MAX, "%.*g %s", digits, bits, units[i]);
 	return text;
@@ -34,12 +35,12 @@ static const char *format_bits(int digits, double bits, char text[UNITS_MAX])
 
 const char *units_bits(double bits, char text[UNITS_MAX])
 {
-	return format_bits(4, bits, text);
+	return format_bits(4, 999.95, bits, text);
 }
 
 const char *units_traffic(double bits, char text[UNITS_MAX])
 {
-	return format_bits(3, bits, text);
+	return format_bits(3, 999.5, bits, text);
 }
 
 const char *units_rate(double per_s, char text[UNITS_MAX])

@@ -293,6 +293,9 @@ static void rates_have_a_unit_that_fits(void **state)
 		{ "999", "999 bit/s" },
 		{ "1000", "1 kbit/s" },
 		{ "999000", "999 kbit/s" },
+		{ "999499", "999 kbit/s" },
+		{ "999500", "1 Mbit/s" }, /* rounded, it is a thousand */
+		{ "999999999", "1 Gbit/s" },
 		{ "1000000", "1 Mbit/s" },
 		{ "1000000000", "1 Gbit/s" },
 		{ "12300000000000", "12.3 Tbit/s" },
