@@ -40,10 +40,15 @@ const char *risk_text(struct risk_work *w, const char *format, ...)
 /* "50 %" or "12.5 times" */
 static void print_figure(const struct risk_rule *rule, double figure, char *out, size_t size)
 {
-	if (rule->unit == RISK_TIMES)
-		snprintf(out, size, "%.3g times", figure);
+	bool is_times = rule->unit == RISK_TIMES;
+	double shown = is_times ? figure : figure * 100;
+	const char *unit = is_times ? "times" : "%";
+
+	/* three digits or more, and never an exponent */
+	if (shown >= 100)
+		snprintf(out, size, "%.0f %s", shown, unit);
 	else
-		snprintf(out, size, "%.3g %%", figure * 100);
+		snprintf(out, size, "%.3g %s", shown, unit);
 }
 
 static const char *limit_text(const struct risk_rule *rule, char *out, size_t size)
