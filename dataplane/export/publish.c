@@ -95,7 +95,7 @@ static struct publish_row *make_rows(const struct writer *w, enum metrics_kind k
 {
 	struct rows *rows = &w->rows[kind];
 	char labels[ROWS_LABELS_MAX];
-	bool same = rows->n == n;
+	bool same = rows->items && rows->n == n; /* at first: what an earlier process left goes */
 	struct publish_row *fresh;
 
 	for (size_t i = 0; same && i < n; i++) {

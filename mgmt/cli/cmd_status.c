@@ -53,8 +53,10 @@ static int status_once(struct cli *cli, const struct cli_args *args, bool clear)
 	add_query(path, sizeof(path), "limit", all ? NULL : BACKENDS_SHOWN);
 	int status = api_call_quietly(cli, &request, &reply);
 
-	if (clear)
+	if (clear) {
 		fputs("\033[H\033[2J", stdout);
+		fflush(stdout); /* before what is said on standard error */
+	}
 	if (status == CLI_UNREACHABLE && (cli_flag(args, "--site") || cli_flag(args, "--pool")))
 		cli_fail(
 		        CLI_OK,

@@ -30,7 +30,9 @@ struct follower {
 
 static void print_line(struct follower *f, const char *line, const char *waits_for)
 {
-	fprintf(f->watches ? stdout : stderr, "%s%s%s%s (%u s)\n", f->watches ? "" : "weir: ", line,
+	bool is_output = f->watches && !f->cli->json;
+
+	fprintf(is_output ? stdout : stderr, "%s%s%s%s (%u s)\n", is_output ? "" : "weir: ", line,
 	        waits_for ? "; " : "", waits_for ? waits_for : "",
 	        (unsigned)((clock_mono_ms() - f->since_ms) / 1000));
 	fflush(stdout);

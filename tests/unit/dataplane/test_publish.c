@@ -389,6 +389,27 @@ static void rows_of_an_earlier_process_go(void **state)
 	expect_metric(METRIC("port_missed_total"), "port=\"eth1\"", -1);
 }
 
+/* DPDK before, XDP now. */
+static void kinds_of_rows_of_an_earlier_process_go(void **state)
+{
+	(void)state;
+	s.node.ops = &with_workers;
+	n_workers = 2;
+	n_ports = 1;
+	ports[0] = (struct driver_port){ .name = "eth0" };
+	publish_all();
+	assert_int_equal(n_rows(METRIC("worker_frames_total")), 2);
+	publisher_close(p);
+	assert_int_equal(publisher_open(dir, &p), 0);
+	s.node.ops = &without_workers;
+	n_workers = n_ports = 0;
+	publish_all();
+	assert_int_equal(n_rows(METRIC("worker_frames_total")), 0);
+	assert_int_equal(n_rows(METRIC("worker_bursts_total")), 0);
+	assert_int_equal(n_rows(METRIC("kernel_frames_total")), 0);
+	assert_int_equal(n_rows(METRIC("port_up")), 0);
+}
+
 /* Its name is kept, and it is another backend: its counts begin again, in the same series. */
 static void a_backend_with_another_address_is_shown_on(void **state)
 {
@@ -748,6 +769,7 @@ int main(void)
 		PUBLISH_TEST(a_backend_without_a_row_keeps_its_last_figures),
 		PUBLISH_TEST(rows_come_and_go_with_documents),
 		PUBLISH_TEST(rows_of_an_earlier_process_go),
+		PUBLISH_TEST(kinds_of_rows_of_an_earlier_process_go),
 		PUBLISH_TEST(a_backend_with_another_address_is_shown_on),
 		PUBLISH_TEST(only_so_many_backends_have_counters),
 		PUBLISH_TEST(the_largest_document_leaves_room_for_signs_of_life),
