@@ -91,9 +91,10 @@ static void answer_again(struct core *core, const char *body, struct http_reply 
 /* An answer is kept as its text, with its ETag among its members. @return from malloc(), given; NULL: no memory */
 static char *format_stored(const struct http_reply *reply)
 {
-	struct http_reply stored = { .json = json_copy(reply->json), .dense = reply->dense };
+	struct http_reply stored = { .json = *reply->etag ? json_copy(reply->json) : NULL,
+		                     .dense = reply->dense };
 
-	if (!*reply->etag || !stored.json)
+	if (!stored.json)
 		return http_reply_text(reply);
 	json_object_set_new(stored.json, STORED_ETAG, json_string(reply->etag));
 	char *text = http_reply_text(&stored);
