@@ -100,7 +100,7 @@ void handle_events(struct core *core, struct http_request *r, struct http_reply 
 	until_ms = clock_mono_ms() + wait_ms;
 	core_lock(core);
 	const struct journal *j = intent_journal(core->intent);
-	bool may_go_on = poll_wait(core, r, until_ms, has_no_event, &since, reply);
+	bool may_go_on = poll_wait(core, r, until_ms, &core->event_polls, has_no_event, &since);
 	uint64_t last = journal_last(j), oldest = journal_oldest(j), id = since + 1;
 	if (!http_query(r, "since") && last > limit)
 		id = last - limit + 1; /* the newest */
@@ -117,6 +117,11 @@ void handle_events(struct core *core, struct http_request *r, struct http_reply 
 	}
 	core_unlock(core);
 	json_decref(items);
+	if (!may_go_on) {
+		http_problem(reply, 503, "busy",
+		             "too many requests wait for events; ask again in a second");
+		reply->retry = true;
+	}
 }
 
 void handle_healthz(struct core *core, struct http_request *r, struct http_reply *reply)

@@ -107,17 +107,19 @@ void handle_operation(struct core *core, struct http_request *r, struct http_rep
 	uint64_t until_ms = clock_mono_ms() + wait_ms;
 
 	core_lock(core);
-	bool may_go_on = !http_query(r, "since") ||
-	                 poll_wait(core, r, until_ms, is_operation_same, &known, reply);
+	/* without a place to wait it is shown as it is: an operation is never out of sight */
+	if (http_query(r, "since"))
+		(void)poll_wait(core, r, until_ms, &core->operation_polls, is_operation_same,
+		                &known);
 	const struct operations_item *item = operations_find(core, known.id);
 
-	if (may_go_on && item) {
+	if (item) {
 		reply->json = operation_show_json(item);
 		reply->status = 200;
 		add_silence(core, &item->op, reply->json);
 	}
 	core_unlock(core);
-	if (may_go_on && !item)
+	if (!item)
 		http_problem(reply, 404, "not-found", "there is no operation %.40s", r->parts[0]);
 }
 

@@ -31,21 +31,17 @@ bool poll_moment(struct core *core, const struct http_request *r, uint64_t until
 }
 
 bool poll_wait(struct core *core, const struct http_request *r, uint64_t until_ms,
-               poll_quiet *is_quiet, const void *arg, struct http_reply *reply)
+               struct polls *waiting, poll_quiet *is_quiet, const void *arg)
 {
-	size_t *n_polls = &core->n_polls[kind_of_client(r)];
+	size_t *n = &waiting->n[kind_of_client(r)];
 
 	if (!is_quiet(core, arg) || clock_mono_ms() >= until_ms)
 		return true;
-	if (*n_polls == HTTP_POLLS_MAX) {
-		http_problem(reply, 503, "busy",
-		             "too many requests wait for something to come; ask again in a second");
-		reply->retry = true;
+	if (*n == HTTP_POLLS_MAX)
 		return false;
-	}
-	++*n_polls;
+	++*n;
 	while (is_quiet(core, arg) && poll_moment(core, r, until_ms))
 		;
-	--*n_polls;
+	--*n;
 	return true;
 }

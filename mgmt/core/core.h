@@ -44,6 +44,11 @@ struct operations;
  */
 #define CORE_KEYS_MAX 256u
 
+/** Requests that wait for something to come, by kind of client (mgmt/api/poll.c). */
+struct polls {
+	size_t n[4];
+};
+
 struct core {
 	struct proc_dirs dirs;
 	pthread_mutex_t lock;
@@ -84,8 +89,7 @@ struct core {
 	char keys[CORE_KEYS_MAX]
 	         [DIGEST_TEXT_MAX]; /**< of requests under way (mgmt/api/idempotent.h) */
 	size_t n_keys;
-	/** requests that wait for something to come, by kind of client (mgmt/api/poll.c) */
-	size_t n_polls[4];
+	struct polls event_polls, operation_polls;
 	uint64_t n_given; /**< counts releases of the lock */
 	/** when core_is_moving() last found the lock free, or given up since its look before */
 	uint64_t moving_ms;

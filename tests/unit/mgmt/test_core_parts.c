@@ -136,7 +136,7 @@ static void *change_later(void *arg)
 	(void)arg;
 	core_lock(&node); /* which who waits has given up */
 	node.n_keys = 1;
-	node.stopping = node.n_polls[0] != 0;
+	node.stopping = node.event_polls.n[0] != 0;
 	core_changed(&node);
 	core_unlock(&node);
 	return NULL;
@@ -186,7 +186,7 @@ static void a_change_ends_all_waits(void **state)
 	(void)state;
 	for (int stops = 0; stops < 2; stops++) {
 		node.n_keys = 0;
-		node.n_polls[0] = (size_t)stops;
+		node.event_polls.n[0] = (size_t)stops;
 		core_lock(&node);
 		assert_int_equal(pthread_create(&thread, NULL, change_later, NULL), 0);
 		while (node.n_keys == 0)
