@@ -84,13 +84,11 @@ static void count_restart(struct child *c, uint64_t now_ms)
 
 void run_hang_note_death(struct child *c, int status)
 {
-	char how[40] = "";
+	bool crashed = WIFSIGNALED(status);
 
-	if (status >= 0 && WIFSIGNALED(status))
-		snprintf(how, sizeof(how), "died of signal %d", WTERMSIG(status));
-	else if (status >= 0)
-		snprintf(how, sizeof(how), "ended with status %d", WEXITSTATUS(status));
-	snprintf(c->restarted_for, sizeof(c->restarted_for), "it %s", *how ? how : "ended");
+	snprintf(c->restarted_for, sizeof(c->restarted_for), "it %s %d",
+	         crashed ? "died of signal" : "ended with status",
+	         crashed ? WTERMSIG(status) : WEXITSTATUS(status));
 	count_restart(c, clock_mono_ms());
 }
 

@@ -104,7 +104,7 @@ void run_hang_begin(struct run *r);
 void run_hang_end(struct run *r);
 /* Forget the signs of life of the child's earlier process. */
 void run_hang_forget(struct child *c);
-/* The child has died and is started again; @p status as by waitpid(2), not 0; -1: it is not known. */
+/* The child has died and is started again; @p status as by waitpid(2), not 0. */
 void run_hang_note_death(struct child *c, int status);
 
 /*

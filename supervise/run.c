@@ -178,8 +178,8 @@ static void on_child_end(void *arg, int fd, uint32_t events)
 	run_hang_forget(c);
 	run_note_children(r);
 	bool follows = let_successor_follow(c);
-	/* with status 0 it ended in order: somebody asked for it */
-	if (!r->stopping && !follows && !was_ended && status)
+	/* with status 0 it ended in order: somebody asked for it, as perhaps where it is not known */
+	if (!r->stopping && !follows && !was_ended && status > 0)
 		run_hang_note_death(c, status);
 	if (r->stopping)
 		stop_next(r);
