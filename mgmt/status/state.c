@@ -32,6 +32,7 @@ struct followed_state {
 	int64_t pids[OBSERVE_COUNT]; /* of the processes whose pages were read last; 0: of none */
 	uint64_t restarted_ms; /* when one of them was another process than before; 0: never */
 	char restarts[OBSERVE_COUNT][CONDITION_TEXT_MAX]; /* as weir run stated them last */
+	int64_t supervisor_pid; /* of the weir run that did, which counts them from its start */
 };
 
 int state_open(struct core *core)
@@ -102,9 +103,8 @@ void state_since(const struct core *core, struct judge_verdict *v)
 static const struct condition *find_restart(const struct look *l, enum observe_process p)
 {
 	const struct conditions *list = &l->supervisor_conditions;
-	bool is_known = l->supervisor.running && l->supervisor.has_conditions;
 
-	for (uint32_t i = 0; is_known && i < list->n; i++)
+	for (uint32_t i = 0; i < list->n; i++)
 		if (!strcmp(list->items[i].code, "process-restarted") &&
 		    !strncmp(list->items[i].subject, "weir-", 5) &&
 		    !strcmp(list->items[i].subject + 5, observe_name(p)))
@@ -146,17 +146,35 @@ static void log_restart(struct core *core, enum observe_process p, const struct 
 	core_changed(core);
 }
 
+/* What weir run states of each process. Another weir run counts from one: its text may be that of an earlier restart. */
+static void note_stated_restarts(struct core *core, const struct look *l)
+{
+	struct followed_state *s = core->state;
+
+	if (!l->supervisor.running || !l->supervisor.has_conditions)
+		return;
+	if (l->supervisor.pid != s->supervisor_pid)
+		memset(s->restarts, 0, sizeof(s->restarts));
+	s->supervisor_pid = l->supervisor.pid;
+	for (int p = 0; p < OBSERVE_COUNT; p++) {
+		const struct condition *restart = find_restart(l, (enum observe_process)p);
+
+		if (restart)
+			log_restart(core, (enum observe_process)p, restart);
+		else
+			s->restarts[p][0] = '\0';
+	}
+}
+
 /* A process that is back between two looks was never seen away; its page is of another process. */
 static void note_restarts(struct core *core, const struct look *l)
 {
 	struct followed_state *s = core->state;
 
+	note_stated_restarts(core, l);
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
-		const struct condition *restart = find_restart(l, (enum observe_process)p);
 		int64_t pid = l->processes[p].pid;
 
-		if (restart)
-			log_restart(core, (enum observe_process)p, restart);
 		if (pid && s->pids[p] && pid != s->pids[p])
 			s->restarted_ms = clock_mono_ms();
 		if (pid)

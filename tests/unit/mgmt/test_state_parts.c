@@ -34,13 +34,16 @@ static int64_t fake_wall_ms(void)
 }
 
 static int64_t fake_dns_pid;             /* of the weir-dns whose page a look finds */
+static int64_t fake_run_pid;             /* of the weir run that states them */
 static struct conditions run_conditions; /* what weir run states */
 
 static int fake_take(struct core *core, struct look *l)
 {
 	(void)core;
 	l->processes[OBSERVE_DNS].pid = fake_dns_pid;
-	l->supervisor = (struct gather_process){ .running = true, .has_conditions = true };
+	l->supervisor = (struct gather_process){ .running = true,
+		                                 .has_conditions = true,
+		                                 .pid = fake_run_pid };
 	l->supervisor_conditions = run_conditions;
 	return 0;
 }
@@ -74,6 +77,7 @@ static int setup(void **state)
 	fake_ms = 1000000;
 	judge_rc = 0;
 	fake_dns_pid = 0;
+	fake_run_pid = 50;
 	run_conditions.n = 0;
 	return 0;
 }
@@ -567,6 +571,26 @@ static void reasons_are_counted_by_code(void **state)
 	assert_int_equal(read_gauge("weir_status_reasons", port), -1);
 }
 
+/* Each weir run counts from its own start, so that the first one of each reads the same. */
+static void a_restart_that_reads_as_one_before_is_an_event(void **state)
+{
+	(void)state;
+	look_again();
+	for (int turn = 0; turn < 3; turn++) {
+		state_restart("weir-dns", "restarted (1 times so far)", fake_ms);
+		look_again();
+		assert_int_equal(count_events("process", "weir-dns: restarted"), 1);
+		look_again();
+		assert_int_equal(count_events("process", ""), 0);
+		fake_ms += 700000;
+		run_conditions.n = 0;
+		if (turn == 0)
+			look_again(); /* another weir run is seen before it states one, or after */
+		else
+			fake_run_pid++;
+	}
+}
+
 /* Each restart is an event once, also where weir-mgmt was restarted with the others, however long ago the first one was. */
 static void restarts_become_events(void **state)
 {
@@ -621,6 +645,7 @@ int main(void)
 		T(an_end_reads_as_an_end),
 		T(reasons_are_counted_by_code),
 		T(restarts_become_events),
+		T(a_restart_that_reads_as_one_before_is_an_event),
 	};
 
 	return cmocka_run_group_tests_name("state parts", tests, NULL, NULL);
