@@ -49,6 +49,16 @@ static bool accept_process(struct observed_process *observed, const struct gathe
 	       (s->running && observed->pid != was.pid);
 }
 
+/* Of a process that comes and goes again and again not each time is an event, but what is true in the end is. */
+static bool has_room(struct core *core, enum observe_process p)
+{
+	char prefix[32];
+
+	snprintf(prefix, sizeof(prefix), "weir-%s ", observe_name(p));
+	return journal_has_room(intent_journal(core->intent), clock_believed_ms(), "process",
+	                        observe_name(p), prefix);
+}
+
 void observe_note_processes(struct core *core)
 {
 	const bool starts = clock_mono_ms() - core->started_ms < JUDGE_START_MS;
@@ -56,13 +66,17 @@ void observe_note_processes(struct core *core)
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
 		struct gather_process s = observe_look(core, (enum observe_process)p, NULL);
 		struct observed_process *observed = &core->observe->processes[p];
-		const struct observed_process was = *observed;
 		char before[64] = "";
 
 		note_document(observed, &s, intent_document(core->intent));
+		const struct observed_process was = *observed;
 		if (!accept_process(observed, &s, starts) ||
 		    !observe_is_shown((enum observe_process)p, &s))
 			continue;
+		if (!has_room(core, (enum observe_process)p)) {
+			*observed = was; /* it is news at a later look, if it is true then */
+			continue;
+		}
 		if (was.running && s.running)
 			snprintf(before, sizeof(before), "was restarted: pid %lld, before %lld",
 			         (long long)s.pid, (long long)was.pid);

@@ -31,8 +31,11 @@ struct followed_state {
 	struct since *since;
 	int64_t pids[OBSERVE_COUNT]; /* of the processes whose pages were read last; 0: of none */
 	uint64_t restarted_ms; /* when one of them was another process than before; 0: never */
-	char restarts[OBSERVE_COUNT][CONDITION_TEXT_MAX]; /* as weir run stated them last */
-	int64_t supervisor_pid; /* of the weir run that did, which counts them from its start */
+	struct {
+		char text[CONDITION_TEXT_MAX]; /* as weir run stated it last; "": none */
+		bool is_owed;                  /* that is no event yet */
+	} restarts[OBSERVE_COUNT];
+	int64_t supervisor_pid; /* of the weir run that stated them, which counts from its start */
 };
 
 int state_open(struct core *core)
@@ -128,21 +131,29 @@ static bool is_logged(struct core *core, const struct condition *c, const char *
 	return false;
 }
 
-/* An event for a restart by the supervisor, whose condition counts them. */
+/*
+ * An event for a restart by the supervisor, whose condition counts them: of a process that dies again and again not
+ * each one is an event, but the newest is in the end.
+ */
 static void log_restart(struct core *core, enum observe_process p, const struct condition *c)
 {
 	struct followed_state *s = core->state;
-	char text[CONDITION_SUBJECT_MAX + 2 + CONDITION_TEXT_MAX];
+	struct journal *j = intent_journal(core->intent);
+	const int64_t now_ms = clock_believed_ms();
+	char prefix[CONDITION_SUBJECT_MAX + 2], text[sizeof(prefix) + CONDITION_TEXT_MAX];
 
-	if (!strcmp(s->restarts[p], c->text))
+	snprintf(prefix, sizeof(prefix), "%s: ", c->subject);
+	snprintf(text, sizeof(text), "%s%s", prefix, c->text);
+	if (strcmp(s->restarts[p].text, c->text) != 0) {
+		snprintf(s->restarts[p].text, sizeof(s->restarts[p].text), "%s", c->text);
+		s->restarts[p].is_owed = s->known || !is_logged(core, c, text);
+		s->restarted_ms = clock_mono_ms();
+	}
+	if (!s->restarts[p].is_owed ||
+	    !journal_has_room(j, now_ms, "process", observe_name(p), prefix))
 		return;
-	snprintf(s->restarts[p], sizeof(s->restarts[p]), "%s", c->text);
-	s->restarted_ms = clock_mono_ms();
-	snprintf(text, sizeof(text), "%s: %s", c->subject, c->text);
-	if (!s->known && is_logged(core, c, text))
-		return;
-	journal_add(intent_journal(core->intent), clock_believed_ms(), "process", observe_name(p),
-	            "%s", text);
+	s->restarts[p].is_owed = false;
+	journal_add(j, now_ms, "process", observe_name(p), "%s", text);
 	core_changed(core);
 }
 
@@ -162,7 +173,7 @@ static void note_stated_restarts(struct core *core, const struct look *l)
 		if (restart)
 			log_restart(core, (enum observe_process)p, restart);
 		else
-			s->restarts[p][0] = '\0';
+			s->restarts[p].text[0] = '\0';
 	}
 }
 

@@ -13,6 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FREQUENT_N  5u     /* events that are alike within FREQUENT_MS; more of them are */
+#define FREQUENT_MS 600000 /* APART_MS apart at least */
+#define APART_MS    60000
+
 struct journal {
 	char node[MODEL_NAME_MAX];
 	size_t max;
@@ -166,4 +170,24 @@ const struct event *journal_find(const struct journal *j, uint64_t id)
 	if (id < j->oldest || id > j->last)
 		return NULL;
 	return &j->ring[id % j->max];
+}
+
+bool journal_has_room(const struct journal *j, int64_t now_ms, const char *kind,
+                      const char *subject, const char *prefix)
+{
+	size_t n = 0;
+	bool just_now = false;
+
+	for (uint64_t id = j->last; id >= j->oldest && !(just_now && n >= FREQUENT_N); id--) {
+		const struct event *e = &j->ring[id % j->max];
+		int64_t ago_ms = now_ms - e->time_ms; /* < 0: the clock was wrong then */
+
+		if (ago_ms < 0 || ago_ms >= FREQUENT_MS || strcmp(e->kind, kind) != 0 ||
+		    strcmp(e->subject, subject) != 0 ||
+		    strncmp(e->message, prefix, strlen(prefix)) != 0)
+			continue;
+		n++;
+		just_now |= ago_ms < APART_MS;
+	}
+	return !just_now || n < FREQUENT_N;
 }

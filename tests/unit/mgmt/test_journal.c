@@ -230,12 +230,42 @@ static void a_new_store_gets_all_that_is_kept(void **state)
 	journal_free(j);
 }
 
+/* Five at once and then one a minute; of another kind, subject or beginning as many. */
+static void what_comes_again_and_again_has_no_room(void **state)
+{
+	static const struct {
+		unsigned every_ms, n; /* for an hour */
+	} rows[] = { { 1000, 64 }, { 5000, 64 }, { 59999, 33 }, { 60000, 60 }, { 600000, 6 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct journal *j = journal_new("n", 4096);
+		unsigned n = 0;
+
+		for (int64_t at_ms = 0; at_ms < 3600000; at_ms += rows[i].every_ms) {
+			if (journal_has_room(j, NOW_MS + at_ms, "process", "dns", "it: ")) {
+				journal_add(j, NOW_MS + at_ms, "process", "dns", "it: died");
+				n++;
+			}
+			journal_add(j, NOW_MS + at_ms, "store", "dns", "it: else");
+			journal_add(j, NOW_MS + at_ms, "process", "mgmt", "it: else");
+			journal_add(j, NOW_MS + at_ms, "process", "dns", "it else");
+		}
+		print_message("  every %u ms\n", rows[i].every_ms);
+		assert_int_equal(n, rows[i].n);
+		/* by a clock that was set back, these are still to come */
+		assert_true(journal_has_room(j, NOW_MS - 1, "process", "dns", "it: "));
+		journal_free(j);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_empty_journal_has_no_event, setup, teardown),
 		cmocka_unit_test(an_event_has_what_was_said_cut_to_its_room),
 		cmocka_unit_test(a_subject_without_room_stands_whole_in_the_message),
+		cmocka_unit_test(what_comes_again_and_again_has_no_room),
 		cmocka_unit_test(the_oldest_goes_when_the_ring_is_full),
 		cmocka_unit_test_setup_teardown(what_was_overwritten_before_it_was_stored_is_a_gap,
 		                                setup, teardown),

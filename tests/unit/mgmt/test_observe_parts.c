@@ -358,6 +358,26 @@ static void no_death_of_a_process_is_missed(void **state)
 	this_node.started_ms = 0;
 }
 
+/* The last event is true, and those before it leave room for others. */
+static void a_process_that_comes_and_goes_fills_no_journal(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	memset(shown, 0, sizeof(shown));
+	for (int i = 1; i <= 100; i++) {
+		shown[OBSERVE_DNS] =
+		        (struct gather_process){ .present = true, .running = i % 2, .pid = i };
+		n += look_at_processes(500) != NULL;
+	}
+	assert_int_equal(n, 5);
+	clock_believe(clock_believed_ms() - (int64_t)clock_mono_ms() + 60000);
+	assert_string_equal(look_at_processes(500), "weir-dns shows no sign of life");
+	shown[OBSERVE_DNS].running = true;
+	clock_believe(clock_believed_ms() - (int64_t)clock_mono_ms() + 60000);
+	assert_string_equal(look_at_processes(500), "weir-dns runs");
+}
+
 /* What a look at the drain of this node logs; NULL: nothing. */
 static const char *look_at_drain(enum model_node_drain target, struct node_drain_routes routes)
 {
@@ -609,6 +629,7 @@ int main(void)
 		T(a_restart_repeats_no_verdict),
 		T(processes_that_come_and_go_become_events),
 		T(no_death_of_a_process_is_missed),
+		T(a_process_that_comes_and_goes_fills_no_journal),
 		T(the_last_word_on_a_drain_is_true),
 		T(a_document_is_pending_since_there_is_one_to_take),
 		T(all_backends_of_all_pools_are_summed),

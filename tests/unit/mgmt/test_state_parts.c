@@ -623,6 +623,33 @@ static void restarts_become_events(void **state)
 	assert_int_equal(count_events("process", "weir-dns: restarted 1 time"), 1);
 }
 
+/* A process that cannot start, for an hour, and at last can. weir-mgmt may be one of those that die. */
+static void a_crash_loop_fills_no_journal(void **state)
+{
+	const struct journal *j = intent_journal(this_node.intent);
+	char text[64];
+
+	for (int is_mgmt = 0; is_mgmt <= 1; is_mgmt++) {
+		unsigned n_events = 0;
+
+		for (unsigned n = 1; n <= 720; n++) {
+			run_conditions.n = 0;
+			snprintf(text, sizeof(text), "restarted (%u times so far)", n);
+			state_restart(is_mgmt ? "weir-mgmt" : "weir-dns", text, fake_ms);
+			if (is_mgmt)
+				start_again();
+			look_again();
+			n_events += count_events("process", "");
+			fake_ms += 5000;
+		}
+		assert_in_range(n_events, 60, 65);
+		fake_ms += 60000;
+		look_again();
+		assert_non_null(strstr(journal_find(j, journal_last(j))->message, "720 times"));
+	}
+	(void)state;
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -645,6 +672,7 @@ int main(void)
 		T(an_end_reads_as_an_end),
 		T(reasons_are_counted_by_code),
 		T(restarts_become_events),
+		T(a_crash_loop_fills_no_journal),
 		T(a_restart_that_reads_as_one_before_is_an_event),
 	};
 
