@@ -15,6 +15,7 @@
 struct logged_state {
 	uint64_t target; /* first: sorted by it */
 	enum health_state state;
+	bool is_of_journal; /* and no verdict was seen since */
 };
 
 /* A process as it was seen last. */

@@ -193,7 +193,8 @@ static void log_target_change(struct sight *s, uint64_t target, const char *form
 
 /*
  * Write an event when the state of a target has changed. A target that is new was "unknown"
- * before, so its first verdict is an event too.
+ * before, so its first verdict is an event too. One that is unknown at the first look, as each is after a restart of the
+ * host, is as the journal says until its first verdict.
  */
 static void log_target_change(struct sight *s, uint64_t target, const char *format, ...)
 {
@@ -205,24 +206,30 @@ static void log_target_change(struct sight *s, uint64_t target, const char *form
 	int page_index = health_find_index(s->page, target);
 	health_word word = page_index >= 0 ? health_read(s->page, page_index) : 0;
 	enum health_state was = old ? old->state : HEALTH_UNKNOWN;
+	bool is_unknown = health_state(word) == HEALTH_UNKNOWN;
+	struct logged_state *now = &s->now[s->n++];
 	char subject[2 * MODEL_NAME_MAX + 32];
 	va_list list;
 
-	s->now[s->n++] = (struct logged_state){ target, health_state(word) };
-	if (!s->journal && was == health_state(word))
+	*now = old && old->is_of_journal && is_unknown
+	               ? *old
+	               : (struct logged_state){ target, health_state(word), false };
+	if (!s->journal && was == now->state)
 		return;
 	va_start(list, format);
 	vsnprintf(subject, sizeof(subject), format, list);
 	va_end(list);
 	if (s->journal)
 		was = find_journal_state(s->journal, subject, word);
-	if (was == health_state(word))
+	if (s->journal && is_unknown)
+		*now = (struct logged_state){ target, was, true };
+	if (was == now->state)
 		return;
 	if (!s->n_events)
 		core_lock(s->core);
 	journal_add(intent_journal(s->core->intent), clock_believed_ms(), "health", subject,
-	            "%s, was %s (%s)", health_state_text(health_state(word)),
-	            health_state_text(was), health_reason_text(health_reason(word)));
+	            "%s, was %s (%s)", health_state_text(now->state), health_state_text(was),
+	            health_reason_text(health_reason(word)));
 	if (++s->n_events == EVENTS_A_LOCK)
 		end_events(s);
 }

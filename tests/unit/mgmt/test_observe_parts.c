@@ -288,6 +288,41 @@ static void a_restart_repeats_no_verdict(void **state)
 	free(own.logged);
 }
 
+/* The health page is new, and nothing was probed yet: each target is as it was until its first verdict. */
+static void a_restart_of_the_host_repeats_no_verdict(void **state)
+{
+	static struct health_page page;
+	const struct model_backend backends[] = { { .name = "b1", .id = 1 },
+		                                  { .name = "b2", .id = 2 } };
+	const struct model_pool web = { .name = "web", .backends = backends, .n_backends = 2 };
+	const struct model m = { .pools = &web, .n_pools = 1 };
+	const int64_t now_s = clock_believed_ms() / 1000;
+	const uint64_t targets[] = { health_target_backend("web", 1),
+		                     health_target_backend("web", 2) };
+
+	(void)state;
+	for (int boot = 0; boot < 2; boot++) {
+		memset(&page, 0, sizeof(page));
+		if (boot) {
+			start_again();
+			assert_int_equal(look_at_health(&m, &page), 0); /* not one target yet */
+		}
+		assert_int_equal(health_set_targets(&page, targets, 2, 1), 0);
+		for (int i = 0; boot && i < 2; i++)
+			assert_int_equal(look_at_health(&m, &page), 0);
+		for (int i = 0; i < 2; i++)
+			health_write(&page, health_find_index(&page, targets[i]),
+			             health_make(boot && i ? HEALTH_DOWN : HEALTH_UP, 0,
+			                         HEALTH_REASON_REFUSED, now_s));
+		assert_int_equal(look_at_health(&m, &page), boot ? 1 : 2);
+	}
+	assert_string_equal(last_event()->message, "down, was up (refused)");
+	health_write(&page, health_find_index(&page, targets[0]), 0); /* it had a verdict */
+	assert_int_equal(look_at_health(&m, &page), 1);
+	assert_memory_equal(last_event()->message, "unknown, was up", 15);
+	free(own.logged);
+}
+
 /* Each once: that it runs, and that it shows no sign of life any more. */
 static void processes_that_come_and_go_become_events(void **state)
 {
@@ -627,6 +662,7 @@ int main(void)
 		T(an_old_health_page_is_not_fresh),
 		T(verdicts_become_events_of_the_right_family),
 		T(a_restart_repeats_no_verdict),
+		T(a_restart_of_the_host_repeats_no_verdict),
 		T(processes_that_come_and_go_become_events),
 		T(no_death_of_a_process_is_missed),
 		T(a_process_that_comes_and_goes_fills_no_journal),
