@@ -145,8 +145,6 @@ static void log_node_drain(struct core *core, const struct node_drain *d)
 
 	if (!r->known)
 		return;
-	if (!*logged)
-		read_logged_drain(core, logged);
 	snprintf(was, sizeof(was), "%s", logged);
 	snprintf(logged, OBSERVE_DRAIN_MAX, "%s", state);
 	if (!strcmp(was, state) || (!*was && d->target == MODEL_NODE_SERVES))
@@ -159,6 +157,23 @@ static void log_node_drain(struct core *core, const struct node_drain *d)
 	log_note("node-drain", "state=%s was=%s normal=%u shutdown=%u withdrawn=%u", state, before,
 	         r->n_normal, r->n_shutdown, r->n_commanded);
 	core_changed(core);
+}
+
+/* Take over what is seen, and at first what the weir-mgmt before this one logged. Under the lock. */
+static void follow_drain(struct core *core, enum model_node_drain target,
+                         const struct node_drain_routes *routes, const uint64_t *packets,
+                         uint64_t now_ms)
+{
+	struct node_drain *d = &core->observe->drain;
+	char *logged = core->observe->logged_drain;
+
+	if (routes->known && !*logged) {
+		read_logged_drain(core, logged);
+		d->returns |= *logged && strcmp(logged, "serving") != 0 &&
+		              strcmp(logged, "out") != 0; /* unless it is drained still */
+	}
+	node_drain_note(d, target, routes, packets, now_ms);
+	log_node_drain(core, d);
 }
 
 void node_drain_look(struct core *core, const struct model *m)
@@ -178,9 +193,8 @@ void node_drain_look(struct core *core, const struct model *m)
 	core_lock(core);
 	d->port_bits = port_bits;
 	d->port_read_ms = reads_ports ? now_ms : d->port_read_ms;
-	node_drain_note(d, model_node_drain(m, m->self), &routes, counted ? &packets : NULL,
-	                now_ms);
-	log_node_drain(core, d);
+	follow_drain(core, model_node_drain(m, m->self), &routes, counted ? &packets : NULL,
+	             now_ms);
 	bool is_empty = d->empty && d->target == MODEL_NODE_DRAINED && d->routes.n_shutdown;
 	core_unlock(core);
 	if (is_empty)

@@ -418,9 +418,7 @@ static const char *look_at_drain(enum model_node_drain target, struct node_drain
 {
 	const uint64_t before = journal_last(intent_journal(this_node.intent));
 
-	own.drain.target = target;
-	own.drain.routes = routes;
-	log_node_drain(&this_node, &own.drain);
+	follow_drain(&this_node, target, &routes, NULL, fake_ms);
 	return journal_last(intent_journal(this_node.intent)) > before ? last_event()->message
 	                                                               : NULL;
 }
@@ -447,6 +445,36 @@ static void the_last_word_on_a_drain_is_true(void **state)
 	start_again();
 	assert_non_null(strstr(look_at_drain(MODEL_NODE_SERVES, normal), "serving, was returning"));
 	assert_null(look_at_drain(MODEL_NODE_SERVES, normal));
+}
+
+/* "serving" is what a person waits for before the next node is taken out. */
+static void a_restart_amid_a_return_does_not_end_it(void **state)
+{
+	const struct node_drain_routes unknown = { .known = false },
+	                               part = { .known = true,
+		                                .n = 2,
+		                                .n_normal = 1,
+		                                .n_waiting = 1 },
+	                               all = { .known = true, .n = 2, .n_normal = 2 },
+	                               gone = { .known = true, .n = 2, .n_commanded = 2 };
+
+	(void)state;
+	assert_null(look_at_drain(MODEL_NODE_SERVES, part)); /* there was no drain */
+	assert_string_equal(node_drain_state(&own.drain), "serving");
+	assert_non_null(look_at_drain(MODEL_NODE_DRAINED, gone));
+	for (int is_seen = 0; is_seen <= 1; is_seen++) { /* the return, before the restart */
+		if (is_seen)
+			assert_non_null(look_at_drain(MODEL_NODE_SERVES, gone));
+		start_again();
+		look_at_drain(MODEL_NODE_SERVES, unknown);
+		look_at_drain(MODEL_NODE_SERVES, part);
+		assert_string_equal(node_drain_state(&own.drain), "returning");
+		assert_non_null(
+		        strstr(look_at_drain(MODEL_NODE_SERVES, all), "serving, was returning"));
+		start_again();
+		assert_null(look_at_drain(MODEL_NODE_SERVES, part));
+		assert_string_equal(node_drain_state(&own.drain), "serving");
+	}
 }
 
 /* For how long weir-dns, which has taken @p taken, has had a document to take, after @p later_ms. */
@@ -667,6 +695,7 @@ int main(void)
 		T(no_death_of_a_process_is_missed),
 		T(a_process_that_comes_and_goes_fills_no_journal),
 		T(the_last_word_on_a_drain_is_true),
+		T(a_restart_amid_a_return_does_not_end_it),
 		T(a_document_is_pending_since_there_is_one_to_take),
 		T(all_backends_of_all_pools_are_summed),
 		T(a_process_is_seen_with_all_its_fields),
