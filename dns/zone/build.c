@@ -365,6 +365,59 @@ void build_add_apexes(struct build *b)
 	}
 }
 
+/* Make a node. @return its index, or BUILD_NONE when out of memory */
+static uint32_t add_zone_node(struct build *b, uint32_t name, uint16_t zone, bool is_above)
+{
+	uint32_t i = build_grow(&b->nodes, 1);
+
+	if (i == BUILD_NONE) {
+		b->no_memory = true;
+		return i;
+	}
+	*build_node_at(b, i) = (struct build_node){
+		.name = name,
+		.zone = zone,
+		.is_above = is_above,
+		.cut = BUILD_NONE,
+		.wildcard = BUILD_NONE,
+	};
+	if (is_above)
+		build_name_at(b, name)->above_node = i;
+	else
+		build_name_at(b, name)->node = i;
+	return i;
+}
+
+/*
+ * The node at lower-case @p name. It is made if it is missing, and so are empty non-terminals up to
+ * the zone's apex.
+ */
+static uint32_t need_node_of_zone(struct build *b, uint32_t name, uint16_t zone)
+{
+	uint32_t at = name;
+
+	for (;; at = build_name_at(b, at)->parent) {
+		if (build_name_at(b, at)->node == BUILD_NONE &&
+		    add_zone_node(b, at, zone, false) == BUILD_NONE)
+			return BUILD_NONE;
+		if (build_name_at(b, at)->apex_of == zone + 1)
+			return build_name_at(b, name)->node;
+	}
+}
+
+uint32_t build_need_node(struct build *b, uint32_t name, uint16_t zone)
+{
+	uint32_t at = name, apex = BUILD_NONE, node;
+
+	for (; build_zone_of(b, at) != zone + 1; at = build_name_at(b, at)->parent)
+		apex = at;
+	node = need_node_of_zone(b, at, zone);
+	if (node == BUILD_NONE || apex == BUILD_NONE)
+		return node;
+	node = build_name_at(b, apex)->above_node;
+	return node != BUILD_NONE ? node : add_zone_node(b, apex, zone, true);
+}
+
 void build_note_read(struct build *b, const struct zone_text *text)
 {
 	struct zone_text_read r = zone_text_read(text);

@@ -191,12 +191,19 @@ const char *build_name_text(const struct build *b, uint32_t name, char text[NAME
 uint32_t build_rrset(const struct build *b, const struct build_node *node, uint16_t type,
                      uint32_t *first) NONNULL();
 
+/**
+ * The node that zone @p zone has for lower-case @p name, made if it is missing. At or below a deeper zone's apex it is
+ * the second node at the apex of the highest such zone: all names down to there exist in this zone.
+ * @return its index, or BUILD_NONE when out of memory
+ */
+uint32_t build_need_node(struct build *b, uint32_t name, uint16_t zone) NONNULL();
+
 /** Read zone @p number's file into names and records; errors are reported. */
 void zone_parse(struct build *b, uint16_t number) NONNULL();
 /** The nodes of the earlier image, listed by zone once one is lifted: first[z - 1] (0 for the first) to first[z]. */
 struct zone_lifted {
 	uint32_t *first; /**< NULL: not listed yet */
-	uint32_t *nodes;
+	uint32_t *nodes; /**< offsets; bit 0: build_node.is_above */
 };
 void zone_lifted_free(struct zone_lifted *x) NONNULL();
 /** Copy zone @p number from the earlier image. @return whether the image has it */

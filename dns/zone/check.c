@@ -32,63 +32,6 @@ static int by_owner(const void *a, const void *b)
 	return (x->type > y->type) - (x->type < y->type);
 }
 
-/* Make a node. @return its index, or BUILD_NONE when out of memory */
-static uint32_t add_zone_node(struct build *b, uint32_t name, uint16_t zone, bool is_above)
-{
-	uint32_t i = build_grow(&b->nodes, 1);
-
-	if (i == BUILD_NONE) {
-		b->no_memory = true;
-		return i;
-	}
-	*build_node_at(b, i) = (struct build_node){
-		.name = name,
-		.zone = zone,
-		.is_above = is_above,
-		.cut = BUILD_NONE,
-		.wildcard = BUILD_NONE,
-	};
-	if (is_above)
-		build_name_at(b, name)->above_node = i;
-	else
-		build_name_at(b, name)->node = i;
-	return i;
-}
-
-/*
- * The node at lower-case @p name. It is made if it is missing, and so are empty non-terminals up to
- * the zone's apex.
- */
-static uint32_t need_node(struct build *b, uint32_t name, uint16_t zone)
-{
-	uint32_t at = name;
-
-	for (;; at = build_name_at(b, at)->parent) {
-		if (build_name_at(b, at)->node == BUILD_NONE &&
-		    add_zone_node(b, at, zone, false) == BUILD_NONE)
-			return BUILD_NONE;
-		if (build_name_at(b, at)->apex_of == zone + 1)
-			return build_name_at(b, name)->node;
-	}
-}
-
-/*
- * The node that zone @p zone has for lower-case @p name. At or below a deeper zone's apex it is the
- * second node at the apex of the highest such zone: all names down to there exist in this zone.
- */
-static uint32_t need_own_node(struct build *b, uint32_t name, uint16_t zone)
-{
-	uint32_t at = name, apex = BUILD_NONE, node;
-
-	for (; build_zone_of(b, at) != zone + 1; at = build_name_at(b, at)->parent)
-		apex = at;
-	node = need_node(b, at, zone);
-	if (node == BUILD_NONE || apex == BUILD_NONE)
-		return node;
-	node = build_name_at(b, apex)->above_node;
-	return node != BUILD_NONE ? node : add_zone_node(b, apex, zone, true);
-}
-
 /*
  * Give the @p n records from @p first on, of one owner and zone, to their node. A name below a
  * deeper zone's apex belongs to that zone: its records here are dropped.
@@ -96,7 +39,7 @@ static uint32_t need_own_node(struct build *b, uint32_t name, uint16_t zone)
 static void assign_records(struct build *b, uint32_t first, uint32_t n)
 {
 	const struct build_record *r = build_record_at(b, first);
-	uint32_t node = need_own_node(b, r->owner, r->zone);
+	uint32_t node = build_need_node(b, r->owner, r->zone);
 
 	if (node == BUILD_NONE || build_node_at(b, node)->name != r->owner)
 		return;
@@ -192,7 +135,7 @@ static void add_dynamic(struct build *b)
 			REFUSE_AT(b, BUILD_NONE, "", "dynamic name %.200s lies in no zone", text);
 			continue;
 		}
-		node = need_node(b, at, (uint16_t)(zone - 1));
+		node = build_need_node(b, at, (uint16_t)(zone - 1));
 		if (node == BUILD_NONE)
 			return;
 		if (build_node_at(b, node)->dynamic)
@@ -490,7 +433,7 @@ static void add_broken(struct build *b)
 		if (name_parse(b->in->zones[z].name, &apex) == 0)
 			name = build_intern(b, apex.lower);
 		if (name != BUILD_NONE)
-			need_node(b, name, (uint16_t)z);
+			(void)build_need_node(b, name, (uint16_t)z);
 	}
 }
 

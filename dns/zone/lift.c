@@ -69,10 +69,16 @@ static void lift_record(const struct lift *l, uint32_t owner, const uint8_t *rec
 		build_add(l->b, &r, data);
 }
 
-static void lift_node(const struct lift *l, const struct image_node *node)
+/*
+ * An empty second node at a deeper zone's apex stands for records of names below, which are that zone's. So it is made,
+ * with the names above. Records, or the document, make the other empty nodes.
+ */
+static void lift_node(const struct lift *l, const struct image_node *node, bool is_above)
 {
 	uint32_t owner = lift_name(l, node->name_off);
 
+	if (is_above && !node->n_rrsets && !l->b->no_memory)
+		(void)build_need_node(l->b, build_name_at(l->b, owner)->fold, l->zone);
 	for (uint32_t s = 0; s < node->n_rrsets && !l->b->no_memory; s++) {
 		const uint8_t *record = image_at(l->from, node->rrsets[s].data_off);
 
@@ -84,8 +90,8 @@ static void lift_node(const struct lift *l, const struct image_node *node)
 }
 
 /* Count a node for its zone, or list it. */
-static void list_node(const struct image *from, uint32_t node_off, struct zone_lifted *x,
-                      bool counts)
+static void list_node(const struct image *from, uint32_t node_off, bool is_above,
+                      struct zone_lifted *x, bool counts)
 {
 	uint32_t zone = image_node(from, node_off)->zone;
 
@@ -94,7 +100,7 @@ static void list_node(const struct image *from, uint32_t node_off, struct zone_l
 	if (counts)
 		x->first[zone + 1]++;
 	else
-		x->nodes[x->first[zone]++] = node_off;
+		x->nodes[x->first[zone]++] = node_off | is_above;
 }
 
 static void list_all_nodes(const struct image *from, struct zone_lifted *x, bool counts)
@@ -106,9 +112,9 @@ static void list_all_nodes(const struct image *from, struct zone_lifted *x, bool
 		uint32_t above_off = off ? image_extra(from, image_node(from, off))->above_off : 0;
 
 		if (off)
-			list_node(from, off, x, counts);
+			list_node(from, off, false, x, counts);
 		if (above_off)
-			list_node(from, above_off, x, counts);
+			list_node(from, above_off, true, x, counts);
 	}
 }
 
@@ -161,7 +167,7 @@ bool zone_lift(struct build *b, uint16_t number)
 		b->no_memory = true;
 	for (uint32_t i = l.from_zone && x->first ? x->first[l.from_zone - 1] : 0;
 	     !b->no_memory && i < x->first[l.from_zone]; i++)
-		lift_node(&l, image_node(from, x->nodes[i]));
+		lift_node(&l, image_node(from, x->nodes[i] & ~1u), x->nodes[i] & 1);
 	zone_lifted_free(&alone);
 	return true;
 }

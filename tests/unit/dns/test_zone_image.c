@@ -46,6 +46,57 @@ static void what_is_lifted_is_what_was_there(void **state)
 	image = good;
 }
 
+/*
+ * The upper file has but records below the lower zone's name, which are the lower zone's: no record is left of what made
+ * the names between. They stay, also when lifted again, and the dynamic name's go with it.
+ */
+static void names_between_two_zones_are_lifted_without_a_record(void **state)
+{
+	static const char soa[] = "$TTL 60\n@ SOA ns.x. r.x. 1 2 3 4 5\n@ NS ns.x.\n";
+	static const char *const names[] = { "d.e.p.test" };
+	static const char *const lines_of[] = {
+		"a.p.test z0:",
+		"b.a.p.test z0:",
+		"c.b.a.p.test z0:",
+		"c.b.a.p.test z1 above z0: 2 60 ns.x 6 60 ns.x r.x 0000000100000002000000030000000400000005",
+		"p.test z0: 2 60 ns.x 6 60 ns.x r.x 0000000100000002000000030000000400000005",
+		"d.e.p.test z0 dynamic 1:",
+		"e.p.test z0:",
+	};
+	static char paths[3][32], lines[LINES_MAX_][LINE_MAX_];
+	struct zone_source zones[] = { { "p.test", paths[0] }, { "c.b.a.p.test", paths[1] } };
+	struct zone_input in = {
+		.zones = zones, .n_zones = 2, .isolate = true, .dynamic = names, .n_dynamic = 1
+	};
+	struct image *good = image, *earlier = NULL;
+	char upper[256];
+
+	(void)state;
+	snprintf(upper, sizeof(upper), "%sx.y.c.b.a PTR h.x.\n", soa);
+	zone_file(upper, paths[0]);
+	zone_file(soa, paths[1]);
+	zone_file("nonsense", paths[2]);
+	for (unsigned pass = 0; pass < 4; pass++) {
+		in.n_dynamic = pass < 3;
+		in.earlier = earlier;
+		assert_int_equal(zone_compile(&in, ignore_message, NULL, &image), 0);
+		free(earlier);
+		assert_int_equal(image_zone(image, 0)->state, pass ? IMAGE_ZONE_EARLIER : 0);
+		unsigned n = list_nodes(lines), want = pass < 3 ? COUNT(lines_of) : 5;
+
+		assert_int_equal(n, want);
+		for (unsigned i = 0, found; i < want; i++) {
+			for (found = 0; found < n && strcmp(lines[found] + 1, lines_of[i]) != 0;)
+				found++;
+			assert_true(found < n);
+		}
+		earlier = image;
+		zones[0].file = paths[2];
+	}
+	free(earlier);
+	image = good;
+}
+
 /* What cannot be lifted: a name that is no apex there, and a zone that was broken. */
 static void a_zone_is_lifted_from_its_own_apex_alone(void **state)
 {
@@ -385,6 +436,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_lifted_is_what_was_there),
+		cmocka_unit_test(names_between_two_zones_are_lifted_without_a_record),
 		cmocka_unit_test(a_zone_is_lifted_from_its_own_apex_alone),
 		cmocka_unit_test(tables_lie_inside_the_image),
 		cmocka_unit_test(a_zone_is_found_by_its_own_name),
