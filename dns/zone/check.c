@@ -354,7 +354,7 @@ static void check_below(struct build *b, const struct build_node *node)
 	char text[NAME_TEXT_MAX];
 	uint32_t above, dname;
 
-	if (node->is_above || name->apex_of == node->zone + 1)
+	if (name->apex_of == node->zone + 1)
 		return;
 	above = build_name_at(b, name->parent)->node;
 	if (above == BUILD_NONE || !build_rrset(b, build_node_at(b, above), DNS_DNAME, &dname))

@@ -565,6 +565,42 @@ static void a_bad_zone_does_not_touch_the_others(void **state)
 	free(cold);
 }
 
+/* The lower zone takes nothing away from what the upper file says: as without it, and as NSD and Knot DNS have it. */
+static void a_zone_below_a_dname_may_not_be_named_above(void **state)
+{
+	static const struct {
+		const char *upper, *expected;
+	} cases[] = {
+		{ "n DNAME t.x.\n", "" },
+		{ "n DNAME t.x.\nb.n NS ns.x.\nb.n TXT x\n",
+		  "zone:6: b.n.shop.test lies below the DNAME in line 5, which renames all names below it\n" },
+		{ "n DNAME t.x.\na.b.n TXT x\n",
+		  "zone:5: b.n.shop.test lies below the DNAME in line 5, which renames all names below it\n" },
+		{ "b.n NS ns.x.\nn TXT x\n", "" },
+	};
+	char path[2][256];
+	const struct zone_source zones[] = { { "shop.test", path[0] },
+		                             { "b.n.shop.test", path[1] } };
+	const struct zone_input in = { .zones = zones, .n_zones = 2 };
+
+	(void)state;
+	path_of("zone", path[0]);
+	path_of("sub", path[1]);
+	write_text("sub", GOOD);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct reports reports = { 0 };
+		struct image *image = NULL;
+		char text[512];
+
+		snprintf(text, sizeof(text), "%s%s", GOOD, cases[i].upper);
+		write_text("zone", text);
+		assert_int_equal(zone_compile(&in, keep_message, &reports, &image),
+		                 *cases[i].expected ? -EINVAL : 0);
+		assert_string_equal(reports.text, cases[i].expected);
+		free(image);
+	}
+}
+
 /* A lifted zone's image is the zone's own, byte for byte but for what names its state. */
 static void a_lifted_zone_is_the_zone(void **state)
 {
@@ -687,6 +723,7 @@ int main(void)
 		cmocka_unit_test(what_is_allowed_and_odd_is_told),
 		cmocka_unit_test(a_record_without_a_ttl_takes_the_nearest),
 		cmocka_unit_test(a_bad_zone_does_not_touch_the_others),
+		cmocka_unit_test(a_zone_below_a_dname_may_not_be_named_above),
 		cmocka_unit_test(a_lifted_zone_is_the_zone),
 		cmocka_unit_test(reads_what_master_files_hold),
 		cmocka_unit_test(no_zones_and_the_root_zone_are_zones_too),
