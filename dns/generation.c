@@ -2,10 +2,10 @@
 /*
  * Making a generation: read the document, lay out the steering of its names, then find an image. In
  * order of preference: the kept image if the zone files' inodes, sizes and times are those that it
- * was made from, by the same program; a newly compiled one, with all zones of the earlier image whose
- * files have the same bytes, if the same program made that; the kept one if compiling fails and the
- * dynamic names are the same. Answers always come from private memory, never from the file, which
- * somebody may cut short or overwrite.
+ * was made from, by the same program unless it is only explained; a newly compiled one, with all zones
+ * of the earlier image whose files have the same bytes, by the same program, too; the kept one if
+ * compiling fails and the dynamic names are the same. Answers always come from private memory, never
+ * from the file, which somebody may cut short or overwrite.
  *
  * generation_observe() computes the state in a fixed order: peers' health, the sites that vote, the
  * health word of each target, the ramps (which ask whether a site is up), and last the overrides.
@@ -49,16 +49,19 @@ static uint64_t file_digest(const char *path)
 	return hash_bytes(&key, facts, sizeof(facts));
 }
 
-/* Of the running program: what another one has compiled, before an upgrade, is compiled again. */
-static uint64_t program_digest(void)
+/*
+ * Who serves compiles again what another program has kept, before an upgrade. Who only explains takes it, as an image
+ * of this program.
+ */
+static uint64_t program_digest(const struct generation_how *how, const struct image *kept)
 {
-	return file_digest("/proc/self/exe");
+	return how->keep || !kept ? file_digest("/proc/self/exe") : kept->program;
 }
 
-/* A digest of the program, and of the zones' names and of their files' inodes, sizes and times. */
+/* A digest of the zones' names and of their files' inodes, sizes and times. */
 static uint64_t source_digest(const struct model *m, const struct steering *p)
 {
-	uint64_t digest = image_dynamic_digest(p->texts, p->n_names) ^ program_digest();
+	uint64_t digest = image_dynamic_digest(p->texts, p->n_names);
 
 	for (size_t i = 0; i < m->n_zones; i++) {
 		const uint64_t facts[] = { hash_text(m->zones[i].name),
@@ -189,7 +192,7 @@ static int compile_image(struct generation *g, const struct generation_how *how,
 		.zones = zones,
 		.n_zones = m->n_zones,
 		.source = source,
-		.program = program_digest(),
+		.program = program_digest(how, earlier),
 		.isolate = true,
 		.earlier = earlier,
 		.reuse = how->trust_cache,
@@ -235,7 +238,8 @@ static int find_image(struct generation *g, const struct proc_dirs *dirs,
 
 	if (err == 0)
 		kept = read_image(path, &bytes);
-	if (kept && how->trust_cache && kept->source == source) {
+	if (kept && how->trust_cache && kept->source == source &&
+	    kept->program == program_digest(how, kept)) {
 		g->image = kept;
 		g->mapped_bytes = bytes;
 		return 0;

@@ -54,8 +54,8 @@ struct generation {
 	const struct image *image;
 	size_t mapped_bytes;            /**< of the image, from mmap(); 0: it is from malloc() */
 	struct generation_share *share; /**< of all generations that have this image */
-	uint64_t source; /**< digest of its files' and the program's inodes, sizes and times */
-	bool compiled;   /**< the image is new; false: it is the kept one */
+	uint64_t source;                /**< digest of its files' inodes, sizes and times */
+	bool compiled;                  /**< the image is new; false: it is the kept one */
 	bool stale;      /**< compiling failed: the whole image is the kept, earlier one */
 	int stale_error; /**< -errno of that, or of a file that was not read for what may pass; or 0 */
 	size_t n_earlier, n_broken;      /**< zones with such an image_zone.state */
@@ -70,7 +70,11 @@ struct generation_how {
 	const struct image *earlier;
 	/** In force: its image stays if it fits the document. NULL: none, or files shall be read. */
 	const struct generation *now;
-	bool keep; /**< write a new image to the image file */
+	/**
+	 * Serve: write a new image to the image file, and take what another program left there only
+	 * for zones with a bad file.
+	 */
+	bool keep;
 	zones_report *report;
 	void *report_arg;
 };

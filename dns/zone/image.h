@@ -26,7 +26,7 @@
 
 #define IMAGE_MAGIC "weirzone" /**< the first bytes of the file */
 /** Changes with any structure below: files with another number are not used at all. */
-#define IMAGE_LAYOUT 4u
+#define IMAGE_LAYOUT 5u
 
 /** Types that the compiler or the lookup treats in some way of its own. */
 enum dns_type {
@@ -65,8 +65,9 @@ struct image {
 	uint32_t n_zones;
 	uint64_t size_bytes;
 	uint64_t checksum; /**< of all other bytes */
-	/** Digest of the files and the program that made it of them; 0: not known (includes, bad files). */
+	/** Digest of the files that it was made from; 0: not known (includes, bad files). */
 	uint64_t source;
+	uint64_t program; /**< digest of the program that made it */
 	uint64_t dynamic; /**< digest of the dynamic names, in their order */
 	uint32_t zones_off;
 	uint32_t buckets_off;
@@ -75,7 +76,7 @@ struct image {
 	uint32_t n_nodes, n_names, n_records, n_dynamic;
 	uint32_t parts_off, n_parts;
 };
-_Static_assert(sizeof(struct image) == 88 && offsetof(struct image, checksum) % 8 == 0,
+_Static_assert(sizeof(struct image) == 96 && offsetof(struct image, checksum) % 8 == 0,
                "image header layout");
 
 /**

@@ -350,6 +350,7 @@ static int fill_image(struct join *j)
 	h->n_dynamic = (uint32_t)j->in->n_dynamic;
 	h->dynamic = image_dynamic_digest(j->in->dynamic, j->in->n_dynamic);
 	h->source = is_whole(j) ? j->in->source : 0;
+	h->program = j->in->program;
 	memcpy(j->bytes, h, sizeof(*h));
 	((struct image *)j->bytes)->checksum = image_checksum((struct image *)j->bytes);
 	return 0;

@@ -408,6 +408,7 @@ static void write_header(struct layout *l)
 	i->n_zones = (uint32_t)b->in->n_zones;
 	i->size_bytes = l->size;
 	i->source = has_bad_zone(b) || b->has_includes ? 0 : b->in->source;
+	i->program = b->in->program;
 	i->dynamic = image_dynamic_digest(b->in->dynamic, b->in->n_dynamic);
 	i->zones_off = l->zones_off;
 	i->buckets_off = l->buckets_off;

@@ -54,7 +54,8 @@ struct zone_input {
 	 * copied from it. Only the rest is compiled.
 	 */
 	bool reuse;
-	uint64_t program;  /**< digest of the program: what another one made is not copied */
+	/** Digest of the program, copied to image.program: what another one made is not copied. */
+	uint64_t program;
 	uint32_t n_others; /**< records of other zones, which count for ZONE_RECORDS_MAX */
 	bool check_only;   /**< only report errors: zone_compile() gives NULL for the image */
 	/**

@@ -253,6 +253,48 @@ static void a_restart_takes_zones_with_includes_from_the_kept_image(void **state
 	write_text("zone", GOOD);
 }
 
+/* What an image that another program has kept says, which an address tells: it is explained, but not served. */
+static void what_another_program_kept_is_explained_as_it_is(void **state)
+{
+	static const char *const zone_texts[] = { GOOD "more A 192.0.2.9\n",
+		                                  GOOD "$INCLUDE part\n" };
+	const struct explain_request request = { .name = "more.shop.test", .type = "A" };
+	(void)state;
+
+	write_text("part", "more A 192.0.2.9\n");
+	write_document("www.shop.test");
+	for (size_t i = 0; i < COUNT(zone_texts); i++) {
+		struct generation *g = NULL;
+		struct explanation *e = NULL;
+		struct image *other = NULL;
+
+		write_text("zone", zone_texts[i]);
+		assert_int_equal(load_generation(false, &g), 0);
+		const struct zone_source zone = { g->model->zones[0].name,
+			                          g->model->zones[0].file };
+		const struct zone_input in = { .zones = &zone,
+			                       .n_zones = 1,
+			                       .dynamic = g->steering->texts,
+			                       .n_dynamic = g->steering->n_names,
+			                       .source = g->source,
+			                       .program = 5,
+			                       .isolate = true };
+
+		assert_int_equal(zone_compile(&in, count_message, NULL, &other), 0);
+		generation_free(g);
+		keep_changed(other, "more.shop.test", 99, true);
+		free(other);
+		assert_int_equal(explain_dns(&dirs, &request, &e), 0);
+		assert_true(e->n_records > 0);
+		assert_non_null(strstr(e->records[0], "192.0.2.99"));
+		explain_free(e);
+		assert_int_equal(load_generation(true, &g), 0);
+		assert_int_equal(*address_in(g->image, "more.shop.test"), 9);
+		generation_free(g);
+	}
+	write_text("zone", GOOD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +302,7 @@ int main(void)
 		cmocka_unit_test(what_kept_a_file_from_being_read_may_pass),
 		cmocka_unit_test(what_a_file_says_does_not_pass),
 		cmocka_unit_test(a_restart_takes_zones_with_includes_from_the_kept_image),
+		cmocka_unit_test(what_another_program_kept_is_explained_as_it_is),
 	};
 
 	return cmocka_run_group_tests_name("generation kept", tests, set_up, tear_down);

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The kept image over restarts of a weir-dns: of the same program, and of another one."""
+"""The kept image over restarts of a weir-dns, of the same program and of another one; and for who explains it."""
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", folder) for folder in ("dns", "lab")]
@@ -28,10 +29,23 @@ def replace_program(server: name_servers.Weir) -> None:
     server.binary = server.path("weir-dns")
 
 
+def explain(server: name_servers.Weir) -> str:
+    """By a program that is not weir-dns, while a look at the zone's file would tell another address."""
+    path = server.path("shop.test.zone")
+    was = os.stat(path)
+    with open(path, "r+", encoding="ascii") as zone:
+        zone.write(ZONE.replace("192.0.2.1", "192.0.2.9"))
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    done = subprocess.run([os.path.join(name_servers.BUILD, "mgmt/cli/weir"), "--state-dir", server.path("state"), "--run-dir", server.path("run"),
+                           "--node", "ams-1", "dns", "explain", "ns1.shop.test"], stdout=subprocess.PIPE, check=True, text=True)
+    return done.stdout
+
+
 def run(report: Report) -> None:
     with name_servers.Weir({"shop.test": ZONE}) as server:
         first = os.stat(server.path("run/dns.image")).st_ino
         report.check(restart(server) == first, "a restart serves from the kept image")
+        report.check("192.0.2.1" in explain(server), "an explanation opens no zone file, either")
         replace_program(server)
         second = restart(server)
         report.check(second != first, "another program compiles the zones")
