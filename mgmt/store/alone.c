@@ -224,7 +224,7 @@ int intent_check_pending(const struct intent *in, const struct intent_change *ch
 	struct version confirmed;
 
 	*returns = false;
-	if (!is_unconfirmed(in) || change->pending == INTENT_PENDING_IGNORE)
+	if (change->provisional || !is_unconfirmed(in) || change->pending == INTENT_PENDING_IGNORE)
 		return 0;
 	if (!intent_last_confirmed(in, &confirmed) && !strcmp(confirmed.digest, digest)) {
 		*returns = true;

@@ -340,6 +340,21 @@ class Shared(Scene):
                                                         {"If-Match": "*"}).status == 201)
             self.check_in_force(3, document)
 
+    def test_a_node_that_joins_runs_its_own_file_while_nobody_has_what_is_not_confirmed(self) -> None:
+        text = config(*[f"https://127.0.0.1:{free_port()}" for _ in range(2)])
+        with contextlib.closing(Node(MGMT, "fra-1", text)) as first, shared(first, self.node):
+            self.node.write("weir.conf", text.replace("# two sites", "# own file"))
+            first.start()
+            wait_for("version 1", lambda: first.apply(first.files(), confirm_within="none").status == 201)
+            self.made(first.apply(first.files("# two sites", "# second"), confirm_within="1h"))
+            first.stop()
+            self.node.start()
+            answer = wait_for("the store", lambda: next((a for a in [self.node.apply(self.node.files("# own", "# other"))] if a.status == 412), None))
+            self.assertEqual(answer.code, "unconfirmed", answer.raw)
+            self.assertIn("version 2 by", answer.json["detail"])
+            wait_for("longer than a node waits for the files", lambda: self.node.ask("GET", "/v1/status").json["version"], 60)
+            self.check_in_force(1, 0)
+
 
 if __name__ == "__main__":
     counted.main()
