@@ -86,7 +86,7 @@ static bool is_of_own_file(const struct intent *in)
 
 	return !history_head(in->history) && in->store &&
 	       store_versions(in->store, 0, &v, 1) == 1 && join_is_provisional(&v) &&
-	       (!said || recall_is_of(said, &v));
+	       (!said || !said->version || recall_is_of(said, &v));
 }
 
 /* Whether something else than the own file was in force, or is to be, and this program refuses it: a person decides then. */

@@ -297,13 +297,20 @@ class Refused(Scene):
 
     def test_a_node_that_runs_its_own_file_reads_it_again(self) -> None:
         apis = [f"https://127.0.0.1:{free_port()}" for _ in range(2)]
-        self.node.write("weir.conf", config(*apis).replace('mode = "ipip";', f'mode = "ipip"; {KNOWN} = "15m";', 1))
-        self.node.start().stop()
-        document = self.files.number()
-        self.files.replace_in_version(1, KNOWN, UNKNOWN)
-        self.files.replace_in_document(KNOWN, UNKNOWN)
-        self.node.start()
-        self.check_in_force(1, document)
+        for is_emptied in False, True:
+            with self.subTest(is_emptied=is_emptied):
+                self.tearDown()
+                self.setUp()
+                self.node.write("weir.conf", config(*apis).replace('mode = "ipip";', f'mode = "ipip"; {KNOWN} = "15m";', 1))
+                self.node.start().stop()
+                document = self.files.number()
+                if is_emptied:
+                    os.truncate(self.files.document, 0)
+                else:
+                    self.files.replace_in_version(1, KNOWN, UNKNOWN)
+                    self.files.replace_in_document(KNOWN, UNKNOWN)
+                self.node.start()
+                self.check_in_force(1, 0 if is_emptied else document)
 
 
 class Shared(Scene):
