@@ -350,14 +350,15 @@ static bool has_room(const struct beginning *b, struct operation_outcome *out)
 	                        "too many operations are not over: end some of them first");
 }
 
-/* What a dry run would be refused by behind the guards. @return whether there is nothing */
+/* What a dry run would be refused by behind the guards, as far as this node decides. @return whether there is nothing */
 static bool would_be_decided(struct beginning *b, struct operation_outcome *out)
 {
 	char reason[ETCD_REASON_MAX];
 
 	core_lock(b->core);
+	bool is_elsewhere = b->goes_on && !operations_is_own(b->core, &b->item.op);
 	bool ok = b->goes_on || has_room(b, out);
-	if (ok && !operation_may_decide(b->core, b->id, !b->goes_on, reason)) {
+	if (ok && !is_elsewhere && !operation_may_decide(b->core, b->id, !b->goes_on, reason)) {
 		operation_refuse_undecided(b->core, b->id, OPERATION_UNDECIDED, reason, out);
 		ok = false;
 	}

@@ -347,6 +347,23 @@ class Store(unittest.TestCase):
         self.wait_until("ready")
         self.assertNotIn("warnings", self.node.ask("GET", f"/v1/operations/{id}").json)
 
+    def test_a_dry_run_of_what_another_node_owns_needs_the_store_there_alone(self) -> None:
+        id = self.begin_operation()
+        key = f"/weir/operation/{id}"
+        record = json.loads(self.member.get(key) or "")
+        self.member.put(key, json.dumps({**record, "state": "resting", "seq": record["seq"] + 1, "change": f"{1:032x}"}))
+        wait_for("its rest", lambda: self.node.ask("GET", f"/v1/operations/{id}").json["state"] == "resting")
+        self.member.stop()
+        self.wait_until("cut-off")
+        body = {"do": "drain", "sites": ["ams"], "reason": "a look", "override_guards": ["last-site", "max-sites-out", "room", "receivers", "fresh", "share"]}
+        dry = self.node.ask("POST", "/v1/operations?dry_run=true", body)
+        self.assertEqual((dry.status, dry.json.get("id"), dry.json.get("preflight", {}).get("would_begin")), (200, id, True), dry.raw)
+        order = f"/v1/peer/operations/{id}/further"
+        self.peer.answers["/v1/peer/operations"][1]["boot_ms"] = 1000
+        self.peer.answers[order] = (200, {"status": 200, "json": {"id": id}})
+        real = self.node.ask("POST", "/v1/operations", body)
+        self.assertEqual((real.status, real.json, len(self.peer.bodies(order))), (200, {"id": id}, 1), real.raw)
+
     def dry_runs(self) -> list[tuple[str, Row]]:
         """All changes that the store decides; version 2 is not confirmed."""
         self.peer.answers["/v1/peer/operations"] = (200, {"node": "fra-1", "cluster": "shop", "levels": [], "dns": True, "measure": {}})
