@@ -24,8 +24,9 @@ static const struct version *find_chosen(const struct core *core, struct version
 	const struct version *v = history_in_force(h, clock.now_ms);
 
 	*out = v ? *v : (struct version){ 0 };
-	if (v && history_is_open(h, clock.now_ms, &left_ms) && left_ms != CHAIN_NEVER)
-		out->confirm_by_ms = clock_believed_ms() + left_ms;
+	if (v && history_is_open(h, clock.now_ms, &left_ms))
+		out->confirm_by_ms = left_ms == CHAIN_NEVER ? v->time_ms + v->confirm_within_ms
+		                                            : clock_believed_ms() + left_ms;
 	return out;
 }
 

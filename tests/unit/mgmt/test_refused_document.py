@@ -359,6 +359,7 @@ class Shared(Scene):
             answer = wait_for("the store", lambda: next((a for a in [self.node.apply(self.node.files("# own", "# other"))] if a.status == 412), None))
             self.assertEqual(answer.code, "unconfirmed", answer.raw)
             self.assertIn("version 2 by", answer.json["detail"])
+            self.assertRegex(answer.json["detail"], "goes back to version 1 at 20")
             wait_for("longer than a node waits for the files", lambda: self.node.ask("GET", "/v1/status").json["version"], 60)
             self.check_in_force(1, 0)
 
