@@ -55,40 +55,60 @@ static bool is_sibling(const char *user)
 	return false;
 }
 
-#define NAMES_MAX     16u    /* users; two that share a row only cost look-ups */
-#define NAMES_KEPT_MS 60000u /* so long a user who was renamed keeps the old name */
+#define NAMES_MAX       16u    /* users; two that share a row only cost look-ups */
+#define NAMES_KEPT_MS   60000u /* so long a user who was renamed keeps the old name */
+#define NAMES_FAILED_MS 10000u /* from one failed look-up, which may take seconds, to the next */
+#define ENTRY_MAX       (1u << 18) /* bytes of a user's entry */
+
+/* @return 0 or what getpwuid_r() says; a user without a name is known by the number */
+static int look_up_name(uid_t uid, char out[64])
+{
+	struct passwd pw, *found = NULL;
+	int err = ERANGE;
+
+	for (size_t n = 4096; err == ERANGE && n <= ENTRY_MAX; n *= 4) {
+		char *text = malloc(n);
+
+		err = text ? getpwuid_r(uid, &pw, text, n, &found) : ENOMEM;
+		if (!err && found)
+			snprintf(out, 64, "%.63s", found->pw_name);
+		free(text);
+	}
+	if (err == ENOENT || err == ESRCH)
+		err = 0; /* there is none */
+	if (!err && !found)
+		snprintf(out, 64, "uid-%u", (unsigned)uid);
+	return err;
+}
 
 /*
  * Name a user from a small cache: a look-up may ask a directory service, and the thread that waits
- * serves all connections. @return whether that was possible; a user without a name is known by the
- * number
+ * serves all connections. While look-ups fail, a name that was found stays.
+ * @return whether it is known; else @p out is the number
  */
 static bool name_user(uid_t uid, char out[64])
 {
 	static struct {
 		uid_t uid;
+		bool is_known;
 		uint64_t until_ms;
 		char name[64];
 	} names[NAMES_MAX];
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	uint64_t now_ms = clock_mono_ms();
-	struct passwd pw, *found = NULL;
-	char text[4096];
-	bool is_known = true;
 
 	pthread_mutex_lock(&lock);
 	size_t at = uid % NAMES_MAX;
-	if (names[at].uid != uid || now_ms >= names[at].until_ms) {
-		int err = getpwuid_r(uid, &pw, text, sizeof(text), &found);
+	if (names[at].uid != uid || clock_mono_ms() >= names[at].until_ms) {
+		bool was_known = names[at].uid == uid && names[at].is_known;
+		int err = look_up_name(uid, names[at].name);
 
-		is_known = !err || err == ENOENT || err == ESRCH; /* there is none */
-		names[at].uid = uid;
-		names[at].until_ms = is_known ? now_ms + NAMES_KEPT_MS : 0;
-		if (!err && found)
-			snprintf(names[at].name, sizeof(names[at].name), "%.63s", found->pw_name);
-		else
+		if (err && !was_known)
 			snprintf(names[at].name, sizeof(names[at].name), "uid-%u", (unsigned)uid);
+		names[at].is_known = !err || was_known;
+		names[at].uid = uid;
+		names[at].until_ms = clock_mono_ms() + (err ? NAMES_FAILED_MS : NAMES_KEPT_MS);
 	}
+	bool is_known = names[at].is_known;
 	memcpy(out, names[at].name, sizeof(names[at].name));
 	pthread_mutex_unlock(&lock);
 	return is_known;

@@ -17,8 +17,11 @@
 static uint64_t fake_ms;
 static uid_t peer_uid, our_uid;
 static int cred_rc;
+#define LONG_UID 1011
+
 static unsigned n_lookups;
 static int lookup_error;
+static size_t n_long;    /* bytes that the entry of LONG_UID takes */
 static char renamed[64]; /* what 1000 is called; "": "jw" */
 
 static uint64_t fake_mono_ms(void)
@@ -58,12 +61,16 @@ static int fake_getpwuid(uid_t uid, struct passwd *pw, char *text, size_t size,
 		{ 1005, "weir-dnsx" },
 		{ 1006, "weir-dn" },
 		{ 1010, "weir-announce" },
+		{ LONG_UID, "long" },
 	};
 
 	n_lookups++;
 	*found = NULL;
+	fake_ms += lookup_error ? 2000 : 0; /* a directory that does not answer */
 	if (lookup_error)
 		return lookup_error;
+	if (uid == LONG_UID && size < n_long)
+		return ERANGE;
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
 		if (users[i].uid == uid) {
 			snprintf(text, size, "%s",
@@ -132,7 +139,9 @@ static void a_user_is_what_the_kernel_says(void **state)
 	cred_rc = 0;
 }
 
-/* While a name cannot be looked up, it may be a sibling's: nobody but root and our own user gets in, and that is not kept. */
+/*
+ * While a name cannot be looked up, it may be a sibling's: nobody but root and our own user gets in. A name that was found before stays.
+ */
 static void who_cannot_be_looked_up_is_not_let_in(void **state)
 {
 	static const struct {
@@ -141,10 +150,12 @@ static void who_cannot_be_looked_up_is_not_let_in(void **state)
 		enum http_role role;
 		bool unjudged;
 	} rows[] = {
-		{ EMFILE, 1002, HTTP_NO_ROLE, true },   { EIO, 1000, HTTP_NO_ROLE, true },
+		{ EMFILE, 2002, HTTP_NO_ROLE, true },   { EIO, 2000, HTTP_NO_ROLE, true },
 		{ EIO, 0, HTTP_ADMIN, false },          { EIO, 1001, HTTP_ADMIN, false },
 		{ ENOENT, 4321, HTTP_OPERATOR, false }, { ESRCH, 4321, HTTP_OPERATOR, false },
 		{ 0, 1002, HTTP_NO_ROLE, false },       { 0, 1000, HTTP_OPERATOR, false },
+		{ EIO, 1002, HTTP_NO_ROLE, false },     { EIO, 1000, HTTP_OPERATOR, false },
+		{ EIO, 1016, HTTP_NO_ROLE, true },      { EIO, 1000, HTTP_NO_ROLE, true },
 	};
 
 	(void)state;
@@ -157,6 +168,46 @@ static void who_cannot_be_looked_up_is_not_let_in(void **state)
 	}
 	lookup_error = 0;
 	fake_ms += 60000;
+}
+
+/* Each failed look-up may take seconds of the only thread: it is made once in 10 s, known or not. */
+static void a_failed_lookup_is_not_made_at_each_request(void **state)
+{
+	(void)state;
+	our_uid = 0;
+	for (int known = 0; known < 2; known++) {
+		fake_ms += 60000;
+		n_lookups = 0;
+		lookup_error = ECONNREFUSED;
+		for (int again = 0; again < 3; again++) {
+			assert_int_equal(ask_as(1000), known ? HTTP_OPERATOR : HTTP_NO_ROLE);
+			assert_int_equal(request.unjudged, !known);
+			assert_string_equal(request.principal, known ? "jw" : "uid-1000");
+		}
+		assert_int_equal(n_lookups, 1);
+		fake_ms += 9999;
+		(void)ask_as(1000);
+		assert_int_equal(n_lookups, 1);
+		fake_ms++;
+		lookup_error = 0;
+		assert_int_equal(ask_as(1000), HTTP_OPERATOR);
+		assert_int_equal(n_lookups, 2);
+	}
+	fake_ms += 60000;
+}
+
+/* An entry may be long, by a comment for example; beyond 256 KiB its user is not known. */
+static void a_long_entry_is_read(void **state)
+{
+	(void)state;
+	our_uid = 0;
+	n_long = 1u << 18;
+	assert_int_equal(ask_as(LONG_UID), HTTP_OPERATOR);
+	assert_string_equal(request.principal, "long");
+	(void)ask_as(LONG_UID + 16);
+	n_long++;
+	assert_int_equal(ask_as(LONG_UID), HTTP_NO_ROLE);
+	assert_true(request.unjudged);
 }
 
 /* A look-up may ask a directory: it is made once a minute for each user. */
@@ -285,6 +336,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_user_is_what_the_kernel_says),
 		cmocka_unit_test(who_cannot_be_looked_up_is_not_let_in),
+		cmocka_unit_test(a_failed_lookup_is_not_made_at_each_request),
+		cmocka_unit_test(a_long_entry_is_read),
 		cmocka_unit_test(names_are_kept_for_a_minute),
 		cmocka_unit_test(who_cannot_be_judged_for_a_shortage_is_not_refused),
 		cmocka_unit_test(a_token_of_equal_length_is_not_equal),
