@@ -88,13 +88,13 @@ void certificate_follow(struct core *core, struct certificate *c, struct http_se
 	struct stamp crt = stamp_of(core->dirs.conf, CERTIFICATE_CRT);
 	struct stamp key = stamp_of(core->dirs.conf, CERTIFICATE_KEY);
 
-	if (!server || (stamp_same(&crt, &c->crt) && stamp_same(&key, &c->key)))
+	bool is_settled = !c->error || c->error == -ENOENT || c->error == -EINVAL;
+	if (!server || (is_settled && stamp_same(&crt, &c->crt) && stamp_same(&key, &c->key)))
 		return;
 	int err = renew_texts(core, server);
-	if (!err || err == -ENOENT || err == -EINVAL) {
-		c->crt = crt;
-		c->key = key;
-	}
+	c->error = err;
+	c->crt = crt;
+	c->key = key;
 	if (err) {
 		note_failure(c, err);
 		return;

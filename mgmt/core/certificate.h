@@ -24,6 +24,7 @@ struct http_server;
 /** What was found at the last look; zeroed at first. Of the main thread. */
 struct certificate {
 	struct stamp crt, key;
+	int error;          /**< 0 or -errno of the last try to use them */
 	char reason[160];   /**< why the present files are not used; "": they are */
 	uint64_t failed_ms; /**< monotonic: since when */
 };

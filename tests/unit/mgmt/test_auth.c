@@ -281,6 +281,18 @@ static void an_address_may_come_after_the_server(void **state)
 	assert_string_equal(found.reason, strerror(EMFILE));
 	certificate_follow(&core, &found, server);
 	assert_string_equal(found.reason, "");
+	snprintf(command, sizeof(command), "cd %s && mv tls.crt live.crt && ln -s live.crt tls.crt",
+	         place.conf);
+	assert_int_equal(system(command), 0);
+	certificate_follow(&core, &found, server);
+	snprintf(command, sizeof(command), "cd %s && ln -sfn tls.crt tls.crt", place.conf);
+	assert_int_equal(system(command), 0);
+	certificate_follow(&core, &found, server);
+	assert_string_equal(found.reason, strerror(ELOOP));
+	snprintf(command, sizeof(command), "cd %s && ln -sfn live.crt tls.crt", place.conf);
+	assert_int_equal(system(command), 0); /* the file that was loaded is back */
+	certificate_follow(&core, &found, server);
+	assert_string_equal(found.reason, "");
 	http_stop(server);
 	server = NULL;
 	assert_int_equal(listen_tcp(&core, "https://192.0.2.77:0", &server), -EINVAL);
