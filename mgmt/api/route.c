@@ -8,6 +8,8 @@
 #include "mgmt/api/route.h"
 
 #include <errno.h>
+#include <malloc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,8 @@
 #include "mgmt/files/files.h"
 #include "weir/json.h"
 
-#define VALUES_MAX (4 * FILES_MAX) /* of a body: all files by their digests are three each */
+#define VALUES_MAX  (4 * FILES_MAX) /* of a body: all files by their digests are three each */
+#define VALUES_FREE 1024u           /* a body of so few counts for itself alone */
 
 /* What apply, rollback and reload have in common. */
 #define CHANGE                                                                                     \
@@ -240,8 +243,8 @@ static bool query_ok(const struct route *route, const struct http_request *r,
 	return true;
 }
 
-/* Whether a body has more values than any needs: jansson takes 77 bytes for each of "{},{},". */
-static bool has_too_many_values(const char *body, size_t n)
+/* Count the values of a body unparsed: jansson takes up to 340 bytes for each of these marks. */
+static size_t count_values(const char *body, size_t n)
 {
 	bool in_text = false;
 	size_t n_values = 0;
@@ -254,7 +257,39 @@ static bool has_too_many_values(const char *body, size_t n)
 		else
 			n_values += body[i] == '{' || body[i] == '[' || body[i] == ',';
 	}
-	return n_values > VALUES_MAX;
+	return n_values;
+}
+
+static atomic_size_t n_values_reserved; /* of the bodies of all threads */
+
+/*
+ * Reserve @p n values of the bound for all bodies; half of it is for operators, whom others could
+ * otherwise shut out. A peer's body is not counted.
+ */
+static bool reserve_values(struct http_request *r, size_t n)
+{
+	size_t most = (r->role >= HTTP_OPERATOR ? 2u : 1u) * (size_t)VALUES_MAX;
+	size_t reserved = atomic_load(&n_values_reserved);
+
+	if (n <= VALUES_FREE || r->role == HTTP_PEER)
+		return true;
+	do
+		if (reserved + n > most)
+			return false;
+	while (!atomic_compare_exchange_weak(&n_values_reserved, &reserved, reserved + n));
+	r->n_values = n;
+	return true;
+}
+
+/* Free the parsed body, and give its values back. */
+static void free_body(struct http_request *r)
+{
+	json_decref(r->json);
+	r->json = NULL;
+	if (r->n_values > VALUES_MAX / 8)
+		malloc_trim(0); /* else each thread's arena keeps the pages of its largest body */
+	atomic_fetch_sub(&n_values_reserved, r->n_values);
+	r->n_values = 0;
 }
 
 /* Parse the body of a POST; none is an empty object. */
@@ -268,9 +303,16 @@ static bool read_body(struct http_request *r, struct http_reply *reply)
 		r->json = json_object();
 		return true;
 	}
-	if (r->role != HTTP_PEER && has_too_many_values(r->body, r->n_body)) {
+	size_t n = count_values(r->body, r->n_body);
+	if (n > VALUES_MAX && r->role != HTTP_PEER) {
 		http_problem(reply, 413, "too-large", "the body has more than %u values",
 		             VALUES_MAX);
+		return false;
+	}
+	if (!reserve_values(r, n)) {
+		http_problem(reply, 503, "busy",
+		             "other large bodies are being read; ask again in a second");
+		reply->retry = true;
 		return false;
 	}
 	r->json = json_read(r->body, r->n_body, JSON_REJECT_DUPLICATES, &error);
@@ -359,6 +401,5 @@ void route_handle(struct core *core, struct http_request *request, struct http_r
 	    read_body(request, reply))
 		run_route(core, route, request, reply);
 	check_memory(reply);
-	json_decref(request->json);
-	request->json = NULL;
+	free_body(request);
 }

@@ -77,6 +77,7 @@ struct http_request {
 	struct store_request *request;
 	uint64_t began_ns;                         /**< monotonic: when it was */
 	json_t *json;                              /**< the body; NULL for none */
+	size_t n_values;                           /**< of it, reserved of the bound for all */
 	char parts[HTTP_PARTS_MAX][HTTP_TEXT_MAX]; /**< what stood for {} in the route */
 };
 
