@@ -7,6 +7,7 @@
 #include "mgmt/etcd/transfer.h"
 
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -66,6 +67,15 @@ static size_t receive_bytes(char *bytes, size_t size, size_t n, void *arg)
 	return is_fine ? size * n : 0;
 }
 
+/* Else one read goes on as long as a member sends KeyUpdates and no data, past every time limit. */
+static CURLcode bound_tls_reads(CURL *handle, void *context, void *arg)
+{
+	(void)handle;
+	(void)arg;
+	SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+	return CURLE_OK;
+}
+
 /* Debian's libcurl has a directory of all public CAs as well, beside the file that is named. */
 static void use_tls(CURL *handle, const struct etcd_tls *tls)
 {
@@ -77,6 +87,7 @@ static void use_tls(CURL *handle, const struct etcd_tls *tls)
 		curl_easy_setopt(handle, CURLOPT_SSLCERT, tls->certificate);
 	if (tls->key[0])
 		curl_easy_setopt(handle, CURLOPT_SSLKEY, tls->key);
+	curl_easy_setopt(handle, CURLOPT_SSL_CTX_FUNCTION, bound_tls_reads);
 #if LIBCURL_VERSION_NUM >= 0x075700
 	curl_easy_setopt(handle, CURLOPT_CA_CACHE_TIMEOUT,
 	                 0L); /* else a new file waits for a day */
