@@ -48,11 +48,14 @@ static void *run_observer(void *core)
 	return NULL;
 }
 
-int observer_start(struct core *core)
+int observer_open(struct core *core)
 {
 	core->observer = calloc(1, sizeof(*core->observer));
-	if (!core->observer || observe_begin(core) || state_open(core))
-		return -ENOMEM;
+	return !core->observer || observe_begin(core) || state_open(core) ? -ENOMEM : 0;
+}
+
+int observer_start(struct core *core)
+{
 	return thread_start(&core->observer->thread, run_observer, core);
 }
 

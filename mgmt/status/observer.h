@@ -19,9 +19,11 @@ struct observer {
 	struct quiet_vips quiet;
 };
 
+/** Make what is observed, which any thread may look at. @return 0 or -ENOMEM; observer_stop() in both cases */
+int observer_open(struct core *core) MUST_CHECK;
 /** Start the thread. @return 0 or -errno */
 int observer_start(struct core *core) MUST_CHECK;
-/** End it; core->stopping is set. */
+/** End it, and free what is observed: no other thread is left; core->stopping is set. */
 void observer_stop(struct core *core);
 
 #endif
