@@ -51,7 +51,7 @@ static bool is_left_over(void *arg, const struct stats_entry *e)
 
 	for (size_t m = 0; m < f->rows->n_metrics && !is_ours; m++)
 		is_ours = !strcmp(e->name, f->rows->metrics[m].name);
-	return is_ours && (!f->n || !bsearch(&key, f->keys, f->n, sizeof(key), sorted_by_u64));
+	return is_ours && !bsearch(&key, f->keys, f->n, sizeof(key), sorted_by_u64);
 }
 
 /* An earlier process may have had rows that this one never has: they would be exported as if they were true. */
@@ -60,10 +60,10 @@ static void drop_left_over(struct stats *stats, const struct rows *rows,
 {
 	struct first_rows f = { rows, n, calloc(n ? n : 1, sizeof(*f.keys)) };
 
-	for (size_t k = 0; f.keys && k < n; k++)
-		f.keys[k] = fresh[k].key;
 	if (!f.keys)
 		return;
+	for (size_t k = 0; k < n; k++)
+		f.keys[k] = fresh[k].key;
 	qsort(f.keys, n, sizeof(*f.keys), sorted_by_u64);
 	stats_drop_left(stats, is_left_over, &f);
 	free(f.keys);
