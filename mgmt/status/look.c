@@ -20,13 +20,12 @@ int look_init(struct core *core, struct look *l)
 	               &l->supervisor_conditions);
 	core_lock(core);
 	const struct version *head = intent_head(core->intent);
-	uint64_t version;
 
 	l->shared = intent_share(core->intent);
 	l->m = intent_shared_model(l->shared);
 	int err = overrides_copy(&l->overrides, intent_overrides(core->intent));
 	l->has_head = head != NULL;
-	l->joins = join_waits(core->intent) || *intent_document_refusal(core->intent, &version);
+	l->joins = join_waits(core->intent) || *intent_document_refusal(core->intent, NULL);
 	if (head)
 		l->head = *head;
 	l->document = intent_document(core->intent);

@@ -43,7 +43,6 @@ static void state_refused_document(const struct core *core)
 static void state_join(const struct core *core)
 {
 	const struct version *head = intent_head(core->intent);
-	uint64_t version;
 
 	if (*join_refused(core->intent))
 		conditions_add(core->stats, "file-refused", CONDITION_DEGRADED, "weir.conf",
@@ -51,7 +50,7 @@ static void state_join(const struct core *core)
 		               "shows all errors), then systemctl restart weir",
 		               join_refused(core->intent));
 	state_refused_document(core);
-	if (join_waits(core->intent) && !*intent_document_refusal(core->intent, &version))
+	if (join_waits(core->intent) && !*intent_document_refusal(core->intent, NULL))
 		conditions_add(core->stats, "joining", CONDITION_DEGRADED, "",
 		               "this node has no version yet and asks the store for one");
 	else if (head && core->shared && join_is_provisional(head))

@@ -833,9 +833,8 @@ enum command_outcome command_run(struct intent *in, const struct command *c,
 	struct command_work w = { .in = in, .c = c, .r = result, .now_ms = now_ms };
 
 	*result = (struct command_result){ .guards.receivers = result->receivers };
-	uint64_t version;
 	enum command_outcome outcome =
-	        *intent_document_refusal(in, &version)
+	        *intent_document_refusal(in, NULL)
 	                ? answer_command(&w, COMMAND_UNKNOWN, NULL, "%s", intent_nothing_text(in))
 	                : find_target(&w);
 	w.stamp = next_stamp(&w);

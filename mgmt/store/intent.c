@@ -504,7 +504,8 @@ const char *intent_document_refusal(const struct intent *in, uint64_t *version)
 {
 	const struct model_meta *said = recall_said(in);
 
-	*version = said ? said->version : 0;
+	if (version)
+		*version = said ? said->version : 0;
 	return recall_is_refused(in) ? in->refusal : "";
 }
 

@@ -134,7 +134,7 @@ uint64_t intent_document(const struct intent *in);
 const char *intent_unwritten_reason(const struct intent *in);
 /**
  * Why the effective document that was there at the start is refused: it stays as it is, and nothing is in force until
- * somebody changes that. "": it is not. @p version  out: the one that it is of; 0: not known
+ * somebody changes that. "": it is not. @p version  out: the one that it is of; 0: not known; may be NULL
  */
 const char *intent_document_refusal(const struct intent *in, uint64_t *version);
 /** What to say to who needs a configuration in force, and there is none. */
