@@ -173,6 +173,42 @@ static void who_is_refused_is_told_what_is_there(void **state)
 	fixture_remove(&f);
 }
 
+/* Each of what a change rests on decides, the first as well as the last; who is refused leaves no version behind. */
+static void who_is_refused_leaves_nothing(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	static const char *const seen[] = { "a", "b", "none" };
+
+	assert_int_equal(change_one(s, "a", 0, "one"), SHARED_DONE);
+	assert_int_equal(change_one(s, "b", 0, "two"), SHARED_DONE);
+	for (size_t other = 0; other < 3; other++) {
+		struct version v = { .number = 1, .digest = "d", .author = "ann" }, there;
+		struct files files = { 0 };
+		struct shared_answer a;
+		struct shared_change c;
+
+		assert_int_equal(files_add(&files, "weir.conf", "x", 1), 0);
+		files_digest(&files, v.digest);
+		shared_change_begin(&c, "c2");
+		for (size_t i = 0; i < 3; i++)
+			shared_change_see(&c, seen[i], i == other ? 9 : (int64_t)(i + 1) % 3);
+		shared_change_remove(&c, "a");
+		assert_int_equal(
+		        copy_decide(s, &c, &(struct copy_version){ &v, &files }, &a), 0);
+		assert_int_equal(a.result, SHARED_REFUSED);
+		assert_int_equal(store_version(s, 1, &there), -ENOENT);
+		shared_answer_fini(&a);
+		shared_change_fini(&c);
+		files_fini(&files);
+	}
+	store_close(s);
+	fixture_remove(&f);
+}
+
 static void a_change_is_written_whole_with_one_revision(void **state)
 {
 	static const struct copy_thing t = { "t" };
@@ -606,6 +642,7 @@ int main(void)
 		cmocka_unit_test(of_two_that_saw_the_same_one_wins),
 		cmocka_unit_test(the_newest_record_that_never_changes_is_found),
 		cmocka_unit_test(who_is_refused_is_told_what_is_there),
+		cmocka_unit_test(who_is_refused_leaves_nothing),
 		cmocka_unit_test(a_change_is_written_whole_with_one_revision),
 		cmocka_unit_test(a_whole_branch_goes_and_nothing_beside_it),
 		cmocka_unit_test(a_copy_follows_in_order),
