@@ -281,19 +281,21 @@ static void only_fresh_answers_of_a_daemon_that_answers_count(void **state)
 		enum daemon_state state;
 		uint64_t at_ms, added_ms;
 		bool pending;
-		enum announce_truth imported;
+		enum announce_truth imported, exported;
 	} cases[] = {
-		{ "fresh", DAEMON_ANSWERS, NOW_MS - 10, 0, false, YES },
-		{ "never", DAEMON_ANSWERS, 0, 0, false, VAGUE },
-		{ "old", DAEMON_ANSWERS, NOW_MS - EVIDENCE_DAEMON_OLD_MS - 1, 0, false, VAGUE },
-		{ "of the future", DAEMON_ANSWERS, NOW_MS + 1, 0, false, VAGUE },
-		{ "before the route was added", DAEMON_ANSWERS, NOW_MS - 50, NOW_MS - 40, false,
+		{ "fresh", DAEMON_ANSWERS, NOW_MS - 10, 0, false, YES, YES },
+		{ "never", DAEMON_ANSWERS, 0, 0, false, VAGUE, VAGUE },
+		{ "old", DAEMON_ANSWERS, NOW_MS - EVIDENCE_DAEMON_OLD_MS - 1, 0, false, VAGUE,
 		  VAGUE },
-		{ "after it was added", DAEMON_ANSWERS, NOW_MS - 20, NOW_MS - 40, false, YES },
-		{ "to an older question", DAEMON_ANSWERS, NOW_MS - 20, NOW_MS - 40, true, VAGUE },
-		{ "absent", DAEMON_ABSENT, NOW_MS - 10, 0, false, VAGUE },
-		{ "silent", DAEMON_SILENT, NOW_MS - 10, 0, false, VAGUE },
-		{ "strange", DAEMON_STRANGE, NOW_MS - 10, 0, false, VAGUE },
+		{ "of the future", DAEMON_ANSWERS, NOW_MS + 1, 0, false, VAGUE, VAGUE },
+		{ "before the route was added", DAEMON_ANSWERS, NOW_MS - 50, NOW_MS - 40, false,
+		  VAGUE, YES },
+		{ "after it was added", DAEMON_ANSWERS, NOW_MS - 20, NOW_MS - 40, false, YES, YES },
+		{ "to an older question", DAEMON_ANSWERS, NOW_MS - 20, NOW_MS - 40, true, VAGUE,
+		  VAGUE },
+		{ "absent", DAEMON_ABSENT, NOW_MS - 10, 0, false, VAGUE, VAGUE },
+		{ "silent", DAEMON_SILENT, NOW_MS - 10, 0, false, VAGUE, VAGUE },
+		{ "strange", DAEMON_STRANGE, NOW_MS - 10, 0, false, VAGUE, VAGUE },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -312,6 +314,7 @@ static void only_fresh_answers_of_a_daemon_that_answers_count(void **state)
 		print_message("  %s\n", cases[i].why);
 		evidence_of_daemon(&d, &r, added_ms, OLD_MS, NOW_MS, &routes, &f);
 		assert_int_equal(routes.imported[ANNOUNCE_NORMAL], cases[i].imported);
+		assert_int_equal(routes.exported, cases[i].exported);
 		assert_int_equal(f.exported, cases[i].imported);
 	}
 }
