@@ -84,6 +84,24 @@ static void expect_claim(int class, uint16_t base, uint32_t settle_at)
 		         cold->claim[class].base, cold->claim[class].settle_at, base, settle_at);
 }
 
+/* --- other tables --- */
+
+/* What was copied there may be damaged. What lies at the former place is nobody's any more. */
+static void words_are_right_in_the_tables_that_slots_moved_to(void **state)
+{
+	struct fwd_slots there[(FIRST + 2 * SLOTS) / FWD_SLOTS_PER_BLOCK];
+	const struct owners_tables tables = { there, colds, FIRST, SLOTS };
+
+	(void)state;
+	memcpy(there, slots, sizeof(there));
+	there[(FIRST + SLOT) / FWD_SLOTS_PER_BLOCK].slot[(FIRST + SLOT) % FWD_SLOTS_PER_BLOCK] = 4;
+	*hot_word(SLOT) = 5;
+	owners_move(o, &tables);
+	assert_int_equal(owners_current(o, SLOT), 3);
+	assert_int_equal(owners_scrub(o, 0, SLOTS), 0);
+	assert_int_equal(*hot_word(SLOT), 5);
+}
+
 /* --- looking further --- */
 
 static void a_slot_that_begins_to_look_says_that_nothing_is_going_on(void **state)
@@ -513,6 +531,7 @@ static void a_fresh_node_claims_what_the_document_says_of_the_past(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		SLOT_TEST(words_are_right_in_the_tables_that_slots_moved_to),
 		SLOT_TEST(a_slot_that_begins_to_look_says_that_nothing_is_going_on),
 		SLOT_TEST(a_warned_slot_keeps_its_flows_and_the_time_of_the_first_warning),
 		SLOT_TEST(a_warning_taken_back_ends_the_owners_own_claims_alone),
