@@ -632,7 +632,8 @@ static void reads_what_master_files_hold(void **state)
 	struct name name;
 
 	(void)state;
-	write_text("part", "inc A 192.0.2.50\n$ORIGIN deep\nmore A 192.0.2.51\n");
+	write_text("part", "inc A 192.0.2.50\n$ORIGIN deep\n$INCLUDE least\nmore A 192.0.2.51\n");
+	write_text("least", "least A 192.0.2.52\n"); /* its origin is that of the line */
 	write_text("zone", "; a comment\r\n$ORIGIN shop.test.\n$TTL 1h\n"
 	                   "@ IN SOA ns root ( 1 ; serial\n 2 3\n\t4 5 )\n"
 	                   "\tNS ns\nns 1h30m IN A 192.0.2.1\n   IN 5 AAAA ::1\n"
@@ -643,11 +644,14 @@ static void reads_what_master_files_hold(void **state)
 		fail_msg("%s", reports.text);
 	assert_int_equal(image_check(image, image->size_bytes), 0);
 	assert_int_equal(image->source, 0); /* includes: not to be trusted from a file */
-	assert_int_equal(image->n_records, 11);
-	static const char *const names[] = {
-		"ns.shop.test",    "inc.sub.shop.test", "more.deep.sub.shop.test",
-		"after.shop.test", "10.shop.test",      "\\010x.shop.test"
-	};
+	assert_int_equal(image->n_records, 12);
+	static const char *const names[] = { "ns.shop.test",
+		                             "inc.sub.shop.test",
+		                             "more.deep.sub.shop.test",
+		                             "least.deep.sub.shop.test",
+		                             "after.shop.test",
+		                             "10.shop.test",
+		                             "\\010x.shop.test" };
 	for (size_t i = 0; i < COUNT(names); i++) {
 		print_message("  %s\n", names[i]);
 		assert_int_equal(name_parse(names[i], &name), 0);

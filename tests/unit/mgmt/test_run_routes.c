@@ -62,6 +62,12 @@ static void dns_addresses_go_and_vips_stay(void **state)
 	add_route(100, &dns[0]);
 	add_route(101, &dns[1]);
 	add_route(177, &dns[1]); /* not a table of this node */
+	add_route(101, &dns[0]);
+	assert_true(run_routes_withdraw(&routes));
+	assert_false(is_there(101, &dns[0]));
+	add_route(100, &dns[0]); /* in one of the tables alone */
+	assert_true(run_routes_withdraw(&routes));
+	add_route(101, &dns[1]);
 	assert_true(run_routes_withdraw(&routes));
 	assert_false(is_there(100, &dns[0]) || is_there(101, &dns[1]));
 	assert_true(is_there(100, &vip) && is_there(177, &dns[1]));
