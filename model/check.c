@@ -388,7 +388,6 @@ static const struct model_vip *vip_at(const struct model *m, const struct addr *
 	return NULL;
 }
 
-/* Whether it stands for all addresses of a host: 0.0.0.0 or ::. */
 static void check_dns_address(const struct model_build *b, const struct model_node *node,
                               const struct item *item, uint32_t i)
 {

@@ -524,6 +524,7 @@ static void all_slots_are_as_the_peer_has_them(void **state)
 		told[i].until_ms[0] = WALL + 500000;
 	}
 	set_hot(3, 4); /* a guess of this node's own */
+	o->temporary_end_s = 0;
 	owners_handover_apply(o, told, 3, &now);
 	for (uint32_t i = 0, from = 0; i < 3; i++, from = out.slot + 1) {
 		assert_true(owners_handover_find(o, from, &now, &out));

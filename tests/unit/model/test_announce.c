@@ -134,6 +134,29 @@ static void each_announcement_is_taken_or_has_one_error(void **state)
 }
 
 /* 4,093 addresses and three of the small configuration make 4,096: they are not those of far. */
+/* The first node's is no group. */
+static void the_second_node_is_checked_as_the_first(void **state)
+{
+	struct model_errors errors;
+	struct model *m = NULL;
+	char *first = fixture_edit(fixture_config, "[ \"192.0.2.53\" ]",
+	                           "[ \"192.0.2.53\" ]; announce = 1");
+	char *text = fixture_edit(
+	        first, "\"10.2.255.0/24\", \"fd00:2:ff::/64\" ]; }",
+	        "\"10.2.255.0/24\", \"fd00:2:ff::/64\" ]; announce = { table = 178; }; }");
+
+	(void)state;
+	assert_int_equal(model_read_text(text, strlen(text), "weir.conf", fixture_path("."), NULL,
+	                                 &m, &errors),
+	                 -EINVAL);
+	assert_int_equal(errors.n_total, 2);
+	assert_string_equal(errors.items[0].field, "nodes[0].announce");
+	assert_string_equal(errors.items[1].field, "nodes[1].announce.gshut_table");
+	model_errors_free(&errors);
+	free(first);
+	free(text);
+}
+
 static void a_node_announces_4096_addresses_and_no_more(void **state)
 {
 	static const struct announcing_case cases[] = {
@@ -168,6 +191,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_announcement_is_taken_or_has_one_error),
+		cmocka_unit_test(the_second_node_is_checked_as_the_first),
 		cmocka_unit_test(a_node_announces_4096_addresses_and_no_more),
 	};
 
