@@ -210,9 +210,14 @@ static void flows_are_asked_for_where_a_site_states_what_it_can_take(void **stat
 	fake_model = &two;
 	guard_facts_query_flows(&this_node, &facts);
 	assert_int_equal(n_snapshots, 0);
-	all[1].capacity_flows = 5;
+	all[0].capacity_flows = 5; /* one is enough, whichever it is */
 	guard_facts_query_flows(&this_node, &facts);
 	assert_int_equal(n_snapshots, 1);
+	facts.n_flows = 0;
+	all[0].capacity_flows = 0;
+	all[1].capacity_flows = 5;
+	guard_facts_query_flows(&this_node, &facts);
+	assert_int_equal(n_snapshots, 2);
 	assert_int_equal(facts.n_flows, 2);
 	assert_string_equal(facts.flows[0].site, "ams");
 	assert_true(facts.flows[0].per_s == 10000 && !facts.flows[0].is_part);

@@ -128,6 +128,16 @@ static void the_share_that_moves_is_reckoned_from_weights(void **state)
 	assert_int_equal(plan.pools[0].moved_ppm, 500000); /* from one backend to two */
 	plan_fini(&plan);
 	model_free(m);
+	m = model_with("pools = (\n",
+	               "pools = (\n  { name = \"web-old\"; site = \"ams\"; check = \"web\"; "
+	               "mode = \"ipip\"; max_backends = 10; backends = ( { name = \"o\"; "
+	               "address = \"10.1.1.99\"; } ); },");
+	assert_int_equal(plan_compare(m, base, &plan), 0);
+	assert_int_equal(plan.n_pools, 1);
+	assert_string_equal(plan.pools[0].pool, "web-old");
+	assert_int_equal(plan.pools[0].moved_ppm, 1000000); /* it goes */
+	plan_fini(&plan);
+	model_free(m);
 	model_free(base);
 }
 
