@@ -507,6 +507,24 @@ static void restore_target(struct checker *c, struct target *t, const struct sav
 	keep_restore(t, saved, n_saved, clock_mono_ms());
 }
 
+/*
+ * The page and the file do not say of which address a verdict is. An address that was up is noted, so "up" with one that is
+ * new was said of another.
+ */
+static void forget_former_vips(struct targets *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		struct target *x = &t->items[i];
+
+		if (!x->is_new || !x->restored || verdict_state(x->verdict) != HEALTH_UP)
+			continue;
+		x->verdict = verdict_of(HEALTH_UNKNOWN);
+		x->restored = false;
+		x->since_s = 0;
+		x->last = HEALTH_REASON_NONE;
+	}
+}
+
 /* When a target that has just come into the table is probed next, or its round goes on. */
 static void start_target(struct checker *c, struct target *t, uint64_t now_ms)
 {
@@ -574,6 +592,7 @@ int checker_apply_model(struct checker *c, struct model *model, const struct sav
 	}
 	vips_note_model(&c->vips, t->model);
 	targets_mark_vips(t, &c->vips);
+	forget_former_vips(t);
 	inherit_rounds(t, c->targets);
 	stop_targets(c);
 	targets_free(c->targets);

@@ -2,12 +2,15 @@
 /*
  * Peers' pages are opened, searched and closed in each call, and only while some VIP is new: that
  * is rare. A page's layout number is read before and after a look-up, so one that meets a rewrite
- * is discarded.
+ * is discarded. Words do not say of which address they are: until a peer takes the document that changes one, it says what
+ * it saw of the former.
  */
 #include "healthcheck/checker.h"
 
 #include "base/page.h"
 #include "weir/peer_page.h"
+
+#define APART_S 5 /* by which nodes may differ in clocks, and in when they take a document */
 
 static bool has_new_vip(const struct checker *c)
 {
@@ -17,14 +20,14 @@ static bool has_new_vip(const struct checker *c)
 	return false;
 }
 
-/* Whether @p page has @p target up; not while its layout changes. */
-static bool is_up_on_page(const struct health_page *page, uint64_t target)
+/* Whether @p page has @p t up, at the address that it has now; not while the page's layout changes. */
+static bool is_up_on_page(const struct health_page *page, const struct target *t)
 {
 	uint32_t layout = __atomic_load_n(&page->generation, __ATOMIC_ACQUIRE);
-	int index = layout & 1 ? -1 : health_find_index(page, target);
+	int index = layout & 1 ? -1 : health_find_index(page, t->id);
 	health_word word = index < 0 ? 0 : health_read(page, index);
 
-	return health_state(word) == HEALTH_UP &&
+	return health_state(word) == HEALTH_UP && health_since_s(word) + APART_S >= t->moved_s &&
 	       __atomic_load_n(&page->generation, __ATOMIC_ACQUIRE) == layout;
 }
 
@@ -39,7 +42,7 @@ static void search_peer_page(struct checker *c, const struct model_node *node, c
 	for (size_t i = 0; i < c->targets->n; i++) {
 		struct target *t = &c->targets->items[i];
 
-		if (t->is_new && t->site != node->site && is_up_on_page(&peer_page->health, t->id))
+		if (t->is_new && t->site != node->site && is_up_on_page(&peer_page->health, t))
 			checker_note_vip(c, t, 0);
 	}
 	page_close(page);

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/sorted.h"
 #include "healthcheck/vips.h"
 #include "weir/fwd/encap.h"
@@ -302,8 +303,21 @@ static bool same_tunnel(const struct target *a, const struct target *b)
 	return a->paths[0].spec.mark == b->paths[0].spec.mark;
 }
 
+/* What was seen of a VIP at another address says nothing of this one. */
+static bool is_same_vip(const struct target *a, const struct target *b)
+{
+	return !a->service || addr_equal(&a->paths[0].spec.address, &b->paths[0].spec.address);
+}
+
 void target_inherit(struct target *t, const struct target *old)
 {
+	t->counts = old->counts;
+	t->due_ms = old->due_ms;
+	if (!is_same_vip(t, old)) {
+		t->moved_s = clock_believed_ms() / 1000;
+		return;
+	}
+	t->moved_s = old->moved_s;
 	t->verdict = old->verdict;
 	t->restored = old->restored;
 	t->inconclusive = old->inconclusive;
@@ -316,8 +330,6 @@ void target_inherit(struct target *t, const struct target *old)
 	t->last_late = old->last_late;
 	t->last_unready = old->last_unready;
 	t->since_s = old->since_s;
-	t->counts = old->counts;
-	t->due_ms = old->due_ms;
 	t->sent_ms = old->sent_ms;
 	t->done_ms = old->done_ms;
 	if (same_tunnel(t, old))

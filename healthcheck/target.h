@@ -63,6 +63,7 @@ struct target {
 	bool proven;   /* a VIP: a check of this address and port has succeeded here once */
 	bool unproven; /* a default check that has never succeeded here: no vote */
 	bool is_new;   /* a later document brought the VIP, and nobody has seen it up */
+	int64_t moved_s; /* a VIP: when it got this address, as this node took it; 0: not in this process */
 	struct damp damp;
 	bool spared;     /* held, but up for want of others */
 	uint8_t tallied; /* what it adds to its pool's tally */
@@ -122,7 +123,7 @@ MUST_CHECK int targets_new(struct model *model, struct targets **out);
 /* No attempt or timer may be running. NULL is fine. */
 void targets_free(struct targets *t);
 struct target *targets_find(const struct targets *t, uint64_t id);
-/* Take over what the target's predecessor knew: the verdict and the counts. */
+/* Take over what the target's predecessor knew: the counts, and the verdict unless it is of another address. */
 void target_inherit(struct target *t, const struct target *old);
 /*
  * Take over the round that is under way, after target_inherit(), if the new document asks the same of

@@ -128,8 +128,38 @@ static void a_vip_of_a_later_document_is_new_until_it_was_seen_up(void **state)
 	remove_checker();
 }
 
+/* A check of one's own has a vote at once: what it said of the address before must not be taken for the new one. */
+static void a_verdict_is_not_of_another_address(void **state)
+{
+	(void)state;
+	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
+	int fd = listen_at("127.0.0.14", 512);
+
+	start_checker(tcp, "");
+	await_state(FRA, HEALTH_UP);
+	keep_vips();
+	fixture_vip(" vip_check = \"c\";", "127.0.0.15");
+	take_again();
+	assert_int_equal(health_state(read_health_word(FRA)), HEALTH_UNKNOWN);
+	assert_true(health_new(read_health_word(FRA)));
+	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
+	take_again();
+	await_state(FRA, HEALTH_UP);
+	stop_checker(); /* the document comes while no process is there */
+	fixture_vip(" vip_check = \"c\";", "127.0.0.15");
+	start_checker(tcp, "");
+	assert_int_equal(health_state(read_health_word(FRA)), HEALTH_UNKNOWN);
+	assert_true(health_new(read_health_word(FRA)));
+	stop_checker();
+	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
+	start_checker(tcp, "");
+	close(fd);
+	unlink(fixture_path("vips"));
+	remove_checker();
+}
+
 /* What weir-mgmt keeps of node par-1, which is at none of the two sites. */
-static struct page *write_peer_health(const char *dir, enum health_state state)
+static struct page *write_peer_health(const char *dir, enum health_state state, int64_t since_s)
 {
 	uint64_t target = FRA;
 	char path[PATH_MAX];
@@ -143,7 +173,7 @@ static struct page *write_peer_health(const char *dir, enum health_state state)
 
 	assert_int_equal(health_set_targets(&view->health, &target, 1, 0), 0);
 	health_write(&view->health, health_find_index(&view->health, target),
-	             health_make(state, 0, HEALTH_REASON_OK, 1));
+	             health_make(state, 0, HEALTH_REASON_OK, since_s));
 	page_publish(page);
 	return page;
 }
@@ -151,6 +181,7 @@ static struct page *write_peer_health(const char *dir, enum health_state state)
 static void what_another_node_has_seen_up_is_no_news(void **state)
 {
 	char dir[PATH_MAX], path[PATH_MAX];
+	int64_t now_s = clock_believed_ms() / 1000;
 	(void)state;
 
 	snprintf(dir, sizeof(dir), "%s", fixture_path(""));
@@ -160,13 +191,17 @@ static void what_another_node_has_seen_up_is_no_news(void **state)
 	take_again();
 	others_search(&run.checker, dir); /* nobody has told anything */
 	assert_true(health_new(read_health_word(FRA)));
-	page_close(write_peer_health(dir, HEALTH_DOWN));
+	page_close(write_peer_health(dir, HEALTH_DOWN, now_s));
 	others_search(&run.checker, dir);
 	assert_true(health_new(read_health_word(FRA)));
-	page_close(write_peer_health(dir, HEALTH_UNKNOWN)); /* it has only been told of the VIP */
+	page_close(write_peer_health(dir, HEALTH_UNKNOWN,
+	                             now_s)); /* it has only been told of the VIP */
 	others_search(&run.checker, dir);
 	assert_true(health_new(read_health_word(FRA)));
-	struct page *page = write_peer_health(dir, HEALTH_UP);
+	page_close(write_peer_health(dir, HEALTH_UP, now_s - 60)); /* of the address before */
+	others_search(&run.checker, dir);
+	assert_true(health_new(read_health_word(FRA)));
+	struct page *page = write_peer_health(dir, HEALTH_UP, now_s);
 	const struct model *m = run.checker.targets->model;
 	struct model_node *par = (struct model_node *)(uintptr_t)model_node(m, "par-1");
 	const struct model_site *home = par->site;
@@ -247,6 +282,7 @@ int main(void)
 		cmocka_unit_test(a_default_check_has_a_vote_once_it_has_succeeded),
 		cmocka_unit_test(who_has_no_vote_is_not_counted_to_its_site),
 		cmocka_unit_test(a_vip_of_a_later_document_is_new_until_it_was_seen_up),
+		cmocka_unit_test(a_verdict_is_not_of_another_address),
 		cmocka_unit_test(what_another_node_has_seen_up_is_no_news),
 		cmocka_unit_test(what_is_no_record_of_vips_is_not_believed),
 		cmocka_unit_test(a_first_document_is_to_be_kept_even_without_vips),

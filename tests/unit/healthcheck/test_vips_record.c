@@ -225,10 +225,11 @@ static void what_other_nodes_see_up_is_no_news(void **state)
 		enum health_state says;
 		uint32_t generation; /* odd: the layout changes */
 		bool another, still_new;
+		int64_t before_s; /* that it has this address */
 	} cases[] = {
-		{ HEALTH_DOWN, 0, false, true }, { HEALTH_UNKNOWN, 0, false, true },
-		{ HEALTH_UP, 1, false, true },   { HEALTH_UP, 0, true, true },
-		{ HEALTH_UP, 0, false, false },
+		{ HEALTH_DOWN, 0, false, true, 0 }, { HEALTH_UNKNOWN, 0, false, true, 0 },
+		{ HEALTH_UP, 1, false, true, 0 },   { HEALTH_UP, 0, true, true, 0 },
+		{ HEALTH_UP, 0, false, true, 6 },   { HEALTH_UP, 0, false, false, 5 },
 	};
 	const char *dir = fixture_path("views");
 	char run[128];
@@ -256,7 +257,9 @@ static void what_other_nodes_see_up_is_no_news(void **state)
 	assert_int_equal(after, before); /* the view is closed again */
 	close(after);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		tell_view(run, health_make(cases[i].says, 0, HEALTH_REASON_OK, 1),
+		int64_t since_s = t->moved_s - cases[i].before_s;
+
+		tell_view(run, health_make(cases[i].says, 0, HEALTH_REASON_OK, since_s),
 		          cases[i].generation, cases[i].another ? t->id + 1 : t->id);
 		others_search(&checker, run);
 		assert_int_equal(t->is_new, cases[i].still_new);
