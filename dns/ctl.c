@@ -50,6 +50,14 @@ static const char *family_text(const struct steering_site *site, const health_wo
 	return site->n_addresses[ip4] ? health_state_text(health_state(words[ip4])) : "none";
 }
 
+/* State what is so in a family; where it is so in one alone, "in" @p in says in which. */
+static void state_families(json_t *o, const char *name, const char *in, bool ip6, bool ip4)
+{
+	json_object_set_new(o, name, json_boolean(ip6 || ip4));
+	if (ip6 != ip4)
+		json_object_set_new(o, in, json_string(ip4 ? "ipv4" : "ipv6"));
+}
+
 /* More would make the answer too long; `weir dns explain` shows them for one name. */
 #define PEER_HEALTH_JSON_MAX 8192
 
@@ -67,15 +75,15 @@ static json_t *peer_health_to_json(const struct peer_health *v, const struct ste
 		const struct node_health *health = &v->items[i];
 		const health_word *words = health->words + 2 * state;
 
-		json_array_append_new(
-		        list,
-		        json_pack("{s:s, s:s, s:b, s:s, s:s, s:b, s:b}", "node", health->node,
-		                  "site", health->site->name, "fresh", health->fresh, "ipv4",
-		                  family_text(site, words, true), "ipv6",
-		                  family_text(site, words, false), "inconclusive",
-		                  health_inconclusive(words[0]) || health_inconclusive(words[1]),
-		                  "unproven",
-		                  health_unproven(words[0]) || health_unproven(words[1])));
+		json_t *row = json_pack("{s:s, s:s, s:b, s:s, s:s}", "node", health->node, "site",
+		                        health->site->name, "fresh", health->fresh, "ipv4",
+		                        family_text(site, words, true), "ipv6",
+		                        family_text(site, words, false));
+		state_families(row, "inconclusive", "inconclusive_in",
+		               health_inconclusive(words[0]), health_inconclusive(words[1]));
+		state_families(row, "unproven", "unproven_in", health_unproven(words[0]),
+		               health_unproven(words[1]));
+		json_array_append_new(list, row);
 	}
 	return list;
 }
@@ -83,16 +91,19 @@ static json_t *peer_health_to_json(const struct peer_health *v, const struct ste
 static json_t *site_to_json(const struct generation *g, const struct steering_site *site, size_t at)
 {
 	const struct steering_site_state *state = &g->state->sites[at];
+	json_t *row =
+	        json_pack("{s:s, s:I, s:s, s:s, s:b}", "site", site->name, "weight",
+	                  (json_int_t)site->weight, "ipv4", family_text(site, state->words, true),
+	                  "ipv6", family_text(site, state->words, false), "in_doubt",
+	                  health_in_doubt(state->words[0]) || health_in_doubt(state->words[1]));
 
-	return json_pack("{s:s, s:I, s:s, s:s, s:b, s:b, s:I, s:b, s:b, s:b, s:o}", "site",
-	                 site->name, "weight", (json_int_t)site->weight, "ipv4",
-	                 family_text(site, state->words, true), "ipv6",
-	                 family_text(site, state->words, false), "in_doubt",
-	                 health_in_doubt(state->words[0]) || health_in_doubt(state->words[1]),
-	                 "unproven", state->unproven[0] || state->unproven[1], "drained_ppm",
-	                 (json_int_t)state->drained_ppm, "disabled", state->disabled, "forced_up",
-	                 state->forced_up, "shifting", state->shifting, "views",
-	                 peer_health_to_json(g->peer_health, site, at));
+	state_families(row, "unproven", "unproven_in", state->unproven[0], state->unproven[1]);
+	json_object_update_new(row, json_pack("{s:I, s:b, s:b, s:b, s:o}", "drained_ppm",
+	                                      (json_int_t)state->drained_ppm, "disabled",
+	                                      state->disabled, "forced_up", state->forced_up,
+	                                      "shifting", state->shifting, "views",
+	                                      peer_health_to_json(g->peer_health, site, at)));
+	return row;
 }
 
 /*
@@ -100,7 +111,7 @@ static json_t *site_to_json(const struct generation *g, const struct steering_si
  * for its name; names, zones and views need the rest.
  */
 #define SITES_JSON_BYTES (1536u * 1024)
-#define SITE_JSON_BYTES  192u
+#define SITE_JSON_BYTES  208u
 
 /* What is to be seen of a service at a site. Whatever its state is, it has one besides up. */
 enum trait {
@@ -125,21 +136,21 @@ struct stated_services {
 static bool has_trait(const struct steering_site *site, const struct steering_site_state *s,
                       enum trait trait)
 {
-	bool unproven = s->unproven[0] || s->unproven[1];
-	bool unsure = unproven || health_in_doubt(s->words[0]) || health_in_doubt(s->words[1]);
+	bool unsure = false, up = false, down = false;
 	bool moved = s->drained_ppm || s->disabled || s->forced_up || s->shifting;
-	bool up = false, down = false;
 
 	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
-		up = up || (site->n_addresses[ip4] && health_state(s->words[ip4]) == HEALTH_UP);
-		down = down ||
-		       (site->n_addresses[ip4] && health_state(s->words[ip4]) == HEALTH_DOWN);
+		bool proven = site->n_addresses[ip4] && !s->unproven[ip4];
+
+		unsure = unsure || s->unproven[ip4] || health_in_doubt(s->words[ip4]);
+		up = up || (proven && health_state(s->words[ip4]) == HEALTH_UP);
+		down = down || (proven && health_state(s->words[ip4]) == HEALTH_DOWN);
 	}
 	switch (trait) {
 	case TRAIT_DOWN:
-		return down && !unproven;
+		return down;
 	case TRAIT_UP:
-		return up && !unproven;
+		return up;
 	case TRAIT_NORMAL:
 		return !down && !unsure && !moved;
 	case TRAIT_UNSURE:
@@ -194,7 +205,7 @@ static size_t count_sites_bytes(const struct steering_service *s)
 
 /*
  * Services beyond the room are left out before anything is built, the last ones by this order. So operations see each
- * site at which some service is down: at most 64 services say so of 64 sites, in 1 MiB with the longest names.
+ * site at which some service is down: at most 64 services say so of 64 sites, in 1.1 MiB with the longest names.
  */
 static void choose_services(const struct generation *g, struct stated_services *t)
 {

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "mgmt/json/observed.h"
+
 /* Observations of one service at a site in one family. */
 struct outside_count {
 	unsigned n_up, n_down;
@@ -34,13 +36,14 @@ static struct outside_count count_outside(const json_t *row, const char *family,
 	for (size_t i = 0; i < json_array_size(heard); i++) {
 		const json_t *snapshot = json_array_get(heard, i);
 
-		if (json_has_true(snapshot, "fresh") && !json_has_true(snapshot, "inconclusive") &&
-		    !json_has_true(snapshot, "unproven") &&
+		if (json_has_true(snapshot, "fresh") &&
+		    !observed_marks_family(snapshot, "inconclusive", family) &&
+		    !observed_marks_family(snapshot, "unproven", family) &&
 		    strcmp(json_text_of(snapshot, "site"), site) != 0)
 			count_word(json_text_of(snapshot, family), &c);
 	}
 	if (json_array_size(heard) == 0 && strcmp(site, own_site) != 0 &&
-	    !json_has_true(row, "unproven"))
+	    !observed_marks_family(row, "unproven", family))
 		count_word(json_text_of(row, family), &c);
 	return c;
 }
@@ -50,7 +53,7 @@ static const char *in_force_word(const json_t *row, const char *family)
 {
 	const char *word = json_text_of(row, family);
 
-	return json_has_true(row, "unproven") && !strcmp(word, "up") ? "" : word;
+	return observed_marks_family(row, "unproven", family) && !strcmp(word, "up") ? "" : word;
 }
 
 static json_t *find_site(json_t *sites, const char *name)

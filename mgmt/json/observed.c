@@ -87,6 +87,16 @@ bool observed_is_inconclusive(const struct observe_pages *pages, uint64_t target
 	return find_word(pages, target, &word) && health_inconclusive(word);
 }
 
+bool observed_marks_family(const json_t *row, const char *name, const char *family)
+{
+	char in[32];
+
+	snprintf(in, sizeof(in), "%s_in", name);
+	const char *alone = json_get_text(row, in);
+
+	return json_has_true(row, name) && (!alone || !strcmp(alone, family));
+}
+
 json_t *observed_target_json(const struct observe_pages *pages, uint64_t target, bool whole)
 {
 	health_word word;

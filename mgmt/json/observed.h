@@ -27,6 +27,11 @@ MUST_CHECK json_t *observed_processes_json(const struct gather_process *processe
 const char *observed_state(const struct observe_pages *pages, uint64_t target);
 /** Whether the last result of a target was no vote: its state is that of before. */
 bool observed_is_inconclusive(const struct observe_pages *pages, uint64_t target);
+/**
+ * Whether weir-dns marks @p family ("ipv4") in @p row, a site or what a node sees of it: "unproven" and the like are true, with
+ * "unproven_in" where that is so in one family alone.
+ */
+bool observed_marks_family(const json_t *row, const char *name, const char *family);
 /** What was seen of a target. @param whole  by weir-mgmt: with its age */
 MUST_CHECK json_t *observed_target_json(const struct observe_pages *pages, uint64_t target,
                                         bool whole);

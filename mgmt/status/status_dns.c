@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "mgmt/json/observed.h"
 #include "weir/health.h"
 #include "weir/json.h"
 #include "weir/model.h"
@@ -50,12 +51,11 @@ static bool is_whole(const json_t *s)
 	       json_is_boolean(json_object_get(s, "disabled"));
 }
 
-/* A site as steering sees it. What is unproven is so in both families. */
+/* A site as steering sees it. */
 static void read_site(const json_t *s, struct steering_site *site,
                       struct steering_site_state *state)
 {
 	const char *const words[] = { json_text_of(s, "ipv6"), json_text_of(s, "ipv4") };
-	bool unproven = json_has_true(s, "unproven");
 
 	*site = (struct steering_site){
 		.weight = (uint32_t)json_integer_value(json_object_get(s, "weight")),
@@ -63,7 +63,8 @@ static void read_site(const json_t *s, struct steering_site *site,
 	};
 	*state = (struct steering_site_state){
 		.drained_ppm = (uint32_t)drained_ppm(s),
-		.unproven = { unproven, unproven },
+		.unproven = { observed_marks_family(s, "unproven", "ipv6"),
+		              observed_marks_family(s, "unproven", "ipv4") },
 		.disabled = json_has_true(s, "disabled"),
 		.forced_up = json_has_true(s, "forced_up"),
 	};

@@ -80,6 +80,8 @@ static void a_mark_of_either_family_is_told(void **state)
 		states->sites[0].unproven[1] = ip4;
 		answer = tell_site(0, 0);
 		assert_int_equal(is_said(answer, "unproven"), ip6 || ip4);
+		const char *in = json_string_value(json_object_get(answer, "unproven_in"));
+		assert_string_equal(in ? in : "", ip6 == ip4 ? "" : ip4 ? "ipv4" : "ipv6");
 		json_decref(answer);
 		states->sites[0].unproven[0] = states->sites[0].unproven[1] = false;
 	}
@@ -471,6 +473,8 @@ static void change_many(struct many *t, enum many_round round)
 			take_down(last);
 			last->unproven[0] = last->unproven[1] = true;
 		}
+		if (round == UNPROVEN && (i == MANY_DOWN || i == MANY_DOWN + 1))
+			last->unproven[i % 2] = true; /* it is down in the other family */
 		if (round == NAMELESS && i < 500) {
 			t->names[i].service = &t->services[500];
 			take_down(last);
@@ -553,7 +557,7 @@ static void the_whole_status_is_told(void **state)
 	        "\"views\":[{\"node\":\"ams-1\",\"site\":\"ams\",\"fresh\":true,\"ipv4\":\"up\","
 	        "\"ipv6\":\"up\",\"inconclusive\":false,\"unproven\":false},{\"node\":\"fra-1\","
 	        "\"site\":\"fra\",\"fresh\":false,\"ipv4\":\"up\",\"ipv6\":\"up\","
-	        "\"inconclusive\":true,\"unproven\":false}]},{\"site\":\"fra\",\"weight\":11,"
+	        "\"inconclusive\":true,\"inconclusive_in\":\"ipv4\",\"unproven\":false}]},{\"site\":\"fra\",\"weight\":11,"
 	        "\"ipv4\":\"up\",\"ipv6\":\"up\",\"in_doubt\":false,\"unproven\":false,"
 	        "\"drained_ppm\":1000,\"disabled\":false,\"forced_up\":false,"
 	        "\"shifting\":false,\"views\":[{\"node\":\"ams-1\",\"site\":\"ams\",\"fresh\":true,"
@@ -573,7 +577,7 @@ static void the_whole_status_is_told(void **state)
 	        "\"views\":[{\"node\":\"ams-1\",\"site\":\"ams\",\"fresh\":true,\"ipv4\":\"none\","
 	        "\"ipv6\":\"up\",\"inconclusive\":false,\"unproven\":false},{\"node\":\"fra-1\","
 	        "\"site\":\"fra\",\"fresh\":false,\"ipv4\":\"none\",\"ipv6\":\"down\","
-	        "\"inconclusive\":false,\"unproven\":true}]}]}],\"n_names\":2,\"ramps\":[{\"override\":\"d1\","
+	        "\"inconclusive\":false,\"unproven\":true,\"unproven_in\":\"ipv6\"}]}]}],\"n_names\":2,\"ramps\":[{\"override\":\"d1\","
 	        "\"generation\":3,\"state\":\"held-site\",\"at_ms\":999}],\"deciding\":{\"votes\":true,"
 	        "\"sites\":[\"ams\"],\"out\":[\"fra\"]}}");
 	free(text);

@@ -293,8 +293,21 @@ static void only_sound_observations_of_others_say_whether_a_site_is_up(void **st
 		{ "what is not proven",
 		  "\"views\":[" VIEW("fra", "true", UP ",\"unproven\":true") "]", -1, false,
 		  false },
+		{ "what is inconclusive, or not proven, in the other family",
+		  "\"views\":[" VIEW(
+		          "fra", "true",
+		          DOWN ",\"inconclusive\":true,\"inconclusive_in\":\"ipv4\",\"unproven\":"
+		               "true,\"unproven_in\":\"ipv4\"") "]",
+		  0, true, true },
+		{ "what is inconclusive in this family",
+		  "\"views\":[" VIEW("fra", "true",
+		                     DOWN
+		                     ",\"inconclusive\":true,\"inconclusive_in\":\"ipv6\"") "]",
+		  -1, false, false },
 		{ "sites do not vote: this node's check", "\"ipv4\":\"down\"", 0, true, true },
 		{ "which proves nothing", "\"ipv4\":\"up\",\"unproven\":true", -1, false, false },
+		{ "in one family alone",
+		  "\"ipv4\":\"up\",\"unproven\":true,\"unproven_in\":\"ipv6\"", 1, true, false },
 		{ "one family is enough", "\"ipv4\":\"up\",\"ipv6\":\"down\"", 1, true, true },
 	};
 
