@@ -233,8 +233,6 @@ static struct announce_decision decide_leave(struct announce_state *s,
 	bool drains = cause == ANNOUNCE_FACT_COUNT;
 	struct announce_decision d = decide_stay(s, f, cause, now_ms);
 
-	if (drains && f->leaves_unconfirmed) /* no other node could ever confirm it */
-		return decide_table(s, ANNOUNCE_NONE, ANNOUNCE_REASON_DRAINED, cause);
 	if (now_ms < s->promised_until_ms) {
 		if (!drains)
 			d.reason = s->promised ? ANNOUNCE_REASON_KEPT_PROMISED
@@ -317,7 +315,10 @@ struct announce_decision announce_decide(struct announce_state *s, const struct 
 		s->query_since_ms = 0; /* however it left, it asks nobody now */
 		return decide_return(s, f, missed, now_ms);
 	}
-	if (shared != ANNOUNCE_FACT_COUNT || is_drain_empty(s, f, now_ms))
+	bool is_empty = is_drain_empty(s, f, now_ms);
+	if (is_empty && f->leaves_unconfirmed) /* no other node could ever confirm it */
+		return decide_table(s, ANNOUNCE_NONE, ANNOUNCE_REASON_DRAINED, missed);
+	if (shared != ANNOUNCE_FACT_COUNT || is_empty)
 		return decide_leave(s, f, shared, now_ms);
 	s->query_since_ms = 0;
 	return decide_stay(s, f, missed, now_ms);

@@ -361,6 +361,12 @@ static void a_drained_address_that_no_other_node_has_needs_no_confirmation(void 
 	f.truth[ANNOUNCE_FACT_PROBE] = ANNOUNCE_NO;
 	d = announce_decide(&s, &f, SETTLED_MS + 200000);
 	expect_decision(&d, ANNOUNCE_NORMAL, ANNOUNCE_REASON_KEPT_UNCONFIRMED);
+	f.command = ANNOUNCE_COMMAND_DRAIN; /* with such a cause, too */
+	announce_decide(&s, &f, SETTLED_MS + 200001);
+	d = announce_decide(&s, &f, SETTLED_MS + 200000 + ANNOUNCE_EMPTY_MS);
+	expect_decision(&d, ANNOUNCE_SHUTDOWN, ANNOUNCE_REASON_KEPT_UNCONFIRMED);
+	d = announce_decide(&s, &f, SETTLED_MS + 200001 + ANNOUNCE_EMPTY_MS);
+	expect_decision(&d, ANNOUNCE_NONE, ANNOUNCE_REASON_DRAINED);
 }
 
 static void a_drain_keeps_a_promise(void **state)
