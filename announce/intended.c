@@ -43,7 +43,7 @@ static bool is_of_whole_site(const struct model_override *o, const char *site)
 
 /*
  * How far the drain @p o has come for certain at the instant of the document: a step stands still under
- * the holds of people, and goes on when their time is over. @return false while one holds
+ * the holds of people, and goes on when their time is over. What is disabled stays so under them. @return false while one holds
  */
 static bool find_instant(const struct model *m, const struct model_override *o, int64_t *out)
 {
@@ -53,8 +53,8 @@ static bool find_instant(const struct model *m, const struct model_override *o, 
 		const struct model_override *hold = &m->overrides[i];
 		int64_t from_ms = hold->from_ms > o->from_ms ? hold->from_ms : o->from_ms;
 
-		if (hold->kind != MODEL_OVERRIDE_HOLD || !is_of_whole_site(hold, o->name) ||
-		    now_ms < hold->from_ms)
+		if (o->kind != MODEL_OVERRIDE_DRAIN || hold->kind != MODEL_OVERRIDE_HOLD ||
+		    !is_of_whole_site(hold, o->name) || now_ms < hold->from_ms)
 			continue;
 		if (now_ms < hold->until_ms)
 			return false;
@@ -81,7 +81,7 @@ static bool is_site_left(const struct model *m, const char *site)
 		    (o->kind != MODEL_OVERRIDE_DRAIN && o->kind != MODEL_OVERRIDE_DISABLE))
 			continue;
 		if (!find_instant(m, o, &instant_ms))
-			return false;
+			continue;
 		left |= model_override_ppm(o, m->meta.written_ms) == MODEL_PPM_ALL &&
 		        model_override_answers_ms(m, o) <= instant_ms;
 	}
