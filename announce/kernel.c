@@ -278,7 +278,7 @@ static void remember_former(struct announcer *a, uint32_t number)
 			return;
 	if (a->n_former == FORMER_TABLES_MAX) {
 		log_error("table-left", "table=%u effect=\"%s\"", a->former[0],
-		          "its routes stay: ip route flush table NUMBER proto 177");
+		          "its routes stay: " OWN_ROUTES_FLUSH);
 		memmove(a->former, a->former + 1, --a->n_former * sizeof(a->former[0]));
 	}
 	a->former[a->n_former++] = number;

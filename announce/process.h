@@ -193,6 +193,10 @@ enum announce_command announce_command_of(const struct model *m, const struct mo
 
 /* --- kernel.c --- */
 
+/* What deletes Weir's routes by hand: without -6, ip(8) leaves those of IPv6. */
+#define OWN_ROUTES_FLUSH                                                                           \
+	"ip -4 route flush table NUMBER proto 177; ip -6 route flush table NUMBER proto 177"
+
 /* The row of @p address, or NULL. */
 struct announce_row *kernel_find_row(const struct announcer *a, const struct addr *address);
 /* Start @p row from its routes, as an earlier process left it. */

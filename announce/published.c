@@ -297,27 +297,29 @@ static void state_daemon(const struct announcer *a)
 /* Routes that the kernel refuses to give, to add or to delete. */
 static void state_routes(const struct announcer *a)
 {
-	const struct announce_row *first = NULL;
+	const struct addr *first = NULL;
 	char text[ADDR_TEXT_MAX];
+	uint32_t table = 0;
 	size_t n = 0;
 	int err = 0;
 
 	for (size_t i = 0; i < a->n_rows; i++) {
 		const struct refused_change *r = a->rows[i].refused;
-		int got = r[ANNOUNCE_NORMAL].retry.err ? r[ANNOUNCE_NORMAL].retry.err
-		                                       : r[ANNOUNCE_SHUTDOWN].retry.err;
+		enum announce_table t =
+		        r[ANNOUNCE_NORMAL].retry.err ? ANNOUNCE_NORMAL : ANNOUNCE_SHUTDOWN;
 
-		if (!got || n++)
+		if (!r[t].retry.err || n++)
 			continue;
-		first = &a->rows[i];
-		err = got;
+		first = &a->rows[i].intended.address;
+		table = a->kernel[t].number;
+		err = r[t].retry.err;
 	}
 	if (first)
 		conditions_add(a->stats, "routes-failed", CONDITION_DEGRADED, "",
 		               "the kernel refuses to add or delete %zu of Weir's routes, such as "
-		               "that of %s: %s. Look at ip route show table %u",
-		               n, addr_text(&first->intended.address, text), strerror(-err),
-		               a->kernel[ANNOUNCE_NORMAL].number);
+		               "that of %s: %s. Look at ip -%d route show table %u",
+		               n, addr_text(first, text), strerror(-err), addr_is4(first) ? 4 : 6,
+		               table);
 	if (a->list_error)
 		conditions_add(a->stats, "routes-failed", CONDITION_DEGRADED, "list",
 		               "the kernel does not give the list of Weir's routes: %s",
@@ -325,8 +327,7 @@ static void state_routes(const struct announcer *a)
 	if (a->sweep.err || a->forget.err)
 		conditions_add(a->stats, "routes-failed", CONDITION_DEGRADED, "former",
 		               "routes of addresses or tables that are not configured any more "
-		               "cannot be deleted: %s. Delete them: ip route flush table NUMBER "
-		               "proto 177",
+		               "cannot be deleted: %s. Delete them: " OWN_ROUTES_FLUSH,
 		               strerror(-(a->sweep.err ? a->sweep.err : a->forget.err)));
 }
 

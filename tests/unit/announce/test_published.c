@@ -402,13 +402,22 @@ static void what_the_kernel_refuses_is_said_whole(void **state)
 		rows[i].decision.reason = ANNOUNCE_REASON_ANNOUNCED;
 	}
 	a.kernel[ANNOUNCE_NORMAL].number = 177;
+	a.kernel[ANNOUNCE_SHUTDOWN].number = 178;
 	expect_conditions(&a, SINCE_MS, "");
 	rows[1].refused[ANNOUNCE_SHUTDOWN].retry.err = -ENOBUFS;
 	expect_conditions(
 	        &a, SINCE_MS,
 	        "routes-failed degraded : the kernel refuses to add or delete 1 of Weir's "
 	        "routes, such as that of 192.0.2.1: No buffer space available. Look at "
-	        "ip route show table 177\n");
+	        "ip -4 route show table 178\n");
+	struct addr ip4 = rows[1].intended.address;
+	assert_int_equal(addr_parse("2001:db8::1", &rows[1].intended.address), 0);
+	expect_conditions(
+	        &a, SINCE_MS,
+	        "routes-failed degraded : the kernel refuses to add or delete 1 of Weir's "
+	        "routes, such as that of 2001:db8::1: No buffer space available. Look at "
+	        "ip -6 route show table 178\n");
+	rows[1].intended.address = ip4;
 	rows[1].refused[ANNOUNCE_NORMAL].retry.err = -EPERM;
 	rows[2].refused[ANNOUNCE_NORMAL].retry.err = -ENOBUFS;
 	a.list_error = -EIO;
@@ -418,19 +427,21 @@ static void what_the_kernel_refuses_is_said_whole(void **state)
 	        &a, SINCE_MS,
 	        "routes-failed degraded : the kernel refuses to add or delete 2 of Weir's "
 	        "routes, such as that of 192.0.2.1: Operation not permitted. Look at "
-	        "ip route show table 177\n"
+	        "ip -4 route show table 177\n"
 	        "routes-failed degraded list: the kernel does not give the list of Weir's "
 	        "routes: Input/output error\n"
 	        "routes-failed degraded former: routes of addresses or tables that are not "
 	        "configured any more cannot be deleted: Device or resource busy. Delete "
-	        "them: ip route flush table NUMBER proto 177\n");
+	        "them: ip -4 route flush table NUMBER proto 177; ip -6 route flush table "
+	        "NUMBER proto 177\n");
 	a.n_rows = 0;
 	a.list_error = a.sweep.err = 0;
 	expect_conditions(
 	        &a, SINCE_MS,
 	        "routes-failed degraded former: routes of addresses or tables that are not "
 	        "configured any more cannot be deleted: Invalid argument. Delete "
-	        "them: ip route flush table NUMBER proto 177\n");
+	        "them: ip -4 route flush table NUMBER proto 177; ip -6 route flush table "
+	        "NUMBER proto 177\n");
 }
 
 static void what_cannot_be_watched_is_said_whole(void **state)
