@@ -125,10 +125,10 @@ char *command_answer(struct checker *c, const char *line, size_t length);
 /* State them within a round. @p t NULL: no document yet. */
 void conditions_of_vips(const struct targets *t, struct stats *to);
 /*
- * The same for backends that are silent while the controls are silent too, or that this node cannot
+ * The same for targets that are silent while the controls are silent too, or that this node cannot
  * check at all. A pool of which all backends are so is left to weir-mgmt.
  */
-void conditions_of_backends(const struct targets *t, uint64_t now_ms, struct stats *to);
+void conditions_of_unheard(const struct targets *t, uint64_t now_ms, struct stats *to);
 
 /* --- others.c: what other nodes observe (weir/peer_page.h) --- */
 

@@ -20,6 +20,15 @@ static bool gets_no_traffic(const struct target *x)
 	return x->is_new && target_state(x) != HEALTH_UP;
 }
 
+static void name_target(const struct target *x, char out[CONDITION_SUBJECT_MAX])
+{
+	if (x->pool)
+		snprintf(out, CONDITION_SUBJECT_MAX, "%s/%s", x->pool->name, x->backend->name);
+	else
+		snprintf(out, CONDITION_SUBJECT_MAX, "%s/%s/%s", x->service->name, x->site->name,
+		         addr_is4(&x->paths[0].spec.address) ? "ipv4" : "ipv6");
+}
+
 /* A VIP that this node cannot vote on, or that gets no traffic yet: the path from here to there. */
 static void state_vip(const struct targets *t, const struct target *x, struct stats *to)
 {
@@ -27,8 +36,7 @@ static void state_vip(const struct targets *t, const struct target *x, struct st
 	char subject[CONDITION_SUBJECT_MAX], address[ADDR_TEXT_MAX];
 
 	addr_text(&spec->address, address);
-	snprintf(subject, sizeof(subject), "%s/%s/%s", x->service->name, x->site->name,
-	         addr_is4(&spec->address) ? "ipv4" : "ipv6");
+	name_target(x, subject);
 	if (x->unproven)
 		conditions_add(to, "vip-check-unproven", CONDITION_DEGRADED, subject,
 		               "no TCP connection from %s to %s port %u has succeeded yet (%s), so "
@@ -108,15 +116,15 @@ static bool is_unheard(const struct targets *t, const struct target *x, uint64_t
 {
 	const struct pool_tally *pool = x->pool ? &t->tallies[x->pool->index] : NULL;
 
-	return pool && x->inconclusive && !x->last_late && !x->last_unready &&
-	       x->vague_ms + VAGUE_MS <= now_ms && pool->n_vague < pool->n;
+	return x->inconclusive && !x->last_late && !x->last_unready && !x->unproven &&
+	       x->vague_ms + VAGUE_MS <= now_ms && (!pool || pool->n_vague < pool->n);
 }
 
 static void state_unheard(const struct target *x, uint64_t now_ms, struct stats *to)
 {
 	char subject[CONDITION_SUBJECT_MAX], address[ADDR_TEXT_MAX];
 
-	snprintf(subject, sizeof(subject), "%s/%s", x->pool->name, x->backend->name);
+	name_target(x, subject);
 	if (x->last == HEALTH_REASON_LOCAL)
 		conditions_add(
 		        to, "check-inconclusive", CONDITION_DEGRADED, subject,
@@ -135,13 +143,13 @@ static void state_unheard(const struct target *x, uint64_t now_ms, struct stats 
 		        (unsigned long long)((now_ms - x->vague_ms) / 1000));
 }
 
-void conditions_of_backends(const struct targets *t, uint64_t now_ms, struct stats *to)
+void conditions_of_unheard(const struct targets *t, uint64_t now_ms, struct stats *to)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; t && i < t->n; i++)
 		if (is_unheard(t, &t->items[i], now_ms) && n++ < LISTED_MAX)
 			state_unheard(&t->items[i], now_ms, to);
-	state_more("check-inconclusive", CONDITION_DEGRADED, "backends",
+	state_more("check-inconclusive", CONDITION_DEGRADED, "backends or VIPs",
 	           n > LISTED_MAX ? n - LISTED_MAX : 0, to);
 }

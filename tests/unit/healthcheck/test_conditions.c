@@ -52,7 +52,7 @@ static void state_all(const struct targets *t)
 {
 	conditions_begin(stats, 1);
 	conditions_of_vips(t, stats);
-	conditions_of_backends(t, NOW_MS, stats);
+	conditions_of_unheard(t, NOW_MS, stats);
 	conditions_end(stats);
 	assert_int_equal(conditions_read(dir, "health", &all), 0);
 }
@@ -223,8 +223,8 @@ static void a_vip_of_several_sites_is_named_beside_another(void **state)
 	targets_free(t);
 }
 
-/* A VIP's trouble is its site's, which is told in another way. */
-static void a_silent_vip_is_no_backend(void **state)
+/* Its site stays in the answers, dead or not. */
+static void a_vip_that_nobody_hears_is_named(void **state)
 {
 	struct targets *t = make_targets(" vip_check = \"c\";");
 	struct target *vip = targets_find(t, health_target_service("web", "fra", true));
@@ -232,7 +232,13 @@ static void a_silent_vip_is_no_backend(void **state)
 	(void)state;
 	leave_unheard(vip, NOW_MS - 7000);
 	state_all(t);
-	assert_int_equal(all.n, 0);
+	assert_int_equal(all.n, 1);
+	assert_non_null(strstr(find_condition("check-inconclusive", "web/fra/ipv4")->text,
+	                       "127.0.0.14 has not answered its check for 7 s"));
+	vip->unproven = true; /* it says so itself */
+	state_all(t);
+	assert_int_equal(all.n, 1);
+	assert_non_null(find_condition("vip-check-unproven", "web/fra/ipv4"));
 	targets_free(t);
 }
 
@@ -261,7 +267,7 @@ static void many_are_named_so_far_and_then_counted(void **state)
 		char text[32];
 
 		conditions_begin(stats, 1);
-		conditions_of_backends(&t, NOW_MS, stats);
+		conditions_of_unheard(&t, NOW_MS, stats);
 		conditions_end(stats);
 		assert_int_equal(conditions_read(dir, "health", &all), 0);
 		assert_int_equal(all.n, named + (counts[k] > 16));
@@ -328,7 +334,7 @@ int main(void)
 		cmocka_unit_test(a_vip_without_a_vote_and_one_never_up_are_told_apart),
 		cmocka_unit_test(a_service_that_nobody_looks_at_is_named),
 		cmocka_unit_test(a_vip_of_several_sites_is_named_beside_another),
-		cmocka_unit_test(a_silent_vip_is_no_backend),
+		cmocka_unit_test(a_vip_that_nobody_hears_is_named),
 		cmocka_unit_test(many_vips_leave_room_for_other_conditions),
 		cmocka_unit_test(many_are_named_so_far_and_then_counted),
 	};

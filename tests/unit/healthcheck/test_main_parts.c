@@ -50,22 +50,22 @@ static void fake_stop(struct loop *l)
 
 static int fake_timer(struct loop *l, struct loop_timer *t, uint64_t at_ms);
 
-#define main                            weir_main
-#define model_read_without_key          fake_read
-#define checker_apply_model             fake_take
-#define conditions_begin(s, d)          ((void)(s), (void)(d))
-#define conditions_add                  fake_add
-#define conditions_end(s)               ((void)(s))
-#define conditions_of_vips(t, s)        ((void)(s))
-#define conditions_of_backends(t, n, s) ((void)(s))
-#define keep_write_text                 fake_write
-#define page_is_sound                   fake_sound
-#define page_alive(p, n)                ((void)(p), (void)(n))
-#define loop_stop                       fake_stop
-#define loop_timer_set                  fake_timer
-#define stats_alive(s, n)               ((void)(s), (void)(n))
-#define stats_job_begin(...)            ((void)0)
-#define stats_job_end(...)              ((void)0)
+#define main                           weir_main
+#define model_read_without_key         fake_read
+#define checker_apply_model            fake_take
+#define conditions_begin(s, d)         ((void)(s), (void)(d))
+#define conditions_add                 fake_add
+#define conditions_end(s)              ((void)(s))
+#define conditions_of_vips(t, s)       ((void)(s))
+#define conditions_of_unheard(t, n, s) ((void)(s))
+#define keep_write_text                fake_write
+#define page_is_sound                  fake_sound
+#define page_alive(p, n)               ((void)(p), (void)(n))
+#define loop_stop                      fake_stop
+#define loop_timer_set                 fake_timer
+#define stats_alive(s, n)              ((void)(s), (void)(n))
+#define stats_job_begin(...)           ((void)0)
+#define stats_job_end(...)             ((void)0)
 #include "healthcheck/main.c"
 #undef main
 
