@@ -2,9 +2,9 @@
 /*
  * Making a generation: read the document, lay out the steering of its names, then find an image. In
  * order of preference: the kept image if the zone files' inodes, sizes and times are those that it
- * was made from, by the same program unless it is only explained; a newly compiled one, with all zones
- * of the earlier image whose files have the same bytes, by the same program, too; the kept one if
- * compiling fails and the dynamic names are the same. Answers always come from private memory, never
+ * was made from, by the same program unless it is only explained, or nothing is served yet; a newly
+ * compiled one, with all zones of the earlier image whose files have the same bytes, by the same
+ * program, too; the kept one if compiling fails and the dynamic names are the same. Answers always come from private memory, never
  * from the file, which somebody may cut short or overwrite.
  *
  * generation_observe() computes the state in a fixed order: peers' health, the sites that vote, the
@@ -49,13 +49,18 @@ static uint64_t file_digest(const char *path)
 	return hash_bytes(&key, facts, sizeof(facts));
 }
 
+static uint64_t own_program(void)
+{
+	return file_digest("/proc/self/exe");
+}
+
 /*
  * Who serves compiles again what another program has kept, before an upgrade. Who only explains takes it, as an image
- * of this program.
+ * of this program; so does who serves nothing yet, for queries wait.
  */
 static uint64_t program_digest(const struct generation_how *how, const struct image *kept)
 {
-	return how->keep || !kept ? file_digest("/proc/self/exe") : kept->program;
+	return (how->keep && how->earlier) || !kept ? own_program() : kept->program;
 }
 
 /* A digest of the zones' names and of their files' inodes, sizes and times. */
@@ -271,7 +276,7 @@ static bool has_same_files(const struct generation *g, const struct generation *
 {
 	const struct model *m = g->model, *was = now->model;
 
-	if (now->stale || now->stale_error || m->n_zones != was->n_zones ||
+	if (now->stale || now->stale_error || now->is_former || m->n_zones != was->n_zones ||
 	    now->image->dynamic != image_dynamic_digest(g->steering->texts, g->steering->n_names))
 		return false;
 	for (size_t i = 0; i < m->n_zones; i++)
@@ -303,7 +308,10 @@ static int own_image(struct generation *g, const struct proc_dirs *dirs,
 	if (!g->share)
 		return -ENOMEM;
 	g->share->n_users = 1;
-	return find_image(g, dirs, how);
+	int err = find_image(g, dirs, how);
+
+	g->is_former = !err && how->keep && !how->earlier && g->image->program != own_program();
+	return err;
 }
 
 static void count_zones(struct generation *g)

@@ -56,7 +56,8 @@ struct generation {
 	struct generation_share *share; /**< of all generations that have this image */
 	uint64_t source;                /**< digest of its files' inodes, sizes and times */
 	bool compiled;                  /**< the image is new; false: it is the kept one */
-	bool stale;      /**< compiling failed: the whole image is the kept, earlier one */
+	bool is_former; /**< the image is another program's: the next load compiles the zones */
+	bool stale;     /**< compiling failed: the whole image is the kept, earlier one */
 	int stale_error; /**< -errno of that, or of a file that was not read for what may pass; or 0 */
 	size_t n_earlier, n_broken;      /**< zones with such an image_zone.state */
 	struct peer_health *peer_health; /**< in the arena; the generation owns its pages */
@@ -72,7 +73,7 @@ struct generation_how {
 	const struct generation *now;
 	/**
 	 * Serve: write a new image to the image file, and take what another program left there only
-	 * for zones with a bad file.
+	 * while nothing is served yet, or for zones with a bad file.
 	 */
 	bool keep;
 	zones_report *report;

@@ -164,6 +164,7 @@ static void install_generation(struct server *s)
 		return; /* server_load_stop() or the next load frees it */
 	}
 	s->load.loaded = NULL;
+	s->load.again |= loaded->is_former; /* queries were not to wait for this program's image */
 	listen_update(s);
 	/* the document is in force, not all of its zones are yet */
 	plan_retry(s, loaded->stale_error);

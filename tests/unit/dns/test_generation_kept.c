@@ -253,7 +253,10 @@ static void a_restart_takes_zones_with_includes_from_the_kept_image(void **state
 	write_text("zone", GOOD);
 }
 
-/* What an image that another program has kept says, which an address tells: it is explained, but not served. */
+/*
+ * What an image that another program has kept says, which an address tells: it is explained, and served only until this
+ * program has compiled.
+ */
 static void what_another_program_kept_is_explained_as_it_is(void **state)
 {
 	static const char *const zone_texts[] = { GOOD "more A 192.0.2.9\n",
@@ -289,7 +292,20 @@ static void what_another_program_kept_is_explained_as_it_is(void **state)
 		assert_non_null(strstr(e->records[0], "192.0.2.99"));
 		explain_free(e);
 		assert_int_equal(load_generation(true, &g), 0);
-		assert_int_equal(*address_in(g->image, "more.shop.test"), 9);
+		assert_true(g->is_former);
+		assert_int_equal(*address_in(g->image, "more.shop.test"), 99);
+
+		const struct generation_how next = { .trust_cache = true,
+			                             .earlier = g->image,
+			                             .now = g,
+			                             .keep = true,
+			                             .report = count_message };
+		struct generation *own = NULL;
+
+		assert_int_equal(generation_load(&dirs, &next, &own), 0);
+		assert_false(own->is_former);
+		assert_int_equal(*address_in(own->image, "more.shop.test"), 9);
+		generation_free(own);
 		generation_free(g);
 	}
 	write_text("zone", GOOD);

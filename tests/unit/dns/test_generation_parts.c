@@ -210,13 +210,16 @@ static void the_image_is_the_kept_one_a_new_one_or_none(void **state)
 	}
 }
 
-/* Who serves takes what another program made of the same files only as the earlier image; who explains takes it. */
+/*
+ * Who serves takes what another program made of the same files while nothing is served, and else only as the earlier
+ * image; who explains takes it.
+ */
 static void an_image_of_another_program_is_for_who_explains(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < 8; i++) {
-		bool other = i & 1, serves = i & 2, same_files = i & 4;
-		bool taken = same_files && !(other && serves);
+	for (unsigned i = 0; i < 16; i++) {
+		bool other = i & 1, serves = i & 2, same_files = i & 4, later = i & 8;
+		bool taken = same_files && !(other && serves && later);
 		struct generation g = { .model = &model,
 			                .steering = &place,
 			                .arena = arena_new(4096) };
@@ -230,10 +233,12 @@ static void an_image_of_another_program_is_for_who_explains(void **state)
 		edge.st[0].st_size = 128;
 		kept = keep_in_file(source_digest(&model, &place) + !same_files, 0);
 		kept->program += other;
+		how.earlier = later ? kept : NULL;
 		assert_int_equal(find_image(&g, &dirs, &how), 0);
 		assert_int_equal(g.compiled, !taken);
 		if (!taken) {
-			assert_int_equal(edge.in.program, serves ? program : kept->program);
+			assert_int_equal(edge.in.program,
+			                 serves && later ? program : kept->program);
 			assert_non_null(edge.in.earlier);
 		}
 		free_image(&g);

@@ -27,7 +27,7 @@ static struct {
 	int result;
 	unsigned n_errors, n_calls, n_freed;
 	size_t n_earlier, n_broken;
-	bool stale;
+	bool stale, is_former;
 	int stale_error;
 	enum zones_level level; /* of the mistakes */
 	struct generation_how how;
@@ -80,6 +80,7 @@ static int fake_generation_load(const struct proc_dirs *dirs, const struct gener
 	g->n_broken = loader.n_broken;
 	g->stale = loader.stale;
 	g->stale_error = loader.stale_error;
+	g->is_former = loader.is_former && !how->earlier;
 	*out = g;
 	return 0;
 }
@@ -214,7 +215,7 @@ static int set_up(void **state)
 	loader.result = 0;
 	loader.n_errors = loader.n_calls = loader.n_freed = 0;
 	loader.n_earlier = loader.n_broken = 0;
-	loader.stale = false;
+	loader.stale = loader.is_former = false;
 	loader.stale_error = 0;
 	loader.level = ZONES_ERROR;
 	no_thread = 0;
@@ -289,6 +290,20 @@ static void the_loader_gets_what_is_in_force(void **state)
 	assert_ptr_equal(loader.how.before, model);
 	assert_ptr_equal(loader.how.earlier, image);
 	assert_ptr_equal(loader.how.now, s.now);
+}
+
+/* It is served at once, and compiled after that. */
+static void an_image_of_another_program_is_followed_by_a_load(void **state)
+{
+	(void)state;
+	loader.is_former = true;
+	run_one_load();
+	assert_int_equal(n_ready, 1);
+	assert_true(s.now->is_former && s.load.running);
+	await_load();
+	assert_false(s.now->is_former || s.load.running);
+	assert_int_equal(loader.n_calls, 2);
+	assert_true(loader.how.trust_cache);
 }
 
 static void a_wish_for_the_files_is_kept_until_it_is_met_and_no_longer(void **state)
@@ -683,6 +698,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH(what_is_loaded_is_looked_at_taken_and_listened_for),
 		WITH(the_loader_gets_what_is_in_force),
+		WITH(an_image_of_another_program_is_followed_by_a_load),
 		WITH(a_wish_for_the_files_is_kept_until_it_is_met_and_no_longer),
 		WITH(a_refused_document_leaves_what_is_served),
 		WITH(a_load_that_failed_for_want_is_tried_again),
