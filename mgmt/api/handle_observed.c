@@ -100,7 +100,8 @@ void handle_events(struct core *core, struct http_request *r, struct http_reply 
 	until_ms = clock_mono_ms() + wait_ms;
 	core_lock(core);
 	const struct journal *j = intent_journal(core->intent);
-	bool may_go_on = poll_wait(core, r, until_ms, &core->event_polls, has_no_event, &since);
+	bool may_go_on = poll_wait(core, r, until_ms, &core->event_polls, HTTP_POLLS_MAX,
+	                           has_no_event, &since);
 	uint64_t last = journal_last(j), oldest = journal_oldest(j), id = since + 1;
 	if (!http_query(r, "since") && last > limit)
 		id = last - limit + 1; /* the newest */

@@ -109,8 +109,8 @@ void handle_operation(struct core *core, struct http_request *r, struct http_rep
 	core_lock(core);
 	/* without a place to wait it is shown as it is: an operation is never out of sight */
 	if (http_query(r, "since"))
-		(void)poll_wait(core, r, until_ms, &core->operation_polls, is_operation_same,
-		                &known);
+		(void)poll_wait(core, r, until_ms, &core->operation_polls,
+		                HTTP_POLLS_OPERATIONS_MAX, is_operation_same, &known);
 	const struct operations_item *item = operations_find(core, known.id);
 
 	if (item) {

@@ -31,13 +31,13 @@ bool poll_moment(struct core *core, const struct http_request *r, uint64_t until
 }
 
 bool poll_wait(struct core *core, const struct http_request *r, uint64_t until_ms,
-               struct polls *waiting, poll_quiet *is_quiet, const void *arg)
+               struct polls *waiting, size_t most, poll_quiet *is_quiet, const void *arg)
 {
 	size_t *n = &waiting->n[kind_of_client(r)];
 
 	if (!is_quiet(core, arg) || clock_mono_ms() >= until_ms)
 		return true;
-	if (*n == HTTP_POLLS_MAX)
+	if (*n >= most)
 		return false;
 	++*n;
 	while (is_quiet(core, arg) && poll_moment(core, r, until_ms))

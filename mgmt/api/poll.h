@@ -19,10 +19,10 @@ typedef bool poll_quiet(struct core *core, const void *arg);
 /**
  * Wait until something comes, @p until_ms (monotonic) or the end of the client or of the process.
  * @param waiting  the requests that wait for such things
- * @return false, at once: so many of this kind of client wait already
+ * @return false, at once: @p most of this kind of client wait already
  */
 bool poll_wait(struct core *core, const struct http_request *r, uint64_t until_ms,
-               struct polls *waiting, poll_quiet *is_quiet, const void *arg);
+               struct polls *waiting, size_t most, poll_quiet *is_quiet, const void *arg);
 /**
  * Wait until something changes, for a moment at most.
  * @return false, at once: @p until_ms has come, the client has gone, or the process ends

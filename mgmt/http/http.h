@@ -25,12 +25,13 @@
 
 #define HTTP_BODY_MAX  ((size_t)32 << 20) /**< bytes; larger files are uploaded in parts */
 #define HTTP_PEERS_MAX 256u               /* addresses of nodes */
-#define HTTP_POLLS_MAX                                                                             \
-	8u /* waits for what comes next, of a kind of client: a third of the threads for strangers */
-#define HTTP_PARTS_MAX    4u   /**< variable parts of a path */
-#define HTTP_QUERY_MAX    8u   /**< query parameters */
-#define HTTP_TEXT_MAX     256u /**< bytes of a path, a value, a token */
-#define HTTP_IDENTITY_MAX 72u  /**< bytes of "token:" and a name */
+/* waits for an event, and for the next change of an operation, of a kind of client; strangers over TCP are of two kinds */
+#define HTTP_POLLS_MAX            8u
+#define HTTP_POLLS_OPERATIONS_MAX 2u
+#define HTTP_PARTS_MAX            4u   /**< variable parts of a path */
+#define HTTP_QUERY_MAX            8u   /**< query parameters */
+#define HTTP_TEXT_MAX             256u /**< bytes of a path, a value, a token */
+#define HTTP_IDENTITY_MAX         72u  /**< bytes of "token:" and a name */
 
 struct core;          /* whose server it is: for its functions alone */
 struct store_request; /* likewise */

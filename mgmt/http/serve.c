@@ -30,8 +30,12 @@
 #define STOP_MS          3000u  /* for answers to be read by their clients */
 #define EVICT_AGE_MS     1000u  /* a stranger has had time to send its request */
 #define STRANGERS_RCVBUF (64 << 10) /* bytes; else the kernel holds up to 6 MiB for each */
+#define STRANGERS        24         /* requests of theirs at work */
 #define DEAD_AFTER_S     20         /* of a client whose host has vanished: keep-alive */
 #define DEAD_AFTER_MS    30000      /* the same with data under way: TCP_USER_TIMEOUT */
+
+_Static_assert(2 * (HTTP_POLLS_MAX + HTTP_POLLS_OPERATIONS_MAX) <= STRANGERS - 4,
+               "who waits leaves threads to the others");
 
 /*
  * TCP: 256 peers of 4 connections; 32 for one client, which a browser or a scraper never needs.
@@ -43,7 +47,7 @@ static const struct http_limits tcp_limits = {
 	.per_stranger = 32,
 	.per_known = 256, /* several nodes may share an address */
 	.runs = 8,
-	.threads = { 24, 32 },
+	.threads = { STRANGERS, 32 },
 	.bodies = 3 * HTTP_BODY_MAX,
 	.strangers_bodies = HTTP_BODY_MAX + ((size_t)1 << 20),
 	.answers = (size_t)192 << 20,
@@ -56,7 +60,7 @@ static const struct http_limits local_limits = {
 	.per_stranger = 64,
 	.per_known = 128,
 	.runs = 16,
-	.threads = { 24, 32 },
+	.threads = { STRANGERS, 32 },
 	.bodies = 3 * HTTP_BODY_MAX,
 	.strangers_bodies = HTTP_BODY_MAX + ((size_t)1 << 20),
 	.answers = (size_t)192 << 20,

@@ -270,7 +270,7 @@ static void vanish_later(void)
 		list.n = 0;
 }
 
-/* It occupies a thread like a wait for an event: they have the same limit, and end in the same ways. */
+/* It occupies a thread like a wait for an event: it has a limit, too, and ends in the same ways. */
 static void a_wait_for_an_operation_ends_with_its_client_and_is_bounded(void **state)
 {
 	(void)state;
@@ -293,10 +293,16 @@ static void a_wait_for_an_operation_ends_with_its_client_and_is_bounded(void **s
 	assert_int_equal(ask_operation(make_request("9", NULL, "60000")), 200);
 	assert_int_equal(fake_ms, 1000000 + 500);
 	assert_int_equal(json_integer_value(json_object_get(answer.json, "seq")), 10);
-	this_node.operation_polls.n[1] = POLLS_MAX; /* the kind of a request with a token */
+	meanwhile = leave_later;
+	this_node.operation_polls.n[1] = 1; /* the kind of a request with a token */
+	assert_int_equal(ask_operation(make_request("10", NULL, "60000")), 200);
+	assert_int_equal(fake_ms, 1000000 + 750);
+	client_gone = false;
+	/* with waits for events, as many as there are of them, some threads for strangers stay free */
+	this_node.operation_polls.n[1] = 2;
 	assert_int_equal(ask_operation(make_request("10", NULL, "60000")), 200); /* as it is */
 	assert_int_equal(fake_ms, 1000000);
-	assert_int_equal(this_node.operation_polls.n[1], POLLS_MAX);
+	assert_int_equal(this_node.operation_polls.n[1], 2);
 	this_node.operation_polls.n[1] = 0;
 	this_node.operations = NULL;
 }
