@@ -55,10 +55,32 @@ static bool is_sibling(const char *user)
 	return false;
 }
 
-#define NAMES_MAX       16u    /* users; two that share a row only cost look-ups */
+#define NAMES_MAX       16u    /* users; with more, whose name is to be looked up next gives way */
 #define NAMES_KEPT_MS   60000u /* so long a user who was renamed keeps the old name */
 #define NAMES_FAILED_MS 10000u /* from one failed look-up, which may take seconds, to the next */
 #define ENTRY_MAX       (1u << 18) /* bytes of a user's entry */
+
+/* A user that was looked up. */
+struct auth_name {
+	uid_t uid;
+	bool is_known;
+	uint64_t until_ms; /* 0: of nobody */
+	char name[64];
+};
+
+/* The row of @p uid, or the one that is to be looked up next. */
+static struct auth_name *find_name(struct auth_name names[NAMES_MAX], uid_t uid)
+{
+	struct auth_name *next = &names[0];
+
+	for (size_t i = 0; i < NAMES_MAX; i++) {
+		if (names[i].until_ms && names[i].uid == uid)
+			return &names[i];
+		if (names[i].until_ms < next->until_ms)
+			next = &names[i];
+	}
+	return next;
+}
 
 /* @return 0 or what getpwuid_r() says; a user without a name is known by the number */
 static int look_up_name(uid_t uid, char out[64])
@@ -88,28 +110,23 @@ static int look_up_name(uid_t uid, char out[64])
  */
 static bool name_user(uid_t uid, char out[64])
 {
-	static struct {
-		uid_t uid;
-		bool is_known;
-		uint64_t until_ms;
-		char name[64];
-	} names[NAMES_MAX];
+	static struct auth_name names[NAMES_MAX];
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 	pthread_mutex_lock(&lock);
-	size_t at = uid % NAMES_MAX;
-	if (names[at].uid != uid || clock_mono_ms() >= names[at].until_ms) {
-		bool was_known = names[at].uid == uid && names[at].is_known;
-		int err = look_up_name(uid, names[at].name);
+	struct auth_name *n = find_name(names, uid);
+	if (n->uid != uid || clock_mono_ms() >= n->until_ms) {
+		bool was_known = n->uid == uid && n->is_known;
+		int err = look_up_name(uid, n->name);
 
 		if (err && !was_known)
-			snprintf(names[at].name, sizeof(names[at].name), "uid-%u", (unsigned)uid);
-		names[at].is_known = !err || was_known;
-		names[at].uid = uid;
-		names[at].until_ms = clock_mono_ms() + (err ? NAMES_FAILED_MS : NAMES_KEPT_MS);
+			snprintf(n->name, sizeof(n->name), "uid-%u", (unsigned)uid);
+		n->is_known = !err || was_known;
+		n->uid = uid;
+		n->until_ms = clock_mono_ms() + (err ? NAMES_FAILED_MS : NAMES_KEPT_MS);
 	}
-	bool is_known = names[at].is_known;
-	memcpy(out, names[at].name, sizeof(names[at].name));
+	bool is_known = n->is_known;
+	memcpy(out, n->name, sizeof(n->name));
 	pthread_mutex_unlock(&lock);
 	return is_known;
 }
