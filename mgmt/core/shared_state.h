@@ -56,6 +56,7 @@ struct shared_run {
 	uint64_t heard_ms; /* boot clock: of the last read that a majority has answered */
 	int64_t highest;   /* revision that was read of this store */
 	bool is_bound;     /* the copy is of this store */
+	unsigned renewals; /* intent_store_renewals() when it was bound */
 	int keep_err;      /* why what the store holds could not be kept here; 0: it is */
 	bool must_list;    /* what was kept may not be all */
 	bool is_full; /* nothing can be written: a write was refused for it, or a member says so */

@@ -82,9 +82,7 @@ static enum leg_end read_and_compare(struct leg *l, struct etcd_range range, str
 		return LEG_WENT_BACK;
 	}
 	w->revision = revision;
-	if (w->heard)
-		w->heard(w->arg, sent_ms, revision);
-	return LEG_GOES_ON;
+	return !w->heard || w->heard(w->arg, sent_ms, revision) ? LEG_GOES_ON : LEG_LIST;
 }
 
 /* Whether the stream lags behind, of whose keys the newest change is @changed; 0: not later than it. */

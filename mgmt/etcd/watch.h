@@ -42,9 +42,9 @@ struct etcd_watch {
 	etcd_stream_sink *changed;
 	/**
 	 * A majority of members has answered a read that was sent at @p sent_ms of the boot clock. May be
-	 * NULL.
+	 * NULL. @return false: end, to list
 	 */
-	void (*heard)(void *arg, uint64_t sent_ms, int64_t revision);
+	bool (*heard)(void *arg, uint64_t sent_ms, int64_t revision);
 	/** A member is left, or cannot be used; it is noted once for each try. May be NULL. */
 	void (*left)(void *arg, const char *reason);
 	void *arg;
@@ -52,7 +52,7 @@ struct etcd_watch {
 
 enum etcd_watch_end {
 	ETCD_WATCH_STOPPED, /**< by the stop flag of the gateway */
-	/** events are lost (compacted, or too many for one line): list, then watch from there */
+	/** events are lost (compacted, or too many for one line), or heard() says so: list, then watch from there */
 	ETCD_WATCH_LIST,
 	ETCD_WATCH_WENT_BACK, /**< the store is older than what was seen; w->revision stays */
 	/** no member could be used, and at least one is of another cluster than the gateway expects */

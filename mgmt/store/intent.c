@@ -61,6 +61,7 @@ static int make_anew(struct intent *in, const char *reason, int64_t now_ms)
 		journal_renew(in->journal);
 	in->lacks_records = !in->shares;
 	in->rebuilt = true;
+	in->is_damaged = false;
 	in->n_renewals++;
 	return err;
 }
@@ -430,6 +431,8 @@ int64_t intent_tick(struct intent *in, int64_t now_ms)
 	in->ticked_ms = now_ms;
 	if (in->failing && now_ms >= in->retry_ms)
 		retry_store(in, now_ms);
+	else if (in->is_damaged && !in->failing)
+		intent_stored(in, -EBADMSG, now_ms);
 	if (!in->failing)
 		intent_stored(in, journal_flush(in->journal, in->store), now_ms);
 	intent_follow_ramps(in, now_ms);

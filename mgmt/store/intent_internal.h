@@ -73,7 +73,8 @@ struct intent {
 	struct store *store; /* NULL: it could not be opened */
 	bool failing;        /* what memory has is not all in the store */
 	bool rebuilt;
-	unsigned n_renewals;           /* times that the store was made again */
+	bool is_damaged;     /* the copy of a shared store: the next tick makes the store again */
+	unsigned n_renewals; /* times that the store was made again */
 	char principal[PRINCIPAL_MAX]; /* who makes the present changes: intent_for() */
 	char store_reason[EVENT_TEXT_MAX];
 	int64_t retry_ms;  /* of a failing store */

@@ -483,12 +483,11 @@ static bool pass_events(void *arg, int64_t revision, const struct etcd_event *ev
 	return !err;
 }
 
-static void pass_heard(void *arg, uint64_t sent_ms, int64_t revision)
+static bool pass_heard(void *arg, uint64_t sent_ms, int64_t revision)
 {
 	const struct shared_etcd *e = arg;
 
-	if (e->follower->heard)
-		e->follower->heard(e->follower->arg, sent_ms, revision);
+	return !e->follower->heard || e->follower->heard(e->follower->arg, sent_ms, revision);
 }
 
 static void pass_left(void *arg, const char *reason)

@@ -103,8 +103,11 @@ struct shared_follower {
 	 * @return false: it could not be kept; no later one is given
 	 */
 	bool (*changed)(void *arg, int64_t revision, const struct shared_record *list, size_t n);
-	/** A majority of members has answered a read that was sent at @p sent_ms of the boot clock; may be NULL */
-	void (*heard)(void *arg, uint64_t sent_ms, int64_t revision);
+	/**
+	 * A majority of members has answered a read that was sent at @p sent_ms of the boot clock; may be NULL.
+	 * @return false: all is to be listed again
+	 */
+	bool (*heard)(void *arg, uint64_t sent_ms, int64_t revision);
 	/** A member cannot be used, and another one is tried; @p reason names it. May be NULL */
 	void (*left)(void *arg, const char *reason);
 	void *arg;
@@ -112,7 +115,7 @@ struct shared_follower {
 /**
  * Follow all changes from revision @p next on, until one of these ends. ETCD_WATCH_BACK: whether this is the store still, the
  * caller has to look. ETCD_WATCH_LIST also where a change cannot be ours,
- * or could not be kept; the reason says so. (A change that only removes may be missed while a member's watch is silent,
+ * or could not be kept; the reason says so; and where heard() ends it. (A change that only removes may be missed while a member's watch is silent,
  * see mgmt/etcd/watch.h: ours put a record as well.)
  * @param revision  the highest that was ever read of this store; 0: none
  */

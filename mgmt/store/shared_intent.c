@@ -154,9 +154,18 @@ bool shared_intent_went_back(struct intent *in)
 	return in->store && !in->failing && !copy_went_back(in->store, &noted) && noted;
 }
 
+/* What came of a look at the copy, or a write: a damaged one is made again (intent.c), and is no record that is not Weir's. */
+static int note_copy(struct intent *in, int err)
+{
+	if (err != -EBADMSG)
+		return err;
+	in->is_damaged = true;
+	return -EIO;
+}
+
 int shared_intent_revision(struct intent *in, int64_t *out)
 {
-	return in->store && !in->failing ? copy_revision(in->store, out) : -EROFS;
+	return in->store && !in->failing ? note_copy(in, copy_revision(in->store, out)) : -EROFS;
 }
 
 /*
@@ -233,13 +242,13 @@ int shared_intent_receive(struct intent *in, int64_t revision, const struct shar
 	int err = in->store && !in->failing ? check_all(list, n) : -EROFS;
 
 	if (!err)
-		err = copy_follow(in->store, revision, list, n);
+		err = note_copy(in, copy_follow(in->store, revision, list, n));
 	return err ? err : shared_receive(in, list, n, clock);
 }
 
 int shared_intent_origin(struct intent *in, struct store_origin *out)
 {
-	return in->store && !in->failing ? copy_origin(in->store, out) : -EROFS;
+	return in->store && !in->failing ? note_copy(in, copy_origin(in->store, out)) : -EROFS;
 }
 
 static int keep_record(void *arg, const struct shared_record *r)
@@ -247,7 +256,7 @@ static int keep_record(void *arg, const struct shared_record *r)
 	struct shared_records *l = arg;
 
 	if (l->n == SHARED_RECORDS_MAX)
-		return -EBADMSG;
+		return -EOVERFLOW;
 	struct shared_record *own = &l->records[l->n];
 
 	*own = *r;
@@ -270,7 +279,7 @@ int shared_intent_records(struct intent *in, struct shared_records *out)
 		err = copy_each(in->store, "", keep_record, &l);
 	if (err < 0) {
 		shared_records_fini(&l);
-		return err;
+		return note_copy(in, err);
 	}
 	l.cluster_id = origin.cluster_id;
 	*out = l;
@@ -330,10 +339,10 @@ int shared_intent_list(struct intent *in, const struct shared_records *l,
 	shared_records_fini(&had);
 	origin_of(l, &origin);
 	if (!err)
-		err = copy_install(in->store, l->revision, l->records, l->n, &origin,
-		                   verdict == ORIGIN_NEWER ? began : 0);
+		err = note_copy(in, copy_install(in->store, l->revision, l->records, l->n, &origin,
+		                                 verdict == ORIGIN_NEWER ? began : 0));
 	if (!err)
-		err = copy_joined(in->store, &joined);
+		err = note_copy(in, copy_joined(in->store, &joined));
 	if (err)
 		return err;
 	if (verdict == ORIGIN_NEWER) {

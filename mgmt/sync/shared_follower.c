@@ -75,6 +75,12 @@ static bool has_claim(const struct shared_record *list, size_t n)
 	return false;
 }
 
+/* Whether this node's disk has another store since the copy was bound: what was kept is lost. Under the core's lock. */
+static bool is_renewed(const struct shared_run *r)
+{
+	return r->renewals != intent_store_renewals(r->core->intent);
+}
+
 static bool receive_change(void *arg, int64_t revision, const struct shared_record *list, size_t n)
 {
 	struct shared_run *r = arg;
@@ -85,7 +91,7 @@ static bool receive_change(void *arg, int64_t revision, const struct shared_reco
 	const char *loss = find_loss(list, n);
 	if (loss)
 		go_back(r, loss);
-	if (loss || has_claim(list, n)) {
+	if (loss || has_claim(list, n) || is_renewed(r)) {
 		core_unlock(r->core);
 		return false;
 	}
@@ -122,7 +128,7 @@ static void look_at_alarms(struct shared_run *r)
 	core_unlock(r->core);
 }
 
-static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)
+static bool note_heard(void *arg, uint64_t sent_ms, int64_t revision)
 {
 	struct shared_run *r = arg;
 
@@ -133,7 +139,9 @@ static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)
 	look_at_alarms(r);
 	core_lock(r->core);
 	r->observed = r->members.list;
+	bool is_kept = !is_renewed(r);
 	core_unlock(r->core);
+	return is_kept;
 }
 
 static void note_left(void *arg, const char *reason)
@@ -394,14 +402,15 @@ int shared_follower_bind(struct core *core, const struct store_conf *conf,
 }
 
 /*
- * Begin with what is here of the store, once this node's disk gives it: a node may start while that is full. Under the core's
- * lock. @return whether the copy is of this store
+ * Begin with what is here of the store, once this node's disk gives it: a node may start while that is full, and the disk may
+ * lose what it has. Under the core's lock. @return whether the copy is of this store
  */
 static bool begin_with_copy(struct shared_run *r)
 {
+	unsigned renewals = intent_store_renewals(r->core->intent);
 	char reason[ETCD_REASON_MAX];
 
-	if (r->is_bound)
+	if (r->is_bound && !is_renewed(r))
 		return true;
 	int err = shared_follower_bind(r->core, &r->conf, reason);
 
@@ -413,13 +422,16 @@ static bool begin_with_copy(struct shared_run *r)
 		r->keep_err = err == -EXDEV ? 0 : err;
 		return false;
 	}
-	if (shared_intent_went_back(r->core->intent))
+	if (*r->went_back)
+		shared_intent_note_went_back(r->core->intent);
+	else if (shared_intent_went_back(r->core->intent))
 		snprintf(r->went_back, sizeof(r->went_back),
 		         "that was noted before the last start");
 	expect_etcd(r);
 	/* a copy that was made alone, or that was not read at the start */
 	r->must_list = !r->origin.cluster_id || r->keep_err;
 	r->is_bound = true;
+	r->renewals = renewals;
 	return true;
 }
 

@@ -44,6 +44,8 @@ const struct scene_row scene_rows[] = {
 	  "three nodes: the store is restored from a backup, and accepted" },
 	{ "shared-rebuilt", scenes_shared_rebuilt,
 	  "three nodes: the store is lost, and made from a copy" },
+	{ "shared-damaged", scenes_shared_damaged,
+	  "three nodes: one loses its copy of the store while it runs" },
 	{ "shared-files", scenes_shared_files,
 	  "three nodes: a file that is uploaded in parts, and fetched" },
 	{ "alone-keys", scenes_alone_keys,

@@ -23,6 +23,7 @@ void scenes_shared_refused(struct scene *s);
 void scenes_shared_clock(struct scene *s);
 void scenes_shared_went_back(struct scene *s);
 void scenes_shared_rebuilt(struct scene *s);
+void scenes_shared_damaged(struct scene *s);
 /* tests/cluster/scenes_files.c: three nodes, and large files. */
 void scenes_shared_files(struct scene *s);
 /* tests/cluster/scenes_keys.c: requests that are sent again. */

@@ -349,3 +349,61 @@ void scenes_shared_rebuilt(struct scene *s)
 	judge_weight(s, 70, "after that");
 	scene_end(s);
 }
+
+/* What a disk makes of the store of a node that runs. */
+static void damage_disk(const struct node *n)
+{
+	char path[PATH_MAX];
+	FILE *f = proc_path(node_dirs(n)->state, "store/store.db", path) ? NULL : fopen(path, "r+");
+
+	if (!f)
+		abort();
+	for (int i = 0; i < 2048; i++)
+		fputs("not a database..", f);
+	fclose(f);
+}
+
+/* A node whose disk loses its copy while it runs: it goes on by the store, and has a copy again, with which it starts alone. */
+void scenes_shared_damaged(struct scene *s)
+{
+	begin_shared(s);
+	apply_well(s, scene_any(s), 90, "none");
+	judge_weight(s, 90, "first");
+	size_t i = sched_below(NODES);
+	struct node *n = s->node[i], *other = s->node[(i + 1) % NODES];
+
+	etcd_net_restore(1,
+	                 true); /* then the store has a record of its own, on which changes rest */
+	node_run_ms(15000);
+	struct node_answer a = ask_admin(n, "/v1/store/rebuild");
+
+	JUDGE(s, a.status == 200, "rebuild: %u %s", a.status, a.text ? a.text : "");
+	node_answer_fini(&a);
+	judge_store(s, "ready", "rebuilt");
+	damage_disk(n);
+	if (sched_chance(300)) {
+		apply_well(s, other, 85, "none");
+		judge_weight(s, 85, "a change finds the damage");
+	} else { /* an event does, of a peer that is not heard */
+		link_cut_both(node_number(n), node_number(other), true);
+		node_run_ms(15000 + sched_below(10000));
+		link_cut_both(node_number(n), node_number(other), false);
+	}
+	node_run_ms(5000);
+	int64_t number = apply_well(s, n, 80, "none");
+
+	judge_weight(s, 80, "applied at the node");
+	JUDGE(s, has_store_state(n, "ready"), "the store is not ready");
+	cut_from_store(s, i, true);
+	node_kill(n);
+	JUDGE(s, node_start(n), "it does not start again");
+	node_run_ms(3000);
+	json_t *store = node_get(n, "/v1/store");
+
+	JUDGE(s, scene_number(store, "newest") == number, "its copy has version %d, not %d",
+	      (int)scene_number(store, "newest"), (int)number);
+	json_decref(store);
+	cut_from_store(s, i, false);
+	judge_weight(s, 80, "after that");
+	scene_end(s);
+}

@@ -274,11 +274,12 @@ static bool note_changed(void *arg, int64_t revision, const struct etcd_event *e
 	return true;
 }
 
-static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)
+static bool note_heard(void *arg, uint64_t sent_ms, int64_t revision)
 {
 	(void)arg;
 	say_line(json_pack("{s:I, s:I}", "heard", (json_int_t)revision, "age_ms",
 	                   (json_int_t)(clock_mono_ms() - sent_ms)));
+	return true;
 }
 
 static void note_left(void *arg, const char *reason)

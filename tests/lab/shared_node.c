@@ -83,13 +83,14 @@ static bool accept_changes(void *arg, int64_t revision, const struct shared_reco
 	return !err;
 }
 
-static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)
+static bool note_heard(void *arg, uint64_t sent_ms, int64_t revision)
 {
 	(void)arg;
 	(void)sent_ms;
 	pthread_mutex_lock(&lock);
 	highest = revision;
 	pthread_mutex_unlock(&lock);
+	return true;
 }
 
 /* Let the copy be what etcd has now. */

@@ -6,6 +6,7 @@
 #include "fixture.h"
 
 #include <inttypes.h>
+#include <sqlite3.h>
 
 #include "mgmt/overrides/compose.h"
 #include "mgmt/store/copy.h"
@@ -949,6 +950,86 @@ static void a_list_is_all_there_is(void **state)
 	remove_node(&b);
 }
 
+static void damage_copy(const struct node *n, const char *sql)
+{
+	char path[PATH_MAX];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/store/store.db", n->f.state);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static int meet_change(struct node *n)
+{
+	return shared_intent_receive(n->in, store.revision + 1, NULL, 0, &begin);
+}
+
+static int meet_list(struct node *n)
+{
+	struct shared_record none;
+
+	return list_store(n, store.revision, &none, 0, ORIGIN_FOLLOWS);
+}
+
+static int meet_records(struct node *n)
+{
+	struct shared_records l;
+
+	return shared_intent_records(n->in, &l);
+}
+
+static int meet_origin(struct node *n)
+{
+	struct store_origin origin;
+
+	return shared_intent_origin(n->in, &origin);
+}
+
+/* Whoever finds the damage: what the store holds is not to blame, and is listed into a new copy. */
+static void a_damaged_copy_is_made_again_and_listed(void **state)
+{
+	static const struct {
+		const char *sql;
+		int (*meet)(struct node *n);
+	} rows[] = {
+		{ "DROP TABLE shared_revision", meet_change },
+		{ "DROP TABLE shared", meet_list },
+		{ "UPDATE shared SET revision=-1", meet_records },
+		{ "INSERT INTO shared_origin VALUES(1, 1, -1, '')", meet_origin },
+	};
+	struct shared_record list[EVENTS];
+	char was[COPY_STORE_MAX];
+	int64_t revision;
+	struct node a;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)teardown(state);
+		(void)setup(state);
+		make_node(&a, "ams-1");
+		assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+		(void)follow_store(&a, 0);
+		damage_copy(&a, rows[i].sql);
+		if (rows[i].meet(&a) != -EIO)
+			fail_msg("row %zu", i);
+		(void)intent_tick(a.in, NOW_MS);
+		(void)intent_tick(a.in, NOW_MS);
+		assert_int_equal(intent_store_renewals(a.in), 1);
+		assert_int_equal(in_force(&a), 1);
+		assert_int_equal(shared_intent_bind(a.in, "a-store", was), 0);
+		assert_int_equal(
+		        list_store(&a, store.revision, list, newest_records(list), ORIGIN_FOLLOWS),
+		        0);
+		assert_int_equal(shared_intent_revision(a.in, &revision), 0);
+		assert_int_equal(revision, store.revision);
+		assert_int_equal(apply_weight(&a, W2, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+		(void)follow_store(&a, 0);
+		assert_int_equal(in_force(&a), 2);
+		remove_node(&a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -988,6 +1069,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_epoch_is_said_with_what_is_lost, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_change_rests_on_the_epoch, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_damaged_copy_is_made_again_and_listed, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(a_list_is_all_there_is, setup, teardown),
 	};
 
