@@ -56,7 +56,7 @@ static bool has_room(struct core *core, enum observe_process p)
 
 	snprintf(prefix, sizeof(prefix), "weir-%s ", observe_name(p));
 	return journal_has_room(intent_journal(core->intent), clock_believed_ms(), "process",
-	                        observe_name(p), prefix);
+	                        observe_name(p), prefix, JOURNAL_OFTEN);
 }
 
 void observe_note_processes(struct core *core)

@@ -42,17 +42,31 @@ static enum peers_state relate_head(const struct version *ours, const char *over
 	return strcmp(overrides, v->overrides) != 0 ? PEERS_BEHIND : PEERS_AGREED;
 }
 
+static bool is_reported(enum peers_state state)
+{
+	return state == PEERS_UNREACHABLE || state == PEERS_DIFFERS;
+}
+
+/* Of a peer that comes and goes again and again not each time is an event, but what is true in the end is. */
+static void log_state(struct core *core, struct peers_report *v)
+{
+	struct journal *j = intent_journal(core->intent);
+	bool is_news = v->state != v->logged && (is_reported(v->state) || is_reported(v->logged));
+
+	if (is_news &&
+	    !journal_has_room(j, clock_believed_ms(), "peer", v->node, "", JOURNAL_OFTEN))
+		return;
+	if (is_news)
+		journal_add(j, clock_believed_ms(), "peer", v->node, "%s, was %s%s%s",
+		            peers_state_text(v->state), peers_state_text(v->logged),
+		            *v->unreachable_reason ? ": " : "", v->unreachable_reason);
+	v->logged = v->state;
+}
+
 static void note_state(struct core *core, struct peers_report *v, enum peers_state state)
 {
-	enum peers_state was = v->state;
-	bool is_reported = state == PEERS_UNREACHABLE || state == PEERS_DIFFERS ||
-	                   was == PEERS_UNREACHABLE || was == PEERS_DIFFERS;
-
 	v->state = state;
-	if (was != state && is_reported)
-		journal_add(intent_journal(core->intent), clock_believed_ms(), "peer", v->node,
-		            "%s, was %s%s%s", peers_state_text(state), peers_state_text(was),
-		            *v->unreachable_reason ? ": " : "", v->unreachable_reason);
+	log_state(core, v);
 	if (state != PEERS_BEHIND)
 		v->behind_ms = 0;
 	else if (!v->behind_ms)

@@ -32,7 +32,8 @@ enum peers_state {
 
 struct peers_report {
 	char node[MODEL_NAME_MAX], site[MODEL_NAME_MAX];
-	enum peers_state state;
+	enum peers_state state,
+	        logged;  /**< logged: as its last event, or else the last look, has it */
 	uint64_t number; /**< of its version; 0: it has none */
 	char digest[DIGEST_TEXT_MAX];
 	char overrides[DIGEST_TEXT_MAX]; /**< a digest over all of its overrides */

@@ -21,13 +21,15 @@
 #include "weir/stats.h"
 
 #define REASONS_METRIC  "weir_status_reasons"
-#define EVENTS_A_TURN   16   /* of reasons that came or went; those beyond are counted in one */
+#define EVENTS_A_TURN   16  /* of reasons that came or went; those beyond are counted in one */
+#define STATUS_OFTEN    20u /* events of the node's state in ten minutes: an incident has several */
 #define CLOCKS_APART_MS 1000 /* a time may be corrected by so much between two events */
 
 struct followed_state {
 	struct judge_verdict last;
-	bool known;       /* last is one */
-	size_t n_present; /* reasons of last that were there; those behind may come again */
+	bool known;         /* last is one */
+	const char *logged; /* the state of the last event; NULL: there was none */
+	size_t n_present;   /* reasons of last that were there; those behind may come again */
 	struct since *since;
 	int64_t pids[OBSERVE_COUNT]; /* of the processes whose pages were read last; 0: of none */
 	uint64_t restarted_ms; /* when one of them was another process than before; 0: never */
@@ -150,7 +152,7 @@ static void log_restart(struct core *core, enum observe_process p, const struct 
 		s->restarted_ms = clock_mono_ms();
 	}
 	if (!s->restarts[p].is_owed ||
-	    !journal_has_room(j, now_ms, "process", observe_name(p), prefix))
+	    !journal_has_room(j, now_ms, "process", observe_name(p), prefix, JOURNAL_OFTEN))
 		return;
 	s->restarts[p].is_owed = false;
 	journal_add(j, now_ms, "process", observe_name(p), "%s", text);
@@ -310,22 +312,25 @@ static void keep_verdict(struct followed_state *s, struct judge_verdict *now)
 	s->known = true;
 }
 
+/* Of a state that comes and goes, as in a crash loop, not each time is an event, but what is true in the end is. */
 static void log_node_state(struct core *core, const struct judge_verdict *now)
 {
-	const struct followed_state *s = core->state;
+	struct followed_state *s = core->state;
+	struct journal *j = intent_journal(core->intent);
 	size_t n = now->n_reasons + now->n_left_out;
-	const char *was = s->known ? judge_state_text(s->last.state) : "unknown";
+	const char *was = s->logged ? s->logged : "unknown", *state = judge_state_text(now->state);
 	char more[48] = "";
 
-	if (s->known && s->last.state == now->state)
+	if (!strcmp(was, state) ||
+	    !journal_has_room(j, clock_believed_ms(), "status", core->dirs.node, "", STATUS_OFTEN))
 		return;
+	s->logged = state;
 	if (n > 1)
 		snprintf(more, sizeof(more), " (and %zu more reasons)", n - 1);
-	journal_add(intent_journal(core->intent), clock_believed_ms(), "status", core->dirs.node,
-	            "%s, was %s%s%s%s", judge_state_text(now->state), was, n ? ": " : "",
-	            n ? now->reasons[0].text : "", more);
+	journal_add(j, clock_believed_ms(), "status", core->dirs.node, "%s, was %s%s%s%s", state,
+	            was, n ? ": " : "", n ? now->reasons[0].text : "", more);
 	log_at(now->state == JUDGE_WELL ? LOG_NOTICE : LOG_WARNING, "status",
-	       "state=%s was=%s reasons=%zu", judge_state_text(now->state), was, n);
+	       "state=%s was=%s reasons=%zu", state, was, n);
 }
 
 static void set_reason(struct core *core, const char *code, uint64_t n, bool drop)

@@ -13,9 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FREQUENT_N  5u     /* events that are alike within FREQUENT_MS; more of them are */
-#define FREQUENT_MS 600000 /* APART_MS apart at least */
-#define APART_MS    60000
+#define FREQUENT_MS 600000 /* of events that are alike within that, those beyond some are */
+#define APART_MS    60000  /* apart so much at least */
 
 struct journal {
 	char node[MODEL_NAME_MAX];
@@ -173,12 +172,12 @@ const struct event *journal_find(const struct journal *j, uint64_t id)
 }
 
 bool journal_has_room(const struct journal *j, int64_t now_ms, const char *kind,
-                      const char *subject, const char *prefix)
+                      const char *subject, const char *prefix, size_t most)
 {
 	size_t n = 0;
 	bool just_now = false;
 
-	for (uint64_t id = j->last; id >= j->oldest && !(just_now && n >= FREQUENT_N); id--) {
+	for (uint64_t id = j->last; id >= j->oldest && !(just_now && n >= most); id--) {
 		const struct event *e = &j->ring[id % j->max];
 		int64_t ago_ms = now_ms - e->time_ms; /* < 0: the clock was wrong then */
 
@@ -189,5 +188,5 @@ bool journal_has_room(const struct journal *j, int64_t now_ms, const char *kind,
 		n++;
 		just_now |= ago_ms < APART_MS;
 	}
-	return !just_now || n < FREQUENT_N;
+	return !just_now || n < most;
 }

@@ -43,12 +43,14 @@ int journal_flush(struct journal *j, struct store *s);
 /** The newest id, 0 for none; and the oldest that is kept. */
 uint64_t journal_last(const struct journal *j);
 uint64_t journal_oldest(const struct journal *j);
+#define JOURNAL_OFTEN                                                                              \
+	5u /**< events of one thing in ten minutes: more are of one that comes and goes */
 /**
- * Whether one more event of @p kind and @p subject whose message begins with @p prefix is not too much: five in ten
+ * Whether one more event of @p kind and @p subject whose message begins with @p prefix is not too much: @p most in ten
  * minutes are not, nor is one a minute. What comes again and again must not push all else out.
  */
 bool journal_has_room(const struct journal *j, int64_t now_ms, const char *kind,
-                      const char *subject, const char *prefix);
+                      const char *subject, const char *prefix, size_t most);
 /** The event with @p id. @return NULL if it is not kept; valid until the next journal_add() */
 const struct event *journal_find(const struct journal *j, uint64_t id);
 

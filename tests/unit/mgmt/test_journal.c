@@ -243,7 +243,8 @@ static void what_comes_again_and_again_has_no_room(void **state)
 		unsigned n = 0;
 
 		for (int64_t at_ms = 0; at_ms < 3600000; at_ms += rows[i].every_ms) {
-			if (journal_has_room(j, NOW_MS + at_ms, "process", "dns", "it: ")) {
+			if (journal_has_room(j, NOW_MS + at_ms, "process", "dns",
+			                     "it: ", JOURNAL_OFTEN)) {
 				journal_add(j, NOW_MS + at_ms, "process", "dns", "it: died");
 				n++;
 			}
@@ -254,7 +255,8 @@ static void what_comes_again_and_again_has_no_room(void **state)
 		print_message("  every %u ms\n", rows[i].every_ms);
 		assert_int_equal(n, rows[i].n);
 		/* by a clock that was set back, these are still to come */
-		assert_true(journal_has_room(j, NOW_MS - 1, "process", "dns", "it: "));
+		assert_true(
+		        journal_has_room(j, NOW_MS - 1, "process", "dns", "it: ", JOURNAL_OFTEN));
 		journal_free(j);
 	}
 }

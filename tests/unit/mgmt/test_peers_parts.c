@@ -243,6 +243,7 @@ static void changes_that_matter_become_events(void **state)
 
 		own.reports[0] = (struct peers_report){ .node = "fra-1",
 			                                .state = rows[i].was,
+			                                .logged = rows[i].was,
 			                                .answered_ms = 1 };
 		snprintf(own.reports[0].unreachable_reason,
 		         sizeof(own.reports[0].unreachable_reason), "%s",
@@ -253,6 +254,38 @@ static void changes_that_matter_become_events(void **state)
 		if (told != rows[i].told)
 			fail_msg("row %zu", i);
 	}
+}
+
+/* A look at a peer that is heard, or not. @return the event of it; NULL: there was none */
+static const char *look_at_peer(bool is_heard)
+{
+	const struct journal *j = intent_journal(this_node.intent);
+	const uint64_t before = journal_last(j);
+
+	snprintf(own.reports[0].unreachable_reason, sizeof(own.reports[0].unreachable_reason), "%s",
+	         is_heard ? "" : "silent");
+	(void)peers_relate(&this_node);
+	assert_int_equal(own.reports[0].state, is_heard ? PEERS_BEHIND : PEERS_UNREACHABLE);
+	return journal_last(j) > before ? journal_find(j, journal_last(j))->message : NULL;
+}
+
+/* A weir-mgmt that dies again and again, at another node. */
+static void a_peer_that_comes_and_goes_fills_no_journal(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	own.n_reports = 1;
+	own.reports[0] = (struct peers_report){ .node = "fra-1", .answered_ms = 1 };
+	for (int i = 0; i < 100; i++)
+		n += look_at_peer(i % 2) != NULL;
+	assert_int_equal(n, 5);
+	assert_null(look_at_peer(false)); /* as the last one says */
+	assert_null(look_at_peer(true));
+	clock_believe(clock_believed_ms() - (int64_t)clock_mono_ms() + 60000);
+	assert_string_equal(look_at_peer(true), "behind, was unreachable");
+	clock_believe(clock_believed_ms() - (int64_t)clock_mono_ms() + 60000);
+	assert_string_equal(look_at_peer(false), "unreachable, was behind: silent");
 }
 
 static void loads_out_of_range_are_not_known(void **state)
@@ -405,6 +438,7 @@ int main(void)
 		T(what_this_node_says_can_be_read),
 		T(peers_are_related_to_what_is_in_force_now),
 		T(changes_that_matter_become_events),
+		T(a_peer_that_comes_and_goes_fills_no_journal),
 		T(loads_out_of_range_are_not_known),
 		T(overrides_of_a_peer_are_merged),
 		T(a_token_is_there_until_it_was_looked_for),

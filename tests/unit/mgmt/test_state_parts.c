@@ -645,9 +645,39 @@ static void a_crash_loop_fills_no_journal(void **state)
 		assert_in_range(n_events, 60, 65);
 		fake_ms += 60000;
 		look_again();
-		assert_non_null(strstr(journal_find(j, journal_last(j))->message, "720 times"));
+		uint64_t id = journal_last(j);
+		while (strcmp(journal_find(j, id)->kind, "process") != 0)
+			id--;
+		assert_non_null(strstr(journal_find(j, id)->message, "720 times"));
 	}
 	(void)state;
+}
+
+/* A process that runs for a moment, and dies, makes the node well for a moment. */
+static void a_state_that_comes_and_goes_fills_no_journal(void **state)
+{
+	const struct journal *j = intent_journal(this_node.intent);
+	unsigned n_events = 0;
+
+	(void)state;
+	for (unsigned n = 0; n < 720; n++) {
+		memset(&next, 0, sizeof(next));
+		if (n % 2)
+			add_reason(JUDGE_RULE_PROCESS_SILENT, "weir-dns", 0);
+		look_again();
+		n_events += count_events("status", "");
+		assert_int_equal(read_gauge("weir_status", ""), n % 2);
+		fake_ms += 5000;
+	}
+	assert_in_range(n_events, 115, 130);
+	memset(&next, 0, sizeof(next));
+	fake_ms += 60000;
+	look_again();
+	fake_ms += 60000;
+	add_reason(JUDGE_RULE_PROCESS_SILENT, "weir-dns", 0);
+	look_again();
+	assert_string_equal(journal_find(j, journal_last(j))->message,
+	                    "degraded, was well: trouble of weir-dns");
 }
 
 int main(void)
@@ -673,6 +703,7 @@ int main(void)
 		T(reasons_are_counted_by_code),
 		T(restarts_become_events),
 		T(a_crash_loop_fills_no_journal),
+		T(a_state_that_comes_and_goes_fills_no_journal),
 		T(a_restart_that_reads_as_one_before_is_an_event),
 	};
 
