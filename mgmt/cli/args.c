@@ -401,7 +401,7 @@ static int accept_dirs(struct cli *cli, struct cli_args *args, int *argc, char *
 		else
 			fits = fits && cli_line_add(" ", all[i], where, CLI_LINE_MAX);
 	free(all);
-	args->where = fits ? where : NULL;
+	cli->where = args->where = fits ? where : NULL;
 	return status;
 }
 

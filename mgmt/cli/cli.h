@@ -31,6 +31,7 @@ enum cli_status {
 struct cli {
 	struct proc_dirs dirs;
 	bool json;
+	const char *where; /* as of struct cli_args */
 };
 
 #define CLI_OPTIONS_MAX  18   /* of a row, with the empty one at its end; drain has 16 */

@@ -61,7 +61,7 @@ static bool needs_management(const char *line)
 }
 
 /* The API's answer, without what only weir-mgmt can see: whether the processes have the change. */
-static json_t *result_json(const struct intent *in, const struct command *c,
+static json_t *result_json(const struct cli *cli, const struct intent *in, const struct command *c,
                            const struct command_result *r, int64_t now_ms)
 {
 	const char *reason = intent_unwritten_reason(in);
@@ -78,7 +78,9 @@ static json_t *result_json(const struct intent *in, const struct command *c,
 	else
 		nodes_add_json(body, intent_document(in), !*reason, nodes);
 	if (*r->undo && !needs_management(r->undo))
-		json_object_set_new(body, "undo", json_sprintf("%s --offline", r->undo));
+		json_object_set_new(body, "undo",
+		                    cli->where ? json_sprintf("%s --offline%s", r->undo, cli->where)
+		                               : json_null());
 	return body;
 }
 
@@ -133,7 +135,7 @@ static int print_outcome(const struct cli *cli, struct intent *in, const struct 
 	}
 	if (outcome != COMMAND_OK)
 		return report_refusal(outcome, r);
-	api_print_answer(cli, result_json(in, c, r, now_ms), override_print);
+	api_print_answer(cli, result_json(cli, in, c, r, now_ms), override_print);
 	if (intent_unwritten_reason(in)[0] && !c->dry_run)
 		return cli_fail(CLI_UNREACHABLE, "the effective document was not written: %s",
 		                intent_unwritten_reason(in));

@@ -177,6 +177,7 @@ static int set_up(void **state)
 	snprintf(here.dirs.state, sizeof(here.dirs.state), "%s", place.state);
 	snprintf(here.dirs.run, sizeof(here.dirs.run), "%s", place.root);
 	snprintf(here.dirs.node, sizeof(here.dirs.node), "ams-1");
+	here.where = "";
 	become_err = state_err = document_err = open_err = hung_status = 0;
 	n_busy = n_opened = n_hung = n_slept = n_closed = 0;
 	has_page = runs_really = hung_for_trial = has_store_conf = false;
@@ -398,18 +399,18 @@ static void each_outcome_has_its_exit_status_and_text(void **state)
 		}
 }
 
-/* What begins an operation cannot be done offline. */
+/* At the same node; what begins an operation cannot be done offline. */
 static void an_undo_is_done_as_the_command_was(void **state)
 {
 	static const struct {
 		const char *undo, *expected;
 	} rows[] = {
 		{ "weir undrain site ams --scheduled",
-		  "weir undrain site ams --scheduled --offline" },
+		  "weir undrain site ams --scheduled --offline --run-dir /run/b" },
 		{ "weir drain site ams --until never --scheduled",
-		  "weir drain site ams --until never --scheduled --offline" },
+		  "weir drain site ams --until never --scheduled --offline --run-dir /run/b" },
 		{ "weir drain node n1 --until never",
-		  "weir drain node n1 --until never --offline" },
+		  "weir drain node n1 --until never --offline --run-dir /run/b" },
 		{ "weir drain site ams --service web", "weir drain site ams --service web" },
 		{ "weir shift site ams 25% --until never",
 		  "weir shift site ams 25% --until never" },
@@ -418,6 +419,7 @@ static void an_undo_is_done_as_the_command_was(void **state)
 
 	(void)state;
 	here.json = true;
+	here.where = " --run-dir /run/b";
 	given = COMMAND_OK;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(result.undo, sizeof(result.undo), "%s", rows[i].undo);

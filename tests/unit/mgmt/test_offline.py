@@ -28,7 +28,7 @@ def lasting(answer: typing.Any) -> dict[str, typing.Any]:
     override = {k: v for k, v in answer["override"].items() if k not in ("id", "created")}
     notes = [n for n in answer["notes"] if "offline" not in n]
     return {**{k: v for k, v in answer.items() if k not in ("document", "complete")}, "override": override,
-            "undo": (answer["undo"] or "").removesuffix(" --offline"), "notes": notes, "nodes": [{**n, "state": "", "processes": []} for n in answer.get("nodes", [])]}
+            "undo": (answer["undo"] or "").partition(" --offline")[0], "notes": notes, "nodes": [{**n, "state": "", "processes": []} for n in answer.get("nodes", [])]}
 
 
 class Offline(unittest.TestCase):
@@ -175,9 +175,9 @@ class Offline(unittest.TestCase):
                 (("undrain", "site", "ams"), 0, "nothing to end: the target has no drain\n", ""),
                 (("hold", "site", "ams"), 4, "", "weir: there is nothing to end or hold\n"),
                 ((*drain, *begins, "--dry-run"), 0, "dry run, nothing was changed:\ndrain site ams: scheduled (ID)\n" + scheduled, ""),
-                ((*drain, *begins, "--now"), 0, "drain site ams: drained (ID)\n" + scheduled + written + "undo: weir undrain site ams --scheduled --offline\n", ""),
+                ((*drain, *begins, "--now"), 0, "drain site ams: drained (ID)\n" + scheduled + written + f"undo: weir undrain site ams --scheduled --offline {where}\n", ""),
                 (("undrain", "site", "ams", "--now"), 0, "drain site ams: done (ID)\n  returns   T\n  all back  T\n" + written +
-                 "undo: weir drain site ams --until never --scheduled --reason TEXT --offline\n", "")):
+                 f"undo: weir drain site ams --until never --scheduled --reason TEXT --offline {where}\n", "")):
             found = self.told_offline(*arguments, SUDO_USER="ann")
             plain = re.sub(r"\(ams-1-\w+\)", "(ID)", re.sub(r"20\d\d-\d\d-\d\dT[\d:.]+Z", "T", found[1]))
             self.assertEqual((found[0], plain, found[2]), (status, out, err), arguments)
