@@ -699,7 +699,7 @@ static uint64_t next_stamp(const struct command_work *w)
 }
 
 /*
- * An undo line is for a person who copies it into a shell: it has all options but --reason, and
+ * An undo line is for a person who copies it into a shell: it has all options, of which TEXT is to be replaced, and
  * absolute times. Commands refuse instants that have passed, so none is named that may have passed
  * when the line is used. A note says what a command leads to where that takes its time.
  */
