@@ -290,12 +290,13 @@ static bool puts_site_out(const struct operation_snapshot *v, const struct opera
                           const struct override *o, const char *site, const char *service)
 {
 	if (o->target != MODEL_TARGET_SITE || strcmp(o->name, site) != 0 ||
-	    operation_has_override(op, o->id) || override_is_done(o, v->now_ms))
+	    operation_has_override(op, o->id))
 		return false;
 	if (o->is_step && *o->service && strcmp(o->service, service) != 0)
 		return false;
 	if (o->kind == MODEL_OVERRIDE_DISABLE)
-		return o->from_ms <= v->now_ms;
+		return o->from_ms <= v->now_ms && !override_is_done(o, v->now_ms);
+	/* also beyond its end, where a hold keeps it */
 	return o->kind == MODEL_OVERRIDE_DRAIN &&
 	       overrides_level(&v->overrides, o, v->now_ms) == MODEL_PPM_ALL;
 }

@@ -221,7 +221,8 @@ static void list_gates(const struct operation_snapshot *v, const struct operatio
 		const struct override *o = &v->overrides.items[i];
 
 		if (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE ||
-		    operation_has_override(op, o->id) || override_is_done(o, v->now_ms))
+		    operation_has_override(op, o->id) ||
+		    overrides_is_over(&v->overrides, o, v->now_ms))
 			continue;
 		p->gates[p->in.n_gates++] =
 		        (struct projection_gate){ .site = site_index(v->m, o->name),

@@ -171,17 +171,20 @@ static bool have_hold(const struct override *const *list, size_t n)
 	return false;
 }
 
+/* A drain that a hold keeps complete beyond its end leaves nothing, either. */
 static struct site_gate read_gate(const struct site_check *w, const struct override *o)
 {
 	uint32_t level = overrides_level(w->overrides, o, w->now_ms);
+	bool drains = o->kind == MODEL_OVERRIDE_DRAIN;
 	bool all_of_service = o->is_step && o->to_ppm == MODEL_PPM_ALL && *o->service &&
 	                      !override_is_done(o, w->now_ms) &&
 	                      override_time(o, w->now_ms) < o->until_ms;
 
 	return (struct site_gate){
-		.drained_ppm = o->kind == MODEL_OVERRIDE_DRAIN ? level : 0,
+		.drained_ppm = drains ? level : 0,
 		.disabled = o->kind == MODEL_OVERRIDE_DISABLE && level,
-		.out = guard_removes_target(o, w->now_ms) || all_of_service,
+		.out = guard_removes_target(o, w->now_ms) || all_of_service ||
+		       (drains && level == MODEL_PPM_ALL),
 	};
 }
 

@@ -708,6 +708,11 @@ static void a_hold_and_a_drain_of_the_service_count(void **state)
 	list[1].from_ms = NOW_MS - 75000; /* at half */
 	guard_allows("last-site", &set, &ams, &nothing, receivers, &n);
 	assert_int_equal(receivers[0].before_ppm, 250000);
+	list[1].from_ms = NOW_MS - 40000; /* complete */
+	assert_false(guard_allows("last-site", &set, &ams, &nothing, receivers, &n));
+	list[0].ended = true;
+	assert_true(guard_allows("last-site", &set, &ams, &nothing, receivers, &n));
+	list[0].ended = false;
 	set.n_items = 1;
 	list[0].over_ms = 1000; /* over, and nothing holds it */
 	guard_allows("last-site", &set, &ams, &nothing, receivers, &n);

@@ -552,6 +552,46 @@ static void sites_are_out_by_what_others_commanded(void **state)
 	}
 }
 
+/* A hold keeps what a drain has taken, also beyond its end: no client comes there. */
+static void a_drain_that_a_hold_keeps_puts_its_site_out(void **state)
+{
+	static const struct {
+		const char *why;
+		int64_t held_ms;
+		bool ended;
+		enum operation_truth out;
+	} rows[] = {
+		{ "complete", NOW - 20, false, OPERATION_YES },
+		{ "half-way", NOW - 35, false, OPERATION_NO },
+		{ "it was ended", NOW - 20, true, OPERATION_NO },
+		{ "nothing holds it", NOW + 1, false, OPERATION_NO },
+	};
+
+	(void)state;
+	use_service("web");
+	overrides[0] = (struct override){ .id = "d1",
+		                          .kind = MODEL_OVERRIDE_DRAIN,
+		                          .target = MODEL_TARGET_SITE,
+		                          .name = "lon",
+		                          .from_ms = NOW - 40,
+		                          .over_ms = 1,
+		                          .until_ms = NOW - 10 };
+	overrides[1] = (struct override){ .id = "d2",
+		                          .kind = MODEL_OVERRIDE_HOLD,
+		                          .target = MODEL_TARGET_SITE,
+		                          .name = "lon",
+		                          .until_ms = MODEL_TIME_NEVER };
+	view.overrides.n_items = 2;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		overrides[0].over_ms = i == 1 ? 10 : 1;
+		overrides[0].ended = rows[i].ended;
+		overrides[1].from_ms = rows[i].held_ms;
+		operation_gather(&view, &op, 1000, &seen);
+		if (seen.sites[2].out != rows[i].out)
+			fail_msg("%s: %d", rows[i].why, (int)seen.sites[2].out);
+	}
+}
+
 static void of_a_site_without_nodes_nothing_is_known(void **state)
 {
 	(void)state;
@@ -845,6 +885,7 @@ int main(void)
 		TEST(the_facts_are_of_what_the_operation_moves),
 		TEST(a_node_that_is_silent_counts_unless_it_is_named_absent),
 		TEST(sites_are_out_by_what_others_commanded),
+		TEST(a_drain_that_a_hold_keeps_puts_its_site_out),
 		TEST(of_a_site_without_nodes_nothing_is_known),
 		TEST(of_two_nodes_the_one_that_sees_the_worse_pool_counts),
 		TEST(no_more_checks_are_taken_off_than_come),
