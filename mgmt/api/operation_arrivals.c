@@ -233,6 +233,7 @@ static json_t *announcements_json(struct arrivals *a)
 
 /* --- names and votes --- */
 
+/* By drains, also one that a hold keeps beyond its end, or as the site is disabled. */
 static uint32_t drained_ppm(const struct arrivals *a)
 {
 	const struct overrides *all = &a->snapshot->overrides;
@@ -241,9 +242,9 @@ static uint32_t drained_ppm(const struct arrivals *a)
 	for (size_t i = 0; i < all->n_items; i++) {
 		const struct override *o = &all->items[i];
 
-		if (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE ||
-		    *o->service || strcmp(o->name, a->site->name) != 0 ||
-		    override_is_done(o, a->snapshot->now_ms))
+		if ((o->kind != MODEL_OVERRIDE_DRAIN && o->kind != MODEL_OVERRIDE_DISABLE) ||
+		    o->target != MODEL_TARGET_SITE || *o->service ||
+		    strcmp(o->name, a->site->name) != 0)
 			continue;
 		uint32_t one = overrides_level(all, o, a->snapshot->now_ms);
 		level = one > level ? one : level;

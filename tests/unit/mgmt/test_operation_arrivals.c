@@ -302,6 +302,17 @@ static void only_a_drain_of_the_whole_site_sends_its_clients_elsewhere(void **st
 		                 rows[i].level_ppm < 1000000);
 		json_decref(o);
 	}
+	drain = (struct override){ .id = "v1",
+		                   .kind = MODEL_OVERRIDE_DISABLE,
+		                   .target = MODEL_TARGET_SITE,
+		                   .name = "ams",
+		                   .generation = 1,
+		                   .until_ms = MODEL_TIME_NEVER };
+	json_t *o = show_site(); /* no answer names it, and it does not vote */
+
+	assert_int_equal(json_integer_value(json_object_get(o, "level_ppm")), 1000000);
+	assert_true(json_is_false(json_object_get(json_object_get(o, "votes"), "counted")));
+	json_decref(o);
 	view->overrides = (struct overrides){ .n_items = 0 };
 }
 
