@@ -249,7 +249,8 @@ static json_t *nodes_json(const struct operations_item *item)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < item->n_nodes; i++) {
+	/* nobody looks at them for one that is over */
+	for (size_t i = 0; i < item->n_nodes && !operation_is_over(&item->op); i++) {
 		const struct operations_node *n = &item->nodes[i];
 
 		json_array_append_new(
@@ -309,12 +310,13 @@ static void add_texts(const struct operation *op, json_t *o)
 
 static json_t *preflight_json(const struct operations_item *item)
 {
-	json_t *o = item->judged ? json_pack("{s:o, s:I}", "guards",
-	                                     operation_guards_json(item->verdicts),
-	                                     "deciding_sites", (json_int_t)item->deciding)
-	                         : json_null();
+	bool is_judged = item->judged && !operation_is_over(&item->op);
+	json_t *o =
+	        is_judged ? json_pack("{s:o, s:I}", "guards", operation_guards_json(item->verdicts),
+	                              "deciding_sites", (json_int_t)item->deciding)
+	                  : json_null();
 
-	if (item->judged && item->outlook)
+	if (is_judged && item->outlook)
 		json_object_update(o, item->outlook);
 	return o;
 }

@@ -141,7 +141,7 @@ static void run_engine(struct core *core, struct operations_item *item, struct o
 		item->undecided_ms = 0;
 		item->ticked_ms = now_ms;
 	}
-	if (act && was && item)
+	if (act && was && item && operations_is_own(core, &item->op)) /* else it was handed over */
 		operations_note_observed(item, snapshot, observed);
 	free(was);
 	free(act);
@@ -263,29 +263,35 @@ static uint64_t pause_ms(struct core *core)
 	return pause;
 }
 
-/*
- * Run those that this node owns; one that owns none watches the others, and asks no peer for keys, as nothing is
- * projected here. Not under the lock.
- */
+/* Run those that this node owns, or watch the others. Not under the lock. */
+static void run_each(struct core *core, const struct operation_snapshot *snapshot, bool own)
+{
+	char ids[OPERATIONS_MAX][MODEL_ID_MAX];
+
+	core_lock(core);
+	size_t n = list_live(core, own, ids);
+	core_unlock(core);
+	for (size_t i = 0; i < n; i++)
+		(own ? tick_operation : watch_operation)(core, snapshot, ids[i]);
+}
+
+/* Who owns none asks no peer for keys, as nothing is projected here. Not under the lock. */
 static void run_operations(struct core *core)
 {
 	struct operations *o = core->operations;
 	char ids[OPERATIONS_MAX][MODEL_ID_MAX];
 
 	core_lock(core);
-	size_t n = list_live(core, true, ids);
+	bool owns = list_live(core, true, ids) > 0;
+	bool any = owns || list_live(core, false, ids) > 0;
 	core_unlock(core);
-	bool owns = n > 0;
 	operations_query(core, &o->client, owns, NULL);
-	if (!owns) {
-		core_lock(core);
-		n = list_live(core, false, ids);
-		core_unlock(core);
-	}
 	struct operation_snapshot *snapshot =
-	        n ? operation_snapshot_make(core, o->keys, owns ? &o->client : NULL, NULL) : NULL;
-	for (size_t i = 0; snapshot && i < n; i++)
-		(owns ? tick_operation : watch_operation)(core, snapshot, ids[i]);
+	        any ? operation_snapshot_make(core, o->keys, owns ? &o->client : NULL, NULL) : NULL;
+	if (snapshot) {
+		run_each(core, snapshot, true);
+		run_each(core, snapshot, false);
+	}
 	operation_snapshot_free(snapshot);
 }
 

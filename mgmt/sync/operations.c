@@ -227,6 +227,14 @@ static int add_item(struct operations *o, const struct operation *op, struct ope
 	return 0;
 }
 
+/* What this node judged as the owner is not so any more once another node is it. */
+static void forget_verdicts(struct operations_item *item)
+{
+	item->judged = false;
+	json_decref(item->outlook);
+	item->outlook = NULL;
+}
+
 /* Another node became the owner of what this one had. */
 static void note_lost_owner(struct core *core, const struct operation *was,
                             const struct operation *op)
@@ -250,6 +258,8 @@ int operations_put(struct core *core, const struct operation *op, int64_t revisi
 	note_lost_owner(core, &item->op, op);
 	if (strcmp(item->op.owner, op->owner) != 0 || item->op.epoch != op->epoch)
 		item->ticked_ms = 0; /* another owner: its engine starts here, if it is this node */
+	if (!operations_is_own(core, op))
+		forget_verdicts(item);
 	item->op = *op;
 	item->revision = revision;
 	item->unread = false;

@@ -57,6 +57,7 @@ class Way(World):
     def test_a_drain_given_at_its_site_is_handed_over_goes_all_the_way_and_returns(self) -> None:
         id = self.begun("ams", ["ams"], now=False, over="10s")
         wait_for("the hand-over", lambda: self.c.get("ams", id)["owner"] in ("fra-1", "lon-1"))
+        self.assertIsNone(self.c.get("ams", id)["preflight"], "who is the owner no more judges nothing")
         seen: list[int] = []
         levels: list[list[int]] = []
 
@@ -170,6 +171,17 @@ class Way(World):
 
 
 class Orders(World):
+    def test_the_owner_of_one_sees_the_nodes_of_another(self) -> None:
+        other = self.begun("lon", ["fra"], now=False)
+        self.assertEqual(self.c.order("lon", other, "hold").status, 200)
+        self.begun("fra", ["ams"], now=False, over="5m")
+
+        def reached() -> dict[str, bool]:
+            return {n["node"]: n["reached"] for n in self.c.get("fra", other)["nodes"]}
+        wait_for("all nodes", lambda: reached() == dict.fromkeys((f"{s}-1" for s in SITES), True))
+        self.c.nodes["ams"].stop(signal.SIGKILL)
+        wait_for("one is not reached", lambda: not reached()["ams-1"], 10)
+
     def test_orders_reach_the_owner_from_any_node(self) -> None:
         id = self.begun("fra", ["ams"], now=False)
         wait_for("it moves", lambda: self.c.get("lon", id)["state"] == "moving")

@@ -95,6 +95,25 @@ static void one_that_runs_stays_however_old_it_is(void **state)
 		assert_true(is_there(i));
 }
 
+/* What an owner judged is not shown once another node is the owner, and judges. */
+static void what_was_judged_goes_with_the_owner(void **state)
+{
+	struct operation *op = make_record(1, OPERATION_MOVING);
+
+	(void)state;
+	snprintf(op->owner, sizeof(op->owner), "%s", this_node.dirs.node);
+	assert_int_equal(operations_put(&this_node, op, 1), 0);
+	struct operations_item *item = operations_find(&this_node, "o1");
+
+	item->judged = true;
+	item->outlook = json_object();
+	assert_int_equal(operations_put(&this_node, op, 2), 0);
+	assert_true(item->judged && item->outlook);
+	snprintf(op->owner, sizeof(op->owner), "par-1");
+	assert_int_equal(operations_put(&this_node, op, 3), 0);
+	assert_true(!item->judged && !item->outlook);
+}
+
 /* --- decided here --- */
 
 static enum operation_decided decide_change(const struct operation *was, const struct operation *op)
@@ -356,6 +375,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(of_those_that_are_over_the_newest_stay_in_whatever_order_they_come),
 		TEST(one_that_runs_stays_however_old_it_is),
+		TEST(what_was_judged_goes_with_the_owner),
 		TEST(of_two_changes_of_one_record_the_first_is_made),
 		TEST(a_change_is_compared_with_what_is_there),
 		TEST(a_record_is_read_as_it_was_written),
