@@ -33,6 +33,7 @@ static void count_time(struct tick *t)
 	op->unknown_ms += elapsed_ms;
 	op->unjudged_ms += elapsed_ms;
 	op->behind_ms += elapsed_ms;
+	op->published_ms += elapsed_ms;
 	op->unnamed_ms = named ? 0 : op->unnamed_ms + elapsed_ms;
 }
 
@@ -250,6 +251,24 @@ static bool is_same_wait(const char *a, const char *b)
 	}
 }
 
+/*
+ * People mostly look at another node, which has what was written: other words at once, other numbers now and then.
+ * @param was  the words before this tick
+ */
+static void publish_wait(struct tick *t, const char *was)
+{
+	struct operation *op = t->op;
+
+	op->is_unpublished = op->is_unpublished || strcmp(op->waits, was) != 0;
+	if (!is_same_wait(op->waits, was) ||
+	    (op->is_unpublished && op->published_ms >= TICK_PUBLISH_MS))
+		tick_change(t);
+	if (t->changed) {
+		op->is_unpublished = false;
+		op->published_ms = 0;
+	}
+}
+
 /* @return whether this owner writes: not where a person, or a later record, has the levels */
 static bool run_tick(struct tick *t)
 {
@@ -283,8 +302,7 @@ void operation_next(struct operation *op, const struct operation_facts *facts, i
 	writes = run_tick(&t);
 	if (writes)
 		settle_announcements(&t, &was);
-	if (!is_same_wait(op->waits, waits))
-		tick_change(&t); /* people mostly look at another node */
+	publish_wait(&t, waits);
 	act->changed = t.changed;
 	op->seq += t.changed;
 }

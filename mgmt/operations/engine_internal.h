@@ -26,6 +26,8 @@
 #define TICK_STAGE_MS 900000
 /** A process that was stopped for longer has not watched: more than this of a gap does not count. */
 #define TICK_GAP_MS 2000
+/** Numbers of what is waited for are written so often. */
+#define TICK_PUBLISH_MS 10000
 /** New flows may differ so much from the projection. */
 #define TICK_SHARE_PPM 50000
 /** Fewer new flows, or answers, in the window do not tell a share. */

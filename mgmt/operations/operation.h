@@ -263,6 +263,8 @@ struct operation {
 	int64_t unnamed_ms;    /**< since a target was named, or was seen to get clients */
 	int64_t state_ms;      /**< in this state and stage */
 	int64_t behind_ms;     /**< since nodes have levels of a later change than the record */
+	int64_t published_ms;  /**< since the record was written last */
+	bool is_unpublished;   /**< numbers in `waits` have changed since */
 	bool shared_withdrawn; /**< VIPs of several sites */
 };
 

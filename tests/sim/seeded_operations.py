@@ -44,7 +44,7 @@ BREAKAGES = [
     ("a drain by the clock goes on under its operation", RUNS, COMMAND, "if (!r->has_override)", "if (1)"),
     ("nodes that a ramp had brought further are not followed", RUNS, LEVEL, "return op->level_ppm <= op->met_ppm ? op->met_ppm : 0;", "return 0;"),
     ("a record that is behind waits for ever", RUNS, BEHIND, "if (op->behind_ms >= TICK_BEHIND_MS)", "if (0)"),
-    ("a record that is behind shows an old wait", RUNS, ENGINE, "if (!is_same_wait(op->waits, waits))", "if (writes && !is_same_wait(op->waits, waits))"),
+    ("a record that is behind shows an old wait", RUNS, ENGINE, "\tpublish_wait(&t, waits);", "\tif (writes)\n\t\tpublish_wait(&t, waits);"),
     ("steps that the owner has forgotten do not count", RUNS, BEHIND, "(level->step > op->writes && !op->reads_levels)", "0"),
     ("a resume keeps the epoch of a record that is behind", RUNS, COMMAND, "\tif (!err)\n\t\terr = own_catch_up(&t, person, error);\n\tif (err) {", "\tif (err) {"),
     ("an abort keeps the epoch of a record that is behind", RUNS, COMMAND,

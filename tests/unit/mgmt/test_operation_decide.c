@@ -1071,6 +1071,27 @@ static void who_cannot_say_whether_a_target_is_quiet_is_named(void **state)
 	}
 }
 
+/* Who looks at another node reads what was written: a number of an hour ago would be no number of now. */
+static void numbers_of_a_wait_are_written_now_and_then(void **state)
+{
+	unsigned n_changes = 0;
+
+	start_scene(state);
+	nodes[2].site = NULL;
+	facts.elapsed_ms = 1000;
+	sites[0].flows = KNOWN(812);
+	operation_next(&op, &facts, NOW_MS, &act);
+	assert_true(act.changed);      /* other words */
+	for (int i = 0; i < 60; i++) { /* it falls for half a minute, and stays */
+		sites[0].flows = KNOWN(i < 30 ? 800 - i : 770);
+		operation_next(&op, &facts, NOW_MS, &act);
+		n_changes += act.changed;
+	}
+	assert_non_null(strstr(op.waits, "accept 770 new flows"));
+	assert_int_equal(n_changes, 4); /* the last one tells what it is now */
+	assert_true(op.published_ms >= 20000);
+}
+
 /* --- levels --- */
 
 /* A hold takes back what was written; a node that is higher than that has it as well. */
@@ -2084,6 +2105,7 @@ int main(void)
 		T(a_persons_command_ends_it_for_who_takes_it),
 		T(who_resumes_while_levels_are_read_is_told_what_lacks),
 		T(an_operation_that_was_held_stays_so_when_levels_are_read),
+		T(numbers_of_a_wait_are_written_now_and_then),
 		T(a_new_owner_reads_levels_and_then_waits_for_a_ttl),
 		T(who_takes_an_operation_that_waits_goes_on_at_its_level),
 		T(each_stage_begins_anew_and_the_backup_leaves_before_the_steps),
