@@ -59,8 +59,8 @@ static void expire_operation(struct tick *t)
 
 	op->expired = true;
 	tick_change(t);
-	if (goes_back && (op->state != OPERATION_HELD || !strcmp(op->hold.code, "taken")))
-		return; /* by itself, even when a new owner reads levels first */
+	if (goes_back && op->state != OPERATION_HELD)
+		return; /* by itself */
 	if (op->state == OPERATION_HELD) {
 		op->state = OPERATION_EXPIRED_HELD;
 		tick_note(t,
@@ -87,11 +87,13 @@ static void check_end(struct tick *t)
 		return;
 	if (!op->expiry_announced && t->now_ms >= op->until_ms - OPERATION_NOTICE_MS) {
 		op->expiry_announced = true;
-		tick_note(t, "its end (--until) comes in %lld s",
-		          (long long)(op->until_ms - t->now_ms) / 1000);
+		if (t->now_ms < op->until_ms) /* else nobody was there before */
+			tick_note(t, "its end (--until) comes in %lld s",
+			          (long long)(op->until_ms - t->now_ms) / 1000);
 		tick_change(t);
 	}
-	if (!op->expired && t->now_ms >= op->until_ms)
+	/* a hold that ends by itself is no person's: its end comes then */
+	if (!op->expired && t->now_ms >= op->until_ms && !own_goes_on(op))
 		expire_operation(t);
 }
 

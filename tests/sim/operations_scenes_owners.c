@@ -154,6 +154,34 @@ static int a_person_holds_what_a_new_owner_would_go_on_with(void)
 	return 0;
 }
 
+/* The hold of a new owner is no person's: the end that came meanwhile comes when it goes on, or with the hold that follows. */
+static int an_end_that_comes_to_a_new_owner_returns(void)
+{
+	for (int silent = 0; silent < 2; silent++) {
+		scene_begin(OPERATION_DRAIN, 0);
+		scene.op.until_ms = scene.now_ms + 1000000;
+		CHECK(scene_until_level(250000));
+		scene.nodes[1].levels[0].known = !silent;
+		scene.f.self = "nc";
+		CHECK(!operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms,
+		                     scene.error));
+		scene.now_ms = scene.op.until_ms + 5000;
+		scene_tick(1);
+		CHECK(scene_is_held_by("taken") && !scene.op.expired);
+		for (size_t i = 0; i < scene.act.n_events; i++)
+			CHECK(!strstr(scene.act.events[i], "comes in"));
+		if (silent) {
+			CHECK(scene_until_state(OPERATION_EXPIRED_HELD, 60));
+			CHECK(!strcmp(scene.op.hold.code, "not-in-force"));
+		} else {
+			CHECK(scene_until_state(OPERATION_RETURNING, 20));
+			CHECK(scene.op.expired && scene.op.level_ppm == 250000);
+			CHECK(scene_until_level(0));
+		}
+	}
+	return 0;
+}
+
 /* What of the node nb is missing to the new owner nc. */
 static void lose_of_nb(int which, bool missing)
 {
@@ -388,6 +416,7 @@ uint64_t scenes_own(void)
 		a_new_owner_keeps_what_a_person_ended,
 		a_take_waits_for_no_node_without_end,
 		a_person_holds_what_a_new_owner_would_go_on_with,
+		an_end_that_comes_to_a_new_owner_returns,
 		a_take_needs_a_majority,
 		a_node_of_the_drained_site_takes_only_alone,
 		a_person_ends_the_automation,

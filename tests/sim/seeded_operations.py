@@ -131,7 +131,7 @@ BREAKAGES = [
     ("a node that is not heard is quiet", RUNS, STAY, "return site->incomplete ? OPERATION_UNKNOWN : OPERATION_YES;", "return OPERATION_YES;"),
     ("a node that is not heard is silent", RUNS, STAY, "if (!site || site->incomplete || !site->established.known", "if (!site || !site->established.known"),
     ("a node of the drained site takes it", RUNS, OWN, "\tif (better)", "\tif (0)"),
-    ("a held return does not expire", RUNS, ENGINE, "if (goes_back && (op->state != OPERATION_HELD || !strcmp(op->hold.code, \"taken\")))", "if (goes_back)"),
+    ("a held return does not expire", RUNS, ENGINE, "if (goes_back && op->state != OPERATION_HELD)", "if (goes_back)"),
     ("until ends a hold", RUNS, ENGINE, "if (op->state == OPERATION_HELD) {\n\t\top->state = OPERATION_EXPIRED_HELD;", "if (0) {\n\t\top->state = OPERATION_EXPIRED_HELD;"),
     ("a clock that is not believed ends it", RUNS, ENGINE, "if (op->until_ms == MODEL_TIME_NEVER || t->facts->clock != OPERATION_YES)",
      "if (op->until_ms == MODEL_TIME_NEVER)"),
