@@ -10,6 +10,7 @@
 #include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/poll.h"
+#include "mgmt/controller/operation_command.h"
 #include "mgmt/controller/operation_order.h"
 #include "mgmt/controller/operation_show.h"
 #include "mgmt/sync/operations.h"
@@ -70,14 +71,12 @@ static void add_silence(const struct core *core, const struct operation *op, jso
 {
 	if (!core->shared || shared_state_is_ready(core) || operation_is_over(op))
 		return;
-	/* of several sites, or of one service, no one command does the same */
-	bool has_command = op->n_targets == 1 && !*op->service;
+	char line[OPERATION_COMMAND_MAX];
+	const char *clocked = operation_clocked_text(op, line);
 	json_t *text =
 	        json_sprintf("the store is not reached: this is as it was known last, and no "
-	                     "step begins until it is reached (weir store status)%s%s%s",
-	                     has_command ? ". Without it: weir undrain site " : "",
-	                     has_command ? op->targets[0].site : "",
-	                     has_command ? " --scheduled --reason TEXT" : "");
+	                     "step begins until it is reached (weir store status)%s%s",
+	                     clocked ? ". Without it: " : "", clocked ? clocked : "");
 
 	json_object_set_new(shown, "warnings", json_pack("[o]", text));
 }

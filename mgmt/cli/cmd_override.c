@@ -30,7 +30,8 @@ static json_t *parse_override_target(const struct cli *cli, const struct cli_arg
 
 	if (named && (strcmp(kind, "site") == 0 || strcmp(kind, "node") == 0) &&
 	    !strchr(args->at[1], '/')) {
-		target = json_pack("{s:s}", kind, args->at[1]);
+		target = json_pack("{s:s, s:s*}", kind, args->at[1], "service",
+		                   cli_value(args, "--service"));
 	} else if (named && strcmp(kind, "backend") == 0) {
 		if (names_backend(cli, args->at[1], full) != CLI_OK)
 			return NULL;
@@ -194,13 +195,17 @@ static bool is_operation(const struct cli_args *args)
 	       !cli_flag(args, "--offline");
 }
 
-/* Options of the other way do nothing silently. @return false after a message */
-static bool accept_options(const struct cli_args *args, bool operates)
+/*
+ * Options of the other way do nothing silently; a site's return by the clock may be of one service.
+ * @return false after a message
+ */
+static bool accept_options(const struct cli_args *args, bool drains, bool operates)
 {
-	static const char *const of_operations[] = { "--label", "--service", "--without" };
+	static const char *const of_operations[] = { "--label", "--without", "--service" };
 	static const char *const of_the_clock[] = { "--from", "--all" };
 	const char *const *wrong = operates ? of_the_clock : of_operations;
-	size_t n = operates ? 2 : 3;
+	bool may_name_service = operates || (!drains && strcmp(args->at[0], "site") == 0);
+	size_t n = may_name_service ? 2 : 3;
 
 	for (size_t i = 0; i < n; i++) {
 		if (!cli_flag(args, wrong[i]))
@@ -214,16 +219,18 @@ static bool accept_options(const struct cli_args *args, bool operates)
 	return true;
 }
 
-/* The same command by the clock, where there is one: not of several sites, of a service, or with a wait. */
+/* The same command by the clock, where there is one: not of several sites, a drain of a service, or with a wait. */
 static bool make_clocked(const struct cli_args *args, bool drains, struct cli_args *out)
 {
-	static const char *const measured_only[] = { "--label",    "--service", "--without",
-		                                     "--withdraw", "--wait",    "--dry-run" };
+	static const char *const measured_only[] = { "--label", "--without", "--withdraw", "--wait",
+		                                     "--dry-run" };
 
 	*out = *args;
 	for (size_t i = 0; i < sizeof(measured_only) / sizeof(measured_only[0]); i++)
 		if (cli_flag(args, measured_only[i]))
 			return false;
+	if (drains && cli_flag(args, "--service"))
+		return false;
 	cli_give(out, "--scheduled", "");
 	if (drains && !cli_flag(args, "--until"))
 		cli_give(out, "--until", "never");
@@ -255,7 +262,7 @@ int cli_drain(struct cli *cli, const struct cli_args *args)
 {
 	bool withdraws = cli_flag(args, "--withdraw"), operates = is_operation(args);
 
-	if (!accept_options(args, operates))
+	if (!accept_options(args, true, operates))
 		return CLI_USAGE;
 	if (operates)
 		return begin_operation(cli, args, "drain", true);
@@ -269,7 +276,7 @@ int cli_undrain(struct cli *cli, const struct cli_args *args)
 {
 	bool operates = is_operation(args);
 
-	if (!accept_options(args, operates))
+	if (!accept_options(args, false, operates))
 		return CLI_USAGE;
 	return operates ? begin_operation(cli, args, "undrain", false)
 	                : do_and_wait(cli, args, "undrain", false);

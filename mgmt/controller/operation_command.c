@@ -323,6 +323,17 @@ const char *operation_back_text(const struct operation *op, char out[OPERATION_C
 	return write_back(op, is_gone(op) || operation_may_abort(op), out);
 }
 
+const char *operation_clocked_text(const struct operation *op, char out[OPERATION_COMMAND_MAX])
+{
+	struct command_text line = { .text = out };
+
+	add_text(&line, "weir undrain site");
+	add_sites(&line, op);
+	add_text(&line, " --scheduled");
+	add_reason(&line, "");
+	return op->n_targets == 1 ? out : NULL;
+}
+
 const char *operation_undo_text(const struct operation *op, char out[OPERATION_COMMAND_MAX])
 {
 	return write_back(op, operation_unheld_state(op) == OPERATION_RETURNING, out);

@@ -51,6 +51,8 @@ const char *operation_resume_text(const struct operations_item *item,
                                   char out[OPERATION_COMMAND_MAX]);
 /** How a held operation goes back: an abort, or a return of what rests, which an abort does not find on a way. NULL: it goes back already. */
 const char *operation_back_text(const struct operation *op, char out[OPERATION_COMMAND_MAX]);
+/** What returns the site without the store, by the clock. NULL: for several sites no one command does the same. */
+const char *operation_clocked_text(const struct operation *op, char out[OPERATION_COMMAND_MAX]);
 /** What gives back what the operation took; of a return, what takes it again. */
 const char *operation_undo_text(const struct operation *op, char out[OPERATION_COMMAND_MAX]);
 

@@ -222,13 +222,14 @@ static void read_target(struct field_reader *f, struct command *c)
 	const char *backend = field_text(&t, "backend", false, MODEL_NAME_MAX - 1);
 	const char *node = field_text(&t, "node", false, MODEL_NAME_MAX - 1);
 	c->pool = field_text(&t, "pool", false, MODEL_NAME_MAX - 1);
+	c->service = field_text(&t, "service", false, MODEL_NAME_MAX - 1);
 	c->is_node = node != NULL;
 	c->name = site ? site : backend ? backend : node;
 	bool ok = field_close(&t);
 	if (!ok)
 		json_decref(t.errors); /* the target is one error, whatever is wrong in it */
 	if (!ok || !!site + !!backend + !!node != 1 || !c->pool != !backend || !*c->name ||
-	    (c->pool && !*c->pool))
+	    (c->pool && !*c->pool) || (c->service && !site))
 		field_error(f, "target",
 		            "expected {\"site\": NAME}, {\"node\": NAME} or {\"pool\": NAME, "
 		            "\"backend\": NAME}");

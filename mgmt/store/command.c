@@ -119,6 +119,8 @@ static enum command_outcome find_target(struct command_work *w)
 	                                   : MODEL_TARGET_SITE;
 	snprintf(w->target.pool, sizeof(w->target.pool), "%s", backend ? w->c->pool : "");
 	snprintf(w->target.name, sizeof(w->target.name), "%s", w->c->name);
+	snprintf(w->target.service, sizeof(w->target.service), "%s",
+	         w->c->service ? w->c->service : "");
 	return COMMAND_OK;
 }
 
@@ -203,6 +205,9 @@ static enum command_outcome check_shape(struct command_work *w)
 		return answer_command(w, COMMAND_INVALID, "target", "force_up is for backends");
 	if (c->what == COMMAND_HOLD && !is_site(w))
 		return answer_command(w, COMMAND_INVALID, "target", "hold is for sites");
+	if (c->service && *c->service && c->what != COMMAND_UNDRAIN && c->what != COMMAND_HOLD)
+		return answer_command(w, COMMAND_INVALID, "target.service",
+		                      "is for undrain and hold only: an operation drains it");
 	return COMMAND_OK;
 }
 
@@ -511,14 +516,39 @@ static void end_one(struct command_work *w, const struct override *live)
 		o->until_ms = o->from_ms; /* it never began */
 }
 
+/* Another drain of the site: of one service alone, or of all of them; NULL: there is none. */
+static const struct override *find_other_drain(const struct command_work *w)
+{
+	const struct overrides *overrides = intent_overrides(w->in);
+
+	for (size_t i = 0; is_site(w) && !w->c->id && i < overrides->n_items; i++) {
+		const struct override *o = &overrides->items[i];
+
+		if (o->kind == MODEL_OVERRIDE_DRAIN && o->target == MODEL_TARGET_SITE &&
+		    !strcmp(o->name, w->target.name) &&
+		    strcmp(overrides_state(overrides, o, w->now_ms), "done") != 0)
+			return o;
+	}
+	return NULL;
+}
+
 /*
  * Ending what has ended already succeeds. A target that nobody knows is an error all the same: its
- * name may be mistyped.
+ * name may be mistyped. So is a site that is drained otherwise: it is not said to be back.
  */
 static enum command_outcome nothing_to_end(struct command_work *w)
 {
 	const struct overrides *overrides = intent_overrides(w->in);
 	enum command_outcome known = w->c->id ? COMMAND_OK : target_exists(w);
+	const struct override *other = find_other_drain(w);
+
+	if (other && w->c->what == COMMAND_UNDRAIN)
+		return answer_command(
+		        w, COMMAND_INVALID, "target.service",
+		        "at site %s %s drained: weir undrain site %s%s%s --scheduled "
+		        "returns that",
+		        other->name, *other->service ? "one service alone is" : "all services are",
+		        other->name, *other->service ? " --service " : "", other->service);
 
 	for (size_t i = 0; known != COMMAND_OK && i < overrides->n_items; i++)
 		if (override_same_target(&overrides->items[i], &w->target))

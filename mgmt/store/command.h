@@ -36,6 +36,8 @@ struct command {
 	const char *id;   /**< of the override to change or end; NULL: by target */
 	const char *pool; /**< of a backend; NULL or "": a site or node is meant */
 	const char *name; /**< site, backend or node; NULL with an id */
+	/** at a site: what drains this one alone is ended or held; NULL or "": all */
+	const char *service;
 	bool is_node;     /**< name is a node's */
 	int64_t over_ms;  /**< -1: not given */
 	int64_t from_ms;  /**< -1: not given */

@@ -859,6 +859,47 @@ static void a_result_says_what_was_done(void **state)
 	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "lon", NOW_MS), COMMAND_OVER);
 }
 
+/* Without the store this is the only way back of what an operation has drained, and it is never said to be back before. */
+static void one_service_returns_by_the_clock(void **state)
+{
+	struct scene *s = *state;
+	struct override step = { .id = "v1",
+		                 .kind = MODEL_OVERRIDE_DRAIN,
+		                 .target = MODEL_TARGET_SITE,
+		                 .name = "ams",
+		                 .service = "web",
+		                 .operation = "o1",
+		                 .generation = STAMP(NOW_MS),
+		                 .epoch = 64,
+		                 .step = 1,
+		                 .is_step = true,
+		                 .to_ppm = 1000000,
+		                 .created_ms = NOW_MS,
+		                 .from_ms = NOW_MS,
+		                 .until_ms = MODEL_TIME_NEVER };
+	struct command c = make_command(COMMAND_UNDRAIN, "ams");
+
+	assert_int_equal(intent_merge(s->in, &step, 1, NOW_MS), 1);
+	assert_int_equal(run_command(s, &c, NOW_MS + 1000), COMMAND_INVALID);
+	assert_string_equal(s->r.field, "target.service");
+	assert_string_equal(s->r.text, "at site ams one service alone is drained: weir undrain "
+	                               "site ams --service web --scheduled returns that");
+	c.service = "web";
+	assert_int_equal(run_command(s, &c, NOW_MS + 1000), COMMAND_OK);
+	assert_string_equal(s->r.override.id, "v1");
+	assert_string_equal(s->r.undo, "weir drain site ams --service web --reason TEXT");
+	assert_int_equal(level_of(s, NOW_MS + 1000), 1000000);
+	assert_int_equal(level_of(s, NOW_MS + 1000 + LEAD_MS + 1), 0);
+	assert_int_equal(run_plain(s, COMMAND_DRAIN, "ams", NOW_MS + 2 * LEAD_MS), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS + 2 * LEAD_MS), COMMAND_INVALID);
+	assert_string_equal(s->r.text, "at site ams all services are drained: weir undrain site "
+	                               "ams --scheduled returns that");
+	c = make_command(COMMAND_DRAIN, "ams");
+	c.service = "web";
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_INVALID);
+	assert_string_equal(s->r.text, "is for undrain and hold only: an operation drains it");
+}
+
 static void words_are_known_by_their_texts(void **state)
 {
 	(void)state;
@@ -912,6 +953,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 		        the_ramps_of_the_name_server_are_followed_whenever_it_writes, setup,
 		        teardown),
+		cmocka_unit_test_setup_teardown(one_service_returns_by_the_clock, setup, teardown),
 		cmocka_unit_test(words_are_known_by_their_texts),
 	};
 
