@@ -2,9 +2,12 @@
 /* What a person must know of operations: held, without an owner, lost. */
 #include "mgmt/sync/operations_list.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/plain.h"
 #include "mgmt/controller/operation_command.h"
 #include "mgmt/controller/operation_decide.h"
 #include "mgmt/controller/operations_run.h"
@@ -13,6 +16,23 @@
 
 #define UNDECIDED_MS                                                                               \
 	3000u /* more than two rounds: a change that came first is no reason to say so */
+
+/* State a sentence, cut where names are long, and behind it @p command, which is whole. */
+__attribute__((format(printf, 5, 6))) static void add_condition(struct core *core, const char *code,
+                                                                const char *subject,
+                                                                const char *command,
+                                                                const char *format, ...)
+{
+	char text[CONDITION_TEXT_MAX];
+	size_t n = strlen(command), room = n < sizeof(text) ? sizeof(text) - n : 1;
+	va_list list;
+
+	va_start(list, format);
+	(void)vsnprintf(text, room, format, list);
+	va_end(list);
+	plain_cut(text, room);
+	conditions_add(core->stats, code, CONDITION_DEGRADED, subject, "%s%s", text, command);
+}
 
 static bool is_owner_silent(const struct core *core, const struct operation *op)
 {
@@ -37,13 +57,15 @@ static void add_owner(struct core *core, const struct operation *op)
 	const char *reason = is_owner_gone(core, op)     ? "is not in the configuration any more"
 	                     : is_owner_silent(core, op) ? "does not answer"
 	                                                 : NULL;
+	char command[CONDITION_TEXT_MAX];
 
+	(void)snprintf(command, sizeof(command), "; at once: weir operation %s take --reason TEXT",
+	               op->id);
 	if (reason)
-		conditions_add(
-		        core->stats, "operation-owner-silent", CONDITION_DEGRADED, op->id,
-		        "owner %s of the operation on site %s %s: levels stay as they are until "
-		        "another node owns it; at once: weir operation %s take --reason TEXT",
-		        op->owner, op->targets[0].site, reason, op->id);
+		add_condition(core, "operation-owner-silent", op->id, command,
+		              "owner %s of the operation on site %s %s: levels stay as they are "
+		              "until another node owns it",
+		              op->owner, op->targets[0].site, reason);
 }
 
 /* Why nobody goes on with it, as far as this node knows; NULL: somebody does. */
@@ -65,24 +87,30 @@ static void add_waiting(struct core *core, const struct operations_item *item)
 {
 	const struct operation *op = &item->op;
 	const char *reason = find_wait(core, item);
+	char text[OPERATION_COMMAND_MAX], command[CONDITION_TEXT_MAX];
+	const char *clocked = operation_clocked_text(op, text);
 
+	(void)snprintf(command, sizeof(command), "%s%s", clocked ? ". Without the store: " : "",
+	               clocked ? clocked : "");
 	if (reason)
-		conditions_add(
-		        core->stats, "operation-waits", CONDITION_DEGRADED, op->id,
-		        "the operation on site %s begins no step, because %s; what was decided "
-		        "comes into force, and it goes on by itself here or at another node. "
-		        "Without the store: weir undrain site %s --scheduled --reason TEXT",
-		        op->targets[0].site, reason, op->targets[0].site);
+		add_condition(core, "operation-waits", op->id, command,
+		              "the operation on site %s begins no step, because %s; what was "
+		              "decided comes into force, and it goes on by itself here or at "
+		              "another node",
+		              op->targets[0].site, reason);
 }
 
 /* It goes on by itself, or a person names the node absent that it waits for. */
 static void add_new_owner(struct core *core, const struct operation *op)
 {
-	conditions_add(core->stats, "operation-held", CONDITION_DEGRADED, op->id,
-	               "the operation on site %s is held (%s): %s, then it goes on by itself%s%s; "
-	               "weir operation %s resume --without NODE --reason TEXT, or abort",
-	               op->targets[0].site, op->hold.code, op->hold.detail,
-	               *op->waits ? "; now: " : "", op->waits, op->id);
+	char command[CONDITION_TEXT_MAX];
+
+	(void)snprintf(command, sizeof(command),
+	               "; weir operation %s resume --without NODE --reason TEXT, or abort", op->id);
+	add_condition(core, "operation-held", op->id, command,
+	              "the operation on site %s is held (%s): %s, then it goes on by itself%s%s",
+	              op->targets[0].site, op->hold.code, op->hold.detail,
+	              *op->waits ? "; now: " : "", op->waits);
 }
 
 void operations_add_warnings(struct core *core, const struct advice *advice, json_t *warnings)
@@ -109,24 +137,22 @@ void operations_add_warnings(struct core *core, const struct advice *advice, jso
 static void add_held(struct core *core, const struct operation *op)
 {
 	const char *verb = operation_resume_verb(op);
+	bool has_expired = op->state == OPERATION_EXPIRED_HELD, ends = !strcmp(verb, "abort");
+	char command[CONDITION_TEXT_MAX];
 
-	if (op->state == OPERATION_EXPIRED_HELD)
-		conditions_add(
-		        core->stats, "operation-expired-held", CONDITION_DEGRADED, op->id,
-		        "the time of the operation on site %s is over while it is held (%s): "
-		        "%s; %sweir operation %s %s --reason TEXT",
-		        op->targets[0].site, op->hold.code, op->hold.detail,
-		        strcmp(verb, "resume") ? "" : "return: ", op->id, verb);
-	else if (!strcmp(op->hold.code, "taken"))
+	(void)snprintf(command, sizeof(command), "; %sweir operation %s %s --reason TEXT%s",
+	               has_expired && !strcmp(verb, "resume") ? "return: " : "", op->id, verb,
+	               has_expired || ends || operation_goes_back(op) ? ""
+	               : operation_may_abort(op)                      ? ", or abort"
+	                                                              : ", or undrain the site");
+	if (op->state == OPERATION_HELD && !strcmp(op->hold.code, "taken"))
 		add_new_owner(core, op);
 	else
-		conditions_add(core->stats, "operation-held", CONDITION_DEGRADED, op->id,
-		               "the operation on site %s is held (%s): %s; weir operation %s %s "
-		               "--reason TEXT%s",
-		               op->targets[0].site, op->hold.code, op->hold.detail, op->id, verb,
-		               !strcmp(verb, "abort") || operation_goes_back(op) ? ""
-		               : operation_may_abort(op)                         ? ", or abort"
-		                                         : ", or undrain the site");
+		add_condition(core, has_expired ? "operation-expired-held" : "operation-held",
+		              op->id, command, "the %soperation on site %s is %sheld (%s): %s",
+		              has_expired ? "time of the " : "", op->targets[0].site,
+		              has_expired ? "over while it is " : "", op->hold.code,
+		              op->hold.detail);
 }
 
 /* A level whose operation is not known here, and that no other has taken over: nobody moves it or returns it. */
@@ -145,13 +171,15 @@ static bool is_lost(struct core *core, const struct override *o)
 
 static void add_lost(struct core *core, const struct override *o, uint32_t level_ppm)
 {
-	conditions_add(
-	        core->stats, "operation-lost", CONDITION_DEGRADED, o->name,
-	        "%u %% of the site's clients are elsewhere by operation %s, which is not "
-	        "known here (lost, or this node does not follow the store): nothing moves or "
-	        "returns by itself; weir undrain site %s%s%s --reason TEXT",
-	        level_ppm / 10000, o->operation, o->name, *o->service ? " --service " : "",
-	        o->service);
+	char command[CONDITION_TEXT_MAX];
+
+	(void)snprintf(command, sizeof(command), "; weir undrain site %s%s%s --reason TEXT",
+	               o->name, *o->service ? " --service " : "", o->service);
+	add_condition(core, "operation-lost", o->name, command,
+	              "%u %% of the site's clients are elsewhere by operation %s, which is not "
+	              "known here (lost, or this node does not follow the store): nothing moves or "
+	              "returns by itself",
+	              level_ppm / 10000, o->operation);
 }
 
 /* After a start records may still come from the store: that takes a moment. */

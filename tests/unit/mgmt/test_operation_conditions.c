@@ -205,6 +205,58 @@ static void one_that_the_store_keeps_back_says_so(void **state)
 	assert_string_equal(state_conditions(), "");
 }
 
+static void what_is_told_to_do_without_the_store_works(void **state)
+{
+	struct operations_item *item = put_record();
+
+	(void)state;
+	item->unread = true;
+	snprintf(item->op.service, sizeof(item->op.service), "web");
+	assert_non_null(strstr(state_conditions(), ". Without the store: weir undrain site ams "
+	                                           "--service web --scheduled --reason TEXT"));
+	item->op.targets[item->op.n_targets++] = (struct operation_target){ .site = "fra" };
+	assert_non_null(strstr(state_conditions(), " or at another node"));
+	assert_null(strstr(stated, "scheduled")); /* no one command does the same */
+}
+
+/* Long names cut the sentence, never the command that ends it. */
+static void a_command_is_whole_however_long_names_are(void **state)
+{
+	static const struct {
+		enum operation_state state;
+		const char *code, *end;
+	} rows[] = {
+		{ OPERATION_HELD, "levels", "o1 resume --reason TEXT, or abort" },
+		{ OPERATION_HELD, "taken", "o1 resume --without NODE --reason TEXT, or abort" },
+		{ OPERATION_EXPIRED_HELD, "levels",
+		  "; return: weir operation o1 resume --reason TEXT" },
+	};
+	char long_name[MODEL_NAME_MAX], detail[OPERATION_DETAIL_MAX];
+
+	(void)state;
+	memset(long_name, 'a', sizeof(long_name) - 1);
+	long_name[sizeof(long_name) - 1] = '\0';
+	memset(detail, 'd', sizeof(detail) - 1);
+	detail[sizeof(detail) - 1] = '\0';
+	memcpy(op.targets[0].site, long_name, sizeof(long_name));
+	memcpy(op.waits, detail, sizeof(detail));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		hold_record(rows[i].state, rows[i].code, detail);
+		put_record();
+		state_conditions();
+		assert_true(strlen(stated) > strlen(rows[i].end));
+		assert_string_equal(stated + strlen(stated) - strlen(rows[i].end), rows[i].end);
+	}
+	op.state = OPERATION_MOVING;
+	put_record()->unread = true;
+	state_conditions();
+	char *command = strstr(stated, "weir undrain site aaa");
+
+	assert_non_null(command);
+	assert_string_equal(command + strlen(command) - strlen(" --scheduled --reason TEXT"),
+	                    " --scheduled --reason TEXT");
+}
+
 static void merge_step(const char *id, const char *site, const char *service, const char *operation,
                        bool ended)
 {
@@ -299,6 +351,8 @@ int main(void)
 		TEST(a_hold_states_why_and_what_ends_it),
 		TEST(an_owner_that_cannot_go_on_is_named),
 		TEST(one_that_the_store_keeps_back_says_so),
+		TEST(what_is_told_to_do_without_the_store_works),
+		TEST(a_command_is_whole_however_long_names_are),
 		TEST(a_level_whose_operation_is_not_known_is_lost_after_a_while),
 		TEST(a_configuration_without_the_owner_is_warned_of),
 	};
