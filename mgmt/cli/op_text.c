@@ -124,8 +124,10 @@ bool op_is_held(const json_t *o)
 bool op_has_reached(const json_t *o, enum op_goal goal)
 {
 	const struct state_words *s = find_state(o);
+	/* a person's command at the site: where the clients are is that command's matter */
+	bool is_ended = json_has_text(o, "ended.code", "command");
 
-	return s && s->reached & (int)goal;
+	return s && s->reached & (int)goal && !(is_ended && goal == OP_BACK);
 }
 
 bool op_is_over(const json_t *o, enum op_goal goal)

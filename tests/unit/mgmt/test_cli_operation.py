@@ -164,6 +164,9 @@ class Operations(test_cli.WithApi):
                 done = self.follow(record("drained", 1), *(record(s, n + 2) for n, s in enumerate(states)),
                                    command=("undrain", "site", "ams", "--wait"))
                 self.assertEqual(done.returncode, status, done.stderr)
+        ended = record("aborted", 2, ended={"at": "T", "code": "command", "detail": "a person's command at site ams has ended it"})
+        done = self.follow(record("returning", 1), ended, command=("undrain", "site", "ams", "--wait"))
+        self.assertEqual((done.returncode, "has ended otherwise: aborted" in done.stderr), (4, True), done.stderr)
 
     def test_an_answer_without_an_id_is_not_followed(self) -> None:
         for first in ({"state": "moving"}, {"id": 7, "state": "moving"}, 7, [], None):
