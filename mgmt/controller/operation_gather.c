@@ -14,6 +14,7 @@
 #include "mgmt/peers/keys_gather.h"
 #include "mgmt/controller/operation_measure.h"
 #include "mgmt/operations/facts.h"
+#include "mgmt/overrides/guard.h"
 #include "weir/json.h"
 
 /* Of a check from its client, behind the SYN: what ends the handshake, and a reset; over HTTP 4 or 5. */
@@ -326,13 +327,25 @@ static bool are_nodes_drained(const struct operation_snapshot *v, const char *si
 	return n > 0 && n == n_drained;
 }
 
+/* Whether a drain by the clock is to take the site out while the operation lasts: nothing will hold it then. */
+static bool will_put_site_out(const struct operation_snapshot *v, const struct operation *op,
+                              const struct override *o, const char *site)
+{
+	return o->target == MODEL_TARGET_SITE && !strcmp(o->name, site) && !*o->operation &&
+	       guard_removes_target(o, v->now_ms) && o->from_ms < op->until_ms;
+}
+
 static void gather_out(const struct operation_snapshot *v, const struct operation *op,
                        struct operation_site *s)
 {
 	s->out = truth_of(are_nodes_drained(v, s->name));
-	for (size_t i = 0; i < v->overrides.n_items; i++)
-		if (puts_site_out(v, op, &v->overrides.items[i], s->name, op->service))
+	for (size_t i = 0; i < v->overrides.n_items; i++) {
+		const struct override *o = &v->overrides.items[i];
+
+		if (puts_site_out(v, op, o, s->name, op->service))
 			s->out = OPERATION_YES;
+		s->held = s->held || will_put_site_out(v, op, o, s->name);
+	}
 	for (size_t i = 0; i < v->n_held; i++)
 		s->held = s->held ||
 		          (!strcmp(v->held[i].site, s->name) && strcmp(v->held[i].id, op->id) != 0);

@@ -64,7 +64,8 @@ struct operation_site {
 	enum operation_truth pools;   /**< its own pools are above min_healthy, by its own checks */
 	/** it gets no clients: drained completely by another override or operation, or a node drain */
 	enum operation_truth out;
-	bool held; /**< another operation at it is held below 100 %: it gets clients, and counts as out */
+	/** another operation at it is held below 100 %, or a drain by the clock is to come: it gets clients, and counts as out */
+	bool held;
 	bool incomplete; /**< a node that is named absent does not say what it gets: sums lack it */
 	/** new flows a second of what the operation moves; silent SYNs are not among them */
 	struct operation_value flows;        /**< that own backends accept */

@@ -370,6 +370,14 @@ class Clocked(World):
     def live(self) -> list[tuple[str, str]]:
         return [(o["do"], o["state"]) for o in self.node.ask("GET", "/v1/overrides").json["items"]]
 
+    def test_one_that_is_to_come_counts_as_a_site_that_is_out(self) -> None:
+        past = [g for g in UNMEASURED if g != "max-sites-out"]
+        self.command("ams", until="+4h", **{"from": "+1h"})
+        a = self.begin(sites=["fra"], override_guards=past)
+        self.assertEqual((a.status, a.json["detail"]), (409, "max-sites-out: 2 sites would be out; max_sites_out is 1"), a.raw)
+        a = self.begin(sites=["fra"], until="+30m", override_guards=past)
+        self.assertNotIn("2 sites", str(a.json.get("detail")))  # it is back before
+
     def test_one_that_has_not_begun_is_ended(self) -> None:
         rows: list[tuple[str, dict[str, typing.Any], bool, dict[str, typing.Any]]] = [
             ("scheduled", {"over": "20s"}, False, {}), ("scheduled, and now", {"over": "20s"}, False, {"now": True}),

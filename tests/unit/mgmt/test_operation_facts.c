@@ -552,6 +552,39 @@ static void sites_are_out_by_what_others_commanded(void **state)
 	}
 }
 
+/* Nothing holds a drain by the clock once it begins: who drains another site meanwhile must know. */
+static void a_drain_that_is_to_come_counts_as_one(void **state)
+{
+	static const struct {
+		const char *why;
+		int64_t from_ms, until_ms, op_until_ms;
+		bool counts;
+	} rows[] = {
+		{ "it will begin", NOW + 9, NOW + 99, MODEL_TIME_NEVER, true },
+		{ "it rises", NOW - 9, NOW + 99, NOW + 1, true },
+		{ "after the operation's end", NOW + 9, NOW + 99, NOW + 9, false },
+		{ "it returns", NOW - 99, NOW, MODEL_TIME_NEVER, false },
+	};
+
+	(void)state;
+	use_service("web");
+	overrides[0] = (struct override){ .id = "d1",
+		                          .kind = MODEL_OVERRIDE_DRAIN,
+		                          .target = MODEL_TARGET_SITE,
+		                          .name = "lon",
+		                          .over_ms = 100 };
+	view.overrides.n_items = 1;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		overrides[0].from_ms = rows[i].from_ms;
+		overrides[0].until_ms = rows[i].until_ms;
+		op.until_ms = rows[i].op_until_ms;
+		operation_gather(&view, &op, 1000, &seen);
+		if (seen.sites[2].held != rows[i].counts || seen.sites[1].held ||
+		    seen.sites[2].out != OPERATION_NO)
+			fail_msg("%s", rows[i].why);
+	}
+}
+
 /* A hold keeps what a drain has taken, also beyond its end: no client comes there. */
 static void a_drain_that_a_hold_keeps_puts_its_site_out(void **state)
 {
@@ -886,6 +919,7 @@ int main(void)
 		TEST(a_node_that_is_silent_counts_unless_it_is_named_absent),
 		TEST(sites_are_out_by_what_others_commanded),
 		TEST(a_drain_that_a_hold_keeps_puts_its_site_out),
+		TEST(a_drain_that_is_to_come_counts_as_one),
 		TEST(of_a_site_without_nodes_nothing_is_known),
 		TEST(of_two_nodes_the_one_that_sees_the_worse_pool_counts),
 		TEST(no_more_checks_are_taken_off_than_come),
