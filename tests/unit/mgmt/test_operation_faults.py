@@ -395,6 +395,17 @@ class Stopped(Faults):
         time.sleep(3)  # three ticks: nothing is written again
         self.assertEqual(set(self.levels()), {0})
 
+    def test_one_service_returns_by_the_command_that_is_told(self) -> None:
+        id = self.moving(service="web")
+        self.c.etcd.members[0].stop()
+        told = r"Without the store: (weir undrain site ams --service web --scheduled --reason TEXT)"
+        line = wait_for("it is told", lambda: re.search(told, str(self.c.nodes["fra"].ask("GET", "/v1/status").json)), 30)[1]
+        whole = self.weir("lon", "weir undrain site ams --scheduled --now --reason x")
+        self.assertEqual((whole.returncode, "weir undrain site ams --service web --scheduled" in whole.stderr), (1, True), whole.stderr)
+        self.assertEqual(self.weir("lon", line).returncode, 0)
+        wait_for("all are back", lambda: set(self.levels()) == {0}, 30)
+        self.c.etcd.members[0].start()
+        self.c.wait("fra", id, ("aborted",), 60)
 
     def test_what_acts_without_the_store_ends_it_also_if_the_owner_died(self) -> None:
         id = self.moving()
