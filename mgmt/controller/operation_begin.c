@@ -594,7 +594,8 @@ void operation_undrain(struct core *core, const struct operation_body *body,
 		return;
 	core_lock(core);
 	const struct model *m = intent_model(core->intent);
-	bool ok = m && find_sites(b, m, out) && find_absent(b, m, out) && find_common(b, id, out);
+	bool ok = m && find_sites(b, m, out) && find_absent(b, m, out) && find_common(b, id, out) &&
+	          (*id || find_service(b, m, out));
 	core_unlock(core);
 	if (!m)
 		operation_refuse(out, 404, "not-found", "%s", intent_nothing_text(core->intent));

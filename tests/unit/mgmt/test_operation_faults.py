@@ -246,7 +246,12 @@ class Documents(Faults):
         done = self.weir("ams", o["hold"]["resume"])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.c.wait("fra", id, ("failed",), 40)
-
+        a = self.c.begin("fra", ["ams"], "undrain", service="web")  # no operation can; and none begins for that
+        self.assertEqual((a.status, a.json["detail"]), (422, "service: web is not at site ams"), a.raw)
+        self.assertEqual(self.c.nodes["fra"].ask("GET", "/v1/operations?state=live").json["items"], [])
+        done = self.weir("ams", "weir undrain site ams --service web --scheduled --now --reason x")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        wait_for("its level is gone", lambda: set(self.levels()) == {0}, 30)
 
     def test_a_site_that_leaves_with_its_node_holds_it_and_the_others_go_on(self) -> None:
         id = self.moving()
