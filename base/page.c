@@ -38,6 +38,8 @@
  * limits.
  */
 #define PAGE_BYTES_MAX ((off_t)1 << 30)
+/* A writer that lives gives a sign of life at least once a second. */
+#define SILENT_MS 3000u
 
 static const char magic[8] = { 'w', 'e', 'i', 'r', 'p', 'a', 'g', 'e' };
 
@@ -385,16 +387,23 @@ void page_nudge(const struct page *p)
 	wake_all(p->header);
 }
 
-bool page_is_sound(const struct page *p)
+/* @param st  out: of the page's file, where it is sound */
+static bool look_at_page(const struct page *p, struct stat *st)
 {
 	const struct page_header *h = p->header;
-	struct stat st;
 
 	/* the caller's reads must not move behind the checks below */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return memcmp(h->magic, magic, sizeof(magic)) == 0 && h->layout == p->layout &&
-	       h->size_bytes <= p->map_bytes - sizeof(*h) && fstat(p->fd, &st) == 0 &&
-	       (size_t)st.st_size >= p->map_bytes;
+	       h->size_bytes <= p->map_bytes - sizeof(*h) && fstat(p->fd, st) == 0 &&
+	       (size_t)st->st_size >= p->map_bytes;
+}
+
+bool page_is_sound(const struct page *p)
+{
+	struct stat st;
+
+	return look_at_page(p, &st);
 }
 
 /* Whether @p path is the file behind @p fd. @p gone  out: there is none */
@@ -502,9 +511,17 @@ bool page_repair(struct page *p)
 	return true;
 }
 
+/*
+ * A file that was removed while it had no writer cannot be marked: the next writer finds nothing there.
+ * A writer that lives puts its file back, or goes on in the removed one.
+ */
 bool page_is_replaced(const struct page *p)
 {
-	if (!page_is_sound(p))
+	const struct page_header *h = p->header;
+	struct stat st;
+
+	if (!look_at_page(p, &st) || __atomic_load_n(&h->replaced, __ATOMIC_ACQUIRE))
 		return true;
-	return __atomic_load_n(&p->header->replaced, __ATOMIC_ACQUIRE) != 0;
+	return st.st_nlink == 0 &&
+	       clock_mono_ms() > __atomic_load_n(&h->alive_ms, __ATOMIC_RELAXED) + SILENT_MS;
 }

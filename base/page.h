@@ -138,7 +138,10 @@ static inline bool page_rows_whole(const uint32_t *seq, uint32_t began)
 	return !(began & 1) && __atomic_load_n(seq, __ATOMIC_RELAXED) == began;
 }
 
-/** Reader: whether the writer has replaced the file, or the page is not sound, so that page_open() is due again. */
+/**
+ * Reader: whether page_open() is due again, as the writer has replaced the file, the page is not sound, or the file was
+ * removed and its writer is silent. Until it succeeds the page may be read on.
+ */
 bool page_is_replaced(const struct page *p);
 
 #endif

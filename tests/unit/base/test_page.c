@@ -310,6 +310,29 @@ static void a_removed_page_leaves_nothing(void **state)
 	page_close(p);
 }
 
+/* Nobody marks it: the next writer does not find it, so its readers would see old words for ever. */
+static void a_page_that_was_removed_while_nobody_wrote_is_opened_again(void **state)
+{
+	(void)state;
+	struct page *reader, *p = create_page(1, 64);
+
+	assert_int_equal(page_open(path, "test", 1, NULL, &reader), 0);
+	assert_int_equal(unlink(path), 0);
+	page_alive(p, clock_mono_ms());
+	assert_false(page_is_replaced(reader)); /* its writer lives, and is heard */
+	page_alive(p, clock_mono_ms() - 60000);
+	page_close(p);
+	p = create_page(1, 64);
+	assert_true(page_is_replaced(reader));
+	assert_true(page_is_sound(reader));
+	page_close(reader);
+	assert_int_equal(page_open(path, "test", 1, NULL, &reader), 0);
+	page_alive(p, clock_mono_ms() - 60000);
+	assert_false(page_is_replaced(reader)); /* silent, but nobody has another */
+	page_close(reader);
+	page_close(p);
+}
+
 #define PAGE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* A page of several memory pages, whose words have the values of their indexes. */
@@ -651,6 +674,7 @@ int main(void)
 		PAGE_TEST(anyone_may_read_and_only_the_owner_write),
 		PAGE_TEST(who_may_only_read_cannot_keep_the_writer_out),
 		PAGE_TEST(a_removed_page_leaves_nothing),
+		PAGE_TEST(a_page_that_was_removed_while_nobody_wrote_is_opened_again),
 		cmocka_unit_test(rows_are_whole_if_nobody_wrote_meanwhile),
 		PAGE_TEST(a_page_of_the_run_directory_is_opened_by_its_form),
 		cmocka_unit_test_setup_teardown(
