@@ -410,6 +410,18 @@ static void build_services(struct model_build *b)
 	}
 }
 
+/* A version keeps the file under the name that the configuration has for it. */
+static const char *build_zone_file(const struct model_build *b, const struct item *item)
+{
+	const struct value *v = bind_value(item, SCHEMA_DNS_ZONES_FILE);
+
+	if (!b->dir || !v->ok || model_file_name_ok(v->text))
+		return build_path(b, item, SCHEMA_DNS_ZONES_FILE, b->dir);
+	bind_error(b->bind, item, SCHEMA_DNS_ZONES_FILE,
+	           "found \"%s\", expected " LOAD_NAME_EXPECTED, v->text);
+	return "";
+}
+
 static void build_zones(struct model_build *b, const struct item *dns)
 {
 	b->zones = build_list(b, dns, SCHEMA_DNS_ZONES, b->model);
@@ -418,7 +430,7 @@ static void build_zones(struct model_build *b, const struct item *dns)
 	for (size_t i = 0; i < b->zones.n; i++) {
 		const struct item *item = b->zones.items[i];
 
-		zones[i].file = build_path(b, item, SCHEMA_DNS_ZONES_FILE, b->dir);
+		zones[i].file = build_zone_file(b, item);
 		check_named_file(b, item, SCHEMA_DNS_ZONES_FILE, zones[i].file, ZONE_FILE_MAX);
 	}
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/owner.h"
+#include "weir/model.h"
 
 static int check_regular(const struct stat *st, size_t max)
 {
@@ -148,4 +149,31 @@ int load_check_below(const char *path, const char *dir)
 	if (n == 1) /* "/" */
 		return 0;
 	return strncmp(real, real_dir, n) == 0 && real[n] == '/' ? 0 : -EXDEV;
+}
+
+static bool is_of_file_name(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '.' || c == '_' || c == '-';
+}
+
+bool model_file_name_ok(const char *name)
+{
+	size_t n_part = 0;
+
+	if (strlen(name) > MODEL_FILE_NAME_MAX)
+		return false;
+	for (const char *c = name;; c++) {
+		if (*c == '/' || *c == '\0') {
+			if (n_part == 0)
+				return false;
+			if (*c == '\0')
+				return true;
+			n_part = 0;
+		} else if (!is_of_file_name(*c) || (n_part == 0 && *c == '.')) {
+			return false; /* a part that starts with a dot: hidden, "." or ".." */
+		} else {
+			n_part++;
+		}
+	}
 }

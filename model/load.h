@@ -17,6 +17,10 @@
 MUST_CHECK int load_file(const char *path, size_t max, char **out, size_t *n);
 /** The same for a file that weir-@p writer writes (base/owner.h). @return also -EOWNERDEAD: another user's, not believed */
 MUST_CHECK int load_owned(const char *path, size_t max, const char *writer, char **out, size_t *n);
+/** What a name is for which model_file_name_ok() is true, for an error message. */
+#define LOAD_NAME_EXPECTED                                                                         \
+	"a file below the configuration's directory, by its name from there: of letters, digits, " \
+	"'.', '_', '-' and '/', no part begins with '.', and it is at most 200 bytes long"
 /** The error text of load_file()'s @p err, to stand behind the path. */
 const char *load_error(int err);
 /** Whether the existing file @p path is, links resolved, below the directory @p dir. @return 0, -EXDEV (it is not) or -errno */

@@ -320,8 +320,8 @@ static const char *include_refused(const struct scan_cursor *t, const char *name
 		return "includes are nested more than 8 deep (does a file include itself?)";
 	if (t->s->n_files >= SCAN_FILES_MAX)
 		return "more than 256 files are included";
-	if (name[0] == '\0' || name[0] == '/' || strstr(name, ".."))
-		return "an include names a file below the configuration's directory, without \"..\"";
+	if (!model_file_name_ok(name))
+		return "an include names " LOAD_NAME_EXPECTED;
 	return NULL;
 }
 

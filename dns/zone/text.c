@@ -21,6 +21,7 @@
 
 #include "base/hash.h"
 #include "dns/zone/zone.h"
+#include "weir/model.h"
 
 struct file {
 	char *name;
@@ -150,25 +151,6 @@ void zone_text_close(struct zone_text *t)
 	free(t);
 }
 
-/*
- * Whether a version of the configuration can keep a file of this name: relative, plain, no part
- * that begins with a dot.
- */
-static bool is_plain_path(const char *path)
-{
-	bool part = false;
-
-	for (const char *c = path; *c; c++) {
-		bool ok = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-		          (*c >= '0' && *c <= '9') || *c == '_' || *c == '-';
-
-		if (*c == '/' ? !part : !ok && (*c != '.' || !part))
-			return false;
-		part = *c != '/';
-	}
-	return part;
-}
-
 static bool note_included(struct zone_text *t, const char *path)
 {
 	size_t n = strlen(path) + 1;
@@ -203,7 +185,7 @@ int zone_text_include(struct zone_text *t, const char *path, const char **reason
 	int fd = (int)syscall(SYS_openat2, t->dir_fd, path, &how, sizeof(how));
 	int err = open_file(t, path, fd, reason);
 
-	if (err == 0 && !is_plain_path(path)) {
+	if (err == 0 && !model_file_name_ok(path)) {
 		*reason =
 		        "use A-Z a-z 0-9 . _ - and / in its name, and no part that begins with a dot: a "
 		        "version of the configuration cannot keep other names";

@@ -433,6 +433,14 @@ bool model_key_keep(struct model *m, const struct model *before);
 int model_read_text(const char *text, size_t n, const char *name, const char *dir, const char *node,
                     struct model **out, struct model_errors *errors);
 
+/** Bytes of the name of a file that a configuration names, without the NUL. */
+#define MODEL_FILE_NAME_MAX 200u
+/**
+ * Whether a version can keep a file that is called @p name: relative, below its directory, of [A-Za-z0-9._-] and '/', no
+ * part beginning with '.'.
+ */
+bool model_file_name_ok(const char *name);
+
 /**
  * Slots of a pool for at most @p max_backends backends: a power of two, 100 a backend or more up to
  * 2^20.

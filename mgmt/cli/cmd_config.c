@@ -567,6 +567,7 @@ static void print_reference_head(void)
 	     "- a fast interval that is longer than the interval;\n"
 	     "- a timeout that is longer than twice the interval;\n"
 	     "- a check that may take longer than five minutes to detect a dead target;\n"
+	     "- an included file or a zone file with other characters than A-Z a-z 0-9 . _ - and / in its name, or a part that begins with a dot;\n"
 	     "- a DNS name outside every zone;\n"
 	     "- a minimum TTL that is longer than the maximum;\n"
 	     "- tables that are larger than `limits`;\n"

@@ -23,33 +23,6 @@
 #include "base/replace.h"
 #include "base/sorted.h"
 
-static bool char_ok(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '.' || c == '_' || c == '-';
-}
-
-bool files_name_ok(const char *name)
-{
-	size_t n_part = 0;
-
-	if (strlen(name) > FILES_NAME_MAX)
-		return false;
-	for (const char *c = name;; c++) {
-		if (*c == '/' || *c == '\0') {
-			if (n_part == 0)
-				return false;
-			if (*c == '\0')
-				return true;
-			n_part = 0;
-		} else if (!char_ok(*c) || (n_part == 0 && *c == '.')) {
-			return false; /* a part that starts with a dot: hidden, "." or ".." */
-		} else {
-			n_part++;
-		}
-	}
-}
-
 /* The position of @p name, or where it belongs. */
 static size_t find_file_index(const struct files *f, const char *name, bool *found)
 {
@@ -101,7 +74,7 @@ static int insert_item(struct files *f, struct files_item *item)
 /* @return 0 if a file of this name and size may be added, else -EINVAL, -E2BIG or -EEXIST */
 static int check_new(const struct files *f, const char *name, size_t n_bytes)
 {
-	if (!files_name_ok(name))
+	if (!model_file_name_ok(name))
 		return -EINVAL;
 	if (f->n_items >= FILES_MAX || n_bytes > FILES_BYTES_MAX - f->n_bytes)
 		return -E2BIG;
@@ -251,7 +224,7 @@ int files_add_from(struct files *f, const char *dir, const char *name)
 	char *bytes;
 	size_t n;
 
-	if (!files_name_ok(name))
+	if (!model_file_name_ok(name))
 		return -EINVAL;
 	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
 		return -ENAMETOOLONG;

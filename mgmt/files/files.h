@@ -17,13 +17,14 @@
 
 #include "base/checked.h"
 #include "mgmt/files/digest.h"
+#include "weir/model.h"
 
 #define FILES_MAX       32768u            /**< of a version: bounds what a peer can send */
 #define FILES_BYTES_MAX ((size_t)4 << 30) /**< of all files of a version */
 #define FILES_SMALL_MAX                                                                            \
 	((size_t)64 << 10) /**< of a file that is held in memory when it is read from the disk */
-#define FILES_SLURP_MAX ((size_t)16 << 20) /**< bytes of a file that is read at once */
-#define FILES_NAME_MAX  200u               /**< bytes without the NUL */
+#define FILES_SLURP_MAX ((size_t)16 << 20)  /**< bytes of a file that is read at once */
+#define FILES_NAME_MAX  MODEL_FILE_NAME_MAX /**< bytes without the NUL */
 /** Of a version whose contents go whole in a request or an answer; of a larger one large files go by their digests. */
 #define FILES_WHOLE_MAX       256u
 #define FILES_WHOLE_BYTES_MAX ((size_t)16 << 20)
@@ -44,8 +45,6 @@ struct files {
 	size_t n_items, room, n_bytes;
 };
 
-/** Whether @p name may be a file of a version: relative, below its directory, of [A-Za-z0-9._-] and '/'. */
-bool files_name_ok(const char *name);
 /**
  * Add a copy of @p bytes as @p name.
  * @return 0, -EINVAL (the name), -EEXIST, -E2BIG (over FILES_MAX or FILES_BYTES_MAX) or -ENOMEM; unchanged on failure

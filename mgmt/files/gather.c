@@ -100,6 +100,10 @@ static int walk_names(const char *text, named_file *found, void *arg)
 		if (i > 0 && (*c == '=' || *c == ':'))
 			c = skip_blank(c + 1);
 		c = read_string(c, name, sizeof(name));
+		for (c = skip_blank(c); *name && *c == '"'; c = skip_blank(c)) {
+			n = strlen(name); /* texts that follow each other are one */
+			c = read_string(c, name + n, sizeof(name) - n);
+		}
 		if (*name)
 			err = found(arg, settings[i], name);
 	}
@@ -116,7 +120,7 @@ static int gather_named(void *arg, const char *setting, const char *name)
 {
 	struct gathering *g = arg;
 
-	if (files_find(g->files, name) || !files_name_ok(name))
+	if (files_find(g->files, name) || !model_file_name_ok(name))
 		return 0; /* reading reports the error with its line */
 	int err = strcmp(setting, "@include") ? includes_gather(g->files, g->dir, name)
 	                                      : files_add_from(g->files, g->dir, name);

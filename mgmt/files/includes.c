@@ -37,7 +37,7 @@ static bool read_include_name(const char *zone, const char *line, size_t n,
 	int got = snprintf(out, FILES_NAME_MAX + 1, "%.*s%.*s", slash ? (int)(slash - zone + 1) : 0,
 	                   zone, (int)(line - from), from);
 
-	return got > 0 && got <= (int)FILES_NAME_MAX && files_name_ok(out);
+	return got > 0 && got <= (int)FILES_NAME_MAX && model_file_name_ok(out);
 }
 
 /*

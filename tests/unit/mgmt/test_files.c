@@ -85,14 +85,14 @@ static void names_stay_below_their_directory(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++)
-		if (files_name_ok(rows[i].name) != rows[i].ok)
+		if (model_file_name_ok(rows[i].name) != rows[i].ok)
 			fail_msg("\"%s\"", rows[i].name);
 	memset(name, 'x', sizeof(name));
 	name[NAME_MOST] = '\0';
-	assert_true(files_name_ok(name));
+	assert_true(model_file_name_ok(name));
 	name[NAME_MOST] = 'x';
 	name[NAME_MOST + 1] = '\0';
-	assert_false(files_name_ok(name));
+	assert_false(model_file_name_ok(name));
 }
 
 /* Each limit is reached exactly, and a file that is exchanged counts once. */
@@ -385,6 +385,7 @@ static void a_configuration_names_its_files_outside_of_comments_and_texts(void *
 		{ "file = z1; file = \"z2", "weir.conf " },
 		{ "file = \"../conf/z1\"; file = \"/etc/passwd\"; file = \"none\"", "weir.conf " },
 		{ "file = \"z\\x31\"; file = \"z2\"", "weir.conf z2 " },
+		{ "file = \"z\" \"1\"; file = \"z\" /* on */\n\"\" \"2\" ", "weir.conf z1 z2 " },
 		{ "/* file = \"z1\"", "weir.conf " },
 		{ "file = ", "weir.conf " },
 		{ "@include", "weir.conf " },
