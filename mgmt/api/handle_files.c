@@ -63,7 +63,7 @@ static int store_file_part(const struct core *core, const struct part *p)
 {
 	size_t room = strlen(p->data) / 4 * 3;
 	char *bytes = malloc(room + 1);
-	ssize_t n = bytes ? core_base64(p->data, bytes, room) : -ENOMEM;
+	ssize_t n = bytes ? files_base64_bytes(p->data, bytes, room) : -ENOMEM;
 	int err = n < 0 ? (n == -ENOMEM ? -ENOMEM : -EINVAL)
 	                : blobs_add(core->dirs.state, p->digest, p->bytes, p->offset, bytes,
 	                            (size_t)n);

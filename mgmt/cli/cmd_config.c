@@ -351,11 +351,27 @@ static int show_model(const struct cli *cli, const char *path, const char *base,
 	return CLI_OK;
 }
 
+/* The bytes of what is not UTF-8 as they were applied. */
+static void print_encoded(const char *encoded)
+{
+	size_t room = strlen(encoded);
+	char *bytes = malloc(room + 1);
+	ssize_t n = bytes ? files_base64_bytes(encoded, bytes, room) : 0;
+
+	if (n > 0)
+		fwrite(bytes, 1, (size_t)n, stdout);
+	free(bytes);
+}
+
 static void print_applied(const json_t *body)
 {
-	const json_t *files = json_object_get(body, "files");
+	const json_t *main_file = json_object_get(json_object_get(body, "files"), FILES_MAIN);
 
-	printf("# weir base %s\n%s", api_text(body, "etag", ""), json_text_of(files, FILES_MAIN));
+	printf("# weir base %s\n", api_text(body, "etag", ""));
+	if (json_is_string(main_file))
+		fputs(json_string_value(main_file), stdout);
+	else
+		print_encoded(json_text_of(main_file, "base64"));
 }
 
 /* Print the main file of the version in force as it was applied. */

@@ -20,7 +20,7 @@
 #define PARTS_MAX      1024u             /* of a request */
 #define DIGESTS_MAX    4096u             /* digests of a request; BLOBS_PARTS_MAX of the API */
 
-/* Put all bytes into the request. @return NULL if they are not UTF-8 */
+/* Put all bytes into the request. */
 static json_t *inline_files(const struct files *files, int *status)
 {
 	json_t *out = json_object();
@@ -32,12 +32,12 @@ static json_t *inline_files(const struct files *files, int *status)
 		int err = files_read(item, &file);
 
 		if (!err)
-			text = json_stringn(file.bytes, file.n);
+			text = files_bytes_json(file.bytes, file.n);
 		files_read_end(&file);
 		if (text && json_object_set_new(out, item->name, text) == 0)
 			continue;
 		*status = cli_fail(CLI_USAGE, "%s %s", item->name,
-		                   err ? strerror(-err) : "is not UTF-8");
+		                   err ? strerror(-err) : "cannot be sent: out of memory");
 		json_decref(out);
 		return NULL;
 	}

@@ -236,7 +236,7 @@ static void token_of(const char *authorization, char out[HTTP_TEXT_MAX])
 		return;
 	}
 	if (strncasecmp(authorization, "Basic ", 6) ||
-	    core_base64(authorization + 6, plain, sizeof(plain) - 1) < 0)
+	    files_base64_bytes(authorization + 6, plain, sizeof(plain) - 1) < 0)
 		return;
 	const char *colon = strchr(plain, ':');
 	if (colon)

@@ -6,7 +6,6 @@
  */
 #include "mgmt/core/core.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -123,34 +122,8 @@ int core_find_file(void *arg, const char *name, const char *digest, uint64_t n_b
 	return err;
 }
 
-/*
- * The library reads spaces, and '=' within the text, as digits: it would decode them to other
- * bytes.
- */
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 const char *core_overrides_digest(struct core *c)
 {
 	return overrides_digest_at(intent_overrides(c->intent), clock_believed_ms(),
 	                           &c->overrides_digest);
-}
-
-ssize_t core_base64(const char *text, void *out, size_t size)
-{
-	size_t n = strlen(text), padding = 0;
-	unsigned char *raw = n % 4 == 0 ? malloc(n / 4 * 3 + 1) : NULL;
-	ssize_t got = -1;
-
-	while (padding < 2 && padding < n && text[n - 1 - padding] == '=')
-		padding++;
-	if (raw && strspn(text, digits) + padding == n) {
-		int decoded = n ? EVP_DecodeBlock(raw, (const unsigned char *)text, (int)n) : 0;
-
-		if (decoded >= (int)padding && (size_t)decoded - padding <= size) {
-			got = decoded - (ssize_t)padding;
-			memcpy(out, raw, (size_t)got);
-		}
-	}
-	free(raw);
-	return got;
 }

@@ -133,7 +133,4 @@ void core_detach(struct core *c);
 int core_find_file(void *arg, const char *name, const char *digest, uint64_t n_bytes,
                    struct files *out) MUST_CHECK;
 
-/** Decode base64 (RFC 4648). @return bytes written, or -1; @p out gets no NUL */
-ssize_t core_base64(const char *text, void *out, size_t size) MUST_CHECK;
-
 #endif

@@ -80,15 +80,9 @@ static json_t *bytes_to_json(const struct files_item *item)
 
 	if (files_read(item, &file))
 		return NULL;
-	json_t *text = json_stringn(file.bytes, file.n);
-	if (!text) {
-		char *encoded = files_base64_text(file.bytes, file.n);
-
-		text = json_pack("{s:s}", "base64", encoded ? encoded : "");
-		free(encoded);
-	}
+	json_t *json = files_bytes_json(file.bytes, file.n);
 	files_read_end(&file);
-	return text;
+	return json;
 }
 
 json_t *contents_to_json(const struct files *files)
@@ -114,7 +108,7 @@ static int read_encoded(const char *name, const char *encoded, struct files *out
 {
 	size_t max = strlen(encoded) / 4 * 3;
 	char *bytes = malloc(max + 1);
-	ssize_t n = bytes ? core_base64(encoded, bytes, max) : -ENOMEM;
+	ssize_t n = bytes ? files_base64_bytes(encoded, bytes, max) : -ENOMEM;
 	int err = n >= 0         ? files_add(out, name, bytes, (size_t)n)
 	          : n == -ENOMEM ? -ENOMEM
 	                         : -EINVAL;

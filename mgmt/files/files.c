@@ -503,3 +503,42 @@ char *files_base64_text(const void *bytes, size_t n)
 		EVP_EncodeBlock((unsigned char *)text, bytes, (int)n);
 	return text;
 }
+
+json_t *files_bytes_json(const void *bytes, size_t n)
+{
+	/* JSON has U+0000, but jansson reads none */
+	json_t *json = n && memchr(bytes, '\0', n) ? NULL : json_stringn(bytes, n);
+	char *encoded = json ? NULL : files_base64_text(bytes, n);
+
+	if (encoded)
+		json = json_pack("{s:s}", "base64", encoded);
+	free(encoded);
+	return json;
+}
+
+/*
+ * The library reads spaces, and '=' within the text, as digits: it would decode them to other
+ * bytes.
+ */
+static const char base64_digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+ssize_t files_base64_bytes(const char *text, void *out, size_t size)
+{
+	size_t n = strlen(text), padding = 0;
+	unsigned char *raw = n % 4 == 0 ? malloc(n / 4 * 3 + 1) : NULL;
+	ssize_t got = -1;
+
+	while (padding < 2 && padding < n && text[n - 1 - padding] == '=')
+		padding++;
+	if (raw && strspn(text, base64_digits) + padding == n) {
+		int decoded = n ? EVP_DecodeBlock(raw, (const unsigned char *)text, (int)n) : 0;
+
+		if (decoded >= (int)padding && (size_t)decoded - padding <= size) {
+			got = decoded - (ssize_t)padding;
+			memcpy(out, raw, (size_t)got);
+		}
+	}
+	free(raw);
+	return got;
+}

@@ -12,6 +12,7 @@
 #define WEIR_MGMT_FILES_FILES_H
 
 #include <limits.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -76,6 +77,10 @@ MUST_CHECK int files_read(const struct files_item *item, struct files_text *out)
 void files_read_end(struct files_text *text);
 /** Encode bytes of a file as base64 (RFC 4648), as the API has them. @return from malloc(), given; NULL when out of memory */
 char *files_base64_text(const void *bytes, size_t n);
+/** A file's bytes as the API has them, given: a text, or {"base64": TEXT} where JSON has no such text. @return NULL when out of memory */
+json_t *files_bytes_json(const void *bytes, size_t n);
+/** Decode base64. @return bytes written, or -1; @p out gets no NUL */
+MUST_CHECK ssize_t files_base64_bytes(const char *text, void *out, size_t size);
 
 /** Make @p to a copy of @p from. @return 0 or -ENOMEM */
 MUST_CHECK int files_copy(struct files *to, const struct files *from);

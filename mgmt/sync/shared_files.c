@@ -93,7 +93,7 @@ static int keep_parts(struct core *core, const json_t *answer)
 		size_t room = data ? strlen(data) / 4 * 3 : 0;
 		char *decoded =
 		        data && digest && bytes >= 0 && offset >= 0 ? malloc(room + 1) : NULL;
-		ssize_t n = decoded ? core_base64(data, decoded, room) : -EINVAL;
+		ssize_t n = decoded ? files_base64_bytes(data, decoded, room) : -EINVAL;
 
 		err = n < 0 ? -EINVAL
 		            : blobs_add(core->dirs.state, digest, (uint64_t)bytes, (uint64_t)offset,

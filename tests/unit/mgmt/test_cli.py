@@ -198,6 +198,14 @@ class WithApi(unittest.TestCase):
             shutil.rmtree(into, ignore_errors=True)
             shutil.rmtree(folder, ignore_errors=True)
 
+    def test_a_version_is_shown_as_it_was_applied_whatever_its_bytes(self) -> None:
+        for given, sent in ((b"schema = 1; # \xc3\xa4\n", "schema = 1; # \u00e4\n"),
+                            (b"schema = 1; # \xe4\n", {"base64": "c2NoZW1hID0gMTsgIyDkCg=="})):
+            self.api.answers["/v1/config"] = (200, {"etag": "v7-00", "files": {"weir.conf": sent}})
+            done = subprocess.run([WEIR, "--conf-dir", self.dir, "--state-dir", self.dir, "--run-dir", self.dir, "config", "show",
+                                   "--applied"], capture_output=True, timeout=60, check=False)
+            self.assertEqual((done.returncode, done.stdout), (0, b"# weir base v7-00\n" + given))
+
     def test_a_version_that_cannot_be_written_whole_leaves_nothing(self) -> None:
         main = "schema = 1;\n" * 9
         digest = hashlib.sha256(f"{hashlib.sha256(main.encode()).hexdigest()}  weir.conf\n".encode()).hexdigest()

@@ -85,7 +85,7 @@ static void base64_is_decoded_whole_or_not_at_all(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		ssize_t n = core_base64(rows[i].text, out, sizeof(out));
+		ssize_t n = files_base64_bytes(rows[i].text, out, sizeof(out));
 		ssize_t wanted = rows[i].bytes ? (ssize_t)strlen(rows[i].bytes) : -1;
 
 		if (n != wanted || (n > 0 && memcmp(out, rows[i].bytes, (size_t)n) != 0))
@@ -97,10 +97,11 @@ static void base64_is_decoded_whole_or_not_at_all(void **state)
 		free(text);
 		memset(out, 'x',
 		       sizeof(out)); /* it has as much room as is needed, or a byte less */
-		assert_int_equal(core_base64(rows[i].text, out, (size_t)wanted), wanted);
+		assert_int_equal(files_base64_bytes(rows[i].text, out, (size_t)wanted), wanted);
 		assert_int_equal(out[wanted], 'x');
 		if (wanted > 0)
-			assert_int_equal(core_base64(rows[i].text, out, (size_t)wanted - 1), -1);
+			assert_int_equal(files_base64_bytes(rows[i].text, out, (size_t)wanted - 1),
+			                 -1);
 	}
 }
 

@@ -121,7 +121,7 @@ static void files_come_as_texts_bytes_or_digests(void **state)
 	}
 }
 
-/* As a text where they are one, also with NUL; else as base64. Either way they come back as they were. */
+/* As a text where JSON's reader takes one, so without NUL; else as base64. Either way they come back as they were. */
 static void bytes_of_files_come_back_as_they_went(void **state)
 {
 	static const struct {
@@ -131,7 +131,7 @@ static void bytes_of_files_come_back_as_they_went(void **state)
 	} rows[] = {
 		{ "text\n", 5, "\"text\\n\"" },
 		{ "", 0, "\"\"" },
-		{ "a\0b", 3, "\"a\\u0000b\"" },
+		{ "a\0b", 3, "{\"base64\":\"YQBi\"}" },
 		{ "caf\xc3\xa9", 5, "\"caf\xc3\xa9\"" },
 		{ "caf\xc3\xa9", 4, "{\"base64\":\"Y2Fmww==\"}" }, /* cut */
 		{ "\xff", 1, "{\"base64\":\"/w==\"}" },
@@ -155,7 +155,7 @@ static void bytes_of_files_come_back_as_they_went(void **state)
 		assert_non_null(text);
 		assert_string_equal(text, expected);
 		json_decref(told);
-		told = json_loads(text, JSON_ALLOW_NUL, NULL);
+		told = json_loads(text, 0, NULL);
 		assert_int_equal(files_from_json(told, NULL, &back, why), 0);
 		assert_int_equal(files_find(&back, "a.zone")->n_bytes, rows[i].n);
 		assert_memory_equal(files_find(&back, "a.zone")->bytes, rows[i].bytes, rows[i].n);
