@@ -104,7 +104,7 @@
 	  "left alone.")                                                                           \
 	X(NODES_DPDK, "nodes[].dpdk", "group", "", "", "", "", NOWHERE,                            \
 	  "CPUs and memory that DPDK may use.")                                                    \
-	X(NODES_DPDK_CORES, "nodes[].dpdk.cores", "text", "", "", "0..127", "SO", NOWHERE,         \
+	X(NODES_DPDK_CORES, "nodes[].dpdk.cores", "text", "", "", "0..159", "SO", NOWHERE,         \
 	  "CPUs of the workers, such as \"2-5,8\", with one worker on each. Not given: one "       \
 	  "worker, on the last CPU that the process may use.")                                     \
 	X(NODES_DPDK_HUGEPAGES, "nodes[].dpdk.hugepages", "enum auto|yes|no", "", "auto", "", "S", \

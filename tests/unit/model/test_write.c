@@ -305,6 +305,24 @@ static void a_configuration_s_text_reads_back_the_same(void **state)
 	free(text);
 }
 
+/* The longest list of CPUs is written one by one. */
+static void as_many_cpus_as_there_may_be_read_back_the_same(void **state)
+{
+	(void)state;
+	char *text = fixture_edit(fixture_config, "\"2-4,9\"", "\"992-1023\"");
+
+	fixture_write_text("weir.conf", text);
+	struct model *m = read_it(model_read_config, "weir.conf", "fra-1");
+	assert_int_equal(model_write_effective(m, fixture_path("effective.conf")), 0);
+	struct model *back = read_it(model_read_effective, "effective.conf", "fra-1");
+
+	assert_int_equal(back->self->dpdk.n_cores, MODEL_CORES_MAX);
+	assert_int_equal(back->self->dpdk.cores[MODEL_CORES_MAX - 1], 1023);
+	model_free(m);
+	model_free(back);
+	free(text);
+}
+
 static void a_written_document_may_be_read_by_owner_and_group_alone(void **state)
 {
 	(void)state;
@@ -545,6 +563,7 @@ int main(void)
 		cmocka_unit_test(of_a_refused_document_origin_and_overrides_are_read),
 		cmocka_unit_test(member_sets_that_cannot_be_are_refused),
 		cmocka_unit_test(the_order_of_members_does_not_matter),
+		cmocka_unit_test(as_many_cpus_as_there_may_be_read_back_the_same),
 		cmocka_unit_test(a_written_document_may_be_read_by_owner_and_group_alone),
 		cmocka_unit_test(an_effective_document_is_no_link),
 		cmocka_unit_test(a_written_document_reads_back_the_same),
