@@ -270,11 +270,12 @@ static void list_vip_sites(struct flatten_walk *w, enum schema_id id, const void
 		list_names(w, id, of, path);
 }
 
+/* A check may be called "default": what stands for the one that nobody named is no name. */
 static void list_vip_check(struct flatten_walk *w, enum schema_id id, const void *of,
                            const char *path)
 {
 	if (setting_is_empty(id, of))
-		add_text(w, path, schema()->rows[id].name, model_default_vip_check.name);
+		add_text(w, path, schema()->rows[id].name, "not given");
 	else
 		list_setting(w, id, of, path);
 }
