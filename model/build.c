@@ -244,12 +244,12 @@ static int compare_backend_ids(const void *a, const void *b)
 static void check_identities(const struct model_build *b, const struct model_pool *pool,
                              const struct sources *from)
 {
-	struct arena *scratch = b->bind->arena;
 	const struct model_backend **sorted =
-	        ARENA_ARRAY(scratch, const struct model_backend *, pool->n_backends + 1);
+	        ARENA_ARRAY(b->bind->arena, const struct model_backend *, pool->n_backends + 1);
 
-	if (!sorted)
+	if (!sorted || !b->by_id)
 		return;
+	b->by_id[pool->index] = sorted;
 	for (size_t i = 0; i < pool->n_backends; i++)
 		sorted[i] = &pool->backends[i];
 	qsort(sorted, pool->n_backends, sizeof(*sorted), compare_backend_ids);
@@ -300,6 +300,7 @@ static void build_first_set(const struct model_build *b, struct model_pool *pool
 static void build_pools(struct model_build *b)
 {
 	b->pools = build_list(b, b->top, SCHEMA_POOLS, b->model);
+	b->by_id = ARENA_ARRAY(b->bind->arena, const struct model_backend **, b->pools.n + 1);
 	struct model_pool *pools = b->pools.elements;
 
 	for (size_t i = 0; i < b->pools.n; i++) {

@@ -29,6 +29,8 @@ struct model_build {
 	struct model *model;
 	struct arena *arena; /**< the model's */
 	struct sources sites, nodes, checks, pools, vips, services, zones, names;
+	/** each pool's backends by their identity, in the order of the pools; an entry is NULL when out of memory */
+	const struct model_backend ***by_id;
 };
 
 /** Fill @p b->model from @p b->top. Errors go to the binding's collection. @return 0 or -ENOMEM */

@@ -96,7 +96,9 @@ static const char *describe_missing(const struct model_build *b, enum schema_id 
 	struct suggest_best suggest = { .given = name };
 	char suggestion[SUGGEST_TEXT_MAX];
 
-	for (size_t i = 0; i < setting_count(list, b->model); i++)
+	/* a near name for each of many thousand errors would take minutes */
+	for (size_t i = 0;
+	     b->bind->errors->n_items < ERRORS_KEPT && i < setting_count(list, b->model); i++)
 		suggest_try(&suggest, *(const char *const *)setting_element(list, b->model, i));
 	const char *text =
 	        arena_printf(b->bind->arena, "there is no \"%s\" in %s%s", name,

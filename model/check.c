@@ -556,20 +556,27 @@ static void check_backup_site(const struct model_build *b, const struct model_at
 		           at->backup->name);
 }
 
-/* One backend in both pools would have two classes. */
+/* One backend in both pools would have two classes. Thousands of services may have the same two large pools. */
 static void check_shared_backends(const struct model_build *b, const struct model_at *at,
                                   const struct item *item)
 {
-	for (size_t i = 0; i < at->pool->n_backends; i++)
-		for (size_t k = 0; k < at->backup->n_backends; k++)
-			if (at->pool->backends[i].id == at->backup->backends[k].id) {
-				bind_error(b->bind, item, SCHEMA_SERVICES_AT_BACKUP,
-				           "backend \"%s\" of pool \"%s\" is also backend \"%s\" "
-				           "of pool \"%s\"",
-				           at->backup->backends[k].name, at->backup->name,
-				           at->pool->backends[i].name, at->pool->name);
-				return;
-			}
+	const struct model_backend **own = b->by_id ? b->by_id[at->pool->index] : NULL;
+	const struct model_backend **others = b->by_id ? b->by_id[at->backup->index] : NULL;
+	size_t i = 0, k = 0;
+
+	while (own && others && i < at->pool->n_backends && k < at->backup->n_backends) {
+		if (own[i]->id == others[k]->id) {
+			bind_error(b->bind, item, SCHEMA_SERVICES_AT_BACKUP,
+			           "backend \"%s\" of pool \"%s\" is also backend \"%s\" of "
+			           "pool \"%s\"",
+			           others[k]->name, at->backup->name, own[i]->name, at->pool->name);
+			return;
+		}
+		if (own[i]->id < others[k]->id)
+			i++;
+		else
+			k++;
+	}
 }
 
 static void check_backup_sources(const struct model_build *b, const struct model_at *at,
@@ -764,12 +771,17 @@ static void check_services(const struct model_build *b)
 		check_services_apart(b, &claims);
 }
 
-static bool name_is_in_zone(const char *name, const char *zone)
+static bool is_in_a_zone(const struct model *m, const char *name)
 {
-	size_t n = strlen(name), n_zone = strlen(zone);
+	const char *dot;
 
-	return n >= n_zone && strcmp(name + n - n_zone, zone) == 0 &&
-	       (n == n_zone || name[n - n_zone - 1] == '.');
+	while (!build_find(m->zones, m->n_zones, sizeof(*m->zones), name)) {
+		dot = strchr(name, '.');
+		if (!dot)
+			return false;
+		name = dot + 1;
+	}
+	return true;
 }
 
 static void check_dns(const struct model_build *b)
@@ -779,11 +791,8 @@ static void check_dns(const struct model_build *b)
 	for (size_t i = 0; i < m->n_dns_names; i++) {
 		const struct model_dns_name *name = &m->dns_names[i];
 		const struct item *item = b->names.items[i];
-		bool inside = false;
 
-		for (size_t j = 0; j < m->n_zones && !inside; j++)
-			inside = name_is_in_zone(name->name, m->zones[j].name);
-		if (!inside)
+		if (!is_in_a_zone(m, name->name))
 			bind_error(b->bind, item, SCHEMA_DNS_NAMES_NAME,
 			           "\"%s\" lies in none of dns.zones", name->name);
 		if (name->ttl_min_s > name->ttl_max_s)

@@ -313,9 +313,91 @@ static void a_written_document_is_counted_as_it_is_scanned(void **state)
 	model_free(m);
 }
 
+#define PAIR   10000 /* backends of each of two pools */
+#define PAIRED 2000  /* services that have both */
+#define WRONG  30000 /* places of services that name a pool which is not there */
+#define LIMIT_S                                                                                    \
+	20.0 /* with room for sanitizers: what grows faster than the document takes minutes */
+
+static void write_pair(FILE *f, const char *name, int site)
+{
+	fprintf(f, "{ name = \"%s\"; site = \"s%d\"; max_backends = %d; backends = (", name, site,
+	        PAIR);
+	for (int b = 0; b < PAIR; b++)
+		fprintf(f, "%s{ name = \"b%d\"; address = \"10.%d.%d.%d\"; }\n", b ? "," : "", b,
+		        site, b / 250, b % 250);
+	fputs("); }\n", f);
+}
+
+static void many_services_of_two_large_pools_cost_what_they_are_long(void **state)
+{
+	(void)state;
+	FILE *f = fopen(fixture_path("pair.conf"), "w");
+	double start;
+
+	assert_non_null(f);
+	write_sites(f);
+	fputs("limits = { slots = 16777216; backends = 32767; services = 65536; };\npools = (", f);
+	write_pair(f, "own", 0);
+	fputc(',', f);
+	write_pair(f, "other", 1);
+	fputs(");\nservices = (", f);
+	for (int s = 0; s < PAIRED; s++)
+		fprintf(f,
+		        "%s{ name = \"x%d\"; protocol = \"tcp\"; port = %d; at = ( { site = \"s0\"; "
+		        "vip = \"v0\"; pool = \"own\"; backup = \"other\"; backup_max = { new_flows = "
+		        "\"1/s\"; bits = \"1kbit\"; }; } ); }\n",
+		        s ? "," : "", s, s + 1);
+	fputs(");\n", f);
+	assert_int_equal(fclose(f), 0);
+	start = now_s();
+	model_free(read_it(model_read_config, "pair.conf"));
+	assert_true(now_s() - start < LIMIT_S);
+}
+
+/* A near name is looked for where somebody is told of it. */
+static void many_mistakes_cost_what_they_are_long(void **state)
+{
+	(void)state;
+	FILE *f = fopen(fixture_path("wrong.conf"), "w");
+	struct model_errors errors;
+	struct model *m;
+	double start;
+
+	assert_non_null(f);
+	write_sites(f);
+	fputs("pools = (", f);
+	for (int p = 0; p < POOLS; p++)
+		fprintf(f,
+		        "%s{ name = \"web-frontend-of-the-shop-in-%d\"; site = \"s0\"; backends = ( { "
+		        "name = \"b\"; address = \"10.0.%d.%d\"; } ); }\n",
+		        p ? "," : "", p, p / 250, p % 250);
+	fputs(");\nservices = (", f);
+	for (int s = 0; s < WRONG / SITES; s++) {
+		fprintf(f, "%s{ name = \"x%d\"; protocol = \"tcp\"; port = %d; at = (",
+		        s ? "," : "", s, s + 1);
+		for (int i = 0; i < SITES; i++)
+			fprintf(f,
+			        "%s{ site = \"s%d\"; vip = \"v%d\"; pool = "
+			        "\"web.frontend.of.the.shop.in.%d\"; }\n",
+			        i ? "," : "", i, i, i);
+		fputs("); }\n", f);
+	}
+	fputs(");\n", f);
+	assert_int_equal(fclose(f), 0);
+	start = now_s();
+	assert_int_equal(model_read_config(fixture_path("wrong.conf"), NULL, &m, &errors), -EINVAL);
+	print_message("  %zu mistakes told in %.0f ms\n", errors.n_total, (now_s() - start) * 1e3);
+	assert_in_range(errors.n_total, WRONG / SITES * SITES, WRONG);
+	assert_true(now_s() - start < LIMIT_S);
+	model_errors_free(&errors);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(many_services_of_two_large_pools_cost_what_they_are_long),
+		cmocka_unit_test(many_mistakes_cost_what_they_are_long),
 		cmocka_unit_test(what_no_process_would_read_is_not_written),
 		cmocka_unit_test(a_written_document_is_counted_as_it_is_scanned),
 		cmocka_unit_test(a_large_configuration_has_a_document_that_is_read),
