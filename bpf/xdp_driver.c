@@ -453,6 +453,7 @@ static size_t read_ports(const struct driver *driver, struct driver_port out[DRI
 		out[i] = d->ports[i].shown;
 		out[i].lost = carries != XDP_CARRIES_PROGRAM;
 		out[i].may_forward = carries == XDP_CARRIES_OTHER;
+		xdp_statistics_link(out[i].name, &out[i].up);
 		xdp_not_sent_show(&d->not_sent, d->ports[i].losses, &out[i]);
 	}
 	return d->n_ports;

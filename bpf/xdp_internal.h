@@ -120,6 +120,8 @@ int xdp_not_sent_try(const struct xdp_not_sent *n, uint32_t ifindex);
 uint64_t xdp_not_sent_uncounted(const struct xdp_not_sent *n);
 /** As driver_ops.not_sent_counted(). */
 void xdp_not_sent_counted(const struct xdp_not_sent *n, uint64_t frames);
+/** Whether @p interface has a link; @p up is untouched if the kernel does not say. */
+void xdp_statistics_link(const char *interface, bool *up);
 /** Where the driver of @p interface says what it did not take. Implemented in xdp_statistics.c. */
 enum xdp_losses xdp_statistics_losses(const char *interface, bool native);
 /**

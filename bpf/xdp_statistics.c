@@ -39,18 +39,34 @@ static const struct {
 	{ "virtio_net", XDP_LOSSES_COUNTED },
 };
 
-/* Ask the driver of @p interface. @p command is one of linux/ethtool.h. @return 0 or -errno */
-static int query_driver(const char *interface, void *command)
+/* @return 0 or -errno */
+static int query_interface(const char *interface, unsigned long what, struct ifreq *r)
 {
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
-	struct ifreq r = { .ifr_data = command };
 
 	if (fd < 0)
 		return -errno;
-	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", interface);
-	err = ioctl(fd, SIOCETHTOOL, &r) ? -errno : 0;
+	snprintf(r->ifr_name, sizeof(r->ifr_name), "%s", interface);
+	err = ioctl(fd, what, r) ? -errno : 0;
 	close(fd);
 	return err;
+}
+
+/* Ask the driver of @p interface. @p command is one of linux/ethtool.h. @return 0 or -errno */
+static int query_driver(const char *interface, void *command)
+{
+	struct ifreq r = { .ifr_data = command };
+
+	return query_interface(interface, SIOCETHTOOL, &r);
+}
+
+/* Asked often, so it is not the driver that is asked: for that, the kernel has one lock. */
+void xdp_statistics_link(const char *interface, bool *up)
+{
+	struct ifreq r = { 0 };
+
+	if (!query_interface(interface, SIOCGIFFLAGS, &r))
+		*up = r.ifr_flags & IFF_RUNNING;
 }
 
 enum xdp_losses xdp_statistics_losses(const char *interface, bool native)

@@ -24,6 +24,7 @@ static struct {
 	uint32_t n;
 	const char *names[4];
 	uint64_t values[4];
+	bool says_link, link;
 } driver;
 
 /* In place of libc's: only the driver is asked here. */
@@ -32,13 +33,19 @@ int ioctl(int fd, unsigned long request, ...)
 	struct ethtool_sset_info *info;
 	struct ethtool_gstrings *names;
 	struct ethtool_stats *values;
+	struct ifreq *r;
 	va_list list;
 
 	(void)fd;
-	(void)request;
 	va_start(list, request);
-	info = (void *)va_arg(list, struct ifreq *)->ifr_data;
+	r = va_arg(list, struct ifreq *);
+	info = (void *)r->ifr_data;
 	va_end(list);
+	if (request == SIOCGIFFLAGS) {
+		r->ifr_flags = (short)(driver.link ? IFF_UP | IFF_RUNNING : IFF_UP);
+		errno = ENODEV;
+		return driver.says_link ? 0 : -1;
+	}
 	names = (void *)info;
 	values = (void *)info;
 	switch (info->cmd) {
@@ -75,6 +82,22 @@ static void what_all_queues_have_lost_is_summed(void **state)
 	assert_int_equal(lost, 1 + 4);
 }
 
+static void a_link_is_what_the_kernel_says_of_it(void **state)
+{
+	bool up = true;
+
+	(void)state;
+	driver.says_link = false;
+	xdp_statistics_link("v0", &up);
+	assert_true(up); /* not known: as it was */
+	driver.says_link = true;
+	xdp_statistics_link("v0", &up);
+	assert_false(up);
+	driver.link = true;
+	xdp_statistics_link("v0", &up);
+	assert_true(up);
+}
+
 static void a_driver_that_does_not_count_them_is_told_from_one_that_lost_none(void **state)
 {
 	uint64_t lost = 99;
@@ -96,6 +119,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_all_queues_have_lost_is_summed),
+		cmocka_unit_test(a_link_is_what_the_kernel_says_of_it),
 		cmocka_unit_test(a_driver_that_does_not_count_them_is_told_from_one_that_lost_none),
 	};
 

@@ -43,8 +43,10 @@ static void a_port_that_goes_and_comes_back_is_attached_again(void **state)
 	WAIT_FOR(scene_value("weir_dataplane_port_up", "port=\"v0\"") == 1);
 	space_run("ip link set v1 down");
 	WAIT_FOR(scene_condition("port-no-carrier", "v0") == CONDITION_DOWN);
+	WAIT_FOR(scene_value("weir_dataplane_port_up", "port=\"v0\"") == 0);
 	space_run("ip link set v1 up");
 	WAIT_FOR(scene_condition("port-no-carrier", "v0") == -1);
+	WAIT_FOR(scene_value("weir_dataplane_port_up", "port=\"v0\"") == 1);
 }
 
 static void a_program_that_an_operator_takes_off_is_put_back(void **state)
