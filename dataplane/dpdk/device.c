@@ -28,6 +28,7 @@
 #include "dataplane/dpdk/rss.h"
 
 #define QUEUE_LEN      1024u /* descriptors of a queue: about 70 us of 64-byte frames at 10 Gbit/s */
+#define QUEUE_LEAST    64u
 #define RETA_MAX       2048u /* entries of a redirection table; larger ones are left as they are */
 #define RSS_FLOWS_USED (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
 
@@ -295,15 +296,39 @@ static int queue_socket(const struct device *d)
 	return SOCKET_ID_ANY;
 }
 
-static int set_up_queues(const struct device *d)
+/* A bond gives each of its members as many queues. @return buffers that the queues may keep */
+static unsigned int count_kept(const struct device *d, uint16_t n_rx, uint16_t n_tx)
+{
+	return (unsigned int)(d->n_rx * n_rx + d->n_tx * n_tx) * (d->n_members ? d->n_members : 1);
+}
+
+/* How long the queues are: shorter ones where the pool has not enough buffers for all. */
+static int size_queues(struct device *d, uint16_t *n_rx, uint16_t *n_tx)
+{
+	for (d->queue_len = QUEUE_LEN; d->queue_len >= QUEUE_LEAST; d->queue_len /= 2) {
+		int err;
+
+		*n_rx = *n_tx = d->queue_len;
+		err = rte_eth_dev_adjust_nb_rx_tx_desc(d->id, n_rx, n_tx);
+		if (err)
+			return err;
+		if (!eal_keep_in_rings(count_kept(d, *n_rx, *n_tx)))
+			continue;
+		d->n_kept = count_kept(d, *n_rx, *n_tx);
+		return 0;
+	}
+	return -ENOMEM;
+}
+
+static int set_up_queues(struct device *d)
 {
 	int socket = queue_socket(d), err;
 	struct rte_mempool *pool = eal_pool(socket);
-	uint16_t n_rx = QUEUE_LEN, n_tx = QUEUE_LEN;
+	uint16_t n_rx, n_tx;
 
 	if (!pool)
 		return -ENOMEM;
-	err = rte_eth_dev_adjust_nb_rx_tx_desc(d->id, &n_rx, &n_tx);
+	err = size_queues(d, &n_rx, &n_tx);
 	for (uint16_t q = 0; !err && q < d->n_rx; q++)
 		err = rte_eth_rx_queue_setup(d->id, q, n_rx, (unsigned int)socket, NULL, pool);
 	for (uint16_t q = 0; !err && q < d->n_tx; q++)
@@ -460,6 +485,12 @@ static void report_lacks(const struct device *d, uint32_t n_workers, struct driv
 		        "%s has %u receive queues for %u workers: workers hand frames over, which costs "
 		        "time; name fewer dpdk.cores, or use a NIC with more queues",
 		        d->name, d->n_rx, n_workers);
+	if (d->queue_len < QUEUE_LEN)
+		driver_set_reason(
+		        reason, 0,
+		        "%s has queues of %u frames instead of %u, for want of buffers, so "
+		        "it loses bursts sooner: raise dpdk.memory, or use fewer ports",
+		        d->name, d->queue_len, QUEUE_LEN);
 }
 
 static void split_device_name(struct device *d, const struct model_port *port, uint32_t n_workers,
@@ -512,6 +543,8 @@ void device_close(struct device *d)
 	(void)rte_eth_dev_stop(d->id);
 	(void)rte_eal_hotplug_remove(d->bus, d->name); /* closes it */
 	unplug_members(d);
+	eal_free_rings(d->n_kept);
+	d->n_kept = 0;
 }
 
 bool device_link_changed(struct device *d)

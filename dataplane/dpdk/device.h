@@ -25,6 +25,8 @@ struct device {
 	uint16_t id;         /**< DPDK's */
 	uint32_t ifindex;    /**< of the kernel's interface, if it is an AF_PACKET socket; else 0 */
 	uint16_t n_rx, n_tx; /**< queues */
+	uint16_t queue_len;  /**< frames that each was to have room for */
+	unsigned int n_kept; /**< buffers of the pool that they may keep */
 	/** What receive queues are chosen by (RTE_ETH_RSS_*); 0: one queue, or not our choice. */
 	uint64_t rss;
 	uint8_t mac[6];

@@ -37,6 +37,7 @@
 #define POOL_CACHE 256u /* buffers that a worker keeps to itself: 8 bursts */
 #define POOL_MBUFS                                                                                 \
 	16383u /* buffers for each worker: queues, rings and bursts; 2^n - 1 suits a mempool */
+#define UNDER_WAY     512u /* of these, for bursts and the cache, which may have half as many again */
 #define FRAME_HEADERS 64u /* MAC, two VLAN tags, and the outer headers in front are headroom */
 #define NODES_MAX     8   /* NUMA nodes with a pool of their own */
 
@@ -51,6 +52,7 @@ static struct {
 	uint16_t frame_room;
 	uint32_t memory_mb;
 	struct rte_mempool *pools[NODES_MAX];
+	unsigned int n_in_rings; /* buffers that queues may keep */
 } eal;
 
 struct args {
@@ -361,6 +363,24 @@ struct rte_mempool *eal_pool(int socket)
 	                                       (uint16_t)(eal.frame_room + RTE_PKTMBUF_HEADROOM),
 	                                       socket < 0 ? SOCKET_ID_ANY : socket);
 	return eal.pools[i];
+}
+
+/*
+ * A device keeps a buffer for each frame that may come, and one for each that it has sent, until the
+ * next frames are sent. If these were all buffers, none would be received, so none sent, and none given
+ * back.
+ */
+bool eal_keep_in_rings(unsigned int n)
+{
+	if (eal.n_in_rings + n + eal.n_workers * UNDER_WAY > pool_size())
+		return false;
+	eal.n_in_rings += n;
+	return true;
+}
+
+void eal_free_rings(unsigned int n)
+{
+	eal.n_in_rings -= n;
 }
 
 int eal_prepare(const struct model_dpdk *dpdk, uint16_t mtu, struct driver_reason *reason)

@@ -47,4 +47,10 @@ unsigned int eal_lcore(uint32_t i);
 uint32_t eal_cpu(uint32_t i);
 /** The packet pool near @p socket, made at the first call. @return NULL: no memory */
 struct rte_mempool *eal_pool(int socket);
+/**
+ * Let a device's queues keep @p n buffers of a pool, for good. @return false: too few would be left for
+ * packets under way
+ */
+bool eal_keep_in_rings(unsigned int n) MUST_CHECK;
+void eal_free_rings(unsigned int n);
 #endif

@@ -42,7 +42,8 @@ static struct {
 	int plug_err, find_err, info_err, configure_err, queue_err, start_err, intr_err,
 	        vlan_err_at, mac_err, link_err, reta_err, hash_err;
 	uint16_t info_err_of; /* 0: of any device */
-	bool needs_no_interrupts, no_pool, keeps_table;
+	bool needs_no_interrupts, no_pool, keeps_table, any_length;
+	unsigned int buffers;           /* that queues may keep */
 	unsigned int n_sockets;         /* from first_socket on; the device is of socket 3 */
 	int first_socket, queue_socket; /* queue_socket: what its queues are to be of */
 	uint64_t hashed;
@@ -115,6 +116,8 @@ static int fake_configure(uint16_t id, uint16_t n_rx, uint16_t n_tx,
 static int fake_adjust(uint16_t id, uint16_t *n_rx, uint16_t *n_tx)
 {
 	(void)id;
+	if (scene.any_length)
+		return 0;
 	assert_int_equal(*n_rx, 1024);
 	assert_int_equal(*n_tx, 1024);
 	*n_rx = 512;
@@ -309,6 +312,19 @@ struct rte_mempool *eal_pool(int socket)
 {
 	assert_int_equal((int)socket, scene.queue_socket);
 	return scene.no_pool ? NULL : (struct rte_mempool *)(uintptr_t)0x5000;
+}
+
+bool eal_keep_in_rings(unsigned int n)
+{
+	if (n > scene.buffers)
+		return false;
+	scene.buffers -= n;
+	return true;
+}
+
+void eal_free_rings(unsigned int n)
+{
+	scene.buffers += n;
 }
 
 #endif

@@ -34,6 +34,7 @@ static int setup(void **state)
 	memset(&scene, 0, sizeof(scene));
 	memset(&why, 0, sizeof(why));
 	scene.n_sockets = 1;
+	scene.buffers = 1u << 20;
 	scene.first_socket = scene.queue_socket = 3;
 	scene.pci_driver = "vfio-pci";
 	scene.hashed = HASHES;
@@ -226,6 +227,38 @@ static void queues_are_those_that_frames_come_by(void **state)
 	}
 }
 
+/* A NIC gives back a buffer that it has sent only for the next one: so its queues must not have all. */
+static void queues_are_shorter_where_buffers_are_few(void **state)
+{
+	static const struct {
+		unsigned int buffers, kept;
+		int err;
+		const char *log, *says;
+	} cases[] = {
+		{ 2 * 2048, 2 * 2048, 0, "rx 1.0 1024; rx 1.1 1024; tx 1.0 1024; tx 1.1 1024; ",
+		  "" },
+		{ 2 * 2048 - 1, 2 * 1024, 0, "rx 1.0 512; rx 1.1 512; tx 1.0 512; tx 1.1 512; ",
+		  "0000:01:00.0 has queues of 512 frames instead of 1024, for want of buffers, so it "
+		  "loses bursts sooner: raise dpdk.memory, or use fewer ports" },
+		{ 2 * 128, 2 * 128, 0, "rx 1.0 64; ", "has queues of 64 frames" },
+		{ 2 * 128 - 1, 0, -ENOMEM, "configure 2 2; stop 1; ",
+		  "cannot be started: Cannot allocate memory (raise dpdk.memory)" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		setup(state);
+		scene.any_length = true;
+		scene.buffers = cases[i].buffers;
+		assert_int_equal(open_pci(2), cases[i].err);
+		assert_non_null(strstr(scene.log, cases[i].log));
+		assert_non_null(strstr(why.text, cases[i].says));
+		assert_int_equal(scene.buffers, cases[i].buffers - cases[i].kept);
+		if (!cases[i].err)
+			device_close(&device);
+		assert_int_equal(scene.buffers, cases[i].buffers);
+	}
+}
+
 static void long_frames_are_asked_for_where_the_device_has_them(void **state)
 {
 	static const struct {
@@ -382,6 +415,7 @@ static void a_bond_can_what_each_of_its_members_can(void **state)
 	scene.devices[5].info.max_tx_queues = 3;
 	scene.devices[6].info.max_rx_queues = 2;
 	scene.devices[6].info.flow_type_rss_offloads = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_SCTP;
+	scene.buffers = 3 * (2 * 512 + 3 * 256); /* each member has these queues */
 	scene.devices[7].info.max_mtu = 1600;
 	scene.hashed = RTE_ETH_RSS_IPV4;
 	assert_int_equal(open_as("eth0", bond, 4, 1601), 0);
@@ -391,6 +425,7 @@ static void a_bond_can_what_each_of_its_members_can(void **state)
 	assert_int_equal(device.n_tx, 3);
 	assert_int_equal(device.rss, RTE_ETH_RSS_IPV4);
 	assert_int_equal(scene.conf.rxmode.mtu, 0);
+	assert_int_equal(scene.buffers, 0);
 	assert_int_equal(scene.conf.txmode.offloads, 0); /* it sends frames of its own */
 	assert_memory_equal(scene.log, "add pci 0000:02:00.0 ''; add pci 0000:03:00.0 ''; ", 48);
 	assert_non_null(
@@ -530,6 +565,7 @@ int main(void)
 		cmocka_unit_test_setup(what_a_port_is_to_have_is_looked_at_beforehand, setup),
 		cmocka_unit_test_setup(queues_are_those_that_frames_come_by, setup),
 		cmocka_unit_test_setup(long_frames_are_asked_for_where_the_device_has_them, setup),
+		cmocka_unit_test_setup(queues_are_shorter_where_buffers_are_few, setup),
 		cmocka_unit_test_setup(a_device_of_a_node_without_cpus_takes_any_memory, setup),
 		cmocka_unit_test_setup(sent_buffers_go_back_at_once_where_all_are_of_one_pool,
 		                       setup),

@@ -205,6 +205,24 @@ static void a_pool_has_frames_for_all_workers_in_half_of_the_memory(void **state
 	}
 }
 
+/* 32 MiB by 9,064 + 512 bytes are 3,504 buffers, of which each worker has 512 for what is under way. */
+static void queues_do_not_get_the_buffers_that_packets_under_way_need(void **state)
+{
+	char why[DRIVER_REASON_MAX];
+
+	(void)state;
+	dpdk.memory_mb = 64;
+	set_cores(2, (const uint16_t[]){ 2, 3 });
+	assert_int_equal(start_eal(9000, why), 0);
+	assert_false(eal_keep_in_rings(3504 - 1024 + 1));
+	assert_true(eal_keep_in_rings(3504 - 1024 - 100));
+	assert_false(eal_keep_in_rings(101));
+	assert_true(eal_keep_in_rings(100));
+	assert_false(eal_keep_in_rings(1));
+	eal_free_rings(100);
+	assert_true(eal_keep_in_rings(100));
+}
+
 /* DPDK is started once in a process: what a later document asks for may not fit into its buffers. */
 static void a_larger_mtu_needs_larger_buffers(void **state)
 {
@@ -289,6 +307,7 @@ int main(void)
 		T(what_keeps_dpdk_from_starting_is_said_and_it_may_be_tried_again),
 		T(a_pool_has_frames_for_all_workers_in_half_of_the_memory),
 		T(a_larger_mtu_needs_larger_buffers),
+		T(queues_do_not_get_the_buffers_that_packets_under_way_need),
 		T(each_socket_has_one_pool_made_when_it_is_asked_for),
 		T(a_device_without_a_socket_takes_memory_from_anywhere),
 		T(ordinary_memory_is_to_have_large_pages),
