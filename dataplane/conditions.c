@@ -222,10 +222,12 @@ static void state_mtu(const struct process *p, struct stats *s)
 
 	for (size_t i = 0; i < n; i++)
 		if (ports[i].mtu && ports[i].mtu < mtu)
-			conditions_add(s, "mtu-not-raised", CONDITION_NOTE, ports[i].name,
-			               "the document's mtu is %u, but this port was opened for %u, "
-			               "which stays in force: weir restart dataplane",
-			               mtu, ports[i].mtu);
+			conditions_add(
+			        s, "mtu-not-raised", CONDITION_NOTE, ports[i].name,
+			        "the document's mtu is %u, but this port was opened for %u, "
+			        "which stays in force: weir restart dataplane; if that does not "
+			        "help, its device takes no longer packets",
+			        mtu, ports[i].mtu);
 }
 
 /* Without a document, XDP's program may forward for an earlier process, and workers do not. */

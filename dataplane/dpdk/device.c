@@ -29,6 +29,8 @@
 
 #define QUEUE_LEN      1024u /* descriptors of a queue: about 70 us of 64-byte frames at 10 Gbit/s */
 #define QUEUE_LEAST    64u
+#define SOCKET_NAME    "net_af_packet_" /* of those that we open: the interface's follows */
+#define SOCKET_MTU     1964u /* a frame of 2,048 bytes of AF_PACKET's ring has room for this */
 #define RETA_MAX       2048u /* entries of a redirection table; larger ones are left as they are */
 #define RSS_FLOWS_USED (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
 
@@ -221,21 +223,21 @@ static int device_info(const struct device *d, struct rte_eth_dev_info *info)
 }
 
 /*
- * A device that says it has no frames of that length keeps its own MTU. An AF_PACKET socket says
- * so, but receives frames up to its framesz all the same.
+ * The longest IP packet, up to @p mtu, that the device has frames for. A virtual one may say that it has
+ * none and take them all the same, as an AF_PACKET socket does up to its framesz: the kernel cuts what
+ * is longer.
  */
-static void set_mtu(const struct device *d, const struct rte_eth_dev_info *info, uint16_t mtu,
+static void set_mtu(struct device *d, const struct rte_eth_dev_info *info, uint16_t mtu,
                     struct rte_eth_conf *conf)
 {
-	uint32_t frame = mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+	uint32_t longest = info->max_rx_pktlen - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN;
+	uint16_t said = at_most(longest, at_most(info->max_mtu, mtu));
 
-	if (mtu <= RTE_ETHER_MTU)
-		return;
-	if (info->max_mtu >= mtu && info->max_rx_pktlen >= frame)
-		conf->rxmode.mtu = mtu;
-	else
-		log_note("mtu-not-set", "device=%s mtu=%u longest_frame=%u", d->name, mtu,
-		         info->max_rx_pktlen);
+	if (said > RTE_ETHER_MTU)
+		conf->rxmode.mtu = said;
+	d->mtu = strcmp(d->bus, "pci") && !d->is_bond ? mtu : said;
+	if (!strncmp(d->name, SOCKET_NAME, strlen(SOCKET_NAME)))
+		d->mtu = at_most(SOCKET_MTU, mtu);
 }
 
 /*
@@ -500,7 +502,7 @@ static void split_device_name(struct device *d, const struct model_port *port, u
 
 	d->bus = model_device_is_pci(port->device) ? "pci" : "vdev";
 	if (!*port->device) {
-		snprintf(d->name, sizeof(d->name), "net_af_packet_%s", port->interface);
+		snprintf(d->name, sizeof(d->name), SOCKET_NAME "%s", port->interface);
 		snprintf(arguments, size, "iface=%s,qpairs=%u", port->interface, n_workers);
 		return;
 	}

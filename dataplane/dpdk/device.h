@@ -23,6 +23,7 @@ struct device {
 	uint32_t n_members;
 	bool is_bond;
 	uint16_t id;         /**< DPDK's */
+	uint16_t mtu;        /**< the longest IP packet that it takes, at most as was wished */
 	uint32_t ifindex;    /**< of the kernel's interface, if it is an AF_PACKET socket; else 0 */
 	uint16_t n_rx, n_tx; /**< queues */
 	uint16_t queue_len;  /**< frames that each was to have room for */

@@ -297,7 +297,7 @@ static int make_tap(const struct dpdk_driver *d, struct device_port *p,
                     struct driver_reason *reason)
 {
 	struct tap_config c = { .name = p->shown.name,
-		                .mtu = d->mtu,
+		                .mtu = p->device.mtu,
 		                .n_queues = d->lcores.n_workers };
 	int err;
 
@@ -440,7 +440,7 @@ static size_t list_device_ports(const struct driver *driver,
 	for (size_t i = 0; i < d->n_ports; i++) {
 		out[i] = d->ports[i].shown;
 		out[i].up = d->ports[i].device.up;
-		out[i].mtu = d->mtu;
+		out[i].mtu = d->ports[i].device.mtu;
 		device_losses(&d->ports[i].device, &out[i].missed, &out[i].no_memory);
 		out[i].not_sent = count_not_sent(d, out[i].ifindex);
 		out[i].not_sent_known = true;

@@ -90,7 +90,7 @@ static struct {
 	int eal_err, crew_err, check_err, device_err, tap_err;
 	bool no_room, holds, is_prepared; /* beside another process */
 	const char *eal_says;
-	uint16_t n_rx, n_tx, mtu_limit; /* 0: buffers are large enough */
+	uint16_t n_rx, n_tx, mtu_limit, device_mtu; /* 0: buffers, frames are large enough */
 	bool is_bond, interrupts, no_ring;
 	uint32_t link_turns; /* 1 << device's id: turns when it is looked at */
 	/* what they were asked */
@@ -237,6 +237,7 @@ int device_open(struct device *d, const struct model_port *port, uint32_t n_work
 		              .n_tx = scene.n_tx,
 		              .is_bond = scene.is_bond,
 		              .interrupts = scene.interrupts,
+		              .mtu = scene.device_mtu ? scene.device_mtu : mtu,
 		              .ifindex = *port->device ? 0 : fake_index(port->interface),
 		              .mac = { 2, 0, 0, 0, 0, 9 },
 		              .up = true };
@@ -276,7 +277,9 @@ int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex,
 	if (scene.tap_err)
 		return driver_set_reason(why, scene.tap_err, "no tap");
 	assert_int_equal(config->n_queues, scene.n_workers);
-	assert_int_equal(config->mtu, scene.mtu_limit ? scene.mtu_limit : 1600);
+	assert_int_equal(config->mtu, scene.device_mtu  ? scene.device_mtu
+	                              : scene.mtu_limit ? scene.mtu_limit
+	                                                : 1600);
 	assert_int_equal(config->mac[5], 9);
 	for (uint32_t i = 0; i < config->n_queues; i++)
 		fds[i] = fcntl(0, F_DUPFD_CLOEXEC, 0);

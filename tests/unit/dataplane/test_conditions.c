@@ -372,7 +372,8 @@ static void a_port_that_was_opened_for_less_is_a_note(void **state)
 	assert_int_equal(n_stated, 1);
 	assert_string_equal(stated[0],
 	                    "note mtu-not-raised eth1: the document's mtu is 1600, but this port "
-	                    "was opened for 1500, which stays in force: weir restart dataplane");
+	                    "was opened for 1500, which stays in force: weir restart dataplane; "
+	                    "if that does not help, its device takes no longer packets");
 	self.mtu = 1500; /* less is in force at once */
 	conditions_state(p);
 	assert_int_equal(n_stated, 0);

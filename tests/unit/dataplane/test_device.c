@@ -264,11 +264,13 @@ static void long_frames_are_asked_for_where_the_device_has_them(void **state)
 	static const struct {
 		uint16_t mtu, max_mtu;
 		uint32_t longest;
-		uint32_t set;
+		uint32_t set, has;
 	} cases[] = {
-		{ 1500, 9000, 9018, 0 },    { 1501, 9000, 9018, 1501 }, { 9000, 9000, 9018, 9000 },
-		{ 9000, 8999, 9018, 0 },    { 9000, 9000, 9017, 0 },    { 1400, 1400, 1418, 0 },
-		{ 1600, 1600, 1618, 1600 },
+		{ 1500, 9000, 9018, 0, 1500 },    { 1501, 9000, 9018, 1501, 1501 },
+		{ 9000, 9000, 9018, 9000, 9000 }, { 9000, 8999, 9018, 8999, 8999 },
+		{ 9000, 9000, 9017, 8999, 8999 }, { 1400, 1400, 1418, 0, 1400 },
+		{ 1600, 1600, 1618, 1600, 1600 }, { 9000, 1500, 9018, 0, 1500 },
+		{ 1500, 1400, 1518, 0, 1400 },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -277,7 +279,20 @@ static void long_frames_are_asked_for_where_the_device_has_them(void **state)
 		scene.devices[1].info.max_rx_pktlen = cases[i].longest;
 		assert_int_equal(open_as("eth0", "0000:01:00.0", 1, cases[i].mtu), 0);
 		assert_int_equal(scene.conf.rxmode.mtu, cases[i].set);
+		assert_int_equal(device.mtu, cases[i].has);
 	}
+	/* a virtual one takes more than it says */
+	setup(state);
+	scene.devices[2].info.max_rx_pktlen = 1518;
+	assert_int_equal(open_as("eth0", "net_memif0", 1, 9000), 0);
+	assert_int_equal(scene.conf.rxmode.mtu, 0);
+	assert_int_equal(device.mtu, 9000);
+	/* but not what a socket's ring has no room for */
+	setup(state);
+	add_device(3, "net_af_packet_eth3", "net_af_packet");
+	scene.devices[3].info.if_index = 14;
+	assert_int_equal(open_as("eth3", "", 1, 1965), 0);
+	assert_int_equal(device.mtu, 1964);
 }
 
 static void sent_buffers_go_back_at_once_where_all_are_of_one_pool(void **state)
@@ -424,7 +439,8 @@ static void a_bond_can_what_each_of_its_members_can(void **state)
 	assert_int_equal(device.n_rx, 2);
 	assert_int_equal(device.n_tx, 3);
 	assert_int_equal(device.rss, RTE_ETH_RSS_IPV4);
-	assert_int_equal(scene.conf.rxmode.mtu, 0);
+	assert_int_equal(scene.conf.rxmode.mtu, 1600);
+	assert_int_equal(device.mtu, 1600);
 	assert_int_equal(scene.buffers, 0);
 	assert_int_equal(scene.conf.txmode.offloads, 0); /* it sends frames of its own */
 	assert_memory_equal(scene.log, "add pci 0000:02:00.0 ''; add pci 0000:03:00.0 ''; ", 48);

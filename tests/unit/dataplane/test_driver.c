@@ -342,6 +342,18 @@ static void ports_are_opened_for_no_more_than_buffers_hold(void **state)
 	assert_int_equal(out[0].mtu, 1500);
 }
 
+static void ports_of_devices_with_shorter_frames_say_so(void **state)
+{
+	struct driver_port out[DRIVER_PORTS_MAX];
+
+	(void)state;
+	scene.device_mtu = 1500;
+	open_it();
+	attach_port("eth0", "net_null0", ""); /* and so does the TAP */
+	assert_int_equal(ops->ports(scene.d, out), 1);
+	assert_int_equal(out[0].mtu, 1500);
+}
+
 static void a_detached_port_goes_with_its_tap_and_the_others_stay(void **state)
 {
 	struct driver_port out[DRIVER_PORTS_MAX];
@@ -593,6 +605,7 @@ int main(void)
 		T(a_port_that_cannot_be_made_leaves_nothing),
 		T(there_are_as_many_ports_as_there_is_room_for),
 		T(ports_are_opened_for_no_more_than_buffers_hold),
+		T(ports_of_devices_with_shorter_frames_say_so),
 		T(a_detached_port_goes_with_its_tap_and_the_others_stay),
 		T(workers_show_what_they_count_and_that_they_live),
 		T(tables_grow_while_packets_go_on),
