@@ -352,19 +352,18 @@ static void add_vlan_filters(struct device *d)
 		}
 }
 
-static int read_kernel_mac(uint32_t ifindex, struct rte_ether_addr *out)
+/* Ask the kernel about its interface @p ifindex. @return 0 or -errno */
+static int query_kernel(uint32_t ifindex, unsigned long what, struct ifreq *r)
 {
-	struct ifreq r = { 0 };
 	int s, err;
 
-	if (!if_indextoname(ifindex, r.ifr_name))
+	if (!if_indextoname(ifindex, r->ifr_name))
 		return -errno;
 	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s < 0)
 		return -errno;
-	err = ioctl(s, SIOCGIFHWADDR, &r) ? -errno : 0;
+	err = ioctl(s, what, r) ? -errno : 0;
 	close(s);
-	memcpy(out->addr_bytes, r.ifr_hwaddr.sa_data, sizeof(out->addr_bytes));
 	return err;
 }
 
@@ -377,11 +376,13 @@ static int read_kernel_mac(uint32_t ifindex, struct rte_ether_addr *out)
 static int sync_mac(const struct device *d)
 {
 	struct rte_ether_addr has, was;
+	struct ifreq r = { 0 };
 	int err;
 
 	if (!d->ifindex)
 		return 0;
-	err = read_kernel_mac(d->ifindex, &has);
+	err = query_kernel(d->ifindex, SIOCGIFHWADDR, &r);
+	memcpy(has.addr_bytes, r.ifr_hwaddr.sa_data, sizeof(has.addr_bytes));
 	if (!err)
 		err = rte_eth_macaddr_get(d->id, &was);
 	if (err || rte_is_same_ether_addr(&has, &was))
@@ -549,13 +550,19 @@ void device_close(struct device *d)
 	d->n_kept = 0;
 }
 
+/* DPDK's driver for AF_PACKET sockets says that the link is up, always: so the kernel is asked. */
 bool device_link_changed(struct device *d)
 {
 	struct rte_eth_link link = { 0 };
+	struct ifreq r = { 0 };
 	bool was = d->up;
 
-	if (!rte_eth_link_get_nowait(d->id, &link))
+	if (d->ifindex) {
+		if (!query_kernel(d->ifindex, SIOCGIFFLAGS, &r))
+			d->up = r.ifr_flags & IFF_RUNNING;
+	} else if (!rte_eth_link_get_nowait(d->id, &link)) {
 		d->up = link.link_status == RTE_ETH_LINK_UP;
+	}
 	return d->up != was;
 }
 

@@ -49,6 +49,7 @@ static struct {
 	uint64_t hashed;
 	uint16_t table[RTE_ETH_RSS_RETA_SIZE_512 * 4];
 	struct rte_ether_addr kernels_mac;
+	bool kernel_is_up;
 	const char *pci_driver; /* NULL: none is bound */
 	bool pci_missing, no_group;
 	/* what was asked */
@@ -271,8 +272,12 @@ static char *fake_indextoname(unsigned int index, char *out)
 static int fake_ioctl(int fd, unsigned long request, struct ifreq *r)
 {
 	assert_true(fd >= 0);
-	assert_int_equal(request, SIOCGIFHWADDR);
 	assert_string_equal(r->ifr_name, "eth3");
+	if (request == SIOCGIFFLAGS) {
+		r->ifr_flags = (short)(scene.kernel_is_up ? IFF_UP | IFF_RUNNING : IFF_UP);
+		return scene.link_err;
+	}
+	assert_int_equal(request, SIOCGIFHWADDR);
 	memcpy(r->ifr_hwaddr.sa_data, &scene.kernels_mac, 6);
 	return 0;
 }

@@ -569,6 +569,23 @@ static void links_and_losses_are_the_devices_own(void **state)
 	assert_int_equal(no_memory, 201);
 }
 
+static void a_kernels_interface_has_the_link_that_the_kernel_sees(void **state)
+{
+	(void)state;
+	add_device(3, "net_af_packet_eth3", "net_af_packet");
+	scene.devices[3].info.if_index = 14;
+	scene.kernel_is_up = true;
+	assert_int_equal(open_as("eth3", "", 1, 1500), 0);
+	assert_true(device.up);
+	scene.kernel_is_up = false;
+	assert_true(device_link_changed(&device));
+	assert_false(device.up);
+	scene.kernel_is_up = true;
+	scene.link_err = -1; /* what is not known does not change */
+	assert_false(device_link_changed(&device));
+	assert_false(device.up);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -594,6 +611,8 @@ int main(void)
 		                       setup),
 		cmocka_unit_test_setup(entries_are_spread_and_read_back, setup),
 		cmocka_unit_test_setup(links_and_losses_are_the_devices_own, setup),
+		cmocka_unit_test_setup(a_kernels_interface_has_the_link_that_the_kernel_sees,
+		                       setup),
 	};
 
 	return cmocka_run_group_tests_name("device", tests, NULL, NULL);
