@@ -550,6 +550,66 @@ void device_close(struct device *d)
 	d->n_kept = 0;
 }
 
+static bool has_mac(const uint64_t *macs, size_t n, uint64_t mac)
+{
+	for (size_t i = 0; i < n; i++)
+		if (macs[i] == mac)
+			return true;
+	return false;
+}
+
+static struct rte_ether_addr make_ether(uint64_t mac)
+{
+	struct rte_ether_addr a;
+
+	memcpy(a.addr_bytes, &mac, sizeof(a.addr_bytes));
+	return a;
+}
+
+/* Make the device's filter that of @p macs. @return whether all of them are in it */
+static bool set_filter(struct device *d, const uint64_t *macs, size_t n)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < d->n_macs; i++) {
+		struct rte_ether_addr a = make_ether(d->macs[i]);
+
+		if (!has_mac(macs, n, d->macs[i]))
+			(void)rte_eth_dev_mac_addr_remove(d->id, &a);
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct rte_ether_addr a = make_ether(macs[i]);
+
+		if (memcmp(a.addr_bytes, d->mac, sizeof(d->mac)) != 0)
+			all &= !rte_eth_dev_mac_addr_add(d->id, &a, 0);
+	}
+	memcpy(d->macs, macs, n * sizeof(*macs));
+	d->n_macs = n;
+	return all;
+}
+
+/*
+ * A NIC drops frames for addresses that are not in its filter. Where it has no room for all, it is to
+ * take every frame, as it would of the kernel's driver; the tables tell which are ours. An AF_PACKET
+ * socket leaves the filter to the kernel.
+ */
+void device_accept_macs(struct device *d, const uint64_t *macs, size_t n)
+{
+	bool fits = n <= DEVICE_MACS_MAX;
+	int err;
+
+	n = fits ? n : DEVICE_MACS_MAX;
+	if (d->ifindex || (n == d->n_macs && !memcmp(d->macs, macs, n * sizeof(*macs))))
+		return;
+	fits &= set_filter(d, macs, n);
+	if (fits == !d->is_promiscuous)
+		return;
+	d->is_promiscuous = !fits;
+	err = fits ? rte_eth_promiscuous_disable(d->id) : rte_eth_promiscuous_enable(d->id);
+	log_warn("device-filter", "device=%s macs=%zu promiscuous=%d error=%d", d->name, n, !fits,
+	         err);
+}
+
 /* DPDK's driver for AF_PACKET sockets says that the link is up, always: so the kernel is asked. */
 bool device_link_changed(struct device *d)
 {

@@ -15,6 +15,8 @@
 
 /** The most members of a bond that can be opened. */
 #define DEVICE_MEMBERS_MAX 8u
+/** The most addresses that are asked of a device's filter. */
+#define DEVICE_MACS_MAX 64u
 
 struct device {
 	char name[RTE_ETH_NAME_MAX_LEN];                        /**< "0000:01:00.0", "net_memif0" */
@@ -31,9 +33,12 @@ struct device {
 	/** What receive queues are chosen by (RTE_ETH_RSS_*); 0: one queue, or not our choice. */
 	uint64_t rss;
 	uint8_t mac[6];
-	bool up;            /**< link, as last seen */
-	bool filters_vlans; /**< it drops frames of VLANs that are not in its filter */
-	bool interrupts;    /**< its receive queues can raise some */
+	uint64_t macs[DEVICE_MACS_MAX]; /**< as device_accept_macs() got them */
+	size_t n_macs;
+	bool is_promiscuous; /**< its filter has no room for them */
+	bool up;             /**< link, as last seen */
+	bool filters_vlans;  /**< it drops frames of VLANs that are not in its filter */
+	bool interrupts;     /**< its receive queues can raise some */
 };
 
 /**
@@ -49,6 +54,12 @@ int device_ready(const struct model_port *port, struct driver_reason *reason);
 int device_open(struct device *d, const struct model_port *port, uint32_t n_workers, uint16_t mtu,
                 struct driver_reason *reason) MUST_CHECK;
 void device_close(struct device *d);
+/**
+ * Take frames for @p n unicast addresses, besides the device's own, which may be among them. Nothing is
+ * done where they are those of the last call.
+ * @param macs  the first byte of each is the lowest
+ */
+void device_accept_macs(struct device *d, const uint64_t *macs, size_t n);
 /** Ask for the link's state. @return whether it changed */
 bool device_link_changed(struct device *d);
 /**

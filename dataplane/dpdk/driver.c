@@ -30,6 +30,7 @@
 #include "dataplane/dpdk/tap.h"
 #include "dataplane/drivers.h"
 #include "weir/carry.h"
+#include "weir/fwd/ingress.h"
 
 #define ROWS (WORKERS_MAX + 1) /* of counters; the last one sums what smaller tables counted */
 
@@ -544,6 +545,28 @@ static void watch_spread(struct dpdk_driver *d, size_t i)
 		        p->shown.name, p->device.name, p->device.n_rx);
 }
 
+static size_t add_own_macs(const uint64_t *words, size_t n_words, uint32_t ifindex, uint64_t *macs,
+                           size_t n)
+{
+	for (size_t i = 0; i < n_words; i++)
+		if ((uint32_t)(words[i] & 0x1ffff) == (FWD_MAC_USED | (uint16_t)ifindex) &&
+		    n <= DEVICE_MACS_MAX)
+			macs[n++] = words[i] >> 16 & ~(uint64_t)FWD_MAC_GROUP;
+	return n;
+}
+
+/* What the tables take for ours must pass the device's own filter first. */
+static void pass_own_macs(struct dpdk_driver *d, struct device_port *p)
+{
+	const struct fwd_tables *t = &d->now.tables;
+	uint64_t macs[DEVICE_MACS_MAX + 1];
+	size_t n = add_own_macs(t->root->macs, FWD_MACS_FIRST, p->shown.ifindex, macs, 0);
+
+	for (uint32_t i = 0; i < t->n_macs; i++)
+		n = add_own_macs(t->macs[i].word, FWD_MAC_WAYS, p->shown.ifindex, macs, n);
+	device_accept_macs(&p->device, macs, n);
+}
+
 /*
  * Look at links, and let the TAPs' carriers follow. Time needs no tick here: workers read the
  * clock themselves.
@@ -556,6 +579,7 @@ static int watch_ports(struct driver *driver)
 		struct device_port *p = &d->ports[i];
 
 		watch_spread(d, i);
+		pass_own_macs(d, p);
 		if (!device_link_changed(&p->device))
 			continue;
 		log_warn("link-changed", "port=%s device=%s up=%d", p->shown.name, p->device.name,

@@ -50,6 +50,7 @@ static struct {
 	uint16_t table[RTE_ETH_RSS_RETA_SIZE_512 * 4];
 	struct rte_ether_addr kernels_mac;
 	bool kernel_is_up;
+	int mac_add_err_at;     /* of the address that ends in this */
 	const char *pci_driver; /* NULL: none is bound */
 	bool pci_missing, no_group;
 	/* what was asked */
@@ -201,6 +202,31 @@ static int fake_set_mac(uint16_t id, struct rte_ether_addr *mac)
 	return 0;
 }
 
+static int fake_mac_add(uint16_t id, struct rte_ether_addr *mac, uint32_t group)
+{
+	assert_int_equal(group, 0);
+	note("add %u %02x; ", id, mac->addr_bytes[5]);
+	return mac->addr_bytes[5] == scene.mac_add_err_at ? -ENOSPC : 0;
+}
+
+static int fake_mac_remove(uint16_t id, struct rte_ether_addr *mac)
+{
+	note("remove %u %02x; ", id, mac->addr_bytes[5]);
+	return 0;
+}
+
+static int fake_promiscuous(uint16_t id)
+{
+	note("all %u; ", id);
+	return 0;
+}
+
+static int fake_not_promiscuous(uint16_t id)
+{
+	note("ours %u; ", id);
+	return 0;
+}
+
 static int fake_link(uint16_t id, struct rte_eth_link *out)
 {
 	out->link_status = scene.devices[id].is_up;
@@ -299,6 +325,10 @@ static int fake_ioctl(int fd, unsigned long request, struct ifreq *r)
 #define rte_eth_dev_vlan_filter          fake_vlan
 #define rte_eth_macaddr_get              fake_mac
 #define rte_eth_dev_default_mac_addr_set fake_set_mac
+#define rte_eth_dev_mac_addr_add         fake_mac_add
+#define rte_eth_dev_mac_addr_remove      fake_mac_remove
+#define rte_eth_promiscuous_enable       fake_promiscuous
+#define rte_eth_promiscuous_disable      fake_not_promiscuous
 #define rte_eth_link_get_nowait          fake_link
 #define rte_eth_dev_rss_reta_update      fake_table_set
 #define rte_eth_dev_rss_reta_query       fake_table

@@ -260,6 +260,12 @@ bool device_link_changed(struct device *d)
 	return turns;
 }
 
+void device_accept_macs(struct device *d, const uint64_t *macs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		note("mac %u %llx; ", d->id, (unsigned long long)macs[i]);
+}
+
 void device_losses(const struct device *d, uint64_t *missed, uint64_t *no_memory)
 {
 	*missed = 10u + d->id;

@@ -569,6 +569,46 @@ static void links_and_losses_are_the_devices_own(void **state)
 	assert_int_equal(no_memory, 201);
 }
 
+/* The first byte is the lowest; the one of `end` is the last. */
+#define MAC(end) ((uint64_t)(end) << 40 | 2)
+
+static void expect_macs(const uint64_t *macs, size_t n, const char *does)
+{
+	scene.log[0] = 0;
+	device_accept_macs(&device, macs, n);
+	assert_string_equal(scene.log, does);
+}
+
+static void frames_for_further_addresses_pass_the_filter(void **state)
+{
+	const uint64_t macs[] = { MAC(2), MAC(0x51), MAC(0x52), MAC(0x53) };
+	uint64_t many[DEVICE_MACS_MAX + 1];
+
+	(void)state;
+	assert_int_equal(open_pci(1), 0);
+	expect_macs(macs, 1, ""); /* the device's own */
+	expect_macs(macs, 3, "add 1 51; add 1 52; ");
+	expect_macs(macs, 3, "");
+	expect_macs(macs + 2, 2, "remove 1 02; remove 1 51; add 1 52; add 1 53; ");
+	expect_macs(macs, 0, "remove 1 52; remove 1 53; ");
+	scene.mac_add_err_at = 0x52; /* no room: it takes all frames, until there is */
+	expect_macs(macs, 4, "add 1 51; add 1 52; add 1 53; all 1; ");
+	expect_macs(macs, 4, "");
+	expect_macs(macs, 2, "remove 1 52; remove 1 53; add 1 51; ours 1; ");
+	for (size_t i = 0; i < COUNT(many); i++)
+		many[i] = MAC(0x60 + i);
+	scene.log[0] = 0;
+	device_accept_macs(&device, many, COUNT(many));
+	assert_non_null(strstr(scene.log, "add 1 9f; all 1; "));
+	expect_macs(many, COUNT(many), "");
+	/* the kernel's interface has the kernel's filter */
+	setup(state);
+	add_device(3, "net_af_packet_eth3", "net_af_packet");
+	scene.devices[3].info.if_index = 14;
+	assert_int_equal(open_as("eth3", "", 1, 1500), 0);
+	expect_macs(macs, 3, "");
+}
+
 static void a_kernels_interface_has_the_link_that_the_kernel_sees(void **state)
 {
 	(void)state;
@@ -613,6 +653,7 @@ int main(void)
 		cmocka_unit_test_setup(links_and_losses_are_the_devices_own, setup),
 		cmocka_unit_test_setup(a_kernels_interface_has_the_link_that_the_kernel_sees,
 		                       setup),
+		cmocka_unit_test_setup(frames_for_further_addresses_pass_the_filter, setup),
 	};
 
 	return cmocka_run_group_tests_name("device", tests, NULL, NULL);

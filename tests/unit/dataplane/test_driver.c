@@ -342,6 +342,25 @@ static void ports_are_opened_for_no_more_than_buffers_hold(void **state)
 	assert_int_equal(out[0].mtu, 1500);
 }
 
+/* What a NIC has not in its filter never comes: each gets its own port's, wherever tables have them. */
+static void devices_take_frames_for_what_the_tables_have(void **state)
+{
+	struct fwd_tables t;
+
+	(void)state;
+	open_it();
+	attach_port("eth0", "net_null0", "");
+	attach_port("eth2", "net_null2", "");
+	ops->tables(scene.d, &t);
+	t.root->macs[1] = fwd_mac_word(0x060504030202, 11);
+	t.root->macs[2] = fwd_mac_word(0x160504030202, 13);
+	t.macs[FWD_MAC_BUCKETS - 1].word[7] = fwd_mac_word(0x260504030202, 11);
+	scene.log[0] = 0;
+	assert_int_equal(ops->tick(scene.d), 0);
+	assert_string_equal(scene.log,
+	                    "mac 0 60504030202; mac 0 260504030202; mac 1 160504030202; ");
+}
+
 static void ports_of_devices_with_shorter_frames_say_so(void **state)
 {
 	struct driver_port out[DRIVER_PORTS_MAX];
@@ -606,6 +625,7 @@ int main(void)
 		T(there_are_as_many_ports_as_there_is_room_for),
 		T(ports_are_opened_for_no_more_than_buffers_hold),
 		T(ports_of_devices_with_shorter_frames_say_so),
+		T(devices_take_frames_for_what_the_tables_have),
 		T(a_detached_port_goes_with_its_tap_and_the_others_stay),
 		T(workers_show_what_they_count_and_that_they_live),
 		T(tables_grow_while_packets_go_on),
