@@ -197,8 +197,7 @@ static void who_is_refused_leaves_nothing(void **state)
 		for (size_t i = 0; i < 3; i++)
 			shared_change_see(&c, seen[i], i == other ? 9 : (int64_t)(i + 1) % 3);
 		shared_change_remove(&c, "a");
-		assert_int_equal(
-		        copy_decide(s, &c, &(struct copy_version){ &v, &files }, &a), 0);
+		assert_int_equal(copy_decide(s, &c, &(struct copy_version){ &v, &files }, &a), 0);
 		assert_int_equal(a.result, SHARED_REFUSED);
 		assert_int_equal(store_version(s, 1, &there), -ENOENT);
 		shared_answer_fini(&a);
