@@ -73,7 +73,7 @@ case "$*" in
 *KillMode*) cat $STAGE/killmode ;;
 *is-active*) [ -e $STAGE/active ] ;;
 esac""",
-    "deb-systemd-invoke": 'echo "deb-systemd-invoke $*" >>$STAGE/calls',
+    "deb-systemd-invoke": '[ $# -ge 2 ] || { echo "Syntax: an action and units" >&2; exit 1; }; echo "deb-systemd-invoke $*" >>$STAGE/calls',
     "weir-dataplane": 'echo "weir-dataplane $*" >>$STAGE/calls',
     "weir-agent": 'echo "weir-agent $*" >>$STAGE/calls',
 }
@@ -218,10 +218,10 @@ def upgrade_detaches_nothing(stage: Stage, read: Reader) -> list[str]:
 
 
 def agents_upgrade_attaches_again(stage: Stage, read: Reader) -> list[str]:
-    stage.run(read("packaging/debian/weir-agent.postinst"), "configure", "1.0.0")
+    said = stage.run(read("packaging/debian/weir-agent.postinst"), "configure", "1.0.0")
     again = stage.read("calls").splitlines()
-    return wants("an agent's upgrade calls", again,
-                 ["deb-systemd-invoke daemon-reload", "deb-systemd-invoke reload weir-agent@*.service"])
+    return wants("an agent's upgrade calls", again, ["systemctl daemon-reload", "deb-systemd-invoke reload weir-agent@*.service"]) + \
+        wants("an agent's upgrade says", said, "")
 
 
 def agents_first_install_calls_nothing(stage: Stage, read: Reader) -> list[str]:
