@@ -227,10 +227,35 @@ def show_main_table(world: World, report: Report, node: str) -> None:
     time.sleep(0.5)  # time: the next part begins without these routes
 
 
+def show_without_ipv4(report: Report) -> None:
+    """Nodes that have IPv6 alone announce, too."""
+    with Lab("announce6") as lab:
+        switch, router = lab.host("switch"), lab.host("router")
+        lab.bridge(switch, "br0")
+        nodes = {name: lab.host(name) for name in ("bird", "frr")}
+        for host in (router, *nodes.values()):
+            lab.port(switch, "br0", f"p-{host.name}", host, "eth0")
+        router.address("eth0", *(f"{a}/{n}" for a, n in zip(ROUTERS["router1"][:2], (24, 64))))
+        Bird(lab, router, "router.conf")
+        vips = os.path.join(lab.dir, "vips")
+        with open(vips, "w") as f:
+            f.write("fd10::1\n")
+        for name, host in nodes.items():
+            host.address("eth0", f"{NODES[name][1]}/64")
+            speaker = NODES[name][2](lab, host, NODES[name][3], False)
+            tool = Tool(lab, host, name, speaker.socket, vips)
+            tool.do("first 1")
+            tool.do("add 177")
+            tool.close()  # its routes stay
+        report.check(comes_true(lambda: router.run(["ip", "-6", "route", "show", "fd10::1"]).count("nexthop") == 2, 60, 0.5),
+                     "routers learn an address from nodes without IPv4", router.run(["ip", "-6", "route"]))
+
+
 def run(report: Report) -> None:
     figures, withdraws = Figures(), {}
     if not GUEST:
         announce_restart.show_black_hole(report)
+        show_without_ipv4(report)
     with Lab("announce") as lab:
         world = World(lab)
         say("all sessions are up")

@@ -39,13 +39,15 @@ def unlink_old(path: str) -> None:
         os.unlink(path)
 
 
-def copied(folder: str, directory: str, *names: str) -> None:
+def copied(folder: str, directory: str, *names: str, has_ipv4: bool = True) -> None:
     os.makedirs(directory, exist_ok=True)
     for name in names:
         with open(os.path.join(PACKAGING, folder, name)) as f:
             text = f.read()
         if GUEST:
             text = re.sub("interval 100( ms)?;?$", lambda m: m[0].replace("100", "3000"), text, flags=re.M)
+        if not has_ipv4:  # the file's own line for this
+            text = re.sub("^( *)[#!] ((bgp )?router[ -]id )", r"\1\2", text, flags=re.M)
         with open(os.path.join(directory, name), "w") as f:
             f.write(text)
 
@@ -54,9 +56,9 @@ class Bird:
     """BIRD on a host; file: bird.conf or router.conf."""
     kind = "bird"
 
-    def __init__(self, lab: Lab, host: Host, file: str) -> None:
+    def __init__(self, lab: Lab, host: Host, file: str, has_ipv4: bool = True) -> None:
         self.lab, self.host, self.dir = lab, host, os.path.join(lab.dir, host.name)
-        copied("bird", self.dir, file, "weir-site.conf")
+        copied("bird", self.dir, file, "weir-site.conf", has_ipv4=has_ipv4)
         self.socket = os.path.join(self.dir, "bird.ctl")
         self.config = os.path.join(self.dir, file)
         self.start()
@@ -83,12 +85,12 @@ class Frr:
     """FRR on a host; file: frr.conf or router.conf."""
     kind = "frr"
 
-    def __init__(self, lab: Lab, host: Host, file: str) -> None:
+    def __init__(self, lab: Lab, host: Host, file: str, has_ipv4: bool = True) -> None:
         # Its user must be able to reach its sockets, and that a build directory cannot promise.
         self.lab, self.host, self.dir = lab, host, f"/run/{lab.tag}-{host.name}"
         atexit.register(shutil.rmtree, self.dir, ignore_errors=True)
         self.vrfs = VRFS if file == "frr.conf" and not make_vrfs(host) else {}  # in namespaces
-        copied("frr", self.dir, file)
+        copied("frr", self.dir, file, has_ipv4=has_ipv4)
         os.rename(os.path.join(self.dir, file), os.path.join(self.dir, "frr.conf"))
         for name in ("vtysh.conf", "empty.conf"):
             with open(os.path.join(self.dir, name), "w"):
