@@ -62,6 +62,7 @@ STUBS = {
     # a process of the name; one that has ended has a successor, as under a supervisor
     "pidof": """pid=$(cat $STAGE/pid.$1 2>/dev/null) || exit 1
 if ! [ -e /proc/$pid ] || grep -q '^State:.Z' /proc/$pid/status; then
+	[ ! -e $STAGE/stays-away.$1 ] || exit 1
 	sleep 60 >/dev/null 2>&1 &
 	pid=$!; echo $pid >$STAGE/pid.$1; echo $pid >>$STAGE/all
 fi
@@ -69,10 +70,11 @@ echo $pid""",
     "systemctl": """echo "systemctl $*" >>$STAGE/calls
 case "$*" in
 *ControlGroup*) cat $STAGE/group ;;
-*MainPID*) pidof main ;;
+*MainPID*) pidof main || echo 0 ;;
 *KillMode*) cat $STAGE/killmode ;;
 *is-active*) [ -e $STAGE/active ] ;;
 esac""",
+    "sleep": '[ $1 = 0.1 ] || exec /bin/sleep $1',  # the script's waits are no time of this check
     "deb-systemd-invoke": '[ $# -ge 2 ] || { echo "Syntax: an action and units" >&2; exit 1; }; echo "deb-systemd-invoke $*" >>$STAGE/calls',
     "weir-dataplane": 'echo "weir-dataplane $*" >>$STAGE/calls',
     "weir-agent": 'echo "weir-agent $*" >>$STAGE/calls',
@@ -169,6 +171,18 @@ def upgrade_leaves_a_dpdk_process(stage: Stage, read: Reader) -> list[str]:
         wants("an upgrade of a DPDK node says how to go on", "weir drain node NAME" in said and "weir restart dataplane" in said, True)
 
 
+def upgrade_ends_nothing_after_one_that_stays_away(stage: Stage, read: Reader) -> list[str]:
+    wrong = []
+    for away, ended in (("weir-health", {"main", "weir-mgmt", "weir-health"}), ("main", {"main"})):
+        for name in NAMES:
+            stage.start(name, ["sleep", "60"])
+        stage.write(f"stays-away.{away}", "")
+        said = stage.run(read("packaging/debian/weir.postinst"), "configure", "1.0.0")
+        wrong += wants(f"an upgrade after which {away} stays away ends", stage.ended(), ended)
+        wrong += wants("and says", "did not start again within 10 s" in said and "exit" not in said, True)
+    return wrong
+
+
 def upgrade_leaves_programs_of_others(stage: Stage, read: Reader) -> list[str]:
     stage.write("group", "/another.slice/container.scope")
     stage.run(read("packaging/debian/weir.postinst"), "configure", "1.0.0")
@@ -241,8 +255,8 @@ def agents_upgrade_detaches_nothing(stage: Stage, read: Reader) -> list[str]:
 
 
 SCENES: dict[str, tuple[Scene, ...]] = {
-    "packaging/debian/weir.postinst": (upgrade_renews_all, upgrade_leaves_a_dpdk_process, upgrade_leaves_programs_of_others,
-                                       first_install_ends_nothing, upgrade_of_a_stopped_unit_ends_nothing,
+    "packaging/debian/weir.postinst": (upgrade_renews_all, upgrade_leaves_a_dpdk_process, upgrade_ends_nothing_after_one_that_stays_away,
+                                       upgrade_leaves_programs_of_others, first_install_ends_nothing, upgrade_of_a_stopped_unit_ends_nothing,
                                        unit_that_ends_all_is_restarted),
     "packaging/debian/weir.postrm": (purge_keeps_keys, removal_keeps_state),
     "packaging/debian/weir.prerm": (removal_detaches, upgrade_detaches_nothing),
@@ -287,7 +301,8 @@ PLANTS = (
     ("packaging/weir.sysusers", "m weir-dns weir\n", ""),
     ("packaging/weir.sysctl", "arp_notify = 1", "arp_notify = 0"),
     ("packaging/debian/rules", " --no-stop-on-upgrade", ""),
-    ("packaging/debian/weir.postinst", 'if [ -z "$keep" ]; then renew_process dataplane; fi', "renew_process dataplane"),
+    ("packaging/debian/weir.postinst", 'if [ -z "$keep" ]; then renew_process dataplane || return 0; fi', "renew_process dataplane"),
+    ("packaging/debian/weir.postinst", "renew_supervisor || return 0", "renew_supervisor || :"),
     ("packaging/debian/weir.postinst", "for name in mgmt health dns announce", "for name in mgmt health announce"),
     ("packaging/debian/weir.postinst", '[ -n "$2" ] && systemctl', "systemctl"),
     ("packaging/debian/weir.postinst", '":$group\\$"', '":"'),
