@@ -168,7 +168,8 @@ def upgrade_leaves_a_dpdk_process(stage: Stage, read: Reader) -> list[str]:
     stage.start_dpdk()
     said = stage.run(read("packaging/debian/weir.postinst"), "configure", "1.0.0")
     return wants("an upgrade of a DPDK node ends", stage.ended(), EVERYTHING - {"weir-dataplane"}) + \
-        wants("an upgrade of a DPDK node says how to go on", "weir drain node NAME" in said and "weir restart dataplane" in said, True)
+        wants("an upgrade of a DPDK node says how to go on", "weir drain node NAME" in said and "weir restart dataplane" in said, True) + \
+        wants("and waits for management before the undrain", "restart weir && weir wait node NAME drained && weir undrain" in said, True)
 
 
 def upgrade_ends_nothing_after_one_that_stays_away(stage: Stage, read: Reader) -> list[str]:
