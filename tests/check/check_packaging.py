@@ -215,6 +215,12 @@ def purge_keeps_keys(stage: Stage, read: Reader) -> list[str]:
         wants("a purge names what it keeps", "kept" in said and "exit" not in said, True)
 
 
+def purge_ends_where_something_stays(stage: Stage, read: Reader) -> list[str]:
+    stage.write("bin/rm", '#!/bin/sh\n/bin/rm "$@"; exit 1\n')
+    os.chmod(f"{stage.at}/bin/rm", 0o755)
+    return wants("a purge that leaves a mount point fails", "exit" in stage.run(read("packaging/debian/weir.postrm"), "purge"), False)
+
+
 def removal_keeps_state(stage: Stage, read: Reader) -> list[str]:
     stage.run(read("packaging/debian/weir.postrm"), "remove")
     return wants("a removal leaves state", os.path.exists(f"{stage.at}/var/lib/weir"), True)
@@ -259,7 +265,7 @@ SCENES: dict[str, tuple[Scene, ...]] = {
     "packaging/debian/weir.postinst": (upgrade_renews_all, upgrade_leaves_a_dpdk_process, upgrade_ends_nothing_after_one_that_stays_away,
                                        upgrade_leaves_programs_of_others, first_install_ends_nothing, upgrade_of_a_stopped_unit_ends_nothing,
                                        unit_that_ends_all_is_restarted),
-    "packaging/debian/weir.postrm": (purge_keeps_keys, removal_keeps_state),
+    "packaging/debian/weir.postrm": (purge_keeps_keys, purge_ends_where_something_stays, removal_keeps_state),
     "packaging/debian/weir.prerm": (removal_detaches, upgrade_detaches_nothing),
     "packaging/debian/weir-agent.postinst": (agents_upgrade_attaches_again, agents_first_install_calls_nothing),
     "packaging/debian/weir-agent.prerm": (agents_removal_detaches, agents_upgrade_detaches_nothing),
