@@ -133,8 +133,14 @@ pid_t run_successor_release(struct run *r);
 /* The supervisor stops: no process takes another's place any more. */
 void run_successor_stop(struct run *r);
 /*
- * keep.c: restore the lock and that note if somebody removed them; to be called about once a
- * second.
+ * keep.c: make a directory as packaging does, unless it is there: group weir may write, each user
+ * its own files.
+ * @return 0 or -errno
+ */
+MUST_CHECK int run_make_directory(const char *path);
+/*
+ * keep.c: restore the run directory, the lock and that note if somebody removed them; to be called
+ * about once a second.
  */
 void run_keep_files(struct run *r);
 

@@ -5,7 +5,6 @@
  * in the kernel while weir-dns restarts. Children outlive it; the next supervisor finds them.
  */
 #include <errno.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -55,29 +54,16 @@ static void make_private(const char *state)
 		owner_give_directory(path, 0750, "mgmt");
 }
 
-/* Make a directory as packaging does: group weir may write, each user its own files. */
-static int make_directory(const char *path)
-{
-	const struct group *group = getgrnam("weir");
-
-	if (mkdir(path, 0755) != 0)
-		return errno == EEXIST ? 0 : -errno;
-	if (geteuid() == 0 && group &&
-	    (chown(path, (uid_t)-1, group->gr_gid) != 0 || chmod(path, 01775) != 0))
-		return -errno;
-	return 0;
-}
-
 /* Make the run and state directories, and those of weir-mgmt. */
 static enum run_end make_directories(const struct proc_dirs *dirs, char *reason)
 {
 	int err;
 
 	proc_join_group();
-	err = make_directory(dirs->run);
+	err = run_make_directory(dirs->run);
 
 	if (!err)
-		err = make_directory(dirs->state);
+		err = run_make_directory(dirs->state);
 	if (!err)
 		make_private(dirs->state);
 	if (err)

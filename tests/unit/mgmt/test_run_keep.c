@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/stat.h>
 
 #include "base/lock.h"
@@ -106,6 +107,22 @@ static void a_removed_lock_is_taken_again(void **state)
 	assert_true(run.lock_fd == old || fcntl(old, F_GETFD) < 0);
 }
 
+static void a_removed_directory_is_made_again_with_its_files(void **state)
+{
+	struct stat st;
+	int other;
+
+	(void)state;
+	run.noted = true;
+	snprintf(dirs.run, sizeof(dirs.run), "%s/gone", place.root);
+	assert_int_equal(proc_path(dirs.run, RUN_LOCK_FILE, lock), 0);
+	run_keep_files(&run);
+	assert_int_equal(stat(dirs.run, &st), 0);
+	assert_int_equal(st.st_mode & 0022, getgrnam("weir") && !geteuid() ? 0020 : 0);
+	assert_int_equal(lock_acquire(lock, &other), -EBUSY);
+	assert_int_equal(n_noted, 1);
+}
+
 /* What another one has put there in the meantime is not ours to take. */
 static void a_lock_of_another_is_left(void **state)
 {
@@ -125,7 +142,7 @@ static void what_cannot_be_made_again_leaves_what_is_held(void **state)
 	int fd = run.lock_fd;
 
 	(void)state;
-	snprintf(dirs.run, sizeof(dirs.run), "%s/gone", place.root);
+	snprintf(dirs.run, sizeof(dirs.run), "%s/gone/too", place.root);
 	run_keep_files(&run);
 	assert_int_equal(run.lock_fd, fd);
 	assert_true(fcntl(fd, F_GETFD) >= 0);
@@ -140,6 +157,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_note_that_failed_is_tried_again, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_removed_lock_is_taken_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_removed_directory_is_made_again_with_its_files,
+		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_lock_of_another_is_left, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_made_again_leaves_what_is_held,
 		                                set_up, tear_down),
