@@ -225,9 +225,12 @@ static int write_for_etcd(const char *path, mode_t mode, const char *text)
 	return replace_end(fd, err, temporary, path, REPLACE_SYNC_NAME);
 }
 
+/* User etcd and systemd must pass, whatever the umask of who runs this. */
 static int make_folder(const char *path)
 {
-	return mkdir(path, 0755) && errno != EEXIST ? -errno : 0;
+	if (mkdir(path, 0755))
+		return errno == EEXIST ? 0 : -errno;
+	return chmod(path, 0755) ? -errno : 0;
 }
 
 /* Keep what was there before; a second time the first one stays. */

@@ -39,6 +39,14 @@ static bool is_there(const char *path)
 	return !access(path, F_OK);
 }
 
+static void expect_mode(const char *path, unsigned mode)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, mode);
+}
+
 /* The file is @p text, of user @p uid, with these rights. */
 static void expect_file(const char *path, const char *text, unsigned mode, unsigned uid)
 {
@@ -51,8 +59,8 @@ static void expect_file(const char *path, const char *text, unsigned mode, unsig
 	assert_string_equal(found, text);
 	free(found);
 	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & 07777, mode);
 	assert_int_equal(st.st_uid, uid);
+	expect_mode(path, mode);
 }
 
 /* What systemctl was called with since the last time. */
@@ -322,8 +330,13 @@ static void the_files_of_a_member_are_written_and_taken_back(void **state)
 		free(settings);
 	skip_unless_possible();
 	write_text("/etc/default/etcd", "# a person's\n");
-	for (size_t i = 0; i < 2; i++) { /* a second time the first settings are kept */
+	for (size_t i = 0; i < 2; i++) {    /* a second time the first settings are kept */
+		mode_t before = umask(077); /* as root has it on some hosts */
+
 		assert_int_equal(etcd_unit_write(&unit, reason), 0);
+		umask(before);
+		expect_mode("/etc/etcd-weir", 0755);
+		expect_mode("/etc/systemd/system/etcd.service.d", 0755);
 		expect_file("/etc/etcd-weir/ca.crt", "the ca", 0444, 105);
 		expect_file("/etc/etcd-weir/member.crt", "certificate", 0444, 105);
 		expect_file("/etc/etcd-weir/member.key", "key", 0400, 105);
