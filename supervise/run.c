@@ -54,11 +54,15 @@ static void make_private(const char *state)
 		owner_give_directory(path, 0750, "mgmt");
 }
 
-/* Make the run and state directories, and those of weir-mgmt. */
+/*
+ * Make the run and state directories, and those of weir-mgmt. What is made in them is for its user and
+ * the group, as under packaging's unit, whatever the umask of who runs this.
+ */
 static enum run_end make_directories(const struct proc_dirs *dirs, char *reason)
 {
 	int err;
 
+	umask(0027);
 	proc_join_group();
 	err = run_make_directory(dirs->run);
 

@@ -130,7 +130,7 @@ def owners(node: Node) -> dict[str, tuple[str, str, int]]:
     found = {f"{run}/health.page": ("weir-health", "all", 0o644),
              f"{run}/run.state": ("root", "all", 0o644), f"{run}/run.lock": ("root", "owner", 0o600),
              f"{run}/api.sock": ("weir-mgmt", "group", 0o660),
-             f"{state}/effective.conf": ("weir-mgmt", "group", 0o640), f"{state}/store/store.db": ("weir-mgmt", "owner", 0o644),
+             f"{state}/effective.conf": ("weir-mgmt", "group", 0o640), f"{state}/store/store.db": ("weir-mgmt", "owner", 0o640),
              f"{state}/placement.key": ("weir-mgmt", "group", 0o640),
              f"{state}/health.verdicts": ("weir-health", "all", 0o644),
              f"{state}/health.vips": ("weir-health", "all", 0o644),

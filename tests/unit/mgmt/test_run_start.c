@@ -169,7 +169,9 @@ static void directories_are_made_before_anything_runs(void **state)
 
 	(void)state;
 	snprintf(used.state, sizeof(used.state), "%s/new", place.root);
+	umask(077);
 	assert_int_equal(make_directories(&used, end_text), RUN_END_OK);
+	assert_int_equal(umask(022), 0027); /* the processes' */
 	assert_true(mode_of(used.run, "") && mode_of(used.state, ""));
 	assert_int_equal(chmod(used.run, 0711), 0);
 	assert_int_equal(make_directories(&used, end_text),
