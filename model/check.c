@@ -35,6 +35,12 @@ struct claims {
 	size_t n;
 };
 
+/* Whether bind.c has no error for either: only then do they say what the person meant. */
+static bool are_right(const struct item *item, enum schema_id one, enum schema_id other)
+{
+	return bind_value(item, one)->ok && bind_value(item, other)->ok;
+}
+
 static int by_claim(const void *a, const void *b)
 {
 	const struct claim *x = a, *y = b;
@@ -128,7 +134,7 @@ static bool is_visible(const char *text)
 static void check_http(const struct model_build *b, const struct model_check *c,
                        const struct item *item)
 {
-	if (c->path[0] != '/')
+	if (c->path[0] != '/' && bind_value(item, SCHEMA_CHECKS_PATH)->ok)
 		bind_error(b->bind, item, SCHEMA_CHECKS_PATH,
 		           "found \"%s\", expected a path that begins with '/'", c->path);
 	if (!is_visible(c->path))
@@ -150,11 +156,13 @@ static void check_checks(const struct model_build *b)
 		if (!strcmp(c->name, MODEL_NO_CHECK))
 			bind_error(b->bind, item, SCHEMA_CHECKS_NAME,
 			           "\"" MODEL_NO_CHECK "\" means no check; use another name");
-		if (c->fast_interval_ms > c->interval_ms)
+		if (c->fast_interval_ms > c->interval_ms &&
+		    are_right(item, SCHEMA_CHECKS_INTERVAL, SCHEMA_CHECKS_FAST_INTERVAL))
 			bind_error(b->bind, item, SCHEMA_CHECKS_FAST_INTERVAL,
 			           "%ums is longer than the interval of %ums", c->fast_interval_ms,
 			           c->interval_ms);
-		if (c->timeout_ms > 2 * (uint64_t)c->interval_ms)
+		if (c->timeout_ms > 2 * (uint64_t)c->interval_ms &&
+		    are_right(item, SCHEMA_CHECKS_INTERVAL, SCHEMA_CHECKS_TIMEOUT))
 			bind_error(
 			        b->bind, item, SCHEMA_CHECKS_TIMEOUT,
 			        "%ums is more than twice the interval of %ums, so probes could not be sent at that interval",
@@ -165,7 +173,8 @@ static void check_checks(const struct model_build *b)
 			        "a dead target is detected after up to %us, expected at most %us: "
 			        "reduce interval, timeout or fall",
 			        c->detect_worst_ms / 1000, DETECT_LIMIT_MS / 1000);
-		if (c->damp_turns && c->damp_max_ms < c->damp_half_life_ms)
+		if (c->damp_turns && c->damp_max_ms < c->damp_half_life_ms &&
+		    are_right(item, SCHEMA_CHECKS_DAMP_MAX, SCHEMA_CHECKS_DAMP_HALF_LIFE))
 			bind_error(b->bind, item, SCHEMA_CHECKS_DAMP_MAX,
 			           "%ums is shorter than damp_half_life of %ums", c->damp_max_ms,
 			           c->damp_half_life_ms);
@@ -181,11 +190,13 @@ static void check_families(const struct model_build *b, const struct model_pool 
 	const struct model_backend *first[2] = { NULL, NULL };
 
 	for (size_t i = 0; i < pool->n_backends; i++)
-		first[addr_is4(&pool->backends[i].address)] = &pool->backends[i];
+		if (addr_is_host(&pool->backends[i].address))
+			first[addr_is4(&pool->backends[i].address)] = &pool->backends[i];
 	for (size_t i = 0; i < b->model->n_nodes; i++) {
 		const struct model_node *node = &b->model->nodes[i];
 
-		if (!pool->site || node->site != pool->site || pool->mode == MODEL_MODE_L2)
+		if (!pool->site || node->site != pool->site || pool->mode == MODEL_MODE_L2 ||
+		    !bind_value(b->nodes.items[i], SCHEMA_NODES_TUNNEL_SOURCE)->ok)
 			continue;
 		if ((first[0] && !node->tunnel_source6.bits) ||
 		    (first[1] && !node->tunnel_source4.bits))
@@ -202,14 +213,19 @@ static void check_families(const struct model_build *b, const struct model_pool 
 static void check_agent(const struct model_build *b, const struct model_pool *pool,
                         const struct item *item)
 {
-	const struct model_backend *other = NULL;
+	const struct model_backend *one = NULL, *other = NULL;
 
 	if (!pool->agent)
 		return;
-	for (size_t i = 1; i < pool->n_backends; i++)
-		if (addr_is4(&pool->backends[i].address) != addr_is4(&pool->backends[0].address))
+	for (size_t i = 0; i < pool->n_backends; i++) {
+		if (!addr_is_host(&pool->backends[i].address))
+			continue;
+		if (!one)
+			one = &pool->backends[i];
+		else if (addr_is4(&pool->backends[i].address) != addr_is4(&one->address))
 			other = &pool->backends[i];
-	if (pool->mode != MODEL_MODE_GUE)
+	}
+	if (pool->mode != MODEL_MODE_GUE && bind_value(item, SCHEMA_POOLS_MODE)->ok)
 		bind_error(b->bind, item, SCHEMA_POOLS_AGENT,
 		           "is true, but the mode is %s; expected gue",
 		           model_mode_text(pool->mode));
@@ -217,7 +233,7 @@ static void check_agent(const struct model_build *b, const struct model_pool *po
 		bind_error(b->bind, item, SCHEMA_POOLS_AGENT,
 		           "is true, but backends \"%s\" and \"%s\" have addresses of different "
 		           "families",
-		           pool->backends[0].name, other->name);
+		           one->name, other->name);
 }
 
 /* These rules need the pool whole: its mode, its check and all its backends. */
@@ -235,7 +251,8 @@ static void check_pools(const struct model_build *b)
 			bind_error(b->bind, item, SCHEMA_POOLS_MODE,
 			           "is l2, which has no tunnel for check \"%s\"",
 			           pool->check->name);
-		if (pool->n_backends > pool->max_backends)
+		if (pool->n_backends > pool->max_backends &&
+		    bind_value(item, SCHEMA_POOLS_MAX_BACKENDS)->ok)
 			bind_error(b->bind, item, SCHEMA_POOLS_MAX_BACKENDS,
 			           "is %u, but the pool has %zu backends", pool->max_backends,
 			           pool->n_backends);
@@ -393,10 +410,12 @@ static void check_dns_address(const struct model_build *b, const struct model_no
 {
 	const struct addr *address = &node->announce.dns[i];
 	const struct model_vip *vip = vip_at(b->model, address);
+	const struct item *of_node = b->nodes.items[node - b->model->nodes];
 	char text[ADDR_TEXT_MAX];
 
 	addr_text(address, text);
-	if (!is_among(address, node->dns_listen, node->n_dns_listen))
+	if (!is_among(address, node->dns_listen, node->n_dns_listen) &&
+	    bind_value(of_node, SCHEMA_NODES_DNS_LISTEN)->ok)
 		bind_entry_error(b->bind, item, SCHEMA_NODES_ANNOUNCE_DNS, i,
 		                 "%s is not an address of the node's dns_listen", text);
 	else if (is_among(address, node->announce.dns, i))
@@ -585,7 +604,8 @@ static void check_backup_sources(const struct model_build *b, const struct model
 	for (size_t i = 0; i < b->model->n_nodes; i++) {
 		const struct model_node *node = &b->model->nodes[i];
 
-		if (!at->site || node->site != at->site)
+		if (!at->site || node->site != at->site ||
+		    !bind_value(b->nodes.items[i], SCHEMA_NODES_TUNNEL_SOURCE)->ok)
 			continue;
 		for (int is4 = 0; is4 < 2; is4++)
 			if (!(is4 ? node->tunnel_source4 : node->tunnel_source6).bits &&
@@ -791,11 +811,13 @@ static void check_dns(const struct model_build *b)
 	for (size_t i = 0; i < m->n_dns_names; i++) {
 		const struct model_dns_name *name = &m->dns_names[i];
 		const struct item *item = b->names.items[i];
+		const struct item *ttl = bind_value(item, SCHEMA_DNS_NAMES_TTL)->items;
 
 		if (!is_in_a_zone(m, name->name))
 			bind_error(b->bind, item, SCHEMA_DNS_NAMES_NAME,
 			           "\"%s\" lies in none of dns.zones", name->name);
-		if (name->ttl_min_s > name->ttl_max_s)
+		if (name->ttl_min_s > name->ttl_max_s && ttl &&
+		    are_right(ttl, SCHEMA_DNS_NAMES_TTL_MIN, SCHEMA_DNS_NAMES_TTL_MAX))
 			bind_error(b->bind, item, SCHEMA_DNS_NAMES_TTL,
 			           "min of %us is longer than max of %us", name->ttl_min_s,
 			           name->ttl_max_s);

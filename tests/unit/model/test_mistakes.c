@@ -553,6 +553,42 @@ static void the_first_mistake_is_said_in_one_line(void **state)
 	assert_string_equal(said, "");
 }
 
+/* What a rule would say about a value that is wrong by itself is not what the person wrote. */
+static void no_rule_judges_a_value_that_is_wrong_by_itself(void **state)
+{
+	static const struct {
+		const char *from, *to, *field;
+	} wrong[] = {
+		{ "via = \"tunnel\";", "interval = \"1\"; fast_interval = \"100ms\";",
+		  "checks[0].interval" },
+		{ "via = \"tunnel\";", "damp_max = 5;", "checks[0].damp_max" },
+		{ "path = \"/healthz\"", "path = 7", "checks[0].path" },
+		{ "mode = \"gue\";", "mode = \"gue\"; max_backends = \"9\";",
+		  "pools[0].max_backends" },
+		{ "site = \"fra\"; check", "site = \"fra\"; mode = \"geu\"; agent = true; check",
+		  "pools[1].mode" },
+		{ "check = \"web\";\n    backends = ( { name = \"b1\"; address = \"10.2.1.11\";",
+		  "mode = \"gue\"; agent = true; backends = ( { name = \"b2\"; address = \"10.2.1.12\"; }, "
+		  "{ name = \"b1\"; address = \"10.2.1.300\";",
+		  "pools[1].backends[1].address" },
+		{ "\"10.1.255.0/24\"", "\"10.1.255.1/24\"", "nodes[0].tunnel_source[0]" },
+		{ "dns_listen = [ \"192.0.2.53\"",
+		  "announce = { daemon = \"bird\"; dns = [ \"192.0.2.53\" ]; }; dns_listen = [ \"192.0.2.\"",
+		  "nodes[0].dns_listen[0]" },
+		{ "max = \"1m\"", "max = 60", "dns.names[0].ttl.max" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		char *text = fixture_edit(fixture_config, wrong[i].from, wrong[i].to);
+		struct model_errors errors = read_refused(text, strlen(text));
+
+		expect_one(&errors, 0, wrong[i].field, "expected");
+		model_errors_free(&errors);
+		free(text);
+	}
+}
+
 /* Two that are wrong are not the same address twice. */
 static void wrong_addresses_are_not_compared(void **state)
 {
@@ -583,6 +619,7 @@ int main(void)
 		cmocka_unit_test(effective_documents_may_not_include),
 		cmocka_unit_test(the_first_mistake_is_said_in_one_line),
 		cmocka_unit_test(more_than_a_thousand_mistakes_are_counted),
+		cmocka_unit_test(no_rule_judges_a_value_that_is_wrong_by_itself),
 		cmocka_unit_test(wrong_addresses_are_not_compared),
 	};
 
