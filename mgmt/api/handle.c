@@ -228,6 +228,22 @@ static const struct version *find_replacing(const struct core *core, const struc
 	               : NULL;
 }
 
+/*
+ * The judgement of the version that is waited for. If a later one was built on it before it was judged, that one's counts:
+ * nobody judges this one any more.
+ */
+static const struct inforce *judge_own(struct core *core, const struct change_wait *w)
+{
+	inforce_judge(core);
+	const struct inforce *f = inforce_of(core, w->number);
+	const struct version *head = intent_head(core->intent);
+
+	if ((f && f->state != INFORCE_PENDING) || !head || head->number <= w->number ||
+	    find_replacing(core, w))
+		return f;
+	return inforce_of(core, head->number);
+}
+
 static void add_replacing_version(json_t *node, const struct version *by, bool rolled_back)
 {
 	char text[VERSION_AUTHOR_MAX + VERSION_REASON_MAX + MODEL_NAME_MAX + 64];
@@ -243,14 +259,9 @@ static void add_replacing_version(json_t *node, const struct version *by, bool r
 /* The state of this node: what its processes show, and its judgement of the version. */
 static json_t *own_node_to_json(struct core *core, struct change_wait *w)
 {
-	const struct inforce *f = NULL;
 	bool complete;
 	json_t *node = own_state(core, &complete, &w->busy);
-
-	if (w->number) {
-		inforce_judge(core);
-		f = inforce_of(core, w->number);
-	}
+	const struct inforce *f = w->number ? judge_own(core, w) : NULL;
 	bool ends = f && f->rolled_back, is_back = ends && !is_still_in_force(core, w);
 	const struct version *by = ends ? NULL : find_replacing(core, w);
 	bool gone = by || is_back;

@@ -211,27 +211,31 @@ static uint64_t missed_ms(const struct core *core, const struct version *head)
 	               : 0;
 }
 
-static bool brings_members(const struct model_pool *pool, int64_t at_ms)
+/*
+ * Whether the pool's members change until @p at_ms. A document has only the next of the sets to come: where another change
+ * comes first, those of @p at_ms are in a later document.
+ */
+static bool changes_members(const struct model_pool *pool, int64_t now_ms, int64_t at_ms)
 {
 	for (size_t i = 0; i < pool->n_member_sets; i++)
-		if (pool->member_sets[i].from_ms == at_ms)
+		if (pool->member_sets[i].from_ms > now_ms && pool->member_sets[i].from_ms <= at_ms)
 			return true;
 	return false;
 }
 
 /*
- * When the pools of this node's site change their members by @p head: another node's clock may have said
+ * When the pools of this node's site have their members of @p head, if they change until then: another node's clock may have said
  * when, so it is at most as far ahead as any node announces it. @return monotonic; 0: none changes
  */
 static uint64_t members_change_ms(const struct core *core, const struct version *head)
 {
 	const struct model *m = intent_model(core->intent);
-	int64_t ahead_ms = head->effective_ms - clock_believed_ms();
+	int64_t now_ms = clock_believed_ms(), ahead_ms = head->effective_ms - now_ms;
 	bool some = false;
 
 	for (size_t i = 0; m && m->self && i < m->n_pools && !some; i++)
 		some = m->pools[i].site == m->self->site &&
-		       brings_members(&m->pools[i], head->effective_ms);
+		       changes_members(&m->pools[i], now_ms, head->effective_ms);
 	if (!some || ahead_ms <= 0)
 		return 0;
 	const int64_t most_ms = COMPOSE_AHEAD_MS + INTENT_SKEW_MAX_MS;
@@ -348,6 +352,8 @@ void inforce_judge(struct core *core)
 		return;
 	struct inforce *f = begin_judgement(core, head);
 	enum inforce_state was = f->state;
+	if (clock_mono_ms() < f->members_ms) /* until then documents bring members that count */
+		f->document = intent_document(core->intent);
 	if (was != INFORCE_DONE)
 		judge_processes(core, f);
 	if (f->state != was)

@@ -338,6 +338,33 @@ static void what_took_the_place_of_a_version_is_told(void **state)
 	}
 }
 
+static void judge_next_later(void)
+{
+	if (fake_ms >= begun_ms + 400)
+		next_judgement.state = INFORCE_DONE;
+}
+
+/* Who applies right after another is judged; the other's version is not any more, and is in force with it. */
+static void a_version_that_another_was_built_on_is_judged_with_that_one(void **state)
+{
+	(void)state;
+	own_judgement = (struct inforce){ .number = 3, .state = INFORCE_PENDING };
+	next_judgement = (struct inforce){ .number = 4, .state = INFORCE_PENDING };
+	in_force = (struct version){ .number = 4, .digest = "d4" };
+	strcpy(stored.digest, "d3");
+	meanwhile = judge_next_later;
+	assert_in_range(wait_for(true, NULL, NULL), 400, 420);
+	assert_true(is_complete());
+	assert_string_equal(text_at(0, "state"), "in_force");
+	next_judgement = (struct inforce){ .number = 4, .state = INFORCE_LATE };
+	assert_int_equal(wait_for(true, NULL, "100"), 0);
+	assert_false(is_complete());
+	assert_string_equal(text_at(0, "state"), "late");
+	own_judgement.state = INFORCE_REFUSED; /* what was judged stays so */
+	assert_int_equal(wait_for(true, NULL, NULL), 0);
+	assert_string_equal(text_at(0, "state"), "refused");
+}
+
 static unsigned check_with(const char *name, const char *value, const char *if_match)
 {
 	struct http_request r = { .n_query = *name ? 1 : 0 };
@@ -437,6 +464,7 @@ int main(void)
 		T(each_peer_tells_how_it_judges_this_version),
 		T(a_refusal_is_told_after_the_rollback),
 		T(the_end_of_a_refused_version_is_waited_for),
+		T(a_version_that_another_was_built_on_is_judged_with_that_one),
 		T(what_took_the_place_of_a_version_is_told),
 		T(what_a_request_asks_for_makes_sense_or_not),
 		T(numbers_of_a_query_have_bounds),

@@ -22,7 +22,7 @@
 static uint64_t fake_ms, begun_ms;
 static const char *unwritten_reason;
 static struct gather_process shown[OBSERVE_COUNT];
-static struct inforce own_judgement;
+static struct inforce own_judgement, next_judgement;
 static struct peers_report views[2];
 static size_t n_peer_reports;
 static unsigned n_related, n_changed, n_asked_dns;
@@ -90,7 +90,9 @@ static void fake_judge(struct core *core)
 static const struct inforce *fake_of(const struct core *core, uint64_t number)
 {
 	(void)core;
-	return own_judgement.number == number ? &own_judgement : NULL;
+	return own_judgement.number == number    ? &own_judgement
+	       : next_judgement.number == number ? &next_judgement
+	                                         : NULL;
 }
 
 static size_t fake_view(const struct core *core, const struct peers_report **out)
@@ -158,7 +160,7 @@ static int setup(void **state)
 		shown[i] = (struct gather_process){ .present = true,
 			                            .running = true,
 			                            .document = DOCUMENT };
-	own_judgement = (struct inforce){ 0 };
+	own_judgement = next_judgement = (struct inforce){ 0 };
 	in_force = stored = (struct version){ 0 };
 	stored_err = 0;
 	memset(views, 0, sizeof(views));
