@@ -19,6 +19,7 @@
 
 /* ms: while both files are being replaced, they do not match for a moment; that is no error. */
 #define MOMENT_MS 3000u
+#define SOON_MS   ((int64_t)14 * 86400 * 1000) /* before it ends: time to make another one */
 
 static int read_pem(const struct core *core, const char *name, char **out)
 {
@@ -88,6 +89,7 @@ void certificate_follow(struct core *core, struct certificate *c, struct http_se
 	struct stamp crt = stamp_of(core->dirs.conf, CERTIFICATE_CRT);
 	struct stamp key = stamp_of(core->dirs.conf, CERTIFICATE_KEY);
 
+	c->end_ms = server ? http_certificate_end_ms(server) : 0;
 	bool is_settled = !c->error || c->error == -ENOENT || c->error == -EINVAL;
 	if (!server || (is_settled && stamp_same(&crt, &c->crt) && stamp_same(&key, &c->key)))
 		return;
@@ -103,8 +105,29 @@ void certificate_follow(struct core *core, struct certificate *c, struct http_se
 	log_note("certificate-renewed", "path=%s/" CERTIFICATE_CRT, core->dirs.conf);
 }
 
+/*
+ * Connections outlive the certificate that they began with: the peers' last until a process is restarted or a link is cut, and
+ * no new one begins then.
+ */
+static void state_end(struct core *core, const struct certificate *c)
+{
+	int64_t left_ms = c->end_ms ? c->end_ms - clock_believed_ms() : SOON_MS;
+	char text[CLOCK_TEXT_MAX];
+
+	if (left_ms >= SOON_MS)
+		return;
+	conditions_add(core->stats, "certificate-ends",
+	               left_ms > 0 ? CONDITION_NOTE : CONDITION_DEGRADED, CERTIFICATE_CRT,
+	               "the certificate of the API %s at %s: peers and clients %s no new "
+	               "connection; replace %.80s/" CERTIFICATE_CRT " and " CERTIFICATE_KEY
+	               ", nothing needs a restart",
+	               left_ms > 0 ? "ends" : "has ended", clock_text(c->end_ms, text),
+	               left_ms > 0 ? "then begin" : "begin", core->dirs.conf);
+}
+
 void certificate_state(struct core *core, const struct certificate *c)
 {
+	state_end(core, c);
 	if (*c->reason && clock_mono_ms() - c->failed_ms >= MOMENT_MS)
 		conditions_add(
 		        core->stats, "certificate-refused", CONDITION_DEGRADED, CERTIFICATE_CRT,

@@ -2,7 +2,8 @@
 /**
  * @file
  * The certificate and key of the API over TCP, CONF/tls.crt and CONF/tls.key: a pair that is put there is used for new connections,
- * without a restart. One that cannot be used is refused, the former one stays, and status says so.
+ * without a restart. One that cannot be used is refused, the former one stays, and status says so; also when the one that is
+ * served ends.
  *
  * Implemented in mgmt/core/certificate.c; called by the main thread only.
  */
@@ -27,6 +28,7 @@ struct certificate {
 	int error;          /**< 0 or -errno of the last try to use them */
 	char reason[160];   /**< why the present files are not used; "": they are */
 	uint64_t failed_ms; /**< monotonic: since when */
+	int64_t end_ms;     /**< when the certificate that is served ends; 0: not known */
 };
 
 /** Certificate and key as read, both or none. */
@@ -41,7 +43,7 @@ void certificate_free(struct certificate_texts *p);
 void certificate_note(struct core *core, struct certificate *c);
 /** If the files changed, make @p server use the new pair. By the main thread, each tick. */
 void certificate_follow(struct core *core, struct certificate *c, struct http_server *server);
-/** State the condition. In a round of conditions. */
+/** State the conditions. In a round of conditions. */
 void certificate_state(struct core *core, const struct certificate *c);
 
 #endif

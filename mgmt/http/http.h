@@ -175,6 +175,8 @@ int http_serve(const struct http_options *options, struct http_server **out) MUS
  * ones stay
  */
 int http_renew(struct http_server *s, const char *cert, const char *key) MUST_CHECK;
+/** When the certificate of new connections ends, in ms since 1970; 0: there is none, or it is not known. */
+int64_t http_certificate_end_ms(struct http_server *s);
 /**
  * The addresses of the peers, whose connections have limits of their own, at most HTTP_PEERS_MAX.
  * NULL is fine.

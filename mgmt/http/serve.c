@@ -563,6 +563,15 @@ int http_renew(struct http_server *s, const char *cert, const char *key)
 	return 0;
 }
 
+int64_t http_certificate_end_ms(struct http_server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	const struct ssl_ctx_st *tls = s->next_tls ? s->next_tls : s->tls;
+	int64_t end_ms = tls ? http_tls_context_end_ms(tls) : 0;
+	pthread_mutex_unlock(&s->lock);
+	return end_ms;
+}
+
 void http_stop(struct http_server *s)
 {
 	const uint64_t one = 1;

@@ -95,6 +95,16 @@ void http_tls_context_free(struct ssl_ctx_st *context)
 	SSL_CTX_free(context);
 }
 
+int64_t http_tls_context_end_ms(const struct ssl_ctx_st *context)
+{
+	const X509 *cert = SSL_CTX_get0_certificate(context);
+	struct tm end;
+
+	return cert && ASN1_TIME_to_tm(X509_get0_notAfter(cert), &end)
+	               ? (int64_t)timegm(&end) * 1000
+	               : 0;
+}
+
 int http_tls_open(struct ssl_ctx_st *context, int fd, struct ssl_st **out)
 {
 	SSL *tls = SSL_new(context);

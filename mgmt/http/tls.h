@@ -3,7 +3,7 @@
  * @file
  * TLS of the API's connections (OpenSSL): versions 1.2 and 1.3, on sockets that never block.
  *
- * Only a server's own thread calls these, http_tls_context() apart.
+ * Only a server's own thread calls these, those about a context apart.
  *
  * Implemented in mgmt/http/tls.c.
  */
@@ -11,6 +11,7 @@
 #define WEIR_MGMT_HTTP_TLS_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/checked.h"
@@ -24,6 +25,8 @@ enum http_tls_want { HTTP_TLS_READ, HTTP_TLS_WRITE };
 /** A context of a certificate (with its chain) and its key, PEM. @return 0, -EINVAL (not a pair) or -ENOMEM */
 int http_tls_context(const char *cert, const char *key, struct ssl_ctx_st **out) MUST_CHECK;
 void http_tls_context_free(struct ssl_ctx_st *context);
+/** When its certificate ends, in ms since 1970; 0: not known. */
+int64_t http_tls_context_end_ms(const struct ssl_ctx_st *context);
 
 /** The server's end on @p fd, which is borrowed. @return 0 or -ENOMEM */
 int http_tls_open(struct ssl_ctx_st *context, int fd, struct ssl_st **out) MUST_CHECK;

@@ -257,6 +257,12 @@ static bool is_idle(void *arg)
 	return !s->n_running;
 }
 
+int64_t http_certificate_end_ms(struct http_server *s)
+{
+	(void)s;
+	return 0;
+}
+
 void http_stop(struct http_server *server)
 {
 	struct web_server *s = (struct web_server *)server;

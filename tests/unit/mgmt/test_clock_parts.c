@@ -70,6 +70,14 @@ static int fake_renew(struct http_server *server, const char *cert, const char *
 	return renew_rc;
 }
 
+static int64_t fake_certificate_end;
+
+static int64_t fake_end(struct http_server *server)
+{
+	(void)server;
+	return fake_certificate_end;
+}
+
 static int64_t fake_believed_ms(void);
 
 static unsigned n_waits;
@@ -93,6 +101,7 @@ static void fake_wait(struct core *core, const struct http_request *r, struct ht
 #define peers_report(core, out) fake_view(core, out)
 #define files_slurp             fake_slurp
 #define http_renew              fake_renew
+#define http_certificate_end_ms fake_end
 #include "mgmt/peers/timekeep.c"
 #include "mgmt/core/certificate.c"
 #define timekeep_json(core)         UNDER_LOCK(timekeep_json(core))
@@ -118,6 +127,7 @@ static int setup(void **state)
 	memset(views, 0, sizeof(views));
 	n_peer_reports = 0;
 	renew_rc = 0;
+	fake_certificate_end = 0;
 	n_renewed = 0;
 	this_node.peers = (struct peers *)(uintptr_t)views;
 	return 0;
@@ -553,6 +563,50 @@ static void a_certificate_is_followed(void **state)
 	assert_null(state_certificate());
 }
 
+/* Peers that are connected go on as if nothing had been, until one is restarted: then all are lost at once. */
+static void a_certificate_that_ends_is_told(void **state)
+{
+	static const int64_t day_ms = 86400 * 1000;
+	struct http_server *server = (struct http_server *)(uintptr_t)&renew_rc;
+	struct certificate *c = &this_node.certificate;
+	static const struct {
+		int64_t left_ms;
+		const char *said;
+		enum condition_level level;
+	} rows[] = {
+		{ 14 * 86400000LL, NULL, CONDITION_NOTE },
+		{ 14 * 86400000LL - 1, "ends at", CONDITION_NOTE },
+		{ 1, "ends at", CONDITION_NOTE },
+		{ 0, "has ended at", CONDITION_DEGRADED },
+		{ -400 * 86400000LL, "has ended at", CONDITION_DEGRADED },
+	};
+
+	(void)state;
+	assert_int_equal(timekeep_open(&this_node), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fake_certificate_end = fake_believed_ms() + rows[i].left_ms;
+		certificate_follow(&this_node, c, server);
+		const struct condition *said = state_certificate();
+		assert_int_equal(said != NULL, rows[i].said != NULL);
+		if (!said)
+			continue;
+		assert_string_equal(said->code, "certificate-ends");
+		assert_int_equal(said->level, rows[i].level);
+		assert_non_null(strstr(said->text, rows[i].said));
+		struct proc_dirs dirs = this_node.dirs;
+		memset(this_node.dirs.conf, 'd',
+		       200); /* a long path does not push out what to do */
+		assert_non_null(strstr(state_certificate()->text, "nothing needs a restart"));
+		this_node.dirs = dirs;
+	}
+	fake_certificate_end = fake_believed_ms() + 365 * day_ms; /* another one is served */
+	certificate_follow(&this_node, c, server);
+	assert_null(state_certificate());
+	fake_certificate_end = fake_believed_ms() - day_ms;
+	certificate_follow(&this_node, c, NULL); /* nothing is served over TCP any more */
+	assert_null(state_certificate());
+}
+
 /* The clock was wrong when the command was given, and is right since a restart: without that, no other node ever took it. */
 /* The messages of all events behind @p after, each on its line. */
 static const char *events_after(uint64_t after)
@@ -706,6 +760,7 @@ int main(void)
 		T(changes_are_stamped_by_the_others_where_this_clock_is_far_ahead),
 		T(what_a_wrong_clock_stamped_is_stamped_again_after_a_start),
 		T(a_certificate_is_followed),
+		T(a_certificate_that_ends_is_told),
 	};
 
 	return cmocka_run_group_tests_name("clock parts", tests, NULL, NULL);

@@ -93,6 +93,8 @@ static void a_new_certificate_is_for_new_connections(void **state)
 	connect_client(&clients[1], 1);
 	assert_int_equal(http_renew(server, pairs[0].cert, pairs[0].key), 0); /* in vain */
 	assert_int_equal(http_renew(server, pairs[1].cert, pairs[1].key), 0);
+	assert_in_range(http_certificate_end_ms(server), clock_realtime_ms() + 86000000,
+	                clock_realtime_ms() + 86401000);
 	connect_client(&clients[2], 1);
 	for (size_t i = 0; i < 3; i++) {
 		char name[64] = "";
