@@ -350,7 +350,10 @@ static bool has_room(const struct beginning *b, struct operation_outcome *out)
 	                        "too many operations are not over: end some of them first");
 }
 
-/* What a dry run would be refused by behind the guards, as far as this node decides. @return whether there is nothing */
+/*
+ * What it would be refused by behind the guards, as far as this node decides: a way past a guard is of no use then. @return
+ * whether there is nothing
+ */
 static bool would_be_decided(struct beginning *b, struct operation_outcome *out)
 {
 	char reason[ETCD_REASON_MAX];
@@ -478,7 +481,8 @@ void operation_begin(struct core *core, const struct operation_body *body,
 		const struct operation_verdict *tripped = operation_tripped(b->item.verdicts);
 
 		if (!dry_run && tripped) {
-			refuse_tripped(b, tripped, out);
+			if (would_be_decided(b, out))
+				refuse_tripped(b, tripped, out);
 		} else if (!dry_run) {
 			begin_judged(b, request, out);
 		} else if (tripped || would_be_decided(b, out)) {

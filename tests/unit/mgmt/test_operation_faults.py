@@ -380,6 +380,9 @@ class Stopped(Faults):
         a = self.c.begin("lon", ["ams"], override_guards=UNMEASURED)
         self.assertEqual((a.status, a.code), (503, "store-unavailable"), a.raw)
         self.assertIn("weir drain site SITE --scheduled", a.json["detail"])
+        wait_for("it is known", lambda: self.c.nodes["lon"].ask("GET", "/v1/store").json["state"] == "cut-off", 30)
+        a = self.c.begin("lon", ["ams"])  # guards refuse it, too: a way past these would lead nowhere
+        self.assertEqual((a.status, a.code), (503, "store-unavailable"), a.raw)
         for n in self.c.nodes.values():
             self.assertEqual(n.ask("GET", "/v1/operations").json["items"], [])
         self.c.etcd.members[0].start()
