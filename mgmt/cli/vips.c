@@ -39,22 +39,27 @@ static void print_daemon(const json_t *routing)
 		       json_array_size(neighbours));
 }
 
-/* How many addresses are in which table; what there is none of is left out. */
+/*
+ * How many addresses are in which table; what there is none of is left out. Those that are meant to be announced are so as far as
+ * they do not stand out: while the routing daemon is away nobody knows it.
+ */
 static void print_counts(const json_t *counts)
 {
-	static const struct {
-		const char *name, *text;
-	} rows[] = { { "normal", "announced" },
-		     { "shutdown", "in graceful shutdown" },
-		     { "none", "not announced" },
-		     { "unknown", "unknown" } };
 	double all = api_number(counts, "all", 0);
+	double good = all - api_number(counts, "standing_out", 0);
+	const struct {
+		double n;
+		const char *text;
+	} rows[] = { { good, "announced" },
+		     { api_number(counts, "normal", 0) - good, "not proved or not exported" },
+		     { api_number(counts, "shutdown", 0), "in graceful shutdown" },
+		     { api_number(counts, "none", 0), "not announced" },
+		     { api_number(counts, "unknown", 0), "unknown" } };
 
 	printf("; %.0f address%s", all, all == 1 ? "" : "es");
 	for (size_t i = 0, n = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (api_number(counts, rows[i].name, 0) > 0)
-			printf("%s %.0f %s", n++ ? "," : ":", api_number(counts, rows[i].name, 0),
-			       rows[i].text);
+		if (rows[i].n > 0)
+			printf("%s %.0f %s", n++ ? "," : ":", rows[i].n, rows[i].text);
 }
 
 void vips_print_summary(const json_t *status)
