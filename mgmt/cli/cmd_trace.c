@@ -36,7 +36,7 @@ static int pins_of(const struct cli *cli, char pins[PATH_MAX], char reason[REASO
 	int status = !err ? CLI_OK : errors.denied ? CLI_DENIED : CLI_UNREACHABLE;
 	const char *message = errors.n_items ? errors.items[0].message : strerror(-err);
 	if (status == CLI_DENIED)
-		snprintf(reason, REASON_MAX_BYTES, "%.*s", REASON_MAX_BYTES - 1, message);
+		snprintf(reason, REASON_MAX_BYTES, "%.200s: %.200s", path, message);
 	else if (err)
 		cli_fail(status, "%s cannot be read: %s", path, message);
 	else if (effect_tables_dir(cli->dirs.bpf, cli->dirs.run, m->cluster, cli->dirs.node,
@@ -137,7 +137,9 @@ int cli_trace(struct cli *cli, const struct cli_args *args)
 	if (status == CLI_DENIED && trace_by_process(cli, args, &q) == CLI_OK)
 		return CLI_OK;
 	if (status == CLI_DENIED)
-		cli_fail(status, "%s, or as a member of group weir while weir-dataplane runs",
+		cli_fail(status,
+		         "%s; run the command as root, or as a member of group weir while "
+		         "weir-dataplane runs",
 		         reason);
 	return status ? status : trace_pinned_tables(cli, args, pins, &q);
 }

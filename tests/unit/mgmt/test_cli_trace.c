@@ -309,7 +309,11 @@ static void without_a_document_it_says_which_and_why(void **state)
 	denied = true;
 	assert_int_equal(ask_dataplane(), CLI_DENIED);
 	assert_int_equal(dataplane.n, 1);
-	assert_non_null(strstr(told, ", or as a member of group weir while weir-dataplane runs\n"));
+	snprintf(expected, sizeof(expected),
+	         "%s/effective.conf: ", place.state); /* not "may not be read" alone */
+	assert_int_equal(strncmp(told, expected, strlen(expected)), 0);
+	assert_non_null(strstr(told, "; run the command as root, or as a member of group weir "
+	                             "while weir-dataplane runs\n"));
 	dataplane.answer = "{\"ok\":true,\"action\":\"pass\",\"reason\":\"r\"}";
 	assert_int_equal(ask_dataplane(), CLI_OK);
 	assert_string_equal(shown, "result     pass: r\n");
