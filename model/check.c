@@ -115,8 +115,12 @@ static void check_nodes(const struct model_build *b)
 
 		check_twice(b, item, SCHEMA_NODES_DNS_LISTEN, node->dns_listen, node->n_dns_listen);
 		check_node_ports(b, node, item);
-		for (size_t j = 0; j < i; j++)
+		for (size_t j = 0; j < i; j++) {
 			check_prefixes_of(b, j, i);
+			if (*node->api && !strcmp(node->api, m->nodes[j].api))
+				bind_error(b->bind, item, SCHEMA_NODES_API,
+				           "is also the api of node \"%s\"", m->nodes[j].name);
+		}
 	}
 }
 

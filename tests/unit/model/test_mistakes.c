@@ -589,6 +589,25 @@ static void no_rule_judges_a_value_that_is_wrong_by_itself(void **state)
 	}
 }
 
+/* The copy of a node's entry in which not all was changed. */
+static void two_nodes_do_not_listen_at_one_address(void **state)
+{
+	static const char api[] = "api = \"https://10.0.0.1:8443\";";
+	char with[128];
+
+	(void)state;
+	snprintf(with, sizeof(with), "name = \"fra-1\"; %s", api);
+	char *one = fixture_edit(fixture_config, "name = \"fra-1\";", with);
+	snprintf(with, sizeof(with), "name = \"ams-1\"; %s", api);
+	char *both = fixture_edit(one, "name = \"ams-1\";", with);
+	struct model_errors errors = read_refused(both, strlen(both));
+
+	expect_one(&errors, 9, "nodes[1].api", "is also the api of node \"ams-1\"");
+	model_errors_free(&errors);
+	free(one);
+	free(both);
+}
+
 /* Two that are wrong are not the same address twice. */
 static void wrong_addresses_are_not_compared(void **state)
 {
@@ -619,6 +638,7 @@ int main(void)
 		cmocka_unit_test(effective_documents_may_not_include),
 		cmocka_unit_test(the_first_mistake_is_said_in_one_line),
 		cmocka_unit_test(more_than_a_thousand_mistakes_are_counted),
+		cmocka_unit_test(two_nodes_do_not_listen_at_one_address),
 		cmocka_unit_test(no_rule_judges_a_value_that_is_wrong_by_itself),
 		cmocka_unit_test(wrong_addresses_are_not_compared),
 	};
