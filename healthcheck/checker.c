@@ -234,7 +234,7 @@ static void weigh_failure(struct target *t)
 		count_up(c->counters.uncontrolled, 1);
 		set_failing(t, true);
 		cast_vote(t, VERDICT_INCONCLUSIVE);
-	} else if (controls_answered_since(c->controls, t->sent_ms)) {
+	} else if (controls_answered_since(c->controls, t->witness_ms)) {
 		cast_vote(t, VERDICT_FAIL);
 	} else {
 		t->phase = TARGET_ASKING;
@@ -377,7 +377,7 @@ static void start_round(struct target *t)
 	t->late = pace_is_late(&t->pace, t->due_ms, now_ms);
 	if (now_ms > t->due_ms)
 		count_up(t->checker->counters.lateness_ms, now_ms - t->due_ms);
-	t->sent_ms = now_ms;
+	t->sent_ms = t->witness_ms = now_ms;
 	t->counts.probes++;
 	count_up(t->checker->counters.probes, 1);
 	t->phase = TARGET_FIRST;
@@ -388,6 +388,18 @@ static void start_round(struct target *t)
 	for (uint32_t i = 0; i < t->n_paths; i++)
 		t->paths[i].over = false;
 	start_attempts(t, 0);
+}
+
+/*
+ * Controls are asked at the same time as the target if its silence would turn the verdict. Asked
+ * after it, they could answer by a network that works again since the target was asked.
+ */
+static void query_with_probe(struct target *t)
+{
+	if (t->unproven || !verdict_would_fall(t->verdict, &t->rule))
+		return;
+	controls_query(t->checker->controls);
+	t->witness_ms = clock_mono_ms();
 }
 
 static void second_step(struct target *t, uint64_t now_ms)
@@ -404,6 +416,7 @@ static void second_step(struct target *t, uint64_t now_ms)
 	if (t->deadline_ms < now_ms)
 		t->deadline_ms = now_ms;
 	set_target_timer(t, t->deadline_ms);
+	query_with_probe(t);
 	start_attempts(t, 1);
 }
 
@@ -451,7 +464,8 @@ static void on_control(void *arg)
 	for (size_t i = 0; c->targets && c->n_asking && i < c->targets->n; i++) {
 		struct target *t = &c->targets->items[i];
 
-		if (t->phase == TARGET_ASKING && controls_answered_since(c->controls, t->sent_ms))
+		if (t->phase == TARGET_ASKING &&
+		    controls_answered_since(c->controls, t->witness_ms))
 			leave_asking(t, VERDICT_FAIL);
 	}
 }

@@ -12,9 +12,10 @@
  *   no socket, no route, too many attempts                nothing: inconclusive
  *   through the tunnel, and the path was not in place     nothing: inconclusive
  *   it would not turn the verdict                         a failure
- *   controls answered something sent since the round      a failure
- *   controls are asked, and answer in time                a failure
- *   controls do not answer                                nothing: inconclusive
+ *   controls answer what they were asked beside the last  a failure
+ *   attempt that would turn it, and miss nothing since
+ *   they do so within CONTROL_TIMEOUT_MS after the round  a failure
+ *   they do not, or only what they were asked later       nothing: inconclusive
  *   no control outside is configured, and all else fails  nothing: inconclusive
  *
  * Refused, reset and wrong answers are answers: they count at once, whatever the controls say.

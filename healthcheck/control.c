@@ -3,8 +3,8 @@
  * The reflector is a UDP socket connected to itself; controls outside are sent ICMP echoes from raw
  * sockets. A request carries its sending time and the control's index, so no table of open requests
  * is kept: an answer says by itself what it answers. Controls are asked once a second when idle,
- * and at once when a round needs them; a round then compares answered_ms with the time at which it
- * began.
+ * and beside a probe whose silence would turn a verdict; its round then compares the time at which
+ * it asked with the times of the answers.
  */
 #include "healthcheck/control.h"
 
@@ -33,6 +33,7 @@ struct control {
 	struct addr address;
 	uint64_t queried_ms, answered_ms, n_queried, n_answered;
 	uint64_t waiting_ms; /* first request that, with all later ones, is unanswered; 0: none */
+	uint64_t heard_ms;   /* since this request no answer is known to be missing */
 	bool silent;
 };
 
@@ -68,7 +69,8 @@ static void record_answer(struct controls *c, const struct echo_payload *p)
 
 	if (p->sent_ms > k->queried_ms)
 		return;
-	k->n_answered++;
+	if (!k->n_answered++ || (k->waiting_ms && k->waiting_ms < p->sent_ms))
+		k->heard_ms = p->sent_ms;
 	if (p->sent_ms > k->answered_ms)
 		k->answered_ms = p->sent_ms;
 	if (p->sent_ms >= k->waiting_ms)
@@ -352,12 +354,19 @@ void controls_set(struct controls *c, const struct addr *addresses, size_t n)
 	}
 }
 
+/* A request of less than QUERY_AGAIN_MS before counts: none was sent beside it. */
+static bool answers_since(const struct control *k, uint64_t since_ms)
+{
+	return k->n_answered && k->heard_ms <= since_ms &&
+	       k->answered_ms + QUERY_AGAIN_MS > since_ms;
+}
+
 bool controls_answered_since(const struct controls *c, uint64_t since_ms)
 {
-	if (!c->controls[0].n_answered || c->controls[0].answered_ms < since_ms)
+	if (!answers_since(&c->controls[0], since_ms))
 		return false;
 	for (size_t i = 1; i < c->n; i++)
-		if (c->controls[i].n_answered && c->controls[i].answered_ms >= since_ms)
+		if (answers_since(&c->controls[i], since_ms))
 			return true;
 	return c->n == 1;
 }

@@ -6,7 +6,8 @@
  * Loop's thread only.
  *
  * Controls answer as of a time when the reflector and, if any are configured, at least one of the
- * others answered something sent at that time or later.
+ * others answered what it was sent at that time, or then and later without a gap: an answer to a
+ * later request alone says that the network works again, and nothing about what was lost before.
  */
 #ifndef HEALTHCHECK_CONTROL_H
 #define HEALTHCHECK_CONTROL_H
@@ -50,7 +51,7 @@ void controls_close(struct controls *c);
 void controls_set(struct controls *c, const struct addr *addresses, size_t n);
 /** Ask all that were not asked within the last few ms. */
 void controls_query(struct controls *c);
-/** Whether controls answered something sent at @p since_ms or later. */
+/** Whether controls answer what was sent from @p since_ms on, a time at which they were asked. */
 bool controls_answered_since(const struct controls *c, uint64_t since_ms);
 /** Whether a control outside of this host is configured. */
 bool controls_have_outside(const struct controls *c);

@@ -366,6 +366,7 @@ void target_inherit_round(struct target *t, struct target *old)
 		inherit_path(&t->paths[i], &old->paths[i]);
 	t->phase = old->phase;
 	t->deadline_ms = old->deadline_ms;
+	t->witness_ms = old->witness_ms;
 	t->late = old->late;
 	t->n_over = old->n_over;
 	t->n_good = old->n_good;

@@ -80,6 +80,7 @@ struct target {
 	struct loop_timer timer;
 	uint64_t due_ms, sent_ms, done_ms; /* of the last probe; 0: none yet */
 	uint64_t deadline_ms;
+	uint64_t witness_ms; /* from when on controls must answer, so that silence is a failure */
 	bool late;
 	uint32_t n_over, n_good; /* paths, in this round */
 	unsigned good_detail;

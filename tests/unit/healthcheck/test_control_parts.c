@@ -356,7 +356,10 @@ static void a_control_is_silent_from_its_time_on(void **state)
 	}
 }
 
-/* The reflector and, where others are named, one of them: each for what was sent since. */
+/*
+ * The reflector and, where others are named, one of them: each for what was
+ * sent since. Nobody is asked again within 5 ms, so a request of so long before is one of then.
+ */
 static void controls_answered_when_reflector_and_one_other_did(void **state)
 {
 	static const struct {
@@ -365,12 +368,12 @@ static void controls_answered_when_reflector_and_one_other_did(void **state)
 		uint64_t since_ms;
 		bool answered;
 	} cases[] = {
-		{ 1, { 0, 0, 0 }, 0, false },      { 1, { 100, 0, 0 }, 100, true },
-		{ 1, { 100, 0, 0 }, 101, false },  { 1, { 100, 200, 200 }, 101, false },
-		{ 2, { 100, 0, 0 }, 50, false },   { 2, { 100, 100, 0 }, 100, true },
-		{ 2, { 100, 99, 0 }, 100, false }, { 2, { 99, 100, 0 }, 100, false },
-		{ 3, { 100, 0, 100 }, 100, true }, { 3, { 100, 100, 0 }, 100, true },
-		{ 3, { 0, 100, 100 }, 0, false },  { 2, { 100, 0, 100 }, 100, false },
+		{ 1, { 0, 0, 0 }, 0, false },      { 1, { 100, 0, 0 }, 104, true },
+		{ 1, { 100, 0, 0 }, 105, false },  { 1, { 100, 200, 200 }, 105, false },
+		{ 2, { 100, 0, 0 }, 50, false },   { 2, { 100, 100, 0 }, 104, true },
+		{ 2, { 100, 99, 0 }, 104, false }, { 2, { 99, 100, 0 }, 104, false },
+		{ 3, { 100, 0, 100 }, 104, true }, { 3, { 100, 100, 0 }, 104, true },
+		{ 3, { 0, 100, 100 }, 0, false },  { 2, { 100, 0, 100 }, 104, false },
 	};
 
 	(void)state;
@@ -385,6 +388,49 @@ static void controls_answered_when_reflector_and_one_other_did(void **state)
 		assert_int_equal(controls_answered_since(&c, cases[i].since_ms), cases[i].answered);
 		assert_int_equal(controls_have_outside(&c), cases[i].n > 1);
 	}
+}
+
+/* A network that works again says nothing about what it lost: silence of then is no evidence. */
+static void an_answer_after_one_that_is_missing_counts_from_its_own_time_on(void **state)
+{
+	static const struct {
+		uint64_t waiting_ms, since_ms;
+		bool answered;
+	} cases[] = {
+		{ 0, 1000, true },     { 2000, 1000, true },  { 1999, 1000, false },
+		{ 1999, 1999, false }, { 1999, 2000, true },  { 1000, 1000, false },
+		{ 1000, 2004, true },  { 1000, 2005, false }, { 2000, 899, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct controls c = make_controls();
+		struct echo_payload p = { .magic = PAYLOAD_MAGIC, .sent_ms = 2000, .index = 1 };
+
+		c.controls[0] = c.controls[1];
+		c.controls[0].n_answered = 1;
+		c.controls[0].answered_ms = 2000;
+		c.controls[1].n_answered = 5;
+		c.controls[1].answered_ms = 990;
+		c.controls[1].heard_ms = 900;
+		c.controls[1].waiting_ms = cases[i].waiting_ms;
+		record_answer(&c, &p);
+		assert_int_equal(controls_answered_since(&c, cases[i].since_ms), cases[i].answered);
+	}
+}
+
+/* The first one ever says nothing about the time before it. */
+static void nothing_is_known_of_the_time_before_the_first_answer(void **state)
+{
+	struct controls c = make_controls();
+	struct echo_payload p = { .magic = PAYLOAD_MAGIC, .sent_ms = 2000, .index = 0 };
+
+	(void)state;
+	c.n = 1;
+	c.controls[0].queried_ms = 2000;
+	record_answer(&c, &p);
+	assert_false(controls_answered_since(&c, 1999));
+	assert_true(controls_answered_since(&c, 2000));
 }
 
 static void all_that_is_known_of_each_control_is_shown(void **state)
@@ -424,6 +470,8 @@ int main(void)
 		cmocka_unit_test(a_control_is_asked_again_after_some_milliseconds),
 		cmocka_unit_test(a_control_is_silent_from_its_time_on),
 		cmocka_unit_test(controls_answered_when_reflector_and_one_other_did),
+		cmocka_unit_test(an_answer_after_one_that_is_missing_counts_from_its_own_time_on),
+		cmocka_unit_test(nothing_is_known_of_the_time_before_the_first_answer),
 		cmocka_unit_test(all_that_is_known_of_each_control_is_shown),
 	};
 

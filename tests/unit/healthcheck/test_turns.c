@@ -148,22 +148,24 @@ static void a_failure_that_turns_the_verdict_needs_evidence(void **state)
 		bool outside, others_fail;
 		int answered; /* what controls have answered, against the round's beginning */
 		int answer_ms, answer; /* when they answer more, and what; 0: never */
-		bool asked, down;
+		unsigned int asked;
+		bool down;
 		unsigned int turned_ms, uncontrolled;
 	} cases[] = {
-		{ 5, HEALTH_REASON_REFUSED, true, true, -1, 0, 0, false, true, 5, 0 },
-		{ 5, HEALTH_REASON_RESET, false, true, -1, 0, 0, false, true, 5, 0 },
-		{ 5, HEALTH_REASON_BAD_STATUS, true, false, -1, 0, 0, false, true, 5, 0 },
-		{ 5, HEALTH_REASON_BAD_ANSWER, true, false, -1, 0, 0, false, true, 5, 0 },
-		{ 5, HEALTH_REASON_UNREACHABLE, true, false, 0, 0, 0, false, true, 5, 0 },
-		{ 5, HEALTH_REASON_UNREACHABLE, true, false, -1, 0, 0, true, false, 205, 1 },
-		{ -1, 0, true, false, 0, 0, 0, false, true, 200, 0 },
-		{ -1, 0, true, false, -1, 0, 0, true, false, 400, 1 },
-		{ -1, 0, true, true, -1, 300, 0, true, true, 300, 0 },
-		{ -1, 0, true, false, -1, 300, -1, true, false, 400, 1 },
-		{ -1, 0, false, true, 0, 0, 0, false, false, 200, 1 },
-		{ -1, 0, false, false, 0, 0, 0, false, true, 200, 0 },
-		{ -1, 0, false, false, -1, 399, 0, true, true, 399, 0 },
+		{ 5, HEALTH_REASON_REFUSED, true, true, -1, 0, 0, 0, true, 5, 0 },
+		{ 5, HEALTH_REASON_RESET, false, true, -1, 0, 0, 0, true, 5, 0 },
+		{ 5, HEALTH_REASON_BAD_STATUS, true, false, -1, 0, 0, 0, true, 5, 0 },
+		{ 5, HEALTH_REASON_BAD_ANSWER, true, false, -1, 0, 0, 0, true, 5, 0 },
+		{ 5, HEALTH_REASON_UNREACHABLE, true, false, 0, 0, 0, 0, true, 5, 0 },
+		{ 5, HEALTH_REASON_UNREACHABLE, true, false, -1, 0, 0, 1, false, 205, 1 },
+		{ -1, 0, true, false, 100, 0, 0, 1, true, 200, 0 },
+		{ -1, 0, true, false, 99, 0, 0, 2, false, 400, 1 }, /* the first attempt's time */
+		{ -1, 0, true, false, -1, 0, 0, 2, false, 400, 1 },
+		{ -1, 0, true, true, -1, 300, 100, 2, true, 300, 0 },
+		{ -1, 0, true, false, -1, 300, 99, 2, false, 400, 1 },
+		{ -1, 0, false, true, 100, 0, 0, 1, false, 200, 1 },
+		{ -1, 0, false, false, 100, 0, 0, 1, true, 200, 0 },
+		{ -1, 0, false, false, -1, 399, 100, 2, true, 399, 0 },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {

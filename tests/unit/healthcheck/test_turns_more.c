@@ -292,8 +292,11 @@ static void open_two_rounds(void)
 
 static void a_new_document_lets_rounds_of_the_same_check_go_on(void **state)
 {
+	uint64_t witness_ms;
+
 	(void)state;
 	open_two_rounds();
+	witness_ms = find_target("b1")->witness_ms;
 	take_document(direct, "\"203.0.113.1\", \"2001:db8::5\"");
 	assert_int_equal(sim.n_controls, 2);
 	assert_int_equal(checker.n_asking, 1);
@@ -306,7 +309,10 @@ static void a_new_document_lets_rounds_of_the_same_check_go_on(void **state)
 	assert_int_equal(find_target("b2")->counts.failed, 0);
 	run_to(since_start() + 1);
 	assert_int_equal(find_target("b2")->counts.failed, 1);
-	sim.answered_ms = UINT64_MAX;
+	sim.answered_ms = witness_ms - 1;
+	sim.on_answer(&checker);
+	assert_int_equal(find_target("b1")->phase, TARGET_ASKING);
+	sim.answered_ms = witness_ms;
 	sim.on_answer(&checker);
 	assert_int_equal(health_state(read_health_word(find_target("b1"))), HEALTH_DOWN);
 	assert_int_equal(checker.n_asking, 0);
