@@ -3,6 +3,7 @@
  * What the supervisor does with a process that hangs. The first rule that applies decides:
  *
  *   the supervisor was itself late           no process is blamed: all silence counts from now (watch.c)
+ *   it waits for a processor                 that time does not count (watch.c)
  *   a job is announced, its time is not over wait for it
  *   DPDK's workers count rounds              it forwards: never kill it; degraded, a person decides
  *   --hang-time is off                       it is not to be killed: degraded, a person decides
@@ -39,7 +40,7 @@ void run_hang_forget(struct child *c)
 	c->life = (struct run_life){ 0 };
 	c->verdict = RUN_UNSEEN;
 	c->trouble = TROUBLE_NONE;
-	c->looked_ms = c->killed_ms = 0;
+	c->waited_ms = c->looked_ms = c->killed_ms = 0;
 }
 
 static void log_thread_dump(const struct child *c, const struct run_thread_dump *dump)
@@ -164,10 +165,13 @@ static void look_at_child(struct child *c, uint64_t watched_ms, uint64_t now_ms)
 {
 	struct run *r = c->run;
 	struct run_signs signs;
+	char schedstat[128];
 
 	if (!c->pid)
 		return;
 	run_signs_read(&c->page, r->dirs->run, c->name, c->pid, now_ms, &signs);
+	run_read_proc(c->pid, "schedstat", schedstat, sizeof(schedstat));
+	signs.waited_ms = run_waited_ms(&c->waited_ms, schedstat);
 	c->verdict = run_life_feed(&c->life, &signs, watched_ms, r->hang_ms, now_ms / 1000);
 	if (r->stopping || c->must_restart)
 		return; /* it got SIGTERM, which has a limit of its own */

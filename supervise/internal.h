@@ -42,6 +42,7 @@ struct child {
 	struct run_life life;
 	enum run_verdict verdict;
 	enum child_trouble trouble;
+	uint64_t waited_ms;    /* for a processor, in all; of its main thread */
 	uint64_t looked_ms;    /* when its threads were last looked at; 0: not since it hangs */
 	uint64_t killed_ms;    /* for hanging; 0: it was not */
 	uint64_t restarted_ms; /* the last time that it was restarted, or died; 0: never */

@@ -7,6 +7,7 @@
  */
 #include "supervise/watch.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +123,8 @@ void run_signs_read(struct run_page *p, const char *run_dir, const char *name, p
 /*
  * Whether a process lives, from its signs. Only silence that the supervisor has watched counts:
  * each look adds the time since the look before. A late look adds little or starts again from zero,
- * because then the machine was paused or busy, and the process had no time either.
+ * because then the machine was paused or busy, and the process had no time either. Nor had it what
+ * it spent in the queue for a processor: to start it again would only add to its work.
  */
 
 uint64_t run_watched_ms(uint64_t since_ms, uint64_t hang_ms)
@@ -130,6 +132,17 @@ uint64_t run_watched_ms(uint64_t since_ms, uint64_t hang_ms)
 	if (since_ms >= hang_ms / 2)
 		return RUN_WAS_AWAY;
 	return since_ms < 2 * RUN_LOOK_MS ? since_ms : 2 * RUN_LOOK_MS;
+}
+
+uint64_t run_waited_ms(uint64_t *known_ms, const char *schedstat)
+{
+	uint64_t waited_ns, since_ms;
+
+	if (sscanf(schedstat, "%*u %" SCNu64, &waited_ns) != 1)
+		return 0;
+	since_ms = waited_ns / 1000000 - *known_ms;
+	*known_ms += since_ms;
+	return since_ms;
 }
 
 static struct run_thread *find_thread(struct run_life *l, const char *name)
@@ -144,6 +157,7 @@ static struct run_thread *find_thread(struct run_life *l, const char *name)
 static void feed_threads(struct run_life *l, const struct run_signs *s, uint64_t watched_ms)
 {
 	struct run_life now = *l;
+	uint64_t had_ms = s->waited_ms < watched_ms ? watched_ms - s->waited_ms : 0;
 
 	now.n_threads = s->n_threads;
 	for (uint32_t i = 0; i < s->n_threads; i++) {
@@ -152,7 +166,7 @@ static void feed_threads(struct run_life *l, const struct run_signs *s, uint64_t
 		now.threads[i] = s->threads[i];
 		now.threads[i].silent_ms = 0;
 		if (old && old->turns == s->threads[i].turns && watched_ms != RUN_WAS_AWAY)
-			now.threads[i].silent_ms = old->silent_ms + watched_ms;
+			now.threads[i].silent_ms = old->silent_ms + had_ms;
 	}
 	*l = now;
 }

@@ -31,6 +31,7 @@ struct run_thread {
 struct run_signs {
 	uint32_t n_threads; /* 0: nothing; the page is not this process's */
 	struct run_thread threads[RUN_THREADS_MAX];
+	uint64_t waited_ms;   /* for a processor, since the last look: no time to make a turn */
 	uint64_t job_until_s; /* seconds since boot; 0: no job */
 	char job[RUN_LABEL_MAX];
 	bool has_workers;
@@ -70,6 +71,11 @@ enum run_verdict {
 
 /* How much of @p since_ms since the last look was watched, or RUN_WAS_AWAY. */
 uint64_t run_watched_ms(uint64_t since_ms, uint64_t hang_ms);
+/*
+ * How long a process's main thread waited for a processor since the last look. @p schedstat is of
+ * /proc/PID, "" if it cannot be read; @p known_ms, 0 at first, is kept for the next look.
+ */
+uint64_t run_waited_ms(uint64_t *known_ms, const char *schedstat);
 /* Add the signs of one look. @p now_s: seconds since boot */
 enum run_verdict run_life_feed(struct run_life *l, const struct run_signs *s, uint64_t watched_ms,
                                uint64_t hang_ms, uint64_t now_s);

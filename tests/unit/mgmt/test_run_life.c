@@ -51,6 +51,44 @@ static void a_thread_that_makes_no_turn_hangs_after_the_whole_time(void **state)
 	assert_string_equal(l.thread, "");
 }
 
+/* What it waited, in all, is the second number of a process's schedstat. */
+static void the_wait_for_a_processor_is_read(void **state)
+{
+	static const struct {
+		const char *schedstat;
+		uint64_t waited_ms;
+	} cases[] = {
+		{ "92591000000 7000000000 12\n", 7000 },
+		{ "92991000000 7000000000 13\n", 0 },
+		{ "92991000000 7120999999 14\n", 120 },
+		{ "92991000000 7121000000 14\n", 1 },
+		{ "", 0 },
+		{ "92991000000", 0 },
+		{ "92991000000 9620000000 15\n", 2499 },
+	};
+	uint64_t known_ms = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(run_waited_ms(&known_ms, cases[i].schedstat), cases[i].waited_ms);
+}
+
+/* Started again, it would have more to do, and no more time. The workers have processors of their own. */
+static void a_thread_that_waits_for_a_processor_is_not_silent(void **state)
+{
+	struct run_life l = { 0 };
+	struct run_signs s = signs_of(7);
+
+	(void)state;
+	s.has_workers = true;
+	s.waited_ms = 2000; /* the first look learns what it waited before */
+	assert_int_equal(count_looks(&l, &s, RUN_HANGS, 200), -1);
+	assert_int_equal(l.silent_ms, 0);
+	assert_false(l.forwards);
+	s.waited_ms = 400;
+	assert_int_equal(count_looks(&l, &s, RUN_HANGS, 200), 100);
+}
+
 static void one_thread_of_many_is_enough(void **state)
 {
 	struct run_life l = { 0 };
@@ -170,6 +208,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_thread_that_makes_no_turn_hangs_after_the_whole_time),
+		cmocka_unit_test(the_wait_for_a_processor_is_read),
+		cmocka_unit_test(a_thread_that_waits_for_a_processor_is_not_silent),
 		cmocka_unit_test(one_thread_of_many_is_enough),
 		cmocka_unit_test(the_longest_silence_counts),
 		cmocka_unit_test(an_announced_job_is_waited_for_and_not_for_ever),
