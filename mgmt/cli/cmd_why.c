@@ -458,10 +458,15 @@ static bool is_state(const char *word, bool whole)
 	return false;
 }
 
-/* A site is drained when the answers give it no share any more. */
-static bool site_is_drained(const json_t *thing)
+/* A site is drained when the answers give it no share any more, a backend when no flow is left. */
+static bool thing_is_drained(const json_t *thing, const char *kind)
 {
-	return api_number(thing, "effect.level_ppm", 0) >= 1e6;
+	if (strcmp(kind, "site") == 0)
+		return api_number(thing, "effect.level_ppm", 0) >= 1e6;
+	if (strcmp(kind, "backend") == 0)
+		return strcmp(api_text(thing, "intent.state", ""), "drain") == 0 &&
+		       strcmp(api_text(thing, "effect.state", ""), "out") == 0;
+	return thing_is_in_state(thing, "drained");
 }
 
 static bool thing_has_state(const json_t *status, const struct thing *t, const char *word)
@@ -472,8 +477,8 @@ static bool thing_has_state(const json_t *status, const struct thing *t, const c
 		return strcmp(api_text(status, "state", ""), word) == 0;
 	if (!thing)
 		return false;
-	if (strcmp(t->kind, "site") == 0 && strcmp(word, "drained") == 0)
-		return site_is_drained(thing);
+	if (strcmp(word, "drained") == 0)
+		return thing_is_drained(thing, t->kind);
 	return thing_is_in_state(thing, word);
 }
 

@@ -440,6 +440,14 @@ class WithApi(unittest.TestCase):
         self.api.answers["/v1/status"] = (200, [STATUS, STATUS, later])
         self.assertEqual(self.weir("wait", "backend", "web/b1", "up").returncode, 0)
 
+    def test_a_backend_is_drained_when_no_flow_is_left_at_it(self) -> None:
+        status = json.loads(json.dumps(STATUS))
+        backend = status["pools"][0]["backends"][0]
+        for intent, effect, code in (("drain", "draining", 5), ("serve", "out", 5), ("drain", "out", 0)):
+            backend["intent"]["state"], backend["effect"]["state"] = intent, effect
+            self.api.answers["/v1/status"] = (200, status)
+            self.assertEqual(self.weir("wait", "backend", "web/b1", "drained", "--timeout", "200ms").returncode, code, (intent, effect))
+
     def test_why_shows_the_three_fields_and_the_events(self) -> None:
         self.api.answers["/v1/status"] = (200, STATUS)
         self.api.answers["/v1/events"] = (200, {"items": [
