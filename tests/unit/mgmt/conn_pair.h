@@ -131,9 +131,10 @@ static void find_out(struct core *core, int fd, const char *login, struct http_r
 	          : !strcmp(login, "Bearer peer") ? HTTP_PEER
 	          : !strcmp(login, "Bearer good") ? (revoked ? HTTP_NO_ROLE : HTTP_ADMIN)
 	                                          : HTTP_NO_ROLE;
-	r->unjudged = lacks;
-	if (lacks)
-		r->role = HTTP_NO_ROLE;
+	if (!lacks) /* then the rest is as it came: empty */
+		return;
+	r->unjudged = true;
+	r->role = HTTP_NO_ROLE;
 }
 
 static bool pass_request(struct core *core, const struct http_request *r, struct http_reply *reply)

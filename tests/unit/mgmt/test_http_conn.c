@@ -536,6 +536,35 @@ static void who_cannot_be_judged_has_not_failed(void **state)
 	assert_int_equal(*counted.logins_failed, 0);
 }
 
+/* What lacked at the head may be there when the body has come: then the token is judged, whatever was not known before. */
+static void who_can_be_judged_later_is_judged_then(void **state)
+{
+	static const struct {
+		bool lacks[2]; /* at the head, and behind the body */
+		unsigned status, n_failed;
+	} rows[] = {
+		{ { true, true }, 200, 0 },
+		{ { true, false }, 401, 1 },
+		{ { false, false }, 401, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t failed = *counted.logins_failed;
+
+		lacks = rows[i].lacks[0];
+		say_on(0, "POST /a HTTP/1.1\r\n" HOST TYPE WRONG "Content-Length: 4\r\n\r\nab");
+		fake_ms += 1000;
+		lacks = rows[i].lacks[1];
+		assert_int_equal(ask_on(0, "cd"), rows[i].status);
+		assert_int_equal(*counted.logins_failed - failed, rows[i].n_failed);
+		http_conn_close(conns[0]);
+		close(clients[0]);
+		connect_one(0, false);
+	}
+	assert_int_equal(n_handled, 1);
+}
+
 static void who_shows_the_peers_token_is_known(void **state)
 {
 	(void)state;
@@ -686,6 +715,7 @@ int main(void)
 		T(a_token_that_is_revoked_meanwhile_does_nothing),
 		T(failures_meanwhile_do_not_refuse_what_has_come),
 		T(who_cannot_be_judged_has_not_failed),
+		T(who_can_be_judged_later_is_judged_then),
 		T(who_shows_the_peers_token_is_known),
 		T(requests_of_one_source_wait_for_each_other),
 		T(who_waits_too_long_for_a_thread_is_told_to_come_back),

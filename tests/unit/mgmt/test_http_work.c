@@ -199,6 +199,39 @@ static void a_thread_that_is_spoken_for_is_not_free(void **state)
 	http_pool_close(p);
 }
 
+/* Nor is it the next job's: that one gets a thread of its own. */
+static void a_job_behind_one_that_waits_has_its_own_thread(void **state)
+{
+	struct http_pool *p;
+
+	(void)state;
+	assert_int_equal(http_pool_open(3, wake_fd, &p), 0);
+	assert_int_equal(http_pool_give(p, &jobs[0].job), 0);
+	sem_post(&jobs[0].may_end);
+	sem_wait(&begun);
+	wait_for_idle(p, 1);
+	assert_int_equal(p->n_threads, 1);
+	pthread_mutex_lock(&p->lock); /* as above: the idle thread has not yet taken a job */
+	p->n_waiting = 1;
+	pthread_mutex_unlock(&p->lock);
+	assert_int_equal(http_pool_give(p, &jobs[1].job), 0);
+	assert_int_equal(p->n_threads, 2);
+	sem_wait(&begun);
+	wait_for_idle(p, 1);
+	pthread_mutex_lock(&p->lock);
+	p->n_waiting = 0;
+	pthread_mutex_unlock(&p->lock);
+	assert_int_equal(http_pool_give(p, &jobs[2].job), 0); /* the idle thread is its */
+	assert_int_equal(p->n_threads, 2);
+	sem_wait(&begun);
+	wait_for_idle(p, 0);
+	assert_int_equal(http_pool_give(p, &jobs[3].job), 0);
+	assert_int_equal(p->n_threads, 3);
+	for (size_t i = 1; i < JOBS; i++)
+		sem_post(&jobs[i].may_end);
+	http_pool_close(p);
+}
+
 static void closing_does_all_that_was_given(void **state)
 {
 	struct http_pool *p;
@@ -249,6 +282,7 @@ int main(void)
 		T(an_idle_thread_is_used_before_another_is_started),
 		T(no_more_than_the_bound_run_and_the_first_given_is_first),
 		T(a_thread_that_is_spoken_for_is_not_free),
+		T(a_job_behind_one_that_waits_has_its_own_thread),
 		T(closing_does_all_that_was_given),
 		T(without_any_thread_a_job_is_refused),
 	};
