@@ -110,6 +110,62 @@ static void a_join_file_is_read_as_it_was_written(void **state)
 	fixture_remove(&f);
 }
 
+/* Only the file of this very store, whose members Weir has set up, gets the members that there are; its mode stays. */
+static void a_join_file_is_renewed_if_it_is_of_this_store(void **state)
+{
+	static const struct etcd_members members = {
+		.members = { { .name = "a", .client_url = "https://10.0.0.7:2379" },
+		             { .name = "b",
+		               .client_url = "https://10.0.0.8:2379",
+		               .is_learner = true },
+		             { .name = "c", .client_url = "https://10.0.0.9:2379" } },
+		.n = 3
+	};
+	static const struct etcd_members learner = {
+		.members = { { .client_url = "https://10.0.0.8:2379", .is_learner = true } }, .n = 1
+	};
+	static const struct {
+		const char *why, *id;
+		struct join_file *(*make)(void);
+		const struct etcd_members *members;
+		bool is_renewed;
+	} rows[] = {
+		{ "it is of this store", ID, make_own, &members, true },
+		{ "the members are somebody else's", ID, make_given, &members, false },
+		{ "it is of another store", "0123456789abcdef0123456789abcdee", make_own, &members,
+		  false },
+		{ "nobody has a vote", ID, make_own, &learner, false },
+	};
+	struct join_file *read = calloc(1, sizeof(*read));
+	char reason[ETCD_REASON_MAX], path[PATH_MAX];
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	snprintf(path, sizeof(path), "%s/" JOIN_FILE, f.conf);
+	assert_int_equal(join_file_renew(path, ID, &members), 0);
+	assert_false(is_there(f.conf, JOIN_FILE));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct join_file *j = rows[i].make();
+
+		assert_int_equal(join_file_write(f.conf, j), 0);
+		assert_int_equal(chmod(path, 0640), 0);
+		assert_int_equal(join_file_renew(path, rows[i].id, rows[i].members), 0);
+		check_file(f.conf, JOIN_FILE, 0640, NULL);
+		assert_int_equal(join_file_read(path, read, reason), 0);
+		if (rows[i].is_renewed) {
+			memset(j->endpoints, 0, sizeof(j->endpoints));
+			strcpy(j->endpoints[0], "https://10.0.0.7:2379");
+			strcpy(j->endpoints[1], "https://10.0.0.9:2379");
+		}
+		if (memcmp(read, j, sizeof(*read)) != 0)
+			fail_msg("%s: %s", rows[i].why, read->endpoints[0]);
+		free(j);
+	}
+	free(read);
+	fixture_remove(&f);
+}
+
 #ifdef __has_feature
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define SANITIZER
@@ -727,6 +783,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_join_file_is_read_as_it_was_written),
+		cmocka_unit_test(a_join_file_is_renewed_if_it_is_of_this_store),
 		cmocka_unit_test(without_memory_a_join_file_is_refused),
 		cmocka_unit_test(what_is_wrong_in_a_join_file_is_said),
 		cmocka_unit_test(a_node_has_the_files_that_it_needs),

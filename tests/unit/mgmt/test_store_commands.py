@@ -924,6 +924,14 @@ next: weir store join store.join --member on another host
                      "remove", "m0")
         self.assertEqual([m.bodies("remove") for m in members], [[], [], []])
 
+    def test_many_members_with_long_names_are_cut(self) -> None:
+        """At 511 bytes, wherever a name ends there."""
+        for length in (60, 98, 100, 101, 102, 127):
+            member = self.members(1)[0]
+            names = [f"{i:02}{'n' * (length - 2)}" for i in range(12)]
+            self.listed[:] = [{"ID": str(0xa0 + i), "name": name, "peerURLs": [], "clientURLs": [member.url]} for i, name in enumerate(names)]
+            self.refused(1, f'there is no member "m9"; the members are: {", ".join(names)[:511]}', "remove", "m9")
+
     def test_a_member_without_a_leader_does_not_count(self) -> None:
         members = self.members(3, leader="0")
         self.refused(2, "of the 2 members that would be left 0 answer, and 2 are needed to decide anything: bring another one back first", "remove", "m2")

@@ -85,9 +85,10 @@ class Member(unittest.TestCase):
         self.assertEqual(self.asked(), [])
         self.refused(3, f"the members cannot be listed: {self.member.url}: HTTP status 400: no", list=[(400, {"code": 3, "message": "no"})])
         self.assertEqual(self.asked(), [])
-        many = [(i + 1, f"m{i}", f"https://10.9.1.{i}:2380", False) for i in range(9)]
-        self.refused(3, "the store has 9 members, and more make it slower, not safer: join without --member", list=[listed(*many)])
-        self.assertEqual(self.asked(), [])
+        for n in (9, 32):  # one too many, and as many as are read
+            many = [(i + 1, f"m{i}", f"https://10.9.1.{i}:2380", False) for i in range(n)]
+            self.refused(3, f"the store has {n} members, and more make it slower, not safer: join without --member", list=[listed(*many)])
+            self.assertEqual(self.asked(), [])
 
     def test_what_an_earlier_command_left_goes(self) -> None:
         self.refused(4, "there is a member named n1 already: give another --name", list=[listed(FIRST, OWN), listed(FIRST, (0xb2, "n1", "https://10.9.0.2:2380", False))],
@@ -95,6 +96,24 @@ class Member(unittest.TestCase):
         self.assertEqual(self.asked(), [("remove", {"ID": str(0xb1)})])
         self.refused(3, f"the learner of an earlier command stays: {self.member.url}: HTTP status 400: no", list=[listed(FIRST, OWN)],
                      remove=[(400, {"code": 3, "message": "no"})])
+
+    def test_what_it_goes_on_from_is_of_the_store_of_the_file(self) -> None:
+        """The members may be another store's by now: its members are not asked for anything, and what is there stays."""
+        self.host.write("/etc/weir/store.unfinished", '{"has_etcd": true, "keeps": true}', 0o600)
+        for found, claim in ((f"store {commands.OTHER}", commands.claim(id=commands.OTHER)), ("no store", None)):
+            if claim:
+                self.member.put("/weir/store", claim)
+            else:
+                del self.member.keys.kvs["/weir/store"]
+            self.member.requests.clear()
+            done = self.host.call("store", "join", "/run/store.join", "--member", "--listen", "10.9.0.1")
+            with self.subTest(found):
+                self.assertEqual((done.returncode, done.stdout, done.stderr), (
+                    5, "an earlier command did not end: this one goes on from there\n",
+                    f"weir: the members have {found} below /weir/, and store.join is of store {commands.ID}: bring the file of the store that is there\n"
+                    "weir: what is there stays, because others may count on it: the same command again goes on from here\n"))
+                self.assertEqual({path for path, _ in self.member.requests}, {"range"})
+                self.assertEqual(json.loads(self.host.read("/etc/weir/store.unfinished")), {"has_etcd": True, "keeps": True})
 
     def test_etcd_does_not_add_it(self) -> None:
         self.refused(3, f"etcd does not add the member ({self.member.url}: HTTP status 400: no): weir store check at another node shows the others",
