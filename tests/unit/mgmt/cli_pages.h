@@ -16,6 +16,7 @@
 
 #include <jansson.h>
 
+#include "base/believed.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"

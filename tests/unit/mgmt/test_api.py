@@ -410,6 +410,16 @@ class Overrides(unittest.TestCase):
         self.assertEqual(node.ask("GET", "/v1/config").json["files"], node.files())
         self.assertIn("store-corrupt", node.log())
 
+    def test_a_node_says_for_how_long_its_process_runs(self) -> None:
+        for _ in range(2):
+            self.node.stop()
+            began = time.monotonic()
+            self.node.start()
+            first = self.node.ask("GET", "/v1/node").json["uptime_ms"] / 1000
+            self.assertLess(first, time.monotonic() - began)
+            time.sleep(0.1)  # it rises by this time at least
+            self.assertGreater(self.node.ask("GET", "/v1/node").json["uptime_ms"] / 1000, first + 0.09)
+
     def test_metrics_and_page_and_processes(self) -> None:
         node = self.node
         wait_for("the first gauges", lambda: b"weir_mgmt_version" in node.ask("GET", "/metrics").raw)

@@ -4,6 +4,7 @@
  * document that the test writes, to the letter.
  */
 #include "cli_pages.h"
+#include "mgmt/json/observed.h"
 
 static void what_is_seen_is_shown_to_the_letter(void **state)
 {
@@ -112,6 +113,58 @@ static void the_level_of_a_step_is_the_one_in_force(void **state)
 	write_document(n, of_operation, NULL);
 	(void)run_status(n);
 	assert_non_null(strstr(shown, "drain fra: 30.0 %, until (not known), by by-h: why-h\n"));
+}
+
+/* The page of weir-mgmt on which it told the believed time: @p ahead_ms ahead of the kernel's. */
+static void write_clock(const struct node *n, int64_t ahead_ms)
+{
+	const struct wall_clock wall_clock = { .started = true,
+		                               .confirmed = true,
+		                               .at_ms = clock_realtime_ms() + ahead_ms,
+		                               .mono_ms = clock_mono_ms(),
+		                               .off_by_ms = -ahead_ms };
+	char path[PATH_MAX];
+	struct page *page;
+
+	assert_int_equal(proc_path(n->f.root, BELIEVED_PAGE, path), 0);
+	assert_int_equal(page_create(path, BELIEVED_PAGE_KIND, BELIEVED_PAGE_LAYOUT,
+	                             sizeof(struct believed_page), &page),
+	                 0);
+	believed_publish(page_payload(page), &wall_clock, clock_boot());
+	page_alive(page, FRESH_MS);
+	page_close(page);
+}
+
+/* What is over goes by the time that the node believes, not by the kernel's, which may be wrong. */
+static void what_is_over_goes_by_the_believed_time(void **state)
+{
+	static const int64_t ahead_ms[] = { 2 * 3600000, 0, -2 * 3600000 };
+	struct node *n = *state;
+	char text[CLOCK_TEXT_MAX], more[1024];
+
+	/* as the kernel has it an hour from now, and an hour ago */
+	for (int k = -1; k <= 1; k += 2) {
+		snprintf(
+		        more, sizeof(more),
+		        "overrides = ( { id = \"a\"; kind = \"drain\"; " SITE(
+		                "fra") " from = \"" LONG_AGO
+		                       "\"; over = \"0s\"; until = \"%s\"; author = \"x\"; reason = "
+		                       "\"y\"; generation = \"3\"; created = \"" LONG_AGO
+		                       "\"; node = \"ams-1\"; } );\n",
+		        clock_text(clock_realtime_ms() + k * 3600000, text));
+		model_free(n->m);
+		write_document(n, more, NULL);
+		for (size_t i = 0; i < 3; i++) {
+			write_clock(n, ahead_ms[i]);
+			(void)run_status(n);
+			bool is_over = ahead_ms[i] > k * 3600000;
+
+			if (is_over != !strstr(shown, "drain fra: 100.0 %, until "))
+				fail_msg("until %d h, %zu: %s", k, i, shown);
+		}
+	}
+	write_clock(n, 0);
+	(void)run_status(n);
 }
 
 /* Of all kinds of overrides this one was shown by a word that was not there. */
@@ -300,6 +353,29 @@ static void a_document_that_cannot_be_read_is_named(void **state)
 	assert_non_null(strstr(told, "effective.conf cannot be read: found 7"));
 }
 
+/* Lists of a model are followed by whatever its memory has next. */
+static void the_targets_are_those_of_the_model(void **state)
+{
+	struct node *n = *state;
+
+	write_document(n, "", NULL);
+
+	const struct observe_pages none = { .health = NULL };
+	const struct model_pool *own = &n->m->pools[0];
+	const struct model_pool pools[] = { *own, *own, *own };
+	struct model m = *n->m;
+
+	m.pools = pools;
+	m.n_services = 0;
+	for (m.n_pools = 0; m.n_pools < 3; m.n_pools++)
+		for (int whole = 0; whole < 2; whole++) {
+			json_t *list = observed_targets_json(&m, &none, whole);
+
+			assert_int_equal(json_array_size(list), m.n_pools * own->n_backends);
+			json_decref(list);
+		}
+}
+
 /* A pool of @p n_backends; all but the last @p n_down are up. */
 static void fill_pool(struct node *n, size_t n_backends, size_t n_down)
 {
@@ -422,6 +498,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_seen_is_shown_to_the_letter, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(the_level_of_a_step_is_the_one_in_force, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(what_is_over_goes_by_the_believed_time, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(the_targets_are_those_of_the_model, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_drill_is_shown_by_its_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_old_is_unknown_with_what_was_seen_last,

@@ -27,12 +27,14 @@
 #include "supervise/run.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define GAP_US   500000u /* many looks of the command at the supervisor's note */
 
 static struct cli cli;
 static char dir[32], told[1024];
 static pid_t before, next, supervisor; /* 0: there is none */
 static unsigned n_silent; /* so often the process that took over closes without an answer */
 static pid_t noted_then;  /* who is noted in its place from then on; 0: nobody else */
+static bool has_gap;      /* for a while nobody is noted */
 
 int cli_fail(enum cli_status status, const char *format, ...)
 {
@@ -71,6 +73,7 @@ static int set_up(void **state)
 	told[0] = '\0';
 	n_silent = 0;
 	noted_then = 0;
+	has_gap = false;
 	cli = (struct cli){ 0 };
 	if (!mkdtemp(dir))
 		return -1;
@@ -104,6 +107,11 @@ static int note_processes(pid_t run, pid_t dataplane)
 static void replace_process(void *arg)
 {
 	(void)arg;
+	if (has_gap) {
+		if (note_processes(getpid(), 0))
+			_exit(7);
+		usleep(GAP_US); /* so long nobody is noted */
+	}
 	if (note_processes(getpid(), next))
 		_exit(4);
 }
@@ -262,6 +270,23 @@ static void the_next_process_answers_for_its_document_and_ports(void **state)
 		}
 }
 
+/* The one before has ended and the next one has not been started: that is no other process yet. */
+static void a_process_is_waited_for_while_none_is_noted(void **state)
+{
+	char out[512], shown[512];
+
+	(void)state;
+	has_gap = true;
+	start_supervisor("{\"document\": 7}");
+	int status = restart_dataplane(out);
+
+	snprintf(shown, sizeof(shown), "weir-dataplane: process %d has taken over from %d\n",
+	         (int)next, (int)before);
+	assert_string_equal(told, "");
+	assert_string_equal(out, shown);
+	assert_int_equal(status, CLI_OK);
+}
+
 /* As long as it is there it may be trying its ports; then nobody is waited for. */
 static void an_answer_is_waited_for_as_long_as_the_process_is_there(void **state)
 {
@@ -307,6 +332,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_not_there_is_not_asked),
 		TEST(the_next_process_answers_for_its_document_and_ports),
+		TEST(a_process_is_waited_for_while_none_is_noted),
 		TEST(an_answer_is_waited_for_as_long_as_the_process_is_there),
 	};
 
