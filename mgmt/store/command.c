@@ -296,8 +296,8 @@ static bool is_same_over(const struct command_work *w, const struct override *li
  */
 static bool repeats_ramp(const struct command_work *w, const struct override *live)
 {
-	return live && !live->is_step && live->how == RAMP_FREE && w->c->from_ms < 0 &&
-	       is_same_over(w, live) && !overrides_hold(intent_overrides(w->in), live, w->now_ms);
+	return live && live->how == RAMP_FREE && w->c->from_ms < 0 && is_same_over(w, live) &&
+	       !overrides_hold(intent_overrides(w->in), live, w->now_ms);
 }
 
 static void note_repeat(struct command_work *w, const char *way)
@@ -335,7 +335,7 @@ static void note_cut_ramp(struct command_work *w, const struct override *o)
 static enum command_outcome drain_site(struct command_work *w, const struct override *live)
 {
 	uint32_t level = live ? overrides_level(intent_overrides(w->in), live, w->now_ms) : 0;
-	bool repeats = repeats_ramp(w, live) && live->from_ms < live->until_ms &&
+	bool repeats = repeats_ramp(w, live) && !live->is_step && live->from_ms < live->until_ms &&
 	               w->now_ms < live->until_ms;
 	struct override *o =
 	        live ? change_override(w, live) : create_override(w, MODEL_OVERRIDE_DRAIN);

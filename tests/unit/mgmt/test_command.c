@@ -889,6 +889,8 @@ static void one_service_returns_by_the_clock(void **state)
 	assert_string_equal(s->r.override.id, "v1");
 	assert_string_equal(s->r.undo, "weir drain site ams --service web --reason TEXT");
 	assert_int_equal(level_of(s, NOW_MS + 1000), 1000000);
+	assert_int_equal(run_command(s, &c, NOW_MS + 1000 + LEAD_MS), COMMAND_OK);
+	assert_true(*s->r.note); /* who repeats it does not put it off */
 	assert_int_equal(level_of(s, NOW_MS + 1000 + LEAD_MS + 1), 0);
 	assert_int_equal(run_plain(s, COMMAND_DRAIN, "ams", NOW_MS + 2 * LEAD_MS), COMMAND_OK);
 	assert_int_equal(run_command(s, &c, NOW_MS + 2 * LEAD_MS), COMMAND_INVALID);
