@@ -544,6 +544,26 @@ static void hold_record(struct operation *op, int64_t now_ms)
 		                            .from = OPERATION_RESTING };
 }
 
+/* An operation cannot return what a service that left a site has drained there. Under the lock. */
+static bool is_service_there(const struct beginning *b, struct operation_outcome *out)
+{
+	const char *name = b->body->service;
+	const struct model *m = intent_model(b->core->intent);
+	const struct model_service *s = m && name ? model_service(m, name) : NULL;
+
+	for (size_t i = 0; name && i < b->n_targets; i++) {
+		const char *site = b->targets[i].site;
+
+		if (!s || !model_service_at(s, site))
+			return operation_refuse(out, 422, "invalid",
+			                        "service: %s is not at site %s any more: weir "
+			                        "undrain site %s --service %s --scheduled returns "
+			                        "it there",
+			                        name, site, site, name);
+	}
+	return true;
+}
+
 /*
  * A drain that has not begun, or is held before it began, is at level 0 and to be ended all the same. A site that is
  * drained otherwise than the body means, one service alone or all of them, is not said to be back. Under the lock.
@@ -565,8 +585,9 @@ static bool has_what_to_end(const struct beginning *b, int64_t now_ms,
 			        site, *o->service ? "one service alone is" : "all services are",
 			        site, *o->service ? " --service " : "", o->service);
 	}
-	return b->has_override ||
-	       operation_refuse(out, 409, "nothing-to-end", "site %s is not drained", site);
+	if (!b->has_override)
+		return operation_refuse(out, 409, "nothing-to-end", "site %s is not drained", site);
+	return is_service_there(b, out);
 }
 
 /* A drain by the clock becomes an operation that returns. */
@@ -598,8 +619,7 @@ void operation_undrain(struct core *core, const struct operation_body *body,
 		return;
 	core_lock(core);
 	const struct model *m = intent_model(core->intent);
-	bool ok = m && find_sites(b, m, out) && find_absent(b, m, out) && find_common(b, id, out) &&
-	          (*id || find_service(b, m, out));
+	bool ok = m && find_sites(b, m, out) && find_absent(b, m, out) && find_common(b, id, out);
 	core_unlock(core);
 	if (!m)
 		operation_refuse(out, 404, "not-found", "%s", intent_nothing_text(core->intent));

@@ -247,9 +247,10 @@ class Documents(Faults):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.c.wait("fra", id, ("failed",), 40)
         a = self.c.begin("fra", ["ams"], "undrain", service="web")  # no operation can; and none begins for that
-        self.assertEqual((a.status, a.json["detail"]), (422, "service: web is not at site ams"), a.raw)
+        told = "weir undrain site ams --service web --scheduled"
+        self.assertEqual((a.status, a.json["detail"]), (422, f"service: web is not at site ams any more: {told} returns it there"), a.raw)
         self.assertEqual(self.c.nodes["fra"].ask("GET", "/v1/operations?state=live").json["items"], [])
-        done = self.weir("ams", "weir undrain site ams --service web --scheduled --now --reason x")
+        done = self.weir("ams", f"{told} --now --reason x")
         self.assertEqual(done.returncode, 0, done.stderr)
         wait_for("its level is gone", lambda: set(self.levels()) == {0}, 30)
 
