@@ -80,7 +80,7 @@ const struct cli_command cli_commands[] = {
 	{ "force-up", "backend POOL/NAME", 2, 2, "treat a backend as up, whatever its checks report", cli_override,
 	  { OPTION_UNTIL, OPTION_REASON, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "hold", "site NAME", 2, 2, "stop a running ramp at its present level", cli_override,
-	  { OPTION_REASON_OPTIONAL, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	  { OPTION_REASON_OPTIONAL, OPTION_SERVICE, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "shift", "site NAME LEVEL", 3, 3, "send a share of a site's clients to other sites, such as 30%, measured like a drain", cli_shift,
 	  { OPTION_SERVICE, { "--over", "DURATION", "time for the whole way (default: as fast as the measurements allow)" },
 	    { "--now", NULL, "make one step" }, OPTION_UNTIL, OPTION_REASON, OPTION_AUTHOR, OPTION_GUARDS, OPTION_WITHOUT,

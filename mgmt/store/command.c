@@ -532,9 +532,22 @@ static const struct override *find_other_drain(const struct command_work *w)
 	return NULL;
 }
 
+/* A site that is drained otherwise than is meant is not said to be back, nor to have no ramp. */
+static enum command_outcome answer_other_drain(struct command_work *w, const struct override *other)
+{
+	bool holds = w->c->what == COMMAND_HOLD;
+
+	return answer_command(w, COMMAND_INVALID, "target.service",
+	                      "at site %s %s drained: weir %s site %s%s%s%s that", other->name,
+	                      *other->service ? "one service alone is" : "all services are",
+	                      holds ? "hold" : "undrain", other->name,
+	                      *other->service ? " --service " : "", other->service,
+	                      holds ? " holds" : " --scheduled returns");
+}
+
 /*
  * Ending what has ended already succeeds. A target that nobody knows is an error all the same: its
- * name may be mistyped. So is a site that is drained otherwise: it is not said to be back.
+ * name may be mistyped.
  */
 static enum command_outcome nothing_to_end(struct command_work *w)
 {
@@ -543,13 +556,7 @@ static enum command_outcome nothing_to_end(struct command_work *w)
 	const struct override *other = find_other_drain(w);
 
 	if (other && w->c->what == COMMAND_UNDRAIN)
-		return answer_command(
-		        w, COMMAND_INVALID, "target.service",
-		        "at site %s %s drained: weir undrain site %s%s%s --scheduled "
-		        "returns that",
-		        other->name, *other->service ? "one service alone is" : "all services are",
-		        other->name, *other->service ? " --service " : "", other->service);
-
+		return answer_other_drain(w, other);
 	for (size_t i = 0; known != COMMAND_OK && i < overrides->n_items; i++)
 		if (override_same_target(&overrides->items[i], &w->target))
 			known = COMMAND_OK;
@@ -586,6 +593,8 @@ static enum command_outcome work_out(struct command_work *w)
 		put_instant_override(w, live, MODEL_OVERRIDE_FORCE_UP);
 		return COMMAND_OK;
 	case COMMAND_HOLD:
+		if (!live && find_other_drain(w))
+			return answer_other_drain(w, find_other_drain(w));
 		if (!live || overrides_hold(intent_overrides(w->in), live, w->now_ms))
 			return answer_command(w, COMMAND_NOTHING, "target", "no ramp is running");
 		w->r->created = !live->is_step;

@@ -884,7 +884,14 @@ static void one_service_returns_by_the_clock(void **state)
 	assert_string_equal(s->r.field, "target.service");
 	assert_string_equal(s->r.text, "at site ams one service alone is drained: weir undrain "
 	                               "site ams --service web --scheduled returns that");
+	c.what = COMMAND_HOLD; /* it is not said that no ramp is running */
+	assert_int_equal(run_command(s, &c, NOW_MS + 1000), COMMAND_INVALID);
+	assert_string_equal(s->r.text, "at site ams one service alone is drained: weir hold site "
+	                               "ams --service web holds that");
 	c.service = "web";
+	assert_int_equal(run_command(s, &c, NOW_MS + 1000), COMMAND_OK);
+	assert_string_equal(s->r.override.operation, "");
+	c.what = COMMAND_UNDRAIN;
 	assert_int_equal(run_command(s, &c, NOW_MS + 1000), COMMAND_OK);
 	assert_string_equal(s->r.override.id, "v1");
 	assert_string_equal(s->r.undo, "weir drain site ams --service web --reason TEXT");
