@@ -22,8 +22,9 @@
 #include "base/log.h"
 #include "base/loop.h"
 
-#define QUERY_AGAIN_MS 5u /* ms: targets that fall silent together share one request */
-#define READS_MAX      64 /* answers read in one turn, so that a flood cannot hold the loop */
+#define QUERY_AGAIN_MS 5u    /* ms: targets that fall silent together share one request */
+#define READS_MAX      64    /* answers read in one turn, so that a flood cannot hold the loop */
+#define ANSWERS_KEPT   1024u /* of 5 ms each: more than half of a timeout of 10 s */
 
 /* Raw sockets' filters, by their numbers: the two families' headers do not go together. */
 #define ICMP_FILTER_OPTION  1
@@ -34,6 +35,7 @@ struct control {
 	uint64_t queried_ms, answered_ms, n_queried, n_answered;
 	uint64_t waiting_ms; /* first request that, with all later ones, is unanswered; 0: none */
 	uint64_t heard_ms;   /* since this request no answer is known to be missing */
+	uint64_t answered[ANSWERS_KEPT]; /* sending times of answered ones, each at its place */
 	bool silent;
 };
 
@@ -73,6 +75,7 @@ static void record_answer(struct controls *c, const struct echo_payload *p)
 		k->heard_ms = p->sent_ms;
 	if (p->sent_ms > k->answered_ms)
 		k->answered_ms = p->sent_ms;
+	k->answered[p->sent_ms / QUERY_AGAIN_MS % ANSWERS_KEPT] = p->sent_ms;
 	if (p->sent_ms >= k->waiting_ms)
 		k->waiting_ms = 0;
 	if (k->silent) {
@@ -354,11 +357,18 @@ void controls_set(struct controls *c, const struct addr *addresses, size_t n)
 	}
 }
 
-/* A request of less than QUERY_AGAIN_MS before counts: none was sent beside it. */
+/*
+ * A request of less than QUERY_AGAIN_MS before counts: none was sent beside it. That others are lost later takes nothing from
+ * its answer: many targets in doubt may ask more often than a control answers.
+ */
 static bool answers_since(const struct control *k, uint64_t since_ms)
 {
-	return k->n_answered && k->heard_ms <= since_ms &&
-	       k->answered_ms + QUERY_AGAIN_MS > since_ms;
+	if (!k->n_answered)
+		return false;
+	for (uint64_t ms = since_ms; ms && ms + QUERY_AGAIN_MS > since_ms; ms--)
+		if (k->answered[ms / QUERY_AGAIN_MS % ANSWERS_KEPT] == ms)
+			return true;
+	return k->heard_ms <= since_ms && k->answered_ms + QUERY_AGAIN_MS > since_ms;
 }
 
 bool controls_answered_since(const struct controls *c, uint64_t since_ms)

@@ -419,6 +419,26 @@ static void an_answer_after_one_that_is_missing_counts_from_its_own_time_on(void
 	}
 }
 
+/* Many targets in doubt ask more often than a gateway answers that limits its echoes. */
+static void an_answer_counts_whatever_is_lost_after_it(void **state)
+{
+	struct controls c = make_controls();
+
+	(void)state;
+	c.n = 1;
+	for (uint64_t ms = 10000; ms < 20000; ms += 5) {
+		struct echo_payload p = { .magic = PAYLOAD_MAGIC, .sent_ms = ms, .index = 0 };
+
+		c.controls[0].queried_ms = ms;
+		if (!c.controls[0].waiting_ms)
+			c.controls[0].waiting_ms = ms;
+		if (ms % 15 == 0)
+			record_answer(&c, &p);
+	}
+	for (uint64_t ms = 15000; ms < 19995; ms++)
+		assert_int_equal(controls_answered_since(&c, ms), ms % 15 < 5);
+}
+
 /* The first one ever says nothing about the time before it. */
 static void nothing_is_known_of_the_time_before_the_first_answer(void **state)
 {
@@ -471,6 +491,7 @@ int main(void)
 		cmocka_unit_test(a_control_is_silent_from_its_time_on),
 		cmocka_unit_test(controls_answered_when_reflector_and_one_other_did),
 		cmocka_unit_test(an_answer_after_one_that_is_missing_counts_from_its_own_time_on),
+		cmocka_unit_test(an_answer_counts_whatever_is_lost_after_it),
 		cmocka_unit_test(nothing_is_known_of_the_time_before_the_first_answer),
 		cmocka_unit_test(all_that_is_known_of_each_control_is_shown),
 	};
