@@ -157,7 +157,6 @@ static struct run_thread *find_thread(struct run_life *l, const char *name)
 static void feed_threads(struct run_life *l, const struct run_signs *s, uint64_t watched_ms)
 {
 	struct run_life now = *l;
-	uint64_t had_ms = s->waited_ms < watched_ms ? watched_ms - s->waited_ms : 0;
 
 	now.n_threads = s->n_threads;
 	for (uint32_t i = 0; i < s->n_threads; i++) {
@@ -166,7 +165,11 @@ static void feed_threads(struct run_life *l, const struct run_signs *s, uint64_t
 		now.threads[i] = s->threads[i];
 		now.threads[i].silent_ms = 0;
 		if (old && old->turns == s->threads[i].turns && watched_ms != RUN_WAS_AWAY)
-			now.threads[i].silent_ms = old->silent_ms + had_ms;
+			now.threads[i].silent_ms = old->silent_ms + watched_ms;
+		/* the kernel counts a wait at its end, which may be looks after its beginning */
+		now.threads[i].silent_ms -= s->waited_ms < now.threads[i].silent_ms
+		                                    ? s->waited_ms
+		                                    : now.threads[i].silent_ms;
 	}
 	*l = now;
 }

@@ -37,6 +37,16 @@ void run_keep_files(struct run *r)
 	(void)r;
 }
 
+/* Nobody waits for a processor: on a busy machine this test does. */
+size_t run_read_proc(pid_t pid, const char *file, char *out, size_t size)
+{
+	(void)pid;
+	(void)size;
+	assert_string_equal(file, "schedstat");
+	out[0] = '\0';
+	return 0;
+}
+
 /* The documented values, not the code's own: a change of those is seen. */
 #define LOOK_AGAIN_MS 5000
 #define RECOVER_MS    30000

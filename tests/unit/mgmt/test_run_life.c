@@ -89,6 +89,22 @@ static void a_thread_that_waits_for_a_processor_is_not_silent(void **state)
 	assert_int_equal(count_looks(&l, &s, RUN_HANGS, 200), 100);
 }
 
+/* The kernel adds a wait when it ends, which may be looks after it began. */
+static void a_wait_of_several_looks_is_no_silence(void **state)
+{
+	struct run_life l = { 0 };
+	struct run_signs s = signs_of(7);
+
+	(void)state;
+	for (int i = 0; i < 60; i++) {
+		s.waited_ms = 0;
+		assert_int_equal(count_looks(&l, &s, RUN_HANGS, 4), -1);
+		s.waited_ms = 2400;
+		assert_int_equal(count_looks(&l, &s, RUN_HANGS, 1), -1);
+	}
+	assert_in_range(l.silent_ms, 60 * 100 - 500, 60 * 100);
+}
+
 static void one_thread_of_many_is_enough(void **state)
 {
 	struct run_life l = { 0 };
@@ -210,6 +226,7 @@ int main(void)
 		cmocka_unit_test(a_thread_that_makes_no_turn_hangs_after_the_whole_time),
 		cmocka_unit_test(the_wait_for_a_processor_is_read),
 		cmocka_unit_test(a_thread_that_waits_for_a_processor_is_not_silent),
+		cmocka_unit_test(a_wait_of_several_looks_is_no_silence),
 		cmocka_unit_test(one_thread_of_many_is_enough),
 		cmocka_unit_test(the_longest_silence_counts),
 		cmocka_unit_test(an_announced_job_is_waited_for_and_not_for_ever),
