@@ -230,7 +230,7 @@ static const struct version *find_replacing(const struct core *core, const struc
 
 /*
  * The judgement of the version that is waited for. If a later one was built on it before it was judged, that one's counts:
- * nobody judges this one any more.
+ * nobody judges this one any more. What a node refuses is the later one's own.
  */
 static const struct inforce *judge_own(struct core *core, const struct change_wait *w)
 {
@@ -241,7 +241,8 @@ static const struct inforce *judge_own(struct core *core, const struct change_wa
 	if ((f && f->state != INFORCE_PENDING) || !head || head->number <= w->number ||
 	    find_replacing(core, w))
 		return f;
-	return inforce_of(core, head->number);
+	const struct inforce *later = inforce_of(core, head->number);
+	return later && (later->state == INFORCE_REFUSED || later->rolled_back) ? f : later;
 }
 
 static void add_replacing_version(json_t *node, const struct version *by, bool rolled_back)

@@ -360,6 +360,13 @@ static void a_version_that_another_was_built_on_is_judged_with_that_one(void **s
 	assert_int_equal(wait_for(true, NULL, "100"), 0);
 	assert_false(is_complete());
 	assert_string_equal(text_at(0, "state"), "late");
+	for (int back = 0; back < 2; back++) { /* the other's mistake is not this one's */
+		next_judgement.state = back ? INFORCE_DONE : INFORCE_REFUSED;
+		next_judgement.rolled_back = back;
+		assert_in_range(wait_for(true, NULL, "100"), 100, 120);
+		assert_string_not_equal(text_at(0, "state"), "refused");
+		assert_false(is_complete());
+	}
 	own_judgement.state = INFORCE_REFUSED; /* what was judged stays so */
 	assert_int_equal(wait_for(true, NULL, NULL), 0);
 	assert_string_equal(text_at(0, "state"), "refused");
