@@ -367,8 +367,14 @@ bool peer_health_is_unproven(const struct peer_health *v, size_t target,
 	return true;
 }
 
+/*
+ * The own weir-health takes the word of each node that it hears (healthcheck/others.c). So while it says that the target is
+ * new, what a node said that is not heard any more was said of a former address.
+ */
 bool peer_health_is_new(const struct peer_health *v, size_t target, const struct model_site *site)
 {
+	const struct node_health *own = own_health(v);
+	bool judged = own && own->fresh && own->site != site && health_new(own->words[target]);
 	bool says = false;
 
 	for (size_t i = 0; i < v->n; i++) {
@@ -377,7 +383,7 @@ bool peer_health_is_new(const struct peer_health *v, size_t target, const struct
 
 		if (health->site == site)
 			continue;
-		if (health_state(word) == HEALTH_UP)
+		if (health_state(word) == HEALTH_UP && (health->fresh || !judged))
 			return false;
 		says |= health_new(word) && (health->own || health->fresh);
 	}

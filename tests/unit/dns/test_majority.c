@@ -500,6 +500,13 @@ static void a_new_vip_is_new_until_anybody_outside_has_seen_it_up(void **state)
 	read_majority(p, 11000);
 	assert_false(peer_health_is_new(p->v, LON4, lon));
 	assert_false(peer_health_is_unproven(p->v, LON4, lon));
+	read_majority(
+	        p,
+	        90000); /* who has seen it is lost, and the own node took no note: of a former address */
+	assert_true(peer_health_is_new(p->v, LON4, lon));
+	read_majority(p, 100000); /* the own node is not heard either */
+	assert_false(peer_health_is_new(p->v, LON4, lon));
+	set_words(p, UNPROVEN);
 	read_majority(p, 90000); /* it was seen: a lost view takes that not back */
 	assert_false(peer_health_is_new(p->v, LON4, lon));
 }

@@ -364,7 +364,9 @@ static void a_new_site_proves_nothing_by_its_own_view(void **state)
 	w.v->items[0].fresh = true;
 	w.v->items[0].words[1] = UP;
 	assert_true(decide_site(NULL, NULL, 0).unproven[1]);
-	w.v->items[2].words[1] = UP;
+	w.v->items[2].words[1] = UP; /* a node that is not heard: of a former address */
+	assert_true(decide_site(NULL, NULL, 0).unproven[1]);
+	w.v->items[2].fresh = true;
 	assert_false(decide_site(NULL, NULL, 0).unproven[1]);
 }
 

@@ -174,6 +174,7 @@ static struct page *write_peer_health(const char *dir, enum health_state state, 
 	assert_int_equal(health_set_targets(&view->health, &target, 1, 0), 0);
 	health_write(&view->health, health_find_index(&view->health, target),
 	             health_make(state, 0, HEALTH_REASON_OK, since_s));
+	peer_page_set_good_until_ms(view, UINT64_MAX);
 	page_publish(page);
 	return page;
 }

@@ -201,7 +201,8 @@ static void there_is_room_for_so_many_and_no_more(void **state)
 }
 
 /* What weir-mgmt keeps of the node par-1, which is at neither site: the word of the VIP at fra. */
-static void tell_view(const char *dir, health_word says, uint32_t generation, uint64_t target_id)
+static void tell_view(const char *dir, health_word says, uint32_t generation, uint64_t target_id,
+                      uint64_t good_until_ms)
 {
 	char path[PATH_MAX];
 	struct page *page;
@@ -216,6 +217,7 @@ static void tell_view(const char *dir, health_word says, uint32_t generation, ui
 	assert_int_equal(health_set_targets(&view->health, &target_id, 1, 0), 0);
 	health_write(&view->health, health_find_index(&view->health, target_id), says);
 	view->health.generation += generation;
+	peer_page_set_good_until_ms(view, good_until_ms);
 	page_close(page);
 }
 
@@ -226,10 +228,18 @@ static void what_other_nodes_see_up_is_no_news(void **state)
 		uint32_t generation; /* odd: the layout changes */
 		bool another, still_new;
 		int64_t before_s; /* that it has this address */
+		bool lost;        /* the node is not heard */
+		int64_t later_s;  /* that it is looked at */
 	} cases[] = {
-		{ HEALTH_DOWN, 0, false, true, 0 }, { HEALTH_UNKNOWN, 0, false, true, 0 },
-		{ HEALTH_UP, 1, false, true, 0 },   { HEALTH_UP, 0, true, true, 0 },
-		{ HEALTH_UP, 0, false, true, 6 },   { HEALTH_UP, 0, false, false, 5 },
+		{ HEALTH_DOWN, 0, false, true, 0, false, 0 },
+		{ HEALTH_UNKNOWN, 0, false, true, 0, false, 0 },
+		{ HEALTH_UP, 1, false, true, 0, false, 0 },
+		{ HEALTH_UP, 0, true, true, 0, false, 0 },
+		{ HEALTH_UP, 0, false, true, 0, true, 0 },
+		{ HEALTH_UP, 0, false, true, 6, false, 0 },
+		{ HEALTH_UP, 0, false, false, 5, false, 0 },
+		{ HEALTH_UP, 0, false, true, 6, false, 50 },
+		{ HEALTH_UP, 0, false, false, 6, false, 60 }, /* this node was late, not that one */
 	};
 	const char *dir = fixture_path("views");
 	char run[128];
@@ -251,16 +261,22 @@ static void what_other_nodes_see_up_is_no_news(void **state)
 	int before = open("/dev/null", O_RDONLY | O_CLOEXEC), after;
 
 	close(before);
-	tell_view(run, health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1), 0, t->id);
+	tell_view(run, health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1), 0, t->id, UINT64_MAX);
 	others_search(&checker, run);
 	after = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(after, before); /* the view is closed again */
 	close(after);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		int64_t since_s = t->moved_s - cases[i].before_s;
+		int64_t since_s;
 
+		checker.vips.n = 0;
+		(void)targets_mark_vips(checker.targets, &checker.vips);
+		publish_word(&checker, t->page_index, target_word(t));
+		t->moved_s = (clock_believed_ms)() / 1000 - cases[i].later_s;
+		since_s = t->moved_s - cases[i].before_s;
 		tell_view(run, health_make(cases[i].says, 0, HEALTH_REASON_OK, since_s),
-		          cases[i].generation, cases[i].another ? t->id + 1 : t->id);
+		          cases[i].generation, cases[i].another ? t->id + 1 : t->id,
+		          cases[i].lost ? 0 : UINT64_MAX);
 		others_search(&checker, run);
 		assert_int_equal(t->is_new, cases[i].still_new);
 		assert_int_equal(health_new(read_health_word(t)), cases[i].still_new);
