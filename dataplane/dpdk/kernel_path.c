@@ -11,10 +11,12 @@
 #include <rte_mbuf.h>
 
 enum fwd_reason kernel_path_give(struct worker *w, const struct worker_port *port,
-                                 struct rte_mbuf *m, uint64_t now_ns)
+                                 struct rte_mbuf *m, enum fwd_reason verdict, uint64_t now_ns)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	enum police_class class = police_class(frame, m->data_len);
+	/* what a device that takes all frames has of other hosts costs the host's own sessions nothing */
+	enum police_class class =
+	        verdict == FWD_REASON_OTHER_MAC ? POLICE_OTHER : police_class(frame, m->data_len);
 	enum fwd_reason reason = FWD_REASON_COUNT;
 
 	if (!police_spend(&w->police, class, now_ns)) {

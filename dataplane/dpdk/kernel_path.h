@@ -14,11 +14,11 @@
 struct rte_mbuf;
 
 /**
- * Give a frame to the kernel; it is freed.
+ * Give a frame, whose verdict is @p verdict, to the kernel; it is freed.
  * @return FWD_REASON_COUNT: taken; else the reason of the drop
  */
 enum fwd_reason kernel_path_give(struct worker *w, const struct worker_port *port,
-                                 struct rte_mbuf *m, uint64_t now_ns);
+                                 struct rte_mbuf *m, enum fwd_reason verdict, uint64_t now_ns);
 /** Read the frames that the kernel sends by @p port. @return frames in @p out, at most @p max */
 uint32_t kernel_path_read(struct worker *w, const struct worker_port *port, struct rte_mbuf **out,
                           uint32_t max);

@@ -211,15 +211,15 @@ static uint64_t round_now_ns(struct round *r)
 static void pass_to_kernel(struct worker *w, struct round *r, const struct worker_port *in,
                            uint32_t i)
 {
-	enum fwd_reason reason;
+	enum fwd_reason verdict = r->burst.verdicts[i].reason, reason;
 
 	if (in->tap < 0) {
 		rte_pktmbuf_free(r->in[i]);
 		return;
 	}
-	reason = kernel_path_give(w, in, r->in[i], round_now_ns(r));
+	reason = kernel_path_give(w, in, r->in[i], verdict, round_now_ns(r));
 	if (reason != FWD_REASON_COUNT)
-		recount_frame(w, r->burst.verdicts[i].reason, reason);
+		recount_frame(w, verdict, reason);
 }
 
 /* Send a frame by the port with @p ifindex; 0: by the one that it came in by. */

@@ -29,7 +29,7 @@ BUGS = [
     ("dpdk/worker.c", "cpu->reason[from]--;", ";"),
     ("dpdk/worker.c", "recount_frame(w, (enum fwd_reason)r->reasons[i], FWD_REASON_NOT_SENT);", ";"),
     ("dpdk/worker.c", "(struct fwd_packet){ data, data + m->data_len, m->buf_addr };", "(struct fwd_packet){ data, data + m->data_len, data };"),
-    ("dpdk/worker.c", "reason = kernel_path_give(w, in, r->in[i], round_now_ns(r));", "reason = i ? kernel_path_give(w, in, r->in[i], round_now_ns(r)) : FWD_REASON_COUNT;"),
+    ("dpdk/worker.c", "reason = kernel_path_give(w, in, r->in[i], verdict, round_now_ns(r));", "reason = i ? kernel_path_give(w, in, r->in[i], verdict, round_now_ns(r)) : FWD_REASON_COUNT;"),
     ("dpdk/kernel_path.c", "write(port->tap, frame, m->data_len)", "write(port->tap, frame + 4, m->data_len) - 0"),
     ("dpdk/lcores.c", "c->workers[i].tables.cpu = i;", "c->workers[i].tables.cpu = i + 1;"),
     ("dpdk/tables_dir.c", "if (*kept) {", "if (0) {"),

@@ -237,11 +237,13 @@ static inline void edge_forward_burst(const struct fwd_tables *t, const struct f
 }
 
 static inline enum fwd_reason edge_give(struct worker *w, const struct worker_port *port,
-                                        struct rte_mbuf *m, uint64_t now_ns)
+                                        struct rte_mbuf *m, enum fwd_reason verdict,
+                                        uint64_t now_ns)
 {
 	enum fwd_reason says = (enum fwd_reason)edge_head(m)->tap_says;
 
 	(void)w;
+	assert_int_equal(fwd_reason_kind(verdict), FWD_KIND_PASS);
 	assert_true(port->tap >= 0);
 	edge.n_given++;
 	edge.given_ns = now_ns;

@@ -111,12 +111,27 @@ static void a_frame_for_the_kernel_arrives_whole_and_is_counted_by_class(void **
 	uint8_t got[ROOM];
 
 	(void)state;
-	assert_int_equal(kernel_path_give(&worker, &port, make_arp(9), 1000), FWD_REASON_COUNT);
+	assert_int_equal(kernel_path_give(&worker, &port, make_arp(9), FWD_REASON_NOT_OURS, 1000),
+	                 FWD_REASON_COUNT);
 	assert_int_equal(read(kernel_fd, got, sizeof(got)), 60);
 	assert_int_equal(got[59], 9);
 	assert_int_equal(worker.counts.to_kernel[POLICE_NEIGHBOUR], 1);
 	assert_int_equal(worker.counts.policed[POLICE_NEIGHBOUR], 0);
 	assert_int_equal(count_out(), 0);
+}
+
+/* A device without room in its filter takes all frames: others' BGP is not to end the host's own. */
+static void frames_for_other_hosts_spend_no_credit_of_the_hosts_sessions(void **state)
+{
+	struct rte_mbuf *m = make_arp(9);
+	uint8_t got[ROOM];
+
+	(void)state;
+	assert_int_equal(kernel_path_give(&worker, &port, m, FWD_REASON_OTHER_MAC, 1000),
+	                 FWD_REASON_COUNT);
+	assert_int_equal(read(kernel_fd, got, sizeof(got)), 60);
+	assert_int_equal(worker.counts.to_kernel[POLICE_NEIGHBOUR], 0);
+	assert_int_equal(worker.counts.to_kernel[POLICE_OTHER], 1);
 }
 
 static void what_is_too_much_is_policed_and_never_leaks(void **state)
@@ -126,7 +141,8 @@ static void what_is_too_much_is_policed_and_never_leaks(void **state)
 
 	(void)state;
 	for (int i = 0; i < 100000; i++) {
-		enum fwd_reason why = kernel_path_give(&worker, &port, make_arp(1), 1000);
+		enum fwd_reason why =
+		        kernel_path_give(&worker, &port, make_arp(1), FWD_REASON_NOT_OURS, 1000);
 
 		assert_true(why == FWD_REASON_COUNT || why == FWD_REASON_KERNEL_POLICED);
 		n_given += why == FWD_REASON_COUNT;
@@ -146,7 +162,7 @@ static void a_frame_that_the_kernel_refuses_is_no_frame_given(void **state)
 	(void)state;
 	close(kernel_fd);
 	kernel_fd = -1;
-	assert_int_equal(kernel_path_give(&worker, &port, make_arp(1), 1000),
+	assert_int_equal(kernel_path_give(&worker, &port, make_arp(1), FWD_REASON_NOT_OURS, 1000),
 	                 FWD_REASON_KERNEL_REFUSED);
 	assert_int_equal(worker.counts.to_kernel[POLICE_NEIGHBOUR], 0);
 	assert_int_equal(count_out(), 0);
@@ -200,6 +216,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_frame_for_the_kernel_arrives_whole_and_is_counted_by_class),
+		T(frames_for_other_hosts_spend_no_credit_of_the_hosts_sessions),
 		T(what_is_too_much_is_policed_and_never_leaks),
 		T(a_frame_that_the_kernel_refuses_is_no_frame_given),
 		T(what_the_kernel_sends_is_taken_in_order_up_to_the_room_there_is),
