@@ -298,9 +298,14 @@ static int queue_socket(const struct device *d)
 	return SOCKET_ID_ANY;
 }
 
-/* A bond gives each of its members as many queues. @return buffers that the queues may keep */
+/*
+ * A bond gives each of its members as many queues; an AF_PACKET socket copies at once. @return buffers that the queues may
+ * keep
+ */
 static unsigned int count_kept(const struct device *d, uint16_t n_rx, uint16_t n_tx)
 {
+	if (d->ifindex)
+		return 0;
 	return (unsigned int)(d->n_rx * n_rx + d->n_tx * n_tx) * (d->n_members ? d->n_members : 1);
 }
 
@@ -308,15 +313,17 @@ static unsigned int count_kept(const struct device *d, uint16_t n_rx, uint16_t n
 static int size_queues(struct device *d, uint16_t *n_rx, uint16_t *n_tx)
 {
 	for (d->queue_len = QUEUE_LEN; d->queue_len >= QUEUE_LEAST; d->queue_len /= 2) {
+		unsigned int n;
 		int err;
 
 		*n_rx = *n_tx = d->queue_len;
 		err = rte_eth_dev_adjust_nb_rx_tx_desc(d->id, n_rx, n_tx);
 		if (err)
 			return err;
-		if (!eal_keep_in_rings(count_kept(d, *n_rx, *n_tx)))
+		n = count_kept(d, *n_rx, *n_tx);
+		if (n && !eal_keep_in_rings(n))
 			continue;
-		d->n_kept = count_kept(d, *n_rx, *n_tx);
+		d->n_kept = n;
 		return 0;
 	}
 	return -ENOMEM;

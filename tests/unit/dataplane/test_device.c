@@ -615,6 +615,7 @@ static void a_kernels_interface_has_the_link_that_the_kernel_sees(void **state)
 	add_device(3, "net_af_packet_eth3", "net_af_packet");
 	scene.devices[3].info.if_index = 14;
 	scene.kernel_is_up = true;
+	scene.buffers = 0; /* its queues keep none */
 	assert_int_equal(open_as("eth3", "", 1, 1500), 0);
 	assert_true(device.up);
 	scene.kernel_is_up = false;
