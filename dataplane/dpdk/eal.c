@@ -37,7 +37,9 @@
 #define POOL_CACHE 256u /* buffers that a worker keeps to itself: 8 bursts */
 #define POOL_MBUFS                                                                                 \
 	16383u /* buffers for each worker: queues, rings and bursts; 2^n - 1 suits a mempool */
-#define UNDER_WAY     512u /* of these, for bursts and the cache, which may have half as many again */
+#define UNDER_WAY 512u /* of these, for bursts and the cache, which may have half as many again */
+#define POOL_MOST                                                                                  \
+	(DRIVER_PORTS_MAX * 2048u + UNDER_WAY) /* the queues of all ports that there may be */
 #define FRAME_HEADERS 64u /* MAC, two VLAN tags, and the outer headers in front are headroom */
 #define NODES_MAX     8   /* NUMA nodes with a pool of their own */
 
@@ -342,12 +344,18 @@ uint32_t eal_cpu(uint32_t i)
 	return eal.cpus[i];
 }
 
-/* Buffers of a pool: as many as the workers need, in at most half of the memory. */
+/*
+ * Buffers of a pool: as many as the workers need, in at most half of the memory. Much memory is for many ports: the log says
+ * to raise it where more than seven of them share a pool.
+ */
 static unsigned int pool_size(void)
 {
 	uint64_t room = (uint64_t)eal.memory_mb * 1048576 / 2 / (eal.frame_room + 512u);
 	uint64_t n_mbufs = (uint64_t)POOL_MBUFS * eal.n_workers;
+	uint64_t n_most = (uint64_t)POOL_MOST * eal.n_workers;
 
+	if (n_mbufs < room / 8)
+		n_mbufs = room / 8 < n_most ? room / 8 : n_most;
 	return (unsigned int)(n_mbufs < room ? n_mbufs : room);
 }
 

@@ -187,6 +187,10 @@ static void a_pool_has_frames_for_all_workers_in_half_of_the_memory(void **state
 		/* 32 MiB by 9,064 + 512 bytes */
 		{ 9000, 64, 1, 3504, 9064 + 128 },
 		{ 1500, 64, 1, 13107, 2048 + 128 },
+		/* much memory is for many ports: up to the queues of all */
+		{ 1500, 1024, 1, 26214, 2048 + 128 },
+		{ 1500, 2048, 1, 16 * 2048 + 512, 2048 + 128 },
+		{ 1500, 1024, 2, 32766, 2048 + 128 },
 	};
 	char why[DRIVER_REASON_MAX];
 
