@@ -159,8 +159,10 @@ static void run_stage(struct tick *t)
 	}
 	tick_wait(t, "site %s returns once %s", unready, waits[t->op->stage]);
 	if (t->op->state_ms >= TICK_STAGE_MS)
-		tick_hold(t, codes[t->op->stage], "site %s returns once %s", unready,
-		          waits[t->op->stage]);
+		tick_hold(t, codes[t->op->stage],
+		          "site %s returns once %s; without waiting: weir undrain site NAME "
+		          "--scheduled --reason TEXT",
+		          unready, waits[t->op->stage]);
 }
 
 void back_return(struct tick *t)

@@ -991,6 +991,26 @@ static void each_stage_begins_anew_and_the_backup_leaves_before_the_steps(void *
 	assert_string_equal(op.hold.code, "backup-leaves");
 }
 
+/* What was down long before the drain never comes: then a person returns the site without waiting. */
+static void a_return_that_is_held_says_what_does_not_wait(void **state)
+{
+	char name[MODEL_NAME_MAX];
+
+	(void)state;
+	begin_stages();
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	strcpy(op.targets[0].site, name);
+	sites[0].name = name;
+	sites[0].pools = OPERATION_NO;
+	op.state_ms = TICK_STAGE_MS;
+	back_return(&t);
+	assert_int_equal(op.state, OPERATION_HELD);
+	assert_non_null(strstr(op.hold.detail,
+	                       "its own pools are up by its own checks; without waiting: "
+	                       "weir undrain site NAME --scheduled --reason TEXT"));
+}
+
 static void of_two_that_are_ready_one_begins_its_steps(void **state)
 {
 	static const struct operation_other other = { .id = "other", .moves = true };
@@ -2109,6 +2129,7 @@ int main(void)
 		T(a_new_owner_reads_levels_and_then_waits_for_a_ttl),
 		T(who_takes_an_operation_that_waits_goes_on_at_its_level),
 		T(each_stage_begins_anew_and_the_backup_leaves_before_the_steps),
+		T(a_return_that_is_held_says_what_does_not_wait),
 		T(of_two_that_are_ready_one_begins_its_steps),
 		T(a_target_is_quiet_below_a_hundredth),
 		T(who_cannot_say_whether_a_target_is_quiet_is_named),
