@@ -440,22 +440,22 @@ static bool thing_is_in_state(const json_t *thing, const char *word)
 	return true;
 }
 
-static bool is_state(const char *word, bool whole)
+/* Whether a thing of @p kind, or with NULL all of Weir, can be in the state @p word. A pool has the state of its tables alone. */
+static bool is_state(const char *word, const char *kind)
 {
-	static const char *const of_all[] = { "well", "degraded", "down" };
-	static const char *const states[] = {
-		"up",     "down",    "unknown",  "serve",   "drain",       "disable",   "force_up",
-		"hold",   "serving", "draining", "drained", "disabled",    "out",       "in_force",
-		"agreed", "behind",  "differs",  "ahead",   "unreachable", "elsewhere", "returning"
-	};
+	static const char *const of_all[] = { "well", "degraded", "down", NULL };
+	static const char *const of_pools[] = { "in_force", "out", "unknown", "elsewhere", NULL };
+	static const char *const others[] = { "up",        "down",     "unknown",     "serve",
+		                              "drain",     "disable",  "force_up",    "hold",
+		                              "serving",   "draining", "drained",     "disabled",
+		                              "out",       "in_force", "agreed",      "behind",
+		                              "differs",   "ahead",    "unreachable", "elsewhere",
+		                              "returning", NULL };
+	const char *const *states = !kind ? of_all : !strcmp(kind, "pool") ? of_pools : others;
 
-	for (size_t i = 0; whole && i < sizeof(of_all) / sizeof(of_all[0]); i++)
-		if (strcmp(of_all[i], word) == 0)
-			return true;
-	for (size_t i = 0; !whole && i < sizeof(states) / sizeof(states[0]); i++)
-		if (strcmp(states[i], word) == 0)
-			return true;
-	return false;
+	while (*states && strcmp(*states, word) != 0)
+		states++;
+	return *states != NULL;
 }
 
 /* A site is drained when the answers give it no share any more, a backend when no flow is left. */
@@ -586,12 +586,16 @@ int cli_wait(struct cli *cli, const struct cli_args *args)
 	else if (args->n != 1)
 		status = cli_fail(CLI_USAGE,
 		                  "expected: well, or site|backend|pool|service|node NAME STATE");
-	if (!status && args->n == 1 && !is_state(word, true))
+	if (!status && args->n == 1 && !is_state(word, NULL))
 		status = cli_fail(CLI_USAGE, "expected: well, degraded or down");
-	else if (!status && args->n == 3 && !is_state(word, false))
-		status = cli_fail(CLI_USAGE,
-		                  "%s is not a state; states of sites, backends and nodes: up, "
-		                  "down, serving, draining, drained, out",
-		                  word);
+	else if (!status && args->n == 3 && !is_state(word, t.kind))
+		status =
+		        cli_fail(CLI_USAGE,
+		                 strcmp(t.kind, "pool") != 0
+		                         ? "%s is not a state; states of sites, backends and "
+		                           "nodes: up, down, serving, draining, drained, out"
+		                         : "%s is not a state of a pool; those are: in_force, out, "
+		                           "unknown, elsewhere (backend POOL/NAME may be up)",
+		                 word);
 	return status ? status : wait_until(cli, &t, word, timeout_ms);
 }
