@@ -22,6 +22,7 @@ struct follower {
 	const struct cli *cli;
 	enum op_goal goal;
 	bool watches;
+	bool returned; /* it was seen on its way back */
 	char id[96];
 	uint64_t since_ms, heard_ms, reported_ms;
 	double seq;
@@ -121,7 +122,7 @@ static int end_status(const struct follower *f, const json_t *o)
 		return CLI_DEGRADED;
 	if (op_has_reached(o, f->goal))
 		return CLI_OK;
-	if (strcmp(state, "drained_unconfirmed") == 0)
+	if (strcmp(state, "drained_unconfirmed") == 0 && f->goal != OP_BACK)
 		return cli_fail(CLI_PARTLY, "it is not known whether its flows are silent: %s",
 		                waits ? waits : "its new flows are not known");
 	return cli_fail(CLI_CONFLICT, "%s has ended otherwise: %s", op_title(o, title), state);
@@ -199,7 +200,10 @@ int op_follow(const struct cli *cli, const json_t *o, enum op_goal goal, bool wa
 		report_progress(&f, next, is_first || seq != f.seq);
 		is_first = false;
 		f.seq = seq;
-		if (op_is_over(next, goal))
+		f.returned |= json_has_text(next, "state", "returning");
+		/* a return that somebody aborted leaves the site where it was */
+		if (op_is_over(next, goal) ||
+		    (goal == OP_BACK && f.returned && op_is_over(next, OP_THERE)))
 			break;
 		status = follow_next(&f, &next);
 	}

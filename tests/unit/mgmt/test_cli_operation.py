@@ -164,6 +164,11 @@ class Operations(test_cli.WithApi):
                 done = self.follow(record("drained", 1), *(record(s, n + 2) for n, s in enumerate(states)),
                                    command=("undrain", "site", "ams", "--wait"))
                 self.assertEqual(done.returncode, status, done.stderr)
+        for state in ("drained", "drained_unconfirmed", "empty", "resting"):
+            with self.subTest("somebody aborts the return", state=state):
+                done = self.follow(record("drained", 1), record("returning", 2), record("moving", 3), record(state, 4),
+                                   command=("undrain", "site", "ams", "--wait"))
+                self.assertEqual((done.returncode, f"has ended otherwise: {state}" in done.stderr), (4, True), done.stderr)
         ended = record("aborted", 2, ended={"at": "T", "code": "command", "detail": "a person's command at site ams has ended it"})
         done = self.follow(record("returning", 1), ended, command=("undrain", "site", "ams", "--wait"))
         self.assertEqual((done.returncode, "has ended otherwise: aborted" in done.stderr), (4, True), done.stderr)
