@@ -336,5 +336,8 @@ const char *operation_clocked_text(const struct operation *op, char out[OPERATIO
 
 const char *operation_undo_text(const struct operation *op, char out[OPERATION_COMMAND_MAX])
 {
-	return write_back(op, operation_unheld_state(op) == OPERATION_RETURNING, out);
+	if (is_gone(op) && operation_is_over(op)) /* its level stays, and no operation finds it */
+		return operation_clocked_text(op, out);
+	return write_back(op, is_gone(op) || operation_unheld_state(op) == OPERATION_RETURNING,
+	                  out);
 }

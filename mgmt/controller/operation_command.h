@@ -53,7 +53,7 @@ const char *operation_resume_text(const struct operations_item *item,
 const char *operation_back_text(const struct operation *op, char out[OPERATION_COMMAND_MAX]);
 /** What returns the site without the store, by the clock. NULL: for several sites no one command does the same. */
 const char *operation_clocked_text(const struct operation *op, char out[OPERATION_COMMAND_MAX]);
-/** What gives back what the operation took; of a return, what takes it again. */
+/** What gives back what the operation took; of a return, what takes it again. NULL: one of several sites is gone. */
 const char *operation_undo_text(const struct operation *op, char out[OPERATION_COMMAND_MAX]);
 
 #endif

@@ -296,7 +296,9 @@ static void add_texts(const struct operation *op, json_t *o)
 {
 	char text[OPERATION_COMMAND_MAX];
 
-	json_object_set_new(o, "undo", json_string(operation_undo_text(op, text)));
+	const char *undo = operation_undo_text(op, text);
+
+	json_object_set_new(o, "undo", undo ? json_string(undo) : json_null());
 	json_object_set_new(o, "command_node", json_string(op->command_node));
 	json_object_set_new(o, "now", json_boolean(op->now));
 	json_object_set_new(o, "over_ms", op->over_ms ? json_integer(op->over_ms) : json_null());

@@ -188,6 +188,17 @@ static void each_way_can_be_undone(void **state)
 	op.state = OPERATION_RETURNING;
 	assert_string_equal(operation_undo_text(&op, text),
 	                    "weir operation k3 abort --reason TEXT");
+	op.state = OPERATION_HELD; /* no site is there to undrain */
+	op.hold.from = OPERATION_DRAINED;
+	strcpy(op.hold.code, "site-gone");
+	assert_string_equal(operation_undo_text(&op, text),
+	                    "weir operation k3 abort --reason TEXT");
+	op.state = OPERATION_FAILED;
+	assert_string_equal(operation_undo_text(&op, text),
+	                    "weir undrain site ams --scheduled --reason TEXT");
+	op.n_targets = 2;
+	strcpy(op.targets[1].site, "fra");
+	assert_null(operation_undo_text(&op, text));
 }
 
 static void a_hold_says_how_it_goes_on(void **state)

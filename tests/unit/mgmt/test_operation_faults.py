@@ -264,6 +264,10 @@ class Documents(Faults):
         self.assertEqual(o["hold"]["code"], "site-gone", o)
         a = self.c.begin("fra", ["ams"])
         self.assertEqual((a.status, a.code), (404, "not-found"), a.raw)
+        self.assertEqual(self.weir("lon", o["undo"]).returncode, 0, o["undo"])  # the abort: no operation finds the site
+        undo = self.c.wait("fra", id, ("failed",), 40)["undo"]
+        done = self.weir("lon", undo)
+        self.assertEqual((done.returncode, "--scheduled" in undo), (0, True), done.stderr)
 
 
 class Frozen(Faults):

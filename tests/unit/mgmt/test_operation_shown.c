@@ -320,7 +320,7 @@ static void what_was_observed_is_shown_step_by_step(void **state)
 	        "{" SUMMARY_WITHOUT_STATE "'state':'failed','hold':null,"
 	        "'ended':{'at':'2026-09-21T14:14:50.000Z','code':'site-gone',"
 	        "'detail':'there is no site par'},"
-	        "'undo':'weir undrain site ams par --reason TEXT','command_node':'lon-1',"
+	        "'undo':null,'command_node':'lon-1',"
 	        "'now':false,'over_ms':null,'withdraw':false,'expired':false,"
 	        "'stage':null,'step':1,'plan':{" PLAN_STEPS "},'steps':" STEPS
 	        ",'nodes':[],'without':[],'late':[],'evidence':" EVIDENCE(
