@@ -287,7 +287,7 @@ static void state_sites(const struct server *s, struct stats *to)
 		        to, "site-removal-impossible", CONDITION_DEGRADED, "",
 		        "%s is not heard: if one more site dies, checks cannot take that one "
 		        "out of the answers. If it stays away: weir drain site NAME "
-		        "--until never --reason TEXT; then the others decide",
+		        "--scheduled --until never --reason TEXT; then the others decide",
 		        text);
 }
 

@@ -316,7 +316,7 @@ static void sites_that_are_not_heard_are_named_as_far_as_there_is_room(void **st
 	        stated_text(),
 	        "site-removal-impossible 1 : lon is not heard: if one more site dies, "
 	        "checks cannot take that one out of the answers. If it stays away: weir "
-	        "drain site NAME --until never --reason TEXT; then the others decide");
+	        "drain site NAME --scheduled --until never --reason TEXT; then the others decide");
 	heard = (struct peer_health_sites){ 0, 0, 0 };
 	assert_non_null(strstr(stated_text(), "0 of 0 sites are not heard ()"));
 	for (unsigned i = 0; i < 64; i++) {
