@@ -157,8 +157,8 @@ int cli_agent_attach(struct cli *cli, const struct cli_args *args)
 	if (cli->json)
 		printf("{\"ok\":true,\"interface\":\"%s\"}\n", args->at[0]);
 	else
-		printf("attached to %s; undo: %s detach %s\n", args->at[0], cli_agent_words,
-		       args->at[0]);
+		printf("attached to %s; undo: %s detach %s%s\n", args->at[0], cli_agent_words,
+		       args->at[0], args->where ? args->where : "");
 	return CLI_OK;
 }
 

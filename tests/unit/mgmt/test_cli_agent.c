@@ -9,6 +9,7 @@
 
 static int kernel_err; /* of the kernel's side */
 static const char *why;
+static const char *where;           /* the options of all commands, as they were given */
 static char given[PATH_MAX + 1024]; /* what an attach was asked for */
 static size_t n_calls, n_prefixes_given;
 static struct agent_status now;
@@ -108,7 +109,7 @@ typedef int command(struct cli *cli, const struct cli_args *args);
 static int call_command(command *of, bool json)
 {
 	struct cli cli = { .dirs.bpf = "/bpf", .json = json };
-	const struct cli_args args = { .at = { "eth0" }, .n = 1 };
+	const struct cli_args args = { .at = { "eth0" }, .n = 1, .where = where };
 
 	shown_begin();
 	int status = of(&cli, &args);
@@ -140,9 +141,12 @@ static void an_agent_is_attached_as_its_options_say(void **state)
 		netns = rows[i].netns;
 		mode = rows[i].mode;
 		mss = i ? "auto" : NULL;
+		where = i ? "" : " --bpf-dir /bpf";
 		assert_int_equal(call_command(cli_agent_attach, false), CLI_OK);
 		assert_string_equal(given, rows[i].given);
-		assert_string_equal(shown, "attached to eth0; undo: weir agent detach eth0\n");
+		assert_string_equal(shown, i ? "attached to eth0; undo: weir agent detach eth0\n"
+		                             : "attached to eth0; undo: weir agent detach eth0 "
+		                               "--bpf-dir /bpf\n");
 		assert_int_equal(call_command(cli_agent_attach, true), CLI_OK);
 		assert_string_equal(shown, "{\"ok\":true,\"interface\":\"eth0\"}\n");
 		assert_string_equal(told, "");
