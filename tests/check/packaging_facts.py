@@ -64,7 +64,7 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
         "Service.PrivateTmp": ("yes",),
         "Service.ProtectHome": ("yes",),
         "Service.ProtectSystem": ("strict",),
-        "Service.ReadWritePaths": ("/var/lib/weir /var/backups",),
+        "Service.ReadWritePaths": ("/var/lib/weir -/var/backups",),
     },
     "packaging/weir-store.timer": {
         "Timer.OnCalendar": ("daily",),
