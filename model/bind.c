@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -148,13 +149,24 @@ static bool is_domain(const char *text)
 	return n >= 1 && n <= 253;
 }
 
+/* "https://HOST:PORT": without the port nobody could listen there. */
 static bool is_url(const char *text)
 {
 	static const char scheme[] = "https://";
+	const char *host = text + strlen(scheme);
 
-	return text[0] == '\0' ||
-	       (strncmp(text, scheme, strlen(scheme)) == 0 && text[strlen(scheme)] != '\0' &&
-	        is_printable_text(text) && !strchr(text, ' '));
+	if (text[0] == '\0')
+		return true;
+	if (strncmp(text, scheme, strlen(scheme)) != 0 || !is_printable_text(text) ||
+	    strchr(text, ' '))
+		return false;
+	const char *colon = strrchr(host, ':');
+	bool has_host = colon && colon > host &&
+	                (strchr(host, ':') == colon || (host[0] == '[' && colon[-1] == ']'));
+	size_t n_digits = has_host ? strspn(colon + 1, "0123456789") : 0;
+
+	return n_digits > 0 && n_digits <= 5 && colon[1 + n_digits] == '\0' &&
+	       strtoul(colon + 1, NULL, 10) - 1 < 65535;
 }
 
 /*

@@ -589,8 +589,8 @@ static void give_peer_an_address(void)
 	intent_close(this_node.intent);
 	assert_int_equal(files_remove_dir(asked_place.state), 0);
 	assert_int_equal(mkdir(asked_place.state, 0755), 0);
-	snprintf(text, sizeof(text), "%.*sapi = \"https://fra-1\"; %s", (int)(at - fixture_config),
-	         fixture_config, at);
+	snprintf(text, sizeof(text), "%.*sapi = \"https://fra-1:1\"; %s",
+	         (int)(at - fixture_config), fixture_config, at);
 	fixture_write(asked_place.conf, FILES_MAIN, text);
 	fixture_write(asked_place.conf, "peer.token", "0123456789012345678901234567890123456789\n");
 	asked_open();
@@ -636,7 +636,7 @@ static void an_order_has_its_time_by_the_owners_clock(void **state)
 	assert_int_equal(out.status, 200);
 	expect_whole("the owner's answer", out.json, "{'id':'o1'}");
 	assert_int_equal(n_asked, 2);
-	assert_string_equal(requested[1].url, "https://fra-1/v1/peer/operations/o1/hold");
+	assert_string_equal(requested[1].url, "https://fra-1:1/v1/peer/operations/o1/hold");
 	json_t *body = json_loads(requested[1].body, 0, NULL);
 	json_int_t by_ms = json_integer_value(json_object_get(body, "by_ms"));
 
