@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "dataplane/tables/compiler_internal.h"
 
 #include "tests/unit/dataplane/owners_read.h"
 #include "tests/unit/dataplane/stage.h"
@@ -383,6 +384,63 @@ static void tables_that_contradict_themselves_are_not_taken_over(void **state)
 	}
 }
 
+/* A slot of web-ams: whom an earlier process may have named in it. */
+static void a_slot_that_leads_to_another_pool_is_not_believed(void **state)
+{
+	enum { NONE, OWN, THEIRS };
+	static const struct {
+		int owner, earlier[OWNER_LIST_MAX], claim[OWNER_CLASSES];
+		bool is_unsettled, has_agents, is_believed;
+	} rows[] = {
+		{ NONE, { 0 }, { 0 }, false, false, true },
+		{ OWN, { 0 }, { 0 }, false, false, true },
+		{ THEIRS, { 0 }, { 0 }, false, false, false },
+		/* owners before are looked at by packets of a slot that is not settled */
+		{ OWN, { THEIRS }, { THEIRS, THEIRS }, false, true, true },
+		{ OWN, { OWN, OWN, OWN }, { OWN, OWN }, true, true, true },
+		{ OWN, { THEIRS }, { 0 }, true, true, false },
+		{ OWN, { OWN, THEIRS }, { 0 }, true, true, false },
+		{ OWN, { OWN, OWN, THEIRS }, { 0 }, true, true, false },
+		/* with agents the list takes the place of the claim of TCP, without them there is none */
+		{ OWN, { OWN }, { NONE, THEIRS }, true, true, false },
+		{ OWN, { THEIRS }, { OWN, OWN }, true, false, true },
+		{ OWN, { 0 }, { THEIRS, OWN }, true, false, false },
+		{ OWN, { 0 }, { OWN, THEIRS }, true, false, false },
+	};
+	const struct compiler_pool *p = &s.node.pools[0];
+	const uint16_t named[] = { 0, (uint16_t)p->backends[1].index,
+		                   (uint16_t)s.node.pools[1].backends[0].index };
+	uint32_t slot = p->first_slot + 77;
+	uint16_t *hot =
+	        &s.node.t.slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot % FWD_SLOTS_PER_BLOCK];
+	struct owner_cold *cold = &s.node.t.colds[slot];
+
+	(void)state;
+	assert_string_equal(p->plan->model->name, "web-ams");
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct owner_cold put = { .kept_at = 9 };
+		uint16_t word = (uint16_t)(named[rows[i].owner] |
+		                           (rows[i].is_unsettled ? FWD_SLOT_UNSETTLED : 0));
+
+		s.first.pools[0].agent = rows[i].has_agents;
+		for (int c = rows[i].has_agents ? OWNER_CLASS_UDP : 0; c < OWNER_CLASSES; c++) {
+			put.claim[c].base = named[rows[i].claim[c]];
+			put.claim[c].settle_at = rows[i].claim[c] ? 50100 : 0;
+		}
+		for (uint32_t k = 0; rows[i].has_agents && k < OWNER_LIST_MAX; k++)
+			put.list.earlier =
+			        owner_list_with(put.list.earlier, k, named[rows[i].earlier[k]]);
+		*hot = word;
+		*cold = put;
+		compiler_check_slots(&s.node, p);
+		if (*hot != (rows[i].is_believed ? word : 0))
+			fail_msg("row %zu: %x became %x", i, word, *hot);
+		if (!rows[i].is_believed)
+			put = (struct owner_cold){ 0 };
+		assert_memory_equal(cold, &put, sizeof(put));
+	}
+}
+
 #define REST_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -398,6 +456,7 @@ int main(void)
 		REST_TEST(what_has_no_place_yet_is_told_from_what_has),
 		REST_TEST(slots_beside_those_in_use_are_more_than_the_limit),
 		REST_TEST(tables_that_contradict_themselves_are_not_taken_over),
+		REST_TEST(a_slot_that_leads_to_another_pool_is_not_believed),
 	};
 
 	return cmocka_run_group_tests_name("node rest", tests, NULL, NULL);

@@ -471,6 +471,13 @@ static void a_bond_that_cannot_be_had_gives_its_members_back(void **state)
 	assert_false(scene.devices[5].is_plugged || scene.devices[6].is_plugged);
 	setup(state);
 	set_bond();
+	scene.devices[5].name = NULL; /* the first: none is tried after it */
+	assert_int_equal(open_as("eth0", bond, 1, 1500), -ENODEV);
+	assert_string_equal(why.text, "0000:02:00.0, a member of net_bonding0, cannot be opened: "
+	                              "No such device");
+	assert_string_equal(scene.log, "add pci 0000:02:00.0 ''; ");
+	setup(state);
+	set_bond();
 	scene.pci_driver = "ixgbe";
 	assert_int_equal(open_as("eth0", bond, 1, 1500), -EBUSY);
 	assert_string_equal(scene.log, "");

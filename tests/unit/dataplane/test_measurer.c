@@ -102,6 +102,13 @@ static void totals_are_the_sum_of_all_cpus(void **state)
 	assert_int_equal(pool->total.backup_flows, 0);
 	assert_null(measure_service(reader, "nobody"));
 	assert_null(measure_pool(reader, "nobody"));
+	for (uint64_t i = 1; i < 4; i++) { /* each reading is a new sum, and not one more */
+		read_tick(T0 + i * MEASURER_MS);
+		assert_int_equal(measure_service(reader, "web")->total.new_flows, 7);
+		assert_int_equal(measure_service(reader, "web")->total.sampled, 5);
+		assert_int_equal(measure_pool(reader, "web-ams")->total.own_flows, 2);
+		assert_int_equal(measure_pool(reader, "web-ams")->total.own_packets, 32);
+	}
 }
 
 static void drills_are_the_sum_of_all_cpus(void **state)

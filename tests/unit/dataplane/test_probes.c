@@ -84,11 +84,13 @@ static int fake_set(struct probes *p, const struct probe_tunnel *tunnels, size_t
 	return n_marks && !has_room ? -ENOMEM : 0;
 }
 
+static int sources_say;
+
 static int fake_sources(struct probes *p, const struct prefix *source4,
                         const struct prefix *source6)
 {
 	(void)p, (void)source4, (void)source6;
-	return 0;
+	return sources_say;
 }
 
 static bool fake_hop(const struct hops *h, const struct addr *address, struct hop *out)
@@ -235,6 +237,11 @@ static void a_table_without_room_is_filled_when_there_is_some(void **state)
 	assert_int_equal(f.applied, 5);
 	assert_int_equal(n_named, 0);
 	has_room = true;
+	sources_say = -EIO; /* probes would leave from the former sources */
+	probes_retry(&f, &m);
+	assert_int_equal(f.applied, 5);
+	assert_int_equal(f.n_tunnels, 0);
+	sources_say = 0;
 	probes_retry(&f, &m);
 	assert_int_equal(f.applied, 6);
 	assert_int_equal(f.n_tunnels, 3);

@@ -160,6 +160,51 @@ static void backends_without_weight_serve_where_no_other_does(void **state)
 	expect_serving(0, false, 0, false, 0);
 }
 
+/* By who gets new flows: its own backends, with a share its backup's too, with all of it the backup's alone. */
+static void those_of_the_class_in_force_serve(void **state)
+{
+	static const struct {
+		uint8_t class;
+		uint16_t share, n_needed;
+	} rows[] = {
+		{ EFFECT_CLASS_OWN, 0, 1 },
+		{ EFFECT_CLASS_BACKUP, 1, 2 },
+		{ EFFECT_CLASS_BACKUP, BACKUP_SHARE_ALL - 1, 2 },
+		{ EFFECT_CLASS_BACKUP, BACKUP_SHARE_ALL, 1 },
+	};
+	struct plan_backend plans[] = {
+		{ .class = PLAN_OWN, .is_member = true, .weight = 1 },
+		{ .class = PLAN_BACKUP, .is_member = true, .weight = 1 },
+	};
+	struct compiler_backend backends[] = {
+		{ .plan = &plans[0], .index = 1, .alive = true },
+		{ .plan = &plans[1], .index = 2, .alive = true },
+	};
+	struct compiler_backup backup = { 0 };
+	struct plan_pool plan = { .backends = plans, .n_backends = 2 };
+	const struct compiler_pool pool = { .plan = &plan,
+		                            .backends = backends,
+		                            .backup = &backup };
+	uint64_t fingerprints[sizeof(rows) / sizeof(rows[0])];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct proof_node node = { 0 };
+		struct prover_pool out;
+
+		backup.state.class = rows[i].class;
+		backup.state.share = rows[i].share;
+		read_pool(&process.node, &pool, &process.leaving, &out, &node);
+		assert_true(out.is_serving);
+		assert_int_equal(node.hops_needed, rows[i].n_needed);
+		fingerprints[i] = out.fingerprint;
+	}
+	assert_int_not_equal(fingerprints[0], fingerprints[1]);
+	assert_int_equal(fingerprints[1], fingerprints[2]);
+	assert_int_not_equal(fingerprints[1], fingerprints[3]);
+	assert_int_not_equal(fingerprints[0], fingerprints[3]);
+}
+
 static void a_stop_is_shown_at_once_and_stays(void **state)
 {
 	(void)state;
@@ -225,6 +270,7 @@ int main(void)
 		PROVER_TEST(a_proof_holds_for_its_driver_and_its_services),
 		PROVER_TEST(addresses_that_are_not_announced_get_no_probe_packets),
 		PROVER_TEST(backends_without_weight_serve_where_no_other_does),
+		PROVER_TEST(those_of_the_class_in_force_serve),
 		PROVER_TEST(changes_without_end_leave_no_address_out),
 		PROVER_TEST(addresses_that_cannot_be_probed_cost_little),
 		PROVER_TEST(a_stop_is_shown_at_once_and_stays),
