@@ -36,6 +36,7 @@ static struct {
 	unsigned n_copy_errors, opens, closes;
 	struct daemon_facts daemon;
 	struct daemon_route route;
+	bool no_route; /* the daemon has not been asked about any */
 	unsigned hurries, waits;
 } fake;
 
@@ -191,7 +192,7 @@ const struct daemon_facts *daemon_facts(const struct daemon *d)
 const struct daemon_route *daemon_route(const struct daemon *d, const struct addr *vip)
 {
 	(void)d, (void)vip;
-	return &fake.route;
+	return fake.no_route ? NULL : &fake.route;
 }
 
 const char *daemon_state_name(enum daemon_state state)

@@ -445,6 +445,20 @@ static void to_whom_it_is_exported_is_published_once_it_is_known(void **state)
 	assert_int_equal(read_page().is_export_read, 0);
 }
 
+/* When it last said something is forgotten with what it said. */
+static void of_a_route_that_the_daemon_no_longer_has_nothing_is_published(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	run_rounds(6);
+	assert_true(read_page().read_ms > START_MS);
+	fake.no_route = true;
+	run_rounds(6);
+	assert_int_equal(read_page().read_ms, 0);
+	assert_int_equal(read_page().is_read, 0);
+	assert_int_equal(read_page().is_export_read, 0);
+}
+
 /* Of each table the daemon may have been read before the route was added there. */
 static void what_is_imported_is_published_once_both_tables_are_read(void **state)
 {
@@ -646,6 +660,7 @@ int main(void)
 		SCENE_TEST(the_page_says_all_of_the_daemon),
 		SCENE_TEST(a_daemon_that_does_not_answer_is_a_condition),
 		SCENE_TEST(to_whom_it_is_exported_is_published_once_it_is_known),
+		SCENE_TEST(of_a_route_that_the_daemon_no_longer_has_nothing_is_published),
 		SCENE_TEST(what_is_imported_is_published_once_both_tables_are_read),
 		SCENE_TEST(without_a_document_nothing_is_touched),
 		SCENE_TEST(without_a_document_an_own_cause_withdraws_all),

@@ -49,6 +49,59 @@ static struct page *create_page(uint32_t layout, size_t size)
 	return p;
 }
 
+/* Have @p writer keep its name. @return the events that it logs meanwhile, each with a blank behind it */
+static const char *events_of_keeping(struct page *writer)
+{
+	static char events[256];
+	char text[2048], *rest = NULL;
+	int ends[2], saved = dup(STDERR_FILENO);
+	ssize_t n;
+
+	assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+	dup2(ends[1], STDERR_FILENO);
+	page_keep_name(writer);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(ends[1]);
+	n = read(ends[0], text, sizeof(text) - 1);
+	close(ends[0]);
+	text[n > 0 ? n : 0] = '\0';
+	events[0] = '\0';
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		const char *effect = strstr(line, "effect=\"");
+		size_t used = strlen(events);
+
+		snprintf(events + used, sizeof(events) - used, "%s:%.13s ",
+		         strstr(line, "page-removed") ? "removed" : "other",
+		         effect ? effect + 8 : "");
+	}
+	return events;
+}
+
+/* Each time that it is put back is said; that it cannot be is said once, until it could. */
+static void what_becomes_of_a_removed_page_is_logged(void **state)
+{
+	(void)state;
+	struct page *writer = create_page(1, 4096);
+	FILE *f;
+
+	assert_string_equal(events_of_keeping(writer), "");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(unlink(path), 0);
+		assert_string_equal(events_of_keeping(writer), "removed:created again ");
+		assert_string_equal(events_of_keeping(writer), "");
+		assert_int_equal(unlink(path), 0);
+		f = fopen(path, "w"); /* another's */
+		assert_non_null(f);
+		fclose(f);
+		assert_string_equal(events_of_keeping(writer), "removed:other process ");
+		assert_string_equal(events_of_keeping(writer), "");
+		assert_int_equal(unlink(path), 0);
+		assert_string_equal(events_of_keeping(writer), "removed:created again ");
+	}
+	page_close(writer);
+}
+
 /* Somebody empties the run directory while the process runs. */
 static void a_page_that_was_removed_is_put_back(void **state)
 {
@@ -144,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		NAME_TEST(a_page_that_was_removed_is_put_back),
+		NAME_TEST(what_becomes_of_a_removed_page_is_logged),
 		NAME_TEST(a_lock_that_was_removed_is_taken_again),
 		NAME_TEST(a_lock_that_cannot_be_taken_again_is_no_loss),
 		NAME_TEST(a_file_in_the_page_s_place_stays),

@@ -666,6 +666,7 @@ static void no_zones_and_the_root_zone_are_zones_too(void **state)
 	struct image *image = NULL;
 	char path[256];
 	const struct zone_source root = { ".", path };
+	const char *const dynamic[] = { "d.c.e" };
 	struct zone_input in = { .zones = NULL };
 	struct name name;
 
@@ -681,11 +682,15 @@ static void no_zones_and_the_root_zone_are_zones_too(void **state)
 	        "zone",
 	        "$TTL 1\n@ SOA ns.b. root.b. 1 1 1 1 1\n@ NS ns.b.\nns.b. A 192.0.2.1\nc. NS x.c.\n"
 	        "x.c. A 192.0.2.2\n");
-	in = (struct zone_input){ .zones = &root, .n_zones = 1 };
+	in = (struct zone_input){
+		.zones = &root, .n_zones = 1, .dynamic = dynamic, .n_dynamic = 1
+	};
 	if (zone_compile(&in, keep_message, &reports, &image) != 0)
 		fail_msg("%s", reports.text);
 	assert_int_equal(image_check(image, image->size_bytes), 0);
 	assert_int_equal(image_find(image, &name).skipped, 1); /* b. exists, a.b. does not */
+	assert_int_equal(name_parse(dynamic[0], &name), 0);
+	assert_int_equal(image_find(image, &name).skipped, 0);
 	assert_int_equal(name_parse("q.x.c", &name), 0);
 	assert_int_not_equal(image_extra(image, image_find(image, &name).node)->cut_off, 0);
 	free(image);

@@ -22,7 +22,7 @@
 #include "weir/announce.h"
 
 static char dir[] = "/tmp/weir-announced.XXXXXX";
-static struct announced_address rows[ANNOUNCED_MAX + 1], got[ANNOUNCED_MAX];
+static struct announced_address rows[ANNOUNCED_MAX + 1], got[ANNOUNCED_MAX + 1];
 static struct announced_neighbour neighbours[ANNOUNCED_NEIGHBOURS_MAX + 1];
 static struct announced_neighbour got_neighbours[ANNOUNCED_NEIGHBOURS_MAX];
 
@@ -118,6 +118,10 @@ static void counts_and_texts_of_a_page_are_not_trusted(void **state)
 	assert_int_equal(strlen(out.version), ANNOUNCED_TEXT_MAX - 1);
 	damage_page(node_off + (off_t)offsetof(struct announced_node, n_addresses), &n, sizeof(n));
 	assert_int_equal(announced_read(r, &out, got, ANNOUNCED_MAX, got_neighbours), -EPROTO);
+	got[ANNOUNCED_MAX].vip =
+	        77; /* what lies behind the page's rows is not read, with room for it */
+	assert_int_equal(announced_read(r, &out, got, ANNOUNCED_MAX + 1, NULL), -EPROTO);
+	assert_int_equal(got[ANNOUNCED_MAX].vip, 77);
 	announced_publish(w, &node, rows, 1, neighbours, 1, 5);
 	damage_page(node_off + (off_t)offsetof(struct announced_node, n_neighbours), &n, sizeof(n));
 	assert_int_equal(announced_read(r, &out, got, ANNOUNCED_MAX, got_neighbours), -EPROTO);
