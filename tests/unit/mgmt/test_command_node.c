@@ -229,6 +229,11 @@ static void the_last_node_that_announces_a_vip_stays(void **state)
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_OK);
 	assert_true(verdict_of(s, "last-announcer")->unknown);
 	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", NOW_MS), COMMAND_OK);
+	s->seen.n_nodes = 1; /* nor was it asked */
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_OK);
+	assert_true(verdict_of(s, "last-announcer")->unknown);
+	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", NOW_MS), COMMAND_OK);
+	s->seen.n_nodes = 2;
 	/* it says that it announces the VIP */
 	let_say(s, 1, GUARD_ANNOUNCED, &s->vip, 1);
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_OK);

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which peers count as silent: what was not asked, or answers in any way, does not. */
+/*
+ * Which peers there are, and which of them count as silent: what was not asked, or answers in any
+ * way, does not.
+ */
 #include "asked.h"
 
-#include "mgmt/peers/exchange_internal.h"
+#include "mgmt/peers/exchange.c" /* the private parts too */
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The documented value, not the code's own: a change of it is seen. */
 #define SILENT_MS  6000u
@@ -42,7 +47,7 @@ static int teardown(void **state)
 	return asked_teardown(state);
 }
 
-static bool is_silent(const char *node)
+static bool counts_as_silent(const char *node)
 {
 	return exchange_hear(&this_node, node).is_silent;
 }
@@ -50,9 +55,9 @@ static bool is_silent(const char *node)
 static void who_was_not_asked_is_not_silent(void **state)
 {
 	(void)state;
-	assert_false(is_silent("ams-2")); /* one of many that wait for their turn */
-	assert_false(is_silent("fra-2")); /* nobody of its site is heard */
-	assert_false(is_silent("lon-1")); /* no peer */
+	assert_false(counts_as_silent("ams-2")); /* one of many that wait for their turn */
+	assert_false(counts_as_silent("fra-2")); /* nobody of its site is heard */
+	assert_false(counts_as_silent("lon-1")); /* no peer */
 }
 
 static void who_was_asked_for_long_is_silent(void **state)
@@ -62,15 +67,15 @@ static void who_was_asked_for_long_is_silent(void **state)
 	(void)state;
 	/* the first answer that fails after this node was stopped */
 	peers[0].silent_ms = now_ms - FAILING_MS + 2000;
-	assert_false(is_silent("ams-2"));
+	assert_false(counts_as_silent("ams-2"));
 	peers[0].silent_ms = now_ms - FAILING_MS;
-	assert_true(is_silent("ams-2"));
+	assert_true(counts_as_silent("ams-2"));
 	peers[0].words[EXCHANGE_HEAD].true_ms = now_ms - SILENT_MS + 2000;
-	assert_false(is_silent("ams-2"));
+	assert_false(counts_as_silent("ams-2"));
 	peers[0].words[EXCHANGE_HEAD].true_ms = now_ms - SILENT_MS;
-	assert_true(is_silent("ams-2"));
+	assert_true(counts_as_silent("ams-2"));
 	peers[0].listed_ms = now_ms; /* of a new document */
-	assert_false(is_silent("ams-2"));
+	assert_false(counts_as_silent("ams-2"));
 }
 
 /* Also where it once refused: it was replaced by others since. */
@@ -79,17 +84,17 @@ static void who_is_not_asked_is_silent_if_its_site_says_nothing_of_it(void **sta
 	(void)state;
 	peers[2].is_refused = true;
 	peers[1].words[EXCHANGE_HEAD].true_ms = peers[2].listed_ms + SILENT_MS - 1;
-	assert_false(is_silent("fra-2")); /* who would pass its words on hangs itself */
+	assert_false(counts_as_silent("fra-2")); /* who would pass its words on hangs itself */
 	peers[1].words[EXCHANGE_HEAD].true_ms = peers[2].listed_ms + SILENT_MS;
-	assert_true(is_silent("fra-2"));
+	assert_true(counts_as_silent("fra-2"));
 	peers[2].words[EXCHANGE_HEAD].true_ms = peers[2].listed_ms + 1;
-	assert_false(is_silent("fra-2"));
+	assert_false(counts_as_silent("fra-2"));
 	peers[2].words[EXCHANGE_HEAD].true_ms = 0;
 	peers[1].is_failed = true; /* it says nothing any more itself */
-	assert_false(is_silent("fra-2"));
+	assert_false(counts_as_silent("fra-2"));
 	peers[1].is_failed = false;
 	snprintf(peers[1].site, sizeof(peers[1].site), "lon");
-	assert_false(is_silent("fra-2"));
+	assert_false(counts_as_silent("fra-2"));
 }
 
 static void what_was_said_is_given_with_its_age(void **state)
@@ -125,6 +130,94 @@ static void a_question_wants_the_section_whole(void **state)
 	assert_null(exchange_question_now(&this_node, "lon-1", EXCHANGE_ANNOUNCED));
 }
 
+/* A peer that no document has any more; it is busy with a request, or with overrides. */
+static struct exchange_peer *leave_peer(const char *node, bool has_request, bool is_fetching)
+{
+	struct exchange_peer *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	snprintf(p->node, sizeof(p->node), "%s", node);
+	p->body = has_request ? strdup("{}") : NULL;
+	p->is_fetching = is_fetching;
+	p->next_gone = exchange.gone;
+	exchange.gone = p;
+	return p;
+}
+
+static void peers_that_are_gone_are_freed_once_their_answers_have_come(void **state)
+{
+	static const struct {
+		bool has_request, is_fetching;
+	} all[] = { { true, false },  { false, false }, { false, true },
+		    { false, false }, { false, false }, { true, true } };
+	struct exchange_peer *busy[3];
+
+	(void)state;
+	for (size_t i = 0, n = 0; i < COUNT(all); i++) {
+		struct exchange_peer *p = leave_peer("x", all[i].has_request, all[i].is_fetching);
+
+		if (p->body || p->is_fetching)
+			busy[n++] = p;
+	}
+	for (int twice = 0; twice < 2; twice++) {
+		reap_gone(&exchange);
+		assert_ptr_equal(exchange.gone, busy[2]);
+		assert_ptr_equal(busy[2]->next_gone, busy[1]);
+		assert_ptr_equal(busy[1]->next_gone, busy[0]);
+		assert_null(busy[0]->next_gone);
+	}
+	busy[1]->is_fetching = busy[2]->is_fetching = false;
+	reap_gone(&exchange); /* the last still has its request */
+	assert_ptr_equal(exchange.gone, busy[2]);
+	assert_ptr_equal(busy[2]->next_gone, busy[0]);
+	for (int i = 0; i < 3; i += 2) {
+		free(busy[i]->body);
+		busy[i]->body = NULL;
+	}
+	reap_gone(&exchange);
+	assert_null(exchange.gone);
+}
+
+static void the_list_is_another_when_anything_of_a_peer_is(void **state)
+{
+	static const struct model_site sites[] = { { .name = "ams" },
+		                                   { .name = "fra" },
+		                                   { .name = "lon" } };
+	static const struct {
+		const char *name, *api; /* of the last node but one */
+		size_t site, own_site, n_nodes;
+		bool is_current;
+	} rows[] = {
+		{ "fra-1", "https://a", 1, 0, 4, true },
+		{ "fra-7", "https://a", 1, 0, 4, false },
+		{ "fra-1", "https://b", 1, 0, 4, false },
+		{ "fra-1", "https://a", 2, 0, 4, false }, /* from one other site to another */
+		{ "fra-1", "https://a", 0, 0, 4, false },
+		{ "fra-1", "https://a", 1, 1, 4, false }, /* this node itself has moved */
+		{ "fra-1", "https://a", 1, 0, 3, false },
+		{ "fra-1", "https://a", 1, 0, 5, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		snprintf(peers[i].api, sizeof(peers[i].api), "https://a");
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct model_node nodes[] = {
+			{ .name = "ams-1", .site = &sites[rows[i].own_site], .api = "https://a" },
+			{ .name = "ams-2", .site = &sites[0], .api = "https://a" },
+			{ .name = rows[i].name, .site = &sites[rows[i].site], .api = rows[i].api },
+			{ .name = "fra-2", .site = &sites[1], .api = "https://a" },
+			{ .name = "fra-3", .site = &sites[1], .api = "https://a" },
+		};
+		const struct model m = { .nodes = (struct model_node *)(uintptr_t)nodes,
+			                 .n_nodes = rows[i].n_nodes,
+			                 .self = &nodes[0] };
+
+		if (is_current(&exchange, &m) != rows[i].is_current)
+			fail_msg("row %zu", i);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -134,6 +227,8 @@ int main(void)
 		TEST(who_is_not_asked_is_silent_if_its_site_says_nothing_of_it),
 		TEST(what_was_said_is_given_with_its_age),
 		TEST(a_question_wants_the_section_whole),
+		TEST(peers_that_are_gone_are_freed_once_their_answers_have_come),
+		TEST(the_list_is_another_when_anything_of_a_peer_is),
 	};
 
 	return cmocka_run_group_tests_name("exchange heard", tests, NULL, NULL);

@@ -457,6 +457,42 @@ static void a_fetch_that_brings_nothing_ends(void **state)
 	}
 }
 
+/* What the node that sent the version is told: that its files are others only where all came. */
+static void what_cannot_be_staged_says_why(void **state)
+{
+	static const struct {
+		const char *node, *parts;
+		bool is_here;
+		int err;
+	} rows[] = {
+		{ "nobody", NULL, false, -ENOENT }, { "fra-1", NULL, false, -EIO },
+		{ "fra-1", "{}", false, -ENOENT },  { "fra-1", PART("0", "?"), false, -EINVAL },
+		{ "nobody", NULL, true, -EINVAL },
+	};
+	const struct version v = { .number = 2, .digest = B };
+	const struct model_node *fra = model_node(intent_model(this_node.intent), "fra-1");
+
+	(void)state;
+	((struct model_node *)(uintptr_t)fra)->api = "https://fra-1";
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct asked_row table[] = { { "/v1/peer/files", rows[i].parts, 500 },
+			                           { NULL, NULL, 0 } };
+		json_t *files = rows[i].is_here ? json_pack("{s:s}", "weir.conf", "text")
+		                                : json_pack("{s:{s:s, s:i}}", "a.zone", "digest", A,
+		                                            "bytes", 6);
+
+		asked_rows = table;
+		n_asked = 0;
+		have_bytes = 0;
+		have_whole = false;
+		int err = shared_files_stage(&this_node, rows[i].node, &v, files);
+
+		json_decref(files);
+		if (err != rows[i].err)
+			fail_msg("row %zu: %d", i, err);
+	}
+}
+
 /* Fetch a file of @p bytes, which is answered with @p json. */
 static void fetch_empty(const char *json, json_int_t bytes, int expected)
 {
@@ -505,6 +541,7 @@ int main(void)
 		T(a_fetch_goes_on_from_where_it_is),
 		T(a_request_is_bounded),
 		T(a_fetch_that_brings_nothing_ends),
+		T(what_cannot_be_staged_says_why),
 		T(an_empty_file_is_fetched),
 	};
 

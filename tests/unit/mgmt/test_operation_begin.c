@@ -233,6 +233,25 @@ static void what_rests_or_returns_goes_on_with_just_its_own_sites_and_service(vo
 	}
 }
 
+/* By the clock of its times, not by that of this host's start. */
+static void an_operation_that_is_to_end_before_now_does_not_go_on(void **state)
+{
+	(void)state;
+	for (int past = 0; past < 2; past++) {
+		forget_all();
+		put_other("o9", 2, "", OPERATION_RESTING, 0);
+		body.person.until_ms = clock_believed_ms() + (past ? -1000 : 60000);
+		assert_true(resolve_body());
+		assert_true(b->goes_on);
+		assert_int_equal(go_on_from_there(b, &outcome), !past);
+		if (!past)
+			continue;
+		assert_int_equal(outcome.status, 409);
+		assert_string_equal(outcome.code, "operation");
+		assert_string_equal(outcome.text, "operation o9 is resting: until has passed");
+	}
+}
+
 /* Only a drain of the site, which is not over, and moves the same. */
 static void it_goes_on_with_the_drain_of_what_it_moves(void **state)
 {
@@ -539,6 +558,7 @@ int main(void)
 		TEST(what_is_named_must_be_there),
 		TEST(sites_at_different_levels_are_not_one_operation),
 		TEST(what_rests_or_returns_goes_on_with_just_its_own_sites_and_service),
+		TEST(an_operation_that_is_to_end_before_now_does_not_go_on),
 		TEST(it_goes_on_with_the_drain_of_what_it_moves),
 		TEST(it_goes_on_with_the_drain_of_its_service),
 		TEST(a_drain_by_the_clock_is_the_operations_from_its_begin_on),

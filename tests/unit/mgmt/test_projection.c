@@ -330,12 +330,20 @@ static void keys_of_several_nodes_are_added_and_bounded(void **state)
 			uint64_t h = hash_mix((node + 1) * 1000000 + i);
 
 			memcpy(seen->keys[i].key + 1, &h, 3);
-			seen->keys[i].queries = 2;
+			seen->keys[i].queries = node == 11 ? 9 : 2;
 		}
 		assert_int_equal(projector_add(projector, seen), 0);
 	}
 	assert_int_equal(projection_make(projector, &in, out), 0);
-	assert_int_equal(out->queries, before + 12 * KEYS * 2);
+	assert_int_equal(out->queries, before + KEYS * (11 * 2 + 9));
+	assert_int_equal(projector->n_keys, PROJECTOR_KEYS_MAX);
+	for (uint32_t i = 0; i < KEYS; i++) { /* who asks much is among those that stay */
+		bool is_web = seen->keys[i].name == steer_keys_name_id(names[0].name);
+		uint64_t key;
+
+		memcpy(&key, seen->keys[i].key, sizeof(key));
+		assert_true(projector_has_key(projector, is_web ? WEB : API, key));
+	}
 }
 
 static void the_shortest_window_of_any_node_is_told(void **state)

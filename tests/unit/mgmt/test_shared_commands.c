@@ -656,6 +656,30 @@ static void too_many_ended_ones_leave_the_store(void **state)
 	free(list);
 }
 
+/* What ended before its time, as a step back of the clock leaves it, is not older than what was to last longer. */
+static void ends_that_are_ahead_count_as_of_now(void **state)
+{
+	enum { N = ENDED_MAX + 2 };
+	const int64_t now_ms = clock_believed_ms();
+	struct override *list = calloc(N, sizeof(*list));
+	struct shared_record *records = calloc(2 * N, sizeof(*records));
+	size_t n = make_ended(list, N, now_ms, records);
+
+	(void)state;
+	for (size_t i = 0; i < N; i++) {
+		list[i].until_ms = now_ms + 3600000 + (int64_t)i;
+		free(records[i].text);
+		records[i] = record_of(&list[i], 4);
+	}
+	assert_int_equal(intent_merge(this_node.intent, list, N, now_ms), N);
+	keep_records(records, n);
+	settle_all();
+	assert_int_equal(n_writes, 0);
+	shared_free_texts(records, n);
+	free(records);
+	free(list);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -675,6 +699,7 @@ int main(void)
 		TEST(what_is_not_for_the_store_is_not_written),
 		TEST(what_nobody_has_any_more_goes),
 		TEST(too_many_ended_ones_leave_the_store),
+		TEST(ends_that_are_ahead_count_as_of_now),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

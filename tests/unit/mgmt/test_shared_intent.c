@@ -826,7 +826,10 @@ static void what_is_to_end_is_not_another_of_its_number(void **state)
 	(void)follow_store(&a, 0);
 	assert_int_equal(intent_roll_back_unconfirmed(a.in, "a peer refuses it", NOW_MS), 0);
 	assert_int_equal(shared_intent_to_end(a.in, &clock, &reason), 2);
+	a.in->refused_number = 2; /* and it could not take it */
+	a.in->refused_until_ms = begin.now_ms + 60000;
 	assert_int_equal(list_store(&a, 95, list, n, ORIGIN_NEWER), 0);
+	assert_int_equal(a.in->refused_number, 0);
 	store.revision = 95;
 	(void)follow_store(&a, 0);
 	assert_int_equal(in_force(&a), 1);

@@ -576,6 +576,30 @@ static void a_pool_whose_backends_are_all_down_comes_first(void **state)
 	assert_string_equal(first_pool(), "p1");
 }
 
+/* Also where somebody wanted that of each of its backends, and none is down. */
+static void a_pool_of_which_nobody_serves_comes_first(void **state)
+{
+	static const char *const names[] = { "b1", "b2", "b3", "b1" };
+	struct model_pool many[2] = { pools[0], pools[0] };
+
+	(void)state;
+	many[0].name = "p1";
+	many[0].site = &sites[1];
+	one_pool.pools = many;
+	one_pool.n_pools = 2;
+	for (size_t i = 0; i < 4; i++)
+		add_override(i, MODEL_OVERRIDE_DISABLE, names[i], NOW_MS);
+	strcpy(items[3].pool, "p1");
+	for (size_t i = 0; i < 3; i++)
+		rows_in_force[i].alive = rows_in_force[i].slots = 0;
+	(void)names_shown(1);
+	assert_string_equal(first_pool(), "web");
+	rows_in_force[2].alive = 1;
+	rows_in_force[2].slots = 60;
+	(void)names_shown(1);
+	assert_string_equal(first_pool(), "p1");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -593,6 +617,7 @@ int main(void)
 		T(the_worst_backends_have_room_first),
 		T(pools_are_cut_the_worst_first),
 		T(a_pool_whose_backends_are_all_down_comes_first),
+		T(a_pool_of_which_nobody_serves_comes_first),
 	};
 
 	return cmocka_run_group_tests_name("status parts", tests, NULL, NULL);
