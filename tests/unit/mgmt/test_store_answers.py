@@ -277,6 +277,10 @@ class Store(unittest.TestCase):
                                                             "reason": "this node's disk cannot keep what the store holds"})
         refused = self.node.apply(self.node.files("# two sites", "# 2 sites"))
         self.assertEqual(refused.status, 503, refused.raw)
+        for what in ("rebuild", "accept"):
+            answer = self.recover(what)
+            self.assertEqual((answer.status, answer.json), self.problem(
+                503, "store", "this node's copy cannot be read (Read-only file system): nothing was changed"))
         resource.prlimit(self.node.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         self.wait_until("ready")
         self.assertEqual({**self.store(), "silent_ms": 0}, {**was, "silent_ms": 0, "revision": was["revision"] + 4})
