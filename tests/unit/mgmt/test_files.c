@@ -562,6 +562,15 @@ static void mistakes_and_warnings_name_files_as_they_were_given(void **state)
 	}
 	model_errors_free(&errors);
 	files_fini(&f);
+	/* a mistake that names another file */
+	f = fixture_files("shop.example.zone", "gone.zone");
+	assert_int_equal(gather_model(&f, x->state, x->conf, "ams-1", &m, &errors), -EINVAL);
+	assert_int_equal(errors.n_items, 1);
+	assert_string_equal(errors.items[0].file, "weir.conf");
+	print_message("%s\n", errors.items[0].message);
+	assert_ptr_equal(strstr(errors.items[0].message, "gone.zone "), errors.items[0].message);
+	model_errors_free(&errors);
+	files_fini(&f);
 	/* a zone that is wrong, and one that is only odd */
 	f = fixture_files(NULL, NULL);
 	static const char *const zones[] = {

@@ -294,10 +294,13 @@ static void files_that_lack_leave_what_was_in_force(void **state)
 		assert_int_equal(shared_intent_give_files(b.in, &made, &other, NOW_MS), -EINVAL);
 		files_fini(&other);
 		assert_int_equal(follow_store(&b, 0), number);
+		assert_int_equal(recall_keep(b.in, &made), -ENOENT);
 		assert_int_equal(intent_version(a.in, number, &made, &files), 0);
 		assert_int_equal(shared_intent_give_files(b.in, &made, &files, NOW_MS), 0);
 		files_fini(&files);
 		assert_int_equal(follow_store(&b, 0), 0);
+		for (int twice = 0; twice < 2; twice++) /* what the store has whole stays */
+			assert_int_equal(recall_keep(b.in, &made), 0);
 		assert_int_equal(in_force(&b), number);
 	}
 	remove_node(&a);
