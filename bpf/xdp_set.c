@@ -246,7 +246,7 @@ int xdp_set_port(const struct xdp_set *s, uint32_t ifindex, bool ours)
 {
 	if (ours)
 		return bpf_map_update_elem(s->ports_fd, &ifindex, &ifindex, BPF_ANY) ? -errno : 0;
-	return bpf_map_delete_elem(s->ports_fd, &ifindex) && errno != ENOENT ? -errno : 0;
+	return bpf_map_delete_elem(s->ports_fd, &ifindex) ? -errno : 0;
 }
 
 /*
