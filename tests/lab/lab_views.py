@@ -133,7 +133,7 @@ def state_of_drain(node: Node, site: str) -> typing.Any:
 def expired(world: World, report: Report) -> None:
     ams, fra, _ = world.nodes
     say("par is drained for some seconds, and cut off when they are over")
-    report.equal(weir(ams, "drain", "site", "par", "--scheduled", "--over", "4s", "--until", "+8s", "--now", "--reason", "lab", "--all")[0],
+    report.equal(weir(ams, "drain", "site", "par", "--scheduled", "--over", "4s", "--until", "+12s", "--now", "--reason", "lab", "--all")[0],
                  0, "the drain is taken everywhere")
     wait_until(lambda: drained(ams, "par") == drained(fra, "par") == 1000000, SECONDS, "par is drained", 0.1)
     world.site("par").cut()
