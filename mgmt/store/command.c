@@ -573,7 +573,7 @@ static enum command_outcome nothing_to_end(struct command_work *w)
 static enum command_outcome work_out(struct command_work *w)
 {
 	size_t at = 0;
-	const struct override *live = find_live(w, &at);
+	const struct override *live = find_live(w, &at), *other;
 
 	if (live && w->c->generation && w->c->generation != live->generation) {
 		w->r->override = *live;
@@ -593,8 +593,9 @@ static enum command_outcome work_out(struct command_work *w)
 		put_instant_override(w, live, MODEL_OVERRIDE_FORCE_UP);
 		return COMMAND_OK;
 	case COMMAND_HOLD:
-		if (!live && find_other_drain(w))
-			return answer_other_drain(w, find_other_drain(w));
+		other = live ? NULL : find_other_drain(w);
+		if (other)
+			return answer_other_drain(w, other);
 		if (!live || overrides_hold(intent_overrides(w->in), live, w->now_ms))
 			return answer_command(w, COMMAND_NOTHING, "target", "no ramp is running");
 		w->r->created = !live->is_step;
