@@ -61,13 +61,12 @@ static const json_t *read_parts(const struct http_request *r, struct http_reply 
 /* @return 0, -EINVAL (no base64, or beyond the end), or as blobs_add() */
 static int store_file_part(const struct core *core, const struct part *p)
 {
-	size_t room = strlen(p->data) / 4 * 3;
-	char *bytes = malloc(room + 1);
-	ssize_t n = bytes ? files_base64_bytes(p->data, bytes, room) : -ENOMEM;
-	int err = n < 0 ? (n == -ENOMEM ? -ENOMEM : -EINVAL)
-	                : blobs_add(core->dirs.state, p->digest, p->bytes, p->offset, bytes,
-	                            (size_t)n);
+	char *bytes = NULL;
+	size_t n;
+	int err = files_base64_decode(p->data, &bytes, &n);
 
+	if (!err)
+		err = blobs_add(core->dirs.state, p->digest, p->bytes, p->offset, bytes, n);
 	free(bytes);
 	return err;
 }

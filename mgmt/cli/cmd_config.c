@@ -354,12 +354,11 @@ static int show_model(const struct cli *cli, const char *path, const char *base,
 /* The bytes of what is not UTF-8 as they were applied. */
 static void print_encoded(const char *encoded)
 {
-	size_t room = strlen(encoded);
-	char *bytes = malloc(room + 1);
-	ssize_t n = bytes ? files_base64_bytes(encoded, bytes, room) : 0;
+	char *bytes = NULL;
+	size_t n;
 
-	if (n > 0)
-		fwrite(bytes, 1, (size_t)n, stdout);
+	if (!files_base64_decode(encoded, &bytes, &n))
+		fwrite(bytes, 1, n, stdout);
 	free(bytes);
 }
 

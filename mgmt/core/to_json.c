@@ -106,13 +106,12 @@ json_t *contents_to_json(const struct files *files)
 
 static int read_encoded(const char *name, const char *encoded, struct files *out)
 {
-	size_t max = strlen(encoded) / 4 * 3;
-	char *bytes = malloc(max + 1);
-	ssize_t n = bytes ? files_base64_bytes(encoded, bytes, max) : -ENOMEM;
-	int err = n >= 0         ? files_add(out, name, bytes, (size_t)n)
-	          : n == -ENOMEM ? -ENOMEM
-	                         : -EINVAL;
+	char *bytes = NULL;
+	size_t n;
+	int err = files_base64_decode(encoded, &bytes, &n);
 
+	if (!err)
+		err = files_add(out, name, bytes, n);
 	free(bytes);
 	return err;
 }

@@ -523,22 +523,37 @@ json_t *files_bytes_json(const void *bytes, size_t n)
 static const char base64_digits[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-ssize_t files_base64_bytes(const char *text, void *out, size_t size)
+int files_base64_decode(const char *text, char **out, size_t *n_out)
 {
 	size_t n = strlen(text), padding = 0;
-	unsigned char *raw = n % 4 == 0 ? malloc(n / 4 * 3 + 1) : NULL;
-	ssize_t got = -1;
 
 	while (padding < 2 && padding < n && text[n - 1 - padding] == '=')
 		padding++;
-	if (raw && strspn(text, base64_digits) + padding == n) {
-		int decoded = n ? EVP_DecodeBlock(raw, (const unsigned char *)text, (int)n) : 0;
+	if (n % 4 || strspn(text, base64_digits) + padding != n)
+		return -EINVAL;
+	unsigned char *raw = malloc(n / 4 * 3 + 1);
 
-		if (decoded >= (int)padding && (size_t)decoded - padding <= size) {
-			got = decoded - (ssize_t)padding;
-			memcpy(out, raw, (size_t)got);
-		}
+	if (!raw)
+		return -ENOMEM;
+	int decoded = n ? EVP_DecodeBlock(raw, (const unsigned char *)text, (int)n) : 0;
+
+	if (decoded < (int)padding) {
+		free(raw);
+		return -EINVAL;
 	}
-	free(raw);
-	return got;
+	*out = (char *)raw;
+	*n_out = (size_t)decoded - padding;
+	return 0;
+}
+
+ssize_t files_base64_bytes(const char *text, void *out, size_t size)
+{
+	char *bytes = NULL;
+	size_t n = 0;
+	bool fits = !files_base64_decode(text, &bytes, &n) && n <= size;
+
+	if (fits && n)
+		memcpy(out, bytes, n);
+	free(bytes);
+	return fits ? (ssize_t)n : -1;
 }

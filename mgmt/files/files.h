@@ -79,7 +79,9 @@ void files_read_end(struct files_text *text);
 char *files_base64_text(const void *bytes, size_t n);
 /** A file's bytes as the API has them, given: a text, or {"base64": TEXT} where JSON has no such text. @return NULL when out of memory */
 json_t *files_bytes_json(const void *bytes, size_t n);
-/** Decode base64. @return bytes written, or -1; @p out gets no NUL */
+/** Decode base64. @param out  given, from malloc(), without a NUL @return 0, -EINVAL (it is none) or -ENOMEM */
+MUST_CHECK int files_base64_decode(const char *text, char **out, size_t *n_out);
+/** The same into @p out. @return bytes written, or -1; @p out gets no NUL */
 MUST_CHECK ssize_t files_base64_bytes(const char *text, void *out, size_t size);
 
 /** Make @p to a copy of @p from. @return 0 or -ENOMEM */

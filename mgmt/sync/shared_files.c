@@ -90,14 +90,15 @@ static int keep_parts(struct core *core, const json_t *answer)
 		const char *data = json_get_text(item, "data");
 		json_int_t bytes = json_integer_value(json_object_get(item, "bytes"));
 		json_int_t offset = json_integer_value(json_object_get(item, "offset"));
-		size_t room = data ? strlen(data) / 4 * 3 : 0;
-		char *decoded =
-		        data && digest && bytes >= 0 && offset >= 0 ? malloc(room + 1) : NULL;
-		ssize_t n = decoded ? files_base64_bytes(data, decoded, room) : -EINVAL;
+		char *decoded = NULL;
+		size_t n = 0;
 
-		err = n < 0 ? -EINVAL
-		            : blobs_add(core->dirs.state, digest, (uint64_t)bytes, (uint64_t)offset,
-		                        decoded, (size_t)n);
+		err = data && digest && bytes >= 0 && offset >= 0
+		              ? files_base64_decode(data, &decoded, &n)
+		              : -EINVAL;
+		if (!err)
+			err = blobs_add(core->dirs.state, digest, (uint64_t)bytes, (uint64_t)offset,
+			                decoded, n);
 		free(decoded);
 		if (err)
 			return err;
