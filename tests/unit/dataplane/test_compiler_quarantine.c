@@ -384,7 +384,7 @@ static void tables_that_contradict_themselves_are_not_taken_over(void **state)
 	}
 }
 
-/* A slot of web-ams: whom an earlier process may have named in it. */
+/* One slot of web-ams, as an earlier process may have left it: its owner, its earlier owners, their claims. */
 static void a_slot_that_leads_to_another_pool_is_not_believed(void **state)
 {
 	enum { NONE, OWN, THEIRS };

@@ -86,7 +86,7 @@ static void expect_claim(int class, uint16_t base, uint32_t settle_at)
 
 /* --- other tables --- */
 
-/* What was copied there may be damaged. What lies at the former place is nobody's any more. */
+/* The copy may be damaged: it is mended. The former tables are left as they are. */
 static void words_are_right_in_the_tables_that_slots_moved_to(void **state)
 {
 	struct fwd_slots there[(FIRST + 2 * SLOTS) / FWD_SLOTS_PER_BLOCK];

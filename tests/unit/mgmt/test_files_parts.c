@@ -457,7 +457,7 @@ static void a_fetch_that_brings_nothing_ends(void **state)
 	}
 }
 
-/* What the node that sent the version is told: that its files are others only where all came. */
+/* The sender of a version hears that its files are other ones only if all of them came. */
 static void what_cannot_be_staged_says_why(void **state)
 {
 	static const struct {

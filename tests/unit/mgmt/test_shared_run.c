@@ -16,7 +16,7 @@ static uint64_t to_end; /* the version that is to end; 0: none */
 static int decide_err, write_err, fetch_err;
 static enum shared_result written;
 static unsigned n_turns; /* until the node stops */
-static char asked[256];  /* when what was asked, by ms since the beginning */
+static char asked[256];  /* each question, with its ms since the beginning */
 
 static uint64_t fake_mono(void)
 {

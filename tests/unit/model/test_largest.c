@@ -355,7 +355,7 @@ static void many_services_of_two_large_pools_cost_what_they_are_long(void **stat
 	assert_true(now_s() - start < LIMIT_S);
 }
 
-/* A near name is looked for where somebody is told of it. */
+/* Only errors that are kept, and so shown, get a near name: to search one takes long. */
 static void many_mistakes_cost_what_they_are_long(void **state)
 {
 	(void)state;
