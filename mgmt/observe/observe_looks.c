@@ -49,7 +49,10 @@ static bool accept_process(struct observed_process *observed, const struct gathe
 	       (s->running && observed->pid != was.pid);
 }
 
-/* Of a process that comes and goes again and again not each time is an event, but what is true in the end is. */
+/*
+ * Of a process that comes and goes again and again not each time is an event, but what is true in the end is, and at
+ * once that it is gone.
+ */
 static bool has_room(struct core *core, enum observe_process p)
 {
 	char prefix[32];
@@ -73,7 +76,7 @@ void observe_note_processes(struct core *core)
 		if (!accept_process(observed, &s, starts) ||
 		    !observe_is_shown((enum observe_process)p, &s))
 			continue;
-		if (!has_room(core, (enum observe_process)p)) {
+		if (s.running && !has_room(core, (enum observe_process)p)) {
 			*observed = was; /* it is news at a later look, if it is true then */
 			continue;
 		}

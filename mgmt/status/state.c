@@ -27,9 +27,9 @@
 
 struct followed_state {
 	struct judge_verdict last;
-	bool known;         /* last is one */
-	const char *logged; /* the state of the last event; NULL: there was none */
-	size_t n_present;   /* reasons of last that were there; those behind may come again */
+	bool known;       /* last is one */
+	int logged;       /* the state of the last event, enum judge_state; -1: there was none */
+	size_t n_present; /* reasons of last that were there; those behind may come again */
 	struct since *since;
 	int64_t pids[OBSERVE_COUNT]; /* of the processes whose pages were read last; 0: of none */
 	uint64_t restarted_ms; /* when one of them was another process than before; 0: never */
@@ -45,11 +45,13 @@ int state_open(struct core *core)
 	struct followed_state *s = calloc(1, sizeof(*s));
 	int err = s ? since_open(core->dirs.run, clock_mono_ms(), &s->since) : -ENOMEM;
 
-	if (err)
+	if (err) {
 		free(s);
-	else
-		core->state = s;
-	return err;
+		return err;
+	}
+	s->logged = -1;
+	core->state = s;
+	return 0;
 }
 
 void state_close(struct core *core)
@@ -312,19 +314,24 @@ static void keep_verdict(struct followed_state *s, struct judge_verdict *now)
 	s->known = true;
 }
 
-/* Of a state that comes and goes, as in a crash loop, not each time is an event, but what is true in the end is. */
+/*
+ * Of a state that comes and goes, as in a crash loop, not each time is an event, but what is true in the end is. None
+ * says better than it is: a worse state is an event at once.
+ */
 static void log_node_state(struct core *core, const struct judge_verdict *now)
 {
 	struct followed_state *s = core->state;
 	struct journal *j = intent_journal(core->intent);
 	size_t n = now->n_reasons + now->n_left_out;
-	const char *was = s->logged ? s->logged : "unknown", *state = judge_state_text(now->state);
+	const char *was = s->logged < 0 ? "unknown" : judge_state_text((enum judge_state)s->logged);
+	const char *state = judge_state_text(now->state);
 	char more[48] = "";
 
-	if (!strcmp(was, state) ||
-	    !journal_has_room(j, clock_believed_ms(), "status", core->dirs.node, "", STATUS_OFTEN))
+	if ((int)now->state == s->logged ||
+	    ((int)now->state < s->logged && !journal_has_room(j, clock_believed_ms(), "status",
+	                                                      core->dirs.node, "", STATUS_OFTEN)))
 		return;
-	s->logged = state;
+	s->logged = (int)now->state;
 	if (n > 1)
 		snprintf(more, sizeof(more), " (and %zu more reasons)", n - 1);
 	journal_add(j, clock_believed_ms(), "status", core->dirs.node, "%s, was %s%s%s%s", state,

@@ -405,12 +405,14 @@ static void a_process_that_comes_and_goes_fills_no_journal(void **state)
 		        (struct gather_process){ .present = true, .running = i % 2, .pid = i };
 		n += look_at_processes(500) != NULL;
 	}
-	assert_int_equal(n, 5);
-	clock_believe(clock_believed_ms() - (int64_t)clock_mono_ms() + 60000);
-	assert_string_equal(look_at_processes(500), "weir-dns shows no sign of life");
+	assert_int_equal(n, 6);
+	assert_string_equal(last_event()->message, "weir-dns shows no sign of life");
 	shown[OBSERVE_DNS].running = true;
+	assert_null(look_at_processes(500));
 	clock_believe(clock_believed_ms() - (int64_t)clock_mono_ms() + 60000);
 	assert_string_equal(look_at_processes(500), "weir-dns runs");
+	shown[OBSERVE_DNS].running = false; /* none says that it runs when it does not */
+	assert_string_equal(look_at_processes(500), "weir-dns shows no sign of life");
 }
 
 /* What a look at the drain of this node logs; NULL: nothing. */
