@@ -139,6 +139,11 @@ static bool read_change(struct core *core, const struct http_request *r, enum or
 	return field_end(&f, reply);
 }
 
+static const char no_way_back[] =
+        "this would be the store's first version: there is none to go back to if it is not confirmed. "
+        "Apply the file that the nodes run (weir config show --applied) first, then the change; or "
+        "apply it with --confirm-within none";
+
 /* Of a version that was made or would be: clients read one form. */
 static json_t *change_to_json(struct core *core, const struct intent_changed *c, bool dry_run)
 {
@@ -155,6 +160,8 @@ static json_t *change_to_json(struct core *core, const struct intent_changed *c,
 	operations_add_warnings(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	route_warnings_add(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	json_object_set_new(plan, "confirm_within_ms", json_integer(c->confirm_within_ms));
+	if (c->is_first && head && c->plan.n_risks)
+		json_array_append_new(json_object_get(plan, "warnings"), json_string(no_way_back));
 	if (dry_run) {
 		json_object_set_new(answer, "dry_run", json_true());
 		json_object_set_new(json_object_get(answer, "version"), "state",
@@ -283,6 +290,9 @@ static void refuse_change(struct core *core, int err, const struct intent_change
 		        "another version is to be in force, and is not yet at this node, or is refused "
 		        "here (weir status): nothing was changed. Try it again; where its files are lost "
 		        "for good, or to replace it, with replace (weir apply --replace)");
+		return;
+	case -ENODATA:
+		http_problem(reply, 409, "first-version", "nothing was changed: %s", no_way_back);
 		return;
 	case -EAGAIN:
 		shared_run_refuse_overdue(core, reply);

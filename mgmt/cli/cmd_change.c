@@ -119,9 +119,11 @@ static void print_plan(const json_t *body)
 
 	print_changes(plan);
 	print_probes(plan);
-	row_print(plan,
-	          "[{?risky}risky: the change will be rolled back unless it is confirmed within "
-	          "{confirm_within_ms:whole_s|0}\n]");
+	row_print(
+	        plan,
+	        "[{?risky}risky: [{?confirm_within_ms}the change will be rolled back unless it is "
+	        "confirmed within {confirm_within_ms:whole_s|0}|nothing rolls "
+	        "the change back by itself]\n]");
 	print_old_file(json_at(body, "old_file"));
 	print_unconfirmed(json_at(body, "unconfirmed"));
 	row_print(body, "[compared with version {base}\n][compared with version {base.etag}\n]");

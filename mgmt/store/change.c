@@ -87,11 +87,9 @@ static int commit_version(struct intent *in, const struct shared_change *c, cons
 	return 0;
 }
 
-static int64_t confirm_within(const struct intent_change *change, const struct change_plan *plan,
-                              bool has_head)
+/* How long somebody has to confirm the change, if there is a version to go back to. */
+static int64_t confirm_within(const struct intent_change *change, const struct change_plan *plan)
 {
-	if (!has_head)
-		return 0;
 	if (change->confirm_within_ms >= 0)
 		return change->confirm_within_ms;
 	return plan->n_risks ? INTENT_CONFIRM_DEFAULT_MS : 0;
@@ -277,6 +275,12 @@ static int end_alone(struct intent *in, bool is_done, int64_t now_ms, struct int
 	return 0;
 }
 
+/* Nodes would then have nothing to go back to: what each runs is its own file. */
+static bool is_first_of_store(const struct intent *in, const struct intent_change *change)
+{
+	return in->shares && !authority_has_records(in) && !change->provisional;
+}
+
 /* The caller gets errors and plan of a refused change, too. A dry run stores nothing. */
 static int change_to(struct intent *in, const struct intent_change *change,
                      struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
@@ -313,7 +317,7 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		c->plan = (struct change_plan){ 0 };
 	}
 	out->changed = !head || strcmp(head->version.digest, c->digest) ||
-	               (in->shares && !authority_has_records(in) && !change->provisional) ||
+	               is_first_of_store(in, change) ||
 	               (change->replace && !shared_is_up_to_date(in));
 	if (!err && !out->changed && !is_plan && !shared_is_up_to_date(in))
 		err = -ESTALE; /* the files are in force here, and by the store another version is */
@@ -322,8 +326,11 @@ static int change_to(struct intent *in, const struct intent_change *change,
 	if (!err && !out->changed && authority_has_records(in) && !change->dry_run && head &&
 	    change->pending == INTENT_PENDING_CONFIRM && head->version.confirm_by_ms)
 		err = shared_make_confirmation(in, change, now_ms, &out->shared);
+	out->is_first = out->changed && (!head || is_first_of_store(in, change));
+	if (!err && head && out->is_first && !is_plan && confirm_within(change, &out->plan) > 0)
+		err = -ENODATA;
 	if (!err && out->changed) {
-		int64_t own_ms = returns ? 0 : confirm_within(change, &out->plan, head != NULL);
+		int64_t own_ms = returns || out->is_first ? 0 : confirm_within(change, &out->plan);
 
 		out->confirm_within_ms = returns ? 0 : intent_joined_ms(in, change, own_ms);
 		out->version.confirm_left_ms = out->confirm_within_ms;

@@ -173,6 +173,7 @@ struct intent_changed {
 	/** the new one, or the head if nothing changed; with a dry run, what it would be */
 	struct version version;
 	bool changed;
+	bool is_first;             /**< there is no version to go back to */
 	int64_t confirm_within_ms; /**< what applies */
 	struct change_plan plan;
 	struct model_errors errors;
@@ -190,8 +191,9 @@ struct intent_changed {
  * @param out  given in any case: intent_changed_fini()
  * @return 0; -EINVAL (errors in the configuration); -ENOENT (no such version); -ENOLINK (the
  *         configuration has other nodes, and this one shares no store with them); -EBUSY (the head is
- *         not confirmed yet, and the change does not say what becomes of it); -EROFS (the store fails:
- *         intent_store_reason()); -errno
+ *         not confirmed yet, and the change does not say what becomes of it); -ENODATA (it is to be
+ *         confirmed, and is the first version of the store: there is none to go back to); -EROFS (the
+ *         store fails: intent_store_reason()); -errno
  */
 MUST_CHECK int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
                              struct intent_changed *out);

@@ -118,7 +118,8 @@ def listen_works(bed: Bed) -> None:
 
 
 def version_waits(bed: Bed) -> None:
-    """A risky version waits to be confirmed; then it is rolled back by hand."""
+    """A risky version waits to be confirmed; then it is rolled back by hand. The first of the store has none to go back to."""
+    bed.must("apply", "--reason", "what runs")
     bed.world.plan.hash = "source"
     bed.node.write_config()
     try:

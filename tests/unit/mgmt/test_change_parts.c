@@ -123,6 +123,10 @@ static void each_failure_has_its_answer(void **state)
 		  "another version is to be in force, and is not yet at this node, or is refused here "
 		  "(weir status): nothing was changed. Try it again; where its files are lost for good, "
 		  "or to replace it, with replace (weir apply --replace)" },
+		{ -ENODATA, 409, "first-version",
+		  "nothing was changed: this would be the store's first version: there is none to go back "
+		  "to if it is not confirmed. Apply the file that the nodes run (weir config show "
+		  "--applied) first, then the change; or apply it with --confirm-within none" },
 		{ -EAGAIN, 503, "busy",
 		  "a version that was not confirmed in time is just being ended: nothing was "
 		  "changed; try again" },

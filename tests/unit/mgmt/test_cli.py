@@ -379,6 +379,12 @@ class WithApi(unittest.TestCase):
                          "v7-00", "weir apply", "version 9 by ann", "version 7 at", "weir confirm 9", "config show"):
                 self.assertIn(text, done.stdout)
 
+    def test_a_plan_promises_no_way_back_that_is_not_there(self) -> None:
+        for within, text in ((300000, "will be rolled back unless it is confirmed within 300 s"), (0, "nothing rolls the change back by itself")):
+            self.api.answers["/v1/config/plan"] = (200, {"changed": True, "base": "v7-00", "plan": {
+                "changes": [], "pools": [], "risks": ["it hurts"], "risky": True, "confirm_within_ms": within}})
+            self.assertIn(f"\nrisky: {text}\n".replace("risky: will", "risky: the change will"), self.weir("plan").stdout)
+
     def test_a_refusal_says_nothing_twice(self) -> None:
         self.api.answers["/v1/overrides"] = (422, {"code": "invalid", "title": "Invalid", "detail": "until: too long",
                                                    "errors": [{"field": "until", "detail": "too long"}]})

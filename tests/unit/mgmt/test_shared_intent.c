@@ -584,7 +584,7 @@ static void what_is_in_force_and_not_here_is_not_built_upon(void **state)
 	make_node(&a, "ams-1");
 	make_node(&b, "fra-1");
 	for (uint64_t number = 1; number <= 2; number++) {
-		assert_int_equal(apply_weight(&a, number == 1 ? W1 : W2, 60000,
+		assert_int_equal(apply_weight(&a, number == 1 ? W1 : W2, number == 1 ? 0 : 60000,
 		                              INTENT_PENDING_REFUSE, true, &made),
 		                 0);
 		(void)follow_store(&a, 0);
@@ -740,10 +740,22 @@ static void numbers_go_on_where_the_node_was(void **state)
 		.files = &files, .author = "ann", .reason = "x", .confirm_within_ms = 5000
 	};
 
+	/* in the store there is nothing to go back to: nobody is told that it would be done */
+	assert_int_equal(intent_change(a.in, &change, NOW_MS + 10, &changed), -ENODATA);
+	intent_changed_fini(&changed);
+	change.pending = INTENT_PENDING_IGNORE; /* a plan */
+	change.dry_run = true;
+	assert_int_equal(intent_change(a.in, &change, NOW_MS + 10, &changed), 0);
+	assert_true(changed.is_first);
+	assert_int_equal(changed.confirm_within_ms, 0);
+	intent_changed_fini(&changed);
+	change.pending = INTENT_PENDING_REFUSE;
+	assert_int_equal(intent_change(a.in, &change, NOW_MS + 10, &changed), -ENODATA);
+	intent_changed_fini(&changed);
+	change.dry_run = false;
+	change.confirm_within_ms = 0;
 	assert_int_equal(intent_change(a.in, &change, NOW_MS + 10, &changed), 0);
 	assert_int_equal(changed.version.number, 4);
-	assert_int_equal(changed.confirm_within_ms,
-	                 0); /* in the store there is nothing to go back to */
 	decide_change(changed.shared);
 	intent_changed_fini(&changed);
 	files_fini(&files);
