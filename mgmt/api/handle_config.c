@@ -139,11 +139,6 @@ static bool read_change(struct core *core, const struct http_request *r, enum or
 	return field_end(&f, reply);
 }
 
-static const char no_way_back[] =
-        "this would be the store's first version: there is none to go back to if it is not confirmed. "
-        "Apply the file that the nodes run (weir config show --applied) first, then the change; or "
-        "apply it with --confirm-within none";
-
 /* Of a version that was made or would be: clients read one form. */
 static json_t *change_to_json(struct core *core, const struct intent_changed *c, bool dry_run)
 {
@@ -160,8 +155,6 @@ static json_t *change_to_json(struct core *core, const struct intent_changed *c,
 	operations_add_warnings(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	route_warnings_add(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	json_object_set_new(plan, "confirm_within_ms", json_integer(c->confirm_within_ms));
-	if (c->is_first && head && c->plan.n_risks)
-		json_array_append_new(json_object_get(plan, "warnings"), json_string(no_way_back));
 	if (dry_run) {
 		json_object_set_new(answer, "dry_run", json_true());
 		json_object_set_new(json_object_get(answer, "version"), "state",
@@ -253,6 +246,18 @@ static void add_way_back(const struct core *core, uint64_t before, const json_t 
 		json_array_append_new(
 		        warnings, json_string("no other node has this version's files yet: until "
 		                              "one has fetched them they are lost with this node"));
+}
+
+static const char no_way_back[] =
+        "this would be the store's first version: there is none to go back to if it is not confirmed. "
+        "Apply the file that the nodes run (weir config show --applied) first, then the change; or "
+        "apply it with --confirm-within none";
+
+/* An apply of such a plan would be refused. @param plan  of the answer */
+static void warn_of_first(const struct core *core, const struct intent_changed *c, json_t *plan)
+{
+	if (c->is_first && intent_head(core->intent) && c->plan.n_risks)
+		json_array_append_new(json_object_get(plan, "warnings"), json_string(no_way_back));
 }
 
 /* Fill @p reply with why a change was not made; @p err and @p changed are as intent_change() gave them. Under the lock. */
@@ -405,8 +410,10 @@ static bool commit_change(struct core *core, struct change_request *c,
 		if (is_created && c->request)
 			report_times(core, c->request, candidate->began_ns, &changed.times);
 		reply->json = change_to_json(core, &changed, c->change.dry_run);
-		if (is_plan)
+		if (is_plan) {
 			unconfirmed_add_json(core, &changed, reply->json);
+			warn_of_first(core, &changed, json_object_get(reply->json, "plan"));
+		}
 		if (is_created)
 			add_way_back(core, before, files_at, reply->json);
 		reply->status = is_created ? 201 : 200;
