@@ -6,7 +6,8 @@
  * A line is computed by a walk: the sets are applied one after the other, oldest first, each with
  * the ring that it has if all its members live. Where the ring's owner differs from the line's, the
  * owner becomes the newest earlier owner. New sets continue the walk; a document whose sets do not
- * continue those walked (compared by digest) starts it again from its oldest set.
+ * continue those walked (compared by digest) starts it again from its oldest set, and older earlier owners
+ * come from the slots' lists.
  *
  * Verdicts have no part in this. Nodes see a death at different times, or not at all. If a dead
  * backend left the line, one node would have room for the next owner while another still waits for
@@ -155,6 +156,31 @@ static void note_walked(struct owners *o, const struct owners_set *member_set)
 	o->walked[o->n_walked++] = set_digest(member_set);
 }
 
+/*
+ * Also take over what the slots' lists name of a line and the sets do not tell: a walk that began again has the
+ * document's sets alone (a process that took the tables over, or a set that a verdict made look like another). The
+ * claims of these owners are over, but connections may still be theirs.
+ */
+static void keep_named_owners(struct owners *o)
+{
+	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
+		struct owners_line *line = &o->lines[s];
+		uint64_t named = owners_is_unsettled(o, s) ? owners_cold(o, s)->list.earlier : 0;
+
+		for (uint32_t i = 0; i < OWNER_LIST_MAX && line->owner != 0; i++) {
+			uint16_t backend = (uint16_t)owner_list_at(named, i);
+			uint32_t at = earlier_position(line, 0);
+
+			if (backend == 0 || backend == line->owner || at > LAST ||
+			    owner_list_is_temporary(named, i) ||
+			    earlier_position(line, backend) <= LAST)
+				continue;
+			line->earlier[at] = backend;
+			line->until_ms[at] = 0;
+		}
+	}
+}
+
 static int allocate_lines(struct owners *o)
 {
 	if (!o->lines)
@@ -183,7 +209,9 @@ int owners_lines_follow(struct owners *o, const struct owners_set *member_sets, 
 			return result;
 		note_walked(o, &member_sets[i]);
 	}
-	if (result == 0)
+	if (result == 0) {
+		keep_named_owners(o);
 		owners_lines_wait(o, now_ms);
+	}
 	return result;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Documents in steps: rings made ahead, pools that nothing changes for, and deaths in the middle.
+ * Documents in steps: rings made ahead, pools that nothing changes for, deaths in the middle, and what
+ * one document after the other leaves of a pool's earlier owners.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <cmocka.h>
 
 #include "dataplane/owners/owners_internal.h"
+#include "dataplane/tables/compiler_internal.h"
 #include "weir/fwd/services.h"
 
 #include "tests/unit/dataplane/stage.h"
@@ -331,6 +333,113 @@ static void services_name_their_pools_slots_in_each_step_of_a_document(void **st
 	}
 }
 
+/* --- earlier owners that the document does not know any more, in a pool with agents --- */
+
+#define HOUR_MS 3600000
+
+static struct model_member first_set[2], second_set[3], third_set[2], fourth_set[3];
+static struct model_set hourly[4];
+
+/* 9 joins 5 and 7; an hour later 7 leaves, and returns after one more hour. */
+static void make_hourly_sets(void)
+{
+	first_set[0] = (struct model_member){ .id = 5, .weight = 10 };
+	first_set[1] = (struct model_member){ .id = 7, .weight = 10 };
+	memcpy(second_set, first_set, sizeof(first_set));
+	second_set[2] = (struct model_member){ .id = 9, .weight = 10 };
+	third_set[0] = second_set[0];
+	third_set[1] = second_set[2];
+	memcpy(fourth_set, second_set, sizeof(second_set));
+	hourly[0] = (struct model_set){ 0, NOW + 60000, first_set, 2 };
+	hourly[1] = (struct model_set){ NOW, NOW + HOUR_MS + 60000, second_set, 3 };
+	hourly[2] = (struct model_set){ NOW + HOUR_MS, NOW + 2 * HOUR_MS + 60000, third_set, 2 };
+	hourly[3] = (struct model_set){ NOW + 2 * HOUR_MS, INT64_MAX, fourth_set, 3 };
+}
+
+/* The document of hour @p k, which has its set and the one before. */
+static void apply_hour(struct stage *s, struct world *w, size_t k, bool disables)
+{
+	make_world(w);
+	w->pools[0].agent = true;
+	w->backends[1].id = 7;
+	w->pools[0].member_sets = &hourly[k];
+	w->pools[0].n_member_sets = 2;
+	w->overrides[0] = (struct model_override){ .id = "o1",
+		                                   .target = MODEL_TARGET_BACKEND,
+		                                   .kind = MODEL_OVERRIDE_DISABLE,
+		                                   .pool = "web-ams",
+		                                   .name = "b",
+		                                   .until_ms = INT64_MAX };
+	w->model.n_overrides = disables;
+	apply_world(s, w);
+}
+
+static void pass_hour(struct stage *s)
+{
+	for (int i = 0; i < HOUR_MS / 1000; i++) {
+		s->time.now_ms += 1000;
+		s->time.ticks_ms += 1000;
+		s->time.wall_clock_ms += 1000;
+		compiler_tick(&s->node, &s->time);
+	}
+}
+
+/* Slots of backend 9 whose packets name 5. */
+static uint32_t count_named(const struct stage *s)
+{
+	const struct compiler_pool *p = &s->node.pools[0];
+	uint32_t owner = compiler_find_backend(p, 9)->index, n = 0;
+	uint32_t earlier = compiler_find_backend(p, 5)->index;
+
+	for (uint32_t i = p->first_slot; i < p->first_slot + p->n_slots; i++) {
+		bool is_named = false;
+
+		for (uint32_t k = 0; k < SECOND_OWNERS_MAX; k++)
+			is_named |= owner_list_at(s->node.t.colds[i].list.earlier, k) == earlier;
+		n += is_named &&
+		     (s->node.t.slots[i / 32].slot[i % 32] == (owner | FWD_SLOT_UNSETTLED));
+	}
+	return n;
+}
+
+/* Connections from before 9 joined may go on at 5 for days: claims that are over end with nothing. */
+static void earlier_owners_outlive_the_sets_that_made_them(void **state)
+{
+	static const struct {
+		const char *why;
+		bool disables, restarts;
+	} rows[] = {
+		{ "7 leaves and returns", false, false },
+		{ "7 is disabled and enabled", true, false },
+		{ "another process takes the tables over", false, true },
+	};
+
+	(void)state;
+	make_hourly_sets();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world documents[3];
+		struct stage s;
+		uint32_t n;
+
+		stage_init(&s);
+		apply_hour(&s, &documents[0], 0, false);
+		n = count_named(&s);
+		assert_true(n > 100);
+		pass_hour(&s);
+		if (rows[i].restarts) {
+			compiler_fini(&s.node);
+			start_node(&s, true);
+		}
+		apply_hour(&s, &documents[1], 1, rows[i].disables);
+		pass_hour(&s);
+		apply_hour(&s, &documents[2], 2, false);
+		pass_hour(&s);
+		if (count_named(&s) != n)
+			fail_msg("%s: %u slots of %u", rows[i].why, count_named(&s), n);
+		stage_fini(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +449,7 @@ int main(void)
 		cmocka_unit_test(a_death_in_any_step_of_a_document_comes_into_force_at_once),
 		cmocka_unit_test(no_step_before_the_last_shows_the_new_number),
 		cmocka_unit_test(services_name_their_pools_slots_in_each_step_of_a_document),
+		cmocka_unit_test(earlier_owners_outlive_the_sets_that_made_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
