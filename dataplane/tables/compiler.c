@@ -255,34 +255,77 @@ static bool find_range(const struct compiler *n, const struct plan_pool *p, uint
 	return n_slots == p->model->n_slots && agents == plan_has_agents(p);
 }
 
+/* The indexes of one kind that a plan needs. */
+struct room {
+	const char *what, *limit;
+	const struct indexes *indexes;
+	uint32_t n_new, n_back; /* keys without an index; with one that is in quarantine */
+};
+
+static void count_index(struct room *r, uint64_t key)
+{
+	uint32_t i = indexes_find(r->indexes, key);
+
+	r->n_new += i == INDEX_NONE;
+	r->n_back += i != INDEX_NONE && indexes_state(r->indexes, i) == INDEX_QUARANTINED;
+}
+
+static uint32_t count_state(const struct indexes *indexes, enum index_state state)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < indexes_n(indexes); i++)
+		n += indexes_state(indexes, i) == state;
+	return n;
+}
+
+/*
+ * Indexes of the document in force are in use until the plan is, so time helps only if there is room beside them once
+ * nothing is in quarantine. @return 0; -EAGAIN: there is; -EDQUOT: another document is needed
+ */
+static int check_room(const struct room *r, char refusal[PLAN_REASON_MAX])
+{
+	uint32_t n_free = indexes_n_free(r->indexes), n_used, n_all;
+
+	if (r->n_new <= n_free)
+		return 0;
+	n_used = count_state(r->indexes, INDEX_USED);
+	n_all = n_free + n_used + count_state(r->indexes, INDEX_QUARANTINED);
+	if (n_used + r->n_back + r->n_new <= n_all) {
+		snprintf(refusal, PLAN_REASON_MAX,
+		         "no room for new %s until those removed a short time ago are free again",
+		         r->what);
+		return -EAGAIN;
+	}
+	snprintf(refusal, PLAN_REASON_MAX,
+	         "%s, with those that this document replaces: %u are needed and %u fit; "
+	         "raise limits.%s",
+	         r->what, n_used + r->n_back + r->n_new, n_all, r->limit);
+	return -EDQUOT;
+}
+
 /* Check that all that is new in @p plan has room next to the elements in use and in quarantine. */
 static int check_free_room(const struct compiler *n, const struct plan *plan,
                            char refusal[PLAN_REASON_MAX])
 {
-	uint32_t pools = 0, backends = 0, counts = 0;
+	struct room pools = { "pools", "services", n->pool_indexes, 0, 0 };
+	struct room backends = { "backends", "backends", n->backend_indexes, 0, 0 };
+	struct room services = { "services", "services", n->count_indexes, 0, 0 };
+	int err;
 
 	for (size_t i = 0; i < plan->n_pools; i++) {
 		const struct plan_pool *p = &plan->pools[i];
 
-		pools += indexes_find(n->pool_indexes, p->id) == INDEX_NONE;
+		count_index(&pools, p->id);
 		for (size_t k = 0; k < p->n_backends; k++)
-			backends += indexes_find(n->backend_indexes,
-			                         compiler_backend_key(p->id, p->backends[k].id)) ==
-			            INDEX_NONE;
+			count_index(&backends, compiler_backend_key(p->id, p->backends[k].id));
 	}
 	for (size_t i = 0; i < plan->n_services; i++)
-		counts += indexes_find(n->count_indexes, hash_text(plan->services[i]->name)) ==
-		          INDEX_NONE;
-	if (pools <= indexes_n_free(n->pool_indexes) &&
-	    backends <= indexes_n_free(n->backend_indexes) &&
-	    counts <= indexes_n_free(n->count_indexes))
-		return 0;
-	snprintf(refusal, PLAN_REASON_MAX,
-	         "no room for new %s until those removed a short time ago are free again",
-	         pools > indexes_n_free(n->pool_indexes)         ? "pools"
-	         : backends > indexes_n_free(n->backend_indexes) ? "backends"
-	                                                         : "services");
-	return -EAGAIN;
+		count_index(&services, hash_text(plan->services[i]->name));
+	err = check_room(&pools, refusal);
+	if (!err)
+		err = check_room(&backends, refusal);
+	return err ? err : check_room(&services, refusal);
 }
 
 /*
