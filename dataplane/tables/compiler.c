@@ -587,10 +587,7 @@ int compiler_apply_plan(struct compiler *n, struct model *m, struct plan *plan,
 	watch_backends(n, plan);
 	old = *n;
 	plan_update(plan, time->wall_clock_ms);
-	if (n->adopted)
-		compiler_adopt_counts(n, plan);
-	for (size_t i = 0; i < plan->n_services; i++)
-		indexes_allocate(n->count_indexes, hash_text(plan->services[i]->name));
+	compiler_allocate_counts(n, plan);
 	for (size_t i = 0; i < plan->n_pools; i++)
 		bind_pool(n, find_table(old.pools, old.n_pools, &plan->pools[i]), &pools[i]);
 	n->model = m;

@@ -100,7 +100,9 @@ void compiler_clear_slots(struct compiler *n, uint32_t first, uint32_t n_slots);
  * is not the pool's: the document gives them an owner again.
  */
 void compiler_check_slots(struct compiler *n, const struct compiler_pool *p);
-/** Let the services of @p plan keep the counters that they had under an earlier process. */
-void compiler_adopt_counts(struct compiler *n, const struct plan *plan);
+/**
+ * Give the services of @p plan their counters: those that they had, also under an earlier process, or zeroed ones.
+ */
+void compiler_allocate_counts(struct compiler *n, const struct plan *plan);
 
 #endif

@@ -141,17 +141,6 @@ static void zero_backend_counts(struct compiler *n, uint32_t i)
 	}
 }
 
-static void zero_service_counts(struct compiler *n, uint32_t i)
-{
-	for (uint32_t c = 0; c < n->t.n_cpus; c++) {
-		uint32_t at = c * n->sizes.service_counts + i;
-
-		n->t.service_counts[at] = (struct fwd_count){ 0 };
-		n->t.service_news[at] = (struct fwd_count){ 0 };
-		n->t.sample_counts[at] = (struct fwd_sample_count){ 0 };
-	}
-}
-
 /*
  * Each call goes on where the last one ended: flows of those at the beginning may be remembered for
  * hours.
@@ -210,12 +199,9 @@ void compiler_release(struct compiler *n, const struct compiler_time *time)
 		shadow_put(&n->shadow, &n->t, FWD_TABLE_pools, i, &none);
 		indexes_release(n->pool_indexes, i);
 	}
-	for (uint32_t i = 0; i < indexes_n(n->count_indexes); i++) {
-		if (!quarantine_is_over(n->count_indexes, i, time))
-			continue;
-		zero_service_counts(n, i);
-		indexes_release(n->count_indexes, i);
-	}
+	for (uint32_t i = 0; i < indexes_n(n->count_indexes); i++)
+		if (quarantine_is_over(n->count_indexes, i, time))
+			indexes_release(n->count_indexes, i);
 	if (time->now_ms > COMPILER_QUARANTINE_MS)
 		release_ranges(n, time->now_ms - COMPILER_QUARANTINE_MS);
 }
@@ -298,7 +284,18 @@ void compiler_check_slots(struct compiler *n, const struct compiler_pool *p)
 		         p->plan->model->name, n_bad);
 }
 
-void compiler_adopt_counts(struct compiler *n, const struct plan *plan)
+static void zero_service_counts(struct compiler *n, uint32_t i)
+{
+	for (uint32_t c = 0; c < n->t.n_cpus; c++) {
+		uint32_t at = c * n->sizes.service_counts + i;
+
+		n->t.service_counts[at] = (struct fwd_count){ 0 };
+		n->t.service_news[at] = (struct fwd_count){ 0 };
+		n->t.sample_counts[at] = (struct fwd_sample_count){ 0 };
+	}
+}
+
+static void adopt_counts(struct compiler *n, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_entries; i++) {
 		const struct plan_entry *e = &plan->entries[i];
@@ -311,6 +308,21 @@ void compiler_adopt_counts(struct compiler *n, const struct plan *plan)
 		if (was)
 			indexes_adopt(n->count_indexes, was->count,
 			              hash_text(plan->services[e->service]->name));
+	}
+}
+
+/* What an index counted before is not its new service's: an earlier process may have left something in any of them. */
+void compiler_allocate_counts(struct compiler *n, const struct plan *plan)
+{
+	if (n->adopted)
+		adopt_counts(n, plan);
+	for (size_t i = 0; i < plan->n_services; i++) {
+		uint64_t key = hash_text(plan->services[i]->name);
+		bool is_new = indexes_find(n->count_indexes, key) == INDEX_NONE;
+		uint32_t at = indexes_allocate(n->count_indexes, key);
+
+		if (is_new)
+			zero_service_counts(n, at);
 	}
 }
 

@@ -119,7 +119,35 @@ static void what_left_rests_and_is_empty_for_the_next(void **state)
 	assert_int_equal(s.node.t.pools[index_of_fra].slot_range, 0);
 	assert_int_equal(used_slots(), 0);
 	assert_int_equal(s.node.t.colds[first_of_fra + 5].kept_at, 0);
-	assert_int_equal(dns_packets(), 0);
+}
+
+/* A service that has the counter of one that left begins at zero, also if another process saw it leave. */
+static void a_new_service_counts_from_zero(void **state)
+{
+	static const bool restarts[] = { false, true };
+	struct world again;
+
+	for (size_t i = 0; i < COUNT(restarts); i++) {
+		teardown(state);
+		setup(state);
+		assert_int_equal(try_document(&s.second), 0);
+		pass_ms(1000);
+		if (restarts[i]) {
+			compiler_fini(&s.node);
+			start_node(&s, true);
+			make_world(&again);
+			again.model.n_services = 1;
+			again.model.services = &again.services[1];
+			again.model.n_pools = 1;
+			assert_int_equal(try_document(&again), 0);
+		}
+		pass_ms(COMPILER_QUARANTINE_MS + 1);
+		assert_int_equal(dns_packets(), 14);
+		assert_int_equal(try_document(&third), 0);
+		assert_int_equal(indexes_find(s.node.count_indexes, hash_text("new")),
+		                 count_of_dns);
+		assert_int_equal(dns_packets(), 0);
+	}
 }
 
 /*
@@ -464,6 +492,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		REST_TEST(what_left_rests_and_is_empty_for_the_next),
+		REST_TEST(a_new_service_counts_from_zero),
 		REST_TEST(what_is_remembered_of_a_backend_that_left_ends),
 		REST_TEST(another_pool_waits_for_slots_that_rest),
 		REST_TEST(of_very_many_backends_that_left_a_turn_frees_some),
