@@ -18,12 +18,6 @@
 #include "weir/fwd/services.h"
 #include "weir/model.h"
 
-/*
- * Hash seeds to try. The table is at most half full, so one of the first few fits unless two
- * entries are equal.
- */
-#define SEEDS 64u
-
 uint64_t compiler_backend_key(uint64_t pool, uint64_t id)
 {
 	uint64_t h = (pool ^ id * 0x9e3779b97f4a7c15u) * 0xd6e8feb86659fd93u;
@@ -330,8 +324,8 @@ bool compiler_write_services(struct compiler *n)
 	struct fwd_root root = *n->shadow.t.root;
 
 	(void)shadow_check(&n->shadow, &n->t, FWD_TABLE_services, 0, n_services);
-	for (uint32_t seed = 1; seed <= SEEDS; seed++) {
-		if (!fill_half(n, half, seed * 0x9e3779b1u, &root))
+	for (uint32_t i = 0; i < PLAN_SEEDS; i++) {
+		if (!fill_half(n, half, plan_seed(i), &root))
 			continue;
 		memcpy(n->shadow.t.services, &n->t.services[half * n_services],
 		       n_services * sizeof(*n->shadow.t.services));

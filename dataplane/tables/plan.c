@@ -18,6 +18,8 @@
 #include "base/hash.h"
 #include "dataplane/tables/guard.h"
 #include "dataplane/tables/ranges.h"
+#include "weir/fwd/user.h"
+#include "weir/fwd/services.h"
 #include "weir/model.h"
 
 static uint32_t round_to_power_of_two(uint64_t n)
@@ -318,6 +320,39 @@ static int check_entries(const struct plan *p, char refusal[PLAN_REASON_MAX])
 	return 0;
 }
 
+/* Whether all entries have a position in @p half with @p seed. */
+static bool entries_fit(const struct plan *p, struct fwd_service *half, uint32_t seed)
+{
+	uint64_t filter[FWD_FILTER_WORDS] = { 0 };
+
+	memset(half, 0, p->sizes.services * sizeof(*half));
+	for (size_t i = 0; i < p->n_entries; i++)
+		if (fwd_service_put(half, p->sizes.services, seed, filter, &p->entries[i].entry) <
+		    0)
+			return false;
+	return true;
+}
+
+/* Refuse entries for which no seed of the table is found: it is known before anything changes, too. */
+static int check_seeds(const struct plan *p, char refusal[PLAN_REASON_MAX])
+{
+	struct fwd_service *half = malloc(p->sizes.services * sizeof(*half));
+	uint32_t i = 0;
+
+	if (!half)
+		return -ENOMEM;
+	while (i < PLAN_SEEDS && !entries_fit(p, half, plan_seed(i)))
+		i++;
+	free(half);
+	if (i < PLAN_SEEDS)
+		return 0;
+	snprintf(refusal, PLAN_REASON_MAX,
+	         "services at their addresses, and VIPs: a table of %u does not take these %zu; "
+	         "raise limits.services",
+	         p->sizes.services, p->n_entries);
+	return -EDQUOT;
+}
+
 int plan_make(const struct model *m, int64_t wall_clock_ms, struct plan **out,
               char refusal[PLAN_REASON_MAX])
 {
@@ -335,6 +370,8 @@ int plan_make(const struct model *m, int64_t wall_clock_ms, struct plan **out,
 		err = check_limits(p, refusal);
 	if (!err)
 		err = check_entries(p, refusal);
+	if (!err)
+		err = check_seeds(p, refusal);
 	if (err) {
 		plan_free(p);
 		return err;

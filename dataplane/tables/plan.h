@@ -25,6 +25,18 @@ struct model_pool;
 struct model_service;
 struct model_set;
 
+/**
+ * Hash seeds that are tried for the services table: with one of them each entry has its position. The table is at
+ * most half full, so it is one of the first few, but for tables of many thousands at the limit.
+ */
+#define PLAN_SEEDS 64u
+
+/** The seed with number @p i, 0.. */
+static inline uint32_t plan_seed(uint32_t i)
+{
+	return (i + 1) * 0x9e3779b1u;
+}
+
 /** How long the parts of bringing a document into force took, in µs. */
 struct compiled_times {
 	uint64_t read_us, compile_us, switch_us;

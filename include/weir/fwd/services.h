@@ -5,8 +5,8 @@
  *
  * Open addressing with linear probing over a power of two of entries. Nothing is ever removed: all
  * entries are built again in the spare half, which must be out of use for a grace period. The
- * builder tries seeds until every entry is within FWD_SERVICE_PROBES of its hash's position; with
- * four positions for each entry one of the first few seeds will do.
+ * builder tries seeds until every entry is within FWD_SERVICE_PROBES of its hash's position; in a table
+ * that is half full one of the first few seeds will do, unless there are many thousands of entries.
  *
  * Whether an address is a VIP is mostly answered by a small filter in root, without touching the
  * table; each half has its own filter.

@@ -104,6 +104,44 @@ static void a_limit_reached_exactly_is_no_refusal(void **state)
 	}
 }
 
+/* So many, each at an address of its own, that no seed has a position for each of them. */
+static void services_that_the_table_does_not_take_are_refused(void **state)
+{
+	enum { MANY = 16384 };
+	struct model_service *services = calloc(MANY, sizeof(*services));
+	struct model_vip *vips = calloc(MANY, sizeof(*vips));
+	struct model_at *ats = calloc(MANY, sizeof(*ats));
+	struct addr *addresses = calloc(MANY, sizeof(*addresses));
+	struct plan *p = NULL;
+	uint32_t drawn = 7;
+
+	(void)state;
+	assert_true(services && vips && ats && addresses);
+	for (size_t i = 0; i < MANY; i++) {
+		drawn = drawn * 1664525u + 1013904223u;
+		addresses[i] = w.addresses[0];
+		memcpy(addresses[i].bytes + 12, &drawn, sizeof(drawn));
+		vips[i] = (struct model_vip){ .addresses = &addresses[i], .n_addresses = 1 };
+		ats[i] = w.at[0];
+		ats[i].vip = &vips[i];
+		services[i] = w.services[1];
+		services[i].at = &ats[i];
+		services[i].n_at = 1;
+	}
+	w.model.services = services;
+	w.model.n_services = MANY;
+	w.model.limits.services = MANY;
+	assert_int_equal(plan_make(&w.model, NOW, &p, why), -EDQUOT);
+	assert_string_equal(why, "services at their addresses, and VIPs: a table of 65536 does not "
+	                         "take these 32768; raise limits.services");
+	w.model.limits.services = MANY + 1;
+	plan_free(make_plan());
+	free(services);
+	free(vips);
+	free(ats);
+	free(addresses);
+}
+
 static void an_entry_has_each_of_its_services_values(void **state)
 {
 	static const enum model_udp_policy policies[] = { MODEL_UDP_KEEP, MODEL_UDP_MIGRATE,
@@ -435,6 +473,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PLAN_TEST(tables_are_sized_by_limits),
 		PLAN_TEST(a_limit_reached_exactly_is_no_refusal),
+		PLAN_TEST(services_that_the_table_does_not_take_are_refused),
 		PLAN_TEST(an_entry_has_each_of_its_services_values),
 		PLAN_TEST(a_pools_udp_idle_time_is_the_longest_of_its_own_services),
 		PLAN_TEST(an_override_is_of_its_own_pool_backend_kind_and_time),
