@@ -254,7 +254,7 @@ static const char no_way_back[] =
         "apply it with --confirm-within none";
 
 /* An apply of such a plan would be refused. @param plan  of the answer */
-static void warn_of_first(const struct core *core, const struct intent_changed *c, json_t *plan)
+static void add_first_warning(const struct core *core, const struct intent_changed *c, json_t *plan)
 {
 	if (c->is_first && intent_head(core->intent) && c->plan.n_risks)
 		json_array_append_new(json_object_get(plan, "warnings"), json_string(no_way_back));
@@ -412,7 +412,7 @@ static bool commit_change(struct core *core, struct change_request *c,
 		reply->json = change_to_json(core, &changed, c->change.dry_run);
 		if (is_plan) {
 			unconfirmed_add_json(core, &changed, reply->json);
-			warn_of_first(core, &changed, json_object_get(reply->json, "plan"));
+			add_first_warning(core, &changed, json_object_get(reply->json, "plan"));
 		}
 		if (is_created)
 			add_way_back(core, before, files_at, reply->json);

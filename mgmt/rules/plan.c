@@ -119,6 +119,14 @@ int plan_compare(const struct model *from, const struct model *to, struct change
 	return 0;
 }
 
+int plan_add_overrides(struct change_plan *p, const struct model *from, const struct model *to,
+                       const struct model_override *list, size_t n)
+{
+	p->n_risks =
+	        risk_find_lost(from, to, list, n, p->arena, p->risks, p->n_risks, &p->n_risks_all);
+	return arena_failed(p->arena) ? -ENOMEM : 0;
+}
+
 void plan_fini(struct change_plan *p)
 {
 	arena_free(p->arena);

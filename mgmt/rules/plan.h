@@ -55,6 +55,13 @@ struct change_plan {
  */
 MUST_CHECK int plan_compare(const struct model *from, const struct model *to,
                             struct change_plan *out);
+/**
+ * Add to @p p, as plan_compare() made it, what the change takes from overrides: @p list, none of them over.
+ * @return 0 or -ENOMEM
+ */
+MUST_CHECK int plan_add_overrides(struct change_plan *p, const struct model *from,
+                                  const struct model *to, const struct model_override *list,
+                                  size_t n);
 void plan_fini(struct change_plan *p);
 /** "added", "removed", "changed" */
 const char *plan_kind_text(enum plan_kind kind);

@@ -50,6 +50,15 @@ size_t risk_rules(const struct risk_rule **out);
 size_t risk_find(const struct model *from, const struct model *to, struct arena *arena,
                  const struct risk **out, size_t *n_all);
 
+/**
+ * Measure in addition which of the overrides @p list (@p n, none of them over) the change takes their backends from.
+ * @param risks  as risk_find() gave them, from @p arena; likewise @p n_all
+ * @return how many there are in @p risks now
+ */
+size_t risk_find_lost(const struct model *from, const struct model *to,
+                      const struct model_override *list, size_t n, struct arena *arena,
+                      const struct risk *risks, size_t n_risks, size_t *n_all);
+
 /** The share of slots of a pool that must move: the sum of what members gain. */
 uint32_t risk_moved_ppm(const struct model_pool *a, const struct model_pool *b,
                         struct arena *arena);

@@ -93,3 +93,14 @@ size_t risk_find(const struct model *from, const struct model *to, struct arena 
 	*n_all = w.n_all;
 	return w.n;
 }
+
+size_t risk_find_lost(const struct model *from, const struct model *to,
+                      const struct model_override *list, size_t n, struct arena *arena,
+                      const struct risk *risks, size_t n_risks, size_t *n_all)
+{
+	struct risk_work w = { from, to, arena, (struct risk *)(uintptr_t)risks, n_risks, *n_all };
+
+	risk_measure_lost(&w, list, n);
+	*n_all = w.n_all;
+	return w.n;
+}

@@ -26,6 +26,9 @@
 	X(MEMBERS_LEAVE, "members-leave", SHARE, 0.5,                                              \
 	  "the load of these members moves to fewer, or to untried, backends")                     \
 	X(LOAD_GATHERS, "load-gathers", TIMES, 2, "one backend gets several times its load")       \
+	X(OVERRIDE_LOST, "override-lost", SHARE, RISK_ANY,                                         \
+	  "an override goes by the backend's name: what a person took out of service gets "        \
+	  "traffic again")                                                                         \
 	X(UNCHECKED_MEMBERS, "unchecked-members", SHARE, RISK_ANY,                                 \
 	  "backends without a check get traffic even if they are dead")                            \
 	X(CHECK_REMOVED, "check-removed", SHARE, RISK_ANY, "dead targets are never detected")      \
@@ -143,6 +146,7 @@ size_t risk_addresses_gone(const struct addr *a, size_t n_a, const struct addr *
 
 /* The measures, one file each. */
 void risk_measure_pools(struct risk_work *w);
+void risk_measure_lost(struct risk_work *w, const struct model_override *list, size_t n);
 void risk_measure_checks(struct risk_work *w);
 void risk_measure_services(struct risk_work *w);
 void risk_measure_vips(struct risk_work *w);

@@ -8,6 +8,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mgmt/rules/risk_internal.h"
 
@@ -141,5 +142,44 @@ void risk_measure_pools(struct risk_work *w)
 		measure_members(w, subject, a, b);
 		measure_flows(w, subject, a, b);
 		measure_guards(w, subject, a, b);
+	}
+}
+
+static bool has_override(const struct model_override *list, size_t n,
+                         const struct model_override *o, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].target == MODEL_TARGET_BACKEND && list[i].kind == o->kind &&
+		    !strcmp(list[i].pool, o->pool) && !strcmp(list[i].name, name))
+			return true;
+	return false;
+}
+
+/* The backend that @p o has now, and that stays in the pool @p b with another name; NULL: none. */
+static const struct model_backend *
+find_renamed(const struct model_pool *a, const struct model_pool *b, const struct model_override *o)
+{
+	const struct model_backend *was = model_backend(a, o->name);
+
+	for (size_t i = 0; was && i < b->n_backends; i++)
+		if (b->backends[i].id == was->id)
+			return strcmp(b->backends[i].name, o->name) != 0 ? &b->backends[i] : NULL;
+	return NULL;
+}
+
+/* A pool that is gone, or renamed, is a risk of its own. */
+void risk_measure_lost(struct risk_work *w, const struct model_override *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct model_override *o = &list[i];
+		const struct model_pool *a = model_pool(w->from, o->pool),
+		                        *b = model_pool(w->to, o->pool);
+		const struct model_backend *now = a && b ? find_renamed(a, b, o) : NULL;
+
+		if (now && !has_override(list, n, o, now->name))
+			risk_note(w, RISK_OVERRIDE_LOST, 1.0 / (double)b->n_backends,
+			          risk_text(w, "pool %s", o->pool),
+			          "backend %s becomes %s, without override %s", o->name, now->name,
+			          o->id);
 	}
 }

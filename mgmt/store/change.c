@@ -281,6 +281,27 @@ static bool is_first_of_store(const struct intent *in, const struct intent_chang
 	return in->shares && !authority_has_records(in) && !change->provisional;
 }
 
+/* Backends that people drained, disabled or forced go by their names: what a change would free of that. */
+static int plan_overrides(const struct intent *in, const struct model *from, const struct model *to,
+                          int64_t now_ms, struct change_plan *plan)
+{
+	struct model_override *list = calloc(in->overrides.n_items + 1, sizeof(*list));
+	size_t n = 0;
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < in->overrides.n_items; i++) {
+		const struct override *o = &in->overrides.items[i];
+
+		if (o->target == MODEL_TARGET_BACKEND && !override_is_done(o, now_ms))
+			override_to_model(o, &list[n++]);
+	}
+	int err = plan_add_overrides(plan, from, to, list, n);
+
+	free(list);
+	return err;
+}
+
 /* The caller gets errors and plan of a refused change, too. A dry run stores nothing. */
 static int change_to(struct intent *in, const struct intent_change *change,
                      struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
@@ -316,6 +337,8 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		out->plan = c->plan;
 		c->plan = (struct change_plan){ 0 };
 	}
+	if (!err && head)
+		err = plan_overrides(in, head->model, c->model, now_ms, &out->plan);
 	out->changed = !head || strcmp(head->version.digest, c->digest) ||
 	               is_first_of_store(in, change) ||
 	               (change->replace && !shared_is_up_to_date(in));

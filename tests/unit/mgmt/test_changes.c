@@ -349,6 +349,74 @@ static void files_are_found_by_digest_or_refused(void **state)
 	intent_close(in);
 }
 
+/* What people keep out of service goes by names: a plan says when a change gives a target another one, as it returns. */
+static void a_rename_that_ends_an_override_is_risky(void **state)
+{
+	static const struct {
+		const char *from, *to, *target;
+		enum model_override_kind kind;
+		int64_t until_ms;
+		bool ended, is_risky;
+	} rows[] = {
+		{ "\"b2\"", "\"b9\"", "b2", MODEL_OVERRIDE_DISABLE, MODEL_TIME_NEVER, false, true },
+		{ "\"b2\"", "\"b9\"", "b2", MODEL_OVERRIDE_DRAIN, MODEL_TIME_NEVER, false, true },
+		{ "\"b2\"", "\"b9\"", "b2", MODEL_OVERRIDE_FORCE_UP, MODEL_TIME_NEVER, false,
+		  true },
+		/* of another, over, or still there */
+		{ "\"b2\"", "\"b9\"", "b1", MODEL_OVERRIDE_DISABLE, MODEL_TIME_NEVER, false,
+		  false },
+		{ "\"b2\"", "\"b9\"", "b2", MODEL_OVERRIDE_DISABLE, NOW_MS + 5, false, false },
+		{ "\"b2\"", "\"b9\"", "b2", MODEL_OVERRIDE_DISABLE, NOW_MS + 5, true, false },
+		{ "# two", "# too", "b2", MODEL_OVERRIDE_DISABLE, MODEL_TIME_NEVER, false, false },
+		/* another server by the same name: the override is its */
+		{ "10.1.1.12\"; weight = 100", "10.1.1.13\"; weight = 1", "b2",
+		  MODEL_OVERRIDE_DISABLE, MODEL_TIME_NEVER, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct override o = { .id = "n-1",
+			              .kind = rows[i].kind,
+			              .target = MODEL_TARGET_BACKEND,
+			              .pool = "web-ams",
+			              .generation = 1,
+			              .created_ms = NOW_MS,
+			              .from_ms = NOW_MS,
+			              .until_ms = rows[i].until_ms,
+			              .ended = rows[i].ended };
+		struct files files = fixture_files(rows[i].from, rows[i].to);
+		struct intent_change change = { .files = &files,
+			                        .author = "jw",
+			                        .reason = "",
+			                        .dry_run = true,
+			                        .confirm_within_ms = -1 };
+		struct intent_changed changed = { 0 };
+		struct intent *in = open_node(NOW_MS);
+		const char *found = NULL;
+
+		snprintf(o.name, sizeof(o.name), "%s", rows[i].target);
+		assert_int_equal(intent_merge(in, &o, 1, NOW_MS + 1), 1);
+		assert_int_equal(intent_change(in, &change, NOW_MS + 10, &changed), 0);
+		for (size_t k = 0; k < changed.plan.n_risks; k++)
+			if (!strcmp(changed.plan.risks[k].rule->name, "override-lost"))
+				found = changed.plan.risks[k].text;
+		if (!found == rows[i].is_risky)
+			fail_msg("%zu: %s", i, found ? found : "no risk");
+		if (found) {
+			assert_non_null(strstr(
+			        found,
+			        "pool web-ams: backend b2 becomes b9, without override n-1: "));
+			assert_int_equal(changed.plan.n_risks_all, 1);
+			assert_true(changed.confirm_within_ms > 0);
+		}
+		intent_changed_fini(&changed);
+		files_fini(&files);
+		intent_close(in);
+		assert_int_equal(files_remove_dir(place.state), 0);
+		assert_int_equal(mkdir(place.state, 0755), 0);
+	}
+}
+
 /*
  * Going back to what was confirmed needs no confirmation, whatever is asked; nothing joins it,
  * nothing is confirmed by it.
@@ -423,6 +491,8 @@ static void a_skipped_zone_keeps_the_file_of_the_head(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_rename_that_ends_an_override_is_risky, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(a_return_to_the_confirmed_version_waits_for_nobody,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_skipped_zone_keeps_the_file_of_the_head, setup,
