@@ -302,6 +302,27 @@ static int plan_overrides(const struct intent *in, const struct model *from, con
 	return err;
 }
 
+/* What reading the candidate has found goes to @p out, with what a change from @p head would do. */
+static int take_findings(const struct intent *in, const struct model *head,
+                         struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
+{
+	int err = c->err;
+
+	out->errors = c->errors;
+	c->errors = (struct model_errors){ 0 };
+	out->zones = c->zones;
+	out->skipped = c->first;
+	out->times = c->times;
+	c->zones = c->first = (struct zones_findings){ 0 };
+	if (!err && intent_candidate_is_behind(in, c)) {
+		err = plan_compare(head, c->model, &out->plan);
+	} else if (!err) {
+		out->plan = c->plan;
+		c->plan = (struct change_plan){ 0 };
+	}
+	return err || !head ? err : plan_overrides(in, head, c->model, now_ms, &out->plan);
+}
+
 /* The caller gets errors and plan of a refused change, too. A dry run stores nothing. */
 static int change_to(struct intent *in, const struct intent_change *change,
                      struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
@@ -324,21 +345,7 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		memcpy(out->version.hash_key, c->hash_key, sizeof(c->hash_key));
 	else if (!c->err)
 		key_of_version(in, c->model, out->version.hash_key);
-	out->errors = c->errors;
-	c->errors = (struct model_errors){ 0 };
-	out->zones = c->zones;
-	out->skipped = c->first;
-	out->times = c->times;
-	c->zones = c->first = (struct zones_findings){ 0 };
-	err = c->err;
-	if (!err && intent_candidate_is_behind(in, c)) {
-		err = plan_compare(head ? head->model : NULL, c->model, &out->plan);
-	} else if (!err) {
-		out->plan = c->plan;
-		c->plan = (struct change_plan){ 0 };
-	}
-	if (!err && head)
-		err = plan_overrides(in, head->model, c->model, now_ms, &out->plan);
+	err = take_findings(in, head ? head->model : NULL, c, now_ms, out);
 	out->changed = !head || strcmp(head->version.digest, c->digest) ||
 	               is_first_of_store(in, change) ||
 	               (change->replace && !shared_is_up_to_date(in));
