@@ -57,6 +57,9 @@
 	  "UDP flows move to other backends at the next change of members")                        \
 	X(ENTRIES_GONE, "entries-gone", SHARE, RISK_ANY,                                           \
 	  "clients of these addresses get no answer any more")                                     \
+	X(SERVICE_RENAMED, "service-renamed", SHARE, RISK_ANY,                                     \
+	  "verdicts, and drains of the service alone, go by its name: a site that is down or so "  \
+	  "drained gets clients")                                                                  \
 	X(VIP_SITES, "vip-sites-changed", SHARE, RISK_ANY,                                         \
 	  "routers move connections to another site, whose backends do not know them, and "        \
 	  "these break")                                                                           \

@@ -2,7 +2,7 @@
 /*
  * What a change does to entries: an entry is a VIP's address, port and protocol at a site, and
  * leads to a pool. Entries are compared by themselves, so a service or VIP that is only renamed
- * loses none.
+ * loses none. But what is known of a service's sites, and the drain of it alone, go by its name.
  */
 #include <string.h>
 
@@ -98,7 +98,8 @@ static void measure_service(struct risk_work *w, const struct model_service *a)
 {
 	const struct model_service *b = model_service(w->to, a->name);
 	const char *subject = risk_text(w, "service %s", a->name);
-	size_t n = 0, gone = 0, exchanged = 0;
+	size_t n = 0, gone = 0, exchanged = 0, renamed = 0;
+	const char *name = "";
 
 	for (size_t i = 0; i < a->n_at; i++)
 		for (size_t k = 0; k < a->at[i].vip->n_addresses; k++) {
@@ -108,11 +109,19 @@ static void measure_service(struct risk_work *w, const struct model_service *a)
 			n++;
 			gone += !now.at;
 			exchanged += now.at && strcmp(now.at->pool->name, a->at[i].pool->name) != 0;
+			if (!now.at || !strcmp(now.service->name, a->name))
+				continue;
+			renamed++;
+			name = now.service->name;
 		}
 	risk_note(w, RISK_ENTRIES_GONE, n ? (double)gone / (double)n : 0, subject,
 	          "%zu of its %zu addresses and ports are not served any more", gone, n);
 	risk_note(w, RISK_POOL_EXCHANGED, n ? (double)exchanged / (double)n : 0, subject,
 	          "%zu of its %zu addresses and ports lead to another pool", exchanged, n);
+	if (!model_service_has_one_vip(a))
+		risk_note(w, RISK_SERVICE_RENAMED, n ? (double)renamed / (double)n : 0, subject,
+		          "%zu of its %zu addresses and ports belong to service %s", renamed, n,
+		          name);
 	measure_backups(w, subject, a);
 	if (b)
 		measure_policies(w, subject, a, b);

@@ -304,8 +304,11 @@ static void of_services(void **state)
 		  { POINTS(at[1].pool, pools[1]) } },
 		{ "service web: 1 of its 4 addresses and ports lead to another pool (pool-exchanged 25 %)\n",
 		  { POINTS(at[3].pool, pools[0]) } },
-		/* renamed, it serves the same */
-		{ "", { TEXT(services[1].name, "web", "wob") } },
+		/* it serves the same, and what is known and asked of its sites goes by its name */
+		{ "service web: 4 of its 4 addresses and ports belong to service wob (service-renamed 100 %)\n",
+		  { TEXT(services[1].name, "web", "wob") } },
+		/* nothing is asked of a service with one VIP */
+		{ "", { TEXT(services[0].name, "quic", "quick") } },
 		{ "", { NUMBER(services[1].n_at, 0, 3), NUMBER(m.n_dns_names, 1, 1) } },
 	};
 
