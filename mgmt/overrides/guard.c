@@ -91,11 +91,16 @@ add_verdict(struct guard_result *r, const char *guard, bool ok, const char *form
 	return v;
 }
 
+static enum health_state seen_state(const struct guard_observed *seen, uint64_t target)
+{
+	return seen->health ? health_state(health_read(seen->health,
+	                                               health_find_index(seen->health, target)))
+	                    : HEALTH_UNKNOWN;
+}
+
 static bool seen_down(const struct guard_observed *seen, uint64_t target)
 {
-	int index = seen->health ? health_find_index(seen->health, target) : -1;
-
-	return index >= 0 && health_state(health_read(seen->health, index)) == HEALTH_DOWN;
+	return seen_state(seen, target) == HEALTH_DOWN;
 }
 
 /* Down in every address family that it has. */
@@ -500,6 +505,14 @@ static uint32_t serving_weight(const struct model_pool *pool, const struct model
 	return seen_down(seen, health_target_backend(pool->name, b->id)) ? 0 : b->weight;
 }
 
+/* Whether @p b is known to be up: without a check it counts as up, and those of other sites are not seen here. */
+static bool is_known_up(const struct model_pool *pool, const struct model_backend *b,
+                        const struct guard_observed *seen)
+{
+	return !pool->check ||
+	       seen_state(seen, health_target_backend(pool->name, b->id)) == HEALTH_UP;
+}
+
 /* Two passes: a receiver's share needs the sums over all backends. */
 static void check_backend(const struct model_pool *pool, const struct override_index *index,
                           const char *name, const struct guard_observed *seen, int64_t now_ms,
@@ -507,6 +520,7 @@ static void check_backend(const struct model_pool *pool, const struct override_i
 {
 	uint64_t before = 0, after = 0;
 	size_t left = 0;
+	bool known = false;
 
 	for (size_t pass = 0; pass < 2; pass++)
 		for (size_t i = 0; i < pool->n_backends; i++) {
@@ -525,6 +539,7 @@ static void check_backend(const struct model_pool *pool, const struct override_i
 				             (uint32_t)((uint64_t)weight * MODEL_PPM_ALL / before),
 				             (uint32_t)((uint64_t)weight * MODEL_PPM_ALL / after));
 				left++;
+				known = known || is_known_up(pool, b, seen);
 			}
 		}
 	if (left == 0)
@@ -532,8 +547,9 @@ static void check_backend(const struct model_pool *pool, const struct override_i
 		            "pool %s has no other backend for new flows that is not down",
 		            pool->name);
 	else
-		add_verdict(r, GUARD_LAST_BACKEND, true, "pool %s keeps %zu backends", pool->name,
-		            left);
+		add_verdict(r, GUARD_LAST_BACKEND, true, "pool %s keeps %zu backends%s", pool->name,
+		            left, known ? "" : ": whether one is up is unknown here")
+		        ->unknown = !known;
 }
 
 /*

@@ -5,6 +5,8 @@
 #include "mgmt/overrides/guard.h"
 #include "weir/health.h"
 
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
 static struct fixture place;
 static struct model *m;
 static struct health_page *page;
@@ -727,6 +729,48 @@ static void a_hold_and_a_drain_of_the_service_count(void **state)
 	assert_int_equal(receivers[0].before_ppm, 500000);
 }
 
+/* What no health page says, as of a pool at another site, is not said to be well. */
+static void backends_that_are_not_seen_are_unknown(void **state)
+{
+	const struct override b1 = of_backend("web-ams", "b1");
+	struct model_pool *pool = (struct model_pool *)(uintptr_t)model_pool(m, "web-ams");
+	const struct model_check *check = pool->check;
+	uint64_t other = 7, target = health_target_backend("web-ams", pool->backends[1].id);
+	const struct {
+		uint64_t *on_page; /* NULL: there is no page */
+		health_word word;
+		bool is_checked, is_unknown;
+	} rows[] = {
+		{ NULL, 0, true, true },
+		{ &other, health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1), true, true },
+		{ &target, 0, true, true },
+		{ &target, health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1), true, false },
+		{ NULL, 0, false, false }, /* without a check it counts as up */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct guard_observed seen = { .health = rows[i].on_page ? page : NULL };
+		struct guard_result r = { .n_verdicts = 0 };
+
+		if (rows[i].on_page) {
+			assert_int_equal(health_set_targets(page, rows[i].on_page, 1, 1), 0);
+			health_write(page, health_find_index(page, *rows[i].on_page), rows[i].word);
+		}
+		pool->check = rows[i].is_checked ? check : NULL;
+		assert_int_equal(guard_check(m, &(struct overrides){ 0 }, &b1, &seen, NOW_MS, &r),
+		                 0);
+		if (!r.verdicts[0].ok || r.verdicts[0].unknown != rows[i].is_unknown)
+			fail_msg("%zu: %s", i, r.verdicts[0].detail);
+		assert_string_equal(
+		        r.verdicts[0].detail,
+		        rows[i].is_unknown
+		                ? "pool web-ams keeps 1 backends: whether one is up is unknown here"
+		                : "pool web-ams keeps 1 backends");
+	}
+	pool->check = check;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -750,6 +794,7 @@ int main(void)
 		cmocka_unit_test(receivers_share_by_their_weight),
 		cmocka_unit_test(only_what_is_out_of_this_very_pool_is_left_out),
 		cmocka_unit_test(the_highest_drain_of_a_site_counts),
+		cmocka_unit_test(backends_that_are_not_seen_are_unknown),
 		cmocka_unit_test(a_hold_and_a_drain_of_the_service_count),
 	};
 
