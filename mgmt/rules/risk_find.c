@@ -22,6 +22,9 @@ static void measure_cluster(struct risk_work *w)
 
 	risk_note(w, RISK_CLUSTER_RENAMED, strcmp(w->from->cluster, w->to->cluster) != 0, "cluster",
 	          "its name changes from %s to %s", w->from->cluster, w->to->cluster);
+	risk_note(w, RISK_SITES_OUT, 1 - risk_times(w->to->max_sites_out, w->from->max_sites_out),
+	          "cluster", "max_sites_out is %u, was %u", w->to->max_sites_out,
+	          w->from->max_sites_out);
 	bool keys_known =
 	        w->from->key_state == MODEL_KEY_GOOD && w->to->key_state == MODEL_KEY_GOOD;
 

@@ -93,6 +93,8 @@
 	X(CLOCK_GUARD, "clock-guard", SHARE, RISK_ANY, "ramps follow a clock that may be wrong")   \
 	X(CAPACITY_GUARD, "capacity-guard", TIMES, 2,                                              \
 	  "the guard `room` allows drains whose traffic the others cannot carry")                  \
+	X(SITES_OUT, "sites-out", SHARE, RISK_ANY,                                                 \
+	  "the guard `max-sites-out` lets operations take more sites out at a time")               \
 	X(CLUSTER_RENAMED, "cluster-renamed", SHARE, RISK_ANY,                                     \
 	  "the node finds its tables and its peers by the cluster's name: it starts "              \
 	  "without both")                                                                          \

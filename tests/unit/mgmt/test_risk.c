@@ -278,6 +278,7 @@ static const struct change changes[] = {
 	{ NULL, "{ name = \"new\";",
 	  "{ name = \"new\"; announce_when = \"all\";" }, /* nobody does */
 	{ "cluster-renamed", "cluster = { name = \"shop\"", "cluster = { name = \"store\"" },
+	{ "sites-out", "hash_key_id = \"k1\"; }", "hash_key_id = \"k1\"; max_sites_out = 2; }" },
 	{ "tables-smaller", "exceptions = 65536", "exceptions = 1024" },
 	{ NULL, "exceptions = 65536", "exceptions = 131072" },
 	{ "site-gone", ", { name = \"par\"; weight = 100; }", "" },
