@@ -53,6 +53,8 @@ TWICE = (
     ("unit", "mkdir {first} && echo ERROR: LeakSanitizer: memory leaks && echo SUMMARY: AddressSanitizer: 9 bytes leaked && exit 1; "
      "echo 9 passed, 0 failed", "9 passed, 0 failed", True),  # what a test holds that fails
     ("unit", "mkdir {first} && kill -SEGV $$; echo 9 passed, 0 failed", "0 passed, 1 failed", False),
+    ("lab", "mkdir {first} && echo net.LabError: crashed: ams-1.weir-dns && echo 9 passed, 1 failed && exit 1; echo 9 passed, 0 failed", "9 passed, 1 failed",
+     False),
     ("unit", "mkdir {first} && (setsid sleep 995 &); echo 9 passed, 0 failed", "9 passed, 1 failed", False),
     ("lab", "echo 3 passed, 0 failed", "3 passed, 0 failed", False),
     ("diff", "mkdir {first} && exit 1; echo 3 passed, 0 failed", "0 passed, 1 failed", False),  # nothing there depends on time

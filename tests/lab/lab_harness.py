@@ -12,6 +12,7 @@ import io
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -188,6 +189,23 @@ def every_lab_balances(report: Report, lab: Lab) -> None:
     books.REST_S = was
 
 
+def a_crash_is_seen(report: Report, lab: Lab) -> None:
+    """A process that dies of a fault fails its lab, though it is started again before anybody looks; one that the lab kills does not."""
+    host = lab.host("crash")
+    for number, seen in ((signal.SIGKILL, []), (signal.SIGSEGV, ["crash.echo"])):
+        process = host.start("echo", [net.executable("lab-echo"), "b1", "80"])
+        process.signal(number)
+        process.popen.wait()
+        report.equal(lab.crashes(), seen, f"a tool that dies by {number.name}")
+    host.processes.clear()
+    path = os.path.join(lab.dir, "crash.weir-run.log")
+    for code, seen in ((9, []), (11, ["dns(7)"])):
+        with open(path, "w") as f:
+            f.write(f"warning process-died process=dns pid=7 how=signal code={code} lived_ms=5 restart_in_ms=0\n")
+        report.equal(lab.crashes(), seen, f"a process that weir run starts again after signal {code}")
+    os.unlink(path)
+
+
 def a_degraded_node_is_told(report: Report) -> None:
     """The demo bears a degraded node only where the machine stood still, and says so."""
     node: typing.Any = types.SimpleNamespace(name="ams-1", wait_until_well=lambda: None)
@@ -225,6 +243,7 @@ def run(report: Report) -> None:
     with Lab("harness") as lab:
         tag = lab.tag
         every_lab_balances(report, lab)
+        a_crash_is_seen(report, lab)
         world = World(lab, planning.simple(1, 2), resolvers=())
         site, backend = world.sites[0], world.sites[0].backends[0]
         site.start_backends()

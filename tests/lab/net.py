@@ -45,6 +45,7 @@ T = typing.TypeVar("T")
 
 
 WEIR = ("weir", "weir-dataplane", "weir-health", "weir-dns", "weir-mgmt", "weir-announce")
+CRASHES = (signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV)  # no lab sends one to a process of ours
 
 
 class LabError(Exception):
@@ -137,6 +138,10 @@ class Process:
     def is_weir(self) -> bool:
         """Whether it is a process of a node, and not a client, a server, or a daemon beside it."""
         return any(os.path.basename(word) in WEIR for word in self.command)
+
+    def has_crashed(self) -> bool:
+        """Whether it is of ours, a tool of the labs or a process of a node, and died of a fault of its own."""
+        return -(self.popen.poll() or 0) in CRASHES and (self.is_weir() or self.command[0].startswith(BUILD))
 
     def signal(self, number: int) -> None:
         if self.alive():
@@ -322,7 +327,7 @@ class Lab:
         return [p for h in self.hosts.values() for p in h.processes]
 
     def close(self) -> None:
-        """Take everything away; raises LabError if something stays, or if a process of Weir met its filter of system calls."""
+        """Take everything away; raises LabError if something stays, or if a process crashed, or met its filter of system calls."""
         if self.closed:
             return
         self.closed = True
@@ -342,21 +347,27 @@ class Lab:
             raise LabError(f"left behind: {' '.join(left)}")
         if refused := refused_calls(self.dir, self.expected_refusals):
             raise LabError(f"system calls that base/sandbox_lists.c does not have: {' '.join(refused)}")
+        if crashed := self.crashes():
+            raise LabError(f"crashed: {' '.join(crashed)}")
+
+    def crashes(self) -> list[str]:
+        """Processes of ours that died of a fault, also those that `weir run` has started again: no lab need look for them."""
+        return sorted({p.name for p in self.processes() if p.has_crashed()} | {
+            f"{words['process']}({words['pid']})" for words in said(self.dir, " how=signal code=") if int(words["code"]) in CRASHES})
 
 
 def refused_calls(directory: str, expected: typing.Collection[str] = ()) -> list[str]:
     """What logs say of refused system calls: ["dns:ptrace(101)"]. Weir itself makes none of them."""
-    found = set()
+    return sorted({f"{words['process']}:{words.get('name')}({words.get('call')})"
+                   for words in said(directory, "system-call-refused process=") if words.get("name") not in expected})
+
+
+def said(directory: str, text: str) -> typing.Iterator[dict[str, str]]:
+    """The words KEY=VALUE of each line with @text in the logs of a lab."""
     for name in os.listdir(directory):
-        if not name.endswith(".log"):
-            continue
-        with open(os.path.join(directory, name), errors="replace") as f:
-            for line in f:
-                if "system-call-refused process=" in line:
-                    words = dict(w.split("=", 1) for w in line.split() if "=" in w)
-                    if words.get("name") not in expected:
-                        found.add(f"{words['process']}:{words.get('name')}({words.get('call')})")
-    return sorted(found)
+        if name.endswith(".log"):
+            with open(os.path.join(directory, name), errors="replace") as f:
+                yield from (dict(w.split("=", 1) for w in line.split() if "=" in w) for line in f if text in line)
 
 
 def namespaces() -> list[str]:
