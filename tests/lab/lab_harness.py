@@ -189,6 +189,12 @@ def every_lab_balances(report: Report, lab: Lab) -> None:
     books.REST_S = was
 
 
+def nothing_claimed_has_failed(report: Report) -> None:
+    """As of a lab that is asked for a part that it does not have."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        report.equal((Report.main(lambda r: None), Report.main(lambda r: r.check(True, ""))), (1, 0), "a lab that claims nothing has failed")
+
+
 def a_crash_is_seen(report: Report, lab: Lab) -> None:
     """A process that dies of a fault fails its lab, though it is started again before anybody looks; one that the lab kills does not."""
     host = lab.host("crash")
@@ -240,6 +246,7 @@ def run(report: Report) -> None:
     books_bear_a_full_link(report)
     books_wait_for_the_page(report)
     a_degraded_node_is_told(report)
+    nothing_claimed_has_failed(report)
     with Lab("harness") as lab:
         tag = lab.tag
         every_lab_balances(report, lab)

@@ -32,4 +32,4 @@ def main() -> None:
     failed, skipped = len(result.failures) + len(result.errors), len(result.skipped)
     passed = max(0, result.testsRun - failed - skipped)
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
-    sys.exit(bool(failed))
+    sys.exit(bool(failed) or not result.testsRun)
