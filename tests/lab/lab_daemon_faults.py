@@ -33,24 +33,25 @@ Page = dict[str, typing.Any]
 
 
 class Pulse:
-    """Asks weir-announce's control socket all the time; remembers the slowest answer."""
+    """Asks weir-announce's control socket all the time; remembers the slowest answer, and since when it waits for one."""
 
     def __init__(self, world: World) -> None:
         self.node, self.worst_ms, self.closed = world.sites[0].node, 0.0, False
+        self.began = time.monotonic()
         threading.Thread(target=self.ask, daemon=True).start()
 
     def ask(self) -> None:
         while not self.closed:
-            began = time.monotonic()
+            self.began = time.monotonic()
             try:
                 self.node.ctl("announce", {"do": "nothing"}, 10)
-            except OSError:
+            except (OSError, ValueError):  # the latter: it ended amid its answer
                 self.worst_ms = 1e6
-            self.worst_ms = max(self.worst_ms, (time.monotonic() - began) * 1000)
+            self.worst_ms = max(self.worst_ms, (time.monotonic() - self.began) * 1000)
             time.sleep(0.05)  # the pace of asking
 
     def take(self) -> float:
-        worst, self.worst_ms = self.worst_ms, 0.0
+        worst, self.worst_ms = max(self.worst_ms, (time.monotonic() - self.began) * 1000), 0.0
         return worst
 
 
@@ -105,14 +106,14 @@ class Scene:
 
     def is_unknown(self, state: str) -> bool:
         page = self.page()
-        return bool(page["state"] == state and page["age_ms"] < 2000 and not any(
+        return bool(page["state"] == state and page["age_ms"] < 2000 and len(page["addresses"]) == 2 and not any(
             a["imported"] or a["exported"] for a in page["addresses"].values()))
 
     def is_lonely(self) -> bool:
         """No session is up, and nothing is exported."""
         page = self.page()
-        return bool(page["state"] == "answers" and not any(page["neighbours"].values()) and not any(
-            a["exported"] for a in page["addresses"].values()))
+        return bool(page["state"] == "answers" and page["age_ms"] < 2000 and page["neighbours"] and len(page["addresses"]) == 2 and not any(
+            [*page["neighbours"].values(), *(a["exported"] for a in page["addresses"].values())]))
 
     def far_has(self, vip: str) -> bool:
         """The router has a route for it from the node."""
