@@ -13,7 +13,7 @@ import typing
 
 import plan as planning
 from books import check_node, sum_of
-from net import BUILD, Lab, executable, say, wait_until
+from net import BUILD, Lab, LabError, executable, say, wait_until
 from report import Report
 from world import World
 
@@ -53,7 +53,10 @@ class Watch:
         self.node = node
 
     def rows(self) -> dict[typing.Any, typing.Any]:
-        return {r["backend"]: r for r in self.node.ctl("health", {"do": "list"})["targets"] if "backend" in r}
+        rows = {r["backend"]: r for r in self.node.ctl("health", {"do": "list"})["targets"] if "backend" in r}
+        if len(rows) != len(self.node.plan.backends):
+            raise LabError(f"weir-health lists {sorted(rows)}")
+        return rows
 
     def state(self, name: str) -> typing.Any:
         return self.rows()[name]["state"]
@@ -298,7 +301,7 @@ def without_the_key(report: Report, site: Site) -> None:
 def _rows(watch: Watch) -> dict[typing.Any, typing.Any]:
     try:
         return watch.rows()
-    except (OSError, ValueError, KeyError):
+    except (LabError, OSError, ValueError, KeyError):
         return {}
 
 

@@ -58,9 +58,13 @@ class Bench:
             return {}
         return {r["backend"]: r for r in answer["targets"] if "backend" in r}
 
-    def all_up(self) -> dict[str, typing.Any] | bool:
+    def all_are(self, fits: typing.Callable[[dict[str, typing.Any]], bool]) -> bool:
+        """Whether all verdicts are so, and there are any."""
         rows = self.rows()
-        return rows and all(r["state"] == "up" and not r["in_doubt"] and not r["inconclusive"] for r in rows.values())
+        return bool(rows) and all(map(fits, rows.values()))
+
+    def all_up(self) -> bool:
+        return self.all_are(lambda r: r["state"] == "up" and not r["in_doubt"] and not r["inconclusive"])
 
     def turned(self) -> int:
         return self.node.stats("health")[("weir_health_turned_down_total", "")]
@@ -132,8 +136,8 @@ def port_deleted(bench: Bench) -> None:
     bench.states("port-missing", "eth1")
     bench.states("probe-path-missing")
     time.sleep(1)  # no backend may be down after this time
-    bench.report.check(all(r["state"] == "up" for r in bench.rows().values()), "no backend is down for it")
-    bench.report.check(all(r["inconclusive"] for r in bench.rows().values()), "all checks are inconclusive")
+    bench.report.check(bench.all_are(lambda r: r["state"] == "up"), "no backend is down for it")
+    bench.report.check(bench.all_are(lambda r: r["inconclusive"]), "all checks are inconclusive")
     make_port(bench, mac)
     bench.well()
     bench.none_turned(before)
@@ -161,7 +165,7 @@ def clsact_taken(bench: Bench) -> None:
                                 "tc qdisc del dev eth1 clsact 2>/dev/null; done"])
     bench.states("probe-path-missing", "eth1")
     time.sleep(1)  # no backend may be down after this time
-    bench.report.check(all(r["state"] == "up" and r["inconclusive"] for r in bench.rows().values()),
+    bench.report.check(bench.all_are(lambda r: r["state"] == "up" and r["inconclusive"]),
                        "all are up, and checks inconclusive")
     bench.host.run(["tc", "qdisc", "del", "dev", "eth1", "ingress"])
     bench.well()
