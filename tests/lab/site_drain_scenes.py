@@ -310,8 +310,8 @@ def owner(report: Report, figures: Figures) -> None:
         owned = comes_true(lambda: first.get(number)["owner"] != name and now_ms(), 40, 0.05)
         figures.put("owner_kill.owned_ms", owned - killed if owned else None)
         assert world.levels
-        # a step that was announced comes into force all the same
-        meanwhile = sum(len(world.levels.changes("ams", n.name, killed + 4000, owned or now_ms())) - 1 for n in rest)
+        until = owned or now_ms()  # a step that was announced comes into force all the same
+        meanwhile = sum(len(world.levels.changes("ams", n.name, min(killed + 4000, until - 2000), until)) - 1 for n in rest)
         figures.put("owner_kill.level_changes_meanwhile", meanwhile)
         other = Operations(next(n for n in rest if n is not world.nodes[0]))
         say(tell(other.get(number)))
@@ -365,22 +365,25 @@ def cut(report: Report, figures: Figures) -> None:
 # deaths
 
 class Named(threading.Thread):
-    """When a name server named a site to a client of it for the last time."""
+    """When a name server named a site to a client of it for the last time, and when it last named another one."""
 
     def __init__(self, world: SiteDrainWorld, server: str, site: str) -> None:
         super().__init__(daemon=True)
         self.world, self.server, self.site = world, server, site
         self.address = next(a for a in (resolver_address(k, False) for k in range(300)) if world.ask(server, a) == site)
-        self.last_ms, self.ending = 0, threading.Event()
+        self.last_ms, self.other_ms, self.ending = 0, 0, threading.Event()
         self.start()
 
     def run(self) -> None:
         while not self.ending.wait(NAMED_EVERY_S):
             try:
-                if self.world.ask(self.server, self.address) == self.site:
-                    self.last_ms = now_ms()
+                named = self.world.ask(self.server, self.address)
             except OSError:
-                pass
+                continue
+            if named == self.site:
+                self.last_ms = now_ms()
+            elif named in self.world.site_of.values():
+                self.other_ms = now_ms()
 
     def stop(self) -> int:
         self.ending.set()
@@ -400,6 +403,7 @@ def kill_b(world: SiteDrainWorld, report: Report, figures: Figures) -> None:
     world.site("fra").cut()
     time.sleep(8)  # an answer that names it all the same shows itself
     last = named.stop()
+    report.check(named.other_ms > now_ms() - 3000, "par's name server has answered until the end, with another site")
     out = max(0, last - died)
     figures.put("double.b_out_ms", out if last < now_ms() - 3000 else None)
 
@@ -427,11 +431,13 @@ class Answers(threading.Thread):
         for k in itertools.cycle(range(2 * KEYS)):
             if self.ending.is_set():
                 return
-            at = now_ms()
-            try:
-                self.seen.append((at, self.world.ask(self.server, resolver_address(k // 2, k % 2 == 1))))
-            except OSError:
+            at, named = now_ms(), "?"
+            with contextlib.suppress(OSError):
+                named = self.world.ask(self.server, resolver_address(k // 2, k % 2 == 1))
+            if named == "?":
                 self.unanswered += 1
+            else:
+                self.seen.append((at, named))
 
     def stop(self) -> None:
         self.ending.set()

@@ -207,9 +207,11 @@ class SiteDrainWorld(World):
         return self.crowd.line(now - last_ms, now - 100) if self.crowd else ""
 
     def requests(self, begin_ms: float, end_ms: float) -> list[Request]:
-        """What was started in a time, once all of it has ended."""
+        """What was started in a time, once all of it has ended. A crowd that has gone shows nothing."""
         assert self.crowd
         self.crowd.wait_ended(end_ms)
+        if self.crowd.ended_ms < end_ms:
+            raise LabError(f"the clients of {self.crowd.name} ended before")
         return self.crowd.between(begin_ms, end_ms)
 
     def squeeze(self, site: str, per_s: float) -> None:
@@ -297,17 +299,21 @@ class Levels(threading.Thread):
                 for at, row in list(self.rows) if begin_ms <= at <= end_ms]
 
     def changes(self, site: str, node: str, begin_ms: float = 0, end_ms: float = 1e15) -> list[tuple[int, int]]:
-        """[(time, ppm)] whenever a node's level was another than before."""
+        """[(time, ppm)] whenever a node's level was another than before, the first one, too: one that nobody read shows nothing."""
         found: list[tuple[int, int]] = []
         for at, levels in self.of(site, begin_ms, end_ms):
             if node in levels and (not found or found[-1][1] != levels[node]):
                 found.append((at, levels[node]))
+        if not found:
+            raise LabError(f"no level of {site} at {node} was read")
         return found
 
     def spread(self, site: str, nodes: typing.Collection[str], begin_ms: float, end_ms: float) -> int:
         """The largest difference between nodes that lasted for a whole second: steps reach nodes within some 100 ms."""
         worst = 0
         streak: list[tuple[int, int]] = []
+        for node in nodes:
+            self.changes(site, node, begin_ms, end_ms)
         for at, levels in self.of(site, begin_ms, end_ms):
             own = [v for n, v in levels.items() if n in nodes]
             streak = [(t, d) for t, d in streak if t >= at - 1000] + [(at, max(own) - min(own) if own else 0)]
