@@ -67,6 +67,7 @@ class Schedule:
         self.told: list[Told] = []
         self.seen: dict[int, set[str]] = collections.defaultdict(set)
         self.faults: list[tuple[float, str]] = []  # when each began
+        self.errors: list[BaseException] = []  # of all threads
         self.stop, self.n = threading.Event(), 0
         self.lock = threading.Lock()
         self.etcd, self.ways = Etcd(3, "--quota-backend-bytes", str(QUOTA)), Ways(seed)
@@ -359,29 +360,38 @@ class Schedule:
         self.stop.wait(seconds)
         os.unlink(path)
 
-    def lane(self, whats: typing.Sequence[str], act: typing.Callable[[str, random.Random], None], errors: list[BaseException]) -> None:
+    def lane(self, whats: typing.Sequence[str], act: typing.Callable[[str, random.Random], None]) -> None:
         """One fault after the other, each kind before one comes again, until the time is over."""
         r = random.Random(f"{self.seed} {whats[0]}")
         end, n, left = time.monotonic() + self.seconds, 0, typing.cast(list[str], [])
+        while time.monotonic() < end or n < 3:
+            left = left or r.sample(whats, len(whats))
+            what = left.pop()
+            self.faults.append((time.time(), what))
+            n += 1
+            act(what, r)
+            self.stop.wait(r.uniform(0, 1.5))
+
+    def try_to(self, act: typing.Callable[..., None], *args: typing.Any) -> None:
         try:
-            while time.monotonic() < end or n < 3:
-                left = left or r.sample(whats, len(whats))
-                what = left.pop()
-                self.faults.append((time.time(), what))
-                n += 1
-                act(what, r)
-                self.stop.wait(r.uniform(0, 1.5))
+            act(*args)
         except BaseException as e:  # it is raised where the schedule ends
-            errors.append(e)
+            self.errors.append(e)
+
+    def raise_errors(self) -> None:
+        if self.errors:
+            raise self.errors[0]
+
+    def thread(self, act: typing.Callable[..., None], *args: typing.Any) -> threading.Thread:
+        return threading.Thread(target=self.try_to, args=(act, *args))
 
     # a schedule
 
     @contextlib.contextmanager
     def clients(self) -> typing.Iterator[None]:
         self.stop.clear()
-        threads = [threading.Thread(target=self.client, args=(random.Random(f"{self.seed} {self.n} {i}"),)) for i in range(3)]
-        threads.append(threading.Thread(target=self.sample))
-        threads.append(threading.Thread(target=self.orders.run, args=(self.stop, f"{self.seed} orders {self.n}")))
+        threads = [self.thread(self.client, random.Random(f"{self.seed} {self.n} {i}")) for i in range(3)]
+        threads += [self.thread(self.sample), self.thread(self.orders.run, self.stop, f"{self.seed} orders {self.n}")]
         for t in threads:
             t.start()
         try:
@@ -392,22 +402,23 @@ class Schedule:
                 t.join()
 
     def run(self) -> dict[str, typing.Any]:
-        errors: list[BaseException] = []
         end = threading.Event()
-        others = [threading.Thread(target=self.lane, args=(self.node_faults, self.fault_node, errors)),
-                  threading.Thread(target=self.records.follow, args=(end,))]
+        others = [self.thread(self.lane, self.node_faults, self.fault_node), self.thread(self.records.follow, end)]
         for t in others:
             t.start()
         with self.clients():
-            self.lane(MEMBER_FAULTS, self.fault_member, errors)  # here: a member ends with the thread that started it
+            self.try_to(self.lane, MEMBER_FAULTS, self.fault_member)  # here: a member ends with the thread that started it
             others[0].join()
         end.set()
         others[1].join()
-        if errors:
-            raise errors[0]
+        self.raise_errors()
+        told = [t for t in self.told if t.status]
+        if len(told) < self.seconds / 5 or not any(t.is_made() for t in told):
+            raise AssertionError(f"clients were told too little: {told}")
         wrong = self.judge()
         if not any(wrong.values()):
             wrong = self.judge_restored()
+        self.raise_errors()
         answers = [t for t in self.told if t.status]
         return {"seed": self.seed, "faults": self.faults, "answers": len(answers), "made": sum(t.is_made() for t in answers),
                 "unknown": sum(t.code == "outcome-unknown" for t in answers), "spoilt": sum(self.ways.counts.values()), "orders": sum(o.is_made() for o in self.orders.given), **wrong}

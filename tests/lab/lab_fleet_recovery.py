@@ -441,18 +441,20 @@ class Recovery(unittest.TestCase):
 
     def test_m1_a_look_at_a_store_that_changes(self) -> None:
         """It has not gone back, whatever comes between the look at it and that at the copy."""
-        ended = threading.Event()
+        ended, made = threading.Event(), list[int]()
 
         def change_on() -> None:
             while not ended.is_set():
-                self.change(self.nodes[1], pending="confirm")
+                made.append(self.change(self.nodes[1], pending="confirm"))
         changing = threading.Thread(target=change_on)
         changing.start()
         try:
             said = [self.accept(self.nodes[0], "?dry_run=true") for _ in range(300)]
         finally:
             ended.set()
+            went_on = changing.is_alive()
             changing.join()
+        self.assertTrue(went_on and len(made) > 3, made)
         self.assertEqual({(a.status, a.code) for a in said}, {(409, "nothing-to-accept")}, next((a.raw for a in said if a.code != "nothing-to-accept"), b""))
 
     def test_n_a_rebuild_that_is_killed(self) -> None:
