@@ -124,6 +124,7 @@ class ChangesWorld:
         self.ams, self.fra = self.world.nodes
         self.site, self.other = self.world.sites
         lab.link(self.router, "p-second", self.ams.host, "eth2")
+        self.is_taken = False  # what was put last
         self.present = self.base = {"weir.conf": config_text(plan), "shop.example.zone": zone_text(plan), "blog.example.zone": BLOG}
         for node in self.world.nodes:
             node.write_config()
@@ -187,7 +188,7 @@ class ChangesWorld:
         if status not in (200, 201, 202):
             raise LabError(f"apply: {status} {str(answer)[:600]}")
         number = answer["version"]["number"]
-        comes_true(lambda: self.in_force(self.ams, number), timeout_s)
+        self.is_taken = comes_true(lambda: self.in_force(self.ams, number), timeout_s)
         return began
 
     def weir(self, node: Node, *arguments: str) -> tuple[int, str, str]:
