@@ -130,18 +130,19 @@ OWNERS_SIM = Simulator(
 
 
 def run_one(source: str, simulator: Simulator, breakage: typing.Any) -> tuple[bool, str]:
-    """Whether the simulator noticed, and what there is to say."""
-    name, world, path, text, becomes = breakage
+    """Whether the simulator noticed, and what there is to say. A breakage without a file breaks nothing."""
+    _, world, path, text, becomes = breakage
     with tempfile.TemporaryDirectory(prefix="weir-seeded-") as work:
         for part in simulator.folders:
             shutil.copytree(os.path.join(source, part), os.path.join(work, part))
-        target = os.path.join(work, path)
-        with open(target, encoding="utf-8") as f:
-            code = f.read()
-        if code.count(text) != 1:
-            return False, f"stale: found {code.count(text)} times"
-        with open(target, "w", encoding="utf-8") as f:
-            f.write(code.replace(text, becomes))
+        if path:
+            target = os.path.join(work, path)
+            with open(target, encoding="utf-8") as f:
+                code = f.read()
+            if code.count(text) != 1:
+                return False, f"stale: found {code.count(text)} times"
+            with open(target, "w", encoding="utf-8") as f:
+                f.write(code.replace(text, becomes))
         files = [os.path.join(work, f) for f in simulator.files]
         binary = os.path.join(work, "sim")
         compiled = subprocess.run(
@@ -172,7 +173,7 @@ def choose(source: str, breakages: list[typing.Any], names: list[str]) -> list[t
 
 
 def try_breakages(simulator: Simulator, breakages: list[typing.Any]) -> int:
-    """Try those that the command line chooses; returns the exit status."""
+    """Try those that the command line chooses, after none in each of their worlds, which must pass; returns the exit status."""
     args = sys.argv[1:]
     source, workers = args.pop(0), 1
     if args[:1] == ["-j"]:
@@ -181,6 +182,10 @@ def try_breakages(simulator: Simulator, breakages: list[typing.Any]) -> int:
     chosen = choose(source, breakages, args)
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        for world in dict.fromkeys(b[1] for b in chosen):
+            noticed, report = run_one(source, simulator, ("nothing", world, "", "", ""))
+            if noticed:
+                raise SystemExit(f"{world} fails without any breakage: {report}")
         results = pool.map(lambda b: run_one(source, simulator, b), chosen)
         for breakage, (noticed, report) in zip(chosen, results):
             passed += noticed
