@@ -100,12 +100,10 @@ class Client:
     def ask_on(self) -> None:
         """One connection for all the time: it must go on while nodes come and go. http.client would make another in silence."""
         connection = http.client.HTTPConnection(self.vip, timeout=WAIT_S)
-        connection.connect()
+        self.note("kept", lambda: self.get(connection))
         connection.auto_open = False
-        while not self.ended.wait(PACE_S):
+        while not any(" kept: " in f for f in self.failed) and not self.ended.wait(PACE_S):
             self.note("kept", lambda: self.get(connection))
-            if self.failed and "kept" in self.failed[-1]:
-                return
 
     def run(self) -> None:
         threads = [threading.Thread(target=self.ask_anew, args=(s,)) for s in self.sources] + [threading.Thread(target=self.ask_on)]
