@@ -86,6 +86,7 @@ def one_is_drained(bed: Bed) -> None:
     enter, leave = override("drain", 0, undo="undrain")
     enter(bed)
     bed.expect("one backend is drained", "well", None)
+    bed.report.check({state for state, _ in effects(bed)} & {"draining", "out"}, "and it is in force", effects(bed))
     leave(bed)
     bed.wait_until_well()
 
@@ -105,7 +106,7 @@ def is_heard_again(bed: Bed) -> None:
 
 
 def no_verdicts_are_left(bed: Bed) -> None:
-    """weir-health starts without its file, and with all backends dead: it takes the time of a verdict."""
+    """weir-health ends and starts again: that it is away is seen, and that it is back."""
     bed.node.kill("health")
     bed.expect("weir-health is away", "degraded", "process-silent", "weir-health")
     bed.node.start("health")
