@@ -381,5 +381,5 @@ int main(int argc, char **argv)
 		d.failed++;
 	}
 	printf("packets: %lu alike, %lu different\n", d.passed, d.failed);
-	return d.failed ? 1 : 0;
+	return d.failed || !d.passed ? 1 : 0;
 }

@@ -22,7 +22,7 @@ bool schedule_read_options(int argc, char **argv, struct schedule_options *o)
 		else
 			return false;
 	}
-	return true;
+	return o->runs > 0;
 }
 
 FILE *schedule_open_figures(const char *path)

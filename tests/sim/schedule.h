@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* [--runs N] [--first SEED] [--verbose] [--brief: end at the first fault] [--figures FILE: write the sums there, as JSON] */
+/* [--runs N, at least one] [--first SEED] [--verbose] [--brief: end at the first fault] [--figures FILE: write the sums there, as JSON] */
 struct schedule_options {
 	uint64_t runs, first;
 	const char *figures; /* NULL: none */

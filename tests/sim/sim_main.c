@@ -244,5 +244,5 @@ int main(int argc, char **argv)
 		}
 	}
 	printf("%u passed, %u failed\n", passed, failed);
-	return failed ? 1 : 0;
+	return failed || !passed ? 1 : 0;
 }
