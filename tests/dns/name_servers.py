@@ -84,8 +84,10 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self.dir, ignore_errors=True)
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -239,7 +241,18 @@ class Weir(Server):
         if self.process:
             self.process.kill()
             self.process.wait()
+            self.must_not_have_crashed(self.process)
         self.process = None
+
+    def stop(self) -> None:
+        process = self.process
+        super().stop()
+        if process:
+            self.must_not_have_crashed(process)
+
+    def must_not_have_crashed(self, process: subprocess.Popen[bytes]) -> None:
+        if -process.returncode in (signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV):
+            raise RuntimeError(f"crashed ({process.returncode}):\n{self.log()[-2000:]}")
 
     def control(self, **request: typing.Any) -> typing.Any:
         """One request to the control socket."""
