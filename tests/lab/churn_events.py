@@ -454,6 +454,8 @@ def run_events(world: ChurnWorld, size: Size | UdpSize, seed: int, with_balancer
         paths.look()
         time.sleep(churn.random.choice((0.2, 0.4, 1, size.gap_s)))  # the pace of events is drawn by chance
     wait_until(lambda: not stream.alive(), size.seconds + 90, "the stream ends", 0.5)
+    if stream.popen.returncode or json.loads(stream.log().splitlines()[-1])["open"]:
+        raise LabError(f"the stream ended with {stream.popen.returncode}, amid flows of which nothing is known: {stream.log()[-500:]}")
     seconds = round(time.monotonic() - begun)
     slots.stop()
     with open(os.path.join(world.lab.dir, "slots.json"), "w") as f:
