@@ -164,15 +164,23 @@ def ends_or_holds(world: SiteDrainWorld, report: Report, number: str, claim: str
 def configuration_changes(world: SiteDrainWorld, report: Report) -> None:
     """A version is applied and rolled back during a drain."""
     node = world.nodes[1]
+    apply(node)  # what nodes began with is the store's from now on, and can be gone back to
+    before = node.api("GET", "/v1/config")[1]
     with moving(world, report) as number:
-        before = node.api("GET", "/v1/config")[1]
         world.plan.idle_time = "31s"
         node.write_config()
-        node.weir("apply", os.path.join(node.conf, "weir.conf"), "--reason", "lab", "--confirm-within", "none")
-        time.sleep(3)  # it is in force
-        node.weir("rollback", str((before.get("version") or before).get("number", 1)), "--reason", "lab", check=False)
+        apply(node)
         world.plan.idle_time = "30s"
+        node.write_config()
+        time.sleep(3)  # it is in force
+        after = node.api("GET", "/v1/config")[1]["digest"]
+        node.weir("rollback", str(before["number"]), "--reason", "lab", "--confirm-within", "none", check=False)
+        report.equal((after != before["digest"], node.api("GET", "/v1/config")[1]["digest"]), (True, before["digest"]), "the version before is in force again")
         goes_on(world, report, number, "a version and a rollback do not disturb a drain")
+
+
+def apply(node: Node) -> None:
+    node.weir("apply", os.path.join(node.conf, "weir.conf"), "--reason", "lab", "--confirm-within", "none")
 
 
 def site_is_removed(world: SiteDrainWorld, report: Report) -> None:
