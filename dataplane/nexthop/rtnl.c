@@ -128,20 +128,19 @@ static void parse_vlan(const struct attrs *info, struct rtnl_link *out)
 }
 
 /*
- * IFLA_LINK also names a veth's other end, and interfaces of other namespaces: these are not
- * below.
+ * IFLA_LINK also names a veth's other end, which is not below. What stands on an interface of another
+ * namespace is a device here: no frame can be given to that interface.
  */
 static void parse_link_kind(const struct attrs *a, struct rtnl_link *out)
 {
 	struct attrs info;
 
-	if (!parse_nest(a, IFLA_LINKINFO, &info))
+	if (a->of[IFLA_LINK_NETNSID] || !parse_nest(a, IFLA_LINKINFO, &info))
 		return;
 	out->kind = (uint8_t)find_kind(info.of[IFLA_INFO_KIND]);
 	if (out->kind == RTNL_LINK_VLAN)
 		parse_vlan(&info, out);
-	if ((out->kind == RTNL_LINK_VLAN || out->kind == RTNL_LINK_MACVLAN) &&
-	    !a->of[IFLA_LINK_NETNSID])
+	if (out->kind == RTNL_LINK_VLAN || out->kind == RTNL_LINK_MACVLAN)
 		out->lower = attr_u32(a, IFLA_LINK);
 }
 

@@ -12,6 +12,7 @@
 #include <linux/rtnetlink.h>
 
 #include "dataplane/nexthop/rtnl.h"
+#include "tests/unit/dataplane/link_message.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -161,6 +162,28 @@ static void a_vlan_names_its_port_and_id(void **state)
 	assert_true(f.link.up);
 	assert_true(f.link.ethernet);
 	assert_int_equal(f.link.mac[5], 7);
+}
+
+/* No frame can be given to the interface below it, by its number or otherwise: it sends and tags itself. */
+static void what_stands_on_another_namespaces_interface_is_a_device(void **state)
+{
+	static const char *const kinds[] = { "vlan", "macvlan" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		const struct link_message far = {
+			.ifindex = 7, .name = "far", .kind = kinds[i], .link = 3, .elsewhere = true
+		};
+		char bytes[MESSAGE_BYTES] = { 0 };
+		size_t n = write_message(bytes, &far), took;
+		struct rtnl_fact f = read_copy(bytes, n, &took);
+
+		assert_int_equal(f.kind, RTNL_LINK);
+		assert_true(f.link.up && f.link.ethernet);
+		assert_int_equal(f.link.kind, RTNL_LINK_OTHER);
+		assert_int_equal(f.link.lower, 0);
+		assert_int_equal(f.link.vlan, 0);
+	}
 }
 
 static void a_neighbour_has_a_mac_only_in_a_state_that_says_so(void **state)
@@ -315,6 +338,7 @@ int main(void)
 		cmocka_unit_test(an_attribute_of_wrong_length_counts_as_missing),
 		cmocka_unit_test(messages_of_no_interest_are_stepped_over),
 		cmocka_unit_test(a_vlan_names_its_port_and_id),
+		cmocka_unit_test(what_stands_on_another_namespaces_interface_is_a_device),
 		cmocka_unit_test(a_neighbour_has_a_mac_only_in_a_state_that_says_so),
 		cmocka_unit_test(a_route_gives_gateway_port_and_mtu),
 		cmocka_unit_test(a_gateway_is_read_in_each_form_that_the_kernel_writes),
