@@ -22,7 +22,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "base/ctl.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/owner.h"
 #include "base/sandbox.h"
@@ -36,6 +36,7 @@
 #include "weir/model.h"
 #include "weir/nic.h"
 #include "weir/probe.h"
+#include "weir/proof.h"
 
 /* Linux 5.8; older headers lack them. */
 #ifndef CAP_PERFMON
@@ -44,8 +45,6 @@
 #ifndef CAP_BPF
 #define CAP_BPF 39
 #endif
-
-#define STATUS_MS 1000 /* for an answer of a process that runs */
 
 static void print_usage(FILE *to)
 {
@@ -92,15 +91,18 @@ static int detach_dpdk(const struct proc_dirs *dirs, int err, struct driver_reas
 	return dpdk;
 }
 
-/* Whether a weir-dataplane of this run directory answers. */
+/* Whether a weir-dataplane of this run directory runs, be it stopped: it holds its pages' locks. */
 static bool is_running(const struct proc_dirs *dirs)
 {
-	char path[PATH_MAX], *text = NULL;
-	bool answers = !proc_path(dirs->run, "dataplane.ctl", path) &&
-	               !ctl_request(path, "{\"do\":\"status\"}", STATUS_MS, &text);
+	char path[PATH_MAX];
+	int fd, err;
 
-	free(text);
-	return answers;
+	if (proc_path(dirs->run, PROOF_PAGE_FILE ".lock", path) || access(path, F_OK))
+		return false;
+	err = lock_acquire(path, &fd);
+	if (!err)
+		close(fd);
+	return err == -EBUSY;
 }
 
 /*

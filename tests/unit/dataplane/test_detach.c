@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "base/ctl.h"
+#include "base/lock.h"
 #include "base/sandbox.h"
 #include "dataplane/drivers.h"
 #include "dataplane/export/metrics.h"
@@ -22,6 +22,7 @@
 #include "weir/model.h"
 #include "weir/nic.h"
 #include "weir/probe.h"
+#include "weir/proof.h"
 
 static int xdp_says, dpdk_says; /* what removing ends with */
 static char xdp_dir[PATH_MAX], dpdk_dir[PATH_MAX], detached[256];
@@ -90,19 +91,9 @@ static int fake_enter(const char *name)
 	return 0;
 }
 
-static bool is_answering, had_routes;
+static bool had_routes;
 static const struct model_node *withdrawn_of;
 static unsigned n_withdrawn, waited_us;
-
-static int fake_request(const char *path, const char *line, int timeout_ms, char **out)
-{
-	assert_non_null(strstr(path, "/dataplane.ctl"));
-	assert_string_equal(line, "{\"do\":\"status\"}");
-	assert_in_range(timeout_ms, 100, 5000);
-	if (is_answering)
-		*out = strdup("{}");
-	return is_answering ? 0 : -ECONNREFUSED;
-}
 
 /* Before anything is removed. */
 static bool fake_withdraw(const struct model_node *self)
@@ -117,7 +108,6 @@ int weir_main(int argc, char **argv);
 /* usleep is here to be noted: nothing sleeps. */
 #define usleep(us)             ((void)(waited_us = (us)))
 #define main                   weir_main
-#define ctl_request            fake_request
 #define withdraw_routes        fake_withdraw
 #define driver_xdp             fake_xdp
 #define drivers_dpdk           built_dpdk
@@ -138,7 +128,7 @@ static int setup(void **state)
 	snprintf(place, sizeof(place), "/tmp/weir-detach-XXXXXX");
 	assert_non_null(mkdtemp(place));
 	xdp_says = dpdk_says = 0;
-	is_answering = had_routes = false;
+	had_routes = false;
 	withdrawn_of = NULL;
 	n_withdrawn = waited_us = 0;
 	xdp_dir[0] = dpdk_dir[0] = detached[0] = '\0';
@@ -246,11 +236,13 @@ static void the_cluster_given_goes_before_the_document_s(void **state)
 	assert_string_equal(xdp_dir, wanted);
 }
 
-/* Routers need time, if there was anything; and a process that runs keeps its routes. */
+/* Routers need time, if there was anything; and a process that runs keeps its routes, be it stopped. */
 static void routes_go_before_the_programs(void **state)
 {
 	static const struct model_node self = { .name = "ams-1" };
 	static struct model m = { .cluster = "shop", .nodes = &self, .n_nodes = 1, .self = &self };
+	char lock[128];
+	int fd;
 
 	(void)state;
 	assert_int_equal(run_it("--detach", NULL, NULL), 1); /* without document and cluster, too */
@@ -263,9 +255,14 @@ static void routes_go_before_the_programs(void **state)
 	assert_int_equal(n_withdrawn, 2);
 	assert_ptr_equal(withdrawn_of, &self);
 	assert_int_equal(waited_us, WITHDRAW_MS * 1000);
-	is_answering = true;
+	snprintf(lock, sizeof(lock), "%s/" PROOF_PAGE_FILE ".lock", place);
+	assert_int_equal(lock_acquire(lock, &fd), 0); /* as a process that runs does */
 	assert_int_equal(run_it("--detach", NULL, NULL), 0);
 	assert_int_equal(n_withdrawn, 2);
+	close(fd);
+	assert_int_equal(run_it("--detach", NULL, NULL), 0); /* it has ended */
+	assert_int_equal(n_withdrawn, 3);
+	assert_int_equal(unlink(lock), 0);
 }
 
 static void what_it_does_not_know_it_refuses(void **state)
