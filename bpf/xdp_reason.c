@@ -71,7 +71,7 @@ static int check_bpffs(const char *dir, struct driver_reason *reason)
 	}
 	if (fs.f_type != BPF_FS_MAGIC_NUMBER)
 		return driver_set_reason(
-		        reason, -ENOTSUP,
+		        reason, -ENODEV,
 		        "%s is not on a BPF file system: `mount -t bpf bpf /sys/fs/bpf`, or name one "
 		        "with --bpf-dir (`ip netns exec` hides /sys/fs/bpf)",
 		        dir);

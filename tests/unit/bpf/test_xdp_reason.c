@@ -63,10 +63,10 @@ static void a_directory_is_made_on_a_bpf_file_system_alone(void **state)
 		int err;
 		const char *text;
 	} rows[] = {
-		{ "/tmp/weir-no-bpf-here/a", -ENOTSUP,
+		{ "/tmp/weir-no-bpf-here/a", -ENODEV,
 		  "/tmp/weir-no-bpf-here/a is not on a BPF file system: `mount -t bpf bpf /sys/fs/bpf`, or "
 		  "name one with --bpf-dir (`ip netns exec` hides /sys/fs/bpf)" },
-		{ "/tmp", -ENOTSUP,
+		{ "/tmp", -ENODEV,
 		  "/tmp is not on a BPF file system: `mount -t bpf bpf /sys/fs/bpf`, or name one "
 		  "with --bpf-dir (`ip netns exec` hides /sys/fs/bpf)" },
 		{ "/weir-none", -ENOENT, "/weir-none cannot be read: No such file or directory" },
