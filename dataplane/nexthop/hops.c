@@ -178,6 +178,15 @@ static void retry_routes(struct hops *h)
 		loop_timer_set(h->loop, &h->settle, loop_now_ms(h->loop) + TICK_MS);
 }
 
+/* No message says that an MTU which the kernel has found on a path is over. */
+static void note_expiry(struct hops *h, uint32_t expires_s)
+{
+	uint64_t at_ms = loop_now_ms(h->loop) + expires_s * 1000ull;
+
+	if (expires_s && (!h->expires_ms || at_ms < h->expires_ms))
+		h->expires_ms = at_ms;
+}
+
 /*
  * Ask the kernel for the route to @p d. The new via is referenced before the old one is dropped, so
  * that a via that stays keeps what is known of it.
@@ -192,6 +201,7 @@ static void find_dest_route(struct hops *h, struct dest *d)
 		retry_routes(h);
 		return;
 	}
+	note_expiry(h, r.expires_s);
 	leave_via(h, i);
 	d->via = HOP_NONE;
 	d->route_mtu = 0;
@@ -443,6 +453,10 @@ static void on_hops_tick(void *arg)
 		h->next_use = (h->next_use + 1) % h->top_via;
 	}
 	hops_probe_due(h);
+	if (h->expires_ms && h->expires_ms <= loop_now_ms(h->loop)) {
+		h->expires_ms = 0;
+		settle_soon(h);
+	}
 	loop_timer_set(h->loop, &h->tick, loop_now_ms(h->loop) + TICK_MS);
 }
 

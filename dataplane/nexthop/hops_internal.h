@@ -73,6 +73,7 @@ struct hops {
 	bool unanswered; /* a question for a route failed: all are asked again */
 	bool follows;    /* what is heard is news, no longer the first reading */
 	uint64_t settle_began_ms, settle_not_before;
+	uint64_t expires_ms;             /* when the first MTU of a path expires; 0: none does */
 	uint32_t doubts[HOP_DOUBTS_MAX]; /* vias to be asked at the next turn */
 	size_t n_doubts;
 	struct hops_counters counters;

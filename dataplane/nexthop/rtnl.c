@@ -16,6 +16,8 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
+#define USER_HZ 100 /* times that the kernel tells are in 1/100 s */
+
 /* The attributes of one message or nest, by type; unknown and too short ones are left out. */
 #define ATTRS_MAX 64 /* higher types of attributes are not used here */
 struct attrs {
@@ -237,6 +239,16 @@ static bool parse_via(const struct attrs *a, struct addr *out)
 	return true;
 }
 
+static uint32_t parse_expiry(const struct attrs *a)
+{
+	struct rta_cacheinfo info = { 0 };
+	const void *p = attr_bytes(a, RTA_CACHEINFO, sizeof(info));
+
+	if (p)
+		memcpy(&info, p, sizeof(info));
+	return info.rta_expires > 0 ? (uint32_t)info.rta_expires / USER_HZ + 1 : 0;
+}
+
 static bool parse_route(const struct nlmsghdr *h, struct rtnl_route *out)
 {
 	struct attrs a, metrics;
@@ -252,6 +264,7 @@ static bool parse_route(const struct nlmsghdr *h, struct rtnl_route *out)
 	                     parse_via(&a, &parsed.gateway);
 	if (parse_nest(&a, RTA_METRICS, &metrics))
 		parsed.mtu = attr_u32(&metrics, RTAX_MTU);
+	parsed.expires_s = parse_expiry(&a);
 	parsed.reachable = m->rtm_type == RTN_UNICAST && parsed.ifindex;
 	*out = parsed;
 	return true;

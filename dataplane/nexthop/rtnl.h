@@ -67,7 +67,8 @@ struct rtnl_route {
 	uint32_t ifindex;
 	bool has_gateway; /**< else the destination itself is the next hop */
 	struct addr gateway;
-	uint32_t mtu; /**< the route's own, 0: the link's */
+	uint32_t mtu;       /**< the route's own, or of its path; 0: the link's */
+	uint32_t expires_s; /**< then it has another MTU, without a message; 0: never */
 };
 
 enum rtnl_kind {

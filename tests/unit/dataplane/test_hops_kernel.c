@@ -229,6 +229,35 @@ static void a_routes_mtu_is_followed_and_forgotten_with_it(void **state)
 	assert_true(turn_until(s, WAIT_MS, mtu_is_1500));
 }
 
+static bool far_mtu_is_1500(struct scene *s)
+{
+	return hop_of(s, "10.8.0.9").mtu == 1500;
+}
+
+/* A router says that packets are too long; the kernel believes it for some time, and tells nobody of the end. */
+static void an_mtu_that_the_kernel_found_on_a_path_is_forgotten_with_it(void **state)
+{
+	struct scene *s = *state;
+
+	space_run("ip link add w0 type veth peer name w1 && ip link set w0 up && "
+	          "ip addr add 10.6.0.2/24 dev w0 && ip route add 10.8.0.0/24 via 10.6.0.1 && "
+	          "echo 5 > /proc/sys/net/ipv4/route/mtu_expires && "
+	          "{ unshare -n sleep 30 & } && sleep 0.3 && ip link set w1 netns $! && "
+	          "nsenter -t $! -n sh -c 'ip link set w1 up && ip addr add 10.6.0.1/24 dev w1 && "
+	          "ip link add s0 mtu 1300 type veth peer name s1 && ip link set s0 up && "
+	          "ip link set s1 up && ip addr add 10.8.0.1/24 dev s0 && "
+	          "echo 1 > /proc/sys/net/ipv4/ip_forward' && "
+	          "! ping -q -M do -s 1472 -c 1 -W 1 10.8.0.9 > /dev/null");
+	(void)turn_until(s, 100, NULL); /* what was told until now */
+	watch_address(s, "10.8.0.9");
+	uint16_t mtu = hop_of(s, "10.8.0.9").mtu;
+	bool came = turn_until(s, WAIT_MS, far_mtu_is_1500);
+
+	space_run("ip link del w0");
+	assert_int_equal(mtu, 1300);
+	assert_true(came);
+}
+
 static bool all_have_mtu(const struct scene *s, uint16_t mtu)
 {
 	char text[ADDR_TEXT_MAX];
@@ -535,6 +564,9 @@ int main(void)
 		                                end_scene),
 		cmocka_unit_test_setup_teardown(a_routes_mtu_is_followed_and_forgotten_with_it,
 		                                begin_scene, end_scene),
+		cmocka_unit_test_setup_teardown(
+		        an_mtu_that_the_kernel_found_on_a_path_is_forgotten_with_it, begin_scene,
+		        end_scene),
 		cmocka_unit_test_setup_teardown(a_change_while_all_are_asked_for_again_is_followed,
 		                                begin_many, end_scene),
 		cmocka_unit_test_setup_teardown(routes_that_go_refuse_and_come_back_are_told_apart,
