@@ -125,7 +125,8 @@ static void on_retry(void *arg)
 	l->changed(l->arg);
 }
 
-void links_hear(struct links *l, const void *bytes, size_t n)
+/* @return whether they change anything */
+static bool apply_messages(struct links *l, const void *bytes, size_t n)
 {
 	const char *at = bytes;
 	struct rtnl_fact f;
@@ -134,19 +135,26 @@ void links_hear(struct links *l, const void *bytes, size_t n)
 
 	for (; (took = rtnl_next(at, n, &f)); at += took, n -= took)
 		news |= f.kind == RTNL_LINK && put_link(&l->now, &f.link);
-	if (news)
+	return news;
+}
+
+void links_hear(struct links *l, const void *bytes, size_t n)
+{
+	if (apply_messages(l, bytes, n))
 		l->changed(l->arg);
 }
 
 static void on_links_message(void *arg, int fd, uint32_t events)
 {
 	struct links *l = arg;
-	bool lost = false;
+	bool lost = false, news = false;
 	size_t n;
 
 	(void)events;
 	while ((n = rtnl_hear(fd, l->buffer, BUFFER_BYTES, &lost)) > 0)
-		links_hear(l, l->buffer, n);
+		news |= apply_messages(l, l->buffer, n);
+	if (news)
+		l->changed(l->arg);
 	if (lost)
 		on_retry(l);
 }

@@ -276,6 +276,31 @@ static void change_mtu(unsigned n)
 	close(fd);
 }
 
+static void count_change(void *arg)
+{
+	(*(unsigned *)arg)++;
+}
+
+/* All else waits while a change is acted on: with thousands of backends for milliseconds. */
+static void changes_of_one_moment_are_one_call(void **state)
+{
+	(void)state;
+	struct flood f = { .end = { .cb = end_flood, .arg = &f } };
+	unsigned n = 0;
+
+	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
+		skip();
+	assert_int_equal(loop_open(&f.loop), 0);
+	assert_int_equal(links_open(f.loop, count_change, &n, &f.links), 0);
+	change_mtu(100);
+	loop_timer_set(f.loop, &f.end, clock_mono_ms() + 100);
+	assert_int_equal(loop_run(f.loop), 0);
+	assert_int_equal(links_named(f.links, "lo")->mtu, 1400);
+	assert_int_equal(n, 1);
+	links_close(f.links);
+	loop_close(f.loop);
+}
+
 /* The kernel drops the newest messages of a full socket: the older ones, which are still there, are not the last word. */
 static void after_lost_messages_the_newest_state_stays(void **state)
 {
@@ -352,6 +377,7 @@ int main(void)
 		cmocka_unit_test(a_bond_has_parts_and_a_bridge_has_none),
 		cmocka_unit_test(interfaces_beyond_the_limit_are_not_known),
 		cmocka_unit_test(what_is_no_message_changes_nothing),
+		cmocka_unit_test(changes_of_one_moment_are_one_call),
 		cmocka_unit_test(after_lost_messages_the_newest_state_stays),
 		cmocka_unit_test(after_lost_messages_a_reading_that_fails_is_repeated),
 		cmocka_unit_test(what_is_gone_stays_gone_after_each_reading),
