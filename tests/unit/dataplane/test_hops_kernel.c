@@ -522,6 +522,32 @@ static void what_others_keep_is_not_asked(void **state)
 	assert_int_equal(hops_counters(s->hops)->probes, before);
 }
 
+static bool late_is_known(struct scene *s)
+{
+	return hop_of(s, "10.6.0.5").state == HOP_KNOWN;
+}
+
+/* There is room for so many; what found none is looked for again when others go. */
+static void an_interface_beyond_the_limit_is_known_when_others_go(void **state)
+{
+	struct scene *s = *state;
+
+	space_run("seq 1 %u | sed 's/.*/link add x& type veth peer name y&/' | ip -batch -",
+	          HOP_LINKS_MAX / 2);
+	space_run("ip link add w0 type veth peer name w1 && ip link set w0 up && "
+	          "ip link set w1 up && ip addr add 10.6.0.2/24 dev w0 && "
+	          "ip neigh add 10.6.0.5 lladdr 02:00:00:00:00:05 dev w0 nud permanent");
+	(void)turn_until(s, 500, NULL);
+	watch_address(s, "10.6.0.5");
+	enum hop_state before = hop_of(s, "10.6.0.5").state;
+
+	space_run("seq 1 9 | sed 's/.*/link del x&/' | ip -batch -");
+	bool came = turn_until(s, 3 * WAIT_MS, late_is_known);
+
+	assert_int_equal(before, HOP_NO_PORT);
+	assert_true(came);
+}
+
 static bool neighbour_is_bad(struct scene *s)
 {
 	return hop_of(s, "10.1.0.5").bad == HOP_BAD_NEIGHBOUR;
@@ -587,6 +613,10 @@ int main(void)
 		                                end_scene),
 		cmocka_unit_test_setup_teardown(who_is_silent_when_asked_is_bad_until_heard_again,
 		                                begin_scene, end_scene),
+		/* the last one: the namespace's end takes its interfaces away */
+		cmocka_unit_test_setup_teardown(
+		        an_interface_beyond_the_limit_is_known_when_others_go, begin_scene,
+		        end_scene),
 	};
 
 	if (space_enter(false)) {
