@@ -303,7 +303,7 @@ static int plan_overrides(const struct intent *in, const struct model *from, con
 }
 
 /* What reading the candidate has found goes to @p out, with what a change from @p head would do. */
-static int take_findings(const struct intent *in, const struct model *head,
+static int receive_findings(const struct intent *in, const struct model *head,
                          struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
 {
 	int err = c->err;
@@ -345,7 +345,7 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		memcpy(out->version.hash_key, c->hash_key, sizeof(c->hash_key));
 	else if (!c->err)
 		key_of_version(in, c->model, out->version.hash_key);
-	err = take_findings(in, head ? head->model : NULL, c, now_ms, out);
+	err = receive_findings(in, head ? head->model : NULL, c, now_ms, out);
 	out->changed = !head || strcmp(head->version.digest, c->digest) ||
 	               is_first_of_store(in, change) ||
 	               (change->replace && !shared_is_up_to_date(in));
