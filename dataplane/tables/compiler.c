@@ -116,14 +116,17 @@ static bool sizes_fit(const struct driver_sizes *have, const struct driver_sizes
 	       have->exception_buckets >= needed->exception_buckets;
 }
 
-/* The driver has larger tables: elements keep their indexes, but the memory lies elsewhere. */
+/*
+ * The driver has larger tables: elements keep their indexes, but the memory lies elsewhere. Only what has all arrays has the
+ * new sizes: else the tables are made larger again, before anything is put there.
+ */
 static int move_tables(struct compiler *n)
 {
-	uint32_t old = n->sizes.backends;
+	struct driver_sizes sizes;
 
 	n->ops->tables(n->driver, &n->t);
-	n->ops->sizes(n->driver, &n->sizes);
-	n->ranges->n_slots = n->sizes.slots;
+	n->ops->sizes(n->driver, &sizes);
+	owners_memory_move(n->memory, n->t.exceptions, sizes.exception_buckets);
 	for (size_t i = 0; i < n->n_pools; i++) {
 		struct compiler_pool *p = &n->pools[i];
 		const struct owners_tables at = { n->t.slots, n->t.colds, p->first_slot,
@@ -131,11 +134,13 @@ static int move_tables(struct compiler *n)
 
 		owners_move(p->owners, &at);
 	}
-	if (indexes_grow(n->pool_indexes, n->sizes.pools) ||
-	    indexes_grow(n->backend_indexes, n->sizes.backends) ||
-	    indexes_grow(n->count_indexes, n->sizes.service_counts) ||
-	    grow_by_index(n, old, n->sizes.backends))
+	if (indexes_grow(n->pool_indexes, sizes.pools) ||
+	    indexes_grow(n->backend_indexes, sizes.backends) ||
+	    indexes_grow(n->count_indexes, sizes.service_counts) ||
+	    grow_by_index(n, n->sizes.backends, sizes.backends))
 		return -ENOMEM;
+	n->sizes = sizes;
+	n->ranges->n_slots = sizes.slots;
 	return 0;
 }
 
@@ -188,9 +193,7 @@ static int resize_tables(struct compiler *n, const struct driver_sizes *sizes,
 		return err;
 	}
 	n->counters.resizes++;
-	err = move_tables(n);
-	owners_memory_move(n->memory, n->t.exceptions, n->sizes.exception_buckets);
-	return err;
+	return move_tables(n);
 }
 
 static int compare_pool_name(const void *name, const void *pool)
