@@ -15,7 +15,12 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/ctl.h"
+#include "base/loop.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -24,7 +29,15 @@ static int chown_error, chmod_error;
 static gid_t given_to;
 static mode_t mode_set;
 
-static struct group *fake_getgrnam(const char *name)
+static char directory[] = "/tmp/weir-ctl-rights-XXXXXX";
+static struct sockaddr_un at = { .sun_family = AF_UNIX };
+static struct loop *loop;
+
+struct group *__wrap_getgrnam(const char *name);
+int __wrap_chown(const char *path, uid_t uid, gid_t gid);
+int __wrap_chmod(const char *path, mode_t mode);
+
+struct group *__wrap_getgrnam(const char *name)
 {
 	static struct group weir = { .gr_gid = 4321 };
 
@@ -32,34 +45,22 @@ static struct group *fake_getgrnam(const char *name)
 	return has_group ? &weir : NULL;
 }
 
-static int fake_chown(const char *path, uid_t uid, gid_t gid)
+int __wrap_chown(const char *path, uid_t uid, gid_t gid)
 {
-	(void)path;
+	assert_string_equal(path, at.sun_path);
 	assert_true(uid == (uid_t)-1);
 	given_to = gid;
 	errno = chown_error;
 	return chown_error ? -1 : 0;
 }
 
-static int fake_chmod(const char *path, mode_t mode)
+int __wrap_chmod(const char *path, mode_t mode)
 {
-	(void)path;
+	assert_string_equal(path, at.sun_path);
 	mode_set = mode;
 	errno = chmod_error;
 	return chmod_error ? -1 : 0;
 }
-
-/* The private parts too. */
-#define getgrnam fake_getgrnam
-#define chown    fake_chown
-#define chmod    fake_chmod
-#include "base/ctl.c"
-#undef getgrnam
-#undef chown
-#undef chmod
-
-static char directory[] = "/tmp/weir-ctl-rights-XXXXXX";
-static struct sockaddr_un at = { .sun_family = AF_UNIX };
 
 static int set_up(void **state)
 {
@@ -67,12 +68,13 @@ static int set_up(void **state)
 	if (!mkdtemp(directory))
 		return -1;
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s/ctl", directory);
-	return 0;
+	return loop_open(&loop);
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
+	loop_close(loop);
 	return rmdir(directory); /* nothing is left behind */
 }
 
@@ -82,6 +84,11 @@ static int next_number(void)
 
 	close(fd);
 	return fd;
+}
+
+static int serve_socket(const char *group, struct ctl **out)
+{
+	return ctl_serve(loop, at.sun_path, group, NULL, NULL, out);
 }
 
 static const struct {
@@ -106,8 +113,8 @@ static void a_socket_is_its_group_s_or_is_not_there(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct ctl *ctl = NULL;
 		struct stat st;
-		int fd = -7;
 
 		print_message("  %s\n", cases[i].why);
 		has_group = cases[i].has_group;
@@ -115,52 +122,60 @@ static void a_socket_is_its_group_s_or_is_not_there(void **state)
 		chmod_error = cases[i].chmod_error;
 		given_to = 0;
 		mode_set = 0;
-		assert_int_equal(open_listener(&at, cases[i].group, &fd), cases[i].err);
+		assert_int_equal(serve_socket(cases[i].group, &ctl), cases[i].err);
 		assert_int_equal(given_to, cases[i].given_to);
 		assert_int_equal(mode_set, cases[i].mode);
 		assert_int_equal(lstat(at.sun_path, &st), cases[i].err ? -1 : 0);
 		if (cases[i].err) {
-			assert_int_equal(fd, -7);
+			assert_null(ctl);
 		} else {
-			assert_int_equal(st.st_mode & 0777, 0600); /* until then */
-			assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
-			assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
-			close(fd);
-			unlink(at.sun_path);
+			assert_int_equal(st.st_mode & 0777, 0600);            /* until then */
+			assert_int_equal(fcntl(before, F_GETFD), FD_CLOEXEC); /* the listener */
+			assert_true(fcntl(before, F_GETFL) & O_NONBLOCK);
 		}
+		ctl_close(ctl);
+		assert_int_equal(lstat(at.sun_path, &st), -1);
 		assert_int_equal(next_number(), before);
 	}
+}
+
+/* As a killed process leaves it. */
+static void leave_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	close(fd);
 }
 
 /* A file of somebody, a link, or a socket that answers is left alone; one that nobody listens on goes. */
 static void only_a_socket_that_was_left_is_replaced(void **state)
 {
+	int before = next_number();
+	struct ctl *ctl, *other;
 	struct stat st;
-	int fd, other, before = next_number();
 	FILE *f;
 
 	(void)state;
 	chown_error = chmod_error = 0;
-	assert_int_equal(remove_stale(&at), 0); /* there is nothing */
 	f = fopen(at.sun_path, "w");
 	assert_non_null(f);
 	fclose(f);
-	assert_int_equal(open_listener(&at, NULL, &fd), -EADDRINUSE);
+	assert_int_equal(serve_socket(NULL, &ctl), -EADDRINUSE);
 	assert_int_equal(lstat(at.sun_path, &st), 0);
 	unlink(at.sun_path);
 	assert_int_equal(symlink("/nonexistent", at.sun_path), 0);
-	assert_int_equal(open_listener(&at, NULL, &fd), -EADDRINUSE);
+	assert_int_equal(serve_socket(NULL, &ctl), -EADDRINUSE);
 	assert_int_equal(lstat(at.sun_path, &st), 0);
 	unlink(at.sun_path);
-	assert_int_equal(open_listener(&at, NULL, &fd), 0);
-	assert_int_equal(open_listener(&at, NULL, &other), -EADDRINUSE);
+	leave_socket();
+	assert_int_equal(serve_socket(NULL, &ctl), 0);
+	assert_int_equal(serve_socket(NULL, &other), -EADDRINUSE);
 	assert_int_equal(lstat(at.sun_path, &st), 0);
-	close(fd); /* as a killed process leaves it */
-	assert_int_equal(open_listener(&at, NULL, &fd), 0);
-	assert_int_equal(lstat(at.sun_path, &st), 0);
-	close(fd);
-	assert_int_equal(remove_stale(&at), 0);
+	ctl_close(ctl);
 	assert_int_equal(lstat(at.sun_path, &st), -1);
+	assert_int_equal(serve_socket(NULL, &ctl), 0); /* there is nothing */
+	ctl_close(ctl);
 	assert_int_equal(next_number(), before);
 }
 

@@ -13,19 +13,19 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
+
 static bool no_memory;
 static unsigned n_taken;
 
-static void *fake_malloc(size_t n)
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+
+void *__wrap_malloc(size_t n)
 {
 	n_taken++;
-	return no_memory ? NULL : malloc(n);
+	return no_memory ? NULL : __real_malloc(n);
 }
-
-/* The private parts too. */
-#define malloc fake_malloc
-#include "base/memory.c"
-#undef malloc
 
 static int tear_down(void **state)
 {

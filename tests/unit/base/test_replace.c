@@ -16,6 +16,8 @@
 
 #include <dirent.h>
 
+#include "base/replace.h"
+
 static char directory[64], target[80];
 
 static int setup(void **state)
@@ -61,26 +63,39 @@ static int answer_with(int error)
 	return error ? -1 : 0;
 }
 
-static ssize_t fake_write(int fd, const void *bytes, size_t n)
+ssize_t __real_write(int fd, const void *bytes, size_t n);
+ssize_t __wrap_write(int fd, const void *bytes, size_t n);
+int __real_fchmod(int fd, mode_t mode);
+int __wrap_fchmod(int fd, mode_t mode);
+FILE *__real_fdopen(int fd, const char *mode);
+FILE *__wrap_fdopen(int fd, const char *mode);
+int __wrap_fsync(int fd);
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t n)
 {
 	if (fails.n_signals-- > 0)
 		return answer_with(EINTR);
 	if (fails.write)
 		return answer_with(fails.write);
-	return write(fd, bytes, fails.most && (size_t)fails.most < n ? (size_t)fails.most : n);
+	return __real_write(fd, bytes,
+	                    fails.most && (size_t)fails.most < n ? (size_t)fails.most : n);
 }
 
-static int fake_fchmod(int fd, mode_t mode)
+int __wrap_fchmod(int fd, mode_t mode)
 {
-	return fails.fchmod ? answer_with(fails.fchmod) : fchmod(fd, mode);
+	return fails.fchmod ? answer_with(fails.fchmod) : __real_fchmod(fd, mode);
 }
 
-static FILE *fake_fdopen(int fd, const char *mode)
+FILE *__wrap_fdopen(int fd, const char *mode)
 {
-	return answer_with(fails.fdopen) ? NULL : fdopen(fd, mode);
+	return answer_with(fails.fdopen) ? NULL : __real_fdopen(fd, mode);
 }
 
-static int fake_fsync(int fd)
+int __wrap_fsync(int fd)
 {
 	struct stat st;
 
@@ -93,35 +108,20 @@ static int fake_fsync(int fd)
 	return answer_with(fails.fsync);
 }
 
-static int fake_close(int fd)
+int __wrap_close(int fd)
 {
 	struct stat st;
 	bool file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 
-	close(fd);
+	__real_close(fd);
 	return answer_with(file ? fails.close : 0);
 }
 
-static int fake_rename(const char *from, const char *to)
+int __wrap_rename(const char *from, const char *to)
 {
 	assert_int_equal(n_synced, expected_synced); /* before it gets its name */
-	return fails.rename ? answer_with(fails.rename) : rename(from, to);
+	return fails.rename ? answer_with(fails.rename) : __real_rename(from, to);
 }
-
-/* The private parts too. */
-#define write  fake_write
-#define fchmod fake_fchmod
-#define fdopen fake_fdopen
-#define fsync  fake_fsync
-#define close  fake_close
-#define rename fake_rename
-#include "base/replace.c"
-#undef write
-#undef fchmod
-#undef fdopen
-#undef fsync
-#undef close
-#undef rename
 
 static unsigned count_files(void)
 {
