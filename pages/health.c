@@ -29,16 +29,11 @@ int health_page_open(const char *run_dir, struct page **out)
 	return page_open_in(run_dir, &form, out);
 }
 
-static uint64_t target_from_digest(uint64_t digest)
-{
-	return digest > HEALTH_TARGET_FREED ? digest : digest + 2;
-}
-
 uint64_t health_target_backend(const char *pool, uint64_t backend_id)
 {
 	const struct hash_key key = { 0x7765697262616b65u, backend_id };
 
-	return target_from_digest(hash_bytes(&key, pool, strlen(pool)));
+	return health_target_make(hash_bytes(&key, pool, strlen(pool)));
 }
 
 uint64_t health_target_service(const char *service, const char *site, bool ip4)
@@ -47,7 +42,7 @@ uint64_t health_target_service(const char *service, const char *site, bool ip4)
 	uint64_t both[2] = { hash_bytes(&key, service, strlen(service)),
 		             hash_bytes(&key, site, strlen(site)) };
 
-	return target_from_digest(hash_bytes(&key, both, sizeof(both)));
+	return health_target_make(hash_bytes(&key, both, sizeof(both)));
 }
 
 static uint64_t target_at(const struct health_page *page, uint32_t page_index)

@@ -128,13 +128,18 @@ struct health_page {
  */
 MUST_CHECK int health_page_open(const char *run_dir, struct page **out);
 
+/** An entry's target after its target was given up: searched past, given out again. */
+#define HEALTH_TARGET_FREED 1u
+
+/** A target from the hash of what it is: none is 0, an empty entry, or HEALTH_TARGET_FREED. */
+static inline uint64_t health_target_make(uint64_t digest)
+{
+	return digest > HEALTH_TARGET_FREED ? digest : digest + 2;
+}
 /** A pool's backend: the pool's name and the backend's id. */
 uint64_t health_target_backend(const char *pool, uint64_t backend_id);
 /** A service at a site in one address family (the own site's is derived from its pool). */
 uint64_t health_target_service(const char *service, const char *site, bool ip4);
-
-/** An entry's target after its target was given up: searched past, given out again. */
-#define HEALTH_TARGET_FREED 1u
 
 /**
  * Writer: make @p page hold exactly @p targets (health_target_*(), each once). A target that was

@@ -12,18 +12,19 @@
 
 #include <cmocka.h>
 
+#include "base/page.h"
+#include "weir/health.h"
+
 static bool no_memory;
 static unsigned n_until; /* allocations that succeed before */
 
-static void *fake_malloc(size_t n)
-{
-	return no_memory && n_until-- == 0 ? NULL : malloc(n);
-}
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
 
-/* The private parts too. */
-#define malloc fake_malloc
-#include "pages/health.c"
-#undef malloc
+void *__wrap_malloc(size_t n)
+{
+	return no_memory && n_until-- == 0 ? NULL : __real_malloc(n);
+}
 
 static struct health_page page;
 
@@ -183,11 +184,11 @@ static void an_odd_page_is_laid_out_again(void **state)
 static void no_target_is_a_mark(void **state)
 {
 	(void)state;
-	assert_int_equal(target_from_digest(0), 2);
-	assert_int_equal(target_from_digest(1), 3);
-	assert_int_equal(target_from_digest(2), 2);
-	assert_int_equal(target_from_digest(3), 3);
-	assert_true(target_from_digest(UINT64_MAX) == UINT64_MAX);
+	assert_int_equal(health_target_make(0), 2);
+	assert_int_equal(health_target_make(1), 3);
+	assert_int_equal(health_target_make(2), 2);
+	assert_int_equal(health_target_make(3), 3);
+	assert_true(health_target_make(UINT64_MAX) == UINT64_MAX);
 }
 
 static void a_place_outside_is_neither_read_nor_written(void **state)
