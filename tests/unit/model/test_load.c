@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "model/load.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -22,7 +23,9 @@ static int answers[8];
 static unsigned n_calls;
 static size_t n_given, n_allowed; /* what the reader may ask for in all */
 
-static ssize_t fake_read(int fd, void *bytes, size_t n)
+ssize_t __wrap_read(int fd, void *bytes, size_t n);
+
+ssize_t __wrap_read(int fd, void *bytes, size_t n)
 {
 	int answer = answers[n_calls++];
 
@@ -39,11 +42,6 @@ static ssize_t fake_read(int fd, void *bytes, size_t n)
 	n_given += (size_t)answer;
 	return answer;
 }
-
-/* The private parts too. */
-#define read fake_read
-#include "model/load.c"
-#undef read
 
 static const struct {
 	const char *why;
