@@ -13,12 +13,62 @@
 
 #include <cmocka.h>
 
-/* The private parts too. */
-#include "bpf/agent_second.c"
+#include <linux/net_namespace.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
 
+#include "bpf/agent_second.h"
 #include "tests/unit/bpf/space.h"
+#include "weir/agent.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
+#define PATH_MOST 511 /* characters of a namespace's path */
+
+/* What the kernel answers in place of what it did, answer by answer; NULL: what it did. */
+static const struct forged {
+	uint16_t type;
+	int error;    /* of NLMSG_ERROR */
+	size_t n_ids; /* attributes: 41, 42 and 43 of the types below */
+	size_t lacks; /* bytes at the end */
+} * forged;
+
+ssize_t __real_recv(int fd, void *bytes, size_t n, int flags);
+ssize_t __wrap_recv(int fd, void *bytes, size_t n, int flags);
+
+ssize_t __wrap_recv(int fd, void *bytes, size_t n, int flags)
+{
+	static const uint16_t types[] = { NETNSA_PID, NETNSA_NSID, NETNSA_FD };
+	const struct forged *f = forged;
+	struct {
+		struct nlmsghdr head;
+		union {
+			struct rtgenmsg body;
+			struct nlmsgerr error;
+			char bytes[128];
+		};
+	} m = { .head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)) } };
+
+	if (!f)
+		return __real_recv(fd, bytes, n, flags);
+	forged++;
+	m.head.nlmsg_type = f->type;
+	for (size_t i = 0; i < f->n_ids; i++) {
+		const uint32_t value = 41 + (uint32_t)i;
+		struct rtattr *a = (void *)((char *)&m + NLMSG_ALIGN(m.head.nlmsg_len));
+
+		a->rta_type = types[i];
+		a->rta_len = RTA_LENGTH(sizeof(value));
+		memcpy(RTA_DATA(a), &value, sizeof(value));
+		m.head.nlmsg_len = NLMSG_ALIGN(m.head.nlmsg_len) + RTA_SPACE(sizeof(value));
+	}
+	if (f->type == NLMSG_ERROR) {
+		m.error.error = f->error;
+		m.head.nlmsg_len = NLMSG_LENGTH(sizeof(m.error));
+	}
+	assert_true(n >= m.head.nlmsg_len);
+	memcpy(bytes, &m, m.head.nlmsg_len);
+	return (ssize_t)(m.head.nlmsg_len - f->lacks);
+}
 
 /* A child in a network namespace of its own, until its pipe is closed. */
 static pid_t start_child(int pipe_fds[2])
@@ -80,40 +130,55 @@ static void what_is_no_namespace_has_no_id(void **state)
 	assert_int_equal(agent_netns_id("/proc/self/nothing", &id), -ENOENT);
 	assert_int_equal(agent_netns_id("/proc/self/status", &id), -EINVAL);
 	memset(name, 'a', sizeof(name));
-	name[PATH_BYTES - strlen("/run/netns/")] = '\0';
+	name[PATH_MOST + 1 - strlen("/run/netns/")] = '\0';
 	assert_int_equal(agent_netns_id(name, &id), -ENAMETOOLONG);
-	name[PATH_BYTES - strlen("/run/netns/") - 1] = '\0';
+	name[PATH_MOST - strlen("/run/netns/")] = '\0';
 	assert_int_not_equal(agent_netns_id(name, &id), -ENAMETOOLONG);
 	assert_int_equal(id, -5);
 }
 
-/* Answers as the kernel writes them, and as it never does. */
+/* Answers as the kernel writes them, and as it never does: first to the id that is given, then to the question. */
 static void an_answer_is_read_by_its_type_and_length(void **state)
 {
-	const ssize_t bare = (ssize_t)NLMSG_LENGTH(sizeof(struct rtgenmsg));
-	struct netns_request r = { .head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)),
-		                             .nlmsg_type = RTM_NEWNSID } };
-	struct nlmsgerr *error = (struct nlmsgerr *)(void *)&r.body;
-	int32_t id = -5;
+	static const struct {
+		const char *why;
+		struct forged answers[2];
+		int err;
+	} cases[] = {
+		{ "an id among others", { { NLMSG_ERROR, 0, 0, 0 }, { RTM_NEWNSID, 0, 3, 0 } }, 0 },
+		{ "it has one", { { NLMSG_ERROR, -EEXIST, 0, 0 }, { RTM_NEWNSID, 0, 3, 0 } }, 0 },
+		{ "none is given",
+		  { { NLMSG_ERROR, -EPERM, 0, 0 }, { RTM_NEWNSID, 0, 3, 0 } },
+		  -EPERM },
+		{ "the first is short",
+		  { { RTM_NEWNSID, 0, 0, 1 }, { RTM_NEWNSID, 0, 3, 0 } },
+		  -EPROTO },
+		{ "without an id",
+		  { { NLMSG_ERROR, 0, 0, 0 }, { RTM_NEWNSID, 0, 0, 0 } },
+		  -ENOENT },
+		{ "another thing's",
+		  { { NLMSG_ERROR, 0, 0, 0 }, { RTM_NEWNSID, 0, 1, 0 } },
+		  -ENOENT },
+		{ "short", { { NLMSG_ERROR, 0, 0, 0 }, { RTM_NEWNSID, 0, 0, 1 } }, -EPROTO },
+		{ "cut within the id",
+		  { { NLMSG_ERROR, 0, 0, 0 }, { RTM_NEWNSID, 0, 3, 9 } },
+		  -ENOENT },
+		{ "refused", { { NLMSG_ERROR, 0, 0, 0 }, { NLMSG_ERROR, -EPERM, 0, 0 } }, -EPERM },
+		{ "done", { { NLMSG_ERROR, 0, 0, 0 }, { NLMSG_ERROR, 0, 0, 0 } }, -ENOENT },
+	};
 
 	(void)state;
-	assert_int_equal(read_id(&r, bare, &id), 0);
-	assert_int_equal(id, -5);
-	assert_int_equal(read_id(&r, bare - 1, &id), -EPROTO);
-	add_u32(&r, NETNSA_PID, 41);
-	add_u32(&r, NETNSA_NSID, 42);
-	add_u32(&r, NETNSA_FD, 43);
-	assert_int_equal(read_id(&r, r.head.nlmsg_len, &id), 0);
-	assert_int_equal(id, 42);
-	id = -5;
-	assert_int_equal(read_id(&r, r.head.nlmsg_len - 9, &id), 0); /* cut within the second */
-	assert_int_equal(id, -5);
-	r.head.nlmsg_type = NLMSG_ERROR;
-	error->error = -EPERM;
-	assert_int_equal(read_id(&r, r.head.nlmsg_len, &id), -EPERM);
-	error->error = 0;
-	assert_int_equal(read_id(&r, r.head.nlmsg_len, &id), 0);
-	assert_int_equal(id, -5);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		int32_t id = -5;
+
+		print_message("  %s\n", cases[i].why);
+		forged = cases[i].answers;
+		int err = agent_netns_id("/proc/self/ns/net", &id);
+
+		forged = NULL;
+		assert_int_equal(err, cases[i].err);
+		assert_int_equal(id, err ? -5 : 42);
+	}
 }
 
 /* Packets that name owners came, and no prefix says who may: without it each is lost or refused. */

@@ -26,10 +26,22 @@
 
 /* --- the kernel --- */
 
-static const char *exists; /* and all above it, on a BPF file system */
+int __wrap_statfs64(const char *path, struct statfs *fs);
+int __real_mkdir(const char *path, mode_t mode);
+int __wrap_mkdir(const char *path, mode_t mode);
+int __wrap_bpf_obj_get(const char *path);
+int __wrap_bpf_obj_get_info_by_fd(int fd, void *info, uint32_t *n);
+int __wrap_bpf_xdp_query_id(int ifindex, int flags, uint32_t *id);
+long __wrap_syscall(long number, ...);
+int __wrap_usleep(useconds_t us);
+int __wrap_uname(struct utsname *out);
+int __wrap_bpf_prog_test_run_opts(int fd, struct bpf_test_run_opts *opts);
+
+/* And all above it, on a BPF file system. NULL: directories are made as ever. */
+static const char *exists;
 static char made[256];
 
-static int fake_statfs(const char *path, struct statfs *fs)
+int __wrap_statfs64(const char *path, struct statfs *fs)
 {
 	if (strncmp(exists, path, strlen(path)) != 0) {
 		errno = ENOENT;
@@ -39,10 +51,12 @@ static int fake_statfs(const char *path, struct statfs *fs)
 	return 0;
 }
 
-static int fake_mkdir(const char *path, mode_t mode)
+int __wrap_mkdir(const char *path, mode_t mode)
 {
 	size_t n = strlen(made);
 
+	if (!exists)
+		return __real_mkdir(path, mode);
 	assert_int_equal(mode, 0700);
 	snprintf(made + n, sizeof(made) - n, "%.60s ", path);
 	errno = EEXIST;
@@ -55,12 +69,12 @@ static uint32_t attached;       /* and of the one that the interface has */
 
 enum { LINK_FD = 7, PROGRAM_FD = 8 };
 
-static int fake_get(const char *path)
+int __wrap_bpf_obj_get(const char *path)
 {
 	return strcmp(path, link_pin) ? -ENOENT : dup(STDERR_FILENO);
 }
 
-static int fake_info(int fd, void *info, uint32_t *n)
+int __wrap_bpf_obj_get_info_by_fd(int fd, void *info, uint32_t *n)
 {
 	struct bpf_prog_info prog = { .id = loaded };
 	struct bpf_link_info link = { .type = BPF_LINK_TYPE_XDP,
@@ -74,7 +88,7 @@ static int fake_info(int fd, void *info, uint32_t *n)
 	return 0;
 }
 
-static int fake_query(int ifindex, int flags, uint32_t *id)
+int __wrap_bpf_xdp_query_id(int ifindex, int flags, uint32_t *id)
 {
 	assert_int_equal(ifindex, 5);
 	assert_int_equal(flags, 0);
@@ -85,15 +99,19 @@ static int fake_query(int ifindex, int flags, uint32_t *id)
 static long barrier_says;
 static unsigned slept_us;
 
-static long fake_barrier(long number, int command, int flags, int cpu)
+long __wrap_syscall(long number, ...)
 {
+	va_list list;
+
+	va_start(list, number);
 	assert_int_equal(number, SYS_membarrier);
-	assert_int_equal(command, MEMBARRIER_CMD_GLOBAL);
-	assert_int_equal(flags | cpu, 0);
+	assert_int_equal(va_arg(list, int), MEMBARRIER_CMD_GLOBAL);
+	assert_int_equal(va_arg(list, int), 0);
+	va_end(list);
 	return barrier_says;
 }
 
-static int fake_sleep(useconds_t us)
+int __wrap_usleep(useconds_t us)
 {
 	slept_us += us;
 	return 0;
@@ -107,13 +125,13 @@ static struct {
 	uint32_t n_in, n_context, ifindex; /* what it was given */
 } ran;
 
-static int fake_uname(struct utsname *out)
+int __wrap_uname(struct utsname *out)
 {
 	snprintf(out->release, sizeof(out->release), "%s", release ? release : "");
 	return release ? 0 : -1;
 }
 
-static int fake_run(int fd, struct bpf_test_run_opts *opts)
+int __wrap_bpf_prog_test_run_opts(int fd, struct bpf_test_run_opts *opts)
 {
 	const struct xdp_md *context = opts->ctx_in;
 
@@ -131,27 +149,6 @@ static int fake_run(int fd, struct bpf_test_run_opts *opts)
 		memset(opts->data_out, 0x77, ran.n_out);
 	return 0;
 }
-
-/* The private parts too. */
-#define uname                          fake_uname
-#define bpf_prog_test_run_opts         fake_run
-#define syscall                        fake_barrier
-#define usleep                         fake_sleep
-#define mkdir                          fake_mkdir
-#define statfs(path, fs)               fake_statfs(path, fs)
-#define bpf_obj_get                    fake_get
-#define bpf_obj_get_info_by_fd(f, ...) fake_info(f, __VA_ARGS__)
-#define bpf_xdp_query_id               fake_query
-#include "bpf/xdp_reason.c"
-#undef mkdir
-
-#include "bpf/xdp_foreign.c"
-#include "bpf/xdp_prove.c"
-#undef statfs
-#undef uname
-#undef bpf_prog_test_run_opts
-#undef bpf_obj_get_info_by_fd
-#include "bpf/xdp_driver.c"
 
 /* --- the tests --- */
 
@@ -175,6 +172,7 @@ static void a_directory_of_pins_is_made_with_all_above_it(void **state)
 		assert_string_equal(made, cases[i].made);
 		assert_string_equal(reason.text, "");
 	}
+	exists = NULL;
 }
 
 static void make_path(const char *dir, const char *below, char out[128])
@@ -209,6 +207,42 @@ static void whose_program_is_on_a_busy_port_is_found_by_its_pins(void **state)
 	assert_int_equal(system(path), 0);
 }
 
+/* A driver of one port, which is ours, whose tables are empty. */
+static struct xdp_driver make_driver(void)
+{
+	static struct fwd_root root;
+	static struct fwd_cpu cpu;
+	struct xdp_driver d = { .now = { .prog_fd = PROGRAM_FD,
+		                         .tables = { .root = &root, .cpus = &cpu, .n_cpus = 1 } },
+		                .n_ports = 1 };
+
+	d.ports[0] = (struct xdp_port){ .link_fd = LINK_FD, .shown.ifindex = 5 };
+	loaded = linked = attached = 33;
+	return d;
+}
+
+static int prove_nothing(struct xdp_driver *d, uint32_t ifindex)
+{
+	static struct driver_probes none;
+
+	none.ifindex = ifindex;
+	return driver_xdp.prove((struct driver *)d, &none);
+}
+
+/* One frame through the program. */
+static int prove_one(struct driver_probe *probe)
+{
+	static struct driver_probes batch;
+	struct xdp_driver d = make_driver();
+
+	batch = (struct driver_probes){ .ifindex = 5, .n = 1 };
+	batch.probes[0] = *probe;
+	int err = driver_xdp.prove((struct driver *)&d, &batch);
+
+	*probe = batch.probes[0];
+	return err;
+}
+
 /* The link is ours, and the interface runs what the descriptor has: then frames prove something. */
 static void a_port_is_ours_by_its_link_and_by_what_it_runs(void **state)
 {
@@ -224,21 +258,18 @@ static void a_port_is_ours_by_its_link_and_by_what_it_runs(void **state)
 	};
 
 	(void)state;
-	loaded = 33;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct xdp_driver d = { .now.prog_fd = PROGRAM_FD, .n_ports = 1 };
+		struct xdp_driver d = make_driver();
 
-		d.ports[0] = (struct xdp_port){ .link_fd = LINK_FD, .shown.ifindex = 5 };
 		linked = cases[i].linked;
 		attached = cases[i].attached;
-		if (check_port(&d, 5) != cases[i].err)
+		if (prove_nothing(&d, 5) != cases[i].err)
 			fail_msg("%s", cases[i].why);
 		assert_int_equal(d.ports[0].shown.program, cases[i].attached);
-		assert_int_equal(check_port(&d, 6), -ENOLINK);
+		assert_int_equal(prove_nothing(&d, 6), -ENOLINK);
 	}
 }
 
-/* Until no program runs that reads the former tables; where the kernel cannot tell, long enough. */
 static void what_a_kernel_refuses_of_a_probe_is_told_apart(void **state)
 {
 	static const struct {
@@ -263,7 +294,7 @@ static void what_a_kernel_refuses_of_a_probe_is_told_apart(void **state)
 
 		release = rows[i].release;
 		ran.error = rows[i].error;
-		err = run_probe(PROGRAM_FD, 5, &probe);
+		err = prove_one(&probe);
 		if (err != rows[i].err || probe.length != 60)
 			fail_msg("%s, %d: %d", release ? release : "no release", ran.error, err);
 	}
@@ -293,7 +324,7 @@ static void a_frame_that_leaves_is_what_the_program_made_of_it(void **state)
 
 		ran.retval = rows[i].retval;
 		ran.n_out = rows[i].n_out;
-		assert_int_equal(run_probe(PROGRAM_FD, 5, &probe), rows[i].err);
+		assert_int_equal(prove_one(&probe), rows[i].err);
 		assert_int_equal(probe.result, rows[i].result);
 		assert_int_equal(probe.length, rows[i].length);
 		assert_int_equal(probe.frame[0], probe.result == DRIVER_PROBE_SENT ? 0x77 : 0);
@@ -303,13 +334,14 @@ static void a_frame_that_leaves_is_what_the_program_made_of_it(void **state)
 	}
 }
 
+/* Until no program runs that reads the former tables; where the kernel cannot tell, long enough. */
 static void programs_are_waited_for_by_the_kernel_or_by_the_clock(void **state)
 {
 	(void)state;
-	wait_for_programs(NULL);
+	driver_xdp.grace(NULL);
 	assert_int_equal(slept_us, 0);
 	barrier_says = -1;
-	wait_for_programs(NULL);
+	driver_xdp.grace(NULL);
 	assert_int_equal(slept_us, 20000);
 }
 

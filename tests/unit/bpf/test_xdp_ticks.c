@@ -17,16 +17,27 @@
 
 #include <bpf/bpf.h>
 
+#include "bpf/xdp_internal.h"
+#include "tests/unit/descriptors.h"
+
 /* A kernel: its time passes by what is done. */
 static struct {
 	uint64_t now_ns, boot_ns, first_tick;
 	uint32_t hz;
 	unsigned per_mille; /* of its clock's speed beside the wall's: 1000 is right */
 	unsigned n_runs, fails_at;
+	unsigned n_loads, load_fails_at;
+	int high_fd; /* of the program that reads the upper half */
 	bool stands;
 } kernel;
 
-static int fake_gettime(clockid_t clock, struct timespec *out)
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
+int __wrap_usleep(useconds_t us);
+int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
+                         const struct bpf_insn *code, size_t n, struct bpf_prog_load_opts *opts);
+int __wrap_bpf_prog_test_run_opts(int fd, struct bpf_test_run_opts *opts);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 {
 	assert_int_equal(clock, CLOCK_MONOTONIC);
 	kernel.now_ns += 50;
@@ -35,7 +46,7 @@ static int fake_gettime(clockid_t clock, struct timespec *out)
 	return 0;
 }
 
-static int fake_usleep(unsigned us)
+int __wrap_usleep(useconds_t us)
 {
 	kernel.now_ns += us * 1000ull + 60000; /* a timer is late */
 	return 0;
@@ -48,8 +59,24 @@ static uint64_t ticks_now(void)
 	return kernel.first_tick + gone_ns / 1000 * kernel.hz * kernel.per_mille / 1000000000u;
 }
 
-/* Descriptor 7 reads the lower half, 8 the upper. */
-static int fake_run(int fd, struct bpf_test_run_opts *opts)
+/* A program shifts the ticks by 0 or 32. */
+int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
+                         const struct bpf_insn *code, size_t n, struct bpf_prog_load_opts *opts)
+{
+	assert_true(type == BPF_PROG_TYPE_SOCKET_FILTER && name && license && !opts);
+	assert_int_equal(n, 3);
+	if (++kernel.n_loads == kernel.load_fails_at) {
+		errno = EPERM;
+		return -EPERM;
+	}
+	int fd = dup(STDERR_FILENO);
+
+	if (code[1].imm == 32)
+		kernel.high_fd = fd;
+	return fd;
+}
+
+int __wrap_bpf_prog_test_run_opts(int fd, struct bpf_test_run_opts *opts)
 {
 	uint64_t ticks = ticks_now();
 
@@ -58,17 +85,9 @@ static int fake_run(int fd, struct bpf_test_run_opts *opts)
 		errno = EIO;
 		return -1;
 	}
-	opts->retval = (uint32_t)(fd == 8 ? ticks >> 32 : ticks);
+	opts->retval = (uint32_t)(fd == kernel.high_fd ? ticks >> 32 : ticks);
 	return 0;
 }
-
-#define clock_gettime          fake_gettime
-#define usleep                 fake_usleep
-#define bpf_prog_test_run_opts fake_run
-/* The private parts too. */
-#include "bpf/xdp_clock.c"
-
-static const struct tick_reader reader = { 7, 8 };
 
 static void boot_kernel(uint32_t hz, unsigned per_mille, uint64_t first_tick)
 {
@@ -89,28 +108,32 @@ static void each_rate_is_recognized(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
 		for (size_t k = 0; k < sizeof(speeds) / sizeof(speeds[0]); k++) {
-			uint32_t hz = 0;
+			struct fwd_root root = { 0 };
 
 			boot_kernel(rates[i], speeds[k], 0xfffb6c20u); /* as Linux begins */
-			assert_int_equal(measure_hz(&reader, &hz), 0);
-			if (hz != rates[i])
-				fail_msg("%u at %u: %u", rates[i], speeds[k], hz);
+			assert_int_equal(xdp_clock_sync(&root), 0);
+			if (root.tick_scale != (1ull << 32) / rates[i] + 1)
+				fail_msg("%u at %u: scale %llu", rates[i], speeds[k],
+				         (unsigned long long)root.tick_scale);
 		}
 }
 
 /* The upper half may turn between two readings: then all is read again. */
 static void a_tick_is_read_whole(void **state)
 {
+	const uint64_t hz = 65536; /* a tick is 15 us long here */
+
 	(void)state;
 	for (uint64_t left = 0; left < 4; left++) {
 		uint64_t last = 0;
 
-		boot_kernel(100000, 1000,
-		            (5ull << 32) - 700000 - left); /* a tick is 10 us long here */
+		boot_kernel((uint32_t)hz, 1000, (5ull << 32) - 7 * hz - left);
 		for (int i = 0; i < 20; i++) {
-			uint64_t before = ticks_now(), ticks = 0;
+			struct fwd_root root = { .tick_scale = (1ull << 32) / hz };
+			uint64_t before = ticks_now(), ticks;
 
-			assert_int_equal(read_ticks(&reader, &ticks), 0);
+			assert_int_equal(xdp_clock_sync(&root), 0);
+			ticks = root.tick_base + kernel.now_ns / 1000 * hz / 1000000;
 			assert_in_range(ticks, before, ticks_now());
 			assert_true(ticks >= last);
 			last = ticks;
@@ -128,7 +151,7 @@ static void seconds_agree_from_the_first_reading_on(void **state)
 		struct fwd_root root = { 0 };
 
 		boot_kernel(rates[i], 1000, 0xfffb6c20u);
-		assert_int_equal(sync_with(&reader, &root), 0);
+		assert_int_equal(xdp_clock_sync(&root), 0);
 		for (unsigned s = 0; s < 100; s += 9) {
 			uint64_t seen = (ticks_now() - root.tick_base) * root.tick_scale >> 32;
 
@@ -142,20 +165,28 @@ static void seconds_agree_from_the_first_reading_on(void **state)
 /* Nothing is set, and nobody waits for ever. */
 static void a_kernel_that_does_not_answer_is_an_error(void **state)
 {
+	unsigned n_fds = count_descriptors();
 	struct fwd_root root = { 0 };
 
 	(void)state;
+	for (unsigned fails_at = 1; fails_at <= 2; fails_at++) {
+		boot_kernel(1000, 1000, 0xfffb6c20u);
+		kernel.load_fails_at = fails_at; /* no right to */
+		assert_int_equal(xdp_clock_sync(&root), -EPERM);
+		assert_int_equal(kernel.n_runs, 0);
+	}
 	for (unsigned fails_at = 1; fails_at < 12; fails_at++) {
 		boot_kernel(1000, 1000, 0xfffb6c20u);
 		kernel.fails_at = fails_at;
-		assert_int_equal(sync_with(&reader, &root), -EIO);
+		assert_int_equal(xdp_clock_sync(&root), -EIO);
 		assert_int_equal(kernel.n_runs, fails_at);
 	}
 	boot_kernel(1000, 1000, 0xfffb6c20u);
 	kernel.stands = true; /* ticks that do not change */
-	assert_int_equal(sync_with(&reader, &root), -ETIME);
+	assert_int_equal(xdp_clock_sync(&root), -ETIME);
 	assert_in_range(kernel.now_ns - kernel.boot_ns, 8000000000u, 8100000000u);
 	assert_true(root.tick_scale == 0 && root.tick_base == 0);
+	assert_int_equal(count_descriptors(), n_fds);
 }
 
 int main(void)
