@@ -5,7 +5,7 @@
  *
  * One state for each announced address. Pure functions over times that are passed in (ms since
  * boot, never the wall clock); one thread. Nothing here reads or writes routes, pages or messages:
- * announce/main.c does. Implemented in decide.c (the table), promise.c (questions between
+ * announce/serve.c does. Implemented in decide.c (the table), promise.c (questions between
  * nodes) and moves.c (from one table to another). The simulator tests/sim/announce_sim.c drives this code.
  *
  * | facts and command                         | not announced        | announced                |

@@ -4,7 +4,7 @@
  * thread only. intended.c says what a document asks for, rows.c has the table of addresses and moves them, kernel.c reads and cleans the
  * kernel's tables, watch.c watches the process that drives DPDK, dns_life.c looks at weir-dns, left.c
  * has what an earlier process left, round.c decides, published.c shows, command.c and others.c answer
- * the control socket, main.c has the process.
+ * the control socket, serve.c has the loop, main.c the process.
  */
 #ifndef ANNOUNCE_PROCESS_H
 #define ANNOUNCE_PROCESS_H
