@@ -17,6 +17,14 @@
 
 #include <cmocka.h>
 
+#include "healthcheck/attempt.h"
+
+int __wrap_socket(int family, int type, int protocol);
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t n);
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t n);
+int __wrap_close(int fd);
+int __real_close(int fd);
+
 static struct {
 	int socket_errno, mark_errno, connect_errno; /* 0: it can be had */
 	int family, type;
@@ -25,7 +33,7 @@ static struct {
 	struct sockaddr_storage to;
 } kernel;
 
-static int fake_socket(int family, int type, int protocol)
+int __wrap_socket(int family, int type, int protocol)
 {
 	(void)protocol;
 	kernel.family = family;
@@ -35,7 +43,7 @@ static int fake_socket(int family, int type, int protocol)
 	return errno ? -1 : 1000;
 }
 
-static int fake_setsockopt(int fd, int level, int option, const void *value, socklen_t n)
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t n)
 {
 	assert_int_equal(fd, 1000);
 	if (level != SOL_SOCKET || option != SO_MARK)
@@ -47,7 +55,7 @@ static int fake_setsockopt(int fd, int level, int option, const void *value, soc
 	return errno ? -1 : 0;
 }
 
-static int fake_connect(int fd, const struct sockaddr *to, socklen_t n)
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t n)
 {
 	assert_int_equal(fd, 1000);
 	memcpy(&kernel.to, to, n);
@@ -55,7 +63,7 @@ static int fake_connect(int fd, const struct sockaddr *to, socklen_t n)
 	return errno ? -1 : 0;
 }
 
-static int fake_close(int fd)
+int __wrap_close(int fd)
 {
 	assert_int_equal(fd, 1000);
 	kernel.n_closed++;
@@ -74,16 +82,9 @@ static int open_silent(int *other)
 
 static void close_both(int a, int b)
 {
-	close(a);
-	close(b);
+	__real_close(a);
+	__real_close(b);
 }
-
-#define socket     fake_socket
-#define setsockopt fake_setsockopt
-#define connect    fake_connect
-#define close      fake_close
-#include "healthcheck/attempt_socket.c"
-#include "healthcheck/attempt.c"
 
 static struct attempt_spec spec_of(const char *address, uint32_t mark)
 {

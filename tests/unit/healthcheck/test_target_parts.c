@@ -10,12 +10,13 @@
 
 #include <cmocka.h>
 
-#include "weir/model.h"
+#include <stdlib.h>
+#include <string.h>
 
-/* The models are the test's own. */
-#define model_free(m) ((void)(m))
-#include "healthcheck/target.c"
-#undef model_free
+#include "healthcheck/target.h"
+#include "healthcheck/vips.h"
+#include "weir/model.h"
+#include "weir/probe.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A real loop in a time of the test's own: where the loop would wait, the clock goes on by itself. For tests that are
+ * linked with clock_gettime and epoll_wait wrapped.
+ */
+#ifndef TEST_SIMULATED_TIME_H
+#define TEST_SIMULATED_TIME_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "base/loop.h"
+
+#define START_MS 1000000u
+#define WALL_S   1700000000
+
+int __wrap_clock_gettime(clockid_t which, struct timespec *out);
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
+int __real_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
+
+static struct {
+	uint64_t now_ms;
+	bool held_up; /* the loop takes its timers for the first, whatever has come */
+	uint64_t (*next)(
+	        void);      /* when something comes to a descriptor again; NULL: never by itself */
+	void (*come)(void); /* let come what has come by now */
+} simulated;
+
+int __wrap_clock_gettime(clockid_t which, struct timespec *out)
+{
+	uint64_t ms = simulated.now_ms;
+
+	if (which == CLOCK_REALTIME)
+		ms += (uint64_t)WALL_S * 1000 - START_MS;
+	*out = (struct timespec){ .tv_sec = (time_t)(ms / 1000),
+		                  .tv_nsec = (long)(ms % 1000) * 1000000 };
+	return 0;
+}
+
+/* What comes in the very millisecond of a timer comes after it. */
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
+{
+	uint64_t until_ms = simulated.now_ms + (uint64_t)timeout_ms, next_ms;
+	int n;
+
+	assert(timeout_ms >= 0);
+	if (simulated.held_up) {
+		simulated.held_up = false;
+		return 0;
+	}
+	if (simulated.come)
+		simulated.come();
+	n = __real_epoll_wait(fd, events, most, 0);
+	if (n || !timeout_ms)
+		return n;
+	next_ms = simulated.next ? simulated.next() : UINT64_MAX;
+	simulated.now_ms = next_ms < until_ms ? next_ms : until_ms;
+	return 0;
+}
+
+static inline void on_simulated_end(void *arg)
+{
+	loop_stop(arg);
+}
+
+/* Let all happen until @p at_ms, that millisecond included. */
+static inline void simulate_to(struct loop *loop, uint64_t at_ms)
+{
+	struct loop_timer end = { .cb = on_simulated_end, .arg = loop };
+
+	do { /* what the timers of that millisecond set for it belongs to it */
+		loop_timer_set(loop, &end, at_ms);
+		loop_run(loop);
+	} while (simulated.now_ms < at_ms);
+}
+
+#endif
