@@ -6,7 +6,6 @@
 #ifndef TEST_SIMULATED_TIME_H
 #define TEST_SIMULATED_TIME_H
 
-#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -22,7 +21,8 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_
 int __real_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
 
 static struct {
-	uint64_t now_ms;
+	struct loop *loop;
+	uint64_t now_ms, end_ms;
 	bool held_up; /* the loop takes its timers for the first, whatever has come */
 	uint64_t (*next)(
 	        void);      /* when something comes to a descriptor again; NULL: never by itself */
@@ -43,10 +43,9 @@ int __wrap_clock_gettime(clockid_t which, struct timespec *out)
 /* What comes in the very millisecond of a timer comes after it. */
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
 {
-	uint64_t until_ms = simulated.now_ms + (uint64_t)timeout_ms, next_ms;
+	uint64_t at_ms = timeout_ms < 0 ? UINT64_MAX : simulated.now_ms + (uint64_t)timeout_ms;
 	int n;
 
-	assert(timeout_ms >= 0);
 	if (simulated.held_up) {
 		simulated.held_up = false;
 		return 0;
@@ -56,25 +55,23 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_
 	n = __real_epoll_wait(fd, events, most, 0);
 	if (n || !timeout_ms)
 		return n;
-	next_ms = simulated.next ? simulated.next() : UINT64_MAX;
-	simulated.now_ms = next_ms < until_ms ? next_ms : until_ms;
+	if (simulated.next && simulated.next() < at_ms)
+		at_ms = simulated.next();
+	if (at_ms > simulated.end_ms) {
+		at_ms = simulated.end_ms;
+		loop_stop(simulated.loop);
+	}
+	if (at_ms > simulated.now_ms)
+		simulated.now_ms = at_ms;
 	return 0;
-}
-
-static inline void on_simulated_end(void *arg)
-{
-	loop_stop(arg);
 }
 
 /* Let all happen until @p at_ms, that millisecond included. */
 static inline void simulate_to(struct loop *loop, uint64_t at_ms)
 {
-	struct loop_timer end = { .cb = on_simulated_end, .arg = loop };
-
-	do { /* what the timers of that millisecond set for it belongs to it */
-		loop_timer_set(loop, &end, at_ms);
-		loop_run(loop);
-	} while (simulated.now_ms < at_ms);
+	simulated.loop = loop;
+	simulated.end_ms = at_ms;
+	(void)!loop_run(loop);
 }
 
 #endif

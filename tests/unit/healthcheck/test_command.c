@@ -13,20 +13,15 @@
 
 #include <cmocka.h>
 
-#include "healthcheck/control.h"
+#include <jansson.h>
 
-static size_t fake_view(const struct controls *c, struct control_view out[CONTROLS_MAX])
-{
-	(void)c;
-	(void)out;
-	return 0;
-}
+#include "base/clock.h"
+#include "base/loop.h"
+#include "healthcheck/checker.h"
 
-/* The private parts too. */
-#define controls_view fake_view
-#include "healthcheck/command.c"
-
-#define MOST (ROWS_MAX + 1)
+#define ROWS_MAX     5000u /* of an answer */
+#define SERVICES_MAX 1000u /* of them, services of the own site */
+#define MOST         (ROWS_MAX + 1)
 
 static const struct model_pool pool = { .name = "web" };
 static const struct model_pool other = { .name = "api" };
@@ -48,17 +43,50 @@ static struct target make_target(const struct model_pool *of)
 		                .n_paths = 1 };
 }
 
+static struct checker checker = { .targets = &table };
+
+static int open_controls(void **state)
+{
+	(void)state;
+	return loop_open(&checker.loop) ||
+	       controls_open(checker.loop, NULL, NULL, &checker.controls);
+}
+
+static int close_controls(void **state)
+{
+	(void)state;
+	controls_close(checker.controls);
+	loop_close(checker.loop);
+	return 0;
+}
+
 static json_t *list_targets(size_t n, const char *of)
 {
-	static struct checker c;
-	json_t *request = json_pack("{s:s?}", "pool", of), *answer;
+	json_t *request = json_pack("{s:s, s:s*}", "do", "list", "pool", of), *answer;
+	char *line = json_dumps(request, JSON_COMPACT), *text;
 
 	table.n = n;
-	c.targets = &table;
-	answer = do_list(&c, request);
+	text = command_answer(&checker, line, strlen(line));
+	assert_non_null(text);
+	answer = json_loads(text, 0, NULL);
 	json_decref(request);
+	free(line);
+	free(text);
 	assert_non_null(answer);
 	return answer;
+}
+
+/* The row of @p t. */
+static json_t *read_row(const struct target *t)
+{
+	targets[0] = *t;
+
+	json_t *answer = list_targets(1, NULL), *row;
+
+	row = json_incref(json_array_get(json_object_get(answer, "targets"), 0));
+	json_decref(answer);
+	assert_non_null(row);
+	return row;
 }
 
 static void a_list_is_cut_where_it_says_so(void **state)
@@ -123,7 +151,7 @@ static void a_held_target_says_until_when(void **state)
 	const char *until;
 
 	(void)state;
-	row = make_row(&t);
+	row = read_row(&t);
 	assert_true(json_is_null(json_object_get(row, "damped_until")));
 	json_decref(row);
 	t.damp_rule = (struct damp_rule){ .turns = 3, .half_life_ms = 60000, .max_ms = 600000 };
@@ -131,7 +159,7 @@ static void a_held_target_says_until_when(void **state)
 	t.damp.penalty = 4;
 	t.damp.at_ms = clock_mono_ms();
 	(void)clock_text(clock_believed_ms() / 1000 * 1000, now);
-	row = make_row(&t);
+	row = read_row(&t);
 	until = json_string_value(json_object_get(row, "damped_until"));
 	(void)clock_text(clock_believed_ms() + 3600000, later);
 	assert_non_null(until);
@@ -169,7 +197,7 @@ static void the_last_probe_is_told_in_words(void **state)
 		t.inconclusive = cases[i].inconclusive;
 		t.last_late = cases[i].late;
 		t.last_unready = cases[i].unready;
-		row = make_row(&t);
+		row = read_row(&t);
 		assert_non_null(
 		        strstr(json_string_value(json_object_get(row, "why")), cases[i].why));
 		assert_string_equal(json_string_value(json_object_get(row, "no_vote")),
@@ -187,5 +215,5 @@ int main(void)
 		cmocka_unit_test(the_last_probe_is_told_in_words),
 	};
 
-	return cmocka_run_group_tests_name("health command", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("health command", tests, open_controls, close_controls);
 }

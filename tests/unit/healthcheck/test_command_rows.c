@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Each field of what weir-health answers, and which targets a request means. Clock and controls
- * are in the test's hands.
+ * Each field of what weir-health answers, and which targets a request means. In a time of the test's
+ * own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,47 +13,13 @@
 
 #include <cmocka.h>
 
-#include "base/clock.h"
+#include <jansson.h>
+
+#include "base/loop.h"
 #include "healthcheck/checker.h"
-#include "weir/json.h"
+#include "tests/unit/healthcheck/simulated_time.h"
 
-#define NOW_MS      100000u
-#define BELIEVED_MS 1790000000123
-
-static struct target *asked[16];
-static size_t n_asked;
-
-static size_t fake_view(const struct controls *c, struct control_view out[CONTROLS_MAX])
-{
-	(void)c;
-	out[0] = (struct control_view){ .address = { { [10] = 0xff, 0xff, 127, 0, 0, 1 } },
-		                        .is_reflector = true,
-		                        .n_queried = 9,
-		                        .n_answered = 8 };
-	out[1] = (struct control_view){ .address = { { 0x20, 1, 0xd, 0xb8, [15] = 5 } },
-		                        .silent = true,
-		                        .n_queried = 7 };
-	return 2;
-}
-
-static void fake_now(struct checker *c, struct target *t)
-{
-	(void)c;
-	asked[n_asked++] = t;
-}
-
-static uint64_t fake_document(const struct gate *g)
-{
-	(void)g;
-	return 41;
-}
-
-#define clock_mono_ms()     ((uint64_t)NOW_MS)
-#define clock_believed_ms() ((int64_t)BELIEVED_MS)
-#define controls_view       fake_view
-#define checker_probe_now   fake_now
-#define gate_document       fake_document
-#include "healthcheck/command.c"
+#define NOW_MS (START_MS + 2123u)
 
 static const struct model_site ams = { .name = "ams" }, fra = { .name = "fra" },
                                par = { .name = "par" };
@@ -76,7 +42,6 @@ static int setup(void **state)
 	addr_parse("192.0.2.8", &path4[1].spec.address);
 	addr_parse("2001:db8::1", &path6[0].spec.address);
 	addr_parse("2001:db8::2", &path6[1].spec.address);
-	n_asked = 0;
 	return 0;
 }
 
@@ -114,6 +79,54 @@ static struct target vip_of(const struct model_service *s, const struct model_si
 	};
 }
 
+static const struct model_site sites[] = { { .name = "ams" }, { .name = "fra" } };
+static const struct model model = { .meta = { .document = 3 }, .sites = sites, .n_sites = 2 };
+static struct site_votes groups[] = { { 4, 1 }, { 2, 2 } };
+static struct derived derived[2];
+static struct target items[7];
+static struct targets table = { .model = (struct model *)(uintptr_t)&model,
+	                        .items = items,
+	                        .derived = derived };
+static uint64_t tunnel_document = 41;
+static struct checker checker = { .groups = groups, .gate = { .document = &tunnel_document } };
+
+static json_t *run_command(const char *line)
+{
+	char *text = command_answer(&checker, line, strlen(line));
+	json_t *answer;
+
+	assert_non_null(text);
+	assert_null(strchr(text, '\n'));
+	answer = json_loads(text, 0, NULL);
+	free(text);
+	assert_non_null(answer);
+	return answer;
+}
+
+/* The row of @p t. */
+static json_t *read_row(const struct target *t)
+{
+	json_t *answer, *row;
+
+	items[0] = *t;
+	table.n = 1;
+	table.n_derived = 0;
+	checker.targets = &table;
+	answer = run_command("{\"do\":\"list\"}");
+	row = json_incref(json_array_get(json_object_get(answer, "targets"), 0));
+	json_decref(answer);
+	assert_non_null(row);
+	return row;
+}
+
+static void assert_why(const struct target *t, const char *why)
+{
+	json_t *row = read_row(t);
+
+	assert_string_equal(json_string_value(json_object_get(row, "why")), why);
+	json_decref(row);
+}
+
 static void a_backend_says_all_that_is_known_of_it(void **state)
 {
 	struct target t = backend_of(&web, &b1);
@@ -128,7 +141,7 @@ static void a_backend_says_all_that_is_known_of_it(void **state)
 	t.counts = (struct target_counts){
 		.probes = 11, .attempts = 13, .ok = 6, .failed = 3, .inconclusive = 2
 	};
-	assert_json(make_row(&t),
+	assert_json(read_row(&t),
 	            "{\"pool\":\"web\",\"backend\":\"b1\",\"site\":\"ams\",\"check\":\"slow\","
 	            "\"type\":\"http\",\"via\":\"direct\",\"address\":\"192.0.2.7\",\"port\":8081,"
 	            "\"paths\":1,\"state\":\"up\",\"in_doubt\":false,\"inconclusive\":false,"
@@ -152,7 +165,7 @@ static void a_vip_says_its_service_and_family(void **state)
 	t.is_new = t.unproven = t.inconclusive = t.restored = true;
 	t.verdict =
 	        verdict_feed(verdict_of(HEALTH_UP), VERDICT_FAIL, &(struct verdict_rule){ 2, 3 });
-	assert_json(make_row(&t),
+	assert_json(read_row(&t),
 	            "{\"service\":\"www\",\"family\":\"ipv6\",\"site\":\"fra\",\"check\":\"slow\","
 	            "\"type\":\"tcp\",\"via\":\"tunnel\",\"address\":\"2001:db8::2\",\"port\":444,"
 	            "\"paths\":2,\"state\":\"unknown\",\"in_doubt\":true,\"inconclusive\":true,"
@@ -181,12 +194,12 @@ static void a_held_backend_says_when_it_is_let_go(void **state)
 		t.damp = (struct damp){ .penalty = 4, .at_ms = NOW_MS, .held = true };
 		t.spared = spared;
 		t.verdict = verdict_of(HEALTH_UP);
-		row = make_row(&t);
+		row = read_row(&t);
 		snprintf(why, sizeof(why), "not probed yet; flapping (4.0 turns): %s %s",
-		         ways[spared], "2026-09-21T14:14:45.026Z");
+		         ways[spared], "2023-11-14T22:14:47.026Z");
 		assert_string_equal(json_string_value(json_object_get(row, "why")), why);
 		assert_string_equal(json_string_value(json_object_get(row, "damped_until")),
-		                    "2026-09-21T14:14:45.000Z");
+		                    "2023-11-14T22:14:47.000Z");
 		assert_string_equal(json_string_value(json_object_get(row, "state")),
 		                    spared ? "up" : "down");
 		json_decref(row);
@@ -214,13 +227,11 @@ static void the_reason_is_told_as_it_was(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		for (int tcp = 0; tcp < 2; tcp++) {
 			struct target t = backend_of(&web, &b1);
-			char text[SENTENCE_MAX];
 
 			t.paths = tcp ? path6 : path4;
 			t.last = cases[i].last;
 			t.last_detail = cases[i].detail;
-			assert_string_equal(write_sentence(&t, NOW_MS, text),
-			                    tcp ? cases[i].tcp : cases[i].http);
+			assert_why(&t, tcp ? cases[i].tcp : cases[i].http);
 		}
 }
 
@@ -241,12 +252,11 @@ static void the_path_is_told_where_it_matters(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct target t = backend_of(&web, &b1);
-		char text[SENTENCE_MAX];
 
 		t.last = cases[i].last;
 		t.n_paths = cases[i].n_paths;
 		t.last_path = cases[i].n_paths - 1;
-		assert_string_equal(write_sentence(&t, NOW_MS, text), cases[i].text);
+		assert_why(&t, cases[i].text);
 	}
 }
 
@@ -273,7 +283,7 @@ static void how_long_a_probe_took_is_told_when_it_is_over(void **state)
 		t.sent_ms = cases[i].sent_ms;
 		t.done_ms = cases[i].done_ms;
 		t.phase = cases[i].phase;
-		row = make_row(&t);
+		row = read_row(&t);
 		took = json_object_get(row, "took_ms");
 		ago = json_object_get(row, "last_ms_ago");
 		assert_int_equal(json_is_null(took) ? -1 : json_integer_value(took),
@@ -282,16 +292,6 @@ static void how_long_a_probe_took_is_told_when_it_is_over(void **state)
 		json_decref(row);
 	}
 }
-
-static const struct model_site sites[] = { { .name = "ams" }, { .name = "fra" } };
-static const struct model model = { .meta = { .document = 3 }, .sites = sites, .n_sites = 2 };
-static struct site_votes groups[] = { { 4, 1 }, { 2, 2 } };
-static struct derived derived[2];
-static struct target items[7];
-static struct targets table = { .model = (struct model *)(uintptr_t)&model,
-	                        .items = items,
-	                        .derived = derived };
-static struct checker checker = { .groups = groups };
 
 static void fill_table(void)
 {
@@ -314,19 +314,48 @@ static void fill_table(void)
 	table.n = 7;
 	table.n_derived = 2;
 	checker.targets = &table;
+	for (size_t i = 0; i < table.n; i++)
+		items[i].checker = &checker;
 }
 
-static json_t *run_command(const char *line)
+static void ignore_answer(void *arg)
 {
-	char *text = command_answer(&checker, line, strlen(line));
-	json_t *answer;
+	(void)arg;
+}
 
-	assert_non_null(text);
-	assert_null(strchr(text, '\n'));
-	answer = json_loads(text, 0, NULL);
-	free(text);
-	assert_non_null(answer);
-	return answer;
+/*
+ * The reflector was asked nine times and has answered all but the last, which nobody has read; one
+ * outside was asked seven times.
+ */
+static int open_controls(void **state)
+{
+	struct addr outside;
+
+	(void)state;
+	simulated.now_ms = START_MS;
+	if (loop_open(&checker.loop) ||
+	    controls_open(checker.loop, ignore_answer, NULL, &checker.controls) ||
+	    addr_parse("2001:db8::5", &outside))
+		return -1;
+	for (unsigned ms = 0; ms <= 30; ms += 5) {
+		if (ms == 10)
+			controls_set(checker.controls, &outside, 1);
+		simulate_to(checker.loop, START_MS + ms);
+		controls_query(checker.controls);
+	}
+	simulate_to(checker.loop, START_MS + 1000);
+	simulated.now_ms += 5;
+	controls_query(checker.controls);
+	simulated.now_ms = NOW_MS;
+	return 0;
+}
+
+static int close_controls(void **state)
+{
+	(void)state;
+	controls_close(checker.controls);
+	loop_close(checker.loop);
+	return 0;
 }
 
 static void a_list_has_services_sites_and_controls(void **state)
@@ -376,16 +405,20 @@ static void a_request_means_the_targets_that_it_names(void **state)
 	(void)state;
 	fill_table();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		unsigned meant = 0;
-
-		n_asked = 0;
 		json_t *answer = run_command(cases[i].line);
+		unsigned meant = 0, n = 0;
 
-		for (size_t k = 0; k < n_asked; k++)
-			meant |= 1u << (asked[k] - items);
+		for (size_t k = 0; k < table.n; k++) { /* a probe is due at once */
+			if (!items[k].timer.heap_index)
+				continue;
+			assert_int_equal(items[k].timer.at_ms, 0);
+			meant |= 1u << k;
+			n++;
+			loop_timer_cancel(checker.loop, &items[k].timer);
+		}
 		assert_int_equal(meant, cases[i].meant);
 		assert_int_equal(json_is_true(json_object_get(answer, "ok")), meant != 0);
-		assert_int_equal(json_array_size(json_object_get(answer, "targets")), n_asked);
+		assert_int_equal(json_array_size(json_object_get(answer, "targets")), n);
 		if (!meant)
 			assert_non_null(strstr(json_string_value(json_object_get(answer, "error")),
 			                       "no such target"));
@@ -434,5 +467,6 @@ int main(void)
 		cmocka_unit_test_setup(what_cannot_be_answered_says_why, setup),
 	};
 
-	return cmocka_run_group_tests_name("health command rows", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("health command rows", tests, open_controls,
+	                                   close_controls);
 }
