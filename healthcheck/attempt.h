@@ -120,6 +120,12 @@ bool attempt_lacked(const struct attempt_spec *spec, unsigned detail);
 /** The socket of an attempt, with mark, TTL and linger set. @return a descriptor or -errno */
 MUST_CHECK int attempt_socket(const struct attempt_spec *spec);
 
+/**
+ * What marks take beside CAP_NET_RAW on a kernel of @p release ("5.10.0-28-amd64"): CAP_NET_ADMIN before
+ * Linux 5.17, nothing since. @return a set of capabilities
+ */
+uint64_t attempt_marking_right(const char *release);
+
 /** @p a holds nothing any more: for who ends it, before the callback. */
 static inline void attempt_ended(struct attempt *a)
 {

@@ -7,8 +7,10 @@
 #include "healthcheck/attempt.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -132,4 +134,13 @@ int attempt_socket(const struct attempt_spec *spec)
 		return err;
 	}
 	return fd;
+}
+
+uint64_t attempt_marking_right(const char *release)
+{
+	unsigned int major, minor;
+
+	if (sscanf(release, "%u.%u", &major, &minor) != 2)
+		return 0;
+	return major < 5 || (major == 5 && minor < 17) ? 1ull << CAP_NET_ADMIN : 0;
 }

@@ -50,7 +50,7 @@ LONG = {
     "mgmt roles": ("mgmt/core/auth", "mgmt/api/route", "mgmt/api/idempotent", "mgmt/api/handle"),
     "mgmt run": ("supervise", "mgmt/cli/cmd_run", "base/proc", "base/lock"),
     "mgmt run successor": ("supervise", "mgmt/cli/cmd_restart"),
-    "mgmt threads": ("base/thread", "dns/workers", "dns/keep", "healthcheck/main", "mgmt/status", "mgmt/controller", "mgmt/sync", "mgmt/peers", "mgmt/observe", "mgmt/core", "mgmt/api"),
+    "mgmt threads": ("base/thread", "dns/workers", "dns/keep", "healthcheck/process", "mgmt/status", "mgmt/controller", "mgmt/sync", "mgmt/peers", "mgmt/observe", "mgmt/core", "mgmt/api"),
     "mgmt unconfirmed": ("mgmt/sync/shared_run", "mgmt/api/unconfirmed", "mgmt/store/alone",
                          "mgmt/store/pending"),
     "owners_sim": ("dataplane/owners", "include/weir/fwd/owner"),

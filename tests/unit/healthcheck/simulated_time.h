@@ -6,6 +6,8 @@
 #ifndef TEST_SIMULATED_TIME_H
 #define TEST_SIMULATED_TIME_H
 
+#include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -21,9 +23,10 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_
 int __real_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
 
 static struct {
-	struct loop *loop;
+	struct loop *loop; /* NULL: that of a process, which a signal ends */
 	uint64_t now_ms, end_ms;
 	bool held_up; /* the loop takes its timers for the first, whatever has come */
+	int error;    /* the loop cannot wait; 0: it can */
 	uint64_t (*next)(
 	        void);      /* when something comes to a descriptor again; NULL: never by itself */
 	void (*come)(void); /* let come what has come by now */
@@ -52,6 +55,10 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_
 	}
 	if (simulated.come)
 		simulated.come();
+	if (simulated.error) {
+		errno = simulated.error;
+		return -1;
+	}
 	n = __real_epoll_wait(fd, events, most, 0);
 	if (n || !timeout_ms)
 		return n;
@@ -59,7 +66,10 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_
 		at_ms = simulated.next();
 	if (at_ms > simulated.end_ms) {
 		at_ms = simulated.end_ms;
-		loop_stop(simulated.loop);
+		if (simulated.loop)
+			loop_stop(simulated.loop);
+		else
+			raise(SIGTERM);
 	}
 	if (at_ms > simulated.now_ms)
 		simulated.now_ms = at_ms;

@@ -4,6 +4,7 @@
  * hands.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -242,6 +243,24 @@ static void an_attempt_without_a_result_goes_on(void **state)
 	close_both(a.fd, other);
 }
 
+static void marks_take_another_right_on_kernels_before_5_17(void **state)
+{
+	static const struct {
+		const char *release;
+		bool admin;
+	} cases[] = {
+		{ "4.19.0-26-amd64", true }, { "5.0.1", true },   { "5.10.0-28", true },
+		{ "5.16.20", true },         { "5.17.0", false }, { "5.18.0", false },
+		{ "6.1.0-18", false },       { "6.18.2", false }, { "10.0.0", false },
+		{ "nonsense", false },       { "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(attempt_marking_right(cases[i].release),
+		                 cases[i].admin ? 1ull << CAP_NET_ADMIN : 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +268,7 @@ int main(void)
 		cmocka_unit_test_setup(each_want_of_means_is_known_as_one, setup),
 		cmocka_unit_test_setup(a_socket_that_cannot_be_set_is_given_back, setup),
 		cmocka_unit_test_setup(what_is_known_at_once_is_said_with_its_errno, setup),
+		cmocka_unit_test(marks_take_another_right_on_kernels_before_5_17),
 		cmocka_unit_test_setup(an_attempt_without_a_result_goes_on, setup),
 	};
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * weir-health from its start to its end, with its own loop, files and sockets: a process of this
- * test is asked and given documents as weir-mgmt would do it. Rights are not dropped and system
- * calls not filtered.
+ * test is asked and given documents as weir-mgmt would do it. It stays root,
+ * and system calls are not filtered.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,17 +24,13 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "base/clock.h"
+#include "base/ctl.h"
 #include "base/proc.h"
-#include "base/sandbox.h"
 #include "fixture.h"
-
-int weir_main(int argc, char **argv);
-
-#define main                    weir_main
-#define proc_become(name, caps) ((void)(name), (void)(caps), 0)
-#define sandbox_enter(name)     ((void)(name), 0)
-#include "healthcheck/main.c"
-#undef main
+#include "healthcheck/process.h"
+#include "weir/condition.h"
+#include "weir/stats.h"
 
 #define WAIT_MS 20000u
 #define OFTEN                                                                                      \
@@ -64,6 +60,8 @@ static const char *in_run(const char *name)
 
 static int setup(void **state)
 {
+	setenv("WEIR_USERS", "none", 1);
+	setenv("WEIR_SANDBOX", "none", 1);
 	if (fixture_setup(state))
 		return -1;
 	snprintf(state_dir, sizeof(state_dir), "%s", fixture_path("state"));
@@ -94,7 +92,7 @@ static void start_process(void)
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(server);
-		_exit(weir_main(7, argv));
+		_exit(health_main(7, argv));
 	}
 	assert_true(child > 0);
 }

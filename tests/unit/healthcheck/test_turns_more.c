@@ -4,6 +4,7 @@
  * changes, each at its millisecond.
  */
 #include "turns_scene.h"
+#include "weir/probe.h"
 
 static const char tunnel[] =
         "type = \"tcp\"; via = \"tunnel\"; interval = \"1s\"; fast_interval = \"500ms\"; "
@@ -21,14 +22,14 @@ static void a_tunnel_that_is_not_there_yet_has_no_vote(void **state)
 	(void)state;
 	open_checker(tunnel, NULL, 0);
 	t = find_target("b1");
-	sim.lets = false;
+	sim.gate_since_ms = UINT64_MAX;
 	set_script(10, 1, HEALTH_REASON_REFUSED, -1, 0);
 	for (int i = 0; i < 3; i++)
 		make_round(t, 50);
 	assert_int_equal(health_state(read_health_word(t)), HEALTH_UNKNOWN);
 	assert_true(t->last_unready);
 	assert_int_equal(sim.count[UNREADY], 3);
-	sim.lets = true;
+	sim.gate_since_ms = 0;
 	make_round(t, 50);
 	make_round(t, 50);
 	assert_int_equal(health_state(read_health_word(t)), HEALTH_DOWN);
@@ -43,12 +44,12 @@ static const struct {
 	uint8_t cut;
 	bool lacked;
 	enum health_reason result;
-	unsigned int detail; /* 4 or 6: that path's */
+	unsigned int detail; /* 4 or 6: the errno of that path's result; 0: none */
 	uint32_t path;
 	unsigned int took_ms;
 } rounds[] = {
-	{ { 5, 7 }, { HEALTH_REASON_OK, HEALTH_REASON_OK }, 0, false, HEALTH_REASON_OK, 6, 0, 7 },
-	{ { 7, 5 }, { HEALTH_REASON_OK, HEALTH_REASON_OK }, 0, false, HEALTH_REASON_OK, 4, 0, 7 },
+	{ { 5, 7 }, { HEALTH_REASON_OK, HEALTH_REASON_OK }, 0, false, HEALTH_REASON_OK, 0, 0, 7 },
+	{ { 7, 5 }, { HEALTH_REASON_OK, HEALTH_REASON_OK }, 0, false, HEALTH_REASON_OK, 0, 0, 7 },
 	{ { 5, 7 },
 	  { HEALTH_REASON_REFUSED, HEALTH_REASON_OK },
 	  0,
@@ -75,13 +76,13 @@ static const struct {
 	  0,
 	  0 },
 	/* probes do not get out to one VIP: it is left out */
-	{ { -1, 7 }, { 0, HEALTH_REASON_OK }, 10, false, HEALTH_REASON_OK, 6, 0, 200 },
+	{ { -1, 7 }, { 0, HEALTH_REASON_OK }, 10, false, HEALTH_REASON_OK, 0, 0, 200 },
 	{ { 5, 7 },
 	  { HEALTH_REASON_REFUSED, HEALTH_REASON_OK },
 	  10,
 	  false,
 	  HEALTH_REASON_OK,
-	  6,
+	  0,
 	  0,
 	  7 },
 	{ { 5, 7 },
@@ -97,7 +98,7 @@ static const struct {
 	  16,
 	  true,
 	  HEALTH_REASON_OK,
-	  4,
+	  0,
 	  0,
 	  7 },
 	/* no way to one of them; to none */
@@ -106,7 +107,7 @@ static const struct {
 	  0,
 	  false,
 	  HEALTH_REASON_OK,
-	  6,
+	  0,
 	  0,
 	  7 },
 	{ { 5, 0 },
@@ -114,7 +115,7 @@ static const struct {
 	  0,
 	  false,
 	  HEALTH_REASON_OK,
-	  4,
+	  0,
 	  0,
 	  5 },
 	{ { 0, 0 },
@@ -163,21 +164,28 @@ static void a_round_is_good_when_all_paths_that_lead_anywhere_are(void **state)
 	assert_int_equal(t->paths[0].spec.address.bytes[15], 10);
 	for (size_t i = 0; i < COUNT(rounds); i++) {
 		bool local = rounds[i].result == HEALTH_REASON_LOCAL;
+		unsigned int detail;
 
 		for (int p = 0; p < 2; p++) {
 			set_script(p ? 16 : 10, rounds[i].first_ms[p], rounds[i].why[p], -1, 0);
-			sim.scripts[p ? 16 : 10].detail = p ? 6 : 4;
 		}
-		sim.cut = rounds[i].cut;
+		sim.gate_cut = rounds[i].cut == 10   ? PROBE_FAMILY_IP4
+		               : rounds[i].cut == 16 ? PROBE_FAMILY_IP6
+		                                     : 0;
 		sim.lacked = rounds[i].lacked;
 		t->verdict = verdict_of(HEALTH_UP);
 		make_round(t, 300);
-		if (t->last != rounds[i].result || t->last_detail != rounds[i].detail ||
+		detail = !rounds[i].detail
+		                 ? 0
+		                 : (unsigned int)errno_of(rounds[i].result,
+		                                          rounds[i].detail == 6 ? 16 : 10);
+		if (t->last != rounds[i].result || t->last_detail != detail ||
 		    t->last_path != rounds[i].path)
 			print_error("case %zu: %s, detail %u, path %u\n", i,
 			            health_reason_text(t->last), t->last_detail, t->last_path);
 		assert_int_equal(t->last, rounds[i].result);
-		assert_int_equal(t->last_detail, rounds[i].detail);
+		assert_int_equal(t->last_detail, detail);
+		sim.n_starts = 0;
 		assert_int_equal(t->last_path, rounds[i].path);
 		assert_int_equal(t->inconclusive, local);
 		assert_int_equal(t->done_ms - t->sent_ms, rounds[i].took_ms);
@@ -255,19 +263,6 @@ static void take_document(const char *check, const char *controls)
 	        checker_apply_model(&checker, fixture_model(check, 7080, controls), NULL, 0), 0);
 }
 
-/* Each timer that runs is one of the present targets'. */
-static void assert_no_timer_of_former_targets(void)
-{
-	for (int i = 0; i < SIM_ROOM; i++) {
-		struct loop_timer *timer = sim.timers[i];
-
-		assert_true(
-		        !timer || timer == &checker.derive_timer ||
-		        ((char *)timer >= (char *)checker.targets->items &&
-		         (char *)timer < (char *)(checker.targets->items + checker.targets->n)));
-	}
-}
-
 /* A silent target that waits for the controls, and one in the middle of its round. */
 static void open_two_rounds(void)
 {
@@ -283,8 +278,7 @@ static void open_two_rounds(void)
 	assert_int_equal(t->phase, TARGET_ASKING);
 	other = find_target("b2");
 	set_script(12, 50, HEALTH_REASON_REFUSED, -1, 0);
-	other->due_ms = sim.now_ms;
-	set_target_timer(other, other->due_ms);
+	probe_at(other, simulated.now_ms);
 	run_to(since_start() + 20);
 	assert_int_equal(other->phase, TARGET_FIRST);
 	checker.changed = false;
@@ -292,15 +286,15 @@ static void open_two_rounds(void)
 
 static void a_new_document_lets_rounds_of_the_same_check_go_on(void **state)
 {
+	struct control_view controls[CONTROLS_MAX];
 	uint64_t witness_ms;
 
 	(void)state;
 	open_two_rounds();
 	witness_ms = find_target("b1")->witness_ms;
 	take_document(direct, "\"203.0.113.1\", \"2001:db8::5\"");
-	assert_int_equal(sim.n_controls, 2);
+	assert_int_equal(controls_view(checker.controls, controls), 3);
 	assert_int_equal(checker.n_asking, 1);
-	assert_no_timer_of_former_targets();
 	assert_true(checker.changed); /* to be written at once */
 	assert_int_equal(find_target("b1")->phase, TARGET_ASKING);
 	assert_int_equal(find_target("b2")->phase, TARGET_FIRST);
@@ -309,11 +303,9 @@ static void a_new_document_lets_rounds_of_the_same_check_go_on(void **state)
 	assert_int_equal(find_target("b2")->counts.failed, 0);
 	run_to(since_start() + 1);
 	assert_int_equal(find_target("b2")->counts.failed, 1);
-	sim.answered_ms = witness_ms - 1;
-	sim.on_answer(&checker);
+	answer_asked(witness_ms - 5);
 	assert_int_equal(find_target("b1")->phase, TARGET_ASKING);
-	sim.answered_ms = witness_ms;
-	sim.on_answer(&checker);
+	answer_asked(witness_ms);
 	assert_int_equal(health_state(read_health_word(find_target("b1"))), HEALTH_DOWN);
 	assert_int_equal(checker.n_asking, 0);
 }
@@ -323,7 +315,7 @@ static void a_new_document_gives_the_controls_no_more_time(void **state)
 {
 	(void)state;
 	open_two_rounds();
-	take_document(direct, "");
+	take_document(direct, OUTSIDE);
 	run_to(since_start() + CONTROL_TIMEOUT_MS - 80);
 	assert_int_equal(find_target("b1")->phase, TARGET_ASKING);
 	run_to(since_start() + 20);
@@ -333,17 +325,17 @@ static void a_new_document_gives_the_controls_no_more_time(void **state)
 
 static void a_new_document_ends_rounds_of_another_check_and_keeps_what_is_known(void **state)
 {
+	uint64_t witness_ms;
 	struct target *t;
 
 	(void)state;
 	open_two_rounds();
+	witness_ms = find_target("b1")->witness_ms;
 	take_document("type = \"tcp\"; port = 81; interval = \"1s\"; fast_interval = \"500ms\"; "
 	              "timeout = \"200ms\"; rise = 2; fall = 2;",
-	              "");
+	              OUTSIDE);
 	assert_int_equal(checker.n_asking, 0);
-	assert_no_timer_of_former_targets();
-	for (int i = 0; i < SIM_ROOM; i++)
-		assert_null(sim.results[i].attempt);
+	assert_int_equal(checker.prober.n_active, 0);
 	t = find_target("b1");
 	assert_int_equal(t->phase, TARGET_IDLE);
 	assert_int_equal(health_state(read_health_word(t)), HEALTH_UP);
@@ -355,8 +347,7 @@ static void a_new_document_ends_rounds_of_another_check_and_keeps_what_is_known(
 	assert_int_equal(checker.groups[t->site->index].n_failing, 1);
 	for (size_t i = 0; i < checker.targets->n; i++)
 		assert_int_not_equal(checker.targets->items[i].timer.heap_index, 0);
-	sim.answered_ms = UINT64_MAX; /* an answer to a question of before changes nothing */
-	sim.on_answer(&checker);
+	answer_asked(witness_ms); /* an answer to a question of before changes nothing */
 	assert_int_equal(health_state(read_health_word(t)), HEALTH_UP);
 }
 
@@ -366,8 +357,11 @@ static unsigned int time_to_down(const char *check, unsigned int every_ms)
 	unsigned int begin;
 
 	open_checker(check, NULL, 0);
-	sim.answered_ms = UINT64_MAX;
-	run_to(5000);
+	sim.answers = true;
+	for (unsigned int ms = 100; ms <= 5000; ms += 100) {
+		sim.n_starts = 0;
+		run_to(ms);
+	}
 	assert_int_equal(health_state(read_health_word(find_target("b1"))), HEALTH_UP);
 	set_script(11, -1, 0, -1, 0);
 	set_script(0x10, -1, 0, -1, 0); /* the IPv6 VIP's paths */
@@ -376,7 +370,7 @@ static unsigned int time_to_down(const char *check, unsigned int every_ms)
 	       since_start() < begin + 60000) {
 		sim.n_starts = 0;
 		run_to(since_start() + every_ms);
-		take_document(check, "");
+		take_document(check, OUTSIDE);
 	}
 	return since_start() - begin;
 }
@@ -419,11 +413,12 @@ static void probes_stay_due_when_they_were(void **state)
 		struct target *t = find_target("b1");
 
 		probe_only(t);
-		t->due_ms = sim.now_ms + (uint64_t)(int64_t)cases[i].due_ms;
+		t->due_ms = simulated.now_ms + (uint64_t)(int64_t)cases[i].due_ms;
 		assert_int_equal(
 		        checker_apply_model(&checker, fixture_model(direct, 7080, ""), NULL, 0), 0);
 		t = find_target("b1");
-		assert_in_range(t->due_ms, sim.now_ms + cases[i].least, sim.now_ms + cases[i].most);
+		assert_in_range(t->due_ms, simulated.now_ms + cases[i].least,
+		                simulated.now_ms + cases[i].most);
 		assert_int_equal(t->timer.at_ms, t->due_ms);
 	}
 }
@@ -438,9 +433,8 @@ static void what_was_saved_comes_back_with_its_penalty(void **state)
 	open_checker(flapping, NULL, 0);
 	ids[0] = find_target("b1")->id;
 	ids[1] = find_target("b2")->id;
-	checker_close(&checker);
-	memset(sim.page, 0, sizeof(*sim.page));
-	memset(sim.timers, 0, sizeof(sim.timers));
+	turns_teardown(state);
+	assert_int_equal(turns_setup(state), 0);
 	for (int i = 0; i < 2; i++) {
 		saved[i].target = ids[i];
 		saved[i].word = health_make(i ? HEALTH_DOWN : HEALTH_UP, i ? 0 : HEALTH_MARK_DAMPED,
@@ -473,8 +467,9 @@ static void what_was_saved_comes_back_with_its_penalty(void **state)
 
 static health_word service_word(bool ip4)
 {
-	return health_read(sim.page,
-	                   health_find_index(sim.page, health_target_service("web", "ams", ip4)));
+	struct health_page *page = page_payload(sim.page);
+
+	return health_read(page, health_find_index(page, health_target_service("web", "ams", ip4)));
 }
 
 /*
@@ -530,7 +525,7 @@ static void a_silent_target_without_a_vote_asks_nobody(void **state)
 	t->rule.fall = 1;
 	set_script(14, -1, 0, -1, 0);
 	make_round(t, 5000);
-	assert_int_equal(sim.n_asks, 0);
+	assert_int_equal(sim.n_asks, 6); /* once a second, as always */
 	assert_int_equal(sim.count[UNCONTROLLED], 0);
 	assert_true(t->counts.failed > 0);
 	assert_int_equal(health_state(read_health_word(t)), HEALTH_UNKNOWN);

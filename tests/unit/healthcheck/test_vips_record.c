@@ -271,8 +271,8 @@ static void what_other_nodes_see_up_is_no_news(void **state)
 
 		checker.vips.n = 0;
 		(void)targets_mark_vips(checker.targets, &checker.vips);
-		publish_word(&checker, t->page_index, target_word(t));
-		t->moved_s = (clock_believed_ms)() / 1000 - cases[i].later_s;
+		health_write(page_payload(sim.page), t->page_index, target_word(t));
+		t->moved_s = clock_believed_ms() / 1000 - cases[i].later_s;
 		since_s = t->moved_s - cases[i].before_s;
 		tell_view(run, health_make(cases[i].says, 0, HEALTH_REASON_OK, since_s),
 		          cases[i].generation, cases[i].another ? t->id + 1 : t->id,
@@ -285,7 +285,7 @@ static void what_other_nodes_see_up_is_no_news(void **state)
 	checker_close(&checker);
 	checker = (struct checker){ 0 };
 	others_search(&checker, run); /* no document yet */
-	assert_int_equal(checker_open(&checker, NULL, NULL, NULL), 0);
+	assert_int_equal(checker_open(&checker, sim.loop, sim.page, NULL), 0);
 
 	char path[PATH_MAX];
 

@@ -1,32 +1,59 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A checker in a time of the test's own: timers, attempts, controls and the gate are in its hands,
- * so that each step of a round happens at a known millisecond. Targets, verdicts, damping and the
- * page are real. Includes checker.c.
+ * A checker in a time of the test's own, on a kernel of its own: what becomes of connections and of
+ * requests to controls is in its hands, so that each step of a round happens at a known millisecond.
+ * All else is real: loop, attempts, controls, targets, verdicts, damping and the page.
  */
 #ifndef HEALTH_TURNS_SCENE_H
 #define HEALTH_TURNS_SCENE_H
 
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+
+#include <linux/icmp.h>
 
 #include "base/clock.h"
 #include "base/loop.h"
 #include "base/page.h"
 #include "fixture.h"
 #include "healthcheck/checker.h"
+#include "simulated_time.h"
 #include "weir/stats.h"
 
-#define START_MS   1000000u
-#define WALL_S     1700000000
-#define SIM_ROOM   64
+#define SIM_FDS    1024
 #define SIM_STARTS 64
+
+int __wrap_socket(int family, int type, int protocol);
+int __real_socket(int family, int type, int protocol);
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t n);
+int __real_setsockopt(int fd, int level, int option, const void *value, socklen_t n);
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *n);
+int __real_getsockopt(int fd, int level, int option, void *value, socklen_t *n);
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t n);
+int __real_connect(int fd, const struct sockaddr *to, socklen_t n);
+int __wrap_close(int fd);
+int __real_close(int fd);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+int __real_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags);
+ssize_t __real_send(int fd, const void *bytes, size_t n, int flags);
+ssize_t __wrap_sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *to,
+                      socklen_t size);
+ssize_t __wrap_recvfrom(int fd, void *bytes, size_t n, int flags, struct sockaddr *from,
+                        socklen_t *size);
 
 /*
  * What becomes of a path's attempts: after so many ms (-1: nothing, ever; 0: at once), for this
@@ -35,211 +62,297 @@
 struct script {
 	int after_ms[2];
 	enum health_reason why[2];
-	unsigned detail;
 };
 
-struct sim_result {
-	struct attempt *attempt;
-	uint64_t at_ms;
-	enum health_reason why;
-	unsigned detail;
+/* What travels in an echo. */
+struct sim_echo {
+	uint64_t magic, sent_ms;
+	uint32_t index, pad;
 };
+
+enum sim_kind { SIM_OTHERS, SIM_ATTEMPT, SIM_ROUTE, SIM_EAR };
 
 static struct {
-	uint64_t now_ms;
-	struct loop_timer *timers[SIM_ROOM];
-	struct sim_result results[SIM_ROOM];
+	struct loop *loop;
+	struct page *page;
+	struct {
+		enum sim_kind kind;
+		uint8_t to;
+		uint32_t mark;
+		int error;
+		uint64_t at_ms; /* when the result comes; UINT64_MAX: never, or it is there */
+	} fds[SIM_FDS];
 	struct script scripts[256]; /* by the last byte of the address */
 	struct {
 		unsigned int after_ms, i; /* since START_MS; which attempt */
 		uint8_t to;
 	} starts[SIM_STARTS];
-	unsigned int n_starts, n_asks, n_published;
-	bool outside, blind; /* blind: results are not there when they are looked for */
-	bool lets, lacked;
-	bool narrow; /* packets of full size get lost */
-	uint8_t cut; /* the last byte of the VIP that probes do not get out to */
-	uint64_t answered_ms;
-	control_cb *on_answer;
-	struct health_page *page;
+	unsigned int n_starts, n_asks; /* asks: of the controls, at different times */
+	bool answers;                  /* the controls answer what they are asked, at once */
+	bool lacked;                   /* what cannot be sent is not for want of means */
+	bool narrow;                   /* packets of full size get lost */
+	int udp, mouths[2];
+	uint64_t magic;
+	uint64_t gate_since_ms, gate_cut; /* families of VIPs that probes do not get out to */
 	uint64_t count[16], results_by[HEALTH_REASON_COUNT];
 	uint64_t times[CHECKER_TIMES], times_ms, n_times;
-	size_t n_controls; /* that were named last */
 } sim;
 
-static int sim_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
+/* What the kernel says of an attempt that ends for @p why. */
+static inline int errno_of(enum health_reason why, uint8_t to)
 {
-	(void)l;
-	t->at_ms = at_ms;
-	for (uint32_t i = 0; !t->heap_index && i < SIM_ROOM; i++)
-		if (!sim.timers[i]) {
-			sim.timers[i] = t;
-			t->heap_index = i + 1;
-		}
-	assert_int_not_equal(t->heap_index, 0);
-	return 0;
-}
-
-static void sim_timer_cancel(struct loop *l, struct loop_timer *t)
-{
-	(void)l;
-	if (t->heap_index)
-		sim.timers[t->heap_index - 1] = NULL;
-	t->heap_index = 0;
-}
-
-static void sim_abort(struct attempt *a)
-{
-	a->active = false;
-	for (int i = 0; i < SIM_ROOM; i++)
-		if (sim.results[i].attempt == a)
-			sim.results[i].attempt = NULL;
-}
-
-static enum health_reason sim_start(struct prober *p, struct attempt *a,
-                                    const struct attempt_spec *spec, attempt_cb *cb, void *arg,
-                                    unsigned *detail)
-{
-	const struct target_path *path = arg;
-	int i = a != &path->attempts[0];
-	const struct script *s = &sim.scripts[spec->address.bytes[15]];
-
-	(void)p;
-	assert_false(a->active);
-	assert_true(sim.n_starts < SIM_STARTS);
-	sim.starts[sim.n_starts].after_ms = (unsigned int)(sim.now_ms - START_MS);
-	sim.starts[sim.n_starts].to = spec->address.bytes[15];
-	sim.starts[sim.n_starts++].i = (unsigned int)i;
-	*detail = 0;
-	if (!s->after_ms[i]) {
-		*detail = s->detail;
-		return s->why[i];
+	switch (why) {
+	case HEALTH_REASON_REFUSED:
+		return ECONNREFUSED;
+	case HEALTH_REASON_RESET:
+		return ECONNRESET;
+	case HEALTH_REASON_TIMEOUT:
+		return ETIMEDOUT;
+	case HEALTH_REASON_UNREACHABLE:
+		return EHOSTUNREACH;
+	case HEALTH_REASON_LOCAL: /* one errno a path, so that one sees whose it is */
+		if (sim.lacked)
+			return to == 16 ? ENOMEM : ENOBUFS;
+		return to == 16 ? EHOSTUNREACH : ENETUNREACH;
+	default:
+		return 0;
 	}
-	*a = (struct attempt){ .spec = spec, .cb = cb, .arg = arg, .active = true };
-	for (int k = 0; s->after_ms[i] > 0 && k < SIM_ROOM; k++)
-		if (!sim.results[k].attempt) {
-			sim.results[k] =
-			        (struct sim_result){ a, sim.now_ms + (uint64_t)s->after_ms[i],
-				                     s->why[i], s->detail };
-			break;
-		}
-	return HEALTH_REASON_NONE;
 }
 
-static void sim_tell(struct sim_result *r)
+/* A descriptor that nothing comes to, until it is emptied: then it can be written to. */
+static int open_full(void)
 {
-	struct sim_result what = *r;
+	const uint64_t most = UINT64_MAX - 1;
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-	sim_abort(what.attempt);
-	what.attempt->cb(what.attempt->arg, what.attempt, what.why, what.detail);
+	assert_true(fd >= 0 && fd < SIM_FDS);
+	assert_int_equal(write(fd, &most, sizeof(most)), sizeof(most));
+	return fd;
 }
 
-static bool sim_look(struct attempt *a)
+int __wrap_socket(int family, int type, int protocol)
 {
-	for (int i = 0; !sim.blind && i < SIM_ROOM; i++)
-		if (sim.results[i].attempt == a && sim.results[i].at_ms <= sim.now_ms) {
-			sim_tell(&sim.results[i]);
-			return true;
-		}
-	return false;
+	enum sim_kind kind = SIM_OTHERS;
+	int fd, ends[2];
+
+	if ((type & 15) == SOCK_STREAM) {
+		kind = SIM_ATTEMPT;
+		fd = open_full();
+	} else if ((type & 15) == SOCK_RAW) {
+		kind = SIM_EAR;
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+		sim.mouths[family == AF_INET6] = ends[0];
+		fd = ends[1];
+	} else if (!(type & SOCK_NONBLOCK)) {
+		kind = SIM_ROUTE;
+		fd = open_full();
+	} else {
+		return __real_socket(family, type, protocol);
+	}
+	memset(&sim.fds[fd], 0, sizeof(sim.fds[fd]));
+	sim.fds[fd].kind = kind;
+	sim.fds[fd].at_ms = UINT64_MAX;
+	return fd;
 }
 
-static enum health_reason sim_silence(void)
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t n)
 {
-	return sim.narrow ? HEALTH_REASON_FULL_SIZE : HEALTH_REASON_TIMEOUT;
-}
-
-static int sim_controls_open(struct loop *loop, control_cb *on_answer, void *arg,
-                             struct controls **out)
-{
-	(void)loop;
-	(void)arg;
-	sim.on_answer = on_answer;
-	*out = NULL;
+	if (!sim.fds[fd].kind)
+		return __real_setsockopt(fd, level, option, value, n);
+	if (level == SOL_SOCKET && option == SO_MARK)
+		memcpy(&sim.fds[fd].mark, value, sizeof(uint32_t));
 	return 0;
 }
 
-static int sim_prober_open(struct prober *p, struct loop *loop)
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *n)
 {
-	*p = (struct prober){ .loop = loop };
+	struct tcp_info info = { .tcpi_state = TCP_ESTABLISHED, .tcpi_unacked = sim.narrow };
+	int word = level == SOL_SOCKET ? sim.fds[fd].error : 1000; /* or the longest segment */
+
+	if (!sim.fds[fd].kind)
+		return __real_getsockopt(fd, level, option, value, n);
+	memcpy(value, level != SOL_SOCKET && option == TCP_INFO ? (void *)&info : (void *)&word,
+	       *n);
 	return 0;
 }
 
-#define clock_mono_ms()                 (sim.now_ms)
-#define clock_mono_ns()                 ((uint64_t)42)
-#define clock_believed_ms()             ((int64_t)WALL_S * 1000 + (int64_t)(sim.now_ms - START_MS))
-#define loop_timer_set                  sim_timer_set
-#define loop_timer_cancel               sim_timer_cancel
-#define loop_now_ms(l)                  ((void)(l), sim.now_ms)
-#define attempt_start                   sim_start
-#define attempt_abort                   sim_abort
-#define attempt_poll                    sim_look
-#define attempt_lacked(spec, detail)    ((void)(spec), (void)(detail), sim.lacked)
-#define attempt_silence(attempts)       ((void)(attempts), sim_silence())
-#define prober_open                     sim_prober_open
-#define prober_close(p)                 ((void)(p))
-#define controls_open                   sim_controls_open
-#define controls_close(c)               ((void)(c))
-#define controls_set(c, a, n)           ((void)(c), (void)(a), (void)(sim.n_controls = (n)))
-#define controls_query(c)               ((void)sim.n_asks++)
-#define controls_answered_since(c, ms)  (sim.answered_ms >= (ms))
-#define controls_have_outside(c)        (sim.outside)
-#define gate_lets(g, document, sent_ms) ((void)(document), sim.lets)
-#define gate_reaches(g, vip)            ((vip)->bytes[15] != sim.cut)
-#define gate_close(g)                   ((void)(g))
-#define page_payload(p)                 ((void)(p), sim.page)
-#define page_publish(p)                 ((void)(p), (void)sim.n_published++)
-#include "healthcheck/checker.c"
+static unsigned int count_attempts(uint8_t to, uint32_t mark)
+{
+	unsigned int n = 0;
+
+	for (int i = 0; i < SIM_FDS; i++)
+		n += sim.fds[i].kind == SIM_ATTEMPT && sim.fds[i].to == to &&
+		     sim.fds[i].mark == mark;
+	return n;
+}
+
+static int start_connection(int fd, uint8_t to)
+{
+	unsigned int i = count_attempts(to, sim.fds[fd].mark);
+	const struct script *s = &sim.scripts[to];
+
+	assert_true(sim.n_starts < SIM_STARTS && i < 2);
+	sim.starts[sim.n_starts].after_ms = (unsigned int)(simulated.now_ms - START_MS);
+	sim.starts[sim.n_starts].to = to;
+	sim.starts[sim.n_starts++].i = i;
+	sim.fds[fd].to = to;
+	sim.fds[fd].error = errno_of(s->why[i], to);
+	if (s->after_ms[i] > 0)
+		sim.fds[fd].at_ms = simulated.now_ms + (uint64_t)s->after_ms[i];
+	errno = s->after_ms[i] ? EINPROGRESS : sim.fds[fd].error;
+	return errno ? -1 : 0;
+}
+
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t n)
+{
+	const struct script *s;
+	struct addr a;
+
+	if (!sim.fds[fd].kind)
+		return __real_connect(fd, to, n);
+	assert_int_equal(addr_from_sockaddr(to, &a, NULL), 0);
+	if (sim.fds[fd].kind == SIM_ATTEMPT)
+		return start_connection(fd, a.bytes[15]);
+	s = &sim.scripts[a.bytes[15]]; /* the route is asked for */
+	errno = ENETUNREACH;
+	return s->why[0] == HEALTH_REASON_LOCAL || s->why[1] == HEALTH_REASON_LOCAL ? -1 : 0;
+}
+
+int __wrap_close(int fd)
+{
+	if (fd >= 0 && fd < SIM_FDS)
+		sim.fds[fd].kind = SIM_OTHERS;
+	return __real_close(fd);
+}
+
+static uint64_t sim_next(void)
+{
+	uint64_t at_ms = UINT64_MAX;
+
+	for (int i = 0; i < SIM_FDS; i++)
+		if (sim.fds[i].kind == SIM_ATTEMPT && sim.fds[i].at_ms < at_ms)
+			at_ms = sim.fds[i].at_ms;
+	return at_ms;
+}
+
+static void sim_come(void)
+{
+	uint64_t all;
+
+	for (int i = 0; i < SIM_FDS; i++) {
+		if (sim.fds[i].kind != SIM_ATTEMPT || sim.fds[i].at_ms > simulated.now_ms)
+			continue;
+		sim.fds[i].at_ms = UINT64_MAX;
+		assert_int_equal(read(i, &all, sizeof(all)), sizeof(all));
+	}
+}
+
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	sim_come();
+	return __real_poll(fds, n, timeout_ms);
+}
+
+/* Control @p index answers @p p: the reflector, or one outside, whose address recvfrom() gives. */
+static void send_echo(const struct sim_echo *p)
+{
+	struct __attribute__((packed)) {
+		uint8_t ip[20];
+		struct icmphdr h;
+		struct sim_echo p;
+	} packet = { .ip = { 0x45 },
+		     .h = { .type = ICMP_ECHOREPLY, .un.echo.id = (uint16_t)getpid() },
+		     .p = *p };
+
+	if (p->index)
+		assert_int_equal(__real_send(sim.mouths[0], &packet, sizeof(packet), 0),
+		                 sizeof(packet));
+	else
+		assert_int_equal(__real_send(sim.udp, p, sizeof(*p), 0), sizeof(*p));
+}
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags)
+{
+	struct sim_echo p;
+
+	(void)flags;
+	if (sim.fds[fd].kind == SIM_ATTEMPT)
+		return (ssize_t)n;
+	assert_int_equal(n, sizeof(p));
+	memcpy(&p, bytes, sizeof(p));
+	sim.udp = fd;
+	sim.magic = p.magic;
+	sim.n_asks++;
+	if (sim.answers)
+		send_echo(&p);
+	return (ssize_t)n;
+}
+
+ssize_t __wrap_sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *to,
+                      socklen_t size)
+{
+	struct sim_echo p;
+
+	(void)fd, (void)flags, (void)size;
+	memcpy(&p, (const uint8_t *)bytes + sizeof(struct icmphdr), sizeof(p));
+	if (sim.answers && to->sa_family == AF_INET)
+		send_echo(&p);
+	return (ssize_t)n;
+}
+
+/* It is 203.0.113.1 that answers. */
+ssize_t __wrap_recvfrom(int fd, void *bytes, size_t n, int flags, struct sockaddr *from,
+                        socklen_t *size)
+{
+	const struct sockaddr_in outside = { .sin_family = AF_INET,
+		                             .sin_addr.s_addr = htonl(0xcb007101) };
+
+	memcpy(from, &outside, sizeof(outside));
+	*size = sizeof(outside);
+	return recv(fd, bytes, n, flags);
+}
 
 static struct checker checker;
-
-/* What happens next, if it does before @p end_ms. @return whether it did */
-static bool sim_step(uint64_t end_ms)
-{
-	struct loop_timer *timer = NULL;
-	struct sim_result *result = NULL;
-
-	for (int i = 0; i < SIM_ROOM; i++) {
-		struct loop_timer *t = sim.timers[i];
-		struct sim_result *r = &sim.results[i];
-
-		if (t && t->at_ms <= end_ms && (!timer || t->at_ms < timer->at_ms))
-			timer = t;
-		if (r->attempt && r->at_ms <= end_ms && (!result || r->at_ms < result->at_ms))
-			result = r;
-	}
-	if (result && (!timer || result->at_ms < timer->at_ms)) {
-		sim.now_ms = result->at_ms > sim.now_ms ? result->at_ms : sim.now_ms;
-		sim_tell(result);
-		return true;
-	}
-	if (!timer)
-		return false;
-	sim.now_ms = timer->at_ms > sim.now_ms ? timer->at_ms : sim.now_ms;
-	sim_timer_cancel(NULL, timer);
-	timer->cb(timer->arg);
-	return true;
-}
 
 /* Let all happen until @p after_ms after the start, that millisecond included. */
 static inline void run_to(unsigned int after_ms)
 {
-	while (sim_step(START_MS + after_ms))
-		;
-	if (sim.now_ms < START_MS + after_ms)
-		sim.now_ms = START_MS + after_ms;
+	simulate_to(sim.loop, START_MS + after_ms);
+}
+
+static inline unsigned int since_start(void)
+{
+	return (unsigned int)(simulated.now_ms - START_MS);
 }
 
 /* The process is held up: nothing happens for @p ms. */
 static inline void stall_process(unsigned int ms)
 {
-	sim.now_ms += ms;
+	simulated.now_ms += ms;
+	simulated.held_up = true;
+}
+
+/* All controls answer now what was sent at @p sent_ms. */
+static inline void answer_asked(uint64_t sent_ms)
+{
+	for (uint32_t i = 0; i < (controls_have_outside(checker.controls) ? 2 : 1); i++)
+		send_echo(&(struct sim_echo){ .magic = sim.magic, .sent_ms = sent_ms, .index = i });
+	run_to(since_start());
+}
+
+/* Whether there is a control outside, which @p is. */
+static inline void set_outside(bool is)
+{
+	struct addr outside;
+
+	assert_int_equal(addr_parse("203.0.113.1", &outside), 0);
+	controls_set(checker.controls, &outside, is);
 }
 
 static inline void set_script(uint8_t last_byte, int first_ms, enum health_reason first,
                               int second_ms, enum health_reason second)
 {
-	sim.scripts[last_byte] = (struct script){ { first_ms, second_ms }, { first, second }, 0 };
+	sim.scripts[last_byte] = (struct script){ { first_ms, second_ms }, { first, second } };
 }
 
 static void count_probes(struct checker_counters *w)
@@ -258,15 +371,19 @@ static void count_probes(struct checker_counters *w)
 	w->n_times = &sim.n_times;
 }
 
+#define OUTSIDE "\"203.0.113.1\""
+
 /* A checker that has taken the document with @p check; everything answers after 1 ms. */
 static inline void open_checker(const char *check, const struct saved_word *saved, size_t n_saved)
 {
 	for (int i = 0; i < 256; i++)
 		set_script((uint8_t)i, 1, HEALTH_REASON_OK, 1, HEALTH_REASON_OK);
-	assert_int_equal(checker_open(&checker, NULL, NULL, NULL), 0);
+	assert_int_equal(checker_open(&checker, sim.loop, sim.page, NULL), 0);
 	count_probes(&checker.counters);
+	checker.gate = (struct gate){ .since_ms = &sim.gate_since_ms, .families = &sim.gate_cut };
 	assert_int_equal(
-	        checker_apply_model(&checker, fixture_model(check, 7080, ""), saved, n_saved), 0);
+	        checker_apply_model(&checker, fixture_model(check, 7080, OUTSIDE), saved, n_saved),
+	        0);
 }
 
 static inline struct target *find_target(const char *backend)
@@ -285,26 +402,32 @@ static inline struct target *vip_target(void)
 /* The word of @p t as others read it. */
 static inline health_word read_health_word(const struct target *t)
 {
-	return health_read(sim.page, t->page_index);
+	return health_read(page_payload(sim.page), t->page_index);
+}
+
+static inline void probe_at(struct target *t, uint64_t due_ms)
+{
+	t->due_ms = due_ms;
+	assert_int_equal(loop_timer_set(sim.loop, &t->timer, due_ms), 0);
 }
 
 /* From now on only @p t is probed, and it is due. */
 static inline void probe_only(struct target *t)
 {
-	for (size_t i = 0; i < checker.targets->n; i++)
-		stop_target(&checker.targets->items[i]);
-	t->due_ms = sim.now_ms;
-	set_target_timer(t, t->due_ms);
+	for (size_t i = 0; i < checker.targets->n; i++) {
+		struct target *x = &checker.targets->items[i];
+
+		for (uint32_t k = 0; k < 2 * x->n_paths; k++)
+			attempt_abort(&x->paths[k / 2].attempts[k % 2]);
+		loop_timer_cancel(sim.loop, &x->timer);
+		x->phase = TARGET_IDLE;
+	}
+	probe_at(t, simulated.now_ms);
 }
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 enum counts { PROBES, ATTEMPTS, LATE, UNREADY, UNCONTROLLED, DOWN, UP, LATENESS };
-
-static inline unsigned int since_start(void)
-{
-	return (unsigned int)(sim.now_ms - START_MS);
-}
 
 /* A round of @p t, which begins now, and what follows within @p ms. */
 static inline void make_round(struct target *t, unsigned int ms)
@@ -317,19 +440,27 @@ static inline int turns_setup(void **state)
 {
 	(void)state;
 	memset(&sim, 0, sizeof(sim));
-	sim.now_ms = START_MS;
-	sim.lets = true;
-	sim.outside = true;
-	sim.page = calloc(1, sizeof(*sim.page));
-	return sim.page ? 0 : -1;
+	memset(&simulated, 0, sizeof(simulated));
+	simulated.now_ms = START_MS;
+	simulated.next = sim_next;
+	simulated.come = sim_come;
+	return loop_open(&sim.loop) ||
+	       page_create(fixture_path("page"), HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
+	                   sizeof(struct health_page), &sim.page);
 }
 
 static inline int turns_teardown(void **state)
 {
 	(void)state;
-	checker_close(&checker);
-	free(sim.page);
-	return 0;
+	if (checker.loop) {
+		checker_close(&checker);
+		close(sim.mouths[0]);
+		close(sim.mouths[1]);
+	}
+	memset(&checker, 0, sizeof(checker));
+	loop_close(sim.loop);
+	page_close(sim.page);
+	return unlink(fixture_path("page"));
 }
 
 #endif
