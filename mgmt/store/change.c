@@ -304,7 +304,7 @@ static int plan_overrides(const struct intent *in, const struct model *from, con
 
 /* What reading the candidate has found goes to @p out, with what a change from @p head would do. */
 static int receive_findings(const struct intent *in, const struct model *head,
-                         struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
+                            struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
 {
 	int err = c->err;
 
