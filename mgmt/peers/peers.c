@@ -48,15 +48,15 @@ static bool is_reported(enum peers_state state)
 }
 
 /*
- * Of a peer that comes and goes again and again not each time is an event, but what is true in the end is, and trouble
- * at once.
+ * Of a peer that comes and goes again and again not each time is an event, but what is true in the end is, and a worse
+ * state at once.
  */
 static void log_state(struct core *core, struct peers_report *v)
 {
 	struct journal *j = intent_journal(core->intent);
 	bool is_news = v->state != v->logged && (is_reported(v->state) || is_reported(v->logged));
 
-	if (is_news && !is_reported(v->state) &&
+	if (is_news && v->state < v->logged &&
 	    !journal_has_room(j, clock_believed_ms(), "peer", v->node, "", JOURNAL_OFTEN))
 		return;
 	if (is_news)

@@ -288,6 +288,28 @@ static void a_peer_that_comes_and_goes_fills_no_journal(void **state)
 	assert_string_equal(look_at_peer(false), "unreachable, was behind: silent");
 }
 
+/* One that has another version, and is not always heard: both are trouble, and silence is the worse. */
+static void a_peer_that_differs_and_goes_fills_no_journal(void **state)
+{
+	const struct journal *j = intent_journal(this_node.intent);
+	const uint64_t before = journal_last(j);
+
+	(void)state;
+	own.n_reports = 1;
+	own.reports[0] = (struct peers_report){
+		.node = "par-1", .answered_ms = 1, .number = 1, .digest = "another"
+	};
+	for (int i = 0; i < 100; i++) {
+		snprintf(own.reports[0].unreachable_reason,
+		         sizeof(own.reports[0].unreachable_reason), "%s", i % 2 ? "silent" : "");
+		(void)peers_relate(&this_node);
+		assert_int_equal(own.reports[0].state, i % 2 ? PEERS_UNREACHABLE : PEERS_DIFFERS);
+	}
+	assert_in_range(journal_last(j) - before, 5, 6);
+	assert_string_equal(journal_find(j, journal_last(j))->message,
+	                    "unreachable, was differs: silent");
+}
+
 static void loads_out_of_range_are_not_known(void **state)
 {
 	static const struct {
@@ -439,6 +461,7 @@ int main(void)
 		T(peers_are_related_to_what_is_in_force_now),
 		T(changes_that_matter_become_events),
 		T(a_peer_that_comes_and_goes_fills_no_journal),
+		T(a_peer_that_differs_and_goes_fills_no_journal),
 		T(loads_out_of_range_are_not_known),
 		T(overrides_of_a_peer_are_merged),
 		T(a_token_is_there_until_it_was_looked_for),
