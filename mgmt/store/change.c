@@ -357,7 +357,8 @@ static int change_to(struct intent *in, const struct intent_change *change,
 	    change->pending == INTENT_PENDING_CONFIRM && head->version.confirm_by_ms)
 		err = shared_make_confirmation(in, change, now_ms, &out->shared);
 	out->is_first = out->changed && (!head || is_first_of_store(in, change));
-	if (!err && head && out->is_first && !is_plan && confirm_within(change, &out->plan) > 0)
+	if (!err && is_first_of_store(in, change) && !is_plan &&
+	    confirm_within(change, &out->plan) > 0)
 		err = -ENODATA;
 	if (!err && out->changed) {
 		int64_t own_ms = returns || out->is_first ? 0 : confirm_within(change, &out->plan);

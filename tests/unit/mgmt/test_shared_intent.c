@@ -764,6 +764,28 @@ static void numbers_go_on_where_the_node_was(void **state)
 	remove_node(&a);
 }
 
+/* Where nothing is in force here, as its own file is refused: other nodes run theirs. */
+static void a_first_version_has_no_deadline_anywhere(void **state)
+{
+	struct intent_options options = { .node = "ams-1", .shares = true };
+	struct node a = { .name = "ams-1" };
+	char was[COPY_STORE_MAX];
+
+	(void)state;
+	fixture_make(&a.f);
+	options.conf_dir = a.f.conf;
+	options.state_dir = a.f.state;
+	assert_int_equal(intent_open(&options, NOW_MS, &a.in), 0);
+	assert_int_equal(shared_intent_bind(a.in, "a-store", was), 0);
+	assert_null(intent_head(a.in));
+	assert_int_equal(apply_weight(&a, W1, 60000, INTENT_PENDING_REFUSE, false, NULL), -ENODATA);
+	assert_int_equal(apply_weight(&a, W1, 60000, INTENT_PENDING_IGNORE, false, NULL), 0);
+	assert_int_equal(apply_weight(&a, W1, -1, INTENT_PENDING_REFUSE, true, NULL), 0);
+	assert_int_equal(follow_store(&a, 0), 0);
+	assert_int_equal(in_force(&a), 1);
+	remove_node(&a);
+}
+
 /* A record of the store's epoch, as the last of a list. */
 static size_t add_claim(struct shared_record *list, size_t n, const char *text, int64_t revision)
 {
@@ -1079,6 +1101,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_same_files_may_confirm, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_change_says_what_its_node_knew, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_ours_is_not_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_first_version_has_no_deadline_anywhere, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(numbers_go_on_where_the_node_was, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_higher_epoch_takes_the_place_of_what_was_here,
 		                                setup, teardown),
