@@ -257,7 +257,8 @@ static const char no_way_back[] =
 static void add_first_warning(const struct core *core, const struct intent_changed *c, json_t *plan)
 {
 	if (c->is_first && intent_head(core->intent) && c->plan.n_risks)
-		json_array_append_new(json_object_get(plan, "warnings"), json_string(no_way_back));
+		json_array_append_new(json_object_get(plan, "warnings"),
+		                      json_sprintf("weir apply would be refused: %s", no_way_back));
 }
 
 /* Fill @p reply with why a change was not made; @p err and @p changed are as intent_change() gave them. Under the lock. */

@@ -124,6 +124,8 @@ static void print_plan(const json_t *body)
 	        "[{?risky}risky: [{?confirm_within_ms}the change will be rolled back unless it is "
 	        "confirmed within {confirm_within_ms:whole_s|0}|nothing rolls "
 	        "the change back by itself]\n]");
+	plan_is_final =
+	        json_has_true(plan, "risky") && api_number(plan, "confirm_within_ms", 0) == 0;
 	print_old_file(json_at(body, "old_file"));
 	print_unconfirmed(json_at(body, "unconfirmed"));
 	row_print(body, "[compared with version {base}\n][compared with version {base.etag}\n]");

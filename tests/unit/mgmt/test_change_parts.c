@@ -151,6 +151,27 @@ static void each_failure_has_its_answer(void **state)
 	}
 }
 
+/* Of a plan whose apply would be refused so. */
+static void a_plan_of_a_first_version_warns(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		const struct intent_changed c = { .is_first = i & 1, .plan.n_risks = i / 2 };
+		json_t *plan = json_pack("{s:[]}", "warnings");
+		const json_t *list = json_object_get(plan, "warnings");
+
+		core_lock(&this_node);
+		add_first_warning(&this_node, &c, plan);
+		core_unlock(&this_node);
+		assert_int_equal(json_array_size(list), i == 3);
+		if (i == 3)
+			assert_non_null(strstr(json_string_value(json_array_get(list, 0)),
+			                       "weir apply would be refused: this would be the "
+			                       "store's first version: "));
+		json_decref(plan);
+	}
+}
+
 static void an_old_file_takes_nothing_back(void **state)
 {
 	(void)state;
@@ -236,6 +257,7 @@ int main(void)
 		T(the_head_must_be_what_the_request_names),
 		T(mistakes_are_counted_and_named),
 		T(each_failure_has_its_answer),
+		T(a_plan_of_a_first_version_warns),
 		T(an_old_file_takes_nothing_back),
 		T(what_comes_while_the_files_are_read_is_not_taken_back),
 	};

@@ -383,7 +383,9 @@ class WithApi(unittest.TestCase):
         for within, text in ((300000, "will be rolled back unless it is confirmed within 300 s"), (0, "nothing rolls the change back by itself")):
             self.api.answers["/v1/config/plan"] = (200, {"changed": True, "base": "v7-00", "plan": {
                 "changes": [], "pools": [], "risks": ["it hurts"], "risky": True, "confirm_within_ms": within}})
-            self.assertIn(f"\nrisky: {text}\n".replace("risky: will", "risky: the change will"), self.weir("plan").stdout)
+            out = self.weir("plan").stdout
+            self.assertIn(f"\nrisky: {text}\n".replace("risky: will", "risky: the change will"), out)
+            self.assertEqual("to apply it: " in out, within > 0)  # the other one would be refused
 
     def test_a_refusal_says_nothing_twice(self) -> None:
         self.api.answers["/v1/overrides"] = (422, {"code": "invalid", "title": "Invalid", "detail": "until: too long",
