@@ -24,6 +24,7 @@
 #include "mgmt/api/route_warnings.h"
 #include "mgmt/sync/shared_files.h"
 #include "mgmt/sync/shared_run.h"
+#include "mgmt/core/shared_state.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/api/unconfirmed.h"
 #include "mgmt/api/voters.h"
@@ -253,10 +254,11 @@ static const char no_way_back[] =
         "Apply the file that the nodes run (weir config show --applied) first, then the change; or "
         "apply it with --confirm-within none";
 
-/* An apply of such a plan would be refused. @param plan  of the answer */
+/* An apply of such a plan would be refused, by what is known of the store. @param plan  of the answer */
 static void add_first_warning(const struct core *core, const struct intent_changed *c, json_t *plan)
 {
-	if (c->is_first && intent_head(core->intent) && c->plan.n_risks)
+	if (c->is_first && intent_head(core->intent) && c->plan.n_risks &&
+	    (!core->shared || shared_state_is_ready(core)))
 		json_array_append_new(json_object_get(plan, "warnings"),
 		                      json_sprintf("weir apply would be refused: %s", no_way_back));
 }
@@ -297,8 +299,10 @@ static void refuse_change(struct core *core, int err, const struct intent_change
 		        "here (weir status): nothing was changed. Try it again; where its files are lost "
 		        "for good, or to replace it, with replace (weir apply --replace)");
 		return;
-	case -ENODATA:
-		http_problem(reply, 409, "first-version", "nothing was changed: %s", no_way_back);
+	case -ENODATA: /* as far as this node has heard of the store */
+		if (shared_run_is_sure(core, reply))
+			http_problem(reply, 409, "first-version", "nothing was changed: %s",
+			             no_way_back);
 		return;
 	case -EAGAIN:
 		shared_run_refuse_overdue(core, reply);

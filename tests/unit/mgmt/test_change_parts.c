@@ -5,6 +5,8 @@
  */
 #include "change.h"
 
+#include "mgmt/core/shared_state.h"
+
 static void an_apply_makes_a_version(void **state)
 {
 	(void)state;
@@ -151,6 +153,24 @@ static void each_failure_has_its_answer(void **state)
 	}
 }
 
+/* A store that has not been heard of may have versions. */
+static void a_first_version_is_told_of_a_store_that_is_heard(void **state)
+{
+	struct shared_run *unheard = calloc(1, sizeof(*unheard));
+	const struct intent_changed none = { 0 };
+
+	(void)state;
+	assert_non_null(unheard);
+	this_node.shared = unheard;
+	http_reply_fini(&answer);
+	memset(&answer, 0, sizeof(answer));
+	refuse_change(&this_node, -ENODATA, &none, &answer);
+	this_node.shared = NULL;
+	free(unheard);
+	assert_int_equal(answer.status, 503);
+	assert_string_equal(text_of("", "code"), "store-unavailable");
+}
+
 /* Of a plan whose apply would be refused so. */
 static void a_plan_of_a_first_version_warns(void **state)
 {
@@ -257,6 +277,7 @@ int main(void)
 		T(the_head_must_be_what_the_request_names),
 		T(mistakes_are_counted_and_named),
 		T(each_failure_has_its_answer),
+		T(a_first_version_is_told_of_a_store_that_is_heard),
 		T(a_plan_of_a_first_version_warns),
 		T(an_old_file_takes_nothing_back),
 		T(what_comes_while_the_files_are_read_is_not_taken_back),
