@@ -16,6 +16,7 @@
 #include "mgmt/store/command.h"
 #include "mgmt/store/store_conf.h"
 #include "mgmt/json/command.h"
+#include "mgmt/json/observed.h"
 #include "base/believed.h"
 #include "weir/health.h"
 
@@ -154,7 +155,11 @@ static int run_offline(const struct cli *cli, struct intent *in, const struct co
 	/* the guards see the health page as in weir-mgmt; without a page they take nothing as down */
 	if (health_page_open(cli->dirs.run, &page))
 		page = NULL;
-	struct guard_observed seen = { .health = page ? page_payload(page) : NULL };
+	struct guard_observed seen = {
+		.health = page ? page_payload(page) : NULL,
+		.health_stale =
+		        page && clock_mono_ms() > page_header(page)->alive_ms + OBSERVE_STALE_MS,
+	};
 	enum command_outcome outcome = command_run(in, c, &seen, now_ms, r);
 	int status = print_outcome(cli, in, c, outcome, r, now_ms, guards);
 

@@ -325,6 +325,7 @@ int guard_facts_gather(struct core *core, const struct observe_pages *pages, con
 
 	out->observed =
 	        (struct guard_observed){ .health = pages->health,
+		                         .health_stale = !pages->health_fresh,
 		                         .loads = out->loads,
 		                         .n_loads = peers_loads(core, out->loads, GUARD_SITES_MAX),
 		                         .flows = out->flows,

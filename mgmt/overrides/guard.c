@@ -510,7 +510,8 @@ static bool is_known_up(const struct model_pool *pool, const struct model_backen
                         const struct guard_observed *seen)
 {
 	return !pool->check ||
-	       seen_state(seen, health_target_backend(pool->name, b->id)) == HEALTH_UP;
+	       (!seen->health_stale &&
+	        seen_state(seen, health_target_backend(pool->name, b->id)) == HEALTH_UP);
 }
 
 /* Two passes: a receiver's share needs the sums over all backends. */

@@ -100,7 +100,8 @@ struct guard_unsettled {
 /** The observations, as far as they are known. */
 struct guard_observed {
 	const struct health_page *health; /**< NULL: nothing */
-	const struct guard_rate *loads;   /**< bits */
+	bool health_stale; /**< it is not written any more: what it says is up may be down */
+	const struct guard_rate *loads; /**< bits */
 	size_t n_loads;
 	const struct guard_rate *flows; /**< for the drain of a site */
 	size_t n_flows;

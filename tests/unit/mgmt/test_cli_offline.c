@@ -24,7 +24,7 @@ static int open_err;    /* of an opening that fails for ever */
 static unsigned n_busy; /* openings that find the store locked first */
 static unsigned n_opened, n_hung, n_slept, n_closed;
 static bool hung_for_trial;
-static bool has_page, runs_really, has_store_conf;
+static bool has_page, is_stale, runs_really, has_store_conf;
 static enum command_outcome given;
 static struct command_result result;
 static char asked[1024]; /* what the command was, in words */
@@ -85,6 +85,15 @@ static int fake_page(const char *run_dir, struct page **out)
 	return has_page ? 0 : -ENOENT;
 }
 
+static const struct page_header *fake_header(const struct page *page)
+{
+	static struct page_header header;
+
+	assert_ptr_equal(page, &has_page);
+	header.alive_ms = is_stale ? 0 : clock_mono_ms();
+	return &header;
+}
+
 static void *fake_payload(const struct page *page)
 {
 	return (void *)(uintptr_t)page;
@@ -129,6 +138,7 @@ static enum command_outcome fake_run(struct intent *in, const struct command *c,
 {
 	assert_int_equal(now_ms, NOW_MS);
 	assert_int_equal(seen->health != NULL, has_page);
+	assert_int_equal(seen->health_stale, has_page && is_stale);
 	int n = snprintf(asked, sizeof(asked),
 	                 "%d %s/%s over=%lld from=%lld until=%lld now=%d dry=%d by=%s (%s): %s",
 	                 (int)c->what, c->pool ? c->pool : "", c->name, (long long)c->over_ms,
@@ -159,6 +169,7 @@ void override_print(const json_t *body)
 #define usleep            fake_usleep
 #define health_page_open  fake_page
 #define page_payload      fake_payload
+#define page_header(page) fake_header(page)
 #define page_close        fake_close
 #define clock_believed_ms fake_believed
 #define believed_once     fake_once
@@ -180,7 +191,7 @@ static int set_up(void **state)
 	here.where = "";
 	become_err = state_err = document_err = open_err = hung_status = 0;
 	n_busy = n_opened = n_hung = n_slept = n_closed = 0;
-	has_page = runs_really = hung_for_trial = has_store_conf = false;
+	has_page = is_stale = runs_really = hung_for_trial = has_store_conf = false;
 	given = COMMAND_OVER;
 	memset(&result, 0, sizeof(result));
 	asked[0] = '\0';
@@ -253,6 +264,7 @@ static void a_request_becomes_the_command_that_it_says(void **state)
 		         (int)(at ? at - rows[i].asked : (int)strlen(rows[i].asked)), rows[i].asked,
 		         at ? never : "", at ? at + 5 : "");
 		has_page = i % 2;
+		is_stale = i & 2;
 		has_store_conf = i > 2; /* then what is in force follows from what nodes share */
 		if (i == 3)
 			fixture_write(place.conf, "store.conf", "{}");

@@ -739,18 +739,22 @@ static void backends_that_are_not_seen_are_unknown(void **state)
 	const struct {
 		uint64_t *on_page; /* NULL: there is no page */
 		health_word word;
-		bool is_checked, is_unknown;
+		bool is_checked, is_unknown, is_stale;
 	} rows[] = {
-		{ NULL, 0, true, true },
-		{ &other, health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1), true, true },
-		{ &target, 0, true, true },
-		{ &target, health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1), true, false },
-		{ NULL, 0, false, false }, /* without a check it counts as up */
+		{ NULL, 0, true, true, false },
+		{ &other, health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1), true, true, false },
+		{ &target, 0, true, true, false },
+		{ &target, health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1), true, false, false },
+		{ NULL, 0, false, false, false }, /* without a check it counts as up */
+		/* nobody writes the page any more */
+		{ &target, health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1), true, true, true },
+		{ &target, health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1), false, false, true },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		const struct guard_observed seen = { .health = rows[i].on_page ? page : NULL };
+		const struct guard_observed seen = { .health = rows[i].on_page ? page : NULL,
+			                             .health_stale = rows[i].is_stale };
 		struct guard_result r = { .n_verdicts = 0 };
 
 		if (rows[i].on_page) {

@@ -41,10 +41,19 @@ static void fake_gather(const struct operation_snapshot *v, const struct operati
 	out->facts.n_sites = 2;
 }
 
+static size_t fake_loads(struct core *core, struct guard_rate *out, size_t max)
+{
+	(void)core;
+	(void)out;
+	(void)max;
+	return 0;
+}
+
 /* The private parts. */
 #define intent_model           fake_intent_model
 #define operation_snapshot_now fake_snapshot
 #define operation_gather       fake_gather
+#define peers_loads            fake_loads
 #include "mgmt/controller/guard_facts.c"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -228,11 +237,27 @@ static void flows_are_asked_for_where_a_site_states_what_it_can_take(void **stat
 	(void)asked_teardown(state);
 }
 
+/* A page that nobody writes any more says less. */
+static void a_health_page_says_whether_it_is_fresh(void **state)
+{
+	static struct guard_facts facts;
+	struct observe_pages pages = { 0 };
+
+	(void)asked_setup(state);
+	for (int is_fresh = 0; is_fresh < 2; is_fresh++) {
+		pages.health_fresh = is_fresh;
+		assert_int_equal(guard_facts_gather(&this_node, &pages, NULL, &facts), 0);
+		assert_int_equal(facts.observed.health_stale, !is_fresh);
+	}
+	(void)asked_teardown(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vip_is_announced_with_all_its_addresses),
 		cmocka_unit_test(of_this_node_the_page_says_it),
+		cmocka_unit_test(a_health_page_says_whether_it_is_fresh),
 		cmocka_unit_test(flows_are_asked_for_where_a_site_states_what_it_can_take),
 	};
 
