@@ -71,6 +71,11 @@ static void measure_times(struct risk_work *w, const char *subject, const struct
 	risk_note(w, RISK_CHECK_RATE,
 	          b->interval_ms < 100 ? risk_times(b->interval_ms, a->interval_ms) : 0, subject,
 	          "probed every %u ms, was %u ms", b->interval_ms, a->interval_ms);
+	risk_note(w, RISK_CHECK_RATE,
+	          b->fast_interval_ms < 100 ? risk_times(b->fast_interval_ms, a->fast_interval_ms)
+	                                    : 0,
+	          subject, "probed every %u ms while in doubt, was %u ms", b->fast_interval_ms,
+	          a->fast_interval_ms);
 	measure_damping(w, subject, a, b);
 }
 
