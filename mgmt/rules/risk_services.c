@@ -96,10 +96,9 @@ static void measure_backups(struct risk_work *w, const char *subject, const stru
  */
 static void measure_service(struct risk_work *w, const struct model_service *a)
 {
-	const struct model_service *b = model_service(w->to, a->name);
+	const struct model_service *b = model_service(w->to, a->name), *other = NULL;
 	const char *subject = risk_text(w, "service %s", a->name);
 	size_t n = 0, gone = 0, exchanged = 0, renamed = 0;
-	const char *name = "";
 
 	for (size_t i = 0; i < a->n_at; i++)
 		for (size_t k = 0; k < a->at[i].vip->n_addresses; k++) {
@@ -112,7 +111,7 @@ static void measure_service(struct risk_work *w, const struct model_service *a)
 			if (!now.at || !strcmp(now.service->name, a->name))
 				continue;
 			renamed++;
-			name = now.service->name;
+			other = now.service;
 		}
 	risk_note(w, RISK_ENTRIES_GONE, n ? (double)gone / (double)n : 0, subject,
 	          "%zu of its %zu addresses and ports are not served any more", gone, n);
@@ -121,10 +120,10 @@ static void measure_service(struct risk_work *w, const struct model_service *a)
 	if (!model_service_has_one_vip(a))
 		risk_note(w, RISK_SERVICE_RENAMED, n ? (double)renamed / (double)n : 0, subject,
 		          "%zu of its %zu addresses and ports belong to service %s", renamed, n,
-		          name);
+		          other ? other->name : "");
 	measure_backups(w, subject, a);
-	if (b)
-		measure_policies(w, subject, a, b);
+	if (b || other)
+		measure_policies(w, subject, a, b ? b : other);
 }
 
 void risk_measure_services(struct risk_work *w)

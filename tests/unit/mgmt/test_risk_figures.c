@@ -313,6 +313,10 @@ static void of_services(void **state)
 		  { TEXT(services[1].name, "web", "wob") } },
 		/* nothing is asked of a service with one VIP */
 		{ "", { TEXT(services[0].name, "quic", "quick") } },
+		/* what it does to flows is what it did, or not */
+		{ "service quic: hash is flow, was source (flows-rehashed 100 %)\n",
+		  { TEXT(services[0].name, "quic", "quick"),
+		    NUMBER(services[0].hash, MODEL_HASH_SOURCE, MODEL_HASH_FLOW) } },
 		{ "", { NUMBER(services[1].n_at, 0, 3), NUMBER(m.n_dns_names, 1, 1) } },
 	};
 
