@@ -27,8 +27,8 @@
 	  "the load of these members moves to fewer, or to untried, backends")                     \
 	X(LOAD_GATHERS, "load-gathers", TIMES, 2, "one backend gets several times its load")       \
 	X(OVERRIDE_LOST, "override-lost", SHARE, RISK_ANY,                                         \
-	  "an override goes by the backend's name: what a person took out of service gets "        \
-	  "traffic again")                                                                         \
+	  "an override goes by the backend's name: what was taken out of service gets "            \
+	  "traffic again, what was forced up may get none")                                        \
 	X(UNCHECKED_MEMBERS, "unchecked-members", SHARE, RISK_ANY,                                 \
 	  "backends without a check get traffic even if they are dead")                            \
 	X(CHECK_REMOVED, "check-removed", SHARE, RISK_ANY, "dead targets are never detected")      \
