@@ -33,15 +33,22 @@ static uint64_t mix_digest(uint64_t sum, uint64_t value)
 	return sum ^ sum >> 29;
 }
 
-/* A digest that tells a set from others: its begin and its members. */
+/*
+ * A digest that tells a set from others: its begin and its members. Those without weight own nothing beside others,
+ * and the set in force has more of them where backends are dead: no verdict may begin the walk again.
+ */
 static uint64_t set_digest(const struct owners_set *member_set)
 {
 	uint64_t sum = mix_digest(1, (uint64_t)member_set->from_ms);
+	bool by_weight = false;
 
 	for (size_t i = 0; i < member_set->n_members; i++)
-		sum = mix_digest(mix_digest(sum, member_set->members[i].id),
-		                 (uint64_t)member_set->members[i].weight << 16 |
-		                         member_set->members[i].backend);
+		by_weight |= member_set->members[i].weight > 0;
+	for (size_t i = 0; i < member_set->n_members; i++)
+		if (!by_weight || member_set->members[i].weight > 0)
+			sum = mix_digest(mix_digest(sum, member_set->members[i].id),
+			                 (uint64_t)member_set->members[i].weight << 16 |
+			                         member_set->members[i].backend);
 	return sum;
 }
 
@@ -158,8 +165,8 @@ static void note_walked(struct owners *o, const struct owners_set *member_set)
 
 /*
  * Also take over what the slots' lists name of a line and the sets do not tell: a walk that began again has the
- * document's sets alone (a process that took the tables over, or a set that a verdict made look like another). The
- * claims of these owners are over, but connections may still be theirs.
+ * document's sets alone (in a process that took the tables over). The claims of these owners are over, but
+ * connections may still be theirs.
  */
 static void keep_named_owners(struct owners *o)
 {

@@ -359,7 +359,11 @@ static void make_hourly_sets(void)
 /* The document of hour @p k, which has its set and the one before. */
 static void apply_hour(struct stage *s, struct world *w, size_t k, bool disables)
 {
+	static const struct model_check check = { .name = "web" };
+
 	make_world(w);
+	w->pools[0].check = &check;
+	w->pools[0].max_remove_percent = 100;
 	w->pools[0].agent = true;
 	w->backends[1].id = 7;
 	w->pools[0].member_sets = &hourly[k];
@@ -372,6 +376,17 @@ static void apply_hour(struct stage *s, struct world *w, size_t k, bool disables
 		                                   .until_ms = INT64_MAX };
 	w->model.n_overrides = disables;
 	apply_world(s, w);
+}
+
+/* All are up, but for 5 if it is dead. */
+static void tell_health(struct stage *s, bool is_dead)
+{
+	for (uint64_t id = 5; id <= 9; id += 2)
+		health_write(s->health,
+		             health_find_index(s->health, health_target_backend("web-ams", id)),
+		             health_make(id == 5 && is_dead ? HEALTH_DOWN : HEALTH_UP, 0,
+		                         HEALTH_REASON_OK, 1));
+	compiler_read_verdicts(&s->node, &s->time);
 }
 
 static void pass_hour(struct stage *s)
@@ -407,11 +422,12 @@ static void earlier_owners_outlive_the_sets_that_made_them(void **state)
 {
 	static const struct {
 		const char *why;
-		bool disables, restarts;
+		bool disables, restarts, dies;
 	} rows[] = {
-		{ "7 leaves and returns", false, false },
-		{ "7 is disabled and enabled", true, false },
-		{ "another process takes the tables over", false, true },
+		{ "7 leaves and returns", false, false, false },
+		{ "7 is disabled and enabled", true, false, false },
+		{ "the same, and 5 is dead meanwhile", true, false, true },
+		{ "another process takes the tables over", false, true, false },
 	};
 
 	(void)state;
@@ -423,6 +439,7 @@ static void earlier_owners_outlive_the_sets_that_made_them(void **state)
 
 		stage_init(&s);
 		apply_hour(&s, &documents[0], 0, false);
+		tell_health(&s, false);
 		n = count_named(&s);
 		assert_true(n > 100);
 		pass_hour(&s);
@@ -430,9 +447,11 @@ static void earlier_owners_outlive_the_sets_that_made_them(void **state)
 			compiler_fini(&s.node);
 			start_node(&s, true);
 		}
+		tell_health(&s, rows[i].dies);
 		apply_hour(&s, &documents[1], 1, rows[i].disables);
 		pass_hour(&s);
 		apply_hour(&s, &documents[2], 2, false);
+		tell_health(&s, false);
 		pass_hour(&s);
 		if (count_named(&s) != n)
 			fail_msg("%s: %u slots of %u", rows[i].why, count_named(&s), n);
