@@ -118,7 +118,7 @@ static bool sizes_fit(const struct driver_sizes *have, const struct driver_sizes
 
 /*
  * The driver has larger tables: elements keep their indexes, but the memory lies elsewhere. Only what has all arrays has the
- * new sizes: else the tables are made larger again, before anything is put there.
+ * new sizes: else the tables are made larger again. The backends' indexes grow last: none is given that an array lacks.
  */
 static int move_tables(struct compiler *n)
 {
@@ -134,10 +134,10 @@ static int move_tables(struct compiler *n)
 
 		owners_move(p->owners, &at);
 	}
-	if (indexes_grow(n->pool_indexes, sizes.pools) ||
-	    indexes_grow(n->backend_indexes, sizes.backends) ||
+	if (grow_by_index(n, n->sizes.backends, sizes.backends) ||
+	    indexes_grow(n->pool_indexes, sizes.pools) ||
 	    indexes_grow(n->count_indexes, sizes.service_counts) ||
-	    grow_by_index(n, n->sizes.backends, sizes.backends))
+	    indexes_grow(n->backend_indexes, sizes.backends))
 		return -ENOMEM;
 	n->sizes = sizes;
 	n->ranges->n_slots = sizes.slots;

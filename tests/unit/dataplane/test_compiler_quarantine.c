@@ -24,6 +24,16 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define AT_ONCE  64u /* backends that one turn looks at */
 
+static unsigned fails_at; /* the realloc() that finds no memory, counted from now; 0: none */
+
+void *__real_realloc(void *at, size_t n);
+void *__wrap_realloc(void *at, size_t n);
+
+void *__wrap_realloc(void *at, size_t n)
+{
+	return fails_at && --fails_at == 0 ? NULL : __real_realloc(at, n);
+}
+
 static struct stage s;
 static struct world third;
 static char why[PLAN_REASON_MAX];
@@ -283,6 +293,32 @@ static void more_slots_are_room_for_another_pool_at_once(void **state)
 	assert_int_equal(indexes_state(s.node.pool_indexes, index_of_fra), INDEX_FREE);
 }
 
+/*
+ * Without memory for all arrays of larger tables nobody gets an index beyond any of them, also by a document that
+ * needs no larger tables; with memory they are made again.
+ */
+static void no_index_is_given_that_an_array_lacks(void **state)
+{
+	for (unsigned k = 1; k <= 5; k++) {
+		uint32_t before;
+
+		teardown(state);
+		setup(state);
+		before = indexes_n(s.node.backend_indexes);
+		third.model.limits = (struct model_limits){
+			.services = 64, .backends = 1000, .slots = 16384, .exceptions = 1024
+		};
+		fails_at = k;
+		assert_int_equal(try_document(&third), -ENOMEM);
+		assert_int_equal(fails_at, 0);
+		if (indexes_n(s.node.backend_indexes) != before)
+			fail_msg("allocation %u: indexes of %u backends", k,
+			         indexes_n(s.node.backend_indexes));
+		assert_int_equal(try_document(&third), 0);
+		assert_in_range(indexes_n(s.node.backend_indexes), 1000, s.node.sizes.backends);
+	}
+}
+
 /* A service that returns before its counter is free has the same one, and its counts. */
 static void a_service_that_returns_goes_on_counting(void **state)
 {
@@ -499,6 +535,7 @@ int main(void)
 		REST_TEST(backends_whose_flows_are_remembered_hold_no_others),
 		REST_TEST(more_slots_are_room_for_another_pool_at_once),
 		REST_TEST(a_service_that_returns_goes_on_counting),
+		REST_TEST(no_index_is_given_that_an_array_lacks),
 		REST_TEST(what_has_no_place_yet_is_told_from_what_has),
 		REST_TEST(slots_beside_those_in_use_are_more_than_the_limit),
 		REST_TEST(tables_that_contradict_themselves_are_not_taken_over),
