@@ -251,7 +251,7 @@ static void apply_link(struct hops *h, const struct rtnl_link *l)
 	}
 	if (i == HOP_LINKS_MAX) {
 		h->counters.refused++;
-		h->resync = true; /* there may be room for it when others have gone */
+		h->lacks_room = true; /* there may be some when others have gone */
 		return;
 	}
 	link = &h->links[i];
@@ -383,16 +383,16 @@ static void on_settle(void *arg)
 	struct hops *h = arg;
 	uint32_t n_queried = 0;
 
-	if (h->next_route == 0)
+	if (h->next_route == 0) {
 		h->settle_began_ms = clock_mono_ms();
-	if (h->resync) {
-		h->resync = false;
-		if (!read_all_again(h)) {
-			h->resync = true;
-			loop_timer_set(h->loop, &h->settle, clock_mono_ms() + TICK_MS);
-			return;
-		}
+		h->resync |= h->lacks_room;
+		h->lacks_room = false;
 	}
+	if (h->resync && !read_all_again(h)) {
+		loop_timer_set(h->loop, &h->settle, clock_mono_ms() + TICK_MS);
+		return;
+	}
+	h->resync = false;
 	for (; h->next_route < h->max && n_queried < ROUTES_PER_TURN; h->next_route++) {
 		if (!h->dests[h->next_route].refs)
 			continue;

@@ -70,6 +70,7 @@ struct hops {
 	uint32_t seq, next_use, next_probe;
 	uint32_t next_route; /* of dests, while all are asked for again; 0: they are not */
 	bool resync, settle_again;
+	bool lacks_room; /* for a link: all are read again with the next round */
 	bool unanswered; /* a question for a route failed: all are asked again */
 	bool follows;    /* what is heard is news, no longer the first reading */
 	uint64_t settle_began_ms, settle_not_before;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -548,6 +549,32 @@ static void an_interface_beyond_the_limit_is_known_when_others_go(void **state)
 	assert_true(came);
 }
 
+/* Links and neighbours are read again once for all addresses, not with each turn of them. */
+static void interfaces_beyond_the_limit_are_looked_for_once_a_round(void **state)
+{
+	struct scene *s = *state;
+	char text[ADDR_TEXT_MAX];
+
+	space_run("seq 1 %u | sed 's/.*/link add x& type veth peer name y&/' | "
+	          "ip -force -batch - 2> /dev/null; true", /* some may be there */
+	          HOP_LINKS_MAX / 2);
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(text, sizeof(text), "10.2.%u.%u", i / 200, i % 200 + 1);
+		watch_address(s, text);
+	}
+	(void)turn_until(s, 3 * WAIT_MS, NULL);
+	struct if_nameindex *all = if_nameindex();
+	uint64_t n = 0, before = hops_counters(s->hops)->refused;
+
+	assert_non_null(all);
+	while (all[n].if_index)
+		n++;
+	if_freenameindex(all);
+	space_run("ip route replace 10.2.0.0/16 via 10.1.0.1 mtu 1300");
+	assert_true(turn_until(s, 3 * WAIT_MS, all_are_1300));
+	assert_int_equal(hops_counters(s->hops)->refused - before, n - HOP_LINKS_MAX);
+}
+
 static bool neighbour_is_bad(struct scene *s)
 {
 	return hop_of(s, "10.1.0.5").bad == HOP_BAD_NEIGHBOUR;
@@ -613,9 +640,12 @@ int main(void)
 		                                end_scene),
 		cmocka_unit_test_setup_teardown(who_is_silent_when_asked_is_bad_until_heard_again,
 		                                begin_scene, end_scene),
-		/* the last one: the namespace's end takes its interfaces away */
+		/* the last ones: the namespace's end takes their interfaces away */
 		cmocka_unit_test_setup_teardown(
 		        an_interface_beyond_the_limit_is_known_when_others_go, begin_scene,
+		        end_scene),
+		cmocka_unit_test_setup_teardown(
+		        interfaces_beyond_the_limit_are_looked_for_once_a_round, begin_many,
 		        end_scene),
 	};
 
