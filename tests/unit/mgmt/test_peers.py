@@ -91,7 +91,7 @@ class Peers(unittest.TestCase):
         def files() -> list[typing.Any]:
             return sorted(f for f in os.listdir(self.a.run) if f.startswith("view-"))
         wait_for("the peer's page", lambda: files() == ["view-fra-1.page", "view-fra-1.page.lock"])
-        self.a.apply(self.a.files(f'api = "{self.api_b}";', ""))
+        self.a.apply(self.a.files(f'api = "{self.api_b}";', ""), confirm_within="none")  # the first of the store
         wait_for("its end", lambda: files() == [])
 
     def test_a_confirmation_on_the_other_node_counts(self) -> None:
