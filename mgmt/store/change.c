@@ -275,12 +275,6 @@ static int end_alone(struct intent *in, bool is_done, int64_t now_ms, struct int
 	return 0;
 }
 
-/* Nodes would then have nothing to go back to: what each runs is its own file. */
-static bool is_first_of_store(const struct intent *in, const struct intent_change *change)
-{
-	return in->shares && !authority_has_records(in) && !change->provisional;
-}
-
 /* Backends that people drained, disabled or forced go by their names: what a change would free of that. */
 static int plan_overrides(const struct intent *in, const struct model *from, const struct model *to,
                           int64_t now_ms, struct change_plan *plan)
@@ -330,7 +324,7 @@ static int change_to(struct intent *in, const struct intent_change *change,
 	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
 	bool is_plan =
 	        change->pending == INTENT_PENDING_IGNORE; /* of files alone, whatever decides */
-	bool returns;
+	bool is_first_of_store, returns;
 
 	if (!change->dry_run && !change->provisional)
 		alone_begin(in, now_ms);
@@ -345,9 +339,10 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		memcpy(out->version.hash_key, c->hash_key, sizeof(c->hash_key));
 	else if (!c->err)
 		key_of_version(in, c->model, out->version.hash_key);
+	/* what each node runs then is its own file: nothing to go back to */
+	is_first_of_store = in->shares && !authority_has_records(in) && !change->provisional;
 	err = receive_findings(in, head ? head->model : NULL, c, now_ms, out);
-	out->changed = !head || strcmp(head->version.digest, c->digest) ||
-	               is_first_of_store(in, change) ||
+	out->changed = !head || strcmp(head->version.digest, c->digest) || is_first_of_store ||
 	               (change->replace && !shared_is_up_to_date(in));
 	if (!err && !out->changed && !is_plan && !shared_is_up_to_date(in))
 		err = -ESTALE; /* the files are in force here, and by the store another version is */
@@ -356,9 +351,8 @@ static int change_to(struct intent *in, const struct intent_change *change,
 	if (!err && !out->changed && authority_has_records(in) && !change->dry_run && head &&
 	    change->pending == INTENT_PENDING_CONFIRM && head->version.confirm_by_ms)
 		err = shared_make_confirmation(in, change, now_ms, &out->shared);
-	out->is_first = out->changed && (!head || is_first_of_store(in, change));
-	if (!err && is_first_of_store(in, change) && !is_plan &&
-	    confirm_within(change, &out->plan) > 0)
+	out->is_first = !head || is_first_of_store;
+	if (!err && is_first_of_store && !is_plan && confirm_within(change, &out->plan) > 0)
 		err = -ENODATA;
 	if (!err && out->changed) {
 		int64_t own_ms = returns || out->is_first ? 0 : confirm_within(change, &out->plan);
