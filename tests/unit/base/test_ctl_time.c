@@ -124,7 +124,7 @@ static const char *look_once(void)
 	return said;
 }
 
-/* Connect somebody, whom the server has not seen yet. @return -1: nobody listens there */
+/* Connect a client, which the server has yet to accept. @return -1: there is no listener */
 static int connect_client(void)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };

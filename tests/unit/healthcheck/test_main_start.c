@@ -227,7 +227,7 @@ static void run_child(const char *more)
 	_exit(health_main(more ? 8 : 7, argv));
 }
 
-/* @return the exit code of a process that is told to end after @p ms */
+/* @return the exit code of a process that gets SIGTERM after @p ms */
 static int run_process(unsigned ms, const char *more)
 {
 	pid_t child;

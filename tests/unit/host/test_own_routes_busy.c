@@ -25,7 +25,7 @@
 
 #define SKIPPED 77
 #define TABLE   177u
-/* What is deleted in a round, and how often before the caller is told. */
+/* What is deleted in a round, and how many rounds there are before the caller gets the error. */
 #define BATCH  1024u
 #define ROUNDS 64u
 #define MANY   (BATCH + 76u) /* more than one batch: a round never sees the end */

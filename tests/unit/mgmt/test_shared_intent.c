@@ -740,7 +740,7 @@ static void numbers_go_on_where_the_node_was(void **state)
 		.files = &files, .author = "ann", .reason = "x", .confirm_within_ms = 5000
 	};
 
-	/* in the store there is nothing to go back to: nobody is told that it would be done */
+	/* in the store there is no version to go back to, so no deadline is promised */
 	assert_int_equal(intent_change(a.in, &change, NOW_MS + 10, &changed), -ENODATA);
 	intent_changed_fini(&changed);
 	change.pending = INTENT_PENDING_IGNORE; /* a plan */
