@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What BIRD says, whole and broken, and what is made of it (announce/bird.c, announce/daemon.c). */
+#include "own_time.h"
 #include "tests/unit/announce/fake_daemon.h"
+#include "tests/unit/suite.h"
 
 #include <sys/mman.h>
 
@@ -614,7 +616,7 @@ static void nothing_is_read_before_an_answer(void **state)
 
 #define T(name) cmocka_unit_test_setup(name, reset_answers)
 
-int main(void)
+SUITE(bird)
 {
 	const struct CMUnitTest tests[] = {
 		T(an_absent_daemon_is_found_when_it_comes),
@@ -637,5 +639,6 @@ int main(void)
 		T(nothing_is_read_before_an_answer),
 	};
 
+	own_time_begin();
 	return cmocka_run_group_tests_name("bird", tests, NULL, NULL);
 }

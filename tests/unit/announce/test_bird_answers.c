@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "announce/daemon.h"
+#include "tests/unit/suite.h"
 
 #define HEAD    "2002-Name       Proto      Table      State  Since         Info\n"
 #define UP      " BGP --- up 07:23:33.788 Established\n"
@@ -461,7 +462,7 @@ static void lists_of_routes_end_as_their_code_says(void **state)
 	read_is(DAEMON_QUERY_EXPORTS, "1008-x\n0000 \n", NO_ROUTES "1008 x" REST);
 }
 
-int main(void)
+SUITE(bird_answers)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_ends_with_a_space_after_its_code),

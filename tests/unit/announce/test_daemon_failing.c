@@ -3,11 +3,13 @@
  * Each error of the kernel once, where the connection to the routing daemon passes it on (announce/daemon.c): before the
  * first answer, and again after a life. What went wrong is said, nothing stays open, and the next try succeeds.
  */
+#include "own_time.h"
 #include "tests/unit/announce/fake_daemon.h"
 
 #include <fcntl.h>
 
 #include "tests/fail/calls.h"
+#include "tests/unit/suite.h"
 
 #define GREETING "0001 BIRD 2.0.12 ready.\n"
 
@@ -286,7 +288,7 @@ static void each_state_has_its_name(void **state)
 	assert_string_equal(daemon_state_name(DAEMON_ANSWERS), "answers");
 }
 
-int main(void)
+SUITE(daemon_failing)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_error_of_the_connection_is_said_and_made_good),
@@ -298,5 +300,6 @@ int main(void)
 		cmocka_unit_test(each_state_has_its_name),
 	};
 
+	own_time_begin();
 	return cmocka_run_group_tests_name("announce daemon failing", tests, NULL, NULL);
 }

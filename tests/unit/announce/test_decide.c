@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* When a node announces, keeps and withdraws an address: each rule of announce/decide.h. */
 #include "scene.h"
+#include "tests/unit/suite.h"
 
 static void announces_when_all_is_proved(void **state)
 {
@@ -350,7 +351,7 @@ static void each_reason_fact_and_answer_has_its_texts(void **state)
 	assert_string_equal(announce_answer_label(ANNOUNCE_ANSWER_COUNT), "");
 }
 
-int main(void)
+SUITE(decide)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(announces_when_all_is_proved),

@@ -11,6 +11,7 @@
 
 #include "announce/process.h"
 #include "base/clock.h"
+#include "tests/unit/suite.h"
 #include "weir/stats.h"
 
 static char dir[] = "/tmp/weir-dns-life.XXXXXX";
@@ -168,7 +169,7 @@ static int remove_directory(void **state)
 	return system(command);
 }
 
-int main(void)
+SUITE(dns_life)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_a_server_that_is_gone_for_long_is_a_no),

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "tests/fail/calls.h"
+#include "tests/unit/suite.h"
 
 static const char form[] =
         "effective = { version = \"1\"; digest = \"\"; document = \"%u\"; written = \"never\"; };\n"
@@ -244,7 +245,7 @@ static void nothing_stays_open_after_the_end(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, open_document, close_document)
 
-int main(void)
+SUITE(document)
 {
 	const struct CMUnitTest tests[] = {
 		T(each_document_is_told_as_it_is),

@@ -3,6 +3,7 @@
 #include "scene.h"
 
 #include "announce/evidence.h"
+#include "tests/unit/suite.h"
 
 #define NOW_MS 500000u
 #define OLD_MS EVIDENCE_DAEMON_OLD_MS
@@ -476,7 +477,7 @@ static void without_a_daemon_nothing_is_exported(void **state)
 	}
 }
 
-int main(void)
+SUITE(evidence)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_nodes_facts_are_those_of_its_ports),

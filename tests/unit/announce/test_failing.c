@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "tests/fail/calls.h"
+#include "tests/unit/suite.h"
 #include "weir/own_routes.h"
 
 #define SKIPPED  77
@@ -429,7 +430,7 @@ static void a_document_that_cannot_be_read_or_taken_now_is_read_again(void **sta
 	unlink(path);
 }
 
-int main(void)
+SUITE(failing)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_error_of_the_kernel_is_made_good),

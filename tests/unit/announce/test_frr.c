@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What FRR's bgpd says, whole and cut, and what is made of it (announce/frr.c, announce/daemon.c). */
+#include "own_time.h"
 #include "tests/unit/announce/fake_daemon.h"
+#include "tests/unit/suite.h"
 
 #define VERSION                                                                                    \
 	"FRRouting 8.4.4 (lb1) on Linux(6.1.0).\nCopyright 1996-2005 Kunihiro Ishiguro, et al.\n"
@@ -610,7 +612,7 @@ static void broken_answers_end_nothing(void **state)
 
 #define T(name) cmocka_unit_test_setup(name, reset_answers)
 
-int main(void)
+SUITE(frr)
 {
 	const struct CMUnitTest tests[] = {
 		T(sessions_and_version_are_known),
@@ -633,5 +635,6 @@ int main(void)
 		T(broken_answers_end_nothing),
 	};
 
+	own_time_begin();
 	return cmocka_run_group_tests_name("frr", tests, NULL, NULL);
 }

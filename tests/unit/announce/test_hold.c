@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Hold-downs after failures, and drains by a person: what takes time in announce/decide.h. */
 #include "scene.h"
+#include "tests/unit/suite.h"
 
 /* The port fails at @p at_ms and is back 1 s later. @return how long the hold-down lasted, ms */
 static uint64_t fail_and_return(struct announce_state *s, uint64_t at_ms)
@@ -466,7 +467,7 @@ static void a_restart_in_graceful_shutdown_counts_its_time_again(void **state)
 	expect_decision(&d, ANNOUNCE_SHUTDOWN, ANNOUNCE_REASON_DRAIN_UNCONFIRMED);
 }
 
-int main(void)
+SUITE(hold)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_hold_down_doubles_while_failures_repeat_within_an_hour),

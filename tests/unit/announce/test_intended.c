@@ -6,6 +6,7 @@
 
 #include "announce/process.h"
 #include "base/hash.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 
 #define BIRD MODEL_DAEMON_BIRD
@@ -478,7 +479,7 @@ static void any_override_of_the_site_may_have_drained_it(void **state)
 
 #define SCENE_TEST(test) cmocka_unit_test_setup(test, start_scene)
 
-int main(void)
+SUITE(intended)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(only_nodes_with_a_daemon_share_an_address),

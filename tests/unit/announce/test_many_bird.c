@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Thousands of prefixes, read back from a fake BIRD (announce/daemon_rows.c, announce/daemon_exports.c). */
+#include "own_time.h"
 #include "tests/unit/announce/many.h"
+#include "tests/unit/suite.h"
 
 #define GREETING  "0001 BIRD 2.0.12 ready.\n"
 #define SESSIONS  64u
@@ -1125,7 +1127,7 @@ static void too_many_leave_those_that_are_watched(void **state)
 	fake_close(f);
 }
 
-int main(void)
+SUITE(many_bird)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_prefixes_are_read_whole_in_time),
@@ -1155,5 +1157,6 @@ int main(void)
 		cmocka_unit_test(too_many_leave_those_that_are_watched),
 	};
 
+	own_time_begin();
 	return cmocka_run_group_tests_name("many prefixes, BIRD", tests, NULL, NULL);
 }

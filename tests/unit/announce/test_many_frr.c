@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Thousands of prefixes, read back from a fake bgpd (announce/daemon_rows.c, announce/frr.c). */
+#include "own_time.h"
 #include "tests/unit/announce/many.h"
+#include "tests/unit/suite.h"
 
 #define TEXT_MAX (4u << 20)
 
@@ -1018,7 +1020,7 @@ static void others_are_watched_in_a_round(void **state)
 	fake_close(f);
 }
 
-int main(void)
+SUITE(many_frr)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_prefixes_are_read_whole_in_time),
@@ -1041,5 +1043,6 @@ int main(void)
 		cmocka_unit_test(others_are_watched_in_a_round),
 	};
 
+	own_time_begin();
 	return cmocka_run_group_tests_name("many prefixes, FRR", tests, NULL, NULL);
 }

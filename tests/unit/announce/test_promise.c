@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "announce/decide.h"
+#include "tests/unit/suite.h"
 
 #define SELF "mid"
 
@@ -429,7 +430,7 @@ static void what_an_earlier_process_left_is_found(void **state)
 	assert_int_equal(announce_found_table(&r), ANNOUNCE_NORMAL);
 }
 
-int main(void)
+SUITE(promise)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_node_that_announces_and_forwards_confirms),

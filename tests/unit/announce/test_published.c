@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "announce/process.h"
+#include "tests/unit/suite.h"
 #include "weir/announce.h"
 #include "weir/condition.h"
 #include "weir/model.h"
@@ -615,7 +616,7 @@ static void the_page_says_all_of_an_address(void **state)
 	assert_int_equal(system(command), 0);
 }
 
-int main(void)
+SUITE(published)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_reason_is_the_condition_that_operators_need),

@@ -26,7 +26,9 @@
 #include "announce/daemon_internal.h"
 #include "announce/serve.h"
 #include "base/proc.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/descriptors.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -46,18 +48,7 @@ static __thread size_t no_memory_for; /* bytes of an element, or of a block; 0: 
 static bool start_is_watched;
 static struct conditions seen;
 
-int __real_clock_gettime(clockid_t clock, struct timespec *out);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
-int __real_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-int __wrap_snprintf(char *out, size_t size, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
+static int own_clock_gettime(clockid_t clock, struct timespec *out)
 {
 	static const struct timespec stands = { .tv_sec = 100000 };
 
@@ -75,7 +66,7 @@ static time_t real_s(void)
 	return t.tv_sec;
 }
 
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
+static int own_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
 {
 	if (between && real_s() > until_s)
 		fail_msg("nothing more happened in phase %u", phase);
@@ -87,12 +78,12 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_
 	                         timeout_ms < 0 || timeout_ms > TURN_MS ? TURN_MS : timeout_ms);
 }
 
-void *__wrap_calloc(size_t n, size_t size)
+static void *own_calloc(size_t n, size_t size)
 {
 	return no_memory_for == size ? NULL : __real_calloc(n, size);
 }
 
-void *__wrap_malloc(size_t n)
+static void *own_malloc(size_t n)
 {
 	return no_memory_for == n ? NULL : __real_malloc(n);
 }
@@ -114,17 +105,12 @@ static void check_start(void)
 	reader = NULL;
 }
 
-int __wrap_snprintf(char *out, size_t size, const char *format, ...)
+__attribute__((format(printf, 3, 0))) static int own_snprintf(char *out, size_t size,
+                                                              const char *format, va_list arguments)
 {
-	va_list list;
-
 	if (start_is_watched)
 		check_start();
-	va_start(list, format);
-	int n = vsnprintf(out, size, format, list);
-
-	va_end(list);
-	return n;
+	return vsnprintf(out, size, format, arguments);
 }
 
 static int make_directory(void **state)
@@ -488,7 +474,7 @@ static void its_end_leaves_nothing_open(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, make_directory, remove_directory)
 
-int main(void)
+SUITE(serve)
 {
 	const struct CMUnitTest tests[] = {
 		T(without_its_pages_it_does_not_start),
@@ -500,6 +486,11 @@ int main(void)
 		T(its_end_leaves_nothing_open),
 	};
 
+	answer_calloc = own_calloc;
+	answer_clock_gettime = own_clock_gettime;
+	answer_epoll_wait = own_epoll_wait;
+	answer_malloc = own_malloc;
+	answer_snprintf = own_snprintf;
 	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET)) {
 		printf("needs a network namespace: skipped\n");
 		return SKIPPED;

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/addr.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -188,7 +189,7 @@ static void the_host_has_its_own_addresses_alone(void **state)
 	}
 }
 
-int main(void)
+SUITE(addr)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ipv4_is_written_as_the_library_does),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
+#include "tests/unit/suite.h"
 
 static void a_full_arena_fails_and_remembers_it(void **state)
 {
@@ -147,7 +148,7 @@ static void the_last_of_several_owners_frees_it(void **state)
 	assert_true(mallinfo2().uordblks <= before + 8192); /* what malloc() keeps aside */
 }
 
-int main(void)
+SUITE(arena)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_arena_fails_and_remembers_it),

@@ -20,6 +20,7 @@
 #include "base/page.h"
 #include "base/proc.h"
 #include "tests/unit/descriptors.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define STALE_MS 3000
@@ -309,7 +310,7 @@ static void the_time_of_a_process_is_the_believed_one(void **state)
 	assert_in_range(clock_believed_ms() - at_ms, 0, 5000);
 }
 
-int main(void)
+SUITE(believed)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {

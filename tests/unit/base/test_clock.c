@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -288,7 +289,7 @@ static void a_clock_that_cannot_be_asked_is_not_synchronised(void **state)
 	assert_int_equal(status, 0);
 }
 
-int main(void)
+SUITE(clock)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_no_time_is_refused),

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "base/loop.h"
+#include "tests/unit/suite.h"
 
 #define REQUEST_MAX 65536
 
@@ -585,7 +586,7 @@ static void the_server_knows_which_process_a_client_may_speak_for(void **state)
 
 #define CTL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(ctl)
 {
 	const struct CMUnitTest tests[] = {
 		CTL_TEST(wrong_calls_are_refused),

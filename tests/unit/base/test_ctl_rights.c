@@ -21,6 +21,8 @@
 
 #include "base/ctl.h"
 #include "base/loop.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -33,11 +35,7 @@ static char directory[] = "/tmp/weir-ctl-rights-XXXXXX";
 static struct sockaddr_un at = { .sun_family = AF_UNIX };
 static struct loop *loop;
 
-struct group *__wrap_getgrnam(const char *name);
-int __wrap_chown(const char *path, uid_t uid, gid_t gid);
-int __wrap_chmod(const char *path, mode_t mode);
-
-struct group *__wrap_getgrnam(const char *name)
+static struct group *own_getgrnam(const char *name)
 {
 	static struct group weir = { .gr_gid = 4321 };
 
@@ -45,7 +43,7 @@ struct group *__wrap_getgrnam(const char *name)
 	return has_group ? &weir : NULL;
 }
 
-int __wrap_chown(const char *path, uid_t uid, gid_t gid)
+static int own_chown(const char *path, uid_t uid, gid_t gid)
 {
 	assert_string_equal(path, at.sun_path);
 	assert_true(uid == (uid_t)-1);
@@ -54,7 +52,7 @@ int __wrap_chown(const char *path, uid_t uid, gid_t gid)
 	return chown_error ? -1 : 0;
 }
 
-int __wrap_chmod(const char *path, mode_t mode)
+static int own_chmod(const char *path, mode_t mode)
 {
 	assert_string_equal(path, at.sun_path);
 	mode_set = mode;
@@ -179,12 +177,15 @@ static void only_a_socket_that_was_left_is_replaced(void **state)
 	assert_int_equal(next_number(), before);
 }
 
-int main(void)
+SUITE(ctl_rights)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_socket_is_its_group_s_or_is_not_there),
 		cmocka_unit_test(only_a_socket_that_was_left_is_replaced),
 	};
 
+	answer_chmod = own_chmod;
+	answer_chown = own_chown;
+	answer_getgrnam = own_getgrnam;
 	return cmocka_run_group_tests_name("ctl rights", tests, set_up, tear_down);
 }

@@ -25,6 +25,8 @@
 
 #include "base/ctl.h"
 #include "base/owner.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -50,13 +52,6 @@ static int peer_error;   /* of asking for it */
 static char directory[] = "/tmp/weir-ctl-server-XXXXXX";
 static char here[PATH_MAX];
 
-ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags);
-ssize_t __wrap_recv(int fd, void *bytes, size_t n, int flags);
-int __wrap_poll(struct pollfd *p, nfds_t n, int ms);
-int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *n);
-int __wrap_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
-                      struct passwd **found);
-
 static int take_step(const struct script *s, size_t *at, size_t most)
 {
 	int step = *at < s->n_steps ? s->steps[(*at)++] : INT_MAX;
@@ -65,7 +60,7 @@ static int take_step(const struct script *s, size_t *at, size_t most)
 	return step > 0 && (size_t)step > most ? (int)most : step;
 }
 
-ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags)
+static ssize_t own_send(int fd, const void *bytes, size_t n, int flags)
 {
 	int step = take_step(&wire.sends, &wire.n_sends, n);
 
@@ -79,7 +74,7 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags)
 	return step;
 }
 
-ssize_t __wrap_recv(int fd, void *bytes, size_t n, int flags)
+static ssize_t own_recv(int fd, void *bytes, size_t n, int flags)
 {
 	int step = take_step(&wire.recvs, &wire.n_recvs, n);
 	size_t left = strlen(wire.gives + wire.n_given);
@@ -94,7 +89,7 @@ ssize_t __wrap_recv(int fd, void *bytes, size_t n, int flags)
 	return step;
 }
 
-int __wrap_poll(struct pollfd *p, nfds_t n, int ms)
+static int own_poll(struct pollfd *p, nfds_t n, int ms)
 {
 	assert_int_equal(n, 1);
 	assert_in_range(ms, 1, 60000);
@@ -104,7 +99,7 @@ int __wrap_poll(struct pollfd *p, nfds_t n, int ms)
 	return wire.wait_says < 0 ? -1 : wire.wait_says;
 }
 
-int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *n)
+static int own_getsockopt(int fd, int level, int name, void *value, socklen_t *n)
 {
 	struct ucred peer = { .pid = 1, .uid = server_uid };
 
@@ -121,8 +116,8 @@ static const struct {
 	uid_t uid;
 } users[] = { { "mgmt", 50001 }, { "dataplane", 50002 }, { "health", 50003 }, { "dns", 50004 } };
 
-int __wrap_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
-                      struct passwd **found)
+static int own_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
+                          struct passwd **found)
 {
 	(void)buffer;
 	(void)size;
@@ -327,7 +322,7 @@ static void who_cannot_be_known_is_not_asked(void **state)
 	assert_int_equal(wire.n_sent, 0);
 }
 
-int main(void)
+SUITE(ctl_server)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_request_is_sent_whole_or_says_why),
@@ -337,5 +332,10 @@ int main(void)
 		cmocka_unit_test(who_cannot_be_known_is_not_asked),
 	};
 
+	answer_getpwnam_r = own_getpwnam_r;
+	answer_getsockopt = own_getsockopt;
+	answer_poll = own_poll;
+	answer_recv = own_recv;
+	answer_send = own_send;
 	return cmocka_run_group_tests_name("ctl server", tests, set_up, tear_down);
 }

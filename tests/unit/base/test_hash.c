@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "tests/unit/suite.h"
 
 static const struct hash_key key = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 };
 
@@ -50,7 +51,7 @@ static void the_identity_of_a_text_never_changes(void **state)
 	assert_true(hash_text("web") == 0x6ba196dcf5e87734);
 }
 
-int main(void)
+SUITE(hash)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors_of_the_paper_come_out),

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/lock.h"
+#include "tests/unit/suite.h"
 
 static char dir[64], path[96];
 
@@ -105,7 +106,7 @@ static void a_file_that_was_taken_away_is_nobodys(void **state)
 
 #define LOCK_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(lock)
 {
 	const struct CMUnitTest tests[] = {
 		LOCK_TEST(what_cannot_be_locked_is_told),

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "tests/unit/suite.h"
 
 static char line[8192];
 
@@ -134,7 +135,7 @@ static void values_are_quoted_where_they_must_be(void **state)
 	assert_int_equal(out[strlen(out) - 1], '"');
 }
 
-int main(void)
+SUITE(log)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(control_characters_cannot_make_lines),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/log_limit.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define BURST     200u
@@ -154,7 +155,7 @@ static void a_clock_that_stands_or_goes_back_gives_nothing(void **state)
 	assert_int_equal(written, BURST);
 }
 
-int main(void)
+SUITE(log_limit)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_storm_is_cut_and_every_suppressed_line_is_reported),

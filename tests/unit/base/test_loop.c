@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "base/page.h"
+#include "tests/unit/suite.h"
 
 /* What a test's callbacks share. */
 struct seen {
@@ -685,7 +686,7 @@ static void turns_are_counted_also_when_nothing_happens(void **state)
 
 #define LOOP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(loop)
 {
 	const struct CMUnitTest tests[] = {
 		LOOP_TEST(wrong_calls_are_refused),

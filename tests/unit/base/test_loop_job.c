@@ -12,6 +12,7 @@
 
 #include "base/loop_job.h"
 #include "tests/fail/calls.h"
+#include "tests/unit/suite.h"
 
 static struct loop *loop;
 static struct loop_job *job;
@@ -137,7 +138,7 @@ static void what_cannot_be_opened_leaves_nothing(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, open_job, close_job)
 
-int main(void)
+SUITE(loop_job)
 {
 	static const struct CMUnitTest tests[] = {
 		T(work_is_done_beside_the_loop_and_said_once),

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "tests/unit/suite.h"
 
 static struct loop *loop;
 static int ends[3][2];
@@ -206,7 +207,7 @@ static void each_signal_has_its_callback(void **state)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+SUITE(loop_turn)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(an_event_does_not_reach_the_next_owner_of_a_number),

@@ -14,14 +14,13 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static bool no_memory;
 static unsigned n_taken;
 
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-
-void *__wrap_malloc(size_t n)
+static void *own_malloc(size_t n)
 {
 	n_taken++;
 	return no_memory ? NULL : __real_malloc(n);
@@ -137,7 +136,7 @@ static void a_thread_keeps_its_reserve_but_no_large_one(void **state)
 	assert_true(memory_reserve_drawn());
 }
 
-int main(void)
+SUITE(memory)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(what_is_drawn_is_whole_and_for_any_type, tear_down),
@@ -146,5 +145,6 @@ int main(void)
 		cmocka_unit_test_teardown(a_thread_keeps_its_reserve_but_no_large_one, tear_down),
 	};
 
+	answer_malloc = own_malloc;
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }

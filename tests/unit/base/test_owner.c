@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/owner.h"
+#include "tests/unit/suite.h"
 
 #define OTHER 54321 /* a user that is none of ours */
 
@@ -234,7 +235,7 @@ static void a_directory_must_be_our_own_and_loses_rights_that_it_should_not_have
 	assert_true(is_listed(path));
 }
 
-int main(void)
+SUITE(owner)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(own_files_are_opened, setup, teardown),

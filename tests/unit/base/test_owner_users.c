@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 
 #include "base/owner.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -35,9 +37,8 @@ static unsigned n_asked;
 /* What mkdir() finds done behind its back: the directory is moved, and this put in its place. */
 static const char *put_instead;
 
-/* In the place of libc's. */
-int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
-               struct passwd **found)
+static int own_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
+                          struct passwd **found)
 {
 	(void)buffer;
 	(void)size;
@@ -51,16 +52,14 @@ int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size
 	return 0;
 }
 
-/* In the place of libc's. */
-struct group *getgrnam(const char *name)
+static struct group *own_getgrnam(const char *name)
 {
 	static struct group weir = { .gr_gid = 4001 };
 
 	return strcmp(name, "weir") ? NULL : &weir;
 }
 
-/* In the place of libc's. */
-int mkdir(const char *path, mode_t mode)
+static int own_mkdir(const char *path, mode_t mode)
 {
 	char away[128];
 
@@ -76,8 +75,7 @@ int mkdir(const char *path, mode_t mode)
 
 static bool refuses_owner;
 
-/* In the place of libc's. */
-int fchown(int fd, uid_t uid, gid_t gid)
+static int own_fchown(int fd, uid_t uid, gid_t gid)
 {
 	if (refuses_owner) {
 		errno = EPERM;
@@ -221,7 +219,7 @@ static void a_directory_that_cannot_be_given_away_is_not_left_behind(void **stat
 	assert_int_equal(rmdir(dir), 0);
 }
 
-int main(void)
+SUITE(owner_users)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_process_has_its_own_user),
@@ -231,5 +229,9 @@ int main(void)
 		cmocka_unit_test(a_directory_that_cannot_be_given_away_is_not_left_behind),
 	};
 
+	answer_fchown = own_fchown;
+	answer_getgrnam = own_getgrnam;
+	answer_getpwnam_r = own_getpwnam_r;
+	answer_mkdir = own_mkdir;
 	return cmocka_run_group_tests_name("owner users", tests, NULL, NULL);
 }

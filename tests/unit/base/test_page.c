@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/owner.h"
 #include "base/page.h"
+#include "tests/unit/suite.h"
 
 static char directory[64], path[80];
 
@@ -660,7 +661,7 @@ static void a_mended_page_is_its_writers_and_wakes_readers(void **state)
 	page_close(p);
 }
 
-int main(void)
+SUITE(page)
 {
 	const struct CMUnitTest tests[] = {
 		PAGE_TEST(what_is_no_page_is_refused),

@@ -19,6 +19,7 @@
 
 #include "base/page.h"
 #include "base/page_guard.h"
+#include "tests/unit/suite.h"
 
 static char directory[64], path[80];
 
@@ -131,7 +132,7 @@ static void more_pages_than_can_be_guarded_are_refused(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-int main(void)
+SUITE(page_guard)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(damage_of_other_files_is_not_hidden, setup,

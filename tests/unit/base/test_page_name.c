@@ -17,6 +17,7 @@
 
 #include "base/lock.h"
 #include "base/page.h"
+#include "tests/unit/suite.h"
 
 static char directory[64], path[80];
 
@@ -193,7 +194,7 @@ static void a_file_in_the_page_s_place_stays(void **state)
 
 #define NAME_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(page_name)
 {
 	const struct CMUnitTest tests[] = {
 		NAME_TEST(a_page_that_was_removed_is_put_back),

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/plain.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -97,7 +98,7 @@ static void only_so_many_lower_case_digits_are_hexadecimal(void **state)
 	}
 }
 
-int main(void)
+SUITE(plain)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(control_characters_are_replaced_and_no_others),

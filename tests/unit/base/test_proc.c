@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/proc.h"
+#include "tests/unit/suite.h"
 
 /* Standard error into a pipe, until its end is read. */
 static int saved_error, error_ends[2];
@@ -438,7 +439,7 @@ static void who_joins_the_group_keeps_the_others(void **state)
 	expect_in_child(join_and_look);
 }
 
-int main(void)
+SUITE(proc)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mistakes_in_shared_options_are_named),

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
+#include "tests/unit/suite.h"
 
 static void there_are_two_digits_a_byte(void **state)
 {
@@ -37,7 +38,7 @@ static void more_than_that_is_refused(void **state)
 	assert_string_equal(out, "as it was");
 }
 
-int main(void)
+SUITE(random)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(there_are_two_digits_a_byte),

@@ -17,6 +17,8 @@
 #include <dirent.h>
 
 #include "base/replace.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static char directory[64], target[80];
 
@@ -63,19 +65,7 @@ static int answer_with(int error)
 	return error ? -1 : 0;
 }
 
-ssize_t __real_write(int fd, const void *bytes, size_t n);
-ssize_t __wrap_write(int fd, const void *bytes, size_t n);
-int __real_fchmod(int fd, mode_t mode);
-int __wrap_fchmod(int fd, mode_t mode);
-FILE *__real_fdopen(int fd, const char *mode);
-FILE *__wrap_fdopen(int fd, const char *mode);
-int __wrap_fsync(int fd);
-int __real_close(int fd);
-int __wrap_close(int fd);
-int __real_rename(const char *from, const char *to);
-int __wrap_rename(const char *from, const char *to);
-
-ssize_t __wrap_write(int fd, const void *bytes, size_t n)
+static ssize_t own_write(int fd, const void *bytes, size_t n)
 {
 	if (fails.n_signals-- > 0)
 		return answer_with(EINTR);
@@ -85,17 +75,17 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t n)
 	                    fails.most && (size_t)fails.most < n ? (size_t)fails.most : n);
 }
 
-int __wrap_fchmod(int fd, mode_t mode)
+static int own_fchmod(int fd, mode_t mode)
 {
 	return fails.fchmod ? answer_with(fails.fchmod) : __real_fchmod(fd, mode);
 }
 
-FILE *__wrap_fdopen(int fd, const char *mode)
+static FILE *own_fdopen(int fd, const char *mode)
 {
 	return answer_with(fails.fdopen) ? NULL : __real_fdopen(fd, mode);
 }
 
-int __wrap_fsync(int fd)
+static int own_fsync(int fd)
 {
 	struct stat st;
 
@@ -108,7 +98,7 @@ int __wrap_fsync(int fd)
 	return answer_with(fails.fsync);
 }
 
-int __wrap_close(int fd)
+static int own_close(int fd)
 {
 	struct stat st;
 	bool file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
@@ -117,7 +107,7 @@ int __wrap_close(int fd)
 	return answer_with(file ? fails.close : 0);
 }
 
-int __wrap_rename(const char *from, const char *to)
+static int own_rename(const char *from, const char *to)
 {
 	assert_int_equal(n_synced, expected_synced); /* before it gets its name */
 	return fails.rename ? answer_with(fails.rename) : __real_rename(from, to);
@@ -352,7 +342,7 @@ static void a_path_without_a_directory_is_one_here(void **state)
 
 #define REPLACE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(replace)
 {
 	const struct CMUnitTest tests[] = {
 		REPLACE_TEST(a_file_is_replaced_whole_or_not_at_all),
@@ -362,5 +352,11 @@ int main(void)
 		REPLACE_TEST(a_path_without_a_directory_is_one_here),
 	};
 
+	answer_close = own_close;
+	answer_fchmod = own_fchmod;
+	answer_fdopen = own_fdopen;
+	answer_fsync = own_fsync;
+	answer_rename = own_rename;
+	answer_write = own_write;
 	return cmocka_run_group_tests_name("replace", tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/reuseport.h"
+#include "tests/unit/suite.h"
 
 #define GROUP   3
 #define PACKETS 120
@@ -190,7 +191,7 @@ static void a_socket_that_is_alone_needs_no_steering(void **state)
 	}
 }
 
-int main(void)
+SUITE(reuseport)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(another_server_is_refused),

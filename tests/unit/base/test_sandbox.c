@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "base/sandbox.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -507,7 +508,7 @@ static void a_list_that_is_missing_is_an_error(void **state)
 	assert_int_equal(sandbox_state(), SANDBOX_NOT_ENTERED);
 }
 
-int main(void)
+SUITE(sandbox)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_list_that_is_missing_is_an_error),

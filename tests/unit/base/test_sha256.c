@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/sha256.h"
+#include "tests/unit/suite.h"
 
 static void digests_are_those_of_sha256sum(void **state)
 {
@@ -69,7 +70,7 @@ static void parts_make_the_digest_of_the_whole(void **state)
 		}
 }
 
-int main(void)
+SUITE(sha256)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(digests_are_those_of_sha256sum),

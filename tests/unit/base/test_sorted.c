@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/sorted.h"
+#include "tests/unit/suite.h"
 
 /* Longer than its key, so that a wrong size shows. */
 struct element {
@@ -59,7 +60,7 @@ static void of_equal_elements_the_first_is_found(void **state)
 		        cases[i].at);
 }
 
-int main(void)
+SUITE(sorted)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_key_is_found_or_its_place_is),

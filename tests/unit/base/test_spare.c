@@ -16,6 +16,8 @@
 
 #include "base/spare.h"
 #include "base/thread.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -23,9 +25,7 @@
 static int answers[2];
 static unsigned n_accepted;
 
-int __wrap_accept4(int fd, struct sockaddr *at, socklen_t *n, int flags);
-
-int __wrap_accept4(int fd, struct sockaddr *at, socklen_t *n, int flags)
+static int own_accept4(int fd, struct sockaddr *at, socklen_t *n, int flags)
 {
 	int answer = answers[n_accepted++];
 
@@ -143,7 +143,7 @@ static void a_thread_is_joined_once(void **state)
 	assert_false(t.runs);
 }
 
-int main(void)
+SUITE(spare)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_connection_is_taken_with_the_reserve_s_number),
@@ -151,5 +151,6 @@ int main(void)
 		cmocka_unit_test(a_thread_is_joined_once),
 	};
 
+	answer_accept4 = own_accept4;
 	return cmocka_run_group_tests_name("spare", tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/wall_clock.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define SETTLE_MS 5000
@@ -409,7 +410,7 @@ static void each_hold_has_its_word_and_stops_ramps_or_not(void **state)
 	}
 }
 
-int main(void)
+SUITE(wall)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_error_is_a_step_when_it_is_larger_than_two_seconds),

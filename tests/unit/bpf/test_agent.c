@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "bpf/agent_maps.h"
+#include "tests/unit/suite.h"
 #include "weir/agent.h"
 
 #include "tests/unit/bpf/space.h"
@@ -648,7 +649,7 @@ static void each_reason_has_its_words_and_drops_are_marked(void **state)
 	assert_true(agent_reason_is_drop(DECAP_SOURCE));
 }
 
-int main(void)
+SUITE(agent)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(what_is_attached_is_read_back, remove_agent),

@@ -9,6 +9,7 @@
 
 #include "tests/fail/calls.h"
 #include "tests/unit/bpf/space.h"
+#include "tests/unit/suite.h"
 #include "weir/agent.h"
 
 #define PINS BPF_DIR "/agents/here"
@@ -63,7 +64,7 @@ static void a_replacement_is_whole_or_none_or_says_what_it_lacks(void **state)
 	attach_agent(&alone);
 }
 
-int main(void)
+SUITE(agent_failing)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_replacement_is_whole_or_none_or_says_what_it_lacks),

@@ -18,6 +18,7 @@
 #include "bpf/agent_maps.h"
 #include "tests/unit/bpf/space.h"
 #include "tests/unit/healthcheck/tunnel_frames.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/mss.h"
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual"
@@ -524,7 +525,7 @@ static void headers_that_contradict_each_other_are_left_alone(void **state)
 	assert_int_equal(count_of(MSS_FAILED), n + 1);
 }
 
-int main(void)
+SUITE(agent_mss)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_syn_notes_its_service_and_what_the_tunnel_takes, set_up),

@@ -11,13 +11,13 @@
 
 #include "bpf/agent_maps.h"
 #include "bpf/agent_mss.h"
+#include "tests/unit/bpf/bpf_answers.h"
+#include "tests/unit/suite.h"
 #include "weir/agent.h"
 
 static struct agent_mss_setting filled;
 
-int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t flags);
-
-int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t flags)
+static int own_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
 {
 	assert_int_equal(fd, 7);
 	assert_int_equal(*(const uint32_t *)key, 0);
@@ -67,12 +67,13 @@ static void the_program_reads_the_interface_s_mtu_or_none(void **state)
 	assert_false(filled.has_owners);
 }
 
-int main(void)
+SUITE(agent_options)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_mss_from_536_to_65495_is_taken),
 		cmocka_unit_test(the_program_reads_the_interface_s_mtu_or_none),
 	};
 
+	answer_bpf_map_update_elem = own_bpf_map_update_elem;
 	return cmocka_run_group_tests_name("agent options", tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@
 #pragma GCC diagnostic ignored "-Wcast-qual"
 #pragma GCC diagnostic ignored "-Wshadow"
 #include "bpf/agent.skel.h"
+#include "tests/unit/suite.h"
 #pragma GCC diagnostic pop
 
 static struct weir_agent_bpf *skel;
@@ -130,7 +131,7 @@ static void a_frame_that_is_cut_is_the_kernels_up_to_the_lists_head(void **state
 	}
 }
 
-int main(void)
+SUITE(agent_programs)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_names_owners_is_sent_on_and_other_tunnels_are_not),

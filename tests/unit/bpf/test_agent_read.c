@@ -19,6 +19,7 @@
 
 #include "bpf/agent_maps.h"
 #include "bpf/agent_read.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -206,7 +207,7 @@ static void trouble_with_the_mss_is_told_with_what_to_do(void **state)
 	}
 }
 
-int main(void)
+SUITE(agent_read)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_map_fits_only_if_all_of_its_shape_is_the_same),

@@ -18,7 +18,9 @@
 #include <sys/socket.h>
 
 #include "bpf/agent_second.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/bpf/space.h"
+#include "tests/unit/suite.h"
 #include "weir/agent.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
@@ -32,10 +34,7 @@ static const struct forged {
 	size_t lacks; /* bytes at the end */
 } * forged;
 
-ssize_t __real_recv(int fd, void *bytes, size_t n, int flags);
-ssize_t __wrap_recv(int fd, void *bytes, size_t n, int flags);
-
-ssize_t __wrap_recv(int fd, void *bytes, size_t n, int flags)
+static ssize_t own_recv(int fd, void *bytes, size_t n, int flags)
 {
 	static const uint16_t types[] = { NETNSA_PID, NETNSA_NSID, NETNSA_FD };
 	const struct forged *f = forged;
@@ -216,7 +215,7 @@ static void owners_are_lacking_when_packets_name_them_and_nobody_may(void **stat
 	}
 }
 
-int main(void)
+SUITE(agent_second)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_namespace_has_one_id),
@@ -225,6 +224,7 @@ int main(void)
 		cmocka_unit_test(owners_are_lacking_when_packets_name_them_and_nobody_may),
 	};
 
+	answer_recv = own_recv;
 	if (space_enter(true)) {
 		printf("needs root: skipped\n");
 		return 77;

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/agent.h"
 
 #include "tests/unit/bpf/space.h"
@@ -369,7 +370,7 @@ static void an_acknowledged_cookie_is_a_connection_of_this_host(void **state)
 	space_run("sysctl -qw net.ipv4.tcp_syncookies=0");
 }
 
-int main(void)
+SUITE(agent_sockets)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_half_open_connection_takes_only_what_acknowledges_it),

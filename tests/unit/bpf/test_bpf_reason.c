@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/bpf_reason.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -117,7 +118,7 @@ static void the_running_kernel_is_new_enough(void **state)
 	assert_null(strstr(bpf_reason(-EINVAL, "", out), "too old"));
 }
 
-int main(void)
+SUITE(bpf_reason)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_failure_says_what_to_do),

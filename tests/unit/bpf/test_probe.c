@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "bpf/probe_table.h"
+#include "tests/unit/suite.h"
 #include "weir/probe.h"
 
 #include "tests/unit/bpf/space.h"
@@ -437,7 +438,7 @@ static void what_has_another_mark_is_not_touched(void **state)
 	probe_close(p);
 }
 
-int main(void)
+SUITE(probe)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(the_table_holds_exactly_what_was_set_last, remove_qdiscs),

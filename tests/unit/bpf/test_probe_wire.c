@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/probe.h"
 
 #include "tests/unit/bpf/space.h"
@@ -274,7 +275,7 @@ static int close_all(void **state)
 	return 0;
 }
 
-int main(void)
+SUITE(probe_wire)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_tunnel_leaves_by_its_own_way),

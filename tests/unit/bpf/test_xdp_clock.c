@@ -20,7 +20,9 @@
 #include <linux/filter.h>
 
 #include "bpf/xdp_internal.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/descriptors.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define SECOND_NS 1000000000u
@@ -29,9 +31,6 @@ static int
         half_fds[2]; /* programs of the test's own that read the ticks: the lower half, the upper */
 static uint32_t hz;  /* as measured once */
 static unsigned lates; /* sleeps that end just before the tick after the next one begins */
-
-int __real_usleep(useconds_t us);
-int __wrap_usleep(useconds_t us);
 
 static uint64_t now_ns(void)
 {
@@ -69,7 +68,7 @@ static uint64_t ticks_now(void)
 }
 
 /* On a busy machine a process is woken late. */
-int __wrap_usleep(useconds_t us)
+static int own_usleep(useconds_t us)
 {
 	uint64_t first, late_ns;
 
@@ -188,7 +187,7 @@ static void an_agreement_leaves_nothing_open(void **state)
 	assert_int_equal(count_descriptors(), n);
 }
 
-int main(void)
+SUITE(xdp_clock)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_agreement_is_measured),
@@ -198,6 +197,7 @@ int main(void)
 		cmocka_unit_test(an_agreement_leaves_nothing_open),
 	};
 
+	answer_usleep = own_usleep;
 	half_fds[0] = load_half(0);
 	half_fds[1] = load_half(32);
 	if (half_fds[0] == -EPERM) {

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/driver.h"
 #include "weir/model.h"
 #include "weir/fwd/user.h"
@@ -313,7 +314,7 @@ static void the_packets_clock_follows_the_monotonic_one(void **state)
 	ops->close(d);
 }
 
-int main(void)
+SUITE(xdp_driver)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(without_a_bpf_file_system_it_says_what_to_mount,

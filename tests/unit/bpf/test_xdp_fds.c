@@ -18,6 +18,7 @@
 
 #include "tests/unit/bpf/xdp_stage.h"
 #include "tests/unit/descriptors.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -79,7 +80,7 @@ static void a_descriptor_that_cannot_be_kept_ends_the_loading(void **state)
 	}
 }
 
-int main(void)
+SUITE(xdp_fds)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(a_descriptor_that_cannot_be_kept_ends_the_loading,

@@ -20,6 +20,7 @@
 
 #include "bpf/xdp_internal.h"
 #include "tests/unit/bpf/xdp_stage.h"
+#include "tests/unit/suite.h"
 
 /* Frames of @p interface's own, which come in at the other end of its pair. */
 static void send_frames(const char *interface, unsigned n)
@@ -390,7 +391,7 @@ static void statistics_count_what_no_tracepoint_tells(void **state)
 	assert_true(row.frames >= 53);
 }
 
-int main(void)
+SUITE(xdp_not_sent)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(statistics_count_what_no_tracepoint_tells),

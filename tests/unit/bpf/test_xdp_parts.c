@@ -21,27 +21,19 @@
 #include <sys/vfs.h>
 
 #include "bpf/xdp_internal.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/bpf/bpf_answers.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* --- the kernel --- */
 
-int __wrap_statfs64(const char *path, struct statfs *fs);
-int __real_mkdir(const char *path, mode_t mode);
-int __wrap_mkdir(const char *path, mode_t mode);
-int __wrap_bpf_obj_get(const char *path);
-int __wrap_bpf_obj_get_info_by_fd(int fd, void *info, uint32_t *n);
-int __wrap_bpf_xdp_query_id(int ifindex, int flags, uint32_t *id);
-long __wrap_syscall(long number, ...);
-int __wrap_usleep(useconds_t us);
-int __wrap_uname(struct utsname *out);
-int __wrap_bpf_prog_test_run_opts(int fd, struct bpf_test_run_opts *opts);
-
 /* And all above it, on a BPF file system. NULL: directories are made as ever. */
 static const char *exists;
 static char made[256];
 
-int __wrap_statfs64(const char *path, struct statfs *fs)
+static int own_statfs64(const char *path, struct statfs *fs)
 {
 	if (strncmp(exists, path, strlen(path)) != 0) {
 		errno = ENOENT;
@@ -51,7 +43,7 @@ int __wrap_statfs64(const char *path, struct statfs *fs)
 	return 0;
 }
 
-int __wrap_mkdir(const char *path, mode_t mode)
+static int own_mkdir(const char *path, mode_t mode)
 {
 	size_t n = strlen(made);
 
@@ -69,12 +61,12 @@ static uint32_t attached;       /* and of the one that the interface has */
 
 enum { LINK_FD = 7, PROGRAM_FD = 8 };
 
-int __wrap_bpf_obj_get(const char *path)
+static int own_bpf_obj_get(const char *path)
 {
 	return strcmp(path, link_pin) ? -ENOENT : dup(STDERR_FILENO);
 }
 
-int __wrap_bpf_obj_get_info_by_fd(int fd, void *info, uint32_t *n)
+static int own_bpf_obj_get_info_by_fd(int fd, void *info, uint32_t *n)
 {
 	struct bpf_prog_info prog = { .id = loaded };
 	struct bpf_link_info link = { .type = BPF_LINK_TYPE_XDP,
@@ -88,7 +80,7 @@ int __wrap_bpf_obj_get_info_by_fd(int fd, void *info, uint32_t *n)
 	return 0;
 }
 
-int __wrap_bpf_xdp_query_id(int ifindex, int flags, uint32_t *id)
+static int own_bpf_xdp_query_id(int ifindex, int flags, uint32_t *id)
 {
 	assert_int_equal(ifindex, 5);
 	assert_int_equal(flags, 0);
@@ -99,19 +91,15 @@ int __wrap_bpf_xdp_query_id(int ifindex, int flags, uint32_t *id)
 static long barrier_says;
 static unsigned slept_us;
 
-long __wrap_syscall(long number, ...)
+static long own_syscall(long number, const long arguments[6])
 {
-	va_list list;
-
-	va_start(list, number);
 	assert_int_equal(number, SYS_membarrier);
-	assert_int_equal(va_arg(list, int), MEMBARRIER_CMD_GLOBAL);
-	assert_int_equal(va_arg(list, int), 0);
-	va_end(list);
+	assert_int_equal(arguments[0], MEMBARRIER_CMD_GLOBAL);
+	assert_int_equal(arguments[1], 0);
 	return barrier_says;
 }
 
-int __wrap_usleep(useconds_t us)
+static int own_usleep(useconds_t us)
 {
 	slept_us += us;
 	return 0;
@@ -125,13 +113,13 @@ static struct {
 	uint32_t n_in, n_context, ifindex; /* what it was given */
 } ran;
 
-int __wrap_uname(struct utsname *out)
+static int own_uname(struct utsname *out)
 {
 	snprintf(out->release, sizeof(out->release), "%s", release ? release : "");
 	return release ? 0 : -1;
 }
 
-int __wrap_bpf_prog_test_run_opts(int fd, struct bpf_test_run_opts *opts)
+static int own_bpf_prog_test_run_opts(int fd, struct bpf_test_run_opts *opts)
 {
 	const struct xdp_md *context = opts->ctx_in;
 
@@ -345,7 +333,7 @@ static void programs_are_waited_for_by_the_kernel_or_by_the_clock(void **state)
 	assert_int_equal(slept_us, 20000);
 }
 
-int main(void)
+SUITE(xdp_parts)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_directory_of_pins_is_made_with_all_above_it),
@@ -356,5 +344,14 @@ int main(void)
 		cmocka_unit_test(programs_are_waited_for_by_the_kernel_or_by_the_clock),
 	};
 
+	answer_bpf_obj_get = own_bpf_obj_get;
+	answer_bpf_obj_get_info_by_fd = own_bpf_obj_get_info_by_fd;
+	answer_bpf_prog_test_run_opts = own_bpf_prog_test_run_opts;
+	answer_bpf_xdp_query_id = own_bpf_xdp_query_id;
+	answer_mkdir = own_mkdir;
+	answer_statfs64 = own_statfs64;
+	answer_syscall = own_syscall;
+	answer_uname = own_uname;
+	answer_usleep = own_usleep;
 	return cmocka_run_group_tests_name("xdp parts", tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 
 #include "bpf/xdp_internal.h"
 #include "tests/unit/bpf/xdp_stage.h"
+#include "tests/unit/suite.h"
 
 static void a_clock_that_agrees_stays_as_it_is(void **state)
 {
@@ -377,7 +378,7 @@ static void no_more_ports_than_there_is_room_for(void **state)
 		space_run("ip link del m%u", i);
 }
 
-int main(void)
+SUITE(xdp_ports)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(a_clock_that_agrees_stays_as_it_is, remove_pins),

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "bpf/xdp_internal.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -86,7 +87,7 @@ static void a_directory_is_made_on_a_bpf_file_system_alone(void **state)
 	assert_int_equal(access("/tmp/weir-no-bpf-here", F_OK), -1);
 }
 
-int main(void)
+SUITE(xdp_reason)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_failure_to_attach_says_what_to_do),

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/bpf/xdp_stage.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -295,7 +296,7 @@ static void what_is_pinned_is_believed_only_as_far_as_it_fits(void **state)
 	ops->close(d);
 }
 
-int main(void)
+SUITE(xdp_resize)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(tables_that_cannot_grow_are_the_old_ones_everywhere,

@@ -18,6 +18,8 @@
 #include <sys/ioctl.h>
 
 #include "bpf/xdp_internal.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 /* The driver's statistics; n: how many. */
 static struct {
@@ -27,20 +29,16 @@ static struct {
 	bool says_link, link;
 } driver;
 
-/* In place of libc's: only the driver is asked here. */
-int ioctl(int fd, unsigned long request, ...)
+/* Only the driver is asked here. */
+static int own_ioctl(int fd, unsigned long request, void *argument)
 {
 	struct ethtool_sset_info *info;
 	struct ethtool_gstrings *names;
 	struct ethtool_stats *values;
-	struct ifreq *r;
-	va_list list;
+	struct ifreq *r = argument;
 
 	(void)fd;
-	va_start(list, request);
-	r = va_arg(list, struct ifreq *);
 	info = (void *)r->ifr_data;
-	va_end(list);
 	if (request == SIOCGIFFLAGS) {
 		r->ifr_flags = (short)(driver.link ? IFF_UP | IFF_RUNNING : IFF_UP);
 		errno = ENODEV;
@@ -115,7 +113,7 @@ static void a_driver_that_does_not_count_them_is_told_from_one_that_lost_none(vo
 	assert_int_equal(lost, 0);
 }
 
-int main(void)
+SUITE(xdp_statistics)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_all_queues_have_lost_is_summed),
@@ -123,5 +121,6 @@ int main(void)
 		cmocka_unit_test(a_driver_that_does_not_count_them_is_told_from_one_that_lost_none),
 	};
 
+	answer_ioctl = own_ioctl;
 	return cmocka_run_group_tests_name("xdp statistics", tests, NULL, NULL);
 }

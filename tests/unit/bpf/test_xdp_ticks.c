@@ -18,7 +18,10 @@
 #include <bpf/bpf.h>
 
 #include "bpf/xdp_internal.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/bpf/bpf_answers.h"
 #include "tests/unit/descriptors.h"
+#include "tests/unit/suite.h"
 
 /* A kernel: its time passes by what is done. */
 static struct {
@@ -31,13 +34,7 @@ static struct {
 	bool stands;
 } kernel;
 
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
-int __wrap_usleep(useconds_t us);
-int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
-                         const struct bpf_insn *code, size_t n, struct bpf_prog_load_opts *opts);
-int __wrap_bpf_prog_test_run_opts(int fd, struct bpf_test_run_opts *opts);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
+static int own_clock_gettime(clockid_t clock, struct timespec *out)
 {
 	assert_int_equal(clock, CLOCK_MONOTONIC);
 	kernel.now_ns += 50;
@@ -46,7 +43,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 	return 0;
 }
 
-int __wrap_usleep(useconds_t us)
+static int own_usleep(useconds_t us)
 {
 	kernel.now_ns += us * 1000ull + 60000; /* a timer is late */
 	return 0;
@@ -60,8 +57,9 @@ static uint64_t ticks_now(void)
 }
 
 /* A program shifts the ticks by 0 or 32. */
-int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
-                         const struct bpf_insn *code, size_t n, struct bpf_prog_load_opts *opts)
+static int own_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
+                             const struct bpf_insn *code, size_t n,
+                             const struct bpf_prog_load_opts *opts)
 {
 	assert_true(type == BPF_PROG_TYPE_SOCKET_FILTER && name && license && !opts);
 	assert_int_equal(n, 3);
@@ -76,7 +74,7 @@ int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *
 	return fd;
 }
 
-int __wrap_bpf_prog_test_run_opts(int fd, struct bpf_test_run_opts *opts)
+static int own_bpf_prog_test_run_opts(int fd, struct bpf_test_run_opts *opts)
 {
 	uint64_t ticks = ticks_now();
 
@@ -189,7 +187,7 @@ static void a_kernel_that_does_not_answer_is_an_error(void **state)
 	assert_int_equal(count_descriptors(), n_fds);
 }
 
-int main(void)
+SUITE(xdp_ticks)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_rate_is_recognized),
@@ -198,5 +196,9 @@ int main(void)
 		cmocka_unit_test(a_kernel_that_does_not_answer_is_an_error),
 	};
 
+	answer_bpf_prog_load = own_bpf_prog_load;
+	answer_bpf_prog_test_run_opts = own_bpf_prog_test_run_opts;
+	answer_clock_gettime = own_clock_gettime;
+	answer_usleep = own_usleep;
 	return cmocka_run_group_tests_name("xdp ticks", tests, NULL, NULL);
 }

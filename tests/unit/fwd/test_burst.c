@@ -11,6 +11,7 @@
 
 #include "diff/generate.h"
 #include "fwd/world.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/burst.h"
 
 #define ROOM    128u
@@ -237,7 +238,7 @@ static void bursts_leave_the_same_bytes_counters_and_exceptions_as_single_frames
 			fail_msg("no packet met event %u", e);
 }
 
-int main(void)
+SUITE(burst)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(burst_without_tables_is_dropped_uncounted),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/fwd/small.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/drill.h"
 #include "weir/fwd/rewrite.h"
 
@@ -252,7 +253,7 @@ static void a_slot_that_moves_keeps_its_claims_during_a_drill(void **state)
 	assert_int_equal(send_segment(f, (struct segment){ .flags = SYN, .client = 3 }), ASIDE);
 }
 
-int main(void)
+SUITE(drill)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {

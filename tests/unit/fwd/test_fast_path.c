@@ -11,6 +11,7 @@
 #include "fwd/world.h"
 #include "tests/unit/fwd/frames.h"
 #include "tests/unit/fwd/test_frame.h"
+#include "tests/unit/suite.h"
 
 #define ROOM     64u
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -125,7 +126,7 @@ static void a_frame_without_room_is_counted_as_such_alone(void **state)
 	assert_int_equal(w->t.backend_counts[1].packets, 0);
 }
 
-int main(void)
+SUITE(fast_path)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_tunnel_has_the_family_of_the_whole_address,

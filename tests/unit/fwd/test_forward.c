@@ -11,6 +11,7 @@
 #include "fwd/world.h"
 #include "tests/unit/fwd/frames.h"
 #include "tests/unit/fwd/test_frame.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/rewrite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -604,7 +605,7 @@ static void reasons_stand_in_order_of_their_kinds(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+SUITE(forward)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(each_malformed_or_foreign_frame_has_its_reason_and_stays_as_it_was),

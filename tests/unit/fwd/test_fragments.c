@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/fwd/small.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/rewrite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
@@ -322,7 +323,7 @@ static void a_flood_fills_the_table_and_nothing_else(void **state)
 	                 FWD_REASON_FRAGMENT);
 }
 
-int main(void)
+SUITE(fragments)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

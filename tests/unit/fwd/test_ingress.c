@@ -13,6 +13,7 @@
 #include "tests/unit/fwd/frames.h"
 #include "tests/unit/fwd/small.h"
 #include "tests/unit/fwd/test_frame.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/rewrite.h"
 
 #define ROOM 64u
@@ -413,7 +414,7 @@ static void the_checksum_of_an_echo_reply_is_as_reckoned_anew(void **state)
 	}
 }
 
-int main(void)
+SUITE(ingress)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "fwd/world.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/decide.h"
 
 #define GUEST(backend) ((backend) | OWNER_LIST_TEMPORARY)
@@ -81,7 +82,7 @@ a_packet_names_who_can_be_named_and_a_syn_none_that_other_nodes_may_not_name(voi
 	}
 }
 
-int main(void)
+SUITE(listed)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(

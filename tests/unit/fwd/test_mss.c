@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/fwd/mss.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -126,7 +127,7 @@ static void what_fits_is_the_mtu_less_all_headers(void **state)
 			fail_msg("%s", cases[i].why);
 }
 
-int main(void)
+SUITE(mss)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_mss_is_found_wherever_it_is_and_nothing_else_is),

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "fwd/world.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/forward.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
@@ -468,7 +469,7 @@ static void frames_about_as_long_as_a_tunnel_takes(void **state)
 	assert_true(n_reasons[FWD_REASON_TOO_BIG_ANSWERED]);
 }
 
-int main(void)
+SUITE(odd_ip6)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(odd_frames_become_the_same_by_each_way, set_up,

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/fwd/owner.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
@@ -502,7 +503,7 @@ static void an_exception_that_is_not_prolonged_is_not_noted(void **state)
 	assert_int_equal(cold.kept_at, NOW + 10);
 }
 
-int main(void)
+SUITE(owner)
 {
 #define OWNER_TEST(name) cmocka_unit_test_setup(name, unsettle_slot)
 	const struct CMUnitTest tests[] = {

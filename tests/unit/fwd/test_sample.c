@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/fwd/small.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/rewrite.h"
 #include "weir/fwd/sample.h"
 
@@ -334,7 +335,7 @@ static void the_fixed_sample_is_one_flow_of_256(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+SUITE(sample)
 {
 	const struct CMUnitTest tests[] = {
 		T(only_a_syn_alone_is_a_new_flow),

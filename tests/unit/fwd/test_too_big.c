@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/fwd/small.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/rewrite.h"
 
 #define ROOM 64u
@@ -276,7 +277,7 @@ static void without_room_for_the_answer_it_is_dropped_by_name(void **state)
 	assert_int_equal(forward_datagram(f, 1), FWD_REASON_NO_ROOM);
 }
 
-int main(void)
+SUITE(too_big)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/fwd/small.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/rewrite.h"
 
 #define ROOM     128u
@@ -457,7 +458,7 @@ static void all_of_many_destinations_are_found(void **state)
 	free(backends);
 }
 
-int main(void)
+SUITE(tunnel_error)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -11,6 +11,7 @@
 #include "fwd/world.h"
 #include "tests/unit/fwd/frames.h"
 #include "tests/unit/fwd/test_frame.h"
+#include "tests/unit/suite.h"
 
 #define ROOM    64u
 #define N_SLOTS 32u
@@ -131,7 +132,7 @@ static void a_slot_without_any_owner_is_asked_once_too(void **state)
 	free(f.memory);
 }
 
-int main(void)
+SUITE(unsettled)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_owner_is_asked_once_whatever_the_tunnel, set_up,

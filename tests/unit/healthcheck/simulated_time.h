@@ -14,13 +14,10 @@
 #include <time.h>
 
 #include "base/loop.h"
+#include "tests/unit/answers.h"
 
 #define START_MS 1000000u
 #define WALL_S   1700000000
-
-int __wrap_clock_gettime(clockid_t which, struct timespec *out);
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
-int __real_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
 
 static struct {
 	struct loop *loop; /* NULL: that of a process, which a signal ends */
@@ -32,7 +29,7 @@ static struct {
 	void (*come)(void); /* let come what has come by now */
 } simulated;
 
-int __wrap_clock_gettime(clockid_t which, struct timespec *out)
+static int own_clock_gettime(clockid_t which, struct timespec *out)
 {
 	uint64_t ms = simulated.now_ms;
 
@@ -44,7 +41,7 @@ int __wrap_clock_gettime(clockid_t which, struct timespec *out)
 }
 
 /* What comes in the very millisecond of a timer comes after it. */
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
+static int own_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
 {
 	uint64_t at_ms = timeout_ms < 0 ? UINT64_MAX : simulated.now_ms + (uint64_t)timeout_ms;
 	int n;

@@ -19,6 +19,7 @@
 
 #include "tests/unit/bpf/space.h"
 #include "tests/unit/descriptors.h"
+#include "tests/unit/suite.h"
 
 static struct addr addr_at(const char *text)
 {
@@ -328,7 +329,7 @@ static void a_way_for_small_packets_alone_is_found_by_every_kind_of_check(void *
 	loop_close(run.loop);
 }
 
-int main(void)
+SUITE(attempt)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_marked_socket_goes_no_further_than_the_next_host),

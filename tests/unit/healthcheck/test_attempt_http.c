@@ -27,6 +27,7 @@
 #include "base/loop.h"
 #include "healthcheck/attempt.h"
 #include "tests/unit/descriptors.h"
+#include "tests/unit/suite.h"
 
 CURLcode __wrap_curl_easy_getinfo(CURL *easy, CURLINFO what, ...);
 CURLcode __real_curl_easy_getinfo(CURL *easy, CURLINFO what, ...);
@@ -690,7 +691,7 @@ static void a_status_line_is_as_the_standard_has_it(void **state)
 	attempt_abort(&run.attempt);
 }
 
-int main(void)
+SUITE(attempt_http)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

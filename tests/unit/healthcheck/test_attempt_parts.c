@@ -19,12 +19,8 @@
 #include <cmocka.h>
 
 #include "healthcheck/attempt.h"
-
-int __wrap_socket(int family, int type, int protocol);
-int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t n);
-int __wrap_connect(int fd, const struct sockaddr *to, socklen_t n);
-int __wrap_close(int fd);
-int __real_close(int fd);
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static struct {
 	int socket_errno, mark_errno, connect_errno; /* 0: it can be had */
@@ -34,7 +30,7 @@ static struct {
 	struct sockaddr_storage to;
 } kernel;
 
-int __wrap_socket(int family, int type, int protocol)
+static int own_socket(int family, int type, int protocol)
 {
 	(void)protocol;
 	kernel.family = family;
@@ -44,7 +40,7 @@ int __wrap_socket(int family, int type, int protocol)
 	return errno ? -1 : 1000;
 }
 
-int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t n)
+static int own_setsockopt(int fd, int level, int option, const void *value, socklen_t n)
 {
 	assert_int_equal(fd, 1000);
 	if (level != SOL_SOCKET || option != SO_MARK)
@@ -56,7 +52,7 @@ int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_
 	return errno ? -1 : 0;
 }
 
-int __wrap_connect(int fd, const struct sockaddr *to, socklen_t n)
+static int own_connect(int fd, const struct sockaddr *to, socklen_t n)
 {
 	assert_int_equal(fd, 1000);
 	memcpy(&kernel.to, to, n);
@@ -64,7 +60,7 @@ int __wrap_connect(int fd, const struct sockaddr *to, socklen_t n)
 	return errno ? -1 : 0;
 }
 
-int __wrap_close(int fd)
+static int own_close(int fd)
 {
 	assert_int_equal(fd, 1000);
 	kernel.n_closed++;
@@ -261,7 +257,7 @@ static void marks_take_another_right_on_kernels_before_5_17(void **state)
 		                 cases[i].admin ? 1ull << CAP_NET_ADMIN : 0);
 }
 
-int main(void)
+SUITE(attempt_parts)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(whose_word_it_is_that_there_is_no_way, setup),
@@ -272,5 +268,9 @@ int main(void)
 		cmocka_unit_test_setup(an_attempt_without_a_result_goes_on, setup),
 	};
 
+	answer_close = own_close;
+	answer_connect = own_connect;
+	answer_setsockopt = own_setsockopt;
+	answer_socket = own_socket;
 	return cmocka_run_group_tests_name("health attempt parts", tests, NULL, NULL);
 }

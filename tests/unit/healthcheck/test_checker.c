@@ -26,6 +26,7 @@
 #include "checker_run.h"
 #include "healthcheck/checker.h"
 #include "healthcheck/keep.h"
+#include "tests/unit/suite.h"
 
 #define SKIPPED 77
 
@@ -550,7 +551,7 @@ static bool enter_namespace(void)
 	return set_loopback(true) && !system("ip addr add 203.0.113.10/32 dev lo");
 }
 
-int main(void)
+SUITE(checker)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(silence_says_nothing_while_the_controls_are_silent),

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "healthcheck/checker.h"
+#include "tests/unit/suite.h"
 
 #define ROWS_MAX     5000u /* of an answer */
 #define SERVICES_MAX 1000u /* of them, services of the own site */
@@ -206,7 +207,7 @@ static void the_last_probe_is_told_in_words(void **state)
 	}
 }
 
-int main(void)
+SUITE(command)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_list_is_cut_where_it_says_so),

@@ -18,6 +18,7 @@
 #include "base/loop.h"
 #include "healthcheck/checker.h"
 #include "tests/unit/healthcheck/simulated_time.h"
+#include "tests/unit/suite.h"
 
 #define NOW_MS (START_MS + 2123u)
 
@@ -453,7 +454,7 @@ static void what_cannot_be_answered_says_why(void **state)
 	            "{\"ok\":false,\"error\":\"no document yet\"}");
 }
 
-int main(void)
+SUITE(command_rows)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_backend_says_all_that_is_known_of_it, setup),
@@ -467,6 +468,8 @@ int main(void)
 		cmocka_unit_test_setup(what_cannot_be_answered_says_why, setup),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_epoll_wait = own_epoll_wait;
 	return cmocka_run_group_tests_name("health command rows", tests, open_controls,
 	                                   close_controls);
 }

@@ -14,6 +14,7 @@
 
 #include "fixture.h"
 #include "healthcheck/checker.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -326,7 +327,7 @@ static void many_vips_leave_room_for_other_conditions(void **state)
 	}
 }
 
-int main(void)
+SUITE(conditions)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_backend_that_nobody_hears_is_named_after_a_second),

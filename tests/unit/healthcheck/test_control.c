@@ -17,6 +17,7 @@
 #include "healthcheck/control.h"
 
 #include "tests/unit/bpf/space.h"
+#include "tests/unit/suite.h"
 
 struct scene {
 	struct loop *loop;
@@ -309,7 +310,7 @@ static void who_answers_each_time_never_falls_silent(void **state)
 	}
 }
 
-int main(void)
+SUITE(control)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_reflector_alone_is_witness_where_none_is_named,

@@ -22,18 +22,9 @@
 
 #include "healthcheck/control.h"
 
+#include "tests/unit/answers.h"
 #include "tests/unit/healthcheck/simulated_time.h"
-
-int __wrap_socket(int family, int type, int protocol);
-int __real_socket(int family, int type, int protocol);
-int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t n);
-int __real_setsockopt(int fd, int level, int option, const void *value, socklen_t n);
-ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags);
-ssize_t __real_send(int fd, const void *bytes, size_t n, int flags);
-ssize_t __wrap_sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *to,
-                      socklen_t size);
-ssize_t __wrap_recvfrom(int fd, void *bytes, size_t n, int flags, struct sockaddr *from,
-                        socklen_t *size);
+#include "tests/unit/suite.h"
 
 /* What travels in an echo. */
 struct travelled_echo {
@@ -65,7 +56,7 @@ static bool is_ear(int fd)
 	return fd == scene.ears[IP4] || fd == scene.ears[IP6];
 }
 
-int __wrap_socket(int family, int type, int protocol)
+static int own_socket(int family, int type, int protocol)
 {
 	int ends[2], which = family == AF_INET6;
 
@@ -76,12 +67,12 @@ int __wrap_socket(int family, int type, int protocol)
 	return scene.ears[which] = ends[1];
 }
 
-int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t n)
+static int own_setsockopt(int fd, int level, int option, const void *value, socklen_t n)
 {
 	return is_ear(fd) ? 0 : __real_setsockopt(fd, level, option, value, n);
 }
 
-ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags)
+static ssize_t own_send(int fd, const void *bytes, size_t n, int flags)
 {
 	scene.udp = fd;
 	assert_int_equal(n, sizeof(scene.asked));
@@ -103,8 +94,8 @@ static void send_reply(int which, uint8_t type, uint16_t id, const struct travel
 	assert_int_equal(__real_send(scene.mouths[which], (uint8_t *)&packet + skip, n, 0), n);
 }
 
-ssize_t __wrap_sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *to,
-                      socklen_t size)
+static ssize_t own_sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *to,
+                          socklen_t size)
 {
 	const uint8_t *at = bytes;
 
@@ -121,8 +112,8 @@ ssize_t __wrap_sendto(int fd, const void *bytes, size_t n, int flags, const stru
 	return (ssize_t)n;
 }
 
-ssize_t __wrap_recvfrom(int fd, void *bytes, size_t n, int flags, struct sockaddr *from,
-                        socklen_t *size)
+static ssize_t own_recvfrom(int fd, void *bytes, size_t n, int flags, struct sockaddr *from,
+                            socklen_t *size)
 {
 	ssize_t got = recv(fd, bytes, n, flags);
 
@@ -569,7 +560,7 @@ static void all_that_is_known_of_each_control_is_shown(void **state)
 	close_controls();
 }
 
-int main(void)
+SUITE(control_parts)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_ends_the_wait_for_what_was_sent_before_it),
@@ -586,5 +577,12 @@ int main(void)
 		cmocka_unit_test(all_that_is_known_of_each_control_is_shown),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_epoll_wait = own_epoll_wait;
+	answer_recvfrom = own_recvfrom;
+	answer_send = own_send;
+	answer_sendto = own_sendto;
+	answer_setsockopt = own_setsockopt;
+	answer_socket = own_socket;
 	return cmocka_run_group_tests_name("control parts", tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/healthcheck/tunnel_frames.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/decap.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -244,7 +245,7 @@ static void congestion_marks_combine_as_in_rfc_6040(void **state)
 	}
 }
 
-int main(void)
+SUITE(decap)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_tunnel_cut_at_any_byte_is_never_taken_off),

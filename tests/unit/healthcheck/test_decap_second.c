@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/healthcheck/tunnel_frames.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/decap_second.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -355,7 +356,7 @@ static void a_list_cut_at_any_byte_is_never_followed(void **state)
 	}
 }
 
-int main(void)
+SUITE(decap_second)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_way_to_spoil_a_list_has_its_name),

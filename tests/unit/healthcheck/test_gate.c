@@ -17,6 +17,7 @@
 #include "base/addr.h"
 #include "healthcheck/checker.h"
 #include "healthcheck/gate.h"
+#include "tests/unit/suite.h"
 #include "weir/probe.h"
 #include "weir/stats.h"
 
@@ -240,7 +241,7 @@ static void each_limit_belongs_to_its_bucket(void **state)
 		}
 }
 
-int main(void)
+SUITE(gate)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_probe_that_began_before_its_path_is_not_judged),

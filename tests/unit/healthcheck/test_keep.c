@@ -15,13 +15,15 @@
 #include "base/clock.h"
 #include "fixture.h"
 #include "healthcheck/keep.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static bool is_disk_full;
 
 /* In the place of libc's. */
-int fsync(int fd)
+static int own_fsync(int fd)
 {
 	(void)fd;
 	errno = ENOSPC;
@@ -268,7 +270,7 @@ static void a_full_disk_is_said_and_keeps_the_file_of_before(void **state)
 	assert_string_equal(read_text(text), "before");
 }
 
-int main(void)
+SUITE(keep)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_file_says_when_it_was_written_and_all_that_is_known,
@@ -282,5 +284,6 @@ int main(void)
 		cmocka_unit_test_setup(a_full_disk_is_said_and_keeps_the_file_of_before, set_up),
 	};
 
+	answer_fsync = own_fsync;
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

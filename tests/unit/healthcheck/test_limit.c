@@ -13,6 +13,7 @@
 
 #include "fixture.h"
 #include "healthcheck/target.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define N_SITES  16u
@@ -135,7 +136,7 @@ static void a_document_may_ask_for_what_the_page_has_room_for(void **state)
 	}
 }
 
-int main(void)
+SUITE(limit)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_document_may_ask_for_what_the_page_has_room_for),

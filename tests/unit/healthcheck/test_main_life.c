@@ -29,6 +29,7 @@
 #include "base/proc.h"
 #include "fixture.h"
 #include "healthcheck/process.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -359,7 +360,7 @@ static void a_damaged_page_ends_the_process_with_a_failure(void **state)
 	close(server);
 }
 
-int main(void)
+SUITE(main_life)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -28,17 +28,12 @@
 #include "fixture.h"
 #include "healthcheck/process.h"
 #include "simulated_time.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/health.h"
 #include "weir/probe.h"
 #include "weir/stats.h"
-
-struct passwd *__wrap_getpwnam(const char *name);
-uid_t __wrap_geteuid(void);
-int __wrap_open64(const char *path, int flags, ...);
-int __real_open64(const char *path, int flags, ...);
-int __wrap_rename(const char *from, const char *to);
-int __real_rename(const char *from, const char *to);
 
 #define NOTES 64
 #define RARELY                                                                                     \
@@ -91,25 +86,19 @@ static uint64_t ms_now(void)
 	return simulated.now_ms - START_MS;
 }
 
-struct passwd *__wrap_getpwnam(const char *name)
+static struct passwd *own_getpwnam(const char *name)
 {
 	(void)name;
 	return NULL;
 }
 
-uid_t __wrap_geteuid(void)
+static uid_t own_geteuid(void)
 {
 	return 0;
 }
 
-int __wrap_open64(const char *path, int flags, ...)
+static int own_open64(const char *path, int flags, mode_t mode)
 {
-	va_list list;
-	unsigned mode;
-
-	va_start(list, flags);
-	mode = va_arg(list, unsigned);
-	va_end(list);
 	if (!has_end(path, "/effective.conf"))
 		return __real_open64(path, flags, mode);
 	if (edge->n_reads < NOTES)
@@ -121,7 +110,7 @@ int __wrap_open64(const char *path, int flags, ...)
 	return __real_open64(path, flags, mode);
 }
 
-int __wrap_rename(const char *from, const char *to)
+static int own_rename(const char *from, const char *to)
 {
 	if (edge->bad_file && has_end(to, edge->bad_file)) {
 		if (edge->n_writes < NOTES)
@@ -588,7 +577,7 @@ static void a_damaged_page_ends_the_process_and_nothing_else(void **state)
 	assert_int_equal(alive_ms, START_MS + 1000); /* the next tick gives no sign of life */
 }
 
-int main(void)
+SUITE(main_start)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -605,5 +594,11 @@ int main(void)
 		T(what_was_saved_counts_for_the_first_document_alone),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_epoll_wait = own_epoll_wait;
+	answer_geteuid = own_geteuid;
+	answer_getpwnam = own_getpwnam;
+	answer_open64 = own_open64;
+	answer_rename = own_rename;
 	return cmocka_run_group_tests_name("health main start", tests, NULL, NULL);
 }

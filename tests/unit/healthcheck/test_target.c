@@ -16,6 +16,7 @@
 #include "fixture.h"
 #include "healthcheck/keep.h"
 #include "healthcheck/target.h"
+#include "tests/unit/suite.h"
 #include "weir/probe.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -508,7 +509,7 @@ static void a_full_disk_leaves_the_file_and_asks_to_try_again(void **state)
 	unlink(fixture_path("verdicts"));
 }
 
-int main(void)
+SUITE(target)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_spoilt_file_of_verdicts_is_refused),

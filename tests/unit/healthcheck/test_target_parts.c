@@ -15,6 +15,7 @@
 
 #include "healthcheck/target.h"
 #include "healthcheck/vips.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 #include "weir/probe.h"
 
@@ -498,7 +499,7 @@ static void doubt_is_marked_where_there_is_a_vote(void **state)
 	targets_free(t);
 }
 
-int main(void)
+SUITE(target_parts)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {

@@ -3,6 +3,7 @@
  * Each step of a round and what follows from it, at its millisecond: attempts, votes, controls,
  * lateness, paths.
  */
+#include "tests/unit/suite.h"
 #include "turns_scene.h"
 
 static const char direct[] = "type = \"tcp\"; interval = \"1s\"; fast_interval = \"500ms\"; "
@@ -417,7 +418,7 @@ static void a_probe_now_is_one_more_round_unless_one_is_under_way(void **state)
 	assert_int_equal(sim.count[LATE], 0);
 }
 
-int main(void)
+SUITE(turns)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, turns_setup, turns_teardown)
 	const struct CMUnitTest tests[] = {
@@ -435,5 +436,16 @@ int main(void)
 		T(a_probe_now_is_one_more_round_unless_one_is_under_way),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_close = own_close;
+	answer_connect = own_connect;
+	answer_epoll_wait = own_epoll_wait;
+	answer_getsockopt = own_getsockopt;
+	answer_poll = own_poll;
+	answer_recvfrom = own_recvfrom;
+	answer_send = own_send;
+	answer_sendto = own_sendto;
+	answer_setsockopt = own_setsockopt;
+	answer_socket = own_socket;
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

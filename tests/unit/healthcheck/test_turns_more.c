@@ -3,6 +3,7 @@
  * Targets with several paths, those that flap, VIPs without a vote, and what a new document
  * changes, each at its millisecond.
  */
+#include "tests/unit/suite.h"
 #include "turns_scene.h"
 #include "weir/probe.h"
 
@@ -566,7 +567,7 @@ static void a_default_check_votes_from_its_first_success_on(void **state)
 	assert_int_equal(sim.count[DOWN], 1);
 }
 
-int main(void)
+SUITE(turns_more)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, turns_setup, turns_teardown)
 	const struct CMUnitTest tests[] = {
@@ -585,5 +586,16 @@ int main(void)
 		T(a_default_check_votes_from_its_first_success_on),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_close = own_close;
+	answer_connect = own_connect;
+	answer_epoll_wait = own_epoll_wait;
+	answer_getsockopt = own_getsockopt;
+	answer_poll = own_poll;
+	answer_recvfrom = own_recvfrom;
+	answer_send = own_send;
+	answer_sendto = own_sendto;
+	answer_setsockopt = own_setsockopt;
+	answer_socket = own_socket;
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

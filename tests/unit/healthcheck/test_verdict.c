@@ -10,6 +10,7 @@
 #include "healthcheck/damp.h"
 #include "healthcheck/pace.h"
 #include "healthcheck/verdict.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -426,7 +427,7 @@ static void a_clock_that_steps_back_holds_nothing_longer(void **state)
 	assert_int_equal(damp_left_ms(&d, &mild, 10), 60000);
 }
 
-int main(void)
+SUITE(verdict)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(votes_turn_a_verdict_by_rise_and_fall),

@@ -14,6 +14,7 @@
 #include "checker_run.h"
 #include "healthcheck/keep.h"
 #include "healthcheck/checker.h"
+#include "tests/unit/suite.h"
 #include "weir/peer_page.h"
 
 #define SKIPPED 77
@@ -277,7 +278,7 @@ static bool set_loopback(bool up)
 	return ok;
 }
 
-int main(void)
+SUITE(vips)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_default_check_has_a_vote_once_it_has_succeeded),

@@ -3,6 +3,7 @@
  * What is known of VIPs, without a checker: the record itself, its file to the byte, and what
  * other nodes tell.
  */
+#include "tests/unit/suite.h"
 #include "turns_scene.h"
 
 #include <errno.h>
@@ -296,7 +297,7 @@ static void what_other_nodes_see_up_is_no_news(void **state)
 	assert_int_equal(rmdir(run), 0);
 }
 
-int main(void)
+SUITE(vips_record)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, turns_setup, turns_teardown)
 	const struct CMUnitTest tests[] = {
@@ -308,5 +309,16 @@ int main(void)
 		T(what_other_nodes_see_up_is_no_news),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_close = own_close;
+	answer_connect = own_connect;
+	answer_epoll_wait = own_epoll_wait;
+	answer_getsockopt = own_getsockopt;
+	answer_poll = own_poll;
+	answer_recvfrom = own_recvfrom;
+	answer_send = own_send;
+	answer_sendto = own_sendto;
+	answer_setsockopt = own_setsockopt;
+	answer_socket = own_socket;
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -31,29 +31,11 @@
 #include "fixture.h"
 #include "healthcheck/checker.h"
 #include "simulated_time.h"
+#include "tests/unit/answers.h"
 #include "weir/stats.h"
 
 #define SIM_FDS    1024
 #define SIM_STARTS 64
-
-int __wrap_socket(int family, int type, int protocol);
-int __real_socket(int family, int type, int protocol);
-int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t n);
-int __real_setsockopt(int fd, int level, int option, const void *value, socklen_t n);
-int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *n);
-int __real_getsockopt(int fd, int level, int option, void *value, socklen_t *n);
-int __wrap_connect(int fd, const struct sockaddr *to, socklen_t n);
-int __real_connect(int fd, const struct sockaddr *to, socklen_t n);
-int __wrap_close(int fd);
-int __real_close(int fd);
-int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
-int __real_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
-ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags);
-ssize_t __real_send(int fd, const void *bytes, size_t n, int flags);
-ssize_t __wrap_sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *to,
-                      socklen_t size);
-ssize_t __wrap_recvfrom(int fd, void *bytes, size_t n, int flags, struct sockaddr *from,
-                        socklen_t *size);
 
 /*
  * What becomes of a path's attempts: after so many ms (-1: nothing, ever; 0: at once), for this
@@ -130,7 +112,7 @@ static int open_full(void)
 	return fd;
 }
 
-int __wrap_socket(int family, int type, int protocol)
+static int own_socket(int family, int type, int protocol)
 {
 	enum sim_kind kind = SIM_OTHERS;
 	int fd, ends[2];
@@ -155,7 +137,7 @@ int __wrap_socket(int family, int type, int protocol)
 	return fd;
 }
 
-int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t n)
+static int own_setsockopt(int fd, int level, int option, const void *value, socklen_t n)
 {
 	if (!sim.fds[fd].kind)
 		return __real_setsockopt(fd, level, option, value, n);
@@ -164,7 +146,7 @@ int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_
 	return 0;
 }
 
-int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *n)
+static int own_getsockopt(int fd, int level, int option, void *value, socklen_t *n)
 {
 	struct tcp_info info = { .tcpi_state = TCP_ESTABLISHED, .tcpi_unacked = sim.narrow };
 	int word = level == SOL_SOCKET ? sim.fds[fd].error : 1000; /* or the longest segment */
@@ -203,7 +185,7 @@ static int start_connection(int fd, uint8_t to)
 	return errno ? -1 : 0;
 }
 
-int __wrap_connect(int fd, const struct sockaddr *to, socklen_t n)
+static int own_connect(int fd, const struct sockaddr *to, socklen_t n)
 {
 	const struct script *s;
 	struct addr a;
@@ -218,7 +200,7 @@ int __wrap_connect(int fd, const struct sockaddr *to, socklen_t n)
 	return s->why[0] == HEALTH_REASON_LOCAL || s->why[1] == HEALTH_REASON_LOCAL ? -1 : 0;
 }
 
-int __wrap_close(int fd)
+static int own_close(int fd)
 {
 	if (fd >= 0 && fd < SIM_FDS)
 		sim.fds[fd].kind = SIM_OTHERS;
@@ -247,7 +229,7 @@ static void sim_come(void)
 	}
 }
 
-int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+static int own_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
 	sim_come();
 	return __real_poll(fds, n, timeout_ms);
@@ -271,7 +253,7 @@ static void send_echo(const struct sim_echo *p)
 		assert_int_equal(__real_send(sim.udp, p, sizeof(*p), 0), sizeof(*p));
 }
 
-ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags)
+static ssize_t own_send(int fd, const void *bytes, size_t n, int flags)
 {
 	struct sim_echo p;
 
@@ -288,8 +270,8 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags)
 	return (ssize_t)n;
 }
 
-ssize_t __wrap_sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *to,
-                      socklen_t size)
+static ssize_t own_sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *to,
+                          socklen_t size)
 {
 	struct sim_echo p;
 
@@ -301,8 +283,8 @@ ssize_t __wrap_sendto(int fd, const void *bytes, size_t n, int flags, const stru
 }
 
 /* It is 203.0.113.1 that answers. */
-ssize_t __wrap_recvfrom(int fd, void *bytes, size_t n, int flags, struct sockaddr *from,
-                        socklen_t *size)
+static ssize_t own_recvfrom(int fd, void *bytes, size_t n, int flags, struct sockaddr *from,
+                            socklen_t *size)
 {
 	const struct sockaddr_in outside = { .sin_family = AF_INET,
 		                             .sin_addr.s_addr = htonl(0xcb007101) };

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/fail/calls.h"
+#include "tests/unit/suite.h"
 #include "weir/hugepages.h"
 
 static char root[] = "/tmp/weir-hugepages.XXXXXX";
@@ -153,7 +154,7 @@ static int remove_root(void **state)
 	return system(command);
 }
 
-int main(void)
+SUITE(hugepages)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_that_somebody_has_reserved_are_not_free),

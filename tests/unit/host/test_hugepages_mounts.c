@@ -18,6 +18,8 @@
 
 #include <linux/magic.h>
 
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "weir/hugepages.h"
 
 #define MIB UINT64_C(1048576)
@@ -26,7 +28,7 @@ static char root[] = "/tmp/weir-hugepages-mounts.XXXXXX";
 static bool file_is_huge;
 
 /* /2 is of 2 MiB, /1024 of 1 GiB, /0 of nothing; /x is gone, and all else is no hugetlbfs. */
-int statfs(const char *path, struct statfs *out)
+static int own_statfs64(const char *path, struct statfs *out)
 {
 	unsigned mib = 0;
 
@@ -40,7 +42,7 @@ int statfs(const char *path, struct statfs *out)
 	return 0;
 }
 
-int fstatfs(int fd, struct statfs *out)
+static int own_fstatfs64(int fd, struct statfs *out)
 {
 	*out = (struct statfs){ .f_type = file_is_huge ? HUGETLBFS_MAGIC : TMPFS_MAGIC,
 		                .f_bsize = 4096 };
@@ -187,7 +189,7 @@ static int make_root(void **state)
 	return mkdtemp(root) ? 0 : -1;
 }
 
-int main(void)
+SUITE(hugepages_mounts)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_smallest_pages_are_taken),
@@ -196,5 +198,7 @@ int main(void)
 		cmocka_unit_test(nothing_stays_open_behind_a_count),
 	};
 
+	answer_statfs64 = own_statfs64;
+	answer_fstatfs64 = own_fstatfs64;
 	return cmocka_run_group_tests_name("mounts of hugepages", tests, make_root, remove_files);
 }

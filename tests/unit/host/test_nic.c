@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Network devices as /sys shows them (host/nic.c). */
 #include "tests/unit/host/devices_scene.h"
+#include "tests/unit/suite.h"
 
 static void each_device_is_listed_with_what_could_be_done(void **state)
 {
@@ -22,7 +23,7 @@ static void each_device_is_listed_with_what_could_be_done(void **state)
 	assert_int_equal(nic_list(root, nics, 2), 2);
 }
 
-int main(void)
+SUITE(nic)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_device_is_listed_with_what_could_be_done),

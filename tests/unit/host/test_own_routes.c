@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/own_routes.h"
 
 #define SKIPPED 77
@@ -151,7 +152,7 @@ static void a_list_that_does_not_fit_tells_how_many(void **state)
 
 #define T(name) cmocka_unit_test_teardown(name, remove_all)
 
-int main(void)
+SUITE(own_routes)
 {
 	const struct CMUnitTest tests[] = {
 		T(bad_tables_are_refused),

@@ -21,6 +21,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 
+#include "tests/unit/suite.h"
 #include "weir/own_routes.h"
 
 #define SKIPPED 77
@@ -106,7 +107,7 @@ static void who_adds_for_a_while_is_outlasted(void **state)
 	assert_int_equal(count_routes(), 0);
 }
 
-int main(void)
+SUITE(own_routes_busy)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(who_adds_for_ever_does_not_hold_the_caller,

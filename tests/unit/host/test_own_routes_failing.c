@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "tests/fail/calls.h"
+#include "tests/unit/suite.h"
 #include "weir/own_routes.h"
 
 #define SKIPPED 77
@@ -162,7 +163,7 @@ static void each_error_of_the_kernel_is_the_callers(void **state)
 	}
 }
 
-int main(void)
+SUITE(own_routes_failing)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_error_of_the_kernel_is_the_callers, add_all,

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/port_program.h"
 
 static void only_what_the_kernel_says_of_an_interface_is_known(void **state)
@@ -22,7 +23,7 @@ static void only_what_the_kernel_says_of_an_interface_is_known(void **state)
 	assert_int_equal(port_program_runs_at(INT32_MAX), -ENODEV);
 }
 
-int main(void)
+SUITE(port_program)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_the_kernel_says_of_an_interface_is_known),

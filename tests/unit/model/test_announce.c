@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define A106                                                                                       \
@@ -187,7 +188,7 @@ static void a_node_announces_4096_addresses_and_no_more(void **state)
 	free(vips);
 }
 
-int main(void)
+SUITE(announce)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_announcement_is_taken_or_has_one_error),

@@ -13,6 +13,7 @@
 
 #include "base/hash.h"
 #include "fixture.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define AMS      "pool = \"web-ams\"; }"
@@ -312,7 +313,7 @@ static void a_backup_at_no_site_is_one_mistake(void **state)
 	model_errors_free(&errors);
 }
 
-int main(void)
+SUITE(backup)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_rule_is_kept_or_broken_by_one),

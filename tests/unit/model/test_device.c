@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "model/device.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -218,7 +219,7 @@ static void as_many_cpus_are_taken_as_workers_can_be(void **state)
 	assert_int_equal(dpdk.n_cores, 5);
 }
 
-int main(void)
+SUITE(device)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_device_that_can_be_meant_is_taken),

@@ -20,6 +20,7 @@
 #include "fixture.h"
 #include "model/load.h"
 #include "scanned.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -201,7 +202,7 @@ static void a_file_that_this_user_may_not_read_is_noted(void **state)
 	scanned_forget();
 }
 
-int main(void)
+SUITE(include)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_bytes_of_all_files_are_counted),

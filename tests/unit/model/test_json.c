@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/json.h"
 
 /* The bytes lie at the end of their memory, so that one too many is seen. */
@@ -174,7 +175,7 @@ static void a_path_leads_to_a_value_or_to_none(void **state)
 	json_decref(root);
 }
 
-int main(void)
+SUITE(json)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_wrong_is_told_with_its_line),

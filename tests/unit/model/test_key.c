@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "tests/unit/suite.h"
 
 #define STACK_BYTES ((size_t)256 * 1024)
 
@@ -62,7 +63,7 @@ static void no_part_of_the_key_stays_on_the_stack(void **state)
 	free(stack);
 }
 
-int main(void)
+SUITE(key)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_part_of_the_key_stays_on_the_stack),

@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "model/load.h"
 #include "model/scan.h"
+#include "tests/unit/suite.h"
 
 #define SITES       64
 #define SERVICES    1000 /* at all sites */
@@ -393,7 +394,7 @@ static void many_mistakes_cost_what_they_are_long(void **state)
 	model_errors_free(&errors);
 }
 
-int main(void)
+SUITE(largest)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_services_of_two_large_pools_cost_what_they_are_long),

@@ -15,6 +15,8 @@
 
 #include "fixture.h"
 #include "model/load.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -23,9 +25,7 @@ static int answers[8];
 static unsigned n_calls;
 static size_t n_given, n_allowed; /* what the reader may ask for in all */
 
-ssize_t __wrap_read(int fd, void *bytes, size_t n);
-
-ssize_t __wrap_read(int fd, void *bytes, size_t n)
+static ssize_t own_read(int fd, void *bytes, size_t n)
 {
 	int answer = answers[n_calls++];
 
@@ -176,7 +176,7 @@ static void each_reason_has_its_words(void **state)
 	assert_non_null(strstr(load_error(-EOWNERDEAD), "is a link; find out who put it"));
 }
 
-int main(void)
+SUITE(load)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_is_read_whole_however_it_comes),
@@ -186,5 +186,6 @@ int main(void)
 		cmocka_unit_test(each_reason_has_its_words),
 	};
 
+	answer_read = own_read;
 	return cmocka_run_group_tests_name("load", tests, fixture_setup, fixture_teardown);
 }

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -622,7 +623,7 @@ static void wrong_addresses_are_not_compared(void **state)
 	free(text);
 }
 
-int main(void)
+SUITE(mistakes)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_mistake_in_meaning_is_told_where_it_is),

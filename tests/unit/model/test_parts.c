@@ -15,6 +15,7 @@
 #include "model/errors.h"
 #include "model/quantity.h"
 #include "model/setting.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define LONG64   "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd"
@@ -643,7 +644,7 @@ static void a_refusal_is_logged_when_its_reason_is_another_one(void **state)
 	}
 }
 
-int main(void)
+SUITE(parts)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_quantities_are_refused),

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "tests/unit/suite.h"
 #include "weir/placement.h"
 
 static const uint64_t hash_key[2] = { 0x0011223344556677u, 0x8899aabbccddeeffu };
@@ -107,7 +108,7 @@ static void what_cannot_be_written_leaves_nothing(void **state)
 	assert_int_equal(placement_write(fixture_path("none/placement"), &p), -ENOENT);
 }
 
-int main(void)
+SUITE(placement)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_key_is_derived_from_the_hash_key),

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 #include "weir/probe.h"
 
@@ -292,7 +293,7 @@ static void each_backend_has_a_mark_of_its_own_up_to_the_last(void **state)
 	free(marks);
 }
 
-int main(void)
+SUITE(probe_marks)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_pool_is_probed_at_each_vip_and_port_that_lead_to_it,

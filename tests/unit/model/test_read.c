@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "tests/unit/suite.h"
 
 static struct model *read_ok(const char *text, const char *node)
 {
@@ -139,7 +140,7 @@ static void a_directory_that_is_not_there_is_named(void **state)
 	assert_null(m);
 }
 
-int main(void)
+SUITE(read)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_configuration_becomes_a_model),

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -395,7 +396,7 @@ static void tables_have_room_for_just_what_is_needed(void **state)
 	}
 }
 
-int main(void)
+SUITE(rules)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_rule_is_kept_or_broken_by_one),

@@ -18,6 +18,7 @@
 #include "fixture.h"
 #include "model/bind.h"
 #include "scanned.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -408,7 +409,7 @@ static void a_tree_is_bound_whole_or_not_at_all(void **state)
 	scanned_forget();
 }
 
-int main(void)
+SUITE(scan)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_mistake_in_writing_is_told_on_its_line),

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -210,7 +211,7 @@ static void an_effective_document_is_read_as_strictly(void **state)
 	free(key);
 }
 
-int main(void)
+SUITE(shapes)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(another_shape_is_one_mistake_with_what_was_found),

@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "model/load.h"
 #include "model/scan.h"
+#include "tests/unit/suite.h"
 
 #define DOCUMENT_MAX 65536
 #define TOKENS_MAX   400
@@ -334,7 +335,7 @@ static void a_text_of_many_parts_costs_what_it_is_long(void **state)
 	free(text);
 }
 
-int main(int argc, char **argv)
+SUITE(tree)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(generated_documents_are_read_as_libconfig_reads_them),
@@ -342,6 +343,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_text_of_many_parts_costs_what_it_is_long),
 	};
 
-	corpus = argc > 1 ? argv[1] : "tests/fuzz/corpus/config";
+	corpus = arguments[0] ? arguments[0] : "tests/fuzz/corpus/config";
 	return cmocka_run_group_tests_name("tree", tests, NULL, NULL);
 }

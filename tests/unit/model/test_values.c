@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -339,7 +340,7 @@ static void each_list_takes_as_many_as_its_limit(void **state)
 	}
 }
 
-int main(void)
+SUITE(values)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_of_value_has_its_form_and_limits),

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -250,7 +251,7 @@ static void up_to_64_sites_and_256_nodes_are_taken_and_more_are_refused(void **s
 	}
 }
 
-int main(void)
+SUITE(vip_check)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tcp_at_several_sites_is_checked_unless_none_is_said),

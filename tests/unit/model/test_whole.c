@@ -18,6 +18,7 @@
 
 #include "fixture.h"
 #include "model/load.h"
+#include "tests/unit/suite.h"
 
 #define KEY "00112233445566778899aabbccddeeff"
 
@@ -279,7 +280,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-int main(int argc, char **argv)
+SUITE(whole)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_setting_of_a_configuration_comes_back_as_it_was_given),
@@ -291,6 +292,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(slots_are_a_hundred_a_backend_as_a_power_of_two),
 	};
 
-	documents = argc > 1 ? argv[1] : "tests/unit/model/documents";
+	documents = arguments[0] ? arguments[0] : "tests/unit/model/documents";
 	return cmocka_run_group_tests_name("whole", tests, set_up, fixture_teardown);
 }

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "tests/unit/suite.h"
 
 #define ROUNDS 60
 
@@ -556,7 +557,7 @@ static void ten_thousand_backends_and_a_thousand_services_read_back_the_same(voi
 	model_free(back);
 }
 
-int main(void)
+SUITE(write)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_cannot_be_written_leaves_the_old_file),

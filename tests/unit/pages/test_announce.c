@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/page.h"
+#include "tests/unit/suite.h"
 #include "weir/announce.h"
 
 static char dir[] = "/tmp/weir-announced.XXXXXX";
@@ -255,7 +256,7 @@ static int teardown(void **state)
 	return rmdir(dir);
 }
 
-int main(void)
+SUITE(announce)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_published_is_read),

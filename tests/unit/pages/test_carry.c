@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/carry.h"
 
 #include "tests/fwd/memory.h"
@@ -259,7 +260,7 @@ static void services_go_over_only_where_they_are_found_the_same_way(void **state
 	end_scene(&other);
 }
 
-int main(void)
+SUITE(carry)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_are_read_from_the_tables_themselves),

@@ -24,6 +24,7 @@
 #include "base/page.h"
 #include "base/sandbox.h"
 #include "pages/condition_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -631,7 +632,7 @@ static void a_refused_system_call_is_a_condition(void **state)
 
 #define T(f) cmocka_unit_test_teardown(f, remove_all)
 
-int main(void)
+SUITE(condition)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_round_is_read_as_it_was_stated),

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/conn_state.h"
 
 static char dir[] = "/tmp/weir-connections.XXXXXX";
@@ -139,7 +140,7 @@ static void a_file_that_cannot_be_put_leaves_no_draft(void **state)
 	assert_int_equal(conn_state_write("/nonexistent", "a", 1, "x"), -ENOENT);
 }
 
-int main(void)
+SUITE(conn_state)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_written_is_read_once_it_is_new),

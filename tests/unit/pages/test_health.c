@@ -13,15 +13,14 @@
 #include <cmocka.h>
 
 #include "base/page.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "weir/health.h"
 
 static bool no_memory;
 static unsigned n_until; /* allocations that succeed before */
 
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-
-void *__wrap_malloc(size_t n)
+static void *own_malloc(size_t n)
 {
 	return no_memory && n_until-- == 0 ? NULL : __real_malloc(n);
 }
@@ -276,7 +275,7 @@ static void a_page_is_opened_if_all_targets_are_within(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
-int main(void)
+SUITE(health)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_page_is_opened_if_all_targets_are_within),
@@ -295,5 +294,6 @@ int main(void)
 		cmocka_unit_test(an_odd_page_is_laid_out_again),
 	};
 
+	answer_malloc = own_malloc;
 	return cmocka_run_group_tests_name("health page", tests, NULL, NULL);
 }

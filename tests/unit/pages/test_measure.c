@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 #include "base/page.h"
+#include "tests/unit/suite.h"
 #include "weir/measure.h"
 
 #define NOW 5000u
@@ -225,7 +226,7 @@ static void ratios_need_enough_flows(void **state)
 
 #define MEASURE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(measure)
 {
 	const struct CMUnitTest tests[] = {
 		MEASURE_TEST(no_page_is_nothing),

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/page.h"
+#include "tests/unit/suite.h"
 #include "weir/peer_page.h"
 
 static void a_page_is_named_after_its_node(void **state)
@@ -127,7 +128,7 @@ static void a_view_is_good_until_it_is_said(void **state)
 	assert_true(page.good_until_ms == UINT64_MAX - 1);
 }
 
-int main(void)
+SUITE(peer_page)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_page_is_named_after_its_node),

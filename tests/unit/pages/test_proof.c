@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/reason.h"
 #include "weir/proof.h"
 
@@ -431,7 +432,7 @@ static void states_facts_and_reasons_have_words(void **state)
 	assert_string_equal(proof_reason_text(255), "");
 }
 
-int main(void)
+SUITE(proof)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/ramp.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -213,7 +214,7 @@ static int tear_down(void **state)
 	return system(command);
 }
 
-int main(void)
+SUITE(ramp)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read),

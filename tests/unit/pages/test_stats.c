@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/page.h"
 #include "base/sandbox.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -355,7 +356,7 @@ static void a_page_has_a_size_that_can_be(void **state)
 	assert_int_equal(stats_create(dir, "dns", 65536, &s), -EINVAL);
 }
 
-int main(void)
+SUITE(stats)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(threads_count_and_end),

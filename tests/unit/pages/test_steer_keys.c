@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/page.h"
+#include "tests/unit/suite.h"
 #include "weir/steer_keys.h"
 
 #define NOW_MS 1000000u
@@ -182,7 +183,7 @@ static void a_copy_is_bounded(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(steer_keys)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_copy_has_the_heaviest_key_first_and_finds_rows),

@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "record/fields.h"
+#include "tests/unit/suite.h"
 
 enum colour { RED, GREEN, COLOURS };
 
@@ -345,7 +346,7 @@ static void an_unknown_word_of_a_set_is_left_out(void **state)
 	assert_true(t.set[RED] && !t.set[GREEN]);
 }
 
-int main(void)
+SUITE(fields)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_comes_back_as_it_was),

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Calls of libc that a suite answers itself. The linker gives each of them to answers.c (--wrap), which asks the suite
+ * if it has set an answer, and else libc:
+ *
+ *     answer_read = own_read;     in the suite, before it starts a thread
+ *     __real_read(fd, to, n)      what libc says
+ *
+ * Only functions of the system and of libraries are here, never Weir's own: what is tested is the product as it is.
+ */
+#ifndef WEIR_TESTS_UNIT_ANSWERS_H
+#define WEIR_TESTS_UNIT_ANSWERS_H
+
+#include <grp.h>
+#include <poll.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+/* X(type, name, parameters, arguments). Those whose arguments vary follow below. meson.build has their names, too. */
+#define LIBC_ANSWERS(X)                                                                            \
+	X(int, accept4, (int fd, struct sockaddr *at, socklen_t *n, int flags),                    \
+	  (fd, at, n, flags))                                                                      \
+	X(void *, calloc, (size_t n, size_t size), (n, size))                                      \
+	X(int, chmod, (const char *path, mode_t mode), (path, mode))                               \
+	X(int, chown, (const char *path, uid_t uid, gid_t gid), (path, uid, gid))                  \
+	X(int, clock_gettime, (clockid_t clock, struct timespec * out), (clock, out))              \
+	X(int, close, (int fd), (fd))                                                              \
+	X(int, connect, (int fd, const struct sockaddr *to, socklen_t n), (fd, to, n))             \
+	X(int, epoll_ctl, (int fd, int what, int of, struct epoll_event *event),                   \
+	  (fd, what, of, event))                                                                   \
+	X(int, epoll_wait, (int fd, struct epoll_event *events, int most, int timeout_ms),         \
+	  (fd, events, most, timeout_ms))                                                          \
+	X(int, fchmod, (int fd, mode_t mode), (fd, mode))                                          \
+	X(int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid))                             \
+	X(FILE *, fdopen, (int fd, const char *mode), (fd, mode))                                  \
+	X(int, fstatfs64, (int fd, struct statfs *out), (fd, out))                                 \
+	X(int, fsync, (int fd), (fd))                                                              \
+	X(uid_t, geteuid, (void), ())                                                              \
+	X(struct group *, getgrnam, (const char *name), (name))                                    \
+	X(struct passwd *, getpwnam, (const char *name), (name))                                   \
+	X(int, getpwnam_r,                                                                         \
+	  (const char *name, struct passwd *entry, char *buffer, size_t size,                      \
+	   struct passwd **out),                                                                   \
+	  (name, entry, buffer, size, out))                                                        \
+	X(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *n),               \
+	  (fd, level, name, value, n))                                                             \
+	X(void *, malloc, (size_t n), (n))                                                         \
+	X(int, mkdir, (const char *path, mode_t mode), (path, mode))                               \
+	X(int, poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms))                            \
+	X(ssize_t, read, (int fd, void *to, size_t n), (fd, to, n))                                \
+	X(void *, realloc, (void *at, size_t n), (at, n))                                          \
+	X(ssize_t, recv, (int fd, void *to, size_t n, int flags), (fd, to, n, flags))              \
+	X(ssize_t, recvfrom,                                                                       \
+	  (int fd, void *to, size_t n, int flags, struct sockaddr *from, socklen_t *n_from),       \
+	  (fd, to, n, flags, from, n_from))                                                        \
+	X(int, rename, (const char *from, const char *to), (from, to))                             \
+	X(ssize_t, send, (int fd, const void *from, size_t n, int flags), (fd, from, n, flags))    \
+	X(ssize_t, sendto,                                                                         \
+	  (int fd, const void *from, size_t n, int flags, const struct sockaddr *to,               \
+	   socklen_t n_to),                                                                        \
+	  (fd, from, n, flags, to, n_to))                                                          \
+	X(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t n),          \
+	  (fd, level, name, value, n))                                                             \
+	X(int, socket, (int family, int type, int protocol), (family, type, protocol))             \
+	X(int, statfs64, (const char *path, struct statfs *out), (path, out))                      \
+	X(int, uname, (struct utsname * out), (out))                                               \
+	X(int, usleep, (useconds_t us), (us))                                                      \
+	X(ssize_t, write, (int fd, const void *from, size_t n), (fd, from, n))
+
+/** Declares what a suite may set, and what it may call. */
+#define ANSWER_DECLARE(type, name, parameters, arguments)                                          \
+	extern type(*answer_##name) parameters;                                                    \
+	type __real_##name parameters;                                                             \
+	type __wrap_##name parameters;
+/** Defines it. */
+#define ANSWER_DEFINE(type, name, parameters, arguments)                                           \
+	type(*answer_##name) parameters;                                                           \
+	type __wrap_##name parameters                                                              \
+	{                                                                                          \
+		return (answer_##name ? answer_##name : __real_##name)arguments;                   \
+	}
+
+LIBC_ANSWERS(ANSWER_DECLARE)
+
+extern int (*answer_ioctl)(int fd, unsigned long request, void *argument);
+int __real_ioctl(int fd, unsigned long request, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+
+extern int (*answer_open64)(const char *path, int flags, mode_t mode);
+int __real_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
+
+extern long (*answer_syscall)(long number, const long arguments[6]);
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+extern int (*answer_snprintf)(char *out, size_t size, const char *format, va_list arguments);
+int __wrap_snprintf(char *out, size_t size, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+#endif
