@@ -36,6 +36,8 @@ LAYERS = {
     "mgmt": ("mgmt/", "record/", "base/", "weir/"),
     "mgmt/cli": ("mgmt/cli/", "mgmt/files/", "mgmt/json/", "mgmt/overrides/", "mgmt/rules/", "mgmt/setup/", "mgmt/store/", "supervise/", "base/",
                  "weir/"),
+    # Commands of the cluster's store; the rest of the command line knows them by commands.c alone.
+    "mgmt/cli/store": ("mgmt/cli/", "mgmt/files/", "mgmt/json/", "mgmt/setup/", "mgmt/store/", "base/", "weir/"),
     "mgmt/files": ("mgmt/files/", "record/", "base/", "weir/"),
     "mgmt/rules": ("mgmt/rules/", "base/", "weir/"),
     "mgmt/overrides": ("mgmt/overrides/", "mgmt/files/", "base/", "weir/"),

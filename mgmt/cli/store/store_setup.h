@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What `weir store init` and `join` share: what this host is, what must not be there yet, the certificates that a person
- * gives, waiting for a member of etcd. Implemented in mgmt/cli/store_setup.c; for the command's one thread, as root.
+ * gives, waiting for a member of etcd. Implemented in mgmt/cli/store/store_setup.c; for the command's one thread, as root.
  */
 #ifndef WEIR_MGMT_CLI_STORE_SETUP_H
 #define WEIR_MGMT_CLI_STORE_SETUP_H

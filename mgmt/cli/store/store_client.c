@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mgmt/cli/store_client.h"
+#include "mgmt/cli/store/store_client.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mgmt/cli/store_setup.h"
+#include "mgmt/cli/store/store_setup.h"
 
 #include <errno.h>
 #include <inttypes.h>

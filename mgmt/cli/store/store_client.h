@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The store as this host's store.conf has it, with the members that weir-mgmt has heard of since, asked by a command without weir-mgmt. The key is readable for weir-mgmt and
- * root alone. Implemented in mgmt/cli/store_client.c; for the command's one thread.
+ * root alone. Implemented in mgmt/cli/store/store_client.c; for the command's one thread.
  */
 #ifndef WEIR_MGMT_CLI_STORE_CLIENT_H
 #define WEIR_MGMT_CLI_STORE_CLIENT_H

@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/reason.h"
 #include "mgmt/cli/api.h"
-#include "mgmt/cli/store_setup.h"
+#include "mgmt/cli/store/store_setup.h"
 #include "mgmt/store/store_claim.h"
 #include "mgmt/setup/store_members.h"
 

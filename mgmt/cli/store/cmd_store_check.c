@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/proc.h"
 #include "mgmt/cli/api.h"
-#include "mgmt/cli/store_client.h"
+#include "mgmt/cli/store/store_client.h"
 #include "mgmt/setup/etcd_unit.h"
 #include "mgmt/setup/node_files.h"
 #include "mgmt/setup/store_note.h"

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "mgmt/cli/api.h"
-#include "mgmt/cli/store_client.h"
+#include "mgmt/cli/store/store_client.h"
 #include "mgmt/setup/store_backup.h"
 #include "mgmt/setup/store_note.h"
 

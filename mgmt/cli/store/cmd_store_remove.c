@@ -12,7 +12,7 @@
 
 #include "base/proc.h"
 #include "mgmt/cli/api.h"
-#include "mgmt/cli/store_client.h"
+#include "mgmt/cli/store/store_client.h"
 #include "mgmt/setup/node_files.h"
 #include "mgmt/store/store_claim.h"
 
