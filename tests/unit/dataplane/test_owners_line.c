@@ -13,9 +13,6 @@
 
 #include <cmocka.h>
 
-/* The private parts too. */
-#include "dataplane/owners/handover.c"
-
 #include "tests/unit/dataplane/owners_read.h"
 
 #define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
@@ -343,15 +340,22 @@ static void set_hot(uint32_t s, uint16_t word)
 	*hot_word(s) = o->hot[s] = word;
 }
 
-/* A node with one set, of which 1 has all slots. */
-static void start_owners(void)
+/* A node with one set, of whose members from @p first on that one has all slots; 6 is as @p six. */
+static void start_set(uint16_t first, uint8_t six)
 {
-	static const struct moment m[] = { { 1, -4000000, NEVER } };
-	static const uint8_t states[16] = { 0 };
+	const struct moment m = { first, -4000000, NEVER };
+	const uint8_t states[16] = { [6] = six };
 	const struct owners_times times = o->times;
 
-	make_sets(m, 1);
+	make_sets(&m, 1);
+	sets[0].members += first - 1;
+	sets[0].n_members -= first - 1u;
 	assert_int_equal(owners_apply(o, &times, sets, 1, states, COUNT(states), &now), 0);
+}
+
+static void start_owners(void)
+{
+	start_set(1, OWNERS_SERVES);
 }
 
 static void put_slot(uint32_t s, uint16_t owner, const uint16_t named[4], const uint16_t end[4])
@@ -463,12 +467,12 @@ static const struct {
 	  2,
 	  { 3 | GUEST, 1 | GUEST, 4 | GUEST },
 	  { LONG_END, OVER, OVER } },
-	{ "a line's stays one",
+	{ "whom no line names is a guest",
 	  1,
 	  { 0 },
 	  { .owner = 1, .named = { 3, 2 | GUEST }, .until_ms = { WALL + LONG, 0 } },
 	  1,
-	  { 3, 2 | GUEST },
+	  { 3 | GUEST, 2 | GUEST },
 	  { LONG_END, OVER } },
 	{ "each once",
 	  1,
@@ -484,23 +488,28 @@ static const struct {
 	    .named = { 3, 4, 5, 1 },
 	    .until_ms = { WALL + LONG, WALL + LONG, WALL + LONG, WALL + LONG } },
 	  2,
-	  { 3, 4, 5 },
+	  { 3 | GUEST, 4 | GUEST, 5 | GUEST },
 	  { LONG_END, LONG_END, LONG_END } },
-	{ "a dead owner here is not named", 6, { 0 }, { .owner = 2 }, 2, { 0 }, { 0 } },
+	{ "a dead owner here takes no other's place",
+	  6,
+	  { 5 },
+	  { .owner = 2, .named = { 3, 4 }, .until_ms = { WALL + LONG, WALL + LONG } },
+	  2,
+	  { 3 | GUEST, 4 | GUEST, 5 | GUEST },
+	  { LONG_END, LONG_END, OVER } },
 };
 
 static void a_slot_is_as_it_was_told_and_names_its_own_without_a_claim(void **state)
 {
 	(void)state;
-	start_owners();
-	owners_add(&o->dead, 6);
+	start_set(6, OWNERS_DEAD); /* no line takes the slot back */
 	for (size_t i = 0; i < COUNT(peer_slots); i++) {
 		struct owners_handover told = peer_slots[i].told;
 		static const uint16_t end[4] = { UNIT + 9, UNIT + 9, UNIT + 9, UNIT + 9 };
 
 		put_slot(SLOT, peer_slots[i].owner, peer_slots[i].named, end);
 		told.slot = SLOT;
-		store_peer_slot(o, &told, &now);
+		owners_handover_apply(o, &told, 1, &now);
 		expect_slot(peer_slots[i].why, peer_slots[i].to, peer_slots[i].to_named,
 		            peer_slots[i].to_end);
 	}
