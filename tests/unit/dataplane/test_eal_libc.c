@@ -5,10 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <errno.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "dataplane/dpdk/eal_libc.c"
+#include "dataplane/dpdk/eal_libc.h"
 
 static const struct timespec measure = { .tv_nsec = EAL_LIBC_DPDK_NS };
 
