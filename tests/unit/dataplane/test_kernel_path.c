@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The host's own frames between a port and its TAP: DPDK's buffers and the TAP in the test's
- * hands.
+ * The host's own frames between a port and its TAP: the pool of buffers and the TAP are the test's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,54 +15,8 @@
 
 #include <cmocka.h>
 
-#include <rte_mbuf.h>
-
-#define POOL_SIZE 4
-#define ROOM      256
-
-/* A pool of POOL_SIZE frames, each of which is out or in. */
-static struct {
-	struct rte_mbuf mbuf;
-	uint8_t bytes[ROOM];
-	bool is_out;
-} pool[POOL_SIZE];
-
-static struct rte_mbuf *fake_alloc(struct rte_mempool *p)
-{
-	(void)p;
-	for (size_t i = 0; i < POOL_SIZE; i++)
-		if (!pool[i].is_out) {
-			pool[i].is_out = true;
-			pool[i].mbuf = (struct rte_mbuf){ .buf_addr = pool[i].bytes,
-				                          .buf_len = ROOM,
-				                          .pkt_len = 7,
-				                          .data_len = 7 };
-			return &pool[i].mbuf;
-		}
-	return NULL;
-}
-
-static void fake_free(struct rte_mbuf *m)
-{
-	for (size_t i = 0; m && i < POOL_SIZE; i++)
-		if (m == &pool[i].mbuf) {
-			assert_true(pool[i].is_out);
-			pool[i].is_out = false;
-		}
-}
-
-static size_t count_out(void)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < POOL_SIZE; i++)
-		n += pool[i].is_out;
-	return n;
-}
-
-#define rte_pktmbuf_alloc fake_alloc
-#define rte_pktmbuf_free  fake_free
-#include "dataplane/dpdk/kernel_path.c"
+#include "dataplane/dpdk/kernel_path.h"
+#include "tests/unit/dataplane/buffers.h"
 
 static int kernel_fd; /* the TAP's other end */
 static struct worker_port port;
@@ -79,7 +32,8 @@ static int setup(void **state)
 	port.tap = fds[0];
 	kernel_fd = fds[1];
 	memset(&worker, 0, sizeof(worker));
-	memset(pool, 0, sizeof(pool));
+	reset_buffers();
+	worker.pool = &buffers.pool;
 	police_init(&worker.police, 1000);
 	return 0;
 }
@@ -89,13 +43,13 @@ static int teardown(void **state)
 	(void)state;
 	close(port.tap);
 	close(kernel_fd);
-	return count_out() != 0; /* each frame came back */
+	return buffers.n_out != 0; /* each frame came back */
 }
 
 /* An ARP request of 60 bytes, the last of which is @p mark. */
 static struct rte_mbuf *make_arp(uint8_t mark)
 {
-	struct rte_mbuf *m = fake_alloc(NULL);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(&buffers.pool);
 	uint8_t *at = rte_pktmbuf_mtod(m, uint8_t *);
 
 	memset(at, 0, 60);
@@ -108,7 +62,7 @@ static struct rte_mbuf *make_arp(uint8_t mark)
 
 static void a_frame_for_the_kernel_arrives_whole_and_is_counted_by_class(void **state)
 {
-	uint8_t got[ROOM];
+	uint8_t got[BUFFER_ROOM];
 
 	(void)state;
 	assert_int_equal(kernel_path_give(&worker, &port, make_arp(9), FWD_REASON_NOT_OURS, 1000),
@@ -117,14 +71,14 @@ static void a_frame_for_the_kernel_arrives_whole_and_is_counted_by_class(void **
 	assert_int_equal(got[59], 9);
 	assert_int_equal(worker.counts.to_kernel[POLICE_NEIGHBOUR], 1);
 	assert_int_equal(worker.counts.policed[POLICE_NEIGHBOUR], 0);
-	assert_int_equal(count_out(), 0);
+	assert_int_equal(buffers.n_out, 0);
 }
 
 /* A device without room in its filter takes all frames: others' BGP is not to end the host's own. */
 static void frames_for_other_hosts_spend_no_credit_of_the_hosts_sessions(void **state)
 {
 	struct rte_mbuf *m = make_arp(9);
-	uint8_t got[ROOM];
+	uint8_t got[BUFFER_ROOM];
 
 	(void)state;
 	assert_int_equal(kernel_path_give(&worker, &port, m, FWD_REASON_OTHER_MAC, 1000),
@@ -137,7 +91,7 @@ static void frames_for_other_hosts_spend_no_credit_of_the_hosts_sessions(void **
 static void what_is_too_much_is_policed_and_never_leaks(void **state)
 {
 	uint64_t n_given = 0, n_policed = 0;
-	uint8_t got[ROOM];
+	uint8_t got[BUFFER_ROOM];
 
 	(void)state;
 	for (int i = 0; i < 100000; i++) {
@@ -149,7 +103,7 @@ static void what_is_too_much_is_policed_and_never_leaks(void **state)
 		n_policed += why == FWD_REASON_KERNEL_POLICED;
 		if (why == FWD_REASON_COUNT)
 			assert_int_equal(read(kernel_fd, got, sizeof(got)), 60);
-		assert_int_equal(count_out(), 0);
+		assert_int_equal(buffers.n_out, 0);
 	}
 	assert_true(n_given > 0 && n_policed > 0);
 	assert_int_equal(worker.counts.to_kernel[POLICE_NEIGHBOUR], n_given);
@@ -165,13 +119,13 @@ static void a_frame_that_the_kernel_refuses_is_no_frame_given(void **state)
 	assert_int_equal(kernel_path_give(&worker, &port, make_arp(1), FWD_REASON_NOT_OURS, 1000),
 	                 FWD_REASON_KERNEL_REFUSED);
 	assert_int_equal(worker.counts.to_kernel[POLICE_NEIGHBOUR], 0);
-	assert_int_equal(count_out(), 0);
+	assert_int_equal(buffers.n_out, 0);
 }
 
 static void what_the_kernel_sends_is_taken_in_order_up_to_the_room_there_is(void **state)
 {
-	struct rte_mbuf *out[POOL_SIZE + 1] = { NULL };
-	uint8_t frame[ROOM] = { 0 };
+	struct rte_mbuf *out[4] = { NULL };
+	uint8_t frame[BUFFER_ROOM] = { 0 };
 
 	(void)state;
 	for (uint8_t i = 0; i < 3; i++) {
@@ -184,31 +138,29 @@ static void what_the_kernel_sends_is_taken_in_order_up_to_the_room_there_is(void
 		assert_int_equal(out[i]->data_len, 60 + i);
 		assert_int_equal(out[i]->pkt_len, 60 + i);
 		assert_int_equal(*rte_pktmbuf_mtod(out[i], uint8_t *), i);
-		fake_free(out[i]);
+		rte_pktmbuf_free(out[i]);
 	}
 	assert_int_equal(worker.counts.from_kernel, 2);
 	assert_int_equal(kernel_path_read(&worker, &port, out, 4), 1); /* then there is no more */
 	assert_int_equal(out[0]->pkt_len, 62);
-	fake_free(out[0]);
+	rte_pktmbuf_free(out[0]);
 	assert_int_equal(worker.counts.from_kernel, 3);
 	assert_int_equal(kernel_path_read(&worker, &port, out, 4), 0);
-	assert_int_equal(count_out(), 0);
+	assert_int_equal(buffers.n_out, 0);
 }
 
 static void without_a_free_buffer_the_frames_wait(void **state)
 {
-	struct rte_mbuf *held[POOL_SIZE], *out[2];
 	uint8_t frame[60] = { 0 };
+	struct rte_mbuf *out[2];
 
 	(void)state;
-	for (int i = 0; i < POOL_SIZE; i++)
-		held[i] = fake_alloc(NULL);
+	buffers.limit = 0;
 	assert_int_equal(write(kernel_fd, frame, sizeof(frame)), sizeof(frame));
 	assert_int_equal(kernel_path_read(&worker, &port, out, 2), 0);
-	for (int i = 0; i < POOL_SIZE; i++)
-		fake_free(held[i]);
+	buffers.limit = 1;
 	assert_int_equal(kernel_path_read(&worker, &port, out, 2), 1);
-	fake_free(out[0]);
+	rte_pktmbuf_free(out[0]);
 }
 
 int main(void)
