@@ -19,12 +19,6 @@
 
 #include "tests/unit/dataplane/stage.h"
 
-/* With room as a test says. */
-static size_t room = CONN_STATE_TEXT_MAX;
-#undef CONN_STATE_TEXT_MAX
-#define CONN_STATE_TEXT_MAX room
-#include "dataplane/tables/compiler_handover.c"
-
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define SLOT     0x2fu
 #define GUEST    OWNER_LIST_TEMPORARY
@@ -33,11 +27,12 @@ static size_t room = CONN_STATE_TEXT_MAX;
 static struct stage s;
 static uint16_t one, two; /* the first pool's backends by their numbers in the text: 5 and 9 */
 
-static int setup(void **state)
+static void begin(uint32_t n_slots)
 {
-	(void)state;
 	stage_init(&s);
 	use_both_pools(&s.first);
+	s.first.pools[0].n_slots = n_slots;
+	s.first.model.limits.slots += n_slots;
 	s.first.pools[0].agent = s.first.pools[1].agent = true;
 	s.time = (struct compiler_time){ 100000, 5000000, 1700000000000 };
 	for (size_t i = 0; i < 3; i++) { /* one set of long ago: nothing is told of itself */
@@ -47,6 +42,12 @@ static int setup(void **state)
 	apply_world(&s, &s.first);
 	one = (uint16_t)s.node.pools[0].backends[0].index;
 	two = (uint16_t)s.node.pools[0].backends[1].index;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	begin(4096);
 	return 0;
 }
 
@@ -134,44 +135,54 @@ static void pools_without_agents_and_those_to_come_are_not_told(void **state)
 	expect_text("pool web-ams 4096\n");
 }
 
+#define LONG_POOL 65536u
+#define FIRST     0x1000u /* slots from here on have four digits, so lines of a length */
+#define LONG_HEAD "pool web-ams 65536\nbackend 0000000000000005\nbackend 0000000000000009\n"
+#define LONG_LINE "slot %x 1 %s2 6553f108 g2 6553f108 g2 6553f108 g2 6553f108\n"
+
 /*
- * What does not fit is cut behind a whole line: of @p whole as many lines as are shorter than @p
- * most bytes.
+ * Each slot names four others; the first @p shorter ones have a mark less, so a letter.
+ * @param out  as many whole lines as have room, and a NUL. @return their length
  */
-static void expect_cut(const char *whole, size_t most)
-{
-	char wanted[512];
-
-	assert_true(strlen(whole) < sizeof(wanted));
-	strcpy(wanted, whole);
-	while (strlen(wanted) >= most) {
-		char *last = strrchr(wanted, '\n');
-
-		*last = '\0';
-		last = strrchr(wanted, '\n');
-		last[1] = '\0';
-	}
-	room = most;
-	expect_text(wanted);
-}
-
-static void a_text_that_is_too_long_ends_with_a_line(void **state)
+static size_t name_many(uint32_t shorter, char *out)
 {
 	const struct compiler_pool *p = &s.node.pools[0];
-	const size_t usual = room;
-	char *whole;
+	size_t n = (size_t)sprintf(out, LONG_HEAD);
 
-	(void)state;
-	for (uint32_t i = 0; i < 5; i++) {
-		set_hot(p, SLOT + i, one | LOOKS);
-		*list_of(p, SLOT + i) = (struct owner_list){ two | GUEST, { 5000 / 16 } };
+	for (uint32_t i = FIRST; i < LONG_POOL; i++) {
+		bool marked = i >= FIRST + shorter;
+		uint64_t newest = two | (marked ? GUEST : 0);
+		char line[80];
+
+		set_hot(p, i, one | LOOKS);
+		*list_of(p, i) =
+		        (struct owner_list){ newest | (uint64_t)(two | GUEST) * 0x1000100010000,
+			                     { 312, 312, 312, 312 } };
+		sprintf(line, LONG_LINE, i, marked ? "g" : "");
+		if (n + strlen(line) < CONN_STATE_TEXT_MAX)
+			n += (size_t)sprintf(out + n, "%s", line);
 	}
-	whole = compiler_handover_write(&s.node, &s.time);
-	assert_non_null(whole);
-	for (size_t most = strlen(whole) + 2; most > strlen("pool web-ams 4096\n"); most--)
-		expect_cut(whole, most);
-	room = usual;
-	free(whole);
+	return n;
+}
+
+/* The last line that has room fills all of it; then one letter is too many. */
+static void a_text_that_is_too_long_ends_with_a_line(void **state)
+{
+	char *wanted = malloc(CONN_STATE_TEXT_MAX);
+	uint32_t left;
+
+	assert_non_null(wanted);
+	teardown(state);
+	begin(LONG_POOL);
+	left = (uint32_t)(CONN_STATE_TEXT_MAX - 1 - name_many(0, wanted));
+	assert_true(left > 0);
+	for (uint32_t more = 0; more < 2; more++) {
+		size_t n = name_many(60 - left - more, wanted);
+
+		assert_int_equal(n, CONN_STATE_TEXT_MAX - 1 - (more ? 59 : 0));
+		expect_text(wanted);
+	}
+	free(wanted);
 }
 
 #define HEAD "pool web-ams 4096\nbackend 0000000000000005\nbackend 0000000000000009\n"
