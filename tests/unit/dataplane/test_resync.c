@@ -1,168 +1,230 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What links and next hops keep, and forget, when the kernel's messages were lost or a port goes.
- * The kernel is the test's.
+ * What links and next hops keep, and forget, when the kernel's messages were lost or a port goes: with a real kernel,
+ * in a network namespace of the test's own. Messages are lost when the test says so.
  */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
-#include "base/clock.h"
-#include "dataplane/nexthop/rtnl.h"
+#include "base/loop.h"
+#include "dataplane/nexthop/hops.h"
+#include "dataplane/nexthop/links.h"
 
-static int answer;
-static uint64_t clock_ms;
+#include "tests/unit/bpf/space.h"
 
-static int read_rows(rtnl_on_fact *take, void *arg)
+#define WAIT_MS 10000u
+#define MANY    5000u /* more than there are chains */
+
+static bool loses; /* the messages that wait now */
+
+ssize_t __real_recv(int fd, void *out, size_t n, int flags);
+ssize_t __wrap_recv(int fd, void *out, size_t n, int flags);
+ssize_t __wrap_recv(int fd, void *out, size_t n, int flags)
 {
-	static const struct rtnl_fact row = {
-		.kind = RTNL_LINK, .link = { .ifindex = 7, .name = "eth7", .up = true }
-	};
+	ssize_t got = __real_recv(fd, out, n, flags);
 
-	if (!answer)
-		(void)take(arg, &row);
-	return answer;
+	if (!loses || got < 0)
+		return got;
+	while (__real_recv(fd, out, n, flags) > 0)
+		;
+	loses = false;
+	errno = ENOBUFS;
+	return -1;
 }
 
-#define clock_mono_ms() clock_ms
-#define rtnl_query(socket, b, nb, q, nq, seq, take, at)                                            \
-	((void)(socket), (void)(nq), read_rows(take, at))
-#define apply_dump_row take_link_row
-#include "dataplane/nexthop/links.c"
-#undef rtnl_query
-#undef apply_dump_row
-#undef clock_mono_ms
+static struct {
+	struct loop *loop;
+	struct hops *hops;
+	struct loop_timer poll;
+	uint64_t end_ms;
+	enum hop_state wanted;
+	unsigned n_changes;
+} scene;
 
-#define on_hops_message on_hop_news
-#include "dataplane/nexthop/hops.c"
+static const struct addr *address(const char *text)
+{
+	static struct addr a;
 
-static unsigned n_changes;
+	assert_int_equal(addr_parse(text, &a), 0);
+	return &a;
+}
+
+static struct hop hop_of(const char *text)
+{
+	struct hop hop;
+
+	assert_true(hops_get(scene.hops, address(text), &hop));
+	return hop;
+}
+
+/* Until 10.1.0.5 is as wanted, and all that the test made the kernel say was read. */
+static void on_poll(void *arg)
+{
+	uint64_t now_ms = loop_now_ms(scene.loop);
+
+	(void)arg;
+	if ((!loses && hop_of("10.1.0.5").state == scene.wanted) || now_ms >= scene.end_ms)
+		loop_stop(scene.loop);
+	else
+		loop_timer_set(scene.loop, &scene.poll, now_ms + 100);
+}
+
+static void turn_until(enum hop_state wanted)
+{
+	scene.wanted = wanted;
+	scene.end_ms = loop_now_ms(scene.loop) + WAIT_MS;
+	loop_timer_set(scene.loop, &scene.poll, loop_now_ms(scene.loop) + 300);
+	assert_int_equal(loop_run(scene.loop), 0);
+	assert_int_equal(hop_of("10.1.0.5").state, wanted);
+	assert_false(loses);
+}
+
+static void note_hop(void *arg, const struct addr *of, const struct hop *hop)
+{
+	(void)arg;
+	(void)of;
+	(void)hop;
+}
 
 static void note_change(void *arg)
 {
 	(void)arg;
-	n_changes++;
+	scene.n_changes++;
 }
 
-static void a_table_that_cannot_be_read_is_asked_for_again(void **state)
+static int begin(void **state)
+{
+	(void)state;
+	memset(&scene, 0, sizeof(scene));
+	scene.poll.cb = on_poll;
+	space_run("ip addr add 10.1.0.2/16 dev v0 && "
+	          "ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:05 dev v0 nud reachable && "
+	          "ip neigh replace 10.6.0.5 lladdr 02:00:00:00:00:06 dev w0 nud reachable");
+	if (loop_open(&scene.loop) || hops_open(scene.loop, MANY, note_hop, NULL, &scene.hops))
+		return -1;
+	return hops_watch(scene.hops, address("10.1.0.5"));
+}
+
+static int end(void **state)
+{
+	(void)state;
+	hops_close(scene.hops);
+	loop_close(scene.loop);
+	return system("ip addr flush dev v0; ip neigh flush dev v0 nud all; ip link set v1 up");
+}
+
+static void let_neighbour_fail(void)
+{
+	space_run("ip neigh replace 10.1.0.5 dev v0 nud failed");
+	turn_until(HOP_KNOWN);
+}
+
+static void after_lost_messages_links_are_said_to_have_changed(void **state)
 {
 	struct links *l = links_new(note_change, NULL);
-	int socket; /* any that is not NULL */
 
 	(void)state;
 	assert_non_null(l);
-	assert_int_equal(loop_open(&l->loop), 0);
-	clock_ms = 5000;
 	assert_int_equal(links_read(l), -ENOTCONN);
-	l->queries = (struct mnl_socket *)&socket;
-	answer = -EINTR;
-	for (unsigned i = 1; i <= 3; i++) {
-		on_retry(l);
-		assert_true(l->retry.heap_index != 0);
-		assert_int_equal(l->retry.at_ms, clock_ms + RETRY_MS);
-		loop_timer_cancel(l->loop, &l->retry);
-		clock_ms += 1000;
-	}
-	assert_int_equal(n_changes, 0);
-	answer = 0;
-	on_retry(l);
-	assert_int_equal(l->retry.heap_index, 0);
-	assert_int_equal(n_changes, 1);
-	assert_non_null(links_find(l, 7));
-	answer = -EIO; /* what was known stays */
-	on_retry(l);
-	assert_non_null(links_named(l, "eth7"));
-	loop_timer_cancel(l->loop, &l->retry);
-	loop_close(l->loop);
-	l->loop = NULL;
-	l->queries = NULL;
 	links_close(l);
+	assert_int_equal(links_open(scene.loop, note_change, NULL, &l), 0);
+	turn_until(HOP_KNOWN);
+	assert_int_equal(scene.n_changes, 0);
+	hops_close(scene.hops); /* which would hear of it first */
+	scene.hops = NULL;
+	loses = true;
+	space_run("ip link add new0 type veth peer name new1");
+	loop_timer_set(scene.loop,
+	               &(struct loop_timer){ .cb = (void (*)(void *))loop_stop, .arg = scene.loop },
+	               loop_now_ms(scene.loop) + 300);
+	assert_int_equal(loop_run(scene.loop), 0);
+	assert_false(loses);
+	assert_int_equal(scene.n_changes, 1);
+	assert_non_null(links_named(l, "new0"));
+	links_close(l);
+	space_run("ip link del new0");
 }
 
-static void a_port_is_up_as_long_as_before_only_if_it_was_up(void **state)
+/* All that is read again would be up since now. */
+static void a_port_that_was_up_counts_as_up_since_then(void **state)
 {
-	struct hop_link now[3] = { { { .ifindex = 1, .up = true }, 900 },
-		                   { { .ifindex = 2, .up = true }, 900 },
-		                   { { .ifindex = 3, .up = true }, 900 } };
-	struct hop_link before[2] = { { { .ifindex = 2, .up = true }, 40 },
-		                      { { .ifindex = 1, .up = false }, 30 } };
-	struct hops h = { .links = now, .n_links = 3, .old_links = before };
-
 	(void)state;
-	keep_up_since(&h, 2);
-	assert_int_equal(now[0].up_ms, 900); /* it came up meanwhile */
-	assert_int_equal(now[1].up_ms, 40);
-	assert_int_equal(now[2].up_ms, 900); /* it is new */
+	turn_until(HOP_KNOWN);
+	loses = true;
+	space_run("ip link set v0 mtu 1400");
+	turn_until(HOP_KNOWN);
+	assert_int_equal(hop_of("10.1.0.5").mtu, 1400);
+	let_neighbour_fail();
+	assert_int_equal(hop_of("10.1.0.5").bad, HOP_BAD_NEIGHBOUR);
+	space_run("ip link set v0 mtu 1500");
+}
+
+/* That nobody has answered yet is no evidence then. */
+static void a_port_that_came_up_while_messages_were_lost_is_up_since_now(void **state)
+{
+	(void)state;
+	space_run("ip link set v1 down");
+	turn_until(HOP_NO_PORT);
+	loses = true;
+	space_run("ip link set v1 up");
+	turn_until(HOP_KNOWN);
+	let_neighbour_fail();
+	assert_int_equal(hop_of("10.1.0.5").bad, HOP_BAD_NOT);
 }
 
 static void what_was_not_answered_on_a_port_that_goes_is_forgiven(void **state)
 {
-	static const struct {
-		bool was_up, gone, up, forgiven;
-	} cases[] = { { true, false, false, true },
-		      { true, true, false, true },
-		      { true, true, true, true },
-		      { true, false, true, false },
-		      { false, false, false, false } };
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct hop_link links[HOP_LINKS_MAX] = { { { .ifindex = 5, .up = cases[i].was_up },
-			                                   0 } };
-		struct via vias[3] = { { .ifindex = 5, .refs = 1, .failed_ms = 70 },
-			               { .ifindex = 6, .refs = 1, .failed_ms = 71 },
-			               { .ifindex = 5, .refs = 1, .failed_ms = 72 } };
-		struct hops h = { .links = links, .n_links = 1, .vias = vias, .top_via = 3 };
-		const struct rtnl_link news = { .ifindex = 5,
-			                        .gone = cases[i].gone,
-			                        .up = cases[i].up };
-
-		apply_link(&h, &news);
-		assert_int_equal(vias[0].failed_ms, cases[i].forgiven ? 0 : 70);
-		assert_int_equal(vias[1].failed_ms, 71); /* another port's */
-		assert_int_equal(vias[2].failed_ms, cases[i].forgiven ? 0 : 72);
-		assert_int_equal(h.n_links, cases[i].gone ? 0 : 1);
-	}
+	turn_until(HOP_KNOWN);
+	assert_int_equal(hops_watch(scene.hops, address("10.6.0.5")), 0);
+	space_run("ip neigh replace 10.6.0.5 dev w0 nud failed");
+	let_neighbour_fail();
+	assert_int_equal(hop_of("10.1.0.5").bad, HOP_BAD_NEIGHBOUR);
+	space_run("ip link set v1 down");
+	turn_until(HOP_NO_PORT);
+	space_run("ip link set v1 up");
+	turn_until(HOP_KNOWN);
+	assert_int_equal(hop_of("10.1.0.5").bad, HOP_BAD_NOT);
+	assert_int_equal(hop_of("10.6.0.5").bad, HOP_BAD_NEIGHBOUR); /* another port's */
 }
 
-/* More than there are chains: each next hop is found again, by its address and its port. */
+/* Each next hop is found again, by its address and its port. */
 static void each_next_hop_is_found_behind_others(void **state)
 {
-	enum { VIAS = HOP_BUCKETS + 100 };
-	struct hops *h = calloc(1, sizeof(*h));
+	char text[ADDR_TEXT_MAX];
 
 	(void)state;
-	assert_non_null(h);
-	h->vias = calloc(VIAS, sizeof(*h->vias));
-	h->max = VIAS;
-	assert_non_null(h->vias);
-	assert_int_equal(loop_open(&h->loop), 0);
-	memset(h->via_buckets, 0xff, sizeof(h->via_buckets));
-	for (uint32_t refs = 1; refs <= 2; refs++)
-		for (uint32_t i = 0; i < VIAS; i++) {
-			const uint8_t address[4] = { 10, 0, (uint8_t)(i >> 9), (uint8_t)(i >> 1) };
-			const struct addr a = addr_from4(address);
-
-			assert_int_equal(reference_via(h, &a, 5 + i % 2), i);
-			assert_int_equal(h->vias[i].refs, refs);
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 0; i + 1 < MANY; i++) {
+			snprintf(text, sizeof(text), "10.1.%u.%u", 1 + i / 250, 1 + i % 250);
+			assert_int_equal(hops_watch(scene.hops, address(text)), 0);
+			assert_true(hop_of(text).on_link);
 		}
-	loop_close(h->loop);
-	free(h->vias);
-	free(h);
+	assert_int_equal(hops_watch(scene.hops, address("10.1.0.6")), -ENOSPC);
 }
 
 int main(void)
 {
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_table_that_cannot_be_read_is_asked_for_again),
-		cmocka_unit_test(a_port_is_up_as_long_as_before_only_if_it_was_up),
-		cmocka_unit_test(what_was_not_answered_on_a_port_that_goes_is_forgiven),
-		cmocka_unit_test(each_next_hop_is_found_behind_others),
+		T(after_lost_messages_links_are_said_to_have_changed),
+		T(a_port_that_was_up_counts_as_up_since_then),
+		T(a_port_that_came_up_while_messages_were_lost_is_up_since_now),
+		T(what_was_not_answered_on_a_port_that_goes_is_forgiven),
+		T(each_next_hop_is_found_behind_others),
 	};
 
+	if (space_enter(false)) {
+		printf("needs root: skipped\n");
+		return 77;
+	}
+	space_run("ip link add w0 type veth peer name w1 && ip link set w0 up && "
+	          "ip link set w1 up && ip addr add 10.6.0.2/24 dev w0");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
