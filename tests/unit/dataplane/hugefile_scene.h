@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tables in hugepages: the hugetlbfs is a directory of the test's; the kernel's numbers and the choice
- * of a NUMA node are in the test's hands. Includes the sources.
+ * Tables in hugepages: the hugetlbfs is a directory of the test's; mounts, the kernel's numbers and the choice
+ * of a NUMA node are in the test's hands.
  */
 #ifndef WEIR_TESTS_UNIT_DATAPLANE_HUGEFILE_SCENE_H
 #define WEIR_TESTS_UNIT_DATAPLANE_HUGEFILE_SCENE_H
@@ -17,20 +17,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <dirent.h>
+#include <limits.h>
+#include <mntent.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include <linux/magic.h>
 #include <linux/mempolicy.h>
 
-#include "base/log.h"
+#include "dataplane/dpdk/tables_dir.h"
 #include "weir/hugepages.h"
+#include "weir/layout.h"
 
-#define PAGE_BYTES (2ull << 20)
-#define N_CPUS     2
+#define PAGE_BYTES  (2ull << 20)
+#define OTHER_BYTES (4ull << 10)
+#define N_CPUS      2
 
 static struct {
 	char dir[64], mount[96], pins[96];
@@ -43,28 +49,31 @@ static struct {
 	int fallocate_says;     /* errno; 0: it does its work */
 } edge;
 
-static int edge_find(const char *mounts, struct hugepages_mount *out)
+static inline int count_files(void);
+
+FILE *__wrap_setmntent(const char *path, const char *mode);
+FILE *__wrap_setmntent(const char *path, const char *mode)
 {
-	assert_string_equal(mounts, "/proc/mounts");
-	if (edge.find_says)
-		return -edge.find_says;
-	snprintf(out->path, sizeof(out->path), "%s", edge.mount);
-	out->page_bytes = PAGE_BYTES;
+	static char text[160];
+
+	assert_string_equal(path, "/proc/mounts");
+	snprintf(text, sizeof(text), "none %s %s rw 0 0\n", edge.mount,
+	         edge.find_says ? "tmpfs" : "hugetlbfs");
+	errno = edge.find_says;
+	return edge.find_says && edge.find_says != ENOENT ? NULL
+	                                                  : fmemopen(text, strlen(text), mode);
+}
+
+int __wrap_statfs64(const char *path, struct statfs *out);
+int __wrap_statfs64(const char *path, struct statfs *out)
+{
+	assert_string_equal(path, edge.mount);
+	*out = (struct statfs){ .f_type = HUGETLBFS_MAGIC, .f_bsize = PAGE_BYTES };
 	return 0;
 }
 
-static inline int count_files(void);
-
-static uint64_t edge_free(const char *sysfs, uint64_t page_bytes)
-{
-	assert_string_equal(sysfs, "/sys/kernel/mm/hugepages");
-	assert_true(!page_bytes || page_bytes == PAGE_BYTES);
-	if (edge.one_file && count_files())
-		return 0;
-	return edge.free_bytes + (page_bytes ? 0 : edge.free_other);
-}
-
-static uint64_t edge_of_file(int fd)
+int __wrap_fstatfs64(int fd, struct statfs *out);
+int __wrap_fstatfs64(int fd, struct statfs *out)
 {
 	char link[64], path[256];
 	ssize_t n;
@@ -73,11 +82,46 @@ static uint64_t edge_of_file(int fd)
 	n = readlink(link, path, sizeof(path) - 1);
 	assert_true(n > 0);
 	path[n] = 0;
-	return strncmp(path, edge.mount, strlen(edge.mount)) ? 0 : PAGE_BYTES;
+	*out = (struct statfs){ .f_bsize = PAGE_BYTES };
+	if (!strncmp(path, edge.mount, strlen(edge.mount)))
+		out->f_type = HUGETLBFS_MAGIC;
+	return 0;
+}
+
+/* The kernel has pages of two sizes; their numbers are in the files of these directories. */
+#define SYSFS "/sys/kernel/mm/hugepages"
+static const char *const sizes[] = { "hugepages-2048kB", "hugepages-4kB" };
+
+DIR *__real_opendir(const char *path);
+DIR *__wrap_opendir(const char *path);
+DIR *__wrap_opendir(const char *path)
+{
+	char sysfs[80];
+
+	snprintf(sysfs, sizeof(sysfs), "%s/sys", edge.dir);
+	return __real_opendir(strcmp(path, SYSFS) ? path : sysfs);
+}
+
+FILE *__real_fopen64(const char *path, const char *mode);
+FILE *__wrap_fopen64(const char *path, const char *mode);
+FILE *__wrap_fopen64(const char *path, const char *mode)
+{
+	static char text[32];
+	uint64_t n = 0;
+
+	if (strncmp(path, SYSFS, strlen(SYSFS)) != 0)
+		return __real_fopen64(path, mode);
+	if (!strcmp(path, SYSFS "/hugepages-2048kB/free_hugepages"))
+		n = edge.one_file && count_files() ? 0 : edge.free_bytes / PAGE_BYTES;
+	else if (!strcmp(path, SYSFS "/hugepages-4kB/free_hugepages"))
+		n = edge.free_other / OTHER_BYTES;
+	snprintf(text, sizeof(text), "%llu\n", (unsigned long long)n);
+	return fmemopen(text, strlen(text), mode);
 }
 
 /* set_mempolicy() alone */
-static long edge_syscall(long number, ...)
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...)
 {
 	const unsigned long *mask;
 	va_list list;
@@ -95,48 +139,46 @@ static long edge_syscall(long number, ...)
 	return 0;
 }
 
-static int edge_fallocate(int fd, int mode, off_t off, off_t len)
+int __real_fallocate64(int fd, int mode, off_t off, off_t len);
+int __wrap_fallocate64(int fd, int mode, off_t off, off_t len);
+int __wrap_fallocate64(int fd, int mode, off_t off, off_t len)
 {
 	edge.node_of_file = edge.node;
 	errno = edge.fallocate_says;
-	return errno ? -1 : fallocate(fd, mode, off, len);
+	return errno ? -1 : __real_fallocate64(fd, mode, off, len);
 }
 
-static void edge_log(int level, const char *event, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
-static void edge_log(int level, const char *event, const char *format, ...)
+/* Lines of the log. */
+ssize_t __real_write(int fd, const void *bytes, size_t n);
+ssize_t __wrap_write(int fd, const void *bytes, size_t n);
+ssize_t __wrap_write(int fd, const void *bytes, size_t n)
 {
-	va_list list;
-
-	(void)level;
-	assert_string_equal(event, "tables-in-memory");
-	va_start(list, format);
-	vsnprintf(edge.logged, sizeof(edge.logged), format, list);
-	va_end(list);
+	if (fd != STDERR_FILENO)
+		return __real_write(fd, bytes, n);
+	snprintf(edge.logged, sizeof(edge.logged), "%.*s", (int)n, (const char *)bytes);
 	edge.n_logged++;
+	return (ssize_t)n;
 }
-
-#define log_at            edge_log
-#define hugepages_find    edge_find
-#define hugepages_free    edge_free
-#define hugepages_of_file edge_of_file
-#define syscall           edge_syscall
-#define fallocate         edge_fallocate
-#include "dataplane/dpdk/hugefile.c"
-#undef fallocate
-#include "dataplane/dpdk/tablefile.c"
-#include "dataplane/dpdk/tables_dir.c"
 
 static const struct driver_sizes small = { 4, 4, 2, 4, 64, 4 };
 
 static int setup(void **state)
 {
+	char sysfs[160];
+
 	(void)state;
 	memset(&edge, 0, sizeof(edge));
 	strcpy(edge.dir, "/tmp/weir-huge-XXXXXX");
 	if (!mkdtemp(edge.dir))
 		return -1;
+	snprintf(sysfs, sizeof(sysfs), "%s/sys", edge.dir);
+	if (mkdir(sysfs, 0755))
+		return -1;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		snprintf(sysfs, sizeof(sysfs), "%s/sys/%s", edge.dir, sizes[i]);
+		if (mkdir(sysfs, 0755))
+			return -1;
+	}
 	snprintf(edge.mount, sizeof(edge.mount), "%s/mount", edge.dir);
 	snprintf(edge.pins, sizeof(edge.pins), "%s/pins", edge.dir);
 	edge.free_bytes = 64 * PAGE_BYTES;
@@ -208,8 +250,9 @@ static inline void expect_mark(uint64_t mark)
 static inline const char *read_tables_link(void)
 {
 	static char target[PATH_MAX];
+	ssize_t n = readlink(tables_path(), target, sizeof(target) - 1);
 
-	read_target(tables_path(), target);
+	target[n > 0 ? n : 0] = 0;
 	return target;
 }
 

@@ -14,7 +14,7 @@ static void the_last_free_page_is_taken(void **state)
 		struct tablefile f;
 
 		edge.free_bytes = (short_by == 1 ? 0 : 1) * PAGE_BYTES;
-		edge.free_other = keep_bytes - (short_by == 2 ? 1 : 0);
+		edge.free_other = keep_bytes - (short_by == 2 ? OTHER_BYTES : 0);
 		assert_int_equal(tablefile_make(&f, tables_path(), &small, N_CPUS, &request, &why),
 		                 0);
 		assert_int_equal(f.page_bytes, short_by ? 0 : PAGE_BYTES);
@@ -211,7 +211,7 @@ static void tables_that_nobody_can_use_make_room_for_new_ones(void **state)
 	(void)state;
 	edge.one_file = true;
 	open_tables(&f, &request);
-	((struct file_head *)f.memory)->layout++;
+	((uint32_t *)f.memory)[2]++; /* the layout's number */
 	tablefile_close(&f);
 	assert_false(open_tables(&f, &request));
 	assert_int_equal(f.page_bytes, PAGE_BYTES);
@@ -241,6 +241,7 @@ static void each_start_says_where_the_tables_lie(void **state)
 		assert_int_equal(open_tables(&f, &request), turn);
 		tablefile_close(&f);
 		assert_int_equal(edge.n_logged, 1);
+		assert_non_null(strstr(edge.logged, "tables-in-memory "));
 		assert_non_null(strstr(edge.logged, " page_kb=2048 "));
 	}
 }
