@@ -5,10 +5,64 @@
  */
 #include "worker_scene.h"
 
+static int make_event(uint64_t n)
+{
+	return eventfd((unsigned int)n, EFD_NONBLOCK | EFD_CLOEXEC);
+}
+
+static bool is_set(int fd)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+/* A sleep that lasts @p us, with the interrupts that are on then. */
+static struct sleep {
+	unsigned int us, round;
+	int on[N_PORTS][QUEUES];
+} sleeps[300];
+static unsigned int n_sleeps;
+
+static void note_sleep(unsigned int us)
+{
+	struct sleep *s = &sleeps[n_sleeps++];
+
+	s->us = us;
+	s->round = edge.round;
+	for (uint32_t p = 0; p < N_PORTS; p++)
+		memcpy(s->on[p], edge.interrupts_on[p + 1], sizeof(s->on[p]));
+}
+
+/* Idle rounds until sleeps get no longer, and three more of these. */
+#define SPINS  (WORKER_IDLE_SPIN - 1)         /* rounds before the first sleep */
+#define SHORT  (WORKER_SLEEP_US / 10 - 1)     /* sleeps before the longest ones */
+#define ROUNDS (WORKER_IDLE_SPIN + SHORT + 2) /* where no round is made within a sleep */
+
+static void rest(void)
+{
+	n_sleeps = 0;
+	edge.on_sleep = note_sleep;
+	play(ROUNDS);
+}
+
+static void an_idle_worker_spins_then_sleeps_longer_and_longer(void **state)
+{
+	(void)state;
+	rest();
+	assert_int_equal(n_sleeps, SHORT + 3);
+	assert_int_equal(w.counts.sleeps, n_sleeps);
+	assert_int_equal(w.counts.interrupts, 0);
+	for (unsigned int i = 0; i < n_sleeps; i++) {
+		assert_int_equal(sleeps[i].round, WORKER_IDLE_SPIN + i);
+		assert_int_equal(sleeps[i].us, i < SHORT ? 10 * (i + 1) : WORKER_SLEEP_US);
+	}
+}
+
 static void interrupts_are_waited_for_where_all_our_queues_have_them(void **state)
 {
 	static const struct {
-		int interrupt[N_PORTS];
+		int interrupt[N_PORTS]; /* -1: none */
 		int16_t rx[N_PORTS];
 		bool shares;
 		int says;
@@ -23,7 +77,10 @@ static void interrupts_are_waited_for_where_all_our_queues_have_them(void **stat
 		{ { 4, 5, 6 }, { 0, 1, 2 }, false, -ENOTSUP, false, { 1, 1, 1 } },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct sleep *last = &sleeps[SHORT];
+
+		assert_int_equal(teardown(state), 0);
 		setup(state);
 		w.shares = cases[i].shares;
 		edge.interrupt_says = cases[i].says;
@@ -31,101 +88,83 @@ static void interrupts_are_waited_for_where_all_our_queues_have_them(void **stat
 			w.ports[p].rx = cases[i].rx[p];
 			w.ports[p].interrupt = cases[i].interrupt[p];
 		}
-		assert_int_equal(set_interrupts(&w, true), cases[i].all);
-		for (uint32_t p = 0; p < N_PORTS; p++)
+		rest();
+		assert_int_equal(last->us, cases[i].all ? WORKER_WAIT_MS * 1000 : WORKER_SLEEP_US);
+		for (uint32_t p = 0; p < N_PORTS; p++) {
 			if (cases[i].rx[p] >= 0)
-				assert_int_equal(edge.interrupts_on[p + 1][cases[i].rx[p]],
-				                 cases[i].on[p]);
-		(void)set_interrupts(&w, false);
-		for (uint32_t p = 0; p < N_PORTS; p++)
-			for (uint32_t q = 0; q < EDGE_QUEUES; q++)
+				assert_int_equal(last->on[p][cases[i].rx[p]], cases[i].on[p]);
+			for (uint32_t q = 0; q < QUEUES; q++) { /* else they are off */
+				assert_int_equal(sleeps[0].on[p][q], 0);
 				assert_int_equal(edge.interrupts_on[p + 1][q], 0);
+			}
+		}
 	}
 }
 
-static int make_event(uint64_t n)
-{
-	return eventfd((unsigned int)n, EFD_NONBLOCK | EFD_CLOEXEC);
-}
+/* What comes while the worker waits for interrupts. */
+static struct {
+	bool wake, tap, interrupt;
+} comes;
 
-static bool is_set(int fd)
+static void let_it_come(unsigned int us)
 {
-	struct pollfd p = { fd, POLLIN, 0 };
+	const uint64_t one = 1;
 
-	return poll(&p, 1, 0) == 1;
+	if (us != WORKER_WAIT_MS * 1000)
+		return;
+	w.stop = true;
+	if (comes.wake)
+		assert_int_equal(write(w.wake, &one, sizeof(one)), sizeof(one));
+	if (comes.interrupt)
+		assert_int_equal(write(w.ports[2].interrupt, &one, sizeof(one)), sizeof(one));
+	if (comes.tap)
+		assert_int_equal(write(edge.kernel[1], &one, sizeof(one)), sizeof(one));
 }
 
 /* What wakes a worker is taken off, but for a TAP's frames. */
 static void a_rest_ends_by_what_is_waited_for(void **state)
 {
-	static const struct {
-		bool wake, tap, interrupt, interrupted;
-	} cases[] = {
-		{ false, false, false, false }, { true, false, false, false },
-		{ false, true, false, false },  { false, false, true, true },
-		{ true, true, true, true },
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (int i = 0; i < 8; i++) {
+		assert_int_equal(teardown(state), 0);
 		setup(state);
-		w.wake = make_event(cases[i].wake);
-		w.ports[1].tap = make_event(cases[i].tap);
-		w.ports[2].interrupt = make_event(cases[i].interrupt);
-		bool ends = cases[i].wake || cases[i].tap || cases[i].interrupt;
-		time_t began = time(NULL);
-
-		assert_int_equal(sleep_until_event(&w, ends ? 20000000000 : 1000),
-		                 cases[i].interrupted);
-		assert_true(time(NULL) - began < 15);
+		comes.wake = i & 1;
+		comes.tap = i & 2;
+		comes.interrupt = i & 4;
+		w.wake = make_event(0);
+		open_tap(1, false);
+		for (uint32_t p = 0; p < N_PORTS; p++)
+			w.ports[p].interrupt = make_event(0);
+		edge.on_sleep = let_it_come;
+		play(1000);
+		assert_int_equal(edge.n_ready, comes.wake + comes.tap + comes.interrupt);
+		assert_int_equal(w.counts.interrupts, comes.interrupt);
 		assert_false(is_set(w.wake));
 		assert_false(is_set(w.ports[2].interrupt));
-		assert_int_equal(is_set(w.ports[1].tap), cases[i].tap);
+		assert_int_equal(is_set(w.ports[1].tap), comes.tap);
+		for (uint32_t p = 0; p < N_PORTS; p++)
+			close(w.ports[p].interrupt);
 		close(w.wake);
-		close(w.ports[1].tap);
-		close(w.ports[2].interrupt);
 	}
 }
 
-static void an_idle_worker_spins_then_sleeps_then_waits_for_interrupts(void **state)
+static void come_as_interrupts_go_on(unsigned int round)
 {
-	uint32_t empty = WORKER_IDLE_SPIN - 1;
+	if (round == WORKER_IDLE_SPIN + SHORT)
+		come_in(1, DROPPED, 0, 1);
+}
 
+/* It raises no interrupt. */
+static void what_came_before_interrupts_were_on_is_looked_for(void **state)
+{
 	(void)state;
-	w.wake = make_event(1);
 	for (uint32_t i = 0; i < N_PORTS; i++)
-		w.ports[i].interrupt = w.wake; /* there at once, each time */
-	sleep_idle(&w, &r, &empty);
-	assert_int_equal(edge.n_pauses, 1);
-	assert_int_equal(w.counts.sleeps, 0);
-	empty = WORKER_IDLE_SPIN;
-	sleep_idle(&w, &r, &empty);
-	assert_int_equal(edge.n_pauses, 1);
-	assert_int_equal(w.counts.sleeps, 1);
-	assert_false(is_set(w.wake)); /* it was a rest */
-	assert_int_equal(w.counts.interrupts, 0);
-	(void)!write(w.wake, &(uint64_t){ 1 }, 8);
-	empty = WORKER_IDLE_SPIN + WORKER_SLEEP_US / 10;
-	sleep_idle(&w, &r, &empty);
-	assert_int_equal(w.counts.interrupts, 1);
-	assert_int_equal(w.counts.sleeps, 2);
-	assert_int_equal(edge.interrupts_on[1][0], 0); /* off again */
-	/* what came before they were on */
-	come_in(1, (struct edge_head){ 1, FWD_REASON_MARTIAN, 0, 0, 0 });
-	sleep_idle(&w, &r, &empty);
-	assert_int_equal(empty, 0);
+		w.ports[i].interrupt = 4;
+	edge.on_round = come_as_interrupts_go_on;
+	rest();
 	assert_int_equal(w.counts.frames, 1);
-	assert_int_equal(w.counts.interrupts, 1);
+	assert_int_equal(n_sleeps, SHORT); /* that was the round within a sleep: it spins again */
+	assert_int_equal(w.counts.sleeps, SHORT + 1);
 	assert_int_equal(edge.interrupts_on[1][0], 0);
-	/* without interrupts: a sleep, and no second look */
-	w.shares = true;
-	(void)!write(w.wake, &(uint64_t){ 1 }, 8);
-	empty = WORKER_IDLE_SPIN + WORKER_SLEEP_US;
-	sleep_idle(&w, &r, &empty);
-	assert_int_equal(w.counts.interrupts, 1);
-	assert_int_equal(w.counts.sleeps, 4);
-	assert_int_equal(empty, WORKER_IDLE_SPIN + WORKER_SLEEP_US);
-	assert_int_equal(edge.interrupts_on[1][0], 0);
-	close(w.wake);
 }
 
 static void *run_worker(void *arg)
@@ -176,9 +215,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(an_idle_worker_spins_then_sleeps_longer_and_longer),
 		T(interrupts_are_waited_for_where_all_our_queues_have_them),
 		T(a_rest_ends_by_what_is_waited_for),
-		T(an_idle_worker_spins_then_sleeps_then_waits_for_interrupts),
+		T(what_came_before_interrupts_were_on_is_looked_for),
 		T(a_worker_parks_goes_on_and_ends),
 	};
 
