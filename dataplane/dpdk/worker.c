@@ -30,6 +30,7 @@
 #include "weir/fwd/forward.h"
 
 _Static_assert(WORKER_BURST <= FWD_BURST_MAX, "a burst fits");
+_Static_assert(WORKER_BURST < 1u << (DRIVER_BURST_SIZES - 1), "a size each");
 _Static_assert(POLICE_COUNT <= DRIVER_CLASSES_MAX, "a count each");
 
 /* A burst, the buffers of its frames, and the frames that wait to be sent together. */
@@ -120,9 +121,7 @@ static void report_probes(struct worker *w, const struct fwd_burst *b)
 /* Which of driver_worker.bursts counts a burst of @p n frames. */
 static uint32_t burst_size_class(uint32_t n)
 {
-	uint32_t i = n ? 32u - (uint32_t)__builtin_clz(n) : 0;
-
-	return i < DRIVER_BURST_SIZES ? i : DRIVER_BURST_SIZES - 1;
+	return n ? 32u - (uint32_t)__builtin_clz(n) : 0;
 }
 
 /* A frame that was counted under @p from has ended as @p to. */
@@ -175,10 +174,11 @@ static void flush_out(struct worker *w, struct round *r)
 	r->n_out = 0;
 }
 
+/* No more frames wait than a burst has: each burst ends with flush_out(). */
 static void put_out(struct worker *w, struct round *r, struct rte_mbuf *m,
                     const struct worker_port *to, enum fwd_reason reason)
 {
-	if (to != r->to || r->n_out == WORKER_BURST)
+	if (to != r->to)
 		flush_out(w, r);
 	r->to = to;
 	r->reasons[r->n_out] = (uint8_t)reason;
