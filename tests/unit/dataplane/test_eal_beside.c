@@ -33,7 +33,7 @@ static void two_processes_fit_where_there_is_memory_for_both(void **state)
 		{ MODEL_HUGEPAGES_NO, 0, 0, 0, 0, false, "0 MiB of memory are available" },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct driver_reason why = { "" };
 		char text[128];
 
@@ -52,7 +52,7 @@ static void two_processes_fit_where_there_is_memory_for_both(void **state)
 		assert_int_equal(eal_fits_beside(&dpdk, &why), cases[i].fits);
 		assert_int_equal(!*why.text, !*cases[i].why);
 		assert_non_null(strstr(why.text, cases[i].why));
-		assert_int_equal(edge.n_inits, 0);
+		assert_int_equal(eal_fake.n_inits, 0);
 	}
 }
 
@@ -80,12 +80,12 @@ static void what_is_prepared_is_there_at_the_start_with_its_warning(void **state
 	assert_int_equal(eal_prepare(&dpdk, 1500, &why), 0);
 	assert_int_equal(eal_count_needed(&dpdk), 0);
 	assert_non_null(strstr(why.text, "ordinary memory, for trials"));
-	assert_int_equal(edge.n_pools, 1);
+	assert_int_equal(eal_fake.n_pools, 1);
 	assert_int_equal(start_eal(1500, again), 0);
 	assert_string_equal(again, why.text);
-	assert_int_equal(edge.n_inits, 1);
+	assert_int_equal(eal_fake.n_inits, 1);
 	assert_non_null(eal_pool(0));
-	assert_int_equal(edge.n_pools, 1);
+	assert_int_equal(eal_fake.n_pools, 1);
 	assert_true(eal_fits_beside(&dpdk, &why)); /* it is there */
 }
 
@@ -94,12 +94,17 @@ static void what_cannot_be_prepared_is_said(void **state)
 	struct driver_reason why = { "" };
 
 	(void)state;
-	edge.no_pool = true;
+	eal_fake.no_pool = true;
 	assert_int_equal(eal_prepare(&dpdk, 1500, &why), -ENOMEM);
 	assert_string_equal(why.text, "no memory for packets: raise dpdk.memory");
-	memset(&eal, 0, sizeof(eal));
-	edge.init_says = -1;
-	edge.init_errno = ENODEV;
+}
+
+static void what_cannot_be_started_is_said(void **state)
+{
+	struct driver_reason why = { "" };
+
+	(void)state;
+	eal_fake.init_errno = ENODEV;
 	assert_int_equal(eal_prepare(&dpdk, 1500, &why), -ENODEV);
 	assert_non_null(strstr(why.text, "DPDK does not start"));
 }
@@ -111,26 +116,25 @@ static void what_cannot_be_tried_again_is_told_with_the_first_reason(void **stat
 	uint32_t n;
 
 	(void)state;
-	edge.init_says = -1;
-	edge.init_errno = ENODEV;
+	eal_fake.init_errno = ENODEV;
 	assert_int_equal(eal_start(&dpdk, 1500, &n, &first), -ENODEV);
-	edge.init_errno = EALREADY;
+	eal_fake.init_errno = EALREADY;
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(eal_start(&dpdk, 1500, &n, &why), -ENOTRECOVERABLE);
 		assert_string_equal(why.text, first.text);
 	}
-	assert_int_equal(edge.n_inits, 2);
+	assert_int_equal(eal_fake.n_inits, 2);
 }
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(two_processes_fit_where_there_is_memory_for_both),
-		T(memory_that_the_machine_never_has_is_not_waited_for),
-		T(what_is_prepared_is_there_at_the_start_with_its_warning),
-		T(what_cannot_be_prepared_is_said),
-		T(what_cannot_be_tried_again_is_told_with_the_first_reason),
+		APART(two_processes_fit_where_there_is_memory_for_both),
+		APART(memory_that_the_machine_never_has_is_not_waited_for),
+		APART(what_is_prepared_is_there_at_the_start_with_its_warning),
+		APART(what_cannot_be_prepared_is_said),
+		APART(what_cannot_be_started_is_said),
+		APART(what_cannot_be_tried_again_is_told_with_the_first_reason),
 	};
 
 	return cmocka_run_group_tests_name("eal beside", tests, NULL, NULL);
