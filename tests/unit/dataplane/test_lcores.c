@@ -1,269 +1,193 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The workers together (dataplane/dpdk/lcores.c): what each of them gets, that orders reach all of
- * them, and what is left when one cannot be made.
+ * The workers as a group: what each gets, that all are held and ended, and what is said when one cannot be had. DPDK's
+ * start, threads and rings are the test's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <fcntl.h>
-#include <pthread.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include <rte_cycles.h>
-#include <rte_launch.h>
-#include <rte_lcore.h>
-#include <rte_mbuf.h>
-#include <rte_ring.h>
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-#include "dataplane/dpdk/worker.h"
+#include "dataplane/dpdk/eal.h"
+#include "dataplane/dpdk/lcores.h"
+#include "tests/unit/dataplane/buffers.h"
+#include "tests/unit/dataplane/eal_fake.h"
+#include "tests/unit/dataplane/lcores_fake.h"
 
-#define N 3
-
-/* A ring that holds frames by number. */
-struct fake_ring {
-	char name[32];
-	int socket;
-	unsigned int n, n_freed;
-};
-
-static struct {
-	struct fake_ring rings[8];
-	unsigned int n_rings, n_frames_freed, rings_left;
-	bool no_pool;
-	int launch_err;
-	unsigned int launch_fails_at, waited[8], n_waited;
-	struct worker *launched[8];
-	unsigned int lcores[8], n_launched;
-	const struct worker *parked[8], *unparked[8], *waited_for[8];
-	unsigned int n_parked, n_unparked, n_waited_for;
-} edge;
-
-static struct rte_ring *edge_ring(const char *name, unsigned int count, int socket,
-                                  unsigned int flags)
-{
-	struct fake_ring *r = &edge.rings[edge.n_rings];
-
-	assert_int_equal(count, 2048);
-	assert_int_equal(flags, RING_F_SC_DEQ);
-	if (!edge.rings_left--)
-		return NULL;
-	edge.n_rings++;
-	snprintf(r->name, sizeof(r->name), "%s", name);
-	r->socket = socket;
-	return (struct rte_ring *)(void *)r;
-}
-
-static int edge_dequeue(struct rte_ring *ring, void **out)
-{
-	struct fake_ring *r = (struct fake_ring *)(void *)ring;
-
-	if (!r->n)
-		return -ENOENT;
-	r->n--;
-	*out = r;
-	return 0;
-}
-
-static void edge_free_ring(struct rte_ring *ring)
-{
-	if (ring)
-		((struct fake_ring *)(void *)ring)->n_freed++;
-}
-
-static void edge_free_frame(struct rte_mbuf *m)
-{
-	assert_non_null(m);
-	edge.n_frames_freed++;
-}
-
-static int edge_launch(lcore_function_t *f, void *arg, unsigned int lcore)
-{
-	assert_ptr_equal(f, worker_main);
-	if (edge.launch_err && edge.n_launched == edge.launch_fails_at)
-		return edge.launch_err;
-	edge.launched[edge.n_launched] = arg;
-	edge.lcores[edge.n_launched++] = lcore;
-	return 0;
-}
-
-static int edge_wait(unsigned int lcore)
-{
-	const struct worker *w = edge.launched[edge.n_waited];
-
-	for (unsigned int i = 0; i < edge.n_launched;
-	     i++) /* all are told before one is waited for */
-		assert_true(edge.launched[i]->stop);
-	assert_non_null(w);
-	assert_int_equal(read(w->wake, &(uint64_t){ 0 }, 8), 8); /* one that sleeps is woken */
-	edge.waited[edge.n_waited++] = lcore;
-	return 0;
-}
-
-#define rte_ring_create           edge_ring
-#define rte_ring_dequeue          edge_dequeue
-#define rte_ring_free             edge_free_ring
-#define rte_pktmbuf_free          edge_free_frame
-#define rte_eal_remote_launch     edge_launch
-#define rte_eal_wait_lcore        edge_wait
-#define rte_get_tsc_hz()          (2000000000ull)
-#define rte_lcore_to_socket_id(i) ((i) == 2 ? 1u : 0u)
-#include "dataplane/dpdk/lcores.c"
-
-int worker_main(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
-void worker_park(struct worker *w)
-{
-	edge.parked[edge.n_parked++] = w;
-}
-
-void worker_unpark(struct worker *w)
-{
-	edge.unparked[edge.n_unparked++] = w;
-}
-
-void worker_grace(struct worker *w)
-{
-	edge.waited_for[edge.n_waited_for++] = w;
-}
-
-unsigned int eal_lcore(uint32_t i)
-{
-	return i + 1;
-}
-
-uint32_t eal_cpu(uint32_t i)
-{
-	return 40 + i;
-}
-
-struct rte_mempool *eal_pool(int socket)
-{
-	return edge.no_pool ? NULL : (struct rte_mempool *)(uintptr_t)(0x1000 + (unsigned)socket);
-}
+#define N 3u
 
 static struct fwd_root root, other_root;
 static const struct fwd_tables tables = { .root = &root, .n_cpus = 4, .cpu = 99 };
 
+static struct lcores c;
+static struct driver_reason why;
+
+/* Of the first three CPUs, the second is near other memory. */
+static int begin(void **state)
+{
+	const struct model_dpdk dpdk = { .hugepages = MODEL_HUGEPAGES_NO,
+		                         .memory_mb = 512,
+		                         .n_cores = N,
+		                         .cores = { 2, 5, 3 } };
+	uint32_t n_workers;
+
+	(void)state;
+	reset_eal();
+	return eal_start(&dpdk, 1500, &n_workers, &why);
+}
+
 static int setup(void **state)
 {
 	(void)state;
-	memset(&edge, 0, sizeof(edge));
-	edge.rings_left = 8;
+	reset_lcores();
+	reset_buffers();
+	memset(&c, 0, sizeof(c));
+	for (unsigned int i = 0; i < COUNT(eal_fake.socket_of_lcore); i++)
+		eal_fake.socket_of_lcore[i] = i == 2;
+	eal_fake.no_pool = false;
 	return 0;
+}
+
+static void start_workers(uint32_t n)
+{
+	assert_int_equal(lcores_start(&c, n, &tables, &why), 0);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	lcores_stop(&c);
+	lcores_free(&c);
+	for (unsigned int i = 0; i < lcores_fake.n_rings; i++)
+		assert_int_equal(lcores_fake.rings[i].n_freed, 1);
+	return buffers.n_out != 0;
 }
 
 static void each_worker_has_its_own_of_all(void **state)
 {
-	struct lcores c = { 0 };
-	struct driver_reason why;
+	static const uint32_t cpus[N] = { 2, 5, 3 };
 
 	(void)state;
-	assert_int_equal(lcores_start(&c, N, &tables, &why), 0);
+	start_workers(N);
 	assert_int_equal(c.n_running, N);
-	assert_int_equal(edge.n_launched, N);
+	assert_int_equal(lcores_fake.n_launched, N);
 	for (uint32_t i = 0; i < N; i++) {
 		const struct worker *w = &c.workers[i];
 		char name[32];
 
-		assert_ptr_equal(edge.launched[i], w);
-		assert_int_equal(edge.lcores[i], i + 1);
+		assert_ptr_equal(lcores_fake.threads[i].worker, w);
+		assert_int_equal(lcores_fake.threads[i].lcore, i + 1);
 		assert_int_equal(w->index, i);
 		assert_int_equal(w->n_workers, N);
-		assert_int_equal(w->counts.cpu, 40 + i);
+		assert_int_equal(w->counts.cpu, cpus[i]);
 		assert_ptr_equal(w->tables.root, &root);
 		assert_int_equal(w->tables.cpu, i); /* its row of counters */
-		assert_ptr_equal(w->pool, i == 1 ? 0x1001 : 0x1000);
+		assert_ptr_equal(w->pool, fake_pool(i == 1));
 		assert_int_equal(w->tap_every, 100000);    /* 50 us */
 		assert_int_equal(w->time_every, 2000000);  /* 1 ms */
 		assert_int_equal(w->keep_every, 40000000); /* 20 ms */
 		assert_true(fcntl(w->wake, F_GETFL) & O_NONBLOCK);
 		for (uint32_t k = 0; k < N; k++)
-			assert_ptr_equal(w->inboxes[k], &edge.rings[k]);
+			assert_ptr_equal(w->inboxes[k], lcores_fake.rings[k].ring);
 		snprintf(name, sizeof(name), "inbox-%u", i);
-		assert_string_equal(edge.rings[i].name, name);
-		assert_int_equal(edge.rings[i].socket, i == 1);
+		assert_string_equal(lcores_fake.rings[i].name, name);
+		assert_int_equal(lcores_fake.rings[i].socket, i == 1);
 	}
 	lcores_stop(&c);
-	assert_int_equal(edge.n_waited, N);
-	for (uint32_t i = 0; i < N; i++)
-		assert_int_equal(edge.waited[i], i + 1);
-	lcores_free(&c);
+	assert_int_equal(lcores_fake.n_waited, N);
+}
+
+static uint64_t rounds_of(uint32_t i)
+{
+	return __atomic_load_n(&c.workers[i].rounds, __ATOMIC_ACQUIRE);
 }
 
 static void all_are_parked_and_graced_and_given_tables(void **state)
 {
 	const struct fwd_tables next = { .root = &other_root };
-	struct lcores c = { 0 };
-	struct driver_reason why;
+	uint64_t rounds[N];
 
 	(void)state;
-	assert_int_equal(lcores_start(&c, N, &tables, &why), 0);
-	lcores_park(&c);
-	lcores_set_tables(&c, &next);
-	lcores_unpark(&c);
-	lcores_wait_bursts(&c);
-	assert_int_equal(edge.n_parked, N);
-	assert_int_equal(edge.n_unparked, N);
-	assert_int_equal(edge.n_waited_for, N);
-	for (uint32_t i = 0; i < N; i++) {
-		assert_ptr_equal(edge.parked[i], &c.workers[i]);
-		assert_ptr_equal(edge.unparked[i], &c.workers[i]);
-		assert_ptr_equal(edge.waited_for[i], &c.workers[i]);
-		assert_ptr_equal(c.workers[i].tables.root, &other_root);
-		assert_int_equal(c.workers[i].tables.cpu, i);
+	start_workers(N);
+	for (int turn = 0; turn < 2; turn++) {
+		lcores_park(&c);
+		for (uint32_t i = 0; i < N; i++)
+			rounds[i] = rounds_of(i);
+		lcores_set_tables(&c, &next);
+		usleep(2000);
+		for (uint32_t i = 0; i < N; i++) {
+			assert_true(__atomic_load_n(&c.workers[i].parked, __ATOMIC_ACQUIRE));
+			assert_int_equal(rounds_of(i), rounds[i]);
+			assert_ptr_equal(c.workers[i].tables.root, &other_root);
+			assert_int_equal(c.workers[i].tables.cpu, i);
+		}
+		lcores_unpark(&c);
+		for (uint32_t i = 0; i < N; i++)
+			assert_false(__atomic_load_n(&c.workers[i].parked, __ATOMIC_ACQUIRE));
+		usleep(50000); /* until they sleep for long */
+		for (uint32_t i = 0; i < N; i++)
+			rounds[i] = rounds_of(i);
+		lcores_wait_bursts(&c);
+		for (uint32_t i = 0; i < N; i++)
+			assert_true(rounds_of(i) >= rounds[i] + 2);
 	}
 	lcores_stop(&c);
 	lcores_park(&c); /* nobody runs: nobody is waited for */
 	lcores_wait_bursts(&c);
-	assert_int_equal(edge.n_parked, N);
-	assert_int_equal(edge.n_waited_for, N);
-	lcores_free(&c);
 }
 
 static void one_worker_alone_hands_nothing_over(void **state)
 {
-	struct lcores c = { 0 };
-	struct driver_reason why;
-
 	(void)state;
-	assert_int_equal(lcores_start(&c, 1, &tables, &why), 0);
-	assert_int_equal(edge.n_rings, 0);
+	start_workers(1);
+	assert_int_equal(lcores_fake.n_rings, 0);
 	assert_null(c.workers[0].inboxes[0]);
+}
+
+static void workers_that_sleep_are_woken_to_end(void **state)
+{
+	(void)state;
+	lcores_fake.still = true;
+	start_workers(N);
 	lcores_stop(&c);
-	lcores_free(&c);
+	for (uint32_t i = 0; i < N; i++)
+		assert_int_equal(lcores_fake.woken[i], 1);
+}
+
+static void put_frames(uint32_t inbox, int n)
+{
+	for (; n; n--)
+		assert_int_equal(rte_ring_enqueue(c.workers[0].inboxes[inbox],
+		                                  rte_pktmbuf_alloc(&buffers.pool)),
+		                 0);
 }
 
 static void frames_that_wait_go_with_their_ring(void **state)
 {
-	struct lcores c = { 0 };
-	struct driver_reason why;
 	int wake[N];
 
 	(void)state;
-	assert_int_equal(lcores_start(&c, N, &tables, &why), 0);
-	edge.rings[0].n = 2;
-	edge.rings[2].n = 5;
+	lcores_fake.still = true;
+	start_workers(N);
+	put_frames(0, 2);
+	put_frames(2, 5);
 	for (uint32_t i = 0; i < N; i++)
 		wake[i] = c.workers[i].wake;
 	lcores_stop(&c);
+	assert_int_equal(buffers.n_out, 7);
 	lcores_free(&c);
-	assert_int_equal(edge.n_frames_freed, 7);
-	for (uint32_t i = 0; i < N; i++) {
-		assert_int_equal(edge.rings[i].n_freed, 1);
+	assert_int_equal(buffers.n_out, 0);
+	assert_int_equal(lcores_fake.n_rings_freed, N);
+	for (uint32_t i = 0; i < N; i++)
 		assert_int_equal(fcntl(wake[i], F_GETFD), -1);
-	}
+	memset(&c, 0, sizeof(c));
 	lcores_free_ring(NULL);
 }
 
@@ -284,24 +208,20 @@ static void what_a_worker_lacks_is_said_and_the_rest_ends(void **state)
 		  "worker 2 cannot be started: Device or resource busy", 2 },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct lcores c = { 0 };
-		struct driver_reason why;
-
+	for (size_t i = 0; i < COUNT(cases); i++) {
 		setup(state);
-		edge.no_pool = cases[i].no_pool;
-		edge.rings_left = cases[i].rings;
-		edge.launch_err = cases[i].launch_err;
-		edge.launch_fails_at = cases[i].fails_at;
+		eal_fake.no_pool = cases[i].no_pool;
+		eal_fake.socket_of_lcore[1] = cases[i].no_pool ? 5 : 0; /* where no pool is yet */
+		lcores_fake.rings_left = cases[i].rings;
+		lcores_fake.launch_err = cases[i].launch_err;
+		lcores_fake.launch_fails_at = cases[i].fails_at;
 		assert_int_equal(lcores_start(&c, N, &tables, &why), cases[i].err);
 		assert_string_equal(why.text, cases[i].why);
 		assert_int_equal(c.n_running, cases[i].running);
-		lcores_stop(&c);
-		assert_int_equal(edge.n_waited, cases[i].running);
-		lcores_free(&c);
-		for (unsigned int k = 0; k < edge.n_rings; k++)
-			assert_int_equal(edge.rings[k].n_freed, 1);
+		assert_int_equal(teardown(state), 0);
+		assert_int_equal(lcores_fake.n_waited, cases[i].running);
 	}
+	memset(&c, 0, sizeof(c));
 }
 
 /* What a worker does in a round with probes. */
@@ -314,13 +234,12 @@ static void answer_probes(struct worker *w)
 
 static void probe_packets_go_to_each_worker_in_turn(void **state)
 {
-	struct lcores c = { 0 };
-	struct driver_reason why;
 	struct driver_probes batch = { .number = 0, .n = 1 };
 
 	(void)state;
 	assert_int_equal(lcores_prove(&c, &batch), -ENODEV);
-	assert_int_equal(lcores_start(&c, N, &tables, &why), 0);
+	lcores_fake.still = true;
+	start_workers(N);
 	for (uint32_t i = 0; i < 2 * N; i++) {
 		batch.number++;
 		batch.probes[0] = (struct driver_probe){ .length = (uint16_t)(60 + i) };
@@ -334,18 +253,15 @@ static void probe_packets_go_to_each_worker_in_turn(void **state)
 		assert_int_equal(batch.probes[0].result, DRIVER_PROBE_SENT);
 	}
 	assert_int_equal(lcores_prove(&c, &batch), -EAGAIN); /* an answer is given once */
-	lcores_stop(&c);
-	lcores_free(&c);
 }
 
 static void a_worker_that_stands_still_keeps_its_batch_and_its_turn(void **state)
 {
-	struct lcores c = { 0 };
-	struct driver_reason why;
 	struct driver_probes batch = { .number = 7, .n = 1 };
 
 	(void)state;
-	assert_int_equal(lcores_start(&c, N, &tables, &why), 0);
+	lcores_fake.still = true;
+	start_workers(N);
 	assert_int_equal(lcores_prove(&c, &batch), -EAGAIN);
 	batch.number = 8; /* the first one was given up */
 	batch.probes[0].length = 99;
@@ -358,22 +274,21 @@ static void a_worker_that_stands_still_keeps_its_batch_and_its_turn(void **state
 	answer_probes(&c.workers[0]);
 	assert_int_equal(lcores_prove(&c, &batch), 0);
 	assert_int_equal(batch.probes[0].result, DRIVER_PROBE_SENT);
-	lcores_stop(&c);
-	lcores_free(&c);
 }
 
 int main(void)
 {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(probe_packets_go_to_each_worker_in_turn, setup),
-		cmocka_unit_test_setup(a_worker_that_stands_still_keeps_its_batch_and_its_turn,
-		                       setup),
-		cmocka_unit_test_setup(each_worker_has_its_own_of_all, setup),
-		cmocka_unit_test_setup(all_are_parked_and_graced_and_given_tables, setup),
-		cmocka_unit_test_setup(one_worker_alone_hands_nothing_over, setup),
-		cmocka_unit_test_setup(frames_that_wait_go_with_their_ring, setup),
-		cmocka_unit_test_setup(what_a_worker_lacks_is_said_and_the_rest_ends, setup),
+		T(each_worker_has_its_own_of_all),
+		T(all_are_parked_and_graced_and_given_tables),
+		T(one_worker_alone_hands_nothing_over),
+		T(workers_that_sleep_are_woken_to_end),
+		T(frames_that_wait_go_with_their_ring),
+		T(what_a_worker_lacks_is_said_and_the_rest_ends),
+		T(probe_packets_go_to_each_worker_in_turn),
+		T(a_worker_that_stands_still_keeps_its_batch_and_its_turn),
 	};
 
-	return cmocka_run_group_tests_name("crew", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("lcores", tests, begin, NULL);
 }
