@@ -5,39 +5,18 @@
  */
 #include "device_scene.h"
 
-#define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
-#define HASHES    (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
-#define FAST_FREE RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE
-
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 static struct device device;
 static struct driver_reason why;
-
-static void add_device(int id, const char *name, const char *driver)
-{
-	scene.devices[id] =
-	        (struct fake){ .name = name,
-		               .info = { .driver_name = driver,
-		                         .max_rx_queues = 4,
-		                         .max_tx_queues = 8,
-		                         .max_mtu = 9000,
-		                         .max_rx_pktlen = 9018,
-		                         .flow_type_rss_offloads = HASHES | RTE_ETH_RSS_SCTP,
-		                         .tx_offload_capa = FAST_FREE | RTE_ETH_TX_OFFLOAD_TCP_TSO,
-		                         .rx_offload_capa = RTE_ETH_RX_OFFLOAD_VLAN_FILTER },
-		               .mac = { { 2, 0, 0, 0, 0, (uint8_t)(id + 1) } },
-		               .is_up = true };
-}
 
 static int setup(void **state)
 {
 	(void)state;
-	memset(&scene, 0, sizeof(scene));
+	reset_devices();
 	memset(&why, 0, sizeof(why));
-	scene.n_sockets = 1;
-	scene.buffers = 1u << 20;
-	scene.first_socket = scene.queue_socket = 3;
-	scene.pci_driver = "vfio-pci";
-	scene.hashed = HASHES;
+	memset(&kernel, 0, sizeof(kernel));
+	eal_fake.no_pool = false;
+	leave_buffers(n_buffers);
 	add_device(1, "0000:01:00.0", "net_ixgbe");
 	add_device(2, "net_memif0", "net_memif");
 	return 0;
@@ -103,7 +82,7 @@ static void a_kernels_interface_is_opened_by_name_and_keeps_its_mac(void **state
 		setup(state);
 		add_device(3, "net_af_packet_eth3", "net_af_packet");
 		scene.devices[3].info.if_index = 14;
-		scene.kernels_mac = (struct rte_ether_addr){ { 2, 0, 0, 0, 0, differs ? 77 : 4 } };
+		kernel.mac = (struct rte_ether_addr){ { 2, 0, 0, 0, 0, differs ? 77 : 4 } };
 		assert_int_equal(open_as("eth3", "", 3, 1500), 0);
 		assert_non_null(
 		        strstr(scene.log, "add vdev net_af_packet_eth3 'iface=eth3,qpairs=3'; "));
@@ -248,14 +227,14 @@ static void queues_are_shorter_where_buffers_are_few(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		setup(state);
 		scene.any_length = true;
-		scene.buffers = cases[i].buffers;
+		leave_buffers(cases[i].buffers);
 		assert_int_equal(open_pci(2), cases[i].err);
 		assert_non_null(strstr(scene.log, cases[i].log));
 		assert_non_null(strstr(why.text, cases[i].says));
-		assert_int_equal(scene.buffers, cases[i].buffers - cases[i].kept);
+		assert_int_equal(count_left(), cases[i].buffers - cases[i].kept);
 		if (!cases[i].err)
 			device_close(&device);
-		assert_int_equal(scene.buffers, cases[i].buffers);
+		assert_int_equal(count_left(), cases[i].buffers);
 	}
 }
 
@@ -402,7 +381,8 @@ static void what_fails_is_said_and_the_device_given_back(void **state)
 	assert_string_equal(why.text, "net_memif0 cannot be opened: Cannot allocate memory; "
 	                              "check its arguments, CAP_NET_RAW and memory");
 	setup(state);
-	scene.no_pool = true;
+	eal_fake.no_pool = true; /* nor was there one of that node before */
+	scene.first_socket = scene.device_socket = 6;
 	assert_int_equal(open_pci(1), -ENOMEM);
 	assert_null(strstr(scene.log, "rx "));
 }
@@ -430,7 +410,7 @@ static void a_bond_can_what_each_of_its_members_can(void **state)
 	scene.devices[5].info.max_tx_queues = 3;
 	scene.devices[6].info.max_rx_queues = 2;
 	scene.devices[6].info.flow_type_rss_offloads = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_SCTP;
-	scene.buffers = 3 * (2 * 512 + 3 * 256); /* each member has these queues */
+	leave_buffers(3 * (2 * 512 + 3 * 256)); /* each member has these queues */
 	scene.devices[7].info.max_mtu = 1600;
 	scene.hashed = RTE_ETH_RSS_IPV4;
 	assert_int_equal(open_as("eth0", bond, 4, 1601), 0);
@@ -441,7 +421,7 @@ static void a_bond_can_what_each_of_its_members_can(void **state)
 	assert_int_equal(device.rss, RTE_ETH_RSS_IPV4);
 	assert_int_equal(scene.conf.rxmode.mtu, 1600);
 	assert_int_equal(device.mtu, 1600);
-	assert_int_equal(scene.buffers, 0);
+	assert_int_equal(count_left(), 0);
 	assert_int_equal(scene.conf.txmode.offloads, 0); /* it sends frames of its own */
 	assert_memory_equal(scene.log, "add pci 0000:02:00.0 ''; add pci 0000:03:00.0 ''; ", 48);
 	assert_non_null(
@@ -621,14 +601,14 @@ static void a_kernels_interface_has_the_link_that_the_kernel_sees(void **state)
 	(void)state;
 	add_device(3, "net_af_packet_eth3", "net_af_packet");
 	scene.devices[3].info.if_index = 14;
-	scene.kernel_is_up = true;
-	scene.buffers = 0; /* its queues keep none */
+	kernel.is_up = true;
+	leave_buffers(0); /* its queues keep none */
 	assert_int_equal(open_as("eth3", "", 1, 1500), 0);
 	assert_true(device.up);
-	scene.kernel_is_up = false;
+	kernel.is_up = false;
 	assert_true(device_link_changed(&device));
 	assert_false(device.up);
-	scene.kernel_is_up = true;
+	kernel.is_up = true;
 	scene.link_err = -1; /* what is not known does not change */
 	assert_false(device_link_changed(&device));
 	assert_false(device.up);
@@ -664,5 +644,5 @@ int main(void)
 		cmocka_unit_test_setup(frames_for_further_addresses_pass_the_filter, setup),
 	};
 
-	return cmocka_run_group_tests_name("device", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("device", tests, start_dpdk, NULL);
 }
