@@ -16,108 +16,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <dirent.h>
 #include <limits.h>
-#include <mntent.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include <linux/magic.h>
 #include <linux/mempolicy.h>
 
 #include "dataplane/dpdk/tables_dir.h"
+#include "tests/unit/dataplane/hugepages_fake.h"
 #include "weir/hugepages.h"
 #include "weir/layout.h"
 
-#define PAGE_BYTES  (2ull << 20)
-#define OTHER_BYTES (4ull << 10)
-#define N_CPUS      2
+#define N_CPUS 2
 
 static struct {
-	char dir[64], mount[96], pins[96];
-	int find_says; /* errno; 0: there is a mount */
-	uint64_t free_bytes, free_other;
-	bool one_file; /* more than one has no room */
+	char dir[64], pins[96];
 	int n_logged;
 	char logged[512];       /* the last one */
 	int node, node_of_file; /* that memory is taken from now; when the file was filled */
 	int fallocate_says;     /* errno; 0: it does its work */
 } edge;
-
-static inline int count_files(void);
-
-FILE *__wrap_setmntent(const char *path, const char *mode);
-FILE *__wrap_setmntent(const char *path, const char *mode)
-{
-	static char text[160];
-
-	assert_string_equal(path, "/proc/mounts");
-	snprintf(text, sizeof(text), "none %s %s rw 0 0\n", edge.mount,
-	         edge.find_says ? "tmpfs" : "hugetlbfs");
-	errno = edge.find_says;
-	return edge.find_says && edge.find_says != ENOENT ? NULL
-	                                                  : fmemopen(text, strlen(text), mode);
-}
-
-int __wrap_statfs64(const char *path, struct statfs *out);
-int __wrap_statfs64(const char *path, struct statfs *out)
-{
-	assert_string_equal(path, edge.mount);
-	*out = (struct statfs){ .f_type = HUGETLBFS_MAGIC, .f_bsize = PAGE_BYTES };
-	return 0;
-}
-
-int __wrap_fstatfs64(int fd, struct statfs *out);
-int __wrap_fstatfs64(int fd, struct statfs *out)
-{
-	char link[64], path[256];
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, sizeof(path) - 1);
-	assert_true(n > 0);
-	path[n] = 0;
-	*out = (struct statfs){ .f_bsize = PAGE_BYTES };
-	if (!strncmp(path, edge.mount, strlen(edge.mount)))
-		out->f_type = HUGETLBFS_MAGIC;
-	return 0;
-}
-
-/* The kernel has pages of two sizes; their numbers are in the files of these directories. */
-#define SYSFS "/sys/kernel/mm/hugepages"
-static const char *const sizes[] = { "hugepages-2048kB", "hugepages-4kB" };
-
-DIR *__real_opendir(const char *path);
-DIR *__wrap_opendir(const char *path);
-DIR *__wrap_opendir(const char *path)
-{
-	char sysfs[80];
-
-	snprintf(sysfs, sizeof(sysfs), "%s/sys", edge.dir);
-	return __real_opendir(strcmp(path, SYSFS) ? path : sysfs);
-}
-
-FILE *__real_fopen64(const char *path, const char *mode);
-FILE *__wrap_fopen64(const char *path, const char *mode);
-FILE *__wrap_fopen64(const char *path, const char *mode)
-{
-	static char text[32];
-	uint64_t n = 0;
-
-	if (strncmp(path, SYSFS, strlen(SYSFS)) != 0)
-		return __real_fopen64(path, mode);
-	if (!strcmp(path, SYSFS "/hugepages-2048kB/free_hugepages"))
-		n = edge.one_file && count_files() ? 0 : edge.free_bytes / PAGE_BYTES;
-	else if (!strcmp(path, SYSFS "/hugepages-4kB/free_hugepages"))
-		n = edge.free_other / OTHER_BYTES;
-	snprintf(text, sizeof(text), "%llu\n", (unsigned long long)n);
-	return fmemopen(text, strlen(text), mode);
-}
 
 /* set_mempolicy() alone */
 long __wrap_syscall(long number, ...);
@@ -164,26 +86,15 @@ static const struct driver_sizes small = { 4, 4, 2, 4, 64, 4 };
 
 static int setup(void **state)
 {
-	char sysfs[160];
-
 	(void)state;
 	memset(&edge, 0, sizeof(edge));
 	strcpy(edge.dir, "/tmp/weir-huge-XXXXXX");
-	if (!mkdtemp(edge.dir))
+	if (!mkdtemp(edge.dir) || reset_pages(edge.dir))
 		return -1;
-	snprintf(sysfs, sizeof(sysfs), "%s/sys", edge.dir);
-	if (mkdir(sysfs, 0755))
-		return -1;
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		snprintf(sysfs, sizeof(sysfs), "%s/sys/%s", edge.dir, sizes[i]);
-		if (mkdir(sysfs, 0755))
-			return -1;
-	}
-	snprintf(edge.mount, sizeof(edge.mount), "%s/mount", edge.dir);
 	snprintf(edge.pins, sizeof(edge.pins), "%s/pins", edge.dir);
-	edge.free_bytes = 64 * PAGE_BYTES;
+	machine.free_bytes = 64 * PAGE_BYTES;
 	edge.node = edge.node_of_file = -2;
-	return mkdir(edge.mount, 0755) || mkdir(edge.pins, 0750);
+	return mkdir(edge.pins, 0750);
 }
 
 static int teardown(void **state)
@@ -201,29 +112,6 @@ static inline const char *tables_path(void)
 
 	snprintf(path, sizeof(path), "%s/tables", edge.pins);
 	return path;
-}
-
-/* Our directory in the hugetlbfs. */
-static inline const char *huge_path(void)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "%s/weir", edge.mount);
-	return path;
-}
-
-/* How many files there are in the hugetlbfs. */
-static inline int count_files(void)
-{
-	struct dirent *e;
-	int n = 0;
-	DIR *dir = opendir(huge_path());
-
-	while (dir && (e = readdir(dir)))
-		n += e->d_name[0] != '.';
-	if (dir)
-		closedir(dir);
-	return n;
 }
 
 static inline bool open_tables(struct tablefile *f, struct hugefile_request *request)

@@ -13,8 +13,8 @@ static void the_last_free_page_is_taken(void **state)
 		struct driver_reason why;
 		struct tablefile f;
 
-		edge.free_bytes = (short_by == 1 ? 0 : 1) * PAGE_BYTES;
-		edge.free_other = keep_bytes - (short_by == 2 ? OTHER_BYTES : 0);
+		machine.free_bytes = (short_by == 1 ? 0 : 1) * PAGE_BYTES;
+		machine.free_other = keep_bytes - (short_by == 2 ? OTHER_BYTES : 0);
 		assert_int_equal(tablefile_make(&f, tables_path(), &small, N_CPUS, &request, &why),
 		                 0);
 		assert_int_equal(f.page_bytes, short_by ? 0 : PAGE_BYTES);
@@ -149,7 +149,7 @@ static void what_cannot_be_moved_stays_as_it_was(void **state)
 	open_tables(&f, NULL);
 	snprintf(next, sizeof(next), "%s/next", edge.pins);
 	f.tables.root->hash_key[1] = 44;
-	assert_int_equal(tablefile_move(&f, edge.mount, next, &request), -EISDIR);
+	assert_int_equal(tablefile_move(&f, machine.mount, next, &request), -EISDIR);
 	assert_non_null(strstr(request.reason.text, "cannot be put in place"));
 	assert_int_equal(f.page_bytes, 0);
 	assert_int_equal(f.tables.root->hash_key[1], 44);
@@ -209,7 +209,7 @@ static void tables_that_nobody_can_use_make_room_for_new_ones(void **state)
 	struct tablefile f, next;
 
 	(void)state;
-	edge.one_file = true;
+	machine.one_file = true;
 	open_tables(&f, &request);
 	((uint32_t *)f.memory)[2]++; /* the layout's number */
 	tablefile_close(&f);
@@ -270,10 +270,10 @@ static void without_pages_the_tables_lie_in_ordinary_memory_and_it_is_said(void 
 		struct tablefile f;
 		char path[128];
 
-		edge.find_says = cases[i].find_says;
-		edge.free_bytes = cases[i].free_bytes;
-		edge.free_other = cases[i].free_other;
-		snprintf(path, sizeof(path), "%s/weir", edge.mount);
+		machine.find_says = cases[i].find_says;
+		machine.free_bytes = cases[i].free_bytes;
+		machine.free_other = cases[i].free_other;
+		snprintf(path, sizeof(path), "%s/weir", machine.mount);
 		(void)rmdir(path);
 		if (cases[i].is_file)
 			close(open(path, O_CREAT | O_WRONLY, 0600));

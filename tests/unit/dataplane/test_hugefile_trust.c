@@ -88,7 +88,7 @@ static void a_link_to_a_link_is_refused(void **state)
 	open_tables(&f, &request);
 	tablefile_close(&f);
 	strcpy(first, read_tables_link());
-	snprintf(second, sizeof(second), "%s/second", edge.mount);
+	snprintf(second, sizeof(second), "%s/second", machine.mount);
 	assert_int_equal(symlink(first, second), 0);
 	assert_int_equal(unlink(tables_path()), 0);
 	assert_int_equal(symlink(second, tables_path()), 0);
