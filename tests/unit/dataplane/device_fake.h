@@ -44,7 +44,7 @@ static struct {
 	const char *pci_driver; /* NULL: none is bound */
 	bool pci_missing, no_group;
 	/* what was asked */
-	char log[4096];
+	char log[16384];
 	struct rte_eth_conf conf;
 	unsigned int n_vlans, n_configures;
 	int interrupts;

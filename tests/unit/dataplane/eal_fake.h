@@ -33,6 +33,7 @@ static struct {
 	} pools[16];
 	unsigned int n_pools;
 	bool no_pool;
+	struct rte_mempool *pool; /* each is this one; NULL: they are only pointed to */
 	unsigned int socket_of_lcore[8];
 } eal_fake;
 
@@ -91,7 +92,9 @@ struct rte_mempool *__wrap_rte_pktmbuf_pool_create(const char *name, unsigned in
 	eal_fake.pools[i].private = private;
 	eal_fake.pools[i].room = room;
 	eal_fake.pools[i].socket = socket;
-	return eal_fake.no_pool ? NULL : fake_pool(socket);
+	if (eal_fake.no_pool)
+		return NULL;
+	return eal_fake.pool ? eal_fake.pool : fake_pool(socket);
 }
 
 unsigned int __wrap_rte_lcore_to_socket_id(unsigned int lcore);
