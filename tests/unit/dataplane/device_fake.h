@@ -16,6 +16,7 @@
 
 #include "dataplane/dpdk/eal.h"
 #include "tests/unit/dataplane/noted.h"
+#include "tests/unit/dataplane/wrap.h"
 
 #define DEVICES 40
 
@@ -57,8 +58,7 @@ static struct fake *fake_named(const char *name)
 	return NULL;
 }
 
-int __wrap_rte_eal_hotplug_add(const char *bus, const char *name, const char *arguments);
-int __wrap_rte_eal_hotplug_add(const char *bus, const char *name, const char *arguments)
+WRAP(int, rte_eal_hotplug_add, const char *bus, const char *name, const char *arguments)
 {
 	note("add %s %s '%s'; ", bus, name, arguments);
 	if (scene.plug_err || !fake_named(name))
@@ -67,16 +67,14 @@ int __wrap_rte_eal_hotplug_add(const char *bus, const char *name, const char *ar
 	return 0;
 }
 
-int __wrap_rte_eal_hotplug_remove(const char *bus, const char *name);
-int __wrap_rte_eal_hotplug_remove(const char *bus, const char *name)
+WRAP(int, rte_eal_hotplug_remove, const char *bus, const char *name)
 {
 	note("remove %s %s; ", bus, name);
 	fake_named(name)->is_plugged = false;
 	return 0;
 }
 
-int __wrap_rte_eth_dev_get_port_by_name(const char *name, uint16_t *id);
-int __wrap_rte_eth_dev_get_port_by_name(const char *name, uint16_t *id)
+WRAP(int, rte_eth_dev_get_port_by_name, const char *name, uint16_t *id)
 {
 	if (scene.find_err || !fake_named(name))
 		return scene.find_err ? scene.find_err : -ENODEV;
@@ -85,8 +83,7 @@ int __wrap_rte_eth_dev_get_port_by_name(const char *name, uint16_t *id)
 }
 
 /* As DPDK's: who fails leaves zeros. */
-int __wrap_rte_eth_dev_info_get(uint16_t id, struct rte_eth_dev_info *out);
-int __wrap_rte_eth_dev_info_get(uint16_t id, struct rte_eth_dev_info *out)
+WRAP(int, rte_eth_dev_info_get, uint16_t id, struct rte_eth_dev_info *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (scene.info_err && (!scene.info_err_of || scene.info_err_of == id))
@@ -96,10 +93,8 @@ int __wrap_rte_eth_dev_info_get(uint16_t id, struct rte_eth_dev_info *out)
 	return 0;
 }
 
-int __wrap_rte_eth_dev_configure(uint16_t id, uint16_t n_rx, uint16_t n_tx,
-                                 const struct rte_eth_conf *conf);
-int __wrap_rte_eth_dev_configure(uint16_t id, uint16_t n_rx, uint16_t n_tx,
-                                 const struct rte_eth_conf *conf)
+WRAP(int, rte_eth_dev_configure, uint16_t id, uint16_t n_rx, uint16_t n_tx,
+     const struct rte_eth_conf *conf)
 {
 	(void)id;
 	scene.n_configures++;
@@ -110,8 +105,7 @@ int __wrap_rte_eth_dev_configure(uint16_t id, uint16_t n_rx, uint16_t n_tx,
 	return scene.configure_err;
 }
 
-int __wrap_rte_eth_dev_adjust_nb_rx_tx_desc(uint16_t id, uint16_t *n_rx, uint16_t *n_tx);
-int __wrap_rte_eth_dev_adjust_nb_rx_tx_desc(uint16_t id, uint16_t *n_rx, uint16_t *n_tx)
+WRAP(int, rte_eth_dev_adjust_nb_rx_tx_desc, uint16_t id, uint16_t *n_rx, uint16_t *n_tx)
 {
 	(void)id;
 	if (scene.any_length)
@@ -123,10 +117,8 @@ int __wrap_rte_eth_dev_adjust_nb_rx_tx_desc(uint16_t id, uint16_t *n_rx, uint16_
 	return 0;
 }
 
-int __wrap_rte_eth_rx_queue_setup(uint16_t id, uint16_t queue, uint16_t n, unsigned int socket,
-                                  const struct rte_eth_rxconf *conf, struct rte_mempool *pool);
-int __wrap_rte_eth_rx_queue_setup(uint16_t id, uint16_t queue, uint16_t n, unsigned int socket,
-                                  const struct rte_eth_rxconf *conf, struct rte_mempool *pool)
+WRAP(int, rte_eth_rx_queue_setup, uint16_t id, uint16_t queue, uint16_t n, unsigned int socket,
+     const struct rte_eth_rxconf *conf, struct rte_mempool *pool)
 {
 	(void)conf;
 	assert_ptr_equal(pool, eal_pool(scene.queue_socket));
@@ -135,10 +127,8 @@ int __wrap_rte_eth_rx_queue_setup(uint16_t id, uint16_t queue, uint16_t n, unsig
 	return scene.queue_err;
 }
 
-int __wrap_rte_eth_tx_queue_setup(uint16_t id, uint16_t queue, uint16_t n, unsigned int socket,
-                                  const struct rte_eth_txconf *conf);
-int __wrap_rte_eth_tx_queue_setup(uint16_t id, uint16_t queue, uint16_t n, unsigned int socket,
-                                  const struct rte_eth_txconf *conf)
+WRAP(int, rte_eth_tx_queue_setup, uint16_t id, uint16_t queue, uint16_t n, unsigned int socket,
+     const struct rte_eth_txconf *conf)
 {
 	(void)conf;
 	assert_int_equal((int)socket, scene.queue_socket);
@@ -146,22 +136,19 @@ int __wrap_rte_eth_tx_queue_setup(uint16_t id, uint16_t queue, uint16_t n, unsig
 	return 0;
 }
 
-int __wrap_rte_eth_dev_start(uint16_t id);
-int __wrap_rte_eth_dev_start(uint16_t id)
+WRAP(int, rte_eth_dev_start, uint16_t id)
 {
 	note("start %u; ", id);
 	return scene.start_err;
 }
 
-int __wrap_rte_eth_dev_stop(uint16_t id);
-int __wrap_rte_eth_dev_stop(uint16_t id)
+WRAP(int, rte_eth_dev_stop, uint16_t id)
 {
 	note("stop %u; ", id);
 	return 0;
 }
 
-int __wrap_rte_eth_dev_rx_intr_enable(uint16_t id, uint16_t queue);
-int __wrap_rte_eth_dev_rx_intr_enable(uint16_t id, uint16_t queue)
+WRAP(int, rte_eth_dev_rx_intr_enable, uint16_t id, uint16_t queue)
 {
 	(void)id;
 	(void)queue;
@@ -169,8 +156,7 @@ int __wrap_rte_eth_dev_rx_intr_enable(uint16_t id, uint16_t queue)
 	return scene.intr_err;
 }
 
-int __wrap_rte_eth_dev_rx_intr_disable(uint16_t id, uint16_t queue);
-int __wrap_rte_eth_dev_rx_intr_disable(uint16_t id, uint16_t queue)
+WRAP(int, rte_eth_dev_rx_intr_disable, uint16_t id, uint16_t queue)
 {
 	(void)id;
 	(void)queue;
@@ -178,15 +164,13 @@ int __wrap_rte_eth_dev_rx_intr_disable(uint16_t id, uint16_t queue)
 	return 0;
 }
 
-int __wrap_rte_eth_allmulticast_enable(uint16_t id);
-int __wrap_rte_eth_allmulticast_enable(uint16_t id)
+WRAP(int, rte_eth_allmulticast_enable, uint16_t id)
 {
 	note("multicast %u; ", id);
 	return 0;
 }
 
-int __wrap_rte_eth_dev_vlan_filter(uint16_t id, uint16_t vlan, int on);
-int __wrap_rte_eth_dev_vlan_filter(uint16_t id, uint16_t vlan, int on)
+WRAP(int, rte_eth_dev_vlan_filter, uint16_t id, uint16_t vlan, int on)
 {
 	(void)id;
 	assert_int_equal(on, 1);
@@ -195,59 +179,51 @@ int __wrap_rte_eth_dev_vlan_filter(uint16_t id, uint16_t vlan, int on)
 	return scene.vlan_err_at && vlan == scene.vlan_err_at ? -ENOSPC : 0;
 }
 
-int __wrap_rte_eth_macaddr_get(uint16_t id, struct rte_ether_addr *out);
-int __wrap_rte_eth_macaddr_get(uint16_t id, struct rte_ether_addr *out)
+WRAP(int, rte_eth_macaddr_get, uint16_t id, struct rte_ether_addr *out)
 {
 	*out = scene.devices[id].mac;
 	return scene.mac_err;
 }
 
-int __wrap_rte_eth_dev_default_mac_addr_set(uint16_t id, struct rte_ether_addr *mac);
-int __wrap_rte_eth_dev_default_mac_addr_set(uint16_t id, struct rte_ether_addr *mac)
+WRAP(int, rte_eth_dev_default_mac_addr_set, uint16_t id, struct rte_ether_addr *mac)
 {
 	note("mac %02x; ", mac->addr_bytes[5]);
 	scene.devices[id].mac = *mac;
 	return 0;
 }
 
-int __wrap_rte_eth_dev_mac_addr_add(uint16_t id, struct rte_ether_addr *mac, uint32_t group);
-int __wrap_rte_eth_dev_mac_addr_add(uint16_t id, struct rte_ether_addr *mac, uint32_t group)
+WRAP(int, rte_eth_dev_mac_addr_add, uint16_t id, struct rte_ether_addr *mac, uint32_t group)
 {
 	assert_int_equal(group, 0);
 	note("add %u %02x; ", id, mac->addr_bytes[5]);
 	return mac->addr_bytes[5] == scene.mac_add_err_at ? -ENOSPC : 0;
 }
 
-int __wrap_rte_eth_dev_mac_addr_remove(uint16_t id, struct rte_ether_addr *mac);
-int __wrap_rte_eth_dev_mac_addr_remove(uint16_t id, struct rte_ether_addr *mac)
+WRAP(int, rte_eth_dev_mac_addr_remove, uint16_t id, struct rte_ether_addr *mac)
 {
 	note("remove %u %02x; ", id, mac->addr_bytes[5]);
 	return 0;
 }
 
-int __wrap_rte_eth_promiscuous_enable(uint16_t id);
-int __wrap_rte_eth_promiscuous_enable(uint16_t id)
+WRAP(int, rte_eth_promiscuous_enable, uint16_t id)
 {
 	note("all %u; ", id);
 	return 0;
 }
 
-int __wrap_rte_eth_promiscuous_disable(uint16_t id);
-int __wrap_rte_eth_promiscuous_disable(uint16_t id)
+WRAP(int, rte_eth_promiscuous_disable, uint16_t id)
 {
 	note("ours %u; ", id);
 	return 0;
 }
 
-int __wrap_rte_eth_link_get_nowait(uint16_t id, struct rte_eth_link *out);
-int __wrap_rte_eth_link_get_nowait(uint16_t id, struct rte_eth_link *out)
+WRAP(int, rte_eth_link_get_nowait, uint16_t id, struct rte_eth_link *out)
 {
 	out->link_status = scene.devices[id].is_up;
 	return scene.link_err;
 }
 
-int __wrap_rte_eth_dev_rss_reta_update(uint16_t id, struct rte_eth_rss_reta_entry64 *t, uint16_t n);
-int __wrap_rte_eth_dev_rss_reta_update(uint16_t id, struct rte_eth_rss_reta_entry64 *t, uint16_t n)
+WRAP(int, rte_eth_dev_rss_reta_update, uint16_t id, struct rte_eth_rss_reta_entry64 *t, uint16_t n)
 {
 	(void)id;
 	for (uint16_t i = 0; i < n && !scene.keeps_table; i++) {
@@ -257,8 +233,7 @@ int __wrap_rte_eth_dev_rss_reta_update(uint16_t id, struct rte_eth_rss_reta_entr
 	return 0;
 }
 
-int __wrap_rte_eth_dev_rss_reta_query(uint16_t id, struct rte_eth_rss_reta_entry64 *t, uint16_t n);
-int __wrap_rte_eth_dev_rss_reta_query(uint16_t id, struct rte_eth_rss_reta_entry64 *t, uint16_t n)
+WRAP(int, rte_eth_dev_rss_reta_query, uint16_t id, struct rte_eth_rss_reta_entry64 *t, uint16_t n)
 {
 	(void)id;
 	for (uint16_t i = 0; i < n; i++) {
@@ -268,16 +243,14 @@ int __wrap_rte_eth_dev_rss_reta_query(uint16_t id, struct rte_eth_rss_reta_entry
 	return scene.reta_err;
 }
 
-int __wrap_rte_eth_dev_rss_hash_conf_get(uint16_t id, struct rte_eth_rss_conf *out);
-int __wrap_rte_eth_dev_rss_hash_conf_get(uint16_t id, struct rte_eth_rss_conf *out)
+WRAP(int, rte_eth_dev_rss_hash_conf_get, uint16_t id, struct rte_eth_rss_conf *out)
 {
 	(void)id;
 	out->rss_hf = scene.hashed;
 	return scene.hash_err;
 }
 
-int __wrap_rte_eth_stats_get(uint16_t id, struct rte_eth_stats *out);
-int __wrap_rte_eth_stats_get(uint16_t id, struct rte_eth_stats *out)
+WRAP(int, rte_eth_stats_get, uint16_t id, struct rte_eth_stats *out)
 {
 	*out = (struct rte_eth_stats){
 		.imissed = 100u + id, .rx_nombuf = 200u + id, .ierrors = 7, .ipackets = 8
@@ -285,34 +258,29 @@ int __wrap_rte_eth_stats_get(uint16_t id, struct rte_eth_stats *out)
 	return 0;
 }
 
-int __wrap_rte_eth_dev_rx_intr_ctl_q_get_fd(uint16_t id, uint16_t queue);
-int __wrap_rte_eth_dev_rx_intr_ctl_q_get_fd(uint16_t id, uint16_t queue)
+WRAP(int, rte_eth_dev_rx_intr_ctl_q_get_fd, uint16_t id, uint16_t queue)
 {
 	return 1000 + 10 * id + queue;
 }
 
-int __wrap_rte_eth_dev_socket_id(uint16_t id);
-int __wrap_rte_eth_dev_socket_id(uint16_t id)
+WRAP(int, rte_eth_dev_socket_id, uint16_t id)
 {
 	(void)id;
 	return scene.device_socket;
 }
 
-unsigned int __wrap_rte_socket_count(void);
-unsigned int __wrap_rte_socket_count(void)
+WRAP(unsigned int, rte_socket_count, void)
 {
 	return scene.n_sockets;
 }
 
-int __wrap_rte_socket_id_by_idx(unsigned int i);
-int __wrap_rte_socket_id_by_idx(unsigned int i)
+WRAP(int, rte_socket_id_by_idx, unsigned int i)
 {
 	return scene.first_socket + (int)i;
 }
 
 int __real_access(const char *path, int mode);
-int __wrap_access(const char *path, int mode);
-int __wrap_access(const char *path, int mode)
+WRAP(int, access, const char *path, int mode)
 {
 	if (!strstr(path, "/sys/bus/pci/devices/0000:"))
 		return __real_access(path, mode);
@@ -322,8 +290,7 @@ int __wrap_access(const char *path, int mode)
 }
 
 ssize_t __real_readlink(const char *path, char *out, size_t size);
-ssize_t __wrap_readlink(const char *path, char *out, size_t size);
-ssize_t __wrap_readlink(const char *path, char *out, size_t size)
+WRAP(ssize_t, readlink, const char *path, char *out, size_t size)
 {
 	if (!strstr(path, "/sys/bus/pci/devices/0000:"))
 		return __real_readlink(path, out, size);

@@ -16,6 +16,7 @@
 #include "dataplane/dpdk/device.h"
 #include "tests/unit/dataplane/device_fake.h"
 #include "tests/unit/dataplane/eal_fake.h"
+#include "tests/unit/dataplane/wrap.h"
 
 /* The kernel's interface eth3, number 14. */
 static struct {
@@ -23,14 +24,12 @@ static struct {
 	bool is_up;
 } kernel;
 
-char *__wrap_if_indextoname(unsigned int index, char *out);
-char *__wrap_if_indextoname(unsigned int index, char *out)
+WRAP(char *, if_indextoname, unsigned int index, char *out)
 {
 	return index == 14 ? strcpy(out, "eth3") : NULL;
 }
 
-int __wrap_ioctl(int fd, unsigned long request, ...);
-int __wrap_ioctl(int fd, unsigned long request, ...)
+WRAP(int, ioctl, int fd, unsigned long request, ...)
 {
 	struct ifreq *r;
 	va_list list;

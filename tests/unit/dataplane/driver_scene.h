@@ -31,6 +31,7 @@
 #include "tests/unit/dataplane/eal_fake.h"
 #include "tests/unit/dataplane/hugepages_fake.h"
 #include "tests/unit/dataplane/lcores_fake.h"
+#include "tests/unit/dataplane/wrap.h"
 
 #define TUN "/dev/net/tun"
 
@@ -51,22 +52,19 @@ static struct {
 } run;
 
 /* eth0 is 11, eth1 is 12, ..; others are not there. */
-unsigned int __wrap_if_nametoindex(const char *name);
-unsigned int __wrap_if_nametoindex(const char *name)
+WRAP(unsigned int, if_nametoindex, const char *name)
 {
 	return !strncmp(name, "eth", 3) ? 11 + (unsigned int)atoi(name + 3) + run.moved : 0;
 }
 
-char *__wrap_if_indextoname(unsigned int index, char *out);
-char *__wrap_if_indextoname(unsigned int index, char *out)
+WRAP(char *, if_indextoname, unsigned int index, char *out)
 {
 	snprintf(out, IFNAMSIZ, "eth%u", index - 11 - run.moved);
 	return out;
 }
 
 int __real_open64(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...)
+WRAP(int, open64, const char *path, int flags, ...)
 {
 	va_list list;
 
@@ -108,8 +106,7 @@ static int ask_tap(int fd, unsigned long request, void *arg)
 	return 0;
 }
 
-int __wrap_ioctl(int fd, unsigned long request, ...);
-int __wrap_ioctl(int fd, unsigned long request, ...)
+WRAP(int, ioctl, int fd, unsigned long request, ...)
 {
 	va_list list;
 
@@ -142,8 +139,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	return 0;
 }
 
-int __wrap_rte_memseg_list_walk(rte_memseg_list_walk_t each, void *arg);
-int __wrap_rte_memseg_list_walk(rte_memseg_list_walk_t each, void *arg)
+WRAP(int, rte_memseg_list_walk, rte_memseg_list_walk_t each, void *arg)
 {
 	(void)each;
 	(void)arg;

@@ -18,6 +18,8 @@
 #include <rte_mbuf.h>
 #include <rte_memory.h>
 
+#include "tests/unit/dataplane/wrap.h"
+
 static struct {
 	cpu_set_t cpus;
 	int affinity_errno, init_errno; /* 0: fine */
@@ -38,7 +40,7 @@ static struct {
 } eal_fake;
 
 /* Whether ordinary memory is refused, as while DPDK is started. */
-static bool hurries(void)
+static bool refuses_memfd(void)
 {
 	int fd = memfd_create("nohuge", 0);
 
@@ -47,8 +49,7 @@ static bool hurries(void)
 	return fd < 0;
 }
 
-int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *out);
-int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *out)
+WRAP(int, sched_getaffinity, pid_t pid, size_t size, cpu_set_t *out)
 {
 	assert_int_equal(pid, 0);
 	assert_int_equal(size, sizeof(*out));
@@ -57,12 +58,11 @@ int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *out)
 	return errno ? -1 : 0;
 }
 
-int __wrap_rte_eal_init(int argc, char **argv);
-int __wrap_rte_eal_init(int argc, char **argv)
+WRAP(int, rte_eal_init, int argc, char **argv)
 {
 	assert_null(argv[argc]);
 	eal_fake.n_inits++;
-	eal_fake.hurried = hurries();
+	eal_fake.hurried = refuses_memfd();
 	pthread_sigmask(SIG_SETMASK, NULL, &eal_fake.blocked);
 	eal_fake.argc = argc;
 	for (int i = 0; i < argc; i++)
@@ -77,12 +77,8 @@ static inline struct rte_mempool *fake_pool(int socket)
 	return (struct rte_mempool *)(uintptr_t)(0x10000 + 0x1000 * socket);
 }
 
-struct rte_mempool *__wrap_rte_pktmbuf_pool_create(const char *name, unsigned int n,
-                                                   unsigned int cache, uint16_t private,
-                                                   uint16_t room, int socket);
-struct rte_mempool *__wrap_rte_pktmbuf_pool_create(const char *name, unsigned int n,
-                                                   unsigned int cache, uint16_t private,
-                                                   uint16_t room, int socket)
+WRAP(struct rte_mempool *, rte_pktmbuf_pool_create, const char *name, unsigned int n,
+     unsigned int cache, uint16_t private, uint16_t room, int socket)
 {
 	unsigned int i = eal_fake.n_pools++;
 
@@ -97,8 +93,7 @@ struct rte_mempool *__wrap_rte_pktmbuf_pool_create(const char *name, unsigned in
 	return eal_fake.pool ? eal_fake.pool : fake_pool(socket);
 }
 
-unsigned int __wrap_rte_lcore_to_socket_id(unsigned int lcore);
-unsigned int __wrap_rte_lcore_to_socket_id(unsigned int lcore)
+WRAP(unsigned int, rte_lcore_to_socket_id, unsigned int lcore)
 {
 	return eal_fake.socket_of_lcore[lcore];
 }

@@ -19,6 +19,7 @@
 #include "dataplane/dpdk/eal.h"
 #include "tests/unit/dataplane/apart.h"
 #include "tests/unit/dataplane/eal_fake.h"
+#include "tests/unit/dataplane/wrap.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define SYSFS    "/sys/kernel/mm/hugepages"
@@ -32,8 +33,7 @@ static struct {
 } edge;
 
 /* DPDK has two lists of memory: ours, and one of a device. */
-int __wrap_rte_memseg_list_walk(rte_memseg_list_walk_t each, void *arg);
-int __wrap_rte_memseg_list_walk(rte_memseg_list_walk_t each, void *arg)
+WRAP(int, rte_memseg_list_walk, rte_memseg_list_walk_t each, void *arg)
 {
 	struct rte_memseg_list lists[] = {
 		{ .base_va = edge.memory, .page_sz = edge.page_bytes, .len = 8192 },
@@ -45,8 +45,7 @@ int __wrap_rte_memseg_list_walk(rte_memseg_list_walk_t each, void *arg)
 	return 0;
 }
 
-int __wrap_madvise(void *at, size_t bytes, int advice);
-int __wrap_madvise(void *at, size_t bytes, int advice)
+WRAP(int, madvise, void *at, size_t bytes, int advice)
 {
 	assert_ptr_equal(at, edge.memory);
 	assert_int_equal(bytes, 8192);
@@ -70,15 +69,13 @@ static inline const char *at_edge(const char *path)
 }
 
 DIR *__real_opendir(const char *path);
-DIR *__wrap_opendir(const char *path);
-DIR *__wrap_opendir(const char *path)
+WRAP(DIR *, opendir, const char *path)
 {
 	return edge.no_sysfs ? NULL : __real_opendir(at_edge(path));
 }
 
 FILE *__real_fopen64(const char *path, const char *mode);
-FILE *__wrap_fopen64(const char *path, const char *mode);
-FILE *__wrap_fopen64(const char *path, const char *mode)
+WRAP(FILE *, fopen64, const char *path, const char *mode)
 {
 	return __real_fopen64(at_edge(path), mode);
 }

@@ -30,6 +30,7 @@
 #include "tests/unit/dataplane/hugepages_fake.h"
 #include "weir/hugepages.h"
 #include "weir/layout.h"
+#include "tests/unit/dataplane/wrap.h"
 
 #define N_CPUS 2
 
@@ -42,8 +43,7 @@ static struct {
 } edge;
 
 /* set_mempolicy() alone */
-long __wrap_syscall(long number, ...);
-long __wrap_syscall(long number, ...)
+WRAP(long, syscall, long number, ...)
 {
 	const unsigned long *mask;
 	va_list list;
@@ -62,8 +62,7 @@ long __wrap_syscall(long number, ...)
 }
 
 int __real_fallocate64(int fd, int mode, off_t off, off_t len);
-int __wrap_fallocate64(int fd, int mode, off_t off, off_t len);
-int __wrap_fallocate64(int fd, int mode, off_t off, off_t len)
+WRAP(int, fallocate64, int fd, int mode, off_t off, off_t len)
 {
 	edge.node_of_file = edge.node;
 	errno = edge.fallocate_says;
@@ -72,8 +71,7 @@ int __wrap_fallocate64(int fd, int mode, off_t off, off_t len)
 
 /* Lines of the log. */
 ssize_t __real_write(int fd, const void *bytes, size_t n);
-ssize_t __wrap_write(int fd, const void *bytes, size_t n);
-ssize_t __wrap_write(int fd, const void *bytes, size_t n)
+WRAP(ssize_t, write, int fd, const void *bytes, size_t n)
 {
 	if (fd != STDERR_FILENO)
 		return __real_write(fd, bytes, n);

@@ -14,6 +14,8 @@
 
 #include <linux/magic.h>
 
+#include "tests/unit/dataplane/wrap.h"
+
 #define PAGE_BYTES  (2ull << 20)
 #define OTHER_BYTES (4ull << 10)
 
@@ -48,8 +50,7 @@ static inline int count_files(void)
 	return n;
 }
 
-FILE *__wrap_setmntent(const char *path, const char *mode);
-FILE *__wrap_setmntent(const char *path, const char *mode)
+WRAP(FILE *, setmntent, const char *path, const char *mode)
 {
 	static char text[160];
 
@@ -62,16 +63,14 @@ FILE *__wrap_setmntent(const char *path, const char *mode)
 	               : fmemopen(text, strlen(text), mode);
 }
 
-int __wrap_statfs64(const char *path, struct statfs *out);
-int __wrap_statfs64(const char *path, struct statfs *out)
+WRAP(int, statfs64, const char *path, struct statfs *out)
 {
 	assert_string_equal(path, machine.mount);
 	*out = (struct statfs){ .f_type = HUGETLBFS_MAGIC, .f_bsize = PAGE_BYTES };
 	return 0;
 }
 
-int __wrap_fstatfs64(int fd, struct statfs *out);
-int __wrap_fstatfs64(int fd, struct statfs *out)
+WRAP(int, fstatfs64, int fd, struct statfs *out)
 {
 	char link[64], path[256];
 	ssize_t n;
@@ -91,8 +90,7 @@ int __wrap_fstatfs64(int fd, struct statfs *out)
 static const char *const page_kinds[] = { "hugepages-2048kB", "hugepages-4kB" };
 
 DIR *__real_opendir(const char *path);
-DIR *__wrap_opendir(const char *path);
-DIR *__wrap_opendir(const char *path)
+WRAP(DIR *, opendir, const char *path)
 {
 	char sysfs[80];
 
@@ -101,8 +99,7 @@ DIR *__wrap_opendir(const char *path)
 }
 
 FILE *__real_fopen64(const char *path, const char *mode);
-FILE *__wrap_fopen64(const char *path, const char *mode);
-FILE *__wrap_fopen64(const char *path, const char *mode)
+WRAP(FILE *, fopen64, const char *path, const char *mode)
 {
 	static __thread char text[32];
 	uint64_t n = 0;

@@ -12,6 +12,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/dpdk/lcores.h"
+#include "tests/unit/dataplane/wrap.h"
 
 #define THREADS_MAX 16 /* of all starts */
 
@@ -36,10 +37,8 @@ static struct {
 	uint64_t woken[THREADS_MAX]; /* what ended the sleep of a worker that was not run */
 } lcores_fake;
 
-struct rte_ring *__wrap_rte_ring_create(const char *name, unsigned int n, int socket,
-                                        unsigned int flags);
-struct rte_ring *__wrap_rte_ring_create(const char *name, unsigned int n, int socket,
-                                        unsigned int flags)
+WRAP(struct rte_ring *, rte_ring_create, const char *name, unsigned int n, int socket,
+     unsigned int flags)
 {
 	struct fake_ring *r = &lcores_fake.rings[lcores_fake.n_rings];
 
@@ -56,8 +55,7 @@ struct rte_ring *__wrap_rte_ring_create(const char *name, unsigned int n, int so
 	return r->ring;
 }
 
-void __wrap_rte_ring_free(struct rte_ring *ring);
-void __wrap_rte_ring_free(struct rte_ring *ring)
+WRAP(void, rte_ring_free, struct rte_ring *ring)
 {
 	if (!ring)
 		return;
@@ -75,8 +73,7 @@ static void *run_thread(void *arg)
 	return (void *)(intptr_t)t->run(t->worker);
 }
 
-int __wrap_rte_eal_remote_launch(lcore_function_t *run, void *arg, unsigned int lcore);
-int __wrap_rte_eal_remote_launch(lcore_function_t *run, void *arg, unsigned int lcore)
+WRAP(int, rte_eal_remote_launch, lcore_function_t *run, void *arg, unsigned int lcore)
 {
 	struct fake_thread *t = &lcores_fake.threads[lcores_fake.n_launched];
 
@@ -90,8 +87,7 @@ int __wrap_rte_eal_remote_launch(lcore_function_t *run, void *arg, unsigned int 
 }
 
 /* All are told to stop before one is waited for. */
-int __wrap_rte_eal_wait_lcore(unsigned int lcore);
-int __wrap_rte_eal_wait_lcore(unsigned int lcore)
+WRAP(int, rte_eal_wait_lcore, unsigned int lcore)
 {
 	unsigned int i = lcores_fake.n_waited++;
 	struct fake_thread *t = &lcores_fake.threads[i];
@@ -111,8 +107,7 @@ int __wrap_rte_eal_wait_lcore(unsigned int lcore)
 	return 0;
 }
 
-uint64_t __wrap_rte_get_tsc_hz(void);
-uint64_t __wrap_rte_get_tsc_hz(void)
+WRAP(uint64_t, rte_get_tsc_hz, void)
 {
 	return 2000000000;
 }

@@ -27,7 +27,7 @@
 static struct stage s;
 static uint16_t one, two; /* the first pool's backends by their numbers in the text: 5 and 9 */
 
-static void begin(uint32_t n_slots)
+static void begin_stage(uint32_t n_slots)
 {
 	stage_init(&s);
 	use_both_pools(&s.first);
@@ -47,7 +47,7 @@ static void begin(uint32_t n_slots)
 static int setup(void **state)
 {
 	(void)state;
-	begin(4096);
+	begin_stage(4096);
 	return 0;
 }
 
@@ -173,7 +173,7 @@ static void a_text_that_is_too_long_ends_with_a_line(void **state)
 
 	assert_non_null(wanted);
 	teardown(state);
-	begin(LONG_POOL);
+	begin_stage(LONG_POOL);
 	left = (uint32_t)(CONN_STATE_TEXT_MAX - 1 - name_many(0, wanted));
 	assert_true(left > 0);
 	for (uint32_t more = 0; more < 2; more++) {

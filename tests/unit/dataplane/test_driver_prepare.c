@@ -9,7 +9,7 @@ static const struct model_port two_ports[] = { { .interface = "eth0", .device = 
 	                                       { .interface = "eth1", .device = "" } };
 
 /* @p says  a part; "": nothing is said */
-static int prepare(const char *says)
+static int prepare_ports(const char *says)
 {
 	struct driver_reason why;
 	int err;
@@ -26,7 +26,7 @@ static void prepared_is_what_needs_no_table_and_no_port(void **state)
 {
 	(void)state;
 	run.dpdk.hugepages = MODEL_HUGEPAGES_AUTO;
-	assert_int_equal(prepare("ordinary memory"), 0);
+	assert_int_equal(prepare_ports("ordinary memory"), 0);
 	assert_string_equal(scene.log, "hold eth0; "); /* eth1 has no TAP */
 	assert_int_equal(eal_fake.n_inits, 1);
 	assert_true(eal_fake.n_pools > 0);
@@ -40,7 +40,7 @@ static void a_held_tap_is_let_go_when_the_port_is_there_or_cannot_be(void **stat
 	bool kept;
 
 	(void)state;
-	assert_int_equal(prepare(""), 0);
+	assert_int_equal(prepare_ports(""), 0);
 	assert_true(is_held());
 	lcores_fake.launch_err = -EBUSY;
 	assert_int_equal(drivers_dpdk->open(&run.config, &run.d, &kept, &why), -EBUSY);
@@ -48,7 +48,7 @@ static void a_held_tap_is_let_go_when_the_port_is_there_or_cannot_be(void **stat
 	lcores_fake.launch_err = 0;
 	open_it();
 	for (int fails = 0; fails < 2; fails++) {
-		assert_int_equal(prepare(""), 0);
+		assert_int_equal(prepare_ports(""), 0);
 		assert_true(is_held());
 		scene.log[0] = 0;
 		scene.plug_err = fails ? -EBUSY : 0;
@@ -64,7 +64,7 @@ static void a_device_that_is_not_there_is_said_before_anything_is_prepared(void 
 {
 	(void)state;
 	scene.pci_missing = true;
-	assert_int_equal(prepare("there is no PCI device 0000:01:00.0"), -ENODEV);
+	assert_int_equal(prepare_ports("there is no PCI device 0000:01:00.0"), -ENODEV);
 	assert_string_equal(scene.log, "");
 	assert_int_equal(eal_fake.n_inits, 0);
 }
@@ -73,7 +73,7 @@ static void without_room_for_two_it_is_started_alone(void **state)
 {
 	(void)state;
 	machine.meminfo = "MemTotal: 99999999 kB\nMemAvailable: 1024 kB\n";
-	assert_int_equal(prepare("1 MiB of memory are available"), DRIVER_ALONE);
+	assert_int_equal(prepare_ports("1 MiB of memory are available"), DRIVER_ALONE);
 	assert_string_equal(scene.log, "hold eth0; "); /* that is no failure: open() does it */
 	assert_int_equal(eal_fake.n_inits, 0);
 }
@@ -82,7 +82,7 @@ static void a_start_that_would_fail_is_said(void **state)
 {
 	(void)state;
 	run.dpdk.hugepages = MODEL_HUGEPAGES_YES;
-	assert_int_equal(prepare("0 MiB of hugepages are free, 4096 are needed"), -ENOMEM);
+	assert_int_equal(prepare_ports("0 MiB of hugepages are free, 4096 are needed"), -ENOMEM);
 	assert_string_equal(scene.log, "");
 }
 
@@ -93,7 +93,7 @@ static void tables_of_a_successor_leave_nothing_to_packets_that_have_theirs(void
 	run.dpdk.hugepages = MODEL_HUGEPAGES_YES;
 	run.dpdk.memory_mb = 512;
 	machine.free_bytes = 512ull << 20;
-	assert_int_equal(prepare(""), 0);
+	assert_int_equal(prepare_ports(""), 0);
 	machine.free_bytes = 8 * PAGE_BYTES;
 	open_it();
 	assert_int_equal(drivers_dpdk->page_bytes(run.d), PAGE_BYTES);

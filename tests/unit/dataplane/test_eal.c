@@ -30,7 +30,7 @@ static void all_that_dpdk_is_told(void **state)
 	assert_int_equal(start_eal(1500, why), 0); /* once a process */
 	assert_int_equal(eal_fake.n_inits, 1);
 	assert_true(eal_fake.hurried);
-	assert_false(hurries());
+	assert_false(refuses_memfd());
 	/* a thread of DPDK that took it would end the process at once, with its routes as they are */
 	assert_true(sigismember(&eal_fake.blocked, SIGTERM) &&
 	            sigismember(&eal_fake.blocked, SIGINT));

@@ -30,7 +30,7 @@ static struct lcores c;
 static struct driver_reason why;
 
 /* Of the first three CPUs, the second is near other memory. */
-static int begin(void **state)
+static int start_dpdk(void **state)
 {
 	const struct model_dpdk dpdk = { .hugepages = MODEL_HUGEPAGES_NO,
 		                         .memory_mb = 512,
@@ -290,5 +290,5 @@ int main(void)
 		T(a_worker_that_stands_still_keeps_its_batch_and_its_turn),
 	};
 
-	return cmocka_run_group_tests_name("lcores", tests, begin, NULL);
+	return cmocka_run_group_tests_name("lcores", tests, start_dpdk, NULL);
 }

@@ -17,6 +17,7 @@
 #include "dataplane/nexthop/links.h"
 
 #include "tests/unit/bpf/space.h"
+#include "tests/unit/dataplane/wrap.h"
 
 #define WAIT_MS 10000u
 #define MANY    5000u /* more than there are chains */
@@ -24,8 +25,7 @@
 static bool loses; /* the messages that wait now */
 
 ssize_t __real_recv(int fd, void *out, size_t n, int flags);
-ssize_t __wrap_recv(int fd, void *out, size_t n, int flags);
-ssize_t __wrap_recv(int fd, void *out, size_t n, int flags)
+WRAP(ssize_t, recv, int fd, void *out, size_t n, int flags)
 {
 	ssize_t got = __real_recv(fd, out, n, flags);
 
@@ -47,7 +47,7 @@ static struct {
 	unsigned n_changes;
 } scene;
 
-static const struct addr *address(const char *text)
+static const struct addr *parse_address(const char *text)
 {
 	static struct addr a;
 
@@ -59,7 +59,7 @@ static struct hop hop_of(const char *text)
 {
 	struct hop hop;
 
-	assert_true(hops_get(scene.hops, address(text), &hop));
+	assert_true(hops_get(scene.hops, parse_address(text), &hop));
 	return hop;
 }
 
@@ -98,7 +98,7 @@ static void note_change(void *arg)
 	scene.n_changes++;
 }
 
-static int begin(void **state)
+static int begin_scene(void **state)
 {
 	(void)state;
 	memset(&scene, 0, sizeof(scene));
@@ -108,10 +108,10 @@ static int begin(void **state)
 	          "ip neigh replace 10.6.0.5 lladdr 02:00:00:00:00:06 dev w0 nud reachable");
 	if (loop_open(&scene.loop) || hops_open(scene.loop, MANY, note_hop, NULL, &scene.hops))
 		return -1;
-	return hops_watch(scene.hops, address("10.1.0.5"));
+	return hops_watch(scene.hops, parse_address("10.1.0.5"));
 }
 
-static int end(void **state)
+static int end_scene(void **state)
 {
 	(void)state;
 	hops_close(scene.hops);
@@ -182,7 +182,7 @@ static void what_was_not_answered_on_a_port_that_goes_is_forgiven(void **state)
 {
 	(void)state;
 	turn_until(HOP_KNOWN);
-	assert_int_equal(hops_watch(scene.hops, address("10.6.0.5")), 0);
+	assert_int_equal(hops_watch(scene.hops, parse_address("10.6.0.5")), 0);
 	space_run("ip neigh replace 10.6.0.5 dev w0 nud failed");
 	let_neighbour_fail();
 	assert_int_equal(hop_of("10.1.0.5").bad, HOP_BAD_NEIGHBOUR);
@@ -203,15 +203,15 @@ static void each_next_hop_is_found_behind_others(void **state)
 	for (unsigned round = 0; round < 2; round++)
 		for (unsigned i = 0; i + 1 < MANY; i++) {
 			snprintf(text, sizeof(text), "10.1.%u.%u", 1 + i / 250, 1 + i % 250);
-			assert_int_equal(hops_watch(scene.hops, address(text)), 0);
+			assert_int_equal(hops_watch(scene.hops, parse_address(text)), 0);
 			assert_true(hop_of(text).on_link);
 		}
-	assert_int_equal(hops_watch(scene.hops, address("10.1.0.6")), -ENOSPC);
+	assert_int_equal(hops_watch(scene.hops, parse_address("10.1.0.6")), -ENOSPC);
 }
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define T(f) cmocka_unit_test_setup_teardown(f, begin_scene, end_scene)
 	const struct CMUnitTest tests[] = {
 		T(after_lost_messages_links_are_said_to_have_changed),
 		T(a_port_that_was_up_counts_as_up_since_then),

@@ -25,6 +25,7 @@
 #include <cmocka.h>
 
 #include "dataplane/dpdk/tap.h"
+#include "tests/unit/dataplane/wrap.h"
 
 #define SKIPPED    77
 #define TUN_DEVICE "/dev/net/tun"
@@ -32,16 +33,14 @@
 static int open_errno, make_errno; /* what /dev/net/tun says; 0: as the kernel does */
 
 int __real_open64(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...)
+WRAP(int, open64, const char *path, int flags, ...)
 {
 	errno = open_errno;
 	return open_errno ? -1 : __real_open64(path, flags);
 }
 
 int __real_ioctl(int fd, unsigned long request, ...);
-int __wrap_ioctl(int fd, unsigned long request, ...);
-int __wrap_ioctl(int fd, unsigned long request, ...)
+WRAP(int, ioctl, int fd, unsigned long request, ...)
 {
 	va_list list;
 	void *arg;

@@ -26,7 +26,7 @@ static void a_bursts_size_is_counted_by_its_power_of_two(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		memset(&w.counts, 0, sizeof(w.counts));
 		come_many(1, cases[i].n);
-		play(1);
+		make_rounds(1);
 		for (uint32_t k = 0; k < DRIVER_BURST_SIZES; k++)
 			assert_int_equal(w.counts.bursts[k], k == cases[i].size);
 	}
@@ -40,7 +40,7 @@ static void a_forwarded_frame_leaves_by_its_backends_port_as_the_verdict_left_it
 	come_in(1, FORWARDED, 7, 13);
 	come_in(1, FORWARDED, 6, 14);
 	come_in(1, FORWARDED, 0, 15); /* back */
-	play(1);
+	make_rounds(1);
 	assert_int_equal(edge.n_sent, 5);
 	assert_sent(0, 2, 11);
 	assert_sent(1, 2, 12);
@@ -54,8 +54,8 @@ static void a_forwarded_frame_leaves_by_its_backends_port_as_the_verdict_left_it
 		assert_int_equal(edge.sent[i].pkt_len, LEN + GROWS);
 		assert_int_equal(edge.sent[i].flags, 0);
 	}
-	assert_int_equal(counted(FWD_REASON_FORWARDED), 5);
-	assert_int_equal(counted(FWD_REASON_NOT_SENT), 0);
+	assert_int_equal(count_of(FWD_REASON_FORWARDED), 5);
+	assert_int_equal(count_of(FWD_REASON_NOT_SENT), 0);
 	assert_int_equal(world.t.cpus[0].received, 0); /* another worker's row */
 }
 
@@ -64,7 +64,7 @@ static void a_burst_is_sent_whole_and_what_came_is_counted(void **state)
 	(void)state;
 	for (uint8_t i = 0; i < WORKER_BURST + 3; i++)
 		come_in(2, FORWARDED, 5, i);
-	play(3);
+	make_rounds(3);
 	assert_int_equal(edge.n_sent, WORKER_BURST + 3);
 	for (uint8_t i = 0; i < WORKER_BURST + 3; i++)
 		assert_sent(i, 1, i);
@@ -96,12 +96,12 @@ static void a_frame_to_be_sent_goes_back_or_to_its_backend(void **state)
 		assert_int_equal(teardown(state), 0);
 		setup(state);
 		come_in(3, cases[i].kind, cases[i].egress, 9);
-		play(1);
+		make_rounds(1);
 		assert_int_equal(edge.n_sent, cases[i].port != 0);
 		if (cases[i].port)
 			assert_int_equal(edge.sent[0].port, cases[i].port);
-		assert_int_equal(counted(cases[i].reason), cases[i].port != 0);
-		assert_int_equal(counted(FWD_REASON_NOT_SENT), cases[i].port == 0);
+		assert_int_equal(count_of(cases[i].reason), cases[i].port != 0);
+		assert_int_equal(count_of(FWD_REASON_NOT_SENT), cases[i].port == 0);
 		assert_int_equal(buffers.n_out, 0);
 	}
 }
@@ -147,14 +147,14 @@ static void what_is_dropped_is_freed_and_what_is_passed_goes_to_its_ports_tap(vo
 		if (cases[i].tap == TAP_WITHOUT_CREDIT)
 			edge.on_round = spend_credit;
 		come_in(2, cases[i].kind, 0, 9);
-		play(1);
+		make_rounds(1);
 		assert_int_equal(w.counts.frames, 1);
 		assert_int_equal(edge.n_sent, 0);
 		assert_int_equal(read(edge.kernel[1], frame, sizeof(frame)) > 0, cases[i].given);
 		if (cases[i].given)
 			assert_int_equal(frame[LEN - 1], 9);
 		for (unsigned int k = 0; k < FWD_REASON_COUNT; k++)
-			assert_int_equal(counted(k), k == cases[i].counted);
+			assert_int_equal(count_of(k), k == cases[i].counted);
 		assert_int_equal(buffers.n_out, 0);
 	}
 }
@@ -174,7 +174,7 @@ static void frames_for_the_kernel_are_policed_by_the_time_of_their_round(void **
 	(void)state;
 	open_tap(1, false);
 	edge.on_round = arp_of_a_later_second;
-	play(2);
+	make_rounds(2);
 	assert_int_equal(w.counts.policed[POLICE_NEIGHBOUR], 1);
 	assert_int_equal(w.counts.to_kernel[POLICE_NEIGHBOUR], 1);
 	assert_int_equal(w.police.last_ns[POLICE_NEIGHBOUR], 79000000005);
@@ -192,11 +192,11 @@ static void what_a_full_port_does_not_take_is_not_counted_by_what_was_there_befo
 {
 	(void)state;
 	edge.on_round = come_echoes_then_frames;
-	play(2);
+	make_rounds(2);
 	assert_int_equal(edge.n_sent, 4);
-	assert_int_equal(counted(FWD_REASON_FORWARDED), 1);
-	assert_int_equal(counted(FWD_REASON_ECHO_REPLIED), 3);
-	assert_int_equal(counted(FWD_REASON_NOT_SENT), 2);
+	assert_int_equal(count_of(FWD_REASON_FORWARDED), 1);
+	assert_int_equal(count_of(FWD_REASON_ECHO_REPLIED), 3);
+	assert_int_equal(count_of(FWD_REASON_NOT_SENT), 2);
 }
 
 static void what_a_full_port_does_not_take_is_freed_and_counted_by_what_it_was(void **state)
@@ -208,20 +208,20 @@ static void what_a_full_port_does_not_take_is_freed_and_counted_by_what_it_was(v
 	come_in(1, ECHOED, 0, 4);
 	come_in(1, ECHOED, 0, 5);
 	edge.tx_room = 2;
-	play(1);
+	make_rounds(1);
 	assert_int_equal(edge.n_sent, 2);
 	assert_sent(0, 1, 1);
 	assert_sent(1, 1, 2);
-	assert_int_equal(counted(FWD_REASON_FORWARDED), 1);
-	assert_int_equal(counted(FWD_REASON_ECHO_REPLIED), 1);
-	assert_int_equal(counted(FWD_REASON_NOT_SENT), 3);
+	assert_int_equal(count_of(FWD_REASON_FORWARDED), 1);
+	assert_int_equal(count_of(FWD_REASON_ECHO_REPLIED), 1);
+	assert_int_equal(count_of(FWD_REASON_NOT_SENT), 3);
 	assert_int_equal(world.t.cpus[1].received, 5);
 	assert_int_equal(w.ports[0].not_sent, 3); /* of that port alone, and in each round */
 	assert_int_equal(w.ports[1].not_sent, 0);
 	edge.tx_room = 1;
 	for (uint8_t i = 6; i <= 9; i++)
 		come_in(1, FORWARDED, i < 8 ? 5 : 6, i);
-	play(1);
+	make_rounds(1);
 	assert_int_equal(w.ports[0].not_sent, 4);
 	assert_int_equal(w.ports[1].not_sent, 1);
 }
@@ -240,7 +240,7 @@ static void send_outbox(uint16_t tx_room)
 	w.ports[1].tx = 3;
 	w.n_workers = 2;
 	edge.tx_room = tx_room;
-	play(1);
+	make_rounds(1);
 }
 
 /* An outbox has frames of each sort: what is lost of them is taken from what each was counted as. */
@@ -251,12 +251,12 @@ static void what_comes_through_an_outbox_keeps_what_it_was_counted_as(void **sta
 	(void)state;
 	come_in(1, FORWARDED, 6, 1);
 	come_in(1, RELAYED, 6, 2);
-	play(1);
+	make_rounds(1);
 	assert_int_equal(rte_ring_count(outbox), 2);
 	send_outbox(1);
-	assert_int_equal(counted(FWD_REASON_FORWARDED), 1);
-	assert_int_equal(counted(FWD_REASON_ICMP_RELAYED), 0);
-	assert_int_equal(counted(FWD_REASON_NOT_SENT), 1);
+	assert_int_equal(count_of(FWD_REASON_FORWARDED), 1);
+	assert_int_equal(count_of(FWD_REASON_ICMP_RELAYED), 0);
+	assert_int_equal(count_of(FWD_REASON_NOT_SENT), 1);
 	assert_int_equal(w.ports[1].not_sent, 1);
 }
 
@@ -267,17 +267,17 @@ static void a_port_without_a_queue_of_ours_is_sent_by_through_its_outbox(void **
 	(void)state;
 	for (uint8_t i = 1; i <= 3; i++)
 		come_in(1, FORWARDED, 6, i);
-	play(1);
+	make_rounds(1);
 	assert_int_equal(edge.n_sent, 0);
 	assert_int_equal(rte_ring_count(outbox), 2);
-	assert_int_equal(counted(FWD_REASON_FORWARDED), 2);
-	assert_int_equal(counted(FWD_REASON_NOT_SENT), 1);
+	assert_int_equal(count_of(FWD_REASON_FORWARDED), 2);
+	assert_int_equal(count_of(FWD_REASON_NOT_SENT), 1);
 	send_outbox(1); /* who has the queue sends them */
 	assert_int_equal(edge.n_sent, 1);
 	assert_sent(0, 2, 1);
 	assert_int_equal(edge.sent[0].queue, 3);
-	assert_int_equal(counted(FWD_REASON_FORWARDED), 1);
-	assert_int_equal(counted(FWD_REASON_NOT_SENT), 2);
+	assert_int_equal(count_of(FWD_REASON_FORWARDED), 1);
+	assert_int_equal(count_of(FWD_REASON_NOT_SENT), 2);
 	assert_int_equal(rte_ring_count(outbox), 0);
 }
 
@@ -290,18 +290,18 @@ static void a_frame_in_several_buffers_is_dropped_and_the_others_go_on(void **st
 	come_in(1, FORWARDED, 6, 3);
 	long_one->nb_segs = 2;
 	long_one->pkt_len = 3000;
-	play(1);
+	make_rounds(1);
 	assert_int_equal(w.counts.frames, 3);
 	assert_int_equal(edge.n_sent, 2);
 	assert_sent(0, 2, 1);
 	assert_sent(1, 2, 3);
 	assert_int_equal(world.t.cpus[1].received, 3);
 	assert_int_equal(world.t.cpus[1].received_bytes, 3000 + 2 * LEN);
-	assert_int_equal(counted(FWD_REASON_SEGMENTED), 1);
+	assert_int_equal(count_of(FWD_REASON_SEGMENTED), 1);
 	come_in(1, FORWARDED, 6, 4)->nb_segs = 2;
-	play(1); /* nothing is left of this burst */
+	make_rounds(1); /* nothing is left of this burst */
 	assert_int_equal(w.counts.frames, 4);
-	assert_int_equal(counted(FWD_REASON_SEGMENTED), 2);
+	assert_int_equal(count_of(FWD_REASON_SEGMENTED), 2);
 	assert_int_equal(edge.n_sent, 2);
 }
 
@@ -332,7 +332,7 @@ static void frames_of_other_workers_flows_are_handed_over(void **state)
 	come_of_half(true, 2);
 	come_of_half(false, 3);
 	come_of_half(false, 4);
-	play(1);
+	make_rounds(1);
 	assert_int_equal(rte_ring_count(w.inboxes[0]), 2);
 	assert_int_equal(w.counts.handed_over, 2);
 	assert_int_equal(edge.n_sent, 2); /* its own, and what the other one is overrun by */
@@ -342,11 +342,11 @@ static void frames_of_other_workers_flows_are_handed_over(void **state)
 	w.index = 0;
 	for (uint32_t i = 0; i < N_PORTS; i++)
 		w.ports[i].rx = -1;
-	play(1);
+	make_rounds(1);
 	assert_int_equal(edge.n_sent, 4);
 	assert_sent(2, 2, 1);
 	assert_sent(3, 2, 3);
-	assert_int_equal(counted(FWD_REASON_FORWARDED),
+	assert_int_equal(count_of(FWD_REASON_FORWARDED),
 	                 4);                  /* by the MAC of the port they came by */
 	assert_int_equal(w.counts.frames, 4); /* counted where they came in */
 }
@@ -362,12 +362,12 @@ static void a_frame_whose_port_went_meanwhile_is_dropped(void **state)
 		m->port = i == 1 ? 7 : 3;
 		assert_int_equal(rte_ring_enqueue(w.inboxes[0], m), 0);
 	}
-	play(1);
+	make_rounds(1);
 	assert_int_equal(edge.n_sent, 2);
 	assert_sent(0, 3, 0);
 	assert_sent(1, 3, 2);
-	assert_int_equal(counted(FWD_REASON_NOT_SENT), 1);
-	assert_int_equal(counted(FWD_REASON_ECHO_REPLIED), 2);
+	assert_int_equal(count_of(FWD_REASON_NOT_SENT), 1);
+	assert_int_equal(count_of(FWD_REASON_ECHO_REPLIED), 2);
 }
 
 static void flows_are_noted_of_a_watched_port_alone(void **state)
@@ -376,20 +376,20 @@ static void flows_are_noted_of_a_watched_port_alone(void **state)
 
 	(void)state;
 	w.ports[1].watched = true;
-	play(1); /* nothing came */
+	make_rounds(1); /* nothing came */
 	for (uint16_t port = 1; port <= N_PORTS; port++) {
 		struct rte_mbuf *m = come_in(port, FORWARDED, 5, 1);
 
 		first = port == 2 ? rss_flows_with(0, hash_of(m)) : first;
 		come_in(port, FORWARDED, 6, 2);
 	}
-	play(1);
+	make_rounds(1);
 	assert_int_equal(w.seen[0], 0);
 	assert_true(first);
 	assert_int_equal(w.seen[1], first); /* the first one of a burst is enough */
 	assert_int_equal(w.seen[2], 0);
 	first = rss_flows_with(first, hash_of(come_in(2, FORWARDED, 7, 1)));
-	play(1);
+	make_rounds(1);
 	assert_int_equal(w.seen[1], first);
 	assert_int_equal(__builtin_popcountll(first), 2);
 }
@@ -414,7 +414,7 @@ static void the_time_is_asked_for_each_millisecond_and_given_to_the_tables(void 
 	for (unsigned int n = 1; n <= COUNT(seen); n++) {
 		w.now_s = 55;
 		w.time_tsc = rte_rdtsc();
-		play(n);
+		make_rounds(n);
 		assert_int_equal(w.now_s, seen[n - 1]);
 		assert_int_equal(world.t.cpus[1].answers_s, seen[n - 1]);
 	}
@@ -453,7 +453,7 @@ static void cycles_are_counted_of_rounds_that_had_frames(void **state)
 	for (int i = 0; i < 2; i++) {
 		idles = i;
 		w.counts.cycles = 0;
-		play(4);
+		make_rounds(4);
 		assert_int_equal(cycles[0], 0);
 		assert_true(cycles[1] > 0);
 		assert_int_equal(cycles[2] == cycles[1], idles);
@@ -482,14 +482,14 @@ static void the_hosts_own_frames_leave_by_their_port_and_lost_ones_are_counted_a
 	put_own(1, 3, 0);
 	put_own(2, 1, 7);
 	edge.tx_room = 2;
-	play(1);
+	make_rounds(1);
 	assert_int_equal(edge.n_sent, 3);
 	assert_sent(0, 2, 0);
 	assert_sent(1, 2, 1);
 	assert_sent(2, 3, 7);
 	assert_int_equal(w.counts.from_kernel_lost, 1);
 	for (unsigned int k = 0; k < FWD_REASON_COUNT; k++)
-		assert_int_equal(counted(k), 0); /* they are no traffic */
+		assert_int_equal(count_of(k), 0); /* they are no traffic */
 	assert_int_equal(w.counts.frames, 0);
 }
 
@@ -506,7 +506,7 @@ static void a_round_reads(unsigned int n)
 	unsigned int before = edge.n_sent;
 	uint64_t from = rte_rdtsc();
 
-	play(1);
+	make_rounds(1);
 	assert_int_equal(edge.n_sent, before + n);
 	assert_int_equal(w.tap_tsc >= from && w.tap_tsc <= rte_rdtsc(), is_due);
 }
@@ -548,7 +548,7 @@ static void an_idle_worker_reads_taps_always(void **state)
 	put_own(0, 1, 1);
 	for (unsigned int more = 1; more <= 2; more++) {
 		w.tap_tsc = rte_rdtsc();
-		play(WORKER_IDLE_SPIN + more);
+		make_rounds(WORKER_IDLE_SPIN + more);
 		assert_int_equal(edge.n_sent, more == 2); /* not idle before that one */
 	}
 }
@@ -572,7 +572,7 @@ static void a_bond_is_sent_by_in_time_by_who_has_its_first_queue(void **state)
 		w.ports[0].tx = cases[i].tx;
 		w.keep_tsc = rte_rdtsc() - (cases[i].due ? LONG : 0);
 		edge.n_empty_sends = 0;
-		play(2);
+		make_rounds(2);
 		assert_int_equal(edge.n_empty_sends, cases[i].n);
 	}
 }

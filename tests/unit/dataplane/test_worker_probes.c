@@ -14,7 +14,7 @@ static void add_probe(enum kind kind, uint32_t egress, uint8_t mark)
 static void run_probes(void)
 {
 	w.prove = true;
-	play(1);
+	make_rounds(1);
 	assert_false(w.prove);
 }
 
@@ -41,7 +41,7 @@ static void a_probe_goes_through_the_stages_and_comes_back(void **state)
 	assert_int_equal(w.probes.probes[2].result, DRIVER_PROBE_KEPT);
 	assert_int_equal(w.probes.probes[2].reason, FWD_REASON_NOT_OURS);
 	assert_int_equal(w.counts.frames, 0); /* no queue had them */
-	play(1);
+	make_rounds(1);
 	assert_null(world_difference(&before, &world)); /* nor does a counter */
 	world_fini(&before);
 }
@@ -61,7 +61,7 @@ static void a_probe_without_a_port_to_leave_by_is_refused(void **state)
 	world_add_mac(&world, (uint8_t[6]){ 2, 0xaa, 0, 0, 0, 1 }, 99);
 	run_probes();
 	assert_int_equal(w.probes.probes[0].reason, FWD_REASON_NOT_SENT);
-	assert_int_equal(counted(FWD_REASON_NOT_SENT), 0);
+	assert_int_equal(count_of(FWD_REASON_NOT_SENT), 0);
 }
 
 /* The time of the round is the probes', too: one that is too big has an answer in each second. */

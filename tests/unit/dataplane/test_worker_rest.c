@@ -39,17 +39,17 @@ static void note_sleep(unsigned int us)
 #define SHORT  (WORKER_SLEEP_US / 10 - 1)     /* sleeps before the longest ones */
 #define ROUNDS (WORKER_IDLE_SPIN + SHORT + 2) /* where no round is made within a sleep */
 
-static void rest(void)
+static void rest_idle(void)
 {
 	n_sleeps = 0;
 	edge.on_sleep = note_sleep;
-	play(ROUNDS);
+	make_rounds(ROUNDS);
 }
 
 static void an_idle_worker_spins_then_sleeps_longer_and_longer(void **state)
 {
 	(void)state;
-	rest();
+	rest_idle();
 	assert_int_equal(n_sleeps, SHORT + 3);
 	assert_int_equal(w.counts.sleeps, n_sleeps);
 	assert_int_equal(w.counts.interrupts, 0);
@@ -88,7 +88,7 @@ static void interrupts_are_waited_for_where_all_our_queues_have_them(void **stat
 			w.ports[p].rx = cases[i].rx[p];
 			w.ports[p].interrupt = cases[i].interrupt[p];
 		}
-		rest();
+		rest_idle();
 		assert_int_equal(last->us, cases[i].all ? WORKER_WAIT_MS * 1000 : WORKER_SLEEP_US);
 		for (uint32_t p = 0; p < N_PORTS; p++) {
 			if (cases[i].rx[p] >= 0)
@@ -135,7 +135,7 @@ static void a_rest_ends_by_what_is_waited_for(void **state)
 		for (uint32_t p = 0; p < N_PORTS; p++)
 			w.ports[p].interrupt = make_event(0);
 		edge.on_sleep = let_it_come;
-		play(1000);
+		make_rounds(1000);
 		assert_int_equal(edge.n_ready, comes.wake + comes.tap + comes.interrupt);
 		assert_int_equal(w.counts.interrupts, comes.interrupt);
 		assert_false(is_set(w.wake));
@@ -160,7 +160,7 @@ static void what_came_before_interrupts_were_on_is_looked_for(void **state)
 	for (uint32_t i = 0; i < N_PORTS; i++)
 		w.ports[i].interrupt = 4;
 	edge.on_round = come_as_interrupts_go_on;
-	rest();
+	rest_idle();
 	assert_int_equal(w.counts.frames, 1);
 	assert_int_equal(n_sleeps, SHORT); /* that was the round within a sleep: it spins again */
 	assert_int_equal(w.counts.sleeps, SHORT + 1);

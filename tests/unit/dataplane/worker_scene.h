@@ -32,6 +32,7 @@
 #include "tests/unit/dataplane/buffers.h"
 #include "tests/unit/fwd/frames.h"
 #include "tests/unit/fwd/small.h"
+#include "tests/unit/dataplane/wrap.h"
 
 #define N_PORTS 3 /* DPDK's numbers 1, 2, 3, the kernel's 5, 6, 7; queue 0 of each */
 #define QUEUES  4
@@ -51,7 +52,7 @@ enum kind {
 	ARPED,
 };
 
-struct line {
+struct rx_queue {
 	struct rte_mbuf *frames[64];
 	unsigned int n;
 };
@@ -70,7 +71,7 @@ struct sent {
 };
 
 static struct {
-	struct line rx[N_PORTS + 1][QUEUES];
+	struct rx_queue rx[N_PORTS + 1][QUEUES];
 	void *rx_data[N_PORTS + 1][QUEUES], *tx_data[N_PORTS + 1][QUEUES], *none[QUEUES];
 	struct tx_queue tx[N_PORTS + 1][QUEUES];
 	struct sent sent[BUFFERS];
@@ -100,8 +101,7 @@ static void begin_round(void)
 		__atomic_store_n(&w.stop, true, __ATOMIC_RELEASE);
 }
 
-int __wrap_clock_gettime(clockid_t id, struct timespec *out);
-int __wrap_clock_gettime(clockid_t id, struct timespec *out)
+WRAP(int, clock_gettime, clockid_t id, struct timespec *out)
 {
 	*out = edge.clock;
 	edge.n_clock++;
@@ -110,15 +110,13 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *out)
 	return 0;
 }
 
-int __wrap_rte_eth_dev_rx_intr_enable(uint16_t port, uint16_t queue);
-int __wrap_rte_eth_dev_rx_intr_enable(uint16_t port, uint16_t queue)
+WRAP(int, rte_eth_dev_rx_intr_enable, uint16_t port, uint16_t queue)
 {
 	edge.interrupts_on[port][queue]++;
 	return edge.interrupt_says;
 }
 
-int __wrap_rte_eth_dev_rx_intr_disable(uint16_t port, uint16_t queue);
-int __wrap_rte_eth_dev_rx_intr_disable(uint16_t port, uint16_t queue)
+WRAP(int, rte_eth_dev_rx_intr_disable, uint16_t port, uint16_t queue)
 {
 	edge.interrupts_on[port][queue]--;
 	return 0;
@@ -126,8 +124,7 @@ int __wrap_rte_eth_dev_rx_intr_disable(uint16_t port, uint16_t queue)
 
 /* A sleep, which takes no time where the test wants to know of it. */
 int __real_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *time, const sigset_t *mask);
-int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *time, const sigset_t *mask);
-int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *time, const sigset_t *mask)
+WRAP(int, ppoll, struct pollfd *fds, nfds_t n, const struct timespec *time, const sigset_t *mask)
 {
 	static const struct timespec none = { 0 };
 
@@ -138,9 +135,9 @@ int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *time, cons
 	return edge.n_ready;
 }
 
-static uint16_t receive(void *queue, struct rte_mbuf **out, uint16_t n)
+static uint16_t receive_burst(void *queue, struct rte_mbuf **out, uint16_t n)
 {
-	struct line *l = queue;
+	struct rx_queue *l = queue;
 	uint16_t taken;
 
 	if (edge.rounds_by_rx && l == &edge.rx[1][0])
@@ -152,7 +149,7 @@ static uint16_t receive(void *queue, struct rte_mbuf **out, uint16_t n)
 	return taken;
 }
 
-static uint16_t transmit(void *queue, struct rte_mbuf **frames, uint16_t n)
+static uint16_t send_burst(void *queue, struct rte_mbuf **frames, uint16_t n)
 {
 	const struct tx_queue *q = queue;
 	uint16_t i;
@@ -230,8 +227,8 @@ static int setup(void **state)
 			edge.rx_data[id][q] = &edge.rx[id][q];
 		}
 		rte_eth_fp_ops[id] = (struct rte_eth_fp_ops){
-			.rx_pkt_burst = receive,
-			.tx_pkt_burst = transmit,
+			.rx_pkt_burst = receive_burst,
+			.tx_pkt_burst = send_burst,
 			.rxq = { .data = edge.rx_data[id], .clbk = edge.none },
 			.txq = { .data = edge.tx_data[id], .clbk = edge.none },
 		};
@@ -254,7 +251,7 @@ static int teardown(void **state)
 }
 
 /* Let the worker make @p n rounds. */
-static inline void play(unsigned int n)
+static inline void make_rounds(unsigned int n)
 {
 	edge.rounds_left = n;
 	edge.round = 0;
@@ -343,14 +340,14 @@ static inline struct rte_mbuf *make_frame(enum kind kind, uint16_t port, uint32_
 static inline struct rte_mbuf *come_in(uint16_t port, enum kind kind, uint32_t egress, uint8_t mark)
 {
 	struct rte_mbuf *m = make_frame(kind, port, egress, mark);
-	struct line *l = &edge.rx[port][0];
+	struct rx_queue *l = &edge.rx[port][0];
 
 	assert_true(l->n < COUNT(l->frames));
 	l->frames[l->n++] = m;
 	return m;
 }
 
-static inline uint64_t counted(enum fwd_reason reason)
+static inline uint64_t count_of(enum fwd_reason reason)
 {
 	return world.t.cpus[1].reason[reason];
 }
