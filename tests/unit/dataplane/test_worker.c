@@ -231,14 +231,14 @@ static struct rte_ring *use_outbox(unsigned int room)
 {
 	w.ports[1].tx = -1;
 	w.ports[1].outbox = make_ring(0, room);
+	w.inboxes[0] = make_ring(1, 1);
+	w.n_workers = 2;
 	return w.ports[1].outbox;
 }
 
 static void send_outbox(uint16_t tx_room)
 {
-	w.inboxes[0] = make_ring(1, 1);
 	w.ports[1].tx = 3;
-	w.n_workers = 2;
 	edge.tx_room = tx_room;
 	make_rounds(1);
 }
@@ -272,7 +272,11 @@ static void a_port_without_a_queue_of_ours_is_sent_by_through_its_outbox(void **
 	assert_int_equal(rte_ring_count(outbox), 2);
 	assert_int_equal(count_of(FWD_REASON_FORWARDED), 2);
 	assert_int_equal(count_of(FWD_REASON_NOT_SENT), 1);
-	send_outbox(1); /* who has the queue sends them */
+	uint64_t n_cycles = w.counts.cycles;
+
+	make_rounds(1);
+	assert_int_equal(w.counts.cycles, n_cycles); /* nothing to do: it is no reader of it */
+	send_outbox(1);                              /* who has the queue sends them */
 	assert_int_equal(edge.n_sent, 1);
 	assert_sent(0, 2, 1);
 	assert_int_equal(edge.sent[0].queue, 3);
@@ -463,6 +467,35 @@ static void cycles_are_counted_of_rounds_that_had_frames(void **state)
 	assert_true(cycles[3] - cycles[2] < WASTED); /* since the idle round */
 }
 
+/* Round 0 is one before a park, in which port 3 goes and time passes; both rounds have a frame to it. */
+static void park_later(unsigned int round)
+{
+	cycles[round] = w.counts.cycles;
+	come_in(1, FORWARDED, 7, (uint8_t)round);
+	w.park = round == 0;
+}
+
+static void take_port_3(void)
+{
+	assert_true(w.parked);
+	w.n_ports = 2;
+	w.park = false;
+	waste_cycles();
+}
+
+static void what_was_found_of_ports_counts_until_a_park(void **state)
+{
+	(void)state;
+	edge.on_round = park_later;
+	edge.on_park = take_port_3;
+	make_rounds(2);
+	assert_false(w.parked);
+	assert_int_equal(edge.n_sent, 1);
+	assert_sent(0, 3, 0);
+	assert_int_equal(count_of(FWD_REASON_NOT_SENT), 1);
+	assert_true(w.counts.cycles - cycles[1] < WASTED); /* nor are cycles of a park counted */
+}
+
 /* @p n frames of the host's own for port @p i. */
 static void put_own(uint32_t i, uint8_t n, uint8_t mark)
 {
@@ -597,6 +630,7 @@ int main(void)
 		T(flows_are_noted_of_a_watched_port_alone),
 		T(the_time_is_asked_for_each_millisecond_and_given_to_the_tables),
 		T(cycles_are_counted_of_rounds_that_had_frames),
+		T(what_was_found_of_ports_counts_until_a_park),
 		T(the_hosts_own_frames_leave_by_their_port_and_lost_ones_are_counted_apart),
 		T(taps_are_read_now_and_then_less_often_while_nothing_comes),
 		T(an_idle_worker_reads_taps_always),

@@ -84,6 +84,7 @@ static struct {
 	void (*on_round)(unsigned int round);
 	void (*on_empty_send)(void);
 	void (*on_sleep)(unsigned int us);
+	void (*on_park)(void);
 	int n_ready;         /* of what a sleep waited for */
 	int kernel[N_PORTS]; /* ends of TAPs */
 } edge;
@@ -133,6 +134,15 @@ WRAP(int, ppoll, struct pollfd *fds, nfds_t n, const struct timespec *time, cons
 	edge.on_sleep((unsigned int)(time->tv_nsec / 1000));
 	edge.n_ready = __real_ppoll(fds, n, &none, mask);
 	return edge.n_ready;
+}
+
+int __real_usleep(useconds_t us);
+WRAP(int, usleep, useconds_t us)
+{
+	if (!edge.on_park)
+		return __real_usleep(us);
+	edge.on_park();
+	return 0;
 }
 
 static uint16_t receive_burst(void *queue, struct rte_mbuf **out, uint16_t n)
