@@ -23,7 +23,7 @@ enum zones_level {
 struct zones_message {
 	const char *zone; /**< its name; "": it is about no one zone */
 	const char *file;
-	unsigned line; /**< 0: the file as a whole */
+	unsigned line; /**< 0: the file as a whole, of an error */
 	enum zones_level level;
 	const char *text;
 	int error; /**< -errno for which a file was not read; 0: it is about what the file says */

@@ -63,9 +63,8 @@ static void judge_message(void *arg, const struct zones_message *m)
 	        m->level != ZONES_WARNING ? find_model_zone(j->m, m->zone) : NULL;
 
 	if (m->level == ZONES_WARNING) {
-		add_warning(said, m->line ? arena_printf(said->arena, "%s:%u: %s", m->file, m->line,
-		                                         m->text)
-		                          : arena_printf(said->arena, "%s: %s", m->file, m->text));
+		add_warning(said,
+		            arena_printf(said->arena, "%s:%u: %s", m->file, m->line, m->text));
 		return;
 	}
 	model_errors_add(j->errors, m->file, m->line, "dns.zones", m->text);

@@ -9,8 +9,8 @@
 #include <pwd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 
-#include "base/clock.h"
 #include "mgmt/core/auth.h"
 #include "mgmt/core/core.h"
 
@@ -24,17 +24,27 @@ static int lookup_error;
 static size_t n_long;    /* bytes that the entry of LONG_UID takes */
 static char renamed[64]; /* what 1000 is called; "": "jw" */
 
-static uint64_t fake_mono_ms(void)
+int __wrap_clock_gettime(clockid_t id, struct timespec *out);
+int __real_clock_gettime(clockid_t id, struct timespec *out);
+uid_t __wrap_geteuid(void);
+int __wrap_getsockopt(int fd, int level, int name, void *out, socklen_t *n);
+int __wrap_getpwuid_r(uid_t uid, struct passwd *pw, char *text, size_t size, struct passwd **found);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *out)
 {
-	return fake_ms;
+	if (id != CLOCK_BOOTTIME)
+		return __real_clock_gettime(id, out);
+	*out = (struct timespec){ .tv_sec = (time_t)(fake_ms / 1000),
+		                  .tv_nsec = (long)(fake_ms % 1000) * 1000000 };
+	return 0;
 }
 
-static uid_t fake_geteuid(void)
+uid_t __wrap_geteuid(void)
 {
 	return our_uid;
 }
 
-static int fake_getsockopt(int fd, int level, int name, void *out, socklen_t *n)
+int __wrap_getsockopt(int fd, int level, int name, void *out, socklen_t *n)
 {
 	assert_int_equal(fd, 5);
 	assert_int_equal(level, SOL_SOCKET);
@@ -44,8 +54,7 @@ static int fake_getsockopt(int fd, int level, int name, void *out, socklen_t *n)
 	return cred_rc;
 }
 
-static int fake_getpwuid(uid_t uid, struct passwd *pw, char *text, size_t size,
-                         struct passwd **found)
+int __wrap_getpwuid_r(uid_t uid, struct passwd *pw, char *text, size_t size, struct passwd **found)
 {
 	static const struct {
 		uid_t uid;
@@ -81,13 +90,6 @@ static int fake_getpwuid(uid_t uid, struct passwd *pw, char *text, size_t size,
 		}
 	return 0;
 }
-
-/* The private parts too. */
-#define clock_mono_ms fake_mono_ms
-#define geteuid       fake_geteuid
-#define getsockopt    fake_getsockopt
-#define getpwuid_r    fake_getpwuid
-#include "mgmt/core/auth.c"
 
 static struct http_request request;
 

@@ -6,36 +6,31 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
 #include "mgmt/core/core.h"
+#include "mgmt/files/files.h"
 
-static uint64_t fake_ms;
-static bool is_faked;
+static uint64_t fake_ms, worked_until_ns;
+static bool is_faked, is_working;
 
-static uint64_t fake_mono_ms(void)
+int __wrap_clock_gettime(clockid_t id, struct timespec *out);
+int __real_clock_gettime(clockid_t id, struct timespec *out);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *out)
 {
-	return is_faked ? fake_ms : clock_mono_ms();
-}
+	bool works = id == CLOCK_THREAD_CPUTIME_ID && is_working;
+	uint64_t ns = works ? worked_until_ns : fake_ms * 1000000;
 
-static uint64_t worked_until_ns;
-static bool is_working;
-
-static int fake_gettime(clockid_t id, struct timespec *out)
-{
-	if (id != CLOCK_THREAD_CPUTIME_ID || !is_working)
-		return clock_gettime(id, out);
-	*out = (struct timespec){ .tv_sec = (time_t)(worked_until_ns / 1000000000),
-		                  .tv_nsec = (long)(worked_until_ns % 1000000000) };
+	if (!works && !(id == CLOCK_BOOTTIME && is_faked))
+		return __real_clock_gettime(id, out);
+	*out = (struct timespec){ .tv_sec = (time_t)(ns / 1000000000),
+		                  .tv_nsec = (long)(ns % 1000000000) };
 	return 0;
 }
-
-/* The private parts too. */
-#define clock_mono_ms fake_mono_ms
-#define clock_gettime fake_gettime
-#include "mgmt/core/core.c"
 
 static struct core node;
 

@@ -11,10 +11,9 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "base/proc.h"
 #include "mgmt/files/gather.h"
 #include "mgmt/files/includes.h"
-
-#include "mgmt/files/gather.c" /* the private parts too */
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -608,20 +607,37 @@ static void mistakes_and_warnings_name_files_as_they_were_given(void **state)
 	files_fini(&f);
 }
 
+static ino_t inode_of(const char *dir, const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path_in(dir, name), &st), 0);
+	return st.st_ino;
+}
+
 /* To the nanosecond, in whatever order the directory tells them; the one that is laid out is none. */
 static void the_newest_other_version_is_linked_to(void **state)
 {
 	const struct fixture *x = *state;
-	char names[4][DIGEST_TEXT_MAX], parent[256], found[PATH_MAX];
+	struct files f = fixture_files(NULL, NULL);
+	char names[4][DIGEST_TEXT_MAX], dirs[4][256], parent[128];
 
-	snprintf(parent, sizeof(parent), "%.200s/versions", x->root);
-	assert_int_equal(mkdir(parent, 0755), 0);
-	for (size_t i = 0; i < COUNT(names); i++) {
-		digest_bytes(&i, sizeof(i), names[i]);
-		assert_int_equal(mkdir(path_in(parent, names[i]), 0755), 0);
-	}
+	snprintf(parent, sizeof(parent), "%s/" PROC_CONFIG_DIR, x->state);
 	for (size_t i = 0; i < COUNT(names); i++)
 		for (size_t own = 0; own < COUNT(names); own++) {
+			struct model_errors errors;
+			struct model *m;
+
+			assert_int_equal(mkdir(parent, 0755), 0);
+			for (size_t k = 0; k < COUNT(names); k++) {
+				digest_bytes(&k, sizeof(k), names[k]);
+				if (k == own)
+					files_digest(&f, names[k]);
+				snprintf(dirs[k], sizeof(dirs[k]), "%s/%s", parent, names[k]);
+				assert_int_equal(mkdir(dirs[k], 0755), 0);
+				if (k != own)
+					fixture_write(dirs[k], "shop.example.zone", fixture_zone);
+			}
 			for (size_t k = 0; k < COUNT(names); k++) {
 				/* i is the newest, then the one behind it, and so on */
 				long age = (long)((k + COUNT(names) - i) % COUNT(names));
@@ -629,15 +645,17 @@ static void the_newest_other_version_is_linked_to(void **state)
 					{ 0, UTIME_OMIT }, { 1000 - age / 2, 500 - age % 2 }
 				};
 
-				assert_int_equal(
-				        utimensat(AT_FDCWD, path_in(parent, names[k]), times, 0),
-				        0);
+				assert_int_equal(utimensat(AT_FDCWD, dirs[k], times, 0), 0);
 			}
-			assert_true(find_earlier(parent, names[own], found));
-			assert_string_equal(
-			        found,
-			        path_in(parent, names[own == i ? (i + 1) % COUNT(names) : i]));
+			assert_int_equal(gather_model(&f, x->state, x->conf, "ams-1", &m, &errors),
+			                 0);
+			model_free(m);
+			assert_int_equal(inode_of(dirs[own], "shop.example.zone"),
+			                 inode_of(dirs[own == i ? (i + 1) % COUNT(names) : i],
+			                          "shop.example.zone"));
+			assert_int_equal(files_remove_dir(parent), 0);
 		}
+	files_fini(&f);
 }
 
 int main(void)

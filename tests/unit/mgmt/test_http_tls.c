@@ -12,8 +12,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The private parts too. */
-#include "mgmt/http/tls.c"
+#include <errno.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+
+#include "mgmt/http/tls.h"
 
 struct pem {
 	char cert[2048], key[1024];
@@ -323,33 +328,85 @@ static void a_client_cannot_begin_again(void **state)
 	close_ends();
 }
 
-static void missing_memory_is_told_from_other_errors(void **state)
+/* In the place of a step: it fails for these reasons; 0 ends them. */
+static const int *reasons;
+static int n_asked_for;
+
+int __wrap_SSL_read(SSL *tls, void *out, int n);
+int __real_SSL_read(SSL *tls, void *out, int n);
+int __wrap_SSL_write(SSL *tls, const void *bytes, int n);
+int __real_SSL_write(SSL *tls, const void *bytes, int n);
+
+static int fail_step(int n)
 {
-	(void)state;
-	assert_false(lacks_memory());
-	ERR_raise(ERR_LIB_SSL, SSL_R_BAD_LENGTH);
-	assert_false(lacks_memory());
-	ERR_raise(ERR_LIB_SSL, ERR_R_MALLOC_FAILURE);
-	ERR_raise(ERR_LIB_SSL, SSL_R_BAD_LENGTH);
-	assert_true(lacks_memory());
-	assert_false(lacks_memory()); /* it was emptied */
+	n_asked_for = n;
+	for (const int *reason = reasons; *reason; reason++)
+		ERR_raise(ERR_LIB_SSL, *reason);
+	return -1;
 }
 
-static void lengths_fit_an_int(void **state)
+int __wrap_SSL_read(SSL *tls, void *out, int n)
+{
+	return reasons ? fail_step(n) : __real_SSL_read(tls, out, n);
+}
+
+int __wrap_SSL_write(SSL *tls, const void *bytes, int n)
+{
+	return reasons ? fail_step(n) : __real_SSL_write(tls, bytes, n);
+}
+
+static void missing_memory_is_told_from_other_errors(void **state)
+{
+	static const struct {
+		int reasons[3], err;
+	} rows[] = { { { SSL_R_BAD_LENGTH }, -EPROTO },
+		     { { ERR_R_MALLOC_FAILURE }, -ENOMEM },
+		     { { ERR_R_MALLOC_FAILURE, SSL_R_BAD_LENGTH }, -ENOMEM },
+		     { { SSL_R_BAD_LENGTH }, -EPROTO } };
+	enum http_tls_want want;
+	char byte = 'x';
+
+	(void)state;
+	open_ends(ours.cert);
+	assert_int_equal(shake_hands(), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		reasons = rows[i].reasons;
+		assert_int_equal(http_tls_read(ends.server, &byte, 1, &want), rows[i].err);
+		assert_int_equal(ERR_peek_error(), 0);
+		assert_int_equal(http_tls_write(ends.server, &byte, 1, &want), rows[i].err);
+		assert_int_equal(ERR_peek_error(), 0);
+	}
+	reasons = NULL;
+	close_ends();
+}
+
+/* The library's lengths are of type int. */
+static void more_than_the_library_can_take_is_cut(void **state)
 {
 	static const struct {
 		size_t n;
 		int cut;
-	} rows[] = { { 0, 0 },
-		     { 1, 1 },
+	} rows[] = { { 1, 1 },
 		     { INT_MAX - (size_t)1, INT_MAX - 1 },
 		     { INT_MAX, INT_MAX },
 		     { (size_t)INT_MAX + 1, INT_MAX },
 		     { SIZE_MAX, INT_MAX } };
+	static const int failed[] = { SSL_R_BAD_LENGTH, 0 };
+	enum http_tls_want want;
+	char byte = 'x';
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_int_equal(clamp_length(rows[i].n), rows[i].cut);
+	open_ends(ours.cert);
+	reasons = failed;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)http_tls_read(ends.server, &byte, rows[i].n, &want);
+		assert_int_equal(n_asked_for, rows[i].cut);
+		n_asked_for = -1;
+		(void)http_tls_write(ends.server, &byte, rows[i].n, &want);
+		assert_int_equal(n_asked_for, rows[i].cut);
+	}
+	reasons = NULL;
+	close_ends();
 }
 
 int main(void)
@@ -365,7 +422,7 @@ int main(void)
 		cmocka_unit_test(a_full_socket_is_waited_for),
 		cmocka_unit_test(a_client_cannot_begin_again),
 		cmocka_unit_test(missing_memory_is_told_from_other_errors),
-		cmocka_unit_test(lengths_fit_an_int),
+		cmocka_unit_test(more_than_the_library_can_take_is_cut),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -4,38 +4,14 @@
 
 #include <sys/resource.h>
 
-#include "mgmt/core/auth.h"
 #include "mgmt/core/core.h"
 #include "weir/condition.h"
-
-static struct {
-	char code[32], subject[64], text[256];
-} said[32];
-static size_t n_said;
-
-static void __attribute__((format(printf, 5, 6)))
-fake_add(struct stats *s, const char *code, enum condition_level level, const char *subject,
-         const char *format, ...)
-{
-	va_list list;
-
-	(void)s;
-	assert_int_equal(level, CONDITION_DEGRADED);
-	assert_true(n_said < 32);
-	snprintf(said[n_said].code, sizeof(said[0].code), "%s", code);
-	snprintf(said[n_said].subject, sizeof(said[0].subject), "%s", subject);
-	va_start(list, format);
-	vsnprintf(said[n_said++].text, sizeof(said[0].text), format, list);
-	va_end(list);
-}
-
-/* The private parts too. */
-#define conditions_add fake_add
-#include "mgmt/core/logins.c"
+#include "weir/stats.h"
 
 static struct fixture place;
 static struct core this_node;
 static struct logins logins;
+static struct conditions said;
 
 static int setup(void **state)
 {
@@ -44,21 +20,39 @@ static int setup(void **state)
 	memset(&this_node, 0, sizeof(this_node));
 	memset(&logins, 0, sizeof(logins));
 	snprintf(this_node.dirs.conf, sizeof(this_node.dirs.conf), "%s", place.conf);
-	return 0;
+	return stats_create(place.root, "mgmt", 16, &this_node.stats);
 }
 
 static int teardown(void **state)
 {
 	(void)state;
+	stats_close(this_node.stats);
 	fixture_remove(&place);
 	return 0;
 }
 
+/* @p most: descriptors that there may be */
+static size_t state_with(rlim_t most)
+{
+	struct rlimit old, low;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = most;
+	conditions_begin(this_node.stats, 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	logins_state(&this_node, &logins);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	conditions_end(this_node.stats);
+	assert_int_equal(conditions_read(place.root, "mgmt", &said), 0);
+	for (size_t i = 0; i < said.n; i++)
+		assert_int_equal(said.items[i].level, CONDITION_DEGRADED);
+	return said.n;
+}
+
 static size_t state_once(void)
 {
-	n_said = 0;
-	logins_state(&this_node, &logins);
-	return n_said;
+	return state_with(64);
 }
 
 static void no_file_is_no_trouble(void **state)
@@ -77,7 +71,7 @@ static void a_file_that_cannot_be_read_is_said(void **state)
 	snprintf(path, sizeof(path), "%s/" TOKENS_FILE, place.conf);
 	assert_int_equal(mkdir(path, 0755), 0);
 	assert_int_equal(state_once(), 1);
-	assert_string_equal(said[0].code, "tokens-unreadable");
+	assert_string_equal(said.items[0].code, "tokens-unreadable");
 	assert_int_equal(rmdir(path), 0);
 	assert_int_equal(state_once(), 0); /* it was looked at again */
 }
@@ -85,18 +79,10 @@ static void a_file_that_cannot_be_read_is_said(void **state)
 /* A shortage of descriptors is over at some time, and the file does not change by that. */
 static void a_file_that_could_not_be_read_is_read_again(void **state)
 {
-	struct rlimit old, low;
-
 	(void)state;
 	fixture_write(place.conf, TOKENS_FILE, "# none\n");
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-	low = old;
-	low.rlim_cur = 3;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-	size_t n = state_once();
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-	assert_int_equal(n, 1);
-	assert_string_equal(said[0].code, "tokens-unreadable");
+	assert_int_equal(state_with(3), 1);
+	assert_string_equal(said.items[0].code, "tokens-unreadable");
 	assert_int_equal(state_once(), 0);
 }
 
@@ -114,10 +100,10 @@ static void bad_lines_are_named_and_the_rest_is_counted(void **state)
 		assert_int_equal(state_once(), n > LOGINS_BAD_MAX ? LOGINS_BAD_MAX + 1 : n);
 		snprintf(name, sizeof(name), TOKENS_FILE ":%zu",
 		         n > LOGINS_BAD_MAX ? (size_t)LOGINS_BAD_MAX : n);
-		assert_string_equal(said[n > LOGINS_BAD_MAX ? LOGINS_BAD_MAX - 1 : n - 1].subject,
-		                    name);
+		assert_string_equal(
+		        said.items[n > LOGINS_BAD_MAX ? LOGINS_BAD_MAX - 1 : n - 1].subject, name);
 		if (n > LOGINS_BAD_MAX)
-			assert_int_equal(atoi(said[LOGINS_BAD_MAX].text), n - LOGINS_BAD_MAX);
+			assert_int_equal(atoi(said.items[LOGINS_BAD_MAX].text), n - LOGINS_BAD_MAX);
 	}
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Directories that go: the name is free at once, what is in them goes by a thread; the edges (threads) are the test's. */
+/* Directories that go: the name is free at once, what is in them goes by a thread; threads are started by the test. */
 #include "fixture.h"
 
-#include <errno.h>
+#include <pthread.h>
 
-#include "base/thread.h"
+#include "mgmt/files/sweep.h"
 
 static struct {
 	bool fails;
@@ -13,29 +13,29 @@ static struct {
 	void *arg;
 } threads;
 
-static int start_later(struct thread *thread, void *(*run)(void *), void *arg)
+int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *arg);
+int __wrap_pthread_detach(pthread_t id);
+
+int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *arg)
 {
-	(void)thread;
+	(void)id;
+	(void)attributes;
 	if (threads.fails)
-		return -EAGAIN;
+		return EAGAIN;
 	threads.n_started++;
 	threads.run = run;
 	threads.arg = arg;
 	return 0;
 }
 
-static int detach_none(pthread_t id)
+int __wrap_pthread_detach(pthread_t id)
 {
 	(void)id;
 	threads.n_detached++;
 	return 0;
 }
-
-#define thread_start   start_later
-#define pthread_detach detach_none
-#include "mgmt/files/sweep.c"
-#undef thread_start
-#undef pthread_detach
 
 static struct fixture place;
 static char victim[PATH_MAX];

@@ -1,143 +1,107 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What follows from a zone's messages, serials and files, with the compiler of zones in the
- * test's hands.
- */
+/* What follows from a zone's messages, serials and files. */
 #include "fixture.h"
 
-#define zones_check  fake_check
-#define zones_serial fake_serial
-#include "mgmt/files/zones.c"
+#include "base/arena.h"
+#include "mgmt/files/zones.h"
+#include "weir/zones.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define LAID     "/state/config/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/"
+#define HEAD     "$TTL 60\n@ SOA n h 5 1 1 1 1\n@ NS n\nn A 192.0.2.1\n" /* four lines */
 
-/* What the compiler says, in order, and what it gives back. */
-static struct {
-	struct zones_message list[64];
-	size_t n;
-	int err;
-} compiler;
-
-int fake_check(const struct model *m, zones_report *report, void *arg)
-{
-	(void)m;
-	for (size_t i = 0; i < compiler.n; i++)
-		report(arg, &compiler.list[i]);
-	return compiler.err;
-}
-
-/* The file's name ends in its serial; "none" has none. */
-int fake_serial(const char *zone, const char *file, uint32_t *out)
-{
-	const char *at = strrchr(file, '-');
-
-	(void)zone;
-	if (!at)
-		return -ENOENT;
-	*out = (uint32_t)strtoul(at + 1, NULL, 10);
-	return 0;
-}
-
-static const struct model_zone head_zones[] = { { "a", "a-5", "d1" },
-	                                        { "b", "b-5", "d2" },
-	                                        { "c", "c-5", "" } };
-static const struct model head = { .zones = head_zones, .n_zones = 3 };
-
+static struct fixture place;
 static struct model_errors errors;
 static struct zones_findings said;
 
-static int judge_zones(const struct model *m, const struct model *before)
+static int setup(void **state)
+{
+	(void)state;
+	fixture_make(&place);
+	return 0;
+}
+
+static void forget_findings(void)
 {
 	model_errors_free(&errors);
 	errors = (struct model_errors){ 0 };
-	return zones_judge(m, before, &errors, &said);
+	zones_findings_fini(&said);
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	model_errors_free(&errors);
-	errors = (struct model_errors){ 0 };
-	zones_findings_fini(&said);
+	forget_findings();
+	fixture_remove(&place);
 	return 0;
 }
 
-/*
- *   a warning            refuses never
- *   a mistake            refuses, unless the version goes back by itself
- */
-static void each_level_refuses_what_it_should(void **state)
+static struct model_zone write_zone(const char *name, const char *file, const char *digest,
+                                    const char *text)
 {
-	static const struct {
-		enum zones_level level;
-		const char *zone, *digest;
-		bool has_head, refused;
-	} rows[] = {
-		{ ZONES_WARNING, "a", "x", false, false },
-		{ ZONES_ERROR, "a", "x", false, true },
-		{ ZONES_ERROR, "a", "d1", true, true },
-		{ ZONES_ERROR, "", "d1", true, true },
-	};
+	static char paths[16][PATH_MAX];
+	static unsigned next;
+	char *path = paths[next++ % COUNT(paths)];
 
-	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct model_zone zones[] = { { "0", "0-1", "x" },
-			                      { *rows[i].zone ? rows[i].zone : "a", "z-9",
-			                        rows[i].digest } };
-		const struct model m = { .zones = zones, .n_zones = 2 };
-		const struct model *before = rows[i].has_head ? &head : NULL;
-
-		compiler.list[0] =
-		        (struct zones_message){ rows[i].zone, "z", 7, rows[i].level, "why", 0 };
-		compiler.n = 1;
-		compiler.err = rows[i].level == ZONES_ERROR ? -EINVAL : 0;
-		if (judge_zones(&m, before) != (rows[i].refused ? -EINVAL : 0))
-			fail_msg("%zu", i);
-		assert_int_equal(errors.n_items, rows[i].refused);
-		assert_int_equal(said.n_warnings, !rows[i].refused);
-		assert_int_equal(said.n_bad, rows[i].refused && *rows[i].zone);
-		assert_false(said.bad[0]);
-		assert_int_equal(said.bad[1], said.n_bad);
-		if (!rows[i].refused) {
-			assert_string_equal(said.warnings[0], "z:7: why");
-			continue;
-		}
-		assert_string_equal(errors.items[0].file, "z");
-		assert_int_equal(errors.items[0].line, 7);
-		assert_string_equal(errors.items[0].field, "dns.zones");
-		assert_string_equal(errors.items[0].message, "why");
-	}
+	fixture_write(place.conf, file, text);
+	snprintf(path, PATH_MAX, "%s/%s", place.conf, file);
+	return (struct model_zone){ name, path, digest };
 }
 
-/*
- * Several mistakes of one zone are all said; the zone is bad once. A file as a whole has no line.
- */
+static struct model_zone write_serial(const char *name, const char *file, const char *digest,
+                                      unsigned serial)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "$TTL 60\n@ SOA n h %u 1 1 1 1\n@ NS n\nn A 192.0.2.1\n",
+	         serial);
+	return write_zone(name, file, digest, text);
+}
+
+static int judge_zones(const struct model_zone *zones, size_t n, const struct model *before)
+{
+	const struct model m = { .zones = zones, .n_zones = n };
+
+	model_errors_free(&errors);
+	errors = (struct model_errors){ 0 };
+	return zones_judge(&m, before, &errors, &said);
+}
+
+/* Several mistakes of one zone are all said; the zone is bad once. A file as a whole has no line. */
 static void a_zone_is_bad_once(void **state)
 {
-	static const struct model_zone zones[] = { { "a", "a-1", "x" }, { "b", "b-1", "x" } };
-	const struct model m = { .zones = zones, .n_zones = 2 };
+	const struct model_zone zones[] = { write_zone("a", "a", "x", HEAD "@ MX 5 m\n"),
+		                            write_zone("b", "b", "x", HEAD "x A 1\n\ny A 2\n"),
+		                            { "c", "/nowhere", "x" },
+		                            write_zone("d", "d", "x", HEAD) };
+	static const struct {
+		const char *name;
+		unsigned line;
+	} seen[] = {
+		{ "/b", 5 }, { "/b", 7 }, { "/nowhere", 0 }, { "/nowhere", 0 }, { "/nowhere", 0 }
+	};
+	char expected[PATH_MAX];
 
 	(void)state;
-	compiler.list[0] = (struct zones_message){ "b", "b", 1, ZONES_ERROR, "one", 0 };
-	compiler.list[1] = (struct zones_message){ "b", "b", 2, ZONES_ERROR, "two", 0 };
-	compiler.list[2] = (struct zones_message){ "a", "a", 0, ZONES_WARNING, "three", 0 };
-	compiler.list[3] = (struct zones_message){ "a", "a", 0, ZONES_ERROR, "four", 0 };
-	compiler.n = 4;
-	compiler.err = -EINVAL;
-	assert_int_equal(judge_zones(&m, NULL), -EINVAL);
-	assert_int_equal(errors.n_items, 3);
+	assert_int_equal(judge_zones(zones, 4, NULL), -EINVAL);
+	assert_int_equal(errors.n_items, COUNT(seen));
+	for (size_t i = 0; i < COUNT(seen); i++) {
+		const struct model_error *error = &errors.items[i];
+
+		assert_non_null(strstr(error->file, seen[i].name));
+		assert_int_equal(error->line, seen[i].line);
+		assert_string_equal(error->field, "dns.zones");
+		assert_true(*error->message);
+	}
 	assert_int_equal(said.n_bad, 2);
-	assert_int_equal(said.n_warnings, 1);
-	assert_string_equal(said.warnings[0], "a: three");
-	compiler.n = 0;
-	compiler.err = 0;
-	assert_int_equal(judge_zones(&m, NULL), 0); /* judged again, nothing of before is left */
+	assert_true(!said.bad[0] && said.bad[1] && said.bad[2] && !said.bad[3]);
+	assert_int_equal(judge_zones(zones, 1, NULL),
+	                 0); /* judged again, nothing of before is left */
 	assert_int_equal(said.n_bad, 0);
-	assert_false(said.bad[0] || said.bad[1]);
-	assert_int_equal(said.n_warnings, 0);
-	compiler.err = -ENOMEM;
-	assert_int_equal(judge_zones(&m, NULL), -ENOMEM);
+	assert_false(said.bad[0]);
+	assert_int_equal(said.n_warnings, 1); /* which refuses nothing */
+	snprintf(expected, sizeof(expected), "%s:5: MX m.a has no address here", zones[0].file);
+	assert_string_equal(said.warnings[0], expected);
 }
 
 static void so_many_warnings_are_kept_and_more_are_counted(void **state)
@@ -145,64 +109,63 @@ static void so_many_warnings_are_kept_and_more_are_counted(void **state)
 	static const struct {
 		size_t n, kept, more;
 	} rows[] = { { 39, 39, 0 }, { 40, 40, 0 }, { 41, 40, 1 }, { 43, 40, 3 } };
-	static const struct model m = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		compiler.n = rows[i].n;
-		compiler.err = 0;
-		for (unsigned k = 0; k < compiler.n; k++)
-			compiler.list[k] =
-			        (struct zones_message){ "a", "f", k + 1, ZONES_WARNING, "w", 0 };
-		assert_int_equal(judge_zones(&m, NULL), 0);
+		char text[1024] = HEAD;
+
+		for (unsigned k = 0; k < rows[i].n; k++)
+			snprintf(text + strlen(text), 16, "@ MX %u m\n", k);
+
+		const struct model_zone zone = write_zone("a", "a", "x", text);
+
+		assert_int_equal(judge_zones(&zone, 1, NULL), 0);
 		assert_int_equal(said.n_warnings, rows[i].kept);
 		assert_int_equal(said.n_more, rows[i].more);
-		assert_string_equal(said.warnings[38], "f:39: w");
 	}
-	teardown(state);
+	zones_findings_fini(&said);
 	assert_int_equal(said.n_more, 0);
 }
 
 /* Of the zones that have changed, those whose both serials are known. */
 static void serials_of_changed_zones_are_compared(void **state)
 {
-	static const struct {
+	const struct model_zone before[] = { write_serial("a", "a-5", "d1", 5),
+		                             write_serial("b", "b-5", "d2", 5),
+		                             { "c", "/nowhere", "" } };
+	const struct model head = { .zones = before, .n_zones = 3 };
+	const struct {
 		struct model_zone zone;
 		const char *said;
 	} rows[] = {
-		{ { "a", "a-4", "x" },
+		{ write_serial("a", "a-4", "x", 4),
 		  "zone a: the serial goes back from 5 to 4: is this an old file?" },
-		{ { "a", "a-5", "x" }, NULL },
-		{ { "a", "a-6", "x" }, NULL },
-		{ { "a", "a-4", "d1" }, NULL }, /* the same file */
-		{ { "a", "none", "x" }, NULL },
-		{ { "new", "n-1", "x" }, NULL },
-		{ { "b", "b-0", "d1" },
+		{ write_serial("a", "a-5", "x", 5), NULL },
+		{ write_serial("a", "a-6", "x", 6), NULL },
+		{ write_serial("a", "a-4", "d1", 4), NULL }, /* the same file */
+		{ write_serial("c", "c-1", "x", 1), NULL },
+		{ write_serial("new", "n-1", "x", 1), NULL },
+		{ write_serial("b", "b-0", "d1", 0),
 		  "zone b: the serial goes back from 5 to 0: is this an old file?" },
 	};
+	const struct model_zone last = write_serial("z", "z-1", "x", 1);
 
 	(void)state;
-	compiler.n = 0;
-	compiler.err = 0;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		const struct model_zone zones[] = { rows[i].zone, { "z", "z-1", "x" } };
-		const struct model m = { .zones = zones, .n_zones = 2 };
+		const struct model_zone zones[] = { rows[i].zone, last };
 
-		assert_int_equal(judge_zones(&m, &head), 0);
+		assert_int_equal(judge_zones(zones, 2, &head), 0);
 		assert_int_equal(said.n_warnings, rows[i].said != NULL);
 		if (rows[i].said)
 			assert_string_equal(said.warnings[0], rows[i].said);
 	}
 	/* of several each */
-	const struct model_zone both[] = { rows[0].zone, rows[6].zone };
-	const struct model m = { .zones = both, .n_zones = 2 };
+	struct model_zone both[] = { rows[0].zone, rows[6].zone, { "z", "/nowhere", "x" } };
 
-	assert_int_equal(judge_zones(&m, &head), 0);
+	assert_int_equal(judge_zones(both, 2, &head), 0);
 	assert_int_equal(said.n_warnings, 2);
-	compiler.err = -EINVAL; /* refused: nothing else is said */
-	compiler.list[0] = (struct zones_message){ "a", "a", 1, ZONES_ERROR, "no", 0 };
-	compiler.n = 1;
-	assert_int_equal(judge_zones(&m, &head), -EINVAL);
+	/* refused: nothing else is said */
+	assert_int_equal(judge_zones(both, 3, &head), -EINVAL);
 	assert_int_equal(said.n_warnings, 0);
 }
 
@@ -215,8 +178,11 @@ static void add_file(struct files *files, const char *name, const char *text)
 static int skip_bad(struct files *files, const struct model *m, const struct files *head_files,
                     const struct model *from, const char *bad)
 {
-	teardown(NULL);
-	assert_int_equal(start_report(&said, m->n_zones), 0);
+	forget_findings();
+	said.arena = arena_new(1 << 20);
+	said.bad = calloc(m->n_zones + 1, sizeof(*said.bad));
+	said.skipped = ARENA_ARRAY(said.arena, const char *, m->n_zones + 1);
+	assert_true(said.bad && said.skipped);
 	for (size_t i = 0; i < m->n_zones; i++)
 		said.bad[i] = bad[i] == '1';
 	return zones_skip(files, m, head_files, from, &errors, &said);
@@ -370,9 +336,8 @@ static void what_has_nothing_to_go_back_to_is_named(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_teardown(name, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(each_level_refuses_what_it_should),
 		TEST(a_zone_is_bad_once),
 		TEST(so_many_warnings_are_kept_and_more_are_counted),
 		TEST(serials_of_changed_zones_are_compared),
