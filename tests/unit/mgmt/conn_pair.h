@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two connections of the API's server on socket pairs, with the test's own loop and clock. A test
- * includes this once.
+ * Two connections of the API's server on socket pairs, with a loop that runs until nothing is left to do, and the
+ * test's own clock: a test that includes this wraps clock_gettime() and epoll_wait().
  */
 #ifndef WEIR_TESTS_MGMT_CONN_PAIR_H
 #define WEIR_TESTS_MGMT_CONN_PAIR_H
@@ -14,42 +14,22 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "mgmt/core/core.h"
 #include "mgmt/http/internal.h"
 
-/* The loop is the test's. */
-static uint64_t fake_ms;
-static struct {
-	bool closed, watched;
-	uint32_t wants;
-	uint64_t timer_ms;
-	void (*cb)(void *arg, int fd, uint32_t events);
-} edge[2];
-
-#define loop_now_ms(l)                fake_now_ms(l)
-#define loop_timer_set(l, t, at)      fake_timer_set((t)->arg, at)
-#define loop_timer_cancel(l, t)       fake_timer_cancel((t)->arg)
-#define loop_fd_add(l, fd, w, f, arg) fake_fd_add(arg, w, f)
-#define loop_fd_set(l, fd, w)         fake_fd_set(l, fd, w)
-#define loop_fd_remove(l, fd)         fake_fd_remove(l, fd)
-
-static uint64_t fake_now_ms(const struct loop *l);
-static int fake_timer_set(void *conn, uint64_t at_ms);
-static void fake_timer_cancel(void *conn);
-static int fake_fd_add(void *conn, uint32_t wants, void (*cb)(void *, int, uint32_t));
-static void fake_fd_set(struct loop *l, int fd, uint32_t wants);
-static void fake_fd_remove(struct loop *l, int fd);
-
-/* The private parts too. */
-#include "mgmt/http/conn.c"
-#include "mgmt/http/room.c"
-
 #define BODY_MAX 33554432
 
+static uint64_t fake_ms;
 static struct http_server server; /* with a context, new connections speak TLS */
 static struct http_limits limits;
 static struct http_source source;
@@ -67,47 +47,47 @@ static atomic_uint n_handled;
 static bool lacks;   /* who asks cannot be found out */
 static bool revoked; /* the good token has been */
 
-static size_t index_of(const void *conn)
-{
-	return conn == conns[1] ? 1 : 0;
-}
+int __wrap_clock_gettime(clockid_t id, struct timespec *out);
+int __real_clock_gettime(clockid_t id, struct timespec *out);
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
+int __real_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
 
-static uint64_t fake_now_ms(const struct loop *l)
+int __wrap_clock_gettime(clockid_t id, struct timespec *out)
 {
-	(void)l;
-	return fake_ms;
-}
-
-static int fake_timer_set(void *conn, uint64_t at_ms)
-{
-	edge[index_of(conn)].timer_ms = at_ms;
+	if (id != CLOCK_BOOTTIME)
+		return __real_clock_gettime(id, out);
+	*out = (struct timespec){ .tv_sec = (time_t)(fake_ms / 1000),
+		                  .tv_nsec = (long)(fake_ms % 1000) * 1000000 };
 	return 0;
 }
 
-static void fake_timer_cancel(void *conn)
+/* The loop ends when nothing is left to do. */
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
 {
-	edge[index_of(conn)].closed = true;
-	edge[index_of(conn)].timer_ms = UINT64_MAX;
+	static unsigned n_turns;
+	int n = __real_epoll_wait(fd, events, most, 0);
+	bool is_idle = n == 0 && timeout_ms != 0;
+
+	n_turns = is_idle ? 0 : n_turns + 1;
+	assert_in_range(n_turns, 0, 10000); /* nothing is reported again and again */
+	if (is_idle)
+		loop_stop(server.loop);
+	return n;
 }
 
-static int fake_fd_add(void *conn, uint32_t wants, void (*cb)(void *, int, uint32_t))
+/* Let the loop do all that there is to do at this instant. */
+static inline void turn(void)
 {
-	edge[index_of(conn)].cb = cb;
-	edge[index_of(conn)].wants = wants;
-	edge[index_of(conn)].watched = true;
-	return 0;
+	assert_int_equal(loop_run(server.loop), 0);
 }
 
-static void fake_fd_set(struct loop *l, int fd, uint32_t wants)
+static inline bool is_closed(size_t i)
 {
-	(void)l;
-	edge[fd == fds[1]].wants = wants;
-}
+	const struct http_conn *c = server.oldest;
 
-static void fake_fd_remove(struct loop *l, int fd)
-{
-	(void)l;
-	edge[fd == fds[1]].watched = false;
+	while (c && c != conns[i])
+		c = c->newer;
+	return c == NULL;
 }
 
 static void handle_request(struct core *core, struct http_request *r, struct http_reply *reply)
@@ -153,12 +133,16 @@ static bool pass_request(struct core *core, const struct http_request *r, struct
 static inline void connect_one(size_t i, bool known)
 {
 	int pair[2];
-	struct http_conn *c = conns[i] = calloc(1, sizeof(*c));
+	struct http_conn *c;
 
+	for (size_t k = 0; k < 2; k++)
+		if (is_closed(k))
+			conns[k] = NULL;
+	turn();
+	c = conns[i] = calloc(1, sizeof(*c));
 	assert_non_null(c);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
 	                 0);
-	memset(&edge[i], 0, sizeof(edge[i]));
 	clients[i] = pair[0];
 	c->server = &server;
 	c->fd = fds[i] = pair[1];
@@ -166,11 +150,7 @@ static inline void connect_one(size_t i, bool known)
 	if (server.tls)
 		assert_int_equal(http_tls_open(server.tls, c->fd, &c->tls), 0);
 	c->known = known;
-	c->older = server.newest;
-	*(server.newest ? &server.newest->newer : &server.oldest) = c;
-	server.newest = c;
-	server.n_conns[known]++;
-	source.n_conns++;
+	http_server_link(&server, c);
 	http_conn_begin(c);
 }
 
@@ -193,8 +173,7 @@ static inline int setup(void **state)
 		                       .bodies = { 3 * BODY_MAX, BODY_MAX + (1 << 20), 0, 0 },
 		                       .answers = { 1 << 20, 1 << 20, 0, 0 },
 		                       .wake_fd = eventfd(0, EFD_CLOEXEC) };
-	assert_int_equal(loop_open(&server.loop),
-	                 0); /* for parts of the server that are not included here */
+	assert_int_equal(loop_open(&server.loop), 0);
 	for (size_t i = 0; i < HTTP_N_STATUSES; i++)
 		counted.requests[i] = &counters[i];
 	counted.logins_failed = &counters[HTTP_N_STATUSES];
@@ -216,7 +195,7 @@ static inline int teardown(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		if (conns[i] && !edge[i].closed)
+		if (!is_closed(i))
 			http_conn_close(conns[i]);
 		conns[i] = NULL;
 		if (clients[i] >= 0)
@@ -234,22 +213,6 @@ static inline int teardown(void **state)
 	assert_int_equal(server.bodies.used + server.bodies.used_by_strangers, 0);
 	assert_int_equal(server.answers.used + server.answers.used_by_strangers, 0);
 	return 0;
-}
-
-/* What the loop does with connection @p i at this instant. */
-static inline void turn_conn(size_t i)
-{
-	for (int n = 0; n < 64 && !edge[i].closed; n++) {
-		struct pollfd p = { .fd = fds[i], .events = POLLIN };
-		bool readable = poll(&p, 1, 0) > 0;
-
-		if (edge[i].timer_ms <= fake_ms)
-			conns[i]->timer.cb(conns[i]->timer.arg);
-		else if (edge[i].watched && readable && (edge[i].wants & EPOLLIN))
-			edge[i].cb(conns[i], fds[i], EPOLLIN);
-		else
-			return;
-	}
 }
 
 /* Wait for the handler of one request. */
@@ -271,7 +234,7 @@ static inline void finish_request(void)
 static inline void say_on(size_t i, const char *text)
 {
 	assert_int_equal(send(clients[i], text, strlen(text), MSG_NOSIGNAL), strlen(text));
-	turn_conn(i);
+	turn();
 }
 
 /* What has come back since; "" for nothing. */
@@ -292,9 +255,9 @@ static inline unsigned status_of(const char *text)
 static inline unsigned ask_on(size_t i, const char *text)
 {
 	say_on(i, text);
-	if (!edge[i].closed && conns[i]->state == HTTP_RUNNING)
+	if (!is_closed(i) && conns[i]->state == HTTP_RUNNING)
 		finish_request();
-	turn_conn(i);
+	turn();
 	return status_of(read_answer(i));
 }
 

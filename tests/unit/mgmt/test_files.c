@@ -650,6 +650,7 @@ static void the_newest_other_version_is_linked_to(void **state)
 			assert_int_equal(gather_model(&f, x->state, x->conf, "ams-1", &m, &errors),
 			                 0);
 			model_free(m);
+			model_errors_free(&errors);
 			assert_int_equal(inode_of(dirs[own], "shop.example.zone"),
 			                 inode_of(dirs[own == i ? (i + 1) % COUNT(names) : i],
 			                          "shop.example.zone"));

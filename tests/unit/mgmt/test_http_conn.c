@@ -30,7 +30,7 @@ static void requests_are_answered_in_any_pieces(void **state)
 		say_on(0, two + cut);
 		while (conns[0]->state == HTTP_RUNNING) {
 			finish_request();
-			turn_conn(0);
+			turn();
 		}
 		text = read_answer(0);
 		const char *a = strstr(text, "\"/a\""), *b = strstr(text, "\"/b\"");
@@ -46,15 +46,15 @@ static void a_slow_head_has_one_deadline(void **state)
 {
 	(void)state;
 	fake_ms += HEAD_MS - 1; /* without a byte: as long as a handshake may take */
-	turn_conn(0);
-	assert_false(edge[0].closed);
+	turn();
+	assert_false(is_closed(0));
 	say_on(0, "G");
 	fake_ms += HEAD_MS - 1;
-	turn_conn(0);
+	turn();
 	say_on(0, "E");
-	assert_false(edge[0].closed);
+	assert_false(is_closed(0));
 	fake_ms += 1;
-	turn_conn(0);
+	turn();
 	assert_int_equal(status_of(read_answer(0)), 408);
 	assert_int_equal(*counted.timed_out, 1);
 }
@@ -67,12 +67,12 @@ static void a_further_head_has_its_own_time(void **state)
 	fake_ms += IDLE_MS - 1;
 	say_on(0, "G");
 	fake_ms += HEAD_MS - 1;
-	turn_conn(0);
+	turn();
 	say_on(0, "E");
-	assert_false(edge[0].closed);
+	assert_false(is_closed(0));
 	assert_string_equal(read_answer(0), "");
 	fake_ms++;
-	turn_conn(0);
+	turn();
 	assert_int_equal(status_of(read_answer(0)), 408);
 }
 
@@ -104,7 +104,7 @@ static void requests_behind_a_body_are_whole(void **state)
 				assert_int_equal(n_last_body, 5);
 				assert_string_equal(last_body, "{\"a\"}");
 			}
-			turn_conn(0);
+			turn();
 			n += (size_t)snprintf(heard + n, sizeof(heard) - n, "%s", read_answer(0));
 		}
 		const char *first = strstr(heard, "\"/p\""), *second = strstr(heard, "\"/q\""),
@@ -119,21 +119,21 @@ static void who_says_nothing_is_closed_without_a_word(void **state)
 	(void)state;
 	assert_int_equal(ask_on(0, GET), 200);
 	fake_ms += IDLE_MS - 1;
-	turn_conn(0);
-	assert_false(edge[0].closed);
+	turn();
+	assert_false(is_closed(0));
 	fake_ms++;
-	turn_conn(0);
-	assert_true(edge[0].closed);
+	turn();
+	assert_true(is_closed(0));
 	assert_string_equal(read_answer(0), "");
 	assert_int_equal(*counted.timed_out, 0); /* a kept connection that ends is no trouble */
 	connect_one(1, true);
 	assert_int_equal(ask_on(1, GET), 200);
 	fake_ms += 2 * IDLE_MS; /* a peer may keep it for longer */
-	turn_conn(1);
-	assert_false(edge[1].closed);
+	turn();
+	assert_false(is_closed(1));
 	fake_ms += IDLE_MS / 2;
-	turn_conn(1);
-	assert_true(edge[1].closed);
+	turn();
+	assert_true(is_closed(1));
 }
 
 /* A second for each 64 KiB beside the 20. */
@@ -142,12 +142,12 @@ static void a_slow_body_has_time_by_its_length(void **state)
 	(void)state;
 	say_on(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Content-Length: 131072\r\n\r\nx");
 	fake_ms += 21999;
-	turn_conn(0);
+	turn();
 	say_on(0, "x");
-	assert_false(edge[0].closed);
+	assert_false(is_closed(0));
 	assert_string_equal(read_answer(0), "");
 	fake_ms++;
-	turn_conn(0);
+	turn();
 	assert_int_equal(status_of(read_answer(0)), 408);
 	assert_int_equal(*counted.timed_out, 1);
 	assert_int_equal(server.bodies.used, 0);
@@ -164,18 +164,18 @@ static void a_slow_body_in_chunks_has_time_by_what_came(void **state)
 	memcpy(chunk + 6 + 32768, "\r\n", 3);
 	say_on(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Transfer-Encoding: chunked\r\n\r\n");
 	fake_ms += 19999;
-	turn_conn(0);
+	turn();
 	for (int i = 0; i < 3; i++)
 		say_on(0, chunk);
 	fake_ms += 1000;
-	turn_conn(0);
-	assert_false(edge[0].closed);
+	turn();
+	assert_false(is_closed(0));
 	say_on(0, chunk);
 	fake_ms += 1000;
-	turn_conn(0);
+	turn();
 	assert_string_equal(read_answer(0), "");
 	fake_ms++;
-	turn_conn(0);
+	turn();
 	assert_int_equal(status_of(read_answer(0)), 408);
 	assert_int_equal(server.bodies.used, 0);
 }
@@ -212,7 +212,7 @@ static void bodies_come_as_they_were_sent(void **state)
 					assert_int_equal(n_last_body, 5);
 					assert_string_equal(last_body, "{\"a\"}");
 				}
-				turn_conn(0);
+				turn();
 			}
 			const char *text = read_answer(0);
 			if (status_of(text) != 200 || !strstr(text + 9, "HTTP/1.1 200"))
@@ -287,13 +287,13 @@ static void what_cannot_be_told_apart_ends_the_connection(void **state)
 		assert_int_equal(status_of(answer), 400);
 		assert_non_null(strstr(answer, "Connection: close"));
 		assert_int_equal(n_handled, 0);
-		if (!edge[0].closed)
+		if (!is_closed(0))
 			http_conn_close(conns[0]);
 		close(clients[0]);
 		connect_one(0, false);
 	}
 	assert_int_equal(ask_on(0, "GET /no HTTP/1.1\r\n" HOST "\r\n"), 404);
-	assert_false(edge[0].closed); /* refused, and read whole: it goes on */
+	assert_false(is_closed(0)); /* refused, and read whole: it goes on */
 	assert_int_equal(ask_on(0, GET), 200);
 }
 
@@ -427,10 +427,10 @@ static void half_a_body_is_no_request(void **state)
 
 		snprintf(text, sizeof(text), "POST /a HTTP/1.1\r\n" HOST TYPE "%s", halves[i]);
 		say_on(0, text);
-		assert_false(edge[0].closed);
+		assert_false(is_closed(0));
 		shutdown(clients[0], SHUT_WR);
-		turn_conn(0);
-		assert_true(edge[0].closed);
+		turn();
+		assert_true(is_closed(0));
 		assert_int_equal(n_handled, 0);
 		assert_int_equal(server.bodies.used, 0);
 		close(clients[0]);
@@ -499,10 +499,11 @@ static void a_token_that_is_revoked_meanwhile_does_nothing(void **state)
 	say_on(0, "abcd");
 	assert_int_equal(conns[0]->state, HTTP_QUEUED);
 	fake_ms += 1000;
+	turn();
 	limits.runs = 8;
 	lacks = true; /* no more is known of the token: it is not taken for the role that it had */
 	http_conn_advance(conns[0]);
-	turn_conn(0);
+	turn();
 	assert_int_equal(status_of(read_answer(0)), 403);
 	assert_int_equal(n_handled, 1);
 }
@@ -612,10 +613,10 @@ static void who_waits_too_long_for_a_thread_is_told_to_come_back(void **state)
 	say_on(0, GET);
 	assert_int_equal(conns[0]->state, HTTP_QUEUED);
 	fake_ms += QUEUE_MS - 1;
-	turn_conn(0);
+	turn();
 	assert_int_equal(conns[0]->state, HTTP_QUEUED);
 	fake_ms++;
-	turn_conn(0);
+	turn();
 	const char *text = read_answer(0);
 	assert_int_equal(status_of(text), 503);
 	assert_non_null(strstr(text, "Retry-After: 1"));
@@ -628,7 +629,7 @@ static void who_waits_too_long_for_a_thread_is_told_to_come_back(void **state)
 	clients[1] = -1;
 	limits.runs = 8;
 	http_conn_advance(conns[1]); /* nobody would hear it: nothing is done */
-	assert_true(edge[1].closed);
+	assert_true(is_closed(1));
 	assert_int_equal(n_handled, 0);
 	assert_int_equal(server.n_queued, 0);
 }
@@ -639,16 +640,16 @@ static void a_handler_sees_that_its_client_is_gone(void **state)
 	answers_at_once = false;
 	say_on(0, GET);
 	assert_int_equal(conns[0]->state, HTTP_RUNNING);
-	assert_true(edge[0].watched && (edge[0].wants & EPOLLRDHUP));
+	assert_true(conns[0]->watched && (conns[0]->wants & EPOLLRDHUP));
 	assert_false(conns[0]->gone);
 	close(clients[0]);
 	clients[0] = -1;
-	edge[0].cb(conns[0], fds[0], EPOLLRDHUP | EPOLLHUP);
+	turn();
 	assert_true(conns[0]->gone);
-	assert_false(edge[0].watched); /* else epoll would report it again and again */
+	assert_false(conns[0]->watched); /* else epoll would report it again and again */
 	sem_post(&may_answer);
 	finish_request();
-	assert_true(edge[0].closed);
+	assert_true(is_closed(0));
 }
 
 /* Who asked for it hears once a second that the request is under way. */
@@ -660,29 +661,29 @@ static void a_long_request_shows_signs_of_work(void **state)
 	say_on(0, "GET /a HTTP/1.1\r\n" HOST "Weir-Progress: 1\r\n\r\n");
 	for (int i = 0; i < 3; i++) {
 		fake_ms += PULSE_MS - 1;
-		turn_conn(0);
+		turn();
 		assert_string_equal(read_answer(0), "");
 		fake_ms++;
-		turn_conn(0);
+		turn();
 		assert_int_equal(status_of(read_answer(0)), 102);
 	}
 	http_doing(conns[0]->request, "it counts sheep");
 	fake_ms += PULSE_MS;
-	turn_conn(0);
+	turn();
 	assert_non_null(strstr(read_answer(0), "\r\nWeir-Doing: it counts sheep\r\n"));
 	/* one that the socket took in part goes on before the answer */
 	conns[0]->out = strdup("HTTP/1.1 102 X\r\n\r\n");
 	conns[0]->n_out = strlen(conns[0]->out);
 	conns[0]->at_out = 14;
 	fake_ms += PULSE_MS;
-	turn_conn(0);
+	turn();
 	assert_string_equal(read_answer(0), ""); /* nor does another come in between */
 	sem_post(&may_answer);
 	finish_request();
 	assert_int_equal(strncmp(read_answer(0), "\r\n\r\nHTTP/1.1 200", 16), 0);
 	say_on(0, GET); /* without the header nothing is sent in between */
 	fake_ms += 2 * PULSE_MS;
-	turn_conn(0);
+	turn();
 	assert_string_equal(read_answer(0), "");
 	sem_post(&may_answer);
 	finish_request();

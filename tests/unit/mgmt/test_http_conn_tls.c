@@ -87,8 +87,8 @@ static void carry_bytes(size_t i, size_t piece)
 			at += got > 0 ? (int)got : 0;
 			idle = got > 0 ? 0 : idle + 1;
 			assert_in_range(idle, 0, 1000);
-			turn_conn(i);
-			if (edge[i].closed)
+			turn();
+			if (is_closed(i))
 				return;
 		}
 	}
@@ -98,7 +98,7 @@ static void carry_bytes(size_t i, size_t piece)
 
 static bool shake_hands(size_t i, size_t piece)
 {
-	for (int k = 0; k < 10 && !edge[i].closed && !SSL_is_init_finished(tls[i]); k++) {
+	for (int k = 0; k < 10 && !is_closed(i) && !SSL_is_init_finished(tls[i]); k++) {
 		SSL_do_handshake(tls[i]);
 		carry_bytes(i, piece);
 	}
@@ -122,9 +122,9 @@ static unsigned ask_tls(size_t i, const char *text, size_t piece)
 {
 	SSL_write(tls[i], text, (int)strlen(text));
 	carry_bytes(i, piece);
-	if (!edge[i].closed && conns[i]->state == HTTP_RUNNING)
+	if (!is_closed(i) && conns[i]->state == HTTP_RUNNING)
 		finish_request();
-	turn_conn(i);
+	turn();
 	return status_of(hear_tls(i));
 }
 
@@ -157,13 +157,13 @@ static void a_handshake_has_ten_seconds(void **state)
 	SSL_do_handshake(tls[0]);
 	assert_int_equal(BIO_read(to[0], &byte, 1), 1); /* the rest never goes */
 	assert_int_equal(send(clients[0], &byte, 1, 0), 1);
-	turn_conn(0);
+	turn();
 	fake_ms += HANDSHAKE_MS - 1;
-	turn_conn(0);
-	assert_false(edge[0].closed);
+	turn();
+	assert_false(is_closed(0));
 	fake_ms++;
-	turn_conn(0);
-	assert_true(edge[0].closed);
+	turn();
+	assert_true(is_closed(0));
 	assert_string_equal(read_answer(0), "");
 	assert_int_equal(*counted.timed_out, 1);
 	/* what comes behind it has ten more */
@@ -172,11 +172,11 @@ static void a_handshake_has_ten_seconds(void **state)
 	fake_ms += HANDSHAKE_MS - 1;
 	assert_true(shake_hands(1, SIZE_MAX));
 	fake_ms += HEAD_MS - 1;
-	turn_conn(1);
-	assert_false(edge[1].closed);
+	turn();
+	assert_false(is_closed(1));
 	fake_ms++;
-	turn_conn(1);
-	assert_true(edge[1].closed);
+	turn();
+	assert_true(is_closed(1));
 	assert_int_equal(*counted.timed_out, 1); /* it had said nothing */
 }
 
@@ -188,18 +188,18 @@ static void handshakes_wait_for_their_token(void **state)
 	SSL_do_handshake(tls[0]);
 	carry_bytes(0, SIZE_MAX);
 	assert_int_equal(conns[0]->state, HTTP_HANDSHAKE);
-	assert_false(edge[0].watched); /* epoll would report its bytes again and again */
-	assert_int_equal(edge[0].timer_ms, fake_ms + PAUSE);
+	assert_false(conns[0]->watched); /* epoll would report its bytes again and again */
+	assert_int_equal(conns[0]->timer.at_ms, fake_ms + PAUSE);
 	connect_one(1, true);
 	begin_client(1);
 	assert_true(shake_hands(1, SIZE_MAX));
 	fake_ms += PAUSE - 1;
-	turn_conn(0);
-	assert_int_equal(edge[0].timer_ms, fake_ms + 1);
+	turn();
+	assert_int_equal(conns[0]->timer.at_ms, fake_ms + 1);
 	fake_ms++;
 	source.handshakes.used_milli -= 1000;
-	turn_conn(0);
-	assert_true(edge[0].watched);
+	turn();
+	assert_true(conns[0]->watched);
 	assert_true(shake_hands(0, SIZE_MAX));
 	assert_int_equal(ask_tls(0, GET, SIZE_MAX), 200);
 }
@@ -213,12 +213,12 @@ static void who_waits_for_a_token_has_ten_seconds(void **state)
 		source.handshakes =
 		        (struct http_tokens){ .used_milli = 40000, .at_ms = UINT64_MAX };
 		carry_bytes(0, SIZE_MAX);
-		turn_conn(0);
-		assert_false(edge[0].closed);
+		turn();
+		assert_false(is_closed(0));
 		fake_ms += PAUSE;
 	}
-	turn_conn(0);
-	assert_true(edge[0].closed);
+	turn();
+	assert_true(is_closed(0));
 	assert_int_equal(*counted.timed_out, 1);
 }
 
@@ -226,7 +226,7 @@ static void what_is_no_handshake_is_closed(void **state)
 {
 	(void)state;
 	say_on(0, GET);
-	assert_true(edge[0].closed);
+	assert_true(is_closed(0));
 	assert_int_equal(n_handled, 0);
 	assert_int_equal(*counted.timed_out, 0);
 }
@@ -252,9 +252,9 @@ static void bodies_and_further_requests_are_whole(void **state)
 		carry_bytes(0, SIZE_MAX);
 		assert_int_equal(conns[0]->state, HTTP_RUNNING);
 		finish_request();
-		turn_conn(0);
+		turn();
 		finish_request();
-		turn_conn(0);
+		turn();
 		assert_int_equal(n_handled, handled + 2);
 		const char *heard = hear_tls(0), *second = strstr(heard + 9, "HTTP/1.1 200");
 		assert_true(status_of(heard) == 200 && second && strstr(second, "\"/a\""));
@@ -280,11 +280,11 @@ static void a_large_body_gives_others_their_turn(void **state)
 	assert_int_equal(send(clients[0], bytes, (size_t)n, 0), n);
 	http_conn_advance(conns[0]);
 	assert_int_equal(conns[0]->n_body, 8 * 16384);
-	assert_false(edge[0].watched);
-	assert_int_equal(edge[0].timer_ms, fake_ms); /* at once */
-	turn_conn(0);
+	assert_false(conns[0]->watched);
+	assert_int_equal(conns[0]->timer.at_ms, fake_ms); /* at once */
+	turn();
 	assert_int_equal(conns[0]->n_body, 9 * 16384); /* of the next record a part has come */
-	assert_true(edge[0].watched);
+	assert_true(conns[0]->watched);
 	carry_bytes(0, SIZE_MAX);
 	assert_int_equal(conns[0]->state, HTTP_RUNNING);
 	finish_request();
@@ -308,13 +308,13 @@ static void new_keys_give_others_their_turn(void **state)
 	for (int i = 0; i < 2; i++) {
 		http_conn_advance(conns[0]);
 		assert_int_equal(ioctl(fds[0], FIONREAD, &left[i]), 0);
-		assert_true(edge[0].watched && edge[0].wants == EPOLLIN);
+		assert_true(conns[0]->watched && conns[0]->wants == EPOLLIN);
 	}
 	assert_in_range(left[0], n - 100, n - 1); /* one */
 	assert_in_range(left[1], n - 200, left[0] - 1);
 	fake_ms += HEAD_MS - 1;
 	for (n = 0; n < 4; n++) /* of 64 records */
-		turn_conn(0);
+		turn();
 	assert_int_equal(ask_tls(0, GET, SIZE_MAX), 200); /* with the last of the keys */
 	SSL_key_update(tls[0], SSL_KEY_UPDATE_REQUESTED);
 	assert_int_equal(ask_tls(0, GET, SIZE_MAX), 200);
@@ -322,10 +322,10 @@ static void new_keys_give_others_their_turn(void **state)
 	SSL_key_update(tls[0], SSL_KEY_UPDATE_NOT_REQUESTED);
 	SSL_do_handshake(tls[0]);
 	carry_bytes(0, SIZE_MAX);
-	assert_false(edge[0].closed);
+	assert_false(is_closed(0));
 	fake_ms++;
-	turn_conn(0);
-	assert_true(edge[0].closed);
+	turn();
+	assert_true(is_closed(0));
 }
 
 /* The last answer is followed by a goodbye, so that a client knows that it is whole. */
@@ -338,8 +338,8 @@ static void an_end_says_goodbye(void **state)
 	SSL_write(tls[0], last, sizeof(last) - 1);
 	carry_bytes(0, SIZE_MAX);
 	finish_request();
-	turn_conn(0);
-	assert_true(edge[0].closed);
+	turn();
+	assert_true(is_closed(0));
 	const char *text = hear_tls(0);
 	assert_int_equal(status_of(text), 200);
 	assert_non_null(strstr(text, "Connection: close"));

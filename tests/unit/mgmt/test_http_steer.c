@@ -13,23 +13,27 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int keep_program(int fd, int level, int name, const void *value, socklen_t n);
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
 
-#define setsockopt keep_program
-#include "mgmt/http/steer.c"
-#undef setsockopt
+#include "mgmt/http/steer.h"
 
 static struct sock_filter kept[BPF_MAXINSNS];
 static size_t n_kept;
 static int kept_fd, fails_with;
 static bool keeps_only; /* the kernel is not asked: its memory for options is bounded */
 
-static int keep_program(int fd, int level, int name, const void *value, socklen_t n)
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t n);
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t n);
+
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t n)
 {
 	const struct sock_fprog *p = value;
 
+	if (name != SO_ATTACH_REUSEPORT_CBPF)
+		return __real_setsockopt(fd, level, name, value, n);
 	assert_int_equal(level, SOL_SOCKET);
-	assert_int_equal(name, SO_ATTACH_REUSEPORT_CBPF);
 	assert_true(p->len <= 4096); /* a 4,097th step is refused */
 	memcpy(kept, p->filter, p->len * sizeof(kept[0]));
 	n_kept = p->len;
@@ -37,7 +41,7 @@ static int keep_program(int fd, int level, int name, const void *value, socklen_
 	if (keeps_only)
 		return 0;
 	errno = fails_with;
-	return fails_with ? -1 : setsockopt(fd, level, name, value, n);
+	return fails_with ? -1 : __real_setsockopt(fd, level, name, value, n);
 }
 
 /* What the program returns for a packet from @p source: only loads of the network header, equal or not, and answers. */

@@ -14,18 +14,46 @@
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 
-#include "base/thread.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "mgmt/http/work.h"
 
 static int fails_with;
+static unsigned n_threads;      /* that were started */
+static atomic_uint n_idle;      /* of them wait for a job */
+static atomic_bool holds_wakes; /* who is woken does not take its job yet */
 
-static int may_start(struct thread *t, void *(*run)(void *), void *arg)
+int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *arg);
+int __real_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *arg);
+int __wrap_pthread_cond_wait(pthread_cond_t *more, pthread_mutex_t *lock);
+int __real_pthread_cond_wait(pthread_cond_t *more, pthread_mutex_t *lock);
+
+int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *arg)
 {
-	return fails_with ? fails_with : thread_start(t, run, arg);
+	int err = fails_with ? fails_with : __real_pthread_create(id, attributes, run, arg);
+
+	n_threads += err == 0;
+	return err;
 }
 
-/* The private parts too. */
-#define thread_start may_start
-#include "mgmt/http/work.c"
+int __wrap_pthread_cond_wait(pthread_cond_t *more, pthread_mutex_t *lock)
+{
+	n_idle++;
+	int err = __real_pthread_cond_wait(more, lock);
+
+	pthread_mutex_unlock(lock);
+	while (holds_wakes)
+		sched_yield();
+	pthread_mutex_lock(lock);
+	n_idle--;
+	return err;
+}
 
 #define JOBS 4
 
@@ -64,6 +92,7 @@ static int begin_work(void **state)
 	sem_init(&begun, 0, 0);
 	n_begun = 0;
 	fails_with = 0;
+	n_threads = n_idle = 0;
 	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_true(wake_fd >= 0);
 	return 0;
@@ -77,13 +106,10 @@ static int end_work(void **state)
 }
 
 /* Wait until @p n threads have nothing to do. */
-static void wait_for_idle(struct http_pool *p, size_t n)
+static void wait_for_idle(unsigned n)
 {
-	for (size_t now = n + 1; now != n; sched_yield()) {
-		pthread_mutex_lock(&p->lock);
-		now = p->n_idle;
-		pthread_mutex_unlock(&p->lock);
-	}
+	while (n_idle != n)
+		sched_yield();
 }
 
 static uint64_t count_wakes(void)
@@ -108,7 +134,7 @@ static void a_job_that_is_done_comes_back_once(void **state)
 	assert_null(http_pool_done(p)); /* begun, not done */
 	sem_post(&jobs[0].may_end);
 	assert_int_equal(count_wakes(), 1);
-	wait_for_idle(p, 1);
+	wait_for_idle(1);
 	assert_ptr_equal(http_pool_done(p), &jobs[0].job);
 	assert_null(jobs[0].job.next);
 	assert_null(http_pool_done(p));
@@ -125,7 +151,7 @@ static void an_idle_thread_is_used_before_another_is_started(void **state)
 		assert_int_equal(http_pool_give(p, &jobs[i].job), 0);
 		sem_post(&jobs[i].may_end);
 		sem_wait(&begun);
-		wait_for_idle(p, 1);
+		wait_for_idle(1);
 	}
 	assert_int_equal(jobs[0].thread, jobs[1].thread);
 	assert_int_equal(jobs[0].thread, jobs[2].thread);
@@ -137,7 +163,7 @@ static void an_idle_thread_is_used_before_another_is_started(void **state)
 	assert_int_equal(http_pool_give(p, &jobs[3].job), 0);
 	sem_post(&jobs[3].may_end);
 	sem_wait(&begun);
-	wait_for_idle(p, 1);
+	wait_for_idle(1);
 	assert_int_equal(count_wakes(), 1); /* again */
 	assert_ptr_equal(http_pool_done(p), &jobs[3].job);
 	http_pool_close(p);
@@ -160,7 +186,7 @@ static void no_more_than_the_bound_run_and_the_first_given_is_first(void **state
 	assert_false(http_pool_is_free(p));
 	assert_int_equal(http_pool_give(p, &jobs[2].job), 0);
 	assert_int_equal(http_pool_give(p, &jobs[3].job), 0);
-	assert_int_equal(p->n_threads, 2);
+	assert_int_equal(n_threads, 2);
 	assert_int_equal(sem_trywait(&begun), -1);
 	sem_post(&jobs[1].may_end); /* its thread takes the next */
 	sem_wait(&begun);
@@ -171,7 +197,7 @@ static void no_more_than_the_bound_run_and_the_first_given_is_first(void **state
 	sem_wait(&begun);
 	assert_int_equal(jobs[3].position, 4);
 	sem_post(&jobs[2].may_end);
-	wait_for_idle(p, 1);
+	wait_for_idle(1);
 	assert_true(http_pool_is_free(p));
 	sem_post(&jobs[3].may_end);
 	http_pool_close(p);
@@ -186,15 +212,17 @@ static void a_thread_that_is_spoken_for_is_not_free(void **state)
 	assert_int_equal(http_pool_open(1, wake_fd, &p), 0);
 	assert_int_equal(http_pool_give(p, &jobs[0].job), 0);
 	sem_post(&jobs[0].may_end);
-	sem_wait(&begun);
-	wait_for_idle(p, 1);
-	pthread_mutex_lock(&p->lock); /* as it is between a job's coming and its thread's waking */
-	p->n_waiting = 1;
-	pthread_mutex_unlock(&p->lock);
+	wait_for_idle(1);
+	assert_true(http_pool_is_free(p));
+	holds_wakes = true;
+	sem_post(&jobs[1].may_end);
+	assert_int_equal(http_pool_give(p, &jobs[1].job), 0);
+	assert_int_equal(n_idle, 1);
 	assert_false(http_pool_is_free(p));
-	pthread_mutex_lock(&p->lock);
-	p->n_waiting = 0;
-	pthread_mutex_unlock(&p->lock);
+	holds_wakes = false;
+	sem_wait(&begun);
+	sem_wait(&begun);
+	wait_for_idle(1);
 	assert_true(http_pool_is_free(p));
 	http_pool_close(p);
 }
@@ -208,26 +236,21 @@ static void a_job_behind_one_that_waits_has_its_own_thread(void **state)
 	assert_int_equal(http_pool_open(3, wake_fd, &p), 0);
 	assert_int_equal(http_pool_give(p, &jobs[0].job), 0);
 	sem_post(&jobs[0].may_end);
-	sem_wait(&begun);
-	wait_for_idle(p, 1);
-	assert_int_equal(p->n_threads, 1);
-	pthread_mutex_lock(&p->lock); /* as above: the idle thread has not yet taken a job */
-	p->n_waiting = 1;
-	pthread_mutex_unlock(&p->lock);
+	wait_for_idle(1);
+	holds_wakes = true; /* the idle thread has not yet taken a job */
 	assert_int_equal(http_pool_give(p, &jobs[1].job), 0);
-	assert_int_equal(p->n_threads, 2);
-	sem_wait(&begun);
-	wait_for_idle(p, 1);
-	pthread_mutex_lock(&p->lock);
-	p->n_waiting = 0;
-	pthread_mutex_unlock(&p->lock);
-	assert_int_equal(http_pool_give(p, &jobs[2].job), 0); /* the idle thread is its */
-	assert_int_equal(p->n_threads, 2);
-	sem_wait(&begun);
-	wait_for_idle(p, 0);
-	assert_int_equal(http_pool_give(p, &jobs[3].job), 0);
-	assert_int_equal(p->n_threads, 3);
-	for (size_t i = 1; i < JOBS; i++)
+	assert_int_equal(n_threads, 1);
+	assert_int_equal(http_pool_give(p, &jobs[2].job), 0);
+	assert_int_equal(n_threads, 2);
+	holds_wakes = false;
+	for (size_t i = 0; i < 3; i++)
+		sem_wait(&begun);
+	wait_for_idle(0);
+	sem_post(&jobs[1].may_end);
+	wait_for_idle(1);
+	assert_int_equal(http_pool_give(p, &jobs[3].job), 0); /* the idle thread is its */
+	assert_int_equal(n_threads, 2);
+	for (size_t i = 2; i < JOBS; i++)
 		sem_post(&jobs[i].may_end);
 	http_pool_close(p);
 }
@@ -257,13 +280,13 @@ static void without_any_thread_a_job_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(http_pool_open(2, wake_fd, &p), 0);
-	fails_with = -EAGAIN;
+	fails_with = EAGAIN;
 	assert_int_equal(http_pool_give(p, &jobs[0].job), -EAGAIN);
-	assert_int_equal(p->n_threads, 0);
+	assert_int_equal(n_threads, 0);
 	fails_with = 0;
 	assert_int_equal(http_pool_give(p, &jobs[1].job), 0);
 	sem_wait(&begun);
-	fails_with = -EAGAIN; /* the thread that there is takes the next one when it can */
+	fails_with = EAGAIN; /* the thread that there is takes the next one when it can */
 	assert_int_equal(http_pool_give(p, &jobs[2].job), 0);
 	sem_post(&jobs[1].may_end);
 	sem_wait(&begun);
