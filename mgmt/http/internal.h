@@ -200,6 +200,9 @@ void http_conn_close(struct http_conn *c);
 
 /** Enter @p state, for at most @p within_ms. */
 void http_enter(struct http_conn *c, enum http_state state, uint64_t within_ms);
+/** Whether there is room for a connection of @p source; @p victim is to be closed for it then, NULL: none. */
+bool http_server_room(const struct http_server *s, const struct http_source *source, bool known,
+                      struct http_conn **victim);
 /** Add @p c, which was accepted; forget it, which is being closed. */
 void http_server_link(struct http_server *s, struct http_conn *c);
 void http_server_forget(struct http_server *s, struct http_conn *c);

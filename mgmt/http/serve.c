@@ -28,7 +28,6 @@
 #define NO_FDS_MS        100u   /* after which a listener without descriptors is looked at again */
 #define REFUSAL_LOG_MS   10000u /* one line in this time: a flood must not fill the log */
 #define STOP_MS          3000u  /* for answers to be read by their clients */
-#define EVICT_AGE_MS     1000u  /* a stranger has had time to send its request */
 #define STRANGERS_RCVBUF (64 << 10) /* bytes; else the kernel holds up to 6 MiB for each */
 #define STRANGERS        24         /* requests of theirs at work */
 #define DEAD_AFTER_S     20         /* of a client whose host has vanished: keep-alive */
@@ -150,56 +149,6 @@ void http_set_peers(struct http_server *s, const struct addr *peers, size_t n)
 
 /* Connections */
 
-/*
- * Whether a connection may give way: what runs may not, nor whose bytes have moved as fast as the
- * slowest client's must since its first second.
- */
-static bool may_give_way(const struct http_conn *c, uint64_t now_ms)
-{
-	size_t n_moved = c->state == HTTP_BODY ? c->n_body : c->at_out;
-
-	if (c->state == HTTP_BODY || c->state == HTTP_WRITE)
-		return now_ms >= c->since_ms + EVICT_AGE_MS + n_moved / HTTP_SLOWEST * 1000;
-	return c->state != HTTP_RUNNING && c->state != HTTP_HELD;
-}
-
-/* The oldest connection that may give way of the stranger's source that has most connections. */
-static struct http_conn *find_evictable_conn(struct http_server *s)
-{
-	struct http_conn *best = NULL;
-	uint64_t now_ms = loop_now_ms(s->loop);
-
-	for (struct http_conn *c = s->oldest; c; c = c->newer)
-		if (!c->known && may_give_way(c, now_ms) &&
-		    (!best || c->source->n_conns > best->source->n_conns))
-			best = c;
-	return best;
-}
-
-/* Make room for a stranger, but not for one more connection of a source that has many. */
-static bool evict_stranger(struct http_server *s, const struct http_source *source)
-{
-	struct http_conn *victim = find_evictable_conn(s);
-
-	if (!victim || victim->source == source ||
-	    (victim->source->n_conns <= source->n_conns + 1 &&
-	     loop_now_ms(s->loop) < victim->since_ms + EVICT_AGE_MS))
-		return false;
-	stats_add(s->options.counters->refused, 1);
-	http_conn_close(victim);
-	return true;
-}
-
-static bool is_room(struct http_server *s, const struct http_source *source, bool known)
-{
-	const struct http_limits *l = s->limits;
-
-	if (source->n_conns >= (known ? l->per_known : l->per_stranger))
-		return false;
-	return s->n_conns[known] < (known ? l->known : l->strangers) ||
-	       (!known && evict_stranger(s, source));
-}
-
 /* The source of a connection, and whether it is known. */
 static struct addr find_source(struct http_server *s, int fd, const struct sockaddr *from,
                                bool *known)
@@ -266,12 +215,16 @@ static void accept_connection(struct http_server *s, int fd, const struct sockad
 	bool known = false;
 	struct addr key = find_source(s, fd, from, &known);
 	struct http_source *source = http_sources_find(&s->sources, &key, loop_now_ms(s->loop));
-	struct http_conn *c = NULL;
+	struct http_conn *c = NULL, *victim = NULL;
 
 	if (source && source->was_peer)
 		known = true;
-	if (source && is_room(s, source, known))
+	if (source && http_server_room(s, source, known, &victim))
 		c = calloc(1, sizeof(*c));
+	if (victim) {
+		stats_add(s->options.counters->refused, 1);
+		http_conn_close(victim);
+	}
 	if (!c || (s->tls && http_tls_open(s->tls, fd, &c->tls))) {
 		free(c);
 		log_refusals(s, source);

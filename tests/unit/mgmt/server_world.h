@@ -7,6 +7,9 @@
 #define WEIR_TESTS_MGMT_SERVER_WORLD_H
 
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,39 +20,80 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
-
-static int count_accept(int fd, struct sockaddr *from, socklen_t *n, int flags);
-
-/* The private parts too. */
-#define accept4 count_accept
-#include "mgmt/http/serve.c"
-#undef accept4
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "mgmt/core/core.h"
+#include "mgmt/http/internal.h"
+#include "weir/stats.h"
 
 #define WAIT_S 60 /* for what comes at once on an idle machine */
 
-/* Accepting, which may lack descriptors. */
+/* Accepting, which may lack descriptors, or be from an address that this machine does not have. */
 static atomic_int accept_error;
 static atomic_uint n_accepts, n_by_peers;
 static atomic_int peers_fd;
+static _Atomic(const char *) accepts_from; /* NULL: as the kernel says */
 
-static int count_accept(int fd, struct sockaddr *from, socklen_t *n, int flags)
+int __wrap_accept4(int fd, struct sockaddr *from, socklen_t *n, int flags);
+int __real_accept4(int fd, struct sockaddr *from, socklen_t *n, int flags);
+
+int __wrap_accept4(int fd, struct sockaddr *from, socklen_t *n, int flags)
 {
+	const char *text = accepts_from;
+	struct addr a;
+
 	n_accepts++;
 	if (accept_error) {
 		errno = accept_error;
 		return -1;
 	}
-	int got = accept4(fd, from, n, flags);
+	int got = __real_accept4(fd, from, n, flags);
 	n_by_peers += got >= 0 && fd == peers_fd;
+	if (text && !addr_parse(text, &a))
+		*n = addr_to_sockaddr(&a, 4711, (struct sockaddr_storage *)from);
 	return got;
+}
+
+/* The clock: 0: it goes. */
+static _Atomic uint64_t stands_at_ms;
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *out);
+int __real_clock_gettime(clockid_t id, struct timespec *out);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *out)
+{
+	uint64_t ms = stands_at_ms;
+
+	if (id != CLOCK_BOOTTIME || !ms)
+		return __real_clock_gettime(id, out);
+	*out = (struct timespec){ .tv_sec = (time_t)(ms / 1000),
+		                  .tv_nsec = (long)(ms % 1000) * 1000000 };
+	return 0;
+}
+
+/* What the log says of refusals, line by line. */
+static char refusals[1024];
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t n);
+ssize_t __real_write(int fd, const void *bytes, size_t n);
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t n)
+{
+	size_t had = strlen(refusals);
+
+	if (fd == STDERR_FILENO && memmem(bytes, n, "api-connections-refused", 23))
+		snprintf(refusals + had, sizeof(refusals) - had, "%.*s", (int)n,
+		         (const char *)bytes);
+	return __real_write(fd, bytes, n);
 }
 
 struct pem {
@@ -321,6 +365,9 @@ static int setup(void **state)
 	with_tls = false;
 	may_answer = false;
 	accept_error = 0;
+	accepts_from = NULL;
+	stands_at_ms = 0;
+	refusals[0] = '\0';
 	n_accepts = n_by_peers = n_running = 0;
 	server = NULL;
 	return 0;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Who gets a connection of the API when many want one: sources, strangers, peers, and the end of
- * the server.
- */
+/* Who gets a connection of the API when many want one, and what a source may use of the server's time. */
 #include <errno.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -16,56 +16,43 @@
 
 static uint64_t fake_ms;
 static struct http_conn *closed[8];
-static size_t n_closed, n_stopped;
+static size_t n_closed;
 
-static uint64_t fake_now_ms(const struct loop *l)
+int __wrap_clock_gettime(clockid_t id, struct timespec *out);
+int __real_clock_gettime(clockid_t id, struct timespec *out);
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *out)
 {
-	(void)l;
-	return fake_ms;
-}
-
-static void fake_close(struct http_conn *c)
-{
-	closed[n_closed++] = c;
-	http_server_forget(c->server, c);
-}
-
-static struct http_conn *begun;
-
-static void fake_begin(struct http_conn *c)
-{
-	begun = c;
-}
-
-static void fake_stop(struct loop *l)
-{
-	(void)l;
-	n_stopped++;
-}
-
-static int fake_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
-{
-	(void)l;
-	(void)t;
-	(void)at_ms;
+	if (id != CLOCK_BOOTTIME)
+		return __real_clock_gettime(id, out);
+	*out = (struct timespec){ .tv_sec = (time_t)(fake_ms / 1000),
+		                  .tv_nsec = (long)(fake_ms % 1000) * 1000000 };
 	return 0;
 }
-
-/* The private parts too. */
-#define loop_now_ms     fake_now_ms
-#define loop_stop       fake_stop
-#define loop_timer_set  fake_timer_set
-#define http_conn_close fake_close
-#define http_conn_begin fake_begin
-#include "mgmt/http/room.c"
-#include "mgmt/http/serve.c"
 
 static struct http_server server;
 static struct http_limits few;
 static struct http_source sources[4];
 static struct http_conn conns[8];
-static uint64_t n_refused;
 static struct http_counters counted;
+
+/* The loop hears the time, and nothing else. */
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
+{
+	(void)fd;
+	(void)events;
+	(void)most;
+	(void)timeout_ms;
+	loop_stop(server.loop);
+	return 0;
+}
+
+static void pass_ms(uint64_t ms)
+{
+	fake_ms += ms;
+	assert_int_equal(loop_run(server.loop), 0);
+}
 
 static int setup(void **state)
 {
@@ -74,12 +61,17 @@ static int setup(void **state)
 	server = (struct http_server){
 		.limits = &few, .options = { .listen_fd = -1, .peers_fd = -1, .counters = &counted }
 	};
-	counted = (struct http_counters){ .refused = &n_refused };
-	pthread_mutex_init(&server.lock, NULL);
 	memset(sources, 0, sizeof(sources));
 	memset(conns, 0, sizeof(conns));
-	n_closed = n_stopped = n_refused = 0;
+	n_closed = 0;
 	fake_ms = 1000000;
+	return loop_open(&server.loop);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	loop_close(server.loop);
 	return 0;
 }
 
@@ -95,22 +87,36 @@ static void join_source(size_t i, size_t s, bool known, enum http_state at)
 	http_server_link(&server, &conns[i]);
 }
 
+/* Whether there is room for a connection of source @p s; who gives way for it is closed. */
+static bool is_room(size_t s, bool known)
+{
+	struct http_conn *victim;
+	bool is = http_server_room(&server, &sources[s], known, &victim);
+
+	if (victim) {
+		closed[n_closed++] = victim;
+		http_server_forget(&server, victim);
+	}
+	return is;
+}
+
 static void a_source_has_so_many(void **state)
 {
 	(void)state;
-	assert_true(is_room(&server, &sources[0], false));
+	assert_true(is_room(0, false));
 	join_source(0, 0, false, HTTP_HEAD);
-	assert_true(is_room(&server, &sources[0], false));
+	assert_true(is_room(0, false));
 	join_source(1, 0, false, HTTP_HEAD);
-	assert_false(is_room(&server, &sources[0], false));
-	assert_true(is_room(&server, &sources[1], false));
+	assert_false(is_room(0, false));
+	assert_true(is_room(1, false));
 	assert_int_equal(n_closed, 0);
 	http_server_forget(&server, &conns[0]);
-	assert_true(is_room(&server, &sources[0], false));
+	assert_true(is_room(0, false));
 	join_source(2, 1, true, HTTP_HEAD);
 	join_source(3, 1, true, HTTP_HEAD);
-	assert_false(is_room(&server, &sources[1], true));
-	assert_false(is_room(&server, &sources[2], true)); /* no peer makes room by force */
+	pass_ms(1000);
+	assert_false(is_room(1, true));
+	assert_false(is_room(2, true)); /* no peer makes room by force */
 	assert_int_equal(server.n_conns[0], 1);
 	assert_int_equal(server.n_conns[1], 2);
 }
@@ -125,17 +131,16 @@ static void who_has_most_makes_room(void **state)
 	join_source(3, 2, true, HTTP_HEAD);
 	few.strangers = 3;
 	few.per_stranger = 3;
-	assert_true(is_room(&server, &sources[3], false)); /* none against two */
+	assert_true(is_room(3, false)); /* none against two */
 	assert_int_equal(n_closed, 1);
 	assert_ptr_equal(closed[0], &conns[2]); /* its idle one, not what is under way */
-	assert_int_equal(n_refused, 1);
 	join_source(2, 3, false, HTTP_HEAD);
 	/* all have one now: none against one is not enough */
-	fake_ms += 999;
-	assert_false(is_room(&server, &sources[2], false));
-	fake_ms += 1;
-	assert_true(is_room(&server, &sources[2], false)); /* it has been idle for long */
-	assert_ptr_equal(closed[1], &conns[0]);            /* the oldest of equals */
+	pass_ms(999);
+	assert_false(is_room(2, false));
+	pass_ms(1);
+	assert_true(is_room(2, false));         /* it has been idle for long */
+	assert_ptr_equal(closed[1], &conns[0]); /* the oldest of equals */
 	assert_int_equal(server.n_conns[0], 2);
 }
 
@@ -147,10 +152,10 @@ static void who_has_one_more_keeps_it(void **state)
 	join_source(1, 0, false, HTTP_HEAD);
 	join_source(2, 1, false, HTTP_HEAD);
 	few.per_stranger = 4;
-	assert_false(is_room(&server, &sources[1], false));
+	assert_false(is_room(1, false));
 	few.strangers = 4;
 	join_source(3, 0, false, HTTP_HEAD);
-	assert_true(is_room(&server, &sources[1], false)); /* three against one */
+	assert_true(is_room(1, false)); /* three against one */
 	assert_ptr_equal(closed[0], &conns[0]);
 }
 
@@ -160,17 +165,17 @@ static void nothing_gives_way_to_its_own_source(void **state)
 	few.per_stranger = 4;
 	for (size_t i = 0; i < 3; i++)
 		join_source(i, 0, false, HTTP_HEAD);
-	fake_ms += 60000;
-	assert_false(is_room(&server, &sources[0], false));
+	pass_ms(60000);
+	assert_false(is_room(0, false));
 	for (size_t i = 0; i < 3; i++)
 		conns[i].state = i == 0 ? HTTP_RUNNING : i == 1 ? HTTP_HELD : HTTP_RUNNING;
-	assert_false(is_room(&server, &sources[1], false)); /* all have something to do */
+	assert_false(is_room(1, false)); /* all have something to do */
 	conns[1].state = HTTP_LINGER;
-	assert_true(is_room(&server, &sources[1], false));
+	assert_true(is_room(1, false));
 	assert_ptr_equal(closed[0], &conns[1]);
 	conns[2].state = HTTP_HANDSHAKE;
 	join_source(3, 1, false, HTTP_RUNNING);
-	assert_true(is_room(&server, &sources[2], false));
+	assert_true(is_room(2, false));
 	assert_ptr_equal(closed[1], &conns[2]);
 	assert_int_equal(n_closed, 2);
 }
@@ -205,100 +210,15 @@ static void who_lets_the_server_wait_gives_way(void **state)
 		}
 		n_closed = 0;
 		if (rows[i].stays_ms != UINT_MAX) {
-			fake_ms += rows[i].stays_ms - 1;
-			if (is_room(&server, &sources[1], false))
+			pass_ms(rows[i].stays_ms - 1);
+			if (is_room(1, false))
 				fail_msg("%s, and it gave way", rows[i].why);
-			fake_ms++;
+			pass_ms(1);
 		}
-		if (!is_room(&server, &sources[1], false) || closed[0] != &conns[1])
+		if (!is_room(1, false) || closed[0] != &conns[1])
 			fail_msg("%s, and it stays", rows[i].why);
 		http_server_forget(&server, &conns[0]);
 		http_server_forget(&server, &conns[2]);
-	}
-}
-
-static struct sockaddr_storage socket_address(const char *text)
-{
-	struct sockaddr_storage out;
-	struct addr a;
-
-	assert_int_equal(addr_parse(text, &a), 0);
-	(void)addr_to_sockaddr(&a, 4711, &out);
-	return out;
-}
-
-static void sources_are_addresses_or_users(void **state)
-{
-	static const struct {
-		const char *from, *key;
-		bool known;
-	} rows[] = {
-		{ "192.0.2.1", "192.0.2.1", false },
-		{ "192.0.2.2", "192.0.2.2", true },
-		{ "2001:db8::1:2:3:4", "2001:db8::", false },
-		{ "2001:db8:0:1:2::3", "2001:db8:0:1::", false },
-		{ "2001:db8::9", "2001:db8::9", true }, /* a peer for itself, not its whole net */
-	};
-	struct addr peers[2];
-	bool known;
-
-	(void)state;
-	assert_int_equal(addr_parse("192.0.2.2", &peers[0]), 0);
-	assert_int_equal(addr_parse("2001:db8::9", &peers[1]), 0);
-	http_set_peers(&server, peers, 2);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct sockaddr_storage from = socket_address(rows[i].from);
-		char text[ADDR_TEXT_MAX];
-		struct addr a = find_source(&server, -1, (const struct sockaddr *)&from, &known);
-
-		assert_string_equal(addr_text(&a, text), rows[i].key);
-		assert_int_equal(known, rows[i].known);
-	}
-	http_set_peers(&server, peers, 1); /* one fewer: it is a stranger now */
-	struct sockaddr_storage from = socket_address("2001:db8::9");
-	(void)find_source(&server, -1, (const struct sockaddr *)&from, &known);
-	assert_false(known);
-	int pair[2];
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	server.options.local = true; /* ourselves */
-	(void)find_source(&server, pair[0], NULL, &known);
-	assert_true(known);
-	close(pair[0]);
-	close(pair[1]);
-}
-
-/* Who has shown the peers' token before is known from its first byte; who has too many is reset. */
-static void connections_are_taken_by_their_source(void **state)
-{
-	struct sockaddr_storage from = socket_address("192.0.2.1");
-	struct addr key;
-	int pair[2];
-	char byte;
-
-	(void)state;
-	assert_int_equal(addr_parse("192.0.2.1", &key), 0);
-	struct http_source *source = http_sources_find(&server.sources, &key, fake_ms);
-	for (int i = 0; i < 4; i++) {
-		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-		begun = NULL;
-		source->was_peer = i > 0;
-		accept_connection(&server, pair[0], (const struct sockaddr *)&from);
-		assert_int_equal(begun != NULL, i < 2); /* two of a source */
-		assert_int_equal(n_refused, i < 2 ? 0 : i - 1);
-		if (begun) {
-			assert_ptr_equal(begun->source, source);
-			assert_int_equal(begun->fd, pair[0]);
-			assert_int_equal(begun->known, i > 0);
-			assert_int_equal(server.n_conns[i > 0], 1);
-			conns[i].job.next = (struct http_job *)begun;
-		} else {
-			assert_int_equal(recv(pair[1], &byte, 1, MSG_DONTWAIT), 0);
-		}
-		close(pair[1]);
-	}
-	for (int i = 0; i < 2; i++) {
-		close(((struct http_conn *)conns[i].job.next)->fd);
-		free(conns[i].job.next);
 	}
 }
 
@@ -333,7 +253,7 @@ static void handshakes_have_a_rate(void **state)
 	}
 	assert_int_equal(n[0], 40);
 	assert_int_equal(n[3], 250);
-	fake_ms += 1000; /* twenty more of one */
+	pass_ms(1000); /* twenty more of one */
 	n[0] = 0;
 	for (unsigned i = 0; i < 250; i++)
 		n[0] += http_server_handshake_ok(&server, &conns[0]);
@@ -367,7 +287,7 @@ static void reads_of_refused_bytes_have_a_rate(void **state)
 	assert_int_equal(n[1], 32);
 	assert_int_equal(n[3], 100);
 	assert_false(http_server_drop_ok(&server, &conns[2])); /* all of strangers' are taken */
-	fake_ms += 1000;
+	pass_ms(1000);
 	n[0] = n[2] = 0;
 	for (unsigned i = 0; i < 100; i++)
 		n[0] += http_server_drop_ok(&server, &conns[0]);
@@ -377,55 +297,10 @@ static void reads_of_refused_bytes_have_a_rate(void **state)
 	assert_int_equal(n[2], 32);
 }
 
-/* Refusals are counted each, and logged once in ten seconds with their number. */
-static void refusals_are_counted_and_seldom_logged(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < 5; i++)
-		log_refusals(&server, &sources[0]);
-	assert_int_equal(n_refused, 5);
-	assert_int_equal(server.n_refused, 4); /* the first was logged */
-	assert_int_equal(server.refusal_logged_ms, fake_ms);
-	fake_ms += 9999;
-	log_refusals(&server, NULL);
-	assert_int_equal(server.n_refused, 5);
-	fake_ms++;
-	log_refusals(&server, NULL);
-	assert_int_equal(server.n_refused, 0);
-	assert_int_equal(n_refused, 7);
-}
-
-/* What is being sent has three seconds; what waits for nothing but its client ends at once. */
-static void a_stop_ends_what_is_not_under_way(void **state)
-{
-	static const enum http_state states[] = { HTTP_HEAD,  HTTP_BODY,   HTTP_QUEUED,
-		                                  HTTP_WRITE, HTTP_LINGER, HTTP_RUNNING };
-
-	(void)state;
-	for (size_t i = 0; i < 6; i++)
-		join_source(i, 0, false, states[i]);
-	server.stop_by_ms = fake_ms + 3000;
-	stop_conns(&server);
-	assert_int_equal(n_closed, 4);
-	assert_int_equal(n_stopped, 0);
-	assert_true(conns[5].gone);
-	assert_ptr_equal(server.oldest, &conns[3]);
-	assert_ptr_equal(server.newest, &conns[5]);
-	fake_ms += 2999;
-	stop_conns(&server);
-	assert_int_equal(n_closed, 4);
-	fake_ms += 1;
-	stop_conns(&server);
-	assert_int_equal(n_closed, 5);
-	assert_ptr_equal(closed[4], &conns[3]);
-	assert_int_equal(n_stopped, 0);
-	conns[5].state = HTTP_LINGER;
-	stop_conns(&server);
-	assert_int_equal(n_stopped, 1);
-}
-
 static void each_status_is_counted(void **state)
 {
+#define STATUS(status, phrase) status,
+	static const unsigned statuses[] = { HTTP_STATUSES(STATUS) };
 	uint64_t counters[HTTP_N_STATUSES] = { 0 };
 
 	(void)state;
@@ -441,20 +316,16 @@ static void each_status_is_counted(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup(f, setup)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_source_has_so_many),
 		T(who_has_most_makes_room),
 		T(who_has_one_more_keeps_it),
 		T(nothing_gives_way_to_its_own_source),
 		T(who_lets_the_server_wait_gives_way),
-		T(sources_are_addresses_or_users),
-		T(connections_are_taken_by_their_source),
 		T(who_becomes_known_counts_there),
 		T(handshakes_have_a_rate),
 		T(reads_of_refused_bytes_have_a_rate),
-		T(refusals_are_counted_and_seldom_logged),
-		T(a_stop_ends_what_is_not_under_way),
 		T(each_status_is_counted),
 	};
 

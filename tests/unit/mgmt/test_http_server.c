@@ -154,6 +154,57 @@ static void peers_have_limits_of_their_own(void **state)
 	assert_int_equal(join_many(313, 1, 8), 1);
 }
 
+/* Strangers of one IPv6 network share its room; a peer of it has its own, as long as it is one. */
+static void a_source_is_a_network_and_a_peer_itself(void **state)
+{
+	struct addr peer;
+
+	(void)state;
+	assert_int_equal(addr_parse("2001:db8::9", &peer), 0);
+	begin_server(AF_INET);
+	accepts_from = "2001:db8::1:2:3:4";
+	assert_int_equal(join_many(0, 16, 1), 16);
+	accepts_from = "2001:db8::9";
+	assert_int_equal(join_many(16, 17, 1), 16);
+	http_set_peers(server, &peer, 1);
+	assert_int_equal(join_many(40, 33, 1), 33);
+	http_set_peers(server, &peer, 0);
+	assert_int_equal(join_many(80, 1, 1), 0);
+	accepts_from = "2001:db8:0:1:2::3";
+	assert_int_equal(join_many(81, 1, 1), 1);
+	assert_int_equal(count_refused(), 2);
+}
+
+/* Each is counted; one line in ten seconds has their number. */
+static void refusals_are_counted_and_seldom_logged(void **state)
+{
+	static const struct {
+		uint64_t later_ms;
+		unsigned n;
+		const char *words; /* of the line; NULL: there is none */
+	} rows[] = { { 0, 1, "listener=tcp last_source=127.0.0.1 refused=1\n" },
+		     { 9999, 5, NULL },
+		     { 1, 1, "listener=tcp last_source=127.0.0.1 refused=6\n" },
+		     { 0, 1, NULL } };
+	unsigned n = 0;
+
+	(void)state;
+	stands_at_ms = 1000000;
+	begin_server(AF_INET);
+	assert_int_equal(join_many(0, 32, 1), 32);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		stands_at_ms += rows[i].later_ms;
+		refusals[0] = '\0';
+		assert_int_equal(join_many(40 + 10 * i, rows[i].n, 1), 0);
+		n += rows[i].n;
+		assert_int_equal(count_refused(), n);
+		if (rows[i].words)
+			assert_non_null(strstr(refusals, rows[i].words));
+		else
+			assert_string_equal(refusals, "");
+	}
+}
+
 /* The kernel gives the peers' connections to their own listener. */
 static void peers_have_a_queue_of_their_own(void **state)
 {
@@ -265,6 +316,32 @@ static void a_stop_sends_what_is_under_way(void **state)
 	server = NULL;
 	assert_string_equal(clients[4].text, ""); /* there was none yet */
 	http_stop(NULL);
+}
+
+/* A client that does not read has three seconds. */
+static void a_stop_does_not_wait_for_ever(void **state)
+{
+	pthread_t thread;
+	int error = 0;
+
+	(void)state;
+	stands_at_ms = 1000000;
+	begin_server(AF_INET);
+	connect_client(&clients[0], 1);
+	send_request(&clients[0], "/long", "");
+	assert_int_equal(recv(clients[0].fd, clients[0].text, 1, MSG_PEEK), 1);
+	assert_int_equal(pthread_create(&thread, NULL, stop_server, NULL), 0);
+	for (int i = 0; i < WAIT_S * 1000 && error != ECONNREFUSED; i++) {
+		usleep(1000);
+		connect_client(&clients[1], 1);
+		error = clients[1].error;
+		close_client(&clients[1]);
+	}
+	stands_at_ms += 2999;
+	assert_int_equal(pthread_tryjoin_np(thread, NULL), EBUSY);
+	stands_at_ms += 1;
+	pthread_join(thread, NULL);
+	server = NULL;
 }
 
 /* The UNIX socket: root has its place whatever other users do, of whom each has 64, and all have 128. */
@@ -385,10 +462,13 @@ int main(void)
 		T(a_new_certificate_is_for_new_connections),
 		T(strangers_have_their_limits),
 		T(peers_have_limits_of_their_own),
+		T(a_source_is_a_network_and_a_peer_itself),
+		T(refusals_are_counted_and_seldom_logged),
 		T(peers_have_a_queue_of_their_own),
 		T(a_lack_of_descriptors_is_waited_for),
 		T(strangers_have_so_many_threads),
 		T(a_stop_sends_what_is_under_way),
+		T(a_stop_does_not_wait_for_ever),
 		T(users_have_their_limits),
 		T(users_have_so_many_threads),
 		T(connections_have_their_options),
