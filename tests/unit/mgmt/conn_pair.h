@@ -76,7 +76,7 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_
 }
 
 /* Let the loop do all that there is to do at this instant. */
-static inline void turn(void)
+static inline void turn_loop(void)
 {
 	assert_int_equal(loop_run(server.loop), 0);
 }
@@ -138,7 +138,7 @@ static inline void connect_one(size_t i, bool known)
 	for (size_t k = 0; k < 2; k++)
 		if (is_closed(k))
 			conns[k] = NULL;
-	turn();
+	turn_loop();
 	c = conns[i] = calloc(1, sizeof(*c));
 	assert_non_null(c);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
@@ -234,7 +234,7 @@ static inline void finish_request(void)
 static inline void say_on(size_t i, const char *text)
 {
 	assert_int_equal(send(clients[i], text, strlen(text), MSG_NOSIGNAL), strlen(text));
-	turn();
+	turn_loop();
 }
 
 /* What has come back since; "" for nothing. */
@@ -257,7 +257,7 @@ static inline unsigned ask_on(size_t i, const char *text)
 	say_on(i, text);
 	if (!is_closed(i) && conns[i]->state == HTTP_RUNNING)
 		finish_request();
-	turn();
+	turn_loop();
 	return status_of(read_answer(i));
 }
 

@@ -181,7 +181,7 @@ static void a_long_answer_has_more_time(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		fake_ms += 10;
-		turn();
+		turn_loop();
 		begin_answer(lengths[i], 200);
 		assert_int_equal(conns[0]->state, HTTP_WRITE);
 		assert_int_equal(conns[0]->deadline_ms,
@@ -328,7 +328,7 @@ static void what_comes_after_a_refusal_is_dropped_until_the_end(void **state)
 	say_on(0, "more and more");
 	assert_false(is_closed(0));
 	shutdown(clients[0], SHUT_WR);
-	turn();
+	turn_loop();
 	assert_true(is_closed(0));
 }
 

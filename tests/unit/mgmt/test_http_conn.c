@@ -30,7 +30,7 @@ static void requests_are_answered_in_any_pieces(void **state)
 		say_on(0, two + cut);
 		while (conns[0]->state == HTTP_RUNNING) {
 			finish_request();
-			turn();
+			turn_loop();
 		}
 		text = read_answer(0);
 		const char *a = strstr(text, "\"/a\""), *b = strstr(text, "\"/b\"");
@@ -46,15 +46,15 @@ static void a_slow_head_has_one_deadline(void **state)
 {
 	(void)state;
 	fake_ms += HEAD_MS - 1; /* without a byte: as long as a handshake may take */
-	turn();
+	turn_loop();
 	assert_false(is_closed(0));
 	say_on(0, "G");
 	fake_ms += HEAD_MS - 1;
-	turn();
+	turn_loop();
 	say_on(0, "E");
 	assert_false(is_closed(0));
 	fake_ms += 1;
-	turn();
+	turn_loop();
 	assert_int_equal(status_of(read_answer(0)), 408);
 	assert_int_equal(*counted.timed_out, 1);
 }
@@ -67,12 +67,12 @@ static void a_further_head_has_its_own_time(void **state)
 	fake_ms += IDLE_MS - 1;
 	say_on(0, "G");
 	fake_ms += HEAD_MS - 1;
-	turn();
+	turn_loop();
 	say_on(0, "E");
 	assert_false(is_closed(0));
 	assert_string_equal(read_answer(0), "");
 	fake_ms++;
-	turn();
+	turn_loop();
 	assert_int_equal(status_of(read_answer(0)), 408);
 }
 
@@ -104,7 +104,7 @@ static void requests_behind_a_body_are_whole(void **state)
 				assert_int_equal(n_last_body, 5);
 				assert_string_equal(last_body, "{\"a\"}");
 			}
-			turn();
+			turn_loop();
 			n += (size_t)snprintf(heard + n, sizeof(heard) - n, "%s", read_answer(0));
 		}
 		const char *first = strstr(heard, "\"/p\""), *second = strstr(heard, "\"/q\""),
@@ -119,20 +119,20 @@ static void who_says_nothing_is_closed_without_a_word(void **state)
 	(void)state;
 	assert_int_equal(ask_on(0, GET), 200);
 	fake_ms += IDLE_MS - 1;
-	turn();
+	turn_loop();
 	assert_false(is_closed(0));
 	fake_ms++;
-	turn();
+	turn_loop();
 	assert_true(is_closed(0));
 	assert_string_equal(read_answer(0), "");
 	assert_int_equal(*counted.timed_out, 0); /* a kept connection that ends is no trouble */
 	connect_one(1, true);
 	assert_int_equal(ask_on(1, GET), 200);
 	fake_ms += 2 * IDLE_MS; /* a peer may keep it for longer */
-	turn();
+	turn_loop();
 	assert_false(is_closed(1));
 	fake_ms += IDLE_MS / 2;
-	turn();
+	turn_loop();
 	assert_true(is_closed(1));
 }
 
@@ -142,12 +142,12 @@ static void a_slow_body_has_time_by_its_length(void **state)
 	(void)state;
 	say_on(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Content-Length: 131072\r\n\r\nx");
 	fake_ms += 21999;
-	turn();
+	turn_loop();
 	say_on(0, "x");
 	assert_false(is_closed(0));
 	assert_string_equal(read_answer(0), "");
 	fake_ms++;
-	turn();
+	turn_loop();
 	assert_int_equal(status_of(read_answer(0)), 408);
 	assert_int_equal(*counted.timed_out, 1);
 	assert_int_equal(server.bodies.used, 0);
@@ -164,18 +164,18 @@ static void a_slow_body_in_chunks_has_time_by_what_came(void **state)
 	memcpy(chunk + 6 + 32768, "\r\n", 3);
 	say_on(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Transfer-Encoding: chunked\r\n\r\n");
 	fake_ms += 19999;
-	turn();
+	turn_loop();
 	for (int i = 0; i < 3; i++)
 		say_on(0, chunk);
 	fake_ms += 1000;
-	turn();
+	turn_loop();
 	assert_false(is_closed(0));
 	say_on(0, chunk);
 	fake_ms += 1000;
-	turn();
+	turn_loop();
 	assert_string_equal(read_answer(0), "");
 	fake_ms++;
-	turn();
+	turn_loop();
 	assert_int_equal(status_of(read_answer(0)), 408);
 	assert_int_equal(server.bodies.used, 0);
 }
@@ -212,7 +212,7 @@ static void bodies_come_as_they_were_sent(void **state)
 					assert_int_equal(n_last_body, 5);
 					assert_string_equal(last_body, "{\"a\"}");
 				}
-				turn();
+				turn_loop();
 			}
 			const char *text = read_answer(0);
 			if (status_of(text) != 200 || !strstr(text + 9, "HTTP/1.1 200"))
@@ -429,7 +429,7 @@ static void half_a_body_is_no_request(void **state)
 		say_on(0, text);
 		assert_false(is_closed(0));
 		shutdown(clients[0], SHUT_WR);
-		turn();
+		turn_loop();
 		assert_true(is_closed(0));
 		assert_int_equal(n_handled, 0);
 		assert_int_equal(server.bodies.used, 0);
@@ -499,11 +499,11 @@ static void a_token_that_is_revoked_meanwhile_does_nothing(void **state)
 	say_on(0, "abcd");
 	assert_int_equal(conns[0]->state, HTTP_QUEUED);
 	fake_ms += 1000;
-	turn();
+	turn_loop();
 	limits.runs = 8;
 	lacks = true; /* no more is known of the token: it is not taken for the role that it had */
 	http_conn_advance(conns[0]);
-	turn();
+	turn_loop();
 	assert_int_equal(status_of(read_answer(0)), 403);
 	assert_int_equal(n_handled, 1);
 }
@@ -613,10 +613,10 @@ static void who_waits_too_long_for_a_thread_is_told_to_come_back(void **state)
 	say_on(0, GET);
 	assert_int_equal(conns[0]->state, HTTP_QUEUED);
 	fake_ms += QUEUE_MS - 1;
-	turn();
+	turn_loop();
 	assert_int_equal(conns[0]->state, HTTP_QUEUED);
 	fake_ms++;
-	turn();
+	turn_loop();
 	const char *text = read_answer(0);
 	assert_int_equal(status_of(text), 503);
 	assert_non_null(strstr(text, "Retry-After: 1"));
@@ -644,7 +644,7 @@ static void a_handler_sees_that_its_client_is_gone(void **state)
 	assert_false(conns[0]->gone);
 	close(clients[0]);
 	clients[0] = -1;
-	turn();
+	turn_loop();
 	assert_true(conns[0]->gone);
 	assert_false(conns[0]->watched); /* else epoll would report it again and again */
 	sem_post(&may_answer);
@@ -661,29 +661,29 @@ static void a_long_request_shows_signs_of_work(void **state)
 	say_on(0, "GET /a HTTP/1.1\r\n" HOST "Weir-Progress: 1\r\n\r\n");
 	for (int i = 0; i < 3; i++) {
 		fake_ms += PULSE_MS - 1;
-		turn();
+		turn_loop();
 		assert_string_equal(read_answer(0), "");
 		fake_ms++;
-		turn();
+		turn_loop();
 		assert_int_equal(status_of(read_answer(0)), 102);
 	}
 	http_doing(conns[0]->request, "it counts sheep");
 	fake_ms += PULSE_MS;
-	turn();
+	turn_loop();
 	assert_non_null(strstr(read_answer(0), "\r\nWeir-Doing: it counts sheep\r\n"));
 	/* one that the socket took in part goes on before the answer */
 	conns[0]->out = strdup("HTTP/1.1 102 X\r\n\r\n");
 	conns[0]->n_out = strlen(conns[0]->out);
 	conns[0]->at_out = 14;
 	fake_ms += PULSE_MS;
-	turn();
+	turn_loop();
 	assert_string_equal(read_answer(0), ""); /* nor does another come in between */
 	sem_post(&may_answer);
 	finish_request();
 	assert_int_equal(strncmp(read_answer(0), "\r\n\r\nHTTP/1.1 200", 16), 0);
 	say_on(0, GET); /* without the header nothing is sent in between */
 	fake_ms += 2 * PULSE_MS;
-	turn();
+	turn_loop();
 	assert_string_equal(read_answer(0), "");
 	sem_post(&may_answer);
 	finish_request();

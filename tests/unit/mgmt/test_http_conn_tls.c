@@ -87,7 +87,7 @@ static void carry_bytes(size_t i, size_t piece)
 			at += got > 0 ? (int)got : 0;
 			idle = got > 0 ? 0 : idle + 1;
 			assert_in_range(idle, 0, 1000);
-			turn();
+			turn_loop();
 			if (is_closed(i))
 				return;
 		}
@@ -124,7 +124,7 @@ static unsigned ask_tls(size_t i, const char *text, size_t piece)
 	carry_bytes(i, piece);
 	if (!is_closed(i) && conns[i]->state == HTTP_RUNNING)
 		finish_request();
-	turn();
+	turn_loop();
 	return status_of(hear_tls(i));
 }
 
@@ -157,12 +157,12 @@ static void a_handshake_has_ten_seconds(void **state)
 	SSL_do_handshake(tls[0]);
 	assert_int_equal(BIO_read(to[0], &byte, 1), 1); /* the rest never goes */
 	assert_int_equal(send(clients[0], &byte, 1, 0), 1);
-	turn();
+	turn_loop();
 	fake_ms += HANDSHAKE_MS - 1;
-	turn();
+	turn_loop();
 	assert_false(is_closed(0));
 	fake_ms++;
-	turn();
+	turn_loop();
 	assert_true(is_closed(0));
 	assert_string_equal(read_answer(0), "");
 	assert_int_equal(*counted.timed_out, 1);
@@ -172,10 +172,10 @@ static void a_handshake_has_ten_seconds(void **state)
 	fake_ms += HANDSHAKE_MS - 1;
 	assert_true(shake_hands(1, SIZE_MAX));
 	fake_ms += HEAD_MS - 1;
-	turn();
+	turn_loop();
 	assert_false(is_closed(1));
 	fake_ms++;
-	turn();
+	turn_loop();
 	assert_true(is_closed(1));
 	assert_int_equal(*counted.timed_out, 1); /* it had said nothing */
 }
@@ -194,11 +194,11 @@ static void handshakes_wait_for_their_token(void **state)
 	begin_client(1);
 	assert_true(shake_hands(1, SIZE_MAX));
 	fake_ms += PAUSE - 1;
-	turn();
+	turn_loop();
 	assert_int_equal(conns[0]->timer.at_ms, fake_ms + 1);
 	fake_ms++;
 	source.handshakes.used_milli -= 1000;
-	turn();
+	turn_loop();
 	assert_true(conns[0]->watched);
 	assert_true(shake_hands(0, SIZE_MAX));
 	assert_int_equal(ask_tls(0, GET, SIZE_MAX), 200);
@@ -213,11 +213,11 @@ static void who_waits_for_a_token_has_ten_seconds(void **state)
 		source.handshakes =
 		        (struct http_tokens){ .used_milli = 40000, .at_ms = UINT64_MAX };
 		carry_bytes(0, SIZE_MAX);
-		turn();
+		turn_loop();
 		assert_false(is_closed(0));
 		fake_ms += PAUSE;
 	}
-	turn();
+	turn_loop();
 	assert_true(is_closed(0));
 	assert_int_equal(*counted.timed_out, 1);
 }
@@ -252,9 +252,9 @@ static void bodies_and_further_requests_are_whole(void **state)
 		carry_bytes(0, SIZE_MAX);
 		assert_int_equal(conns[0]->state, HTTP_RUNNING);
 		finish_request();
-		turn();
+		turn_loop();
 		finish_request();
-		turn();
+		turn_loop();
 		assert_int_equal(n_handled, handled + 2);
 		const char *heard = hear_tls(0), *second = strstr(heard + 9, "HTTP/1.1 200");
 		assert_true(status_of(heard) == 200 && second && strstr(second, "\"/a\""));
@@ -282,7 +282,7 @@ static void a_large_body_gives_others_their_turn(void **state)
 	assert_int_equal(conns[0]->n_body, 8 * 16384);
 	assert_false(conns[0]->watched);
 	assert_int_equal(conns[0]->timer.at_ms, fake_ms); /* at once */
-	turn();
+	turn_loop();
 	assert_int_equal(conns[0]->n_body, 9 * 16384); /* of the next record a part has come */
 	assert_true(conns[0]->watched);
 	carry_bytes(0, SIZE_MAX);
@@ -314,7 +314,7 @@ static void new_keys_give_others_their_turn(void **state)
 	assert_in_range(left[1], n - 200, left[0] - 1);
 	fake_ms += HEAD_MS - 1;
 	for (n = 0; n < 4; n++) /* of 64 records */
-		turn();
+		turn_loop();
 	assert_int_equal(ask_tls(0, GET, SIZE_MAX), 200); /* with the last of the keys */
 	SSL_key_update(tls[0], SSL_KEY_UPDATE_REQUESTED);
 	assert_int_equal(ask_tls(0, GET, SIZE_MAX), 200);
@@ -324,7 +324,7 @@ static void new_keys_give_others_their_turn(void **state)
 	carry_bytes(0, SIZE_MAX);
 	assert_false(is_closed(0));
 	fake_ms++;
-	turn();
+	turn_loop();
 	assert_true(is_closed(0));
 }
 
@@ -338,7 +338,7 @@ static void an_end_says_goodbye(void **state)
 	SSL_write(tls[0], last, sizeof(last) - 1);
 	carry_bytes(0, SIZE_MAX);
 	finish_request();
-	turn();
+	turn_loop();
 	assert_true(is_closed(0));
 	const char *text = hear_tls(0);
 	assert_int_equal(status_of(text), 200);

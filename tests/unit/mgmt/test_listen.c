@@ -1,28 +1,39 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where the API listens: addresses as they are written, what the host has, and sockets that were left behind. */
-#include "asked.h"
+#include "fixture.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <poll.h>
+#include <netinet/in.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
-static int n_reads;
-static const char *lacking;
+#include "mgmt/api/listen.h"
+#include "mgmt/core/core.h"
+#include "weir/stats.h"
 
-static int fake_slurp(const char *path, char **out, size_t *n)
+static struct fixture place;
+static struct core node;
+
+static int setup(void **state)
 {
-	n_reads++;
-	if (lacking && strstr(path, lacking))
-		return -ENOENT;
-	*out = strdup(path);
-	*n = strlen(path);
-	return 0;
+	(void)state;
+	fixture_make(&place);
+	memset(&node, 0, sizeof(node));
+	pthread_mutex_init(&node.lock, NULL);
+	snprintf(node.dirs.conf, sizeof(node.dirs.conf), "%s", place.conf);
+	snprintf(node.dirs.run, sizeof(node.dirs.run), "%s", place.root);
+	return stats_create(place.root, "mgmt", 64, &node.stats);
 }
 
-/* The private parts too. */
-#define files_slurp fake_slurp
-#include "mgmt/core/certificate.c"
-#include "mgmt/api/listen.c"
+static int teardown(void **state)
+{
+	(void)state;
+	stats_close(node.stats);
+	fixture_remove(&place);
+	return 0;
+}
 
 static void addresses_are_read_as_they_are_written(void **state)
 {
@@ -89,6 +100,11 @@ static bool is_served(const char *path)
 	return ok;
 }
 
+static void say_path(char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/" PROC_API_SOCKET, place.root);
+}
+
 /* A process that was killed leaves its socket; umask and mode are as they should be all the same. */
 static void a_socket_that_was_left_is_replaced(void **state)
 {
@@ -96,88 +112,153 @@ static void a_socket_that_was_left_is_replaced(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(proc_path(this_node.dirs.run, PROC_API_SOCKET, path), 0);
+	say_path(path);
 	mode_t was = umask(022);
 	for (int i = 0; i < 2; i++) {
-		int fd = bind_local(path);
+		struct http_server *server = NULL;
 
-		assert_true(fd >= 0);
+		assert_int_equal(listen_local(&node, &server), 0);
 		assert_true(is_served(path));
 		assert_int_equal(stat(path, &st), 0);
 		assert_int_equal(st.st_mode & 0777, 0660);
-		close(fd);
+		http_stop(server);
 		assert_false(is_served(path));
 	}
 	assert_int_equal(umask(was), 022); /* what it was before */
-	memset(path, 'x', 120);
-	path[120] = '\0';
-	assert_int_equal(bind_local(path), -ENAMETOOLONG);
 }
 
-static uint16_t port_of(int fd)
+static void a_path_that_is_too_long_is_refused(void **state)
 {
-	struct sockaddr_storage at;
-	struct addr a;
-	socklen_t n = sizeof(at);
-	uint16_t port = 0;
+	struct http_server *server = NULL;
 
+	(void)state;
+	snprintf(node.dirs.run, sizeof(node.dirs.run), "%s/%0*d", place.root, 100, 0);
+	assert_int_equal(listen_local(&node, &server), -ENAMETOOLONG);
+	assert_null(server);
+}
+
+static void write_pem(const char *name, BIO *from)
+{
+	char text[4096] = "";
+
+	assert_true(BIO_read(from, text, sizeof(text) - 1) > 0);
+	fixture_write(place.conf, name, text);
+	BIO_free(from);
+}
+
+static void write_certificate(void)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+	BIO *cert_pem = BIO_new(BIO_s_mem()), *key_pem = BIO_new(BIO_s_mem());
+
+	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
+	X509_set_pubkey(cert, key);
+	X509_sign(cert, key, EVP_sha256());
+	PEM_write_bio_X509(cert_pem, cert);
+	PEM_write_bio_PrivateKey(key_pem, key, NULL, NULL, 0, NULL, NULL);
+	write_pem(CERTIFICATE_CRT, cert_pem);
+	write_pem(CERTIFICATE_KEY, key_pem);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+}
+
+/* Make the text of @p address with a port that nobody has. */
+static const char *free_api(const char *address)
+{
+	static char api[64];
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t n = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (const struct sockaddr *)&at, n), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
-	assert_int_equal(addr_from_sockaddr((const struct sockaddr *)&at, &a, &port), 0);
-	return port;
+	close(fd);
+	snprintf(api, sizeof(api), "https://%s:%u", address, ntohs(at.sin_port));
+	return api;
+}
+
+/* How many sockets listen at the port of @p api. */
+static unsigned count_listeners(const char *api)
+{
+	char line[256], sought[16];
+	unsigned n = 0;
+	FILE *f = fopen("/proc/net/tcp", "r");
+
+	assert_non_null(f);
+	snprintf(sought, sizeof(sought), ":%04X ", (unsigned)atoi(strrchr(api, ':') + 1));
+	while (fgets(line, sizeof(line), f)) {
+		const char *at = strstr(line, sought);
+
+		n += at && !strncmp(at + 6, "00000000:0000 0A", 16);
+	}
+	fclose(f);
+	return n;
 }
 
 /* A second server at this address is refused; the peers' socket of the same server is not. */
 static void an_address_is_shared_with_the_peers_socket_alone(void **state)
 {
-	struct addr loopback, absent;
+	const char *api = free_api("127.0.0.1");
+	struct http_server *server = NULL, *second = NULL;
 
 	(void)state;
-	assert_int_equal(addr_parse("127.0.0.1", &loopback), 0);
-	assert_int_equal(addr_parse("192.0.2.77", &absent), 0);
-	int fd = open_tcp(&loopback, 0, false);
-	assert_true(fd >= 0);
-	uint16_t port = port_of(fd);
-	assert_int_equal(open_tcp(&loopback, port, false), -EADDRINUSE);
-	int peers = open_tcp(&loopback, port, true);
-	assert_true(peers >= 0);
-	close(peers);
-	close(fd);
-	fd = open_tcp(&loopback, port, false); /* at once after a restart */
-	assert_true(fd >= 0);
-	close(fd);
-	fd = open_tcp(&absent, 0, false); /* it may come to the interface later */
-	assert_true(fd >= 0);
-	close(fd);
+	write_certificate();
+	for (int i = 0; i < 2; i++) { /* at once after a restart, too */
+		assert_int_equal(listen_tcp(&node, api, &server), 0);
+		assert_int_equal(count_listeners(api), 2);
+		assert_int_equal(listen_tcp(&node, api, &second), -EADDRINUSE);
+		assert_null(second);
+		http_stop(server);
+		assert_int_equal(count_listeners(api), 0);
+	}
+}
+
+static void an_address_may_come_later(void **state)
+{
+	struct http_server *server = NULL;
+
+	(void)state;
+	write_certificate();
+	assert_int_equal(listen_tcp(&node, free_api("192.0.2.77"), &server), 0);
+	http_stop(server);
 }
 
 /* Both files, or none: and what lacks is named by its error. */
 static void a_pair_is_read_whole(void **state)
 {
-	static const char *const files[] = { "tls.crt", "tls.key" };
+	static const char *const files[] = { CERTIFICATE_CRT, CERTIFICATE_KEY };
 	struct certificate_texts p = { NULL, NULL };
+	char path[PATH_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		lacking = files[i];
-		assert_int_equal(certificate_read(&this_node, &p), -ENOENT);
+		fixture_write(place.conf, CERTIFICATE_CRT, "a certificate");
+		fixture_write(place.conf, CERTIFICATE_KEY, "a key");
+		snprintf(path, sizeof(path), "%s/%s", place.conf, files[i]);
+		assert_int_equal(unlink(path), 0);
+		assert_int_equal(certificate_read(&node, &p), -ENOENT);
 		assert_null(p.cert);
 		assert_null(p.key);
 	}
-	lacking = NULL;
-	assert_int_equal(certificate_read(&this_node, &p), 0);
-	assert_non_null(strstr(p.cert, "tls.crt"));
-	assert_non_null(strstr(p.key, "tls.key"));
+	fixture_write(place.conf, CERTIFICATE_KEY, "a key");
+	assert_int_equal(certificate_read(&node, &p), 0);
+	assert_string_equal(p.cert, "a certificate");
+	assert_string_equal(p.key, "a key");
 	certificate_free(&p);
 }
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, asked_setup, asked_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(addresses_are_read_as_they_are_written),
 		T(what_the_host_has_is_known),
 		T(a_socket_that_was_left_is_replaced),
+		T(a_path_that_is_too_long_is_refused),
 		T(an_address_is_shared_with_the_peers_socket_alone),
+		T(an_address_may_come_later),
 		T(a_pair_is_read_whole),
 	};
 
