@@ -290,7 +290,7 @@ static bool adopt_dns(struct run *r, const struct model_node *self)
 {
 	const struct child *dns = &r->children[CHILD_DNS];
 
-	return dns->pid && !dns->ours &&
+	return dns->pid &&
 	       !run_sockets_adopt(&r->sockets, dns->pidfd, self->dns_listen, self->n_dns_listen);
 }
 
@@ -393,8 +393,6 @@ static void on_supervisor_stop(void *arg)
 	r->stop_index = 0;
 	proc_notify("STOPPING=1");
 	log_info("stopping", "%s", "");
-	for (int i = 0; i < CHILD_COUNT; i++)
-		loop_timer_cancel(r->loop, &r->children[i].timer);
 	run_successor_stop(r);
 	stop_next(r);
 }

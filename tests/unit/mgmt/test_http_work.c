@@ -92,7 +92,8 @@ static int begin_work(void **state)
 	sem_init(&begun, 0, 0);
 	n_begun = 0;
 	fails_with = 0;
-	n_threads = n_idle = 0;
+	n_threads = 0;
+	n_idle = 0;
 	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_true(wake_fd >= 0);
 	return 0;

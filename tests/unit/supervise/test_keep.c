@@ -1,46 +1,46 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The supervisor's files, put back when somebody removes them (supervise/keep.c). */
-#include "fixture.h"
+#include "place.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/lock.h"
 #include "base/log.h"
 #include "supervise/internal.h"
 
-static struct fixture place;
 static struct proc_dirs dirs;
 static struct run run;
 static char lock[PATH_MAX];
-static unsigned n_noted;
-
-/* run.c's, as far as it makes the file. */
-void run_note_children(struct run *r)
-{
-	fixture_write(r->dirs->run, RUN_STATE_FILE, "health 1 1\n");
-	n_noted++;
-}
 
 static int set_up(void **state)
 {
 	(void)state;
-	fixture_make(&place);
-	snprintf(dirs.run, sizeof(dirs.run), "%s", place.root);
+	place_make();
+	snprintf(dirs.run, sizeof(dirs.run), "%s", place);
 	run = (struct run){ .dirs = &dirs };
-	n_noted = 0;
+	for (int i = 0; i < CHILD_COUNT; i++)
+		run.children[i].name = i == CHILD_HEALTH ? "health" : "other";
+	run.children[CHILD_HEALTH].pid = getpid();
 	log_level(LOG_EMERG);
 	assert_int_equal(proc_path(dirs.run, RUN_LOCK_FILE, lock), 0);
 	return lock_acquire(lock, &run.lock_fd);
+}
+
+/* Whether the note has what this supervisor knows. */
+static bool is_noted(void)
+{
+	return run_state_find(place, "health") == getpid();
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
 	close(run.lock_fd);
-	fixture_remove(&place);
+	place_remove();
 	return 0;
 }
 
@@ -49,7 +49,7 @@ static bool is_there(const char *name)
 	char path[PATH_MAX];
 	struct stat st;
 
-	assert_int_equal(proc_path(place.root, name, path), 0);
+	assert_int_equal(proc_path(place, name, path), 0);
 	return lstat(path, &st) == 0;
 }
 
@@ -60,12 +60,11 @@ static void files_that_are_there_are_left_alone(void **state)
 	(void)state;
 	run_keep_files(&run);
 	assert_int_equal(run.lock_fd, fd);
-	assert_int_equal(n_noted, 0);
 	assert_false(is_there(RUN_STATE_FILE)); /* nobody was noted yet */
 	run.noted = true;
-	fixture_write(place.root, RUN_STATE_FILE, "");
+	place_write(RUN_STATE_FILE, "");
 	run_keep_files(&run);
-	assert_int_equal(n_noted, 0);
+	assert_false(is_noted());
 }
 
 static void a_removed_note_is_written_again(void **state)
@@ -73,22 +72,20 @@ static void a_removed_note_is_written_again(void **state)
 	(void)state;
 	run.noted = true;
 	run_keep_files(&run);
-	assert_int_equal(n_noted, 1);
-	assert_true(is_there(RUN_STATE_FILE));
-	run_keep_files(&run);
-	assert_int_equal(n_noted, 1);
+	assert_true(is_noted());
 }
 
 static void a_note_that_failed_is_tried_again(void **state)
 {
 	(void)state;
 	run.noted = run.note_failed = true;
-	fixture_write(place.root, RUN_STATE_FILE, "health 7 7\n"); /* of another time */
+	place_write(RUN_STATE_FILE, "health 7 7\n"); /* of another time */
 	run_keep_files(&run);
-	assert_int_equal(n_noted, 1);
-	run.note_failed = false; /* run_note_children() says so */
+	assert_true(is_noted());
+	assert_false(run.note_failed);
+	place_write(RUN_STATE_FILE, "");
 	run_keep_files(&run);
-	assert_int_equal(n_noted, 1);
+	assert_false(is_noted());
 }
 
 static void a_removed_lock_is_taken_again(void **state)
@@ -114,13 +111,13 @@ static void a_removed_directory_is_made_again_with_its_files(void **state)
 
 	(void)state;
 	run.noted = true;
-	snprintf(dirs.run, sizeof(dirs.run), "%s/gone", place.root);
+	snprintf(dirs.run, sizeof(dirs.run), "%s/gone", place);
 	assert_int_equal(proc_path(dirs.run, RUN_LOCK_FILE, lock), 0);
 	run_keep_files(&run);
 	assert_int_equal(stat(dirs.run, &st), 0);
 	assert_int_equal(st.st_mode & 0022, getgrnam("weir") && !geteuid() ? 0020 : 0);
 	assert_int_equal(lock_acquire(lock, &other), -EBUSY);
-	assert_int_equal(n_noted, 1);
+	assert_int_equal(run_state_find(dirs.run, "health"), getpid());
 }
 
 /* What another one has put there in the meantime is not ours to take. */
@@ -142,7 +139,7 @@ static void what_cannot_be_made_again_leaves_what_is_held(void **state)
 	int fd = run.lock_fd;
 
 	(void)state;
-	snprintf(dirs.run, sizeof(dirs.run), "%s/gone/too", place.root);
+	snprintf(dirs.run, sizeof(dirs.run), "%s/gone/too", place);
 	run_keep_files(&run);
 	assert_int_equal(run.lock_fd, fd);
 	assert_true(fcntl(fd, F_GETFD) >= 0);

@@ -116,7 +116,7 @@ int main(void)
 	    own_routes_open(&kernel))
 		return 1;
 	log_level(LOG_EMERG);
-	int failed = cmocka_run_group_tests_name("run routes", tests, NULL, NULL);
+	int failed = cmocka_run_group_tests_name("supervise, routes", tests, NULL, NULL);
 
 	own_routes_close(kernel);
 	return failed;

@@ -677,5 +677,5 @@ int main(void)
 
 	if (unshare(CLONE_NEWNET) || system("ip link set lo up"))
 		return 77;
-	return cmocka_run_group_tests_name("run parts", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("supervise, parts", tests, NULL, NULL);
 }

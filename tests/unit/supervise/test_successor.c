@@ -441,6 +441,17 @@ static void a_child_that_is_busy_for_too_long_goes_on(void **state)
 	assert_false(child_was_asked());
 }
 
+/* Then it hangs, and the limit of a request to end holds. */
+static void work_whose_time_is_over_is_not_waited_for(void **state)
+{
+	(void)state;
+	stats_set(stats_get_counter(scene.page, STATS_GAUGE, STATS_JOB, "job=\"driver\"", ""),
+	          clock_mono_ms() / 1000);
+	begin_successor("is ready");
+	run_until(child_must_restart);
+	assert_true(child_was_asked());
+}
+
 /* What came meanwhile ends the exchange: each alone is enough, also amid the wait for the child. */
 static void a_ready_successor_replaces_nobody_who_is_gone(void **state)
 {
@@ -561,6 +572,7 @@ int main(int argc, char **argv)
 		TEST(a_successor_that_followed_has_as_much_time_to_be_ready),
 		TEST(a_busy_child_is_waited_for),
 		TEST(a_child_that_is_busy_for_too_long_goes_on),
+		TEST(work_whose_time_is_over_is_not_waited_for),
 		TEST(a_ready_successor_replaces_nobody_who_is_gone),
 		TEST(a_stop_kills_the_successor_alone),
 		TEST(only_a_child_that_runs_gets_a_successor),
@@ -575,5 +587,5 @@ int main(int argc, char **argv)
 	sigaddset(&set, SIGTERM);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return 1;
-	return cmocka_run_group_tests_name("run successor parts", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("supervise, successor", tests, NULL, NULL);
 }

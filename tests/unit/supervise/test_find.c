@@ -420,12 +420,12 @@ static void a_thread_that_computes_is_found_in_the_program(void **state)
 
 	for (int i = 0; i < 100 && (where < want || where > want + 256);
 	     i++) { /* not before spin_forever() */
-		p = look_until(pid, "state R in ", " at=test_mgmt_run_found+0x");
-		found = strstr(p->text, " at=test_mgmt_run_found+0x");
-		where = strtoull(found + strlen(" at=test_mgmt_run_found+0x"), NULL, 16);
+		p = look_until(pid, "state R in ", " at=test_supervise_find+0x");
+		found = strstr(p->text, " at=test_supervise_find+0x");
+		where = strtoull(found + strlen(" at=test_supervise_find+0x"), NULL, 16);
 	}
 	assert_in_range(where, want, want + 256);
-	assert_non_null(strstr(p->main, " at test_mgmt_run_found+0x"));
+	assert_non_null(strstr(p->main, " at test_supervise_find+0x"));
 	assert_int_equal(kill(pid, 0), 0);
 	snprintf(line, sizeof(line), "/proc/%d/stat",
 	         (int)pid); /* it goes on, and nobody traces it */
@@ -459,5 +459,5 @@ int main(int argc, char **argv)
 	}
 	if (geteuid() != 0)
 		return 77;
-	return cmocka_run_group_tests_name("run found", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("supervise, find", tests, NULL, NULL);
 }

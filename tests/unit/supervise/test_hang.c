@@ -3,7 +3,7 @@
  * What the supervisor does about processes that hang: whom it ends, whom it leaves, what it says
  * (supervise/hang.c). Signs of life and the supervisor's page are real ones; a process is a
  * child that only waits, whose signs are written here. Time is moved by moving back what is
- * remembered of it. Where threads are is told by the test.
+ * remembered of it. What /proc says of threads is the test's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -28,24 +29,9 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "supervise/internal.h"
 #include "weir/condition.h"
-
-/* The files of the supervisor are the lab's: lab_users empties the run directory. */
-void run_keep_files(struct run *r)
-{
-	(void)r;
-}
-
-/* Nobody waits for a processor: on a busy machine this test does. */
-size_t run_read_proc(pid_t pid, const char *file, char *out, size_t size)
-{
-	(void)pid;
-	(void)size;
-	assert_string_equal(file, "schedstat");
-	out[0] = '\0';
-	return 0;
-}
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define LOOK_AGAIN_MS 5000
@@ -67,14 +53,51 @@ struct scene {
 	pid_t victims[CHILD_COUNT];
 };
 
-static struct run_thread_dump places; /* what is found */
-static unsigned n_places;             /* how often it was looked for */
+static struct {
+	const char *state, *wchan; /* of the main thread, as /proc has it */
+} place;
+static unsigned n_places; /* how often it was looked for */
 
-void run_threads_dump(pid_t pid, struct run_thread_dump *out)
+int __wrap_open64(const char *path, int flags, ...);
+int __real_open64(const char *path, int flags, ...);
+int __wrap_pipe2(int ends[2], int flags);
+int __real_pipe2(int ends[2], int flags);
+
+/* @return a descriptor that reads as @p text, a line */
+static int open_line(const char *text)
 {
-	(void)pid;
+	int fd = memfd_create("line", MFD_CLOEXEC);
+
+	dprintf(fd, "%s\n", text);
+	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+/* Nobody waits for a processor: on a busy machine this test does. */
+int __wrap_open64(const char *path, int flags, ...)
+{
+	char file[16] = "", line[64];
+	int pid = 0, tid = 0, mode;
+	va_list list;
+
+	va_start(list, flags);
+	mode = flags & O_CREAT ? va_arg(list, int) : 0;
+	va_end(list);
+	errno = ENOENT;
+	if (strstr(path, "/schedstat"))
+		return -1;
+	sscanf(path, "/proc/%d/task/%d/%15s", &pid, &tid, file);
+	if (tid && tid == pid && !strcmp(file, "wchan"))
+		return open_line(place.wchan);
+	snprintf(line, sizeof(line), "%d (main) %s 1 1", pid, place.state);
+	return tid && tid == pid && !strcmp(file, "stat") ? open_line(line)
+	                                                  : __real_open64(path, flags, mode);
+}
+
+int __wrap_pipe2(int ends[2], int flags)
+{
 	n_places++;
-	*out = places;
+	return __real_pipe2(ends, flags);
 }
 
 /*
@@ -105,6 +128,7 @@ static int set_up(void **state)
 {
 	static const char *const names[CHILD_COUNT] = { "mgmt", "dataplane", "health", "dns" };
 	struct scene *s = calloc(1, sizeof(*s));
+	char lock[64];
 
 	if (!s)
 		return -1;
@@ -114,12 +138,15 @@ static int set_up(void **state)
 		return -1;
 	snprintf(s->dirs.run, sizeof(s->dirs.run), "%s", s->dir);
 	s->run.dirs = &s->dirs;
+	snprintf(lock, sizeof(lock), "%s/" RUN_LOCK_FILE, s->dir);
+	if (lock_acquire(lock, &s->run.lock_fd))
+		return -1;
 	s->run.hang_ms = HANG_MS;
 	for (int i = 0; i < CHILD_COUNT; i++)
 		s->run.children[i] =
 		        (struct child){ .name = names[i], .run = &s->run, .pidfd = -1 };
-	places = (struct run_thread_dump){ .text = "tid=1 name=main state=S\n",
-		                           .main = "state S in futex" };
+	place.state = "S";
+	place.wchan = "futex";
 	n_places = 0;
 	*state = s;
 	return 0;
@@ -141,6 +168,7 @@ static int tear_down(void **state)
 			close(s->run.children[i].pidfd);
 		stats_close(s->pages[i]);
 	}
+	close(s->run.lock_fd);
 	umount2(s->dir, MNT_DETACH);
 	rmdir(s->dir);
 	free(s);
@@ -321,8 +349,8 @@ static void a_successor_that_is_blocked_leaves_the_reason_of_the_restart(void **
 	stats_close(s->pages[CHILD_DNS]);
 	run_hang_forget(c);
 	add_child(s, CHILD_DNS);
-	places.blocked = true;
-	strcpy(places.main, "state D in nfs_wait");
+	place.state = "D";
+	place.wchan = "nfs_wait";
 	look_often(s, LOOKS + 5);
 	assert_non_null(strstr(find_condition(s, "process-blocked", "weir-dns")->text,
 	                       "state D in nfs_wait"));
@@ -392,8 +420,8 @@ static void a_process_that_nothing_can_end_does_not_hold_up_others(void **state)
 	struct child *c = &s->run.children[CHILD_MGMT];
 
 	add_child(s, CHILD_MGMT);
-	places.blocked = true;
-	strcpy(places.main, "state D in nfs_wait");
+	place.state = "D";
+	place.wchan = "nfs_wait";
 	run_hang_begin(&s->run);
 	look_often(s, LOOKS + 1);
 	assert_false(was_killed(s, CHILD_MGMT));
@@ -401,7 +429,7 @@ static void a_process_that_nothing_can_end_does_not_hold_up_others(void **state)
 	assert_non_null(strstr(find_condition(s, "process-blocked", "weir-mgmt")->text,
 	                       "state D in nfs_wait"));
 	assert_int_equal(n_places, 1);
-	places.blocked = false;
+	place.state = "S";
 	add_child(s, CHILD_DNS);
 	for (int i = 0; i < LOOKS + 1; i++) {
 		c->looked_ms = clock_mono_ms(); /* just looked at */
@@ -422,14 +450,14 @@ static void who_lives_again_is_as_if_nothing_had_been(void **state)
 	struct scene *s = *state;
 
 	add_child(s, CHILD_MGMT);
-	places.blocked = true;
+	place.state = "D";
 	run_hang_begin(&s->run);
 	look_often(s, LOOKS + 1);
 	assert_non_null(find_condition(s, "process-blocked", "weir-mgmt"));
 	stats_add(s->turns[CHILD_MGMT], 1);
 	look_after(s, 1000);
 	assert_null(find_condition(s, "process-blocked", "weir-mgmt"));
-	places.blocked = false;
+	place.state = "S";
 	look_often(s, LOOKS); /* hangs once more: looked at and ended at once */
 	assert_int_equal(n_places, 2);
 	assert_true(was_killed(s, CHILD_MGMT));
@@ -638,5 +666,5 @@ int main(void)
 
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return 77;
-	return cmocka_run_group_tests_name("run hang", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("supervise, hang", tests, NULL, NULL);
 }
