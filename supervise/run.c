@@ -313,7 +313,7 @@ static void apply_document(void *arg)
 	r->document_err = err;
 	if (model_may_pass(err))
 		loop_timer_set(r->loop, &r->sockets_timer, loop_now_ms(r->loop) + SOCKETS_AGAIN_MS);
-	if (!err && m->self) {
+	if (!err) {
 		bool unknown = !r->has_document && !adopt_dns(r, m->self);
 		bool changed = run_sockets_set(&r->sockets, m->self->dns_listen,
 		                               m->self->n_dns_listen, dns_threads(m));
@@ -408,7 +408,7 @@ static void on_hup(void *arg)
 	apply_document(r);
 }
 
-/* The effective document, for model_free(). @return NULL: there is none that names this node */
+/* The effective document of this node, for model_free(). @return NULL: there is none */
 static struct model *read_document(const struct run *r)
 {
 	struct model *m = NULL;
@@ -420,10 +420,7 @@ static struct model *read_document(const struct run *r)
 	if (model_read_without_key(path, r->dirs->node, &m, &errors) != 0)
 		m = NULL;
 	model_errors_free(&errors);
-	if (!m || m->self)
-		return m;
-	model_free(m);
-	return NULL;
+	return m;
 }
 
 /* weir-dns among them: without a document that can be read it goes on by what it has (apply_document()). */

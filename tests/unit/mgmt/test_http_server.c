@@ -194,6 +194,8 @@ static void refusals_are_counted_and_seldom_logged(void **state)
 	assert_int_equal(join_many(0, 32, 1), 32);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		stands_at_ms += rows[i].later_ms;
+		assert_int_equal(get_path(&clients[0], "/a", ""),
+		                 200); /* the server has heard it */
 		refusals[0] = '\0';
 		assert_int_equal(join_many(40 + 10 * i, rows[i].n, 1), 0);
 		n += rows[i].n;
