@@ -1,46 +1,43 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Levels in force, as weir-dns tells them: all of an answer is understood, or nothing of it. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "ctl_server.h"
+
 #include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
+#include "mgmt/observe/levels.h"
 
-#include "base/ctl.h"
+static struct ctl_server dns; /* weir-dns */
+static char run_dir[64];
 
-/* weir-dns, at the edge. */
-static const char *reply; /* NULL: `failure` */
-static int failure;
-static char asked[8192];
-
-static int fake_request(const char *path, const char *line, int timeout_ms, char **answer)
+static int setup(void **state)
 {
-	snprintf(asked, sizeof(asked), "%s %s %d", path, line, timeout_ms);
-	if (!reply)
-		return failure;
-	*answer = strdup(reply);
+	(void)state;
+	strcpy(run_dir, "/tmp/weir-levels-XXXXXX");
+	if (!mkdtemp(run_dir))
+		return -1;
+	ctl_server_start(&dns, run_dir, "dns");
 	return 0;
 }
 
-#define ctl_request fake_request
-#include "mgmt/observe/levels.c"
+static int teardown(void **state)
+{
+	(void)state;
+	ctl_server_stop(&dns);
+	return unlink(dns.path) || rmdir(run_dir);
+}
 
 static void what_is_told_is_taken(void **state)
 {
 	struct ramp_levels got;
 
 	(void)state;
-	reply = "{\"ok\":true,\"levels\":[{\"override\":\"d1-1\",\"generation\":9007199254740991,\"epoch\":4294967295,\"step\":4294967295,"
+	dns.answer =
+	        "{\"ok\":true,\"levels\":[{\"override\":\"d1-1\",\"generation\":9007199254740991,\"epoch\":4294967295,\"step\":4294967295,"
 	        "\"level_ppm\":1000000,\"longest_ttl_s\":30,\"arrived\":true},"
 	        "{\"override\":\"d2-1\",\"generation\":1,\"epoch\":0,\"step\":0,\"level_ppm\":0,\"longest_ttl_s\":0,"
 	        "\"arrived\":false}]}";
-	assert_true(levels_request("/run/weir", &got));
-	assert_string_equal(asked, "/run/weir/dns.ctl {\"do\":\"levels\"} 300");
+	assert_true(levels_request(run_dir, &got));
+	assert_string_equal(dns.asked, "{\"do\":\"levels\"}");
 	assert_int_equal(got.n, 2);
 	const struct ramp_record *l = ramp_find_any(got.items, got.n, "d1-1");
 	assert_non_null(l);
@@ -50,8 +47,8 @@ static void what_is_told_is_taken(void **state)
 	assert_non_null(l);
 	assert_false(l->arrived);
 	assert_null(ramp_find_any(got.items, got.n, "d2"));
-	reply = "{\"ok\":true,\"levels\":[]}";
-	assert_true(levels_request("/run/weir", &got));
+	dns.answer = "{\"ok\":true,\"levels\":[]}";
+	assert_true(levels_request(run_dir, &got));
 	assert_int_equal(got.n, 0);
 }
 
@@ -85,8 +82,8 @@ static void an_answer_that_is_wrong_anywhere_says_nothing(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct ramp_levels got = { .n = 77 };
 
-		reply = bad[i];
-		if (!levels_request("/run/weir", &got) || got.n != 77)
+		dns.answer = bad[i];
+		if (!levels_request(run_dir, &got) || got.n != 77)
 			fail_msg("taken: %s", bad[i]);
 	}
 }
@@ -107,40 +104,38 @@ static void more_levels_than_there_is_room_for_are_refused(void **state)
 			        "\"level_ppm\":0,\"longest_ttl_s\":0,\"arrived\":true}",
 			        i ? "," : "", i);
 		snprintf(text + at, sizeof(text) - at, "]}");
-		reply = text;
-		assert_true(levels_request("/run/weir", &got));
+		dns.answer = text;
+		assert_true(levels_request(run_dir, &got));
 		assert_int_equal(got.n, RAMP_LEVELS_MAX);
 	}
 }
 
 static void a_process_that_does_not_answer_is_not_at_level_0(void **state)
 {
-	static const struct {
-		int failure;
-		bool runs;
-	} rows[] = { { -ENOENT, false },
-		     { -ECONNREFUSED, false },
-		     { -ETIMEDOUT, true },
-		     { -EPROTO, true } };
+	struct ramp_levels got = { .n = 77 };
 
 	(void)state;
-	reply = NULL;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct ramp_levels got = { .n = 77 };
-
-		failure = rows[i].failure;
-		assert_int_equal(levels_request("/run/weir", &got), rows[i].runs);
-		assert_int_equal(got.n, 77);
-	}
+	dns.answer = CTL_SILENT;
+	assert_true(levels_request(run_dir, &got));
+	dns.answer = CTL_CLOSES;
+	assert_true(levels_request(run_dir, &got));
+	assert_int_equal(dns.n_asked, 2);
+	ctl_server_stop(&dns);
+	assert_false(levels_request(run_dir, &got)); /* its socket is left over */
+	assert_int_equal(unlink(dns.path), 0);
+	assert_false(levels_request(run_dir, &got));
+	assert_int_equal(got.n, 77);
+	ctl_server_start(&dns, run_dir, "dns");
 }
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_told_is_taken),
-		cmocka_unit_test(an_answer_that_is_wrong_anywhere_says_nothing),
-		cmocka_unit_test(more_levels_than_there_is_room_for_are_refused),
-		cmocka_unit_test(a_process_that_does_not_answer_is_not_at_level_0),
+		TEST(what_is_told_is_taken),
+		TEST(an_answer_that_is_wrong_anywhere_says_nothing),
+		TEST(more_levels_than_there_is_room_for_are_refused),
+		TEST(a_process_that_does_not_answer_is_not_at_level_0),
 	};
 
 	return cmocka_run_group_tests_name("mgmt levels", tests, NULL, NULL);
