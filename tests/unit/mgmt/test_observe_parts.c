@@ -1,92 +1,187 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is seen of this node: loads, events of verdicts, and what is too old to count. */
-#include "asked.h"
+#include "this_node.h"
 
-#include <errno.h>
+#include <signal.h>
+#include <time.h>
 
-#include "base/ctl.h"
+#include "base/hash.h"
 #include "base/page.h"
-#include "mgmt/observe/observe.h"
-#include "mgmt/judge/gather.h"
+#include "ctl_server.h"
+#include "dataplane/export/effect_internal.h"
+#include "mgmt/observe/node_drain.h"
+#include "weir/announce.h"
+#include "weir/condition.h"
+#include "weir/stats.h"
 
-static uint64_t fake_ms;   /* the clock */
-static uint64_t fake_sent; /* bytes that a pool's only backend was sent */
-static const char *fake_answer;
+#define LOAD_MS 1000u /* documented, not the code's own */
 
-static uint64_t fake_mono_ms(void)
+static uint64_t fake_ms; /* since boot */
+static pid_t fake_pid;   /* of who makes a page; 0: this process */
+
+/* What the other processes are. */
+static struct seen {
+	bool present, running;
+	pid_t pid; /* 0: one of its own */
+	struct stats *stats;
+} shown[OBSERVE_COUNT];
+
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+pid_t __real_getpid(void);
+pid_t __wrap_getpid(void);
+int __real_kill(pid_t pid, int number);
+int __wrap_kill(pid_t pid, int number);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 {
-	return fake_ms;
+	if (clock != CLOCK_BOOTTIME)
+		return __real_clock_gettime(clock, t);
+	t->tv_sec = (time_t)(fake_ms / 1000);
+	t->tv_nsec = (long)(fake_ms % 1000 * 1000000);
+	return 0;
 }
 
-static int fake_rows(const struct effect *e, const char *pool, struct effect_backend **rows)
+pid_t __wrap_getpid(void)
 {
-	(void)e;
-	*rows = calloc(2, sizeof(**rows));
-	assert_non_null(*rows);
-	(*rows)[0].bytes = fake_sent;
-	(*rows)[1].bytes = 700;
-	return strcmp(pool, "two") ? 1 : 2;
+	return fake_pid ? fake_pid : __real_getpid();
 }
 
-static int fake_ask(const char *path, const char *line, int timeout_ms, char **answer)
+static pid_t pid_of(int p)
 {
-	(void)path;
-	(void)line;
-	(void)timeout_ms;
-	*answer = fake_answer ? strdup(fake_answer) : NULL;
-	return fake_answer ? 0 : -ETIMEDOUT;
+	return shown[p].pid ? shown[p].pid : 100 + p;
 }
 
-static uint64_t fake_document = 1; /* the newest */
-static struct gather_process shown[OBSERVE_COUNT];
-
-static void fake_process(const char *run_dir, const char *name, struct gather_process *out,
-                         struct conditions *conditions)
+int __wrap_kill(pid_t pid, int number)
 {
-	(void)run_dir;
-	(void)conditions;
-	*out = (struct gather_process){ 0 };
-	for (int p = 0; p < OBSERVE_COUNT; p++)
-		if (!strcmp(name, observe_name((enum observe_process)p)))
-			*out = shown[p];
+	for (int p = 0; !number && p < OBSERVE_COUNT; p++)
+		if (shown[p].running && pid_of(p) == pid)
+			return 0;
+	errno = ESRCH;
+	return number ? __real_kill(pid, number) : -1;
 }
 
-/* The private parts too. */
-#define gather_process(d, n, o, c) fake_process(d, n, o, c)
-#define clock_mono_ms              fake_mono_ms
-#define ctl_request                fake_ask
-#define gather_rows                fake_rows
-#define intent_document(in)        ((void)(in), fake_document)
-#include "mgmt/judge/observed.c"
-#include "mgmt/observe/observe.c"
-#include "mgmt/observe/observe_looks.c"
-#include "mgmt/observe/node_drain_look.c"
-#undef clock_mono_ms
+/* Bring the pages of the processes up to date. */
+static void write_stats(void)
+{
+	for (int p = 0; p < OBSERVE_COUNT; p++) {
+		const char *name = observe_name((enum observe_process)p);
+		struct seen *s = &shown[p];
+		struct stats_reader *r;
 
-static struct observe own;
+		if (s->stats && !stats_reader_open(node_place.root, name, &r)) {
+			bool is_other = stats_reader_pid(r) != (uint64_t)pid_of(p);
+
+			stats_reader_close(r);
+			if (!s->present)
+				stats_remove(s->stats, node_place.root, name);
+			if (!s->present || is_other) {
+				stats_close(s->stats);
+				s->stats = NULL;
+			}
+		}
+		if (s->present && !s->stats) {
+			fake_pid = pid_of(p);
+			assert_int_equal(stats_create(node_place.root, name, 16, &s->stats), 0);
+			fake_pid = 0;
+		}
+		if (s->present)
+			stats_alive(s->stats, fake_ms);
+	}
+}
+
+static void show_process(enum observe_process p, bool runs, pid_t pid)
+{
+	shown[p].present = true;
+	shown[p].running = runs;
+	shown[p].pid = pid;
+}
+
+/* How weir-dataplane sends: to pools "web" with one backend, and "two" with two. */
+static uint64_t sent; /* to the first of each */
+
+static void write_effect(uint64_t document)
+{
+	static const char *const names[] = { "two", "web" };
+	char path[PATH_MAX];
+	struct page *page;
+
+	assert_int_equal(proc_path(node_place.root, EFFECT_PAGE_FILE, path), 0);
+	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
+	                             effect_page_bytes(2, 3), &page),
+	                 0);
+	struct effect_page *e = page_payload(page);
+	uint32_t odd = page_rows_begin(&e->seq);
+
+	e->max_pools = 2;
+	e->max_backends = 3;
+	e->total = (struct effect_total){ .document = document, .n_pools = 2, .n_backends = 3 };
+	bool swaps = hash_text(names[0]) > hash_text(names[1]);
+	for (uint32_t i = 0, row = 0; i < 2; i++) {
+		uint32_t which = swaps ? 1 - i : i, n = which ? 1 : 2;
+
+		effect_page_pools(e)[i] = (struct effect_pool){ .pool = hash_text(names[which]),
+			                                        .n_slots = 16,
+			                                        .n_backends = n,
+			                                        .first = row };
+		for (uint32_t k = 0; k < n; k++, row++)
+			effect_page_backends(e)[row] =
+			        (struct effect_backend){ .pool = hash_text(names[which]),
+				                         .id = k + 1,
+				                         .bytes = k ? 700 + 3 * sent : sent };
+	}
+	page_rows_end(&e->seq, odd);
+	page_alive(page, fake_ms);
+	page_publish(page);
+	page_close(page);
+}
+
 static const struct model_pool pool = { .name = "web" };
 static const struct model one_pool = { .pools = &pool, .n_pools = 1 };
 
 static int setup(void **state)
 {
-	(void)asked_setup(state);
-	memset(&own, 0, sizeof(own));
-	this_node.observe = &own;
 	fake_ms = 1000000;
-	fake_sent = 0;
-	return 0;
+	sent = 0;
+	memset(shown, 0, sizeof(shown));
+	clock_believe(INT64_MIN);
+	return node_setup(state);
 }
 
-/* Look after @p later_ms, when @p sent bytes more were sent. @return whether the rate is known */
-static bool measure_rate(bool fresh, uint64_t later_ms, uint64_t sent, uint64_t *bits)
+static int teardown(void **state)
 {
-	const struct observe_pages pages = { .effect = (struct effect *)&own,
-		                             .effect_fresh = fresh };
+	for (int p = 0; p < OBSERVE_COUNT; p++)
+		stats_close(shown[p].stats);
+	return node_teardown(state);
+}
+
+/* A weir-mgmt that has just started, with the journal of the one before. */
+static void start_again(void)
+{
+	observe_end(&this_node);
+	assert_int_equal(observe_begin(&this_node), 0);
+}
+
+/* Look at the load of @p m. @return whether the rate is known */
+static bool measure_rate_of(const struct model *m, bool fresh, uint64_t later_ms, uint64_t more,
+                            uint64_t *bits)
+{
+	struct observe_pages pages;
 
 	fake_ms += later_ms;
-	fake_sent += sent;
-	measure_load(&this_node, &one_pool, &pages);
+	sent += more;
+	write_effect(1);
+	observe_open(node_place.root, &pages);
+	assert_true(pages.effect_fresh);
+	pages.effect_fresh = fresh;
+	observe_look_at(&this_node, m, &pages);
+	observe_close(&pages);
 	return observe_load(&this_node, bits);
+}
+
+static bool measure_rate(bool fresh, uint64_t later_ms, uint64_t more, uint64_t *bits)
+{
+	return measure_rate_of(&one_pool, fresh, later_ms, more, bits);
 }
 
 static void a_load_is_in_bits_a_second(void **state)
@@ -114,7 +209,7 @@ static void a_load_is_not_known_over_a_gap(void **state)
 	assert_false(measure_rate(true, 1000, 5000000, &bits)); /* how long it took is not known */
 	assert_true(measure_rate(true, 1000, 1000, &bits));
 	assert_int_equal(bits, 8000);
-	fake_sent = 0; /* tables are new, and count from 0: the rate stays for one look */
+	sent = 0; /* tables are new, and count from 0: the rate stays for one look */
 	assert_true(measure_rate(true, 1000, 0, &bits));
 	assert_int_equal(bits, 8000);
 	assert_true(measure_rate(true, 1000, 2000, &bits));
@@ -123,29 +218,31 @@ static void a_load_is_not_known_over_a_gap(void **state)
 
 static void what_dns_said_long_ago_counts_no_more(void **state)
 {
+	struct ctl_server dns;
 	json_t *first;
 
 	(void)state;
+	ctl_server_start(&dns, node_place.root, "dns");
 	assert_null(observe_dns(&this_node));
-	fake_answer = "{\"document\":7}";
+	dns.answer = "{\"document\":7}";
 	observe_query_dns(&this_node);
+	assert_string_equal(dns.asked, "{\"do\":\"status\"}");
 	first = json_incref(observe_dns(&this_node));
 	assert_int_equal(json_integer_value(json_object_get(first, "document")), 7);
 	fake_ms += OBSERVE_STALE_MS;
 	assert_ptr_equal(observe_dns(&this_node), first);
 	fake_ms++;
 	assert_null(observe_dns(&this_node));
-	fake_answer = NULL; /* silent: what it said stays old */
+	dns.answer = CTL_SILENT; /* what it said stays old */
 	observe_query_dns(&this_node);
 	assert_null(observe_dns(&this_node));
-	fake_answer = "{\"document\":8}";
+	dns.answer = "{\"document\":8}";
 	observe_query_dns(&this_node);
 	assert_int_equal(json_integer_value(json_object_get(observe_dns(&this_node), "document")),
 	                 8);
 	assert_int_equal(first->refcount, 1); /* given up, so that nothing piles up */
 	json_decref(first);
-	json_decref(own.dns);
-	fake_answer = NULL;
+	ctl_server_stop(&dns);
 }
 
 static void an_old_health_page_is_not_fresh(void **state)
@@ -201,35 +298,27 @@ static void verdicts_become_events_of_the_right_family(void **state)
 	assert_int_equal(health_set_targets(&page, targets, 2, 1), 0);
 	uint64_t before = journal_last(intent_journal(this_node.intent));
 
-	log_health_changes(&this_node, &m, &pages);
+	observe_look_at(&this_node, &m, &pages);
 	assert_int_equal(journal_last(intent_journal(this_node.intent)), before);
 	for (int ip4 = 0; ip4 < 2; ip4++) {
 		health_write(&page, health_find_index(&page, targets[ip4]),
 		             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
-		log_health_changes(&this_node, &m, &pages);
+		observe_look_at(&this_node, &m, &pages);
 		assert_int_equal(journal_last(intent_journal(this_node.intent)),
 		                 before + 1 + (uint64_t)ip4);
 		assert_string_equal(last_event()->subject,
 		                    ip4 ? "services/web/at/ams/ipv4" : "services/web/at/ams/ipv6");
 	}
-	log_health_changes(&this_node, &m, &pages); /* the same again is no news */
+	observe_look_at(&this_node, &m, &pages); /* the same again is no news */
 	health_write(&page, health_find_index(&page, targets[0]),
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 2));
 	pages.health_fresh = false;
-	log_health_changes(&this_node, &m, &pages); /* nobody looks any more */
+	observe_look_at(&this_node, &m, &pages); /* nobody looks any more */
 	assert_int_equal(journal_last(intent_journal(this_node.intent)), before + 2);
 	pages.health_fresh = true;
-	log_health_changes(&this_node, &m, &pages);
+	observe_look_at(&this_node, &m, &pages);
 	assert_int_equal(journal_last(intent_journal(this_node.intent)), before + 3);
 	assert_string_equal(last_event()->subject, "services/web/at/ams/ipv6");
-	free(own.logged);
-}
-
-/* A weir-mgmt that has just started, with the journal of the one before. */
-static void start_again(void)
-{
-	free(own.logged);
-	memset(&own, 0, sizeof(own));
 }
 
 /* How many events a look makes. */
@@ -238,7 +327,7 @@ static uint64_t look_at_health(const struct model *m, const struct health_page *
 	const struct observe_pages pages = { .health = page, .health_fresh = true };
 	const uint64_t before = journal_last(intent_journal(this_node.intent));
 
-	log_health_changes(&this_node, m, &pages);
+	observe_look_at(&this_node, m, &pages);
 	return journal_last(intent_journal(this_node.intent)) - before;
 }
 
@@ -285,7 +374,6 @@ static void a_restart_repeats_no_verdict(void **state)
 	health_write(&page, at[0], health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, now_s + 100));
 	assert_int_equal(look_at_health(&m, &page), 1);
 	assert_string_equal(last_event()->message, "down, was unknown (refused)");
-	free(own.logged);
 }
 
 /* The health page is new, and nothing was probed yet: each target is as it was until its first verdict. */
@@ -320,7 +408,14 @@ static void a_restart_of_the_host_repeats_no_verdict(void **state)
 	health_write(&page, health_find_index(&page, targets[0]), 0); /* it had a verdict */
 	assert_int_equal(look_at_health(&m, &page), 1);
 	assert_memory_equal(last_event()->message, "unknown, was up", 15);
-	free(own.logged);
+}
+
+static void note_processes(void)
+{
+	write_stats();
+	core_lock(&this_node);
+	observe_note_processes(&this_node);
+	core_unlock(&this_node);
 }
 
 /* Each once: that it runs, and that it shows no sign of life any more. */
@@ -329,17 +424,16 @@ static void processes_that_come_and_go_become_events(void **state)
 	struct journal *j = intent_journal(this_node.intent);
 
 	(void)state;
-	memset(shown, 0, sizeof(shown));
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
 		uint64_t before = journal_last(j);
 		char text[64];
 
-		observe_note_processes(&this_node); /* not there yet, or as before */
+		note_processes(); /* not there yet, or as before */
 		assert_int_equal(journal_last(j), before);
 		for (int runs = 1; runs >= 0; runs--) {
-			shown[p] = (struct gather_process){ .present = true, .running = runs };
-			observe_note_processes(&this_node);
-			observe_note_processes(&this_node);
+			show_process((enum observe_process)p, runs, 0);
+			note_processes();
+			note_processes();
 			/* that weir-announce ends where it is not configured is no news */
 			bool is_news = runs || p != OBSERVE_ANNOUNCE;
 			before += is_news;
@@ -361,7 +455,7 @@ static const char *look_at_processes(uint64_t later_ms)
 	const uint64_t before = journal_last(intent_journal(this_node.intent));
 
 	fake_ms += later_ms;
-	observe_note_processes(&this_node);
+	note_processes();
 	return journal_last(intent_journal(this_node.intent)) > before ? last_event()->message
 	                                                               : NULL;
 }
@@ -370,27 +464,24 @@ static const char *look_at_processes(uint64_t later_ms)
 static void no_death_of_a_process_is_missed(void **state)
 {
 	(void)state;
-	memset(shown, 0, sizeof(shown));
 	this_node.started_ms = fake_ms;
 	assert_null(look_at_processes(JUDGE_START_MS)); /* it has not run here */
-	shown[OBSERVE_DNS] = (struct gather_process){ .present = true, .pid = 11 };
+	show_process(OBSERVE_DNS, false, 11);
 	assert_string_equal(look_at_processes(0), "weir-dns shows no sign of life");
 	assert_null(look_at_processes(500));
-	memset(&own, 0, sizeof(own)); /* weir-mgmt is restarted, with all others */
+	start_again(); /* with all others */
 	this_node.started_ms = fake_ms;
 	assert_null(look_at_processes(JUDGE_START_MS - 1));
-	shown[OBSERVE_DNS] = (struct gather_process){ .present = true, .running = true, .pid = 12 };
+	show_process(OBSERVE_DNS, true, 12);
 	assert_string_equal(look_at_processes(0), "weir-dns runs");
 	assert_null(look_at_processes(500));
-	shown[OBSERVE_DNS].pid = 13;
+	show_process(OBSERVE_DNS, true, 13);
 	assert_string_equal(look_at_processes(500), "weir-dns was restarted: pid 13, before 12");
 	assert_null(look_at_processes(500));
-	shown[OBSERVE_DNS].running = false;
+	show_process(OBSERVE_DNS, false, 13);
 	assert_string_equal(look_at_processes(500), "weir-dns shows no sign of life");
-	shown[OBSERVE_DNS].pid = 14;
-	shown[OBSERVE_DNS].running = true;
+	show_process(OBSERVE_DNS, true, 14);
 	assert_string_equal(look_at_processes(500), "weir-dns runs");
-	this_node.started_ms = 0;
 }
 
 /* The last event is true, and those before it leave room for others. */
@@ -399,38 +490,80 @@ static void a_process_that_comes_and_goes_fills_no_journal(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	memset(shown, 0, sizeof(shown));
 	for (int i = 1; i <= 100; i++) {
-		shown[OBSERVE_DNS] =
-		        (struct gather_process){ .present = true, .running = i % 2, .pid = i };
+		show_process(OBSERVE_DNS, i % 2, i);
 		n += look_at_processes(500) != NULL;
 	}
 	assert_int_equal(n, 6);
 	assert_string_equal(last_event()->message, "weir-dns shows no sign of life");
-	shown[OBSERVE_DNS].running = true;
+	show_process(OBSERVE_DNS, true, 101);
 	assert_null(look_at_processes(500));
 	clock_believe(clock_believed_ms() - (int64_t)clock_mono_ms() + 60000);
 	assert_string_equal(look_at_processes(500), "weir-dns runs");
-	shown[OBSERVE_DNS].running = false; /* none says that it runs when it does not */
+	show_process(OBSERVE_DNS, false, 101); /* none says that it runs when it does not */
 	assert_string_equal(look_at_processes(500), "weir-dns shows no sign of life");
 }
 
+/* Addresses that weir-announce shows; not known: its page is old. */
+struct routes {
+	bool known;
+	unsigned n_normal, n_commanded, n_waiting;
+};
+
+static void write_announced(const struct routes *r)
+{
+	struct announced_address rows[8] = { { .vip = 0 } };
+	struct announced_node node = { .document = 1, .daemon = "bird" };
+	struct announced_page *page;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < r->n_normal + r->n_commanded + r->n_waiting; i++, n++) {
+		bool is_normal = i < r->n_normal, is_waiting = i >= r->n_normal + r->n_commanded;
+
+		rows[n].vip = hash_text("shop-ams");
+		rows[n].table = is_normal ? ANNOUNCE_NORMAL : ANNOUNCE_NONE;
+		rows[n].reason = is_normal    ? ANNOUNCE_REASON_ANNOUNCED
+		                 : is_waiting ? ANNOUNCE_REASON_WAITING
+		                              : ANNOUNCE_REASON_DRAINED;
+		rows[n].is_read = rows[n].is_export_read = 1;
+	}
+	assert_int_equal(announced_create(node_place.root, &page), 0);
+	announced_publish(page, &node, rows, n, NULL, 0, r->known ? fake_ms : fake_ms - 2001);
+	announced_close(page);
+}
+
 /* What a look at the drain of this node logs; NULL: nothing. */
-static const char *look_at_drain(enum model_node_drain target, struct node_drain_routes routes)
+static const char *look_at_drain(enum model_node_drain target, struct routes routes)
 {
 	const uint64_t before = journal_last(intent_journal(this_node.intent));
+	static const struct model_override drain = { .kind = MODEL_OVERRIDE_DRAIN,
+		                                     .target = MODEL_TARGET_NODE,
+		                                     .name = "ams-1",
+		                                     .until_ms = MODEL_TIME_NEVER };
+	static const struct model_node self = { .name = "ams-1",
+		                                .announce.daemon = MODEL_DAEMON_BIRD };
+	const struct model m = { .self = &self,
+		                 .overrides = &drain,
+		                 .n_overrides = target == MODEL_NODE_DRAINED };
 
-	follow_drain(&this_node, target, &routes, NULL, fake_ms);
+	write_announced(&routes);
+	node_drain_look(&this_node, &m);
 	return journal_last(intent_journal(this_node.intent)) > before ? last_event()->message
 	                                                               : NULL;
+}
+
+static const char *drain_state(void)
+{
+	const struct node_drain d = node_drain_copy(&this_node);
+
+	return node_drain_state(&d);
 }
 
 /* Whoever is restarted meanwhile: weir-announce, then nothing is known, or weir-mgmt. */
 static void the_last_word_on_a_drain_is_true(void **state)
 {
-	const struct node_drain_routes unknown = { .known = false },
-	                               normal = { .known = true, .n = 2, .n_normal = 2 },
-	                               gone = { .known = true, .n = 2, .n_commanded = 2 };
+	const struct routes unknown = { .known = false }, normal = { .known = true, .n_normal = 2 },
+	                    gone = { .known = true, .n_commanded = 2 };
 
 	(void)state;
 	assert_null(look_at_drain(MODEL_NODE_SERVES, normal)); /* never drained */
@@ -452,17 +585,14 @@ static void the_last_word_on_a_drain_is_true(void **state)
 /* "serving" is what a person waits for before the next node is taken out. */
 static void a_restart_amid_a_return_does_not_end_it(void **state)
 {
-	const struct node_drain_routes unknown = { .known = false },
-	                               part = { .known = true,
-		                                .n = 2,
-		                                .n_normal = 1,
-		                                .n_waiting = 1 },
-	                               all = { .known = true, .n = 2, .n_normal = 2 },
-	                               gone = { .known = true, .n = 2, .n_commanded = 2 };
+	const struct routes unknown = { .known = false },
+	                    part = { .known = true, .n_normal = 1, .n_waiting = 1 },
+	                    all = { .known = true, .n_normal = 2 },
+	                    gone = { .known = true, .n_commanded = 2 };
 
 	(void)state;
 	assert_null(look_at_drain(MODEL_NODE_SERVES, part)); /* there was no drain */
-	assert_string_equal(node_drain_state(&own.drain), "serving");
+	assert_string_equal(drain_state(), "serving");
 	assert_non_null(look_at_drain(MODEL_NODE_DRAINED, gone));
 	for (int is_seen = 0; is_seen <= 1; is_seen++) { /* the return, before the restart */
 		if (is_seen)
@@ -470,100 +600,134 @@ static void a_restart_amid_a_return_does_not_end_it(void **state)
 		start_again();
 		look_at_drain(MODEL_NODE_SERVES, unknown);
 		look_at_drain(MODEL_NODE_SERVES, part);
-		assert_string_equal(node_drain_state(&own.drain), "returning");
+		assert_string_equal(drain_state(), "returning");
 		assert_non_null(
 		        strstr(look_at_drain(MODEL_NODE_SERVES, all), "serving, was returning"));
 		start_again();
 		assert_null(look_at_drain(MODEL_NODE_SERVES, part));
-		assert_string_equal(node_drain_state(&own.drain), "serving");
+		assert_string_equal(drain_state(), "serving");
 	}
 }
 
-/* For how long weir-dns, which has taken @p taken, has had a document to take, after @p later_ms. */
-static uint64_t pending_after(uint64_t later_ms, int taken)
+static struct ctl_server dns;
+static uint64_t generation;
+
+/* Make newer documents until @p n more were made. */
+static void make_documents(unsigned n)
 {
+	struct override o = { .id = "ams-1-1",
+		              .kind = MODEL_OVERRIDE_DISABLE,
+		              .target = MODEL_TARGET_BACKEND,
+		              .pool = "web-ams",
+		              .name = "b1",
+		              .created_ms = NOW_MS,
+		              .from_ms = NOW_MS,
+		              .until_ms = MODEL_TIME_NEVER,
+		              .author = "jw",
+		              .reason = "x",
+		              .node = "ams-1" };
+	uint64_t before = intent_document(this_node.intent);
+
+	for (unsigned i = 0; i < n; i++) {
+		o.generation = ++generation;
+		o.kind = generation % 2 ? MODEL_OVERRIDE_DISABLE : MODEL_OVERRIDE_DRAIN;
+		assert_int_equal(intent_merge(this_node.intent, &o, 1, NOW_MS), 1);
+	}
+	assert_int_equal(intent_document(this_node.intent), before + n);
+}
+
+/* For how long weir-dns, which has taken @p taken, has had a document to take, after @p later_ms. */
+static uint64_t pending_after(uint64_t later_ms, uint64_t taken)
+{
+	char answer[64];
+
 	fake_ms += later_ms;
-	json_decref(own.dns);
-	own.dns = json_pack("{s:i}", "document", taken);
-	observe_note_processes(&this_node);
+	snprintf(answer, sizeof(answer), "{\"document\":%llu}", (unsigned long long)taken);
+	dns.answer = answer;
+	observe_query_dns(&this_node);
+	note_processes();
 	return observe_look(&this_node, OBSERVE_DNS, NULL).pending_ms;
 }
 
 /* However often newer ones come. */
 static void a_document_is_pending_since_there_is_one_to_take(void **state)
 {
+	const uint64_t first = intent_document(this_node.intent) + 7;
+
 	(void)state;
-	memset(shown, 0, sizeof(shown));
-	fake_document = 7;
+	ctl_server_start(&dns, node_place.root, "dns");
+	make_documents(7);
 	assert_int_equal(pending_after(500, 0), 0); /* it has not run here */
-	shown[OBSERVE_DNS] = (struct gather_process){ .present = true, .running = true };
+	show_process(OBSERVE_DNS, true, 0);
 	assert_int_equal(pending_after(500, 0), 0);
 	assert_int_equal(pending_after(500, 0), 500);
-	assert_int_equal(pending_after(500, 7), 0);
+	assert_int_equal(pending_after(500, first), 0);
 	for (uint64_t ms = 0; ms <= 5000; ms += 500) {
-		fake_document++;
-		assert_int_equal(pending_after(500, 7), ms);
+		make_documents(1);
+		assert_int_equal(pending_after(500, first), ms);
 	}
-	fake_document++;
-	assert_int_equal(pending_after(500, 9), 0); /* it takes them, one after the other */
-	fake_document++;
-	assert_int_equal(pending_after(500, 10), 0);
-	assert_int_equal(pending_after(500, 10), 500);
-	shown[OBSERVE_DNS].running = false; /* a process that ends has taken none */
+	make_documents(1);
+	assert_int_equal(pending_after(500, first + 2), 0); /* one after the other */
+	make_documents(1);
+	assert_int_equal(pending_after(500, first + 3), 0);
+	assert_int_equal(pending_after(500, first + 3), 500);
+	show_process(OBSERVE_DNS, false, 0); /* a process that ends has taken none */
 	assert_int_equal(pending_after(500, 0), 1000);
-	shown[OBSERVE_DNS].running = true;
-	assert_int_equal(pending_after(500, 10), 0);
-	assert_int_equal(pending_after(500, (int)fake_document), 0);
-	json_decref(own.dns);
-	fake_document = 1;
+	show_process(OBSERVE_DNS, true, 0);
+	assert_int_equal(pending_after(500, first + 3), 0);
+	assert_int_equal(pending_after(500, intent_document(this_node.intent)), 0);
+	ctl_server_stop(&dns);
 }
 
 static void all_backends_of_all_pools_are_summed(void **state)
 {
-	const struct model_pool list[] = { { .name = "web" },
-		                           { .name = "two" },
-		                           { .name = "web" } };
-	const struct model m = { .pools = list, .n_pools = 3 };
+	const struct model_pool list[] = {
+		{ .name = "web" }, { .name = "two" }, { .name = "none" }, { .name = "web" }
+	};
+	const struct model m = { .pools = list, .n_pools = 4 };
+	uint64_t bits;
 
 	(void)state;
-	fake_sent = 10;
-	assert_int_equal(count_bytes(&m, NULL), 10 + 10 + 700 + 10);
+	assert_false(measure_rate_of(&m, true, 0, 500, &bits));
+	assert_true(measure_rate_of(&m, true, 1000, 10, &bits));
+	assert_int_equal(bits, 8 * (10 + 10 + 30 + 10));
 }
 
 static void a_process_is_seen_with_all_its_fields(void **state)
 {
+	static const char *const said[] = { "weir_dataplane_document_refused",
+		                            "weir_dataplane_learning", "weir_dataplane_document",
+		                            "weir_dataplane_dpdk", "weir_dataplane_ports" };
+	struct conditions conditions;
+
 	(void)state;
-	own.dns = json_pack("{s:i}", "document", 9);
-	memset(shown, 0, sizeof(shown));
-	shown[OBSERVE_DNS] = (struct gather_process){ .present = true,
-		                                      .running = true,
-		                                      .exists = true,
-		                                      .age_ms = 5,
-		                                      .refused = true,
-		                                      .learning = true,
-		                                      .has_ports = true,
-		                                      .n_ports = 6,
-		                                      .dpdk = true,
-		                                      .has_conditions = true,
-		                                      .conditions_unread = true };
-	struct gather_process s = observe_look(&this_node, OBSERVE_DNS, NULL);
+	show_process(OBSERVE_DATAPLANE, true, 0);
+	show_process(OBSERVE_MGMT, false, 0);
+	write_stats();
+	for (size_t i = 0; i < 5; i++)
+		stats_set(stats_get_counter(shown[OBSERVE_DATAPLANE].stats, STATS_GAUGE, said[i],
+		                            "", ""),
+		          i < 4 ? 1 : 6);
+	conditions_begin(shown[OBSERVE_DATAPLANE].stats, 9);
+	conditions_end(shown[OBSERVE_DATAPLANE].stats);
+	fake_ms += 5;
+	struct gather_process s = observe_look(&this_node, OBSERVE_DATAPLANE, &conditions);
 	assert_true(s.present && s.running && s.exists && s.refused && s.learning && s.has_ports &&
-	            s.dpdk && s.has_conditions && s.conditions_unread);
+	            s.dpdk && s.has_conditions && !s.conditions_unread);
 	assert_int_equal(s.age_ms, 5);
 	assert_int_equal(s.n_ports, 6);
+	assert_int_equal(s.document, 0);
+	write_effect(9); /* which says whether one was refused */
+	s = observe_look(&this_node, OBSERVE_DATAPLANE, NULL);
 	assert_int_equal(s.document, 9);
-	shown[OBSERVE_MGMT] = (struct gather_process){ .present = true };
-	s = observe_look(&this_node, OBSERVE_MGMT, NULL);
-	assert_false(s.running || s.exists || s.refused || s.learning || s.has_ports || s.dpdk ||
-	             s.has_conditions || s.conditions_unread);
+	assert_false(s.refused);
+	s = observe_look(&this_node, OBSERVE_MGMT, &conditions);
+	assert_false(s.running || s.exists || s.refused || s.learning || s.has_ports || s.dpdk);
 	assert_int_equal(s.document, intent_document(this_node.intent));
-	shown[OBSERVE_HEALTH] =
-	        (struct gather_process){ .age_ms = UINT64_MAX }; /* it has no page */
-	s = observe_look(&this_node, OBSERVE_HEALTH, NULL);
-	assert_false(s.present);
+	s = observe_look(&this_node, OBSERVE_HEALTH, &conditions); /* it has no page */
+	assert_false(s.present || s.has_conditions);
 	assert_int_equal(s.document, 0);
 	assert_true(s.age_ms == UINT64_MAX);
-	json_decref(own.dns);
 }
 
 static void the_page_of_a_running_announcer_says_which_document_it_is_of(void **state)
@@ -572,11 +736,14 @@ static void the_page_of_a_running_announcer_says_which_document_it_is_of(void **
 	struct announced_page *page;
 
 	(void)state;
-	memset(shown, 0, sizeof(shown));
-	shown[OBSERVE_ANNOUNCE] = (struct gather_process){ .present = true, .running = true };
-	assert_int_equal(announced_create(this_node.dirs.run, &page), 0);
+	show_process(OBSERVE_ANNOUNCE, true, 0);
+	write_stats();
+	assert_int_equal(announced_create(node_place.root, &page), 0);
 	announced_publish(page, &node, NULL, 0, NULL, 0, 1);
 	assert_int_equal(observe_look(&this_node, OBSERVE_ANNOUNCE, NULL).document, 33);
+	shown[OBSERVE_ANNOUNCE].running = false; /* of one that was configured once */
+	assert_int_equal(observe_look(&this_node, OBSERVE_ANNOUNCE, NULL).document, 0);
+	assert_false(observe_look(&this_node, OBSERVE_ANNOUNCE, NULL).present);
 	announced_close(page);
 }
 
@@ -586,8 +753,9 @@ static void the_health_page_says_which_document_it_is_of(void **state)
 	char path[PATH_MAX];
 
 	(void)state;
-	memset(shown, 0, sizeof(shown));
-	shown[OBSERVE_HEALTH].present = shown[OBSERVE_DATAPLANE].present = true;
+	show_process(OBSERVE_HEALTH, false, 0);
+	show_process(OBSERVE_DATAPLANE, false, 0);
+	write_stats();
 	assert_int_equal(observe_look(&this_node, OBSERVE_HEALTH, NULL).document, 0);
 	assert_int_equal(proc_path(this_node.dirs.run, PROC_HEALTH_PAGE, path), 0);
 	assert_int_equal(page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
@@ -632,17 +800,16 @@ static void a_backends_verdict_is_an_event(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		health_write(&page, health_find_index(&page, targets[i]),
 		             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
-		log_health_changes(&this_node, &m, &pages);
+		observe_look_at(&this_node, &m, &pages);
 		assert_string_equal(last_event()->subject,
 		                    i ? "pools/api/backends/b2" : "pools/web/backends/b1");
 		assert_string_equal(last_event()->message, "up, was unknown (ok)");
 		assert_string_equal(last_event()->kind, "health");
 		health_write(&page, health_find_index(&page, targets[i]),
 		             health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 2));
-		log_health_changes(&this_node, &m, &pages);
+		observe_look_at(&this_node, &m, &pages);
 		assert_string_equal(last_event()->message, "down, was up (timeout)");
 	}
-	free(own.logged);
 }
 
 /* Names of the most letters that they may have. */
@@ -669,22 +836,20 @@ static void long_names_are_whole_in_an_event(void **state)
 			assert_int_equal(health_set_targets(&page, &target, 1, 1), 0);
 			health_write(&page, health_find_index(&page, target),
 			             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
-			log_health_changes(&this_node, is_service ? &services : &pools, &pages);
+			observe_look_at(&this_node, is_service ? &services : &pools, &pages);
 			snprintf(want, sizeof(want),
 			         is_service ? "services/%s/at/%s/ipv4" : "pools/%s/backends/%s",
 			         pool_name, name);
 			assert_non_null(strstr(
 			        n > 38 ? last_event()->message : last_event()->subject, want));
 			assert_int_equal(strncmp(last_event()->subject, want, 95), 0);
-			free(own.logged);
-			own.logged = NULL;
-			own.n_logged = 0;
+			start_again();
 		}
 }
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, asked_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_load_is_in_bits_a_second),
 		T(a_load_is_not_known_over_a_gap),

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A node with a real core and a real store in a temporary directory, without threads of its own. A test includes this once.
+ */
+#ifndef WEIR_TESTS_MGMT_THIS_NODE_H
+#define WEIR_TESTS_MGMT_THIS_NODE_H
+
+#include "fixture.h"
+
+#include "base/clock.h"
+#include "mgmt/core/core.h"
+#include "mgmt/observe/observe.h"
+#include "mgmt/store/join.h"
+
+static struct fixture node_place;
+static struct core this_node;
+
+/* The configuration with @p from replaced by @p to in each place, on the disk; before the node opens. */
+static inline void node_configure(const char *from, const char *to)
+{
+	char text[16384];
+	size_t n = 0;
+
+	for (const char *at = fixture_config; *at; at++)
+		if (!strncmp(at, from, strlen(from))) {
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s", to);
+			at += strlen(from) - 1;
+		} else {
+			text[n++] = *at;
+		}
+	text[n] = '\0';
+	fixture_write(node_place.conf, "weir.conf", text);
+}
+
+/* Directories alone, for node_configure(). */
+static inline void node_make(void)
+{
+	fixture_make(&node_place);
+	memset(&this_node, 0, sizeof(this_node));
+	pthread_mutex_init(&this_node.lock, NULL);
+	pthread_mutex_init(&this_node.candidate_lock, NULL);
+	pthread_mutex_init(&this_node.compare_lock, NULL);
+	pthread_cond_init(&this_node.changed, NULL);
+	snprintf(this_node.dirs.conf, sizeof(this_node.dirs.conf), "%s", node_place.conf);
+	snprintf(this_node.dirs.run, sizeof(this_node.dirs.run), "%s", node_place.root);
+	snprintf(this_node.dirs.state, sizeof(this_node.dirs.state), "%s", node_place.state);
+	snprintf(this_node.dirs.node, sizeof(this_node.dirs.node), "ams-1");
+}
+
+static inline void node_open(int64_t now_ms)
+{
+	struct intent_options options = { .conf_dir = node_place.conf,
+		                          .state_dir = node_place.state,
+		                          .node = this_node.dirs.node };
+
+	assert_int_equal(intent_open(&options, now_ms, &this_node.intent), 0);
+	join_start_alone(this_node.intent, now_ms);
+	assert_int_equal(observe_begin(&this_node), 0);
+}
+
+static inline void node_close(void)
+{
+	observe_end(&this_node);
+	intent_close(this_node.intent);
+}
+
+static inline int node_setup(void **state)
+{
+	(void)state;
+	node_make();
+	node_open(NOW_MS);
+	return 0;
+}
+
+static inline int node_teardown(void **state)
+{
+	(void)state;
+	node_close();
+	fixture_remove(&node_place);
+	return 0;
+}
+
+#endif
