@@ -42,7 +42,7 @@ static inline void ctl_server_answer(struct ctl_server *s, int client)
 		s->asked[n] = '\0';
 	}
 	s->asked[strcspn(s->asked, "\n")] = '\0';
-	s->n_asked++;
+	__atomic_fetch_add(&s->n_asked, 1, __ATOMIC_RELEASE);
 	if (!s->answer)
 		(void)!read(client, &(char){ 0 }, 1); /* until it gives up */
 	else if (*s->answer)
