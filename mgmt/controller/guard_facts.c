@@ -137,9 +137,8 @@ static int find_queried(void *node, const char *name)
 	return strcmp(name, ((const struct model_node *)node)->name) ? EXCHANGE_NOT_HIS : 0;
 }
 
-/* @return whether the answer says what @p node announces now; @p out is given then */
-static bool read_said(const struct model *m, const struct model_node *node, const json_t *json,
-                      struct guard_said *out)
+bool guard_facts_read_said(const struct model *m, const struct model_node *node, const json_t *json,
+                           struct guard_said *out)
 {
 	const struct exchange_expected expected = { .node = node->name,
 		                                    .cluster = m->cluster,
@@ -198,7 +197,7 @@ static size_t query_announced(struct core *core, struct guard_said *out, size_t 
 	(void)peer_query_send(&q);
 	for (size_t i = 0; i < q.n && n < max; i++)
 		n += q.requests[i].answer &&
-		     read_said(m, q.nodes[i].arg, q.requests[i].answer, &out[n]);
+		     guard_facts_read_said(m, q.nodes[i].arg, q.requests[i].answer, &out[n]);
 	peer_query_end(&q);
 	intent_unshare(shared);
 	return n;

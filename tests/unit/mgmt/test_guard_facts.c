@@ -3,58 +3,14 @@
  * What nodes say that they announce, as the guard of a node's drain sees it: only what is said for
  * certain, of each address of a VIP, counts.
  */
-#include "asked.h"
+#include "this_node.h"
 
-#include "mgmt/controller/operation_snapshot.h"
-
-static const struct model *fake_model;
-static size_t n_snapshots;
-
-static const struct model *fake_intent_model(const struct intent *in)
-{
-	(void)in;
-	return fake_model;
-}
-
-static struct operation_snapshot *fake_snapshot(struct core *core)
-{
-	(void)core;
-	n_snapshots++;
-	struct operation_snapshot *v = calloc(1, sizeof(*v));
-
-	assert_non_null(v);
-	v->m = fake_model;
-	return v;
-}
-
-/* Of ams all is known; of fra one node is silent. */
-static void fake_gather(const struct operation_snapshot *v, const struct operation *op,
-                        int64_t elapsed_ms, struct operation_observed *out)
-{
-	(void)v;
-	(void)op;
-	(void)elapsed_ms;
-	out->sites[0] = (struct operation_site){ .name = "ams",
-		                                 .arrivals = { true, 10000 },
-		                                 .arrivals_heard = 10000 };
-	out->sites[1] = (struct operation_site){ .name = "fra", .arrivals_heard = 60000 };
-	out->facts.n_sites = 2;
-}
-
-static size_t fake_loads(struct core *core, struct guard_rate *out, size_t max)
-{
-	(void)core;
-	(void)out;
-	(void)max;
-	return 0;
-}
-
-/* The private parts. */
-#define intent_model           fake_intent_model
-#define operation_snapshot_now fake_snapshot
-#define operation_gather       fake_gather
-#define peers_loads            fake_loads
-#include "mgmt/controller/guard_facts.c"
+#include "base/hash.h"
+#include "base/page.h"
+#include "mgmt/controller/guard_facts.h"
+#include "mgmt/sync/operations_list.h"
+#include "weir/announce.h"
+#include "weir/measure.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -156,7 +112,7 @@ static void a_vip_is_announced_with_all_its_addresses(void **state)
 
 		print_message("  %s\n", cases[i].answer);
 		assert_non_null(answer);
-		assert_int_equal(read_said(&m, &node, answer, &said), cases[i].known);
+		assert_int_equal(guard_facts_read_said(&m, &node, answer, &said), cases[i].known);
 		assert_int_equal(guard_said_of(&said, hash_text("web")), cases[i].web);
 		assert_int_equal(guard_said_of(&said, hash_text("mail")), cases[i].mail);
 		assert_int_equal(guard_said_of(&said, guard_dns_key(&dns[0])), cases[i].dns);
@@ -174,10 +130,12 @@ static void of_this_node_the_page_says_it(void **state)
 		                                .exported = 1,
 		                                .is_export_read = 1 };
 	static const uint64_t keys[] = { 9, 5, 0, 9, 5, 7, 3, 0, 4 };
+	const struct announced_node whole = { .document = 1 };
 	struct announced_address rows[COUNT(keys)];
+	struct announced_page *page;
 	struct guard_said said;
 
-	(void)state;
+	(void)node_setup(state);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		rows[i] = good;
 		rows[i].vip = keys[i];
@@ -188,8 +146,11 @@ static void of_this_node_the_page_says_it(void **state)
 	rows[7].address = addresses[0];
 	rows[7].exported = rows[7].is_export_read = 0;
 	rows[8].in_kernel = 0;
-	assert_int_equal(make_said(&said, COUNT(rows)), 0);
-	note_announced(rows, COUNT(rows), &said);
+	assert_int_equal(guard_facts_own(&this_node, &said), 0);
+	assert_null(said.words); /* no weir-announce was here */
+	assert_int_equal(announced_create(node_place.root, &page), 0);
+	announced_publish(page, &whole, rows, COUNT(rows), NULL, 0, clock_mono_ms());
+	assert_int_equal(guard_facts_own(&this_node, &said), 0);
 	assert_int_equal(count_said(&said, GUARD_ANNOUNCED), 3);
 	assert_int_equal(count_said(&said, GUARD_ANNOUNCED_UNKNOWN), 1);
 	assert_int_equal(guard_said_of(&said, 3), GUARD_ANNOUNCED);
@@ -199,42 +160,80 @@ static void of_this_node_the_page_says_it(void **state)
 	                 GUARD_ANNOUNCED_UNKNOWN);
 	expect_rising(&said);
 	guard_facts_free_said(&said);
-	assert_int_equal(make_said(&said, 0), 0);
-	note_announced(rows, 0, &said);
-	assert_int_equal(said.n, 0);
+	announced_publish(page, &whole, NULL, 0, NULL, 0, clock_mono_ms());
+	assert_int_equal(guard_facts_own(&this_node, &said), 0);
+	assert_true(said.words && !said.n);
 	guard_facts_free_said(&said);
+	announced_publish(page, &whole, rows, COUNT(rows), NULL, 0, clock_mono_ms() - 5000);
+	assert_int_equal(guard_facts_own(&this_node, &said), 0);
+	assert_null(said.words); /* what is old */
+	announced_close(page);
+	(void)node_teardown(state);
+}
+
+/* This node, the only one of ams, has 10,000 new flows a second. */
+static void measure_flows(void)
+{
+	char path[PATH_MAX];
+	struct page *page;
+
+	assert_int_equal(proc_path(node_place.root, MEASURE_PAGE_FILE, path), 0);
+	assert_int_equal(page_create(path, MEASURE_PAGE_KIND, MEASURE_PAGE_LAYOUT,
+	                             measure_page_bytes(1, 1), &page),
+	                 0);
+	struct measure_page *p = page_payload(page);
+
+	p->max_services = p->max_pools = 1;
+	p->node = (struct measure_node){
+		.n_services = 1, .n_pools = 1, .last_ms = 1000, .recent_ms = 10000
+	};
+	*measure_page_services(p) = (struct measure_service){
+		.service = hash_text("web"),
+		.recent = { .new_flows = 100000,
+		            .packets = 900000,
+		            .sampled = 1000,
+		            .followed = 1000 },
+	};
+	*measure_page_pools(p) = (struct measure_pool){
+		.pool = hash_text("web-ams"),
+		.recent = { .own_flows = 100000, .own_packets = 900000 },
+	};
+	page_alive(page, clock_mono_ms());
+	page_close(page);
 }
 
 /* All nodes would be asked, while a person waits. */
 static void flows_are_asked_for_where_a_site_states_what_it_can_take(void **state)
 {
-	static struct model_site all[2] = { { .name = "ams" }, { .name = "fra" } };
-	static const struct model two = { .sites = all, .n_sites = 2 };
-	static struct guard_facts facts;
+	static const char capacity[] = " capacity = { new_flows = \"1k/s\"; };";
+	static const char *const stated_by[] = { "", "\"ams\"; weight = 100;",
+		                                 "\"fra\"; weight = 100;" };
 
-	(void)asked_setup(state);
-	this_node.operations = calloc(1, 1); /* it is there */
-	fake_model = NULL;
-	guard_facts_query_flows(&this_node, &facts);
-	fake_model = &two;
-	guard_facts_query_flows(&this_node, &facts);
-	assert_int_equal(n_snapshots, 0);
-	all[0].capacity_flows = 5; /* one is enough, whichever it is */
-	guard_facts_query_flows(&this_node, &facts);
-	assert_int_equal(n_snapshots, 1);
-	facts.n_flows = 0;
-	all[0].capacity_flows = 0;
-	all[1].capacity_flows = 5;
-	guard_facts_query_flows(&this_node, &facts);
-	assert_int_equal(n_snapshots, 2);
-	assert_int_equal(facts.n_flows, 2);
-	assert_string_equal(facts.flows[0].site, "ams");
-	assert_true(facts.flows[0].per_s == 10000 && !facts.flows[0].is_part);
-	assert_string_equal(facts.flows[1].site, "fra");
-	assert_true(facts.flows[1].per_s == 60000 && facts.flows[1].is_part);
-	free(this_node.operations);
-	this_node.operations = NULL;
-	(void)asked_teardown(state);
+	(void)state;
+	for (size_t i = 0; i < COUNT(stated_by); i++) {
+		struct guard_facts facts = { .n_flows = 0 };
+
+		node_make();
+		node_configure(capacity, "");
+		if (i) { /* one is enough, whichever it is */
+			char with[128];
+
+			snprintf(with, sizeof(with), "%s%s", stated_by[i], capacity);
+			node_configure(stated_by[i], with);
+		}
+		node_open(NOW_MS);
+		this_node.operations = calloc(1, sizeof(*this_node.operations));
+		measure_flows();
+		guard_facts_query_flows(&this_node, &facts);
+		assert_int_equal(facts.n_flows, i ? 2 : 0);
+		for (size_t k = 0; i && k < 2; k++) {
+			assert_string_equal(facts.flows[k].site, k ? "fra" : "ams");
+			assert_int_equal(facts.flows[k].per_s, k ? 0 : 10000);
+			assert_int_equal(facts.flows[k].is_part, k);
+		}
+		free(this_node.operations);
+		(void)node_teardown(state);
+	}
 }
 
 /* A page that nobody writes any more says less. */
@@ -243,13 +242,13 @@ static void a_health_page_says_whether_it_is_fresh(void **state)
 	static struct guard_facts facts;
 	struct observe_pages pages = { 0 };
 
-	(void)asked_setup(state);
+	(void)node_setup(state);
 	for (int is_fresh = 0; is_fresh < 2; is_fresh++) {
 		pages.health_fresh = is_fresh;
 		assert_int_equal(guard_facts_gather(&this_node, &pages, NULL, &facts), 0);
 		assert_int_equal(facts.observed.health_stale, !is_fresh);
 	}
-	(void)asked_teardown(state);
+	(void)node_teardown(state);
 }
 
 int main(void)

@@ -3,84 +3,78 @@
  * What a node tells of its own measurements: new flows from the page of weir-dataplane, and how much
  * of its pools is up by its own checks.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "this_node.h"
 
-#include <cmocka.h>
-
-#include "whole_json.h"
-
-#include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
+#include "mgmt/controller/operation_measure.h"
 #include "mgmt/sync/operations.h"
+#include "weir/health.h"
 #include "weir/measure.h"
+#include "whole_json.h"
 
-#include "mgmt/controller/operation_measure.c" /* the private parts too */
-
-static char dir[64];
 static struct page *page;
 static struct measure_page *rows;
-static struct core core;
 
-static struct model_site sites[] = { { .name = "ams" }, { .name = "fra" } };
-static struct model_service services[] = { { .name = "web" }, { .name = "api" } };
-static const struct model_check check = { .interval_ms = 1000 };
-static struct model_backend backends[] = { { .id = 11, .weight = 100 },
-	                                   { .id = 12, .weight = 300 } };
-static struct model_pool pools[] = {
-	{ .name = "web-ams", .site = &sites[0], .min_healthy_percent = 30 },
-	{ .name = "web-fra", .site = &sites[1], .min_healthy_percent = 30 },
-};
-static struct model_node self = { .name = "ams-1", .site = &sites[0] };
-static struct model m = {
-	.services = services, .n_services = 2, .pools = pools, .n_pools = 2, .self = &self
-};
+static void *make_page(const char *file, const char *kind, uint32_t layout, size_t n)
+{
+	char path[PATH_MAX];
+
+	assert_int_equal(proc_path(node_place.root, file, path), 0);
+	assert_int_equal(page_create(path, kind, layout, n, &page), 0);
+	page_alive(page, clock_mono_ms());
+	return page_payload(page);
+}
+
+static void make_rows(uint32_t n_services, uint32_t n_pools)
+{
+	rows = make_page(MEASURE_PAGE_FILE, MEASURE_PAGE_KIND, MEASURE_PAGE_LAYOUT,
+	                 measure_page_bytes(n_services, n_pools));
+	rows->max_services = n_services;
+	rows->max_pools = n_pools;
+	rows->node = (struct measure_node){
+		.n_services = n_services, .n_pools = n_pools, .last_ms = 1000, .recent_ms = 10000
+	};
+}
 
 static int setup(void **state)
 {
-	char path[96];
-
 	(void)state;
-	strcpy(dir, "/tmp/weir-measured-XXXXXX");
-	if (!mkdtemp(dir))
-		return -1;
-	snprintf(core.dirs.run, sizeof(core.dirs.run), "%s", dir);
-	snprintf(path, sizeof(path), "%s/" MEASURE_PAGE_FILE, dir);
-	if (page_create(path, MEASURE_PAGE_KIND, MEASURE_PAGE_LAYOUT, measure_page_bytes(2, 1),
-	                &page))
-		return -1;
-	rows = page_payload(page);
-	rows->max_services = 2;
-	rows->max_pools = 1;
-	rows->node = (struct measure_node){
-		.n_services = 1, .n_pools = 1, .last_ms = 1000, .recent_ms = 10000
-	};
+	node_make();
+	node_configure("services = ( ",
+	               "services = ( { name = \"api\"; protocol = \"tcp\"; port = 81; at = ( "
+	               "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; } ); }, ");
+	node_configure("\"10.1.1.12\"; weight = 100;", "\"10.1.1.12\"; weight = 300;");
+	node_configure("max_backends = 10;", "max_backends = 10; min_healthy = \"30%\";");
+	make_rows(1, 1);
 	measure_page_services(rows)->service = hash_text("web");
 	measure_page_pools(rows)->pool = hash_text("web-ams");
-	page_alive(page, clock_mono_ms());
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	char command[96];
-
-	(void)state;
 	page_close(page);
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	return system(command);
+	return node_teardown(state);
 }
 
-/* Field @p name of row @p of in part @p part. @return -1: there is none */
-static json_int_t number_of(const json_t *flows, const char *part, const char *of, const char *name)
+/* A part of what is told, given. */
+static json_t *part(const char *name)
 {
-	const json_t *row = json_object_get(json_object_get(flows, part), of);
+	if (!this_node.intent)
+		node_open(NOW_MS);
+	json_t *all = operation_measure_json(&this_node, NULL),
+	       *it = json_incref(json_object_get(all, name));
+
+	json_decref(all);
+	return it;
+}
+
+/* Field @p name of row @p of in @p where. @return -1: there is none */
+static json_int_t number_of(const json_t *flows, const char *where, const char *of,
+                            const char *name)
+{
+	const json_t *row = json_object_get(json_object_get(flows, where), of);
 	const json_t *value = json_object_get(row, name);
 
 	return json_is_integer(value) ? json_integer_value(value) : -1;
@@ -97,7 +91,7 @@ static void rates_are_of_the_window_that_they_were_counted_in(void **state)
 	pool->recent =
 	        (struct measure_use){ .own_flows = 60, .own_packets = 800, .backup_flows = 10 };
 	rows->node.reason_last[FWD_REASON_NO_BACKEND] = 4;
-	json_t *flows = flows_json(&core, &m);
+	json_t *flows = part("flows");
 	assert_int_equal(json_integer_value(json_object_get(flows, "window_ms")), 10000);
 	assert_int_equal(json_object_size(json_object_get(flows, "services")), 1);
 	assert_int_equal(number_of(flows, "services", "web", "new_milli"), 7000);
@@ -123,16 +117,16 @@ static void ratios_need_a_sample(void **state)
 		                              .followed = enough / 2 };
 	web->last = (struct measure_flows){ .sampled = MEASURE_SAMPLE_MIN,
 		                            .repeated = MEASURE_SAMPLE_MIN };
-	json_t *flows = flows_json(&core, &m);
+	json_t *flows = part("flows");
 	assert_int_equal(number_of(flows, "services", "web", "repeated_ppm"), 1000000);
 	assert_int_equal(number_of(flows, "services", "web", "silent_ppm"), 500000);
 	json_decref(flows);
 	web->last.sampled = MEASURE_SAMPLE_MIN - 1;
-	flows = flows_json(&core, &m);
+	flows = part("flows");
 	assert_int_equal(number_of(flows, "services", "web", "repeated_ppm"), 250000);
 	json_decref(flows);
 	web->recent.sampled = MEASURE_SAMPLE_MIN - 1;
-	flows = flows_json(&core, &m);
+	flows = part("flows");
 	assert_int_equal(number_of(flows, "services", "web", "repeated_ppm"), -1);
 	assert_int_equal(number_of(flows, "services", "web", "silent_ppm"), -1);
 	json_decref(flows);
@@ -149,39 +143,38 @@ static int by_hash(const void *a, const void *b)
 /* A cluster of a thousand pools and more: none is left out, and the answer fits. */
 static void each_of_two_thousand_services_is_told(void **state)
 {
-	static struct model_service many[2000];
-	static char names[2000][MODEL_NAME_MAX];
-	struct model big = { .services = many, .n_services = 2000, .self = &self };
-	char path[96];
+	static char names[2000][MODEL_NAME_MAX], text[1 << 19];
+	size_t n = 0;
 
 	(void)state;
 	page_close(page);
-	snprintf(path, sizeof(path), "%s/" MEASURE_PAGE_FILE, dir);
-	assert_int_equal(page_create(path, MEASURE_PAGE_KIND, MEASURE_PAGE_LAYOUT,
-	                             measure_page_bytes(2000, 0), &page),
-	                 0);
-	rows = page_payload(page);
-	rows->max_services = 2000;
-	rows->node =
-	        (struct measure_node){ .n_services = 2000, .last_ms = 1000, .recent_ms = 10000 };
+	make_rows(2000, 0);
 	for (size_t i = 0; i < 2000; i++) {
 		snprintf(names[i], sizeof(names[i]), "service-%050zu", i);
-		many[i].name = names[i];
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		                      "{ name = \"%s\"; protocol = \"tcp\"; port = %zu; at = ( "
+		                      "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; } "
+		                      "); }, ",
+		                      names[i], 1000 + i);
 		measure_page_services(rows)[i] = (struct measure_service){
 			.service = hash_text(names[i]),
 			.recent = { .new_flows = 1000000 + i, .packets = 100000000 },
 		};
 	}
 	qsort(measure_page_services(rows), 2000, sizeof(struct measure_service), by_hash);
-	page_alive(page, clock_mono_ms());
-	json_t *flows = flows_json(&core, &big);
+	snprintf(text + n, sizeof(text) - n, "services = ( ");
+	memmove(text + 13, text, n);
+	memcpy(text, "services = ( ", 13);
+	text[n + 13] = '\0';
+	node_configure("services = ( ", text);
+	json_t *flows = part("flows");
 	assert_int_equal(number_of(flows, "services", names[0], "new_milli"), 100000000);
 	assert_int_equal(number_of(flows, "services", names[1999], "new_milli"), 100199900);
 	assert_int_equal(json_object_size(json_object_get(flows, "services")), 2000);
-	char *text = json_dumps(flows, JSON_COMPACT);
-	assert_non_null(text);
-	assert_in_range(strlen(text), 200000, OPERATIONS_ANSWER_MAX / 10);
-	free(text);
+	char *told = json_dumps(flows, JSON_COMPACT);
+	assert_non_null(told);
+	assert_in_range(strlen(told), 200000, OPERATIONS_ANSWER_MAX / 10);
+	free(told);
 	json_decref(flows);
 }
 
@@ -191,7 +184,7 @@ static void what_is_old_or_has_no_window_is_not_told(void **state)
 	for (int i = 0; i < 4; i++) {
 		rows->node.recent_ms = i == 1 ? 0 : i == 3 ? 4999 : i == 0 ? 5000 : 10000;
 		page_alive(page, clock_mono_ms() - (i == 2 ? 2100 : 0));
-		json_t *flows = flows_json(&core, &m);
+		json_t *flows = part("flows");
 		assert_int_equal(json_is_object(flows), i == 0);
 		assert_int_equal(json_is_null(flows), i != 0);
 		json_decref(flows);
@@ -201,20 +194,43 @@ static void what_is_old_or_has_no_window_is_not_told(void **state)
 /* Of the node's own drills alone, in the order of the document, and only while they are counted. */
 static void drills_are_told_as_they_are_counted(void **state)
 {
-	static struct model_override overrides[] = {
-		{ .kind = MODEL_OVERRIDE_DRILL, .id = "ams-1-4" },
-		{ .kind = MODEL_OVERRIDE_DRAIN, .id = "ams-1-5" }, /* is no drill */
-		{ .kind = MODEL_OVERRIDE_DRILL, .id = "ams-1-6" }, /* is not counted here */
-		{ .kind = MODEL_OVERRIDE_DRILL, .id = "ams-1-7" },
+	static const struct {
+		const char *id;
+		enum model_override_kind kind;
+	} made[] = {
+		{ "ams-1-4", MODEL_OVERRIDE_DRILL },
+		{ "ams-1-5", MODEL_OVERRIDE_DRAIN }, /* is no drill */
+		{ "ams-1-6", MODEL_OVERRIDE_DRILL }, /* is not counted here */
+		{ "ams-1-7", MODEL_OVERRIDE_DRILL },
 	};
 	static const char *const counted[] = { "ams-1-7", "ams-1-5", "ams-1-4" };
 	static const struct {
 		uint64_t state;
 		const char *word;
 	} words[] = { { 0, "over" }, { 1, "prepares" }, { 2, "sends" }, { 3, "unknown" } };
-	struct model with = { .self = &self, .overrides = overrides, .n_overrides = 4 };
+	const int64_t now_ms = clock_believed_ms();
+	char path[PATH_MAX];
 
 	(void)state;
+	node_open(now_ms);
+	expect_whole("there is none", part("drills"), "[]");
+	for (size_t i = 0; i < 4; i++) {
+		struct override o = { .kind = made[i].kind,
+			              .target = MODEL_TARGET_SITE,
+			              .name = "ams",
+			              .generation = 1,
+			              .created_ms = now_ms,
+			              .from_ms = now_ms,
+			              .until_ms = now_ms + 600000,
+			              .author = "jw",
+			              .reason = "x",
+			              .node = "ams-1" };
+
+		snprintf(o.id, sizeof(o.id), "%s", made[i].id);
+		if (o.kind == MODEL_OVERRIDE_DRILL)
+			assert_int_equal(prefix_parse("198.51.100.0/24", &o.clients), 0);
+		assert_int_equal(intent_merge(this_node.intent, &o, 1, now_ms), 1);
+	}
 	for (size_t i = 0; i < 3; i++)
 		rows->node.drills[i] = (struct measure_drill){ .drill = hash_text(counted[i]),
 			                                       .begun = 500 + i,
@@ -231,15 +247,14 @@ static void drills_are_told_as_they_are_counted(void **state)
 		         "'kept':9002},{'id':'ams-1-7','state':'sends','begun':500,'repeated':40,"
 		         "'followed':300,'kept':9000}]",
 		         words[i].word);
-		expect_whole(words[i].word, drills_json(&core, &with), expected);
+		expect_whole(words[i].word, part("drills"), expected);
 	}
 	page_alive(page, clock_mono_ms() - 2100);
-	expect_whole("weir-dataplane is silent", drills_json(&core, &with), "[]");
-	page_alive(page, clock_mono_ms());
-	with.n_overrides = 0;
-	expect_whole("there is none", drills_json(&core, &with), "[]");
-	struct core elsewhere = { .dirs = { .run = "/nonexistent" } };
-	expect_whole("no dataplane was here", drills_json(&elsewhere, &with), "[]");
+	expect_whole("weir-dataplane is silent", part("drills"), "[]");
+	assert_int_equal(proc_path(node_place.root, MEASURE_PAGE_FILE, path), 0);
+	assert_int_equal(unlink(path), 0);
+	expect_whole("no dataplane was here", part("drills"), "[]");
+	expect_whole("nor flows", part("flows"), "null");
 }
 
 static void a_pool_is_up_by_the_weight_of_its_backends(void **state)
@@ -256,29 +271,37 @@ static void a_pool_is_up_by_the_weight_of_its_backends(void **state)
 		{ HEALTH_DOWN, HEALTH_DOWN, true, 0, 0 },
 		{ HEALTH_DOWN, HEALTH_DOWN, false, 1000000, 0 },
 	};
-	static struct health_page health;
-	const uint64_t targets[] = { health_target_backend("web-ams", 11),
-		                     health_target_backend("web-ams", 12) };
+	struct health_page *health;
 
 	(void)state;
-	pools[0].backends = backends;
-	pools[0].n_backends = 2;
+	page_close(page);
+	health = make_page(PROC_HEALTH_PAGE, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, sizeof(*health));
+	page_publish(page);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		uint64_t up, unknown;
+		char expected[128];
 
-		assert_int_equal(health_set_targets(&health, targets, 2, 1), 0);
-		health_write(&health, health_find_index(&health, targets[0]), cases[i].one);
-		health_write(&health, health_find_index(&health, targets[1]), cases[i].two);
-		pools[0].check = cases[i].has_check ? &check : NULL;
-		weigh_pool(&pools[0], &health, &up, &unknown);
-		assert_int_equal(up, cases[i].up);
-		assert_int_equal(unknown, cases[i].unknown);
+		if (!cases[i].has_check) {
+			node_close();
+			assert_int_equal(files_remove_dir(node_place.state), 0);
+			assert_int_equal(mkdir(node_place.state, 0755), 0);
+			node_configure("check = \"web\"; ", "");
+		}
+		if (!this_node.intent)
+			node_open(NOW_MS);
+		const struct model_pool *pool =
+		        model_pool(intent_model(this_node.intent), "web-ams");
+		const uint64_t targets[] = { health_target_backend("web-ams", pool->backends[0].id),
+			                     health_target_backend("web-ams",
+			                                           pool->backends[1].id) };
+		assert_int_equal(health_set_targets(health, targets, 2, 1), 0);
+		health_write(health, health_find_index(health, targets[0]), cases[i].one);
+		health_write(health, health_find_index(health, targets[1]), cases[i].two);
+		page_alive(page, clock_mono_ms());
+		snprintf(expected, sizeof(expected),
+		         "{'web-ams':{'up_ppm':%llu,'unknown_ppm':%llu,'min_ppm':300000}}",
+		         (unsigned long long)cases[i].up, (unsigned long long)cases[i].unknown);
+		expect_whole("of this site alone", part("pools"), expected);
 	}
-	json_t *list = pools_json(&m, &health), *row = json_object_get(list, "web-ams");
-	assert_int_equal(json_object_size(list), 1); /* that of fra is no pool of this site */
-	assert_int_equal(json_integer_value(json_object_get(row, "up_ppm")), 1000000);
-	assert_int_equal(json_integer_value(json_object_get(row, "min_ppm")), 300000);
-	json_decref(list);
 }
 
 int main(void)

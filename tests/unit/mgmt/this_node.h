@@ -10,23 +10,32 @@
 #include "base/clock.h"
 #include "mgmt/core/core.h"
 #include "mgmt/observe/observe.h"
+#include "mgmt/peers/timekeep.h"
 #include "mgmt/store/join.h"
 
 static struct fixture node_place;
 static struct core this_node;
 
-/* The configuration with @p from replaced by @p to in each place, on the disk; before the node opens. */
+/* Replace @p from by @p to in each place of the configuration on the disk; before the node opens. */
 static inline void node_configure(const char *from, const char *to)
 {
-	char text[16384];
+	static char was[1 << 20], text[1 << 20];
+	char path[PATH_MAX];
 	size_t n = 0;
 
-	for (const char *at = fixture_config; *at; at++)
+	snprintf(path, sizeof(path), "%s/weir.conf", node_place.conf);
+	FILE *f = fopen(path, "r");
+	assert_non_null(f);
+	was[fread(was, 1, sizeof(was) - 1, f)] = '\0';
+	fclose(f);
+	assert_non_null(strstr(was, from));
+	for (const char *at = was; *at;)
 		if (!strncmp(at, from, strlen(from))) {
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s", to);
-			at += strlen(from) - 1;
+			at += strlen(from);
+			assert_true(n + 1 < sizeof(text));
 		} else {
-			text[n++] = *at;
+			text[n++] = *at++;
 		}
 	text[n] = '\0';
 	fixture_write(node_place.conf, "weir.conf", text);
@@ -53,6 +62,7 @@ static inline void node_open(int64_t now_ms)
 		                          .state_dir = node_place.state,
 		                          .node = this_node.dirs.node };
 
+	assert_int_equal(timekeep_open(&this_node), 0);
 	assert_int_equal(intent_open(&options, now_ms, &this_node.intent), 0);
 	join_start_alone(this_node.intent, now_ms);
 	assert_int_equal(observe_begin(&this_node), 0);
@@ -62,6 +72,8 @@ static inline void node_close(void)
 {
 	observe_end(&this_node);
 	intent_close(this_node.intent);
+	this_node.intent = NULL;
+	timekeep_close(&this_node);
 }
 
 static inline int node_setup(void **state)
