@@ -5,29 +5,70 @@
  */
 #include "operation_world.h"
 
-#include "base/hash.h"
-#include "mgmt/peers/keys_gather.h"
+#include <limits.h>
+#include <stdio.h>
 
+#include "base/hash.h"
+#include "base/page.h"
+#include "mgmt/files/files.h"
+#include "mgmt/peers/keys_gather.h"
+#include "told_time.h"
+#include "weir/steer_keys.h"
+
+/* How many answers of ams-1 and of fra-1 have named ams. */
 static struct {
 	const char *node;
-	uint64_t milli; /* UINT64_MAX: it is not known */
-} rates[3];
+	uint64_t answers;
+} answering[] = { { "ams-1", 0 }, { "fra-1", 0 } };
+static char run_dir[64];
 
-static bool fake_rate(const struct keys_gather *g, const char *node, const char *service,
-                      const char *site, uint64_t *milli)
+/* Both are asked, each as its own gatherer asks itself. */
+static void read_answers(struct world *w, struct keys_gather *keys)
 {
-	(void)g;
-	assert_string_equal(service, "web");
-	for (size_t i = 0; i < 3; i++)
-		if (rates[i].node && !strcmp(rates[i].node, node)) {
-			*milli = strcmp(site, "ams") ? 0 : rates[i].milli;
-			return rates[i].milli != UINT64_MAX;
-		}
-	return false;
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < 2; i++) {
+		struct core *core = calloc(1, sizeof(*core));
+		struct page *page;
+
+		assert_non_null(core);
+		snprintf(core->dirs.run, sizeof(core->dirs.run), "%s", run_dir);
+		snprintf(core->dirs.node, sizeof(core->dirs.node), "%s", answering[i].node);
+		assert_int_equal(proc_path(run_dir, STEER_KEYS_PAGE_FILE, path), 0);
+		assert_int_equal(page_create(path, STEER_KEYS_PAGE_KIND, STEER_KEYS_PAGE_LAYOUT,
+		                             sizeof(struct steer_keys_page), &page),
+		                 0);
+		struct steer_keys_page *p = page_payload(page);
+		uint32_t odd = page_rows_begin(&p->seq);
+
+		p->n_answers = 1;
+		p->answers[0] = (struct steer_keys_answers){ hash_text("web"), hash_text("ams"),
+			                                     answering[i].answers };
+		page_rows_end(&p->seq, odd);
+		page_alive(page, told_ms);
+		keys_gather_refresh(keys, core, NULL, &w->m);
+		page_close(page);
+		free(core);
+	}
 }
 
-#define keys_gather_rate fake_rate
-#include "mgmt/controller/operation_gather.c" /* the private parts too */
+/* A thousand seconds, in which ams is named so often; UINT64_MAX: who answers has begun to count again. */
+static void pass_time(struct world *w, uint64_t ams, uint64_t fra)
+{
+	struct keys_gather *keys = keys_gather_new();
+	const uint64_t more[] = { ams, fra };
+
+	assert_non_null(keys);
+	for (size_t i = 0; i < 2; i++)
+		answering[i].answers = 1000000;
+	read_answers(w, keys);
+	told_ms += 1000000;
+	for (size_t i = 0; i < 2; i++)
+		answering[i].answers = more[i] == UINT64_MAX ? 0 : 1000000 + more[i];
+	read_answers(w, keys);
+	keys_gather_free((struct keys_gather *)(uintptr_t)w->snapshot.keys);
+	w->snapshot.keys = keys;
+}
 
 static void one_answer_in_ten_seconds_is_not_none(void **state)
 {
@@ -40,27 +81,24 @@ static void one_answer_in_ten_seconds_is_not_none(void **state)
 		{ 1000, 1, true, 2 }, { 0, UINT64_MAX, false, 0 }, { UINT64_MAX, 0, false, 0 },
 	};
 	static const struct addr listen;
-	static int keys;
 	struct world *w = make_world();
 
 	(void)state;
-	rates[0].node = "ams-1";
-	rates[1].node = "fra-1";
+	strcpy(run_dir, "/tmp/weir-sites-XXXXXX");
+	assert_non_null(mkdtemp(run_dir));
+	told_ms = 1000000;
 	for (size_t i = 0; i < 3; i += 2) { /* ams-2 answers no DNS */
 		w->nodes[i].dns_listen = &listen;
 		w->nodes[i].n_dns_listen = 1;
 	}
 	assert_false(gather_ams(w)->named.known); /* without keys */
-	w->snapshot.keys = (const struct keys_gather *)(const void *)&keys;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		rates[0].milli = cases[i].ams;
-		rates[1].milli = cases[i].fra;
+		pass_time(w, cases[i].ams, cases[i].fra);
 		const struct operation_site *s = gather_ams(w);
 		assert_int_equal(s->named.known, cases[i].known);
 		assert_int_equal(s->named.value, cases[i].per_s);
 	}
-	rates[0].milli = UINT64_MAX;
-	rates[1].milli = 5000;
+	pass_time(w, UINT64_MAX, 5000);
 	w->op.took_part[w->op.n_took_part++] = hash_text("fra-1");
 	w->snapshot.reports[0].reached = true;
 	assert_false(gather_ams(w)->named.known);
@@ -72,7 +110,9 @@ static void one_answer_in_ten_seconds_is_not_none(void **state)
 	assert_int_equal(gather_ams(w)->named.value, 5); /* nobody waits for it */
 	snprintf(w->op.without[w->op.n_without++], MODEL_NAME_MAX, "fra-1");
 	assert_false(gather_ams(w)->named.known);
+	keys_gather_free((struct keys_gather *)(uintptr_t)w->snapshot.keys);
 	free_world(w);
+	assert_int_equal(files_remove_dir(run_dir), 0);
 }
 
 static void a_drain_of_another_service_does_not_put_a_site_out(void **state)
