@@ -3,27 +3,46 @@
  * How an operation begins: where it goes on from, and that of two that are started at once only one
  * is, although both were judged before.
  */
-#include <sched.h>
+#include "this_node.h"
 
-#include "asked.h"
-#include "operations_scene.h"
-
+#include "mgmt/controller/operation_order.h"
+#include "mgmt/store/copy.h"
 #include "mgmt/sync/operations_list.h"
-
-#include "mgmt/controller/operation_begin.c" /* the private parts too */
 
 static struct operation_body body;
 static struct operation_outcome outcome;
-static struct beginning *b;
+static void (*meanwhile)(void); /* what others do while this one waits; NULL: nothing */
+
+int __real_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at);
+
+int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at)
+{
+	if (!meanwhile)
+		return __real_pthread_cond_timedwait(c, m, at);
+	meanwhile();
+	return 0;
+}
+
+static void forget_operations(void)
+{
+	while (this_node.operations->n)
+		operations_free_item(this_node.operations->items[--this_node.operations->n]);
+}
 
 static int setup(void **state)
 {
-	(void)asked_setup(state);
-	open_operations();
-	b = calloc(1, sizeof(*b));
-	assert_non_null(b);
+	(void)state;
+	node_make();
+	node_configure("driver = \"auto\";", "driver = \"auto\"; clock = \"trusted\";");
+	node_open(NOW_MS);
+	this_node.operations = calloc(1, sizeof(*this_node.operations));
+	assert_non_null(this_node.operations);
+	/* what the copy has until now is of no operation */
+	assert_int_equal(
+	        copy_revision(intent_store(this_node.intent), &this_node.operations->followed), 0);
 	memset(&body, 0, sizeof(body));
-	memset(&outcome, 0, sizeof(outcome));
+	meanwhile = NULL;
 	body.sites[0] = "ams";
 	body.sites[1] = "fra";
 	body.n_sites = 2;
@@ -32,18 +51,19 @@ static int setup(void **state)
 		                                 .reason = "a test",
 		                                 .goal_ppm = MODEL_PPM_ALL,
 		                                 .until_ms = MODEL_TIME_NEVER };
-	b->core = &this_node;
-	b->body = &body;
-	strcpy(b->id, "o1");
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) /* nothing is known of anybody */
+		body.person.overridden[g] = true;
+	body.person.without.items[body.person.without.n++] = "fra-1"; /* nor is it there */
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	close_operations();
+	forget_operations();
+	free(this_node.operations);
 	json_decref(outcome.json);
-	free(b);
-	return asked_teardown(state);
+	memset(&outcome, 0, sizeof(outcome));
+	return node_teardown(state);
 }
 
 /* A drain that was stepped to a level. */
@@ -77,18 +97,29 @@ static void merge_drain(const char *id, const char *site, uint64_t generation, u
 	merge_service_drain(id, site, "", generation, to_ppm);
 }
 
-static bool resolve_body(void)
+static unsigned begin(void)
 {
-	return resolve_request(b, clock_believed_ms(), &outcome);
+	json_decref(outcome.json);
+	operation_begin(&this_node, &body, NULL, false, &outcome);
+	return outcome.status;
+}
+
+/* Begin what is not refused. @return its record */
+static const struct operation *begin_well(void)
+{
+	if (begin() != 201)
+		fail_msg("%u: %s", outcome.status, outcome.text);
+	return &operations_at(&this_node, 0)->op;
 }
 
 static void without_a_drain_it_begins_at_the_start(void **state)
 {
+	const struct operation *op = begin_well();
+
 	(void)state;
-	assert_true(resolve_body());
-	assert_int_equal(b->level_ppm, 0);
-	assert_true(b->stamp >= (uint64_t)NOW_MS << 11);
-	assert_string_not_equal(b->targets[0].override_id, b->targets[1].override_id);
+	assert_int_equal(op->level_ppm, 0);
+	assert_true(op->stamp >= (uint64_t)NOW_MS << 11);
+	assert_string_not_equal(op->targets[0].override_id, op->targets[1].override_id);
 }
 
 /* Also than what a node made whose clock is ahead. */
@@ -102,14 +133,12 @@ static void it_is_later_than_what_it_goes_on_with(void **state)
 		setup(state);
 		merge_drain("v1", "ams", which ? ahead : 128, 250000);
 		merge_drain("v2", "fra", which ? 128 : ahead, 250000);
-		assert_true(resolve_body());
-		assert_int_equal(b->stamp, ahead + 1);
-		assert_int_equal(b->level_ppm, 250000);
-		assert_string_equal(b->targets[0].override_id, "v1");
-		assert_string_equal(b->targets[1].override_id, "v2");
-		assert_true(make_record(b, NOW_MS, &outcome));
-		assert_int_equal(b->item.op.stamp, ahead + 1);
-		assert_int_equal(b->item.op.level_ppm, 250000);
+		const struct operation *op = begin_well();
+
+		assert_int_equal(op->stamp, ahead + 1);
+		assert_int_equal(op->level_ppm, 250000);
+		assert_string_equal(op->targets[0].override_id, "v1");
+		assert_string_equal(op->targets[1].override_id, "v2");
 	}
 }
 
@@ -117,8 +146,7 @@ static void sites_at_different_levels_are_not_one_operation(void **state)
 {
 	(void)state;
 	merge_drain("v1", "ams", 128, 250000);
-	assert_false(resolve_body());
-	assert_int_equal(outcome.status, 422);
+	assert_int_equal(begin(), 422);
 	assert_non_null(strstr(outcome.text, "different levels"));
 }
 
@@ -126,9 +154,8 @@ static void sites_at_different_levels_are_not_one_operation(void **state)
 static void what_is_named_must_be_there(void **state)
 {
 	(void)state;
-	body.person.without.items[body.person.without.n++] = "ams-9";
-	assert_false(resolve_body());
-	assert_int_equal(outcome.status, 404);
+	body.person.without.items[0] = "ams-9";
+	assert_int_equal(begin(), 404);
 	assert_string_equal(outcome.text, "without: there is no node ams-9");
 }
 
@@ -162,19 +189,6 @@ static void put_other(const char *id, size_t n_sites, const char *service, enum 
 #define REFUSED(is_so, state, service)                                                             \
 	"site ams " is_so " by operation o9 (" state ", owner fra-1); weir operation o9 shows "    \
 	"it, weir undrain site ams" service " returns it"
-
-/* As before the first row, with the same store. */
-static void forget_all(void)
-{
-	while (this_node.operations->n)
-		operations_free_item(this_node.operations->items[--this_node.operations->n]);
-	json_decref(outcome.json);
-	memset(&outcome, 0, sizeof(outcome));
-	memset(b, 0, sizeof(*b));
-	b->core = &this_node;
-	b->body = &body;
-	strcpy(b->id, "o1");
-}
 
 static void what_rests_or_returns_goes_on_with_just_its_own_sites_and_service(void **state)
 {
@@ -213,19 +227,17 @@ static void what_rests_or_returns_goes_on_with_just_its_own_sites_and_service(vo
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		forget_all();
+		forget_operations();
 		put_other("o9", rows[i].n_there, rows[i].there, rows[i].at, rows[i].held_from);
 		body.n_sites = rows[i].n_asked;
 		body.service = rows[i].asked;
 		print_message("  %s\n", rows[i].why);
-		assert_int_equal(resolve_body(), !rows[i].refused);
-		assert_int_equal(b->goes_on, !rows[i].refused);
-		assert_string_equal(b->id, rows[i].refused ? "o1" : "o9");
-		if (!rows[i].refused) {
-			assert_string_equal(b->item.op.id, "o9");
+		assert_int_equal(begin(), 409);
+		if (!rows[i].refused) { /* its owner is ordered to, and nobody answers */
+			assert_string_equal(outcome.code, "owner-unreachable");
+			assert_non_null(strstr(outcome.text, "node fra-1 owns operation o9"));
 			continue;
 		}
-		assert_int_equal(outcome.status, 409);
 		assert_string_equal(outcome.code, "operation");
 		assert_string_equal(outcome.text, rows[i].refused);
 		assert_string_equal(json_string_value(json_object_get(outcome.json, "operation")),
@@ -238,17 +250,14 @@ static void an_operation_that_is_to_end_before_now_does_not_go_on(void **state)
 {
 	(void)state;
 	for (int past = 0; past < 2; past++) {
-		forget_all();
+		forget_operations();
 		put_other("o9", 2, "", OPERATION_RESTING, 0);
 		body.person.until_ms = clock_believed_ms() + (past ? -1000 : 60000);
-		assert_true(resolve_body());
-		assert_true(b->goes_on);
-		assert_int_equal(go_on_from_there(b, &outcome), !past);
-		if (!past)
-			continue;
-		assert_int_equal(outcome.status, 409);
-		assert_string_equal(outcome.code, "operation");
-		assert_string_equal(outcome.text, "operation o9 is resting: until has passed");
+		assert_int_equal(begin(), 409);
+		assert_string_equal(outcome.code, past ? "operation" : "owner-unreachable");
+		if (past)
+			assert_string_equal(outcome.text,
+			                    "operation o9 is resting: until has passed");
 	}
 }
 
@@ -287,9 +296,10 @@ static void it_goes_on_with_the_drain_of_what_it_moves(void **state)
 		assert_int_equal(intent_merge(this_node.intent, &o, 1, 1), 1); /* when it began */
 		core_unlock(&this_node);
 		print_message("  %s\n", rows[i].why);
-		assert_true(resolve_body());
-		assert_int_equal(!strcmp(b->targets[0].override_id, "v1"), rows[i].goes_on);
-		assert_int_equal(b->level_ppm, rows[i].goes_on ? 1000000 : 0);
+		const struct operation *op = begin_well();
+
+		assert_int_equal(!strcmp(op->targets[0].override_id, "v1"), rows[i].goes_on);
+		assert_int_equal(op->level_ppm, rows[i].goes_on ? 1000000 : 0);
 	}
 }
 
@@ -308,9 +318,10 @@ static void it_goes_on_with_the_drain_of_its_service(void **state)
 		merge_drain("v1", "ams", 128, 100000);
 		merge_service_drain("v2", "ams", "web", 129, 200000);
 		body.service = rows[i].asked;
-		assert_true(resolve_body());
-		assert_string_equal(b->targets[0].override_id, rows[i].id);
-		assert_int_equal(b->level_ppm, rows[i].level_ppm);
+		const struct operation *op = begin_well();
+
+		assert_string_equal(op->targets[0].override_id, rows[i].id);
+		assert_int_equal(op->level_ppm, rows[i].level_ppm);
 	}
 }
 
@@ -351,16 +362,14 @@ static void a_drain_by_the_clock_is_the_operations_from_its_begin_on(void **stat
 		core_lock(&this_node);
 		assert_int_equal(intent_merge(this_node.intent, &o, 1, now_ms), 1);
 		core_unlock(&this_node);
-		assert_true(resolve_body());
-		assert_true(make_record(b, now_ms, &outcome));
-		commit_beginning(b, NULL, &outcome);
-		assert_int_equal(outcome.status, 201);
+		const struct operation *op = begin_well();
+
 		core_lock(&this_node);
 		const struct override *is =
 		        overrides_find(intent_overrides(this_node.intent), "v1");
 
 		assert_non_null(is);
-		assert_string_equal(is->operation, "o1");
+		assert_string_equal(is->operation, op->id);
 		assert_true(is->is_step && is->until_ms == MODEL_TIME_NEVER && !is->ended);
 		assert_in_range(is->to_ppm, rows[i].at_least_ppm, rows[i].at_most_ppm);
 		assert_int_equal(is->late_from_ms > 0 && is->late_from_ms < now_ms,
@@ -372,21 +381,20 @@ static void a_drain_by_the_clock_is_the_operations_from_its_begin_on(void **stat
 /* What a person asks for is in the record, each in its own place. */
 static void the_record_has_what_was_asked_for(void **state)
 {
-	const struct operation *op = &b->item.op;
+	const struct operation *op;
 
 	(void)state;
+	merge_service_drain("v1", "ams", "web", 128, 200000);
+	merge_service_drain("v2", "fra", "web", 129, 200000);
 	body.service = "web";
 	body.person.principal = "token:otto";
 	body.person.over_ms = 90000;
-	body.person.until_ms = NOW_MS + 3600000;
+	body.person.until_ms = clock_believed_ms() + 3600000;
 	body.person.now = body.person.withdraw = true;
-	body.person.without.items[body.person.without.n++] = "fra-1";
-	body.person.overridden[OPERATION_GUARD_ROOM] = true;
-	body.person.overridden[OPERATION_GUARD_NO_DNS] = true;
+	body.person.overridden[OPERATION_GUARD_CLOCK] = false;
 	body.person.goal_ppm = 300000; /* a drain has no level of its own */
-	assert_true(resolve_body());
-	b->level_ppm = 200000;
-	assert_true(make_record(b, NOW_MS, &outcome));
+	int64_t before_ms = clock_believed_ms();
+	op = begin_well();
 	assert_int_equal(op->kind, OPERATION_DRAIN);
 	assert_int_equal(op->goal_ppm, MODEL_PPM_ALL);
 	assert_int_equal(op->level_ppm, 200000);
@@ -396,135 +404,79 @@ static void the_record_has_what_was_asked_for(void **state)
 	assert_string_equal(op->reason, "a test");
 	assert_string_equal(op->command_node, "ams-1");
 	assert_string_equal(op->owner, "ams-1");
-	assert_true(op->over_ms == 90000 && op->until_ms == NOW_MS + 3600000);
-	assert_true(op->now && op->withdraw && op->created_ms == NOW_MS);
+	assert_true(op->over_ms == 90000 && op->until_ms == body.person.until_ms);
+	assert_true(op->now && op->withdraw);
+	assert_in_range(op->created_ms, before_ms, clock_believed_ms());
 	assert_int_equal(op->n_without, 1);
 	assert_string_equal(op->without[0], "fra-1");
 	for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
-		assert_int_equal(op->overridden[g],
-		                 g == OPERATION_GUARD_ROOM || g == OPERATION_GUARD_NO_DNS);
+		assert_int_equal(op->overridden[g], g != OPERATION_GUARD_CLOCK);
 	for (size_t i = 0; i < 2; i++) {
 		assert_string_equal(op->targets[i].site, body.sites[i]);
-		assert_string_equal(op->targets[i].override_id, b->targets[i].override_id);
+		assert_string_equal(op->targets[i].override_id, i ? "v2" : "v1");
 	}
+	teardown(state);
+	setup(state);
 	body.what = OPERATION_BODY_SHIFT;
 	body.person.author = "otto";
-	body.person.until_ms = MODEL_TIME_NEVER;
-	body.person.over_ms = 0;
-	assert_true(make_record(b, NOW_MS, &outcome));
+	body.person.goal_ppm = 300000;
+	op = begin_well();
 	assert_int_equal(op->kind, OPERATION_SHIFT);
 	assert_int_equal(op->goal_ppm, 300000);
 	assert_string_equal(op->author, "otto");
 	assert_true(op->until_ms == MODEL_TIME_NEVER && op->over_ms == 0);
 }
 
-static void of_two_that_are_judged_at_once_one_begins(void **state)
+static struct other {
+	const char *why;
+	size_t n_sites; /* ams and fra, or ams alone; 0: nothing came of it */
+	enum operation_state at;
+	unsigned status;
+	const char *text;
+} others[] = {
+	{ "nothing came of it", 0, 0, 201, "" },
+	{ "it is of the same sites", 2, OPERATION_MOVING, 409,
+	  "site ams is being moved by operation o9 (moving, owner fra-1); weir operation "
+	  "o9 shows it, weir undrain site ams returns it" },
+	{ "it is of one of them", 1, OPERATION_DRAINED, 409,
+	  "site ams is drained already by operation o9 (drained, owner fra-1); weir "
+	  "operation o9 shows it, weir undrain site ams returns it" },
+	{ "it is over", 2, OPERATION_DONE, 201, "" },
+};
+static const struct other *other;
+
+/* The one that is being begun is there, or not. */
+static void end_other_beginning(void)
 {
-	(void)state;
-	assert_true(resolve_body());
-	assert_true(make_record(b, NOW_MS, &outcome));
-	struct operation other = b->item.op;
-
-	strcpy(other.id, "o2");
-	other.n_targets = 1; /* of ams alone, begun while facts were gathered */
-	core_lock(&this_node);
-	assert_int_equal(operations_put(&this_node, &other, 1), 0);
+	assert_true(this_node.operations->begins);
 	core_unlock(&this_node);
-	commit_beginning(b, NULL, &outcome);
-	assert_int_equal(outcome.status, 409);
-	assert_string_equal(outcome.code, "operation");
-	assert_non_null(strstr(outcome.text, "o2"));
+	if (other->n_sites)
+		put_other("o9", other->n_sites, "", other->at, 0);
 	core_lock(&this_node);
-	assert_null(operations_find(&this_node, "o1"));
-	operations_find(&this_node, "o2")->op.state = OPERATION_DONE; /* it is over */
-	core_unlock(&this_node);
-	commit_beginning(b, NULL, &outcome);
-	assert_int_equal(outcome.status, 201);
-	core_lock(&this_node);
-	assert_non_null(operations_find(&this_node, "o1"));
-	core_unlock(&this_node);
-}
-
-static struct operation came; /* while another waited */
-
-/* Let the one that is being begun be there, once another waits for that: it gives up the lock only then. */
-static void *end_other_beginning(void *n_given)
-{
-	const uint64_t *before = n_given;
-
-	while (__atomic_load_n(&this_node.n_given, __ATOMIC_RELAXED) == *before)
-		sched_yield();
-	core_lock(&this_node);
-	int err = *came.id ? operations_put(&this_node, &came, 1) : 0;
 	this_node.operations->begins = false;
-	core_changed(&this_node);
-	core_unlock(&this_node);
-	return err ? n_given : NULL;
 }
 
 /* One begins at a time, and whoever waits looks again at what is there then. */
 static void who_waits_for_another_beginning_sees_what_came_of_it(void **state)
 {
-	static const struct {
-		const char *why;
-		size_t n_sites; /* of the other: fra or ams and fra; 0: nothing came of it */
-		enum operation_state at;
-		unsigned status;
-		const char *text;
-	} rows[] = {
-		{ "nothing came of it", 0, 0, 201, "" },
-		{ "it is of the same sites", 2, OPERATION_MOVING, 409,
-		  "site ams is being moved by operation o9 (moving, owner fra-1); weir operation "
-		  "o9 shows it, weir undrain site ams returns it" },
-		{ "it is of one of them", 1, OPERATION_DRAINED, 409,
-		  "site fra is drained already by operation o9 (drained, owner fra-1); weir "
-		  "operation o9 shows it, weir undrain site fra returns it" },
-		{ "it is over", 2, OPERATION_DONE, 201, "" },
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		static const struct operation_target targets[] = {
-			{ .site = "ams", .override_id = "v1" },
-			{ .site = "fra", .override_id = "v2" }
-		};
-		size_t first = rows[i].n_sites == 1;
-		const struct operation_request r = { .id = "o9",
-			                             .stamp = 7,
-			                             .node = "fra-1",
-			                             .targets = targets + first,
-			                             .n_targets = rows[i].n_sites,
-			                             .service = "",
-			                             .person.author = "jw",
-			                             .person.principal = "",
-			                             .person.reason = "a test",
-			                             .person.until_ms = MODEL_TIME_NEVER };
-		char error[OPERATION_DETAIL_MAX];
-		uint64_t n_given;
-		pthread_t other;
-		void *failed;
-
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		teardown(state);
 		setup(state);
-		print_message("  %s\n", rows[i].why);
-		memset(&came, 0, sizeof(came));
-		if (rows[i].n_sites) {
-			assert_int_equal(operation_init(&came, &r, NOW_MS, error), 0);
-			came.state = rows[i].at;
+		other = &others[i];
+		print_message("  %s\n", other->why);
+		if (other->n_sites == 1) { /* whichever of both it is */
+			body.sites[0] = "fra";
+			body.sites[1] = "ams";
 		}
-		assert_true(resolve_body());
-		assert_true(make_record(b, NOW_MS, &outcome));
 		this_node.operations->begins = true;
-		n_given = this_node.n_given;
-		assert_int_equal(pthread_create(&other, NULL, end_other_beginning, &n_given), 0);
-		commit_beginning(b, NULL, &outcome);
-		assert_int_equal(pthread_join(other, &failed), 0);
-		assert_null(failed);
-		assert_int_equal(outcome.status, rows[i].status);
-		if (*rows[i].text)
-			assert_string_equal(outcome.text, rows[i].text);
+		meanwhile = end_other_beginning;
+		assert_int_equal(begin(), other->status);
+		if (*other->text)
+			assert_string_equal(outcome.text, other->text);
 		core_lock(&this_node);
-		assert_int_equal(operations_find(&this_node, "o1") != NULL, !*rows[i].text);
-		assert_int_equal(operations_find(&this_node, "o9") != NULL, rows[i].n_sites > 0);
+		assert_int_equal(this_node.operations->n,
+		                 (other->n_sites > 0) + (other->status == 201));
+		assert_int_equal(operations_find(&this_node, "o9") != NULL, other->n_sites > 0);
 		assert_false(this_node.operations->begins);
 		core_unlock(&this_node);
 	}
@@ -534,19 +486,14 @@ static void who_waits_for_another_beginning_sees_what_came_of_it(void **state)
 static void who_waits_when_the_node_stops_begins_nothing(void **state)
 {
 	(void)state;
-	assert_true(resolve_body());
-	assert_true(make_record(b, NOW_MS, &outcome));
 	this_node.operations->begins = this_node.stopping = true;
-	commit_beginning(b, NULL, &outcome);
-	assert_int_equal(outcome.status, 503);
+	assert_int_equal(begin(), 503);
 	assert_string_equal(outcome.code, "store");
 	assert_string_equal(outcome.text,
 	                    "the store of this node cannot keep the operation (another operation "
 	                    "is being begun): nothing was changed; act by the clock (--scheduled)");
-	core_lock(&this_node);
-	assert_null(operations_find(&this_node, "o1"));
+	assert_int_equal(this_node.operations->n, 0);
 	assert_true(this_node.operations->begins);
-	core_unlock(&this_node);
 }
 
 int main(void)
@@ -563,7 +510,6 @@ int main(void)
 		TEST(it_goes_on_with_the_drain_of_its_service),
 		TEST(a_drain_by_the_clock_is_the_operations_from_its_begin_on),
 		TEST(the_record_has_what_was_asked_for),
-		TEST(of_two_that_are_judged_at_once_one_begins),
 		TEST(who_waits_for_another_beginning_sees_what_came_of_it),
 		TEST(who_waits_when_the_node_stops_begins_nothing),
 	};
