@@ -3,11 +3,9 @@
  * How an operation begins: where it goes on from, and that of two that are started at once only one
  * is, although both were judged before.
  */
-#include "this_node.h"
+#include "node_operations.h"
 
 #include "mgmt/controller/operation_order.h"
-#include "mgmt/store/copy.h"
-#include "mgmt/sync/operations_list.h"
 
 static struct operation_body body;
 static struct operation_outcome outcome;
@@ -24,23 +22,13 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const s
 	return 0;
 }
 
-static void forget_operations(void)
-{
-	while (this_node.operations->n)
-		operations_free_item(this_node.operations->items[--this_node.operations->n]);
-}
-
 static int setup(void **state)
 {
 	(void)state;
 	node_make();
 	node_configure("driver = \"auto\";", "driver = \"auto\"; clock = \"trusted\";");
 	node_open(NOW_MS);
-	this_node.operations = calloc(1, sizeof(*this_node.operations));
-	assert_non_null(this_node.operations);
-	/* what the copy has until now is of no operation */
-	assert_int_equal(
-	        copy_revision(intent_store(this_node.intent), &this_node.operations->followed), 0);
+	open_operations();
 	memset(&body, 0, sizeof(body));
 	meanwhile = NULL;
 	body.sites[0] = "ams";
@@ -59,8 +47,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	forget_operations();
-	free(this_node.operations);
+	close_operations();
 	json_decref(outcome.json);
 	memset(&outcome, 0, sizeof(outcome));
 	return node_teardown(state);

@@ -3,22 +3,15 @@
  * The records of operations: which stay in the list when there are too many, whatever order they come in, and what a node
  * has of them that decides alone: of changes of one record the first, and after a start all of it.
  */
-#include "asked.h"
-#include "operations_scene.h"
+#include "node_operations.h"
 #include "made_operation.h"
 
-#include "mgmt/sync/operations_list.h"
 #include "mgmt/controller/operation_decide.h"
 #include "mgmt/operations/record_json.h"
-#include "mgmt/operations/record_parts.h"
-#include "mgmt/store/copy.h"
-
-/* The private parts too. */
-#include "mgmt/sync/operations.c"
 
 static int setup(void **state)
 {
-	(void)asked_setup(state);
+	(void)node_setup(state);
 	open_operations();
 	core_lock(&this_node);
 	return 0;
@@ -28,7 +21,7 @@ static int teardown(void **state)
 {
 	close_operations();
 	core_unlock(&this_node);
-	return asked_teardown(state);
+	return node_teardown(state);
 }
 
 /* Number @p n, of a site of its own, begun @p n minutes after the first. */
@@ -144,8 +137,7 @@ static void a_site_that_an_operation_has_gets_no_second(void **state)
 /* As after a start: the list has nothing, and the copy is read. */
 static void read_again(void)
 {
-	while (this_node.operations->n)
-		drop_item(this_node.operations, 0);
+	forget_operations();
 	this_node.operations->followed = 0;
 	operations_follow(&this_node);
 }
