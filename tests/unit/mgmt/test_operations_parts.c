@@ -637,7 +637,16 @@ static void write_keys(void)
 	assert_int_equal(page_create(path, STEER_KEYS_PAGE_KIND, STEER_KEYS_PAGE_LAYOUT,
 	                             sizeof(struct steer_keys_page), &page),
 	                 0);
-	((struct steer_keys_page *)page_payload(page))->covered_s = 60;
+	struct steer_keys_page *p = page_payload(page);
+	uint32_t odd = page_rows_begin(&p->seq);
+
+	p->covered_s = 60;
+	p->n_keys = p->n_names = 1; /* clients of the first prefix */
+	p->keys[0] = (struct steer_key){ .key = { 4, 198, 51, 100 },
+		                         .name = steer_keys_name_id("www.shop.example"),
+		                         .queries = 1000 };
+	p->names[0] = (struct steer_keys_name){ .name = p->keys[0].name, .queries = 1000 };
+	page_rows_end(&p->seq, odd);
 	page_alive(page, told_ms);
 	page_close(page);
 }
@@ -827,8 +836,10 @@ static void what_the_owner_says_of_an_order_arrives(void **state)
 
 /* --- a round of the engine --- */
 
-/* New flows of web at ams, this node's own site. */
-static void measure_flows(uint64_t per_s)
+static const char *const prefixes[] = { "198.51.100.0/24", "192.0.2.0/24" };
+
+/* New flows of web at ams, this node's own site; of a thousand, @p unseen are from the second prefix. */
+static void measure_flows_from(uint64_t per_s, uint64_t unseen)
 {
 	char path[PATH_MAX];
 	struct page *page;
@@ -848,8 +859,24 @@ static void measure_flows(uint64_t per_s)
 		                          .recent = { .new_flows = 10 * per_s } };
 	*measure_page_pools(p) = (struct measure_pool){ .pool = hash_text("web-ams"),
 		                                        .recent = { .own_flows = 10 * per_s } };
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t n = i ? unseen : 1000 - unseen;
+		struct measure_source *s = &measure_page_sources(p)[i];
+
+		*s = (struct measure_source){ .service = hash_text("web"),
+			                      .flows = n,
+			                      .sampled = (uint32_t)n,
+			                      .last_ms = told_ms };
+		assert_int_equal(prefix_parse(prefixes[i], &s->prefix), 0);
+	}
+	p->node.n_sources = 2;
 	page_alive(page, told_ms + 60000);
 	page_close(page);
+}
+
+static void measure_flows(uint64_t per_s)
+{
+	measure_flows_from(per_s, 500);
 }
 
 static const struct {
@@ -893,6 +920,44 @@ static void what_sites_had_is_noted_once_for_each_plan(void **state)
 	for (size_t i = 0; i < 6; i++)
 		if (noted[i] != plans[i].noted)
 			fail_msg("%s: %u", plans[i].why, (unsigned)noted[i]);
+}
+
+static struct operation_value unseen_ppm[3];
+static bool is_fixed[3];
+static unsigned first_unseen; /* of a thousand clients, in the second round */
+
+/* In the first of three rounds nobody has said who asks for names; in the third the clients are others. */
+static void note_unseen(unsigned left)
+{
+	const struct operations_item *item = operations_find(&this_node, "o1");
+	unsigned round = 2 - left / 4;
+
+	if (left % 4)
+		return;
+	assert_non_null(item->begin);
+	unseen_ppm[round] = item->begin->unseen_ppm;
+	is_fixed[round] = item->begin->unseen_fixed;
+	write_keys();
+	measure_flows_from(100, round ? 900 : first_unseen);
+}
+
+static void who_is_unseen_is_as_the_first_projection_says(void **state)
+{
+	for (first_unseen = 300; first_unseen <= 700; first_unseen += 400) {
+		begin_anew(state);
+		measure_flows_from(100, 100);
+		op.n_without = 1;
+		snprintf(op.without[0], sizeof(op.without[0]), "fra-1");
+		op.hold.from = OPERATION_MOVING;
+		store_record("o1", "ams-1", OPERATION_HELD);
+		begin_looks(9, note_unseen);
+		end_looks();
+		assert_false(is_fixed[0]); /* nothing was projected */
+		for (size_t i = 1; i < 3; i++) {
+			assert_true(is_fixed[i] && unseen_ppm[i].known);
+			assert_int_equal(unseen_ppm[i].value, 1000 * first_unseen);
+		}
+	}
 }
 
 static uint64_t undecided_ms[4]; /* after each of four rounds */
@@ -1107,6 +1172,7 @@ int main(void)
 		TEST(an_owner_that_does_not_answer_gets_no_order),
 		TEST(what_the_owner_says_of_an_order_arrives),
 		TEST(what_sites_had_is_noted_once_for_each_plan),
+		TEST(who_is_unseen_is_as_the_first_projection_says),
 		TEST(since_when_nothing_is_decided_is_noted),
 		TEST(a_round_is_of_the_time_since_the_last_one),
 		TEST(a_write_that_is_over_ends_its_override),
