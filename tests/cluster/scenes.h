@@ -26,6 +26,9 @@ void scenes_shared_rebuilt(struct scene *s);
 void scenes_shared_damaged(struct scene *s);
 /* tests/cluster/scenes_files.c: three nodes, and large files. */
 void scenes_shared_files(struct scene *s);
+/* tests/cluster/scenes_operations.c: three nodes, and who may change an operation. */
+void scenes_operation_owners(struct scene *s);
+void scenes_operation_undecided(struct scene *s);
 /* tests/cluster/scenes_keys.c: requests that are sent again. */
 void scenes_alone_keys(struct scene *s);
 void scenes_shared_keys(struct scene *s);
