@@ -2,7 +2,7 @@
 /*
  * A peer's load is that of the exchange, if it is fresh; what it announces, it is asked. The question is that of
  * the exchange, at once and to all: a drain rests on what is so now, and words that
- * came by themselves may be seconds old. An answer whose announce page is old says nothing. What this node announces is
+ * came by themselves may be seconds old. What this node announces is
  * what its weir-announce shows, by the same words: a VIP counts when a neighbour gets each of its addresses.
  */
 #include "mgmt/controller/guard_facts.h"
@@ -23,35 +23,9 @@
 #include "mgmt/peers/peer_query.h"
 #include "weir/announce.h"
 
-#define GOOD_MS    2000u             /* so long a page's last sign of life counts */
 #define ANSWER_MAX ((size_t)4 << 20) /* bytes */
 
 /* --- what a node announces --- */
-
-/* Room for @p n keys. @return 0 or -ENOMEM */
-static int make_said(struct guard_said *out, size_t n)
-{
-	*out = (struct guard_said){ .words = calloc(n + 1, sizeof(*out->words)) };
-	return out->words ? 0 : -ENOMEM;
-}
-
-/* Note what is said of a key; in any order, and nothing twice. */
-static void add_said(struct guard_said *s, uint64_t key, enum guard_announced said)
-{
-	s->words[s->n++] = (struct guard_word){ key, said };
-}
-
-/* All is noted. */
-static void sort_said(struct guard_said *s)
-{
-	qsort(s->words, s->n, sizeof(*s->words), sorted_by_u64);
-}
-
-void guard_facts_free_said(struct guard_said *s)
-{
-	free(s->words);
-	*s = (struct guard_said){ .n = 0 };
-}
 
 static enum guard_announced read_address(const struct announced_address *a)
 {
@@ -77,9 +51,10 @@ static void note_announced(struct announced_address *addresses, size_t n, struct
 
 			least = one < least ? one : least;
 		}
-		add_said(out, first->vip ? first->vip : guard_dns_key(&first->address), least);
+		guard_said_add(out, first->vip ? first->vip : guard_dns_key(&first->address),
+		               least);
 	}
-	sort_said(out);
+	guard_said_sort(out);
 }
 
 int guard_facts_own(const struct core *core, struct guard_said *out)
@@ -91,7 +66,7 @@ int guard_facts_own(const struct core *core, struct guard_said *out)
 
 	*out = (struct guard_said){ .n = 0 };
 	if (!err && known)
-		err = make_said(out, own.node.n_addresses);
+		err = guard_said_init(out, own.node.n_addresses);
 	if (!err && known)
 		note_announced(own.addresses, own.node.n_addresses, out);
 	announce_own_close(&own);
@@ -99,68 +74,6 @@ int guard_facts_own(const struct core *core, struct guard_said *out)
 }
 
 /* --- what the others announce --- */
-
-/* A VIP is announced with all its addresses: the least that is said of one of them. */
-static enum guard_announced read_vip(const json_t *words, const struct model_vip *vip)
-{
-	enum guard_announced least = vip->n_addresses ? GUARD_ANNOUNCED : GUARD_NOT_ANNOUNCED;
-
-	for (size_t i = 0; i < vip->n_addresses; i++) {
-		enum guard_announced one = announce_words_of(words, &vip->addresses[i]);
-
-		least = one < least ? one : least;
-	}
-	return least;
-}
-
-/* Note what @p node announces by its @p words. @return 0 or -ENOMEM; @p out is given then */
-static int note_said(const struct model *m, const struct model_node *node, const json_t *words,
-                     struct guard_said *out)
-{
-	const struct model_announce *it = &node->announce;
-
-	if (make_said(out, m->n_vips + it->n_dns))
-		return -ENOMEM;
-	for (size_t i = 0; i < m->n_vips; i++)
-		if (model_node_announces(node, &m->vips[i]))
-			add_said(out, hash_text(m->vips[i].name), read_vip(words, &m->vips[i]));
-	for (size_t i = 0; i < it->n_dns; i++)
-		add_said(out, guard_dns_key(&it->dns[i]), announce_words_of(words, &it->dns[i]));
-	sort_said(out);
-	snprintf(out->node, sizeof(out->node), "%s", node->name);
-	return 0;
-}
-
-/* For exchange_read(): a node that is queried speaks for itself alone. */
-static int find_queried(void *node, const char *name)
-{
-	return strcmp(name, ((const struct model_node *)node)->name) ? EXCHANGE_NOT_HIS : 0;
-}
-
-bool guard_facts_read_said(const struct model *m, const struct model_node *node, const json_t *json,
-                           struct guard_said *out)
-{
-	const struct exchange_expected expected = { .node = node->name,
-		                                    .cluster = m->cluster,
-		                                    .nodes_max = 1,
-		                                    .find = find_queried,
-		                                    .arg = (void *)(uintptr_t)node };
-	struct exchange_read read;
-	const char *reason;
-	bool is_said = false;
-
-	if (exchange_read(json, &expected, &read, &reason))
-		return false;
-	for (size_t i = 0; i < read.n_said; i++) {
-		const struct exchange_said *said = &read.said[i];
-
-		if (said->section == EXCHANGE_ANNOUNCED && said->age_ms <= GOOD_MS && said->body &&
-		    announce_words_are_good(said->body))
-			is_said = !note_said(m, node, said->body, out);
-	}
-	free(read.said);
-	return is_said;
-}
 
 /* Under the lock, for the questions. */
 static void list_announcing(struct peer_query *q, const struct model *m)
@@ -197,7 +110,7 @@ static size_t query_announced(struct core *core, struct guard_said *out, size_t 
 	(void)peer_query_send(&q);
 	for (size_t i = 0; i < q.n && n < max; i++)
 		n += q.requests[i].answer &&
-		     guard_facts_read_said(m, q.nodes[i].arg, q.requests[i].answer, &out[n]);
+		     announce_words_read(q.requests[i].answer, m, q.nodes[i].arg, &out[n]);
 	peer_query_end(&q);
 	intent_unshare(shared);
 	return n;
@@ -343,9 +256,9 @@ int guard_facts_gather(struct core *core, const struct observe_pages *pages, con
 void guard_facts_close(struct guard_facts *s)
 {
 	for (size_t i = 0; i < s->n_said; i++)
-		guard_facts_free_said(&s->said[i]);
+		guard_said_fini(&s->said[i]);
 	s->n_said = 0;
 	free(s->pools);
-	guard_facts_free_said(&s->own);
+	guard_said_fini(&s->own);
 	s->pools = NULL;
 }

@@ -30,17 +30,10 @@ struct guard_facts {
 };
 
 /**
- * What this node announces, as its weir-announce shows it: for guard_facts_free_said(); without words if that
+ * What this node announces, as its weir-announce shows it: for guard_said_fini(); without words if that
  * is not known. Not under the lock. @return 0 or -ENOMEM
  */
 MUST_CHECK int guard_facts_own(const struct core *core, struct guard_said *out);
-void guard_facts_free_said(struct guard_said *s);
-/**
- * Whether @p json, an answer to the question of the exchange, says what @p node of @p m announces now: @p out is for
- * guard_facts_free_said() then. Pure.
- */
-bool guard_facts_read_said(const struct model *m, const struct model_node *node, const json_t *json,
-                           struct guard_said *out);
 /**
  * Look at what nodes announce, before the lock is taken; with @p queries also at the other nodes,
  * which takes GUARD_FACTS_TIMEOUT_MS at most. @return 0 or -ENOMEM; then, too, guard_facts_close()

@@ -240,7 +240,7 @@ static json_t *unannounced_json(struct core *core, const struct model *m)
 			        list, m->vips[i].name,
 			        json_string(said == GUARD_ANNOUNCED_UNKNOWN ? "unknown" : "no"));
 	}
-	guard_facts_free_said(&own);
+	guard_said_fini(&own);
 	return list;
 }
 

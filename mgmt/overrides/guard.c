@@ -600,6 +600,28 @@ uint64_t guard_dns_key(const struct addr *address)
 	return hash_bytes(&key, address->bytes, sizeof(address->bytes));
 }
 
+int guard_said_init(struct guard_said *out, size_t n)
+{
+	*out = (struct guard_said){ .words = calloc(n + 1, sizeof(*out->words)) };
+	return out->words ? 0 : -ENOMEM;
+}
+
+void guard_said_fini(struct guard_said *s)
+{
+	free(s->words);
+	*s = (struct guard_said){ .n = 0 };
+}
+
+void guard_said_add(struct guard_said *s, uint64_t key, enum guard_announced said)
+{
+	s->words[s->n++] = (struct guard_word){ key, said };
+}
+
+void guard_said_sort(struct guard_said *s)
+{
+	qsort(s->words, s->n, sizeof(*s->words), sorted_by_u64);
+}
+
 enum guard_announced guard_said_of(const struct guard_said *s, uint64_t key)
 {
 	const struct guard_word *found =

@@ -148,6 +148,13 @@ MUST_CHECK int guard_check(const struct model *m, const struct overrides *overri
                            int64_t now_ms, struct guard_result *result);
 /** The key of an address of DNS in struct guard_said. */
 uint64_t guard_dns_key(const struct addr *address);
+/** Make room for what is said of @p n keys. @return 0 or -ENOMEM; guard_said_fini() in both cases */
+MUST_CHECK int guard_said_init(struct guard_said *out, size_t n);
+void guard_said_fini(struct guard_said *s);
+/** Note what is said of a key; in any order, and nothing twice. */
+void guard_said_add(struct guard_said *s, uint64_t key, enum guard_announced said);
+/** All is noted. */
+void guard_said_sort(struct guard_said *s);
 /** What was said of a key. */
 enum guard_announced guard_said_of(const struct guard_said *s, uint64_t key);
 /** Whether there is a guard called @p name. */

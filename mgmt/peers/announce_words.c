@@ -5,10 +5,15 @@
  */
 #include "mgmt/peers/announce_words.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "weir/announce.h"
+
+#define NOW_MS 2000u /* so long a page's last sign of life counts for what is so now */
 
 static uint64_t digest_address(uint64_t digest, const struct announced_address *a, const char *word)
 {
@@ -89,4 +94,68 @@ enum guard_announced announce_words_of(const json_t *words, const struct addr *a
 	return json_is_string(word) && !strcmp(json_string_value(word), ANNOUNCE_OWN_YES)
 	               ? GUARD_ANNOUNCED
 	               : GUARD_ANNOUNCED_UNKNOWN;
+}
+
+/* A VIP is announced with all its addresses: the least that is said of one of them. */
+static enum guard_announced read_vip(const json_t *words, const struct model_vip *vip)
+{
+	enum guard_announced least = vip->n_addresses ? GUARD_ANNOUNCED : GUARD_NOT_ANNOUNCED;
+
+	for (size_t i = 0; i < vip->n_addresses; i++) {
+		enum guard_announced one = announce_words_of(words, &vip->addresses[i]);
+
+		least = one < least ? one : least;
+	}
+	return least;
+}
+
+/* Note what @p node announces by its @p words. @return 0 or -ENOMEM; @p out is given then */
+static int note_said(const struct model *m, const struct model_node *node, const json_t *words,
+                     struct guard_said *out)
+{
+	const struct model_announce *it = &node->announce;
+
+	if (guard_said_init(out, m->n_vips + it->n_dns))
+		return -ENOMEM;
+	for (size_t i = 0; i < m->n_vips; i++)
+		if (model_node_announces(node, &m->vips[i]))
+			guard_said_add(out, hash_text(m->vips[i].name),
+			               read_vip(words, &m->vips[i]));
+	for (size_t i = 0; i < it->n_dns; i++)
+		guard_said_add(out, guard_dns_key(&it->dns[i]),
+		               announce_words_of(words, &it->dns[i]));
+	guard_said_sort(out);
+	snprintf(out->node, sizeof(out->node), "%s", node->name);
+	return 0;
+}
+
+/* For exchange_read(): a node that is queried speaks for itself alone. */
+static int find_queried(void *node, const char *name)
+{
+	return strcmp(name, ((const struct model_node *)node)->name) ? EXCHANGE_NOT_HIS : 0;
+}
+
+bool announce_words_read(const json_t *json, const struct model *m, const struct model_node *node,
+                         struct guard_said *out)
+{
+	const struct exchange_expected expected = { .node = node->name,
+		                                    .cluster = m->cluster,
+		                                    .nodes_max = 1,
+		                                    .find = find_queried,
+		                                    .arg = (void *)(uintptr_t)node };
+	struct exchange_read read;
+	const char *reason;
+	bool is_said = false;
+
+	if (exchange_read(json, &expected, &read, &reason))
+		return false;
+	for (size_t i = 0; i < read.n_said; i++) {
+		const struct exchange_said *said = &read.said[i];
+
+		if (said->section == EXCHANGE_ANNOUNCED && said->age_ms <= NOW_MS && said->body &&
+		    announce_words_are_good(said->body))
+			is_said = !note_said(m, node, said->body, out);
+	}
+	free(read.said);
+	return is_said;
 }

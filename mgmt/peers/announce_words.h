@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/checked.h"
 #include "mgmt/observe/announce_own.h"
 #include "mgmt/core/core.h"
 #include "mgmt/peers/exchange_words.h"
@@ -40,5 +41,12 @@ void announce_words_fini(struct announced_section *s);
 bool announce_words_are_good(const json_t *words);
 /** What @p words say of an address. A word of a later release is unknown. */
 enum guard_announced announce_words_of(const json_t *words, const struct addr *address);
+
+/**
+ * Whether @p json, the answer of @p node of @p m to a question of the exchange, says what it announces now.
+ * @param out  for guard_said_fini() then; else untouched
+ */
+bool announce_words_read(const json_t *json, const struct model *m, const struct model_node *node,
+                         struct guard_said *out) MUST_CHECK;
 
 #endif

@@ -92,7 +92,7 @@ static bool is_owned_by(const char *node)
 /* --- the operation --- */
 
 /* A field of it, as @p n shows it; a buffer. */
-static const char *show(struct node *n, const char *field)
+static const char *show_field(struct node *n, const char *field)
 {
 	static char text[64];
 	json_t *json = node_get(n, operation_path(""));
@@ -117,7 +117,7 @@ static void begin_operation(struct scene *s)
 /* The node that owns it is dead, and its record stays, as no lease ends it. @param owner  out: which it is */
 static void leave_record(struct scene *s, char owner[32], char record[64])
 {
-	snprintf(owner, 32, "%s", show(s->node[0], "owner"));
+	snprintf(owner, 32, "%s", show_field(s->node[0], "owner"));
 	snprintf(record, 64, "{\"node\":\"%s\"}", owner);
 	for (size_t i = 0; i < s->n_nodes; i++)
 		if (!strcmp(node_name(s->node[i]), owner))
@@ -128,7 +128,7 @@ static void leave_record(struct scene *s, char owner[32], char record[64])
 }
 
 /* All run again. */
-static void revive(struct scene *s)
+static void revive_nodes(struct scene *s)
 {
 	for (size_t i = 0; i < s->n_nodes; i++)
 		JUDGE(s, node_runs(s->node[i]) || node_start(s->node[i]), "%s does not start",
@@ -141,7 +141,7 @@ static void judge_record(struct scene *s)
 	char words[64];
 	bool has_lease;
 
-	snprintf(words, sizeof(words), "\"node\":\"%s\"", show(s->node[0], "owner"));
+	snprintf(words, sizeof(words), "\"node\":\"%s\"", show_field(s->node[0], "owner"));
 	const char *text = read_record("owner", &has_lease);
 
 	JUDGE(s, strstr(text, words) && has_lease, "the record of the owner is %s", text);
@@ -180,11 +180,11 @@ void scenes_operation_owners(struct scene *s)
 	write_owner("{}");
 	node_run_ms(5000);
 	JUDGE(s, !is_owned_by(owner), "nobody takes it over, as its record names nobody");
-	revive(s);
+	revive_nodes(s);
 	judge_record(s);
 	leave_record(s, owner, record);
 	sweep_returns(s, owner, record);
-	revive(s);
+	revive_nodes(s);
 	judge_record(s);
 	struct siblings *others = siblings_start(s->node[2]); /* it returns once its pools are up */
 	struct node_answer a = scene_post(
@@ -194,10 +194,10 @@ void scenes_operation_owners(struct scene *s)
 
 	JUDGE(s, a.status == 200, "it is not aborted: %s", a.text);
 	node_answer_fini(&a);
-	for (unsigned i = 0; i < 60 && strcmp(show(s->node[0], "state"), "aborted") != 0; i++)
+	for (unsigned i = 0; i < 60 && strcmp(show_field(s->node[0], "state"), "aborted") != 0; i++)
 		node_run_ms(1000);
-	JUDGE(s, !strcmp(show(s->node[0], "state"), "aborted"), "it is %s",
-	      show(s->node[0], "hold.detail"));
+	JUDGE(s, !strcmp(show_field(s->node[0], "state"), "aborted"), "it is %s",
+	      show_field(s->node[0], "hold.detail"));
 	const char *text = read_record("owner", &has_lease);
 
 	JUDGE(s, !*text, "it is over, and has an owner: %s", text);
@@ -234,6 +234,7 @@ void scenes_operation_undecided(struct scene *s)
 	judge_order(s, "/abort", "store-unavailable");
 	cut_store(s->node[1], true, false);
 	node_run_ms(5000);
-	JUDGE(s, !strcmp(show(s->node[0], "state"), "held"), "it is %s", show(s->node[0], "state"));
+	JUDGE(s, !strcmp(show_field(s->node[0], "state"), "held"), "it is %s",
+	      show_field(s->node[0], "state"));
 	scene_end(s);
 }

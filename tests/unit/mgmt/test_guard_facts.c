@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/page.h"
 #include "mgmt/controller/guard_facts.h"
+#include "mgmt/peers/announce_words.h"
 #include "mgmt/sync/operations_list.h"
 #include "weir/announce.h"
 #include "weir/measure.h"
@@ -112,12 +113,12 @@ static void a_vip_is_announced_with_all_its_addresses(void **state)
 
 		print_message("  %s\n", cases[i].answer);
 		assert_non_null(answer);
-		assert_int_equal(guard_facts_read_said(&m, &node, answer, &said), cases[i].known);
+		assert_int_equal(announce_words_read(answer, &m, &node, &said), cases[i].known);
 		assert_int_equal(guard_said_of(&said, hash_text("web")), cases[i].web);
 		assert_int_equal(guard_said_of(&said, hash_text("mail")), cases[i].mail);
 		assert_int_equal(guard_said_of(&said, guard_dns_key(&dns[0])), cases[i].dns);
 		expect_rising(&said);
-		guard_facts_free_said(&said);
+		guard_said_fini(&said);
 		json_decref(answer);
 	}
 }
@@ -159,11 +160,11 @@ static void of_this_node_the_page_says_it(void **state)
 	assert_int_equal(guard_said_of(&said, guard_dns_key(&addresses[0])),
 	                 GUARD_ANNOUNCED_UNKNOWN);
 	expect_rising(&said);
-	guard_facts_free_said(&said);
+	guard_said_fini(&said);
 	announced_publish(page, &whole, NULL, 0, NULL, 0, clock_mono_ms());
 	assert_int_equal(guard_facts_own(&this_node, &said), 0);
 	assert_true(said.words && !said.n);
-	guard_facts_free_said(&said);
+	guard_said_fini(&said);
 	announced_publish(page, &whole, rows, COUNT(rows), NULL, 0, clock_mono_ms() - 5000);
 	assert_int_equal(guard_facts_own(&this_node, &said), 0);
 	assert_null(said.words); /* what is old */

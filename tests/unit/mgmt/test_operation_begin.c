@@ -84,7 +84,7 @@ static void merge_drain(const char *id, const char *site, uint64_t generation, u
 	merge_service_drain(id, site, "", generation, to_ppm);
 }
 
-static unsigned begin(void)
+static unsigned begin_body(void)
 {
 	json_decref(outcome.json);
 	operation_begin(&this_node, &body, NULL, false, &outcome);
@@ -94,7 +94,7 @@ static unsigned begin(void)
 /* Begin what is not refused. @return its record */
 static const struct operation *begin_well(void)
 {
-	if (begin() != 201)
+	if (begin_body() != 201)
 		fail_msg("%u: %s", outcome.status, outcome.text);
 	return &operations_at(&this_node, 0)->op;
 }
@@ -133,7 +133,7 @@ static void sites_at_different_levels_are_not_one_operation(void **state)
 {
 	(void)state;
 	merge_drain("v1", "ams", 128, 250000);
-	assert_int_equal(begin(), 422);
+	assert_int_equal(begin_body(), 422);
 	assert_non_null(strstr(outcome.text, "different levels"));
 }
 
@@ -142,7 +142,7 @@ static void what_is_named_must_be_there(void **state)
 {
 	(void)state;
 	body.person.without.items[0] = "ams-9";
-	assert_int_equal(begin(), 404);
+	assert_int_equal(begin_body(), 404);
 	assert_string_equal(outcome.text, "without: there is no node ams-9");
 }
 
@@ -219,7 +219,7 @@ static void what_rests_or_returns_goes_on_with_just_its_own_sites_and_service(vo
 		body.n_sites = rows[i].n_asked;
 		body.service = rows[i].asked;
 		print_message("  %s\n", rows[i].why);
-		assert_int_equal(begin(), 409);
+		assert_int_equal(begin_body(), 409);
 		if (!rows[i].refused) { /* its owner is ordered to, and nobody answers */
 			assert_string_equal(outcome.code, "owner-unreachable");
 			assert_non_null(strstr(outcome.text, "node fra-1 owns operation o9"));
@@ -240,7 +240,7 @@ static void an_operation_that_is_to_end_before_now_does_not_go_on(void **state)
 		forget_operations();
 		put_other("o9", 2, "", OPERATION_RESTING, 0);
 		body.person.until_ms = clock_believed_ms() + (past ? -1000 : 60000);
-		assert_int_equal(begin(), 409);
+		assert_int_equal(begin_body(), 409);
 		assert_string_equal(outcome.code, past ? "operation" : "owner-unreachable");
 		if (past)
 			assert_string_equal(outcome.text,
@@ -457,7 +457,7 @@ static void who_waits_for_another_beginning_sees_what_came_of_it(void **state)
 		}
 		this_node.operations->begins = true;
 		meanwhile = end_other_beginning;
-		assert_int_equal(begin(), other->status);
+		assert_int_equal(begin_body(), other->status);
 		if (*other->text)
 			assert_string_equal(outcome.text, other->text);
 		core_lock(&this_node);
@@ -474,7 +474,7 @@ static void who_waits_when_the_node_stops_begins_nothing(void **state)
 {
 	(void)state;
 	this_node.operations->begins = this_node.stopping = true;
-	assert_int_equal(begin(), 503);
+	assert_int_equal(begin_body(), 503);
 	assert_string_equal(outcome.code, "store");
 	assert_string_equal(outcome.text,
 	                    "the store of this node cannot keep the operation (another operation "

@@ -59,7 +59,7 @@ static int teardown(void **state)
 }
 
 /* A part of what is told, given. */
-static json_t *part(const char *name)
+static json_t *tell_part(const char *name)
 {
 	if (!this_node.intent)
 		node_open(NOW_MS);
@@ -91,7 +91,7 @@ static void rates_are_of_the_window_that_they_were_counted_in(void **state)
 	pool->recent =
 	        (struct measure_use){ .own_flows = 60, .own_packets = 800, .backup_flows = 10 };
 	rows->node.reason_last[FWD_REASON_NO_BACKEND] = 4;
-	json_t *flows = part("flows");
+	json_t *flows = tell_part("flows");
 	assert_int_equal(json_integer_value(json_object_get(flows, "window_ms")), 10000);
 	assert_int_equal(json_object_size(json_object_get(flows, "services")), 1);
 	assert_int_equal(number_of(flows, "services", "web", "new_milli"), 7000);
@@ -117,16 +117,16 @@ static void ratios_need_a_sample(void **state)
 		                              .followed = enough / 2 };
 	web->last = (struct measure_flows){ .sampled = MEASURE_SAMPLE_MIN,
 		                            .repeated = MEASURE_SAMPLE_MIN };
-	json_t *flows = part("flows");
+	json_t *flows = tell_part("flows");
 	assert_int_equal(number_of(flows, "services", "web", "repeated_ppm"), 1000000);
 	assert_int_equal(number_of(flows, "services", "web", "silent_ppm"), 500000);
 	json_decref(flows);
 	web->last.sampled = MEASURE_SAMPLE_MIN - 1;
-	flows = part("flows");
+	flows = tell_part("flows");
 	assert_int_equal(number_of(flows, "services", "web", "repeated_ppm"), 250000);
 	json_decref(flows);
 	web->recent.sampled = MEASURE_SAMPLE_MIN - 1;
-	flows = part("flows");
+	flows = tell_part("flows");
 	assert_int_equal(number_of(flows, "services", "web", "repeated_ppm"), -1);
 	assert_int_equal(number_of(flows, "services", "web", "silent_ppm"), -1);
 	json_decref(flows);
@@ -167,7 +167,7 @@ static void each_of_two_thousand_services_is_told(void **state)
 	memcpy(text, "services = ( ", 13);
 	text[n + 13] = '\0';
 	node_configure("services = ( ", text);
-	json_t *flows = part("flows");
+	json_t *flows = tell_part("flows");
 	assert_int_equal(number_of(flows, "services", names[0], "new_milli"), 100000000);
 	assert_int_equal(number_of(flows, "services", names[1999], "new_milli"), 100199900);
 	assert_int_equal(json_object_size(json_object_get(flows, "services")), 2000);
@@ -184,7 +184,7 @@ static void what_is_old_or_has_no_window_is_not_told(void **state)
 	for (int i = 0; i < 4; i++) {
 		rows->node.recent_ms = i == 1 ? 0 : i == 3 ? 4999 : i == 0 ? 5000 : 10000;
 		page_alive(page, clock_mono_ms() - (i == 2 ? 2100 : 0));
-		json_t *flows = part("flows");
+		json_t *flows = tell_part("flows");
 		assert_int_equal(json_is_object(flows), i == 0);
 		assert_int_equal(json_is_null(flows), i != 0);
 		json_decref(flows);
@@ -213,7 +213,7 @@ static void drills_are_told_as_they_are_counted(void **state)
 
 	(void)state;
 	node_open(now_ms);
-	expect_whole("there is none", part("drills"), "[]");
+	expect_whole("there is none", tell_part("drills"), "[]");
 	for (size_t i = 0; i < 4; i++) {
 		struct override o = { .kind = made[i].kind,
 			              .target = MODEL_TARGET_SITE,
@@ -247,14 +247,14 @@ static void drills_are_told_as_they_are_counted(void **state)
 		         "'kept':9002},{'id':'ams-1-7','state':'sends','begun':500,'repeated':40,"
 		         "'followed':300,'kept':9000}]",
 		         words[i].word);
-		expect_whole(words[i].word, part("drills"), expected);
+		expect_whole(words[i].word, tell_part("drills"), expected);
 	}
 	page_alive(page, clock_mono_ms() - 2100);
-	expect_whole("weir-dataplane is silent", part("drills"), "[]");
+	expect_whole("weir-dataplane is silent", tell_part("drills"), "[]");
 	assert_int_equal(proc_path(node_place.root, MEASURE_PAGE_FILE, path), 0);
 	assert_int_equal(unlink(path), 0);
-	expect_whole("no dataplane was here", part("drills"), "[]");
-	expect_whole("nor flows", part("flows"), "null");
+	expect_whole("no dataplane was here", tell_part("drills"), "[]");
+	expect_whole("nor flows", tell_part("flows"), "null");
 }
 
 static void a_pool_is_up_by_the_weight_of_its_backends(void **state)
@@ -300,7 +300,7 @@ static void a_pool_is_up_by_the_weight_of_its_backends(void **state)
 		snprintf(expected, sizeof(expected),
 		         "{'web-ams':{'up_ppm':%llu,'unknown_ppm':%llu,'min_ppm':300000}}",
 		         (unsigned long long)cases[i].up, (unsigned long long)cases[i].unknown);
-		expect_whole("of this site alone", part("pools"), expected);
+		expect_whole("of this site alone", tell_part("pools"), expected);
 	}
 }
 

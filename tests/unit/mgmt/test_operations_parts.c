@@ -201,7 +201,7 @@ static void no_answer_says_nothing_but_that_it_refuses(void **state)
 
 /* --- what is seen at one time --- */
 
-static struct operation_snapshot *look(void)
+static struct operation_snapshot *take_look(void)
 {
 	struct keys_gather *keys = keys_gather_new();
 
@@ -215,7 +215,7 @@ static struct operation_snapshot *look(void)
 
 static void expect_counts(bool levels, bool measure)
 {
-	struct operation_snapshot *v = look();
+	struct operation_snapshot *v = take_look();
 	const struct operation_report *r = &v->reports[1];
 
 	assert_string_equal(r->node->name, "fra-1");
@@ -263,7 +263,7 @@ static void a_drain_that_is_held_holds_its_whole_site(void **state)
 		op.goal_ppm = cases[i].goal_ppm;
 		snprintf(op.service, sizeof(op.service), "%s", cases[i].service);
 		put_record("o1", "fra-1", cases[i].at);
-		struct operation_snapshot *v = look();
+		struct operation_snapshot *v = take_look();
 
 		assert_int_equal(v->n_held, cases[i].n);
 		if (v->n_held)
@@ -280,7 +280,7 @@ static void what_is_over_is_no_other(void **state)
 	put_record("o2", "ams-1", OPERATION_MOVING);
 	put_record("o3", "fra-1", OPERATION_MOVING);
 	put_record("o4", "fra-1", OPERATION_ABORTED);
-	struct operation_snapshot *v = look();
+	struct operation_snapshot *v = take_look();
 
 	assert_int_equal(v->n_others, 2);
 	for (size_t i = 0; i < 2; i++)
@@ -389,7 +389,7 @@ static void a_record_that_was_replaced_is_another(void **state)
 	}
 }
 
-static void poke(unsigned left)
+static void poke_thread(unsigned left)
 {
 	if (left == 2)
 		operations_poke(&this_node);
@@ -428,7 +428,7 @@ static void rounds_are_as_frequent_as_they_must_be(void **state)
 	}
 	begin_anew(state);
 	store_record("o1", "ams-1", OPERATION_DONE);
-	begin_looks(4, poke); /* a person has given an order */
+	begin_looks(4, poke_thread); /* a person has given an order */
 	end_looks();
 	assert_int_equal(looks.n_ran, 2);
 	assert_int_equal(looks.ran_ms[1] - looks.ran_ms[0], 2 * LOOK_MS);
@@ -493,7 +493,7 @@ static void a_peer_passes_on_each_order_but_one(void **state)
 }
 
 /* A person who goes past all guards, and names the silent node absent. */
-static struct operation_person determined(void)
+static struct operation_person make_person(void)
 {
 	struct operation_person p = { .author = "amy",
 		                      .principal = "token:amy",
@@ -510,7 +510,8 @@ static struct operation_person determined(void)
 /* All that a person says of where it is to go arrives there. */
 static void a_redirect_goes_where_it_was_ordered(void **state)
 {
-	struct operation_order order = { .what = OPERATION_ORDER_REDIRECT, .person = determined() };
+	struct operation_order order = { .what = OPERATION_ORDER_REDIRECT,
+		                         .person = make_person() };
 	struct operation_outcome out;
 
 	(void)state;
