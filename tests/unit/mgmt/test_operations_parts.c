@@ -739,7 +739,7 @@ static void an_owner_that_does_not_answer_gets_no_order(void **state)
 	static const struct {
 		const char *why, *answer;
 	} rows[] = {
-		{ "it is silent", NULL },
+		{ "it is silent, and was not", NULL },
 		{ "it does not say its clock",
 		  "{\"node\": \"fra-1\", \"cluster\": \"shop\", \"levels\": []}" },
 		{ "that is none",
@@ -756,6 +756,8 @@ static void an_owner_that_does_not_answer_gets_no_order(void **state)
 		const struct told_row answers[] = { { "/v1/peer/operations", rows[i].answer, 503 },
 			                            { NULL, NULL, 0 } };
 
+		ask_peers(SAYS(", \"boot_ms\": 5"), 0, false);
+		pass_ms(1);
 		print_message("  %s\n", rows[i].why);
 		told_rows = answers;
 		n_asked = 0;
@@ -833,6 +835,25 @@ static void what_the_owner_says_of_an_order_arrives(void **state)
 			assert_null(out.json);
 		free(said);
 	}
+}
+
+/* Who gave it has been told that it failed. */
+static void an_order_that_is_late_changes_nothing(void **state)
+{
+	struct operation_order order = held;
+	struct operation_outcome out;
+
+	(void)state;
+	store_record("o1", "ams-1", OPERATION_MOVING);
+	order.by_ms = told_ms - 1;
+	operation_order_run_here(&this_node, "o1", &order, &out);
+	expect_outcome(&out, 503, "busy", "the owner took too long to decide: nothing was changed");
+	assert_int_equal(operations_find(&this_node, "o1")->op.state, OPERATION_MOVING);
+	order.by_ms++;
+	operation_order_run_here(&this_node, "o1", &order, &out);
+	assert_int_equal(out.status, 200);
+	assert_int_equal(operations_find(&this_node, "o1")->op.state, OPERATION_HELD);
+	json_decref(out.json);
 }
 
 /* --- a round of the engine --- */
@@ -1172,6 +1193,7 @@ int main(void)
 		TEST(an_order_has_its_time_by_the_owners_clock),
 		TEST(an_owner_that_does_not_answer_gets_no_order),
 		TEST(what_the_owner_says_of_an_order_arrives),
+		TEST(an_order_that_is_late_changes_nothing),
 		TEST(what_sites_had_is_noted_once_for_each_plan),
 		TEST(who_is_unseen_is_as_the_first_projection_says),
 		TEST(since_when_nothing_is_decided_is_noted),
