@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <time.h>
 
-static uint64_t told_ms;     /* of the boot clock */
-static int64_t told_wall_ms; /* of the wall clock */
+static _Atomic uint64_t told_ms;     /* of the boot clock */
+static _Atomic int64_t told_wall_ms; /* of the wall clock */
 
 int __wrap_clock_gettime(clockid_t which, struct timespec *out);
 int __real_clock_gettime(clockid_t which, struct timespec *out);
