@@ -5,13 +5,11 @@
  */
 #include "this_node.h"
 
-#include "base/hash.h"
-#include "base/page.h"
+#include "measured_page.h"
 #include "mgmt/controller/guard_facts.h"
 #include "mgmt/peers/announce_words.h"
 #include "mgmt/sync/operations_list.h"
 #include "weir/announce.h"
-#include "weir/measure.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -172,37 +170,6 @@ static void of_this_node_the_page_says_it(void **state)
 	(void)node_teardown(state);
 }
 
-/* This node, the only one of ams, has 10,000 new flows a second. */
-static void measure_flows(void)
-{
-	char path[PATH_MAX];
-	struct page *page;
-
-	assert_int_equal(proc_path(node_place.root, MEASURE_PAGE_FILE, path), 0);
-	assert_int_equal(page_create(path, MEASURE_PAGE_KIND, MEASURE_PAGE_LAYOUT,
-	                             measure_page_bytes(1, 1), &page),
-	                 0);
-	struct measure_page *p = page_payload(page);
-
-	p->max_services = p->max_pools = 1;
-	p->node = (struct measure_node){
-		.n_services = 1, .n_pools = 1, .last_ms = 1000, .recent_ms = 10000
-	};
-	*measure_page_services(p) = (struct measure_service){
-		.service = hash_text("web"),
-		.recent = { .new_flows = 100000,
-		            .packets = 900000,
-		            .sampled = 1000,
-		            .followed = 1000 },
-	};
-	*measure_page_pools(p) = (struct measure_pool){
-		.pool = hash_text("web-ams"),
-		.recent = { .own_flows = 100000, .own_packets = 900000 },
-	};
-	page_alive(page, clock_mono_ms());
-	page_close(page);
-}
-
 /* All nodes would be asked, while a person waits. */
 static void flows_are_asked_for_where_a_site_states_what_it_can_take(void **state)
 {
@@ -213,6 +180,7 @@ static void flows_are_asked_for_where_a_site_states_what_it_can_take(void **stat
 	(void)state;
 	for (size_t i = 0; i < COUNT(stated_by); i++) {
 		struct guard_facts facts = { .n_flows = 0 };
+		struct page *page;
 
 		node_make();
 		node_configure(capacity, "");
@@ -224,7 +192,8 @@ static void flows_are_asked_for_where_a_site_states_what_it_can_take(void **stat
 		}
 		node_open(NOW_MS);
 		this_node.operations = calloc(1, sizeof(*this_node.operations));
-		measure_flows();
+		(void)measured_page_web(node_place.root, 10000, &page);
+		page_close(page);
 		guard_facts_query_flows(&this_node, &facts);
 		assert_int_equal(facts.n_flows, i ? 2 : 0);
 		for (size_t k = 0; i && k < 2; k++) {

@@ -5,37 +5,14 @@
  */
 #include "this_node.h"
 
-#include "base/hash.h"
-#include "base/page.h"
+#include "measured_page.h"
 #include "mgmt/controller/operation_measure.h"
 #include "mgmt/sync/operations.h"
 #include "weir/health.h"
-#include "weir/measure.h"
 #include "whole_json.h"
 
 static struct page *page;
 static struct measure_page *rows;
-
-static void *make_page(const char *file, const char *kind, uint32_t layout, size_t n)
-{
-	char path[PATH_MAX];
-
-	assert_int_equal(proc_path(node_place.root, file, path), 0);
-	assert_int_equal(page_create(path, kind, layout, n, &page), 0);
-	page_alive(page, clock_mono_ms());
-	return page_payload(page);
-}
-
-static void make_rows(uint32_t n_services, uint32_t n_pools)
-{
-	rows = make_page(MEASURE_PAGE_FILE, MEASURE_PAGE_KIND, MEASURE_PAGE_LAYOUT,
-	                 measure_page_bytes(n_services, n_pools));
-	rows->max_services = n_services;
-	rows->max_pools = n_pools;
-	rows->node = (struct measure_node){
-		.n_services = n_services, .n_pools = n_pools, .last_ms = 1000, .recent_ms = 10000
-	};
-}
 
 static int setup(void **state)
 {
@@ -46,9 +23,7 @@ static int setup(void **state)
 	               "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; } ); }, ");
 	node_configure("\"10.1.1.12\"; weight = 100;", "\"10.1.1.12\"; weight = 300;");
 	node_configure("max_backends = 10;", "max_backends = 10; min_healthy = \"30%\";");
-	make_rows(1, 1);
-	measure_page_services(rows)->service = hash_text("web");
-	measure_page_pools(rows)->pool = hash_text("web-ams");
+	rows = measured_page_web(node_place.root, 0, &page);
 	return 0;
 }
 
@@ -148,7 +123,7 @@ static void each_of_two_thousand_services_is_told(void **state)
 
 	(void)state;
 	page_close(page);
-	make_rows(2000, 0);
+	rows = measured_page_make(node_place.root, 2000, 0, &page);
 	for (size_t i = 0; i < 2000; i++) {
 		snprintf(names[i], sizeof(names[i]), "service-%050zu", i);
 		n += (size_t)snprintf(text + n, sizeof(text) - n,
@@ -272,10 +247,14 @@ static void a_pool_is_up_by_the_weight_of_its_backends(void **state)
 		{ HEALTH_DOWN, HEALTH_DOWN, false, 1000000, 0 },
 	};
 	struct health_page *health;
+	char path[PATH_MAX];
 
 	(void)state;
 	page_close(page);
-	health = make_page(PROC_HEALTH_PAGE, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, sizeof(*health));
+	assert_int_equal(proc_path(node_place.root, PROC_HEALTH_PAGE, path), 0);
+	assert_int_equal(
+	        page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, sizeof(*health), &page), 0);
+	health = page_payload(page);
 	page_publish(page);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char expected[128];

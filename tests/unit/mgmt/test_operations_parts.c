@@ -8,8 +8,7 @@
 #include "told_peers.h"
 #include "whole_json.h"
 
-#include "base/hash.h"
-#include "base/page.h"
+#include "measured_page.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/controller/operation_decide.h"
 #include "mgmt/controller/operation_order.h"
@@ -18,7 +17,6 @@
 #include "mgmt/overrides/override.h"
 #include "mgmt/peers/keys_gather.h"
 #include "mgmt/store/records.h"
-#include "weir/measure.h"
 #include "weir/steer_keys.h"
 
 #define LOOK_MS 250 /* between two looks of the thread */
@@ -863,24 +861,9 @@ static const char *const prefixes[] = { "198.51.100.0/24", "192.0.2.0/24" };
 /* New flows of web at ams, this node's own site; of a thousand, @p unseen are from the second prefix. */
 static void measure_flows_from(uint64_t per_s, uint64_t unseen)
 {
-	char path[PATH_MAX];
 	struct page *page;
+	struct measure_page *p = measured_page_web(node_place.root, per_s, &page);
 
-	assert_int_equal(proc_path(node_place.root, MEASURE_PAGE_FILE, path), 0);
-	assert_int_equal(page_create(path, MEASURE_PAGE_KIND, MEASURE_PAGE_LAYOUT,
-	                             measure_page_bytes(1, 1), &page),
-	                 0);
-	struct measure_page *p = page_payload(page);
-
-	p->max_services = p->max_pools = 1;
-	p->node = (struct measure_node){
-		.n_services = 1, .n_pools = 1, .last_ms = 1000, .recent_ms = 10000
-	};
-	*measure_page_services(p) =
-	        (struct measure_service){ .service = hash_text("web"),
-		                          .recent = { .new_flows = 10 * per_s } };
-	*measure_page_pools(p) = (struct measure_pool){ .pool = hash_text("web-ams"),
-		                                        .recent = { .own_flows = 10 * per_s } };
 	for (size_t i = 0; i < 2; i++) {
 		uint64_t n = i ? unseen : 1000 - unseen;
 		struct measure_source *s = &measure_page_sources(p)[i];
