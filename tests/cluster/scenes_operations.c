@@ -228,11 +228,14 @@ static void judge_order(const struct scene *s, const char *order, const char *co
 void scenes_operation_undecided(struct scene *s)
 {
 	begin_operation(s);
-	cut_store(s->node[1], false, true); /* it hears, and is not heard */
-	judge_order(s, "/hold", "outcome-unknown");
 	cut_store(s->node[1], true, true);
-	judge_order(s, "/abort", "store-unavailable");
+	node_run_ms(6500); /* that is known then, and its lease has not ended */
+	judge_order(s, "/hold", "store-unavailable");
 	cut_store(s->node[1], true, false);
+	node_run_ms(10000);
+	cut_store(s->node[1], false, true); /* it is heard, and does not hear */
+	judge_order(s, "/hold", "outcome-unknown");
+	cut_store(s->node[1], false, false);
 	node_run_ms(5000);
 	JUDGE(s, !strcmp(show_field(s->node[0], "state"), "held"), "it is %s",
 	      show_field(s->node[0], "state"));
