@@ -1,158 +1,65 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How a request is put to management, and put again when its outcome is not known (mgmt/cli/api.c).
- * libcurl and the clock are the test's.
+ * How a request is put to management, put again when its outcome is not known, and what is made of
+ * headers, silence and failures (mgmt/cli/api.c).
  */
-#include "shown.h"
+#include "cli_management.h"
 
-#include <curl/curl.h>
+#include <errno.h>
 #include <jansson.h>
 
-#include "base/clock.h"
 #include "mgmt/cli/api.h"
-
-static uint64_t clock_ms;
-
-static uint64_t fake_clock(void)
-{
-	return clock_ms;
-}
-
-static int fake_usleep(useconds_t us)
-{
-	clock_ms += us / 1000;
-	return 0;
-}
-
-/* What each try is answered; the last one for ever. */
-struct tried {
-	CURLcode code;
-	long status, os_error;
-	const char *body;
-	unsigned took_ms;
-};
-static const struct tried *script;
-static size_t n_script, n_tries;
-
-/* What was asked. */
-static struct {
-	char url[256], method[16], fields[256], socket[256], keys[64][64];
-	long timeout_ms;
-	curl_write_callback on_body, on_header;
-	void *arg;
-	bool has_fields;
-} asked;
-
-static void note_key(const struct curl_slist *headers)
-{
-	static const char name[] = "Idempotency-Key: ";
-
-	asked.keys[n_tries][0] = '\0';
-	for (; headers; headers = headers->next)
-		if (!strncmp(headers->data, name, strlen(name)))
-			snprintf(asked.keys[n_tries], sizeof(asked.keys[0]), "%s",
-			         headers->data + strlen(name));
-}
-
-static CURLcode fake_setopt(CURL *curl, CURLoption option, ...)
-{
-	va_list args;
-
-	(void)curl;
-	va_start(args, option);
-	if (option == CURLOPT_URL)
-		snprintf(asked.url, sizeof(asked.url), "%s", va_arg(args, const char *));
-	else if (option == CURLOPT_CUSTOMREQUEST)
-		snprintf(asked.method, sizeof(asked.method), "%s", va_arg(args, const char *));
-	else if (option == CURLOPT_UNIX_SOCKET_PATH)
-		snprintf(asked.socket, sizeof(asked.socket), "%s", va_arg(args, const char *));
-	else if (option == CURLOPT_TIMEOUT_MS)
-		asked.timeout_ms = va_arg(args, long);
-	else if (option == CURLOPT_WRITEFUNCTION)
-		asked.on_body = va_arg(args, curl_write_callback);
-	else if (option == CURLOPT_HEADERFUNCTION)
-		asked.on_header = va_arg(args, curl_write_callback);
-	else if (option == CURLOPT_WRITEDATA)
-		asked.arg = va_arg(args, void *);
-	else if (option == CURLOPT_HTTPHEADER)
-		note_key(va_arg(args, const struct curl_slist *));
-	else if (option == CURLOPT_POSTFIELDS) {
-		snprintf(asked.fields, sizeof(asked.fields), "%s", va_arg(args, const char *));
-		asked.has_fields = true;
-	}
-	va_end(args);
-	return CURLE_OK;
-}
-
-static const struct tried *this_try(void)
-{
-	return &script[n_tries < n_script ? n_tries : n_script - 1];
-}
-
-static void (*at_each_try)(void *answer);
-
-static CURLcode fake_perform(CURL *curl)
-{
-	char header[] = "ETag: \"v7-00\"\r\n", body[256];
-
-	(void)curl;
-	if (at_each_try)
-		at_each_try(asked.arg);
-	clock_ms += this_try()->took_ms;
-	if (this_try()->code != CURLE_OK)
-		return this_try()->code;
-	assert_int_equal(asked.on_header(header, 1, strlen(header), asked.arg), strlen(header));
-	snprintf(body, sizeof(body), "%s", this_try()->body);
-	assert_int_equal(asked.on_body(body, 1, strlen(body), asked.arg), strlen(body));
-	return CURLE_OK;
-}
-
-static CURLcode fake_getinfo(CURL *curl, CURLINFO info, long *out)
-{
-	(void)curl;
-	*out = info == CURLINFO_RESPONSE_CODE ? this_try()->status : this_try()->os_error;
-	n_tries += info == CURLINFO_OS_ERRNO; /* asked last */
-	return CURLE_OK;
-}
-
-#undef curl_easy_setopt
-#undef curl_easy_getinfo
-#define clock_mono_ms     fake_clock
-#define usleep            fake_usleep
-#define curl_easy_setopt  fake_setopt
-#define curl_easy_perform fake_perform
-#define curl_easy_getinfo fake_getinfo
-#include "mgmt/cli/api.c" /* its edges are ours */
 
 static struct cli cli = { .dirs.run = "/nonexistent-run" };
 
-/* Ask as @p request says; what goes to standard error is in shown. */
-static int ask_for(const struct api_request *request, bool quietly, const struct tried *rows,
+static char keys[64][64]; /* of each try, "": none */
+
+static void note_key(void)
+{
+	static const char name[] = "Idempotency-Key: ";
+	const char *at = strstr(asked.headers, name);
+
+	keys[n_asked][0] = '\0';
+	if (at)
+		snprintf(keys[n_asked], sizeof(keys[0]), "%.*s",
+		         (int)strcspn(at + strlen(name), "\n"), at + strlen(name));
+}
+
+/* What was asked last, after the transfer. */
+static char fields[256];
+static bool has_fields;
+static void (*at_each_try)(void); /* management at work, before the transfer ends */
+
+static struct said management_says(void)
+{
+	note_key();
+	has_fields = asked.fields != NULL;
+	snprintf(fields, sizeof(fields), "%s", has_fields ? asked.fields : "");
+	if (say_next().code == CURLE_OK)
+		assert_int_equal(say_header("ETag: \"v7-00\"\r\n"), 15);
+	if (at_each_try)
+		at_each_try();
+	return say_next();
+}
+
+/* Ask as @p request says. */
+static int ask_for(const struct api_request *request, bool quietly, const struct said *rows,
                    size_t n, struct api_reply *reply)
 {
 	memset(&asked, 0, sizeof(asked));
-	script = rows;
-	n_script = n;
-	n_tries = 0;
-	clock_ms = 1000;
-	*reply = (struct api_reply){ 0 };
+	begin_script(rows, n);
 	shown_begin();
-	fflush(stderr);
-	int saved = dup(STDERR_FILENO);
+	int status =
+	        quietly ? api_call_quietly(&cli, request, reply) : api_query(&cli, request, reply);
 
-	assert_true(dup2(shown_file, STDERR_FILENO) >= 0);
-	int status = send_to_management(&cli, request, reply, quietly);
-
-	fflush(stderr);
-	assert_true(dup2(saved, STDERR_FILENO) >= 0);
-	close(saved);
 	shown_end();
+	assert_string_equal(shown, "");
 	return status;
 }
 
 static void a_request_is_put_as_it_is_meant(void **state)
 {
-	static const struct tried ok = { CURLE_OK, 200, 0, "{\"a\":1}", 0 };
+	static const struct said ok = { CURLE_OK, 200, "{\"a\":1}", 0, 0 };
 	struct api_request get = { .method = "GET", .path = "/v1/status?limit=1" },
 	                   plan = { .method = "POST", .path = "/v1/plan", .reads = true },
 	                   post = { .method = "POST", .path = "/v1/overrides" }, brief = get;
@@ -160,30 +67,30 @@ static void a_request_is_put_as_it_is_meant(void **state)
 
 	(void)state;
 	assert_int_equal(ask_for(&get, false, &ok, 1, &reply), CLI_OK);
-	assert_string_equal(asked.url, "http://weir/v1/status?limit=1");
+	assert_string_equal(asked.path, "/v1/status?limit=1");
 	assert_string_equal(asked.method, "GET");
 	assert_string_equal(asked.socket, "/nonexistent-run/api.sock");
 	assert_int_equal(asked.timeout_ms, 60000);
-	assert_false(asked.has_fields);
-	assert_string_equal(asked.keys[0], "");
+	assert_false(has_fields);
+	assert_string_equal(keys[0], "");
 	assert_int_equal(reply.status, 200);
 	assert_string_equal(reply.etag, "v7-00");
 	assert_int_equal(json_integer_value(json_object_get(reply.body, "a")), 1);
 	api_reply_fini(&reply);
 	post.body = json_pack("{s:s}", "do", "drain");
 	assert_int_equal(ask_for(&post, false, &ok, 1, &reply), CLI_OK);
-	assert_string_equal(asked.fields, "{\"do\":\"drain\"}");
+	assert_string_equal(fields, "{\"do\":\"drain\"}");
 	assert_int_equal(asked.timeout_ms, 75000);
-	assert_int_equal(strlen(asked.keys[0]), 32);
+	assert_int_equal(strlen(keys[0]), 32);
 	api_reply_fini(&reply);
 	post.body = NULL;
 	assert_int_equal(ask_for(&post, false, &ok, 1, &reply), CLI_OK);
-	assert_true(asked.has_fields);
-	assert_string_equal(asked.fields, "");
+	assert_true(has_fields);
+	assert_string_equal(fields, "");
 	api_reply_fini(&reply);
 	assert_int_equal(ask_for(&plan, false, &ok, 1, &reply), CLI_OK);
 	assert_int_equal(asked.timeout_ms, 75000);
-	assert_string_equal(asked.keys[0], "");
+	assert_string_equal(keys[0], "");
 	api_reply_fini(&reply);
 	brief.timeout_ms = 5000;
 	assert_int_equal(ask_for(&brief, false, &ok, 1, &reply), CLI_OK);
@@ -201,7 +108,7 @@ static void a_success_without_json_is_none(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
-		const struct tried row = { CURLE_OK, i % 2 ? 200 : 299, 0, bodies[i], 0 };
+		const struct said row = { CURLE_OK, i % 2 ? 200 : 299, bodies[i], 0, 0 };
 
 		assert_int_equal(ask_for(&get, false, &row, 1, &reply), CLI_UNREACHABLE);
 		assert_false(api_succeeded(&reply));
@@ -218,8 +125,8 @@ static void a_success_without_json_is_none(void **state)
 
 static void a_refusal_may_be_anything(void **state)
 {
-	static const struct tried rows[] = { { CURLE_OK, 502, 0, "<html>", 0 },
-		                             { CURLE_OK, 404, 0, "", 0 } };
+	static const struct said rows[] = { { CURLE_OK, 502, "<html>", 0, 0 },
+		                            { CURLE_OK, 404, "", 0, 0 } };
 	struct api_request get = { .method = "GET", .path = "/" };
 	struct api_reply reply;
 
@@ -236,7 +143,7 @@ static void a_refusal_may_be_anything(void **state)
 /* The head of an answer may have come, and its body break off. */
 static void an_answer_that_broke_off_is_none(void **state)
 {
-	static const struct tried row = { CURLE_PARTIAL_FILE, 200, 0, NULL, 0 };
+	static const struct said row = { CURLE_PARTIAL_FILE, 200, NULL, 0, 0 };
 	struct api_request get = { .method = "GET", .path = "/" },
 	                   post = { .method = "POST", .path = "/" };
 	struct api_reply reply;
@@ -248,54 +155,90 @@ static void an_answer_that_broke_off_is_none(void **state)
 	assert_false(api_succeeded(&reply));
 }
 
+static const struct {
+	const char *method;
+	struct said row;
+	bool quietly;
+	int status;
+	const char *told, *then; /* around the socket */
+} refused[] = {
+	{ "PLAN",
+	  { CURLE_OPERATION_TIMEDOUT, 0, NULL, 0, 0 },
+	  false,
+	  CLI_UNREACHABLE,
+	  "management did not answer on ",
+	  " in time; weir status works" },
+	{ "PLAN", { CURLE_RECV_ERROR, 0, NULL, 0, 0 }, true, CLI_UNREACHABLE, "", "" },
+	{ "GET",
+	  { CURLE_ABORTED_BY_CALLBACK, 0, NULL, 0, 0 },
+	  false,
+	  CLI_UNREACHABLE,
+	  "management did not answer on ",
+	  " in time; weir status works" },
+	{ "GET", { CURLE_OPERATION_TIMEDOUT, 0, NULL, 0, 0 }, true, CLI_UNREACHABLE, "", "" },
+	{ "GET",
+	  { CURLE_GOT_NOTHING, 0, NULL, 0, 0 },
+	  false,
+	  CLI_UNREACHABLE,
+	  "management does not answer on ",
+	  " (Server returned" },
+	{ "GET", { CURLE_RECV_ERROR, 0, NULL, 0, 0 }, true, CLI_UNREACHABLE, "", "" },
+	{ "GET",
+	  { CURLE_COULDNT_CONNECT, 0, NULL, 0, EACCES },
+	  true,
+	  CLI_DENIED,
+	  "this user may not use ",
+	  "; members of group weir may" },
+	{ "GET", { CURLE_COULDNT_CONNECT, 0, NULL, 0, ENOENT }, true, CLI_UNREACHABLE, "", "" },
+	{ "POST",
+	  { CURLE_COULDNT_CONNECT, 0, NULL, 0, ECONNREFUSED },
+	  false,
+	  CLI_UNREACHABLE,
+	  "management does not answer on ",
+	  " (Connection refused); is weir run or weir-mgmt running?" },
+	{ "POST",
+	  { CURLE_COULDNT_CONNECT, 0, NULL, 0, EACCES },
+	  false,
+	  CLI_DENIED,
+	  "this user may not use ",
+	  "; members" },
+	{ "POST",
+	  { CURLE_OUT_OF_MEMORY, 0, NULL, 0, 0 },
+	  false,
+	  CLI_UNREACHABLE,
+	  "management does not answer on ",
+	  "" },
+	{ "POST",
+	  { CURLE_WRITE_ERROR, 0, NULL, 0, 0 },
+	  false,
+	  CLI_UNREACHABLE,
+	  "management does not answer on ",
+	  "" },
+};
+
 /* What only asks is not put again; nor a change that was never sent. */
 static void what_cannot_have_been_made_is_asked_once(void **state)
 {
-	static const struct {
-		const char *method;
-		struct tried row;
-		bool quietly;
-		int status;
-		const char *told;
-	} rows[] = {
-		{ "PLAN",
-		  { CURLE_OPERATION_TIMEDOUT, 0, 0, NULL, 0 },
-		  false,
-		  CLI_UNREACHABLE,
-		  "management did not answer on /nonexistent-run/api.sock in time" },
-		{ "PLAN", { CURLE_RECV_ERROR, 0, 0, NULL, 0 }, true, CLI_UNREACHABLE, "" },
-		{ "GET",
-		  { CURLE_OPERATION_TIMEDOUT, 0, 0, NULL, 0 },
-		  false,
-		  CLI_UNREACHABLE,
-		  "management did not answer on /nonexistent-run/api.sock in time" },
-		{ "GET", { CURLE_RECV_ERROR, 0, 0, NULL, 0 }, true, CLI_UNREACHABLE, "" },
-		{ "POST",
-		  { CURLE_COULDNT_CONNECT, 0, ECONNREFUSED, NULL, 0 },
-		  false,
-		  CLI_UNREACHABLE,
-		  "management does not answer on" },
-		{ "POST",
-		  { CURLE_COULDNT_CONNECT, 0, EACCES, NULL, 0 },
-		  false,
-		  CLI_DENIED,
-		  "this user may not use /nonexistent-run/api.sock" },
-	};
+	static const char socket[] = "/nonexistent-run/api.sock";
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		bool reads = !strcmp(rows[i].method, "PLAN");
-		struct api_request request = { .method = reads ? "POST" : rows[i].method,
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		bool reads = !strcmp(refused[i].method, "PLAN");
+		struct api_request request = { .method = reads ? "POST" : refused[i].method,
 			                       .path = "/",
 			                       .reads = reads };
 		struct api_reply reply;
+		char expected[256];
 
-		assert_int_equal(ask_for(&request, rows[i].quietly, &rows[i].row, 1, &reply),
-		                 rows[i].status);
-		assert_int_equal(n_tries, 1);
-		assert_string_equal(shown, "");
-		assert_int_equal(strncmp(told, rows[i].told, strlen(rows[i].told)), 0);
-		assert_int_equal(*told != '\0', *rows[i].told != '\0');
+		assert_int_equal(ask_for(&request, refused[i].quietly, &refused[i].row, 1, &reply),
+		                 refused[i].status);
+		assert_int_equal(n_asked, 1);
+		snprintf(expected, sizeof(expected), "weir: %s%s%s", refused[i].told, socket,
+		         refused[i].then);
+		if (*refused[i].told)
+			assert_int_equal(strncmp(told, expected, strlen(expected)), 0);
+		else
+			assert_string_equal(told, "");
 	}
 }
 
@@ -311,76 +254,85 @@ static void a_change_that_broke_off_is_asked_for_by_the_same_key(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
-		const struct tried rows[] = { { codes[i], 0, 0, NULL, 0 },
-			                      { CURLE_COULDNT_CONNECT, 0, ENOENT, NULL, 0 },
-			                      { CURLE_OK, 201, 0, "{}", 0 } };
+		const struct said rows[] = { { codes[i], 0, NULL, 0, 0 },
+			                     { CURLE_COULDNT_CONNECT, 0, NULL, 0, ENOENT },
+			                     { CURLE_OK, 201, "{}", 0, 0 } };
 		struct api_request post = { .method = "POST", .path = "/", .body = json_object() };
 
 		assert_int_equal(ask_for(&post, false, rows, 3, &reply), CLI_OK);
-		assert_int_equal(n_tries, 3);
+		assert_int_equal(n_asked, 3);
 		assert_int_equal(clock_ms, 2000); /* every half a second */
 		assert_int_equal(reply.status, 201);
-		assert_string_equal(asked.keys[0], asked.keys[2]);
-		assert_string_equal(asked.fields, "{}");
-		assert_string_equal(shown, BROKE_OFF);
-		assert_string_equal(told, "");
+		assert_string_equal(keys[0], keys[2]);
+		assert_string_equal(fields, "{}");
+		assert_string_equal(told, BROKE_OFF);
 		api_reply_fini(&reply);
 	}
 }
 
 static void it_is_given_up_after_fifteen_seconds_and_said_meanwhile(void **state)
 {
-	static const struct tried row = { CURLE_RECV_ERROR, 0, 0, NULL, 0 };
+	static const struct said row = { CURLE_RECV_ERROR, 0, NULL, 0, 0 };
 	struct api_request post = { .method = "POST", .path = "/" };
 	struct api_reply reply;
 
 	(void)state;
 	assert_int_equal(ask_for(&post, false, &row, 1, &reply), CLI_TIMEOUT);
-	assert_int_equal(n_tries, 31);
+	assert_int_equal(n_asked, 31);
 	assert_int_equal(clock_ms, 16000);
-	assert_string_equal(
-	        shown, BROKE_OFF
+	static const char expected[] = BROKE_OFF
 	        "weir: no answer yet; asking for 12 s more (if management hangs: weir drain --offline works without it)\n"
 	        "weir: no answer yet; asking for 8 s more (if management hangs: weir drain --offline works without it)\n"
-	        "weir: no answer yet; asking for 4 s more (if management hangs: weir drain --offline works without it)\n");
-	assert_int_equal(strncmp(told,
-	                         "management did not answer: the change may or may not have been "
-	                         "made",
-	                         67),
-	                 0);
+	        "weir: no answer yet; asking for 4 s more (if management hangs: weir drain --offline works without it)\n"
+	        "weir: management did not answer: the change may or may not have been made";
+
+	assert_int_equal(strncmp(told, expected, strlen(expected)), 0);
+	/* quietly, too: a change is no matter of another source */
+	assert_int_equal(ask_for(&post, true, &row, 1, &reply), CLI_TIMEOUT);
+	assert_int_equal(strncmp(told, expected, strlen(expected)), 0);
+}
+
+static int report_bytes(curl_off_t sent)
+{
+	return asked.on_progress(asked.progress_arg, 1, 2, 3, sent);
 }
 
 static char patience[64]; /* of each try */
 
-static void note_patience(void *arg)
+static void note_patience(void)
 {
-	struct answer *a = arg;
-	const char *word = a->last_report_ms ? " telling" : a->again ? " brief" : " silent";
-
-	strncat(patience, word, sizeof(patience) - strlen(patience) - 1);
-	assert_int_equal(a->heard_ms, clock_ms); /* silence counts from the try's beginning */
-	assert_int_equal(a->n, 0);
-	assert_int_equal(a->since_ms, 1000);
+	clock_ms += 3000; /* silence counts from the try's beginning */
+	assert_int_equal(report_bytes(0), 0);
+	clock_ms += 1;
+	strcat(patience, report_bytes(0) ? " brief" : " long");
+	clock_ms += 999;
+	say_header("X: y\r\n");
+	assert_int_equal(report_bytes(0), 0);
 }
 
 /*
  * The first try waits longer for a sign of life, and says that it waits; with a time of its own
- * it says nothing.
+ * it says nothing. Nothing of a try is in the next one's answer.
  */
 static void later_tries_wait_for_less_and_say_nothing_twice(void **state)
 {
-	static const struct tried rows[] = { { CURLE_RECV_ERROR, 0, 0, NULL, 700 },
-		                             { CURLE_PARTIAL_FILE, 0, 0, NULL, 0 },
-		                             { CURLE_OK, 200, 0, "{}", 0 } };
+	static const struct said rows[] = { { CURLE_RECV_ERROR, 0, NULL, 700, 0 },
+		                            { CURLE_PARTIAL_FILE, 0, "{\"a\":", 0, 0 },
+		                            { CURLE_OK, 200, "{}", 0, 0 } };
 	static const struct {
 		const char *method;
 		unsigned timeout_ms;
 		bool quietly;
-		const char *patience;
-	} kinds[] = { { "POST", 0, false, " telling brief brief" },
-		      { "POST", 5000, false, " silent brief brief" },
-		      { "GET", 0, false, " telling" },
-		      { "GET", 0, true, " silent" } };
+		int status;
+		const char *patience, *told;
+	} kinds[] = {
+		{ "POST", 0, false, CLI_OK, " long brief brief",
+		  "weir: waiting for management's answer (4 s)\n" BROKE_OFF },
+		{ "POST", 5000, false, CLI_OK, " long brief brief", BROKE_OFF },
+		{ "GET", 0, false, CLI_UNREACHABLE, " long",
+		  "weir: waiting for management's answer (4 s)\nweir: management does not answer" },
+		{ "GET", 0, true, CLI_UNREACHABLE, " long", "" },
+	};
 	struct api_reply reply;
 
 	(void)state;
@@ -391,11 +343,227 @@ static void later_tries_wait_for_less_and_say_nothing_twice(void **state)
 			                       .timeout_ms = kinds[i].timeout_ms };
 
 		patience[0] = '\0';
-		(void)ask_for(&request, kinds[i].quietly, rows, 3, &reply);
+		assert_int_equal(ask_for(&request, kinds[i].quietly, rows, 3, &reply),
+		                 kinds[i].status);
 		api_reply_fini(&reply);
 		assert_string_equal(patience, kinds[i].patience);
+		assert_int_equal(strncmp(told, kinds[i].told, strlen(kinds[i].told)), 0);
+		assert_null(strstr(told + strlen(kinds[i].told), "waiting"));
 	}
 	at_each_try = NULL;
+}
+
+/* Ask for nothing in particular, with @p work meanwhile. */
+static int get_with(void (*work)(void), struct api_reply *reply)
+{
+	static const struct said ok = { CURLE_OK, 200, "{}", 0, 0 };
+	struct api_request get = { .method = "GET", .path = "/" };
+
+	at_each_try = work;
+	int status = ask_for(&get, false, &ok, 1, reply);
+
+	at_each_try = NULL;
+	return status;
+}
+
+/*
+ * Silent for longer than 4.5 s, or 3 s when asked again, is nobody; bytes that are sent are a
+ * sign, too.
+ */
+static void be_silent(void)
+{
+	clock_ms += 4500;
+	assert_int_equal(report_bytes(0), 0);
+	clock_ms += 1;
+	assert_int_equal(report_bytes(0), 1);
+	clock_ms += 60000;
+	assert_int_equal(report_bytes(10), 0);
+	assert_int_equal(report_bytes(10), 0);
+	clock_ms += 4501;
+	assert_int_equal(report_bytes(10), 1);
+	say_header("X: y\r\n");
+	assert_int_equal(report_bytes(10), 0);
+	clock_ms += 4501;
+	assert_int_equal(report_bytes(10), 1);
+	assert_int_equal(say_body(" ", 1), 1);
+	assert_int_equal(report_bytes(10), 0);
+}
+
+static void silence_ends_a_request(void **state)
+{
+	struct api_reply reply;
+
+	(void)state;
+	assert_int_equal(get_with(be_silent, &reply), CLI_OK);
+	api_reply_fini(&reply);
+}
+
+static const char *line;
+
+static void say_line(void)
+{
+	assert_int_equal(say_header(line), strlen(line));
+}
+
+/* As it says that it waits, four seconds later. */
+static void say_line_and_wait(void)
+{
+	say_line();
+	clock_ms += 2000;
+	say_header("X: y\r\n");
+	clock_ms += 2000;
+	assert_int_equal(report_bytes(0), 0);
+}
+
+static void headers_are_taken_by_their_names(void **state)
+{
+	char tag[161], long_line[200], doing[201], long_doing[300], said[300];
+
+	memset(tag, 'x', 160);
+	tag[160] = '\0';
+	snprintf(long_line, sizeof(long_line), "ETag: W/\"%s\"\r\n", tag);
+	memset(doing, 'y', 200);
+	doing[200] = '\0';
+	snprintf(long_doing, sizeof(long_doing), "Weir-Doing: %s", doing);
+	snprintf(said, sizeof(said), ": %.95s", doing); /* cut at its room */
+
+	const struct {
+		const char *line, *etag, *doing;
+	} rows[] = {
+		{ "ETag: \"v8-00\"\r\n", "v8-00", "" },
+		{ "etag:v9-00", "v9-00", "" },
+		{ "ETag:", "v7-00", "" },
+		{ long_line, NULL, "" },
+		{ "Weir-Doing: it checks the zones\r\n", "v7-00", ": it checks the zones" },
+		{ "weir-doing: \x1b[2J~ \x7f\xc3\xbc!\r\n", "v7-00", ": [2J~ !" },
+		{ "Weir-Doing: ", "v7-00", "" },
+		{ "Weir-Doings: no\r\n", "v7-00", "" },
+		{ "Content-Type: application/json\r\n", "v7-00", "" },
+		{ "\r\n", "v7-00", "" },
+		{ long_doing, "v7-00", said },
+	};
+	struct api_reply reply;
+	char expected[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		line = rows[i].line;
+		assert_int_equal(get_with(say_line_and_wait, &reply), CLI_OK);
+		snprintf(expected, sizeof(expected),
+		         "weir: waiting for management's answer (4 s)%s\n", rows[i].doing);
+		assert_string_equal(told, expected);
+		if (rows[i].etag) {
+			assert_string_equal(reply.etag, rows[i].etag);
+		} else {
+			assert_int_equal(strlen(reply.etag), sizeof(reply.etag) - 1);
+			assert_memory_equal(reply.etag, "W/xxx", 5);
+		}
+		api_reply_fini(&reply);
+	}
+}
+
+/* Every 4 s, with what management says that it does, as long as it was heard of within 2 s. */
+static unsigned heard_ms, report_ms;
+
+static void be_heard_and_report(void)
+{
+	clock_ms = heard_ms;
+	say_line();
+	clock_ms = report_ms;
+	(void)report_bytes(0);
+	(void)report_bytes(0); /* not twice */
+}
+
+static void who_waits_is_told_so(void **state)
+{
+	static const struct {
+		unsigned heard_ms, now_ms;
+		const char *line, *told;
+	} rows[] = {
+		{ 4999, 4999, "", "" },
+		{ 5000, 5000, "", "weir: waiting for management's answer (4 s)\n" },
+		{ 3000, 5000, "Weir-Doing: it checks",
+		  "weir: waiting for management's answer (4 s): it checks\n" },
+		{ 2999, 5000, "", "" },
+		{ 62999, 63000, "", "weir: waiting for management's answer (62 s)\n" },
+	};
+	struct api_reply reply;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		heard_ms = rows[i].heard_ms;
+		report_ms = rows[i].now_ms;
+		line = rows[i].line;
+		assert_int_equal(get_with(be_heard_and_report, &reply), CLI_OK);
+		assert_string_equal(told, rows[i].told);
+		api_reply_fini(&reply);
+	}
+}
+
+/* The body may come in any pieces, up to 64 MiB. */
+static void say_too_much(void)
+{
+	const size_t piece = (size_t)1 << 20;
+	char *bytes = calloc(1, piece);
+
+	assert_non_null(bytes);
+	for (int i = 0; i < 63; i++)
+		assert_int_equal(say_body(bytes, piece), piece);
+	assert_int_equal(say_body(bytes, piece - 2), piece - 2);
+	assert_int_equal(say_body("abc", 3), 0);
+	assert_int_equal(say_body("ab", 2), 2);
+	assert_int_equal(say_body("a", 1), 0);
+	free(bytes);
+}
+
+static void a_body_is_collected_up_to_its_limit(void **state)
+{
+	static const struct said row = { CURLE_WRITE_ERROR, 200, NULL, 0, 0 };
+	struct api_request get = { .method = "GET", .path = "/" };
+	struct api_reply reply;
+
+	(void)state;
+	at_each_try = say_too_much;
+	assert_int_equal(ask_for(&get, true, &row, 1, &reply), CLI_UNREACHABLE);
+	at_each_try = NULL;
+}
+
+static void each_request_has_its_headers(void **state)
+{
+	static const struct said ok = { CURLE_OK, 200, "{}", 0, 0 };
+	const struct {
+		struct api_request r;
+		const char *more; /* before a key */
+		bool has_key;
+	} rows[] = {
+		{ { .method = "GET" }, "", false },
+		{ { .method = "POST" }, "Content-Type: application/json\n", true },
+		{ { .method = "PUT", .body = json_object() },
+		  "Content-Type: application/json\n",
+		  true },
+		{ { .method = "GET", .if_match = "v7-00" }, "If-Match: \"v7-00\"\n", false },
+		{ { .method = "GET", .if_match = "*" }, "If-Match: *\n", false },
+	};
+	char expected[512], former[64] = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct api_request request = rows[i].r;
+		struct api_reply reply;
+
+		request.path = "/";
+		assert_int_equal(ask_for(&request, false, &ok, 1, &reply), CLI_OK);
+		api_reply_fini(&reply);
+		assert_int_equal(strspn(keys[0], "0123456789abcdef"), rows[i].has_key ? 32 : 0);
+		snprintf(expected, sizeof(expected), "Expect:\nWeir-Progress: 1\n%s%s%s%s",
+		         rows[i].more, rows[i].has_key ? "Idempotency-Key: " : "", keys[0],
+		         rows[i].has_key ? "\n" : "");
+		assert_string_equal(asked.headers, expected);
+		if (rows[i].has_key) { /* random */
+			assert_string_not_equal(keys[0], former);
+			snprintf(former, sizeof(former), "%s", keys[0]);
+		}
+	}
 }
 
 int main(void)
@@ -409,6 +577,11 @@ int main(void)
 		cmocka_unit_test(a_change_that_broke_off_is_asked_for_by_the_same_key),
 		cmocka_unit_test(later_tries_wait_for_less_and_say_nothing_twice),
 		cmocka_unit_test(it_is_given_up_after_fifteen_seconds_and_said_meanwhile),
+		cmocka_unit_test(silence_ends_a_request),
+		cmocka_unit_test(headers_are_taken_by_their_names),
+		cmocka_unit_test(who_waits_is_told_so),
+		cmocka_unit_test(a_body_is_collected_up_to_its_limit),
+		cmocka_unit_test(each_request_has_its_headers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
