@@ -1,52 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `weir nic` (mgmt/cli/cmd_nic.c): what is said of devices; the list is the test's. */
-#include "shown.h"
+/* `weir nic` (mgmt/cli/cmd_nic.c): what is said of devices in a tree like /sys, to which libc is led. */
+#include "tests/unit/host/devices_scene.h"
 
-#include <stdbool.h>
+#include "cli_said.h"
 
-#include "mgmt/cli/api.h"
-#include "weir/nic.h"
+#include <dirent.h>
+#include <limits.h>
 
-static struct nic given[5];
-static size_t n_given;
+DIR *__real_opendir(const char *path);
+DIR *__wrap_opendir(const char *path);
+ssize_t __real_readlink(const char *path, char *out, size_t size);
+ssize_t __wrap_readlink(const char *path, char *out, size_t size);
+FILE *__real_fopen64(const char *path, const char *mode);
+FILE *__wrap_fopen64(const char *path, const char *mode);
 
-static size_t fake_list(const char *sysfs, struct nic *out, size_t max)
+static const char *place_of(const char *path)
 {
-	assert_string_equal(sysfs, "/sys");
-	assert_true(max >= n_given);
-	memcpy(out, given, n_given * sizeof(*given));
-	return n_given;
+	static char out[PATH_MAX];
+
+	if (strncmp(path, NIC_SYSFS "/", 5) != 0)
+		return path;
+	snprintf(out, sizeof(out), "%s%s", root, path + 4);
+	return out;
 }
 
-#define nic_list fake_list
-#include "mgmt/cli/cmd_nic.c" /* its edge is ours */
-
-static const struct nic all[] = {
-	{ "0000:01:00.0", "8086:1572", "i40e", "eth0", 0, 12, NIC_DPDK_READY, true, "net_i40e",
-	  "ready" },
-	{ "0000:02:00.0", "15b3:1017", "mlx5_core", "eth1", 1, 0, NIC_DPDK_SHARED, true, "mlx5_pci",
-	  "shared" },
-	{ "0000:03:00.0", "8086:10d3", "", "", -1, -1, NIC_DPDK_IOMMU, false, NULL, "no IOMMU" },
-	{ "0000:04:00.0", "8086:10fb", "ixgbe", "eth2", -1, 7, NIC_DPDK_BIND, true, "net_ixgbe",
-	  "bind it" },
-	{ "", "", "veth", "v0", -1, -1, NIC_DPDK_NO, true, NULL, "for trials" },
-};
-
-static void show_nics(bool json)
+DIR *__wrap_opendir(const char *path)
 {
-	struct cli cli = { .json = json };
-	const struct cli_args args = { 0 };
-
-	shown_begin();
-	assert_int_equal(cli_nic(&cli, &args), CLI_OK);
-	shown_end();
+	return __real_opendir(place_of(path));
 }
 
-static void give_nics(const struct nic *nics, size_t n)
+ssize_t __wrap_readlink(const char *path, char *out, size_t size)
 {
-	n_given = n;
-	if (n)
-		memcpy(given, nics, n * sizeof(*nics));
+	return __real_readlink(place_of(path), out, size);
+}
+
+FILE *__wrap_fopen64(const char *path, const char *mode)
+{
+	return __real_fopen64(place_of(path), mode);
 }
 
 #define HEAD                                                                                       \
@@ -55,75 +45,68 @@ static void give_nics(const struct nic *nics, size_t n)
 static void devices_are_listed_and_the_first_that_can_be_bound_is_shown_how(void **state)
 {
 	(void)state;
-	give_nics(all, 5);
-	show_nics(false);
+	assert_int_equal(WEIR("nic"), CLI_OK);
 	assert_string_equal(
 	        shown, HEAD
-	        "0000:01:00.0  8086:1572  i40e             eth0               0    12  ready\n"
-	        "0000:02:00.0  15b3:1017  mlx5_core        eth1               1     0  shared\n"
-	        "0000:03:00.0  8086:10d3  -                -                  -     -  no IOMMU\n"
-	        "0000:04:00.0  8086:10fb  ixgbe            eth2               -     7  bind it\n"
-	        "-             -          veth             v0                 -     -  for trials\n"
+	        "0000:01:00.0  8086:10d3  vfio-pci         -                  1     0  DPDK: device = \"0000:01:00.0\"\n"
+	        "0000:02:00.0  8086:10d3  igb              eth2               1     8  XDP natively; DPDK once it is bound to vfio-pci\n"
+	        "0000:03:00.0  8086:10d3  vfio-pci         -                  1     -  no XDP; no DPDK: no IOMMU group (boot with intel_iommu=on or amd_iommu=on)\n"
+	        "0000:04:00.0  8086:10d3  mlx5_core        eth4               1     9  DPDK together with the kernel driver: device = \"0000:04:00.0\"; XDP natively\n"
+	        "0000:05:00.0  8086:10d3  e1000e           eth5               1     -  XDP in its generic mode; no DPDK: no IOMMU group (boot with intel_iommu=on or amd_iommu=on)\n"
+	        "0000:06:00.0  8086:10d3  strange          eth6               1    10  XDP in its generic mode; DPDK once it is bound to vfio-pci, if DPDK has a driver for it\n"
+	        "-             -          -                veth0              -     -  XDP if its driver supports it; DPDK over AF_PACKET, for trials\n"
 	        "\n"
-	        "To give a device to DPDK, run as root (its addresses move to the port's TAP), here for 0000:04:00.0:\n"
+	        "To give a device to DPDK, run as root (its addresses move to the port's TAP), here for 0000:02:00.0:\n"
 	        "modprobe vfio-pci\n"
-	        "echo vfio-pci > /sys/bus/pci/devices/0000:04:00.0/driver_override\n"
-	        "echo 0000:04:00.0 > /sys/bus/pci/devices/0000:04:00.0/driver/unbind\n"
-	        "echo 0000:04:00.0 > /sys/bus/pci/drivers_probe\n");
-	give_nics(all, 3);
-	show_nics(false);
-	assert_null(strstr(shown, "To give a device"));
-	give_nics(all, 0);
-	show_nics(false);
-	assert_string_equal(shown, HEAD);
-}
-
-/* Nothing has to be unbound where no driver is. */
-static void an_unbound_device_is_bound_without_unbinding(void **state)
-{
-	struct nic n = all[2];
-
-	(void)state;
-	n.dpdk = NIC_DPDK_UNKNOWN;
-	give_nics(&n, 1);
-	show_nics(false);
-	assert_non_null(strstr(shown,
-	                       "here for 0000:03:00.0:\nmodprobe vfio-pci\n"
-	                       "echo vfio-pci > /sys/bus/pci/devices/0000:03:00.0/driver_override\n"
-	                       "echo 0000:03:00.0 > /sys/bus/pci/drivers_probe\n"));
+	        "echo vfio-pci > /sys/bus/pci/devices/0000:02:00.0/driver_override\n"
+	        "echo 0000:02:00.0 > /sys/bus/pci/devices/0000:02:00.0/driver/unbind\n"
+	        "echo 0000:02:00.0 > /sys/bus/pci/drivers_probe\n");
 }
 
 static void json_has_what_is_known(void **state)
 {
-	struct nic two[] = { all[3], all[4] };
+	static const char *const parts[] = {
+		"{\"devices\":[{\"address\":\"0000:01:00.0\",\"id\":\"8086:10d3\",\"driver\":\"vfio-pci\",\"interface\":\"\","
+		"\"dpdk\":\"ready\",\"xdp\":false,\"what\":\"DPDK: device = \\\"0000:01:00.0\\\"\",\"numa\":1,\"iommu_group\":0},",
+		",{\"address\":\"0000:02:00.0\",\"id\":\"8086:10d3\",\"driver\":\"igb\",\"interface\":\"eth2\","
+		"\"dpdk\":\"bind\",\"xdp\":true,\"what\":\"XDP natively; DPDK once it is bound to vfio-pci\","
+		"\"dpdk_driver\":\"net_e1000_igb\",\"numa\":1,\"iommu_group\":8,"
+		"\"bind\":\"modprobe vfio-pci\\necho vfio-pci > /sys/bus/pci/devices/0000:02:00.0/driver_override\\n"
+		"echo 0000:02:00.0 > /sys/bus/pci/devices/0000:02:00.0/driver/unbind\\n"
+		"echo 0000:02:00.0 > /sys/bus/pci/drivers_probe\\n\"},",
+		"\"dpdk\":\"no-iommu\"",
+		"\"dpdk\":\"shared\"",
+		"\"dpdk\":\"perhaps\"",
+		",{\"address\":\"\",\"id\":\"\",\"driver\":\"\",\"interface\":\"veth0\",\"dpdk\":\"af_packet\",\"xdp\":false,"
+		"\"what\":\"XDP if its driver supports it; DPDK over AF_PACKET, for trials\"}]}\n",
+	};
 
 	(void)state;
-	two[0].numa = 0;
-	two[0].iommu_group = 0;
-	two[0].xdp = false;
-	give_nics(two, 2);
-	show_nics(true);
-	assert_string_equal(
-	        shown,
-	        "{\"devices\":[{\"address\":\"0000:04:00.0\",\"id\":\"8086:10fb\",\"driver\":\"ixgbe\",\"interface\":\"eth2\","
-	        "\"dpdk\":\"bind\",\"xdp\":false,\"what\":\"bind it\",\"dpdk_driver\":\"net_ixgbe\",\"numa\":0,\"iommu_group\":0,"
-	        "\"bind\":\"modprobe vfio-pci\\necho vfio-pci > /sys/bus/pci/devices/0000:04:00.0/driver_override\\n"
-	        "echo 0000:04:00.0 > /sys/bus/pci/devices/0000:04:00.0/driver/unbind\\n"
-	        "echo 0000:04:00.0 > /sys/bus/pci/drivers_probe\\n\"},"
-	        "{\"address\":\"\",\"id\":\"\",\"driver\":\"veth\",\"interface\":\"v0\",\"dpdk\":\"af_packet\",\"xdp\":true,"
-	        "\"what\":\"for trials\"}]}\n");
-	give_nics(all, 3);
-	show_nics(true);
-	assert_non_null(strstr(shown, "\"dpdk\":\"ready\""));
-	assert_non_null(strstr(shown, "\"dpdk\":\"shared\""));
-	assert_non_null(strstr(shown, "\"dpdk\":\"no-iommu\""));
+	assert_int_equal(WEIR("nic", "--json"), CLI_OK);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (!strstr(shown, parts[i]))
+			fail_msg("%s is not in %s", parts[i], shown);
+}
+
+/* Nothing has to be unbound where no driver is. It is the last test: the tree loses its devices. */
+static void an_unbound_device_is_bound_without_unbinding(void **state)
+{
+	(void)state;
+	run_shell("rm -r bus/pci/devices/0000:02:00.0; rm bus/pci/devices/0000:06:00.0/driver");
+	assert_int_equal(WEIR("nic"), CLI_OK);
+	assert_non_null(strstr(shown,
+	                       "here for 0000:06:00.0:\nmodprobe vfio-pci\n"
+	                       "echo vfio-pci > /sys/bus/pci/devices/0000:06:00.0/driver_override\n"
+	                       "echo 0000:06:00.0 > /sys/bus/pci/drivers_probe\n"));
+	run_shell("rm -r bus/pci/devices/0000:06:00.0");
+	assert_int_equal(WEIR("nic"), CLI_OK);
+	assert_null(strstr(shown, "To give a device"));
+	assert_int_equal(WEIR("nic", "--json"), CLI_OK);
 	assert_null(strstr(shown, "\"bind\""));
-	two[0].dpdk = NIC_DPDK_UNKNOWN;
-	give_nics(two, 1);
-	show_nics(true);
-	assert_non_null(strstr(shown, "\"dpdk\":\"perhaps\""));
-	give_nics(all, 0);
-	show_nics(true);
+	run_shell("rm -r bus class");
+	assert_int_equal(WEIR("nic"), CLI_OK);
+	assert_string_equal(shown, HEAD);
+	assert_int_equal(WEIR("nic", "--json"), CLI_OK);
 	assert_string_equal(shown, "{\"devices\":[]}\n");
 }
 
@@ -131,9 +114,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(devices_are_listed_and_the_first_that_can_be_bound_is_shown_how),
-		cmocka_unit_test(an_unbound_device_is_bound_without_unbinding),
 		cmocka_unit_test(json_has_what_is_known),
+		cmocka_unit_test(an_unbound_device_is_bound_without_unbinding),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_devices, remove_devices);
 }
