@@ -18,7 +18,7 @@
 
 #include "mgmt/cli/cli.h"
 
-#define SHOWN_MAX 131072
+#define SHOWN_MAX 262144
 
 static char shown[SHOWN_MAX]; /* on standard output, since shown_begin() */
 static char told[16384];      /* on standard error */

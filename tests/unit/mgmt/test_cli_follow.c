@@ -1,169 +1,123 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `weir status --watch` and `weir events` (mgmt/cli/cmd_status.c): what is asked one after the
- * other, what is shown of it, and when it ends. Management, the terminal and the time are the
- * test's.
+ * `weir status --watch`, `weir health` and `weir events` (mgmt/cli/cmd_status.c): what is asked one
+ * after the other, what is shown of it, and when it ends.
  */
-#include "shown.h"
+#include "cli_management.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 
 #include <jansson.h>
 
-#include "mgmt/cli/cmd_status.h"
-#include "mgmt/cli/health_detail.h"
-
 /* What each question is answered. */
 struct answered {
-	int status; /* of asking */
-	long http;
+	CURLcode code;
+	long http;        /* or errno of a failure */
 	const char *body; /* JSON */
 	size_t n_items;   /* or so many events, from the id that is asked for */
 };
-static const struct answered *script;
-static size_t n_script, n_asked;
-static char asked[1024]; /* the paths */
-static unsigned slept_s, n_pages, n_joined;
+static const struct answered *answers;
+static size_t n_answers;
+static char paths[1024];
+static long timeout_ms;
 static bool is_terminal;
 
-static json_t *events_from(double first, size_t n)
+int __real_isatty(int fd);
+int __wrap_isatty(int fd);
+
+int __wrap_isatty(int fd)
 {
-	json_t *items = json_array();
+	return fd == STDOUT_FILENO ? is_terminal : __real_isatty(fd);
+}
+
+static char *events_from(double first, size_t n)
+{
+	json_t *items = json_array(), *body = json_pack("{s:o}", "items", items);
 
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(items, json_pack("{s:f, s:s, s:s, s:s, s:s}", "id",
 		                                       first + (double)i, "time", "T", "kind", "k",
 		                                       "subject", "s", "message", "m"));
-	return json_pack("{s:o}", "items", items);
+	char *text = json_dumps(body, 0);
+
+	json_decref(body);
+	assert_non_null(text);
+	return text;
 }
 
-static int give_reply(const struct api_request *request, struct api_reply *reply)
+static struct said management_says(void)
 {
-	size_t n = strlen(asked);
+	static char *events; /* the last ones */
+	size_t n = strlen(paths);
 
-	assert_true(n_asked < n_script);
-	assert_string_equal(request->method, "GET");
-	snprintf(asked + n, sizeof(asked) - n, "%s ", request->path);
-	const struct answered *a = &script[n_asked++];
-	const char *since = strstr(request->path, "since=");
+	assert_true(n_asked < n_answers);
+	assert_string_equal(asked.method, "GET");
+	timeout_ms = asked.timeout_ms;
+	snprintf(paths + n, sizeof(paths) - n, "%s ", asked.path);
+	const struct answered *a = &answers[n_asked];
+	const char *since = strstr(asked.path, "since=");
 
-	*reply = (struct api_reply){ .status = a->http };
-	if (a->n_items)
-		reply->body = events_from(since ? atof(since + 6) + 1 : 1, a->n_items);
-	else if (a->body)
-		reply->body = json_loads(a->body, 0, NULL);
-	return a->status;
+	if (a->code != CURLE_OK)
+		return (struct said){ .code = a->code, .os_error = a->http };
+	free(events);
+	events = a->n_items ? events_from(since ? atof(since + 6) + 1 : 1, a->n_items) : NULL;
+	return (struct said){ CURLE_OK, a->http, events ? events : a->body, 0, 0 };
 }
 
-static unsigned timeout_ms;
+#define CALL(words, rows) call_command(words, rows, sizeof(rows) / sizeof((rows)[0]))
 
-static int fake_quietly(const struct cli *cli, const struct api_request *request,
-                        struct api_reply *reply)
+/* Run "status --watch", with no pages. */
+static int call_command(const char *words, const struct answered *rows, size_t n)
 {
-	(void)cli;
-	timeout_ms = request->timeout_ms;
-	return give_reply(request, reply);
+	const char *all[16] = { "--run-dir", "/nonexistent", "--state-dir", "/nonexistent" };
+	char text[256], *saved = NULL;
+	size_t n_words = 4;
+
+	snprintf(text, sizeof(text), "%s", words);
+	for (char *w = strtok_r(text, " ", &saved); w; w = strtok_r(NULL, " ", &saved)) {
+		assert_true(n_words < 15);
+		all[n_words++] = strcmp(w, "''") ? w : "";
+	}
+	answers = rows;
+	n_answers = n;
+	n_asked = n_steps = 0;
+	paths[0] = '\0';
+	return run_weir(all);
 }
 
-static int fake_get(const struct cli *cli, const struct api_request *request,
-                    struct api_reply *reply)
+/* The lack of pages, as status and health say it. */
+static unsigned count_pages(void)
 {
-	(void)cli;
-	timeout_ms = request->timeout_ms;
-	return give_reply(request, reply);
-}
+	static const char said[] = "/nonexistent/effective.conf";
+	unsigned n = 0;
 
-static unsigned fake_sleep(unsigned s)
-{
-	slept_s += s;
-	return 0;
-}
-
-static int fake_isatty(int fd)
-{
-	assert_int_equal(fd, STDOUT_FILENO);
-	return is_terminal;
-}
-
-int pages_status(const struct cli *cli)
-{
-	(void)cli;
-	n_pages++;
-	puts("pages");
-	return CLI_DEGRADED;
-}
-int pages_health(const struct cli *cli)
-{
-	(void)cli;
-	n_pages++;
-	return CLI_DOWN;
-}
-void status_print(const json_t *body)
-{
-	printf("status %s\n", api_text(body, "state", "?"));
-}
-void health_detail_join(const struct cli *cli, json_t *items)
-{
-	(void)cli;
-	n_joined += json_is_array(items);
-}
-
-#define api_call_quietly fake_quietly
-#define api_get          fake_get
-#define sleep            fake_sleep
-#define isatty           fake_isatty
-#include "mgmt/cli/cmd_status.c" /* its edges are ours */
-
-static const char *given[8]; /* options and their values, in turn */
-
-const char *cli_value(const struct cli_args *args, const char *name)
-{
-	(void)args;
-	for (size_t i = 0; i + 1 < 8 && given[i]; i += 2)
-		if (!strcmp(given[i], name))
-			return given[i + 1];
-	return NULL;
-}
-
-bool cli_flag(const struct cli_args *args, const char *name)
-{
-	return cli_value(args, name) != NULL;
-}
-
-typedef int command(struct cli *cli, const struct cli_args *args);
-
-#define CALL(of, json, rows) call_command(of, json, rows, sizeof(rows) / sizeof((rows)[0]))
-
-static int call_command(command *of, bool json, const struct answered *rows, size_t n)
-{
-	struct cli cli = { .json = json };
-	const struct cli_args args = { 0 };
-
-	script = rows;
-	n_script = n;
-	n_asked = 0;
-	asked[0] = '\0';
-	slept_s = n_pages = n_joined = 0;
-	shown_begin();
-	int status = of(&cli, &args);
-
-	shown_end();
-	return status;
+	for (const char *at = told; (at = strstr(at, said)); at++)
+		n++;
+	return n;
 }
 
 static int set_up(void **state)
 {
 	(void)state;
-	memset(given, 0, sizeof(given));
 	is_terminal = false;
 	return 0;
 }
 
-static void give_status(const char *one, const char *its, const char *two, const char *second)
-{
-	given[0] = one;
-	given[1] = its;
-	given[2] = two;
-	given[3] = second;
-}
+#define SAYS(text)                                                                                 \
+	{                                                                                          \
+		CURLE_OK, 200, text, 0                                                             \
+	}
+#define END                                                                                        \
+	{                                                                                          \
+		CURLE_COULDNT_CONNECT, ENOENT, NULL, 0                                             \
+	}
+#define DENIED                                                                                     \
+	{                                                                                          \
+		CURLE_COULDNT_CONNECT, EACCES, NULL, 0                                             \
+	}
 
 static void a_state_is_an_exit_status(void **state)
 {
@@ -173,27 +127,25 @@ static void a_state_is_an_exit_status(void **state)
 		const char *shown;
 		unsigned pages;
 	} rows[] = {
-		{ { CLI_OK, 200, "{\"state\":\"well\"}", 0 }, CLI_OK, "status well\n", 0 },
-		{ { CLI_OK, 200, "{\"state\":\"degraded\"}", 0 },
-		  CLI_DEGRADED,
-		  "status degraded\n",
-		  0 },
-		{ { CLI_OK, 200, "{\"state\":\"down\"}", 0 }, CLI_DOWN, "status down\n", 0 },
-		{ { CLI_OK, 200, "{}", 0 }, CLI_DEGRADED, "status ?\n", 0 },
-		{ { CLI_OK, 403, "{\"title\":\"No\"}", 0 }, CLI_DENIED, "", 0 },
-		{ { CLI_OK, 503, "{\"title\":\"No\"}", 0 }, CLI_UNREACHABLE, "", 0 },
-		{ { CLI_UNREACHABLE, 0, NULL, 0 }, CLI_DEGRADED, "pages\n", 1 },
-		{ { CLI_DENIED, 0, NULL, 0 }, CLI_DENIED, "", 0 },
+		{ SAYS("{\"state\":\"well\"}"), CLI_OK, " well ", 0 },
+		{ SAYS("{\"state\":\"degraded\"}"), CLI_DEGRADED, " degraded ", 0 },
+		{ SAYS("{\"state\":\"down\"}"), CLI_DOWN, " down ", 0 },
+		{ SAYS("{}"), CLI_DEGRADED, " ? ", 0 },
+		{ { CURLE_OK, 403, "{\"title\":\"No\"}", 0 }, CLI_DENIED, "", 0 },
+		{ { CURLE_OK, 503, "{\"title\":\"No\"}", 0 }, CLI_UNREACHABLE, "", 0 },
+		{ END, CLI_UNREACHABLE, "", 1 },
+		{ DENIED, CLI_DENIED, "", 0 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(call_command(cli_status, false, &rows[i].row, 1), rows[i].status);
-		assert_string_equal(shown, rows[i].shown);
-		assert_int_equal(n_pages, rows[i].pages);
-		assert_string_equal(asked, "/v1/status?limit=40 ");
+		assert_int_equal(call_command("status", &rows[i].row, 1), rows[i].status);
+		assert_non_null(strstr(shown, rows[i].shown));
+		assert_int_equal(*shown != '\0', *rows[i].shown != '\0');
+		assert_int_equal(count_pages(), rows[i].pages);
+		assert_string_equal(paths, "/v1/status?limit=40 ");
 		assert_int_equal(timeout_ms, 5000);
-		assert_int_equal(slept_s, 0);
+		assert_int_equal(n_steps, 0);
 	}
 }
 
@@ -202,62 +154,111 @@ static void a_state_is_an_exit_status(void **state)
 /* Each second, until it is denied; the screen is cleared for people only. */
 static void a_watch_goes_on_until_it_is_denied(void **state)
 {
-	static const struct answered rows[] = { { CLI_OK, 200, "{\"state\":\"well\"}", 0 },
-		                                { CLI_UNREACHABLE, 0, NULL, 0 },
-		                                { CLI_OK, 503, "{}", 0 },
-		                                { CLI_OK, 200, "{\"state\":\"down\"}", 0 },
-		                                { CLI_DENIED, 0, NULL, 0 } };
-	static const struct answered wrong[] = { { CLI_OK, 200, "{\"state\":\"well\"}", 0 },
-		                                 { CLI_OK, 404, "{}", 0 } };
+	static const struct answered rows[] = { SAYS("{\"state\":\"well\"}"),
+		                                END,
+		                                { CURLE_OK, 503, "{}", 0 },
+		                                SAYS("{\"state\":\"down\"}"),
+		                                DENIED };
+	static const struct answered wrong[] = { SAYS("{\"state\":\"well\"}"),
+		                                 { CURLE_OK, 404, "{}", 0 } };
+	static char expected[16384];
 
 	(void)state;
-	give_status("--watch", "", NULL, NULL);
-	assert_int_equal(CALL(cli_status, false, rows), CLI_DENIED);
-	assert_string_equal(shown, "status well\npages\nstatus down\n");
-	assert_int_equal(slept_s, 4);
-	assert_int_equal(CALL(cli_status, false, wrong), CLI_USAGE);
-	assert_int_equal(slept_s, 1);
+	assert_int_equal(call_command("status", rows, 1), CLI_OK);
+	char *well = strdup(shown);
+
+	assert_int_equal(call_command("status", rows + 3, 1), CLI_DOWN);
+	char *down = strdup(shown);
+
+	clock_ms = 0;
+	assert_int_equal(CALL("status --watch", rows), CLI_DENIED);
+	snprintf(expected, sizeof(expected), "%s%s", well, down);
+	assert_string_equal(shown, expected);
+	assert_int_equal(count_pages(), 1);
+	assert_int_equal(clock_ms, 4000);
+	assert_int_equal(CALL("status --watch", wrong), CLI_USAGE);
+	assert_int_equal(clock_ms, 5000);
 	is_terminal = true;
-	assert_int_equal(CALL(cli_status, false, rows), CLI_DENIED);
-	assert_string_equal(shown, CLEAR "status well\n" CLEAR "pages\n" CLEAR CLEAR
-	                                 "status down\n" CLEAR);
-	assert_int_equal(CALL(cli_status, true, wrong), CLI_USAGE);
+	assert_int_equal(CALL("status --watch", rows), CLI_DENIED);
+	snprintf(expected, sizeof(expected), CLEAR "%s" CLEAR CLEAR CLEAR "%s" CLEAR, well, down);
+	assert_string_equal(shown, expected);
+	assert_int_equal(CALL("status --watch --json", wrong), CLI_USAGE);
 	assert_string_equal(shown, "{\"state\":\"well\"}\n");
-	give_status(NULL, NULL, NULL, NULL);
-	assert_int_equal(call_command(cli_status, false, rows, 1), CLI_OK);
-	assert_string_equal(shown, "status well\n");
+	assert_int_equal(call_command("status", rows, 1), CLI_OK);
+	assert_string_equal(shown, well);
+	free(well);
+	free(down);
 }
 
 static void health_is_seen_with_or_without_management(void **state)
 {
-	static const struct answered rows[] = { { CLI_OK, 200, "{\"items\":[]}", 0 },
-		                                { CLI_OK, 500, "{}", 0 },
-		                                { CLI_UNREACHABLE, 0, NULL, 0 },
-		                                { CLI_TIMEOUT, 0, NULL, 0 } };
-	static const int ends[] = { CLI_OK, CLI_UNREACHABLE, CLI_DOWN, CLI_TIMEOUT };
+	static const struct answered rows[] = {
+		SAYS("{\"items\":[]}"), { CURLE_OK, 500, "{}", 0 }, END, DENIED
+	};
+	static const int ends[] = { CLI_OK, CLI_UNREACHABLE, CLI_UNREACHABLE, CLI_DENIED };
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
-		assert_int_equal(call_command(cli_health, i % 2, &rows[i], 1), ends[i]);
-		assert_string_equal(asked, "/v1/health ");
-		assert_int_equal(n_joined, i == 0);
-		assert_int_equal(n_pages, i == 2);
+		assert_int_equal(call_command(i % 2 ? "health --json" : "health", &rows[i], 1),
+		                 ends[i]);
+		assert_string_equal(paths, "/v1/health ");
+		assert_int_equal(count_pages(), i == 2);
 		assert_int_equal(timeout_ms, 5000);
 	}
+	assert_int_equal(call_command("health --json", rows, 1), CLI_OK);
+	assert_string_equal(shown, "{\"items\":[]}\n");
+}
+
+/* A child answers in the place of weir-health. */
+static pid_t serve_targets(const char *path, const char *answer)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int s = socket(AF_UNIX, SOCK_STREAM, 0);
+	char request[256];
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	assert_int_equal(bind(s, (const struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(s, 1), 0);
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int c = accept(s, NULL, NULL);
+
+		_exit(read(c, request, sizeof(request)) <= 0 || dprintf(c, "%s\n", answer) < 0);
+	}
+	close(s);
+	return pid;
+}
+
+static void why_comes_from_weir_health_beside_managements_answer(void **state)
+{
+	static const struct answered row =
+	        SAYS("{\"items\":[{\"pool\":\"web\",\"backend\":\"b1\"}]}");
+	char dir[] = "/tmp/weir-follow.XXXXXX", path[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/health.ctl", dir);
+	pid_t pid = serve_targets(
+	        path,
+	        "{\"targets\":[{\"pool\":\"web\",\"backend\":\"b1\",\"why\":\"it is shut\"}]}");
+
+	answers = &row;
+	n_answers = 1;
+	n_asked = 0;
+	assert_int_equal(WEIR("health", "--run-dir", dir), CLI_OK);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_non_null(strstr(shown, " it is shut\n"));
+	unlink(path);
+	rmdir(dir);
 }
 
 #define EVENTS(n)                                                                                  \
 	{                                                                                          \
-		CLI_OK, 200, NULL, n                                                               \
+		CURLE_OK, 200, NULL, n                                                             \
 	}
-#define NO_EVENTS                                                                                  \
-	{                                                                                          \
-		CLI_OK, 200, "{\"items\":[]}", 0                                                   \
-	}
-#define END                                                                                        \
-	{                                                                                          \
-		CLI_UNREACHABLE, 0, NULL, 0                                                        \
-	}
+#define NO_EVENTS SAYS("{\"items\":[]}")
 
 static size_t lines_shown(void)
 {
@@ -269,54 +270,35 @@ static size_t lines_shown(void)
 }
 
 static const struct {
-	const char *option, *value, *second, *its;
+	const char *words;
 	struct answered rows[4];
 	const char *asked;
 	int status;
 	size_t n_lines;
 } batches[] = {
-	{ NULL, NULL, NULL, NULL, { EVENTS(20) }, "/v1/events?limit=20 ", CLI_OK, 20 },
-	{ "--limit", "1", NULL, NULL, { EVENTS(1) }, "/v1/events?limit=1 ", CLI_OK, 1 },
-	{ "--limit", "1000", NULL, NULL, { EVENTS(1000) }, "/v1/events?limit=1000 ", CLI_OK, 1000 },
-	{ "--since",
-	  "7",
-	  NULL,
-	  NULL,
-	  { EVENTS(999) },
-	  "/v1/events?limit=1000&since=7 ",
-	  CLI_OK,
-	  999 },
-	{ "--since", "0", NULL, NULL, { NO_EVENTS }, "/v1/events?limit=1000&since=0 ", CLI_OK, 0 },
-	{ "--since",
-	  "7",
-	  NULL,
-	  NULL,
+	{ "events", { EVENTS(20) }, "/v1/events?limit=20 ", CLI_OK, 20 },
+	{ "events --limit 1", { EVENTS(1) }, "/v1/events?limit=1 ", CLI_OK, 1 },
+	{ "events --limit 1000", { EVENTS(1000) }, "/v1/events?limit=1000 ", CLI_OK, 1000 },
+	{ "events --since 7", { EVENTS(999) }, "/v1/events?limit=1000&since=7 ", CLI_OK, 999 },
+	{ "events --since 0", { NO_EVENTS }, "/v1/events?limit=1000&since=0 ", CLI_OK, 0 },
+	{ "events --since 7",
 	  { EVENTS(1000), EVENTS(1000), EVENTS(1) },
 	  "/v1/events?limit=1000&since=7 /v1/events?limit=1000&since=1007&wait_ms=0 "
 	  "/v1/events?limit=1000&since=2007&wait_ms=0 ",
 	  CLI_OK,
 	  2001 },
-	{ "--follow",
-	  "",
-	  NULL,
-	  NULL,
+	{ "events --follow",
 	  { EVENTS(3), NO_EVENTS, EVENTS(2), END },
 	  "/v1/events?limit=20 /v1/events?limit=1000&since=3&wait_ms=30000 "
 	  "/v1/events?limit=1000&since=3&wait_ms=30000 /v1/events?limit=1000&since=5&wait_ms=30000 ",
 	  CLI_UNREACHABLE,
 	  5 },
-	{ "--follow",
-	  "",
-	  "--limit",
-	  "2",
+	{ "events --follow --limit 2",
 	  { EVENTS(2), END },
 	  "/v1/events?limit=2 /v1/events?limit=1000&since=2&wait_ms=30000 ",
 	  CLI_UNREACHABLE,
 	  2 },
-	{ "--follow",
-	  "",
-	  "--since",
-	  "9",
+	{ "events --follow --since 9",
 	  { EVENTS(1), END },
 	  "/v1/events?limit=1000&since=9 /v1/events?limit=1000&since=10&wait_ms=30000 ",
 	  CLI_UNREACHABLE,
@@ -328,15 +310,13 @@ static void events_are_asked_for_in_batches(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(batches) / sizeof(batches[0]); i++) {
-		give_status(batches[i].option, batches[i].value, batches[i].second, batches[i].its);
-		assert_int_equal(call_command(cli_events, false, batches[i].rows, 4),
+		assert_int_equal(call_command(batches[i].words, batches[i].rows, 4),
 		                 batches[i].status);
-		assert_string_equal(asked, batches[i].asked);
+		assert_string_equal(paths, batches[i].asked);
 		assert_int_equal(lines_shown(), batches[i].n_lines);
 		assert_int_equal(timeout_ms, 90000); /* longer than management waits */
 	}
-	give_status("--limit", "2", NULL, NULL);
-	assert_int_equal(call_command(cli_events, true, batches[7].rows, 4), CLI_OK);
+	assert_int_equal(call_command("events --limit 2 --json", batches[7].rows, 4), CLI_OK);
 	assert_int_equal(strncmp(shown, "{\"id\":1.0,\"time\":\"T\"", 20), 0);
 	assert_int_equal(lines_shown(), 2);
 }
@@ -346,33 +326,30 @@ static void numbers_of_events_have_their_bounds(void **state)
 	static const char limit[] = "--limit: expected a number from 1 to 1000\n",
 	                  since[] = "--since: expected an event's id, a number\n";
 	static const struct {
-		const char *option, *value, *told;
+		const char *words, *told;
 	} rows[] = {
-		{ "--limit", "0", limit },
-		{ "--limit", "1001", limit },
-		{ "--limit", "", limit },
-		{ "--limit", "-1", limit },
-		{ "--limit", "1x", limit },
-		{ "--limit", "9999999999999999", limit },
-		{ "--since", "", since },
-		{ "--since", "-1", since },
-		{ "--since", "x", since },
-		{ "--since", "1234567890123456", since },
-		{ "--since", "123456789012345", "" },
+		{ "events --limit 0", limit },
+		{ "events --limit 1001", limit },
+		{ "events --limit ''", limit },
+		{ "events --limit -1", limit },
+		{ "events --limit 1x", limit },
+		{ "events --limit 9999999999999999", limit },
+		{ "events --since ''", since },
+		{ "events --since -1", since },
+		{ "events --since x", since },
+		{ "events --since 1234567890123456", since },
+		{ "events --since 123456789012345", "" },
 	};
 	static const struct answered none[] = { NO_EVENTS };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		give_status(rows[i].option, rows[i].value, NULL, NULL);
-		told[0] = '\0';
-		assert_int_equal(CALL(cli_events, false, none), *rows[i].told ? CLI_USAGE : CLI_OK);
-		assert_string_equal(told, rows[i].told);
+		assert_int_equal(CALL(rows[i].words, none), *rows[i].told ? CLI_USAGE : CLI_OK);
+		assert_told(rows[i].told);
 		assert_int_equal(n_asked, !*rows[i].told);
 	}
-	give_status("--since", "7", "--limit", "5");
-	assert_int_equal(CALL(cli_events, false, none), CLI_USAGE);
-	assert_string_equal(told, "--since lists all later events; leave --limit out\n");
+	assert_int_equal(CALL("events --since 7 --limit 5", none), CLI_USAGE);
+	assert_told("--since lists all later events; leave --limit out\n");
 }
 
 int main(void)
@@ -382,6 +359,7 @@ int main(void)
 		T(a_state_is_an_exit_status),
 		T(a_watch_goes_on_until_it_is_denied),
 		T(health_is_seen_with_or_without_management),
+		T(why_comes_from_weir_health_beside_managements_answer),
 		T(events_are_asked_for_in_batches),
 		T(numbers_of_events_have_their_bounds),
 	};

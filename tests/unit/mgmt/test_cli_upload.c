@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Which files of a configuration are sent how (mgmt/cli/upload.c). Management is the test's:
- * api_get() is the edge.
- */
+/* Which files of a configuration are sent how (mgmt/cli/upload.c). */
 #include "fixture.h"
-#include "shown.h"
+#include "cli_management.h"
 
-#include <errno.h>
 #include <jansson.h>
 
 #include "mgmt/cli/api.h"
@@ -27,30 +23,21 @@ static struct {
 	int n;
 	const char *have[4]; /* one answer each; NULL: parts are taken */
 	int fail_at;         /* the request that is refused; -1: none */
+	unsigned took_ms;    /* each */
 } posted;
 
-static int fake_get(const struct cli *cli, const struct api_request *request,
-                    struct api_reply *reply)
+static struct said management_says(void)
 {
 	const char *answer = posted.n < 4 ? posted.have[posted.n] : NULL;
 
-	(void)cli;
-	assert_string_equal(request->method, "POST");
-	assert_string_equal(request->path, "/v1/files");
+	assert_string_equal(asked.method, "POST");
+	assert_string_equal(asked.path, "/v1/files");
 	assert_true(posted.n < REQUESTS_MAX);
-	posted.bodies[posted.n++] = request->body;
-	*reply = (struct api_reply){ .status = 200 };
-	if (posted.n - 1 == posted.fail_at) {
-		reply->status = 503;
-		return CLI_UNREACHABLE;
-	}
-	reply->body = json_loads(answer ? answer : "{}", 0, NULL);
-	assert_non_null(reply->body);
-	return CLI_OK;
+	posted.bodies[posted.n] = json_loads(asked.fields, 0, NULL);
+	assert_non_null(posted.bodies[posted.n++]);
+	return (struct said){ CURLE_OK, posted.n - 1 == posted.fail_at ? 503 : 200,
+		              answer ? answer : "{}", posted.took_ms, 0 };
 }
-
-#define api_get fake_get
-#include "mgmt/cli/upload.c" /* its edge is ours */
 
 static struct fixture place;
 static struct files files;
@@ -62,7 +49,6 @@ static int set_up(void **state)
 	memset(&posted, 0, sizeof(posted));
 	memset(&files, 0, sizeof(files));
 	posted.fail_at = -1;
-	told[0] = '\0';
 	fixture_make(&place);
 	return 0;
 }
@@ -127,9 +113,19 @@ static size_t count_parts(int request)
 	return json_array_size(json_object_get(posted.bodies[request], "parts"));
 }
 
+static json_t *send_files(int *status)
+{
+	*status = CLI_OK;
+	shown_begin();
+	json_t *out = upload_files(&cli, &files, status);
+
+	shown_end();
+	return out;
+}
+
 static void few_small_files_go_with_the_request(void **state)
 {
-	int status = CLI_OK;
+	int status;
 
 	(void)state;
 	add_bytes("weir.conf", 10);
@@ -137,7 +133,7 @@ static void few_small_files_go_with_the_request(void **state)
 	assert_int_equal(files_add(&files, "z/latin", "\xfc", 1), 0);
 	assert_int_equal(files_add(&files, "z/nul", "a\0b", 3), 0);
 	add_bytes("empty", 0);
-	json_t *out = upload_files(&cli, &files, &status);
+	json_t *out = send_files(&status);
 
 	assert_non_null(out);
 	assert_int_equal(status, CLI_OK);
@@ -154,20 +150,19 @@ static void few_small_files_go_with_the_request(void **state)
 static void a_file_that_went_away_is_named(void **state)
 {
 	char path[PATH_MAX];
-	int status = CLI_OK;
+	int status;
 
 	(void)state;
 	add_bytes("weir.conf", 10);
 	add_on_disk("zone", 100);
 	snprintf(path, sizeof(path), "%s/zone", place.root);
 	assert_int_equal(unlink(path), 0);
-	assert_null(upload_files(&cli, &files, &status));
+	assert_null(send_files(&status));
 	assert_int_equal(status, CLI_USAGE);
-	assert_string_equal(told, "zone No such file or directory\n");
-	told[0] = '\0';
+	assert_told("zone No such file or directory\n");
 	add_many(MANY);
-	assert_null(upload_files(&cli, &files, &status));
-	assert_string_equal(told, "zone: No such file or directory\n");
+	assert_null(send_files(&status));
+	assert_told("zone: No such file or directory\n");
 }
 
 static void assert_part(const json_t *p, const struct files_item *item, size_t offset, size_t n)
@@ -184,7 +179,7 @@ static void assert_part(const json_t *p, const struct files_item *item, size_t o
  */
 static void large_files_go_up_from_where_the_node_has_them(void **state)
 {
-	int status = CLI_OK;
+	int status;
 
 	(void)state;
 	add_on_disk("a", PART_MAX);
@@ -198,7 +193,7 @@ static void large_files_go_up_from_where_the_node_has_them(void **state)
 	posted.have[0] =
 	        "{\"files\":[{\"have\":0},{\"have\":4194303},{\"have\":1000,\"complete\":true},{\"have\":999},"
 	        "{\"have\":1001},{\"have\":1000},{\"have\":-1}]}";
-	json_t *out = upload_files(&cli, &files, &status);
+	json_t *out = send_files(&status);
 
 	assert_non_null(out);
 	assert_int_equal(posted.n, 3);
@@ -228,13 +223,13 @@ static void large_files_go_up_from_where_the_node_has_them(void **state)
 /* A file of more than one part goes on where the last one ended. */
 static void a_file_of_several_parts_is_sent_whole(void **state)
 {
-	int status = CLI_OK;
+	int status;
 
 	(void)state;
 	add_on_disk("a", 2 * PART_MAX + 5);
 	add_bytes("weir.conf", 10);
 	add_many(MANY);
-	json_t *out = upload_files(&cli, &files, &status);
+	json_t *out = send_files(&status);
 
 	assert_non_null(out);
 	assert_int_equal(posted.n, 4);
@@ -247,13 +242,13 @@ static void a_file_of_several_parts_is_sent_whole(void **state)
 
 static void each_question_is_answered_for_its_own_files(void **state)
 {
-	int status = CLI_OK;
+	int status;
 
 	(void)state;
 	add_bytes("a", 5); /* unlike all others */
 	add_many(4096);
 	posted.have[1] = "{\"files\":[{\"complete\":true}]}";
-	json_t *out = upload_files(&cli, &files, &status);
+	json_t *out = send_files(&status);
 
 	assert_non_null(out);
 	assert_int_equal(posted.n, 2 + 4);
@@ -265,11 +260,11 @@ static void each_question_is_answered_for_its_own_files(void **state)
 /* Empty files are sent, too: 1,024 parts a request, and 4,096 files a question. */
 static void parts_and_questions_are_bounded(void **state)
 {
-	int status = CLI_OK;
+	int status;
 
 	(void)state;
 	add_many(4097);
-	json_t *out = upload_files(&cli, &files, &status);
+	json_t *out = send_files(&status);
 
 	assert_non_null(out);
 	assert_int_equal(posted.n, 2 + 5);
@@ -284,7 +279,7 @@ static void parts_and_questions_are_bounded(void **state)
 
 static void what_management_refuses_ends_it(void **state)
 {
-	int status = CLI_OK;
+	int status;
 
 	(void)state;
 	add_on_disk("a", 2 * PART_MAX + 5);
@@ -294,7 +289,7 @@ static void what_management_refuses_ends_it(void **state)
 		for (int i = 0; i < posted.n; i++)
 			json_decref(posted.bodies[i]);
 		posted.n = 0;
-		assert_null(upload_files(&cli, &files, &status));
+		assert_null(send_files(&status));
 		assert_int_equal(status, CLI_UNREACHABLE);
 		assert_int_equal(posted.n, posted.fail_at + 1);
 	}
@@ -303,7 +298,7 @@ static void what_management_refuses_ends_it(void **state)
 static void a_file_that_shrinks_while_it_is_sent_is_named(void **state)
 {
 	char path[PATH_MAX];
-	int status = CLI_OK;
+	int status;
 
 	(void)state;
 	add_on_disk("a", 2 * PART_MAX + 5);
@@ -311,40 +306,36 @@ static void a_file_that_shrinks_while_it_is_sent_is_named(void **state)
 	add_many(MANY);
 	snprintf(path, sizeof(path), "%s/a", place.root);
 	assert_int_equal(truncate(path, (off_t)PART_MAX), 0);
-	assert_null(upload_files(&cli, &files, &status));
+	assert_null(send_files(&status));
 	assert_int_equal(status, CLI_USAGE);
-	assert_string_equal(told, "a: it changed while weir read it; try again\n");
+	assert_told("a: it changed while weir read it; try again\n");
 	assert_int_equal(posted.n, 2);
 }
 
 /* How much is sent, of how much; every four seconds. */
 static void a_long_upload_says_how_far_it_is(void **state)
 {
-	struct sending s = { .n_bytes = (size_t)3 << 20, .all = (uint64_t)8 << 20 };
+	int status;
 
 	(void)state;
-	shown_begin();
-	fflush(stderr);
-	int saved = dup(STDERR_FILENO);
+	add_on_disk("a", 5 * PART_MAX);
+	add_bytes("weir.conf", 2048);
+	add_many(MANY);
+	posted.took_ms = 2000;
+	json_t *out = send_files(&status);
 
-	assert_true(dup2(shown_file, STDERR_FILENO) >= 0);
-	print_upload_progress(&s);
-	print_upload_progress(&s); /* just said */
-	s.last_report_ms -= API_REPORT_MS;
-	s.n_bytes = (size_t)1 << 20;
-	print_upload_progress(&s);
-	fflush(stderr);
-	assert_true(dup2(saved, STDERR_FILENO) >= 0);
-	close(saved);
-	shown_end();
-	assert_string_equal(shown, "weir: 3072 of 8192 KiB of files sent\n"
-	                           "weir: 7168 of 8192 KiB of files sent\n");
+	assert_non_null(out);
+	assert_string_equal(told, "weir: 8192 of 20482 KiB of files sent\n"
+	                          "weir: 16384 of 20482 KiB of files sent\n"
+	                          "weir: 20482 of 20482 KiB of files sent\n");
+	json_decref(out);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_long_upload_says_how_far_it_is),
+		cmocka_unit_test_setup_teardown(a_long_upload_says_how_far_it_is, set_up,
+		                                tear_down),
 		cmocka_unit_test_setup_teardown(few_small_files_go_with_the_request, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_file_that_went_away_is_named, set_up, tear_down),
