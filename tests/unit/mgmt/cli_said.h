@@ -29,7 +29,8 @@ static struct {
 
 static inline void shown_begin(void)
 {
-	fflush(NULL);
+	fflush(stdout);
+	fflush(stderr);
 	for (int i = 0; i < 2; i++) {
 		said_on[i].saved = dup(said_on[i].fd);
 		said_on[i].file = memfd_create("said", MFD_CLOEXEC);
@@ -40,7 +41,8 @@ static inline void shown_begin(void)
 
 static inline void shown_end(void)
 {
-	fflush(NULL);
+	fflush(stdout);
+	fflush(stderr);
 	for (int i = 0; i < 2; i++) {
 		char *out = i ? told : shown;
 		ssize_t n = pread(said_on[i].file, out, (i ? sizeof(told) : SHOWN_MAX) - 1, 0);

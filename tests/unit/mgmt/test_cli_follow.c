@@ -214,7 +214,7 @@ static pid_t serve_targets(const char *path, const char *answer)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int s = socket(AF_UNIX, SOCK_STREAM, 0);
-	char request[256];
+	char request[1];
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
 	assert_int_equal(bind(s, (const struct sockaddr *)&a, sizeof(a)), 0);
@@ -225,7 +225,11 @@ static pid_t serve_targets(const char *path, const char *answer)
 	if (pid == 0) {
 		int c = accept(s, NULL, NULL);
 
-		_exit(read(c, request, sizeof(request)) <= 0 || dprintf(c, "%s\n", answer) < 0);
+		ssize_t n = 0;
+
+		while (read(c, request, 1) == 1 && request[0] != '\n')
+			n++;
+		_exit(n == 0 || dprintf(c, "%s\n", answer) < 0);
 	}
 	close(s);
 	return pid;

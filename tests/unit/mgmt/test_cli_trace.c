@@ -1,98 +1,90 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `weir trace` (mgmt/cli/cmd_trace.c): where it looks, what it shows of a result, and whom it asks
- * when it may not look itself. The pinned tables and the dataplane's socket are the test's.
+ * when it may not look itself. The tables are a file as DPDK's, with nothing in them, a thread
+ * answers in the place of weir-dataplane, and open() refuses what the test says.
  */
 #include "fixture.h"
-#include "shown.h"
+#include "cli_said.h"
 
-#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
-#include "base/addr.h"
-#include "base/ctl.h"
-#include "mgmt/cli/api.h"
-#include "weir/effect.h"
-#include "weir/json.h"
-#include "weir/model.h"
-#include "weir/trace.h"
+#include <jansson.h>
 
-/* What the tables give, and what they were asked. */
-static struct {
-	int err;
-	struct trace_result result;
-	struct trace_query query;
-	char dir[PATH_MAX];
-	const char *why;
-} pinned;
+#include "base/proc.h"
+#include "dataplane/dpdk/tablefile.h"
 
-static int fake_pinned(const char *dir, const struct trace_query *q, struct trace_result *out,
-                       char *why, size_t why_size)
+static int tables_err, document_err; /* of open() */
+
+int __real_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
+
+static bool ends_with(const char *path, const char *name)
 {
-	snprintf(pinned.dir, sizeof(pinned.dir), "%s", dir);
-	pinned.query = *q;
-	if (!pinned.err)
-		*out = pinned.result;
-	snprintf(why, why_size, "%s", pinned.why ? pinned.why : "");
-	return pinned.err;
+	size_t n = strlen(path), n_name = strlen(name);
+
+	return n >= n_name && strcmp(path + n - n_name, name) == 0;
+}
+
+int __wrap_open64(const char *path, int flags, ...)
+{
+	va_list args;
+
+	va_start(args, flags);
+	mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
+
+	va_end(args);
+	errno = ends_with(path, "/tables")                 ? tables_err
+	        : ends_with(path, "/" PROC_EFFECTIVE_FILE) ? document_err
+	                                                   : 0;
+	return errno ? -1 : __real_open64(path, flags, mode);
 }
 
 /* What weir-dataplane answers; NULL: it is dead. */
 static struct {
 	const char *answer;
-	char path[PATH_MAX], line[512];
-	int n, timeout_ms;
+	char line[512]; /* what it was asked last */
+	int n, listener;
+	pthread_t thread;
 } dataplane;
 
-static int fake_ask(const char *path, const char *line, int timeout_ms, char **answer)
+static void *answer_questions(void *arg)
 {
-	snprintf(dataplane.path, sizeof(dataplane.path), "%s", path);
-	snprintf(dataplane.line, sizeof(dataplane.line), "%s", line);
-	dataplane.timeout_ms = timeout_ms;
-	dataplane.n++;
-	if (!dataplane.answer)
-		return -ECONNREFUSED;
-	*answer = strdup(dataplane.answer);
-	return 0;
-}
+	int c;
 
-/* A document that this user may not read. */
-static bool denied;
+	(void)arg;
+	while ((c = accept(dataplane.listener, NULL, NULL)) >= 0) {
+		size_t n = 0;
 
-static int fake_read(const char *path, const char *node, struct model **out,
-                     struct model_errors *errors)
-{
-	int err = model_read_without_key(path, node, out, errors);
-
-	errors->denied |= denied;
-	return err;
-}
-
-#define trace_pinned           fake_pinned
-#define ctl_request            fake_ask
-#define model_read_without_key fake_read
-#include "mgmt/cli/cmd_trace.c" /* its edges are ours */
-
-const char *cli_value(const struct cli_args *args, const char *name)
-{
-	assert_string_equal(name, "--length");
-	return args->values[0];
+		while (n + 1 < sizeof(dataplane.line) && read(c, dataplane.line + n, 1) == 1 &&
+		       dataplane.line[n] != '\n')
+			n++;
+		dataplane.line[n] = '\0';
+		dataplane.n++;
+		if (dataplane.answer)
+			dprintf(c, "%s\n", dataplane.answer);
+		close(c);
+	}
+	return NULL;
 }
 
 static struct fixture place;
-static struct cli cli;
 
 static int set_up(void **state)
 {
+	static const struct driver_sizes sizes = { 4, 4, 4, 8, 96, 4 };
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct driver_reason why = { "" };
+	struct tablefile tables;
+	char path[PATH_MAX];
+
 	(void)state;
 	fixture_make(&place);
-	memset(&pinned, 0, sizeof(pinned));
 	memset(&dataplane, 0, sizeof(dataplane));
-	memset(&cli, 0, sizeof(cli));
-	denied = false;
-	snprintf(cli.dirs.state, sizeof(cli.dirs.state), "%s", place.state);
-	snprintf(cli.dirs.run, sizeof(cli.dirs.run), "%s", place.root);
-	snprintf(cli.dirs.bpf, sizeof(cli.dirs.bpf), "%s/bpf", place.root);
-	snprintf(cli.dirs.node, sizeof(cli.dirs.node), "ams-1.example");
+	tables_err = document_err = 0;
 	fixture_write(
 	        place.state, PROC_EFFECTIVE_FILE,
 	        "effective = { version = \"7\"; digest = \"\"; document = \"57\"; written = \"never\"; };\n"
@@ -100,200 +92,162 @@ static int set_up(void **state)
 	        "sites = ( { name = \"ams\"; } );\n"
 	        "nodes = ( { name = \"ams-1\"; site = \"ams\"; ports = ( { interface = \"eth1\"; } );"
 	        " tunnel_source = [ \"10.1.255.0/24\" ]; } );\n");
-	return 0;
+	/* of this node and cluster, and no other */
+	snprintf(path, sizeof(path), "%s/bpf/shop/ams-1:example/tables", place.root);
+	for (char *at = path + strlen(place.root) + 1; (at = strchr(at, '/')); at++) {
+		*at = '\0';
+		assert_int_equal(mkdir(path, 0755), 0);
+		*at = '/';
+	}
+	assert_int_equal(tablefile_make(&tables, path, &sizes, 2, NULL, &why), 0);
+	tablefile_close(&tables);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/dataplane.ctl", place.root);
+	dataplane.listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(dataplane.listener, (const struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(dataplane.listener, 4), 0);
+	return pthread_create(&dataplane.thread, NULL, answer_questions, NULL);
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
+	shutdown(dataplane.listener, SHUT_RDWR);
+	pthread_join(dataplane.thread, NULL);
+	close(dataplane.listener);
 	fixture_remove(&place);
 	return 0;
 }
 
-static int run_trace(const char *source, const char *destination, const char *length)
+static int run_trace(const char *source, const char *destination, const char *length, bool json)
 {
-	const struct cli_args args = { .at = { source, destination },
-		                       .n = 2,
-		                       .values = { length } };
+	char bpf[80], attached[64];
+	const char *words[16] = { "trace",     source,      destination,    "--state-dir",
+		                  place.state, "--run-dir", place.root,     "--bpf-dir",
+		                  bpf,         "--node",    "ams-1.example" };
+	int at = 11;
 
-	shown_begin();
-	int status = cli_trace(&cli, &args);
-
-	shown_end();
-	return status;
+	snprintf(bpf, sizeof(bpf), "%s/bpf", place.root);
+	if (length) {
+		snprintf(attached, sizeof(attached), "--length=%s", length);
+		words[at++] = attached;
+	}
+	if (json)
+		words[at] = "--json";
+	return run_weir(words);
 }
 
 static int ask_dataplane(void)
 {
-	return run_trace("192.0.2.1:5", "203.0.113.10:80/tcp", NULL);
-}
-
-static struct addr addr_of(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(text, &a), 0);
-	return a;
+	return run_trace("192.0.2.1:5", "203.0.113.10:80/tcp", NULL, false);
 }
 
 static void the_tables_of_this_node_and_cluster_are_asked(void **state)
 {
-	char expected[PATH_MAX];
-
 	(void)state;
-	pinned.result = (struct trace_result){ .action = "drop", .reason = "no-service" };
-	assert_int_equal(run_trace("192.0.2.1:5", "203.0.113.10:80/tcp:syn", "1500"), CLI_OK);
-	snprintf(expected, sizeof(expected), "%s/bpf/shop/ams-1:example", place.root);
-	assert_string_equal(pinned.dir, expected);
-	assert_int_equal(pinned.query.source_port, 5);
-	assert_int_equal(pinned.query.vip_port, 80);
-	assert_int_equal(pinned.query.length, 1500);
-	assert_true(pinned.query.syn);
-	assert_string_equal(shown, "result     drop: no-service\n");
-	assert_int_equal(dataplane.n, 0);
-}
-
-static void a_result_is_shown_step_by_step(void **state)
-{
-	static const struct {
-		struct trace_result r;
-		const char *end;
-	} rows[] = {
-		{ { .action = "forward",
-		    .reason = "ok",
-		    .backend_id = 1,
-		    .ifindex = 3,
-		    .settled = true },
-		  "result     forward: ok, to 10.1.1.11\n" },
-		{ { .action = "forward",
-		    .reason = "ok",
-		    .backend_id = 1,
-		    .ifindex = 3,
-		    .remembered = true },
-		  "result     forward: ok, to 10.1.1.11, remembered\n" },
-		{ { .action = "forward", .reason = "ok", .backend_id = 1, .ifindex = 3 },
-		  "result     forward: ok, to 10.1.1.11, slot unsettled\n" },
-		{ { .action = "drop", .reason = "no_next_hop", .backend_id = 1, .settled = true },
-		  "result     drop: no_next_hop, backend 10.1.1.11\n" },
-		{ { .action = "pass", .reason = "no_service" }, "result     pass: no_service\n" },
-	};
-	char expected[256];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		pinned.result = rows[i].r;
-		pinned.result.backend = addr_of("10.1.1.11");
-		pinned.result.n_steps = 2;
-		pinned.result.steps[0] = (struct trace_step){ "parse", "IPv4" };
-		pinned.result.steps[1] = (struct trace_step){ "service", "web" };
-		assert_int_equal(ask_dataplane(), CLI_OK);
-		snprintf(expected, sizeof(expected), "parse      IPv4\nservice    web\n%s",
-		         rows[i].end);
-		assert_string_equal(shown, expected);
-	}
-}
-
-static void a_result_is_one_line_of_json(void **state)
-{
-	(void)state;
-	cli.json = true;
-	pinned.result =
-	        (struct trace_result){ .action = "forward", .reason = "ok", .backend_id = 1 };
-	pinned.result.backend = addr_of("10.1.1.11");
-	assert_int_equal(ask_dataplane(), CLI_OK);
+	assert_int_equal(run_trace("192.0.2.1:5", "203.0.113.10:80/tcp:syn", "1500", false),
+	                 CLI_OK);
+	assert_string_equal(
+	        shown,
+	        "parse      TCP SYN of 1500 bytes from 192.0.2.1 port 5 to 203.0.113.10 port 80\n"
+	        "service    203.0.113.10 is no VIP of this node\n"
+	        "verdict    pass: the destination is not a VIP\n"
+	        "result     pass: not_ours\n");
+	assert_int_equal(run_trace("192.0.2.1:5", "203.0.113.10:80/tcp", NULL, true), CLI_OK);
 	json_t *body = json_loads(shown, 0, NULL);
 
 	assert_non_null(body);
-	assert_string_equal(api_text(body, "action", ""), "forward");
-	assert_string_equal(api_text(body, "backend", ""), "10.1.1.11");
+	assert_string_equal(json_string_value(json_object_get(body, "action")), "pass");
 	assert_int_equal(strcspn(shown, "\n"), strlen(shown) - 1);
 	json_decref(body);
+	assert_int_equal(dataplane.n, 0);
 }
+
+/* An answer, in the words of people. */
+static const struct {
+	const char *answer, *shown;
+} answers[] = {
+	{ "{\"ok\":true,\"steps\":[{\"step\":\"parse\",\"text\":\"IPv4\"},{\"step\":\"slot\",\"text\":\"7\"}],"
+	  "\"action\":\"forward\",\"reason\":\"ok\",\"backend\":\"10.1.1.12\",\"ifindex\":3}",
+	  "parse      IPv4\nslot       7\nresult     forward: ok, to 10.1.1.12\n" },
+	{ "{\"ok\":true,\"action\":\"drop\",\"reason\":\"r\",\"backend\":\"10.1.1.12\"}",
+	  "result     drop: r, backend 10.1.1.12\n" },
+	{ "{\"ok\":true,\"action\":\"forward\",\"reason\":\"ok\",\"backend\":\"10.1.1.12\",\"settled\":true}",
+	  "result     forward: ok, backend 10.1.1.12\n" },
+	{ "{\"ok\":true,\"action\":\"forward\",\"reason\":\"ok\",\"backend\":\"10.1.1.12\","
+	  "\"remembered\":true,\"settled\":false}",
+	  "result     forward: ok, backend 10.1.1.12, remembered\n" },
+	{ "{\"ok\":true,\"action\":\"forward\",\"reason\":\"ok\",\"backend\":\"10.1.1.12\","
+	  "\"remembered\":false,\"settled\":false}",
+	  "result     forward: ok, backend 10.1.1.12, slot unsettled\n" },
+	{ "{\"ok\":true}", "result     ?: ?\n" },
+};
 
 static void who_may_not_open_the_pins_asks_the_dataplane(void **state)
 {
-	static const int errors[] = { -EPERM, -EACCES };
-	char path[PATH_MAX];
+	static const int errors[] = { EPERM, EACCES };
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		pinned.err = errors[i];
-		dataplane.answer =
-		        "{\"ok\":true,\"steps\":[{\"step\":\"parse\",\"text\":\"IPv4\"},{\"step\":\"slot\",\"text\":\"7\"}],"
-		        "\"action\":\"forward\",\"reason\":\"ok\",\"backend\":\"10.1.1.12\",\"ifindex\":3}";
-		assert_int_equal(run_trace("192.0.2.1:5", "203.0.113.10:80/udp", "100"), CLI_OK);
-		assert_string_equal(
-		        shown,
-		        "parse      IPv4\nslot       7\nresult     forward: ok, to 10.1.1.12\n");
-		assert_string_equal(dataplane.line,
-		                    "{\"do\":\"trace\",\"source\":\"192.0.2.1:5\","
-		                    "\"destination\":\"203.0.113.10:80/udp\",\"length\":100}");
-		snprintf(path, sizeof(path), "%s/dataplane.ctl", place.root);
-		assert_string_equal(dataplane.path, path);
-		dataplane.answer =
-		        "{\"ok\":true,\"action\":\"drop\",\"reason\":\"r\",\"backend\":\"10.1.1.12\"}";
-		assert_int_equal(ask_dataplane(), CLI_OK);
-		assert_string_equal(shown, "result     drop: r, backend 10.1.1.12\n");
-		dataplane.answer =
-		        "{\"ok\":true,\"action\":\"forward\",\"reason\":\"ok\",\"backend\":\"10.1.1.12\","
-		        "\"remembered\":true,\"settled\":false}";
-		assert_int_equal(ask_dataplane(), CLI_OK);
-		assert_string_equal(shown,
-		                    "result     forward: ok, backend 10.1.1.12, remembered\n");
-		dataplane.answer =
-		        "{\"ok\":true,\"action\":\"forward\",\"reason\":\"ok\",\"backend\":\"10.1.1.12\","
-		        "\"remembered\":false,\"settled\":false}";
-		assert_int_equal(ask_dataplane(), CLI_OK);
-		assert_string_equal(shown,
-		                    "result     forward: ok, backend 10.1.1.12, slot unsettled\n");
-		dataplane.answer = "{\"ok\":true}";
-		assert_int_equal(ask_dataplane(), CLI_OK);
-		assert_string_equal(shown, "result     ?: ?\n");
-		assert_string_equal(told, "");
+		tables_err = errors[i];
+		for (size_t k = 0; k < sizeof(answers) / sizeof(answers[0]); k++) {
+			dataplane.answer = answers[k].answer;
+			assert_int_equal(ask_dataplane(), CLI_OK);
+			assert_string_equal(shown, answers[k].shown);
+			assert_told("");
+		}
 	}
-	cli.json = true;
-	assert_int_equal(ask_dataplane(), CLI_OK);
+	assert_int_equal(run_trace("192.0.2.1:5", "203.0.113.10:80/udp", "100", true), CLI_OK);
 	assert_string_equal(shown, "{\"ok\":true}\n");
+	assert_string_equal(dataplane.line,
+	                    "{\"do\":\"trace\",\"source\":\"192.0.2.1:5\","
+	                    "\"destination\":\"203.0.113.10:80/udp\",\"length\":100}");
 }
 
 static void what_cannot_be_looked_at_is_told_with_what_to_do(void **state)
 {
 	static const struct {
 		int err;
-		const char *why, *answer;
+		const char *answer;
 		int status, n_asked;
-		const char *told;
+		const char *told, *then; /* around the file of tables */
 	} rows[] = {
-		{ -ENOENT, "no pins", NULL, CLI_UNREACHABLE, 0,
-		  "no dataplane has run here with --bpf-dir " },
-		{ -EPERM, "not allowed", NULL, CLI_DENIED, 1,
-		  "the tables cannot be read: not allowed; run the command as root\n" },
-		{ -EACCES, NULL, "{\"ok\":false}", CLI_DENIED, 1,
-		  "the tables cannot be read: Permission denied; run the command as root\n" },
-		{ -EACCES, NULL, "[", CLI_DENIED, 1,
-		  "the tables cannot be read: Permission denied; run the command as root\n" },
-		{ -EINVAL, NULL, "{\"ok\":true}", CLI_UNREACHABLE, 0,
-		  "the tables cannot be read: Invalid argument\n" },
-		{ -ENOMEM, "of another release", NULL, CLI_UNREACHABLE, 0,
-		  "the tables cannot be read: of another release\n" },
+		{ EPERM, NULL, CLI_DENIED, 1, "the tables cannot be read: ",
+		  " cannot be opened: Operation not permitted; run the command as root\n" },
+		{ EACCES, "{\"ok\":false}", CLI_DENIED, 1, "the tables cannot be read: ",
+		  " cannot be opened: Permission denied; run the command as root\n" },
+		{ EACCES, "[", CLI_DENIED, 1, "the tables cannot be read: ",
+		  " cannot be opened: Permission denied; run the command as root\n" },
+		{ EIO, "{\"ok\":true}", CLI_UNREACHABLE, 0,
+		  "the tables cannot be read: ", " cannot be opened: Input/output error\n" },
 	};
+	char tables[128], expected[512];
 
 	(void)state;
+	snprintf(tables, sizeof(tables), "%s/bpf/shop/ams-1:example/tables", place.root);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		pinned.err = rows[i].err;
-		pinned.why = rows[i].why;
+		tables_err = rows[i].err;
 		dataplane.answer = rows[i].answer;
-		dataplane.n = 0;
-		cli.json = true; /* a refusal is no answer */
-		assert_int_equal(ask_dataplane(), rows[i].status);
-		assert_string_equal(shown, "");
-		cli.json = false;
-		dataplane.n = 0;
-		assert_int_equal(ask_dataplane(), rows[i].status);
-		assert_string_equal(shown, "");
-		assert_int_equal(strncmp(told, rows[i].told, strlen(rows[i].told)), 0);
-		assert_int_equal(dataplane.n, rows[i].n_asked);
+		snprintf(expected, sizeof(expected), "%s%s%s", rows[i].told, tables, rows[i].then);
+		for (int json = 0; json < 2; json++) { /* a refusal is no answer */
+			dataplane.n = 0;
+			assert_int_equal(
+			        run_trace("192.0.2.1:5", "203.0.113.10:80/tcp", NULL, json),
+			        rows[i].status);
+			assert_string_equal(shown, "");
+			assert_told(expected);
+			assert_int_equal(dataplane.n, rows[i].n_asked);
+		}
 	}
+	tables_err = dataplane.n = 0;
+	assert_int_equal(unlink(tables), 0);
+	*strrchr(tables, '/') = '\0';
+	assert_int_equal(rmdir(tables), 0);
+	assert_int_equal(ask_dataplane(), CLI_UNREACHABLE);
+	snprintf(expected, sizeof(expected),
+	         "weir: no dataplane has run here with --bpf-dir %s/bpf --node ams-1.example (",
+	         place.root);
+	assert_int_equal(strncmp(told, expected, strlen(expected)), 0);
+	assert_int_equal(dataplane.n, 0);
 }
 
 static void without_a_document_it_says_which_and_why(void **state)
@@ -303,21 +257,22 @@ static void without_a_document_it_says_which_and_why(void **state)
 	(void)state;
 	fixture_write(place.state, PROC_EFFECTIVE_FILE, "schema = 1;");
 	assert_int_equal(ask_dataplane(), CLI_UNREACHABLE);
-	snprintf(expected, sizeof(expected), "%s/effective.conf cannot be read: ", place.state);
+	snprintf(expected, sizeof(expected),
+	         "weir: %s/effective.conf cannot be read: ", place.state);
 	assert_int_equal(strncmp(told, expected, strlen(expected)), 0);
 	assert_int_equal(dataplane.n, 0);
-	denied = true;
+	document_err = EACCES;
 	assert_int_equal(ask_dataplane(), CLI_DENIED);
 	assert_int_equal(dataplane.n, 1);
 	snprintf(expected, sizeof(expected),
-	         "%s/effective.conf: ", place.state); /* not "may not be read" alone */
+	         "weir: %s/effective.conf: ", place.state); /* not "may not be read" alone */
 	assert_int_equal(strncmp(told, expected, strlen(expected)), 0);
 	assert_non_null(strstr(told, "; run the command as root, or as a member of group weir "
 	                             "while weir-dataplane runs\n"));
 	dataplane.answer = "{\"ok\":true,\"action\":\"pass\",\"reason\":\"r\"}";
 	assert_int_equal(ask_dataplane(), CLI_OK);
 	assert_string_equal(shown, "result     pass: r\n");
-	assert_string_equal(told, "");
+	assert_told("");
 }
 
 static void a_bad_question_is_usage_and_asks_nobody(void **state)
@@ -343,28 +298,23 @@ static void a_bad_question_is_usage_and_asks_nobody(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(run_trace(rows[i].source, rows[i].destination, rows[i].length),
-		                 CLI_USAGE);
-		assert_string_equal(told, rows[i].told);
-		assert_string_equal(pinned.dir, "");
+		assert_int_equal(
+		        run_trace(rows[i].source, rows[i].destination, rows[i].length, false),
+		        CLI_USAGE);
+		assert_told(rows[i].told);
+		assert_string_equal(shown, "");
 	}
 }
 
 int main(void)
 {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_tables_of_this_node_and_cluster_are_asked,
-		                                set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_result_is_shown_step_by_step, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_result_is_one_line_of_json, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(who_may_not_open_the_pins_asks_the_dataplane,
-		                                set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_cannot_be_looked_at_is_told_with_what_to_do,
-		                                set_up, tear_down),
-		cmocka_unit_test_setup_teardown(without_a_document_it_says_which_and_why, set_up,
-		                                tear_down),
-		cmocka_unit_test_setup_teardown(a_bad_question_is_usage_and_asks_nobody, set_up,
-		                                tear_down),
+		T(the_tables_of_this_node_and_cluster_are_asked),
+		T(who_may_not_open_the_pins_asks_the_dataplane),
+		T(what_cannot_be_looked_at_is_told_with_what_to_do),
+		T(without_a_document_it_says_which_and_why),
+		T(a_bad_question_is_usage_and_asks_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
