@@ -7,7 +7,7 @@
 #define WEIR_TESTS_MGMT_CLI_PAGES_H
 
 #include "fixture.h"
-#include "shown.h"
+#include "cli_said.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -65,6 +65,15 @@ static inline void assert_told(const char *text)
 	}
 }
 
+/* The same, of one line without its end. */
+static inline void assert_told_line(const char *line)
+{
+	char text[sizeof(told)];
+
+	snprintf(text, sizeof(text), "%s%s", line, *line ? "\n" : "");
+	assert_told(text);
+}
+
 /* Run the command line of @p words, which NULL ends; what it says is in shown and told. @return its exit status */
 static inline int run_weir(const char *const *words)
 {

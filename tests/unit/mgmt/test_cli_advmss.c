@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What `weir why` says of the MSS of a pool or backend (mgmt/cli/advmss.c). */
-#include "shown.h"
+#include "cli_said.h"
 
 #include "mgmt/cli/advmss.h"
 

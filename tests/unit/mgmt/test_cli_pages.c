@@ -344,10 +344,10 @@ static void a_document_that_cannot_be_read_is_named(void **state)
 	        "management does not answer, and %s/effective.conf cannot be read: does not exist; "
 	        "check that weir run runs with these directories\n",
 	        n->f.state);
-	assert_string_equal(told, expected);
+	assert_told(expected);
 	assert_shown("");
 	assert_int_equal(run_health(n), CLI_UNREACHABLE);
-	assert_string_equal(told, expected);
+	assert_told(expected);
 	fixture_write(n->f.state, PROC_EFFECTIVE_FILE, "schema = 7;\n");
 	assert_int_equal(run_health(n), CLI_UNREACHABLE);
 	assert_non_null(strstr(told, "effective.conf cannot be read: found 7"));

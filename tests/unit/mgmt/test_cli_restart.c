@@ -4,47 +4,26 @@
  * (mgmt/cli/cmd_restart.c). The supervisor is a child that notes another process when it is asked,
  * and answers in the place of weir-dataplane.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "cli_said.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "base/loop.h"
-#include "mgmt/cli/cli.h"
 #include "supervise/run.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define GAP_US   500000u /* many looks of the command at the supervisor's note */
 
 static struct cli cli;
-static char dir[32], told[1024];
+static char dir[32];
 static pid_t before, next, supervisor; /* 0: there is none */
 static unsigned n_silent; /* so often the process that took over closes without an answer */
 static pid_t noted_then;  /* who is noted in its place from then on; 0: nobody else */
 static bool has_gap;      /* for a while nobody is noted */
-
-int cli_fail(enum cli_status status, const char *format, ...)
-{
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(told, sizeof(told), format, list);
-	va_end(list);
-	return (int)status;
-}
 
 /* A process that only waits. */
 static pid_t start_process(void)
@@ -70,7 +49,6 @@ static int set_up(void **state)
 {
 	(void)state;
 	strcpy(dir, "/tmp/weir-restart-XXXXXX");
-	told[0] = '\0';
 	n_silent = 0;
 	noted_then = 0;
 	has_gap = false;
@@ -159,24 +137,14 @@ static void start_supervisor(const char *answer)
 	assert_int_equal(note_processes(supervisor, before), 0);
 }
 
-/* Run the command. @return its status, with what it printed */
-static int restart_dataplane(char out[512])
+static int restart_dataplane(void)
 {
 	const struct cli_args args = { 0 };
-	int fd = memfd_create("out", MFD_CLOEXEC), old = dup(STDOUT_FILENO), status;
-	ssize_t n;
 
-	told[0] = '\0';
-	fflush(stdout);
-	assert_true(dup2(fd, STDOUT_FILENO) >= 0);
-	status = cli_restart_dataplane(&cli, &args);
-	fflush(stdout);
-	assert_true(dup2(old, STDOUT_FILENO) >= 0);
-	close(old);
-	n = pread(fd, out, 511, 0);
-	assert_true(n >= 0);
-	out[n] = '\0';
-	close(fd);
+	shown_begin();
+	int status = cli_restart_dataplane(&cli, &args);
+
+	shown_end();
 	return status;
 }
 
@@ -184,36 +152,36 @@ static int restart_dataplane(char out[512])
 
 static void what_is_not_there_is_not_asked(void **state)
 {
-	char out[512], expected[512];
+	char expected[512];
 
 	(void)state;
 	if (geteuid())
 		skip();
 	snprintf(expected, sizeof(expected), "no weir run uses %s: systemctl start weir", dir);
-	assert_int_equal(restart_dataplane(out), CLI_UNREACHABLE);
-	assert_string_equal(told, expected);
+	assert_int_equal(restart_dataplane(), CLI_UNREACHABLE);
+	assert_told_line(expected);
 	assert_int_equal(note_processes(0, before), 0);
-	assert_int_equal(restart_dataplane(out), CLI_UNREACHABLE);
-	assert_string_equal(told, expected);
+	assert_int_equal(restart_dataplane(), CLI_UNREACHABLE);
+	assert_told_line(expected);
 
 	assert_int_equal(note_processes(next, 0), 0);
-	assert_int_equal(restart_dataplane(out), CLI_CONFLICT);
+	assert_int_equal(restart_dataplane(), CLI_CONFLICT);
 	snprintf(expected, sizeof(expected),
 	         "weir run has noted no weir-dataplane that runs: it is just starting, or %s is "
 	         "full: see weir status",
 	         dir);
-	assert_string_equal(told, expected);
+	assert_told_line(expected);
 
 	assert_int_equal(note_processes(next, before), 0); /* the signal would end it */
-	assert_int_equal(restart_dataplane(out), CLI_CONFLICT);
+	assert_int_equal(restart_dataplane(), CLI_CONFLICT);
 	snprintf(expected, sizeof(expected),
 	         "the weir run that is in use (pid %d) does not take this command: if it is not "
 	         "just starting, replace it first (kill -9 %d; systemd starts the next one, and "
 	         "the other processes go on)",
 	         (int)next, (int)next);
-	assert_string_equal(told, expected);
+	assert_told_line(expected);
 	assert_int_equal(waitpid(next, NULL, WNOHANG), 0);
-	assert_string_equal(out, "");
+	assert_string_equal(shown, "");
 }
 
 /* The words behind "process N has taken over from M"; NULL: it forwards. */
@@ -246,25 +214,25 @@ static void the_next_process_answers_for_its_document_and_ports(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++)
 		for (int json = 0; json < 2; json++) {
-			char out[512], shown[512] = "", refusal[512] = "";
+			char line[512] = "", refusal[512] = "";
 			int status;
 
 			start_supervisor(rows[i].answer);
 			cli.json = json;
-			status = restart_dataplane(out);
+			status = restart_dataplane();
 			if (rows[i].refusal)
 				snprintf(refusal, sizeof(refusal),
 				         "weir-dataplane: process %d has taken over from %d and %s",
 				         (int)next, (int)before, rows[i].refusal);
 			else if (json)
-				snprintf(shown, sizeof(shown), "{\"before\": %d, \"pid\": %d}\n",
+				snprintf(line, sizeof(line), "{\"before\": %d, \"pid\": %d}\n",
 				         (int)before, (int)next);
 			else
-				snprintf(shown, sizeof(shown),
+				snprintf(line, sizeof(line),
 				         "weir-dataplane: process %d has taken over from %d\n",
 				         (int)next, (int)before);
-			assert_string_equal(told, refusal);
-			assert_string_equal(out, shown);
+			assert_told_line(refusal);
+			assert_string_equal(shown, line);
 			assert_int_equal(status, *refusal ? CLI_REJECTED : CLI_OK);
 			end_process(&supervisor);
 		}
@@ -273,17 +241,17 @@ static void the_next_process_answers_for_its_document_and_ports(void **state)
 /* The one before has ended and the next one has not been started: that is no other process yet. */
 static void a_process_is_waited_for_while_none_is_noted(void **state)
 {
-	char out[512], shown[512];
+	char line[512];
 
 	(void)state;
 	has_gap = true;
 	start_supervisor("{\"document\": 7}");
-	int status = restart_dataplane(out);
+	int status = restart_dataplane();
 
-	snprintf(shown, sizeof(shown), "weir-dataplane: process %d has taken over from %d\n",
+	snprintf(line, sizeof(line), "weir-dataplane: process %d has taken over from %d\n",
 	         (int)next, (int)before);
-	assert_string_equal(told, "");
-	assert_string_equal(out, shown);
+	assert_told("");
+	assert_string_equal(shown, line);
 	assert_int_equal(status, CLI_OK);
 }
 
@@ -303,23 +271,24 @@ static void an_answer_is_waited_for_as_long_as_the_process_is_there(void **state
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		char out[512], expected[512] = "";
+		char expected[512] = "";
 		uint64_t began_ms = clock_mono_ms();
 
 		n_silent = rows[i].n_silent;
 		noted_then = rows[i].is_replaced ? before : 0;
 		start_supervisor("{}");
-		int status = restart_dataplane(out);
+		int status = restart_dataplane();
 
 		if (!rows[i].answers)
-			snprintf(expected, sizeof(expected),
-			         "weir-dataplane (pid %d, before: %d) does not answer yet: see "
-			         "weir status",
-			         (int)next, (int)before);
+			snprintf(
+			        expected, sizeof(expected),
+			        "weir: weir-dataplane (pid %d, before: %d) does not answer yet: see "
+			        "weir status\n",
+			        (int)next, (int)before);
 		if (status != (rows[i].answers ? CLI_OK : CLI_TIMEOUT) ||
 		    strcmp(told, expected) != 0)
 			fail_msg("%s: %d, %s", rows[i].why, status, told);
-		assert_int_equal(*out != '\0', rows[i].answers);
+		assert_int_equal(*shown != '\0', rows[i].answers);
 		assert_true(clock_mono_ms() - began_ms <
 		            60000); /* half of what one that lives gets */
 		end_process(&supervisor);

@@ -3,35 +3,23 @@
  * Which weir-mgmt an operator's --offline ends (mgmt/cli/offline_hung.c): one that hangs, and no other. It is a child
  * that bears its name and writes its page.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "cli_said.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "mgmt/cli/cmd_override.h"
 #include "weir/stats.h"
 
 static struct cli cli;
-static char told[1024];
-
-int cli_fail(enum cli_status status, const char *format, ...)
+static int end_hung(bool dry_run)
 {
-	va_list list;
+	shown_begin();
+	int status = offline_end_hung(&cli, dry_run);
 
-	va_start(list, format);
-	vsnprintf(told, sizeof(told), format, list);
-	va_end(list);
-	return (int)status;
+	shown_end();
+	return status;
 }
 
 static int set_up(void **state)
@@ -39,7 +27,6 @@ static int set_up(void **state)
 	char dir[] = "/tmp/weir-offline-XXXXXX";
 
 	(void)state;
-	told[0] = '\0';
 	if (!mkdtemp(dir))
 		return -1;
 	snprintf(cli.dirs.run, sizeof(cli.dirs.run), "%s", dir);
@@ -135,17 +122,17 @@ static void one_that_lives_is_left(void **state)
 	char expected[512];
 
 	(void)state;
-	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
+	assert_int_equal(end_hung(false), CLI_CONFLICT);
 	snprintf(expected, sizeof(expected),
 	         "weir-mgmt runs and uses the store, but its socket %.200s/api.sock is gone; wait "
 	         "some seconds until weir-mgmt makes the socket again (if not, its log says why), "
 	         "then repeat the command without --offline",
 	         cli.dirs.run);
-	assert_string_equal(told, expected); /* nobody can ask it */
+	assert_told_line(expected); /* nobody can ask it */
 	make_socket();
-	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
-	assert_string_equal(told, "weir-mgmt runs and uses the store; repeat the command without "
-	                          "--offline");
+	assert_int_equal(end_hung(false), CLI_CONFLICT);
+	assert_told_line("weir-mgmt runs and uses the store; repeat the command without "
+	                 "--offline");
 	expect_alive(pid);
 	end_mgmt(pid);
 }
@@ -157,9 +144,9 @@ static void one_that_works_on_an_announced_job_is_waited_for(void **state)
 
 	(void)state;
 	make_socket();
-	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
-	assert_string_equal(told, "weir-mgmt is busy (zones) and uses the store; try again in a "
-	                          "moment");
+	assert_int_equal(end_hung(false), CLI_CONFLICT);
+	assert_told_line("weir-mgmt is busy (zones) and uses the store; try again in a "
+	                 "moment");
 	expect_alive(pid);
 	end_mgmt(pid);
 }
@@ -174,11 +161,11 @@ static void one_that_hangs_is_ended_unless_it_is_only_tried(void **state)
 	int status;
 
 	(void)state;
-	assert_int_equal(offline_end_hung(&cli, true), CLI_CONFLICT);
-	assert_string_equal(told, "weir-mgmt hangs and holds the store; without --dry-run this "
-	                          "command kills weir-mgmt first");
+	assert_int_equal(end_hung(true), CLI_CONFLICT);
+	assert_told_line("weir-mgmt hangs and holds the store; without --dry-run this "
+	                 "command kills weir-mgmt first");
 	expect_alive(pid);
-	assert_int_equal(offline_end_hung(&cli, false), CLI_OK);
+	assert_int_equal(end_hung(false), CLI_OK);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
@@ -190,16 +177,15 @@ static void another_process_is_never_ended(void **state)
 	pid_t pid;
 
 	(void)state;
-	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
-	assert_string_equal(told, "another process uses the store; try again in a few seconds");
+	assert_int_equal(end_hung(false), CLI_CONFLICT);
+	assert_told_line("another process uses the store; try again in a few seconds");
 	pid = start_mgmt(&other);
-	told[0] = '\0';
-	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
-	assert_string_equal(told, "another process uses the store; try again in a few seconds");
+	assert_int_equal(end_hung(false), CLI_CONFLICT);
+	assert_told_line("another process uses the store; try again in a few seconds");
 	expect_alive(pid);
 	end_mgmt(pid);
-	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
-	assert_string_equal(told, "another process uses the store; try again in a few seconds");
+	assert_int_equal(end_hung(false), CLI_CONFLICT);
+	assert_told_line("another process uses the store; try again in a few seconds");
 }
 
 int main(void)
