@@ -97,8 +97,6 @@ static int report_refusal(enum command_outcome outcome, const struct command_res
 		return cli_fail(CLI_REFUSED, "refused by a guard");
 	case COMMAND_NOTHING:
 		return cli_fail(CLI_CONFLICT, "there is nothing to end or hold");
-	case COMMAND_STALE:
-		return cli_fail(CLI_CONFLICT, "the override has changed meanwhile; try again");
 	case COMMAND_TOO_MANY:
 		return cli_fail(CLI_CONFLICT, "there are 1024 overrides; end some first");
 	case COMMAND_FAILED:

@@ -1,122 +1,119 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Overrides that are taken with weir-mgmt dead (mgmt/cli/offline.c): what becomes of the request,
- * who is denied, what is waited for, and how it ends. The store is real; its opening, the rights
- * and the clock are the test's.
+ * who is denied, what is waited for, and how it ends. The store, the health page and a weir-mgmt
+ * that hangs are real; rights, users and the time are the test's.
  */
-#include "fixture.h"
-#include "shown.h"
+#include "cli_pages.h"
 
-#include <errno.h>
-#include <jansson.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
 #include <pwd.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <time.h>
 
-#include "base/clock.h"
-#include "base/page.h"
+#include "base/lock.h"
+#include "base/log.h"
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/store/command.h"
-#include "weir/health.h"
 
-static struct fixture place;
-static struct cli here;
-static int become_err, state_err, document_err, hung_status;
-static int open_err;    /* of an opening that fails for ever */
-static unsigned n_busy; /* openings that find the store locked first */
-static unsigned n_opened, n_hung, n_slept, n_closed;
-static bool hung_for_trial;
-static bool has_page, is_stale, runs_really, has_store_conf;
-static enum command_outcome given;
-static struct command_result result;
-static char asked[1024]; /* what the command was, in words */
+static struct node *place;
+static uint64_t mono_ms;
+static int state_err, document_err; /* of access() to them */
+static int
+        user_err; /* ENOENT: there is no user; EPERM: its rights are refused; 0: nobody is asked */
+static unsigned n_slept; /* between two openings */
+static unsigned
+        n_started; /* the next weir-mgmt has the store for so many of them; 0: there is none */
+static int next_lock = -1;
 
-static int fake_become(const char *name, uint64_t caps)
+int __wrap_access(const char *path, int how);
+int __wrap_usleep(useconds_t us);
+int __real_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
+char *__wrap_getlogin(void);
+uid_t __real_geteuid(void);
+uid_t __wrap_geteuid(void);
+struct passwd *__wrap_getpwnam(const char *name);
+struct group *__real_getgrnam(const char *name);
+struct group *__wrap_getgrnam(const char *name);
+int __real_prctl(int what, ...);
+int __wrap_prctl(int what, ...);
+
+int __wrap_access(const char *path, int how)
 {
-	assert_string_equal(name, "mgmt");
-	assert_int_equal(caps, 0);
-	return become_err;
+	size_t n = strlen(place->f.state);
+
+	errno = strncmp(path, place->f.state, n) != 0                       ? 0
+	        : !path[n] && how == (W_OK | X_OK)                          ? state_err
+	        : !strcmp(path + n, "/" PROC_EFFECTIVE_FILE) && how == W_OK ? document_err
+	                                                                    : 0;
+	return errno ? -1 : faccessat(AT_FDCWD, path, how, 0);
 }
 
-static int fake_access(const char *path, int how)
+int __wrap_usleep(useconds_t us)
 {
-	bool directory = !strcmp(path, place.state);
-
-	assert_int_equal(how, directory ? W_OK | X_OK : W_OK);
-	errno = -(directory ? state_err : document_err);
-	return errno ? -1 : 0;
-}
-
-static int fake_open(const struct intent_options *options, int64_t now_ms, struct intent **out)
-{
-	n_opened++;
-	assert_true(options->offline);
-	assert_int_equal(options->shares, has_store_conf);
-	assert_string_equal(options->conf_dir, place.conf);
-	assert_string_equal(options->state_dir, place.state);
-	assert_string_equal(options->run_dir, place.root);
-	assert_string_equal(options->node, "ams-1");
-	assert_int_equal(now_ms, NOW_MS);
-	if (n_busy) {
-		n_busy--;
-		return -EBUSY;
+	mono_ms += us / 1000;
+	if (us <= 5000 && ++n_slept == n_started) {
+		close(next_lock);
+		next_lock = -1;
 	}
-	return open_err ? open_err : intent_open(options, now_ms, out);
-}
-
-static int fake_usleep(useconds_t us)
-{
-	assert_in_range(us, 1, 5000);
-	n_slept++;
 	return 0;
 }
 
-int offline_end_hung(const struct cli *of, bool dry_run)
+/* weir-mgmt has ended: the next one may be there at once. */
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
-	assert_ptr_equal(of, &here);
-	hung_for_trial = dry_run;
-	n_hung++;
-	return hung_status;
+	int ready = __real_poll(fds, n, timeout_ms);
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/store/store.lock", place->f.state);
+	if (n_started && next_lock < 0)
+		assert_int_equal(lock_acquire(path, &next_lock), 0);
+	return ready;
 }
 
-static int fake_page(const char *run_dir, struct page **out)
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 {
-	assert_string_equal(run_dir, place.root);
-	if (has_page)
-		*out = (struct page *)(uintptr_t)&has_page;
-	return has_page ? 0 : -ENOENT;
+	uint64_t now_ms = clock == CLOCK_REALTIME ? (uint64_t)NOW_MS : mono_ms;
+
+	*out = (struct timespec){ (time_t)(now_ms / 1000), (long)(now_ms % 1000) * 1000000 };
+	return 0;
 }
 
-static const struct page_header *fake_header(const struct page *page)
-{
-	static struct page_header header;
-
-	assert_ptr_equal(page, &has_page);
-	header.alive_ms = is_stale ? 0 : clock_mono_ms();
-	return &header;
-}
-
-static void *fake_payload(const struct page *page)
-{
-	return (void *)(uintptr_t)page;
-}
-
-static void fake_close(struct page *page)
-{
-	n_closed += page != NULL;
-}
-
-static int64_t fake_believed(void)
-{
-	return NOW_MS;
-}
-
-static void fake_once(const char *run_dir)
-{
-	assert_string_equal(run_dir, place.root);
-}
-
-static char *fake_login(void)
+char *__wrap_getlogin(void)
 {
 	return NULL;
+}
+
+uid_t __wrap_geteuid(void)
+{
+	return user_err ? 0 : __real_geteuid();
+}
+
+struct passwd *__wrap_getpwnam(const char *name)
+{
+	static struct passwd user;
+
+	assert_string_equal(name, "weir-mgmt");
+	return user_err == EPERM ? &user : NULL;
+}
+
+struct group *__wrap_getgrnam(const char *name)
+{
+	static struct group group;
+
+	return user_err == EPERM ? &group : __real_getgrnam(name);
+}
+
+int __wrap_prctl(int what, ...)
+{
+	(void)what;
+	errno = EPERM; /* rights are given up by it */
+	return -1;
 }
 
 /* Who runs the test. */
@@ -132,152 +129,158 @@ static const char *own_principal(void)
 	return text;
 }
 
-static enum command_outcome fake_run(struct intent *in, const struct command *c,
-                                     const struct guard_observed *seen, int64_t now_ms,
-                                     struct command_result *r)
+static int set_up_node(void **state)
 {
-	assert_int_equal(now_ms, NOW_MS);
-	assert_int_equal(seen->health != NULL, has_page);
-	assert_int_equal(seen->health_stale, has_page && is_stale);
-	int n = snprintf(asked, sizeof(asked),
-	                 "%d %s/%s over=%lld from=%lld until=%lld now=%d dry=%d by=%s (%s): %s",
-	                 (int)c->what, c->pool ? c->pool : "", c->name, (long long)c->over_ms,
-	                 (long long)(c->from_ms < 0 ? -1 : c->from_ms - NOW_MS),
-	                 (long long)(c->until_ms < 0 ? -1 : c->until_ms - NOW_MS), c->now,
-	                 c->dry_run, c->author,
-	                 strcmp(intent_principal(in), own_principal()) ? intent_principal(in)
-	                                                               : "self",
-	                 c->reason);
-
-	for (size_t i = 0; i < c->n_past; i++)
-		n += snprintf(asked + n, sizeof(asked) - (size_t)n, " past=%s", c->past[i]);
-	if (runs_really)
-		return command_run(in, c, seen, now_ms, r);
-	*r = result;
-	return given;
-}
-
-void override_print(const json_t *body)
-{
-	fputs("printed ", stdout);
-	json_dumpf(body, stdout, JSON_COMPACT);
-}
-
-#define proc_become       fake_become
-#define access            fake_access
-#define intent_open       fake_open
-#define usleep            fake_usleep
-#define health_page_open  fake_page
-#define page_payload      fake_payload
-#define page_header(page) fake_header(page)
-#define page_close        fake_close
-#define clock_believed_ms fake_believed
-#define believed_once     fake_once
-#define command_run       fake_run
-#define getlogin          fake_login
-#include "mgmt/cli/offline.c" /* its edges are ours */
-#undef intent_open
-#undef command_run
-
-static int set_up(void **state)
-{
-	(void)state;
-	fixture_make(&place);
-	memset(&here, 0, sizeof(here));
-	snprintf(here.dirs.conf, sizeof(here.dirs.conf), "%s", place.conf);
-	snprintf(here.dirs.state, sizeof(here.dirs.state), "%s", place.state);
-	snprintf(here.dirs.run, sizeof(here.dirs.run), "%s", place.root);
-	snprintf(here.dirs.node, sizeof(here.dirs.node), "ams-1");
-	here.where = "";
-	become_err = state_err = document_err = open_err = hung_status = 0;
-	n_busy = n_opened = n_hung = n_slept = n_closed = 0;
-	has_page = is_stale = runs_really = hung_for_trial = has_store_conf = false;
-	given = COMMAND_OVER;
-	memset(&result, 0, sizeof(result));
-	asked[0] = '\0';
+	set_up(state);
+	place = *state;
+	place->cli.where = "";
+	mono_ms = 1000000;
+	state_err = document_err = user_err = 0;
+	n_slept = n_started = 0;
 	unsetenv("SUDO_USER");
-	return 0;
+	log_level(LOG_CRIT);
+	return setenv(PROC_USERS_VARIABLE, "none", 1);
 }
 
-static int tear_down(void **state)
+static struct intent *open_store(void)
 {
-	(void)state;
-	fixture_remove(&place);
-	return 0;
+	const struct intent_options options = { .conf_dir = place->f.conf,
+		                                .state_dir = place->f.state,
+		                                .run_dir = place->f.root,
+		                                .node = "ams-1" };
+	struct intent *in = NULL;
+
+	assert_int_equal(intent_open(&options, NOW_MS, &in), 0);
+	return in;
+}
+
+static bool has_store(void)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/store/store.lock", place->f.state);
+	return faccessat(AT_FDCWD, path, F_OK, 0) == 0;
+}
+
+/* As weir-mgmt leaves it. */
+static int set_up_store(void **state)
+{
+	int err = set_up_node(state);
+	struct intent *in = open_store();
+	struct pending_clock clock;
+	struct model_errors errors;
+	char path[PATH_MAX];
+
+	pending_clock_read(&clock);
+	intent_run_deadline(in, &clock, NOW_MS); /* which writes the records */
+	intent_close(in);
+	assert_int_equal(proc_path(place->f.state, PROC_EFFECTIVE_FILE, path), 0);
+	assert_int_equal(model_read_without_key(path, "ams-1", &place->m, &errors), 0);
+	model_errors_free(&errors);
+	return err;
 }
 
 static int take_request(const char *body, bool dry_run)
 {
-	json_t *request = json_loads(body, 0, NULL);
+	json_t *request = json_loads(body, 0, NULL), *guards = NULL;
 
 	assert_non_null(request);
-	n_opened = n_hung = n_slept = 0;
+	n_slept = 0;
 	shown_begin();
-	json_t *guards = NULL;
-	int status = offline_override(&here, request, dry_run, &guards);
-
-	assert_int_equal(guards != NULL, status == CLI_REFUSED);
-	json_decref(guards);
+	int status = offline_override(&place->cli, request, dry_run, &guards);
 
 	shown_end();
+	assert_int_equal(guards != NULL, status == CLI_REFUSED);
+	json_decref(guards);
 	return status;
 }
 
-#define SITE   "\"target\":{\"site\":\"ams\"}"
-#define REASON ",\"reason\":\"r\""
+#define AMS     "\"target\":{\"site\":\"ams\"}"
+#define BACK(n) "\"target\":{\"pool\":\"web-ams\",\"backend\":\"" n "\"}"
+#define REASON  ",\"reason\":\"r\""
+#define HOLD    "{\"do\":\"hold\"," AMS REASON "}"
+#define DRAIN   "{\"do\":\"drain\"," AMS ",\"until\":\"+4h\",\"reason\":\"INC-1\",\"author\":\"ann\"}"
+
+/* The time of an instant today. */
+static const char *time_of(const json_t *o, const char *name, char out[16])
+{
+	snprintf(out, 16, "%.8s", api_text(o, name, "2026-09-21Tnever") + 11);
+	return out;
+}
+
+/* What was made, in a line. */
+static const char *made_text(void)
+{
+	static char out[512];
+	char from[16], until[16];
+	json_t *body = json_loads(shown, 0, NULL), *o = json_object_get(body, "override");
+	const char *principal = api_text(o, "principal", "?");
+
+	assert_non_null(body);
+	snprintf(out, sizeof(out), "%s %s/%s%s from=%s over=%.0f until=%s dry=%d by=%s (%s): %s",
+	         api_text(o, "do", "?"), api_text(o, "target.pool", ""),
+	         api_text(o, "target.site", ""), api_text(o, "target.backend", ""),
+	         time_of(o, "from", from), api_number(o, "over_ms", -1), time_of(o, "until", until),
+	         json_is_true(json_object_get(body, "dry_run")), api_text(o, "author", "?"),
+	         !strcmp(principal, own_principal()) ? "self" : principal,
+	         api_text(o, "reason", "?"));
+	json_decref(body);
+	return out;
+}
 
 static void a_request_becomes_the_command_that_it_says(void **state)
 {
 	static const struct {
-		const char *body, *asked;
+		const char *body, *made;
 		bool dry_run;
 	} rows[] = {
-		{ "{\"do\":\"drain\"," SITE
+		{ "{\"do\":\"drain\"," AMS
 		  ",\"until\":\"never\",\"reason\":\"INC-1\",\"author\":\"ann\"}",
-		  "0 /ams over=-1 from=-1 until=NEVER now=0 dry=0 by=ann (self): INC-1", false },
-		{ "{\"do\":\"drain\"," SITE
+		  "drain /ams from=14:14:20 over=0 until=never dry=1 by=ann (self): INC-1", true },
+		{ "{\"do\":\"drain\"," AMS ",\"until\":\"never\",\"now\":true" REASON "}",
+		  "drain /ams from=14:13:20 over=0 until=never dry=1 by=root (self): r", true },
+		{ "{\"do\":\"drain\"," AMS
 		  ",\"over\":\"5m\",\"from\":\"+1h\",\"until\":\"+4h\",\"reason\":\"r\"}",
-		  "0 /ams over=300000 from=3600000 until=14400000 now=0 dry=1 by=root (self): r",
-		  true },
-		{ "{\"do\":\"disable\",\"target\":{\"pool\":\"web-ams\",\"backend\":\"b2\"},\"until\":\"+1m\",\"reason\":\"r\","
-		  "\"override_guards\":[\"room\",\"last-backend\",\"last-site\",\"room\"]}",
-		  "1 web-ams/b2 over=-1 from=-1 until=60000 now=0 dry=0 by=root (self): r past=room past=last-backend "
-		  "past=last-site past=room",
+		  "drain /ams from=15:13:20 over=300000 until=18:13:20 dry=0 by=root (self): r",
 		  false },
-		{ "{\"do\":\"force_up\"," SITE REASON "}",
-		  "2 /ams over=-1 from=-1 until=-1 now=0 dry=0 by=root (self): r", false },
-		{ "{\"do\":\"hold\"," SITE REASON "}",
-		  "3 /ams over=-1 from=-1 until=-1 now=0 dry=0 by=root (self): r", false },
-		{ "{\"do\":\"undrain\"," SITE REASON ",\"now\":true}",
-		  "4 /ams over=-1 from=-1 until=-1 now=1 dry=0 by=root (self): r", false },
-		{ "{\"do\":\"enable\"," SITE REASON ",\"now\":false}",
-		  "5 /ams over=-1 from=-1 until=-1 now=0 dry=0 by=root (self): r", false },
+		{ "{\"do\":\"disable\",\"target\":{\"pool\":\"web-fra\",\"backend\":\"b1\"},\"until\":\"+1m\",\"reason\":\"r\","
+		  "\"override_guards\":[\"room\",\"last-backend\",\"last-site\",\"room\"]}",
+		  "disable web-fra/b1 from=14:13:20 over=0 until=14:14:20 dry=0 by=root (self): r",
+		  false },
+		{ "{\"do\":\"force_up\"," BACK("b2") ",\"until\":\"never\"" REASON "}",
+		  "force_up web-ams/b2 from=14:13:20 over=0 until=never dry=0 by=root (self): r",
+		  false },
+		{ "{\"do\":\"undrain\"," AMS REASON ",\"now\":false}",
+		  "drain /ams from=15:13:20 over=300000 until=14:13:20 dry=0 by=root (self): r",
+		  false },
+		{ "{\"do\":\"enable\"," BACK("b2") REASON "}",
+		  "force_up web-ams/b2 from=14:13:20 over=0 until=14:13:20 dry=0 by=root (self): r",
+		  false },
+		{ "{\"do\":\"drain\"," AMS
+		  ",\"until\":\"never\",\"over\":\"1h\",\"now\":true" REASON "}",
+		  "drain /ams from=14:13:20 over=3600000 until=never dry=0 by=root (self): r",
+		  false },
+		{ HOLD, "hold /ams from=14:13:20 over=0 until=never dry=0 by=root (self): r",
+		  false },
 	};
-	char never[32], expected[512];
 
 	(void)state;
-	snprintf(never, sizeof(never), "%lld", (long long)(MODEL_TIME_NEVER - NOW_MS));
+	place->cli.json = true;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const char *at = strstr(rows[i].asked, "NEVER");
-
-		snprintf(expected, sizeof(expected), "%.*s%s%s",
-		         (int)(at ? at - rows[i].asked : (int)strlen(rows[i].asked)), rows[i].asked,
-		         at ? never : "", at ? at + 5 : "");
-		has_page = i % 2;
-		is_stale = i & 2;
-		has_store_conf = i > 2; /* then what is in force follows from what nodes share */
-		if (i == 3)
-			fixture_write(place.conf, "store.conf", "{}");
+		/* then what is in force follows from what nodes share */
+		if (i == 5)
+			fixture_write(place->f.conf, "store.conf", "{}");
 		assert_int_equal(take_request(rows[i].body, rows[i].dry_run), CLI_OK);
-		assert_string_equal(asked, expected);
-		assert_int_equal(n_closed, (i + 1) / 2);
+		assert_string_equal(made_text(), rows[i].made);
 	}
 	assert_int_equal(setenv("SUDO_USER", "bob", 1), 0);
-	assert_int_equal(take_request("{\"do\":\"hold\"," SITE REASON "}", false), CLI_OK);
-	assert_non_null(strstr(asked, " by=bob (self)"));
-	assert_int_equal(take_request("{\"do\":\"hold\"," SITE REASON ",\"author\":\"cy\"}", false),
+	assert_int_equal(take_request("{\"do\":\"drain\"," BACK("b1") ",\"until\":\"never\"" REASON
+	                                                              "}",
+	                              true),
 	                 CLI_OK);
-	assert_non_null(strstr(asked, " by=cy (self)"));
+	assert_non_null(strstr(made_text(), " by=bob (self)"));
+	assert_int_equal(take_request(DRAIN, true), CLI_OK);
+	assert_non_null(strstr(made_text(), " by=ann (self)"));
 }
 
 #define TEN   "0123456789"
@@ -295,35 +298,35 @@ static void what_the_api_refuses_is_refused_before_anything_is_opened(void **sta
 	static const struct {
 		const char *body, *field, *told;
 	} rows[] = {
-		{ SITE REASON ",\"over\":\"5\"",
+		{ AMS REASON ",\"over\":\"5\"",
 		  "over: ", "found \"5\", expected a duration such as \"5m\"\n" },
-		{ SITE REASON ",\"over\":\"never\"",
+		{ AMS REASON ",\"over\":\"never\"",
 		  "over: ", "found \"never\", expected a duration such as \"5m\"\n" },
-		{ SITE REASON ",\"over\":\"" TEN TEN TEN "123\"",
+		{ AMS REASON ",\"over\":\"" TEN TEN TEN "123\"",
 		  "over: ", "has more than 32 bytes\n" },
-		{ SITE REASON ",\"over\":5", "over: ", "expected a text\n" },
-		{ SITE REASON ",\"from\":\"5m\"", "from: found \"5m\", ", instant },
-		{ SITE REASON ",\"until\":\"tomorrow\"", "until: found \"tomorrow\", ", instant },
-		{ SITE REASON ",\"until\":\"" SIXTY "12345\"",
+		{ AMS REASON ",\"over\":5", "over: ", "expected a text\n" },
+		{ AMS REASON ",\"from\":\"5m\"", "from: found \"5m\", ", instant },
+		{ AMS REASON ",\"until\":\"tomorrow\"", "until: found \"tomorrow\", ", instant },
+		{ AMS REASON ",\"until\":\"" SIXTY "12345\"",
 		  "until: ", "has more than 64 bytes\n" },
-		{ SITE REASON ",\"until\":true", "until: ", "expected a text\n" },
-		{ SITE REASON ",\"override_guards\":[\"rooms\"]", "", guards },
-		{ SITE REASON ",\"override_guards\":[\"room\",7]", "", guards },
-		{ SITE REASON
+		{ AMS REASON ",\"until\":true", "until: ", "expected a text\n" },
+		{ AMS REASON ",\"override_guards\":[\"rooms\"]", "", guards },
+		{ AMS REASON ",\"override_guards\":[\"room\",7]", "", guards },
+		{ AMS REASON
 		  ",\"override_guards\":[\"room\",\"room\",\"room\",\"room\",\"room\",\"room\"]",
 		  "", guards },
-		{ SITE REASON ",\"override_guards\":\"room\"",
+		{ AMS REASON ",\"override_guards\":\"room\"",
 		  "override_guards: ", "expected an array\n" },
-		{ SITE REASON ",\"now\":1", "now: ", "expected true or false\n" },
-		{ SITE, "reason: ", "is required\n" },
-		{ SITE ",\"reason\":\"  \"",
+		{ AMS REASON ",\"now\":1", "now: ", "expected true or false\n" },
+		{ AMS, "reason: ", "is required\n" },
+		{ AMS ",\"reason\":\"  \"",
 		  "reason: ", "must not be blank: say why you make this change\n" },
-		{ SITE ",\"reason\":\"a\\nb\"", "reason: ", "has control characters\n" },
-		{ SITE ",\"reason\":\"" SIXTY SIXTY SIXTY SIXTY "1234567890123456\"",
+		{ AMS ",\"reason\":\"a\\nb\"", "reason: ", "has control characters\n" },
+		{ AMS ",\"reason\":\"" SIXTY SIXTY SIXTY SIXTY "1234567890123456\"",
 		  "reason: ", "has more than 255 bytes\n" },
-		{ SITE REASON ",\"author\":\"a\\u001b[2J\"",
+		{ AMS REASON ",\"author\":\"a\\u001b[2J\"",
 		  "author: ", "has control characters\n" },
-		{ SITE REASON ",\"author\":\"" SIXTY "1234\"",
+		{ AMS REASON ",\"author\":\"" SIXTY "1234\"",
 		  "author: ", "has more than 63 bytes\n" },
 		{ "\"target\":{\"site\":\"" SIXTY "1234\"}" REASON, "", target },
 		{ "\"target\":{\"site\":\"a\\nb\"}" REASON, "", target },
@@ -336,9 +339,9 @@ static void what_the_api_refuses_is_refused_before_anything_is_opened(void **sta
 		{ "\"target\":{\"site\":\"ams\",\"zone\":\"b1\"}" REASON, "", target },
 		{ "\"reason\":\"r\"",
 		  "target: ", "expected either a target or the id of an override\n" },
-		{ SITE REASON ",\"id\":\"ams-1-1\"",
+		{ AMS REASON ",\"id\":\"ams-1-1\"",
 		  "target: ", "expected either a target or the id of an override\n" },
-		{ SITE REASON ",\"do\":\"explode\"",
+		{ AMS REASON ",\"do\":\"explode\"",
 		  "do: ", "expected drain, disable, force_up, hold, undrain or enable\n" },
 	};
 	char body[512], expected[256];
@@ -349,125 +352,210 @@ static void what_the_api_refuses_is_refused_before_anything_is_opened(void **sta
 		         strstr(rows[i].body, "\"do\"") ? "" : "\"do\":\"drain\",", rows[i].body);
 		assert_int_equal(take_request(body, false), CLI_USAGE);
 		snprintf(expected, sizeof(expected), "%s%s", rows[i].field, rows[i].told);
-		assert_string_equal(told, expected);
+		assert_told(expected);
 		assert_string_equal(shown, "");
-		assert_int_equal(n_opened, 0);
+		assert_false(has_store());
 	}
 }
 
 static void all_errors_of_a_request_are_told(void **state)
 {
 	static const char expected[] =
-	        "over: expected a text\nreason: is required\nreson: is not a "
+	        "weir: over: expected a text\nweir: reason: is required\nweir: reson: is not a "
 	        "known field; known fields: do, over, ";
 
 	(void)state;
 	assert_int_equal(
-	        take_request("{\"do\":\"drain\"," SITE ",\"over\":5,\"reson\":\"x\"}", false),
+	        take_request("{\"do\":\"drain\"," AMS ",\"over\":5,\"reson\":\"x\"}", false),
 	        CLI_USAGE);
 	assert_int_equal(strncmp(told, expected, strlen(expected)), 0);
 }
 
-#define HOLD "{\"do\":\"hold\"," SITE REASON "}"
+/* A backend more than there may be overrides. */
+static void fill_store(void)
+{
+	struct override *list = calloc(OVERRIDES_LIVE_MAX, sizeof(*list));
+	struct intent *in = open_store();
+
+	assert_non_null(list);
+	for (size_t i = 0; i < OVERRIDES_LIVE_MAX; i++) {
+		list[i] = (struct override){ .kind = MODEL_OVERRIDE_DRAIN,
+			                     .target = MODEL_TARGET_BACKEND,
+			                     .pool = "web-ams",
+			                     .generation = 1,
+			                     .created_ms = NOW_MS,
+			                     .from_ms = NOW_MS,
+			                     .until_ms = MODEL_TIME_NEVER,
+			                     .author = "jw",
+			                     .reason = "r",
+			                     .node = "ams-1" };
+		snprintf(list[i].id, sizeof(list[i].id), "ams-1-%zu", i);
+		snprintf(list[i].name, sizeof(list[i].name), "x%zu", i);
+	}
+	assert_int_equal(intent_merge(in, list, OVERRIDES_LIVE_MAX, NOW_MS), OVERRIDES_LIVE_MAX);
+	intent_close(in);
+	free(list);
+}
 
 static void each_outcome_has_its_exit_status_and_text(void **state)
 {
 	static const struct {
-		enum command_outcome outcome;
+		const char *body;
 		int status;
-		const char *field, *told;
+		const char *told;
 	} rows[] = {
-		{ COMMAND_REFUSED, CLI_REFUSED, NULL, "refused by a guard\n" },
-		{ COMMAND_NOTHING, CLI_CONFLICT, NULL, "there is nothing to end or hold\n" },
-		{ COMMAND_STALE, CLI_CONFLICT, NULL,
-		  "the override has changed meanwhile; try again\n" },
-		{ COMMAND_TOO_MANY, CLI_CONFLICT, NULL,
-		  "there are 1024 overrides; end some first\n" },
-		{ COMMAND_FAILED, CLI_UNREACHABLE, NULL, "out of memory\n" },
-		{ COMMAND_INVALID, CLI_USAGE, "until", "until: it is over\n" },
-		{ COMMAND_UNKNOWN, CLI_USAGE, NULL, "it is over\n" },
-		{ COMMAND_OVER, CLI_OK, NULL, "" },
+		{ "{\"do\":\"disable\",\"target\":{\"pool\":\"web-fra\",\"backend\":\"b1\"},\"until\":\"never\"" REASON
+		  "}",
+		  CLI_REFUSED,
+		  "  last-backend: pool web-fra has no other backend for new flows that is not down\nweir: refused by a guard\n" },
+		{ HOLD, CLI_CONFLICT, "weir: there is nothing to end or hold\n" },
+		{ "{\"do\":\"drain\"," AMS ",\"until\":\"2001-01-01T00:00:00Z\"" REASON "}",
+		  CLI_USAGE, "weir: until: is in the past\n" },
+		{ "{\"do\":\"drain\",\"target\":{\"site\":\"nosuch\"},\"until\":\"never\"" REASON
+		  "}",
+		  CLI_USAGE, "weir: target.site: there is no site nosuch\n" },
+		{ "{\"do\":\"undrain\"," AMS REASON "}", CLI_OK, "" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (int json = 0; json < 2; json++) {
-			here.json = json;
-			given = rows[i].outcome;
-			result.field = rows[i].field;
-			snprintf(result.text, sizeof(result.text), "it is over");
-			assert_int_equal(take_request(HOLD, i % 2), rows[i].status);
+			place->cli.json = json;
+			assert_int_equal(take_request(rows[i].body, i % 2), rows[i].status);
 			assert_string_equal(told, rows[i].told);
-			if (rows[i].outcome != COMMAND_OVER)
-				assert_string_equal(shown, "");
-			else if (json)
-				assert_string_equal(
-				        shown,
-				        "{\"override\":null,\"changed\":false,\"dry_run\":true,\"notes\":[\"it is over\"]}\n");
-			else
-				assert_string_equal(
-				        shown,
-				        "printed {\"override\":null,\"changed\":false,\"dry_run\":true,\"notes\":[\"it is over\"]}");
+			assert_string_equal(
+			        shown,
+			        rows[i].status ? ""
+			        : json         ? "{\"override\":null,\"changed\":false,\"dry_run\":false,\"notes\":[\"nothing to end: the target has no drain\"]}\n"
+			                       : "nothing to end: the target has no drain\n");
 		}
+	fill_store();
+	assert_int_equal(take_request(DRAIN, false), CLI_CONFLICT);
+	assert_told("there are 1024 overrides; end some first\n");
+}
+
+/* The state of the guard last-backend of backend b2, by what is seen of b1. */
+static const char *last_backend_state(void)
+{
+	static char out[16];
+
+	assert_int_equal(take_request("{\"do\":\"disable\"," BACK("b2") ",\"until\":\"+1h\"" REASON
+	                                                                "}",
+	                              true),
+	                 CLI_OK);
+	json_t *body = json_loads(shown, 0, NULL),
+	       *guard = json_array_get(json_object_get(body, "guards"), 0);
+
+	assert_string_equal(api_text(guard, "guard", ""), "last-backend");
+	snprintf(out, sizeof(out), "%s", api_text(guard, "state", ""));
+	json_decref(body);
+	return out;
+}
+
+/* The guards see the health page as in weir-mgmt. */
+static void guards_see_what_weir_health_sees(void **state)
+{
+	(void)state;
+	place->cli.json = true;
+	assert_string_equal(last_backend_state(), "unknown"); /* there is no page */
+	open_health(place);
+	write_target(place, backend_target(place, 0),
+	             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, SINCE_S));
+	page_alive(place->health, mono_ms - SILENT_MS);
+	assert_string_equal(last_backend_state(), "ok");
+	page_alive(place->health, mono_ms - SILENT_MS - 1);
+	assert_string_equal(last_backend_state(), "unknown");
+}
+
+/* A step of an operation at site fra. */
+static void merge_step(const char *id, uint32_t to_ppm, const char *service)
+{
+	struct override step = { .kind = MODEL_OVERRIDE_DRAIN,
+		                 .target = MODEL_TARGET_SITE,
+		                 .name = "fra",
+		                 .generation = 1,
+		                 .created_ms = NOW_MS,
+		                 .from_ms = NOW_MS,
+		                 .until_ms = MODEL_TIME_NEVER,
+		                 .is_step = true,
+		                 .to_ppm = to_ppm,
+		                 .author = "jw",
+		                 .reason = "r",
+		                 .node = "fra-1" };
+	struct intent *in = open_store();
+
+	snprintf(step.id, sizeof(step.id), "%s", id);
+	snprintf(step.service, sizeof(step.service), "%s", service);
+	assert_int_equal(intent_merge(in, &step, 1, NOW_MS), 1);
+	intent_close(in);
 }
 
 /* At the same node; what begins an operation cannot be done offline. */
 static void an_undo_is_done_as_the_command_was(void **state)
 {
+	static const char undrain[] =
+	        "{\"do\":\"undrain\",\"target\":{\"site\":\"fra\"},\"now\":true" REASON "}";
 	static const struct {
-		const char *undo, *expected;
+		uint32_t step_ppm; /* 0: no step is there */
+		const char *body, *undo;
 	} rows[] = {
-		{ "weir undrain site ams --scheduled",
+		{ 0, "{\"do\":\"drain\"," AMS ",\"until\":\"never\",\"now\":true" REASON "}",
 		  "weir undrain site ams --scheduled --offline --run-dir /run/b" },
-		{ "weir drain site ams --until never --scheduled",
-		  "weir drain site ams --until never --scheduled --offline --run-dir /run/b" },
-		{ "weir drain node n1 --until never",
-		  "weir drain node n1 --until never --offline --run-dir /run/b" },
-		{ "weir drain site ams --service web", "weir drain site ams --service web" },
-		{ "weir shift site ams 25% --until never",
-		  "weir shift site ams 25% --until never" },
+		{ 0, "{\"do\":\"undrain\"," AMS ",\"now\":true" REASON "}",
+		  "weir drain site ams --until never --scheduled --reason TEXT --offline --run-dir /run/b" },
+		{ 250000, undrain, "weir shift site fra 25% --until never --reason TEXT" },
+		{ MODEL_PPM_ALL,
+		  "{\"do\":\"undrain\",\"target\":{\"site\":\"fra\",\"service\":\"web\"},\"now\":true" REASON
+		  "}",
+		  "weir drain site fra --service web --reason TEXT" },
+		{ 0, "{\"do\":\"disable\"," BACK("b2") ",\"until\":\"never\"" REASON "}",
+		  "weir enable backend web-ams/b2 --offline --run-dir /run/b" },
 	};
-	char expected[128];
 
 	(void)state;
-	here.json = true;
-	here.where = " --run-dir /run/b";
-	given = COMMAND_OK;
+	place->cli.json = true;
+	place->cli.where = " --run-dir /run/b";
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(result.undo, sizeof(result.undo), "%s", rows[i].undo);
-		assert_int_equal(take_request(HOLD, false), CLI_OK);
-		snprintf(expected, sizeof(expected), "\"undo\":\"%s\"", rows[i].expected);
-		assert_non_null(strstr(shown, expected));
+		if (rows[i].step_ppm)
+			merge_step(i % 2 ? "fra-1-1" : "fra-1-2", rows[i].step_ppm,
+			           i % 2 ? "web" : "");
+		assert_int_equal(take_request(rows[i].body, false), CLI_OK);
+		json_t *body = json_loads(shown, 0, NULL);
+
+		assert_string_equal(api_text(body, "undo", "?"), rows[i].undo);
+		json_decref(body);
 	}
+	place->cli.where = NULL; /* too long */
+	assert_int_equal(take_request(rows[0].body, true), CLI_OK);
+	assert_non_null(strstr(shown, "\"undo\":null"));
 }
 
 static void who_may_not_write_there_is_told(void **state)
 {
 	static const struct {
-		int state_err, document_err, become_err, open_err, status, opened;
+		int state_err, document_err;
 		const char *told; /* behind the path of the state */
 	} rows[] = {
-		{ -EACCES, 0, 0, 0, CLI_DENIED, 0,
-		  ": this user may not write there; run the command as root\n" },
-		{ 0, -EACCES, 0, 0, CLI_DENIED, 0, ": Permission denied\n" },
-		{ 0, 0, 0, -EACCES, CLI_DENIED, 1, ": Permission denied\n" },
-		{ 0, 0, 0, -EIO, CLI_UNREACHABLE, 1, ": Input/output error\n" },
-		{ -ENOENT, -ENOENT, 0, 0, CLI_OK, 1, NULL }, /* its opening says what is wrong */
+		{ EACCES, 0, ": this user may not write there; run the command as root\n" },
+		{ 0, EACCES, ": Permission denied\n" },
 	};
-	char expected[256];
+	char expected[PATH_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		state_err = rows[i].state_err;
 		document_err = rows[i].document_err;
-		become_err = rows[i].become_err;
-		open_err = rows[i].open_err;
-		assert_int_equal(take_request(HOLD, false), rows[i].status);
-		assert_int_equal(n_opened, rows[i].opened);
-		snprintf(expected, sizeof(expected), "%s%s", rows[i].told ? place.state : "",
-		         rows[i].told ? rows[i].told : "");
-		assert_string_equal(told, expected);
+		assert_int_equal(take_request(HOLD, false), CLI_DENIED);
+		assert_false(has_store());
+		snprintf(expected, sizeof(expected), "%s%s", place->f.state, rows[i].told);
+		assert_told(expected);
 	}
+	state_err = document_err = ENOENT; /* its opening says what is wrong */
+	assert_int_not_equal(take_request(HOLD, false), CLI_DENIED);
+	assert_true(has_store());
+	memset(place->cli.dirs.state, '/', sizeof(place->cli.dirs.state) - 1);
+	assert_int_equal(take_request(HOLD, false), CLI_UNREACHABLE);
+	assert_non_null(strstr(told, "//: File name too long\n"));
 }
 
 /* It is no matter of the state's path. */
@@ -477,18 +565,49 @@ static void a_user_that_is_missing_is_told(void **state)
 		int err;
 		const char *told;
 	} rows[] = {
-		{ -ENOENT,
+		{ ENOENT,
 		  "cannot go on as user weir-mgmt: the user or group weir does not exist (systemd-sysusers makes them)\n" },
-		{ -EPERM, "cannot go on as user weir-mgmt: Operation not permitted\n" },
+		{ EPERM, "cannot go on as user weir-mgmt: Operation not permitted\n" },
 	};
 
 	(void)state;
+	unsetenv(PROC_USERS_VARIABLE);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		become_err = rows[i].err;
+		user_err = rows[i].err;
 		assert_int_equal(take_request(HOLD, false), CLI_UNREACHABLE);
-		assert_int_equal(n_opened, 0);
-		assert_string_equal(told, rows[i].told);
+		assert_false(has_store());
+		assert_told(rows[i].told);
 	}
+}
+
+/* A weir-mgmt that has the store, and hangs. */
+static pid_t start_hung(void)
+{
+	int ready[2];
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	fflush(stdout);
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct stats *s;
+
+		__real_prctl(PR_SET_PDEATHSIG, SIGKILL);
+		__real_prctl(PR_SET_NAME, "weir-mgmt");
+		open_store();
+		if (stats_create(place->f.root, "mgmt", N_WORDS, &s) ||
+		    write(ready[1], "x", 1) != 1)
+			_exit(1);
+		stats_add(stats_turns(s, "main"), 5);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
 }
 
 /*
@@ -498,53 +617,40 @@ static void a_user_that_is_missing_is_told(void **state)
 static void a_locked_store_is_waited_for_once_its_owner_has_ended(void **state)
 {
 	static const struct {
-		unsigned busy;
-		int hung_status, status;
-		unsigned hung, opened;
+		unsigned started;
+		bool dry_run;
+		int status;
+		const char *told;
 	} rows[] = {
-		{ 0, CLI_CONFLICT, CLI_OK, 0, 1 },       { 1, CLI_OK, CLI_OK, 1, 2 },
-		{ 1, CLI_CONFLICT, CLI_CONFLICT, 1, 1 }, { 30, CLI_OK, CLI_OK, 1, 31 },
-		{ 1000, CLI_OK, CLI_OK, 1, 1001 },       { 1001, CLI_OK, CLI_CONFLICT, 1, 1001 },
+		{ 0, true, CLI_CONFLICT,
+		  "weir: weir-mgmt hangs and holds the store; without --dry-run" },
+		{ 0, false, CLI_OK, "weir: weir-mgmt (pid " },
+		{ 29, false, CLI_OK, "weir: weir-mgmt (pid " },
+		{ 999, false, CLI_OK, "weir: weir-mgmt (pid " },
+		{ 1001, false, CLI_CONFLICT, "weir: weir-mgmt (pid " },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		n_busy = rows[i].busy;
-		hung_status = rows[i].hung_status;
-		assert_int_equal(take_request(HOLD, i % 2), rows[i].status);
-		assert_int_equal(n_hung, rows[i].hung);
-		assert_int_equal(n_opened, rows[i].opened);
-		if (n_hung)
-			assert_int_equal(hung_for_trial, i % 2);
-		if (rows[i].busy > 1)
-			assert_int_equal(n_slept, rows[i].busy - 1);
-		if (rows[i].busy == 1001)
-			assert_string_equal(
-			        told,
-			        "another weir-mgmt has started and uses the store; repeat the "
-			        "command without --offline\n");
+		pid_t pid = start_hung();
+
+		n_started = rows[i].started;
+		assert_int_equal(
+		        take_request("{\"do\":\"undrain\"," AMS REASON "}", rows[i].dry_run),
+		        rows[i].status);
+		assert_int_equal(strncmp(told, rows[i].told, strlen(rows[i].told)), 0);
+		assert_int_equal(n_slept, rows[i].started == 1001 ? 1000 : rows[i].started);
+		assert_int_equal(strstr(told,
+		                        "weir: another weir-mgmt has started and uses the store; "
+		                        "repeat the command without --offline\n") != NULL,
+		                 rows[i].started == 1001);
+		if (rows[i].dry_run)
+			kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
 	}
+	close(next_lock);
+	next_lock = -1;
 }
-
-/* As weir-mgmt leaves it. */
-static void make_store(void)
-{
-	struct pending_clock clock;
-	const struct intent_options options = { .conf_dir = place.conf,
-		                                .state_dir = place.state,
-		                                .run_dir = place.root,
-		                                .node = "ams-1" };
-	struct intent *in = NULL;
-
-	assert_int_equal(intent_open(&options, NOW_MS, &in), 0);
-	pending_clock_read(&clock);
-	intent_run_deadline(in, &clock, NOW_MS); /* which writes the records */
-	intent_close(in);
-	runs_really = true;
-}
-
-#define DRAIN                                                                                      \
-	"{\"do\":\"drain\"," SITE ",\"until\":\"+4h\",\"reason\":\"INC-1\",\"author\":\"ann\"}"
 
 static void what_was_taken_is_shown_and_in_the_document(void **state)
 {
@@ -552,8 +658,7 @@ static void what_was_taken_is_shown_and_in_the_document(void **state)
 	        "written offline: the peers learn of it when weir-mgmt runs again";
 
 	(void)state;
-	make_store();
-	here.json = true;
+	place->cli.json = true;
 	assert_int_equal(take_request(DRAIN, true), CLI_OK);
 	assert_null(strstr(shown, note));
 	assert_non_null(strstr(shown, "\"dry_run\":true"));
@@ -574,10 +679,10 @@ static void what_was_taken_is_shown_and_in_the_document(void **state)
 	assert_string_equal(api_text(json_object_get(body, "override"), "principal", ""),
 	                    own_principal());
 	json_decref(body);
-	here.json = false;
-	assert_int_equal(take_request("{\"do\":\"undrain\"," SITE REASON "}", false), CLI_OK);
-	assert_int_equal(strncmp(shown, "printed {\"override\":{", 21), 0);
-	assert_string_equal(told, "");
+	place->cli.json = false;
+	assert_int_equal(take_request("{\"do\":\"undrain\"," AMS REASON "}", false), CLI_OK);
+	assert_int_equal(strncmp(shown, "drain site ams: ", 16), 0);
+	assert_told("");
 }
 
 /* The store has it, and the processes do not. */
@@ -586,12 +691,12 @@ static void a_document_that_is_not_written_is_an_error(void **state)
 	char path[PATH_MAX];
 
 	(void)state;
-	make_store();
-	snprintf(path, sizeof(path), "%s/" PROC_EFFECTIVE_FILE, place.state);
+	snprintf(path, sizeof(path), "%s/" PROC_EFFECTIVE_FILE, place->f.state);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkdir(path, 0700), 0);
+	place->cli.json = true;
 	assert_int_equal(take_request(DRAIN, false), CLI_UNREACHABLE);
-	assert_int_equal(strncmp(told, "the effective document was not written: ", 40), 0);
+	assert_int_equal(strncmp(told, "weir: the effective document was not written: ", 46), 0);
 	assert_non_null(strstr(shown, "\"state\":\"not_written\""));
 	assert_non_null(strstr(shown, "\"complete\":false"));
 	assert_int_equal(take_request(DRAIN, true), CLI_OK); /* of a trial nothing is written */
@@ -599,18 +704,20 @@ static void a_document_that_is_not_written_is_an_error(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up_node, tear_down)
+#define S(f) cmocka_unit_test_setup_teardown(f, set_up_store, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(a_request_becomes_the_command_that_it_says),
+		S(a_request_becomes_the_command_that_it_says),
 		T(what_the_api_refuses_is_refused_before_anything_is_opened),
 		T(all_errors_of_a_request_are_told),
-		T(each_outcome_has_its_exit_status_and_text),
-		T(an_undo_is_done_as_the_command_was),
+		S(each_outcome_has_its_exit_status_and_text),
+		S(guards_see_what_weir_health_sees),
+		S(an_undo_is_done_as_the_command_was),
 		T(who_may_not_write_there_is_told),
 		T(a_user_that_is_missing_is_told),
-		T(a_locked_store_is_waited_for_once_its_owner_has_ended),
-		T(what_was_taken_is_shown_and_in_the_document),
-		T(a_document_that_is_not_written_is_an_error),
+		S(a_locked_store_is_waited_for_once_its_owner_has_ended),
+		S(what_was_taken_is_shown_and_in_the_document),
+		S(a_document_that_is_not_written_is_an_error),
 	};
 
 	return cmocka_run_group_tests_name("cli offline", tests, NULL, NULL);
