@@ -311,8 +311,7 @@ int cli_agent_status(struct cli *cli, const struct cli_args *args)
 
 	if (err) {
 		free(s);
-		return err == -ENOENT ? cli_fail(CLI_UNREACHABLE, "%s",
-		                                 error[0] ? error : "no agent is attached there")
+		return err == -ENOENT ? cli_fail(CLI_UNREACHABLE, "%s", error)
 		                      : agent_fail(err, error);
 	}
 	json_t *body = agent_json(args->at[0], s);
