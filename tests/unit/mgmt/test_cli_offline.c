@@ -597,10 +597,11 @@ static pid_t start_hung(void)
 		__real_prctl(PR_SET_PDEATHSIG, SIGKILL);
 		__real_prctl(PR_SET_NAME, "weir-mgmt");
 		open_store();
-		if (stats_create(place->f.root, "mgmt", N_WORDS, &s) ||
-		    write(ready[1], "x", 1) != 1)
+		if (stats_create(place->f.root, "mgmt", N_WORDS, &s))
 			_exit(1);
 		stats_add(stats_turns(s, "main"), 5);
+		if (write(ready[1], "x", 1) != 1)
+			_exit(1);
 		for (;;)
 			pause();
 	}
