@@ -2,40 +2,21 @@
 /*
  * The status of pools and backends: what is asked, seen and in force, apart; and what stands out.
  */
-#include "asked.h"
+#include "fixture.h"
 
+#include "base/clock.h"
+#include "base/hash.h"
 #include "base/page.h"
+#include "dataplane/export/effect_internal.h"
 #include "mgmt/status/status.h"
 
-static struct effect_backend rows_in_force[3];
-static int n_in_force;
+#define POOLS_MAX 4
+#define ROWS_MAX  (3 * POOLS_MAX)
+
+/* What is in force of each pool. */
+static struct effect_backend rows_in_force[3]; /* by their id */
+static int n_in_force;                         /* -1: the pool is not in the tables */
 static struct effect_pool pool_in_force;
-
-static int fake_rows(const struct effect *e, const char *pool, struct effect_backend **rows)
-{
-	(void)pool;
-	*rows = NULL;
-	if (!e || n_in_force < 0)
-		return -1;
-	*rows = calloc(4, sizeof(**rows));
-	assert_non_null(*rows);
-	memcpy(*rows, rows_in_force, sizeof(rows_in_force));
-	return n_in_force;
-}
-
-static int fake_pool(const struct effect *e, const char *pool, struct effect_pool *out)
-{
-	(void)e;
-	(void)pool;
-	*out = pool_in_force;
-	return 0;
-}
-
-/* The private parts too. */
-#define gather_rows          fake_rows
-#define effect_pool(e, n, o) fake_pool(e, n, o)
-#include "mgmt/api/handle_status.c"
-#include "mgmt/status/status_pools.c"
 
 static struct status seen;
 static struct health_page health;
@@ -46,6 +27,55 @@ static const struct model_check check = { .name = "tcp" };
 static struct model_backend backends[3];
 static struct model_pool pools[2];
 static struct model one_pool;
+static struct fixture dirs;
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct effect_pool *x = a, *y = b;
+
+	return (x->pool > y->pool) - (x->pool < y->pool);
+}
+
+/* Write the page of the tables, as the dataplane does, and open it. */
+static void write_effect(void)
+{
+	uint32_t n_pools = n_in_force < 0 ? 0 : (uint32_t)one_pool.n_pools,
+	         n_rows = n_in_force < 0 ? 0 : (uint32_t)n_in_force;
+	char path[PATH_MAX];
+	struct page *page;
+
+	snprintf(path, sizeof(path), "%s/" EFFECT_PAGE_FILE, dirs.root);
+	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
+	                             effect_page_bytes(POOLS_MAX, ROWS_MAX), &page),
+	                 0);
+	struct effect_page *p = page_payload(page);
+	struct effect_pool *in_force;
+
+	p->max_pools = POOLS_MAX;
+	p->max_backends = ROWS_MAX;
+	in_force = effect_page_pools(p);
+	p->total = (struct effect_total){ .n_pools = n_pools, .n_backends = n_pools * n_rows };
+	for (uint32_t i = 0; i < n_pools; i++) {
+		in_force[i] = pool_in_force;
+		in_force[i].pool = hash_text(one_pool.pools[i].name);
+		in_force[i].n_backends = n_rows;
+	}
+	qsort(in_force, n_pools, sizeof(*in_force), by_hash);
+	for (uint32_t i = 0; i < n_pools; i++) {
+		in_force[i].first = i * n_rows;
+		for (uint32_t k = 0; k < n_rows; k++) {
+			struct effect_backend *row = &effect_page_backends(p)[i * n_rows + k];
+
+			*row = rows_in_force[k];
+			row->pool = in_force[i].pool;
+		}
+	}
+	page_alive(page, clock_mono_ms());
+	page_publish(page);
+	page_close(page);
+	effect_close(seen.look.pages.effect);
+	assert_int_equal(effect_open(dirs.root, &seen.look.pages.effect), 0);
+}
 
 /* Three backends that are up and serve, with twenty slots each of sixty. */
 static int setup(void **state)
@@ -54,6 +84,7 @@ static int setup(void **state)
 	uint64_t targets[3];
 
 	(void)state;
+	fixture_make(&dirs);
 	memset(&seen, 0, sizeof(seen));
 	memset(&health, 0, sizeof(health));
 	memset(items, 0, sizeof(items));
@@ -87,7 +118,6 @@ static int setup(void **state)
 	seen.look.overrides.items = items;
 	seen.look.pages.health = &health;
 	seen.look.pages.health_fresh = true;
-	seen.look.pages.effect = (struct effect *)&health;
 	seen.look.pages.effect_fresh = true;
 	return 0;
 }
@@ -109,6 +139,7 @@ static void index_again(void)
 static const json_t *backend_at(size_t i)
 {
 	seen.n_backends = seen.n_odd = seen.n_shown = 0;
+	write_effect();
 	index_again();
 	json_decref(told);
 	told = status_pools(&seen);
@@ -121,6 +152,8 @@ static int teardown(void **state)
 	json_decref(told);
 	told = NULL;
 	status_fini(&seen);
+	effect_close(seen.look.pages.effect);
+	fixture_remove(&dirs);
 	return 0;
 }
 
