@@ -401,6 +401,12 @@ static void apply_verdict(struct core *core, struct judge_verdict *now)
 	keep_verdict(s, now);
 }
 
+void state_note(struct core *core, const struct look *l, struct judge_verdict *now)
+{
+	note_restarts(core, l);
+	apply_verdict(core, now);
+}
+
 void state_follow(struct core *core)
 {
 	struct look *l = calloc(1, sizeof(*l));
@@ -409,8 +415,7 @@ void state_follow(struct core *core)
 	bool judged = l && now && !look_init(core, l) && !facts_judge(l, now);
 	if (judged) {
 		core_lock(core);
-		note_restarts(core, l);
-		apply_verdict(core, now);
+		state_note(core, l, now);
 		core_unlock(core);
 	}
 	if (l)

@@ -12,11 +12,15 @@
 #include "mgmt/core/core.h"
 #include "mgmt/judge/judge.h"
 
+struct look;
+
 /** @return 0 or -ENOMEM; core->state is set */
 int state_open(struct core *core) MUST_CHECK;
 void state_close(struct core *core);
-/** Judge now; tell what has changed. Not under the lock. */
+/** Look and judge now; state_note(). Not under the lock. */
 void state_follow(struct core *core);
+/** Tell what has changed with what @p l sees, judged as @p now, whose reasons get their beginnings. Under the lock. */
+void state_note(struct core *core, const struct look *l, struct judge_verdict *now);
 /** Give the reasons and notes of @p v the time since when they are there. Under the lock. */
 void state_since(const struct core *core, struct judge_verdict *v);
 

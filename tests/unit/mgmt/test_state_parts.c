@@ -3,10 +3,12 @@
  * The node's state over time: since when a reason is there, and what comes or goes as an event
  * and in the metrics.
  */
-#include "asked.h"
+#include "core_node.h"
 
 #include <fcntl.h>
+#include <time.h>
 
+#include "mgmt/observe/observe.h"
 #include "mgmt/status/facts.h"
 #include "mgmt/status/look.h"
 #include "mgmt/status/since.h"
@@ -18,67 +20,39 @@
 
 static uint64_t fake_ms;
 static struct judge_verdict next;
-static int judge_rc;
 
-static uint64_t fake_mono_ms(void)
-{
-	return fake_ms;
-}
-
-/* Of the fakes: the wall clock at which the monotonic one was 0, and how far it was set since. */
+/* The wall clock at which the monotonic one was 0, and how far it was set since. */
 static int64_t zero_ms = 1700000000000, fake_step_ms;
 
-static int64_t fake_wall_ms(void)
-{
-	return zero_ms + (int64_t)fake_ms + fake_step_ms;
-}
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
 
-static int64_t fake_dns_pid;             /* of the weir-dns whose page a look finds */
-static int64_t fake_run_pid;             /* of the weir run that states them */
-static struct conditions run_conditions; /* what weir run states */
-
-static int fake_take(struct core *core, struct look *l)
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 {
-	(void)core;
-	l->processes[OBSERVE_DNS].pid = fake_dns_pid;
-	l->supervisor = (struct gather_process){ .running = true,
-		                                 .has_conditions = true,
-		                                 .pid = fake_run_pid };
-	l->supervisor_conditions = run_conditions;
+	uint64_t now_ms = fake_ms;
+
+	if (clock == CLOCK_REALTIME)
+		now_ms += (uint64_t)(zero_ms + fake_step_ms);
+	*out = (struct timespec){ (time_t)(now_ms / 1000), (long)(now_ms % 1000) * 1000000 };
 	return 0;
 }
 
-static void fake_fini(struct look *l)
-{
-	(void)l;
-}
-
-static int fake_judge(const struct look *l, struct judge_verdict *out)
-{
-	(void)l;
-	*out = next;
-	return judge_rc;
-}
-
-/* The private parts too. */
-#define clock_mono_ms     fake_mono_ms
-#define clock_believed_ms fake_wall_ms
-#define look_init         fake_take
-#define look_fini         fake_fini
-#define facts_judge       fake_judge
-#include "mgmt/status/state.c"
+static struct look one_look;
+/* of the processes whose pages a look finds: weir-dns, and the weir run that states restarts */
+static int64_t *const dns_pid = &one_look.processes[OBSERVE_DNS].pid;
+static int64_t *const run_pid = &one_look.supervisor.pid;
+static struct conditions *const run_conditions = &one_look.supervisor_conditions;
 
 static int setup(void **state)
 {
-	(void)asked_setup(state);
+	(void)core_node_setup(state);
 	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 256, &this_node.stats), 0);
 	assert_int_equal(state_open(&this_node), 0);
+	fake_step_ms = 0;
 	memset(&next, 0, sizeof(next));
 	fake_ms = 1000000;
-	judge_rc = 0;
-	fake_dns_pid = 0;
-	fake_run_pid = 50;
-	run_conditions.n = 0;
+	memset(&one_look, 0, sizeof(one_look));
+	one_look.supervisor =
+	        (struct gather_process){ .running = true, .has_conditions = true, .pid = 50 };
 	return 0;
 }
 
@@ -86,7 +60,7 @@ static int teardown(void **state)
 {
 	state_close(&this_node);
 	stats_close(this_node.stats);
-	return asked_teardown(state);
+	return core_node_teardown(state);
 }
 
 static void add_reason(enum judge_rule rule, const char *subject, uint64_t since_ms)
@@ -116,7 +90,7 @@ static void note_condition(const char *code, const char *subject, const char *te
 
 static void state_restart(const char *subject, const char *text, uint64_t since_ms)
 {
-	struct condition *c = &run_conditions.items[run_conditions.n++];
+	struct condition *c = &run_conditions->items[run_conditions->n++];
 
 	*c = (struct condition){ .since_ms = since_ms };
 	snprintf(c->code, sizeof(c->code), "process-restarted");
@@ -143,8 +117,12 @@ static unsigned count_events(const char *kind, const char *text)
 
 static void look_again(void)
 {
+	struct judge_verdict now = next;
+
 	count_events(NULL, NULL);
-	state_follow(&this_node);
+	core_lock(&this_node);
+	state_note(&this_node, &one_look, &now);
+	core_unlock(&this_node);
 }
 
 /* The value of a gauge of ours; -1: there is none. */
@@ -225,18 +203,16 @@ static void reasons_that_are_left_out_have_neither_begun_nor_ended(void **state)
 	assert_int_equal(count_events("condition", ""), 2);
 }
 
-/* What cannot be judged changes nothing. */
-static void without_memory_the_last_state_stays(void **state)
+/* The node as it is: no process runs. */
+static void what_is_seen_of_the_node_is_judged(void **state)
 {
 	(void)state;
-	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
-	look_again();
-	next.n_reasons = 0;
-	next.state = JUDGE_WELL;
-	judge_rc = -12;
-	look_again();
-	assert_int_equal(count_events("status", "") + count_events("condition", ""), 0);
+	assert_int_equal(observe_begin(&this_node), 0);
+	count_events(NULL, NULL);
+	state_follow(&this_node);
+	assert_int_equal(count_events("status", "degraded, was unknown: "), 1);
 	assert_int_equal(read_gauge("weir_status", ""), 1);
+	observe_end(&this_node);
 }
 
 /* Backends, peers and processes have events of their own. */
@@ -396,7 +372,7 @@ static void a_restarted_process_states_nothing_new(void **state)
 		look_again();
 		fake_ms += 1000;
 		next = (struct judge_verdict){ 0 };
-		run_conditions.n = 0;
+		run_conditions->n = 0;
 		state_restart("weir-dns", turn ? "restarted once more" : "restarted", fake_ms);
 		look_again(); /* it has no zones yet */
 		fake_ms += 5000;
@@ -480,13 +456,13 @@ static void a_quick_restart_moves_no_beginning(void **state)
 	(void)state;
 	const int64_t begin = zero_ms + (int64_t)fake_ms;
 
-	fake_dns_pid = 100;
+	*dns_pid = 100;
 	add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", fake_ms);
 	look_again();
 	for (int turn = 1; turn <= 2; turn++) {
 		fake_ms += 20000;
 		look_again();
-		fake_dns_pid++;
+		(*dns_pid)++;
 		next = (struct judge_verdict){ 0 };
 		look_again(); /* it has not read its zones yet */
 		fake_ms += 500;
@@ -515,21 +491,30 @@ static void a_peer_that_is_not_heard_is_so_since_it_was_unreachable(void **state
 	}
 }
 
+static void forget_end(void *arg, const char *code, const char *subject)
+{
+	(void)arg;
+	(void)code;
+	(void)subject;
+}
+
 static void more_reasons_than_have_room_are_told_all_the_same(void **state)
 {
+	struct since *since;
 	char subject[16];
 
 	(void)state;
+	assert_int_equal(since_open(node_place.state, fake_ms, &since), 0);
 	for (int i = 0; i < (int)SINCE_ROWS + 2; i++) {
 		snprintf(subject, sizeof(subject), "s%d", i);
-		assert_int_equal(
-		        since_when(this_node.state->since, "site-down", subject, 100 + i, fake_ms),
-		        100 + i);
+		assert_int_equal(since_when(since, "site-down", subject, 100 + i, fake_ms),
+		                 100 + i);
 	}
-	assert_int_equal(since_when(this_node.state->since, "site-down", "s0", 7, fake_ms), 100);
-	since_begin(this_node.state->since);
-	since_round(this_node.state->since, false, fake_ms, log_end_of_former, &this_node);
-	assert_int_equal(since_when(this_node.state->since, "site-down", "s0", 7, fake_ms), 7);
+	assert_int_equal(since_when(since, "site-down", "s0", 7, fake_ms), 100);
+	since_begin(since);
+	since_round(since, false, fake_ms, forget_end, NULL);
+	assert_int_equal(since_when(since, "site-down", "s0", 7, fake_ms), 7);
+	since_close(since);
 }
 
 static void an_end_reads_as_an_end(void **state)
@@ -583,11 +568,11 @@ static void a_restart_that_reads_as_one_before_is_an_event(void **state)
 		look_again();
 		assert_int_equal(count_events("process", ""), 0);
 		fake_ms += 700000;
-		run_conditions.n = 0;
+		run_conditions->n = 0;
 		if (turn == 0)
 			look_again(); /* another weir run is seen before it states one, or after */
 		else
-			fake_run_pid++;
+			(*run_pid)++;
 	}
 }
 
@@ -608,7 +593,7 @@ static void restarts_become_events(void **state)
 	start_again();
 	look_again();
 	assert_int_equal(count_events("process", ""), 0);
-	run_conditions.n = 0;
+	run_conditions->n = 0;
 	state_restart("weir-dns", "restarted 2 times", fake_ms - 400000);
 	start_again();
 	look_again();
@@ -616,7 +601,7 @@ static void restarts_become_events(void **state)
 	look_again();
 	assert_int_equal(count_events("process", ""), 0);
 	fake_ms += 600000; /* another weir run counts from one again */
-	run_conditions.n = 0;
+	run_conditions->n = 0;
 	state_restart("weir-dns", "restarted 1 time", fake_ms);
 	start_again();
 	look_again();
@@ -633,7 +618,7 @@ static void a_crash_loop_fills_no_journal(void **state)
 		unsigned n_events = 0;
 
 		for (unsigned n = 1; n <= 720; n++) {
-			run_conditions.n = 0;
+			run_conditions->n = 0;
 			snprintf(text, sizeof(text), "restarted (%u times so far)", n);
 			state_restart(is_mgmt ? "weir-mgmt" : "weir-dns", text, fake_ms);
 			if (is_mgmt)
@@ -696,7 +681,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(changes_of_the_state_become_events),
 		T(reasons_that_are_left_out_have_neither_begun_nor_ended),
-		T(without_memory_the_last_state_stays),
+		T(what_is_seen_of_the_node_is_judged),
 		T(what_is_told_elsewhere_is_told_once),
 		T(many_events_of_a_turn_are_counted),
 		T(a_reason_is_there_since_it_was_seen_first),
