@@ -23,16 +23,22 @@ static inline void core_node_open(void)
 	join_start_alone(this_node.intent, NOW_MS);
 }
 
-/* The same with another configuration: @p from replaced by @p to once. */
-static inline void core_node_make(const char *from, const char *to)
+/* Write its weir.conf with @p from replaced by @p to once. */
+static inline void core_node_write(const char *from, const char *to)
 {
-	fixture_make(&node_place);
-	if (from) {
-		struct files files = fixture_files(from, to);
+	const char *at = strstr(fixture_config, from);
+	char text[8192];
 
-		fixture_write(node_place.conf, FILES_MAIN, files.items[0].bytes);
-		files_fini(&files);
-	}
+	assert_non_null(at);
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - fixture_config), fixture_config, to,
+	         at + strlen(from));
+	fixture_write(node_place.conf, FILES_MAIN, text);
+}
+
+static inline int core_node_setup(void **state)
+{
+	(void)state;
+	fixture_make(&node_place);
 	memset(&this_node, 0, sizeof(this_node));
 	pthread_mutex_init(&this_node.lock, NULL);
 	pthread_mutex_init(&this_node.candidate_lock, NULL);
@@ -43,12 +49,6 @@ static inline void core_node_make(const char *from, const char *to)
 	snprintf(this_node.dirs.state, sizeof(this_node.dirs.state), "%s", node_place.state);
 	snprintf(this_node.dirs.node, sizeof(this_node.dirs.node), "ams-1");
 	core_node_open();
-}
-
-static inline int core_node_setup(void **state)
-{
-	(void)state;
-	core_node_make(NULL, NULL);
 	return 0;
 }
 

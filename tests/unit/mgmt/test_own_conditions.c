@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What weir-mgmt states of itself: each trouble when it is so, and not otherwise. */
-#include "asked.h"
+/*
+ * What weir-mgmt states of itself: each trouble when it is so, and not otherwise. The kernel's clocks
+ * and its boot are the test's.
+ */
+#include "core_node.h"
 
-#include "mgmt/peers/peers.h"
+#include <sys/timex.h>
+#include <time.h>
+
+#include "mgmt/core/shared_state.h"
+#include "mgmt/peers/peers_internal.h"
 #include "mgmt/peers/timekeep.h"
-#include "mgmt/store/join.h"
+#include "mgmt/status/own_conditions.h"
 #include "mgmt/store/key.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
@@ -12,88 +19,40 @@
 #define KEY1 "1111111111111111"
 #define KEY2 "2222222222222222"
 
-static const char *refused;
-static bool waits, provisional;
-static struct version our_head;
-static struct intent_key our_key;
-static struct peers_report views[2];
-static enum wall_clock_hold our_hold;
-static int64_t our_ahead_ms; /* of the boot clock */
-static int64_t off_ms;
+static uint64_t mono_ms;
+static int64_t wall_ahead_ms; /* of the wall clock */
+static bool is_disciplined;   /* by a time server */
+static bool is_next_boot;
 
-static const char *fake_refused(const struct intent *in)
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
+int __wrap_adjtimex(struct timex *t);
+FILE *__real_fopen64(const char *path, const char *mode);
+FILE *__wrap_fopen64(const char *path, const char *mode);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 {
-	(void)in;
-	return refused;
+	uint64_t now_ms = mono_ms + (clock == CLOCK_REALTIME ? (uint64_t)wall_ahead_ms : 0);
+
+	*out = (struct timespec){ (time_t)(now_ms / 1000), (long)(now_ms % 1000) * 1000000 };
+	return 0;
 }
 
-static bool fake_waits(const struct intent *in)
+int __wrap_adjtimex(struct timex *t)
 {
-	(void)in;
-	return waits;
+	(void)t;
+	return is_disciplined ? TIME_OK : TIME_ERROR;
 }
 
-static bool fake_provisional(const struct version *v)
+FILE *__wrap_fopen64(const char *path, const char *mode)
 {
-	(void)v;
-	return provisional;
+	char other[] = "0123456789abcdef\n";
+
+	return is_next_boot && strstr(path, "boot_id") ? fmemopen(other, strlen(other), mode)
+	                                               : __real_fopen64(path, mode);
 }
 
-static const struct version *fake_head(const struct intent *in)
-{
-	(void)in;
-	return our_head.number ? &our_head : NULL;
-}
-
-static const struct intent_key *fake_key(const struct intent *in)
-{
-	(void)in;
-	return &our_key;
-}
-
-static size_t fake_peers_view(const struct core *core, const struct peers_report **out)
-{
-	(void)core;
-	*out = views;
-	return 2;
-}
-
-static void fake_shared(const struct core *core)
-{
-	(void)core;
-}
-
-static enum wall_clock_hold fake_hold(const struct core *core)
-{
-	(void)core;
-	return our_hold;
-}
-
-static int64_t fake_off(const struct core *core)
-{
-	(void)core;
-	return off_ms;
-}
-
-static int64_t fake_shown(const struct core *core)
-{
-	(void)core;
-	return (int64_t)clock_mono_ms() + our_ahead_ms;
-}
-
-/* The private parts too. */
-#define join_refused            fake_refused
-#define join_waits              fake_waits
-#define join_is_provisional     fake_provisional
-#define intent_head             fake_head
-#define key_status              fake_key
-#define shared_run_state        fake_shared
-#define peers_report(core, out) fake_peers_view(core, out)
-#define timekeep_hold           fake_hold
-#define timekeep_off_by_ms      fake_off
-#define timekeep_shown_ms       fake_shown
-#include "mgmt/status/own_conditions.c"
-#undef peers_report
+static struct peers heard;
+static struct peers_report *const views = heard.reports;
 
 static struct conditions stated;
 
@@ -115,30 +74,43 @@ static const struct condition *find_condition(const char *code, const char *subj
 /* A node with version 2, whose peers have it too. */
 static int setup(void **state)
 {
-	(void)asked_setup(state);
+	struct files files = fixture_files("weight = 100", "weight = 90");
+	struct intent_change change = {
+		.files = &files, .author = "jw", .reason = "x", .pending = INTENT_PENDING_IGNORE
+	};
+	struct intent_changed changed = { 0 };
+
+	mono_ms = 100000000;
+	wall_ahead_ms = NOW_MS;
+	is_disciplined = true;
+	is_next_boot = false;
+	core_node_setup(state);
+	assert_int_equal(intent_change(this_node.intent, &change, NOW_MS, &changed), 0);
+	intent_changed_fini(&changed);
+	files_fini(&files);
 	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 64, &this_node.stats), 0);
-	refused = "";
-	waits = provisional = false;
-	our_head = (struct version){ .number = 2 };
-	memset(our_head.digest, 'a', DIGEST_TEXT_MAX - 1);
-	our_key = (struct intent_key){ .found = KEY1 };
-	our_hold = WALL_CLOCK_RUNS;
-	off_ms = 0;
-	memset(views, 0, sizeof(views));
+	assert_int_equal(timekeep_open(&this_node), 0);
+	timekeep_tick(&this_node);
+	const struct version *head = intent_head(this_node.intent);
+
+	assert_int_equal(head->number, 2);
+	memset(&heard, 0, sizeof(heard));
+	heard.n_reports = 2;
 	for (size_t i = 0; i < 2; i++) {
 		views[i].state = PEERS_AGREED;
-		memcpy(views[i].digest, our_head.digest, DIGEST_TEXT_MAX);
+		memcpy(views[i].digest, head->digest, DIGEST_TEXT_MAX);
 		snprintf(views[i].node, sizeof(views[i].node), "fra-%zu", i + 1);
-		snprintf(views[i].hash_key, sizeof(views[i].hash_key), KEY1);
+		snprintf(views[i].version_key, MODEL_FINGERPRINT_MAX, "%s", head->hash_key);
 	}
-	this_node.peers = (struct peers *)(uintptr_t)views;
+	this_node.peers = &heard;
 	return 0;
 }
 
 static int teardown(void **state)
 {
+	timekeep_close(&this_node);
 	stats_close(this_node.stats);
-	return asked_teardown(state);
+	return core_node_teardown(state);
 }
 
 static void a_node_without_troubles_states_none(void **state)
@@ -148,46 +120,61 @@ static void a_node_without_troubles_states_none(void **state)
 	assert_int_equal(stated.n, 0);
 }
 
+/* Open the store of a node anew, without its former one. */
+static void start_first(const char *from, const char *to, bool shares)
+{
+	struct intent_options options = { .conf_dir = node_place.conf,
+		                          .state_dir = node_place.state,
+		                          .node = "ams-1",
+		                          .shares = shares };
+
+	intent_close(this_node.intent);
+	assert_int_equal(files_remove_dir(node_place.state), 0);
+	assert_int_equal(mkdir(node_place.state, 0755), 0);
+	core_node_write(from, to);
+	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
+	if (!shares)
+		join_start_alone(this_node.intent, NOW_MS);
+}
+
 static void the_first_start_is_told(void **state)
 {
+	static struct shared_run shared;
+
 	(void)state;
-	our_head.number = 0;
-	waits = true;
+	start_first("schema = 1", "schema = 1", true);
 	state_conditions();
 	assert_int_equal(stated.n, 1);
 	assert_int_equal(find_condition("joining", "")->level, CONDITION_DEGRADED);
-	waits = false;
-	refused = "weir.conf:3: what is this";
+	start_first("schema = 1", "what = 1", false);
 	state_conditions();
 	assert_int_equal(stated.n, 1);
 	assert_int_equal(find_condition("file-refused", "weir.conf")->level, CONDITION_DEGRADED);
 	assert_non_null(
-	        strstr(find_condition("file-refused", "weir.conf")->text, "weir.conf:3: what"));
-	refused = "";
-	provisional = true;
-	state_conditions(); /* there is no version yet */
-	assert_int_equal(stated.n, 0);
-	our_head.number = 1;
+	        strstr(find_condition("file-refused", "weir.conf")->text, ": nothing is in force"));
+	start_first("schema = 1", "schema = 1", false);
 	state_conditions(); /* what it has is its own, and nobody else's */
 	assert_int_equal(stated.n, 0);
-	this_node.shared = (struct shared_run *)&stated;
+	this_node.shared = &shared;
 	state_conditions();
-	assert_int_equal(stated.n, 1);
 	assert_int_equal(find_condition("provisional", "")->level, CONDITION_NOTE);
-	waits = true; /* what it waits for is the trouble */
+	start_first("schema = 1", "schema = 1", true); /* what it waits for is the trouble */
 	state_conditions();
 	assert_non_null(find_condition("joining", ""));
 	assert_null(find_condition("provisional", ""));
+	this_node.shared = NULL;
 }
 
 static void a_wrong_key_file_is_told(void **state)
 {
 	(void)state;
-	our_key.wrong = true;
-	snprintf(our_key.reason, sizeof(our_key.reason), "another key than version 2 has");
+	fixture_write(node_place.conf, "hash.key", "ffeeddccbbaa99887766554433221100\n");
+	intent_tick(this_node.intent, NOW_MS + 2000);
 	state_conditions();
 	assert_int_equal(stated.n, 1);
-	assert_string_equal(find_condition("hash-key-mismatch", "hash.key")->text, our_key.reason);
+	assert_string_equal(find_condition("hash-key-mismatch", "hash.key")->text,
+	                    key_status(this_node.intent)->reason);
+	assert_true(strlen(key_status(this_node.intent)->reason) > 0);
 }
 
 /*
@@ -196,45 +183,56 @@ static void a_wrong_key_file_is_told(void **state)
 static void versions_with_different_keys_are_told(void **state)
 {
 	(void)state;
-	snprintf(our_head.hash_key, sizeof(our_head.hash_key), KEY1);
-	for (size_t i = 0; i < 2; i++)
-		snprintf(views[i].version_key, MODEL_FINGERPRINT_MAX, i ? KEY1 : KEY2);
+	snprintf(views[0].version_key, MODEL_FINGERPRINT_MAX, KEY2);
 	state_conditions();
 	assert_int_equal(stated.n, 1);
 	assert_non_null(strstr(find_condition("hash-key-mismatch", "fra-1")->text, KEY2));
-	views[0].digest[5] = 'b'; /* another version of this number may have another key */
+	views[0].digest[5] ^= 1; /* another version of this number may have another key */
 	state_conditions();
 	assert_int_equal(stated.n, 0);
-	views[0].digest[5] = 'a';
+	views[0].digest[5] ^= 1;
 	views[0].state = PEERS_UNREACHABLE;
 	state_conditions();
 	assert_int_equal(stated.n, 0);
 	views[0].state = PEERS_UNASKED;
 	state_conditions();
 	assert_int_equal(stated.n, 0);
-	our_head.number = 0; /* nothing is placed here yet */
 	views[0].state = PEERS_AGREED;
+	start_first("schema = 1", "what = 1", false); /* nothing is placed here yet */
 	state_conditions();
-	assert_int_equal(stated.n, 0);
+	assert_null(find_condition("hash-key-mismatch", "fra-1"));
 }
 
 static void a_clock_that_is_not_followed_is_told(void **state)
 {
 	(void)state;
-	off_ms = -7200999;
-	for (our_hold = WALL_CLOCK_RUNS; our_hold < WALL_CLOCK_HOLD_COUNT; our_hold++) {
+	for (enum wall_clock_hold hold = WALL_CLOCK_RUNS; hold < WALL_CLOCK_HOLD_COUNT; hold++) {
+		teardown(NULL);
+		setup(NULL);
+		if (hold == WALL_CLOCK_BOOTED || hold == WALL_CLOCK_UNSYNCHRONISED) {
+			timekeep_close(&this_node);
+			is_next_boot = true;
+			is_disciplined = false;
+			if (hold == WALL_CLOCK_BOOTED)
+				wall_ahead_ms -= 7200999;
+			assert_int_equal(timekeep_open(&this_node), 0);
+		} else if (hold == WALL_CLOCK_STEPPED) {
+			wall_ahead_ms -= 7200999;
+		}
+		timekeep_tick(&this_node);
+		assert_int_equal(timekeep_hold(&this_node), hold);
 		state_conditions();
 		const struct condition *stepped = find_condition("clock-stepped", "");
 		const struct condition *lone = find_condition("clock-unsynchronised", "");
 
 		assert_int_equal(stepped != NULL,
-		                 our_hold == WALL_CLOCK_STEPPED || our_hold == WALL_CLOCK_BOOTED);
-		assert_int_equal(lone != NULL, our_hold == WALL_CLOCK_UNSYNCHRONISED);
+		                 hold == WALL_CLOCK_STEPPED || hold == WALL_CLOCK_BOOTED);
+		assert_int_equal(lone != NULL, hold == WALL_CLOCK_UNSYNCHRONISED);
 		if (stepped) {
 			assert_int_equal(stepped->level, CONDITION_DEGRADED);
 			assert_non_null(strstr(stepped->text, "-7200 s off"));
 			assert_int_equal(strstr(stepped->text, "since the boot") != NULL,
-			                 our_hold == WALL_CLOCK_BOOTED);
+			                 hold == WALL_CLOCK_BOOTED);
 		}
 		if (lone)
 			assert_int_equal(lone->level, CONDITION_NOTE);
@@ -284,15 +282,13 @@ static void clocks_that_differ_are_told(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		uint64_t now_ms = clock_mono_ms();
-
 		print_message("  %s\n", rows[i].why);
-		our_ahead_ms = rows[i].own_ms;
 		for (size_t k = 0; k < 2; k++) {
 			views[k].clock_known = k || !rows[i].is_unknown;
-			views[k].clock_offset_ms = rows[i].peer_ms[k];
+			views[k].clock_offset_ms =
+			        wall_ahead_ms + rows[i].peer_ms[k] - rows[i].own_ms;
 			views[k].clock_slack_ms = rows[i].slack_ms;
-			views[k].answered_ms = k ? now_ms : now_ms - rows[i].silent_ms;
+			views[k].answered_ms = k ? mono_ms : mono_ms - rows[i].silent_ms;
 		}
 		state_conditions();
 		assert_int_equal(stated.n, rows[i].text != NULL);
