@@ -185,7 +185,6 @@ enum judge_peer_state {
 struct judge_peer {
 	const char *node, *detail; /**< detail: why it was not reached, or "" */
 	enum judge_peer_state state;
-	uint64_t age_ms;    /**< since its last answer */
 	uint64_t behind_ms; /**< for how long it has been behind with the same version */
 };
 

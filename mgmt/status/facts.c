@@ -40,7 +40,6 @@ static int fill_peer_facts(const struct look *l, struct judge_peer **peers, stru
 			.node = node->name,
 			.detail = v ? v->unreachable_reason : "",
 			.state = v ? peer_state(v) : JUDGE_PEER_NEVER,
-			.age_ms = v && v->answered_ms ? clock_mono_ms() - v->answered_ms : 0,
 			.behind_ms = v && v->behind_ms ? clock_mono_ms() - v->behind_ms : 0,
 		};
 	}

@@ -1,43 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which facts the judgement gets of what was seen: nothing old, nobody's word for another's. */
-#include "asked.h"
+#include "fixture.h"
 
+#include "base/clock.h"
+#include "base/hash.h"
 #include "base/page.h"
+#include "dataplane/export/effect_internal.h"
 #include "mgmt/json/observed.h"
 #include "mgmt/status/facts.h"
 
-static struct judge_facts facts;
-static struct judge_process processes[OBSERVE_COUNT];
-static struct judge_site sites_seen[4];
-static struct judge_peer peers_seen[4];
-static struct gather_from pools_from;
-
-/* What facts point to is gone when the judgement is over: it is kept here. */
-static void fake_judge(const struct judge_facts *f, struct judge_verdict *v)
-{
-	facts = *f;
-	memset(v, 0, sizeof(*v));
-	for (size_t i = 0; i < f->n_processes; i++)
-		processes[i] = f->processes[i];
-	for (size_t i = 0; i < f->n_sites; i++)
-		sites_seen[i] = f->sites[i];
-	for (size_t i = 0; i < f->n_peers; i++)
-		peers_seen[i] = f->peers[i];
-}
-
-static int fake_pools(const struct gather_from *from, struct judge_pool **pools, size_t *n)
-{
-	pools_from = *from;
-	*pools = NULL;
-	*n = 0;
-	return 0;
-}
-
-/* The private parts too. */
-#define judge        fake_judge
-#define gather_pools fake_pools
-#include "mgmt/judge/observed.c"
-#include "mgmt/status/facts.c"
+static struct judge_facts facts; /* of what is observed */
+static struct observe_memory memory;
+static struct judge_verdict verdict; /* of all facts */
 
 static struct look seen;
 static struct health_page health;
@@ -59,6 +33,8 @@ static const struct model two_sites = { .cluster = "shop",
 static int setup(void **state)
 {
 	(void)state;
+	observe_forget(&memory);
+	memset(&memory, 0, sizeof(memory));
 	memset(&seen, 0, sizeof(seen));
 	memset(&health, 0, sizeof(health));
 	seen.m = &two_sites;
@@ -69,9 +45,30 @@ static int setup(void **state)
 
 static void gather_facts(void)
 {
-	struct judge_verdict v;
+	const struct observe_node node = { .m = seen.m,
+		                           .overrides = &seen.overrides,
+		                           .now_ms = seen.now_ms,
+		                           .pages = &seen.pages,
+		                           .processes = seen.processes,
+		                           .conditions = seen.conditions,
+		                           .supervisor = &seen.supervisor,
+		                           .supervisor_conditions = &seen.supervisor_conditions };
 
-	assert_int_equal(facts_judge(&seen, &v), 0);
+	observe_forget(&memory);
+	memset(&memory, 0, sizeof(memory));
+	memset(&facts, 0, sizeof(facts));
+	assert_int_equal(observe_facts(&node, &memory, &facts), 0);
+}
+
+/* The first reason of @p rule and @p subject (NULL: of any) in the judgement; NULL: there is none. */
+static const struct judge_reason *find_reason(enum judge_rule rule, const char *subject)
+{
+	assert_int_equal(facts_judge(&seen, &verdict), 0);
+	for (size_t i = 0; i < verdict.n_reasons; i++)
+		if (verdict.reasons[i].rule == rule &&
+		    (!subject || !strcmp(verdict.reasons[i].subject, subject)))
+			return &verdict.reasons[i];
+	return NULL;
 }
 
 static void each_process_is_told_as_it_was_seen(void **state)
@@ -89,7 +86,7 @@ static void each_process_is_told_as_it_was_seen(void **state)
 		gather_facts();
 		assert_int_equal(facts.n_processes, OBSERVE_COUNT);
 		for (int k = 0; k < OBSERVE_COUNT; k++) {
-			const struct judge_process *f = &processes[k];
+			const struct judge_process *f = &facts.processes[k];
 
 			assert_string_equal(f->name, observe_name((enum observe_process)k));
 			assert_int_equal(f->present, k == p);
@@ -103,7 +100,7 @@ static void each_process_is_told_as_it_was_seen(void **state)
 	}
 	seen.processes[1].conditions_unread = true;
 	gather_facts();
-	assert_true(processes[1].conditions_unread);
+	assert_true(facts.processes[1].conditions_unread);
 }
 
 /* Most nodes do not start weir-announce; where it runs, or is configured, it counts. */
@@ -125,24 +122,67 @@ static void weir_announce_counts_where_it_belongs(void **state)
 			                         .running = rows[i].running };
 		gather_facts();
 		for (size_t k = 0; k < facts.n_processes; k++)
-			counts |= !strcmp(processes[k].name, "announce");
+			counts |= !strcmp(facts.processes[k].name, "announce");
 		assert_int_equal(counts, rows[i].counts);
 		assert_int_equal(facts.n_processes, OBSERVE_COUNT - !counts);
-		assert_string_equal(processes[facts.n_processes - 1].name, "mgmt");
+		assert_string_equal(facts.processes[facts.n_processes - 1].name, "mgmt");
 	}
+}
+
+static void observe_health(bool ip4, enum health_state word)
+{
+	uint64_t all[2] = { health_target_service("web", "fra", false),
+		            health_target_service("web", "fra", true) };
+
+	assert_int_equal(health_set_targets(&health, all, 2, 1), 0);
+	health_write(&health, health_find_index(&health, all[ip4]),
+	             health_make(word, 0, HEALTH_REASON_OK, 1));
+}
+
+/* A page with pool "web" in force. */
+static void open_effect(const char *dir)
+{
+	char path[PATH_MAX];
+	struct page *page;
+
+	snprintf(path, sizeof(path), "%s/" EFFECT_PAGE_FILE, dir);
+	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
+	                             effect_page_bytes(1, 0), &page),
+	                 0);
+	struct effect_page *p = page_payload(page);
+
+	p->max_pools = p->total.n_pools = 1;
+	effect_page_pools(p)[0] = (struct effect_pool){ .pool = hash_text("web"), .n_slots = 4 };
+	page_alive(page, clock_mono_ms());
+	page_publish(page);
+	page_close(page);
+	assert_int_equal(effect_open(dir, &seen.pages.effect), 0);
 }
 
 static void what_is_old_is_not_known(void **state)
 {
+	static const struct model_pool pool = { .name = "web", .site = &sites[0] };
+	struct model m = two_sites;
+	struct fixture place;
+
 	(void)state;
-	seen.pages.effect = (struct effect *)&health;
-	for (int fresh = 0; fresh < 2; fresh++) {
-		seen.pages.health_fresh = seen.pages.effect_fresh = fresh;
+	fixture_make(&place);
+	m.pools = &pool;
+	m.n_pools = 1;
+	seen.m = &m;
+	observe_health(false, HEALTH_DOWN);
+	observe_health(true, HEALTH_DOWN);
+	open_effect(place.root);
+	for (unsigned i = 0; i < 4; i++) {
+		seen.pages.health_fresh = i & 1;
+		seen.pages.effect_fresh = i & 2;
 		gather_facts();
-		assert_ptr_equal(pools_from.health, fresh ? &health : NULL);
-		assert_ptr_equal(pools_from.effect, fresh ? (struct effect *)&health : NULL);
-		assert_int_equal(facts.effect_fresh, fresh);
+		assert_int_equal(facts.sites[1].down, i & 1);
+		assert_int_equal(facts.pools[0].in_force, (i & 2) != 0);
+		assert_int_equal(facts.effect_fresh, (i & 2) != 0);
 	}
+	effect_close(seen.pages.effect);
+	fixture_remove(&place);
 }
 
 /* Workers forward only where the process lives and a living weir run has seen them count. */
@@ -202,13 +242,23 @@ static void a_process_without_a_page_forwards_nothing_where_no_port_has_its_prog
 	}
 }
 
+/* weir-dataplane has not run here yet, as no port has its program. */
 static void what_has_just_started_waits_for_the_others(void **state)
 {
+	struct model_port port = { .interface = "lo", .device = "" };
+	struct model_node self = { .name = "ams-1",
+		                   .site = &two_sites.sites[0],
+		                   .driver = MODEL_DRIVER_XDP,
+		                   .ports = &port,
+		                   .n_ports = 1 };
+	struct model m = two_sites;
+
 	(void)state;
+	m.self = &self;
+	seen.m = &m;
 	for (int i = 0; i < 2; i++) {
 		seen.running_ms = i ? JUDGE_START_MS : JUDGE_START_MS - 1;
-		gather_facts();
-		assert_int_equal(facts.starts, !i);
+		assert_int_equal(find_reason(JUDGE_RULE_FORWARDING_STOPPED, NULL) != NULL, i);
 	}
 }
 
@@ -218,33 +268,25 @@ static void a_node_that_joins_lacks_no_configuration(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		seen.has_head = i & 1;
 		seen.joins = i & 2;
-		gather_facts();
-		assert_int_equal(facts.has_configuration, i != 0);
+		assert_int_equal(find_reason(JUDGE_RULE_NO_CONFIGURATION, NULL) != NULL, i == 0);
 	}
 	seen.head.number = 12;
 	seen.has_head = true;
-	gather_facts();
-	assert_int_equal(facts.unconfirmed, 0);
+	assert_null(find_reason(JUDGE_RULE_VERSION_UNCONFIRMED, NULL));
 	seen.head.confirm_by_ms = 5;
-	gather_facts();
-	assert_int_equal(facts.unconfirmed, 12);
+	assert_non_null(strstr(find_reason(JUDGE_RULE_VERSION_UNCONFIRMED, NULL)->text, "12"));
 	seen.has_head = false;
-	gather_facts();
-	assert_int_equal(facts.unconfirmed, 0);
+	assert_null(find_reason(JUDGE_RULE_VERSION_UNCONFIRMED, NULL));
+	assert_non_null(find_reason(JUDGE_RULE_PEER_TOKEN_MISSING, NULL));
 	seen.m = NULL; /* nothing is known of peers and sites then */
+	assert_null(find_reason(JUDGE_RULE_PEER_TOKEN_MISSING, NULL));
 	gather_facts();
-	assert_false(facts.has_peers || facts.answers);
+	assert_false(facts.answers);
 	assert_int_equal(facts.n_sites, 0);
-}
-
-static void observe_health(bool ip4, enum health_state word)
-{
-	uint64_t all[2] = { health_target_service("web", "fra", false),
-		            health_target_service("web", "fra", true) };
-
-	assert_int_equal(health_set_targets(&health, all, 2, 1), 0);
-	health_write(&health, health_find_index(&health, all[ip4]),
-	             health_make(word, 0, HEALTH_REASON_OK, 1));
+	snprintf(seen.store_reason, sizeof(seen.store_reason), "it is full");
+	assert_non_null(strstr(find_reason(JUDGE_RULE_STORE_FAILING, NULL)->text, "it is full"));
+	snprintf(seen.unwritten_reason, sizeof(seen.unwritten_reason), "no room");
+	assert_non_null(strstr(find_reason(JUDGE_RULE_DOCUMENT_UNWRITTEN, NULL)->text, "no room"));
 }
 
 /* A site of which nothing is seen is not down. */
@@ -252,22 +294,22 @@ static void a_site_is_down_when_all_its_targets_are(void **state)
 {
 	(void)state;
 	gather_facts();
-	assert_false(sites_seen[0].down || sites_seen[1].down);
-	assert_string_equal(sites_seen[1].name, "fra");
+	assert_false(facts.sites[0].down || facts.sites[1].down);
+	assert_string_equal(facts.sites[1].name, "fra");
 	observe_health(false, HEALTH_DOWN);
 	gather_facts();
-	assert_false(sites_seen[1].down);
+	assert_false(facts.sites[1].down);
 	observe_health(true, HEALTH_DOWN);
 	gather_facts();
-	assert_true(sites_seen[1].down);
-	assert_false(sites_seen[0].down);
+	assert_true(facts.sites[1].down);
+	assert_false(facts.sites[0].down);
 	seen.pages.health_fresh = false;
 	gather_facts();
-	assert_false(sites_seen[1].down);
+	assert_false(facts.sites[1].down);
 	seen.pages.health_fresh = true;
 	observe_health(true, HEALTH_UP);
 	gather_facts();
-	assert_false(sites_seen[1].down);
+	assert_false(facts.sites[1].down);
 }
 
 /* Its check fails because an operation has withdrawn its VIPs: nobody has to be called. */
@@ -286,13 +328,13 @@ static void a_site_whose_vips_an_operation_withdrew_is_not_down(void **state)
 	observe_health(false, HEALTH_DOWN);
 	seen.overrides = (struct overrides){ .items = &step, .n_items = 1 };
 	gather_facts();
-	assert_true(sites_seen[1].down); /* drained, and announced as before */
+	assert_true(facts.sites[1].down); /* drained, and announced as before */
 	step.own_vips = MODEL_VIPS_WITHDRAWN;
 	gather_facts();
-	assert_false(sites_seen[1].down);
+	assert_false(facts.sites[1].down);
 	step.ended = true;
 	gather_facts();
-	assert_true(sites_seen[1].down);
+	assert_true(facts.sites[1].down);
 	seen.overrides = (struct overrides){ 0 };
 }
 
@@ -301,19 +343,22 @@ static void each_other_node_is_a_peer(void **state)
 	static const struct {
 		bool refused, asked;
 		enum peers_state state;
-		enum judge_peer_state judged;
+		enum judge_rule rule; /* JUDGE_RULE_COUNT: it is well */
 	} rows[] = {
-		{ false, true, PEERS_AGREED, JUDGE_PEER_WELL },
-		{ false, true, PEERS_BEHIND, JUDGE_PEER_BEHIND },
-		{ false, true, PEERS_AHEAD, JUDGE_PEER_WELL },
-		{ false, true, PEERS_DIFFERS, JUDGE_PEER_DIFFERS },
-		{ false, true, PEERS_UNREACHABLE, JUDGE_PEER_UNREACHABLE },
-		{ false, false, PEERS_UNREACHABLE, JUDGE_PEER_NEVER },
-		{ true, false, PEERS_UNREACHABLE, JUDGE_PEER_REFUSED },
-		{ true, true, PEERS_UNREACHABLE, JUDGE_PEER_REFUSED },
+		{ false, true, PEERS_AGREED, JUDGE_RULE_COUNT },
+		{ false, true, PEERS_BEHIND, JUDGE_RULE_PEER_BEHIND },
+		{ false, true, PEERS_AHEAD, JUDGE_RULE_COUNT },
+		{ false, true, PEERS_DIFFERS, JUDGE_RULE_PEER_DIFFERS },
+		{ false, true, PEERS_UNREACHABLE, JUDGE_RULE_PEER_UNREACHABLE },
+		{ false, false, PEERS_UNREACHABLE, JUDGE_RULE_PEER_NEVER_HEARD },
+		{ true, false, PEERS_UNREACHABLE, JUDGE_RULE_PEER_TOKEN_REFUSED },
+		{ true, true, PEERS_UNREACHABLE, JUDGE_RULE_PEER_TOKEN_REFUSED },
 	};
 
 	(void)state;
+	assert_non_null(find_reason(JUDGE_RULE_PEER_TOKEN_MISSING, NULL));
+	seen.has_token = true;
+	assert_null(find_reason(JUDGE_RULE_PEER_TOKEN_MISSING, NULL));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		seen.n_peer_reports = 1;
 		seen.peer_reports[0] =
@@ -323,21 +368,23 @@ static void each_other_node_is_a_peer(void **state)
 			                       .unreachable_reason = "why",
 			                       .behind_ms = clock_mono_ms() - 20000,
 			                       .answered_ms = rows[i].asked ? 1 : 0 };
-		gather_facts();
-		assert_true(facts.has_peers);
-		assert_int_equal(facts.n_peers, 2);
-		assert_string_equal(peers_seen[0].node, "fra-1");
-		assert_int_equal(peers_seen[0].state, JUDGE_PEER_NEVER); /* not in the list yet */
-		assert_string_equal(peers_seen[1].node, "fra-2");
-		if (peers_seen[1].state != rows[i].judged)
-			fail_msg("row %zu: %d", i, peers_seen[1].state);
-		assert_string_equal(peers_seen[1].detail, "why");
-		assert_int_equal(peers_seen[1].age_ms > 0, rows[i].asked);
-		assert_in_range(peers_seen[1].behind_ms, 20000, 50000);
+		for (int rule = JUDGE_RULE_PEER_TOKEN_REFUSED; rule <= JUDGE_RULE_PEER_DIFFERS;
+		     rule++) {
+			const struct judge_reason *r = find_reason((enum judge_rule)rule, "fra-2");
+
+			if ((r != NULL) != (rule == (int)rows[i].rule))
+				fail_msg("row %zu: rule %d", i, rule);
+			if (r)
+				assert_non_null(strstr(r->text, ": why"));
+		}
+		assert_non_null(find_reason(JUDGE_RULE_PEER_NEVER_HEARD,
+		                            "fra-1")); /* not in the list yet */
+		assert_null(find_reason(JUDGE_RULE_PEER_NEVER_HEARD, "ams-1")); /* itself */
 	}
-	seen.has_token = true;
-	gather_facts();
-	assert_true(facts.has_token);
+	seen.peer_reports[0].refused = false; /* behind only since a moment */
+	seen.peer_reports[0].state = PEERS_BEHIND;
+	seen.peer_reports[0].behind_ms = clock_mono_ms();
+	assert_null(find_reason(JUDGE_RULE_PEER_BEHIND, "fra-2"));
 }
 
 static void reasons_are_told_since_their_wall_time(void **state)
