@@ -3,84 +3,39 @@
  * A look at the node: each part comes from its source, and what was seen of a target is told with
  * its age.
  */
-#include "asked.h"
+#include "core_node.h"
 
-#include "base/clock.h"
-#include "mgmt/status/look.h"
 #include "mgmt/json/observed.h"
+#include "mgmt/observe/observe.h"
+#include "mgmt/peers/peers_internal.h"
+#include "mgmt/status/look.h"
 #include "weir/health.h"
-
-static const char *fake_why = "";
-static struct peers_report fake_views[2];
-static bool fake_token;
-static json_t *fake_dns;
-
-static struct gather_process fake_look(struct core *core, enum observe_process p,
-                                       struct conditions *conditions)
-{
-	(void)core;
-	conditions->n = 10 + (uint32_t)p;
-	return (struct gather_process){ .present = true, .document = 100 + (uint64_t)p };
-}
-
-static void fake_process(const char *run_dir, const char *process, struct gather_process *out,
-                         struct conditions *conditions)
-{
-	assert_string_equal(run_dir, this_node.dirs.run);
-	assert_string_equal(process, "run");
-	*out = (struct gather_process){ .present = true, .age_ms = 77 };
-	conditions->n = 5;
-}
-
-static size_t fake_peers(const struct core *core, const struct peers_report **out)
-{
-	(void)core;
-	*out = fake_views;
-	return 2;
-}
-
-static bool fake_has_token(const struct core *core)
-{
-	(void)core;
-	return fake_token;
-}
-
-static size_t fake_loads(struct core *core, struct guard_rate *out, size_t max)
-{
-	(void)core;
-	assert_true(max > 1);
-	out[0] = (struct guard_rate){ .site = "fra", .per_s = 1000 };
-	out[1] = (struct guard_rate){ .site = "lon", .per_s = 2000 };
-	return 2;
-}
-
-static json_t *fake_observe_dns(struct core *core)
-{
-	(void)core;
-	return fake_dns;
-}
-
-/* The private parts too. */
-#define observe_look                fake_look
-#define gather_process              fake_process
-#define peers_report(c, out)        fake_peers(c, out)
-#define peers_has_token             fake_has_token
-#define peers_loads                 fake_loads
-#define observe_dns                 fake_observe_dns
-#define intent_store_reason(in)     ((void)(in), fake_why)
-#define intent_unwritten_reason(in) ((void)(in), *fake_why ? "full" : "")
-#include "mgmt/status/look.c"
+#include "weir/stats.h"
 
 static void a_look_has_each_part_from_its_source(void **state)
 {
 	static struct look l;
+	static struct peers heard = { .n_reports = 2, .token_known = true, .has_token = true };
+	struct stats *stats;
+	char path[PATH_MAX];
 
 	(void)state;
-	fake_dns = json_pack("{s:s}", "it", "answers");
-	fake_views[1].state = PEERS_AGREED;
-	snprintf(fake_views[1].node, sizeof(fake_views[1].node), "fra-1");
-	fake_token = true;
-	fake_why = "broken";
+	assert_int_equal(observe_begin(&this_node), 0);
+	this_node.peers = &heard;
+	heard.reports[1] = (struct peers_report){ .node = "fra-1",
+		                                  .site = "fra",
+		                                  .state = PEERS_AGREED,
+		                                  .load_known = true,
+		                                  .bits = 2000,
+		                                  .answered_ms = clock_mono_ms() };
+	assert_int_equal(stats_create(this_node.dirs.run, "run", 16, &stats), 0);
+	stats_alive(stats, clock_mono_ms());
+	/* what was last written cannot be written again */
+	assert_int_equal(proc_path(node_place.state, PROC_EFFECTIVE_FILE, path), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	intent_close(this_node.intent);
+	core_node_open();
 	assert_int_equal(look_init(&this_node, &l), 0);
 	assert_ptr_equal(l.core, &this_node);
 	assert_true(l.has_head);
@@ -89,32 +44,27 @@ static void a_look_has_each_part_from_its_source(void **state)
 	assert_string_equal(l.m->cluster, "shop");
 	assert_int_equal(l.document, intent_document(this_node.intent));
 	assert_string_equal(l.store_state, "ok");
-	assert_string_equal(l.store_reason, "broken");
-	assert_string_equal(l.unwritten_reason, "full");
-	for (unsigned p = 0; p < OBSERVE_COUNT; p++) {
-		assert_int_equal(l.processes[p].document, 100 + p);
-		assert_int_equal(l.conditions[p].n, 10 + p);
-	}
-	assert_int_equal(l.supervisor.age_ms, 77);
-	assert_int_equal(l.supervisor_conditions.n, 5);
+	assert_string_equal(l.store_reason, "");
+	assert_string_equal(l.unwritten_reason, intent_unwritten_reason(this_node.intent));
+	assert_true(*l.unwritten_reason != '\0');
+	assert_true(l.supervisor.present);
+	for (int p = 0; p < OBSERVE_COUNT; p++)
+		assert_false(l.processes[p].present);
 	assert_int_equal(l.n_peer_reports, 2);
-	assert_string_equal(l.peer_reports[1].node, "fra-1");
-	assert_int_equal(l.peer_reports[1].state, PEERS_AGREED);
-	assert_true(l.has_token);
-	assert_int_equal(l.n_loads, 2);
-	assert_string_equal(l.loads[1].site, "lon");
-	assert_int_equal(l.loads[1].per_s, 2000);
-	assert_ptr_equal(l.dns, fake_dns);
-	assert_ptr_equal(look_peer(&l, "fra-1"), &l.peer_reports[1]);
+	assert_int_equal(look_peer(&l, "fra-1")->state, PEERS_AGREED);
 	assert_null(look_peer(&l, "lon-1"));
+	assert_true(l.has_token);
+	assert_int_equal(l.n_loads, 3); /* of the own site, and of each peer's */
+	assert_string_equal(l.loads[2].site, "fra");
+	assert_int_equal(l.loads[2].per_s, 2000);
+	assert_null(l.dns);
 	assert_true(llabs(l.now_ms - clock_believed_ms()) < 600000);
 	look_fini(&l);
-	assert_int_equal(fake_dns->refcount, 1); /* it was the look's for a while */
-	json_decref(fake_dns);
-	fake_dns = NULL;
-	fake_why = "";
-	core_lock(&this_node); /* it is free again */
-	core_unlock(&this_node);
+	assert_int_equal(pthread_mutex_trylock(&this_node.lock), 0); /* it is free again */
+	pthread_mutex_unlock(&this_node.lock);
+	stats_close(stats);
+	observe_end(&this_node);
+	this_node.peers = NULL;
 }
 
 static struct health_page health;
@@ -202,7 +152,7 @@ static void what_is_old_or_not_there_is_unknown(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, asked_setup, asked_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, core_node_setup, core_node_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_look_has_each_part_from_its_source),
 		cmocka_unit_test(what_was_seen_has_all_its_fields),
