@@ -7,6 +7,8 @@
 #include "mgmt/sync/inforce_judge.h"
 #include "mgmt/observe/node_drain.h"
 #include "mgmt/observe/observe.h"
+#include "mgmt/status/facts.h"
+#include "mgmt/status/look.h"
 #include "mgmt/status/state.h"
 
 #define EVERY_MS 500u /* between two looks */
@@ -29,6 +31,24 @@ static void look_at_pages(struct core *core)
 	intent_unshare(shared);
 }
 
+/* Look and judge without the lock; what cannot be judged changes nothing. */
+static void follow_state(struct core *core)
+{
+	struct look *l = calloc(1, sizeof(*l));
+	struct judge_verdict *now = calloc(1, sizeof(*now));
+
+	bool judged = l && now && !look_init(core, l) && !facts_judge(l, now);
+	if (judged) {
+		core_lock(core);
+		state_follow(core, l, now);
+		core_unlock(core);
+	}
+	if (l)
+		look_fini(l);
+	free(l);
+	free(now);
+}
+
 /* What may take long is done without the lock. */
 static void observe_once(struct core *core)
 {
@@ -36,7 +56,7 @@ static void observe_once(struct core *core)
 	observe_query_dns(core);
 	observe_measure_dns(core);
 	look_at_pages(core);
-	state_follow(core);
+	follow_state(core);
 	core_lock(core);
 	observe_note_processes(core);
 	inforce_judge(core);

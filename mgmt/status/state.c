@@ -15,7 +15,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/status/facts.h"
 #include "mgmt/status/look.h"
 #include "mgmt/status/since.h"
 #include "weir/stats.h"
@@ -401,25 +400,8 @@ static void apply_verdict(struct core *core, struct judge_verdict *now)
 	keep_verdict(s, now);
 }
 
-void state_note(struct core *core, const struct look *l, struct judge_verdict *now)
+void state_follow(struct core *core, const struct look *l, struct judge_verdict *now)
 {
 	note_restarts(core, l);
 	apply_verdict(core, now);
-}
-
-void state_follow(struct core *core)
-{
-	struct look *l = calloc(1, sizeof(*l));
-	struct judge_verdict *now = calloc(1, sizeof(*now));
-
-	bool judged = l && now && !look_init(core, l) && !facts_judge(l, now);
-	if (judged) {
-		core_lock(core);
-		state_note(core, l, now);
-		core_unlock(core);
-	}
-	if (l)
-		look_fini(l);
-	free(l);
-	free(now);
 }

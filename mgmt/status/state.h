@@ -3,7 +3,7 @@
  * @file
  * The node's state followed in time (implemented in state.c): since when each reason is there, events when
  * state or reasons change, and the metrics weir_status and weir_status_reasons. The observer's thread
- * follows; the state that is shown is judged afresh at each request by the same function.
+ * looks, judges and follows; the state that is shown is judged afresh at each request by the same function.
  */
 #ifndef WEIR_MGMT_STATUS_STATE_H
 #define WEIR_MGMT_STATUS_STATE_H
@@ -17,10 +17,8 @@ struct look;
 /** @return 0 or -ENOMEM; core->state is set */
 int state_open(struct core *core) MUST_CHECK;
 void state_close(struct core *core);
-/** Look and judge now; state_note(). Not under the lock. */
-void state_follow(struct core *core);
 /** Tell what has changed with what @p l sees, judged as @p now, whose reasons get their beginnings. Under the lock. */
-void state_note(struct core *core, const struct look *l, struct judge_verdict *now);
+void state_follow(struct core *core, const struct look *l, struct judge_verdict *now);
 /** Give the reasons and notes of @p v the time since when they are there. Under the lock. */
 void state_since(const struct core *core, struct judge_verdict *v);
 

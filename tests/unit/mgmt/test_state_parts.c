@@ -8,8 +8,6 @@
 #include <fcntl.h>
 #include <time.h>
 
-#include "mgmt/observe/observe.h"
-#include "mgmt/status/facts.h"
 #include "mgmt/status/look.h"
 #include "mgmt/status/since.h"
 #include "mgmt/status/state.h"
@@ -121,7 +119,7 @@ static void look_again(void)
 
 	count_events(NULL, NULL);
 	core_lock(&this_node);
-	state_note(&this_node, &one_look, &now);
+	state_follow(&this_node, &one_look, &now);
 	core_unlock(&this_node);
 }
 
@@ -201,18 +199,6 @@ static void reasons_that_are_left_out_have_neither_begun_nor_ended(void **state)
 	memset(&next, 0, sizeof(next));
 	look_again();
 	assert_int_equal(count_events("condition", ""), 2);
-}
-
-/* The node as it is: no process runs. */
-static void what_is_seen_of_the_node_is_judged(void **state)
-{
-	(void)state;
-	assert_int_equal(observe_begin(&this_node), 0);
-	count_events(NULL, NULL);
-	state_follow(&this_node);
-	assert_int_equal(count_events("status", "degraded, was unknown: "), 1);
-	assert_int_equal(read_gauge("weir_status", ""), 1);
-	observe_end(&this_node);
 }
 
 /* Backends, peers and processes have events of their own. */
@@ -681,7 +667,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(changes_of_the_state_become_events),
 		T(reasons_that_are_left_out_have_neither_begun_nor_ended),
-		T(what_is_seen_of_the_node_is_judged),
 		T(what_is_told_elsewhere_is_told_once),
 		T(many_events_of_a_turn_are_counted),
 		T(a_reason_is_there_since_it_was_seen_first),
