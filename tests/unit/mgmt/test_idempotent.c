@@ -1,56 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A key's request that is under way, that was cut off, and what is answered then. */
-#include "asked.h"
+#include "api_world.h"
 
-#include "mgmt/peers/timekeep.h"
+#include "mgmt/api/idempotent.h"
 
-static uint64_t fake_ms, ends_at_ms;
+static uint64_t ends_at_ms;
 
-static uint64_t fake_mono_ms(void)
+static void end_later(void)
 {
-	return fake_ms;
-}
-
-/* One waits for a change a second at most; the request that is under way ends at ends_at_ms. */
-static bool fake_wait(struct core *core, uint64_t until_ms)
-{
-	if (fake_ms >= until_ms)
-		return false;
-	fake_ms += 1000;
-	if (fake_ms >= ends_at_ms)
-		core->n_keys = 0;
-	return true;
-}
-
-static int64_t fake_purge_ms(const struct core *core)
-{
-	(void)core;
-	return NOW_MS;
-}
-
-/* The private parts too. */
-#define clock_mono_ms     fake_mono_ms
-#define core_wait         fake_wait
-#define timekeep_purge_ms fake_purge_ms
-#include "mgmt/api/idempotent.c"
-#include "mgmt/api/poll.c"
-#undef clock_mono_ms
-
-static struct http_reply answer;
-
-static int setup(void **state)
-{
-	(void)asked_setup(state);
-	fake_ms = 1000000;
-	ends_at_ms = UINT64_MAX;
-	memset(&answer, 0, sizeof(answer));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	http_reply_fini(&answer);
-	return asked_teardown(state);
+	if (world_ms >= ends_at_ms)
+		this_node.n_keys = 0;
 }
 
 static struct store_request once[16]; /* of the latest requests */
@@ -79,11 +38,12 @@ static void who_asks_twice_at_once_waits_for_the_first(void **state)
 	assert_false(
 	        idempotent_begin(&this_node, &other, &answer)); /* it does not wait for another's */
 	assert_int_equal(this_node.n_keys, 2);
-	assert_int_equal(fake_ms, 1000000);
-	ends_at_ms = fake_ms + 20000;
+	assert_int_equal(world_ms, BEGIN_MS);
+	ends_at_ms = BEGIN_MS + 20000;
+	meanwhile = end_later;
 	assert_false(idempotent_begin(&this_node, &second,
 	                              &answer)); /* without an answer: it is done now */
-	assert_int_equal(fake_ms, ends_at_ms);
+	assert_int_equal(world_ms, ends_at_ms);
 }
 
 /* 75 s, longer than any change takes to answer; at once if its client has gone. */
@@ -95,7 +55,7 @@ static void who_waits_too_long_is_told_to_ask_again(void **state)
 	(void)state;
 	assert_false(idempotent_begin(&this_node, &first, &answer));
 	assert_true(idempotent_begin(&this_node, &second, &answer));
-	assert_int_equal(fake_ms, 1000000 + 75000);
+	assert_int_equal(world_ms, BEGIN_MS + 75000);
 	assert_int_equal(answer.status, 503);
 	assert_string_equal(
 	        json_string_value(json_object_get(answer.json, "detail")),
@@ -104,8 +64,19 @@ static void who_waits_too_long_is_told_to_ask_again(void **state)
 	http_reply_fini(&answer);
 	second.gone = &gone;
 	assert_true(idempotent_begin(&this_node, &second, &answer));
-	assert_int_equal(fake_ms, 1000000 + 75000);
+	assert_int_equal(world_ms, BEGIN_MS + 75000);
 	assert_int_equal(this_node.n_keys, 1);
+}
+
+static void make_version(void)
+{
+	struct files files = fixture_files("# two sites", "# changed");
+	struct intent_change change = { .files = &files, .author = "jw", .reason = "x" };
+	struct intent_changed changed = { 0 };
+
+	assert_int_equal(intent_change(this_node.intent, &change, NOW_MS + 10, &changed), 0);
+	intent_changed_fini(&changed);
+	files_fini(&files);
 }
 
 /*
@@ -122,7 +93,7 @@ static void a_version_whose_answer_was_lost_is_found(void **state)
 	core_lock(&this_node);
 	core_attach(&this_node, &r);
 	assert_string_equal(intent_principal(this_node.intent), "token:ops");
-	asked_apply("# changed", 0, NOW_MS + 10);
+	make_version();
 	core_detach(&this_node);
 	assert_string_equal(intent_principal(this_node.intent), "weir");
 	core_unlock(&this_node);
@@ -186,7 +157,15 @@ static void an_answer_is_made_of_what_is_left(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
-		answer_again(&this_node, bodies[i], &answer);
+		struct http_request r = make_request("k");
+
+		snprintf(r.key, sizeof(r.key), "k%zu", i);
+		assert_false(idempotent_begin(&this_node, &r, &answer));
+		assert_int_equal(store_put_reply(intent_store(this_node.intent), r.request->key,
+		                                 r.request->digest, 0, bodies[i], NOW_MS),
+		                 0);
+		this_node.n_keys = 0;
+		assert_true(idempotent_begin(&this_node, &r, &answer));
 		assert_int_equal(answer.status, 200);
 		assert_int_equal(json_object_size(answer.json), 1);
 		assert_true(json_is_true(json_object_get(answer.json, "recovered")));
@@ -253,6 +232,14 @@ static void an_answer_comes_again_whole(void **state)
 	}
 }
 
+static bool is_under_way(const struct http_request *r)
+{
+	for (size_t i = 0; i < this_node.n_keys; i++)
+		if (!strcmp(this_node.keys[i], r->request->key))
+			return true;
+	return false;
+}
+
 /* Of several requests under way the one that ended is taken off the list, and no other. */
 static void each_key_ends_by_itself(void **state)
 {
@@ -264,18 +251,18 @@ static void each_key_ends_by_itself(void **state)
 		assert_false(idempotent_begin(&this_node, &r[i], &answer));
 	idempotent_end(&this_node, &r[1], &failed);
 	assert_int_equal(this_node.n_keys, 2);
-	assert_true(is_under_way(&this_node, r[0].request->key));
-	assert_false(is_under_way(&this_node, r[1].request->key));
-	assert_true(is_under_way(&this_node, r[2].request->key));
+	assert_true(is_under_way(&r[0]));
+	assert_false(is_under_way(&r[1]));
+	assert_true(is_under_way(&r[2]));
 	idempotent_end(&this_node, &r[0], &failed);
-	assert_true(is_under_way(&this_node, r[2].request->key));
+	assert_true(is_under_way(&r[2]));
 	idempotent_end(&this_node, &r[2], &failed);
 	assert_int_equal(this_node.n_keys, 0);
 }
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(who_asks_twice_at_once_waits_for_the_first),
 		T(who_waits_too_long_is_told_to_ask_again),
