@@ -3,48 +3,13 @@
  * Small answers, each with all its fields: problems, what waits to be confirmed, zones, the
  * interface's description.
  */
-#include "asked.h"
+#include "api_world.h"
 
-#include <errno.h>
 #include <sys/stat.h>
 
-/* Three routes stand for the table. */
-#define WEIR_RELEASE  "1.2.3"
-#define route_table   few_routes
-#define route_table_n few_routes_n
-#include "mgmt/api/openapi.c"
-#undef route_table
-#undef route_table_n
-
-#include "mgmt/core/stamp.h"
-#include "mgmt/api/zones_json.h"
 #include "mgmt/api/unconfirmed.h"
-
-const struct route few_routes[] = {
-	{ "GET", "/v1/x/{}/y/{}", HTTP_VIEWER, "limit site", "", NULL, "first" },
-	{ "GET", "/v1/z", HTTP_NO_ROLE, "", "", NULL, "second" },
-	{ "POST", "/v1/z", HTTP_ADMIN, ROUTE_CHANGES, "name:string! weight:integer reason:string!",
-	  NULL, "third" },
-	{ "POST", "/v1/w", HTTP_PEER, "", "flag:boolean", NULL, "fourth" },
-};
-const size_t few_routes_n = sizeof(few_routes) / sizeof(few_routes[0]);
-
-/* Compare @p told, taken, with @p json. */
-static void is_told(json_t *told, const char *json)
-{
-	json_error_t why;
-	json_t *expected = json_loads(json, 0, &why);
-
-	if (!expected)
-		fail_msg("column %d: %s", why.column, why.text);
-	if (!json_equal(told, expected)) {
-		char *text = json_dumps(told, JSON_INDENT(1));
-
-		fail_msg("%s\nand not %s", text, json);
-	}
-	json_decref(expected);
-	json_decref(told);
-}
+#include "mgmt/api/zones_json.h"
+#include "mgmt/core/stamp.h"
 
 /* --- problems --- */
 
@@ -159,13 +124,14 @@ static void a_change_over_an_unconfirmed_version_is_refused_with_the_ways_out(vo
 	char by[CLOCK_TEXT_MAX], detail[400];
 
 	(void)state;
-	asked_apply("# confirmed", 0, NOW_MS + 10);
-	asked_apply("# unconfirmed", 60000, NOW_MS + 20);
+	assert_int_equal(apply_line("# confirmed", "none"), 201);
+	world_ms += 20;
+	assert_int_equal(apply_line("# unconfirmed", "60s"), 201);
 	unconfirmed_refuse(&this_node, &reply);
 	clock_text(NOW_MS + 60020, by);
 	snprintf(
 	        detail, sizeof(detail),
-	        "version 3 by jw is not confirmed yet and goes back to version 2 at %s; confirm it, "
+	        "version 3 by ada is not confirmed yet and goes back to version 2 at %s; confirm it, "
 	        "roll back to 2, or repeat this change with pending \"confirm\" or \"join\"",
 	        by);
 	assert_int_equal(reply.status, 412);
@@ -181,11 +147,11 @@ static void a_change_over_an_unconfirmed_version_is_refused_with_the_ways_out(vo
 static json_t *told_of_plan(bool changed, const char *digest)
 {
 	struct intent_changed planned = { .changed = changed };
-	json_t *answer = json_object();
+	json_t *told = json_object();
 
 	snprintf(planned.version.digest, sizeof(planned.version.digest), "%s", digest);
-	unconfirmed_add_json(&this_node, &planned, answer);
-	return answer;
+	unconfirmed_add_json(&this_node, &planned, told);
+	return told;
 }
 
 static void a_plan_says_what_an_apply_would_meet(void **state)
@@ -193,14 +159,15 @@ static void a_plan_says_what_an_apply_would_meet(void **state)
 	char by[CLOCK_TEXT_MAX], json[200], confirmed[DIGEST_TEXT_MAX];
 
 	(void)state;
-	asked_apply("# confirmed", 0, NOW_MS + 10);
+	assert_int_equal(apply_line("# confirmed", "none"), 201);
 	snprintf(confirmed, sizeof(confirmed), "%s", intent_head(this_node.intent)->digest);
 	is_told(told_of_plan(true, "other"), "{}");
-	asked_apply("# unconfirmed", 60000, NOW_MS + 20);
+	world_ms += 20;
+	assert_int_equal(apply_line("# unconfirmed", "60s"), 201);
 	is_told(told_of_plan(false, "other"), "{}");
 	is_told(told_of_plan(true, confirmed), "{}"); /* it goes back: that is allowed */
 	snprintf(json, sizeof(json),
-	         "{\"unconfirmed\": {\"version\": 3, \"author\": \"jw\", \"rolls_back_to\": 2,"
+	         "{\"unconfirmed\": {\"version\": 3, \"author\": \"ada\", \"rolls_back_to\": 2,"
 	         " \"confirm_by\": \"%s\"}}",
 	         clock_text(NOW_MS + 60020, by));
 	is_told(told_of_plan(true, "other"), json);
@@ -213,19 +180,19 @@ static void zones_say_what_was_skipped_and_why(void **state)
 	const char *skipped[] = { "a.example", "b.example" };
 	struct intent_changed c = { .zones = { .warnings = { "w1", "w2" }, .n_warnings = 2 },
 		                    .skipped = { .warnings = { "why a" }, .n_warnings = 1 } };
-	json_t *answer = json_object(), *warnings = json_array();
+	json_t *told = json_object(), *warnings = json_array();
 
 	(void)state;
-	zones_add_json(&c, warnings, answer);
-	is_told(answer, "{\"skipped_zones\": []}");
+	zones_add_json(&c, warnings, told);
+	is_told(told, "{\"skipped_zones\": []}");
 	is_told(warnings, "[\"w1\", \"w2\"]"); /* nothing was skipped: there is no why */
 	c.skipped.skipped = skipped;
 	c.skipped.n_skipped = 2;
 	c.zones.n_more = 5;
-	answer = json_object();
+	told = json_object();
 	warnings = json_array();
-	zones_add_json(&c, warnings, answer);
-	is_told(answer, "{\"skipped_zones\": [\"a.example\", \"b.example\"]}");
+	zones_add_json(&c, warnings, told);
+	is_told(told, "{\"skipped_zones\": [\"a.example\", \"b.example\"]}");
 	is_told(warnings,
 	        "[\"zone a.example: skipped; the file in force stays\","
 	        " \"zone b.example: skipped; the file in force stays\","
@@ -236,15 +203,15 @@ static void all_skipped_zones_are_listed_and_forty_are_said(void **state)
 {
 	const char *skipped[42];
 	struct intent_changed c = { .skipped = { .skipped = skipped, .n_skipped = 42 } };
-	json_t *answer = json_object(), *warnings = json_array();
+	json_t *told = json_object(), *warnings = json_array();
 
 	(void)state;
 	for (size_t i = 0; i < 42; i++)
 		skipped[i] = "a.example";
-	zones_add_json(&c, warnings, answer);
-	assert_int_equal(json_array_size(json_object_get(answer, "skipped_zones")), 42);
+	zones_add_json(&c, warnings, told);
+	assert_int_equal(json_array_size(json_object_get(told, "skipped_zones")), 42);
 	assert_int_equal(json_array_size(warnings), 40);
-	json_decref(answer);
+	json_decref(told);
 	json_decref(warnings);
 }
 
@@ -252,12 +219,12 @@ static void zone_files_that_cannot_be_read_are_said(void **state)
 {
 	struct model_error items[] = { { .message = "m1" }, { .message = "m2" } };
 	const struct model_errors unread = { .items = items, .n_items = 2 };
-	json_t *answer = json_pack("{s:{s:[s]}}", "plan", "warnings", "w");
+	json_t *told = json_pack("{s:{s:[s]}}", "plan", "warnings", "w");
 
 	(void)state;
-	unread_zones_add_json(&unread, answer);
-	is_told(answer, "{\"plan\": {\"warnings\": [\"w\", \"m1; the file in force stays\","
-	                " \"m2; the file in force stays\"]}}");
+	unread_zones_add_json(&unread, told);
+	is_told(told, "{\"plan\": {\"warnings\": [\"w\", \"m1; the file in force stays\","
+	              " \"m2; the file in force stays\"]}}");
 }
 
 /* --- stamps of files --- */
@@ -278,16 +245,16 @@ static void a_stamp_differs_in_each_part(void **state)
 static void a_stamp_is_what_the_file_is(void **state)
 {
 	const struct stamp none = { 0 };
-	char path[sizeof(asked_place.conf) + 32], name[PATH_MAX];
+	char path[sizeof(place.conf) + 32], name[PATH_MAX];
 	struct stat st;
 
 	(void)state;
-	struct stamp s = stamp_of(asked_place.conf, "tokens");
+	struct stamp s = stamp_of(place.conf, "tokens");
 	assert_true(stamp_same(&s, &none));
-	fixture_write(asked_place.conf, "tokens", "12345");
-	snprintf(path, sizeof(path), "%s/tokens", asked_place.conf);
+	fixture_write(place.conf, "tokens", "12345");
+	snprintf(path, sizeof(path), "%s/tokens", place.conf);
 	assert_int_equal(stat(path, &st), 0);
-	s = stamp_of(asked_place.conf, "tokens");
+	s = stamp_of(place.conf, "tokens");
 	assert_int_equal(s.bytes, 5);
 	assert_int_equal(s.inode, st.st_ino);
 	assert_int_equal(s.changed_ns,
@@ -296,7 +263,7 @@ static void a_stamp_is_what_the_file_is(void **state)
 	assert_int_equal(stamp_of(path, "below").error, ENOTDIR);
 	memset(name, 'x', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
-	assert_int_equal(stamp_of(asked_place.conf, name).error, ENAMETOOLONG);
+	assert_int_equal(stamp_of(place.conf, name).error, ENAMETOOLONG);
 }
 
 /* --- the description of the interface --- */
@@ -306,59 +273,95 @@ static void a_stamp_is_what_the_file_is(void **state)
 #define PARAMETER(name, in, required)                                                              \
 	"{\"name\": \"" name "\", \"in\": \"" in "\", \"required\": " required                     \
 	", \"schema\": {\"type\": \"string\"}}"
+#define CHANGES                                                                                    \
+	PARAMETER("dry_run", "query", "false")                                                     \
+	"," PARAMETER("wait", "query", "false") "," PARAMETER(                                     \
+	        "wait_ms", "query",                                                                \
+	        "false") "," PARAMETER("If-Match", "header",                                       \
+	                               "false") "," PARAMETER("Idempotency-Key", "header",         \
+	                                                      "false")
 #define BODY(required, properties, names)                                                          \
 	"\"requestBody\": {\"required\": " required                                                \
 	", \"content\": {\"application/json\": {\"schema\": {\"type\": \"object\","                \
 	" \"additionalProperties\": false, \"properties\": {" properties                           \
 	"}, \"required\": [" names "]}}}}"
 
+/* Some routes stand for all. */
 static void the_interface_is_described_by_its_routes(void **state)
 {
-	struct http_reply reply = { 0 };
+	static const struct {
+		const char *path, *method, *json;
+	} rows[] = {
+		{ "/healthz", "get",
+		  "\"summary\": \"Whether this process answers\", \"x-role\": \"none\", \"parameters\": []" },
+		{ "/v1/versions", "get",
+		  "\"summary\": \"Versions, newest first\", \"x-role\": \"viewer\", \"parameters\": [" PARAMETER(
+		          "limit", "query", "false") "," PARAMETER("before", "query",
+		                                                   "false") "]" },
+		{ "/v1/versions/{part1}/diff/{part2}", "get",
+		  "\"summary\": \"Differences between two versions\", \"x-role\": \"viewer\", \"parameters\": [" PARAMETER(
+		          "part1", "path", "true") "," PARAMETER("part2", "path", "true") "]" },
+		{ "/v1/versions/{part1}/confirm", "post",
+		  "\"summary\": \"Confirm the version in force\", \"x-role\": \"oncall\", \"parameters\": [" PARAMETER(
+		          "part1", "path",
+		          "true") "," CHANGES
+		                  "]," BODY(
+		                          "true",
+		                          "\"reason\": {\"type\": \"string\"}, \"author\": {\"type\": \"string\"}",
+		                          "\"reason\"") },
+		{ "/v1/drills", "post",
+		  "\"summary\": \"Send new flows of some clients at a site to its backups\", \"x-role\": \"oncall\","
+		  " \"parameters\": [" CHANGES "]," BODY(
+		          "true",
+		          "\"site\": {\"type\": \"string\"}, \"clients\": {\"type\": \"string\"},"
+		          " \"service\": {\"type\": \"string\"}, \"for\": {\"type\": \"string\"},"
+		          " \"until\": {\"type\": \"string\"}, \"reason\": {\"type\": \"string\"},"
+		          " \"author\": {\"type\": \"string\"}",
+		          "\"site\", \"clients\", \"reason\"") },
+		{ "/v1/health/check", "post",
+		  "\"summary\": \"Probe a target now\", \"x-role\": \"operator\", \"parameters\": []," BODY(
+		          "false",
+		          "\"pool\": {\"type\": \"string\"}, \"backend\": {\"type\": \"string\"},"
+		          " \"service\": {\"type\": \"string\"}, \"site\": {\"type\": \"string\"}",
+		          "") },
+	};
+	size_t n = 0;
 
 	(void)state;
-	handle_openapi(NULL, NULL, &reply);
-	assert_int_equal(reply.status, 200);
-	json_t *paths = json_incref(json_object_get(reply.json, "paths"));
-	assert_string_equal(json_string_value(json_object_get(reply.json, "openapi")), "3.1.0");
-	is_told(json_incref(json_object_get(reply.json, "info")),
-	        "{\"title\": \"Weir\", \"version\": \"1.2.3\"}");
-	is_told(json_incref(json_object_get(reply.json, "security")), "[{\"token\": []}]");
-	is_told(json_incref(json_object_get(reply.json, "components")),
+	assert_int_equal(ask_route("GET /v1/openapi.json", NULL), 200);
+	assert_string_equal(text_at("openapi"), "3.1.0");
+	assert_string_equal(text_at("info.title"), "Weir");
+	is_told(json_incref(json_object_get(answer.json, "security")), "[{\"token\": []}]");
+	is_told(json_incref(json_object_get(answer.json, "components")),
 	        "{\"schemas\": {\"problem\": {\"type\": \"object\", \"properties\": {\"type\": {\"type\": \"string\"},"
 	        " \"title\": {\"type\": \"string\"}, \"status\": {\"type\": \"integer\"}, \"code\": {\"type\": \"string\"},"
 	        " \"detail\": {\"type\": \"string\"}}}}, \"securitySchemes\": {\"token\": {\"type\": \"http\","
 	        " \"scheme\": \"bearer\"}}}");
-	http_reply_fini(&reply);
-	is_told(paths,
-	        "{\"/v1/x/{part1}/y/{part2}\": {\"get\": {\"summary\": \"first\", \"x-role\": \"viewer\", \"parameters\": [" PARAMETER("part1", "path", "true") "," PARAMETER("part2", "path", "true") "," PARAMETER(
-	                "limit", "query",
-	                "false") "," PARAMETER("site", "query",
-	                                       "false") "]," DESCRIBED "}},"
-	                                                "\"/v1/z\": {\"get\": {\"summary\": \"second\", \"x-role\": \"none\", \"parameters\": []," DESCRIBED
-	                                                "},"
-	                                                "\"post\": {\"summary\": \"third\", \"x-role\": \"admin\", \"parameters\": [" PARAMETER("dry_run", "query", "false") "," PARAMETER(
-	                                                        "wait", "query",
-	                                                        "false") "," PARAMETER("wait_ms",
-	                                                                               "query",
-	                                                                               "false") "," PARAMETER("If-Match",
-	                                                                                                      "header",
-	                                                                                                      "false") "," PARAMETER("Idempotency-Key",
-	                                                                                                                             "header",
-	                                                                                                                             "false") "]," DESCRIBED
-	                                                                                                                                      "," BODY(
-	                                                                                                                                              "true",
-	                                                                                                                                              "\"name\": {\"type\": \"string\"}, \"weight\": {\"type\": \"integer\"}, \"reason\": {\"type\": \"string\"}", "\"name\", \"reason\"") "}},"
-	                                                                                                                                                                                                                                                                                   "\"/v1/w\": {\"post\": {\"summary\": \"fourth\", \"x-role\": \"peer\", \"parameters\": []," DESCRIBED
-	                                                                                                                                                                                                                                                                                   "," BODY(
-	                                                                                                                                                                                                                                                                                           "false",
-	                                                                                                                                                                                                                                                                                           "\"flag\": {\"type\": \"boolean\"}",
-	                                                                                                                                                                                                                                                                                           "") "}}}");
+	json_t *paths = json_object_get(answer.json, "paths");
+	const char *path;
+	json_t *methods;
+	json_object_foreach(paths, path, methods) n += json_object_size(methods);
+	assert_int_equal(n, route_table_n);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char json[2048];
+
+		snprintf(json, sizeof(json), "{%s, " DESCRIBED "}", rows[i].json);
+		is_told(json_incref(json_object_get(json_object_get(paths, rows[i].path),
+		                                    rows[i].method)),
+		        json);
+	}
+	/* a field has the type that the table says */
+	json_t *put = json_object_get(json_object_get(paths, "/v1/overrides"), "post");
+	const char *const way[] = { "requestBody", "content",    "application/json",
+		                    "schema",      "properties", "now" };
+	for (size_t i = 0; i < sizeof(way) / sizeof(way[0]); i++)
+		put = json_object_get(put, way[i]);
+	is_told(json_incref(put), "{\"type\": \"boolean\"}");
 }
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, asked_setup, asked_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_problem_has_all_its_fields),
 		cmocka_unit_test(a_long_detail_keeps_what_fits),
@@ -371,7 +374,7 @@ int main(void)
 		cmocka_unit_test(zone_files_that_cannot_be_read_are_said),
 		cmocka_unit_test(a_stamp_differs_in_each_part),
 		T(a_stamp_is_what_the_file_is),
-		cmocka_unit_test(the_interface_is_described_by_its_routes),
+		T(the_interface_is_described_by_its_routes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
