@@ -59,6 +59,10 @@ json_t *handle_status_json(struct core *core, const struct status_filter *filter
  * addresses at most. NULL: it has no routing daemon, or memory is short.
  */
 json_t *handle_announcements_json(const struct look *l, const char *vip, uint64_t limit);
+/** Backends, and services, that the page shows: a browser loads it every two seconds. */
+#define PAGE_ROWS_MAX 200u
+/** The status as a page for people, from malloc(), given; NULL: out of memory. */
+char *page_make(const json_t *status);
 /** What @p n peers reported as a JSON array, given. */
 json_t *handle_peers_json(const struct peers_report *reports, size_t n);
 

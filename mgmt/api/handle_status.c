@@ -271,3 +271,17 @@ void handle_status(struct core *core, struct http_request *r, struct http_reply 
 		http_problem(reply, 503, "busy",
 		             "out of memory: the status cannot be read; try again");
 }
+
+void handle_page(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	const struct status_filter filter = { .limit = PAGE_ROWS_MAX };
+
+	(void)r;
+	json_t *status = handle_status_json(core, &filter);
+	reply->text = page_make(status);
+	json_decref(status);
+	reply->type = "text/html; charset=utf-8";
+	reply->status = 200;
+	if (!reply->text)
+		http_problem(reply, 503, "busy", "out of memory");
+}

@@ -9,11 +9,7 @@
 #include <string.h>
 
 #include "mgmt/api/handle.h"
-#include "mgmt/status/status.h"
 #include "mgmt/json/row.h"
-
-/* Backends, and services, that are shown: a browser loads the page every two seconds. */
-#define ROWS_MAX 200u
 
 static const char head[] =
         "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=2>"
@@ -213,7 +209,7 @@ static const struct page_table tables[] = {
 	{ "Sites", "sites", NULL, SIZE_MAX, "", "", NULL, NULL, sites_columns },
 	{ "Overrides", "overrides", NULL, SIZE_MAX, "overrides", "lists.overrides", NULL, NULL,
 	  overrides_columns },
-	{ "Services", "services", "at", ROWS_MAX, "", "lists.services", NULL, NULL,
+	{ "Services", "services", "at", PAGE_ROWS_MAX, "", "lists.services", NULL, NULL,
 	  services_columns },
 	{ "Backends", "pools", "backends", SIZE_MAX, "", "backends",
 	  "those with an override or a problem", NULL, backends_columns },
@@ -302,25 +298,19 @@ static void put_banner(FILE *out, const json_t *status)
 	fputs("</ul>", out);
 }
 
-void handle_page(struct core *core, struct http_request *r, struct http_reply *reply)
+char *page_make(const json_t *status)
 {
-	const struct status_filter filter = { .limit = ROWS_MAX };
+	char *text = NULL;
 	size_t n = 0;
+	FILE *out = open_memstream(&text, &n);
 
-	(void)r;
-	json_t *status = handle_status_json(core, &filter);
-	FILE *out = open_memstream(&reply->text, &n);
-	if (out) {
-		fprintf(out, head, json_text_of(status, "state"), json_text_of(status, "node"));
-		put_banner(out, status);
-		for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-			put_table(out, &tables[i], status);
-		fputs("</main></html>\n", out);
-		fclose(out);
-	}
-	json_decref(status);
-	reply->type = "text/html; charset=utf-8";
-	reply->status = 200;
-	if (!reply->text)
-		http_problem(reply, 503, "busy", "out of memory");
+	if (!out)
+		return NULL;
+	fprintf(out, head, json_text_of(status, "state"), json_text_of(status, "node"));
+	put_banner(out, status);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		put_table(out, &tables[i], status);
+	fputs("</main></html>\n", out);
+	fclose(out);
+	return text;
 }

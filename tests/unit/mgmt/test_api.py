@@ -537,7 +537,8 @@ class Large(unittest.TestCase):
         whole = self.node.ask("GET", "/v1/status?site=ams").json
         self.assertEqual(sum(len(p["backends"]) for p in whole["pools"]), 10000)
         page = self.node.ask("GET", "/").raw.decode()
-        self.assertIn("of 10000 (those with an override or a problem)", page)
+        n_shown = self.node.ask("GET", "/v1/status?limit=200").json["backends"]["shown"]
+        self.assertIn(f"Backends: {n_shown} of 10000 (those with an override or a problem)", page)
         self.assertIn("Services: the first 200 of 1000", page)
         self.assertLess(len(page), 100000)
         for query in ("site=fra", "pool=x", "limit=0"):

@@ -1,31 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The status page: each cell of each table, what is unknown, what is hostile, and what is too much. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "api_world.h"
 
-#include <cmocka.h>
-
-#include "mgmt/status/status.h"
-
-static const char *fake_status;
-static struct status_filter last_filter;
-
-static json_t *fake_status_json(struct core *core, const struct status_filter *filter)
-{
-	json_error_t why;
-	json_t *status = json_loads(fake_status, 0, &why);
-
-	(void)core;
-	last_filter = *filter;
-	if (!status)
-		fail_msg("line %d, column %d: %s", why.line, why.column, why.text);
-	return status;
-}
-
-#define handle_status_json fake_status_json
-#include "mgmt/api/page.c"
+#include "mgmt/api/handle.h"
 
 /* What a tag leaves in the text. */
 static const char *tag_text(const char *tag)
@@ -123,21 +100,29 @@ static void check_markup(const char *html)
 
 static char page[65536];
 
-/* Make the page of @p status; what comes before <main> is left out. */
-static const char *page_of(const char *status)
+/* Read a page; what comes before <main> is left out. */
+static void read_page(const char *html)
 {
-	struct http_reply reply = { 0 };
-
-	fake_status = status;
-	handle_page(NULL, NULL, &reply);
-	assert_int_equal(reply.status, 200);
-	assert_string_equal(reply.type, "text/html; charset=utf-8");
-	check_markup(reply.text);
-	const char *begins = strstr(reply.text, "<main>");
+	check_markup(html);
+	const char *begins = strstr(html, "<main>");
 	assert_non_null(begins);
 	strip_tags(begins, page, sizeof(page));
-	http_reply_fini(&reply);
-	return page;
+}
+
+/* Make the page of @p status. */
+static void page_of(const char *status)
+{
+	json_error_t why;
+	json_t *json = json_loads(status, 0, &why);
+
+	if (!json)
+		fail_msg("line %d, column %d: %s", why.line, why.column, why.text);
+	char *html = page_make(json);
+
+	assert_non_null(html);
+	read_page(html);
+	free(html);
+	json_decref(json);
 }
 
 static void expect_text(const char *part)
@@ -194,9 +179,6 @@ static void each_backend_has_its_cells_in_order(void **state)
 	        "\nweb-ams|b1|10.1.1.11|bad:✖ disable|bad:✖ down|refused|bad:✖ out|health|20.0 %|4711|"
 	        "\nweb-ams|b2||odd:▲ |odd:▲ ||good:● in_force||dim:-|dim:-|"
 	        "\nweb-fra|b1|2001:db8::1|odd:▲ |odd:▲ ||odd:▲ ||dim:-|dim:-|\n");
-	assert_int_equal(last_filter.limit, 200);
-	assert_null(last_filter.pool);
-	assert_null(last_filter.site);
 	page_of("{\"backends\": {\"all\": 201, \"shown\": 200}}");
 	expect_text("\n## Backends: 200 of 201 (those with an override or a problem)\n");
 }
@@ -218,7 +200,7 @@ static void a_service_has_a_row_for_each_site(void **state)
 }
 
 /* @p n services s1 to sN, of which the status says @p all ("" for nothing). */
-static const char *page_of_services(unsigned n, const char *all)
+static void page_of_services(unsigned n, const char *all)
 {
 	static char status[16384];
 	size_t at = (size_t)snprintf(status, sizeof(status), "{%s \"services\": [", all);
@@ -227,7 +209,7 @@ static const char *page_of_services(unsigned n, const char *all)
 		at += (size_t)snprintf(status + at, sizeof(status) - at,
 		                       "%s{\"name\": \"s%u\", \"at\": [{}]}", i > 1 ? "," : "", i);
 	snprintf(status + at, sizeof(status) - at, "]}");
-	return page_of(status);
+	page_of(status);
 }
 
 static void only_the_first_two_hundred_services_are_shown(void **state)
@@ -354,17 +336,20 @@ static void nothing_that_people_write_is_markup(void **state)
 	expect_text("- &lt;i>\n");
 }
 
-static void the_title_names_state_and_node(void **state)
+/* Of a real node, asked as a browser asks. */
+static void a_node_has_a_page(void **state)
 {
-	struct http_reply reply = { 0 };
-
 	(void)state;
-	fake_status = "{\"state\": \"well\", \"node\": \"ams-1\"}";
-	handle_page(NULL, NULL, &reply);
-	assert_non_null(strstr(reply.text, "<title>well: ams-1 - Weir</title>"));
-	assert_non_null(strstr(reply.text, "http-equiv=refresh content=2>"));
-	assert_non_null(strstr(reply.text, "</main></html>\n"));
-	http_reply_fini(&reply);
+	asker.role = HTTP_VIEWER;
+	assert_int_equal(ask_route("GET /", NULL), 200);
+	assert_string_equal(answer.type, "text/html; charset=utf-8");
+	assert_non_null(strstr(answer.text, "<title>degraded: ams-1 - Weir</title>"));
+	assert_non_null(strstr(answer.text, "http-equiv=refresh content=2>"));
+	assert_non_null(strstr(answer.text, "</main></html>\n"));
+	read_page(answer.text);
+	expect_text("Weir on ams-1\nodd:▲ degraded|version 1 by first start: ");
+	expect_text("\nweb-ams|b1|10.1.1.11|");
+	expect_text("\nweb-fra|b1|10.2.1.11|");
 }
 
 int main(void)
@@ -379,7 +364,7 @@ int main(void)
 		cmocka_unit_test(rates_have_a_unit_that_fits),
 		cmocka_unit_test(each_state_has_its_look),
 		cmocka_unit_test(nothing_that_people_write_is_markup),
-		cmocka_unit_test(the_title_names_state_and_node),
+		cmocka_unit_test_setup_teardown(a_node_has_a_page, world_setup, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
