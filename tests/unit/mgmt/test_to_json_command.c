@@ -1,38 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Answers about overrides, plans and nodes, each field with a value of its own. */
-#include "asked.h"
+#include "api_world.h"
 
 #include "mgmt/files/files.h"
-
-static const char *fake_store_why = "", *fake_write_why = "";
-
-/* The private parts too. */
-#define intent_store_reason(in)     ((void)(in), fake_store_why)
-#define intent_unwritten_reason(in) ((void)(in), fake_write_why)
-#include "mgmt/json/command.c"
-#undef intent_store_reason
-#undef intent_unwritten_reason
-
-#include "mgmt/core/to_json.h"
+#include "mgmt/json/command.h"
+#include "mgmt/store/intent_internal.h"
 
 #define HOUR_MS ((int64_t)3600000)
-
-/* Compare @p told, taken, with @p json. */
-static void is_told(json_t *told, const char *json)
-{
-	json_error_t why;
-	json_t *expected = json_loads(json, 0, &why);
-
-	if (!expected)
-		fail_msg("column %d: %s", why.column, why.text);
-	if (!json_equal(told, expected)) {
-		char *text = json_dumps(told, JSON_INDENT(1));
-
-		fail_msg("%s\nand not %s", text, json);
-	}
-	json_decref(expected);
-	json_decref(told);
-}
 
 static const char *time_text(int64_t wall_clock_ms)
 {
@@ -149,19 +123,44 @@ static void an_override_ends_when_it_says_or_never(void **state)
 /* Sums with "never" stay "never", at the edge too. */
 static void never_and_an_hour_is_never(void **state)
 {
+	const struct overrides none = { 0 };
+	struct override o = drain_of_ams();
+
 	(void)state;
-	assert_int_equal(add_ms_capped(MODEL_TIME_NEVER, 0), MODEL_TIME_NEVER);
-	assert_int_equal(add_ms_capped(MODEL_TIME_NEVER, HOUR_MS), MODEL_TIME_NEVER);
-	assert_int_equal(add_ms_capped(MODEL_TIME_NEVER - HOUR_MS, HOUR_MS), MODEL_TIME_NEVER);
-	assert_int_equal(add_ms_capped(MODEL_TIME_NEVER - HOUR_MS - 1, HOUR_MS),
-	                 MODEL_TIME_NEVER - 1);
-	assert_int_equal(add_ms_capped(NOW_MS, HOUR_MS), NOW_MS + HOUR_MS);
+	o.until_ms = MODEL_TIME_NEVER - HOUR_MS;
+	json_t *told = override_to_json(&none, &o, NOW_MS);
+	assert_true(json_is_null(json_object_get(told, "returned")));
+	json_decref(told);
+	o.until_ms--;
+	told = override_to_json(&none, &o, NOW_MS);
+	assert_string_equal(text_of(told, "returned"), time_text(MODEL_TIME_NEVER - 1));
+	json_decref(told);
+	o.from_ms = MODEL_TIME_NEVER;
+	told = override_to_json(&none, &o, NOW_MS);
+	assert_true(json_is_null(json_object_get(told, "full")));
+	json_decref(told);
 	is_told(json_pack("[o, o, o]", time_to_json(-1), time_to_json(0),
 	                  time_to_json(MODEL_TIME_NEVER)),
 	        "[null, null, null]");
 	json_t *first = time_to_json(1);
 	assert_string_equal(json_string_value(first), time_text(1));
 	json_decref(first);
+}
+
+/* The receivers that the answer to a command has, given. */
+static json_t *receivers_of(const struct guard_result *guards, enum model_target_kind kind)
+{
+	static struct command_result r;
+	const struct command c = { .what = COMMAND_DRAIN };
+
+	r.override = drain_of_ams();
+	r.override.target = kind;
+	r.guards = *guards;
+	json_t *told = command_to_json(this_node.intent, &c, &r, NULL, NOW_MS);
+	json_t *receivers = json_incref(json_object_get(told, "receivers"));
+
+	json_decref(told);
+	return receivers;
 }
 
 static void receivers_say_only_what_is_known(void **state)
@@ -174,7 +173,7 @@ static void receivers_say_only_what_is_known(void **state)
 	const struct guard_result r = { .receivers = receivers, .n_receivers = 3 };
 
 	(void)state;
-	is_told(receivers_to_json(&r, MODEL_TARGET_SITE),
+	is_told(receivers_of(&r, MODEL_TARGET_SITE),
 	        "[{\"site\": \"fra\", \"weight_ppm_before\": 300000, \"weight_ppm_after\": 600000,"
 	        " \"bits_per_s\": 1000, \"bits_per_s_after\": 2500, \"capacity_bits_per_s\": 4000,"
 	        " \"load_ppm_after\": 625000},"
@@ -184,7 +183,7 @@ static void receivers_say_only_what_is_known(void **state)
 	        " {\"site\": \"par\", \"weight_ppm_before\": 100000, \"weight_ppm_after\": 0,"
 	        " \"bits_per_s\": null, \"bits_per_s_after\": null, \"capacity_bits_per_s\": 5000,"
 	        " \"load_ppm_after\": null}]");
-	is_told(receivers_to_json(&r, MODEL_TARGET_BACKEND),
+	is_told(receivers_of(&r, MODEL_TARGET_BACKEND),
 	        "[{\"backend\": \"fra\", \"weight_ppm_before\": 300000, \"weight_ppm_after\": 600000},"
 	        " {\"backend\": \"lon\", \"weight_ppm_before\": 200000, \"weight_ppm_after\": 400000},"
 	        " {\"backend\": \"par\", \"weight_ppm_before\": 100000, \"weight_ppm_after\": 0}]");
@@ -231,18 +230,17 @@ static void each_note_is_for_its_own_trouble(void **state)
 	r.n_others = 0;
 	r.note[0] = '\0';
 	is_told(notes_of(&r, NULL), "[]");
-	fake_store_why = "disk full";
+	strcpy(this_node.intent->store_reason, "disk full");
 	is_told(notes_of(&r, NULL), "[" STORE_FAILS "]");
-	fake_store_why = "";
-	fake_write_why = "disk full";
+	strcpy(this_node.intent->store_reason, "");
+	strcpy(this_node.intent->unwritten_reason, "disk full");
 	is_told(notes_of(&r, NULL), "[" NOT_WRITTEN "]");
-	fake_store_why = "disk full";
+	strcpy(this_node.intent->store_reason, "disk full");
 	r.n_others = 1;
 	snprintf(r.note, sizeof(r.note), "own");
 	is_told(notes_of(&r, "beside"),
 	        "[" STORE_FAILS ", " NOT_WRITTEN ","
 	        " \"the other overrides of this target were ended: weir overrides shows those that remain\", \"own\", \"beside\"]");
-	fake_store_why = fake_write_why = "";
 }
 
 static void a_commands_answer_has_all_its_parts(void **state)
@@ -295,7 +293,7 @@ static void nothing_to_end_changes_nothing(void **state)
 
 static void a_node_says_how_far_a_change_is(void **state)
 {
-	json_t *answer = json_object();
+	json_t *told = json_object();
 
 	(void)state;
 	is_told(node_to_json("ams-1", "", true, json_array()),
@@ -304,11 +302,11 @@ static void a_node_says_how_far_a_change_is(void **state)
 	        "{\"node\": \"ams-1\", \"state\": \"written\", \"processes\": [\"dns\"]}");
 	is_told(node_to_json("ams-1", "disk full", true, json_array()),
 	        "{\"node\": \"ams-1\", \"state\": \"not_written\", \"processes\": [], \"detail\": \"disk full\"}");
-	nodes_add_json(answer, 9, true, json_pack("[s]", "n"));
-	is_told(answer, "{\"document\": 9, \"complete\": true, \"nodes\": [\"n\"]}");
-	answer = json_object();
-	nodes_add_json(answer, 9, false, json_array());
-	is_told(answer, "{\"document\": 9, \"complete\": false, \"nodes\": []}");
+	nodes_add_json(told, 9, true, json_pack("[s]", "n"));
+	is_told(told, "{\"document\": 9, \"complete\": true, \"nodes\": [\"n\"]}");
+	told = json_object();
+	nodes_add_json(told, 9, false, json_array());
+	is_told(told, "{\"document\": 9, \"complete\": false, \"nodes\": []}");
 }
 
 /* --- plans, mistakes, events --- */
@@ -455,13 +453,13 @@ static void a_file_that_is_not_taken_is_named_with_the_reason(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, asked_setup, asked_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_override_has_all_its_fields),
 		cmocka_unit_test(a_step_has_its_fields_too),
 		cmocka_unit_test(an_override_ends_when_it_says_or_never),
 		cmocka_unit_test(never_and_an_hour_is_never),
-		cmocka_unit_test(receivers_say_only_what_is_known),
+		T(receivers_say_only_what_is_known),
 		cmocka_unit_test(guards_are_told_with_their_reasons),
 		T(each_note_is_for_its_own_trouble),
 		T(a_commands_answer_has_all_its_parts),
