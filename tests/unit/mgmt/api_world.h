@@ -11,7 +11,10 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "mgmt/api/route.h"
@@ -200,6 +203,58 @@ static inline bool is_true_at(const char *path)
 static inline size_t count_at(const char *path)
 {
 	return json_array_size(value_at(path));
+}
+
+/* A process that answers all requests on its control socket with one line, in a thread. */
+static struct {
+	int fd;
+	pthread_t thread;
+	const char *says; /* NULL: it closes the connection */
+	char line[512];   /* the latest request */
+	unsigned n;
+} process;
+
+static inline void *world_run_process(void *arg)
+{
+	int fd;
+
+	(void)arg;
+	while ((fd = accept(process.fd, NULL, NULL)) >= 0) {
+		ssize_t n = recv(fd, process.line, sizeof(process.line) - 1, 0);
+
+		process.line[n > 0 ? n : 0] = '\0';
+		process.line[strcspn(process.line, "\n")] = '\0';
+		process.n++;
+		if (process.says)
+			(void)!send(fd, process.says, strlen(process.says), MSG_NOSIGNAL);
+		if (process.says)
+			(void)!send(fd, "\n", 1, MSG_NOSIGNAL);
+		close(fd);
+	}
+	return NULL;
+}
+
+/* Begin process "dns", which says @p says, until end_process(). */
+static inline void begin_process(const char *name, const char *says)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+	process.n = 0;
+	process.line[0] = '\0';
+	process.says = says;
+	process.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/%s.ctl", place.root, name);
+	(void)unlink(at.sun_path);
+	assert_int_equal(bind(process.fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(process.fd, 8), 0);
+	assert_int_equal(pthread_create(&process.thread, NULL, world_run_process, NULL), 0);
+}
+
+static inline void end_process(void)
+{
+	shutdown(process.fd, SHUT_RDWR);
+	pthread_join(process.thread, NULL);
+	close(process.fd);
 }
 
 /* Compare @p told, taken, with @p json. */

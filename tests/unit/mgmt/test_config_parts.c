@@ -1,48 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a change of configuration asks for, as it is read from a request, and who may ask it. */
-#include "asked.h"
+#include "change.h"
 
-/* The private parts too. */
-#include "mgmt/api/handle_config.c"
-
-static struct http_reply answer;
-static struct change_request change;
-
-static int setup(void **state)
+/* Apply the first line "# a", or say what that would do. @return the status */
+static unsigned apply_with(const char *more, bool dry_run)
 {
-	memset(&answer, 0, sizeof(answer));
-	memset(&change, 0, sizeof(change));
-	return asked_setup(state);
+	return apply_change("# a", more, dry_run ? "dry_run=true" : "wait_ms=0");
 }
-
-static int teardown(void **state)
-{
-	end_change_request(&change);
-	http_reply_fini(&answer);
-	return asked_teardown(state);
-}
-
-/* Read a change with @p more fields. @return the status of its refusal; 0: it is sound */
-static unsigned read_with(const char *more, enum http_role role)
-{
-	struct http_request r = { .role = role, .principal = "ada", .identity = "token:ada" };
-	char body[512];
-
-	end_change_request(&change);
-	http_reply_fini(&answer);
-	memset(&answer, 0, sizeof(answer));
-	snprintf(body, sizeof(body), "{\"reason\":\"x\",\"files\":{\"weir.conf\":\"\"}%s%s}",
-	         *more ? "," : "", more);
-	r.json = json_loads(body, 0, NULL);
-	assert_non_null(r.json);
-	bool ok = read_change(&this_node, &r, ORIGIN_REQUEST, &change, &answer);
-	assert_int_equal(ok, answer.status == 0);
-	change.change.author = change.change.author ? "somebody" : NULL; /* the request's text */
-	json_decref(r.json);
-	return answer.status;
-}
-
-#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static void a_confirmation_has_a_time(void **state)
 {
@@ -51,73 +15,112 @@ static void a_confirmation_has_a_time(void **state)
 		unsigned status;
 		int64_t ms;
 	} rows[] = {
-		{ "", 0, -1 },
-		{ "\"confirm_within\":\"none\"", 0, 0 },
-		{ "\"confirm_within\":\"5m\"", 0, 300000 },
-		{ "\"confirm_within\":\"24h\"", 0, 86400000 },
-		{ "\"confirm_within\":\"86401s\"", 422, 0 },
-		{ "\"confirm_within\":\"0s\"", 422, 0 },
-		{ "\"confirm_within\":\"soon\"", 422, 0 },
-		{ "\"confirm_within\":\"none\",\"pending\":\"join\"", 422, 0 },
-		{ "\"confirm_within\":\"5m\",\"pending\":\"join\"", 0, 300000 },
+		{ "{}", 200, 0 }, /* it is not risky */
+		{ "{\"confirm_within\":\"none\"}", 200, 0 },
+		{ "{\"confirm_within\":\"5m\"}", 200, 300000 },
+		{ "{\"confirm_within\":\"24h\"}", 200, 86400000 },
+		{ "{\"confirm_within\":\"86401s\"}", 422, 0 },
+		{ "{\"confirm_within\":\"0s\"}", 422, 0 },
+		{ "{\"confirm_within\":\"soon\"}", 422, 0 },
+		{ "{\"confirm_within\":\"none\",\"pending\":\"join\"}", 422, 0 },
+		{ "{\"confirm_within\":\"5m\",\"pending\":\"join\"}", 200, 300000 },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		unsigned status = read_with(rows[i].more, HTTP_OPERATOR);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (apply_with(rows[i].more, true) != rows[i].status ||
+		    number_at("plan.confirm_within_ms") != rows[i].ms)
+			fail_msg("%s: %u", rows[i].more, answer.status);
+}
 
-		if (status != rows[i].status ||
-		    (!status && change.change.confirm_within_ms != rows[i].ms))
-			fail_msg("%s: %u", rows[i].more, status);
+/* A risky change has one of itself; the client may say that it needs none. */
+static void a_risky_change_is_to_be_confirmed(void **state)
+{
+	static const char b1[] = "{ name = \"b1\"; address = \"10.1.1.11\"; weight = 100; },";
+
+	(void)state;
+	for (int none = 0; none < 2; none++) {
+		json_t *body = json_pack("{s:s, s:o}", "reason", "x", "files", files_with(b1, ""));
+
+		if (none)
+			json_object_set_new(body, "confirm_within", json_string("none"));
+		assert_int_equal(ask_change(APPLY, body, "", "dry_run=true", "*"), 200);
+		assert_int_equal(number_at("plan.confirm_within_ms") > 0, !none);
 	}
 }
 
 static void what_becomes_of_a_pending_version_is_said(void **state)
 {
+	static const struct {
+		const char *more;
+		unsigned status;
+		bool waits; /* the new version is to be confirmed, too */
+	} rows[] = {
+		{ "{}", 412, false },
+		{ "{\"pending\":\"refuse\"}", 412, false },
+		{ "{\"pending\":\"confirm\"}", 200, false },
+		{ "{\"pending\":\"join\"}", 200, true },
+		{ "{\"pending\":\"ignore\"}", 422, false },
+	};
+
 	(void)state;
-	assert_int_equal(read_with("", HTTP_OPERATOR), 0);
-	assert_int_equal(change.change.pending, INTENT_PENDING_REFUSE);
-	assert_int_equal(read_with("\"pending\":\"refuse\"", HTTP_OPERATOR), 0);
-	assert_int_equal(change.change.pending, INTENT_PENDING_REFUSE);
-	assert_int_equal(read_with("\"pending\":\"confirm\"", HTTP_OPERATOR), 0);
-	assert_int_equal(change.change.pending, INTENT_PENDING_CONFIRM);
-	assert_int_equal(read_with("\"pending\":\"join\"", HTTP_OPERATOR), 0);
-	assert_int_equal(change.change.pending, INTENT_PENDING_JOIN);
-	assert_int_equal(read_with("\"pending\":\"ignore\"", HTTP_OPERATOR), 422);
+	assert_int_equal(apply_line("# unconfirmed", "5m"), 201);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (apply_with(rows[i].more, true) != rows[i].status ||
+		    (number_at("plan.confirm_within_ms") > 0) != rows[i].waits)
+			fail_msg("%s: %u", rows[i].more, answer.status);
 }
 
-/* What the request says counts more than the file's own line. */
+/* Versions 2 (more backends) and 3, of another person. What the request says counts more than the file's own line. */
 static void a_file_is_made_from_a_version(void **state)
 {
+	static const struct {
+		const char *line, *more;
+		unsigned status;
+		const char *code;
+	} rows[] = {
+		{ "# a", "{}", 200, "" }, /* nobody says */
+		{ "# a", "{\"base\":\"2\"}", 200, "" },
+		{ "# a", "{\"base\":\"1\"}", 412, "old-file" },
+		{ "# a", "{\"base\":\"v1\"}", 412, "old-file" },
+		{ "# a", "{\"base\":\"v1-0123456789abcdef\"}", 412, "stale" },
+		{ "# a", "{\"base\":\"12\"}", 412, "stale" },
+		{ "# a", "{\"base\":\"12\",\"replace\":true}", 200, "" },
+		{ "# a", "{\"base\":\"twelve\"}", 422, "invalid" },
+		{ "# a", "{\"base\":\"unknown\",\"author\":\"eve\"}", 412, "old-file" },
+		{ "# a", "{\"base\":\"unknown\"}", 200, "" }, /* it is ada's last */
+		{ "# weir base v1", "{}", 412, "old-file" },
+		{ "# weir base v1", "{\"base\":\"2\"}", 200, "" },
+		{ "# weir base v1", "{\"base\":\"unknown\"}", 412, "old-file" },
+		{ "# a", "{\"skip_bad_zones\":true}", 200, "" },
+		{ "# a", "{\"skip_bad_zones\":1}", 422, "invalid" },
+	};
+
 	(void)state;
-	assert_int_equal(read_with("\"base\":\"12\",\"replace\":true", HTTP_OPERATOR), 0);
-	assert_string_equal(change.from.base, "12");
-	assert_true(change.change.replace);
-	assert_false(change.from.guess);
-	assert_int_equal(read_with("\"base\":\"unknown\"", HTTP_OPERATOR), 0);
-	assert_string_equal(change.from.base, "");
-	assert_true(change.from.guess);
-	assert_false(change.change.replace);
-	assert_int_equal(read_with("\"base\":\"v12-0123456789abcdef\"", HTTP_OPERATOR), 0);
-	assert_string_equal(change.from.base, "v12-0123456789abcdef");
-	assert_int_equal(read_with("\"base\":\"twelve\"", HTTP_OPERATOR), 422);
-	assert_int_equal(read_with("\"skip_bad_zones\":true", HTTP_OPERATOR), 0);
-	assert_true(change.change.skip_bad_zones);
+	grow_pool();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (apply_change(rows[i].line, rows[i].more, "dry_run=true") != rows[i].status ||
+		    strcmp(text_at("code"), rows[i].code) != 0)
+			fail_msg("%s %s: %u %s", rows[i].line, rows[i].more, answer.status,
+			         text_at("detail"));
+}
+
+/* Zones that are read again have a version that they are of, too. */
+static void a_reload_has_a_base(void **state)
+{
+	(void)state;
+	assert_int_equal(ask_route("POST /v1/zones/reload?dry_run=true",
+	                           "{\"reason\":\"x\",\"base\":\"1\"}"),
+	                 200);
+	assert_int_equal(ask_route("POST /v1/zones/reload?dry_run=true",
+	                           "{\"reason\":\"x\",\"base\":\"x\"}"),
+	                 422);
 }
 
 /* The former texts of a body that has these fields alone. */
-static unsigned read_body(const char *body)
+static unsigned roll_back(const char *body)
 {
-	struct http_request r = { .role = HTTP_ADMIN, .principal = "ada", .identity = "token:ada" };
-
-	end_change_request(&change);
-	http_reply_fini(&answer);
-	memset(&answer, 0, sizeof(answer));
-	r.json = json_loads(body, 0, NULL);
-	assert_non_null(r.json);
-	(void)read_change(&this_node, &r, ORIGIN_VERSION, &change, &answer);
-	json_decref(r.json);
-	return answer.status;
+	return ask_route("POST /v1/versions/1/rollback?dry_run=true", body);
 }
 
 static void texts_have_their_greatest_lengths(void **state)
@@ -139,22 +142,24 @@ static void texts_have_their_greatest_lengths(void **state)
 			letters[n] = '\0';
 			snprintf(body, sizeof(body), "%s%s%s", rows[i].before, letters,
 			         rows[i].after);
-			assert_int_equal(read_body(body), n > rows[i].max ? 422 : 0);
+			assert_int_equal(roll_back(body), n > rows[i].max ? 422 : 200);
 		}
-	assert_int_equal(read_body("{\"reason\":\"\"}"), 422);
-	assert_int_equal(read_body("{\"reason\":\"   \"}"), 422);
-	assert_int_equal(read_body("{\"reason\":\" x\"}"), 0);
-	assert_int_equal(read_body("{}"), 422);
-	assert_int_equal(read_body("{\"reason\":\"x\",\"replace\":true}"), 422); /* has no file */
+	assert_int_equal(roll_back("{\"reason\":\"\"}"), 422);
+	assert_int_equal(roll_back("{\"reason\":\"   \"}"), 422);
+	assert_int_equal(roll_back("{\"reason\":\" x\"}"), 200);
+	assert_int_equal(roll_back("{}"), 422);
+	assert_int_equal(roll_back("{\"reason\":\"x\",\"replace\":true}"), 422); /* has no file */
 }
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_confirmation_has_a_time),
+		T(a_risky_change_is_to_be_confirmed),
 		T(what_becomes_of_a_pending_version_is_said),
 		T(a_file_is_made_from_a_version),
+		T(a_reload_has_a_base),
 		T(texts_have_their_greatest_lengths),
 	};
 
