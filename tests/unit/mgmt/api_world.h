@@ -220,10 +220,13 @@ static inline void *world_run_process(void *arg)
 
 	(void)arg;
 	while ((fd = accept(process.fd, NULL, NULL)) >= 0) {
-		ssize_t n = recv(fd, process.line, sizeof(process.line) - 1, 0);
+		size_t n = 0;
+		ssize_t got;
 
-		process.line[n > 0 ? n : 0] = '\0';
-		process.line[strcspn(process.line, "\n")] = '\0';
+		while (!memchr(process.line, '\n', n) &&
+		       (got = recv(fd, process.line + n, sizeof(process.line) - 1 - n, 0)) > 0)
+			n += (size_t)got;
+		process.line[n ? n - 1 : 0] = '\0';
 		process.n++;
 		if (process.says)
 			(void)!send(fd, process.says, strlen(process.says), MSG_NOSIGNAL);

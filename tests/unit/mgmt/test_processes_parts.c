@@ -3,175 +3,96 @@
  * What other processes are asked, word for word; what their answers and refusals become; and which
  * questions are refused before anybody is asked.
  */
-#include "asked.h"
+#include "api_world.h"
 
-#include <errno.h>
+static const char *const names[] = { "dns", "dataplane", "health" };
+static const char *name_asked; /* whose control socket got a request; "": none did */
 
-#include "base/ctl.h"
-#include "mgmt/api/handle.h"
-#include "mgmt/json/explain.h"
-
-static struct edge {
-	int err;
-	const char *answer;
-	char path[64], line[256];
-} edge;
-
-static int fake_ask(const char *path, const char *line, int timeout_ms, char **answer)
+/* Ask a route, with each process there in turn. @return the status that came from the one that was asked */
+static unsigned ask_processes(const char *what, const char *body, const char *says)
 {
-	assert_int_equal(timeout_ms, 5000);
-	snprintf(edge.path, sizeof(edge.path), "%s", strrchr(path, '/') + 1);
-	snprintf(edge.line, sizeof(edge.line), "%s", line);
-	if (!edge.err)
-		*answer = strdup(edge.answer);
-	return edge.err;
-}
+	unsigned status = 0, n = 0;
 
-static int explain_err;
-static char explained[256]; /* the request, in words */
-
-static int fake_explain(const struct proc_dirs *dirs, const struct explain_request *r,
-                        struct explanation **out)
-{
-	char client[ADDR_TEXT_MAX], subnet[ADDR_LONG_TEXT_MAX] = "-", at[CLOCK_TEXT_MAX];
-	struct explanation *e = calloc(1, sizeof(*e));
-
-	assert_ptr_equal(dirs, &this_node.dirs);
-	if (r->has_subnet)
-		prefix_text(&r->subnet, subnet);
-	snprintf(explained, sizeof(explained), "%s %s %s %s %s %s", r->name, r->type,
-	         addr_text(&r->client, client), subnet, r->tcp ? "tcp" : "udp",
-	         clock_text(r->wall_clock_ms, at));
-	e->rcode = "NOERROR";
-	if (explain_err == -EINVAL) {
-		e->errors = calloc(1, sizeof(*e->errors));
-		e->errors[e->n_errors++] = strdup("not a domain name");
+	name_asked = "";
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		begin_process(names[i], says);
+		unsigned got = ask_route(what, body);
+		end_process();
+		if (process.n == 0 && *name_asked)
+			continue;
+		status = got;
+		if (process.n == 0)
+			continue;
+		n += process.n;
+		name_asked = names[i];
+		break;
 	}
-	if (!explain_err || explain_err == -EINVAL)
-		*out = e;
-	else
-		explain_free(e);
-	return explain_err;
+	assert_in_range(n, 0, 1);
+	return status;
 }
 
-static int64_t fake_believed_ms(void)
-{
-	return 1763625600000; /* 2025-11-20T08:00:00Z */
-}
-
-/* The private parts too. */
-#define clock_believed_ms fake_believed_ms
-#define ctl_request       fake_ask
-#define explain_dns       fake_explain
-#include "mgmt/api/handle_processes.c"
-
-static struct http_reply answer;
-
-static int setup(void **state)
-{
-	(void)asked_setup(state);
-	edge = (struct edge){ .answer = "{\"ok\":true,\"n\":5}" };
-	explain_err = 0;
-	explained[0] = '\0';
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	http_reply_fini(&answer);
-	return asked_teardown(state);
-}
-
-/* Call a handler with a query, NAME=VALUE&..., and a body (given). @return the status */
-static unsigned call_handler(http_handler *handler, const char *query, json_t *body)
-{
-	struct http_request r = { .json = body };
-	char text[256], *rest = text, *pair;
-
-	snprintf(text, sizeof(text), "%s", query);
-	while ((pair = strsep(&rest, "&")) && *pair) {
-		char *value = strchr(pair, '=');
-
-		*value++ = '\0';
-		snprintf(r.query[r.n_query].name, sizeof(r.query[0].name), "%s", pair);
-		snprintf(r.query[r.n_query++].value, sizeof(r.query[0].value), "%s", value);
-	}
-	edge.path[0] = edge.line[0] = '\0';
-	http_reply_fini(&answer);
-	handler(&this_node, &r, &answer);
-	json_decref(body);
-	return answer.status;
-}
-
-static const char *text_of(const char *name)
-{
-	const char *text = json_string_value(json_object_get(answer.json, name));
-
-	return text ? text : "";
-}
+#define OK "{\"ok\":true,\"n\":5}"
 
 static void each_question_goes_to_its_process(void **state)
 {
 	static const struct {
-		http_handler *handler;
-		const char *query, *path, *line;
+		const char *what, *name, *line;
 	} rows[] = {
-		{ handle_dns, "", "dns.ctl", "{\"do\":\"status\"}" },
-		{ handle_dataplane, "", "dataplane.ctl", "{\"do\":\"status\"}" },
-		{ handle_dataplane_backends, "", "dataplane.ctl", "{\"do\":\"backends\"}" },
-		{ handle_dataplane_backends, "pool=web-ams", "dataplane.ctl",
+		{ "GET /v1/dns", "dns", "{\"do\":\"status\"}" },
+		{ "GET /v1/dataplane", "dataplane", "{\"do\":\"status\"}" },
+		{ "GET /v1/dataplane/backends", "dataplane", "{\"do\":\"backends\"}" },
+		{ "GET /v1/dataplane/backends?pool=web-ams", "dataplane",
 		  "{\"do\":\"backends\",\"pool\":\"web-ams\"}" },
-		{ handle_health_targets, "", "health.ctl", "{\"do\":\"list\"}" },
-		{ handle_health_targets, "pool=web-ams", "health.ctl",
+		{ "GET /v1/health/targets", "health", "{\"do\":\"list\"}" },
+		{ "GET /v1/health/targets?pool=web-ams", "health",
 		  "{\"do\":\"list\",\"pool\":\"web-ams\"}" },
-		{ handle_trace, "source=192.0.2.1:7&destination=192.0.2.2:80/tcp", "dataplane.ctl",
+		{ "GET /v1/trace?source=192.0.2.1:7&destination=192.0.2.2:80/tcp", "dataplane",
 		  "{\"do\":\"trace\",\"source\":\"192.0.2.1:7\","
 		  "\"destination\":\"192.0.2.2:80/tcp\",\"length\":40}" },
-		{ handle_trace,
-		  "source=[2001:db8::1]:7&destination=[2001:db8::2]:53/udp&length=1500",
-		  "dataplane.ctl",
+		{ "GET /v1/trace?source=[2001:db8::1]:7&destination=[2001:db8::2]:53/udp&length=1500",
+		  "dataplane",
 		  "{\"do\":\"trace\",\"source\":\"[2001:db8::1]:7\","
 		  "\"destination\":\"[2001:db8::2]:53/udp\",\"length\":1500}" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(call_handler(rows[i].handler, rows[i].query, NULL), 200);
-		assert_string_equal(edge.path, rows[i].path);
-		assert_string_equal(edge.line, rows[i].line);
-		assert_int_equal(json_integer_value(json_object_get(answer.json, "n")), 5);
+		assert_int_equal(ask_processes(rows[i].what, NULL, OK), 200);
+		assert_string_equal(name_asked, rows[i].name);
+		assert_string_equal(process.line, rows[i].line);
+		assert_int_equal(number_at("n"), 5);
 	}
 }
 
 static void an_answer_is_passed_on_and_a_refusal_is_a_problem(void **state)
 {
 	static const struct {
-		int err;
-		const char *answer;
+		const char *says;
 		unsigned status;
 		const char *detail;
 	} rows[] = {
-		{ 0, "{\"ok\":true}", 200, "" },
-		{ 0, "{\"ok\":false,\"error\":\"no document yet\"}", 404,
+		{ "{\"ok\":true}", 200, "" },
+		{ "{\"ok\":false,\"error\":\"no document yet\"}", 404,
 		  "weir-dns: no document yet" },
-		{ 0, "{\"ok\":false}", 404, "weir-dns: refused" },
-		{ 0, "not JSON", 503, "weir-dns: Protocol error" },
-		{ 0, "", 503, "weir-dns: Protocol error" },
-		{ -ECONNREFUSED, NULL, 503, "weir-dns: Connection refused" },
-		{ -ETIMEDOUT, NULL, 503, "weir-dns: Connection timed out" },
+		{ "{\"ok\":false}", 404, "weir-dns: refused" },
+		{ "not JSON", 503, "weir-dns: Protocol error" },
+		{ "", 503, "weir-dns: Protocol error" },
 	};
 
 	(void)state;
+	assert_int_equal(ask_route("GET /v1/dns", NULL), 503);
+	assert_string_equal(text_at("detail"), "weir-dns: No such file or directory");
+	assert_string_equal(text_at("code"), "process-unreachable");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		edge.err = rows[i].err;
-		edge.answer = rows[i].answer;
-		assert_int_equal(call_handler(handle_dns, "", NULL), rows[i].status);
-		assert_string_equal(text_of("detail"), rows[i].detail);
-		assert_string_equal(text_of("code"), rows[i].status == 200 ? ""
+		assert_int_equal(ask_processes("GET /v1/dns", NULL, rows[i].says), rows[i].status);
+		assert_string_equal(text_at("detail"), rows[i].detail);
+		assert_string_equal(text_at("code"), rows[i].status == 200 ? ""
 		                                     : rows[i].status == 404
 		                                             ? "not-found"
 		                                             : "process-unreachable");
 	}
+	assert_int_equal(ask_route("GET /v1/dns", NULL), 503); /* it has gone */
+	assert_string_equal(text_at("detail"), "weir-dns: Connection refused");
 }
 
 static void a_check_names_one_target_whole(void **state)
@@ -195,14 +116,13 @@ static void a_check_names_one_target_whole(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		unsigned status =
-		        call_handler(handle_health_check, "", json_loads(rows[i].body, 0, NULL));
+		unsigned status = ask_processes("POST /v1/health/check", rows[i].body, OK);
 
 		if (status != rows[i].status)
 			fail_msg("%s: %u", rows[i].body, status);
-		assert_string_equal(edge.path, status == 200 ? "health.ctl" : "");
+		assert_string_equal(name_asked, status == 200 ? "health" : "");
 		if (i == 0)
-			assert_string_equal(edge.line,
+			assert_string_equal(process.line,
 			                    "{\"do\":\"check\",\"pool\":\"p\",\"backend\":\"b\"}");
 	}
 }
@@ -210,91 +130,144 @@ static void a_check_names_one_target_whole(void **state)
 static void a_bad_question_is_refused_before_anybody_is_asked(void **state)
 {
 	static const struct {
-		http_handler *handler;
-		const char *query;
+		const char *what;
 		unsigned status;
 	} rows[] = {
-		{ handle_trace, "", 400 },
-		{ handle_trace, "source=192.0.2.1:7", 400 },
-		{ handle_trace, "destination=192.0.2.2:80/tcp", 400 },
-		{ handle_trace, "source=192.0.2.1:7&destination=192.0.2.2:80", 400 },
-		{ handle_trace, "source=192.0.2.1:7&destination=192.0.2.2:80/tcp&length=39", 400 },
-		{ handle_trace, "source=192.0.2.1:7&destination=192.0.2.2:80/tcp&length=65536",
+		{ "GET /v1/trace", 400 },
+		{ "GET /v1/trace?source=192.0.2.1:7", 400 },
+		{ "GET /v1/trace?destination=192.0.2.2:80/tcp", 400 },
+		{ "GET /v1/trace?source=192.0.2.1:7&destination=192.0.2.2:80", 400 },
+		{ "GET /v1/trace?source=192.0.2.1:7&destination=192.0.2.2:80/tcp&length=39", 400 },
+		{ "GET /v1/trace?source=192.0.2.1:7&destination=192.0.2.2:80/tcp&length=65536",
 		  400 },
-		{ handle_dataplane_backends, "pool=none", 404 },
-		{ handle_health_targets, "pool=none", 404 },
-		{ handle_dns_explain, "", 400 },
-		{ handle_dns_explain, "type=A", 400 },
-		{ handle_dns_explain, "name=a.test&client=me", 400 },
-		{ handle_dns_explain, "name=a.test&resolver=192.0.2.0/24", 400 },
-		{ handle_dns_explain, "name=a.test&tcp=yes", 400 },
-		{ handle_dns_explain, "name=a.test&at=noon", 400 },
+		{ "GET /v1/dataplane/backends?pool=none", 404 },
+		{ "GET /v1/health/targets?pool=none", 404 },
+		{ "GET /v1/dns/explain", 400 },
+		{ "GET /v1/dns/explain?type=A", 400 },
+		{ "GET /v1/dns/explain?name=a.test&client=me", 400 },
+		{ "GET /v1/dns/explain?name=a.test&resolver=192.0.2.0/24", 400 },
+		{ "GET /v1/dns/explain?name=a.test&tcp=yes", 400 },
+		{ "GET /v1/dns/explain?name=a.test&at=noon", 400 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		unsigned status = call_handler(rows[i].handler, rows[i].query, NULL);
+		unsigned status = ask_processes(rows[i].what, NULL, OK);
 
 		if (status != rows[i].status)
-			fail_msg("%s: %u", rows[i].query, status);
-		assert_string_equal(edge.path, "");
-		assert_string_equal(explained, "");
+			fail_msg("%s: %u", rows[i].what, status);
+		assert_string_equal(name_asked, "");
 	}
 }
 
+/* The text of a step of the explanation; "": there is none. */
+static const char *step_text(const char *name)
+{
+	const json_t *steps = value_at("steps"), *one;
+	size_t i;
+
+	json_array_foreach(steps, i, one) if (
+	        !strcmp(name,
+	                json_string_value(json_object_get(
+	                        one, "step")))) return json_string_value(json_object_get(one,
+	                                                                                 "text"));
+	return "";
+}
+
+static void ask_explanation(const char *query)
+{
+	char what[200];
+
+	snprintf(what, sizeof(what), "GET /v1/dns/explain?%s", query);
+	assert_int_equal(ask_processes(what, NULL, OK), 200);
+	assert_string_equal(name_asked, "");
+	assert_string_equal(text_at("rcode"), "NOERROR");
+}
+
+/* By weir-dns' code on this node's documents: nobody is asked. */
 static void an_answer_is_explained_to_whom_it_is_for(void **state)
 {
 	static const struct {
-		const char *query, *request;
+		const char *query, *key, *record;
 	} rows[] = {
-		{ "name=a.test", "a.test A 127.0.0.1 - udp 2025-11-20T08:00:00.000Z" },
-		{ "name=a.test&type=AAAA&client=192.0.2.1&tcp=true",
-		  "a.test AAAA 192.0.2.1 - tcp 2025-11-20T08:00:00.000Z" },
-		{ "name=a.test&client=192.0.2.0/24&at=2026-11-20T12:00:00Z",
-		  "a.test A 192.0.2.0 192.0.2.0/24 udp 2026-11-20T12:00:00.000Z" },
-		{ "name=a.test&client=192.0.2.0/24&resolver=2001:db8::1",
-		  "a.test A 2001:db8::1 192.0.2.0/24 udp 2025-11-20T08:00:00.000Z" },
+		{ "name=www.shop.example", "127.0.0.0/24, from the resolver's address", "A" },
+		{ "name=www.shop.example&client=192.0.2.1",
+		  "192.0.2.0/24, from the resolver's address", "A" },
+		{ "name=www.shop.example&client=192.0.2.0/24",
+		  "192.0.2.0/24, from the client subnet of the query", "A" },
+		{ "name=www.shop.example&client=192.0.2.0/24&resolver=2001:db8::1",
+		  "192.0.2.0/24, from the client subnet of the query", "A" },
+		{ "name=www.shop.example&resolver=2001:db8::1",
+		  "2001:db8::/56, from the resolver's address", "A" },
+		{ "name=ns1.shop.example", "", "A" },
+		{ "name=shop.example&type=NS", "", "NS" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(call_handler(handle_dns_explain, rows[i].query, NULL), 200);
-		assert_string_equal(explained, rows[i].request);
-		assert_string_equal(text_of("rcode"), "NOERROR");
+		char record[16];
+
+		ask_explanation(rows[i].query);
+		snprintf(record, sizeof(record), "\tIN\t%s\t", rows[i].record);
+		if (strcmp(step_text("key"), rows[i].key) != 0 ||
+		    !strstr(text_at("records.0"), record))
+			fail_msg("%s: %s, %s", rows[i].query, step_text("key"),
+			         text_at("records.0"));
 	}
+}
+
+/* A site is drained from a time on; a long answer is whole over TCP alone. */
+static void an_answer_is_explained_as_it_is_asked(void **state)
+{
+	char zone[4096];
+	json_t *files = files_with(NULL, NULL);
+	size_t n = (size_t)snprintf(zone, sizeof(zone), "%s", fixture_zone);
+
+	(void)state;
+	for (int i = 0; i < 9; i++)
+		n += (size_t)snprintf(zone + n, sizeof(zone) - n, "long TXT \"%0200d\"\n", i);
+	json_object_set_new(files, "shop.example.zone", json_string(zone));
+	assert_int_equal(ask_with_json("POST /v1/config/apply?wait_ms=0",
+	                               json_pack("{s:s, s:o, s:s}", "reason", "x", "files", files,
+	                                         "confirm_within", "none")),
+	                 201);
+	ask_explanation("name=long.shop.example&type=TXT");
+	assert_true(is_true_at("truncated"));
+	ask_explanation("name=long.shop.example&type=TXT&tcp=true");
+	assert_false(is_true_at("truncated"));
+	assert_int_equal(
+	        ask_route(
+	                "POST /v1/overrides?wait_ms=0",
+	                "{\"do\": \"drain\", \"target\": {\"site\": \"ams\"}, \"from\": \"+1h\", \"over\": \"10s\","
+	                " \"until\": \"never\", \"reason\": \"x\"}"),
+	        201);
+	ask_explanation("name=www.shop.example");
+	assert_string_equal(step_text("candidates"), "ams, fra");
+	ask_explanation("name=www.shop.example&at=2026-09-21T16:13:20Z");
+	assert_string_equal(step_text("candidates"), "fra");
 }
 
 static void what_cannot_be_explained_is_a_problem(void **state)
 {
-	static const struct {
-		int err;
-		unsigned status;
-		const char *detail;
-	} rows[] = {
-		{ -EINVAL, 422, "not a domain name" },
-		{ -ENOENT, 404, "there is no effective document yet" },
-		{ -ENOMEM, 503, "out of memory; try again" },
-		{ -EIO, 500, "the answer cannot be explained: Input/output error" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		explain_err = rows[i].err;
-		assert_int_equal(call_handler(handle_dns_explain, "name=a.test", NULL),
-		                 rows[i].status);
-		assert_string_equal(text_of("detail"), rows[i].detail);
-	}
+	assert_int_equal(ask_route("GET /v1/dns/explain?name=a..test", NULL), 422);
+	assert_string_equal(text_at("code"), "invalid");
+	assert_string_not_equal(text_at("detail"), "");
+	assert_int_equal(files_remove_dir(place.state), 0);
+	assert_int_equal(ask_route("GET /v1/dns/explain?name=a.test", NULL), 404);
+	assert_string_equal(text_at("detail"), "there is no effective document yet");
 }
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(each_question_goes_to_its_process),
 		T(an_answer_is_passed_on_and_a_refusal_is_a_problem),
 		T(a_check_names_one_target_whole),
 		T(a_bad_question_is_refused_before_anybody_is_asked),
 		T(an_answer_is_explained_to_whom_it_is_for),
+		T(an_answer_is_explained_as_it_is_asked),
 		T(what_cannot_be_explained_is_a_problem),
 	};
 
