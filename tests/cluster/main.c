@@ -48,6 +48,7 @@ const struct scene_row scene_rows[] = {
 	  "three nodes: one loses its copy of the store while it runs" },
 	{ "shared-files", scenes_shared_files,
 	  "three nodes: a file that is uploaded in parts, and fetched" },
+	{ "shared-diff", scenes_shared_diff, "three nodes: versions of others are compared" },
 	{ "alone-keys", scenes_alone_keys,
 	  "one node: requests that are sent again are carried out once" },
 	{ "shared-keys", scenes_shared_keys,

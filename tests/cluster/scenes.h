@@ -29,6 +29,8 @@ void scenes_shared_files(struct scene *s);
 /* tests/cluster/scenes_operations.c: three nodes, and who may change an operation. */
 void scenes_operation_owners(struct scene *s);
 void scenes_operation_undecided(struct scene *s);
+/* tests/cluster/scenes_diff.c: versions of other nodes. */
+void scenes_shared_diff(struct scene *s);
 /* tests/cluster/scenes_keys.c: requests that are sent again. */
 void scenes_alone_keys(struct scene *s);
 void scenes_shared_keys(struct scene *s);
