@@ -1,310 +1,161 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Requests about overrides: what a body queries for, what is refused, and how an outcome is
- * answered.
+ * Requests about overrides: what a body asks for, what is refused, and how an outcome is
+ * answered. Guards and their words are in api_shown_override.txt.
  */
-#include "asked.h"
+#include "api_world.h"
 
-#include "mgmt/controller/guard_facts.h"
-#include "mgmt/api/handle.h"
-#include "mgmt/judge/waiting.h"
-#include "mgmt/store/command.h"
+#include "base/hash.h"
+#include "base/page.h"
+#include "dataplane/export/effect_internal.h"
+#include "mgmt/store/intent_internal.h"
 
-static struct command asked_for;
-static enum command_outcome our_outcome;
-static struct command_result made;
-static unsigned n_waits;
-static char principal_seen[PRINCIPAL_MAX];
-static struct overrides our_set;
-static bool effect_fresh, waits;
-static const struct effect *effect_seen;
-static int open_err, gather_err;
-static const char *node_seen;
-static bool asks_seen;
-static const struct model_pool web = { .name = "web" };
-static const struct model_backend b1 = { .name = "b1" };
-
-static enum command_outcome fake_run(struct intent *in, const struct command *c,
-                                     const struct guard_observed *seen, int64_t now_ms,
-                                     struct command_result *result)
+/* Ask @p body of a command, with @p query ("dry_run=true") and @p if_match. @return the status */
+static unsigned command_as(const char *body, const char *query, const char *if_match)
 {
-	(void)seen;
-	(void)now_ms;
-	assert_true(asked_is_locked());
-	snprintf(principal_seen, sizeof(principal_seen), "%s", intent_principal(in));
-	asked_for = *c;
-	*result = made;
-	return our_outcome;
-}
+	char what[100];
 
-static int fake_seen_open(struct core *core, bool queries, struct guard_facts *out)
-{
-	(void)core;
-	assert_false(asked_is_locked());
-	asks_seen = queries;
-	*out = (struct guard_facts){ .n_said = 0 };
-	return open_err;
-}
-
-static int fake_gather(struct core *core, const struct observe_pages *pages, const char *node,
-                       struct guard_facts *out)
-{
-	(void)core;
-	(void)pages;
-	(void)out;
-	assert_true(asked_is_locked());
-	node_seen = node;
-	return gather_err;
-}
-
-static void fake_wait(struct core *core, const struct http_request *r, struct http_reply *reply)
-{
-	(void)r;
-	(void)reply;
-	(void)core;
-	assert_false(asked_is_locked());
-	n_waits++;
-}
-
-static const struct overrides *fake_overrides(const struct intent *in)
-{
-	(void)in;
-	return &our_set;
-}
-
-static void fake_open(const char *run_dir, struct observe_pages *out)
-{
-	(void)run_dir;
-	*out = (struct observe_pages){ .effect = (struct effect *)&our_set,
-		                       .effect_fresh = effect_fresh };
-}
-
-static void fake_close(struct observe_pages *p)
-{
-	(void)p;
-}
-
-static const struct model_pool *fake_pool(const struct model *m, const char *name)
-{
-	(void)m;
-	return strcmp(name, "web") ? NULL : &web;
-}
-
-static const struct model_backend *fake_backend(const struct model_pool *pool, const char *name)
-{
-	(void)pool;
-	return strcmp(name, "b1") ? NULL : &b1;
-}
-
-static bool fake_waiting(const struct model_pool *pool, const struct effect *effect, uint64_t id,
-                         int64_t wall_clock_ms, struct waiting *out)
-{
-	(void)pool;
-	(void)id;
-	effect_seen = effect;
-	*out = (struct waiting){
-		.n_slots = 64, .n_full = 9, .n_own = 5, .until_ms = wall_clock_ms
-	};
-	return waits && effect;
-}
-
-static unsigned n_flow_queries;
-
-static void fake_query_flows(struct core *core, struct guard_facts *out)
-{
-	(void)core, (void)out;
-	n_flow_queries++;
-}
-
-/* The private parts too. */
-#define command_run             fake_run
-#define guard_facts_open        fake_seen_open
-#define guard_facts_gather      fake_gather
-#define guard_facts_query_flows fake_query_flows
-#define handle_wait             fake_wait
-#define intent_overrides        fake_overrides
-#define observe_open            fake_open
-#define observe_close           fake_close
-#define model_pool(m, n)        fake_pool(m, n)
-#define model_backend(p, n)     fake_backend(p, n)
-#define waiting_find            fake_waiting
-#include "mgmt/api/handle_overrides.c"
-#undef model_pool
-#undef model_backend
-
-static struct http_reply reply;
-
-static int setup(void **state)
-{
-	(void)asked_setup(state);
-	memset(&reply, 0, sizeof(reply));
-	memset(&made, 0, sizeof(made));
-	memset(&our_set, 0, sizeof(our_set));
-	our_outcome = COMMAND_OK;
-	n_waits = 0;
-	open_err = gather_err = 0;
-	node_seen = NULL;
-	effect_fresh = waits = true;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	http_reply_fini(&reply);
-	return asked_teardown(state);
-}
-
-/* Ask @p body of a command, with @p query ("dry_run=true") and @p if_match. */
-static void command_as(const char *body, const char *query, const char *if_match)
-{
-	struct http_request r = { .method = "POST",
-		                  .path = "/v1/overrides",
-		                  .principal = "ada",
-		                  .identity = "token:ada" };
-	const char *eq = strchr(query, '=');
-
-	http_reply_fini(&reply);
-	memset(&reply, 0, sizeof(reply));
-	memset(&asked_for, 0xee, sizeof(asked_for));
-	if (eq) {
-		r.n_query = 1;
-		snprintf(r.query[0].name, sizeof(r.query[0].name), "%.*s", (int)(eq - query),
-		         query);
-		snprintf(r.query[0].value, sizeof(r.query[0].value), "%s", eq + 1);
-	}
-	snprintf(r.if_match, sizeof(r.if_match), "%s", if_match);
-	r.json = json_loads(body, 0, NULL);
-	assert_non_null(r.json);
-	handle_command(&this_node, &r, &reply);
-	json_decref(r.json);
-}
-
-static const char *code_of(void)
-{
-	const char *type = json_string_value(json_object_get(reply.json, "code"));
-
-	return type ? type : "";
+	snprintf(what, sizeof(what), "POST /v1/overrides%s%s", *query ? "?" : "", query);
+	snprintf(asker.if_match, sizeof(asker.if_match), "%s", if_match);
+	return ask_route(what, body);
 }
 
 #define SITE    "\"target\":{\"site\":\"ams\"}"
-#define BACKEND "\"target\":{\"pool\":\"web\",\"backend\":\"b1\"}"
+#define BACKEND "\"target\":{\"pool\":\"web-ams\",\"backend\":\"b1\"}"
 #define WHY     "\"reason\":\"x\""
+#define HOUR_MS 3600000
 
-static void a_body_becomes_a_command(void **state)
+static const char *time_of(int64_t at_ms)
 {
-	(void)state;
-	command_as("{\"do\":\"drain\"," SITE "," WHY "}", "", "");
-	assert_int_equal(asked_for.what, COMMAND_DRAIN);
-	assert_null(asked_for.id);
-	assert_null(asked_for.pool);
-	assert_true(asked_for.over_ms == -1 && asked_for.from_ms == -1 && asked_for.until_ms == -1);
-	assert_false(asked_for.now || asked_for.dry_run);
-	assert_int_equal(asked_for.n_past, 0);
-	assert_int_equal(asked_for.generation, 0);
-	static const struct {
-		const char *word;
-		enum command_do what;
-	} words[] = { { "drain", COMMAND_DRAIN },       { "disable", COMMAND_DISABLE },
-		      { "force_up", COMMAND_FORCE_UP }, { "hold", COMMAND_HOLD },
-		      { "undrain", COMMAND_UNDRAIN },   { "enable", COMMAND_ENABLE } };
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		char body[200];
+	static char text[CLOCK_TEXT_MAX];
 
-		snprintf(body, sizeof(body), "{\"do\":\"%s\"," BACKEND "," WHY "}", words[i].word);
-		command_as(body, "dry_run=true", "*");
-		assert_int_equal(asked_for.what, words[i].what);
-		assert_true(asked_for.dry_run);
-		assert_int_equal(asked_for.generation, 0);
-	}
+	return clock_text(at_ms, text);
 }
 
-/*
- * Texts of a command are the request's: they are looked at by a handler's answer, or not after
- * it.
- */
-static char author_seen[64], name_seen[64], pool_seen[64], past_seen[64];
-
-static void texts_of_a_body_reach_the_command(void **state)
+/* What a body says, and what it leaves out, is in the override that it makes. */
+static void a_body_becomes_a_command(void **state)
 {
 	static const struct {
-		const char *body, *author, *name, *pool;
+		const char *body, *kind, *target, *author;
+		int64_t from_ms, over_ms, until_ms; /* from now */
 	} rows[] = {
-		{ "{\"do\":\"drain\"," SITE "," WHY "}", "ada", "ams", NULL },
-		{ "{\"do\":\"drain\"," SITE "," WHY ",\"author\":\"jw\"}", "jw", "ams", NULL },
-		{ "{\"do\":\"drain\"," BACKEND "," WHY ",\"author\":null}", "ada", "b1", "web" },
+		{ "{\"do\":\"drain\"," SITE "," WHY ",\"until\":\"+1h\"}", "drain",
+		  "{\"site\":\"ams\"}", "ada", 60000, 0, HOUR_MS },
+		/* until then earlier answers of DNS end */
+		{ "{\"do\":\"drain\"," SITE "," WHY
+		  ",\"until\":\"+1h\",\"over\":\"5m\",\"from\":\"+10s\",\"author\":\"jw\"}",
+		  "drain", "{\"site\":\"ams\"}", "jw", 10000, 300000, HOUR_MS },
+		{ "{\"do\":\"drain\"," BACKEND "," WHY
+		  ",\"until\":\"+1h\",\"over\":\"0s\",\"author\":null}",
+		  "drain", "{\"pool\":\"web-ams\",\"backend\":\"b1\"}", "ada", 2000, 0, HOUR_MS },
+		{ "{\"do\":\"disable\"," BACKEND "," WHY ",\"until\":\"+2h\"}", "disable",
+		  "{\"pool\":\"web-ams\",\"backend\":\"b1\"}", "ada", 0, 0, 2 * HOUR_MS },
+		{ "{\"do\":\"force_up\"," BACKEND "," WHY ",\"until\":\"+2h\"}", "force_up",
+		  "{\"pool\":\"web-ams\",\"backend\":\"b1\"}", "ada", 0, 0, 2 * HOUR_MS },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct http_request r = { .principal = "ada" };
-		struct http_reply errors = { 0 };
-		struct command c;
-
-		r.json = json_loads(rows[i].body, 0, NULL);
-		assert_true(read_command(&r, &c, &errors, NOW_MS));
-		snprintf(author_seen, sizeof(author_seen), "%s", c.author);
-		snprintf(name_seen, sizeof(name_seen), "%s", c.name);
-		snprintf(pool_seen, sizeof(pool_seen), "%s", c.pool ? c.pool : "");
-		assert_string_equal(author_seen, rows[i].author);
-		assert_string_equal(name_seen, rows[i].name);
-		assert_string_equal(pool_seen, rows[i].pool ? rows[i].pool : "");
-		json_decref(r.json);
+		if (command_as(rows[i].body, "dry_run=true", "*") != 200)
+			fail_msg("row %zu: %u %s", i, answer.status, text_at("detail"));
+		assert_string_equal(text_at("override.do"), rows[i].kind);
+		is_told(json_incref(json_object_get(json_object_get(answer.json, "override"),
+		                                    "target")),
+		        rows[i].target);
+		assert_string_equal(text_at("override.author"), rows[i].author);
+		assert_string_equal(text_at("override.principal"), "token:ada");
+		assert_string_equal(text_at("override.from"), time_of(NOW_MS + rows[i].from_ms));
+		assert_int_equal(number_at("override.over_ms"), rows[i].over_ms);
+		assert_string_equal(text_at("override.until"), time_of(NOW_MS + rows[i].until_ms));
+		assert_true(is_true_at("dry_run"));
+		assert_null(value_at("complete")); /* nothing to wait for */
 	}
+	assert_int_equal(intent_overrides(this_node.intent)->n_items, 0);
+	assert_int_equal(command_as("{\"do\":\"drain\",\"target\":{\"node\":\"ams-1\"}," WHY
+	                            ",\"until\":\"+1h\"}",
+	                            "", ""),
+	                 422);
+	assert_string_equal(text_at("errors.0.field"), "target.node");
+	assert_non_null(strstr(text_at("detail"), "node ams-1 announces nothing"));
 }
 
-/* Of a node the guards are told more, and its name is the request's. */
-static void the_guards_see_the_nodes_of_a_node_s_drain(void **state)
+#define DRAIN(more) "{\"do\":\"drain\"," SITE "," WHY more "}"
+
+static void each_outcome_has_its_answer(void **state)
 {
+	char id[MODEL_ID_MAX], etag[HTTP_TEXT_MAX], body[200];
+
 	(void)state;
-	command_as("{\"do\":\"drain\",\"target\":{\"node\":\"ams-1\"}," WHY "}", "", "");
-	assert_int_equal(reply.status, 200);
-	assert_true(asked_for.is_node);
-	assert_null(asked_for.pool);
-	assert_non_null(node_seen);
-	assert_true(asks_seen);
-	command_as("{\"do\":\"undrain\",\"target\":{\"node\":\"ams-1\"}," WHY "}", "", "");
-	assert_false(asks_seen);
-	n_flow_queries = 0;
-	command_as("{\"do\":\"undrain\"," SITE "," WHY "}", "", "");
-	command_as("{\"do\":\"drain\"," BACKEND "," WHY "}", "", "");
-	assert_int_equal(n_flow_queries, 0);
-	command_as("{\"do\":\"drain\"," SITE "," WHY "}", "", "");
-	assert_int_equal(n_flow_queries, 1);
-	assert_false(asked_for.is_node);
-	assert_null(node_seen);
-	assert_false(asks_seen);
-	gather_err = -ENOMEM;
-	command_as("{\"do\":\"drain\"," SITE "," WHY "}", "", "");
-	assert_int_equal(reply.status, 503);
-	gather_err = 0;
-	open_err = -ENOMEM;
-	command_as("{\"do\":\"drain\"," SITE "," WHY "}", "", "");
-	assert_int_equal(reply.status, 503);
+	assert_int_equal(command_as(DRAIN(",\"until\":\"+1h\""), "", ""), 201);
+	assert_true(is_true_at("complete")); /* it was waited for */
+	snprintf(id, sizeof(id), "%s", text_at("override.id"));
+	snprintf(etag, sizeof(etag), "%s", answer.etag);
+	assert_int_equal(strncmp(etag, "\"o", 2), 0);
+	snprintf(body, sizeof(body), "{\"do\":\"drain\",\"id\":\"%s\"," WHY ",\"until\":\"+2h\"}",
+	         id);
+	assert_int_equal(command_as(body, "dry_run=true", etag), 200);
+	assert_null(value_at("complete"));
+	assert_int_equal(command_as(body, "", "\"o9\""), 412);
+	assert_string_equal(text_at("code"), "stale");
+	assert_string_equal(text_at("head"), etag);
+	assert_int_equal(command_as(body, "", etag), 200); /* the same, changed */
+	assert_string_equal(text_at("override.id"), id);
+	assert_string_not_equal(answer.etag, etag);
+	assert_true(is_true_at("complete"));
+	assert_int_equal(command_as("{\"do\":\"disable\",\"target\":{\"site\":\"fra\"}," WHY
+	                            ",\"until\":\"+1h\"}",
+	                            "", "*"),
+	                 409);
+	assert_string_equal(text_at("code"), "guard");
+	assert_string_equal(text_at("guards.0.guard"), "last-site");
+	assert_string_equal(answer.etag, "");
+	assert_int_equal(
+	        command_as("{\"do\":\"disable\",\"target\":{\"site\":\"fra\"}," WHY
+	                   ",\"until\":\"+1h\",\"override_guards\":[\"room\",\"last-site\"]}",
+	                   "dry_run=true", ""),
+	        200);
+	assert_int_equal(command_as(DRAIN(",\"until\":\"+1h\",\"from\":\"+2h\""), "", ""), 422);
+	assert_string_equal(text_at("code"), "invalid");
+	assert_string_not_equal(text_at("errors.0.field"), "");
+	assert_int_equal(
+	        command_as("{\"do\":\"hold\",\"target\":{\"site\":\"fra\"}," WHY "}", "", ""), 409);
+	assert_string_equal(text_at("code"), "nothing-to-end");
+	assert_int_equal(command_as("{\"do\":\"drain\",\"id\":\"o-1\"," WHY "}", "", ""), 404);
+	assert_string_equal(text_at("code"), "not-found");
+	snprintf(body, sizeof(body), "{\"do\":\"undrain\",\"id\":\"%s\"," WHY ",\"now\":true}", id);
+	assert_int_equal(command_as(body, "", ""), 200);
+	assert_int_equal(command_as("{\"do\":\"undrain\"," SITE "," WHY "}", "", ""),
+	                 200); /* it is over */
+	assert_false(is_true_at("changed"));
+	assert_true(json_is_null(value_at("override")));
 }
 
-static void times_and_guards_are_read(void **state)
+/* The set has room for so many: each of its own, and not over. */
+static void too_many_are_refused(void **state)
 {
-	struct http_request r = { .principal = "ada", .if_match = "\"o12\"" };
-	struct http_reply errors = { 0 };
-	struct command c;
+	static struct override items[OVERRIDES_MAX];
 
 	(void)state;
-	r.json = json_loads("{\"do\":\"drain\",\"id\":\"o-1\"," WHY
-	                    ",\"over\":\"5m\",\"from\":\"+10s\",\"until\":\"+1h\",\"now\":true,"
-	                    "\"override_guards\":[\"room\",\"last-site\"]}",
-	                    0, NULL);
-	assert_true(read_command(&r, &c, &errors, NOW_MS));
-	assert_string_equal(c.id, "o-1");
-	assert_null(c.name);
-	assert_int_equal(c.over_ms, 300000);
-	assert_true(c.from_ms == NOW_MS + 10000);
-	assert_true(c.until_ms == NOW_MS + 3600000);
-	assert_true(c.now);
-	assert_int_equal(c.generation, 12);
-	assert_int_equal(c.n_past, 2);
-	snprintf(past_seen, sizeof(past_seen), "%s", c.past[1]);
-	assert_string_equal(past_seen, "last-site");
-	json_decref(r.json);
+	for (size_t i = 0; i < OVERRIDES_MAX; i++) {
+		items[i] = (struct override){ .kind = MODEL_OVERRIDE_DISABLE,
+			                      .target = MODEL_TARGET_BACKEND,
+			                      .pool = "web-ams",
+			                      .generation = 1,
+			                      .created_ms = NOW_MS,
+			                      .from_ms = NOW_MS,
+			                      .until_ms = MODEL_TIME_NEVER,
+			                      .author = "jw",
+			                      .reason = "x",
+			                      .node = "ams-1" };
+		snprintf(items[i].name, sizeof(items[i].name), "x%zu", i);
+		snprintf(items[i].id, sizeof(items[i].id), "i%zu", i);
+	}
+	assert_int_equal(intent_merge(this_node.intent, items, OVERRIDES_MAX, NOW_MS),
+	                 OVERRIDES_MAX);
+	assert_int_equal(command_as(DRAIN(",\"until\":\"+1h\""), "", ""), 409);
+	assert_string_equal(text_at("code"), "too-many");
+	assert_int_equal(ask_route("GET /v1/overrides?limit=4096", NULL), 200);
+	assert_int_equal(count_at("items"), OVERRIDES_MAX);
 }
 
 static void what_is_no_command_is_refused_with_its_field(void **state)
@@ -318,7 +169,7 @@ static void what_is_no_command_is_refused_with_its_field(void **state)
 		{ "{\"do\":\"drain\",\"id\":\"o\"," SITE "," WHY "}", "", "target" },
 		{ "{\"do\":\"drain\",\"target\":{}," WHY "}", "", "target" },
 		{ "{\"do\":\"drain\",\"target\":{\"site\":\"\"}," WHY "}", "", "target" },
-		{ "{\"do\":\"drain\",\"target\":{\"pool\":\"web\"}," WHY "}", "", "target" },
+		{ "{\"do\":\"drain\",\"target\":{\"pool\":\"web-ams\"}," WHY "}", "", "target" },
 		{ "{\"do\":\"drain\",\"target\":{\"backend\":\"b1\"}," WHY "}", "", "target" },
 		{ "{\"do\":\"drain\",\"target\":{\"pool\":\"\",\"backend\":\"b1\"}," WHY "}", "",
 		  "target" },
@@ -354,20 +205,19 @@ static void what_is_no_command_is_refused_with_its_field(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		command_as(rows[i].body, "", rows[i].if_match);
-		const json_t *first = json_array_get(json_object_get(reply.json, "errors"), 0);
+		command_as(rows[i].body, "wait_ms=0", rows[i].if_match);
+		const json_t *first = json_array_get(json_object_get(answer.json, "errors"), 0);
 
-		if (reply.status != 422 ||
+		if (answer.status != 422 ||
 		    strcmp(json_string_value(json_object_get(first, "field")), rows[i].field) != 0)
-			fail_msg("row %zu: %u %s", i, reply.status,
+			fail_msg("row %zu: %u %s", i, answer.status,
 			         json_string_value(json_object_get(first, "field")));
-		assert_int_equal(json_array_size(json_object_get(reply.json, "errors")), 1);
-		assert_int_equal(n_waits, 0);
+		assert_int_equal(json_array_size(json_object_get(answer.json, "errors")), 1);
 	}
 	command_as("{\"do\":\"drain\"," SITE "," WHY "}", "dry_run=perhaps", "");
-	assert_int_equal(reply.status, 400);
+	assert_int_equal(answer.status, 400);
 	command_as("{\"do\":\"drain\"," SITE "," WHY "}", "wait=some", "");
-	assert_int_equal(reply.status, 400);
+	assert_int_equal(answer.status, 400);
 }
 
 /* Each text has its greatest length: what is longer would be cut where it is kept. */
@@ -391,192 +241,154 @@ static void texts_have_their_greatest_lengths(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (size_t n = rows[i].max; n <= rows[i].max + 1; n++) {
 			char letters[300], body[600];
-			const char *at = strstr(rows[i].form, "%s");
+			const char *at = strstr(rows[i].form, "%s"), *said;
 
 			memset(letters, 'x', n);
 			letters[n] = '\0';
 			snprintf(body, sizeof(body), "%.*s%s%s", (int)(at - rows[i].form),
 			         rows[i].form, letters, at + 2);
-			command_as(body, "", "");
-			if (reply.status != (n > rows[i].max ? 422 : 200))
-				fail_msg("row %zu, %zu letters: %u", i, n, reply.status);
-			if (reply.status == 200)
-				continue;
-			const json_t *first =
-			        json_array_get(json_object_get(reply.json, "errors"), 0);
-			assert_string_equal(json_string_value(json_object_get(first, "field")),
-			                    rows[i].field);
+			command_as(body, "dry_run=true", "");
+			said = text_at("errors.0.detail");
+			bool is_long =
+			        strstr(said, "has more than") || strstr(said, "expected {\"site\"");
+			if (is_long != (n > rows[i].max) ||
+			    (is_long && (answer.status != 422 ||
+			                 strcmp(text_at("errors.0.field"), rows[i].field) != 0)))
+				fail_msg("row %zu, %zu letters: %u %s", i, n, answer.status, said);
 		}
 }
 
-/* What is made belongs to who was authenticated, and what Weir does afterwards does not. */
-static void a_command_is_of_its_principal(void **state)
+/* The tables: of pool web-ams 9 slots are full, and 5 are backend b1's. */
+static void write_tables(uint64_t alive_ms)
 {
-	(void)state;
-	command_as("{\"do\":\"drain\"," SITE "," WHY ",\"author\":\"jw\"}", "", "");
-	assert_int_equal(reply.status, 200);
-	assert_string_equal(principal_seen, "token:ada");
-	assert_string_equal(intent_principal(this_node.intent), "weir");
-	assert_false(asked_is_locked());
-}
+	const struct model_pool *pool = model_pool(intent_model(this_node.intent), "web-ams");
+	char path[PATH_MAX];
+	struct page *page;
 
-static void each_outcome_has_its_answer(void **state)
-{
-	static const struct {
-		enum command_outcome outcome;
-		bool created, dry_run;
-		unsigned status;
-		const char *code;
-		unsigned waits;
-	} rows[] = {
-		{ COMMAND_OK, true, false, 201, "", 1 },
-		{ COMMAND_OK, false, false, 200, "", 1 },
-		{ COMMAND_OK, true, true, 200, "", 0 },
-		{ COMMAND_OVER, false, false, 200, "", 0 },
-		{ COMMAND_REFUSED, false, false, 409, "guard", 0 },
-		{ COMMAND_INVALID, false, false, 422, "invalid", 0 },
-		{ COMMAND_NOTHING, false, false, 409, "nothing-to-end", 0 },
-		{ COMMAND_UNKNOWN, false, false, 404, "not-found", 0 },
-		{ COMMAND_STALE, false, false, 412, "stale", 0 },
-		{ COMMAND_TOO_MANY, false, false, 409, "too-many", 0 },
-		{ COMMAND_FAILED, false, false, 503, "busy", 0 },
+	assert_int_equal(proc_path(place.root, EFFECT_PAGE_FILE, path), 0);
+	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
+	                             effect_page_bytes(1, 2), &page),
+	                 0);
+	struct effect_page *p = page_payload(page);
+
+	p->max_pools = 1;
+	p->max_backends = 2;
+	p->total = (struct effect_total){ .n_pools = 1, .n_backends = 2, .alive_ms = alive_ms };
+	*effect_page_pools(p) = (struct effect_pool){
+		.pool = hash_text("web-ams"), .n_slots = 64, .full = 9, .n_backends = 2
 	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		our_outcome = rows[i].outcome;
-		made = (struct command_result){ .created = rows[i].created,
-			                        .field = "from",
-			                        .text = "why",
-			                        .override = { .generation = 7, .name = "ams" } };
-		n_waits = 0;
-		command_as("{\"do\":\"hold\"," SITE "," WHY "}",
-		           rows[i].dry_run ? "dry_run=true" : "", "");
-		if (reply.status != rows[i].status || strcmp(code_of(), rows[i].code) != 0 ||
-		    n_waits != rows[i].waits)
-			fail_msg("row %zu: %u %s", i, reply.status, code_of());
-		assert_string_equal(reply.etag, rows[i].outcome == COMMAND_OK ? "\"o7\"" : "");
-		if (rows[i].outcome == COMMAND_STALE)
-			assert_string_equal(json_string_value(json_object_get(reply.json, "head")),
-			                    "\"o7\"");
-	}
+	/* sorted */
+	size_t first = pool->backends[0].id < pool->backends[1].id ? 0 : 1;
+	for (size_t i = 0; i < 2; i++)
+		effect_page_backends(p)[i ^ first] = (struct effect_backend){
+			.pool = hash_text("web-ams"), .id = pool->backends[i].id, .slots = i ? 0 : 5
+		};
+	page_alive(page, alive_ms);
+	page_publish(page);
+	page_close(page);
 }
 
 /* What waits is told of the drain of a backend, by tables that are known to be in force. */
 static void a_drain_says_how_much_waits(void **state)
 {
 	static const struct {
-		const char *word;
-		const char *pool, *name;
-		bool fresh, waits, told;
+		const char *word, *target;
+		bool fresh, told;
 	} rows[] = {
-		{ "drain", "web", "b1", true, true, true },
-		{ "drain", "web", "b1", true, false, false },
-		{ "drain", "web", "b1", false, true, false },
-		{ "drain", "web", "b2", true, true, false },
-		{ "drain", "mail", "b1", true, true, false },
-		{ "disable", "web", "b1", true, true, false },
-		{ "undrain", "web", "b1", true, true, false },
+		{ "drain", BACKEND, true, true },
+		{ "drain", BACKEND, false, false },
+		{ "drain", "\"target\":{\"pool\":\"web-ams\",\"backend\":\"b2\"}", true, false },
+		{ "drain", "\"target\":{\"pool\":\"web-fra\",\"backend\":\"b1\"}", true, false },
+		{ "drain", SITE, true, false },
+		{ "disable", BACKEND, true, false },
 	};
 
 	(void)state;
+	assert_int_equal(
+	        ask_with_json(
+	                "POST /v1/config/apply?wait_ms=0",
+	                json_pack(
+	                        "{s:s, s:o, s:s}", "reason", "x", "files",
+	                        files_with(
+	                                "mode = \"ipip\"; max_backends = 10;\n    backends = ( { name = \"b1\"; address = \"10.1.",
+	                                "mode = \"gue\"; agent = true; max_backends = 10;\n    backends = ( { name = \"b1\"; address = \"10.1."),
+	                        "confirm_within", "none")),
+	        201);
+	world_ms += 60000;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char body[200];
 
-		effect_fresh = rows[i].fresh;
-		waits = rows[i].waits;
-		made = (struct command_result){ .override = { .target = MODEL_TARGET_BACKEND } };
-		snprintf(made.override.pool, sizeof(made.override.pool), "%s", rows[i].pool);
-		snprintf(made.override.name, sizeof(made.override.name), "%s", rows[i].name);
-		snprintf(body, sizeof(body), "{\"do\":\"%s\"," BACKEND "," WHY "}", rows[i].word);
-		command_as(body, "", "");
-		const json_t *told = json_object_get(reply.json, "waiting");
-
-		if (!told != !rows[i].told ||
-		    json_array_size(json_object_get(reply.json, "notes")) != rows[i].told)
-			fail_msg("row %zu", i);
-		if (!told)
+		write_tables(world_ms - (rows[i].fresh ? 0 : 60000));
+		snprintf(body, sizeof(body),
+		         "{\"do\":\"%s\",%s," WHY
+		         ",\"until\":\"+1h\",\"override_guards\":[\"last-backend\"]}",
+		         rows[i].word, rows[i].target);
+		if (command_as(body, "dry_run=true", "") != 200)
+			fail_msg("row %zu: %s", i, text_at("detail"));
+		if (!value_at("waiting") != !rows[i].told ||
+		    (rows[i].told && !strstr(text_at("notes.0"), "slots")))
+			fail_msg("row %zu: %s", i, text_at("notes.0"));
+		if (!rows[i].told)
 			continue;
-		assert_int_equal(json_integer_value(json_object_get(told, "slots")), 5);
-		assert_int_equal(json_integer_value(json_object_get(told, "full_slots")), 9);
+		assert_int_equal(number_at("waiting.slots"), 5);
+		assert_int_equal(number_at("waiting.full_slots"), 9);
 	}
 }
 
-static void list_with(const char *name, const char *value)
+static void check_list(const char *query, unsigned n, unsigned more)
 {
-	struct http_request r = { .method = "GET", .n_query = name ? 1 : 0 };
+	char what[100];
 
-	http_reply_fini(&reply);
-	memset(&reply, 0, sizeof(reply));
-	if (name) {
-		snprintf(r.query[0].name, sizeof(r.query[0].name), "%s", name);
-		snprintf(r.query[0].value, sizeof(r.query[0].value), "%s", value);
-	}
-	handle_overrides(&this_node, &r, &reply);
+	snprintf(what, sizeof(what), "GET /v1/overrides%s", query);
+	assert_int_equal(ask_route(what, NULL), 200);
+	assert_int_equal(count_at("items"), n);
+	assert_int_equal(number_at("more"), more);
 }
 
-static void check_list(unsigned n, unsigned more)
-{
-	assert_int_equal(reply.status, 200);
-	assert_int_equal(json_array_size(json_object_get(reply.json, "items")), n);
-	assert_int_equal(json_integer_value(json_object_get(reply.json, "more")), more);
-}
-
-/* Three overrides, the second of which is over. */
+/* Three overrides, one of which is over. */
 static void lists_are_cut_and_leave_out_what_is_over(void **state)
 {
-	struct override items[3] = {
-		{ .id = "o-1", .name = "ams", .generation = 3, .until_ms = MODEL_TIME_NEVER },
-		{ .id = "o-2", .name = "ams", .generation = 4, .until_ms = 5, .ended = true },
-		{ .id = "o-3", .name = "fra", .generation = 5, .until_ms = MODEL_TIME_NEVER },
-	};
-	struct http_request r = { .method = "GET" };
+	static const char *const targets[] = { SITE, BACKEND, "\"target\":{\"site\":\"fra\"}" };
+	char id[MODEL_ID_MAX], what[100], etag[HTTP_TEXT_MAX];
 
 	(void)state;
-	our_set = (struct overrides){ .items = items, .n_items = 3 };
-	list_with(NULL, NULL);
-	check_list(2, 0);
-	list_with("ended", "false");
-	check_list(2, 0);
-	list_with("ended", "true");
-	check_list(3, 0);
-	list_with("limit", "1");
-	check_list(1, 1);
-	list_with("limit", "2");
-	check_list(2, 0);
-	list_with("ended", "yes");
-	assert_int_equal(reply.status, 400);
-	list_with("limit", "0");
-	assert_int_equal(reply.status, 400);
-	list_with("limit", "4097");
-	assert_int_equal(reply.status, 400);
-	list_with("limit", "4096");
-	check_list(2, 0);
-	snprintf(r.parts[0], sizeof(r.parts[0]), "o-3");
-	http_reply_fini(&reply);
-	memset(&reply, 0, sizeof(reply));
-	handle_override(&this_node, &r, &reply);
-	assert_int_equal(reply.status, 200);
-	assert_string_equal(reply.etag, "\"o5\"");
-	snprintf(r.parts[0], sizeof(r.parts[0]), "o-4");
-	http_reply_fini(&reply);
-	memset(&reply, 0, sizeof(reply));
-	handle_override(&this_node, &r, &reply);
-	assert_int_equal(reply.status, 404);
+	for (size_t i = 0; i < 3; i++) {
+		char body[200];
+
+		snprintf(body, sizeof(body),
+		         "{\"do\":\"drain\",%s," WHY
+		         ",\"until\":\"%s\",\"override_guards\":[\"last-site\"]}",
+		         targets[i], i == 1 ? "+2m" : "never");
+		assert_int_equal(command_as(body, "wait_ms=0", ""), 201);
+	}
+	snprintf(id, sizeof(id), "%s", text_at("override.id"));
+	snprintf(etag, sizeof(etag), "%s", answer.etag);
+	world_ms += 2 * HOUR_MS;
+	check_list("", 2, 0);
+	check_list("?ended=false", 2, 0);
+	check_list("?ended=true", 3, 0);
+	check_list("?limit=1", 1, 1);
+	check_list("?limit=2", 2, 0);
+	check_list("?limit=4096", 2, 0);
+	assert_int_equal(ask_route("GET /v1/overrides?ended=yes", NULL), 400);
+	assert_int_equal(ask_route("GET /v1/overrides?limit=0", NULL), 400);
+	assert_int_equal(ask_route("GET /v1/overrides?limit=4097", NULL), 400);
+	snprintf(what, sizeof(what), "GET /v1/overrides/%s", id);
+	assert_int_equal(ask_route(what, NULL), 200);
+	assert_string_equal(answer.etag, etag);
+	assert_string_equal(text_at("target.site"), "fra");
+	assert_int_equal(ask_route("GET /v1/overrides/o-4", NULL), 404);
 }
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_body_becomes_a_command),
-		T(texts_of_a_body_reach_the_command),
-		T(the_guards_see_the_nodes_of_a_node_s_drain),
-		T(times_and_guards_are_read),
 		T(what_is_no_command_is_refused_with_its_field),
 		T(texts_have_their_greatest_lengths),
-		T(a_command_is_of_its_principal),
 		T(each_outcome_has_its_answer),
+		T(too_many_are_refused),
 		T(a_drain_says_how_much_waits),
 		T(lists_are_cut_and_leave_out_what_is_over),
 	};
