@@ -158,14 +158,13 @@ static json_t *reverted_to_json(const struct base_look *l, const struct change_p
 static int compare_versions(struct core *core, const struct history *h,
                             const struct change_plan *plan, json_t **reverted)
 {
-	char base_dir[PATH_MAX];
+	char base_dir[PATH_MAX] = "";
 	struct base_look l;
-	int err = make_base_dir(core, base_dir);
+	int err = base_look_start(&l, plan);
 
-	if (!err)
-		err = base_look_start(&l, plan);
 	if (err)
 		return err;
+	err = make_base_dir(core, base_dir);
 	for (size_t i = 1; !err && i <= h->base; i++) {
 		struct model *m = read_earlier_version(core, base_dir, h->list[i].number);
 
