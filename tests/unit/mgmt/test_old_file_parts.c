@@ -3,25 +3,20 @@
  * A file that was made from an old version: which one that is, what it takes back, and in which
  * words that is refused.
  */
-#include "asked.h"
+#include "api_world.h"
 
-#include <errno.h>
+#include "mgmt/api/old_file.h"
 
-#include "mgmt/store/base.h"
+void *__wrap_calloc(size_t n, size_t size);
+void *__real_calloc(size_t n, size_t size);
 
-/* Looks at earlier versions, of which one may have no memory. */
-static unsigned n_looks, fails_at; /* 0: none */
+static unsigned n_allocated, fails_at; /* by calloc(); 0: none */
+static unsigned fails_in_check;
 
-static int fake_look_at(struct base_look *l, const struct change_plan *plan,
-                        const struct model *earlier, size_t index, bool last)
+void *__wrap_calloc(size_t n, size_t size)
 {
-	return ++n_looks == fails_at ? -ENOMEM : base_look_at(l, plan, earlier, index, last);
+	return ++n_allocated == fails_at ? NULL : __real_calloc(n, size);
 }
-
-/* The private parts too. */
-#define base_look_at fake_look_at
-#include "mgmt/api/old_file.c"
-#undef base_look_at
 
 #define B2 "name = \"b2\"; address = \"10.1.1.12\"; weight = 100"
 
@@ -53,61 +48,21 @@ static void apply_as(const char *principal, const char *author, unsigned weight,
 /* Versions 1 (100, Weir itself), 2 (60, ada), 3 (70, bob), 4 (80, ada as another user). */
 static int setup_versions(void **state)
 {
-	asked_setup(state);
+	world_setup(state);
+	fails_at = 0;
 	apply_as("token:ops", "ada", 60, NOW_MS + 2000);
 	apply_as("token:ops", "bob", 70, NOW_MS + 3000);
 	apply_as("user:root", "ada", 80, NOW_MS + 4000);
 	return 0;
 }
 
-static void the_base_is_found_by_name_or_by_person(void **state)
-{
-	struct version head;
-	char with_digest[48], wrong_digest[48];
-
-	(void)state;
-	assert_int_equal(intent_version(this_node.intent, 3, &head, NULL), 0);
-	snprintf(with_digest, sizeof(with_digest), "v3-%.16s", head.digest);
-	snprintf(wrong_digest, sizeof(wrong_digest), "v4-%.16s", head.digest);
-	const struct {
-		const char *base, *principal, *author;
-		int err;
-		size_t at; /* from the head back */
-	} rows[] = {
-		{ "4", "", "", -EALREADY, 0 },
-		{ "3", "", "", 0, 1 },
-		{ "v2", "", "", 0, 2 },
-		{ "1", "", "", 0, 3 },
-		{ with_digest, "", "", 0, 1 },
-		{ wrong_digest, "", "", -ENOENT, 4 },
-		{ "5", "", "", -ENOENT, 4 },
-		{ "0", "", "", -ENOENT, 0 },
-		{ "nonsense", "", "", -ENOENT, 0 },
-		{ "", "user:root", "ada", -EALREADY, 0 },
-		{ "", "token:ops", "bob", 0, 1 },
-		{ "", "token:ops", "ada", 0, 2 },
-		{ "", "token:ops", "eve", 0, 3 }, /* never: all that is looked at */
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct old_file from = { .principal = rows[i].principal, .author = rows[i].author };
-		static struct history h;
-
-		memset(&h, 0, sizeof(h));
-		snprintf(from.base, sizeof(from.base), "%s", rows[i].base);
-		if (find_base_index(&this_node, &from, &h) != rows[i].err || h.base != rows[i].at)
-			fail_msg("row %zu: at %zu", i, h.base);
-		assert_int_equal(h.n, 4);
-		assert_int_equal(h.certain, *rows[i].base != '\0');
-	}
-}
-
 /* What the check of a file with @p weight says; @p told is given. */
-static int check_file(unsigned weight, const char *base, bool guess, json_t **told)
+static int check_as(unsigned weight, const char *base, bool guess, const char *principal,
+                    const char *author, json_t **told)
 {
 	struct files files = file_with(weight);
 	const struct intent_change change = { .files = &files, .author = "eve", .reason = "x" };
-	struct old_file from = { .guess = guess, .principal = "token:ops", .author = "eve" };
+	struct old_file from = { .guess = guess, .principal = principal, .author = author };
 	struct intent_candidate draft;
 
 	*told = NULL;
@@ -116,10 +71,18 @@ static int check_file(unsigned weight, const char *base, bool guess, json_t **to
 	                 0);
 	intent_candidate_read(this_node.intent, &draft);
 	assert_int_equal(draft.err, 0);
+	n_allocated = 0;
+	fails_at = fails_in_check;
 	int err = old_file_check(&this_node, &from, &draft, told);
+	fails_at = 0;
 	intent_candidate_drop(this_node.intent, &draft);
 	files_fini(&files);
 	return err;
+}
+
+static int check_file(unsigned weight, const char *base, bool guess, json_t **told)
+{
+	return check_as(weight, base, guess, "token:ops", "eve", told);
 }
 
 static const char *text_of(const json_t *o, const char *name)
@@ -127,6 +90,52 @@ static const char *text_of(const json_t *o, const char *name)
 	const char *text = json_string_value(json_object_get(o, name));
 
 	return text ? text : "";
+}
+
+/* The base is seen in what is told: a file with the base's own value takes back what came since. */
+static void the_base_is_found_by_name_or_by_person(void **state)
+{
+	struct version third;
+	char with_digest[48], wrong_digest[48];
+
+	(void)state;
+	assert_int_equal(intent_version(this_node.intent, 3, &third, NULL), 0);
+	snprintf(with_digest, sizeof(with_digest), "v3-%.16s", third.digest);
+	snprintf(wrong_digest, sizeof(wrong_digest), "v4-%.16s", third.digest);
+	const struct {
+		const char *base, *principal, *author;
+		unsigned weight;
+		int err;
+		const char *told;
+	} rows[] = {
+		{ "4", "", "", 70, 0, "" },
+		{ "3", "", "", 70, -ESTALE, "v3-" },
+		{ "v2", "", "", 60, -ESTALE, "v2-" },
+		{ "1", "", "", 100, -ESTALE, "v1-" },
+		{ with_digest, "", "", 70, -ESTALE, "v3-" },
+		{ wrong_digest, "", "", 70, -ENOENT, "" },
+		{ "5", "", "", 70, -ENOENT, "" },
+		{ "0", "", "", 70, -ENOENT, "" },
+		{ "nonsense", "", "", 70, -ENOENT, "" },
+		{ "", "user:root", "ada", 70, 0, "" },
+		{ "", "token:ops", "bob", 70, -ESTALE, "v3-" },
+		{ "", "token:ops", "bob", 60, 0, "" }, /* bob had that before him */
+		{ "", "token:ops", "ada", 60, -ESTALE, "v2-" },
+		{ "", "token:ops", "ada", 100, 0, "" },
+		{ "", "token:ops", "eve", 100, -ESTALE, "v1-" }, /* never: all that is looked at */
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *told;
+		int err = check_as(rows[i].weight, rows[i].base, true, rows[i].principal,
+		                   rows[i].author, &told);
+
+		if (err != rows[i].err || strncmp(text_of(told, "base"), rows[i].told, 3) != 0)
+			fail_msg("row %zu: %d %s", i, err, text_of(told, "base"));
+		assert_int_equal(json_is_true(json_object_get(told, "certain")),
+		                 told && *rows[i].base != '\0');
+		json_decref(told);
+	}
 }
 
 static void only_what_others_made_since_is_taken_back(void **state)
@@ -151,7 +160,7 @@ static void only_what_others_made_since_is_taken_back(void **state)
 	char base_dir[PATH_MAX];
 
 	(void)state;
-	snprintf(base_dir, sizeof(base_dir), "%s/base", asked_place.state);
+	snprintf(base_dir, sizeof(base_dir), "%s/base", place.state);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		json_t *told;
 		int err = check_file(rows[i].weight, rows[i].base, rows[i].guess, &told);
@@ -165,26 +174,34 @@ static void only_what_others_made_since_is_taken_back(void **state)
 	}
 }
 
-/* What is not known must not pass for what takes nothing back, whichever version it was. */
+/*
+ * What is not known must not pass for what takes nothing back, whichever version it was: versions 3, 2 and 1 are looked at in
+ * turn, and memory ends within each.
+ */
 static void a_look_that_fails_ends_the_comparison(void **state)
 {
+	unsigned n_failed[3] = { 0 }, n_all;
 	char base_dir[PATH_MAX];
+	json_t *told;
 
 	(void)state;
-	snprintf(base_dir, sizeof(base_dir), "%s/base", asked_place.state);
-	for (fails_at = 1; fails_at <= 4; fails_at++) {
-		json_t *told;
+	snprintf(base_dir, sizeof(base_dir), "%s/base", place.state);
+	assert_int_equal(check_file(60, "1", false, &told), -ESTALE);
+	json_decref(told);
+	n_all = n_allocated;
+	for (unsigned at = 1; at <= n_all; at++) {
+		fails_in_check = at;
+		int err = check_file(60, "1", false, &told);
 
-		n_looks = 0;
-		int err = check_file(60, "1", false, &told); /* versions 3, 2 and 1 */
-
-		assert_int_equal(n_looks, fails_at <= 3 ? fails_at : 3);
-		assert_int_equal(err, fails_at <= 3 ? -ENOMEM : -ESTALE);
-		assert_int_equal(told != NULL, fails_at > 3);
+		if (!err)
+			fail_msg("allocation %u of %u", at, n_all);
+		n_failed[(at - 1) * 3 / n_all] += err == -ENOMEM;
+		assert_int_equal(told != NULL, err == -ESTALE);
 		assert_int_equal(access(base_dir, F_OK), -1);
 		json_decref(told);
 	}
-	fails_at = 0;
+	fails_in_check = 0;
+	assert_true(n_failed[0] > 0 && n_failed[1] > 0 && n_failed[2] > 0);
 }
 
 static void what_is_taken_back_has_all_its_fields(void **state)
@@ -234,31 +251,54 @@ static void a_draft_that_is_refused_anyway_is_not_compared(void **state)
 	assert_null(told);
 }
 
-/* Fifty are shown, all are counted, and only those that are taken back. */
+/* The fixture's file with sixty more backends, of one weight. */
+static struct files file_with_many(unsigned weight)
+{
+	char list[4096] = "max_backends = 100;\n    backends = ( ";
+	size_t n = strlen(list);
+
+	for (int i = 0; i < 60; i++)
+		n += (size_t)snprintf(
+		        list + n, sizeof(list) - n,
+		        "{ name = \"x%d\"; address = \"10.1.2.%d\"; weight = %u; },\n", i, i + 1,
+		        weight);
+	return fixture_files("max_backends = 10;\n    backends = ( ", list);
+}
+
+static void apply_files(struct files files)
+{
+	struct intent_change change = { .files = &files, .author = "bob", .reason = "many" };
+	struct intent_changed changed = { 0 };
+
+	assert_int_equal(intent_change(this_node.intent, &change, clock_believed_ms(), &changed),
+	                 0);
+	intent_changed_fini(&changed);
+	files_fini(&files);
+}
+
+/* Fifty are shown, all are counted. */
 static void very_many_settings_are_counted(void **state)
 {
-	static struct plan_change changes[60];
-	static struct base_mark marks[60];
-	static struct history h = { .n = 3, .base = 2 };
-	const struct change_plan plan = { .changes = changes, .n_changes = 60 };
-	const struct base_look l = { .marks = marks, .n_reverted = 59 };
+	struct files files;
+	struct old_file from = { .base = "5" };
+	struct intent_candidate draft;
+	json_t *told = NULL;
 
 	(void)state;
-	for (size_t i = 0; i < 60; i++) {
-		changes[i] = (struct plan_change){ .path = i ? "p" : "not taken",
-			                           .from = "1",
-			                           .to = "2" };
-		marks[i] = (struct base_mark){ .reverted = i != 0, .version_index = 1 };
-	}
-	h.list[1].number = 7;
-	h.list[2].number = 5;
-	json_t *told = reverted_to_json(&l, &plan, &h);
+	apply_files(file_with_many(50)); /* version 5 */
+	apply_files(file_with_many(60));
+	files = file_with_many(50);
+	const struct intent_change change = { .files = &files, .author = "eve", .reason = "x" };
+	assert_int_equal(intent_candidate_begin(this_node.intent, &change, NOW_MS, &draft), 0);
+	intent_candidate_read(this_node.intent, &draft);
+	assert_int_equal(old_file_check(&this_node, &from, &draft, &told), -ESTALE);
+	intent_candidate_drop(this_node.intent, &draft);
+	files_fini(&files);
 	const json_t *list = json_object_get(told, "takes_back");
 	assert_int_equal(json_array_size(list), 50);
-	assert_string_equal(text_of(json_array_get(list, 0), "path"), "p");
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "version")),
-	                 7);
-	assert_int_equal(json_integer_value(json_object_get(told, "n_takes_back")), 59);
+	                 6);
+	assert_int_equal(json_integer_value(json_object_get(told, "n_takes_back")), 60);
 	assert_int_equal(strncmp(text_of(told, "base"), "v5-", 3), 0);
 	json_decref(told);
 }
@@ -367,14 +407,14 @@ static void long_settings_are_cut_at_whole_characters(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup_versions, asked_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup_versions, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(the_base_is_found_by_name_or_by_person),
 		T(only_what_others_made_since_is_taken_back),
 		T(a_look_that_fails_ends_the_comparison),
 		T(what_is_taken_back_has_all_its_fields),
 		T(a_draft_that_is_refused_anyway_is_not_compared),
-		cmocka_unit_test(very_many_settings_are_counted),
+		T(very_many_settings_are_counted),
 		T(a_refusal_says_what_to_do),
 		T(a_refusal_names_settings_in_words),
 		T(a_refusal_names_three_settings_at_most),
