@@ -36,7 +36,7 @@ http_handler handle_events, handle_metrics, handle_healthz, handle_page, handle_
 /* what another process knows, or its code says: handle_processes.c */
 http_handler handle_dns, handle_dns_explain, handle_dataplane, handle_dataplane_backends;
 http_handler handle_health_targets, handle_health_check, handle_trace;
-/* operations: handle_operations.c; what still arrives at a site: operation_arrivals.c */
+/* operations, and what still arrives at a site: handle_operations.c */
 http_handler handle_operations, handle_operation, handle_operation_begin, handle_operation_order;
 http_handler handle_arrivals;
 /* drills of backups: drills.c */
@@ -49,6 +49,7 @@ http_handler handle_peer_operations, handle_peer_measure;
 http_handler handle_peer_operation_order; /* handle_operations.c */
 
 struct look;
+struct operation_snapshot;
 struct peers_report;
 struct status_filter;
 
@@ -63,6 +64,12 @@ json_t *handle_announcements_json(const struct look *l, const char *vip, uint64_
 #define PAGE_ROWS_MAX 200u
 /** The status as a page for people, from malloc(), given; NULL: out of memory. */
 char *page_make(const json_t *status);
+/**
+ * What keeps @p site from being switched off, by a snapshot with its nodes' announcements, as JSON, given; NULL: out of
+ * memory. Implemented in operation_arrivals.c.
+ */
+json_t *operation_arrivals_json(const struct operation_snapshot *snapshot,
+                                const struct model_site *site);
 /** What @p n peers reported as a JSON array, given. */
 json_t *handle_peers_json(const struct peers_report *reports, size_t n);
 

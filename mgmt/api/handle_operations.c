@@ -13,6 +13,7 @@
 #include "mgmt/controller/operation_command.h"
 #include "mgmt/controller/operation_order.h"
 #include "mgmt/controller/operation_show.h"
+#include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/sync/operations.h"
 #include "mgmt/sync/shared_run.h"
 #include "mgmt/core/shared_state.h"
@@ -120,6 +121,22 @@ void handle_operation(struct core *core, struct http_request *r, struct http_rep
 	core_unlock(core);
 	if (!item)
 		http_problem(reply, 404, "not-found", "there is no operation %.40s", r->parts[0]);
+}
+
+void handle_arrivals(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	http_doing(r, "asks all nodes what arrives");
+	struct operation_snapshot *snapshot = operation_snapshot_at(core, true, r->parts[0]);
+	const struct model_site *site =
+	        snapshot && snapshot->m ? model_site(snapshot->m, r->parts[0]) : NULL;
+
+	reply->json = site ? operation_arrivals_json(snapshot, site) : NULL;
+	reply->status = 200;
+	if (snapshot && !site)
+		http_problem(reply, 404, "not-found", "there is no site %.64s", r->parts[0]);
+	else if (!reply->json)
+		http_problem(reply, 503, "busy", "out of memory");
+	operation_snapshot_free(snapshot);
 }
 
 /* --- orders --- */

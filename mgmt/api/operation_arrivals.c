@@ -287,42 +287,34 @@ static json_t *arrivals_json(struct arrivals *a)
 	return o;
 }
 
-static void look_at_site(struct core *core, const char *name, struct arrivals *a,
-                         struct http_reply *reply)
+static json_t *make_arrivals(struct arrivals *a)
 {
-	struct operation_snapshot *snapshot = operation_snapshot_at(core, true, name);
-	a->snapshot = snapshot;
-	a->site = snapshot && snapshot->m ? model_site(snapshot->m, name) : NULL;
-	if (!snapshot) {
-		http_problem(reply, 503, "busy", "out of memory");
-	} else if (!a->site) {
-		http_problem(reply, 404, "not-found", "there is no site %.64s", name);
-	} else {
-		snprintf(a->op.targets[0].site, sizeof(a->op.targets[0].site), "%s", a->site->name);
-		a->op.n_targets = 1;
-		a->op.goal_ppm = MODEL_PPM_ALL; /* the question: may it be switched off? */
-		operation_gather(snapshot, &a->op, 0, &a->observed);
-		reply->json = arrivals_json(a);
-		reply->status = 200;
-		json_object_set(reply->json, "keeps", a->keeps);
-		json_object_set(reply->json, "unknown", a->unknown);
-	}
-	operation_snapshot_free(snapshot);
-}
-
-void handle_arrivals(struct core *core, struct http_request *r, struct http_reply *reply)
-{
-	struct arrivals *a = calloc(1, sizeof(*a));
-
-	if (!a) {
-		http_problem(reply, 503, "busy", "out of memory");
-		return;
-	}
+	snprintf(a->op.targets[0].site, sizeof(a->op.targets[0].site), "%s", a->site->name);
+	a->op.n_targets = 1;
+	a->op.goal_ppm = MODEL_PPM_ALL; /* the question: may it be switched off? */
 	a->keeps = json_array();
 	a->unknown = json_array();
-	http_doing(r, "asks all nodes what arrives");
-	look_at_site(core, r->parts[0], a, reply);
+	operation_gather(a->snapshot, &a->op, 0, &a->observed);
+	json_t *shown = arrivals_json(a);
+
+	json_object_set(shown, "keeps", a->keeps);
+	json_object_set(shown, "unknown", a->unknown);
 	json_decref(a->keeps);
 	json_decref(a->unknown);
+	return shown;
+}
+
+json_t *operation_arrivals_json(const struct operation_snapshot *snapshot,
+                                const struct model_site *site)
+{
+	struct arrivals *a = calloc(1, sizeof(*a));
+	json_t *shown = NULL;
+
+	if (a) {
+		a->snapshot = snapshot;
+		a->site = site;
+		shown = make_arrivals(a);
+	}
 	free(a);
+	return shown;
 }
