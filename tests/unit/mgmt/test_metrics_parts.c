@@ -3,84 +3,22 @@
  * Metrics as Prometheus reads them: states, seconds, families that stand together, and a bound on
  * backends.
  */
-#include "asked.h"
+#include "api_world.h"
 
-#include "mgmt/api/handle.h"
-#include "mgmt/status/look.h"
+#include "base/hash.h"
+#include "base/page.h"
+#include "dataplane/export/effect_internal.h"
+#include "weir/health.h"
 #include "weir/stats.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define OWN_MAX 1024
 
-static struct look look_seen;
-
-static int fake_take(struct core *core, struct look *l)
-{
-	*l = look_seen;
-	l->core = core;
-	return 0;
-}
-
-static void fake_fini(struct look *l)
-{
-	(void)l;
-}
-
-/* What is in force for the backends of pool "web": of ids 1 and 2. */
-static struct effect_backend fake_effects[2];
-static int n_effects = -1;
-
-static int fake_rows(const struct effect *e, const char *pool, struct effect_backend **rows)
-{
-	(void)e;
-	if (n_effects < 0 || strcmp(pool, "web") != 0)
-		return gather_rows(NULL, pool, rows);
-	*rows = malloc(sizeof(fake_effects));
-	assert_non_null(*rows);
-	memcpy(*rows, fake_effects, sizeof(fake_effects));
-	return n_effects;
-}
-
-/* The private parts too. */
-#define look_init   fake_take
-#define look_fini   fake_fini
-#define gather_rows fake_rows
-#include "mgmt/api/metrics.c"
-#undef gather_rows
-
-static struct http_reply answer;
-static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
-static const struct model_node self = { .name = "ams-1", .site = &sites[0] };
-
-static int setup(void **state)
-{
-	(void)asked_setup(state);
-	memset(&look_seen, 0, sizeof(look_seen));
-	memset(&answer, 0, sizeof(answer));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	http_reply_fini(&answer);
-	return asked_teardown(state);
-}
-
 static const char *scrape_metrics(void)
 {
-	struct http_request r = { .n_query = 0 };
-
-	http_reply_fini(&answer);
-	memset(&answer, 0, sizeof(answer));
-	handle_metrics(&this_node, &r, &answer);
-	assert_int_equal(answer.status, 200);
-	return answer.text;
-}
-
-/* The same, to be changed. */
-static char *answer_of_scrape(void)
-{
-	(void)scrape_metrics();
+	asker.role = HTTP_METRICS;
+	assert_int_equal(ask_route("GET /metrics", NULL), 200);
+	assert_string_equal(answer.type, "text/plain; version=0.0.4; charset=utf-8");
 	return answer.text;
 }
 
@@ -93,8 +31,49 @@ static size_t count_text(const char *text, const char *what)
 	return n;
 }
 
+/* The tables: of pool web-ams one row, of backend b1, which may be absent. */
+static void write_tables(uint64_t alive_ms, const struct effect_backend *row)
+{
+	const struct model_pool *pool = model_pool(intent_model(this_node.intent), "web-ams");
+	char path[PATH_MAX];
+	struct page *page;
+
+	assert_int_equal(proc_path(place.root, EFFECT_PAGE_FILE, path), 0);
+	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
+	                             effect_page_bytes(1, 1), &page),
+	                 0);
+	struct effect_page *p = page_payload(page);
+
+	p->max_pools = p->max_backends = 1;
+	p->total = (struct effect_total){ .n_pools = 1,
+		                          .n_backends = row != NULL,
+		                          .alive_ms = alive_ms };
+	*effect_page_pools(p) = (struct effect_pool){ .pool = hash_text("web-ams"),
+		                                      .n_slots = 4,
+		                                      .n_backends = row != NULL };
+	if (row) {
+		*effect_page_backends(p) = *row;
+		effect_page_backends(p)->pool = hash_text("web-ams");
+		effect_page_backends(p)->id = model_backend(pool, "b1")->id;
+	}
+	page_alive(page, alive_ms);
+	page_publish(page);
+	page_close(page);
+}
+
+static bool has_state(const char *backend, const char *state, int value)
+{
+	char line[200];
+
+	snprintf(line, sizeof(line),
+	         "\nweir_backend_state{pool=\"web-ams\",backend=\"%s\",state=\"%s\"} %d\n", backend,
+	         state, value);
+	return strstr(answer.text, line);
+}
+
 static void a_backend_has_the_state_that_is_in_force(void **state)
 {
+	static const char *const words[] = { "serving", "draining", "out", "unknown" };
 	static const struct {
 		struct effect_backend row;
 		const char *word;
@@ -105,50 +84,94 @@ static void a_backend_has_the_state_that_is_in_force(void **state)
 		{ { .alive = 1, .next_hop = 1 }, "out" },
 		{ { .alive = 1, .slots = 1 }, "out" },
 		{ { .next_hop = 1, .slots = 1 }, "out" },
+		{ { .id = 0 }, "out" }, /* it is not in the tables */
 	};
+	size_t n = sizeof(rows) / sizeof(rows[0]);
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_string_equal(effect_state(&rows[i].row, true), rows[i].word);
-		assert_string_equal(effect_state(&rows[i].row, false), "unknown");
-	}
-	assert_string_equal(effect_state(NULL, true), "out");
-	assert_string_equal(effect_state(NULL, false), "unknown");
+	world_ms += 60000;
+	for (size_t i = 0; i < n; i++)
+		for (int fresh = 1; fresh >= 0; fresh--) {
+			write_tables(world_ms - (fresh ? 0 : 60000),
+			             i + 1 < n ? &rows[i].row : NULL);
+			(void)scrape_metrics();
+			for (size_t k = 0; k < 4; k++)
+				if (!has_state("b1", words[k],
+				               !strcmp(words[k], fresh ? rows[i].word : "unknown")))
+					fail_msg("row %zu, fresh %d, %s", i, fresh, words[k]);
+			assert_true(has_state("b2", fresh ? "out" : "unknown", 1));
+		}
+	char path[PATH_MAX];
+	assert_int_equal(proc_path(place.root, EFFECT_PAGE_FILE, path), 0);
+	assert_int_equal(unlink(path), 0);
+	(void)scrape_metrics();
+	assert_true(has_state("b1", "unknown", 1));
+	assert_int_equal(count_text(answer.text, "pool=\"web-fra\""), 0); /* of another site */
+}
+
+static void put_pool(FILE *f, const char *name, const char *site, unsigned net, size_t n)
+{
+	fprintf(f,
+	        "  { name = \"%s\"; site = \"%s\"; check = \"web\"; mode = \"ipip\"; max_backends = 1100;\n"
+	        "    backends = ( ",
+	        name, site);
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, "%s{ name = \"x%zu\"; address = \"10.%u.%zu.%zu\"; weight = 100; }",
+		        i ? ",\n" : "", i, net, i >> 8, i & 255);
+	fprintf(f, " ); },\n");
+}
+
+/* Put pools before the fixture's own, which has two backends at this site; and start again. */
+static void begin_with_many(size_t n_last)
+{
+	const char *at = strstr(fixture_config, "pools = (\n") + strlen("pools = (\n");
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+
+	assert_non_null(f);
+	fprintf(f, "%.*s", (int)(at - fixture_config), fixture_config);
+	put_pool(f, "a", "ams", 3, OWN_MAX - 4);
+	put_pool(f, "b", "fra", 4, 700);
+	put_pool(f, "c", "ams", 5, n_last);
+	fputs(at, f);
+	fclose(f);
+	world_close();
+	assert_int_equal(files_remove_dir(place.state), 0);
+	assert_int_equal(mkdir(place.state, 0755), 0);
+	fixture_write(place.conf, "weir.conf", text);
+	free(text);
+	world_open();
+	assert_non_null(intent_model(this_node.intent));
 }
 
 static void so_many_backends_have_metrics_of_their_own(void **state)
 {
-	static struct model_backend backends[OWN_MAX + 5];
-	struct model_pool pools[3] = {
-		{ .name = "a", .site = &sites[0], .backends = backends, .n_backends = OWN_MAX - 2 },
-		{ .name = "b", .site = &sites[1], .backends = backends, .n_backends = 700 },
-		{ .name = "c", .site = &sites[0], .backends = backends, .n_backends = 5 },
-	};
-	const struct model m = { .pools = pools, .n_pools = 3, .self = &self };
-
 	(void)state;
-	for (size_t i = 0; i < OWN_MAX + 5; i++)
-		backends[i] = (struct model_backend){ .name = "x", .id = i };
-	look_seen.m = &m;
+	begin_with_many(5);
 	const char *text = scrape_metrics();
-	assert_int_equal(count_text(text, "weir_backend_state{pool=\"a\""), 4 * (OWN_MAX - 2));
+	assert_int_equal(count_text(text, "weir_backend_state{pool=\"a\""), 4 * (OWN_MAX - 4));
 	assert_int_equal(count_text(text, "weir_backend_state{pool=\"b\""), 0);
-	assert_int_equal(count_text(text, "weir_backend_state{pool=\"c\""), 4 * 2);
-	assert_int_equal(count_text(text, "weir_backend_check_state{pool=\"c\""), 3 * 2);
+	assert_int_equal(count_text(text, "weir_backend_state{pool=\"c\""), 4 * 4);
+	assert_int_equal(count_text(text, "weir_backend_check_state{pool=\"c\""), 3 * 4);
+	assert_int_equal(count_text(text, "weir_backend_state{pool=\"web-ams\""), 0);
 	assert_non_null(strstr(text, "\nweir_backends_left_out 3\n"));
-	pools[2].n_backends = 2; /* the limit exactly */
+	begin_with_many(2); /* the limit exactly */
 	text = scrape_metrics();
-	assert_int_equal(count_text(text, "weir_backend_state{pool=\"c\""), 4 * 2);
+	assert_int_equal(count_text(text, "weir_backend_state{pool=\"web-ams\""), 4 * 2);
 	assert_non_null(strstr(text, "\nweir_backends_left_out 0\n"));
 }
 
 static void processes_are_up_as_they_were_seen(void **state)
 {
+	struct stats *dns, *health;
+
 	(void)state;
-	look_seen.processes[OBSERVE_DNS] =
-	        (struct gather_process){ .present = true, .running = true, .age_ms = 1250 };
-	look_seen.processes[OBSERVE_HEALTH] =
-	        (struct gather_process){ .present = true, .age_ms = 90000 };
+	world_ms += 90000;
+	assert_int_equal(stats_create(place.root, "dns", 16, &dns), 0);
+	assert_int_equal(stats_create(place.root, "health", 16, &health), 0);
+	stats_alive(dns, world_ms - 1250);
+	stats_alive(health, world_ms - 90000);
 	const char *text = scrape_metrics();
 	assert_non_null(strstr(text, "weir_process_up{process=\"dns\"} 1\n"));
 	assert_non_null(strstr(text, "weir_process_up{process=\"health\"} 0\n"));
@@ -156,6 +179,8 @@ static void processes_are_up_as_they_were_seen(void **state)
 	assert_non_null(strstr(text, "weir_process_age_seconds{process=\"dns\"} 1.250\n"));
 	assert_non_null(strstr(text, "weir_process_age_seconds{process=\"health\"} 90.000\n"));
 	assert_null(strstr(text, "weir_process_age_seconds{process=\"mgmt\"}")); /* never there */
+	stats_close(dns);
+	stats_close(health);
 }
 
 /* Pages count in whole numbers; what is shown is in seconds, and histograms stand as one. */
@@ -167,7 +192,7 @@ static void pages_are_shown_in_seconds(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		assert_int_equal(stats_create(this_node.dirs.run, processes[i], 16, &pages[i]), 0);
+		assert_int_equal(stats_create(place.root, processes[i], 16, &pages[i]), 0);
 		stats_set(stats_get_counter(pages[i], STATS_GAUGE, "weir_dns_load_milliseconds", "",
 		                            "h"),
 		          1500);
@@ -181,7 +206,8 @@ static void pages_are_shown_in_seconds(void **state)
 		                            "le=\"1\"", "y"),
 		          2);
 	}
-	look_seen.processes[OBSERVE_DNS].running = true;
+	world_ms += 60000; /* both are silent since */
+	stats_alive(pages[0], world_ms);
 	text = scrape_metrics();
 	assert_non_null(strstr(text, "weir_dns_load_seconds{process=\"dns\"} 1.500000\n"));
 	assert_null(strstr(text, "weir_dns_load_milliseconds"));
@@ -190,7 +216,7 @@ static void pages_are_shown_in_seconds(void **state)
 	assert_non_null(strstr(text, "# TYPE weir_y_seconds histogram\n"));
 	assert_int_equal(count_text(text, "# TYPE weir_y_seconds"), 1);
 	assert_null(strstr(text, "process=\"health\",a=")); /* it does not run */
-	look_seen.processes[OBSERVE_HEALTH].running = true;
+	stats_alive(pages[1], world_ms);
 	text = scrape_metrics();
 	assert_int_equal(count_text(text, "weir_x_total{process="), 2);
 	assert_int_equal(count_text(text, "# TYPE weir_x_total"),
@@ -200,37 +226,74 @@ static void pages_are_shown_in_seconds(void **state)
 		stats_close(pages[i]);
 }
 
-#define HEAD(name, type, help) "# HELP " name " " help "\n# TYPE " name " " type "\n"
-#define EFFECT(backend, serving, draining, out, unknown)                                           \
-	"weir_backend_state{pool=\"web\",backend=\"" backend "\",state=\"serving\"} " serving      \
-	"\nweir_backend_state{pool=\"web\",backend=\"" backend "\",state=\"draining\"} " draining  \
-	"\nweir_backend_state{pool=\"web\",backend=\"" backend "\",state=\"out\"} " out            \
-	"\nweir_backend_state{pool=\"web\",backend=\"" backend "\",state=\"unknown\"} " unknown    \
-	"\n"
-#define CHECK(backend, up, down, unknown)                                                          \
-	"weir_backend_check_state{pool=\"web\",backend=\"" backend "\",state=\"up\"} " up          \
-	"\nweir_backend_check_state{pool=\"web\",backend=\"" backend "\",state=\"down\"} " down    \
-	"\nweir_backend_check_state{pool=\"web\",backend=\"" backend                               \
-	"\",state=\"unknown\"} " unknown "\n"
+/* A health page on which b1 is up and b2 down. */
+static struct page *open_health(void)
+{
+	const struct model_pool *pool = model_pool(intent_model(this_node.intent), "web-ams");
+	uint64_t targets[2];
+	char path[PATH_MAX];
+	struct page *page;
 
-/* There are none: their heads alone. */
+	for (size_t i = 0; i < 2; i++)
+		targets[i] = health_target_backend("web-ams", pool->backends[i].id);
+	assert_int_equal(proc_path(place.root, PROC_HEALTH_PAGE, path), 0);
+	assert_int_equal(page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
+	                             sizeof(struct health_page), &page),
+	                 0);
+	struct health_page *health = page_payload(page);
+
+	assert_int_equal(health_set_targets(health, targets, 2, 1), 0);
+	health_write(health, health_find_index(health, targets[0]),
+	             health_make(HEALTH_UP, 0, 0, 0));
+	health_write(health, health_find_index(health, targets[1]),
+	             health_make(HEALTH_DOWN, 0, 0, 0));
+	page_alive(page, world_ms);
+	page_publish(page);
+	return page;
+}
+
 /* All that a node with two processes and weir run shows, in its order. */
 static void the_whole_is_as_prometheus_wants_it(void **state)
 {
 	static const char *const processes[] = { "dns", "health", "run" };
-	static struct health_page health;
-	struct model_backend backends[] = { { .name = "b1", .id = 1 }, { .name = "b2", .id = 2 } };
-	struct model_pool pool = {
-		.name = "web", .site = &sites[0], .backends = backends, .n_backends = 2
+	static const char *const lines[] = {
+		"# HELP weir_b_total B.",
+		"# TYPE weir_b_total counter",
+		"weir_b_total{process=\"dns\",x=\"2\"} 20",
+		"weir_b_total{process=\"dns\",x=\"1\"} 10",
+		"weir_b_total{process=\"run\",x=\"2\"} 22",
+		"weir_b_total{process=\"run\",x=\"1\"} 12",
+		"# HELP weir_z Z.",
+		"# TYPE weir_z gauge",
+		"weir_z{process=\"dns\"} 30",
+		"weir_z{process=\"run\"} 32",
+		"# TYPE weir_process_up gauge",
+		"weir_process_up{process=\"dataplane\"} 0",
+		"weir_process_up{process=\"health\"} 0",
+		"weir_process_up{process=\"dns\"} 1",
+		"weir_process_up{process=\"mgmt\"} 0",
+		"# TYPE weir_process_age_seconds gauge",
+		"weir_process_age_seconds{process=\"dns\"} 0.001",
+		"# TYPE weir_backend_state gauge",
+		"weir_backend_state{pool=\"web-ams\",backend=\"b1\",state=\"serving\"} 1",
+		"weir_backend_state{pool=\"web-ams\",backend=\"b2\",state=\"serving\"} 0",
+		"weir_backend_state{pool=\"web-ams\",backend=\"b2\",state=\"out\"} 1",
+		"# TYPE weir_backend_check_state gauge",
+		"weir_backend_check_state{pool=\"web-ams\",backend=\"b1\",state=\"up\"} 1",
+		"weir_backend_check_state{pool=\"web-ams\",backend=\"b1\",state=\"down\"} 0",
+		"weir_backend_check_state{pool=\"web-ams\",backend=\"b1\",state=\"unknown\"} 0",
+		"weir_backend_check_state{pool=\"web-ams\",backend=\"b2\",state=\"up\"} 0",
+		"weir_backend_check_state{pool=\"web-ams\",backend=\"b2\",state=\"down\"} 1",
+		"weir_backend_check_state{pool=\"web-ams\",backend=\"b2\",state=\"unknown\"} 0",
+		"# TYPE weir_backends_left_out gauge",
+		"weir_backends_left_out 0",
 	};
-	const struct model m = { .pools = &pool, .n_pools = 1, .self = &self };
-	const uint64_t targets[] = { health_target_backend("web", 1),
-		                     health_target_backend("web", 2) };
+	static const struct effect_backend serves = { .alive = 1, .next_hop = 1, .slots = 4 };
 	struct stats *pages[3];
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		assert_int_equal(stats_create(this_node.dirs.run, processes[i], 16, &pages[i]), 0);
+		assert_int_equal(stats_create(place.root, processes[i], 16, &pages[i]), 0);
 		stats_set(stats_get_counter(pages[i], STATS_GAUGE, "weir_z", "", "Z."), 30 + i);
 		stats_set(
 		        stats_get_counter(pages[i], STATS_COUNTER, "weir_b_total", "x=\"2\"", "B."),
@@ -239,47 +302,26 @@ static void the_whole_is_as_prometheus_wants_it(void **state)
 		        stats_get_counter(pages[i], STATS_COUNTER, "weir_b_total", "x=\"1\"", "B."),
 		        10 + i);
 	}
-	memset(&health, 0, sizeof(health));
-	assert_int_equal(health_set_targets(&health, targets, 2, 1), 0);
-	health_write(&health, health_find_index(&health, targets[0]),
-	             health_make(HEALTH_UP, 0, 0, 0));
-	health_write(&health, health_find_index(&health, targets[1]),
-	             health_make(HEALTH_DOWN, 0, 0, 0));
-	look_seen.m = &m;
-	look_seen.pages.health = &health;
-	look_seen.pages.health_fresh = look_seen.pages.effect_fresh = true;
-	look_seen.processes[OBSERVE_DNS] =
-	        (struct gather_process){ .present = true, .running = true, .age_ms = 1 };
-	look_seen.supervisor.running = true; /* weir-health is dead: its values are history */
-	fake_effects[0] = (struct effect_backend){ .id = 1, .alive = 1, .next_hop = 1, .slots = 9 };
-	fake_effects[1] = (struct effect_backend){ .id = 2 };
-	n_effects = 2;
-	char *text = answer_of_scrape();
-	n_effects = -1;
-	/* what each page has by itself is left out here */
-	char *own = strstr(text, "# HELP weir_build_info"), *after = strstr(text, "# HELP weir_z");
-	assert_true(own && after && after > own);
-	memmove(own, after, strlen(after) + 1);
-	assert_string_equal(
-	        text, HEAD("weir_b_total", "counter",
-	                   "B.") "weir_b_total{process=\"dns\",x=\"2\"} 20\nweir_b_total{process=\"dns\",x=\"1\"} 10\n"
-	                         "weir_b_total{process=\"run\",x=\"2\"} 22\nweir_b_total{process=\"run\",x=\"1\"} 12\n" HEAD(
-	                                 "weir_z", "gauge",
-	                                 "Z.") "weir_z{process=\"dns\"} 30\nweir_z{process=\"run\"} 32\n" HEAD("weir_process_up", "gauge", "1: the process exists and has shown a sign of life lately.") "weir_process_up{process=\"dataplane\"} 0\nweir_process_up{process=\"health\"} 0\n"
-	                                                                                                                                                                                                 "weir_process_up{process=\"dns\"} 1\nweir_process_up{process=\"mgmt\"} 0\n" HEAD(
-	                                                                                                                                                                                                         "weir_process_age_seconds", "gauge", "Time since the process's last sign of life.") "weir_process_age_seconds{process=\"dns\"} 0.001\n" HEAD("weir_backend_state", "gauge", "What is in force for the backend: 1 for the state that it has.") EFFECT("b1",
-	                                                                                                                                                                                                                                                                                                                                                                                                                                                              "1", "0", "0", "0") EFFECT("b2", "0", "0", "1", "0") HEAD("weir_backend_check_state", "gauge", "The verdict of the backend's check: 1 for the state that it has.") CHECK("b1",
-	                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                       "1",
-	                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                       "0",
-	                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                       "0") CHECK("b2",
-	                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  "0",
-	                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  "1",
-	                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  "0") HEAD("weir_backends_left_out",
-	                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                            "gauge",
-	                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                            "Backends without metrics of their own: there are more than the limit.") "weir_backends_left_out 0\n");
-	assert_string_equal(answer.type, "text/plain; version=0.0.4; charset=utf-8");
+	world_ms += 60000;
+	stats_alive(pages[0], world_ms - 1);
+	stats_alive(pages[2], world_ms - 1); /* weir-health is dead: its values are history */
+	struct page *health = open_health();
+	write_tables(world_ms, &serves);
+	const char *at = scrape_metrics();
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		const char *found = strstr(at, lines[i]);
+		size_t n = strlen(lines[i]);
+
+		if (!found || found[n] != '\n' || (found > answer.text && found[-1] != '\n'))
+			fail_msg("no \"%s\" in its place", lines[i]);
+		at = found + n;
+	}
+	assert_int_equal(count_text(answer.text, "# TYPE weir_b_total"), 1);
+	assert_int_equal(count_text(answer.text, "# TYPE weir_z"), 1);
+	assert_null(strstr(answer.text, "process=\"health\",x="));
 	for (size_t i = 0; i < 3; i++)
 		stats_close(pages[i]);
+	page_close(health);
 }
 
 /* Each name that a page has in another unit, with what is shown for 1,500 of it. */
@@ -313,10 +355,10 @@ static void each_unit_becomes_seconds(void **state)
 	struct stats *page;
 
 	(void)state;
-	assert_int_equal(stats_create(this_node.dirs.run, "dns", 16, &page), 0);
+	assert_int_equal(stats_create(place.root, "dns", 16, &page), 0);
 	for (size_t i = 0; i < n; i++)
 		stats_set(stats_get_counter(page, STATS_GAUGE, rows[i].page, "", "h"), 1500);
-	look_seen.processes[OBSERVE_DNS].running = true;
+	stats_alive(page, world_ms);
 	const char *text = scrape_metrics();
 
 	for (size_t i = 0; i < n; i++) {
@@ -331,7 +373,7 @@ static void each_unit_becomes_seconds(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_backend_has_the_state_that_is_in_force),
 		T(so_many_backends_have_metrics_of_their_own),
