@@ -93,9 +93,8 @@ static int keep_parts(struct core *core, const json_t *answer)
 		char *decoded = NULL;
 		size_t n = 0;
 
-		err = data && digest && bytes >= 0 && offset >= 0
-		              ? files_base64_decode(data, &decoded, &n)
-		              : -EINVAL;
+		err = data && bytes >= 0 && offset >= 0 ? files_base64_decode(data, &decoded, &n)
+		                                        : -EINVAL;
 		if (!err)
 			err = blobs_add(core->dirs.state, digest, (uint64_t)bytes, (uint64_t)offset,
 			                decoded, n);
