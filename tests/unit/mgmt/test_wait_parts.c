@@ -1,125 +1,244 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a change waits for, for how long, and what its answer says of each node. */
-#include "wait_world.h"
+/*
+ * What a change waits for, for how long, and what its answer says of each node: weir-health is a page, peers are what they
+ * reported last. That a version which a peer refuses ends is a scene of the cluster (shared-refused).
+ */
+#include "api_world.h"
+
+#include <sys/eventfd.h>
+
+#include "base/page.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/peers/peers_internal.h"
+#include "mgmt/store/intent_internal.h"
+#include "weir/condition.h"
+#include "weir/health.h"
+#include "weir/stats.h"
+
+/* The documented values, not the code's own: a change of those is seen. */
+#define LOCAL_MS   3000
+#define VERSION_MS 17000
+#define ALL_MS     21000
+
+static struct peers peers;
+static atomic_bool client_gone;
+static char digests[4][DIGEST_TEXT_MAX]; /* of versions 2 and 3, which is in force */
+static struct stats *health;
+static struct page *health_page;
+static bool health_lives;
+static uint64_t begun_ms, takes_at_ms; /* when weir-health takes the document; 0: never */
+
+static struct health_page *health_of_page(void)
+{
+	return page_payload(health_page);
+}
+
+static void pass_time(void)
+{
+	if (takes_at_ms && world_ms >= takes_at_ms) {
+		health_of_page()->document = intent_document(this_node.intent);
+		conditions_begin(health, health_of_page()->document);
+		conditions_end(health);
+	}
+	if (health_lives)
+		stats_alive(health, world_ms);
+	page_alive(health_page, world_ms);
+}
+
+static int setup(void **state)
+{
+	char path[PATH_MAX];
+
+	world_setup(state);
+	for (unsigned i = 2; i <= 3; i++) {
+		assert_int_equal(apply_line(i == 2 ? "# a" : "# b", "none"), 201);
+		strcpy(digests[i], intent_head(this_node.intent)->digest);
+	}
+	world_ms += 60000; /* what was judged then is long ago */
+	memset(&peers, 0, sizeof(peers));
+	this_node.peers = &peers;
+	client_gone = false;
+	takes_at_ms = 0;
+	health_lives = true;
+	assert_int_equal(stats_create(place.root, "health", 64, &health), 0);
+	assert_int_equal(proc_path(place.root, PROC_HEALTH_PAGE, path), 0);
+	assert_int_equal(page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
+	                             sizeof(struct health_page), &health_page),
+	                 0);
+	assert_int_equal(
+	        health_set_targets(health_of_page(), NULL, 0, intent_document(this_node.intent)),
+	        0);
+	page_publish(health_page);
+	meanwhile = pass_time;
+	pass_time();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	stats_close(health);
+	page_close(health_page);
+	this_node.peers = NULL;
+	return world_teardown(state);
+}
+
+/* Wait for a change of version @p number, else of overrides. @return how long it took */
+static uint64_t wait_for(unsigned number, const char *digest, const char *query)
+{
+	struct http_request r = { .method = "POST", .gone = &client_gone };
+	char text[100];
+
+	snprintf(text, sizeof(text), "%s", query);
+	if (*text)
+		world_read_query(text, &r);
+	http_reply_fini(&answer);
+	answer = (struct http_reply){ .status = 201 };
+	answer.json = number ? json_pack("{s:{s:i, s:s}}", "version", "number", (int)number,
+	                                 "digest", digest)
+	                     : json_object();
+	begun_ms = world_ms;
+	handle_wait(&this_node, &r, &answer);
+	return world_ms - begun_ms;
+}
+
+static bool is_complete(void)
+{
+	bool complete = is_true_at("complete");
+
+	assert_int_equal(answer.status, complete ? 201 : 202);
+	return complete;
+}
 
 static void what_is_in_force_is_not_waited_for(void **state)
 {
+	uint64_t n = 0;
+
 	(void)state;
-	assert_int_equal(wait_for(false, NULL, NULL), 0);
+	this_node.exchange_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(wait_for(0, NULL, ""), 0);
 	assert_true(is_complete());
-	assert_int_equal(json_array_size(json_object_get(answer.json, "nodes")), 1);
-	assert_string_equal(text_at(0, "node"), "ams-1");
-	assert_string_equal(text_at(0, "state"), "in_force");
-	assert_int_equal(json_integer_value(json_object_get(answer.json, "document")), DOCUMENT);
-	assert_int_equal(n_changed, 1); /* the peers hear of it at once all the same */
-	assert_int_equal(n_related, 0); /* nobody waits for them */
-	shown[2] = (struct gather_process){ .document = 0 }; /* was never there */
-	assert_int_equal(wait_for(false, NULL, NULL), 0);
-	assert_true(is_complete());
+	assert_int_equal(count_at("nodes"), 1);
+	assert_string_equal(text_at("nodes.0.node"), "ams-1");
+	assert_string_equal(text_at("nodes.0.state"), "in_force");
+	assert_int_equal(number_at("document"), intent_document(this_node.intent));
+	assert_int_equal(read(this_node.exchange_fd, &n, sizeof(n)),
+	                 sizeof(n)); /* the peers hear of it at once all the same */
+	close(this_node.exchange_fd);
+	this_node.exchange_fd = 0;
 }
 
-static void each_process_is_waited_for(void **state)
+static void a_process_is_waited_for(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < OBSERVE_COUNT; i++) {
-		for (int dead = 0; dead < 2; dead++) {
-			shown[i].running = !dead;
-			shown[i].document = dead ? DOCUMENT : DOCUMENT - 1;
-			assert_int_equal(wait_for(false, NULL, NULL), dead ? LOCAL_MS : VERSION_MS);
-			assert_false(is_complete());
-			assert_string_equal(text_at(0, "state"), "written");
-			const json_t *behind = json_object_get(node_at(0), "processes");
-			assert_int_equal(json_array_size(behind), 1);
-			assert_string_equal(json_string_value(json_array_get(behind, 0)),
-			                    observe_name((enum observe_process)i));
-		}
-		shown[i].running = true;
-		shown[i].document = DOCUMENT;
-	}
-	shown[2] = (struct gather_process){ .document = 0 }; /* was never there: it is not silent */
-	shown[0].document = DOCUMENT - 1;
-	assert_int_equal(wait_for(false, NULL, NULL), VERSION_MS);
-	shown[0].document = DOCUMENT;
-	unwritten_reason = "No space left on device";
-	assert_int_equal(wait_for(false, NULL, NULL), LOCAL_MS);
+	health_of_page()->document--;
+	assert_int_equal(wait_for(0, NULL, ""), VERSION_MS);
 	assert_false(is_complete());
-	assert_string_equal(text_at(0, "state"), "not_written");
-	assert_string_equal(text_at(0, "detail"), "No space left on device");
+	assert_string_equal(text_at("nodes.0.state"), "written");
+	assert_int_equal(count_at("nodes.0.processes"), 1);
+	assert_string_equal(text_at("nodes.0.processes.0"), "health");
+	health_of_page()->document++;
+	health_lives = false; /* what is silent takes nothing */
+	world_ms += 60000;
+	assert_int_equal(wait_for(0, NULL, ""), LOCAL_MS);
+	assert_false(is_complete());
+	assert_string_equal(text_at("nodes.0.processes.0"), "health");
+	health_lives = true;
+	pass_time();
+	strcpy(this_node.intent->unwritten_reason, "No space left on device");
+	assert_int_equal(wait_for(0, NULL, ""), LOCAL_MS);
+	assert_false(is_complete());
+	assert_string_equal(text_at("nodes.0.state"), "not_written");
+	assert_string_equal(text_at("nodes.0.detail"), "No space left on device");
 }
 
 static void a_client_says_for_how_long_it_waits(void **state)
 {
 	(void)state;
-	shown[0].document = DOCUMENT - 1;
-	assert_int_equal(wait_for(false, NULL, "0"), 0);
+	health_of_page()->document--;
+	assert_int_equal(wait_for(0, NULL, "wait_ms=0"), 0);
 	assert_false(is_complete());
-	assert_int_equal(wait_for(false, NULL, "500"), 500);
-	assert_int_equal(wait_for(false, NULL, "60000"), 60000);
-	shown[0].running = false;
-	assert_int_equal(wait_for(false, NULL, "5000"), 5000);
-	assert_int_equal(wait_for(true, NULL, NULL), VERSION_MS);
-	assert_int_equal(wait_for(true, "all", NULL), ALL_MS);
-	assert_int_equal(wait_for(false, "all", NULL), ALL_MS);
+	assert_int_equal(wait_for(0, NULL, "wait_ms=500"), 500);
+	assert_int_equal(wait_for(0, NULL, "wait_ms=60000"), 60000);
+	assert_int_equal(wait_for(0, NULL, "wait=all"), ALL_MS);
 	client_gone = true;
-	assert_int_equal(wait_for(true, "all", NULL), 0);
+	assert_int_equal(wait_for(0, NULL, "wait=all"), 0);
 	client_gone = false;
 	this_node.stopping = true;
-	assert_int_equal(wait_for(true, "all", NULL), 0);
+	assert_int_equal(wait_for(0, NULL, "wait=all"), 0);
 	this_node.stopping = false;
-}
-
-static void take_it_later(void)
-{
-	if (fake_ms >= begun_ms + 400)
-		shown[0].document = DOCUMENT;
 }
 
 static void a_wait_ends_when_all_have_it(void **state)
 {
 	(void)state;
-	shown[0].document = DOCUMENT - 1;
-	meanwhile = take_it_later;
-	assert_in_range(wait_for(false, NULL, NULL), 400, 420);
+	health_of_page()->document--;
+	takes_at_ms = world_ms + 400;
+	assert_in_range(wait_for(0, NULL, ""), 400, 420);
 	assert_true(is_complete());
-	assert_string_equal(text_at(0, "state"), "in_force");
-	assert_in_range(n_asked_dns, 3, 4); /* it has no page that would say */
-	assert_int_equal(n_changed, 1);
+	assert_string_equal(text_at("nodes.0.state"), "in_force");
+}
+
+/* Peers that agree, and say of version 3 what @p judgement is. */
+static void put_reports(size_t n, enum inforce_state judgement)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct peers_report *v = &peers.reports[i];
+
+		*v = (struct peers_report){ .number = 3,
+			                    .answered_ms = world_ms,
+			                    .inforce = { .number = 3, .state = judgement } };
+		snprintf(v->node, sizeof(v->node), "%s", i ? "lon-1" : "fra-1");
+		strcpy(v->digest, digests[3]);
+		strcpy(v->inforce.digest, digests[3]);
+		core_lock(&this_node);
+		strcpy(v->overrides, core_overrides_digest(&this_node));
+		core_unlock(&this_node);
+	}
+	peers.n_reports = n;
 }
 
 static void list_the_others(void)
 {
-	if (fake_ms >= begun_ms + 400)
-		n_peer_reports = 2;
+	pass_time();
+	if (world_ms >= begun_ms + 400 && peers.n_reports == 0) {
+		pthread_mutex_unlock(&this_node.lock); /* which put_reports() takes */
+		put_reports(1, INFORCE_DONE);
+		pthread_mutex_lock(&this_node.lock);
+	}
 }
 
 /* Right after a start, or a change that adds it, the exchange does not list a node yet: that is not agreement. */
 static void a_node_that_is_not_listed_yet_is_waited_for(void **state)
 {
-	struct model_node nodes[] = { { .name = "ams-1" },
-		                      { .name = "fra-1" },
-		                      { .name = "fra-2" } };
-	const struct model document = { .nodes = nodes, .n_nodes = 3, .self = &nodes[0] };
-
 	(void)state;
-	in_document = &document;
-	assert_int_equal(wait_for(false, NULL, NULL), 0); /* nobody asked for them */
+	assert_int_equal(wait_for(0, NULL, ""), 0); /* nobody asked for it */
 	assert_true(is_complete());
-	assert_int_equal(wait_for(true, "all", NULL), ALL_MS);
+	assert_int_equal(wait_for(3, digests[3], "wait=all"), ALL_MS);
 	assert_false(is_complete());
-	assert_int_equal(json_array_size(json_object_get(answer.json, "nodes")), 3);
-	assert_string_equal(text_at(1, "node"), "fra-1");
-	assert_string_equal(text_at(1, "state"), peers_state_text(PEERS_UNASKED));
-	assert_string_equal(text_at(2, "node"), "fra-2");
-	for (size_t i = 0; i < 2; i++) {
-		snprintf(views[i].node, sizeof(views[i].node), "fra-%zu", i + 1);
-		views[i].state = PEERS_AGREED;
-		views[i].inforce = (struct inforce){ .number = 1 };
-	}
-	n_peer_reports = 1;
+	assert_int_equal(count_at("nodes"), 2);
+	assert_string_equal(text_at("nodes.1.node"), "fra-1");
+	assert_string_equal(text_at("nodes.1.state"), peers_state_text(PEERS_UNASKED));
 	meanwhile = list_the_others;
-	assert_in_range(wait_for(false, "all", NULL), 400, 420);
+	assert_in_range(wait_for(0, NULL, "wait=all"), 400, 420);
 	assert_true(is_complete());
-	assert_int_equal(json_array_size(json_object_get(answer.json, "nodes")), 3);
+	assert_int_equal(count_at("nodes"), 2);
+}
+
+/* This node's judgement of version 2, on which the one in force was built. */
+static struct inforce *judge_second(enum inforce_state judgement)
+{
+	struct inforce *f = &this_node.inforce[1];
+
+	core_lock(&this_node);
+	assert_int_equal(this_node.inforce[0].number, 3);
+	*f = (struct inforce){ .number = 2,
+		               .state = judgement,
+		               .process = "dataplane",
+		               .code = "port-missing",
+		               .reason = "there is no eth1" };
+	strcpy(f->digest, digests[2]);
+	core_unlock(&this_node);
+	return f;
 }
 
 /* A process may have the document, and what it names not be there. */
@@ -128,36 +247,31 @@ static void a_version_is_in_force_as_it_is_judged(void **state)
 	static const struct {
 		enum inforce_state judgement;
 		bool rolled_back, complete;
-		uint64_t took_ms;
 		const char *word, *code;
 	} rows[] = {
-		{ INFORCE_DONE, false, true, 0, "in_force", "" },
-		{ INFORCE_PENDING, false, false, VERSION_MS, "in_force", "" },
-		{ INFORCE_REFUSED, true, false, 0, "refused", "port-missing" },
-		{ INFORCE_REFUSED, false, false, 0, "refused", "port-missing" },
-		{ INFORCE_LATE, false, false, 0, "late", "" },
+		{ INFORCE_DONE, false, true, "in_force", "" },
+		{ INFORCE_REFUSED, true, false, "refused", "port-missing" },
+		{ INFORCE_REFUSED, false, false, "refused", "port-missing" },
+		{ INFORCE_LATE, false, false, "late", "" },
 	};
 
 	(void)state;
+	assert_int_equal(wait_for(3, digests[3], ""), 0);
+	assert_true(is_complete());
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		own_judgement = (struct inforce){ .number = 3,
-			                          .state = rows[i].judgement,
-			                          .rolled_back = rows[i].rolled_back,
-			                          .process = "dataplane",
-			                          .code = "port-missing",
-			                          .reason = "there is no eth1" };
-		assert_int_equal(wait_for(true, NULL, NULL), rows[i].took_ms);
-		assert_int_equal(is_complete(), rows[i].complete);
-		assert_string_equal(text_at(0, "state"), rows[i].word);
-		assert_string_equal(text_at(0, "code"), rows[i].code);
-		assert_int_equal(json_is_true(json_object_get(node_at(0), "rolled_back")),
-		                 rows[i].rolled_back);
+		judge_second(rows[i].judgement)->rolled_back = rows[i].rolled_back;
+		assert_int_equal(wait_for(2, digests[2], ""), 0);
+		if (is_complete() != rows[i].complete ||
+		    strcmp(text_at("nodes.0.state"), rows[i].word) != 0)
+			fail_msg("row %zu: %s", i, text_at("nodes.0.state"));
+		assert_string_equal(text_at("nodes.0.code"), rows[i].code);
+		assert_int_equal(is_true_at("nodes.0.rolled_back"), rows[i].rolled_back);
 	}
-	own_judgement.state = INFORCE_DONE; /* judged once; one has been started again since */
-	shown[0].document = DOCUMENT - 1;
-	assert_int_equal(wait_for(true, NULL, NULL), VERSION_MS);
+	judge_second(INFORCE_DONE); /* judged once; one has been started again since */
+	health_of_page()->document--;
+	assert_int_equal(wait_for(2, digests[2], ""), VERSION_MS);
 	assert_false(is_complete());
-	assert_string_equal(text_at(0, "state"), "written");
+	assert_string_equal(text_at("nodes.0.state"), "written");
 }
 
 static void each_peer_tells_how_it_judges_this_version(void **state)
@@ -165,44 +279,37 @@ static void each_peer_tells_how_it_judges_this_version(void **state)
 	static const struct {
 		enum inforce_state judgement;
 		uint64_t number;
-		const char *digest;
+		unsigned digest; /* of which version; 0: of another */
 		bool complete, waits;
 		const char *word;
 	} rows[] = {
-		{ INFORCE_DONE, 3, "d3", true, false, "agreed" },
-		{ INFORCE_UNKNOWN, 0, "", false, true, "pending" }, /* it has judged none */
-		{ INFORCE_DONE, 2, "d2", false, true, "pending" },  /* of another version */
-		{ INFORCE_REFUSED, 2, "d3", false, true, "pending" },
-		{ INFORCE_PENDING, 4, "d4", true, false, "agreed" }, /* of one made after it */
-		{ INFORCE_REFUSED, 3, "d4", false, true, "pending" },
-		{ INFORCE_REFUSED, 3, "d3", false, false, "refused" },
-		{ INFORCE_LATE, 3, "d3", false, false, "late" },
-		{ INFORCE_PENDING, 3, "d3", false, true, "pending" },
+		{ INFORCE_DONE, 3, 3, true, false, "agreed" },
+		{ INFORCE_UNKNOWN, 0, 0, false, true, "pending" }, /* it has judged none */
+		{ INFORCE_DONE, 2, 2, false, true, "pending" },    /* of another version */
+		{ INFORCE_REFUSED, 2, 3, false, true, "pending" },
+		{ INFORCE_PENDING, 4, 0, true, false, "agreed" }, /* of one made after it */
+		{ INFORCE_REFUSED, 3, 0, false, true, "pending" },
+		{ INFORCE_REFUSED, 3, 3, false, false, "refused" },
+		{ INFORCE_LATE, 3, 3, false, false, "late" },
+		{ INFORCE_PENDING, 3, 3, false, true, "pending" },
 	};
 
 	(void)state;
-	own_judgement = (struct inforce){ .number = 3, .state = INFORCE_DONE };
-	n_peer_reports = 2;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (size_t which = 0; which < 2; which++) {
-			for (size_t k = 0; k < 2; k++)
-				views[k] =
-				        (struct peers_report){ .node = "fra-1",
-					                       .state = PEERS_AGREED,
-					                       .inforce = { .number = 3,
-					                                    .state = INFORCE_DONE,
-					                                    .digest = "d3" } };
-			struct inforce *f = &views[which].inforce;
+			put_reports(2, INFORCE_DONE);
+			struct inforce *f = &peers.reports[which].inforce;
 			f->state = rows[i].judgement;
 			f->number = rows[i].number;
-			snprintf(f->digest, sizeof(f->digest), "%s", rows[i].digest);
-			uint64_t took_ms = wait_for(true, "all", NULL);
+			strcpy(f->digest, rows[i].digest ? digests[rows[i].digest] : "other");
+			uint64_t took_ms = wait_for(3, digests[3], "wait=all");
+			const char *word = text_at(which ? "nodes.2.state" : "nodes.1.state");
 			if (is_complete() != rows[i].complete ||
-			    (took_ms == ALL_MS) != rows[i].waits ||
-			    strcmp(text_at(1 + which, "state"), rows[i].word) != 0)
-				fail_msg("row %zu, peer %zu: %s, %d ms", i, which,
-				         text_at(1 + which, "state"), (int)took_ms);
-			assert_string_equal(text_at(2 - which, "state"), "agreed");
+			    (took_ms == ALL_MS) != rows[i].waits || strcmp(word, rows[i].word) != 0)
+				fail_msg("row %zu, peer %zu: %s, %d ms", i, which, word,
+				         (int)took_ms);
+			assert_string_equal(text_at(which ? "nodes.1.state" : "nodes.2.state"),
+			                    "agreed");
 		}
 }
 
@@ -212,24 +319,18 @@ static void a_refusal_is_told_after_the_rollback(void **state)
 	static const struct {
 		const char *by;
 		uint64_t number;
-		const char *digest, *word;
-	} rows[] = {
-		{ "fra-1", 3, "d3", "refused" },
-		{ "fra-2", 3, "d3", "agreed" },
-		{ "fra-1", 2, "d3", "agreed" },
-		{ "fra-1", 3, "d2", "agreed" },
-	};
+		unsigned digest;
+		bool told;
+	} rows[] = { { "fra-1", 3, 3, true },
+		     { "lon-1", 3, 3, false },
+		     { "fra-1", 2, 3, false },
+		     { "fra-1", 3, 2, false } };
 
 	(void)state;
-	own_judgement = (struct inforce){ .number = 3, .state = INFORCE_DONE };
-	n_peer_reports = 1;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (uint64_t told = 3; told <= 4; told++) {
-			views[0] = (struct peers_report){
-				.node = "fra-1",
-				.state = PEERS_AGREED,
-				.inforce = { .number = told, .state = INFORCE_LATE, .digest = "d3" }
-			};
+			put_reports(1, INFORCE_LATE);
+			peers.reports[0].inforce.number = told;
 			snprintf(this_node.refused_by, sizeof(this_node.refused_by), "%s",
 			         rows[i].by);
 			this_node.refusal = (struct inforce){ .number = rows[i].number,
@@ -237,139 +338,80 @@ static void a_refusal_is_told_after_the_rollback(void **state)
 				                              .process = "dns",
 				                              .code = "listen-refused",
 				                              .rolled_back = true };
-			snprintf(this_node.refusal.digest, sizeof(this_node.refusal.digest), "%s",
-			         rows[i].digest);
-			(void)wait_for(true, "all", NULL);
-			bool is_late = i > 0 && told == 3; /* its own word of this version */
-			if (strcmp(text_at(1, "state"), is_late ? "late" : rows[i].word) != 0)
-				fail_msg("row %zu: %s", i, text_at(1, "state"));
-			assert_int_equal(is_complete(), i > 0 && !is_late);
-			if (i == 0)
-				assert_string_equal(text_at(1, "process"), "dns");
-			assert_string_equal(text_at(1, "code"), i ? "" : "listen-refused");
-			assert_int_equal(json_is_true(json_object_get(node_at(1), "rolled_back")),
-			                 i == 0);
+			strcpy(this_node.refusal.digest, digests[rows[i].digest]);
+			(void)wait_for(3, digests[3], "wait=all");
+			bool is_late =
+			        !rows[i].told && told == 3; /* its own word of this version */
+			if (strcmp(text_at("nodes.1.state"), rows[i].told ? "refused"
+			                                     : is_late    ? "late"
+			                                                  : "agreed"))
+				fail_msg("row %zu: %s", i, text_at("nodes.1.state"));
+			assert_int_equal(is_complete(), !rows[i].told && !is_late);
+			assert_string_equal(text_at("nodes.1.process"), rows[i].told ? "dns" : "");
+			assert_string_equal(text_at("nodes.1.code"),
+			                    rows[i].told ? "listen-refused" : "");
+			assert_int_equal(is_true_at("nodes.1.rolled_back"), rows[i].told);
 		}
-}
-
-static void end_it_later(void)
-{
-	if (fake_ms < begun_ms + 400)
-		return;
-	in_force.number = 2;
-	strcpy(in_force.digest, "d2");
-}
-
-/* A peer refuses what this node has in force; the store takes a moment to end it. */
-static void the_end_of_a_refused_version_is_waited_for(void **state)
-{
-	(void)state;
-	own_judgement = (struct inforce){ .number = 3, .state = INFORCE_DONE, .rolled_back = true };
-	in_force = (struct version){ .number = 3, .digest = "d3" };
-	n_peer_reports = 2;
-	views[0] = (struct peers_report){
-		.node = "fra-1",
-		.state = PEERS_AGREED,
-		.inforce = { .number = 3, .state = INFORCE_REFUSED, .digest = "d3" }
-	};
-	/* it went back before it could judge: it will never say anything of this version */
-	views[1] = (struct peers_report){
-		.node = "lon-1",
-		.state = PEERS_AGREED,
-		.inforce = { .number = 2, .state = INFORCE_DONE, .digest = "d2" }
-	};
-	meanwhile = end_it_later;
-	assert_in_range(wait_for(true, "all", NULL), 400, 420);
-	assert_false(is_complete());
-	assert_true(json_is_true(json_object_get(node_at(0), "rolled_back")));
-	assert_string_equal(text_at(1, "state"), "refused");
-	meanwhile = NULL;
-	in_force = (struct version){ .number = 3, .digest = "d3" };
-	assert_int_equal(wait_for(true, "all", NULL), ALL_MS); /* a store that does not decide */
-	assert_false(json_is_true(json_object_get(node_at(0), "rolled_back")));
-	assert_string_equal(text_at(0, "state"), "in_force");
-	assert_string_equal(text_at(0, "detail"),
-	                    "a node refuses it; its end is not in the store yet");
 }
 
 /* A peer alone takes the version back while its maker waits; or another change wins. */
 static void what_took_the_place_of_a_version_is_told(void **state)
 {
 	static const struct {
-		const char *why, *digest, *parent, *stored;
-		uint64_t number;
-		int stored_err;
-		bool superseded, rolled_back;
+		const char *why;
+		unsigned number, digest; /* 0: another */
+		bool fails, superseded, rolled_back;
 	} rows[] = {
-		{ "the head", "d3", "", "", 3, -ENOENT, false, false },
-		{ "no head is known", "", "", "", 0, -ENOENT, false, false },
-		{ "taken back", "d2", "d1", "d3", 2, 0, true, true },
-		{ "a later one is in force", "d1", "d2", "d3", 4, 0, false, false },
-		{ "built on it", "d5", "d4", "d3", 5, 0, false, false },
-		{ "another won", "e3", "", "e3", 3, 0, true, false },
-		{ "another won and went on", "d4", "", "e3", 4, 0, true, false },
-		{ "it is gone", "d4", "", "", 4, -ENOENT, true, false },
-		{ "not known", "d4", "", "", 4, -EROFS, false, false },
-		{ "taken back, and it cannot be read", "d2", "", "", 2, -EROFS, true, true },
+		{ "the head", 3, 3, false, false, false },
+		{ "taken back", 4, 0, false, true, true },
+		{ "another won", 3, 0, false, true, false },
+		{ "built on it", 2, 2, false, false, false },
+		{ "another won and went on", 2, 0, false, true, false },
+		{ "not known", 2, 0, true, false, false },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		own_judgement = (struct inforce){ .number = 3, .state = INFORCE_DONE };
-		in_force = (struct version){ .number = rows[i].number,
-			                     .author = "weir",
-			                     .node = "fra-1",
-			                     .reason = "3 is refused" };
-		strcpy(in_force.digest, rows[i].digest);
-		strcpy(in_force.parent, rows[i].parent);
-		strcpy(stored.digest, rows[i].stored);
-		stored_err = rows[i].stored_err;
-		assert_int_equal(wait_for(true, NULL, NULL), 0);
+		if (rows[i].number == 2)
+			judge_second(INFORCE_DONE);
+		this_node.intent->failing = rows[i].fails;
+		(void)wait_for(rows[i].number, rows[i].digest ? digests[rows[i].digest] : "other",
+		               "wait_ms=0");
 		if (is_complete() == rows[i].superseded ||
-		    strcmp(text_at(0, "state"), rows[i].superseded ? "superseded" : "in_force"))
-			fail_msg("%s: %s", rows[i].why, text_at(0, "state"));
-		assert_int_equal(json_is_true(json_object_get(node_at(0), "rolled_back")),
-		                 rows[i].rolled_back);
-		if (rows[i].rolled_back)
-			assert_string_equal(text_at(0, "detail"),
-			                    "version 2 by weir on fra-1 is in force: 3 is refused");
-		assert_int_equal(wait_for(false, NULL, NULL), 0); /* overrides are of no version */
+		    strcmp(text_at("nodes.0.state"),
+		           rows[i].superseded ? "superseded" : "in_force"))
+			fail_msg("%s: %s", rows[i].why, text_at("nodes.0.state"));
+		assert_int_equal(is_true_at("nodes.0.rolled_back"), rows[i].rolled_back);
+		if (rows[i].superseded)
+			assert_string_equal(text_at("nodes.0.detail"),
+			                    "version 3 by ada on ams-1 is in force: x");
+		assert_int_equal(wait_for(0, NULL, ""), 0); /* overrides are of no version */
 		assert_true(is_complete());
+		this_node.intent->failing = false;
 	}
-}
-
-static void judge_next_later(void)
-{
-	if (fake_ms >= begun_ms + 400)
-		next_judgement.state = INFORCE_DONE;
 }
 
 /* Who applies right after another is judged; the other's version is not any more, and is in force with it. */
 static void a_version_that_another_was_built_on_is_judged_with_that_one(void **state)
 {
 	(void)state;
-	own_judgement = (struct inforce){ .number = 3, .state = INFORCE_PENDING };
-	next_judgement = (struct inforce){ .number = 4, .state = INFORCE_PENDING };
-	in_force = (struct version){ .number = 4, .digest = "d4" };
-	strcpy(stored.digest, "d3");
-	meanwhile = judge_next_later;
-	assert_in_range(wait_for(true, NULL, NULL), 400, 420);
+	judge_second(INFORCE_PENDING);
+	assert_int_equal(wait_for(2, digests[2], ""), 0); /* that one is in force */
 	assert_true(is_complete());
-	assert_string_equal(text_at(0, "state"), "in_force");
-	next_judgement = (struct inforce){ .number = 4, .state = INFORCE_LATE };
-	assert_int_equal(wait_for(true, NULL, "100"), 0);
+	health_of_page()->document--;
+	this_node.inforce[0].state = INFORCE_PENDING;
+	this_node.inforce[0].accepted_ms = world_ms;
+	takes_at_ms = world_ms + 400;
+	assert_in_range(wait_for(2, digests[2], ""), 400, 420);
+	assert_true(is_complete());
+	assert_string_equal(text_at("nodes.0.state"), "in_force");
+	this_node.inforce[0].rolled_back = true; /* the other's mistake is not this one's */
+	assert_in_range(wait_for(2, digests[2], "wait_ms=100"), 100, 120);
+	assert_string_not_equal(text_at("nodes.0.state"), "refused");
 	assert_false(is_complete());
-	assert_string_equal(text_at(0, "state"), "late");
-	for (int back = 0; back < 2; back++) { /* the other's mistake is not this one's */
-		next_judgement.state = back ? INFORCE_DONE : INFORCE_REFUSED;
-		next_judgement.rolled_back = back;
-		assert_in_range(wait_for(true, NULL, "100"), 100, 120);
-		assert_string_not_equal(text_at(0, "state"), "refused");
-		assert_false(is_complete());
-	}
-	own_judgement.state = INFORCE_REFUSED; /* what was judged stays so */
-	assert_int_equal(wait_for(true, NULL, NULL), 0);
-	assert_string_equal(text_at(0, "state"), "refused");
+	judge_second(INFORCE_REFUSED); /* what was judged stays so */
+	assert_int_equal(wait_for(2, digests[2], ""), 0);
+	assert_string_equal(text_at("nodes.0.state"), "refused");
 }
 
 static unsigned check_with(const char *name, const char *value, const char *if_match)
@@ -463,14 +505,13 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(what_is_in_force_is_not_waited_for),
-		T(each_process_is_waited_for),
+		T(a_process_is_waited_for),
 		T(a_client_says_for_how_long_it_waits),
 		T(a_wait_ends_when_all_have_it),
 		T(a_node_that_is_not_listed_yet_is_waited_for),
 		T(a_version_is_in_force_as_it_is_judged),
 		T(each_peer_tells_how_it_judges_this_version),
 		T(a_refusal_is_told_after_the_rollback),
-		T(the_end_of_a_refused_version_is_waited_for),
 		T(a_version_that_another_was_built_on_is_judged_with_that_one),
 		T(what_took_the_place_of_a_version_is_told),
 		T(what_a_request_asks_for_makes_sense_or_not),
