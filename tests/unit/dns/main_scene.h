@@ -432,14 +432,11 @@ void counters_answer(const struct counters *c, struct tally *tally, const struct
 #define proc_dirs_from_args         fake_dirs
 #define proc_become                 fake_become
 #define sandbox_enter               fake_sandbox
-#define main                        dns_main
 #undef stdout
 #undef stderr
 #define stdout out_file
 #define stderr err_out
-int dns_main(int argc, char **argv);
 #include "dns/server.c"
-#include "dns/main.c"
-#undef main
+#include "dns/process.c"
 
 #endif
