@@ -18,26 +18,12 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
 #include "dns/key_table.h"
 #include "dns/keys.h"
 #include "dns/server.h"
-
-/* Of counters.c, which the threads share: it is asked of the serving generation's own. */
-static const struct counters_services *asked_counters;
-static const struct steering *asked_steering;
-
-bool counters_steered(const struct counters_services *c, const struct steering *p, size_t number,
-                      uint32_t site, uint64_t *out)
-{
-	assert_ptr_equal(c, asked_counters);
-	assert_ptr_equal(p, asked_steering);
-	*out = 10 * (number + 1) + site;
-	return site != 0;
-}
-
-#include "dns/keys_tick.c"
 
 #define NOW_MS UINT64_C(5000000)
 
@@ -50,6 +36,9 @@ static struct steering_service service = { .name = "web", .n_sites = 2, .sites =
 static struct steering place = {
 	.n_names = 2, .names = names, .n_services = 1, .services = &service
 };
+/* What the threads have counted of it: of its second site, and of none. */
+static uint64_t of_fra = 11, of_none = 12, *by_site[] = { NULL, &of_fra, &of_none };
+static struct counters_services counted = { .by_site = by_site };
 static struct steer_keys *seen;
 
 static int setup(void **state)
@@ -746,7 +735,6 @@ static void tables_change_hands_without_a_loss(void **state)
 static void what_a_thread_hands_over_is_counted_once(void **state)
 {
 	static struct generation generation = { .steering = &place };
-	static struct counters_services counted;
 	static struct serving serving = { .generation = &generation, .counters = &counted };
 	static struct server server = { .serving = &serving };
 	const struct steering_key key = make_key(7);
@@ -754,8 +742,6 @@ static void what_a_thread_hands_over_is_counted_once(void **state)
 	struct loop *loop;
 
 	(void)state;
-	asked_counters = &counted;
-	asked_steering = &place;
 	assert_int_equal(loop_open(&loop), 0);
 	assert_int_equal(key_table_open(t, loop), 0);
 	server.keys = window;
@@ -929,7 +915,6 @@ static void ask_threads(struct dns_worker *workers, const struct keys_step *step
 static void a_tick_comes_once_a_second_with_what_all_threads_have(void **state)
 {
 	static struct generation generation = { .steering = &place };
-	static struct counters_services counted;
 	static struct serving serving = { .generation = &generation, .counters = &counted };
 	static struct server server;
 	static struct proc_dirs dirs;
@@ -942,8 +927,6 @@ static void a_tick_comes_once_a_second_with_what_all_threads_have(void **state)
 	strcpy(dirs.run, dir);
 	memset(&server, 0, sizeof(server));
 	server.dirs = &dirs;
-	asked_counters = &counted;
-	asked_steering = &place;
 	assert_int_equal(loop_open(&loop), 0);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(key_table_open(&server.workers[who[i]].key_tables, loop), 0);

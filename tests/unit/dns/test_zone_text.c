@@ -13,20 +13,31 @@
 
 #include <cmocka.h>
 
+#include "dns/zone/text.h"
+#include "dns/zone/zone.h"
+
 static int next_error;   /* of the next read() */
 static size_t piece = 1; /* so much is read at once */
 
-static ssize_t fake_read(int fd, void *bytes, size_t n)
+static size_t endless; /* so many bytes of a comment come instead of the file's; 0: none */
+
+ssize_t __real_read(int fd, void *bytes, size_t n);
+ssize_t __wrap_read(int fd, void *bytes, size_t n);
+
+ssize_t __wrap_read(int fd, void *bytes, size_t n)
 {
 	errno = next_error;
 	next_error = 0;
-	return errno ? -1 : read(fd, bytes, n < piece ? n : piece);
+	if (errno)
+		return -1;
+	if (!endless)
+		return __real_read(fd, bytes, n < piece ? n : piece);
+	n = n < endless - 1 ? n : endless - 1; /* 1: its end */
+	endless -= n;
+	memset(bytes, 'x', n);
+	*(char *)bytes = ';';
+	return (ssize_t)n;
 }
-
-/* The private parts too. */
-#define read fake_read
-#include "dns/zone/text.c"
-#undef read
 
 #define TEXT "a 60 IN A 192.0.2.1 ; one\nb TXT \"x ; y\" (\n 1 )\n\tc\n"
 
@@ -98,21 +109,20 @@ static void an_error_of_the_disk_is_named_and_an_interruption_is_none(void **sta
 
 static void a_zone_has_so_many_bytes_and_no_more(void **state)
 {
+	struct zone_text_line line;
+
 	(void)state;
-	piece = SIZE_MAX;
-	for (unsigned less = 0; less < 2; less++) {
-		struct zone_text_line line;
+	for (unsigned more = 0; more < 2; more++) {
 		struct zone_text *t;
 		const char *why = "";
 
+		endless = ZONE_FILE_BYTES_MAX + more + 1;
 		assert_int_equal(zone_text_open(path, &t, &why), 0);
-		assert_int_equal(t->bytes_left, ZONE_FILE_BYTES_MAX);
-		t->bytes_left = strlen(TEXT) - less;
-		assert_int_equal(zone_text_next(t, &line, &why), less ? -EINVAL : 1);
-		assert_string_equal(why, less ? "zone file too large" : "");
-		assert_int_equal(t->bytes_left, less ? strlen(TEXT) - 1 : 0);
+		assert_int_equal(zone_text_next(t, &line, &why), more ? -EINVAL : 0);
+		assert_string_equal(why, more ? "zone file too large" : "");
 		zone_text_close(t);
 	}
+	endless = 0;
 }
 
 static char dir[] = "/tmp/weir-texts.XXXXXX";
