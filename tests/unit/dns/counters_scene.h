@@ -16,12 +16,10 @@
 #include "dns/counters.h"
 #include "dns/generation.h"
 #include "dns/zone/image.h"
-#include "dns/tally.h"
 #include "weir/stats.h"
 
 static char dir[32];
 static struct counters c;
-static struct tally tally;
 
 static int set_up(void **state)
 {
@@ -67,7 +65,7 @@ struct scene {
 	struct generation g;
 };
 
-static void make_scene(struct scene *s)
+static inline void make_scene(struct scene *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->at[0].name = s->at[2].name = "ams";

@@ -23,6 +23,8 @@
 
 #include "tests/unit/dns/counters_scene.h"
 
+static struct tally tally;
+
 static void count_answer(bool tcp, struct answer_info info, const struct serving *from)
 {
 	counters_answer(&c, &tally, from, tcp, &info);

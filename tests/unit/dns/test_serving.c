@@ -13,104 +13,132 @@
 
 #include <cmocka.h>
 
+#include "base/arena.h"
 #include "dns/server.h"
 #include "dns/serving.h"
 #include "dns/worker.h"
+#include "dns/zone/zone.h"
+#include "tests/unit/dns/counters_scene.h"
 
-static unsigned n_freed, n_words, n_dropped, n_zones_dropped, n_left_dropped;
 static bool no_memory;
+static const struct generation *made[16]; /* and not freed */
+static unsigned n_made, n_freed;
 
-static void fake_generation_free(struct generation *g)
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+void __real_free(void *at);
+void __wrap_free(void *at);
+
+void *__wrap_malloc(size_t n)
 {
-	if (!g)
-		return;
-	n_freed++;
-	free(g->state);
-	free(g);
+	return no_memory ? NULL : __real_malloc(n);
 }
 
-static struct counters_services *fake_words_new(struct counters *c, const struct generation *g)
+void __wrap_free(void *at)
 {
-	(void)c;
-	(void)g;
-	n_words++;
-	return calloc(1, sizeof(struct counters_services));
+	for (unsigned i = 0; at && i < n_made; i++)
+		if (made[i] == at) {
+			made[i] = NULL;
+			n_freed++;
+		}
+	__real_free(at);
 }
-
-static void fake_words_free(struct counters_services *words)
-{
-	n_words--;
-	free(words);
-}
-
-static void fake_drop(struct counters *c, const struct generation *old, const struct generation *g)
-{
-	(void)c;
-	assert_ptr_not_equal(old, g);
-	n_dropped++;
-}
-
-static void fake_drop_zones(struct counters *c, const struct generation *old,
-                            const struct generation *g)
-{
-	(void)c;
-	assert_ptr_not_equal(old, g);
-	n_zones_dropped++;
-}
-
-static void fake_drop_left(struct counters *c, const struct generation *g)
-{
-	(void)c;
-	assert_non_null(g);
-	n_left_dropped++;
-}
-
-static void *fake_malloc(size_t n)
-{
-	return no_memory ? NULL : malloc(n);
-}
-
-/* The private parts too. */
-#define generation_free        fake_generation_free
-#define counters_services_new  fake_words_new
-#define counters_services_free fake_words_free
-#define counters_drop          fake_drop
-#define counters_drop_zones    fake_drop_zones
-#define counters_drop_left     fake_drop_left
-#define malloc                 fake_malloc
-#include "dns/serving.c"
-#undef malloc
 
 static struct server s;
-static unsigned n_made;
 
+static void fail_on_report(void *arg, const struct zones_message *m)
+{
+	(void)arg;
+	fail_msg("%s:%u: %s", m->file, m->line, m->text);
+}
+
+/* The zone zN.test. */
+static const struct image *make_image(unsigned n)
+{
+	char path[64], name[16];
+	const struct zone_source zone = { name, path };
+	const struct zone_input in = { .zones = &zone, .n_zones = 1 };
+	struct image *image = NULL;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "z%u.test", n);
+	snprintf(path, sizeof(path), "%s/zone", dir);
+	f = fopen(path, "w");
+	assert_true(f &&
+	            fputs("$TTL 60\n@ SOA ns root 7 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n", f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(zone_compile(&in, fail_on_report, NULL, &image), 0);
+	return image;
+}
+
+/* Number n_made, from 1 on: with the zone of its number, and at three sites the service "n" and its number. */
 static struct generation *make_generation(uint32_t drained_ppm)
 {
+	static const char *const names[] = { "ams", "fra", "lon" };
 	struct generation *g = calloc(1, sizeof(*g));
+	struct steering_service *service;
+	struct steering_site *sites;
+	struct steering *p;
+	char *name;
 
-	g->state = calloc(1, sizeof(*g->state) + 3 * sizeof(g->state->sites[0]));
+	assert_true(g && n_made < sizeof(made) / sizeof(made[0]));
+	made[n_made++] = g;
+	g->arena = arena_new(1 << 20);
+	p = arena_alloc(g->arena, 1, sizeof(*p));
+	service = arena_alloc(g->arena, 1, sizeof(*service));
+	sites = arena_alloc(g->arena, 3, sizeof(*sites));
+	name = arena_alloc(g->arena, 1, 8);
+	g->state = arena_alloc(g->arena, 1, sizeof(*g->state) + 3 * sizeof(g->state->sites[0]));
+	assert_true(p && service && sites && name && g->state);
+	for (unsigned i = 0; i < 3; i++)
+		sites[i].name = names[i];
+	snprintf(name, 8, "n%u", n_made);
+	*service = (struct steering_service){ .name = name, .n_sites = 3, .sites = sites };
+	*p = (struct steering){ .n_services = 1, .services = service, .n_states = 3 };
+	g->steering = p;
+	g->image = make_image(n_made);
 	g->state->n_sites = 3;
 	g->state->sites[2].drained_ppm = drained_ppm;
-	n_made++;
 	return g;
 }
 
-static int set_up(void **state)
+/* Whether there are counters of generation @p n's service: 2 of its site, 1 of none, 0. */
+static int count_service(unsigned n)
 {
-	(void)state;
+	char at_lon[64], nowhere[64];
+
+	snprintf(at_lon, sizeof(at_lon), "service=\"n%u\",site=\"lon\"", n);
+	snprintf(nowhere, sizeof(nowhere), "service=\"n%u\",site=\"\"", n);
+	return read_value("weir_dns_placed_total", at_lon) >= 0
+	               ? 2
+	               : read_value("weir_dns_placed_total", nowhere) >= 0;
+}
+
+static bool has_serial(unsigned n)
+{
+	char labels[32];
+
+	snprintf(labels, sizeof(labels), "zone=\"z%u.test\"", n);
+	return read_value("weir_dns_zone_serial", labels) == 7;
+}
+
+static int begin(void **state)
+{
 	memset(&s, 0, sizeof(s));
 	for (unsigned i = 0; i < WORKERS_ALL; i++)
 		s.workers[i].server = &s;
-	n_freed = n_words = n_dropped = n_zones_dropped = n_left_dropped = n_made = 0;
+	n_freed = n_made = 0;
 	no_memory = false;
+	if (set_up(state))
+		return -1;
+	s.counters = c;
 	return 0;
 }
 
-static int tear_down(void **state)
+static int end(void **state)
 {
-	(void)state;
 	serving_close(&s);
-	return n_freed != n_made || n_words != 0 || s.replaced || s.serving;
+	return n_freed != n_made || s.replaced || s.serving || tear_down(state);
 }
 
 static uint32_t drained_of(const struct dns_worker *w)
@@ -158,44 +186,51 @@ static void what_has_not_changed_is_not_published_again(void **state)
 	assert_ptr_equal(s.serving->generation, s.now);
 }
 
+/* Its counters, too; and those that an earlier process left go with the first. */
 static void a_generation_goes_when_its_last_reader_has_gone(void **state)
 {
 	struct dns_worker *w = &s.workers[WORKERS_MAX]; /* of TCP */
-	const struct proc_dirs dirs = { .run = "run" };
+	struct generation *earlier = make_generation(0);
 
 	(void)state;
-	s.dirs = &dirs;
-	s.counters.stats = (struct stats *)(void *)&s;
+	counters_services_free(counters_services_new(&s.counters, earlier));
+	generation_free(earlier);
+	assert_int_equal(count_service(1), 2);
 	assert_int_equal(serving_install(&s, make_generation(1)), 0);
-	assert_int_equal(n_left_dropped,
-	                 1); /* of an earlier process: with the first document only */
+	assert_int_equal(count_service(1), 0);
+	assert_int_equal(count_service(2), 2);
+	assert_true(has_serial(2));
 	assert_true(serving_enter(w));
 	s.now->state->sites[2].drained_ppm = 2;
 	serving_publish(&s); /* two states of one generation */
 	assert_int_equal(serving_install(&s, make_generation(3)), 0);
-	assert_int_equal(n_zones_dropped, 1);
-	assert_int_equal(n_freed, 0);
+	assert_true(!has_serial(2) && has_serial(3));
+	assert_int_equal(n_freed, 1);
 	assert_int_equal(drained_of(w), 1);
+	assert_int_equal(count_service(2), 2); /* it may still be counted in */
 	serving_leave(w);
 	assert_true(serving_enter(w));
 	assert_int_equal(drained_of(w), 3);
 	serving_publish(&s);
-	assert_int_equal(n_freed, 1);
-	assert_int_equal(n_dropped, 1); /* the words of services that have gone */
+	assert_int_equal(n_freed, 2);
+	assert_int_equal(count_service(2), 0);
+	assert_int_equal(count_service(3), 2);
 	serving_leave(w);
 	for (uint32_t i = 0; i < 5; i++)
 		assert_int_equal(serving_install(&s, make_generation(i)), 0);
-	assert_int_equal(n_left_dropped, 1);
 	serving_publish(&s);
-	assert_int_equal(n_freed, 6);
-	assert_int_equal(n_words, 1);
+	assert_int_equal(n_freed, 7);
+	assert_int_equal(count_service(8), 2);
 }
 
 static void without_memory_the_state_before_is_answered_from(void **state)
 {
 	struct dns_worker *w = &s.workers[1];
+	struct generation *later[4];
 
 	(void)state;
+	for (uint32_t i = 1; i < 4; i++)
+		later[i] = make_generation(2 + i);
 	assert_int_equal(serving_install(&s, make_generation(1)), 0);
 	no_memory = true;
 	s.now->state->sites[2].drained_ppm = 2;
@@ -203,8 +238,8 @@ static void without_memory_the_state_before_is_answered_from(void **state)
 	assert_true(serving_enter(w));
 	assert_int_equal(drained_of(w), 1);
 	serving_leave(w);
-	assert_int_equal(serving_install(&s, make_generation(3)), 0); /* which nobody sees */
-	assert_int_equal(serving_install(&s, make_generation(4)), 0);
+	assert_int_equal(serving_install(&s, later[1]), 0); /* which nobody sees */
+	assert_int_equal(serving_install(&s, later[2]), 0);
 	assert_int_equal(n_freed, 1); /* the one that was never published */
 	no_memory = false;
 	serving_publish(&s);
@@ -213,11 +248,11 @@ static void without_memory_the_state_before_is_answered_from(void **state)
 	serving_leave(w);
 	assert_int_equal(n_freed, 2);
 	no_memory = true;
-	assert_int_equal(serving_install(&s, make_generation(5)),
+	assert_int_equal(serving_install(&s, later[3]),
 	                 0); /* and the end comes before memory does */
 }
 
-#define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define WITH(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
