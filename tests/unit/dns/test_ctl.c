@@ -9,207 +9,27 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "base/memory.h"
 #include "dns/generation.h"
 #include "dns/server.h"
 #include "dns/steering/peer_health.h"
+#include "dns/zone/image.h"
 #include "weir/health.h"
 
-static uint64_t fake_load_start(struct server *s, bool from_files)
-{
-	(void)s;
-	return from_files ? 2 : 1;
-}
-
-static const char *fake_load_error(const struct server *s)
-{
-	(void)s;
-	return "";
-}
+#define PEER_HEALTH_JSON_MAX 8192u
+#define NAMES_JSON_MAX       1000u
+#define RAMPS_JSON_MAX       256u
 
 static bool no_room; /* for the list of services */
 
-static void *fake_calloc(size_t n, size_t size)
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+void *__wrap_calloc(size_t n, size_t size)
 {
-	return no_room ? NULL : calloc(n, size);
-}
-
-/* The private parts too. What they need of the process is not there. */
-#define calloc            fake_calloc
-#define server_load_error fake_load_error
-#define server_load_start fake_load_start
-#include "dns/ctl.c"
-
-static struct steering_state *states; /* of one site */
-static struct peer_health views;
-static struct generation generation = { .peer_health = &views };
-
-static json_t *tell_site(health_word ip6, health_word ip4)
-{
-	const struct steering_site site = { .name = "ams", .weight = 100, .n_addresses = { 1, 1 } };
-
-	states->sites[0].words[0] = ip6;
-	states->sites[0].words[1] = ip4;
-	return site_to_json(&generation, &site, 0);
-}
-
-static bool is_said(json_t *answer, const char *name)
-{
-	json_t *value = json_object_get(answer, name);
-
-	assert_true(json_is_boolean(value));
-	return json_is_true(value);
-}
-
-static void a_mark_of_either_family_is_told(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < 4; i++) {
-		bool ip6 = i & 1, ip4 = i & 2;
-		json_t *answer = tell_site(
-		        health_make(HEALTH_UP, ip6 ? HEALTH_MARK_DOUBT : 0, HEALTH_REASON_OK, 1),
-		        health_make(HEALTH_DOWN, ip4 ? HEALTH_MARK_DOUBT : 0, HEALTH_REASON_REFUSED,
-		                    1));
-
-		assert_int_equal(is_said(answer, "in_doubt"), ip6 || ip4);
-		assert_string_equal(json_string_value(json_object_get(answer, "ipv6")), "up");
-		assert_string_equal(json_string_value(json_object_get(answer, "ipv4")), "down");
-		json_decref(answer);
-		states->sites[0].unproven[0] = ip6;
-		states->sites[0].unproven[1] = ip4;
-		answer = tell_site(0, 0);
-		assert_int_equal(is_said(answer, "unproven"), ip6 || ip4);
-		const char *in = json_string_value(json_object_get(answer, "unproven_in"));
-		assert_string_equal(in ? in : "", ip6 == ip4 ? "" : ip4 ? "ipv4" : "ipv6");
-		json_decref(answer);
-		states->sites[0].unproven[0] = states->sites[0].unproven[1] = false;
-	}
-}
-
-static void what_a_person_did_is_told(void **state)
-{
-	json_t *answer;
-
-	(void)state;
-	states->sites[0].disabled = true;
-	answer = tell_site(0, 0);
-	assert_true(is_said(answer, "disabled"));
-	assert_false(is_said(answer, "forced_up") || is_said(answer, "shifting"));
-	json_decref(answer);
-	states->sites[0].disabled = false;
-	states->sites[0].forced_up = states->sites[0].shifting = true;
-	states->sites[0].drained_ppm = 250000;
-	answer = tell_site(0, 0);
-	assert_true(is_said(answer, "forced_up") && is_said(answer, "shifting"));
-	assert_false(is_said(answer, "disabled"));
-	assert_int_equal(json_integer_value(json_object_get(answer, "drained_ppm")), 250000);
-	json_decref(answer);
-}
-
-static void the_worst_of_a_zones_states_is_told(void **state)
-{
-	(void)state;
-	assert_string_equal(state_text(IMAGE_ZONE_BROKEN | IMAGE_ZONE_EARLIER), "broken");
-	assert_string_equal(state_text(IMAGE_ZONE_EARLIER), "earlier");
-	assert_string_equal(state_text(0), "served");
-}
-
-/*
- * Two states, of which the second is asked about; what a node sees of it stands at its own place.
- */
-static void each_site_has_its_own_views_and_families(void **state)
-{
-	const struct steering_site site = { .name = "ams", .n_addresses = { 0, 1 } };
-	const struct model_site at = { .name = "fra" };
-	health_word words[4] = { health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1),
-		                 health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1),
-		                 health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1),
-		                 health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1) };
-	struct node_health view = { .node = "fra-1", .site = &at, .fresh = true, .words = words };
-	struct peer_health some = { .n = 1, .n_targets = 4, .items = &view, .votes = true };
-	json_t *list, *one;
-
-	(void)state;
-	list = peer_health_to_json(&some, &site, 1);
-	assert_int_equal(json_array_size(list), 1);
-	one = json_array_get(list, 0);
-	assert_string_equal(json_string_value(json_object_get(one, "ipv4")), "down");
-	assert_string_equal(json_string_value(json_object_get(one, "ipv6")), "none");
-	assert_string_equal(json_string_value(json_object_get(one, "node")), "fra-1");
-	assert_true(is_said(one, "fresh"));
-	json_decref(list);
-	some.votes = false; /* each trusts its own: the others' are not told */
-	list = peer_health_to_json(&some, &site, 1);
-	assert_int_equal(json_array_size(list), 0);
-	json_decref(list);
-}
-
-static void names_have_the_states_of_their_services(void **state)
-{
-	struct steering_site at[2] = { { .name = "ams", .n_addresses = { 1, 1 } },
-		                       { .name = "fra", .n_addresses = { 1, 1 } } };
-	struct steering_service services[2] = { { .name = "web", .n_sites = 1, .sites = at },
-		                                { .name = "mail",
-		                                  .n_sites = 1,
-		                                  .sites = at + 1,
-		                                  .first_state = 1,
-		                                  .fail_closed = true } };
-	struct steering_name names[2] = { { .name = "www", .service = &services[0] },
-		                          { .name = "mx", .service = &services[1] } };
-	struct steering place = {
-		.n_names = 2, .names = names, .n_services = 2, .services = services
-	};
-	struct steering_state *two = calloc(1, sizeof(*two) + 2 * sizeof(two->sites[0]));
-	struct generation g = { .steering = &place, .state = two, .peer_health = &views };
-	json_t *list, *names_of, *site;
-
-	(void)state;
-	assert_non_null(two);
-	two->sites[1].disabled = true;
-	list = json_object();
-	state_names(&g, list);
-	names_of = json_object_get(list, "names");
-	for (size_t i = 0; i < 2; i++) {
-		json_t *sites = json_object_get(json_array_get(names_of, i), "sites");
-
-		site = json_array_get(sites, 0);
-		assert_int_equal(json_array_size(sites), 1);
-		assert_int_equal(is_said(site, "disabled"), i == 1);
-		assert_int_equal(
-		        json_is_true(json_object_get(json_array_get(names_of, i), "fail_closed")),
-		        i == 1);
-	}
-	json_decref(list);
-	free(two);
-}
-
-static void as_many_ramps_and_mistakes_are_told_as_there_are(void **state)
-{
-	static struct ramp_record items[RAMPS_JSON_MAX + 1];
-	static struct server s;
-	static char mistake[] = "a: b";
-	struct ramps r = { .items = items };
-	json_t *list;
-
-	(void)state;
-	for (r.n = 0; r.n <= RAMPS_JSON_MAX + 1; r.n++) {
-		list = ramps_to_json(&r);
-		assert_int_equal(json_array_size(list),
-		                 r.n < RAMPS_JSON_MAX ? r.n : RAMPS_JSON_MAX);
-		json_decref(list);
-	}
-	for (unsigned i = 0; i < SERVER_ERRORS_MAX; i++)
-		s.load.errors[i] = mistake;
-	s.load.zones[0] = mistake;               /* what stands behind them is none */
-	s.load.n_errors = SERVER_ERRORS_MAX + 9; /* more were counted than are kept */
-	list = load_to_json(&s);
-	assert_int_equal(json_array_size(json_object_get(list, "mistakes")), SERVER_ERRORS_MAX);
-	json_decref(list);
-	s.load.running = true; /* they are the thread's now */
-	list = load_to_json(&s);
-	assert_int_equal(json_array_size(json_object_get(list, "mistakes")), 0);
-	json_decref(list);
+	return no_room ? NULL : __real_calloc(n, size);
 }
 
 /*
@@ -332,18 +152,199 @@ static void fill_whole(struct whole *w)
 	w->s.load.finished = 8;
 }
 
+static struct whole the;
+
+static int set_up(void **state)
+{
+	(void)state;
+	fill_whole(&the);
+	the.views.votes = true;
+	return the.state ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	free(the.state);
+	return 0;
+}
+
+static char *ask_text(const char *line)
+{
+	char *text = dns_ctl_handle(&the.s, line, strlen(line));
+
+	assert_non_null(text);
+	return text;
+}
+
+static json_t *ask_status(void)
+{
+	char *text = ask_text("{\"do\":\"status\"}");
+	json_t *status = json_loads(text, 0, NULL);
+
+	free(text);
+	assert_non_null(status);
+	return status;
+}
+
+/* What stands at number @p i of a list. */
+static json_t *row_of(json_t *of, const char *list, size_t i)
+{
+	return json_array_get(json_object_get(of, list), i);
+}
+
+static const char *text_of(json_t *row, const char *name)
+{
+	const char *text = json_string_value(json_object_get(row, name));
+
+	return text ? text : "";
+}
+
+static bool is_said(json_t *answer, const char *name)
+{
+	json_t *value = json_object_get(answer, name);
+
+	assert_true(json_is_boolean(value));
+	return json_is_true(value);
+}
+
+/* What is said of the first service at its first site: a new reference. */
+static json_t *tell_site(health_word ip6, health_word ip4)
+{
+	json_t *status, *site;
+
+	the.state->sites[0].words[0] = ip6;
+	the.state->sites[0].words[1] = ip4;
+	status = ask_status();
+	site = json_incref(row_of(row_of(status, "names", 0), "sites", 0));
+	json_decref(status);
+	return site;
+}
+
+static void a_mark_of_either_family_is_told(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		bool ip6 = i & 1, ip4 = i & 2;
+		json_t *answer = tell_site(
+		        health_make(HEALTH_UP, ip6 ? HEALTH_MARK_DOUBT : 0, HEALTH_REASON_OK, 1),
+		        health_make(HEALTH_DOWN, ip4 ? HEALTH_MARK_DOUBT : 0, HEALTH_REASON_REFUSED,
+		                    1));
+
+		assert_int_equal(is_said(answer, "in_doubt"), ip6 || ip4);
+		assert_string_equal(text_of(answer, "ipv6"), "up");
+		assert_string_equal(text_of(answer, "ipv4"), "down");
+		json_decref(answer);
+		the.state->sites[0].unproven[0] = ip6;
+		the.state->sites[0].unproven[1] = ip4;
+		answer = tell_site(0, 0);
+		assert_int_equal(is_said(answer, "unproven"), ip6 || ip4);
+		assert_string_equal(text_of(answer, "unproven_in"), ip6 == ip4 ? ""
+		                                                    : ip4      ? "ipv4"
+		                                                               : "ipv6");
+		json_decref(answer);
+		the.state->sites[0].unproven[0] = the.state->sites[0].unproven[1] = false;
+	}
+}
+
+static void what_a_person_did_is_told(void **state)
+{
+	struct steering_site_state *at = &the.state->sites[0];
+	json_t *answer;
+
+	(void)state;
+	at->disabled = true;
+	answer = tell_site(0, 0);
+	assert_true(is_said(answer, "disabled"));
+	assert_false(is_said(answer, "forced_up") || is_said(answer, "shifting"));
+	json_decref(answer);
+	at->disabled = false;
+	at->forced_up = at->shifting = true;
+	at->drained_ppm = 250000;
+	answer = tell_site(0, 0);
+	assert_true(is_said(answer, "forced_up") && is_said(answer, "shifting"));
+	assert_false(is_said(answer, "disabled"));
+	assert_int_equal(json_integer_value(json_object_get(answer, "drained_ppm")), 250000);
+	json_decref(answer);
+}
+
+static void the_worst_of_a_zones_states_is_told(void **state)
+{
+	json_t *status;
+
+	(void)state;
+	the.image.zones[0].state = IMAGE_ZONE_BROKEN | IMAGE_ZONE_EARLIER;
+	status = ask_status();
+	assert_string_equal(text_of(row_of(status, "zones", 0), "state"), "broken");
+	assert_string_equal(text_of(row_of(status, "zones", 1), "state"), "earlier");
+	json_decref(status);
+}
+
+/* Where each trusts its own checks, the others' are not told. */
+static void views_are_told_where_they_are_counted(void **state)
+{
+	json_t *answer;
+
+	(void)state;
+	for (unsigned votes = 0; votes < 2; votes++) {
+		the.views.votes = votes;
+		answer = tell_site(0, 0);
+		assert_int_equal(json_array_size(json_object_get(answer, "views")), 2 * votes);
+		json_decref(answer);
+	}
+}
+
+static void a_service_that_fails_closed_is_told(void **state)
+{
+	json_t *status;
+
+	(void)state;
+	the.services[1].fail_closed = true;
+	status = ask_status();
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(json_object_get(row_of(status, "names", i), "fail_closed") != NULL,
+		                 i == 1);
+	json_decref(status);
+}
+
+static void as_many_ramps_and_mistakes_are_told_as_there_are(void **state)
+{
+	static struct ramp_record items[RAMPS_JSON_MAX + 1];
+	static char mistake[] = "a: b";
+	struct server_load *l = &the.s.load;
+	json_t *status;
+
+	(void)state;
+	the.s.ramps.items = items;
+	for (size_t n = 0; n <= RAMPS_JSON_MAX + 1; n++) {
+		the.s.ramps.n = n;
+		status = ask_status();
+		assert_int_equal(json_array_size(json_object_get(status, "ramps")),
+		                 n < RAMPS_JSON_MAX ? n : RAMPS_JSON_MAX);
+		json_decref(status);
+	}
+	for (unsigned i = 0; i < SERVER_ERRORS_MAX; i++)
+		l->errors[i] = mistake;
+	l->zones[0] = mistake;                               /* what stands behind them is none */
+	l->n_errors = SERVER_ERRORS_MAX + 9;                 /* more were counted than are kept */
+	for (unsigned running = 0; running < 2; running++) { /* then they are the thread's */
+		l->running = running;
+		status = ask_status();
+		assert_int_equal(json_array_size(json_object_get(json_object_get(status, "load"),
+		                                                 "mistakes")),
+		                 running ? 0 : SERVER_ERRORS_MAX);
+		json_decref(status);
+	}
+}
+
 /* ctl_serve() gives no answer where memory was short: one without names would say that there are none. */
 static void a_status_that_lacks_its_names_is_none(void **state)
 {
-	static struct whole w;
-
 	(void)state;
-	fill_whole(&w);
-	w.views.votes = true;
 	for (unsigned round = 0; round < 2; round++) {
 		no_room = round == 1;
 		memory_forget();
-		free(dns_ctl_handle(&w.s, "{\"do\":\"status\"}", 15));
+		free(dns_ctl_handle(&the.s, "{\"do\":\"status\"}", 15));
 		assert_int_equal(memory_failed(), no_room);
 	}
 	no_room = false;
@@ -358,20 +359,16 @@ static void sites_are_told_once_for_each_service_and_names_have_a_limit(void **s
 {
 	enum { N = 10000 };
 	static struct steering_name names[N];
-	static struct whole w;
 	json_t *status, *list;
 	char *text;
 
 	(void)state;
-	fill_whole(&w);
-	w.views.votes = true;
 	for (unsigned i = 0; i < N; i++)
 		names[i] = (struct steering_name){ .name = "customer-00001.z0.test",
-			                           .service = &w.services[i == N - 1] };
-	w.place.names = names;
-	w.place.n_names = N;
-	text = dns_ctl_handle(&w.s, "{\"do\":\"status\"}", 15);
-	assert_non_null(text);
+			                           .service = &the.services[i == N - 1] };
+	the.place.names = names;
+	the.place.n_names = N;
+	text = ask_text("{\"do\":\"status\"}");
 	assert_true(strlen(text) < 1 << 20);
 	status = json_loads(text, 0, NULL);
 	list = json_object_get(status, "names");
@@ -389,7 +386,6 @@ static void sites_are_told_once_for_each_service_and_names_have_a_limit(void **s
 	}
 	json_decref(status);
 	free(text);
-	free(w.state);
 }
 
 /* 1,000 services at 63 sites, far more than an answer holds; one alone has a site of its own. */
@@ -536,18 +532,15 @@ static void of_services_beyond_an_answer_those_that_are_down_are_stated(void **s
 
 static void the_whole_status_is_told(void **state)
 {
-	static struct whole w;
 	char *text;
 
 	(void)state;
-	fill_whole(&w);
-	w.views.votes = true;
-	text = dns_ctl_handle(&w.s, "{\"do\":\"status\"}", 15);
+	text = ask_text("{\"do\":\"status\"}");
 	assert_string_equal(
 	        text,
 	        "{\"ok\":true,\"serving\":true,\"clock_held\":true,\"clock\":\"unsynchronised\","
-	        "\"load\":{\"started\":9,\"finished\":8,\"running\":false,\"error\":\"\","
-	        "\"mistakes\":[]},\"document\":42,\"version\":41,\"threads\":6,"
+	        "\"load\":{\"started\":9,\"finished\":8,\"running\":false,\"error\":\"zone files "
+	        "refused: an earlier image is served\",\"mistakes\":[]},\"document\":42,\"version\":41,\"threads\":6,"
 	        "\"stale_image\":true,\"image_bytes\":4711,\"zones\":[{\"name\":\"a\","
 	        "\"serial\":70,\"records\":5,\"state\":\"served\"},{\"name\":\"b\",\"serial\":71,"
 	        "\"records\":6,\"state\":\"earlier\"}],\"names\":[{\"name\":\"www\",\"service\":\"web\","
@@ -581,24 +574,23 @@ static void the_whole_status_is_told(void **state)
 	        "\"generation\":3,\"state\":\"held-site\",\"at_ms\":999}],\"deciding\":{\"votes\":true,"
 	        "\"sites\":[\"ams\"],\"out\":[\"fra\"]}}");
 	free(text);
-	w.views.n_targets = PEER_HEALTH_JSON_MAX / 2; /* the most of two nodes */
-	text = dns_ctl_handle(&w.s, "{\"do\":\"status\"}", 15);
+	the.views.n_targets = PEER_HEALTH_JSON_MAX / 2; /* the most of two nodes */
+	text = ask_text("{\"do\":\"status\"}");
 	assert_non_null(strstr(text, "\"node\":\"fra-1\""));
 	free(text);
-	w.views.n_targets++;
-	text = dns_ctl_handle(&w.s, "{\"do\":\"status\"}", 15);
+	the.views.n_targets++;
+	text = ask_text("{\"do\":\"status\"}");
 	assert_null(strstr(text, "\"node\":"));
 	free(text);
-	w.s.now = NULL; /* nothing is served yet */
-	w.s.clock = WALL_CLOCK_RUNS;
-	w.s.load.running = true;
-	text = dns_ctl_handle(&w.s, "{\"do\":\"status\"}", 15);
+	the.s.now = NULL; /* nothing is served yet */
+	the.s.clock = WALL_CLOCK_RUNS;
+	the.s.load.running = true;
+	text = ask_text("{\"do\":\"status\"}");
 	assert_string_equal(
 	        text, "{\"ok\":true,\"serving\":false,\"clock_held\":false,\"clock\":\"good\","
 	              "\"load\":{\"started\":9,\"finished\":8,\"running\":true,\"error\":\"\","
 	              "\"mistakes\":[]}}");
 	free(text);
-	free(w.state);
 }
 
 static void what_is_no_request_is_refused(void **state)
@@ -630,13 +622,11 @@ static void what_is_no_request_is_refused(void **state)
 /* Only steps: what goes by its schedule has no level of its own. */
 static void levels_of_steps_are_told(void **state)
 {
-	static struct whole w;
 	struct ramp_record ramps[2];
 	char *text;
 
 	(void)state;
-	fill_whole(&w);
-	ramps[0] = w.ramp;
+	ramps[0] = the.ramp;
 	ramps[1] = (struct ramp_record){ .id = "op-1",
 		                         .generation = (uint64_t)3 << 20,
 		                         .epoch = 64,
@@ -645,19 +635,18 @@ static void levels_of_steps_are_told(void **state)
 		                         .arrived = true,
 		                         .level_ppm = 250000,
 		                         .longest_ttl_s = 30 };
-	w.s.ramps = (struct ramps){ .n = 2, .items = ramps };
-	w.s.clock = WALL_CLOCK_RUNS;
-	text = dns_ctl_handle(&w.s, "{\"do\":\"levels\"}", 15);
+	the.s.ramps = (struct ramps){ .n = 2, .items = ramps };
+	the.s.clock = WALL_CLOCK_RUNS;
+	text = ask_text("{\"do\":\"levels\"}");
 	assert_string_equal(text,
 	                    "{\"ok\":true,\"levels\":[{\"override\":\"op-1\","
 	                    "\"generation\":3145728,\"epoch\":64,\"step\":2,\"level_ppm\":250000,"
 	                    "\"longest_ttl_s\":30,\"arrived\":true}]}");
 	free(text);
-	w.s.now = NULL; /* no answer has a level yet */
-	text = dns_ctl_handle(&w.s, "{\"do\":\"levels\"}", 15);
+	the.s.now = NULL; /* no answer has a level yet */
+	text = ask_text("{\"do\":\"levels\"}");
 	assert_string_equal(text, "{\"ok\":false,\"error\":\"nothing is served yet\"}");
 	free(text);
-	free(w.state);
 }
 
 /* The answer says what is wrong with it, and nothing is done. */
@@ -680,48 +669,43 @@ static void what_is_no_json_is_refused(void **state)
 
 static void a_reload_reads_the_files(void **state)
 {
-	static const char line[] = "{\"do\":\"zone-reload\"}";
-	static struct server s;
-	char *text = dns_ctl_handle(&s, line, strlen(line));
+	static const struct proc_dirs nowhere = { .state = "/nonexistent", .run = "/nonexistent" };
+	char *text;
 
 	(void)state;
-	assert_string_equal(text, "{\"ok\":true,\"load\":2}"); /* as fake_load_start() has it */
+	the.s.now = NULL;
+	the.s.load = (struct server_load){ .started = 5 };
+	the.s.dirs = &nowhere;
+	assert_int_equal(loop_open(&the.s.loop), 0);
+	assert_int_equal(server_load_open(&the.s), 0);
+	text = ask_text("{\"do\":\"zone-reload\"}");
+	assert_string_equal(text, "{\"ok\":true,\"load\":6}");
+	assert_true(the.s.load.running && the.s.load.from_files);
+	server_load_stop(&the.s);
+	loop_close(the.s.loop);
 	free(text);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	states = calloc(1, sizeof(*states) + sizeof(states->sites[0]));
-	generation.state = states;
-	return states ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	free(states);
-	return 0;
-}
+#define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_mark_of_either_family_is_told),
-		cmocka_unit_test(what_a_person_did_is_told),
-		cmocka_unit_test(the_worst_of_a_zones_states_is_told),
-		cmocka_unit_test(each_site_has_its_own_views_and_families),
-		cmocka_unit_test(names_have_the_states_of_their_services),
-		cmocka_unit_test(a_status_that_lacks_its_names_is_none),
-		cmocka_unit_test(sites_are_told_once_for_each_service_and_names_have_a_limit),
-		cmocka_unit_test(as_many_ramps_and_mistakes_are_told_as_there_are),
-		cmocka_unit_test(of_services_beyond_an_answer_those_that_are_down_are_stated),
-		cmocka_unit_test(the_whole_status_is_told),
-		cmocka_unit_test(levels_of_steps_are_told),
-		cmocka_unit_test(what_is_no_request_is_refused),
-		cmocka_unit_test(what_is_no_json_is_refused),
-		cmocka_unit_test(a_reload_reads_the_files),
+		WITH(a_mark_of_either_family_is_told),
+		WITH(what_a_person_did_is_told),
+		WITH(the_worst_of_a_zones_states_is_told),
+		WITH(views_are_told_where_they_are_counted),
+		WITH(a_service_that_fails_closed_is_told),
+		WITH(a_status_that_lacks_its_names_is_none),
+		WITH(sites_are_told_once_for_each_service_and_names_have_a_limit),
+		WITH(as_many_ramps_and_mistakes_are_told_as_there_are),
+		WITH(of_services_beyond_an_answer_those_that_are_down_are_stated),
+		WITH(the_whole_status_is_told),
+		WITH(levels_of_steps_are_told),
+		WITH(what_is_no_request_is_refused),
+		WITH(what_is_no_json_is_refused),
+		WITH(a_reload_reads_the_files),
 	};
 
-	return cmocka_run_group_tests_name("dns ctl", tests, setup, teardown);
+	return cmocka_run_group_tests_name("dns ctl", tests, NULL, NULL);
 }
