@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * dns/conditions.c in a world of three sites, with a stats page. What is stated is kept in a list; the
- * clock, peers' health and whether the host has an address are the test's.
+ * What weir-dns states in a world of three sites, as its stats page has it. The clock and whether the host has an
+ * address are the test's.
  */
 #ifndef WEIR_TESTS_UNIT_DNS_CONDITIONS_SCENE_H
 #define WEIR_TESTS_UNIT_DNS_CONDITIONS_SCENE_H
@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -23,85 +24,35 @@
 #include "weir/condition.h"
 #include "weir/stats.h"
 
-static struct {
-	uint64_t document;
-	unsigned n;
-	struct condition items[64];
-	bool ended;
-} stated;
+static struct conditions stated;
 static char dir[] = "/tmp/weir-dns-conditions.XXXXXX";
 static struct stats *page;
 static uint64_t time_ms;
-static struct peer_health_sites heard;
-static struct majority outside[8]; /* by target */
+static struct majority outside[8]; /* by target: so many sites beside the three say up, and down */
 static const char *lacking;        /* the address that the host lacks */
 
-static inline void fake_begin(struct stats *s, uint64_t document)
-{
-	(void)s;
-	memset(&stated, 0, sizeof(stated));
-	stated.document = document;
-}
+int __wrap_bind(int fd, const struct sockaddr *to, socklen_t length);
+int __wrap_clock_gettime(clockid_t which, struct timespec *out);
 
-static inline void __attribute__((format(printf, 5, 6)))
-fake_add(struct stats *s, const char *code, enum condition_level level, const char *subject,
-         const char *format, ...)
-{
-	struct condition *c = &stated.items[stated.n++];
-	va_list list;
-
-	(void)s;
-	assert_true(stated.n <= 64);
-	snprintf(c->code, sizeof(c->code), "%s", code);
-	snprintf(c->subject, sizeof(c->subject), "%s", subject);
-	va_start(list, format);
-	vsnprintf(c->text, sizeof(c->text), format, list);
-	va_end(list);
-	c->level = level;
-}
-
-static inline void fake_end(struct stats *s)
-{
-	(void)s;
-	stated.ended = true;
-}
-
-static inline uint64_t fake_now(const struct loop *l)
-{
-	(void)l;
-	return time_ms;
-}
-
-static inline struct peer_health_sites fake_sites(const struct peer_health *v)
-{
-	(void)v;
-	return heard;
-}
-
-static inline struct majority fake_outside(const struct peer_health *v, size_t target,
-                                           const struct model_site *site)
-{
-	(void)v;
-	(void)site;
-	return outside[target];
-}
-
-static inline bool fake_is_here(const struct addr *a)
+int __wrap_bind(int fd, const struct sockaddr *to, socklen_t length)
 {
 	char text[ADDR_TEXT_MAX];
+	struct addr address;
 
-	return !lacking || strcmp(addr_text(a, text), lacking) != 0;
+	(void)fd;
+	(void)length;
+	assert_int_equal(addr_from_sockaddr(to, &address, NULL), 0);
+	errno = EADDRNOTAVAIL;
+	return lacking && !strcmp(addr_text(&address, text), lacking) ? -1 : 0;
 }
 
-/* The private parts too. */
-#define conditions_begin         fake_begin
-#define conditions_add           fake_add
-#define conditions_end           fake_end
-#define loop_now_ms              fake_now
-#define peer_health_sites(v)     fake_sites(v)
-#define peer_health_from_outside fake_outside
-#define addr_is_here             fake_is_here
-#include "dns/conditions.c"
+int __wrap_clock_gettime(clockid_t which, struct timespec *out)
+{
+	(void)which;
+	*out = (struct timespec){ .tv_sec = (time_t)(time_ms / 1000),
+		                  .tv_nsec = (long)(time_ms % 1000) * 1000000 };
+	return 0;
+}
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -117,6 +68,9 @@ static struct {
 	struct model m;
 	struct model_node self;
 	struct model_site sites[3];
+	struct model_site others[4]; /* without services */
+	struct node_health nodes[64];
+	health_word words[4][8]; /* of the others' nodes */
 	struct peer_health views;
 	struct steering p;
 	struct steering_service services[2];
@@ -133,11 +87,17 @@ static inline int set_up(void **state)
 	(void)state;
 	memset(&w, 0, sizeof(w));
 	memset(outside, 0, sizeof(outside));
-	heard = (struct peer_health_sites){ 3, 3, 0 };
 	lacking = NULL;
 	time_ms = 100000;
 	for (uint32_t i = 0; i < 3; i++)
 		w.sites[i] = (struct model_site){ .name = names[i], .index = i };
+	for (uint32_t i = 0; i < 4; i++) {
+		w.others[i] = (struct model_site){ .name = "other", .index = 3 + i };
+		w.nodes[i] = (struct node_health){ .site = &w.others[i],
+			                           .words = w.words[i],
+			                           .fresh = true };
+	}
+	w.views = (struct peer_health){ .n = 4, .n_targets = 8, .items = w.nodes };
 	w.self = (struct model_node){
 		.name = "ams-1", .site = &w.sites[0], .dns_listen = w.listens, .n_dns_listen = 2
 	};
@@ -182,18 +142,32 @@ static inline int tear_down(void **state)
 	return 0;
 }
 
+static inline void state_now(void)
+{
+	assert_int_equal(loop_open(&w.s.loop), 0); /* at this time */
+	server_conditions(&w.s);
+	loop_close(w.s.loop);
+}
+
 /* State all. @return how many conditions there are */
 static inline unsigned state_conditions(void)
 {
-	server_conditions(&w.s);
-	assert_true(stated.ended);
+	for (unsigned target = 0; target < 8; target++)
+		for (unsigned i = 0; i < 4; i++)
+			w.words[i][target] = i < outside[target].n_up ? up
+			                     : i < outside[target].n_up + outside[target].n_down
+			                             ? down
+			                             : 0;
+	state_now();
+	assert_int_equal(conditions_read(dir, "dns", &stated), 0);
+	assert_int_equal(stated.at_ms, time_ms);
 	return stated.n;
 }
 
 /* The level of what is stated; -1: it is not. */
 static inline int level_of(const char *code, const char *subject, const char *text)
 {
-	for (unsigned i = 0; i < stated.n; i++)
+	for (uint32_t i = 0; i < stated.n; i++)
 		if (!strcmp(stated.items[i].code, code) &&
 		    !strcmp(stated.items[i].subject, subject) &&
 		    (!text || strstr(stated.items[i].text, text)))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What weir-dns states: the level, the subject and the text, at and around each limit. */
+#include "dns/zone/image.h"
 #include "tests/unit/dns/conditions_scene.h"
 
 static void what_is_well_is_not_blamed(void **state)
@@ -71,32 +72,50 @@ static void a_key_that_is_not_the_clusters_is_told(void **state)
 	                 CONDITION_DEGRADED);
 }
 
+static struct model_site many[64];
+
+/* A document of @p n sites, site-00 and on, each with a node: those of @p lost are not heard. */
+static void hear_sites(unsigned n, uint64_t lost)
+{
+	static char names[64][16];
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(names[i], sizeof(names[i]), "site-%02u", i);
+		many[i] = (struct model_site){ .name = names[i], .index = 63 - i };
+		w.nodes[i] = (struct node_health){ .site = &many[i], .fresh = !(lost >> i & 1) };
+	}
+	w.m.sites = many;
+	w.m.n_sites = w.views.n = n;
+}
+
 static void the_majority_is_lost_at_one_half_and_warned_of_before(void **state)
 {
 	static const struct {
-		uint32_t n, n_heard;
+		unsigned n, n_lost;
 		const char *code;
 	} cases[] = {
-		{ 3, 3, NULL },
-		{ 3, 2, "site-removal-impossible" },
-		{ 3, 1, "sites-majority-lost" },
-		{ 4, 4, NULL },
-		{ 4, 3, "site-removal-impossible" },
+		{ 3, 0, NULL },
+		{ 3, 1, "site-removal-impossible" },
+		{ 3, 2, "sites-majority-lost" },
+		{ 4, 0, NULL },
+		{ 4, 1, "site-removal-impossible" },
 		{ 4, 2, "sites-majority-lost" },
-		{ 5, 4, NULL },
-		{ 5, 3, "site-removal-impossible" },
-		{ 5, 2, "sites-majority-lost" },
-		{ 5, 0, "sites-majority-lost" },
+		{ 5, 1, NULL },
+		{ 5, 2, "site-removal-impossible" },
+		{ 5, 3, "sites-majority-lost" },
+		{ 5, 5, "sites-majority-lost" },
 	};
 
 	(void)state;
 	w.views.votes = true;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		heard = (struct peer_health_sites){ cases[i].n, cases[i].n_heard, 6 };
+		hear_sites(cases[i].n, (UINT64_C(1) << cases[i].n_lost) - 1);
 		assert_int_equal(state_conditions(), cases[i].code ? 1 : 0);
 		if (cases[i].code)
-			assert_int_equal(level_of(cases[i].code, "", "fra, lon"),
-			                 CONDITION_DEGRADED);
+			assert_int_equal(
+			        level_of(cases[i].code, "",
+			                 cases[i].n_lost > 1 ? "site-00, site-01" : "site-00 is"),
+			        CONDITION_DEGRADED);
 	}
 	w.views.votes = false; /* nobody votes: nothing is lost */
 	assert_int_equal(state_conditions(), 0);
@@ -299,57 +318,35 @@ static void a_site_is_out_by_its_services(void **state)
 /* Names are written as far as there is room, and each number is the one that it should be. */
 static void sites_that_are_not_heard_are_named_as_far_as_there_is_room(void **state)
 {
-	static struct model_site many[64];
-	static char names[64][16];
-	char text[96];
-
 	(void)state;
 	w.views.votes = true;
-	heard = (struct peer_health_sites){ 5, 2, 6 };
+	hear_sites(5, 1 | 2 | 16);
 	assert_string_equal(
 	        stated_text(),
-	        "sites-majority-lost 1 : 3 of 5 sites are not heard (fra, lon): checks take no site "
-	        "out of the answers and bring none back. Restore the path, or decide: weir disable "
-	        "site NAME --until +4h --reason TEXT [--offline]");
-	heard = (struct peer_health_sites){ 3, 2, 4 };
+	        "sites-majority-lost 1 : 3 of 5 sites are not heard (site-00, site-01, site-04): "
+	        "checks take no site out of the answers and bring none back. Restore the path, or "
+	        "decide: weir disable site NAME --until +4h --reason TEXT [--offline]");
+	hear_sites(3, 4);
 	assert_string_equal(
 	        stated_text(),
-	        "site-removal-impossible 1 : lon is not heard: if one more site dies, "
+	        "site-removal-impossible 1 : site-02 is not heard: if one more site dies, "
 	        "checks cannot take that one out of the answers. If it stays away: weir "
 	        "drain site NAME --scheduled --until never --reason TEXT; then the others decide");
-	heard = (struct peer_health_sites){ 0, 0, 0 };
-	assert_non_null(strstr(stated_text(), "0 of 0 sites are not heard ()"));
-	for (unsigned i = 0; i < 64; i++) {
-		snprintf(names[i], sizeof(names[i]), "site-%02u", i);
-		many[i] = (struct model_site){ .name = names[i], .index = 63 - i };
-	}
-	w.m.sites = many;
-	for (size_t room = LISTED_MORE_MAX; room <= sizeof(text); room++) {
-		size_t n_named =
-		        room < LISTED_MORE_MAX + 7 ? 0 : (room - LISTED_MORE_MAX - 7) / 9 + 1;
+	for (unsigned n = 0; n <= 64; n++) {
+		unsigned n_named = n < 7 ? n : 7;
+		char whole[256];
+		size_t at = (size_t)sprintf(whole, "%u of %u sites are not heard (", n, n);
 
-		for (w.m.n_sites = 0; w.m.n_sites <= 64; w.m.n_sites++) {
-			char whole[1024] = "";
-			size_t n = w.m.n_sites < n_named ? w.m.n_sites : n_named;
-
-			for (size_t i = 0; i < n; i++)
-				strcat(strcat(whole, i ? ", " : ""), names[i]);
-			if (n < w.m.n_sites)
-				sprintf(whole + strlen(whole), "%s%zu more", n ? " and " : "",
-				        w.m.n_sites - n);
-			memset(text, '!', sizeof(text));
-			list_site_names(&w.m, UINT64_MAX, text, room);
-			assert_string_equal(text, whole);
-			assert_true(room == sizeof(text) || text[room] == '!');
-		}
+		for (unsigned i = 0; i < n_named; i++)
+			at += (size_t)sprintf(whole + at, "%ssite-%02u", i ? ", " : "", i);
+		if (n > n_named)
+			at += (size_t)sprintf(whole + at, " and %u more", n - n_named);
+		sprintf(whole + at, "): checks");
+		hear_sites(n, UINT64_MAX);
+		assert_non_null(strstr(stated_text(), whole));
 	}
-	w.m.n_sites = 64;
-	list_site_names(&w.m, UINT64_C(1) << 63 | 2, text, sizeof(text));
-	assert_string_equal(text, "site-00, site-62");
-	heard = (struct peer_health_sites){ 64, 0, UINT64_MAX };
-	assert_non_null(strstr(stated_text(), "64 of 64 sites are not heard (site-00, site-01, "
-	                                      "site-02, site-03, site-04, site-05, site-06 "
-	                                      "and 57 more): checks"));
+	hear_sites(4, 1 | 8);
+	assert_non_null(strstr(stated_text(), "2 of 4 sites are not heard (site-00, site-03)"));
 }
 
 /* Any of these means that nothing lacks. */
@@ -379,13 +376,14 @@ static void threads_lack_only_if_there_is_something_to_answer_on(void **state)
 static void without_a_page_nothing_is_stated(void **state)
 {
 	(void)state;
+	(void)state_conditions();
 	w.s.clock = WALL_CLOCK_STEPPED;
 	w.s.counters.stats = NULL;
-	w.s.conditions_ms = 0;
-	memset(&stated, 0, sizeof(stated));
-	server_conditions(&w.s);
-	assert_true(stated.n == 0 && !stated.ended);
+	time_ms++;
+	state_now();
 	assert_int_equal(w.s.conditions_ms, time_ms);
+	assert_int_equal(conditions_read(dir, "dns", &stated), 0);
+	assert_true(stated.n == 0 && stated.at_ms == time_ms - 1);
 }
 
 #define ZONES_MAX_ 12u
