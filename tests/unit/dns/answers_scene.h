@@ -23,6 +23,7 @@
 #include "dns/zone/zone.h"
 
 static struct generation answers_of;
+static const char *answers_dynamic; /* a name of z.test; NULL: none */
 static struct serving answers_from = { .generation = &answers_of };
 
 static inline void answers_report(void *arg, const struct zones_message *m)
@@ -44,7 +45,10 @@ static inline void answers_make(const char *records)
 	int fd = memfd_create("zone", MFD_CLOEXEC);
 	char path[32];
 	const struct zone_source zone = { "z.test", path };
-	const struct zone_input in = { .zones = &zone, .n_zones = 1 };
+	const struct zone_input in = { .zones = &zone,
+		                       .n_zones = 1,
+		                       .dynamic = &answers_dynamic,
+		                       .n_dynamic = answers_dynamic != NULL };
 	struct image *image = NULL;
 
 	answers_free();
