@@ -3,167 +3,80 @@
  * Which thread reads which socket, how many TCP clients it may have, and what becomes of threads
  * that end.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/loop.h"
 #include "dns/server.h"
 #include "dns/worker.h"
-#include "weir/stats.h"
+#include "tests/unit/descriptors.h"
+#include "tests/unit/dns/answers_scene.h"
+#include "tests/unit/dns/counters_scene.h"
 
-static char signs[WORKERS_ALL][WORKER_NAME_MAX]; /* of threads that are watched */
-static unsigned n_failing;                       /* so many TCP threads do not start */
-static unsigned n_closed;
-static unsigned n_begun, n_ended[3]; /* by tcp_close(), keys_join(), udp_close(): each thread's */
-static uint64_t word, queries[WORKERS_MAX];
+static bool no_threads;    /* the system has none left */
+static unsigned n_failing; /* the last so many TCP threads do not start */
+static bool are_real;      /* else a thread does nothing: its plan is for the test to read */
 
-static int fake_open(struct dns_worker *w)
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+                          void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+                          void *arg);
+int __real_pthread_join(pthread_t thread, void **result);
+int __wrap_pthread_join(pthread_t thread, void **result);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+                          void *arg)
 {
-	n_begun++;
-	return w->is_tcp && w->number >= WORKERS_MAX - n_failing ? -ENOMEM : 0;
+	const struct dns_worker *w = arg;
+
+	assert_ptr_equal(run, worker_serve);
+	if (no_threads || (w->is_tcp && w->number >= WORKERS_MAX - n_failing))
+		return EAGAIN;
+	return are_real ? __real_pthread_create(thread, attr, run, arg) : 0;
 }
 
-static void fake_close(struct dns_worker *w)
+int __wrap_pthread_join(pthread_t thread, void **result)
 {
-	/* what a connection that is closed counts is not lost with its thread */
-	tally_add(&w->tally, &word, 1);
-	n_closed++;
-	n_ended[0]++;
+	return are_real ? __real_pthread_join(thread, result) : 0;
 }
 
-static void fake_udp_close(struct dns_worker *w)
-{
-	(void)w;
-	n_ended[2]++;
-}
+static struct server s;
 
-static int fake_tcp_open(struct dns_worker *w)
-{
-	assert_true(w->is_tcp);
-	return fake_open(w);
-}
-
-static int fake_udp_open(struct dns_worker *w)
-{
-	assert_false(w->is_tcp);
-	return fake_open(w);
-}
-
-/* A thread that only ends when it is asked to: its plan is for the test to read. */
-static void *fake_run(void *arg)
-{
-	struct dns_worker *w = arg;
-	uint64_t n;
-
-	do
-		usleep(1000);
-	while (read(w->wake, &n, sizeof(n)) < 0 ||
-	       __atomic_load_n(&w->next, __ATOMIC_ACQUIRE)->what != WORKER_STOPS);
-	return NULL;
-}
-
-static const char *fake_name(const struct dns_worker *w, char out[WORKER_NAME_MAX])
-{
-	snprintf(out, WORKER_NAME_MAX, "%s%u", w->is_tcp ? "t" : "u", w->number);
-	return out;
-}
-
-static struct worker_plan
-        *given_up[1024]; /* a thread may be looking at one: freed when all have ended */
-static unsigned n_given_up;
-
-static void fake_join(struct server *of, struct dns_worker *w)
-{
-	assert_ptr_equal(of, w->server);
-	n_ended[1]++;
-	key_table_close(&w->key_tables);
-}
-
-static void fake_free(struct worker_plan *plan)
-{
-	if (!plan)
-		return;
-	for (size_t i = 0; i < plan->n; i++)
-		close(plan->sockets[i].fd);
-	assert_true(n_given_up < 1024);
-	given_up[n_given_up++] = plan;
-}
-
-static uint64_t *fake_turns(struct stats *s, const char *thread)
-{
-	static uint64_t turns;
-
-	(void)s;
-	for (unsigned i = 0; i < WORKERS_ALL; i++)
-		if (!signs[i][0]) {
-			snprintf(signs[i], WORKER_NAME_MAX, "%s", thread);
-			break;
-		}
-	return &turns;
-}
-
-static void fake_turns_end(struct stats *s, const char *thread)
-{
-	(void)s;
-	for (unsigned i = 0; i < WORKERS_ALL; i++)
-		if (!strcmp(signs[i], thread))
-			signs[i][0] = '\0';
-}
-
+/* Threads whose turns are watched. */
 static unsigned count_signs(void)
 {
+	struct stats_reader *r;
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < WORKERS_ALL; i++)
-		n += signs[i][0] != '\0';
+	assert_int_equal(stats_reader_open(dir, "dns", &r), 0);
+	for (size_t i = 0; i < stats_reader_n(r); i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		n += e->used && !strcmp(e->name, STATS_TURNS);
+	}
+	stats_reader_close(r);
 	return n;
 }
 
-static uint64_t *fake_thread(struct counters *c, unsigned number)
+static int64_t count_threads(void)
 {
-	(void)c;
-	return &queries[number];
+	return read_value("weir_dns_threads", "");
 }
-
-static bool no_threads; /* the system has none left */
-
-static int fake_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
-                       void *arg)
-{
-	return no_threads ? EAGAIN : pthread_create(thread, attr, run, arg);
-}
-
-/* The private parts too. */
-#define pthread_create   fake_create
-#define tcp_open         fake_tcp_open
-#define udp_open         fake_udp_open
-#define tcp_close        fake_close
-#define udp_close        fake_udp_close
-#define worker_serve     fake_run
-#define worker_name      fake_name
-#define worker_plan_free fake_free
-#define keys_join        fake_join
-#define stats_turns      fake_turns
-#define stats_turns_end  fake_turns_end
-#define counters_thread  fake_thread
-#include "dns/workers.c"
-
-static struct server s;
-static uint64_t n_threads_word;
 
 /* A descriptor that is known again by its inode. */
 static int open_socket(void)
@@ -192,62 +105,54 @@ static void limit_descriptors(rlim_t n)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-/* Two addresses with @p n sockets of each kind. */
-static void listen_with(unsigned n)
+/* So many addresses with @p n sockets of each kind. */
+static void listen_at(unsigned n_addresses, unsigned n)
 {
-	s.n_listens = 2;
-	for (unsigned i = 0; i < 2; i++)
+	s.n_listens = n_addresses;
+	for (unsigned i = 0; i < n_addresses; i++)
 		for (unsigned kind = 0; kind < 2; kind++)
 			while (s.listens[i].n[kind] < n)
 				s.listens[i].fds[kind][s.listens[i].n[kind]++] = open_socket();
 }
 
-static int count_fds(void)
+static void listen_with(unsigned n)
 {
-	int n = 0;
-
-	for (int fd = 0; fd < 1024; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
+	listen_at(2, n);
 }
 
-static int n_fds_before;
+static unsigned n_fds_before;
 
-static int set_up(void **state)
+static int begin(void **state)
 {
-	(void)state;
-	n_fds_before = count_fds();
-	no_threads = false;
 	memset(&s, 0, sizeof(s));
-	memset(signs, 0, sizeof(signs));
-	n_failing = n_begun = n_ended[0] = n_ended[1] = n_ended[2] = 0;
+	no_threads = are_real = false;
+	n_failing = 0;
+	if (set_up(state))
+		return -1;
+	n_fds_before = count_descriptors();
+	s.counters = c;
 	s.workers_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	s.counters.stats = (void *)&s; /* there is a page */
-	s.counters.threads = &n_threads_word;
 	listen_with(4);
 	return s.workers_event < 0;
 }
 
-static int tear_down(void **state)
+static int end(void **state)
 {
-	(void)state;
 	workers_stop(&s);
-	for (unsigned i = 0; i < 3; i++) /* all that was begun was ended, once */
-		assert_int_equal(n_ended[i], n_begun);
 	for (unsigned i = 0; i < WORKERS_ALL; i++) {
 		const struct dns_worker *w = &s.workers[i];
 
 		assert_true(!w->running && !w->loop && !w->plan && !w->next);
+		assert_true(!w->tcp && !w->udp && !w->key_tables.own);
 		assert_true(!w->server || w->wake == -1);
 	}
-	while (n_given_up)
-		free(given_up[--n_given_up]);
 	for (unsigned i = 0; i < s.n_listens; i++)
 		for (unsigned kind = 0; kind < 2; kind++)
 			while (s.listens[i].n[kind])
 				close(s.listens[i].fds[kind][--s.listens[i].n[kind]]);
 	close(s.workers_event);
-	return count_fds() != n_fds_before; /* whatever happened */
+	assert_int_equal(count_descriptors(), n_fds_before); /* whatever happened */
+	return tear_down(state);
 }
 
 /*
@@ -280,14 +185,15 @@ static void each_socket_is_read_by_one_thread_however_many_there_are(void **stat
 	for (unsigned n = 1; n <= 5; n++) {
 		workers_set_number(&s, n);
 		assert_int_equal(s.n_threads, n);
-		assert_int_equal(n_threads_word, n);
+		assert_int_equal(count_threads(), n);
 		assert_int_equal(count_signs(), 2 * n);
 		for (unsigned i = 0; i < WORKERS_ALL; i++) {
 			const struct dns_worker *w = &s.workers[i];
 
 			assert_int_equal(w->running, i % WORKERS_MAX < n);
 			if (w->running)
-				assert_ptr_equal(w->queries, &queries[i % WORKERS_MAX]);
+				assert_ptr_equal(w->queries,
+				                 counters_thread(&s.counters, i % WORKERS_MAX));
 		}
 		for (unsigned i = 0; i < 2; i++)
 			for (unsigned k = 0; k < 4; k++)
@@ -304,10 +210,19 @@ static void each_socket_is_read_by_one_thread_however_many_there_are(void **stat
 		assert_int_equal(count_readers(1, 0, k), 1);
 }
 
+/* The thread says that it has ended. */
+static void end_thread(unsigned index)
+{
+	uint64_t one = 1;
+
+	__atomic_store_n(&s.workers[index].ended, true, __ATOMIC_RELEASE);
+	assert_int_equal(write(s.workers_event, &one, sizeof(one)), sizeof(one));
+}
+
 static void threads_too_many_retire_and_are_joined(void **state)
 {
 	const struct worker_plan *plan;
-	uint64_t one = 1;
+	uint64_t counted = 0;
 
 	(void)state;
 	workers_set_number(&s, 3);
@@ -319,27 +234,17 @@ static void threads_too_many_retire_and_are_joined(void **state)
 		                 i < 2 ? WORKER_SERVES : WORKER_RETIRES);
 	}
 	assert_int_equal(s.workers[2].next->n, 0);
-	/* the third of each kind ends, as it was asked to */
-	word = 0;
-	n_closed = 0;
-	for (unsigned i = 2; i < WORKERS_ALL; i += WORKERS_MAX) {
-		struct worker_plan *end = calloc(1, sizeof(*end));
-
-		end->what = WORKER_STOPS;
-		send_plan(&s.workers[i], end);
-		__atomic_store_n(&s.workers[i].ended, true, __ATOMIC_RELEASE);
-	}
-	assert_int_equal(write(s.workers_event, &one, sizeof(one)), sizeof(one));
+	tally_add(&s.workers[2].tally, &counted, 3);
+	end_thread(2); /* as it was asked to */
+	end_thread(WORKERS_MAX + 2);
 	plan = s.workers[0].next;
 	workers_join_ended(&s, s.workers_event, 0);
 	assert_false(s.workers[2].running || s.workers[WORKERS_MAX + 2].running);
-	assert_int_equal(write(s.workers_event, &one, sizeof(one)), sizeof(one));
 	workers_join_ended(&s, s.workers_event, 0); /* no other has ended */
-	assert_int_equal(n_closed, 2);
-	assert_ptr_equal(s.workers[0].next, plan); /* nobody lacks: the others go on */
+	assert_ptr_equal(s.workers[0].next, plan);  /* nobody lacks: the others go on */
 	assert_true(s.workers[0].running && s.workers[1].running);
+	assert_int_equal(counted, 3);
 	assert_int_equal(count_signs(), 4); /* nobody waits for the turns of those that ended */
-	assert_int_equal(word, n_closed);
 	assert_int_equal(s.n_threads, 2);
 }
 
@@ -353,13 +258,8 @@ static void a_thread_that_ends_by_itself_is_started_again(void **state)
 	workers_set_number(&s, 3);
 	for (unsigned i = 0; i < 3; i++) {
 		struct dns_worker *w = &s.workers[i];
-		struct worker_plan *end = calloc(1, sizeof(*end));
-		uint64_t one = 1;
 
-		end->what = WORKER_STOPS;
-		send_plan(w, end);
-		__atomic_store_n(&w->ended, true, __ATOMIC_RELEASE);
-		assert_int_equal(write(s.workers_event, &one, sizeof(one)), sizeof(one));
+		end_thread(i);
 		workers_join_ended(&s, s.workers_event, 0);
 		assert_true(w->running);
 		assert_false(w->ended);
@@ -374,20 +274,11 @@ static void a_thread_that_ends_by_itself_is_started_again(void **state)
 /* One that was to go on, and one that was not, in the same round. */
 static void of_two_that_end_the_one_that_lacks_comes_back(void **state)
 {
-	static const unsigned ending[] = { 0, WORKERS_MAX + 2 };
-	uint64_t one = 1;
-
 	(void)state;
 	workers_set_number(&s, 3);
 	workers_set_number(&s, 2);
-	for (unsigned i = 0; i < 2; i++) {
-		struct worker_plan *end = calloc(1, sizeof(*end));
-
-		end->what = WORKER_STOPS;
-		send_plan(&s.workers[ending[i]], end);
-		__atomic_store_n(&s.workers[ending[i]].ended, true, __ATOMIC_RELEASE);
-	}
-	assert_int_equal(write(s.workers_event, &one, sizeof(one)), sizeof(one));
+	end_thread(0);
+	end_thread(WORKERS_MAX + 2);
 	workers_join_ended(&s, s.workers_event, 0);
 	assert_true(s.workers[0].running);
 	assert_false(s.workers[WORKERS_MAX + 2].running);
@@ -399,7 +290,7 @@ static void a_thread_that_does_not_start_leaves_its_sockets_to_others(void **sta
 	n_failing = WORKERS_MAX - 2; /* two of TCP */
 	workers_set_number(&s, 3);
 	assert_int_equal(s.n_threads, 2); /* what is told is what there is of both kinds */
-	assert_int_equal(n_threads_word, 2);
+	assert_int_equal(count_threads(), 2);
 	for (unsigned k = 0; k < 4; k++) {
 		assert_int_equal(count_readers(1, 0, k), 1);
 		assert_int_equal(count_readers(1, 1, k), 1);
@@ -411,55 +302,97 @@ static void a_thread_that_does_not_start_leaves_its_sockets_to_others(void **sta
 
 static void without_threads_nothing_is_left_open_and_they_come_later(void **state)
 {
-	int n_fds = count_fds();
+	unsigned n_fds = count_descriptors();
 
 	(void)state;
 	no_threads = true;
 	workers_set_number(&s, 3);
 	assert_int_equal(s.n_threads, 0);
-	assert_int_equal(n_threads_word, 0);
+	assert_int_equal(count_threads(), 0);
 	for (unsigned i = 0; i < WORKERS_ALL; i++)
 		assert_false(s.workers[i].running);
-	assert_int_equal(count_fds(), n_fds);
+	assert_int_equal(count_descriptors(), n_fds);
 	no_threads = false;
 	workers_set_number(&s, 3);
 	assert_int_equal(s.n_threads, 3);
-	assert_int_equal(n_threads_word, 3);
+	assert_int_equal(count_threads(), 3);
 	no_threads = true; /* those that run go on */
 	workers_set_number(&s, 4);
 	assert_int_equal(s.n_threads, 3);
 	assert_int_equal(count_readers(1, 0, 3), 1);
 }
 
+/* The limit of each thread, of @p n. */
+static uint32_t limit_of(unsigned n)
+{
+	workers_set_number(&s, n);
+	return s.workers[WORKERS_MAX].next->tcp_most;
+}
+
 static void tcp_clients_leave_descriptors_for_the_rest(void **state)
 {
 	(void)state;
 	limit_descriptors(8192);
-	assert_int_equal(clients_of_each(&s, 1), 1024);
-	assert_int_equal(clients_of_each(&s, 4), 256);
+	assert_int_equal(limit_of(8), 128);
+	assert_int_equal(limit_of(1), 1024);
 	limit_descriptors(1024 + 128 + 32); /* just enough, and one too few */
-	assert_int_equal(clients_of_each(&s, 1), 1024);
+	assert_int_equal(limit_of(1), 1024);
 	limit_descriptors(1024 + 128 + 31);
-	assert_int_equal(clients_of_each(&s, 1), 1023);
+	assert_int_equal(limit_of(1), 1023);
 	limit_descriptors(2 * 160 + 1); /* half is for clients, and one */
-	assert_int_equal(clients_of_each(&s, 1), 161);
+	assert_int_equal(limit_of(1), 161);
 	limit_descriptors(2 * 160);
-	assert_int_equal(clients_of_each(&s, 1), 80);
+	assert_int_equal(limit_of(1), 80);
 	limit_descriptors(
 	        1024); /* 128 for files, and 16 sockets twice: here, and in a thread's plan */
-	assert_int_equal(clients_of_each(&s, 1), 1024 - 128 - 2 * 16);
-	assert_int_equal(clients_of_each(&s, 2), (1024 - 128 - 2 * 16) / 2);
+	assert_int_equal(limit_of(1), 1024 - 128 - 2 * 16);
+	assert_int_equal(limit_of(2), (1024 - 128 - 2 * 16) / 2);
 	listen_with(8);
-	assert_int_equal(clients_of_each(&s, 1), 1024 - 128 - 2 * 32);
-	assert_int_equal(clients_of_each(&s, 64), 64); /* some, however many threads share them */
-	limit_descriptors(256);                        /* too few for all of that */
-	assert_int_equal(clients_of_each(&s, 1), 64);
-	assert_int_equal(clients_of_each(&s, 64), 1);
-	assert_int_equal(clients_of_each(&s, 1000), 1);
-	limit_descriptors(1024);
+	assert_int_equal(limit_of(1), 1024 - 128 - 2 * 32);
+	listen_at(13, 8);
+	assert_int_equal(limit_of(8), 64); /* some, however many threads share them */
+	limit_descriptors(1023);           /* too few for all of that */
+	assert_int_equal(limit_of(8), 1023 / 4 / 8);
+	limit_descriptors(16);
+	assert_int_equal(limit_of(8), 1);
+	limit_descriptors(8192);
 }
 
-#define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+/* What a connection counts that is closed with its thread is not lost. */
+static void a_client_that_is_there_at_the_end_is_counted(void **state)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t n = sizeof(at);
+	uint8_t bytes[512] = { 0, ANSWERS_QUERY };
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
+	    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	are_real = true;
+	answers_make("x TXT x\n");
+	s.serving = &answers_from;
+	s.dirs = &(struct proc_dirs){ .node = "a" };
+	assert_int_equal(bind(listener, (struct sockaddr *)&at, n), 0);
+	assert_int_equal(listen(listener, 8), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &n), 0);
+	close(s.listens[0].fds[1][1]);
+	s.listens[0].fds[1][1] = listener;
+	workers_set_number(&s, 2);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	answers_query(1, bytes + 2);
+	assert_int_equal(send(fd, bytes, 2 + ANSWERS_QUERY, 0), 2 + ANSWERS_QUERY);
+	assert_true(recv(fd, bytes, sizeof(bytes), 0) > 0);
+	assert_int_equal(read_value("weir_dns_tcp_open", ""), 1);
+	workers_stop(&s);
+	assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), 0);
+	assert_int_equal(read_value("weir_dns_tcp_open", ""), 0);
+	assert_int_equal(read_value("weir_dns_tcp_closed_total", "reason=\"client\""), 1);
+	close(fd);
+	s.serving = NULL;
+	answers_free();
+}
+
+#define WITH(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
@@ -471,6 +404,7 @@ int main(void)
 		WITH(a_thread_that_does_not_start_leaves_its_sockets_to_others),
 		WITH(without_threads_nothing_is_left_open_and_they_come_later),
 		WITH(tcp_clients_leave_descriptors_for_the_rest),
+		WITH(a_client_that_is_there_at_the_end_is_counted),
 	};
 
 	return cmocka_run_group_tests_name("dns workers", tests, NULL, NULL);
