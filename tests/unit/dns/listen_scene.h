@@ -1,136 +1,78 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * dns/listen.c with real sockets, in a network namespace of the test's own. The crew, the
- * supervisor and the clock are the test's; so are the kernel's errors, the log, and what is read
- * before rights are dropped.
+ * dns/listen.c with real sockets, in a network namespace of the test's own. Threads do nothing (their plans are
+ * counted); the supervisor's descriptors, the clock and the kernel's errors are the test's.
  */
 #ifndef WEIR_TESTS_UNIT_DNS_LISTEN_SCENE_H
 #define WEIR_TESTS_UNIT_DNS_LISTEN_SCENE_H
 
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <sched.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/loop.h"
-#include "base/log.h"
 #include "base/reuseport.h"
 #include "dns/handed.h"
 #include "dns/server.h"
+#include "dns/tcp_internal.h"
 #include "weir/stats.h"
 
 #include "tests/unit/bpf/space.h"
 
-#define PORT    5398
-#define NO_MORE 16
+#define DIR_      "/run/weir-test-listen"
+#define PORT      5398u
+#define DRAIN_MS  1000u
+#define PASSED_MS 60000u
+#define AGAIN_MS  5000u
+#define NO_MORE   4u
 
+/* Descriptors that the supervisor hands down: UDP and TCP by thread, and its channel. */
+#define HELD_FD(kind, k) (3 + (int)(NO_MORE * (kind) + (k)))
+#define CHANNEL          (3 + 2 * (int)NO_MORE)
+#define HELD_NAMES                                                                                 \
+	"dns-udp-0:dns-udp-0-1:dns-udp-0-2:dns-udp-0-3:"                                           \
+	"dns-tcp-0:dns-tcp-0-1:dns-tcp-0-2:dns-tcp-0-3"
+
+static const int kinds[2] = { SOCK_DGRAM, SOCK_STREAM };
 static uint64_t at_ms;
-static unsigned n_crew, n_crew_calls, n_forgotten, n_configured = 1;
-static int held[2][NO_MORE]; /* by kind and thread: what the supervisor holds; -1: nothing */
 static bool no_threads;
-static unsigned n_lacking; /* threads that cannot be started */
-
-static inline uint64_t fake_now(const struct loop *l)
-{
-	(void)l;
-	return at_ms;
-}
-
-static inline void fake_crew_set(struct server *s, unsigned n)
-{
-	n_crew = n;
-	n_crew_calls++;
-	s->n_threads = no_threads ? 0 : n - n_lacking;
-}
-
-static inline int fake_find(const struct addr *address, int type, unsigned k)
-{
-	int fd = k < NO_MORE ? held[type == SOCK_STREAM][k] : -1;
-
-	return fd >= 0 && handed_is_bound(fd, address, type) ? fd : -ENOENT;
-}
-
-static inline void fake_forget(const struct addr *address, int type, unsigned k)
-{
-	(void)address;
-	n_forgotten++;
-	close(held[type == SOCK_STREAM][k]);
-	held[type == SOCK_STREAM][k] = -1;
-}
-
-static int n_allowed; /* CPUs, that the number of threads was chosen for */
-
-static inline unsigned fake_threads(const struct model *m, const cpu_set_t *allowed)
-{
-	(void)m;
-	n_allowed = CPU_COUNT(allowed);
-	return n_configured;
-}
-
-/* The supervisor's channel, and what comes on it. */
-static struct {
-	int fd, watched, result;
-	unsigned n, n_removed;
-} channel;
-
-static inline int fake_channel(void)
-{
-	return channel.fd;
-}
-
-static inline int fake_receive(int fd, unsigned *n)
-{
-	assert_int_equal(fd, channel.fd);
-	*n = channel.n;
-	return channel.result;
-}
-
-static inline int fake_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *arg)
-{
-	(void)l;
-	assert_int_equal(events, EPOLLIN);
-	assert_non_null(cb);
-	assert_non_null(arg);
-	channel.watched = fd;
-	return 0;
-}
-
-static inline void fake_fd_remove(struct loop *l, int fd)
-{
-	(void)l;
-	assert_int_equal(fd, channel.fd);
-	channel.n_removed++;
-}
-
+static unsigned n_lacking; /* UDP threads that cannot be started */
 static char logged[2048];
-
-static inline void __attribute__((format(printf, 3, 4)))
-fake_log(int level, const char *event, const char *pairs, ...)
-{
-	size_t at = strlen(logged);
-	va_list list;
-
-	at += (size_t)snprintf(logged + at, sizeof(logged) - at, "%d %s ", level, event);
-	va_start(list, pairs);
-	vsnprintf(logged + at, sizeof(logged) - at, pairs, list);
-	va_end(list);
-	strncat(logged, "\n", sizeof(logged) - strlen(logged) - 1);
-}
+static uid_t user;
+static int n_cpus; /* that are allowed; 0: as it is, -1: not known */
 
 /* Calls of the kernel's that fail: after so many that do not. */
 static struct failure {
 	unsigned after;
 	int error; /* 0: none */
-} bind_fails, steer_fails, affinity_fails;
+} bind_fails, steer_fails;
+
+int __real_bind(int fd, const struct sockaddr *to, socklen_t length);
+int __wrap_bind(int fd, const struct sockaddr *to, socklen_t length);
+int __wrap_clock_gettime(clockid_t which, struct timespec *out);
+uid_t __wrap_geteuid(void);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+                          void *arg);
+int __wrap_pthread_join(pthread_t thread, void **result);
+int __real_sched_getaffinity(pid_t pid, size_t n, cpu_set_t *out);
+int __wrap_sched_getaffinity(pid_t pid, size_t n, cpu_set_t *out);
+int __real_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
+ssize_t __real_write(int fd, const void *bytes, size_t n);
+ssize_t __wrap_write(int fd, const void *bytes, size_t n);
 
 static inline bool fails_now(struct failure *f)
 {
@@ -141,103 +83,134 @@ static inline bool fails_now(struct failure *f)
 	return true;
 }
 
-static inline int fake_bind(int fd, const struct sockaddr *to, socklen_t length)
+int __wrap_bind(int fd, const struct sockaddr *to, socklen_t length)
 {
-	return fails_now(&bind_fails) ? -1 : bind(fd, to, length);
+	return fails_now(&bind_fails) ? -1 : __real_bind(fd, to, length);
 }
 
-static inline int fake_steer(int fd, unsigned n)
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t length)
 {
-	return fails_now(&steer_fails) ? -errno : reuseport_steer(fd, n);
+	return option == SO_ATTACH_REUSEPORT_CBPF && fails_now(&steer_fails)
+	               ? -1
+	               : __real_setsockopt(fd, level, option, value, length);
 }
 
-static inline int fake_affinity(pid_t pid, size_t n, cpu_set_t *out)
+int __wrap_clock_gettime(clockid_t which, struct timespec *out)
 {
-	return fails_now(&affinity_fails) ? -1 : sched_getaffinity(pid, n, out);
+	(void)which;
+	*out = (struct timespec){ .tv_sec = (time_t)(at_ms / 1000),
+		                  .tv_nsec = (long)(at_ms % 1000) * 1000000 };
+	return 0;
 }
 
-static char dropped[256]; /* labels of addresses of which nothing is said any more */
-
-static inline void fake_drop(struct stats *to, const char *name, const char *labels)
+uid_t __wrap_geteuid(void)
 {
-	assert_non_null(to);
-	assert_string_equal(name, STATS_LISTENING);
-	snprintf(dropped + strlen(dropped), sizeof(dropped) - strlen(dropped), "%s ", labels);
+	return user;
 }
 
-/* What there is before rights are dropped. */
-static struct {
-	uid_t user;
-	const char *held; /* the name of a socket that is handed down, at descriptor 0 */
-	int result;
-	struct model *model;
-	unsigned n_freed;
-} early;
-
-static inline uid_t fake_user(void)
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+                          void *arg)
 {
-	return early.user;
+	const struct dns_worker *w = arg;
+
+	(void)thread;
+	(void)attr;
+	assert_ptr_equal(run, worker_serve);
+	return no_threads || (!w->is_tcp && w->number >= WORKERS_MAX - n_lacking) ? EAGAIN : 0;
 }
 
-static inline int fake_listen_fd(const char *name)
+int __wrap_pthread_join(pthread_t thread, void **result)
 {
-	return early.held && strcmp(name, early.held) == 0 ? 0 : -ENOENT;
+	(void)thread;
+	(void)result;
+	return 0;
 }
 
-static inline int fake_read(const char *path, const char *node, struct model **out,
-                            struct model_errors *errors)
+int __wrap_sched_getaffinity(pid_t pid, size_t n, cpu_set_t *out)
 {
-	(void)errors;
-	assert_string_equal(path, "/s/effective.conf");
-	assert_string_equal(node, "a");
-	if (early.result == 0)
-		*out = early.model;
-	return early.result;
+	errno = EINVAL; /* more CPUs than the set has room for */
+	if (n_cpus <= 0)
+		return n_cpus ? -1 : __real_sched_getaffinity(pid, n, out);
+	CPU_ZERO(out);
+	for (int i = 0; i < n_cpus; i++)
+		CPU_SET(i, out);
+	return 0;
 }
 
-static inline void fake_free(struct model *m)
+/* The log is kept. */
+ssize_t __wrap_write(int fd, const void *bytes, size_t n)
 {
-	early.n_freed += m != NULL;
-}
+	size_t is = strlen(logged), room = sizeof(logged) - is - 1;
 
-/* The private parts too. */
-#define log_at                 fake_log
-#define stats_drop             fake_drop
-#define reuseport_steer        fake_steer
-#define sched_getaffinity      fake_affinity
-#define geteuid                fake_user
-#define proc_listen_fd         fake_listen_fd
-#define model_read_without_key fake_read
-#define model_free             fake_free
-#define bind                   fake_bind
-#define loop_now_ms            fake_now
-#define loop_fd_add            fake_fd_add
-#define loop_fd_remove         fake_fd_remove
-#define handed_channel         fake_channel
-#define handed_receive         fake_receive
-#define workers_set_number     fake_crew_set
-#define handed_find            fake_find
-#define handed_forget          fake_forget
-#define model_dns_threads      fake_threads
-#include "dns/listen.c"
-#undef bind
-#undef geteuid
+	if (fd != STDERR_FILENO)
+		return __real_write(fd, bytes, n);
+	memcpy(logged + is, bytes, n < room ? n : room);
+	logged[is + (n < room ? n : room)] = '\0';
+	return (ssize_t)n;
+}
 
 static struct server s;
-static struct proc_dirs dirs = { .state = "/s", .node = "a" };
+static struct proc_dirs dirs = { .state = DIR_, .run = DIR_, .node = "a" };
 static struct generation g;
 static struct model m;
 static struct model_node self;
 static struct addr wanted[SERVER_SOCKETS_MAX + 1];
 static int n_fds_before;
 
+/* Without those of threads: their loops, and the sockets of their plans. */
 static inline int count_fds(void)
 {
 	int n = 0;
 
-	for (int fd = 0; fd < 1024; fd++)
+	for (int fd = 0; fd < 2048; fd++)
 		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
+	for (unsigned i = 0; i < WORKERS_ALL; i++)
+		if (s.workers[i].running)
+			n -= 2 + s.workers[i].is_tcp + (int)s.workers[i].next->n;
+	return n - (s.loop != NULL);
+}
+
+/* How often the first thread got a plan since it was asked. */
+static inline unsigned count_plans(void)
+{
+	uint64_t n = 0;
+
+	return s.workers[0].running && read(s.workers[0].wake, &n, sizeof(n)) > 0 ? (unsigned)n : 0;
+}
+
+/* The loop's time is that of now. */
+static inline void renew_loop(void)
+{
+	loop_close(s.loop);
+	assert_int_equal(loop_open(&s.loop), 0);
+}
+
+static inline void update_listen(void)
+{
+	renew_loop();
+	listen_update(&s);
+}
+
+static inline void tick_listen(uint64_t now_ms)
+{
+	renew_loop();
+	listen_tick(&s, now_ms);
+}
+
+/* As at the end. */
+static inline void close_listen(void)
+{
+	workers_stop(&s);
+	listen_close(&s);
+}
+
+static inline const struct server_listen *listen_of(const struct addr *a)
+{
+	for (unsigned i = 0; i < s.n_listens; i++)
+		if (addr_equal(&s.listens[i].address, a))
+			return &s.listens[i];
+	fail();
+	return NULL;
 }
 
 /* No address is asked any more. */
@@ -259,42 +232,66 @@ static inline void want_addresses(size_t n)
 	self.n_dns_listen = n;
 }
 
+/* A supervisor is there; what it holds of sockets lies at its places, else /dev/null. */
+static inline void be_supervised(const char *names)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", getpid());
+	assert_int_equal(setenv("LISTEN_PID", number, 1), 0);
+	assert_int_equal(setenv("LISTEN_FDS", "9", 1), 0);
+	assert_int_equal(setenv("LISTEN_FDNAMES", names, 1), 0);
+}
+
+static inline void empty_places(void)
+{
+	int none = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	for (int fd = 3; fd <= CHANNEL; fd++)
+		if (fd != none)
+			assert_int_equal(dup3(none, fd, O_CLOEXEC), fd);
+	if (none > CHANNEL)
+		close(none);
+}
+
 static inline int set_up(void **state)
 {
 	(void)state;
-	n_fds_before = count_fds();
+	empty_places();
+	unsetenv("LISTEN_FDNAMES");
 	memset(&s, 0, sizeof(s));
-	memset(held, -1, sizeof(held));
-	memset(&early, 0, sizeof(early));
-	bind_fails = steer_fails = affinity_fails = (struct failure){ 0 };
-	logged[0] = dropped[0] = '\0';
-	n_crew = n_crew_calls = n_forgotten = 0;
-	n_configured = 1;
+	bind_fails = steer_fails = (struct failure){ 0 };
+	logged[0] = '\0';
 	no_threads = false;
 	n_lacking = 0;
-	at_ms = 100000;
+	user = 0;
+	n_cpus = 0;
+	at_ms += 1000000;
 	for (unsigned i = 0; i < SERVER_SOCKETS_MAX + 1; i++)
 		wanted[i] = loopback_of(i + 1);
-	self = (struct model_node){ .name = "a", .dns_listen = wanted, .n_dns_listen = 2 };
-	m = (struct model){ .self = &self };
+	self = (struct model_node){
+		.name = "a", .driver = MODEL_DRIVER_XDP, .dns_listen = wanted, .n_dns_listen = 2
+	};
+	m = (struct model){ .self = &self, .dns_threads = 1 };
 	g = (struct generation){ .model = &m };
 	s.now = &g;
 	s.port = PORT;
 	s.dirs = &dirs;
-	early.model = &m;
+	s.workers_event = -1;
+	n_fds_before = count_fds();
 	return 0;
 }
 
 static inline int tear_down(void **state)
 {
 	(void)state;
-	listen_close(&s);
+	close_listen();
 	assert_int_equal(s.n_listens, 0);
-	for (unsigned kind = 0; kind < 2; kind++)
-		for (unsigned k = 0; k < NO_MORE; k++)
-			if (held[kind][k] >= 0)
-				close(held[kind][k]);
-	return count_fds() != n_fds_before;
+	loop_close(s.loop);
+	s.loop = NULL;
+	empty_places();
+	assert_int_equal(count_fds(), n_fds_before);
+	return 0;
 }
 
 static inline int occupy_port(const struct addr *a, int type)
@@ -309,16 +306,53 @@ static inline int occupy_port(const struct addr *a, int type)
 	return fd;
 }
 
-/* What the supervisor holds: sockets of the first address, that block. */
+/* The supervisor holds one more socket of the first address, that blocks. */
+static inline void hold_socket(unsigned kind, unsigned k)
+{
+	struct sockaddr_storage to;
+	socklen_t n = addr_to_sockaddr(&wanted[0], PORT, &to);
+	int fd = socket(to.ss_family, kinds[kind] | SOCK_CLOEXEC, 0), on = kind == 1;
+
+	be_supervised(HELD_NAMES);
+	(void)reuseport_before_bind(fd, k == 0);
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	assert_int_equal(bind(fd, (struct sockaddr *)&to, n), 0);
+	(void)reuseport_after_bind(fd);
+	if (kinds[kind] == SOCK_STREAM)
+		assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(dup3(fd, HELD_FD(kind, k), O_CLOEXEC), HELD_FD(kind, k));
+	close(fd);
+}
+
 static inline void hold_sockets(unsigned kind, unsigned n)
 {
-	for (unsigned k = 0; k < n; k++) {
-		int fd = bind_own(&wanted[0], PORT, kinds[kind], k == 0);
+	for (unsigned k = 0; k < n; k++)
+		hold_socket(kind, k);
+}
 
-		assert_true(fd >= 0);
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-		held[kind][k] = fd;
-	}
+static inline bool is_held(unsigned kind, unsigned k)
+{
+	return handed_is_bound(HELD_FD(kind, k), &wanted[0], kinds[kind]);
+}
+
+/* The document that is there before rights are dropped: of node @p name, with these addresses and two threads. */
+static inline void write_document(const char *name, const struct addr *listens, size_t n)
+{
+	char text[ADDR_TEXT_MAX];
+	FILE *f = fopen(DIR_ "/" PROC_EFFECTIVE_FILE, "w");
+
+	assert_non_null(f);
+	fprintf(f,
+	        "effective = { version = \"1\"; digest = \"\"; document = \"7\"; written = \"never\"; };\n"
+	        "schema = 1; cluster = { name = \"c\"; hash_key_file = \"/k\"; hash_key_id = \"k\"; };\n"
+	        "sites = ( { name = \"s\"; } );\n"
+	        "nodes = ( { name = \"%s\"; site = \"s\"; ports = ( { interface = \"e\"; } ); "
+	        "tunnel_source = [ \"10.0.0.0/24\" ]; dns_listen = [ ",
+	        name);
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, "%s\"%s\"", i ? ", " : "", addr_text(&listens[i], text));
+	fputs(" ]; } );\ndns = { threads = 2; };\n", f);
+	assert_int_equal(fclose(f), 0);
 }
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -326,7 +360,7 @@ static inline void hold_sockets(unsigned kind, unsigned n)
 static inline int enter_space(void **state)
 {
 	(void)state;
-	return space_enter(false);
+	return space_enter(false) || (mkdir(DIR_, 0700) && errno != EEXIST);
 }
 
 #endif

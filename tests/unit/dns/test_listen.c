@@ -8,8 +8,8 @@
 static void each_address_has_a_socket_of_each_kind_for_each_thread(void **state)
 {
 	(void)state;
-	n_configured = 3;
-	listen_update(&s);
+	m.dns_threads = 3;
+	update_listen();
 	assert_int_equal(s.n_listens, 2);
 	for (unsigned i = 0; i < 2; i++)
 		for (unsigned kind = 0; kind < 2; kind++) {
@@ -22,20 +22,20 @@ static void each_address_has_a_socket_of_each_kind_for_each_thread(void **state)
 				assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 			}
 		}
-	assert_int_equal(n_crew, 3);
+	assert_int_equal(s.n_threads, 3);
 	assert_true(s.again_ms == 0 && s.drain_ms == 0);
-	listen_update(&s); /* nothing has changed */
+	update_listen(); /* nothing has changed */
 	assert_int_equal(count_fds(), n_fds_before + 12);
 	want_addresses(1);
-	listen_update(&s);
+	update_listen();
 	assert_int_equal(s.n_listens, 1);
 	assert_int_equal(count_fds(), n_fds_before + 6);
 	wanted[0] = loopback_of(7); /* another one in its place */
-	listen_update(&s);
+	update_listen();
 	assert_int_equal(s.n_listens, 1);
 	assert_true(handed_is_bound(s.listens[0].fds[0][0], &wanted[0], SOCK_DGRAM));
 	m.self = NULL; /* this node is none any more */
-	listen_update(&s);
+	update_listen();
 	assert_int_equal(s.n_listens, 0);
 	assert_int_equal(count_fds(), n_fds_before);
 }
@@ -69,33 +69,33 @@ static void sockets_too_many_get_nothing_and_are_closed_when_they_are_empty(void
 	unsigned spread = 0;
 
 	(void)state;
-	n_configured = 3;
+	m.dns_threads = 3;
 	want_addresses(1);
-	listen_update(&s);
+	update_listen();
 	send_some(60);
 	for (unsigned k = 0; k < 3; k++)
 		spread += take_all(s.listens[0].fds[0][k]) > 0;
 	assert_int_equal(spread, 3);
-	n_configured = 1;
-	listen_update(&s);
-	assert_int_equal(n_crew, 1);
+	m.dns_threads = 1;
+	update_listen();
+	assert_int_equal(s.n_threads, 1);
 	assert_int_equal(s.listens[0].n[0], 3); /* what waits there is still read */
 	send_some(60);
 	assert_int_equal(take_all(s.listens[0].fds[0][0]), 60);
 	assert_int_equal(s.drain_ms, at_ms + DRAIN_MS);
 	note_answers();
-	listen_tick(&s, s.drain_ms - 1);
+	tick_listen(s.drain_ms - 1);
 	assert_int_equal(s.listens[0].n[1], 3);
-	n_crew_calls = 0;
-	listen_tick(&s, s.drain_ms);
+	(void)count_plans();
+	tick_listen(s.drain_ms);
 	assert_true(s.listens[0].n[0] == 1 && s.listens[0].n[1] == 1);
-	assert_int_equal(n_crew_calls, 1); /* the threads let go of theirs, too */
+	assert_int_equal(count_plans(), 1); /* the threads let go of theirs, too */
 	assert_int_equal(count_fds(), n_fds_before + 2);
 	assert_int_equal(s.drain_ms, 0);
 	send_some(20);
 	assert_int_equal(take_all(s.listens[0].fds[0][0]), 20);
-	n_configured = 2; /* and more again */
-	listen_update(&s);
+	m.dns_threads = 2; /* and more again */
+	update_listen();
 	send_some(60);
 	assert_true(take_all(s.listens[0].fds[0][0]) > 0 && take_all(s.listens[0].fds[0][1]) > 0);
 }
@@ -104,15 +104,15 @@ static void sockets_too_many_get_nothing_and_are_closed_when_they_are_empty(void
 static void one_address_with_too_many_is_drained_beside_others(void **state)
 {
 	(void)state;
-	n_configured = 2;
+	m.dns_threads = 2;
 	want_addresses(1);
-	listen_update(&s);
-	n_configured = 1;
+	update_listen();
+	m.dns_threads = 1;
 	want_addresses(2);
-	listen_update(&s);
+	update_listen();
 	assert_true(s.drain_ms > 0);
 	note_answers();
-	listen_tick(&s, s.drain_ms);
+	tick_listen(s.drain_ms);
 	assert_int_equal(count_fds(), n_fds_before + 4);
 }
 
@@ -122,16 +122,16 @@ static void an_address_is_queried_while_it_is_served(void **state)
 	(void)state;
 	for (int life = 0; life < 2; life++) {
 		want_addresses(2);
-		listen_update(&s);
-		listen_tick(&s, at_ms);
+		update_listen();
+		tick_listen(at_ms);
 		for (unsigned i = 0; i < 2; i++)
 			assert_true(s.listens[i].own.fd >= 0 && !s.listens[i].own.answered);
 		assert_int_equal(take_all(s.listens[1].fds[0][0]), 1);
 		want_addresses(1);
-		listen_update(&s);
+		update_listen();
 		assert_int_equal(count_fds(), n_fds_before + 3);
 		want_addresses(0);
-		listen_update(&s);
+		update_listen();
 		assert_int_equal(count_fds(), n_fds_before);
 	}
 }
@@ -144,21 +144,21 @@ static void what_cannot_be_bound_stops_no_other_and_is_tried_again(void **state)
 	for (unsigned i = 0; i < 2; i++)
 		for (unsigned kind = 0; kind < 2; kind++) {
 			other = occupy_port(&wanted[i], kinds[kind]);
-			listen_update(&s);
+			update_listen();
 			assert_int_equal(s.listens[i].n[kind], 0);
 			assert_int_equal(s.listens[i].n[!kind], 1);
 			assert_true(s.listens[!i].n[0] && s.listens[!i].n[1]);
 			assert_int_equal(s.again_ms, at_ms + AGAIN_MS);
 			close(other);
-			listen_tick(&s, s.again_ms - 1);
+			tick_listen(s.again_ms - 1);
 			assert_int_equal(s.listens[i].n[kind], 0);
-			listen_tick(&s, s.again_ms);
+			tick_listen(s.again_ms);
 			assert_int_equal(s.listens[i].n[kind], 1);
 			assert_int_equal(s.again_ms, 0);
-			listen_close(&s);
+			close_listen();
 		}
 	no_threads = true; /* sockets without a thread are no service either */
-	listen_update(&s);
+	update_listen();
 	assert_int_equal(s.again_ms, at_ms + AGAIN_MS);
 }
 
@@ -170,27 +170,28 @@ static void a_port_that_was_in_use_can_be_bound_at_once(void **state)
 
 	(void)state;
 	want_addresses(1);
-	listen_update(&s);
+	update_listen();
 	assert_int_equal(connect(client, (struct sockaddr *)&to, length), 0);
 	server = accept4(s.listens[0].fds[1][0], NULL, NULL, SOCK_CLOEXEC);
 	assert_true(server >= 0);
 	close(server); /* first: the port waits for a minute */
 	close(client);
-	listen_close(&s);
-	listen_update(&s);
+	close_listen();
+	update_listen();
 	assert_int_equal(s.listens[0].n[1], 1);
 }
 
 static void what_was_bound_early_is_taken_and_the_rest_is_closed(void **state)
 {
 	(void)state;
-	n_configured = 2;
-	bind_early(&s, &wanted[1], 2);
-	bind_early(&s, &wanted[4], 2); /* which the document does not want any more */
+	m.dns_threads = 2;
+	/* the second one is not wanted any more */
+	write_document("a", (const struct addr[]){ wanted[1], wanted[4] }, 2);
+	listen_early(&s);
 	assert_int_equal(s.n_early, 8);
 	int first = s.early[0], second = s.early[1];
 
-	listen_update(&s);
+	update_listen();
 	assert_int_equal(s.n_early, 0);
 	assert_int_equal(s.listens[1].fds[0][0], first); /* in the order of binding */
 	assert_int_equal(s.listens[1].fds[0][1], second);
@@ -210,26 +211,27 @@ static void sockets_that_are_handed_down_are_duplicated_and_none_is_made_beside_
 {
 	(void)state;
 	want_addresses(1);
-	n_configured = 3;
+	m.dns_threads = 3;
 	hold_sockets(0, 2);
 	hold_sockets(1, 2);
-	listen_update(&s);
+	update_listen();
 	for (unsigned kind = 0; kind < 2; kind++) {
 		assert_int_equal(s.listens[0].n[kind],
 		                 2); /* the third is the supervisor's to make */
-		assert_int_not_equal(s.listens[0].fds[kind][0], held[kind][0]);
+		assert_int_not_equal(s.listens[0].fds[kind][0], HELD_FD(kind, 0));
 		assert_true(fcntl(s.listens[0].fds[kind][1], F_GETFL) & O_NONBLOCK);
 		if (kinds[kind] == SOCK_DGRAM) /* what a supervisor made gets it, too */
 			assert_int_equal(
 			        option_of(s.listens[0].fds[kind][1], IPPROTO_IP, IP_MTU_DISCOVER),
 			        IP_PMTUDISC_OMIT);
 	}
-	assert_int_equal(n_crew, 2); /* as many threads as have sockets */
+	assert_int_equal(s.n_threads, 2); /* as many threads as have sockets */
 	assert_int_equal(s.again_ms, 0);
-	n_configured = 1;
-	listen_update(&s);
-	listen_tick(&s, s.drain_ms);
-	assert_int_equal(n_forgotten, 2); /* so that their packets are nobody's no more */
+	m.dns_threads = 1;
+	update_listen();
+	tick_listen(s.drain_ms);
+	for (unsigned kind = 0; kind < 2; kind++) /* so that their packets are nobody's no more */
+		assert_true(is_held(kind, 0) && !is_held(kind, 1));
 	assert_int_equal(s.listens[0].n[0], 1);
 }
 
@@ -238,7 +240,7 @@ static void what_is_not_handed_down_of_an_address_is_bound(void **state)
 	(void)state;
 	want_addresses(1);
 	hold_sockets(0, 1); /* of an older supervisor: UDP alone */
-	listen_update(&s);
+	update_listen();
 	assert_true(s.listens[0].n[0] == 1 && s.listens[0].n[1] == 1);
 	assert_int_equal(s.again_ms, 0);
 }
@@ -249,19 +251,19 @@ static void more_than_are_wanted_are_read_until_they_may_go(void **state)
 	want_addresses(1);
 	hold_sockets(0, 3);
 	hold_sockets(1, 1);
-	listen_update(&s);
+	update_listen();
 	assert_int_equal(s.listens[0].n[0], 3);
-	assert_int_equal(n_crew, 1);
+	assert_int_equal(s.n_threads, 1);
 	assert_int_equal(s.drain_ms, at_ms + DRAIN_MS);
 	s.passed_ms =
 	        at_ms - 1000; /* they have just come: the document that wants them has its time */
-	listen_update(&s);
+	update_listen();
 	assert_int_equal(s.drain_ms, s.passed_ms + PASSED_MS);
 	s.passed_ms = at_ms - PASSED_MS + DRAIN_MS - 1;
-	listen_update(&s);
+	update_listen();
 	assert_int_equal(s.drain_ms, at_ms + DRAIN_MS);
-	n_configured = 3;
-	listen_update(&s);
+	m.dns_threads = 3;
+	update_listen();
 	assert_true(s.drain_ms == 0 && s.passed_ms == 0);
 }
 
@@ -269,7 +271,7 @@ static void more_addresses_than_there_is_room_for_stop_none(void **state)
 {
 	(void)state;
 	want_addresses(SERVER_SOCKETS_MAX + 1);
-	listen_update(&s);
+	update_listen();
 	assert_int_equal(s.n_listens, SERVER_SOCKETS_MAX);
 	assert_int_equal(count_fds(), n_fds_before + 2 * SERVER_SOCKETS_MAX);
 	assert_true(s.again_ms > 0);
@@ -283,7 +285,7 @@ static void sockets_have_the_options_that_their_kind_needs(void **state)
 {
 	(void)state;
 	assert_int_equal(addr_parse("::1", &wanted[1]), 0);
-	listen_update(&s);
+	update_listen();
 	for (unsigned i = 0; i < 2; i++) {
 		int udp = s.listens[i].fds[0][0], tcp = s.listens[i].fds[1][0];
 
@@ -305,16 +307,18 @@ static void sockets_have_the_options_that_their_kind_needs(void **state)
 static void without_a_document_nothing_is_tried_again(void **state)
 {
 	(void)state;
+	update_listen();
+	(void)count_plans();
 	s.now = NULL;
 	s.again_ms = 1;
-	listen_tick(&s, at_ms);
-	assert_int_equal(n_crew_calls, 0);
+	tick_listen(at_ms);
+	assert_int_equal(count_plans(), 0);
 	s.now = &g;
 	s.again_ms = at_ms + 1;
-	listen_tick(&s, at_ms);
-	assert_int_equal(n_crew_calls, 0);
-	listen_tick(&s, at_ms + 1);
-	assert_int_equal(n_crew_calls, 1);
+	tick_listen(at_ms);
+	assert_int_equal(count_plans(), 0);
+	tick_listen(at_ms + 1);
+	assert_int_equal(count_plans(), 1);
 	assert_int_equal(s.again_ms, 0);
 }
 
