@@ -47,7 +47,7 @@
 #define LOADS    "weir_dns_loads_total"
 #define LISTEN_1 "\"127.0.0.1\""
 
-static const char *program;
+static const char *program __attribute__((unused));
 static pid_t child;
 static uint64_t number; /* of the document */
 static bool names_key;  /* the document does */

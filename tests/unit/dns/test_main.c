@@ -1,459 +1,448 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weir-dns from its first line to its last: what is opened in which order, what a failure ends and
- * what it does not, what each tick does, and what is closed.
+ * weir-dns from its first line to its last, as a child of the test: its arguments, what a failure ends and what it
+ * does not, and what each tick brings. Calls of libc fail where the test says so, and the kernel's word of the clock is
+ * the test's.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/dns/process_scene.h"
 
-#include <cmocka.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/timex.h>
 
-#include "tests/unit/dns/main_scene.h"
+#include "base/believed.h"
+#include "dns/process.h"
+#include "dns/server.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static struct server s;
+/* What the child does, and how it goes on. */
+static struct {
+	const char *failing; /* a call that fails; NULL: none */
+	rlim_t now, most;    /* descriptors; 0: as they are */
+	bool has_users;      /* it is to drop rights */
+	bool has_channel;    /* a supervisor is there */
+} child_has;
+static struct {
+	bool unsynchronised;
+	int port; /* the last that was bound */
+} * shared;
 
-static int set_up(void **state)
+int __wrap_adjtimex(struct timex *t);
+int __real_bind(int fd, const struct sockaddr *to, socklen_t length);
+int __wrap_bind(int fd, const struct sockaddr *to, socklen_t length);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+int __real_epoll_create1(int flags);
+int __wrap_epoll_create1(int flags);
+int __real_eventfd(unsigned n, int flags);
+int __wrap_eventfd(unsigned n, int flags);
+struct passwd *__wrap_getpwnam(const char *user);
+int __real_inotify_init1(int flags);
+int __wrap_inotify_init1(int flags);
+int __real_signalfd(int fd, const sigset_t *signals, int flags);
+int __wrap_signalfd(int fd, const sigset_t *signals, int flags);
+
+static bool fails_now(const char *call)
 {
-	(void)state;
-	memset(&edge, 0, sizeof(edge));
-	memset(&s, 0, sizeof(s));
-	memset(words, 0, sizeof(words));
-	calls[0] = '\0';
-	n_calls = 0;
-	fail_at = NEVER;
-	own_node = (struct model_node){ .clock = MODEL_CLOCK_SYNCHRONISED };
-	model = (struct model){ .self = &own_node };
-	generation = (struct generation){ .model = &model, .peer_health = &views };
-	s.dirs = &places;
-	s.loop = (void *)&edge;
-	edge.server = &s;
-	edge.limit = (struct rlimit){ 1024, 1048576 };
-	edge.has_page = true;
-	out_file = open_memstream(&out_text, &out_bytes);
-	err_out = open_memstream(&err_text, &err_size);
-	return !out_file || !err_out;
+	errno = ENOMEM;
+	return child_has.failing && !strcmp(child_has.failing, call);
 }
 
-static int tear_down(void **state)
+int __wrap_adjtimex(struct timex *t)
 {
-	(void)state;
-	fclose(out_file);
-	fclose(err_out);
-	free(out_text);
-	free(err_text);
-	return 0;
+	t->status = shared->unsynchronised ? STA_UNSYNC : 0;
+	return TIME_OK;
 }
 
-static void forget_calls(void)
+int __wrap_bind(int fd, const struct sockaddr *to, socklen_t length)
 {
-	calls[0] = '\0';
-	n_calls = 0;
+	if (to->sa_family == AF_INET && ((const struct sockaddr_in *)(const void *)to)->sin_port)
+		shared->port = ntohs(((const struct sockaddr_in *)(const void *)to)->sin_port);
+	return __real_bind(fd, to, length);
 }
 
-#define OPENED                                                                                     \
-	"loop_open file:/s/effective.conf file:/s/placement.key signal:15 signal:2 signal:1 "      \
-	"loads eventfd handed fd:70:crew "
-#define EXTRAS "counters_open begin:start:60 keys_begin ctl:/r/dns.ctl ramps:/s decided:/s "
-#define TICKED "clock page:/r keep_tick server_load_tick listen:0 keys "
-#define CLOSED                                                                                     \
-	"workers_stop listen_close server_load_stop keep_stop ramps_close decided_close "          \
-	"believed_close ctl_close serving_close keys_end counters_close "
-#define WHOLE                                                                                      \
-	"ignore_signals json dirs setrlimit early:53 become sandbox " OPENED EXTRAS TICKED         \
-	"alive:0 timer load beat end:start run " CLOSED "loop_close no_page "
-
-static int run_main(const char *first, const char *second, const char *third)
+void *__wrap_calloc(size_t n, size_t size)
 {
-	char *argv[] = { (char *)(uintptr_t) "weir-dns", (char *)(uintptr_t)first,
-		         (char *)(uintptr_t)second, (char *)(uintptr_t)third, NULL };
-	int argc = 1 + !!first + !!second + !!third;
-
-	forget_calls();
-	edge.seen_fds = 0;
-	optind = 0;
-	return dns_main(argc, argv);
+	return n == RAMP_RECORDS_MAX && fails_now("calloc") ? NULL : __real_calloc(n, size);
 }
 
-static void all_is_opened_in_order_and_closed_again(void **state)
+int __wrap_epoll_create1(int flags)
 {
-	(void)state;
-	edge.has_page = false; /* not yet */
-	assert_int_equal(run_main("--port", "53", NULL), 0);
-	assert_string_equal(calls, WHOLE);
-	assert_int_equal(edge.set.rlim_cur, 8192);
-	assert_int_equal(edge.set.rlim_max, 1048576);
-	fflush(out_file);
-	fflush(err_out);
-	assert_int_equal(out_bytes + err_size, 0);
+	return fails_now("epoll_create1") ? -1 : __real_epoll_create1(flags);
 }
 
-/* The name of call @p at of the whole, without what is behind its colon. */
-static const char *name_of(unsigned at, char name[32])
+int __wrap_eventfd(unsigned n, int flags)
 {
-	const char *from = WHOLE;
-
-	while (at--)
-		from = strchr(from, ' ') + 1;
-	snprintf(name, 32, "%.*s", (int)strcspn(from, " :"), from);
-	return name;
+	return fails_now("eventfd") ? -1 : __real_eventfd(n, flags);
 }
 
-/* Whether the server goes on without it. */
-static bool is_extra(const char *name)
+struct passwd *__wrap_getpwnam(const char *user)
 {
-	static const char *const extras[] = { "setrlimit", "sandbox",   "counters_open", "ctl",
-		                              "ramps",     "decided",   "page",          "timer",
-		                              "json",      "keep_tick", "keys_begin",    "keys" };
-
-	for (size_t i = 0; i < COUNT(extras); i++)
-		if (!strcmp(name, extras[i]))
-			return true;
-	return false;
+	(void)user;
+	return NULL;
 }
 
-/* Each call that can fail does so, with another error each time. */
-static void what_cannot_be_had_ends_the_start_or_is_done_without(void **state)
+int __wrap_inotify_init1(int flags)
 {
-	static const char *const fatal[] = { "dirs",    "become", "loop_open", "file", "signal",
-		                             "eventfd", "handed", "fd",        "run",  "loads" };
-	char name[32];
+	return fails_now("inotify_init1") ? -1 : __real_inotify_init1(flags);
+}
 
-	(void)state;
-	edge.has_page = false;
-	for (fail_at = 0, fail_how = -1000; *name_of(fail_at, name); fail_at++) {
-		bool ends = false;
+int __wrap_signalfd(int fd, const sigset_t *signals, int flags)
+{
+	return fails_now("signalfd") ? -1 : __real_signalfd(fd, signals, flags);
+}
 
-		for (size_t i = 0; i < COUNT(fatal); i++)
-			ends |= !strcmp(name, fatal[i]);
-		if (!ends && !is_extra(name))
-			continue;
-		fail_how = ends ? -EIO : -EACCES;
-		print_message("  %u: %s\n", fail_at, name);
-		assert_int_equal(run_main("--port", "53", NULL), ends);
-		assert_true(!!strstr(calls, " run ") == (!ends || !strcmp(name, "run")));
-		if (strcmp(name, "dirs") != 0 && strcmp(name, "become") != 0)
-			assert_non_null(strstr(calls, CLOSED)); /* whatever happens */
-		else
-			assert_null(strstr(calls, "loop_open"));
+/* The supervisor's channel lies at 3; nothing comes on it. */
+static void be_supervised(void)
+{
+	char pid[16];
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) || dup2(ends[0], 3) != 3)
+		abort();
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_FDNAMES", "weir-more", 1);
+}
+
+/* Begin weir-dns with its directories, and with these arguments. */
+static void begin_server(const char *first, const char *second, const char *third)
+{
+	const char *argv[] = { "weir-dns",    "--conf-dir", DIR_ "/conf", "--state-dir",
+		               DIR_ "/state", "--run-dir",  DIR_ "/run",  "--bpf-dir",
+		               DIR_ "/bpf",   "--node",     "ams-1",      first,
+		               second,        third,        NULL };
+
+	fflush(NULL);
+	unlink(DIR_ "/log");
+	child = fork();
+	if (child)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!freopen(DIR_ "/log", "a", stderr) || !freopen(DIR_ "/out", "w", stdout))
+		abort();
+	if (child_has.has_users)
+		unsetenv("WEIR_USERS");
+	else
+		setenv("WEIR_USERS", "none", 1);
+	if (child_has.has_channel)
+		be_supervised();
+	if (child_has.most) {
+		const struct rlimit limit = { child_has.now, child_has.most };
+
+		if (setrlimit(RLIMIT_NOFILE, &limit))
+			abort();
 	}
+	exit(dns_main(11 + !!first + !!second + !!third, (char **)(uintptr_t)argv));
 }
 
-static void without_memory_for_ramps_it_does_not_start(void **state)
+/* It ends by itself. @return the exit status; -1: it died */
+static int await_end(void)
 {
-	char name[32];
+	int status;
 
-	(void)state;
-	edge.has_page = false;
-	for (fail_at = 0; strcmp(name_of(fail_at, name), "ramps") != 0; fail_at++)
-		;
-	fail_how = -ENOMEM; /* it would forget where a drain stood */
-	assert_int_equal(run_main("--port", "53", NULL), 1);
-	assert_null(strstr(calls, " run "));
-	assert_non_null(strstr(calls, CLOSED));
+	waitpid(child, &status, 0);
+	child = 0;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool has_text(const char *file, const char *wanted)
+{
+	static char text[65536];
+	FILE *f = fopen(file, "r");
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+
+	if (f)
+		fclose(f);
+	text[n] = '\0';
+	return strstr(text, wanted) != NULL;
+}
+
+static int begin_main(void **state)
+{
+	memset(&child_has, 0, sizeof(child_has));
+	memset(shared, 0, sizeof(*shared));
+	return begin_test(state);
 }
 
 static void arguments_are_read_or_refused(void **state)
 {
 	static const struct {
 		const char *first, *second, *third;
-		int result;
-		const char *early; /* NULL: it does not start */
+		int result, port; /* 0: it does not start */
 	} cases[] = {
-		{ "--port", "1", NULL, 0, "early:1 " },
-		{ "--port", "65535", NULL, 0, "early:65535 " },
-		{ "--port=5353", NULL, NULL, 0, "early:5353 " },
-		{ "--port", "0", NULL, 1, NULL },
-		{ "--port", "65536", NULL, 1, NULL },
-		{ "--port", "-1", NULL, 1, NULL },
-		{ "--port", "x", NULL, 1, NULL },
-		{ "--port", NULL, NULL, 1, NULL },
-		{ "--nothing", NULL, NULL, 1, NULL },
-		{ "more", NULL, NULL, 1, NULL },
-		{ "--port", "53", "more", 1, NULL },
-		{ "--help", NULL, NULL, 0, NULL },
+		{ "--port", "1", NULL, 0, 1 },          { "--port", "65535", NULL, 0, 65535 },
+		{ "--port=5353", NULL, NULL, 0, 5353 }, { "--port", "0", NULL, 1, 0 },
+		{ "--port", "65536", NULL, 1, 0 },      { "--port", "-1", NULL, 1, 0 },
+		{ "--port", "x", NULL, 1, 0 },          { "--port", NULL, NULL, 1, 0 },
+		{ "--nothing", NULL, NULL, 1, 0 },      { "more", NULL, NULL, 1, 0 },
+		{ "--port", "53", "more", 1, 0 },       { "--help", NULL, NULL, 0, 0 },
+		{ "--node", NULL, NULL, 1, 0 },
 	};
 
 	(void)state;
-	edge.has_page = false;
+	write_document(1, LISTEN_1, "");
 	for (size_t i = 0; i < COUNT(cases); i++) {
+		bool is_help = !strcmp(cases[i].first, "--help");
+
 		print_message("  %s %s\n", cases[i].first, cases[i].second ? cases[i].second : "");
-		assert_int_equal(run_main(cases[i].first, cases[i].second, cases[i].third),
-		                 cases[i].result);
-		assert_true(cases[i].early ? !!strstr(calls, cases[i].early)
-		                           : !strstr(calls, "early"));
-		fflush(out_file);
-		fflush(err_out);
-		assert_true((err_size > 0) == (cases[i].result != 0));
-		assert_true((out_bytes > 0) == !strcmp(cases[i].first, "--help"));
-		if (err_size)
-			assert_non_null(strstr(err_text, "usage: weir-dns [--port PORT]"));
-		rewind(out_file);
-		rewind(err_out);
-		fflush(out_file);
-		fflush(err_out);
+		shared->port = 0;
+		begin_server(cases[i].first, cases[i].second, cases[i].third);
+		if (cases[i].port) {
+			WAIT_FOR(status_is("serving", "true"));
+			assert_int_equal(stop_server(i % 2 ? SIGTERM : SIGINT), 0);
+			assert_false(has_text(DIR_ "/log", "<3>"));
+		} else {
+			assert_int_equal(await_end(), cases[i].result);
+			assert_int_equal(has_text(DIR_ "/out", "usage: weir-dns [--port PORT]"),
+			                 is_help);
+			assert_int_equal(has_text(DIR_ "/log", "usage: weir-dns"),
+			                 !is_help && strcmp(cases[i].first, "--node") != 0);
+		}
+		assert_int_equal(shared->port, cases[i].port);
+	}
+}
+
+static void what_cannot_be_had_ends_the_start(void **state)
+{
+	static const char *const calls[] = { "calloc", "epoll_create1", "eventfd", "inotify_init1",
+		                             "signalfd" };
+
+	(void)state;
+	write_document(1, LISTEN_1, "");
+	for (size_t i = 0; i < COUNT(calls); i++) {
+		print_message("  %s\n", calls[i]);
+		child_has.failing =
+		        calls[i]; /* without memory for ramps it would forget where a drain stood */
+		begin_server(NULL, NULL, NULL);
+		assert_int_equal(await_end(), 1);
+		assert_true(
+		        has_text(DIR_ "/log", "<3>dns-failed error=\"Cannot allocate memory\""));
+	}
+	child_has.failing = NULL;
+	child_has.has_users = true; /* and there are none */
+	begin_server(NULL, NULL, NULL);
+	assert_int_equal(await_end(), 1);
+	assert_true(has_text(DIR_ "/log", "dns-start-failed what=\"dropping rights\""));
+}
+
+static void the_rest_is_done_without(void **state)
+{
+	static const struct {
+		const char *make, *logged;
+	} cases[] = {
+		{ "mkdir -p " DIR_ "/run/stats.dns.page/x", "<3>dns-stats-failed" },
+		{ "mkdir -p " DIR_ "/run/dns.ctl/x", "<3>dns-control-failed" },
+		{ "echo x > " DIR_ "/state/" RAMP_FILE, "<3>dns-ramps-not-taken" },
+		{ "echo x > " DIR_ "/state/" DECIDED_FILE, "<3>dns-sites-not-taken" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		print_message("  %s\n", cases[i].logged);
+		assert_int_equal(end_test(state) || begin_test(state), 0);
+		write_document(1, LISTEN_1, "");
+		space_run("%s", cases[i].make);
+		begin_server("--port", "5399", NULL);
+		WAIT_FOR(has_text(DIR_ "/log", "dns-generation"));
+		assert_true(has_text(DIR_ "/log", cases[i].logged));
+		WAIT_FOR(send_query("127.0.0.1", "h.z0.test", 1) == 100);
+		assert_int_equal(stop_server(SIGTERM), 0);
 	}
 }
 
 static void descriptors_are_raised_as_far_as_is_allowed(void **state)
 {
 	static const struct {
-		rlim_t now, most, set; /* set 0: not at all */
+		rlim_t now, most, set;
 	} cases[] = {
-		{ 1024, 1048576, 8192 }, { 8191, 8193, 8192 }, { 8192, 1048576, 0 },
-		{ 9000, 1048576, 0 },    { 1024, 4096, 4096 }, { 1024, 1024, 0 },
-		{ 1024, 8192, 8192 },    { 1024, 1025, 1025 },
+		{ 1024, 10000, 8192 }, { 8191, 8193, 8192 }, { 8192, 10000, 8192 },
+		{ 9000, 10000, 9000 }, { 1024, 4096, 4096 }, { 1024, 1024, 1024 },
+		{ 1024, 8192, 8192 },
 	};
 
+	struct rlimit own;
+
 	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &own), 0);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		edge.limit = (struct rlimit){ cases[i].now, cases[i].most };
-		edge.set = (struct rlimit){ 0 };
-		raise_descriptors();
-		assert_int_equal(edge.set.rlim_cur, cases[i].set);
-		assert_int_equal(edge.set.rlim_max, cases[i].set ? cases[i].most : 0);
+		struct rlimit limit;
+
+		if (cases[i].most > own.rlim_max)
+			continue; /* nobody may raise it here */
+		child_has.now = cases[i].now;
+		child_has.most = cases[i].most;
+		begin_server(NULL, NULL, NULL);
+		WAIT_FOR(status_is("serving", "false"));
+		assert_int_equal(prlimit(child, RLIMIT_NOFILE, NULL, &limit), 0);
+		assert_int_equal(limit.rlim_cur, cases[i].set);
+		assert_int_equal(limit.rlim_max, cases[i].most);
+		assert_int_equal(stop_server(SIGTERM), 0);
 	}
-	edge.limit = (struct rlimit){ 1024, 1048576 };
-	edge.set = (struct rlimit){ 0 };
-	edge.rlimit_result = -1;
-	raise_descriptors();
-	assert_int_equal(edge.set.rlim_cur, 0);
 }
 
-static void signals_and_files_do_what_they_are_for(void **state)
+static void a_signal_loads_again(void **state)
 {
 	(void)state;
-	assert_int_equal(watch_events(&s), 0);
-	forget_calls();
-	edge.on_page(&s); /* the last file that is watched */
-	assert_string_equal(calls, "load ");
-	forget_calls();
-	edge.on_signal[SIGHUP](&s);
-	assert_string_equal(calls, "load ");
-	forget_calls();
-	edge.on_signal[SIGTERM](&s);
-	edge.on_signal[SIGINT](&s);
-	assert_string_equal(calls, "loop_stop loop_stop ");
-	assert_int_equal(s.workers_event, 70);
+	begin_server(NULL, NULL, NULL);
+	WAIT_FOR(status_number("load.finished") == 1);
+	kill(child, SIGHUP);
+	WAIT_FOR(status_number("load.finished") == 2);
 }
 
-/* Tick at a time. @return the calls */
-static const char *tick_at(uint64_t now_ms)
+/* Make weir-health's page, with a word for the service at its first site. */
+static struct page *make_health(health_word word, uint64_t alive_ms)
 {
-	edge.now_ms = now_ms;
-	forget_calls();
-	on_server_tick(&s);
-	return calls;
+	uint64_t target = health_target_service("web", "ams", true);
+	struct health_page *h;
+	struct page *page;
+
+	assert_int_equal(page_create(DIR_ "/run/" PROC_HEALTH_PAGE, HEALTH_PAGE_KIND,
+	                             HEALTH_PAGE_LAYOUT, sizeof(*h), &page),
+	                 0);
+	h = page_payload(page);
+	assert_int_equal(health_set_targets(h, &target, 1, 1), 0);
+	(void)health_write(h, health_find_index(h, target), word);
+	page_alive(page, alive_ms);
+	page_publish(page);
+	return page;
 }
 
-#define PAGE "page:/r "
+/* It is looked for until it is there, and again when another has taken its place. */
+static void the_page_of_health_is_followed(void **state)
+{
+	struct page *page;
 
-static void each_tick_does_all_in_order(void **state)
+	(void)state;
+	write_document(1, LISTEN_1, "");
+	begin_server("--port", "5399", NULL);
+	WAIT_FOR(status_is("names.0.sites.0.ipv4", "unknown"));
+	page = make_health(health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1), clock_mono_ms());
+	WAIT_FOR(status_is("names.0.sites.0.ipv4", "up"));
+	page_close(page);
+	page = make_health(health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1), clock_mono_ms());
+	WAIT_FOR(status_is("names.0.sites.0.ipv4", "down"));
+	page_close(page);
+	assert_int_equal(stop_server(SIGTERM), 0);
+}
+
+/* A clock that no server has confirmed holds ramps, unless the document trusts it. */
+static void the_clock_is_told_and_counted_by_its_trouble(void **state)
 {
 	(void)state;
-	assert_string_equal(tick_at(5000),
-	                    "clock " PAGE
-	                    "watch_page keep_tick server_load_tick listen:5000 keys timer ");
-	assert_ptr_equal(edge.timer, &s.tick);
-	assert_int_equal(edge.timer_ms, 5100);
-	s.now = &generation;
-	assert_string_equal(
-	        tick_at(5100),
-	        "clock observe serving_publish keep_tick server_load_tick listen:5100 keys timer ");
-	assert_int_equal(fake_counters_open(&s.counters, "/r"), 0);
-	assert_string_equal(
-	        tick_at(5200),
-	        "clock observe serving_publish keep_tick server_load_tick listen:5200 keys "
-	        "alive:5200 server_conditions timer ");
-	forget_calls();
-	edge.on_page(&s); /* health has changed: nothing waits for the tick */
-	assert_string_equal(calls, "observe serving_publish ");
-	forget_calls();
-	s.now = NULL;
-	edge.on_page(&s);
-	assert_string_equal(calls, "");
-}
-
-static void the_page_of_health_is_looked_for_until_it_is_there(void **state)
-{
-	(void)state;
-	edge.has_page = false;
-	assert_non_null(strstr(tick_at(5000), PAGE));
-	assert_null(s.health);
-	assert_non_null(strstr(tick_at(5100), PAGE)); /* in each tick: a word may be waited for */
-	edge.has_page = true;
-	fail_at = 2; /* the watch */
-	fail_how = -ENOMEM;
-	assert_non_null(strstr(tick_at(7000), PAGE "watch_page page_close "));
-	assert_null(s.health);
-	fail_at = 1; /* the page */
-	fail_how = -ENOENT;
-	assert_string_equal(tick_at(8000),
-	                    "clock " PAGE "keep_tick server_load_tick listen:8000 keys timer ");
-	fail_at = NEVER;
-	assert_non_null(strstr(tick_at(8100), PAGE "watch_page "));
-	assert_non_null(s.health);
-	assert_null(strstr(tick_at(12000), PAGE)); /* it is there */
-}
-
-static void a_replaced_page_is_opened_again_and_its_places_forgotten(void **state)
-{
-	(void)state;
-	(void)tick_at(5000);
-	s.now = &generation;
-	edge.replaced = true;
-	/* the one before is not closed: the loop watches it */
-	assert_string_equal(tick_at(6000),
-	                    "clock " PAGE "watch_page forget_own observe "
-	                    "serving_publish keep_tick server_load_tick listen:6000 keys timer ");
+	shared->unsynchronised = true;
+	write_document(1, LISTEN_1, "");
+	begin_server("--port", "5399", NULL);
+	WAIT_FOR(status_is("serving", "true"));
+	assert_true(status_is("clock", "good"));
+	space_run("sed -i 's/\"trusted\"/\"synchronised\"/' " DIR_ "/state/effective.conf");
+	WAIT_FOR(status_is("clock", "unsynchronised"));
+	assert_true(status_is("clock_held", "true"));
+	WAIT_FOR(read_value("weir_dns_clock_held", "") == 1);
+	assert_int_equal(read_value("weir_dns_clock_unsynchronised", ""), 1);
+	assert_int_equal(read_value("weir_dns_clock_stepped", ""), 0);
+	assert_int_equal(read_value("weir_dns_ramps_held", "by=\"clock\""), 0);
+	assert_int_equal(read_value("weir_dns_ramps_held", "by=\"site\""), 0);
+	WAIT_FOR(find_condition("clock-unsynchronised", "", NULL) == CONDITION_DEGRADED);
+	shared->unsynchronised = false;
+	WAIT_FOR(status_is("clock", "good"));
+	WAIT_FOR(read_value("weir_dns_clock_held", "") == 0);
+	assert_int_equal(read_value("weir_dns_clock_unsynchronised", ""), 0);
 }
 
 /* What was written before a boot is not in the future, whatever the machine's clock says then. */
 static void no_clock_is_believed_from_before_the_document(void **state)
 {
-	struct model next = { .meta.written_ms = 5678 };
+	static struct server s;
+	static const struct proc_dirs dirs = { .run = DIR_ "/run" };
+	struct model_node node = { .clock = MODEL_CLOCK_SYNCHRONISED };
+	struct model m = { .self = &node };
+	int64_t later_ms = clock_realtime_ms() + 86400000;
 
 	(void)state;
-	(void)tick_at(5000);
-	assert_int_equal(edge.not_before_ms, 0); /* there is none */
-	edge.wall_clock_ms = 42;
-	edge.hold = WALL_CLOCK_BOOTED;
-	server_read_clock(&s, &next);
-	assert_int_equal(edge.not_before_ms, 5678);
-	assert_int_equal(s.wall_clock_ms, 42);
-	assert_int_equal(s.clock, WALL_CLOCK_BOOTED);
-	s.now = &generation;
-	model.meta.written_ms = 1234;
-	(void)tick_at(5100);
-	assert_int_equal(edge.not_before_ms, 1234);
+	s.dirs = &dirs;
+	server_read_clock(&s, NULL); /* there is no document: nothing is held */
+	assert_true(s.wall_clock_ms < later_ms);
+	assert_int_equal(s.clock, WALL_CLOCK_RUNS);
+	m.meta.written_ms = later_ms;
+	server_read_clock(&s, &m);
+	assert_true(s.wall_clock_ms >= later_ms);
+	m.self = NULL; /* a document that does not name this node */
+	shared->unsynchronised = true;
+	server_read_clock(&s, &m);
+	assert_int_equal(wall_clock_hold(&s.believed.wall_clock, true), s.clock);
+	believed_close(&s.believed);
 }
 
-static void what_is_observed_is_the_page_the_clock_and_the_time(void **state)
+static uint64_t stated_at(void)
 {
-	(void)state;
-	s.now = &generation;
-	edge.wall_clock_ms = 1234567;
-	edge.hold = WALL_CLOCK_UNSYNCHRONISED;
-	edge.header.alive_ms = 4000;
-	fail_at = 1; /* no page yet */
-	fail_how = -ENOENT;
-	(void)tick_at(5000);
-	assert_null(edge.seen_own);
-	assert_null(edge.seen_page);
-	assert_int_equal(edge.good_until_ms, 0);
-	fail_at = NEVER;
-	(void)tick_at(6000);
-	assert_ptr_equal(edge.seen_own, &edge.health);
-	assert_ptr_equal(edge.seen_page, &edge.health);
-	assert_int_equal(edge.good_until_ms, 4000 + 5000);
-	assert_int_equal(edge.observed_ms, 6000);
-	assert_string_equal(edge.seen_run, "/r");
-	assert_int_equal(edge.time.wall_clock_ms, 1234567);
-	assert_true(edge.time.clock_held);
-	edge.hold = WALL_CLOCK_RUNS;
-	(void)tick_at(6100);
-	assert_false(edge.time.clock_held);
-}
+	static struct conditions all;
 
-static void a_clock_that_is_trusted_by_the_document_needs_no_server(void **state)
-{
-	(void)state;
-	(void)tick_at(1000);
-	assert_true(edge.trusted); /* no document yet: nothing is held */
-	s.now = &generation;
-	(void)tick_at(1100);
-	assert_false(edge.trusted);
-	own_node.clock = MODEL_CLOCK_TRUSTED;
-	(void)tick_at(1200);
-	assert_true(edge.trusted);
-	model.self = NULL; /* a document that does not name this node */
-	(void)tick_at(1300);
-	assert_true(edge.trusted);
-	edge.wall_clock_ms = 77;
-	edge.hold = WALL_CLOCK_UNSYNCHRONISED;
-	(void)tick_at(1400);
-	assert_int_equal(s.wall_clock_ms, 77);
-	assert_int_equal(s.clock, WALL_CLOCK_UNSYNCHRONISED);
-}
-
-static void the_clock_is_counted_by_its_trouble(void **state)
-{
-	static const struct {
-		enum wall_clock_hold hold;
-		uint64_t held, stepped, unsynchronised;
-	} cases[] = {
-		{ WALL_CLOCK_RUNS, 0, 0, 0 },
-		{ WALL_CLOCK_STEPPED, 0, 1, 0 }, /* ramps go on by elapsed time */
-		{ WALL_CLOCK_UNSYNCHRONISED, 1, 0, 1 },
-		{ WALL_CLOCK_RUNS, 0, 0, 0 }, /* again */
-	};
-
-	(void)state;
-	assert_int_equal(fake_counters_open(&s.counters, "/r"), 0);
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		edge.hold = cases[i].hold;
-		(void)tick_at(1000 + i);
-		assert_int_equal(words[0], cases[i].held);
-		assert_int_equal(words[1], cases[i].stepped);
-		assert_int_equal(words[2], cases[i].unsynchronised);
-		assert_int_equal(words[3], 3);
-		assert_int_equal(words[4], 4);
-	}
+	return conditions_read(DIR_ "/run", "dns", &all) ? 0 : all.at_ms;
 }
 
 static void conditions_are_stated_once_a_second(void **state)
 {
+	uint64_t first_ms, next_ms;
+
 	(void)state;
-	assert_int_equal(fake_counters_open(&s.counters, "/r"), 0);
-	s.conditions_ms = 5000;
-	assert_null(strstr(tick_at(5999), "conditions"));
-	assert_non_null(strstr(tick_at(6000), "server_conditions"));
+	begin_server(NULL, NULL, NULL);
+	WAIT_FOR(status_number("load.finished") == 1);
+	WAIT_FOR(stated_at() != 0);
+	usleep(50000); /* that of the load may have been before that of the tick */
+	first_ms = stated_at();
+	WAIT_FOR(stated_at() != first_ms);
+	next_ms = stated_at();
+	assert_in_range(next_ms - first_ms, SERVER_CONDITIONS_MS, SERVER_CONDITIONS_MS + 900);
 }
 
-/* Under weir run, which holds the sockets, a start again costs no query. */
+/* Under weir run, which holds the sockets, a start again costs no query; alone nobody would start it again. */
 static void without_counters_it_starts_again_when_there_is_room(void **state)
 {
 	(void)state;
-	edge.has_page = false;
-	assert_null(strstr(tick_at(5000), "counters_open")); /* nobody would start it again */
-	edge.supervised = true;
-	fail_at = 6; /* no room */
-	fail_how = -ENOSPC;
-	assert_string_equal(tick_at(6000),
-	                    "clock " PAGE "keep_tick server_load_tick listen:6000 keys "
-	                    "counters_open timer ");
-	fail_at = NEVER;
-	assert_null(strstr(tick_at(10999), "counters_open"));
-	assert_non_null(strstr(tick_at(11000), "counters_open counters_close loop_stop "));
-	assert_null(s.counters.stats); /* it was only a try */
-	assert_int_equal(fake_counters_open(&s.counters, "/r"), 0);
-	assert_null(strstr(tick_at(20000), "counters_open"));
+	for (unsigned supervised = 0; supervised < 2; supervised++) {
+		space_run("mkdir -p " DIR_ "/run/stats.dns.page/x");
+		child_has.has_channel = supervised;
+		begin_server(NULL, NULL, NULL);
+		WAIT_FOR(status_number("load.finished") == 1);
+		usleep(300000); /* it is not tried in each tick, and in vain now */
+		assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
+		space_run("rm -r " DIR_ "/run/stats.dns.page");
+		if (supervised)
+			assert_int_equal(await_end(), 0);
+		else
+			usleep(6000000);
+		assert_int_equal(stop_server(SIGTERM), 0);
+		assert_int_equal(has_text(DIR_ "/log", "dns-starts-again"), supervised);
+	}
 }
 
-#define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define WITH(name) cmocka_unit_test_setup_teardown(name, begin_main, end_test)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH(all_is_opened_in_order_and_closed_again),
-		WITH(what_cannot_be_had_ends_the_start_or_is_done_without),
-		WITH(without_memory_for_ramps_it_does_not_start),
 		WITH(arguments_are_read_or_refused),
+		WITH(what_cannot_be_had_ends_the_start),
+		WITH(the_rest_is_done_without),
 		WITH(descriptors_are_raised_as_far_as_is_allowed),
-		WITH(signals_and_files_do_what_they_are_for),
-		WITH(each_tick_does_all_in_order),
-		WITH(the_page_of_health_is_looked_for_until_it_is_there),
-		WITH(a_replaced_page_is_opened_again_and_its_places_forgotten),
+		WITH(a_signal_loads_again),
+		WITH(the_page_of_health_is_followed),
+		WITH(the_clock_is_told_and_counted_by_its_trouble),
 		WITH(no_clock_is_believed_from_before_the_document),
-		WITH(what_is_observed_is_the_page_the_clock_and_the_time),
-		WITH(a_clock_that_is_trusted_by_the_document_needs_no_server),
-		WITH(the_clock_is_counted_by_its_trouble),
 		WITH(conditions_are_stated_once_a_second),
 		WITH(without_counters_it_starts_again_when_there_is_room),
 	};
 
-	return cmocka_run_group_tests_name("dns main", tests, NULL, NULL);
+	if (geteuid())
+		return 77;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+	              0);
+	return cmocka_run_group_tests_name("dns main", tests, enter_space, NULL);
 }
