@@ -50,7 +50,7 @@ static struct proc_dirs dirs;
 static unsigned n_reports;
 static const char *digest = ""; /* of the zone's file, as the document has it */
 
-static void count_message(void *arg, const struct zones_message *m)
+static inline void count_message(void *arg, const struct zones_message *m)
 {
 	(void)arg;
 	print_message("    %s:%u: %s\n", m->file, m->line, m->text);
@@ -126,7 +126,7 @@ static int tear_down(void **state)
 	return system(command);
 }
 
-static int load_generation(bool trust_cache, struct generation **out)
+static inline int load_generation(bool trust_cache, struct generation **out)
 {
 	const struct generation_how how = { .trust_cache = trust_cache,
 		                            .keep = true,

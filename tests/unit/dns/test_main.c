@@ -296,10 +296,10 @@ static void a_signal_loads_again(void **state)
 	WAIT_FOR(status_number("load.finished") == 2);
 }
 
-/* Make weir-health's page, with a word for the service at its first site. */
-static struct page *make_health(health_word word, uint64_t alive_ms)
+/* Make weir-health's page, with a word for the service at its first site, which stands at place @p at. */
+static struct page *make_health(health_word word, unsigned at)
 {
-	uint64_t target = health_target_service("web", "ams", true);
+	uint64_t targets[2] = { health_target_service("mail", "ams", true) };
 	struct health_page *h;
 	struct page *page;
 
@@ -307,9 +307,10 @@ static struct page *make_health(health_word word, uint64_t alive_ms)
 	                             HEALTH_PAGE_LAYOUT, sizeof(*h), &page),
 	                 0);
 	h = page_payload(page);
-	assert_int_equal(health_set_targets(h, &target, 1, 1), 0);
-	(void)health_write(h, health_find_index(h, target), word);
-	page_alive(page, alive_ms);
+	targets[at] = health_target_service("web", "ams", true);
+	assert_int_equal(health_set_targets(h, targets, 1 + at, 1), 0);
+	(void)health_write(h, health_find_index(h, targets[at]), word);
+	page_alive(page, clock_mono_ms());
 	page_publish(page);
 	return page;
 }
@@ -323,10 +324,11 @@ static void the_page_of_health_is_followed(void **state)
 	write_document(1, LISTEN_1, "");
 	begin_server("--port", "5399", NULL);
 	WAIT_FOR(status_is("names.0.sites.0.ipv4", "unknown"));
-	page = make_health(health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1), clock_mono_ms());
+	page = make_health(health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1), 0);
 	WAIT_FOR(status_is("names.0.sites.0.ipv4", "up"));
 	page_close(page);
-	page = make_health(health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1), clock_mono_ms());
+	assert_int_equal(unlink(DIR_ "/run/" PROC_HEALTH_PAGE), 0);
+	page = make_health(health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1), 1);
 	WAIT_FOR(status_is("names.0.sites.0.ipv4", "down"));
 	page_close(page);
 	assert_int_equal(stop_server(SIGTERM), 0);
