@@ -276,7 +276,7 @@ static bool has_same_files(const struct generation *g, const struct generation *
 {
 	const struct model *m = g->model, *was = now->model;
 
-	if (now->stale || now->stale_error || now->is_former || m->n_zones != was->n_zones ||
+	if (now->stale_error || now->is_former || m->n_zones != was->n_zones ||
 	    now->image->dynamic != image_dynamic_digest(g->steering->texts, g->steering->n_names))
 		return false;
 	for (size_t i = 0; i < m->n_zones; i++)
