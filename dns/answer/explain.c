@@ -361,7 +361,10 @@ static enum wall_clock_hold read_hold(const struct model *m, const struct proc_d
 	return hold;
 }
 
-/* What holds drains, in words. */
+/*
+ * What holds drains, in words. Ramps are stepped once, and no time passes before the first step: so those that the
+ * clock holds are behind their schedule.
+ */
 static void add_ramp_steps(struct explainer *x, const struct ramps *ramps,
                            enum wall_clock_hold hold)
 {
@@ -377,8 +380,7 @@ static void add_ramp_steps(struct explainer *x, const struct ramps *ramps,
 			add_step(x, "ramp", "drain %s: %s", ramps->items[i].id,
 			         ramps->items[i].how == RAMP_HELD_SITE
 			                 ? "expired, held: the site is not up as seen from outside"
-			         : ramps->items[i].how == RAMP_HELD_CLOCK ? "held by the clock"
-			                                                  : "behind its schedule");
+			                 : "behind its schedule");
 	if (n > RAMPS_MAX)
 		add_step(x, "ramp", "%zu more drains are held or behind their schedule",
 		         n - RAMPS_MAX);

@@ -258,9 +258,12 @@ static void each_step_of_an_answer_is_told(void **state)
 
 		assert_string_equal(explain_text(&r, 0), questions[i].said);
 	}
-	assert_int_equal(edge.n_freed, COUNT(questions));
-	assert_int_equal(edge.n_ramps_closed, COUNT(questions));
-	assert_int_equal(edge.n_sites_closed, COUNT(questions));
+}
+
+static void ignore_report(void *arg, const struct zones_message *m)
+{
+	(void)arg;
+	(void)m;
 }
 
 static bool says_line(const struct explain_request *r, const char *line)
@@ -291,11 +294,10 @@ static void each_mark_of_a_site_is_told_in_its_family(void **state)
 {
 	struct explain_request a = make_request("www.shop.test", "A"),
 	                       aaaa = make_request("www.shop.test", "aaaa");
-	struct steering_site_state *ams = &seen->sites[0], *fra = &seen->sites[1];
 
 	(void)state;
-	ams->words[1] = health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1);
-	ams->words[0] = health_make(HEALTH_UP, HEALTH_MARK_DOUBT, HEALTH_REASON_OK, 1);
+	see("ams", true, health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1));
+	see("ams", false, health_make(HEALTH_UP, HEALTH_MARK_DOUBT, HEALTH_REASON_OK, 1));
 	assert_true(says_line(&a, "site: ams: 2 addresses, weight 100, down because refused\n"));
 	assert_true(says_line(
 	        &a, "families: moved away from ams, where one address family is down: both "
@@ -305,17 +307,18 @@ static void each_mark_of_a_site_is_told_in_its_family(void **state)
 	                      "families: moved away from ams, where one address family is down: "
 	                      "both come from one site\n"));
 	assert_true(says_line(&aaaa, "chosen: fra\n"));
-	ams->words[1] = 0;
-	ams->unproven[1] = true;
-	assert_true(says_line(&a, "site: ams: 2 addresses, weight 100, unknown, added by a later "
+	see("fra", true, health_make(HEALTH_UNKNOWN, HEALTH_MARK_NEW, HEALTH_REASON_OK, 1));
+	assert_true(says_line(&a, "site: fra: 1 address, weight 50, unknown, added by a later "
 	                          "version and never seen up\n"));
 	assert_false(says_line(&aaaa, "never seen up"));
-	fra->forced_up = true;
-	ams->disabled = true;
-	assert_true(says_line(&a, "never seen up, disabled\n"));
-	assert_true(says_line(&a, "site: fra: 1 address, weight 50, up, forced up\n"));
+	(void)add_override(MODEL_OVERRIDE_DISABLE, "ams");
+	(void)add_override(MODEL_OVERRIDE_FORCE_UP, "fra");
+	write_document();
+	assert_true(says_line(&a, "down because refused, disabled\n"));
+	assert_true(says_line(&a, "never seen up, forced up\n"));
 	assert_true(says_line(&a, "candidates: fra\n"));
-	fra->disabled = true;
+	overrides[1].kind = MODEL_OVERRIDE_DISABLE;
+	write_document();
 	assert_true(says_line(&a, "class: none: none: the answer is empty\nttl: "));
 	assert_true(
 	        says_line(&a, "nodata: www.shop.test has no records of this type\nNOERROR aa\n"));
@@ -325,16 +328,21 @@ static void each_mark_of_a_site_is_told_in_its_family(void **state)
 
 static void a_gate_is_told_with_what_it_does_to_this_key(void **state)
 {
+	const struct generation_how how = { .trust_cache = true, .report = ignore_report };
 	struct explain_request r = make_request("www.shop.test", "A");
-	const struct addr client = r.client;
-	struct steering_key key = steering_key_of(&client);
-	uint32_t gate = steering_gate_ppm(&place, &at[0], &key);
+	struct steering_key key = steering_key_of(&r.client);
+	struct generation *g = NULL;
+	uint32_t gate;
 	char line[256];
 
 	(void)state;
+	assert_int_equal(generation_load(&dirs, &how, &g), 0);
+	gate = steering_gate_ppm(g->steering, &g->steering->services[0].sites[0], &key);
+	generation_free(g);
+	add_override(MODEL_OVERRIDE_DRAIN, "ams")->over_ms = 1000000;
 	for (unsigned i = 0; i < 2; i++) {
-		seen->sites[0].drained_ppm = gate + i; /* at the gate it is let in */
-		seen->sites[0].shifting = true;
+		overrides[0].from_ms = T - gate - i; /* at the gate it is let in */
+		write_document();
 		snprintf(line, sizeof(line),
 		         "site: ams: 2 addresses, weight 100, up, drained %.2f %%, this key's gate "
 		         "is at %.2f %%: %s\n",
@@ -347,27 +355,70 @@ static void a_gate_is_told_with_what_it_does_to_this_key(void **state)
 
 static void classes_are_told_in_words(void **state)
 {
+	const health_word unseen =
+	        health_make(HEALTH_UNKNOWN, HEALTH_MARK_NEW, HEALTH_REASON_OK, 1);
 	struct explain_request r = make_request("www.shop.test", "A");
 
 	(void)state;
-	for (unsigned i = 0; i < 2; i++)
-		seen->sites[i].drained_ppm = MODEL_PPM_ALL;
+	(void)add_override(MODEL_OVERRIDE_DRAIN, "ams");
+	(void)add_override(MODEL_OVERRIDE_DRAIN, "fra");
+	write_document();
 	assert_true(says_line(&r, "class: drained: up or unknown; all of them are drained\n"));
-	for (unsigned i = 0; i < 2; i++) {
-		seen->sites[i].drained_ppm = 0;
-		seen->sites[i].unproven[0] = seen->sites[i].unproven[1] = true;
-		seen->sites[i].words[0] = seen->sites[i].words[1] = 0;
+	n_overrides = 0;
+	write_document();
+	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
+		see("ams", ip4, DOWN);
+		see("fra", ip4, unseen);
 	}
 	assert_true(says_line(
 	        &r, "no other site is up: sites that were never seen up are used, too\n"));
-	for (unsigned i = 0; i < 2; i++)
-		seen->sites[i].words[0] = seen->sites[i].words[1] =
-		        health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 1);
+	for (unsigned ip4 = 0; ip4 < 2; ip4++)
+		see("fra", ip4, DOWN);
 	assert_true(says_line(&r, "class: panic: no site is up: all but disabled, by base weight "
 	                          "(panic)\n"));
 }
 
-/* Of www at ams by IPv4: target 1. */
+/* Three sites with a node each: this one, fra-1 whose view is there, and lon-1 that is not heard. */
+static void each_view_is_told_where_views_are_counted(void **state)
+{
+	struct explain_request a = make_request("www.shop.test", "A"),
+	                       aaaa = make_request("www.shop.test", "AAAA");
+	struct peer_page *seen;
+
+	(void)state;
+	assert_false(says_line(&a, "peer-health: "));
+	seen = make_view();
+	see_word(&seen->health, "ams", true, DOWN);
+	page_publish(view);
+	assert_true(says_line(
+	        &a,
+	        "peer-health: ams-1 at ams sees it up (ok)\n"
+	        "peer-health: fra-1 at fra sees it down (timeout)\n"
+	        "peer-health: lon-1 at lon sees it unknown (none), not fresh\n"
+	        "majority: 1 of 3 voting sites say down, 1 is lost (so the last state stays): "));
+	assert_true(says_line(&aaaa, "peer-health: fra-1 at fra sees it up (ok)\n"));
+	assert_true(says_line(&aaaa, "majority: 0 of 3 voting sites say down, 1 is lost: up\n"));
+	see("ams", true, DOWN);
+	assert_true(says_line(&a, "majority: 2 of 3 voting sites say down, 1 is lost: down\n"));
+	see_word(&seen->health, "ams", true,
+	         health_make(HEALTH_DOWN, HEALTH_MARK_INCONCLUSIVE, HEALTH_REASON_TIMEOUT, 1));
+	see("ams", true, UP);
+	page_publish(view);
+	assert_true(says_line(&a, "fra-1 at fra sees it down (timeout), inconclusive\n"));
+	assert_true(says_line(&a, "majority: 0 of 3 voting sites say down, 2 are lost"));
+	see_word(&seen->health, "ams", true,
+	         health_make(HEALTH_DOWN, HEALTH_MARK_RESTORED, HEALTH_REASON_TIMEOUT, 1));
+	see("ams", true, health_make(HEALTH_DOWN, HEALTH_MARK_UNPROVEN, HEALTH_REASON_TIMEOUT, 1));
+	page_publish(view);
+	assert_true(says_line(
+	        &a, "ams-1 at ams sees it down (timeout), its check never succeeded there\n"));
+	assert_true(says_line(&a, "fra-1 at fra sees it down (timeout), from before a restart\n"));
+	(void)add_override(MODEL_OVERRIDE_DISABLE,
+	                   "lon"); /* two are left: each decides for itself */
+	write_document();
+	assert_false(says_line(&a, "peer-health: "));
+}
+
 static bool has_step(const struct explanation *e, const char *what, const char *text)
 {
 	for (size_t i = 0; i < e->n_steps; i++)
@@ -376,149 +427,133 @@ static bool has_step(const struct explanation *e, const char *what, const char *
 	return false;
 }
 
-static void each_view_is_told_where_views_are_counted(void **state)
+/* 64 sites with four nodes each. */
+static void write_large(void)
 {
-	struct explain_request r = make_request("www.shop.test", "A");
+	enum { SITES = 64, NODES = 256 };
+	char *text = malloc(1 << 20), *at = text;
 
-	(void)state;
-	assert_false(says_line(&r, "peer-health: "));
-	views.votes = true;
-	view[0].fresh = view[1].fresh = true;
-	words[0][1] = health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1);
-	words[1][1] = health_make(HEALTH_DOWN, HEALTH_MARK_INCONCLUSIVE, HEALTH_REASON_TIMEOUT, 1);
-	edge.majority =
-	        (struct majority){ .n_up = 1, .n_down = 1, .n_lost = 1, .word = words[0][1] };
-	assert_true(says_line(&r, "peer-health: ams-1 at ams sees it up (ok)\n"
-	                          "peer-health: fra-1 at fra sees it down (timeout), inconclusive\n"
-	                          "majority: 1 of 3 voting sites say down, 1 is lost: up\n"));
-	assert_int_equal(edge.asked, 3); /* fra's, the last */
-	view[1].fresh = false;
-	edge.majority = (struct majority){ .n_down = 1, .n_lost = 0, .word = words[1][1] };
-	assert_true(says_line(&r, "fra-1 at fra sees it down (timeout), inconclusive, not fresh\n"
-	                          "majority: 1 of 1 voting site says down, 0 are lost: down\n"));
-	view[1].fresh = true;
-	words[1][1] = health_make(HEALTH_DOWN, HEALTH_MARK_RESTORED, HEALTH_REASON_TIMEOUT, 1);
-	words[0][1] = health_make(HEALTH_DOWN, HEALTH_MARK_UNPROVEN, HEALTH_REASON_TIMEOUT, 1);
-	edge.majority.held = true;
-	edge.majority.n_lost = 2;
-	assert_true(says_line(
-	        &r, "ams-1 at ams sees it down (timeout), its check never succeeded there\n"));
-	assert_true(says_line(&r, "fra-1 at fra sees it down (timeout), from before a restart\n"));
-	assert_true(says_line(&r, "majority: 1 of 3 voting sites say down, 2 are lost (so the last "
-	                          "state stays): down\n"));
-	r.type = "AAAA";
-	(void)explain_text(&r, 0);
-	assert_int_equal(edge.asked, 2);
-	at[1].n_addresses[1] = 0; /* what it does not have is not looked at */
-	r.type = "A";
-	(void)explain_text(&r, 0);
-	assert_int_equal(edge.asked, 1);
-	at[1].n_addresses[1] = 1;
+	at += sprintf(
+	        at,
+	        "schema = 1; cluster = { name = \"t\"; hash_key_file = \"hash.key\"; hash_key_id = \"k\"; };\n"
+	        "checks = ( { name = \"c\"; type = \"tcp\"; port = 80; } );\nsites = (");
+	for (unsigned i = 0; i < SITES; i++)
+		at += sprintf(at, "%s { name = \"s%u\"; }", i ? "," : "", i);
+	at += sprintf(at, " );\nnodes = (");
+	for (unsigned i = 0; i < NODES; i++)
+		at += sprintf(
+		        at,
+		        "%s { name = \"ams-%u\"; site = \"s%u\"; driver = \"xdp\"; ports = ( { interface = \"e\"; } ); "
+		        "tunnel_source = [ \"10.%u.%u.0/24\" ]; clock = \"trusted\"; }\n",
+		        i ? "," : "", i + 1, i / 4, 1 + i / 128, i % 128);
+	at += sprintf(at, " );\npools = (");
+	for (unsigned i = 0; i < SITES; i++)
+		at += sprintf(
+		        at,
+		        "%s { name = \"p%u\"; site = \"s%u\"; check = \"c\"; mode = \"ipip\"; max_backends = 9; "
+		        "backends = ( { name = \"b\"; address = \"10.9.%u.11\"; } ); }\n",
+		        i ? "," : "", i, i, i);
+	at += sprintf(at, " );\nvips = (");
+	for (unsigned i = 0; i < SITES; i++)
+		at += sprintf(
+		        at,
+		        "%s { name = \"v%u\"; site = \"s%u\"; addresses = [ \"203.0.113.%u\" ]; }",
+		        i ? "," : "", i, i, 10 + i);
+	at += sprintf(at,
+	              " );\nservices = ( { name = \"web\"; protocol = \"tcp\"; port = 80; at = (");
+	for (unsigned i = 0; i < SITES; i++)
+		at += sprintf(at, "%s { site = \"s%u\"; vip = \"v%u\"; pool = \"p%u\"; }",
+		              i ? "," : "", i, i, i);
+	sprintf(at,
+	        " ); } );\ndns = { zones = ( { name = \"shop.test\"; file = \"zone\"; } ); names = ( { name = \"www.shop.test\"; "
+	        "service = \"web\"; policy = \"weighted\"; ttl = { min = \"5s\"; max = \"60s\"; }; } ); };\n");
+	write_model(text);
+	free(text);
 }
 
 /*
- * 64 sites that 256 nodes see, and 300 drains that are held: what is chosen stands behind them, and what is left out is
+ * 64 sites that 256 nodes see, and 300 drains that are behind: what is chosen stands behind them, and what is left out is
  * counted where it would stand.
  */
 static void the_largest_service_is_explained_to_its_end(void **state)
 {
-	enum { SITES = 64, NODES = 256, RAMPS = 300 };
-	static struct steering_site many[SITES];
-	static struct node_health nodes[NODES];
-	static health_word seen_words[2 * SITES];
-	static char texts[NODES][8];
+	static struct ramp_record late[COUNT(overrides)];
 	const struct explain_request r = make_request("www.shop.test", "A");
-	struct steering_state *all = calloc(1, sizeof(*all) + SITES * sizeof(all->sites[0]));
 	struct explanation *e = NULL;
 	unsigned n_health = 0, n_sites = 0;
 
 	(void)state;
-	assert_non_null(all);
-	all->n_sites = SITES;
-	for (unsigned i = 0; i < NODES; i++) {
-		snprintf(texts[i], sizeof(texts[i]), "s%u", i);
-		nodes[i] = (struct node_health){ .node = texts[i],
-			                         .site = &sites[0],
-			                         .words = seen_words };
+	for (size_t i = 0; i < COUNT(overrides); i++) {
+		add_override(MODEL_OVERRIDE_DRAIN, "s5")->over_ms = 2000000;
+		late[i] = (struct ramp_record){ .generation = 1,
+			                        .at_ms = T - 900000,
+			                        .how = RAMP_LATE };
+		snprintf(late[i].id, sizeof(late[i].id), "%s", overrides[i].id);
 	}
-	for (unsigned k = 0; k < SITES; k++) {
-		many[k] = (struct steering_site){
-			.name = texts[k], .id = k + 1, .weight = 1, .n_addresses = { 0, 1 }
-		};
-		all->sites[k].next_ms = MODEL_TIME_NEVER;
-		(void)addr_parse("203.0.113.10", &many[k].addresses[1][0]);
-	}
-	for (unsigned i = 0; i < RAMPS; i++)
-		edge.ramps[i] = (struct ramp_record){ .id = "d", .how = RAMP_HELD_CLOCK };
-	services[0] = (struct steering_service){ .name = "web", .n_sites = SITES, .sites = many };
-	place.n_services = place.n_names = 1;
-	place.n_states = SITES;
-	edge.g.state = all;
-	edge.n_ramps = RAMPS;
-	views = (struct peer_health){
-		.n = NODES, .items = nodes, .n_targets = 2 * SITES, .votes = true
-	};
+	write_large();
+	assert_int_equal(ramp_write(dir, late, COUNT(late)), 0);
 	assert_int_equal(explain_dns(&dirs, &r, &e), 0);
 	for (size_t i = 0; i < e->n_steps; i++) {
 		n_health += !strcmp(e->steps[i].what, "peer-health");
 		n_sites += !strcmp(e->steps[i].what, "site");
 	}
-	assert_int_equal(n_sites, SITES);
-	assert_int_equal(n_health, SITES * (48 + 1));
+	assert_int_equal(n_sites, 64);
+	assert_int_equal(n_health, 64 * (48 + 1));
 	assert_string_equal(e->steps[e->n_steps - 1].what, "ttl");
 	assert_true(has_step(e, "peer-health", "208 more nodes are left out"));
 	assert_true(has_step(e, "ramp", "44 more drains are held or behind their schedule"));
 	explain_free(e);
-	free(all);
 }
 
 static void a_zone_that_is_not_as_its_file_is_named(void **state)
 {
+	const struct generation_how how = { .keep = true, .report = ignore_report };
 	struct explain_request r = make_request("ns.shop.test", "A");
-	struct image_zone *row = (struct image_zone *)(uintptr_t)image_zone(image, 0);
+	struct generation *g = NULL;
 
 	(void)state;
-	row->state = IMAGE_ZONE_EARLIER;
+	assert_int_equal(generation_load(&dirs, &how, &g), 0);
+	generation_free(g);
+	write_text("zone", "@ SOA nothing\n");
 	assert_true(says_line(&r,
 	                      "zone: shop.test, serial 7 (its file is bad now; this is an earlier "
 	                      "image)\n"));
-	row->state = 0;
 }
 
 static void what_holds_drains_is_told(void **state)
 {
+	struct ramp_record kept[] = {
+		{ .id = "d1", .generation = 1, .at_ms = T - 2000, .how = RAMP_HELD_SITE },
+		{ .id = "d2", .generation = 1, .at_ms = T - 900000, .how = RAMP_LATE },
+	};
 	struct explain_request r = make_request("ns.shop.test", "A");
+	struct health_page *h = &make_view()->health;
 
 	(void)state;
-	edge.n_ramps = 4;
-	for (unsigned i = 0; i < 4; i++)
-		snprintf(edge.ramps[i].id, sizeof(edge.ramps[i].id), "d%u", i);
-	edge.ramps[0].how = RAMP_FREE;
-	edge.ramps[1].how = RAMP_HELD_SITE;
-	edge.ramps[2].how = RAMP_HELD_CLOCK;
-	edge.ramps[3].how = RAMP_LATE;
+	(void)add_override(MODEL_OVERRIDE_DRAIN, "ams");
+	add_override(MODEL_OVERRIDE_DRAIN, "fra")->until_ms = T - 1000; /* it has ended */
+	add_override(MODEL_OVERRIDE_DRAIN, "lon")->over_ms = 2000000;
+	write_document();
+	lay_out(h, DOWN); /* nobody sees anything up */
+	lay_out(page_payload(health), DOWN);
+	page_publish(view);
+	assert_int_equal(ramp_write(dir, kept, COUNT(kept)), 0);
 	assert_true(says_line(&r, "ramp: drain d1: expired, held: the site is not up as seen from "
-	                          "outside\nramp: drain d2: held by the clock\n"
-	                          "ramp: drain d3: behind its schedule\nzone: "));
+	                          "outside\n"));
+	assert_true(says_line(&r, "ramp: drain d2: behind its schedule\n"));
 	assert_false(says_line(&r, "clock: "));
 	assert_false(says_line(&r, "d0"));
-	assert_false(edge.clock_held);
-	edge.synchronised = false;
+	unsynchronised = true;
 	assert_true(says_line(&r, "clock: not synchronised: it holds the ramps of drains "
 	                          "(nodes[].clock)\n"));
-	assert_true(edge.clock_held);
-	edge.booted = true;
-	edge.synchronised = true;
-	model.meta.written_ms = 55;
+	clock_setting = "trusted";
+	write_document();
+	assert_false(says_line(&r, "clock: "));
+	unsynchronised = false;
+	written_ms = clock_realtime_ms() + 86400000; /* a clock from before that is not believed */
+	write_document();
 	assert_true(says_line(&r, "clock: does not follow from the time before the boot: it holds "
 	                          "the ramps of drains\n"));
-	assert_true(edge.clock_held);
-	assert_int_equal(edge.not_before_ms, 55);
-	edge.booted = edge.synchronised = false;
-	self.clock = MODEL_CLOCK_TRUSTED;
-	assert_false(says_line(&r, "clock: "));
-	model.self = NULL;
-	assert_false(says_line(&r, "clock: "));
 }
 
 static void what_was_kept_and_cannot_be_read_is_told(void **state)
@@ -528,46 +563,36 @@ static void what_was_kept_and_cannot_be_read_is_told(void **state)
 
 	(void)state;
 	assert_false(says_line(&r, "cannot be read"));
-	edge.ramps_result = -EPROTO;
-	assert_true(
-	        says_line(&r, "ramp: the saved state of drains cannot be read (Protocol error)\n"));
-	edge.ramps_result = 0;
-	edge.sites_result = -EACCES;
-	assert_true(says_line(
-	        &r, "site: the saved state of sites cannot be read (Permission denied)\n"));
-	edge.ramps_result = -ENOMEM;
-	edge.n_observed = 0;
+	write_text(RAMP_FILE, "x");
+	write_text(DECIDED_FILE, "x");
+	assert_true(says_line(&r, "ramp: the saved state of drains cannot be read ("));
+	assert_true(says_line(&r, "site: the saved state of sites cannot be read ("));
+	no_room = true;
 	assert_int_equal(explain_dns(&dirs, &r, &e), -ENOMEM);
 	assert_null(e);
-	assert_int_equal(edge.n_observed, 0);
 }
 
 static void the_page_of_health_is_looked_at_if_there_is_one(void **state)
 {
-	struct explain_request r = make_request("ns.shop.test", "A");
+	struct explain_request r = make_request("www.shop.test", "A");
+	char path[PATH_MAX];
 
 	(void)state;
-	edge.header.alive_ms = 5000;
 	assert_false(says_line(&r, "health: "));
-	assert_ptr_equal(edge.seen.own, &edge.has_page);
-	assert_ptr_equal(edge.seen.own_page, &edge.has_page);
-	assert_int_equal(edge.seen.own_good_until_ms, 5000 + 5000);
-	assert_int_equal(edge.seen.now_ms, 7777);
-	assert_string_equal(edge.seen.run_dir, "/run");
-	assert_int_equal(edge.wall_clock_ms, T);
-	edge.has_page = false;
+	assert_true(says_line(&r, "site: fra: 1 address, weight 50, up\n"));
+	path_of(PROC_HEALTH_PAGE, path);
+	assert_int_equal(unlink(path), 0);
 	assert_true(
 	        says_line(&r, "health: no health page: the health seen by this node is unknown\n"));
-	assert_null(edge.seen.own);
+	assert_true(says_line(&r, "site: fra: 1 address, weight 50, unknown\n"));
 }
 
 static void what_cannot_be_explained_is_refused(void **state)
 {
-	static const struct zones_message line = { "z", "f", 7, ZONES_ERROR, "what", 0 },
-	                                  file = { "", "g", 0, ZONES_ERROR, "whole", 0 },
-	                                  warning = { "z", "f", 8, ZONES_WARNING, "odd", 0 };
+	static char bad[8192] = "$TTL 60\n@ SOA ns root 7 1 1 1 30\n";
 	struct explain_request r = make_request("a..b", "A");
 	struct explanation *e = NULL;
+	char path[PATH_MAX];
 
 	(void)state;
 	assert_string_equal(explain_text(&r, -EINVAL), "\n! not a domain name\n");
@@ -578,31 +603,32 @@ static void what_cannot_be_explained_is_refused(void **state)
 	r = make_request("a..b", "NOTYPE");
 	assert_string_equal(explain_text(&r, -EINVAL), "\n! not a record type\n");
 	r = make_request("ns.shop.test", "A");
-	edge.load_result = -ENOENT;
-	assert_int_equal(explain_dns(&dirs, &r, &e), -ENOENT);
-	assert_null(e);
-	edge.load_result = -EINVAL;
-	edge.message = &line;
-	edge.n_messages = 1;
-	assert_string_equal(explain_text(&r, -EINVAL), "\n! f:7: what\n");
-	edge.message = &file;
-	assert_string_equal(explain_text(&r, -EINVAL), "\n! g: whole\n");
-	edge.message = &warning;
-	assert_string_equal(explain_text(&r, -EINVAL), "\n");
-	edge.message = &line;
-	edge.n_messages = ERROR_TEXTS_MAX + 1;
-	assert_int_equal(explain_dns(&dirs, &r, &e), -EINVAL);
+	assert_int_equal(explain_dns(&dirs, &r, &e), 0);
+	assert_true(e->n_errors > 0); /* of a zone that is bad, with its place */
+	assert_non_null(strstr(e->errors[0], "/bad:1: "));
+	explain_free(e);
+	names_key = true; /* which site a client gets is not known without it */
+	write_document();
+	path_of("hash.key", path);
+	assert_int_equal(unlink(path), 0);
+	assert_non_null(strstr(explain_text(&r, -EINVAL), "does not exist"));
+	names_key = false;
+	write_text("hash.key", "00112233445566778899aabbccddeeff\n");
+	write_document();
+	for (unsigned i = 0; i < ERROR_TEXTS_MAX + 9; i++)
+		sprintf(bad + strlen(bad), "h%u A 1.2.3\n", i);
+	write_text("zone", bad);
+	assert_int_equal(explain_dns(&dirs, &r, &e), 0);
 	assert_int_equal(e->n_errors, ERROR_TEXTS_MAX);
 	explain_free(e);
-	assert_int_equal(edge.n_freed, 0);
-	edge.load_result = 0;
-	edge.n_messages = 1;
-	model.key_state = MODEL_KEY_NONE; /* which site a client gets is not known */
-	model.key_fault = "no key";
-	assert_string_equal(explain_text(&r, -EINVAL), "\n! f:7: what\n! no key\n");
-	assert_int_equal(edge.n_freed, 1);
-	model.key_state = MODEL_KEY_KEPT;
-	assert_true(says_line(&r, "answer ns.shop.test. 60 IN A 192.0.2.1\n! f:7: what\n"));
+	e = NULL;
+	write_text(PROC_EFFECTIVE_FILE, "schema = 1;\n");
+	assert_non_null(
+	        strstr(explain_text(&r, -EINVAL), "\n! effective.conf:1: cluster: is missing"));
+	path_of(PROC_EFFECTIVE_FILE, path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(explain_dns(&dirs, &r, &e), -ENOENT);
+	assert_null(e);
 }
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -624,5 +650,5 @@ int main(void)
 		WITH(what_cannot_be_explained_is_refused),
 	};
 
-	return cmocka_run_group_tests_name("dns explain", tests, make_image, drop_image);
+	return cmocka_run_group_tests_name("dns explain", tests, NULL, NULL);
 }
