@@ -156,8 +156,12 @@ static int divide_zones(const struct zone_input *in, struct build *b, struct par
 {
 	size_t n = in->n_zones, names = in->n_dynamic;
 	uint32_t *scratch = calloc(2 * n + names + 1, sizeof(*scratch));
+
+	if (!scratch)
+		return -ENOMEM;
+
 	struct tops t = { scratch, scratch + 2 * n };
-	int err = scratch ? find_tops(in, b, &t) : -ENOMEM;
+	int err = find_tops(in, b, &t);
 
 	if (err == 0) {
 		struct lists l = { .zones = out->memory };

@@ -274,8 +274,6 @@ static int move_origin(const struct join *j, uint32_t first)
 {
 	const struct image *from = j->parts[first].from;
 	uint32_t *numbers = calloc((size_t)from->n_parts * 2 + from->n_zones, sizeof(*numbers));
-	struct origin o = { from, numbers, numbers + from->n_parts };
-	uint32_t *ranks = o.zones + from->n_zones;
 	uint64_t *offsets = calloc(NODE_WORDS(from->size_bytes), sizeof(*offsets));
 
 	if (!numbers || !offsets) {
@@ -283,6 +281,10 @@ static int move_origin(const struct join *j, uint32_t first)
 		free(offsets);
 		return -ENOMEM;
 	}
+
+	struct origin o = { from, numbers, numbers + from->n_parts };
+	uint32_t *ranks = o.zones + from->n_zones;
+
 	for (uint32_t k = first; k < j->n_parts; k++)
 		if (j->parts[k].from == from)
 			o.copied[j->parts[k].number] = k + 1;
