@@ -195,7 +195,7 @@ static void see_word(struct health_page *h, const char *site, bool ip4, health_w
 	(void)health_write(h, health_find_index(h, health_target_service("web", site, ip4)), word);
 }
 
-static void see(const char *site, bool ip4, health_word word)
+static void see_web(const char *site, bool ip4, health_word word)
 {
 	see_word(page_payload(health), site, ip4, word);
 }

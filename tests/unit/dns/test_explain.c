@@ -296,8 +296,8 @@ static void each_mark_of_a_site_is_told_in_its_family(void **state)
 	                       aaaa = make_request("www.shop.test", "aaaa");
 
 	(void)state;
-	see("ams", true, health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1));
-	see("ams", false, health_make(HEALTH_UP, HEALTH_MARK_DOUBT, HEALTH_REASON_OK, 1));
+	see_web("ams", true, health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1));
+	see_web("ams", false, health_make(HEALTH_UP, HEALTH_MARK_DOUBT, HEALTH_REASON_OK, 1));
 	assert_true(says_line(&a, "site: ams: 2 addresses, weight 100, down because refused\n"));
 	assert_true(says_line(
 	        &a, "families: moved away from ams, where one address family is down: both "
@@ -307,7 +307,7 @@ static void each_mark_of_a_site_is_told_in_its_family(void **state)
 	                      "families: moved away from ams, where one address family is down: "
 	                      "both come from one site\n"));
 	assert_true(says_line(&aaaa, "chosen: fra\n"));
-	see("fra", true, health_make(HEALTH_UNKNOWN, HEALTH_MARK_NEW, HEALTH_REASON_OK, 1));
+	see_web("fra", true, health_make(HEALTH_UNKNOWN, HEALTH_MARK_NEW, HEALTH_REASON_OK, 1));
 	assert_true(says_line(&a, "site: fra: 1 address, weight 50, unknown, added by a later "
 	                          "version and never seen up\n"));
 	assert_false(says_line(&aaaa, "never seen up"));
@@ -367,13 +367,13 @@ static void classes_are_told_in_words(void **state)
 	n_overrides = 0;
 	write_document();
 	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
-		see("ams", ip4, DOWN);
-		see("fra", ip4, unseen);
+		see_web("ams", ip4, DOWN);
+		see_web("fra", ip4, unseen);
 	}
 	assert_true(says_line(
 	        &r, "no other site is up: sites that were never seen up are used, too\n"));
 	for (unsigned ip4 = 0; ip4 < 2; ip4++)
-		see("fra", ip4, DOWN);
+		see_web("fra", ip4, DOWN);
 	assert_true(says_line(&r, "class: panic: no site is up: all but disabled, by base weight "
 	                          "(panic)\n"));
 }
@@ -398,17 +398,18 @@ static void each_view_is_told_where_views_are_counted(void **state)
 	        "majority: 1 of 3 voting sites say down, 1 is lost (so the last state stays): "));
 	assert_true(says_line(&aaaa, "peer-health: fra-1 at fra sees it up (ok)\n"));
 	assert_true(says_line(&aaaa, "majority: 0 of 3 voting sites say down, 1 is lost: up\n"));
-	see("ams", true, DOWN);
+	see_web("ams", true, DOWN);
 	assert_true(says_line(&a, "majority: 2 of 3 voting sites say down, 1 is lost: down\n"));
 	see_word(&seen->health, "ams", true,
 	         health_make(HEALTH_DOWN, HEALTH_MARK_INCONCLUSIVE, HEALTH_REASON_TIMEOUT, 1));
-	see("ams", true, UP);
+	see_web("ams", true, UP);
 	page_publish(view);
 	assert_true(says_line(&a, "fra-1 at fra sees it down (timeout), inconclusive\n"));
 	assert_true(says_line(&a, "majority: 0 of 3 voting sites say down, 2 are lost"));
 	see_word(&seen->health, "ams", true,
 	         health_make(HEALTH_DOWN, HEALTH_MARK_RESTORED, HEALTH_REASON_TIMEOUT, 1));
-	see("ams", true, health_make(HEALTH_DOWN, HEALTH_MARK_UNPROVEN, HEALTH_REASON_TIMEOUT, 1));
+	see_web("ams", true,
+	        health_make(HEALTH_DOWN, HEALTH_MARK_UNPROVEN, HEALTH_REASON_TIMEOUT, 1));
 	page_publish(view);
 	assert_true(says_line(
 	        &a, "ams-1 at ams sees it down (timeout), its check never succeeded there\n"));

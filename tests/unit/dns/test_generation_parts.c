@@ -97,7 +97,7 @@ static struct generation *load_with(struct generation_how how)
 	return g;
 }
 
-static int begin(void **state)
+static int begin_scene(void **state)
 {
 	piece = 0;
 	is_interrupted = false;
@@ -477,7 +477,7 @@ static void a_drain_lasts_as_long_as_the_longest_ttl_of_its_names(void **state)
 	}
 }
 
-#define WITH(name) cmocka_unit_test_setup_teardown(name, begin, tear_down)
+#define WITH(name) cmocka_unit_test_setup_teardown(name, begin_scene, tear_down)
 
 int main(void)
 {

@@ -118,7 +118,7 @@ static const char *path_in(const char *name, char path[PATH_MAX])
 	return path;
 }
 
-static int begin(void **state)
+static int begin_scene(void **state)
 {
 	memset(&s, 0, sizeof(s));
 	at_ms += 100000; /* the log's limits are of before */
@@ -137,7 +137,7 @@ static int begin(void **state)
 	return ramps_open(&s.ramps, dir) || decided_open(&s.decided, dir) || server_load_open(&s);
 }
 
-static int end(void **state)
+static int end_scene(void **state)
 {
 	workers_stop(&s);
 	listen_close(&s);
@@ -206,7 +206,7 @@ static void write_nonsense(void)
 	write_text(PROC_EFFECTIVE_FILE, "schema = 1;\nnonsense = 2;\n");
 }
 
-static uint32_t serial(void)
+static uint32_t read_serial(void)
 {
 	return image_zone(s.now->image, 0)->serial;
 }
@@ -296,7 +296,7 @@ static void the_loader_gets_what_is_in_force(void **state)
 	write_zone(2, "h A 1.2.3\n");
 	run_load(false);
 	assert_int_equal(s.now->n_earlier, 1);
-	assert_int_equal(serial(), 1);
+	assert_int_equal(read_serial(), 1);
 	assert_string_equal(s.load.zones[0], "shop.test");
 	assert_non_null(strstr(s.load.errors[0], "zone:5: "));
 	assert_int_equal(*s.counters.load_failures, 1); /* that a zone lacks is a failure */
@@ -336,16 +336,16 @@ static void a_wish_for_the_files_is_kept_until_it_is_met_and_no_longer(void **st
 	run_load(false);
 	write_zone(2, ""); /* as the document says, nothing has changed */
 	run_load(false);
-	assert_int_equal(serial(), 1);
+	assert_int_equal(read_serial(), 1);
 	assert_int_equal(server_load_start(&s, false), 3);
 	assert_int_equal(server_load_start(&s, true), 4);  /* after the one that runs */
 	assert_int_equal(server_load_start(&s, false), 4); /* which does as well for this one */
 	await_loads();
 	assert_int_equal(s.load.finished, 4);
-	assert_int_equal(serial(), 2); /* the files were read */
+	assert_int_equal(read_serial(), 2); /* the files were read */
 	write_zone(3, "");
 	run_load(false);
-	assert_int_equal(serial(), 2);
+	assert_int_equal(read_serial(), 2);
 	assert_int_equal(s.load.finished, 5);
 }
 
@@ -405,7 +405,7 @@ static void a_load_that_failed_for_want_is_tried_again(void **state)
 		const size_t k = i / 2;
 		uint64_t started = s.load.started + 1;
 		const struct generation *before = s.now;
-		uint32_t was = serial();
+		uint32_t was = read_serial();
 
 		print_message("  %s\n", cases[k].why);
 		no_thread = k == 0;
@@ -434,7 +434,8 @@ static void a_load_that_failed_for_want_is_tried_again(void **state)
 		await_loads();
 		assert_int_equal(s.load.started, started + cases[k].again);
 		assert_int_equal(s.load.last_result, cases[k].again ? 0 : -EINVAL);
-		assert_int_equal(serial() != was, i % 2 && cases[k].again); /* read, as before */
+		assert_int_equal(read_serial() != was,
+		                 i % 2 && cases[k].again); /* read, as before */
 	}
 }
 
@@ -468,7 +469,7 @@ static void a_file_that_was_not_read_for_want_is_read_later_and_told_once(void *
 	assert_int_equal(s.load.retry_ms, 0);
 	assert_string_equal(server_load_error(&s), "");
 	assert_non_null(strstr(logged, "<5>dns-generation"));
-	assert_int_equal(serial(), 2);
+	assert_int_equal(read_serial(), 2);
 }
 
 /* Many zones may take seconds, each time. */
@@ -498,7 +499,7 @@ static void mistakes_are_kept_up_to_a_number(void **state)
 	run_load(false);
 	write_zone(2, "h A 192.0.2.2\nh2 CNAME h\nmx MX 1 h2\n"); /* a warning */
 	run_load(true);
-	assert_int_equal(serial(), 2);
+	assert_int_equal(read_serial(), 2);
 	assert_int_equal(s.load.n_errors, 0);
 	for (unsigned n = 0; n < SERVER_ERRORS_MAX + 1; n++) {
 		sprintf(bad + strlen(bad), "h%u A 1.2.3\n", n);
@@ -586,7 +587,7 @@ static void what_repeats_itself_is_logged_once(void **state)
 	assert_logged("<3>dns-load-refused error=\"no memory\" serving=earlier\n");
 }
 
-#define WITH(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define WITH(name) cmocka_unit_test_setup_teardown(name, begin_scene, end_scene)
 
 static int enter_space(void **state)
 {

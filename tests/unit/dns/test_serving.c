@@ -122,7 +122,7 @@ static bool has_serial(unsigned n)
 	return read_value("weir_dns_zone_serial", labels) == 7;
 }
 
-static int begin(void **state)
+static int begin_scene(void **state)
 {
 	memset(&s, 0, sizeof(s));
 	for (unsigned i = 0; i < WORKERS_ALL; i++)
@@ -135,7 +135,7 @@ static int begin(void **state)
 	return 0;
 }
 
-static int end(void **state)
+static int end_scene(void **state)
 {
 	serving_close(&s);
 	return n_freed != n_made || s.replaced || s.serving || tear_down(state);
@@ -252,7 +252,7 @@ static void without_memory_the_state_before_is_answered_from(void **state)
 	                 0); /* and the end comes before memory does */
 }
 
-#define WITH(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define WITH(name) cmocka_unit_test_setup_teardown(name, begin_scene, end_scene)
 
 int main(void)
 {

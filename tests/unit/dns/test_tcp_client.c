@@ -96,13 +96,13 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int begin(void **state)
+static int begin_scene(void **state)
 {
 	answers_size(ANSWER_BYTES - 2);
 	return set_up(state);
 }
 
-static int end(void **state)
+static int end_scene(void **state)
 {
 	(void)state;
 	answers_free();
@@ -466,5 +466,5 @@ int main(void)
 		WITH(as_much_is_gathered_as_there_is_room_for),
 	};
 
-	return cmocka_run_group_tests_name("dns tcp client", tests, begin, end);
+	return cmocka_run_group_tests_name("dns tcp client", tests, begin_scene, end_scene);
 }

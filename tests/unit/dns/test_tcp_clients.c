@@ -188,14 +188,14 @@ static void run_turns(unsigned n)
 	assert_int_equal(loop_run(w->loop), 0);
 }
 
-static int begin(void **state)
+static int begin_scene(void **state)
 {
 	(void)state;
 	answers_size(ANSWER_BYTES - 2);
 	return 0;
 }
 
-static int end(void **state)
+static int end_scene(void **state)
 {
 	(void)state;
 	answers_free();
@@ -280,22 +280,22 @@ static bool is_connected(unsigned i)
 }
 
 /* Client @p i sends so many bytes. */
-static void say(unsigned i, const void *bytes, size_t n)
+static void send_bytes(unsigned i, const void *bytes, size_t n)
 {
 	assert_int_equal(__real_send(peers[i], bytes, n, MSG_NOSIGNAL), n);
 }
 
-static void ask(unsigned i, unsigned n)
+static void send_queries(unsigned i, unsigned n)
 {
 	uint8_t bytes[2 + ANSWERS_QUERY] = { 0, ANSWERS_QUERY };
 
 	answers_query(9, bytes + 2);
 	while (n--)
-		say(i, bytes, sizeof(bytes));
+		send_bytes(i, bytes, sizeof(bytes));
 }
 
 /* How many answers client @p i has got. */
-static unsigned hear(unsigned i)
+static unsigned count_answers(unsigned i)
 {
 	static uint8_t bytes[1 << 16];
 	ssize_t n = recv(peers[i], bytes, sizeof(bytes), MSG_DONTWAIT);
@@ -315,7 +315,7 @@ static void connections_are_counted_while_they_are_there(void **state)
 	run_turns(2);
 	assert_true(opened == 0 && closed[COUNTERS_CLOSE_CLIENT] == 3);
 	connect_from(1);
-	say(0, "\0\1x", 3);
+	send_bytes(0, "\0\1x", 3);
 	run_turns(2);
 	assert_true(opened == 0 && closed[COUNTERS_CLOSE_BAD] == 1 && accepted == 4);
 }
@@ -329,11 +329,11 @@ static void who_makes_no_progress_is_closed_at_the_limit(void **state)
 	run_turns(2);
 	unread_fd = taken[2];
 	time_ms += IDLE_MS - 1;
-	say(0, "\0", 1);
-	ask(1, 1);
-	ask(2, 1);
+	send_bytes(0, "\0", 1);
+	send_queries(1, 1);
+	send_queries(2, 1);
 	run_turns(2);
-	assert_int_equal(hear(1), 1);
+	assert_int_equal(count_answers(1), 1);
 	assert_int_equal(tcp_clients(w), 3);
 	time_ms += 1;
 	run_turns(1);
@@ -422,7 +422,7 @@ static void without_a_generation_nobody_is_served(void **state)
 		run_turns(2); /* in the place of the one before, which is still in the queue */
 		assert_true(w->tcp->n_queued <= 1);
 	}
-	ask(19, 1);
+	send_queries(19, 1);
 	for (unsigned i = 0; i < 2; i++) {
 		run_turns(3);
 		assert_int_equal(n_sent, 0);
@@ -432,7 +432,7 @@ static void without_a_generation_nobody_is_served(void **state)
 	}
 	s.serving = &answers_from;
 	run_turns(1);
-	assert_int_equal(hear(19), 1);
+	assert_int_equal(count_answers(19), 1);
 	assert_int_equal(w->tcp->n_queued, 0);
 }
 
@@ -443,13 +443,13 @@ static void all_get_their_turn(void **state)
 		connect_from(i);
 	run_turns(2);
 	for (unsigned i = 0; i < 3; i++)
-		ask(i, 2 * SHARE_QUERIES + 1);
+		send_queries(i, 2 * SHARE_QUERIES + 1);
 	run_turns(5);
 	assert_int_equal(n_sent, 9);
 	for (unsigned i = 0; i < 9; i++)
 		assert_int_equal(sent[i], taken[i % 3]);
 	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(hear(i), 2 * SHARE_QUERIES + 1);
+		assert_int_equal(count_answers(i), 2 * SHARE_QUERIES + 1);
 }
 
 /* How many shares a turn has, if answers have @p n bytes, and @p n_queries wait of each of 12 clients. */
@@ -462,7 +462,7 @@ static unsigned count_shares(size_t n, unsigned n_queries, bool busy)
 		connect_from(i);
 	run_turns(3);
 	for (unsigned i = 0; i < 12; i++)
-		ask(i, n_queries);
+		send_queries(i, n_queries);
 	s.workers[w->number].udp_waits = busy;
 	is_swallowed = true;
 	run_turns(1);
@@ -499,13 +499,13 @@ static void only_udp_of_its_own_number_slows_tcp(void **state)
 	run_turns(2);
 	for (unsigned i = 0; i < 4; i++) {
 		s.workers[i].udp_waits = true;
-		ask(0, SHARE_QUERIES + 1);
+		send_queries(0, SHARE_QUERIES + 1);
 		run_turns(2);
-		assert_int_equal(hear(0), i == 2 ? SHARE_QUERIES : SHARE_QUERIES + 1);
+		assert_int_equal(count_answers(0), i == 2 ? SHARE_QUERIES : SHARE_QUERIES + 1);
 		assert_int_equal(s.workers[i].udp_waits, i != 2);
 		time_ms += BUSY_GAP_MS;
 		run_turns(1);
-		assert_int_equal(hear(0), i == 2);
+		assert_int_equal(count_answers(0), i == 2);
 	}
 }
 
@@ -649,11 +649,11 @@ static void the_end_of_a_connection_is_seen_at_once(void **state)
 		connect_from(i);
 	run_turns(2);
 	unread_fd = taken[0];
-	ask(0, 1);
-	ask(1, 1);
+	send_queries(0, 1);
+	send_queries(1, 1);
 	shutdown(peers[1], SHUT_WR);
 	run_turns(3);
-	assert_int_equal(hear(1), 1);
+	assert_int_equal(count_answers(1), 1);
 	assert_false(is_connected(1));
 	assert_int_equal(tcp_clients(w), 1);
 	unread_fd = -1;
@@ -676,13 +676,13 @@ static void an_answer_waits_for_its_reader(void **state)
 	connect_from(1);
 	connect_from(2);
 	run_turns(2);
-	ask(0, 20);
+	send_queries(0, 20);
 	run_turns(30);
 	assert_true(w->tcp->clients[0].n_out > 0 || w->tcp->clients[1].n_out > 0);
 	answers_size(ANSWER_BYTES - 2);
-	ask(1, 1);
+	send_queries(1, 1);
 	run_turns(2);
-	assert_int_equal(hear(1), 1);
+	assert_int_equal(count_answers(1), 1);
 	for (; turns < 1000 && closed[COUNTERS_CLOSE_CLIENT] == 0; turns++) {
 		n = recv(peers[0], bytes, sizeof(bytes), MSG_DONTWAIT);
 		heard += n > 0 ? (size_t)n : 0;
@@ -703,15 +703,15 @@ static void a_new_client_has_nothing_of_the_one_before(void **state)
 	connect_from(1);
 	run_turns(2);
 	unread_fd = taken[0];
-	ask(0, 1);
-	say(0, "\0\x50half", 6);
+	send_queries(0, 1);
+	send_bytes(0, "\0\x50half", 6);
 	run_turns(2);
 	unread_fd = -1;
 	connect_from(2);
 	run_turns(1);
-	ask(1, 1);
+	send_queries(1, 1);
 	run_turns(2);
-	assert_int_equal(hear(1), 1);
+	assert_int_equal(count_answers(1), 1);
 	assert_false(is_connected(0));
 }
 
@@ -734,9 +734,9 @@ static void what_a_large_client_used_is_given_back(void **state)
 
 		given_back = given_end = NULL;
 		if (i)
-			say(i, query, sizeof(query));
+			send_bytes(i, query, sizeof(query));
 		else
-			ask(i, 1);
+			send_queries(i, 1);
 		run_turns(10);
 		close(peers[i]);
 		peers[i] = -1;
@@ -775,12 +775,12 @@ static void clients_keep_their_order_when_the_queue_goes_round(void **state)
 	run_turns(2);
 	for (unsigned i = 0; i < TCP_CLIENTS_MAX / 2; i++) {
 		for (unsigned k = 0; k < 3; k++)
-			ask((i + k) % 3, 1);
+			send_queries((i + k) % 3, 1);
 		run_turns(1);
 		assert_int_equal(n_sent, 3);
 		for (unsigned k = 0; k < 3; k++) {
 			assert_int_equal(sent[k], taken[(i + k) % 3]);
-			assert_int_equal(hear(k), 1);
+			assert_int_equal(count_answers(k), 1);
 		}
 	}
 }
@@ -802,23 +802,23 @@ static void the_longest_idle_goes_first(void **state)
 
 		time_ms++;
 		if (i % 7) {
-			ask(k, 1);
+			send_queries(k, 1);
 			run_turns(2);
-			assert_int_equal(hear(k), 1);
+			assert_int_equal(count_answers(k), 1);
 			seen_ms[k] = time_ms;
 		} else if (i % 2) {
-			say(k, "\0", 1); /* no sign of life; the rest of a query may come */
+			send_bytes(k, "\0", 1); /* no sign of life; the rest of a query may come */
 			run_turns(2);
-			say(k, "\x0c\0\1\0\0\0\0\0\0\0\0\0\0", 13);
+			send_bytes(k, "\x0c\0\1\0\0\0\0\0\0\0\0\0\0", 13);
 			time_ms++;
 			run_turns(2);
 			assert_int_equal(recv(peers[k], (char[64]){ 0 }, 64, MSG_DONTWAIT), 14);
 			seen_ms[k] = time_ms;
 		} else {
-			ask(k, 1);
-			say(k, "\0\0", 2);
+			send_queries(k, 1);
+			send_bytes(k, "\0\0", 2);
 			run_turns(2);
-			assert_int_equal(hear(k), 1);
+			assert_int_equal(count_answers(k), 1);
 			assert_false(is_connected(k));
 			close(peers[k]);
 			peers[k] = connect_once(1);
@@ -976,5 +976,5 @@ int main(void)
 		WITH(what_cannot_be_opened_says_why_and_leaves_nothing),
 	};
 
-	return cmocka_run_group_tests_name("dns tcp clients", tests, begin, end);
+	return cmocka_run_group_tests_name("dns tcp clients", tests, begin_scene, end_scene);
 }

@@ -112,14 +112,14 @@ static int open_socket(const char *address, int type, struct sockaddr_storage *b
 	return fd;
 }
 
-static int begin(void **state)
+static int begin_scene(void **state)
 {
 	(void)state;
 	answers_make("x TXT x\n");
 	return 0;
 }
 
-static int end(void **state)
+static int end_scene(void **state)
 {
 	(void)state;
 	answers_free();
@@ -233,7 +233,7 @@ static bool apply_plan(struct worker_plan *plan)
 }
 
 /* The client sends so many queries, of which number @p bad is none. */
-static void ask(unsigned n, unsigned bad)
+static void send_queries(unsigned n, unsigned bad)
 {
 	uint8_t bytes[ANSWERS_QUERY];
 
@@ -246,7 +246,7 @@ static void ask(unsigned n, unsigned bad)
 	}
 }
 
-static unsigned hear(void)
+static unsigned count_answers(void)
 {
 	char bytes[512];
 	unsigned n = 0;
@@ -265,18 +265,18 @@ static void batches_are_answered_and_one_that_cannot_be_sent_stops_no_other(void
 	(void)state;
 	assert_false(apply_plan(make_plan(WORKER_SERVES, 1)));
 	fd = w->plan->sockets[0].fd;
-	ask(10, 4);
+	send_queries(10, 4);
 	n_interrupts = 2; /* which lose nothing */
 	failing_send = 4; /* then the second call */
 	udp_ready(w, fd, 0);
-	assert_int_equal(hear(), 8);
+	assert_int_equal(count_answers(), 8);
 	assert_int_equal(n_by_thread, 9);
 	assert_int_equal(drops[COUNTERS_DROP_MALFORMED], 1);
 	assert_int_equal(drops[COUNTERS_DROP_SEND], 1);
 	assert_int_equal(drops[COUNTERS_DROP_PORT], 0);
 	assert_false(w->udp_waits);
 	from_nowhere = true; /* nowhere to answer to */
-	ask(10, NONE);
+	send_queries(10, NONE);
 	udp_ready(w, fd, 0);
 	assert_int_equal(drops[COUNTERS_DROP_PORT], 10);
 	assert_int_equal(n_by_thread, 9);
@@ -290,7 +290,7 @@ static void what_interrupts_a_batch_does_not_end_the_turn(void **state)
 	(void)state;
 	(void)apply_plan(make_plan(WORKER_SERVES, 1));
 	for (unsigned i = 0; i < 2; i++) {
-		ask(1, NONE);
+		send_queries(1, NONE);
 		next_error = errors[i];
 		udp_ready(w, w->plan->sockets[0].fd, 0);
 		assert_int_equal(n_by_thread, i + 1);
@@ -305,7 +305,7 @@ static void only_a_larger_batch_is_followed_by_a_read(void **state)
 	for (unsigned n = 1; n <= UDP_AGAIN; n++) {
 		n_reads = 0;
 		n_by_thread = 0;
-		ask(n, NONE);
+		send_queries(n, NONE);
 		udp_ready(w, w->plan->sockets[0].fd, 0);
 		assert_int_equal(n_by_thread, n);
 		assert_int_equal(n_reads, n < UDP_AGAIN ? 1 : 2);
@@ -339,9 +339,9 @@ static void a_new_plan_takes_the_place_of_the_old_one(void **state)
 	assert_int_equal(loop_fd_set(w->loop, fd, EPOLLIN), -ENOENT);
 	assert_int_equal(fcntl(fd, F_GETFD), -1); /* closed */
 	close(old);
-	ask(1, NONE);
+	send_queries(1, NONE);
 	(void)run_on();
-	assert_int_equal(hear(), 1);
+	assert_int_equal(count_answers(), 1);
 }
 
 static void a_plan_of_tcp_has_listeners_and_a_limit(void **state)
@@ -638,5 +638,5 @@ int main(void)
 		WITH(a_query_over_udp_has_a_largest_size),
 	};
 
-	return cmocka_run_group_tests_name("dns worker", tests, begin, end);
+	return cmocka_run_group_tests_name("dns worker", tests, begin_scene, end_scene);
 }

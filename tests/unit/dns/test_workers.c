@@ -122,7 +122,7 @@ static void listen_with(unsigned n)
 
 static unsigned n_fds_before;
 
-static int begin(void **state)
+static int begin_scene(void **state)
 {
 	memset(&s, 0, sizeof(s));
 	no_threads = are_real = false;
@@ -136,7 +136,7 @@ static int begin(void **state)
 	return s.workers_event < 0;
 }
 
-static int end(void **state)
+static int end_scene(void **state)
 {
 	workers_stop(&s);
 	for (unsigned i = 0; i < WORKERS_ALL; i++) {
@@ -392,7 +392,7 @@ static void a_client_that_is_there_at_the_end_is_counted(void **state)
 	answers_free();
 }
 
-#define WITH(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define WITH(name) cmocka_unit_test_setup_teardown(name, begin_scene, end_scene)
 
 int main(void)
 {
