@@ -1,34 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What peers say of themselves: clocks, heads, states, overrides, loads. */
-#include "asked.h"
+#include "lone_node.h"
 #include "set_digest.h"
 
-#include "mgmt/peers/peers_head.h"
+#include "base/clock.h"
 #include "mgmt/core/to_json.h"
+#include "mgmt/observe/observe_internal.h"
+#include "mgmt/peers/peers_head.h"
+#include "mgmt/peers/peers_internal.h"
 #include "mgmt/store/records.h"
 
-/* This node's own load, at the edge. */
-static bool has_own_load;
-
-static bool fake_load(struct core *c, uint64_t *bits)
-{
-	(void)c;
-	*bits = 100;
-	return has_own_load;
-}
-
-/* The private parts too. */
-#define observe_load fake_load
-#include "mgmt/peers/peers.c"
-#include "mgmt/peers/peers_head.c"
-
 static struct peers own;
+static struct observe observed; /* the load of this node's own */
 
 static int setup(void **state)
 {
+	(void)state;
 	memset(&own, 0, sizeof(own));
-	(void)asked_setup(state);
+	observed = (struct observe){ .rate = 100 };
+	lone_node_open(false);
 	this_node.peers = &own;
+	this_node.observe = &observed;
 	return 0;
 }
 
@@ -164,13 +156,13 @@ static void what_this_node_says_can_be_read(void **state)
 	peers_load_read(&v, load);
 	assert_false(v.load_known);
 	json_decref(load);
-	has_own_load = true;
+	observed.rate_known = true;
 	load = peers_load_to_json(&this_node);
 	peers_load_read(&v, load);
 	assert_true(v.load_known);
 	assert_int_equal(v.bits, 100);
 	json_decref(load);
-	has_own_load = false;
+	observed.rate_known = false;
 }
 
 /* By the number, which the store gives; under the same number both have one version, or no store. */
@@ -218,7 +210,7 @@ static void peers_are_related_to_what_is_in_force_now(void **state)
 	memcpy(v->overrides, digest, sizeof(digest));
 	(void)peers_relate(&this_node);
 	assert_int_equal(v->state, PEERS_AGREED);
-	asked_apply("# a", 0, NOW_MS + 10); /* of this node: the peer has said nothing new */
+	lone_node_apply("# a", 0, NOW_MS + 10); /* of this node: the peer has said nothing new */
 	assert_true(peers_relate(&this_node));
 	assert_int_equal(v->state, PEERS_BEHIND);
 }
@@ -387,7 +379,7 @@ static void what_some_nodes_carry_is_a_part_of_their_site_s_load(void **state)
 		own.reports[i] = (struct peers_report){
 			.site = "fra", .load_known = true, .bits = 1u << i, .answered_ms = now_ms
 		};
-	has_own_load = true;
+	observed.rate_known = true;
 	assert_int_equal(peers_loads(&this_node, loads, 4), 2);
 	assert_string_equal(loads[0].site, "ams");
 	assert_int_equal(loads[0].per_s, 100);
@@ -409,7 +401,7 @@ static void what_some_nodes_carry_is_a_part_of_their_site_s_load(void **state)
 	}
 	snprintf(own.reports[1].site, sizeof(own.reports[1].site), "lon");
 	own.reports[1].load_known = false; /* nobody there knows */
-	has_own_load = false;
+	observed.rate_known = false;
 	assert_int_equal(peers_loads(&this_node, loads, 4), 3);
 	assert_true(loads[0].is_part && !loads[1].is_part && loads[2].is_part);
 	assert_int_equal(loads[0].per_s + loads[2].per_s, 0);
@@ -441,9 +433,9 @@ static void the_loads_of_a_site_s_nodes_are_added(void **state)
 			                                .answered_ms = clock_mono_ms() };
 		snprintf(own.reports[i].site, sizeof(own.reports[i].site), "%s", peers[i].site);
 	}
-	has_own_load = true; /* 100, of ams */
+	observed.rate_known = true; /* 100, of ams */
 	assert_int_equal(peers_loads(&this_node, loads, 4), n_sums);
-	has_own_load = false;
+	observed.rate_known = false;
 	for (size_t i = 0; i < n_sums; i++) {
 		assert_string_equal(loads[i].site, sums[i].site);
 		assert_int_equal(loads[i].per_s, sums[i].bits);
@@ -452,7 +444,7 @@ static void the_loads_of_a_site_s_nodes_are_added(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, asked_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, lone_node_close)
 	const struct CMUnitTest tests[] = {
 		T(a_clock_is_compared_with_the_middle_of_the_question),
 		T(a_head_is_read_whole_or_not_at_all),

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The core of a node of its own, ams-1, on a configuration in a temporary directory. No thread runs. A test includes this once. */
+#ifndef WEIR_TESTS_MGMT_LONE_NODE_H
+#define WEIR_TESTS_MGMT_LONE_NODE_H
+
+#include "fixture.h"
+
+#include "mgmt/core/core.h"
+#include "mgmt/store/join.h"
+
+static struct fixture place;
+static struct core this_node;
+
+/* @param shares  a store decides, and has nothing yet */
+static inline void lone_node_open(bool shares)
+{
+	struct intent_options options = {
+		.conf_dir = place.conf, .state_dir = place.state, .node = "ams-1", .shares = shares
+	};
+
+	fixture_make(&place);
+	memset(&this_node, 0, sizeof(this_node));
+	pthread_mutex_init(&this_node.lock, NULL);
+	pthread_mutex_init(&this_node.candidate_lock, NULL);
+	pthread_mutex_init(&this_node.compare_lock, NULL);
+	pthread_cond_init(&this_node.changed, NULL);
+	snprintf(this_node.dirs.conf, sizeof(this_node.dirs.conf), "%s", place.conf);
+	snprintf(this_node.dirs.run, sizeof(this_node.dirs.run), "%s", place.root);
+	snprintf(this_node.dirs.state, sizeof(this_node.dirs.state), "%s", place.state);
+	snprintf(this_node.dirs.node, sizeof(this_node.dirs.node), "ams-1");
+	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
+	join_start_alone(this_node.intent, NOW_MS);
+}
+
+static inline int lone_node_close(void **state)
+{
+	(void)state;
+	intent_close(this_node.intent);
+	fixture_remove(&place);
+	return 0;
+}
+
+/* Whether somebody has the node's lock. */
+static inline bool lone_node_is_locked(void)
+{
+	if (pthread_mutex_trylock(&this_node.lock))
+		return true;
+	pthread_mutex_unlock(&this_node.lock);
+	return false;
+}
+
+/* Apply the fixture's file with a new first line. */
+static inline void lone_node_apply(const char *words, int64_t within_ms, int64_t now_ms)
+{
+	struct files files = fixture_files("# two sites", words);
+	struct intent_change change = { .files = &files,
+		                        .author = "jw",
+		                        .reason = "x",
+		                        .pending = INTENT_PENDING_IGNORE,
+		                        .confirm_within_ms = within_ms };
+	struct intent_changed changed = { 0 };
+
+	assert_int_equal(intent_change(this_node.intent, &change, now_ms, &changed), 0);
+	intent_changed_fini(&changed);
+	files_fini(&files);
+}
+
+#endif
