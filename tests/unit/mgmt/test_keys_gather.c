@@ -1,76 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Keys of all nodes, gathered: who is asked and how often, what counts, and how many answers a second name a site. */
-#include "fixture.h"
+#include "lone_node.h"
+#include "told_peers.h"
 
-#include <errno.h>
-
-/* The private parts, with the clock, the own page and the peers in the test's hands. */
-#include "base/clock.h"
-#include "mgmt/http/client.h"
+#include "base/page.h"
 #include "mgmt/peers/keys_gather.h"
 #include "mgmt/peers/peer_keys.h"
 
-static uint64_t test_ms;
-static struct steer_keys *own_keys; /* a copy is read; NULL: there is no page */
-static uint64_t peer_answers;       /* 0: the peer is silent */
-static size_t n_asked;
-static char asked_url[CLIENT_URL_MAX];
-
-static struct steer_keys *make_copy(uint64_t answers, uint64_t read_ms)
-{
-	struct steer_keys *k = steer_keys_new(1, 1, 1);
-
-	k->covered_s = 60;
-	k->read_ms = read_ms;
-	k->keys[0] = (struct steer_key){ .key = { 4, 1 }, .name = 1, .queries = 5 };
-	k->names[0] = (struct steer_keys_name){ .name = 1, .queries = 5 };
-	k->answers[0] = (struct steer_keys_answers){ .service = hash_text("web"),
-		                                     .site = hash_text("ams"),
-		                                     .answers = answers };
-	return k;
-}
-
-static int fake_read(const char *run_dir, uint64_t now_ms, struct steer_keys **out)
-{
-	(void)run_dir;
-	(void)now_ms;
-	if (!own_keys)
-		return -ENOENT;
-	*out = make_copy(own_keys->answers[0].answers, own_keys->read_ms);
-	return 0;
-}
-
-/* The edge: fra-1 is asked. */
-void client_open(struct peer_client *c, const char *conf_dir)
-{
-	(void)conf_dir;
-	memset(c, 0, sizeof(*c));
-}
-
-void client_close(struct peer_client *c)
-{
-	(void)c;
-}
-
-void client_send(struct peer_client *c, struct client_request *requests, size_t n)
-{
-	(void)c;
-	for (size_t i = 0; i < n; i++) {
-		struct steer_keys *k = make_copy(peer_answers, test_ms);
-
-		n_asked++;
-		snprintf(asked_url, sizeof(asked_url), "%s", requests[i].url);
-		assert_true(requests[i].timeout_ms > 0 && requests[i].timeout_ms < 1000);
-		if (peer_answers)
-			requests[i].answer = peer_keys_make("fra-1", "shop", k, test_ms);
-		steer_keys_free(k);
-		requests[i].done(&requests[i]);
-	}
-}
-
-#define clock_mono_ms() (test_ms)
-#define steer_keys_read fake_read
-#include "mgmt/peers/keys_gather.c"
+static uint64_t peer_answers; /* 0: the peer is silent */
+static struct page *page;     /* of the own weir-dns */
+static bool is_own_silent;
 
 static const struct addr dns;
 static struct model_node nodes[] = {
@@ -79,63 +18,117 @@ static struct model_node nodes[] = {
 	{ .name = "fra-2", .api = "https://f2" }, /* serves no DNS */
 };
 static struct model m = { .cluster = "shop", .nodes = nodes, .n_nodes = 3, .self = &nodes[0] };
-static struct core core;
 static struct peer_client client;
-static struct fixture place;
 static struct keys_gather *g;
+
+static const struct steer_key a_key = { .key = { 4, 1 }, .name = 1, .queries = 5 };
+static const struct steer_keys_name a_name = { .name = 1, .queries = 5 };
+
+static struct steer_keys_answers count_answers(uint64_t answers)
+{
+	return (struct steer_keys_answers){ .service = hash_text("web"),
+		                            .site = hash_text("ams"),
+		                            .answers = answers };
+}
+
+static struct steer_keys_page *own_page(void)
+{
+	return page_payload(page);
+}
 
 static int setup(void **state)
 {
+	char path[PATH_MAX];
+
 	(void)state;
-	test_ms = 100000;
+	told_ms = 100000;
+	told_wall_ms = NOW_MS;
 	n_asked = 0;
 	peer_answers = 1000;
-	own_keys = make_copy(500, test_ms);
+	is_own_silent = false;
 	m.n_nodes = 3;
-	snprintf(core.dirs.node, sizeof(core.dirs.node), "ams-1");
-	fixture_make(&place);
+	lone_node_open(false);
 	fixture_write(place.conf, "peer.token", "0123456789abcdef\n");
-	snprintf(core.dirs.conf, sizeof(core.dirs.conf), "%s", place.conf);
+	client_open(&client, place.conf);
+	assert_int_equal(proc_path(place.root, STEER_KEYS_PAGE_FILE, path), 0);
+	assert_int_equal(page_create(path, STEER_KEYS_PAGE_KIND, STEER_KEYS_PAGE_LAYOUT,
+	                             sizeof(struct steer_keys_page), &page),
+	                 0);
+	own_page()->covered_s = 60;
+	own_page()->keys[0] = a_key;
+	own_page()->names[0] = a_name;
+	own_page()->answers[0] = count_answers(500);
+	own_page()->n_keys = own_page()->n_names = own_page()->n_answers = 1;
 	g = keys_gather_new();
 	return g ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
-	(void)state;
 	keys_gather_free(g);
-	steer_keys_free(own_keys);
-	fixture_remove(&place);
-	return 0;
+	client_close(&client);
+	page_close(page);
+	return lone_node_close(state);
+}
+
+/* What fra-1 says; NULL: nothing. */
+static char *say_of_peer(void)
+{
+	struct steer_keys *k = steer_keys_new(1, 1, 1);
+
+	k->covered_s = 60;
+	k->read_ms = told_ms;
+	k->keys[0] = a_key;
+	k->names[0] = a_name;
+	k->answers[0] = count_answers(peer_answers);
+	json_t *said = peer_keys_make("fra-1", "shop", k, told_ms);
+	char *text = json_dumps(said, 0);
+
+	json_decref(said);
+	steer_keys_free(k);
+	return text;
+}
+
+/* Look again; @p with is the client, or NULL. */
+static void refresh_with(struct peer_client *with)
+{
+	char *text = say_of_peer();
+	const struct told_row rows[] = {
+		{ peer_answers ? "https://f1/v1/peer/keys" : "-", text, 0 }, { NULL, NULL, 0 }
+	};
+	size_t before = n_asked;
+
+	if (!is_own_silent)
+		page_alive(page, told_ms);
+	told_rows = rows;
+	keys_gather_refresh(g, &this_node, with, &m);
+	for (size_t i = before; i < n_asked; i++) {
+		assert_string_equal(asked[i].url, "https://f1/v1/peer/keys");
+		assert_in_range(asked[i].timeout_ms, 1, 999);
+	}
+	free(text);
 }
 
 static void wait_ms(uint64_t ms)
 {
-	test_ms += ms;
-	if (own_keys)
-		own_keys->read_ms = test_ms;
-	keys_gather_refresh(g, &core, &client, &m);
+	told_ms += ms;
+	refresh_with(&client);
 }
 
-/* How many nodes serve DNS, as the gatherer sees it, and of how many nothing counts. */
-static size_t count_nodes(size_t *missing)
+/* Of which nodes something counts, of the two that serve DNS. */
+static void expect_heard(bool own, bool peer)
 {
-	*missing = 0;
-	for (size_t i = 0; i < g->n; i++)
-		*missing += !does_count(g, &g->reports[i]);
-	return g->n;
+	assert_int_equal(keys_gather_is_heard(g, "ams-1"), own);
+	assert_int_equal(keys_gather_is_heard(g, "fra-1"), peer);
+	assert_false(keys_gather_is_heard(g, "fra-2"));
 }
 
 static void nodes_that_serve_dns_are_asked_when_they_are_due(void **state)
 {
-	size_t missing;
-
 	(void)state;
 	wait_ms(0);
 	assert_int_equal(n_asked, 1);
-	assert_string_equal(asked_url, "https://f1/v1/peer/keys");
-	assert_int_equal(count_nodes(&missing), 2);
-	assert_int_equal(missing, 0);
+	expect_heard(true, true);
 	wait_ms(4999);
 	assert_int_equal(n_asked, 1);
 	wait_ms(1);
@@ -170,52 +163,38 @@ static void the_first_answer_may_get_lost(void **state)
 
 static void without_a_client_or_token_nobody_is_asked(void **state)
 {
-	size_t missing;
-
 	(void)state;
-	keys_gather_refresh(g, &core, NULL, &m);
+	refresh_with(NULL);
 	fixture_write(place.conf, "peer.token", "\n");
-	keys_gather_refresh(g, &core, &client, &m);
+	refresh_with(&client);
 	assert_int_equal(n_asked, 0);
-	assert_int_equal(count_nodes(&missing), 2);
-	assert_int_equal(missing, 1);
+	expect_heard(true, false);
 }
 
 static void what_a_silent_node_said_counts_for_a_minute(void **state)
 {
-	size_t missing;
-
 	(void)state;
 	wait_ms(0);
 	peer_answers = 0;
-	steer_keys_free(own_keys);
-	own_keys = NULL;
-	wait_ms(KEYS_GATHER_GOOD_MS);
-	(void)count_nodes(&missing);
-	assert_int_equal(missing, 0);
-	assert_true(keys_gather_is_heard(g, "fra-1"));
+	is_own_silent = true;
+	wait_ms(60000);
+	expect_heard(true, true);
 	wait_ms(1);
-	(void)count_nodes(&missing);
-	assert_int_equal(missing, 2);
-	assert_false(keys_gather_is_heard(g, "fra-1") || keys_gather_is_heard(g, "ams-1"));
+	expect_heard(false, false);
 	assert_false(keys_gather_is_heard(g, "none"));
 }
 
 static void a_node_that_leaves_the_document_is_forgotten(void **state)
 {
-	size_t missing;
-
 	(void)state;
 	wait_ms(0);
 	m.n_nodes = 1;
 	wait_ms(1000);
-	assert_int_equal(count_nodes(&missing), 1);
-	assert_int_equal(missing, 0);
+	expect_heard(true, false);
 	m.n_nodes = 3;
 	peer_answers = 0;
 	wait_ms(1000);
-	(void)count_nodes(&missing);
-	assert_int_equal(missing, 1);
+	expect_heard(true, false);
 }
 
 static void rates_are_of_two_looks_and_never_of_one(void **state)
@@ -226,7 +205,7 @@ static void rates_are_of_two_looks_and_never_of_one(void **state)
 	wait_ms(0);
 	assert_false(keys_gather_rate(g, "ams-1", "web", "ams", &milli));
 	for (int i = 1; i <= 20; i++) { /* looks in quick succession, as while a step begins */
-		own_keys->answers[0].answers += 25;
+		own_page()->answers[0].answers += 25;
 		wait_ms(250);
 		assert_int_equal(keys_gather_rate(g, "ams-1", "web", "ams", &milli), i >= 4);
 		assert_int_equal(milli, i >= 4 ? 100000 : 77);
@@ -239,7 +218,7 @@ static void rates_are_of_two_looks_and_never_of_one(void **state)
 	assert_int_equal(milli, 1000000);
 	assert_false(keys_gather_rate(g, "fra-1", "web", "fra", &milli)); /* not counted */
 	assert_false(keys_gather_rate(g, "fra-2", "web", "ams", &milli)); /* serves no DNS */
-	own_keys->answers[0].answers = 3; /* its counters begin again */
+	own_page()->answers[0].answers = 3; /* its counters begin again */
 	wait_ms(1000);
 	assert_false(keys_gather_rate(g, "ams-1", "web", "ams", &milli));
 	peer_answers = 0;
@@ -254,9 +233,9 @@ static void without_the_key_for_clients_nothing_is_projected(void **state)
 	struct projector *p = NULL;
 
 	(void)state;
-	snprintf(core.dirs.state, sizeof(core.dirs.state), "/nonexistent");
+	snprintf(this_node.dirs.state, sizeof(this_node.dirs.state), "/nonexistent");
 	wait_ms(0);
-	assert_int_equal(keys_gather_projector(g, &core, &m, &p), -ENOENT);
+	assert_int_equal(keys_gather_projector(g, &this_node, &m, &p), -ENOENT);
 	assert_null(p);
 }
 
