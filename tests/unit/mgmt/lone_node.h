@@ -11,14 +11,25 @@
 static struct fixture place;
 static struct core this_node;
 
-/* @param shares  a store decides, and has nothing yet */
-static inline void lone_node_open(bool shares)
+/*
+ * @param shares  a store decides, and has nothing yet
+ * @param nodes   of the document besides ams-1 and fra-1, each with its comma; NULL: none
+ */
+static inline void lone_node_open(bool shares, const char *nodes)
 {
+	static const char begin[] = "nodes = ( ";
+	const char *at = strstr(fixture_config, begin) + strlen(begin);
+	char text[8192];
 	struct intent_options options = {
 		.conf_dir = place.conf, .state_dir = place.state, .node = "ams-1", .shares = shares
 	};
 
 	fixture_make(&place);
+	if (nodes) {
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - fixture_config), fixture_config,
+		         nodes, at);
+		fixture_write(place.conf, "weir.conf", text);
+	}
 	memset(&this_node, 0, sizeof(this_node));
 	pthread_mutex_init(&this_node.lock, NULL);
 	pthread_mutex_init(&this_node.candidate_lock, NULL);

@@ -1,84 +1,104 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which peers are asked for their slots, and whose answer is handed to the dataplane. */
-#include "asked.h"
+#include "lone_node.h"
+#include "told_peers.h"
+#include "told_process.h"
 
-#include <errno.h>
+#include <stdatomic.h>
 
-#include "mgmt/peers/peers.h"
+#include "mgmt/peers/peers_internal.h"
+#include "mgmt/peers/state_fetch.h"
+#include "weir/conn_state.h"
 
-static struct peers_report fake_view[2];
+/* Two more nodes of this site, one without an API, and one of another site. */
+#define NODE(name, site, number, api)                                                              \
+	"{ name = \"" name "\"; site = \"" site "\"; ports = ( { interface = \"eth1\"; } ); "      \
+	"tunnel_source = [ \"10.1." number ".0/24\" ];" api " }, "
+#define AT(number) " api = \"https://10.9.0." number ":8443\";"
+static const char more_nodes[] =
+        NODE("ams-2", "ams", "2", AT("2")) NODE("ams-3", "ams", "3", AT("3"))
+                NODE("ams-4", "ams", "4", "") NODE("fra-2", "fra", "5", AT("5"));
+#define OF_2 ".2:8443/v1/peer/connections"
+#define OF_3 ".3:8443/v1/peer/connections"
 
-static size_t fake_peers_view(const struct core *c, const struct peers_report **out)
+static struct peers peers;
+/* What the dataplane says of itself, and of its connections; NULL: nothing. */
+static const char *status_said, *connections_said;
+static atomic_uint n_lines;
+
+static const char *answer_as_dataplane(const char *line)
 {
-	(void)c;
-	*out = fake_view;
-	return 2;
+	assert_false(lone_node_is_locked());
+	n_lines++;
+	if (!strcmp(line, "{\"do\":\"status\"}"))
+		return status_said;
+	assert_string_equal(line, "{\"do\":\"connections\"}");
+	return connections_said;
 }
 
-/* What the dataplane answers to the question whose word is @c asked. */
-static const char *fake_answer;
-static char asked_path[PATH_MAX], asked_line[64];
-
-static int fake_ask(const char *path, const char *line, int timeout_ms, char **answer)
+static int open_node(const char *nodes)
 {
-	assert_int_equal(timeout_ms, 1000);
-	snprintf(asked_path, sizeof(asked_path), "%s", path);
-	snprintf(asked_line, sizeof(asked_line), "%s", line);
-	*answer = fake_answer ? strdup(fake_answer) : NULL;
-	return fake_answer ? 0 : -ETIMEDOUT;
-}
-
-/* One round. */
-static void fake_rounds(struct core *core, void (*round)(struct core *core), uint64_t every_ms)
-{
-	assert_int_equal(every_ms, 500);
-	core_lock(core);
-	round(core);
-	core_unlock(core);
-}
-
-/* The private parts too. */
-#define peers_report(core, out) fake_peers_view(core, out)
-#define ctl_request             fake_ask
-#define core_run_rounds         fake_rounds
-#include "mgmt/peers/state_fetch.c"
-#undef peers_report
-#undef ctl_request
-#undef core_run_rounds
-
-static void peers_of_this_site_with_an_api_are_asked(void **state)
-{
-	static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
-	static char long_api[300];
-	struct model_node nodes[] = {
-		{ .name = "ams-1", .api = "https://a1", .site = &sites[0] },
-		{ .name = "ams-2", .api = "https://a2", .site = &sites[0] },
-		{ .name = "fra-1", .api = "https://f1", .site = &sites[1] },
-		{ .name = "ams-3", .api = "", .site = &sites[0] },
-		{ .name = "ams-4", .api = long_api, .site = &sites[0] },
-		{ .name = "ams-5", .api = "https://a5", .site = &sites[0] },
-	};
-	struct model m = { .cluster = "shop", .nodes = nodes, .n_nodes = 6, .self = &nodes[0] };
-	static struct state_fetch l;
-
-	(void)state;
-	memset(long_api, 'x', sizeof(long_api) - 1);
-	snprintf(fake_view[0].node, sizeof(fake_view[0].node), "ams-2");
-	snprintf(fake_view[1].node, sizeof(fake_view[1].node), "ams-5");
-	for (int s = PEERS_UNASKED; s <= PEERS_UNREACHABLE; s++) {
-		fake_view[0].state = (enum peers_state)s;
-		fake_view[1].state = PEERS_AGREED;
-		list_site_peers(&this_node, &l, &m);
-		assert_int_equal(l.query.n, 2);
-		assert_string_equal(l.query.cluster, "shop");
-		assert_string_equal(l.query.nodes[0].name, "ams-2");
-		assert_string_equal(l.query.nodes[0].api, "https://a2");
-		assert_string_equal(l.query.nodes[1].name, "ams-5");
-		assert_int_equal(l.agrees[0], s == PEERS_AGREED);
-		assert_true(l.agrees[1]);
-		peer_query_end(&l.query);
+	told_ms = 1000000;
+	told_wall_ms = NOW_MS;
+	lone_node_open(false, nodes);
+	fixture_write(place.conf, "peer.token", "0123456789abcdef\n");
+	peers = (struct peers){ .n_reports = 2 };
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(peers.reports[i].node, MODEL_NAME_MAX, "ams-%zu", i + 2);
+		peers.reports[i].state = PEERS_AGREED;
 	}
-	assert_false(peer_agrees(&this_node, "unheard-of"));
+	this_node.peers = &peers;
+	told_rows = NULL;
+	n_asked = 0;
+	told_process_begin(place.root, "dataplane.ctl", answer_as_dataplane);
+	return 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return open_node(more_nodes);
+}
+
+/* A node that has its site for itself. */
+static int setup_alone(void **state)
+{
+	(void)state;
+	return open_node(NULL);
+}
+
+static int teardown(void **state)
+{
+	told_process_end();
+	return lone_node_close(state);
+}
+
+/* What is in RUN/connections.state after one round of the thread: who told it, or "" for nothing. */
+static const char *play_round(void)
+{
+	static char node[64];
+	struct conn_state told;
+
+	told_ms++;
+	n_asked = 0;
+	n_lines = 0;
+	this_node.stopping = false;
+	assert_int_equal(state_fetch_start(&this_node), 0);
+	while (!n_lines)
+		usleep(100);
+	core_lock(&this_node);
+	this_node.stopping = true; /* the round that has begun is the last one */
+	core_changed(&this_node);
+	core_unlock(&this_node);
+	state_fetch_stop(&this_node);
+	node[0] = '\0';
+	if (!conn_state_read(this_node.dirs.run, told_ms - 1, &told)) {
+		snprintf(node, sizeof(node), "%s", told.node);
+		if (strcmp(node, CONN_STATE_NO_PEER) != 0)
+			assert_int_equal(strncmp(told.text, "of ", 3), 0);
+		free(told.text);
+	}
+	return node;
 }
 
 #define NOTHING(node)                                                                              \
@@ -86,6 +106,7 @@ static void peers_of_this_site_with_an_api_are_asked(void **state)
 #define KNOWS(node)                                                                                \
 	"{\"node\":\"" node                                                                        \
 	"\",\"cluster\":\"shop\",\"learning\":false,\"connections\":\"of " node "\"}"
+#define WANTS "{\"wants_connections\":true,\"document\":1}"
 
 /* Of the first that knows and agrees; "-" only where all say that they know nothing. */
 static void one_answer_is_handed_over(void **state)
@@ -93,140 +114,120 @@ static void one_answer_is_handed_over(void **state)
 	static const struct {
 		const char *first, *second;
 		bool agrees[2];
-		const char *from; /* NULL: nothing is */
+		const char *from;
 	} cases[] = {
 		{ KNOWS("ams-2"), KNOWS("ams-3"), { true, true }, "ams-2" },
 		{ KNOWS("ams-2"), KNOWS("ams-3"), { false, true }, "ams-3" },
-		{ KNOWS("ams-2"), KNOWS("ams-3"), { false, false }, NULL },
+		{ KNOWS("ams-2"), KNOWS("ams-3"), { false, false }, "" },
 		{ NOTHING("ams-2"), KNOWS("ams-3"), { true, true }, "ams-3" },
-		{ NOTHING("ams-2"), KNOWS("ams-3"), { true, false }, NULL },
+		{ NOTHING("ams-2"), KNOWS("ams-3"), { true, false }, "" },
 		{ NOTHING("ams-2"), NOTHING("ams-3"), { true, false }, CONN_STATE_NO_PEER },
-		{ NOTHING("ams-2"), NULL, { true, true }, NULL },
-		{ NULL, NULL, { true, true }, NULL },
-		{ KNOWS("ams-3"), NOTHING("ams-2"), { true, true }, NULL }, /* each other's */
+		{ NOTHING("ams-2"), NULL, { true, true }, "" },
+		{ NULL, NULL, { true, true }, "" },
+		{ KNOWS("ams-3"), NOTHING("ams-2"), { true, true }, "" }, /* each other's */
 	};
-	static const struct model_site ams = { .name = "ams" };
-	struct model_node nodes[] = { { .name = "ams-1", .site = &ams },
-		                      { .name = "ams-2", .api = "https://a2", .site = &ams },
-		                      { .name = "ams-3", .api = "https://a3", .site = &ams } };
-	struct model m = { .cluster = "shop", .nodes = nodes, .n_nodes = 3, .self = &nodes[0] };
-	static struct state_fetch l;
 
 	(void)state;
-	fixture_write(asked_place.conf, "peer.token", "0123456789abcdef\n");
+	status_said = WANTS;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const struct asked_row rows[] = { { "a2/v1/peer/connections", cases[i].first, 0 },
-			                          { "a3/v1/peer/connections", cases[i].second, 0 },
-			                          { NULL, NULL, 0 } };
-		struct conn_state told;
-		uint64_t now_ms = clock_mono_ms();
+		const struct told_row rows[] = {
+			{ cases[i].first ? OF_2 : "-", cases[i].first, 0 },
+			{ cases[i].second ? OF_3 : "-", cases[i].second, 0 },
+			{ ".5:8443/v1/peer/connections", KNOWS("fra-2"), 0 },
+			{ NULL, NULL, 0 }
+		};
 
-		list_site_peers(&this_node, &l, &m);
-		memcpy(l.agrees, cases[i].agrees, sizeof(cases[i].agrees));
-		asked_rows = rows;
-		n_asked = 0;
-		while (clock_mono_ms() == now_ms)
-			;
-		query_site_peers(&this_node, &l);
-		assert_int_equal(n_asked, 2);
-		bool is_told = !conn_state_read(this_node.dirs.run, now_ms, &told);
-
-		if (is_told != (cases[i].from != NULL) ||
-		    (is_told && strcmp(told.node, cases[i].from) != 0))
+		told_rows = rows;
+		for (size_t k = 0; k < 2; k++)
+			peers.reports[k].state = cases[i].agrees[k] ? PEERS_AGREED : PEERS_BEHIND;
+		if (strcmp(play_round(), cases[i].from) != 0)
 			fail_msg("case %zu", i);
-		if (is_told)
-			free(told.text);
+		assert_int_equal(n_asked, 2); /* of this site, and with an API */
 	}
+}
+
+static void only_who_agrees_is_believed(void **state)
+{
+	static const struct told_row rows[] = { { OF_2, KNOWS("ams-2"), 0 },
+		                                { OF_3, NOTHING("ams-3"), 0 },
+		                                { NULL, NULL, 0 } };
+
+	(void)state;
+	status_said = WANTS;
+	told_rows = rows;
+	for (int s = PEERS_UNASKED; s <= PEERS_UNREACHABLE; s++) {
+		peers.reports[0].state = (enum peers_state)s;
+		assert_string_equal(play_round(), s == PEERS_AGREED ? "ams-2" : "");
+	}
+	peers.reports[0].state = PEERS_AGREED;
+	snprintf(peers.reports[0].node, MODEL_NAME_MAX, "ams-9"); /* nothing was heard of it */
+	assert_string_equal(play_round(), "");
 }
 
 static void the_dataplane_wants_only_with_the_document_of_now(void **state)
 {
 	static const struct {
-		const char *answer;
+		const char *said;
 		bool wants;
 	} rows[] = {
-		{ "{\"wants_connections\":true,\"document\":7}", true },
-		{ "{\"wants_connections\":true,\"document\":6}", false },
-		{ "{\"wants_connections\":true,\"document\":8}", false },
-		{ "{\"wants_connections\":false,\"document\":7}", false },
-		{ "{\"wants_connections\":1,\"document\":7}", false },
-		{ "{\"document\":7}", false },
+		{ WANTS, true },
+		{ "{\"wants_connections\":true,\"document\":0}", false },
+		{ "{\"wants_connections\":true,\"document\":2}", false },
+		{ "{\"wants_connections\":false,\"document\":1}", false },
+		{ "{\"wants_connections\":1,\"document\":1}", false },
+		{ "{\"document\":1}", false },
 		{ "{\"wants_connections\":true}", false },
 		{ "nonsense", false },
 		{ NULL, false },
 	};
+	static const struct told_row knows[] = { { OF_2, KNOWS("ams-2"), 0 }, { NULL, NULL, 0 } };
 
 	(void)state;
+	assert_int_equal(intent_document(this_node.intent), 1);
+	told_rows = knows;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		fake_answer = rows[i].answer;
-		if (wants_state(&this_node, 7) != rows[i].wants)
+		status_said = rows[i].said;
+		if (strcmp(play_round(), rows[i].wants ? "ams-2" : "") != 0)
 			fail_msg("row %zu", i);
-		assert_string_equal(asked_line, "{\"do\":\"status\"}");
+		assert_int_equal(n_asked, rows[i].wants ? 2 : 0);
 	}
-	assert_string_equal(strrchr(asked_path, '/'), "/dataplane.ctl");
+}
+
+/* Nobody knows more than it does. */
+static void a_node_without_peers_tells_at_once_that_there_is_nothing(void **state)
+{
+	(void)state;
+	status_said = WANTS;
+	assert_string_equal(play_round(), CONN_STATE_NO_PEER);
+	assert_int_equal(n_asked, 0);
 }
 
 static void a_peer_is_told_what_the_dataplane_knows_and_who_says_so(void **state)
 {
 	(void)state;
-	fake_answer = "{\"learning\":false,\"connections\":\"g\",\"node\":\"other\"}";
+	connections_said = "{\"learning\":false,\"connections\":\"g\",\"node\":\"other\"}";
 	json_t *told = state_fetch_to_json(&this_node);
-	assert_string_equal(asked_line, "{\"do\":\"connections\"}");
 	json_t *wanted = json_pack("{s:b, s:s, s:s, s:s}", "learning", 0, "connections", "g",
 	                           "node", "ams-1", "cluster", "shop");
 	assert_true(json_equal(told, wanted));
 	json_decref(wanted);
 	json_decref(told);
-	fake_answer = NULL;
+	connections_said = NULL;
 	assert_null(state_fetch_to_json(&this_node));
-}
-
-/* What is in RUN/connections.state after one round of the thread: who told it, or "" for nothing. */
-static const char *round_with(const char *answer)
-{
-	static char node[64];
-	struct conn_state told;
-	uint64_t now_ms = clock_mono_ms();
-	struct state_fetch l = { .query = { .n = 0 } };
-
-	while (clock_mono_ms() == now_ms)
-		;
-	fake_answer = answer;
-	this_node.state_fetch = &l;
-	run_state_fetch(&this_node);
-	this_node.state_fetch = NULL;
-	node[0] = '\0';
-	if (!conn_state_read(this_node.dirs.run, now_ms, &told)) {
-		snprintf(node, sizeof(node), "%s", told.node);
-		free(told.text);
-	}
-	return node;
-}
-
-/* This node's site has no other: nobody knows more. Only who wants it is told. */
-static void a_round_tells_a_dataplane_that_wants(void **state)
-{
-	char wanting[64];
-
-	(void)state;
-	snprintf(wanting, sizeof(wanting), "{\"wants_connections\":true,\"document\":%llu}",
-	         (unsigned long long)intent_document(this_node.intent));
-	assert_string_equal(round_with("{\"wants_connections\":false}"), "");
-	assert_string_equal(round_with(NULL), "");
-	assert_string_equal(round_with(wanting), CONN_STATE_NO_PEER);
-	assert_int_equal(n_asked, 0);
 }
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, asked_setup, asked_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(peers_of_this_site_with_an_api_are_asked),
 		T(one_answer_is_handed_over),
+		T(only_who_agrees_is_believed),
 		T(the_dataplane_wants_only_with_the_document_of_now),
+		cmocka_unit_test_setup_teardown(
+		        a_node_without_peers_tells_at_once_that_there_is_nothing, setup_alone,
+		        teardown),
 		T(a_peer_is_told_what_the_dataplane_knows_and_who_says_so),
-		T(a_round_tells_a_dataplane_that_wants),
 	};
 
-	return cmocka_run_group_tests_name("learn parts", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("state fetch parts", tests, NULL, NULL);
 }
