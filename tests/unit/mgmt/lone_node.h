@@ -11,25 +11,16 @@
 static struct fixture place;
 static struct core this_node;
 
-/*
- * @param shares  a store decides, and has nothing yet
- * @param nodes   of the document besides ams-1 and fra-1, each with its comma; NULL: none
- */
-static inline void lone_node_open(bool shares, const char *nodes)
+/* @param shares  a store decides, and has nothing yet; @param document  instead of the fixture's; NULL: that one */
+static inline void lone_node_open_with(bool shares, const char *document)
 {
-	static const char begin[] = "nodes = ( ";
-	const char *at = strstr(fixture_config, begin) + strlen(begin);
-	char text[8192];
 	struct intent_options options = {
 		.conf_dir = place.conf, .state_dir = place.state, .node = "ams-1", .shares = shares
 	};
 
 	fixture_make(&place);
-	if (nodes) {
-		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - fixture_config), fixture_config,
-		         nodes, at);
-		fixture_write(place.conf, "weir.conf", text);
-	}
+	if (document)
+		fixture_write(place.conf, "weir.conf", document);
 	memset(&this_node, 0, sizeof(this_node));
 	pthread_mutex_init(&this_node.lock, NULL);
 	pthread_mutex_init(&this_node.candidate_lock, NULL);
@@ -41,6 +32,18 @@ static inline void lone_node_open(bool shares, const char *nodes)
 	snprintf(this_node.dirs.node, sizeof(this_node.dirs.node), "ams-1");
 	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
 	join_start_alone(this_node.intent, NOW_MS);
+}
+
+/* @param nodes  of the document besides ams-1 and fra-1, each with its comma */
+static inline void lone_node_open(const char *nodes)
+{
+	static const char begin[] = "nodes = ( ";
+	const char *at = strstr(fixture_config, begin) + strlen(begin);
+	char text[8192];
+
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - fixture_config), fixture_config, nodes,
+	         at);
+	lone_node_open_with(false, text);
 }
 
 static inline int lone_node_close(void **state)

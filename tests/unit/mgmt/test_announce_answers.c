@@ -2,6 +2,8 @@
 /* The answering side of questions, with hostile peers: handle_announce_questions.c. */
 #include "announce_scene.h"
 
+#include "mgmt/api/handle.h"
+
 static struct http_reply reply;
 
 static unsigned ask_this_node(json_t *body)
@@ -19,6 +21,24 @@ static json_t *query_of(const char *node, const char *questions)
 {
 	return json_pack("{s:s, s:s, s:s, s:o}", "node", node, "cluster", "shop", "incarnation",
 	                 "00000000000000ff", "questions", json_loads(questions, 0, NULL));
+}
+
+/* As many questions as the own weir-announce may have at a time have come. */
+static void enter_all(void)
+{
+	core_lock(&this_node);
+	for (size_t i = 0; i < 4; i++)
+		assert_true(announce_questions_enter(&this_node, 5));
+	assert_false(announce_questions_enter(&this_node, 5));
+	core_unlock(&this_node);
+}
+
+static void leave_all(void)
+{
+	core_lock(&this_node);
+	for (size_t i = 0; i < 4; i++)
+		announce_questions_leave(&this_node);
+	core_unlock(&this_node);
 }
 
 static const char *answer_at(size_t i)
@@ -45,7 +65,8 @@ static void a_question_goes_to_the_own_weir_announce(void **state)
 	assert_string_equal(answer_at(2), "confirmed");
 	assert_string_equal(answer_at(3), "not-shared");
 	assert_int_equal(json_array_size(json_object_get(reply.json, "answers")), 4);
-	assert_int_equal(own.n_queries, 0);
+	enter_all(); /* that one has left */
+	leave_all();
 	own_answer = "{\"ok\":true,\"answer\":\"same-evidence\"}";
 	assert_int_equal(ask_this_node(query_of("ams-2", "[[\"" WEB6 "\",7]]")), 200);
 	assert_string_equal(answer_at(0), "same-evidence");
@@ -69,7 +90,7 @@ static void an_own_weir_announce_that_fails_confirms_nothing(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		own_answer = bad[i];
-		fake_ms += 1000;
+		told_ms += 1000;
 		n_lines = 0;
 		assert_int_equal(ask_this_node(query_of("fra-1", "[[\"" WEB4 "\",7]]")), 200);
 		assert_string_equal(answer_at(0), "no-answer");
@@ -94,7 +115,12 @@ static void wrong_names_get_no_answer(void **state)
 	assert_int_equal(ask_this_node(query_of("none", "[[\"" WEB4 "\",7]]")), 200);
 	assert_string_equal(answer_at(0), "not-shared");
 	assert_int_equal(n_lines, 0);
-	fake_model = NULL;
+}
+
+static void without_a_version_there_is_no_answer(void **state)
+{
+	(void)state;
+	lone_node_open_with(false, "none yet");
 	assert_int_equal(ask_this_node(query_of("ams-2", "[]")), 409);
 }
 
@@ -189,26 +215,45 @@ static void a_flood_of_questions_ends_before_weir_announce(void **state)
 	/* others are heard, and without a question so is that one */
 	assert_int_equal(ask_this_node(query_of("fra-1", "[[\"" WEB4 "\",7]]")), 200);
 	assert_int_equal(ask_this_node(query_of("ams-2", "[]")), 200);
-	fake_ms += 10000;
+	told_ms += 10000;
 	assert_int_equal(ask_this_node(query_of("ams-2", "[[\"" WEB4 "\",7]]")), 200);
-	own.n_queries = 4; /* the own weir-announce is slow: each of them has a thread */
+	enter_all(); /* the own weir-announce is slow: each of them has a thread */
 	assert_int_equal(ask_this_node(query_of("fra-1", "[[\"" WEB4 "\",7]]")), 503);
 }
 
-static int end_reply(void **state)
+static int begin_answers(void **state)
+{
+	(void)setup(state);
+	n_lines = 0;
+	return 0;
+}
+
+static void drop_reply(void)
 {
 	http_reply_fini(&reply);
 	memset(&reply, 0, sizeof(reply));
+}
+
+static int end_answers(void **state)
+{
+	drop_reply();
 	return teardown(state);
+}
+
+static int end_lone(void **state)
+{
+	drop_reply();
+	return lone_node_close(state);
 }
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, end_reply)
+#define T(f) cmocka_unit_test_setup_teardown(f, begin_answers, end_answers)
 	const struct CMUnitTest tests[] = {
 		T(a_question_goes_to_the_own_weir_announce),
 		T(an_own_weir_announce_that_fails_confirms_nothing),
 		T(wrong_names_get_no_answer),
+		cmocka_unit_test_teardown(without_a_version_there_is_no_answer, end_lone),
 		T(malformed_queries_are_refused_whole),
 		T(over_long_queries_are_refused),
 		T(a_flood_of_questions_ends_before_weir_announce),

@@ -8,15 +8,13 @@
 #define EVERY_MS      500
 #define RETRY_MS      1000
 
-/* A look at the own page @p later_ms later. @return how many peers it asked */
+/* A look at the own page @p later_ms later; two are 50 ms apart at least. @return how many peers it asked */
 static size_t look_again(uint64_t later_ms)
 {
-	fake_ms += later_ms;
+	told_ms += later_ms;
 	show_own_page();
 	n_asked = n_lines = 0;
-	core_lock(&this_node);
-	carry_questions_once(&this_node);
-	core_unlock(&this_node);
+	play_turn();
 	return n_asked;
 }
 
@@ -32,84 +30,83 @@ static size_t count_lines(const char *text)
 
 #define ANSWER(node, more) "{\"node\":\"" node "\",\"cluster\":\"shop\"," more "}"
 
-static const struct asked_row silent_rows[] = { { NULL, NULL, 0 } };
-static const struct asked_row confirming_rows[] = {
-	{ "a2/v1/peer/withdrawals", ANSWER("ams-2", "\"answers\":[\"confirmed\"]"), 200 },
-	{ "f1/v1/peer/withdrawals", ANSWER("fra-1", "\"answers\":[\"confirmed\"]"), 200 },
+static const struct told_row silent_rows[] = { { NULL, NULL, 0 } };
+static const struct told_row confirming_rows[] = {
+	{ AT_2, ANSWER("ams-2", "\"answers\":[\"confirmed\"]"), 200 },
+	{ AT_3, ANSWER("fra-1", "\"answers\":[\"confirmed\"]"), 200 },
 	{ NULL, NULL, 0 }
 };
-static const struct asked_row busy_rows[] = { { "a2/v1/peer/withdrawals", NULL, 503 },
-	                                      { "f1/v1/peer/withdrawals", NULL, 503 },
-	                                      { NULL, NULL, 0 } };
+static const struct told_row busy_rows[] = { { AT_2, NULL, 503 },
+	                                     { AT_3, NULL, 503 },
+	                                     { NULL, NULL, 0 } };
 
-/* The first look tells who announces; what comes later is what a test is about. */
-static void settle_peers(void)
+/* @return who weir-announce was told announces @p address: "[...]"; "": it was not told */
+static const char *told_of(const char *address)
 {
-	assert_int_equal(look_again(0), 0);
-	assert_int_equal(n_lines, 1);
+	static char names[256];
+	char begin[64], *at = NULL;
+
+	snprintf(begin, sizeof(begin), "\"%s\":[", address);
+	for (size_t i = 0; i < n_lines && !at; i++)
+		if (strstr(lines[i], "\"do\":\"others\""))
+			at = strstr(lines[i], begin);
+	if (!at)
+		return "";
+	at += strlen(begin) - 1;
+	snprintf(names, sizeof(names), "%.*s", (int)strcspn(at, "]") + 1, at);
+	return names;
 }
 
 static void nodes_that_announce_the_same_are_peers(void **state)
 {
-	struct announce_shared *web, *solo, *ns;
-
 	(void)state;
-	nodes[3].announce.vips = both;
-	nodes[3].announce.n_vips = 1;
-	nodes[3].api = ""; /* it cannot be asked */
-	settle_peers();
-	assert_int_equal(own.n_peers, 2);
-	assert_string_equal(own.peers[0].node, "ams-2");
-	assert_string_equal(own.peers[1].node, "fra-1");
-	assert_int_equal(own.n_shared, 4);
-	web = announce_shared_find(own.shared, own.n_shared, &web_addresses[1]);
-	solo = announce_shared_find(own.shared, own.n_shared, &solo_addresses[0]);
-	ns = announce_shared_find(own.shared, own.n_shared, &ns_addresses[0]);
-	assert_int_equal(web->peers.bits[0], 3);
-	assert_false(solo->is_shared);
-	assert_int_equal(ns->peers.bits[0], 1);
-	m.n_nodes = 1;
+	assert_int_equal(n_lines, 1); /* at the first look */
+	assert_string_equal(told_of(WEB4), "[]");
+	assert_string_equal(told_of(WEB6), "[]");
+	assert_string_equal(told_of(NS), "[]");
+	assert_string_equal(told_of(SOLO), ""); /* nobody shares it */
 	look_again(EVERY_MS);
 	assert_int_equal(n_lines, 1); /* the document is the same */
-	fake_document = 2;
+	take_document(DOCUMENT(OF_1, VIPS));
 	look_again(EVERY_MS);
 	assert_int_equal(n_lines, 0);
+	take_document(DOCUMENT(OF_ALL, VIPS));
+	look_again(EVERY_MS); /* without peers, each second */
+	look_again(EVERY_MS);
+	assert_int_equal(n_lines, 1);
 }
 
 static void a_question_goes_at_once_to_all_that_share_the_address(void **state)
 {
 	(void)state;
-	asked_rows = busy_rows;
-	settle_peers();
+	told_rows = busy_rows;
 	assert_int_equal(look_again(50), 0);
-	rows[0].query_ms = rows[1].query_ms = fake_ms; /* DNS and the VIP, at one time */
-	rows[2].query_ms = fake_ms;                    /* nobody shares it */
+	rows[0].query_ms = rows[1].query_ms = told_ms; /* DNS and the VIP, at one time */
+	rows[2].query_ms = told_ms;                    /* nobody shares it */
 	assert_int_equal(look_again(50), 2);
-	assert_string_equal(requested[0].url, "https://a2/v1/peer/withdrawals");
-	assert_non_null(strstr(requested[0].body, "\"node\":\"ams-1\",\"cluster\":\"shop\""));
-	assert_non_null(strstr(requested[0].body, "\"incarnation\":\"000000000000abcd\""));
-	assert_non_null(strstr(requested[0].body,
+	assert_string_equal(asked[0].url, "https://10.9.0.2:8443/v1/peer/withdrawals");
+	assert_non_null(strstr(asked[0].body, "\"node\":\"ams-1\",\"cluster\":\"shop\""));
+	assert_non_null(strstr(asked[0].body, "\"incarnation\":\"000000000000abcd\""));
+	assert_non_null(strstr(asked[0].body,
 	                       "\"questions\":[[\"" NS "\",1000050],[\"" WEB4 "\",1000050]]"));
-	assert_non_null(strstr(requested[1].body, "\"questions\":[[\"" WEB4 "\",1000050]]"));
+	assert_non_null(strstr(asked[1].body, "\"questions\":[[\"" WEB4 "\",1000050]]"));
 	assert_int_equal(look_again(50), 0); /* carried once */
-	rows[0].query_ms = fake_ms;
+	rows[0].query_ms = told_ms;
 	assert_int_equal(look_again(50), 1);
-	assert_string_equal(requested[0].url, "https://a2/v1/peer/withdrawals");
+	assert_string_equal(asked[0].url, "https://10.9.0.2:8443/v1/peer/withdrawals");
 }
 
 static void a_confirmation_comes_back_with_name_and_time(void **state)
 {
-	static const struct asked_row some[] = {
-		{ "a2/v1/peer/withdrawals",
-		  ANSWER("ams-2", "\"answers\":[\"confirmed\",\"not-announced\"]"), 200 },
-		{ "f1/v1/peer/withdrawals", ANSWER("fra-1", "\"answers\":[\"confirmed\"]"), 200 },
+	static const struct told_row some[] = {
+		{ AT_2, ANSWER("ams-2", "\"answers\":[\"confirmed\",\"not-announced\"]"), 200 },
+		{ AT_3, ANSWER("fra-1", "\"answers\":[\"confirmed\"]"), 200 },
 		{ NULL, NULL, 0 }
 	};
 
 	(void)state;
-	settle_peers();
-	rows[0].query_ms = rows[1].query_ms = fake_ms;
-	asked_rows = some;
+	rows[0].query_ms = rows[1].query_ms = told_ms;
+	told_rows = some;
 	assert_int_equal(look_again(50), 2);
 	assert_int_equal(n_lines, 2);
 	assert_string_equal(lines[0], "{\"do\":\"confirmed\",\"address\":\"" NS
@@ -124,15 +121,14 @@ static void a_confirmation_comes_back_with_name_and_time(void **state)
 static void a_confirmation_that_is_refused_makes_room_for_another(void **state)
 {
 	(void)state;
-	settle_peers();
-	asked_rows = confirming_rows;
-	rows[1].query_ms = fake_ms;
+	told_rows = confirming_rows;
+	rows[1].query_ms = told_ms;
 	refused_text = "\"by\":\"ams-2\"";
 	assert_int_equal(look_again(50), 2);
 	assert_int_equal(count_lines("\"by\":\"fra-1\""), 1);
 	own_answer = NULL; /* it hangs: the peers share the time for which it is waited for */
 	own_takes_ms = 400;
-	rows[1].query_ms = fake_ms;
+	rows[1].query_ms = told_ms;
 	assert_int_equal(look_again(50), 2);
 	assert_int_equal(count_lines("confirmed"), 1);
 }
@@ -140,20 +136,19 @@ static void a_confirmation_that_is_refused_makes_room_for_another(void **state)
 static void what_is_too_old_is_neither_asked_nor_brought(void **state)
 {
 	(void)state;
-	settle_peers();
-	rows[1].query_ms = START_MS - GOOD_MS - 1;
-	assert_int_equal(look_again(0), 0);
-	rows[1].query_ms = fake_ms + 60; /* no clock is so */
+	rows[1].query_ms = START_MS + 50 - GOOD_MS - 1;
 	assert_int_equal(look_again(50), 0);
-	rows[1].query_ms = fake_ms;
-	asked_rows = confirming_rows;
-	answer_takes_ms =
+	rows[1].query_ms = told_ms + 60; /* no clock is so */
+	assert_int_equal(look_again(50), 0);
+	rows[1].query_ms = told_ms + 50;
+	told_rows = confirming_rows;
+	told_takes_ms =
 	        GOOD_MS + 1; /* more than a timeout allows, but the process may be stopped */
-	assert_int_equal(look_again(0), 2);
+	assert_int_equal(look_again(50), 2);
 	assert_int_equal(count_lines("confirmed"), 0);
-	rows[1].query_ms = fake_ms;
-	answer_takes_ms = GOOD_MS;
-	assert_int_equal(look_again(0), 2);
+	rows[1].query_ms = told_ms + 50;
+	told_takes_ms = GOOD_MS;
+	assert_int_equal(look_again(50), 2);
 	assert_int_equal(count_lines("confirmed"), 1); /* the first one is enough */
 }
 
@@ -180,35 +175,19 @@ static void hostile_answers_confirm_nothing(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		struct asked_row some[] = { { "a2/v1/peer/withdrawals", bad[i], 200 },
-			                    { NULL, NULL, 0 } };
+		struct told_row some[] = { { AT_2, bad[i], 200 }, { NULL, NULL, 0 } };
 
-		fake_document++;
-		rows[0].query_ms = 0;
-		settle_peers();
-		rows[0].query_ms = fake_ms;
-		asked_rows = some;
+		rows[0].query_ms = told_ms;
+		told_rows = some;
 		assert_int_equal(look_again(50), 1);
 		if (count_lines("confirmed"))
 			fail_msg("answer %zu confirms", i);
 	}
-}
-
-/* @return who weir-announce was told announces @p address: "[...]"; "": it was not told */
-static const char *told_of(const char *address)
-{
-	static char names[256];
-	char begin[64], *at = NULL;
-
-	snprintf(begin, sizeof(begin), "\"%s\":[", address);
-	for (size_t i = 0; i < n_lines && !at; i++)
-		if (strstr(lines[i], "\"do\":\"others\""))
-			at = strstr(lines[i], begin);
-	if (!at)
-		return "";
-	at += strlen(begin) - 1;
-	snprintf(names, sizeof(names), "%.*s", (int)strcspn(at, "]") + 1, at);
-	return names;
+	told_rows = confirming_rows; /* one word for two questions */
+	rows[0].query_ms = rows[1].query_ms = told_ms;
+	assert_int_equal(look_again(50), 2);
+	assert_int_equal(count_lines("\"by\":\"ams-2\""), 0);
+	assert_int_equal(count_lines("\"by\":\"fra-1\""), 1);
 }
 
 static void who_else_announces_is_told_twice_a_second(void **state)
@@ -256,12 +235,14 @@ static void who_else_announces_is_told_twice_a_second(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char said[128];
 
-		fake_document += i % 2; /* the same words are noted again for another document */
-		fake_ms += EVERY_MS;
+		if (i % 2) /* the same words are noted again for another document */
+			take_document(i % 4 == 1 ? DOCUMENT(OF_ALL, VIPS) "# again\n"
+			                         : DOCUMENT(OF_ALL, VIPS));
+		told_ms += EVERY_MS;
 		hear_words(0, cases[i].a2, cases[i].a2_age_ms);
 		hear_words(1, cases[i].f1, 0);
-		heard_words[0].is_silent = cases[i].a2_silent;
-		heard_words[1].is_silent = cases[i].f1_silent;
+		hear_silence(0, cases[i].a2_silent);
+		hear_silence(1, cases[i].f1_silent);
 		assert_int_equal(look_again(0), 0);
 		assert_int_equal(n_lines, 1);
 		snprintf(said, sizeof(said), "\"heard\":%s,\"silent\":%s", cases[i].heard,
@@ -275,30 +256,37 @@ static void who_else_announces_is_told_twice_a_second(void **state)
 	}
 }
 
+/* They announce all VIPs of their site. */
+#define OF_TWO                                                                                     \
+	NODE("ams-1", "1", "daemon = \"bird\";") ", " NODE("ams-2", "2", "daemon = \"bird\";")
+
 /* A line of the control socket has at most 64 KiB. */
 static void many_addresses_are_told_in_several_lines(void **state)
 {
-	static struct addr many[4096];
-	static const struct model_vip large = { .name = "large",
-		                                .addresses = many,
-		                                .n_addresses = 4096 };
-	static const struct model_vip *const all[] = { &large };
+	static char text[1 << 18];
 	json_t *words = json_object(), *line;
-	size_t n_told = 0;
+	size_t n_told = 0, n;
 
 	(void)state;
-	for (unsigned i = 0; i < COUNT(many); i++) {
-		char text[ADDR_TEXT_MAX];
+	n = (size_t)snprintf(text, sizeof(text), "%s", DOCUMENT(OF_TWO, ""));
+	n -= strlen(" );\n"); /* the list goes on */
+	for (unsigned i = 0; i < 4096; i++) {
+		char address[ADDR_TEXT_MAX];
 
-		snprintf(text, sizeof(text), "2001:db8:ffff:ffff:ffff:ffff:ffff:%x", i + 0xf000);
-		assert_int_equal(addr_parse(text, &many[i]), 0);
-		json_object_set_new(words, addr_text(&many[i], text), json_string("announced"));
+		snprintf(address, sizeof(address), "2001:db8:ffff:ffff:ffff:ffff:ffff:%x",
+		         i + 0xf000);
+		json_object_set_new(words, address, json_string("announced"));
+		if (i % 16 == 0)
+			n += (size_t)snprintf(text + n, sizeof(text) - n,
+			                      "%s{ name = \"v%u\"; site = \"ams\"; addresses = [ ",
+			                      i ? " ]; }, " : "", i);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\"%s\"", i % 16 ? ", " : "",
+		                      address);
 	}
-	nodes[0].announce.vips = nodes[1].announce.vips = nodes[2].announce.vips = all;
-	nodes[0].announce.n_vips = nodes[1].announce.n_vips = nodes[2].announce.n_vips = 1;
-	nodes[0].announce.n_dns = nodes[1].announce.n_dns = 0;
-	(void)exchange_word_set(&heard_words[0].word, words, fake_ms);
-	assert_int_equal(look_again(0), 0);
+	snprintf(text + n, sizeof(text) - n, " ]; } );\n");
+	take_document(text);
+	(void)exchange_word_set(&heard[0].words[EXCHANGE_ANNOUNCED], words, told_ms);
+	assert_int_equal(look_again(50), 0);
 	assert_true(n_lines > 2 && n_lines < LINES_MAX);
 	for (size_t i = 0; i < n_lines; i++) {
 		line = json_loads(lines[i], 0, NULL);
@@ -315,36 +303,34 @@ static void many_addresses_are_told_in_several_lines(void **state)
 static void a_peer_without_an_answer_is_left_alone_for_a_while(void **state)
 {
 	(void)state;
-	asked_rows = silent_rows;
-	settle_peers();
-	rows[1].query_ms = fake_ms;
-	assert_int_equal(look_again(0), 2);
-	rows[1].query_ms = fake_ms; /* weir-announce asks again in half a second */
+	told_rows = silent_rows;
+	rows[1].query_ms = told_ms + 50;
+	assert_int_equal(look_again(50), 2);
+	rows[1].query_ms = told_ms; /* weir-announce asks again in half a second */
 	assert_int_equal(look_again(EVERY_MS), 0);
-	rows[1].query_ms = fake_ms;
+	rows[1].query_ms = told_ms;
 	assert_int_equal(look_again(RETRY_MS - EVERY_MS), 2);
-	asked_rows = busy_rows;
-	rows[1].query_ms = fake_ms;
+	told_rows = busy_rows;
+	rows[1].query_ms = told_ms;
 	assert_int_equal(look_again(RETRY_MS), 2);
-	rows[1].query_ms = fake_ms;
+	rows[1].query_ms = told_ms;
 	assert_int_equal(look_again(EVERY_MS), 2); /* it answers, if not as it should */
 }
 
 static void without_the_own_weir_announce_nobody_is_asked(void **state)
 {
 	(void)state;
-	asked_rows = silent_rows;
-	settle_peers();
-	rows[1].query_ms = fake_ms + 2001;
+	told_rows = silent_rows;
+	rows[1].query_ms = told_ms + 2001;
 	show_own_page();
-	fake_ms += 2001; /* its last sign of life is old */
+	told_ms += 2001; /* its last sign of life is old */
 	n_asked = 0;
-	carry_questions(&this_node, &own);
+	play_turn();
 	assert_int_equal(n_asked, 0);
 	own_answer = NULL; /* it hangs */
-	assert_int_equal(look_again(0), 2);
-	fixture_write(asked_place.conf, "peer.token", "\n");
-	rows[1].query_ms = fake_ms + RETRY_MS;
+	assert_int_equal(look_again(50), 2);
+	fixture_write(place.conf, "peer.token", "\n");
+	rows[1].query_ms = told_ms + RETRY_MS;
 	assert_int_equal(look_again(RETRY_MS), 0);
 }
 
@@ -354,15 +340,14 @@ static void a_page_that_was_removed_is_found_again(void **state)
 	char path[PATH_MAX];
 
 	(void)state;
-	settle_peers();
-	assert_int_equal(proc_path(asked_place.root, ANNOUNCED_PAGE_FILE, path), 0);
+	assert_int_equal(proc_path(place.root, ANNOUNCED_PAGE_FILE, path), 0);
 	assert_int_equal(unlink(path), 0);
 	announced_close(page);
-	assert_int_equal(announced_create(asked_place.root, &page), 0);
-	fake_ms += 2001;
+	assert_int_equal(announced_create(place.root, &page), 0);
+	told_ms += 2001;
 	show_own_page();
 	n_lines = 0;
-	carry_questions(&this_node, &own); /* the old page: it has no sign of life */
+	play_turn(); /* the old page: it has no sign of life */
 	assert_int_equal(n_lines, 0);
 	look_again(50);
 	assert_int_equal(n_lines, 1);

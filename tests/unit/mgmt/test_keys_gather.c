@@ -47,7 +47,7 @@ static int setup(void **state)
 	peer_answers = 1000;
 	is_own_silent = false;
 	m.n_nodes = 3;
-	lone_node_open(false, NULL);
+	lone_node_open("");
 	fixture_write(place.conf, "peer.token", "0123456789abcdef\n");
 	client_open(&client, place.conf);
 	assert_int_equal(proc_path(place.root, STEER_KEYS_PAGE_FILE, path), 0);

@@ -18,7 +18,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&own, 0, sizeof(own));
 	observed = (struct observe){ .rate = 100 };
-	lone_node_open(false, NULL);
+	lone_node_open("");
 	this_node.peers = &own;
 	this_node.observe = &observed;
 	return 0;

@@ -40,7 +40,7 @@ static int open_node(const char *nodes)
 {
 	told_ms = 1000000;
 	told_wall_ms = NOW_MS;
-	lone_node_open(false, nodes);
+	lone_node_open(nodes);
 	fixture_write(place.conf, "peer.token", "0123456789abcdef\n");
 	peers = (struct peers){ .n_reports = 2 };
 	for (size_t i = 0; i < 2; i++) {
@@ -64,7 +64,7 @@ static int setup(void **state)
 static int setup_alone(void **state)
 {
 	(void)state;
-	return open_node(NULL);
+	return open_node("");
 }
 
 static int teardown(void **state)

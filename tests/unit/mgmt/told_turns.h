@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A thread of the product that waits by core_wait() has its turns when the test says so: it is linked with
+ * pthread_cond_timedwait wrapped. A test includes this once.
+ */
+#ifndef WEIR_TESTS_MGMT_TOLD_TURNS_H
+#define WEIR_TESTS_MGMT_TOLD_TURNS_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+
+static sem_t turn_begins, turn_ends;
+
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
+                                  const struct timespec *at);
+
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
+                                  const struct timespec *at)
+{
+	(void)cond;
+	(void)at;
+	pthread_mutex_unlock(mutex);
+	sem_post(&turn_ends);
+	while (sem_wait(&turn_begins))
+		;
+	pthread_mutex_lock(mutex);
+	return ETIMEDOUT;
+}
+
+/* Before the thread is started. */
+static inline void turns_begin(void)
+{
+	sem_init(&turn_begins, 0, 0);
+	sem_init(&turn_ends, 0, 0);
+}
+
+/* Until the thread waits again: once it was started, and then in play_turn(). */
+static inline void await_turn(void)
+{
+	while (sem_wait(&turn_ends))
+		;
+}
+
+static inline void play_turn(void)
+{
+	sem_post(&turn_begins);
+	await_turn();
+}
+
+#endif
