@@ -49,6 +49,8 @@ const struct scene_row scene_rows[] = {
 	{ "shared-files", scenes_shared_files,
 	  "three nodes: a file that is uploaded in parts, and fetched" },
 	{ "shared-diff", scenes_shared_diff, "three nodes: versions of others are compared" },
+	{ "shared-peers", scenes_shared_peers,
+	  "three nodes: documents that move one, and leave it out" },
 	{ "alone-keys", scenes_alone_keys,
 	  "one node: requests that are sent again are carried out once" },
 	{ "shared-keys", scenes_shared_keys,

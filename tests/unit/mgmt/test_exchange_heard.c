@@ -3,11 +3,10 @@
  * Which peers there are, and which of them count as silent: what was not asked, or answers in any
  * way, does not.
  */
-#include "asked.h"
+#include "lone_node.h"
+#include "told_time.h"
 
-#include "mgmt/peers/exchange.c" /* the private parts too */
-
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#include "mgmt/peers/exchange_internal.h"
 
 /* The documented value, not the code's own: a change of it is seen. */
 #define SILENT_MS  6000u
@@ -21,13 +20,16 @@ static int setup(void **state)
 {
 	static const char *const names[] = { "ams-2", "fra-1", "fra-2" };
 
-	(void)asked_setup(state);
+	(void)state;
+	told_ms = 1000000;
+	told_wall_ms = NOW_MS;
+	lone_node_open("");
 	exchange = (struct exchange){ .core = &this_node, .n = 3 };
 	for (size_t i = 0; i < 3; i++) {
 		peers[i] = (struct exchange_peer){ .exchange = &exchange,
 			                           .is_own_site = !i,
 			                           .is_chosen = i < 2,
-			                           .listed_ms = clock_mono_ms() - SILENT_MS - 5 };
+			                           .listed_ms = told_ms - SILENT_MS - 5 };
 		snprintf(peers[i].node, sizeof(peers[i].node), "%s", names[i]);
 		snprintf(peers[i].site, sizeof(peers[i].site), "%.3s", names[i]);
 		exchange.peers[i] = &peers[i];
@@ -44,7 +46,7 @@ static int teardown(void **state)
 	for (size_t i = 0; i < 3; i++)
 		for (int k = 0; k < EXCHANGE_N_SECTIONS; k++)
 			exchange_word_fini(&peers[i].words[k]);
-	return asked_teardown(state);
+	return lone_node_close(state);
 }
 
 static bool counts_as_silent(const char *node)
@@ -62,7 +64,7 @@ static void who_was_not_asked_is_not_silent(void **state)
 
 static void who_was_asked_for_long_is_silent(void **state)
 {
-	uint64_t now_ms = clock_mono_ms();
+	uint64_t now_ms = told_ms;
 
 	(void)state;
 	/* the first answer that fails after this node was stopped */
@@ -130,94 +132,6 @@ static void a_question_wants_the_section_whole(void **state)
 	assert_null(exchange_question_now(&this_node, "lon-1", EXCHANGE_ANNOUNCED));
 }
 
-/* A peer that no document has any more; it is busy with a request, or with overrides. */
-static struct exchange_peer *leave_peer(const char *node, bool has_request, bool is_fetching)
-{
-	struct exchange_peer *p = calloc(1, sizeof(*p));
-
-	assert_non_null(p);
-	snprintf(p->node, sizeof(p->node), "%s", node);
-	p->body = has_request ? strdup("{}") : NULL;
-	p->is_fetching = is_fetching;
-	p->next_gone = exchange.gone;
-	exchange.gone = p;
-	return p;
-}
-
-static void peers_that_are_gone_are_freed_once_their_answers_have_come(void **state)
-{
-	static const struct {
-		bool has_request, is_fetching;
-	} all[] = { { true, false },  { false, false }, { false, true },
-		    { false, false }, { false, false }, { true, true } };
-	struct exchange_peer *busy[3];
-
-	(void)state;
-	for (size_t i = 0, n = 0; i < COUNT(all); i++) {
-		struct exchange_peer *p = leave_peer("x", all[i].has_request, all[i].is_fetching);
-
-		if (p->body || p->is_fetching)
-			busy[n++] = p;
-	}
-	for (int twice = 0; twice < 2; twice++) {
-		reap_gone(&exchange);
-		assert_ptr_equal(exchange.gone, busy[2]);
-		assert_ptr_equal(busy[2]->next_gone, busy[1]);
-		assert_ptr_equal(busy[1]->next_gone, busy[0]);
-		assert_null(busy[0]->next_gone);
-	}
-	busy[1]->is_fetching = busy[2]->is_fetching = false;
-	reap_gone(&exchange); /* the last still has its request */
-	assert_ptr_equal(exchange.gone, busy[2]);
-	assert_ptr_equal(busy[2]->next_gone, busy[0]);
-	for (int i = 0; i < 3; i += 2) {
-		free(busy[i]->body);
-		busy[i]->body = NULL;
-	}
-	reap_gone(&exchange);
-	assert_null(exchange.gone);
-}
-
-static void the_list_is_another_when_anything_of_a_peer_is(void **state)
-{
-	static const struct model_site sites[] = { { .name = "ams" },
-		                                   { .name = "fra" },
-		                                   { .name = "lon" } };
-	static const struct {
-		const char *name, *api; /* of the last node but one */
-		size_t site, own_site, n_nodes;
-		bool is_current;
-	} rows[] = {
-		{ "fra-1", "https://a", 1, 0, 4, true },
-		{ "fra-7", "https://a", 1, 0, 4, false },
-		{ "fra-1", "https://b", 1, 0, 4, false },
-		{ "fra-1", "https://a", 2, 0, 4, false }, /* from one other site to another */
-		{ "fra-1", "https://a", 0, 0, 4, false },
-		{ "fra-1", "https://a", 1, 1, 4, false }, /* this node itself has moved */
-		{ "fra-1", "https://a", 1, 0, 3, false },
-		{ "fra-1", "https://a", 1, 0, 5, false },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < 3; i++)
-		snprintf(peers[i].api, sizeof(peers[i].api), "https://a");
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		const struct model_node nodes[] = {
-			{ .name = "ams-1", .site = &sites[rows[i].own_site], .api = "https://a" },
-			{ .name = "ams-2", .site = &sites[0], .api = "https://a" },
-			{ .name = rows[i].name, .site = &sites[rows[i].site], .api = rows[i].api },
-			{ .name = "fra-2", .site = &sites[1], .api = "https://a" },
-			{ .name = "fra-3", .site = &sites[1], .api = "https://a" },
-		};
-		const struct model m = { .nodes = (struct model_node *)(uintptr_t)nodes,
-			                 .n_nodes = rows[i].n_nodes,
-			                 .self = &nodes[0] };
-
-		if (is_current(&exchange, &m) != rows[i].is_current)
-			fail_msg("row %zu", i);
-	}
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -227,8 +141,6 @@ int main(void)
 		TEST(who_is_not_asked_is_silent_if_its_site_says_nothing_of_it),
 		TEST(what_was_said_is_given_with_its_age),
 		TEST(a_question_wants_the_section_whole),
-		TEST(peers_that_are_gone_are_freed_once_their_answers_have_come),
-		TEST(the_list_is_another_when_anything_of_a_peer_is),
 	};
 
 	return cmocka_run_group_tests_name("exchange heard", tests, NULL, NULL);
