@@ -3,157 +3,102 @@
  * The believed time: what peers say of a clock, what outlives a restart, and a certificate that
  * is replaced.
  */
-#include "asked.h"
+#include "lone_node.h"
+#include "told_time.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <sys/timex.h>
 
-#include "mgmt/core/certificate.h"
+#include "base/believed.h"
+#include "base/clock.h"
+#include "base/page.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/idempotent.h"
-#include "mgmt/peers/peers.h"
+#include "mgmt/observe/observe.h"
+#include "mgmt/overrides/hlc.h"
+#include "mgmt/peers/peers_internal.h"
 #include "mgmt/peers/timekeep.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
-#define NOW 5000000 /* of the boot clock */
+#define NOW    5000000 /* of the boot clock */
+#define DAY_MS 86400000LL
 
-static uint64_t fake_ms;
-static int64_t fake_wall;
-static uint64_t fake_boot;
-static bool fake_synchronised;
-static struct peers_report views[3];
-static size_t n_peer_reports;
-static int renew_rc;
-static unsigned n_renewed;
+/* The kernel's word. */
+static bool is_synchronised;
 
-static uint64_t fake_mono_ms(void)
+int __wrap_adjtimex(struct timex *t);
+
+int __wrap_adjtimex(struct timex *t)
 {
-	return fake_ms;
+	t->status = is_synchronised ? 0 : STA_UNSYNC;
+	return TIME_OK;
 }
 
-static int64_t fake_wall_ms(void)
+/* How often a certificate was loaded. */
+static unsigned n_loaded;
+
+SSL_CTX *__wrap_SSL_CTX_new(const SSL_METHOD *method);
+SSL_CTX *__real_SSL_CTX_new(const SSL_METHOD *method);
+
+SSL_CTX *__wrap_SSL_CTX_new(const SSL_METHOD *method)
 {
-	return fake_wall;
+	n_loaded++;
+	return __real_SSL_CTX_new(method);
 }
 
-static uint64_t fake_clock_boot(void)
-{
-	return fake_boot;
-}
-
-static bool fake_is_synchronised(void)
-{
-	return fake_synchronised;
-}
-
-static size_t fake_view(const struct core *core, const struct peers_report **out)
-{
-	(void)core;
-	*out = views;
-	return n_peer_reports;
-}
-
-/* The pair is there, whatever it is. */
-static int fake_slurp(const char *path, char **out, size_t *n)
-{
-	*out = strdup(path);
-	*n = strlen(path);
-	return 0;
-}
-
-static int fake_renew(struct http_server *server, const char *cert, const char *key)
-{
-	(void)server;
-	assert_non_null(strstr(cert, "tls.crt"));
-	assert_non_null(strstr(key, "tls.key"));
-	n_renewed++;
-	return renew_rc;
-}
-
-static int64_t fake_certificate_end;
-
-static int64_t fake_end(struct http_server *server)
-{
-	(void)server;
-	return fake_certificate_end;
-}
-
-static int64_t fake_believed_ms(void);
-
-static unsigned n_waits;
-
-static void fake_wait(struct core *core, const struct http_request *r, struct http_reply *reply)
-{
-	(void)core;
-	(void)r;
-	(void)reply;
-	assert_false(asked_is_locked()); /* nobody waits with the lock */
-	n_waits++;
-}
-
-/* The private parts too. */
-#define clock_mono_ms           fake_mono_ms
-#define clock_believed_ms       fake_believed_ms
-#define handle_wait             fake_wait
-#define clock_realtime_ms       fake_wall_ms
-#define clock_boot              fake_clock_boot
-#define clock_is_synchronised   fake_is_synchronised
-#define peers_report(core, out) fake_view(core, out)
-#define files_slurp             fake_slurp
-#define http_renew              fake_renew
-#define http_certificate_end_ms fake_end
-#include "mgmt/peers/timekeep.c"
-#include "mgmt/core/certificate.c"
-#define timekeep_json(core)         UNDER_LOCK(timekeep_json(core))
-#define timekeep_accept(core, a, r) UNDER_LOCK(timekeep_accept(core, a, r))
-#include "mgmt/api/handle_clock.c"
-#undef peers_report
-
-static int64_t fake_believed_ms(void)
-{
-	const struct wall_clock *w = &this_node.clock->wall_clock;
-
-	return w->at_ms + (int64_t)(fake_ms - w->mono_ms);
-}
+static struct peers heard;
+static struct peers_report *const views = heard.reports;
 
 static int setup(void **state)
 {
-	(void)asked_setup(state);
+	(void)state;
+	told_ms = NOW;
+	told_wall_ms = NOW_MS;
+	is_synchronised = true;
+	memset(&heard, 0, sizeof(heard));
+	lone_node_open("");
 	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 64, &this_node.stats), 0);
-	fake_ms = NOW;
-	fake_wall = NOW_MS;
-	fake_boot = 7;
-	fake_synchronised = true;
-	memset(views, 0, sizeof(views));
-	n_peer_reports = 0;
-	renew_rc = 0;
-	fake_certificate_end = 0;
-	n_renewed = 0;
-	this_node.peers = (struct peers *)(uintptr_t)views;
+	assert_int_equal(observe_begin(&this_node), 0);
+	this_node.peers = &heard;
+	this_node.stopping = true; /* nobody waits for nodes */
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	timekeep_close(&this_node);
+	observe_end(&this_node);
 	stats_close(this_node.stats);
-	return asked_teardown(state);
+	return lone_node_close(state);
 }
 
 /* A peer heard @p age_ms ago, whose clock is @p off_ms before ours, give or take @p slack_ms. */
 static void hear_peer(size_t i, uint64_t age_ms, int64_t off_ms, int64_t slack_ms)
 {
-	views[i] = (struct peers_report){ .answered_ms = fake_ms - age_ms,
-		                          .clock_known = true,
-		                          .clock_offset_ms = fake_wall - (int64_t)fake_ms - off_ms,
-		                          .clock_slack_ms = slack_ms };
-	if (n_peer_reports <= i)
-		n_peer_reports = i + 1;
+	views[i] =
+	        (struct peers_report){ .answered_ms = told_ms - age_ms,
+		                       .clock_known = true,
+		                       .clock_offset_ms = told_wall_ms - (int64_t)told_ms - off_ms,
+		                       .clock_slack_ms = slack_ms };
+	if (heard.n_reports <= i)
+		heard.n_reports = i + 1;
 }
 
-static enum wall_clock_peers judge_peers(void)
+static const char *peers_say(void)
 {
-	return hear_peers(&this_node, fake_ms, fake_wall);
+	static char word[16];
+
+	timekeep_tick(&this_node);
+	json_t *shown = timekeep_json(&this_node);
+
+	snprintf(word, sizeof(word), "%s", json_string_value(json_object_get(shown, "peers_say")));
+	json_decref(shown);
+	return word;
 }
 
 static void peers_agree_within_a_step(void **state)
@@ -166,35 +111,53 @@ static void peers_agree_within_a_step(void **state)
 		     { -2300, 300, true }, { -2301, 300, false } };
 
 	(void)state;
-	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_NONE);
+	assert_int_equal(timekeep_open(&this_node), 0);
+	assert_string_equal(peers_say(), "none");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		hear_peer(0, 0, rows[i].off_ms, rows[i].slack_ms);
-		if (judge_peers() !=
-		    (rows[i].agrees ? WALL_CLOCK_PEERS_AGREE : WALL_CLOCK_PEERS_DIFFER))
+		if (strcmp(peers_say(), rows[i].agrees ? "agree" : "differ") != 0)
 			fail_msg("row %zu", i);
 	}
 	hear_peer(1, 0, 0, 0); /* one that agrees is enough, whichever */
-	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_AGREE);
+	assert_string_equal(peers_say(), "agree");
 }
 
 static void who_says_nothing_does_not_differ(void **state)
 {
 	(void)state;
+	assert_int_equal(timekeep_open(&this_node), 0);
 	hear_peer(0, PEERS_STALE_MS, 0, 0);
-	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_AGREE);
+	assert_string_equal(peers_say(), "agree");
 	hear_peer(0, PEERS_STALE_MS + 1, 0, 0);
-	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_UNHEARD);
+	assert_string_equal(peers_say(), "unheard");
 	views[0].answered_ms = 0;
-	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_UNHEARD);
+	assert_string_equal(peers_say(), "unheard");
 	views[0].unasked = true; /* it is never asked */
-	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_NONE);
+	assert_string_equal(peers_say(), "none");
 	hear_peer(1, 0, 0, 0);
 	views[1].clock_known = false; /* it is not asked itself */
-	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_NONE);
+	assert_string_equal(peers_say(), "none");
 	hear_peer(2, 0, 9000, 0);
-	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_DIFFER);
+	assert_string_equal(peers_say(), "differ");
 	views[0].unasked = false; /* one silent, one that differs: it was heard */
-	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_DIFFER);
+	assert_string_equal(peers_say(), "differ");
+}
+
+/* How much sooner what is to begin at one moment on all nodes is announced now. */
+static int64_t skew_now(void)
+{
+	intent_expect_skew(this_node.intent, 0);
+	int64_t without_ms = intent_ahead_ms(this_node.intent);
+
+	timekeep_tick(&this_node);
+	return intent_ahead_ms(this_node.intent) - without_ms;
+}
+
+/* How far off this node's clock commands are stamped. */
+static int64_t stamp_off_now(void)
+{
+	timekeep_tick(&this_node);
+	return intent_stamp_ms(this_node.intent, NOW_MS) - NOW_MS;
 }
 
 /* How far clocks may differ is by all that are heard, and by no other. */
@@ -220,35 +183,37 @@ static void the_skew_is_that_of_the_clock_that_differs_most(void **state)
 	};
 
 	(void)state;
+	assert_int_equal(timekeep_open(&this_node), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		for (size_t k = 0; k < 3; k++)
 			hear_peer(k, k == 2 ? rows[i].age_ms : 0, rows[i].off_ms[k],
 			          rows[i].slack_ms);
-		n_peer_reports = rows[i].n;
-		if (find_skew(&this_node, fake_ms, fake_wall) != rows[i].skew_ms)
+		heard.n_reports = rows[i].n;
+		if (skew_now() != rows[i].skew_ms)
 			fail_msg("%s", rows[i].why);
 	}
-	n_peer_reports = 3;
+	heard.n_reports = 3;
 	hear_peer(2, 0, 900, 0);
 	this_node.peers = NULL; /* none is asked */
-	assert_int_equal(find_skew(&this_node, fake_ms, fake_wall), 0);
+	assert_int_equal(skew_now(), 0);
 }
 
 /* Beyond those that are reported there is nothing, whatever the memory there holds. */
 static void who_is_no_peer_any_more_says_nothing_of_the_clock(void **state)
 {
 	(void)state;
+	assert_int_equal(timekeep_open(&this_node), 0);
 	hear_peer(0, 0, 9000, 0);
 	hear_peer(1, 0, 0, 0);
-	n_peer_reports = 1;
-	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_DIFFER);
+	heard.n_reports = 1;
+	assert_string_equal(peers_say(), "differ");
 	hear_peer(0, 0, 9 * HLC_AHEAD_MS, 0);
 	hear_peer(1, 0, 0, 0);
 	hear_peer(2, 0, 9 * HLC_AHEAD_MS, 0);
-	n_peer_reports = 2;
-	assert_int_equal(find_stamp_off(&this_node, fake_ms, fake_wall), 0);
-	n_peer_reports = 3; /* two of three */
-	assert_int_equal(find_stamp_off(&this_node, fake_ms, fake_wall), -9 * HLC_AHEAD_MS);
+	heard.n_reports = 2;
+	assert_int_equal(stamp_off_now(), 0);
+	heard.n_reports = 3; /* two of three */
+	assert_int_equal(stamp_off_now(), -9 * HLC_AHEAD_MS);
 }
 
 /* The record of STATE/clock as text; NULL: there is none. */
@@ -274,35 +239,36 @@ static void open_with(const char *text)
 	timekeep_close(&this_node);
 	assert_int_equal(proc_path(this_node.dirs.run, BELIEVED_PAGE, path), 0);
 	unlink(path);
-	fixture_write(asked_place.state, TIMEKEEP_FILE, text);
+	fixture_write(place.state, TIMEKEEP_FILE, text);
 	assert_int_equal(timekeep_open(&this_node), 0);
 }
 
 static int64_t believed_now(void)
 {
-	return this_node.clock->wall_clock.at_ms;
+	return clock_believed_ms();
 }
 
 static void time_goes_on_over_a_restart(void **state)
 {
+	const unsigned long long boot = clock_boot();
 	char text[160];
 
 	(void)state;
-	fake_synchronised = false; /* so that the kernel's clock has no say */
-	fake_wall = NOW_MS + 86400000;
-	snprintf(text, sizeof(text), "weir-clock 1\n7 %d %lld 1 %lld end\n", NOW - 9000,
+	is_synchronised = false; /* so that the kernel's clock has no say */
+	told_wall_ms = NOW_MS + 86400000;
+	snprintf(text, sizeof(text), "weir-clock 1\n%llx %d %lld 1 %lld end\n", boot, NOW - 9000,
 	         (long long)NOW_MS, (long long)NOW_MS - 5000);
 	open_with(text);
 	assert_int_equal(believed_now(), NOW_MS + 9000);
 	assert_int_equal(timekeep_purge_ms(&this_node), NOW_MS - 5000 + 9000);
 	assert_int_equal(timekeep_hold(&this_node), WALL_CLOCK_STEPPED);
-	snprintf(text, sizeof(text), "weir-clock 1\n8 %d %lld 1 %lld end\n", NOW - 9000,
-	         (long long)NOW_MS, (long long)NOW_MS - 5000);
+	snprintf(text, sizeof(text), "weir-clock 1\n%llx %d %lld 1 %lld end\n", boot + 1,
+	         NOW - 9000, (long long)NOW_MS, (long long)NOW_MS - 5000);
 	open_with(text); /* of another boot: it is not known how long that is ago */
 	assert_int_equal(believed_now(), NOW_MS);
 	assert_int_equal(timekeep_purge_ms(&this_node), NOW_MS - 5000);
 	assert_int_equal(timekeep_hold(&this_node), WALL_CLOCK_BOOTED);
-	snprintf(text, sizeof(text), "weir-clock 1\n7 %d %lld 1 %lld end\n", NOW + 1,
+	snprintf(text, sizeof(text), "weir-clock 1\n%llx %d %lld 1 %lld end\n", boot, NOW + 1,
 	         (long long)NOW_MS, (long long)NOW_MS);
 	open_with(text); /* this boot is not that old */
 	assert_int_equal(believed_now(), NOW_MS);
@@ -322,10 +288,10 @@ static void a_broken_record_is_none(void **state)
 	};
 
 	(void)state;
-	fake_wall = NOW_MS + 86400000;
+	told_wall_ms = NOW_MS + 86400000;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		open_with(bad[i]);
-		if (believed_now() != fake_wall || timekeep_purge_ms(&this_node) != fake_wall)
+		if (believed_now() != told_wall_ms || timekeep_purge_ms(&this_node) != told_wall_ms)
 			fail_msg("row %zu", i);
 	}
 }
@@ -340,23 +306,23 @@ static void the_time_is_kept(void **state)
 	timekeep_tick(&this_node);
 	snprintf(first, sizeof(first), "%s", read_record());
 	for (int i = 1; i <= 60; i++) {
-		fake_ms += 1000;
-		fake_wall += 1000;
+		told_ms += 1000;
+		told_wall_ms += 1000;
 		timekeep_tick(&this_node);
 		assert_true(timekeep_purge_ms(&this_node) <= believed_now());
 		if (!strcmp(read_record(), first) != (i < 60))
 			fail_msg("after %d s: %s", i, read_record());
 	}
 	assert_non_null(strstr(read_record(), " end\n"));
-	fake_ms += 1000;
-	fake_wall += 1000;
+	told_ms += 1000;
+	told_wall_ms += 1000;
 	timekeep_tick(&this_node);
 	snprintf(first, sizeof(first), "%s", read_record());
 	timekeep_close(&this_node);
 	assert_string_not_equal(read_record(), first);
 	assert_int_equal(timekeep_open(&this_node), 0);
-	assert_int_equal(believed_now(), fake_wall);
-	assert_int_equal(timekeep_purge_ms(&this_node), fake_wall);
+	assert_int_equal(believed_now(), told_wall_ms);
+	assert_int_equal(timekeep_purge_ms(&this_node), told_wall_ms);
 }
 
 /*
@@ -376,15 +342,15 @@ static void the_time_is_on_a_page(void **state)
 
 		if (damaged)
 			assert_int_equal(truncate(path, 0), 0);
-		fake_ms += 1000;
-		fake_wall += 1000;
+		told_ms += 1000;
+		told_wall_ms += 1000;
 		timekeep_tick(&this_node);
 		assert_int_equal(
 		        page_open(path, BELIEVED_PAGE_KIND, BELIEVED_PAGE_LAYOUT, NULL, &page), 0);
-		assert_int_equal(page_header(page)->alive_ms, fake_ms);
+		assert_int_equal(page_header(page)->alive_ms, told_ms);
 		memset(&read, 0, sizeof(read));
-		assert_true(believed_begin(page_payload(page), fake_boot, fake_ms, &read));
-		assert_int_equal(read.at_ms, fake_wall);
+		assert_true(believed_begin(page_payload(page), clock_boot(), told_ms, &read));
+		assert_int_equal(read.at_ms, told_wall_ms);
 		page_close(page);
 	}
 }
@@ -395,9 +361,10 @@ static void a_peer_is_told_the_better_clock(void **state)
 	(void)state;
 	open_with("");
 	for (int i = 0; i < 2; i++) {
-		this_node.clock->synchronised = i == 0;
-		assert_int_equal(timekeep_shown_ms(&this_node) == fake_wall, i == 0);
-		fake_wall += 86400000;
+		is_synchronised = i == 0;
+		timekeep_tick(&this_node);
+		assert_int_equal(timekeep_shown_ms(&this_node) == told_wall_ms, i == 0);
+		told_wall_ms += 86400000;
 	}
 }
 
@@ -446,11 +413,10 @@ static void a_person_accepts_the_clock(void **state)
 {
 	(void)state;
 	open_with("");
-	fake_synchronised = false;
-	fake_wall += 86400000;
+	is_synchronised = false;
+	told_wall_ms += 86400000;
 	timekeep_tick(&this_node);
 	assert_int_equal(believed_now(), NOW_MS);
-	n_waits = 0;
 	assert_int_equal(accept_with("{}", "", ""), 422); /* no reason */
 	assert_int_equal(accept_with("{\"reason\":\" \"}", "", ""), 422);
 	assert_int_equal(accept_with("{\"reason\":\"x\",\"to\":5}", "", ""), 422);
@@ -461,17 +427,17 @@ static void a_person_accepts_the_clock(void **state)
 	assert_true(json_is_true(json_object_get(answer.json, "dry_run")));
 	assert_string_equal(json_string_value(json_object_get(answer.json, "state")), "stepped");
 	assert_int_equal(believed_now(), NOW_MS);
-	assert_int_equal(n_waits, 0);
+	assert_null(json_object_get(answer.json, "nodes")); /* nobody was waited for */
 	assert_false(is_recorded("accepted"));
 	assert_int_equal(accept_with(WHY, "", ""), 200);
 	assert_true(number_in_answer("moved_ms") == 86400000 && number_in_answer("off_by_ms") == 0);
 	assert_null(json_object_get(answer.json, "dry_run"));
 	assert_true(believed_now() == NOW_MS + 86400000);
-	assert_int_equal(n_waits, 1);
+	assert_non_null(json_object_get(answer.json, "nodes"));
 	assert_true(is_recorded("accepted by ada (token:ada): it is right"));
 	assert_string_equal(intent_principal(this_node.intent),
 	                    "weir"); /* what follows is not hers */
-	fake_wall -= 3600000;
+	told_wall_ms -= 3600000;
 	timekeep_tick(&this_node);
 	assert_int_equal(accept_with("{\"reason\":\"x\",\"author\":\"eve\"}", "", ""), 200);
 	assert_true(number_in_answer("moved_ms") == -3600000);
@@ -489,7 +455,7 @@ static void the_clock_is_shown_as_it_is(void **state)
 	hear_peer(0, 0, 0, 0);
 	snprintf(views[0].node, sizeof(views[0].node), "fra-1");
 	views[1] = (struct peers_report){ .node = "lon-1" };
-	n_peer_reports = 2;
+	heard.n_reports = 2;
 	timekeep_tick(&this_node);
 	memset(&answer, 0, sizeof(answer));
 	handle_clock(&this_node, &r, &answer);
@@ -506,6 +472,54 @@ static void the_clock_is_shown_as_it_is(void **state)
 	memset(&answer, 0, sizeof(answer));
 }
 
+struct pem {
+	char cert[2048], key[1024];
+};
+
+/* A certificate that ends at @p end_s, and its key. */
+static void make_pair(struct pem *out, time_t end_s)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+	BIO *cert_pem = BIO_new(BIO_s_mem()), *key_pem = BIO_new(BIO_s_mem());
+
+	memset(out, 0, sizeof(*out));
+	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
+	ASN1_TIME_set(X509_getm_notAfter(cert), end_s);
+	X509_set_pubkey(cert, key);
+	X509_sign(cert, key, EVP_sha256());
+	PEM_write_bio_X509(cert_pem, cert);
+	PEM_write_bio_PrivateKey(key_pem, key, NULL, NULL, 0, NULL, NULL);
+	assert_true(BIO_read(cert_pem, out->cert, sizeof(out->cert) - 1) > 0);
+	assert_true(BIO_read(key_pem, out->key, sizeof(out->key) - 1) > 0);
+	BIO_free(cert_pem);
+	BIO_free(key_pem);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+}
+
+/* A server of the API with this certificate, on loopback. */
+static struct http_server *serve_with(const struct pem *pair)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct http_options options = { .listen_fd =
+		                                socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0),
+		                        .peers_fd = -1,
+		                        .cert = pair->cert,
+		                        .key = pair->key,
+		                        .core = &this_node,
+		                        .bells = &this_node.bells,
+		                        .counters = &this_node.counters };
+	struct http_server *server;
+
+	http_counters_open(this_node.stats, &this_node.counters);
+	assert_int_equal(bind(options.listen_fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(options.listen_fd, 1), 0);
+	assert_int_equal(http_serve(&options, &server), 0);
+	return server;
+}
+
 static struct conditions stated;
 
 static const struct condition *state_certificate(void)
@@ -517,57 +531,83 @@ static const struct condition *state_certificate(void)
 	return stated.n ? &stated.items[0] : NULL;
 }
 
+static void believe_time(int64_t wall_ms)
+{
+	clock_believe(wall_ms - (int64_t)told_ms);
+}
+
+/* The path of a file of the configuration directory. */
+static const char *file_of(const char *name)
+{
+	static char path[PATH_MAX];
+
+	assert_int_equal(proc_path(place.conf, name, path), 0);
+	return path;
+}
+
 /*
  * Both files are replaced one after the other: for a moment they do not fit, and that is no
  * trouble.
  */
 static void a_certificate_is_followed(void **state)
 {
-	struct http_server *server = (struct http_server *)(uintptr_t)&renew_rc;
 	struct certificate *c = &this_node.certificate;
+	struct http_server *server;
+	struct pem first, other;
 
 	(void)state;
-	fixture_write(asked_place.conf, "tls.crt", "one");
-	fixture_write(asked_place.conf, "tls.key", "one");
+	make_pair(&first, NOW_MS / 1000 + 100 * 86400);
+	believe_time(NOW_MS);
+	make_pair(&other, NOW_MS / 1000 + 200 * 86400);
+	server = serve_with(&first);
+	n_loaded = 0;
+	fixture_write(place.conf, "tls.crt", first.cert);
+	fixture_write(place.conf, "tls.key", first.key);
 	certificate_note(&this_node, c);
 	certificate_follow(&this_node, c, server);
-	assert_int_equal(n_renewed, 0);
-	fixture_write(asked_place.conf, "tls.crt", "other");
-	renew_rc = -EINVAL;
+	assert_int_equal(n_loaded, 0);
+	fixture_write(place.conf, "tls.crt", other.cert);
 	certificate_follow(&this_node, c, server);
-	assert_int_equal(n_renewed, 1);
+	assert_int_equal(n_loaded, 1);
 	assert_null(state_certificate());
 	certificate_follow(&this_node, c, server); /* not again and again */
-	assert_int_equal(n_renewed, 1);
-	fake_ms += 2999;
+	assert_int_equal(n_loaded, 1);
+	told_ms += 2999;
 	assert_null(state_certificate());
-	fake_ms++;
+	told_ms++;
 	assert_string_equal(state_certificate()->code, "certificate-refused");
 	assert_non_null(strstr(state_certificate()->text, "install a certificate and its key"));
 	struct proc_dirs dirs = this_node.dirs;
 	memset(this_node.dirs.conf, 'd', 200); /* a long path does not push out what to do */
 	assert_non_null(strstr(state_certificate()->text, "install a certificate and its key"));
 	this_node.dirs = dirs;
-	fixture_write(asked_place.conf, "tls.key", "still wrong");
+	fixture_write(place.conf, "tls.key", "still wrong");
 	certificate_follow(&this_node, c, server);
-	assert_int_equal(n_renewed, 2);
+	assert_int_equal(n_loaded, 2);
 	certificate_follow(&this_node, c, server); /* nor for the key */
-	assert_int_equal(n_renewed, 2);
+	assert_int_equal(n_loaded, 2);
 	assert_non_null(state_certificate()); /* since the first failure, not the last */
-	fixture_write(asked_place.conf, "tls.key", "fits");
-	renew_rc = 0;
+	fixture_write(place.conf, "tls.key", other.key);
 	certificate_follow(&this_node, c, NULL); /* nothing is served over TCP: nothing to renew */
-	assert_int_equal(n_renewed, 2);
+	assert_int_equal(n_loaded, 2);
 	certificate_follow(&this_node, c, server);
-	assert_int_equal(n_renewed, 3);
+	assert_int_equal(n_loaded, 3);
 	assert_null(state_certificate());
+	assert_true(http_certificate_end_ms(server) == NOW_MS + 200 * DAY_MS);
+	assert_int_equal(unlink(file_of("tls.crt")), 0); /* it is being replaced */
+	certificate_follow(&this_node, c, server);
+	assert_int_equal(n_loaded, 3);
+	told_ms += 3000;
+	assert_string_equal(state_certificate()->code, "certificate-refused");
+	http_stop(server);
 }
 
 /* Peers that are connected go on as if nothing had been, until one is restarted: then all are lost at once. */
 static void a_certificate_that_ends_is_told(void **state)
 {
-	static const int64_t day_ms = 86400 * 1000;
-	struct http_server *server = (struct http_server *)(uintptr_t)&renew_rc;
+	const int64_t end_ms = NOW_MS + 86400000;
+	struct http_server *server;
+	struct pem pair;
 	struct certificate *c = &this_node.certificate;
 	static const struct {
 		int64_t left_ms;
@@ -582,9 +622,10 @@ static void a_certificate_that_ends_is_told(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(timekeep_open(&this_node), 0);
+	make_pair(&pair, end_ms / 1000);
+	server = serve_with(&pair);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		fake_certificate_end = fake_believed_ms() + rows[i].left_ms;
+		believe_time(end_ms - rows[i].left_ms);
 		certificate_follow(&this_node, c, server);
 		const struct condition *said = state_certificate();
 		assert_int_equal(said != NULL, rows[i].said != NULL);
@@ -599,15 +640,20 @@ static void a_certificate_that_ends_is_told(void **state)
 		assert_non_null(strstr(state_certificate()->text, "nothing needs a restart"));
 		this_node.dirs = dirs;
 	}
-	fake_certificate_end = fake_believed_ms() + 365 * day_ms; /* another one is served */
+	make_pair(&pair, end_ms / 1000 + 365 * 86400);
+	fixture_write(place.conf, "tls.crt", pair.cert);
+	fixture_write(place.conf, "tls.key", pair.key);
+	believe_time(end_ms);
+	certificate_follow(&this_node, c, server); /* another one is served from now on */
 	certificate_follow(&this_node, c, server);
 	assert_null(state_certificate());
-	fake_certificate_end = fake_believed_ms() - day_ms;
+	believe_time(end_ms + 366 * DAY_MS);
+	assert_non_null(state_certificate());
 	certificate_follow(&this_node, c, NULL); /* nothing is served over TCP any more */
 	assert_null(state_certificate());
+	http_stop(server);
 }
 
-/* The clock was wrong when the command was given, and is right since a restart: without that, no other node ever took it. */
 /* The messages of all events behind @p after, each on its line. */
 static const char *events_after(uint64_t after)
 {
@@ -646,8 +692,8 @@ static void a_step_is_told_until_it_is_accepted(void **state)
 	timekeep_tick(&this_node);
 	expect_gauges(0, 0);
 	before = journal_last(intent_journal(this_node.intent));
-	fake_synchronised = false;
-	fake_wall -= 7200999;
+	is_synchronised = false;
+	told_wall_ms -= 7200999;
 	for (int i = 0; i < 2; i++) {
 		timekeep_tick(&this_node);
 		expect_gauges(1, 7200);
@@ -663,21 +709,22 @@ static void a_step_is_told_until_it_is_accepted(void **state)
 	                    "the wall clock was accepted by ada (token:ada): it is right\n"
 	                    "the wall clock is believed again: the believed time moved by -7200 s\n"
 	                    "the wall clock is good, was stepped: the wall clock is followed\n");
-	assert_int_equal(believed_now(), fake_wall);
-	assert_int_equal(timekeep_purge_ms(&this_node), fake_wall);
+	assert_int_equal(believed_now(), told_wall_ms);
+	assert_int_equal(timekeep_purge_ms(&this_node), told_wall_ms);
 	timekeep_tick(&this_node);
 	expect_gauges(0, 0);
 }
 
 static void a_boot_with_an_earlier_time_is_told_as_a_step(void **state)
 {
+	const unsigned long long boot = clock_boot();
 	char text[160];
 
 	(void)state;
-	fake_synchronised = false;
-	fake_wall = NOW_MS + 86400000;
-	snprintf(text, sizeof(text), "weir-clock 1\n8 %d %lld 1 %lld end\n", NOW - 9000,
-	         (long long)NOW_MS, (long long)NOW_MS);
+	is_synchronised = false;
+	told_wall_ms = NOW_MS + 86400000;
+	snprintf(text, sizeof(text), "weir-clock 1\n%llx %d %lld 1 %lld end\n", boot + 1,
+	         NOW - 9000, (long long)NOW_MS, (long long)NOW_MS);
 	open_with(text);
 	uint64_t before = journal_last(intent_journal(this_node.intent));
 
@@ -700,12 +747,13 @@ static void changes_are_stamped_by_the_others_where_this_clock_is_far_ahead(void
 		     { -HLC_AHEAD_MS - 1, 0 } };
 
 	(void)state;
+	assert_int_equal(timekeep_open(&this_node), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		hear_peer(0, 0, rows[i].off_ms, 0);
-		assert_int_equal(find_stamp_off(&this_node, fake_ms, fake_wall), rows[i].stamp_ms);
+		assert_int_equal(stamp_off_now(), rows[i].stamp_ms);
 	}
 	hear_peer(0, PEERS_STALE_MS + 1, 9 * HLC_AHEAD_MS, 0);
-	assert_int_equal(find_stamp_off(&this_node, fake_ms, fake_wall), 0);
+	assert_int_equal(stamp_off_now(), 0);
 }
 
 static void what_a_wrong_clock_stamped_is_stamped_again_after_a_start(void **state)
@@ -725,15 +773,15 @@ static void what_a_wrong_clock_stamped_is_stamped_again_after_a_start(void **sta
 	(void)state;
 	assert_int_equal(timekeep_open(&this_node), 0);
 	assert_int_equal(intent_merge(this_node.intent, &o, 1, NOW_MS), 1);
-	fake_synchronised = false; /* nobody says yet that it is right */
+	is_synchronised = false; /* nobody says yet that it is right */
 	timekeep_tick(&this_node);
 	assert_true(overrides_find(intent_overrides(this_node.intent), o.id)->generation == ahead);
-	fake_synchronised = true;
-	fake_ms += 1000;
-	fake_wall += 1000;
+	is_synchronised = true;
+	told_ms += 1000;
+	told_wall_ms += 1000;
 	timekeep_tick(&this_node);
 	assert_true(overrides_find(intent_overrides(this_node.intent), o.id)->generation ==
-	            (uint64_t)fake_wall << 11);
+	            (uint64_t)told_wall_ms << 11);
 	o.generation = ahead; /* what comes later is another matter */
 	assert_int_equal(intent_merge(this_node.intent, &o, 1, NOW_MS), 1);
 	timekeep_tick(&this_node);
