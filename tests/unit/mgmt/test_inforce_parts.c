@@ -3,11 +3,18 @@
  * Whether a version is in force on the whole node, and when it is rolled back because of a
  * refusal.
  */
-#include "asked.h"
+#include "lone_node.h"
+#include "told_time.h"
+
+#include <inttypes.h>
 
 #include "mgmt/observe/observe.h"
-#include "mgmt/peers/peers.h"
+#include "mgmt/peers/peers_internal.h"
+#include "mgmt/store/copy.h"
+#include "mgmt/store/intent_internal.h"
 #include "mgmt/store/key.h"
+#include "mgmt/sync/inforce_judge.h"
+#include "weir/stats.h"
 
 /* The documented values, not the code's own: a change of those is shown. */
 #define STAYS_MS  2000
@@ -15,148 +22,120 @@
 #define AHEAD     2000
 #define EARLY     200 /* a process may have the document before the judgement is begun */
 
-#define DOCUMENT 7
+/* The other processes of this node: what their pages show. */
+static struct shown_process {
+	struct stats *stats;
+	bool runs, is_behind; /* behind: it has the document before */
+	const char *refuses;  /* what a condition says; NULL: none is stated */
+} processes[OBSERVE_MGMT];
 
-static uint64_t fake_ms;
-static int64_t fake_wall_ms;
-static const struct model *fake_model;
-static struct version our_head;
-static struct intent_key our_key;
-static bool key_new;
-static const char *unwritten_reason;
-static struct gather_process shown[OBSERVE_COUNT];
-static struct conditions stated[OBSERVE_COUNT];
-static struct peers_report views[2];
-static unsigned n_rolled_back;
-static char rolled_back_why[512];
+static struct peers peers;
+static struct peers_report *const views = peers.reports;
 
-static uint64_t fake_mono_ms(void)
+/* All processes say how they are. */
+static void show_processes(void)
 {
-	return fake_ms;
+	for (enum observe_process p = 0; p < OBSERVE_MGMT; p++) {
+		struct shown_process *of = &processes[p];
+
+		stats_alive(of->stats, of->runs ? told_ms : told_ms - 60000);
+		conditions_begin(of->stats, intent_document(this_node.intent) - of->is_behind);
+		if (of->refuses)
+			conditions_add(of->stats, "port-missing", CONDITION_DEGRADED, "eth1", "%s",
+			               of->refuses);
+		conditions_end(of->stats);
+	}
 }
 
-static int64_t fake_clock_wall_ms(void)
+/* It refuses since then. */
+static void state_refusal(enum observe_process p, uint64_t since_ms)
 {
-	return fake_wall_ms;
+	uint64_t now_ms = told_ms;
+
+	processes[p].refuses = "there is none";
+	told_ms = since_ms;
+	show_processes();
+	told_ms = now_ms;
 }
 
-static const struct model *fake_intent_model(const struct intent *in)
+static void end_refusals(void)
 {
-	(void)in;
-	return fake_model;
+	for (enum observe_process p = 0; p < OBSERVE_MGMT; p++)
+		processes[p].refuses = NULL;
+	show_processes();
 }
 
-static const struct version *fake_head(const struct intent *in)
+/* The head, whose record a test may forge. */
+static struct version *our_head(void)
 {
-	(void)in;
-	return our_head.number ? &our_head : NULL;
+	return &this_node.intent->recent[this_node.intent->n_recent - 1].version;
 }
 
-static uint64_t fake_document(const struct intent *in)
+/* A new version, which has @p to for @p from. */
+static void make_changed(const char *from, const char *to, int64_t now_ms)
 {
-	(void)in;
-	return DOCUMENT;
+	struct files files = fixture_files(from, to);
+	struct intent_change change = {
+		.files = &files, .author = "jw", .reason = "x", .pending = INTENT_PENDING_IGNORE
+	};
+	struct intent_changed changed = { 0 };
+
+	assert_int_equal(intent_change(this_node.intent, &change, now_ms, &changed), 0);
+	intent_changed_fini(&changed);
+	files_fini(&files);
 }
 
-static const char *fake_write_why(const struct intent *in)
+/* The same with other words alone. */
+static void make_head_at(int64_t within_ms, int64_t now_ms)
 {
-	(void)in;
-	return unwritten_reason;
+	static unsigned n;
+	char words[32];
+
+	snprintf(words, sizeof(words), "# %u", n++);
+	lone_node_apply(words, within_ms, now_ms);
 }
 
-static const struct intent_key *fake_key_seen(const struct intent *in)
+static void make_head(void)
 {
-	(void)in;
-	return &our_key;
+	make_head_at(0, told_wall_ms);
 }
 
-static bool fake_key_is_new(const struct intent *in)
-{
-	(void)in;
-	return key_new;
-}
-
-static struct gather_process fake_look(struct core *core, enum observe_process p,
-                                       struct conditions *c)
-{
-	(void)core;
-	*c = stated[p];
-	c->at_ms = fake_ms; /* each goes on stating */
-	return shown[p];
-}
-
-static size_t fake_peers_view(const struct core *core, const struct peers_report **out)
-{
-	(void)core;
-	*out = views;
-	return 2;
-}
-
-static int fake_roll_back(struct intent *in, const char *why, int64_t now_ms)
-{
-	(void)in;
-	(void)now_ms;
-	n_rolled_back++;
-	snprintf(rolled_back_why, sizeof(rolled_back_why), "%s", why);
-	return 0;
-}
-
-/* The private parts too. */
-#define clock_mono_ms                fake_mono_ms
-#define clock_realtime_ms            fake_clock_wall_ms
-#define clock_believed_ms            fake_clock_wall_ms
-#define intent_model                 fake_intent_model
-#define intent_head                  fake_head
-#define intent_document              fake_document
-#define intent_unwritten_reason      fake_write_why
-#define intent_roll_back_unconfirmed fake_roll_back
-#define key_status                   fake_key_seen
-#define key_is_new                   fake_key_is_new
-#define observe_look                 fake_look
-#define peers_report(core, out)      fake_peers_view(core, out)
-#include "mgmt/sync/inforce_judge.c"
-#undef peers_report
-
-static const struct model_node self = { .name = "ams-1", .api = "https://a1" };
-static const struct model one = { .cluster = "shop", .self = &self };
-
-static void make_head(uint64_t number, char digit)
-{
-	our_head = (struct version){ .number = number, .time_ms = fake_wall_ms };
-	memset(our_head.digest, digit, DIGEST_TEXT_MAX - 1);
-	snprintf(our_head.node, sizeof(our_head.node), "ams-1");
-}
-
-/* A node on which all processes run and have the document that has version 2, an hour old. */
+/* A node on which all processes run and have the document of a version, an hour old. */
 static int setup(void **state)
 {
-	(void)asked_setup(state);
-	fake_ms = 1000000;
-	fake_wall_ms = NOW_MS;
-	fake_model = &one;
-	make_head(2, 'a');
-	our_head.time_ms = NOW_MS - 3600000;
-	our_key = (struct intent_key){ .number = 2 };
-	key_new = false;
-	unwritten_reason = "";
-	memset(views, 0, sizeof(views));
-	n_rolled_back = 0;
-	for (size_t i = 0; i < OBSERVE_COUNT; i++) {
-		shown[i] = (struct gather_process){ .present = true,
-			                            .running = true,
-			                            .document = DOCUMENT,
-			                            .has_conditions = true };
-		stated[i] = (struct conditions){ .document = DOCUMENT, .at_ms = fake_ms };
+	(void)state;
+	told_ms = 1000000;
+	told_wall_ms = NOW_MS + 3610000;
+	lone_node_open("");
+	make_head_at(0, told_wall_ms - 3600000);
+	assert_int_equal(key_follow(this_node.intent, told_wall_ms), 0);
+	assert_int_equal(observe_begin(&this_node), 0);
+	peers = (struct peers){ .n_reports = 2 };
+	this_node.peers = &peers;
+	for (enum observe_process p = 0; p < OBSERVE_MGMT; p++) {
+		processes[p] = (struct shown_process){ .runs = true };
+		assert_int_equal(stats_create(place.root, observe_name(p), 64, &processes[p].stats),
+		                 0);
 	}
-	snprintf(this_node.api, sizeof(this_node.api), "https://a1");
-	this_node.peers = (struct peers *)(uintptr_t)views; /* there are some */
+	show_processes();
 	return 0;
+}
+
+static int teardown(void **state)
+{
+	for (enum observe_process p = 0; p < OBSERVE_MGMT; p++)
+		stats_close(processes[p].stats);
+	observe_end(&this_node);
+	return lone_node_close(state);
 }
 
 static enum inforce_state judge_now(void)
 {
+	uint64_t number = our_head()->number;
+
+	show_processes();
 	inforce_judge(&this_node);
-	assert_int_equal(this_node.inforce[0].number, our_head.number);
+	assert_int_equal(this_node.inforce[0].number, number);
 	return this_node.inforce[0].state;
 }
 
@@ -165,21 +144,11 @@ static enum inforce_state judge_for(uint64_t ms)
 {
 	enum inforce_state s = INFORCE_UNKNOWN;
 
-	for (uint64_t end_ms = fake_ms + ms; fake_ms < end_ms;) {
-		fake_ms += end_ms - fake_ms < 500 ? end_ms - fake_ms : 500;
+	for (uint64_t end_ms = told_ms + ms; told_ms < end_ms;) {
+		told_ms += end_ms - told_ms < 500 ? end_ms - told_ms : 500;
 		s = judge_now();
 	}
 	return s;
-}
-
-static void state_refusal(enum observe_process p, uint64_t since_ms)
-{
-	struct condition *c = &stated[p].items[stated[p].n++];
-
-	*c = (struct condition){ .level = CONDITION_DEGRADED, .since_ms = since_ms };
-	snprintf(c->code, sizeof(c->code), "port-missing");
-	snprintf(c->subject, sizeof(c->subject), "eth1");
-	snprintf(c->text, sizeof(c->text), "there is none");
 }
 
 /* Each of the three, not only the first and not only the last. */
@@ -188,169 +157,199 @@ static void all_processes_must_have_it(void **state)
 	(void)state;
 	assert_int_equal(judge_now(), INFORCE_DONE);
 	for (enum observe_process p = 0; p < OBSERVE_MGMT; p++) {
-		make_head(3 + p, 'b');
-		shown[p].document = stated[p].document = DOCUMENT - 1;
+		make_head();
+		processes[p].is_behind = true;
 		assert_int_equal(judge_now(), INFORCE_PENDING);
 		assert_string_equal(this_node.inforce[0].process, observe_name(p));
-		shown[p].document = stated[p].document = DOCUMENT;
+		processes[p].is_behind = false;
 		assert_int_equal(judge_now(), INFORCE_DONE);
-		make_head(10 + p, 'b');
-		state_refusal(p, fake_ms);
+		make_head();
+		state_refusal(p, told_ms);
 		judge_now();
 		assert_int_equal(judge_for(STAYS_MS), INFORCE_REFUSED);
 		assert_string_equal(this_node.inforce[0].process, observe_name(p));
-		stated[p].n = 0;
+		end_refusals();
 	}
-}
-
-/* The same node with a pool of its site, and one of another, whose members change at the given instants. */
-static void change_members(int64_t own_ms, int64_t other_ms)
-{
-	static struct model_site ams = { .name = "ams" }, fra = { .name = "fra" };
-	static struct model_node at_ams;
-	static struct model_set sets[2][2];
-	static struct model_pool pools[2];
-	static struct model two;
-
-	at_ams = self;
-	at_ams.site = &ams;
-	sets[0][1].from_ms = own_ms;
-	sets[1][1].from_ms = other_ms;
-	pools[0] = (struct model_pool){ .site = &ams, .member_sets = sets[0], .n_member_sets = 2 };
-	pools[1] = (struct model_pool){ .site = &fra, .member_sets = sets[1], .n_member_sets = 2 };
-	two = one;
-	two.self = &at_ams;
-	two.pools = pools;
-	two.n_pools = 2;
-	fake_model = &two;
 }
 
 /* `apply`, and then a look: a version that moves slots is in force when they have moved. */
 static void a_version_is_in_force_when_its_members_are(void **state)
 {
+	static const char own[] = "address = \"10.1.1.11\"; weight = 100",
+	                  other[] = "address = \"10.2.1.11\"; weight = 100", none[] = "# two sites",
+	                  less[] = "address = \"10.1.1.11\"; weight = 90";
 	static const struct {
-		int64_t ahead_ms, own_ms, other_ms;
-		uint64_t waits_ms;
+		const char *from, *to;
+		int64_t effective_ms; /* from now on, as its record says; 0: as it was made */
+		uint64_t later_ms, waits_ms; /* later: it is looked at */
 		const char *why;
 	} cases[] = {
-		{ AHEAD, AHEAD, 0, AHEAD, "its pool changes" },
-		{ AHEAD, AHEAD, 0, AHEAD, "and again" },
-		{ AHEAD, 0, 0, 0, "no pool changes by it" },
-		{ AHEAD, 0, AHEAD, 0, "one of another site does" },
-		{ AHEAD, 700, 0, AHEAD,
-		  "another change comes first; its own is in a later document" },
-		{ AHEAD, AHEAD + 1, 0, 0, "a drain after it does that" },
-		{ -1, -1, 0, 0, "it is past" },
-		{ AHEAD + 300, AHEAD + 300, 0, AHEAD + 300, "clocks differ" },
-		{ 3600000, 3600000, 0, AHEAD + 5000, "its maker's clock is wrong" },
+		{ own, less, 0, 0, AHEAD, "its pool changes" },
+		{ none, "# d", 0, 0, 0, "no pool changes by it" },
+		{ other, "address = \"10.2.1.11\"; weight = 90", 0, 0, 0,
+		  "one of another site does" },
+		{ own, less, AHEAD - 1, 0, 0, "a drain after it does that" },
+		{ own, less, 0, AHEAD + 1, 0, "it is past" },
+		{ own, less, AHEAD + 300, 0, AHEAD + 300, "clocks differ" },
+		{ own, less, 3600000, 0, AHEAD + 5000, "its maker's clock is wrong" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		make_head(3 + i, 'b');
-		our_head.effective_ms = fake_wall_ms + cases[i].ahead_ms;
-		change_members(cases[i].own_ms ? fake_wall_ms + cases[i].own_ms : 0,
-		               cases[i].other_ms ? fake_wall_ms + cases[i].other_ms : 0);
+		make_changed(cases[i].from, cases[i].to, told_wall_ms);
+		if (cases[i].effective_ms)
+			our_head()->effective_ms = told_wall_ms + cases[i].effective_ms;
+		told_ms += cases[i].later_ms;
+		told_wall_ms += (int64_t)cases[i].later_ms;
 		if (cases[i].waits_ms) {
-			assert_int_equal(judge_now(), INFORCE_PENDING);
-			assert_int_equal(judge_for(cases[i].waits_ms - 1), INFORCE_PENDING);
-			assert_int_equal(judge_for(1), INFORCE_DONE);
+			if (judge_now() != INFORCE_PENDING ||
+			    judge_for(cases[i].waits_ms - 1) != INFORCE_PENDING)
+				fail_msg("%s: not waited for", cases[i].why);
+			told_ms++;
 		}
 		if (judge_now() != INFORCE_DONE)
 			fail_msg("%s", cases[i].why);
-		fake_wall_ms += 10000;
-		fake_ms += 10000;
+		(void)teardown(state); /* a pool has few sets: each case has a node of its own */
+		(void)setup(state);
 	}
 }
+
+/* A document has only the next of the sets to come: that of this version is in a later one. */
+static void a_version_waits_behind_a_change_that_comes_first(void **state)
+{
+	(void)state;
+	make_changed("10.1.1.11\"; weight = 100", "10.1.1.11\"; weight = 90", told_wall_ms);
+	assert_int_equal(judge_now(), INFORCE_PENDING);
+	told_ms += 1300;
+	told_wall_ms += 1300;
+	make_changed("10.1.1.11\"; weight = 100", "10.1.1.11\"; weight = 80", told_wall_ms);
+	assert_int_equal(judge_now(), INFORCE_PENDING);
+	assert_int_equal(judge_for(AHEAD - 1), INFORCE_PENDING);
+	assert_int_equal(judge_for(1), INFORCE_DONE);
+}
+
+#define AT(api) "driver = \"auto\"; api = \"https://192.0.2." api ":8443\";"
 
 static void the_api_must_listen_where_the_version_says(void **state)
 {
 	(void)state;
+	make_changed("driver = \"auto\";", AT("1"), told_wall_ms);
 	snprintf(this_node.api, sizeof(this_node.api), "https://old");
 	assert_int_equal(judge_now(), INFORCE_PENDING); /* it was not tried yet */
 	assert_string_equal(this_node.inforce[0].process, "mgmt");
 	assert_int_equal(judge_for(STAYS_MS + 500), INFORCE_PENDING);
-	snprintf(this_node.api, sizeof(this_node.api), "https://a1");
+	snprintf(this_node.api, sizeof(this_node.api), "https://192.0.2.1:8443");
 	snprintf(this_node.api_fault, sizeof(this_node.api_fault), "no such address");
-	this_node.api_failed_ms = fake_ms; /* a moment ago: an address may be in use for a while */
+	this_node.api_failed_ms = told_ms; /* a moment ago: an address may be in use for a while */
 	assert_int_equal(judge_now(), INFORCE_PENDING);
 	assert_int_equal(judge_for(STAYS_MS - 1), INFORCE_PENDING);
 	assert_int_equal(judge_for(1), INFORCE_REFUSED);
 	assert_string_equal(this_node.inforce[0].code, "listen-failed");
-	assert_string_equal(this_node.inforce[0].subject, "https://a1");
+	assert_string_equal(this_node.inforce[0].subject, "https://192.0.2.1:8443");
 	assert_non_null(strstr(this_node.inforce[0].reason, "no such address"));
-	make_head(3, 'b'); /* it failed before this version came: not its doing */
-	fake_ms += EARLY + 1;
+	make_changed("driver = \"auto\";", AT("1") " mtu = 1500;",
+	             told_wall_ms); /* it failed before this version came: not its doing */
+	told_ms += EARLY + 1;
 	assert_int_equal(judge_now(), INFORCE_DONE);
-	make_head(4, 'c');
+	make_changed("driver = \"auto\";", AT("1"), told_wall_ms);
 	this_node.api_fault[0] = '\0';
 	snprintf(this_node.api, sizeof(this_node.api), "%s", "");
 	assert_int_equal(judge_now(), INFORCE_PENDING);
-	fake_model = NULL; /* nothing asks for an API */
+	make_head(); /* nothing asks for an API */
 	assert_int_equal(judge_now(), INFORCE_DONE);
-	make_head(5, 'd'); /* it is to listen no more, and does */
-	snprintf(this_node.api, sizeof(this_node.api), "https://a1");
+	make_head(); /* it is to listen no more, and does */
+	snprintf(this_node.api, sizeof(this_node.api), "https://192.0.2.1:8443");
 	assert_int_equal(judge_now(), INFORCE_PENDING);
 }
+
+/* A version with another key, of which the file has @p key. */
+static void make_key_head(const char *id, const char *key)
+{
+	char line[64];
+
+	fixture_write(place.conf, "hash.key", key);
+	snprintf(line, sizeof(line), "hash_key_id = \"%s\"", id);
+	make_changed("hash_key_id = \"k1\"", line, told_wall_ms);
+}
+
+static void look_at_key(void)
+{
+	(void)key_follow(this_node.intent, told_wall_ms);
+}
+
+#define KEY(digit) "00112233445566778899aabbccddee" digit digit "\n"
 
 static void a_new_hash_key_must_be_there(void **state)
 {
 	(void)state;
-	key_new = true;
-	assert_int_equal(judge_now(), INFORCE_DONE); /* looked at for this version, and right */
-	make_head(3, 'b');
-	our_key.wrong = true;
-	snprintf(our_key.reason, sizeof(our_key.reason), "another file");
-	assert_int_equal(judge_now(), INFORCE_PENDING);
+	make_key_head("k2", KEY("2"));
+	assert_int_equal(judge_now(), INFORCE_PENDING); /* the file was not looked at since */
 	assert_string_equal(this_node.inforce[0].process, "mgmt");
-	assert_int_equal(judge_for(STAYS_MS * 2),
-	                 INFORCE_PENDING); /* the file was not looked at since */
-	our_key.number = 3;
+	assert_int_equal(judge_for(STAYS_MS * 2), INFORCE_PENDING);
+	look_at_key();
+	assert_int_equal(judge_now(), INFORCE_DONE); /* looked at for this version, and right */
+	make_key_head("k3", KEY("3"));
+	fixture_write(place.conf, "hash.key", KEY("2"));
+	judge_for(STAYS_MS * 2);
+	look_at_key();
 	assert_int_equal(judge_now(), INFORCE_REFUSED);
 	assert_string_equal(this_node.inforce[0].code, "hash-key-mismatch");
-	assert_string_equal(this_node.inforce[0].reason, "another file");
-	make_head(4, 'c');
-	our_key.number = 4;
+	assert_non_null(strstr(this_node.inforce[0].reason, "has fingerprint"));
+	make_key_head("k4", KEY("4"));
+	fixture_write(place.conf, "hash.key", KEY("2"));
+	look_at_key();
 	assert_int_equal(judge_now(), INFORCE_PENDING); /* the file may come a moment later */
 	assert_int_equal(judge_for(STAYS_MS - EARLY - 1), INFORCE_PENDING);
 	assert_int_equal(judge_for(1), INFORCE_REFUSED);
-	make_head(5, 'd');
-	key_new = false; /* as before: the node says elsewhere that its file is wrong */
+	make_changed("hash_key_id = \"k1\"", "hash_key_id = /* again */ \"k4\"", told_wall_ms);
+	look_at_key(); /* as before: the node says elsewhere that its file is wrong */
 	assert_int_equal(judge_now(), INFORCE_DONE);
 }
 
 static void a_document_that_is_not_written_is_in_force_nowhere(void **state)
 {
 	(void)state;
-	unwritten_reason = "No space left on device";
+	make_head();
+	snprintf(this_node.intent->unwritten_reason, EVENT_TEXT_MAX, "No space left on device");
 	assert_int_equal(judge_now(), INFORCE_PENDING);
 	assert_string_equal(this_node.inforce[0].reason, "No space left on device");
 	assert_int_equal(judge_for(WITHIN_MS), INFORCE_LATE);
-	unwritten_reason = "";
+	this_node.intent->unwritten_reason[0] = '\0';
 	assert_int_equal(judge_now(), INFORCE_DONE);
 }
 
 /* Those of before are kept for who waits for them, and say what they said. */
 static void earlier_judgements_are_kept(void **state)
 {
+	const uint64_t first = our_head()->number;
+
 	(void)state;
-	for (uint64_t number = 2; number < 2 + INFORCE_KEPT + 1; number++) {
-		make_head(number, (char)('a' + (int)number % 6));
-		shown[0].document = stated[0].document = number % 2 ? DOCUMENT : DOCUMENT - 1;
+	judge_now();
+	for (uint64_t number = first + 1; number <= first + INFORCE_KEPT; number++) {
+		make_head();
+		assert_int_equal(our_head()->number, number);
+		processes[0].is_behind = number % 2;
 		judge_now();
 	}
-	assert_null(inforce_of(&this_node, 2));
-	for (uint64_t number = 3; number < 2 + INFORCE_KEPT + 1; number++) {
+	assert_null(inforce_of(&this_node, first));
+	for (uint64_t number = first + 1; number <= first + INFORCE_KEPT; number++) {
 		assert_non_null(inforce_of(&this_node, number));
 		assert_int_equal(inforce_of(&this_node, number)->state,
-		                 number % 2 ? INFORCE_DONE : INFORCE_PENDING);
+		                 number % 2 ? INFORCE_PENDING : INFORCE_DONE);
 	}
-	make_head(10, 'f'); /* another version of this number: judged for itself */
+	processes[0].is_behind = true;
+	our_head()->digest[3] ^= 1; /* another version of this number: judged for itself */
 	assert_int_equal(judge_now(), INFORCE_PENDING);
-	assert_string_equal(this_node.inforce[0].digest, our_head.digest);
-	our_head.number = 0;
-	inforce_judge(&this_node); /* without a head nothing is judged */
-	assert_int_equal(this_node.inforce[0].number, 10);
+	assert_string_equal(this_node.inforce[0].digest, our_head()->digest);
+	our_head()->digest[3] ^= 1;
+}
+
+static void without_a_head_nothing_is_judged(void **state)
+{
+	(void)state;
+	lone_node_open_with(false, "none yet");
+	inforce_judge(&this_node);
+	assert_int_equal(this_node.inforce[0].number, 0);
 }
 
 /* weir-mgmt was started again after the version was made: what came then is the version's doing. */
@@ -374,20 +373,19 @@ static void what_came_before_the_start_belongs_to_a_young_version(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		memset(this_node.inforce, 0, sizeof(this_node.inforce));
-		make_head(2, 'a');
-		our_head.time_ms = fake_wall_ms - rows[i].age_ms;
-		stated[0].n = 0;
-		state_refusal(OBSERVE_DATAPLANE, fake_ms - rows[i].since_ms);
+		end_refusals();
+		told_wall_ms = our_head()->time_ms + rows[i].age_ms;
+		state_refusal(OBSERVE_DATAPLANE, told_ms - rows[i].since_ms);
 		enum inforce_state s = judge_now();
 		if (s == INFORCE_PENDING)
 			s = judge_for(STAYS_MS);
 		if (s != (rows[i].refused ? INFORCE_REFUSED : INFORCE_DONE))
 			fail_msg("row %zu: %s", i, inforce_text(s));
 	}
-	stated[0].n = 0;
-	make_head(3, 'b'); /* shown from its beginning: how old it is does not matter */
-	our_head.time_ms = fake_wall_ms - 30000;
-	state_refusal(OBSERVE_DATAPLANE, fake_ms - 20000);
+	end_refusals();
+	make_head(); /* shown from its beginning: how old it is does not matter */
+	told_wall_ms = our_head()->time_ms + 30000;
+	state_refusal(OBSERVE_DATAPLANE, told_ms - 20000);
 	assert_int_equal(judge_now(), INFORCE_DONE);
 }
 
@@ -395,29 +393,50 @@ static void a_version_may_be_older_than_the_boot(void **state)
 {
 	(void)state;
 	memset(this_node.inforce, 0, sizeof(this_node.inforce));
-	make_head(2, 'a');
-	our_head.time_ms = fake_wall_ms - 30000;
-	fake_ms = 8000;
-	stated[0].n = 0;
+	told_wall_ms = our_head()->time_ms + 30000;
+	told_ms = 8000;
 	state_refusal(OBSERVE_DATAPLANE, 7000);
 	assert_int_equal(judge_now(), INFORCE_PENDING);
 	assert_int_equal(judge_for(STAYS_MS), INFORCE_REFUSED);
 }
 
+static uint64_t unconfirmed; /* its number */
+
+/* Why it was ended; "": it was not. */
+static const char *end_reason(void)
+{
+	static char reason[VERSION_REASON_MAX];
+	struct shared_record r = { .text = NULL };
+	char name[32];
+
+	snprintf(name, sizeof(name), "mark/%" PRIu64, unconfirmed);
+	int err = copy_read(intent_store(this_node.intent), name, &r);
+	json_t *mark = err || !r.text ? NULL : json_loads(r.text, 0, NULL);
+	const char *text = json_string_value(json_object_get(mark, "reason"));
+
+	snprintf(reason, sizeof(reason), "%s", text ? text : "");
+	assert_int_equal(!*reason, our_head()->number == unconfirmed);
+	json_decref(mark);
+	free(r.text);
+	return reason;
+}
+
 static void make_unconfirmed(const char *by)
 {
 	memset(this_node.inforce, 0, sizeof(this_node.inforce));
-	memset(views, 0, sizeof(views));
-	for (size_t i = 0; i < OBSERVE_COUNT; i++)
-		stated[i].n = 0;
-	n_rolled_back = 0;
-	make_head(our_head.number + 1, 'c');
-	our_head.confirm_by_ms = NOW_MS + 60000;
-	snprintf(our_head.node, sizeof(our_head.node), "%s", by);
+	memset(views, 0, 2 * sizeof(*views));
+	end_refusals();
+	if (our_head()->confirm_by_ms) /* of before */
+		assert_int_equal(intent_roll_back_unconfirmed(this_node.intent, "x", told_wall_ms),
+		                 0);
+	make_head_at(60000, told_wall_ms);
+	unconfirmed = our_head()->number;
+	snprintf(our_head()->node, sizeof(our_head()->node), "%s", by);
 	snprintf(views[1].node, sizeof(views[1].node), "fra-1");
 	views[1].state = PEERS_AGREED;
-	views[1].inforce = (struct inforce){ .number = our_head.number, .state = INFORCE_REFUSED };
-	snprintf(views[1].inforce.digest, DIGEST_TEXT_MAX, "%s", our_head.digest);
+	views[1].inforce =
+	        (struct inforce){ .number = our_head()->number, .state = INFORCE_REFUSED };
+	snprintf(views[1].inforce.digest, DIGEST_TEXT_MAX, "%s", our_head()->digest);
 	snprintf(views[1].inforce.process, sizeof(views[1].inforce.process), "dns");
 	snprintf(views[1].inforce.reason, sizeof(views[1].inforce.reason), "no address");
 }
@@ -428,8 +447,7 @@ static void the_maker_rolls_back_what_a_peer_refuses(void **state)
 	(void)state;
 	make_unconfirmed("ams-1");
 	judge_now();
-	assert_int_equal(n_rolled_back, 1);
-	assert_non_null(strstr(rolled_back_why, "is refused on fra-1: weir-dns: no address"));
+	assert_non_null(strstr(end_reason(), "is refused on fra-1: weir-dns: no address"));
 	assert_true(this_node.inforce[0].rolled_back);
 	for (int i = 0; i < 5; i++) {
 		make_unconfirmed(i == 4 ? "fra-1" : "ams-1");
@@ -443,13 +461,13 @@ static void the_maker_rolls_back_what_a_peer_refuses(void **state)
 			views[1].inforce.digest[3] ^= 1;
 		judge_now();
 		assert_int_equal(judge_for(2 * WITHIN_MS), INFORCE_DONE);
-		assert_int_equal(n_rolled_back, 0);
+		assert_string_equal(end_reason(), "");
 		assert_false(this_node.inforce[0].rolled_back);
 	}
 	make_unconfirmed("ams-1");
-	our_head.confirm_by_ms = 0; /* confirmed: it stays, whoever refuses it */
+	our_head()->confirm_by_ms = 0; /* confirmed: it stays, whoever refuses it */
 	judge_now();
-	assert_int_equal(n_rolled_back, 0);
+	assert_string_equal(end_reason(), "");
 }
 
 /* The record has room for 255 bytes: a longer reason ends after a word, or between characters. */
@@ -464,19 +482,18 @@ static void the_reason_of_a_rollback_is_cut_after_a_word(void **state)
 		for (size_t i = 0; i + 1 < 200 + more * 100; i++)
 			why[i] = word[i % strlen(word)];
 		judge_now();
-		assert_int_equal(n_rolled_back, 1);
 		snprintf(whole, sizeof(whole), "is refused on fra-1: weir-dns: %s", why);
-		assert_int_equal(strncmp(rolled_back_why, start, strlen(start)), 0);
-		assert_in_range(strlen(rolled_back_why), 220, 255);
-		assert_int_equal(strstr(rolled_back_why, whole) != NULL, !more);
-		assert_int_equal(strstr(rolled_back_why, "sixteen-letters …") != NULL, more);
+		assert_int_equal(strncmp(end_reason(), start, strlen(start)), 0);
+		assert_in_range(strlen(end_reason()), 220, 255);
+		assert_int_equal(strstr(end_reason(), whole) != NULL, !more);
+		assert_int_equal(strstr(end_reason(), "sixteen-letters …") != NULL, more);
 	}
 	make_unconfirmed("ams-1");
-	for (size_t i = 0; i < 300; i++)
+	for (size_t i = 0; i < 250; i++)
 		why[i] = "ä"[i % 2];
 	judge_now();
-	assert_in_range(strlen(rolled_back_why), 250, 255);
-	assert_non_null(strstr(rolled_back_why, "ää …"));
+	assert_in_range(strlen(end_reason()), 250, 255);
+	assert_non_null(strstr(end_reason(), "ää …"));
 }
 
 /* If the maker is dead the node that refuses it itself waits for it first. */
@@ -485,19 +502,17 @@ static void a_node_rolls_back_what_it_refuses_itself(void **state)
 	(void)state;
 	for (int own = 0; own < 2; own++) {
 		make_unconfirmed(own ? "ams-1" : "fra-1");
-		memset(views, 0, sizeof(views));
-		state_refusal(OBSERVE_HEALTH, fake_ms);
+		memset(views, 0, 2 * sizeof(*views));
+		state_refusal(OBSERVE_HEALTH, told_ms);
 		judge_now();
 		assert_int_equal(judge_for(STAYS_MS), INFORCE_REFUSED);
-		assert_int_equal(n_rolled_back, own);
+		assert_int_equal(*end_reason() != '\0', own);
 		if (own)
 			continue;
 		judge_for(WITHIN_MS - STAYS_MS - EARLY - 1);
-		assert_int_equal(n_rolled_back, 0);
+		assert_string_equal(end_reason(), "");
 		judge_for(1);
-		assert_int_equal(n_rolled_back, 1);
-		assert_non_null(
-		        strstr(rolled_back_why, "is refused on ams-1: weir-health: eth1: "));
+		assert_non_null(strstr(end_reason(), "is refused on ams-1: weir-health: eth1: "));
 	}
 }
 
@@ -509,8 +524,9 @@ static void events_tell_of_what_is_not_in_force_once(void **state)
 	(void)state;
 	judge_now();
 	assert_int_equal(journal_last(j), before); /* in force: no news */
-	make_head(3, 'b');
-	shown[1].running = false;
+	make_head();
+	before = journal_last(j);
+	processes[1].runs = false;
 	assert_int_equal(judge_for(WITHIN_MS - 1), INFORCE_PENDING);
 	assert_int_equal(journal_last(j), before);
 	assert_int_equal(judge_for(1000), INFORCE_LATE);
@@ -520,15 +536,16 @@ static void events_tell_of_what_is_not_in_force_once(void **state)
 	               "version 3 did not take effect in time on this node: weir-health: no sign"));
 	judge_for(5000);
 	assert_int_equal(journal_last(j), before + 1);
-	shown[1].running = true;
+	processes[1].runs = true;
 	assert_int_equal(judge_now(), INFORCE_DONE);
-	make_head(4, 'c');
-	state_refusal(OBSERVE_DNS, fake_ms);
+	make_head();
+	before = journal_last(j);
+	state_refusal(OBSERVE_DNS, told_ms);
 	judge_now();
 	assert_int_equal(judge_for(STAYS_MS), INFORCE_REFUSED);
-	assert_int_equal(journal_last(j), before + 2);
+	assert_int_equal(journal_last(j), before + 1);
 	assert_non_null(
-	        strstr(journal_find(j, before + 2)->message, "version 4 was refused on this node"));
+	        strstr(journal_find(j, before + 1)->message, "version 4 was refused on this node"));
 }
 
 static void a_judgement_comes_back_from_a_peer_as_it_was(void **state)
@@ -568,14 +585,16 @@ static void a_judgement_comes_back_from_a_peer_as_it_was(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, asked_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(all_processes_must_have_it),
 		T(a_version_is_in_force_when_its_members_are),
 		T(the_api_must_listen_where_the_version_says),
 		T(a_new_hash_key_must_be_there),
 		T(a_document_that_is_not_written_is_in_force_nowhere),
+		T(a_version_waits_behind_a_change_that_comes_first),
 		T(earlier_judgements_are_kept),
+		cmocka_unit_test_teardown(without_a_head_nothing_is_judged, lone_node_close),
 		T(what_came_before_the_start_belongs_to_a_young_version),
 		T(a_version_may_be_older_than_the_boot),
 		T(the_maker_rolls_back_what_a_peer_refuses),
