@@ -42,6 +42,8 @@ struct inforce {
 	uint64_t accepted_ms; /**< monotonic: when this node took it */
 	/** monotonic: when the members of its pools change by it; 0: they do not */
 	uint64_t members_ms;
+	/** monotonic: until then documents may not show whether they change; 0: the first one does */
+	uint64_t unshown_ms;
 	/** the last look; for how long this process has looked in all */
 	uint64_t looked_ms, waited_ms;
 	uint64_t document; /**< the first effective document that has it */

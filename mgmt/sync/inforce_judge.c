@@ -27,6 +27,7 @@
 
 #define MISSED_MAX_MS 60000 /* a head that is older was judged by the process before */
 #define LOOK_MAX_MS   1000u /* between two looks: this process was stopped or late in the rest */
+#define SHOWN_MS      500u  /* a document is composed, and taken, a moment after it is due */
 #define EARLY_MS      200u  /* a process may have the document before the judgement is begun */
 
 /* What a process states when it cannot do what a document asks for. */
@@ -68,8 +69,10 @@ static void set_state(struct inforce *f, enum inforce_state state, const char *p
 /* From when on what @p name shows is about the version. */
 static uint64_t shown_from_ms(const struct inforce *f, const char *name)
 {
-	return !strcmp(name, "dataplane") && f->members_ms > f->accepted_ms ? f->members_ms
-	                                                                    : f->accepted_ms;
+	uint64_t members_ms = f->members_ms > f->unshown_ms ? f->members_ms : f->unshown_ms;
+
+	return !strcmp(name, "dataplane") && members_ms > f->accepted_ms ? members_ms
+	                                                                 : f->accepted_ms;
 }
 
 enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
@@ -224,23 +227,39 @@ static bool changes_members(const struct model_pool *pool, int64_t now_ms, int64
 }
 
 /*
- * When the pools of this node's site have their members of @p head, if they change until then: another node's clock may have said
- * when, so it is at most as far ahead as any node announces it. @return monotonic; 0: none changes
+ * How far ahead the members of @p head change: another node's clock may have said when, so it is at most as far as any node
+ * announces it.
+ */
+static int64_t members_ahead_ms(const struct version *head)
+{
+	const int64_t most_ms = COMPOSE_AHEAD_MS + INTENT_SKEW_MAX_MS;
+	int64_t ahead_ms = head->effective_ms - clock_believed_ms();
+
+	return ahead_ms < most_ms ? ahead_ms : most_ms;
+}
+
+/*
+ * When the pools of this node's site have their members of @p head, if the document says that they change until then. @return
+ * monotonic; 0: none changes
  */
 static uint64_t members_change_ms(const struct core *core, const struct version *head)
 {
 	const struct model *m = intent_model(core->intent);
-	int64_t now_ms = clock_believed_ms(), ahead_ms = head->effective_ms - now_ms;
+	int64_t now_ms = clock_believed_ms(), ahead_ms = members_ahead_ms(head);
 	bool some = false;
 
 	for (size_t i = 0; m && m->self && i < m->n_pools && !some; i++)
 		some = m->pools[i].site == m->self->site &&
 		       changes_members(&m->pools[i], now_ms, head->effective_ms);
-	if (!some || ahead_ms <= 0)
-		return 0;
-	const int64_t most_ms = COMPOSE_AHEAD_MS + INTENT_SKEW_MAX_MS;
+	return some && ahead_ms > 0 ? clock_mono_ms() + (uint64_t)ahead_ms : 0;
+}
 
-	return clock_mono_ms() + (uint64_t)(ahead_ms < most_ms ? ahead_ms : most_ms);
+/* Where clocks differ a change is announced sooner than documents show it. @return monotonic; 0: this one shows it */
+static uint64_t members_unshown_ms(const struct version *head)
+{
+	int64_t wait_ms = members_ahead_ms(head) - COMPOSE_AHEAD_MS;
+
+	return wait_ms > 0 ? clock_mono_ms() + (uint64_t)wait_ms + SHOWN_MS : 0;
 }
 
 /* The judgement of the head, begun when it is seen first. */
@@ -257,6 +276,7 @@ static struct inforce *begin_judgement(struct core *core, const struct version *
 		               /* it may be older than the boot */
 		               .accepted_ms = now_ms > early_ms ? now_ms - early_ms : 0,
 		               .members_ms = members_change_ms(core, head),
+		               .unshown_ms = members_unshown_ms(head),
 		               .document = intent_document(core->intent) };
 	snprintf(f->digest, sizeof(f->digest), "%s", head->digest);
 	return f;
@@ -352,6 +372,8 @@ void inforce_judge(struct core *core)
 		return;
 	struct inforce *f = begin_judgement(core, head);
 	enum inforce_state was = f->state;
+	if (!f->members_ms && f->unshown_ms && was != INFORCE_DONE)
+		f->members_ms = members_change_ms(core, head);
 	if (clock_mono_ms() < f->members_ms) /* until then documents bring members that count */
 		f->document = intent_document(core->intent);
 	if (was != INFORCE_DONE)

@@ -72,7 +72,7 @@ static struct version *our_head(void)
 }
 
 /* A new version, which has @p to for @p from. */
-static void make_changed(const char *from, const char *to, int64_t now_ms)
+static void make_changed(const char *from, const char *to)
 {
 	struct files files = fixture_files(from, to);
 	struct intent_change change = {
@@ -80,24 +80,26 @@ static void make_changed(const char *from, const char *to, int64_t now_ms)
 	};
 	struct intent_changed changed = { 0 };
 
-	assert_int_equal(intent_change(this_node.intent, &change, now_ms, &changed), 0);
+	told_wall_ms++; /* no two in one millisecond */
+	assert_int_equal(intent_change(this_node.intent, &change, told_wall_ms, &changed), 0);
 	intent_changed_fini(&changed);
 	files_fini(&files);
 }
 
 /* The same with other words alone. */
-static void make_head_at(int64_t within_ms, int64_t now_ms)
+static void make_head_at(int64_t within_ms, int64_t ago_ms)
 {
 	static unsigned n;
 	char words[32];
 
+	told_wall_ms++; /* no two in one millisecond */
 	snprintf(words, sizeof(words), "# %u", n++);
-	lone_node_apply(words, within_ms, now_ms);
+	lone_node_apply(words, within_ms, told_wall_ms - ago_ms);
 }
 
 static void make_head(void)
 {
-	make_head_at(0, told_wall_ms);
+	make_head_at(0, 0);
 }
 
 /* A node on which all processes run and have the document of a version, an hour old. */
@@ -107,7 +109,7 @@ static int setup(void **state)
 	told_ms = 1000000;
 	told_wall_ms = NOW_MS + 3610000;
 	lone_node_open("");
-	make_head_at(0, told_wall_ms - 3600000);
+	make_head_at(0, 3600000);
 	assert_int_equal(key_follow(this_node.intent, told_wall_ms), 0);
 	assert_int_equal(observe_begin(&this_node), 0);
 	peers = (struct peers){ .n_reports = 2 };
@@ -196,7 +198,7 @@ static void a_version_is_in_force_when_its_members_are(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		make_changed(cases[i].from, cases[i].to, told_wall_ms);
+		make_changed(cases[i].from, cases[i].to);
 		if (cases[i].effective_ms)
 			our_head()->effective_ms = told_wall_ms + cases[i].effective_ms;
 		told_ms += cases[i].later_ms;
@@ -214,15 +216,47 @@ static void a_version_is_in_force_when_its_members_are(void **state)
 	}
 }
 
+/* Time goes on by @p ms, and documents with it. @return the state then */
+static enum inforce_state go_on(int64_t ms)
+{
+	enum inforce_state state = INFORCE_UNKNOWN;
+
+	for (int64_t end_ms = told_wall_ms + ms; told_wall_ms < end_ms;) {
+		int64_t step_ms = end_ms - told_wall_ms < 250 ? end_ms - told_wall_ms : 250;
+
+		told_ms += (uint64_t)step_ms;
+		told_wall_ms += step_ms;
+		(void)intent_tick(this_node.intent, told_wall_ms);
+		state = judge_now();
+	}
+	return state;
+}
+
+/* Clocks differ: the change is announced sooner than documents show it. */
+static void a_version_waits_for_members_that_no_document_shows_yet(void **state)
+{
+	(void)state;
+	intent_expect_skew(this_node.intent, 1000);
+	make_changed("10.1.1.11\"; weight = 100", "10.1.1.11\"; weight = 90");
+	assert_int_equal(judge_now(), INFORCE_PENDING);
+	assert_string_equal(this_node.inforce[0].process, "dataplane");
+	assert_int_equal(go_on(AHEAD + 1000 - 250), INFORCE_PENDING);
+	assert_int_equal(go_on(500), INFORCE_DONE);
+	/* one that changes none is known to be such once documents would show it */
+	make_changed("10.1.1.11\"; weight = 100", "10.1.1.11\"; /* as before */ weight = 90");
+	assert_int_equal(judge_now(), INFORCE_PENDING);
+	assert_int_equal(go_on(1000 + 500), INFORCE_DONE);
+}
+
 /* A document has only the next of the sets to come: that of this version is in a later one. */
 static void a_version_waits_behind_a_change_that_comes_first(void **state)
 {
 	(void)state;
-	make_changed("10.1.1.11\"; weight = 100", "10.1.1.11\"; weight = 90", told_wall_ms);
+	make_changed("10.1.1.11\"; weight = 100", "10.1.1.11\"; weight = 90");
 	assert_int_equal(judge_now(), INFORCE_PENDING);
 	told_ms += 1300;
 	told_wall_ms += 1300;
-	make_changed("10.1.1.11\"; weight = 100", "10.1.1.11\"; weight = 80", told_wall_ms);
+	make_changed("10.1.1.11\"; weight = 100", "10.1.1.11\"; weight = 80");
 	assert_int_equal(judge_now(), INFORCE_PENDING);
 	assert_int_equal(judge_for(AHEAD - 1), INFORCE_PENDING);
 	assert_int_equal(judge_for(1), INFORCE_DONE);
@@ -233,7 +267,7 @@ static void a_version_waits_behind_a_change_that_comes_first(void **state)
 static void the_api_must_listen_where_the_version_says(void **state)
 {
 	(void)state;
-	make_changed("driver = \"auto\";", AT("1"), told_wall_ms);
+	make_changed("driver = \"auto\";", AT("1"));
 	snprintf(this_node.api, sizeof(this_node.api), "https://old");
 	assert_int_equal(judge_now(), INFORCE_PENDING); /* it was not tried yet */
 	assert_string_equal(this_node.inforce[0].process, "mgmt");
@@ -247,11 +281,12 @@ static void the_api_must_listen_where_the_version_says(void **state)
 	assert_string_equal(this_node.inforce[0].code, "listen-failed");
 	assert_string_equal(this_node.inforce[0].subject, "https://192.0.2.1:8443");
 	assert_non_null(strstr(this_node.inforce[0].reason, "no such address"));
-	make_changed("driver = \"auto\";", AT("1") " mtu = 1500;",
-	             told_wall_ms); /* it failed before this version came: not its doing */
+	make_changed(
+	        "driver = \"auto\";",
+	        AT("1") " mtu = 1500;"); /* it failed before this version came: not its doing */
 	told_ms += EARLY + 1;
 	assert_int_equal(judge_now(), INFORCE_DONE);
-	make_changed("driver = \"auto\";", AT("1"), told_wall_ms);
+	make_changed("driver = \"auto\";", AT("1"));
 	this_node.api_fault[0] = '\0';
 	snprintf(this_node.api, sizeof(this_node.api), "%s", "");
 	assert_int_equal(judge_now(), INFORCE_PENDING);
@@ -269,7 +304,7 @@ static void make_key_head(const char *id, const char *key)
 
 	fixture_write(place.conf, "hash.key", key);
 	snprintf(line, sizeof(line), "hash_key_id = \"%s\"", id);
-	make_changed("hash_key_id = \"k1\"", line, told_wall_ms);
+	make_changed("hash_key_id = \"k1\"", line);
 }
 
 static void look_at_key(void)
@@ -301,7 +336,7 @@ static void a_new_hash_key_must_be_there(void **state)
 	assert_int_equal(judge_now(), INFORCE_PENDING); /* the file may come a moment later */
 	assert_int_equal(judge_for(STAYS_MS - EARLY - 1), INFORCE_PENDING);
 	assert_int_equal(judge_for(1), INFORCE_REFUSED);
-	make_changed("hash_key_id = \"k1\"", "hash_key_id = /* again */ \"k4\"", told_wall_ms);
+	make_changed("hash_key_id = \"k1\"", "hash_key_id = /* again */ \"k4\"");
 	look_at_key(); /* as before: the node says elsewhere that its file is wrong */
 	assert_int_equal(judge_now(), INFORCE_DONE);
 }
@@ -378,11 +413,12 @@ static void what_came_before_the_start_belongs_to_a_young_version(void **state)
 		state_refusal(OBSERVE_DATAPLANE, told_ms - rows[i].since_ms);
 		enum inforce_state s = judge_now();
 		if (s == INFORCE_PENDING)
-			s = judge_for(STAYS_MS);
+			s = judge_for(3 * STAYS_MS); /* one of a clock that is ahead takes longer */
 		if (s != (rows[i].refused ? INFORCE_REFUSED : INFORCE_DONE))
 			fail_msg("row %zu: %s", i, inforce_text(s));
 	}
 	end_refusals();
+	told_wall_ms += 40000;
 	make_head(); /* shown from its beginning: how old it is does not matter */
 	told_wall_ms = our_head()->time_ms + 30000;
 	state_refusal(OBSERVE_DATAPLANE, told_ms - 20000);
@@ -429,7 +465,7 @@ static void make_unconfirmed(const char *by)
 	if (our_head()->confirm_by_ms) /* of before */
 		assert_int_equal(intent_roll_back_unconfirmed(this_node.intent, "x", told_wall_ms),
 		                 0);
-	make_head_at(60000, told_wall_ms);
+	make_head_at(60000, 0);
 	unconfirmed = our_head()->number;
 	snprintf(our_head()->node, sizeof(our_head()->node), "%s", by);
 	snprintf(views[1].node, sizeof(views[1].node), "fra-1");
@@ -592,6 +628,7 @@ int main(void)
 		T(the_api_must_listen_where_the_version_says),
 		T(a_new_hash_key_must_be_there),
 		T(a_document_that_is_not_written_is_in_force_nowhere),
+		T(a_version_waits_for_members_that_no_document_shows_yet),
 		T(a_version_waits_behind_a_change_that_comes_first),
 		T(earlier_judgements_are_kept),
 		cmocka_unit_test_teardown(without_a_head_nothing_is_judged, lone_node_close),
