@@ -33,12 +33,19 @@ static struct {
 	CURL *easy;
 	char url[512], body[4096];
 	long timeout_ms, status;
-	curl_write_callback write;
-	void *out, *private;
 	CURLMsg said;
 	bool is_added, is_said;
-} asked[16];
+} asked[64];
 static size_t n_asked;
+
+/* What libcurl's user set for all requests by a handle. */
+static struct told_handle {
+	CURL *easy;
+	curl_write_callback write;
+	curl_read_callback read;
+	void *out, *in, *private;
+} told_handles[64];
+static size_t n_told_handles;
 
 CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption what, ...);
 CURLcode __wrap_curl_easy_getinfo(CURL *easy, CURLINFO what, ...);
@@ -46,36 +53,54 @@ CURLMcode __wrap_curl_multi_add_handle(CURLM *multi, CURL *easy);
 CURLMcode __wrap_curl_multi_remove_handle(CURLM *multi, CURL *easy);
 CURLMcode __wrap_curl_multi_perform(CURLM *multi, int *running);
 CURLMsg *__wrap_curl_multi_info_read(CURLM *multi, int *n_left);
+CURLMcode __wrap_curl_multi_poll(CURLM *multi, struct curl_waitfd *more, unsigned n_more,
+                                 int wait_ms, int *n);
 
-/* The last request by this handle. */
+static inline struct told_handle *find_handle(CURL *easy)
+{
+	const size_t max = sizeof(told_handles) / sizeof(told_handles[0]);
+
+	for (size_t i = 0; i < n_told_handles && i < max; i++)
+		if (told_handles[i].easy == easy)
+			return &told_handles[i];
+	struct told_handle *h = &told_handles[n_told_handles++ % max];
+
+	*h = (struct told_handle){ .easy = easy };
+	return h;
+}
+
+/* The last request by this handle; n_asked: there is none. */
 static inline size_t told_index(const CURL *easy)
 {
-	size_t i = n_asked;
-
-	while (i-- && asked[i].easy != easy)
-		;
-	assert_true(i < n_asked);
-	return i;
+	for (size_t i = n_asked; i--;)
+		if (asked[i].easy == easy)
+			return i;
+	return n_asked;
 }
 
 static inline void note_pointer(CURL *easy, CURLoption what, void *value)
 {
-	if (what == CURLOPT_URL) { /* the first that a request sets */
+	struct told_handle *h = find_handle(easy);
+
+	if (what == CURLOPT_URL) {
 		assert_true(n_asked < sizeof(asked) / sizeof(asked[0]));
 		memset(&asked[n_asked], 0, sizeof(asked[0]));
 		asked[n_asked].easy = easy;
 		snprintf(asked[n_asked++].url, sizeof(asked[0].url), "%s", (const char *)value);
 	}
-	size_t i = told_index(easy);
-
 	if (what == CURLOPT_POSTFIELDS)
-		snprintf(asked[i].body, sizeof(asked[0].body), "%s", (const char *)value);
+		snprintf(asked[told_index(easy)].body, sizeof(asked[0].body), "%s",
+		         (const char *)value);
 	if (what == CURLOPT_WRITEFUNCTION)
-		memcpy(&asked[i].write, &value, sizeof(value));
+		memcpy(&h->write, &value, sizeof(value));
+	if (what == CURLOPT_READFUNCTION)
+		memcpy(&h->read, &value, sizeof(value));
 	if (what == CURLOPT_WRITEDATA)
-		asked[i].out = value;
+		h->out = value;
+	if (what == CURLOPT_READDATA)
+		h->in = value;
 	if (what == CURLOPT_PRIVATE)
-		asked[i].private = value;
+		h->private = value;
 }
 
 CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption what, ...)
@@ -93,14 +118,13 @@ CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption what, ...)
 
 CURLcode __wrap_curl_easy_getinfo(CURL *easy, CURLINFO what, ...)
 {
-	size_t i = told_index(easy);
 	va_list list;
 
 	va_start(list, what);
 	if (what == CURLINFO_PRIVATE)
-		*va_arg(list, void **) = asked[i].private;
+		*va_arg(list, void **) = find_handle(easy)->private;
 	else
-		*va_arg(list, long *) = asked[i].status;
+		*va_arg(list, long *) = asked[told_index(easy)].status;
 	va_end(list);
 	return CURLE_OK;
 }
@@ -114,8 +138,11 @@ CURLMcode __wrap_curl_multi_add_handle(CURLM *multi, CURL *easy)
 
 CURLMcode __wrap_curl_multi_remove_handle(CURLM *multi, CURL *easy)
 {
+	size_t i = told_index(easy);
+
 	(void)multi;
-	asked[told_index(easy)].is_added = false;
+	if (i < n_asked)
+		asked[i].is_added = false;
 	return CURLM_OK;
 }
 
@@ -127,10 +154,25 @@ CURLMcode __wrap_curl_multi_perform(CURLM *multi, int *running)
 	return CURLM_OK;
 }
 
+/* Nothing comes later: time passes. */
+CURLMcode __wrap_curl_multi_poll(CURLM *multi, struct curl_waitfd *more, unsigned n_more,
+                                 int wait_ms, int *n)
+{
+	(void)multi;
+	(void)more;
+	(void)n_more;
+	(void)n;
+	told_ms += (uint64_t)wait_ms;
+	return CURLM_OK;
+}
+
 static inline void answer_one(size_t i)
 {
+	const struct told_handle *h = find_handle(asked[i].easy);
 	size_t n = strlen(asked[i].url);
 
+	if (h->read)
+		(void)h->read(asked[i].body, 1, sizeof(asked[0].body) - 1, h->in);
 	asked[i].is_said = true;
 	asked[i].said = (CURLMsg){ .msg = CURLMSG_DONE, .easy_handle = asked[i].easy };
 	asked[i].said.data.result = CURLE_COULDNT_CONNECT;
@@ -142,8 +184,7 @@ static inline void answer_one(size_t i)
 		asked[i].said.data.result = CURLE_OK;
 		asked[i].status = row->json ? 200 : row->status;
 		if (row->json)
-			asked[i].write((char *)(uintptr_t)row->json, 1, strlen(row->json),
-			               asked[i].out);
+			h->write((char *)(uintptr_t)row->json, 1, strlen(row->json), h->out);
 		return;
 	}
 }
