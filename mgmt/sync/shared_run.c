@@ -36,8 +36,11 @@
 #define AGAIN_MS 1000u  /* after a failure */
 #define APART_MS 17000u /* by then a node that fell silent at a new epoch is heard no more */
 
-/* End a version. Under the core's lock, which is given up meanwhile. @return false: try later */
-static bool end_version(struct shared_run *r, uint64_t number, const char *text)
+/*
+ * End a version; that the store refuses it means that another node has decided it. Under the core's lock, which is given up
+ * meanwhile. @return 0 or -errno: try later
+ */
+static int end_version(struct shared_run *r, uint64_t number, const char *text)
 {
 	char reason[ETCD_REASON_MAX];
 	struct shared_change c;
@@ -48,12 +51,9 @@ static bool end_version(struct shared_run *r, uint64_t number, const char *text)
 	if (!err)
 		err = shared_run_write_change(r, &c, &a, reason);
 	shared_change_fini(&c);
-	if (err)
-		return false;
-	bool is_done = a.result != SHARED_UNKNOWN; /* refused: another node has decided it */
-
-	shared_answer_fini(&a);
-	return is_done;
+	if (!err)
+		shared_answer_fini(&a);
+	return err;
 }
 
 /* Whether a node that waits for the store is to start alone. Under the lock. */
@@ -109,7 +109,7 @@ static void *run_helper(void *arg)
 		uint64_t number = shared_intent_to_end(core->intent, &clock, &reason);
 		struct version missing = r->missing;
 
-		if (number && now_ms >= end_ms && !end_version(r, number, reason))
+		if (number && now_ms >= end_ms && end_version(r, number, reason))
 			end_ms = clock_mono_ms() + AGAIN_MS;
 		if (missing.number && now_ms >= fetch_ms) {
 			core_unlock(core);

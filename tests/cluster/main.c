@@ -51,6 +51,8 @@ const struct scene_row scene_rows[] = {
 	{ "shared-diff", scenes_shared_diff, "three nodes: versions of others are compared" },
 	{ "shared-peers", scenes_shared_peers,
 	  "three nodes: documents that move one, and leave it out" },
+	{ "shared-fetch", scenes_shared_fetch,
+	  "three nodes: one fetches files that nobody gives for a while" },
 	{ "alone-keys", scenes_alone_keys,
 	  "one node: requests that are sent again are carried out once" },
 	{ "shared-keys", scenes_shared_keys,

@@ -36,6 +36,7 @@ void scenes_alone_keys(struct scene *s);
 void scenes_shared_keys(struct scene *s);
 /* tests/cluster/scenes_peers.c: three nodes, and what documents say of the others. */
 void scenes_shared_peers(struct scene *s);
+void scenes_shared_fetch(struct scene *s);
 /* tests/cluster/scenes_random.c: three nodes, and all that can go wrong. */
 void scenes_random(struct scene *s);
 /* tests/cluster/scenes_shown.c: all that persons are shown. */

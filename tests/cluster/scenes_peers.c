@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Three nodes that share a store: what documents say of the other nodes. */
+/* Three nodes that share a store: what documents say of the other nodes, and what one asks the others for. */
 #include "tests/cluster/scenes.h"
 
 #include <string.h>
+
+#include "tests/cluster/web.h"
 
 #define NODES   3u
 #define SOON_MS 30000u /* two questions that fail, and the word of another node */
@@ -100,5 +102,38 @@ void scenes_shared_peers(struct scene *s)
 	apply_document(s, scene_document(s, 40));
 	link_heal();
 	judge_peers(s, "lon", "agreed", "with it again");
+	scene_end(s);
+}
+
+static bool has_weight_90(struct node *n, void *arg)
+{
+	(void)arg;
+	return scene_weight_on_disk(n) == 90;
+}
+
+/* A version's files that no other node gives are asked for each second, not at each look. */
+void scenes_shared_fetch(struct scene *s)
+{
+	scene_begin(s, NODES, true);
+	node_run_ms(8000);
+	link_cut_both(0, 2, true);
+	link_cut_both(1, 2, true);
+	struct node_answer a = scene_apply(s, s->node[0], 90, "none");
+
+	JUDGE(s, a.status / 100 == 2, "an apply: %u %s", a.status, a.text ? a.text : "");
+	node_answer_fini(&a);
+	node_run_ms(60000); /* what was sent to it is given up */
+	node_stop(s->node[0]);
+	node_stop(s->node[1]);
+	link_heal();
+	node_run_ms(12000); /* what was under way has ended */
+	JUDGE(s, !has_weight_90(s->node[2], NULL), "it has the files already");
+	web_count("/v1/peer/versions/");
+	node_run_ms(10000);
+	JUDGE(s, web_counted() >= 5 && web_counted() <= 2 * 11, "asked for files %u times",
+	      web_counted());
+	for (size_t i = 0; i < 2; i++)
+		JUDGE(s, node_start(s->node[i]), "%s does not start again", node_name(s->node[i]));
+	JUDGE(s, scene_wait_all(s, has_weight_90, NULL, SOON_MS), "not all have the version");
 	scene_end(s);
 }

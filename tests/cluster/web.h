@@ -44,6 +44,10 @@ struct web_request {
 	void *arg;
 };
 
+/* Count the requests of nodes from now on whose path begins so. */
+void web_count(const char *begin);
+unsigned web_counted(void);
+
 /* Fill in "METHOD", "/path?name=value" and the body. */
 void web_request_init(struct web_request *r, const char *method, const char *path,
                       const char *body);

@@ -120,6 +120,20 @@ static const char *split_url(const char *url, char address[WEB_ADDRESS_MAX])
 	return path;
 }
 
+static const char *counted = "?"; /* what paths that are counted begin with */
+static unsigned n_counted;
+
+void web_count(const char *begin)
+{
+	counted = begin;
+	n_counted = 0;
+}
+
+unsigned web_counted(void)
+{
+	return n_counted;
+}
+
 static void begin_flight(struct peer_client *c, struct client_request *r)
 {
 	struct web_flight *f = calloc(1, sizeof(*f));
@@ -137,6 +151,7 @@ static void begin_flight(struct peer_client *c, struct client_request *r)
 	const char *path = split_url(r->url, f->address);
 	struct web_server *s = web_find(f->address);
 
+	n_counted += !strncmp(path, counted, strlen(counted));
 	web_request_init(&f->at_server, r->post ? "POST" : "GET", path,
 	                 r->post ? r->body ? r->body : "{}" : NULL);
 	snprintf(f->at_server.login, sizeof(f->at_server.login), "Bearer %.240s", c->token);
