@@ -15,24 +15,15 @@
 
 #include <cmocka.h>
 
-#include "base/log.h"
 #include "dataplane/state_sync.h"
 #include "weir/conn_state.h"
+#include "weir/model.h"
 
-static char taken[64];
-static int take_says;
+#include "tests/unit/dataplane/heard.h"
 
-static int fake_take(struct compiler *n, const char *text, const struct compiler_time *time)
-{
-	(void)n;
-	(void)time;
-	snprintf(taken, sizeof(taken), "%s", text);
-	return take_says;
-}
-
-/* The private parts too. */
-#define compiler_handover_read fake_take
-#include "dataplane/state_sync.c"
+/* Of a peer that has no slots to tell of, and of none: where one is refused, the other was not looked at. */
+#define GOOD     ""
+#define NONSENSE "nonsense"
 
 static char dir[64];
 static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
@@ -57,8 +48,7 @@ static int setup(void **state)
 	nodes[1] = (struct model_node){ .name = "ams-2", .api = "https://a2", .site = &sites[0] };
 	learn = (struct state_sync){ 0 };
 	backends[0].reason = backends[1].reason = EFFECT_REASON_UP;
-	taken[0] = '\0';
-	take_says = 0;
+	heard[0] = '\0';
 	return 0;
 }
 
@@ -79,17 +69,29 @@ static void look_for_peer(uint64_t now_ms)
 	state_sync_tick(&learn, &node, dir, &time);
 }
 
+/* Learning ended with what @p from had to say; NULL: it goes on, and nothing was looked at. */
+static void expect_taken(const char *from)
+{
+	char said[96] = "";
+
+	if (from)
+		snprintf(said, sizeof(said), "connection-state-applied from=%s\n", from);
+	assert_string_equal(heard, said);
+	assert_int_equal(node.learning, !from);
+	if (from)
+		assert_false(node.wants_peer_state);
+}
+
 static void what_was_told_before_the_start_is_not_taken(void **state)
 {
 	(void)state;
-	assert_int_equal(conn_state_write(dir, "ams-2", 900, "of yesterday"), 0);
+	assert_int_equal(conn_state_write(dir, "ams-2", 900, NONSENSE), 0);
 	look_for_peer(1000);
-	assert_true(node.learning && node.wants_peer_state);
-	assert_string_equal(taken, "");
-	assert_int_equal(conn_state_write(dir, "ams-2", 1500, "of now"), 0);
+	assert_true(node.wants_peer_state);
+	expect_taken(NULL);
+	assert_int_equal(conn_state_write(dir, "ams-2", 1500, GOOD), 0);
 	look_for_peer(2000);
-	assert_false(node.learning || node.wants_peer_state);
-	assert_string_equal(taken, "of now");
+	expect_taken("ams-2");
 }
 
 /* With all verdicts the slots are those of the peers: nothing that was told before is taken. */
@@ -98,20 +100,17 @@ static void who_waits_for_verdicts_wants_nothing_yet(void **state)
 	(void)state;
 	backends[1].reason = EFFECT_REASON_WAITING;
 	look_for_peer(1000);
-	assert_true(node.learning);
 	assert_false(node.wants_peer_state);
-	assert_int_equal(conn_state_write(dir, "ams-2", 1500, "too early"), 0);
+	assert_int_equal(conn_state_write(dir, "ams-2", 1500, GOOD), 0);
 	look_for_peer(2000);
-	assert_true(node.learning);
-	assert_string_equal(taken, "");
+	expect_taken(NULL);
 	backends[1].reason = EFFECT_REASON_DOWN;
 	look_for_peer(3000);
-	assert_true(node.learning && node.wants_peer_state);
-	assert_string_equal(taken, "");
-	assert_int_equal(conn_state_write(dir, "ams-2", 3500, "in time"), 0);
+	assert_true(node.wants_peer_state);
+	expect_taken(NULL);
+	assert_int_equal(conn_state_write(dir, "ams-2", 3500, GOOD), 0);
 	look_for_peer(4000);
-	assert_false(node.learning);
-	assert_string_equal(taken, "in time");
+	expect_taken("ams-2");
 }
 
 /* The own backends serve; without a backup all that a pool has are its own. */
@@ -142,19 +141,16 @@ static void what_is_refused_is_looked_at_once(void **state)
 {
 	(void)state;
 	look_for_peer(1000);
-	take_says = -EPROTO;
-	assert_int_equal(conn_state_write(dir, "ams-2", 1500, "nonsense"), 0);
+	assert_int_equal(conn_state_write(dir, "ams-2", 1500, NONSENSE), 0);
 	look_for_peer(2000);
-	assert_string_equal(taken, "nonsense");
+	assert_string_equal(heard, "slots-refused from=ams-2 error=\"Protocol error\"\n");
 	assert_true(node.learning && node.wants_peer_state);
-	taken[0] = '\0';
+	heard[0] = '\0';
 	look_for_peer(3000);
-	assert_string_equal(taken, "");
-	take_says = 0;
-	assert_int_equal(conn_state_write(dir, CONN_STATE_NO_PEER, 3500, ""), 0);
-	look_for_peer(4000);
-	assert_string_equal(taken, ""); /* there is nothing to take */
-	assert_false(node.learning);
+	expect_taken(NULL);
+	assert_int_equal(conn_state_write(dir, CONN_STATE_NO_PEER, 3500, NONSENSE), 0);
+	look_for_peer(4000); /* there is nothing to take */
+	expect_taken(CONN_STATE_NO_PEER);
 }
 
 static void nobody_is_waited_for_longer_than_agreed(void **state)
