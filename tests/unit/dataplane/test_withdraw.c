@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * When the dataplane itself takes routes away (dataplane/withdraw.c): real routes in a network
- * namespace of the test's own; the loop, the prover and the driver are the test's.
+ * namespace of the test's own, and the proof page as readers see it. Time and the driver are the test's.
  */
 #include <errno.h>
 #include <sched.h>
@@ -16,27 +16,35 @@
 
 #include <cmocka.h>
 
-#include "base/clock.h"
-#include "base/log.h"
-#include "dataplane/choose.h"
+#include "dataplane/drivers.h"
 #include "dataplane/process.h"
 #include "dataplane/prover.h"
-#include "tests/fail/calls.h"
+#include "dataplane/withdraw.h"
 #include "weir/announce.h"
 #include "weir/model.h"
-#include "weir/nic.h"
 #include "weir/own_routes.h"
+#include "weir/proof.h"
+
+#include "tests/fail/calls.h"
+#include "tests/unit/dataplane/heard.h"
+#include "tests/unit/healthcheck/simulated_time.h"
+
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
 
 #define SKIPPED 77
 #define NORMAL  177u
 #define GSHUT   178u
 #define OTHER   179u /* another node's, or another program's with Weir's number */
-#define NOW_MS  5000u
+
+int __wrap_usleep(useconds_t us);
+ssize_t __real_mnl_socket_sendto(const struct mnl_socket *s, const void *message, size_t n);
+ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *s, const void *message, size_t n);
 
 static struct own_routes *kernel;
-static char did[128];
-static uint64_t clock_ms, stop_at_ms;
-static const struct driver_ops *chosen;
+static struct process process;
+static unsigned n_yields;
+static bool must_be_said; /* before a route goes */
 
 static size_t count_routes(uint32_t table)
 {
@@ -47,63 +55,34 @@ static size_t count_routes(uint32_t table)
 	return n;
 }
 
-static void note_call(const char *what)
+/* Whether the page tells weir-announce that forwarding ends. */
+static bool is_said(void)
 {
-	size_t n = strlen(did);
+	struct proof_node node;
+	struct proof *page;
 
-	snprintf(did + n, sizeof(did) - n, "%s ", what);
+	assert_int_equal(proof_open(process.dirs.run, &page), 0);
+	assert_int_equal(proof_copy(page), 0);
+	assert_int_equal(proof_node(page, simulated.now_ms, &node), 0);
+	proof_close(page);
+	return node.stopping;
 }
 
 /* The page says it before a route is gone, or weir-announce would put the routes back. */
-static void fake_say_stopping(struct prover *r)
+ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *s, const void *message, size_t n)
 {
-	(void)r;
-	assert_int_equal(count_routes(NORMAL), 2);
-	note_call("said");
+	const struct nlmsghdr *h = message;
+
+	if (must_be_said && h->nlmsg_type == RTM_DELROUTE)
+		assert_true(is_said());
+	return __real_mnl_socket_sendto(s, message, n);
 }
 
-static int fake_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
+int __wrap_usleep(useconds_t us)
 {
-	(void)l;
-	(void)t;
-	stop_at_ms = at_ms;
-	note_call("timer");
+	simulated.now_ms += us / 1000;
 	return 0;
 }
-
-static const struct driver_ops *fake_choose(const struct model_node *self, const char *sysfs,
-                                            struct driver_reason *reason)
-{
-	(void)self;
-	(void)sysfs;
-	(void)reason;
-	return chosen;
-}
-
-static int fake_usleep(unsigned us)
-{
-	clock_ms += us / 1000;
-	return 0;
-}
-
-static const char *logged = "";
-
-static void fake_log_at(int priority, const char *event, const char *pairs, ...)
-{
-	(void)priority;
-	(void)pairs;
-	logged = event;
-}
-
-#define log_at              fake_log_at
-#define prover_say_stopping fake_say_stopping
-#define loop_timer_set      fake_timer_set
-#define loop_now_ms(l)      ((void)(l), (uint64_t)NOW_MS)
-#define loop_stop(l)        ((void)(l), note_call("stop"))
-#define choose_driver       fake_choose
-#define clock_mono_ms()     (clock_ms)
-#define usleep              fake_usleep
-#include "dataplane/withdraw.c"
 
 static void add_routes(uint32_t table)
 {
@@ -124,10 +103,9 @@ static size_t list_workers(const struct driver *d, struct driver_worker out[DRIV
 }
 
 static const struct driver_ops with_workers = { .name = "dpdk", .workers = list_workers };
-static const struct driver_ops without = { .name = "xdp" };
+const struct driver_ops *const drivers_dpdk = &with_workers;
 static struct model_node self;
 static struct model model;
-static struct process process;
 
 static int add_all(void **state)
 {
@@ -135,19 +113,23 @@ static int add_all(void **state)
 	add_routes(NORMAL);
 	add_routes(GSHUT);
 	add_routes(OTHER);
-	did[0] = '\0';
-	clock_ms = 100000;
-	stop_at_ms = 0;
+	heard[0] = '\0';
+	n_yields = 0;
+	must_be_said = false;
 	self = (struct model_node){
+		.driver = MODEL_DRIVER_DPDK,
 		.announce = { .daemon = MODEL_DAEMON_BIRD, .table = NORMAL, .gshut_table = GSHUT }
 	};
 	model = (struct model){ .self = &self };
 	memset(&process, 0, sizeof(process));
+	simulated.now_ms = START_MS;
 	process.driver = (struct driver *)&process;
-	process.ops = chosen = &with_workers;
+	process.ops = &with_workers;
 	process.node.model = &model;
 	strcpy(process.dirs.run, "/tmp/weir-withdraw-XXXXXX");
-	return mkdtemp(process.dirs.run) ? 0 : -1;
+	if (!mkdtemp(process.dirs.run) || loop_open(&process.loop))
+		return -1;
+	return prover_open(&process, &process.prover);
 }
 
 static int remove_place(void **state)
@@ -155,6 +137,8 @@ static int remove_place(void **state)
 	char command[96];
 
 	(void)state;
+	prover_close(process.prover);
+	loop_close(process.loop);
 	snprintf(command, sizeof(command), "rm -r %.80s", process.dirs.run);
 	return system(command);
 }
@@ -192,87 +176,99 @@ static void without_a_document_the_usual_tables_are_emptied(void **state)
 	expect_routes(0, 0, 0);
 }
 
+/* Ask @p n times for the end, 10 ms apart. @return how long after the first the loop ended, ms */
+static uint64_t ask_for_the_end(unsigned n)
+{
+	struct loop_timer asks[2];
+	uint64_t from_ms = simulated.now_ms + 10;
+
+	process.is_stopping = false;
+	for (unsigned i = 0; i < n; i++) {
+		asks[i] = (struct loop_timer){ .cb = withdraw_and_stop, .arg = &process };
+		assert_int_equal(loop_timer_set(process.loop, &asks[i], from_ms + i * 10), 0);
+	}
+	simulate_to(process.loop, from_ms + 10 * WITHDRAW_MS);
+	return simulated.now_ms - from_ms;
+}
+
 static void a_stop_with_workers_withdraws_and_forwards_on_for_a_moment(void **state)
 {
 	(void)state;
-	withdraw_and_stop(&process);
+	must_be_said = true;
+	assert_int_equal(ask_for_the_end(1), WITHDRAW_MS);
 	expect_routes(0, 0, 2);
-	assert_string_equal(did, "said timer ");
-	assert_int_equal(stop_at_ms, NOW_MS + WITHDRAW_MS);
-	process.stop_timer.cb(process.stop_timer.arg);
-	assert_string_equal(did, "said timer stop ");
+	assert_true(is_said());
 }
 
 static void who_insists_does_not_wait(void **state)
 {
 	(void)state;
-	withdraw_and_stop(&process);
-	withdraw_and_stop(&process);
-	assert_string_equal(did, "said timer stop ");
+	assert_int_equal(ask_for_the_end(2), 10);
+	expect_routes(0, 0, 2);
 }
 
 static void a_stop_without_a_gap_changes_nothing(void **state)
 {
 	(void)state;
-	process.ops = &without; /* packets are forwarded on */
-	withdraw_and_stop(&process);
-	assert_string_equal(did, "stop ");
-	process.is_stopping = false;
+	process.ops = &driver_xdp; /* packets are forwarded on */
+	assert_int_equal(ask_for_the_end(1), 0);
 	process.ops = &with_workers;
 	process.driver = NULL; /* no document yet */
-	withdraw_and_stop(&process);
-	assert_string_equal(did, "stop stop ");
-	process.is_stopping = false;
+	assert_int_equal(ask_for_the_end(1), 0);
+	assert_false(is_said());
 	process.driver = (struct driver *)&process;
 	self.announce.table = 100; /* nothing is announced */
 	self.announce.gshut_table = 101;
-	withdraw_and_stop(&process);
-	assert_string_equal(did, "stop stop said stop ");
+	assert_int_equal(ask_for_the_end(1), 0);
+	assert_true(is_said());
 	expect_routes(2, 2, 2);
 }
 
 static void count_yield(void *p)
 {
 	assert_ptr_equal(p, &process);
-	note_call("y");
+	n_yields++;
 }
 
 /* Compiling and opening take longer than routers do: then there is no wait. */
 static void a_start_with_workers_withdraws_and_waits_for_the_rest(void **state)
 {
+	struct model foreign = { .self = NULL }; /* it will be refused */
+
 	(void)state;
-	chosen = &without;
+	self.driver = MODEL_DRIVER_XDP;
 	withdraw_before_compiling(&process, &model);
+	withdraw_before_compiling(&process, &foreign);
 	withdraw_wait(&process, count_yield);
 	expect_routes(2, 2, 2);
-	assert_string_equal(did, "");
-	chosen = NULL; /* no such driver: the document will be refused */
-	withdraw_before_compiling(&process, &model);
-	expect_routes(2, 2, 2);
-	chosen = &with_workers;
+	assert_int_equal(n_yields, 0);
+	self.driver = MODEL_DRIVER_DPDK;
 	withdraw_before_compiling(&process, &model);
 	expect_routes(0, 0, 2);
-	clock_ms += WITHDRAW_MS - 50;
+	simulated.now_ms += WITHDRAW_MS - 50;
 	withdraw_before_workers(&process, &with_workers, &self); /* nothing came back */
 	withdraw_wait(&process, count_yield);
-	assert_string_equal(did, "y y y ");
+	assert_int_equal(n_yields, 3);
 	add_routes(NORMAL);
 	withdraw_before_workers(&process, &with_workers, &self);
-	clock_ms += WITHDRAW_MS;
+	simulated.now_ms += WITHDRAW_MS;
 	withdraw_wait(&process, count_yield);
-	assert_string_equal(did, "y y y ");
+	assert_int_equal(n_yields, 3);
 	expect_routes(0, 0, 2);
+	assert_false(is_said()); /* that is for what ends */
 }
 
 /* The program forwards until the ports are the workers', so weir-announce has all proofs. */
 static void a_change_to_workers_is_said_before_it_withdraws(void **state)
 {
 	(void)state;
-	process.ops = &without;
-	withdraw_before_workers(&process, &without, &self);
-	assert_string_equal(did, "");
+	process.ops = &driver_xdp;
+	withdraw_before_workers(&process, &driver_xdp, &self);
+	assert_false(is_said());
+	expect_routes(2, 2, 2);
+	must_be_said = true;
 	withdraw_before_workers(&process, &with_workers, &self);
-	assert_string_equal(did, "said ");
+	assert_true(is_said());
 	expect_routes(0, 0, 2);
 }
 
@@ -282,7 +278,7 @@ static void show_tables(uint32_t table, uint32_t shutdown_table)
 	struct announced_page *page;
 
 	assert_int_equal(announced_create(process.dirs.run, &page), 0);
-	announced_publish(page, &node, NULL, 0, NULL, 0, NOW_MS);
+	announced_publish(page, &node, NULL, 0, NULL, 0, START_MS);
 	announced_close(page);
 }
 
@@ -290,7 +286,7 @@ static void show_tables(uint32_t table, uint32_t shutdown_table)
 static void a_document_without_a_daemon_leaves_nothing_announced(void **state)
 {
 	(void)state;
-	process.ops = &without;
+	process.ops = &driver_xdp;
 	withdraw_without_daemon(&process);
 	expect_routes(2, 2, 2);
 	self.announce = (struct model_announce){ .daemon = MODEL_DAEMON_NONE };
@@ -304,28 +300,23 @@ static void a_document_without_a_daemon_leaves_nothing_announced(void **state)
 	expect_routes(0, 0, 0);
 }
 
-static void ignore_yield(void *p)
-{
-	(void)p;
-}
-
 /* Each start waits as long as its own routes need, also after one that has waited. */
 static void a_second_start_waits_as_the_first_did(void **state)
 {
 	(void)state;
 	for (int round = 0; round < 2; round++) {
-		uint64_t from_ms = clock_ms;
+		uint64_t from_ms = simulated.now_ms;
 
 		if (round)
 			add_routes(NORMAL);
 		withdraw_before_workers(&process, &with_workers, &self);
-		withdraw_wait(&process, ignore_yield);
-		assert_in_range(clock_ms - from_ms, WITHDRAW_MS, WITHDRAW_MS + 50);
-		from_ms = clock_ms;
+		withdraw_wait(&process, count_yield);
+		assert_in_range(simulated.now_ms - from_ms, WITHDRAW_MS, WITHDRAW_MS + 50);
+		from_ms = simulated.now_ms;
 		withdraw_before_workers(&process, &with_workers, &self); /* there is nothing left */
-		withdraw_wait(&process, ignore_yield);
-		assert_int_equal(clock_ms, from_ms);
-		clock_ms += 10;
+		withdraw_wait(&process, count_yield);
+		assert_int_equal(simulated.now_ms, from_ms);
+		simulated.now_ms += 10;
 	}
 }
 
@@ -356,6 +347,7 @@ static void a_failure_of_the_kernel_withdraws_what_it_can(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		heard[0] = '\0';
 		calls_fail(rows[i].call, rows[i].nth, rows[i].how, rows[i].always);
 		bool said = withdraw_routes(&self);
 		if (!calls_end() || !said || count_routes(NORMAL) != rows[i].normal ||
@@ -363,7 +355,7 @@ static void a_failure_of_the_kernel_withdraws_what_it_can(void **state)
 			fail_msg("row %zu, %s %u: %d, %zu and %zu routes", i, rows[i].call,
 			         rows[i].nth, said, count_routes(NORMAL), count_routes(GSHUT));
 		if (rows[i].normal || rows[i].gshut)
-			assert_string_equal(logged, "routes-left");
+			assert_non_null(strstr(heard, "routes-left tables=177,178 error="));
 		assert_int_equal(withdraw_routes(&self), rows[i].normal || rows[i].gshut);
 		expect_routes(0, 0, 2);
 		assert_int_equal(own_routes_delete_all(kernel, OTHER), 0);
