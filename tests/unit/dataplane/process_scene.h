@@ -18,6 +18,7 @@
 #include "weir/stats.h"
 
 #include "tests/unit/bpf/space.h"
+#include "tests/unit/dataplane/document.h"
 #include "tests/unit/dataplane/fake_dpdk.h"
 
 #define SCENE   "/run/weir-test-process"
@@ -28,62 +29,10 @@ const struct driver_ops *const drivers_dpdk = &fake_dpdk;
 static pid_t scene_child;
 static uint64_t scene_number;
 
-/* What a test changes in the document. */
-struct scene_document {
-	const char *driver, *ports, *checks, *pools, *services; /* the last: beside "web" */
-	const char *announce;                                   /* of the node; "": nothing */
-};
-
-static const struct scene_document scene_plain = {
-	.driver = "xdp",
-	.ports = "{ interface = \"v0\"; }",
-	.checks = "",
-	.pools =
-	        "{ name = \"web\"; site = \"ams\"; mode = \"ipip\"; max_backends = 9; backends = ( "
-	        "{ name = \"b1\"; address = \"10.1.0.5\"; }, { name = \"b2\"; address = \"10.2.0.9\"; } ); }",
-	.services = "",
-	.announce = "",
-};
-
-static inline void scene_write(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	if (!f || fputs(text, f) < 0 || fclose(f))
-		abort();
-}
-
-/* Make the effective document of @p d as number @p scene_number, as weir-mgmt does. */
+/* Make the effective document of @p d as number @p scene_number. */
 static inline void scene_document(const struct scene_document *d)
 {
-	struct model_errors errors;
-	struct model *m = NULL;
-	char text[4096];
-
-	snprintf(
-	        text, sizeof(text),
-	        "schema = 1; cluster = { name = \"shop\"; hash_key_file = \"hash.key\"; hash_key_id = \"k\"; };\n"
-	        "sites = ( { name = \"ams\"; } );\n"
-	        "nodes = ( { name = \"ams-1\"; site = \"ams\"; driver = \"%s\"; ports = ( %s ); "
-	        "tunnel_source = [ \"10.1.255.0/24\" ]; %s } );\n"
-	        "checks = ( %s );\npools = ( %s );\n"
-	        "vips = ( { name = \"shop\"; site = \"ams\"; addresses = [ \"203.0.113.10\" ]; } );\n"
-	        "services = ( { name = \"web\"; protocol = \"tcp\"; port = 80; vip_check = \"none\"; "
-	        "at = ( { site = \"ams\"; vip = \"shop\"; pool = \"web\"; } ); }%s );\n",
-	        d->driver, d->ports, d->announce, d->checks, d->pools, d->services);
-	scene_write(SCENE "/conf/weir.conf", text);
-	if (model_read_config(SCENE "/conf/weir.conf", "ams-1", &m, &errors)) {
-		for (size_t i = 0; i < errors.n_items; i++)
-			fprintf(stderr, "%u: %s: %s\n", errors.items[i].line, errors.items[i].field,
-			        errors.items[i].message);
-		abort();
-	}
-	model_errors_free(&errors);
-	m->meta.document = ++scene_number;
-	m->meta.version = 7;
-	if (model_write_effective(m, SCENE "/state/effective.conf"))
-		abort();
-	model_free(m);
+	document_write(SCENE, d, ++scene_number);
 }
 
 static inline void scene_start(void)
