@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A change of driver (dataplane/change.c), call by call: two drivers on tables in memory, one in
- * force in this process or left by one that is no more. What the tables hold goes along, and the
- * old driver's state goes last.
+ * A change of driver (dataplane/change.c), call by call: between the XDP driver, in namespaces of the test's own, and
+ * one on tables in memory, which writes down what is asked of it. One is in force in this process, or left by one that
+ * is no more. What the tables hold goes along, and the old driver's state goes last.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -17,34 +17,30 @@
 
 #include <cmocka.h>
 
-#include "dataplane/drivers.h"
+#include "dataplane/change.h"
 #include "dataplane/dpdk/tablefile.h"
-#include "weir/carry.h"
+#include "dataplane/drivers.h"
 #include "weir/effect.h"
 
 #include "tests/fwd/memory.h"
+#include "tests/unit/bpf/space.h"
 
-/* --- two drivers, which write down what is asked of them --- */
+/* --- the driver on tables in memory --- */
 
-struct noted_driver {
-	const char *name;
+static struct {
 	struct fwd_tables t;
 	struct driver_sizes sizes;
-	bool is_open;
-};
-
-static struct noted_driver xdp = { .name = "xdp" }, dpdk = { .name = "dpdk" };
-static char calls[1024]; /* with spaces; directories by their last part */
+} dpdk;
+static char calls[1024]; /* of it, with spaces; directories by their last part */
 static int open_says, remove_says;
-static bool open_keeps;
 static struct driver_config opened;
 
-static void note_call(const struct noted_driver *d, const char *call, const char *what)
+static void note_call(const char *call, const char *what)
 {
 	size_t n = strlen(calls);
 
-	snprintf(calls + n, sizeof(calls) - n, "%s%s:%s%s%s", n ? " " : "", d->name, call,
-	         *what ? "-" : "", what);
+	snprintf(calls + n, sizeof(calls) - n, "%s%s%s%s", n ? " " : "", call, *what ? "-" : "",
+	         what);
 }
 
 static const char *last_part(const char *dir)
@@ -54,92 +50,63 @@ static const char *last_part(const char *dir)
 	return slash ? slash + 1 : dir;
 }
 
-static int open_driver(struct noted_driver *d, const struct driver_config *config,
-                       struct driver **out, bool *kept, struct driver_reason *why)
+static int open_dpdk(const struct driver_config *config, struct driver **out, bool *kept,
+                     struct driver_reason *why)
 {
-	note_call(d, "open", last_part(config->pin_dir));
+	note_call("open", last_part(config->pin_dir));
 	opened = *config;
 	if (open_says) {
 		snprintf(why->text, sizeof(why->text), "busy");
 		return open_says;
 	}
-	d->sizes = config->sizes;
-	memory_new(&d->t, &d->sizes, 2);
-	layout_root(&d->t, &d->sizes);
-	d->is_open = true;
-	*out = (struct driver *)d;
-	*kept = open_keeps;
+	dpdk.sizes = config->sizes;
+	memory_new(&dpdk.t, &dpdk.sizes, 2);
+	layout_root(&dpdk.t, &dpdk.sizes);
+	*out = (struct driver *)&dpdk;
+	*kept = false;
 	return 0;
 }
 
-static int remove_driver(struct noted_driver *d, const char *dir, struct driver_reason *why)
+static int remove_dpdk(const char *dir, struct driver_reason *why)
 {
-	note_call(d, "remove", last_part(dir));
+	note_call("remove", last_part(dir));
 	if (remove_says)
 		snprintf(why->text, sizeof(why->text), "it cannot be removed");
 	return remove_says;
 }
 
-static int open_xdp(const struct driver_config *config, struct driver **out, bool *kept,
-                    struct driver_reason *why)
-{
-	return open_driver(&xdp, config, out, kept, why);
-}
-
-static int open_dpdk(const struct driver_config *config, struct driver **out, bool *kept,
-                     struct driver_reason *why)
-{
-	return open_driver(&dpdk, config, out, kept, why);
-}
-
-static int remove_xdp(const char *dir, struct driver_reason *why)
-{
-	return remove_driver(&xdp, dir, why);
-}
-
-static int remove_dpdk(const char *dir, struct driver_reason *why)
-{
-	return remove_driver(&dpdk, dir, why);
-}
-
 static void show_tables(const struct driver *driver, struct fwd_tables *out)
 {
-	const struct noted_driver *d = (const struct noted_driver *)driver;
-
-	*out = d->t;
+	(void)driver;
+	*out = dpdk.t;
 }
 
 static int fake_detach(struct driver *driver, const char *interface, struct driver_reason *why)
 {
-	struct noted_driver *d = (struct noted_driver *)driver;
-
-	(void)why;
-	note_call(d, "detach", interface);
+	(void)driver, (void)why;
+	note_call("detach", interface);
 	return 0;
 }
 
 static size_t show_ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
 {
 	(void)d;
-	out[0] = (struct driver_port){ .name = "eth0" };
-	out[1] = (struct driver_port){ .name = "eth1" };
+	out[0] = (struct driver_port){ .name = "v0" };
+	out[1] = (struct driver_port){ .name = "v1" };
 	return 2;
 }
 
 static void fake_grace(struct driver *driver)
 {
-	struct noted_driver *d = (struct noted_driver *)driver;
-
-	note_call(d, "grace", "");
-	d->t.exceptions[1].word[0] = 77; /* the last packet by it */
+	(void)driver;
+	note_call("grace", "");
+	dpdk.t.exceptions[1].word[0] = 77; /* the last packet by it */
 }
 
-static void close_driver(struct driver *driver)
+static void close_dpdk(struct driver *driver)
 {
-	struct noted_driver *d = (struct noted_driver *)driver;
-
-	note_call(d, "close", "");
-	d->is_open = false;
+	(void)driver;
+	note_call("close", "");
 }
 
 static int no_map(const char *dir, struct fwd_tables *out, struct driver_reason *why)
@@ -148,64 +115,60 @@ static int no_map(const char *dir, struct fwd_tables *out, struct driver_reason 
 	return -EPROTO;
 }
 
-#define OPS(name_)                                                                                 \
-	{                                                                                          \
-		.name = #name_, .open = open_##name_, .tables = show_tables,                       \
-		.detach = fake_detach, .ports = show_ports, .grace = fake_grace,                   \
-		.close = close_driver, .remove = remove_##name_, .map = no_map                     \
-	}
-const struct driver_ops driver_xdp = OPS(xdp);
-static const struct driver_ops dpdk_ops = OPS(dpdk);
+static const struct driver_ops dpdk_ops = { .name = "dpdk",
+	                                    .open = open_dpdk,
+	                                    .tables = show_tables,
+	                                    .detach = fake_detach,
+	                                    .ports = show_ports,
+	                                    .grace = fake_grace,
+	                                    .close = close_dpdk,
+	                                    .remove = remove_dpdk,
+	                                    .map = no_map };
 const struct driver_ops *const drivers_dpdk = &dpdk_ops;
-
-/* The private parts too. */
-#include "dataplane/change.c"
 
 /* --- the node --- */
 
+#define SCENE   "/run/weir-test-change"
+#define XDP_DIR BPF_DIR "/shop:a/ams-1"
+
 static const struct driver_sizes small = { 64, 16, 8, 16, 64, 8 },
-                                 other = { 32, 32, 4, 32, 32, 16 };
-static struct proc_dirs dirs;
-static struct model_port ports[] = { { .interface = "eth0", .device = "0000:01:00.0" },
-	                             { .interface = "eth1", .device = "" } };
+                                 other = { 32, 32, 4, 32, 32, 16 },
+                                 larger = { 64, 32, 8, 32, 64, 16 };
+static const struct proc_dirs dirs = { .run = SCENE, .bpf = BPF_DIR };
+/* The device of the first is DPDK's own; the other is shared with the kernel. */
+static struct model_port ports[] = { { .interface = "v0", .device = "0000:01:00.0" },
+	                             { .interface = "v1", .device = "" } };
 static struct model_node self = { .name = "ams-1", .ports = ports, .n_ports = 2, .mtu = 1600 };
 static struct model model = { .cluster = "shop.a", .self = &self };
 static struct driver_change c;
 static struct driver_reason why;
+static struct driver *xdp; /* in force; NULL: none */
+static struct fwd_tables xdp_tables;
 
 static int setup(void **state)
 {
-	char base[64] = "/tmp/weir-change-XXXXXX";
-
 	(void)state;
-	if (!mkdtemp(base))
-		return -1;
-	snprintf(dirs.run, sizeof(dirs.run), "%s/run", base);
-	snprintf(dirs.bpf, sizeof(dirs.bpf), "%s/bpf", base);
 	calls[0] = why.text[0] = '\0';
 	open_says = remove_says = 0;
-	open_keeps = false;
 	memset(&opened, 0, sizeof(opened));
-	return mkdir(dirs.run, 0700) || mkdir(dirs.bpf, 0700);
+	return mkdir(SCENE, 0700);
 }
 
-static void free_driver(struct noted_driver *d)
+static void free_dpdk(void)
 {
-	memory_free(&d->t);
-	d->t = (struct fwd_tables){ 0 };
-	d->is_open = false;
+	memory_free(&dpdk.t);
+	dpdk.t = (struct fwd_tables){ 0 };
 }
 
 static int teardown(void **state)
 {
-	char command[128];
-
 	(void)state;
-	free_driver(&xdp);
-	free_driver(&dpdk);
-	snprintf(command, sizeof(command), "rm -r %.40s", dirs.run);
-	*strrchr(command, '/') = '\0';
-	return system(command);
+	free_dpdk();
+	if (xdp)
+		driver_xdp.close(xdp);
+	xdp = NULL;
+	(void)driver_xdp.remove(XDP_DIR, &why);
+	return system("rm -r " SCENE);
 }
 
 static void expect_calls(const char *wanted)
@@ -214,57 +177,94 @@ static void expect_calls(const char *wanted)
 	calls[0] = '\0';
 }
 
-/* XDP is in force, with something in its tables. */
-static void start_xdp(void)
+static void fill_tables(const struct fwd_tables *t)
 {
-	struct driver_config config = { .pin_dir = "", .sizes = small };
-	struct driver *d;
-	bool kept;
-
-	assert_int_equal(open_xdp(&config, &d, &kept, &why), 0);
-	xdp.t.pools[1].id = 91;
-	xdp.t.backends[2].id = 92;
-	xdp.t.exceptions[0].word[0] = 93;
-	xdp.t.cpus[0].received = 94;
-	calls[0] = '\0';
+	t->pools[1].id = 91;
+	t->backends[2].id = 92;
+	t->exceptions[0].word[0] = 93;
+	t->cpus[0].received = 94;
 }
 
-static int change_to(const struct driver_ops *ops, bool from_xdp)
+static uint64_t n_received(const struct fwd_tables *t)
 {
-	return change_open(&c, &dirs, ops, &model, &other, from_xdp ? &driver_xdp : NULL,
-	                   from_xdp ? (struct driver *)&xdp : NULL, &why);
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < t->n_cpus; i++)
+		n += t->cpus[i].received;
+	return n;
+}
+
+static void open_xdp(void)
+{
+	const struct driver_config config = { .pin_dir = XDP_DIR, .sizes = small };
+	bool kept;
+
+	assert_int_equal(driver_xdp.open(&config, &xdp, &kept, &why), 0);
+	driver_xdp.tables(xdp, &xdp_tables);
+}
+
+/* XDP is in force on both ports, with something in its tables. */
+static void start_xdp(void)
+{
+	struct driver_port out;
+
+	open_xdp();
+	fill_tables(&xdp_tables);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(driver_xdp.attach(xdp, &ports[i], &out, &why), 0);
+	assert_true(space_xdp_of("v0") && space_xdp_of("v1"));
+}
+
+static int change_to_dpdk(void)
+{
+	return change_open(&c, &dirs, &dpdk_ops, &model, &other, xdp ? &driver_xdp : NULL, xdp,
+	                   &why);
+}
+
+/* @param from_dpdk  it is in force */
+static int change_to_xdp(bool from_dpdk)
+{
+	return change_open(&c, &dirs, &driver_xdp, &model, &other, from_dpdk ? &dpdk_ops : NULL,
+	                   from_dpdk ? (struct driver *)&dpdk : NULL, &why);
+}
+
+static void expect_xdp_sizes(const struct driver_sizes *wanted)
+{
+	struct driver_sizes sizes;
+
+	driver_xdp.sizes(c.driver, &sizes);
+	assert_memory_equal(&sizes, wanted, sizeof(sizes));
 }
 
 /* --- the tests --- */
 
 static void the_first_driver_is_opened_where_its_state_is(void **state)
 {
-	char path[PATH_MAX];
+	struct driver_port out;
 
 	(void)state;
-	for (int keeps = 0; keeps < 2; keeps++) {
-		open_keeps = keeps;
-		assert_int_equal(change_to(&driver_xdp, false), 0);
-		snprintf(path, sizeof(path), "%.80s/shop:a/ams-1", dirs.bpf);
-		assert_string_equal(opened.pin_dir, path);
-		assert_memory_equal(&opened.sizes, &other, sizeof(other));
-		assert_int_equal(opened.mtu, 1600);
-		assert_ptr_equal(opened.dpdk, &self.dpdk);
+	for (int keeps = 0; keeps < 2; keeps++) { /* the second finds what the first has left */
+		assert_int_equal(change_to_xdp(false), 0);
+		assert_int_equal(access(XDP_DIR, F_OK), 0);
+		expect_xdp_sizes(&other);
 		assert_int_equal(c.kept, keeps);
-		assert_ptr_equal(c.driver, &xdp);
 		assert_null(c.old_ops);
-		assert_ptr_equal(c.now.pools, xdp.t.pools);
 		change_free_ports(&c, &model);
 		change_end(&c, &why);
 		assert_string_equal(why.text, "");
-		expect_calls("xdp:open-ams-1");
-		free_driver(&xdp);
+		assert_int_equal(driver_xdp.attach(c.driver, &ports[0], &out, &why), 0);
+		driver_xdp.close(c.driver);
+		expect_calls("");
 	}
-	assert_int_equal(change_to(&dpdk_ops, false), 0);
-	snprintf(path, sizeof(path), "%.80s/" EFFECT_DPDK_DIR, dirs.run);
-	assert_string_equal(opened.pin_dir, path);
+	assert_int_equal(driver_xdp.remove(XDP_DIR, &why), 0);
+	assert_int_equal(change_to_dpdk(), 0);
+	assert_string_equal(opened.pin_dir, SCENE "/" EFFECT_DPDK_DIR);
+	assert_memory_equal(&opened.sizes, &other, sizeof(other));
+	assert_int_equal(opened.mtu, 1600);
+	assert_ptr_equal(opened.dpdk, &self.dpdk);
+	assert_false(c.kept);
 	change_undo(&c); /* its tables may be another process's: they stay */
-	expect_calls("dpdk:open-tables dpdk:close");
+	expect_calls("open-tables close");
 }
 
 static bool is_remembered(const struct fwd_tables *t, uint64_t word)
@@ -278,53 +278,83 @@ static bool is_remembered(const struct fwd_tables *t, uint64_t word)
 
 static void what_the_old_tables_hold_goes_along(void **state)
 {
-	static const struct driver_sizes larger = { 64, 32, 8, 32, 64, 16 };
-
 	(void)state;
 	start_xdp();
-	assert_int_equal(change_to(&dpdk_ops, true), 0);
-	expect_calls("dpdk:remove-tables dpdk:open-tables");
+	assert_int_equal(change_to_dpdk(), 0);
+	expect_calls("remove-tables open-tables");
 	assert_memory_equal(&opened.sizes, &larger, sizeof(larger));
 	assert_true(c.kept);
 	assert_int_equal(dpdk.t.pools[1].id, 91);
 	assert_int_equal(dpdk.t.backends[2].id, 92);
+	assert_true(is_remembered(&dpdk.t, 93));
 	change_free_ports(&c, &model);
-	expect_calls("xdp:detach-eth0"); /* the device of DPDK's own alone */
+	assert_true(!space_xdp_of("v0") && space_xdp_of("v1")); /* the device of DPDK's own alone */
 	change_end(&c, &why);
-	expect_calls("xdp:detach-eth0 xdp:detach-eth1 xdp:grace xdp:close xdp:remove-ams-1");
-	assert_int_equal(dpdk.t.cpus[0].received + dpdk.t.cpus[1].received, 94);
-	assert_true(is_remembered(&dpdk.t, 77)); /* what the last packet by the old tables left */
+	xdp = NULL; /* it is closed */
+	assert_false(space_xdp_of("v1"));
+	assert_int_not_equal(access(XDP_DIR, F_OK), 0);
+	assert_int_equal(n_received(&dpdk.t), 94);
 	assert_string_equal(why.text, "");
 	assert_null(c.carry);
+	expect_calls("");
+}
+
+/* What the last packet by the old tables left is brought over, so no packet may be under way then. */
+static void the_old_driver_ends_before_its_last_word_is_taken(void **state)
+{
+	(void)state;
+	assert_int_equal(change_to_dpdk(), 0);
+	fill_tables(&dpdk.t);
+	calls[0] = '\0';
+	assert_int_equal(change_to_xdp(true), 0);
+	expect_xdp_sizes(&other);
+	assert_true(c.kept && is_remembered(&c.now, 93));
+	change_free_ports(&c, &model);
+	expect_calls("detach-v0");
+	change_end(&c, &why);
+	expect_calls("detach-v0 detach-v1 grace close remove-tables");
+	assert_true(is_remembered(&c.now, 77));
+	assert_int_equal(n_received(&c.now), 94);
+	driver_xdp.close(c.driver);
 }
 
 /* Their next packets may be the new driver's before the old one has ended. */
 static void flows_that_begin_meanwhile_are_followed(void **state)
 {
 	(void)state;
-	assert_int_equal(change_to(&dpdk_ops, false), 0);
+	assert_int_equal(change_to_dpdk(), 0);
 	change_follow(&c); /* there is no other driver */
-	free_driver(&dpdk);
+	free_dpdk();
 	start_xdp();
-	assert_int_equal(change_to(&dpdk_ops, true), 0);
+	assert_int_equal(change_to_dpdk(), 0);
 	for (uint64_t word = 95; word < 98; word++) {
-		xdp.t.exceptions[2].word[3] = word;
+		xdp_tables.exceptions[2].word[3] = word;
 		assert_false(is_remembered(&dpdk.t, word));
 		change_follow(&c);
 		assert_true(is_remembered(&dpdk.t, word));
 	}
 	change_end(&c, &why);
+	xdp = NULL;
 	assert_true(is_remembered(&dpdk.t, 97));
 }
 
 static void what_is_left_of_the_old_driver_is_said(void **state)
 {
 	(void)state;
-	start_xdp();
-	assert_int_equal(change_to(&dpdk_ops, true), 0);
+	assert_int_equal(change_to_dpdk(), 0);
+	assert_int_equal(change_to_xdp(true), 0);
 	remove_says = -EBUSY;
 	change_end(&c, &why);
 	assert_string_equal(why.text, "it cannot be removed");
+	driver_xdp.close(c.driver);
+}
+
+static void expect_xdp_in_force(void)
+{
+	assert_true(space_xdp_of("v0") && space_xdp_of("v1"));
+	assert_int_equal(access(XDP_DIR, F_OK), 0);
+	assert_int_equal(xdp_tables.pools[1].id, 91);
+	assert_null(c.carry);
 }
 
 static void a_driver_that_does_not_open_changes_nothing(void **state)
@@ -332,68 +362,80 @@ static void a_driver_that_does_not_open_changes_nothing(void **state)
 	(void)state;
 	start_xdp();
 	open_says = -EBUSY;
-	assert_int_equal(change_to(&dpdk_ops, true), -EBUSY);
+	assert_int_equal(change_to_dpdk(), -EBUSY);
 	assert_string_equal(why.text, "busy");
-	expect_calls("dpdk:remove-tables dpdk:open-tables");
-	assert_true(xdp.is_open);
-	assert_int_equal(xdp.t.pools[1].id, 91);
-	assert_null(c.carry);
+	expect_calls("remove-tables open-tables");
+	expect_xdp_in_force();
 }
 
 static void a_document_that_is_refused_lets_the_new_driver_go(void **state)
 {
 	(void)state;
 	start_xdp();
-	assert_int_equal(change_to(&dpdk_ops, true), 0);
+	assert_int_equal(change_to_dpdk(), 0);
 	calls[0] = '\0';
 	change_undo(&c);
-	expect_calls("dpdk:close dpdk:remove-tables");
-	assert_true(xdp.is_open);
-	assert_null(c.carry);
+	expect_calls("close remove-tables");
+	expect_xdp_in_force();
 }
 
 /* The other driver's process is no more: its tables are found, go along, and are removed. */
 static void tables_that_a_dead_process_left_go_along(void **state)
 {
 	struct tablefile f;
-	char dir[PATH_MAX], path[PATH_MAX + 8];
 
 	(void)state;
-	snprintf(dir, sizeof(dir), "%.80s/" EFFECT_DPDK_DIR, dirs.run);
-	snprintf(path, sizeof(path), "%.90s/tables", dir);
-	assert_int_equal(mkdir(dir, 0700), 0);
-	assert_int_equal(tablefile_make(&f, path, &small, 2, NULL, &why), 0);
-	f.tables.pools[1].id = 81;
-	f.tables.cpus[1].received = 84;
+	assert_int_equal(mkdir(SCENE "/" EFFECT_DPDK_DIR, 0700), 0);
+	assert_int_equal(
+	        tablefile_make(&f, SCENE "/" EFFECT_DPDK_DIR "/tables", &small, 2, NULL, &why), 0);
+	fill_tables(&f.tables);
 	tablefile_close(&f);
-	assert_int_equal(change_to(&driver_xdp, false), 0);
-	expect_calls("xdp:remove-ams-1 xdp:open-ams-1");
+	assert_int_equal(change_to_xdp(false), 0);
 	assert_ptr_equal(c.old_ops, &dpdk_ops);
 	assert_null(c.old_driver);
 	assert_true(c.kept);
-	assert_int_equal(opened.sizes.slots, 64);
-	assert_int_equal(opened.sizes.backends, 32);
-	assert_int_equal(xdp.t.pools[1].id, 81);
+	expect_xdp_sizes(&larger);
+	assert_int_equal(c.now.pools[1].id, 91);
 	change_free_ports(&c, &model);
+	expect_calls("");
 	change_end(&c, &why);
-	expect_calls("dpdk:remove-tables");
-	assert_int_equal(xdp.t.cpus[0].received + xdp.t.cpus[1].received, 84);
+	expect_calls("remove-tables");
+	assert_int_equal(n_received(&c.now), 94);
+	driver_xdp.close(c.driver);
+}
+
+/* Its program forwards until the new driver is in force. */
+static void a_program_that_a_dead_process_left_ends_last(void **state)
+{
+	(void)state;
+	start_xdp();
+	driver_xdp.close(xdp);
+	xdp = NULL;
+	assert_int_equal(change_to_dpdk(), 0);
+	expect_calls("remove-tables open-tables"); /* what a change that did not end has left */
+	assert_true(c.kept);
+	assert_int_equal(dpdk.t.pools[1].id, 91);
+	assert_true(space_xdp_of("v0") && space_xdp_of("v1"));
+	change_end(&c, &why);
+	assert_false(space_xdp_of("v0") || space_xdp_of("v1"));
+	assert_int_not_equal(access(XDP_DIR, F_OK), 0);
+	assert_int_equal(n_received(&dpdk.t), 94);
 }
 
 /* What cannot be read has nothing to give: it goes all the same. */
 static void unreadable_tables_of_a_dead_process_only_go(void **state)
 {
-	char dir[PATH_MAX];
-
 	(void)state;
-	snprintf(dir, sizeof(dir), "%.80s/" EFFECT_DPDK_DIR, dirs.run);
-	assert_int_equal(mkdir(dir, 0700), 0);
-	assert_int_equal(change_to(&driver_xdp, false), 0);
-	expect_calls("xdp:open-ams-1"); /* what is there may be its own, and good */
-	assert_false(c.kept);
-	assert_memory_equal(&opened.sizes, &other, sizeof(other));
+	start_xdp(); /* what is there may be its own, and good */
+	driver_xdp.close(xdp);
+	xdp = NULL;
+	assert_int_equal(mkdir(SCENE "/" EFFECT_DPDK_DIR, 0700), 0);
+	assert_int_equal(change_to_xdp(false), 0);
+	assert_true(c.kept);
+	assert_int_equal(c.now.pools[1].id, 91);
 	change_end(&c, &why);
-	expect_calls("dpdk:remove-tables");
+	expect_calls("remove-tables");
+	driver_xdp.close(c.driver);
 }
 
 static void names_that_are_too_long_are_refused(void **state)
@@ -403,11 +445,10 @@ static void names_that_are_too_long_are_refused(void **state)
 	(void)state;
 	memset(name, 'n', sizeof(name) - 1);
 	self.name = name;
-	assert_int_equal(change_to(&driver_xdp, false), -ENAMETOOLONG);
-	assert_int_equal(change_to(&dpdk_ops, false),
-	                 -ENAMETOOLONG); /* where the other's are is not known */
-	start_xdp();
-	assert_int_equal(change_to(&dpdk_ops, true), -ENAMETOOLONG);
+	assert_int_equal(change_to_xdp(false), -ENAMETOOLONG);
+	assert_int_equal(change_to_dpdk(), -ENAMETOOLONG); /* where the other's are is not known */
+	open_xdp();
+	assert_int_equal(change_to_dpdk(), -ENAMETOOLONG);
 	expect_calls("");
 	self.name = "ams-1";
 }
@@ -419,14 +460,20 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CHANGE_TEST(the_first_driver_is_opened_where_its_state_is),
 		CHANGE_TEST(what_the_old_tables_hold_goes_along),
+		CHANGE_TEST(the_old_driver_ends_before_its_last_word_is_taken),
 		CHANGE_TEST(flows_that_begin_meanwhile_are_followed),
 		CHANGE_TEST(what_is_left_of_the_old_driver_is_said),
 		CHANGE_TEST(a_driver_that_does_not_open_changes_nothing),
 		CHANGE_TEST(a_document_that_is_refused_lets_the_new_driver_go),
 		CHANGE_TEST(tables_that_a_dead_process_left_go_along),
+		CHANGE_TEST(a_program_that_a_dead_process_left_ends_last),
 		CHANGE_TEST(unreadable_tables_of_a_dead_process_only_go),
 		CHANGE_TEST(names_that_are_too_long_are_refused),
 	};
 
+	if (space_enter(true)) {
+		printf("needs root: skipped\n");
+		return 77;
+	}
 	return cmocka_run_group_tests_name("change", tests, NULL, NULL);
 }
