@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The prover on tables in memory, with a driver that answers at once, by the next turn, late or
- * never. Includes the sources; a test includes this once.
+ * The prover on tables in memory, in simulated time, with a driver that answers at once, by the next turn, late or
+ * never.
  */
 #ifndef WEIR_TESTS_UNIT_DATAPLANE_PROVER_SCENE_H
 #define WEIR_TESTS_UNIT_DATAPLANE_PROVER_SCENE_H
@@ -21,69 +21,36 @@
 #include <net/if.h>
 
 #include "base/hash.h"
-#include "base/log.h"
 #include "base/loop.h"
+#include "base/page.h"
+#include "dataplane/drivers.h"
 #include "dataplane/nexthop/links.h"
+#include "dataplane/process.h"
+#include "dataplane/prover.h"
+#include "dataplane/prover_internal.h"
 #include "weir/path.h"
 
-static uint64_t clock_ms;
-static struct rtnl_link v0;
+#include "tests/unit/dataplane/heard.h"
+#include "tests/unit/dataplane/link_message.h"
+#include "tests/unit/dataplane/stage.h"
+#include "tests/unit/healthcheck/simulated_time.h"
 
-static inline uint64_t fake_now(const struct loop *l)
-{
-	(void)l;
-	return clock_ms;
-}
+const struct driver_ops *const drivers_dpdk = NULL;
 
-static inline int fake_set(struct loop *l, struct loop_timer *timer, uint64_t at_ms)
-{
-	(void)l;
-	timer->at_ms = at_ms;
-	return 0;
-}
+unsigned __wrap_if_nametoindex(const char *name);
 
-static inline const struct rtnl_link *fake_link(const struct links *l, const char *name)
-{
-	(void)l;
-	return v0.ifindex && !strcmp(name, "v0") ? &v0 : NULL;
-}
-
-/* The kernel knows more interfaces than the table of links has room for. */
+/* The kernel may know more interfaces than the table of links has room for. */
 static uint32_t kernel_index;
 
-static inline uint32_t fake_index(const char *name)
+unsigned __wrap_if_nametoindex(const char *name)
 {
 	return strcmp(name, "v0") ? 0 : kernel_index;
 }
 
-static char logged[512];
-
-static inline void fake_log(int priority, const char *event, const char *pairs, ...)
-{
-	size_t n = strlen(logged);
-
-	(void)priority;
-	(void)pairs;
-	snprintf(logged + n, sizeof(logged) - n, "%s ", event);
-}
-
-#define log_at                 fake_log
-#define if_nametoindex         fake_index
-#define loop_now_ms            fake_now
-#define loop_timer_set         fake_set
-#define loop_timer_cancel(...) ((void)0)
-#define links_named            fake_link
-#include "dataplane/prover_frame.c"
-#include "dataplane/prover_rows.c"
-#include "dataplane/prover_ports.c"
-#include "dataplane/prover_batch.c"
-#include "dataplane/prover.c"
-
-#include "tests/unit/dataplane/stage.h"
-
 static struct process process;
 static struct stage s;
 static struct prover *prover;
+static struct link_message v0; /* ifindex 0: it is not in the table of links */
 static struct model_port model_ports[1] = { { .interface = "v0", .device = "" } };
 static struct driver_port driven;
 
@@ -167,8 +134,8 @@ static inline void complete_tables(void)
 	struct fwd_tables *t = &s.driver.now;
 	uint64_t mac = 0;
 
-	memcpy(&mac, v0.mac, sizeof(v0.mac));
-	t->root->macs[0] = fwd_mac_word(mac, v0.ifindex);
+	memcpy(&mac, (const uint8_t[6]){ 2, 0, 0, 0, 0, 5 }, 6);
+	t->root->macs[0] = fwd_mac_word(mac, 5);
 	t->root->source4.addr.words_be[2] = FWD_ADDR4_MARK_BE;
 	t->root->source4.addr.words_be[3] = fwd_be32(0x0a01ff00);
 	memset(&t->root->source4.mask, 0xff, sizeof(t->root->source4.mask));
@@ -198,17 +165,31 @@ static inline void apply_number(struct world *w, uint64_t number)
 	complete_tables();
 }
 
+/* The kernel tells of v0 as it is now. */
+static inline void tell_link(void)
+{
+	char bytes[MESSAGE_BYTES];
+	struct link_message m = v0;
+
+	m.gone = !v0.ifindex;
+	m.ifindex = 5;
+	links_hear(process.links, bytes, write_message(bytes, &m));
+}
+
+static inline void ignore_links(void *arg)
+{
+	(void)arg;
+}
+
 static inline int setup(void **state)
 {
 	(void)state;
-	clock_ms = 100000;
+	simulated.now_ms = START_MS;
 	memset(&process, 0, sizeof(process));
 	memset(&way, 0, sizeof(way));
 	kernel_index = 5;
-	logged[0] = '\0';
-	v0 = (struct rtnl_link){
-		.ifindex = 5, .up = true, .ethernet = true, .mac = { 2, 0, 0, 0, 0, 5 }
-	};
+	heard[0] = '\0';
+	v0 = (struct link_message){ .ifindex = 5, .name = "v0" };
 	driven = (struct driver_port){ .name = "v0", .ifindex = 5, .up = true, .program = 33 };
 	ops = memory;
 	ops.name = "xdp";
@@ -221,8 +202,10 @@ static inline int setup(void **state)
 	process.ops = &ops;
 	process.driver = (struct driver *)&s.driver;
 	strcpy(process.dirs.run, "/tmp/weir-prover-XXXXXX");
-	if (!mkdtemp(process.dirs.run))
+	process.links = links_new(ignore_links, NULL);
+	if (!process.links || !mkdtemp(process.dirs.run) || loop_open(&process.loop))
 		return -1;
+	tell_link();
 	apply_number(&s.first, 1);
 	return prover_open(&process, &prover);
 }
@@ -233,6 +216,8 @@ static inline int teardown(void **state)
 
 	(void)state;
 	prover_close(prover);
+	links_close(process.links);
+	loop_close(process.loop);
 	s.node.ops = &memory;
 	stage_fini(&s);
 	snprintf(command, sizeof(command), "rm -r %.80s", process.dirs.run);
@@ -241,11 +226,14 @@ static inline int teardown(void **state)
 
 static inline void make_turns(unsigned n)
 {
-	for (; n; n--) {
-		clock_ms += PROVER_TURN_MS;
-		on_prover_turn(prover);
-		assert_int_equal(prover->turn.at_ms, clock_ms + PROVER_TURN_MS);
-	}
+	simulate_to(process.loop, simulated.now_ms + n * PROVER_TURN_MS);
+}
+
+/* A process that was stopped meanwhile: @p late_ms pass, and then there is a turn. */
+static inline void make_late_turn(uint64_t late_ms)
+{
+	simulated.now_ms += late_ms;
+	simulate_to(process.loop, simulated.now_ms);
 }
 
 static inline const struct addr *shop_address(int i)
@@ -260,7 +248,8 @@ static inline struct proof_vip read_shown(int i)
 
 	assert_int_equal(proof_open(process.dirs.run, &proof), 0);
 	assert_int_equal(proof_copy(proof), 0);
-	assert_int_equal(proof_vip(proof, hash_text("shop"), shop_address(i), clock_ms, &vip), 0);
+	assert_int_equal(
+	        proof_vip(proof, hash_text("shop"), shop_address(i), simulated.now_ms, &vip), 0);
 	proof_close(proof);
 	return vip;
 }
@@ -272,7 +261,7 @@ static inline struct proof_node shown_node(void)
 
 	assert_int_equal(proof_open(process.dirs.run, &proof), 0);
 	assert_int_equal(proof_copy(proof), 0);
-	assert_int_equal(proof_node(proof, clock_ms, &node), 0);
+	assert_int_equal(proof_node(proof, simulated.now_ms, &node), 0);
 	proof_close(proof);
 	return node;
 }

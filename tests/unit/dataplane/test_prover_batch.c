@@ -26,7 +26,9 @@ static void readers_are_woken_by_what_changed_alone(void **state)
 		epoch = page_epoch(prover->page);
 		make_turns(20);
 		assert_int_equal(page_epoch(prover->page), epoch);
-		v0.up = driven.up = !v0.up;
+		v0.down = driven.up;
+		driven.up = !driven.up;
+		tell_link();
 		make_turns(3);
 		assert_int_equal(page_epoch(prover->page), epoch + 1);
 	}
@@ -132,11 +134,9 @@ static void a_stopped_process_loses_nothing(void **state)
 	way.when = NEVER;
 	while (!prover->batch.n)
 		make_turns(1);
-	clock_ms += 150;
-	on_prover_turn(prover);
+	make_late_turn(150);
 	expect_states(PROOF_STATE_FORWARDED, PROOF_REASON_NONE);
-	clock_ms += 10000;
-	on_prover_turn(prover);
+	make_late_turn(10000);
 	expect_states(PROOF_STATE_FORWARDED, PROOF_REASON_NONE);
 	way.when = NEXT_TURN;
 	make_turns(5);
@@ -210,12 +210,12 @@ static void a_document_or_a_verdict_comes_first(void **state)
 		make_turns(1);
 	apply_number(&s.second, 2); /* the row has just been proved */
 	make_turns(1);
-	assert_int_equal(prover->rows.rows[0].shown.proved_ms, clock_ms);
-	assert_int_equal(prover->rows.rows[1].shown.proved_ms, clock_ms);
+	assert_int_equal(prover->rows.rows[0].shown.proved_ms, simulated.now_ms);
+	assert_int_equal(prover->rows.rows[1].shown.proved_ms, simulated.now_ms);
 	process.node.counters.deaths++;
 	process.node.pools[0].backends[0].alive = !process.node.pools[0].backends[0].alive;
 	make_turns(1);
-	assert_int_equal(prover->rows.rows[0].shown.proved_ms, clock_ms);
+	assert_int_equal(prover->rows.rows[0].shown.proved_ms, simulated.now_ms);
 }
 
 static void a_port_without_the_code_proves_nothing_and_says_so(void **state)
@@ -232,11 +232,13 @@ static void a_port_without_the_code_proves_nothing_and_says_so(void **state)
 	expect_states(PROOF_STATE_UNKNOWN, PROOF_REASON_NONE);
 	driven.lost = false;
 	way.err = 0;
-	v0.up = false;
+	v0.down = true;
+	tell_link();
 	prover_links_changed(prover);
 	assert_int_equal(shown_node().ports[0].attached, PROOF_YES);
 	assert_int_equal(shown_node().ports[0].up, PROOF_NO);
 	v0.ifindex = 0; /* the table of links has no room for it */
+	tell_link();
 	prover_links_changed(prover);
 	assert_int_equal(shown_node().ports[0].attached, PROOF_YES);
 	assert_int_equal(shown_node().ports[0].up, PROOF_UNKNOWN);
@@ -246,6 +248,7 @@ static void a_port_without_the_code_proves_nothing_and_says_so(void **state)
 	assert_int_equal(shown_node().ports[0].up, PROOF_NO);
 	driven.ifindex = 0; /* the driver has none either */
 	v0.ifindex = kernel_index = 5;
+	tell_link();
 	prover_links_changed(prover);
 	assert_int_equal(shown_node().ports[0].attached, PROOF_UNKNOWN);
 	process.port_err[0] = -EBUSY;

@@ -19,7 +19,7 @@
 #include "bpf/xdp_internal.h"
 #include "tests/unit/bpf/xdp_stage.h"
 
-#include "dataplane/prover_frame.c"
+#include "dataplane/prover_internal.h"
 
 #define POOL_ID 77u
 #define SLOTS   32u

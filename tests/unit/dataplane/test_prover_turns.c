@@ -4,6 +4,17 @@
  */
 #include "tests/unit/dataplane/prover_scene.h"
 
+/* What was logged, by its first words. */
+static void expect_heard(const char *wanted)
+{
+	char events[256] = "";
+
+	for (const char *line = heard; *line; line = strchr(line, '\n') + 1)
+		snprintf(events + strlen(events), sizeof(events) - strlen(events), "%.*s ",
+		         (int)strcspn(line, " \n"), line);
+	assert_string_equal(events, wanted);
+}
+
 static void probe_packets_that_cannot_be_run_are_explained_and_tried_once_a_second(void **state)
 {
 	const char *interface = "", *problem;
@@ -19,14 +30,14 @@ static void probe_packets_that_cannot_be_run_are_explained_and_tried_once_a_seco
 	assert_non_null(problem);
 	assert_non_null(strstr(problem, "5.14"));
 	assert_string_equal(interface, "v0");
-	assert_string_equal(logged, "probe-packets-fail ");
+	expect_heard("probe-packets-fail ");
 	way.err = -EINVAL;
 	make_turns(20);
 	assert_non_null(strstr(prover_problem(prover, &interface), "set the interface up"));
 	way.err = 0;
 	make_turns(20);
 	assert_null(prover_problem(prover, &interface));
-	assert_string_equal(logged, "probe-packets-fail probe-packets-fail probe-packets-run ");
+	expect_heard("probe-packets-fail probe-packets-fail probe-packets-run ");
 	expect_states(PROOF_STATE_FORWARDED, PROOF_REASON_NONE);
 	way.err = -EIO;
 	make_turns(20);
@@ -50,7 +61,7 @@ static void a_port_that_refuses_probe_packets_does_not_slow_the_others_down(void
 	way.err = -EINVAL;
 	before = way.n_probes;
 	for (int i = 0; i < 50; i++) {
-		prover->ports_ms = clock_ms + PROVER_TURN_MS; /* they are not read again */
+		prover->ports_ms = simulated.now_ms + PROVER_TURN_MS; /* they are not read again */
 		make_turns(1);
 	}
 	assert_in_range(way.n_probes - before, 8, 11);
@@ -123,11 +134,22 @@ static void addresses_that_are_not_announced_get_no_probe_packets(void **state)
 	assert_int_equal(n[PROOF_STATE_FORWARDED] + n[PROOF_STATE_REFUSED], 0);
 }
 
+/* Read a pool alone. */
+static void read_pool(struct compiler_pool *pool, struct prover_pool *out, struct proof_node *node)
+{
+	struct compiler alone = process.node;
+	struct prover_rows rows = { .pools = out, .n_pools = 1 };
+
+	alone.pools = pool;
+	alone.n_pools = 1;
+	(void)prover_rows_read_pools(&rows, &alone, &process.leaving, node);
+}
+
 /* The members of a pool are @p first and @p second: weights, and whether they are in force. */
 static void expect_serving(uint32_t first, bool first_alive, uint32_t second, bool second_alive,
                            uint32_t n_serving)
 {
-	const struct compiler_pool *pool = &process.node.pools[0];
+	struct compiler_pool *pool = &process.node.pools[0];
 	struct plan_backend *plans = pool->plan->backends;
 	struct prover_pool out;
 	struct proof_node node = { 0 };
@@ -144,7 +166,7 @@ static void expect_serving(uint32_t first, bool first_alive, uint32_t second, bo
 	}
 	assert_int_equal(members, 2);
 	assert_true(pool->plan->n_backends > 2);
-	read_pool(&process.node, pool, &process.leaving, &out, &node);
+	read_pool(pool, &out, &node);
 	assert_int_equal(out.is_serving, n_serving > 0);
 	assert_int_equal(node.hops_needed, n_serving);
 }
@@ -182,9 +204,7 @@ static void those_of_the_class_in_force_serve(void **state)
 	};
 	struct compiler_backup backup = { 0 };
 	struct plan_pool plan = { .backends = plans, .n_backends = 2 };
-	const struct compiler_pool pool = { .plan = &plan,
-		                            .backends = backends,
-		                            .backup = &backup };
+	struct compiler_pool pool = { .plan = &plan, .backends = backends, .backup = &backup };
 	uint64_t fingerprints[sizeof(rows) / sizeof(rows[0])];
 
 	(void)state;
@@ -194,7 +214,7 @@ static void those_of_the_class_in_force_serve(void **state)
 
 		backup.state.class = rows[i].class;
 		backup.state.share = rows[i].share;
-		read_pool(&process.node, &pool, &process.leaving, &out, &node);
+		read_pool(&pool, &out, &node);
 		assert_true(out.is_serving);
 		assert_int_equal(node.hops_needed, rows[i].n_needed);
 		fingerprints[i] = out.fingerprint;
@@ -214,7 +234,7 @@ static void a_stop_is_shown_at_once_and_stays(void **state)
 	assert_int_equal(shown_node().stopping, 1);
 	make_turns(20);
 	assert_int_equal(shown_node().stopping, 1);
-	clock_ms += PROOF_OLD_MS + 1; /* its process has ended */
+	simulated.now_ms += PROOF_OLD_MS + 1; /* its process has ended */
 	assert_int_equal(shown_node().stopping, 1);
 }
 
