@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which troubles the process states (dataplane/conditions.c): the kernel's links and the driver's
- * ports are the test's.
+ * Which troubles the process states (dataplane/conditions.c). The kernel's messages about links, and the driver, are the
+ * test's.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -11,78 +11,73 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "dataplane/conditions.h"
 #include "dataplane/nexthop/links.h"
-#include "dataplane/process.h"
-#include "dataplane/prover.h"
-#include "dataplane/export/publish.h"
-#include "weir/condition.h"
+#include "dataplane/prover_internal.h"
+#include "weir/measure.h"
 #include "weir/model.h"
+
+#include "tests/unit/dataplane/conditions_scene.h"
+#include "tests/unit/dataplane/link_message.h"
+#include "tests/unit/dataplane/stage.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* --- what is stated --- */
 
-static char stated[20][400]; /* "level code subject: text" */
+static char stated[20][500]; /* "level code subject: text" */
 static size_t n_stated;
-static uint64_t begun_with;
-static unsigned n_paths, n_ended;
 
-static void fake_begin(struct stats *s, uint64_t document)
+static void state_all(struct process *p)
 {
-	(void)s;
-	begun_with = document;
-	n_stated = n_paths = n_ended = 0;
-}
+	static const char *const levels[] = { "note", "degraded", "down" };
 
-static void __attribute__((format(printf, 5, 6)))
-fake_add(struct stats *s, const char *code, enum condition_level level, const char *subject,
-         const char *format, ...)
-{
-	char text[CONDITION_TEXT_MAX];
-	va_list args;
-
-	(void)s;
-	va_start(args, format);
-	assert_in_range(vsnprintf(text, sizeof(text), format, args), 1,
-	                sizeof(text) - 1); /* whole */
-	va_end(args);
-	assert_true(n_stated < COUNT(stated));
-	snprintf(stated[n_stated++], sizeof(stated[0]), "%s %s %s: %s",
-	         level == CONDITION_DOWN       ? "down"
-	         : level == CONDITION_DEGRADED ? "degraded"
-	         : level == CONDITION_NOTE     ? "note"
-	                                       : "?",
-	         code, subject, text);
-}
-
-static void fake_end(struct stats *s)
-{
-	(void)s;
-	n_ended++;
-}
-
-static void fake_paths(const struct process *p, struct stats *s)
-{
-	(void)p, (void)s;
-	n_paths++;
+	conditions_state(p);
+	read_said(p);
+	assert_true(said.n < COUNT(stated));
+	n_stated = said.n;
+	for (uint32_t i = 0; i < said.n; i++)
+		snprintf(stated[i], sizeof(stated[0]), "%s %s %s: %s", levels[said.items[i].level],
+		         said.items[i].code, said.items[i].subject, said.items[i].text);
 }
 
 /* --- what there is --- */
 
-static struct rtnl_link kernel[2]; /* eth0 and eth1; ifindex 0: it is not there */
+static struct {
+	uint32_t ifindex; /* 0: it is not there */
+	bool up;
+} kernel[2]; /* eth0 and eth1 */
 static struct driver_port driven[DRIVER_PORTS_MAX];
 static size_t n_driven;
 
-static const struct rtnl_link *fake_link(const struct links *l, const char *name)
+static void tell_link(struct links *l, const struct link_message *m)
 {
-	int i = name[3] - '0';
+	char bytes[MESSAGE_BYTES];
 
-	(void)l;
-	return i >= 0 && i < 2 && !name[4] && kernel[i].ifindex ? &kernel[i] : NULL;
+	links_hear(l, bytes, write_message(bytes, m));
+}
+
+/* The kernel tells of its interfaces as they are now. */
+static void tell_links(struct links *l)
+{
+	static const char *const names[] = { "eth0", "eth1" };
+
+	for (uint32_t i = 1; i < 10; i++)
+		tell_link(l, &(struct link_message){ .ifindex = i, .name = "", .gone = true });
+	for (uint32_t i = 0; i < 2; i++)
+		if (kernel[i].ifindex)
+			tell_link(l, &(struct link_message){ .ifindex = kernel[i].ifindex,
+			                                     .name = names[i],
+			                                     .down = !kernel[i].up });
+}
+
+static void ignore_links(void *arg)
+{
+	(void)arg;
 }
 
 static size_t show_ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
@@ -92,48 +87,23 @@ static size_t show_ports(const struct driver *d, struct driver_port out[DRIVER_P
 	return n_driven;
 }
 
-static struct stats *fake_stats(struct publisher *p)
+static struct prover prover; /* of it: what it says of probe packets, and of what leaves */
+
+static void set_probe_error(int err)
 {
-	(void)p;
-	return NULL;
+	prover.n_ports = prover.node.n_ports = 1;
+	prover.ports[0] = (struct prover_port){ .ifindex = 6, .err = err };
+	prover.node.ports[0] = (struct proof_port){ .interface = "eth1", .ifindex = 6 };
 }
 
-static const char *prover_says; /* of probe packets; NULL: none */
-
-static bool blocked;
-
-static bool fake_blocked(const struct prover *r)
+static void set_blocked(bool blocked)
 {
-	(void)r;
-	return blocked;
+	static struct prover_row row = { .is_announced = true };
+
+	row.is_blocked = blocked;
+	prover.rows.rows = &row;
+	prover.rows.n = 1;
 }
-
-static const char *fake_problem(const struct prover *r, const char **interface)
-{
-	(void)r;
-	*interface = "eth1";
-	return prover_says;
-}
-
-static int measure_fault; /* -errno; 0: none */
-
-static int fake_measure_fault(const struct publisher *p)
-{
-	(void)p;
-	return measure_fault;
-}
-
-/* The private parts too. */
-#define publisher_measure_fault fake_measure_fault
-#define prover_problem          fake_problem
-#define prover_is_blocked       fake_blocked
-#define conditions_begin        fake_begin
-#define conditions_add          fake_add
-#define conditions_end          fake_end
-#define conditions_state_paths  fake_paths
-#define links_named             fake_link
-#define publisher_stats         fake_stats
-#include "dataplane/conditions.c"
 
 static const struct driver_ops xdp = { .name = "xdp", .ports = show_ports };
 static const struct driver_ops dpdk = { .name = "dpdk", .ports = show_ports };
@@ -148,8 +118,11 @@ static int setup(void **state)
 {
 	(void)state;
 	p = calloc(1, sizeof(*p));
-	if (!p)
+	if (!p || open_pages(p))
 		return -1;
+	p->links = links_new(ignore_links, NULL);
+	p->prover = &prover;
+	memset(&prover, 0, sizeof(prover));
 	for (uint32_t i = 0; i <= DRIVER_PORTS_MAX; i++) {
 		snprintf(names[i], sizeof(names[i]), "eth%u", i);
 		ports[i] = (struct model_port){ .interface = names[i], .device = "" };
@@ -159,7 +132,8 @@ static int setup(void **state)
 	model.meta.document = 71;
 	memset(driven, 0, sizeof(driven));
 	for (uint32_t i = 0; i < 2; i++) {
-		kernel[i] = (struct rtnl_link){ .ifindex = 5 + i, .up = true };
+		kernel[i].ifindex = 5 + i;
+		kernel[i].up = true;
 		driven[i] = (struct driver_port){ .ifindex = 5 + i, .native = true, .up = true };
 		strcpy(driven[i].name, names[i]);
 	}
@@ -167,14 +141,19 @@ static int setup(void **state)
 	p->ops = &xdp;
 	p->driver = (void *)p;
 	p->node.model = &model;
+	tell_links(p->links);
 	return 0;
 }
 
 static int teardown(void **state)
 {
+	int result;
+
 	(void)state;
+	links_close(p->links);
+	result = close_pages(p);
 	free(p);
-	return 0;
+	return result;
 }
 
 /* --- the tests --- */
@@ -182,24 +161,31 @@ static int teardown(void **state)
 static void a_node_without_trouble_states_none(void **state)
 {
 	(void)state;
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 0);
-	assert_int_equal(begun_with, 71);
-	assert_int_equal(n_paths, 1);
-	assert_int_equal(n_ended, 1);
+	assert_int_equal(said.document, 71);
 }
 
 static void a_page_of_measurements_that_cannot_be_made_is_stated(void **state)
 {
+	struct stage s;
+	char path[128];
+
 	(void)state;
-	measure_fault = -ENOSPC;
-	conditions_state(p);
-	measure_fault = 0;
+	stage_init(&s);
+	apply_world(&s, &s.first);
+	snprintf(path, sizeof(path), "%.80s/" MEASURE_PAGE_FILE, p->dirs.run);
+	assert_int_equal(mkdir(path, 0700), 0); /* in its place */
+	publisher_measure(p->publisher, &s.node, 1000);
+	state_all(p);
 	assert_int_equal(n_stated, 1);
 	assert_non_null(strstr(stated[0], "degraded measure-page-missing"));
-	assert_non_null(strstr(stated[0], "No space left on device"));
-	conditions_state(p);
+	assert_non_null(strstr(stated[0], strerror(-publisher_measure_fault(p->publisher))));
+	assert_int_equal(rmdir(path), 0);
+	publisher_measure(p->publisher, &s.node, 60000);
+	state_all(p);
 	assert_int_equal(n_stated, 0);
+	stage_fini(&s);
 }
 
 static const struct {
@@ -247,10 +233,9 @@ static void each_fault_of_a_port_is_stated(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(faults); i++) {
 		for (uint32_t others = 0; others < 2; others++) {
-			kernel[1] =
-			        (struct rtnl_link){ .ifindex = faults[i].link ? faults[i].link_index
-				                                              : 0,
-				                    .up = faults[i].link_up };
+			kernel[1].ifindex = faults[i].link ? faults[i].link_index : 0;
+			kernel[1].up = faults[i].link_up;
+			tell_links(p->links);
 			driven[1].ifindex = 6;
 			driven[1].lost = faults[i].lost;
 			driven[1].up = faults[i].up;
@@ -259,7 +244,7 @@ static void each_fault_of_a_port_is_stated(void **state)
 			p->ops = faults[i].ops;
 			self.ports = ports + 1 - others;
 			self.n_ports = 1 + others;
-			conditions_state(p);
+			state_all(p);
 			if (n_stated != (faults[i].code != NULL))
 				fail_msg("%s: %zu stated", faults[i].why, n_stated);
 			snprintf(start, sizeof(start), "%s %s eth1: ", others ? "degraded" : "down",
@@ -275,9 +260,10 @@ static void all_ports_without_effect_are_down_each_with_its_own_reason(void **st
 	(void)state;
 	n_driven = 0;
 	kernel[0].ifindex = 0;
+	tell_links(p->links);
 	strcpy(p->port_reason[0], "not said: the interface is not there");
 	strcpy(p->port_reason[1], "another program is there");
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 2);
 	assert_string_equal(stated[0],
 	                    "down port-missing eth0: there is no interface of this name on the "
@@ -285,7 +271,7 @@ static void all_ports_without_effect_are_down_each_with_its_own_reason(void **st
 	assert_non_null(strstr(stated[1], "down port-not-attached eth1: "));
 	assert_non_null(strstr(stated[1], "; the last try: another program is there"));
 	p->port_reason[1][0] = '\0';
-	conditions_state(p);
+	state_all(p);
 	assert_null(strstr(stated[1], "; the last try"));
 }
 
@@ -295,14 +281,15 @@ static void a_port_that_goes_on_as_it_was_is_degraded(void **state)
 	(void)state;
 	p->port_err[0] = p->port_err[1] = -ENODEV;
 	strcpy(p->port_reason[1], "there is no PCI device 0000:02:00.0");
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 2);
 	assert_non_null(
 	        strstr(stated[0], "degraded port-not-changed eth0: the port still forwards"));
 	assert_non_null(strstr(stated[1], "degraded port-not-changed eth1: "));
 	assert_non_null(strstr(stated[1], "; the last try: there is no PCI device 0000:02:00.0"));
-	kernel[0].up = false; /* what is worse goes before; the other one still forwards */
-	conditions_state(p);
+	kernel[0].up = false;
+	tell_links(p->links); /* what is worse goes before; the other one still forwards */
+	state_all(p);
 	assert_non_null(strstr(stated[0], "degraded port-no-carrier eth0: "));
 }
 
@@ -310,7 +297,7 @@ static void as_many_ports_as_a_driver_can_have_are_looked_at(void **state)
 {
 	(void)state;
 	self.n_ports = DRIVER_PORTS_MAX + 1;
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, DRIVER_PORTS_MAX - 2);
 	for (size_t i = 0; i < n_stated; i++)
 		assert_non_null(strstr(stated[i], "degraded port-missing eth"));
@@ -320,14 +307,14 @@ static void as_many_ports_as_a_driver_can_have_are_looked_at(void **state)
 static void probe_packets_that_cannot_be_run_are_stated_with_the_reason(void **state)
 {
 	(void)state;
-	prover_says = "the kernel is too old; update it";
-	conditions_state(p);
-	prover_says = NULL;
+	set_probe_error(-EOPNOTSUPP);
+	state_all(p);
+	set_probe_error(0);
 	assert_int_equal(n_stated, 1);
 	assert_non_null(
 	        strstr(stated[0], "degraded probe-packets-fail eth1: cannot run probe packets "));
-	assert_non_null(strstr(stated[0], "the kernel is too old; update it"));
-	conditions_state(p);
+	assert_non_null(strstr(stated[0], "the kernel is too old; update it to Linux"));
+	state_all(p);
 	assert_int_equal(n_stated, 0);
 }
 
@@ -349,10 +336,10 @@ static void memory_in_small_pages_is_a_note(void **state)
 
 	(void)state;
 	p->ops = &with;
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 0);
 	memory_says = "no hugetlbfs is mounted";
-	conditions_state(p);
+	state_all(p);
 	memory_says = "";
 	assert_int_equal(n_stated, 1);
 	assert_string_equal(stated[0],
@@ -368,18 +355,18 @@ static void a_port_that_was_opened_for_less_is_a_note(void **state)
 	self.mtu = 1600;
 	driven[0].mtu = 1600;
 	driven[1].mtu = 1500;
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 1);
 	assert_string_equal(stated[0],
 	                    "note mtu-not-raised eth1: the document's mtu is 1600, but this port "
 	                    "was opened for 1500, which stays in force: weir restart dataplane; "
 	                    "if that does not help, its device takes no longer packets");
 	self.mtu = 1500; /* less is in force at once */
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 0);
 	driven[0].mtu = driven[1].mtu = 0;
 	self.mtu = 1600;
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 0);
 	self.mtu = 0;
 }
@@ -388,16 +375,16 @@ static void the_generic_mode_of_a_port_is_a_note(void **state)
 {
 	(void)state;
 	driven[1].native = false;
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 1);
 	assert_non_null(strstr(stated[0], "note generic-mode eth1: the kernel's generic XDP mode"));
 	driven[1].lost = true; /* nothing runs there */
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 1);
 	assert_non_null(strstr(stated[0], "degraded port-not-attached eth1"));
 	driven[1].lost = false;
 	p->ops = &dpdk; /* it means another thing there: a port of the kernel's */
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 0);
 }
 
@@ -418,33 +405,33 @@ static void frames_that_do_not_leave_are_stated_with_the_port_and_the_likely_cau
 	p->ops = &with;
 	driven[0].not_sent_known = true;
 	driven[1].not_sent_cause = "Operation not permitted";
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 1);
 	assert_non_null(strstr(stated[0], "note frames-sent-unknown eth1: "));
 	assert_non_null(strstr(stated[0], "is unknown: "));
 	driven[1].not_sent_known = true;
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 0);
 	p->leaving.n = 1;
 	p->leaving.ports[0] =
 	        (struct leaving_port){ .shown = { .name = "eth1", .not_sent_cause = "it rains" },
 		                       .state = LEAVING_SOME };
-	blocked = true; /* by another port */
-	conditions_state(p);
+	set_blocked(true); /* by another port */
+	state_all(p);
 	assert_int_equal(n_stated, 1);
 	assert_non_null(strstr(stated[0], "degraded frames-not-sent eth1: more than 1 % is lost"));
 	assert_non_null(strstr(stated[0], "likely: it rains"));
 	p->leaving.ports[0].state = LEAVING_NONE;
-	conditions_state(p);
+	state_all(p);
 	assert_non_null(strstr(stated[0], "down frames-not-sent eth1: nothing leaves"));
-	blocked = false; /* what is announced leaves by other ports */
-	conditions_state(p);
+	set_blocked(false); /* what is announced leaves by other ports */
+	state_all(p);
 	assert_non_null(strstr(stated[0], "degraded frames-not-sent eth1: nothing leaves"));
 	memset(longest, 'x', sizeof(longest) - 1);
 	p->leaving.ports[0].shown.not_sent_cause = longest;
 	for (int i = LEAVING_SOME; i <= LEAVING_NONE; i++) {
 		p->leaving.ports[0].state = (enum leaving_state)i;
-		conditions_state(p);
+		state_all(p);
 		assert_non_null(strstr(stated[0], longest));
 		assert_non_null(strstr(stated[0], "weir_dataplane_port_not_sent_total"));
 	}
@@ -461,7 +448,7 @@ static void damage_is_stated_with_its_place_though_it_is_mended(void **state)
 	p->scrub.findings[1] =
 	        (struct scrub_finding){ FWD_TABLE_ROOT, 0, 0, 0, "table root", 1, 0 };
 	for (int i = 0; i < 2; i++) {
-		conditions_state(p);
+		state_all(p);
 		assert_int_equal(n_stated, 2);
 		assert_non_null(strstr(stated[0], "degraded table-damaged slots of pool web-fra: 3 "
 		                                  "elements (4096 to 4100 of table slots)"));
@@ -471,11 +458,11 @@ static void damage_is_stated_with_its_place_though_it_is_mended(void **state)
 	}
 	p->scrub.n_findings = 0;
 	p->scrub.n_more = 7;
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 1);
 	assert_non_null(strstr(stated[0], "degraded table-damaged more: 7 more elements"));
 	p->scrub.n_more = 0;
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 0);
 }
 
@@ -486,7 +473,7 @@ static void other_troubles_are_stated_with_what_to_do(void **state)
 	p->macs_left_out = 3;
 	model.key_state = MODEL_KEY_GOOD + 1;
 	model.key_fault = "hash.key: 3 digits";
-	conditions_state(p);
+	state_all(p);
 	assert_int_equal(n_stated, 3);
 	assert_string_equal(stated[0],
 	                    "degraded document-refused : the newest document is refused, the one "
@@ -502,24 +489,30 @@ static void other_troubles_are_stated_with_what_to_do(void **state)
 /* What is not known of is not stated; a refusal is, for it may be why. */
 static void before_a_document_is_in_force_no_port_is_missed(void **state)
 {
+	static struct model_pool web = { .name = "web", .agent = true };
+	static struct plan_pool plan = { .model = &web, .n_backends = 2 };
+	static struct compiler_pool pool = { .plan = &plan };
+
 	(void)state;
+	p->node.pools = &pool;
+	p->node.n_pools = 1;
 	kernel[0].ifindex = 0;
+	tell_links(p->links);
 	model.key_state = MODEL_KEY_GOOD + 1;
 	strcpy(p->refusal, "no driver");
 	for (int turn = 0; turn < 2; turn++) {
 		p->driver = turn ? (void *)p : NULL;
 		p->node.model = turn ? NULL : &model;
-		conditions_state(p);
+		state_all(p);
 		assert_int_equal(n_stated, 1);
-		assert_int_equal(begun_with, 0);
-		assert_int_equal(n_paths, 0);
+		assert_int_equal(said.document, 0);
 		assert_string_equal(
 		        stated[0],
 		        "degraded document-refused : the newest document is refused, this process has none in force: no driver");
 	}
 	p->driver = NULL;
 	p->forwards_nothing = true;
-	conditions_state(p);
+	state_all(p);
 	assert_string_equal(
 	        stated[0],
 	        "down document-refused : the newest document is refused, nothing is forwarded: no driver");
@@ -527,9 +520,10 @@ static void before_a_document_is_in_force_no_port_is_missed(void **state)
 	p->driver = (void *)p;
 	p->node.model = &model;
 	model.self = NULL; /* the node is not in its own document */
-	conditions_state(p);
-	assert_int_equal(n_stated, 2);
-	assert_int_equal(n_paths, 1);
+	state_all(p);
+	assert_int_equal(n_stated, 3);
+	assert_non_null(
+	        strstr(stated[2], "note agents-unseen web: ")); /* of the ways to backends */
 }
 
 #define CONDITIONS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

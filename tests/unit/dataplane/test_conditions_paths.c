@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is stated of the ways to backends: which are named, and when nothing can be sent at all. */
+/*
+ * What is stated of the ways to backends: which are named, and when nothing can be sent at all. Next hops are a
+ * kernel's, in a namespace of the test's own; the driver, and what tables and effect page hold, are the test's.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,87 +13,28 @@
 
 #include <cmocka.h>
 
-#include "dataplane/conditions.h"
 #include "dataplane/export/effect_internal.h"
-#include "dataplane/probes.h"
-#include "dataplane/process.h"
-#include "dataplane/export/publish.h"
-#include "weir/condition.h"
+#include "dataplane/nexthop/hops.h"
+#include "dataplane/probes_internal.h"
 #include "weir/model.h"
 
+#include "tests/unit/bpf/space.h"
+#include "tests/unit/dataplane/conditions_scene.h"
+#include "tests/unit/dataplane/stage.h"
+
 #define N_BACKENDS 20
-#define NOW_MS     100000u
+#define LISTED_MAX 16u   /* backends by name */
+#define STATE_MS   1000u /* a shorter trouble is none */
 
-static struct {
-	char code[32], subject[64], text[256];
-	enum condition_level level;
-} said[64];
-static size_t n_said;
-static struct probes_path probe_trouble;
-static struct hop hop_of_all;
-static bool has_hop;
-static struct {
-	struct effect_page page;
-	struct effect_pool pools[1];
-	struct effect_backend rows[N_BACKENDS];
-} effect;
-
-static void __attribute__((format(printf, 5, 6)))
-fake_add(struct stats *s, const char *code, enum condition_level level, const char *subject,
-         const char *format, ...)
-{
-	va_list list;
-
-	(void)s;
-	assert_true(n_said < 64);
-	snprintf(said[n_said].code, sizeof(said[0].code), "%s", code);
-	snprintf(said[n_said].subject, sizeof(said[0].subject), "%s", subject);
-	va_start(list, format);
-	vsnprintf(said[n_said].text, sizeof(said[0].text), format, list);
-	va_end(list);
-	said[n_said++].level = level;
-}
-
-static const struct probes_path *fake_trouble(const struct probes_filler *f, uint64_t now_ms)
-{
-	(void)f;
-	assert_int_equal(now_ms, NOW_MS);
-	return *probe_trouble.reason ? &probe_trouble : NULL;
-}
-
-static uint64_t fake_now(const struct loop *l)
-{
-	(void)l;
-	return NOW_MS;
-}
-
-static struct effect_page *fake_effect(struct publisher *p)
-{
-	(void)p;
-	return &effect.page;
-}
-
-static bool fake_hop(const struct hops *h, const struct addr *address, struct hop *out)
-{
-	(void)h;
-	(void)address;
-	*out = hop_of_all;
-	return has_hop;
-}
-
-/* The private parts too. */
-#define conditions_add   fake_add
-#define probes_trouble   fake_trouble
-#define loop_now_ms      fake_now
-#define publisher_effect fake_effect
-#define hops_get         fake_hop
-#include "dataplane/conditions_paths.c"
+static struct process process;
+static struct effect_backend *rows; /* of the effect page */
+static struct probes_filler probes;
 
 static size_t list_ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
 {
 	(void)d;
-	out[0] = (struct driver_port){ .ifindex = 3 };
-	out[1] = (struct driver_port){ .ifindex = 5 };
+	out[0] = (struct driver_port){ .ifindex = if_nametoindex("v1") };
+	out[1] = (struct driver_port){ .ifindex = if_nametoindex("v0") };
 	return 2;
 }
 
@@ -109,36 +53,98 @@ static struct compiler_backend backends[N_BACKENDS];
 static struct compiler_pool pool = { .plan = &plan_pool, .backends = backends };
 static struct fwd_backend table[N_BACKENDS];
 static struct compiler_path paths[N_BACKENDS];
-static struct process process;
 static char names[N_BACKENDS][8];
+
+static void unfollow_hops(void)
+{
+	hops_close(process.node.hops);
+	process.node.hops = NULL;
+}
+
+static void note_hop(void *loop, const struct addr *address, const struct hop *hop)
+{
+	(void)address;
+	if (hop->state == HOP_KNOWN)
+		loop_stop(loop);
+}
+
+/* The kernel knows next hops to all backends, by @p port; "": by none, as nobody has asked yet. */
+static void follow_hops(const char *port)
+{
+	unfollow_hops();
+	assert_int_equal(
+	        hops_open(process.loop, N_BACKENDS, note_hop, process.loop, &process.node.hops), 0);
+	if (!*port)
+		return;
+	space_run("ip route replace 10.2.0.0/16 via 10.%s.0.1", *port == 'v' ? "1" : "8");
+	for (size_t i = 0; i < plan_pool.n_backends; i++) {
+		struct hop hop;
+
+		assert_int_equal(hops_watch(process.node.hops, &plans[i].address), 0);
+		while (!hops_get(process.node.hops, &plans[i].address, &hop) ||
+		       hop.state != HOP_KNOWN)
+			assert_int_equal(loop_run(process.loop), 0);
+	}
+}
 
 /* A pool of @p n backends in force, each with slots of its own and a way. */
 static void make_pool(size_t n)
 {
+	struct effect_page *page = publisher_effect(process.publisher);
+	char address[32];
+
 	plan_pool.n_backends = n;
-	memset(&effect, 0, sizeof(effect));
-	effect.page.max_pools = 1;
-	effect.page.max_backends = N_BACKENDS;
-	effect.page.total.n_backends = (uint32_t)n;
+	page->total.n_backends = (uint32_t)n;
+	rows = effect_page_backends(page);
 	for (size_t i = 0; i < n; i++) {
 		snprintf(names[i], sizeof(names[i]), "b%zu", i);
+		snprintf(address, sizeof(address), "10.2.0.%zu", 1 + i);
 		plans[i] = (struct plan_backend){ .id = 100 + i, .name = names[i] };
+		addr_of(address, &plans[i].address);
 		backends[i] = (struct compiler_backend){ .plan = &plans[i],
 			                                 .index = (uint32_t)i,
 			                                 .alive = true,
 			                                 .reason = EFFECT_REASON_UP };
 		table[i] = (struct fwd_backend){ 0 };
 		paths[i] = (struct compiler_path){ 0 };
-		effect.rows[i] = (struct effect_backend){ .pool = 7, .id = 100 + i, .slots = 5 };
+		rows[i] = (struct effect_backend){ .pool = 7, .id = 100 + i, .slots = 5 };
 	}
-	process = (struct process){ .ops = &ops };
+	process.ops = &ops;
 	process.node.pools = &pool;
 	process.node.n_pools = 1;
 	process.node.t.backends = table;
 	process.node.paths = paths;
-	process.node.hops = (struct hops *)&process; /* followed */
-	probe_trouble.reason[0] = '\0';
-	has_hop = false;
+	process.probes = NULL;
+	follow_hops("");
+}
+
+/* The pages, with an effect page that has room for all. */
+static int open_scene(void **state)
+{
+	struct driver_ops driver = memory;
+	struct stage s;
+
+	(void)state;
+	if (open_pages(&process))
+		return -1;
+	stage_init(&s);
+	apply_world(&s, &s.first);
+	driver.ports = list_ports;
+	s.node.ops = &driver;
+	publisher_write(process.publisher, &s.node, &s.time);
+	stage_fini(&s);
+	space_run("ip addr add 10.1.0.2/24 dev v0 && ip link add e0 type veth peer name e1 && "
+	          "ip link set e0 up && ip link set e1 up && ip addr add 10.8.0.2/24 dev e0 && "
+	          "ip neigh add 10.1.0.1 lladdr 02:00:00:00:00:01 dev v0 nud permanent && "
+	          "ip neigh add 10.8.0.1 lladdr 02:00:00:00:00:08 dev e0 nud permanent");
+	return 0;
+}
+
+static int close_scene(void **state)
+{
+	(void)state;
+	unfollow_hops();
+	return close_pages(&process);
 }
 
 /* @return how often @p code was stated of @p subject at @p level */
@@ -146,11 +152,13 @@ static size_t count_stated(const char *code, const char *subject, enum condition
 {
 	size_t n = 0;
 
-	n_said = 0;
-	conditions_state_paths(&process, NULL);
-	for (size_t i = 0; i < n_said; i++)
-		n += !strcmp(said[i].code, code) && !strcmp(said[i].subject, subject) &&
-		     said[i].level == level;
+	conditions_begin(publisher_stats(process.publisher), 1);
+	conditions_state_paths(&process, publisher_stats(process.publisher));
+	conditions_end(publisher_stats(process.publisher));
+	read_said(&process);
+	for (size_t i = 0; i < said.n; i++)
+		n += !strcmp(said.items[i].code, code) && !strcmp(said.items[i].subject, subject) &&
+		     said.items[i].level == level;
 	return n;
 }
 
@@ -162,35 +170,39 @@ static void where_all_is_well_nothing_is_stated(void **unused)
 	(void)unused;
 	make_pool(2);
 	assert_int_equal(count_stated(MISSING, "", CONDITION_DEGRADED), 0);
-	assert_int_equal(n_said, 0);
-	snprintf(probe_trouble.subject, sizeof(probe_trouble.subject), "eth1");
-	snprintf(probe_trouble.reason, sizeof(probe_trouble.reason), "no clsact");
+	assert_int_equal(said.n, 0);
+	probes.n_marks = 1;
+	probes.path = (struct probes_path){ .subject = "eth1", .reason = "no clsact" };
+	process.probes = &probes;
 	assert_int_equal(count_stated("probe-path-missing", "eth1", CONDITION_DEGRADED), 1);
-	assert_int_equal(n_said, 1);
-	process.node.hops = NULL; /* not followed: nothing is known */
+	assert_int_equal(said.n, 1);
+	unfollow_hops(); /* not followed: nothing is known */
 	table[0].flags = FWD_BACKEND_NO_NEXT_HOP;
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
 }
 
 static void a_backend_that_owns_slots_and_cannot_be_reached_is_named(void **unused)
 {
+	uint64_t now_ms;
+
 	(void)unused;
 	make_pool(2);
 	table[0].flags = FWD_BACKEND_NO_NEXT_HOP;
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 1);
-	assert_int_equal(n_said, 1);                        /* the other serves: it is not down */
-	paths[0].next_hop.since_ms = NOW_MS - STATE_MS + 1; /* for a moment only */
+	assert_int_equal(said.n, 1); /* the other serves: it is not down */
+	now_ms = loop_now_ms(process.loop);
+	paths[0].next_hop.since_ms = now_ms - STATE_MS + 1; /* for a moment only */
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
-	paths[0].next_hop.since_ms = NOW_MS - STATE_MS;
+	paths[0].next_hop.since_ms = now_ms - STATE_MS;
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 1);
-	effect.rows[0].slots = 0; /* nobody is sent there */
+	rows[0].slots = 0; /* nobody is sent there */
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
-	effect.rows[0].slots = 5;
+	rows[0].slots = 5;
 	backends[0].alive = false;
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
-	assert_int_equal(n_said, 0);
+	assert_int_equal(said.n, 0);
 	backends[0].alive = true;
-	effect.rows[0].id = 99; /* another's row */
+	rows[0].id = 99; /* another's row */
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
 }
 
@@ -201,8 +213,8 @@ static void what_agents_were_given_is_unknown_and_noted(void **unused)
 	assert_int_equal(count_stated("agents-unseen", "web", CONDITION_NOTE), 0);
 	web.agent = true;
 	assert_int_equal(count_stated("agents-unseen", "web", CONDITION_NOTE), 1);
-	assert_int_equal(n_said, 1);
-	assert_non_null(strstr(said[0].text, "--owners"));
+	assert_int_equal(said.n, 1);
+	assert_non_null(strstr(said.items[0].text, "--owners"));
 	make_pool(1); /* nothing can move */
 	assert_int_equal(count_stated("agents-unseen", "web", CONDITION_NOTE), 0);
 	web.agent = false;
@@ -213,15 +225,14 @@ static void a_way_by_no_port_of_ours_may_lead_there(void **unused)
 {
 	(void)unused;
 	make_pool(LISTED_MAX + 2);
-	has_hop = true;
-	hop_of_all = (struct hop){ .state = HOP_KNOWN, .ifindex = 5 };
+	follow_hops("v0");
 	assert_int_equal(count_stated("next-hop-no-port", "web/b0", CONDITION_DEGRADED), 0);
-	assert_int_equal(n_said, 0);
-	hop_of_all.ifindex = 4;
+	assert_int_equal(said.n, 0);
+	follow_hops("e0");
 	assert_int_equal(count_stated("next-hop-no-port", "web/b0", CONDITION_DEGRADED), 1);
-	assert_non_null(strstr(said[0].text, "is not known"));
-	assert_int_equal(n_said, LISTED_MAX + 1);
-	assert_int_equal(atoi(said[LISTED_MAX].text), 2);
+	assert_non_null(strstr(said.items[0].text, "is not known"));
+	assert_int_equal(said.n, LISTED_MAX + 1);
+	assert_int_equal(atoi(said.items[LISTED_MAX].text), 2);
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
 	assert_int_equal(count_stated(MISSING, "all", CONDITION_DOWN), 0);
 	table[0].flags = FWD_BACKEND_NO_NEXT_HOP; /* nothing is sent: the worse is said alone */
@@ -234,10 +245,9 @@ static void workers_have_no_way_but_by_their_ports(void **unused)
 	(void)unused;
 	make_pool(1);
 	process.ops = &with_workers;
-	has_hop = true;
-	hop_of_all = (struct hop){ .state = HOP_KNOWN, .ifindex = 5 };
+	follow_hops("v0");
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
-	hop_of_all.ifindex = 4;
+	follow_hops("e0");
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 1);
 	assert_int_equal(count_stated(MISSING, "all", CONDITION_DOWN), 1);
 }
@@ -248,10 +258,10 @@ static void it_is_down_when_none_that_owns_slots_is_reached(void **unused)
 	make_pool(2);
 	table[0].flags = table[1].flags = FWD_BACKEND_NO_NEXT_HOP;
 	assert_int_equal(count_stated(MISSING, "all", CONDITION_DOWN), 1);
-	assert_int_equal(n_said, 3);
+	assert_int_equal(said.n, 3);
 	table[1].flags = 0;
 	assert_int_equal(count_stated(MISSING, "all", CONDITION_DOWN), 0);
-	effect.rows[1].slots = 0; /* what can be reached owns nothing */
+	rows[1].slots = 0; /* what can be reached owns nothing */
 	assert_int_equal(count_stated(MISSING, "all", CONDITION_DOWN), 1);
 }
 
@@ -282,7 +292,7 @@ static void a_cut_way_is_stated_where_it_decides(void **unused)
 		if (count_stated(UNUSABLE, "web/b0", CONDITION_DEGRADED) != cases[i].n)
 			fail_msg("case %zu", i);
 		if (cases[i].text)
-			assert_non_null(strstr(said[0].text, cases[i].text));
+			assert_non_null(strstr(said.items[0].text, cases[i].text));
 	}
 }
 
@@ -297,16 +307,16 @@ static void a_long_list_is_cut_and_counted(void **unused)
 			backends[i].alive = false;
 		}
 		assert_int_equal(count_stated(UNUSABLE, "", CONDITION_DEGRADED), n > LISTED_MAX);
-		assert_int_equal(n_said, n > LISTED_MAX ? LISTED_MAX + 1 : n);
+		assert_int_equal(said.n, n > LISTED_MAX ? LISTED_MAX + 1 : n);
 		if (n > LISTED_MAX)
-			assert_int_equal(atoi(said[n_said - 1].text), n - LISTED_MAX);
+			assert_int_equal(atoi(said.items[said.n - 1].text), n - LISTED_MAX);
 		make_pool(n + 1); /* one serves: nothing is down */
 		for (size_t i = 0; i < n; i++)
 			table[i].flags = FWD_BACKEND_NO_NEXT_HOP;
 		assert_int_equal(count_stated(MISSING, "", CONDITION_DEGRADED), n > LISTED_MAX);
-		assert_int_equal(n_said, n > LISTED_MAX ? LISTED_MAX + 1 : n);
+		assert_int_equal(said.n, n > LISTED_MAX ? LISTED_MAX + 1 : n);
 		if (n > LISTED_MAX)
-			assert_int_equal(atoi(said[n_said - 1].text), n - LISTED_MAX);
+			assert_int_equal(atoi(said.items[said.n - 1].text), n - LISTED_MAX);
 	}
 }
 
@@ -323,5 +333,9 @@ int main(void)
 		cmocka_unit_test(a_long_list_is_cut_and_counted),
 	};
 
-	return cmocka_run_group_tests_name("conditions paths", tests, NULL, NULL);
+	if (space_enter(false)) {
+		printf("needs root: skipped\n");
+		return 77;
+	}
+	return cmocka_run_group_tests_name("conditions paths", tests, open_scene, close_scene);
 }
