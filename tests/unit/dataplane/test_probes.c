@@ -50,9 +50,7 @@ int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, __u64
 {
 	n_updates++;
 	errno = update_errno;
-	return update_fails && n_updates >= update_fails
-	               ? -1
-	               : __real_bpf_map_update_elem(fd, key, value, flags);
+	return n_updates == update_fails ? -1 : __real_bpf_map_update_elem(fd, key, value, flags);
 }
 
 int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value)
@@ -737,7 +735,7 @@ static void a_table_that_could_not_be_filled_is_stated(void **state)
 
 	(void)state;
 	update_errno = ENOMEM;
-	update_fails = 1;
+	update_fails = n_updates + 1;
 	probes_apply_model(f, &model); /* the first one */
 	read_back();
 	expect_page(0, PROBE_SINCE_NEVER, 0);
@@ -748,7 +746,7 @@ static void a_table_that_could_not_be_filled_is_stated(void **state)
 	read_back();
 	expect_page(71, 5000, 0);
 	expect_why(NULL, NULL);
-	update_fails = 1;
+	update_fails = n_updates + 1;
 	model.meta.document = 72;
 	probes_apply_model(f, &model);
 	read_back();
