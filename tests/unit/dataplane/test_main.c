@@ -49,7 +49,7 @@ static struct {
 	bool one_user; /* WEIR_USERS=none */
 } how;
 
-static pid_t start(const char *const *more)
+static pid_t start_program(const char *const *more)
 {
 	const char *argv[16] = { PROGRAM,       "--run-dir",  ROOT "/run",  "--state-dir",
 		                 ROOT "/state", "--conf-dir", ROOT "/conf", "--bpf-dir",
@@ -106,15 +106,15 @@ static int await_end(pid_t pid)
 }
 
 /* Run it to its end. @return its exit code */
-static int run(const char *a, const char *b, const char *c)
+static int run_program(const char *a, const char *b, const char *c)
 {
-	return await_end(start((const char *const[]){ a, b, c, NULL }));
+	return await_end(start_program((const char *const[]){ a, b, c, NULL }));
 }
 
 static pid_t running; /* 0: none */
 
 /* Start it, and wait until it is ready. */
-static pid_t begin(void)
+static pid_t begin_program(void)
 {
 	const struct sockaddr_un at = { .sun_family = AF_UNIX, .sun_path = ROOT "/notify" };
 	const struct timeval patience = { .tv_usec = 20000 };
@@ -127,7 +127,7 @@ static pid_t begin(void)
 	assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(chmod(at.sun_path, 0777), 0);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
-	pid = running = start(NULL);
+	pid = running = start_program(NULL);
 	while (recv(fd, said, sizeof(said), 0) < 0) {
 		assert_true(clock_mono_ms() < until_ms);
 		if (waitpid(pid, &end, WNOHANG) == pid) {
@@ -140,7 +140,7 @@ static pid_t begin(void)
 	return pid;
 }
 
-static void end(pid_t pid)
+static void end_program(pid_t pid)
 {
 	assert_int_equal(kill(pid, SIGTERM), 0);
 	running = 0;
@@ -265,7 +265,7 @@ static void root_gives_its_user_what_it_needs_and_goes(void **state)
 	(void)state;
 	write_pci_document();
 	for (int i = 0; i < 2; i++) { /* the second finds the directory of the first */
-		pid = begin();
+		pid = begin_program();
 		expect_owner(PINS, USER, 0, 0700);
 		expect_owner(BPF, 0, GROUP, 0710);
 		expect_devices(USER, USER);
@@ -274,7 +274,7 @@ static void root_gives_its_user_what_it_needs_and_goes(void **state)
 		expect_proc(pid, "status", "CapBnd:", "000000c000003000");
 		expect_proc(pid, "status", "Seccomp:", "2");
 		expect_proc(pid, "status", "SigIgn:", "1"); /* SIGPIPE: 0x1000 */
-		end(pid);
+		end_program(pid);
 	}
 }
 
@@ -284,14 +284,14 @@ static void without_a_document_no_device_is_given(void **state)
 	pid_t pid;
 
 	(void)state;
-	pid = begin();
-	end(pid);
+	pid = begin_program();
+	end_program(pid);
 	expect_owner(PINS, USER, 0, 0700);
 	expect_devices(0, 0);
 	assert_int_equal(count_logged("vfio-not-given"), 0);
 	scene_write(ROOT "/state/effective.conf", "sites = 3;\n");
-	pid = begin();
-	end(pid);
+	pid = begin_program();
+	end_program(pid);
 	expect_devices(0, 0);
 	assert_int_equal(count_logged("vfio-not-given"), 1);
 }
@@ -304,22 +304,22 @@ static void without_its_user_or_root_nothing_is_given(void **state)
 	write_pci_document();
 	write_users(false, true);
 	how.one_user = true;
-	pid = begin();
+	pid = begin_program();
 	expect_owner(PINS, 0, 0, 0700);
 	expect_owner(BPF, 0, 0, 0700);
 	expect_devices(0, 0);
-	end(pid);
+	end_program(pid);
 	write_users(true, true);
 	assert_int_equal(unlink(ROOT "/state/effective.conf"), 0);
 	space_run("rm -rf " ROOT "/run && mkdir " ROOT "/run && chown 71 " ROOT
 	          "/run && umount " BPF " && mount -t bpf -o mode=0777 bpf " BPF);
 	how.me = USER;
-	pid = begin();
+	pid = begin_program();
 	assert_int_not_equal(access(PINS, F_OK), 0);
 	expect_owner(BPF, 0, 0, 0777);
 	expect_devices(0, 0);
 	scene_write(ROOT "/state/effective.conf", "sites = 3;\n");
-	end(pid);
+	end_program(pid);
 	assert_int_equal(count_logged("vfio-not-given"), 0);
 }
 
@@ -354,10 +354,10 @@ static void the_way_to_the_pins_is_opened_only_where_it_is_shut(void **state)
 		          rows[i].make);
 		write_users(true, !rows[i].no_group);
 		how.one_user = rows[i].no_group;
-		pid = begin();
+		pid = begin_program();
 		expect_owner(BPF, rows[i].owner, rows[i].group, rows[i].mode);
 		expect_owner(PINS, USER, 0, 0700);
-		end(pid);
+		end_program(pid);
 	}
 }
 
@@ -370,15 +370,15 @@ static void what_cannot_be_given_is_said_once_each(void **state)
 	assert_int_equal(mkdir(PINS, 0700), 0);
 	space_run("mount -o remount,bind,ro " BPF " && mount --bind /dev/vfio /dev/vfio && "
 	          "mount -o remount,bind,ro /dev/vfio");
-	pid = begin();
-	end(pid);
+	pid = begin_program();
+	end_program(pid);
 	assert_int_equal(count_logged("<4>bpf-dir "), 1);
 	assert_int_equal(count_logged("vfio-not-given"), 2);
 	space_run(
 	        "umount /dev/vfio && rm /dev/vfio/1"); /* a kernel driver has the NIC: no such file yet */
 	how.bpf_dir = ROOT "/nosuch/weir";
-	pid = begin();
-	end(pid);
+	pid = begin_program();
+	end_program(pid);
 	assert_int_equal(count_logged("<4>bpf-dir "), 0);
 	if (count_logged("vfio-not-given"))
 		fail_msg("%s", log_text);
@@ -389,12 +389,12 @@ static void with_rights_that_it_should_not_have_it_does_not_run(void **state)
 {
 	(void)state;
 	write_users(false, true);
-	assert_int_equal(run(NULL, NULL, NULL), 1);
+	assert_int_equal(run_program(NULL, NULL, NULL), 1);
 	assert_int_equal(count_logged("cannot drop privileges"), 1);
 	assert_int_not_equal(access(ROOT "/run/stats.dataplane.page", F_OK), 0);
 	write_users(true, true);
 	space_run("rmdir " ROOT "/run");
-	assert_int_equal(run(NULL, NULL, NULL), 1);
+	assert_int_equal(run_program(NULL, NULL, NULL), 1);
 	assert_int_equal(count_logged("dataplane-failed"), 1);
 }
 
@@ -403,13 +403,13 @@ static void with_rights_that_it_should_not_have_it_does_not_run(void **state)
 static void what_it_does_not_know_it_refuses(void **state)
 {
 	(void)state;
-	assert_int_equal(run("--detatch", NULL, NULL), 1);
-	assert_int_equal(run("--detach", "--cluster", NULL), 1); /* its name is missing */
-	assert_int_equal(run("--successor", "99", NULL), 1);     /* no such descriptor */
-	assert_int_equal(run("--successor", "2", NULL), 1);
-	assert_int_equal(run("--successor", "7x", NULL), 1);
-	assert_int_equal(run("--help", NULL, NULL), 0);
-	assert_int_equal(run("--metrics", NULL, NULL), 0);
+	assert_int_equal(run_program("--detatch", NULL, NULL), 1);
+	assert_int_equal(run_program("--detach", "--cluster", NULL), 1); /* its name is missing */
+	assert_int_equal(run_program("--successor", "99", NULL), 1);     /* no such descriptor */
+	assert_int_equal(run_program("--successor", "2", NULL), 1);
+	assert_int_equal(run_program("--successor", "7x", NULL), 1);
+	assert_int_equal(run_program("--help", NULL, NULL), 0);
+	assert_int_equal(run_program("--metrics", NULL, NULL), 0);
 	assert_int_not_equal(access(ROOT "/run/stats.dataplane.page", F_OK), 0);
 }
 
@@ -439,7 +439,7 @@ static void await_forwarding(void)
 }
 
 /* It forwards by v0 while it runs and afterwards, in cluster "shop", with the probes' program. */
-static pid_t forward(void)
+static pid_t forward_by_v0(void)
 {
 	struct scene_document d = scene_plain;
 	pid_t pid;
@@ -449,7 +449,7 @@ static pid_t forward(void)
 	        "{ name = \"web\"; site = \"ams\"; mode = \"gue\"; max_backends = 9; check = \"c\"; "
 	        "backends = ( { name = \"b1\"; address = \"10.1.0.5\"; } ); }";
 	document_write(ROOT, &d, 1);
-	pid = begin();
+	pid = begin_program();
 	await_forwarding();
 	return pid;
 }
@@ -478,24 +478,25 @@ static void detaching_ends_forwarding_and_leaves_nothing(void **state)
 
 	(void)state;
 	begin_alone();
-	pid = forward();
+	pid = forward_by_v0();
 	add_route();
 	kill(pid, SIGSTOP);
-	assert_int_equal(run("--detach", NULL, NULL), 1);
+	assert_int_equal(run_program("--detach", NULL, NULL), 1);
 	assert_int_equal(count_routes(), 1);
 	assert_true(space_xdp_of("v0"));
 	kill(pid, SIGCONT);
 	await_forwarding(); /* it puts the probes' program back */
-	end(pid);
+	end_program(pid);
 	await_forwarding();
-	assert_int_equal(run("--detach", "--cluster", "mail"), 1); /* that one forwards nothing */
+	assert_int_equal(run_program("--detach", "--cluster", "mail"),
+	                 1); /* that one forwards nothing */
 	assert_int_equal(count_routes(), 0);
 	assert_true(space_xdp_of("v0"));
 	assert_int_equal(access(PINS "/shop/ams-1", F_OK), 0);
 	add_route();
 	uint64_t from_ms = clock_mono_ms();
 
-	pid = start((const char *const[]){ "--detach", NULL });
+	pid = start_program((const char *const[]){ "--detach", NULL });
 	while (count_routes())
 		usleep(1000);
 	assert_true(space_xdp_of("v0")); /* it forwards until the routers know */
@@ -503,21 +504,22 @@ static void detaching_ends_forwarding_and_leaves_nothing(void **state)
 	assert_true(clock_mono_ms() - from_ms >= WITHDRAW_MS);
 	assert_false(space_xdp_of("v0") || is_probed("v0"));
 	assert_int_not_equal(access(PINS "/shop", F_OK), 0); /* the cluster's, which is empty now */
-	assert_int_equal(run("--detach", NULL, NULL), 1); /* nothing is there: a mistyped name? */
+	assert_int_equal(run_program("--detach", NULL, NULL),
+	                 1); /* nothing is there: a mistyped name? */
 }
 
 static void without_a_document_the_cluster_is_given(void **state)
 {
 	(void)state;
 	begin_alone();
-	end(forward());
+	end_program(forward_by_v0());
 	assert_int_equal(unlink(ROOT "/state/effective.conf"), 0);
 	add_route();
-	assert_int_equal(run("--detach", NULL, NULL), 1); /* of which cluster? */
-	assert_int_equal(count_routes(), 0);              /* its tables are those of any node */
+	assert_int_equal(run_program("--detach", NULL, NULL), 1); /* of which cluster? */
+	assert_int_equal(count_routes(), 0); /* its tables are those of any node */
 	assert_true(space_xdp_of("v0"));
 	assert_int_equal(mkdir(PINS "/shop/ams-2", 0700), 0); /* another node of it */
-	assert_int_equal(run("--detach", "--cluster", "shop"), 0);
+	assert_int_equal(run_program("--detach", "--cluster", "shop"), 0);
 	assert_false(space_xdp_of("v0"));
 	assert_int_equal(access(PINS "/shop", F_OK), 0);
 }
@@ -549,7 +551,7 @@ static void the_exit_code_says_whether_forwarding_stopped(void **state)
 			space_run("mkdir -p -m 750 " ROOT "/run/" EFFECT_DPDK_DIR
 			          " && mkdir -p " ROOT "/run/" EFFECT_DPDK_DIR "%s",
 			          cases[i].dpdk_fails ? "/tables/foreign" : "");
-		if (run("--detach", NULL, NULL) != code)
+		if (run_program("--detach", NULL, NULL) != code)
 			fail_msg("case %zu: %s", i, log_text);
 		if (!access(PINS "/shop", F_OK) != cases[i].xdp_fails)
 			fail_msg("case %zu: shop %s", i, log_text);

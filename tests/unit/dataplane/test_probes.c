@@ -292,7 +292,7 @@ static void read_back(void)
 }
 
 /* The document is in force, and read back: ports carry the program. */
-static void begin(void)
+static void begin_document(void)
 {
 	probes_apply_model(f, &model);
 	await_vips();
@@ -346,7 +346,7 @@ static void all_entries_of_a_backend_move(void **state)
 	const struct hop hop = { .state = HOP_KNOWN, .route_ifindex = 9, .ifindex = 8 };
 
 	(void)state;
-	begin();
+	begin_document();
 	for (size_t i = 0; i < COUNT(move_cases); i++) {
 		struct probe_tunnel *tunnels = calloc(6, sizeof(*tunnels));
 		struct addr moves = addr_at(move_cases[i].moves);
@@ -382,7 +382,7 @@ static void the_way_follows_what_is_known_of_the_hop(void **state)
 		      { HOP_NO_PORT, 5 } };
 
 	(void)state;
-	begin();
+	begin_document();
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const struct hop before = { .state = HOP_KNOWN, .route_ifindex = 5 },
 		                 hop = { .state = cases[i].state, .route_ifindex = 9 };
@@ -408,7 +408,7 @@ static void a_table_without_room_is_filled_when_there_is_some(void **state)
 	(void)state;
 	probes_retry(NULL, &model);
 	pools[0].n_backends = 1;
-	begin();
+	begin_document();
 	before = f->tunnels;
 	probes_retry(f, &model); /* nothing has failed */
 	assert_ptr_equal(f->tunnels, before);
@@ -446,7 +446,7 @@ static void a_table_without_room_is_filled_when_there_is_some(void **state)
 static void ports_are_let_go_when_no_probe_needs_them(void **state)
 {
 	(void)state;
-	begin();
+	begin_document();
 	assert_int_equal(probe_attached(f->probes, "v0"), 0);
 	check.via = MODEL_VIA_DIRECT;
 	self.n_ports = 0;
@@ -466,7 +466,7 @@ static void a_vip_s_way_is_to_be_looked_at(void **state)
 	const struct hop hop = { .state = HOP_KNOWN, .route_ifindex = 9 };
 
 	(void)state;
-	begin();
+	begin_document();
 	assert_true(probes_hop(f, &addresses[0], &hop));
 	assert_true(probes_hop(f, &addresses[1], &hop));
 	assert_false(probes_hop(f, &other, &hop));
@@ -503,7 +503,7 @@ static void ends_are_counted_by_their_own_words(void **state)
 static void probes_count_since_their_program_is_in_place(void **state)
 {
 	(void)state;
-	begin();
+	begin_document();
 	assert_int_equal(probe_attached(f->probes, "v0") | probe_attached(f->probes, "w0"), 0);
 	expect_page(71, 5000, 0);
 	expect_why(NULL, NULL);
@@ -517,7 +517,7 @@ static void probes_count_since_their_program_is_in_place(void **state)
 static void what_was_attached_again_counts_from_then(void **state)
 {
 	(void)state;
-	begin();
+	begin_document();
 	now_ms = 7000;
 	n_attached = 0;
 	space_run("tc qdisc del dev w0 clsact");
@@ -531,7 +531,7 @@ static void what_was_attached_again_counts_from_then(void **state)
 static void a_missing_port_stops_all_judging(void **state)
 {
 	(void)state;
-	begin();
+	begin_document();
 	space_run("ip link del w0");
 	now_ms = 6000;
 	n_attached = 0;
@@ -646,7 +646,7 @@ static void put_vip(char *out, const char *text, const char *vip)
 static void a_family_whose_vip_is_not_reached_by_a_port_is_cut(void **state)
 {
 	(void)state;
-	begin();
+	begin_document();
 	for (size_t i = 0; i < COUNT(ways); i++) {
 		for (int v = 0; v < 2; v++) {
 			const char *vip = v ? "2001:db8::2" : "203.0.113.1";
@@ -678,7 +678,7 @@ static void a_family_whose_vip_is_not_reached_by_a_port_is_cut(void **state)
 static void a_vip_whose_port_is_down_is_cut(void **state)
 {
 	(void)state;
-	begin();
+	begin_document();
 	space_run("ip link set v1 down");
 	await_way(&addresses[0], HOP_NO_PORT, false, "v0");
 	read_back();
@@ -689,7 +689,7 @@ static void a_vip_whose_port_is_down_is_cut(void **state)
 static void no_route_to_any_vip_is_stated(void **state)
 {
 	(void)state;
-	begin();
+	begin_document();
 	space_run("ip route replace unreachable 203.0.113.0/24");
 	await_way(&addresses[0], HOP_NO_ROUTE, true, "");
 	read_back();
@@ -714,7 +714,7 @@ static void no_route_to_any_vip_is_stated(void **state)
 static void both_families_may_be_cut_and_the_first_is_named(void **state)
 {
 	(void)state;
-	begin();
+	begin_document();
 	space_run("%s; %s", ways[1].way, ways[1].way6);
 	for (size_t i = 0; i < 2; i++)
 		await_way(&addresses[i], HOP_KNOWN, false, "u0");
@@ -762,7 +762,7 @@ static void ports_that_are_the_nodes_no_more_are_left(void **state)
 	struct model_port others[] = { { .interface = "w0" }, { .interface = "u0" } };
 
 	(void)state;
-	begin();
+	begin_document();
 	attach_says = -EPERM;
 	space_run("tc qdisc del dev w0 clsact");
 	read_back(); /* it is not tried again so soon */
