@@ -12,14 +12,25 @@
 #define WEIR_TESTS_UNIT_ANSWERS_H
 
 #include <grp.h>
+#include <net/if.h>
 #include <poll.h>
+#include <pthread.h>
 #include <pwd.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timex.h>
 #include <sys/types.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
@@ -30,49 +41,85 @@
 #define LIBC_ANSWERS(X)                                                                            \
 	X(int, accept4, (int fd, struct sockaddr *at, socklen_t *n, int flags),                    \
 	  (fd, at, n, flags))                                                                      \
+	X(int, adjtimex, (struct timex * t), (t))                                                  \
+	X(int, bind, (int fd, const struct sockaddr *at, socklen_t n), (fd, at, n))                \
 	X(void *, calloc, (size_t n, size_t size), (n, size))                                      \
 	X(int, chmod, (const char *path, mode_t mode), (path, mode))                               \
 	X(int, chown, (const char *path, uid_t uid, gid_t gid), (path, uid, gid))                  \
 	X(int, clock_gettime, (clockid_t clock, struct timespec * out), (clock, out))              \
 	X(int, close, (int fd), (fd))                                                              \
 	X(int, connect, (int fd, const struct sockaddr *to, socklen_t n), (fd, to, n))             \
+	X(int, epoll_create1, (int flags), (flags))                                                \
 	X(int, epoll_ctl, (int fd, int what, int of, struct epoll_event *event),                   \
 	  (fd, what, of, event))                                                                   \
 	X(int, epoll_wait, (int fd, struct epoll_event *events, int most, int timeout_ms),         \
 	  (fd, events, most, timeout_ms))                                                          \
+	X(int, eventfd, (unsigned n, int flags), (n, flags))                                       \
 	X(int, fchmod, (int fd, mode_t mode), (fd, mode))                                          \
 	X(int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid))                             \
 	X(FILE *, fdopen, (int fd, const char *mode), (fd, mode))                                  \
+	X(int, flock, (int fd, int what), (fd, what))                                              \
+	X(pid_t, fork, (void), ())                                                                 \
+	X(void, free, (void *at), (at))                                                            \
 	X(int, fstatfs64, (int fd, struct statfs *out), (fd, out))                                 \
 	X(int, fsync, (int fd), (fd))                                                              \
 	X(uid_t, geteuid, (void), ())                                                              \
 	X(struct group *, getgrnam, (const char *name), (name))                                    \
+	X(pid_t, getpid, (void), ())                                                               \
 	X(struct passwd *, getpwnam, (const char *name), (name))                                   \
 	X(int, getpwnam_r,                                                                         \
 	  (const char *name, struct passwd *entry, char *buffer, size_t size,                      \
 	   struct passwd **out),                                                                   \
 	  (name, entry, buffer, size, out))                                                        \
+	X(ssize_t, getrandom, (void *to, size_t n, unsigned flags), (to, n, flags))                \
+	X(int, getsockname, (int fd, struct sockaddr *at, socklen_t *n), (fd, at, n))              \
 	X(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *n),               \
 	  (fd, level, name, value, n))                                                             \
+	X(unsigned, if_nametoindex, (const char *name), (name))                                    \
+	X(int, inotify_init1, (int flags), (flags))                                                \
+	X(int, kill, (pid_t pid, int number), (pid, number))                                       \
+	X(int, madvise, (void *at, size_t n, int advice), (at, n, advice))                         \
 	X(void *, malloc, (size_t n), (n))                                                         \
 	X(int, mkdir, (const char *path, mode_t mode), (path, mode))                               \
+	X(void *, mmap, (void *at, size_t n, int rights, int flags, int fd, off_t off),            \
+	  (at, n, rights, flags, fd, off))                                                         \
+	X(void *, mmap64, (void *at, size_t n, int rights, int flags, int fd, off_t off),          \
+	  (at, n, rights, flags, fd, off))                                                         \
+	X(int, nanosleep, (const struct timespec *wanted, struct timespec *left), (wanted, left))  \
+	X(int, pipe2, (int fds[2], int flags), (fds, flags))                                       \
 	X(int, poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms))                            \
+	X(int, pthread_cond_timedwait,                                                             \
+	  (pthread_cond_t * c, pthread_mutex_t * m, const struct timespec *until), (c, m, until))  \
+	X(int, pthread_create,                                                                     \
+	  (pthread_t * id, const pthread_attr_t *attributes, void *(*run)(void *), void *with),    \
+	  (id, attributes, run, with))                                                             \
+	X(int, pthread_join, (pthread_t id, void **out), (id, out))                                \
 	X(ssize_t, read, (int fd, void *to, size_t n), (fd, to, n))                                \
 	X(void *, realloc, (void *at, size_t n), (at, n))                                          \
 	X(ssize_t, recv, (int fd, void *to, size_t n, int flags), (fd, to, n, flags))              \
 	X(ssize_t, recvfrom,                                                                       \
 	  (int fd, void *to, size_t n, int flags, struct sockaddr *from, socklen_t *n_from),       \
 	  (fd, to, n, flags, from, n_from))                                                        \
+	X(int, recvmmsg,                                                                           \
+	  (int fd, struct mmsghdr *messages, unsigned n, int flags, struct timespec *timeout),     \
+	  (fd, messages, n, flags, timeout))                                                       \
+	X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))     \
 	X(int, rename, (const char *from, const char *to), (from, to))                             \
+	X(int, sched_getaffinity, (pid_t pid, size_t n, cpu_set_t * out), (pid, n, out))           \
+	X(int, sched_yield, (void), ())                                                            \
 	X(ssize_t, send, (int fd, const void *from, size_t n, int flags), (fd, from, n, flags))    \
+	X(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned n, int flags),                \
+	  (fd, messages, n, flags))                                                                \
 	X(ssize_t, sendto,                                                                         \
 	  (int fd, const void *from, size_t n, int flags, const struct sockaddr *to,               \
 	   socklen_t n_to),                                                                        \
 	  (fd, from, n, flags, to, n_to))                                                          \
 	X(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t n),          \
 	  (fd, level, name, value, n))                                                             \
+	X(int, signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))             \
 	X(int, socket, (int family, int type, int protocol), (family, type, protocol))             \
 	X(int, statfs64, (const char *path, struct statfs *out), (path, out))                      \
+	X(long, sysconf, (int name), (name))                                                       \
 	X(int, uname, (struct utsname * out), (out))                                               \
 	X(int, usleep, (useconds_t us), (us))                                                      \
 	X(ssize_t, write, (int fd, const void *from, size_t n), (fd, from, n))

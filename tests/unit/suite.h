@@ -27,9 +27,9 @@ void suite_add(struct suite *s);
 	static int run_suite(__attribute__((unused)) char **arguments);                            \
 	__attribute__((constructor)) static void add_suite(void)                                   \
 	{                                                                                          \
-		static struct suite own = { .name = #the_name, .run = run_suite };                 \
+		static struct suite this_suite = { .name = #the_name, .run = run_suite };          \
                                                                                                    \
-		suite_add(&own);                                                                   \
+		suite_add(&this_suite);                                                            \
 	}                                                                                          \
 	static int run_suite(__attribute__((unused)) char **arguments)
 

@@ -28,6 +28,7 @@
 #include "dataplane/process.h"
 #include "dataplane/prover.h"
 #include "dataplane/prover_internal.h"
+#include "tests/unit/answers.h"
 #include "weir/path.h"
 
 #include "tests/unit/dataplane/heard.h"
@@ -37,12 +38,10 @@
 
 const struct driver_ops *const drivers_dpdk = NULL;
 
-unsigned __wrap_if_nametoindex(const char *name);
-
 /* The kernel may know more interfaces than the table of links has room for. */
 static uint32_t kernel_index;
 
-unsigned __wrap_if_nametoindex(const char *name)
+static unsigned own_if_nametoindex(const char *name)
 {
 	return strcmp(name, "v0") ? 0 : kernel_index;
 }

@@ -18,6 +18,7 @@
 #include "dataplane/nexthop/links.h"
 #include "dataplane/process.h"
 #include "dataplane/tables/macs.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/ingress.h"
 #include "weir/model.h"
 
@@ -292,7 +293,7 @@ static void ports_that_the_document_no_longer_names_are_let_go(void **state)
 	expect_done("detach:v9 port-failed detach:v10 port-failed ");
 }
 
-int main(void)
+SUITE(attach)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -304,6 +305,7 @@ int main(void)
 		T(ports_that_the_document_no_longer_names_are_let_go),
 	};
 
+	answer_write = own_write;
 	if (space_enter(false)) {
 		printf("needs root: skipped\n");
 		return 77;

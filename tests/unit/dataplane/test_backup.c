@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "dataplane/tables/backup.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define NOW      1000000u
@@ -309,7 +310,7 @@ static void a_share_of_one_slot_is_not_doubled(void **state)
 	assert_int_equal(s.share, 2);
 }
 
-int main(void)
+SUITE(backup)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_share_of_one_slot_is_not_doubled),

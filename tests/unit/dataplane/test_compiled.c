@@ -17,6 +17,7 @@
 #include "base/loop.h"
 #include "dataplane/tables/compiled.h"
 #include "dataplane/tables/guard.h"
+#include "tests/unit/suite.h"
 
 /* What came of one draft. */
 struct seen {
@@ -401,7 +402,7 @@ static void nothing_stays_open(void **state)
 	remove_source(&from, dir);
 }
 
-int main(void)
+SUITE(compiled)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_draft_that_cannot_be_made_says_why),

@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 #include "dataplane/tables/compiler_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/destinations.h"
 
 #include "tests/unit/dataplane/stage.h"
@@ -605,7 +606,7 @@ static void equal_services_are_not_switched_to(void **state)
 	stage_fini(&s);
 }
 
-int main(void)
+SUITE(compiler)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refused_document_changes_nothing),

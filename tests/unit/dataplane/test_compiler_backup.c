@@ -17,6 +17,7 @@
 #include "dataplane/owners/owners_internal.h"
 
 #include "tests/unit/dataplane/backed.h"
+#include "tests/unit/suite.h"
 
 static void the_backup_is_in_the_tables_and_owns_nothing(void **state)
 {
@@ -913,7 +914,7 @@ static void the_checks_of_the_backups_site_are_found(void **state)
 	}
 }
 
-int main(void)
+SUITE(compiler_backup)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "tests/unit/dataplane/backed.h"
+#include "tests/unit/suite.h"
 
 static struct model_override drill_of(const char *id, const char *clients, int64_t until_ms)
 {
@@ -362,7 +363,7 @@ static void a_plan_has_the_drills_of_its_site(void **state)
 	plan_free(plan);
 }
 
-int main(void)
+SUITE(compiler_drill)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/dataplane/stage.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -206,7 +207,7 @@ static void damaged_text_leaves_sound_tables(void **state)
 
 #define HANDOVER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(compiler_handover)
 {
 	const struct CMUnitTest tests[] = {
 		HANDOVER_TEST(what_is_told_is_taken),

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "dataplane/owners/owners_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/conn_state.h"
 
 #include "tests/unit/dataplane/stage.h"
@@ -288,7 +289,7 @@ static void nothing_of_a_malformed_text_is_taken(void **state)
 
 #define TEXT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(compiler_handover_text)
 {
 	const struct CMUnitTest tests[] = {
 		TEXT_TEST(a_slot_is_told_with_its_owner_and_all_that_it_names),

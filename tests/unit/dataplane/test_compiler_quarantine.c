@@ -18,18 +18,17 @@
 #include "base/hash.h"
 #include "dataplane/tables/compiler_internal.h"
 
+#include "tests/unit/answers.h"
 #include "tests/unit/dataplane/owners_read.h"
 #include "tests/unit/dataplane/stage.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define AT_ONCE  64u /* backends that one turn looks at */
 
 static unsigned fails_at; /* the realloc() that finds no memory, counted from now; 0: none */
 
-void *__real_realloc(void *at, size_t n);
-void *__wrap_realloc(void *at, size_t n);
-
-void *__wrap_realloc(void *at, size_t n)
+static void *own_realloc(void *at, size_t n)
 {
 	return fails_at && --fails_at == 0 ? NULL : __real_realloc(at, n);
 }
@@ -524,7 +523,7 @@ static void a_slot_that_leads_to_another_pool_is_not_believed(void **state)
 
 #define REST_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(compiler_quarantine)
 {
 	const struct CMUnitTest tests[] = {
 		REST_TEST(what_left_rests_and_is_empty_for_the_next),
@@ -542,5 +541,6 @@ int main(void)
 		REST_TEST(a_slot_that_leads_to_another_pool_is_not_believed),
 	};
 
+	answer_realloc = own_realloc;
 	return cmocka_run_group_tests_name("node rest", tests, NULL, NULL);
 }

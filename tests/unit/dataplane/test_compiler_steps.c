@@ -15,6 +15,7 @@
 
 #include "dataplane/owners/owners_internal.h"
 #include "dataplane/tables/compiler_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/services.h"
 
 #include "tests/unit/dataplane/stage.h"
@@ -459,7 +460,7 @@ static void earlier_owners_outlive_the_sets_that_made_them(void **state)
 	}
 }
 
-int main(void)
+SUITE(compiler_steps)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rings_made_ahead_give_the_tables_that_rings_made_late_give),

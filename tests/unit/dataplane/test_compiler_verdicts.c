@@ -18,6 +18,7 @@
 #include "dataplane/tables/compiler_internal.h"
 
 #include "tests/unit/dataplane/stage.h"
+#include "tests/unit/suite.h"
 
 static const struct model_check check = { .name = "web" };
 static struct stage s;
@@ -522,7 +523,7 @@ static void words_of_a_damaged_page_do_not_count(void **state)
 
 #define VERDICTS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(compiler_verdicts)
 {
 	const struct CMUnitTest tests[] = {
 		VERDICTS_TEST(deaths_returns_and_holds_are_counted_when_they_come),

@@ -18,6 +18,7 @@
 #include "dataplane/process.h"
 
 #include "tests/unit/dataplane/stage.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -426,7 +427,7 @@ static void a_trace_to_nobody_names_no_slot_and_no_backend(void **state)
 
 #define CTL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(ctl)
 {
 	const struct CMUnitTest tests[] = {
 		CTL_TEST(the_status_says_what_is_in_force),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/dataplane/effect_scene.h"
+#include "tests/unit/suite.h"
 
 static void set_slot(uint32_t slot, uint16_t word)
 {
@@ -275,7 +276,7 @@ static void what_has_no_room_is_left_out(void **state)
 	assert_int_equal(out.page.total.n_backends, 6);
 }
 
-int main(void)
+SUITE(effect)
 {
 	const struct CMUnitTest tests[] = {
 		EFFECT_TEST(claims_of_both_classes_count_where_they_last),

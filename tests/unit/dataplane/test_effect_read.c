@@ -21,6 +21,7 @@
 #include "base/hash.h"
 #include "base/page.h"
 #include "dataplane/dpdk/tablefile.h"
+#include "tests/unit/suite.h"
 #include "weir/trace.h"
 
 #include "tests/unit/dataplane/effect_scene.h"
@@ -400,7 +401,7 @@ static void each_reason_has_its_own_words(void **state)
 	}
 }
 
-int main(void)
+SUITE(effect_read)
 {
 	const struct CMUnitTest tests[] = {
 		EFFECT_TEST(a_reader_finds_pools_and_backends_on_the_page),

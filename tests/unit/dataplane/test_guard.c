@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "dataplane/tables/guard.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define WINDOW_MS 10000
@@ -461,7 +462,7 @@ static void each_state_meets_each_verdict(void **state)
 	}
 }
 
-int main(void)
+SUITE(guard)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_last_backend_is_never_removed_by_checks),

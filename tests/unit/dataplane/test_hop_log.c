@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "dataplane/nexthop/hop_log.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define REPORT_MS 10000
@@ -142,7 +143,7 @@ static void the_rest_is_told_by_state(void **state)
 	assert_int_equal(n, 1);
 }
 
-int main(void)
+SUITE(hop_log)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_start_with_a_thousand),

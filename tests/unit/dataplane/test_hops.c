@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "dataplane/nexthop/hops_internal.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define NOW      9000u
@@ -310,7 +311,7 @@ static void a_next_hop_is_doubted_when_all_behind_it_are_silent(void **state)
 	assert_int_equal(w.h.n_doubts, 0);
 }
 
-int main(void)
+SUITE(hops)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_tables_give_state_and_evidence),

@@ -17,6 +17,7 @@
 #include "dataplane/nexthop/hops_internal.h"
 
 #include "tests/unit/bpf/space.h"
+#include "tests/unit/suite.h"
 
 #define WAIT_MS 10000u
 
@@ -605,7 +606,7 @@ static void who_is_silent_when_asked_is_bad_until_heard_again(void **state)
 	assert_true(turn_until(s, WAIT_MS, neighbour_is_back));
 }
 
-int main(void)
+SUITE(hops_kernel)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_backend_on_the_link_is_its_own_next_hop,

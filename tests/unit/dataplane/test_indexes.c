@@ -12,6 +12,7 @@
 
 #include "dataplane/tables/indexes.h"
 #include "dataplane/tables/ranges.h"
+#include "tests/unit/suite.h"
 
 static void a_full_table_gives_no_place(void **state)
 {
@@ -293,7 +294,7 @@ static void no_more_ranges_than_there_is_room_for(void **state)
 	assert_int_equal(ranges.n_items, 1);
 }
 
-int main(void)
+SUITE(indexes)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_table_gives_no_place),

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "dataplane/leaving.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/reason.h"
 
 #define T0    1000000u
@@ -433,7 +434,7 @@ static void where_nothing_can_tell_nothing_is_said(void **state)
 	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
 }
 
-int main(void)
+SUITE(leaving)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(nothing_is_said_while_all_leaves_or_little_is_lost, setup),

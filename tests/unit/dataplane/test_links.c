@@ -18,6 +18,7 @@
 #include "dataplane/nexthop/links.h"
 #include "tests/fail/calls.h"
 #include "tests/unit/dataplane/link_message.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -365,7 +366,7 @@ static void what_is_gone_stays_gone_after_each_reading(void **state)
 	loop_close(f.loop);
 }
 
-int main(void)
+SUITE(links)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_interface_is_found_by_index_and_by_name),

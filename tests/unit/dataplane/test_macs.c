@@ -11,6 +11,7 @@
 #include "dataplane/tables/macs.h"
 #include "tests/fwd/memory.h"
 #include "tests/unit/dataplane/link_message.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -242,7 +243,7 @@ static void an_address_of_nobody_or_of_many_is_never_own(void **state)
 	assert_int_equal(f->macs.n, 1);
 }
 
-int main(void)
+SUITE(macs)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {

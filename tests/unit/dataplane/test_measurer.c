@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "dataplane/export/measurer.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/sample.h"
 
 #include "tests/unit/dataplane/publish_scene.h"
@@ -403,7 +404,7 @@ static void a_resize_makes_another_page(void **state)
 
 #define MEASURER_TEST(name) cmocka_unit_test_setup_teardown(name, setup_measurer, teardown_measurer)
 
-int main(void)
+SUITE(measurer)
 {
 	const struct CMUnitTest tests[] = {
 		MEASURER_TEST(totals_are_the_sum_of_all_cpus),

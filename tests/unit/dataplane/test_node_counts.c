@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "dataplane/export/node_counts.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/reason.h"
 
 #define CPUS 3u /* the last row is user space's own */
@@ -359,7 +360,7 @@ static void each_reading_has_its_time(void **state)
 	}
 }
 
-int main(void)
+SUITE(node_counts)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_driver_that_counts_at_once_is_read_as_it_is),

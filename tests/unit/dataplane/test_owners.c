@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/fwd/owner.h"
 
 #include "tests/unit/dataplane/owners_read.h"
@@ -770,7 +771,7 @@ static void an_index_is_in_use_until_no_slot_set_or_flow_names_it(void **state)
 	assert_true(owners_uses(owners, 2));
 }
 
-int main(void)
+SUITE(owners)
 {
 #define OWNERS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

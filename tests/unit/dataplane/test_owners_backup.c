@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "dataplane/owners/owners_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/tables.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -408,7 +409,7 @@ static void a_slot_that_moves_during_a_drill_keeps_naming_the_backup(void **stat
 		assert_true(is_spare(drilled_to(s)) && hot_word(s) & FWD_SLOT_UNSETTLED);
 }
 
-int main(void)
+SUITE(owners_backup)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

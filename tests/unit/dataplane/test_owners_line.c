@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/dataplane/owners_read.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
 #define SLOTS       32u
@@ -587,7 +588,7 @@ static void an_index_is_in_use_by_set_slot_line_list_or_claim(void **state)
 
 #define LINE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(owners_line)
 {
 	const struct CMUnitTest tests[] = {
 		LINE_TEST(a_line_names_whom_the_documents_sets_took_the_slot_from),

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/fwd/owner.h"
 
 #include "tests/unit/dataplane/owners_read.h"
@@ -627,7 +628,7 @@ static void a_waiting_owners_slot_goes_to_an_earlier_owner(void **state)
 
 #define LIST_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(owners_list)
 {
 	const struct CMUnitTest tests[] = {
 		LIST_TEST(a_full_list_waits_until_its_oldest_claim_has_had_its_time),

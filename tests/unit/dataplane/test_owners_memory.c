@@ -15,6 +15,7 @@
 #include "dataplane/owners/owners_internal.h"
 
 #include "tests/unit/dataplane/owners_read.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
 #define MEMBER_SETS 64u
@@ -219,7 +220,7 @@ static void a_resize_counts_from_the_beginning(void **state)
 
 #define MEMORY_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(owners_memory)
 {
 	const struct CMUnitTest tests[] = {
 		MEMORY_TEST(a_pass_counts_by_backend),

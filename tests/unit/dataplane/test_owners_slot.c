@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "dataplane/owners/owners_internal.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define FIRST    64u
@@ -528,7 +529,7 @@ static void a_fresh_node_claims_what_the_document_says_of_the_past(void **state)
 
 #define SLOT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(owners_slot)
 {
 	const struct CMUnitTest tests[] = {
 		SLOT_TEST(words_are_right_in_the_tables_that_slots_moved_to),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "dataplane/owners/owners_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/ring.h"
 
 #define SLOTS   64u
@@ -284,7 +285,7 @@ static void members_of_no_ring_are_refused(void **state)
 	}
 }
 
-int main(void)
+SUITE(owners_targets)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(targets_are_those_of_the_table),

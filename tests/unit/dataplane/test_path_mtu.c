@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "dataplane/tables/path_mtu.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define STEP_MS 1000
@@ -79,7 +80,7 @@ static void no_word_takes_the_room_that_ipv6_needs(void **state)
 		                 cases[i].inner);
 }
 
-int main(void)
+SUITE(path_mtu)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_less_than_what_is_known_counts),

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "dataplane/tables/guard.h"
 #include "dataplane/tables/plan.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 
 #include "tests/unit/dataplane/world.h"
@@ -201,7 +202,7 @@ static void a_pool_fails_closed_only_if_all_its_services_say_so(void **state)
 	}
 }
 
-int main(void)
+SUITE(plan)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_document_over_its_limits_is_refused_with_the_limit_to_raise),

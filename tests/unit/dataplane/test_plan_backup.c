@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "dataplane/tables/plan.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 
 #define OVERRIDES 3u
@@ -303,7 +304,7 @@ static void agents_are_of_pools_without_a_backup(void **state)
 	assert_false(plan_has_agents(&(struct plan_pool){ .model = &without, .backup = &backup }));
 }
 
-int main(void)
+SUITE(plan_backup)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(overrides_say_what_goes_there),

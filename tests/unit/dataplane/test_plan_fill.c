@@ -3,7 +3,6 @@
  * The threads that make a plan's rings (dataplane/tables/plan_fill.c). The functions of the system that they come from
  * stand here before libc's: they count, and fail where the test says so.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -17,6 +16,8 @@
 #include <cmocka.h>
 
 #include "dataplane/tables/plan.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
@@ -33,47 +34,31 @@ static struct {
 	unsigned n_begun, n_joined, n_strange;
 } threads;
 
-static void *find_real(const char *name)
+static long own_sysconf(int name)
 {
-	void *symbol = dlsym(RTLD_NEXT, name);
-
-	if (!symbol)
-		abort();
-	return symbol;
+	return n_cpus && name == _SC_NPROCESSORS_ONLN ? n_cpus : __real_sysconf(name);
 }
 
-long sysconf(int name)
+static int own_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
+                              void *arg)
 {
-	long (*real)(int);
-
-	*(void **)&real = find_real("sysconf");
-	return n_cpus && name == _SC_NPROCESSORS_ONLN ? n_cpus : real(name);
-}
-
-int pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *), void *arg)
-{
-	int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 	int err;
 
-	*(void **)&real = find_real("pthread_create");
 	threads.n_asked++;
 	if (threads.fails_at && threads.n_asked >= threads.fails_at)
 		return EAGAIN;
-	err = real(id, attributes, run, arg);
+	err = __real_pthread_create(id, attributes, run, arg);
 	if (!err && threads.n_begun < COUNT(threads.begun))
 		threads.begun[threads.n_begun++] = *id;
 	return err;
 }
 
-int pthread_join(pthread_t id, void **result)
+static int own_pthread_join(pthread_t id, void **result)
 {
-	int (*real)(pthread_t, void **);
-
-	*(void **)&real = find_real("pthread_join");
 	for (unsigned i = 0; i < threads.n_begun; i++)
 		if (pthread_equal(threads.begun[i], id)) {
 			threads.n_joined++;
-			return real(id, result);
+			return __real_pthread_join(id, result);
 		}
 	threads.n_strange++;
 	return ESRCH;
@@ -186,11 +171,14 @@ static void as_many_threads_help_as_are_worth_it(void **state)
 	}
 }
 
-int main(void)
+SUITE(plan_fill)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_many_threads_help_as_are_worth_it),
 	};
 
+	answer_pthread_create = own_pthread_create;
+	answer_pthread_join = own_pthread_join;
+	answer_sysconf = own_sysconf;
 	return cmocka_run_group_tests_name("plan fill", tests, make_alone, NULL);
 }

@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "dataplane/tables/guard.h"
 #include "dataplane/tables/plan.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 #include "weir/ring.h"
 
@@ -468,7 +469,7 @@ static void a_ring_is_what_the_owners_would_make(void **state)
 
 #define PLAN_TEST(name) cmocka_unit_test_setup(name, setup)
 
-int main(void)
+SUITE(plan_parts)
 {
 	const struct CMUnitTest tests[] = {
 		PLAN_TEST(tables_are_sized_by_limits),

@@ -10,6 +10,7 @@
 
 #include "dataplane/dpdk/police.h"
 #include "dataplane/dpdk/spread.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define FRAME_MAX 128
@@ -242,7 +243,7 @@ static void fragments_of_a_packet_stay_together(void **state)
 	assert_int_not_equal(spread_hash(first.bytes, first.n), spread_hash(later.bytes, later.n));
 }
 
-int main(void)
+SUITE(police)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_class_is_known_with_and_without_tags),

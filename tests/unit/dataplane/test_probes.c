@@ -21,6 +21,7 @@
 #include "dataplane/nexthop/hops.h"
 #include "dataplane/nexthop/links.h"
 #include "dataplane/probes_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 
@@ -826,7 +827,7 @@ static int make_space(void **state)
 
 #define PROBES_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(probes)
 {
 	const struct CMUnitTest tests[] = {
 		PROBES_TEST(all_entries_of_a_backend_move),
@@ -849,6 +850,7 @@ int main(void)
 		PROBES_TEST(all_vips_are_followed),
 	};
 
+	answer_write = own_write;
 	if (space_enter(false)) {
 		printf("needs root: skipped\n");
 		return 77;

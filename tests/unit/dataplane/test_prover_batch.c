@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the prover makes of answers and of time. */
 #include "tests/unit/dataplane/prover_scene.h"
+#include "tests/unit/suite.h"
 
 static void both_families_are_proved_and_counted(void **state)
 {
@@ -317,7 +318,7 @@ static void many_addresses_share_the_limit_evenly(void **state)
 	expect_probes(1, 1);
 }
 
-int main(void)
+SUITE(prover_batch)
 {
 	const struct CMUnitTest tests[] = {
 		PROVER_TEST(both_families_are_proved_and_counted),
@@ -337,5 +338,9 @@ int main(void)
 		PROVER_TEST(many_addresses_share_the_limit_evenly),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_epoll_wait = own_epoll_wait;
+	answer_if_nametoindex = own_if_nametoindex;
+	answer_write = own_write;
 	return cmocka_run_group_tests_name("prover batch", tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * Which addresses the prover proves in a turn, what it leaves out, and what it says of that.
  */
 #include "tests/unit/dataplane/prover_scene.h"
+#include "tests/unit/suite.h"
 
 /* What was logged, by its first words. */
 static void expect_heard(const char *wanted)
@@ -282,7 +283,7 @@ static void addresses_that_cannot_be_probed_cost_little(void **state)
 	assert_in_range(n_tried, 20, 120);
 }
 
-int main(void)
+SUITE(prover_turns)
 {
 	const struct CMUnitTest tests[] = {
 		PROVER_TEST(probe_packets_that_cannot_be_run_are_explained_and_tried_once_a_second),
@@ -296,5 +297,9 @@ int main(void)
 		PROVER_TEST(a_stop_is_shown_at_once_and_stays),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_epoll_wait = own_epoll_wait;
+	answer_if_nametoindex = own_if_nametoindex;
+	answer_write = own_write;
 	return cmocka_run_group_tests_name("prover turns", tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@
 #include "dataplane/export/metrics.h"
 
 #include "tests/unit/dataplane/publish_scene.h"
+#include "tests/unit/suite.h"
 
 static const struct {
 	const char *name;
@@ -755,7 +756,7 @@ static void names_and_kinds_are_those_of_the_document(void **state)
 	free(text);
 }
 
-int main(void)
+SUITE(publish)
 {
 	const struct CMUnitTest tests[] = {
 		PUBLISH_TEST(each_total_comes_from_its_source),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/dataplane/publish_scene.h"
+#include "tests/unit/suite.h"
 
 static void count_by_two_workers(void)
 {
@@ -215,7 +216,7 @@ static void further_tables_of_a_pool_name_their_backup(void **state)
 	}
 }
 
-int main(void)
+SUITE(publish_rows)
 {
 	const struct CMUnitTest tests[] = {
 		PUBLISH_TEST(workers_count_by_their_own_rows),

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/ring.h"
 
 #define SLOTS    65536u
@@ -292,7 +293,7 @@ static void ten_thousand_backends_fit_a_million_slots(void **state)
 	free(b);
 }
 
-int main(void)
+SUITE(ring)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rejects_bad_sizes),

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "dataplane/dpdk/rss.h"
+#include "tests/unit/suite.h"
 
 enum { ALL = (1 << RSS_FLOW_COUNT) - 1 };
 
@@ -127,7 +128,7 @@ static void a_device_that_says_nothing_is_named_as_such(void **state)
 	assert_non_null(strstr(judged_as(s), "does not say"));
 }
 
-int main(void)
+SUITE(rss)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_as_asked_is_not_spoken_of),

@@ -13,6 +13,7 @@
 
 #include "dataplane/nexthop/rtnl.h"
 #include "tests/unit/dataplane/link_message.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -330,7 +331,7 @@ static void questions_can_be_read_back(void **state)
 	assert_true(addr_equal(&f.neighbour.addr, &to));
 }
 
-int main(void)
+SUITE(rtnl)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_message_that_is_cut_short_is_no_message),

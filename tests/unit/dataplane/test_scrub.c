@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "dataplane/scrub.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/services.h"
 #include "weir/layout.h"
 
@@ -388,7 +389,7 @@ static void pins_that_were_missing_are_shown_for_a_minute_and_counted(void **sta
 	assert_false(scrub_pins(&scrub, &none, driver, now_ms));
 }
 
-int main(void)
+SUITE(scrub)
 {
 	const struct CMUnitTest tests[] = {
 		SCRUB_TEST(pins_that_were_missing_are_shown_for_a_minute_and_counted),

@@ -13,6 +13,7 @@
 #include "dataplane/tables/shadow.h"
 
 #include "tests/fwd/memory.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -309,7 +310,7 @@ static void larger_tables_get_what_the_shadow_knows(void **state)
 	memory_free(&told);
 }
 
-int main(void)
+SUITE(shadow)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "dataplane/dpdk/spread.h"
+#include "tests/unit/suite.h"
 
 #define ETH  14u
 #define LEN4 (ETH + 20 + 8)
@@ -210,7 +211,7 @@ static void workers_get_even_shares(void **state)
 		assert_in_range(n[i], 900, 1100);
 }
 
-int main(void)
+SUITE(spread)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_flow_is_its_protocol_addresses_and_ports),

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "dataplane/state_sync.h"
+#include "tests/unit/suite.h"
 #include "weir/conn_state.h"
 #include "weir/model.h"
 
@@ -200,7 +201,7 @@ static void a_node_alone_at_its_site_waits_for_verdicts_only(void **state)
 	}
 }
 
-int main(void)
+SUITE(state_sync)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -212,5 +213,6 @@ int main(void)
 		T(a_node_alone_at_its_site_waits_for_verdicts_only),
 	};
 
+	answer_write = own_write;
 	return cmocka_run_group_tests_name("learn", tests, NULL, NULL);
 }

@@ -25,17 +25,14 @@
 #include "dataplane/export/publish.h"
 #include "dataplane/process.h"
 #include "dataplane/succession.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 
 #include "tests/unit/dataplane/document.h"
 #include "tests/unit/dataplane/heard.h"
 #include "tests/unit/healthcheck/simulated_time.h"
-
-int __wrap_usleep(useconds_t us);
-int __wrap_kill(pid_t pid, int signal);
-ssize_t __real_read(int fd, void *bytes, size_t n);
-ssize_t __wrap_read(int fd, void *bytes, size_t n);
 
 static struct {
 	char dir[64], path[128];
@@ -54,7 +51,7 @@ static struct {
 static struct scene_document document;
 static struct process process;
 
-int __wrap_usleep(useconds_t us)
+static int own_usleep(useconds_t us)
 {
 	assert_int_equal(us, 1000); /* what a pause costs, time without forwarding */
 	simulated.now_ms += scene.slowness ? scene.slowness : 1;
@@ -75,7 +72,7 @@ static void replace_document(void)
 	document_write(scene.dir, &document, 2);
 }
 
-ssize_t __wrap_read(int fd, void *bytes, size_t n)
+static ssize_t own_read(int fd, void *bytes, size_t n)
 {
 	if (scene.is_replaced_meanwhile) {
 		scene.is_replaced_meanwhile = false;
@@ -99,7 +96,7 @@ static const struct driver_ops with = { .name = "dpdk", .prepare = prepare_dpdk 
 const struct driver_ops *const drivers_dpdk = &with;
 
 /* Of the process before, which is this one by its page. */
-int __wrap_kill(pid_t pid, int signal)
+static int own_kill(pid_t pid, int signal)
 {
 	assert_int_equal(pid, getpid());
 	assert_int_equal(signal, 0);
@@ -523,7 +520,7 @@ static void a_document_that_is_gone_is_read_again(void **state)
 	assert_null(process.prepared);
 }
 
-int main(void)
+SUITE(succession)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -543,5 +540,11 @@ int main(void)
 		T(a_document_that_is_gone_is_read_again),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_epoll_wait = own_epoll_wait;
+	answer_kill = own_kill;
+	answer_read = own_read;
+	answer_usleep = own_usleep;
+	answer_write = own_write;
 	return cmocka_run_group_tests_name("succession", tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/carry.h"
 #include "dataplane/dpdk/tablefile.h"
 #include "weir/layout.h"
@@ -412,7 +413,7 @@ static void a_root_that_contradicts_its_head_is_refused(void **state)
 	}
 }
 
-int main(void)
+SUITE(tablefile)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_that_no_tables_have_are_refused),

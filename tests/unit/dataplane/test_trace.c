@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "dataplane/export/effect_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/trace.h"
 
 #include "tests/unit/dataplane/stage.h"
@@ -300,7 +301,7 @@ static void the_effect_is_counted_in_the_tables(void **state)
 	stage_fini(&s);
 }
 
-int main(void)
+SUITE(trace)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_malformed_question_is_refused),

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "tests/unit/suite.h"
 #include "weir/trace.h"
 
 #include "tests/unit/dataplane/stage.h"
@@ -363,7 +364,7 @@ static void what_has_ended_is_not_remembered(void **state)
 
 #define STEPS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(trace_steps)
 {
 	const struct CMUnitTest tests[] = {
 		STEPS_TEST(a_forwarded_packet_is_told_from_parse_to_verdict),

@@ -20,6 +20,8 @@
 #include "dataplane/process.h"
 #include "dataplane/prover.h"
 #include "dataplane/withdraw.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "weir/announce.h"
 #include "weir/model.h"
 #include "weir/own_routes.h"
@@ -37,7 +39,6 @@
 #define GSHUT   178u
 #define OTHER   179u /* another node's, or another program's with Weir's number */
 
-int __wrap_usleep(useconds_t us);
 ssize_t __real_mnl_socket_sendto(const struct mnl_socket *s, const void *message, size_t n);
 ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *s, const void *message, size_t n);
 
@@ -78,7 +79,7 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *s, const void *message
 	return __real_mnl_socket_sendto(s, message, n);
 }
 
-int __wrap_usleep(useconds_t us)
+static int own_usleep(useconds_t us)
 {
 	simulated.now_ms += us / 1000;
 	return 0;
@@ -366,8 +367,12 @@ static void a_failure_of_the_kernel_withdraws_what_it_can(void **state)
 	(void)state;
 }
 
-int main(void)
+SUITE(withdraw)
 {
+	answer_clock_gettime = own_clock_gettime;
+	answer_epoll_wait = own_epoll_wait;
+	answer_usleep = own_usleep;
+	answer_write = own_write;
 #define T(f) cmocka_unit_test_setup_teardown(f, add_all, remove_place)
 	const struct CMUnitTest tests[] = {
 		T(routes_of_both_tables_go),

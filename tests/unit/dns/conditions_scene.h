@@ -21,6 +21,7 @@
 
 #include "dns/server.h"
 #include "dns/steering/peer_health.h"
+#include "tests/unit/answers.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -31,10 +32,7 @@ static uint64_t time_ms;
 static struct majority outside[8]; /* by target: so many sites beside the three say up, and down */
 static const char *lacking;        /* the address that the host lacks */
 
-int __wrap_bind(int fd, const struct sockaddr *to, socklen_t length);
-int __wrap_clock_gettime(clockid_t which, struct timespec *out);
-
-int __wrap_bind(int fd, const struct sockaddr *to, socklen_t length)
+static int own_bind(int fd, const struct sockaddr *to, socklen_t length)
 {
 	char text[ADDR_TEXT_MAX];
 	struct addr address;
@@ -46,7 +44,7 @@ int __wrap_bind(int fd, const struct sockaddr *to, socklen_t length)
 	return lacking && !strcmp(addr_text(&address, text), lacking) ? -1 : 0;
 }
 
-int __wrap_clock_gettime(clockid_t which, struct timespec *out)
+static int own_clock_gettime(clockid_t which, struct timespec *out)
 {
 	(void)which;
 	*out = (struct timespec){ .tv_sec = (time_t)(time_ms / 1000),

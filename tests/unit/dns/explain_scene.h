@@ -25,6 +25,7 @@
 #include "dns/generation.h"
 #include "dns/steering/decided.h"
 #include "dns/steering/ramps.h"
+#include "tests/unit/answers.h"
 #include "weir/explain.h"
 #include "weir/health.h"
 #include "weir/model.h"
@@ -38,18 +39,14 @@
 
 static bool unsynchronised, no_room;
 
-int __wrap_adjtimex(struct timex *t);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-int __wrap_adjtimex(struct timex *t)
+static int own_adjtimex(struct timex *t)
 {
 	t->status = unsynchronised ? STA_UNSYNC : 0;
 	return TIME_OK;
 }
 
 /* For what was kept of drains. */
-void *__wrap_calloc(size_t n, size_t size)
+static void *own_calloc(size_t n, size_t size)
 {
 	return no_room && n == RAMP_RECORDS_MAX ? NULL : __real_calloc(n, size);
 }

@@ -28,6 +28,7 @@
 #include "dns/handed.h"
 #include "dns/server.h"
 #include "dns/tcp_internal.h"
+#include "tests/unit/answers.h"
 #include "weir/stats.h"
 
 #include "tests/unit/bpf/space.h"
@@ -60,20 +61,6 @@ static struct failure {
 	int error; /* 0: none */
 } bind_fails, steer_fails;
 
-int __real_bind(int fd, const struct sockaddr *to, socklen_t length);
-int __wrap_bind(int fd, const struct sockaddr *to, socklen_t length);
-int __wrap_clock_gettime(clockid_t which, struct timespec *out);
-uid_t __wrap_geteuid(void);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
-                          void *arg);
-int __wrap_pthread_join(pthread_t thread, void **result);
-int __real_sched_getaffinity(pid_t pid, size_t n, cpu_set_t *out);
-int __wrap_sched_getaffinity(pid_t pid, size_t n, cpu_set_t *out);
-int __real_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
-int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
-ssize_t __real_write(int fd, const void *bytes, size_t n);
-ssize_t __wrap_write(int fd, const void *bytes, size_t n);
-
 static inline bool fails_now(struct failure *f)
 {
 	if (!f->error || f->after-- > 0)
@@ -83,19 +70,19 @@ static inline bool fails_now(struct failure *f)
 	return true;
 }
 
-int __wrap_bind(int fd, const struct sockaddr *to, socklen_t length)
+static int own_bind(int fd, const struct sockaddr *to, socklen_t length)
 {
 	return fails_now(&bind_fails) ? -1 : __real_bind(fd, to, length);
 }
 
-int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t length)
+static int own_setsockopt(int fd, int level, int option, const void *value, socklen_t length)
 {
 	return option == SO_ATTACH_REUSEPORT_CBPF && fails_now(&steer_fails)
 	               ? -1
 	               : __real_setsockopt(fd, level, option, value, length);
 }
 
-int __wrap_clock_gettime(clockid_t which, struct timespec *out)
+static int own_clock_gettime(clockid_t which, struct timespec *out)
 {
 	(void)which;
 	*out = (struct timespec){ .tv_sec = (time_t)(at_ms / 1000),
@@ -103,13 +90,13 @@ int __wrap_clock_gettime(clockid_t which, struct timespec *out)
 	return 0;
 }
 
-uid_t __wrap_geteuid(void)
+static uid_t own_geteuid(void)
 {
 	return user;
 }
 
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
-                          void *arg)
+static int own_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+                              void *arg)
 {
 	const struct dns_worker *w = arg;
 
@@ -119,14 +106,14 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 	return no_threads || (!w->is_tcp && w->number >= WORKERS_MAX - n_lacking) ? EAGAIN : 0;
 }
 
-int __wrap_pthread_join(pthread_t thread, void **result)
+static int own_pthread_join(pthread_t thread, void **result)
 {
 	(void)thread;
 	(void)result;
 	return 0;
 }
 
-int __wrap_sched_getaffinity(pid_t pid, size_t n, cpu_set_t *out)
+static int own_sched_getaffinity(pid_t pid, size_t n, cpu_set_t *out)
 {
 	errno = EINVAL; /* more CPUs than the set has room for */
 	if (n_cpus <= 0)
@@ -138,7 +125,7 @@ int __wrap_sched_getaffinity(pid_t pid, size_t n, cpu_set_t *out)
 }
 
 /* The log is kept. */
-ssize_t __wrap_write(int fd, const void *bytes, size_t n)
+static ssize_t own_write(int fd, const void *bytes, size_t n)
 {
 	size_t is = strlen(logged), room = sizeof(logged) - is - 1;
 

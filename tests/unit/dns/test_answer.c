@@ -14,6 +14,7 @@
 #include "dns/zone/image.h"
 #include "dns/zone/zone.h"
 #include "tests/unit/dns/message_text.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -607,7 +608,7 @@ static void flags_of_the_question_come_back_or_not(void **state)
 	}
 }
 
-int main(void)
+SUITE(answer)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_what_the_zones_say),

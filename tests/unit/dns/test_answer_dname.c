@@ -15,6 +15,7 @@
 #include "dns/zone/image.h"
 #include "dns/zone/zone.h"
 #include "tests/unit/dns/message_text.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -212,7 +213,7 @@ static void what_does_not_fit_is_cut_behind_a_whole_record(void **state)
 	assert_non_null(strstr(text, " CNAME "));
 }
 
-int main(void)
+SUITE(answer_dname)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_below_is_another_names_alias),

@@ -20,6 +20,7 @@
 #include "dns/steering/steering.h"
 #include "dns/zone/zone.h"
 #include "tests/unit/dns/message_text.h"
+#include "tests/unit/suite.h"
 
 #define SOA_NS "$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n"
 #define L63    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -278,7 +279,7 @@ static void aliases_are_followed_to_their_end_and_given_once(void **state)
 	}
 }
 
-int main(void)
+SUITE(answer_edges)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_renamed_name_may_have_255_bytes),

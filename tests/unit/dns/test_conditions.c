@@ -2,6 +2,7 @@
 /* What weir-dns states: the level, the subject and the text, at and around each limit. */
 #include "dns/zone/image.h"
 #include "tests/unit/dns/conditions_scene.h"
+#include "tests/unit/suite.h"
 
 static void what_is_well_is_not_blamed(void **state)
 {
@@ -580,7 +581,7 @@ static void a_whole_image_that_is_an_earlier_one_is_told(void **state)
 	                 CONDITION_DEGRADED);
 }
 
-int main(void)
+SUITE(conditions)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(what_is_well_is_not_blamed),
@@ -605,5 +606,7 @@ int main(void)
 		WITH(a_whole_image_that_is_an_earlier_one_is_told),
 	};
 
+	answer_bind = own_bind;
+	answer_clock_gettime = own_clock_gettime;
 	return cmocka_run_group_tests_name("dns conditions", tests, make_page, remove_page);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What weir-dns states and publishes of the addresses that it serves. */
 #include "tests/unit/dns/conditions_scene.h"
+#include "tests/unit/suite.h"
 
 /* What weir-announce reads of an address. */
 static uint64_t word_of_listening(const char *labels)
@@ -124,7 +125,7 @@ static void addresses_beyond_the_limit_are_left_out(void **state)
 	}
 }
 
-int main(void)
+SUITE(conditions_listen)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(listens_are_judged_one_by_one),
@@ -134,5 +135,7 @@ int main(void)
 		WITH(addresses_beyond_the_limit_are_left_out),
 	};
 
+	answer_bind = own_bind;
+	answer_clock_gettime = own_clock_gettime;
 	return cmocka_run_group_tests_name("dns conditions listen", tests, make_page, remove_page);
 }

@@ -19,6 +19,7 @@
 #include "dns/serving.h"
 #include "dns/tally.h"
 #include "dns/zone/zone.h"
+#include "tests/unit/suite.h"
 #include "weir/stats.h"
 
 #include "tests/unit/dns/counters_scene.h"
@@ -606,7 +607,7 @@ static void as_many_serials_are_told_as_there_is_room_for(void **state)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+SUITE(counters)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(each_answer_is_counted_by_what_it_is),

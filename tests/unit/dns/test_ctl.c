@@ -16,6 +16,8 @@
 #include "dns/server.h"
 #include "dns/steering/peer_health.h"
 #include "dns/zone/image.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "weir/health.h"
 
 #define PEER_HEALTH_JSON_MAX 8192u
@@ -24,10 +26,7 @@
 
 static bool no_room; /* for the list of services */
 
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-void *__wrap_calloc(size_t n, size_t size)
+static void *own_calloc(size_t n, size_t size)
 {
 	return no_room ? NULL : __real_calloc(n, size);
 }
@@ -688,7 +687,7 @@ static void a_reload_reads_the_files(void **state)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+SUITE(ctl)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(a_mark_of_either_family_is_told),
@@ -707,5 +706,6 @@ int main(void)
 		WITH(a_reload_reads_the_files),
 	};
 
+	answer_calloc = own_calloc;
 	return cmocka_run_group_tests_name("dns ctl", tests, NULL, NULL);
 }

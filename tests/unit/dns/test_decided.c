@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "dns/steering/decided.h"
+#include "tests/unit/suite.h"
 
 #define TARGETS_MOST (2u * 64u * 4096u) /* as decided.c has it */
 
@@ -280,7 +281,7 @@ static void a_round_without_memory_leaves_what_was(void **state)
 	decided_close(&d);
 }
 
-int main(void)
+SUITE(decided)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_decided_is_kept_whole_or_not_at_all, set_up,

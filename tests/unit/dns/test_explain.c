@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/dns/explain_scene.h"
+#include "tests/unit/suite.h"
 
 static const struct {
 	const char *name, *type, *said;
@@ -634,7 +635,7 @@ static void what_cannot_be_explained_is_refused(void **state)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+SUITE(explain)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(each_step_of_an_answer_is_told),
@@ -651,5 +652,7 @@ int main(void)
 		WITH(what_cannot_be_explained_is_refused),
 	};
 
+	answer_adjtimex = own_adjtimex;
+	answer_calloc = own_calloc;
 	return cmocka_run_group_tests_name("dns explain", tests, NULL, NULL);
 }

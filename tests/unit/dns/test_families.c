@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "dns/steering/steering.h"
+#include "tests/unit/suite.h"
 
 #define PREFIXES 60000
 #define SITES    3
@@ -321,7 +322,7 @@ static void all_of_64_sites_are_answered(void **state)
 	world_free(w);
 }
 
-int main(void)
+SUITE(families)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(doubt_in_either_family_shortens_both_answers),

@@ -20,6 +20,7 @@
 #include "tests/unit/dns/generation_files.h"
 #include "dns/generation.h"
 #include "dns/zone/image.h"
+#include "tests/unit/suite.h"
 #include "weir/explain.h"
 #include "weir/health.h"
 #include "weir/model.h"
@@ -400,7 +401,7 @@ static void explain_tells_each_step(void **state)
 	explain_free(e);
 }
 
-int main(void)
+SUITE(generation)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_a_document_there_is_nothing),

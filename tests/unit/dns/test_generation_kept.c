@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "tests/unit/dns/generation_files.h"
+#include "tests/unit/suite.h"
 
 static void unlink_image(void)
 {
@@ -311,7 +312,7 @@ static void what_another_program_kept_is_explained_as_it_is(void **state)
 	write_text("zone", GOOD);
 }
 
-int main(void)
+SUITE(generation_kept)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_broken_zone_is_not_read_for_each_document),

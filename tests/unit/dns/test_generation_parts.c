@@ -3,6 +3,7 @@
  * How a generation is made, at its edges: files that are read in pieces or cut short, want of memory, errors that are
  * kept, images that are shared; and what is decided of what nodes see.
  */
+#include "tests/unit/answers.h"
 #include "tests/unit/dns/generation_files.h"
 
 #include <stdarg.h>
@@ -10,40 +11,27 @@
 #include "dns/steering/decided.h"
 #include "dns/steering/ramps.h"
 #include "tests/unit/descriptors.h"
+#include "tests/unit/suite.h"
 
 static ssize_t piece; /* so many bytes of the kept image are read at once; -errno: that; 0: all */
 static bool is_interrupted;           /* each reading of it at first */
 static unsigned n_allocated, fail_at; /* this allocation fails; 0: none */
 static const char *unreadable;        /* files whose names begin so cannot be opened */
 
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-int __real_open64(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...);
-ssize_t __real_read(int fd, void *bytes, size_t n);
-ssize_t __wrap_read(int fd, void *bytes, size_t n);
-
-void *__wrap_calloc(size_t n, size_t size)
+static void *own_calloc(size_t n, size_t size)
 {
 	return ++n_allocated == fail_at ? NULL : __real_calloc(n, size);
 }
 
-void *__wrap_malloc(size_t size)
+static void *own_malloc(size_t size)
 {
 	return ++n_allocated == fail_at ? NULL : __real_malloc(size);
 }
 
-int __wrap_open64(const char *path, int flags, ...)
+static int own_open64(const char *path, int flags, mode_t mode)
 {
 	const char *name = strrchr(path, '/');
-	va_list args;
-	mode_t mode;
 
-	va_start(args, flags);
-	mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
-	va_end(args);
 	errno = EACCES;
 	return unreadable && name && !strncmp(name + 1, unreadable, strlen(unreadable))
 	               ? -1
@@ -61,7 +49,7 @@ static bool is_image(int fd)
 	return strstr(path, GENERATION_IMAGE_FILE) != NULL;
 }
 
-ssize_t __wrap_read(int fd, void *bytes, size_t n)
+static ssize_t own_read(int fd, void *bytes, size_t n)
 {
 	static bool again;
 
@@ -479,7 +467,7 @@ static void a_drain_lasts_as_long_as_the_longest_ttl_of_its_names(void **state)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, begin_scene, tear_down)
 
-int main(void)
+SUITE(generation_parts)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(a_kept_image_is_read_to_its_end_or_not_at_all),
@@ -493,5 +481,9 @@ int main(void)
 		WITH(a_drain_lasts_as_long_as_the_longest_ttl_of_its_names),
 	};
 
+	answer_calloc = own_calloc;
+	answer_malloc = own_malloc;
+	answer_open64 = own_open64;
+	answer_read = own_read;
 	return cmocka_run_group_tests_name("dns generation parts", tests, NULL, NULL);
 }

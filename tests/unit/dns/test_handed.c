@@ -17,7 +17,9 @@
 
 #include "base/addr.h"
 #include "dns/handed.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/descriptors.h"
+#include "tests/unit/suite.h"
 
 /* What this process gets at its start; descriptors from 3 on. */
 enum { UDP_0 = 3, UDP_1, UDP_1_1, CHANNEL, END };
@@ -25,10 +27,7 @@ enum { UDP_0 = 3, UDP_1, UDP_1_1, CHANNEL, END };
 
 static int next_error; /* of the next recvmsg() */
 
-ssize_t __real_recvmsg(int fd, struct msghdr *m, int flags);
-ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags);
-
-ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)
+static ssize_t own_recvmsg(int fd, struct msghdr *m, int flags)
 {
 	assert_int_equal(m->msg_iov->iov_len, 31); /* of 32: a name has its end */
 	errno = next_error;
@@ -195,7 +194,7 @@ static void a_supervisor_is_known_by_its_channel(void **state)
 
 #define WITH(name) cmocka_unit_test_setup(name, begin_life)
 
-int main(void)
+SUITE(handed)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(sockets_come_into_their_places_and_leave_nothing_behind),
@@ -205,5 +204,6 @@ int main(void)
 		WITH(a_supervisor_is_known_by_its_channel),
 	};
 
+	answer_recvmsg = own_recvmsg;
 	return cmocka_run_group_tests_name("dns handed", tests, NULL, NULL);
 }

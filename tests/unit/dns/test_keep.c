@@ -21,26 +21,20 @@
 
 #include "base/clock.h"
 #include "dns/server.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static bool no_thread;
 
-int __real_pthread_create(pthread_t *t, const pthread_attr_t *attributes, void *(*f)(void *),
-                          void *arg);
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attributes, void *(*f)(void *),
-                          void *arg);
-
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attributes, void *(*f)(void *),
-                          void *arg)
+static int own_pthread_create(pthread_t *t, const pthread_attr_t *attributes, void *(*f)(void *),
+                              void *arg)
 {
 	return no_thread ? EAGAIN : __real_pthread_create(t, attributes, f, arg);
 }
 
 static pthread_mutex_t disk = PTHREAD_MUTEX_INITIALIZER; /* held: it hangs */
 
-int __real_rename(const char *from, const char *to);
-int __wrap_rename(const char *from, const char *to);
-
-int __wrap_rename(const char *from, const char *to)
+static int own_rename(const char *from, const char *to)
 {
 	pthread_mutex_lock(&disk);
 	pthread_mutex_unlock(&disk);
@@ -389,7 +383,7 @@ static void a_disk_that_hangs_holds_up_nobody(void **state)
 	alarm(0);
 }
 
-int main(void)
+SUITE(keep)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_has_changed_is_written_once, set_up,
@@ -412,5 +406,7 @@ int main(void)
 		                                tear_down),
 	};
 
+	answer_pthread_create = own_pthread_create;
+	answer_rename = own_rename;
 	return cmocka_run_group_tests_name("keep", tests, NULL, NULL);
 }

@@ -24,6 +24,7 @@
 #include "dns/key_table.h"
 #include "dns/keys.h"
 #include "dns/server.h"
+#include "tests/unit/suite.h"
 
 #define NOW_MS UINT64_C(5000000)
 
@@ -994,7 +995,7 @@ static void a_thread_ends_with_either_table(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(keys)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_key_is_counted_for_each_name_it_asks_for),

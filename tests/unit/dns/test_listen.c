@@ -4,6 +4,7 @@
  * until when.
  */
 #include "tests/unit/dns/listen_scene.h"
+#include "tests/unit/suite.h"
 
 static void each_address_has_a_socket_of_each_kind_for_each_thread(void **state)
 {
@@ -322,7 +323,7 @@ static void without_a_document_nothing_is_tried_again(void **state)
 	assert_int_equal(s.again_ms, 0);
 }
 
-int main(void)
+SUITE(listen)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(each_address_has_a_socket_of_each_kind_for_each_thread),
@@ -340,6 +341,14 @@ int main(void)
 		WITH(without_a_document_nothing_is_tried_again),
 	};
 
+	answer_bind = own_bind;
+	answer_clock_gettime = own_clock_gettime;
+	answer_geteuid = own_geteuid;
+	answer_pthread_create = own_pthread_create;
+	answer_pthread_join = own_pthread_join;
+	answer_sched_getaffinity = own_sched_getaffinity;
+	answer_setsockopt = own_setsockopt;
+	answer_write = own_write;
 	if (geteuid())
 		return 77;
 	return cmocka_run_group_tests_name("dns listen", tests, enter_space, NULL);

@@ -4,6 +4,7 @@
  * failure, and what goes on.
  */
 #include "tests/unit/dns/listen_scene.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -471,7 +472,7 @@ static void sockets_that_come_later_are_opened_at_once(void **state)
 	}
 }
 
-int main(void)
+SUITE(listen_edges)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(what_needs_rights_is_bound_before_they_are_dropped),
@@ -492,6 +493,14 @@ int main(void)
 		WITH(sockets_that_come_later_are_opened_at_once),
 	};
 
+	answer_bind = own_bind;
+	answer_clock_gettime = own_clock_gettime;
+	answer_geteuid = own_geteuid;
+	answer_pthread_create = own_pthread_create;
+	answer_pthread_join = own_pthread_join;
+	answer_sched_getaffinity = own_sched_getaffinity;
+	answer_setsockopt = own_setsockopt;
+	answer_write = own_write;
 	if (geteuid())
 		return 77;
 	return cmocka_run_group_tests_name("dns listen edges", tests, enter_space, NULL);

@@ -4,6 +4,7 @@
  * zones that are good, bad, or cannot be read now. Threads that answer do nothing; sockets are real, in a network
  * namespace.
  */
+#include "tests/unit/answers.h"
 #include "tests/unit/dns/generation_files.h"
 
 #include <pthread.h>
@@ -13,6 +14,7 @@
 
 #include "base/log.h"
 #include "dns/server.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/placement.h"
 #include "weir/stats.h"
@@ -29,22 +31,8 @@ static bool no_thread, no_room; /* for a load; for what is put in force */
 static pthread_t main_thread;
 static int notify_fd;
 
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-int __wrap_clock_gettime(clockid_t which, struct timespec *out);
-int __real_open64(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...);
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
-                          void *arg);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
-                          void *arg);
-int __real_pthread_join(pthread_t thread, void **result);
-int __wrap_pthread_join(pthread_t thread, void **result);
-ssize_t __real_write(int fd, const void *bytes, size_t n);
-ssize_t __wrap_write(int fd, const void *bytes, size_t n);
-
 /* Of what is put in force the first is a head of three words. */
-void *__wrap_calloc(size_t n, size_t size)
+static void *own_calloc(size_t n, size_t size)
 {
 	return no_room && n == 1 && size == 3 * sizeof(void *) &&
 	                       pthread_equal(pthread_self(), main_thread)
@@ -52,7 +40,7 @@ void *__wrap_calloc(size_t n, size_t size)
 	               : __real_calloc(n, size);
 }
 
-int __wrap_clock_gettime(clockid_t which, struct timespec *out)
+static int own_clock_gettime(clockid_t which, struct timespec *out)
 {
 	uint64_t now_ms = __atomic_load_n(&at_ms, __ATOMIC_RELAXED);
 
@@ -69,14 +57,8 @@ static bool has_name(const char *path, const char *name)
 	return last && !strcmp(last + 1, name);
 }
 
-int __wrap_open64(const char *path, int flags, ...)
+static int own_open64(const char *path, int flags, mode_t mode)
 {
-	va_list args;
-	mode_t mode;
-
-	va_start(args, flags);
-	mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
-	va_end(args);
 	if (has_name(path, PROC_EFFECTIVE_FILE)) {
 		__atomic_fetch_add(&at_ms, takes_ms, __ATOMIC_RELAXED);
 		takes_ms = 0;
@@ -86,8 +68,8 @@ int __wrap_open64(const char *path, int flags, ...)
 }
 
 /* Those that answer do nothing. */
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
-                          void *arg)
+static int own_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+                              void *arg)
 {
 	if (run == worker_serve) {
 		*thread = main_thread;
@@ -96,12 +78,12 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 	return no_thread ? EAGAIN : __real_pthread_create(thread, attr, run, arg);
 }
 
-int __wrap_pthread_join(pthread_t thread, void **result)
+static int own_pthread_join(pthread_t thread, void **result)
 {
 	return pthread_equal(thread, main_thread) ? 0 : __real_pthread_join(thread, result);
 }
 
-ssize_t __wrap_write(int fd, const void *bytes, size_t n)
+static ssize_t own_write(int fd, const void *bytes, size_t n)
 {
 	size_t is = strlen(logged), room = sizeof(logged) - is - 1;
 
@@ -596,7 +578,7 @@ static int enter_space(void **state)
 	return space_enter(false);
 }
 
-int main(void)
+SUITE(load)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(what_is_loaded_is_looked_at_taken_and_listened_for),
@@ -614,6 +596,12 @@ int main(void)
 		WITH(what_repeats_itself_is_logged_once),
 	};
 
+	answer_calloc = own_calloc;
+	answer_clock_gettime = own_clock_gettime;
+	answer_open64 = own_open64;
+	answer_pthread_create = own_pthread_create;
+	answer_pthread_join = own_pthread_join;
+	answer_write = own_write;
 	if (geteuid())
 		return 77;
 	return cmocka_run_group_tests_name("dns load", tests, enter_space, NULL);

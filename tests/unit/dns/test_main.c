@@ -4,6 +4,7 @@
  * does not, and what each tick brings. Calls of libc fail where the test says so, and the kernel's word of the clock is
  * the test's.
  */
+#include "tests/unit/answers.h"
 #include "tests/unit/dns/process_scene.h"
 
 #include <sys/epoll.h>
@@ -17,6 +18,7 @@
 #include "base/believed.h"
 #include "dns/process.h"
 #include "dns/server.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -33,67 +35,52 @@ static struct {
 	int port; /* the last that was bound */
 } * shared;
 
-int __wrap_adjtimex(struct timex *t);
-int __real_bind(int fd, const struct sockaddr *to, socklen_t length);
-int __wrap_bind(int fd, const struct sockaddr *to, socklen_t length);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-int __real_epoll_create1(int flags);
-int __wrap_epoll_create1(int flags);
-int __real_eventfd(unsigned n, int flags);
-int __wrap_eventfd(unsigned n, int flags);
-struct passwd *__wrap_getpwnam(const char *user);
-int __real_inotify_init1(int flags);
-int __wrap_inotify_init1(int flags);
-int __real_signalfd(int fd, const sigset_t *signals, int flags);
-int __wrap_signalfd(int fd, const sigset_t *signals, int flags);
-
 static bool fails_now(const char *call)
 {
 	errno = ENOMEM;
 	return child_has.failing && !strcmp(child_has.failing, call);
 }
 
-int __wrap_adjtimex(struct timex *t)
+static int own_adjtimex(struct timex *t)
 {
 	t->status = shared->unsynchronised ? STA_UNSYNC : 0;
 	return TIME_OK;
 }
 
-int __wrap_bind(int fd, const struct sockaddr *to, socklen_t length)
+static int own_bind(int fd, const struct sockaddr *to, socklen_t length)
 {
 	if (to->sa_family == AF_INET && ((const struct sockaddr_in *)(const void *)to)->sin_port)
 		shared->port = ntohs(((const struct sockaddr_in *)(const void *)to)->sin_port);
 	return __real_bind(fd, to, length);
 }
 
-void *__wrap_calloc(size_t n, size_t size)
+static void *own_calloc(size_t n, size_t size)
 {
 	return n == RAMP_RECORDS_MAX && fails_now("calloc") ? NULL : __real_calloc(n, size);
 }
 
-int __wrap_epoll_create1(int flags)
+static int own_epoll_create1(int flags)
 {
 	return fails_now("epoll_create1") ? -1 : __real_epoll_create1(flags);
 }
 
-int __wrap_eventfd(unsigned n, int flags)
+static int own_eventfd(unsigned n, int flags)
 {
 	return fails_now("eventfd") ? -1 : __real_eventfd(n, flags);
 }
 
-struct passwd *__wrap_getpwnam(const char *user)
+static struct passwd *own_getpwnam(const char *user)
 {
 	(void)user;
 	return NULL;
 }
 
-int __wrap_inotify_init1(int flags)
+static int own_inotify_init1(int flags)
 {
 	return fails_now("inotify_init1") ? -1 : __real_inotify_init1(flags);
 }
 
-int __wrap_signalfd(int fd, const sigset_t *signals, int flags)
+static int own_signalfd(int fd, const sigset_t *signals, int flags)
 {
 	return fails_now("signalfd") ? -1 : __real_signalfd(fd, signals, flags);
 }
@@ -433,7 +420,7 @@ static void without_counters_it_starts_again_when_there_is_room(void **state)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, begin_main, end_test)
 
-int main(void)
+SUITE(main)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(arguments_are_read_or_refused),
@@ -448,6 +435,14 @@ int main(void)
 		WITH(without_counters_it_starts_again_when_there_is_room),
 	};
 
+	answer_adjtimex = own_adjtimex;
+	answer_bind = own_bind;
+	answer_calloc = own_calloc;
+	answer_epoll_create1 = own_epoll_create1;
+	answer_eventfd = own_eventfd;
+	answer_getpwnam = own_getpwnam;
+	answer_inotify_init1 = own_inotify_init1;
+	answer_signalfd = own_signalfd;
 	if (geteuid())
 		return 77;
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,

@@ -18,6 +18,7 @@
 #include "dns/steering/decided.h"
 #include "dns/steering/steering.h"
 #include "dns/steering/peer_health.h"
+#include "tests/unit/suite.h"
 #include "weir/peer_page.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -582,7 +583,7 @@ static void words_are_read_as_they_were_told_and_nothing_else_is(void **state)
 
 #define WITH_PAGES(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
-int main(void)
+SUITE(majority)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_majority_of_the_sites_removes),

@@ -17,6 +17,7 @@
 #include "dns/zone/image.h"
 #include "dns/zone/name.h"
 #include "dns/zone/wire.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -288,7 +289,7 @@ static void hashes_of_an_image_are_those_of_its_layout(void **state)
 	}
 }
 
-int main(void)
+SUITE(name)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_is_read_and_written_as_master_files_have_it),

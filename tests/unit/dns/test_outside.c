@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "dns/steering/outside.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define T        1790000000000
@@ -312,7 +313,7 @@ static void any_service_of_the_site_is_enough(void **state)
 	arena_free(arena);
 }
 
-int main(void)
+SUITE(outside)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(outside_is_what_other_sites_see),

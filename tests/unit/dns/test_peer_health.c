@@ -21,6 +21,7 @@
 #include "dns/generation.h"
 #include "dns/steering/steering.h"
 #include "dns/steering/peer_health.h"
+#include "tests/unit/suite.h"
 #include "weir/peer_page.h"
 
 #define SITES 4
@@ -783,7 +784,7 @@ static void what_is_seen_is_settled_by_more_than_half_of_the_sites_that_vote(voi
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+SUITE(peer_health)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(a_page_that_was_made_again_is_read_from_its_beginning),

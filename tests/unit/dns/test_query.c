@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "dns/answer/query.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define NONE     (-1) /* no answer */
@@ -340,7 +341,7 @@ static void a_client_subnet_is_of_its_family_and_its_bits(void **state)
 	assert_int_equal(read_all(&q), DNS_FORMERR);
 }
 
-int main(void)
+SUITE(query)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_question_is_read_with_all_that_it_says),

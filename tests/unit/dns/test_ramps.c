@@ -15,6 +15,7 @@
 
 #include "base/proc.h"
 #include "dns/steering/ramps.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define T        1790000000000
@@ -872,7 +873,7 @@ static void each_instant_is_followed_by_the_next(void **state)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+SUITE(ramps)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(with_nothing_in_the_way_the_schedule_is_followed),

@@ -15,6 +15,7 @@
 
 #include "base/addr.h"
 #include "dns/self_query.h"
+#include "tests/unit/suite.h"
 
 static struct self_query q;
 static int server;
@@ -231,7 +232,7 @@ static void a_port_that_refuses_is_asked_again(void **state)
 
 #define ONE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
-int main(void)
+SUITE(self_query)
 {
 	const struct CMUnitTest tests[] = {
 		ONE(the_query_is_whole_and_comes_from_the_address_itself),

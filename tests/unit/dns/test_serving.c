@@ -18,23 +18,20 @@
 #include "dns/serving.h"
 #include "dns/worker.h"
 #include "dns/zone/zone.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/dns/counters_scene.h"
+#include "tests/unit/suite.h"
 
 static bool no_memory;
 static const struct generation *made[16]; /* and not freed */
 static unsigned n_made, n_freed;
 
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-void __real_free(void *at);
-void __wrap_free(void *at);
-
-void *__wrap_malloc(size_t n)
+static void *own_malloc(size_t n)
 {
 	return no_memory ? NULL : __real_malloc(n);
 }
 
-void __wrap_free(void *at)
+static void own_free(void *at)
 {
 	for (unsigned i = 0; at && i < n_made; i++)
 		if (made[i] == at) {
@@ -254,7 +251,7 @@ static void without_memory_the_state_before_is_answered_from(void **state)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, begin_scene, end_scene)
 
-int main(void)
+SUITE(serving)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(a_thread_sees_one_state_from_beginning_to_end),
@@ -263,5 +260,7 @@ int main(void)
 		WITH(without_memory_the_state_before_is_answered_from),
 	};
 
+	answer_free = own_free;
+	answer_malloc = own_malloc;
 	return cmocka_run_group_tests_name("dns serving", tests, NULL, NULL);
 }

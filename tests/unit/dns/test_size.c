@@ -19,6 +19,7 @@
 #include "dns/zone/wire.h"
 #include "dns/zone/zone.h"
 #include "tests/unit/dns/message_text.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -311,7 +312,7 @@ static void names_that_no_pointer_reaches_are_written_out(void **state)
 	}
 }
 
-int main(void)
+SUITE(size)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_does_not_fit_is_said),

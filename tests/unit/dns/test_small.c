@@ -14,6 +14,7 @@
 #include "dns/zone/name.h"
 #include "dns/tally.h"
 #include "dns/zone/wire.h"
+#include "tests/unit/suite.h"
 
 #define WORDS 300 /* several times the slots: many are in each other's way */
 
@@ -138,7 +139,7 @@ static void only_ascii_letters_have_another_case(void **state)
 		assert_int_equal(name_fold((uint8_t)c), c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
-int main(void)
+SUITE(small)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counts_are_added_once_whatever_is_in_the_way),

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "dns/steering/majority.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -53,7 +54,7 @@ static void the_word_is_that_of_the_best_view_that_agrees(void **state)
 	}
 }
 
-int main(void)
+SUITE(spokesman)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_word_is_that_of_the_best_view_that_agrees),

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "dns/steering/steering.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PREFIXES 60000
@@ -756,7 +757,7 @@ static void the_shares_of_two_sites_are_exact(void **state)
 	}
 }
 
-int main(void)
+SUITE(steering)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_class_that_is_not_empty_answers),

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "dns/generation.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 #include "weir/placement.h"
 
@@ -338,7 +339,7 @@ static void a_file_of_another_user_is_not_believed(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+SUITE(steering_key)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(two_nodes_place_alike_and_by_another_key_than_connections),

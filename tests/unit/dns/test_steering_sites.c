@@ -15,6 +15,7 @@
 
 #include "dns/steering/steering.h"
 #include "dns/steering/ramps.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define ALL      MODEL_PPM_ALL
@@ -440,7 +441,7 @@ static void the_64th_site_is_out_and_the_65th_is_not(void **state)
 	assert_true(steering_sites_out(&of, NULL, T) == 0);
 }
 
-int main(void)
+SUITE(steering_sites)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_override_applies_wherever_its_site_serves),

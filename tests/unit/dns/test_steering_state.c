@@ -13,6 +13,7 @@
 
 #include "dns/steering/steering.h"
 #include "dns/steering/ramps.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define ALL      MODEL_PPM_ALL
@@ -374,7 +375,7 @@ static void a_command_takes_a_site_out_while_it_is_in_force(void **state)
 	}
 }
 
-int main(void)
+SUITE(steering_state)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(overrides_become_gates_and_classes),

@@ -18,6 +18,7 @@
 #include "base/proc.h"
 #include "dns/steering/ramps.h"
 #include "dns/steering/steps.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define T         1790000000000
@@ -719,7 +720,7 @@ static void what_is_not_known_of_a_level_is_not_said(void **state)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+SUITE(steps)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(a_step_begins_at_its_instant_and_stays_where_it_goes),

@@ -15,7 +15,9 @@
 
 #include "dns/tcp_internal.h"
 #include "dns/zone/wire.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/dns/answers_scene.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a)       (sizeof(a) / sizeof((a)[0]))
 #define CLIENT_QUERIES 8u
@@ -40,10 +42,7 @@ static struct tcp_buffers buffers;
 static struct tcp_client client;
 static struct tcp_work share;
 
-ssize_t __wrap_recv(int fd, void *bytes, size_t n, int flags);
-ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags);
-
-ssize_t __wrap_recv(int fd, void *bytes, size_t n, int flags)
+static ssize_t own_recv(int fd, void *bytes, size_t n, int flags)
 {
 	size_t left = peer.n_said - peer.at_said, got = n < left ? n : left;
 
@@ -61,7 +60,7 @@ ssize_t __wrap_recv(int fd, void *bytes, size_t n, int flags)
 	return (ssize_t)got;
 }
 
-ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags)
+static ssize_t own_send(int fd, const void *bytes, size_t n, int flags)
 {
 	size_t taken = n < peer.room ? n : peer.room;
 
@@ -450,7 +449,7 @@ static void as_much_is_gathered_as_there_is_room_for(void **state)
 
 #define WITH(name) cmocka_unit_test_setup(name, set_up)
 
-int main(void)
+SUITE(tcp_client)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(reading_goes_as_far_as_the_query_that_has_begun),
@@ -466,5 +465,7 @@ int main(void)
 		WITH(as_much_is_gathered_as_there_is_room_for),
 	};
 
+	answer_recv = own_recv;
+	answer_send = own_send;
 	return cmocka_run_group_tests_name("dns tcp client", tests, begin_scene, end_scene);
 }

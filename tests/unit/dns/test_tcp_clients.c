@@ -24,8 +24,10 @@
 
 #include "dns/server.h"
 #include "dns/tcp_internal.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/descriptors.h"
 #include "tests/unit/dns/answers_scene.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
 #define IDLE_MS       10000u
@@ -62,27 +64,7 @@ static unsigned n_sent;
 static unsigned n_first; /* sent before the thread first gave others its time, in the last turns */
 static const uint8_t *given_back, *given_end;
 
-int __wrap_clock_gettime(clockid_t which, struct timespec *out);
-int __real_accept4(int fd, struct sockaddr *from, socklen_t *length, int flags);
-int __wrap_accept4(int fd, struct sockaddr *from, socklen_t *length, int flags);
-int __real_epoll_ctl(int fd, int what, int of, struct epoll_event *e);
-int __wrap_epoll_ctl(int fd, int what, int of, struct epoll_event *e);
-int __real_epoll_create1(int flags);
-int __wrap_epoll_create1(int flags);
-int __real_epoll_wait(int fd, struct epoll_event *out, int most, int timeout_ms);
-int __wrap_epoll_wait(int fd, struct epoll_event *out, int most, int timeout_ms);
-ssize_t __wrap_getrandom(void *bytes, size_t n, unsigned flags);
-int __real_madvise(void *from, size_t n, int advice);
-int __wrap_madvise(void *from, size_t n, int advice);
-void *__real_mmap(void *from, size_t n, int rights, int flags, int fd, off_t off);
-void *__wrap_mmap(void *from, size_t n, int rights, int flags, int fd, off_t off);
-void *__real_mmap64(void *from, size_t n, int rights, int flags, int fd, off_t off);
-void *__wrap_mmap64(void *from, size_t n, int rights, int flags, int fd, off_t off);
-int __wrap_sched_yield(void);
-ssize_t __real_send(int fd, const void *bytes, size_t n, int flags);
-ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags);
-
-int __wrap_clock_gettime(clockid_t which, struct timespec *out)
+static int own_clock_gettime(clockid_t which, struct timespec *out)
 {
 	(void)which;
 	*out = (struct timespec){ .tv_sec = (time_t)(time_ms / 1000),
@@ -97,7 +79,7 @@ static bool fails_now(int *error)
 	return errno;
 }
 
-int __wrap_accept4(int fd, struct sockaddr *from, socklen_t *length, int flags)
+static int own_accept4(int fd, struct sockaddr *from, socklen_t *length, int flags)
 {
 	struct addr a;
 	int got;
@@ -116,7 +98,7 @@ int __wrap_accept4(int fd, struct sockaddr *from, socklen_t *length, int flags)
 	return got;
 }
 
-int __wrap_epoll_ctl(int fd, int what, int of, struct epoll_event *e)
+static int own_epoll_ctl(int fd, int what, int of, struct epoll_event *e)
 {
 	if (is_pretended)
 		return 0;
@@ -124,13 +106,13 @@ int __wrap_epoll_ctl(int fd, int what, int of, struct epoll_event *e)
 	                                                        : __real_epoll_ctl(fd, what, of, e);
 }
 
-int __wrap_epoll_create1(int flags)
+static int own_epoll_create1(int flags)
 {
 	return fails_now(&open_error) ? -1 : __real_epoll_create1(flags);
 }
 
 /* The loop never waits, and has so many turns. */
-int __wrap_epoll_wait(int fd, struct epoll_event *out, int most, int timeout_ms)
+static int own_epoll_wait(int fd, struct epoll_event *out, int most, int timeout_ms)
 {
 	(void)timeout_ms;
 	if (fd != w->tcp->epoll_fd && turns_left-- == 0) {
@@ -140,14 +122,14 @@ int __wrap_epoll_wait(int fd, struct epoll_event *out, int most, int timeout_ms)
 	return __real_epoll_wait(fd, out, most, 0);
 }
 
-ssize_t __wrap_getrandom(void *bytes, size_t n, unsigned flags)
+static ssize_t own_getrandom(void *bytes, size_t n, unsigned flags)
 {
 	(void)flags;
 	memset(bytes, 7, n);
 	return (ssize_t)n;
 }
 
-int __wrap_madvise(void *from, size_t n, int advice)
+static int own_madvise(void *from, size_t n, int advice)
 {
 	assert_int_equal(advice, MADV_DONTNEED);
 	given_back = from;
@@ -155,23 +137,23 @@ int __wrap_madvise(void *from, size_t n, int advice)
 	return __real_madvise(from, n, advice);
 }
 
-void *__wrap_mmap(void *from, size_t n, int rights, int flags, int fd, off_t off)
+static void *own_mmap(void *from, size_t n, int rights, int flags, int fd, off_t off)
 {
 	return no_memory ? MAP_FAILED : __real_mmap(from, n, rights, flags, fd, off);
 }
 
-void *__wrap_mmap64(void *from, size_t n, int rights, int flags, int fd, off_t off)
+static void *own_mmap64(void *from, size_t n, int rights, int flags, int fd, off_t off)
 {
 	return no_memory ? MAP_FAILED : __real_mmap64(from, n, rights, flags, fd, off);
 }
 
-int __wrap_sched_yield(void)
+static int own_sched_yield(void)
 {
 	n_first = n_first ? n_first : n_sent;
 	return 0;
 }
 
-ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags)
+static ssize_t own_send(int fd, const void *bytes, size_t n, int flags)
 {
 	errno = EAGAIN;
 	if (fd == unread_fd)
@@ -947,7 +929,7 @@ static void what_cannot_be_opened_says_why_and_leaves_nothing(void **state)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+SUITE(tcp_clients)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(connections_are_counted_while_they_are_there),
@@ -976,5 +958,16 @@ int main(void)
 		WITH(what_cannot_be_opened_says_why_and_leaves_nothing),
 	};
 
+	answer_accept4 = own_accept4;
+	answer_clock_gettime = own_clock_gettime;
+	answer_epoll_create1 = own_epoll_create1;
+	answer_epoll_ctl = own_epoll_ctl;
+	answer_epoll_wait = own_epoll_wait;
+	answer_getrandom = own_getrandom;
+	answer_madvise = own_madvise;
+	answer_mmap = own_mmap;
+	answer_mmap64 = own_mmap64;
+	answer_sched_yield = own_sched_yield;
+	answer_send = own_send;
 	return cmocka_run_group_tests_name("dns tcp clients", tests, begin_scene, end_scene);
 }

@@ -25,7 +25,9 @@
 #include "dns/server.h"
 #include "dns/tcp_internal.h"
 #include "dns/worker.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/dns/answers_scene.h"
+#include "tests/unit/suite.h"
 
 #define UDP_BATCH 32u
 #define UDP_AGAIN 4u
@@ -43,13 +45,7 @@ static struct proc_dirs dirs;
 static struct sockaddr_in at; /* of the last socket that was made */
 static int client;
 
-int __wrap_clock_gettime(clockid_t which, struct timespec *out);
-int __real_sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags);
-int __wrap_sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags);
-int __real_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout);
-int __wrap_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout);
-
-int __wrap_clock_gettime(clockid_t which, struct timespec *out)
+static int own_clock_gettime(clockid_t which, struct timespec *out)
 {
 	(void)which;
 	*out = (struct timespec){ .tv_sec = (time_t)(time_ms / 1000),
@@ -58,7 +54,7 @@ int __wrap_clock_gettime(clockid_t which, struct timespec *out)
 }
 
 /* The kernel takes some at a time. */
-int __wrap_sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
+static int own_sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
 {
 	n_sends++;
 	errno = n_interrupts ? EINTR : EPERM;
@@ -79,7 +75,7 @@ static void make_message(struct mmsghdr *m)
 	m->msg_hdr.msg_namelen = length;
 }
 
-int __wrap_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout)
+static int own_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout)
 {
 	int got = 0;
 
@@ -619,7 +615,7 @@ static void a_query_over_udp_has_a_largest_size(void **state)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+SUITE(worker)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(batches_are_answered_and_one_that_cannot_be_sent_stops_no_other),
@@ -638,5 +634,8 @@ int main(void)
 		WITH(a_query_over_udp_has_a_largest_size),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_recvmmsg = own_recvmmsg;
+	answer_sendmmsg = own_sendmmsg;
 	return cmocka_run_group_tests_name("dns worker", tests, begin_scene, end_scene);
 }

@@ -24,23 +24,18 @@
 
 #include "dns/server.h"
 #include "dns/worker.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/descriptors.h"
 #include "tests/unit/dns/answers_scene.h"
 #include "tests/unit/dns/counters_scene.h"
+#include "tests/unit/suite.h"
 
 static bool no_threads;    /* the system has none left */
 static unsigned n_failing; /* the last so many TCP threads do not start */
 static bool are_real;      /* else a thread does nothing: its plan is for the test to read */
 
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
-                          void *arg);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
-                          void *arg);
-int __real_pthread_join(pthread_t thread, void **result);
-int __wrap_pthread_join(pthread_t thread, void **result);
-
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
-                          void *arg)
+static int own_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+                              void *arg)
 {
 	const struct dns_worker *w = arg;
 
@@ -50,7 +45,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 	return are_real ? __real_pthread_create(thread, attr, run, arg) : 0;
 }
 
-int __wrap_pthread_join(pthread_t thread, void **result)
+static int own_pthread_join(pthread_t thread, void **result)
 {
 	return are_real ? __real_pthread_join(thread, result) : 0;
 }
@@ -394,7 +389,7 @@ static void a_client_that_is_there_at_the_end_is_counted(void **state)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, begin_scene, end_scene)
 
-int main(void)
+SUITE(workers)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(each_socket_is_read_by_one_thread_however_many_there_are),
@@ -407,5 +402,7 @@ int main(void)
 		WITH(a_client_that_is_there_at_the_end_is_counted),
 	};
 
+	answer_pthread_create = own_pthread_create;
+	answer_pthread_join = own_pthread_join;
 	return cmocka_run_group_tests_name("dns workers", tests, NULL, NULL);
 }

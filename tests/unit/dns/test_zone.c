@@ -16,6 +16,7 @@
 #include "dns/zone/wire.h"
 #include "dns/zone/zone.h"
 #include "tests/unit/dns/zone_twice.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define GOOD     "$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n" /* four lines */
@@ -721,7 +722,7 @@ static void a_damaged_image_is_refused(void **state)
 	free(image);
 }
 
-int main(void)
+SUITE(zone)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_mistake_is_told_with_file_and_line),

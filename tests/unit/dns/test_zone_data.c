@@ -15,6 +15,7 @@
 #include "dns/zone/image.h"
 #include "dns/zone/data.h"
 #include "tests/unit/dns/zone_twice.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define GOOD     "$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n" /* four lines */
@@ -166,7 +167,7 @@ static void common_records_are_read_here(void **state)
 	assert_int_equal(zone_data_type("AA"), 0);
 }
 
-int main(void)
+SUITE(zone_data)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_read_here_are_those_that_ldns_reads),

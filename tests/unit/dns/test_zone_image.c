@@ -6,6 +6,7 @@
 #include "tests/unit/dns/zone_image_scene.h"
 
 #include "dns/zone/build.h"
+#include "tests/unit/suite.h"
 
 /* Both files are bad now: all that was served is served again, names that hold one another, too. */
 static void what_is_lifted_is_what_was_there(void **state)
@@ -432,7 +433,7 @@ static void zones_below_one_another_keep_to_themselves(void **state)
 	image = good;
 }
 
-int main(void)
+SUITE(zone_image)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_lifted_is_what_was_there),

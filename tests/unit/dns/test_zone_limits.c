@@ -18,6 +18,7 @@
 
 #include "dns/zone/image.h"
 #include "dns/zone/zone.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define GOOD     "$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n" /* four lines */
@@ -619,7 +620,7 @@ static void a_caa_value_is_the_same_without_quotes(void **state)
 	}
 }
 
-int main(void)
+SUITE(zone_limits)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_a_zone_a_hundred_mistakes_are_told),

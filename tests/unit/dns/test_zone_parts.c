@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Zones that did not change are taken from an earlier image, byte for byte. */
 #include "tests/unit/dns/zone_image_scene.h"
+#include "tests/unit/suite.h"
 
 /* The last byte of the name's address. */
 static uint8_t *address_byte(const char *text)
@@ -338,7 +339,7 @@ static void an_earlier_image_is_walked_once_for_all_zones(void **state)
 	image = good;
 }
 
-int main(void)
+SUITE(zone_parts)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_has_not_changed_is_taken_as_it_is),

@@ -15,16 +15,15 @@
 
 #include "dns/zone/text.h"
 #include "dns/zone/zone.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static int next_error;   /* of the next read() */
 static size_t piece = 1; /* so much is read at once */
 
 static size_t endless; /* so many bytes of a comment come instead of the file's; 0: none */
 
-ssize_t __real_read(int fd, void *bytes, size_t n);
-ssize_t __wrap_read(int fd, void *bytes, size_t n);
-
-ssize_t __wrap_read(int fd, void *bytes, size_t n)
+static ssize_t own_read(int fd, void *bytes, size_t n)
 {
 	errno = next_error;
 	next_error = 0;
@@ -394,7 +393,7 @@ static void a_line_is_as_long_as_there_is_room_for(void **state)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 
-int main(void)
+SUITE(zone_text)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_the_same_in_pieces_of_any_size),
@@ -407,5 +406,6 @@ int main(void)
 		WITH(a_line_is_as_long_as_there_is_room_for),
 	};
 
+	answer_read = own_read;
 	return cmocka_run_group_tests_name("dns zone text", tests, set_up, tear_down);
 }

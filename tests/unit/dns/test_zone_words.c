@@ -15,6 +15,7 @@
 #include "dns/zone/image.h"
 #include "dns/zone/data.h"
 #include "dns/zone/words.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -481,7 +482,7 @@ static void data_that_does_not_fit_its_type_is_refused(void **state)
 	}
 }
 
-int main(void)
+SUITE(zone_words)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words_end_at_blanks_outside_of_quotes),

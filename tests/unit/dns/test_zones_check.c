@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 #include "weir/zones.h"
 
@@ -160,7 +161,7 @@ static void a_file_that_is_not_there_is_named(void **state)
 	assert_string_equal(strtok(said, "\n"), "a.test|all|0|1|zone a.test: no such file");
 }
 
-int main(void)
+SUITE(zones_check)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(zones_and_names_are_checked_together),

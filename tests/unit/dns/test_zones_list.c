@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/suite.h"
 #include "weir/zones.h"
 
 #define MOST 64
@@ -257,7 +258,7 @@ static void the_serial_is_that_of_the_first_soa(void **state)
 	assert_int_equal(zones_list("shop.test", "/nonexistent/zone", add_record, NULL), -ENOENT);
 }
 
-int main(void)
+SUITE(zones_list)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_says_the_same_is_the_same_however_it_is_written),
