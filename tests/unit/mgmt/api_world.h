@@ -23,17 +23,14 @@
 #include "mgmt/peers/timekeep.h"
 #include "mgmt/status/observer.h"
 #include "mgmt/store/join.h"
+#include "tests/unit/answers.h"
 
 #define BEGIN_MS 1000000u /* of the boot clock, when the wall clock shows NOW_MS */
-
-int __wrap_clock_gettime(clockid_t which, struct timespec *out);
-int __real_clock_gettime(clockid_t which, struct timespec *out);
-int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at);
 
 static uint64_t world_ms = BEGIN_MS; /* the boot clock */
 static void (*meanwhile)(void);      /* what others do while one waits; under the lock */
 
-int __wrap_clock_gettime(clockid_t which, struct timespec *out)
+static int own_clock_gettime(clockid_t which, struct timespec *out)
 {
 	uint64_t ms = which == CLOCK_REALTIME ? world_ms - BEGIN_MS + (uint64_t)NOW_MS : world_ms;
 
@@ -44,7 +41,8 @@ int __wrap_clock_gettime(clockid_t which, struct timespec *out)
 	return 0;
 }
 
-int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at)
+static int own_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
+                                      const struct timespec *at)
 {
 	(void)c;
 	(void)m;

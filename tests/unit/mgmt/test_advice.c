@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "mgmt/rules/advice.h"
 #include "mgmt/files/gather.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -512,7 +513,7 @@ static void slots_that_change_need_room_beside_the_old_ones(void **state)
 	model_free(to);
 }
 
-int main(void)
+SUITE(advice)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(services_that_nobody_looks_at_are_named_with_the_reason),

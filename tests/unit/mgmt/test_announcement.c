@@ -13,6 +13,7 @@
 
 #include "base/hash.h"
 #include "mgmt/json/announcement.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 #include "weir/proof.h"
 
@@ -342,7 +343,7 @@ static void a_limit_shows_what_stands_out_first(void **state)
 	assert_int_equal(count_of("all"), 1);
 }
 
-int main(void)
+SUITE(announcement)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -10,6 +10,7 @@
 #include "mgmt/api/unconfirmed.h"
 #include "mgmt/api/zones_json.h"
 #include "mgmt/core/stamp.h"
+#include "tests/unit/suite.h"
 
 /* --- problems --- */
 
@@ -359,7 +360,7 @@ static void the_interface_is_described_by_its_routes(void **state)
 	is_told(json_incref(put), "{\"type\": \"boolean\"}");
 }
 
-int main(void)
+SUITE(answers)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -377,5 +378,7 @@ int main(void)
 		T(the_interface_is_described_by_its_routes),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

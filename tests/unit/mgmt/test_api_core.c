@@ -18,6 +18,7 @@
 #include "mgmt/api/idempotent.h"
 #include "mgmt/status/status.h"
 #include "mgmt/peers/timekeep.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define KEYS_MAX 256u
@@ -421,7 +422,7 @@ static void what_is_left_out_is_counted(void **state)
 	free(s);
 }
 
-int main(void)
+SUITE(api_core)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_lock_that_is_taken_again_and_again_is_no_hang,

@@ -12,6 +12,7 @@
 #include "mgmt/core/core.h"
 #include "mgmt/api/listen.h"
 #include "mgmt/files/digest.h"
+#include "tests/unit/suite.h"
 #include "weir/stats.h"
 
 static struct fixture place;
@@ -299,7 +300,7 @@ static void an_address_may_come_after_the_server(void **state)
 	assert_null(server);
 }
 
-int main(void)
+SUITE(auth)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

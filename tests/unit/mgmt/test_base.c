@@ -3,6 +3,7 @@
 
 #include "mgmt/store/base.h"
 #include "mgmt/files/gather.h"
+#include "tests/unit/suite.h"
 
 static void the_line_is_no_part_of_the_file(void **state)
 {
@@ -280,7 +281,7 @@ static void objects_that_came_and_went_are_followed(void **state)
 	fixture_remove(&place);
 }
 
-int main(void)
+SUITE(base)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_line_is_no_part_of_the_file),

@@ -16,6 +16,7 @@
 #include "base/owner.h"
 #include "mgmt/files/blobs.h"
 #include "mgmt/files/sweep.h"
+#include "tests/unit/suite.h"
 
 #define SIZE 200000u
 
@@ -488,7 +489,7 @@ static void what_another_user_has_put_there_is_not_believed(void **state)
 	assert_int_equal(files_remove_dir(root), 0);
 }
 
-int main(void)
+SUITE(blobs)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_in_parts_goes_on_where_it_ended),

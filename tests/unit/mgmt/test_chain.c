@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "mgmt/store/chain.h"
+#include "tests/unit/suite.h"
 
 /* The documented value, not the code's own. */
 #define ANSWER_MS 3000
@@ -144,7 +145,7 @@ static void only_an_unmarked_version_that_needs_it_is_open(void **state)
 	assert_false(chain_is_open(&(struct chain_version){ SIMPLE }));
 }
 
-int main(void)
+SUITE(chain)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_version_over_another),

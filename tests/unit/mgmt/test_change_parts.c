@@ -7,6 +7,7 @@
 
 #include "mgmt/core/shared_state.h"
 #include "mgmt/store/intent_internal.h"
+#include "tests/unit/suite.h"
 
 static void an_apply_makes_a_version(void **state)
 {
@@ -291,7 +292,7 @@ static void what_comes_while_the_files_are_read_is_not_taken_back(void **state)
 	}
 }
 
-int main(void)
+SUITE(change_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -308,5 +309,7 @@ int main(void)
 		T(what_comes_while_the_files_are_read_is_not_taken_back),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("change parts", tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include "mgmt/files/blobs.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/join.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -488,7 +489,7 @@ static void a_skipped_zone_keeps_the_file_of_the_head(void **state)
 	intent_close(in);
 }
 
-int main(void)
+SUITE(changes)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_rename_that_ends_an_override_is_risky, setup,

@@ -12,6 +12,7 @@
 
 #include "mgmt/etcd/transfer.h"
 #include "mgmt/http/client.h"
+#include "tests/unit/suite.h"
 
 #define N_KEYS 100000
 
@@ -200,7 +201,7 @@ static void new_keys_do_not_hold_a_transfer_up(void **state)
 	stop_hostile(&h);
 }
 
-int main(void)
+SUITE(client_tls)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(new_keys_do_not_hold_a_request_up),

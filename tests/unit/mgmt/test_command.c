@@ -12,6 +12,7 @@
 #include "mgmt/overrides/compose.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/intent_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/ramp.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
@@ -918,7 +919,7 @@ static void words_are_known_by_their_texts(void **state)
 	assert_int_equal(command_from_text("explode"), COMMAND_COUNT);
 }
 
-int main(void)
+SUITE(command)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(

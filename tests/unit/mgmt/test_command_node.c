@@ -10,6 +10,7 @@
 #include "mgmt/store/command.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/overrides/override.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -542,7 +543,7 @@ static void each_verdict_on_a_server_has_its_words(void **state)
 	expect_verdicts(s, "ams-1", "of the one address", REACH("1") NO_RECEIVER SETTLED);
 }
 
-int main(void)
+SUITE(command_node)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "mgmt/overrides/compose.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define SETTLE_MS 900000
@@ -278,7 +279,7 @@ static void the_document_is_due_two_seconds_before_each_instant_and_at_it(void *
 	assert_true(compose_next_ms(&in) == NOW_MS + 58000);
 }
 
-int main(void)
+SUITE(compose)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_overrides_there_is_one_set_that_never_ends),

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "mgmt/overrides/compose.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
 #define CHANGE_MS     3000
@@ -167,7 +168,7 @@ static void what_is_composed_of_many_changes_is_read(void **state)
 	fixture_remove(&x);
 }
 
-int main(void)
+SUITE(compose_large)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_composed_of_many_changes_is_read),

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "mgmt/overrides/compose.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define SETTLE_MS 900000
@@ -418,7 +419,7 @@ static void equal_members_make_no_set(void **state)
 	assert_int_equal(compose_at(in, T + 9)->n_member_sets, 2);
 }
 
-int main(void)
+SUITE(compose_sets)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kinds_times_and_targets_decide_the_weight),

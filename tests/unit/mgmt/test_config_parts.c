@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a change of configuration asks for, as it is read from a request, and who may ask it. */
 #include "change.h"
+#include "tests/unit/suite.h"
 
 /* Apply the first line "# a", or say what that would do. @return the status */
 static unsigned apply_with(const char *more, bool dry_run)
@@ -151,7 +152,7 @@ static void texts_have_their_greatest_lengths(void **state)
 	assert_int_equal(roll_back("{\"reason\":\"x\",\"replace\":true}"), 422); /* has no file */
 }
 
-int main(void)
+SUITE(config_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -163,5 +164,7 @@ int main(void)
 		T(texts_have_their_greatest_lengths),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("config parts", tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include "mgmt/store/copy.h"
+#include "tests/unit/suite.h"
 
 struct copy_thing {
 	char text[200];
@@ -635,7 +636,7 @@ static void a_lock_of_another_process_is_said(void **state)
 	fixture_remove(&f);
 }
 
-int main(void)
+SUITE(copy)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_two_that_saw_the_same_one_wins),

@@ -8,6 +8,7 @@
 #include "mgmt/store/copy.h"
 #include "mgmt/store/history.h"
 #include "mgmt/store/records.h"
+#include "tests/unit/suite.h"
 
 static unsigned ask_diff(const char *from, const char *to)
 {
@@ -164,7 +165,7 @@ static void what_was_compared_is_laid_out_no_longer_than_that(void **state)
 	}
 }
 
-int main(void)
+SUITE(diff_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -173,5 +174,7 @@ int main(void)
 		T(what_was_compared_is_laid_out_no_longer_than_that),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("diff parts", tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "mgmt/observe/dns_rate.h"
+#include "tests/unit/suite.h"
 #include "weir/stats.h"
 
 #define T0 5000000u
@@ -101,7 +102,7 @@ static void a_process_that_is_gone_or_new_has_no_rate_yet(void **state)
 	assert_false(dns_rate_get(&rate, &milli));
 }
 
-int main(void)
+SUITE(dns_rate)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_rate_is_of_ten_seconds_and_both_transports,

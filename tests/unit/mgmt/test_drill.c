@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Drills of backups: what is refused, what one becomes, how it ends, and what its flows show. */
 #include "fixture.h"
+#include "tests/unit/suite.h"
 #include "whole_json.h"
 
 #include "mgmt/store/drill.h"
@@ -493,7 +494,7 @@ static void what_flows_show(void **state)
 			fail_msg("%s", cases[i].why);
 }
 
-int main(void)
+SUITE(drill)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -13,6 +13,7 @@
 #include "mgmt/store/command.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/journal.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -333,7 +334,7 @@ static void a_head_that_was_never_written_out_is_when_the_store_is_there(void **
 	intent_close(in);
 }
 
-int main(void)
+SUITE(effective)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

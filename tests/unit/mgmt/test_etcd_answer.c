@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "mgmt/etcd/answer.h"
+#include "tests/unit/suite.h"
 
 #define HEADER                                                                                     \
 	"\"header\":{\"cluster_id\":\"14841639068965178418\",\"member_id\":\"10276657743932975437\",\"revision\":\"9\",\"raft_term\":\"2\"}"
@@ -725,7 +726,7 @@ static void a_long_error_is_cut(void **state)
 	free(text);
 }
 
-int main(void)
+SUITE(etcd_answer)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(keys_are_read, begin_test, end_test),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "mgmt/etcd/attempts.h"
+#include "tests/unit/suite.h"
 
 static void each_error_has_its_meaning(void **state)
 {
@@ -176,7 +177,7 @@ static void a_stop_flag_ends_the_tries(void **state)
 	assert_int_equal(etcd_attempts_result(&a), ETCD_UNKNOWN);
 }
 
-int main(void)
+SUITE(etcd_attempts)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_error_has_its_meaning),

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "mgmt/etcd/gateway_internal.h"
+#include "tests/unit/suite.h"
 
 static struct etcd_gateway *open_gateway(size_t n)
 {
@@ -156,7 +157,7 @@ static void all_members_are_tried_and_the_first_has_its_turn_again(void **state)
 	etcd_gateway_close(g);
 }
 
-int main(void)
+SUITE(etcd_endpoints)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(more_members_come_behind_the_others),

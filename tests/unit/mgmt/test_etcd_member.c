@@ -25,6 +25,7 @@
 #include "mgmt/etcd/gateway.h"
 #include "mgmt/store/shared_etcd.h"
 #include "mgmt/store/store_claim.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define HEADER                                                                                     \
@@ -320,7 +321,7 @@ static void a_change_is_done_refused_unknown_or_not_written(void **state)
 	}
 }
 
-int main(void)
+SUITE(etcd_member)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, start_member, end_member)
 	const struct CMUnitTest tests[] = {

@@ -14,6 +14,7 @@
 
 #include "mgmt/etcd/base64.h"
 #include "mgmt/etcd/request.h"
+#include "tests/unit/suite.h"
 
 static char reason[ETCD_REASON_MAX];
 
@@ -359,7 +360,7 @@ static void foreign_base64_is_refused(void **state)
 	assert_int_equal(etcd_base64_read("\0\0\0\0", 4, out), -EINVAL);
 }
 
-int main(void)
+SUITE(etcd_request)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_range_is_one_key_or_a_prefix),

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "mgmt/etcd/stream.h"
+#include "tests/unit/suite.h"
 
 #define HEADER                                                                                     \
 	"\"header\":{\"cluster_id\":\"7\",\"member_id\":\"1\",\"revision\":\"9\",\"raft_term\":\"2\"}"
@@ -212,7 +213,7 @@ static void a_long_line_keeps_no_memory(void **state)
 	free(text);
 }
 
-int main(void)
+SUITE(etcd_stream)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_come_by_revision_in_pieces_of_any_size),

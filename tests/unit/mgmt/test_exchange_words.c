@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "mgmt/peers/exchange_words.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define PASS_MS  10000
@@ -388,7 +389,7 @@ static void askers_spread_over_the_nodes_of_a_site(void **state)
 		assert_in_range(n_askers[i], 12, 55);
 }
 
-int main(void)
+SUITE(exchange_words)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_malformed_answer_says_nothing),

@@ -8,6 +8,7 @@
 #include "dataplane/export/effect_internal.h"
 #include "mgmt/json/observed.h"
 #include "mgmt/status/facts.h"
+#include "tests/unit/suite.h"
 
 static struct judge_facts facts; /* of what is observed */
 static struct observe_memory memory;
@@ -405,7 +406,7 @@ static void reasons_are_told_since_their_wall_time(void **state)
 	json_decref(told);
 }
 
-int main(void)
+SUITE(facts_parts)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {

@@ -9,6 +9,7 @@
 
 #include "mgmt/store/join.h"
 #include "mgmt/store/intent_internal.h"
+#include "tests/unit/suite.h"
 
 static struct fixture place;
 static struct intent *in;
@@ -319,7 +320,7 @@ static void what_falls_out_of_a_full_list_at_once_does_no_harm(void **state)
 	free(list);
 }
 
-int main(void)
+SUITE(failing)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(nothing_is_read_from_it_as_if_it_were_whole, setup,

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "mgmt/core/field.h"
+#include "tests/unit/suite.h"
 
 static struct http_reply answer;
 
@@ -146,7 +147,7 @@ static void mistakes_are_bounded(void **state)
 	assert_true(field_end(&f, &answer));
 }
 
-int main(void)
+SUITE(field)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(texts_have_a_type_a_length_and_no_controls, teardown),

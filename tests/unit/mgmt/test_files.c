@@ -14,6 +14,7 @@
 #include "base/proc.h"
 #include "mgmt/files/gather.h"
 #include "mgmt/files/includes.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -659,7 +660,7 @@ static void the_newest_other_version_is_linked_to(void **state)
 	files_fini(&f);
 }
 
-int main(void)
+SUITE(files)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -11,6 +11,7 @@
 #include "mgmt/files/blobs.h"
 #include "mgmt/files/digest.h"
 #include "mgmt/sync/shared_files.h"
+#include "tests/unit/suite.h"
 #include "tls_peer.h"
 
 #define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -446,7 +447,7 @@ static void what_is_here_is_staged_from_whomever(void **state)
 	json_decref(named);
 }
 
-int main(void)
+SUITE(files_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 #define P(f) cmocka_unit_test_setup_teardown(f, setup_peer, teardown_peer)
@@ -467,5 +468,7 @@ int main(void)
 		P(an_empty_file_is_fetched),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("files parts", tests, NULL, NULL);
 }

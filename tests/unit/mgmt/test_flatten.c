@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "base/arena.h"
+#include "tests/unit/suite.h"
 #include "weir/flatten.h"
 #include "mgmt/files/gather.h"
 #include "mgmt/rules/plan.h"
@@ -477,7 +478,7 @@ static void a_long_list_is_whole(void **state)
 	model_free(m);
 }
 
-int main(void)
+SUITE(flatten)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_setting_is_listed_with_its_value),

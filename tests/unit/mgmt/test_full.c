@@ -17,6 +17,7 @@
 #include "mgmt/store/intent.h"
 #include "mgmt/store/journal.h"
 #include "mgmt/store/tokens.h"
+#include "tests/unit/suite.h"
 
 static char *path_in(const char *dir, const char *name)
 {
@@ -240,7 +241,7 @@ static void tokens_that_find_no_room_stay_as_they_were(void **state)
 	assert_true(size_of(f->conf, "tokens") > (off_t)strlen(before) + 64);
 }
 
-int main(void)
+SUITE(full)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_drain_on_a_full_disk_is_written_from_the_reserve,

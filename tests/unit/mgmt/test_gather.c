@@ -17,6 +17,7 @@
 #include "base/page.h"
 #include "dataplane/export/effect_internal.h"
 #include "mgmt/judge/gather.h"
+#include "tests/unit/suite.h"
 #include "weir/stats.h"
 
 #define NOW_MS 1000000
@@ -423,7 +424,7 @@ static void the_supervisor_is_a_fact_with_its_conditions(void **state)
 	assert_null(p.conditions);
 }
 
-int main(void)
+SUITE(gather)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {

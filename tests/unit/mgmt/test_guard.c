@@ -3,6 +3,7 @@
 
 #include "mgmt/files/gather.h"
 #include "mgmt/overrides/guard.h"
+#include "tests/unit/suite.h"
 #include "weir/health.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -775,7 +776,7 @@ static void backends_that_are_not_seen_are_unknown(void **state)
 	pool->check = check;
 }
 
-int main(void)
+SUITE(guard)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_last_site_that_takes_traffic_stays),

@@ -3,6 +3,7 @@
  * What nodes say that they announce, as the guard of a node's drain sees it: only what is said for
  * certain, of each address of a VIP, counts.
  */
+#include "tests/unit/suite.h"
 #include "this_node.h"
 
 #include "measured_page.h"
@@ -221,7 +222,7 @@ static void a_health_page_says_whether_it_is_fresh(void **state)
 	(void)node_teardown(state);
 }
 
-int main(void)
+SUITE(guard_facts)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vip_is_announced_with_all_its_addresses),

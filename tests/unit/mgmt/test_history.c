@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "mgmt/store/history.h"
+#include "tests/unit/suite.h"
 
 #define D1 "1111111111111111111111111111111111111111111111111111111111111111"
 #define D2 "2222222222222222222222222222222222222222222222222222222222222222"
@@ -844,7 +845,7 @@ static void a_version_is_confirmed_or_ended_once(void **state)
 	history_free(h);
 }
 
-int main(void)
+SUITE(history)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_come_in_any_order),

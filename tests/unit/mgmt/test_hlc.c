@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "mgmt/overrides/hlc.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own. */
 #define NOW_MS 1790000000000
@@ -68,7 +69,7 @@ static void one_of_a_wrong_clock_is_known(void **state)
 	assert_false(hlc_is_ahead((uint64_t)(AHEAD - 1000) * COUNT, -1000));
 }
 
-int main(void)
+SUITE(hlc)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_stamp_is_later_than_the_newest),

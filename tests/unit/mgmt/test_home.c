@@ -8,6 +8,7 @@
 
 #include "mgmt/store/home.h"
 #include "mgmt/store/store.h"
+#include "tests/unit/suite.h"
 
 #define OTHER 54321 /* a user that is none of ours */
 
@@ -193,7 +194,7 @@ static void what_belongs_to_another_user_is_refused_until_it_is_gone(void **stat
 	assert_int_equal(versions_in(f), 2);
 }
 
-int main(void)
+SUITE(home)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

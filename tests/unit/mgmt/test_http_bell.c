@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "mgmt/http/bell.h"
+#include "tests/unit/suite.h"
 
 #define N (HTTP_BELLS_SERVERS + 1) /* one more than there is room for */
 
@@ -89,7 +90,7 @@ static void a_ring_counts_for_its_bells_alone(void **state)
 	}
 }
 
-int main(void)
+SUITE(http_bell)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

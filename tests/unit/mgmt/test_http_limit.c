@@ -18,6 +18,7 @@
 
 #include "mgmt/http/limit.h"
 #include "mgmt/http/steer.h"
+#include "tests/unit/suite.h"
 
 static struct addr make_address(const char *text)
 {
@@ -236,7 +237,7 @@ static void peers_by_ipv6_are_compared_in_all_words(void **state)
 	close(fds[1]);
 }
 
-int main(void)
+SUITE(http_limit)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_burst_then_so_many_a_second),

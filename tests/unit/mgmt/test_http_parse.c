@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "mgmt/http/parse.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define HEAD_MAX         ((size_t)16 << 10)
@@ -560,7 +561,7 @@ static void fields_of_a_head_are_read_in_each_of_their_ways(void **state)
 	}
 }
 
-int main(void)
+SUITE(http_parse)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_head_is_whole_with_its_last_byte_however_it_is_cut),

@@ -23,6 +23,7 @@
 #include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 #include "mgmt/http/bell.h"
+#include "tests/unit/suite.h"
 #include "weir/stats.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
@@ -368,7 +369,7 @@ static void what_is_held_is_answered_once_with_what_was_said_last(void **state)
 	}
 }
 
-int main(void)
+SUITE(http_whole)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {

@@ -3,6 +3,7 @@
 #include "api_world.h"
 
 #include "mgmt/api/idempotent.h"
+#include "tests/unit/suite.h"
 
 static uint64_t ends_at_ms;
 
@@ -260,7 +261,7 @@ static void each_key_ends_by_itself(void **state)
 	assert_int_equal(this_node.n_keys, 0);
 }
 
-int main(void)
+SUITE(idempotent)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -274,5 +275,7 @@ int main(void)
 		T(each_key_ends_by_itself),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("idempotent", tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "mgmt/sync/inforce_judge.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define STAYS_MS  2000
@@ -214,7 +215,7 @@ static void who_is_waited_for_too_long_is_late_and_may_still_come(void **state)
 	assert_string_equal(judgement.reason, "");
 }
 
-int main(void)
+SUITE(inforce)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_process_that_has_it_and_complains_of_nothing_is_done,

@@ -10,6 +10,7 @@
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/shared_intent.h"
+#include "tests/unit/suite.h"
 
 static int setup(void **state)
 {
@@ -1650,7 +1651,7 @@ static void offline_takes_overrides_without_first_start(void **state)
 	intent_close(in);
 }
 
-int main(void)
+SUITE(intent)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "mgmt/store/join.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -261,7 +262,7 @@ static void a_node_without_a_file_has_nothing_in_force(void **state)
 	fixture_remove(&place);
 }
 
-int main(void)
+SUITE(join_start)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_node_waits_only_if_it_shares_intent),

@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include "mgmt/store/journal.h"
+#include "tests/unit/suite.h"
 
 static struct fixture place;
 static struct store *store;
@@ -261,7 +262,7 @@ static void what_comes_again_and_again_has_no_room(void **state)
 	}
 }
 
-int main(void)
+SUITE(journal)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_empty_journal_has_no_event, setup, teardown),

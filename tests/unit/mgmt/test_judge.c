@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "mgmt/judge/judge.h"
+#include "tests/unit/suite.h"
 
 #define DATAPLANE 0
 #define HEALTH    1
@@ -568,7 +569,7 @@ static void a_document_is_given_three_seconds(void **state)
 	free(w);
 }
 
-int main(void)
+SUITE(judge)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_node_without_trouble_is_well),

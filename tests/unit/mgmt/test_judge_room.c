@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "mgmt/judge/judge.h"
+#include "tests/unit/suite.h"
 
 #define POOLS 1000
 #define PEERS 100
@@ -212,7 +213,7 @@ static void many_conditions_of_one_code_hide_no_other(void **state)
 	expect_order();
 }
 
-int main(void)
+SUITE(judge_room)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {

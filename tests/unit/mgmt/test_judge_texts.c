@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "mgmt/judge/judge.h"
+#include "tests/unit/suite.h"
 
 #define DATAPLANE 0
 #define HEALTH    1
@@ -610,7 +611,7 @@ static void each_peer_is_judged_by_its_state(void **state)
 	                    "degraded\npeer-unreachable [lon-1] node lon-1 is unreachable\n");
 }
 
-int main(void)
+SUITE(judge_texts)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "mgmt/judge/judge.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 
 /* Of a verdict, what is about the clock. */
@@ -196,7 +197,7 @@ static void a_backend_is_blamed_once_for_its_way(void **state)
 	assert_int_equal(count_rule(&f, JUDGE_RULE_BACKEND_OUT), 1);
 }
 
-int main(void)
+SUITE(judge_twice)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_clock_is_blamed_once),

@@ -5,6 +5,7 @@
 
 #include "mgmt/store/intent.h"
 #include "mgmt/store/key.h"
+#include "tests/unit/suite.h"
 
 #define OTHER_KEY "ffeeddccbbaa99887766554433221100\n"
 
@@ -236,7 +237,7 @@ static void each_change_of_the_file_is_said_once(void **state)
 	intent_close(in);
 }
 
-int main(void)
+SUITE(key)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_fingerprint_tells_keys_apart_and_is_the_same_everywhere),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "mgmt/observe/levels.h"
+#include "tests/unit/suite.h"
 
 static struct ctl_server dns; /* weir-dns */
 static char run_dir[64];
@@ -128,7 +129,7 @@ static void a_process_that_does_not_answer_is_not_at_level_0(void **state)
 	ctl_server_start(&dns, run_dir, "dns");
 }
 
-int main(void)
+SUITE(levels)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -11,6 +11,7 @@
 
 #include "mgmt/api/listen.h"
 #include "mgmt/core/core.h"
+#include "tests/unit/suite.h"
 #include "weir/stats.h"
 
 static struct fixture place;
@@ -249,7 +250,7 @@ static void a_pair_is_read_whole(void **state)
 	certificate_free(&p);
 }
 
-int main(void)
+SUITE(listen)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

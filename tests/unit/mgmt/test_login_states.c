@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "mgmt/core/core.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -107,7 +108,7 @@ static void bad_lines_are_named_and_the_rest_is_counted(void **state)
 	}
 }
 
-int main(void)
+SUITE(login_states)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -9,6 +9,7 @@
 #include "mgmt/observe/observe.h"
 #include "mgmt/peers/peers_internal.h"
 #include "mgmt/status/look.h"
+#include "tests/unit/suite.h"
 #include "weir/health.h"
 #include "weir/stats.h"
 
@@ -150,7 +151,7 @@ static void what_is_old_or_not_there_is_unknown(void **state)
 	assert_string_equal(observed_state(&l.pages, 20), "unknown");
 }
 
-int main(void)
+SUITE(look)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, core_node_setup, core_node_teardown)
 	const struct CMUnitTest tests[] = {

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/page.h"
 #include "dataplane/export/effect_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/health.h"
 #include "weir/stats.h"
 
@@ -371,7 +372,7 @@ static void each_unit_becomes_seconds(void **state)
 	stats_close(page);
 }
 
-int main(void)
+SUITE(metrics_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -383,5 +384,7 @@ int main(void)
 		T(each_unit_becomes_seconds),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("metrics parts", tests, NULL, NULL);
 }

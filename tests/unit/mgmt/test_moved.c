@@ -7,6 +7,7 @@
 
 #include "mgmt/store/command.h"
 #include "mgmt/store/intent.h"
+#include "tests/unit/suite.h"
 
 #define HOUR ((int64_t)3600 * 1000)
 #define YEAR (365 * 24 * HOUR)
@@ -313,7 +314,7 @@ static void a_skew_is_allowed_for_up_to_its_limit(void **state)
 	intent_close(in);
 }
 
-int main(void)
+SUITE(moved)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(

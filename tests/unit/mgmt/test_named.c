@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include "mgmt/files/gather.h"
+#include "tests/unit/suite.h"
 
 static struct fixture place;
 static struct files files;
@@ -93,7 +94,7 @@ static void many_files_may_be_included_side_by_side_and_few_one_in_another(void 
 	assert_int_equal(files.n_items, 2);
 }
 
-int main(void)
+SUITE(named)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_stands_in_a_comment_or_a_text_names_no_file,

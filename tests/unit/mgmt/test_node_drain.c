@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "tests/unit/suite.h"
 #include "whole_json.h"
 
 #include "mgmt/observe/node_drain.h"
@@ -562,7 +563,7 @@ static void what_a_neighbour_had_in_the_last_drain_is_over(void **state)
 	             "{'name':'r2','graceful_shutdown_honoured':'yes'}]}");
 }
 
-int main(void)
+SUITE(node_drain)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets_have_left_below_one_in_a_hundred_of_the_rate_before),

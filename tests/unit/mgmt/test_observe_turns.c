@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The observer's thread: how often it looks, what it says of processes, and that it holds nothing while it waits. */
+#include "tests/unit/suite.h"
 #include "this_node.h"
 
 #include <time.h>
@@ -100,7 +101,7 @@ static void a_process_that_comes_and_goes_is_an_event(void **state)
 	stats_close(stats);
 }
 
-int main(void)
+SUITE(observe_turns)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -6,6 +6,7 @@
 #include "api_world.h"
 
 #include "mgmt/sync/operations_list.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define POLLS_MAX 8u
@@ -282,7 +283,7 @@ static void keys_are_told_with_who_tells_them(void **state)
 	assert_string_equal(text_at("cluster"), "shop");
 }
 
-int main(void)
+SUITE(observed_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -296,5 +297,7 @@ int main(void)
 		T(who_asks_whether_it_answers_is_told),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("observed parts", tests, NULL, NULL);
 }

@@ -6,14 +6,13 @@
 #include "api_world.h"
 
 #include "mgmt/api/old_file.h"
-
-void *__wrap_calloc(size_t n, size_t size);
-void *__real_calloc(size_t n, size_t size);
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static unsigned n_allocated, fails_at; /* by calloc(); 0: none */
 static unsigned fails_in_check;
 
-void *__wrap_calloc(size_t n, size_t size)
+static void *own_calloc(size_t n, size_t size)
 {
 	return ++n_allocated == fails_at ? NULL : __real_calloc(n, size);
 }
@@ -405,7 +404,7 @@ static void long_settings_are_cut_at_whole_characters(void **state)
 	}
 }
 
-int main(void)
+SUITE(old_file_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup_versions, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -421,5 +420,8 @@ int main(void)
 		T(long_settings_are_cut_at_whole_characters),
 	};
 
+	answer_calloc = own_calloc;
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("old file parts", tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 
 #include "mgmt/api/handle.h"
 #include "mgmt/controller/operation_snapshot.h"
+#include "tests/unit/suite.h"
 
 #define SERVICES 3
 
@@ -292,7 +293,7 @@ static void only_a_drain_of_the_whole_site_sends_its_clients_elsewhere(void **st
 	view->overrides = (struct overrides){ .n_items = 0 };
 }
 
-int main(void)
+SUITE(operation_arrivals)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

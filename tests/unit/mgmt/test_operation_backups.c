@@ -17,6 +17,7 @@
 #include "mgmt/observe/backup_status.h"
 #include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/operations/facts.h"
+#include "tests/unit/suite.h"
 #include "weir/health.h"
 #include "whole_json.h"
 
@@ -532,7 +533,7 @@ static void a_service_that_shares_its_slots_keeps_its_late_clients(void **state)
 	snapshot.m = &m;
 }
 
-int main(void)
+SUITE(operation_backups)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "mgmt/operations/engine_internal.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -59,7 +60,7 @@ static void only_steps_of_this_epoch_are_counted(void **state)
 	assert_false(behind_count_steps(&t)); /* the second time there is no later one */
 }
 
-int main(void)
+SUITE(operation_behind)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_is_behind_levels_of_later_changes),

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "mgmt/controller/operation_body.h"
+#include "tests/unit/suite.h"
 
 #define NOW_MS ((int64_t)1790000000000)
 
@@ -278,7 +279,7 @@ static void a_command_reads_its_own_fields_only(void **state)
 	json_decref(body);
 }
 
-int main(void)
+SUITE(operation_body)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_request_is_read),

@@ -15,6 +15,7 @@
 
 #include "mgmt/controller/operation_command.h"
 #include "mgmt/operations/engine.h"
+#include "tests/unit/suite.h"
 
 static struct operation op;
 static struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
@@ -293,7 +294,7 @@ static void a_hold_says_how_it_goes_back(void **state)
 #undef ABORT
 #undef UNDRAIN
 
-int main(void)
+SUITE(operation_command)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(all_that_was_given_is_there, start_drain),

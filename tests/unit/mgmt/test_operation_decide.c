@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "tests/unit/suite.h"
 #include "whole_json.h"
 #include "mgmt/operations/command_internal.h"
 #include "mgmt/operations/engine_internal.h"
@@ -2097,7 +2098,7 @@ static void the_oldest_failure_makes_room(void **state)
 	assert_string_equal(op.failures[OPERATION_FAILURES_MAX - 1].detail, detail);
 }
 
-int main(void)
+SUITE(operation_decide)
 {
 #define T(f) cmocka_unit_test_setup(f, start_scene)
 	const struct CMUnitTest tests[] = {

@@ -3,6 +3,7 @@
  * All facts of an operation at once, of three sites with several nodes, services and VIPs of which each measures something
  * else: what belongs to another service, site or node is seen in the sums.
  */
+#include "tests/unit/suite.h"
 #include "whole_json.h"
 
 #include "base/hash.h"
@@ -911,7 +912,7 @@ static void each_backup_is_shown_with_what_its_nodes_say(void **state)
 	assert_null(seen.sites[2].slots_with);
 }
 
-int main(void)
+SUITE(operation_facts)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

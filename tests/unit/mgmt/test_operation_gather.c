@@ -4,6 +4,7 @@
  * and a node that is silent makes the sum of its site unknown.
  */
 #include "operation_world.h"
+#include "tests/unit/suite.h"
 
 static void nothing_said_is_nothing_known(void **state)
 {
@@ -572,7 +573,7 @@ static void only_packets_confirm_a_drain(void **state)
 	free_world(w);
 }
 
-int main(void)
+SUITE(operation_gather)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_step_waits_for_the_answers_that_were_given),

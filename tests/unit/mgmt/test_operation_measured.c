@@ -3,6 +3,7 @@
  * What a node tells of its own measurements: new flows from the page of weir-dataplane, and how much
  * of its pools is up by its own checks.
  */
+#include "tests/unit/suite.h"
 #include "this_node.h"
 
 #include "measured_page.h"
@@ -283,7 +284,7 @@ static void a_pool_is_up_by_the_weight_of_its_backends(void **state)
 	}
 }
 
-int main(void)
+SUITE(operation_measured)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -14,6 +14,7 @@
 #include "made_operation.h"
 #include "mgmt/operations/record_json.h"
 #include "mgmt/operations/record_parts.h"
+#include "tests/unit/suite.h"
 
 #define NOW_MS 1700000000000
 
@@ -253,7 +254,7 @@ static void what_was_seen_has_no_say_in_the_state(void **state)
 	operation_parts_free(parts, n);
 }
 
-int main(void)
+SUITE(operation_parts)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 	const struct CMUnitTest tests[] = {

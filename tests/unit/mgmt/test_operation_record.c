@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/suite.h"
 #include "whole_json.h"
 #include "mgmt/operations/operation.h"
 #include "mgmt/operations/plan.h"
@@ -763,7 +764,7 @@ static void no_field_of_a_record_is_lost(void **state)
 	assert_history(&op, &back);
 }
 
-int main(void)
+SUITE(operation_record)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_drain_begins_with_its_plan),

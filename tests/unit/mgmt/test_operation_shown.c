@@ -3,6 +3,7 @@
  * An operation as the API shows it, all of it: each field has a value of its own, so that none can take the place of
  * another.
  */
+#include "tests/unit/suite.h"
 #include "whole_json.h"
 
 #include "mgmt/controller/operation_measure.h"
@@ -443,7 +444,7 @@ static void the_outlook_has_each_receiver_with_all_its_figures(void **state)
 	             "'known':false}]}");
 }
 
-int main(void)
+SUITE(operation_shown)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -16,6 +16,7 @@
 #include "mgmt/controller/operation_measure.h"
 #include "mgmt/controller/operation_show.h"
 #include "mgmt/controller/operation_snapshot.h"
+#include "tests/unit/suite.h"
 
 static struct operation op;
 static struct operation_snapshot view;
@@ -331,7 +332,7 @@ static void only_sound_observations_of_others_say_whether_a_site_is_up(void **st
 	}
 }
 
-int main(void)
+SUITE(operation_told)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 	const struct CMUnitTest tests[] = {

@@ -8,6 +8,7 @@
 
 #include "mgmt/controller/operation_decide.h"
 #include "mgmt/operations/record_json.h"
+#include "tests/unit/suite.h"
 
 static int setup(void **state)
 {
@@ -361,7 +362,7 @@ static void of_those_that_are_over_the_oldest_leave_the_store(void **state)
 	free(r.text);
 }
 
-int main(void)
+SUITE(operations_list)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

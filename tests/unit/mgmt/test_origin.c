@@ -16,6 +16,7 @@
 #include "mgmt/store/lost.h"
 #include "mgmt/store/origin.h"
 #include "mgmt/store/store_claim.h"
+#include "tests/unit/suite.h"
 
 #define ID      "0123456789abcdef0123456789abcdef"
 #define OTHER   "fedcba9876543210fedcba9876543210"
@@ -543,7 +544,7 @@ static void what_a_copy_has_and_the_store_has_not(void **state)
 	assert_int_equal(lost_find(&(struct shared_records){ 0 }, &a, NULL, 0), 0);
 }
 
-int main(void)
+SUITE(origin)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_list_is_judged_before_it_is_taken),

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "mgmt/overrides/override.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define KEPT_MS ((int64_t)604800000)
@@ -353,7 +354,7 @@ static void ids_tell_node_and_instant_apart(void **state)
 	assert_string_equal(strrchr(a, '-'), strrchr(b, '-'));
 }
 
-int main(void)
+SUITE(override)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(malformed_ones_are_refused),

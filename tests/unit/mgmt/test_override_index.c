@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "mgmt/overrides/override_index.h"
+#include "tests/unit/suite.h"
 
 #define N 200
 
@@ -88,7 +89,7 @@ static void without_overrides_there_is_nothing_to_find(void **state)
 	override_index_fini(&index);
 }
 
-int main(void)
+SUITE(override_index)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_target_has_its_own_in_their_order),

@@ -10,6 +10,7 @@
 
 #include "mgmt/overrides/override.h"
 #include "mgmt/store/records.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define FROM_MS  (NOW_MS + 100000)
@@ -754,7 +755,7 @@ static void targets_are_the_same_in_all_three_parts(void **state)
 	assert_false(override_same_target(&a, &b));
 }
 
-int main(void)
+SUITE(override_states)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_site_s_drain_ramps_drains_and_returns),

@@ -9,6 +9,7 @@
 #include "base/page.h"
 #include "dataplane/export/effect_internal.h"
 #include "mgmt/store/intent_internal.h"
+#include "tests/unit/suite.h"
 
 /* Ask @p body of a command, with @p query ("dry_run=true") and @p if_match. @return the status */
 static unsigned command_as(const char *body, const char *query, const char *if_match)
@@ -380,7 +381,7 @@ static void lists_are_cut_and_leave_out_what_is_over(void **state)
 	assert_int_equal(ask_route("GET /v1/overrides/o-4", NULL), 404);
 }
 
-int main(void)
+SUITE(overrides_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -393,5 +394,7 @@ int main(void)
 		T(lists_are_cut_and_leave_out_what_is_over),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("overrides parts", tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "api_world.h"
 
 #include "mgmt/api/handle.h"
+#include "tests/unit/suite.h"
 
 /* What a tag leaves in the text. */
 static const char *tag_text(const char *tag)
@@ -352,7 +353,7 @@ static void a_node_has_a_page(void **state)
 	expect_text("\nweb-fra|b1|10.2.1.11|");
 }
 
-int main(void)
+SUITE(page)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_table_has_its_cells_in_order),
@@ -367,5 +368,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_node_has_a_page, world_setup, world_teardown),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@
 #include "base/page.h"
 #include "fixture.h"
 #include "mgmt/peers/peer_health.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define GOOD_MS       5000
@@ -245,7 +246,7 @@ static int remove_dir(void **state)
 	return rmdir(dir);
 }
 
-int main(void)
+SUITE(peer_health)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -14,6 +14,7 @@
 
 #include "base/hash.h"
 #include "mgmt/peers/peer_keys.h"
+#include "tests/unit/suite.h"
 
 #define ASKED_MS UINT64_C(700000) /* by this node's clock; the peer's is far ahead */
 #define PEER_MS  UINT64_C(90000000)
@@ -244,7 +245,7 @@ static void a_full_page_fits_into_an_answer(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(peer_keys)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_told_arrives_as_it_was),

@@ -9,6 +9,7 @@
 #include "mgmt/peers/peers_head.h"
 #include "mgmt/peers/peers_internal.h"
 #include "mgmt/store/records.h"
+#include "tests/unit/suite.h"
 
 static struct peers own;
 static struct observe observed; /* the load of this node's own */
@@ -442,7 +443,7 @@ static void the_loads_of_a_site_s_nodes_are_added(void **state)
 	}
 }
 
-int main(void)
+SUITE(peers_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, lone_node_close)
 	const struct CMUnitTest tests[] = {

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "mgmt/store/pending.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define LEFT_MAX_MS 86400000
@@ -112,7 +113,7 @@ static void the_clock_is_of_this_boot(void **state)
 	assert_true(strlen(a.boot) == 36 && b.now_ms >= a.now_ms && a.now_ms > 0);
 }
 
-int main(void)
+SUITE(pending)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_deadline_ends_at_its_instant),

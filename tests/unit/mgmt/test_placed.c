@@ -8,6 +8,7 @@
 #include "mgmt/store/intent.h"
 #include "mgmt/store/intent_internal.h"
 #include "tests/fail/calls.h"
+#include "tests/unit/suite.h"
 #include "weir/placement.h"
 
 #define KEY       "00112233445566778899aabbccddeeff"
@@ -280,7 +281,7 @@ static void without_the_key_or_offline_nothing_is_written(void **state)
 	found_placement(s);
 }
 
-int main(void)
+SUITE(placed)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_version_gets_a_derived_key, setup, teardown),

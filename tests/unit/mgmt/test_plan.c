@@ -4,6 +4,7 @@
 #include "mgmt/files/gather.h"
 #include "mgmt/files/linediff.h"
 #include "mgmt/rules/plan.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -376,7 +377,7 @@ static void a_risk_is_a_sentence_with_its_figure_and_limit(void **state)
 	model_free(base);
 }
 
-int main(void)
+SUITE(plan)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_plan_outlives_its_models),

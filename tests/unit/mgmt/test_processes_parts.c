@@ -4,6 +4,7 @@
  * questions are refused before anybody is asked.
  */
 #include "api_world.h"
+#include "tests/unit/suite.h"
 
 static const char *const names[] = { "dns", "dataplane", "health" };
 static const char *name_asked; /* whose control socket got a request; "": none did */
@@ -258,7 +259,7 @@ static void what_cannot_be_explained_is_a_problem(void **state)
 	assert_string_equal(text_at("detail"), "there is no effective document yet");
 }
 
-int main(void)
+SUITE(processes_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -271,5 +272,7 @@ int main(void)
 		T(what_cannot_be_explained_is_a_problem),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "tests/unit/mgmt/projection_scene.h"
 
 #include "mgmt/operations/projection_internal.h"
+#include "tests/unit/suite.h"
 
 static void each_step_is_what_the_crowd_would_do(void **state)
 {
@@ -459,7 +460,7 @@ static void a_name_is_found_wherever_its_number_is(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(projection)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(each_step_is_what_the_crowd_would_do),

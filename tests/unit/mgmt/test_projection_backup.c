@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What backup pools may get of a drain. */
 #include "tests/unit/mgmt/projection_scene.h"
+#include "tests/unit/suite.h"
 
 static void the_whole_load_may_come_to_the_backup_at_once(void **state)
 {
@@ -124,7 +125,7 @@ static void a_backup_at_a_site_that_others_drain_takes_what_they_leave(void **st
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(projection_backup)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_whole_load_may_come_to_the_backup_at_once),

@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 #include "tests/unit/mgmt/projection_scene.h"
+#include "tests/unit/suite.h"
 
 #define CLIENTS   400u /* prefixes that ask for themselves: 4 new flows a second each */
 #define FLOWS     4u
@@ -278,7 +279,7 @@ static void what_was_known_at_the_begin_stays(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, end_test)
 
-int main(void)
+SUITE(projection_unseen)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(clients_that_ask_for_themselves_leave_no_band),

@@ -16,6 +16,7 @@
 #include "mgmt/core/to_json.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/records.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define CONFIRM_MAX_MS 86400000
@@ -329,7 +330,7 @@ static void a_refusal_of_a_peer_can_be_told_on(void **state)
 	}
 }
 
-int main(void)
+SUITE(records)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_and_times_have_an_end),

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "mgmt/files/gather.h"
 #include "mgmt/rules/risk.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -551,7 +552,7 @@ static void every_rule_is_broken_by_a_change_of_these_tests(void **state)
 	}
 }
 
-int main(void)
+SUITE(risk)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_rule_sees_its_change_and_leaves_the_harmless_beside_it),

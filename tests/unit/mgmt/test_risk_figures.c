@@ -4,6 +4,7 @@
  * by the smallest step. (test_risk.c has the same rules from documents.)
  */
 #include "risk_world.h"
+#include "tests/unit/suite.h"
 
 static void of_the_cluster(void **state)
 {
@@ -471,7 +472,7 @@ static void many_risks_are_counted_though_few_are_named(void **state)
 	}
 }
 
-int main(void)
+SUITE(risk_figures)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_the_cluster),

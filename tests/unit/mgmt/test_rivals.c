@@ -8,6 +8,7 @@
 
 #include "mgmt/store/command.h"
 #include "mgmt/store/intent.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define NODES     3
@@ -511,7 +512,7 @@ static void what_was_overruled_is_forgotten_for_good(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(rivals)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_later_command_is_in_force_everywhere),

@@ -9,6 +9,7 @@
 #include "base/page.h"
 #include "mgmt/api/handle.h"
 #include "dataplane/export/effect_internal.h"
+#include "tests/unit/suite.h"
 
 static void a_rollback_makes_a_version(void **state)
 {
@@ -324,7 +325,7 @@ static void without_a_configuration_there_is_nothing_to_read_again(void **state)
 	assert_int_equal(number_at("version.number"), 1);
 }
 
-int main(void)
+SUITE(rollback_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -340,5 +341,7 @@ int main(void)
 		T(without_a_configuration_there_is_nothing_to_read_again),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("rollback parts", tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "api_world.h"
 
 #include "base/memory.h"
+#include "tests/unit/suite.h"
 
 static unsigned n_until_failure; /* the so manieth allocation of jansson's fails; 0: none does */
 static void (*meanwhile_read)(void); /* called while a body is read, once */
@@ -385,7 +386,7 @@ static void missing_memory_makes_an_answer_busy(void **state)
 	n_until_failure = 0;
 }
 
-int main(void)
+SUITE(route_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -401,5 +402,7 @@ int main(void)
 		T(missing_memory_makes_an_answer_busy),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("route parts", tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "mgmt/api/route_warnings.h"
 
 #include "tests/unit/bpf/space.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -85,7 +86,7 @@ static void of_many_some_are_named_and_the_rest_counted(void **state)
 	json_decref(warnings);
 }
 
-int main(void)
+SUITE(route_warnings)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_way_is_judged_by_its_mode),

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "mgmt/json/row.h"
+#include "tests/unit/suite.h"
 
 static const char value[] =
         "{\"text\": \"ams\", \"empty\": \"\", \"number\": 12, \"zero\": 0, \"part\": 123456, \"ms\": 1540, \"real\": 2.5,"
@@ -169,7 +170,7 @@ static void a_list_has_a_line_for_each(void **state)
 	expect_written(write_lists, "<1><?><?> 1 2,1(x)");
 }
 
-int main(void)
+SUITE(row)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_field_shows_its_value),

@@ -10,6 +10,7 @@
 #include "mgmt/setup/store_backup.h"
 #include "mgmt/setup/store_note.h"
 #include "mgmt/files/digest.h"
+#include "tests/unit/suite.h"
 
 #define ID "0123456789abcdef0123456789abcdef"
 
@@ -779,7 +780,7 @@ static void a_backup_that_was_read_leaves_nothing_in_memory(void **state)
 	fixture_remove(&f);
 }
 
-int main(void)
+SUITE(setup_files)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_join_file_is_read_as_it_was_written),

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 
 #include "mgmt/setup/etcd_unit.h"
+#include "tests/unit/suite.h"
 
 #define USERS "root:x:0:0::/root:/bin/sh\netcd:x:105:112::/var/lib/etcd:/bin/false\n"
 #define PATH  "/run/bin:/usr/bin:/bin"
@@ -462,7 +463,7 @@ static void data_that_may_count_stays(void **state)
 	assert_int_equal(etcd_unit_check_unused("", reason), 0);
 }
 
-int main(void)
+SUITE(setup_host)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_host_that_nobody_uses_can_have_a_member, make_host),

@@ -5,6 +5,7 @@
 #include "mgmt/setup/etcd_unit.h"
 #include "mgmt/setup/host_command.h"
 #include "mgmt/setup/store_members.h"
+#include "tests/unit/suite.h"
 
 static const char begin_text[] =
         "# Written by weir store: a member of the store that Weir's nodes share.\n"
@@ -212,7 +213,7 @@ static void a_quota_is_that_of_our_own_settings(void **state)
 	free(text);
 }
 
-int main(void)
+SUITE(setup_unit)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_settings_of_a_member_are_these),

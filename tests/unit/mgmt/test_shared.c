@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "mgmt/store/shared.h"
+#include "tests/unit/suite.h"
 #include "weir/json.h"
 
 struct large {
@@ -321,7 +322,7 @@ static void each_change_of_its_own_has_another_id(void **state)
 	assert_true(*a.id && strcmp(a.id, b.id) != 0);
 }
 
-int main(void)
+SUITE(shared)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_change_holds_what_it_rests_on_and_writes),

@@ -13,6 +13,7 @@
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/shared_intent.h"
+#include "tests/unit/suite.h"
 
 #define EVENTS 64
 
@@ -1070,7 +1071,7 @@ static void a_damaged_copy_is_made_again_and_listed(void **state)
 	}
 }
 
-int main(void)
+SUITE(shared_intent)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_version_is_in_force_once_it_is_decided, setup,

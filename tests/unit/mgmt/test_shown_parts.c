@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #include "mgmt/store/intent_internal.h"
+#include "tests/unit/suite.h"
 
 int __wrap_sqlite3_step(sqlite3_stmt *s);
 int __real_sqlite3_step(sqlite3_stmt *s);
@@ -198,7 +199,7 @@ static void without_a_version_there_is_none_to_show(void **state)
 	assert_true(json_is_null(json_object_get(answer.json, "etag")));
 }
 
-int main(void)
+SUITE(shown_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -211,5 +212,7 @@ int main(void)
 		T(without_a_version_there_is_none_to_show),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("shown parts", tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "mgmt/peers/state_fetch.h"
+#include "tests/unit/suite.h"
 #include "weir/conn_state.h"
 
 /* @param some  whether there is a text */
@@ -76,7 +77,7 @@ static void what_is_too_long_is_no_answer(void **state)
 	free(connections);
 }
 
-int main(void)
+SUITE(state_fetch)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_are_told_apart),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "mgmt/status/status_dns.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 
 /* not in the order of their names */
@@ -379,7 +380,7 @@ static void without_an_answer_nothing_is_known(void **state)
 	status_dns_fini(&dns);
 }
 
-int main(void)
+SUITE(status_dns)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_site_is_told_as_the_dns_answers),

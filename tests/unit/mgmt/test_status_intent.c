@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "mgmt/status/status.h"
+#include "tests/unit/suite.h"
 
 static struct status seen;
 static struct override items[2];
@@ -98,7 +99,7 @@ static void what_is_over_is_not_told(void **state)
 	expect_intent("serve", 0);
 }
 
-int main(void)
+SUITE(status_intent)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -9,6 +9,7 @@
 #include "base/page.h"
 #include "dataplane/export/effect_internal.h"
 #include "mgmt/status/status.h"
+#include "tests/unit/suite.h"
 
 #define POOLS_MAX 4
 #define ROWS_MAX  (3 * POOLS_MAX)
@@ -633,7 +634,7 @@ static void a_pool_of_which_nobody_serves_comes_first(void **state)
 	assert_string_equal(first_pool(), "p1");
 }
 
-int main(void)
+SUITE(status_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "mgmt/status/status.h"
+#include "tests/unit/suite.h"
 
 static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
 static const struct model_node self = { .name = "ams-1", .site = &sites[0] };
@@ -187,7 +188,7 @@ static void what_is_down_at_one_site_is_down(void **state)
 	assert_string_equal(names_shown(3), "both odd ");
 }
 
-int main(void)
+SUITE(status_services)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -11,6 +11,7 @@
 #include "mgmt/overrides/override.h"
 #include "mgmt/store/sql.h"
 #include "mgmt/store/store.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define NEVER    MODEL_TIME_NEVER
@@ -439,7 +440,7 @@ static void a_damaged_step_comes_into_force_nowhere(void **state)
 	}
 }
 
-int main(void)
+SUITE(step)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(changes_are_in_the_order_of_their_parts),

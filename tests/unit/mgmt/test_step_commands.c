@@ -6,6 +6,7 @@
 #include "mgmt/store/intent.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/overrides/override.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define NEVER    MODEL_TIME_NEVER
@@ -416,7 +417,7 @@ static void a_step_that_weir_dns_has_not_taken_is_told_as_it_was(void **state)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(step_commands)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(each_command_of_a_person_ends_the_automation),

@@ -7,6 +7,7 @@
 
 #include "mgmt/store/journal.h"
 #include "mgmt/store/store.h"
+#include "tests/unit/suite.h"
 #include "weir/when.h"
 
 #define DIGEST_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -548,7 +549,7 @@ static void versions_of_too_many_files_go(void **state)
 	}
 }
 
-int main(void)
+SUITE(store)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_that_lead_out_are_no_files_of_a_version),

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "mgmt/store/store_conf.h"
+#include "tests/unit/suite.h"
 
 #define ID "0123456789abcdef0123456789abcdef"
 
@@ -214,7 +215,7 @@ static void a_path_that_is_too_long_is_refused(void **state)
 	}
 }
 
-int main(void)
+SUITE(store_conf)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_settings_are_read),

@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 
 #include "mgmt/store/store.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -437,7 +438,7 @@ static void a_damaged_row_is_corrupt(void **state)
 	}
 }
 
-int main(void)
+SUITE(store_fields)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_version_comes_back_with_each_field, setup,

@@ -5,6 +5,7 @@
 #include "mgmt/files/files.h"
 #include "mgmt/json/command.h"
 #include "mgmt/store/intent_internal.h"
+#include "tests/unit/suite.h"
 
 #define HOUR_MS ((int64_t)3600000)
 
@@ -451,7 +452,7 @@ static void a_file_that_is_not_taken_is_named_with_the_reason(void **state)
 	}
 }
 
-int main(void)
+SUITE(to_json_command)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -472,5 +473,7 @@ int main(void)
 		cmocka_unit_test(a_file_that_is_not_taken_is_named_with_the_reason),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("tell command", tests, NULL, NULL);
 }

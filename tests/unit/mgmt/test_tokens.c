@@ -16,6 +16,7 @@
 
 #include "mgmt/files/files.h"
 #include "mgmt/store/tokens.h"
+#include "tests/unit/suite.h"
 
 #define D62  "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542"
 #define GOOD D62 "d8"
@@ -282,7 +283,7 @@ static void tokens_added_at_once_are_all_there(void **state)
 	free(text);
 }
 
-int main(void)
+SUITE(tokens)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_whole_lines_count),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "mgmt/observe/too_big.h"
+#include "tests/unit/suite.h"
 #include "weir/stats.h"
 
 #define COUNTER "weir_dataplane_packets_total"
@@ -110,7 +111,7 @@ static void a_pool_says_which_mss_its_smallest_tunnel_carries(void **state)
 	assert_mss(&some, NULL, -1, "{\"too_big\":12,\"ipv4\":null,\"ipv6\":null}");
 }
 
-int main(void)
+SUITE(too_big)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_three_ends_are_summed_and_no_other, setup,

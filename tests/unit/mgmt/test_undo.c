@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "mgmt/store/intent.h"
+#include "tests/unit/suite.h"
 
 static int setup(void **state)
 {
@@ -69,7 +70,7 @@ static void what_is_refused_ends_before_its_deadline(void **state)
 	intent_close(in);
 }
 
-int main(void)
+SUITE(undo)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -15,6 +15,7 @@
 #include "base/page.h"
 #include "mgmt/observe/vip_traffic.h"
 #include "tests/unit/descriptors.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 #include "weir/proof.h"
 #include "weir/stats.h"
@@ -196,7 +197,7 @@ static void looks_are_rare_where_there_are_many_services(void **state)
 	assert_true(vip_traffic_is_due(traffic, now_ms + 2004));
 }
 
-int main(void)
+SUITE(vip_traffic)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

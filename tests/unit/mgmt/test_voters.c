@@ -7,6 +7,7 @@
 
 #include "base/page.h"
 #include "mgmt/api/voters.h"
+#include "tests/unit/suite.h"
 #include "weir/peer_page.h"
 
 static bool heard_first; /* of a site's two nodes; else the second */
@@ -210,7 +211,7 @@ static void a_page_that_is_too_small_was_not_heard(void **state)
 	free(text);
 }
 
-int main(void)
+SUITE(voters)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
 	const struct CMUnitTest tests[] = {
@@ -223,5 +224,7 @@ int main(void)
 		T(a_page_that_is_too_small_was_not_heard),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("voters", tests, NULL, NULL);
 }

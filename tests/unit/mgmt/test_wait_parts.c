@@ -11,6 +11,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/peers/peers_internal.h"
 #include "mgmt/store/intent_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/health.h"
 #include "weir/stats.h"
@@ -500,7 +501,7 @@ static void numbers_of_a_query_have_bounds(void **state)
 	}
 }
 
-int main(void)
+SUITE(wait_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -518,5 +519,7 @@ int main(void)
 		T(numbers_of_a_query_have_bounds),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("wait parts", tests, NULL, NULL);
 }

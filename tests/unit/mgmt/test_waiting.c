@@ -19,6 +19,7 @@
 #include "base/page.h"
 #include "dataplane/export/effect_internal.h"
 #include "mgmt/judge/waiting.h"
+#include "tests/unit/suite.h"
 
 #define NOW_MS    1000000
 #define SETTLE_MS 60000
@@ -183,7 +184,7 @@ static void where_nothing_waits_nothing_is_said(void **state)
 	}
 }
 
-int main(void)
+SUITE(waiting)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slots_that_wait_are_counted_and_have_an_end),

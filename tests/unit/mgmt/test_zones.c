@@ -10,6 +10,7 @@
 #include "mgmt/files/gather.h"
 #include "mgmt/files/includes.h"
 #include "mgmt/files/reload.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
 #define INCLUDES_DEEP 8 /* below the zone's own file: as the reader has it (dns/zone/zone.h) */
@@ -330,7 +331,7 @@ static void a_zones_file_is_called_as_it_was_given(void **state)
 	}
 }
 
-int main(void)
+SUITE(zones)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

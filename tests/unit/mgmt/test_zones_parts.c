@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "mgmt/files/zones.h"
+#include "tests/unit/suite.h"
 #include "weir/zones.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -334,7 +335,7 @@ static void what_has_nothing_to_go_back_to_is_named(void **state)
 	files_fini(&old);
 }
 
-int main(void)
+SUITE(zones_parts)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
