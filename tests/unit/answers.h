@@ -12,7 +12,6 @@
 #define WEIR_TESTS_UNIT_ANSWERS_H
 
 #include <grp.h>
-#include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
