@@ -139,7 +139,8 @@ static int detach_all_drivers(const struct proc_dirs *dirs, const char *cluster)
 		(void)rmdir(dirname(pin_dir)); /* the cluster's: unless it has another node here */
 	if ((!err || err == -ENOENT) && drivers_dpdk)
 		err = detach_dpdk(dirs, err, &reason);
-	for (size_t i = 0; m && i < m->self->n_ports; i++)
+	bool refused = err && err != -ENOENT; /* a process that runs keeps its probes, too */
+	for (size_t i = 0; m && !refused && i < m->self->n_ports; i++)
 		(void)probe_detach(NULL, m->self->ports[i].interface);
 	if (err)
 		fprintf(stderr, "weir-dataplane: %s\n",
