@@ -22,8 +22,7 @@ WRAPPED = re.compile(r"\b__wrap_(\w+)\s*\(")
 LIBC = {"nanosleep"}
 # The last ones; the list only shrinks.
 LEFT = {"tests/unit/mgmt/asked.h", "tests/unit/mgmt/operations_scene.h", "tests/unit/mgmt/test_operation_projection.c",
-        "tests/unit/dataplane/test_compiler_mtus.c", "tests/unit/dataplane/test_compiler_next_hops.c",
-        "tests/unit/announce/round_scene.h"}
+        "tests/unit/dataplane/test_compiler_mtus.c", "tests/unit/dataplane/test_compiler_next_hops.c"}
 
 
 def is_c(path: str) -> bool:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The control socket of weir-announce: announce/command.c and announce/others.c. */
 #include "round_scene.h"
+#include "tests/unit/suite.h"
 
 static const char zoes_question[] =
         "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
@@ -14,7 +15,7 @@ static void a_confirmation_from_the_socket_withdraws(void **state)
 
 	a.counters.confirmations = &n;
 	announce_and_wait();
-	fake.vip.n_serving = 0;
+	proved.vip.n_serving = 0;
 	run_rounds(1);
 	assert_true(is_in(NORMAL_TABLE));
 	assert_int_equal(row.query_ms, now_ms);
@@ -40,7 +41,7 @@ static void made_up_confirmations_do_not_count(void **state)
 
 	a.counters.confirmations = &n;
 	announce_and_wait();
-	fake.vip.n_serving = 0;
+	proved.vip.n_serving = 0;
 	run_rounds(1);
 	now_ms += 50;
 	for (size_t i = 0; i < COUNT(names); i++) {
@@ -87,10 +88,10 @@ static void a_question_from_the_socket_is_answered(void **state)
 
 	for (int i = 0; i < ANNOUNCE_ANSWER_COUNT; i++)
 		a.counters.answers[i] = &counts[i];
-	fake.proved = false;
+	proved.is_there = false;
 	run_rounds(1);
 	expect_reply(question, "\"answer\":\"not-announced\"");
-	fake.proved = true;
+	proved.is_there = true;
 	announce_and_wait();
 	for (int i = 0; i < 2; i++)
 		expect_reply(question, "\"answer\":\"confirmed\"");
@@ -112,7 +113,7 @@ static void after_a_pause_a_question_is_answered_by_what_is_so_now(void **state)
 {
 	(void)state;
 	announce_and_wait();
-	fake.node.ports[0].up = PROOF_NO;
+	proved.node.ports[0].up = PROOF_NO;
 	now_ms += 3000;
 	expect_reply(zoes_question, "\"answer\":\"not-announced\"");
 	assert_false(is_in(NORMAL_TABLE));
@@ -123,20 +124,19 @@ static void after_a_pause_a_question_is_answered_by_what_is_so_now(void **state)
 static void an_export_that_was_read_long_ago_is_read_again(void **state)
 {
 	(void)state;
-	unsigned hurries;
+	uint64_t hurry_ns;
 
 	announce_and_wait();
-	hurries = fake.hurries;
 	now_ms += EVIDENCE_EXPORT_MS;
-	fake.vip.proved_ms = ++now_ms;
+	proved.vip.proved_ms = ++now_ms;
 	expect_reply(zoes_question, "\"answer\":\"not-announced\"");
-	assert_int_equal(fake.hurries, hurries + 1);
-	fake.route.pending = true; /* so it is asked already */
+	assert_true(shown_route()->pending);
+	hurry_ns = routing->rows[0].hurry_ns; /* it is asked already */
 	expect_reply(zoes_question, "\"answer\":\"not-announced\"");
-	assert_int_equal(fake.hurries, hurries + 1);
+	assert_int_equal(routing->rows[0].hurry_ns, hurry_ns);
 	run_rounds(1);
 	expect_reply(zoes_question, "\"answer\":\"confirmed\"");
-	assert_int_equal(fake.hurries, hurries + 1);
+	assert_false(shown_route()->pending);
 }
 
 /* Any process of Weir may connect; only weir-mgmt may speak for other nodes. */
@@ -201,9 +201,9 @@ static void without_another_node_there_is_no_hold_down(void **state)
 {
 	(void)state;
 	announce_and_wait();
-	fake.node.ports[0].up = PROOF_NO;
+	proved.node.ports[0].up = PROOF_NO;
 	run_rounds(1);
-	fake.node.ports[0].up = PROOF_YES;
+	proved.node.ports[0].up = PROOF_YES;
 	run_rounds(5);
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_HELD);
 	expect_reply("{\"do\":\"others\",\"heard\":[\"zoe\"],\"silent\":[\"ann\"],"
@@ -361,7 +361,7 @@ static void a_name_that_is_none_is_told_from_an_unknown_one(void **state)
 	}
 }
 
-int main(void)
+SUITE(command)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(a_confirmation_from_the_socket_withdraws),
@@ -380,5 +380,7 @@ int main(void)
 		SCENE_TEST(a_name_that_is_none_is_told_from_an_unknown_one),
 	};
 
+	if (!enter_namespace())
+		return SKIPPED;
 	return cmocka_run_group_tests_name("announce command", tests, NULL, NULL);
 }

@@ -4,15 +4,21 @@
  * document names no more.
  */
 #include "round_scene.h"
+#include "tests/unit/suite.h"
 
 #define MANY     1000u
 #define LIST_MAX (2 * ANNOUNCED_MAX) /* the documented value */
+
+static struct addr number_address(uint8_t first, uint32_t number)
+{
+	return addr_from4((const uint8_t[4]){ first, 0, (uint8_t)(number >> 8), (uint8_t)number });
+}
 
 static void a_route_that_somebody_deleted_is_added_again(void **state)
 {
 	(void)state;
 	announce_and_wait();
-	fake.n[NORMAL_TABLE] = 0;
+	empty_table(NORMAL_TABLE);
 	run_rounds(15);
 	assert_true(is_in(NORMAL_TABLE));
 	assert_int_equal(row.state.hold_ms, 0);
@@ -23,22 +29,23 @@ static void a_route_that_is_lost_returns_by_a_younger_proof_alone(void **state)
 {
 	(void)state;
 	announce_and_wait();
-	fake.is_silent = true;
-	fake.n[NORMAL_TABLE] = 0;
+	proved.is_silent = true;
+	empty_table(NORMAL_TABLE);
 	run_rounds(20);
 	assert_false(is_in(NORMAL_TABLE));
-	fake.is_silent = false;
+	proved.is_silent = false;
 	run_rounds(2);
 	assert_true(is_in(NORMAL_TABLE));
 	/* a sign of life soon after the loss may have been under way before it */
-	fake.n[NORMAL_TABLE] = 0;
-	while (!row.lost_ms)
+	empty_table(NORMAL_TABLE);
+	for (unsigned i = 0; i < 11 && !row.lost_ms; i++) /* it is read once a second */
 		run_rounds(1);
-	fake.is_silent = true;
-	fake.node.alive_ms = row.lost_ms + 250;
+	assert_true(row.lost_ms > 0);
+	proved.is_silent = true;
+	proved.node.alive_ms = row.lost_ms + 250;
 	run_rounds(10);
 	assert_false(is_in(NORMAL_TABLE));
-	fake.node.alive_ms = row.lost_ms + 350;
+	proved.node.alive_ms = row.lost_ms + 350;
 	run_rounds(1);
 	assert_true(is_in(NORMAL_TABLE));
 }
@@ -54,13 +61,13 @@ static void what_a_starting_dataplane_deleted_is_not_added_unproved(void **state
 			start_scene(state);
 		}
 		announce_and_wait();
-		strcpy(fake.node.driver, drivers[i]);
-		fake.vip.state = PROOF_STATE_UNKNOWN;
-		fake.n[NORMAL_TABLE] = 0;
+		strcpy(proved.node.driver, drivers[i]);
+		proved.vip.state = PROOF_STATE_UNKNOWN;
+		empty_table(NORMAL_TABLE);
 		run_rounds(30);
 		assert_false(is_in(NORMAL_TABLE));
 		assert_int_equal(row.decision.reason, ANNOUNCE_REASON_WAITING);
-		fake.vip.state = PROOF_STATE_FORWARDED;
+		proved.vip.state = PROOF_STATE_FORWARDED;
 		run_rounds(10);
 		assert_false(is_in(NORMAL_TABLE));
 		assert_int_equal(row.decision.reason, ANNOUNCE_REASON_HELD);
@@ -73,16 +80,16 @@ static void what_a_starting_dataplane_deleted_is_not_added_unproved(void **state
 static void a_route_that_never_got_in_needs_a_proof_again(void **state)
 {
 	(void)state;
-	fake.change_error = -EPERM;
+	own_kernel.change_error = -EPERM;
 	run_rounds(20);
-	fake.change_error = 0;
-	fake.vip.state = PROOF_STATE_UNKNOWN;
+	own_kernel.change_error = 0;
+	proved.vip.state = PROOF_STATE_UNKNOWN;
 	run_rounds(50);
 	assert_false(is_in(NORMAL_TABLE));
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_WAITING);
 }
 
-/* The kernel lists them in an order of its own. */
+/* The kernel lists them in an order of its own: those of IPv4 first. */
 static void routes_that_are_found_are_known_in_any_order(void **state)
 {
 	(void)state;
@@ -93,11 +100,12 @@ static void routes_that_are_found_are_known_in_any_order(void **state)
 		rows[i].is_found = false;
 		rows[i].intended.address = addr_from4((const uint8_t[4]){ 192, 0, 2, i });
 	}
-	for (size_t i = COUNT(rows); i-- > 0;)
+	assert_int_equal(addr_parse("::2", &rows[0].intended.address), 0);
+	for (size_t i = 0; i < COUNT(rows); i++)
 		put_route(NORMAL_TABLE, &rows[i].intended.address);
 	a.rows = rows;
 	a.n_rows = COUNT(rows);
-	fake.vip.state = PROOF_STATE_UNKNOWN; /* what is there stays, and nothing is added */
+	proved.vip.state = PROOF_STATE_UNKNOWN; /* what is there stays, and nothing is added */
 	run_rounds(1);
 	for (size_t i = 0; i < COUNT(rows); i++)
 		assert_int_equal(rows[i].state.table, ANNOUNCE_NORMAL);
@@ -112,19 +120,19 @@ static void routes_of_other_addresses_go(void **state)
 	put_route(NORMAL_TABLE, &other);
 	put_route(SHUTDOWN_TABLE, &other);
 	run_rounds(1);
-	assert_int_equal(find_route(NORMAL_TABLE, &other), fake.n[NORMAL_TABLE]);
-	assert_int_equal(fake.n[SHUTDOWN_TABLE], 0);
+	assert_false(has_route(NORMAL_TABLE, &other));
+	assert_int_equal(list_table(SHUTDOWN_TABLE, NULL, 0), 0);
 	assert_true(is_in(NORMAL_TABLE));
 	/* what is refused is noted, and tried again */
 	put_route(NORMAL_TABLE, &other);
-	fake.change_error = -EPERM;
+	own_kernel.change_error = -EPERM;
 	for (unsigned i = 0; i < 11 && !a.sweep.err; i++) /* it is read once a second */
 		run_rounds(1);
 	assert_int_equal(a.sweep.err, -EPERM);
-	fake.change_error = 0;
+	own_kernel.change_error = 0;
 	run_rounds(60);
 	assert_int_equal(a.sweep.err, 0);
-	assert_int_equal(find_route(NORMAL_TABLE, &other), fake.n[NORMAL_TABLE]);
+	assert_false(has_route(NORMAL_TABLE, &other));
 }
 
 /* --- lists that cannot be read --- */
@@ -132,11 +140,11 @@ static void routes_of_other_addresses_go(void **state)
 static void without_a_list_of_the_kernel_nothing_is_touched(void **state)
 {
 	(void)state;
-	fake.list_error = -ENOBUFS;
+	own_kernel.list_error = -ENOBUFS;
 	run_rounds(20);
-	assert_int_equal(fake.changes, 0);
+	assert_int_equal(own_kernel.changes, 0);
 	assert_int_equal(a.list_error, -ENOBUFS);
-	fake.list_error = 0;
+	own_kernel.list_error = 0;
 	run_rounds(11);
 	assert_true(is_in(NORMAL_TABLE));
 	assert_int_equal(a.list_error, 0);
@@ -147,12 +155,12 @@ static void a_list_that_fails_at_the_start_withdraws_nothing(void **state)
 {
 	(void)state;
 	put_route(NORMAL_TABLE, &row.intended.address);
-	fake.list_error = -ENOBUFS;
-	fake.vip.n_serving = 0;
+	own_kernel.list_error = -ENOBUFS;
+	proved.vip.n_serving = 0;
 	row.is_found = false;
 	run_rounds(25);
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_UNREAD);
-	fake.list_error = 0;
+	own_kernel.list_error = 0;
 	run_rounds(150);
 	assert_true(is_in(NORMAL_TABLE));
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_KEPT_UNCONFIRMED);
@@ -161,18 +169,26 @@ static void a_list_that_fails_at_the_start_withdraws_nothing(void **state)
 /* The route may be among those that did not fit. */
 static void a_list_that_does_not_fit_says_of_no_route_that_it_is_gone(void **state)
 {
+	struct addr other;
+
 	(void)state;
 	announce_and_wait();
-	fake.n[NORMAL_TABLE] = 0;
-	fake.n_listed = LIST_MAX + 1;
+	empty_table(NORMAL_TABLE);
+	for (uint32_t i = 0; i <= LIST_MAX; i++) {
+		other = number_address(10, i);
+		put_route(NORMAL_TABLE, &other);
+	}
+	own_kernel.change_error = -EPERM; /* nor are those deleted that are nobody's */
 	run_rounds(30);
 	assert_int_equal(a.list_error, 0);
 	assert_int_equal(a.kernel[ANNOUNCE_NORMAL].n, LIST_MAX);
-	assert_false(is_in(NORMAL_TABLE));
 	assert_true(row.routes.in_kernel[ANNOUNCE_NORMAL]);
-	fake.n_listed = LIST_MAX; /* now it is known */
-	run_rounds(15);
+	take_route(NORMAL_TABLE, &other); /* now it is known */
+	run_rounds(11);
 	assert_int_equal(a.kernel[ANNOUNCE_NORMAL].n, LIST_MAX);
+	assert_false(row.routes.in_kernel[ANNOUNCE_NORMAL]);
+	own_kernel.change_error = 0;
+	run_rounds(100);
 	assert_true(is_in(NORMAL_TABLE));
 }
 
@@ -180,11 +196,11 @@ static void an_own_cause_withdraws_without_a_list(void **state)
 {
 	(void)state;
 	announce_and_wait();
-	fake.list_error = -ENOBUFS;
+	own_kernel.list_error = -ENOBUFS;
 	run_rounds(11);
 	assert_true(is_in(NORMAL_TABLE));
 	a.dataplane_dead = true;
-	fake.proved = false;
+	proved.is_there = false;
 	run_rounds(1);
 	assert_false(is_in(NORMAL_TABLE));
 }
@@ -194,17 +210,17 @@ static void an_own_cause_withdraws_what_was_never_listed(void **state)
 	(void)state;
 	put_route(NORMAL_TABLE, &row.intended.address);
 	put_route(SHUTDOWN_TABLE, &row.intended.address);
-	fake.list_error = -ENOBUFS;
-	fake.node.ports[0].up = PROOF_NO;
+	own_kernel.list_error = -ENOBUFS;
+	proved.node.ports[0].up = PROOF_NO;
 	row.is_found = false;
 	run_rounds(1);
 	assert_false(is_in(NORMAL_TABLE));
 	assert_false(is_in(SHUTDOWN_TABLE));
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_PORT_DOWN);
 	assert_int_equal(row.state.hold_ms, ANNOUNCE_HOLD_MS);
-	unsigned changes = fake.changes;
+	unsigned changes = own_kernel.changes;
 	run_rounds(5); /* once is enough */
-	assert_int_equal(fake.changes, changes);
+	assert_int_equal(own_kernel.changes, changes);
 }
 
 /* --- refused changes --- */
@@ -212,13 +228,13 @@ static void an_own_cause_withdraws_what_was_never_listed(void **state)
 static void a_route_that_is_refused_is_tried_ever_later(void **state)
 {
 	(void)state;
-	fake.change_error = -EEXIST;
+	own_kernel.change_error = -EPERM;
 	run_rounds(20);
-	assert_int_equal(fake.tries, 2);
-	assert_int_equal(row.refused[ANNOUNCE_NORMAL].retry.err, -EEXIST);
+	assert_int_equal(own_kernel.adds, 2);
+	assert_int_equal(row.refused[ANNOUNCE_NORMAL].retry.err, -EPERM);
 	run_rounds(600);
-	assert_true(fake.tries <= 8);
-	fake.change_error = 0;
+	assert_true(own_kernel.adds <= 8);
+	own_kernel.change_error = 0;
 	run_rounds(301);
 	assert_true(is_in(NORMAL_TABLE));
 	assert_int_equal(row.refused[ANNOUNCE_NORMAL].retry.err, 0);
@@ -228,10 +244,10 @@ static void a_route_that_is_refused_is_tried_ever_later(void **state)
 static void a_refused_change_that_is_not_wanted_any_more_is_forgotten(void **state)
 {
 	(void)state;
-	fake.change_error = -EEXIST;
+	own_kernel.change_error = -EPERM;
 	run_rounds(600);
-	assert_int_equal(row.refused[ANNOUNCE_NORMAL].retry.err, -EEXIST);
-	fake.node.ports[0].up = PROOF_NO;
+	assert_int_equal(row.refused[ANNOUNCE_NORMAL].retry.err, -EPERM);
+	proved.node.ports[0].up = PROOF_NO;
 	run_rounds(1);
 	assert_int_equal(row.decision.table, ANNOUNCE_NONE);
 	assert_int_equal(row.refused[ANNOUNCE_NORMAL].retry.err, 0);
@@ -263,11 +279,11 @@ static void a_withdrawal_that_is_refused_is_tried_again_soon(void **state)
 {
 	(void)state;
 	announce_and_wait();
-	fake.change_error = -ENOBUFS;
-	fake.node.ports[0].up = PROOF_NO;
+	own_kernel.change_error = -ENOBUFS;
+	proved.node.ports[0].up = PROOF_NO;
 	run_rounds(1);
 	assert_true(is_in(NORMAL_TABLE));
-	fake.change_error = 0;
+	own_kernel.change_error = 0;
 	run_rounds(1);
 	assert_false(is_in(NORMAL_TABLE));
 }
@@ -281,9 +297,9 @@ static void a_change_does_not_wait_for_the_refusals_of_its_opposite(void **state
 
 	(void)state;
 	announce_and_wait();
-	fake.change_error = -ENOBUFS;
+	own_kernel.change_error = -ENOBUFS;
 	assert_false(rows_move(&a, &row, &away, now_ms));
-	fake.change_error = 0;
+	own_kernel.change_error = 0;
 	assert_false(rows_move(&a, &row, &away, now_ms)); /* it waits */
 	assert_true(rows_move(&a, &row, &back, now_ms));
 	assert_true(rows_move(&a, &row, &away, now_ms));
@@ -296,17 +312,15 @@ static void a_round_takes_few_refusals(void **state)
 	static struct announce_row rows[MANY];
 
 	for (uint32_t i = 0; i < MANY; i++) {
-		const uint8_t bytes[4] = { 192, 0, (uint8_t)(i >> 8), (uint8_t)i };
-
 		rows[i] = row;
-		rows[i].intended.address = addr_from4(bytes);
+		rows[i].intended.address = number_address(192, i);
 	}
 	a.rows = rows;
 	a.n_rows = MANY;
-	fake.change_error = -EEXIST;
+	own_kernel.change_error = -EPERM;
 	for (unsigned i = 1; i <= 5; i++) {
 		run_rounds(1);
-		assert_int_equal(fake.tries, 16 * i);
+		assert_int_equal(own_kernel.adds, 16 * i);
 	}
 }
 
@@ -319,17 +333,17 @@ static void a_route_of_no_address_that_stays_is_tried_ever_later(void **state)
 	assert_int_equal(addr_parse("2001:db8::9", &other), 0);
 	for (unsigned life = 0; life < 2; life++) {
 		put_route(NORMAL_TABLE, &other);
-		fake.change_error = -EPERM;
+		own_kernel.change_error = -EPERM;
 		run_rounds(11);
-		fake.deletes = 0;
+		own_kernel.deletes = 0;
 		for (unsigned i = 0; i < 300; i++) {
 			run_rounds(1);
 			assert_int_equal(a.sweep.err, -EPERM);
 		}
-		assert_in_range(fake.deletes, 5, 9);
-		fake.change_error = 0;
+		assert_in_range(own_kernel.deletes, 5, 9);
+		own_kernel.change_error = 0;
 		run_rounds(51);
-		assert_int_equal(find_route(NORMAL_TABLE, &other), fake.n[NORMAL_TABLE]);
+		assert_false(has_route(NORMAL_TABLE, &other));
 		assert_int_equal(a.sweep.err, 0);
 	}
 }
@@ -341,14 +355,14 @@ static void a_new_table_is_tried_at_once(void **state)
 {
 	(void)state;
 	for (uint32_t table = 100; table < 104; table += 2) {
-		fake.change_error = -EEXIST;
+		own_kernel.change_error = -EPERM;
 		run_rounds(300);
 		assert_true(row.refused[ANNOUNCE_NORMAL].retry.wait_ms > 4000);
-		fake.change_error = 0;
+		own_kernel.change_error = 0;
 		kernel_use_tables(&a, table, table + 1, now_ms);
 		run_rounds(1);
 		assert_true(is_in(table));
-		assert_int_equal(own_routes_delete_all(NULL, table), 0);
+		empty_table(table);
 		run_rounds(1);
 	}
 }
@@ -357,12 +371,12 @@ static void other_tables_take_the_routes_along(void **state)
 {
 	(void)state;
 	announce_and_wait();
-	fake.vip.state = PROOF_STATE_UNKNOWN; /* what is announced needs no new proof */
+	proved.vip.state = PROOF_STATE_UNKNOWN; /* what is announced needs no new proof */
 	kernel_use_tables(&a, 100, 101, now_ms);
 	assert_true(is_in(100));
 	run_rounds(1);
 	assert_true(is_in(100));
-	assert_int_equal(fake.n[NORMAL_TABLE], 0);
+	assert_int_equal(list_table(NORMAL_TABLE, NULL, 0), 0);
 	assert_int_equal(a.n_former, 0);
 	run_rounds(20);
 	assert_true(is_in(100));
@@ -373,7 +387,7 @@ static void tables_of_an_earlier_process_are_emptied(void **state)
 	(void)state;
 	put_route(NORMAL_TABLE, &row.intended.address);
 	row.is_found = false;
-	fake.vip.state = PROOF_STATE_UNKNOWN;
+	proved.vip.state = PROOF_STATE_UNKNOWN;
 	kernel_use_tables(&a, 100, NORMAL_TABLE, now_ms); /* one number is used again */
 	assert_int_equal(row.state.table, ANNOUNCE_NORMAL);
 	assert_true(is_in(100));
@@ -388,7 +402,7 @@ static void routes_that_are_in_the_new_tables_already_stay(void **state)
 	(void)state;
 	put_route(100, &row.intended.address);
 	row.is_found = false;
-	fake.vip.state = PROOF_STATE_UNKNOWN;
+	proved.vip.state = PROOF_STATE_UNKNOWN;
 	kernel_use_tables(&a, 100, 101, now_ms);
 	run_rounds(20);
 	assert_true(is_in(100));
@@ -400,11 +414,11 @@ static void a_former_table_that_stays_full_is_tried_again(void **state)
 	(void)state;
 	announce_and_wait();
 	kernel_use_tables(&a, 100, 101, now_ms);
-	fake.change_error = -EPERM;
+	own_kernel.change_error = -EPERM;
 	run_rounds(5);
 	assert_true(is_in(NORMAL_TABLE));
-	assert_int_equal(a.n_former, 2);
-	fake.change_error = 0;
+	assert_int_equal(a.n_former, 1); /* the other one is empty */
+	own_kernel.change_error = 0;
 	run_rounds(11);
 	assert_false(is_in(NORMAL_TABLE));
 	assert_int_equal(a.n_former, 0);
@@ -416,10 +430,10 @@ static void other_tables_are_emptied_without_the_wait_of_former_ones(void **stat
 	(void)state;
 	announce_and_wait();
 	kernel_use_tables(&a, 100, 101, now_ms);
-	fake.change_error = -EPERM;
+	own_kernel.change_error = -EPERM;
 	run_rounds(200);
-	assert_int_equal(a.n_former, 2);
-	fake.change_error = 0;
+	assert_int_equal(a.n_former, 1); /* the other one is empty */
+	own_kernel.change_error = 0;
 	kernel_use_tables(&a, 102, 103, now_ms);
 	run_rounds(1);
 	assert_true(is_in(102));
@@ -437,13 +451,13 @@ static void the_latest_former_tables_are_emptied(void **state)
 	announce_and_wait();
 	for (uint32_t table = first; table <= last; table++)
 		put_route(table, &row.intended.address);
-	fake.change_error = -EPERM;
+	own_kernel.change_error = -EPERM;
 	for (uint32_t table = first; table <= last; table++)
 		kernel_use_tables(&a, table, SHUTDOWN_TABLE, now_ms);
 	assert_int_equal(a.n_former, FORMER_TABLES_MAX);
 	for (uint32_t i = 0; i < FORMER_TABLES_MAX; i++)
 		assert_int_equal(a.former[i], last - FORMER_TABLES_MAX + i);
-	fake.change_error = 0;
+	own_kernel.change_error = 0;
 	run_rounds(11);
 	assert_int_equal(a.n_former, 0);
 	for (uint32_t table = first; table <= last; table++)
@@ -454,12 +468,12 @@ static void a_former_table_is_kept_until_the_new_one_has_all(void **state)
 {
 	(void)state;
 	announce_and_wait();
-	fake.add_error = -ENOBUFS;
+	own_kernel.add_error = -ENOBUFS;
 	kernel_use_tables(&a, 100, 101, now_ms);
 	run_rounds(20);
 	assert_true(is_in(NORMAL_TABLE));
 	assert_false(is_in(100));
-	fake.add_error = 0;
+	own_kernel.add_error = 0;
 	run_rounds(60);
 	assert_true(is_in(100));
 	assert_false(is_in(NORMAL_TABLE));
@@ -478,23 +492,23 @@ static void a_former_table_is_kept_for_a_route_that_is_not_proved(void **state)
 			start_scene(state);
 		}
 		announce_and_wait();
-		fake.node.document += i == 0;
-		fake.proved = i != 1;
-		fake.vip.state = i == 2 ? PROOF_STATE_UNKNOWN : fake.vip.state;
+		proved.node.document += i == 0;
+		proved.is_there = i != 1;
+		proved.vip.state = i == 2 ? PROOF_STATE_UNKNOWN : proved.vip.state;
 		run_rounds(2);
-		fake.add_error = -ENOBUFS;
+		own_kernel.add_error = -ENOBUFS;
 		kernel_use_tables(&a, 100, 101, now_ms);
 		kernel_use_tables(&a, 102, 103, now_ms);
 		run_rounds(20);
 		assert_true(is_in(NORMAL_TABLE));
 		assert_int_equal(row.decision.reason, ANNOUNCE_REASON_KEPT_UNPROVED);
-		fake.add_error = 0;
+		own_kernel.add_error = 0;
 		run_rounds(60);
 		assert_true(is_in(102));
 		assert_false(is_in(NORMAL_TABLE));
 		assert_int_equal(a.n_former, 0);
 		/* from now on its loss is one again */
-		fake.n[102] = 0;
+		empty_table(102);
 		run_rounds(20);
 		assert_false(is_in(102));
 	}
@@ -504,16 +518,16 @@ static void what_has_reason_to_go_goes_from_the_former_table_too(void **state)
 {
 	(void)state;
 	announce_and_wait();
-	fake.vip.state = PROOF_STATE_UNKNOWN;
-	fake.add_error = -ENOBUFS;
+	proved.vip.state = PROOF_STATE_UNKNOWN;
+	own_kernel.add_error = -ENOBUFS;
 	kernel_use_tables(&a, 100, 101, now_ms);
 	run_rounds(5);
 	assert_true(is_in(NORMAL_TABLE));
-	fake.node.ports[0].up = PROOF_NO;
+	proved.node.ports[0].up = PROOF_NO;
 	run_rounds(2);
 	assert_false(is_in(NORMAL_TABLE));
-	fake.node.ports[0].up = PROOF_YES;
-	fake.add_error = 0;
+	proved.node.ports[0].up = PROOF_YES;
+	own_kernel.add_error = 0;
 	run_rounds(60);
 	assert_false(is_in(100)); /* it needs a proof */
 }
@@ -523,13 +537,13 @@ static void a_former_table_is_kept_while_the_new_one_is_not_read(void **state)
 	(void)state;
 	put_route(NORMAL_TABLE, &row.intended.address);
 	row.is_found = false;
-	fake.list_error = -ENOBUFS;
+	own_kernel.list_error = -ENOBUFS;
 	kernel_use_tables(&a, 100, 101, now_ms);
 	run_rounds(20);
 	assert_true(is_in(NORMAL_TABLE));
 }
 
-int main(void)
+SUITE(kernel)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(a_route_that_somebody_deleted_is_added_again),
@@ -563,5 +577,7 @@ int main(void)
 		SCENE_TEST(a_former_table_is_kept_while_the_new_one_is_not_read),
 	};
 
+	if (!enter_namespace())
+		return SKIPPED;
 	return cmocka_run_group_tests_name("announce kernel", tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
  */
 #include "base/log.h"
 #include "round_scene.h"
+#include "tests/unit/suite.h"
 
 #define SEEDS      50u
 #define ROUNDS     1200u
@@ -41,10 +42,12 @@ static void restart_process(void)
 
 	memcpy(tables, a.kernel, sizeof(tables));
 	free(a.left);
+	proof_close(a.proof);
 	a = (struct announcer){ .loop = a.loop,
 		                .model = &model,
 		                .rows = &row,
 		                .n_rows = 1,
+		                .own = a.own,
 		                .daemon = a.daemon,
 		                .dataplane_fd = -1,
 		                .incarnation = a.incarnation + 1,
@@ -63,31 +66,31 @@ static void restart_process(void)
 static void change_world(void)
 {
 	if (draw_chance(40))
-		fake.proved = !fake.proved;
-	else if (!fake.proved && draw_chance(5))
-		fake.proved = true;
+		proved.is_there = !proved.is_there;
+	else if (!proved.is_there && draw_chance(5))
+		proved.is_there = true;
 	if (draw_chance(60))
-		fake.node.ports[0].up = (uint8_t)draw_below(PROOF_YES + 1);
+		proved.node.ports[0].up = (uint8_t)draw_below(PROOF_YES + 1);
 	else if (draw_chance(10))
-		fake.node.ports[0].up = PROOF_YES;
+		proved.node.ports[0].up = PROOF_YES;
 	if (draw_chance(30))
-		fake.vip.n_serving = draw_below(2);
+		proved.vip.n_serving = draw_below(2);
 	if (draw_chance(30))
-		fake.vip.state = (uint8_t)draw_below(PROOF_STATE_REFUSED + 1);
+		proved.vip.state = (uint8_t)draw_below(PROOF_STATE_REFUSED + 1);
 	else if (draw_chance(10))
-		fake.vip.state = PROOF_STATE_FORWARDED;
+		proved.vip.state = PROOF_STATE_FORWARDED;
 	if (draw_chance(30))
 		model.meta.document++;
 	if (draw_chance(4))
-		fake.node.document = model.meta.document;
+		proved.node.document = model.meta.document;
 	if (draw_chance(50))
-		fake.list_error = fake.list_error ? 0 : -ENOBUFS;
+		own_kernel.list_error = own_kernel.list_error ? 0 : -ENOBUFS;
 	if (draw_chance(50))
-		fake.change_error = fake.change_error ? 0 : -ENOBUFS;
+		own_kernel.change_error = own_kernel.change_error ? 0 : -ENOBUFS;
 	if (draw_chance(100))
-		fake.n[NORMAL_TABLE] = 0;
+		empty_table(NORMAL_TABLE);
 	if (draw_chance(20))
-		fake.daemon.state = draw_chance(3) ? DAEMON_ABSENT : DAEMON_ANSWERS;
+		routing->facts.state = draw_chance(3) ? DAEMON_ABSENT : DAEMON_ANSWERS;
 }
 
 /* What other nodes say. */
@@ -116,18 +119,20 @@ static void hear_others(void)
 
 static bool forwards_nothing(void)
 {
-	return fake.proved && fake.node.ports[0].up == PROOF_NO;
+	return proved.is_there && proved.node.ports[0].up == PROOF_NO;
 }
 
 static bool has_shared_cause(void)
 {
-	return fake.proved && (fake.vip.state == PROOF_STATE_REFUSED || !fake.vip.n_serving);
+	return proved.is_there &&
+	       (proved.vip.state == PROOF_STATE_REFUSED || !proved.vip.n_serving);
 }
 
 static bool is_all_proved(void)
 {
-	return fake.proved && fake.node.ports[0].up == PROOF_YES && fake.vip.n_serving &&
-	       fake.vip.state == PROOF_STATE_FORWARDED && fake.node.document == model.meta.document;
+	return proved.is_there && proved.node.ports[0].up == PROOF_YES && proved.vip.n_serving &&
+	       proved.vip.state == PROOF_STATE_FORWARDED &&
+	       proved.node.document == model.meta.document;
 }
 
 /* Whether it is announced, and shall be: a withdrawal that the kernel refuses is made later. */
@@ -160,7 +165,7 @@ static void run_seed(unsigned seed)
 
 		hear_others();
 		run_rounds(1);
-		if (fake.change_error)
+		if (own_kernel.change_error)
 			refused_ms = now_ms;
 		check_round(seed, round, was_in, was_kept);
 	}
@@ -188,11 +193,13 @@ static void a_restart_in_any_state_breaks_no_promise(void **state)
 	assert_in_range(n_confirmed, SEEDS / 4, SEEDS);
 }
 
-int main(void)
+SUITE(restarts)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_restart_in_any_state_breaks_no_promise),
 	};
 
+	if (!enter_namespace())
+		return SKIPPED;
 	return cmocka_run_group_tests_name("announce restarts", tests, NULL, NULL);
 }

@@ -3,62 +3,100 @@
 #include "weir/condition.h"
 #include "weir/stats.h"
 
+#include <fcntl.h>
+
 #include "round_scene.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static void nothing_is_announced_without_a_proof(void **state)
 {
 	(void)state;
-	fake.proved = false;
+	proved.is_there = false;
 	run_rounds(20);
-	assert_int_equal(fake.changes, 0);
+	assert_int_equal(own_kernel.changes, 0);
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_WAITING);
-	fake.proved = true;
+	proved.is_there = true;
 	run_rounds(1);
 	assert_true(is_in(NORMAL_TABLE));
-	assert_true(fake.hurries > 0);
+	assert_true(shown_route()->pending);
 }
 
 static void a_proof_that_is_lost_withdraws_nothing(void **state)
 {
 	(void)state;
 	announce_and_wait();
-	fake.proved = false;
+	proved.is_there = false;
 	run_rounds(100);
 	assert_true(is_in(NORMAL_TABLE));
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_KEPT_UNPROVED);
-	assert_int_equal(fake.changes, 1);
+	assert_int_equal(own_kernel.changes, 1);
+}
+
+static unsigned n_opens; /* of the page of proof, by its reader */
+
+static int count_opens(const char *path, int flags, mode_t mode)
+{
+	const char *name = strrchr(path, '/');
+
+	n_opens += name && !strcmp(name + 1, PROOF_PAGE_FILE) && (flags & O_ACCMODE) == O_RDONLY;
+	return __real_open64(path, flags, mode);
+}
+
+/* How often the page of proof is mapped: by the scene, and by its readers. */
+static unsigned count_maps(void)
+{
+	char line[512];
+	unsigned n = 0;
+	FILE *f = fopen("/proc/self/maps", "r");
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, run_dir) && strstr(line, PROOF_PAGE_FILE);
+	assert_int_equal(fclose(f), 0);
+	return n;
+}
+
+static void expect_proof(enum announce_truth truth, unsigned opens)
+{
+	assert_int_equal(row.facts.truth[ANNOUNCE_FACT_PROBE], truth);
+	assert_int_equal(n_opens, opens);
+	n_opens = 0;
 }
 
 /* One reader for all rounds. A page that took the place of another is read within the round. */
 static void the_proof_is_opened_again_only_when_it_was_replaced(void **state)
 {
-	static const int replaced[] = { -ESTALE, -EPROTO };
+	struct proof_page *p;
 
 	(void)state;
+	n_opens = 0;
 	run_rounds(20);
-	assert_int_equal(fake.opens, 1);
-	assert_int_equal(fake.closes, 0);
-	for (unsigned i = 0; i < COUNT(replaced); i++) {
-		fake.copy_error = replaced[i];
-		fake.n_copy_errors = 1;
+	expect_proof(ANNOUNCE_YES, 1);
+	for (unsigned i = 1; i <= 3; i++) {
+		open_proof(PROVED_MAX - i);
 		run_rounds(1);
-		assert_int_equal(row.facts.truth[ANNOUNCE_FACT_PROBE], ANNOUNCE_YES);
-		assert_int_equal(fake.opens, i + 2);
-		assert_int_equal(fake.closes, i + 1);
+		expect_proof(ANNOUNCE_YES, 1);
+		assert_int_equal(count_maps(), 2);
 	}
-	fake.n_copy_errors = 3; /* a round tries twice */
+	p = page_payload(proof_page);
+	p->max_vips = PROVED_MAX; /* more than there is room for; a round tries twice */
 	run_rounds(1);
-	assert_int_equal(row.facts.truth[ANNOUNCE_FACT_PROBE], ANNOUNCE_UNKNOWN);
-	assert_int_equal(fake.n_copy_errors, 1);
+	expect_proof(ANNOUNCE_UNKNOWN, 1);
+	assert_int_equal(count_maps(), 1);
+	p->max_vips = 1;
 	run_rounds(1);
-	assert_int_equal(row.facts.truth[ANNOUNCE_FACT_PROBE], ANNOUNCE_YES);
-	fake.opens = fake.closes = 0;
-	fake.copy_error = -EAGAIN; /* its writer writes */
-	fake.n_copy_errors = 1;
+	expect_proof(ANNOUNCE_YES, 1);
+	open_proof(PROVED_MAX);
+	write_proof();
+	p = page_payload(proof_page);
+	p->seq++; /* its writer writes */
+	for (unsigned i = 0; i < 2; i++) {
+		round_publish(&a, now_ms);
+		expect_proof(ANNOUNCE_UNKNOWN, !i);
+	}
 	run_rounds(1);
-	assert_int_equal(row.facts.truth[ANNOUNCE_FACT_PROBE], ANNOUNCE_UNKNOWN);
-	assert_int_equal(fake.opens, 0);
-	assert_int_equal(fake.closes, 0);
+	expect_proof(ANNOUNCE_YES, 0);
 }
 
 static void a_dead_driver_withdraws_at_once(void **state)
@@ -66,7 +104,7 @@ static void a_dead_driver_withdraws_at_once(void **state)
 	(void)state;
 	announce_and_wait();
 	a.dataplane_dead = true;
-	fake.proved = false;
+	proved.is_there = false;
 	run_rounds(1);
 	assert_false(is_in(NORMAL_TABLE));
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_PROGRAM_GONE);
@@ -77,29 +115,31 @@ static void a_silent_dataplane_whose_ports_have_no_program_withdraws(void **stat
 {
 	static const struct {
 		const char *driver;
-		int program; /* as the kernel says */
+		bool has_program; /* as the kernel says */
+		int error;
 		bool stays;
-	} rows[] = { { "xdp", 1, true },
-		     { "xdp", -EPERM, true },
-		     { "dpdk", 0, true },
-		     { "xdp", 0, false } };
+	} rows[] = { { "xdp", true, 0, true },
+		     { "xdp", false, -EPERM, true },
+		     { "dpdk", false, 0, true },
+		     { "xdp", false, 0, false } };
 
 	(void)state;
 	announce_and_wait();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(fake.node.driver, sizeof(fake.node.driver), "%s", rows[i].driver);
-		fake.program = rows[i].program;
-		fake.is_silent = false;
-		fake.node.ports[0].attached = PROOF_YES;
+		snprintf(proved.node.driver, sizeof(proved.node.driver), "%s", rows[i].driver);
+		own_kernel.has_program = rows[i].has_program;
+		own_kernel.program_error = rows[i].error;
+		proved.is_silent = false;
+		proved.node.ports[0].attached = PROOF_YES;
 		run_rounds(19);
 		assert_true(is_in(NORMAL_TABLE)); /* while the process lives, it says what is so */
-		fake.is_silent = true;
-		fake.node.ports[0].attached = PROOF_UNKNOWN;
+		proved.is_silent = true;
+		proved.node.ports[0].attached = PROOF_UNKNOWN;
 		run_rounds(20);
 		assert_true(is_in(NORMAL_TABLE));
 		run_rounds(1);
 		if (is_in(NORMAL_TABLE) != rows[i].stays)
-			fail_msg("%s %d", rows[i].driver, rows[i].program);
+			fail_msg("%s %d", rows[i].driver, rows[i].error);
 	}
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_PROGRAM_GONE);
 }
@@ -109,9 +149,9 @@ static void a_silent_dataplane_whose_ports_are_gone_withdraws(void **state)
 {
 	(void)state;
 	announce_and_wait();
-	fake.program = -ENODEV;
-	fake.is_silent = true;
-	fake.node.ports[0].attached = PROOF_UNKNOWN;
+	proved.node.ports[0].ifindex = 7;
+	proved.is_silent = true;
+	proved.node.ports[0].attached = PROOF_UNKNOWN;
 	run_rounds(20);
 	assert_true(is_in(NORMAL_TABLE));
 	run_rounds(1);
@@ -124,21 +164,30 @@ static void a_regular_stop_withdraws_without_a_hold_down(void **state)
 {
 	(void)state;
 	announce_and_wait();
-	fake.node.stopping = 1;
+	proved.node.stopping = 1;
 	run_rounds(1);
 	assert_false(is_in(NORMAL_TABLE));
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_STOPPED);
 	a.dataplane_dead = true; /* it has ended, and its page is old */
-	fake.node.document = 0;
-	fake.node.ports[0].attached = PROOF_UNKNOWN;
+	proved.node.document = 0;
+	proved.node.ports[0].attached = PROOF_UNKNOWN;
 	run_rounds(30);
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_STOPPED);
 	a.dataplane_dead = false; /* the next one has proved all */
-	fake.node.stopping = 0;
-	fake.node.document = 7;
-	fake.node.ports[0].attached = PROOF_YES;
+	proved.node.stopping = 0;
+	proved.node.document = 7;
+	proved.node.ports[0].attached = PROOF_YES;
 	run_rounds(1);
 	assert_true(is_in(NORMAL_TABLE));
+}
+
+/* Whether the daemon is to be asked soon, since somebody waits. */
+static bool does_wait(void)
+{
+	bool waits = routing->rows[0].urgent;
+
+	routing->rows[0].urgent = false;
+	return waits;
 }
 
 static void a_move_waits_for_the_daemon(void **state)
@@ -148,19 +197,21 @@ static void a_move_waits_for_the_daemon(void **state)
 	announce_init(&row.state, ANNOUNCE_SHUTDOWN, INCARNATION, START_MS);
 	now_ms += 100;
 	follow_kernel();
-	round_publish(&a, now_ms);
+	run_round();
 	assert_true(is_in(NORMAL_TABLE));
+	(void)does_wait();
 	for (int i = 0; i < 20; i++) { /* the daemon does not show the new route */
 		now_ms += 100;
-		fake.route.at_ms = now_ms;
-		round_publish(&a, now_ms);
+		shown_route()->at_ms = now_ms;
+		shown_route()->pending = false;
+		run_round();
 		assert_true(is_in(NORMAL_TABLE) && is_in(SHUTDOWN_TABLE));
-		assert_int_equal(fake.waits, i + 2);
+		assert_true(does_wait());
 	}
-	fake.route.pending = true; /* another question would make its answer void */
+	shown_route()->pending = true; /* another question would make its answer void */
 	now_ms += 100;
-	round_publish(&a, now_ms);
-	assert_int_equal(fake.waits, 21);
+	run_round();
+	assert_false(does_wait());
 	run_rounds(1);
 	assert_true(is_in(NORMAL_TABLE));
 	assert_false(is_in(SHUTDOWN_TABLE));
@@ -173,12 +224,12 @@ static void what_the_daemon_shows_differently_is_noted(void **state)
 	assert_int_equal(row.differs_ms, 0);
 	assert_int_equal(row.exported, 1);
 	assert_int_equal(row.read_ms, now_ms);
-	fake.daemon.neighbours[0].established = false;
+	routing->facts.neighbours[0].established = false;
 	run_rounds(1);
 	assert_int_equal(row.differs_ms, now_ms);
 	run_rounds(5);
 	assert_int_equal(row.differs_ms, now_ms - 500);
-	fake.daemon.neighbours[0].established = true;
+	routing->facts.neighbours[0].established = true;
 	run_rounds(1);
 	assert_int_equal(row.differs_ms, 0);
 }
@@ -188,22 +239,22 @@ static void what_the_daemon_does_not_show_is_no_difference(void **state)
 {
 	(void)state;
 	announce_and_wait();
-	fake.daemon.state = DAEMON_ABSENT;
+	routing->facts.state = DAEMON_ABSENT;
 	run_rounds(20);
 	assert_int_equal(row.differs_ms, 0);
-	fake.daemon.state = DAEMON_ANSWERS;
+	routing->facts.state = DAEMON_ANSWERS;
 	for (int i = 0; i < 20; i++) {
 		now_ms += 100;
-		fake.route.at_ms = 0;
-		round_publish(&a, now_ms);
+		shown_route()->at_ms = 0;
+		run_round();
 		assert_int_equal(row.differs_ms, 0);
 	}
-	fake.daemon.neighbours[0].established = false;
+	routing->facts.neighbours[0].established = false;
 	run_rounds(1);
 	assert_int_equal(row.differs_ms, now_ms);
-	fake.route.pending = true; /* what was shown before still holds */
+	shown_route()->pending = true; /* what was shown before still holds */
 	now_ms += 100;
-	round_publish(&a, now_ms);
+	run_round();
 	assert_int_equal(row.differs_ms, now_ms - 100);
 }
 
@@ -213,7 +264,7 @@ static void an_address_of_dns_needs_no_forwarding(void **state)
 	(void)state;
 	row.intended.vip = NULL;
 	row.intended.of = NULL;
-	fake.proved = false;
+	proved.is_there = false;
 	run_rounds(5);
 	assert_int_equal(row.decision.fact, ANNOUNCE_FACT_PROBE); /* weir-dns never ran */
 	assert_int_equal(row.facts.truth[ANNOUNCE_FACT_PORT], ANNOUNCE_YES);
@@ -256,13 +307,13 @@ static void before_the_routes_are_read_only_what_must_end_ends(void **state)
 		assert_int_equal(start_scene(state), 0);
 		put_route(NORMAL_TABLE, &row.intended.address);
 		put_route(SHUTDOWN_TABLE, &row.intended.address);
-		fake.list_error = -ENOBUFS;
+		own_kernel.list_error = -ENOBUFS;
 		row.is_found = false;
 		row.intended.command = rows[i].command;
 		a.stopping = rows[i].stops;
-		fake.node.ports[0].up = rows[i].is_down ? PROOF_NO : PROOF_YES;
+		proved.node.ports[0].up = rows[i].is_down ? PROOF_NO : PROOF_YES;
 		if (rows[i].is_refused)
-			fake.vip.state = PROOF_STATE_REFUSED;
+			proved.vip.state = PROOF_STATE_REFUSED;
 		run_rounds(1);
 		if (row.decision.table != ANNOUNCE_NONE || row.decision.reason != rows[i].reason ||
 		    row.is_found == is_left || is_in(NORMAL_TABLE) != is_left ||
@@ -280,16 +331,16 @@ static void the_wrong_table_is_a_difference(void **state)
 
 	put_route(SHUTDOWN_TABLE, &row.intended.address);
 	announce_init(&row.state, ANNOUNCE_SHUTDOWN, INCARNATION, START_MS);
-	fake.vip.state = PROOF_STATE_UNKNOWN; /* it stays there */
+	proved.vip.state = PROOF_STATE_UNKNOWN; /* it stays there */
 	run_rounds(1);
 	assert_int_equal(row.decision.table, ANNOUNCE_SHUTDOWN);
 	assert_int_equal(row.differs_ms, 0);
 	for (int i = 0; i < 3; i++) {
 		now_ms += 100;
-		fake.node.alive_ms = now_ms;
-		fake.route = normal;
-		fake.route.at_ms = now_ms;
-		round_publish(&a, now_ms);
+		proved.node.alive_ms = now_ms;
+		*shown_route() = normal;
+		shown_route()->at_ms = now_ms;
+		run_round();
 	}
 	assert_int_equal(row.differs_ms, now_ms - 200);
 	run_rounds(1);
@@ -314,7 +365,7 @@ static void a_change_is_published_at_once(void **state)
 	assert_int_equal(read_page().table, ANNOUNCE_NORMAL);
 	assert_true(read_page().read_ms > START_MS);
 	run_rounds(5); /* this may have been the round of a publication */
-	fake.node.ports[0].up = PROOF_NO;
+	proved.node.ports[0].up = PROOF_NO;
 	run_rounds(1);
 	assert_int_equal(read_page().table, ANNOUNCE_NONE);
 	assert_int_equal(read_page().in_kernel, 0);
@@ -340,7 +391,7 @@ static void a_change_of_table_or_reason_counts_once(void **state)
 	assert_int_equal(a.published_ms, shown_ms + 500);
 	assert_true(row.since_ms < shown_ms);
 
-	fake.vip.state = PROOF_STATE_UNKNOWN; /* the same table, for another reason */
+	proved.vip.state = PROOF_STATE_UNKNOWN; /* the same table, for another reason */
 	run_rounds(1);
 	assert_true(is_in(NORMAL_TABLE));
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_KEPT_UNPROVED);
@@ -352,7 +403,7 @@ static void a_change_of_table_or_reason_counts_once(void **state)
 	assert_int_equal(row.since_ms, now_ms - 400);
 	assert_int_equal(a.published_ms, now_ms - 400);
 
-	fake.node.ports[0].up = PROOF_NO;
+	proved.node.ports[0].up = PROOF_NO;
 	run_rounds(1);
 	assert_false(is_in(NORMAL_TABLE));
 	assert_int_equal(changes, 2);
@@ -370,13 +421,13 @@ static void the_page_says_all_of_the_daemon(void **state)
 	struct announced_node node;
 
 	(void)state;
-	strcpy(fake.daemon.version, "2.14");
-	strcpy(fake.daemon.problem, "none so far");
-	strcpy(fake.daemon.neighbours[0].name, "edge-1");
-	strcpy(fake.daemon.neighbours[1].name, "edge-2");
+	strcpy(routing->facts.version, "2.14");
+	strcpy(routing->facts.problem, "none so far");
+	strcpy(routing->facts.neighbours[0].name, "edge-1");
+	strcpy(routing->facts.neighbours[1].name, "edge-2");
 	a.daemon_kind = DAEMON_FRR;
 	for (uint32_t n = 0; n <= ANNOUNCED_NEIGHBOURS_MAX; n++) {
-		fake.daemon.n_neighbours = n;
+		routing->facts.n_neighbours = n;
 		published_show(&a, now_ms);
 		assert_int_equal(announced_read(a.page, &node, out, 1, neighbours), 0);
 		assert_int_equal(node.n_neighbours, n);
@@ -403,9 +454,9 @@ static void a_daemon_that_does_not_answer_is_a_condition(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(stats_create(dir, "announce", 64, &a.stats), 0);
-	strcpy(fake.daemon.problem, "no such socket");
+	strcpy(routing->facts.problem, "no such socket");
 	for (int i = 0; i < 3; i++) {
-		fake.daemon.state = i ? DAEMON_ABSENT : DAEMON_ANSWERS;
+		routing->facts.state = i ? DAEMON_ABSENT : DAEMON_ANSWERS;
 		a.daemon_kind = i == 1 ? DAEMON_BIRD : DAEMON_FRR;
 		conditions_begin(a.stats, 1);
 		published_conditions(&a, now_ms);
@@ -418,8 +469,8 @@ static void a_daemon_that_does_not_answer_is_a_condition(void **state)
 		assert_int_equal(found.items[0].level, CONDITION_DEGRADED);
 		assert_string_equal(found.items[0].subject, i == 1 ? "bird" : "frr");
 		assert_string_equal(found.items[0].text,
-		                    "the routing daemon is answers, so what it announces is "
-		                    "unknown: no such socket"); /* the scene has one word */
+		                    "the routing daemon is absent, so what it announces is "
+		                    "unknown: no such socket");
 	}
 	stats_close(a.stats);
 	a.stats = NULL;
@@ -435,11 +486,11 @@ static void to_whom_it_is_exported_is_published_once_it_is_known(void **state)
 	run_rounds(6);
 	assert_int_equal(read_page().exported, 1);
 	assert_int_equal(read_page().is_export_read, 1);
-	fake.daemon.neighbours[0].established = false;
+	routing->facts.neighbours[0].established = false;
 	run_rounds(6);
 	assert_int_equal(read_page().exported, 0);
 	assert_int_equal(read_page().is_export_read, 1);
-	fake.daemon.state = DAEMON_ABSENT;
+	routing->facts.state = DAEMON_ABSENT;
 	run_rounds(6);
 	assert_int_equal(read_page().exported, 0);
 	assert_int_equal(read_page().is_export_read, 0);
@@ -452,7 +503,7 @@ static void of_a_route_that_the_daemon_no_longer_has_nothing_is_published(void *
 	announce_and_wait();
 	run_rounds(6);
 	assert_true(read_page().read_ms > START_MS);
-	fake.no_route = true;
+	assert_int_equal(daemon_watch(routing, NULL, 0), 0);
 	run_rounds(6);
 	assert_int_equal(read_page().read_ms, 0);
 	assert_int_equal(read_page().is_read, 0);
@@ -489,14 +540,14 @@ static void without_a_document_nothing_is_touched(void **state)
 {
 	(void)state;
 	put_route(NORMAL_TABLE, &row.intended.address);
-	fake.changes = 0;
+	own_kernel.changes = 0;
 	leave_document();
 	run_rounds(20);
-	fake.vip.state = PROOF_STATE_REFUSED;
-	fake.proved = false;
+	proved.vip.state = PROOF_STATE_REFUSED;
+	proved.is_there = false;
 	run_rounds(20);
 	assert_true(is_in(NORMAL_TABLE));
-	assert_int_equal(fake.changes, 0);
+	assert_int_equal(own_kernel.changes, 0);
 }
 
 static void without_a_document_an_own_cause_withdraws_all(void **state)
@@ -505,12 +556,12 @@ static void without_a_document_an_own_cause_withdraws_all(void **state)
 	put_route(NORMAL_TABLE, &row.intended.address);
 	put_route(SHUTDOWN_TABLE, &row.intended.address);
 	leave_document();
-	fake.change_error = -ENOBUFS;
-	fake.node.ports[0].up = PROOF_NO;
+	own_kernel.change_error = -ENOBUFS;
+	proved.node.ports[0].up = PROOF_NO;
 	run_rounds(1);
 	assert_true(is_in(NORMAL_TABLE));
-	fake.change_error = 0;
-	fake.node.ports[0].up = PROOF_YES; /* it was down, so a proof is needed */
+	own_kernel.change_error = 0;
+	proved.node.ports[0].up = PROOF_YES; /* it was down, so a proof is needed */
 	run_rounds(1);
 	assert_false(is_in(NORMAL_TABLE));
 	assert_false(is_in(SHUTDOWN_TABLE));
@@ -582,7 +633,7 @@ static void what_was_withdrawn_before_is_not_held_down(void **state)
 
 	leave_page(&left);
 	leave_document();
-	fake.node.ports[0].up = PROOF_NO;
+	proved.node.ports[0].up = PROOF_NO;
 	run_rounds(1);
 	assert_true(a.left_failed);
 	assert_int_equal(a.left[0].hold_ms, 0);
@@ -629,9 +680,9 @@ static void a_failure_without_a_document_is_held_down(void **state)
 
 	leave_page(&left);
 	leave_document();
-	fake.node.ports[0].up = PROOF_NO;
+	proved.node.ports[0].up = PROOF_NO;
 	run_rounds(1);
-	fake.node.ports[0].up = PROOF_YES;
+	proved.node.ports[0].up = PROOF_YES;
 	a.model = m;
 	a.n_rows = 1;
 	row.is_found = false;
@@ -639,7 +690,7 @@ static void a_failure_without_a_document_is_held_down(void **state)
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_HELD);
 }
 
-int main(void)
+SUITE(round)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(nothing_is_announced_without_a_proof),
@@ -673,5 +724,8 @@ int main(void)
 		SCENE_TEST(without_a_document_a_stop_withdraws_all),
 	};
 
+	answer_open64 = count_opens;
+	if (!enter_namespace())
+		return SKIPPED;
 	return cmocka_run_group_tests_name("announce round", tests, NULL, NULL);
 }
