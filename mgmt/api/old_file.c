@@ -158,13 +158,15 @@ static json_t *reverted_to_json(const struct base_look *l, const struct change_p
 static int compare_versions(struct core *core, const struct history *h,
                             const struct change_plan *plan, json_t **reverted)
 {
-	char base_dir[PATH_MAX] = "";
+	char base_dir[PATH_MAX];
 	struct base_look l;
 	int err = base_look_start(&l, plan);
 
 	if (err)
 		return err;
 	err = make_base_dir(core, base_dir);
+	bool is_ours = !err;
+
 	for (size_t i = 1; !err && i <= h->base; i++) {
 		struct model *m = read_earlier_version(core, base_dir, h->list[i].number);
 
@@ -177,7 +179,8 @@ static int compare_versions(struct core *core, const struct history *h,
 		err = -ESTALE;
 	}
 	base_look_fini(&l);
-	files_remove_dir(base_dir);
+	if (is_ours)
+		files_remove_dir(base_dir);
 	return err;
 }
 

@@ -5,6 +5,8 @@
  */
 #include "api_world.h"
 
+#include <sys/stat.h>
+
 #include "mgmt/api/old_file.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/suite.h"
@@ -201,6 +203,23 @@ static void a_look_that_fails_ends_the_comparison(void **state)
 	}
 	fails_in_check = 0;
 	assert_true(n_failed[0] > 0 && n_failed[1] > 0 && n_failed[2] > 0);
+}
+
+/* What another user has put in the place of old versions stays as it is. */
+static void what_is_of_another_user_is_not_touched(void **state)
+{
+	char base_dir[PATH_MAX], below[PATH_MAX + 8];
+	json_t *told;
+
+	(void)state;
+	snprintf(base_dir, sizeof(base_dir), "%s/base", place.state);
+	snprintf(below, sizeof(below), "%s/below", base_dir);
+	assert_int_equal(mkdir(base_dir, 0700), 0);
+	assert_int_equal(mkdir(below, 0700), 0);
+	assert_int_equal(chown(base_dir, 12345, 12345), 0);
+	assert_int_equal(check_file(60, "1", false, &told), -EPERM);
+	assert_null(told);
+	assert_int_equal(access(below, F_OK), 0);
 }
 
 static void what_is_taken_back_has_all_its_fields(void **state)
@@ -411,6 +430,7 @@ SUITE(old_file_parts)
 		T(the_base_is_found_by_name_or_by_person),
 		T(only_what_others_made_since_is_taken_back),
 		T(a_look_that_fails_ends_the_comparison),
+		T(what_is_of_another_user_is_not_touched),
 		T(what_is_taken_back_has_all_its_fields),
 		T(a_draft_that_is_refused_anyway_is_not_compared),
 		T(very_many_settings_are_counted),
