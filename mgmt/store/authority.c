@@ -19,6 +19,13 @@ const struct version *intent_head(const struct intent *in)
 	return in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
 }
 
+int64_t intent_head_since_ms(const struct intent *in)
+{
+	const struct recent *r = &in->recent[in->n_recent - 1];
+
+	return r->since_ms ? r->since_ms : r->version.effective_ms;
+}
+
 enum authority authority_of(const struct intent *in)
 {
 	const struct version *head = intent_head(in);

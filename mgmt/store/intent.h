@@ -102,6 +102,11 @@ const char *intent_principal(const struct intent *in);
 
 /** The version in force; NULL: there is none. Valid until a change. */
 const struct version *intent_head(const struct intent *in);
+/**
+ * When documents move members to the head: its effective_ms, or later where it came into force again. Wall clock, ms;
+ * there is a head.
+ */
+int64_t intent_head_since_ms(const struct intent *in);
 /** The head's files; NULL when there is no head, or its bytes were lost. */
 const struct files *intent_head_files(const struct intent *in);
 /** The effective model, as written; NULL before the first. Valid until a change or tick. */

@@ -227,37 +227,37 @@ static bool changes_members(const struct model_pool *pool, int64_t now_ms, int64
 }
 
 /*
- * How far ahead the members of @p head change: another node's clock may have said when, so it is at most as far as any node
+ * How far ahead the members of the head change: another node's clock may have said when, so it is at most as far as any node
  * announces it.
  */
-static int64_t members_ahead_ms(const struct version *head)
+static int64_t members_ahead_ms(const struct core *core)
 {
 	const int64_t most_ms = COMPOSE_AHEAD_MS + INTENT_SKEW_MAX_MS;
-	int64_t ahead_ms = head->effective_ms - clock_believed_ms();
+	int64_t ahead_ms = intent_head_since_ms(core->intent) - clock_believed_ms();
 
 	return ahead_ms < most_ms ? ahead_ms : most_ms;
 }
 
 /*
- * When the pools of this node's site have their members of @p head, if the document says that they change until then. @return
+ * When the pools of this node's site have their members of the head, if the document says that they change until then. @return
  * monotonic; 0: none changes
  */
-static uint64_t members_change_ms(const struct core *core, const struct version *head)
+static uint64_t members_change_ms(const struct core *core)
 {
 	const struct model *m = intent_model(core->intent);
-	int64_t now_ms = clock_believed_ms(), ahead_ms = members_ahead_ms(head);
+	int64_t now_ms = clock_believed_ms(), ahead_ms = members_ahead_ms(core);
 	bool some = false;
 
 	for (size_t i = 0; m && m->self && i < m->n_pools && !some; i++)
 		some = m->pools[i].site == m->self->site &&
-		       changes_members(&m->pools[i], now_ms, head->effective_ms);
+		       changes_members(&m->pools[i], now_ms, intent_head_since_ms(core->intent));
 	return some && ahead_ms > 0 ? clock_mono_ms() + (uint64_t)ahead_ms : 0;
 }
 
 /* Where clocks differ a change is announced sooner than documents show it. @return monotonic; 0: this one shows it */
-static uint64_t members_unshown_ms(const struct version *head)
+static uint64_t members_unshown_ms(const struct core *core)
 {
-	int64_t wait_ms = members_ahead_ms(head) - COMPOSE_AHEAD_MS;
+	int64_t wait_ms = members_ahead_ms(core) - COMPOSE_AHEAD_MS;
 
 	return wait_ms > 0 ? clock_mono_ms() + (uint64_t)wait_ms + SHOWN_MS : 0;
 }
@@ -275,8 +275,8 @@ static struct inforce *begin_judgement(struct core *core, const struct version *
 		               .state = INFORCE_PENDING,
 		               /* it may be older than the boot */
 		               .accepted_ms = now_ms > early_ms ? now_ms - early_ms : 0,
-		               .members_ms = members_change_ms(core, head),
-		               .unshown_ms = members_unshown_ms(head),
+		               .members_ms = members_change_ms(core),
+		               .unshown_ms = members_unshown_ms(core),
 		               .document = intent_document(core->intent) };
 	snprintf(f->digest, sizeof(f->digest), "%s", head->digest);
 	return f;
@@ -373,7 +373,7 @@ void inforce_judge(struct core *core)
 	struct inforce *f = begin_judgement(core, head);
 	enum inforce_state was = f->state;
 	if (!f->members_ms && f->unshown_ms && was != INFORCE_DONE)
-		f->members_ms = members_change_ms(core, head);
+		f->members_ms = members_change_ms(core);
 	if (clock_mono_ms() < f->members_ms) /* until then documents bring members that count */
 		f->document = intent_document(core->intent);
 	if (was != INFORCE_DONE)

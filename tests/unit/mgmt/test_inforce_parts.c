@@ -248,6 +248,18 @@ static void a_version_waits_for_members_that_no_document_shows_yet(void **state)
 	assert_int_equal(go_on(1000 + 500), INFORCE_DONE);
 }
 
+/* The version before comes into force again: what counts is when, and not when it was made. */
+static void a_version_that_returns_waits_for_its_members(void **state)
+{
+	(void)state;
+	make_changed("10.1.1.11\"; weight = 100", "10.1.1.11\"; weight = 90");
+	our_head()->effective_ms = told_wall_ms - 3600000;
+	this_node.intent->recent[this_node.intent->n_recent - 1].since_ms = told_wall_ms + AHEAD;
+	assert_int_equal(judge_now(), INFORCE_PENDING);
+	assert_int_equal(judge_for(AHEAD - 1), INFORCE_PENDING);
+	assert_int_equal(judge_for(1), INFORCE_DONE);
+}
+
 /* A document has only the next of the sets to come: that of this version is in a later one. */
 static void a_version_waits_behind_a_change_that_comes_first(void **state)
 {
@@ -629,6 +641,7 @@ int main(void)
 		T(a_new_hash_key_must_be_there),
 		T(a_document_that_is_not_written_is_in_force_nowhere),
 		T(a_version_waits_for_members_that_no_document_shows_yet),
+		T(a_version_that_returns_waits_for_its_members),
 		T(a_version_waits_behind_a_change_that_comes_first),
 		T(earlier_judgements_are_kept),
 		cmocka_unit_test_teardown(without_a_head_nothing_is_judged, lone_node_close),
