@@ -1,127 +1,308 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Commands in the store: what is written, what its answers mean, what is taken from it, and what goes when. */
-#include "asked.h"
+/*
+ * Commands in the store: what is written, what its answers mean, what is taken from it, and what goes when. The store is a small
+ * etcd behind libcurl (tests/cluster/etcd_model.h), and the thread has its turns from the test.
+ */
+#include "lone_node.h"
+#include "told_peers.h"
+#include "told_turns.h"
 
-#include "mgmt/sync/shared_run.h"
+#include <inttypes.h>
+#include <jansson.h>
+
+#include "base/believed.h"
+#include "base/clock.h"
+#include "base/proc.h"
+#include "mgmt/core/command_records.h"
+#include "mgmt/core/shared_state.h"
+#include "mgmt/etcd/base64.h"
+#include "mgmt/peers/timekeep.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/shared_etcd.h"
+#include "mgmt/store/shared_intent.h"
+#include "mgmt/sync/shared_commands.h"
+#include "tests/cluster/etcd_model.h"
 
 #define DAY_MS    ((int64_t)24 * 3600 * 1000)
 #define STAMP(ms) ((uint64_t)(ms) << 11)
+#define PREFIX    "/weir/shop/"
+#define ETCD_ID   77u
 
-static int write_err;
-static struct shared_answer answer;
-static char written[8192]; /* what the last change compared and wrote */
-static unsigned n_writes;
-static bool is_ready;
-static int64_t awaited;
+/* the documented values, not the code's own */
+#define LOOK_MS   1000u  /* between two looks for what the store lacks */
+#define OTHERS_MS 10000u /* so long the node that was given a command has to write it */
+#define ENDED_MAX 2048u  /* overrides that are over and stay in the store */
 
-static void note_change(const struct shared_change *c)
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
+static struct etcd_model *etcd;
+static enum { ETCD_WORKS, ETCD_WRITES_NOTHING, ETCD_IS_SILENT } etcd_does;
+static unsigned n_writes, n_removed; /* that etcd was asked for */
+static bool disk_fills;              /* while it is asked */
+
+static struct shared_etcd *reader; /* the test's own client */
+static struct shared_run run;
+static atomic_bool is_over;
+static struct etcd_settings settings = { .endpoints = { "https://10.8.0.1:2379" },
+	                                 .n_endpoints = 1 };
+static pthread_t tester;
+
+static bool follows, takes; /* what is written comes here, and with it the overrides of others */
+static const struct shared_record *more; /* that the copy has besides what etcd has */
+static size_t n_more;
+
+/* --- the store --- */
+
+static char *answer_as_etcd(const char *url, const char *body, long *status)
 {
-	size_t at = 0;
+	const char *path = strstr(url, "/v3/");
+	json_t *json = json_loads(body, 0, NULL), *answer;
+	bool is_write = path && !strcmp(path, "/v3/kv/txn");
 
-	assert_int_equal(c->err, 0);
-	for (size_t i = 0; i < c->n_seen; i++)
-		at += (size_t)snprintf(written + at, sizeof(written) - at, "see %s@%lld; ",
-		                       c->seen[i].name, (long long)c->seen[i].revision);
-	for (size_t i = 0; i < c->n_puts; i++)
-		at += (size_t)snprintf(written + at, sizeof(written) - at, "%s %s; ",
-		                       c->puts[i].text ? "put" : "remove", c->puts[i].name);
+	assert_non_null(json);
+	n_writes += is_write;
+	for (const char *at = body; is_write && (at = strstr(at, "request_delete_range")); at++)
+		n_removed++;
+	if (is_write && disk_fills)
+		this_node.intent->failing = true;
+	bool fails = etcd_does == ETCD_IS_SILENT || (is_write && etcd_does == ETCD_WRITES_NOTHING);
+
+	told_takes_ms = fails ? 400 : 0;
+	if (fails) {
+		json_decref(json);
+		return NULL;
+	}
+	answer = etcd_model_answer(etcd, path, json, 1, status);
+	char *text = json_dumps(answer, 0);
+
+	json_decref(answer);
+	json_decref(json);
+	return text;
 }
 
-static int fake_write(struct shared_etcd *e, const struct shared_change *c,
-                      struct shared_answer *out)
+static json_t *base64_of(const char *text)
 {
-	(void)e;
-	n_writes++;
-	note_change(c);
-	if (write_err)
-		return write_err;
-	*out = answer;
-	for (size_t i = 0; i < out->n_now; i++)
-		out->now[i].text = answer.now[i].text ? strdup(answer.now[i].text) : NULL;
-	return 0;
+	char *out;
+	size_t n;
+	FILE *f = open_memstream(&out, &n);
+
+	etcd_base64_write(f, text, strlen(text));
+	fclose(f);
+	json_t *json = json_string(out);
+
+	free(out);
+	return json;
 }
 
-static void fake_expect(struct shared_etcd *e, uint64_t cluster_id)
+/* Another one writes a record, or removes it. @param text  NULL: it goes */
+static void write_record(const char *name, const char *text)
 {
-	(void)e;
-	assert_int_equal(cluster_id, 77);
+	char key[SHARED_NAME_MAX + sizeof(PREFIX)];
+	long status;
+
+	snprintf(key, sizeof(key), PREFIX "%s", name);
+	json_t *on = json_pack("{s:o}", "key", base64_of(key));
+
+	if (text)
+		json_object_set_new(on, "value", base64_of(text));
+	json_t *body = json_pack("{s:[{s:o}]}", "success",
+	                         text ? "request_put" : "request_delete_range", on);
+
+	json_decref(etcd_model_answer(etcd, "/v3/kv/txn", body, 1, &status));
+	json_decref(body);
+	assert_int_equal(status, 200);
 }
 
-static bool fake_ready(const struct core *core)
+static void write_override(const struct override *o)
 {
-	(void)core;
-	return is_ready;
+	char name[SHARED_NAME_MAX], *text = record_to_text(&override_record, o);
+
+	write_record(command_records_override(o->id, name), text);
+	free(text);
 }
 
-static uint64_t fake_cluster(const struct core *core)
+/* Of bob at fra-1; borrowed until the next call. */
+static const char *last_text(const char *id, uint64_t generation, int64_t given_ms)
 {
-	(void)core;
-	return 77;
+	static char text[256];
+
+	snprintf(text, sizeof(text),
+	         "{\"id\":\"%s\",\"generation\":%" PRIu64
+	         ",\"principal\":\"user:bob\",\"node\":\"fra-1\",\"time_ms\":%" PRId64 "}",
+	         id, generation, given_ms);
+	return text;
 }
 
-static const struct override *coming; /* with what is awaited; NULL: nothing */
-
-static void fake_await(struct core *core, int64_t revision)
+/* What etcd has under @p name; "": nothing. Borrowed until the next call. */
+static const char *read_stored(const char *name)
 {
-	awaited = revision;
-	if (coming)
-		assert_int_equal(intent_merge(core->intent, coming, 1, coming->created_ms), 1);
-	coming = NULL;
+	static char text[SHARED_TEXT_MAX];
+	struct shared_records l;
+
+	n_asked = 0;
+	etcd_does = ETCD_WORKS;
+	assert_int_equal(shared_etcd_find(reader, name, &l), 0);
+	snprintf(text, sizeof(text), "%s", l.n ? l.records[0].text : "");
+	shared_records_fini(&l);
+	return text;
 }
 
-static struct shared_commands *fake_commands(const struct core *core);
-
-static int64_t ahead_ms; /* how far the clock has leapt */
-
-static int64_t fake_purge_ms(const struct core *core)
+static bool is_stored(const char *id)
 {
-	(void)core;
-	return clock_believed_ms() - ahead_ms;
+	char name[SHARED_NAME_MAX];
+
+	return *read_stored(command_records_override(id, name)) != '\0';
 }
 
-/* The private parts too. */
-#define shared_etcd_write     fake_write
-#define shared_etcd_expect    fake_expect
-#define shared_state_is_ready fake_ready
-#define shared_state_cluster  fake_cluster
-#define shared_run_await      fake_await
-#define shared_run_commands   fake_commands
-#define timekeep_purge_ms     fake_purge_ms
-#include "mgmt/sync/shared_commands.c"
-
-static struct shared_commands commands;
-static bool has_store;
-
-static struct shared_commands *fake_commands(const struct core *core)
+/* Whether the last command at the target that etcd has is that one. */
+static bool is_last(const char *target, const char *id)
 {
-	(void)core;
-	return has_store ? &commands : NULL;
+	char part[MODEL_ID_MAX + 16];
+
+	snprintf(part, sizeof(part), "\"id\":\"%s\"", id);
+	return strstr(read_stored(target), part) != NULL;
+}
+
+/* --- this node --- */
+
+static void keep_records(const struct shared_record *list, size_t n, int64_t revision)
+{
+	const struct store_origin origin = { .cluster_id = ETCD_ID };
+
+	assert_int_equal(
+	        copy_install(intent_store(this_node.intent), revision, list, n, &origin, 0), 0);
+}
+
+/* The copy becomes what etcd has. */
+static void follow_store(void)
+{
+	struct shared_records l;
+
+	assert_int_equal(shared_etcd_list(reader, &l), 0);
+	struct shared_record *list = calloc(l.n + n_more + 1, sizeof(*list));
+
+	assert_non_null(list);
+	memcpy(list, l.records, l.n * sizeof(*list));
+	if (n_more)
+		memcpy(list + l.n, more, n_more * sizeof(*list));
+	keep_records(list, l.n + n_more, l.revision);
+	if (takes)
+		shared_commands_accept(&this_node, l.records, l.n, false);
+	free(list);
+	shared_records_fini(&l);
+}
+
+/* Who waits for what was written gets it; to the test's own thread time passes. */
+static bool goes_on(void)
+{
+	bool is_own = pthread_equal(pthread_self(), tester);
+	int64_t revision;
+
+	if (follows && !shared_intent_revision(this_node.intent, &revision) &&
+	    revision < etcd_model_revision(etcd)) {
+		follow_store();
+		return true;
+	}
+	if (is_own)
+		told_ms += 250;
+	return is_own;
 }
 
 static int setup(void **state)
 {
-	asked_shares = true;
-	(void)asked_setup(state);
-	commands = (struct shared_commands){ .core = &this_node };
-	pthread_mutex_init(&commands.writing, NULL);
-	write_err = 0;
-	answer = (struct shared_answer){ .result = SHARED_DONE, .revision = 50 };
-	written[0] = '\0';
-	n_writes = 0;
-	awaited = 0;
-	is_ready = has_store = true;
+	char reason[ETCD_REASON_MAX];
+
+	(void)state;
+	told_ms = 1000000;
+	told_wall_ms = NOW_MS;
+	told_answer = answer_as_etcd;
+	turn_goes_on = goes_on;
+	tester = pthread_self();
+	etcd_does = ETCD_WORKS;
+	n_asked = n_writes = n_removed = 0;
+	disk_fills = false;
+	follows = takes = true;
+	n_more = 0;
+	is_over = false;
+	etcd = etcd_model_new(ETCD_ID);
+	lone_node_open_with(true, NULL);
+	assert_int_equal(timekeep_open(&this_node), 0);
+	assert_int_equal(shared_etcd_open(&settings, PREFIX, &is_over, &reader, reason), 0);
+	follow_store();
+	run = (struct shared_run){ .core = &this_node,
+		                   .reads = reader,
+		                   .origin.cluster_id = ETCD_ID };
+	this_node.shared = &run;
+	turns_begin();
+	assert_int_equal(shared_commands_start(&this_node, &settings, PREFIX, &is_over,
+	                                       &run.commands, reason),
+	                 0);
+	await_turn();
 	core_lock(&this_node);
+	run.was_heard = true;
+	run.heard_ms = told_ms;
 	return 0;
 }
 
 static int teardown(void **state)
 {
+	this_node.stopping = true;
+	is_over = true;
 	core_unlock(&this_node);
-	pthread_mutex_destroy(&commands.writing);
-	return asked_teardown(state);
+	sem_post(&turn_begins);
+	shared_commands_stop(run.commands);
+	shared_etcd_close(reader);
+	this_node.shared = NULL;
+	this_node.intent->failing = false;
+	timekeep_close(&this_node);
+	etcd_model_free(etcd);
+	return lone_node_close(state);
+}
+
+/* The thread looks, @p later. */
+static void settle_after(uint64_t ms)
+{
+	told_ms += ms;
+	run.heard_ms = told_ms;
+	n_asked = n_writes = n_removed = 0;
+	core_unlock(&this_node);
+	play_turn();
+	core_lock(&this_node);
+}
+
+static void settle_once(void)
+{
+	settle_after(LOOK_MS);
+}
+
+/* What others were given is looked for as well, as something is new. The copy is behind @p name, which was written since. */
+static void settle_behind(const char *name, const char *text)
+{
+	write_record("observed/stir", "{}");
+	n_asked = 0;
+	follow_store();
+	write_record(name, text);
+	settle_after(OTHERS_MS);
+}
+
+static void settle_all(void)
+{
+	settle_behind("observed/late", "{}");
+}
+
+static void merge_list(const struct override *list, size_t n)
+{
+	assert_int_equal(intent_merge(this_node.intent, list, n, clock_believed_ms()), n);
+}
+
+static struct command_result result;
+
+static bool decide_list(const struct override *list, size_t n)
+{
+	result = (struct command_result){ .text = "" };
+	n_asked = n_writes = 0;
+	return shared_commands_decide(&this_node, list, n, &result);
 }
 
 static struct override make_override(const char *id, int64_t commanded_ms)
@@ -142,20 +323,6 @@ static struct override make_override(const char *id, int64_t commanded_ms)
 	return o;
 }
 
-static bool decide_list(const struct override *list, size_t n, struct command_result *result)
-{
-	*result = (struct command_result){ .text = "" };
-	return shared_commands_decide(&this_node, list, n, result);
-}
-
-/* The copy of the store as it is after it wrote these records, at revision 9. */
-static void keep_records(const struct shared_record *list, size_t n)
-{
-	const struct store_origin origin = { .cluster_id = 77 };
-
-	assert_int_equal(copy_install(intent_store(this_node.intent), 9, list, n, &origin, 0), 0);
-}
-
 static struct shared_record record_of(const struct override *o, int64_t revision)
 {
 	struct shared_record r = { .text = record_to_text(&override_record, o),
@@ -165,6 +332,8 @@ static struct shared_record record_of(const struct override *o, int64_t revision
 	return r;
 }
 
+/* --- commands --- */
+
 static void a_command_rests_on_the_last_one_at_its_target(void **state)
 {
 	const struct override site = { .name = "ams", .service = "web" };
@@ -172,107 +341,103 @@ static void a_command_rests_on_the_last_one_at_its_target(void **state)
 	const struct override backend = { .target = MODEL_TARGET_BACKEND,
 		                          .pool = "web",
 		                          .name = "b1" };
-	struct override list[2] = { make_override("a-1", NOW_MS), make_override("a-2", NOW_MS) };
-	struct shared_record last = { .name = "command/site/ams", .text = "{}", .revision = 7 };
-	struct command_result *result = calloc(1, sizeof(*result));
+	struct override list[] = { make_override("a-1", NOW_MS), make_override("a-2", NOW_MS),
+		                   make_override("a-3", NOW_MS + 1000),
+		                   make_override("a-4", NOW_MS + 2000) };
 	char name[SHARED_NAME_MAX];
 
 	(void)state;
+	takes = false;
 	assert_string_equal(command_records_target(&site, name), "command/site/ams");
 	assert_string_equal(command_records_target(&node, name), "command/node/ams-1");
 	assert_string_equal(command_records_target(&backend, name), "command/backend/web/b1");
-	assert_true(decide_list(list, 2, result));
-	assert_string_equal(written, "see store@0; see command/site/ams@0; put command/site/ams; "
-	                             "put override/a-1; put override/a-2; ");
-	assert_int_equal(awaited, 50);
-	keep_records(&last, 1);
-	assert_true(decide_list(list, 1, result));
-	assert_string_equal(written, "see store@0; see command/site/ams@7; put command/site/ams; "
-	                             "put override/a-1; ");
+	assert_true(decide_list(list, 2));
+	assert_true(is_last("command/site/ams", "a-1"));
+	assert_true(command_records_have(&this_node, &list[0])); /* it was waited for */
+	assert_true(command_records_have(&this_node, &list[1]));
+	assert_true(decide_list(&list[2], 1));
+	assert_int_equal(n_writes, 1);
+	assert_true(is_last("command/site/ams", "a-3"));
+	assert_true(is_stored("a-3"));
 	/* a store that was restored from before what is decided for good has not that */
-	struct shared_record decided[] = { last,
-		                           { .name = "mark/2", .text = "{}", .revision = 8 } };
-	keep_records(decided, 2);
-	assert_true(decide_list(list, 1, result));
-	assert_string_equal(written, "see store@0; see mark/2@8; see command/site/ams@7; "
-	                             "put command/site/ams; put override/a-1; ");
-	free(result);
+	write_record("mark/2", "{}");
+	follow_store();
+	write_record("mark/2", NULL);
+	assert_true(decide_list(&list[3], 1));
+	assert_int_equal(n_writes, 1);
+	assert_false(is_stored("a-4"));
 }
 
 /* More than fit into one change are written later, by the thread. */
 static void as_many_as_fit_are_written(void **state)
 {
 	struct override list[20];
-	struct command_result *result = calloc(1, sizeof(*result));
 	size_t n = 0;
 
 	(void)state;
-	for (size_t i = 0; i < 20; i++)
+	for (size_t i = 0; i < COUNT(list); i++) {
 		list[i] = make_override("a-1", NOW_MS);
-	for (size_t i = 0; i < 20; i++)
 		snprintf(list[i].id, sizeof(list[i].id), "a-%zu", i);
-	assert_true(decide_list(list, 20, result));
-	for (const char *at = written; (at = strstr(at, "put override/")); at++)
-		n++;
+	}
+	assert_true(decide_list(list, COUNT(list)));
+	assert_int_equal(n_writes, 1);
+	for (size_t i = 0; i < COUNT(list); i++)
+		n += is_stored(list[i].id);
 	assert_int_equal(n, 12);
-	free(result);
 }
 
 static void what_the_store_does_not_decide_is_kept_here(void **state)
 {
 	const struct override o = make_override("a-1", NOW_MS);
-	struct command_result *result = calloc(1, sizeof(*result));
+	const uint64_t begun_ms = told_ms;
 
 	(void)state;
-	has_store = false;
-	assert_true(decide_list(&o, 1, result));
-	has_store = true;
-	is_ready = false;
-	assert_true(decide_list(&o, 1, result));
+	this_node.shared = NULL;
+	assert_true(decide_list(&o, 1));
+	this_node.shared = &run;
+	run.was_heard = false;
+	assert_true(decide_list(&o, 1));
 	assert_int_equal(n_writes, 0);
-	is_ready = true;
-	write_err = -EHOSTUNREACH;
-	assert_true(decide_list(&o, 1, result));
-	write_err = 0;
-	answer.result = SHARED_UNKNOWN;
-	assert_true(decide_list(&o, 1, result));
-	assert_int_equal(n_writes, 2);
-	assert_int_equal(awaited, 0);
+	assert_int_equal(n_asked, 0);
+	assert_int_equal(told_ms, begun_ms);
+	run.was_heard = true;
+	etcd_does = ETCD_IS_SILENT;
+	assert_true(decide_list(&o, 1));
+	assert_int_equal(n_writes, 0);
+	etcd_does = ETCD_WRITES_NOTHING;
+	run.heard_ms = told_ms;
+	assert_true(decide_list(&o, 1));
+	assert_true(n_writes > 0);
+	assert_true(told_ms < begun_ms + 6000); /* nothing was waited for but answers */
+	assert_false(is_stored("a-1"));
 	/* the store's epoch is another, not the target's last command */
-	answer = (struct shared_answer){ .result = SHARED_REFUSED, .n_now = 2 };
-	answer.now[0] = (struct shared_record){ .name = "store", .revision = 5 };
-	answer.now[1] = (struct shared_record){ .name = "command/site/ams" };
-	assert_true(decide_list(&o, 1, result));
-	assert_string_equal(result->text, "");
-	free(result);
+	write_record("store", "{}");
+	run.heard_ms = told_ms;
+	assert_true(decide_list(&o, 1));
+	assert_int_equal(n_writes, 1);
+	assert_string_equal(result.text, "");
+	assert_false(is_stored("a-1"));
 }
 
 /* The disk is full, and the copy of the store cannot be read: a person can drain all the same. */
 static void a_command_is_taken_where_the_disk_fails(void **state)
 {
-	const struct override o = make_override("a-1", clock_believed_ms() - 1000);
-	struct command_result *result = calloc(1, sizeof(*result));
+	const struct override o = make_override("a-1", NOW_MS - 1000);
 
 	(void)state;
-	assert_int_equal(intent_merge(this_node.intent, &o, 1, clock_believed_ms()), 1);
-	keep_records(NULL, 0);
+	merge_list(&o, 1);
 	this_node.intent->failing = true;
-	assert_true(decide_list(&o, 1, result));
+	assert_true(decide_list(&o, 1));
 	assert_int_equal(n_writes, 0); /* it would rest on what is not known */
 	assert_false(command_records_have(&this_node, &o));
-	remove_old(&commands);
-	settle_commands(&this_node);
+	settle_after(OTHERS_MS);
 	assert_int_equal(n_writes, 0);
 	this_node.intent->failing = false;
-	free(result);
-}
-
-static void refuse_by(const char *text)
-{
-	answer = (struct shared_answer){ .result = SHARED_REFUSED, .n_now = 2 };
-	answer.now[1] = (struct shared_record){ .name = "command/site/ams",
-		                                .text = (char *)(uintptr_t)text,
-		                                .revision = 5 };
+	disk_fills = true; /* while the thread writes */
+	settle_after(OTHERS_MS);
+	assert_int_equal(n_writes, 1);
+	settle_after(OTHERS_MS); /* and then it has nothing to look through */
+	assert_int_equal(n_writes, 0);
 }
 
 /* The override came from another node before its record came from the store: who commands has seen it. */
@@ -280,26 +445,25 @@ static void a_command_that_was_known_here_does_not_come_first(void **state)
 {
 	const struct override theirs = make_override("b-1", NOW_MS),
 	                      o = make_override("a-1", NOW_MS + 1000);
-	struct command_result *result = calloc(1, sizeof(*result));
-	char text[256];
 
 	(void)state;
-	assert_int_equal(intent_merge(this_node.intent, &theirs, 1, NOW_MS), 1);
-	for (unsigned later = 0; later < 2; later++) {
-		snprintf(text, sizeof(text),
-		         "{\"id\":\"b-1\",\"generation\":%" PRIu64
-		         ",\"principal\":\"user:bob\",\"node\":\"fra-1\",\"time_ms\":1}",
-		         theirs.generation + later);
-		n_writes = 0;
-		refuse_by(text);
-		assert_int_equal(decide_list(&o, 1, result), !later);
-		assert_int_equal(n_writes,
-		                 later ? 1 : 2); /* refused again: written by the thread */
-		assert_int_equal(awaited, 5);
-		assert_int_equal(*result->text != '\0', later);
-		awaited = 0;
-	}
-	free(result);
+	merge_list(&theirs, 1);
+	write_record("command/site/ams", last_text("b-1", theirs.generation, 1));
+	follows = false;
+	assert_true(decide_list(&o, 1));
+	assert_int_equal(n_writes, 2); /* refused again: written by the thread */
+	assert_string_equal(result.text, "");
+	assert_false(is_stored("a-1"));
+	run.heard_ms = told_ms;
+	follows = true; /* what came first comes here, and then it is not refused */
+	assert_true(decide_list(&o, 1));
+	assert_int_equal(n_writes, 2);
+	assert_true(is_stored("a-1"));
+	assert_true(is_last("command/site/ams", "a-1"));
+	write_record("command/site/ams", last_text("b-1", STAMP(NOW_MS + 5000), 1));
+	assert_false(decide_list(&o, 1));
+	assert_int_equal(n_writes, 1);
+	assert_string_not_equal(result.text, "");
 }
 
 /* What this node knows of another target says nothing of bob's command at this one. */
@@ -307,52 +471,43 @@ static void a_command_that_nobody_here_has_seen_is_no_known_one(void **state)
 {
 	struct override other = make_override("c-1", NOW_MS + 500);
 	const struct override o = make_override("a-1", NOW_MS + 1000);
-	struct command_result *result = calloc(1, sizeof(*result));
-	char text[256];
 
 	(void)state;
 	snprintf(other.name, sizeof(other.name), "fra");
-	assert_int_equal(intent_merge(this_node.intent, &other, 1, NOW_MS + 500), 1);
-	snprintf(text, sizeof(text),
-	         "{\"id\":\"b-1\",\"generation\":%" PRIu64
-	         ",\"principal\":\"user:bob\",\"node\":\"fra-1\",\"time_ms\":1}",
-	         STAMP(NOW_MS));
-	assert_null(overrides_find(intent_overrides(this_node.intent), "b-1"));
-	refuse_by(text);
-	assert_false(decide_list(&o, 1, result));
+	merge_list(&other, 1);
+	write_record("command/site/ams", last_text("b-1", STAMP(NOW_MS), 1));
+	assert_false(decide_list(&o, 1));
 	assert_int_equal(n_writes, 1);
-	free(result);
+	assert_false(is_stored("a-1"));
 }
 
 static void another_command_that_came_first_is_named(void **state)
 {
+	static const char any[] =
+	        "another command came first: look at the overrides, then give yours again";
 	const struct override theirs = make_override("b-1", NOW_MS),
 	                      o = make_override("a-1", NOW_MS);
-	struct command_result *result = calloc(1, sizeof(*result));
 
 	(void)state;
-	refuse_by("{\"id\":\"b-1\",\"generation\":7,\"principal\":\"user:bob\",\"node\":\"fra-1\","
-	          "\"time_ms\":1790000000000}");
-	assert_false(decide_list(&o, 1, result));
+	follows = false;
+	write_record("command/site/ams", last_text("b-1", 7, NOW_MS));
+	assert_false(decide_list(&o, 1));
 	assert_string_equal(
-	        result->text,
+	        result.text,
 	        "user:bob has given a command there at node fra-1 at 2026-09-21T14:13:20.000Z, "
 	        "which this node had not heard of: look at it, then give yours again");
-	assert_int_equal(awaited, 5);
-	assert_string_equal(result->override.id, ""); /* it has not come yet */
-	coming = &theirs;
-	refuse_by("{\"id\":\"b-1\",\"generation\":7,\"principal\":\"user:bob\",\"node\":\"fra-1\","
-	          "\"time_ms\":1790000000000}");
-	assert_false(decide_list(&o, 1, result));
-	assert_string_equal(result->override.id, "b-1");
-	refuse_by("garbage"); /* whatever it is, it came first */
-	assert_false(decide_list(&o, 1, result));
-	assert_string_equal(
-	        result->text,
-	        "another command came first: look at the overrides, then give yours again");
-	refuse_by(NULL);
-	assert_false(decide_list(&o, 1, result));
-	free(result);
+	assert_string_equal(result.override.id, ""); /* it has not come yet */
+	run.heard_ms = told_ms;
+	follows = true;
+	write_override(&theirs);
+	assert_false(decide_list(&o, 1));
+	assert_string_equal(result.override.id, "b-1");
+	write_record("command/site/ams", NULL);
+	assert_false(decide_list(&o, 1));
+	assert_string_equal(result.text, any);
+	write_record("command/site/ams", "garbage"); /* whatever it is, it came first */
+	assert_false(decide_list(&o, 1));
+	assert_string_equal(result.text, any);
 }
 
 static bool is_here(const char *id)
@@ -392,8 +547,6 @@ static void what_a_restored_store_has_is_taken_with_care(void **state)
 	shared_free_texts(list, 6);
 }
 
-#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
-
 /* For ten seconds, what this node was given and the store has not. */
 static void what_is_new_here_is_listed(void **state)
 {
@@ -404,7 +557,7 @@ static void what_is_new_here_is_listed(void **state)
 		make_override("stored-1", now_ms - 5000), make_override("changed-1", now_ms - 5000),
 	};
 	const struct override *found[COMMAND_RECORDS_NEW_MAX];
-	struct shared_record stored[2] = { record_of(&list[4], 3), record_of(&list[5], 4) };
+	struct shared_record in_store[] = { record_of(&list[4], 3), record_of(&list[5], 4) };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(list); i++)
@@ -412,8 +565,8 @@ static void what_is_new_here_is_listed(void **state)
 	snprintf(list[2].node, sizeof(list[2].node), "fra-1");
 	list[3].epoch = 64;
 	list[5].generation++; /* later than what the store has of it */
-	keep_records(stored, 2);
-	assert_int_equal(intent_merge(this_node.intent, list, COUNT(list), now_ms), COUNT(list));
+	keep_records(in_store, COUNT(in_store), 9);
+	merge_list(list, COUNT(list));
 	assert_int_equal(command_records_list_new(&this_node, found), 2);
 	assert_string_equal(found[0]->id, "changed-1");
 	assert_string_equal(found[1]->id, "new-1");
@@ -422,16 +575,10 @@ static void what_is_new_here_is_listed(void **state)
 
 		snprintf(o.id, sizeof(o.id), "many-%u", i);
 		snprintf(o.name, sizeof(o.name), "many-%u", i);
-		assert_int_equal(intent_merge(this_node.intent, &o, 1, now_ms), 1);
+		merge_list(&o, 1);
 	}
 	assert_int_equal(command_records_list_new(&this_node, found), COMMAND_RECORDS_NEW_MAX);
-	shared_free_texts(stored, 2);
-}
-
-static void settle_once(void)
-{
-	n_writes = 0;
-	settle_commands(&this_node);
+	shared_free_texts(in_store, COUNT(in_store));
 }
 
 static void what_the_store_lacks_is_written(void **state)
@@ -439,47 +586,44 @@ static void what_the_store_lacks_is_written(void **state)
 	const int64_t now_ms = clock_believed_ms();
 	struct override own = make_override("own-1", now_ms - 1000),
 	                theirs = make_override("theirs-1", now_ms - 1000);
-	struct shared_record list[2];
 
 	(void)state;
 	snprintf(theirs.name, sizeof(theirs.name), "fra");
 	snprintf(theirs.node, sizeof(theirs.node), "fra-1");
-	assert_int_equal(intent_merge(this_node.intent, &own, 1, now_ms), 1);
-	assert_int_equal(intent_merge(this_node.intent, &theirs, 1, now_ms), 1);
-	commands.others_ms = clock_mono_ms();
-	is_ready = false;
+	merge_list(&own, 1);
+	run.was_heard = false;
 	settle_once();
-	assert_int_equal(n_writes, 0);
-	is_ready = true;
-	keep_records(NULL, 0);
-	answer.result = SHARED_UNKNOWN;
+	assert_int_equal(n_asked, 0);
+	run.was_heard = true;
+	etcd_does = ETCD_WRITES_NOTHING;
 	settle_once();
-	assert_int_equal(n_writes, 1);
-	assert_non_null(strstr(written, "put override/own-1"));
+	assert_true(n_writes > 0);
+	assert_false(is_stored("own-1"));
 	settle_once(); /* again, until it is clear */
 	assert_int_equal(n_writes, 1);
-	list[0] = record_of(&own, 9);
-	keep_records(list, 1);
-	settle_once(); /* another node's has time */
+	assert_true(is_stored("own-1"));
+	assert_true(is_last("command/site/ams", "own-1"));
+	settle_after(OTHERS_MS);
 	assert_int_equal(n_writes, 0);
-	commands.others_ms = 0;
+	merge_list(&theirs, 1);
+	settle_after(OTHERS_MS - LOOK_MS); /* another node's has time */
+	assert_int_equal(n_writes, 0);
 	settle_once();
 	assert_int_equal(n_writes, 1);
-	assert_non_null(strstr(written, "put override/theirs-1"));
-	list[1] = record_of(&theirs, 9);
-	keep_records(list, 2);
-	commands.others_ms = 0;
-	settle_once();
+	assert_true(is_stored("theirs-1"));
+	settle_after(OTHERS_MS);
 	assert_int_equal(n_writes, 0);
-	commands.others_ms = 0;
-	settle_once(); /* nothing has changed: nothing is looked through */
+	write_record("override/own-1", NULL); /* which this node has not heard: */
+	follows = false;
+	settle_after(OTHERS_MS); /* nothing has changed: nothing is looked through */
 	assert_int_equal(n_writes, 0);
+	follows = true;
 	own.prior = own.generation;
 	own.generation++;
-	assert_int_equal(intent_merge(this_node.intent, &own, 1, now_ms), 1);
+	merge_list(&own, 1);
 	settle_once(); /* a later command */
-	assert_non_null(strstr(written, "put override/own-1"));
-	shared_free_texts(list, 2);
+	assert_int_equal(n_writes, 1);
+	assert_true(command_records_have(&this_node, &own));
 }
 
 /* A later command was written first: the record of the last one stays as it is. */
@@ -487,27 +631,19 @@ static void what_is_written_late_is_not_the_last_command(void **state)
 {
 	const int64_t now_ms = clock_believed_ms();
 	const struct override own = make_override("own-1", now_ms - 2000);
-	struct shared_record last = { .name = "command/site/ams", .revision = 7 };
-	char text[200];
 
 	(void)state;
-	assert_int_equal(intent_merge(this_node.intent, &own, 1, now_ms), 1);
+	merge_list(&own, 1);
 	for (int i = 0; i < 2; i++) {
-		snprintf(text, sizeof(text),
-		         "{\"id\":\"b-1\",\"generation\":%llu,\"principal\":\"user:bob\","
-		         "\"node\":\"fra-1\",\"time_ms\":%lld}",
-		         (unsigned long long)STAMP(now_ms - 1000 - 2000 * i),
-		         (long long)(now_ms - 1000 - 2000 * i));
-		last.text = text;
-		keep_records(&last, 1);
-		commands.own = (struct looked_through){ 0 };
-		commands.others_ms = clock_mono_ms();
-		answer.result = SHARED_UNKNOWN;
+		int64_t given_ms = now_ms - 1000 - 2000 * i;
+
+		write_record("override/own-1", NULL);
+		write_record("command/site/ams", last_text("b-1", STAMP(given_ms), given_ms));
+		follow_store();
 		settle_once();
-		assert_string_equal(
-		        written, i ? "see store@0; see command/site/ams@7; put command/site/ams; "
-		                     "put override/own-1; "
-		                   : "see store@0; see command/site/ams@7; put override/own-1; ");
+		assert_int_equal(n_writes, 1);
+		assert_true(is_stored("own-1"));
+		assert_true(is_last("command/site/ams", i ? "own-1" : "b-1"));
 	}
 }
 
@@ -516,7 +652,7 @@ static void what_is_not_for_the_store_is_not_written(void **state)
 {
 	const int64_t now_ms = clock_believed_ms();
 	struct override step = make_override("step-1", now_ms),
-	                ahead = make_override("ahead-1", now_ms + 360000),
+	                ahead = make_override("ahead-1", now_ms + 400000),
 	                ended = make_override("ended-1", now_ms - 8 * DAY_MS);
 
 	(void)state;
@@ -526,13 +662,27 @@ static void what_is_not_for_the_store_is_not_written(void **state)
 	ended.ended = true;
 	ended.until_ms = now_ms - 8 * DAY_MS;
 	snprintf(ahead.name, sizeof(ahead.name), "fra");
-	assert_int_equal(intent_merge(this_node.intent, &step, 1, now_ms), 1);
-	assert_int_equal(intent_merge(this_node.intent, &ahead, 1, now_ms), 1);
+	merge_list(&step, 1);
+	merge_list(&ahead, 1);
 	assert_int_equal(intent_merge(this_node.intent, &ended, 1, now_ms - 8 * DAY_MS), 1);
-	keep_records(NULL, 0);
-	commands.others_ms = 0;
-	settle_once();
+	settle_all();
 	assert_int_equal(n_writes, 0);
+}
+
+/* By elapsed time it is @p days earlier than believed. */
+static void leap_ahead(int64_t days)
+{
+	char path[PATH_MAX], text[160];
+
+	timekeep_close(&this_node);
+	assert_int_equal(proc_path(this_node.dirs.run, BELIEVED_PAGE, path), 0);
+	unlink(path);
+	snprintf(text, sizeof(text),
+	         "weir-clock 1\n%" PRIx64 " %" PRIu64 " %" PRId64 " 1 %" PRId64 " end\n",
+	         clock_boot(), (uint64_t)told_ms, clock_believed_ms(),
+	         clock_believed_ms() - days * DAY_MS);
+	fixture_write(place.state, TIMEKEEP_FILE, text);
+	assert_int_equal(timekeep_open(&this_node), 0);
 }
 
 /* What no node has any more; what is in force stays, however old. */
@@ -542,50 +692,43 @@ static void what_nobody_has_any_more_goes(void **state)
 	struct override live = make_override("live-1", now_ms - 30 * DAY_MS),
 	                gone = make_override("gone-1", now_ms - 9 * DAY_MS),
 	                new = make_override("new-1", now_ms - 7 * DAY_MS);
-	char text[200];
-	struct shared_record list[] = {
-		record_of(&live, 4),
-		record_of(&gone, 5),
-		record_of(&new, 6),
-		{ .name = "command/site/ams", .revision = 4 },
-		{ .name = "command/site/fra", .revision = 5 },
-	};
 
 	(void)state;
-	assert_int_equal(intent_merge(this_node.intent, &live, 1, now_ms), 1);
-	snprintf(
-	        text, sizeof(text),
-	        "{\"id\":\"live-1\",\"generation\":1,\"principal\":\"a\",\"node\":\"b\",\"time_ms\":%lld}",
-	        (long long)(now_ms - 30 * DAY_MS));
-	list[3].text = strdup(text);
-	snprintf(
-	        text, sizeof(text),
-	        "{\"id\":\"gone-1\",\"generation\":1,\"principal\":\"a\",\"node\":\"b\",\"time_ms\":%lld}",
-	        (long long)(now_ms - 9 * DAY_MS));
-	list[4].text = strdup(text);
-	keep_records(list, 5);
-	commands.others_ms = 0;
-	ahead_ms = 2 * DAY_MS; /* by elapsed time it is seven days */
-	settle_once();
+	takes = false;
+	merge_list(&live, 1);
+	write_override(&live);
+	write_override(&gone);
+	write_override(&new);
+	write_record("command/site/ams", last_text("live-1", 1, now_ms - 30 * DAY_MS));
+	write_record("command/site/fra", last_text("gone-1", 1, now_ms - 9 * DAY_MS));
+	leap_ahead(2); /* by elapsed time it is seven days */
+	settle_all();
 	assert_int_equal(n_writes, 0);
-	commands.others_ms = 0;
-	commands.all = (struct looked_through){ .document = 0 };
-	ahead_ms = 0;
-	settle_once();
+	leap_ahead(0);
+	/* what was written meanwhile stays, and what is another epoch's */
+	settle_behind("command/site/fra", last_text("gone-1", 1, now_ms - 9 * DAY_MS));
 	assert_int_equal(n_writes, 1);
-	assert_string_equal(written, "see store@0; see override/gone-1@5; see command/site/fra@5; "
-	                             "remove override/gone-1; remove command/site/fra; ");
-	shared_free_texts(list, 5);
+	assert_true(is_stored("gone-1"));
+	settle_behind("store", "{}");
+	assert_int_equal(n_writes, 1);
+	assert_true(is_stored("gone-1"));
+	settle_all();
+	assert_int_equal(n_writes, 1);
+	assert_int_equal(n_removed, 2);
+	assert_true(is_stored("live-1") && is_stored("new-1") && !is_stored("gone-1"));
+	assert_true(is_last("command/site/ams", "live-1"));
+	assert_string_equal(read_stored("command/site/fra"), "");
 }
 
+#define N_ENDED (ENDED_MAX + 2)
+
 /* The ends of others: a command's record is as old as its override. @return how many records, with texts */
-static size_t make_ended(struct override *list, size_t n, int64_t now_ms,
-                         struct shared_record *records)
+static size_t make_ended(struct override *list, int64_t now_ms, struct shared_record *records)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < N_ENDED; i++) {
 		struct override *o = &list[i];
-		struct shared_record *command = &records[n + i];
-		char id[MODEL_ID_MAX], text[200];
+		struct shared_record *command = &records[N_ENDED + i];
+		char id[MODEL_ID_MAX];
 
 		snprintf(id, sizeof(id), "o-%05zu", i);
 		*o = make_override(id, now_ms - 3600000 + (int64_t)i);
@@ -594,49 +737,42 @@ static size_t make_ended(struct override *list, size_t n, int64_t now_ms,
 		o->generation++;
 		o->ended = true;
 		o->until_ms = o->created_ms;
-		records[i] = record_of(o, 4);
-		snprintf(text, sizeof(text),
-		         "{\"id\":\"%s\",\"generation\":%llu,\"principal\":\"a\",\"node\":\"b\","
-		         "\"time_ms\":%lld}",
-		         id, (unsigned long long)o->generation, (long long)o->created_ms);
-		*command = (struct shared_record){ .text = strdup(text), .revision = 5 };
+		records[i] = record_of(o, 1);
+		*command = (struct shared_record){
+			.text = strdup(last_text(id, o->generation, o->created_ms)), .revision = 1
+		};
 		command_records_target(o, command->name);
 	}
-	return 2 * n;
-}
-
-static void settle_all(void)
-{
-	commands.others_ms = 0;
-	commands.all = (struct looked_through){ .document = 0 };
-	settle_once();
+	return (size_t)2 * N_ENDED;
 }
 
 /* Drains of a week may be many: the latest ends stay in the store, and others on the disks of nodes. */
 static void too_many_ended_ones_leave_the_store(void **state)
 {
-	enum { N = ENDED_MAX + 2 };
 	const int64_t now_ms = clock_believed_ms();
-	struct override *list = calloc(N, sizeof(*list)), *was = &list[0];
-	struct shared_record *records = calloc(2 * N, sizeof(*records));
-	size_t n = make_ended(list, N, now_ms, records);
+	struct override *list = calloc(N_ENDED, sizeof(*list)), *was = &list[0];
+	struct shared_record *records = calloc((size_t)2 * N_ENDED, sizeof(*records));
+	size_t n = make_ended(list, now_ms, records);
 
 	(void)state;
-	assert_int_equal(intent_merge(this_node.intent, list, ENDED_MAX, now_ms), ENDED_MAX);
-	keep_records(records, n);
+	takes = false;
+	for (size_t i = 0; i < n; i++) /* of the two that end first etcd has the records itself */
+		if (i % N_ENDED < 2) {
+			write_record(records[i].name, records[i].text);
+			snprintf(records[i].name, sizeof(records[i].name), "observed/%zu", i);
+		}
+	more = records;
+	n_more = n;
+	merge_list(list, ENDED_MAX);
 	settle_all(); /* two are of nobody, but not old */
 	assert_int_equal(n_writes, 0);
-	assert_int_equal(intent_merge(this_node.intent, &list[ENDED_MAX], 2, now_ms), 2);
+	merge_list(&list[ENDED_MAX], 2);
 	settle_all();
 	assert_int_equal(n_writes, 1);
-	assert_string_equal(written, "see store@0; see override/o-00000@4; see override/o-00001@4; "
-	                             "see command/site/s0@5; see command/site/s1@5; "
-	                             "remove override/o-00000; remove override/o-00001; "
-	                             "remove command/site/s0; remove command/site/s1; ");
-	for (size_t i = 0; i < n; i++) /* which it does */
-		if (i % N < 2)
-			snprintf(records[i].name, sizeof(records[i].name), "observed/%zu", i);
-	keep_records(records, n);
+	assert_int_equal(n_removed, 4);
+	assert_false(is_stored("o-00000") || is_stored("o-00001"));
+	assert_string_equal(read_stored("command/site/s0"), "");
+	assert_string_equal(read_stored("command/site/s1"), "");
 	settle_all(); /* it is not brought back, */
 	assert_int_equal(n_writes, 0);
 	/* unless somebody who had not heard of the end has brought back what it ended */
@@ -644,13 +780,15 @@ static void too_many_ended_ones_leave_the_store(void **state)
 	was->prior = 0;
 	was->ended = false;
 	was->until_ms = MODEL_TIME_NEVER;
-	free(records[0].text);
-	records[0] = record_of(was, 6);
-	keep_records(records, n);
-	answer.result = SHARED_UNKNOWN;
+	write_override(was);
+	follows = false;
 	settle_all();
 	assert_int_equal(n_writes, 1);
-	assert_non_null(strstr(written, "put override/o-00000; "));
+	assert_non_null(strstr(read_stored("override/o-00000"), "\"ended\":true"));
+	follows = true;
+	settle_once(); /* and once that is here it goes again */
+	assert_int_equal(n_writes, 1);
+	assert_false(is_stored("o-00000"));
 	shared_free_texts(records, n);
 	free(records);
 	free(list);
@@ -659,25 +797,41 @@ static void too_many_ended_ones_leave_the_store(void **state)
 /* What ended before its time, as a step back of the clock leaves it, is not older than what was to last longer. */
 static void ends_that_are_ahead_count_as_of_now(void **state)
 {
-	enum { N = ENDED_MAX + 2 };
 	const int64_t now_ms = clock_believed_ms();
-	struct override *list = calloc(N, sizeof(*list));
-	struct shared_record *records = calloc(2 * N, sizeof(*records));
-	size_t n = make_ended(list, N, now_ms, records);
+	struct override *list = calloc(N_ENDED, sizeof(*list));
+	struct shared_record *records = calloc((size_t)2 * N_ENDED, sizeof(*records));
+	size_t n = make_ended(list, now_ms, records);
 
 	(void)state;
-	for (size_t i = 0; i < N; i++) {
+	takes = false;
+	for (size_t i = 0; i < N_ENDED; i++) {
 		list[i].until_ms = now_ms + 3600000 + (int64_t)i;
 		free(records[i].text);
-		records[i] = record_of(&list[i], 4);
+		records[i] = record_of(&list[i], 1);
 	}
-	assert_int_equal(intent_merge(this_node.intent, list, N, now_ms), N);
-	keep_records(records, n);
+	merge_list(list, N_ENDED);
+	more = records;
+	n_more = n;
 	settle_all();
 	assert_int_equal(n_writes, 0);
 	shared_free_texts(records, n);
 	free(records);
 	free(list);
+}
+
+/* The reason says what is wrong with them, and the process goes on without. */
+static void nothing_starts_with_wrong_settings(void **state)
+{
+	struct shared_commands *none = run.commands;
+	char reason[ETCD_REASON_MAX] = "";
+
+	(void)state;
+	assert_int_equal(
+	        shared_commands_start(&this_node, &settings, "shop", &is_over, &none, reason),
+	        -EINVAL);
+	assert_null(none);
+	assert_string_not_equal(reason, "");
+	shared_commands_stop(none);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -700,6 +854,7 @@ int main(void)
 		TEST(what_nobody_has_any_more_goes),
 		TEST(too_many_ended_ones_leave_the_store),
 		TEST(ends_that_are_ahead_count_as_of_now),
+		TEST(nothing_starts_with_wrong_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
