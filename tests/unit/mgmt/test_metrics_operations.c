@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* All that the metrics say of operations, of several in several states. */
-#include "asked.h"
+#include "node_operations.h"
 #include "made_operation.h"
-#include "operations_scene.h"
 
 #include "mgmt/api/handle.h"
-#include "mgmt/observe/observe_internal.h"
+#include "tests/unit/suite.h"
 
 #define STATES                                                                                     \
 	"# HELP weir_operation_state 1: the state of an operation that is not over.\n"             \
@@ -14,12 +13,9 @@
 	"# HELP weir_operation_level_ratio The part of the site's clients that an operation "      \
 	"means to send elsewhere.\n# TYPE weir_operation_level_ratio gauge\n"
 
-static struct observe own;
-
 static int setup(void **state)
 {
-	(void)asked_setup(state);
-	this_node.observe = &own;
+	(void)node_setup(state);
 	open_operations();
 	return 0;
 }
@@ -27,8 +23,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	close_operations();
-	this_node.observe = NULL;
-	return asked_teardown(state);
+	return node_teardown(state);
 }
 
 struct shown_operation {
@@ -101,7 +96,8 @@ static void only_what_is_not_over_has_a_state_and_a_level(void **state)
 		assert_int_equal(teardown(state) + setup(state), 0);
 		put_operations(rows[i].list, rows[i].n);
 		handle_metrics(&this_node, &request, &reply);
-		assert_false(asked_is_locked());
+		assert_int_equal(pthread_mutex_trylock(&this_node.lock), 0); /* nobody has it now */
+		core_unlock(&this_node);
 		assert_non_null(reply.text);
 		const char *text =
 		        strstr(reply.text, "# HELP weir_operation_"); /* they are the last */
@@ -112,7 +108,7 @@ static void only_what_is_not_over_has_a_state_and_a_level(void **state)
 	}
 }
 
-int main(void)
+SUITE(metrics_operations)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(only_what_is_not_over_has_a_state_and_a_level,

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a person must know of operations, word for word: held, expired, without an owner, not decided, lost. */
-#include "asked.h"
-#include "mgmt/controller/operations_run.h"
-#include "operations_scene.h"
+#include "node_operations.h"
 #include "made_operation.h"
 #include "whole_json.h"
 
-#include "mgmt/sync/operations_list.h"
+#include "mgmt/controller/operations_run.h"
 #include "mgmt/peers/peers_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -16,7 +15,7 @@ static char stated[8192];
 
 static int setup(void **state)
 {
-	(void)asked_setup(state);
+	(void)node_setup(state);
 	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 64, &this_node.stats), 0);
 	open_operations();
 	this_node.peers = calloc(1, sizeof(*this_node.peers));
@@ -35,7 +34,7 @@ static int teardown(void **state)
 	this_node.peers = NULL;
 	this_node.stats = NULL;
 	core_unlock(&this_node);
-	return asked_teardown(state);
+	return node_teardown(state);
 }
 
 /* A round: "code subject: text" of each, in lines. */
@@ -343,7 +342,7 @@ static void a_configuration_without_the_owner_is_warned_of(void **state)
 	expect_whole("without nodes", warnings, "[]");
 }
 
-int main(void)
+SUITE(operation_conditions)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -1,44 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a node tells of the VIPs that it should announce: those that are not, by the real page of weir-announce. */
-#include "asked.h"
+#include "this_node.h"
 #include "whole_json.h"
 
 #include "base/hash.h"
-#include "mgmt/observe/observe_internal.h"
 #include "mgmt/controller/operation_measure.h"
+#include "tests/unit/suite.h"
 #include "weir/announce.h"
 
 static struct announced_page *page;
-static struct observe observe;
 
-/* Begin again with a file in which ams-1 has @p announce. */
+/* A node in whose file ams-1 has @p announce. */
 static void open_with(const char *announce)
 {
-	const char *at = strstr(fixture_config, "driver = \"auto\"");
-	char text[8192];
+	char text[256];
 
-	intent_close(this_node.intent);
-	assert_int_equal(files_remove_dir(asked_place.state), 0);
-	assert_int_equal(mkdir(asked_place.state, 0755), 0);
-	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - fixture_config), fixture_config,
-	         announce, at);
-	fixture_write(asked_place.conf, FILES_MAIN, text);
-	asked_open();
-}
-
-static int setup(void **state)
-{
-	(void)asked_setup(state);
-	observe = (struct observe){ 0 };
-	this_node.observe = &observe;
+	node_make();
+	snprintf(text, sizeof(text), "%sdriver = \"auto\"", announce);
+	node_configure("driver = \"auto\"", text);
+	node_open(NOW_MS);
 	assert_int_equal(announced_create(this_node.dirs.run, &page), 0);
-	return 0;
 }
 
-static int teardown(void **state)
+static void close_all(void)
 {
 	announced_close(page);
-	return asked_teardown(state);
+	(void)node_teardown(NULL);
 }
 
 static void tell_address(struct announced_address address, uint64_t age_ms)
@@ -97,6 +84,7 @@ static void who_announces_says_what_is_not(void **state)
 		tell_address(rows[i].address, rows[i].age_ms);
 		expect_whole(rows[i].why, operation_measure_json(&this_node, NULL),
 		             rows[i].expected);
+		close_all();
 	}
 }
 
@@ -122,15 +110,15 @@ static void what_is_announced_is_said_to_whoever_asks_for_its_site(void **state)
 		expect_whole(rows[i].announced_at ? rows[i].announced_at : "nobody asks",
 		             operation_measure_json(&this_node, rows[i].announced_at),
 		             rows[i].expected);
+		close_all();
 	}
 }
 
-int main(void)
+SUITE(operation_unannounced)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(who_announces_says_what_is_not, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		        what_is_announced_is_said_to_whoever_asks_for_its_site, setup, teardown),
+		cmocka_unit_test(who_announces_says_what_is_not),
+		cmocka_unit_test(what_is_announced_is_said_to_whoever_asks_for_its_site),
 	};
 
 	return cmocka_run_group_tests_name("operation unannounced", tests, NULL, NULL);

@@ -3,18 +3,17 @@
  * What a node tells of the operations that it knows: which overrides they would write first, the levels of all site drains,
  * until when an override is kept, and who lost one. Several at once, so that one cannot stand for another.
  */
-#include "asked.h"
-#include "operations_scene.h"
+#include "node_operations.h"
 #include "whole_json.h"
 
 #include "mgmt/observe/levels.h"
-#include "mgmt/sync/operations_list.h"
+#include "tests/unit/suite.h"
 
 static struct operation made;
 
 static int setup(void **state)
 {
-	(void)asked_setup(state);
+	(void)node_setup(state);
 	open_operations();
 	core_lock(&this_node);
 	return 0;
@@ -24,7 +23,7 @@ static int teardown(void **state)
 {
 	close_operations();
 	core_unlock(&this_node);
-	return asked_teardown(state);
+	return node_teardown(state);
 }
 
 /* An operation of @p n sites, named by numbers from @p from on, that was begun @p from minutes after the first. */
@@ -363,7 +362,7 @@ static void who_loses_an_operation_tells_who_has_it(void **state)
 	assert_int_equal(operations_find(&this_node, "o5")->ticked_ms, 9);
 }
 
-int main(void)
+SUITE(operations_known)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
