@@ -6,45 +6,87 @@
 #include "tests/unit/mgmt/projection_scene.h"
 
 #include "mgmt/controller/operation_snapshot.h"
+#include "tests/unit/suite.h"
 
-static uint64_t checks;        /* a second at each site of each service */
-static uint64_t more_checks;   /* than have come yet */
-static const char *unmeasured; /* a site of which web is not known; NULL: none */
-
-/* Of operation_gather.c, in the hands of the test. */
-bool operation_flows_at(const struct operation_snapshot *v, const struct operation *op,
-                        const struct model_service *service, const char *site, uint64_t *per_s)
-{
-	(void)v;
-	(void)op;
-	if (unmeasured && !strcmp(unmeasured, site) && service->index == WEB)
-		return false;
-	*per_s = service->index == BATCH ? 7 : 0;
-	for (size_t i = 0; i < in.n_flows; i++)
-		if (flows[i].service == service->index && !strcmp(sites[flows[i].site].name, site))
-			*per_s = flows[i].now_per_s;
-	*per_s += checks;
-	return true;
-}
-
-/* Of operation_checks.c, likewise. */
-uint64_t operation_checks_of(const struct operation_snapshot *v,
-                             const struct model_service *service, const char *site,
-                             const struct prefix *from)
-{
-	uint64_t n = 0;
-
-	(void)v;
-	(void)from;
-	for (size_t k = 0; k < service->n_at; k++)
-		n += !strcmp(service->at[k].site->name, site);
-	return n * (checks + more_checks) * 1000;
-}
+#define CHECK_MS 1 /* between checks of the VIPs by another node, in both families */
 
 static struct operation_snapshot *view;
 static struct operation *op;
 static struct operation_observed *facts;
 static struct override overrides[OVERRIDES_LIVE_MAX];
+
+static struct model_pool pools[3];
+static struct model_node nodes[4];
+static struct model_check check;
+static const char *unmeasured; /* a site of which web is not known; NULL: none */
+
+/* All flows of a site come to the last of its nodes, beside @p checks_milli of each service. */
+static void report_flows(struct operation_report *report, bool is_last, uint64_t checks_milli)
+{
+	const struct model_site *site = report->node->site;
+	json_t *rows = json_array(), *checks = json_object();
+
+	for (size_t i = 0; i < 3; i++) {
+		uint64_t per_s = i == BATCH ? 7 : 0;
+
+		json_object_set_new(checks, services[i].name,
+		                    json_pack("{s:i, s:i, s:i}", "ams", 2, "fra", 2, "lon", 2));
+		if (i == WEB && unmeasured && !strcmp(unmeasured, site->name))
+			continue;
+		for (size_t k = 0; k < in.n_flows; k++)
+			if (flows[k].service == i && flows[k].site == site->index)
+				per_s = flows[k].now_per_s;
+		json_array_append_new(
+		        rows, json_pack("{s:s, s:I}", "service", services[i].name, "new_milli",
+		                        (json_int_t)(is_last ? per_s * 1000 + checks_milli : 0)));
+	}
+	json_decref(report->measure);
+	report->measure = json_pack("{s:o, s:{s:i, s:o, s:[{s:s, s:i, s:i}]}}", "checks", checks,
+	                            "flows", "window_ms", 10000, "services", rows, "pools", "pool",
+	                            site->name, "own_milli", 1, "backup_milli", 0);
+	assert_non_null(report->measure);
+}
+
+/* What the nodes say of the flows of load_sites(). */
+static void report_load(bool with_checks)
+{
+	/* up to a tenth early: a twentieth on average */
+	const uint64_t of_one = 2 * 1000000 * 20 / 19 / CHECK_MS;
+
+	for (size_t i = 0; i < 4; i++) {
+		bool is_last = i == 3 || nodes[i].site != nodes[i + 1].site;
+		uint64_t n_others = nodes[i].site == &sites[FRA] ? 2 : 3;
+
+		report_flows(&view->reports[i], is_last, with_checks ? n_others * of_one : 0);
+	}
+}
+
+static void measure_load(const uint32_t levels[3])
+{
+	load_sites(levels);
+	report_load(false);
+}
+
+/* Sites ams and lon have a node each, fra has two. */
+static void make_nodes(void)
+{
+	static const char *const node_names[] = { "ams-1", "fra-1", "fra-2", "lon-1" };
+	static const uint32_t site_of[] = { AMS, FRA, FRA, LON };
+
+	view->n_reports = 4;
+	for (size_t i = 0; i < 4; i++) {
+		nodes[i] = (struct model_node){ .name = node_names[i], .site = &sites[site_of[i]] };
+		view->reports[i].node = &nodes[i];
+	}
+	for (size_t i = 0; i < 3; i++) {
+		pools[i] = (struct model_pool){ .name = sites[i].name, .site = &sites[i] };
+		at_web[i].pool = &pools[i];
+	}
+	for (size_t i = 0; i < 2; i++) {
+		at_api[i].pool = &pools[i];
+		at_batch[i].pool = &pools[2 * i];
+	}
+}
 
 static int begin_test(void **state)
 {
@@ -52,15 +94,15 @@ static int begin_test(void **state)
 	int err = setup(state);
 
 	unmeasured = NULL;
-	checks = more_checks = 0;
 	memset(overrides, 0, sizeof(overrides));
 	view = calloc(1, sizeof(*view));
 	op = calloc(1, sizeof(*op));
 	facts = calloc(1, sizeof(*facts));
 	if (err || !view || !op || !facts || projector_add(projector, seen))
 		return -1;
-	load_sites(none);
 	view->m = &m;
+	make_nodes();
+	measure_load(none);
 	view->projector = projector;
 	view->overrides = (struct overrides){ .items = overrides, .n_items = 0 };
 	view->now_ms = 1000000;
@@ -82,6 +124,8 @@ static int end_test(void **state)
 	free(facts->projection);
 	free(facts);
 	free(op);
+	for (size_t i = 0; i < view->n_reports; i++)
+		json_decref(view->reports[i].measure);
 	free(view);
 	return teardown(state);
 }
@@ -150,12 +194,17 @@ static void checks_by_other_sites_do_not_move(void **state)
 	for (size_t point = 0; point <= 5; point++)
 		share[point] = facts->sites[AMS].at[point].share_ppm.value;
 	load = flows_after(FRA, 5);
-	checks = flows_after(AMS, 0);
+	check = (struct model_check){ .interval_ms = CHECK_MS };
+	for (size_t i = 0; i < 3; i++)
+		services[i].vip_check = &check;
+	report_load(true);
 	project_plan();
 	for (size_t point = 0; point <= 5; point++)
 		assert_near(facts->sites[AMS].at[point].share_ppm.value, share[point], 10);
 	assert_near(flows_after(FRA, 5), load, 3);
-	more_checks = 1000000000;
+	for (size_t i = 0; i < in.n_flows; i++)
+		flows[i].now_per_s = 1;
+	report_load(false); /* fewer than checks, which have not all come yet */
 	project_plan();
 	assert_int_equal(flows_after(AMS, 0), 0); /* and not less than nothing */
 }
@@ -164,17 +213,13 @@ static void checks_by_other_sites_do_not_move(void **state)
 static void a_name_server_that_is_not_heard_leaves_all_unknown(void **state)
 {
 	static const struct addr dns;
-	static struct model_node nodes[] = { { .name = "ams-1", .n_dns_listen = 1 },
-		                             { .name = "fra-1", .n_dns_listen = 1 },
-		                             { .name = "fra-2" } };
 
 	(void)state;
-	view->n_reports = 3;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		nodes[i].dns_listen = &dns;
-		nodes[i].site = &sites[i > 0];
-		view->reports[i] = (struct operation_report){ .node = &nodes[i], .keys = i == 0 };
+		nodes[i].n_dns_listen = 1;
 	}
+	view->reports[0].keys = true;
 	operation_project(view, op, NULL, facts);
 	assert_null(facts->projection);
 	assert_string_equal(facts->facts.unheard, "fra-1");
@@ -212,7 +257,7 @@ static void drains_of_others_count_and_its_own_does_not(void **state)
 	(void)state;
 	add_override("own", "ams", "");
 	add_override("other", "lon", "");
-	load_sites((const uint32_t[3]){ 0, 0, 1000000 });
+	measure_load((const uint32_t[3]){ 0, 0, 1000000 });
 	project_plan();
 	assert_true(flows_after(AMS, 0) > 7); /* at its begin it still has all */
 	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_NO);
@@ -322,11 +367,13 @@ static void what_is_not_measured_is_not_known_after_a_step(void **state)
 {
 	(void)state;
 	unmeasured = "ams";
+	report_load(false);
 	project_plan();
 	assert_false(facts->sites[FRA].at[1].flows.known);
 	assert_false(facts->sites[LON].at[1].flows.known);
 	assert_int_equal(facts->sites[FRA].at[1].flows.value, 0);
 	unmeasured = "lon";
+	report_load(false);
 	project_plan();
 	assert_true(facts->sites[FRA].at[1].flows.known);
 	assert_false(facts->sites[LON].at[1].flows.known);
@@ -407,7 +454,7 @@ static void a_way_is_projected_alike_from_its_begin_and_from_its_midst(void **st
 	operation_project(view, op, first, facts);
 	share = facts->sites[AMS].at[3].share_ppm.value;
 
-	load_sites((const uint32_t[3]){ steps[1], 0, 0 }); /* as the second step leaves it */
+	measure_load((const uint32_t[3]){ steps[1], 0, 0 }); /* as the second step leaves it */
 	op->level_ppm = steps[1];
 	m.meta.version++;
 	free(facts->projection);
@@ -434,11 +481,9 @@ static void without_a_projector_nothing_is_known(void **state)
 	assert_false(facts->facts.window_answers.known);
 }
 
-#undef TEST
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
-
-int main(void)
+SUITE(operation_projection)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
 	const struct CMUnitTest tests[] = {
 		TEST(each_point_of_the_plan_has_its_load),
 		TEST(checks_by_other_sites_do_not_move),
