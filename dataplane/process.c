@@ -419,9 +419,7 @@ static void load_first(struct process *p)
 	from.on_model = withdraw_before_compiling;
 	from.arg = p;
 	stats_job_begin(publisher_stats(p->publisher), "compile", DOCUMENT_S);
-	if (succession_accept(p, from.path, &d))
-		withdraw_before_compiling(p, d.model);
-	else
+	if (!succession_accept(p, from.path, &d))
 		compiled_make(&from, &d);
 	stats_job_end(publisher_stats(p->publisher), "compile");
 	install_compiled(p, &d);

@@ -14,6 +14,7 @@
 struct scene_document {
 	const char *driver, *ports, *checks, *pools, *services; /* the last: beside "web" */
 	const char *announce;                                   /* of the node; "": nothing */
+	const char *nodes;                                      /* beside "ams-1"; NULL: none */
 };
 
 static const struct scene_document scene_plain = {
@@ -65,12 +66,13 @@ static inline void document_write(const char *root, const struct scene_document 
 	        "schema = 1; cluster = { name = \"shop\"; hash_key_file = \"hash.key\"; hash_key_id = \"k\"; };\n"
 	        "sites = ( { name = \"ams\"; } );\n"
 	        "nodes = ( { name = \"ams-1\"; site = \"ams\"; driver = \"%s\"; ports = ( %s ); "
-	        "tunnel_source = [ \"10.1.255.0/24\" ]; %s } );\n"
+	        "tunnel_source = [ \"10.1.255.0/24\" ]; %s }%s );\n"
 	        "checks = ( %s );\npools = ( %s );\n"
 	        "vips = ( { name = \"shop\"; site = \"ams\"; addresses = [ \"203.0.113.10\" ]; } );\n"
 	        "services = ( { name = \"web\"; protocol = \"tcp\"; port = 80; vip_check = \"none\"; "
 	        "at = ( { site = \"ams\"; vip = \"shop\"; pool = \"web\"; } ); }%s );\n",
-	        d->driver, d->ports, d->announce, d->checks, d->pools, d->services);
+	        d->driver, d->ports, d->announce, d->nodes ? d->nodes : "", d->checks, d->pools,
+	        d->services);
 	snprintf(conf, sizeof(conf), "%s/conf/weir.conf", root);
 	snprintf(effective, sizeof(effective), "%s/state/effective.conf", root);
 	scene_write(conf, text);

@@ -42,6 +42,27 @@ static inline bool fake_is(const char *dir, const char *word)
 	return !access(path, F_OK);
 }
 
+/*
+ * A test makes RUN/fake-steps, and finds there what was done; and RUN/fake-hold-STEP: that step waits while
+ * it is there.
+ */
+static inline void fake_step(const struct driver *driver, const char *step)
+{
+	const struct fake_driver *d = (const struct fake_driver *)driver;
+	char path[512], word[32];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/../fake-steps", d->dir);
+	f = access(path, F_OK) ? NULL : fopen(path, "a");
+	if (f) {
+		fprintf(f, "%s ", step);
+		fclose(f);
+	}
+	snprintf(word, sizeof(word), "hold-%s", step);
+	while (fake_is(d->dir, word))
+		usleep(1000);
+}
+
 static inline int fake_open(const struct driver_config *config, struct driver **out, bool *kept,
                             struct driver_reason *why)
 {
@@ -51,6 +72,7 @@ static inline int fake_open(const struct driver_config *config, struct driver **
 
 	snprintf(d->dir, sizeof(d->dir), "%s", config->pin_dir);
 	(void)mkdir(d->dir, 0700);
+	fake_step((struct driver *)d, "open");
 	if (fake_is(d->dir, "busy")) {
 		snprintf(why->text, sizeof(why->text), "the fake is busy");
 		(void)rmdir(d->dir);
@@ -102,6 +124,7 @@ static inline int fake_attach(struct driver *driver, const struct model_port *po
 {
 	struct fake_driver *d = (struct fake_driver *)driver;
 
+	fake_step(driver, "attach");
 	(void)fake_detach(driver, port->interface, why);
 	*out = (struct driver_port){ .ifindex = if_nametoindex(port->interface),
 		                     .native = true,
@@ -116,6 +139,7 @@ static inline size_t fake_ports(const struct driver *driver,
 {
 	const struct fake_driver *d = (const struct fake_driver *)driver;
 
+	fake_step(driver, "ports");
 	memcpy(out, d->ports, d->n_ports * sizeof(*out));
 	return d->n_ports;
 }
@@ -144,14 +168,20 @@ static inline int fake_resize_begin(struct driver *d, const struct driver_sizes 
 	return -ENOMEM;
 }
 
-static inline void fake_grace(struct driver *d)
+static inline void fake_beat(struct driver *d, uint32_t worker, uint64_t *rounds)
 {
 	(void)d;
+	*rounds = 1000 + worker;
+}
+
+static inline void fake_grace(struct driver *d)
+{
+	fake_step(d, "grace");
 }
 
 static inline int fake_tick(struct driver *d)
 {
-	(void)d;
+	fake_step(d, "tick");
 	return 0;
 }
 
@@ -161,6 +191,7 @@ static inline void fake_close(struct driver *driver)
 
 	if (!d)
 		return;
+	fake_step(driver, "close");
 	tablefile_close(&d->file);
 	free(d);
 }
@@ -187,11 +218,12 @@ static const struct driver_ops fake_dpdk = {
 	.detach = fake_detach,
 	.ports = fake_ports,
 	.workers = fake_workers,
+	.beat = fake_beat,
 	.classes = fake_classes,
 	.resize_begin = fake_resize_begin,
 	.grace = fake_grace,
 	.tick = fake_tick,
-	.tick_s = 1,
+	.tick_s = 2,
 	.close = fake_close,
 	.remove = fake_remove,
 };

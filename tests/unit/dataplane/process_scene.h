@@ -28,6 +28,7 @@ const struct driver_ops *const drivers_dpdk = &fake_dpdk;
 
 static pid_t scene_child;
 static uint64_t scene_number;
+static int scene_ready_fd; /* of the next process, a successor; 0: it is none */
 
 /* Make the effective document of @p d as number @p scene_number. */
 static inline void scene_document(const struct scene_document *d)
@@ -49,6 +50,7 @@ static inline void scene_start(void)
 	strcpy(p.dirs.bpf, BPF_DIR);
 	strcpy(p.dirs.node, "ams-1");
 	p.ops = &driver_xdp;
+	p.ready_fd = scene_ready_fd;
 	if (!freopen(SCENE "/log", "a", stderr))
 		abort();
 	exit(process_run(&p) ? 1 : 0);
