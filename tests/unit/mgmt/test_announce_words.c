@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The section "announced" of the exchange: what the own page says, by real pages. */
-#include "asked.h"
+#include "core_node.h"
 
 #include "mgmt/peers/announce_words.h"
 #include "weir/announce.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -23,14 +24,14 @@ static void show_page(size_t n)
 
 static int setup(void **state)
 {
-	(void)asked_setup(state);
+	(void)core_node_setup(state);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		rows[i] = (struct announced_address){ .table = ANNOUNCE_NORMAL,
 			                              .in_kernel = 1 << ANNOUNCE_NORMAL,
 			                              .exported = 1 };
 		assert_int_equal(addr_parse(texts[i], &rows[i].address), 0);
 	}
-	assert_int_equal(announced_create(asked_place.root, &page), 0);
+	assert_int_equal(announced_create(node_place.root, &page), 0);
 	alive_ms = clock_mono_ms();
 	return 0;
 }
@@ -41,7 +42,7 @@ static int teardown(void **state)
 	announce_words_fini(&section);
 	section = (struct announced_section){ .digest = 0 };
 	exchange_word_fini(&word);
-	return asked_teardown(state);
+	return core_node_teardown(state);
 }
 
 static bool look_again(void)
@@ -151,7 +152,7 @@ static void without_a_page_nothing_is_said(void **state)
 	char path[PATH_MAX];
 
 	(void)state;
-	assert_int_equal(proc_path(asked_place.root, ANNOUNCED_PAGE_FILE, path), 0);
+	assert_int_equal(proc_path(node_place.root, ANNOUNCED_PAGE_FILE, path), 0);
 	assert_int_equal(unlink(path), 0);
 	assert_false(look_again());
 	assert_null(word.body);
@@ -195,7 +196,7 @@ static void what_a_peer_says_is_read(void **state)
 	json_decref(many);
 }
 
-int main(void)
+SUITE(announce_words)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who is asked, with what, and whose answer counts. */
-#include "asked.h"
+#include "core_node.h"
+#include "told_peers.h"
 
 #include "mgmt/peers/peer_query.h"
 
@@ -9,8 +10,10 @@ static size_t done[4], n_done;
 
 static int setup(void **state)
 {
-	(void)asked_setup(state);
-	fixture_write(asked_place.conf, "peer.token", "0123456789abcdef\n");
+	(void)core_node_setup(state);
+	told_rows = NULL;
+	n_asked = 0;
+	fixture_write(node_place.conf, "peer.token", "0123456789abcdef\n");
 	q = (struct peer_query){ .core = &this_node, .path = "/v1/x?y=1", .cluster = "shop" };
 	n_done = 0;
 	return 0;
@@ -19,7 +22,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	peer_query_end(&q);
-	return asked_teardown(state);
+	return core_node_teardown(state);
 }
 
 static bool add_node(const char *name, const char *api, const char *body)
@@ -63,9 +66,9 @@ static void each_node_gets_its_body(void **state)
 	q.body = "{\"all\":1}";
 	assert_true(peer_query_send(&q));
 	assert_int_equal(n_asked, 2);
-	assert_string_equal(requested[0].url, "https://f1/v1/x?y=1");
-	assert_string_equal(requested[0].body, "{\"own\":1}");
-	assert_string_equal(requested[1].body, "{\"all\":1}");
+	assert_string_equal(asked[0].url, "https://f1/v1/x?y=1");
+	assert_string_equal(asked[0].body, "{\"own\":1}");
+	assert_string_equal(asked[1].body, "{\"all\":1}");
 	assert_true(q.requests[0].post && q.requests[1].post);
 	peer_query_end(&q);
 	assert_true(add_node("fra-1", "https://f1", NULL));
@@ -84,7 +87,7 @@ static void note_done(struct peer_query *query, size_t i)
 static void an_answer_of_another_node_or_cluster_is_none(void **state)
 {
 	static const char *const why = "the answer is from another node or cluster";
-	static const struct asked_row rows[] = {
+	static const struct told_row rows[] = {
 		{ "f1/v1/x?y=1", "{\"node\":\"fra-1\",\"cluster\":\"shop\"}", 0 },
 		{ "f2/v1/x?y=1", "{\"node\":\"fra-1\",\"cluster\":\"shop\"}", 0 },
 		{ "f3/v1/x?y=1", "{\"node\":\"fra-3\",\"cluster\":\"mail\"}", 0 },
@@ -93,7 +96,7 @@ static void an_answer_of_another_node_or_cluster_is_none(void **state)
 	};
 
 	(void)state;
-	asked_rows = rows;
+	told_rows = rows;
 	assert_true(add_node("fra-1", "https://f1", NULL) && add_node("fra-2", "https://f2", NULL));
 	assert_true(add_node("fra-3", "https://f3", NULL) && add_node("fra-4", "https://f4", NULL));
 	q.done = note_done;
@@ -116,7 +119,7 @@ static void an_answer_of_another_node_or_cluster_is_none(void **state)
 static void without_a_token_all_fail(void **state)
 {
 	(void)state;
-	fixture_write(asked_place.conf, "peer.token", "short\n");
+	fixture_write(node_place.conf, "peer.token", "short\n");
 	assert_true(add_node("fra-1", "https://f1", NULL));
 	q.done = note_done;
 	assert_false(peer_query_send(&q));

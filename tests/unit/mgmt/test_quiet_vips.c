@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A VIP without packets is stated only if all of it is known, and another node of the site gets some: by real pages. */
-#include "asked.h"
+#include "core_node.h"
 
 #include "base/hash.h"
 #include "mgmt/peers/exchange_internal.h"
@@ -10,6 +10,7 @@
 #include "weir/condition.h"
 #include "weir/model.h"
 #include "weir/stats.h"
+#include "tests/unit/suite.h"
 
 #define MINUTE_MS 60000u /* the documented value */
 #define SLACK_MS  5000u  /* longer than a test takes */
@@ -70,7 +71,7 @@ static int setup(void **state)
 {
 	static const char *const names[] = { "ams-2", "fra-1" };
 
-	(void)asked_setup(state);
+	(void)core_node_setup(state);
 	start_ms = clock_mono_ms();
 	assert_int_equal(addr_parse("203.0.113.10", &address), 0);
 	row = (struct announced_address){ .vip = hash_text("shop"),
@@ -107,7 +108,7 @@ static int teardown(void **state)
 	this_node.exchange = NULL;
 	this_node.observe = NULL;
 	this_node.observer = NULL;
-	return asked_teardown(state);
+	return core_node_teardown(state);
 }
 
 /* What the counters said until now: first a look of @p since_ms ago. */
@@ -350,7 +351,7 @@ static void a_quiet_vip_is_a_condition(void **state)
 	this_node.stats = NULL;
 }
 
-int main(void)
+SUITE(quiet_vips)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a node states of the store of all nodes: each trouble in its words, and no other; of a peer with another store, too. */
-#include "asked.h"
+#include "core_node.h"
 #include "whole_json.h"
 
 #include "mgmt/peers/peers_internal.h"
 #include "mgmt/sync/shared_run.h"
 #include "mgmt/sync/shared_run_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -21,7 +22,7 @@ static int setup(void **state)
 {
 	uint64_t now_ms = clock_mono_ms();
 
-	(void)asked_setup(state);
+	(void)core_node_setup(state);
 	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 64, &this_node.stats), 0);
 	peers = (struct peers){ .n_reports = 2 };
 	for (size_t i = 0; i < 2; i++) {
@@ -47,7 +48,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	stats_close(this_node.stats);
-	return asked_teardown(state);
+	return core_node_teardown(state);
 }
 
 static uint64_t silent_ms(void)
@@ -279,14 +280,14 @@ static void a_peer_with_another_store_is_stated(void **state)
 /* The store is shared, and nothing of it is here: its versions are not this node's own. */
 static void open_shared(void)
 {
-	const struct intent_options options = { .conf_dir = asked_place.conf,
-		                                .state_dir = asked_place.state,
+	const struct intent_options options = { .conf_dir = node_place.conf,
+		                                .state_dir = node_place.state,
 		                                .node = "ams-1",
 		                                .shares = true };
 
 	intent_close(this_node.intent);
-	assert_int_equal(files_remove_dir(asked_place.state), 0);
-	assert_int_equal(mkdir(asked_place.state, 0755), 0);
+	assert_int_equal(files_remove_dir(node_place.state), 0);
+	assert_int_equal(mkdir(node_place.state, 0755), 0);
 	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
 }
 
@@ -489,12 +490,12 @@ static void open_with_peers(void)
 	char text[8192];
 
 	intent_close(this_node.intent);
-	assert_int_equal(files_remove_dir(asked_place.state), 0);
-	assert_int_equal(mkdir(asked_place.state, 0755), 0);
+	assert_int_equal(files_remove_dir(node_place.state), 0);
+	assert_int_equal(mkdir(node_place.state, 0755), 0);
 	snprintf(text, sizeof(text), "%.*sapi = \"https://192.0.2.2:8443\"; %s",
 	         (int)(at - fixture_config), fixture_config, at);
-	fixture_write(asked_place.conf, FILES_MAIN, text);
-	asked_open();
+	fixture_write(node_place.conf, FILES_MAIN, text);
+	core_node_open();
 	this_node.shared = NULL;
 }
 
@@ -535,7 +536,7 @@ static void a_node_without_a_store_is_told_what_to_do(void **state)
 	expect_advice(begin);
 }
 
-int main(void)
+SUITE(store_conditions)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

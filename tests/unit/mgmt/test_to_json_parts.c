@@ -3,12 +3,13 @@
  * Records as JSON: states of versions, files by text or digest and back, verdicts of guards,
  * notes.
  */
-#include "asked.h"
+#include "core_node.h"
 
 #include <errno.h>
 
 #include "mgmt/core/to_json.h"
 #include "mgmt/json/command.h"
+#include "tests/unit/suite.h"
 #include "weir/json.h"
 
 static char found_name[64];
@@ -295,9 +296,9 @@ static void a_large_version_goes_in_part_by_digests(void **state)
 	files_fini(&files);
 }
 
-int main(void)
+SUITE(to_json_parts)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, asked_setup, asked_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, core_node_setup, core_node_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_version_has_the_state_of_its_place),
 		T(files_come_as_texts_bytes_or_digests),
