@@ -9,7 +9,7 @@
 
 #include "lone_node.h"
 #include "told_peers.h"
-#include "told_process.h"
+#include "ctl_server.h"
 #include "told_turns.h"
 
 #include "mgmt/peers/announce_questions.h"
@@ -25,11 +25,13 @@
 
 /* What the own weir-announce was sent, and what it answers. */
 #define LINES_MAX 32
-static char lines[LINES_MAX][TOLD_LINE_MAX];
+static char lines[LINES_MAX][CTL_LINE_MAX];
 static size_t n_lines;
 static const char *own_answer;   /* NULL: it does not answer */
 static const char *refused_text; /* a line with it is refused; NULL: none is */
 static uint64_t own_takes_ms;
+
+static struct ctl_server own_process;
 
 static inline const char *answer_as_announce(const char *line)
 {
@@ -154,7 +156,8 @@ static inline int setup(void **state)
 	fixture_write(place.conf, "peer.token", "0123456789abcdef\n");
 	assert_int_equal(announced_create(place.root, &page), 0);
 	show_own_page();
-	told_process_begin(place.root, "announce.ctl", answer_as_announce);
+	ctl_server_start(&own_process, place.root, "announce");
+	own_process.answer_to = answer_as_announce;
 	turns_begin();
 	assert_int_equal(announce_questions_start(&this_node), 0);
 	await_turn();
@@ -168,7 +171,7 @@ static inline int teardown(void **state)
 	core_unlock(&this_node);
 	sem_post(&turn_begins);
 	announce_questions_stop(&this_node);
-	told_process_end();
+	ctl_server_stop(&own_process);
 	announced_close(page);
 	for (size_t i = 0; i < 2; i++)
 		hear_words(i, NULL, 0);

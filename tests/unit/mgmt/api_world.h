@@ -7,18 +7,16 @@
 #ifndef WEIR_TESTS_MGMT_API_WORLD_H
 #define WEIR_TESTS_MGMT_API_WORLD_H
 
-#include "fixture.h"
+#include "bare_core.h"
+#include "ctl_server.h"
 
 #include <errno.h>
 #include <jansson.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "mgmt/api/route.h"
-#include "mgmt/core/core.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/peers/timekeep.h"
 #include "mgmt/status/observer.h"
@@ -79,25 +77,10 @@ static inline void world_close(void)
 
 static inline int world_setup(void **state)
 {
-	pthread_condattr_t monotonic;
-
 	(void)state;
 	world_ms = BEGIN_MS;
 	meanwhile = NULL;
-	fixture_make(&place);
-	memset(&this_node, 0, sizeof(this_node));
-	pthread_mutex_init(&this_node.lock, NULL);
-	pthread_mutex_init(&this_node.candidate_lock, NULL);
-	pthread_mutex_init(&this_node.compare_lock, NULL);
-	pthread_mutex_init(&this_node.bells.lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&this_node.changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
-	snprintf(this_node.dirs.conf, sizeof(this_node.dirs.conf), "%s", place.conf);
-	snprintf(this_node.dirs.run, sizeof(this_node.dirs.run), "%s", place.root);
-	snprintf(this_node.dirs.state, sizeof(this_node.dirs.state), "%s", place.state);
-	snprintf(this_node.dirs.node, sizeof(this_node.dirs.node), "ams-1");
+	bare_core_make(&this_node, &place);
 	this_node.started_ms = this_node.moving_ms = world_ms;
 	world_open();
 	join_start_alone(this_node.intent, NOW_MS);
@@ -204,58 +187,18 @@ static inline size_t count_at(const char *path)
 }
 
 /* A process that answers all requests on its control socket with one line, in a thread. */
-static struct {
-	int fd;
-	pthread_t thread;
-	const char *says; /* NULL: it closes the connection */
-	char line[512];   /* the latest request */
-	unsigned n;
-} process;
-
-static inline void *world_run_process(void *arg)
-{
-	int fd;
-
-	(void)arg;
-	while ((fd = accept(process.fd, NULL, NULL)) >= 0) {
-		size_t n = 0;
-		ssize_t got;
-
-		while (!memchr(process.line, '\n', n) &&
-		       (got = recv(fd, process.line + n, sizeof(process.line) - 1 - n, 0)) > 0)
-			n += (size_t)got;
-		process.line[n ? n - 1 : 0] = '\0';
-		process.n++;
-		if (process.says)
-			(void)!send(fd, process.says, strlen(process.says), MSG_NOSIGNAL);
-		if (process.says)
-			(void)!send(fd, "\n", 1, MSG_NOSIGNAL);
-		close(fd);
-	}
-	return NULL;
-}
+static struct ctl_server process;
 
 /* Begin process "dns", which says @p says, until end_process(). */
 static inline void begin_process(const char *name, const char *says)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-
-	process.n = 0;
-	process.line[0] = '\0';
-	process.says = says;
-	process.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	snprintf(at.sun_path, sizeof(at.sun_path), "%s/%s.ctl", place.root, name);
-	(void)unlink(at.sun_path);
-	assert_int_equal(bind(process.fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(listen(process.fd, 8), 0);
-	assert_int_equal(pthread_create(&process.thread, NULL, world_run_process, NULL), 0);
+	ctl_server_start(&process, place.root, name);
+	process.answer = says ? says : CTL_CLOSES;
 }
 
 static inline void end_process(void)
 {
-	shutdown(process.fd, SHUT_RDWR);
-	pthread_join(process.thread, NULL);
-	close(process.fd);
+	ctl_server_stop(&process);
 }
 
 /* Compare @p told, taken, with @p json. */

@@ -3,10 +3,9 @@
 #ifndef WEIR_TESTS_MGMT_CORE_NODE_H
 #define WEIR_TESTS_MGMT_CORE_NODE_H
 
-#include "fixture.h"
+#include "bare_core.h"
 
 #include "base/clock.h"
-#include "mgmt/core/core.h"
 #include "mgmt/store/join.h"
 
 static struct fixture node_place;
@@ -38,16 +37,7 @@ static inline void core_node_write(const char *from, const char *to)
 static inline int core_node_setup(void **state)
 {
 	(void)state;
-	fixture_make(&node_place);
-	memset(&this_node, 0, sizeof(this_node));
-	pthread_mutex_init(&this_node.lock, NULL);
-	pthread_mutex_init(&this_node.candidate_lock, NULL);
-	pthread_mutex_init(&this_node.compare_lock, NULL);
-	pthread_cond_init(&this_node.changed, NULL);
-	snprintf(this_node.dirs.conf, sizeof(this_node.dirs.conf), "%s", node_place.conf);
-	snprintf(this_node.dirs.run, sizeof(this_node.dirs.run), "%s", node_place.root);
-	snprintf(this_node.dirs.state, sizeof(this_node.dirs.state), "%s", node_place.state);
-	snprintf(this_node.dirs.node, sizeof(this_node.dirs.node), "ams-1");
+	bare_core_make(&this_node, &node_place);
 	core_node_open();
 	return 0;
 }

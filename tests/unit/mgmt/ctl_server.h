@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A process's control socket, which answers each line by a text of the test's. */
+/* A process's control socket, which answers each line by a text of the test's, or by a function that makes one of the line. */
 #ifndef WEIR_TESTS_MGMT_CTL_SERVER_H
 #define WEIR_TESTS_MGMT_CTL_SERVER_H
 
@@ -16,16 +16,20 @@
 
 #include <cmocka.h>
 
-#define CTL_SILENT ((const char *)0) /* who asks waits */
-#define CTL_CLOSES ""                /* who asks is hung up on */
+#define CTL_SILENT   ((const char *)0) /* who asks waits */
+#define CTL_LINE_MAX 65536u            /* as of all control sockets */
+static const char CTL_CLOSES[] = "";   /* who asks is hung up on */
 
 struct ctl_server {
 	pthread_t thread;
 	int fd;
 	char path[128];
-	const char *answer; /* changed between two requests only */
+	/* changed between two requests only */
+	const char *answer;
+	/* makes an answer of the line; NULL is as CTL_CLOSES then. If it is not set, `answer` is sent */
+	const char *(*answer_to)(const char *line);
 	unsigned n_asked;
-	char asked[256]; /* the last line */
+	char asked[CTL_LINE_MAX]; /* the last line */
 };
 
 static inline void ctl_server_answer(struct ctl_server *s, int client)
@@ -43,10 +47,13 @@ static inline void ctl_server_answer(struct ctl_server *s, int client)
 	}
 	s->asked[strcspn(s->asked, "\n")] = '\0';
 	__atomic_fetch_add(&s->n_asked, 1, __ATOMIC_RELEASE);
-	if (!s->answer)
+	const char *answer = s->answer_to ? s->answer_to(s->asked) : s->answer;
+
+	if (!answer && !s->answer_to)
 		(void)!read(client, &(char){ 0 }, 1); /* until it gives up */
-	else if (*s->answer)
-		(void)!(write(client, s->answer, strlen(s->answer)) + write(client, "\n", 1));
+	if (answer && answer != CTL_CLOSES)
+		(void)!(send(client, answer, strlen(answer), MSG_NOSIGNAL) +
+		        send(client, "\n", 1, MSG_NOSIGNAL));
 }
 
 static inline void *ctl_server_run(void *server)
@@ -66,13 +73,14 @@ static inline void ctl_server_start(struct ctl_server *s, const char *run_dir, c
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 
-	*s = (struct ctl_server){ .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	memset(s, 0, sizeof(*s));
+	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	snprintf(s->path, sizeof(s->path), "%s/%s.ctl", run_dir, process);
 	assert_true(strlen(s->path) < sizeof(at.sun_path));
 	strcpy(at.sun_path, s->path);
 	(void)unlink(at.sun_path);
 	assert_int_equal(bind(s->fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(listen(s->fd, 4), 0);
+	assert_int_equal(listen(s->fd, 8), 0);
 	assert_int_equal(pthread_create(&s->thread, NULL, ctl_server_run, s), 0);
 }
 

@@ -3,9 +3,8 @@
 #ifndef WEIR_TESTS_MGMT_LONE_NODE_H
 #define WEIR_TESTS_MGMT_LONE_NODE_H
 
-#include "fixture.h"
+#include "bare_core.h"
 
-#include "mgmt/core/core.h"
 #include "mgmt/store/join.h"
 
 static struct fixture place;
@@ -18,18 +17,9 @@ static inline void lone_node_open_with(bool shares, const char *document)
 		.conf_dir = place.conf, .state_dir = place.state, .node = "ams-1", .shares = shares
 	};
 
-	fixture_make(&place);
+	bare_core_make(&this_node, &place);
 	if (document)
 		fixture_write(place.conf, "weir.conf", document);
-	memset(&this_node, 0, sizeof(this_node));
-	pthread_mutex_init(&this_node.lock, NULL);
-	pthread_mutex_init(&this_node.candidate_lock, NULL);
-	pthread_mutex_init(&this_node.compare_lock, NULL);
-	pthread_cond_init(&this_node.changed, NULL);
-	snprintf(this_node.dirs.conf, sizeof(this_node.dirs.conf), "%s", place.conf);
-	snprintf(this_node.dirs.run, sizeof(this_node.dirs.run), "%s", place.root);
-	snprintf(this_node.dirs.state, sizeof(this_node.dirs.state), "%s", place.state);
-	snprintf(this_node.dirs.node, sizeof(this_node.dirs.node), "ams-1");
 	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
 	join_start_alone(this_node.intent, NOW_MS);
 }

@@ -19,12 +19,12 @@ static unsigned ask_processes(const char *what, const char *body, const char *sa
 		begin_process(names[i], says);
 		unsigned got = ask_route(what, body);
 		end_process();
-		if (process.n == 0 && *name_asked)
+		if (process.n_asked == 0 && *name_asked)
 			continue;
 		status = got;
-		if (process.n == 0)
+		if (process.n_asked == 0)
 			continue;
-		n += process.n;
+		n += process.n_asked;
 		name_asked = names[i];
 		break;
 	}
@@ -60,7 +60,7 @@ static void each_question_goes_to_its_process(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		assert_int_equal(ask_processes(rows[i].what, NULL, OK), 200);
 		assert_string_equal(name_asked, rows[i].name);
-		assert_string_equal(process.line, rows[i].line);
+		assert_string_equal(process.asked, rows[i].line);
 		assert_int_equal(number_at("n"), 5);
 	}
 }
@@ -123,7 +123,7 @@ static void a_check_names_one_target_whole(void **state)
 			fail_msg("%s: %u", rows[i].body, status);
 		assert_string_equal(name_asked, status == 200 ? "health" : "");
 		if (i == 0)
-			assert_string_equal(process.line,
+			assert_string_equal(process.asked,
 			                    "{\"do\":\"check\",\"pool\":\"p\",\"backend\":\"b\"}");
 	}
 }

@@ -256,7 +256,7 @@ static unsigned ask_reload(const char *more, const char *query, const char *if_m
 	begin_process("dns", "{}");
 	unsigned status = ask_change(RELOAD, body, "", query, if_match);
 	end_process();
-	n_reloads = process.n;
+	n_reloads = process.n_asked;
 	return status;
 }
 
@@ -270,7 +270,7 @@ static void zones_are_read_again(void **state)
 	assert_int_equal(ask_reload("{}", "", ""), 200);
 	assert_true(json_is_false(part_of("changed")));
 	assert_int_equal(n_reloads, 1);
-	assert_string_equal(process.line, "{\"do\":\"zone-reload\"}");
+	assert_string_equal(process.asked, "{\"do\":\"zone-reload\"}");
 	assert_int_equal(ask_reload("{}", "dry_run=true", ""), 200);
 	assert_int_equal(n_reloads, 0);
 	fixture_write(place.conf, "shop.example.zone", OTHER_ZONE);

@@ -103,7 +103,7 @@ static void peers_get_what_the_dataplane_knows(void **state)
 	begin_process("dataplane", "{\"ok\":true,\"connections\":\"all\"}");
 	assert_int_equal(get_route("/v1/peer/connections", ""), 200);
 	end_process();
-	assert_string_equal(process.line, "{\"do\":\"connections\"}");
+	assert_string_equal(process.asked, "{\"do\":\"connections\"}");
 	assert_string_equal(text_at("connections"), "all");
 	assert_string_equal(text_at("node"), "ams-1");
 }

@@ -2,7 +2,7 @@
 /* Which peers are asked for their slots, and whose answer is handed to the dataplane. */
 #include "lone_node.h"
 #include "told_peers.h"
-#include "told_process.h"
+#include "ctl_server.h"
 
 #include <stdatomic.h>
 
@@ -25,6 +25,8 @@ static struct peers peers;
 /* What the dataplane says of itself, and of its connections; NULL: nothing. */
 static const char *status_said, *connections_said;
 static atomic_uint n_lines;
+
+static struct ctl_server own_process;
 
 static const char *answer_as_dataplane(const char *line)
 {
@@ -50,7 +52,8 @@ static int open_node(const char *nodes)
 	this_node.peers = &peers;
 	told_rows = NULL;
 	n_asked = 0;
-	told_process_begin(place.root, "dataplane.ctl", answer_as_dataplane);
+	ctl_server_start(&own_process, place.root, "dataplane");
+	own_process.answer_to = answer_as_dataplane;
 	return 0;
 }
 
@@ -69,7 +72,7 @@ static int setup_alone(void **state)
 
 static int teardown(void **state)
 {
-	told_process_end();
+	ctl_server_stop(&own_process);
 	return lone_node_close(state);
 }
 

@@ -5,10 +5,9 @@
 #ifndef WEIR_TESTS_MGMT_THIS_NODE_H
 #define WEIR_TESTS_MGMT_THIS_NODE_H
 
-#include "fixture.h"
+#include "bare_core.h"
 
 #include "base/clock.h"
-#include "mgmt/core/core.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/peers/timekeep.h"
 #include "mgmt/store/join.h"
@@ -44,16 +43,7 @@ static inline void node_configure(const char *from, const char *to)
 /* Directories alone, for node_configure(). */
 static inline void node_make(void)
 {
-	fixture_make(&node_place);
-	memset(&this_node, 0, sizeof(this_node));
-	pthread_mutex_init(&this_node.lock, NULL);
-	pthread_mutex_init(&this_node.candidate_lock, NULL);
-	pthread_mutex_init(&this_node.compare_lock, NULL);
-	pthread_cond_init(&this_node.changed, NULL);
-	snprintf(this_node.dirs.conf, sizeof(this_node.dirs.conf), "%s", node_place.conf);
-	snprintf(this_node.dirs.run, sizeof(this_node.dirs.run), "%s", node_place.root);
-	snprintf(this_node.dirs.state, sizeof(this_node.dirs.state), "%s", node_place.state);
-	snprintf(this_node.dirs.node, sizeof(this_node.dirs.node), "ams-1");
+	bare_core_make(&this_node, &node_place);
 }
 
 static inline void node_open(int64_t now_ms)
