@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "certificates.h"
 #include "mgmt/core/core.h"
 #include "mgmt/http/internal.h"
 #include "weir/stats.h"
@@ -96,32 +97,7 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t n)
 	return __real_write(fd, bytes, n);
 }
 
-struct pem {
-	char cert[2048], key[1024];
-};
 static struct pem pairs[2];
-
-static void make_pair(const char *name, struct pem *out)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-	BIO *cert_pem = BIO_new(BIO_s_mem()), *key_pem = BIO_new(BIO_s_mem());
-
-	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
-	X509_set_pubkey(cert, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
-	                           (const unsigned char *)name, -1, -1, 0);
-	X509_sign(cert, key, EVP_sha256());
-	PEM_write_bio_X509(cert_pem, cert);
-	PEM_write_bio_PrivateKey(key_pem, key, NULL, NULL, 0, NULL, NULL);
-	assert_true(BIO_read(cert_pem, out->cert, sizeof(out->cert) - 1) > 0);
-	assert_true(BIO_read(key_pem, out->key, sizeof(out->key) - 1) > 0);
-	BIO_free(cert_pem);
-	BIO_free(key_pem);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-}
 
 /* The server, and what its handlers see */
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Asking a peer whose certificate is right, and whose server is hostile all the same. */
 #include "fixture.h"
+#include "tls_peer.h"
 
 #include <netinet/in.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -15,38 +13,6 @@
 #include "tests/unit/suite.h"
 
 #define N_KEYS 100000
-
-/* @return a context of a new certificate of 127.0.0.1, which @p conf has as tls.ca */
-static SSL_CTX *make_context(const char *conf)
-{
-	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-	X509_EXTENSION *name =
-	        X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "IP:127.0.0.1");
-	BIO *pem = BIO_new(BIO_s_mem());
-	char text[2048] = "";
-
-	X509_set_version(cert, X509_VERSION_3);
-	X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
-	X509_set_pubkey(cert, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
-	                           (const unsigned char *)"peer", -1, -1, 0);
-	X509_set_issuer_name(cert, X509_get_subject_name(cert));
-	X509_add_ext(cert, name, -1);
-	X509_sign(cert, key, EVP_sha256());
-	PEM_write_bio_X509(pem, cert);
-	assert_true(BIO_read(pem, text, sizeof(text) - 1) > 0);
-	fixture_write(conf, "tls.ca", text);
-	assert_int_equal(SSL_CTX_use_certificate(context, cert), 1);
-	assert_int_equal(SSL_CTX_use_PrivateKey(context, key), 1);
-	BIO_free(pem);
-	X509_EXTENSION_free(name);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-	return context;
-}
 
 /* Read a request: its head, and "{}" where it is a POST. @return whether it came */
 static bool read_request(SSL *tls)
@@ -113,7 +79,7 @@ static void start_hostile(struct hostile *h)
 	int made[2];
 
 	fixture_make(&h->f);
-	h->context = make_context(h->f.conf);
+	h->context = tls_peer_context(h->f.conf);
 	h->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_int_equal(bind(h->fd, (struct sockaddr *)&at, n), 0);

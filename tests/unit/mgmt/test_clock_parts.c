@@ -4,6 +4,7 @@
  * is replaced.
  */
 #include "lone_node.h"
+#include "certificates.h"
 #include "told_time.h"
 
 #include <arpa/inet.h>
@@ -472,32 +473,7 @@ static void the_clock_is_shown_as_it_is(void **state)
 	memset(&answer, 0, sizeof(answer));
 }
 
-struct pem {
-	char cert[2048], key[1024];
-};
-
 /* A certificate that ends at @p end_s, and its key. */
-static void make_pair(struct pem *out, time_t end_s)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-	BIO *cert_pem = BIO_new(BIO_s_mem()), *key_pem = BIO_new(BIO_s_mem());
-
-	memset(out, 0, sizeof(*out));
-	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-	ASN1_TIME_set(X509_getm_notAfter(cert), end_s);
-	X509_set_pubkey(cert, key);
-	X509_sign(cert, key, EVP_sha256());
-	PEM_write_bio_X509(cert_pem, cert);
-	PEM_write_bio_PrivateKey(key_pem, key, NULL, NULL, 0, NULL, NULL);
-	assert_true(BIO_read(cert_pem, out->cert, sizeof(out->cert) - 1) > 0);
-	assert_true(BIO_read(key_pem, out->key, sizeof(out->key) - 1) > 0);
-	BIO_free(cert_pem);
-	BIO_free(key_pem);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-}
-
 /* A server of the API with this certificate, on loopback. */
 static struct http_server *serve_with(const struct pem *pair)
 {
@@ -556,9 +532,9 @@ static void a_certificate_is_followed(void **state)
 	struct pem first, other;
 
 	(void)state;
-	make_pair(&first, NOW_MS / 1000 + 100 * 86400);
+	make_pair(&first, NULL, NOW_MS / 1000 + 100 * 86400);
 	believe_time(NOW_MS);
-	make_pair(&other, NOW_MS / 1000 + 200 * 86400);
+	make_pair(&other, NULL, NOW_MS / 1000 + 200 * 86400);
 	server = serve_with(&first);
 	n_loaded = 0;
 	fixture_write(place.conf, "tls.crt", first.cert);
@@ -622,7 +598,7 @@ static void a_certificate_that_ends_is_told(void **state)
 	};
 
 	(void)state;
-	make_pair(&pair, end_ms / 1000);
+	make_pair(&pair, NULL, end_ms / 1000);
 	server = serve_with(&pair);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		believe_time(end_ms - rows[i].left_ms);
@@ -640,7 +616,7 @@ static void a_certificate_that_ends_is_told(void **state)
 		assert_non_null(strstr(state_certificate()->text, "nothing needs a restart"));
 		this_node.dirs = dirs;
 	}
-	make_pair(&pair, end_ms / 1000 + 365 * 86400);
+	make_pair(&pair, NULL, end_ms / 1000 + 365 * 86400);
 	fixture_write(place.conf, "tls.crt", pair.cert);
 	fixture_write(place.conf, "tls.key", pair.key);
 	believe_time(end_ms);

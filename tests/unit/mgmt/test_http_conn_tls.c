@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One connection of the API with TLS, on a socket pair and with the test's own clock: handshakes, their rate, what comes in pieces. */
 #include "conn_pair.h"
+#include "certificates.h"
 
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -15,30 +16,10 @@
 #define HOST         "Host: weir\r\n"
 #define GET          "GET /a HTTP/1.1\r\n" HOST "\r\n"
 
-static char cert_text[2048], key_text[1024];
+static struct pem pair;
 static SSL_CTX *client_context;
 static SSL *tls[2]; /* the clients', of memory: the test carries their bytes */
 static BIO *from[2], *to[2];
-
-static void make_pair(void)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-	BIO *cert_pem = BIO_new(BIO_s_mem()), *key_pem = BIO_new(BIO_s_mem());
-
-	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
-	X509_set_pubkey(cert, key);
-	X509_sign(cert, key, EVP_sha256());
-	PEM_write_bio_X509(cert_pem, cert);
-	PEM_write_bio_PrivateKey(key_pem, key, NULL, NULL, 0, NULL, NULL);
-	assert_true(BIO_read(cert_pem, cert_text, sizeof(cert_text) - 1) > 0);
-	assert_true(BIO_read(key_pem, key_text, sizeof(key_text) - 1) > 0);
-	BIO_free(cert_pem);
-	BIO_free(key_pem);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-}
 
 static void begin_client(size_t i)
 {
@@ -54,7 +35,7 @@ static int setup_tls(void **state)
 	(void)setup(state);
 	http_conn_close(conns[0]);
 	close(clients[0]);
-	assert_int_equal(http_tls_context(cert_text, key_text, &server.tls), 0);
+	assert_int_equal(http_tls_context(pair.cert, pair.key, &server.tls), 0);
 	connect_one(0, false);
 	begin_client(0);
 	return 0;
@@ -362,7 +343,7 @@ int main(void)
 	};
 
 	signal(SIGPIPE, SIG_IGN);
-	make_pair();
+	make_pair(&pair, NULL, 0);
 	client_context = SSL_CTX_new(TLS_client_method());
 	int failed = cmocka_run_group_tests_name("http connection with TLS", tests, NULL, NULL);
 	SSL_CTX_free(client_context);

@@ -478,8 +478,8 @@ int main(void)
 	};
 
 	signal(SIGPIPE, SIG_IGN);
-	make_pair("first", &pairs[0]);
-	make_pair("second", &pairs[1]);
+	make_pair(&pairs[0], "first", 0);
+	make_pair(&pairs[1], "second", 0);
 	client_context = SSL_CTX_new(TLS_client_method());
 	long_text = malloc((12 << 20) + 1);
 	for (size_t i = 0; i < 12 << 20; i++)

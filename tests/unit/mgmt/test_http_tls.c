@@ -18,45 +18,10 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
+#include "certificates.h"
 #include "mgmt/http/tls.h"
 
-struct pem {
-	char cert[2048], key[1024];
-};
-
 static struct pem ours, other; /* two pairs */
-
-static void write_pem(const char *what, BIO *from, char *out, size_t size)
-{
-	int n = BIO_read(from, out, (int)size - 1);
-
-	if (n <= 0)
-		fail_msg("no %s", what);
-	out[n] = '\0';
-	BIO_free(from);
-}
-
-static void make_pair(const char *name, struct pem *out)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-	BIO *cert_pem = BIO_new(BIO_s_mem()), *key_pem = BIO_new(BIO_s_mem());
-
-	assert_non_null(key);
-	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
-	X509_set_pubkey(cert, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
-	                           (const unsigned char *)name, -1, -1, 0);
-	X509_set_issuer_name(cert, X509_get_subject_name(cert));
-	assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
-	assert_int_equal(PEM_write_bio_X509(cert_pem, cert), 1);
-	assert_int_equal(PEM_write_bio_PrivateKey(key_pem, key, NULL, NULL, 0, NULL, NULL), 1);
-	write_pem("certificate", cert_pem, out->cert, sizeof(out->cert));
-	write_pem("key", key_pem, out->key, sizeof(out->key));
-	X509_free(cert);
-	EVP_PKEY_free(key);
-}
 
 /* A server's end as the API opens it, and a client as the test wants it. */
 static struct {
@@ -426,7 +391,7 @@ int main(void)
 	};
 
 	signal(SIGPIPE, SIG_IGN);
-	make_pair("ours", &ours);
-	make_pair("other", &other);
+	make_pair(&ours, "ours", 0);
+	make_pair(&other, "other", 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

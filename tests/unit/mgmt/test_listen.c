@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where the API listens: addresses as they are written, what the host has, and sockets that were left behind. */
 #include "fixture.h"
+#include "certificates.h"
 
 #include <netinet/in.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -138,31 +137,13 @@ static void a_path_that_is_too_long_is_refused(void **state)
 	assert_null(server);
 }
 
-static void write_pem(const char *name, BIO *from)
-{
-	char text[4096] = "";
-
-	assert_true(BIO_read(from, text, sizeof(text) - 1) > 0);
-	fixture_write(place.conf, name, text);
-	BIO_free(from);
-}
-
 static void write_certificate(void)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-	BIO *cert_pem = BIO_new(BIO_s_mem()), *key_pem = BIO_new(BIO_s_mem());
+	struct pem pair;
 
-	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
-	X509_set_pubkey(cert, key);
-	X509_sign(cert, key, EVP_sha256());
-	PEM_write_bio_X509(cert_pem, cert);
-	PEM_write_bio_PrivateKey(key_pem, key, NULL, NULL, 0, NULL, NULL);
-	write_pem(CERTIFICATE_CRT, cert_pem);
-	write_pem(CERTIFICATE_KEY, key_pem);
-	X509_free(cert);
-	EVP_PKEY_free(key);
+	make_pair(&pair, NULL, 0);
+	fixture_write(place.conf, CERTIFICATE_CRT, pair.cert);
+	fixture_write(place.conf, CERTIFICATE_KEY, pair.key);
 }
 
 /* Make the text of @p address with a port that nobody has. */
