@@ -165,8 +165,10 @@ static int compare_versions(struct core *core, const struct history *h,
 	if (err)
 		return err;
 	err = make_base_dir(core, base_dir);
-	bool is_ours = !err;
-
+	if (err) { /* what is there is not ours: it stays */
+		base_look_fini(&l);
+		return err;
+	}
 	for (size_t i = 1; !err && i <= h->base; i++) {
 		struct model *m = read_earlier_version(core, base_dir, h->list[i].number);
 
@@ -179,8 +181,7 @@ static int compare_versions(struct core *core, const struct history *h,
 		err = -ESTALE;
 	}
 	base_look_fini(&l);
-	if (is_ours)
-		files_remove_dir(base_dir);
+	files_remove_dir(base_dir);
 	return err;
 }
 
