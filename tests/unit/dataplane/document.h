@@ -28,6 +28,19 @@ static const struct scene_document scene_plain = {
 	.announce = "",
 };
 
+/* As scene_plain, with a check by the tunnel, whose verdicts count at once. */
+static const __attribute__((unused)) struct scene_document scene_checked = {
+	.driver = "xdp",
+	.ports = "{ interface = \"v0\"; }",
+	.checks = "{ name = \"c\"; type = \"tcp\"; port = 80; via = \"tunnel\"; }",
+	.pools =
+	        "{ name = \"web\"; site = \"ams\"; mode = \"gue\"; max_backends = 9; check = \"c\"; min_healthy = \"0%\"; "
+	        "max_remove = \"100%\"; backends = ( { name = \"b1\"; address = \"10.1.0.5\"; }, "
+	        "{ name = \"b2\"; address = \"10.2.0.9\"; } ); }",
+	.services = "",
+	.announce = "",
+};
+
 static inline void scene_write(const char *path, const char *text)
 {
 	FILE *f = fopen(path, "w");

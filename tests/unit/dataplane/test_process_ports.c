@@ -93,18 +93,6 @@ static void a_foreign_program_keeps_its_port_and_is_named(void **state)
 	WAIT_FOR(scene_condition("port-not-attached", "v0") == -1);
 }
 
-static const struct scene_document checked = {
-	.driver = "xdp",
-	.ports = "{ interface = \"v0\"; }",
-	.checks = "{ name = \"c\"; type = \"tcp\"; port = 80; via = \"tunnel\"; }",
-	.pools =
-	        "{ name = \"web\"; site = \"ams\"; mode = \"gue\"; max_backends = 9; check = \"c\"; min_healthy = \"0%\"; "
-	        "max_remove = \"100%\"; backends = ( { name = \"b1\"; address = \"10.1.0.5\"; }, "
-	        "{ name = \"b2\"; address = \"10.2.0.9\"; } ); }",
-	.services = "",
-	.announce = "",
-};
-
 static uint64_t id_of(const char *address)
 {
 	struct addr a;
@@ -146,7 +134,7 @@ static void verdicts_are_followed_also_from_a_page_that_is_made_again(void **sta
 	struct page *page;
 
 	(void)state;
-	begin_with(&checked);
+	begin_with(&scene_checked);
 	page = make_health(HEALTH_UP, HEALTH_UP, 0); /* the checker starts later */
 	WAIT_FOR(in_force("b1") == 1 && in_force("b2") == 1);
 	health_write(page_payload(page), health_find_index(page_payload(page), target),
@@ -171,7 +159,7 @@ static void the_path_of_probes_is_read_back_and_stated(void **state)
 {
 	(void)state;
 	space_run("ip route replace 203.0.113.0/24 via 10.1.0.1");
-	begin_with(&checked);
+	begin_with(&scene_checked);
 	WAIT_FOR(scene_value(PROBE_GAUGE, "") == 1 && cut_families() == 0);
 	int64_t since = scene_value(PROBE_SINCE_GAUGE, "");
 
@@ -238,13 +226,13 @@ static unsigned count_tunnels(uint32_t ifindex, unsigned *n)
  */
 static void all_tunnels_to_a_backend_follow_its_route(void **state)
 {
-	struct scene_document many = checked;
+	struct scene_document many = scene_checked;
 	char pools[2048];
 	uint32_t v0 = if_nametoindex("v0"), e0;
 	unsigned n;
 
 	(void)state;
-	snprintf(pools, sizeof(pools), "%s", checked.pools);
+	snprintf(pools, sizeof(pools), "%s", scene_checked.pools);
 	for (unsigned i = 0; i < 3; i++)
 		snprintf(
 		        pools + strlen(pools), sizeof(pools) - strlen(pools),

@@ -266,18 +266,6 @@ static void flows_of_the_meantime_are_brought_over_before_packets_come(void **st
 	WAIT_FOR(scene_status_number("document") == (json_int_t)scene_number);
 }
 
-static const struct scene_document checked = {
-	.driver = "xdp",
-	.ports = "{ interface = \"v0\"; }",
-	.checks = "{ name = \"c\"; type = \"tcp\"; port = 80; via = \"tunnel\"; }",
-	.pools =
-	        "{ name = \"web\"; site = \"ams\"; mode = \"gue\"; max_backends = 9; check = \"c\"; min_healthy = \"0%\"; "
-	        "max_remove = \"100%\"; backends = ( { name = \"b1\"; address = \"10.1.0.5\"; }, "
-	        "{ name = \"b2\"; address = \"10.2.0.9\"; } ); }",
-	.services = "",
-	.announce = "",
-};
-
 static uint64_t target_of(const char *address)
 {
 	struct addr a;
@@ -321,11 +309,11 @@ static int64_t in_force(const char *backend)
 
 static void a_damaged_page_is_said_once_and_what_is_in_force_stays(void **state)
 {
-	struct scene_document dpdk = with_driver("dpdk", &checked);
+	struct scene_document dpdk = with_driver("dpdk", &scene_checked);
 	struct page *page;
 
 	(void)state;
-	begin_with(&checked);
+	begin_with(&scene_checked);
 	page = make_health(); /* a child made later would keep its lock */
 	WAIT_FOR(in_force("b1") == 0 && in_force("b2") == 1);
 	assert_int_equal(truncate(SCENE "/run/health.page", 8192), 0);
@@ -346,10 +334,10 @@ static void a_damaged_page_is_said_once_and_what_is_in_force_stays(void **state)
 static void a_new_driver_takes_verdicts_of_a_sound_page(void **state)
 {
 	struct page *page = make_health();
-	struct scene_document dpdk = with_driver("dpdk", &checked);
+	struct scene_document dpdk = with_driver("dpdk", &scene_checked);
 
 	(void)state;
-	begin_with(&checked);
+	begin_with(&scene_checked);
 	WAIT_FOR(in_force("b1") == 0);
 	forget_steps();
 	HOLD("attach");
@@ -424,7 +412,7 @@ static void decisions_are_shown_soon(void **state)
 	struct page *page;
 
 	(void)state;
-	begin_with(&checked);
+	begin_with(&scene_checked);
 	page = make_health();
 	judge_backend(page, "10.1.0.5", HEALTH_UP);
 	WAIT_FOR(in_force("b1") == 1 && is_shown(&at_ms));

@@ -28,6 +28,7 @@
 #include "dns/handed.h"
 #include "dns/server.h"
 #include "dns/tcp_internal.h"
+#include "logged.h"
 #include "tests/unit/answers.h"
 #include "weir/stats.h"
 
@@ -51,7 +52,6 @@ static const int kinds[2] = { SOCK_DGRAM, SOCK_STREAM };
 static uint64_t at_ms;
 static bool no_threads;
 static unsigned n_lacking; /* UDP threads that cannot be started */
-static char logged[2048];
 static uid_t user;
 static int n_cpus; /* that are allowed; 0: as it is, -1: not known */
 
@@ -122,18 +122,6 @@ static int own_sched_getaffinity(pid_t pid, size_t n, cpu_set_t *out)
 	for (int i = 0; i < n_cpus; i++)
 		CPU_SET(i, out);
 	return 0;
-}
-
-/* The log is kept. */
-static ssize_t own_write(int fd, const void *bytes, size_t n)
-{
-	size_t is = strlen(logged), room = sizeof(logged) - is - 1;
-
-	if (fd != STDERR_FILENO)
-		return __real_write(fd, bytes, n);
-	memcpy(logged + is, bytes, n < room ? n : room);
-	logged[is + (n < room ? n : room)] = '\0';
-	return (ssize_t)n;
 }
 
 static struct server s;

@@ -4,6 +4,7 @@
  * zones that are good, bad, or cannot be read now. Threads that answer do nothing; sockets are real, in a network
  * namespace.
  */
+#include "logged.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/dns/generation_files.h"
 
@@ -23,8 +24,7 @@
 
 static struct server s;
 static uint64_t at_ms = 1000000;
-static unsigned takes_ms; /* the next reading of a document */
-static char logged[8192];
+static unsigned takes_ms;      /* the next reading of a document */
 static const char *unreadable; /* the name of a file that cannot be opened; NULL: none */
 static int open_error;
 static bool no_thread, no_room; /* for a load; for what is put in force */
@@ -81,17 +81,6 @@ static int own_pthread_create(pthread_t *thread, const pthread_attr_t *attr, voi
 static int own_pthread_join(pthread_t thread, void **result)
 {
 	return pthread_equal(thread, main_thread) ? 0 : __real_pthread_join(thread, result);
-}
-
-static ssize_t own_write(int fd, const void *bytes, size_t n)
-{
-	size_t is = strlen(logged), room = sizeof(logged) - is - 1;
-
-	if (fd != STDERR_FILENO)
-		return __real_write(fd, bytes, n);
-	memcpy(logged + is, bytes, n < room ? n : room);
-	logged[is + (n < room ? n : room)] = '\0';
-	return (ssize_t)n;
 }
 
 static const char *path_in(const char *name, char path[PATH_MAX])
