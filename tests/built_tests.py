@@ -9,7 +9,7 @@ import typing
 
 
 class BuiltTest(typing.NamedTuple):
-    """One test(); its tags are what meson calls suites: `unit`, `lab`, `plain`, `sanitized`, `pair`."""
+    """One test(); its tags are what meson calls suites: `unit`, `lab`, `plain`, `pair`."""
     name: str
     command: list[str]
     tags: list[str]
