@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The suites of a folder are one program (suite.c), linked once: `unit-base addr` runs the suite "addr", in a process of
- * its own. So what a suite has outside its functions is static, and is called what no other suite calls anything.
+ * its own. So all that a suite defines is static.
  *
  *     SUITE(addr)
  *     {

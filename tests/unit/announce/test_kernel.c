@@ -178,7 +178,7 @@ static void a_list_that_does_not_fit_says_of_no_route_that_it_is_gone(void **sta
 		other = number_address(10, i);
 		put_route(NORMAL_TABLE, &other);
 	}
-	own_kernel.change_error = -EPERM; /* nor are those deleted that are nobody's */
+	own_kernel.change_error = -EPERM; /* routes of no address are not deleted either */
 	run_rounds(30);
 	assert_int_equal(a.list_error, 0);
 	assert_int_equal(a.kernel[ANNOUNCE_NORMAL].n, LIST_MAX);

@@ -44,7 +44,7 @@ static struct {
 	int mac_add_err_at;     /* of the address that ends in this */
 	const char *pci_driver; /* NULL: none is bound */
 	bool pci_missing, no_group;
-	/* what was asked */
+	/* the arguments of the calls */
 	char log[16384];
 	struct rte_eth_conf conf;
 	unsigned int n_vlans, n_configures;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* DPDK's start: what it is told and what it says, and the CPUs that this process may use. Its memory is nowhere. */
+/* DPDK's start in the test's hands: its arguments, its answer, and the CPUs that this process may use. There is no memory. */
 #ifndef WEIR_TESTS_UNIT_DATAPLANE_EAL_FAKE_H
 #define WEIR_TESTS_UNIT_DATAPLANE_EAL_FAKE_H
 

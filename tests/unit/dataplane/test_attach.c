@@ -141,7 +141,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* What was asked and logged since the last call, by its first word; but for what is said of MAC addresses. */
+/* The fake driver's calls and the log since the last call, by the first word of each; without lines about MAC addresses. */
 static void expect_done(const char *wanted)
 {
 	char done[1024] = "";

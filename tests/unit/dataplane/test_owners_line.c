@@ -468,7 +468,7 @@ static const struct {
 	  2,
 	  { 3 | GUEST, 1 | GUEST, 4 | GUEST },
 	  { LONG_END, OVER, OVER } },
-	{ "whom no line names is a guest",
+	{ "an owner that no line names is a guest",
 	  1,
 	  { 0 },
 	  { .owner = 1, .named = { 3, 2 | GUEST }, .until_ms = { WALL + LONG, 0 } },

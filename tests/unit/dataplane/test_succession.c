@@ -221,7 +221,7 @@ static void a_driver_without_workers_needs_nothing(void **state)
 	assert_true(said_ready());
 }
 
-/* A warning of what was prepared is told with the first port. */
+/* A warning of the preparation is logged with the first port. */
 static void what_is_not_prepared_is_told_and_is_no_failure(void **state)
 {
 	(void)state;
@@ -372,7 +372,7 @@ static void pages_of_a_process_that_is_ending_are_waited_for(void **state)
 	}
 	heard[0] = '\0';
 	strcat(process.dirs.run, "/gone");
-	assert_int_equal(succession_open_pages(&process), -ENOENT); /* that is told by the caller */
+	assert_int_equal(succession_open_pages(&process), -ENOENT); /* the caller logs it */
 	assert_string_equal(heard, "");
 	(void)state;
 }
