@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,9 +56,9 @@ static json_t *text_json(struct record_writer *w, const char *text)
 }
 
 /* @p value, or NULL where it is an empty list or object that is left out. */
-static json_t *keep_filled(const struct record_writer *w, json_t *value)
+static json_t *keep_filled(const struct record_writer *w, const struct field *f, json_t *value)
 {
-	if (w->shown || json_array_size(value) || json_object_size(value))
+	if ((w->shown && !f->spare) || json_array_size(value) || json_object_size(value))
 		return value;
 	json_decref(value);
 	return NULL;
@@ -65,8 +66,39 @@ static json_t *keep_filled(const struct record_writer *w, json_t *value)
 
 static uint64_t number_at(const struct field *f, const char *at)
 {
-	return f->kind == FIELD_U32 ? *(const uint32_t *)(const void *)at
-	                            : *(const uint64_t *)(const void *)at;
+	switch (f->kind) {
+	case FIELD_U8:
+		return *(const uint8_t *)at;
+	case FIELD_U16:
+		return *(const uint16_t *)(const void *)at;
+	case FIELD_INT:
+		return (uint64_t)(int64_t) * (const int *)(const void *)at;
+	case FIELD_U32:
+		return *(const uint32_t *)(const void *)at;
+	default:
+		return *(const uint64_t *)(const void *)at;
+	}
+}
+
+static const char *string_at(const char *at)
+{
+	return *(const char *const *)(const void *)at;
+}
+
+static json_t *string_json(struct record_writer *w, const char *text)
+{
+	return text ? text_json(w, text) : json_null();
+}
+
+static json_t *real_json(struct record_writer *w, double value)
+{
+	return isfinite(value) ? note_made(w, json_real(value)) : json_null();
+}
+
+/* What was given with the record, taken; NULL where a row that may lack it does. */
+static json_t *given_json(const struct field *f, json_t *value)
+{
+	return value || f->spare ? value : json_null();
 }
 
 static json_t *prefix_json(struct record_writer *w, const struct prefix *p)
@@ -96,7 +128,7 @@ static json_t *set_json(struct record_writer *w, const struct field *f, const bo
 	for (size_t i = 0; i < f->most; i++)
 		if (set[i])
 			add_to_list(w, list, json_string(f->word((int)i)));
-	return keep_filled(w, list);
+	return keep_filled(w, f, list);
 }
 
 static json_t *by_word_json(struct record_writer *w, const struct field *f, const int64_t *values)
@@ -106,19 +138,23 @@ static json_t *by_word_json(struct record_writer *w, const struct field *f, cons
 	for (size_t i = 0; i < f->most; i++)
 		if (values[i] != INT64_MAX)
 			add_to_object(w, o, f->word((int)i), json_integer(values[i]));
-	return keep_filled(w, o);
+	return keep_filled(w, f, o);
 }
 
 static json_t *value_json(struct record_writer *w, const struct field *f, const char *at,
                           bool always);
 
-static json_t *list_json(struct record_writer *w, const struct field *f, const char *at, uint32_t n)
+static json_t *list_json(struct record_writer *w, const struct field *f, const char *from)
 {
 	json_t *list = note_made(w, json_array());
+	const char *at = f->behind ? *(const char *const *)(const void *)(from + f->offset)
+	                           : from + f->offset;
+	const void *count = from + f->count;
+	size_t n = f->behind ? *(const size_t *)count : *(const uint32_t *)count;
 
-	for (uint32_t i = 0; i < n && i < f->most; i++)
+	for (size_t i = 0; i < n && i < f->most; i++)
 		add_to_list(w, list, value_json(w, f->element, at + i * f->size, true));
-	return f->always ? list : keep_filled(w, list);
+	return f->always ? list : keep_filled(w, f, list);
 }
 
 static json_t *field_json(struct record_writer *w, const struct field *f, const char *from)
@@ -127,10 +163,12 @@ static json_t *field_json(struct record_writer *w, const struct field *f, const 
 	bool is_known = f->known && *(const bool *)(from + f->known - 1);
 
 	if (f->kind == FIELD_LIST)
-		return list_json(w, f, at, *(const uint32_t *)(const void *)(from + f->count));
-	if (w->shown && f->known && !is_known)
-		return json_null();
-	return value_json(w, f, at, w->shown || f->always || is_known);
+		return list_json(w, f, from);
+	if (f->kind == FIELD_RECORD && f->behind)
+		at = *(const char *const *)(const void *)at;
+	if (w->shown && ((f->known && !is_known) || !at))
+		return f->spare ? NULL : json_null();
+	return value_json(w, f, at, (w->shown && !f->spare) || f->always || is_known);
 }
 
 static json_t *rows_json(struct record_writer *w, const struct record_kind *r, const char *from)
@@ -155,6 +193,11 @@ static bool is_empty(const struct field *f, const char *at)
 		return !*at;
 	case FIELD_BOOL:
 		return !*(const bool *)at;
+	case FIELD_STRING:
+		return !string_at(at) || !*string_at(at);
+	case FIELD_U8:
+	case FIELD_U16:
+	case FIELD_INT:
 	case FIELD_U32:
 	case FIELD_U64:
 	case FIELD_I64:
@@ -179,6 +222,15 @@ static json_t *value_json(struct record_writer *w, const struct field *f, const 
 		return text_json(w, at);
 	case FIELD_BOOL:
 		return json_boolean(*(const bool *)at);
+	case FIELD_STRING:
+		return string_json(w, string_at(at));
+	case FIELD_REAL:
+		return real_json(w, *(const double *)(const void *)at);
+	case FIELD_JSON:
+		return given_json(f, *(json_t *const *)(const void *)at);
+	case FIELD_U8:
+	case FIELD_U16:
+	case FIELD_INT:
 	case FIELD_U32:
 	case FIELD_U64:
 	case FIELD_I64:
@@ -193,7 +245,8 @@ static json_t *value_json(struct record_writer *w, const struct field *f, const 
 	case FIELD_PREFIX:
 		return prefix_json(w, (const void *)at);
 	case FIELD_RECORD:
-		return always ? rows_json(w, f->of, at) : keep_filled(w, rows_json(w, f->of, at));
+		return always ? rows_json(w, f->of, at)
+		              : keep_filled(w, f, rows_json(w, f->of, at));
 	case FIELD_SET:
 		return set_json(w, f, (const void *)at);
 	case FIELD_BY_WORD:
@@ -388,10 +441,16 @@ static bool read_value(const struct field *f, const json_t *value, char *out, ch
 		return read_set(f, value, out, error);
 	case FIELD_BY_WORD:
 		return read_by_word(f, value, out, error);
-	case FIELD_LIST:
+	case FIELD_U8:
+	case FIELD_U16:
+	case FIELD_INT:
+	case FIELD_STRING:
+	case FIELD_REAL:
+	case FIELD_JSON:
+	case FIELD_LIST: /* read_list() */
 		break;
 	}
-	return false;
+	return say_wrong(error, " is only shown");
 }
 
 static bool read_list(const struct field *f, const json_t *list, char *out, uint32_t *n,

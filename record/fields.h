@@ -11,6 +11,9 @@
  * A record is also shown to people, by the same rows: those that have a name for it, under that name. Then all of
  * them are there, a value that is not known is null, and an instant is a text.
  *
+ * A struct that is only shown, never read, may have pointers: texts that others keep, lists and records elsewhere.
+ * Its rows are SHOW(), which takes a member's kind from its type.
+ *
  * Implemented in record/fields.c. Pure: any thread.
  */
 #ifndef WEIR_RECORD_FIELDS_H
@@ -28,6 +31,9 @@
 enum field_kind {
 	FIELD_TEXT, /**< char[size] */
 	FIELD_BOOL, /**< bool */
+	FIELD_U8,   /**< uint8_t; only shown, as are the next two */
+	FIELD_U16,  /**< uint16_t */
+	FIELD_INT,  /**< int */
 	FIELD_U32,  /**< uint32_t */
 	FIELD_U64,  /**< uint64_t up to INT64_MAX, which is all that JSON's readers have */
 	FIELD_I64,  /**< int64_t */
@@ -39,6 +45,9 @@ enum field_kind {
 	FIELD_LIST, /**< an array with its count, uint32_t; elements are texts, numbers or records */
 	FIELD_SET, /**< bool[most], as the list of the words that are true; unknown words are left out */
 	FIELD_BY_WORD, /**< int64_t[most], as an object by word; INT64_MAX is "none" */
+	FIELD_STRING,  /**< const char *; NULL is null. Only shown, as are the next two */
+	FIELD_REAL,    /**< double; what is not finite is null */
+	FIELD_JSON,    /**< json_t *, given with the record: shown once, or dropped; NULL is null */
 };
 
 struct record_kind;
@@ -54,6 +63,8 @@ struct field {
 	size_t count; /**< offset of a list's count */
 	size_t known; /**< offset + 1 of a bool that says whether there is a value; 0: always */
 	bool always;  /**< written also where it is empty, and missing it is wrong */
+	bool behind; /**< a list or a record behind a pointer; only shown. A record that is NULL is null */
+	bool spare; /**< not shown where it is empty, NULL or not known */
 	const char *(*word)(int value);
 	const struct record_kind *of; /**< of a record */
 	const struct field *element;  /**< of a list: at offset 0 of each */
@@ -129,6 +140,51 @@ struct record_kind {
 		FIELD_AT(type, member), .kind = FIELD_BY_WORD,                                     \
 		                        .most = sizeof(((type *)0)->member) / sizeof(int64_t),     \
 		                        .word = (to_word), __VA_ARGS__                             \
+	}
+/** The kind of a member that a row only shows. An array of char is a text, a pointer to char a string. */
+#define FIELD_KIND_OF(type, member)                                                                \
+	_Generic(((type *)0)->member, bool                                                         \
+	         : FIELD_BOOL, char *                                                              \
+	         : FIELD_TEXT, const char *                                                        \
+	         : FIELD_STRING, uint8_t                                                           \
+	         : FIELD_U8, uint16_t                                                              \
+	         : FIELD_U16, int                                                                  \
+	         : FIELD_INT, uint32_t                                                             \
+	         : FIELD_U32, uint64_t                                                             \
+	         : FIELD_U64, int64_t                                                              \
+	         : FIELD_I64, double                                                               \
+	         : FIELD_REAL, json_t *                                                            \
+	         : FIELD_JSON)
+/** A member that is only shown, under its own name. */
+#define SHOW(type, member, ...) SHOW_AS(type, #member, member, __VA_ARGS__)
+/** The same under another name. */
+#define SHOW_AS(type, the_name, member, ...)                                                       \
+	{                                                                                          \
+		.shown = (the_name), .kind = FIELD_KIND_OF(type, member),                          \
+		.offset = offsetof(type, member), .size = sizeof(((type *)0)->member), __VA_ARGS__ \
+	}
+/** An instant: int64_t, ms of the wall clock. */
+#define SHOW_TIME(type, the_name, member, ...)                                                     \
+	{                                                                                          \
+		.shown = (the_name), .kind = FIELD_TIME, .offset = offsetof(type, member),         \
+		__VA_ARGS__                                                                        \
+	}
+/** A number, shown where bool @p is_known says so, else null. */
+#define SHOW_KNOWN(type, the_name, member, is_known, ...)                                          \
+	SHOW_AS(type, the_name, member, .known = offsetof(type, is_known) + 1, __VA_ARGS__)
+/** A struct in it that has rows of its own. */
+#define SHOW_RECORD(type, the_name, member, a_record, ...)                                         \
+	{                                                                                          \
+		.shown = (the_name), .kind = FIELD_RECORD, .offset = offsetof(type, member),       \
+		.of = (a_record), __VA_ARGS__                                                      \
+	}
+/** A list behind a pointer, of records that lie in a row, with its count, size_t. */
+#define SHOW_LIST(type, the_name, member, n_member, an_element, ...)                               \
+	{                                                                                          \
+		.shown = (the_name), .kind = FIELD_LIST, .behind = true,                           \
+		.offset = offsetof(type, member), .size = sizeof(*((type *)0)->member),            \
+		.most = SIZE_MAX, .count = offsetof(type, n_member), .element = (an_element),      \
+		__VA_ARGS__                                                                        \
 	}
 /** Rows of a struct @p type as a record. */
 #define RECORD_OF(type, the_name, rows, sound)                                                     \

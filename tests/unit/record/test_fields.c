@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -346,6 +347,87 @@ static void an_unknown_word_of_a_set_is_left_out(void **state)
 	assert_true(t.set[RED] && !t.set[GREEN]);
 }
 
+/* --- structs that are only shown --- */
+
+struct crate {
+	const char *label, *owner;
+	uint8_t u8;
+	uint16_t u16;
+	int below;
+	double weight;
+	int64_t made_ms;
+	struct counted guests;
+	const struct desk_leg *best;
+	const struct desk_leg *legs;
+	size_t n_legs;
+	json_t *notes, *extra;
+};
+
+static const struct field shown_leg_fields[] = { SHOW(struct desk_leg, name),
+	                                         SHOW(struct desk_leg, n, .spare = true) };
+static const struct record_kind shown_leg =
+        RECORD_OF(struct desk_leg, "leg", shown_leg_fields, NULL);
+static const struct field one_shown_leg = { .kind = FIELD_RECORD, .of = &shown_leg };
+static const struct field crate_fields[] = {
+	SHOW(struct crate, label),
+	SHOW(struct crate, owner),
+	SHOW_AS(struct crate, "small", u8),
+	SHOW(struct crate, u16),
+	SHOW(struct crate, below),
+	SHOW(struct crate, weight),
+	SHOW_TIME(struct crate, "made", made_ms),
+	SHOW_KNOWN(struct crate, "guests", guests.value, guests.known),
+	SHOW_RECORD(struct crate, "best", best, &shown_leg, .behind = true),
+	SHOW_LIST(struct crate, "legs", legs, n_legs, &one_shown_leg),
+	SHOW(struct crate, notes),
+	SHOW(struct crate, extra, .spare = true),
+};
+static const struct record_kind crate = RECORD_OF(struct crate, "crate", crate_fields, NULL);
+
+static void expect_shown(const struct crate *s, const char *text)
+{
+	json_t *json = record_shown(&crate, s);
+	char *got = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+
+	assert_string_equal(got, text);
+	free(got);
+	json_decref(json);
+}
+
+static void what_is_shown_may_lie_elsewhere(void **state)
+{
+	static const struct desk_leg legs[] = { { "left", 1 }, { "right", 0 } };
+
+	(void)state;
+	expect_shown(
+	        &(struct crate){ .label = "tools",
+	                         .owner = "ann",
+	                         .u8 = 255,
+	                         .u16 = 65535,
+	                         .below = -7,
+	                         .weight = 1.5,
+	                         .made_ms = 1000,
+	                         .guests = { true, 0 },
+	                         .best = legs,
+	                         .legs = legs,
+	                         .n_legs = 2,
+	                         .notes = json_integer(3),
+	                         .extra = json_true() },
+	        "{\"label\":\"tools\",\"owner\":\"ann\",\"small\":255,\"u16\":65535,\"below\":-7,"
+	        "\"weight\":1.5,\"made\":\"1970-01-01T00:00:01.000Z\",\"guests\":0,"
+	        "\"best\":{\"name\":\"left\",\"n\":1},"
+	        "\"legs\":[{\"name\":\"left\",\"n\":1},{\"name\":\"right\"}],\"notes\":3,\"extra\":true}");
+}
+
+static void what_is_not_there_is_null_or_left_out(void **state)
+{
+	(void)state;
+	expect_shown(
+	        &(struct crate){ .label = "", .weight = NAN, .guests = { false, 9 } },
+	        "{\"label\":\"\",\"owner\":null,\"small\":0,\"u16\":0,\"below\":0,\"weight\":null,"
+	        "\"made\":null,\"guests\":null,\"best\":null,\"legs\":[],\"notes\":null}");
+}
+
 SUITE(fields)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +439,8 @@ SUITE(fields)
 		cmocka_unit_test(people_are_shown_what_is_empty_too_under_its_own_names),
 		cmocka_unit_test(without_memory_there_is_no_record),
 		cmocka_unit_test(an_unknown_word_of_a_set_is_left_out),
+		cmocka_unit_test(what_is_shown_may_lie_elsewhere),
+		cmocka_unit_test(what_is_not_there_is_null_or_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
