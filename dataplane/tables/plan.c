@@ -296,30 +296,6 @@ static int check_limits(const struct plan *p, char refusal[PLAN_REASON_MAX])
 	return 0;
 }
 
-/*
- * Refuse two services at one address and port. The model's parser does so, too; the hash table
- * could hold only one.
- */
-static int check_entries(const struct plan *p, char refusal[PLAN_REASON_MAX])
-{
-	for (size_t i = 0; i < p->n_entries; i++) {
-		for (size_t k = 0; k < i; k++) {
-			const struct fwd_service *a = &p->entries[i].entry,
-			                         *b = &p->entries[k].entry;
-
-			if (a->port_be != b->port_be || a->protocol != b->protocol ||
-			    memcmp(&a->vip, &b->vip, sizeof(a->vip)) != 0)
-				continue;
-			snprintf(refusal, PLAN_REASON_MAX,
-			         "two services at one address and port: %s and %s",
-			         p->services[p->entries[i].service]->name,
-			         p->services[p->entries[k].service]->name);
-			return -EDQUOT;
-		}
-	}
-	return 0;
-}
-
 /* Whether all entries have a position in @p half with @p seed. */
 static bool entries_fit(const struct plan *p, struct fwd_service *half, uint32_t seed)
 {
@@ -333,7 +309,10 @@ static bool entries_fit(const struct plan *p, struct fwd_service *half, uint32_t
 	return true;
 }
 
-/* Refuse entries for which no seed of the table is found: it is known before anything changes, too. */
+/*
+ * Refuse entries for which no seed of the table is found: it is known before anything changes, too. None is found either
+ * for two at one address and port, which the reader of documents refuses by name.
+ */
 static int check_seeds(const struct plan *p, char refusal[PLAN_REASON_MAX])
 {
 	struct fwd_service *half = malloc(p->sizes.services * sizeof(*half));
@@ -368,8 +347,6 @@ int plan_make(const struct model *m, int64_t wall_clock_ms, struct plan **out,
 		err = list_entries(p);
 	if (!err)
 		err = check_limits(p, refusal);
-	if (!err)
-		err = check_entries(p, refusal);
 	if (!err)
 		err = check_seeds(p, refusal);
 	if (err) {

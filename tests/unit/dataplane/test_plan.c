@@ -42,7 +42,8 @@ static void a_document_over_its_limits_is_refused_with_the_limit_to_raise(void *
 	}
 }
 
-static void two_services_at_one_port_are_refused_by_name(void **state)
+/* The reader of documents refuses them by name; this is for one that did not. */
+static void two_services_at_one_port_are_refused(void **state)
 {
 	(void)state;
 	struct world w;
@@ -53,8 +54,6 @@ static void two_services_at_one_port_are_refused_by_name(void **state)
 	w.services[0].protocol = MODEL_TCP;
 	w.services[0].port = 80;
 	assert_int_equal(plan_make(&w.model, NOW, &p, why), -EDQUOT);
-	assert_non_null(strstr(why, "dns"));
-	assert_non_null(strstr(why, "web"));
 }
 
 static struct plan *make_plan(const struct world *w)
@@ -206,7 +205,7 @@ SUITE(plan)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_document_over_its_limits_is_refused_with_the_limit_to_raise),
-		cmocka_unit_test(two_services_at_one_port_are_refused_by_name),
+		cmocka_unit_test(two_services_at_one_port_are_refused),
 		cmocka_unit_test(only_this_site_is_planned),
 		cmocka_unit_test(a_vip_of_two_sites_leads_to_the_own_site_s_pool),
 		cmocka_unit_test(entries_say_what_packets_need),
