@@ -21,6 +21,7 @@
 
 #define BUFFER_BYTES (64 * 1024) /* a dump's message has at most 32 KiB */
 #define RETRY_MS     1000u       /* after a reading that failed */
+#define READ_TRIES   4           /* of a table that changes while it is read */
 
 struct table {
 	struct rtnl_link *rows; /* [LINKS_MAX], by ifindex */
@@ -93,19 +94,24 @@ static bool put_fresh_row(void *arg, const struct rtnl_fact *f)
 	return true;
 }
 
+static int read_fresh(struct links *l)
+{
+	char question[RTNL_REQUEST_MAX];
+	size_t n = rtnl_write_dump(question, RTM_GETLINK, ++l->seq);
+
+	l->fresh.n = 0;
+	return rtnl_query(l->queries, l->buffer, BUFFER_BYTES, question, n, l->seq, put_fresh_row,
+	                  l);
+}
+
 /* Read the whole table. A failure changes nothing: what was known stays. @return 0 or -errno */
 int links_read(struct links *l)
 {
-	char question[RTNL_REQUEST_MAX];
 	struct table old = l->now;
-	size_t n = rtnl_write_dump(question, RTM_GETLINK, ++l->seq);
-	int err;
+	int err = l->queries ? -EINTR : -ENOTCONN; /* of links_new() */
 
-	if (!l->queries)
-		return -ENOTCONN; /* of links_new() */
-	l->fresh.n = 0;
-	err = rtnl_query(l->queries, l->buffer, BUFFER_BYTES, question, n, l->seq, put_fresh_row,
-	                 l);
+	for (int tries = 0; tries < READ_TRIES && err == -EINTR; tries++)
+		err = read_fresh(l);
 	if (err)
 		return err;
 	l->now = l->fresh;

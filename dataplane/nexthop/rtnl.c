@@ -328,6 +328,7 @@ size_t rtnl_next(const void *bytes, size_t n, struct rtnl_fact *out)
 		return 0;
 	memset(out, 0, sizeof(*out));
 	out->seq = h->nlmsg_seq;
+	out->interrupted = h->nlmsg_flags & NLM_F_DUMP_INTR;
 	parse_message(h, out);
 	took = MNL_ALIGN(h->nlmsg_len);
 	return took < n ? took : n;

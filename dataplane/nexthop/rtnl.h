@@ -82,6 +82,7 @@ enum rtnl_kind {
 
 struct rtnl_fact {
 	enum rtnl_kind kind;
+	bool interrupted; /**< of a dump during which the table changed: it may lack what was there all the time */
 	uint32_t seq;
 	int error;
 	union {
@@ -138,7 +139,8 @@ size_t rtnl_hear(int fd, char *buffer, size_t n_buffer, bool *lost);
  *
  * @param buffer  borrowed, for the answer's messages
  * @param seq     the request's number; messages with another one are skipped
- * @return 0 at the end, or -errno: ours or the kernel's
+ * @return 0 at the end, or -errno: ours or the kernel's; -EINTR: the table changed during the dump (NLM_F_DUMP_INTR), so
+ *         that what was received is not all of it
  */
 int rtnl_query(struct mnl_socket *socket, char *buffer, size_t n_buffer, const void *question,
                size_t n, uint32_t seq, rtnl_on_fact *on_fact, void *arg);

@@ -48,6 +48,7 @@ int rtnl_query(struct mnl_socket *socket, char *buffer, size_t n_buffer, const v
                size_t n, uint32_t seq, rtnl_on_fact *on_fact, void *arg)
 {
 	struct rtnl_fact f;
+	bool interrupted = false;
 
 	if (mnl_socket_sendto(socket, question, n) < 0)
 		return -errno;
@@ -60,8 +61,9 @@ int rtnl_query(struct mnl_socket *socket, char *buffer, size_t n_buffer, const v
 		     at += took) {
 			if (f.seq != seq)
 				continue;
+			interrupted |= f.interrupted;
 			if (f.kind == RTNL_DONE)
-				return 0;
+				return interrupted ? -EINTR : 0;
 			if (f.kind == RTNL_ERROR)
 				return -f.error;
 			if (!on_fact(arg, &f))

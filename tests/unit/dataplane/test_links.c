@@ -366,10 +366,34 @@ static void what_is_gone_stays_gone_after_each_reading(void **state)
 	loop_close(f.loop);
 }
 
+/* The kernel says when the table changed while it was listed: an interface may be missing from such a list. */
+static void a_list_that_changed_meanwhile_is_read_again(void **state)
+{
+	struct flood f = { 0 };
+	unsigned n_failed;
+
+	(void)state;
+	assert_int_equal(loop_open(&f.loop), 0);
+	calls_fail("mnl_socket_recvfrom", 1, CALLS_INTERRUPTED, false);
+	assert_int_equal(links_open(f.loop, ignore_change, &f, &f.links), 0);
+	n_failed = calls_end();
+	assert_int_equal(n_failed, 1);
+	assert_non_null(links_named(f.links, "lo"));
+
+	calls_fail("mnl_socket_recvfrom", 1, CALLS_INTERRUPTED, true);
+	assert_int_equal(links_read(f.links), -EINTR);
+	n_failed = calls_end();
+	assert_true(n_failed >= 4);
+	assert_non_null(links_named(f.links, "lo"));
+	links_close(f.links);
+	loop_close(f.loop);
+}
+
 SUITE(links)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_interface_is_found_by_index_and_by_name),
+		cmocka_unit_test(a_list_that_changed_meanwhile_is_read_again),
 		cmocka_unit_test(a_change_is_reported_once_and_a_repetition_never),
 		cmocka_unit_test(an_interface_that_goes_takes_no_other_with_it),
 		cmocka_unit_test(a_port_that_leaves_its_bridge_is_still_there),
