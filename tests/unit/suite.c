@@ -15,10 +15,14 @@ void suite_add(struct suite *s)
 
 int main(int argc, char **argv)
 {
+	const char *file_name = strrchr(argv[0], '/');
+
 	for (const struct suite *s = first; s; s = s->next) {
-		if (argc < 2)
+		if (file_name && !strcmp(s->name, file_name))
+			return s->run(argv + 1);
+		if (argc < 2 && *s->name != '/')
 			puts(s->name);
-		else if (!strcmp(s->name, argv[1]))
+		else if (argc > 1 && !strcmp(s->name, argv[1]))
 			return s->run(argv + 2);
 	}
 	if (argc > 1)

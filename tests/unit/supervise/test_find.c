@@ -30,6 +30,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "supervise/internal.h"
+#include "tests/unit/suite.h"
 #include "weir/stats.h"
 
 #define STRANGER 54321 /* a user's number that nobody has */
@@ -420,12 +421,12 @@ static void a_thread_that_computes_is_found_in_the_program(void **state)
 
 	for (int i = 0; i < 100 && (where < want || where > want + 256);
 	     i++) { /* not before spin_forever() */
-		p = look_until(pid, "state R in ", " at=test_supervise_find+0x");
-		found = strstr(p->text, " at=test_supervise_find+0x");
-		where = strtoull(found + strlen(" at=test_supervise_find+0x"), NULL, 16);
+		p = look_until(pid, "state R in ", " at=unit-supervise+0x");
+		found = strstr(p->text, " at=unit-supervise+0x");
+		where = strtoull(found + strlen(" at=unit-supervise+0x"), NULL, 16);
 	}
 	assert_in_range(where, want, want + 256);
-	assert_non_null(strstr(p->main, " at test_supervise_find+0x"));
+	assert_non_null(strstr(p->main, " at unit-supervise+0x"));
 	assert_int_equal(kill(pid, 0), 0);
 	snprintf(line, sizeof(line), "/proc/%d/stat",
 	         (int)pid); /* it goes on, and nobody traces it */
@@ -437,7 +438,16 @@ static void a_thread_that_computes_is_found_in_the_program(void **state)
 	end_program(pid);
 }
 
-int main(int argc, char **argv)
+/* One of the processes that are looked for. */
+PROGRAM(weir_dns, "weir-dns")
+{
+	(void)!write(STDOUT_FILENO, "x", 1);
+	while (pause()) /* always -1 */
+		;
+	return 0;
+}
+
+SUITE(find)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
@@ -451,12 +461,6 @@ int main(int argc, char **argv)
 		TEST(a_thread_that_computes_is_found_in_the_program),
 	};
 
-	(void)argv;
-	if (argc > 1) { /* one of the processes that are looked for */
-		(void)!write(STDOUT_FILENO, "x", 1);
-		for (;;)
-			pause();
-	}
 	if (geteuid() != 0)
 		return 77;
 	return cmocka_run_group_tests_name("supervise, find", tests, NULL, NULL);

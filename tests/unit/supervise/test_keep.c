@@ -11,6 +11,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "supervise/internal.h"
+#include "tests/unit/suite.h"
 
 static struct proc_dirs dirs;
 static struct run run;
@@ -145,7 +146,7 @@ static void what_cannot_be_made_again_leaves_what_is_held(void **state)
 	assert_true(fcntl(fd, F_GETFD) >= 0);
 }
 
-int main(void)
+SUITE(keep)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(files_that_are_there_are_left_alone, set_up,

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "supervise/watch.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define LOOK_MS 500u
@@ -220,7 +221,7 @@ static void workers_that_count_forward(void **state)
 	assert_false(l.forwards);
 }
 
-int main(void)
+SUITE(life)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_thread_that_makes_no_turn_hangs_after_the_whole_time),

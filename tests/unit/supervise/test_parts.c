@@ -32,6 +32,7 @@
 #include "supervise/run.h"
 #include "supervise/watch.h"
 #include "tests/unit/descriptors.h"
+#include "tests/unit/suite.h"
 
 static char dir[32];
 
@@ -655,7 +656,7 @@ static void each_place_has_its_name_and_its_socket(void **state)
 	run_sockets_close(&s);
 }
 
-int main(void)
+SUITE(parts)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {

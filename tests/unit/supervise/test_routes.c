@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "supervise/run.h"
+#include "tests/unit/suite.h"
 #include "weir/own_routes.h"
 
 #define SKIPPED 77
@@ -99,7 +100,7 @@ static int remove_all(void **state)
 	       own_routes_delete_all(kernel, 177);
 }
 
-int main(void)
+SUITE(routes)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(dns_addresses_go_and_vips_stay, remove_all),

@@ -27,7 +27,10 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "supervise/internal.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/descriptors.h"
+#include "tests/unit/mnl_answers.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -57,36 +60,14 @@ static struct {
 } refuses;
 static unsigned n_binds;
 
-int __wrap_bind(int fd, const struct sockaddr *at, socklen_t n);
-int __real_bind(int fd, const struct sockaddr *at, socklen_t n);
-int __wrap_clock_gettime(clockid_t id, struct timespec *out);
-int __real_clock_gettime(clockid_t id, struct timespec *out);
-int __wrap_epoll_ctl(int fd, int what, int of, struct epoll_event *event);
-int __real_epoll_ctl(int fd, int what, int of, struct epoll_event *event);
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
-int __real_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
-int __wrap_flock(int fd, int how);
-int __real_flock(int fd, int how);
-pid_t __wrap_fork(void);
-pid_t __real_fork(void);
-int __wrap_kill(pid_t pid, int signo);
-int __real_kill(pid_t pid, int signo);
-ssize_t __wrap_mnl_socket_sendto(const void *socket, const void *bytes, size_t n);
-ssize_t __real_mnl_socket_sendto(const void *socket, const void *bytes, size_t n);
-long __wrap_syscall(long number, long one, long two, long three, long four, long five);
-long __real_syscall(long number, ...);
-int __wrap_usleep(useconds_t us);
-ssize_t __wrap_write(int fd, const void *bytes, size_t n);
-ssize_t __real_write(int fd, const void *bytes, size_t n);
-
-int __wrap_bind(int fd, const struct sockaddr *at, socklen_t n)
+static int own_bind(int fd, const struct sockaddr *at, socklen_t n)
 {
 	n_binds++;
 	errno = refuses.bind;
 	return refuses.bind ? -1 : __real_bind(fd, at, n);
 }
 
-int __wrap_clock_gettime(clockid_t id, struct timespec *out)
+static int own_clock_gettime(clockid_t id, struct timespec *out)
 {
 	if (id != CLOCK_BOOTTIME)
 		return __real_clock_gettime(id, out);
@@ -95,14 +76,14 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *out)
 	return 0;
 }
 
-int __wrap_epoll_ctl(int fd, int what, int of, struct epoll_event *event)
+static int own_epoll_ctl(int fd, int what, int of, struct epoll_event *event)
 {
 	errno = refuses.watch;
 	return what == EPOLL_CTL_ADD && refuses.watch ? -1 : __real_epoll_ctl(fd, what, of, event);
 }
 
 /* With nothing left to do the test goes on, and then the loop. */
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
+static int own_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
 {
 	int n = __real_epoll_wait(fd, events, most, 0);
 
@@ -114,7 +95,7 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_
 	return refuses.wait ? -1 : __real_epoll_wait(fd, events, most, 0);
 }
 
-int __wrap_flock(int fd, int how)
+static int own_flock(int fd, int how)
 {
 	errno = refuses.flock;
 	return refuses.flock ? -1 : __real_flock(fd, how);
@@ -129,7 +110,7 @@ static void show_life(void)
 	pause();
 }
 
-pid_t __wrap_fork(void)
+static pid_t own_fork(void)
 {
 	errno = refuses.fork;
 	if (refuses.fork)
@@ -169,7 +150,7 @@ static void await_end(idtype_t kind, pid_t of)
 	(void)waitid(kind, (id_t)of, &info, WEXITED | WNOWAIT);
 }
 
-int __wrap_kill(pid_t pid, int signo)
+static int own_kill(pid_t pid, int signo)
 {
 	const char *name = "?";
 
@@ -190,33 +171,33 @@ int __wrap_kill(pid_t pid, int signo)
 	return err;
 }
 
-ssize_t __wrap_mnl_socket_sendto(const void *socket, const void *bytes, size_t n)
+static ssize_t own_mnl_socket_sendto(const struct mnl_socket *socket, const void *bytes, size_t n)
 {
 	errno = refuses.route;
 	return refuses.route ? -1 : __real_mnl_socket_sendto(socket, bytes, n);
 }
 
-long __wrap_syscall(long number, long one, long two, long three, long four, long five)
+static long own_syscall(long number, const long a[6])
 {
 	errno = refuses.adopt;
 	if (number == SYS_pidfd_getfd && refuses.adopt)
 		return -1;
 
-	long got = __real_syscall(number, one, two, three, four, five);
+	long got = __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 
 	if (number == SYS_pidfd_send_signal)
-		await_end(P_PIDFD, (pid_t)one);
+		await_end(P_PIDFD, (pid_t)a[0]);
 	return got;
 }
 
-int __wrap_usleep(useconds_t us)
+static int own_usleep(useconds_t us)
 {
 	now_ms += us / 1000;
 	return 0;
 }
 
 /* The log says of processes what becomes of them. */
-ssize_t __wrap_write(int fd, const void *bytes, size_t n)
+static ssize_t own_write(int fd, const void *bytes, size_t n)
 {
 	const char *line = bytes, *of = fd == STDERR_FILENO ? memmem(line, n, "process=", 8) : NULL;
 	const char *again = memmem(line, n, "restart_in_ms=", 14);
@@ -1190,8 +1171,19 @@ static void a_program_gets_its_directories_and_nothing_of_systemd(void **state)
 	assert_string_equal(said, expected);
 }
 
-int main(void)
+SUITE(run)
 {
+	answer_bind = own_bind;
+	answer_clock_gettime = own_clock_gettime;
+	answer_epoll_ctl = own_epoll_ctl;
+	answer_epoll_wait = own_epoll_wait;
+	answer_flock = own_flock;
+	answer_fork = own_fork;
+	answer_kill = own_kill;
+	answer_mnl_socket_sendto = own_mnl_socket_sendto;
+	answer_syscall = own_syscall;
+	answer_usleep = own_usleep;
+	answer_write = own_write;
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(a_start_takes_over_what_runs_and_starts_the_rest),

@@ -26,7 +26,9 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "supervise/internal.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/descriptors.h"
+#include "tests/unit/suite.h"
 #include "weir/stats.h"
 
 #define START_MS 1000000u
@@ -56,12 +58,7 @@ static const struct moment *current_moment(void)
 	return now;
 }
 
-int __wrap_clock_gettime(clockid_t id, struct timespec *out);
-int __real_clock_gettime(clockid_t id, struct timespec *out);
-int __wrap_usleep(useconds_t us);
-long __wrap_syscall(long number, long one, long two, long three, long four);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *out)
+static int own_clock_gettime(clockid_t id, struct timespec *out)
 {
 	uint64_t ms = START_MS + clock_ms;
 
@@ -118,7 +115,7 @@ static void make_moment(void)
 	make_page(m->page_of, m->silent_ms);
 }
 
-int __wrap_usleep(useconds_t us)
+static int own_usleep(useconds_t us)
 {
 	clock_ms += us / 1000;
 	make_moment();
@@ -126,22 +123,21 @@ int __wrap_usleep(useconds_t us)
 }
 
 /* Signals go by a descriptor of the process. */
-long __wrap_syscall(long number, long one, long two, long three, long four)
+static long own_syscall(long number, const long a[6])
 {
 	static pid_t opened;
 	size_t n = strlen(sent);
 
-	(void)three;
-	(void)four;
 	if (number == SYS_pidfd_open) {
-		opened = (pid_t)one;
+		opened = (pid_t)a[0];
 		errno = ESRCH;
-		return two || current_moment()->gone ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+		return a[1] || current_moment()->gone ? -1
+		                                      : open("/dev/null", O_RDONLY | O_CLOEXEC);
 	}
 	snprintf(sent + n, sizeof(sent) - n, "%s %d at %d; ",
 	         number != SYS_pidfd_send_signal ? "?"
-	         : two == SIGTERM                ? "TERM"
-	         : two == SIGKILL                ? "KILL"
+	         : a[1] == SIGTERM               ? "TERM"
+	         : a[1] == SIGKILL               ? "KILL"
 	                                         : "?",
 	         opened == other ? 8 : 7, (int)clock_ms);
 	return 0;
@@ -308,12 +304,15 @@ static void a_lock_that_cannot_be_had_is_not_waited_for(void **state)
 	assert_int_equal(fd, -1);
 }
 
-int main(void)
+SUITE(stop)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_has_the_lock_is_asked_once_and_killed_when_it_hangs),
 		cmocka_unit_test(a_lock_that_cannot_be_had_is_not_waited_for),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_syscall = own_syscall;
+	answer_usleep = own_usleep;
 	return cmocka_run_group_tests_name("supervise, stop", tests, set_up, tear_down);
 }

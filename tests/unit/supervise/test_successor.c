@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "supervise/internal.h"
+#include "tests/unit/suite.h"
 #include "weir/stats.h"
 #include "tests/unit/descriptors.h"
 
@@ -52,18 +53,22 @@ static struct {
 
 /* --- the successor --- */
 
-static int be_successor(int argc, char **argv)
+PROGRAM(weir_dataplane, "weir-dataplane")
 {
 	const char *kind = getenv(KIND);
-	int fd = argc == 13 && !strcmp(argv[11], "--successor") ? atoi(argv[12]) : -1;
 	char path[64];
+	int n = 0;
 	FILE *f;
 
+	while (arguments[n])
+		n++;
+	int fd = n == 12 && !strcmp(arguments[10], "--successor") ? atoi(arguments[11]) : -1;
+
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves none */
-	snprintf(path, sizeof(path), "%s/options", argc > 6 ? argv[6] : ".");
+	snprintf(path, sizeof(path), "%s/options", n > 5 ? arguments[5] : ".");
 	f = fopen(path, "w");
-	for (int i = 1; f && i < argc - 1; i++)
-		fprintf(f, "%s ", argv[i]);
+	for (int i = 0; f && i < n - 1; i++)
+		fprintf(f, "%s ", arguments[i]);
 	if (!f || fclose(f) || !kind || fcntl(fd, F_GETFD) != 0)
 		return 3;
 	if (!strcmp(kind, "exits"))
@@ -561,7 +566,7 @@ static void without_descriptors_there_is_no_successor(void **state)
 	}
 }
 
-int main(int argc, char **argv)
+SUITE(successor)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
@@ -578,11 +583,8 @@ int main(int argc, char **argv)
 		TEST(only_a_child_that_runs_gets_a_successor),
 		TEST(without_descriptors_there_is_no_successor),
 	};
-	const char *name = strrchr(argv[0], '/');
 	sigset_t set;
 
-	if (name && !strcmp(name, "/weir-dataplane"))
-		return be_successor(argc, argv);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
