@@ -11,6 +11,7 @@
 #ifndef WEIR_TESTS_UNIT_ANSWERS_H
 #define WEIR_TESTS_UNIT_ANSWERS_H
 
+#include <dirent.h>
 #include <grp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -54,10 +55,12 @@
 	X(int, epoll_wait, (int fd, struct epoll_event *events, int most, int timeout_ms),         \
 	  (fd, events, most, timeout_ms))                                                          \
 	X(int, eventfd, (unsigned n, int flags), (n, flags))                                       \
+	X(int, fallocate64, (int fd, int mode, off_t off, off_t n), (fd, mode, off, n))            \
 	X(int, fchmod, (int fd, mode_t mode), (fd, mode))                                          \
 	X(int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid))                             \
 	X(FILE *, fdopen, (int fd, const char *mode), (fd, mode))                                  \
 	X(int, flock, (int fd, int what), (fd, what))                                              \
+	X(FILE *, fopen64, (const char *path, const char *mode), (path, mode))                     \
 	X(pid_t, fork, (void), ())                                                                 \
 	X(void, free, (void *at), (at))                                                            \
 	X(int, fstatfs64, (int fd, struct statfs *out), (fd, out))                                 \
@@ -85,6 +88,7 @@
 	X(void *, mmap64, (void *at, size_t n, int rights, int flags, int fd, off_t off),          \
 	  (at, n, rights, flags, fd, off))                                                         \
 	X(int, nanosleep, (const struct timespec *wanted, struct timespec *left), (wanted, left))  \
+	X(DIR *, opendir, (const char *path), (path))                                              \
 	X(int, pipe2, (int fds[2], int flags), (fds, flags))                                       \
 	X(int, poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms))                            \
 	X(int, pthread_cond_timedwait,                                                             \
@@ -113,6 +117,7 @@
 	  (int fd, const void *from, size_t n, int flags, const struct sockaddr *to,               \
 	   socklen_t n_to),                                                                        \
 	  (fd, from, n, flags, to, n_to))                                                          \
+	X(FILE *, setmntent, (const char *path, const char *mode), (path, mode))                   \
 	X(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t n),          \
 	  (fd, level, name, value, n))                                                             \
 	X(int, signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))             \

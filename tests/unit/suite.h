@@ -10,7 +10,7 @@
  *             return cmocka_run_group_tests(tests, NULL, NULL);
  *     }
  *
- * Under another name the program is what a suite starts: PROGRAM(weir_dns, "weir-dns") { ... }
+ * Under another name the program is what a suite starts: SUITE_PROGRAM(weir_dns, "weir-dns") { ... }
  */
 #ifndef WEIR_TESTS_UNIT_SUITE_H
 #define WEIR_TESTS_UNIT_SUITE_H
@@ -28,7 +28,7 @@ void suite_add(struct suite *s);
 #define SUITE(the_name) SUITE_ADD(the_name, #the_name)
 
 /** What the program does where its file is called @p file_name. */
-#define PROGRAM(the_name, file_name) SUITE_ADD(the_name, "/" file_name)
+#define SUITE_PROGRAM(the_name, file_name) SUITE_ADD(the_name, "/" file_name)
 
 #define SUITE_ADD(the_name, the_text)                                                              \
 	static int run_suite_##the_name(__attribute__((unused)) char **arguments);                 \

@@ -11,7 +11,7 @@
 
 #include "bpf/agent_maps.h"
 #include "bpf/agent_mss.h"
-#include "tests/unit/bpf/bpf_answers.h"
+#include "tests/unit/bpf_answers.h"
 #include "tests/unit/suite.h"
 #include "weir/agent.h"
 

@@ -22,7 +22,7 @@
 
 #include "bpf/xdp_internal.h"
 #include "tests/unit/answers.h"
-#include "tests/unit/bpf/bpf_answers.h"
+#include "tests/unit/bpf_answers.h"
 #include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

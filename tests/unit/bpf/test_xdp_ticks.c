@@ -19,7 +19,7 @@
 
 #include "bpf/xdp_internal.h"
 #include "tests/unit/answers.h"
-#include "tests/unit/bpf/bpf_answers.h"
+#include "tests/unit/bpf_answers.h"
 #include "tests/unit/descriptors.h"
 #include "tests/unit/suite.h"
 

@@ -13,8 +13,6 @@
 #include "dataplane/process.h"
 #include "weir/condition.h"
 
-const struct driver_ops *const drivers_dpdk = NULL;
-
 static struct conditions said; /* in the last round */
 
 /* Give @p p its pages, in a directory of the test's own, and a loop. @return 0 or -1 */

@@ -27,10 +27,10 @@
 #include <linux/mempolicy.h>
 
 #include "dataplane/dpdk/tables_dir.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/dataplane/hugepages_fake.h"
 #include "weir/hugepages.h"
 #include "weir/layout.h"
-#include "tests/unit/dataplane/wrap.h"
 
 #define N_CPUS 2
 
@@ -43,17 +43,12 @@ static struct {
 } edge;
 
 /* set_mempolicy() alone */
-WRAP(long, syscall, long number, ...)
+static long own_syscall(long number, const long a[6])
 {
-	const unsigned long *mask;
-	va_list list;
-	int mode;
+	const unsigned long *mask = (const unsigned long *)(uintptr_t)a[1];
+	int mode = (int)a[0];
 
 	assert_int_equal(number, SYS_set_mempolicy);
-	va_start(list, number);
-	mode = va_arg(list, int);
-	mask = va_arg(list, const unsigned long *);
-	va_end(list);
 	edge.node = -1;
 	for (int i = 0; mode == MPOL_PREFERRED && i < 1024; i++)
 		if (mask[i / 64] >> i % 64 & 1)
@@ -61,8 +56,7 @@ WRAP(long, syscall, long number, ...)
 	return 0;
 }
 
-int __real_fallocate64(int fd, int mode, off_t off, off_t len);
-WRAP(int, fallocate64, int fd, int mode, off_t off, off_t len)
+static int own_fallocate64(int fd, int mode, off_t off, off_t len)
 {
 	edge.node_of_file = edge.node;
 	errno = edge.fallocate_says;
@@ -70,8 +64,7 @@ WRAP(int, fallocate64, int fd, int mode, off_t off, off_t len)
 }
 
 /* Lines of the log. */
-ssize_t __real_write(int fd, const void *bytes, size_t n);
-WRAP(ssize_t, write, int fd, const void *bytes, size_t n)
+static ssize_t own_write(int fd, const void *bytes, size_t n)
 {
 	if (fd != STDERR_FILENO)
 		return __real_write(fd, bytes, n);

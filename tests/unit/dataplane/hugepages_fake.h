@@ -14,7 +14,7 @@
 
 #include <linux/magic.h>
 
-#include "tests/unit/dataplane/wrap.h"
+#include "tests/unit/answers.h"
 
 #define PAGE_BYTES  (2ull << 20)
 #define OTHER_BYTES (4ull << 10)
@@ -50,7 +50,7 @@ static inline int count_files(void)
 	return n;
 }
 
-WRAP(FILE *, setmntent, const char *path, const char *mode)
+static FILE *own_setmntent(const char *path, const char *mode)
 {
 	static char text[160];
 
@@ -63,14 +63,14 @@ WRAP(FILE *, setmntent, const char *path, const char *mode)
 	               : fmemopen(text, strlen(text), mode);
 }
 
-WRAP(int, statfs64, const char *path, struct statfs *out)
+static int own_statfs64(const char *path, struct statfs *out)
 {
 	assert_string_equal(path, machine.mount);
 	*out = (struct statfs){ .f_type = HUGETLBFS_MAGIC, .f_bsize = PAGE_BYTES };
 	return 0;
 }
 
-WRAP(int, fstatfs64, int fd, struct statfs *out)
+static int own_fstatfs64(int fd, struct statfs *out)
 {
 	char link[64], path[256];
 	ssize_t n;
@@ -89,8 +89,7 @@ WRAP(int, fstatfs64, int fd, struct statfs *out)
 #define SYSFS "/sys/kernel/mm/hugepages"
 static const char *const page_kinds[] = { "hugepages-2048kB", "hugepages-4kB" };
 
-DIR *__real_opendir(const char *path);
-WRAP(DIR *, opendir, const char *path)
+static DIR *own_opendir(const char *path)
 {
 	char sysfs[80];
 
@@ -98,8 +97,7 @@ WRAP(DIR *, opendir, const char *path)
 	return __real_opendir(strcmp(path, SYSFS) ? path : sysfs);
 }
 
-FILE *__real_fopen64(const char *path, const char *mode);
-WRAP(FILE *, fopen64, const char *path, const char *mode)
+static FILE *own_fopen64(const char *path, const char *mode)
 {
 	static __thread char text[32];
 	uint64_t n = 0;

@@ -19,12 +19,11 @@
 
 #include "tests/unit/bpf/space.h"
 #include "tests/unit/dataplane/document.h"
+#include "tests/unit/dataplane/drivers.h"
 #include "tests/unit/dataplane/fake_dpdk.h"
 
 #define SCENE   "/run/weir-test-process"
 #define WAIT_MS 40000u
-
-const struct driver_ops *const drivers_dpdk = &fake_dpdk;
 
 static pid_t scene_child;
 static uint64_t scene_number;
@@ -72,6 +71,7 @@ static inline int scene_stop(int signo)
 /* Namespaces of our own, and a directory that nobody else sees: suites run beside each other. */
 static inline int scene_enter(void)
 {
+	suite_dpdk = fake_dpdk;
 	return space_enter(true) || (mkdir(SCENE, 0700) && errno != EEXIST) ||
 	       mount("tmpfs", SCENE, "tmpfs", 0, NULL);
 }

@@ -36,8 +36,6 @@
 #include "tests/unit/dataplane/stage.h"
 #include "tests/unit/healthcheck/simulated_time.h"
 
-const struct driver_ops *const drivers_dpdk = NULL;
-
 /* The kernel may know more interfaces than the table of links has room for. */
 static uint32_t kernel_index;
 

@@ -26,7 +26,6 @@
 #include "tests/unit/dataplane/heard.h"
 #include "tests/unit/dataplane/stage.h"
 
-const struct driver_ops *const drivers_dpdk = NULL;
 static struct stage s;
 static struct process process;
 static struct driver_port carried[DRIVER_PORTS_MAX];

@@ -20,10 +20,12 @@
 #include "dataplane/change.h"
 #include "dataplane/dpdk/tablefile.h"
 #include "dataplane/drivers.h"
+#include "tests/unit/suite.h"
 #include "weir/effect.h"
 
 #include "tests/fwd/memory.h"
 #include "tests/unit/bpf/space.h"
+#include "tests/unit/dataplane/drivers.h"
 
 /* --- the driver on tables in memory --- */
 
@@ -124,7 +126,6 @@ static const struct driver_ops dpdk_ops = { .name = "dpdk",
 	                                    .close = close_dpdk,
 	                                    .remove = remove_dpdk,
 	                                    .map = no_map };
-const struct driver_ops *const drivers_dpdk = &dpdk_ops;
 
 /* --- the node --- */
 
@@ -217,14 +218,14 @@ static void start_xdp(void)
 
 static int change_to_dpdk(void)
 {
-	return change_open(&c, &dirs, &dpdk_ops, &model, &other, xdp ? &driver_xdp : NULL, xdp,
+	return change_open(&c, &dirs, drivers_dpdk, &model, &other, xdp ? &driver_xdp : NULL, xdp,
 	                   &why);
 }
 
 /* @param from_dpdk  it is in force */
 static int change_to_xdp(bool from_dpdk)
 {
-	return change_open(&c, &dirs, &driver_xdp, &model, &other, from_dpdk ? &dpdk_ops : NULL,
+	return change_open(&c, &dirs, &driver_xdp, &model, &other, from_dpdk ? drivers_dpdk : NULL,
 	                   from_dpdk ? (struct driver *)&dpdk : NULL, &why);
 }
 
@@ -391,7 +392,7 @@ static void tables_that_a_dead_process_left_go_along(void **state)
 	fill_tables(&f.tables);
 	tablefile_close(&f);
 	assert_int_equal(change_to_xdp(false), 0);
-	assert_ptr_equal(c.old_ops, &dpdk_ops);
+	assert_ptr_equal(c.old_ops, drivers_dpdk);
 	assert_null(c.old_driver);
 	assert_true(c.kept);
 	expect_xdp_sizes(&larger);
@@ -455,7 +456,7 @@ static void names_that_are_too_long_are_refused(void **state)
 
 #define CHANGE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(change)
 {
 	const struct CMUnitTest tests[] = {
 		CHANGE_TEST(the_first_driver_is_opened_where_its_state_is),
@@ -471,6 +472,7 @@ int main(void)
 		CHANGE_TEST(names_that_are_too_long_are_refused),
 	};
 
+	suite_dpdk = dpdk_ops;
 	if (space_enter(true)) {
 		printf("needs root: skipped\n");
 		return 77;

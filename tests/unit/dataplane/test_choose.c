@@ -2,11 +2,7 @@
 #include "dataplane/choose.h"
 #include "dataplane/drivers.h"
 #include "tests/unit/host/devices_scene.h"
-
-/* Both are asked for no more than their names here. */
-const struct driver_ops driver_xdp = { .name = "xdp" };
-static const struct driver_ops dpdk = { .name = "dpdk" };
-const struct driver_ops *const drivers_dpdk = &dpdk;
+#include "tests/unit/suite.h"
 
 static const struct driver_ops *choose_with(enum model_driver driver,
                                             const struct model_port *ports, size_t n,
@@ -29,7 +25,7 @@ static void auto_takes_dpdk_only_where_each_port_can_have_it(void **state)
 			                             .device = devices[i].device } };
 
 		assert_ptr_equal(choose_with(MODEL_DRIVER_AUTO, both, 2, &why),
-		                 devices[i].taken ? &dpdk : &driver_xdp);
+		                 devices[i].taken ? drivers_dpdk : &driver_xdp);
 		assert_int_equal(!strncmp(why.text, "auto: DPDK", 10), devices[i].taken);
 		if (!devices[i].taken) /* it says which, and what to do */
 			assert_non_null(strstr(why.text, devices[i].says));
@@ -52,10 +48,10 @@ static void a_bond_is_what_its_members_are(void **state)
 	struct driver_reason why;
 
 	(void)state;
-	assert_ptr_equal(choose_with(MODEL_DRIVER_AUTO, good, 1, &why), &dpdk);
+	assert_ptr_equal(choose_with(MODEL_DRIVER_AUTO, good, 1, &why), drivers_dpdk);
 	assert_ptr_equal(choose_with(MODEL_DRIVER_AUTO, bad, 1, &why), &driver_xdp);
 	assert_non_null(strstr(why.text, "device 0000:02:00.0 of port a is driven by igb"));
-	assert_ptr_equal(choose_with(MODEL_DRIVER_AUTO, names, 1, &why), &dpdk);
+	assert_ptr_equal(choose_with(MODEL_DRIVER_AUTO, names, 1, &why), drivers_dpdk);
 }
 
 static void auto_takes_xdp_for_a_port_without_a_device(void **state)
@@ -79,7 +75,7 @@ static void what_is_asked_for_is_taken(void **state)
 	struct driver_reason why;
 
 	assert_ptr_equal(choose_with(MODEL_DRIVER_XDP, ports, 1, &why), &driver_xdp);
-	assert_ptr_equal(choose_with(MODEL_DRIVER_DPDK, ports, 1, &why), &dpdk);
+	assert_ptr_equal(choose_with(MODEL_DRIVER_DPDK, ports, 1, &why), drivers_dpdk);
 	assert_string_equal(why.text, "as configured");
 }
 
@@ -104,7 +100,7 @@ static void tables_belong_to_the_node_of_the_first_nic_that_has_one(void **state
 	assert_int_equal(choose_numa_node(&node, root), 1);
 }
 
-int main(void)
+SUITE(choose)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(auto_takes_dpdk_only_where_each_port_can_have_it),

@@ -18,6 +18,7 @@
 
 #include "dataplane/nexthop/links.h"
 #include "dataplane/prover_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/measure.h"
 #include "weir/model.h"
 
@@ -528,7 +529,7 @@ static void before_a_document_is_in_force_no_port_is_missed(void **state)
 
 #define CONDITIONS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(conditions)
 {
 	const struct CMUnitTest tests[] = {
 		CONDITIONS_TEST(a_node_without_trouble_states_none),

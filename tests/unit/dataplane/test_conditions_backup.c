@@ -12,6 +12,7 @@
 
 #include "dataplane/conditions.h"
 #include "dataplane/process.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/model.h"
 #include "weir/stats.h"
@@ -129,7 +130,7 @@ static void each_pool_with_a_backup_is_looked_at(void **state)
 	assert_int_equal(strncmp(text, "note backup-serves web-ams: ", 28), 0);
 }
 
-int main(void)
+SUITE(conditions_backup)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_state_is_stated_to_the_letter),

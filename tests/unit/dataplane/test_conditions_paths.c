@@ -16,6 +16,7 @@
 #include "dataplane/export/effect_internal.h"
 #include "dataplane/nexthop/hops.h"
 #include "dataplane/probes_internal.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 
 #include "tests/unit/bpf/space.h"
@@ -320,7 +321,7 @@ static void a_long_list_is_cut_and_counted(void **unused)
 	}
 }
 
-int main(void)
+SUITE(conditions_paths)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(where_all_is_well_nothing_is_stated),

@@ -26,6 +26,8 @@
 #include "dataplane/drivers.h"
 #include "dataplane/process.h"
 #include "dataplane/prover_internal.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "weir/model.h"
 #include "weir/proof.h"
 
@@ -34,11 +36,7 @@
 #define BYTES_MAX (256u * 1024)
 #define NOW_MS    5500u
 
-const struct driver_ops *const drivers_dpdk = NULL;
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
+static int own_clock_gettime(clockid_t clock, struct timespec *out)
 {
 	(void)clock;
 	*out = (struct timespec){ .tv_sec = NOW_MS / 1000, .tv_nsec = NOW_MS % 1000 * 1000000 };
@@ -358,7 +356,7 @@ static void what_is_no_name_is_refused(void **state)
 	json_decref(answer);
 }
 
-int main(void)
+SUITE(ctl_proof)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -371,5 +369,6 @@ int main(void)
 		T(what_is_no_name_is_refused),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
 	return cmocka_run_group_tests_name("ctl proof", tests, NULL, NULL);
 }

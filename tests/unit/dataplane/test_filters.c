@@ -12,6 +12,7 @@
 #include "dataplane/nexthop/filters.h"
 
 #include "tests/unit/bpf/space.h"
+#include "tests/unit/suite.h"
 
 #define PAUSE_MS 20u /* the documented value, not the code's own: a change of it is seen */
 
@@ -77,7 +78,7 @@ static void each_change_is_told_and_a_flood_is_few_calls(void **state)
 	loop_close(s.loop);
 }
 
-int main(void)
+SUITE(filters)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(
 		each_change_is_told_and_a_flood_is_few_calls) };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Tables in hugepages: that the file is found, moved, replaced and removed, and what happens without pages. */
 #include "tests/unit/dataplane/hugefile_scene.h"
+#include "tests/unit/suite.h"
 
 /* One page less, and there are too few; the pages of another size count for packets alone. */
 static void the_last_free_page_is_taken(void **state)
@@ -364,7 +365,7 @@ static void memory_is_taken_from_the_node_of_the_nics(void **state)
 	}
 }
 
-int main(void)
+SUITE(hugefile)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -386,5 +387,13 @@ int main(void)
 		T(memory_is_taken_from_the_node_of_the_nics),
 	};
 
+	answer_fallocate64 = own_fallocate64;
+	answer_fopen64 = own_fopen64;
+	answer_fstatfs64 = own_fstatfs64;
+	answer_opendir = own_opendir;
+	answer_setmntent = own_setmntent;
+	answer_statfs64 = own_statfs64;
+	answer_syscall = own_syscall;
+	answer_write = own_write;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Tables in hugepages: whose files are trusted, followed and removed. */
 #include "tests/unit/dataplane/hugefile_scene.h"
+#include "tests/unit/suite.h"
 
 /* `weir run` has made it for a user who could not make it again. */
 static void a_directory_of_another_user_stays(void **state)
@@ -96,7 +97,7 @@ static void a_link_to_a_link_is_refused(void **state)
 	assert_int_equal(tablefile_open(&f, tables_path(), false, &why), -EPERM);
 }
 
-int main(void)
+SUITE(hugefile_trust)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -107,5 +108,13 @@ int main(void)
 		T(a_link_to_a_link_is_refused),
 	};
 
+	answer_fallocate64 = own_fallocate64;
+	answer_fopen64 = own_fopen64;
+	answer_fstatfs64 = own_fstatfs64;
+	answer_opendir = own_opendir;
+	answer_setmntent = own_setmntent;
+	answer_statfs64 = own_statfs64;
+	answer_syscall = own_syscall;
+	answer_write = own_write;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "dataplane/withdraw.h"
+#include "tests/unit/suite.h"
 #include "weir/effect.h"
 #include "weir/own_routes.h"
 #include "weir/probe.h"
@@ -581,7 +582,7 @@ static void the_exit_code_says_whether_forwarding_stopped(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-int main(int argc, char **argv)
+SUITE(main)
 {
 	const struct CMUnitTest tests[] = {
 		T(root_gives_its_user_what_it_needs_and_goes),
@@ -597,11 +598,11 @@ int main(int argc, char **argv)
 	};
 
 	signal(SIGPIPE, SIG_DFL); /* else the program inherits that it is ignored */
-	if (argc < 2 || space_enter(false)) {
+	if (!arguments[0] || space_enter(false)) {
 		printf("needs root: skipped\n");
 		return 77;
 	}
-	has_dpdk = argc > 2 && !strcmp(argv[2], "dpdk");
-	space_run("mkdir " ROOT " && cp %s " PROGRAM, argv[1]);
+	has_dpdk = arguments[1] && !strcmp(arguments[1], "dpdk");
+	space_run("mkdir " ROOT " && cp %s " PROGRAM, arguments[0]);
 	return cmocka_run_group_tests_name("main", tests, make_machine, forget_machine);
 }

@@ -21,6 +21,7 @@
 #include "dataplane/nexthop/hops.h"
 #include "dataplane/nexthop/links.h"
 #include "dataplane/probes_internal.h"
+#include "tests/unit/bpf_answers.h"
 #include "tests/unit/suite.h"
 #include "weir/model.h"
 #include "weir/stats.h"
@@ -34,27 +35,20 @@
 
 /* --- libbpf --- */
 
-int __real_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags);
-int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags);
-int __real_bpf_map_lookup_elem(int fd, const void *key, void *value);
-int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value);
-int __real_bpf_tc_attach(const struct bpf_tc_hook *hook, struct bpf_tc_opts *opts);
-int __wrap_bpf_tc_attach(const struct bpf_tc_hook *hook, struct bpf_tc_opts *opts);
-
 static unsigned n_updates, update_fails; /* the one that does, from 1 on; 0: none */
 static int update_errno;
 static unsigned n_attached;
 static int attach_says;
 static enum { COUNTS_REAL, COUNTS_FAIL, COUNTS_MADE } counts;
 
-int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
+static int own_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
 {
 	n_updates++;
 	errno = update_errno;
 	return n_updates == update_fails ? -1 : __real_bpf_map_update_elem(fd, key, value, flags);
 }
 
-int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value)
+static int own_bpf_map_lookup_elem(int fd, const void *key, void *value)
 {
 	if (counts == COUNTS_REAL)
 		return __real_bpf_map_lookup_elem(fd, key, value);
@@ -65,7 +59,7 @@ int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value)
 	return counts == COUNTS_FAIL ? -1 : 0;
 }
 
-int __wrap_bpf_tc_attach(const struct bpf_tc_hook *hook, struct bpf_tc_opts *opts)
+static int own_bpf_tc_attach(const struct bpf_tc_hook *hook, struct bpf_tc_opts *opts)
 {
 	n_attached++;
 	return attach_says ? attach_says : __real_bpf_tc_attach(hook, opts);
@@ -850,6 +844,9 @@ SUITE(probes)
 		PROBES_TEST(all_vips_are_followed),
 	};
 
+	answer_bpf_map_lookup_elem = own_bpf_map_lookup_elem;
+	answer_bpf_map_update_elem = own_bpf_map_update_elem;
+	answer_bpf_tc_attach = own_bpf_tc_attach;
 	answer_write = own_write;
 	if (space_enter(false)) {
 		printf("needs root: skipped\n");

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/dataplane/process_scene.h"
+#include "tests/unit/suite.h"
 
 #define RECEIVED "weir_dataplane_received_packets_total"
 
@@ -341,7 +342,7 @@ static void who_reads_that_a_document_is_in_force_finds_its_effect(void **state)
 	}
 }
 
-int main(void)
+SUITE(process)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(without_a_document_it_answers_and_forwards_nothing,

@@ -12,6 +12,7 @@
 
 #include "base/page.h"
 #include "bpf/probe_table.h"
+#include "tests/unit/suite.h"
 #include "weir/health.h"
 #include "weir/probe.h"
 
@@ -272,7 +273,7 @@ static void a_route_that_is_refused_condemns_and_one_that_is_missing_does_not(vo
 	assert_int_equal(in_force("b2"), 1); /* the want of a route is no evidence */
 }
 
-int main(void)
+SUITE(process_ports)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_port_that_goes_and_comes_back_is_attached_again,

@@ -12,6 +12,7 @@
 
 #include "base/page.h"
 #include "dataplane/tables/mapped.h"
+#include "tests/unit/suite.h"
 #include "weir/effect.h"
 #include "weir/health.h"
 
@@ -512,7 +513,7 @@ static int release_and_end(void **state)
 	return scene_end(state);
 }
 
-int main(void)
+SUITE(process_turns)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scene_begin, release_and_end)
 	const struct CMUnitTest tests[] = {

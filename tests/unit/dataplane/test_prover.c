@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "dataplane/withdraw.h"
 #include "tests/unit/dataplane/process_scene.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/reason.h"
 #include "weir/own_routes.h"
 #include "weir/proof.h"
@@ -322,7 +323,7 @@ static int enter_scene(void **state)
 	return scene_enter() || own_routes_open(&routes);
 }
 
-int main(void)
+SUITE(prover)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scene_begin, scene_end)
 	const struct CMUnitTest tests[] = {

@@ -20,6 +20,7 @@
 #include "tests/unit/bpf/xdp_stage.h"
 
 #include "dataplane/prover_internal.h"
+#include "tests/unit/suite.h"
 
 #define POOL_ID 77u
 #define SLOTS   32u
@@ -490,7 +491,7 @@ static int enter_scene(void **state)
 	return space_enter(true);
 }
 
-int main(void)
+SUITE(prover_frame)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

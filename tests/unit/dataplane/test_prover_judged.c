@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "dataplane/prover_internal.h"
+#include "tests/unit/suite.h"
 
 #define POOL_ID   77u
 #define BACKENDS  4u /* the first is none */
@@ -611,7 +612,7 @@ static void without_a_pool_or_a_source_there_is_no_flow(void **state)
 	assert_false(fwd_prefix_has(&root.source4, &f.tuple.src));
 }
 
-int main(void)
+SUITE(prover_judged)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_flow_is_one_that_can_be_proved),

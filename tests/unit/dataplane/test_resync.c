@@ -19,16 +19,17 @@
 #include "dataplane/nexthop/hops.h"
 #include "dataplane/nexthop/links.h"
 
+#include "tests/unit/answers.h"
 #include "tests/unit/bpf/space.h"
-#include "tests/unit/dataplane/wrap.h"
+#include "tests/unit/mnl_answers.h"
+#include "tests/unit/suite.h"
 
 #define WAIT_MS 10000u
 #define MANY    5000u /* more than there are chains */
 
 static bool loses; /* the messages that wait now */
 
-ssize_t __real_recv(int fd, void *out, size_t n, int flags);
-WRAP(ssize_t, recv, int fd, void *out, size_t n, int flags)
+static ssize_t own_recv(int fd, void *out, size_t n, int flags)
 {
 	ssize_t got = __real_recv(fd, out, n, flags);
 
@@ -44,8 +45,7 @@ WRAP(ssize_t, recv, int fd, void *out, size_t n, int flags)
 static bool
         asks_nobody; /* the kernel is not made to ask next hops: all of the machine share its table of these */
 
-ssize_t __real_mnl_socket_sendto(const struct mnl_socket *to, const void *bytes, size_t n);
-WRAP(ssize_t, mnl_socket_sendto, const struct mnl_socket *to, const void *bytes, size_t n)
+static ssize_t own_mnl_socket_sendto(const struct mnl_socket *to, const void *bytes, size_t n)
 {
 	const struct nlmsghdr *head = bytes;
 
@@ -227,7 +227,7 @@ static void each_next_hop_is_found_behind_others(void **state)
 	asks_nobody = false;
 }
 
-int main(void)
+SUITE(resync)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin_scene, end_scene)
 	const struct CMUnitTest tests[] = {
@@ -238,6 +238,8 @@ int main(void)
 		T(after_lost_messages_links_are_said_to_have_changed), /* when no port comes up any more */
 	};
 
+	answer_mnl_socket_sendto = own_mnl_socket_sendto;
+	answer_recv = own_recv;
 	if (space_enter(false)) {
 		printf("needs root: skipped\n");
 		return 77;

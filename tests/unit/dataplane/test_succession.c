@@ -31,6 +31,7 @@
 #include "weir/stats.h"
 
 #include "tests/unit/dataplane/document.h"
+#include "tests/unit/dataplane/drivers.h"
 #include "tests/unit/dataplane/heard.h"
 #include "tests/unit/healthcheck/simulated_time.h"
 
@@ -93,7 +94,6 @@ static int prepare_dpdk(const struct model_node *node, struct driver_reason *rea
 }
 
 static const struct driver_ops with = { .name = "dpdk", .prepare = prepare_dpdk };
-const struct driver_ops *const drivers_dpdk = &with;
 
 /* Of the process before, which is this one by its page. */
 static int own_kill(pid_t pid, int signal)
@@ -546,5 +546,6 @@ SUITE(succession)
 	answer_read = own_read;
 	answer_usleep = own_usleep;
 	answer_write = own_write;
+	suite_dpdk = with;
 	return cmocka_run_group_tests_name("succession", tests, NULL, NULL);
 }

@@ -25,29 +25,22 @@
 #include <cmocka.h>
 
 #include "dataplane/dpdk/tap.h"
-#include "tests/unit/dataplane/wrap.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 #define SKIPPED    77
 #define TUN_DEVICE "/dev/net/tun"
 
 static int open_errno, make_errno; /* what /dev/net/tun says; 0: as the kernel does */
 
-int __real_open64(const char *path, int flags, ...);
-WRAP(int, open64, const char *path, int flags, ...)
+static int own_open64(const char *path, int flags, mode_t mode)
 {
 	errno = open_errno;
-	return open_errno ? -1 : __real_open64(path, flags);
+	return open_errno ? -1 : __real_open64(path, flags, mode);
 }
 
-int __real_ioctl(int fd, unsigned long request, ...);
-WRAP(int, ioctl, int fd, unsigned long request, ...)
+static int own_ioctl(int fd, unsigned long request, void *arg)
 {
-	va_list list;
-	void *arg;
-
-	va_start(list, request);
-	arg = va_arg(list, void *);
-	va_end(list);
 	errno = request == TUNSETIFF ? make_errno : 0;
 	return errno ? -1 : __real_ioctl(fd, request, arg);
 }
@@ -368,7 +361,7 @@ static void each_error_says_what_to_do(void **state)
 	}
 }
 
-int main(void)
+SUITE(tap)
 {
 #define T(f) cmocka_unit_test_teardown(f, teardown)
 	const struct CMUnitTest tests[] = {
@@ -384,6 +377,8 @@ int main(void)
 		T(each_error_says_what_to_do),
 	};
 
+	answer_ioctl = own_ioctl;
+	answer_open64 = own_open64;
 	if (geteuid() || unshare(CLONE_NEWNET) || access(TUN_DEVICE, R_OK | W_OK)) {
 		printf("needs root and %s: skipped\n", TUN_DEVICE);
 		return SKIPPED;

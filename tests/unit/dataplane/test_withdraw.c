@@ -21,6 +21,7 @@
 #include "dataplane/prover.h"
 #include "dataplane/withdraw.h"
 #include "tests/unit/answers.h"
+#include "tests/unit/mnl_answers.h"
 #include "tests/unit/suite.h"
 #include "weir/announce.h"
 #include "weir/model.h"
@@ -28,6 +29,7 @@
 #include "weir/proof.h"
 
 #include "tests/fail/calls.h"
+#include "tests/unit/dataplane/drivers.h"
 #include "tests/unit/dataplane/heard.h"
 #include "tests/unit/healthcheck/simulated_time.h"
 
@@ -38,9 +40,6 @@
 #define NORMAL  177u
 #define GSHUT   178u
 #define OTHER   179u /* another node's, or another program's with Weir's number */
-
-ssize_t __real_mnl_socket_sendto(const struct mnl_socket *s, const void *message, size_t n);
-ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *s, const void *message, size_t n);
 
 static struct own_routes *kernel;
 static struct process process;
@@ -70,7 +69,7 @@ static bool is_said(void)
 }
 
 /* The page says it before a route is gone, or weir-announce would put the routes back. */
-ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *s, const void *message, size_t n)
+static ssize_t own_mnl_socket_sendto(const struct mnl_socket *s, const void *message, size_t n)
 {
 	const struct nlmsghdr *h = message;
 
@@ -104,7 +103,6 @@ static size_t list_workers(const struct driver *d, struct driver_worker out[DRIV
 }
 
 static const struct driver_ops with_workers = { .name = "dpdk", .workers = list_workers };
-const struct driver_ops *const drivers_dpdk = &with_workers;
 static struct model_node self;
 static struct model model;
 
@@ -371,8 +369,10 @@ SUITE(withdraw)
 {
 	answer_clock_gettime = own_clock_gettime;
 	answer_epoll_wait = own_epoll_wait;
+	answer_mnl_socket_sendto = own_mnl_socket_sendto;
 	answer_usleep = own_usleep;
 	answer_write = own_write;
+	suite_dpdk = with_workers;
 #define T(f) cmocka_unit_test_setup_teardown(f, add_all, remove_place)
 	const struct CMUnitTest tests[] = {
 		T(routes_of_both_tables_go),

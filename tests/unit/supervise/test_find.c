@@ -439,7 +439,7 @@ static void a_thread_that_computes_is_found_in_the_program(void **state)
 }
 
 /* One of the processes that are looked for. */
-PROGRAM(weir_dns, "weir-dns")
+SUITE_PROGRAM(weir_dns, "weir-dns")
 {
 	(void)!write(STDOUT_FILENO, "x", 1);
 	while (pause()) /* always -1 */

@@ -53,7 +53,7 @@ static struct {
 
 /* --- the successor --- */
 
-PROGRAM(weir_dataplane, "weir-dataplane")
+SUITE_PROGRAM(weir_dataplane, "weir-dataplane")
 {
 	const char *kind = getenv(KIND);
 	char path[64];
