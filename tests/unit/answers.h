@@ -41,6 +41,7 @@
 #define LIBC_ANSWERS(X)                                                                            \
 	X(int, accept4, (int fd, struct sockaddr *at, socklen_t *n, int flags),                    \
 	  (fd, at, n, flags))                                                                      \
+	X(int, access, (const char *path, int mode), (path, mode))                                 \
 	X(int, adjtimex, (struct timex * t), (t))                                                  \
 	X(int, bind, (int fd, const struct sockaddr *at, socklen_t n), (fd, at, n))                \
 	X(void *, calloc, (size_t n, size_t size), (n, size))                                      \
@@ -77,6 +78,7 @@
 	X(int, getsockname, (int fd, struct sockaddr *at, socklen_t *n), (fd, at, n))              \
 	X(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *n),               \
 	  (fd, level, name, value, n))                                                             \
+	X(char *, if_indextoname, (unsigned index, char *out), (index, out))                       \
 	X(unsigned, if_nametoindex, (const char *name), (name))                                    \
 	X(int, inotify_init1, (int flags), (flags))                                                \
 	X(int, kill, (pid_t pid, int number), (pid, number))                                       \
@@ -91,6 +93,9 @@
 	X(DIR *, opendir, (const char *path), (path))                                              \
 	X(int, pipe2, (int fds[2], int flags), (fds, flags))                                       \
 	X(int, poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms))                            \
+	X(int, ppoll,                                                                              \
+	  (struct pollfd * p, nfds_t n, const struct timespec *time, const sigset_t *mask),        \
+	  (p, n, time, mask))                                                                      \
 	X(int, pthread_cond_timedwait,                                                             \
 	  (pthread_cond_t * c, pthread_mutex_t * m, const struct timespec *until), (c, m, until))  \
 	X(int, pthread_create,                                                                     \
@@ -98,6 +103,7 @@
 	  (id, attributes, run, with))                                                             \
 	X(int, pthread_join, (pthread_t id, void **out), (id, out))                                \
 	X(ssize_t, read, (int fd, void *to, size_t n), (fd, to, n))                                \
+	X(ssize_t, readlink, (const char *path, char *out, size_t n), (path, out, n))              \
 	X(void *, realloc, (void *at, size_t n), (at, n))                                          \
 	X(ssize_t, recv, (int fd, void *to, size_t n, int flags), (fd, to, n, flags))              \
 	X(ssize_t, recvfrom,                                                                       \

@@ -15,8 +15,9 @@
 #include <rte_lcore.h>
 
 #include "dataplane/dpdk/eal.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/dataplane/dpdk_answers.h"
 #include "tests/unit/dataplane/noted.h"
-#include "tests/unit/dataplane/wrap.h"
 
 #define DEVICES 40
 
@@ -58,7 +59,7 @@ static struct fake *fake_named(const char *name)
 	return NULL;
 }
 
-WRAP(int, rte_eal_hotplug_add, const char *bus, const char *name, const char *arguments)
+static int own_rte_eal_hotplug_add(const char *bus, const char *name, const char *arguments)
 {
 	note("add %s %s '%s'; ", bus, name, arguments);
 	if (scene.plug_err || !fake_named(name))
@@ -67,14 +68,14 @@ WRAP(int, rte_eal_hotplug_add, const char *bus, const char *name, const char *ar
 	return 0;
 }
 
-WRAP(int, rte_eal_hotplug_remove, const char *bus, const char *name)
+static int own_rte_eal_hotplug_remove(const char *bus, const char *name)
 {
 	note("remove %s %s; ", bus, name);
 	fake_named(name)->is_plugged = false;
 	return 0;
 }
 
-WRAP(int, rte_eth_dev_get_port_by_name, const char *name, uint16_t *id)
+static int own_rte_eth_dev_get_port_by_name(const char *name, uint16_t *id)
 {
 	if (scene.find_err || !fake_named(name))
 		return scene.find_err ? scene.find_err : -ENODEV;
@@ -83,7 +84,7 @@ WRAP(int, rte_eth_dev_get_port_by_name, const char *name, uint16_t *id)
 }
 
 /* As DPDK's: who fails leaves zeros. */
-WRAP(int, rte_eth_dev_info_get, uint16_t id, struct rte_eth_dev_info *out)
+static int own_rte_eth_dev_info_get(uint16_t id, struct rte_eth_dev_info *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (scene.info_err && (!scene.info_err_of || scene.info_err_of == id))
@@ -93,8 +94,8 @@ WRAP(int, rte_eth_dev_info_get, uint16_t id, struct rte_eth_dev_info *out)
 	return 0;
 }
 
-WRAP(int, rte_eth_dev_configure, uint16_t id, uint16_t n_rx, uint16_t n_tx,
-     const struct rte_eth_conf *conf)
+static int own_rte_eth_dev_configure(uint16_t id, uint16_t n_rx, uint16_t n_tx,
+                                     const struct rte_eth_conf *conf)
 {
 	(void)id;
 	scene.n_configures++;
@@ -105,7 +106,7 @@ WRAP(int, rte_eth_dev_configure, uint16_t id, uint16_t n_rx, uint16_t n_tx,
 	return scene.configure_err;
 }
 
-WRAP(int, rte_eth_dev_adjust_nb_rx_tx_desc, uint16_t id, uint16_t *n_rx, uint16_t *n_tx)
+static int own_rte_eth_dev_adjust_nb_rx_tx_desc(uint16_t id, uint16_t *n_rx, uint16_t *n_tx)
 {
 	(void)id;
 	if (scene.any_length)
@@ -117,8 +118,8 @@ WRAP(int, rte_eth_dev_adjust_nb_rx_tx_desc, uint16_t id, uint16_t *n_rx, uint16_
 	return 0;
 }
 
-WRAP(int, rte_eth_rx_queue_setup, uint16_t id, uint16_t queue, uint16_t n, unsigned int socket,
-     const struct rte_eth_rxconf *conf, struct rte_mempool *pool)
+static int own_rte_eth_rx_queue_setup(uint16_t id, uint16_t queue, uint16_t n, unsigned int socket,
+                                      const struct rte_eth_rxconf *conf, struct rte_mempool *pool)
 {
 	(void)conf;
 	assert_ptr_equal(pool, eal_pool(scene.queue_socket));
@@ -127,8 +128,8 @@ WRAP(int, rte_eth_rx_queue_setup, uint16_t id, uint16_t queue, uint16_t n, unsig
 	return scene.queue_err;
 }
 
-WRAP(int, rte_eth_tx_queue_setup, uint16_t id, uint16_t queue, uint16_t n, unsigned int socket,
-     const struct rte_eth_txconf *conf)
+static int own_rte_eth_tx_queue_setup(uint16_t id, uint16_t queue, uint16_t n, unsigned int socket,
+                                      const struct rte_eth_txconf *conf)
 {
 	(void)conf;
 	assert_int_equal((int)socket, scene.queue_socket);
@@ -136,19 +137,19 @@ WRAP(int, rte_eth_tx_queue_setup, uint16_t id, uint16_t queue, uint16_t n, unsig
 	return 0;
 }
 
-WRAP(int, rte_eth_dev_start, uint16_t id)
+static int own_rte_eth_dev_start(uint16_t id)
 {
 	note("start %u; ", id);
 	return scene.start_err;
 }
 
-WRAP(int, rte_eth_dev_stop, uint16_t id)
+static int own_rte_eth_dev_stop(uint16_t id)
 {
 	note("stop %u; ", id);
 	return 0;
 }
 
-WRAP(int, rte_eth_dev_rx_intr_enable, uint16_t id, uint16_t queue)
+static int own_rte_eth_dev_rx_intr_enable(uint16_t id, uint16_t queue)
 {
 	(void)id;
 	(void)queue;
@@ -156,7 +157,7 @@ WRAP(int, rte_eth_dev_rx_intr_enable, uint16_t id, uint16_t queue)
 	return scene.intr_err;
 }
 
-WRAP(int, rte_eth_dev_rx_intr_disable, uint16_t id, uint16_t queue)
+static int own_rte_eth_dev_rx_intr_disable(uint16_t id, uint16_t queue)
 {
 	(void)id;
 	(void)queue;
@@ -164,13 +165,13 @@ WRAP(int, rte_eth_dev_rx_intr_disable, uint16_t id, uint16_t queue)
 	return 0;
 }
 
-WRAP(int, rte_eth_allmulticast_enable, uint16_t id)
+static int own_rte_eth_allmulticast_enable(uint16_t id)
 {
 	note("multicast %u; ", id);
 	return 0;
 }
 
-WRAP(int, rte_eth_dev_vlan_filter, uint16_t id, uint16_t vlan, int on)
+static int own_rte_eth_dev_vlan_filter(uint16_t id, uint16_t vlan, int on)
 {
 	(void)id;
 	assert_int_equal(on, 1);
@@ -179,51 +180,52 @@ WRAP(int, rte_eth_dev_vlan_filter, uint16_t id, uint16_t vlan, int on)
 	return scene.vlan_err_at && vlan == scene.vlan_err_at ? -ENOSPC : 0;
 }
 
-WRAP(int, rte_eth_macaddr_get, uint16_t id, struct rte_ether_addr *out)
+static int own_rte_eth_macaddr_get(uint16_t id, struct rte_ether_addr *out)
 {
 	*out = scene.devices[id].mac;
 	return scene.mac_err;
 }
 
-WRAP(int, rte_eth_dev_default_mac_addr_set, uint16_t id, struct rte_ether_addr *mac)
+static int own_rte_eth_dev_default_mac_addr_set(uint16_t id, struct rte_ether_addr *mac)
 {
 	note("mac %02x; ", mac->addr_bytes[5]);
 	scene.devices[id].mac = *mac;
 	return 0;
 }
 
-WRAP(int, rte_eth_dev_mac_addr_add, uint16_t id, struct rte_ether_addr *mac, uint32_t group)
+static int own_rte_eth_dev_mac_addr_add(uint16_t id, struct rte_ether_addr *mac, uint32_t group)
 {
 	assert_int_equal(group, 0);
 	note("add %u %02x; ", id, mac->addr_bytes[5]);
 	return mac->addr_bytes[5] == scene.mac_add_err_at ? -ENOSPC : 0;
 }
 
-WRAP(int, rte_eth_dev_mac_addr_remove, uint16_t id, struct rte_ether_addr *mac)
+static int own_rte_eth_dev_mac_addr_remove(uint16_t id, struct rte_ether_addr *mac)
 {
 	note("remove %u %02x; ", id, mac->addr_bytes[5]);
 	return 0;
 }
 
-WRAP(int, rte_eth_promiscuous_enable, uint16_t id)
+static int own_rte_eth_promiscuous_enable(uint16_t id)
 {
 	note("all %u; ", id);
 	return 0;
 }
 
-WRAP(int, rte_eth_promiscuous_disable, uint16_t id)
+static int own_rte_eth_promiscuous_disable(uint16_t id)
 {
 	note("ours %u; ", id);
 	return 0;
 }
 
-WRAP(int, rte_eth_link_get_nowait, uint16_t id, struct rte_eth_link *out)
+static int own_rte_eth_link_get_nowait(uint16_t id, struct rte_eth_link *out)
 {
 	out->link_status = scene.devices[id].is_up;
 	return scene.link_err;
 }
 
-WRAP(int, rte_eth_dev_rss_reta_update, uint16_t id, struct rte_eth_rss_reta_entry64 *t, uint16_t n)
+static int own_rte_eth_dev_rss_reta_update(uint16_t id, struct rte_eth_rss_reta_entry64 *t,
+                                           uint16_t n)
 {
 	(void)id;
 	for (uint16_t i = 0; i < n && !scene.keeps_table; i++) {
@@ -233,7 +235,8 @@ WRAP(int, rte_eth_dev_rss_reta_update, uint16_t id, struct rte_eth_rss_reta_entr
 	return 0;
 }
 
-WRAP(int, rte_eth_dev_rss_reta_query, uint16_t id, struct rte_eth_rss_reta_entry64 *t, uint16_t n)
+static int own_rte_eth_dev_rss_reta_query(uint16_t id, struct rte_eth_rss_reta_entry64 *t,
+                                          uint16_t n)
 {
 	(void)id;
 	for (uint16_t i = 0; i < n; i++) {
@@ -243,14 +246,14 @@ WRAP(int, rte_eth_dev_rss_reta_query, uint16_t id, struct rte_eth_rss_reta_entry
 	return scene.reta_err;
 }
 
-WRAP(int, rte_eth_dev_rss_hash_conf_get, uint16_t id, struct rte_eth_rss_conf *out)
+static int own_rte_eth_dev_rss_hash_conf_get(uint16_t id, struct rte_eth_rss_conf *out)
 {
 	(void)id;
 	out->rss_hf = scene.hashed;
 	return scene.hash_err;
 }
 
-WRAP(int, rte_eth_stats_get, uint16_t id, struct rte_eth_stats *out)
+static int own_rte_eth_stats_get(uint16_t id, struct rte_eth_stats *out)
 {
 	*out = (struct rte_eth_stats){
 		.imissed = 100u + id, .rx_nombuf = 200u + id, .ierrors = 7, .ipackets = 8
@@ -258,29 +261,28 @@ WRAP(int, rte_eth_stats_get, uint16_t id, struct rte_eth_stats *out)
 	return 0;
 }
 
-WRAP(int, rte_eth_dev_rx_intr_ctl_q_get_fd, uint16_t id, uint16_t queue)
+static int own_rte_eth_dev_rx_intr_ctl_q_get_fd(uint16_t id, uint16_t queue)
 {
 	return 1000 + 10 * id + queue;
 }
 
-WRAP(int, rte_eth_dev_socket_id, uint16_t id)
+static int own_rte_eth_dev_socket_id(uint16_t id)
 {
 	(void)id;
 	return scene.device_socket;
 }
 
-WRAP(unsigned int, rte_socket_count, void)
+static unsigned int own_rte_socket_count(void)
 {
 	return scene.n_sockets;
 }
 
-WRAP(int, rte_socket_id_by_idx, unsigned int i)
+static int own_rte_socket_id_by_idx(unsigned int i)
 {
 	return scene.first_socket + (int)i;
 }
 
-int __real_access(const char *path, int mode);
-WRAP(int, access, const char *path, int mode)
+static int own_access(const char *path, int mode)
 {
 	if (!strstr(path, "/sys/bus/pci/devices/0000:"))
 		return __real_access(path, mode);
@@ -289,8 +291,7 @@ WRAP(int, access, const char *path, int mode)
 	return 0;
 }
 
-ssize_t __real_readlink(const char *path, char *out, size_t size);
-WRAP(ssize_t, readlink, const char *path, char *out, size_t size)
+static ssize_t own_readlink(const char *path, char *out, size_t size)
 {
 	if (!strstr(path, "/sys/bus/pci/devices/0000:"))
 		return __real_readlink(path, out, size);
@@ -328,6 +329,42 @@ static inline void reset_devices(void)
 	scene.first_socket = scene.device_socket = scene.queue_socket = 3;
 	scene.pci_driver = "vfio-pci";
 	scene.hashed = HASHES;
+}
+
+/* From now on these calls are answered here. */
+static inline void answer_devices(void)
+{
+	answer_access = own_access;
+	answer_readlink = own_readlink;
+	answer_rte_eal_hotplug_add = own_rte_eal_hotplug_add;
+	answer_rte_eal_hotplug_remove = own_rte_eal_hotplug_remove;
+	answer_rte_eth_allmulticast_enable = own_rte_eth_allmulticast_enable;
+	answer_rte_eth_dev_adjust_nb_rx_tx_desc = own_rte_eth_dev_adjust_nb_rx_tx_desc;
+	answer_rte_eth_dev_configure = own_rte_eth_dev_configure;
+	answer_rte_eth_dev_default_mac_addr_set = own_rte_eth_dev_default_mac_addr_set;
+	answer_rte_eth_dev_get_port_by_name = own_rte_eth_dev_get_port_by_name;
+	answer_rte_eth_dev_info_get = own_rte_eth_dev_info_get;
+	answer_rte_eth_dev_mac_addr_add = own_rte_eth_dev_mac_addr_add;
+	answer_rte_eth_dev_mac_addr_remove = own_rte_eth_dev_mac_addr_remove;
+	answer_rte_eth_dev_rss_hash_conf_get = own_rte_eth_dev_rss_hash_conf_get;
+	answer_rte_eth_dev_rss_reta_query = own_rte_eth_dev_rss_reta_query;
+	answer_rte_eth_dev_rss_reta_update = own_rte_eth_dev_rss_reta_update;
+	answer_rte_eth_dev_rx_intr_ctl_q_get_fd = own_rte_eth_dev_rx_intr_ctl_q_get_fd;
+	answer_rte_eth_dev_rx_intr_disable = own_rte_eth_dev_rx_intr_disable;
+	answer_rte_eth_dev_rx_intr_enable = own_rte_eth_dev_rx_intr_enable;
+	answer_rte_eth_dev_socket_id = own_rte_eth_dev_socket_id;
+	answer_rte_eth_dev_start = own_rte_eth_dev_start;
+	answer_rte_eth_dev_stop = own_rte_eth_dev_stop;
+	answer_rte_eth_dev_vlan_filter = own_rte_eth_dev_vlan_filter;
+	answer_rte_eth_link_get_nowait = own_rte_eth_link_get_nowait;
+	answer_rte_eth_macaddr_get = own_rte_eth_macaddr_get;
+	answer_rte_eth_promiscuous_disable = own_rte_eth_promiscuous_disable;
+	answer_rte_eth_promiscuous_enable = own_rte_eth_promiscuous_enable;
+	answer_rte_eth_rx_queue_setup = own_rte_eth_rx_queue_setup;
+	answer_rte_eth_stats_get = own_rte_eth_stats_get;
+	answer_rte_eth_tx_queue_setup = own_rte_eth_tx_queue_setup;
+	answer_rte_socket_count = own_rte_socket_count;
+	answer_rte_socket_id_by_idx = own_rte_socket_id_by_idx;
 }
 
 #endif

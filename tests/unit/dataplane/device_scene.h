@@ -14,9 +14,9 @@
 #include <cmocka.h>
 
 #include "dataplane/dpdk/device.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/dataplane/device_fake.h"
 #include "tests/unit/dataplane/eal_fake.h"
-#include "tests/unit/dataplane/wrap.h"
 
 /* The kernel's interface eth3, number 14. */
 static struct {
@@ -24,19 +24,15 @@ static struct {
 	bool is_up;
 } kernel;
 
-WRAP(char *, if_indextoname, unsigned int index, char *out)
+static char *own_if_indextoname(unsigned int index, char *out)
 {
 	return index == 14 ? strcpy(out, "eth3") : NULL;
 }
 
-WRAP(int, ioctl, int fd, unsigned long request, ...)
+static int own_ioctl(int fd, unsigned long request, void *argument)
 {
-	struct ifreq *r;
-	va_list list;
+	struct ifreq *r = argument;
 
-	va_start(list, request);
-	r = va_arg(list, struct ifreq *);
-	va_end(list);
 	assert_true(fd >= 0);
 	assert_string_equal(r->ifr_name, "eth3");
 	if (request == SIOCGIFFLAGS) {
@@ -79,6 +75,15 @@ static int start_dpdk(void **state)
 		return -1;
 	n_buffers = count_left();
 	return 0;
+}
+
+/* From now on these calls are answered here. */
+static inline void answer_all(void)
+{
+	answer_devices();
+	answer_eal();
+	answer_if_indextoname = own_if_indextoname;
+	answer_ioctl = own_ioctl;
 }
 
 #endif

@@ -25,13 +25,14 @@
 #include <cmocka.h>
 
 #include "dataplane/drivers.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/dataplane/apart.h"
 #include "tests/unit/dataplane/buffers.h"
 #include "tests/unit/dataplane/device_fake.h"
+#include "tests/unit/dataplane/dpdk_answers.h"
 #include "tests/unit/dataplane/eal_fake.h"
 #include "tests/unit/dataplane/hugepages_fake.h"
 #include "tests/unit/dataplane/lcores_fake.h"
-#include "tests/unit/dataplane/wrap.h"
 
 #define TUN "/dev/net/tun"
 
@@ -52,25 +53,19 @@ static struct {
 } run;
 
 /* eth0 is 11, eth1 is 12, ..; others are not there. */
-WRAP(unsigned int, if_nametoindex, const char *name)
+static unsigned int own_if_nametoindex(const char *name)
 {
 	return !strncmp(name, "eth", 3) ? 11 + (unsigned int)atoi(name + 3) + run.moved : 0;
 }
 
-WRAP(char *, if_indextoname, unsigned int index, char *out)
+static char *own_if_indextoname(unsigned int index, char *out)
 {
 	snprintf(out, IFNAMSIZ, "eth%u", index - 11 - run.moved);
 	return out;
 }
 
-int __real_open64(const char *path, int flags, ...);
-WRAP(int, open64, const char *path, int flags, ...)
+static int own_open64(const char *path, int flags, mode_t mode)
 {
-	va_list list;
-
-	va_start(list, flags);
-	mode_t mode = flags & O_CREAT ? va_arg(list, mode_t) : 0;
-	va_end(list);
 	/* nothing comes from it */
 	return strcmp(path, TUN) ? __real_open64(path, flags, mode)
 	                         : eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -106,13 +101,8 @@ static int ask_tap(int fd, unsigned long request, void *arg)
 	return 0;
 }
 
-WRAP(int, ioctl, int fd, unsigned long request, ...)
+static int own_ioctl(int fd, unsigned long request, void *arg)
 {
-	va_list list;
-
-	va_start(list, request);
-	void *arg = va_arg(list, void *);
-	va_end(list);
 	struct ifreq *r = arg;
 
 	switch (request) {
@@ -139,7 +129,7 @@ WRAP(int, ioctl, int fd, unsigned long request, ...)
 	return 0;
 }
 
-WRAP(int, rte_memseg_list_walk, rte_memseg_list_walk_t each, void *arg)
+static int own_rte_memseg_list_walk(rte_memseg_list_walk_t each, void *arg)
 {
 	(void)each;
 	(void)arg;
@@ -337,6 +327,20 @@ static inline void expect_memory_fault(const char *says)
 
 	assert_int_equal(drivers_dpdk->memory_fault(run.d, &why), *says != 0);
 	expect_text(why.text, says);
+}
+
+/* From now on these calls are answered here. */
+static inline void answer_all(void)
+{
+	answer_devices();
+	answer_eal();
+	answer_lcores();
+	answer_hugepages();
+	answer_if_indextoname = own_if_indextoname;
+	answer_if_nametoindex = own_if_nametoindex;
+	answer_ioctl = own_ioctl;
+	answer_open64 = own_open64;
+	answer_rte_memseg_list_walk = own_rte_memseg_list_walk;
 }
 
 #endif

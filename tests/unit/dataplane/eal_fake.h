@@ -18,7 +18,8 @@
 #include <rte_mbuf.h>
 #include <rte_memory.h>
 
-#include "tests/unit/dataplane/wrap.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/dataplane/dpdk_answers.h"
 
 static struct {
 	cpu_set_t cpus;
@@ -49,7 +50,7 @@ static bool refuses_memfd(void)
 	return fd < 0;
 }
 
-WRAP(int, sched_getaffinity, pid_t pid, size_t size, cpu_set_t *out)
+static int own_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *out)
 {
 	assert_int_equal(pid, 0);
 	assert_int_equal(size, sizeof(*out));
@@ -58,7 +59,7 @@ WRAP(int, sched_getaffinity, pid_t pid, size_t size, cpu_set_t *out)
 	return errno ? -1 : 0;
 }
 
-WRAP(int, rte_eal_init, int argc, char **argv)
+static int own_rte_eal_init(int argc, char **argv)
 {
 	assert_null(argv[argc]);
 	eal_fake.n_inits++;
@@ -77,8 +78,9 @@ static inline struct rte_mempool *fake_pool(int socket)
 	return (struct rte_mempool *)(uintptr_t)(0x10000 + 0x1000 * socket);
 }
 
-WRAP(struct rte_mempool *, rte_pktmbuf_pool_create, const char *name, unsigned int n,
-     unsigned int cache, uint16_t private, uint16_t room, int socket)
+static struct rte_mempool *own_rte_pktmbuf_pool_create(const char *name, unsigned int n,
+                                                       unsigned int cache, uint16_t private,
+                                                       uint16_t room, int socket)
 {
 	unsigned int i = eal_fake.n_pools++;
 
@@ -93,7 +95,7 @@ WRAP(struct rte_mempool *, rte_pktmbuf_pool_create, const char *name, unsigned i
 	return eal_fake.pool ? eal_fake.pool : fake_pool(socket);
 }
 
-WRAP(unsigned int, rte_lcore_to_socket_id, unsigned int lcore)
+static unsigned int own_rte_lcore_to_socket_id(unsigned int lcore)
 {
 	return eal_fake.socket_of_lcore[lcore];
 }
@@ -104,6 +106,15 @@ static inline void reset_eal(void)
 	memset(&eal_fake, 0, sizeof(eal_fake));
 	for (int cpu = 2; cpu <= 6; cpu++)
 		CPU_SET(cpu, &eal_fake.cpus);
+}
+
+/* From now on these calls are answered here. */
+static inline void answer_eal(void)
+{
+	answer_rte_eal_init = own_rte_eal_init;
+	answer_rte_lcore_to_socket_id = own_rte_lcore_to_socket_id;
+	answer_rte_pktmbuf_pool_create = own_rte_pktmbuf_pool_create;
+	answer_sched_getaffinity = own_sched_getaffinity;
 }
 
 #endif

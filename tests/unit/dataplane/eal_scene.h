@@ -17,9 +17,10 @@
 #include <cmocka.h>
 
 #include "dataplane/dpdk/eal.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/dataplane/apart.h"
+#include "tests/unit/dataplane/dpdk_answers.h"
 #include "tests/unit/dataplane/eal_fake.h"
-#include "tests/unit/dataplane/wrap.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define SYSFS    "/sys/kernel/mm/hugepages"
@@ -34,7 +35,7 @@ static struct {
 } edge;
 
 /* DPDK has two lists of memory: ours, and one of a device. */
-WRAP(int, rte_memseg_list_walk, rte_memseg_list_walk_t each, void *arg)
+static int own_rte_memseg_list_walk(rte_memseg_list_walk_t each, void *arg)
 {
 	struct rte_memseg_list lists[] = {
 		{ .base_va = edge.memory, .page_sz = edge.page_bytes, .len = 8192 },
@@ -46,7 +47,7 @@ WRAP(int, rte_memseg_list_walk, rte_memseg_list_walk_t each, void *arg)
 	return 0;
 }
 
-WRAP(int, madvise, void *at, size_t bytes, int advice)
+static int own_madvise(void *at, size_t bytes, int advice)
 {
 	assert_ptr_equal(at, edge.memory);
 	assert_int_equal(bytes, 8192);
@@ -69,20 +70,17 @@ static inline const char *at_edge(const char *path)
 	return at;
 }
 
-DIR *__real_opendir(const char *path);
-WRAP(DIR *, opendir, const char *path)
+static DIR *own_opendir(const char *path)
 {
 	return edge.no_sysfs ? NULL : __real_opendir(at_edge(path));
 }
 
-FILE *__real_fopen64(const char *path, const char *mode);
-WRAP(FILE *, fopen64, const char *path, const char *mode)
+static FILE *own_fopen64(const char *path, const char *mode)
 {
 	return __real_fopen64(at_edge(path), mode);
 }
 
-ssize_t __real_write(int fd, const void *bytes, size_t n);
-WRAP(ssize_t, write, int fd, const void *bytes, size_t n)
+static ssize_t own_write(int fd, const void *bytes, size_t n)
 {
 	if (fd != STDERR_FILENO)
 		return __real_write(fd, bytes, n);
@@ -160,6 +158,17 @@ static inline int start_eal(uint16_t mtu, char why[DRIVER_REASON_MAX])
 	strcpy(why, w.text);
 	assert_int_equal(n_workers, err ? 0 : dpdk.n_cores ? dpdk.n_cores : 1);
 	return err;
+}
+
+/* From now on these calls are answered here. */
+static inline void answer_all(void)
+{
+	answer_eal();
+	answer_fopen64 = own_fopen64;
+	answer_madvise = own_madvise;
+	answer_opendir = own_opendir;
+	answer_rte_memseg_list_walk = own_rte_memseg_list_walk;
+	answer_write = own_write;
 }
 
 #endif

@@ -133,4 +133,14 @@ static int reset_pages(const char *dir)
 	return 0;
 }
 
+/* From now on these calls are answered here. */
+static inline void answer_hugepages(void)
+{
+	answer_fopen64 = own_fopen64;
+	answer_fstatfs64 = own_fstatfs64;
+	answer_opendir = own_opendir;
+	answer_setmntent = own_setmntent;
+	answer_statfs64 = own_statfs64;
+}
+
 #endif

@@ -12,7 +12,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/dpdk/lcores.h"
-#include "tests/unit/dataplane/wrap.h"
+#include "tests/unit/dataplane/dpdk_answers.h"
 
 #define THREADS_MAX 16 /* of all starts */
 
@@ -37,8 +37,8 @@ static struct {
 	uint64_t woken[THREADS_MAX]; /* what ended the sleep of a worker that was not run */
 } lcores_fake;
 
-WRAP(struct rte_ring *, rte_ring_create, const char *name, unsigned int n, int socket,
-     unsigned int flags)
+static struct rte_ring *own_rte_ring_create(const char *name, unsigned int n, int socket,
+                                            unsigned int flags)
 {
 	struct fake_ring *r = &lcores_fake.rings[lcores_fake.n_rings];
 
@@ -55,7 +55,7 @@ WRAP(struct rte_ring *, rte_ring_create, const char *name, unsigned int n, int s
 	return r->ring;
 }
 
-WRAP(void, rte_ring_free, struct rte_ring *ring)
+static void own_rte_ring_free(struct rte_ring *ring)
 {
 	if (!ring)
 		return;
@@ -73,7 +73,7 @@ static void *run_thread(void *arg)
 	return (void *)(intptr_t)t->run(t->worker);
 }
 
-WRAP(int, rte_eal_remote_launch, lcore_function_t *run, void *arg, unsigned int lcore)
+static int own_rte_eal_remote_launch(lcore_function_t *run, void *arg, unsigned int lcore)
 {
 	struct fake_thread *t = &lcores_fake.threads[lcores_fake.n_launched];
 
@@ -87,7 +87,7 @@ WRAP(int, rte_eal_remote_launch, lcore_function_t *run, void *arg, unsigned int 
 }
 
 /* All are told to stop before one is waited for. */
-WRAP(int, rte_eal_wait_lcore, unsigned int lcore)
+static int own_rte_eal_wait_lcore(unsigned int lcore)
 {
 	unsigned int i = lcores_fake.n_waited++;
 	struct fake_thread *t = &lcores_fake.threads[i];
@@ -107,7 +107,7 @@ WRAP(int, rte_eal_wait_lcore, unsigned int lcore)
 	return 0;
 }
 
-WRAP(uint64_t, rte_get_tsc_hz, void)
+static uint64_t own_rte_get_tsc_hz(void)
 {
 	return 2000000000;
 }
@@ -123,6 +123,16 @@ static inline void reset_lcores(void)
 {
 	memset(&lcores_fake, 0, sizeof(lcores_fake));
 	lcores_fake.rings_left = sizeof(lcores_fake.rings) / sizeof(lcores_fake.rings[0]);
+}
+
+/* From now on these calls are answered here. */
+static inline void answer_lcores(void)
+{
+	answer_rte_eal_remote_launch = own_rte_eal_remote_launch;
+	answer_rte_eal_wait_lcore = own_rte_eal_wait_lcore;
+	answer_rte_get_tsc_hz = own_rte_get_tsc_hz;
+	answer_rte_ring_create = own_rte_ring_create;
+	answer_rte_ring_free = own_rte_ring_free;
 }
 
 #endif

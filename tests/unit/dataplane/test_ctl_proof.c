@@ -191,7 +191,7 @@ static json_int_t number_of(const json_t *answer, const char *key)
 	return json_integer_value(n);
 }
 
-static void an_answer_of_many_addresses_is_short_and_says_what_is_left_out(void **state)
+static void an_answer_many_addresses_is_short_and_says_what_is_left_out(void **state)
 {
 	json_t *answer = answer_to("{\"do\":\"proof\"}");
 	char *text = json_dumps(answer, JSON_COMPACT);
@@ -226,7 +226,7 @@ static void one_vip_is_listed_alone(void **state)
 }
 
 /* An answer about the VIP of another site: what is said of the node alone. */
-static json_t *answer_of_node(void)
+static json_t *answer_node(void)
 {
 	char line[160];
 
@@ -236,7 +236,7 @@ static json_t *answer_of_node(void)
 
 static void each_fact_of_the_node_and_its_ports_is_told(void **state)
 {
-	json_t *answer = answer_of_node();
+	json_t *answer = answer_node();
 	char *text;
 
 	(void)state;
@@ -287,7 +287,7 @@ static void as_many_ports_are_listed_as_there_are(void **state)
 
 		written->node.n_ports = counts[i];
 		written->node.stopping = i % 2;
-		answer = answer_of_node();
+		answer = answer_node();
 		assert_int_equal(json_array_size(json_object_get(answer, "ports")), counts[i]);
 		assert_int_equal(json_is_true(json_object_get(answer, "stopping")), i % 2);
 		json_decref(answer);
@@ -360,7 +360,7 @@ SUITE(ctl_proof)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(an_answer_of_many_addresses_is_short_and_says_what_is_left_out),
+		T(an_answer_many_addresses_is_short_and_says_what_is_left_out),
 		T(one_vip_is_listed_alone),
 		T(each_fact_of_the_node_and_its_ports_is_told),
 		T(each_fact_of_an_address_is_told),

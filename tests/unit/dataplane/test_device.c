@@ -4,6 +4,7 @@
  * what is said of its lacks.
  */
 #include "device_scene.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 static struct device device;
@@ -614,7 +615,7 @@ static void a_kernels_interface_has_the_link_that_the_kernel_sees(void **state)
 	assert_false(device.up);
 }
 
-int main(void)
+SUITE(device)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_device_is_opened_configured_and_started_in_this_order,
@@ -644,5 +645,6 @@ int main(void)
 		cmocka_unit_test_setup(frames_for_further_addresses_pass_the_filter, setup),
 	};
 
+	answer_all();
 	return cmocka_run_group_tests_name("device", tests, start_dpdk, NULL);
 }

@@ -6,6 +6,7 @@
 #include "driver_scene.h"
 
 #include "dataplane/dpdk/tablefile.h"
+#include "tests/unit/suite.h"
 #include "weir/fwd/ingress.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -633,7 +634,7 @@ static void tables_are_read_without_being_driven(void **state)
 	ops->unmap(&t);
 }
 
-int main(void)
+SUITE(driver)
 {
 	const struct CMUnitTest tests[] = {
 		APART(tables_outlive_the_process_and_one_at_a_time_drives_them),
@@ -665,6 +666,7 @@ int main(void)
 		APART(tables_are_read_without_being_driven),
 	};
 
+	answer_all();
 	ops = drivers_dpdk;
 	return cmocka_run_group_tests_name("driver", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The DPDK driver: what it says of packets that a port's device did not take. */
 #include "driver_scene.h"
+#include "tests/unit/suite.h"
 
 /* The sum over workers, by port; a port keeps its own when another one goes, and begins at none. */
 static void each_port_says_what_its_device_did_not_take(void **state)
@@ -27,11 +28,12 @@ static void each_port_says_what_its_device_did_not_take(void **state)
 	assert_int_equal(ports[1].not_sent, 0);
 }
 
-int main(void)
+SUITE(driver_losses)
 {
 	const struct CMUnitTest tests[] = {
 		APART(each_port_says_what_its_device_did_not_take),
 	};
 
+	answer_all();
 	return cmocka_run_group_tests_name("driver losses", tests, NULL, NULL);
 }

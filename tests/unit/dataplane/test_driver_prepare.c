@@ -4,6 +4,7 @@
  * forwards, and what it must not touch.
  */
 #include "driver_scene.h"
+#include "tests/unit/suite.h"
 
 static const struct model_port two_ports[] = { { .interface = "eth0", .device = "0000:01:00.0" },
 	                                       { .interface = "eth1", .device = "" } };
@@ -99,7 +100,7 @@ static void tables_of_a_successor_leave_nothing_to_packets_that_have_theirs(void
 	assert_int_equal(drivers_dpdk->page_bytes(run.d), PAGE_BYTES);
 }
 
-int main(void)
+SUITE(driver_prepare)
 {
 	const struct CMUnitTest tests[] = {
 		APART(prepared_is_what_needs_no_table_and_no_port),
@@ -110,5 +111,6 @@ int main(void)
 		APART(tables_of_a_successor_leave_nothing_to_packets_that_have_theirs),
 	};
 
+	answer_all();
 	return cmocka_run_group_tests_name("driver prepare", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What DPDK is started with: CPUs, memory, pools. */
 #include "eal_scene.h"
+#include "tests/unit/suite.h"
 
 static void all_that_dpdk_is_told(void **state)
 {
@@ -327,7 +328,7 @@ static void ordinary_memory_is_to_have_large_pages(void **state)
 	run_apart(start_with_pages, &(uint64_t){ 4096 });
 }
 
-int main(void)
+SUITE(eal)
 {
 	const struct CMUnitTest tests[] = {
 		APART(all_that_dpdk_is_told),
@@ -345,5 +346,6 @@ int main(void)
 		cmocka_unit_test(ordinary_memory_is_to_have_large_pages),
 	};
 
+	answer_all();
 	return cmocka_run_group_tests_name("eal", tests, NULL, NULL);
 }

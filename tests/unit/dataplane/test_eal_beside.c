@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* When DPDK is started beside the process that forwards, and what becomes of a start that fails. */
 #include "eal_scene.h"
+#include "tests/unit/suite.h"
 
 /* 512 MiB are needed, and of ordinary memory 256 more to spare. */
 static void two_processes_fit_where_there_is_memory_for_both(void **state)
@@ -126,7 +127,7 @@ static void what_cannot_be_tried_again_is_told_with_the_first_reason(void **stat
 	assert_int_equal(eal_fake.n_inits, 2);
 }
 
-int main(void)
+SUITE(eal_beside)
 {
 	const struct CMUnitTest tests[] = {
 		APART(two_processes_fit_where_there_is_memory_for_both),
@@ -137,5 +138,6 @@ int main(void)
 		APART(what_cannot_be_tried_again_is_told_with_the_first_reason),
 	};
 
+	answer_all();
 	return cmocka_run_group_tests_name("eal beside", tests, NULL, NULL);
 }

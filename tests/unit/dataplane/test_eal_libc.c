@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "dataplane/dpdk/eal_libc.h"
+#include "tests/unit/suite.h"
 
 static const struct timespec measure = { .tv_nsec = EAL_LIBC_DPDK_NS };
 
@@ -69,7 +70,7 @@ static void ordinary_memory_is_no_memfd_and_all_else_may_be(void **state)
 	eal_libc_hurry(false);
 }
 
-int main(void)
+SUITE(eal_libc)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_the_measurement_of_the_clock_is_shorter),

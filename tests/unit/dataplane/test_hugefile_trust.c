@@ -108,13 +108,6 @@ SUITE(hugefile_trust)
 		T(a_link_to_a_link_is_refused),
 	};
 
-	answer_fallocate64 = own_fallocate64;
-	answer_fopen64 = own_fopen64;
-	answer_fstatfs64 = own_fstatfs64;
-	answer_opendir = own_opendir;
-	answer_setmntent = own_setmntent;
-	answer_statfs64 = own_statfs64;
-	answer_syscall = own_syscall;
-	answer_write = own_write;
+	answer_all();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@
 
 #include "dataplane/dpdk/kernel_path.h"
 #include "tests/unit/dataplane/buffers.h"
+#include "tests/unit/suite.h"
 
 static int kernel_fd; /* the TAP's other end */
 static struct worker_port port;
@@ -163,7 +164,7 @@ static void without_a_free_buffer_the_frames_wait(void **state)
 	rte_pktmbuf_free(out[0]);
 }
 
-int main(void)
+SUITE(kernel_path)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {

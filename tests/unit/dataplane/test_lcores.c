@@ -20,6 +20,7 @@
 #include "tests/unit/dataplane/buffers.h"
 #include "tests/unit/dataplane/eal_fake.h"
 #include "tests/unit/dataplane/lcores_fake.h"
+#include "tests/unit/suite.h"
 
 #define N 3u
 
@@ -276,7 +277,7 @@ static void a_worker_that_stands_still_keeps_its_batch_and_its_turn(void **state
 	assert_int_equal(batch.probes[0].result, DRIVER_PROBE_SENT);
 }
 
-int main(void)
+SUITE(lcores)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -290,5 +291,7 @@ int main(void)
 		T(a_worker_that_stands_still_keeps_its_batch_and_its_turn),
 	};
 
+	answer_eal();
+	answer_lcores();
 	return cmocka_run_group_tests_name("lcores", tests, start_dpdk, NULL);
 }

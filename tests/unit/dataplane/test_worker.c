@@ -3,6 +3,7 @@
  * A worker: which way each frame goes, and what is counted when it cannot. No frame is lost or
  * sent twice.
  */
+#include "tests/unit/suite.h"
 #include "worker_scene.h"
 
 #include "dataplane/dpdk/rss.h"
@@ -617,7 +618,7 @@ static void a_bond_is_sent_by_in_time_by_who_has_its_first_queue(void **state)
 	}
 }
 
-int main(void)
+SUITE(worker)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -644,5 +645,6 @@ int main(void)
 		T(a_bond_is_sent_by_in_time_by_who_has_its_first_queue),
 	};
 
+	answer_all();
 	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
 }

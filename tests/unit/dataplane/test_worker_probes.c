@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Probe packets in a worker (dataplane/dpdk/worker.c): the stages run on them, and none leaves. */
+#include "tests/unit/suite.h"
 #include "worker_scene.h"
 
 static void add_probe(enum kind kind, uint32_t egress, uint8_t mark)
@@ -114,7 +115,7 @@ static void an_idle_worker_answers_soon(void **state)
 	close(w.wake);
 }
 
-int main(void)
+SUITE(worker_probes)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -124,5 +125,6 @@ int main(void)
 		T(an_idle_worker_answers_soon),
 	};
 
+	answer_all();
 	return cmocka_run_group_tests_name("worker probes", tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * A worker that has nothing to do: how it waits, what wakes it, and how the control thread holds
  * and ends it.
  */
+#include "tests/unit/suite.h"
 #include "worker_scene.h"
 
 static int make_event(uint64_t n)
@@ -211,7 +212,7 @@ static void a_worker_parks_goes_on_and_ends(void **state)
 	close(w.wake);
 }
 
-int main(void)
+SUITE(worker_rest)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -222,5 +223,6 @@ int main(void)
 		T(a_worker_parks_goes_on_and_ends),
 	};
 
+	answer_all();
 	return cmocka_run_group_tests_name("worker rest", tests, NULL, NULL);
 }

@@ -29,10 +29,11 @@
 
 #include "dataplane/dpdk/spread.h"
 #include "dataplane/dpdk/worker.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/dataplane/buffers.h"
+#include "tests/unit/dataplane/dpdk_answers.h"
 #include "tests/unit/fwd/frames.h"
 #include "tests/unit/fwd/small.h"
-#include "tests/unit/dataplane/wrap.h"
 
 #define N_PORTS 3 /* DPDK's numbers 1, 2, 3, the kernel's 5, 6, 7; queue 0 of each */
 #define QUEUES  4
@@ -102,7 +103,7 @@ static void begin_round(void)
 		__atomic_store_n(&w.stop, true, __ATOMIC_RELEASE);
 }
 
-WRAP(int, clock_gettime, clockid_t id, struct timespec *out)
+static int own_clock_gettime(clockid_t id, struct timespec *out)
 {
 	*out = edge.clock;
 	edge.n_clock++;
@@ -111,21 +112,21 @@ WRAP(int, clock_gettime, clockid_t id, struct timespec *out)
 	return 0;
 }
 
-WRAP(int, rte_eth_dev_rx_intr_enable, uint16_t port, uint16_t queue)
+static int own_rte_eth_dev_rx_intr_enable(uint16_t port, uint16_t queue)
 {
 	edge.interrupts_on[port][queue]++;
 	return edge.interrupt_says;
 }
 
-WRAP(int, rte_eth_dev_rx_intr_disable, uint16_t port, uint16_t queue)
+static int own_rte_eth_dev_rx_intr_disable(uint16_t port, uint16_t queue)
 {
 	edge.interrupts_on[port][queue]--;
 	return 0;
 }
 
 /* A sleep, which takes no time where the test wants to know of it. */
-int __real_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *time, const sigset_t *mask);
-WRAP(int, ppoll, struct pollfd *fds, nfds_t n, const struct timespec *time, const sigset_t *mask)
+static int own_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *time,
+                     const sigset_t *mask)
 {
 	static const struct timespec none = { 0 };
 
@@ -136,8 +137,7 @@ WRAP(int, ppoll, struct pollfd *fds, nfds_t n, const struct timespec *time, cons
 	return edge.n_ready;
 }
 
-int __real_usleep(useconds_t us);
-WRAP(int, usleep, useconds_t us)
+static int own_usleep(useconds_t us)
 {
 	if (!edge.on_park)
 		return __real_usleep(us);
@@ -367,6 +367,16 @@ static inline void assert_sent(unsigned int i, uint16_t port, uint8_t mark)
 	assert_true(i < edge.n_sent);
 	assert_int_equal(edge.sent[i].port, port);
 	assert_int_equal(edge.sent[i].mark, mark);
+}
+
+/* From now on these calls are answered here. */
+static inline void answer_all(void)
+{
+	answer_clock_gettime = own_clock_gettime;
+	answer_ppoll = own_ppoll;
+	answer_rte_eth_dev_rx_intr_disable = own_rte_eth_dev_rx_intr_disable;
+	answer_rte_eth_dev_rx_intr_enable = own_rte_eth_dev_rx_intr_enable;
+	answer_usleep = own_usleep;
 }
 
 #endif
