@@ -5,6 +5,7 @@
  */
 #include "base/hash.h"
 #include "tests/unit/dns/process_scene.h"
+#include "tests/unit/suite.h"
 #include "weir/steer_keys.h"
 
 static void without_a_document_it_waits_and_blames_nothing(void **state)
@@ -435,7 +436,7 @@ static void a_load_that_is_asked_for_during_one_follows_it(void **state)
 	assert_int_equal(send_query("127.0.0.1", "h.z0.test", 1), 100);
 }
 
-int main(int argc, char **argv)
+SUITE(process)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
 	const struct CMUnitTest tests[] = {
@@ -454,8 +455,8 @@ int main(int argc, char **argv)
 		TEST(a_load_that_is_asked_for_during_one_follows_it),
 	};
 
-	if (argc < 2 || geteuid())
+	if (!arguments[0] || geteuid())
 		return 77;
-	program = argv[1];
+	program = arguments[0];
 	return cmocka_run_group_tests_name("dns process", tests, enter_space, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Generated records, good and hostile: what the compiler reads itself must be what ldns makes of it.
- * `test_dns_zone_made COUNT [SEED]` makes more of them.
+ * `unit-dns zone_made COUNT [SEED]` makes more of them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +17,7 @@
 
 #include "dns/zone/image.h"
 #include "tests/unit/dns/zone_twice.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PICK(a)  ((a)[draw_number(COUNT(a))])
@@ -382,15 +383,15 @@ static void records_of_chance_are_read_as_ldns_reads_them(void **state)
 	assert_in_range(n_served, n_zones / 4, n_zones / 4 * 3);
 }
 
-int main(int argc, char **argv)
+SUITE(zone_made)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_of_chance_are_read_as_ldns_reads_them),
 	};
 
-	if (argc > 1)
-		n_zones = (unsigned)strtoul(argv[1], NULL, 10);
-	if (argc > 2)
-		seed = strtoull(argv[2], NULL, 10) | 1;
+	if (arguments[0])
+		n_zones = (unsigned)strtoul(arguments[0], NULL, 10);
+	if (arguments[0] && arguments[1])
+		seed = strtoull(arguments[1], NULL, 10) | 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
