@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Path MTUs that packets have noted (dataplane/tables/compiler_mtus.c) come into force, within their
- * bounds. Next hops are this file's own.
+ * bounds. The facts about next hops are the test's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,9 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/dataplane/hops_scene.h"
 #include "tests/unit/dataplane/stage.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define STEP_MS   1000
@@ -27,58 +29,50 @@
 /* --- next hops: all are known but one --- */
 
 static const char unknown[] = "10.1.0.13";
-static uint16_t link_mtu = 1500;
 
-int hops_watch(struct hops *h, const struct addr *address)
+static const char *const known[] = { "10.1.0.5", "10.1.0.6", "10.1.0.9", "2001:db8:b::9" };
+
+/* All links have this MTU from now on. 0: nobody watches the next hops */
+static void set_link_mtu(uint16_t mtu)
 {
-	(void)h, (void)address;
-	return 0;
-}
+	static uint32_t n_forgotten[sizeof(known) / sizeof(known[0])];
 
-void hops_unwatch(struct hops *h, const struct addr *address)
-{
-	(void)h, (void)address;
-}
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (!mtu) {
+			n_forgotten[i] = hops_forget(known[i]);
+			continue;
+		}
+		if (!hops_dest(known[i]))
+			hops_know(known[i], mtu);
+		struct dest *d = hops_dest(known[i]);
 
-void hops_heard(struct hops *h, const struct addr *address, enum hop_heard heard)
-{
-	(void)h, (void)address, (void)heard;
-}
-
-void hops_doubt(struct hops *h, const struct addr *address)
-{
-	(void)h, (void)address;
-}
-
-bool hops_get(const struct hops *h, const struct addr *address, struct hop *out)
-{
-	struct addr a;
-
-	(void)h;
-	if (link_mtu == 0)
-		return false;
-	addr_of(unknown, &a);
-	*out = (struct hop){ .state = addr_equal(&a, address) ? HOP_NO_NEIGHBOUR : HOP_KNOWN,
-		             .ifindex = 1,
-		             .mtu = link_mtu,
-		             .on_link = true };
-	return true;
+		for (; n_forgotten[i] > 1; n_forgotten[i]--)
+			assert_int_equal(hops_watch(scene.hops, &d->addr), 0);
+		hops_link(d)->is.mtu = mtu;
+		hops_report(d, 0);
+	}
 }
 
 /* --- a node with backends "a" and "b" of one pool, and what is told --- */
 
 static void start_stage(struct stage *s, const char *a, const char *b)
 {
-	static char nobody;
-
 	stage_init(s);
-	link_mtu = 1500;
-	s->node.hops = (struct hops *)(void *)&nobody;
+	hops_begin();
+	set_link_mtu(1500);
+	s->node.hops = scene.hops;
+	hops_become(hops_know(unknown, 1500), HOP_NO_NEIGHBOUR, HOP_BAD_NOT, true, 0);
 	addr_of(a, &s->first.backends[0].address);
 	addr_of(b, &s->first.backends[1].address);
 	s->second.backends[0].address = s->first.backends[0].address;
 	s->second.backends[1].address = s->first.backends[1].address;
 	apply_world(s, &s->first);
+}
+
+static void end_stage(struct stage *s)
+{
+	stage_fini(s);
+	hops_end();
 }
 
 static struct fwd_backend *entry_of(const struct stage *s, const char *name)
@@ -117,7 +111,7 @@ static void what_is_told_lowers_what_the_tunnel_carries(void **state)
 	assert_int_equal(entry_of(&s, "b")->inner_mtu, 1350 - OVERHEAD6);
 	assert_int_equal(s.node.n_low, 2);
 	assert_int_equal(s.node.counters.paths_lowered, 2);
-	stage_fini(&s);
+	end_stage(&s);
 }
 
 static void all_backends_of_an_address_follow(void **state)
@@ -131,7 +125,7 @@ static void all_backends_of_an_address_follow(void **state)
 	assert_int_equal(entry_of(&s, "b")->inner_mtu, 1400 - OVERHEAD4);
 	assert_int_equal(s.node.n_low, 2);
 	assert_int_equal(s.node.counters.paths_lowered, 1);
-	stage_fini(&s);
+	end_stage(&s);
 }
 
 static void forgers_take_little_and_slowly(void **state)
@@ -150,7 +144,7 @@ static void forgers_take_little_and_slowly(void **state)
 	assert_int_equal(entry_of(&s, "a")->inner_mtu, INNER_MIN);
 	assert_int_equal(entry_of(&s, "b")->inner_mtu, 1500 - OVERHEAD4);
 	assert_int_equal(s.node.n_low, 1);
-	stage_fini(&s);
+	end_stage(&s);
 }
 
 static void what_is_configured_is_tried_again_after_a_while(void **state)
@@ -169,7 +163,7 @@ static void what_is_configured_is_tried_again_after_a_while(void **state)
 	assert_int_equal(s.node.counters.paths_restored, 1);
 	report_mtu(&s, "a", 1400, 2);
 	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
-	stage_fini(&s);
+	end_stage(&s);
 }
 
 static void links_and_documents_change_meanwhile(void **state)
@@ -181,17 +175,17 @@ static void links_and_documents_change_meanwhile(void **state)
 
 	start_stage(&s, "10.1.0.5", "10.1.0.9");
 	report_mtu(&s, "a", 1400, 100);
-	link_mtu = 1350;
+	set_link_mtu(1350);
 	addr_of("10.1.0.5", &a);
-	hops_get(s.node.hops, &a, &hop);
+	assert_true(hops_get(s.node.hops, &a, &hop));
 	compiler_on_hop(&s.node, &a, &hop);
 	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1350 - OVERHEAD4);
-	link_mtu = 1500;
+	set_link_mtu(1500);
 	s.second.model.limits = (struct model_limits){ 128, 512, 65536, 8192 };
 	apply_world(&s, &s.second); /* in larger tables */
 	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
 	assert_int_equal(s.node.n_low, 1);
-	stage_fini(&s);
+	end_stage(&s);
 }
 
 static void a_backend_without_a_known_way_is_left_alone(void **state)
@@ -203,7 +197,7 @@ static void a_backend_without_a_known_way_is_left_alone(void **state)
 	report_mtu(&s, "a", 1400, 100);
 	assert_int_equal(entry_of(&s, "a")->learned_mtu, 0);
 	assert_int_equal(s.node.n_low, 0);
-	stage_fini(&s);
+	end_stage(&s);
 }
 
 static void layer_2_has_no_routers_on_its_way(void **state)
@@ -216,7 +210,7 @@ static void layer_2_has_no_routers_on_its_way(void **state)
 	apply_world(&s, &s.second);
 	report_mtu(&s, "a", 1400, 100);
 	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1500);
-	stage_fini(&s);
+	end_stage(&s);
 }
 
 static void another_process_learns_again_and_takes_what_was_noted(void **state)
@@ -237,7 +231,7 @@ static void another_process_learns_again_and_takes_what_was_noted(void **state)
 	compiler_update_mtus(&s.node, s.time.now_ms);
 	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
 	assert_int_equal(entry_of(&s, "b")->inner_mtu, 1450 - OVERHEAD4);
-	stage_fini(&s);
+	end_stage(&s);
 }
 
 /* --- an index that another backend has later --- */
@@ -321,7 +315,7 @@ static void a_new_backend_at_a_freed_index_inherits_no_path(void **state)
 		compiler_update_mtus(&s.node, s.time.now_ms + LIFE_MS);
 		assert_int_equal(s.node.n_low, 0);
 		assert_int_equal(s.node.counters.paths_restored, freed_cases[i].low_without + 1);
-		stage_fini(&s);
+		end_stage(&s);
 	}
 }
 
@@ -390,7 +384,7 @@ static void each_step_of_two_paths(void **state)
 	start_stage(&s, "10.1.0.5", "2001:db8:b::9");
 	assert_true(dup2(fileno(paper), STDERR_FILENO) >= 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		link_mtu = rows[i].link;
+		set_link_mtu(rows[i].link);
 		entry_of(&s, "a")->learned_mtu =
 		        rows[i].a ? rows[i].a : entry_of(&s, "a")->learned_mtu;
 		entry_of(&s, "b")->learned_mtu =
@@ -412,10 +406,10 @@ static void each_step_of_two_paths(void **state)
 	s.node.t.cpus[0].reason[FWD_REASON_TUNNEL_TOO_BIG]++;
 	compiler_update_mtus(&s.node, s.time.now_ms);
 	assert_int_equal(entry_of(&s, "a")->learned_mtu, 1300);
-	stage_fini(&s);
+	end_stage(&s);
 }
 
-int main(void)
+SUITE(compiler_mtus)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_told_lowers_what_the_tunnel_carries),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Network paths to backends (dataplane/tables/compiler_next_hops.c): evidence against a path takes its
- * backend out after some time; other trouble does not. Next hops are this file's own.
+ * backend out after some time; other trouble does not. The facts about next hops are
+ * the test's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,71 +14,22 @@
 #include <cmocka.h>
 
 #include "dataplane/tables/compiler_internal.h"
+#include "tests/unit/dataplane/hops_scene.h"
 #include "tests/unit/dataplane/stage.h"
-
-/* --- next hops: all are known but that of "a", which a test sets --- */
+#include "tests/unit/suite.h"
 
 static const char address_a[] = "10.1.0.5", address_b[] = "10.1.0.9";
-static struct hop hop_a;
-static enum hop_heard heard_a;
-static unsigned n_doubts;
-static int watches_a; /* how often "a" is watched */
-
-static bool is_a(const struct addr *address)
-{
-	struct addr a;
-
-	addr_of(address_a, &a);
-	return addr_equal(&a, address);
-}
-
-int hops_watch(struct hops *h, const struct addr *address)
-{
-	(void)h;
-	watches_a += is_a(address);
-	return 0;
-}
-
-void hops_unwatch(struct hops *h, const struct addr *address)
-{
-	(void)h;
-	watches_a -= is_a(address);
-}
-
-bool hops_get(const struct hops *h, const struct addr *address, struct hop *out)
-{
-	(void)h;
-	*out = (struct hop){ .state = HOP_KNOWN, .ifindex = 1, .mtu = 1500, .on_link = true };
-	if (is_a(address))
-		*out = hop_a;
-	return true;
-}
-
-void hops_heard(struct hops *h, const struct addr *address, enum hop_heard heard)
-{
-	(void)h;
-	if (is_a(address))
-		heard_a = heard;
-}
-
-void hops_doubt(struct hops *h, const struct addr *address)
-{
-	(void)h;
-	n_doubts += is_a(address);
-}
+static struct dest *dest_a;
 
 /* --- a node with backends "a" and "b" of one pool --- */
 
 static void start_stage(struct stage *s, const struct model_check *check)
 {
-	static char nobody;
-
 	stage_init(s);
-	hop_a = (struct hop){ .state = HOP_KNOWN, .ifindex = 1, .mtu = 1500, .on_link = true };
-	heard_a = HOP_HEARD_NOTHING;
-	n_doubts = 0;
-	watches_a = 0;
-	s->node.hops = (struct hops *)(void *)&nobody;
+	hops_begin();
+	dest_a = hops_know(address_a, 1500);
+	hops_know(address_b, 1500);
+	s->node.hops = scene.hops;
 	addr_of(address_a, &s->first.backends[0].address);
 	addr_of(address_b, &s->first.backends[1].address);
 	for (int i = 0; i < 2; i++) {
@@ -95,15 +47,15 @@ static const struct compiler_backend *backend_a(const struct stage *s)
 /* The next hop of "a" is so from now on. */
 static void hop_is(struct stage *s, enum hop_state state, enum hop_bad bad, bool on_link)
 {
-	struct addr a;
-
-	addr_of(address_a, &a);
-	hop_a.state = state;
-	hop_a.bad = bad;
-	hop_a.on_link = on_link;
-	hop_a.since_ms = s->time.now_ms;
-	compiler_on_hop(&s->node, &a, &hop_a);
+	compiler_on_hop(&s->node, &dest_a->addr,
+	                hops_become(dest_a, state, bad, on_link, s->time.now_ms));
 	compiler_tick(&s->node, &s->time);
+}
+
+static void end_stage(struct stage *s)
+{
+	stage_fini(s);
+	hops_end();
 }
 
 /* Its check says so from now on. */
@@ -205,7 +157,7 @@ static void only_what_is_evidence_takes_a_backend_out(void **state)
 			assert_int_equal(backend_a(&s)->reason, cases[i].out);
 		hop_is(&s, HOP_KNOWN, HOP_BAD_NOT, true);
 		assert_true(backend_a(&s)->alive);
-		stage_fini(&s);
+		end_stage(&s);
 	}
 }
 
@@ -235,7 +187,7 @@ static void a_good_verdict_through_the_tunnel_outranks_the_next_hop(void **state
 	assert_false(backend_a(&s)->alive);
 	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
 	assert_true(backend_a(&s)->alive);
-	stage_fini(&s);
+	end_stage(&s);
 }
 
 static void a_direct_check_outranks_nothing(void **state)
@@ -249,7 +201,7 @@ static void a_direct_check_outranks_nothing(void **state)
 	pass_time(&s, 1300);
 	assert_false(backend_a(&s)->alive);
 	assert_int_equal(backend_a(&s)->reason, EFFECT_REASON_NEIGHBOUR);
-	stage_fini(&s);
+	end_stage(&s);
 }
 
 static void guards_hold_what_next_hops_would_take(void **state)
@@ -263,7 +215,7 @@ static void guards_hold_what_next_hops_would_take(void **state)
 	pass_time(&s, 1300);
 	assert_true(backend_a(&s)->alive);
 	assert_int_equal(backend_a(&s)->reason, EFFECT_REASON_HELD_MIN);
-	stage_fini(&s);
+	end_stage(&s);
 }
 
 static void what_is_out_by_its_way_is_unknown_again_after_it(void **state)
@@ -281,7 +233,7 @@ static void what_is_out_by_its_way_is_unknown_again_after_it(void **state)
 	assert_int_equal(backend_a(&s)->reason, EFFECT_REASON_WAITING); /* "b" serves */
 	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
 	assert_true(backend_a(&s)->alive);
-	stage_fini(&s);
+	end_stage(&s);
 }
 
 static const struct {
@@ -325,8 +277,17 @@ static void a_page_that_changes_brings_nobody_back(void **state)
 			fail_msg("%s: \"%s\", alive %d, flags %x", changes[i].why,
 			         effect_reason_text((enum effect_reason)backend_a(&s)->reason),
 			         backend_a(&s)->alive, e->flags);
-		stage_fini(&s);
+		end_stage(&s);
 	}
+}
+
+/* How many next hops are to be asked: then they are. */
+static size_t settle_doubts(void)
+{
+	size_t n = scene.hops->n_doubts;
+
+	hops_on_doubt(scene.hops);
+	return n;
 }
 
 static void next_hops_hear_of_silence_and_of_deaths(void **state)
@@ -336,18 +297,20 @@ static void next_hops_hear_of_silence_and_of_deaths(void **state)
 
 	start_stage(&s, &tunnel);
 	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
-	assert_int_equal(heard_a, HOP_HEARD_ANSWERS);
+	assert_int_equal(dest_a->heard, HOP_HEARD_ANSWERS);
 	check_says(&s, HEALTH_UP, HEALTH_MARK_DOUBT, HEALTH_REASON_TIMEOUT);
-	assert_int_equal(heard_a, HOP_HEARD_SILENCE);
-	assert_int_equal(n_doubts, 0);
+	assert_int_equal(dest_a->heard, HOP_HEARD_SILENCE);
+	assert_int_equal(settle_doubts(), 1); /* by its silence */
 	check_says(&s, HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT);
+	assert_int_equal(settle_doubts(), 1); /* by its death */
 	check_says(&s, HEALTH_DOWN, 0, HEALTH_REASON_UNREACHABLE);
-	assert_int_equal(n_doubts, 1);
+	assert_int_equal(settle_doubts(), 0);
 	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
+	assert_int_equal(settle_doubts(), 0);
 	check_says(&s, HEALTH_DOWN, 0, HEALTH_REASON_REFUSED);
-	assert_int_equal(n_doubts, 2);
-	assert_int_equal(heard_a, HOP_HEARD_ANSWERS);
-	stage_fini(&s);
+	assert_int_equal(settle_doubts(), 1);
+	assert_int_equal(dest_a->heard, HOP_HEARD_ANSWERS);
+	end_stage(&s);
 }
 
 static const struct {
@@ -373,24 +336,44 @@ static void expect_hop_fields(const struct fwd_backend *e, const struct addr *ad
 	assert_int_equal(e->vlan, 33);
 	assert_int_equal(e->outer_vlan, 34);
 	assert_int_equal(e->outer_type_be, 35);
-	assert_memory_equal(e->mac_to, hop_a.mac_to, 6);
-	assert_memory_equal(e->mac_from, hop_a.mac_from, 6);
+	assert_memory_equal(e->mac_to, dest_a->hop.mac_to, 6);
+	assert_int_equal(e->mac_to[1], 1);
+	assert_memory_equal(e->mac_from, dest_a->hop.mac_from, 6);
+	assert_int_equal(e->mac_from[1], 9);
 }
+
+#define OUTER 40 /* the place of a link */
 
 /* Changes of the next hop reach the element; when it is lost, the element keeps the last values. */
 static void expect_hop_changes(struct stage *s, const struct fwd_backend *e)
 {
-	hop_a.vlan = 43;
-	hop_a.outer_type_be = 45;
-	hop_a.mac_to[5] = 7;
+	hops_link(dest_a)->is.vlan = 43;
+	scene.hops->links[OUTER].is.vlan_type_be = 45;
+	scene.hops->vias[dest_a->via].mac[5] = 7;
 	hop_is(s, HOP_KNOWN, HOP_BAD_NOT, true);
 	assert_int_equal(e->vlan, 43);
 	assert_int_equal(e->outer_type_be, 45);
 	assert_int_equal(e->mac_to[5], 7);
-	hop_a.vlan = 53;
+	hops_link(dest_a)->is.vlan = 53;
 	hop_is(s, HOP_NO_NEIGHBOUR, HOP_BAD_NOT, true);
 	assert_int_equal(e->vlan, 43);
 	assert_int_equal(e->flags, FWD_BACKEND_USED | FWD_BACKEND_NO_NEXT_HOP);
+}
+
+/* "a" is reached by VLAN 33 on VLAN 34 on port 32. */
+static void use_vlans(void)
+{
+	struct hop_link *inner = hops_link(dest_a);
+
+	inner->is.vlan = 33;
+	inner->is.lower = 30;
+	memcpy(inner->is.mac, (const uint8_t[6]){ 2, 9, 9, 9, 9, 9 }, 6);
+	memcpy(scene.hops->vias[dest_a->via].mac, (const uint8_t[6]){ 2, 1, 1, 1, 1, 1 }, 6);
+	scene.hops->links[OUTER] = (struct hop_link){
+		.is = { .ifindex = 30, .lower = 32, .vlan = 34, .vlan_type_be = 35 }
+	};
+	scene.hops->n_links = OUTER + 1;
+	hops_report(dest_a, 0);
 }
 
 /*
@@ -412,16 +395,7 @@ static void a_backends_element_has_its_next_hop_in_each_field(void **state)
 		s.second.pools[0].agent = element_modes[i].agent;
 		s.second.node.mtu = element_modes[i].node_mtu;
 		s.second.backends[0].address = a;
-		hop_a = (struct hop){ .state = HOP_KNOWN,
-			              .on_link = true,
-			              .route_ifindex = 31,
-			              .ifindex = 32,
-			              .vlan = 33,
-			              .outer_vlan = 34,
-			              .outer_type_be = 35,
-			              .mtu = 1500,
-			              .mac_to = { 2, 1, 1, 1, 1, 1 },
-			              .mac_from = { 2, 9, 9, 9, 9, 9 } };
+		use_vlans();
 		apply_world(&s, &s.second);
 		e = &s.node.t.backends[backend_a(&s)->index];
 		print_message("  %s\n", element_modes[i].why);
@@ -434,7 +408,7 @@ static void a_backends_element_has_its_next_hop_in_each_field(void **state)
 		assert_int_equal(e->pool_id, s.node.pools[0].plan->id);
 		assert_int_equal(e->flags, FWD_BACKEND_USED);
 		expect_hop_changes(&s, e);
-		stage_fini(&s);
+		end_stage(&s);
 	}
 }
 
@@ -450,21 +424,21 @@ static void an_index_follows_the_address_that_it_has(void **state)
 	addr_of(address_a, &a);
 	addr_of("10.1.0.77", &other);
 	index = backend_a(&s)->index;
-	assert_int_equal(watches_a, 1);
+	assert_int_equal(count_watches(address_a), 1);
 	assert_int_equal(compiler_first_at(&s.node, &a), index);
 	compiler_watch(&s.node, index, &a); /* it does already */
-	assert_int_equal(watches_a, 1);
+	assert_int_equal(count_watches(address_a), 1);
 	compiler_unwatch(&s.node, index);
 	compiler_unwatch(&s.node, index);
-	assert_int_equal(watches_a, 0);
+	assert_int_equal(count_watches(address_a), 0);
 	assert_int_equal(compiler_first_at(&s.node, &a), 0);
 	compiler_watch(&s.node, index, &other);
 	assert_true(s.node.paths[index].is_watched);
 	assert_int_equal(compiler_first_at(&s.node, &other), index);
 	compiler_unwatch(&s.node, index);
 	compiler_watch(&s.node, index, &a);
-	assert_int_equal(watches_a, 1);
-	stage_fini(&s);
+	assert_int_equal(count_watches(address_a), 1);
+	end_stage(&s);
 }
 
 /*
@@ -480,7 +454,7 @@ static void a_backend_that_left_while_nobody_looked_is_followed(void **state)
 	start_stage(&s, NULL);
 	hops = s.node.hops;
 	compiler_fini(&s.node);
-	assert_int_equal(watches_a, 0);
+	assert_int_equal(count_watches(address_a), 0);
 	s.second.pools[0].backends = &s.second.backends[1];
 	s.second.pools[0].n_backends = 1;
 	s.second.sets[0] = (struct model_set){ 0, INT64_MAX, &s.second.now[1], 1 };
@@ -490,8 +464,8 @@ static void a_backend_that_left_while_nobody_looked_is_followed(void **state)
 	s.node.hops = hops;
 	apply_world(&s, &s.second);
 	assert_null(backend_a(&s));
-	assert_int_equal(watches_a, 1);
-	stage_fini(&s);
+	assert_int_equal(count_watches(address_a), 1);
+	end_stage(&s);
 }
 
 static const struct {
@@ -526,10 +500,9 @@ static void what_is_shown_of_a_way_is_its_state_or_what_speaks_against_it(void *
 	for (size_t i = 0; i < sizeof(shown_ways) / sizeof(shown_ways[0]); i++) {
 		const struct compiler_next_hop *next = &s.node.paths[3].next_hop;
 
-		hop_a = (struct hop){ .state = shown_ways[i].state,
-			              .bad = shown_ways[i].bad,
-			              .on_link = shown_ways[i].on_link,
-			              .since_ms = 100 + i };
+		hops_become(dest_a, shown_ways[i].state, shown_ways[i].bad, shown_ways[i].on_link,
+		            100 + i);
+		dest_a->hop.since_ms = 100 + i;
 		s.node.paths[3].next_hop = (struct compiler_next_hop){ 0 };
 		s.node.next_hops_changed = false;
 		compiler_update_next_hop(&s.node, 3, &a, shown_ways[i].l2);
@@ -543,10 +516,10 @@ static void what_is_shown_of_a_way_is_its_state_or_what_speaks_against_it(void *
 		                         shown_ways[i].l2); /* the same again is no news */
 		assert_false(s.node.next_hops_changed);
 	}
-	stage_fini(&s);
+	end_stage(&s);
 }
 
-int main(void)
+SUITE(compiler_next_hops)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_is_evidence_takes_a_backend_out),
