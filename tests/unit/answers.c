@@ -28,6 +28,20 @@ int __wrap_open64(const char *path, int flags, ...)
 	return answer_open64 ? answer_open64(path, flags, mode) : __real_open64(path, flags, mode);
 }
 
+int (*answer_prctl)(int what);
+
+int __wrap_prctl(int what, ...)
+{
+	va_list list;
+	unsigned long a[4];
+
+	va_start(list, what);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(list, unsigned long);
+	va_end(list);
+	return answer_prctl ? answer_prctl(what) : __real_prctl(what, a[0], a[1], a[2], a[3]);
+}
+
 long (*answer_syscall)(long number, const long arguments[6]);
 
 /* A caller gives fewer than six: what is read then is of the stack, and libc reads it, too. */

@@ -39,9 +39,9 @@
 
 /* X(type, name, parameters, arguments). Those whose arguments vary follow below. meson.build has their names, too. */
 #define LIBC_ANSWERS(X)                                                                            \
+	X(int, access, (const char *path, int how), (path, how))                                   \
 	X(int, accept4, (int fd, struct sockaddr *at, socklen_t *n, int flags),                    \
 	  (fd, at, n, flags))                                                                      \
-	X(int, access, (const char *path, int mode), (path, mode))                                 \
 	X(int, adjtimex, (struct timex * t), (t))                                                  \
 	X(int, bind, (int fd, const struct sockaddr *at, socklen_t n), (fd, at, n))                \
 	X(void *, calloc, (size_t n, size_t size), (n, size))                                      \
@@ -68,12 +68,16 @@
 	X(int, fsync, (int fd), (fd))                                                              \
 	X(uid_t, geteuid, (void), ())                                                              \
 	X(struct group *, getgrnam, (const char *name), (name))                                    \
+	X(char *, getlogin, (void), ())                                                            \
 	X(pid_t, getpid, (void), ())                                                               \
 	X(struct passwd *, getpwnam, (const char *name), (name))                                   \
 	X(int, getpwnam_r,                                                                         \
 	  (const char *name, struct passwd *entry, char *buffer, size_t size,                      \
 	   struct passwd **out),                                                                   \
 	  (name, entry, buffer, size, out))                                                        \
+	X(int, getpwuid_r,                                                                         \
+	  (uid_t uid, struct passwd * entry, char *buffer, size_t size, struct passwd **out),      \
+	  (uid, entry, buffer, size, out))                                                         \
 	X(ssize_t, getrandom, (void *to, size_t n, unsigned flags), (to, n, flags))                \
 	X(int, getsockname, (int fd, struct sockaddr *at, socklen_t *n), (fd, at, n))              \
 	X(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *n),               \
@@ -81,6 +85,7 @@
 	X(char *, if_indextoname, (unsigned index, char *out), (index, out))                       \
 	X(unsigned, if_nametoindex, (const char *name), (name))                                    \
 	X(int, inotify_init1, (int flags), (flags))                                                \
+	X(int, isatty, (int fd), (fd))                                                             \
 	X(int, kill, (pid_t pid, int number), (pid, number))                                       \
 	X(int, madvise, (void *at, size_t n, int advice), (at, n, advice))                         \
 	X(void *, malloc, (size_t n), (n))                                                         \
@@ -98,10 +103,13 @@
 	  (p, n, time, mask))                                                                      \
 	X(int, pthread_cond_timedwait,                                                             \
 	  (pthread_cond_t * c, pthread_mutex_t * m, const struct timespec *until), (c, m, until))  \
+	X(int, pthread_cond_wait, (pthread_cond_t * c, pthread_mutex_t * m), (c, m))               \
 	X(int, pthread_create,                                                                     \
 	  (pthread_t * id, const pthread_attr_t *attributes, void *(*run)(void *), void *with),    \
 	  (id, attributes, run, with))                                                             \
+	X(int, pthread_detach, (pthread_t id), (id))                                               \
 	X(int, pthread_join, (pthread_t id, void **out), (id, out))                                \
+	X(int, pthread_mutex_lock, (pthread_mutex_t * m), (m))                                     \
 	X(ssize_t, read, (int fd, void *to, size_t n), (fd, to, n))                                \
 	X(ssize_t, readlink, (const char *path, char *out, size_t n), (path, out, n))              \
 	X(void *, realloc, (void *at, size_t n), (at, n))                                          \
@@ -127,6 +135,7 @@
 	X(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t n),          \
 	  (fd, level, name, value, n))                                                             \
 	X(int, signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))             \
+	X(unsigned, sleep, (unsigned s), (s))                                                      \
 	X(int, socket, (int family, int type, int protocol), (family, type, protocol))             \
 	X(int, statfs64, (const char *path, struct statfs *out), (path, out))                      \
 	X(long, sysconf, (int name), (name))                                                       \
@@ -156,6 +165,10 @@ int __wrap_ioctl(int fd, unsigned long request, ...);
 extern int (*answer_open64)(const char *path, int flags, mode_t mode);
 int __real_open64(const char *path, int flags, ...);
 int __wrap_open64(const char *path, int flags, ...);
+
+extern int (*answer_prctl)(int what);
+int __real_prctl(int what, ...);
+int __wrap_prctl(int what, ...);
 
 extern long (*answer_syscall)(long number, const long arguments[6]);
 long __real_syscall(long number, ...);

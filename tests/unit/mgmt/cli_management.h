@@ -8,6 +8,7 @@
 #define WEIR_TESTS_MGMT_CLI_MANAGEMENT_H
 
 #include "cli_said.h"
+#include "tests/unit/mgmt/mgmt_answers.h"
 
 #include <time.h>
 
@@ -16,19 +17,14 @@
 static uint64_t clock_ms;
 static unsigned n_steps; /* waits */
 
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
-int __wrap_nanosleep(const struct timespec *t, struct timespec *left);
-int __wrap_usleep(useconds_t us);
-unsigned __wrap_sleep(unsigned s);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
+static int own_clock_gettime(clockid_t clock, struct timespec *out)
 {
 	(void)clock;
 	*out = (struct timespec){ (time_t)(clock_ms / 1000), (long)(clock_ms % 1000) * 1000000 };
 	return 0;
 }
 
-int __wrap_nanosleep(const struct timespec *t, struct timespec *left)
+static int own_nanosleep(const struct timespec *t, struct timespec *left)
 {
 	(void)left;
 	clock_ms += (uint64_t)t->tv_sec * 1000 + (uint64_t)t->tv_nsec / 1000000;
@@ -36,14 +32,14 @@ int __wrap_nanosleep(const struct timespec *t, struct timespec *left)
 	return 0;
 }
 
-int __wrap_usleep(useconds_t us)
+static int own_usleep(useconds_t us)
 {
 	clock_ms += us / 1000;
 	n_steps++;
 	return 0;
 }
 
-unsigned __wrap_sleep(unsigned s)
+static unsigned own_sleep(unsigned s)
 {
 	clock_ms += (uint64_t)s * 1000;
 	n_steps++;
@@ -74,10 +70,6 @@ static struct said last_said;
 /* The test's: how the transfer ends that is in asked. */
 static struct said management_says(void);
 
-CURLcode __wrap_curl_easy_setopt(CURL *curl, CURLoption option, ...);
-CURLcode __wrap_curl_easy_perform(CURL *curl);
-CURLcode __wrap_curl_easy_getinfo(CURL *curl, CURLINFO info, ...);
-
 static inline void note_text(char *out, size_t size, const char *text)
 {
 	snprintf(out, size, "%s", text);
@@ -93,43 +85,40 @@ static inline void note_headers(const struct curl_slist *list)
 	}
 }
 
-CURLcode __wrap_curl_easy_setopt(CURL *curl, CURLoption option, ...)
+static CURLcode own_curl_easy_setopt(CURL *curl, CURLoption option, void *value)
 {
 	static const char host[] = "http://weir";
-	va_list args;
 
 	(void)curl;
-	va_start(args, option);
 	if (option == CURLOPT_URL) {
-		const char *url = va_arg(args, const char *);
+		const char *url = value;
 
 		assert_memory_equal(url, host, strlen(host));
 		note_text(asked.path, sizeof(asked.path), url + strlen(host));
 	} else if (option == CURLOPT_CUSTOMREQUEST)
-		note_text(asked.method, sizeof(asked.method), va_arg(args, const char *));
+		note_text(asked.method, sizeof(asked.method), value);
 	else if (option == CURLOPT_UNIX_SOCKET_PATH)
-		note_text(asked.socket, sizeof(asked.socket), va_arg(args, const char *));
+		note_text(asked.socket, sizeof(asked.socket), value);
 	else if (option == CURLOPT_TIMEOUT_MS)
-		asked.timeout_ms = va_arg(args, long);
+		asked.timeout_ms = (long)(intptr_t)value;
 	else if (option == CURLOPT_WRITEFUNCTION)
-		asked.on_body = va_arg(args, curl_write_callback);
+		asked.on_body = (curl_write_callback)value;
 	else if (option == CURLOPT_HEADERFUNCTION)
-		asked.on_header = va_arg(args, curl_write_callback);
+		asked.on_header = (curl_write_callback)value;
 	else if (option == CURLOPT_XFERINFOFUNCTION)
-		asked.on_progress = va_arg(args, curl_xferinfo_callback);
+		asked.on_progress = (curl_xferinfo_callback)value;
 	else if (option == CURLOPT_WRITEDATA)
-		asked.body_arg = va_arg(args, void *);
+		asked.body_arg = value;
 	else if (option == CURLOPT_HEADERDATA)
-		asked.header_arg = va_arg(args, void *);
+		asked.header_arg = value;
 	else if (option == CURLOPT_XFERINFODATA)
-		asked.progress_arg = va_arg(args, void *);
+		asked.progress_arg = value;
 	else if (option == CURLOPT_HTTPHEADER)
-		note_headers(va_arg(args, const struct curl_slist *));
+		note_headers(value);
 	else if (option == CURLOPT_POSTFIELDS) {
 		free(asked.fields);
-		asked.fields = strdup(va_arg(args, const char *));
+		asked.fields = strdup(value);
 	}
-	va_end(args);
 	return CURLE_OK;
 }
 
@@ -154,7 +143,7 @@ static inline size_t say_body(const char *bytes, size_t n)
 	return taken;
 }
 
-CURLcode __wrap_curl_easy_perform(CURL *curl)
+static CURLcode own_curl_easy_perform(CURL *curl)
 {
 	(void)curl;
 	last_said = management_says();
@@ -171,15 +160,10 @@ CURLcode __wrap_curl_easy_perform(CURL *curl)
 	return last_said.code;
 }
 
-CURLcode __wrap_curl_easy_getinfo(CURL *curl, CURLINFO info, ...)
+static CURLcode own_curl_easy_getinfo(CURL *curl, CURLINFO info, void *out)
 {
-	va_list args;
-
 	(void)curl;
-	va_start(args, info);
-	*va_arg(args, long *) =
-	        info == CURLINFO_RESPONSE_CODE ? last_said.status : last_said.os_error;
-	va_end(args);
+	*(long *)out = info == CURLINFO_RESPONSE_CODE ? last_said.status : last_said.os_error;
 	return CURLE_OK;
 }
 
@@ -199,6 +183,18 @@ static inline void begin_script(const struct said *rows, size_t n)
 static inline struct said say_next(void)
 {
 	return script[n_asked < n_script ? n_asked : n_script - 1];
+}
+
+/* In the suite. */
+static inline void management_begin(void)
+{
+	answer_clock_gettime = own_clock_gettime;
+	answer_curl_easy_getinfo = own_curl_easy_getinfo;
+	answer_curl_easy_perform = own_curl_easy_perform;
+	answer_curl_easy_setopt = own_curl_easy_setopt;
+	answer_nanosleep = own_nanosleep;
+	answer_sleep = own_sleep;
+	answer_usleep = own_usleep;
 }
 
 #endif

@@ -26,6 +26,7 @@
 
 #include "mgmt/core/core.h"
 #include "mgmt/http/internal.h"
+#include "tests/unit/answers.h"
 
 #define BODY_MAX 33554432
 
@@ -47,12 +48,7 @@ static atomic_uint n_handled;
 static bool lacks;   /* who asks cannot be found out */
 static bool revoked; /* the good token has been */
 
-int __wrap_clock_gettime(clockid_t id, struct timespec *out);
-int __real_clock_gettime(clockid_t id, struct timespec *out);
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
-int __real_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *out)
+static int own_clock_gettime(clockid_t id, struct timespec *out)
 {
 	if (id != CLOCK_BOOTTIME)
 		return __real_clock_gettime(id, out);
@@ -62,7 +58,7 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *out)
 }
 
 /* The loop ends when nothing is left to do. */
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
+static int own_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
 {
 	static unsigned n_turns;
 	int n = __real_epoll_wait(fd, events, most, 0);

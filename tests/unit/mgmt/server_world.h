@@ -34,6 +34,7 @@
 #include "certificates.h"
 #include "mgmt/core/core.h"
 #include "mgmt/http/internal.h"
+#include "tests/unit/answers.h"
 #include "weir/stats.h"
 
 #define WAIT_S 60 /* for what comes at once on an idle machine */
@@ -44,10 +45,7 @@ static atomic_uint n_accepts, n_by_peers;
 static atomic_int peers_fd;
 static _Atomic(const char *) accepts_from; /* NULL: as the kernel says */
 
-int __wrap_accept4(int fd, struct sockaddr *from, socklen_t *n, int flags);
-int __real_accept4(int fd, struct sockaddr *from, socklen_t *n, int flags);
-
-int __wrap_accept4(int fd, struct sockaddr *from, socklen_t *n, int flags)
+static int own_accept4(int fd, struct sockaddr *from, socklen_t *n, int flags)
 {
 	const char *text = accepts_from;
 	struct addr a;
@@ -67,10 +65,7 @@ int __wrap_accept4(int fd, struct sockaddr *from, socklen_t *n, int flags)
 /* The clock: 0: it goes. */
 static _Atomic uint64_t stands_at_ms;
 
-int __wrap_clock_gettime(clockid_t id, struct timespec *out);
-int __real_clock_gettime(clockid_t id, struct timespec *out);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *out)
+static int own_clock_gettime(clockid_t id, struct timespec *out)
 {
 	uint64_t ms = stands_at_ms;
 
@@ -84,10 +79,7 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *out)
 /* What the log says of refusals, line by line. */
 static char refusals[1024];
 
-ssize_t __wrap_write(int fd, const void *bytes, size_t n);
-ssize_t __real_write(int fd, const void *bytes, size_t n);
-
-ssize_t __wrap_write(int fd, const void *bytes, size_t n)
+static ssize_t own_write(int fd, const void *bytes, size_t n)
 {
 	size_t had = strlen(refusals);
 

@@ -3,6 +3,7 @@
 #include "announce_scene.h"
 
 #include "mgmt/api/handle.h"
+#include "tests/unit/suite.h"
 
 static struct http_reply reply;
 
@@ -246,7 +247,7 @@ static int end_lone(void **state)
 	return lone_node_close(state);
 }
 
-int main(void)
+SUITE(announce_answers)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin_answers, end_answers)
 	const struct CMUnitTest tests[] = {
@@ -259,5 +260,7 @@ int main(void)
 		T(a_flood_of_questions_ends_before_weir_announce),
 	};
 
+	told_peers_begin();
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("announce answers", tests, NULL, NULL);
 }

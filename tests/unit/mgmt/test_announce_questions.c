@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The asking side of questions, with hostile peers, and who else announces: announce_questions.c and announce_own.c. */
 #include "announce_scene.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define GOOD_MS       2000
@@ -353,7 +354,7 @@ static void a_page_that_was_removed_is_found_again(void **state)
 	assert_int_equal(n_lines, 1);
 }
 
-int main(void)
+SUITE(announce_questions)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -370,5 +371,7 @@ int main(void)
 		T(a_page_that_was_removed_is_found_again),
 	};
 
+	told_peers_begin();
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("announce questions", tests, NULL, NULL);
 }

@@ -13,6 +13,8 @@
 
 #include "mgmt/core/auth.h"
 #include "mgmt/core/core.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static uint64_t fake_ms;
 static uid_t peer_uid, our_uid;
@@ -24,13 +26,7 @@ static int lookup_error;
 static size_t n_long;    /* bytes that the entry of LONG_UID takes */
 static char renamed[64]; /* what 1000 is called; "": "jw" */
 
-int __wrap_clock_gettime(clockid_t id, struct timespec *out);
-int __real_clock_gettime(clockid_t id, struct timespec *out);
-uid_t __wrap_geteuid(void);
-int __wrap_getsockopt(int fd, int level, int name, void *out, socklen_t *n);
-int __wrap_getpwuid_r(uid_t uid, struct passwd *pw, char *text, size_t size, struct passwd **found);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *out)
+static int own_clock_gettime(clockid_t id, struct timespec *out)
 {
 	if (id != CLOCK_BOOTTIME)
 		return __real_clock_gettime(id, out);
@@ -39,12 +35,12 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *out)
 	return 0;
 }
 
-uid_t __wrap_geteuid(void)
+static uid_t own_geteuid(void)
 {
 	return our_uid;
 }
 
-int __wrap_getsockopt(int fd, int level, int name, void *out, socklen_t *n)
+static int own_getsockopt(int fd, int level, int name, void *out, socklen_t *n)
 {
 	assert_int_equal(fd, 5);
 	assert_int_equal(level, SOL_SOCKET);
@@ -54,7 +50,8 @@ int __wrap_getsockopt(int fd, int level, int name, void *out, socklen_t *n)
 	return cred_rc;
 }
 
-int __wrap_getpwuid_r(uid_t uid, struct passwd *pw, char *text, size_t size, struct passwd **found)
+static int own_getpwuid_r(uid_t uid, struct passwd *pw, char *text, size_t size,
+                          struct passwd **found)
 {
 	static const struct {
 		uid_t uid;
@@ -342,7 +339,7 @@ static void a_token_of_equal_length_is_not_equal(void **state)
 	                 HTTP_NO_ROLE); /* there is no file */
 }
 
-int main(void)
+SUITE(auth_parts)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_user_is_what_the_kernel_says),
@@ -354,5 +351,9 @@ int main(void)
 		cmocka_unit_test(a_token_of_equal_length_is_not_equal),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_geteuid = own_geteuid;
+	answer_getpwuid_r = own_getpwuid_r;
+	answer_getsockopt = own_getsockopt;
 	return cmocka_run_group_tests_name("auth parts", tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include "mgmt/core/shared_state.h"
 #include "mgmt/store/intent_internal.h"
+#include "tests/unit/answers.h"
 #include "tests/unit/suite.h"
 
 static void an_apply_makes_a_version(void **state)
@@ -242,14 +243,11 @@ static void grow_elsewhere(void)
 	files_fini(&files);
 }
 
-int __wrap_pthread_mutex_lock(pthread_mutex_t *m);
-int __real_pthread_mutex_lock(pthread_mutex_t *m);
-
 static _Atomic(const char *) doing; /* what the request says that it does */
 static unsigned
         n_until_grown; /* so many locks after it waits for the store another change comes; 0: none does */
 
-int __wrap_pthread_mutex_lock(pthread_mutex_t *m)
+static int own_pthread_mutex_lock(pthread_mutex_t *m)
 {
 	if (n_until_grown && m == &this_node.lock && doing &&
 	    !strcmp(doing, "waiting for the store") && !--n_until_grown)
@@ -311,5 +309,6 @@ SUITE(change_parts)
 
 	answer_clock_gettime = own_clock_gettime;
 	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	answer_pthread_mutex_lock = own_pthread_mutex_lock;
 	return cmocka_run_group_tests_name("change parts", tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "cli_said.h"
 
 #include "mgmt/cli/advmss.h"
+#include "tests/unit/suite.h"
 
 #define WHAT "advmss       7 packets of this node were too big for a tunnel (not counted by pool); "
 #define REMEDY                                                                                     \
@@ -83,7 +84,7 @@ static void what_is_not_known_is_said_to_be_so(void **state)
 	json_decref(pool);
 }
 
-int main(void)
+SUITE(cli_advmss)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_mss_is_named_once_packets_were_too_big),

@@ -9,6 +9,8 @@
 #include <jansson.h>
 
 #include "bpf/agent_maps.h"
+#include "tests/unit/mgmt/mgmt_answers.h"
+#include "tests/unit/suite.h"
 #include "weir/agent.h"
 
 #include "tests/unit/bpf/space.h"
@@ -18,19 +20,14 @@
 static int get_err; /* of the pin */
 static bool is_of_other_release;
 
-int __real_bpf_obj_get(const char *path);
-int __wrap_bpf_obj_get(const char *path);
-int __real_bpf_map_lookup_elem(int fd, const void *key, void *value);
-int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value);
-
-int __wrap_bpf_obj_get(const char *path)
+static int own_bpf_obj_get(const char *path)
 {
 	errno = get_err;
 	return errno ? -1 : __real_bpf_obj_get(path);
 }
 
 /* One whose setting has no value. */
-int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value)
+static int own_bpf_map_lookup_elem(int fd, const void *key, void *value)
 {
 	struct bpf_map_info map = { 0 };
 	uint32_t size = sizeof(map);
@@ -546,7 +543,7 @@ static void a_status_in_json_has_all_reasons(void **state)
 	json_decref(body);
 }
 
-int main(void)
+SUITE(cli_agent)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, remove_agent)
 	const struct CMUnitTest tests[] = {
@@ -561,6 +558,8 @@ int main(void)
 		T(a_status_shows_what_is_done_with_the_mss),
 	};
 
+	answer_bpf_map_lookup_elem = own_bpf_map_lookup_elem;
+	answer_bpf_obj_get = own_bpf_obj_get;
 	has_space = space_enter(true) == 0;
 	if (has_space)
 		space_run("ip netns add red");

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "mgmt/cli/api.h"
+#include "tests/unit/suite.h"
 
 static void the_exit_status_says_where_a_change_is(void **state)
 {
@@ -163,7 +164,7 @@ static void a_socket_of_another_user_is_not_trusted(void **state)
 	rmdir(dir);
 }
 
-int main(void)
+SUITE(cli_api)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_exit_status_says_where_a_change_is),

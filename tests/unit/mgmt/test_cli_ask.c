@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "mgmt/cli/api.h"
+#include "tests/unit/suite.h"
 
 static struct cli cli = { .dirs.run = "/nonexistent-run" };
 
@@ -566,7 +567,7 @@ static void each_request_has_its_headers(void **state)
 	}
 }
 
-int main(void)
+SUITE(cli_ask)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_request_is_put_as_it_is_meant),
@@ -584,5 +585,6 @@ int main(void)
 		cmocka_unit_test(each_request_has_its_headers),
 	};
 
+	management_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

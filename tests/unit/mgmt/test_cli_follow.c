@@ -4,6 +4,8 @@
  * after the other, what is shown of it, and when it ends.
  */
 #include "cli_management.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -25,10 +27,7 @@ static char paths[1024];
 static long timeout_ms;
 static bool is_terminal;
 
-int __real_isatty(int fd);
-int __wrap_isatty(int fd);
-
-int __wrap_isatty(int fd)
+static int own_isatty(int fd)
 {
 	return fd == STDOUT_FILENO ? is_terminal : __real_isatty(fd);
 }
@@ -356,7 +355,7 @@ static void numbers_of_events_have_their_bounds(void **state)
 	assert_told("--since lists all later events; leave --limit out\n");
 }
 
-int main(void)
+SUITE(cli_follow)
 {
 #define T(f) cmocka_unit_test_setup(f, set_up)
 	const struct CMUnitTest tests[] = {
@@ -368,5 +367,7 @@ int main(void)
 		T(numbers_of_events_have_their_bounds),
 	};
 
+	management_begin();
+	answer_isatty = own_isatty;
 	return cmocka_run_group_tests_name("cli follow", tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
  */
 #include "cli_pages.h"
 #include "mgmt/json/observed.h"
+#include "tests/unit/suite.h"
 
 static void set_word(const struct node *n, int i, const char *name, uint64_t value)
 {
@@ -269,7 +270,7 @@ static void reasons_that_are_left_out_are_counted(void **state)
 	json_decref(texts);
 }
 
-int main(void)
+SUITE(cli_judged)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_node_is_judged_by_what_its_processes_say, set_up,

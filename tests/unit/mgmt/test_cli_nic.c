@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `weir nic` (mgmt/cli/cmd_nic.c): what is said of devices in a tree like /sys, to which libc is led. */
+#include "tests/unit/answers.h"
 #include "tests/unit/host/devices_scene.h"
 
 #include "cli_said.h"
+#include "tests/unit/suite.h"
 
 #include <dirent.h>
 #include <limits.h>
-
-DIR *__real_opendir(const char *path);
-DIR *__wrap_opendir(const char *path);
-ssize_t __real_readlink(const char *path, char *out, size_t size);
-ssize_t __wrap_readlink(const char *path, char *out, size_t size);
-FILE *__real_fopen64(const char *path, const char *mode);
-FILE *__wrap_fopen64(const char *path, const char *mode);
 
 static const char *place_of(const char *path)
 {
@@ -24,17 +19,17 @@ static const char *place_of(const char *path)
 	return out;
 }
 
-DIR *__wrap_opendir(const char *path)
+static DIR *own_opendir(const char *path)
 {
 	return __real_opendir(place_of(path));
 }
 
-ssize_t __wrap_readlink(const char *path, char *out, size_t size)
+static ssize_t own_readlink(const char *path, char *out, size_t size)
 {
 	return __real_readlink(place_of(path), out, size);
 }
 
-FILE *__wrap_fopen64(const char *path, const char *mode)
+static FILE *own_fopen64(const char *path, const char *mode)
 {
 	return __real_fopen64(place_of(path), mode);
 }
@@ -110,7 +105,7 @@ static void an_unbound_device_is_bound_without_unbinding(void **state)
 	assert_string_equal(shown, "{\"devices\":[]}\n");
 }
 
-int main(void)
+SUITE(cli_nic)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(devices_are_listed_and_the_first_that_can_be_bound_is_shown_how),
@@ -118,5 +113,8 @@ int main(void)
 		cmocka_unit_test(an_unbound_device_is_bound_without_unbinding),
 	};
 
+	answer_fopen64 = own_fopen64;
+	answer_opendir = own_opendir;
+	answer_readlink = own_readlink;
 	return cmocka_run_group_tests(tests, make_devices, remove_devices);
 }

@@ -18,6 +18,8 @@
 #include "base/log.h"
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/store/command.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static struct node *place;
 static uint64_t mono_ms;
@@ -29,21 +31,9 @@ static unsigned
         n_started; /* the next weir-mgmt has the store for so many of them; 0: there is none */
 static int next_lock = -1;
 
-int __wrap_access(const char *path, int how);
-int __wrap_usleep(useconds_t us);
-int __real_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
-int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
-char *__wrap_getlogin(void);
-uid_t __real_geteuid(void);
-uid_t __wrap_geteuid(void);
-struct passwd *__wrap_getpwnam(const char *name);
-struct group *__real_getgrnam(const char *name);
-struct group *__wrap_getgrnam(const char *name);
 int __real_prctl(int what, ...);
-int __wrap_prctl(int what, ...);
 
-int __wrap_access(const char *path, int how)
+static int own_access(const char *path, int how)
 {
 	size_t n = strlen(place->f.state);
 
@@ -54,7 +44,7 @@ int __wrap_access(const char *path, int how)
 	return errno ? -1 : faccessat(AT_FDCWD, path, how, 0);
 }
 
-int __wrap_usleep(useconds_t us)
+static int own_usleep(useconds_t us)
 {
 	mono_ms += us / 1000;
 	if (us <= 5000 && ++n_slept == n_started) {
@@ -65,7 +55,7 @@ int __wrap_usleep(useconds_t us)
 }
 
 /* weir-mgmt has ended: the next one may be there at once. */
-int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+static int own_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
 	int ready = __real_poll(fds, n, timeout_ms);
 	char path[PATH_MAX];
@@ -76,7 +66,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 	return ready;
 }
 
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
+static int own_clock_gettime(clockid_t clock, struct timespec *out)
 {
 	uint64_t now_ms = clock == CLOCK_REALTIME ? (uint64_t)NOW_MS : mono_ms;
 
@@ -84,17 +74,17 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 	return 0;
 }
 
-char *__wrap_getlogin(void)
+static char *own_getlogin(void)
 {
 	return NULL;
 }
 
-uid_t __wrap_geteuid(void)
+static uid_t own_geteuid(void)
 {
 	return user_err ? 0 : __real_geteuid();
 }
 
-struct passwd *__wrap_getpwnam(const char *name)
+static struct passwd *own_getpwnam(const char *name)
 {
 	static struct passwd user;
 
@@ -102,14 +92,14 @@ struct passwd *__wrap_getpwnam(const char *name)
 	return user_err == EPERM ? &user : NULL;
 }
 
-struct group *__wrap_getgrnam(const char *name)
+static struct group *own_getgrnam(const char *name)
 {
 	static struct group group;
 
 	return user_err == EPERM ? &group : __real_getgrnam(name);
 }
 
-int __wrap_prctl(int what, ...)
+static int own_prctl(int what)
 {
 	(void)what;
 	errno = EPERM; /* rights are given up by it */
@@ -703,7 +693,7 @@ static void a_document_that_is_not_written_is_an_error(void **state)
 	assert_int_equal(take_request(DRAIN, true), CLI_OK); /* of a trial nothing is written */
 }
 
-int main(void)
+SUITE(cli_offline)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up_node, tear_down)
 #define S(f) cmocka_unit_test_setup_teardown(f, set_up_store, tear_down)
@@ -721,5 +711,14 @@ int main(void)
 		S(a_document_that_is_not_written_is_an_error),
 	};
 
+	answer_access = own_access;
+	answer_clock_gettime = own_clock_gettime;
+	answer_geteuid = own_geteuid;
+	answer_getgrnam = own_getgrnam;
+	answer_getlogin = own_getlogin;
+	answer_getpwnam = own_getpwnam;
+	answer_poll = own_poll;
+	answer_prctl = own_prctl;
+	answer_usleep = own_usleep;
 	return cmocka_run_group_tests_name("cli offline", tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
  */
 #include "cli_pages.h"
 #include "mgmt/json/observed.h"
+#include "tests/unit/suite.h"
 
 static void what_is_seen_is_shown_to_the_letter(void **state)
 {
@@ -492,7 +493,7 @@ static void why_comes_from_weir_health_for_the_right_target(void **state)
 	                       "\"backend\":\"b2\",\"why\":\"of b2\"}}"));
 }
 
-int main(void)
+SUITE(cli_pages)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_seen_is_shown_to_the_letter, set_up,

@@ -14,6 +14,7 @@
 #include "base/ctl.h"
 #include "base/loop.h"
 #include "supervise/run.h"
+#include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define GAP_US   500000u /* many looks of the command at the supervisor's note */
@@ -295,7 +296,7 @@ static void an_answer_is_waited_for_as_long_as_the_process_is_there(void **state
 	}
 }
 
-int main(void)
+SUITE(cli_restart)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {

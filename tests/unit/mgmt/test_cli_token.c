@@ -4,21 +4,19 @@
 #include "cli_said.h"
 
 #include "base/lock.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static int rename_err; /* of the new file, as the disk or the rights say */
 
-int __real_rename(const char *from, const char *to);
-int __wrap_rename(const char *from, const char *to);
-int __wrap_usleep(useconds_t us);
-
-int __wrap_rename(const char *from, const char *to)
+static int own_rename(const char *from, const char *to)
 {
 	errno = rename_err;
 	return errno ? -1 : __real_rename(from, to);
 }
 
 /* Nobody waits five seconds here. */
-int __wrap_usleep(useconds_t us)
+static int own_usleep(useconds_t us)
 {
 	(void)us;
 	return 0;
@@ -124,7 +122,7 @@ static void a_token_is_shown_once(void **state)
 	assert_told("");
 }
 
-int main(void)
+SUITE(cli_token)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_failure_says_what_to_do_and_shows_no_token,
@@ -132,5 +130,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_token_is_shown_once, set_up, tear_down),
 	};
 
+	answer_rename = own_rename;
+	answer_usleep = own_usleep;
 	return cmocka_run_group_tests_name("cli token", tests, NULL, NULL);
 }

@@ -16,11 +16,10 @@
 
 #include "base/proc.h"
 #include "dataplane/dpdk/tablefile.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static int tables_err, document_err; /* of open() */
-
-int __real_open64(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...);
 
 static bool ends_with(const char *path, const char *name)
 {
@@ -29,14 +28,8 @@ static bool ends_with(const char *path, const char *name)
 	return n >= n_name && strcmp(path + n - n_name, name) == 0;
 }
 
-int __wrap_open64(const char *path, int flags, ...)
+static int own_open64(const char *path, int flags, mode_t mode)
 {
-	va_list args;
-
-	va_start(args, flags);
-	mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
-
-	va_end(args);
 	errno = ends_with(path, "/tables")                 ? tables_err
 	        : ends_with(path, "/" PROC_EFFECTIVE_FILE) ? document_err
 	                                                   : 0;
@@ -306,7 +299,7 @@ static void a_bad_question_is_usage_and_asks_nobody(void **state)
 	}
 }
 
-int main(void)
+SUITE(cli_trace)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
@@ -317,5 +310,6 @@ int main(void)
 		T(a_bad_question_is_usage_and_asks_nobody),
 	};
 
+	answer_open64 = own_open64;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/upload.h"
+#include "tests/unit/suite.h"
 #include "weir/json.h"
 
 #define MIB          ((size_t)1 << 20)
@@ -331,7 +332,7 @@ static void a_long_upload_says_how_far_it_is(void **state)
 	json_decref(out);
 }
 
-int main(void)
+SUITE(cli_upload)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_long_upload_says_how_far_it_is, set_up,
@@ -351,5 +352,6 @@ int main(void)
 		                                set_up, tear_down),
 	};
 
+	management_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "mgmt/cli/op.h"
+#include "tests/unit/suite.h"
 
 static struct said management_says(void)
 {
@@ -185,7 +186,7 @@ static void silence_counts_from_the_last_answer(void **state)
 	json_decref(first);
 }
 
-int main(void)
+SUITE(cli_wait)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_is_printed_when_it_is_so),
@@ -197,5 +198,6 @@ int main(void)
 		cmocka_unit_test(silence_counts_from_the_last_answer),
 	};
 
+	management_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

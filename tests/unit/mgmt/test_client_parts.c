@@ -13,6 +13,8 @@
 #include <curl/curl.h>
 
 #include "mgmt/http/client.h"
+#include "tests/unit/mgmt/mgmt_answers.h"
+#include "tests/unit/suite.h"
 
 /* A server that answers each connection once, by the path: from a table, in a thread of its own. */
 static const struct row {
@@ -317,29 +319,11 @@ static void who_cannot_be_reached_is_named_so(void **state)
 /* The file that libcurl verifies by; "": its own are not used either. */
 static char verified_by[2 * PATH_MAX];
 
-CURLcode __wrap_curl_easy_setopt(CURL *handle, CURLoption option, ...);
-CURLcode __real_curl_easy_setopt(CURL *handle, CURLoption option, ...);
-
-CURLcode __wrap_curl_easy_setopt(CURL *handle, CURLoption option, ...)
+static CURLcode own_curl_easy_setopt(CURL *handle, CURLoption option, void *value)
 {
-	CURLcode err;
-	va_list list;
-
-	va_start(list, option);
-	if (option < CURLOPTTYPE_OBJECTPOINT) {
-		err = __real_curl_easy_setopt(handle, option, va_arg(list, long));
-	} else if (option >= CURLOPTTYPE_OFF_T && option < CURLOPTTYPE_BLOB) {
-		err = __real_curl_easy_setopt(handle, option, va_arg(list, curl_off_t));
-	} else {
-		void *value = va_arg(list, void *);
-
-		if (option == CURLOPT_CAINFO)
-			snprintf(verified_by, sizeof(verified_by), "%s",
-			         value ? (const char *)value : "");
-		err = __real_curl_easy_setopt(handle, option, value);
-	}
-	va_end(list);
-	return err;
+	if (option == CURLOPT_CAINFO)
+		snprintf(verified_by, sizeof(verified_by), "%s", value ? (const char *)value : "");
+	return __real_curl_easy_setopt(handle, option, value);
 }
 
 static const char *ask_verified(struct peer_client *c)
@@ -377,7 +361,7 @@ static void peers_are_verified_by_the_file_that_is_there(void **state)
 	client_close(&c);
 }
 
-int main(void)
+SUITE(client_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -390,5 +374,6 @@ int main(void)
 		T(peers_are_verified_by_the_file_that_is_there),
 	};
 
+	answer_curl_easy_setopt = own_curl_easy_setopt;
 	return cmocka_run_group_tests_name("client parts", tests, start_server, stop_server);
 }

@@ -5,6 +5,9 @@
  */
 #include "lone_node.h"
 #include "certificates.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/mgmt/mgmt_answers.h"
+#include "tests/unit/suite.h"
 #include "told_time.h"
 
 #include <arpa/inet.h>
@@ -32,9 +35,7 @@
 /* The kernel's word. */
 static bool is_synchronised;
 
-int __wrap_adjtimex(struct timex *t);
-
-int __wrap_adjtimex(struct timex *t)
+static int own_adjtimex(struct timex *t)
 {
 	t->status = is_synchronised ? 0 : STA_UNSYNC;
 	return TIME_OK;
@@ -43,10 +44,7 @@ int __wrap_adjtimex(struct timex *t)
 /* How often a certificate was loaded. */
 static unsigned n_loaded;
 
-SSL_CTX *__wrap_SSL_CTX_new(const SSL_METHOD *method);
-SSL_CTX *__real_SSL_CTX_new(const SSL_METHOD *method);
-
-SSL_CTX *__wrap_SSL_CTX_new(const SSL_METHOD *method)
+static SSL_CTX *own_SSL_CTX_new(const SSL_METHOD *method)
 {
 	n_loaded++;
 	return __real_SSL_CTX_new(method);
@@ -764,7 +762,7 @@ static void what_a_wrong_clock_stamped_is_stamped_again_after_a_start(void **sta
 	assert_true(overrides_find(intent_overrides(this_node.intent), o.id)->generation == ahead);
 }
 
-int main(void)
+SUITE(clock_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -787,5 +785,8 @@ int main(void)
 		T(a_certificate_that_ends_is_told),
 	};
 
+	told_time_begin();
+	answer_SSL_CTX_new = own_SSL_CTX_new;
+	answer_adjtimex = own_adjtimex;
 	return cmocka_run_group_tests_name("clock parts", tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  * way, does not.
  */
 #include "lone_node.h"
+#include "tests/unit/suite.h"
 #include "told_time.h"
 
 #include "mgmt/peers/exchange_internal.h"
@@ -132,7 +133,7 @@ static void a_question_wants_the_section_whole(void **state)
 	assert_null(exchange_question_now(&this_node, "lon-1", EXCHANGE_ANNOUNCED));
 }
 
-int main(void)
+SUITE(exchange_heard)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -143,5 +144,6 @@ int main(void)
 		TEST(a_question_wants_the_section_whole),
 	};
 
+	told_time_begin();
 	return cmocka_run_group_tests_name("exchange heard", tests, NULL, NULL);
 }

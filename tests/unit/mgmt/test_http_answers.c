@@ -4,23 +4,20 @@
  * and the end after a refusal.
  */
 #include "conn_pair.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 /* What the next call returns: an errno, or bytes at most; 0: as the socket says. */
 static int next_errno;
 static size_t next_most;
 
-ssize_t __wrap_recv(int fd, void *out, size_t n, int flags);
-ssize_t __real_recv(int fd, void *out, size_t n, int flags);
-ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags);
-ssize_t __real_send(int fd, const void *bytes, size_t n, int flags);
-
-ssize_t __wrap_recv(int fd, void *out, size_t n, int flags)
+static ssize_t own_recv(int fd, void *out, size_t n, int flags)
 {
 	errno = next_errno;
 	return next_errno ? -1 : __real_recv(fd, out, n, flags);
 }
 
-ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags)
+static ssize_t own_send(int fd, const void *bytes, size_t n, int flags)
 {
 	size_t most = next_most;
 
@@ -359,7 +356,7 @@ static void a_sign_of_work_is_never_cut(void **state)
 	}
 }
 
-int main(void)
+SUITE(http_answers)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin_test, teardown)
 	const struct CMUnitTest tests[] = {
@@ -376,5 +373,9 @@ int main(void)
 		T(a_sign_of_work_is_never_cut),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_epoll_wait = own_epoll_wait;
+	answer_recv = own_recv;
+	answer_send = own_send;
 	return cmocka_run_group_tests_name("http answers", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One connection of the API, on a socket pair and with the test's own clock: deadlines, budgets, logins, order. */
 #include "conn_pair.h"
+#include "tests/unit/suite.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define HEAD_MS       10000
@@ -690,7 +691,7 @@ static void a_long_request_shows_signs_of_work(void **state)
 	assert_int_equal(status_of(read_answer(0)), 200);
 }
 
-int main(void)
+SUITE(http_conn)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -724,5 +725,7 @@ int main(void)
 		T(a_long_request_shows_signs_of_work),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_epoll_wait = own_epoll_wait;
 	return cmocka_run_group_tests_name("http connection", tests, NULL, NULL);
 }

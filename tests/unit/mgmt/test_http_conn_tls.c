@@ -2,6 +2,7 @@
 /* One connection of the API with TLS, on a socket pair and with the test's own clock: handshakes, their rate, what comes in pieces. */
 #include "conn_pair.h"
 #include "certificates.h"
+#include "tests/unit/suite.h"
 
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -327,7 +328,7 @@ static void an_end_says_goodbye(void **state)
 	assert_true(SSL_get_shutdown(tls[0]) & SSL_RECEIVED_SHUTDOWN);
 }
 
-int main(void)
+SUITE(http_conn_tls)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup_tls, teardown_tls)
 	const struct CMUnitTest tests[] = {
@@ -342,6 +343,8 @@ int main(void)
 		T(an_end_says_goodbye),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_epoll_wait = own_epoll_wait;
 	signal(SIGPIPE, SIG_IGN);
 	make_pair(&pair, NULL, 0);
 	client_context = SSL_CTX_new(TLS_client_method());

@@ -13,16 +13,14 @@
 #include <cmocka.h>
 
 #include "mgmt/http/internal.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static uint64_t fake_ms;
 static struct http_conn *closed[8];
 static size_t n_closed;
 
-int __wrap_clock_gettime(clockid_t id, struct timespec *out);
-int __real_clock_gettime(clockid_t id, struct timespec *out);
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *out)
+static int own_clock_gettime(clockid_t id, struct timespec *out)
 {
 	if (id != CLOCK_BOOTTIME)
 		return __real_clock_gettime(id, out);
@@ -38,7 +36,7 @@ static struct http_conn conns[8];
 static struct http_counters counted;
 
 /* The loop hears the time, and nothing else. */
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
+static int own_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
 {
 	(void)fd;
 	(void)events;
@@ -314,7 +312,7 @@ static void each_status_is_counted(void **state)
 		assert_int_equal(counters[i], statuses[i] == 200 ? 1 : statuses[i] == 503 ? 2 : 0);
 }
 
-int main(void)
+SUITE(http_limits)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -329,5 +327,7 @@ int main(void)
 		T(each_status_is_counted),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_epoll_wait = own_epoll_wait;
 	return cmocka_run_group_tests_name("http limits of connections", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A whole server of the API on loopback: who gets in, what is answered, and the end. */
 #include "server_world.h"
+#include "tests/unit/suite.h"
 
 static void each_request_of_a_connection_is_answered_over_tls(void **state)
 {
@@ -454,7 +455,7 @@ static void what_cannot_be_served_leaves_nothing(void **state)
 	}
 }
 
-int main(void)
+SUITE(http_server)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -477,6 +478,9 @@ int main(void)
 		T(what_cannot_be_served_leaves_nothing),
 	};
 
+	answer_accept4 = own_accept4;
+	answer_clock_gettime = own_clock_gettime;
+	answer_write = own_write;
 	signal(SIGPIPE, SIG_IGN);
 	make_pair(&pairs[0], "first", 0);
 	make_pair(&pairs[1], "second", 0);

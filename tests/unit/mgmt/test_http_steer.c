@@ -18,16 +18,15 @@
 #include <linux/filter.h>
 
 #include "mgmt/http/steer.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static struct sock_filter kept[BPF_MAXINSNS];
 static size_t n_kept;
 static int kept_fd, fails_with;
 static bool keeps_only; /* the kernel is not asked: its memory for options is bounded */
 
-int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t n);
-int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t n);
-
-int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t n)
+static int own_setsockopt(int fd, int level, int name, const void *value, socklen_t n)
 {
 	const struct sock_fprog *p = value;
 
@@ -218,7 +217,7 @@ static void connections_come_to_the_socket_of_their_kind(void **state)
 	close(friends);
 }
 
-int main(void)
+SUITE(http_steer)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_whole_addresses_of_peers_are_peers),
@@ -227,5 +226,6 @@ int main(void)
 		cmocka_unit_test(connections_come_to_the_socket_of_their_kind),
 	};
 
+	answer_setsockopt = own_setsockopt;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

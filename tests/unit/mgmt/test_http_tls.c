@@ -20,6 +20,8 @@
 
 #include "certificates.h"
 #include "mgmt/http/tls.h"
+#include "tests/unit/mgmt/mgmt_answers.h"
+#include "tests/unit/suite.h"
 
 static struct pem ours, other; /* two pairs */
 
@@ -297,11 +299,6 @@ static void a_client_cannot_begin_again(void **state)
 static const int *reasons;
 static int n_asked_for;
 
-int __wrap_SSL_read(SSL *tls, void *out, int n);
-int __real_SSL_read(SSL *tls, void *out, int n);
-int __wrap_SSL_write(SSL *tls, const void *bytes, int n);
-int __real_SSL_write(SSL *tls, const void *bytes, int n);
-
 static int fail_step(int n)
 {
 	n_asked_for = n;
@@ -310,12 +307,12 @@ static int fail_step(int n)
 	return -1;
 }
 
-int __wrap_SSL_read(SSL *tls, void *out, int n)
+static int own_SSL_read(SSL *tls, void *out, int n)
 {
 	return reasons ? fail_step(n) : __real_SSL_read(tls, out, n);
 }
 
-int __wrap_SSL_write(SSL *tls, const void *bytes, int n)
+static int own_SSL_write(SSL *tls, const void *bytes, int n)
 {
 	return reasons ? fail_step(n) : __real_SSL_write(tls, bytes, n);
 }
@@ -374,7 +371,7 @@ static void more_than_the_library_can_take_is_cut(void **state)
 	close_ends();
 }
 
-int main(void)
+SUITE(http_tls)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_a_certificate_with_its_key_makes_a_context),
@@ -390,6 +387,8 @@ int main(void)
 		cmocka_unit_test(more_than_the_library_can_take_is_cut),
 	};
 
+	answer_SSL_read = own_SSL_read;
+	answer_SSL_write = own_SSL_write;
 	signal(SIGPIPE, SIG_IGN);
 	make_pair(&ours, "ours", 0);
 	make_pair(&other, "other", 0);

@@ -20,21 +20,16 @@
 #include <unistd.h>
 
 #include "mgmt/http/work.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static int fails_with;
 static unsigned n_threads;      /* that were started */
 static atomic_uint n_idle;      /* of them wait for a job */
 static atomic_bool holds_wakes; /* who is woken does not take its job yet */
 
-int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
-                          void *arg);
-int __real_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
-                          void *arg);
-int __wrap_pthread_cond_wait(pthread_cond_t *more, pthread_mutex_t *lock);
-int __real_pthread_cond_wait(pthread_cond_t *more, pthread_mutex_t *lock);
-
-int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
-                          void *arg)
+static int own_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
+                              void *arg)
 {
 	int err = fails_with ? fails_with : __real_pthread_create(id, attributes, run, arg);
 
@@ -42,7 +37,7 @@ int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void 
 	return err;
 }
 
-int __wrap_pthread_cond_wait(pthread_cond_t *more, pthread_mutex_t *lock)
+static int own_pthread_cond_wait(pthread_cond_t *more, pthread_mutex_t *lock)
 {
 	n_idle++;
 	int err = __real_pthread_cond_wait(more, lock);
@@ -298,7 +293,7 @@ static void without_any_thread_a_job_is_refused(void **state)
 	http_pool_close(p);
 }
 
-int main(void)
+SUITE(http_work)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin_work, end_work)
 	const struct CMUnitTest tests[] = {
@@ -311,5 +306,7 @@ int main(void)
 		T(without_any_thread_a_job_is_refused),
 	};
 
+	answer_pthread_cond_wait = own_pthread_cond_wait;
+	answer_pthread_create = own_pthread_create;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  * refusal.
  */
 #include "lone_node.h"
+#include "tests/unit/suite.h"
 #include "told_time.h"
 
 #include <inttypes.h>
@@ -631,7 +632,7 @@ static void a_judgement_comes_back_from_a_peer_as_it_was(void **state)
 	json_decref(none);
 }
 
-int main(void)
+SUITE(inforce_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -654,5 +655,6 @@ int main(void)
 		T(a_judgement_comes_back_from_a_peer_as_it_was),
 	};
 
+	told_time_begin();
 	return cmocka_run_group_tests_name("in force parts", tests, NULL, NULL);
 }

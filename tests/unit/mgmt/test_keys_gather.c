@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Keys of all nodes, gathered: who is asked and how often, what counts, and how many answers a second name a site. */
 #include "lone_node.h"
+#include "tests/unit/suite.h"
 #include "told_peers.h"
 
 #include "base/page.h"
@@ -241,7 +242,7 @@ static void without_the_key_for_clients_nothing_is_projected(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(keys_gather)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(nodes_that_serve_dns_are_asked_when_they_are_due),
@@ -253,5 +254,6 @@ int main(void)
 		TEST(without_the_key_for_clients_nothing_is_projected),
 	};
 
+	told_peers_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,15 +7,14 @@
 #include "mgmt/observe/observe_internal.h"
 #include "mgmt/peers/peers_internal.h"
 #include "mgmt/status/state.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "weir/health.h"
 #include "weir/stats.h"
 
 static unsigned fail_at; /* so many calls of calloc() on, one fails; 0: none */
 
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-void *__wrap_calloc(size_t n, size_t size)
+static void *own_calloc(size_t n, size_t size)
 {
 	return fail_at && --fail_at == 0 ? NULL : __real_calloc(n, size);
 }
@@ -579,7 +578,7 @@ static void the_intent_is_shown_with_what_is_asked_still(void **state)
 	assert_int_equal(count_rows("processes"), 4);
 }
 
-int main(void)
+SUITE(look_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -596,5 +595,6 @@ int main(void)
 		T(the_intent_is_shown_with_what_is_asked_still),
 	};
 
+	answer_calloc = own_calloc;
 	return cmocka_run_group_tests_name("look parts", tests, NULL, NULL);
 }

@@ -17,14 +17,13 @@
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "mgmt/api/mgmt_process.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "weir/stats.h"
-
-int __wrap_clock_gettime(clockid_t which, struct timespec *out);
-int __real_clock_gettime(clockid_t which, struct timespec *out);
 
 static _Atomic time_t jumped_s;
 
-int __wrap_clock_gettime(clockid_t which, struct timespec *out)
+static int own_clock_gettime(clockid_t which, struct timespec *out)
 {
 	int err = __real_clock_gettime(which, out);
 
@@ -341,7 +340,7 @@ static void a_control_socket_that_was_removed_is_made_again(void **state)
 	assert_non_null(process.local);
 }
 
-int main(void)
+SUITE(main_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -351,5 +350,6 @@ int main(void)
 		T(a_control_socket_that_was_removed_is_made_again),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
 	return cmocka_run_group_tests_name("main parts", tests, NULL, NULL);
 }

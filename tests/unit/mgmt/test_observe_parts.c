@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is seen of this node: loads, events of verdicts, and what is too old to count. */
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "this_node.h"
 
 #include <signal.h>
@@ -26,14 +28,7 @@ static struct seen {
 	struct stats *stats;
 } shown[OBSERVE_COUNT];
 
-int __real_clock_gettime(clockid_t clock, struct timespec *t);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
-pid_t __real_getpid(void);
-pid_t __wrap_getpid(void);
-int __real_kill(pid_t pid, int number);
-int __wrap_kill(pid_t pid, int number);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+static int own_clock_gettime(clockid_t clock, struct timespec *t)
 {
 	if (clock != CLOCK_BOOTTIME)
 		return __real_clock_gettime(clock, t);
@@ -42,7 +37,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 	return 0;
 }
 
-pid_t __wrap_getpid(void)
+static pid_t own_getpid(void)
 {
 	return fake_pid ? fake_pid : __real_getpid();
 }
@@ -52,7 +47,7 @@ static pid_t pid_of(int p)
 	return shown[p].pid ? shown[p].pid : 100 + p;
 }
 
-int __wrap_kill(pid_t pid, int number)
+static int own_kill(pid_t pid, int number)
 {
 	for (int p = 0; !number && p < OBSERVE_COUNT; p++)
 		if (shown[p].running && pid_of(p) == pid)
@@ -847,7 +842,7 @@ static void long_names_are_whole_in_an_event(void **state)
 		}
 }
 
-int main(void)
+SUITE(observe_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -873,5 +868,8 @@ int main(void)
 		T(long_names_are_whole_in_an_event),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
+	answer_getpid = own_getpid;
+	answer_kill = own_kill;
 	return cmocka_run_group_tests_name("observe parts", tests, NULL, NULL);
 }

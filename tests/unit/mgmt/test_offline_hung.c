@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "mgmt/cli/cmd_override.h"
+#include "tests/unit/suite.h"
 #include "weir/stats.h"
 
 static struct cli cli;
@@ -188,7 +189,7 @@ static void another_process_is_never_ended(void **state)
 	assert_told_line("another process uses the store; try again in a few seconds");
 }
 
-int main(void)
+SUITE(offline_hung)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {

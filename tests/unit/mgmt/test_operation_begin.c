@@ -6,16 +6,16 @@
 #include "node_operations.h"
 
 #include "mgmt/controller/operation_order.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "whole_json.h"
 
 static struct operation_body body;
 static struct operation_outcome outcome;
 static void (*meanwhile)(void); /* what others do while this one waits; NULL: nothing */
 
-int __real_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at);
-int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at);
-
-int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at)
+static int own_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
+                                      const struct timespec *at)
 {
 	if (!meanwhile)
 		return __real_pthread_cond_timedwait(c, m, at);
@@ -492,7 +492,7 @@ static void who_waits_when_the_node_stops_begins_nothing(void **state)
 	assert_true(this_node.operations->begins);
 }
 
-int main(void)
+SUITE(operation_begin)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -510,5 +510,6 @@ int main(void)
 		TEST(who_waits_when_the_node_stops_begins_nothing),
 	};
 
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("operation begin", tests, NULL, NULL);
 }

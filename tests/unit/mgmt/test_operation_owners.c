@@ -5,6 +5,7 @@
  */
 #include "node_operations.h"
 #include "made_operation.h"
+#include "tests/unit/suite.h"
 #include "told_peers.h"
 
 #include "mgmt/controller/operation_decide.h"
@@ -142,7 +143,7 @@ static void an_owner_is_who_the_record_names(void **state)
 	}
 }
 
-int main(void)
+SUITE(operation_owners)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -152,5 +153,6 @@ int main(void)
 		TEST(an_owner_is_who_the_record_names),
 	};
 
+	told_peers_begin();
 	return cmocka_run_group_tests_name("operation owners", tests, NULL, NULL);
 }

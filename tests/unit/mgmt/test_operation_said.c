@@ -16,14 +16,13 @@
 
 #include "mgmt/controller/operation_measure.h"
 #include "mgmt/controller/operation_snapshot.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static unsigned n_found;
 
-int __real_getsockname(int s, struct sockaddr *address, socklen_t *size);
-int __wrap_getsockname(int s, struct sockaddr *address, socklen_t *size);
-
 /* A host that has another address on each way. */
-int __wrap_getsockname(int s, struct sockaddr *address, socklen_t *size)
+static int own_getsockname(int s, struct sockaddr *address, socklen_t *size)
 {
 	int err = __real_getsockname(s, address, size);
 
@@ -289,7 +288,7 @@ static void a_site_whose_state_is_unknown_is_neither_up_nor_down(void **state)
 	}
 }
 
-int main(void)
+SUITE(operation_said)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(checks_that_do_not_get_through_are_not_told),
@@ -299,5 +298,6 @@ int main(void)
 		cmocka_unit_test(a_site_whose_state_is_unknown_is_neither_up_nor_down),
 	};
 
+	answer_getsockname = own_getsockname;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

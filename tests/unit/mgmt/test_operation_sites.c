@@ -12,6 +12,7 @@
 #include "base/page.h"
 #include "mgmt/files/files.h"
 #include "mgmt/peers/keys_gather.h"
+#include "tests/unit/suite.h"
 #include "told_time.h"
 #include "weir/steer_keys.h"
 
@@ -346,7 +347,7 @@ static void the_state_of_the_node_is_told_as_it_is(void **state)
 	free_world(w);
 }
 
-int main(void)
+SUITE(operation_sites)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_answer_in_ten_seconds_is_not_none),
@@ -360,5 +361,6 @@ int main(void)
 		cmocka_unit_test(the_state_of_the_node_is_told_as_it_is),
 	};
 
+	told_time_begin();
 	return cmocka_run_group_tests_name("operation sites", tests, NULL, NULL);
 }

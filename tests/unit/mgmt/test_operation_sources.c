@@ -8,6 +8,7 @@
 #include "mgmt/controller/operation_measure.h"
 #include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/operations/projection_internal.h"
+#include "tests/unit/suite.h"
 
 static struct operation_snapshot *view;
 static struct model_node nodes[2];
@@ -111,7 +112,7 @@ static void a_list_that_is_cut_or_missing_is_not_whole(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
 
-int main(void)
+SUITE(operation_sources)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(rows_become_arrivals),

@@ -5,6 +5,8 @@
  */
 #include "node_operations.h"
 #include "made_operation.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "told_peers.h"
 #include "whole_json.h"
 
@@ -39,10 +41,9 @@ static struct {
 	void (*between)(unsigned left); /* two looks; under the lock */
 } looks;
 
-int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at);
-
 /* The thread waits for its next look. */
-int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at)
+static int own_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
+                                      const struct timespec *at)
 {
 	uint64_t ran_ms = this_node.operations->ran_ms;
 
@@ -1153,7 +1154,7 @@ static void a_record_that_makes_no_override_writes_nothing(void **state)
 	assert_non_null(find_step());
 }
 
-int main(void)
+SUITE(operations_parts)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -1189,5 +1190,7 @@ int main(void)
 		TEST(a_record_that_makes_no_override_writes_nothing),
 	};
 
+	told_peers_begin();
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("operations parts", tests, NULL, NULL);
 }

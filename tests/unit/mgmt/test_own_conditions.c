@@ -13,6 +13,8 @@
 #include "mgmt/peers/timekeep.h"
 #include "mgmt/status/own_conditions.h"
 #include "mgmt/store/key.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -24,12 +26,7 @@ static int64_t wall_ahead_ms; /* of the wall clock */
 static bool is_disciplined;   /* by a time server */
 static bool is_next_boot;
 
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
-int __wrap_adjtimex(struct timex *t);
-FILE *__real_fopen64(const char *path, const char *mode);
-FILE *__wrap_fopen64(const char *path, const char *mode);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
+static int own_clock_gettime(clockid_t clock, struct timespec *out)
 {
 	uint64_t now_ms = mono_ms + (clock == CLOCK_REALTIME ? (uint64_t)wall_ahead_ms : 0);
 
@@ -37,13 +34,13 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 	return 0;
 }
 
-int __wrap_adjtimex(struct timex *t)
+static int own_adjtimex(struct timex *t)
 {
 	(void)t;
 	return is_disciplined ? TIME_OK : TIME_ERROR;
 }
 
-FILE *__wrap_fopen64(const char *path, const char *mode)
+static FILE *own_fopen64(const char *path, const char *mode)
 {
 	char other[] = "0123456789abcdef\n";
 
@@ -319,7 +316,7 @@ static void an_api_that_does_not_listen_is_told(void **state)
 	assert_int_equal(stated.n, 0);
 }
 
-int main(void)
+SUITE(own_conditions)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -332,5 +329,8 @@ int main(void)
 		T(an_api_that_does_not_listen_is_told),
 	};
 
+	answer_adjtimex = own_adjtimex;
+	answer_clock_gettime = own_clock_gettime;
+	answer_fopen64 = own_fopen64;
 	return cmocka_run_group_tests_name("own conditions", tests, NULL, NULL);
 }

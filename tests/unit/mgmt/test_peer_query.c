@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who is asked, with what, and whose answer counts. */
 #include "core_node.h"
+#include "tests/unit/suite.h"
 #include "told_peers.h"
 
 #include "mgmt/peers/peer_query.h"
@@ -127,7 +128,7 @@ static void without_a_token_all_fail(void **state)
 	assert_string_equal(q.requests[0].failure, "there is no usable peer.token on this node");
 }
 
-int main(void)
+SUITE(peer_query)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -138,5 +139,6 @@ int main(void)
 		T(without_a_token_all_fail),
 	};
 
+	told_peers_begin();
 	return cmocka_run_group_tests_name("peer query", tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  * etcd behind libcurl (tests/cluster/etcd_model.h), and the thread has its turns from the test.
  */
 #include "lone_node.h"
+#include "tests/unit/suite.h"
 #include "told_peers.h"
 #include "told_turns.h"
 
@@ -836,7 +837,7 @@ static void nothing_starts_with_wrong_settings(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+SUITE(shared_commands)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_command_rests_on_the_last_one_at_its_target),
@@ -857,5 +858,7 @@ int main(void)
 		TEST(nothing_starts_with_wrong_settings),
 	};
 
+	told_peers_begin();
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 /* A node's lease: from when it counts, when it is renewed, and what an answer of the store means. */
 #include "lone_node.h"
 #include "made_operation.h"
+#include "tests/unit/suite.h"
 #include "told_peers.h"
 #include "told_turns.h"
 
@@ -229,7 +230,7 @@ static void only_the_store_says_that_it_is_lost(void **state)
 	assert_int_equal(need_lease(), 101);
 }
 
-int main(void)
+SUITE(shared_lease)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -242,5 +243,7 @@ int main(void)
 		TEST(only_the_store_says_that_it_is_lost),
 	};
 
+	told_peers_begin();
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 	return cmocka_run_group_tests_name("shared lease", tests, NULL, NULL);
 }

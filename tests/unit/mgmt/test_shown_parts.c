@@ -7,14 +7,12 @@
 #include <sqlite3.h>
 
 #include "mgmt/store/intent_internal.h"
+#include "tests/unit/mgmt/mgmt_answers.h"
 #include "tests/unit/suite.h"
-
-int __wrap_sqlite3_step(sqlite3_stmt *s);
-int __real_sqlite3_step(sqlite3_stmt *s);
 
 static bool disk_fails;
 
-int __wrap_sqlite3_step(sqlite3_stmt *s)
+static int own_sqlite3_step(sqlite3_stmt *s)
 {
 	return disk_fails ? SQLITE_IOERR : __real_sqlite3_step(s);
 }
@@ -214,5 +212,6 @@ SUITE(shown_parts)
 
 	answer_clock_gettime = own_clock_gettime;
 	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	answer_sqlite3_step = own_sqlite3_step;
 	return cmocka_run_group_tests_name("shown parts", tests, NULL, NULL);
 }

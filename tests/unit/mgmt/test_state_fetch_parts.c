@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which peers are asked for their slots, and whose answer is handed to the dataplane. */
 #include "lone_node.h"
+#include "tests/unit/suite.h"
 #include "told_peers.h"
 #include "ctl_server.h"
 
@@ -219,7 +220,7 @@ static void a_peer_is_told_what_the_dataplane_knows_and_who_says_so(void **state
 	assert_null(state_fetch_to_json(&this_node));
 }
 
-int main(void)
+SUITE(state_fetch_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -232,5 +233,6 @@ int main(void)
 		T(a_peer_is_told_what_the_dataplane_knows_and_who_says_so),
 	};
 
+	told_peers_begin();
 	return cmocka_run_group_tests_name("state fetch parts", tests, NULL, NULL);
 }

@@ -11,6 +11,8 @@
 #include "mgmt/status/look.h"
 #include "mgmt/status/since.h"
 #include "mgmt/status/state.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 #include "weir/stats.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
@@ -22,9 +24,7 @@ static struct judge_verdict next;
 /* The wall clock at which the monotonic one was 0, and how far it was set since. */
 static int64_t zero_ms = 1700000000000, fake_step_ms;
 
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
+static int own_clock_gettime(clockid_t clock, struct timespec *out)
 {
 	uint64_t now_ms = fake_ms;
 
@@ -661,7 +661,7 @@ static void a_state_that_comes_and_goes_fills_no_journal(void **state)
 	assert_string_equal(last_status(), "degraded, was well: trouble of weir-dns");
 }
 
-int main(void)
+SUITE(state_parts)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -687,5 +687,6 @@ int main(void)
 		T(a_restart_that_reads_as_one_before_is_an_event),
 	};
 
+	answer_clock_gettime = own_clock_gettime;
 	return cmocka_run_group_tests_name("state parts", tests, NULL, NULL);
 }

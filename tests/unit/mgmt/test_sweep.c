@@ -5,6 +5,8 @@
 #include <pthread.h>
 
 #include "mgmt/files/sweep.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/suite.h"
 
 static struct {
 	bool fails;
@@ -13,12 +15,8 @@ static struct {
 	void *arg;
 } threads;
 
-int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
-                          void *arg);
-int __wrap_pthread_detach(pthread_t id);
-
-int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
-                          void *arg)
+static int own_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
+                              void *arg)
 {
 	(void)id;
 	(void)attributes;
@@ -30,7 +28,7 @@ int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void 
 	return 0;
 }
 
-int __wrap_pthread_detach(pthread_t id)
+static int own_pthread_detach(pthread_t id)
 {
 	(void)id;
 	threads.n_detached++;
@@ -140,7 +138,7 @@ static void only_what_was_put_aside_is_left(void **state)
 	assert_false(sweep_is_left(""));
 }
 
-int main(void)
+SUITE(sweep)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_name_is_free_at_once_and_the_files_go_later,
@@ -153,5 +151,7 @@ int main(void)
 		cmocka_unit_test(only_what_was_put_aside_is_left),
 	};
 
+	answer_pthread_create = own_pthread_create;
+	answer_pthread_detach = own_pthread_detach;
 	return cmocka_run_group_tests_name("sweep", tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Peers that answer from a table, at once and in the order in which they are asked: what libcurl is given, and what it says, are
- * the test's. It is linked with clock_gettime (told_time.h) and these calls of libcurl wrapped. A test includes this once.
+ * the test's, and so is the time (told_time.h). A suite includes this once, and begins with told_peers_begin().
  */
 #ifndef WEIR_TESTS_MGMT_TOLD_PEERS_H
 #define WEIR_TESTS_MGMT_TOLD_PEERS_H
@@ -17,6 +17,7 @@
 #include <cmocka.h>
 #include <curl/curl.h>
 
+#include "tests/unit/mgmt/mgmt_answers.h"
 #include "told_time.h"
 
 /* What is answered to a request whose address ends in @c path: JSON with status 200, or only a status. */
@@ -49,15 +50,6 @@ static struct told_handle {
 	void *out, *in, *private;
 } told_handles[64];
 static size_t n_told_handles;
-
-CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption what, ...);
-CURLcode __wrap_curl_easy_getinfo(CURL *easy, CURLINFO what, ...);
-CURLMcode __wrap_curl_multi_add_handle(CURLM *multi, CURL *easy);
-CURLMcode __wrap_curl_multi_remove_handle(CURLM *multi, CURL *easy);
-CURLMcode __wrap_curl_multi_perform(CURLM *multi, int *running);
-CURLMsg *__wrap_curl_multi_info_read(CURLM *multi, int *n_left);
-CURLMcode __wrap_curl_multi_poll(CURLM *multi, struct curl_waitfd *more, unsigned n_more,
-                                 int wait_ms, int *n);
 
 static inline struct told_handle *find_handle(CURL *easy)
 {
@@ -106,40 +98,32 @@ static inline void note_pointer(CURL *easy, CURLoption what, void *value)
 		h->private = value;
 }
 
-CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption what, ...)
+static CURLcode own_curl_easy_setopt(CURL *easy, CURLoption what, void *value)
 {
-	va_list list;
-
-	va_start(list, what);
 	if (what == CURLOPT_TIMEOUT_MS)
-		asked[told_index(easy)].timeout_ms = va_arg(list, long);
+		asked[told_index(easy)].timeout_ms = (long)(intptr_t)value;
 	else if (what >= CURLOPTTYPE_OBJECTPOINT && what < CURLOPTTYPE_OFF_T)
-		note_pointer(easy, what, va_arg(list, void *));
-	va_end(list);
+		note_pointer(easy, what, value);
 	return CURLE_OK;
 }
 
-CURLcode __wrap_curl_easy_getinfo(CURL *easy, CURLINFO what, ...)
+static CURLcode own_curl_easy_getinfo(CURL *easy, CURLINFO what, void *out)
 {
-	va_list list;
-
-	va_start(list, what);
 	if (what == CURLINFO_PRIVATE)
-		*va_arg(list, void **) = find_handle(easy)->private;
+		*(void **)out = find_handle(easy)->private;
 	else
-		*va_arg(list, long *) = asked[told_index(easy)].status;
-	va_end(list);
+		*(long *)out = asked[told_index(easy)].status;
 	return CURLE_OK;
 }
 
-CURLMcode __wrap_curl_multi_add_handle(CURLM *multi, CURL *easy)
+static CURLMcode own_curl_multi_add_handle(CURLM *multi, CURL *easy)
 {
 	(void)multi;
 	asked[told_index(easy)].is_added = true;
 	return CURLM_OK;
 }
 
-CURLMcode __wrap_curl_multi_remove_handle(CURLM *multi, CURL *easy)
+static CURLMcode own_curl_multi_remove_handle(CURLM *multi, CURL *easy)
 {
 	size_t i = told_index(easy);
 
@@ -149,7 +133,7 @@ CURLMcode __wrap_curl_multi_remove_handle(CURLM *multi, CURL *easy)
 	return CURLM_OK;
 }
 
-CURLMcode __wrap_curl_multi_perform(CURLM *multi, int *running)
+static CURLMcode own_curl_multi_perform(CURLM *multi, int *running)
 {
 	(void)multi;
 	told_ms += told_takes_ms;
@@ -158,8 +142,8 @@ CURLMcode __wrap_curl_multi_perform(CURLM *multi, int *running)
 }
 
 /* Nothing comes later: time passes. */
-CURLMcode __wrap_curl_multi_poll(CURLM *multi, struct curl_waitfd *more, unsigned n_more,
-                                 int wait_ms, int *n)
+static CURLMcode own_curl_multi_poll(CURLM *multi, struct curl_waitfd *more, unsigned n_more,
+                                     int wait_ms, int *n)
 {
 	(void)multi;
 	(void)more;
@@ -201,7 +185,7 @@ static inline void answer_one(size_t i)
 	}
 }
 
-CURLMsg *__wrap_curl_multi_info_read(CURLM *multi, int *n_left)
+static CURLMsg *own_curl_multi_info_read(CURLM *multi, int *n_left)
 {
 	(void)multi;
 	*n_left = 0;
@@ -211,6 +195,19 @@ CURLMsg *__wrap_curl_multi_info_read(CURLM *multi, int *n_left)
 			return &asked[i].said;
 		}
 	return NULL;
+}
+
+/* In the suite, before a thread is started. */
+static inline void told_peers_begin(void)
+{
+	told_time_begin();
+	answer_curl_easy_getinfo = own_curl_easy_getinfo;
+	answer_curl_easy_setopt = own_curl_easy_setopt;
+	answer_curl_multi_add_handle = own_curl_multi_add_handle;
+	answer_curl_multi_info_read = own_curl_multi_info_read;
+	answer_curl_multi_perform = own_curl_multi_perform;
+	answer_curl_multi_poll = own_curl_multi_poll;
+	answer_curl_multi_remove_handle = own_curl_multi_remove_handle;
 }
 
 #endif
