@@ -70,9 +70,10 @@ LOST = "mgmt/store/lost.c"
 PENDING = "mgmt/store/pending.c"
 SHARED_INTENT = "mgmt/store/shared_intent.c"
 UNIT, SCRIPT, LAB = "unit", "script", "lab"  # kinds of suites
+UNIT_PROGRAM = "tests/unit/mgmt/unit-mgmt"
 GIVEN = {"operation_faults": (PROGRAM, "dns/weir-dns", "mgmt/cli/weir", "tests/unit/mgmt/libstepped-clock.so")}  # to scripts of tests/unit/mgmt
 
-# as above, and the suite that notices: a program or a script of tests/unit/mgmt, or a lab, with what it is to do
+# as above, and the suite that notices: one of UNIT_PROGRAM, a script of tests/unit/mgmt, or a lab, with what it is to do
 NAMED = [
     ("two write one state", DECIDE, "\tshared_change_see(c, operation_state_name(op->id, name), revision);\n", "\t(void)operation_state_name(op->id, name);\n", UNIT, "operations_list"),
     ("a late answer takes the place of what followed", DECIDE, "item && item->revision > revision ? 0 : operations_put(", "operations_put(", SCRIPT, "operation_faults Late"),
@@ -140,23 +141,18 @@ def compile_edited(build: pathlib.Path, command: list[str], source: pathlib.Path
 
 
 def make(build: pathlib.Path, source: pathlib.Path, work: pathlib.Path, edits: typing.Sequence[tuple[str, str, str]], program: str = PROGRAM) -> None:
-    """The program with the edits, below @work; each one in another file. What is edited comes before the archive that has it as it is. A
-    test that includes a source gets it with its edit."""
+    """The program with the edits, below @work; each one in another file. What is edited comes before the archive that has it as it is."""
     compiles, link = commands(build, program)
     at = link.index("-o")
-    own, objects = link[at + 2], []
+    objects = []
     for name, old, new in edits:
         (work / name).parent.mkdir(parents=True, exist_ok=True)
         (work / name).write_text(seeding.with_bug(source / name, old, new))
-    main = next(path for path, command in compiles.items() if command[command.index("-o") + 1] == own)
     for i, (name, _, _) in enumerate(edits):
-        if f'"{name}"' in main.read_text():
-            own = compile_edited(build, compiles[main], main, work, "main.o")
-        else:
-            objects.append(compile_edited(build, compiles[(source / name).resolve()], work / name, work, f"{i}.o"))
+        objects.append(compile_edited(build, compiles[(source / name).resolve()], work / name, work, f"{i}.o"))
     (work / program).parent.mkdir(parents=True, exist_ok=True)
     (work / program).unlink(missing_ok=True)
-    subprocess.run([*link[:at], "-o", str(work / program), own, *objects, *link[at + 3:]], cwd=build, check=True)
+    subprocess.run([*link[:at], "-o", str(work / program), *objects, *link[at + 2:]], cwd=build, check=True)
 
 
 def link_rest(build: pathlib.Path, work: pathlib.Path) -> None:
@@ -181,7 +177,7 @@ def run_schedule(work: pathlib.Path, seconds: int) -> tuple[bool, str]:
 def run_suite(build: pathlib.Path, work: pathlib.Path, kind: str, suite: str) -> tuple[bool, str]:
     """@return whether it fails, and its end. One that does not end fails, too."""
     name, *options = shlex.split(suite)
-    command = {UNIT: [str(work / unit_program(suite))],
+    command = {UNIT: [str(work / UNIT_PROGRAM), name],
                SCRIPT: [sys.executable, str(HERE.parent / "unit" / "mgmt" / f"test_{name}.py"), *(str(work / given) for given in GIVEN.get(name, ())), *options],
                LAB: [sys.executable, str(HERE / f"lab_{name}.py"), *options]}[kind]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "WEIR_BUILD": str(work)},
@@ -194,10 +190,6 @@ def run_suite(build: pathlib.Path, work: pathlib.Path, kind: str, suite: str) ->
     return process.returncode != 0, find_failure(said)
 
 
-def unit_program(suite: str) -> str:
-    return f"tests/unit/mgmt/test_mgmt_{suite}"
-
-
 def find_failure(said: str) -> str:
     """The lines that say what failed."""
     lines = [line for line in said.splitlines() if re.search(r"FAIL|Error|error:|not within|not in ", line)]
@@ -206,7 +198,7 @@ def find_failure(said: str) -> str:
 
 def try_named(build: pathlib.Path, source: pathlib.Path, breakage: tuple[str, str, str, str, str, str] | None, kind: str, suite: str) -> bool:
     """@breakage None: without any, the suite is to pass."""
-    program = unit_program(suite) if kind == UNIT else PROGRAM
+    program = UNIT_PROGRAM if kind == UNIT else PROGRAM
     with tempfile.TemporaryDirectory(prefix="weir-seeded-") as directory:
         work = pathlib.Path(directory)
         make(build, source, work, [breakage[1:4]] if breakage else [], program)
