@@ -8,6 +8,7 @@
 
 #include "fixture.h"
 #include "cli_said.h"
+#include "tables_page.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -20,7 +21,6 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
-#include "dataplane/export/effect_internal.h"
 #include "mgmt/cli/cmd_status.h"
 #include "weir/condition.h"
 #include "weir/health.h"
@@ -194,30 +194,19 @@ static inline void open_all_stats(struct node *n)
  */
 static inline void write_effect(const struct node *n, uint64_t alive_ms, uint32_t n_rows)
 {
-	char path[PATH_MAX];
-	struct page *page;
-
-	assert_int_equal(proc_path(n->f.root, EFFECT_PAGE_FILE, path), 0);
-	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
-	                             effect_page_bytes(1, 2), &page),
-	                 0);
-	struct effect_page *p = page_payload(page);
-
-	p->max_pools = 1;
-	p->max_backends = 2;
-	p->total = (struct effect_total){ .document = 57,
-		                          .n_pools = n_rows ? 1 : 0,
-		                          .n_backends = n_rows };
-	*effect_page_pools(p) = (struct effect_pool){
+	const struct effect_pool pool = {
 		.pool = hash_text("web-ams"), .n_slots = 4, .empty = 4, .n_backends = n_rows
 	};
+	struct effect_backend rows[2];
+	struct tables t = { .document = 57,
+		            .alive_ms = alive_ms,
+		            .pools = &pool,
+		            .backends = rows,
+		            .n_pools = n_rows ? 1 : 0 };
+
 	for (uint32_t i = 0; i < n_rows; i++)
-		effect_page_backends(p)[i] =
-		        (struct effect_backend){ .pool = hash_text("web-ams"),
-			                         .id = n->m->pools[0].backends[i].id };
-	page_alive(page, alive_ms);
-	page_publish(page);
-	page_close(page);
+		rows[i] = (struct effect_backend){ .id = n->m->pools[0].backends[i].id };
+	tables_page_write(n->f.root, &t);
 }
 
 static inline int run_status(struct node *n)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which facts the judgement gets of what was seen: nothing old, nobody's word for another's. */
 #include "fixture.h"
+#include "tables_page.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
-#include "dataplane/export/effect_internal.h"
 #include "mgmt/json/observed.h"
 #include "mgmt/status/facts.h"
 #include "tests/unit/suite.h"
@@ -143,20 +143,9 @@ static void observe_health(bool ip4, enum health_state word)
 /* A page with pool "web" in force. */
 static void open_effect(const char *dir)
 {
-	char path[PATH_MAX];
-	struct page *page;
+	const struct effect_pool pool = { .pool = hash_text("web"), .n_slots = 4 };
 
-	snprintf(path, sizeof(path), "%s/" EFFECT_PAGE_FILE, dir);
-	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
-	                             effect_page_bytes(1, 0), &page),
-	                 0);
-	struct effect_page *p = page_payload(page);
-
-	p->max_pools = p->total.n_pools = 1;
-	effect_page_pools(p)[0] = (struct effect_pool){ .pool = hash_text("web"), .n_slots = 4 };
-	page_alive(page, clock_mono_ms());
-	page_publish(page);
-	page_close(page);
+	tables_page_write_pool(dir, clock_mono_ms(), &pool, NULL);
 	assert_int_equal(effect_open(dir, &seen.pages.effect), 0);
 }
 

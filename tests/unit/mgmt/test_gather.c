@@ -15,9 +15,9 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
-#include "dataplane/export/effect_internal.h"
 #include "mgmt/judge/gather.h"
 #include "tests/unit/suite.h"
+#include "tables_page.h"
 #include "weir/stats.h"
 
 #define NOW_MS 1000000
@@ -173,27 +173,11 @@ static void an_override_counts_for_its_own_backend_while_it_lasts(void **state)
 
 static void write_effect(struct world *w, const struct effect_backend *rows, uint32_t n)
 {
-	char path[128];
-	struct page *page;
-
-	snprintf(path, sizeof(path), "%s/" EFFECT_PAGE_FILE, dir);
-	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
-	                             effect_page_bytes(1, n), &page),
-	                 0);
-	struct effect_page *p = page_payload(page);
-
-	p->max_pools = 1;
-	p->max_backends = n;
-	p->total = (struct effect_total){ .document = 1, .n_pools = 1, .n_backends = n };
-	*effect_page_pools(p) = (struct effect_pool){
+	const struct effect_pool pool = {
 		.pool = hash_text("web"), .n_slots = 64, .n_backends = n, .empty = 3
 	};
-	for (uint32_t i = 0; i < n; i++) {
-		effect_page_backends(p)[i] = rows[i];
-		effect_page_backends(p)[i].pool = hash_text("web");
-	}
-	page_alive(page, clock_mono_ms());
-	page_close(page);
+
+	tables_page_write_pool(dir, clock_mono_ms(), &pool, rows);
 	assert_int_equal(effect_open(dir, &w->effect), 0);
 }
 

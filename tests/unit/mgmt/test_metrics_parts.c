@@ -4,10 +4,10 @@
  * backends.
  */
 #include "api_world.h"
+#include "tables_page.h"
 
 #include "base/hash.h"
 #include "base/page.h"
-#include "dataplane/export/effect_internal.h"
 #include "tests/unit/suite.h"
 #include "weir/health.h"
 #include "weir/stats.h"
@@ -36,30 +36,16 @@ static size_t count_text(const char *text, const char *what)
 static void write_tables(uint64_t alive_ms, const struct effect_backend *row)
 {
 	const struct model_pool *pool = model_pool(intent_model(this_node.intent), "web-ams");
-	char path[PATH_MAX];
-	struct page *page;
+	const struct effect_pool tables = { .pool = hash_text("web-ams"),
+		                            .n_slots = 4,
+		                            .n_backends = row != NULL };
+	struct effect_backend rows[1];
 
-	assert_int_equal(proc_path(place.root, EFFECT_PAGE_FILE, path), 0);
-	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
-	                             effect_page_bytes(1, 1), &page),
-	                 0);
-	struct effect_page *p = page_payload(page);
-
-	p->max_pools = p->max_backends = 1;
-	p->total = (struct effect_total){ .n_pools = 1,
-		                          .n_backends = row != NULL,
-		                          .alive_ms = alive_ms };
-	*effect_page_pools(p) = (struct effect_pool){ .pool = hash_text("web-ams"),
-		                                      .n_slots = 4,
-		                                      .n_backends = row != NULL };
 	if (row) {
-		*effect_page_backends(p) = *row;
-		effect_page_backends(p)->pool = hash_text("web-ams");
-		effect_page_backends(p)->id = model_backend(pool, "b1")->id;
+		rows[0] = *row;
+		rows[0].id = model_backend(pool, "b1")->id;
 	}
-	page_alive(page, alive_ms);
-	page_publish(page);
-	page_close(page);
+	tables_page_write_pool(place.root, alive_ms, &tables, rows);
 }
 
 static bool has_state(const char *backend, const char *state, int value)

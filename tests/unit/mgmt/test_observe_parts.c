@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "base/page.h"
 #include "ctl_server.h"
-#include "dataplane/export/effect_internal.h"
+#include "tables_page.h"
 #include "mgmt/observe/node_drain.h"
 #include "weir/announce.h"
 #include "weir/condition.h"
@@ -97,38 +97,28 @@ static uint64_t sent; /* to the first of each */
 
 static void write_effect(uint64_t document)
 {
-	static const char *const names[] = { "two", "web" };
-	char path[PATH_MAX];
-	struct page *page;
+	struct effect_pool pools[2] = {
+		{ .pool = hash_text("two"), .n_slots = 16, .n_backends = 2 },
+		{ .pool = hash_text("web"), .n_slots = 16, .n_backends = 1 },
+	};
+	struct effect_backend rows[3] = { { .id = 1, .bytes = sent },
+		                          { .id = 2, .bytes = 700 + 3 * sent },
+		                          { .id = 1, .bytes = sent } };
 
-	assert_int_equal(proc_path(node_place.root, EFFECT_PAGE_FILE, path), 0);
-	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
-	                             effect_page_bytes(2, 3), &page),
-	                 0);
-	struct effect_page *e = page_payload(page);
-	uint32_t odd = page_rows_begin(&e->seq);
+	if (pools[0].pool > pools[1].pool) {
+		const struct effect_pool two = pools[0];
 
-	e->max_pools = 2;
-	e->max_backends = 3;
-	e->total = (struct effect_total){ .document = document, .n_pools = 2, .n_backends = 3 };
-	bool swaps = hash_text(names[0]) > hash_text(names[1]);
-	for (uint32_t i = 0, row = 0; i < 2; i++) {
-		uint32_t which = swaps ? 1 - i : i, n = which ? 1 : 2;
-
-		effect_page_pools(e)[i] = (struct effect_pool){ .pool = hash_text(names[which]),
-			                                        .n_slots = 16,
-			                                        .n_backends = n,
-			                                        .first = row };
-		for (uint32_t k = 0; k < n; k++, row++)
-			effect_page_backends(e)[row] =
-			        (struct effect_backend){ .pool = hash_text(names[which]),
-				                         .id = k + 1,
-				                         .bytes = k ? 700 + 3 * sent : sent };
+		pools[0] = pools[1];
+		pools[1] = two;
+		rows[1].id = 1;
+		rows[1].bytes = sent;
+		rows[2] = (struct effect_backend){ .id = 2, .bytes = 700 + 3 * sent };
 	}
-	page_rows_end(&e->seq, odd);
-	page_alive(page, fake_ms);
-	page_publish(page);
-	page_close(page);
+	tables_page_write(node_place.root, &(struct tables){ .document = document,
+	                                                     .alive_ms = fake_ms,
+	                                                     .pools = pools,
+	                                                     .backends = rows,
+	                                                     .n_pools = 2 });
 }
 
 static const struct model_pool pool = { .name = "web" };

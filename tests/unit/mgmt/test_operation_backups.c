@@ -13,11 +13,11 @@
 
 #include "base/clock.h"
 #include "base/page.h"
-#include "dataplane/export/effect_internal.h"
 #include "mgmt/observe/backup_status.h"
 #include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/operations/facts.h"
 #include "tests/unit/suite.h"
+#include "tables_page.h"
 #include "weir/health.h"
 #include "whole_json.h"
 
@@ -200,33 +200,19 @@ static struct effect_pool more; /* what else the table's row of the page has */
 static struct effect *write_page(char dir[64], uint64_t table, bool has_backup,
                                  const struct effect_backend *rows, size_t n)
 {
+	struct effect_pool pool = more;
 	struct effect *effect;
-	struct page *page;
 	char path[96];
 
 	strcpy(dir, "/tmp/operation-backups-XXXXXX");
 	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/" EFFECT_PAGE_FILE, dir);
-	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
-	                             effect_page_bytes(1, (uint32_t)n), &page),
-	                 0);
-	struct effect_page *p = page_payload(page);
-	p->max_pools = 1;
-	p->max_backends = (uint32_t)n;
-	p->total = (struct effect_total){ .document = 1, .n_pools = 1, .n_backends = (uint32_t)n };
-	*effect_page_pools(p) = (struct effect_pool){ .pool = table,
-		                                      .n_slots = 64,
-		                                      .has_backup = has_backup,
-		                                      .n_backends = (uint32_t)n,
-		                                      .backup_obstacle = n ? EFFECT_BACKUP_POOL_DOWN
-		                                                           : more.backup_obstacle,
-		                                      .class = more.class,
-		                                      .backup_slots = more.backup_slots,
-		                                      .refused_slots = more.refused_slots };
+	pool.pool = table;
+	pool.n_slots = 64;
+	pool.has_backup = has_backup;
+	pool.n_backends = (uint32_t)n;
 	if (n)
-		memcpy(effect_page_backends(p), rows, n * sizeof(*rows));
-	page_alive(page, clock_mono_ms());
-	page_close(page);
+		pool.backup_obstacle = EFFECT_BACKUP_POOL_DOWN;
+	tables_page_write_pool(dir, clock_mono_ms(), &pool, rows);
 	assert_int_equal(effect_open(dir, &effect), 0);
 	snprintf(path, sizeof(path), "rm -r %s", dir); /* with the page's lock */
 	assert_int_equal(system(path), 0);

@@ -4,10 +4,10 @@
  * answered. Guards and their words are in api_shown_override.txt.
  */
 #include "api_world.h"
+#include "tables_page.h"
 
 #include "base/hash.h"
 #include "base/page.h"
-#include "dataplane/export/effect_internal.h"
 #include "mgmt/store/intent_internal.h"
 #include "tests/unit/suite.h"
 
@@ -263,30 +263,17 @@ static void texts_have_their_greatest_lengths(void **state)
 static void write_tables(uint64_t alive_ms)
 {
 	const struct model_pool *pool = model_pool(intent_model(this_node.intent), "web-ams");
-	char path[PATH_MAX];
-	struct page *page;
-
-	assert_int_equal(proc_path(place.root, EFFECT_PAGE_FILE, path), 0);
-	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
-	                             effect_page_bytes(1, 2), &page),
-	                 0);
-	struct effect_page *p = page_payload(page);
-
-	p->max_pools = 1;
-	p->max_backends = 2;
-	p->total = (struct effect_total){ .n_pools = 1, .n_backends = 2, .alive_ms = alive_ms };
-	*effect_page_pools(p) = (struct effect_pool){
+	const struct effect_pool row = {
 		.pool = hash_text("web-ams"), .n_slots = 64, .full = 9, .n_backends = 2
 	};
+	struct effect_backend rows[2];
 	/* sorted */
 	size_t first = pool->backends[0].id < pool->backends[1].id ? 0 : 1;
+
 	for (size_t i = 0; i < 2; i++)
-		effect_page_backends(p)[i ^ first] = (struct effect_backend){
-			.pool = hash_text("web-ams"), .id = pool->backends[i].id, .slots = i ? 0 : 5
-		};
-	page_alive(page, alive_ms);
-	page_publish(page);
-	page_close(page);
+		rows[i ^ first] =
+		        (struct effect_backend){ .id = pool->backends[i].id, .slots = i ? 0 : 5 };
+	tables_page_write_pool(place.root, alive_ms, &row, rows);
 }
 
 /* What waits is told of the drain of a backend, by tables that are known to be in force. */

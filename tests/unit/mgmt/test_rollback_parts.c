@@ -4,11 +4,11 @@
  * read again.
  */
 #include "change.h"
+#include "tables_page.h"
 
 #include "base/hash.h"
 #include "base/page.h"
 #include "mgmt/api/handle.h"
-#include "dataplane/export/effect_internal.h"
 #include "tests/unit/suite.h"
 
 static void a_rollback_makes_a_version(void **state)
@@ -193,23 +193,11 @@ static void what_is_checked_says_no_more(void **state)
 /* The tables have one pool, whose document is in force. */
 static void write_tables(void)
 {
-	char path[PATH_MAX];
-	struct page *page;
-
-	assert_int_equal(proc_path(place.root, EFFECT_PAGE_FILE, path), 0);
-	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
-	                             effect_page_bytes(1, 1), &page),
-	                 0);
-	struct effect_page *p = page_payload(page);
-
-	p->max_pools = p->max_backends = 1;
-	p->total = (struct effect_total){ .n_pools = 1 };
-	*effect_page_pools(p) = (struct effect_pool){
+	const struct effect_pool pool = {
 		.pool = hash_text("web-ams"), .full = 17, .empty = 3, .unsettled = 4
 	};
-	page_alive(page, world_ms);
-	page_publish(page);
-	page_close(page);
+
+	tables_page_write_pool(place.root, world_ms, &pool, NULL);
 }
 
 static void a_plan_says_what_it_was_made_against(void **state)

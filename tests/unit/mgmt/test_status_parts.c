@@ -3,11 +3,11 @@
  * The status of pools and backends: what is asked, seen and in force, apart; and what stands out.
  */
 #include "fixture.h"
+#include "tables_page.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
-#include "dataplane/export/effect_internal.h"
 #include "mgmt/status/status.h"
 #include "tests/unit/suite.h"
 
@@ -40,40 +40,22 @@ static int by_hash(const void *a, const void *b)
 /* Write the page of the tables, as the dataplane does, and open it. */
 static void write_effect(void)
 {
-	uint32_t n_pools = n_in_force < 0 ? 0 : (uint32_t)one_pool.n_pools,
-	         n_rows = n_in_force < 0 ? 0 : (uint32_t)n_in_force;
-	char path[PATH_MAX];
-	struct page *page;
+	uint32_t n_rows = n_in_force < 0 ? 0 : (uint32_t)n_in_force;
+	struct tables t = { .alive_ms = clock_mono_ms(),
+		            .n_pools = n_in_force < 0 ? 0 : (uint32_t)one_pool.n_pools };
+	struct effect_pool in_force[POOLS_MAX];
+	struct effect_backend rows[ROWS_MAX];
 
-	snprintf(path, sizeof(path), "%s/" EFFECT_PAGE_FILE, dirs.root);
-	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
-	                             effect_page_bytes(POOLS_MAX, ROWS_MAX), &page),
-	                 0);
-	struct effect_page *p = page_payload(page);
-	struct effect_pool *in_force;
-
-	p->max_pools = POOLS_MAX;
-	p->max_backends = ROWS_MAX;
-	in_force = effect_page_pools(p);
-	p->total = (struct effect_total){ .n_pools = n_pools, .n_backends = n_pools * n_rows };
-	for (uint32_t i = 0; i < n_pools; i++) {
+	for (uint32_t i = 0; i < t.n_pools; i++) {
 		in_force[i] = pool_in_force;
 		in_force[i].pool = hash_text(one_pool.pools[i].name);
 		in_force[i].n_backends = n_rows;
+		memcpy(rows + i * n_rows, rows_in_force, n_rows * sizeof(rows[0]));
 	}
-	qsort(in_force, n_pools, sizeof(*in_force), by_hash);
-	for (uint32_t i = 0; i < n_pools; i++) {
-		in_force[i].first = i * n_rows;
-		for (uint32_t k = 0; k < n_rows; k++) {
-			struct effect_backend *row = &effect_page_backends(p)[i * n_rows + k];
-
-			*row = rows_in_force[k];
-			row->pool = in_force[i].pool;
-		}
-	}
-	page_alive(page, clock_mono_ms());
-	page_publish(page);
-	page_close(page);
+	qsort(in_force, t.n_pools, sizeof(in_force[0]), by_hash);
+	t.pools = in_force;
+	t.backends = rows;
+	tables_page_write(dirs.root, &t);
 	effect_close(seen.look.pages.effect);
 	assert_int_equal(effect_open(dirs.root, &seen.look.pages.effect), 0);
 }

@@ -17,9 +17,9 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
-#include "dataplane/export/effect_internal.h"
 #include "mgmt/judge/waiting.h"
 #include "tests/unit/suite.h"
+#include "tables_page.h"
 
 #define NOW_MS    1000000
 #define SETTLE_MS 60000
@@ -29,24 +29,13 @@ static char path[64];
 
 static struct effect *write_effect(uint32_t full, uint32_t slots)
 {
-	struct page *page;
-	struct effect *e;
-
-	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
-	                             effect_page_bytes(1, 1), &page),
-	                 0);
-	struct effect_page *p = page_payload(page);
-
-	p->max_pools = p->max_backends = 1;
-	p->total = (struct effect_total){ .document = 1, .n_pools = 1, .n_backends = 1 };
-	*effect_page_pools(p) = (struct effect_pool){
+	const struct effect_pool pool = {
 		.pool = hash_text("web"), .n_slots = 64, .n_backends = 1, .full = full
 	};
-	*effect_page_backends(p) = (struct effect_backend){
-		.pool = hash_text("web"), .id = 7, .slots = slots, .alive = 1, .next_hop = 1
-	};
-	page_alive(page, clock_mono_ms());
-	page_close(page);
+	const struct effect_backend row = { .id = 7, .slots = slots, .alive = 1, .next_hop = 1 };
+	struct effect *e;
+
+	tables_page_write_pool(dir, clock_mono_ms(), &pool, &row);
 	assert_int_equal(effect_open(dir, &e), 0);
 	return e;
 }
