@@ -2,9 +2,8 @@
 /*
  * Whether weir-dns answers, by the signs of life on its stats page, and which addresses it says that it
  * serves, by its counters there (STATS_LISTENING). A server that is silent may be
- * stopped for a moment, so silence alone is unknown and withdraws nothing. One whose process has
- * ended, and that nobody has started again for GONE_MS, answers no query: its addresses may go to
- * another node that confirms. So does one that ends again and again soon after each start, although
+ * stopped for a moment, so silence alone is unknown and withdraws nothing. One that is gone (weir/life.h)
+ * answers no query: its addresses may go to another node that confirms. So does one that ends again and again soon after each start, although
  * it shows signs of life in between.
  */
 #include "announce/process.h"
@@ -17,8 +16,6 @@
 
 #include "weir/stats.h"
 
-#define OLD_MS    2000u /* ms without a sign of life: it may not answer */
-#define GONE_MS   5000u /* ms without one and without a process: weir run starts it again in less */
 #define GOOD_MS   10000u /* ms that a process lives which does not end again and again */
 #define STARTS_MS 5000u  /* ms in which a new process may still wait for its sockets */
 #define ENDS      3u /* processes in a row that lived for less: an operator's restarts are fewer */
@@ -57,8 +54,10 @@ static bool ends_soon(struct dns_life *l, uint64_t pid, uint64_t now_ms)
 
 enum announce_truth dns_life_read(struct announcer *a, uint64_t now_ms)
 {
-	uint64_t silent_ms;
+	const struct life_limit *limit = &life_limits[LIFE_FOR_ANSWERS];
+	struct life_watch *watch = &a->dns_life.watch;
 
+	life_look(watch, LIFE_FOR_ANSWERS, now_ms);
 	if (a->dns && stats_reader_is_replaced(a->dns)) {
 		stats_reader_close(a->dns);
 		a->dns = NULL;
@@ -69,11 +68,15 @@ enum announce_truth dns_life_read(struct announcer *a, uint64_t now_ms)
 	}
 	if (ends_soon(&a->dns_life, stats_reader_pid(a->dns), now_ms))
 		return ANNOUNCE_NO;
-	silent_ms = announce_elapsed_ms(now_ms, stats_reader_alive_ms(a->dns));
-	if (silent_ms <= OLD_MS)
-		return ANNOUNCE_YES;
-	return silent_ms > GONE_MS && has_ended(stats_reader_pid(a->dns)) ? ANNOUNCE_NO
-	                                                                  : ANNOUNCE_UNKNOWN;
+	struct life_signs signs = life_signs_at(stats_reader_alive_ms(a->dns), false, watch,
+	                                        LIFE_FOR_ANSWERS, now_ms);
+
+	signs.has_ended = signs.silent_ms >= limit->gone_ms && has_ended(stats_reader_pid(a->dns));
+	enum life life = life_judge(&signs, limit);
+
+	return life == LIFE_RUNNING ? ANNOUNCE_YES
+	       : life == LIFE_GONE  ? ANNOUNCE_NO
+	                            : ANNOUNCE_UNKNOWN;
 }
 
 enum announce_truth dns_life_holds(const struct announcer *a, const struct addr *address,

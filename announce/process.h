@@ -20,6 +20,7 @@
 #include "base/addr.h"
 #include "base/checked.h"
 #include "base/loop.h"
+#include "weir/life.h"
 
 struct announced_address;
 struct announced_page;
@@ -124,6 +125,7 @@ struct dns_life {
 	uint64_t pid;      /* 0: none was seen yet */
 	uint64_t since_ms; /* when it was seen first */
 	unsigned n_ends;   /* processes before it that ended soon, one after the other */
+	struct life_watch watch;
 };
 
 struct announce_counters {

@@ -38,7 +38,7 @@ void run_hang_forget(struct child *c)
 {
 	run_page_close(&c->page);
 	c->life = (struct run_life){ 0 };
-	c->verdict = RUN_UNSEEN;
+	c->verdict = LIFE_UNKNOWN;
 	c->trouble = TROUBLE_NONE;
 	c->waited_ms = c->looked_ms = c->killed_ms = 0;
 }
@@ -175,9 +175,9 @@ static void look_at_child(struct child *c, uint64_t watched_ms, uint64_t now_ms)
 	c->verdict = run_life_feed(&c->life, &signs, watched_ms, r->hang_ms, now_ms / 1000);
 	if (r->stopping || c->must_restart)
 		return; /* it got SIGTERM, which has a limit of its own */
-	if (c->verdict == RUN_HANGS)
+	if (c->verdict == LIFE_HUNG)
 		treat_hanging(c, now_ms);
-	else if (c->verdict == RUN_LIVES)
+	else if (c->verdict == LIFE_RUNNING)
 		treat_living(c);
 }
 
@@ -214,7 +214,7 @@ static void state_child(const struct child *c, uint64_t now_ms)
 		               "restarted by weir run (%u times so far): %s; the log of weir run "
 		               "says more",
 		               c->restarts, c->restarted_for);
-	if (c->pid && c->verdict == RUN_UNSEEN && now_ms > c->started_ms + UNSEEN_MS)
+	if (c->pid && c->verdict == LIFE_UNKNOWN && now_ms > c->started_ms + UNSEEN_MS)
 		conditions_add(
 		        s, "process-unwatched", CONDITION_NOTE, subject,
 		        "shows weir run no sign of life (it cannot create its page): weir run does "

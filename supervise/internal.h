@@ -40,7 +40,7 @@ struct child {
 
 	struct run_page page;
 	struct run_life life;
-	enum run_verdict verdict;
+	enum life verdict;
 	enum child_trouble trouble;
 	uint64_t waited_ms;    /* for a processor, in all; of its main thread */
 	uint64_t looked_ms;    /* when its threads were last looked at; 0: not since it hangs */

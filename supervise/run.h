@@ -17,8 +17,6 @@
 #include "base/proc.h"
 #include "weir/model.h"
 
-#define RUN_HANG_MS                                                                                \
-	10000u /* a process without sign of life for so long hangs, if nothing else is said */
 #define RUN_HANG_LEAST_MS 3000u   /* several looks must fit into half of it (run_watched_ms()) */
 #define RUN_HANG_MOST_MS  600000u /* more is meant as off */
 #define RUN_REASON_MAX    (2 * PATH_MAX + 256)

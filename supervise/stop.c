@@ -15,11 +15,11 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "supervise/internal.h"
+#include "weir/life.h"
 #include "weir/stats.h"
 
-#define AGAIN_US  100000u /* between two tries to take the lock */
-#define SILENT_MS 5000u   /* a supervisor that has not signed its page for so long hangs */
-#define MOST_MS   60000u  /* five processes, each with its time to end */
+#define AGAIN_US 100000u /* between two tries to take the lock */
+#define MOST_MS  60000u  /* five processes, each with its time to end */
 
 int run_send_signal(pid_t pid, int signo)
 {
@@ -40,7 +40,8 @@ static bool supervisor_is_silent(const struct run *r, pid_t pid)
 	if (stats_reader_open(r->dirs->run, "run", &page) != 0)
 		return false;
 	if (stats_reader_pid(page) == (uint64_t)pid)
-		silent = clock_mono_ms() > stats_reader_alive_ms(page) + SILENT_MS;
+		silent =
+		        !life_is_fresh(stats_reader_alive_ms(page), LIFE_FOR_STOP, clock_mono_ms());
 	stats_reader_close(page);
 	return silent;
 }

@@ -129,7 +129,7 @@ void run_signs_read(struct run_page *p, const char *run_dir, const char *name, p
 
 uint64_t run_watched_ms(uint64_t since_ms, uint64_t hang_ms)
 {
-	if (since_ms >= hang_ms / 2)
+	if (life_was_away(since_ms, hang_ms))
 		return RUN_WAS_AWAY;
 	return since_ms < 2 * RUN_LOOK_MS ? since_ms : 2 * RUN_LOOK_MS;
 }
@@ -183,24 +183,21 @@ static void feed_workers(struct run_life *l, const struct run_signs *s, uint64_t
 	l->forwards = s->has_workers && l->workers_silent_ms < RUN_WORKERS_MS;
 }
 
-/*
- * Before its first turn a process shows only jobs. If a job's time is over, the process hangs in
- * it.
- */
-static enum run_verdict judge_start(struct run_life *l, uint64_t job_s, uint64_t watched_ms,
-                                    uint64_t now_s)
+/* Before its first turn a process shows only jobs. */
+static void feed_start(struct run_life *l, uint64_t watched_ms)
 {
-	if (!job_s || watched_ms == RUN_WAS_AWAY)
-		return RUN_UNSEEN;
 	l->start_silent_ms += watched_ms;
 	l->silent_ms = l->start_silent_ms;
 	l->thread = "main";
-	return job_s > now_s ? RUN_BUSY : RUN_HANGS;
 }
 
-enum run_verdict run_life_feed(struct run_life *l, const struct run_signs *s, uint64_t watched_ms,
-                               uint64_t hang_ms, uint64_t now_s)
+enum life run_life_feed(struct run_life *l, const struct run_signs *s, uint64_t watched_ms,
+                        uint64_t hang_ms, uint64_t now_s)
 {
+	const struct life_limit limit = { .hung_ms = hang_ms - 1 }; /* it hangs at hang_ms */
+	bool begins = !s->n_threads;
+	bool starts = begins && s->job_until_s && watched_ms != RUN_WAS_AWAY;
+
 	feed_threads(l, s, watched_ms);
 	feed_workers(l, s, watched_ms);
 	l->silent_ms = 0;
@@ -211,10 +208,17 @@ enum run_verdict run_life_feed(struct run_life *l, const struct run_signs *s, ui
 		l->silent_ms = l->threads[i].silent_ms;
 		l->thread = l->threads[i].name;
 	}
-	if (!s->n_threads)
-		return judge_start(l, s->job_until_s, watched_ms, now_s);
-	l->start_silent_ms = 0;
-	if (l->silent_ms < hang_ms)
-		return RUN_LIVES;
-	return s->job_until_s > now_s ? RUN_BUSY : RUN_HANGS;
+	if (starts)
+		feed_start(l, watched_ms);
+	else if (!begins)
+		l->start_silent_ms = 0;
+	struct life_signs signs = {
+		.is_shown = starts || !begins,
+		.begins = begins,
+		.has_job = s->job_until_s > now_s,
+		.silent_ms = l->silent_ms,
+		.watched_ms = l->silent_ms,
+	};
+
+	return life_judge(&signs, &limit);
 }

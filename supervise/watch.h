@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "weir/life.h"
 #include "weir/stats.h"
 
 #define RUN_LOOK_MS     500u  /* between two looks */
@@ -62,13 +63,6 @@ struct run_life {
 	const char *thread;       /* its name, or "" */
 };
 
-enum run_verdict {
-	RUN_UNSEEN, /* it shows no signs: not known */
-	RUN_LIVES,
-	RUN_BUSY,  /* silent, with a job under way that may take so long */
-	RUN_HANGS, /* a thread made no turn for the whole time */
-};
-
 /* How much of @p since_ms since the last look was watched, or RUN_WAS_AWAY. */
 uint64_t run_watched_ms(uint64_t since_ms, uint64_t hang_ms);
 /*
@@ -76,9 +70,12 @@ uint64_t run_watched_ms(uint64_t since_ms, uint64_t hang_ms);
  * /proc/PID, "" if it cannot be read; @p known_ms, 0 at first, is kept for the next look.
  */
 uint64_t run_waited_ms(uint64_t *known_ms, const char *schedstat);
-/* Add the signs of one look. @p now_s: seconds since boot */
-enum run_verdict run_life_feed(struct run_life *l, const struct run_signs *s, uint64_t watched_ms,
-                               uint64_t hang_ms, uint64_t now_s);
+/*
+ * Add the signs of one look. @p now_s: seconds since boot. @return how it is, by what was watched: it hangs when one
+ * thread made no turn for the whole time
+ */
+enum life run_life_feed(struct run_life *l, const struct run_signs *s, uint64_t watched_ms,
+                        uint64_t hang_ms, uint64_t now_s);
 
 #define RUN_DUMP_MAX 16384u /* bytes; a line for each of 64 threads, and one for each address */
 

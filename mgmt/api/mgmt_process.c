@@ -154,6 +154,7 @@ static void set_mgmt_gauges(struct mgmt_process *p)
 	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_mgmt_lock_longest_us", "",
 	                            "Longest work under the lock since the start, CPU time."),
 	          p->core.longest_held_ns / 1000);
+	life_look(&p->core.watch, LIFE_FOR_STATUS, clock_mono_ms());
 	stats_alive(s, clock_mono_ms());
 }
 

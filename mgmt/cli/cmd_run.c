@@ -6,6 +6,7 @@
 
 #include "mgmt/cli/cli.h"
 #include "supervise/run.h"
+#include "weir/life.h"
 #include "weir/when.h"
 
 /* "10s"; "off": no process is restarted for silence. @return CLI_OK or told */
@@ -14,7 +15,7 @@ static int read_hang_time(const struct cli_args *args, struct run_options *o)
 	const char *text = cli_value(args, "--hang-time");
 	int64_t ms;
 
-	o->hang_ms = RUN_HANG_MS;
+	o->hang_ms = life_limits[LIFE_FOR_RESTART].hung_ms;
 	o->spares = text && !strcmp(text, "off");
 	if (!text || o->spares)
 		return CLI_OK;

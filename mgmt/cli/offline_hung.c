@@ -18,9 +18,8 @@
 #include "supervise/run.h"
 #include "supervise/watch.h"
 
-#define WATCH_MS 2500u   /* how long its sign of life must stand still */
-#define STEP_US  100000u /* between two looks at it */
-#define END_MS   2000    /* for a killed process to end */
+#define STEP_US 100000u /* between two looks at it */
+#define END_MS  2000    /* for a killed process to end */
 
 /*
  * Whether the page's writer is still weir-mgmt: the kernel gives pids of ended processes to others.
@@ -44,7 +43,7 @@ static pid_t find_writer(const char *run_dir)
 	return pid > 1 && pid < INT32_MAX && is_mgmt((pid_t)pid) ? (pid_t)pid : 0;
 }
 
-/* Watch it for WATCH_MS. @return whether it gave no sign */
+/* Watch it for as long as its sign of life must stand still. @return whether it gave no sign */
 static bool shows_no_life(const char *run_dir, pid_t pid, char job[RUN_LABEL_MAX])
 {
 	struct run_page page = { 0 };
@@ -53,7 +52,7 @@ static bool shows_no_life(const char *run_dir, pid_t pid, char job[RUN_LABEL_MAX
 	bool still = true;
 
 	run_signs_read(&page, run_dir, "mgmt", pid, from_ms, &first);
-	while (still && clock_mono_ms() < from_ms + WATCH_MS) {
+	while (still && life_is_fresh(from_ms, LIFE_FOR_OFFLINE, clock_mono_ms())) {
 		usleep(STEP_US);
 		run_signs_read(&page, run_dir, "mgmt", pid, clock_mono_ms(), &now);
 		still = now.n_threads && now.n_threads == first.n_threads &&

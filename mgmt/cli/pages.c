@@ -70,10 +70,10 @@ struct local_look {
 static void look_at_processes(const struct cli *cli, const struct model *m, struct local_look *l)
 {
 	for (int i = 0; i < OBSERVE_COUNT; i++)
-		gather_process(cli->dirs.run, observe_name((enum observe_process)i),
+		gather_process(cli->dirs.run, observe_name((enum observe_process)i), NULL,
 		               &l->processes[i], &l->conditions[i]);
 	l->processes[OBSERVE_ANNOUNCE].announces = announcements_apply(m);
-	gather_process(cli->dirs.run, OBSERVE_SUPERVISOR, &l->supervisor,
+	gather_process(cli->dirs.run, OBSERVE_SUPERVISOR, NULL, &l->supervisor,
 	               &l->supervisor_conditions);
 }
 

@@ -26,6 +26,7 @@
 #include "mgmt/http/bell.h"
 #include "mgmt/http/http.h"
 #include "mgmt/store/intent.h"
+#include "weir/life.h"
 
 struct state_fetch;
 struct observe;
@@ -80,11 +81,12 @@ struct core {
 	struct inforce inforce[INFORCE_KEPT]; /**< judgements of versions, the newest first */
 	struct inforce refusal; /**< of the peer for which a version was rolled back here last */
 	char refused_by[MODEL_NAME_MAX];
-	char api[256];          /**< the address on which the API last tried to listen */
-	char api_fault[160];    /**< why it does not listen; "": it does, or there is no address */
-	uint64_t api_failed_ms; /**< monotonic: since when it does not */
-	uint64_t started_ms;    /**< monotonic */
-	uint64_t held_from_ns;  /**< CPU time of the thread that has the lock, when it got it */
+	char api[256];           /**< the address on which the API last tried to listen */
+	char api_fault[160];     /**< why it does not listen; "": it does, or there is no address */
+	uint64_t api_failed_ms;  /**< monotonic: since when it does not */
+	uint64_t started_ms;     /**< monotonic */
+	struct life_watch watch; /**< when the main thread turns: what is seen of other processes */
+	uint64_t held_from_ns;   /**< CPU time of the thread that has the lock, when it got it */
 	uint64_t longest_held_ns; /**< CPU time */
 	char keys[CORE_KEYS_MAX]
 	         [DIGEST_TEXT_MAX]; /**< of requests under way (mgmt/api/idempotent.h) */

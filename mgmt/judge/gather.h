@@ -12,6 +12,7 @@
 #include "mgmt/overrides/override.h"
 #include "weir/effect.h"
 #include "weir/health.h"
+#include "weir/life.h"
 #include "weir/model.h"
 
 #define GATHER_STALE_MS 3000u /**< health and effect pages: older is unknown */
@@ -53,7 +54,7 @@ const struct effect_backend *gather_row(const struct effect_backend *rows, int n
 /** A process as it is seen, for the most part by its stats page. */
 struct gather_process {
 	bool present;         /**< it has a stats page */
-	bool running;         /**< it exists, and showed a sign of life within JUDGE_SILENT_MS */
+	bool running;         /**< it exists, and showed a sign of life lately */
 	bool exists;          /**< its process does, hanging or not */
 	int64_t pid;          /**< of the process that wrote the page; 0: of none */
 	bool workers_forward; /**< of weir run: it sees DPDK's workers count */
@@ -77,10 +78,10 @@ struct judge_process gather_fact(const char *name, const struct gather_process *
 
 /**
  * Look at the stats page of @p process; @p conditions (NULL: not wanted) is filled if
- * has_conditions.
+ * has_conditions. @p watch: when this process was there itself (NULL: it looks once)
  */
-void gather_process(const char *run_dir, const char *process, struct gather_process *out,
-                    struct conditions *conditions);
+void gather_process(const char *run_dir, const char *process, const struct life_watch *watch,
+                    struct gather_process *out, struct conditions *conditions);
 
 /**
  * What moves packets, as far as weir-dataplane, weir run and the kernel say so, and by @p m (NULL: not

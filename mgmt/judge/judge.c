@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "weir/life.h"
+
 const struct judge_row judge_rows[JUDGE_RULE_COUNT] = {
 #define JUDGE_ROW(name, code, state, when, rationale) { code, JUDGE_##state, when, rationale },
 	JUDGE_RULES(JUDGE_ROW)
@@ -282,7 +284,7 @@ static void judge_silent(const struct judge_process *p, struct judge_verdict *v)
 	if (p->running)
 		return;
 	snprintf(subject, sizeof(subject), "weir-%s", p->name);
-	if (p->present && p->age_ms > JUDGE_SILENT_MS)
+	if (p->present && p->age_ms > life_limits[LIFE_FOR_STATUS].hung_ms)
 		add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
 		           "%s has shown no sign of life for %.1f s: see its log", subject,
 		           (double)p->age_ms / 1000);

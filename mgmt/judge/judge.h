@@ -132,7 +132,6 @@ enum judge_rule {
 #define JUDGE_PENDING_MS  3000u  /**< a process takes a usual document in less */
 #define JUDGE_BEHIND_MS   15000u /**< a peer takes a version in less */
 #define JUDGE_START_MS    10000u /**< a process that is started has a page in less */
-#define JUDGE_SILENT_MS   2000u  /**< a process signs its page at least twice a second */
 
 /** Backends of a pool with one thing in common: how many, and the first few by name. */
 struct judge_names {

@@ -24,19 +24,13 @@ bool observe_is_shown(enum observe_process p, const struct gather_process *s)
 	return p != OBSERVE_ANNOUNCE || s->announces || s->running;
 }
 
-static uint64_t age_of_page(uint64_t alive_ms)
-{
-	uint64_t now_ms = clock_mono_ms();
-
-	return now_ms > alive_ms ? now_ms - alive_ms : 0;
-}
-
 void observe_open_health(const char *run_dir, struct observe_pages *out)
 {
 	*out = (struct observe_pages){ .health_age_ms = UINT64_MAX };
 	if (!health_page_open(run_dir, &out->health_page)) {
 		out->health = page_payload(out->health_page);
-		out->health_age_ms = age_of_page(page_header(out->health_page)->alive_ms);
+		out->health_age_ms =
+		        life_silent_ms(page_header(out->health_page)->alive_ms, clock_mono_ms());
 		out->health_fresh = out->health_age_ms <= OBSERVE_STALE_MS;
 	}
 }
@@ -49,7 +43,8 @@ void observe_open_effect(const char *run_dir, struct observe_pages *out)
 		effect_close(out->effect);
 		out->effect = NULL;
 	}
-	out->effect_fresh = out->effect && age_of_page(out->total.alive_ms) <= OBSERVE_STALE_MS;
+	out->effect_fresh = out->effect && life_silent_ms(out->total.alive_ms, clock_mono_ms()) <=
+	                                           OBSERVE_STALE_MS;
 }
 
 void observe_open(const char *run_dir, struct observe_pages *out)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How a process is, by its stats page. It runs when the process that writes the page exists and has signed
- * it lately: a process that is killed is seen at once, one that hangs after JUDGE_SILENT_MS.
+ * it lately: a process that is killed is seen at once, one that hangs after a while (weir/life.h).
  */
 #include <errno.h>
 #include <signal.h>
@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "mgmt/judge/gather.h"
+#include "weir/life.h"
 #include "weir/model.h"
 #include "weir/port_program.h"
 #include "weir/stats.h"
@@ -91,8 +92,8 @@ struct judge_process gather_fact(const char *name, const struct gather_process *
 	};
 }
 
-void gather_process(const char *run_dir, const char *process, struct gather_process *out,
-                    struct conditions *conditions)
+void gather_process(const char *run_dir, const char *process, const struct life_watch *watch,
+                    struct gather_process *out, struct conditions *conditions)
 {
 	uint64_t now_ms = clock_mono_ms();
 	struct stats_reader *r;
@@ -100,13 +101,15 @@ void gather_process(const char *run_dir, const char *process, struct gather_proc
 	*out = (struct gather_process){ .age_ms = UINT64_MAX };
 	if (stats_reader_open(run_dir, process, &r))
 		return;
-	uint64_t alive_ms = stats_reader_alive_ms(r);
-
 	out->present = true;
-	out->age_ms = now_ms > alive_ms ? now_ms - alive_ms : 0;
 	out->pid = (int64_t)stats_reader_pid(r);
 	out->exists = process_exists(out->pid);
-	out->running = out->age_ms <= JUDGE_SILENT_MS && out->exists;
+	struct life_signs signs = life_signs_at(stats_reader_alive_ms(r), !out->exists, watch,
+	                                        LIFE_FOR_STATUS, now_ms);
+	enum life life = life_judge(&signs, &life_limits[LIFE_FOR_STATUS]);
+
+	out->age_ms = signs.silent_ms;
+	out->running = life == LIFE_RUNNING || life == LIFE_UNKNOWN; /* of both after a pause */
 	if (!strcmp(process, "run"))
 		out->workers_forward = read_total(r, STATS_FORWARD) != 0;
 	if (!strcmp(process, "dataplane"))

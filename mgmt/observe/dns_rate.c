@@ -3,10 +3,10 @@
 
 #include <string.h>
 
+#include "weir/life.h"
 #include "weir/stats.h"
 
-#define STALE_MS 3000u /* without a sign of life, counters say nothing of now */
-#define EARLY_MS 50u   /* the caller's rounds are not exact */
+#define EARLY_MS 50u /* the caller's rounds are not exact */
 
 /* Queries by all transports. @return false: the counters are not there */
 static bool read_page(const char *run_dir, uint64_t now_ms, uint64_t *pid, uint64_t *queries)
@@ -17,7 +17,7 @@ static bool read_page(const char *run_dir, uint64_t now_ms, uint64_t *pid, uint6
 	if (stats_reader_open(run_dir, "dns", &page))
 		return false;
 	*pid = stats_reader_pid(page);
-	if (now_ms <= stats_reader_alive_ms(page) + STALE_MS)
+	if (life_is_fresh(stats_reader_alive_ms(page), LIFE_FOR_COUNTS, now_ms))
 		ok = stats_reader_sum(page, "weir_dns_queries_total", queries);
 	stats_reader_close(page);
 	return ok;

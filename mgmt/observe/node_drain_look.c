@@ -15,17 +15,16 @@
 #include "mgmt/observe/announce_own.h"
 #include "mgmt/core/core.h"
 #include "mgmt/observe/observe_internal.h"
+#include "weir/life.h"
 #include "weir/stats.h"
 
-#define LATE_MS    2000u  /* ms without a sign of life: what a page shows is unknown */
 #define PORTS_MS   10000u /* between two looks at the speed of ports: a driver may take long */
 #define MESSAGE_MS 300    /* for weir-announce: a hanging one must not stop the looks */
 
+/* Sooner than other counters: a node whose packets stand still is taken for empty. */
 static bool is_late(uint64_t alive_ms)
 {
-	uint64_t now_ms = clock_mono_ms();
-
-	return now_ms > alive_ms && now_ms - alive_ms > LATE_MS;
+	return !life_is_fresh(alive_ms, LIFE_FOR_STATUS, clock_mono_ms());
 }
 
 static void add_neighbour(const struct announced_neighbour *n, bool has_shutdown,

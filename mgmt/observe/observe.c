@@ -18,18 +18,12 @@
 
 #define DNS_QUERY_MS 300 /* for weir-dns: a hanging one must not stop the looks */
 
-static uint64_t age_of(uint64_t alive_ms)
-{
-	uint64_t now_ms = clock_mono_ms();
-
-	return now_ms > alive_ms ? now_ms - alive_ms : 0;
-}
-
 json_t *observe_dns(struct core *core)
 {
 	const struct observe *o = core->observe;
 
-	return o->dns && age_of(o->dns_ms) <= OBSERVE_STALE_MS ? o->dns : NULL;
+	return o->dns && life_silent_ms(o->dns_ms, clock_mono_ms()) <= OBSERVE_STALE_MS ? o->dns
+	                                                                                : NULL;
 }
 
 void observe_query_dns(struct core *core)
@@ -158,7 +152,7 @@ struct gather_process observe_look(struct core *core, enum observe_process p,
 	const struct observed_process *observed = &core->observe->processes[p];
 	struct gather_process s;
 
-	gather_process(core->dirs.run, observe_name(p), &s, conditions);
+	gather_process(core->dirs.run, observe_name(p), &core->watch, &s, conditions);
 	/* the page of a weir-announce that was configured once is no sign of a failure */
 	if (p == OBSERVE_ANNOUNCE && !announces && !s.running)
 		s = (struct gather_process){ .age_ms = UINT64_MAX };
@@ -167,6 +161,6 @@ struct gather_process observe_look(struct core *core, enum observe_process p,
 	if (s.present && (p != OBSERVE_ANNOUNCE || s.running))
 		s.document = document_of(core, p, &s.refused);
 	if (observed->behind_ms && s.document <= observed->document)
-		s.pending_ms = age_of(observed->behind_ms);
+		s.pending_ms = life_silent_ms(observed->behind_ms, clock_mono_ms());
 	return s;
 }

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "weir/fwd/mss.h"
+#include "weir/life.h"
 #include "weir/stats.h"
 
-#define COUNTER  "weir_dataplane_packets_total"
-#define REASON   "reason=\"too_big" /* and _told, _untold; errors about our tunnels begin otherwise */
-#define STALE_MS 3000u              /* of weir-dataplane's page: older is unknown */
+#define COUNTER "weir_dataplane_packets_total"
+#define REASON  "reason=\"too_big" /* and _told, _untold; errors about our tunnels begin otherwise */
 
 /* Whether an entry counts such packets; the page's writer is not trusted to end its texts. */
 static bool is_too_big(const struct stats_entry *e)
@@ -35,7 +35,7 @@ bool too_big_read(const char *run_dir, uint64_t now_ms, uint64_t *out)
 		is_known = true;
 		sum += __atomic_load_n(&e->value, __ATOMIC_RELAXED);
 	}
-	is_known = is_known && now_ms <= stats_reader_alive_ms(page) + STALE_MS;
+	is_known = is_known && life_is_fresh(stats_reader_alive_ms(page), LIFE_FOR_COUNTS, now_ms);
 	stats_reader_close(page);
 	if (is_known)
 		*out = sum;

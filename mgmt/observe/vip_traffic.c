@@ -11,12 +11,12 @@
 #include "base/hash.h"
 #include "base/sorted.h"
 #include "weir/model.h"
+#include "weir/life.h"
 #include "weir/stats.h"
 
 #define EVERY_MS 2000u /* between two looks */
 #define COUNTER  "weir_dataplane_service_packets_total"
 #define LABEL    "service=\""
-#define STALE_MS 3000u  /* of weir-dataplane's page: older is unknown */
 #define KEPT_MS  15000u /* values that were not read again for so long are unknown */
 
 /* A service's counter, by the hash of its name. */
@@ -87,7 +87,7 @@ static struct service_count *read_counts(const char *run_dir, uint64_t now_ms, s
 	*n = 0;
 	if (stats_reader_open(run_dir, "dataplane", &r))
 		return NULL;
-	if (now_ms <= stats_reader_alive_ms(r) + STALE_MS)
+	if (life_is_fresh(stats_reader_alive_ms(r), LIFE_FOR_COUNTS, now_ms))
 		list = calloc(stats_reader_n(r) + 1, sizeof(*list));
 	for (size_t i = 0; list && i < stats_reader_n(r); i++)
 		*n += read_entry(stats_reader_entry(r, i), &list[*n]);

@@ -92,6 +92,22 @@ static void only_a_server_that_is_gone_for_long_is_a_no(void **state)
 	end_server(pid);
 }
 
+/* A machine that was paused: weir run had no time to start another one, either. */
+static void after_a_pause_a_successor_is_waited_for(void **state)
+{
+	(void)state;
+	uint64_t now_ms;
+	pid_t pid = start_server();
+
+	a.dns_life = (struct dns_life){ .pid = 0 };
+	now_ms = clock_mono_ms();
+	assert_int_equal(dns_life_read(&a, now_ms), ANNOUNCE_YES);
+	end_server(pid);
+	for (uint64_t ms = 60000; ms < 65000; ms += 100)
+		assert_int_equal(dns_life_read(&a, now_ms + ms), ANNOUNCE_UNKNOWN);
+	assert_int_equal(dns_life_read(&a, now_ms + 65000), ANNOUNCE_NO);
+}
+
 /* A process that ends soon after each start looks alive for moments. */
 static void a_server_that_ends_again_and_again_is_a_no(void **state)
 {
@@ -173,6 +189,7 @@ SUITE(dns_life)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_a_server_that_is_gone_for_long_is_a_no),
+		cmocka_unit_test(after_a_pause_a_successor_is_waited_for),
 		cmocka_unit_test(a_server_that_ends_again_and_again_is_a_no),
 		cmocka_unit_test(an_address_is_held_or_not_by_the_word_of_the_present_process),
 	};

@@ -278,19 +278,19 @@ static void conditions_that_cannot_be_read_are_unread(void **state)
 	(void)state;
 	assert_int_equal(stats_create(dir, "dns", 16, &s), 0);
 	snprintf(path, sizeof(path), "%s/conditions.dns.page", dir);
-	gather_process(dir, "dns", &p, &c);
+	gather_process(dir, "dns", NULL, &p, &c);
 	assert_true(p.present && p.running && p.has_conditions && !p.conditions_unread);
 	unlink(path);
-	gather_process(dir, "dns", &p, &c);
+	gather_process(dir, "dns", NULL, &p, &c);
 	assert_true(p.present && p.running && !p.has_conditions && p.conditions_unread);
 	f = fopen(path, "w");
 	assert_non_null(f);
 	fputs("nothing of the kind", f);
 	fclose(f);
-	gather_process(dir, "dns", &p, &c);
+	gather_process(dir, "dns", NULL, &p, &c);
 	assert_true(p.present && !p.has_conditions && p.conditions_unread);
 	stats_close(s);
-	gather_process(dir, "health", &p, &c);
+	gather_process(dir, "health", NULL, &p, &c);
 	assert_false(p.present || p.running || p.has_conditions || p.conditions_unread);
 	assert_true(p.age_ms == UINT64_MAX);
 }
@@ -349,7 +349,7 @@ static void each_word_of_a_page_has_its_meaning(void **state)
 		for (size_t k = 0; k < 6; k++)
 			stats_set(stats_get_counter(s, STATS_GAUGE, words_of_dataplane[k], "", "h"),
 			          rows[i].words[k]);
-		gather_process(dir, rows[i].process, &p, NULL);
+		gather_process(dir, rows[i].process, NULL, &p, NULL);
 		stats_close(s);
 		if (p.refused != e->refused || p.learning != e->learning ||
 		    p.has_ports != e->has_ports || p.n_ports != e->n_ports || p.dpdk != e->dpdk ||
@@ -369,14 +369,22 @@ static void a_process_runs_while_it_exists_and_signs(void **state)
 	(void)state;
 	assert_int_equal(stats_create(dir, "mgmt", 16, &s), 0);
 	stats_alive(s, clock_mono_ms() - 1000);
-	gather_process(dir, "mgmt", &p, NULL);
+	gather_process(dir, "mgmt", NULL, &p, NULL);
 	assert_true(p.running && p.age_ms >= 1000);
 	stats_alive(s, clock_mono_ms() - 60000);
-	gather_process(dir, "mgmt", &p, NULL);
+	gather_process(dir, "mgmt", NULL, &p, NULL);
 	assert_true(p.present && p.exists && !p.running);
 	assert_in_range(p.age_ms, 60000, 120000);
+	struct life_watch watch = { 0 }; /* this process was paused, too, and just goes on */
+	life_look(&watch, LIFE_FOR_STATUS, clock_mono_ms() - 60000);
+	gather_process(dir, "mgmt", &watch, &p, NULL);
+	assert_true(p.running && p.age_ms >= 60000);
+	for (uint64_t ms = 2500; ms; ms -= 500) /* it has gone on for a while */
+		life_look(&watch, LIFE_FOR_STATUS, clock_mono_ms() - ms);
+	gather_process(dir, "mgmt", &watch, &p, NULL);
+	assert_false(p.running);
 	stats_alive(s, clock_mono_ms() + 60000); /* no time passes backwards */
-	gather_process(dir, "mgmt", &p, NULL);
+	gather_process(dir, "mgmt", NULL, &p, NULL);
 	assert_int_equal(p.age_ms, 0);
 	stats_close(s);
 	pid_t child = fork();
@@ -385,7 +393,7 @@ static void a_process_runs_while_it_exists_and_signs(void **state)
 	int status = -1;
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
-	gather_process(dir, "mgmt", &p, NULL);
+	gather_process(dir, "mgmt", NULL, &p, NULL);
 	assert_true(p.present && !p.exists && !p.running);
 }
 

@@ -317,7 +317,7 @@ static void a_successor_that_hangs_is_killed_too(void **state)
 	close(c->pidfd);
 	stats_close(s->pages[CHILD_DNS]);
 	run_hang_forget(c);
-	assert_int_equal(c->verdict, RUN_UNSEEN);
+	assert_int_equal(c->verdict, LIFE_UNKNOWN);
 	add_child(s, CHILD_DNS);
 	look_often(s, LOOKS - 1);
 	assert_false(was_killed(s, CHILD_DNS)); /* its silence counts from its own beginning */

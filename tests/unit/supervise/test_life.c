@@ -26,8 +26,7 @@ static struct run_signs signs_of(uint64_t turns)
 }
 
 /* @return after how many looks of 500 ms the verdict is @p until, at most @p most */
-static int count_looks(struct run_life *l, const struct run_signs *s, enum run_verdict until,
-                       int most)
+static int count_looks(struct run_life *l, const struct run_signs *s, enum life until, int most)
 {
 	for (int i = 1; i <= most; i++)
 		if (run_life_feed(l, s, 500, HANG_MS, 1000) == until)
@@ -41,13 +40,13 @@ static void a_thread_that_makes_no_turn_hangs_after_the_whole_time(void **state)
 	struct run_signs s = signs_of(7);
 
 	(void)state;
-	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_LIVES);
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), LIFE_RUNNING);
 	assert_string_equal(l.thread, ""); /* none is silent */
-	assert_int_equal(count_looks(&l, &s, RUN_HANGS, 100), 20);
+	assert_int_equal(count_looks(&l, &s, LIFE_HUNG, 100), 20);
 	assert_int_equal(l.silent_ms, HANG_MS);
 	assert_string_equal(l.thread, "main");
 	s.threads[0].turns++;
-	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_LIVES);
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), LIFE_RUNNING);
 	assert_int_equal(l.silent_ms, 0);
 	assert_string_equal(l.thread, "");
 }
@@ -83,11 +82,11 @@ static void a_thread_that_waits_for_a_processor_is_not_silent(void **state)
 	(void)state;
 	s.has_workers = true;
 	s.waited_ms = 2000; /* the first look learns what it waited before */
-	assert_int_equal(count_looks(&l, &s, RUN_HANGS, 200), -1);
+	assert_int_equal(count_looks(&l, &s, LIFE_HUNG, 200), -1);
 	assert_int_equal(l.silent_ms, 0);
 	assert_false(l.forwards);
 	s.waited_ms = 400;
-	assert_int_equal(count_looks(&l, &s, RUN_HANGS, 200), 100);
+	assert_int_equal(count_looks(&l, &s, LIFE_HUNG, 200), 100);
 }
 
 /* The kernel adds a wait when it ends, which may be looks after it began. */
@@ -99,9 +98,9 @@ static void a_wait_of_several_looks_is_no_silence(void **state)
 	(void)state;
 	for (int i = 0; i < 60; i++) {
 		s.waited_ms = 0;
-		assert_int_equal(count_looks(&l, &s, RUN_HANGS, 4), -1);
+		assert_int_equal(count_looks(&l, &s, LIFE_HUNG, 4), -1);
 		s.waited_ms = 2400;
-		assert_int_equal(count_looks(&l, &s, RUN_HANGS, 1), -1);
+		assert_int_equal(count_looks(&l, &s, LIFE_HUNG, 1), -1);
 	}
 	assert_in_range(l.silent_ms, 60 * 100 - 500, 60 * 100);
 }
@@ -115,14 +114,14 @@ static void one_thread_of_many_is_enough(void **state)
 	s.n_threads = 2;
 	strcpy(s.threads[1].name, "dns-1");
 	for (int i = 0; i < 20; i++) {
-		assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_LIVES);
+		assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), LIFE_RUNNING);
 		s.threads[0].turns++;
 	}
-	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_HANGS);
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), LIFE_HUNG);
 	assert_string_equal(l.thread, "dns-1");
 	s.n_threads = 1; /* it has ended: nothing is expected of it */
 	s.threads[0].turns++;
-	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_LIVES);
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), LIFE_RUNNING);
 }
 
 /* Another thread that was silent for a moment does not hide the one that hangs, whichever comes first. */
@@ -136,10 +135,10 @@ static void the_longest_silence_counts(void **state)
 		s.n_threads = 2;
 		strcpy(s.threads[1].name, "dns-1");
 		for (int i = 0; i < 20; i++) {
-			assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_LIVES);
+			assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), LIFE_RUNNING);
 			s.threads[1 - hung].turns += i % 2 == 0;
 		}
-		assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_HANGS);
+		assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), LIFE_HUNG);
 		assert_int_equal(l.silent_ms, HANG_MS);
 		assert_string_equal(l.thread, s.threads[hung].name);
 	}
@@ -153,11 +152,11 @@ static void an_announced_job_is_waited_for_and_not_for_ever(void **state)
 	(void)state;
 	s.job_until_s = 1060;
 	for (int i = 0; i < 100; i++)
-		assert_int_not_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_HANGS);
-	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1059), RUN_BUSY);
-	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1060), RUN_HANGS);
+		assert_int_not_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), LIFE_HUNG);
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1059), LIFE_BUSY);
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1060), LIFE_HUNG);
 	s.job_until_s = UINT64_MAX; /* whatever it announces */
-	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_BUSY);
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), LIFE_BUSY);
 }
 
 static void a_start_that_takes_longer_than_announced_hangs(void **state)
@@ -166,17 +165,17 @@ static void a_start_that_takes_longer_than_announced_hangs(void **state)
 	struct run_signs s = { .job_until_s = 1060 };
 
 	(void)state;
-	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1059), RUN_BUSY);
-	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1060), RUN_HANGS);
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1059), LIFE_STARTING);
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1060), LIFE_HUNG);
 	assert_int_equal(l.silent_ms, 1000);
 	assert_string_equal(l.thread, "main");
 	struct run_signs turning = signs_of(7);
-	assert_int_equal(run_life_feed(&l, &turning, 500, HANG_MS, 1060), RUN_LIVES);
-	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1059), RUN_BUSY);
+	assert_int_equal(run_life_feed(&l, &turning, 500, HANG_MS, 1060), LIFE_RUNNING);
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1059), LIFE_STARTING);
 	assert_int_equal(l.silent_ms, 500); /* of this start alone */
 	s.job_until_s = 0;                  /* no signs at all */
 	for (int i = 0; i < 100; i++)
-		assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 2000), RUN_UNSEEN);
+		assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 2000), LIFE_UNKNOWN);
 }
 
 static void a_supervisor_that_was_late_blames_none(void **state)
@@ -189,10 +188,10 @@ static void a_supervisor_that_was_late_blames_none(void **state)
 	assert_true(run_watched_ms(HANG_MS / 2, HANG_MS) == RUN_WAS_AWAY);
 	assert_int_equal(run_watched_ms(HANG_MS / 2 - 1, HANG_MS), 2 * LOOK_MS);
 	assert_int_equal(run_watched_ms(510, HANG_MS), 510);
-	count_looks(&l, &s, RUN_HANGS, 20); /* 9.5 s: nearly */
-	assert_int_equal(run_life_feed(&l, &s, RUN_WAS_AWAY, HANG_MS, 1000), RUN_LIVES);
+	count_looks(&l, &s, LIFE_HUNG, 20); /* 9.5 s: nearly */
+	assert_int_equal(run_life_feed(&l, &s, RUN_WAS_AWAY, HANG_MS, 1000), LIFE_RUNNING);
 	assert_int_equal(l.silent_ms, 0);
-	assert_int_equal(count_looks(&l, &s, RUN_HANGS, 100), 20);
+	assert_int_equal(count_looks(&l, &s, LIFE_HUNG, 100), 20);
 }
 
 static void workers_that_count_forward(void **state)
