@@ -2,7 +2,8 @@
 /*
  * The answering side of the exchange (mgmt/peers/exchange.h). A question says what the asking node has;
  * the answer has the words that differ. Without any the answer is held, and the server runs this again
- * when there is news.
+ * when there is news. A question with an `ask` is about one thing besides, or an order: it is answered at once,
+ * in a thread of its own, so it waits for no held answer and holds up none.
  */
 #include <stdio.h>
 #include <string.h>
@@ -126,7 +127,58 @@ static void answer_question(struct core *core, const struct http_request *r,
 	reply->status = 200;
 }
 
-void handle_peer_exchange(struct core *core, struct http_request *r, struct http_reply *reply)
+/* Whether the sender is of this cluster; else @p reply says that it is not. Under the lock. */
+static bool is_of_cluster(const struct core *core, const char *cluster, struct http_reply *reply)
+{
+	const struct model *m = join_model(core->intent);
+
+	if (m && !strcmp(m->cluster, cluster))
+		return true;
+	http_problem(reply, 409, "other-cluster",
+	             "this node belongs to another cluster or has no configuration yet");
+	return false;
+}
+
+/* What is asked besides words; each answer names who gives it. */
+static const struct {
+	const char *ask;
+	http_handler *handler;
+} asks[] = {
+	{ "store", handle_peer_store },
+};
+
+static http_handler *find_ask(const char *ask)
+{
+	for (size_t i = 0; ask && i < sizeof(asks) / sizeof(asks[0]); i++)
+		if (!strcmp(asks[i].ask, ask))
+			return asks[i].handler;
+	return NULL;
+}
+
+static void answer_ask(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	const char *node = json_get_text(r->json, "node");
+	const char *cluster = json_get_text(r->json, "cluster");
+	http_handler *handler = find_ask(json_get_text(r->json, "ask"));
+
+	if (!handler || !node || !*node || strlen(node) >= MODEL_NAME_MAX || !cluster) {
+		http_problem(reply, 400, "bad-request",
+		             "expected node, cluster and an ask that this release knows");
+		return;
+	}
+	core_lock(core);
+	bool is_ours = is_of_cluster(core, cluster, reply);
+	core_unlock(core);
+	if (!is_ours)
+		return;
+	handler(core, r, reply);
+	if (reply->status != 200)
+		return;
+	json_object_set_new(reply->json, "node", json_string(core->dirs.node));
+	json_object_set_new(reply->json, "cluster", json_string(cluster));
+}
+
+static void answer_words(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct exchange_question q;
 
@@ -136,15 +188,22 @@ void handle_peer_exchange(struct core *core, struct http_request *r, struct http
 		return;
 	}
 	core_lock(core);
-	const struct model *m = join_model(core->intent);
-	if (!m || strcmp(m->cluster, q.cluster) != 0) {
-		http_problem(reply, 409, "other-cluster",
-		             "this node belongs to another cluster or has no configuration yet");
-	} else if (!core->exchange || !core->exchange->own[EXCHANGE_HEAD].stamp[0]) {
-		http_problem(reply, 503, "busy", "this node starts");
-	} else {
+	bool is_ours = is_of_cluster(core, q.cluster, reply);
+	bool is_ready = core->exchange && core->exchange->own[EXCHANGE_HEAD].stamp[0];
+
+	if (is_ours && is_ready) {
 		hear_asking(core->exchange, q.node);
 		answer_question(core, r, &q, reply);
+	} else if (is_ours) {
+		http_problem(reply, 503, "busy", "this node starts");
 	}
 	core_unlock(core);
+}
+
+void handle_peer_exchange(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	if (json_object_get(r->json, "ask"))
+		answer_ask(core, r, reply);
+	else
+		answer_words(core, r, reply);
 }

@@ -52,8 +52,10 @@ void handle_peer_store(struct core *core, struct http_request *r, struct http_re
 {
 	uint64_t after;
 
-	if (!handle_number(r, "after", 0, SHARED_NUMBER_END - 1, 0, &after, reply))
+	if (!json_read_count(json_object_get(r->json, "after"), SHARED_NUMBER_END - 1, &after)) {
+		http_problem(reply, 400, "bad-request", "expected a number after");
 		return;
+	}
 	core_lock(core);
 	reply->json = shared_recover_peer_json(core, after);
 	core_unlock(core);

@@ -132,7 +132,7 @@ const struct route route_table[] = {
 	{ "GET", "/v1/events", HTTP_VIEWER, "since limit wait_ms", "", handle_events,
 	  "Events after an id; may wait for the next one" },
 	{ "POST", "/v1/peer/exchange", HTTP_PEER, "", "", handle_peer_exchange,
-	  "Between nodes: what is new of you, or of your site" },
+	  "Between nodes: what is new of you, or of your site; or one thing besides" },
 	{ "GET", "/v1/peer/overrides", HTTP_PEER, "", "", handle_peer_overrides,
 	  "Between nodes: all overrides" },
 	{ "GET", "/v1/peer/versions/{}", HTTP_PEER, "", "", handle_peer_version,
@@ -153,8 +153,6 @@ const struct route route_table[] = {
 	  "Between nodes: a person's order for an operation of yours" },
 	{ "GET", "/v1/peer/measure", HTTP_PEER, "", "", handle_peer_measure,
 	  "Between nodes: what you measure" },
-	{ "GET", "/v1/peer/store", HTTP_PEER, "after", "", handle_peer_store,
-	  "Between nodes: what your copy of the store has" },
 };
 const size_t route_table_n = sizeof(route_table) / sizeof(route_table[0]);
 

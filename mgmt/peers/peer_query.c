@@ -13,6 +13,16 @@
 #include "mgmt/peers/peers.h"
 #include "weir/json.h"
 
+char *peer_ask_text(const struct core *core, const char *cluster, const char *ask, json_t *more)
+{
+	json_t *body = more ? more : json_object();
+
+	json_object_set_new(body, "node", json_string(core->dirs.node));
+	json_object_set_new(body, "cluster", json_string(cluster));
+	json_object_set_new(body, "ask", json_string(ask));
+	return json_line(body);
+}
+
 bool peer_query_add(struct peer_query *q, const struct model_node *node, char *body, void *arg)
 {
 	bool is_peer = strcmp(node->name, q->core->dirs.node) != 0 && *node->api &&
@@ -64,7 +74,8 @@ bool peer_query_send(struct peer_query *q)
 		r->answer_max = q->answer_max;
 		r->done = on_query_answer;
 		r->arg = q;
-		snprintf(r->url, sizeof(r->url), "%s%s", q->nodes[i].api, q->path);
+		snprintf(r->url, sizeof(r->url), "%s%s", q->nodes[i].api,
+		         q->path ? q->path : PEER_EXCHANGE);
 	}
 	return !q->n || peer_query_run(q->core, q->client, q->requests, q->n);
 }

@@ -26,7 +26,7 @@ struct peer_query {
 	struct core *core;
 	/** keeps connections for the next query, zeroed before the first, closed by the caller; NULL: they are not kept */
 	struct peer_client *client;
-	const char *path; /**< behind the address of a node */
+	const char *path; /**< behind the address of a node; NULL: of the exchange */
 	const char *body; /**< of a POST, for all that have none of their own; NULL: a GET */
 	int timeout_ms;
 	size_t answer_max; /**< bytes; 0: CLIENT_ANSWER_MAX */
@@ -39,6 +39,14 @@ struct peer_query {
 	struct peer_node *nodes;         /**< [n] */
 	struct client_request *requests; /**< [n], each with its answer or the failure */
 };
+
+#define PEER_EXCHANGE "/v1/peer/exchange"
+
+/**
+ * A question about one thing besides words, or an order: @p ask (mgmt/api/handle_exchange.c), with what @p more says (taken;
+ * NULL: nothing). From malloc(); NULL: out of memory.
+ */
+char *peer_ask_text(const struct core *core, const char *cluster, const char *ask, json_t *more);
 
 /**
  * Ask @p node, too, unless it is this one, or has no address. Under the lock, for the model.

@@ -17,6 +17,7 @@
 #include "mgmt/sync/shared_run_internal.h"
 #include "mgmt/json/command.h"
 #include "mgmt/store/history.h"
+#include "mgmt/store/join.h"
 #include "mgmt/store/kept_members.h"
 #include "mgmt/store/lost.h"
 #include "mgmt/store/refill.h"
@@ -453,6 +454,7 @@ static json_t *copy_to_json(const struct recovery *r, const char *node,
 
 	if (json_has_true(request->answer, "has_copy")) {
 		json_object_update_missing(out, request->answer);
+		json_object_del(out, "cluster"); /* this node's */
 		json_object_set_new(out, "is_newer", json_boolean(is_newer(r, request->answer)));
 	} else {
 		json_object_set_new(out, "failure",
@@ -466,18 +468,22 @@ static json_t *copy_to_json(const struct recovery *r, const char *node,
 /* Ask all other nodes what they have. */
 static json_t *list_copies(struct recovery *r)
 {
-	char path[64];
-	struct peer_query q = { .core = r->core, .path = path, .timeout_ms = COPIES_MS };
-	json_t *list = json_array();
+	struct peer_query q = { .core = r->core, .timeout_ms = COPIES_MS };
+	json_t *list = json_array(),
+	       *after = json_pack("{s:I}", "after", (json_int_t)newest_of(&r->here));
 
-	snprintf(path, sizeof(path), "/v1/peer/store?after=%" PRIu64, newest_of(&r->here));
 	core_lock(r->core);
-	shared_files_add_nodes(&q, NULL, PEERS_MAX);
+	const struct model *m = join_model(r->core->intent);
+	char *body = peer_ask_text(r->core, m ? m->cluster : "", "store", after);
+	q.body = body;
+	if (body)
+		shared_files_add_nodes(&q, NULL, PEERS_MAX);
 	core_unlock(r->core);
 	(void)peer_query_send(&q);
 	for (size_t i = 0; i < q.n; i++)
 		json_array_append_new(list, copy_to_json(r, q.nodes[i].name, &q.requests[i]));
 	peer_query_end(&q);
+	free(body);
 	return list;
 }
 

@@ -28,7 +28,7 @@ void shared_recover_accept(struct core *core, const struct recover_request *q,
 void shared_recover_rebuild(struct core *core, const struct recover_request *q,
                             struct http_reply *reply);
 /**
- * The answer to another node that asks for this one's copy: GET /v1/peer/store. Under the lock.
+ * The answer to another node that asks for this one's copy (`store`). Under the lock.
  * @param after  versions with higher numbers are listed
  * @return given
  */

@@ -15,7 +15,9 @@ Answer = tuple[int, typing.Any]
 
 
 class Peer(http.server.ThreadingHTTPServer):
-    """@answers: by path without the query, a status and what is JSON, or bytes as they are; what is not there is not found."""
+    """@answers: by path without the query, a status and what is JSON, or bytes as they are; what is not there is not found.
+
+    Behind the path of the exchange there is what is asked, as in "/v1/peer/exchange store"."""
     daemon_threads = True
 
     def __init__(self, port: int, node: Node) -> None:
@@ -26,8 +28,10 @@ class Peer(http.server.ThreadingHTTPServer):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                peer.requests.append((self.path, json.loads(raw) if raw else None))
-                status, body = peer.answers.get(self.path.split("?")[0], (404, {"code": "not-found"}))
+                question = json.loads(raw) if raw else None
+                path = self.path + (f" {question['ask']}" if question and "ask" in question else "")
+                peer.requests.append((path, question))
+                status, body = peer.answers.get(path.split("?")[0], (404, {"code": "not-found"}))
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")

@@ -109,7 +109,6 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("POST", "/v1/peer/files", "/v1/peer/files", {}, {}, 200, PEER),
     ("GET", "/v1/peer/connections", "/v1/peer/connections", None, {}, 503, PEER),
     ("POST", "/v1/peer/withdrawals", "/v1/peer/withdrawals", {}, {}, 400, PEER),
-    ("GET", "/v1/peer/store", "/v1/peer/store", None, {}, 200, PEER),
 ]
 
 

@@ -86,12 +86,13 @@ class Store(unittest.TestCase):
         whole: Row = {"id": ID, "dry_run": True, "epoch": 1, "store": {"newest": 0, "revision": 3, "epoch": 0},
                  "here": {"newest": 1, "revision": 2, "epoch": 0}, "reason": "its newest version is 0, and this node has version 1"}
         for answer, shown in said:
-            self.peer.answers["/v1/peer/store"] = answer
+            self.peer.answers["/v1/peer/exchange store"] = answer
             n_asked = len(self.peer.requests)
             found = self.recover("rebuild?dry_run=true")
             with self.subTest(str(answer)):
                 self.assertEqual((found.status, found.json), (200, {**whole, "copies": [{"node": "fra-1", **shown}]}))
-                self.assertIn(("/v1/peer/store?after=1", None), self.peer.requests[n_asked:])  # among those of the exchange
+                question = {"node": "ams-1", "cluster": "shop", "ask": "store", "after": 1}
+                self.assertIn(("/v1/peer/exchange store", question), self.peer.requests[n_asked:])  # among those of the exchange
         self.peer.close()
         etag = f'"{ID}-1-0"'
         dry, changed = self.recover("rebuild?dry_run=true"), self.recover("rebuild", '"x"')
@@ -148,7 +149,10 @@ class Store(unittest.TestCase):
 
     def own_copy(self, after: int) -> typing.Any:
         """What this node tells another one of its copy."""
-        return self.node.ask_tcp(self.own_port, "GET", f"/v1/peer/store?after={after}", "p" * 40).json
+        question = {"node": "fra-1", "cluster": "shop", "ask": "store", "after": after}
+        told = typing.cast(typing.Any, self.node.ask_tcp(self.own_port, "POST", "/v1/peer/exchange", "p" * 40, question).json)
+        self.assertEqual((told.pop("node"), told.pop("cluster")), ("ams-1", "shop"))
+        return told
 
     def remove(self, name: str) -> None:
         self.member.good("/v3/kv/deleterange", {"key": b64(f"/weir/{name}")})

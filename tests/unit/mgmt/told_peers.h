@@ -20,7 +20,10 @@
 #include "tests/unit/mgmt/mgmt_answers.h"
 #include "told_time.h"
 
-/* What is answered to a request whose address ends in @c path: JSON with status 200, or only a status. */
+/*
+ * What is answered to a request whose address ends in @c path: JSON with status 200, or only a status. Behind the address of
+ * the exchange there is what is asked, as in "/v1/peer/exchange store".
+ */
 struct told_row {
 	const char *path, *json;
 	long status;
@@ -83,9 +86,15 @@ static inline void note_pointer(CURL *easy, CURLoption what, void *value)
 		asked[n_asked].easy = easy;
 		snprintf(asked[n_asked++].url, sizeof(asked[0].url), "%s", (const char *)value);
 	}
-	if (what == CURLOPT_POSTFIELDS)
-		snprintf(asked[told_index(easy)].body, sizeof(asked[0].body), "%s",
-		         (const char *)value);
+	if (what == CURLOPT_POSTFIELDS) {
+		size_t i = told_index(easy), n = strlen(asked[i].url);
+		const char *ask = strstr(value, "\"ask\":\"");
+
+		snprintf(asked[i].body, sizeof(asked[0].body), "%s", (const char *)value);
+		if (ask)
+			snprintf(asked[i].url + n, sizeof(asked[0].url) - n, " %.*s",
+			         (int)strcspn(ask + 7, "\""), ask + 7);
+	}
 	if (what == CURLOPT_WRITEFUNCTION)
 		memcpy(&h->write, &value, sizeof(value));
 	if (what == CURLOPT_READFUNCTION)
