@@ -13,12 +13,6 @@
 
 #include "weir/life.h"
 
-const struct judge_row judge_rows[JUDGE_RULE_COUNT] = {
-#define JUDGE_ROW(name, code, state, when, rationale) { code, JUDGE_##state, when, rationale },
-	JUDGE_RULES(JUDGE_ROW)
-#undef JUDGE_ROW
-};
-
 const char *judge_state_text(enum judge_state state)
 {
 	static const char *const texts[] = { "well", "degraded", "down" };
@@ -26,9 +20,11 @@ const char *judge_state_text(enum judge_state state)
 	return texts[state];
 }
 
-static struct judge_reason make_reason(enum judge_rule rule, const char *code, const char *subject)
+static struct judge_reason make_reason(enum rule_id rule, const char *code, const char *subject)
 {
-	struct judge_reason r = { .rule = rule, .state = judge_rows[rule].state };
+	struct judge_reason r = { .rule = rule,
+		                  .state = rule_rows[rule].level == RULE_DOWN ? JUDGE_DOWN
+		                                                              : JUDGE_DEGRADED };
 
 	snprintf(r.code, sizeof(r.code), "%s", code);
 	snprintf(r.subject, sizeof(r.subject), "%.*s", (int)sizeof(r.subject) - 1, subject);
@@ -75,8 +71,8 @@ static bool make_room(struct judge_reason *list, size_t *n, const struct judge_r
 }
 
 /* Add a reason; the state counts in any case. @return NULL: it is left out */
-static struct judge_reason *new_reason(struct judge_verdict *v, enum judge_rule rule,
-                                       const char *code, const char *subject)
+static struct judge_reason *new_reason(struct judge_verdict *v, enum rule_id rule, const char *code,
+                                       const char *subject)
 {
 	const struct judge_reason r = make_reason(rule, code, subject);
 
@@ -91,13 +87,23 @@ static struct judge_reason *new_reason(struct judge_verdict *v, enum judge_rule 
 	return &v->reasons[v->n_reasons++];
 }
 
-static void add_reason(struct judge_verdict *v, enum judge_rule rule, const char *subject,
-                       const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-static void add_reason(struct judge_verdict *v, enum judge_rule rule, const char *subject,
-                       const char *format, ...)
+/* A sentence that is not at its end goes on with the cure of its rule. */
+static void add_cure(struct judge_reason *r)
 {
-	struct judge_reason *r = new_reason(v, rule, judge_rows[rule].code, subject);
+	const char *cure = rule_rows[r->rule].cure, *name = strstr(cure, "NAME");
+	size_t n = strlen(r->text), before = name ? (size_t)(name - cure) : strlen(cure);
+	bool opened = r->text[n - 1] == '(';
+
+	if (opened || r->text[n - 1] == ' ')
+		snprintf(r->text + n, sizeof(r->text) - n, "%.*s%s%s%s", (int)before, cure,
+		         name ? r->subject : "", name ? name + strlen("NAME") : "",
+		         opened ? ")" : "");
+}
+
+__attribute__((format(printf, 4, 5))) static void
+add_reason(struct judge_verdict *v, enum rule_id rule, const char *subject, const char *format, ...)
+{
+	struct judge_reason *r = new_reason(v, rule, rule_rows[rule].name, subject);
 	va_list list;
 
 	if (!r)
@@ -105,6 +111,7 @@ static void add_reason(struct judge_verdict *v, enum judge_rule rule, const char
 	va_start(list, format);
 	vsnprintf(r->text, sizeof(r->text), format, list);
 	va_end(list);
+	add_cure(r);
 }
 
 static const struct judge_process *find_process(const struct judge_facts *f, const char *name)
@@ -146,10 +153,10 @@ static void judge_forwarding(const struct judge_facts *f, struct judge_verdict *
 		return;
 	if (p->present && f->dpdk && !f->workers_forward)
 		add_reason(v, JUDGE_RULE_FORWARDING_STOPPED, "weir-dataplane",
-		           "weir-dataplane has stopped: with DPDK nothing is forwarded; start it");
+		           "weir-dataplane has stopped: with DPDK nothing is forwarded; ");
 	else if (!f->dpdk && f->no_program && (p->present || !f->starts))
 		add_reason(v, JUDGE_RULE_FORWARDING_STOPPED, "weir-dataplane",
-		           "weir-dataplane has %s: nothing is forwarded; start it",
+		           "weir-dataplane has %s: nothing is forwarded; ",
 		           p->present ? "stopped, and no port has its program any more"
 		                      : "not run here yet, and no port has its program");
 }
@@ -161,8 +168,7 @@ static void judge_no_port(const struct judge_facts *f, struct judge_verdict *v)
 	if (p && p->running && f->ports_known && f->n_ports_meant && f->n_ports == 0 &&
 	    !is_stated(p, "port-"))
 		add_reason(v, JUDGE_RULE_NO_PORT, "weir-dataplane",
-		           "none of the %zu ports carries the program: nothing is forwarded; the "
-		           "log of weir-dataplane says why",
+		           "none of the %zu ports carries the program: nothing is forwarded; ",
 		           f->n_ports_meant);
 }
 
@@ -170,7 +176,7 @@ static void judge_answering(const struct judge_facts *f, struct judge_verdict *v
 {
 	if (is_process_silent(f, "dns") && f->answers && f->n_ports_meant == 0)
 		add_reason(v, JUDGE_RULE_ANSWERING_STOPPED, "weir-dns",
-		           "weir-dns has stopped: no DNS query is answered; start it");
+		           "weir-dns has stopped: no DNS query is answered; ");
 }
 
 /* The i-th process that may state conditions, the supervisor last. NULL: there are no more */
@@ -222,7 +228,7 @@ static void write_stated(struct judge_reason *r, const struct condition *c)
 static void judge_stated(const struct judge_facts *f, struct judge_verdict *v,
                          enum condition_level level)
 {
-	enum judge_rule rule =
+	enum rule_id rule =
 	        level == CONDITION_DOWN ? JUDGE_RULE_STATED_DOWN : JUDGE_RULE_STATED_DEGRADED;
 	const struct judge_process *p;
 
@@ -257,9 +263,9 @@ static void judge_pool_nothing(const struct judge_pool *p, struct judge_verdict 
 	if (p->in_force && p->n_backends && !p->n_serving && !p->n_backup_serving)
 		add_reason(v, JUDGE_RULE_POOL_FORWARDS_NOTHING, p->name,
 		           "pool %s forwards nothing: none of its %zu backends takes "
-		           "packets%s; see weir why pool %s",
+		           "packets%s; ",
 		           p->name, p->n_backends,
-		           p->n_meant ? "" : " (overrides take all of them out)", p->name);
+		           p->n_meant ? "" : " (overrides take all of them out)");
 }
 
 /* Whether all backends are down and no backup takes the packets. */
@@ -273,7 +279,7 @@ static void judge_pool_down(const struct judge_pool *p, struct judge_verdict *v)
 {
 	if (is_pool_down(p))
 		add_reason(v, JUDGE_RULE_POOL_ALL_DOWN, p->name,
-		           "all backends of pool %s are down: weir health shows why", p->name);
+		           "all backends of pool %s are down: ", p->name);
 }
 
 /* "Hangs", "dead" and "never started" need different actions, so each has its own sentence. */
@@ -286,11 +292,11 @@ static void judge_silent(const struct judge_process *p, struct judge_verdict *v)
 	snprintf(subject, sizeof(subject), "weir-%s", p->name);
 	if (p->present && p->age_ms > life_limits[LIFE_FOR_STATUS].hung_ms)
 		add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
-		           "%s has shown no sign of life for %.1f s: see its log", subject,
+		           "%s has shown no sign of life for %.1f s: ", subject,
 		           (double)p->age_ms / 1000);
 	else if (p->present)
 		add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
-		           "%s is dead, or does not answer: see its log", subject);
+		           "%s is dead, or does not answer: ", subject);
 	else
 		add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
 		           "%s has not run here yet: start weir run", subject);
@@ -299,10 +305,8 @@ static void judge_silent(const struct judge_process *p, struct judge_verdict *v)
 static void judge_supervisor(const struct judge_facts *f, struct judge_verdict *v)
 {
 	if (f->supervisor.present && !f->supervisor.running)
-		add_reason(
-		        v, JUDGE_RULE_SUPERVISOR_SILENT, "weir run",
-		        "weir run is dead or hangs: failed processes are not restarted; start it "
-		        "(running processes continue)");
+		add_reason(v, JUDGE_RULE_SUPERVISOR_SILENT, "weir run",
+		           "weir run is dead or hangs: failed processes are not restarted; ");
 }
 
 static void judge_refused(const struct judge_process *p, struct judge_verdict *v)
@@ -312,7 +316,7 @@ static void judge_refused(const struct judge_process *p, struct judge_verdict *v
 	snprintf(subject, sizeof(subject), "weir-%s", p->name);
 	if (p->running && p->refused && !is_stated(p, "document-refused"))
 		add_reason(v, JUDGE_RULE_DOCUMENT_REFUSED, subject,
-		           "%s has refused the newest document; its log says why", subject);
+		           "%s has refused the newest document; ", subject);
 }
 
 static void judge_pending(const struct judge_facts *f, struct judge_verdict *v)
@@ -328,13 +332,13 @@ static void judge_pending(const struct judge_facts *f, struct judge_verdict *v)
 		if (p->document)
 			add_reason(v, JUDGE_RULE_DOCUMENT_PENDING, subject,
 			           "%s has not taken document %" PRIu64 " yet (it has %" PRIu64
-			           "): see its log",
+			           "): ",
 			           subject, f->document, p->document);
 		else
 			add_reason(
 			        v, JUDGE_RULE_DOCUMENT_PENDING, subject,
 			        "%s has taken no document yet, or does not say which (the newest "
-			        "is %" PRIu64 "): see its log",
+			        "is %" PRIu64 "): ",
 			        subject, f->document);
 	}
 }
@@ -347,10 +351,10 @@ static void judge_unread(const struct judge_process *p, struct judge_verdict *v)
 	if (!p->running)
 		return;
 	if (p->conditions_unread)
-		add_reason(v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
-		           "the conditions of weir-%s cannot be read, so its problems are unknown: "
-		           "if this lasts, restart it (systemctl restart weir)",
-		           p->name);
+		add_reason(
+		        v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
+		        "the conditions of weir-%s cannot be read, so its problems are unknown: ",
+		        p->name);
 	if (n_more && p->conditions->worst >= CONDITION_DEGRADED)
 		add_reason(v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
 		           "weir-%s states %" PRIu64
@@ -365,8 +369,8 @@ static void judge_ports(const struct judge_facts *f, struct judge_verdict *v)
 	if (p && p->running && f->ports_known && f->n_ports && f->n_ports < f->n_ports_meant &&
 	    !is_stated(p, "port-"))
 		add_reason(v, JUDGE_RULE_PORTS_MISSING, "weir-dataplane",
-		           "weir-dataplane has its program on %zu of %zu ports; its log says why",
-		           f->n_ports, f->n_ports_meant);
+		           "weir-dataplane has its program on %zu of %zu ports; ", f->n_ports,
+		           f->n_ports_meant);
 }
 
 /* Only if something is meant to be in force. */
@@ -378,7 +382,7 @@ static void judge_effect(const struct judge_facts *f, struct judge_verdict *v)
 		add_reason(
 		        v, JUDGE_RULE_EFFECT_UNKNOWN, "weir-dataplane", "%s",
 		        p->document
-		                ? "the tables of weir-dataplane cannot be read: see its log"
+		                ? "the tables of weir-dataplane cannot be read: "
 		                : "weir-dataplane has not taken a document yet, so what is in force is not known");
 }
 
@@ -386,22 +390,19 @@ static void judge_connections(const struct judge_facts *f, struct judge_verdict 
 {
 	if (f->waits_for_connections && is_running(f, "dataplane"))
 		add_reason(v, JUDGE_RULE_CONNECTIONS_PENDING, "weir-dataplane",
-		           "weir-dataplane waits for a peer's connection state: routers should "
-		           "not send it packets yet");
+		           "weir-dataplane waits for a peer's connection state: ");
 }
 
 static void judge_configuration(const struct judge_facts *f, struct judge_verdict *v)
 {
 	if (f->has_intent && !f->has_configuration)
-		add_reason(v, JUDGE_RULE_NO_CONFIGURATION, "",
-		           "there is no configuration: apply one (weir apply FILE)");
+		add_reason(v, JUDGE_RULE_NO_CONFIGURATION, "", "there is no configuration: ");
 }
 
 static void judge_store(const struct judge_facts *f, struct judge_verdict *v)
 {
 	if (f->store_reason && *f->store_reason)
-		add_reason(v, JUDGE_RULE_STORE_FAILING, "",
-		           "the store fails: %s; check the disk and store.db (handbook)",
+		add_reason(v, JUDGE_RULE_STORE_FAILING, "", "the store fails: %s; ",
 		           f->store_reason);
 }
 
@@ -410,7 +411,7 @@ static void judge_written(const struct judge_facts *f, struct judge_verdict *v)
 	if (f->unwritten_reason && *f->unwritten_reason)
 		add_reason(v, JUDGE_RULE_DOCUMENT_UNWRITTEN, "",
 		           "the effective document cannot be written (%s), so changes do not reach "
-		           "the processes: free disk space, or let weir-mgmt write its directory",
+		           "the processes: ",
 		           f->unwritten_reason);
 }
 
@@ -418,9 +419,7 @@ static void judge_unconfirmed(const struct judge_facts *f, struct judge_verdict 
 {
 	if (f->unconfirmed)
 		add_reason(v, JUDGE_RULE_VERSION_UNCONFIRMED, "",
-		           "version %" PRIu64
-		           " is not confirmed: run weir confirm to keep it, else it is rolled back",
-		           f->unconfirmed);
+		           "version %" PRIu64 " is not confirmed: ", f->unconfirmed);
 }
 
 /* Whether a condition of the next hop is stated about @p subject. */
@@ -434,7 +433,7 @@ static bool is_blamed(const struct judge_verdict *v, const char *subject)
 }
 
 /* Few backends are named one by one, many are counted. */
-static void add_named(struct judge_verdict *v, enum judge_rule rule, const struct judge_pool *p,
+static void add_named(struct judge_verdict *v, enum rule_id rule, const struct judge_pool *p,
                       const struct judge_names *names, const char *what)
 {
 	char subject[CONDITION_SUBJECT_MAX];
@@ -457,10 +456,8 @@ static void judge_next_hops(const struct judge_pool *p, struct judge_verdict *v)
 
 	if (p->in_force)
 		add_named(v, JUDGE_RULE_BACKEND_NO_NEXT_HOP, p, &p->no_next_hop,
-		          one ? "has no next hop: packets of its slots are dropped (ip "
-		                "route get ADDRESS)"
-		              : "have no next hop: packets of their slots are dropped (ip "
-		                "route get ADDRESS)");
+		          one ? "has no next hop: packets of its slots are dropped ("
+		              : "have no next hop: packets of their slots are dropped (");
 }
 
 static void judge_slots(const struct judge_pool *p, struct judge_verdict *v)
@@ -468,35 +465,31 @@ static void judge_slots(const struct judge_pool *p, struct judge_verdict *v)
 	if (p->in_force && p->n_empty && (p->n_serving || p->n_backup_serving))
 		add_reason(v, JUDGE_RULE_SLOTS_EMPTY, p->name,
 		           "%" PRIu32 " of %" PRIu32
-		           " slots of pool %s have no owner: their packets are dropped (weir "
-		           "status --pool %s shows its backends)",
-		           p->n_empty, p->n_slots, p->name, p->name);
+		           " slots of pool %s have no owner: their packets are dropped (",
+		           p->n_empty, p->n_slots, p->name);
 }
 
 static void judge_backends(const struct judge_pool *p, struct judge_verdict *v)
 {
 	if (p->health_fresh && !is_pool_down(p))
 		add_named(v, JUDGE_RULE_BACKEND_DOWN, p, &p->down,
-		          p->down.n > JUDGE_NAMED_MAX ? "are down: weir health shows why"
-		                                      : "is down: weir health shows why");
+		          p->down.n > JUDGE_NAMED_MAX ? "are down: " : "is down: ");
 }
 
 /* The tables follow a verdict within milliseconds; `weir why` shows what a longer gap is for. */
 static void judge_out(const struct judge_pool *p, struct judge_verdict *v)
 {
 	if (p->in_force)
-		add_named(
-		        v, JUDGE_RULE_BACKEND_OUT, p, &p->out,
-		        "should serve, but gets no traffic: weir why backend POOL/BACKEND shows why");
+		add_named(v, JUDGE_RULE_BACKEND_OUT, p, &p->out,
+		          "should serve, but gets no traffic: ");
 }
 
 static void judge_checks(const struct judge_pool *p, struct judge_verdict *v)
 {
 	if (p->health_fresh && p->checked && p->silent.n)
-		add_reason(
-		        v, JUDGE_RULE_CHECKS_SILENT, p->name,
-		        "%zu of %zu backends of pool %s have no verdict of their check: weir health shows why",
-		        p->silent.n, p->n_backends, p->name);
+		add_reason(v, JUDGE_RULE_CHECKS_SILENT, p->name,
+		           "%zu of %zu backends of pool %s have no verdict of their check: ",
+		           p->silent.n, p->n_backends, p->name);
 }
 
 static void judge_inconclusive(const struct judge_pool *p, struct judge_verdict *v)
@@ -505,7 +498,7 @@ static void judge_inconclusive(const struct judge_pool *p, struct judge_verdict 
 		add_reason(v, JUDGE_RULE_CHECKS_INCONCLUSIVE, p->name,
 		           "all checks of pool %s are inconclusive, their verdicts are "
 		           "old: the checker is late, or its probes cannot leave, or its "
-		           "control targets do not answer; weir health shows which",
+		           "control targets do not answer; ",
 		           p->name);
 }
 
@@ -523,8 +516,7 @@ static void judge_sites(const struct judge_facts *f, struct judge_verdict *v)
 	for (size_t i = 0; i < f->n_sites; i++)
 		if (f->sites[i].down)
 			add_reason(v, JUDGE_RULE_SITE_DOWN, f->sites[i].name,
-			           "site %s is down as seen from here: see weir why site %s",
-			           f->sites[i].name, f->sites[i].name);
+			           "site %s is down as seen from here: ", f->sites[i].name);
 }
 
 static void judge_drains(const struct judge_facts *f, struct judge_verdict *v)
@@ -533,9 +525,8 @@ static void judge_drains(const struct judge_facts *f, struct judge_verdict *v)
 		if (f->sites[i].drain_held)
 			add_reason(v, JUDGE_RULE_DRAIN_HELD, f->sites[i].name,
 			           "the drain of site %s has expired and is held: the site is not "
-			           "up as seen from outside; weir undrain site %s "
-			           "--scheduled --now ends it anyway",
-			           f->sites[i].name, f->sites[i].name);
+			           "up as seen from outside; ",
+			           f->sites[i].name);
 }
 
 static void judge_token(const struct judge_facts *f, struct judge_verdict *v)
@@ -543,32 +534,34 @@ static void judge_token(const struct judge_facts *f, struct judge_verdict *v)
 	if (f->has_peers && !f->has_token)
 		add_reason(v, JUDGE_RULE_PEER_TOKEN_MISSING, "peer.token",
 		           "there is no usable peer.token in the configuration directory: nothing "
-		           "is exchanged with other nodes; put the same file on every node");
+		           "is exchanged with other nodes; ");
 }
 
 static const struct {
 	enum judge_peer_state state;
-	enum judge_rule rule;
+	enum rule_id rule;
 	const char *what;
 } peer_rows[] = {
-	{ JUDGE_PEER_REFUSED, JUDGE_RULE_PEER_TOKEN_REFUSED,
-	  "refuses our peer.token: put the same file on both nodes" },
+	{ JUDGE_PEER_REFUSED, JUDGE_RULE_PEER_TOKEN_REFUSED, "refuses our peer.token: " },
 	{ JUDGE_PEER_NEVER, JUDGE_RULE_PEER_NEVER_HEARD,
 	  "has never answered since weir-mgmt started" },
 	{ JUDGE_PEER_UNREACHABLE, JUDGE_RULE_PEER_UNREACHABLE, "is unreachable" },
 	{ JUDGE_PEER_BEHIND, JUDGE_RULE_PEER_BEHIND,
-	  "is behind: it does not take this node's version or overrides; weir status on that "
-	  "node shows why" },
+	  "is behind: it does not take this node's version or overrides; " },
 	{ JUDGE_PEER_DIFFERS, JUDGE_RULE_PEER_DIFFERS,
-	  "runs another configuration than this node, and no store decides for both: weir store status on each" },
+	  "runs another configuration than this node, and no store decides for both: " },
 };
 
 static void judge_peer(const struct judge_peer *p, struct judge_verdict *v, size_t row)
 {
+	const char *what = peer_rows[row].what;
+	bool has_cure = what[strlen(what) - 1] == ' ';
+
 	if (p->state == peer_rows[row].state &&
 	    (p->state != JUDGE_PEER_BEHIND || p->behind_ms >= JUDGE_BEHIND_MS))
-		add_reason(v, peer_rows[row].rule, p->node, "node %s %s%s%s", p->node,
-		           peer_rows[row].what, *p->detail ? ": " : "", p->detail);
+		add_reason(v, peer_rows[row].rule, p->node, "node %s %s%s%s%s", p->node, what,
+		           has_cure ? rule_rows[peer_rows[row].rule].cure : "",
+		           *p->detail ? ": " : "", p->detail);
 }
 
 /* All rules of peers: they stand together in the table, in this order. */
@@ -584,7 +577,7 @@ static const struct {
 	void (*whole)(const struct judge_facts *, struct judge_verdict *);
 	void (*pool)(const struct judge_pool *, struct judge_verdict *);
 	void (*process)(const struct judge_process *, struct judge_verdict *);
-} find_reasons[JUDGE_RULE_COUNT] = {
+} find_reasons[RULE_COUNT] = {
 	[JUDGE_RULE_FORWARDING_STOPPED] = { .whole = judge_forwarding },
 	[JUDGE_RULE_NO_PORT] = { .whole = judge_no_port },
 	[JUDGE_RULE_ANSWERING_STOPPED] = { .whole = judge_answering },
@@ -649,7 +642,7 @@ static void add_notes(const struct judge_facts *f, struct judge_verdict *v)
 void judge(const struct judge_facts *facts, struct judge_verdict *out)
 {
 	*out = (struct judge_verdict){ .state = JUDGE_WELL };
-	for (int rule = 0; rule < JUDGE_RULE_COUNT; rule++) {
+	for (int rule = 0; rule < RULE_COUNT; rule++) {
 		if (find_reasons[rule].whole)
 			find_reasons[rule].whole(facts, out);
 		for (size_t i = 0; find_reasons[rule].pool && i < facts->n_pools; i++)

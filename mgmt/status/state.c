@@ -75,7 +75,7 @@ static const struct judge_reason *find_reason(const struct judge_verdict *v,
 static int64_t beginning_of(const struct since *since, const struct judge_reason *r,
                             int64_t wall_clock_ms, uint64_t now_ms)
 {
-	const char *before = judge_rows[JUDGE_RULE_PEER_UNREACHABLE].code;
+	const char *before = rule_rows[JUDGE_RULE_PEER_UNREACHABLE].name;
 	int64_t known_ms =
 	        r->rule == JUDGE_RULE_PEER_NEVER_HEARD ? since_known(since, before, r->subject) : 0;
 

@@ -43,7 +43,7 @@ LAYERS = {
     "mgmt/overrides": ("mgmt/overrides/", "mgmt/files/", "record/", "base/", "weir/"),
     "mgmt/store": ("mgmt/store/", "mgmt/etcd/", "mgmt/files/", "mgmt/overrides/", "mgmt/rules/", "record/", "base/", "weir/"),
     "mgmt/setup": ("mgmt/setup/", "mgmt/etcd/", "mgmt/files/", "mgmt/store/", "record/", "base/", "weir/"),
-    "mgmt/judge": ("mgmt/judge/", "mgmt/overrides/", "record/", "base/", "weir/"),
+    "mgmt/judge": ("mgmt/judge/", "mgmt/overrides/", "record/", "mgmt/rules/rule.h", "base/", "weir/"),
     "mgmt/json": ("mgmt/json/", "mgmt/judge/", "mgmt/files/", "mgmt/overrides/", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/operations": ("mgmt/operations/", "mgmt/overrides/", "mgmt/store/", "record/", "base/", "weir/"),
     # The rooms of weir-mgmt, lowest first: core -> observe -> peers -> sync -> controller -> status -> mgmt/api.
@@ -56,7 +56,7 @@ LAYERS = {
     "mgmt/controller": ("mgmt/controller/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/etcd/", "mgmt/http/",
                         "mgmt/json/", "mgmt/operations/", "mgmt/overrides/", "mgmt/rules/", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/status": ("mgmt/status/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/controller/", "mgmt/json/", "mgmt/judge/",
-                  "mgmt/overrides/", "mgmt/store/", "record/", "base/", "weir/"),
+                  "mgmt/overrides/", "mgmt/rules/rule.h", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/api": ("mgmt/api/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/controller/", "mgmt/status/", "mgmt/files/",
                  "mgmt/http/", "mgmt/json/", "mgmt/judge/", "mgmt/operations/", "mgmt/rules/", "mgmt/store/", "record/", "base/", "weir/"),
     # A client of etcd that knows nothing of Weir.

@@ -62,7 +62,7 @@ static void gather_facts(void)
 }
 
 /* The first reason of @p rule and @p subject (NULL: of any) in the judgement; NULL: there is none. */
-static const struct judge_reason *find_reason(enum judge_rule rule, const char *subject)
+static const struct judge_reason *find_reason(enum rule_id rule, const char *subject)
 {
 	assert_int_equal(facts_judge(&seen, &verdict), 0);
 	for (size_t i = 0; i < verdict.n_reasons; i++)
@@ -333,11 +333,11 @@ static void each_other_node_is_a_peer(void **state)
 	static const struct {
 		bool refused, asked;
 		enum peers_state state;
-		enum judge_rule rule; /* JUDGE_RULE_COUNT: it is well */
+		enum rule_id rule; /* RULE_COUNT: it is well */
 	} rows[] = {
-		{ false, true, PEERS_AGREED, JUDGE_RULE_COUNT },
+		{ false, true, PEERS_AGREED, RULE_COUNT },
 		{ false, true, PEERS_BEHIND, JUDGE_RULE_PEER_BEHIND },
-		{ false, true, PEERS_AHEAD, JUDGE_RULE_COUNT },
+		{ false, true, PEERS_AHEAD, RULE_COUNT },
 		{ false, true, PEERS_DIFFERS, JUDGE_RULE_PEER_DIFFERS },
 		{ false, true, PEERS_UNREACHABLE, JUDGE_RULE_PEER_UNREACHABLE },
 		{ false, false, PEERS_UNREACHABLE, JUDGE_RULE_PEER_NEVER_HEARD },
@@ -360,7 +360,7 @@ static void each_other_node_is_a_peer(void **state)
 			                       .answered_ms = rows[i].asked ? 1 : 0 };
 		for (int rule = JUDGE_RULE_PEER_TOKEN_REFUSED; rule <= JUDGE_RULE_PEER_DIFFERS;
 		     rule++) {
-			const struct judge_reason *r = find_reason((enum judge_rule)rule, "fra-2");
+			const struct judge_reason *r = find_reason((enum rule_id)rule, "fra-2");
 
 			if ((r != NULL) != (rule == (int)rows[i].rule))
 				fail_msg("row %zu: rule %d", i, rule);

@@ -67,7 +67,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static size_t count_reasons(enum judge_rule rule)
+static size_t count_reasons(enum rule_id rule)
 {
 	size_t n = 0;
 

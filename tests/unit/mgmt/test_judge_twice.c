@@ -122,7 +122,7 @@ static void a_silent_process_is_told_by_what_is_known_of_it(void **state)
 	}
 }
 
-static size_t count_rule(const struct judge_facts *f, enum judge_rule rule)
+static size_t count_rule(const struct judge_facts *f, enum rule_id rule)
 {
 	static struct judge_verdict v;
 	size_t n = 0;

@@ -61,14 +61,15 @@ static int teardown(void **state)
 	return core_node_teardown(state);
 }
 
-static void add_reason(enum judge_rule rule, const char *subject, uint64_t since_ms)
+static void add_reason(enum rule_id rule, const char *subject, uint64_t since_ms)
 {
 	struct judge_reason *r = &next.reasons[next.n_reasons++];
 
 	*r = (struct judge_reason){ .rule = rule,
-		                    .state = judge_rows[rule].state,
+		                    .state = rule_rows[rule].level == RULE_DOWN ? JUDGE_DOWN
+		                                                                : JUDGE_DEGRADED,
 		                    .since_ms = since_ms };
-	snprintf(r->code, sizeof(r->code), "%s", judge_rows[rule].code);
+	snprintf(r->code, sizeof(r->code), "%s", rule_rows[rule].name);
 	snprintf(r->subject, sizeof(r->subject), "%s", subject);
 	snprintf(r->text, sizeof(r->text), "trouble of %s", subject);
 	if (r->state > next.state)
@@ -162,7 +163,7 @@ static void changes_of_the_state_become_events(void **state)
 	next.n_reasons = 1;
 	look_again();
 	assert_int_equal(count_events("status", ""), 0);
-	assert_int_equal(count_events("condition", judge_rows[JUDGE_RULE_SITE_DOWN].code), 1);
+	assert_int_equal(count_events("condition", rule_rows[JUDGE_RULE_SITE_DOWN].name), 1);
 	next.n_reasons = 0;
 	add_reason(JUDGE_RULE_FORWARDING_STOPPED, "weir-dataplane", 0);
 	look_again();
@@ -189,7 +190,7 @@ static void reasons_that_are_left_out_have_neither_begun_nor_ended(void **state)
 	add_reason(JUDGE_RULE_PORTS_MISSING, "weir-dataplane", 0); /* no other of this kind */
 	look_again();
 	assert_int_equal(count_events("condition", ""), 1);
-	assert_int_equal(count_events("condition", judge_rows[JUDGE_RULE_PORTS_MISSING].code), 1);
+	assert_int_equal(count_events("condition", rule_rows[JUDGE_RULE_PORTS_MISSING].name), 1);
 	memset(&next, 0, sizeof(next));
 	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
 	add_reason(JUDGE_RULE_SITE_DOWN, "lon", 0);
@@ -204,10 +205,9 @@ static void reasons_that_are_left_out_have_neither_begun_nor_ended(void **state)
 /* Backends, peers and processes have events of their own. */
 static void what_is_told_elsewhere_is_told_once(void **state)
 {
-	static const enum judge_rule rules[] = { JUDGE_RULE_PROCESS_SILENT, JUDGE_RULE_BACKEND_DOWN,
-		                                 JUDGE_RULE_PEER_UNREACHABLE,
-		                                 JUDGE_RULE_PEER_DIFFERS,
-		                                 JUDGE_RULE_VERSION_UNCONFIRMED };
+	static const enum rule_id rules[] = { JUDGE_RULE_PROCESS_SILENT, JUDGE_RULE_BACKEND_DOWN,
+		                              JUDGE_RULE_PEER_UNREACHABLE, JUDGE_RULE_PEER_DIFFERS,
+		                              JUDGE_RULE_VERSION_UNCONFIRMED };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
@@ -232,7 +232,7 @@ static void many_events_of_a_turn_are_counted(void **state)
 			add_reason(JUDGE_RULE_SITE_DOWN, subject, 0);
 		}
 		look_again();
-		assert_int_equal(count_events("condition", judge_rows[JUDGE_RULE_SITE_DOWN].code),
+		assert_int_equal(count_events("condition", rule_rows[JUDGE_RULE_SITE_DOWN].name),
 		                 A_TURN);
 		assert_int_equal(count_events("condition", "1 more conditions began"),
 		                 n == A_TURN + 1);
@@ -520,8 +520,8 @@ static void reasons_are_counted_by_code(void **state)
 	char site[64], port[64];
 
 	(void)state;
-	snprintf(site, sizeof(site), "code=\"%s\"", judge_rows[JUDGE_RULE_SITE_DOWN].code);
-	snprintf(port, sizeof(port), "code=\"%s\"", judge_rows[JUDGE_RULE_PORTS_MISSING].code);
+	snprintf(site, sizeof(site), "code=\"%s\"", rule_rows[JUDGE_RULE_SITE_DOWN].name);
+	snprintf(port, sizeof(port), "code=\"%s\"", rule_rows[JUDGE_RULE_PORTS_MISSING].name);
 	stats_set(stats_get_counter(this_node.stats, STATS_GAUGE, "weir_status_reasons", port, "x"),
 	          9);
 	stats_set(stats_get_counter(this_node.stats, STATS_GAUGE, "weir_status_reasons",
