@@ -229,8 +229,8 @@ json_t *plan_to_json(const struct change_plan *plan)
 		json_array_append_new(risks, json_text(r->text));
 		json_array_append_new(
 		        rules, json_pack("{s:s, s:f, s:f, s:s}", "rule", r->rule->name, "figure",
-		                         r->figure, "limit", r->rule->limit, "unit",
-		                         r->rule->unit == RISK_TIMES ? "times" : "share"));
+		                         r->figure, "limit", risk_limit(r->rule), "unit",
+		                         r->rule->level == RULE_TIMES ? "times" : "share"));
 	}
 	for (size_t i = 0; i < plan->advice.n_warnings && i < CHANGES_SHOWN; i++)
 		json_array_append_new(warnings, json_text(plan->advice.warnings[i]));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of rules, and the sentences. The measures (risk_*.c) pass each figure to risk_note();
- * the table alone decides which figures are risky.
+ * The sentences. The measures (risk_*.c) pass each figure to risk_note();
+ * the table of rules alone decides which figures are risky.
  */
 #include "mgmt/rules/risk.h"
 
@@ -15,14 +15,9 @@
 
 #define TEXT_MAX 512 /* bytes of a part of a sentence, before it is copied to the arena */
 
-#define RISK_ROW(id, name_, unit_, limit_, harm_)                                                  \
-	[RISK_##id] = { .name = name_, .unit = RISK_##unit_, .limit = limit_, .harm = harm_ },
-static const struct risk_rule rules[RISK_COUNT] = { RISK_RULES(RISK_ROW) };
-
-size_t risk_rules(const struct risk_rule **out)
+double risk_limit(const struct rule_row *rule)
 {
-	*out = rules;
-	return RISK_COUNT;
+	return rule->level == RULE_ANY ? 1e-6 : rule->limit; /* above the noise of floating point */
 }
 
 const char *risk_text(struct risk_work *w, const char *format, ...)
@@ -38,9 +33,9 @@ const char *risk_text(struct risk_work *w, const char *format, ...)
 }
 
 /* "50 %" or "12.5 times" */
-static void print_figure(const struct risk_rule *rule, double figure, char *out, size_t size)
+static void print_figure(const struct rule_row *rule, double figure, char *out, size_t size)
 {
-	bool is_times = rule->unit == RISK_TIMES;
+	bool is_times = rule->level == RULE_TIMES;
 	double shown = is_times ? figure : figure * 100;
 	const char *unit = is_times ? "times" : "%";
 
@@ -51,25 +46,25 @@ static void print_figure(const struct risk_rule *rule, double figure, char *out,
 		snprintf(out, size, "%.3g %s", shown, unit);
 }
 
-static const char *limit_text(const struct risk_rule *rule, char *out, size_t size)
+static const char *limit_text(const struct rule_row *rule, char *out, size_t size)
 {
 	char figure[32];
 
-	if (rule->limit <= RISK_ANY)
+	if (rule->level == RULE_ANY)
 		return "risky above 0";
 	print_figure(rule, rule->limit, figure, sizeof(figure));
 	snprintf(out, size, "risky from %s", figure);
 	return out;
 }
 
-void risk_note(struct risk_work *w, enum risk_id id, double figure, const char *subject,
+void risk_note(struct risk_work *w, enum rule_id id, double figure, const char *subject,
                const char *format, ...)
 {
-	const struct risk_rule *rule = &rules[id];
+	const struct rule_row *rule = &rule_rows[id];
 	char what[TEXT_MAX], shown[32], limit[64];
 	va_list list;
 
-	if (figure < rule->limit)
+	if (figure < risk_limit(rule))
 		return;
 	w->n_all++;
 	if (w->n == RISK_SHOWN_MAX)
@@ -79,7 +74,7 @@ void risk_note(struct risk_work *w, enum risk_id id, double figure, const char *
 	va_end(list);
 	print_figure(rule, figure, shown, sizeof(shown));
 	const char *text =
-	        arena_printf(w->arena, "%s: %s: %s (rule %s: %s, %s)", subject, what, rule->harm,
+	        arena_printf(w->arena, "%s: %s: %s (rule %s: %s, %s)", subject, what, rule->means,
 	                     rule->name, shown, limit_text(rule, limit, sizeof(limit)));
 	w->items[w->n++] = (struct risk){ rule, figure, text ? text : rule->name };
 }

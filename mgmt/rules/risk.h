@@ -2,7 +2,7 @@
 /**
  * @file
  * What makes a change of configuration risky, worked out from its effect: both models are measured,
- * and one table of rules (risk.c) says from which figure on a measure counts. Pure; any thread.
+ * and the table of rules says from which figure on a measure counts. Pure; any thread.
  *
  * Implemented in mgmt/rules/risk.c and risk_*.c.
  */
@@ -11,36 +11,22 @@
 
 #include <stddef.h>
 
+#include "mgmt/rules/rule.h"
 #include "weir/model.h"
 
 struct arena;
 
 #define RISK_SHOWN_MAX 64u /**< risks that are named one by one; all are counted */
 
-/** What a figure counts. */
-enum risk_unit {
-	RISK_SHARE, /**< 0 to 1, shown as per cent */
-	RISK_TIMES, /**< after divided by before, or before divided by after */
-};
-
-/** A rule: what is measured, and from which figure on it is risky. */
-struct risk_rule {
-	const char *name; /**< "flows-rehashed" */
-	enum risk_unit unit;
-	double limit;     /**< risky when the figure is at least this */
-	const char *harm; /**< what goes wrong, for people and for docs/handbook.md */
-};
-
 /** A rule that a change breaks. */
 struct risk {
-	const struct risk_rule *rule;
+	const struct rule_row *rule;
 	double figure;
 	const char *text; /**< a sentence with subject, figure, limit and the rule's name */
 };
 
-/** The table. @return how many rules @p out has */
-size_t risk_rules(const struct risk_rule **out);
-
+/** From which figure on a rule is broken. */
+double risk_limit(const struct rule_row *rule);
 /**
  * Measure the change from @p from to @p to.
  * @param out    the first RISK_SHOWN_MAX risks, in @p arena

@@ -15,6 +15,7 @@ static const struct {
 	const char *name, *heads[COLUMNS];
 } scopes[RULE_SCOPE_COUNT] = {
 	[RULE_STATUS] = { "status", { "code", "state", "when", "why this state", "what to do" } },
+	[RULE_CHANGE] = { "change", { "rule", "risky from", "harm" } },
 };
 
 static void print_line(const char *const heads[COLUMNS], const char *const cells[COLUMNS])
@@ -36,11 +37,15 @@ static void print_head(const char *const heads[COLUMNS])
 
 static void print_row(const struct rule_row *r)
 {
-	static const char *const levels[] = { "degraded", "down" };
-	char name[64];
-	const char *const cells[COLUMNS] = { name, levels[r->level], r->means, r->harm, r->cure };
+	static const char *const levels[] = { "degraded", "down", "any", "%", "times" };
+	char name[64], level[32];
+	const char *const cells[COLUMNS] = { name, level, r->means, r->harm, r->cure };
 
 	snprintf(name, sizeof(name), "`%s`", r->name);
+	snprintf(level, sizeof(level), "%s", levels[r->level]);
+	if (r->limit > 0)
+		snprintf(level, sizeof(level), "%.3g %s",
+		         r->level == RULE_SHARE ? r->limit * 100 : r->limit, levels[r->level]);
 	print_line(scopes[r->scope].heads, cells);
 }
 

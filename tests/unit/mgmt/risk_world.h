@@ -221,14 +221,14 @@ static inline void describe_risks(const struct model *from, const struct model *
 	assert_int_equal(n, n_all);
 	out[0] = '\0';
 	for (size_t i = 0; i < n; i++) {
-		const struct risk_rule *rule = risks[i].rule;
-		const char *harm = strstr(risks[i].text, rule->harm);
+		const struct rule_row *rule = risks[i].rule;
+		const char *harm = strstr(risks[i].text, rule->means);
 		char figure[128], rest[128], *end;
 
 		assert_non_null(harm);
 		snprintf(rest, sizeof(rest), " (rule %s: ", rule->name);
-		assert_memory_equal(harm + strlen(rule->harm), rest, strlen(rest));
-		snprintf(figure, sizeof(figure), "%s", harm + strlen(rule->harm) + strlen(rest));
+		assert_memory_equal(harm + strlen(rule->means), rest, strlen(rest));
+		snprintf(figure, sizeof(figure), "%s", harm + strlen(rule->means) + strlen(rest));
 		end = strstr(figure, ", risky");
 		assert_non_null(end);
 		*end = '\0';

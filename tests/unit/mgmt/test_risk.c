@@ -537,18 +537,16 @@ static void every_rule_is_broken_by_a_change_of_these_tests(void **state)
 		"zone-unread",   "service-renamed", /* test_risk_figures.c */
 		"override-lost",                    /* test_changes.c */
 	};
-	const struct risk_rule *rules;
-	size_t n = risk_rules(&rules);
 
-	for (size_t i = 0; i < n; i++) {
-		bool found = false;
+	for (int i = 0; i < RULE_COUNT; i++) {
+		bool found = rule_rows[i].scope != RULE_CHANGE;
 
 		for (size_t k = 0; k < COUNT(changes); k++)
-			found |= changes[k].rule && !strcmp(changes[k].rule, rules[i].name);
+			found |= changes[k].rule && !strcmp(changes[k].rule, rule_rows[i].name);
 		for (size_t k = 0; k < COUNT(elsewhere); k++)
-			found |= !strcmp(elsewhere[k], rules[i].name);
+			found |= !strcmp(elsewhere[k], rule_rows[i].name);
 		if (!found)
-			fail_msg("no change for rule %s", rules[i].name);
+			fail_msg("no change for rule %s", rule_rows[i].name);
 	}
 }
 

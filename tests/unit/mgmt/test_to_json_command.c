@@ -314,8 +314,8 @@ static void a_node_says_how_far_a_change_is(void **state)
 
 static void a_plan_has_all_its_fields(void **state)
 {
-	static const struct risk_rule times = { "r1", RISK_TIMES, 1.5, "" };
-	static const struct risk_rule share = { "r2", RISK_SHARE, 0.25, "" };
+	static const struct rule_row times = { .name = "r1", .level = RULE_TIMES, .limit = 1.5 };
+	static const struct rule_row share = { .name = "r2", .level = RULE_SHARE, .limit = 0.25 };
 	const struct risk risks[] = { { &times, 2.5, "t1" }, { &share, 0.5, "t2" } };
 	const struct plan_change changes[] = { { PLAN_CHANGED, "p1", "1", "2" },
 		                               { PLAN_ADDED, "p2", "", "" },
