@@ -157,24 +157,31 @@ static json_t *list_json(struct record_writer *w, const struct field *f, const c
 	return f->always ? list : keep_filled(w, f, list);
 }
 
-static json_t *field_json(struct record_writer *w, const struct field *f, const char *from)
+/* Where a record is, or any other value; NULL: there is none. */
+static const char *value_at(const struct field *f, const char *from)
 {
 	const char *at = from + f->offset;
+
+	return f->kind == FIELD_RECORD && f->behind ? *(const char *const *)(const void *)at : at;
+}
+
+static json_t *field_json(struct record_writer *w, const struct field *f, const char *from)
+{
+	const char *at = value_at(f, from);
 	bool is_known = f->known && *(const bool *)(from + f->known - 1);
 
 	if (f->kind == FIELD_LIST)
 		return list_json(w, f, from);
-	if (f->kind == FIELD_RECORD && f->behind)
-		at = *(const char *const *)(const void *)at;
+	if (f->make)
+		return given_json(f, f->make(from));
 	if (w->shown && ((f->known && !is_known) || !at))
 		return f->spare ? NULL : json_null();
 	return value_json(w, f, at, (w->shown && !f->spare) || f->always || is_known);
 }
 
-static json_t *rows_json(struct record_writer *w, const struct record_kind *r, const char *from)
+static void add_rows(struct record_writer *w, json_t *o, const struct record_kind *r,
+                     const char *from)
 {
-	json_t *o = note_made(w, json_object());
-
 	for (size_t i = 0; i < r->n_fields; i++) {
 		const struct field *f = &r->fields[i];
 		const char *name = w->shown ? f->shown : f->name;
@@ -182,7 +189,16 @@ static json_t *rows_json(struct record_writer *w, const struct record_kind *r, c
 
 		if (value)
 			add_to_object(w, o, name, value);
+		if (w->shown && f->flat && value_at(f, from))
+			add_rows(w, o, f->of, value_at(f, from));
 	}
+}
+
+static json_t *rows_json(struct record_writer *w, const struct record_kind *r, const char *from)
+{
+	json_t *o = note_made(w, json_object());
+
+	add_rows(w, o, r, from);
 	return o;
 }
 

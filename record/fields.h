@@ -12,7 +12,7 @@
  * them are there, a value that is not known is null, and an instant is a text.
  *
  * A struct that is only shown, never read, may have pointers: texts that others keep, lists and records elsewhere.
- * Its rows are SHOW(), which takes a member's kind from its type.
+ * Its rows are SHOW(), which takes a member's kind from its type. What is reckoned from it has a row, too: SHOW_MADE().
  *
  * Implemented in record/fields.c. Pure: any thread.
  */
@@ -47,7 +47,7 @@ enum field_kind {
 	FIELD_BY_WORD, /**< int64_t[most], as an object by word; INT64_MAX is "none" */
 	FIELD_STRING,  /**< const char *; NULL is null. Only shown, as are the next two */
 	FIELD_REAL,    /**< double; what is not finite is null */
-	FIELD_JSON,    /**< json_t *, given with the record: shown once, or dropped; NULL is null */
+	FIELD_JSON, /**< json_t *, given with the record: shown once, or dropped; NULL is null. Or made of it */
 };
 
 struct record_kind;
@@ -65,6 +65,8 @@ struct field {
 	bool always;  /**< written also where it is empty, and missing it is wrong */
 	bool behind; /**< a list or a record behind a pointer; only shown. A record that is NULL is null */
 	bool spare; /**< not shown where it is empty, NULL or not known */
+	bool flat;  /**< a record whose rows are shown as if they were of this one; of NULL none */
+	json_t *(*make)(const void *record); /**< of FIELD_JSON, from the record around it; gives */
 	const char *(*word)(int value);
 	const struct record_kind *of; /**< of a record */
 	const struct field *element;  /**< of a list: at offset 0 of each */
@@ -177,6 +179,22 @@ struct record_kind {
 	{                                                                                          \
 		.shown = (the_name), .kind = FIELD_RECORD, .offset = offsetof(type, member),       \
 		.of = (a_record), __VA_ARGS__                                                      \
+	}
+/** Some rows of the same struct, in an object of their own. */
+#define SHOW_GROUP(the_name, a_record, ...)                                                        \
+	{                                                                                          \
+		.shown = (the_name), .kind = FIELD_RECORD, .of = (a_record), __VA_ARGS__           \
+	}
+/** The rows of a struct in it, without an object of their own. */
+#define SHOW_ROWS(type, member, a_record, ...)                                                     \
+	{                                                                                          \
+		.flat = true, .kind = FIELD_RECORD, .offset = offsetof(type, member),              \
+		.of = (a_record), __VA_ARGS__                                                      \
+	}
+/** What @p a_function makes of the struct: a record .of, or a list of .element, where these are named. */
+#define SHOW_MADE(the_name, a_function, ...)                                                       \
+	{                                                                                          \
+		.shown = (the_name), .kind = FIELD_JSON, .make = (a_function), __VA_ARGS__         \
 	}
 /** A list behind a pointer, of records that lie in a row, with its count, size_t. */
 #define SHOW_LIST(type, the_name, member, n_member, an_element, ...)                               \

@@ -361,6 +361,7 @@ struct crate {
 	const struct desk_leg *legs;
 	size_t n_legs;
 	json_t *notes, *extra;
+	const struct desk_leg *more;
 };
 
 static const struct field shown_leg_fields[] = { SHOW(struct desk_leg, name),
@@ -368,6 +369,21 @@ static const struct field shown_leg_fields[] = { SHOW(struct desk_leg, name),
 static const struct record_kind shown_leg =
         RECORD_OF(struct desk_leg, "leg", shown_leg_fields, NULL);
 static const struct field one_shown_leg = { .kind = FIELD_RECORD, .of = &shown_leg };
+static const struct field crate_part_fields[] = { SHOW(struct crate, u8) };
+static const struct record_kind crate_part =
+        RECORD_OF(struct crate, "part", crate_part_fields, NULL);
+
+/* Of none there is no sum. */
+static json_t *sum_legs(const void *record)
+{
+	const struct crate *c = record;
+	json_int_t sum = 0;
+
+	for (size_t i = 0; i < c->n_legs; i++)
+		sum += c->legs[i].n;
+	return c->n_legs ? json_integer(sum) : NULL;
+}
+
 static const struct field crate_fields[] = {
 	SHOW(struct crate, label),
 	SHOW(struct crate, owner),
@@ -381,6 +397,10 @@ static const struct field crate_fields[] = {
 	SHOW_LIST(struct crate, "legs", legs, n_legs, &one_shown_leg),
 	SHOW(struct crate, notes),
 	SHOW(struct crate, extra, .spare = true),
+	SHOW_ROWS(struct crate, more, &shown_leg, .behind = true),
+	SHOW_GROUP("of_it", &crate_part),
+	SHOW_MADE("sum", sum_legs),
+	SHOW_MADE("spare_sum", sum_legs, .spare = true),
 };
 static const struct record_kind crate = RECORD_OF(struct crate, "crate", crate_fields, NULL);
 
@@ -412,11 +432,13 @@ static void what_is_shown_may_lie_elsewhere(void **state)
 	                         .legs = legs,
 	                         .n_legs = 2,
 	                         .notes = json_integer(3),
-	                         .extra = json_true() },
+	                         .extra = json_true(),
+	                         .more = &(struct desk_leg){ "right", 7 } },
 	        "{\"label\":\"tools\",\"owner\":\"ann\",\"small\":255,\"u16\":65535,\"below\":-7,"
 	        "\"weight\":1.5,\"made\":\"1970-01-01T00:00:01.000Z\",\"guests\":0,"
 	        "\"best\":{\"name\":\"left\",\"n\":1},"
-	        "\"legs\":[{\"name\":\"left\",\"n\":1},{\"name\":\"right\"}],\"notes\":3,\"extra\":true}");
+	        "\"legs\":[{\"name\":\"left\",\"n\":1},{\"name\":\"right\"}],\"notes\":3,\"extra\":true,"
+	        "\"name\":\"right\",\"n\":7,\"of_it\":{\"u8\":255},\"sum\":1,\"spare_sum\":1}");
 }
 
 static void what_is_not_there_is_null_or_left_out(void **state)
@@ -425,7 +447,8 @@ static void what_is_not_there_is_null_or_left_out(void **state)
 	expect_shown(
 	        &(struct crate){ .label = "", .weight = NAN, .guests = { false, 9 } },
 	        "{\"label\":\"\",\"owner\":null,\"small\":0,\"u16\":0,\"below\":0,\"weight\":null,"
-	        "\"made\":null,\"guests\":null,\"best\":null,\"legs\":[],\"notes\":null}");
+	        "\"made\":null,\"guests\":null,\"best\":null,\"legs\":[],\"notes\":null,"
+	        "\"of_it\":{\"u8\":0},\"sum\":null}");
 }
 
 SUITE(fields)
