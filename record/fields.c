@@ -172,8 +172,8 @@ static json_t *field_json(struct record_writer *w, const struct field *f, const 
 
 	if (f->kind == FIELD_LIST)
 		return list_json(w, f, from);
-	if (f->make)
-		return given_json(f, f->make(from));
+	if (f->compute)
+		return given_json(f, f->compute(from));
 	if (w->shown && ((f->known && !is_known) || !at))
 		return f->spare ? NULL : json_null();
 	return value_json(w, f, at, (w->shown && !f->spare) || f->always || is_known);

@@ -12,7 +12,7 @@
  * them are there, a value that is not known is null, and an instant is a text.
  *
  * A struct that is only shown, never read, may have pointers: texts that others keep, lists and records elsewhere.
- * Its rows are SHOW(), which takes a member's kind from its type. What is reckoned from it has a row, too: SHOW_MADE().
+ * Its rows are SHOW(), which takes a member's kind from its type. What is computed from it has a row, too: SHOW_COMPUTED().
  *
  * Implemented in record/fields.c. Pure: any thread.
  */
@@ -47,7 +47,7 @@ enum field_kind {
 	FIELD_BY_WORD, /**< int64_t[most], as an object by word; INT64_MAX is "none" */
 	FIELD_STRING,  /**< const char *; NULL is null. Only shown, as are the next two */
 	FIELD_REAL,    /**< double; what is not finite is null */
-	FIELD_JSON, /**< json_t *, given with the record: shown once, or dropped; NULL is null. Or made of it */
+	FIELD_JSON, /**< json_t *, given with the record: shown once, or dropped; NULL is null. Or computed */
 };
 
 struct record_kind;
@@ -66,7 +66,7 @@ struct field {
 	bool behind; /**< a list or a record behind a pointer; only shown. A record that is NULL is null */
 	bool spare; /**< not shown where it is empty, NULL or not known */
 	bool flat;  /**< a record whose rows are shown as if they were of this one; of NULL none */
-	json_t *(*make)(const void *record); /**< of FIELD_JSON, from the record around it; gives */
+	json_t *(*compute)(const void *record); /**< of FIELD_JSON; gives */
 	const char *(*word)(int value);
 	const struct record_kind *of; /**< of a record */
 	const struct field *element;  /**< of a list: at offset 0 of each */
@@ -174,6 +174,9 @@ struct record_kind {
 /** A number, shown where bool @p is_known says so, else null. */
 #define SHOW_KNOWN(type, the_name, member, is_known, ...)                                          \
 	SHOW_AS(type, the_name, member, .known = offsetof(type, is_known) + 1, __VA_ARGS__)
+/** A struct { bool known; uint64_t value; } likewise. */
+#define SHOW_VALUE(type, the_name, member, ...)                                                    \
+	SHOW_KNOWN(type, the_name, member.value, member.known, __VA_ARGS__)
 /** A struct in it that has rows of its own. */
 #define SHOW_RECORD(type, the_name, member, a_record, ...)                                         \
 	{                                                                                          \
@@ -191,10 +194,10 @@ struct record_kind {
 		.flat = true, .kind = FIELD_RECORD, .offset = offsetof(type, member),              \
 		.of = (a_record), __VA_ARGS__                                                      \
 	}
-/** What @p a_function makes of the struct: a record .of, or a list of .element, where these are named. */
-#define SHOW_MADE(the_name, a_function, ...)                                                       \
+/** What @p a_function computes from the struct: a record .of, or a list of .element, where these are named. */
+#define SHOW_COMPUTED(the_name, a_function, ...)                                                   \
 	{                                                                                          \
-		.shown = (the_name), .kind = FIELD_JSON, .make = (a_function), __VA_ARGS__         \
+		.shown = (the_name), .kind = FIELD_JSON, .compute = (a_function), __VA_ARGS__      \
 	}
 /** A list behind a pointer, of records that lie in a row, with its count, size_t. */
 #define SHOW_LIST(type, the_name, member, n_member, an_element, ...)                               \
@@ -204,6 +207,14 @@ struct record_kind {
 		.most = SIZE_MAX, .count = offsetof(type, n_member), .element = (an_element),      \
 		__VA_ARGS__                                                                        \
 	}
+/** A list in it, with its count, uint32_t. */
+#define SHOW_ARRAY(type, the_name, member, n_member, an_element, ...)                              \
+	{                                                                                          \
+		.shown = (the_name), .kind = FIELD_LIST, .offset = offsetof(type, member),         \
+		.size = sizeof(((type *)0)->member[0]),                                            \
+		.most = sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]),              \
+		.count = offsetof(type, n_member), .element = (an_element), __VA_ARGS__            \
+	}
 /** Rows of a struct @p type as a record. */
 #define RECORD_OF(type, the_name, rows, sound)                                                     \
 	{                                                                                          \
@@ -211,6 +222,16 @@ struct record_kind {
 		.n_fields = sizeof(rows) / sizeof((rows)[0]), .size = sizeof(type),                \
 		.is_sound = (sound)                                                                \
 	}
+
+/** A record that is only shown, with its rows. */
+#define RECORD_ROWS(type, the_name, ...)                                                           \
+	{                                                                                          \
+		.name = (the_name), .fields = (const struct field[]){ __VA_ARGS__ },               \
+		.n_fields = sizeof((const struct field[]){ __VA_ARGS__ }) / sizeof(struct field),  \
+		.size = sizeof(type)                                                               \
+	}
+/** The elements of a list that are such records. */
+#define EACH_IS(a_record) (&(const struct field){ .kind = FIELD_RECORD, .of = (a_record) })
 
 /** Given; NULL when out of memory. Equal records give equal text with JSON_SORT_KEYS. */
 MUST_CHECK json_t *record_to_json(const struct record_kind *r, const void *from);

@@ -25,8 +25,9 @@ json_t *operation_value_json(const struct operation_value *v)
 }
 
 /* The smallest margin of each guard over all steps. */
-static json_t *least_margins_json(const struct operation *op)
+static json_t *least_margins_json(const void *record)
 {
+	const struct operation *op = record;
 	json_t *o = json_object();
 
 	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
@@ -42,21 +43,12 @@ static json_t *least_margins_json(const struct operation *op)
 	return o;
 }
 
-static json_t *levels_json(const struct operation *op)
-{
-	json_t *list = json_array();
-
-	for (uint32_t i = 0; i < op->n_steps; i++) {
-		const struct operation_step *s = &op->steps[i];
-
-		json_array_append_new(
-		        list, json_pack("{s:o, s:I, s:o, s:o}", "at", time_to_json(s->ended_ms),
-		                        "level_ppm", (json_int_t)s->to_ppm, "share_ppm",
-		                        operation_value_json(&s->share_ppm), "expected_share_ppm",
-		                        operation_value_json(&s->expected_ppm)));
-	}
-	return list;
-}
+static const struct record_kind level_record = RECORD_ROWS(
+        struct operation_step, "level", SHOW_TIME(struct operation_step, "at", ended_ms),
+        SHOW_AS(struct operation_step, "level_ppm", to_ppm),
+        SHOW_KNOWN(struct operation_step, "share_ppm", share_ppm.value, share_ppm.known),
+        SHOW_KNOWN(struct operation_step, "expected_share_ppm", expected_ppm.value,
+                   expected_ppm.known));
 
 /* A person's hold, and the one of a new owner who reads the levels, are no failures. */
 static bool is_failure(const struct operation_failure *f)
@@ -64,8 +56,9 @@ static bool is_failure(const struct operation_failure *f)
 	return strcmp(f->code, "person") != 0 && strcmp(f->code, "taken") != 0;
 }
 
-static json_t *failures_json(const struct operation *op)
+static json_t *failures_json(const void *record)
 {
+	const struct operation *op = record;
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < op->n_failures; i++)
@@ -77,93 +70,128 @@ static json_t *failures_json(const struct operation *op)
 
 /* --- the time line --- */
 
+struct time_line_moment {
+	int64_t at_ms;
+	const char *event, *code;
+	bool has_level;
+	uint32_t level_ppm;
+};
+
+static const struct record_kind moment_record = RECORD_ROWS(
+        struct time_line_moment, "moment", SHOW_TIME(struct time_line_moment, "at", at_ms),
+        SHOW(struct time_line_moment, event), SHOW(struct time_line_moment, code, .spare = true),
+        SHOW_KNOWN(struct time_line_moment, "level_ppm", level_ppm, has_level, .spare = true));
+
+struct time_line {
+	struct time_line_moment moments[4 + 3 * OPERATION_HISTORY_MAX + 2 * OPERATION_FAILURES_MAX];
+	size_t n;
+};
+
 /*
  * Put a moment where its time has it, behind those of the same; an instant that is not there yet is none.
- * @param event  a word of docs/api.md; @param code  of a hold; NULL: none. @param level_ppm  -1: none
+ * @param event  a word of docs/api.md; @param code  of a hold; NULL: none. @param level_ppm  of a step; NULL: none
  */
-static void add_moment(json_t *list, int64_t at_ms, const char *event, const char *code,
-                       int64_t level_ppm)
+static void add_moment(struct time_line *l, int64_t at_ms, const char *event, const char *code,
+                       const uint32_t *level_ppm)
 {
-	json_t *at = time_to_json(at_ms);
-	size_t i = json_array_size(list);
+	size_t i = l->n;
 
-	if (!json_is_string(at)) {
-		json_decref(at);
+	if (at_ms <= 0 || at_ms == MODEL_TIME_NEVER)
 		return;
-	}
-	while (i &&
-	       strcmp(json_text_of(json_array_get(list, i - 1), "at"), json_string_value(at)) > 0)
-		i--;
-	json_array_insert_new(list, i,
-	                      json_pack("{s:o, s:s, s:s*, s:o*}", "at", at, "event", event, "code",
-	                                code, "level_ppm",
-	                                level_ppm < 0 ? NULL : json_integer(level_ppm)));
+	for (l->n++; i && l->moments[i - 1].at_ms > at_ms; i--)
+		l->moments[i] = l->moments[i - 1];
+	l->moments[i] = (struct time_line_moment){ at_ms, event, code, level_ppm != NULL,
+		                                   level_ppm ? *level_ppm : 0 };
 }
 
-static json_t *time_line_json(const struct operation *op)
+static json_t *time_line_json(const void *record)
 {
-	json_t *l = json_array();
+	const struct operation *op = record;
+	struct time_line l = { .n = 0 };
 
-	add_moment(l, op->began_ms, "began", NULL, -1);
+	add_moment(&l, op->began_ms, "began", NULL, NULL);
 	for (uint32_t i = 0; i < op->n_steps; i++) {
 		const struct operation_step *s = &op->steps[i];
 
-		add_moment(l, s->begun_ms, "step", NULL, s->to_ppm);
-		add_moment(l, s->in_force_ms, "in_force", NULL, s->to_ppm);
-		add_moment(l, s->ended_ms, "step_ended", NULL, s->to_ppm);
+		add_moment(&l, s->begun_ms, "step", NULL, &s->to_ppm);
+		add_moment(&l, s->in_force_ms, "in_force", NULL, &s->to_ppm);
+		add_moment(&l, s->ended_ms, "step_ended", NULL, &s->to_ppm);
 	}
 	for (uint32_t i = 0; i < op->n_failures; i++) {
 		const struct operation_failure *f = &op->failures[i];
 
-		add_moment(l, f->at_ms, f->overridden ? "overridden" : "held", f->code, -1);
-		add_moment(l, f->until_ms, "went_on", f->code, -1);
+		add_moment(&l, f->at_ms, f->overridden ? "overridden" : "held", f->code, NULL);
+		add_moment(&l, f->until_ms, "went_on", f->code, NULL);
 	}
-	add_moment(l, op->full_ms, "full", NULL, -1);
-	add_moment(l, op->drained_ms, "drained", NULL, -1);
-	add_moment(l, op->ended_ms, "ended", NULL, -1);
-	return l;
+	add_moment(&l, op->full_ms, "full", NULL, NULL);
+	add_moment(&l, op->drained_ms, "drained", NULL, NULL);
+	add_moment(&l, op->ended_ms, "ended", NULL, NULL);
+	return record_list_shown(&moment_record, l.moments, l.n);
 }
 
 /* Whether packets say that it is drained, or that it was so before its return. */
-static bool is_confirmed(const struct operation *op)
+static json_t *confirmed_json(const void *record)
 {
+	const struct operation *op = record;
 	enum operation_state state = operation_unheld_state(op);
 
-	return op->drained_ms && state != OPERATION_LATE && state != OPERATION_DRAINED_UNCONFIRMED;
+	return json_boolean(op->drained_ms && state != OPERATION_LATE &&
+	                    state != OPERATION_DRAINED_UNCONFIRMED);
 }
 
-static json_t *evidence_json(const struct operation *op)
-{
-	if (!op->drained_ms && op->state != OPERATION_DRAINED_UNCONFIRMED && !operation_is_over(op))
-		return json_null();
-	return json_pack(
-	        "{s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:b}",
-	        "times", "began", time_to_json(op->began_ms), "full", time_to_json(op->full_ms),
-	        "drained", time_to_json(op->drained_ms), "ended", time_to_json(op->ended_ms),
-	        "time_line", time_line_json(op), "load_before",
-	        record_list_shown(&operation_load_record, op->before, op->n_before), "load_after",
-	        record_list_shown(&operation_load_record, op->after, op->n_after), "levels",
-	        levels_json(op), "late",
-	        record_list_shown(&operation_late_record, op->was_late, op->n_was_late), "failures",
-	        failures_json(op), "failures_left_out", (json_int_t)op->failures_lost,
-	        "least_margins_percent", least_margins_json(op), "holds", (json_int_t)op->holds,
-	        "confirmed_by_packets", is_confirmed(op));
-}
+static const struct record_kind times_record =
+        RECORD_ROWS(struct operation, "times", SHOW_TIME(struct operation, "began", began_ms),
+                    SHOW_TIME(struct operation, "full", full_ms),
+                    SHOW_TIME(struct operation, "drained", drained_ms),
+                    SHOW_TIME(struct operation, "ended", ended_ms));
+
+static const struct record_kind evidence_record = RECORD_ROWS(
+        struct operation, "evidence", SHOW_GROUP("times", &times_record),
+        SHOW_COMPUTED("time_line", time_line_json, .element = EACH_IS(&moment_record)),
+        SHOW_ARRAY(struct operation, "load_before", before, n_before,
+                   EACH_IS(&operation_load_record)),
+        SHOW_ARRAY(struct operation, "load_after", after, n_after, EACH_IS(&operation_load_record)),
+        SHOW_ARRAY(struct operation, "levels", steps, n_steps, EACH_IS(&level_record)),
+        SHOW_ARRAY(struct operation, "late", was_late, n_was_late, EACH_IS(&operation_late_record)),
+        SHOW_COMPUTED("failures", failures_json, .element = EACH_IS(&operation_failure_record)),
+        SHOW_AS(struct operation, "failures_left_out", failures_lost),
+        SHOW_COMPUTED("least_margins_percent", least_margins_json), SHOW(struct operation, holds),
+        SHOW_COMPUTED("confirmed_by_packets", confirmed_json));
 
 /* --- what a plan will bring --- */
+
+struct receiver {
+	const char *site;
+	struct operation_value before_flows, after_flows, before_bits, after_bits, backup_flows;
+	struct operation_value capacity_flows, capacity_bits;
+	bool known;
+};
+
+static const struct record_kind receiver_record = RECORD_ROWS(
+        struct receiver, "receiver", SHOW(struct receiver, site),
+        SHOW_VALUE(struct receiver, "before_flows", before_flows),
+        SHOW_VALUE(struct receiver, "after_flows", after_flows),
+        SHOW_VALUE(struct receiver, "capacity_flows", capacity_flows),
+        SHOW_VALUE(struct receiver, "before_bits", before_bits),
+        SHOW_VALUE(struct receiver, "after_bits", after_bits),
+        SHOW_VALUE(struct receiver, "capacity_bits", capacity_bits),
+        SHOW_VALUE(struct receiver, "backup_flows", backup_flows), SHOW(struct receiver, known));
 
 static json_t *receiver_json(const struct model_site *site, const struct operation_site *s,
                              const struct operation_projected *after)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "site", site->name,
-	                 "before_flows", operation_value_json(&s->arrivals), "after_flows",
-	                 operation_value_json(&after->flows), "capacity_flows",
-	                 json_number_or_null(site->capacity_flows, site->capacity_flows),
-	                 "before_bits", operation_value_json(&s->bits), "after_bits",
-	                 operation_value_json(&after->bits), "capacity_bits",
-	                 json_number_or_null(site->capacity_bits, site->capacity_bits),
-	                 "backup_flows", operation_value_json(&after->backup_flows), "known",
-	                 after->flows.known && after->bits.known);
+	return record_shown(
+	        &receiver_record,
+	        &(struct receiver){
+	                .site = site->name,
+	                .before_flows = s->arrivals,
+	                .after_flows = after->flows,
+	                .capacity_flows = { site->capacity_flows > 0, site->capacity_flows },
+	                .before_bits = s->bits,
+	                .after_bits = after->bits,
+	                .capacity_bits = { site->capacity_bits > 0, site->capacity_bits },
+	                .backup_flows = after->backup_flows,
+	                .known = after->flows.known && after->bits.known });
 }
 
 static json_t *receivers_json(const struct model *m, const struct operation *op,
@@ -182,162 +210,220 @@ static json_t *receivers_json(const struct model *m, const struct operation *op,
 	return list;
 }
 
+struct outlook {
+	struct operation_value expected_s, min_ttl_queries_per_s, unseen_ppm;
+	json_t *receivers, *backups;
+	const char *unheard;
+	bool is_projected;
+	const struct projection *projection; /* if is_projected */
+};
+
+static const struct record_kind projected_record = RECORD_ROWS(
+        struct projection, "projected", SHOW(struct projection, by_keys),
+        SHOW(struct projection, covered_s), SHOW(struct projection, queries),
+        SHOW_AS(struct projection, "nodes", n_nodes), SHOW(struct projection, heaviest_ppm));
+static const struct record_kind projection_record =
+        RECORD_ROWS(struct outlook, "projection",
+                    SHOW_ROWS(struct outlook, projection, &projected_record, .behind = true),
+                    SHOW_VALUE(struct outlook, "unseen_ppm", unseen_ppm));
+static const struct record_kind outlook_record = RECORD_ROWS(
+        struct outlook, "outlook", SHOW_VALUE(struct outlook, "expected_s", expected_s),
+        SHOW(struct outlook, receivers, .element = EACH_IS(&receiver_record)),
+        SHOW(struct outlook, backups),
+        SHOW_KNOWN(struct outlook, "queries_per_s_at_min_ttl", min_ttl_queries_per_s.value,
+                   min_ttl_queries_per_s.known, .spare = true),
+        SHOW(struct outlook, unheard, .spare = true),
+        SHOW_GROUP("projection", &projection_record, .spare = true,
+                   .known = offsetof(struct outlook, is_projected) + 1));
+
 json_t *operation_outlook_json(const struct operation_snapshot *v, const struct operation *op,
                                const struct operation_observed *observed)
 {
+	const struct projection *p = observed->projection;
 	int64_t expected_ms = observed->facts.ttl_s.known
 	                              ? plan_expected_ms(op, observed->facts.ttl_s.value)
 	                              : -1;
-	json_t *o = json_pack("{s:o, s:o, s:o}", "expected_s",
-	                      expected_ms >= 0 ? json_integer(expected_ms / 1000) : json_null(),
-	                      "receivers", receivers_json(v->m, op, observed), "backups",
-	                      operation_backups_json(v, op));
 
-	if (o && observed->projection)
-		json_object_set_new(
-		        o, "queries_per_s_at_min_ttl",
-		        json_integer((json_int_t)observed->projection->queries_per_s_min_ttl));
-	if (o && observed->facts.unheard)
-		json_object_set_new(o, "unheard", json_string(observed->facts.unheard));
-	if (o && observed->projection)
-		json_object_set_new(
-		        o, "projection",
-		        json_pack("{s:b, s:I, s:I, s:I, s:I, s:o}", "by_keys",
-		                  observed->projection->by_keys, "covered_s",
-		                  (json_int_t)observed->projection->covered_s, "queries",
-		                  (json_int_t)observed->projection->queries, "nodes",
-		                  (json_int_t)observed->projection->n_nodes, "heaviest_ppm",
-		                  (json_int_t)observed->projection->heaviest_ppm, "unseen_ppm",
-		                  operation_value_json(&observed->facts.unseen_ppm)));
-	return o;
+	return record_shown(
+	        &outlook_record,
+	        &(struct outlook){ .expected_s = { expected_ms >= 0, (uint64_t)expected_ms / 1000 },
+	                           .receivers = receivers_json(v->m, op, observed),
+	                           .backups = operation_backups_json(v, op),
+	                           .min_ttl_queries_per_s = { p, p ? p->queries_per_s_min_ttl : 0 },
+	                           .unheard = observed->facts.unheard,
+	                           .is_projected = p,
+	                           .projection = p,
+	                           .unseen_ppm = observed->facts.unseen_ppm });
 }
 
 /* --- all of it --- */
 
-static json_t *hold_json(const struct operations_item *item)
+struct shown_hold {
+	const struct operation_hold *hold;
+	const char *resume, *back;
+};
+
+static const struct record_kind hold_record =
+        RECORD_ROWS(struct shown_hold, "hold",
+                    SHOW_ROWS(struct shown_hold, hold, &operation_hold_record, .behind = true),
+                    SHOW(struct shown_hold, resume), SHOW(struct shown_hold, back));
+
+static json_t *hold_json(const void *record)
 {
-	char text[OPERATION_COMMAND_MAX];
+	const struct operations_item *item = record;
+	char resume[OPERATION_COMMAND_MAX], back[OPERATION_COMMAND_MAX];
 
 	if (!operation_is_held(&item->op))
-		return json_null();
-	json_t *o = record_shown(&operation_hold_record, &item->op.hold);
-	json_object_set_new(o, "resume", json_string(operation_resume_text(item, text)));
-	const char *back = operation_back_text(&item->op, text);
+		return NULL;
+	return record_shown(&hold_record,
+	                    &(struct shown_hold){ .hold = &item->op.hold,
+	                                          .resume = operation_resume_text(item, resume),
+	                                          .back = operation_back_text(&item->op, back) });
+}
 
-	json_object_set_new(o, "back", back ? json_string(back) : json_null());
+static const struct record_kind ended_record =
+        RECORD_ROWS(struct operation, "end", SHOW_TIME(struct operation, "at", ended_ms),
+                    SHOW_AS(struct operation, "code", hold.code),
+                    SHOW_AS(struct operation, "detail", hold.detail));
+
+static json_t *ended_json(const void *record)
+{
+	const struct operations_item *item = record;
+
+	return operation_is_over(&item->op) ? record_shown(&ended_record, &item->op) : NULL;
+}
+
+const struct record_kind operation_summary_record =
+        RECORD_ROWS(struct operations_item, "operation",
+                    SHOW_ROWS(struct operations_item, op, &operation_record),
+                    SHOW_COMPUTED("hold", hold_json, .of = &hold_record),
+                    SHOW_COMPUTED("ended", ended_json, .of = &ended_record));
+
+static const struct record_kind node_record =
+        RECORD_ROWS(struct operations_node, "node", SHOW(struct operations_node, node),
+                    SHOW(struct operations_node, reached),
+                    SHOW_AS(struct operations_node, "named_absent", absent),
+                    SHOW_KNOWN(struct operations_node, "level_ppm", level_ppm, level_known),
+                    SHOW(struct operations_node, epoch), SHOW(struct operations_node, step));
+
+/* Nobody looks at them for one that is over. */
+static json_t *nodes_json(const void *record)
+{
+	const struct operations_item *item = record;
+
+	return record_list_shown(&node_record, item->nodes,
+	                         operation_is_over(&item->op) ? 0 : item->n_nodes);
+}
+
+static json_t *waits_for_json(const void *level)
+{
+	(void)level;
+	return json_string("all name servers that are reached report the level; the longest "
+	                   "TTL of earlier answers and 5 s have passed; receivers are well; "
+	                   "new flows at the site are as projected");
+}
+
+static const struct record_kind planned_record =
+        RECORD_ROWS(uint32_t, "planned step", { .shown = "level_ppm", .kind = FIELD_U32 },
+                    SHOW_COMPUTED("waits_for", waits_for_json));
+static const struct record_kind plan_record =
+        RECORD_ROWS(struct operations_item, "plan",
+                    SHOW_AS(struct operations_item, "from_ppm", op.plan_from_ppm),
+                    SHOW_ARRAY(struct operations_item, "steps", op.plan_ppm, op.n_plan,
+                               EACH_IS(&planned_record)));
+
+static json_t *plan_json(const void *record)
+{
+	static const char *const reckoned[] = { "expected_s", "queries_per_s_at_min_ttl" };
+	const struct operations_item *item = record;
+	json_t *o = record_shown(&plan_record, item);
+
+	for (size_t i = 0; i < 2; i++)
+		json_object_set(o, reckoned[i], json_object_get(item->outlook, reckoned[i]));
 	return o;
 }
 
-static json_t *ended_json(const struct operation *op)
+static json_t *undo_json(const void *record)
 {
-	if (!operation_is_over(op))
-		return json_null();
-	return json_pack("{s:o, s:s, s:s}", "at", time_to_json(op->ended_ms), "code", op->hold.code,
-	                 "detail", op->hold.detail);
-}
-
-static json_t *names_json(const char names[][MODEL_NAME_MAX], size_t n)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_string(names[i]));
-	return list;
-}
-
-static json_t *nodes_json(const struct operations_item *item)
-{
-	json_t *list = json_array();
-
-	/* nobody looks at them for one that is over */
-	for (size_t i = 0; i < item->n_nodes && !operation_is_over(&item->op); i++) {
-		const struct operations_node *n = &item->nodes[i];
-
-		json_array_append_new(
-		        list,
-		        json_pack("{s:s, s:b, s:b, s:o, s:I, s:I}", "node", n->node, "reached",
-		                  n->reached, "named_absent", n->absent, "level_ppm",
-		                  json_number_or_null(n->level_known, n->level_ppm), "epoch",
-		                  (json_int_t)n->epoch, "step", (json_int_t)n->step));
-	}
-	return list;
-}
-
-static json_t *plan_json(const struct operation *op, const json_t *outlook)
-{
-	json_t *steps = json_array();
-
-	for (uint32_t i = 0; i < op->n_plan; i++)
-		json_array_append_new(
-		        steps,
-		        json_pack("{s:I, s:s}", "level_ppm", (json_int_t)op->plan_ppm[i],
-		                  "waits_for",
-		                  "all name servers that are reached report the level; the longest "
-		                  "TTL of earlier answers and 5 s have passed; receivers are well; "
-		                  "new flows at the site are as projected"));
-	json_t *o =
-	        json_pack("{s:I, s:o}", "from_ppm", (json_int_t)op->plan_from_ppm, "steps", steps);
-	json_object_set(o, "expected_s", json_object_get(outlook, "expected_s"));
-	json_object_set(o, "queries_per_s_at_min_ttl",
-	                json_object_get(outlook, "queries_per_s_at_min_ttl"));
-	return o;
-}
-
-json_t *operation_summary_json(const struct operations_item *item)
-{
-	json_t *o = record_shown(&operation_record, &item->op);
-
-	json_object_set_new(o, "hold", hold_json(item));
-	json_object_set_new(o, "ended", ended_json(&item->op));
-	return o;
-}
-
-static void add_texts(const struct operation *op, json_t *o)
-{
+	const struct operations_item *item = record;
 	char text[OPERATION_COMMAND_MAX];
+	const char *undo = operation_undo_text(&item->op, text);
 
-	const char *undo = operation_undo_text(op, text);
-
-	json_object_set_new(o, "undo", undo ? json_string(undo) : json_null());
-	json_object_set_new(o, "command_node", json_string(op->command_node));
-	json_object_set_new(o, "now", json_boolean(op->now));
-	json_object_set_new(o, "over_ms", op->over_ms ? json_integer(op->over_ms) : json_null());
-	json_object_set_new(o, "withdraw", json_boolean(op->withdraw));
-	json_object_set_new(o, "expired", json_boolean(op->expired));
-	json_object_set_new(o, "stage",
-	                    op->state == OPERATION_RETURNING || op->way == OPERATION_BACK
-	                            ? json_string(operation_stage_text(op->stage))
-	                            : json_null());
+	return undo ? json_string(undo) : NULL;
 }
 
-static json_t *preflight_json(const struct operations_item *item)
+static json_t *over_ms_json(const void *record)
 {
-	bool is_judged = item->judged && !operation_is_over(&item->op);
-	json_t *o =
-	        is_judged ? json_pack("{s:o, s:I}", "guards", operation_guards_json(item->verdicts),
-	                              "deciding_sites", (json_int_t)item->deciding)
-	                  : json_null();
+	const struct operations_item *item = record;
 
-	if (is_judged && item->outlook)
+	return item->op.over_ms ? json_integer(item->op.over_ms) : NULL;
+}
+
+static json_t *stage_json(const void *record)
+{
+	const struct operation *op = &((const struct operations_item *)record)->op;
+
+	return op->state == OPERATION_RETURNING || op->way == OPERATION_BACK
+	               ? json_string(operation_stage_text(op->stage))
+	               : NULL;
+}
+
+static json_t *evidence_json(const void *record)
+{
+	const struct operation *op = &((const struct operations_item *)record)->op;
+	bool is_there = op->drained_ms || op->state == OPERATION_DRAINED_UNCONFIRMED ||
+	                operation_is_over(op);
+
+	return is_there ? record_shown(&evidence_record, op) : NULL;
+}
+
+static json_t *guards_json(const void *record)
+{
+	return operation_guards_json(((const struct operations_item *)record)->verdicts);
+}
+
+static const struct record_kind preflight_record =
+        RECORD_ROWS(struct operations_item, "preflight", SHOW_COMPUTED("guards", guards_json),
+                    SHOW_AS(struct operations_item, "deciding_sites", deciding));
+
+static json_t *preflight_json(const void *record)
+{
+	const struct operations_item *item = record;
+
+	if (!item->judged || operation_is_over(&item->op))
+		return NULL;
+	json_t *o = record_shown(&preflight_record, item);
+	if (item->outlook)
 		json_object_update(o, item->outlook);
 	return o;
 }
 
+static const struct field one_name = { .kind = FIELD_TEXT, .size = MODEL_NAME_MAX };
+const struct record_kind operation_shown_record = RECORD_ROWS(
+        struct operations_item, "operation with all",
+        { .flat = true, .kind = FIELD_RECORD, .of = &operation_summary_record },
+        SHOW_COMPUTED("undo", undo_json),
+        SHOW_AS(struct operations_item, "command_node", op.command_node),
+        SHOW_AS(struct operations_item, "now", op.now), SHOW_COMPUTED("over_ms", over_ms_json),
+        SHOW_AS(struct operations_item, "withdraw", op.withdraw),
+        SHOW_AS(struct operations_item, "expired", op.expired), SHOW_COMPUTED("stage", stage_json),
+        SHOW_AS(struct operations_item, "step", op.step),
+        SHOW_COMPUTED("plan", plan_json, .of = &plan_record),
+        SHOW_ARRAY(struct operations_item, "steps", op.steps, op.n_steps,
+                   EACH_IS(&operation_step_record)),
+        SHOW_COMPUTED("nodes", nodes_json, .element = EACH_IS(&node_record)),
+        SHOW_ARRAY(struct operations_item, "without", op.without, op.n_without, &one_name),
+        SHOW_ARRAY(struct operations_item, "late", op.late, op.n_late,
+                   EACH_IS(&operation_late_record)),
+        SHOW_COMPUTED("evidence", evidence_json, .of = &evidence_record),
+        SHOW_COMPUTED("preflight", preflight_json, .of = &preflight_record));
+
+json_t *operation_summary_json(const struct operations_item *item)
+{
+	return record_shown(&operation_summary_record, item);
+}
+
 json_t *operation_show_json(const struct operations_item *item)
 {
-	const struct operation *op = &item->op;
-	json_t *o = operation_summary_json(item);
-
-	add_texts(op, o);
-	json_object_set_new(o, "step", json_integer(op->step));
-	json_object_set_new(o, "plan", plan_json(op, item->outlook));
-	json_object_set_new(o, "steps",
-	                    record_list_shown(&operation_step_record, op->steps, op->n_steps));
-	json_object_set_new(o, "nodes", nodes_json(item));
-	json_object_set_new(o, "without", names_json(op->without, op->n_without));
-	json_object_set_new(o, "late",
-	                    record_list_shown(&operation_late_record, op->late, op->n_late));
-	json_object_set_new(o, "evidence", evidence_json(op));
-	json_object_set_new(o, "preflight", preflight_json(item));
-	return o;
+	return record_shown(&operation_shown_record, item);
 }

@@ -369,9 +369,8 @@ static const struct field shown_leg_fields[] = { SHOW(struct desk_leg, name),
 static const struct record_kind shown_leg =
         RECORD_OF(struct desk_leg, "leg", shown_leg_fields, NULL);
 static const struct field one_shown_leg = { .kind = FIELD_RECORD, .of = &shown_leg };
-static const struct field crate_part_fields[] = { SHOW(struct crate, u8) };
 static const struct record_kind crate_part =
-        RECORD_OF(struct crate, "part", crate_part_fields, NULL);
+        RECORD_ROWS(struct crate, "part", SHOW(struct crate, u8));
 
 /* Of none there is no sum. */
 static json_t *sum_legs(const void *record)
@@ -399,8 +398,8 @@ static const struct field crate_fields[] = {
 	SHOW(struct crate, extra, .spare = true),
 	SHOW_ROWS(struct crate, more, &shown_leg, .behind = true),
 	SHOW_GROUP("of_it", &crate_part),
-	SHOW_MADE("sum", sum_legs),
-	SHOW_MADE("spare_sum", sum_legs, .spare = true),
+	SHOW_COMPUTED("sum", sum_legs),
+	SHOW_COMPUTED("spare_sum", sum_legs, .spare = true),
 };
 static const struct record_kind crate = RECORD_OF(struct crate, "crate", crate_fields, NULL);
 
