@@ -47,12 +47,20 @@ static void add_to_object(struct record_writer *w, json_t *o, const char *name, 
 	w->failed |= json_object_set_new(o, name, value) != 0;
 }
 
-/* Bytes that are no UTF-8 become one sign. */
+/* In a text that is no UTF-8 each byte of a character beyond ASCII becomes a sign. */
 static json_t *text_json(struct record_writer *w, const char *text)
 {
 	json_t *value = json_string(text);
+	char *copy = value ? NULL : strdup(text);
 
-	return value ? value : note_made(w, json_string("?"));
+	if (value)
+		return value;
+	for (char *c = copy; c && *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	value = note_made(w, copy ? json_string(copy) : NULL);
+	free(copy);
+	return value;
 }
 
 /* @p value, or NULL where it is an empty list or object that is left out. */
@@ -150,7 +158,8 @@ static json_t *list_json(struct record_writer *w, const struct field *f, const c
 	const char *at = f->behind ? *(const char *const *)(const void *)(from + f->offset)
 	                           : from + f->offset;
 	const void *count = from + f->count;
-	size_t n = f->behind ? *(const size_t *)count : *(const uint32_t *)count;
+	size_t n =
+	        f->count_size == sizeof(size_t) ? *(const size_t *)count : *(const uint32_t *)count;
 
 	for (size_t i = 0; i < n && i < f->most; i++)
 		add_to_list(w, list, value_json(w, f->element, at + i * f->size, true));

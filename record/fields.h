@@ -14,7 +14,7 @@
  * A struct that is only shown, never read, may have pointers: texts that others keep, lists and records elsewhere.
  * Its rows are SHOW(), which takes a member's kind from its type. What is computed from it has a row, too: SHOW_COMPUTED().
  *
- * Implemented in record/fields.c. Pure: any thread.
+ * Implemented in record/fields.c; record_schema() in record/schema.c. Pure: any thread.
  */
 #ifndef WEIR_RECORD_FIELDS_H
 #define WEIR_RECORD_FIELDS_H
@@ -58,18 +58,20 @@ struct field {
 	const char *shown; /**< the name under which people are shown it; NULL: they are not */
 	enum field_kind kind;
 	size_t offset;
-	size_t size;  /**< of a text's room, or of a list's element */
-	size_t most;  /**< elements that there is room for, or words that there are */
-	size_t count; /**< offset of a list's count */
+	size_t size;       /**< of a text's room, or of a list's element */
+	size_t most;       /**< elements that there is room for, or words that there are */
+	size_t count;      /**< offset of a list's count */
+	size_t count_size; /**< its bytes where it is a size_t; else it is an uint32_t */
 	size_t known; /**< offset + 1 of a bool that says whether there is a value; 0: always */
 	bool always;  /**< written also where it is empty, and missing it is wrong */
 	bool behind; /**< a list or a record behind a pointer; only shown. A record that is NULL is null */
 	bool spare; /**< not shown where it is empty, NULL or not known */
 	bool flat;  /**< a record whose rows are shown as if they were of this one; of NULL none */
 	json_t *(*compute)(const void *record); /**< of FIELD_JSON; gives */
+	bool or_null; /**< for its schema: a string or given JSON that may be NULL */
 	const char *(*word)(int value);
-	const struct record_kind *of; /**< of a record */
-	const struct field *element;  /**< of a list: at offset 0 of each */
+	const struct record_kind *of; /**< of a record, or of one that is given as JSON */
+	const struct field *element; /**< of a list, at offset 0 of each; or of one given as JSON */
 };
 
 /** A kind of record. */
@@ -143,11 +145,16 @@ struct record_kind {
 		                        .most = sizeof(((type *)0)->member) / sizeof(int64_t),     \
 		                        .word = (to_word), __VA_ARGS__                             \
 	}
+#define FIELD_CHARS(type, member)                                                                  \
+	_Generic(&((type *)0)->member, char **                                                     \
+	         : FIELD_STRING, char *const *                                                     \
+	         : FIELD_STRING, default                                                           \
+	         : FIELD_TEXT)
 /** The kind of a member that a row only shows. An array of char is a text, a pointer to char a string. */
 #define FIELD_KIND_OF(type, member)                                                                \
 	_Generic(((type *)0)->member, bool                                                         \
 	         : FIELD_BOOL, char *                                                              \
-	         : FIELD_TEXT, const char *                                                        \
+	         : FIELD_CHARS(type, member), const char *                                                        \
 	         : FIELD_STRING, uint8_t                                                           \
 	         : FIELD_U8, uint16_t                                                              \
 	         : FIELD_U16, int                                                                  \
@@ -177,6 +184,12 @@ struct record_kind {
 /** A struct { bool known; uint64_t value; } likewise. */
 #define SHOW_VALUE(type, the_name, member, ...)                                                    \
 	SHOW_KNOWN(type, the_name, member.value, member.known, __VA_ARGS__)
+/** An enum of @p n_words values from 0 on, as its word. */
+#define SHOW_WORD(type, the_name, member, to_word, n_words, ...)                                   \
+	{                                                                                          \
+		.shown = (the_name), .kind = FIELD_WORD, .offset = offsetof(type, member),         \
+		.word = (to_word), .most = (n_words), __VA_ARGS__                                  \
+	}
 /** A struct in it that has rows of its own. */
 #define SHOW_RECORD(type, the_name, member, a_record, ...)                                         \
 	{                                                                                          \
@@ -199,21 +212,17 @@ struct record_kind {
 	{                                                                                          \
 		.shown = (the_name), .kind = FIELD_JSON, .compute = (a_function), __VA_ARGS__      \
 	}
-/** A list behind a pointer, of records that lie in a row, with its count, size_t. */
+/** Whether a member is a pointer, not an array. */
+#define FIELD_IS_POINTER(type, member)                                                             \
+	__builtin_types_compatible_p(__typeof__(((type *)0)->member),                              \
+	                             __typeof__(&((type *)0)->member[0]))
+/** A list, an array or behind a pointer, of what lies in a row, with its count, size_t or uint32_t. */
 #define SHOW_LIST(type, the_name, member, n_member, an_element, ...)                               \
 	{                                                                                          \
-		.shown = (the_name), .kind = FIELD_LIST, .behind = true,                           \
+		.shown = (the_name), .kind = FIELD_LIST, .behind = FIELD_IS_POINTER(type, member), \
 		.offset = offsetof(type, member), .size = sizeof(*((type *)0)->member),            \
-		.most = SIZE_MAX, .count = offsetof(type, n_member), .element = (an_element),      \
-		__VA_ARGS__                                                                        \
-	}
-/** A list in it, with its count, uint32_t. */
-#define SHOW_ARRAY(type, the_name, member, n_member, an_element, ...)                              \
-	{                                                                                          \
-		.shown = (the_name), .kind = FIELD_LIST, .offset = offsetof(type, member),         \
-		.size = sizeof(((type *)0)->member[0]),                                            \
-		.most = sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]),              \
-		.count = offsetof(type, n_member), .element = (an_element), __VA_ARGS__            \
+		.most = SIZE_MAX, .count = offsetof(type, n_member),                               \
+		.count_size = sizeof(((type *)0)->n_member), .element = (an_element), __VA_ARGS__  \
 	}
 /** Rows of a struct @p type as a record. */
 #define RECORD_OF(type, the_name, rows, sound)                                                     \
@@ -237,7 +246,9 @@ struct record_kind {
 MUST_CHECK json_t *record_to_json(const struct record_kind *r, const void *from);
 /** As people are shown it, its names in the order of the rows. Given; NULL when out of memory. */
 MUST_CHECK json_t *record_shown(const struct record_kind *r, const void *from);
-/** The same of @p n records in a row, as a list. */
+/** What record_shown() makes, as a JSON schema; given. Without memory it lacks something, as what jansson makes does. */
+MUST_CHECK json_t *record_schema(const struct record_kind *r);
+/** As record_shown(), of @p n records in a row, as a list. */
 MUST_CHECK json_t *record_list_shown(const struct record_kind *r, const void *from, size_t n);
 /**
  * Read a record that may come from a stranger. @param out  a struct of r->size bytes, untouched but on success

@@ -112,13 +112,18 @@ bool handle_limit(const struct http_request *r, uint64_t *out, struct http_reply
 	return handle_number(r, "limit", 1, LIMIT_MAX, LIMIT_MAX, out, reply);
 }
 
+static const struct field listed_fields[] = { SHOW(struct handle_listed, items),
+	                                      SHOW(struct handle_listed, more) };
+static const struct record_kind listed_record =
+        RECORD_OF(struct handle_listed, "list", listed_fields, NULL);
+
 void handle_list(json_t *items, uint64_t limit, struct http_reply *reply)
 {
-	size_t n_more = 0;
+	struct handle_listed list = { .items = items };
 
-	for (; json_array_size(items) > limit; n_more++)
+	for (; json_array_size(items) > limit; list.more++)
 		json_array_remove(items, json_array_size(items) - 1);
-	reply->json = json_pack("{s:o, s:I}", "items", items, "more", (json_int_t)n_more);
+	reply->json = record_shown(&listed_record, &list);
 	reply->status = 200;
 }
 

@@ -15,6 +15,7 @@
 #include "base/checked.h"
 #include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
+#include "record/fields.h"
 
 /*
  * configuration and versions: handle_config.c; the document and lists of versions are in
@@ -52,6 +53,9 @@ struct look;
 struct operation_snapshot;
 struct peers_report;
 struct status_filter;
+
+/** What the routes of this file's group answer. */
+extern const struct record_kind events_record, node_record;
 
 /** The status as JSON, given; not under the lock. */
 json_t *handle_status_json(struct core *core, const struct status_filter *filter);
@@ -106,7 +110,12 @@ bool handle_number(const struct http_request *r, const char *name, uint64_t leas
                    uint64_t fallback, uint64_t *out, struct http_reply *reply);
 /** The query parameter `limit` of a list that is shown whole without it. @return as handle_number() */
 bool handle_limit(const struct http_request *r, uint64_t *out, struct http_reply *reply) MUST_CHECK;
-/** Answer with the first @p limit of @p items, and in `more` how many are left out. Takes @p items. */
+/** A list, and how many entries were left out of it. */
+struct handle_listed {
+	json_t *items;
+	uint64_t more;
+};
+/** Answer with the first @p limit of @p items. Takes @p items. */
 void handle_list(json_t *items, uint64_t limit, struct http_reply *reply);
 /** A version's number, the first part of the path. */
 bool handle_part_number(const struct http_request *r, uint64_t *out,

@@ -17,18 +17,44 @@
 
 #define EVENTS_WAIT_MAX 30000u /* ms: below the idle timeout of usual proxies */
 
+/* The answer to GET /v1/node. */
+struct node_shown {
+	const char *node, *site, *cluster, *release;
+	struct {
+		const char *state, *detail;
+	} store;
+	uint64_t uptime_ms;
+};
+
+static const struct field node_store_fields[] = {
+	SHOW_AS(struct node_shown, "state", store.state),
+	SHOW_AS(struct node_shown, "detail", store.detail),
+};
+static const struct record_kind node_store_record =
+        RECORD_OF(struct node_shown, "store", node_store_fields, NULL);
+static const struct field node_fields[] = {
+	SHOW(struct node_shown, node),
+	SHOW(struct node_shown, site, .or_null = true),
+	SHOW(struct node_shown, cluster, .or_null = true),
+	SHOW(struct node_shown, release),
+	SHOW_GROUP("store", &node_store_record),
+	SHOW(struct node_shown, uptime_ms),
+};
+const struct record_kind node_record = RECORD_OF(struct node_shown, "node", node_fields, NULL);
+
 void handle_node(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	(void)r;
 	core_lock(core);
 	const struct model *m = intent_model(core->intent);
-	reply->json =
-	        json_pack("{s:s, s:o, s:o, s:s, s:{s:s, s:s}, s:I}", "node", core->dirs.node,
-	                  "site", m && m->self ? json_string(m->self->site->name) : json_null(),
-	                  "cluster", m ? json_string(m->cluster) : json_null(), "release",
-	                  WEIR_RELEASE, "store", "state", intent_store_state(core->intent),
-	                  "detail", intent_store_reason(core->intent), "uptime_ms",
-	                  (json_int_t)(clock_mono_ms() - core->started_ms));
+	const struct node_shown answer = { .node = core->dirs.node,
+		                           .site = m && m->self ? m->self->site->name : NULL,
+		                           .cluster = m ? m->cluster : NULL,
+		                           .release = WEIR_RELEASE,
+		                           .store = { intent_store_state(core->intent),
+		                                      intent_store_reason(core->intent) },
+		                           .uptime_ms = clock_mono_ms() - core->started_ms };
+	reply->json = record_shown(&node_record, &answer);
 	core_unlock(core);
 	reply->status = 200;
 }
@@ -86,6 +112,21 @@ static bool has_no_event(struct core *core, const void *since)
 	return journal_last(intent_journal(core->intent)) <= *(const uint64_t *)since;
 }
 
+/* The answer to GET /v1/events. */
+struct events_answer {
+	json_t *items;
+	uint64_t last, oldest;
+};
+
+static const struct field one_event = { .kind = FIELD_RECORD, .of = &event_record };
+static const struct field events_fields[] = {
+	SHOW(struct events_answer, items, .element = &one_event),
+	SHOW(struct events_answer, last),
+	SHOW(struct events_answer, oldest),
+};
+const struct record_kind events_record =
+        RECORD_OF(struct events_answer, "events", events_fields, NULL);
+
 void handle_events(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	uint64_t since, limit, wait_ms, until_ms;
@@ -111,9 +152,11 @@ void handle_events(struct core *core, struct http_request *r, struct http_reply 
 	} else if (may_go_on) {
 		for (id = id < oldest ? oldest : id; id <= last && json_array_size(items) < limit;
 		     id++)
-			json_array_append_new(items, event_to_json(journal_find(j, id)));
-		reply->json = json_pack("{s:O, s:I, s:I}", "items", items, "last", (json_int_t)last,
-		                        "oldest", (json_int_t)oldest);
+			json_array_append_new(items,
+			                      record_shown(&event_record, journal_find(j, id)));
+		reply->json =
+		        record_shown(&events_record,
+		                     &(struct events_answer){ json_incref(items), last, oldest });
 		reply->status = 200;
 	}
 	core_unlock(core);

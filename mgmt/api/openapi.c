@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The description of the interface (OpenAPI 3.1), made from the table of routes that answers
- * requests.
+ * requests, and of answers from the rows that write them.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +10,18 @@
 #include "mgmt/api/route.h"
 
 #define WORD_MAX 64u /* bytes of a word of the table */
+
+/* What does not depend on the routes. */
+static const char other_responses[] =
+        "{\"default\": {\"description\": \"a problem (RFC 9457)\", \"content\": "
+        "{\"application/problem+json\": {\"schema\": {\"$ref\": \"#/components/schemas/problem\"}}}}}";
+static const char about[] =
+        "{\"openapi\": \"3.1.0\", \"info\": {\"title\": \"Weir\"}, \"security\": [{\"token\": []}], "
+        "\"components\": {\"schemas\": {\"problem\": {\"type\": \"object\", \"properties\": {"
+        "\"type\": {\"type\": \"string\"}, \"title\": {\"type\": \"string\"}, "
+        "\"status\": {\"type\": \"integer\"}, \"code\": {\"type\": \"string\"}, "
+        "\"detail\": {\"type\": \"string\"}}}}, "
+        "\"securitySchemes\": {\"token\": {\"type\": \"http\", \"scheme\": \"bearer\"}}}}";
 
 /* The next word of a list by spaces; false at its end. */
 static bool next_list_word(const char **at, char out[WORD_MAX])
@@ -41,10 +53,34 @@ static void name_parts(const char *path, char out[HTTP_TEXT_MAX], unsigned *n_pa
 	out[n] = '\0';
 }
 
+/* {NAME: VALUE}; @p value is taken. */
+static json_t *wrap_value(const char *name, json_t *value)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, name, value);
+	return o;
+}
+
+static json_t *describe_type(const char *type)
+{
+	return wrap_value("type", json_string(type));
+}
+
+static json_t *describe_json(json_t *schema)
+{
+	return wrap_value("application/json", wrap_value("schema", schema));
+}
+
+/* All parameters are texts. */
 static json_t *make_parameter(const char *name, const char *in)
 {
-	return json_pack("{s:s, s:s, s:b, s:{s:s}}", "name", name, "in", in, "required",
-	                 !strcmp(in, "path"), "schema", "type", "string");
+	json_t *o = wrap_value("name", json_string(name));
+
+	json_object_set_new(o, "in", json_string(in));
+	json_object_set_new(o, "required", json_boolean(!strcmp(in, "path")));
+	json_object_set_new(o, "schema", describe_type("string"));
+	return o;
 }
 
 static json_t *list_parameters(const struct route *r, unsigned n_parts)
@@ -72,6 +108,7 @@ static json_t *list_parameters(const struct route *r, unsigned n_parts)
  */
 static json_t *describe_body(const struct route *r)
 {
+	json_t *schema = describe_type("object");
 	json_t *properties = json_object(), *required = json_array();
 	const char *at = r->body;
 	char word[WORD_MAX];
@@ -85,38 +122,47 @@ static json_t *describe_body(const struct route *r)
 		*type++ = '\0';
 		if (r->body[at - r->body - 1] == '!')
 			json_array_append_new(required, json_string(word));
-		json_object_set_new(properties, word, json_pack("{s:s}", "type", type));
+		json_object_set_new(properties, word, describe_type(type));
 	}
-	return json_pack("{s:b, s:{s:{s:{s:s, s:b, s:o, s:o}}}}", "required",
-	                 json_array_size(required) > 0, "content", "application/json", "schema",
-	                 "type", "object", "additionalProperties", 0, "properties", properties,
-	                 "required", required);
+	json_object_set_new(schema, "additionalProperties", json_false());
+	json_object_set_new(schema, "properties", properties);
+	json_object_set_new(schema, "required", required);
+	json_t *body = wrap_value("required", json_boolean(json_array_size(required) > 0));
+	json_object_set_new(body, "content", describe_json(schema));
+	return body;
 }
 
-static json_t *describe_operation(const struct route *r, unsigned n_parts)
+/* What a route answers, by the rows that write it. */
+static json_t *describe_answer(const struct route *r)
 {
-	static const char *const roles[] = { "none",   "metrics",  "peer", "viewer",
-		                             "oncall", "operator", "admin" };
-	json_t *o = json_pack("{s:s, s:s, s:o, s:{s:{s:s}, s:{s:s, s:{s:{s:{s:s}}}}}}", "summary",
-	                      r->summary, "x-role", roles[r->role], "parameters",
-	                      list_parameters(r, n_parts), "responses", "2XX", "description",
-	                      "as docs/api.md describes it", "default", "description",
-	                      "a problem (RFC 9457)", "content", "application/problem+json",
-	                      "schema", "$ref", "#/components/schemas/problem");
+	const struct field one = { .kind = FIELD_RECORD, .of = r->answer };
+	const struct field list_fields[] = {
+		SHOW(struct handle_listed, items, .element = &one),
+		SHOW(struct handle_listed, more),
+	};
+	const struct record_kind list = RECORD_OF(struct handle_listed, "list", list_fields, NULL);
+	json_t *o = wrap_value("description", json_string("as docs/api.md describes it"));
 
-	if (!strcmp(r->method, "POST"))
-		json_object_set_new(o, "requestBody", describe_body(r));
+	if (r->answer)
+		json_object_set_new(o, "content",
+		                    describe_json(record_schema(r->is_list ? &list : r->answer)));
 	return o;
 }
 
-static json_t *describe_components(void)
+static json_t *describe_route(const struct route *r, unsigned n_parts)
 {
-	return json_pack("{s:{s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}},"
-	                 " s:{s:{s:s, s:s}}}",
-	                 "schemas", "problem", "type", "object", "properties", "type", "type",
-	                 "string", "title", "type", "string", "status", "type", "integer", "code",
-	                 "type", "string", "detail", "type", "string", "securitySchemes", "token",
-	                 "type", "http", "scheme", "bearer");
+	static const char *const roles[] = { "none",   "metrics",  "peer", "viewer",
+		                             "oncall", "operator", "admin" };
+	json_t *responses = json_loads(other_responses, 0, NULL),
+	       *o = wrap_value("summary", json_string(r->summary));
+
+	json_object_set_new(responses, "2XX", describe_answer(r));
+	json_object_set_new(o, "x-role", json_string(roles[r->role]));
+	json_object_set_new(o, "parameters", list_parameters(r, n_parts));
+	json_object_set_new(o, "responses", responses);
+	if (!strcmp(r->method, "POST"))
+		json_object_set_new(o, "requestBody", describe_body(r));
+	return o;
 }
 
 void handle_openapi(struct core *core, struct http_request *r, struct http_reply *reply)
@@ -136,10 +182,11 @@ void handle_openapi(struct core *core, struct http_request *r, struct http_reply
 			json_object_set_new(paths, path, item);
 		}
 		json_object_set_new(item, strcmp(route_table[i].method, "GET") ? "post" : "get",
-		                    describe_operation(&route_table[i], n_parts));
+		                    describe_route(&route_table[i], n_parts));
 	}
-	reply->json = json_pack("{s:s, s:{s:s, s:s}, s:[{s:[]}], s:o, s:o}", "openapi", "3.1.0",
-	                        "info", "title", "Weir", "version", WEIR_RELEASE, "security",
-	                        "token", "paths", paths, "components", describe_components());
+	reply->json = json_loads(about, 0, NULL);
+	json_object_set_new(json_object_get(reply->json, "info"), "version",
+	                    json_string(WEIR_RELEASE));
+	json_object_set_new(reply->json, "paths", paths);
 	reply->status = 200;
 }

@@ -12,6 +12,7 @@
 
 #include "base/checked.h"
 #include "mgmt/http/http.h"
+#include "record/fields.h"
 
 /** The query parameters of all that changes something. */
 #define ROUTE_CHANGES "dry_run wait wait_ms"
@@ -24,6 +25,8 @@ struct route {
 	const char *body;    /**< the fields of its body: "name:type", "!" when required */
 	http_handler *handler;
 	const char *summary;
+	const struct record_kind *answer; /**< what it answers; NULL: docs/api.md alone says */
+	bool is_list;                     /**< it answers a list of these (handle_list()) */
 };
 extern const struct route route_table[];
 extern const size_t route_table_n;

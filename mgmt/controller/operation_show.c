@@ -148,11 +148,11 @@ static const struct record_kind times_record =
 static const struct record_kind evidence_record = RECORD_ROWS(
         struct operation, "evidence", SHOW_GROUP("times", &times_record),
         SHOW_COMPUTED("time_line", time_line_json, .element = EACH_IS(&moment_record)),
-        SHOW_ARRAY(struct operation, "load_before", before, n_before,
-                   EACH_IS(&operation_load_record)),
-        SHOW_ARRAY(struct operation, "load_after", after, n_after, EACH_IS(&operation_load_record)),
-        SHOW_ARRAY(struct operation, "levels", steps, n_steps, EACH_IS(&level_record)),
-        SHOW_ARRAY(struct operation, "late", was_late, n_was_late, EACH_IS(&operation_late_record)),
+        SHOW_LIST(struct operation, "load_before", before, n_before,
+                  EACH_IS(&operation_load_record)),
+        SHOW_LIST(struct operation, "load_after", after, n_after, EACH_IS(&operation_load_record)),
+        SHOW_LIST(struct operation, "levels", steps, n_steps, EACH_IS(&level_record)),
+        SHOW_LIST(struct operation, "late", was_late, n_was_late, EACH_IS(&operation_late_record)),
         SHOW_COMPUTED("failures", failures_json, .element = EACH_IS(&operation_failure_record)),
         SHOW_AS(struct operation, "failures_left_out", failures_lost),
         SHOW_COMPUTED("least_margins_percent", least_margins_json), SHOW(struct operation, holds),
@@ -329,8 +329,8 @@ static const struct record_kind planned_record =
 static const struct record_kind plan_record =
         RECORD_ROWS(struct operations_item, "plan",
                     SHOW_AS(struct operations_item, "from_ppm", op.plan_from_ppm),
-                    SHOW_ARRAY(struct operations_item, "steps", op.plan_ppm, op.n_plan,
-                               EACH_IS(&planned_record)));
+                    SHOW_LIST(struct operations_item, "steps", op.plan_ppm, op.n_plan,
+                              EACH_IS(&planned_record)));
 
 static json_t *plan_json(const void *record)
 {
@@ -409,12 +409,12 @@ const struct record_kind operation_shown_record = RECORD_ROWS(
         SHOW_AS(struct operations_item, "expired", op.expired), SHOW_COMPUTED("stage", stage_json),
         SHOW_AS(struct operations_item, "step", op.step),
         SHOW_COMPUTED("plan", plan_json, .of = &plan_record),
-        SHOW_ARRAY(struct operations_item, "steps", op.steps, op.n_steps,
-                   EACH_IS(&operation_step_record)),
+        SHOW_LIST(struct operations_item, "steps", op.steps, op.n_steps,
+                  EACH_IS(&operation_step_record)),
         SHOW_COMPUTED("nodes", nodes_json, .element = EACH_IS(&node_record)),
-        SHOW_ARRAY(struct operations_item, "without", op.without, op.n_without, &one_name),
-        SHOW_ARRAY(struct operations_item, "late", op.late, op.n_late,
-                   EACH_IS(&operation_late_record)),
+        SHOW_LIST(struct operations_item, "without", op.without, op.n_without, &one_name),
+        SHOW_LIST(struct operations_item, "late", op.late, op.n_late,
+                  EACH_IS(&operation_late_record)),
         SHOW_COMPUTED("evidence", evidence_json, .of = &evidence_record),
         SHOW_COMPUTED("preflight", preflight_json, .of = &preflight_record));
 

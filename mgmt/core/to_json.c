@@ -241,12 +241,12 @@ json_t *plan_to_json(const struct change_plan *plan)
 	                 "probes", probes_to_json(&plan->advice));
 }
 
-json_t *event_to_json(const struct event *e)
-{
-	return json_pack("{s:I, s:o, s:s, s:o, s:o, s:s}", "id", (json_int_t)e->id, "time",
-	                 time_to_json(e->time_ms), "kind", e->kind, "subject",
-	                 json_text(e->subject), "message", json_text(e->message), "node", e->node);
-}
+static const struct field event_fields[] = {
+	SHOW(struct event, id),      SHOW_TIME(struct event, "time", time_ms),
+	SHOW(struct event, kind),    SHOW(struct event, subject),
+	SHOW(struct event, message), SHOW(struct event, node),
+};
+const struct record_kind event_record = RECORD_OF(struct event, "event", event_fields, NULL);
 
 bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX])
 {

@@ -14,6 +14,7 @@
 #include "mgmt/http/http.h"
 #include "mgmt/json/command.h"
 #include "mgmt/store/intent.h"
+#include "record/fields.h"
 
 /** The ETag of a version. */
 void version_etag(const struct version *v, char out[HTTP_TEXT_MAX]);
@@ -46,7 +47,8 @@ struct file_source {
 int files_from_json(const json_t *object, const struct file_source *source, struct files *out,
                     char err_text[HTTP_TEXT_MAX]) MUST_CHECK;
 json_t *plan_to_json(const struct change_plan *plan);
-json_t *event_to_json(const struct event *e);
+/** Of struct event, as it is shown. */
+extern const struct record_kind event_record;
 
 /** Read a fingerprint; none is "". @return false when it is malformed */
 bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX]) MUST_CHECK;

@@ -9,6 +9,7 @@
 
 #include "bare_core.h"
 #include "ctl_server.h"
+#include "described.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -112,7 +113,10 @@ static inline void world_read_query(char *rest, struct http_request *r)
 	}
 }
 
-/* Ask "METHOD /path?name=value" with a body, which may be NULL, as @c asker. @return the answer's status */
+/*
+ * Ask "METHOD /path?name=value" with a body, which may be NULL, as @c asker. An answer is as the description of its route says.
+ * @return its status
+ */
 static inline unsigned ask_route(const char *what, const char *body)
 {
 	struct http_request r = asker;
@@ -130,6 +134,7 @@ static inline unsigned ask_route(const char *what, const char *body)
 	memset(&answer, 0, sizeof(answer));
 	if (route_gate(&this_node, &r, &answer))
 		route_handle(&this_node, &r, &answer);
+	described_hold(&this_node, &r, &answer);
 	assert_null(r.json);
 	assert_int_equal(pthread_mutex_trylock(&this_node.candidate_lock), 0);
 	assert_int_equal(pthread_mutex_trylock(&this_node.lock), 0);

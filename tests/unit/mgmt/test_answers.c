@@ -360,6 +360,25 @@ static void the_interface_is_described_by_its_routes(void **state)
 	is_told(json_incref(put), "{\"type\": \"boolean\"}");
 }
 
+/* ask_route() compares; here each route that says what it answers is asked, with something to show. */
+static void each_answer_is_as_it_is_described(void **state)
+{
+	static const char *const requests[] = {
+		"GET /v1/events",
+		"GET /v1/node",
+	};
+
+	(void)state;
+	memset(described_answered, 0, sizeof(described_answered));
+	assert_int_equal(apply_line("# another", "none"), 201);
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		if (ask_route(requests[i], NULL) != 200)
+			fail_msg("%s: %u", requests[i], answer.status);
+	for (size_t i = 0; i < route_table_n; i++)
+		if (route_table[i].answer && !described_answered[i])
+			fail_msg("%s %s was not asked", route_table[i].method, route_table[i].path);
+}
+
 SUITE(answers)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
@@ -376,6 +395,7 @@ SUITE(answers)
 		cmocka_unit_test(a_stamp_differs_in_each_part),
 		T(a_stamp_is_what_the_file_is),
 		T(the_interface_is_described_by_its_routes),
+		T(each_answer_is_as_it_is_described),
 	};
 
 	answer_clock_gettime = own_clock_gettime;

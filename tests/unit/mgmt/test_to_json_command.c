@@ -395,7 +395,7 @@ static void mistakes_and_events_have_all_their_fields(void **state)
 	         "{\"id\": 5, \"time\": \"%s\", \"kind\": \"health\", \"subject\": \"s1\","
 	         " \"message\": \"m1\", \"node\": \"ams-1\"}",
 	         time_text(NOW_MS));
-	is_told(event_to_json(&e), json);
+	is_told(record_shown(&event_record, &e), json);
 }
 
 /* --- files of a request --- */

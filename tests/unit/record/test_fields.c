@@ -152,6 +152,10 @@ static void a_text_that_is_no_utf8_is_not_lost_silently(void **state)
 	(void)state;
 	assert_string_equal(text, "{\"colour\": \"red\", \"name\": \"?\"}");
 	free(text);
+	t = (struct desk){ .name = "a\xff\nb", .by_colour = { INT64_MAX, INT64_MAX } };
+	text = text_of(&t);
+	assert_string_equal(text, "{\"colour\": \"red\", \"name\": \"a?\\nb\"}");
+	free(text);
 }
 
 static void what_is_wrong_is_refused_and_named(void **state)
@@ -360,6 +364,9 @@ struct crate {
 	const struct desk_leg *best;
 	const struct desk_leg *legs;
 	size_t n_legs;
+	char *words[2]; /* a list in the struct, of strings elsewhere */
+	size_t n_words;
+	enum colour colour;
 	json_t *notes, *extra;
 	const struct desk_leg *more;
 };
@@ -383,9 +390,13 @@ static json_t *sum_legs(const void *record)
 	return c->n_legs ? json_integer(sum) : NULL;
 }
 
+static const struct field one_string = { .kind = FIELD_STRING };
+static const struct field paint_fields[] = { SHOW_WORD(struct crate, "colour", colour, colour_word,
+	                                               COLOURS) };
+static const struct record_kind paint = RECORD_OF(struct crate, "paint", paint_fields, NULL);
 static const struct field crate_fields[] = {
 	SHOW(struct crate, label),
-	SHOW(struct crate, owner),
+	SHOW(struct crate, owner, .or_null = true),
 	SHOW_AS(struct crate, "small", u8),
 	SHOW(struct crate, u16),
 	SHOW(struct crate, below),
@@ -394,7 +405,9 @@ static const struct field crate_fields[] = {
 	SHOW_KNOWN(struct crate, "guests", guests.value, guests.known),
 	SHOW_RECORD(struct crate, "best", best, &shown_leg, .behind = true),
 	SHOW_LIST(struct crate, "legs", legs, n_legs, &one_shown_leg),
-	SHOW(struct crate, notes),
+	SHOW_LIST(struct crate, "words", words, n_words, &one_string, .spare = true),
+	SHOW_GROUP("paint", &paint),
+	SHOW(struct crate, notes, .or_null = true, .element = &one_string),
 	SHOW(struct crate, extra, .spare = true),
 	SHOW_ROWS(struct crate, more, &shown_leg, .behind = true),
 	SHOW_GROUP("of_it", &crate_part),
@@ -416,6 +429,7 @@ static void expect_shown(const struct crate *s, const char *text)
 static void what_is_shown_may_lie_elsewhere(void **state)
 {
 	static const struct desk_leg legs[] = { { "left", 1 }, { "right", 0 } };
+	char word[] = "w";
 
 	(void)state;
 	expect_shown(
@@ -430,13 +444,17 @@ static void what_is_shown_may_lie_elsewhere(void **state)
 	                         .best = legs,
 	                         .legs = legs,
 	                         .n_legs = 2,
+	                         .words = { word },
+	                         .n_words = 1,
+	                         .colour = GREEN,
 	                         .notes = json_integer(3),
 	                         .extra = json_true(),
 	                         .more = &(struct desk_leg){ "right", 7 } },
 	        "{\"label\":\"tools\",\"owner\":\"ann\",\"small\":255,\"u16\":65535,\"below\":-7,"
 	        "\"weight\":1.5,\"made\":\"1970-01-01T00:00:01.000Z\",\"guests\":0,"
 	        "\"best\":{\"name\":\"left\",\"n\":1},"
-	        "\"legs\":[{\"name\":\"left\",\"n\":1},{\"name\":\"right\"}],\"notes\":3,\"extra\":true,"
+	        "\"legs\":[{\"name\":\"left\",\"n\":1},{\"name\":\"right\"}],"
+	        "\"words\":[\"w\"],\"paint\":{\"colour\":\"green\"},\"notes\":3,\"extra\":true,"
 	        "\"name\":\"right\",\"n\":7,\"of_it\":{\"u8\":255},\"sum\":1,\"spare_sum\":1}");
 }
 
@@ -446,8 +464,72 @@ static void what_is_not_there_is_null_or_left_out(void **state)
 	expect_shown(
 	        &(struct crate){ .label = "", .weight = NAN, .guests = { false, 9 } },
 	        "{\"label\":\"\",\"owner\":null,\"small\":0,\"u16\":0,\"below\":0,\"weight\":null,"
-	        "\"made\":null,\"guests\":null,\"best\":null,\"legs\":[],\"notes\":null,"
+	        "\"made\":null,\"guests\":null,\"best\":null,\"legs\":[],\"paint\":{\"colour\":\"red\"},\"notes\":null,"
 	        "\"of_it\":{\"u8\":0},\"sum\":null}");
+}
+
+/* --- the schema of what is shown --- */
+
+#define LEG           "\"name\":{\"type\":\"string\"},\"n\":{\"type\":\"integer\"}"
+#define OR_NULL(type) "\"type\":[\"" type "\",\"null\"]"
+
+static void a_schema_says_what_is_shown(void **state)
+{
+	static const char expected[] =
+	        "{\"title\":\"crate\",\"type\":\"object\",\"properties\":{\"label\":{\"type\":\"string\"},"
+	        "\"owner\":{" OR_NULL(
+	                "string") "},\"small\":{\"type\":\"integer\"},"
+	                          "\"u16\":{\"type\":\"integer\"},\"below\":{\"type\":\"integer\"},"
+	                          "\"weight\":{" OR_NULL(
+	                                  "number") "},"
+	                                            "\"made\":{" OR_NULL(
+	                                                    "string") ",\"format\":\"date-time\"},"
+	                                                              "\"guests\":{" OR_NULL(
+	                                                                      "integer") "},"
+	                                                                                 "\"best\":{\"title\":\"leg\"," OR_NULL(
+	                                                                                         "object") ",\"properties\":{" LEG
+	                                                                                                   "},"
+	                                                                                                   "\"required\":[\"name\"]},"
+	                                                                                                   "\"legs\":{\"type\":\"array\",\"items\":{\"title\":\"leg\",\"type\":\"object\","
+	                                                                                                   "\"properties\":{" LEG
+	                                                                                                   "},\"required\":[\"name\"]}},"
+	                                                                                                   "\"words\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+	                                                                                                   "\"paint\":{\"title\":\"paint\",\"type\":\"object\",\"properties\":{\"colour\":"
+	                                                                                                   "{\"type\":\"string\",\"enum\":[\"red\",\"green\"]}},\"required\":[\"colour\"]},"
+	                                                                                                   "\"notes\":{" OR_NULL(
+	                                                                                                           "array") ",\"items\":{\"type\":\"string\"}},\"extra\":{}},"
+	                                                                                                                    "\"required\":[\"label\",\"owner\",\"small\",\"u16\",\"below\",\"weight\",\"made\","
+	                                                                                                                    "\"guests\",\"best\",\"legs\",\"paint\",\"notes\"]}";
+	json_t *schema = record_schema(&crate);
+	char *text = json_dumps(schema, JSON_COMPACT);
+
+	(void)state;
+	assert_string_equal(text, expected);
+	free(text);
+	json_decref(schema);
+}
+
+static const struct field odd_fields[] = {
+	RECORD_WORD(struct desk, colour, colour_word, COLOURS, .shown = "colour",
+	            .known = offsetof(struct desk, round) + 1),
+	RECORD_VALUE(struct desk, hex, FIELD_HEX, .shown = "hex"),
+	RECORD_VALUE(struct desk, prefix, FIELD_PREFIX, .shown = "prefix"),
+	RECORD_BY_WORD(struct desk, by_colour, colour_word, .shown = "by"),
+	RECORD_VALUE(struct desk, u32, FIELD_U32), /* it is not shown */
+};
+static const struct record_kind odd = RECORD_OF(struct desk, "odd", odd_fields, NULL);
+
+static void a_schema_has_the_words_that_are_known(void **state)
+{
+	(void)state;
+	expect_text(
+	        record_schema(&odd),
+	        "{\"title\": \"odd\", \"type\": \"object\", \"properties\": {"
+	        "\"colour\": {\"type\": [\"string\", \"null\"], \"enum\": [\"red\", \"green\", null]}, "
+	        "\"hex\": {\"type\": \"string\", \"pattern\": \"^[0-9a-f]{16}$\"}, "
+	        "\"prefix\": {\"type\": \"string\"}, "
+	        "\"by\": {\"type\": \"object\", \"properties\": {\"red\": {\"type\": \"integer\"}, "
+	        "\"green\": {\"type\": \"integer\"}}}}, \"required\": [\"colour\", \"hex\", \"by\"]}");
 }
 
 SUITE(fields)
@@ -463,6 +545,8 @@ SUITE(fields)
 		cmocka_unit_test(an_unknown_word_of_a_set_is_left_out),
 		cmocka_unit_test(what_is_shown_may_lie_elsewhere),
 		cmocka_unit_test(what_is_not_there_is_null_or_left_out),
+		cmocka_unit_test(a_schema_says_what_is_shown),
+		cmocka_unit_test(a_schema_has_the_words_that_are_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* An answer held against what GET /v1/openapi.json says of its route: each member of one is in the other, with its type. */
+#ifndef WEIR_TESTS_MGMT_DESCRIBED_H
+#define WEIR_TESTS_MGMT_DESCRIBED_H
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/api/route.h"
+#include "weir/json.h"
+
+#define DESCRIBED_AT_MAX 256
+
+static json_t *described_paths; /* of the interface, made once */
+static bool described_answered
+        [128]; /* by the index of a route: an answer of it was held against its schema */
+
+static inline bool described_is_path(const char *pattern, const char *path)
+{
+	while (*pattern && *path)
+		if (*pattern == '{') {
+			pattern += 2;
+			path += strcspn(path, "/");
+		} else if (*pattern++ != *path++) {
+			return false;
+		}
+	return !*pattern && !*path;
+}
+
+/* The index of the route, or -1. */
+static inline int described_find_route(const char *method, const char *path)
+{
+	for (size_t i = 0; i < route_table_n; i++)
+		if (!strcmp(route_table[i].method, method) &&
+		    described_is_path(route_table[i].path, path))
+			return (int)i;
+	return -1;
+}
+
+/* The schema of the 2XX answer of a route; NULL: it has none. */
+static inline const json_t *described_schema(const struct route *route)
+{
+	static const char *const way[] = { "responses", "2XX", "content", "application/json",
+		                           "schema" };
+	char path[HTTP_TEXT_MAX];
+	size_t n = 0;
+	unsigned part = 0;
+
+	for (const char *c = route->path; *c; c++)
+		if (*c != '{')
+			path[n++] = *c;
+		else
+			n += (size_t)sprintf(path + n, "{part%u", ++part);
+	path[n] = '\0';
+	const json_t *at = json_object_get(json_object_get(described_paths, path),
+	                                   strcmp(route->method, "GET") ? "post" : "get");
+	for (size_t i = 0; i < sizeof(way) / sizeof(way[0]); i++)
+		at = json_object_get(at, way[i]);
+	return at;
+}
+
+static inline bool described_is_type(const char *type, const json_t *value)
+{
+	static const char *const types[] = { "object", "array",   "string",  "integer",
+		                             "number", "boolean", "boolean", "null" };
+
+	return !strcmp(types[json_typeof(value)], type) ||
+	       (!strcmp(type, "number") && json_is_integer(value));
+}
+
+/* Whether @p value, at @p at, is of one of the types, a word of the list, a time. */
+static inline void described_check_type(const json_t *schema, const json_t *value, const char *at)
+{
+	const json_t *type = json_object_get(schema, "type"),
+	             *words = json_object_get(schema, "enum"), *one;
+	bool is_type = !type ||
+	               (json_is_string(type) && described_is_type(json_string_value(type), value));
+	bool is_word = !words;
+	int64_t ms;
+	size_t i;
+
+	json_array_foreach(type, i, one) is_type |=
+	        described_is_type(json_string_value(one), value);
+	json_array_foreach(words, i, one) is_word |= json_equal(one, value) != 0;
+	if (!is_type || !is_word) {
+		char *text = json_dumps(value, JSON_ENCODE_ANY), *says = json_dumps(schema, 0);
+
+		fail_msg("%s is %s and not as described: %s", at, text, says);
+	}
+	if (json_is_string(value) && json_has_text(schema, "format", "date-time") &&
+	    clock_parse(json_string_value(value), &ms))
+		fail_msg("%s is no time: %s", at, json_string_value(value));
+}
+
+/* Check @p value and what is in it. */
+static inline void described_check(const json_t *schema, const json_t *value, const char *at)
+{
+	json_t *properties = json_object_get(schema, "properties"), *one;
+	char below[DESCRIBED_AT_MAX];
+	const char *name;
+	size_t i;
+
+	described_check_type(schema, value, at);
+	if (json_is_object(value) && properties)
+		json_object_foreach((json_t *)(uintptr_t)value, name, one)
+		{
+			snprintf(below, sizeof(below), "%.200s.%.50s", at, name);
+			if (!json_object_get(properties, name))
+				fail_msg("%s is not described", below);
+			described_check(json_object_get(properties, name), one, below);
+		}
+	json_array_foreach(json_object_get(schema, "required"), i,
+	                   one) if (json_is_object(value) &&
+	                            !json_object_get(value, json_string_value(one)))
+	        fail_msg("%s.%s is described as always there", at, json_string_value(one));
+	if (json_is_array(value) && json_object_get(schema, "items"))
+		json_array_foreach(value, i, one)
+		{
+			snprintf(below, sizeof(below), "%.200s[%zu]", at, i);
+			described_check(json_object_get(schema, "items"), one, below);
+		}
+}
+
+/* Hold the answer to a request against the description of its route, if it has one. */
+static inline void described_hold(struct core *core, const struct http_request *r,
+                                  const struct http_reply *reply)
+{
+	int i = described_find_route(r->method, r->path);
+	struct http_reply interface = { 0 };
+
+	if (i < 0 || !route_table[i].answer || !reply->json || reply->status < 200 ||
+	    reply->status > 299)
+		return;
+	if (!described_paths) {
+		handle_openapi(core, NULL, &interface);
+		described_paths = json_incref(json_object_get(interface.json, "paths"));
+		http_reply_fini(&interface);
+	}
+	described_check(described_schema(&route_table[i]), reply->json, route_table[i].path);
+	described_answered[i] = true;
+}
+
+#endif
