@@ -119,6 +119,13 @@ static json_t *prefix_json(struct record_writer *w, const struct prefix *p)
 	return note_made(w, json_string(prefix_text(p, text)));
 }
 
+static json_t *addr_json(struct record_writer *w, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	return note_made(w, json_string(addr_text(a, text)));
+}
+
 static json_t *time_json(struct record_writer *w, int64_t ms)
 {
 	char text[CLOCK_TEXT_MAX];
@@ -162,14 +169,15 @@ static json_t *list_json(struct record_writer *w, const struct field *f, const c
 	        f->count_size == sizeof(size_t) ? *(const size_t *)count : *(const uint32_t *)count;
 
 	for (size_t i = 0; i < n && i < f->most; i++)
-		add_to_list(w, list, value_json(w, f->element, at + i * f->size, true));
+		add_to_list(w, list,
+		            value_json(w, f->element, at + i * f->size + f->element->offset, true));
 	return f->always ? list : keep_filled(w, f, list);
 }
 
 /* Where a record is, or any other value; NULL: there is none. */
 static const char *value_at(const struct field *f, const char *from)
 {
-	const char *at = from + f->offset;
+	const char *at = from + f->offset, *text = f->text_of ? f->text_of(from) : NULL;
 
 	return f->kind == FIELD_RECORD && f->behind ? *(const char *const *)(const void *)at : at;
 }
@@ -179,6 +187,8 @@ static json_t *field_json(struct record_writer *w, const struct field *f, const 
 	const char *at = value_at(f, from);
 	bool is_known = f->known && *(const bool *)(from + f->known - 1);
 
+	if (f->text_of)
+		return text || !f->spare ? string_json(w, text) : NULL;
 	if (f->kind == FIELD_LIST)
 		return list_json(w, f, from);
 	if (f->compute)
@@ -188,13 +198,18 @@ static json_t *field_json(struct record_writer *w, const struct field *f, const 
 	return value_json(w, f, at, (w->shown && !f->spare) || f->always || is_known);
 }
 
+static bool is_left_out(const struct field *f, const char *from)
+{
+	return f->later || (f->only_if && !*(const bool *)(from + f->only_if - 1));
+}
+
 static void add_rows(struct record_writer *w, json_t *o, const struct record_kind *r,
                      const char *from)
 {
 	for (size_t i = 0; i < r->n_fields; i++) {
 		const struct field *f = &r->fields[i];
 		const char *name = w->shown ? f->shown : f->name;
-		json_t *value = name ? field_json(w, f, from) : NULL;
+		json_t *value = name && !is_left_out(f, from) ? field_json(w, f, from) : NULL;
 
 		if (value)
 			add_to_object(w, o, name, value);
@@ -269,6 +284,8 @@ static json_t *value_json(struct record_writer *w, const struct field *f, const 
 		return note_made(w, json_string(f->word(word)));
 	case FIELD_PREFIX:
 		return prefix_json(w, (const void *)at);
+	case FIELD_ADDR:
+		return addr_json(w, (const void *)at);
 	case FIELD_RECORD:
 		return always ? rows_json(w, f->of, at)
 		              : keep_filled(w, f, rows_json(w, f->of, at));
@@ -469,6 +486,7 @@ static bool read_value(const struct field *f, const json_t *value, char *out, ch
 	case FIELD_U8:
 	case FIELD_U16:
 	case FIELD_INT:
+	case FIELD_ADDR:
 	case FIELD_STRING:
 	case FIELD_REAL:
 	case FIELD_JSON:

@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "base/checked.h"
 
 #define RECORD_ERROR_MAX 192u /**< bytes of what is wrong with a record, with the NUL */
@@ -41,6 +42,7 @@ enum field_kind {
 	FIELD_HEX,    /**< uint64_t of which each bit counts, as 16 digits */
 	FIELD_WORD,   /**< an enum, as its word; always written */
 	FIELD_PREFIX, /**< struct prefix, as text; all zero is empty */
+	FIELD_ADDR,   /**< struct addr, as text; only shown */
 	FIELD_RECORD, /**< a struct with a table of its own */
 	FIELD_LIST, /**< an array with its count, uint32_t; elements are texts, numbers or records */
 	FIELD_SET, /**< bool[most], as the list of the words that are true; unknown words are left out */
@@ -65,11 +67,15 @@ struct field {
 	size_t known; /**< offset + 1 of a bool that says whether there is a value; 0: always */
 	bool always;  /**< written also where it is empty, and missing it is wrong */
 	bool behind; /**< a list or a record behind a pointer; only shown. A record that is NULL is null */
-	bool spare; /**< not shown where it is empty, NULL or not known */
+	bool spare;   /**< not shown where it is empty, NULL or not known */
 	bool flat;  /**< a record whose rows are shown as if they were of this one; of NULL none */
 	json_t *(*compute)(const void *record); /**< of FIELD_JSON; gives */
-	bool or_null; /**< for its schema: a string or given JSON that may be NULL */
+	bool or_null;   /**< for its schema: a string or given JSON that may be NULL */
+	bool later;     /**< for its schema: who has the JSON adds it afterwards, or does not */
+	size_t only_if; /**< offset + 1 of a bool: shown only where it is true; 0: always */
 	const char *(*word)(int value);
+	/** of a shown string that is found by the struct; NULL: the string is in it */
+	const char *(*text_of)(const void *record);
 	const struct record_kind *of; /**< of a record, or of one that is given as JSON */
 	const struct field *element; /**< of a list, at offset 0 of each; or of one given as JSON */
 };
@@ -162,7 +168,9 @@ struct record_kind {
 	         : FIELD_U32, uint64_t                                                             \
 	         : FIELD_U64, int64_t                                                              \
 	         : FIELD_I64, double                                                               \
-	         : FIELD_REAL, json_t *                                                            \
+	         : FIELD_REAL, struct addr                                                         \
+	         : FIELD_ADDR, struct prefix                                                       \
+	         : FIELD_PREFIX, json_t *                                                            \
 	         : FIELD_JSON)
 /** A member that is only shown, under its own name. */
 #define SHOW(type, member, ...) SHOW_AS(type, #member, member, __VA_ARGS__)
@@ -184,6 +192,18 @@ struct record_kind {
 /** A struct { bool known; uint64_t value; } likewise. */
 #define SHOW_VALUE(type, the_name, member, ...)                                                    \
 	SHOW_KNOWN(type, the_name, member.value, member.known, __VA_ARGS__)
+/** A string that is found by the struct: const char *to_text(const void *record). */
+#define SHOW_TEXT_OF(the_name, to_text, ...)                                                       \
+	{                                                                                          \
+		.shown = (the_name), .kind = FIELD_STRING, .text_of = (to_text), __VA_ARGS__       \
+	}
+/** What may be added to the JSON afterwards, of a kind, with .of or .element. */
+#define SHOW_LATER(the_name, a_kind, ...)                                                          \
+	{                                                                                          \
+		.shown = (the_name), .kind = (a_kind), .later = true, __VA_ARGS__                  \
+	}
+/** At the end of a row: it is shown only where this bool is true. */
+#define ONLY_IF(type, member) .only_if = offsetof(type, member) + 1
 /** An enum of @p n_words values from 0 on, as its word. */
 #define SHOW_WORD(type, the_name, member, to_word, n_words, ...)                                   \
 	{                                                                                          \

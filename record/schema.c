@@ -16,6 +16,7 @@ static const char *type_of(enum field_kind kind)
 	case FIELD_TEXT:
 	case FIELD_STRING:
 	case FIELD_PREFIX:
+	case FIELD_ADDR:
 		return "string";
 	default:
 		return "integer";
@@ -86,6 +87,12 @@ static json_t *field_schema(const struct field *f)
 	return schema;
 }
 
+/* Whether a row is shown whatever the record says. An empty prefix has no text. */
+static bool is_required(const struct field *f)
+{
+	return !f->spare && !f->later && !f->only_if && f->kind != FIELD_PREFIX;
+}
+
 json_t *record_schema(const struct record_kind *r)
 {
 	json_t *properties = json_object(), *required = json_array();
@@ -96,7 +103,7 @@ json_t *record_schema(const struct record_kind *r)
 		if (!f->shown)
 			continue;
 		json_object_set_new(properties, f->shown, field_schema(f));
-		if (!f->spare && f->kind != FIELD_PREFIX) /* an empty prefix has no text */
+		if (is_required(f))
 			json_array_append_new(required, json_string(f->shown));
 	}
 	return json_pack("{s:s, s:s, s:o, s:o}", "title", r->name, "type", "object", "properties",

@@ -367,9 +367,19 @@ struct crate {
 	char *words[2]; /* a list in the struct, of strings elsewhere */
 	size_t n_words;
 	enum colour colour;
+	bool has_sender;
+	struct addr sender;
+	struct prefix range;
 	json_t *notes, *extra;
 	const struct desk_leg *more;
 };
+
+static const char *size_of_crate(const void *record)
+{
+	const struct crate *c = record;
+
+	return c->u16 > 9 ? "large" : c->u16 ? "small" : NULL;
+}
 
 static const struct field shown_leg_fields[] = { SHOW(struct desk_leg, name),
 	                                         SHOW(struct desk_leg, n, .spare = true) };
@@ -407,6 +417,10 @@ static const struct field crate_fields[] = {
 	SHOW_LIST(struct crate, "legs", legs, n_legs, &one_shown_leg),
 	SHOW_LIST(struct crate, "words", words, n_words, &one_string, .spare = true),
 	SHOW_GROUP("paint", &paint),
+	SHOW_TEXT_OF("size", size_of_crate, .spare = true),
+	SHOW(struct crate, sender, ONLY_IF(struct crate, has_sender)),
+	SHOW(struct crate, range),
+	SHOW_LATER("taken", FIELD_BOOL),
 	SHOW(struct crate, notes, .or_null = true, .element = &one_string),
 	SHOW(struct crate, extra, .spare = true),
 	SHOW_ROWS(struct crate, more, &shown_leg, .behind = true),
@@ -430,6 +444,11 @@ static void what_is_shown_may_lie_elsewhere(void **state)
 {
 	static const struct desk_leg legs[] = { { "left", 1 }, { "right", 0 } };
 	char word[] = "w";
+	struct prefix range;
+	struct addr sender;
+
+	assert_int_equal(addr_parse("192.0.2.1", &sender), 0);
+	assert_int_equal(prefix_parse("2001:db8::/32", &range), 0);
 
 	(void)state;
 	expect_shown(
@@ -447,6 +466,9 @@ static void what_is_shown_may_lie_elsewhere(void **state)
 	                         .words = { word },
 	                         .n_words = 1,
 	                         .colour = GREEN,
+	                         .has_sender = true,
+	                         .sender = sender,
+	                         .range = range,
 	                         .notes = json_integer(3),
 	                         .extra = json_true(),
 	                         .more = &(struct desk_leg){ "right", 7 } },
@@ -454,7 +476,7 @@ static void what_is_shown_may_lie_elsewhere(void **state)
 	        "\"weight\":1.5,\"made\":\"1970-01-01T00:00:01.000Z\",\"guests\":0,"
 	        "\"best\":{\"name\":\"left\",\"n\":1},"
 	        "\"legs\":[{\"name\":\"left\",\"n\":1},{\"name\":\"right\"}],"
-	        "\"words\":[\"w\"],\"paint\":{\"colour\":\"green\"},\"notes\":3,\"extra\":true,"
+	        "\"words\":[\"w\"],\"paint\":{\"colour\":\"green\"},\"size\":\"large\",\"sender\":\"192.0.2.1\",\"range\":\"2001:db8::/32\",\"notes\":3,\"extra\":true,"
 	        "\"name\":\"right\",\"n\":7,\"of_it\":{\"u8\":255},\"sum\":1,\"spare_sum\":1}");
 }
 
@@ -496,6 +518,8 @@ static void a_schema_says_what_is_shown(void **state)
 	                                                                                                   "\"words\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
 	                                                                                                   "\"paint\":{\"title\":\"paint\",\"type\":\"object\",\"properties\":{\"colour\":"
 	                                                                                                   "{\"type\":\"string\",\"enum\":[\"red\",\"green\"]}},\"required\":[\"colour\"]},"
+	                                                                                                   "\"size\":{\"type\":\"string\"},\"sender\":{\"type\":\"string\"},"
+	                                                                                                   "\"range\":{\"type\":\"string\"},\"taken\":{\"type\":\"boolean\"},"
 	                                                                                                   "\"notes\":{" OR_NULL(
 	                                                                                                           "array") ",\"items\":{\"type\":\"string\"}},\"extra\":{}},"
 	                                                                                                                    "\"required\":[\"label\",\"owner\",\"small\",\"u16\",\"below\",\"weight\",\"made\","
