@@ -177,14 +177,14 @@ static json_t *list_json(struct record_writer *w, const struct field *f, const c
 /* Where a record is, or any other value; NULL: there is none. */
 static const char *value_at(const struct field *f, const char *from)
 {
-	const char *at = from + f->offset, *text = f->text_of ? f->text_of(from) : NULL;
+	const char *at = from + f->offset;
 
 	return f->kind == FIELD_RECORD && f->behind ? *(const char *const *)(const void *)at : at;
 }
 
 static json_t *field_json(struct record_writer *w, const struct field *f, const char *from)
 {
-	const char *at = value_at(f, from);
+	const char *at = value_at(f, from), *text = f->text_of ? f->text_of(from) : NULL;
 	bool is_known = f->known && *(const bool *)(from + f->known - 1);
 
 	if (f->text_of)

@@ -67,7 +67,7 @@ struct field {
 	size_t known; /**< offset + 1 of a bool that says whether there is a value; 0: always */
 	bool always;  /**< written also where it is empty, and missing it is wrong */
 	bool behind; /**< a list or a record behind a pointer; only shown. A record that is NULL is null */
-	bool spare;   /**< not shown where it is empty, NULL or not known */
+	bool spare; /**< not shown where it is empty, NULL or not known */
 	bool flat;  /**< a record whose rows are shown as if they were of this one; of NULL none */
 	json_t *(*compute)(const void *record); /**< of FIELD_JSON; gives */
 	bool or_null;   /**< for its schema: a string or given JSON that may be NULL */
