@@ -93,19 +93,28 @@ static bool is_required(const struct field *f)
 	return !f->spare && !f->later && !f->only_if && f->kind != FIELD_PREFIX;
 }
 
+/* @param always  the rows are there whatever the record says */
+static void describe_rows(json_t *properties, json_t *required, const struct record_kind *r,
+                          bool always)
+{
+	for (size_t i = 0; i < r->n_fields; i++) {
+		const struct field *f = &r->fields[i];
+
+		if (f->flat)
+			describe_rows(properties, required, f->of, always && !f->behind);
+		if (!f->shown)
+			continue;
+		json_object_set_new(properties, f->shown, field_schema(f));
+		if (always && is_required(f))
+			json_array_append_new(required, json_string(f->shown));
+	}
+}
+
 json_t *record_schema(const struct record_kind *r)
 {
 	json_t *properties = json_object(), *required = json_array();
 
-	for (size_t i = 0; i < r->n_fields; i++) {
-		const struct field *f = &r->fields[i];
-
-		if (!f->shown)
-			continue;
-		json_object_set_new(properties, f->shown, field_schema(f));
-		if (is_required(f))
-			json_array_append_new(required, json_string(f->shown));
-	}
+	describe_rows(properties, required, r, true);
 	return json_pack("{s:s, s:s, s:o, s:o}", "title", r->name, "type", "object", "properties",
 	                 properties, "required", required);
 }
