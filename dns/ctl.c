@@ -25,21 +25,35 @@ static const char *state_text(uint32_t state)
 	                                    : "served";
 }
 
+struct zone_shown {
+	char name[NAME_TEXT_MAX];
+	uint32_t serial, n_records;
+	const char *state;
+};
+
+static const struct field zone_fields[] = {
+	SHOW(struct zone_shown, name),
+	SHOW(struct zone_shown, serial),
+	SHOW_AS(struct zone_shown, "records", n_records),
+	SHOW(struct zone_shown, state),
+};
+static const struct record_kind zone_record =
+        RECORD_OF(struct zone_shown, "zone", zone_fields, NULL);
+
 static json_t *zones_to_json(const struct image *image)
 {
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < image->n_zones; i++) {
 		const struct image_zone *zone = image_zone(image, i);
+		struct zone_shown row = { .serial = zone->serial,
+			                  .n_records = zone->n_records,
+			                  .state = state_text(zone->state) };
 		uint8_t wire[NAME_WIRE_MAX];
-		char text[NAME_TEXT_MAX];
 
 		image_name_wire(image, zone->name_off, wire);
-		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:s}", "name",
-		                                      name_text(wire, text), "serial",
-		                                      (json_int_t)zone->serial, "records",
-		                                      (json_int_t)zone->n_records, "state",
-		                                      state_text(zone->state)));
+		name_text(wire, row.name);
+		json_array_append_new(list, record_shown(&zone_record, &row));
 	}
 	return list;
 }
@@ -50,16 +64,33 @@ static const char *family_text(const struct steering_site *site, const health_wo
 	return site->n_addresses[ip4] ? health_state_text(health_state(words[ip4])) : "none";
 }
 
-/* State what is so in a family; where it is so in one alone, "in" @p in says in which. */
-static void state_families(json_t *o, const char *name, const char *in, bool ip6, bool ip4)
+/* In which family something is so, where it is so in one alone; else NULL. */
+static const char *one_family(bool ip6, bool ip4)
 {
-	json_object_set_new(o, name, json_boolean(ip6 || ip4));
-	if (ip6 != ip4)
-		json_object_set_new(o, in, json_string(ip4 ? "ipv4" : "ipv6"));
+	return ip6 == ip4 ? NULL : ip4 ? "ipv4" : "ipv6";
 }
 
 /* More would make the answer too long; `weir dns explain` shows them for one name. */
 #define PEER_HEALTH_JSON_MAX 8192
+
+struct peer_shown {
+	const char *node, *site, *ipv4, *ipv6, *inconclusive_in, *unproven_in;
+	bool fresh, inconclusive, unproven;
+};
+
+static const struct field peer_fields[] = {
+	SHOW(struct peer_shown, node),
+	SHOW(struct peer_shown, site),
+	SHOW(struct peer_shown, fresh),
+	SHOW(struct peer_shown, ipv4),
+	SHOW(struct peer_shown, ipv6),
+	SHOW(struct peer_shown, inconclusive),
+	SHOW(struct peer_shown, inconclusive_in, .spare = true),
+	SHOW(struct peer_shown, unproven),
+	SHOW(struct peer_shown, unproven_in, .spare = true),
+};
+static const struct record_kind peer_record =
+        RECORD_OF(struct peer_shown, "view", peer_fields, NULL);
 
 /*
  * What each node sees of a service at a site; only if sites vote, since otherwise no other node's
@@ -74,36 +105,73 @@ static json_t *peer_health_to_json(const struct peer_health *v, const struct ste
 	for (size_t i = 0; shown && i < v->n; i++) {
 		const struct node_health *health = &v->items[i];
 		const health_word *words = health->words + 2 * state;
+		bool inconclusive[] = { health_inconclusive(words[0]),
+			                health_inconclusive(words[1]) };
+		bool unproven[] = { health_unproven(words[0]), health_unproven(words[1]) };
 
-		json_t *row = json_pack("{s:s, s:s, s:b, s:s, s:s}", "node", health->node, "site",
-		                        health->site->name, "fresh", health->fresh, "ipv4",
-		                        family_text(site, words, true), "ipv6",
-		                        family_text(site, words, false));
-		state_families(row, "inconclusive", "inconclusive_in",
-		               health_inconclusive(words[0]), health_inconclusive(words[1]));
-		state_families(row, "unproven", "unproven_in", health_unproven(words[0]),
-		               health_unproven(words[1]));
-		json_array_append_new(list, row);
+		json_array_append_new(
+		        list,
+		        record_shown(
+		                &peer_record,
+		                &(struct peer_shown){
+		                        .node = health->node,
+		                        .site = health->site->name,
+		                        .fresh = health->fresh,
+		                        .ipv4 = family_text(site, words, true),
+		                        .ipv6 = family_text(site, words, false),
+		                        .inconclusive = inconclusive[0] || inconclusive[1],
+		                        .inconclusive_in =
+		                                one_family(inconclusive[0], inconclusive[1]),
+		                        .unproven = unproven[0] || unproven[1],
+		                        .unproven_in = one_family(unproven[0], unproven[1]) }));
 	}
 	return list;
 }
 
+struct site_shown {
+	const char *site, *ipv4, *ipv6, *unproven_in;
+	uint32_t weight, drained_ppm;
+	bool in_doubt, unproven, disabled, forced_up, shifting;
+	json_t *peers;
+};
+
+static const struct field site_fields[] = {
+	SHOW(struct site_shown, site),
+	SHOW(struct site_shown, weight),
+	SHOW(struct site_shown, ipv4),
+	SHOW(struct site_shown, ipv6),
+	SHOW(struct site_shown, in_doubt),
+	SHOW(struct site_shown, unproven),
+	SHOW(struct site_shown, unproven_in, .spare = true),
+	SHOW(struct site_shown, drained_ppm),
+	SHOW(struct site_shown, disabled),
+	SHOW(struct site_shown, forced_up),
+	SHOW(struct site_shown, shifting),
+	SHOW_AS(struct site_shown, "views", peers),
+};
+static const struct record_kind site_record =
+        RECORD_OF(struct site_shown, "site", site_fields, NULL);
+
 static json_t *site_to_json(const struct generation *g, const struct steering_site *site, size_t at)
 {
 	const struct steering_site_state *state = &g->state->sites[at];
-	json_t *row =
-	        json_pack("{s:s, s:I, s:s, s:s, s:b}", "site", site->name, "weight",
-	                  (json_int_t)site->weight, "ipv4", family_text(site, state->words, true),
-	                  "ipv6", family_text(site, state->words, false), "in_doubt",
-	                  health_in_doubt(state->words[0]) || health_in_doubt(state->words[1]));
 
-	state_families(row, "unproven", "unproven_in", state->unproven[0], state->unproven[1]);
-	json_object_update_new(row, json_pack("{s:I, s:b, s:b, s:b, s:o}", "drained_ppm",
-	                                      (json_int_t)state->drained_ppm, "disabled",
-	                                      state->disabled, "forced_up", state->forced_up,
-	                                      "shifting", state->shifting, "views",
-	                                      peer_health_to_json(g->peer_health, site, at)));
-	return row;
+	return record_shown(
+	        &site_record,
+	        &(struct site_shown){ .site = site->name,
+	                              .weight = site->weight,
+	                              .ipv4 = family_text(site, state->words, true),
+	                              .ipv6 = family_text(site, state->words, false),
+	                              .in_doubt = health_in_doubt(state->words[0]) ||
+	                                          health_in_doubt(state->words[1]),
+	                              .unproven = state->unproven[0] || state->unproven[1],
+	                              .unproven_in =
+	                                      one_family(state->unproven[0], state->unproven[1]),
+	                              .drained_ppm = state->drained_ppm,
+	                              .disabled = state->disabled,
+	                              .forced_up = state->forced_up,
+	                              .shifting = state->shifting,
+	                              .peers = peer_health_to_json(g->peer_health, site, at) });
 }
 
 /*
@@ -248,6 +316,22 @@ static json_t *service_sites_to_json(const struct generation *g,
 	return sites;
 }
 
+struct name_shown {
+	const char *name, *service, *policy;
+	json_t *sites;
+	bool fail_closed;
+};
+
+static const struct field name_fields[] = {
+	SHOW(struct name_shown, name),
+	SHOW(struct name_shown, service),
+	SHOW(struct name_shown, policy),
+	SHOW(struct name_shown, sites, .spare = true),
+	SHOW(struct name_shown, fail_closed, .spare = true),
+};
+static const struct record_kind name_record =
+        RECORD_OF(struct name_shown, "name", name_fields, NULL);
+
 /*
  * Dynamic names with the state of their sites: what steering would see now. All names of a service have the same
  * sites, so these are stated with its first name only. Operations judge by them: choose_services() says which are there.
@@ -261,70 +345,70 @@ static json_t *names_to_json(const struct generation *g, struct stated_services 
 	for (size_t i = 0; i < p->n_names; i++) {
 		const struct steering_name *name = &p->names[i];
 		size_t service = (size_t)(name->service - p->services);
-		json_t *row;
+		bool whole = t->named[service] && t->sites[service];
+		struct name_shown row = {
+			.name = name->name,
+			.service = name->service->name,
+			.policy = name->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted",
+			.fail_closed = whole && name->service->fail_closed,
+		};
 
 		if (!t->named[service] && n_others++ >= NAMES_JSON_MAX)
 			continue;
-		row = json_pack("{s:s, s:s, s:s}", "name", name->name, "service",
-		                name->service->name, "policy",
-		                name->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted");
-		if (t->named[service] && t->sites[service]) {
-			json_object_set_new(row, "sites", service_sites_to_json(g, name->service));
-			if (name->service->fail_closed)
-				json_object_set_new(row, "fail_closed", json_true());
-		}
-		json_array_append_new(list, row);
+		row.sites = whole ? service_sites_to_json(g, name->service) : NULL;
+		json_array_append_new(list, record_shown(&name_record, &row));
 		t->named[service] = false;
 	}
 	return list;
 }
 
-static void state_names(const struct generation *g, json_t *answer)
-{
-	size_t n = g->steering->n_services;
-	struct stated_services t = { .sites = calloc(2 * n + 1, sizeof(*t.sites)) };
+#define RAMPS_JSON_MAX 256 /* as above: far more drains than sites */
 
-	if (!t.sites) {
-		memory_note_failure(); /* then there is no answer, rather than one without names */
-		return;
-	}
-	t.named = t.sites + n;
-	choose_services(g, &t);
-	json_object_set_new(answer, "names", names_to_json(g, &t));
-	json_object_set_new(answer, "n_names", json_integer((json_int_t)g->steering->n_names));
-	if (t.n_left_out)
-		json_object_set_new(answer, "services_left_out",
-		                    json_integer((json_int_t)t.n_left_out));
-	free(t.sites);
+static const char *how_word(int how)
+{
+	return ramp_how_text((enum ramp_how)how);
 }
 
-#define RAMPS_JSON_MAX 256 /* as above: far more drains than sites */
+static const struct field ramp_fields[] = {
+	SHOW_AS(struct ramp_record, "override", id),
+	SHOW(struct ramp_record, generation),
+	RECORD_WORD(struct ramp_record, how, how_word, RAMP_HOW_COUNT, .shown = "state"),
+	SHOW(struct ramp_record, at_ms),
+};
+static const struct record_kind ramp_record =
+        RECORD_OF(struct ramp_record, "ramp", ramp_fields, NULL);
 
 static json_t *ramps_to_json(const struct ramps *r)
 {
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < r->n && i < RAMPS_JSON_MAX; i++)
-		json_array_append_new(list,
-		                      json_pack("{s:s, s:I, s:s, s:I}", "override", r->items[i].id,
-		                                "generation", (json_int_t)r->items[i].generation,
-		                                "state", ramp_how_text(r->items[i].how), "at_ms",
-		                                (json_int_t)r->items[i].at_ms));
-	return list;
+	return record_list_shown(&ramp_record, r->items,
+	                         r->n < RAMPS_JSON_MAX ? r->n : RAMPS_JSON_MAX);
 }
+
+struct deciding_shown {
+	bool votes;
+	json_t *sites, *out;
+};
+
+static const struct field deciding_fields[] = {
+	SHOW(struct deciding_shown, votes),
+	SHOW(struct deciding_shown, sites),
+	SHOW(struct deciding_shown, out),
+};
+static const struct record_kind deciding_record =
+        RECORD_OF(struct deciding_shown, "deciding", deciding_fields, NULL);
 
 /* The sites that decide together whether a site is dead, or that each decide for themselves. */
 static json_t *deciding_to_json(const struct generation *g)
 {
 	const struct peer_health *v = g->peer_health;
-	json_t *sites = json_array(), *out = json_array();
+	struct deciding_shown d = { v->votes, json_array(), json_array() };
 
 	for (size_t i = 0; i < g->model->n_sites; i++)
 		if (peer_health_has_nodes(v, &g->model->sites[i]))
-			json_array_append_new(peer_health_decides(v, &g->model->sites[i]) ? sites
-			                                                                  : out,
+			json_array_append_new(peer_health_decides(v, &g->model->sites[i]) ? d.sites
+			                                                                  : d.out,
 			                      json_string(g->model->sites[i].name));
-	return json_pack("{s:b, s:o, s:o}", "votes", v->votes, "sites", sites, "out", out);
+	return record_shown(&deciding_record, &d);
 }
 
 /* The steps in force: asked each second while an operation runs, so nothing else is there. */
@@ -340,40 +424,107 @@ static json_t *levels_to_json(const struct server *s)
 	return record_to_json(&ramp_levels_record, &levels);
 }
 
+struct load_shown {
+	uint64_t started, finished;
+	bool running;
+	const char *error;
+	json_t *errors;
+};
+
+static const struct field load_fields[] = {
+	SHOW(struct load_shown, started),
+	SHOW(struct load_shown, finished),
+	SHOW(struct load_shown, running),
+	SHOW(struct load_shown, error),
+	SHOW_AS(struct load_shown, "mistakes", errors),
+};
+static const struct record_kind load_record =
+        RECORD_OF(struct load_shown, "load", load_fields, NULL);
+
 /* Errors are left out while a load runs: its thread writes them. */
 static json_t *load_to_json(const struct server *s)
 {
 	const struct server_load *l = &s->load;
-	json_t *errors = json_array();
+	struct load_shown load = { l->started, l->finished, l->running, server_load_error(s),
+		                   json_array() };
 
 	for (unsigned i = 0; !l->running && i < SERVER_ERRORS_MAX && i < l->n_errors; i++)
 		if (l->errors[i])
-			json_array_append_new(errors, json_string(l->errors[i]));
-	return json_pack("{s:I, s:I, s:b, s:s, s:o}", "started", (json_int_t)l->started, "finished",
-	                 (json_int_t)l->finished, "running", l->running, "error",
-	                 server_load_error(s), "mistakes", errors);
+			json_array_append_new(load.errors, json_string(l->errors[i]));
+	return record_shown(&load_record, &load);
 }
 
 /* Fields of the generation are missing until there is one; all others are always there. */
+struct status_shown {
+	bool ok, serving, clock_held, stale_image;
+	const char *clock;
+	uint64_t document, version, image_bytes, n_names, n_left_out;
+	uint32_t threads;
+	json_t *load, *zones, *names, *ramps, *deciding;
+};
+
+#define SHOW_SERVED(name) SHOW_KNOWN(struct status_shown, #name, name, serving, .spare = true)
+static const struct field status_fields[] = {
+	SHOW(struct status_shown, ok),
+	SHOW(struct status_shown, serving),
+	SHOW(struct status_shown, clock_held),
+	SHOW(struct status_shown, clock),
+	SHOW(struct status_shown, load),
+	SHOW_SERVED(document),
+	SHOW_SERVED(version),
+	SHOW_SERVED(threads),
+	SHOW_SERVED(stale_image),
+	SHOW_SERVED(image_bytes),
+	SHOW_SERVED(zones),
+	SHOW_SERVED(names),
+	SHOW_SERVED(n_names),
+	SHOW_AS(struct status_shown, "services_left_out", n_left_out, .spare = true),
+	SHOW_SERVED(ramps),
+	SHOW_SERVED(deciding),
+};
+static const struct record_kind status_record =
+        RECORD_OF(struct status_shown, "status", status_fields, NULL);
+
+static void state_names(const struct generation *g, struct status_shown *out)
+{
+	size_t n = g->steering->n_services;
+	struct stated_services t = { .sites = calloc(2 * n + 1, sizeof(*t.sites)) };
+
+	if (!t.sites) {
+		memory_note_failure(); /* then there is no answer, rather than one without names */
+		return;
+	}
+	t.named = t.sites + n;
+	choose_services(g, &t);
+	out->names = names_to_json(g, &t);
+	out->n_names = g->steering->n_names;
+	out->n_left_out = t.n_left_out;
+	free(t.sites);
+}
+
 static json_t *status_to_json(const struct server *s)
 {
 	const struct generation *g = s->now;
-	json_t *answer = json_pack("{s:b, s:b, s:b, s:s, s:o}", "ok", 1, "serving", g != NULL,
-	                           "clock_held", wall_clock_holds_ramps(s->clock), "clock",
-	                           wall_clock_hold_text(s->clock), "load", load_to_json(s));
+	struct status_shown status = {
+		.ok = true,
+		.serving = g != NULL,
+		.clock_held = wall_clock_holds_ramps(s->clock),
+		.clock = wall_clock_hold_text(s->clock),
+		.load = load_to_json(s),
+	};
 
-	if (!g)
-		return answer;
-	json_object_set_new(answer, "document", json_integer((json_int_t)g->model->meta.document));
-	json_object_set_new(answer, "version", json_integer((json_int_t)g->model->meta.version));
-	json_object_set_new(answer, "threads", json_integer((json_int_t)s->n_threads));
-	json_object_set_new(answer, "stale_image", json_boolean(generation_lacks(g)));
-	json_object_set_new(answer, "image_bytes", json_integer((json_int_t)g->image->size_bytes));
-	json_object_set_new(answer, "zones", zones_to_json(g->image));
-	state_names(g, answer);
-	json_object_set_new(answer, "ramps", ramps_to_json(&s->ramps));
-	json_object_set_new(answer, "deciding", deciding_to_json(g));
-	return answer;
+	if (g) {
+		status.document = g->model->meta.document;
+		status.version = g->model->meta.version;
+		status.threads = s->n_threads;
+		status.stale_image = generation_lacks(g);
+		status.image_bytes = g->image->size_bytes;
+		status.zones = zones_to_json(g->image);
+		state_names(g, &status);
+		status.ramps = ramps_to_json(&s->ramps);
+		status.deciding = deciding_to_json(g);
+	}
+	return record_shown(&status_record, &status);
 }
 
 /* Each request has an answer, also one that cannot be read: a caller must never wait in vain. */
@@ -393,8 +544,7 @@ static json_t *handle_request(struct server *s, const char *line, size_t length)
 	else if (strcmp(what, "levels") == 0)
 		answer = levels_to_json(s);
 	else if (strcmp(what, "zone-reload") == 0)
-		answer = json_pack("{s:b, s:I}", "ok", 1, "load",
-		                   (json_int_t)server_load_start(s, true));
+		answer = json_granted("load", json_integer((json_int_t)server_load_start(s, true)));
 	else
 		answer = json_refusal(
 		        "unknown request: expected \"status\", \"levels\" or \"zone-reload\"");

@@ -88,6 +88,12 @@ static inline char *json_line(json_t *json)
 	return line;
 }
 
+/** What a control socket answers to a request that it carried out: @p name is @p value (taken), given. */
+static inline json_t *json_granted(const char *name, json_t *value)
+{
+	return json_pack("{s:b, s:o}", "ok", 1, name, value);
+}
+
 /** What a control socket answers to a request that it refuses, given. */
 static inline json_t *json_refusal(const char *reason)
 {
