@@ -10,6 +10,7 @@
 
 #include "dataplane/ctl_proof.h"
 #include "dataplane/process.h"
+#include "record/fields.h"
 #include "weir/json.h"
 #include "weir/model.h"
 #include "weir/trace.h"
@@ -26,6 +27,25 @@ static char *answer_json(json_t *o)
 	return text ? text : make_refusal("out of memory");
 }
 
+struct port_shown {
+	const char *interface, *mode, *reason;
+	uint32_t ifindex;
+};
+
+static const struct field port_fields[] = {
+	SHOW(struct port_shown, interface),
+	SHOW(struct port_shown, ifindex),
+	SHOW(struct port_shown, mode),
+};
+static const struct record_kind port_record =
+        RECORD_OF(struct port_shown, "port", port_fields, NULL);
+static const struct field missing_fields[] = {
+	SHOW(struct port_shown, interface),
+	SHOW_AS(struct port_shown, "why", reason),
+};
+static const struct record_kind missing_record =
+        RECORD_OF(struct port_shown, "port", missing_fields, NULL);
+
 static json_t *ports_json(const struct process *p)
 {
 	struct driver_port ports[DRIVER_PORTS_MAX];
@@ -35,9 +55,12 @@ static json_t *ports_json(const struct process *p)
 	for (size_t i = 0; i < n; i++)
 		if (!ports[i].lost)
 			json_array_append_new(
-			        list, json_pack("{s:s, s:i, s:s}", "interface", ports[i].name,
-			                        "ifindex", (int)ports[i].ifindex, "mode",
-			                        ports[i].native ? "native" : "generic"));
+			        list, record_shown(&port_record,
+			                           &(struct port_shown){
+			                                   .interface = ports[i].name,
+			                                   .ifindex = ports[i].ifindex,
+			                                   .mode = ports[i].native ? "native"
+			                                                           : "generic" }));
 	return list;
 }
 
@@ -51,16 +74,44 @@ static json_t *missing_ports_json(const struct process *p)
 	json_t *list = json_array();
 
 	for (size_t i = 0; self && i < self->n_ports && i < DRIVER_PORTS_MAX; i++) {
-		const struct driver_port *port =
-		        driver_find_port(ports, n, self->ports[i].interface);
+		struct port_shown row = { .interface = self->ports[i].interface,
+			                  .reason = p->port_reason[i] };
+		const struct driver_port *port = driver_find_port(ports, n, row.interface);
 
 		if (!port || port->lost)
-			json_array_append_new(list, json_pack("{s:s, s:s}", "interface",
-			                                      self->ports[i].interface, "why",
-			                                      p->port_reason[i]));
+			json_array_append_new(list, record_shown(&missing_record, &row));
 	}
 	return list;
 }
+
+struct dataplane_shown {
+	bool ok, refused, learning, wants_connections;
+	const char *node, *driver, *refusal, *driver_reason;
+	uint64_t document, version, services, pools, backends;
+	uint32_t health_epoch;
+	json_t *ports, *ports_missing;
+};
+
+static const struct field status_fields[] = {
+	SHOW(struct dataplane_shown, ok),
+	SHOW(struct dataplane_shown, node),
+	SHOW(struct dataplane_shown, driver),
+	SHOW(struct dataplane_shown, document),
+	SHOW(struct dataplane_shown, version),
+	SHOW(struct dataplane_shown, refused),
+	SHOW_AS(struct dataplane_shown, "refused_why", refusal),
+	SHOW(struct dataplane_shown, ports),
+	SHOW(struct dataplane_shown, ports_missing),
+	SHOW(struct dataplane_shown, services),
+	SHOW(struct dataplane_shown, pools),
+	SHOW(struct dataplane_shown, backends),
+	SHOW_AS(struct dataplane_shown, "driver_why", driver_reason),
+	SHOW(struct dataplane_shown, health_epoch),
+	SHOW(struct dataplane_shown, learning),
+	SHOW(struct dataplane_shown, wants_connections),
+};
+static const struct record_kind status_record =
+        RECORD_OF(struct dataplane_shown, "status", status_fields, NULL);
 
 static char *do_status(struct process *p, const json_t *request)
 {
@@ -68,18 +119,38 @@ static char *do_status(struct process *p, const json_t *request)
 	bool has = p->driver && n->model;
 
 	(void)request;
-	return answer_json(json_pack(
-	        "{s:b, s:s, s:s, s:I, s:I, s:b, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:I, s:b, s:b}",
-	        "ok", 1, "node", p->dirs.node, "driver", p->ops->name, "document",
-	        (json_int_t)(has ? n->model->meta.document : 0), "version",
-	        (json_int_t)(has ? n->model->meta.version : 0), "refused", *p->refusal != 0,
-	        "refused_why", p->refusal, "ports", ports_json(p), "ports_missing",
-	        missing_ports_json(p), "services", (json_int_t)(has ? n->plan->n_services : 0),
-	        "pools", (json_int_t)n->n_pools, "backends",
-	        (json_int_t)(has ? n->plan->n_backends : 0), "driver_why", p->driver_reason,
-	        "health_epoch", (json_int_t)p->health_epoch, "learning", has && n->learning,
-	        "wants_connections", has && n->wants_peer_state));
+	return answer_json(record_shown(
+	        &status_record,
+	        &(struct dataplane_shown){ .ok = true,
+	                                   .node = p->dirs.node,
+	                                   .driver = p->ops->name,
+	                                   .document = has ? n->model->meta.document : 0,
+	                                   .version = has ? n->model->meta.version : 0,
+	                                   .refused = *p->refusal != 0,
+	                                   .refusal = p->refusal,
+	                                   .ports = ports_json(p),
+	                                   .ports_missing = missing_ports_json(p),
+	                                   .services = has ? n->plan->n_services : 0,
+	                                   .pools = n->n_pools,
+	                                   .backends = has ? n->plan->n_backends : 0,
+	                                   .driver_reason = p->driver_reason,
+	                                   .health_epoch = p->health_epoch,
+	                                   .learning = has && n->learning,
+	                                   .wants_connections = has && n->wants_peer_state }));
 }
+
+struct handover_shown {
+	bool ok, learning;
+	const char *connections; /* NULL when out of memory */
+};
+
+static const struct field handover_fields[] = {
+	SHOW(struct handover_shown, ok),
+	SHOW(struct handover_shown, learning),
+	SHOW(struct handover_shown, connections),
+};
+static const struct record_kind handover_record =
+        RECORD_OF(struct handover_shown, "handover", handover_fields, NULL);
 
 /*
  * The state for a peer that starts (weir/conn_state.h), and whether this node is still learning
@@ -94,27 +165,55 @@ static char *do_handover(struct process *p, const json_t *request)
 	if (!p->driver || !p->node.model)
 		return make_refusal("no document is in force yet");
 	text = compiler_handover_write(&p->node, &time);
-	line = answer_json(json_pack("{s:b, s:b, s:s?}", "ok", 1, "learning", p->node.learning,
-	                             "connections", text));
+	line = answer_json(record_shown(&handover_record,
+	                                &(struct handover_shown){ .ok = true,
+	                                                          .learning = p->node.learning,
+	                                                          .connections = text }));
 	free(text);
 	return line;
 }
 
+struct backend_shown {
+	const char *pool, *backend, *reason, *next_hop;
+	char address[ADDR_TEXT_MAX];
+	bool in_force;
+	uint32_t index, weight, inner_mtu, path_mtu;
+};
+
+static const struct field backend_fields[] = {
+	SHOW(struct backend_shown, pool),
+	SHOW(struct backend_shown, backend),
+	SHOW(struct backend_shown, address),
+	SHOW(struct backend_shown, index),
+	SHOW(struct backend_shown, weight),
+	SHOW(struct backend_shown, in_force),
+	SHOW_AS(struct backend_shown, "why", reason),
+	SHOW(struct backend_shown, next_hop),
+	SHOW(struct backend_shown, inner_mtu),
+	SHOW(struct backend_shown, path_mtu),
+};
+static const struct record_kind backend_record =
+        RECORD_OF(struct backend_shown, "backend", backend_fields, NULL);
+
 static json_t *backend_json(const struct process *p, const struct compiler_pool *pool,
                             const struct compiler_backend *b)
 {
-	char address[ADDR_TEXT_MAX];
 	struct hop hop;
 	bool watched = hops_get(p->hops, &b->plan->address, &hop);
+	struct backend_shown row = {
+		.pool = plan_pool_of(pool->plan, b->plan)->name,
+		.backend = b->plan->name,
+		.index = b->index,
+		.weight = b->plan->weight,
+		.in_force = b->alive,
+		.reason = effect_reason_text((enum effect_reason)b->reason),
+		.next_hop = watched ? hop_state_text(hop.state) : "not followed",
+		.inner_mtu = p->node.t.backends[b->index].inner_mtu,
+		.path_mtu = p->node.paths[b->index].reported.mtu,
+	};
 
-	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:s, s:i, s:i}", "pool",
-	                 plan_pool_of(pool->plan, b->plan)->name, "backend", b->plan->name,
-	                 "address", addr_text(&b->plan->address, address), "index", (int)b->index,
-	                 "weight", (int)b->plan->weight, "in_force", (int)b->alive, "why",
-	                 effect_reason_text((enum effect_reason)b->reason), "next_hop",
-	                 watched ? hop_state_text(hop.state) : "not followed", "inner_mtu",
-	                 (int)p->node.t.backends[b->index].inner_mtu, "path_mtu",
-	                 (int)p->node.paths[b->index].reported.mtu);
+	addr_text(&b->plan->address, row.address);
+	return record_shown(&backend_record, &row);
 }
 
 static char *do_backends(struct process *p, const json_t *request)
@@ -132,7 +231,7 @@ static char *do_backends(struct process *p, const json_t *request)
 				json_array_append_new(list,
 				                      backend_json(p, pool, &pool->backends[k]));
 	}
-	return answer_json(json_pack("{s:b, s:o}", "ok", 1, "backends", list));
+	return answer_json(json_granted("backends", list));
 }
 
 static char *do_proof(struct process *p, const json_t *request)

@@ -11,35 +11,74 @@
 #include "base/hash.h"
 #include "dataplane/process.h"
 #include "dataplane/prover.h"
+#include "record/fields.h"
 #include "weir/json.h"
 #include "weir/model.h"
 #include "weir/proof.h"
 
+static const char *fact_text(uint8_t fact)
+{
+	return proof_fact_text((enum proof_fact)fact);
+}
+
+struct port_proof_shown {
+	const char *interface, *up, *attached;
+	uint32_t ifindex, program;
+};
+
+static const struct field port_fields[] = {
+	SHOW(struct port_proof_shown, interface), SHOW(struct port_proof_shown, ifindex),
+	SHOW(struct port_proof_shown, program),   SHOW(struct port_proof_shown, up),
+	SHOW(struct port_proof_shown, attached),
+};
+static const struct record_kind port_record =
+        RECORD_OF(struct port_proof_shown, "port", port_fields, NULL);
+
 static json_t *port_proof_json(const struct proof_port *p)
 {
-	return json_pack("{s:s, s:I, s:I, s:s, s:s}", "interface", p->interface, "ifindex",
-	                 (json_int_t)p->ifindex, "program", (json_int_t)p->program, "up",
-	                 proof_fact_text((enum proof_fact)p->up), "attached",
-	                 proof_fact_text((enum proof_fact)p->attached));
+	return record_shown(&port_record,
+	                    &(struct port_proof_shown){ .interface = p->interface,
+	                                                .ifindex = p->ifindex,
+	                                                .program = p->program,
+	                                                .up = fact_text(p->up),
+	                                                .attached = fact_text(p->attached) });
 }
+
+struct vip_shown {
+	const char *vip, *state, *reason;
+	char address[ADDR_TEXT_MAX];
+	struct proof_vip proof;
+};
+
+static const struct field vip_fields[] = {
+	SHOW(struct vip_shown, vip),
+	SHOW(struct vip_shown, address),
+	SHOW(struct vip_shown, state),
+	SHOW(struct vip_shown, reason),
+	SHOW_AS(struct vip_shown, "since_ms", proof.since_ms),
+	SHOW_AS(struct vip_shown, "proved_ms", proof.proved_ms),
+	SHOW_AS(struct vip_shown, "tried_ms", proof.tried_ms),
+	SHOW_AS(struct vip_shown, "sent", proof.sent),
+	SHOW_AS(struct vip_shown, "services", proof.n_services),
+	SHOW_AS(struct vip_shown, "serving", proof.n_serving),
+	SHOW_AS(struct vip_shown, "reachable", proof.n_reachable),
+};
+static const struct record_kind vip_record = RECORD_OF(struct vip_shown, "VIP", vip_fields, NULL);
 
 static json_t *vip_proof_json(const char *name, const struct proof_vip *v)
 {
-	char address[ADDR_TEXT_MAX];
+	struct vip_shown row = { .vip = name,
+		                 .state = proof_state_text((enum proof_state)v->state),
+		                 .reason = proof_reason_text(v->reason),
+		                 .proof = *v };
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "vip", name,
-	                 "address", addr_text(&v->address, address), "state",
-	                 proof_state_text((enum proof_state)v->state), "reason",
-	                 proof_reason_text(v->reason), "since_ms", (json_int_t)v->since_ms,
-	                 "proved_ms", (json_int_t)v->proved_ms, "tried_ms", (json_int_t)v->tried_ms,
-	                 "sent", (json_int_t)v->sent, "services", (json_int_t)v->n_services,
-	                 "serving", (json_int_t)v->n_serving, "reachable",
-	                 (json_int_t)v->n_reachable);
+	addr_text(&v->address, row.address);
+	return record_shown(&vip_record, &row);
 }
 
 /* @param only  the only one to be listed; NULL: all. @param omitted  out: addresses without room */
 static json_t *vips_proof_json(const struct proof *proof, const struct model *m, const char *only,
-                               uint64_t now_ms, size_t *omitted)
+                               uint64_t now_ms, uint64_t *omitted)
 {
 	json_t *list = json_array();
 	struct proof_vip v;
@@ -73,33 +112,52 @@ static json_t *states_json(const struct process *p)
 	return o;
 }
 
+struct proof_shown {
+	bool ok, stopping;
+	struct proof_node node;
+	uint64_t now_ms, omitted;
+	const char *state_arrived;
+	json_t *ports, *vips, *states;
+};
+
+static const struct field proof_fields[] = {
+	SHOW(struct proof_shown, ok),
+	SHOW_AS(struct proof_shown, "document", node.document),
+	SHOW(struct proof_shown, now_ms),
+	SHOW_AS(struct proof_shown, "alive_ms", node.alive_ms),
+	SHOW_AS(struct proof_shown, "started_ms", node.started_ms),
+	SHOW_AS(struct proof_shown, "sent", node.sent),
+	SHOW_AS(struct proof_shown, "driver", node.driver),
+	SHOW(struct proof_shown, state_arrived),
+	SHOW(struct proof_shown, stopping),
+	SHOW_AS(struct proof_shown, "next_hops_needed", node.hops_needed),
+	SHOW_AS(struct proof_shown, "next_hops_known", node.hops_known),
+	SHOW(struct proof_shown, ports),
+	SHOW(struct proof_shown, vips),
+	SHOW(struct proof_shown, omitted),
+	SHOW(struct proof_shown, states),
+};
+static const struct record_kind proof_record =
+        RECORD_OF(struct proof_shown, "proof", proof_fields, NULL);
+
 static json_t *page_proof_json(struct proof *proof, const struct process *p, const char *vip)
 {
-	uint64_t now_ms = clock_mono_ms();
-	const struct model *m = p->node.model;
-	size_t omitted;
-	json_t *ports = json_array(), *vips;
-	struct proof_node node;
+	struct proof_shown shown = { .ok = true, .now_ms = clock_mono_ms() };
+	const struct proof_node *node = &shown.node;
 	int err = proof_copy(proof);
 
 	if (!err)
-		err = proof_node(proof, now_ms, &node);
-	for (uint32_t i = 0; !err && i < node.n_ports; i++)
-		json_array_append_new(ports, port_proof_json(&node.ports[i]));
-	if (err) {
-		json_decref(ports);
+		err = proof_node(proof, shown.now_ms, &shown.node);
+	if (err)
 		return json_refusal(strerror(-err));
-	}
-	vips = vips_proof_json(proof, m, vip, now_ms, &omitted);
-	return json_pack(
-	        "{s:b, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:I, s:I, s:o, s:o, s:I, s:o}", "ok",
-	        1, "document", (json_int_t)node.document, "now_ms", (json_int_t)now_ms, "alive_ms",
-	        (json_int_t)node.alive_ms, "started_ms", (json_int_t)node.started_ms, "sent",
-	        (json_int_t)node.sent, "driver", node.driver, "state_arrived",
-	        proof_fact_text((enum proof_fact)node.state_arrived), "stopping", node.stopping,
-	        "next_hops_needed", (json_int_t)node.hops_needed, "next_hops_known",
-	        (json_int_t)node.hops_known, "ports", ports, "vips", vips, "omitted",
-	        (json_int_t)omitted, "states", states_json(p));
+	shown.stopping = node->stopping;
+	shown.state_arrived = fact_text(node->state_arrived);
+	shown.ports = json_array();
+	for (uint32_t i = 0; i < node->n_ports; i++)
+		json_array_append_new(shown.ports, port_proof_json(&node->ports[i]));
+	shown.vips = vips_proof_json(proof, p->node.model, vip, shown.now_ms, &shown.omitted);
+	shown.states = states_json(p);
+	return record_shown(&proof_record, &shown);
 }
 
 json_t *ctl_proof_json(const struct process *p, const json_t *request)

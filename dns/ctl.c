@@ -455,7 +455,7 @@ static json_t *load_to_json(const struct server *s)
 }
 
 /* Fields of the generation are missing until there is one; all others are always there. */
-struct status_shown {
+struct dns_shown {
 	bool ok, serving, clock_held, stale_image;
 	const char *clock;
 	uint64_t document, version, image_bytes, n_names, n_left_out;
@@ -463,13 +463,13 @@ struct status_shown {
 	json_t *load, *zones, *names, *ramps, *deciding;
 };
 
-#define SHOW_SERVED(name) SHOW_KNOWN(struct status_shown, #name, name, serving, .spare = true)
+#define SHOW_SERVED(name) SHOW_KNOWN(struct dns_shown, #name, name, serving, .spare = true)
 static const struct field status_fields[] = {
-	SHOW(struct status_shown, ok),
-	SHOW(struct status_shown, serving),
-	SHOW(struct status_shown, clock_held),
-	SHOW(struct status_shown, clock),
-	SHOW(struct status_shown, load),
+	SHOW(struct dns_shown, ok),
+	SHOW(struct dns_shown, serving),
+	SHOW(struct dns_shown, clock_held),
+	SHOW(struct dns_shown, clock),
+	SHOW(struct dns_shown, load),
 	SHOW_SERVED(document),
 	SHOW_SERVED(version),
 	SHOW_SERVED(threads),
@@ -478,14 +478,14 @@ static const struct field status_fields[] = {
 	SHOW_SERVED(zones),
 	SHOW_SERVED(names),
 	SHOW_SERVED(n_names),
-	SHOW_AS(struct status_shown, "services_left_out", n_left_out, .spare = true),
+	SHOW_AS(struct dns_shown, "services_left_out", n_left_out, .spare = true),
 	SHOW_SERVED(ramps),
 	SHOW_SERVED(deciding),
 };
 static const struct record_kind status_record =
-        RECORD_OF(struct status_shown, "status", status_fields, NULL);
+        RECORD_OF(struct dns_shown, "status", status_fields, NULL);
 
-static void state_names(const struct generation *g, struct status_shown *out)
+static void state_names(const struct generation *g, struct dns_shown *out)
 {
 	size_t n = g->steering->n_services;
 	struct stated_services t = { .sites = calloc(2 * n + 1, sizeof(*t.sites)) };
@@ -505,7 +505,7 @@ static void state_names(const struct generation *g, struct status_shown *out)
 static json_t *status_to_json(const struct server *s)
 {
 	const struct generation *g = s->now;
-	struct status_shown status = {
+	struct dns_shown status = {
 		.ok = true,
 		.serving = g != NULL,
 		.clock_held = wall_clock_holds_ramps(s->clock),

@@ -1,62 +1,92 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A trace as a line of JSON; in a file of its own, so that export/trace.c links without jansson. */
-#include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 
+#include "record/fields.h"
 #include "weir/json.h"
 #include "weir/trace.h"
 
-static json_t *steps_json(const struct trace_result *r)
-{
-	json_t *steps = json_array();
+#define ENDPOINT_MAX (ADDR_TEXT_MAX + sizeof("[]:65535"))
 
-	for (size_t i = 0; i < r->n_steps; i++)
-		json_array_append_new(steps, json_pack("{s:s, s:s}", "step", r->steps[i].step,
-		                                       "text", r->steps[i].text));
-	return steps;
-}
+struct trace_shown {
+	bool ok, syn, has_slot, settled, has_backend, remembered, leaves;
+	char source[ENDPOINT_MAX], destination[ENDPOINT_MAX];
+	const char *protocol, *action, *reason;
+	uint16_t length;
+	uint64_t hash, backend_id;
+	uint32_t slot, pool, ifindex;
+	char backend[ADDR_TEXT_MAX], outer_source[ADDR_TEXT_MAX];
+	const struct trace_step *steps;
+	size_t n_steps;
+};
 
-static json_t *endpoint_json(const struct addr *a, uint16_t port)
+static const struct field step_fields[] = {
+	SHOW(struct trace_step, step),
+	SHOW(struct trace_step, text),
+};
+static const struct record_kind step_record =
+        RECORD_OF(struct trace_step, "step", step_fields, NULL);
+static const struct field one_step = { .kind = FIELD_RECORD, .of = &step_record };
+
+/* Shown where the packet came so far. */
+#define IF(has) .known = offsetof(struct trace_shown, has) + 1, .spare = true
+static const struct field trace_fields[] = {
+	SHOW(struct trace_shown, ok),
+	SHOW(struct trace_shown, source),
+	SHOW(struct trace_shown, destination),
+	SHOW(struct trace_shown, protocol),
+	SHOW(struct trace_shown, syn),
+	SHOW(struct trace_shown, length),
+	SHOW(struct trace_shown, action),
+	SHOW(struct trace_shown, reason),
+	RECORD_VALUE(struct trace_shown, hash, FIELD_HEX, .shown = "hash", IF(has_slot)),
+	SHOW(struct trace_shown, slot, IF(has_slot)),
+	SHOW(struct trace_shown, pool, IF(has_slot)),
+	SHOW(struct trace_shown, settled, IF(has_slot)),
+	RECORD_VALUE(struct trace_shown, backend_id, FIELD_HEX, .shown = "backend_id",
+	             IF(has_backend)),
+	SHOW(struct trace_shown, backend, IF(has_backend)),
+	SHOW(struct trace_shown, remembered, IF(has_backend)),
+	SHOW(struct trace_shown, outer_source, IF(leaves)),
+	SHOW(struct trace_shown, ifindex, IF(leaves)),
+	SHOW_LIST(struct trace_shown, "steps", steps, n_steps, &one_step),
+};
+static const struct record_kind trace_record =
+        RECORD_OF(struct trace_shown, "trace", trace_fields, NULL);
+
+static void write_endpoint(const struct addr *a, uint16_t port, char out[ENDPOINT_MAX])
 {
 	char text[ADDR_TEXT_MAX];
 
-	return json_sprintf(addr_is4(a) ? "%s:%u" : "[%s]:%u", addr_text(a, text), port);
-}
-
-static void add_trace_backend(json_t *o, const struct trace_result *r)
-{
-	char text[ADDR_TEXT_MAX];
-
-	if (!r->backend_id)
-		return;
-	json_object_set_new(o, "backend_id", json_sprintf("%016" PRIx64, r->backend_id));
-	json_object_set_new(o, "backend", json_string(addr_text(&r->backend, text)));
-	json_object_set_new(o, "remembered", json_boolean(r->remembered));
-	if (r->ifindex) {
-		json_object_set_new(o, "outer_source",
-		                    json_string(addr_text(&r->outer_source, text)));
-		json_object_set_new(o, "ifindex", json_integer(r->ifindex));
-	}
+	snprintf(out, ENDPOINT_MAX, addr_is4(a) ? "%s:%u" : "[%s]:%u", addr_text(a, text), port);
 }
 
 char *trace_json(const struct trace_query *q, const struct trace_result *r)
 {
-	json_t *o = json_pack("{s:b, s:o, s:o, s:s, s:b, s:i, s:s, s:s}", "ok", 1, "source",
-	                      endpoint_json(&q->source, q->source_port), "destination",
-	                      endpoint_json(&q->vip, q->vip_port), "protocol",
-	                      q->protocol == 6 ? "tcp" : "udp", "syn", (int)q->syn, "length",
-	                      (int)q->length, "action", r->action, "reason", r->reason);
+	struct trace_shown shown = {
+		.ok = true,
+		.protocol = q->protocol == 6 ? "tcp" : "udp",
+		.syn = q->syn,
+		.length = q->length,
+		.action = r->action,
+		.reason = r->reason,
+		.has_slot = r->slot != ~0u,
+		.hash = r->hash,
+		.slot = r->slot,
+		.pool = r->pool,
+		.settled = r->settled,
+		.has_backend = r->backend_id != 0,
+		.backend_id = r->backend_id,
+		.remembered = r->remembered,
+		.leaves = r->backend_id && r->ifindex,
+		.ifindex = r->ifindex,
+		.steps = r->steps,
+		.n_steps = r->n_steps,
+	};
 
-	if (!o)
-		return NULL;
-	if (r->slot != ~0u) {
-		json_object_set_new(o, "hash", json_sprintf("%016" PRIx64, r->hash));
-		json_object_set_new(o, "slot", json_integer(r->slot));
-		json_object_set_new(o, "pool", json_integer(r->pool));
-		json_object_set_new(o, "settled", json_boolean(r->settled));
-	}
-	add_trace_backend(o, r);
-	json_object_set_new(o, "steps", steps_json(r));
-	return json_line(o);
+	write_endpoint(&q->source, q->source_port, shown.source);
+	write_endpoint(&q->vip, q->vip_port, shown.destination);
+	addr_text(&r->backend, shown.backend);
+	addr_text(&r->outer_source, shown.outer_source);
+	return json_line(record_shown(&trace_record, &shown));
 }
