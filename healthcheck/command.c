@@ -14,18 +14,11 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "record/fields.h"
 #include "weir/json.h"
 
 #define ROWS_MAX     5000u /* rows of one answer, which the control socket limits to 4 MiB */
 #define SERVICES_MAX 1000u /* of them: services of the own site */
-
-/* RFC 3339; null for 0. */
-static json_t *time_json(int64_t s)
-{
-	char text[CLOCK_TEXT_MAX];
-
-	return s ? json_string(clock_text(s * 1000, text)) : json_null();
-}
 
 /* Why the last probe had no vote; "" where it had one. */
 static const char *no_vote_text(const struct target *t)
@@ -87,7 +80,7 @@ static int64_t damp_end_ms(const struct target *t, uint64_t now_ms)
 }
 
 /* "no answer within 200 ms, 30 ms ago; no vote: late" */
-static const char *write_sentence(const struct target *t, uint64_t now_ms, char out[SENTENCE_MAX])
+static void write_sentence(const struct target *t, uint64_t now_ms, char out[SENTENCE_MAX])
 {
 	const struct attempt_spec *spec = &t->paths[t->last_path].spec;
 	char until[CLOCK_TEXT_MAX], address[ADDR_TEXT_MAX];
@@ -109,91 +102,174 @@ static const char *write_sentence(const struct target *t, uint64_t now_ms, char 
 		         t->spared ? "kept up as the last of its pool, else down until"
 		                   : "held down until",
 		         clock_text(damp_end_ms(t, now_ms), until));
-	return out;
 }
 
-/* What a row is about. Of several paths, the one that decided the last round is named. */
-static json_t *make_names(const struct target *t)
+static const char *family_text(bool ip4)
 {
-	const struct attempt_spec *spec = &t->paths[t->last_path].spec;
-	char text[ADDR_TEXT_MAX];
-
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I}",
-	                 t->pool ? "pool" : "service", t->pool ? t->pool->name : t->service->name,
-	                 t->pool ? "backend" : "family",
-	                 t->pool                    ? t->backend->name
-	                 : addr_is4(&spec->address) ? "ipv4"
-	                                            : "ipv6",
-	                 "site", t->site->name, "check", t->check->name, "type",
-	                 spec->is_http ? "http" : "tcp", "via", spec->mark ? "tunnel" : "direct",
-	                 "address", addr_text(&spec->address, text), "port", (int)spec->port,
-	                 "paths", (json_int_t)t->n_paths);
-}
-
-/* How long the last probe took; null while one is under way. */
-static json_t *took_json(const struct target *t)
-{
-	bool known = t->done_ms && t->done_ms >= t->sent_ms && t->phase == TARGET_IDLE;
-
-	return json_number_or_null(known, t->done_ms - t->sent_ms);
+	return ip4 ? "ipv4" : "ipv6";
 }
 
 /* One target as the API and `weir health` show it. The keys are part of the API. */
+struct target_shown {
+	const char *pool, *backend; /* NULL: it is of a service */
+	const char *service, *family;
+	const char *site, *check, *type, *via, *state, *last, *no_vote;
+	char address[ADDR_TEXT_MAX], reason[SENTENCE_MAX];
+	uint16_t port;
+	uint64_t paths, detail, detect_worst_ms, probes, failed, without_vote;
+	bool in_doubt, inconclusive, unproven, is_new, restored, damped, is_done, is_idle;
+	int64_t damped_until_ms, since_ms;
+	uint64_t last_ms_ago, took_ms;
+};
+
+static const struct field target_fields[] = {
+	SHOW(struct target_shown, pool, .spare = true),
+	SHOW(struct target_shown, backend, .spare = true),
+	SHOW(struct target_shown, service, .spare = true),
+	SHOW(struct target_shown, family, .spare = true),
+	SHOW(struct target_shown, site),
+	SHOW(struct target_shown, check),
+	SHOW(struct target_shown, type),
+	SHOW(struct target_shown, via),
+	SHOW(struct target_shown, address),
+	SHOW(struct target_shown, port),
+	SHOW(struct target_shown, paths),
+	SHOW(struct target_shown, state),
+	SHOW(struct target_shown, in_doubt),
+	SHOW(struct target_shown, inconclusive),
+	SHOW(struct target_shown, unproven),
+	SHOW_AS(struct target_shown, "new", is_new),
+	SHOW(struct target_shown, restored),
+	SHOW(struct target_shown, damped),
+	SHOW_TIME(struct target_shown, "damped_until", damped_until_ms),
+	SHOW_TIME(struct target_shown, "since", since_ms),
+	SHOW(struct target_shown, last),
+	SHOW(struct target_shown, detail),
+	SHOW(struct target_shown, no_vote),
+	SHOW_AS(struct target_shown, "why", reason),
+	SHOW_KNOWN(struct target_shown, "last_ms_ago", last_ms_ago, is_done),
+	SHOW_KNOWN(struct target_shown, "took_ms", took_ms, is_idle),
+	SHOW(struct target_shown, detect_worst_ms),
+	SHOW(struct target_shown, probes),
+	SHOW(struct target_shown, failed),
+	SHOW(struct target_shown, without_vote),
+};
+static const struct record_kind target_record =
+        RECORD_OF(struct target_shown, "target", target_fields, NULL);
+
+/* Of several paths, the one that decided the last round is named. */
 static json_t *make_row(const struct target *t)
 {
+	const struct attempt_spec *spec = &t->paths[t->last_path].spec;
 	uint64_t now_ms = clock_mono_ms();
-	json_t *row = make_names(t);
-	char text[SENTENCE_MAX];
+	struct target_shown row = {
+		.pool = t->pool ? t->pool->name : NULL,
+		.backend = t->pool ? t->backend->name : NULL,
+		.service = t->pool ? NULL : t->service->name,
+		.family = t->pool ? NULL : family_text(addr_is4(&spec->address)),
+		.site = t->site->name,
+		.check = t->check->name,
+		.type = spec->is_http ? "http" : "tcp",
+		.via = spec->mark ? "tunnel" : "direct",
+		.port = spec->port,
+		.paths = t->n_paths,
+		.state = health_state_text(target_state(t)),
+		.in_doubt = verdict_in_doubt(t->verdict),
+		.inconclusive = t->inconclusive,
+		.unproven = t->unproven,
+		.is_new = t->is_new,
+		.restored = t->restored,
+		.damped = t->damp.held,
+		.damped_until_ms = 1000 * (t->damp.held ? damp_end_ms(t, now_ms) / 1000 : 0),
+		.since_ms = 1000 * t->since_s,
+		.last = health_reason_text(t->last),
+		.detail = t->last_detail,
+		.no_vote = no_vote_text(t),
+		.is_done = t->done_ms != 0,
+		.last_ms_ago = now_ms - t->done_ms,
+		/* else a probe is under way */
+		.is_idle = t->done_ms && t->done_ms >= t->sent_ms && t->phase == TARGET_IDLE,
+		.took_ms = t->done_ms - t->sent_ms,
+		.detect_worst_ms = t->check->detect_worst_ms,
+		.probes = t->counts.probes,
+		.failed = t->counts.failed,
+		.without_vote = t->counts.inconclusive,
+	};
 
-	json_object_update_new(
-	        row,
-	        json_pack(
-	                "{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:s, s:I, s:s, s:s, s:o, s:o, "
-	                "s:I, s:I, s:I, s:I}",
-	                "state", health_state_text(target_state(t)), "in_doubt",
-	                verdict_in_doubt(t->verdict), "inconclusive", t->inconclusive, "unproven",
-	                t->unproven, "new", t->is_new, "restored", t->restored, "damped",
-	                t->damp.held, "damped_until",
-	                time_json(t->damp.held ? damp_end_ms(t, now_ms) / 1000 : 0), "since",
-	                time_json(t->since_s), "last", health_reason_text(t->last), "detail",
-	                (json_int_t)t->last_detail, "no_vote", no_vote_text(t), "why",
-	                write_sentence(t, now_ms, text), "last_ms_ago",
-	                json_number_or_null(t->done_ms, now_ms - t->done_ms), "took_ms",
-	                took_json(t), "detect_worst_ms", (json_int_t)t->check->detect_worst_ms,
-	                "probes", (json_int_t)t->counts.probes, "failed",
-	                (json_int_t)t->counts.failed, "without_vote",
-	                (json_int_t)t->counts.inconclusive));
-	return row;
+	addr_text(&spec->address, row.address);
+	write_sentence(t, now_ms, row.reason);
+	return record_shown(&target_record, &row);
 }
+
+struct group_shown {
+	const char *site;
+	uint32_t targets, failing;
+};
+
+static const struct field group_fields[] = {
+	SHOW(struct group_shown, site),
+	SHOW(struct group_shown, targets),
+	SHOW(struct group_shown, failing),
+};
+static const struct record_kind group_record =
+        RECORD_OF(struct group_shown, "group", group_fields, NULL);
 
 static json_t *list_groups(const struct checker *c)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < c->targets->model->n_sites; i++)
-		json_array_append_new(list, json_pack("{s:s,s:i,s:i}", "site",
-		                                      c->targets->model->sites[i].name, "targets",
-		                                      (int)c->groups[i].n, "failing",
-		                                      (int)c->groups[i].n_failing));
+		json_array_append_new(
+		        list, record_shown(&group_record,
+		                           &(struct group_shown){ c->targets->model->sites[i].name,
+		                                                  c->groups[i].n,
+		                                                  c->groups[i].n_failing }));
 	return list;
 }
+
+struct control_shown {
+	char address[ADDR_TEXT_MAX];
+	struct control_view view;
+};
+
+static const struct field control_fields[] = {
+	SHOW(struct control_shown, address),
+	SHOW_AS(struct control_shown, "reflector", view.is_reflector),
+	SHOW_AS(struct control_shown, "silent", view.silent),
+	SHOW_AS(struct control_shown, "asked", view.n_queried),
+	SHOW_AS(struct control_shown, "answered", view.n_answered),
+};
+static const struct record_kind control_record =
+        RECORD_OF(struct control_shown, "control", control_fields, NULL);
 
 static json_t *list_controls(const struct checker *c)
 {
-	struct control_view view[CONTROLS_MAX];
-	size_t n = controls_view(c->controls, view);
+	struct control_view views[CONTROLS_MAX];
+	size_t n = controls_view(c->controls, views);
 	json_t *list = json_array();
-	char text[ADDR_TEXT_MAX];
 
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list,
-		                      json_pack("{s:s,s:b,s:b,s:I,s:I}", "address",
-		                                addr_text(&view[i].address, text), "reflector",
-		                                view[i].is_reflector, "silent", view[i].silent,
-		                                "asked", (json_int_t)view[i].n_queried, "answered",
-		                                (json_int_t)view[i].n_answered));
+	for (size_t i = 0; i < n; i++) {
+		struct control_shown row = { .view = views[i] };
+
+		addr_text(&views[i].address, row.address);
+		json_array_append_new(list, record_shown(&control_record, &row));
+	}
 	return list;
 }
+
+struct derived_shown {
+	const char *service, *family, *pool, *state;
+	bool in_doubt;
+	int64_t since_ms;
+};
+
+static const struct field derived_fields[] = {
+	SHOW(struct derived_shown, service),  SHOW(struct derived_shown, family),
+	SHOW(struct derived_shown, pool),     SHOW(struct derived_shown, state),
+	SHOW(struct derived_shown, in_doubt), SHOW_TIME(struct derived_shown, "since", since_ms),
+};
+static const struct record_kind derived_record =
+        RECORD_OF(struct derived_shown, "service", derived_fields, NULL);
 
 static json_t *list_derived(const struct checker *c)
 {
@@ -201,16 +277,37 @@ static json_t *list_derived(const struct checker *c)
 
 	for (size_t i = 0; i < c->targets->n_derived && i < SERVICES_MAX; i++) {
 		const struct derived *d = &c->targets->derived[i];
-		json_array_append_new(list,
-		                      json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "service",
-		                                d->service->name, "family",
-		                                d->ip4 ? "ipv4" : "ipv6", "pool", d->pool->name,
-		                                "state", health_state_text(health_state(d->word)),
-		                                "in_doubt", health_in_doubt(d->word), "since",
-		                                time_json(health_since_s(d->word))));
+		struct derived_shown row = { .service = d->service->name,
+			                     .family = family_text(d->ip4),
+			                     .pool = d->pool->name,
+			                     .state = health_state_text(health_state(d->word)),
+			                     .in_doubt = health_in_doubt(d->word),
+			                     .since_ms = 1000 * (int64_t)health_since_s(d->word) };
+
+		json_array_append_new(list, record_shown(&derived_record, &row));
 	}
 	return list;
 }
+
+struct health_shown {
+	bool ok, truncated;
+	uint64_t document, n_targets, tunnel_document;
+	json_t *targets, *services, *groups, *controls;
+};
+
+static const struct field list_fields[] = {
+	SHOW(struct health_shown, ok),
+	SHOW(struct health_shown, document),
+	SHOW(struct health_shown, targets),
+	SHOW(struct health_shown, n_targets),
+	SHOW(struct health_shown, truncated),
+	SHOW(struct health_shown, services),
+	SHOW(struct health_shown, groups),
+	SHOW(struct health_shown, controls),
+	SHOW(struct health_shown, tunnel_document),
+};
+static const struct record_kind list_record =
+        RECORD_OF(struct health_shown, "list", list_fields, NULL);
 
 /*
  * Answer "list". Rows over ROWS_MAX, with those of services, are counted, not listed, so that the answer
@@ -230,12 +327,17 @@ static json_t *do_list(struct checker *c, const json_t *request)
 		if (n++ < n_max)
 			json_array_append_new(rows, make_row(t));
 	}
-	return json_pack("{s:b, s:I, s:o, s:I, s:b, s:o, s:o, s:o, s:I}", "ok", 1, "document",
-	                 (json_int_t)c->targets->model->meta.document, "targets", rows, "n_targets",
-	                 (json_int_t)n, "truncated",
-	                 n > n_max || c->targets->n_derived > SERVICES_MAX, "services", services,
-	                 "groups", list_groups(c), "controls", list_controls(c), "tunnel_document",
-	                 (json_int_t)gate_document(&c->gate));
+	return record_shown(&list_record,
+	                    &(struct health_shown){
+	                            .ok = true,
+	                            .document = c->targets->model->meta.document,
+	                            .targets = rows,
+	                            .n_targets = n,
+	                            .truncated = n > n_max || c->targets->n_derived > SERVICES_MAX,
+	                            .services = services,
+	                            .groups = list_groups(c),
+	                            .controls = list_controls(c),
+	                            .tunnel_document = gate_document(&c->gate) });
 }
 
 static bool is_requested(const struct target *t, const json_t *request)
@@ -269,7 +371,7 @@ static json_t *do_check(struct checker *c, const json_t *request)
 		return json_refusal(
 		        "no such target: give pool and backend, or service and another site");
 	}
-	return json_pack("{s:b, s:o}", "ok", 1, "targets", rows);
+	return json_granted("targets", rows);
 }
 
 static json_t *answer_request(struct checker *c, const json_t *request)
