@@ -132,7 +132,7 @@ static json_t *do_question(struct announcer *a, const json_t *request, uint64_t 
 	renew_export(a, m.row);
 	answer = announce_give_answer(&m.row->state, a->node, &m.question, &m.row->facts, now_ms);
 	stats_add(a->counters.answers[answer], 1);
-	return json_pack("{s:b,s:s}", "ok", 1, "answer", announce_answer_label(answer));
+	return json_granted("answer", json_string(announce_answer_label(answer)));
 }
 
 static json_t *do_confirmed(struct announcer *a, const json_t *request, uint64_t now_ms)
@@ -148,7 +148,7 @@ static json_t *do_confirmed(struct announcer *a, const json_t *request, uint64_t
 		stats_add(a->counters.confirmations, 1);
 		renew_facts(a, now_ms); /* else the next round acts on it, 100 ms later at most */
 	}
-	return json_pack("{s:b,s:b}", "ok", 1, "counts", counts);
+	return json_granted("counts", json_boolean(counts));
 }
 
 static json_t *do_emptied(struct announcer *a, const json_t *request, uint64_t now_ms)
@@ -169,7 +169,7 @@ static json_t *do_stop(struct announcer *a, const json_t *request, uint64_t now_
 	for (size_t i = 0; i < a->n_rows; i++)
 		left += a->rows[i].routes.in_kernel[ANNOUNCE_NORMAL] +
 		        a->rows[i].routes.in_kernel[ANNOUNCE_SHUTDOWN];
-	return json_pack("{s:b,s:I}", "ok", 1, "left", left);
+	return json_granted("left", json_integer(left));
 }
 
 static json_t *answer_request(struct announcer *a, const json_t *request, uint64_t now_ms)

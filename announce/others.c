@@ -81,7 +81,7 @@ json_t *others_note(struct announcer *a, const json_t *request, uint64_t now_ms)
 		known++;
 	}
 	free(contacts);
-	return json_pack("{s:b,s:I}", "ok", 1, "known", known);
+	return json_granted("known", json_integer(known));
 }
 
 enum announce_truth others_announce(const struct announce_row *row, uint64_t now_ms)
