@@ -27,9 +27,10 @@
 #include "base/ctl.h"
 #include "base/loop.h"
 #include "tests/unit/answers.h"
+#include "tests/unit/logged.h"
 #include "tests/unit/suite.h"
 
-static char directory[64], path[96], said[512];
+static char directory[64], path[96];
 static struct loop *loop;
 static struct ctl *ctl;
 static uint64_t now_ms = 5000;
@@ -63,14 +64,6 @@ static int own_accept4(int fd, struct sockaddr *at, socklen_t *n, int flags)
 {
 	errno = EMFILE;
 	return n_refusals && n_refusals-- ? -1 : __real_accept4(fd, at, n, flags);
-}
-
-/* The log alone writes so. */
-static ssize_t own_write(int fd, const void *bytes, size_t n)
-{
-	assert_int_equal(fd, STDERR_FILENO);
-	snprintf(said, sizeof(said), "%.*s", (int)n, (const char *)bytes);
-	return (ssize_t)n;
 }
 
 static char *answer_line(void *arg, const char *line, size_t n)
@@ -110,11 +103,11 @@ static void take_turns(unsigned n, uint64_t later_ms)
 /* Come to the next look, a second after the last one. @return what was said, "" for nothing */
 static const char *look_once(void)
 {
-	said[0] = '\0';
+	logged[0] = '\0';
 	take_turns(1, 999);
-	assert_string_equal(said, "");
+	assert_string_equal(logged, "");
 	take_turns(1, 1);
-	return said;
+	return logged;
 }
 
 /* Connect a client, which the server has yet to accept. @return -1: there is no listener */
@@ -364,6 +357,6 @@ SUITE(ctl_time)
 	answer_clock_gettime = own_clock_gettime;
 	answer_epoll_ctl = own_epoll_ctl;
 	answer_epoll_wait = own_epoll_wait;
-	answer_write = own_write;
+	logged_begin();
 	return cmocka_run_group_tests_name("ctl time", tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@
 #include "tests/unit/dataplane/apart.h"
 #include "tests/unit/dataplane/dpdk_answers.h"
 #include "tests/unit/dataplane/eal_fake.h"
+#include "tests/unit/logged.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define SYSFS    "/sys/kernel/mm/hugepages"
@@ -31,7 +32,6 @@ static struct {
 	uint8_t memory[3 * 4096];
 	uint64_t page_bytes; /* of it */
 	unsigned int n_advised;
-	char logged[256]; /* the last line */
 } edge;
 
 /* DPDK has two lists of memory: ours, and one of a device. */
@@ -78,14 +78,6 @@ static DIR *own_opendir(const char *path)
 static FILE *own_fopen64(const char *path, const char *mode)
 {
 	return __real_fopen64(at_edge(path), mode);
-}
-
-static ssize_t own_write(int fd, const void *bytes, size_t n)
-{
-	if (fd != STDERR_FILENO)
-		return __real_write(fd, bytes, n);
-	snprintf(edge.logged, sizeof(edge.logged), "%.*s", (int)n, (const char *)bytes);
-	return (ssize_t)n;
 }
 
 static struct model_dpdk dpdk;
@@ -168,7 +160,7 @@ static inline void answer_all(void)
 	answer_madvise = own_madvise;
 	answer_opendir = own_opendir;
 	answer_rte_memseg_list_walk = own_rte_memseg_list_walk;
-	answer_write = own_write;
+	logged_begin();
 }
 
 #endif

@@ -29,6 +29,7 @@
 #include "dataplane/dpdk/tables_dir.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/dataplane/hugepages_fake.h"
+#include "tests/unit/logged.h"
 #include "weir/hugepages.h"
 #include "weir/layout.h"
 
@@ -36,8 +37,6 @@
 
 static struct {
 	char dir[64], pins[96];
-	int n_logged;
-	char logged[512];       /* the last one */
 	int node, node_of_file; /* that memory is taken from now; when the file was filled */
 	int fallocate_says;     /* errno; 0: it does its work */
 } edge;
@@ -61,16 +60,6 @@ static int own_fallocate64(int fd, int mode, off_t off, off_t len)
 	edge.node_of_file = edge.node;
 	errno = edge.fallocate_says;
 	return errno ? -1 : __real_fallocate64(fd, mode, off, len);
-}
-
-/* Lines of the log. */
-static ssize_t own_write(int fd, const void *bytes, size_t n)
-{
-	if (fd != STDERR_FILENO)
-		return __real_write(fd, bytes, n);
-	snprintf(edge.logged, sizeof(edge.logged), "%.*s", (int)n, (const char *)bytes);
-	edge.n_logged++;
-	return (ssize_t)n;
 }
 
 static const struct driver_sizes small = { 4, 4, 2, 4, 64, 4 };
@@ -141,7 +130,7 @@ static inline void answer_all(void)
 	answer_hugepages();
 	answer_fallocate64 = own_fallocate64;
 	answer_syscall = own_syscall;
-	answer_write = own_write;
+	logged_begin();
 }
 
 #endif

@@ -31,10 +31,10 @@
 #include "tests/unit/answers.h"
 #include "weir/path.h"
 
-#include "tests/unit/dataplane/heard.h"
 #include "tests/unit/dataplane/link_message.h"
 #include "tests/unit/dataplane/stage.h"
 #include "tests/unit/healthcheck/simulated_time.h"
+#include "tests/unit/logged.h"
 
 /* The kernel may know more interfaces than the table of links has room for. */
 static uint32_t kernel_index;
@@ -185,7 +185,7 @@ static inline int setup(void **state)
 	memset(&process, 0, sizeof(process));
 	memset(&way, 0, sizeof(way));
 	kernel_index = 5;
-	heard[0] = '\0';
+	logged[0] = '\0';
 	v0 = (struct link_message){ .ifindex = 5, .name = "v0" };
 	driven = (struct driver_port){ .name = "v0", .ifindex = 5, .up = true, .program = 33 };
 	ops = memory;

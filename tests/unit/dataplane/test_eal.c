@@ -22,7 +22,7 @@ static void all_that_dpdk_is_told(void **state)
 	set_cores(2, (const uint16_t[]){ 2, 5 });
 	assert_int_equal(start_eal(1500, why), 0);
 	assert_string_equal(why, "");
-	assert_int_equal(sscanf(edge.logged, "%*[^=]=%llu memory_mb=512 workers=2", &us), 1);
+	assert_int_equal(sscanf(logged, "%*[^=]=%llu memory_mb=512 workers=2", &us), 1);
 	assert_true(us < 60000000); /* not since the machine was started */
 	assert_int_equal(eal_fake.argc, COUNT(expected));
 	for (int i = 0; i < eal_fake.argc; i++)

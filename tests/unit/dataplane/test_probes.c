@@ -22,12 +22,12 @@
 #include "dataplane/nexthop/links.h"
 #include "dataplane/probes_internal.h"
 #include "tests/unit/bpf_answers.h"
+#include "tests/unit/logged.h"
 #include "tests/unit/suite.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 
 #include "tests/unit/bpf/space.h"
-#include "tests/unit/dataplane/heard.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define RETRY_MS 900u /* before a port is tried again */
@@ -199,7 +199,7 @@ static void make_port(void)
 static int setup(void **state)
 {
 	(void)state;
-	heard[0] = '\0';
+	logged[0] = '\0';
 	update_fails = n_updates = n_attached = 0;
 	attach_says = 0;
 	counts = COUNTS_REAL;
@@ -258,11 +258,11 @@ static void expect_page(uint64_t document, uint64_t since, uint64_t families)
 	assert_int_equal(value_of(PROBE_FAMILIES_GAUGE, ""), families);
 }
 
-static unsigned count_heard(const char *event)
+static unsigned count_logged(const char *event)
 {
 	unsigned n = 0;
 
-	for (const char *line = strstr(heard, event); line; line = strstr(line + 1, event))
+	for (const char *line = strstr(logged, event); line; line = strstr(line + 1, event))
 		n++;
 	return n;
 }
@@ -426,12 +426,12 @@ static void a_table_without_room_is_filled_when_there_is_some(void **state)
 		assert_false(
 		        probes_hop(f, &backend_addresses[0], &hop)); /* or it would move there */
 	}
-	assert_int_equal(count_heard("probes-not-in-force document=72"), 1);
+	assert_int_equal(count_logged("probes-not-in-force document=72"), 1);
 	probes_retry(f, &model);
 	assert_int_equal(f->applied, 72);
 	assert_int_equal(f->n_tunnels, 3);
 	assert_int_equal(f->n_ports, 1);
-	assert_int_equal(count_heard("probes-in-force document=72"), 1);
+	assert_int_equal(count_logged("probes-in-force document=72"), 1);
 	before = f->tunnels;
 	probes_retry(f, &model);
 	assert_ptr_equal(f->tunnels, before);
@@ -505,8 +505,8 @@ static void probes_count_since_their_program_is_in_place(void **state)
 	now_ms = 6000;
 	read_back();
 	expect_page(71, 5000, 0); /* it was there all the while */
-	assert_int_equal(count_heard("probe-path-in-place"), 1);
-	assert_int_equal(count_heard("probe-path-missing"), 0);
+	assert_int_equal(count_logged("probe-path-in-place"), 1);
+	assert_int_equal(count_logged("probe-path-missing"), 0);
 }
 
 static void what_was_attached_again_counts_from_then(void **state)
@@ -533,7 +533,7 @@ static void a_missing_port_stops_all_judging(void **state)
 	read_back();
 	assert_int_equal(n_attached, 0); /* there is nothing to attach to */
 	expect_page(0, PROBE_SINCE_NEVER, 0);
-	assert_int_equal(count_heard("probe-path-missing"), 1);
+	assert_int_equal(count_logged("probe-path-missing"), 1);
 	expect_why("w0",
 	           "interface w0 is missing, so probes may leave by another one: bring it back");
 	assert_null(probes_trouble(f, 6999)); /* a shorter gap is not stated */
@@ -541,12 +541,12 @@ static void a_missing_port_stops_all_judging(void **state)
 	now_ms = 8000;
 	read_back();
 	assert_non_null(probes_trouble(f, 7000)); /* it lasts since 6000 */
-	assert_int_equal(count_heard("probe-path-missing"), 1);
+	assert_int_equal(count_logged("probe-path-missing"), 1);
 	make_port();
 	now_ms = 9000;
 	read_back();
 	expect_page(71, 9000, 0);
-	assert_int_equal(count_heard("probe-path-in-place"), 2);
+	assert_int_equal(count_logged("probe-path-in-place"), 2);
 	expect_why(NULL, NULL);
 }
 
@@ -645,7 +645,7 @@ static void a_family_whose_vip_is_not_reached_by_a_port_is_cut(void **state)
 	for (size_t i = 0; i < COUNT(ways); i++) {
 		for (int v = 0; v < 2; v++) {
 			const char *vip = v ? "2001:db8::2" : "203.0.113.1";
-			unsigned n_in_place = count_heard("probe-path-in-place");
+			unsigned n_in_place = count_logged("probe-path-in-place");
 			char says[200];
 
 			print_message("  %s, %s\n", ways[i].why, vip);
@@ -664,7 +664,7 @@ static void a_family_whose_vip_is_not_reached_by_a_port_is_cut(void **state)
 			await_vips();
 			read_back();
 			expect_why(NULL, NULL);
-			assert_int_equal(count_heard("probe-path-in-place"),
+			assert_int_equal(count_logged("probe-path-in-place"),
 			                 n_in_place + (ways[i].says != NULL));
 		}
 	}
@@ -847,7 +847,7 @@ SUITE(probes)
 	answer_bpf_map_lookup_elem = own_bpf_map_lookup_elem;
 	answer_bpf_map_update_elem = own_bpf_map_update_elem;
 	answer_bpf_tc_attach = own_bpf_tc_attach;
-	answer_write = own_write;
+	logged_begin();
 	if (space_enter(false)) {
 		printf("needs root: skipped\n");
 		return 77;

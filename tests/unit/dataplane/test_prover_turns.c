@@ -6,13 +6,13 @@
 #include "tests/unit/suite.h"
 
 /* What was logged, by its first words. */
-static void expect_heard(const char *wanted)
+static void expect_logged(const char *wanted)
 {
 	char events[256] = "";
 
-	for (const char *line = heard; *line; line = strchr(line, '\n') + 1)
+	for (const char *line = logged; *line; line = strchr(line, '\n') + 1)
 		snprintf(events + strlen(events), sizeof(events) - strlen(events), "%.*s ",
-		         (int)strcspn(line, " \n"), line);
+		         (int)strcspn(line, " \n") - 3, line + 3);
 	assert_string_equal(events, wanted);
 }
 
@@ -31,14 +31,14 @@ static void probe_packets_that_cannot_be_run_are_explained_and_tried_once_a_seco
 	assert_non_null(problem);
 	assert_non_null(strstr(problem, "5.14"));
 	assert_string_equal(interface, "v0");
-	expect_heard("probe-packets-fail ");
+	expect_logged("probe-packets-fail ");
 	way.err = -EINVAL;
 	make_turns(20);
 	assert_non_null(strstr(prover_problem(prover, &interface), "set the interface up"));
 	way.err = 0;
 	make_turns(20);
 	assert_null(prover_problem(prover, &interface));
-	expect_heard("probe-packets-fail probe-packets-fail probe-packets-run ");
+	expect_logged("probe-packets-fail probe-packets-fail probe-packets-run ");
 	expect_states(PROOF_STATE_FORWARDED, PROOF_REASON_NONE);
 	way.err = -EIO;
 	make_turns(20);
@@ -300,6 +300,6 @@ SUITE(prover_turns)
 	answer_clock_gettime = own_clock_gettime;
 	answer_epoll_wait = own_epoll_wait;
 	answer_if_nametoindex = own_if_nametoindex;
-	answer_write = own_write;
+	logged_begin();
 	return cmocka_run_group_tests_name("prover turns", tests, NULL, NULL);
 }

@@ -16,11 +16,10 @@
 #include <cmocka.h>
 
 #include "dataplane/state_sync.h"
+#include "tests/unit/logged.h"
 #include "tests/unit/suite.h"
 #include "weir/conn_state.h"
 #include "weir/model.h"
-
-#include "tests/unit/dataplane/heard.h"
 
 /* Of a peer that has no slots to tell of, and of none: where one is refused, the other was not looked at. */
 #define GOOD     ""
@@ -49,7 +48,7 @@ static int setup(void **state)
 	nodes[1] = (struct model_node){ .name = "ams-2", .api = "https://a2", .site = &sites[0] };
 	learn = (struct state_sync){ 0 };
 	backends[0].reason = backends[1].reason = EFFECT_REASON_UP;
-	heard[0] = '\0';
+	logged[0] = '\0';
 	return 0;
 }
 
@@ -76,8 +75,8 @@ static void expect_taken(const char *from)
 	char said[96] = "";
 
 	if (from)
-		snprintf(said, sizeof(said), "connection-state-applied from=%s\n", from);
-	assert_string_equal(heard, said);
+		snprintf(said, sizeof(said), "<5>connection-state-applied from=%s\n", from);
+	assert_string_equal(logged, said);
 	assert_int_equal(node.learning, !from);
 	if (from)
 		assert_false(node.wants_peer_state);
@@ -144,9 +143,9 @@ static void what_is_refused_is_looked_at_once(void **state)
 	look_for_peer(1000);
 	assert_int_equal(conn_state_write(dir, "ams-2", 1500, NONSENSE), 0);
 	look_for_peer(2000);
-	assert_string_equal(heard, "slots-refused from=ams-2 error=\"Protocol error\"\n");
+	assert_string_equal(logged, "<3>slots-refused from=ams-2 error=\"Protocol error\"\n");
 	assert_true(node.learning && node.wants_peer_state);
-	heard[0] = '\0';
+	logged[0] = '\0';
 	look_for_peer(3000);
 	expect_taken(NULL);
 	assert_int_equal(conn_state_write(dir, CONN_STATE_NO_PEER, 3500, NONSENSE), 0);
@@ -213,6 +212,6 @@ SUITE(state_sync)
 		T(a_node_alone_at_its_site_waits_for_verdicts_only),
 	};
 
-	answer_write = own_write;
+	logged_begin();
 	return cmocka_run_group_tests_name("learn", tests, NULL, NULL);
 }

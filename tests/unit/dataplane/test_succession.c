@@ -26,13 +26,13 @@
 #include "dataplane/process.h"
 #include "dataplane/succession.h"
 #include "tests/unit/answers.h"
+#include "tests/unit/logged.h"
 #include "tests/unit/suite.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 
 #include "tests/unit/dataplane/document.h"
 #include "tests/unit/dataplane/drivers.h"
-#include "tests/unit/dataplane/heard.h"
 #include "tests/unit/healthcheck/simulated_time.h"
 
 static struct {
@@ -139,7 +139,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&scene, 0, sizeof(scene));
-	heard[0] = '\0';
+	logged[0] = '\0';
 	simulated.now_ms = START_MS;
 	scene.pages_lock = -1;
 	strcpy(scene.dir, "/tmp/weir-succession-XXXXXX");
@@ -174,10 +174,10 @@ static int teardown(void **state)
 	return system(command);
 }
 
-static void expect_heard(const char *text)
+static void expect_logged(const char *text)
 {
-	if (!strstr(heard, text))
-		fail_msg("heard: %s", heard);
+	if (!strstr(logged, text))
+		fail_msg("logged: %s", logged);
 }
 
 /* Whether the one who ends the process before has been told to. */
@@ -196,7 +196,7 @@ static void a_process_that_is_no_successor_prepares_nothing(void **state)
 	(void)state;
 	process.ready_fd = 0;
 	assert_int_equal(succession_prepare(&process), 0);
-	assert_string_equal(heard, "");
+	assert_string_equal(logged, "");
 	assert_null(process.prepared);
 	assert_int_equal(scene.n_prepared, 0);
 	close(scene.ready[1]);
@@ -206,7 +206,7 @@ static void it_says_that_it_is_ready_when_all_is_prepared(void **state)
 {
 	(void)state;
 	assert_int_equal(succession_prepare(&process), 0);
-	assert_string_equal(heard, "successor-ready ms=0 not_prepared=\"\"\n");
+	assert_string_equal(logged, "<5>successor-ready ms=0 not_prepared=\"\"\n");
 	assert_int_equal(scene.n_prepared, 1);
 	assert_true(said_ready());
 }
@@ -228,13 +228,13 @@ static void what_is_not_prepared_is_told_and_is_no_failure(void **state)
 	scene.lacks = "no room for two";
 	scene.prepare_says = DRIVER_ALONE;
 	assert_int_equal(succession_prepare(&process), 0);
-	expect_heard("successor-ready ms=0 not_prepared=\"no room for two\"\n");
+	expect_logged("<5>successor-ready ms=0 not_prepared=\"no room for two\"\n");
 	assert_true(said_ready());
 	teardown(state);
 	setup(state);
 	scene.lacks = "ordinary memory";
 	assert_int_equal(succession_prepare(&process), 0);
-	expect_heard("successor-ready ms=0 not_prepared=\"\"\n");
+	expect_logged("<5>successor-ready ms=0 not_prepared=\"\"\n");
 }
 
 static void without_a_document_nothing_is_lost_either(void **state)
@@ -299,9 +299,9 @@ static void what_cannot_start_gives_up_and_says_why(void **state)
 		cases[i].lack();
 		assert_int_equal(succession_prepare(&process), cases[i].err);
 		scene.is_unreadable = false;
-		expect_heard("successor-gave-up reason=\"");
-		expect_heard(cases[i].why);
-		expect_heard(" effect=\"the process before it forwards on\"\n");
+		expect_logged("successor-gave-up reason=\"");
+		expect_logged(cases[i].why);
+		expect_logged(" effect=\"the process before it forwards on\"\n");
 		close(scene.ready[1]);
 		assert_false(said_ready());
 	}
@@ -332,7 +332,7 @@ static void with_nobody_to_tell_it_gives_up(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	close(scene.ready[0]);
 	assert_int_equal(succession_prepare(&process), -EPIPE);
-	expect_heard("successor-gave-up reason=\"Broken pipe\"");
+	expect_logged("successor-gave-up reason=\"Broken pipe\"");
 	scene.ready[0] = open("/dev/null", O_RDONLY);
 }
 
@@ -353,27 +353,27 @@ static void pages_of_a_process_that_is_ending_are_waited_for(void **state)
 		uint64_t from_ms = simulated.now_ms;
 		char says[128] = "";
 
-		heard[0] = '\0';
+		logged[0] = '\0';
 		process.ready_fd = cases[i].is_successor ? scene.ready[1] : 0;
 		scene.slowness = cases[i].slowness;
 		hold_pages(cases[i].free_after_ms);
 		assert_int_equal(succession_open_pages(&process), cases[i].err);
 		if (cases[i].err)
-			snprintf(says, sizeof(says), "dataplane-runs-already run_dir=%.80s\n",
+			snprintf(says, sizeof(says), "<3>dataplane-runs-already run_dir=%.80s\n",
 			         process.dirs.run);
 		else if (cases[i].is_successor)
-			snprintf(says, sizeof(says), "successor-begins waited_ms=%u\n",
+			snprintf(says, sizeof(says), "<5>successor-begins waited_ms=%u\n",
 			         cases[i].waited_ms);
-		assert_string_equal(heard, says);
+		assert_string_equal(logged, says);
 		if (!cases[i].err)
 			assert_int_equal(simulated.now_ms - from_ms, cases[i].waited_ms);
 		publisher_close(process.publisher);
 		process.publisher = NULL;
 	}
-	heard[0] = '\0';
+	logged[0] = '\0';
 	strcat(process.dirs.run, "/gone");
 	assert_int_equal(succession_open_pages(&process), -ENOENT); /* the caller logs it */
-	assert_string_equal(heard, "");
+	assert_string_equal(logged, "");
 	(void)state;
 }
 
@@ -411,9 +411,9 @@ static void a_driver_that_needs_its_memory_waits_for_the_end_of_the_process_befo
 		scene.ended_ms = simulated.now_ms + cases[i].ended_after_ms;
 		assert_int_equal(succession_prepare(&process), 0);
 		assert_int_equal(succession_open_pages(&process), 0);
-		snprintf(begins, sizeof(begins), "successor-begins waited_ms=%u\n",
+		snprintf(begins, sizeof(begins), "<5>successor-begins waited_ms=%u\n",
 		         cases[i].waited_ms);
-		expect_heard(begins);
+		expect_logged(begins);
 	}
 }
 
@@ -445,11 +445,11 @@ static void a_process_that_cannot_open_its_driver_any_more_makes_way_after_a_tim
 	strcpy(process.refusal, "no memory");
 	process.driver = (struct driver *)&scene; /* one that forwards goes on */
 	assert_int_equal(try_until(60000), 60000);
-	assert_string_equal(heard, "");
+	assert_string_equal(logged, "");
 	process.driver = NULL;
 	assert_int_equal(try_until(60000), 5000);
-	assert_string_equal(heard,
-	                    "dataplane-makes-way reason=\"no memory\" effect=\"the next process "
+	assert_string_equal(logged,
+	                    "<3>dataplane-makes-way reason=\"no memory\" effect=\"the next process "
 	                    "tries again\"\n");
 	close(scene.ready[1]);
 }
@@ -545,7 +545,7 @@ SUITE(succession)
 	answer_kill = own_kill;
 	answer_read = own_read;
 	answer_usleep = own_usleep;
-	answer_write = own_write;
+	logged_begin();
 	suite_dpdk = with;
 	return cmocka_run_group_tests_name("succession", tests, NULL, NULL);
 }

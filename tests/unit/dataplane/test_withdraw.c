@@ -21,6 +21,7 @@
 #include "dataplane/prover.h"
 #include "dataplane/withdraw.h"
 #include "tests/unit/answers.h"
+#include "tests/unit/logged.h"
 #include "tests/unit/mnl_answers.h"
 #include "tests/unit/suite.h"
 #include "weir/announce.h"
@@ -30,7 +31,6 @@
 
 #include "tests/fail/calls.h"
 #include "tests/unit/dataplane/drivers.h"
-#include "tests/unit/dataplane/heard.h"
 #include "tests/unit/healthcheck/simulated_time.h"
 
 #include <libmnl/libmnl.h>
@@ -112,7 +112,7 @@ static int add_all(void **state)
 	add_routes(NORMAL);
 	add_routes(GSHUT);
 	add_routes(OTHER);
-	heard[0] = '\0';
+	logged[0] = '\0';
 	n_yields = 0;
 	must_be_said = false;
 	self = (struct model_node){
@@ -346,7 +346,7 @@ static void a_failure_of_the_kernel_withdraws_what_it_can(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		heard[0] = '\0';
+		logged[0] = '\0';
 		calls_fail(rows[i].call, rows[i].nth, rows[i].how, rows[i].always);
 		bool said = withdraw_routes(&self);
 		if (!calls_end() || !said || count_routes(NORMAL) != rows[i].normal ||
@@ -354,7 +354,7 @@ static void a_failure_of_the_kernel_withdraws_what_it_can(void **state)
 			fail_msg("row %zu, %s %u: %d, %zu and %zu routes", i, rows[i].call,
 			         rows[i].nth, said, count_routes(NORMAL), count_routes(GSHUT));
 		if (rows[i].normal || rows[i].gshut)
-			assert_non_null(strstr(heard, "routes-left tables=177,178 error="));
+			assert_non_null(strstr(logged, "routes-left tables=177,178 error="));
 		assert_int_equal(withdraw_routes(&self), rows[i].normal || rows[i].gshut);
 		expect_routes(0, 0, 2);
 		assert_int_equal(own_routes_delete_all(kernel, OTHER), 0);
@@ -371,7 +371,7 @@ SUITE(withdraw)
 	answer_epoll_wait = own_epoll_wait;
 	answer_mnl_socket_sendto = own_mnl_socket_sendto;
 	answer_usleep = own_usleep;
-	answer_write = own_write;
+	logged_begin();
 	suite_dpdk = with_workers;
 #define T(f) cmocka_unit_test_setup_teardown(f, add_all, remove_place)
 	const struct CMUnitTest tests[] = {

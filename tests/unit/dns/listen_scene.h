@@ -28,11 +28,11 @@
 #include "dns/handed.h"
 #include "dns/server.h"
 #include "dns/tcp_internal.h"
-#include "logged.h"
 #include "tests/unit/answers.h"
 #include "weir/stats.h"
 
 #include "tests/unit/bpf/space.h"
+#include "tests/unit/logged.h"
 
 #define DIR_      "/run/weir-test-listen"
 #define PORT      5398u

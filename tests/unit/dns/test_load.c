@@ -4,7 +4,6 @@
  * zones that are good, bad, or cannot be read now. Threads that answer do nothing; sockets are real, in a network
  * namespace.
  */
-#include "logged.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/dns/generation_files.h"
 
@@ -15,6 +14,7 @@
 
 #include "base/log.h"
 #include "dns/server.h"
+#include "tests/unit/logged.h"
 #include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/placement.h"
@@ -590,7 +590,7 @@ SUITE(load)
 	answer_open64 = own_open64;
 	answer_pthread_create = own_pthread_create;
 	answer_pthread_join = own_pthread_join;
-	answer_write = own_write;
+	logged_begin();
 	if (geteuid())
 		return 77;
 	return cmocka_run_group_tests_name("dns load", tests, enter_space, NULL);
