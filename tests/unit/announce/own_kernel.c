@@ -4,16 +4,12 @@
 #include <errno.h>
 #include <sys/types.h>
 
-#include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
-struct own_kernel own_kernel;
+#include "tests/unit/mnl_answers.h"
 
-ssize_t __real_mnl_socket_sendto(const struct mnl_socket *s, const void *request, size_t n);
-ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *s, const void *request, size_t n);
-ssize_t __real_mnl_socket_recvfrom(const struct mnl_socket *s, void *answer, size_t size);
-ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *s, void *answer, size_t size);
+struct own_kernel own_kernel;
 
 static int count_change(unsigned *tries, int err)
 {
@@ -41,7 +37,7 @@ static int judge_request(unsigned type)
 	}
 }
 
-ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *s, const void *request, size_t n)
+static ssize_t own_mnl_socket_sendto(const struct mnl_socket *s, const void *request, size_t n)
 {
 	int err = judge_request(((const struct nlmsghdr *)request)->nlmsg_type);
 
@@ -65,7 +61,7 @@ static void put_program(const struct nlmsghdr *h)
 	}
 }
 
-ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *s, void *answer, size_t size)
+static ssize_t own_mnl_socket_recvfrom(const struct mnl_socket *s, void *answer, size_t size)
 {
 	ssize_t n = __real_mnl_socket_recvfrom(s, answer, size);
 
@@ -73,4 +69,10 @@ ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *s, void *answer, siz
 	    ((struct nlmsghdr *)answer)->nlmsg_type == RTM_NEWLINK)
 		put_program(answer);
 	return n;
+}
+
+void own_kernel_begin(void)
+{
+	answer_mnl_socket_sendto = own_mnl_socket_sendto;
+	answer_mnl_socket_recvfrom = own_mnl_socket_recvfrom;
 }

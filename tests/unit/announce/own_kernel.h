@@ -16,4 +16,7 @@ struct own_kernel {
 
 extern struct own_kernel own_kernel;
 
+/** From now on the suite has this kernel. */
+void own_kernel_begin(void);
+
 #endif

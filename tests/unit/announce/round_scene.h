@@ -49,6 +49,7 @@ static char run_dir[FUZZ_DIR_MAX];
 /* A kernel of routes that nobody else uses. Once, before all scenes. */
 static inline bool enter_namespace(void)
 {
+	own_kernel_begin();
 	if (!unshare(CLONE_NEWNET) || !unshare(CLONE_NEWUSER | CLONE_NEWNET))
 		return true;
 	printf("needs a network namespace: skipped\n");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What BIRD says, whole and broken, and what is made of it (announce/bird.c, announce/daemon.c). */
-#include "own_time.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/announce/fake_daemon.h"
 #include "tests/unit/suite.h"
 
@@ -639,6 +639,6 @@ SUITE(bird)
 		T(nothing_is_read_before_an_answer),
 	};
 
-	own_time_begin();
+	simulated_time();
 	return cmocka_run_group_tests_name("bird", tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
  * Each error of the kernel once, where the connection to the routing daemon passes it on (announce/daemon.c): before the
  * first answer, and again after a life. What went wrong is said, nothing stays open, and the next try succeeds.
  */
-#include "own_time.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/announce/fake_daemon.h"
 
 #include <fcntl.h>
@@ -300,6 +300,6 @@ SUITE(daemon_failing)
 		cmocka_unit_test(each_state_has_its_name),
 	};
 
-	own_time_begin();
+	simulated_time();
 	return cmocka_run_group_tests_name("announce daemon failing", tests, NULL, NULL);
 }

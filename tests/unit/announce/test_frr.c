@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What FRR's bgpd says, whole and cut, and what is made of it (announce/frr.c, announce/daemon.c). */
-#include "own_time.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/announce/fake_daemon.h"
 #include "tests/unit/suite.h"
 
@@ -635,6 +635,6 @@ SUITE(frr)
 		T(broken_answers_end_nothing),
 	};
 
-	own_time_begin();
+	simulated_time();
 	return cmocka_run_group_tests_name("frr", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Thousands of prefixes, read back from a fake BIRD (announce/daemon_rows.c, announce/daemon_exports.c). */
-#include "own_time.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/announce/many.h"
 #include "tests/unit/suite.h"
 
@@ -1157,6 +1157,6 @@ SUITE(many_bird)
 		cmocka_unit_test(too_many_leave_those_that_are_watched),
 	};
 
-	own_time_begin();
+	simulated_time();
 	return cmocka_run_group_tests_name("many prefixes, BIRD", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Thousands of prefixes, read back from a fake bgpd (announce/daemon_rows.c, announce/frr.c). */
-#include "own_time.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/announce/many.h"
 #include "tests/unit/suite.h"
 
@@ -1043,6 +1043,6 @@ SUITE(many_frr)
 		cmocka_unit_test(others_are_watched_in_a_round),
 	};
 
-	own_time_begin();
+	simulated_time();
 	return cmocka_run_group_tests_name("many prefixes, FRR", tests, NULL, NULL);
 }

@@ -28,22 +28,15 @@
 #include "base/loop.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/logged.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/suite.h"
 
 static char directory[64], path[96];
 static struct loop *loop;
 static struct ctl *ctl;
-static uint64_t now_ms = 5000;
 static unsigned n_turns;    /* that are left */
 static int add_error;       /* of each descriptor that is to be watched */
 static unsigned n_refusals; /* calls of accept4() that find no descriptor */
-
-static int own_clock_gettime(clockid_t clock, struct timespec *out)
-{
-	(void)clock;
-	*out = (struct timespec){ (time_t)(now_ms / 1000), (long)(now_ms % 1000) * 1000000 };
-	return 0;
-}
 
 static int own_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
 {
@@ -95,7 +88,7 @@ static int teardown(void **state)
 
 static void take_turns(unsigned n, uint64_t later_ms)
 {
-	now_ms += later_ms;
+	simulated.now_ms += later_ms;
 	n_turns = n;
 	assert_int_equal(loop_run(loop), 0);
 }
@@ -354,7 +347,7 @@ SUITE(ctl_time)
 	};
 
 	answer_accept4 = own_accept4;
-	answer_clock_gettime = own_clock_gettime;
+	simulated_clock();
 	answer_epoll_ctl = own_epoll_ctl;
 	answer_epoll_wait = own_epoll_wait;
 	logged_begin();

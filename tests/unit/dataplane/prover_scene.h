@@ -33,7 +33,7 @@
 
 #include "tests/unit/dataplane/link_message.h"
 #include "tests/unit/dataplane/stage.h"
-#include "tests/unit/healthcheck/simulated_time.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/logged.h"
 
 /* The kernel may know more interfaces than the table of links has room for. */

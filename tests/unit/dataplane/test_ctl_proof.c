@@ -26,7 +26,7 @@
 #include "dataplane/drivers.h"
 #include "dataplane/process.h"
 #include "dataplane/prover_internal.h"
-#include "tests/unit/answers.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/suite.h"
 #include "weir/model.h"
 #include "weir/proof.h"
@@ -35,13 +35,6 @@
 #define ADDRESSES 16u
 #define BYTES_MAX (256u * 1024)
 #define NOW_MS    5500u
-
-static int own_clock_gettime(clockid_t clock, struct timespec *out)
-{
-	(void)clock;
-	*out = (struct timespec){ .tv_sec = NOW_MS / 1000, .tv_nsec = NOW_MS % 1000 * 1000000 };
-	return 0;
-}
 
 static struct model_site ams = { .name = "ams" }, fra = { .name = "fra" };
 static const struct model_site *const at_ams[] = { &ams }, *const at_fra[] = { &fra };
@@ -369,6 +362,7 @@ SUITE(ctl_proof)
 		T(what_is_no_name_is_refused),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
+	simulated_clock();
+	simulated.now_ms = NOW_MS;
 	return cmocka_run_group_tests_name("ctl proof", tests, NULL, NULL);
 }

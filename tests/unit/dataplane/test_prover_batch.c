@@ -338,8 +338,7 @@ SUITE(prover_batch)
 		PROVER_TEST(many_addresses_share_the_limit_evenly),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_epoll_wait = own_epoll_wait;
+	simulated_time();
 	answer_if_nametoindex = own_if_nametoindex;
 	logged_begin();
 	return cmocka_run_group_tests_name("prover batch", tests, NULL, NULL);

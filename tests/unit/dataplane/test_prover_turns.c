@@ -297,8 +297,7 @@ SUITE(prover_turns)
 		PROVER_TEST(a_stop_is_shown_at_once_and_stays),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_epoll_wait = own_epoll_wait;
+	simulated_time();
 	answer_if_nametoindex = own_if_nametoindex;
 	logged_begin();
 	return cmocka_run_group_tests_name("prover turns", tests, NULL, NULL);

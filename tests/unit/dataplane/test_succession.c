@@ -33,7 +33,7 @@
 
 #include "tests/unit/dataplane/document.h"
 #include "tests/unit/dataplane/drivers.h"
-#include "tests/unit/healthcheck/simulated_time.h"
+#include "tests/unit/simulated_time.h"
 
 static struct {
 	char dir[64], path[128];
@@ -540,8 +540,7 @@ SUITE(succession)
 		T(a_document_that_is_gone_is_read_again),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_epoll_wait = own_epoll_wait;
+	simulated_time();
 	answer_kill = own_kill;
 	answer_read = own_read;
 	answer_usleep = own_usleep;

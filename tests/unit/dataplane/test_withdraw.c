@@ -31,7 +31,7 @@
 
 #include "tests/fail/calls.h"
 #include "tests/unit/dataplane/drivers.h"
-#include "tests/unit/healthcheck/simulated_time.h"
+#include "tests/unit/simulated_time.h"
 
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
@@ -367,8 +367,7 @@ static void a_failure_of_the_kernel_withdraws_what_it_can(void **state)
 
 SUITE(withdraw)
 {
-	answer_clock_gettime = own_clock_gettime;
-	answer_epoll_wait = own_epoll_wait;
+	simulated_time();
 	answer_mnl_socket_sendto = own_mnl_socket_sendto;
 	answer_usleep = own_usleep;
 	logged_begin();

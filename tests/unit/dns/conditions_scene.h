@@ -22,13 +22,13 @@
 #include "dns/server.h"
 #include "dns/steering/peer_health.h"
 #include "tests/unit/answers.h"
+#include "tests/unit/simulated_time.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
 static struct conditions stated;
 static char dir[] = "/tmp/weir-dns-conditions.XXXXXX";
 static struct stats *page;
-static uint64_t time_ms;
 static struct majority outside[8]; /* by target: so many sites beside the three say up, and down */
 static const char *lacking;        /* the address that the host lacks */
 
@@ -42,14 +42,6 @@ static int own_bind(int fd, const struct sockaddr *to, socklen_t length)
 	assert_int_equal(addr_from_sockaddr(to, &address, NULL), 0);
 	errno = EADDRNOTAVAIL;
 	return lacking && !strcmp(addr_text(&address, text), lacking) ? -1 : 0;
-}
-
-static int own_clock_gettime(clockid_t which, struct timespec *out)
-{
-	(void)which;
-	*out = (struct timespec){ .tv_sec = (time_t)(time_ms / 1000),
-		                  .tv_nsec = (long)(time_ms % 1000) * 1000000 };
-	return 0;
 }
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -86,7 +78,7 @@ static inline int set_up(void **state)
 	memset(&w, 0, sizeof(w));
 	memset(outside, 0, sizeof(outside));
 	lacking = NULL;
-	time_ms = 100000;
+	simulated.now_ms = 100000;
 	for (uint32_t i = 0; i < 3; i++)
 		w.sites[i] = (struct model_site){ .name = names[i], .index = i };
 	for (uint32_t i = 0; i < 4; i++) {
@@ -118,7 +110,9 @@ static inline int set_up(void **state)
 	w.g = (struct generation){
 		.model = &w.m, .steering = &w.p, .state = w.state, .peer_health = &w.views
 	};
-	w.s = (struct server){ .now = &w.g, .port = 53, .n_threads = 1, .few_ms = time_ms };
+	w.s = (struct server){
+		.now = &w.g, .port = 53, .n_threads = 1, .few_ms = simulated.now_ms
+	};
 	w.s.counters.stats = page;
 	w.s.n_listens = 2;
 	for (unsigned i = 0; i < 2; i++) {
@@ -158,7 +152,7 @@ static inline unsigned state_conditions(void)
 			                             : 0;
 	state_now();
 	assert_int_equal(conditions_read(dir, "dns", &stated), 0);
-	assert_int_equal(stated.at_ms, time_ms);
+	assert_int_equal(stated.at_ms, simulated.now_ms);
 	return stated.n;
 }
 

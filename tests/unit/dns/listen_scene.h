@@ -33,6 +33,7 @@
 
 #include "tests/unit/bpf/space.h"
 #include "tests/unit/logged.h"
+#include "tests/unit/simulated_time.h"
 
 #define DIR_      "/run/weir-test-listen"
 #define PORT      5398u
@@ -49,7 +50,6 @@
 	"dns-tcp-0:dns-tcp-0-1:dns-tcp-0-2:dns-tcp-0-3"
 
 static const int kinds[2] = { SOCK_DGRAM, SOCK_STREAM };
-static uint64_t at_ms;
 static bool no_threads;
 static unsigned n_lacking; /* UDP threads that cannot be started */
 static uid_t user;
@@ -80,14 +80,6 @@ static int own_setsockopt(int fd, int level, int option, const void *value, sock
 	return option == SO_ATTACH_REUSEPORT_CBPF && fails_now(&steer_fails)
 	               ? -1
 	               : __real_setsockopt(fd, level, option, value, length);
-}
-
-static int own_clock_gettime(clockid_t which, struct timespec *out)
-{
-	(void)which;
-	*out = (struct timespec){ .tv_sec = (time_t)(at_ms / 1000),
-		                  .tv_nsec = (long)(at_ms % 1000) * 1000000 };
-	return 0;
 }
 
 static uid_t own_geteuid(void)
@@ -241,7 +233,7 @@ static inline int set_up(void **state)
 	n_lacking = 0;
 	user = 0;
 	n_cpus = 0;
-	at_ms += 1000000;
+	simulated.now_ms += 1000000;
 	for (unsigned i = 0; i < SERVER_SOCKETS_MAX + 1; i++)
 		wanted[i] = loopback_of(i + 1);
 	self = (struct model_node){

@@ -9,7 +9,7 @@ static void what_is_well_is_not_blamed(void **state)
 	(void)state;
 	assert_int_equal(state_conditions(), 0);
 	assert_int_equal(stated.document, 42);
-	assert_int_equal(w.s.conditions_ms, time_ms);
+	assert_int_equal(w.s.conditions_ms, simulated.now_ms);
 	w.s.now = NULL;
 	w.s.load.last_result = -ENOENT; /* no document yet */
 	assert_int_equal(state_conditions(), 0);
@@ -43,17 +43,17 @@ static void threads_that_lack_have_their_time_to_come(void **state)
 	w.m.dns_threads = 3;
 	w.s.n_threads = 2;
 	assert_int_equal(state_conditions(), 0);
-	time_ms += 14999;
+	simulated.now_ms += 14999;
 	assert_int_equal(state_conditions(), 0);
-	time_ms++;
+	simulated.now_ms++;
 	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("threads-few", "", "2 of dns.threads = 3"), CONDITION_DEGRADED);
 	w.s.n_threads = 3; /* as many as are asked for */
 	assert_int_equal(state_conditions(), 0);
 	w.s.n_threads = 2; /* and again: they have their time again */
-	time_ms += 14999;
+	simulated.now_ms += 14999;
 	assert_int_equal(state_conditions(), 0);
-	time_ms++;
+	simulated.now_ms++;
 	assert_int_equal(state_conditions(), 1);
 	w.m.dns_threads = 0; /* "as many as there are CPUs": any number is right */
 	assert_int_equal(state_conditions(), 0);
@@ -367,10 +367,10 @@ static void threads_lack_only_if_there_is_something_to_answer_on(void **state)
 		w.m.dns_threads = cases[i].want;
 		w.s.n_threads = cases[i].has;
 		w.s.n_listens = cases[i].listens;
-		w.s.few_ms = time_ms;
-		time_ms += 20000;
+		w.s.few_ms = simulated.now_ms;
+		simulated.now_ms += 20000;
 		assert_int_equal(state_conditions(), cases[i].few);
-		assert_int_equal(w.s.few_ms, time_ms - (cases[i].few ? 20000 : 0));
+		assert_int_equal(w.s.few_ms, simulated.now_ms - (cases[i].few ? 20000 : 0));
 	}
 }
 
@@ -380,11 +380,11 @@ static void without_a_page_nothing_is_stated(void **state)
 	(void)state_conditions();
 	w.s.clock = WALL_CLOCK_STEPPED;
 	w.s.counters.stats = NULL;
-	time_ms++;
+	simulated.now_ms++;
 	state_now();
-	assert_int_equal(w.s.conditions_ms, time_ms);
+	assert_int_equal(w.s.conditions_ms, simulated.now_ms);
 	assert_int_equal(conditions_read(dir, "dns", &stated), 0);
-	assert_true(stated.n == 0 && stated.at_ms == time_ms - 1);
+	assert_true(stated.n == 0 && stated.at_ms == simulated.now_ms - 1);
 }
 
 #define ZONES_MAX_ 12u
@@ -607,6 +607,6 @@ SUITE(conditions)
 	};
 
 	answer_bind = own_bind;
-	answer_clock_gettime = own_clock_gettime;
+	simulated_clock();
 	return cmocka_run_group_tests_name("dns conditions", tests, make_page, remove_page);
 }

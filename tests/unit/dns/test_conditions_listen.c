@@ -50,13 +50,13 @@ static void an_address_is_served_once_a_query_was_answered(void **state)
 {
 	(void)state;
 	for (int life = 0; life < 2; life++) {
-		w.s.listens[0].own = (struct self_query){ .fd = -1, .began_ms = time_ms };
+		w.s.listens[0].own = (struct self_query){ .fd = -1, .began_ms = simulated.now_ms };
 		assert_int_equal(state_conditions(), 0);
 		assert_false(is_listening_known("address=\"192.0.2.1\""));
 		assert_int_equal(word_of_listening("address=\"192.0.2.2\""), 1);
-		time_ms += 9999;
+		simulated.now_ms += 9999;
 		assert_int_equal(state_conditions(), 0);
-		time_ms++;
+		simulated.now_ms++;
 		assert_int_equal(state_conditions(), 1);
 		assert_int_equal(level_of("listen-failed", "192.0.2.1", "no query"),
 		                 CONDITION_DEGRADED);
@@ -96,10 +96,10 @@ static void an_address_that_begins_is_no_trouble_yet(void **state)
 	(void)state;
 	w.s.listens[0].own = (struct self_query){ .fd = -1 };
 	w.s.listens[1].n[0] = 0;
-	time_ms += 60000;
+	simulated.now_ms += 60000;
 	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("listen-failed", "192.0.2.2", "port 53"), CONDITION_DEGRADED);
-	w.s.listens[0].own.began_ms = time_ms - 10000;
+	w.s.listens[0].own.began_ms = simulated.now_ms - 10000;
 	assert_int_equal(state_conditions(), 2);
 	assert_int_equal(level_of("listen-failed", "192.0.2.1", "no query"), CONDITION_DOWN);
 	assert_int_equal(level_of("listen-failed", "192.0.2.2", "port 53"), CONDITION_DOWN);
@@ -136,6 +136,6 @@ SUITE(conditions_listen)
 	};
 
 	answer_bind = own_bind;
-	answer_clock_gettime = own_clock_gettime;
+	simulated_clock();
 	return cmocka_run_group_tests_name("dns conditions listen", tests, make_page, remove_page);
 }

@@ -83,7 +83,7 @@ static void sockets_too_many_get_nothing_and_are_closed_when_they_are_empty(void
 	assert_int_equal(s.listens[0].n[0], 3); /* what waits there is still read */
 	send_some(60);
 	assert_int_equal(take_all(s.listens[0].fds[0][0]), 60);
-	assert_int_equal(s.drain_ms, at_ms + DRAIN_MS);
+	assert_int_equal(s.drain_ms, simulated.now_ms + DRAIN_MS);
 	note_answers();
 	tick_listen(s.drain_ms - 1);
 	assert_int_equal(s.listens[0].n[1], 3);
@@ -124,7 +124,7 @@ static void an_address_is_queried_while_it_is_served(void **state)
 	for (int life = 0; life < 2; life++) {
 		want_addresses(2);
 		update_listen();
-		tick_listen(at_ms);
+		tick_listen(simulated.now_ms);
 		for (unsigned i = 0; i < 2; i++)
 			assert_true(s.listens[i].own.fd >= 0 && !s.listens[i].own.answered);
 		assert_int_equal(take_all(s.listens[1].fds[0][0]), 1);
@@ -149,7 +149,7 @@ static void what_cannot_be_bound_stops_no_other_and_is_tried_again(void **state)
 			assert_int_equal(s.listens[i].n[kind], 0);
 			assert_int_equal(s.listens[i].n[!kind], 1);
 			assert_true(s.listens[!i].n[0] && s.listens[!i].n[1]);
-			assert_int_equal(s.again_ms, at_ms + AGAIN_MS);
+			assert_int_equal(s.again_ms, simulated.now_ms + AGAIN_MS);
 			close(other);
 			tick_listen(s.again_ms - 1);
 			assert_int_equal(s.listens[i].n[kind], 0);
@@ -160,7 +160,7 @@ static void what_cannot_be_bound_stops_no_other_and_is_tried_again(void **state)
 		}
 	no_threads = true; /* sockets without a thread are no service either */
 	update_listen();
-	assert_int_equal(s.again_ms, at_ms + AGAIN_MS);
+	assert_int_equal(s.again_ms, simulated.now_ms + AGAIN_MS);
 }
 
 static void a_port_that_was_in_use_can_be_bound_at_once(void **state)
@@ -255,14 +255,14 @@ static void more_than_are_wanted_are_read_until_they_may_go(void **state)
 	update_listen();
 	assert_int_equal(s.listens[0].n[0], 3);
 	assert_int_equal(s.n_threads, 1);
-	assert_int_equal(s.drain_ms, at_ms + DRAIN_MS);
-	s.passed_ms =
-	        at_ms - 1000; /* they have just come: the document that wants them has its time */
+	assert_int_equal(s.drain_ms, simulated.now_ms + DRAIN_MS);
+	s.passed_ms = simulated.now_ms -
+	              1000; /* they have just come: the document that wants them has its time */
 	update_listen();
 	assert_int_equal(s.drain_ms, s.passed_ms + PASSED_MS);
-	s.passed_ms = at_ms - PASSED_MS + DRAIN_MS - 1;
+	s.passed_ms = simulated.now_ms - PASSED_MS + DRAIN_MS - 1;
 	update_listen();
-	assert_int_equal(s.drain_ms, at_ms + DRAIN_MS);
+	assert_int_equal(s.drain_ms, simulated.now_ms + DRAIN_MS);
 	m.dns_threads = 3;
 	update_listen();
 	assert_true(s.drain_ms == 0 && s.passed_ms == 0);
@@ -312,13 +312,13 @@ static void without_a_document_nothing_is_tried_again(void **state)
 	(void)count_plans();
 	s.now = NULL;
 	s.again_ms = 1;
-	tick_listen(at_ms);
+	tick_listen(simulated.now_ms);
 	assert_int_equal(count_plans(), 0);
 	s.now = &g;
-	s.again_ms = at_ms + 1;
-	tick_listen(at_ms);
+	s.again_ms = simulated.now_ms + 1;
+	tick_listen(simulated.now_ms);
 	assert_int_equal(count_plans(), 0);
-	tick_listen(at_ms + 1);
+	tick_listen(simulated.now_ms + 1);
 	assert_int_equal(count_plans(), 1);
 	assert_int_equal(s.again_ms, 0);
 }
@@ -342,7 +342,7 @@ SUITE(listen)
 	};
 
 	answer_bind = own_bind;
-	answer_clock_gettime = own_clock_gettime;
+	simulated_clock();
 	answer_geteuid = own_geteuid;
 	answer_pthread_create = own_pthread_create;
 	answer_pthread_join = own_pthread_join;

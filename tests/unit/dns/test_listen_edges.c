@@ -117,7 +117,7 @@ static void a_failure_is_told_with_what_to_do(void **state)
 		char *once = strstr(logged, cases[i].parts[0]);
 
 		assert_null(strstr(once + strlen(cases[i].parts[0]), "-failed "));
-		assert_int_equal(s.again_ms, cases[i].again ? at_ms + AGAIN_MS : 0);
+		assert_int_equal(s.again_ms, cases[i].again ? simulated.now_ms + AGAIN_MS : 0);
 		assert_int_equal(s.n_threads, 2); /* the other kind has two */
 		close_listen();
 		assert_int_equal(count_fds(), n_fds_before);
@@ -133,21 +133,21 @@ static void a_thread_that_lacks_is_tried_again(void **state)
 	for (unsigned life = 0; life < 2; life++) {
 		n_lacking = WORKERS_MAX - 1;
 		update_listen();
-		tick_listen(at_ms);
+		tick_listen(simulated.now_ms);
 		assert_int_equal(s.n_threads, 1);
-		assert_int_equal(s.again_ms, at_ms + AGAIN_MS);
+		assert_int_equal(s.again_ms, simulated.now_ms + AGAIN_MS);
 		n_lacking = 0;
 		(void)count_plans();
-		at_ms += AGAIN_MS;
-		tick_listen(at_ms);
+		simulated.now_ms += AGAIN_MS;
+		tick_listen(simulated.now_ms);
 		assert_int_equal(count_plans(), 1);
 		assert_int_equal(s.n_threads, 2);
-		tick_listen(at_ms += AGAIN_MS);
+		tick_listen(simulated.now_ms += AGAIN_MS);
 		assert_int_equal(s.again_ms, 0);
 		assert_int_equal(count_plans(), 0);
 		s.n_threads = 1; /* it ended */
-		tick_listen(at_ms);
-		tick_listen(at_ms += AGAIN_MS);
+		tick_listen(simulated.now_ms);
+		tick_listen(simulated.now_ms += AGAIN_MS);
 		assert_int_equal(s.n_threads, 2);
 		workers_stop(&s);
 	}
@@ -293,18 +293,18 @@ static void only_what_is_served_is_asked(void **state)
 	update_listen();
 	s.n_threads = 0;
 	s.now = NULL;
-	tick_listen(at_ms);
+	tick_listen(simulated.now_ms);
 	assert_int_equal(s.listens[0].own.fd, -1);
 	assert_int_equal(s.again_ms, 0); /* nor is a thread missed */
 	s.now = &g;
 	s.n_threads = 1;
 	for (unsigned kind = 0; kind < 2; kind++) {
 		s.listens[0].n[kind] = 0;
-		tick_listen(at_ms);
+		tick_listen(simulated.now_ms);
 		assert_int_equal(s.listens[0].own.fd, -1);
 		s.listens[0].n[kind] = 1;
 	}
-	tick_listen(at_ms);
+	tick_listen(simulated.now_ms);
 	assert_true(s.listens[0].own.fd >= 0);
 }
 
@@ -317,19 +317,19 @@ static void drained_sockets_wait_for_a_document_only_if_they_were_passed(void **
 		{ 500, 0, 1500 },          { 500, 100, 60100 },       { 100000, 99000, 159000 },
 		{ 100000, 41000, 101000 }, { 100000, 41001, 101001 }, { 100000, 5, 101000 },
 	};
-	uint64_t before_ms = at_ms;
+	uint64_t before_ms = simulated.now_ms;
 
 	(void)state;
 	m.dns_threads = 2;
 	update_listen();
 	m.dns_threads = 1;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		at_ms = cases[i].now_ms;
+		simulated.now_ms = cases[i].now_ms;
 		s.passed_ms = cases[i].passed_ms;
 		update_listen();
 		assert_int_equal(s.drain_ms, cases[i].drain_ms);
 	}
-	at_ms = before_ms;
+	simulated.now_ms = before_ms;
 }
 
 static void an_address_too_many_is_told(void **state)
@@ -352,15 +352,15 @@ static void all_addresses_are_drained_together(void **state)
 	update_listen();
 	m.dns_threads = 2;
 	update_listen();
-	s.passed_ms = at_ms;
+	s.passed_ms = simulated.now_ms;
 	note_answers();
-	tick_listen(at_ms + DRAIN_MS);
+	tick_listen(simulated.now_ms + DRAIN_MS);
 	for (unsigned i = 0; i < 3; i++)
 		assert_true(s.listens[i].n[0] == 2 && s.listens[i].n[1] == 2);
 	assert_int_equal(count_fds(), n_fds_before + 12);
 	assert_int_equal(s.n_threads, 2);
 	(void)count_plans();
-	tick_listen(at_ms + 10 * DRAIN_MS); /* once */
+	tick_listen(simulated.now_ms + 10 * DRAIN_MS); /* once */
 	assert_int_equal(count_plans(), 0);
 }
 
@@ -395,7 +395,7 @@ static void run_turn(void)
 {
 	struct loop_timer t = { .cb = stop_loop, .arg = s.loop };
 
-	assert_int_equal(loop_timer_set(s.loop, &t, at_ms), 0);
+	assert_int_equal(loop_timer_set(s.loop, &t, simulated.now_ms), 0);
 	assert_int_equal(loop_run(s.loop), 0);
 }
 
@@ -458,14 +458,15 @@ static void sockets_that_come_later_are_opened_at_once(void **state)
 			pass_socket(ends[0], HELD_FD(0, 0));
 		if (cases[i].ends)
 			close(ends[0]);
-		at_ms++;
+		simulated.now_ms++;
 		run_turn();
 		run_turn();
 		assert_int_equal(loop_fd_set(s.loop, CHANNEL, EPOLLIN),
 		                 cases[i].ends ? -ENOENT : 0);
 		assert_int_equal(count_plans(), taken);
 		/* a document that names all of them has ended their time */
-		assert_int_equal(s.passed_ms, cases[i].n && !cases[i].loaded ? at_ms : 0);
+		assert_int_equal(s.passed_ms,
+		                 cases[i].n && !cases[i].loaded ? simulated.now_ms : 0);
 		loop_fd_remove(s.loop, CHANNEL);
 		if (!cases[i].ends)
 			close(ends[0]);
@@ -494,7 +495,7 @@ SUITE(listen_edges)
 	};
 
 	answer_bind = own_bind;
-	answer_clock_gettime = own_clock_gettime;
+	simulated_clock();
 	answer_geteuid = own_geteuid;
 	answer_pthread_create = own_pthread_create;
 	answer_pthread_join = own_pthread_join;

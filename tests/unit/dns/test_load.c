@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "dns/server.h"
 #include "tests/unit/logged.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/placement.h"
@@ -23,7 +24,6 @@
 #include "tests/unit/bpf/space.h"
 
 static struct server s;
-static uint64_t at_ms = 1000000;
 static unsigned takes_ms;      /* the next reading of a document */
 static const char *unreadable; /* the name of a file that cannot be opened; NULL: none */
 static int open_error;
@@ -40,16 +40,6 @@ static void *own_calloc(size_t n, size_t size)
 	               : __real_calloc(n, size);
 }
 
-static int own_clock_gettime(clockid_t which, struct timespec *out)
-{
-	uint64_t now_ms = __atomic_load_n(&at_ms, __ATOMIC_RELAXED);
-
-	(void)which;
-	*out = (struct timespec){ .tv_sec = (time_t)(now_ms / 1000),
-		                  .tv_nsec = (long)(now_ms % 1000) * 1000000 };
-	return 0;
-}
-
 static bool has_name(const char *path, const char *name)
 {
 	const char *last = strrchr(path, '/');
@@ -60,7 +50,7 @@ static bool has_name(const char *path, const char *name)
 static int own_open64(const char *path, int flags, mode_t mode)
 {
 	if (has_name(path, PROC_EFFECTIVE_FILE)) {
-		__atomic_fetch_add(&at_ms, takes_ms, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&simulated.now_ms, takes_ms, __ATOMIC_RELAXED);
 		takes_ms = 0;
 	}
 	errno = open_error;
@@ -92,7 +82,7 @@ static const char *path_in(const char *name, char path[PATH_MAX])
 static int begin_scene(void **state)
 {
 	memset(&s, 0, sizeof(s));
-	at_ms += 100000; /* the log's limits are of before */
+	simulated.now_ms += 100000; /* the log's limits are of before */
 	takes_ms = 0;
 	unreadable = NULL;
 	no_thread = no_room = false;
@@ -151,9 +141,9 @@ static void await_loads(void)
 /* The loop has its time, and the tick comes. */
 static void tick_after(uint64_t ms)
 {
-	at_ms += ms;
+	simulated.now_ms += ms;
 	await_loads();
-	server_load_tick(&s, at_ms);
+	server_load_tick(&s, simulated.now_ms);
 }
 
 static void run_load(bool from_files)
@@ -214,7 +204,7 @@ static void what_is_loaded_is_looked_at_taken_and_listened_for(void **state)
 	assert_int_equal(health_set_targets(h, &target, 1, 1), 0);
 	(void)health_write(h, health_find_index(h, target),
 	                   health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
-	page_alive(s.health, at_ms);
+	page_alive(s.health, simulated.now_ms);
 	page_publish(s.health);
 	write_nonsense();
 	run_load(false);
@@ -394,12 +384,12 @@ static void a_load_that_failed_for_want_is_tried_again(void **state)
 		assert_ptr_equal(s.now, before);
 		no_thread = no_room = false;
 		unreadable = NULL;
-		assert_int_equal(s.load.retry_ms, cases[k].again ? at_ms + 2000 : 0);
-		server_load_tick(&s, at_ms + 1999);
+		assert_int_equal(s.load.retry_ms, cases[k].again ? simulated.now_ms + 2000 : 0);
+		server_load_tick(&s, simulated.now_ms + 1999);
 		assert_int_equal(s.load.started, started);
-		server_load_tick(&s, at_ms + 2000);
+		server_load_tick(&s, simulated.now_ms + 2000);
 		assert_int_equal(s.load.started, started + cases[k].again);
-		server_load_tick(&s, at_ms + 9000); /* one at a time */
+		server_load_tick(&s, simulated.now_ms + 9000); /* one at a time */
 		if (!cases[k].again)
 			write_document("www.shop.test");
 		await_loads();
@@ -429,7 +419,7 @@ static void a_file_that_was_not_read_for_want_is_read_later_and_told_once(void *
 		await_loads();
 		assert_int_equal(s.load.finished, 2 + i);
 		assert_int_equal(s.load.last_result, 0);
-		assert_true(s.load.retry_ms == at_ms + 2000 && s.now->n_earlier == 1);
+		assert_true(s.load.retry_ms == simulated.now_ms + 2000 && s.now->n_earlier == 1);
 		assert_non_null(strstr(server_load_error(&s), "a permission: tried again"));
 		assert_int_equal(strstr(logged, "<3>dns-load-error message=") != NULL, i == 0);
 		assert_int_equal(strstr(logged, "<5>dns-generation") != NULL, i == 0);
@@ -452,7 +442,7 @@ static void a_load_that_takes_long_is_counted_and_repeated_rarely(void **state)
 	takes_ms = 1000;
 	run_load(false);
 	assert_int_equal(*s.counters.load_ms, 1000);
-	assert_int_equal(s.load.retry_ms, at_ms + 9000);
+	assert_int_equal(s.load.retry_ms, simulated.now_ms + 9000);
 	assert_non_null(strstr(logged, "took_ms=1000"));
 	assert_non_null(strstr(server_load_error(&s), "not compiled for want"));
 	write_nonsense();
@@ -586,7 +576,7 @@ SUITE(load)
 	};
 
 	answer_calloc = own_calloc;
-	answer_clock_gettime = own_clock_gettime;
+	simulated_clock();
 	answer_open64 = own_open64;
 	answer_pthread_create = own_pthread_create;
 	answer_pthread_join = own_pthread_join;

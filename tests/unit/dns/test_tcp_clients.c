@@ -27,6 +27,7 @@
 #include "tests/unit/answers.h"
 #include "tests/unit/descriptors.h"
 #include "tests/unit/dns/answers_scene.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/suite.h"
 
 #define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
@@ -51,7 +52,6 @@ static int listener, peers[64],
 static unsigned n_peers, n_taken;
 static struct sockaddr_in at;
 
-static uint64_t time_ms;
 static unsigned turns_left;
 static int accept_error, watch_error, open_error; /* of the next call; 0: it is the kernel's */
 static bool no_descriptors, no_memory, is_pretended;
@@ -63,14 +63,6 @@ static int sent[256];         /* descriptors, by turns */
 static unsigned n_sent;
 static unsigned n_first; /* sent before the thread first gave others its time, in the last turns */
 static const uint8_t *given_back, *given_end;
-
-static int own_clock_gettime(clockid_t which, struct timespec *out)
-{
-	(void)which;
-	*out = (struct timespec){ .tv_sec = (time_t)(time_ms / 1000),
-		                  .tv_nsec = (long)(time_ms % 1000) * 1000000 };
-	return 0;
-}
 
 static bool fails_now(int *error)
 {
@@ -198,7 +190,7 @@ static int set_up(void **state)
 	unread_fd = -1;
 	come_from = NULL;
 	given_back = NULL;
-	time_ms = 100000;
+	simulated.now_ms = 100000;
 	s.dirs = &dirs;
 	s.serving = &answers_from;
 	s.counters.tcp_accepted = &accepted;
@@ -310,24 +302,24 @@ static void who_makes_no_progress_is_closed_at_the_limit(void **state)
 		connect_from(i);
 	run_turns(2);
 	unread_fd = taken[2];
-	time_ms += IDLE_MS - 1;
+	simulated.now_ms += IDLE_MS - 1;
 	send_bytes(0, "\0", 1);
 	send_queries(1, 1);
 	send_queries(2, 1);
 	run_turns(2);
 	assert_int_equal(count_answers(1), 1);
 	assert_int_equal(tcp_clients(w), 3);
-	time_ms += 1;
+	simulated.now_ms += 1;
 	run_turns(1);
-	time_ms += TICK_MS - 1;
+	simulated.now_ms += TICK_MS - 1;
 	run_turns(1);
 	assert_true(!is_connected(0) && is_connected(1) && !is_connected(2));
 	assert_true(closed[COUNTERS_CLOSE_IDLE] == 1 && closed[COUNTERS_CLOSE_UNREAD] == 1);
 	assert_true(w->tcp->tick.heap_index); /* it goes on while anybody is there */
-	time_ms += IDLE_MS - TICK_MS - 1;
+	simulated.now_ms += IDLE_MS - TICK_MS - 1;
 	run_turns(1);
 	assert_int_equal(tcp_clients(w), 1);
-	time_ms += TICK_MS;
+	simulated.now_ms += TICK_MS;
 	run_turns(1);
 	assert_int_equal(tcp_clients(w), 0);
 	assert_int_equal(closed[COUNTERS_CLOSE_IDLE], 2);
@@ -343,7 +335,7 @@ static void the_longest_idle_of_the_largest_network_makes_room(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		connect_from(networks[i]);
 		run_turns(1);
-		time_ms++;
+		simulated.now_ms++;
 	}
 	assert_int_equal(tcp_clients(w), 4); /* exactly as many as there may be */
 	assert_int_equal(closed[COUNTERS_CLOSE_CROWDED], 0);
@@ -409,8 +401,9 @@ static void without_a_generation_nobody_is_served(void **state)
 		run_turns(3);
 		assert_int_equal(n_sent, 0);
 		assert_int_equal(w->tcp->n_queued, 1);
-		assert_int_equal(w->tcp->again.at_ms, time_ms + TICK_MS); /* it is not forgotten */
-		time_ms += TICK_MS;
+		assert_int_equal(w->tcp->again.at_ms,
+		                 simulated.now_ms + TICK_MS); /* it is not forgotten */
+		simulated.now_ms += TICK_MS;
 	}
 	s.serving = &answers_from;
 	run_turns(1);
@@ -463,12 +456,12 @@ static void a_turn_has_an_end(void **state)
 	assert_int_equal(count_shares(ANSWER_BYTES - 2, TURN_QUERIES / BUSY_PART, true), 1);
 	run_turns(3);
 	assert_int_equal(n_sent, 0); /* a pause follows */
-	assert_int_equal(w->tcp->again.at_ms, time_ms + BUSY_GAP_MS);
-	time_ms += BUSY_GAP_MS;
+	assert_int_equal(w->tcp->again.at_ms, simulated.now_ms + BUSY_GAP_MS);
+	simulated.now_ms += BUSY_GAP_MS;
 	run_turns(1); /* UDP waits no more */
 	assert_int_equal(n_first, TURN_QUERIES / SHARE_QUERIES);
 	assert_int_equal(count_shares(TURN_BYTES / BUSY_PART - 2, 1, true), 1);
-	time_ms += BUSY_GAP_MS;
+	simulated.now_ms += BUSY_GAP_MS;
 	run_turns(3);
 	answers_size(ANSWER_BYTES - 2);
 }
@@ -485,7 +478,7 @@ static void only_udp_of_its_own_number_slows_tcp(void **state)
 		run_turns(2);
 		assert_int_equal(count_answers(0), i == 2 ? SHARE_QUERIES : SHARE_QUERIES + 1);
 		assert_int_equal(s.workers[i].udp_waits, i != 2);
-		time_ms += BUSY_GAP_MS;
+		simulated.now_ms += BUSY_GAP_MS;
 		run_turns(1);
 		assert_int_equal(count_answers(0), i == 2);
 	}
@@ -514,7 +507,7 @@ static void a_failed_accept_is_taken_for_what_it_is(void **state)
 		assert_int_equal(paused, cases[i].paused);
 		assert_int_equal(tcp_clients(w), cases[i].n_clients);
 		assert_true(cases[i].n_clients || n_accepts == 1);
-		time_ms += PAUSE_MS;
+		simulated.now_ms += PAUSE_MS;
 		run_turns(2); /* nothing keeps it out for good */
 		assert_int_equal(tcp_clients(w), 1);
 		close_peers();
@@ -548,10 +541,10 @@ static void without_descriptors_none_is_taken_for_a_while(void **state)
 	connect_from(2);
 	assert_int_equal(__real_epoll_wait(w->tcp->epoll_fd, &e, 1, 0),
 	                 0); /* it does not keep the loop awake */
-	time_ms += PAUSE_MS - 1;
+	simulated.now_ms += PAUSE_MS - 1;
 	run_turns(3);
 	assert_int_equal(tcp_clients(w), 0);
-	time_ms++;
+	simulated.now_ms++;
 	run_turns(2);
 	assert_int_equal(tcp_clients(w), 2);
 	assert_int_equal(paused, 1);
@@ -575,7 +568,7 @@ static void who_is_idle_makes_room_once_a_turn(void **state)
 		run_turns(1);
 		assert_int_equal(closed[COUNTERS_CLOSE_CROWDED], i);
 		assert_int_equal(paused, i);
-		time_ms += PAUSE_MS;
+		simulated.now_ms += PAUSE_MS;
 		run_turns(1);
 	}
 	no_descriptors = false;
@@ -741,11 +734,11 @@ static void timers_are_neither_moved_nor_set_for_nobody(void **state)
 	assert_true(!w->tcp->tick.heap_index && !w->tcp->again.heap_index);
 	connect_from(1);
 	run_turns(1);
-	assert_int_equal(w->tcp->tick.at_ms, time_ms + TICK_MS);
-	time_ms += 5;
+	assert_int_equal(w->tcp->tick.at_ms, simulated.now_ms + TICK_MS);
+	simulated.now_ms += 5;
 	connect_from(2);
 	run_turns(2);
-	assert_int_equal(w->tcp->tick.at_ms, time_ms - 5 + TICK_MS);
+	assert_int_equal(w->tcp->tick.at_ms, simulated.now_ms - 5 + TICK_MS);
 	assert_false(w->tcp->again.heap_index); /* all is done */
 }
 
@@ -777,25 +770,25 @@ static void the_longest_idle_goes_first(void **state)
 	for (unsigned i = 0; i < 8; i++) {
 		connect_from(1);
 		run_turns(1);
-		seen_ms[i] = time_ms++;
+		seen_ms[i] = simulated.now_ms++;
 	}
 	for (unsigned i = 0; i < 100; i++) {
 		unsigned k = (dice = dice * 69069 + 1) >> 29;
 
-		time_ms++;
+		simulated.now_ms++;
 		if (i % 7) {
 			send_queries(k, 1);
 			run_turns(2);
 			assert_int_equal(count_answers(k), 1);
-			seen_ms[k] = time_ms;
+			seen_ms[k] = simulated.now_ms;
 		} else if (i % 2) {
 			send_bytes(k, "\0", 1); /* no sign of life; the rest of a query may come */
 			run_turns(2);
 			send_bytes(k, "\x0c\0\1\0\0\0\0\0\0\0\0\0\0", 13);
-			time_ms++;
+			simulated.now_ms++;
 			run_turns(2);
 			assert_int_equal(recv(peers[k], (char[64]){ 0 }, 64, MSG_DONTWAIT), 14);
-			seen_ms[k] = time_ms;
+			seen_ms[k] = simulated.now_ms;
 		} else {
 			send_queries(k, 1);
 			send_bytes(k, "\0\0", 2);
@@ -805,7 +798,7 @@ static void the_longest_idle_goes_first(void **state)
 			close(peers[k]);
 			peers[k] = connect_once(1);
 			run_turns(1);
-			seen_ms[k] = time_ms;
+			seen_ms[k] = simulated.now_ms;
 		}
 		assert_int_equal(tcp_clients(w), 8);
 	}
@@ -917,11 +910,11 @@ static void what_cannot_be_opened_says_why_and_leaves_nothing(void **state)
 	tcp_close(other);
 	assert_int_equal(count_descriptors(), n_before);
 	assert_int_equal(tcp_open(other), 0); /* and with its timers set */
-	assert_int_equal(loop_timer_set(other->loop, &other->tcp->again, time_ms), 0);
-	assert_int_equal(loop_timer_set(other->loop, &other->tcp->tick, time_ms), 0);
+	assert_int_equal(loop_timer_set(other->loop, &other->tcp->again, simulated.now_ms), 0);
+	assert_int_equal(loop_timer_set(other->loop, &other->tcp->tick, simulated.now_ms), 0);
 	tcp_close(other);
 	assert_int_equal(count_descriptors(), n_before);
-	assert_int_equal(loop_timer_set(other->loop, &alone, time_ms), 0);
+	assert_int_equal(loop_timer_set(other->loop, &alone, simulated.now_ms), 0);
 	assert_int_equal(alone.heap_index, 1);
 	loop_timer_cancel(other->loop, &alone);
 	loop_close(other->loop);
@@ -959,7 +952,7 @@ SUITE(tcp_clients)
 	};
 
 	answer_accept4 = own_accept4;
-	answer_clock_gettime = own_clock_gettime;
+	simulated_clock();
 	answer_epoll_create1 = own_epoll_create1;
 	answer_epoll_ctl = own_epoll_ctl;
 	answer_epoll_wait = own_epoll_wait;

@@ -27,13 +27,14 @@
 #include "dns/worker.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/dns/answers_scene.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/suite.h"
 
 #define UDP_BATCH 32u
 #define UDP_AGAIN 4u
 #define UDP_TURNS 8u
 
-static uint64_t time_ms, n_by_thread, drops[COUNTERS_DROP_COUNT];
+static uint64_t n_by_thread, drops[COUNTERS_DROP_COUNT];
 static unsigned n_sends, n_interrupts, n_reads;
 static unsigned failing_send; /* the number of the call that fails; 0: none */
 static bool from_nowhere;     /* messages come from port 0 */
@@ -44,14 +45,6 @@ static struct dns_worker *w;
 static struct proc_dirs dirs;
 static struct sockaddr_in at; /* of the last socket that was made */
 static int client;
-
-static int own_clock_gettime(clockid_t which, struct timespec *out)
-{
-	(void)which;
-	*out = (struct timespec){ .tv_sec = (time_t)(time_ms / 1000),
-		                  .tv_nsec = (long)(time_ms % 1000) * 1000000 };
-	return 0;
-}
 
 /* The kernel takes some at a time. */
 static int own_sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
@@ -134,7 +127,7 @@ static int set_up(void **state)
 	n_sends = n_reads = n_interrupts = failing_send = flood = 0;
 	next_error = 0;
 	from_nowhere = false;
-	time_ms = 1000000;
+	simulated.now_ms = 1000000;
 	strcpy(dirs.node, "a");
 	s.dirs = &dirs;
 	s.serving = &answers_from;
@@ -197,7 +190,7 @@ static unsigned n_turns;
 static void end_turns(void *arg)
 {
 	if (--n_turns)
-		(void)loop_timer_set(w->loop, &pause_timer, time_ms);
+		(void)loop_timer_set(w->loop, &pause_timer, simulated.now_ms);
 	else
 		loop_stop(arg);
 }
@@ -209,7 +202,7 @@ static bool run_on(void)
 
 	n_turns = 4;
 	pause_timer = (struct loop_timer){ .cb = end_turns, .arg = w->loop };
-	assert_int_equal(loop_timer_set(w->loop, &pause_timer, time_ms), 0);
+	assert_int_equal(loop_timer_set(w->loop, &pause_timer, simulated.now_ms), 0);
 	if (w->retire.cb)
 		assert_int_equal(loop_run(w->loop), 0);
 	else
@@ -395,24 +388,24 @@ static void a_thread_too_many_serves_its_clients_to_their_end(void **state)
 	assert_false(apply_plan(make_plan(WORKER_RETIRES, 0)));
 	assert_false(apply_plan(make_plan(WORKER_SERVES, 0))); /* it is wanted after all */
 	for (unsigned i = 0; i < 3; i++) {
-		time_ms += WORKER_RETIRE_MS / 2;
+		simulated.now_ms += WORKER_RETIRE_MS / 2;
 		keep_alive(fd);
 		assert_false(run_on());
 	}
 	assert_false(apply_plan(make_plan(WORKER_RETIRES, 0)));
 	for (unsigned i = 0; i < 2; i++) {
-		time_ms += WORKER_RETIRE_MS / 2 - (i == 0);
+		simulated.now_ms += WORKER_RETIRE_MS / 2 - (i == 0);
 		keep_alive(fd);
 		assert_false(run_on());
 	}
-	time_ms += 100;
+	simulated.now_ms += 100;
 	assert_true(run_on()); /* who stays longer is left */
 	assert_int_equal(tcp_clients(w), 1);
 	assert_false(apply_plan(make_plan(WORKER_RETIRES, 0)));
 	close(fd);
 	assert_false(run_on());
 	assert_int_equal(tcp_clients(w), 0);
-	time_ms += 100;
+	simulated.now_ms += 100;
 	assert_true(run_on());                                 /* all have gone */
 	assert_true(apply_plan(make_plan(WORKER_RETIRES, 0))); /* nobody is there */
 }
@@ -634,7 +627,7 @@ SUITE(worker)
 		WITH(a_query_over_udp_has_a_largest_size),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
+	simulated_clock();
 	answer_recvmmsg = own_recvmmsg;
 	answer_sendmmsg = own_sendmmsg;
 	return cmocka_run_group_tests_name("dns worker", tests, begin_scene, end_scene);

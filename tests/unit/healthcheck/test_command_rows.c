@@ -17,7 +17,7 @@
 
 #include "base/loop.h"
 #include "healthcheck/checker.h"
-#include "tests/unit/healthcheck/simulated_time.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/suite.h"
 
 #define NOW_MS (START_MS + 2123u)
@@ -468,8 +468,7 @@ SUITE(command_rows)
 		cmocka_unit_test_setup(what_cannot_be_answered_says_why, setup),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_epoll_wait = own_epoll_wait;
+	simulated_time();
 	return cmocka_run_group_tests_name("health command rows", tests, open_controls,
 	                                   close_controls);
 }

@@ -23,7 +23,7 @@
 #include "healthcheck/control.h"
 
 #include "tests/unit/answers.h"
-#include "tests/unit/healthcheck/simulated_time.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/suite.h"
 
 /* What travels in an echo. */
@@ -577,8 +577,7 @@ SUITE(control_parts)
 		cmocka_unit_test(all_that_is_known_of_each_control_is_shown),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_epoll_wait = own_epoll_wait;
+	simulated_time();
 	answer_recvfrom = own_recvfrom;
 	answer_send = own_send;
 	answer_sendto = own_sendto;

@@ -27,7 +27,7 @@
 #include "base/page.h"
 #include "fixture.h"
 #include "healthcheck/process.h"
-#include "simulated_time.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/suite.h"
 #include "weir/condition.h"
@@ -115,7 +115,7 @@ static int own_rename(const char *from, const char *to)
 	if (edge->bad_file && has_end(to, edge->bad_file)) {
 		if (edge->n_writes < NOTES)
 			edge->write_ms[edge->n_writes++] = ms_now();
-		usleep(edge->slow_write_ms * 1000); /* a slow disk */
+		__real_usleep(edge->slow_write_ms * 1000); /* a slow disk */
 		if (edge->n_bad_writes && edge->n_bad_writes--) {
 			errno = ENOSPC;
 			return -1;
@@ -177,7 +177,7 @@ static void on_turn(void)
 {
 	uint64_t alive_ms;
 
-	usleep(1000); /* of real time: the threads that write files go on meanwhile */
+	__real_usleep(1000); /* of real time: the threads that write files go on meanwhile */
 	if (!edge->n_turns++)
 		look_at_start();
 	edge->counted |= read_gauge(STATS_TURNS) + 1 > 1;
@@ -594,8 +594,7 @@ SUITE(main_start)
 		T(what_was_saved_counts_for_the_first_document_alone),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_epoll_wait = own_epoll_wait;
+	simulated_time();
 	answer_geteuid = own_geteuid;
 	answer_getpwnam = own_getpwnam;
 	answer_open64 = own_open64;

@@ -436,10 +436,9 @@ SUITE(turns)
 		T(a_probe_now_is_one_more_round_unless_one_is_under_way),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
+	simulated_time();
 	answer_close = own_close;
 	answer_connect = own_connect;
-	answer_epoll_wait = own_epoll_wait;
 	answer_getsockopt = own_getsockopt;
 	answer_poll = own_poll;
 	answer_recvfrom = own_recvfrom;

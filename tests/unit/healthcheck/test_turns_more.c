@@ -586,10 +586,9 @@ SUITE(turns_more)
 		T(a_default_check_votes_from_its_first_success_on),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
+	simulated_time();
 	answer_close = own_close;
 	answer_connect = own_connect;
-	answer_epoll_wait = own_epoll_wait;
 	answer_getsockopt = own_getsockopt;
 	answer_poll = own_poll;
 	answer_recvfrom = own_recvfrom;

@@ -309,10 +309,9 @@ SUITE(vips_record)
 		T(what_other_nodes_see_up_is_no_news),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
+	simulated_time();
 	answer_close = own_close;
 	answer_connect = own_connect;
-	answer_epoll_wait = own_epoll_wait;
 	answer_getsockopt = own_getsockopt;
 	answer_poll = own_poll;
 	answer_recvfrom = own_recvfrom;

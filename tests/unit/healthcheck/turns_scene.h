@@ -30,7 +30,7 @@
 #include "base/page.h"
 #include "fixture.h"
 #include "healthcheck/checker.h"
-#include "simulated_time.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/answers.h"
 #include "weir/stats.h"
 

@@ -21,6 +21,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 
+#include "tests/unit/mnl_answers.h"
 #include "tests/unit/suite.h"
 #include "weir/own_routes.h"
 
@@ -35,10 +36,7 @@ static struct own_routes *routes, *other; /* ours, and who adds */
 static unsigned n_deleted;
 static unsigned n_undone; /* so many of the deletions are undone */
 
-ssize_t __real_mnl_socket_sendto(const struct mnl_socket *s, const void *request, size_t length);
-ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *s, const void *request, size_t length);
-
-ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *s, const void *request, size_t length)
+static ssize_t own_mnl_socket_sendto(const struct mnl_socket *s, const void *request, size_t length)
 {
 	const struct nlmsghdr *h = request;
 	struct nlattr *at;
@@ -116,6 +114,7 @@ SUITE(own_routes_busy)
 		                                remove_all),
 	};
 
+	answer_mnl_socket_sendto = own_mnl_socket_sendto;
 	if ((unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET)) ||
 	    system("ip link set lo up")) {
 		printf("needs a network namespace: skipped\n");

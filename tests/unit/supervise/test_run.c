@@ -30,6 +30,7 @@
 #include "tests/unit/answers.h"
 #include "tests/unit/descriptors.h"
 #include "tests/unit/mnl_answers.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
@@ -47,7 +48,6 @@ static char reason[RUN_REASON_MAX], bin[64];
 static enum run_end end;
 static bool ended;
 static sem_t may_begin, may_go, is_idle;
-static uint64_t now_ms;
 static char did[1024]; /* what the supervisor did, in its order: "started mgmt; TERM dns; " */
 static pid_t forked[64];
 static size_t n_forked;
@@ -65,15 +65,6 @@ static int own_bind(int fd, const struct sockaddr *at, socklen_t n)
 	n_binds++;
 	errno = refuses.bind;
 	return refuses.bind ? -1 : __real_bind(fd, at, n);
-}
-
-static int own_clock_gettime(clockid_t id, struct timespec *out)
-{
-	if (id != CLOCK_BOOTTIME)
-		return __real_clock_gettime(id, out);
-	*out = (struct timespec){ .tv_sec = (time_t)(now_ms / 1000),
-		                  .tv_nsec = (long)(now_ms % 1000) * 1000000 };
-	return 0;
 }
 
 static int own_epoll_ctl(int fd, int what, int of, struct epoll_event *event)
@@ -190,12 +181,6 @@ static long own_syscall(long number, const long a[6])
 	return got;
 }
 
-static int own_usleep(useconds_t us)
-{
-	now_ms += us / 1000;
-	return 0;
-}
-
 /* The log says of processes what becomes of them. */
 static ssize_t own_write(int fd, const void *bytes, size_t n)
 {
@@ -245,7 +230,7 @@ static void go_on(void)
 
 static void pass_ms(uint64_t ms)
 {
-	now_ms += ms;
+	simulated.now_ms += ms;
 	go_on();
 }
 
@@ -405,7 +390,7 @@ static int set_up(void **state)
 	memset(&refuses, 0, sizeof(refuses));
 	did[0] = '\0';
 	n_forked = n_binds = 0;
-	now_ms = 1000000;
+	simulated.now_ms = 1000000;
 	ended = true;
 	return 0;
 }
@@ -803,7 +788,7 @@ static void a_document_that_cannot_be_read_now_is_read_again(void **state)
 	did[0] = '\0';
 	write_plain();
 	for (int i = 0; i < 2; i++) {
-		now_ms += i ? 5000 : 0;
+		simulated.now_ms += i ? 5000 : 0;
 		go_on_without_descriptors();
 		expect_actions("");
 	}
@@ -1174,15 +1159,14 @@ static void a_program_gets_its_directories_and_nothing_of_systemd(void **state)
 SUITE(run)
 {
 	answer_bind = own_bind;
-	answer_clock_gettime = own_clock_gettime;
-	answer_epoll_ctl = own_epoll_ctl;
+	simulated_time();
 	answer_epoll_wait = own_epoll_wait;
+	answer_epoll_ctl = own_epoll_ctl;
 	answer_flock = own_flock;
 	answer_fork = own_fork;
 	answer_kill = own_kill;
 	answer_mnl_socket_sendto = own_mnl_socket_sendto;
 	answer_syscall = own_syscall;
-	answer_usleep = own_usleep;
 	answer_write = own_write;
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {

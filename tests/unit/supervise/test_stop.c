@@ -28,10 +28,9 @@
 #include "supervise/internal.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/descriptors.h"
+#include "tests/unit/simulated_time.h"
 #include "tests/unit/suite.h"
 #include "weir/stats.h"
-
-#define START_MS 1000000u
 
 /* What there is at a time; the last row stays. */
 struct moment {
@@ -43,30 +42,23 @@ struct moment {
 };
 static const struct moment *script;
 static size_t n_script;
-static uint64_t clock_ms;
 static char sent[256]; /* "TERM 7 at 0; " */
 static char dir[32], lock[64];
 static pid_t other; /* 8 */
 static int held_fd = -1;
 
+static uint64_t passed_ms(void)
+{
+	return simulated.now_ms - START_MS;
+}
+
 static const struct moment *current_moment(void)
 {
 	const struct moment *now = script;
 
-	for (size_t i = 1; i < n_script && script[i].from_ms <= clock_ms; i++)
+	for (size_t i = 1; i < n_script && script[i].from_ms <= passed_ms(); i++)
 		now = &script[i];
 	return now;
-}
-
-static int own_clock_gettime(clockid_t id, struct timespec *out)
-{
-	uint64_t ms = START_MS + clock_ms;
-
-	if (id != CLOCK_BOOTTIME)
-		return __real_clock_gettime(id, out);
-	*out = (struct timespec){ .tv_sec = (time_t)(ms / 1000),
-		                  .tv_nsec = (long)(ms % 1000) * 1000000 };
-	return 0;
 }
 
 static pid_t process_of(int number)
@@ -91,7 +83,7 @@ static void make_page(int number, uint64_t silent_ms)
 	if (!writer) {
 		if (stats_create(dir, "run", 16, &page) != 0)
 			abort();
-		stats_alive(page, START_MS + clock_ms - silent_ms);
+		stats_alive(page, simulated.now_ms - silent_ms);
 		stats_close(page);
 	}
 	if (number == 8 && !writer)
@@ -117,7 +109,7 @@ static void make_moment(void)
 
 static int own_usleep(useconds_t us)
 {
-	clock_ms += us / 1000;
+	simulated.now_ms += us / 1000;
 	make_moment();
 	return 0;
 }
@@ -139,7 +131,7 @@ static long own_syscall(long number, const long a[6])
 	         : a[1] == SIGTERM               ? "TERM"
 	         : a[1] == SIGKILL               ? "KILL"
 	                                         : "?",
-	         opened == other ? 8 : 7, (int)clock_ms);
+	         opened == other ? 8 : 7, (int)passed_ms());
 	return 0;
 }
 
@@ -267,7 +259,7 @@ static void who_has_the_lock_is_asked_once_and_killed_when_it_hangs(void **state
 
 		script = stops[i].rows;
 		n_script = stops[i].n;
-		clock_ms = 0;
+		simulated.now_ms = START_MS;
 		sent[0] = '\0';
 		make_moment();
 
@@ -275,8 +267,8 @@ static void who_has_the_lock_is_asked_once_and_killed_when_it_hangs(void **state
 		int err = run_stop_other(&run, lock, &fd);
 
 		if (err != stops[i].err || strcmp(sent, stops[i].sent) != 0 ||
-		    clock_ms != stops[i].took_ms)
-			fail_msg("%s: %d, %s, %d ms", stops[i].why, err, sent, (int)clock_ms);
+		    passed_ms() != stops[i].took_ms)
+			fail_msg("%s: %d, %s, %d ms", stops[i].why, err, sent, (int)passed_ms());
 		assert_int_equal(fd >= 0, !err);
 		assert_int_equal(count_descriptors(), before + 1); /* the lock, of whoever has it */
 		close(err ? held_fd : fd);
@@ -295,12 +287,12 @@ static void a_lock_that_cannot_be_had_is_not_waited_for(void **state)
 	snprintf(dirs.run, sizeof(dirs.run), "%s", dir);
 	script = &now;
 	n_script = 1;
-	clock_ms = 0;
+	simulated.now_ms = START_MS;
 	sent[0] = '\0';
 	make_moment();
 	assert_int_equal(run_stop_other(&run, "/nowhere/run.lock", &fd), -ENOENT);
 	assert_string_equal(sent, "");
-	assert_int_equal(clock_ms, 0);
+	assert_int_equal(passed_ms(), 0);
 	assert_int_equal(fd, -1);
 }
 
@@ -311,7 +303,7 @@ SUITE(stop)
 		cmocka_unit_test(a_lock_that_cannot_be_had_is_not_waited_for),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
+	simulated_clock();
 	answer_syscall = own_syscall;
 	answer_usleep = own_usleep;
 	return cmocka_run_group_tests_name("supervise, stop", tests, set_up, tear_down);
