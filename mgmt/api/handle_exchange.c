@@ -144,6 +144,7 @@ static const struct {
 	const char *ask;
 	http_handler *handler;
 } asks[] = {
+	{ "keys", handle_peer_keys },
 	{ "store", handle_peer_store },
 };
 

@@ -105,19 +105,13 @@ void handle_peer_stage(struct core *core, struct http_request *r, struct http_re
 
 void handle_peer_keys(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	char cluster[MODEL_NAME_MAX] = "";
 	uint64_t now_ms = clock_mono_ms();
 	struct steer_keys *keys = NULL;
 
 	(void)r;
-	core_lock(core);
-	const struct model *m = join_model(core->intent);
-	if (m)
-		snprintf(cluster, sizeof(cluster), "%s", m->cluster);
-	core_unlock(core);
 	if (steer_keys_read(core->dirs.run, now_ms, &keys))
 		keys = NULL;
-	reply->json = peer_keys_make(core->dirs.node, cluster, keys, now_ms);
+	reply->json = peer_keys_make(keys, now_ms);
 	reply->status = 200;
 	if (!reply->json)
 		http_problem(reply, 503, "busy", "out of memory");

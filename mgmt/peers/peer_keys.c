@@ -64,13 +64,11 @@ static json_t *make_answers(const struct steer_keys *k)
 	return list;
 }
 
-json_t *peer_keys_make(const char *node, const char *cluster, const struct steer_keys *keys,
-                       uint64_t now_ms)
+json_t *peer_keys_make(const struct steer_keys *keys, uint64_t now_ms)
 {
 	if (!keys)
-		return json_pack("{s:s, s:s, s:n}", "node", node, "cluster", cluster, "age_ms");
-	return json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "node", node, "cluster", cluster,
-	                 "age_ms",
+		return json_pack("{s:n}", "age_ms");
+	return json_pack("{s:I, s:I, s:o, s:o, s:o}", "age_ms",
 	                 (json_int_t)(now_ms > keys->read_ms ? now_ms - keys->read_ms : 0),
 	                 "covered_s", (json_int_t)keys->covered_s, "keys", make_keys(keys), "names",
 	                 make_names(keys, now_ms), "answers", make_answers(keys));

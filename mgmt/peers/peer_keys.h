@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Observed keys between nodes: GET /v1/peer/keys, and what a peer answers.
+ * Observed keys between nodes: what a peer answers to the ask `keys`.
  *
- *   node, cluster
  *   age_ms      null: weir-dns does not run there, or is silent; then nothing else is said
  *   covered_s   of the window of 600 s
  *   keys        [[KEY, name, queries]], most queries first; KEY in 16 hexadecimal digits
@@ -34,8 +33,7 @@
  * What this node observed, for its peers: given; NULL: out of memory.
  * @param keys  NULL: they are not known
  */
-MUST_CHECK json_t *peer_keys_make(const char *node, const char *cluster,
-                                  const struct steer_keys *keys, uint64_t now_ms);
+MUST_CHECK json_t *peer_keys_make(const struct steer_keys *keys, uint64_t now_ms);
 /**
  * Read a peer's answer. One whose weir-dns observes nothing, or is silent, says nothing.
  * @param queried_ms  monotonic: when it was asked

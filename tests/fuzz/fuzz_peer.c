@@ -162,7 +162,7 @@ static void check_keys(const json_t *json)
 	assert(k->n_keys <= STEER_KEYS_MAX && k->covered_s <= STEER_KEYS_WINDOW_S);
 	for (size_t i = 0; i < k->n_keys; i++)
 		assert(k->keys[i].queries && (!i || k->keys[i].queries <= k->keys[i - 1].queries));
-	json_t *told = peer_keys_make("fra-1", "t", k, 1000000);
+	json_t *told = peer_keys_make(k, 1000000);
 	assert(told && !peer_keys_read(told, 1000000, &again));
 	assert(k->n_keys == again->n_keys && k->n_names == again->n_names &&
 	       k->n_answers == again->n_answers);

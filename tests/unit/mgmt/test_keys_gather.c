@@ -82,7 +82,10 @@ static char *say_of_peer(void)
 	k->keys[0] = a_key;
 	k->names[0] = a_name;
 	k->answers[0] = count_answers(peer_answers);
-	json_t *said = peer_keys_make("fra-1", "shop", k, told_ms);
+	json_t *said = peer_keys_make(k, told_ms);
+
+	json_object_set_new(said, "node", json_string("fra-1"));
+	json_object_set_new(said, "cluster", json_string("shop"));
 	char *text = json_dumps(said, 0);
 
 	json_decref(said);
@@ -94,9 +97,9 @@ static char *say_of_peer(void)
 static void refresh_with(struct peer_client *with)
 {
 	char *text = say_of_peer();
-	const struct told_row rows[] = {
-		{ peer_answers ? "https://f1/v1/peer/keys" : "-", text, 0 }, { NULL, NULL, 0 }
-	};
+	const struct told_row rows[] = { { peer_answers ? "https://f1/v1/peer/exchange keys" : "-",
+		                           text, 0 },
+		                         { NULL, NULL, 0 } };
 	size_t before = n_asked;
 
 	if (!is_own_silent)
@@ -104,7 +107,7 @@ static void refresh_with(struct peer_client *with)
 	told_rows = rows;
 	keys_gather_refresh(g, &this_node, with, &m);
 	for (size_t i = before; i < n_asked; i++) {
-		assert_string_equal(asked[i].url, "https://f1/v1/peer/keys");
+		assert_string_equal(asked[i].url, "https://f1/v1/peer/exchange keys");
 		assert_in_range(asked[i].timeout_ms, 1, 999);
 	}
 	free(text);

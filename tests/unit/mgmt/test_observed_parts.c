@@ -278,7 +278,9 @@ static void who_asks_whether_it_answers_is_told(void **state)
 static void keys_are_told_with_who_tells_them(void **state)
 {
 	(void)state;
-	assert_int_equal(ask_route("GET /v1/peer/keys", NULL), 200);
+	assert_int_equal(ask_route("POST /v1/peer/exchange",
+	                           "{\"node\":\"fra-1\",\"cluster\":\"shop\",\"ask\":\"keys\"}"),
+	                 200);
 	assert_string_equal(text_at("node"), "ams-1");
 	assert_string_equal(text_at("cluster"), "shop");
 }

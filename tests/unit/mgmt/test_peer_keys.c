@@ -43,7 +43,7 @@ static int setup(void **state)
 	told->answers[0] = (struct steer_keys_answers){ .service = hash_text("web"),
 		                                        .site = hash_text("ams"),
 		                                        .answers = 1234 };
-	answer = peer_keys_make("ams-2", "shop", told, PEER_MS);
+	answer = peer_keys_make(told, PEER_MS);
 	return answer ? 0 : -1;
 }
 
@@ -91,7 +91,7 @@ static void what_is_told_arrives_as_it_was(void **state)
 
 static void a_node_without_weir_dns_says_so(void **state)
 {
-	json_t *none = peer_keys_make("ams-2", "shop", NULL, PEER_MS);
+	json_t *none = peer_keys_make(NULL, PEER_MS);
 
 	(void)state;
 	assert_true(json_is_null(json_object_get(none, "age_ms")));
@@ -234,7 +234,7 @@ static void a_full_page_fits_into_an_answer(void **state)
 	memset(k->keys, 0xff, k->n_keys * sizeof(*k->keys));
 	memset(k->names, 0xff, k->n_names * sizeof(*k->names));
 	memset(k->answers, 0xff, k->n_answers * sizeof(*k->answers));
-	full = peer_keys_make("ams-2", "shop", k, 0);
+	full = peer_keys_make(k, 0);
 	text = json_dumps(full, 0);
 	print_message("  %zu bytes\n", strlen(text));
 	assert_true(strlen(text) < PEER_KEYS_ANSWER_MAX);

@@ -79,7 +79,6 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("POST", "/v1/peer/operations", "/v1/peer/operations", {}, {}, 400, PEER),
     ("POST", "/v1/peer/operations/{}/{}", "/v1/peer/operations/none/hold", {"reason": "x"}, {}, 400, PEER),
     ("GET", "/v1/peer/measure", "/v1/peer/measure", None, {}, 200, PEER),
-    ("GET", "/v1/peer/keys", "/v1/peer/keys", None, {}, 200, PEER),
     ("GET", "/v1/status", "/v1/status", None, {}, 200, at_least("viewer")),
     ("GET", "/v1/store", "/v1/store", None, {}, 200, at_least("viewer")),
     ("POST", "/v1/store/accept", "/v1/store/accept", {"reason": "x"}, {}, 409, at_least("admin")),

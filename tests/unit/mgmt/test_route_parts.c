@@ -53,9 +53,12 @@ static void each_role_reaches_its_own(void **state)
 	/* by what is needed: NOBODY METRICS PEER VIEWER ONCALL OPERATOR ADMIN */
 	static const struct {
 		const char *method, *path;
-	} needed[] = { { "GET", "/healthz" },         { "GET", "/metrics" },
-		       { "GET", "/v1/peer/keys" },    { "GET", "/v1/versions" },
-		       { "POST", "/v1/overrides" },   { "GET", "/v1/config" },
+	} needed[] = { { "GET", "/healthz" },
+		       { "GET", "/metrics" },
+		       { "GET", "/v1/peer/connections" },
+		       { "GET", "/v1/versions" },
+		       { "POST", "/v1/overrides" },
+		       { "GET", "/v1/config" },
 		       { "POST", "/v1/store/accept" } };
 	static const struct {
 		enum http_role role;
