@@ -146,6 +146,7 @@ static const struct {
 } asks[] = {
 	{ "keys", handle_peer_keys },
 	{ "store", handle_peer_store },
+	{ "version", handle_peer_version },
 };
 
 static http_handler *find_ask(const char *ask)

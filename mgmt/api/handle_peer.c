@@ -44,8 +44,10 @@ void handle_peer_version(struct core *core, struct http_request *r, struct http_
 	struct version v;
 	uint64_t number;
 
-	if (!handle_part_number(r, &number, reply))
+	if (!json_read_count(json_object_get(r->json, "number"), SHARED_NUMBER_END - 1, &number)) {
+		http_problem(reply, 400, "bad-request", "expected a number");
 		return;
+	}
 	core_lock(core);
 	int err = intent_version(core->intent, number, &v, &files);
 	core_unlock(core);

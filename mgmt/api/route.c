@@ -147,8 +147,6 @@ const struct route route_table[] = {
 	  "Between nodes: what is new of you, or of your site; or one thing besides", NO_ANSWER },
 	{ "GET", "/v1/peer/overrides", HTTP_PEER, "", "", handle_peer_overrides,
 	  "Between nodes: all overrides", NO_ANSWER },
-	{ "GET", "/v1/peer/versions/{}", HTTP_PEER, "", "", handle_peer_version,
-	  "Between nodes: one version with its files", NO_ANSWER },
 	{ "POST", "/v1/peer/files", HTTP_PEER, "", "", handle_peer_files,
 	  "Between nodes: parts of files by their digests", NO_ANSWER },
 	{ "POST", "/v1/peer/versions", HTTP_PEER, "", "", handle_peer_stage,

@@ -11,6 +11,7 @@
 
 #include "mgmt/core/auth.h"
 #include "mgmt/peers/peers.h"
+#include "mgmt/store/join.h"
 #include "weir/json.h"
 
 char *peer_ask_text(const struct core *core, const char *cluster, const char *ask, json_t *more)
@@ -111,4 +112,22 @@ bool peer_query_run(const struct core *core, struct peer_client *client,
 			strcpy(requests[i].failure, "there is no usable peer.token on this node");
 	client_close(&own);
 	return has_token;
+}
+
+void peer_ask(struct core *core, struct peer_client *client, const char *api, const char *ask,
+              json_t *more, struct client_request *r)
+{
+	core_lock(core);
+	const struct model *m = join_model(core->intent);
+	char *body = peer_ask_text(core, m ? m->cluster : "", ask, more);
+	core_unlock(core);
+	r->post = 1;
+	r->body = body;
+	snprintf(r->url, sizeof(r->url), "%.255s" PEER_EXCHANGE, api);
+	if (body)
+		(void)peer_query_run(core, client, r, 1);
+	else
+		strcpy(r->failure, "out of memory");
+	r->body = NULL;
+	free(body);
 }

@@ -49,6 +49,13 @@ struct peer_query {
 char *peer_ask_text(const struct core *core, const char *cluster, const char *ask, json_t *more);
 
 /**
+ * Ask the node at @p api alone, and wait. @p client as below, @p more as above; @p r has its times and bounds, and gets the
+ * answer or the failure.
+ */
+void peer_ask(struct core *core, struct peer_client *client, const char *api, const char *ask,
+              json_t *more, struct client_request *r);
+
+/**
  * Ask @p node, too, unless it is this one, or has no address. Under the lock, for the model.
  * @param body  of a POST to this node alone, from malloc(), taken; NULL: that of all
  * @return whether it is asked

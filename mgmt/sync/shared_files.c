@@ -147,8 +147,8 @@ static int fetch_from(struct core *core, struct peer_client *client, const char 
 	char reason[HTTP_TEXT_MAX];
 	struct files files = { 0 };
 
-	snprintf(r.url, sizeof(r.url), "%s/v1/peer/versions/%" PRIu64, api, v->number);
-	(void)peer_query_run(core, client, &r, 1);
+	peer_ask(core, client, api, "version", json_pack("{s:I}", "number", (json_int_t)v->number),
+	         &r);
 	if (!r.answer) {
 		log_warn("peer-failed", "api=%s version=%" PRIu64 " reason=\"%s\"", api, v->number,
 		         r.failure);

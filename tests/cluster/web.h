@@ -44,8 +44,8 @@ struct web_request {
 	void *arg;
 };
 
-/* Count the requests of nodes from now on whose path begins so. */
-void web_count(const char *begin);
+/* Count the requests of nodes from now on whose path or body has @p text. */
+void web_count(const char *text);
 unsigned web_counted(void);
 
 /* Fill in "METHOD", "/path?name=value" and the body. */

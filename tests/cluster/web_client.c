@@ -120,12 +120,12 @@ static const char *split_url(const char *url, char address[WEB_ADDRESS_MAX])
 	return path;
 }
 
-static const char *counted = "?"; /* what paths that are counted begin with */
+static const char *counted; /* what the path or the body of counted requests has */
 static unsigned n_counted;
 
-void web_count(const char *begin)
+void web_count(const char *text)
 {
-	counted = begin;
+	counted = text;
 	n_counted = 0;
 }
 
@@ -151,7 +151,7 @@ static void begin_flight(struct peer_client *c, struct client_request *r)
 	const char *path = split_url(r->url, f->address);
 	struct web_server *s = web_find(f->address);
 
-	n_counted += !strncmp(path, counted, strlen(counted));
+	n_counted += counted && (strstr(path, counted) || (r->body && strstr(r->body, counted)));
 	web_request_init(&f->at_server, r->post ? "POST" : "GET", path,
 	                 r->post ? r->body ? r->body : "{}" : NULL);
 	snprintf(f->at_server.login, sizeof(f->at_server.login), "Bearer %.240s", c->token);

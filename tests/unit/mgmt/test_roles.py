@@ -103,7 +103,6 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("GET", "/v1/events", "/v1/events", None, {}, 200, at_least("viewer")),
     ("POST", "/v1/peer/exchange", "/v1/peer/exchange", {}, {}, 400, PEER),
     ("GET", "/v1/peer/overrides", "/v1/peer/overrides", None, {}, 200, PEER),
-    ("GET", "/v1/peer/versions/{}", "/v1/peer/versions/1", None, {}, 200, PEER),
     ("POST", "/v1/peer/versions", "/v1/peer/versions", {}, {}, 400, PEER),
     ("POST", "/v1/peer/files", "/v1/peer/files", {}, {}, 200, PEER),
     ("GET", "/v1/peer/connections", "/v1/peer/connections", None, {}, 503, PEER),

@@ -47,20 +47,31 @@ static size_t count_rows(const char *list)
 	return json_array_size(json_object_get(answer.json, list));
 }
 
+/* A peer asks for the version of this number. @return the status */
+static unsigned fetch_version(const char *number)
+{
+	char body[96];
+
+	snprintf(body, sizeof(body),
+	         "{\"node\":\"fra-1\",\"cluster\":\"shop\",\"ask\":\"version\",\"number\":%s}",
+	         number);
+	return ask_route("POST /v1/peer/exchange", body);
+}
+
 static void a_peer_fetches_a_version_with_its_files(void **state)
 {
 	(void)state;
 	assert_int_equal(apply_line("# a", "none"), 201);
-	assert_int_equal(get_route("/v1/peer/versions/1", ""), 200);
+	assert_int_equal(fetch_version("1"), 200);
 	const json_t *files = json_object_get(answer.json, "files");
 	assert_int_equal(json_object_size(files), 2);
 	assert_string_equal(text_in(files, "weir.conf"), fixture_config);
 	assert_string_equal(text_in(files, "shop.example.zone"), fixture_zone);
-	assert_int_equal(get_route("/v1/peer/versions/3", ""), 404);
-	assert_int_equal(get_route("/v1/peer/versions/0", ""), 404);
-	assert_int_equal(get_route("/v1/peer/versions/x", ""), 404);
+	assert_int_equal(fetch_version("3"), 404);
+	assert_int_equal(fetch_version("0"), 404);
+	assert_int_equal(fetch_version("\"x\""), 400);
 	disk_fails = true; /* it is there all the same */
-	assert_int_equal(get_route("/v1/peer/versions/1", ""), 503);
+	assert_int_equal(fetch_version("1"), 503);
 	disk_fails = false;
 }
 
