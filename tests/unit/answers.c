@@ -1,7 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "answers.h"
 
+#include <errno.h>
+
 LIBC_ANSWERS(ANSWER_DEFINE)
+ANSWER_DEFINE_VOID(free, (void *at), (at))
+
+int (*answer_close)(int fd);
+
+/* Where it fails, the descriptor is closed all the same, as Linux does. */
+int __wrap_close(int fd)
+{
+	bool fails = calls_turn("close");
+	int err = errno, result = (answer_close ? answer_close : __real_close)(fd);
+
+	if (!fails)
+		return result;
+	errno = err;
+	return -1;
+}
+
+int (*answer_pthread_create)(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
+                             void *with);
+
+int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *with)
+{
+	if (calls_turn("pthread_create"))
+		return errno;
+	return (answer_pthread_create ? answer_pthread_create
+	                              : __real_pthread_create)(id, attributes, run, with);
+}
 
 int (*answer_ioctl)(int fd, unsigned long request, void *argument);
 
@@ -25,6 +54,8 @@ int __wrap_open64(const char *path, int flags, ...)
 	va_start(arguments, flags);
 	mode_t mode = va_arg(arguments, mode_t); /* a caller that gives none is given none */
 	va_end(arguments);
+	if (calls_turn("open"))
+		return -1;
 	return answer_open64 ? answer_open64(path, flags, mode) : __real_open64(path, flags, mode);
 }
 

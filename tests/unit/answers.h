@@ -37,7 +37,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* X(type, name, parameters, arguments). Those whose arguments vary follow below. meson.build has their names, too. */
+#include "tests/unit/calls.h"
+
+/* X(type, name, parameters, arguments). Those that fail in their own way, or whose arguments vary, follow below. meson.build has their names, too. */
 #define LIBC_ANSWERS(X)                                                                            \
 	X(int, access, (const char *path, int how), (path, how))                                   \
 	X(int, accept4, (int fd, struct sockaddr *at, socklen_t *n, int flags),                    \
@@ -48,7 +50,6 @@
 	X(int, chmod, (const char *path, mode_t mode), (path, mode))                               \
 	X(int, chown, (const char *path, uid_t uid, gid_t gid), (path, uid, gid))                  \
 	X(int, clock_gettime, (clockid_t clock, struct timespec * out), (clock, out))              \
-	X(int, close, (int fd), (fd))                                                              \
 	X(int, connect, (int fd, const struct sockaddr *to, socklen_t n), (fd, to, n))             \
 	X(int, epoll_create1, (int flags), (flags))                                                \
 	X(int, epoll_ctl, (int fd, int what, int of, struct epoll_event *event),                   \
@@ -63,7 +64,6 @@
 	X(int, flock, (int fd, int what), (fd, what))                                              \
 	X(FILE *, fopen64, (const char *path, const char *mode), (path, mode))                     \
 	X(pid_t, fork, (void), ())                                                                 \
-	X(void, free, (void *at), (at))                                                            \
 	X(int, fstatfs64, (int fd, struct statfs *out), (fd, out))                                 \
 	X(int, fsync, (int fd), (fd))                                                              \
 	X(uid_t, geteuid, (void), ())                                                              \
@@ -148,15 +148,31 @@
 	extern type(*answer_##name) parameters;                                                    \
 	type __real_##name parameters;                                                             \
 	type __wrap_##name parameters;
-/** Defines it. */
+/** Defines it; a call that fails (calls.h) returns -1 or NULL. */
 #define ANSWER_DEFINE(type, name, parameters, arguments)                                           \
 	type(*answer_##name) parameters;                                                           \
 	type __wrap_##name parameters                                                              \
 	{                                                                                          \
+		if (calls_turn(#name))                                                             \
+			return ANSWER_FAILED(type);                                                \
 		return (answer_##name ? answer_##name : __real_##name)arguments;                   \
+	}
+#define ANSWER_FAILED(type)                                                                        \
+	_Generic((type)0, int : -1, long : -1L, unsigned : 0u, unsigned long : 0ul, default : NULL)
+/** Of a function that returns nothing. */
+#define ANSWER_DEFINE_VOID(name, parameters, arguments)                                            \
+	void(*answer_##name) parameters;                                                           \
+	void __wrap_##name parameters                                                              \
+	{                                                                                          \
+		(answer_##name ? answer_##name : __real_##name) arguments;                         \
 	}
 
 LIBC_ANSWERS(ANSWER_DECLARE)
+ANSWER_DECLARE(int, close, (int fd), (fd))
+ANSWER_DECLARE(void, free, (void *at), (at))
+ANSWER_DECLARE(int, pthread_create,
+               (pthread_t * id, const pthread_attr_t *attributes, void *(*run)(void *), void *with),
+               (id, attributes, run, with))
 
 extern int (*answer_ioctl)(int fd, unsigned long request, void *argument);
 int __real_ioctl(int fd, unsigned long request, ...);

@@ -8,11 +8,14 @@
 #include "tests/unit/answers.h"
 
 #define MNL_ANSWERS(X)                                                                             \
-	X(ssize_t, mnl_socket_recvfrom, (const struct mnl_socket *s, void *to, size_t n),          \
-	  (s, to, n))                                                                              \
-	X(ssize_t, mnl_socket_sendto, (const struct mnl_socket *s, const void *from, size_t n),    \
-	  (s, from, n))
+	X(int, mnl_socket_bind, (struct mnl_socket * s, unsigned groups, pid_t pid),               \
+	  (s, groups, pid))                                                                        \
+	X(struct mnl_socket *, mnl_socket_open2, (int bus, int flags), (bus, flags))
 
 MNL_ANSWERS(ANSWER_DECLARE)
+ANSWER_DECLARE(ssize_t, mnl_socket_recvfrom, (const struct mnl_socket *s, void *to, size_t n),
+               (s, to, n))
+ANSWER_DECLARE(ssize_t, mnl_socket_sendto, (const struct mnl_socket *s, const void *from, size_t n),
+               (s, from, n))
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <fcntl.h>
 
-#include "tests/fail/calls.h"
+#include "tests/unit/calls.h"
 #include "tests/unit/suite.h"
 
 #define GREETING "0001 BIRD 2.0.12 ready.\n"

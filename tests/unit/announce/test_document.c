@@ -19,7 +19,7 @@
 #include "announce/document.h"
 #include "base/clock.h"
 #include "base/loop.h"
-#include "tests/fail/calls.h"
+#include "tests/unit/calls.h"
 #include "tests/unit/suite.h"
 
 static const char form[] =

@@ -2,7 +2,7 @@
 /*
  * Each error of the kernel once, where weir-announce passes it on: two addresses in the kernel of a
  * network namespace of the test's own, the product as it is, and functions of libc and libmnl that
- * fail when a row of the table says so (tests/fail/calls.h). A failure withdraws nothing and
+ * fail when a row of the table says so (tests/unit/calls.h). A failure withdraws nothing and
  * announces nothing by itself, and is made good later.
  */
 #include "scene.h"
@@ -18,7 +18,7 @@
 #include "announce/process.h"
 #include "base/clock.h"
 #include "base/loop.h"
-#include "tests/fail/calls.h"
+#include "tests/unit/calls.h"
 #include "tests/unit/suite.h"
 #include "weir/own_routes.h"
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/loop_job.h"
-#include "tests/fail/calls.h"
+#include "tests/unit/calls.h"
 #include "tests/unit/suite.h"
 
 static struct loop *loop;

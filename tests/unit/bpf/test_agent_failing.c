@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/fail/calls.h"
+#include "tests/unit/calls.h"
 #include "tests/unit/bpf/space.h"
 #include "tests/unit/suite.h"
 #include "weir/agent.h"

@@ -72,10 +72,10 @@
 	X(struct rte_ring *, rte_ring_create,                                                      \
 	  (const char *name, unsigned int n, int socket, unsigned int flags),                      \
 	  (name, n, socket, flags))                                                                \
-	X(void, rte_ring_free, (struct rte_ring * ring), (ring))                                   \
 	X(unsigned int, rte_socket_count, (void), ())                                              \
 	X(int, rte_socket_id_by_idx, (unsigned int i), (i))
 
 DPDK_ANSWERS(ANSWER_DECLARE)
+ANSWER_DECLARE(void, rte_ring_free, (struct rte_ring * ring), (ring))
 
 #endif

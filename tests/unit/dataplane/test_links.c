@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "dataplane/nexthop/links.h"
-#include "tests/fail/calls.h"
+#include "tests/unit/calls.h"
 #include "tests/unit/dataplane/link_message.h"
 #include "tests/unit/suite.h"
 

@@ -29,7 +29,7 @@
 #include "weir/own_routes.h"
 #include "weir/proof.h"
 
-#include "tests/fail/calls.h"
+#include "tests/unit/calls.h"
 #include "tests/unit/dataplane/drivers.h"
 #include "tests/unit/simulated_time.h"
 

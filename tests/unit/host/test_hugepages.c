@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "tests/fail/calls.h"
+#include "tests/unit/calls.h"
 #include "tests/unit/suite.h"
 #include "weir/hugepages.h"
 

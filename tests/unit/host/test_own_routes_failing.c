@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "tests/fail/calls.h"
+#include "tests/unit/calls.h"
 #include "tests/unit/suite.h"
 #include "weir/own_routes.h"
 

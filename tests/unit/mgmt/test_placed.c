@@ -7,7 +7,7 @@
 
 #include "mgmt/store/intent.h"
 #include "mgmt/store/intent_internal.h"
-#include "tests/fail/calls.h"
+#include "tests/unit/calls.h"
 #include "tests/unit/suite.h"
 #include "weir/placement.h"
 
