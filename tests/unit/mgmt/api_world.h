@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One node: a real core over a real store in a temporary directory, and the API's routes, which are asked as the server asks
- * them. Its time is the test's own: where a thread would wait for a change, the clock goes on by itself. For tests that are
- * linked with clock_gettime and pthread_cond_timedwait wrapped. A test includes this once.
+ * them. Its time is the test's own: where a thread would wait for a change, the clock goes on by itself. A suite includes this
+ * once, and begins with world_begin().
  */
 #ifndef WEIR_TESTS_MGMT_API_WORLD_H
 #define WEIR_TESTS_MGMT_API_WORLD_H
@@ -10,6 +10,7 @@
 #include "bare_core.h"
 #include "ctl_server.h"
 #include "described.h"
+#include "told_time.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -22,33 +23,29 @@
 #include "mgmt/peers/timekeep.h"
 #include "mgmt/status/observer.h"
 #include "mgmt/store/join.h"
-#include "tests/unit/answers.h"
 
 #define BEGIN_MS 1000000u /* of the boot clock, when the wall clock shows NOW_MS */
 
-static uint64_t world_ms = BEGIN_MS; /* the boot clock */
-static void (*meanwhile)(void);      /* what others do while one waits; under the lock */
-
-static int own_clock_gettime(clockid_t which, struct timespec *out)
-{
-	uint64_t ms = which == CLOCK_REALTIME ? world_ms - BEGIN_MS + (uint64_t)NOW_MS : world_ms;
-
-	if (which == CLOCK_THREAD_CPUTIME_ID)
-		return __real_clock_gettime(which, out);
-	*out = (struct timespec){ .tv_sec = (time_t)(ms / 1000),
-		                  .tv_nsec = (long)(ms % 1000) * 1000000 };
-	return 0;
-}
+static void (*meanwhile)(void); /* what others do while one waits; under the lock */
 
 static int own_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
                                       const struct timespec *at)
 {
 	(void)c;
 	(void)m;
-	world_ms = (uint64_t)at->tv_sec * 1000 + (uint64_t)at->tv_nsec / 1000000;
+	told_ms = (uint64_t)at->tv_sec * 1000 + (uint64_t)at->tv_nsec / 1000000;
 	if (meanwhile)
 		meanwhile();
 	return ETIMEDOUT;
+}
+
+/* In the suite. */
+static inline void world_begin(void)
+{
+	told_time_begin(TOLD_ALL);
+	told_ms = BEGIN_MS;
+	told_wall_ms = NOW_MS - BEGIN_MS;
+	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
 }
 
 static struct fixture place;
@@ -79,10 +76,10 @@ static inline void world_close(void)
 static inline int world_setup(void **state)
 {
 	(void)state;
-	world_ms = BEGIN_MS;
+	told_ms = BEGIN_MS;
 	meanwhile = NULL;
 	bare_core_make(&this_node, &place);
-	this_node.started_ms = this_node.moving_ms = world_ms;
+	this_node.started_ms = this_node.moving_ms = told_ms;
 	world_open();
 	join_start_alone(this_node.intent, NOW_MS);
 	memset(&answer, 0, sizeof(answer));

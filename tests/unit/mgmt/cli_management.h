@@ -1,47 +1,39 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Management and time in the test's hands, for tests of commands: libcurl's transfer (curl_easy_*)
- * and the clock (clock_gettime, nanosleep, usleep, sleep) are wrapped at the link. A test includes
- * this once, and defines management_says().
+ * Management and time in the test's hands, for tests of commands: what libcurl transfers, and how long one sleeps. A suite
+ * includes this once, begins with management_begin(), and defines management_says().
  */
 #ifndef WEIR_TESTS_MGMT_CLI_MANAGEMENT_H
 #define WEIR_TESTS_MGMT_CLI_MANAGEMENT_H
 
 #include "cli_said.h"
+#include "told_time.h"
 #include "tests/unit/mgmt/mgmt_answers.h"
 
 #include <time.h>
 
 #include <curl/curl.h>
 
-static uint64_t clock_ms;
 static unsigned n_steps; /* waits */
-
-static int own_clock_gettime(clockid_t clock, struct timespec *out)
-{
-	(void)clock;
-	*out = (struct timespec){ (time_t)(clock_ms / 1000), (long)(clock_ms % 1000) * 1000000 };
-	return 0;
-}
 
 static int own_nanosleep(const struct timespec *t, struct timespec *left)
 {
 	(void)left;
-	clock_ms += (uint64_t)t->tv_sec * 1000 + (uint64_t)t->tv_nsec / 1000000;
+	told_ms += (uint64_t)t->tv_sec * 1000 + (uint64_t)t->tv_nsec / 1000000;
 	n_steps++;
 	return 0;
 }
 
 static int own_usleep(useconds_t us)
 {
-	clock_ms += us / 1000;
+	told_ms += us / 1000;
 	n_steps++;
 	return 0;
 }
 
 static unsigned own_sleep(unsigned s)
 {
-	clock_ms += (uint64_t)s * 1000;
+	told_ms += (uint64_t)s * 1000;
 	n_steps++;
 	return 0;
 }
@@ -150,7 +142,7 @@ static CURLcode own_curl_easy_perform(CURL *curl)
 	n_asked++;
 	free(asked.fields);
 	asked.fields = NULL;
-	clock_ms += last_said.took_ms;
+	told_ms += last_said.took_ms;
 	size_t n = last_said.body ? strlen(last_said.body) : 0;
 
 	if (n) { /* in two pieces */
@@ -177,7 +169,7 @@ static inline void begin_script(const struct said *rows, size_t n)
 	n_script = n;
 	n_asked = 0;
 	n_steps = 0;
-	clock_ms = 1000;
+	told_ms = 1000;
 }
 
 static inline struct said say_next(void)
@@ -188,7 +180,7 @@ static inline struct said say_next(void)
 /* In the suite. */
 static inline void management_begin(void)
 {
-	answer_clock_gettime = own_clock_gettime;
+	told_time_begin(TOLD_ALL);
 	answer_curl_easy_getinfo = own_curl_easy_getinfo;
 	answer_curl_easy_perform = own_curl_easy_perform;
 	answer_curl_easy_setopt = own_curl_easy_setopt;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two connections of the API's server on socket pairs, with a loop that runs until nothing is left to do, and the
- * test's own clock: a test that includes this wraps clock_gettime() and epoll_wait().
+ * Two connections of the API's server on socket pairs, with a loop that runs until nothing is left to do, and a boot clock in
+ * the test's hands. A suite includes this once, and begins with conn_pair_begin().
  */
 #ifndef WEIR_TESTS_MGMT_CONN_PAIR_H
 #define WEIR_TESTS_MGMT_CONN_PAIR_H
@@ -27,10 +27,10 @@
 #include "mgmt/core/core.h"
 #include "mgmt/http/internal.h"
 #include "tests/unit/answers.h"
+#include "told_time.h"
 
 #define BODY_MAX 33554432
 
-static uint64_t fake_ms;
 static struct http_server server; /* with a context, new connections speak TLS */
 static struct http_limits limits;
 static struct http_source source;
@@ -47,15 +47,6 @@ static bool last_local;
 static atomic_uint n_handled;
 static bool lacks;   /* who asks cannot be found out */
 static bool revoked; /* the good token has been */
-
-static int own_clock_gettime(clockid_t id, struct timespec *out)
-{
-	if (id != CLOCK_BOOTTIME)
-		return __real_clock_gettime(id, out);
-	*out = (struct timespec){ .tv_sec = (time_t)(fake_ms / 1000),
-		                  .tv_nsec = (long)(fake_ms % 1000) * 1000000 };
-	return 0;
-}
 
 /* The loop ends when nothing is left to do. */
 static int own_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
@@ -181,7 +172,7 @@ static inline int setup(void **state)
 	answers_at_once = true;
 	n_handled = 0;
 	lacks = revoked = false;
-	fake_ms = 1000000;
+	told_ms = 1000000;
 	connect_one(0, false);
 	return 0;
 }
@@ -255,6 +246,13 @@ static inline unsigned ask_on(size_t i, const char *text)
 		finish_request();
 	turn_loop();
 	return status_of(read_answer(i));
+}
+
+/* In the suite. */
+static inline void conn_pair_begin(void)
+{
+	told_time_begin(TOLD_BOOT);
+	answer_epoll_wait = own_epoll_wait;
 }
 
 #endif

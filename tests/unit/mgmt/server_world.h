@@ -32,6 +32,7 @@
 
 #include "base/clock.h"
 #include "certificates.h"
+#include "told_time.h"
 #include "mgmt/core/core.h"
 #include "mgmt/http/internal.h"
 #include "tests/unit/answers.h"
@@ -60,20 +61,6 @@ static int own_accept4(int fd, struct sockaddr *from, socklen_t *n, int flags)
 	if (text && !addr_parse(text, &a))
 		*n = addr_to_sockaddr(&a, 4711, (struct sockaddr_storage *)from);
 	return got;
-}
-
-/* The clock: 0: it goes. */
-static _Atomic uint64_t stands_at_ms;
-
-static int own_clock_gettime(clockid_t id, struct timespec *out)
-{
-	uint64_t ms = stands_at_ms;
-
-	if (id != CLOCK_BOOTTIME || !ms)
-		return __real_clock_gettime(id, out);
-	*out = (struct timespec){ .tv_sec = (time_t)(ms / 1000),
-		                  .tv_nsec = (long)(ms % 1000) * 1000000 };
-	return 0;
 }
 
 /* What the log says of refusals, line by line. */
@@ -334,7 +321,7 @@ static int setup(void **state)
 	may_answer = false;
 	accept_error = 0;
 	accepts_from = NULL;
-	stands_at_ms = 0;
+	told_ms = 0;
 	refusals[0] = '\0';
 	n_accepts = n_by_peers = n_running = 0;
 	server = NULL;

@@ -126,7 +126,7 @@ static void a_change_over_an_unconfirmed_version_is_refused_with_the_ways_out(vo
 
 	(void)state;
 	assert_int_equal(apply_line("# confirmed", "none"), 201);
-	world_ms += 20;
+	told_ms += 20;
 	assert_int_equal(apply_line("# unconfirmed", "60s"), 201);
 	unconfirmed_refuse(&this_node, &reply);
 	clock_text(NOW_MS + 60020, by);
@@ -163,7 +163,7 @@ static void a_plan_says_what_an_apply_would_meet(void **state)
 	assert_int_equal(apply_line("# confirmed", "none"), 201);
 	snprintf(confirmed, sizeof(confirmed), "%s", intent_head(this_node.intent)->digest);
 	is_told(told_of_plan(true, "other"), "{}");
-	world_ms += 20;
+	told_ms += 20;
 	assert_int_equal(apply_line("# unconfirmed", "60s"), 201);
 	is_told(told_of_plan(false, "other"), "{}");
 	is_told(told_of_plan(true, confirmed), "{}"); /* it goes back: that is allowed */
@@ -398,7 +398,6 @@ SUITE(answers)
 		T(each_answer_is_as_it_is_described),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

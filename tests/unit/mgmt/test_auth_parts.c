@@ -4,6 +4,7 @@
  * tokens that are nearly right.
  */
 #include "fixture.h"
+#include "told_time.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -16,7 +17,6 @@
 #include "tests/unit/answers.h"
 #include "tests/unit/suite.h"
 
-static uint64_t fake_ms;
 static uid_t peer_uid, our_uid;
 static int cred_rc;
 #define LONG_UID 1011
@@ -25,15 +25,6 @@ static unsigned n_lookups;
 static int lookup_error;
 static size_t n_long;    /* bytes that the entry of LONG_UID takes */
 static char renamed[64]; /* what 1000 is called; "": "jw" */
-
-static int own_clock_gettime(clockid_t id, struct timespec *out)
-{
-	if (id != CLOCK_BOOTTIME)
-		return __real_clock_gettime(id, out);
-	*out = (struct timespec){ .tv_sec = (time_t)(fake_ms / 1000),
-		                  .tv_nsec = (long)(fake_ms % 1000) * 1000000 };
-	return 0;
-}
 
 static uid_t own_geteuid(void)
 {
@@ -73,7 +64,7 @@ static int own_getpwuid_r(uid_t uid, struct passwd *pw, char *text, size_t size,
 
 	n_lookups++;
 	*found = NULL;
-	fake_ms += lookup_error ? 2000 : 0; /* a directory that does not answer */
+	told_ms += lookup_error ? 2000 : 0; /* a directory that does not answer */
 	if (lookup_error)
 		return lookup_error;
 	if (uid == LONG_UID && size < n_long)
@@ -161,13 +152,13 @@ static void who_cannot_be_looked_up_is_not_let_in(void **state)
 	(void)state;
 	our_uid = 1001;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		fake_ms += rows[i].error ? 60000 : 0; /* what was known is old */
+		told_ms += rows[i].error ? 60000 : 0; /* what was known is old */
 		lookup_error = rows[i].error;
 		if (ask_as(rows[i].uid) != rows[i].role || request.unjudged != rows[i].unjudged)
 			fail_msg("row %zu: %d %d", i, (int)request.role, request.unjudged);
 	}
 	lookup_error = 0;
-	fake_ms += 60000;
+	told_ms += 60000;
 }
 
 /* Each failed look-up may take seconds of the only thread: it is made once in 10 s, known or not. */
@@ -176,7 +167,7 @@ static void a_failed_lookup_is_not_made_at_each_request(void **state)
 	(void)state;
 	our_uid = 0;
 	for (int known = 0; known < 2; known++) {
-		fake_ms += 60000;
+		told_ms += 60000;
 		n_lookups = 0;
 		lookup_error = ECONNREFUSED;
 		for (int again = 0; again < 3; again++) {
@@ -185,15 +176,15 @@ static void a_failed_lookup_is_not_made_at_each_request(void **state)
 			assert_string_equal(request.principal, known ? "kim" : "uid-1100");
 		}
 		assert_int_equal(n_lookups, 1);
-		fake_ms += 9999;
+		told_ms += 9999;
 		(void)ask_as(1100);
 		assert_int_equal(n_lookups, 1);
-		fake_ms++;
+		told_ms++;
 		lookup_error = 0;
 		assert_int_equal(ask_as(1100), HTTP_OPERATOR);
 		assert_int_equal(n_lookups, 2);
 	}
-	fake_ms += 60000;
+	told_ms += 60000;
 }
 
 /* An entry may be long, by a comment for example; beyond 256 KiB its user is not known. */
@@ -205,7 +196,7 @@ static void a_long_entry_is_read(void **state)
 	assert_int_equal(ask_as(LONG_UID), HTTP_NO_ROLE);
 	assert_true(request.unjudged);
 	n_long--;
-	fake_ms += 10000;
+	told_ms += 10000;
 	assert_int_equal(ask_as(LONG_UID), HTTP_OPERATOR);
 	assert_string_equal(request.principal, "long");
 }
@@ -215,17 +206,17 @@ static void names_are_kept_for_a_minute(void **state)
 {
 	(void)state;
 	our_uid = 0;
-	fake_ms += 60000; /* what other tests have looked up is old */
+	told_ms += 60000; /* what other tests have looked up is old */
 	(void)ask_as(1000);
 	n_lookups = 0;
 	snprintf(renamed, sizeof(renamed), "jane");
 	(void)ask_as(1000);
 	assert_string_equal(request.principal, "jw");
-	fake_ms += 59999;
+	told_ms += 59999;
 	(void)ask_as(1000);
 	assert_string_equal(request.principal, "jw");
 	assert_int_equal(n_lookups, 0);
-	fake_ms++;
+	told_ms++;
 	(void)ask_as(1000);
 	assert_string_equal(request.principal, "jane");
 	assert_int_equal(n_lookups, 1);
@@ -235,7 +226,7 @@ static void names_are_kept_for_a_minute(void **state)
 	assert_string_equal(request.principal, "jane");
 	assert_int_equal(n_lookups, 2);
 	for (uid_t uid = 3000; uid < 3016;
-	     uid++, fake_ms++) /* so many are kept: the oldest gives way */
+	     uid++, told_ms++) /* so many are kept: the oldest gives way */
 		(void)ask_as(uid);
 	assert_int_equal(n_lookups, 18);
 	(void)ask_as(3000);
@@ -351,7 +342,8 @@ SUITE(auth_parts)
 		cmocka_unit_test(a_token_of_equal_length_is_not_equal),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
+	told_time_begin(TOLD_BOOT);
+	told_ms = 1000;
 	answer_geteuid = own_geteuid;
 	answer_getpwuid_r = own_getpwuid_r;
 	answer_getsockopt = own_getsockopt;

@@ -13,7 +13,7 @@
 static void an_apply_makes_a_version(void **state)
 {
 	(void)state;
-	world_ms += 1000;
+	told_ms += 1000;
 	assert_int_equal(apply_change("# a", "{}", ""), 201);
 	assert_true(is_true_at("changed"));
 	assert_int_equal(number_at("version.number"), 2);
@@ -155,7 +155,7 @@ static void what_is_over_is_ended_first(void **state)
 {
 	(void)state;
 	assert_int_equal(apply_change("# a", "{\"confirm_within\":\"5m\"}", "wait_ms=0"), 201);
-	world_ms += 300001;
+	told_ms += 300001;
 	assert_int_equal(apply_change("# b", "{\"pending\":\"confirm\"}", ""), 503);
 	check_refusal(
 	        503, "busy",
@@ -307,8 +307,7 @@ SUITE(change_parts)
 		T(what_comes_while_the_files_are_read_is_not_taken_back),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	answer_pthread_mutex_lock = own_pthread_mutex_lock;
 	return cmocka_run_group_tests_name("change parts", tests, NULL, NULL);
 }

@@ -262,7 +262,7 @@ static void a_change_that_broke_off_is_asked_for_by_the_same_key(void **state)
 
 		assert_int_equal(ask_for(&post, false, rows, 3, &reply), CLI_OK);
 		assert_int_equal(n_asked, 3);
-		assert_int_equal(clock_ms, 2000); /* every half a second */
+		assert_int_equal(told_ms, 2000); /* every half a second */
 		assert_int_equal(reply.status, 201);
 		assert_string_equal(keys[0], keys[2]);
 		assert_string_equal(fields, "{}");
@@ -280,7 +280,7 @@ static void it_is_given_up_after_fifteen_seconds_and_said_meanwhile(void **state
 	(void)state;
 	assert_int_equal(ask_for(&post, false, &row, 1, &reply), CLI_TIMEOUT);
 	assert_int_equal(n_asked, 31);
-	assert_int_equal(clock_ms, 16000);
+	assert_int_equal(told_ms, 16000);
 	static const char expected[] = BROKE_OFF
 	        "weir: no answer yet; asking for 12 s more (if management hangs: weir drain --offline works without it)\n"
 	        "weir: no answer yet; asking for 8 s more (if management hangs: weir drain --offline works without it)\n"
@@ -302,11 +302,11 @@ static char patience[64]; /* of each try */
 
 static void note_patience(void)
 {
-	clock_ms += 3000; /* silence counts from the try's beginning */
+	told_ms += 3000; /* silence counts from the try's beginning */
 	assert_int_equal(report_bytes(0), 0);
-	clock_ms += 1;
+	told_ms += 1;
 	strcat(patience, report_bytes(0) ? " brief" : " long");
-	clock_ms += 999;
+	told_ms += 999;
 	say_header("X: y\r\n");
 	assert_int_equal(report_bytes(0), 0);
 }
@@ -373,18 +373,18 @@ static int get_with(void (*work)(void), struct api_reply *reply)
  */
 static void be_silent(void)
 {
-	clock_ms += 4500;
+	told_ms += 4500;
 	assert_int_equal(report_bytes(0), 0);
-	clock_ms += 1;
+	told_ms += 1;
 	assert_int_equal(report_bytes(0), 1);
-	clock_ms += 60000;
+	told_ms += 60000;
 	assert_int_equal(report_bytes(10), 0);
 	assert_int_equal(report_bytes(10), 0);
-	clock_ms += 4501;
+	told_ms += 4501;
 	assert_int_equal(report_bytes(10), 1);
 	say_header("X: y\r\n");
 	assert_int_equal(report_bytes(10), 0);
-	clock_ms += 4501;
+	told_ms += 4501;
 	assert_int_equal(report_bytes(10), 1);
 	assert_int_equal(say_body(" ", 1), 1);
 	assert_int_equal(report_bytes(10), 0);
@@ -410,9 +410,9 @@ static void say_line(void)
 static void say_line_and_wait(void)
 {
 	say_line();
-	clock_ms += 2000;
+	told_ms += 2000;
 	say_header("X: y\r\n");
-	clock_ms += 2000;
+	told_ms += 2000;
 	assert_int_equal(report_bytes(0), 0);
 }
 
@@ -468,9 +468,9 @@ static unsigned heard_ms, report_ms;
 
 static void be_heard_and_report(void)
 {
-	clock_ms = heard_ms;
+	told_ms = heard_ms;
 	say_line();
-	clock_ms = report_ms;
+	told_ms = report_ms;
 	(void)report_bytes(0);
 	(void)report_bytes(0); /* not twice */
 }

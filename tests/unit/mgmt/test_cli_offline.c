@@ -5,6 +5,7 @@
  * that hangs are real; rights, users and the time are the test's.
  */
 #include "cli_pages.h"
+#include "told_time.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -22,7 +23,6 @@
 #include "tests/unit/suite.h"
 
 static struct node *place;
-static uint64_t mono_ms;
 static int state_err, document_err; /* of access() to them */
 static int
         user_err; /* ENOENT: there is no user; EPERM: its rights are refused; 0: nobody is asked */
@@ -46,7 +46,7 @@ static int own_access(const char *path, int how)
 
 static int own_usleep(useconds_t us)
 {
-	mono_ms += us / 1000;
+	told_ms += us / 1000;
 	if (us <= 5000 && ++n_slept == n_started) {
 		close(next_lock);
 		next_lock = -1;
@@ -64,14 +64,6 @@ static int own_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 	if (n_started && next_lock < 0)
 		assert_int_equal(lock_acquire(path, &next_lock), 0);
 	return ready;
-}
-
-static int own_clock_gettime(clockid_t clock, struct timespec *out)
-{
-	uint64_t now_ms = clock == CLOCK_REALTIME ? (uint64_t)NOW_MS : mono_ms;
-
-	*out = (struct timespec){ (time_t)(now_ms / 1000), (long)(now_ms % 1000) * 1000000 };
-	return 0;
 }
 
 static char *own_getlogin(void)
@@ -124,7 +116,7 @@ static int set_up_node(void **state)
 	set_up(state);
 	place = *state;
 	place->cli.where = "";
-	mono_ms = 1000000;
+	told_ms = 1000000;
 	state_err = document_err = user_err = 0;
 	n_slept = n_started = 0;
 	unsetenv("SUDO_USER");
@@ -451,9 +443,9 @@ static void guards_see_what_weir_health_sees(void **state)
 	open_health(place);
 	write_target(place, backend_target(place, 0),
 	             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, SINCE_S));
-	page_alive(place->health, mono_ms - SILENT_MS);
+	page_alive(place->health, told_ms - SILENT_MS);
 	assert_string_equal(last_backend_state(), "ok");
-	page_alive(place->health, mono_ms - SILENT_MS - 1);
+	page_alive(place->health, told_ms - SILENT_MS - 1);
 	assert_string_equal(last_backend_state(), "unknown");
 }
 
@@ -712,7 +704,8 @@ SUITE(cli_offline)
 	};
 
 	answer_access = own_access;
-	answer_clock_gettime = own_clock_gettime;
+	told_time_begin(TOLD_APART);
+	told_wall_ms = NOW_MS;
 	answer_geteuid = own_geteuid;
 	answer_getgrnam = own_getgrnam;
 	answer_getlogin = own_getlogin;

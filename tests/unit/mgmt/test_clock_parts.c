@@ -785,7 +785,7 @@ SUITE(clock_parts)
 		T(a_certificate_that_ends_is_told),
 	};
 
-	told_time_begin();
+	told_time_begin(TOLD_APART);
 	answer_SSL_CTX_new = own_SSL_CTX_new;
 	answer_adjtimex = own_adjtimex;
 	return cmocka_run_group_tests_name("clock parts", tests, NULL, NULL);

@@ -164,7 +164,6 @@ SUITE(config_parts)
 		T(texts_have_their_greatest_lengths),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	return cmocka_run_group_tests_name("config parts", tests, NULL, NULL);
 }

@@ -174,7 +174,6 @@ SUITE(diff_parts)
 		T(what_was_compared_is_laid_out_no_longer_than_that),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	return cmocka_run_group_tests_name("diff parts", tests, NULL, NULL);
 }

@@ -144,6 +144,6 @@ SUITE(exchange_heard)
 		TEST(a_question_wants_the_section_whole),
 	};
 
-	told_time_begin();
+	told_time_begin(TOLD_APART);
 	return cmocka_run_group_tests_name("exchange heard", tests, NULL, NULL);
 }

@@ -177,12 +177,12 @@ static void a_long_answer_has_more_time(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-		fake_ms += 10;
+		told_ms += 10;
 		turn_loop();
 		begin_answer(lengths[i], 200);
 		assert_int_equal(conns[0]->state, HTTP_WRITE);
 		assert_int_equal(conns[0]->deadline_ms,
-		                 fake_ms + WRITE_MS + conns[0]->n_out / 65536 * 1000);
+		                 told_ms + WRITE_MS + conns[0]->n_out / 65536 * 1000);
 		assert_in_range(conns[0]->n_out, lengths[i] + 100, lengths[i] + 1000);
 		assert_int_equal(server.answers.used, lengths[i]);
 		http_give_out(conns[0]);
@@ -304,7 +304,7 @@ static void refused_connections_end_at_different_times(void **state)
 		assert_int_equal(http_refuse(conns[0], 400, "code", "no"), HTTP_GO_ON);
 		assert_int_equal(http_step_write(conns[0]), HTTP_GO_ON);
 		assert_int_equal(conns[0]->state, HTTP_LINGER);
-		assert_int_equal(conns[0]->deadline_ms, fake_ms + LINGER_MS - i % 32 * 64);
+		assert_int_equal(conns[0]->deadline_ms, told_ms + LINGER_MS - i % 32 * 64);
 		http_conn_close(conns[0]);
 		close(clients[0]);
 	}
@@ -373,8 +373,7 @@ SUITE(http_answers)
 		T(a_sign_of_work_is_never_cut),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_epoll_wait = own_epoll_wait;
+	conn_pair_begin();
 	answer_recv = own_recv;
 	answer_send = own_send;
 	return cmocka_run_group_tests_name("http answers", tests, NULL, NULL);

@@ -46,15 +46,15 @@ static void requests_are_answered_in_any_pieces(void **state)
 static void a_slow_head_has_one_deadline(void **state)
 {
 	(void)state;
-	fake_ms += HEAD_MS - 1; /* without a byte: as long as a handshake may take */
+	told_ms += HEAD_MS - 1; /* without a byte: as long as a handshake may take */
 	turn_loop();
 	assert_false(is_closed(0));
 	say_on(0, "G");
-	fake_ms += HEAD_MS - 1;
+	told_ms += HEAD_MS - 1;
 	turn_loop();
 	say_on(0, "E");
 	assert_false(is_closed(0));
-	fake_ms += 1;
+	told_ms += 1;
 	turn_loop();
 	assert_int_equal(status_of(read_answer(0)), 408);
 	assert_int_equal(*counted.timed_out, 1);
@@ -65,14 +65,14 @@ static void a_further_head_has_its_own_time(void **state)
 {
 	(void)state;
 	assert_int_equal(ask_on(0, GET), 200);
-	fake_ms += IDLE_MS - 1;
+	told_ms += IDLE_MS - 1;
 	say_on(0, "G");
-	fake_ms += HEAD_MS - 1;
+	told_ms += HEAD_MS - 1;
 	turn_loop();
 	say_on(0, "E");
 	assert_false(is_closed(0));
 	assert_string_equal(read_answer(0), "");
-	fake_ms++;
+	told_ms++;
 	turn_loop();
 	assert_int_equal(status_of(read_answer(0)), 408);
 }
@@ -119,20 +119,20 @@ static void who_says_nothing_is_closed_without_a_word(void **state)
 {
 	(void)state;
 	assert_int_equal(ask_on(0, GET), 200);
-	fake_ms += IDLE_MS - 1;
+	told_ms += IDLE_MS - 1;
 	turn_loop();
 	assert_false(is_closed(0));
-	fake_ms++;
+	told_ms++;
 	turn_loop();
 	assert_true(is_closed(0));
 	assert_string_equal(read_answer(0), "");
 	assert_int_equal(*counted.timed_out, 0); /* a kept connection that ends is no trouble */
 	connect_one(1, true);
 	assert_int_equal(ask_on(1, GET), 200);
-	fake_ms += 2 * IDLE_MS; /* a peer may keep it for longer */
+	told_ms += 2 * IDLE_MS; /* a peer may keep it for longer */
 	turn_loop();
 	assert_false(is_closed(1));
-	fake_ms += IDLE_MS / 2;
+	told_ms += IDLE_MS / 2;
 	turn_loop();
 	assert_true(is_closed(1));
 }
@@ -142,12 +142,12 @@ static void a_slow_body_has_time_by_its_length(void **state)
 {
 	(void)state;
 	say_on(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Content-Length: 131072\r\n\r\nx");
-	fake_ms += 21999;
+	told_ms += 21999;
 	turn_loop();
 	say_on(0, "x");
 	assert_false(is_closed(0));
 	assert_string_equal(read_answer(0), "");
-	fake_ms++;
+	told_ms++;
 	turn_loop();
 	assert_int_equal(status_of(read_answer(0)), 408);
 	assert_int_equal(*counted.timed_out, 1);
@@ -164,18 +164,18 @@ static void a_slow_body_in_chunks_has_time_by_what_came(void **state)
 	memset(chunk + 6, 'x', 32768);
 	memcpy(chunk + 6 + 32768, "\r\n", 3);
 	say_on(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Transfer-Encoding: chunked\r\n\r\n");
-	fake_ms += 19999;
+	told_ms += 19999;
 	turn_loop();
 	for (int i = 0; i < 3; i++)
 		say_on(0, chunk);
-	fake_ms += 1000;
+	told_ms += 1000;
 	turn_loop();
 	assert_false(is_closed(0));
 	say_on(0, chunk);
-	fake_ms += 1000;
+	told_ms += 1000;
 	turn_loop();
 	assert_string_equal(read_answer(0), "");
-	fake_ms++;
+	told_ms++;
 	turn_loop();
 	assert_int_equal(status_of(read_answer(0)), 408);
 	assert_int_equal(server.bodies.used, 0);
@@ -377,7 +377,7 @@ static void the_socket_knows_no_logins(void **state)
 static void without_a_login_none_is_counted(void **state)
 {
 	(void)state;
-	source.failures = (struct http_tokens){ .used_milli = 10000, .at_ms = fake_ms };
+	source.failures = (struct http_tokens){ .used_milli = 10000, .at_ms = told_ms };
 	assert_int_equal(ask_on(0, GET), 200);
 	connect_one(1, true);
 	assert_int_equal(ask_on(1, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 200);
@@ -458,9 +458,9 @@ static void failed_logins_are_limited(void **state)
 		close(clients[0]);
 		connect_one(0, false);
 		if (i == 1)
-			fake_ms += 999;
+			told_ms += 999;
 		if (i == 2)
-			fake_ms += 1;
+			told_ms += 1;
 		assert_int_equal(
 		        ask_on(0, "GET /a HTTP/1.1\r\n" HOST "Authorization: Bearer good\r\n\r\n"),
 		        i == 2 ? 200 : 429);
@@ -484,7 +484,7 @@ static void a_token_that_is_revoked_meanwhile_does_nothing(void **state)
 		revoked = false;
 		say_on(0, head);
 		say_on(0, "ab");
-		fake_ms += 1000;
+		told_ms += 1000;
 		revoked = i == 1;
 		assert_int_equal(ask_on(0, "cd"), i ? 401 : 200);
 		assert_int_equal(n_handled, 1);
@@ -499,7 +499,7 @@ static void a_token_that_is_revoked_meanwhile_does_nothing(void **state)
 	say_on(0, head);
 	say_on(0, "abcd");
 	assert_int_equal(conns[0]->state, HTTP_QUEUED);
-	fake_ms += 1000;
+	told_ms += 1000;
 	turn_loop();
 	limits.runs = 8;
 	lacks = true; /* no more is known of the token: it is not taken for the role that it had */
@@ -523,7 +523,7 @@ static void failures_meanwhile_do_not_refuse_what_has_come(void **state)
 		close(clients[1]);
 		connect_one(1, false);
 	}
-	fake_ms += 10;
+	told_ms += 10;
 	assert_int_equal(ask_on(0, "cd"), 200);
 }
 
@@ -556,7 +556,7 @@ static void who_can_be_judged_later_is_judged_then(void **state)
 
 		lacks = rows[i].lacks[0];
 		say_on(0, "POST /a HTTP/1.1\r\n" HOST TYPE WRONG "Content-Length: 4\r\n\r\nab");
-		fake_ms += 1000;
+		told_ms += 1000;
 		lacks = rows[i].lacks[1];
 		assert_int_equal(ask_on(0, "cd"), rows[i].status);
 		assert_int_equal(*counted.logins_failed - failed, rows[i].n_failed);
@@ -613,10 +613,10 @@ static void who_waits_too_long_for_a_thread_is_told_to_come_back(void **state)
 	limits.runs = 0;
 	say_on(0, GET);
 	assert_int_equal(conns[0]->state, HTTP_QUEUED);
-	fake_ms += QUEUE_MS - 1;
+	told_ms += QUEUE_MS - 1;
 	turn_loop();
 	assert_int_equal(conns[0]->state, HTTP_QUEUED);
-	fake_ms++;
+	told_ms++;
 	turn_loop();
 	const char *text = read_answer(0);
 	assert_int_equal(status_of(text), 503);
@@ -661,29 +661,29 @@ static void a_long_request_shows_signs_of_work(void **state)
 	server.options.local = true;
 	say_on(0, "GET /a HTTP/1.1\r\n" HOST "Weir-Progress: 1\r\n\r\n");
 	for (int i = 0; i < 3; i++) {
-		fake_ms += PULSE_MS - 1;
+		told_ms += PULSE_MS - 1;
 		turn_loop();
 		assert_string_equal(read_answer(0), "");
-		fake_ms++;
+		told_ms++;
 		turn_loop();
 		assert_int_equal(status_of(read_answer(0)), 102);
 	}
 	http_doing(conns[0]->request, "it counts sheep");
-	fake_ms += PULSE_MS;
+	told_ms += PULSE_MS;
 	turn_loop();
 	assert_non_null(strstr(read_answer(0), "\r\nWeir-Doing: it counts sheep\r\n"));
 	/* one that the socket took in part goes on before the answer */
 	conns[0]->out = strdup("HTTP/1.1 102 X\r\n\r\n");
 	conns[0]->n_out = strlen(conns[0]->out);
 	conns[0]->at_out = 14;
-	fake_ms += PULSE_MS;
+	told_ms += PULSE_MS;
 	turn_loop();
 	assert_string_equal(read_answer(0), ""); /* nor does another come in between */
 	sem_post(&may_answer);
 	finish_request();
 	assert_int_equal(strncmp(read_answer(0), "\r\n\r\nHTTP/1.1 200", 16), 0);
 	say_on(0, GET); /* without the header nothing is sent in between */
-	fake_ms += 2 * PULSE_MS;
+	told_ms += 2 * PULSE_MS;
 	turn_loop();
 	assert_string_equal(read_answer(0), "");
 	sem_post(&may_answer);
@@ -725,7 +725,6 @@ SUITE(http_conn)
 		T(a_long_request_shows_signs_of_work),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_epoll_wait = own_epoll_wait;
+	conn_pair_begin();
 	return cmocka_run_group_tests_name("http connection", tests, NULL, NULL);
 }

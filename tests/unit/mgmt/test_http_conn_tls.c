@@ -140,10 +140,10 @@ static void a_handshake_has_ten_seconds(void **state)
 	assert_int_equal(BIO_read(to[0], &byte, 1), 1); /* the rest never goes */
 	assert_int_equal(send(clients[0], &byte, 1, 0), 1);
 	turn_loop();
-	fake_ms += HANDSHAKE_MS - 1;
+	told_ms += HANDSHAKE_MS - 1;
 	turn_loop();
 	assert_false(is_closed(0));
-	fake_ms++;
+	told_ms++;
 	turn_loop();
 	assert_true(is_closed(0));
 	assert_string_equal(read_answer(0), "");
@@ -151,12 +151,12 @@ static void a_handshake_has_ten_seconds(void **state)
 	/* what comes behind it has ten more */
 	connect_one(1, false);
 	begin_client(1);
-	fake_ms += HANDSHAKE_MS - 1;
+	told_ms += HANDSHAKE_MS - 1;
 	assert_true(shake_hands(1, SIZE_MAX));
-	fake_ms += HEAD_MS - 1;
+	told_ms += HEAD_MS - 1;
 	turn_loop();
 	assert_false(is_closed(1));
-	fake_ms++;
+	told_ms++;
 	turn_loop();
 	assert_true(is_closed(1));
 	assert_int_equal(*counted.timed_out, 1); /* it had said nothing */
@@ -171,14 +171,14 @@ static void handshakes_wait_for_their_token(void **state)
 	carry_bytes(0, SIZE_MAX);
 	assert_int_equal(conns[0]->state, HTTP_HANDSHAKE);
 	assert_false(conns[0]->watched); /* epoll would report its bytes again and again */
-	assert_int_equal(conns[0]->timer.at_ms, fake_ms + PAUSE);
+	assert_int_equal(conns[0]->timer.at_ms, told_ms + PAUSE);
 	connect_one(1, true);
 	begin_client(1);
 	assert_true(shake_hands(1, SIZE_MAX));
-	fake_ms += PAUSE - 1;
+	told_ms += PAUSE - 1;
 	turn_loop();
-	assert_int_equal(conns[0]->timer.at_ms, fake_ms + 1);
-	fake_ms++;
+	assert_int_equal(conns[0]->timer.at_ms, told_ms + 1);
+	told_ms++;
 	source.handshakes.used_milli -= 1000;
 	turn_loop();
 	assert_true(conns[0]->watched);
@@ -197,7 +197,7 @@ static void who_waits_for_a_token_has_ten_seconds(void **state)
 		carry_bytes(0, SIZE_MAX);
 		turn_loop();
 		assert_false(is_closed(0));
-		fake_ms += PAUSE;
+		told_ms += PAUSE;
 	}
 	turn_loop();
 	assert_true(is_closed(0));
@@ -263,7 +263,7 @@ static void a_large_body_gives_others_their_turn(void **state)
 	http_conn_advance(conns[0]);
 	assert_int_equal(conns[0]->n_body, 8 * 16384);
 	assert_false(conns[0]->watched);
-	assert_int_equal(conns[0]->timer.at_ms, fake_ms); /* at once */
+	assert_int_equal(conns[0]->timer.at_ms, told_ms); /* at once */
 	turn_loop();
 	assert_int_equal(conns[0]->n_body, 9 * 16384); /* of the next record a part has come */
 	assert_true(conns[0]->watched);
@@ -294,18 +294,18 @@ static void new_keys_give_others_their_turn(void **state)
 	}
 	assert_in_range(left[0], n - 100, n - 1); /* one */
 	assert_in_range(left[1], n - 200, left[0] - 1);
-	fake_ms += HEAD_MS - 1;
+	told_ms += HEAD_MS - 1;
 	for (n = 0; n < 4; n++) /* of 64 records */
 		turn_loop();
 	assert_int_equal(ask_tls(0, GET, SIZE_MAX), 200); /* with the last of the keys */
 	SSL_key_update(tls[0], SSL_KEY_UPDATE_REQUESTED);
 	assert_int_equal(ask_tls(0, GET, SIZE_MAX), 200);
-	fake_ms += IDLE_MS - 1;
+	told_ms += IDLE_MS - 1;
 	SSL_key_update(tls[0], SSL_KEY_UPDATE_NOT_REQUESTED);
 	SSL_do_handshake(tls[0]);
 	carry_bytes(0, SIZE_MAX);
 	assert_false(is_closed(0));
-	fake_ms++;
+	told_ms++;
 	turn_loop();
 	assert_true(is_closed(0));
 }
@@ -343,8 +343,7 @@ SUITE(http_conn_tls)
 		T(an_end_says_goodbye),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_epoll_wait = own_epoll_wait;
+	conn_pair_begin();
 	signal(SIGPIPE, SIG_IGN);
 	make_pair(&pair, NULL, 0);
 	client_context = SSL_CTX_new(TLS_client_method());

@@ -15,19 +15,10 @@
 #include "mgmt/http/internal.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/suite.h"
+#include "told_time.h"
 
-static uint64_t fake_ms;
 static struct http_conn *closed[8];
 static size_t n_closed;
-
-static int own_clock_gettime(clockid_t id, struct timespec *out)
-{
-	if (id != CLOCK_BOOTTIME)
-		return __real_clock_gettime(id, out);
-	*out = (struct timespec){ .tv_sec = (time_t)(fake_ms / 1000),
-		                  .tv_nsec = (long)(fake_ms % 1000) * 1000000 };
-	return 0;
-}
 
 static struct http_server server;
 static struct http_limits few;
@@ -48,7 +39,7 @@ static int own_epoll_wait(int fd, struct epoll_event *events, int most, int time
 
 static void pass_ms(uint64_t ms)
 {
-	fake_ms += ms;
+	told_ms += ms;
 	assert_int_equal(loop_run(server.loop), 0);
 }
 
@@ -62,7 +53,7 @@ static int setup(void **state)
 	memset(sources, 0, sizeof(sources));
 	memset(conns, 0, sizeof(conns));
 	n_closed = 0;
-	fake_ms = 1000000;
+	told_ms = 1000000;
 	return loop_open(&server.loop);
 }
 
@@ -81,7 +72,7 @@ static void join_source(size_t i, size_t s, bool known, enum http_state at)
 		                       .known = known,
 		                       .state = at,
 		                       .fd = -1,
-		                       .since_ms = fake_ms };
+		                       .since_ms = told_ms };
 	http_server_link(&server, &conns[i]);
 }
 
@@ -327,7 +318,7 @@ SUITE(http_limits)
 		T(each_status_is_counted),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
+	told_time_begin(TOLD_BOOT);
 	answer_epoll_wait = own_epoll_wait;
 	return cmocka_run_group_tests_name("http limits of connections", tests, NULL, NULL);
 }

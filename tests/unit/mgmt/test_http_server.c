@@ -190,11 +190,11 @@ static void refusals_are_counted_and_seldom_logged(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	stands_at_ms = 1000000;
+	told_ms = 1000000;
 	begin_server(AF_INET);
 	assert_int_equal(join_many(0, 32, 1), 32);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		stands_at_ms += rows[i].later_ms;
+		told_ms += rows[i].later_ms;
 		assert_int_equal(get_path(&clients[0], "/a", ""),
 		                 200); /* the server has heard it */
 		refusals[0] = '\0';
@@ -328,7 +328,7 @@ static void a_stop_does_not_wait_for_ever(void **state)
 	int error = 0;
 
 	(void)state;
-	stands_at_ms = 1000000;
+	told_ms = 1000000;
 	begin_server(AF_INET);
 	connect_client(&clients[0], 1);
 	send_request(&clients[0], "/long", "");
@@ -340,9 +340,9 @@ static void a_stop_does_not_wait_for_ever(void **state)
 		error = clients[1].error;
 		close_client(&clients[1]);
 	}
-	stands_at_ms += 2999;
+	told_ms += 2999;
 	assert_int_equal(pthread_tryjoin_np(thread, NULL), EBUSY);
-	stands_at_ms += 1;
+	told_ms += 1;
 	pthread_join(thread, NULL);
 	server = NULL;
 }
@@ -479,7 +479,7 @@ SUITE(http_server)
 	};
 
 	answer_accept4 = own_accept4;
-	answer_clock_gettime = own_clock_gettime;
+	told_time_begin(TOLD_BOOT);
 	answer_write = own_write;
 	signal(SIGPIPE, SIG_IGN);
 	make_pair(&pairs[0], "first", 0);

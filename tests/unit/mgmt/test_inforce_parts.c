@@ -655,6 +655,6 @@ SUITE(inforce_parts)
 		T(a_judgement_comes_back_from_a_peer_as_it_was),
 	};
 
-	told_time_begin();
+	told_time_begin(TOLD_APART);
 	return cmocka_run_group_tests_name("in force parts", tests, NULL, NULL);
 }

@@ -76,10 +76,10 @@ static void a_backend_has_the_state_that_is_in_force(void **state)
 	size_t n = sizeof(rows) / sizeof(rows[0]);
 
 	(void)state;
-	world_ms += 60000;
+	told_ms += 60000;
 	for (size_t i = 0; i < n; i++)
 		for (int fresh = 1; fresh >= 0; fresh--) {
-			write_tables(world_ms - (fresh ? 0 : 60000),
+			write_tables(told_ms - (fresh ? 0 : 60000),
 			             i + 1 < n ? &rows[i].row : NULL);
 			(void)scrape_metrics();
 			for (size_t k = 0; k < 4; k++)
@@ -154,11 +154,11 @@ static void processes_are_up_as_they_were_seen(void **state)
 	struct stats *dns, *health;
 
 	(void)state;
-	world_ms += 90000;
+	told_ms += 90000;
 	assert_int_equal(stats_create(place.root, "dns", 16, &dns), 0);
 	assert_int_equal(stats_create(place.root, "health", 16, &health), 0);
-	stats_alive(dns, world_ms - 1250);
-	stats_alive(health, world_ms - 90000);
+	stats_alive(dns, told_ms - 1250);
+	stats_alive(health, told_ms - 90000);
 	const char *text = scrape_metrics();
 	assert_non_null(strstr(text, "weir_process_up{process=\"dns\"} 1\n"));
 	assert_non_null(strstr(text, "weir_process_up{process=\"health\"} 0\n"));
@@ -193,8 +193,8 @@ static void pages_are_shown_in_seconds(void **state)
 		                            "le=\"1\"", "y"),
 		          2);
 	}
-	world_ms += 60000; /* both are silent since */
-	stats_alive(pages[0], world_ms);
+	told_ms += 60000; /* both are silent since */
+	stats_alive(pages[0], told_ms);
 	text = scrape_metrics();
 	assert_non_null(strstr(text, "weir_dns_load_seconds{process=\"dns\"} 1.500000\n"));
 	assert_null(strstr(text, "weir_dns_load_milliseconds"));
@@ -203,7 +203,7 @@ static void pages_are_shown_in_seconds(void **state)
 	assert_non_null(strstr(text, "# TYPE weir_y_seconds histogram\n"));
 	assert_int_equal(count_text(text, "# TYPE weir_y_seconds"), 1);
 	assert_null(strstr(text, "process=\"health\",a=")); /* it does not run */
-	stats_alive(pages[1], world_ms);
+	stats_alive(pages[1], told_ms);
 	text = scrape_metrics();
 	assert_int_equal(count_text(text, "weir_x_total{process="), 2);
 	assert_int_equal(count_text(text, "# TYPE weir_x_total"),
@@ -234,7 +234,7 @@ static struct page *open_health(void)
 	             health_make(HEALTH_UP, 0, 0, 0));
 	health_write(health, health_find_index(health, targets[1]),
 	             health_make(HEALTH_DOWN, 0, 0, 0));
-	page_alive(page, world_ms);
+	page_alive(page, told_ms);
 	page_publish(page);
 	return page;
 }
@@ -289,11 +289,11 @@ static void the_whole_is_as_prometheus_wants_it(void **state)
 		        stats_get_counter(pages[i], STATS_COUNTER, "weir_b_total", "x=\"1\"", "B."),
 		        10 + i);
 	}
-	world_ms += 60000;
-	stats_alive(pages[0], world_ms - 1);
-	stats_alive(pages[2], world_ms - 1); /* weir-health is dead: its values are history */
+	told_ms += 60000;
+	stats_alive(pages[0], told_ms - 1);
+	stats_alive(pages[2], told_ms - 1); /* weir-health is dead: its values are history */
 	struct page *health = open_health();
-	write_tables(world_ms, &serves);
+	write_tables(told_ms, &serves);
 	const char *at = scrape_metrics();
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		const char *found = strstr(at, lines[i]);
@@ -345,7 +345,7 @@ static void each_unit_becomes_seconds(void **state)
 	assert_int_equal(stats_create(place.root, "dns", 16, &page), 0);
 	for (size_t i = 0; i < n; i++)
 		stats_set(stats_get_counter(page, STATS_GAUGE, rows[i].page, "", "h"), 1500);
-	stats_alive(page, world_ms);
+	stats_alive(page, told_ms);
 	const char *text = scrape_metrics();
 
 	for (size_t i = 0; i < n; i++) {
@@ -370,7 +370,6 @@ SUITE(metrics_parts)
 		T(each_unit_becomes_seconds),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	return cmocka_run_group_tests_name("metrics parts", tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include "base/page.h"
 #include "ctl_server.h"
 #include "tables_page.h"
+#include "told_time.h"
 #include "mgmt/observe/node_drain.h"
 #include "weir/announce.h"
 #include "weir/condition.h"
@@ -18,8 +19,7 @@
 
 #define LOAD_MS 1000u /* documented, not the code's own */
 
-static uint64_t fake_ms; /* since boot */
-static pid_t fake_pid;   /* of who makes a page; 0: this process */
+static pid_t fake_pid; /* of who makes a page; 0: this process */
 
 /* What the other processes are. */
 static struct seen {
@@ -27,15 +27,6 @@ static struct seen {
 	pid_t pid; /* 0: one of its own */
 	struct stats *stats;
 } shown[OBSERVE_COUNT];
-
-static int own_clock_gettime(clockid_t clock, struct timespec *t)
-{
-	if (clock != CLOCK_BOOTTIME)
-		return __real_clock_gettime(clock, t);
-	t->tv_sec = (time_t)(fake_ms / 1000);
-	t->tv_nsec = (long)(fake_ms % 1000 * 1000000);
-	return 0;
-}
 
 static pid_t own_getpid(void)
 {
@@ -81,7 +72,7 @@ static void write_stats(void)
 			fake_pid = 0;
 		}
 		if (s->present)
-			stats_alive(s->stats, fake_ms);
+			stats_alive(s->stats, told_ms);
 	}
 }
 
@@ -115,7 +106,7 @@ static void write_effect(uint64_t document)
 		rows[2] = (struct effect_backend){ .id = 2, .bytes = 700 + 3 * sent };
 	}
 	tables_page_write(node_place.root, &(struct tables){ .document = document,
-	                                                     .alive_ms = fake_ms,
+	                                                     .alive_ms = told_ms,
 	                                                     .pools = pools,
 	                                                     .backends = rows,
 	                                                     .n_pools = 2 });
@@ -126,7 +117,7 @@ static const struct model one_pool = { .pools = &pool, .n_pools = 1 };
 
 static int setup(void **state)
 {
-	fake_ms = 1000000;
+	told_ms = 1000000;
 	sent = 0;
 	memset(shown, 0, sizeof(shown));
 	clock_believe(INT64_MIN);
@@ -153,7 +144,7 @@ static bool measure_rate_of(const struct model *m, bool fresh, uint64_t later_ms
 {
 	struct observe_pages pages;
 
-	fake_ms += later_ms;
+	told_ms += later_ms;
 	sent += more;
 	write_effect(1);
 	observe_open(node_place.root, &pages);
@@ -214,9 +205,9 @@ static void what_dns_said_long_ago_counts_no_more(void **state)
 	assert_string_equal(dns.asked, "{\"do\":\"status\"}");
 	first = json_incref(observe_dns(&this_node));
 	assert_int_equal(json_integer_value(json_object_get(first, "document")), 7);
-	fake_ms += OBSERVE_STALE_MS;
+	told_ms += OBSERVE_STALE_MS;
 	assert_ptr_equal(observe_dns(&this_node), first);
-	fake_ms++;
+	told_ms++;
 	assert_null(observe_dns(&this_node));
 	dns.answer = CTL_SILENT; /* what it said stays old */
 	observe_query_dns(&this_node);
@@ -247,9 +238,9 @@ static void an_old_health_page_is_not_fresh(void **state)
 	                             sizeof(struct health_page), &page),
 	                 0);
 	page_publish(page);
-	page_alive(page, fake_ms);
+	page_alive(page, told_ms);
 	for (uint64_t age_ms = OBSERVE_STALE_MS - 1; age_ms <= OBSERVE_STALE_MS + 1; age_ms++) {
-		fake_ms = 1000000 + age_ms;
+		told_ms = 1000000 + age_ms;
 		observe_open(this_node.dirs.run, &pages);
 		assert_non_null(pages.health);
 		assert_int_equal(pages.health_age_ms, age_ms);
@@ -439,7 +430,7 @@ static const char *look_at_processes(uint64_t later_ms)
 {
 	const uint64_t before = journal_last(intent_journal(this_node.intent));
 
-	fake_ms += later_ms;
+	told_ms += later_ms;
 	note_processes();
 	return journal_last(intent_journal(this_node.intent)) > before ? last_event()->message
 	                                                               : NULL;
@@ -449,13 +440,13 @@ static const char *look_at_processes(uint64_t later_ms)
 static void no_death_of_a_process_is_missed(void **state)
 {
 	(void)state;
-	this_node.started_ms = fake_ms;
+	this_node.started_ms = told_ms;
 	assert_null(look_at_processes(JUDGE_START_MS)); /* it has not run here */
 	show_process(OBSERVE_DNS, false, 11);
 	assert_string_equal(look_at_processes(0), "weir-dns shows no sign of life");
 	assert_null(look_at_processes(500));
 	start_again(); /* with all others */
-	this_node.started_ms = fake_ms;
+	this_node.started_ms = told_ms;
 	assert_null(look_at_processes(JUDGE_START_MS - 1));
 	show_process(OBSERVE_DNS, true, 12);
 	assert_string_equal(look_at_processes(0), "weir-dns runs");
@@ -513,7 +504,7 @@ static void write_announced(const struct routes *r)
 		rows[n].is_read = rows[n].is_export_read = 1;
 	}
 	assert_int_equal(announced_create(node_place.root, &page), 0);
-	announced_publish(page, &node, rows, n, NULL, 0, r->known ? fake_ms : fake_ms - 2001);
+	announced_publish(page, &node, rows, n, NULL, 0, r->known ? told_ms : told_ms - 2001);
 	announced_close(page);
 }
 
@@ -626,7 +617,7 @@ static uint64_t pending_after(uint64_t later_ms, uint64_t taken)
 {
 	char answer[64];
 
-	fake_ms += later_ms;
+	told_ms += later_ms;
 	snprintf(answer, sizeof(answer), "{\"document\":%llu}", (unsigned long long)taken);
 	dns.answer = answer;
 	observe_query_dns(&this_node);
@@ -695,7 +686,7 @@ static void a_process_is_seen_with_all_its_fields(void **state)
 		          i < 4 ? 1 : 6);
 	conditions_begin(shown[OBSERVE_DATAPLANE].stats, 9);
 	conditions_end(shown[OBSERVE_DATAPLANE].stats);
-	fake_ms += 5;
+	told_ms += 5;
 	struct gather_process s = observe_look(&this_node, OBSERVE_DATAPLANE, &conditions);
 	assert_true(s.present && s.running && s.exists && s.refused && s.learning && s.has_ports &&
 	            s.dpdk && s.has_conditions && !s.conditions_unread);
@@ -858,7 +849,7 @@ SUITE(observe_parts)
 		T(long_names_are_whole_in_an_event),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
+	told_time_begin(TOLD_BOOT);
 	answer_getpid = own_getpid;
 	answer_kill = own_kill;
 	return cmocka_run_group_tests_name("observe parts", tests, NULL, NULL);

@@ -98,13 +98,13 @@ static void lost_events_are_told(void **state)
 
 static void happen_later(void)
 {
-	if (world_ms == BEGIN_MS + 500)
+	if (told_ms == BEGIN_MS + 500)
 		add_events(1);
 }
 
 static void leave_later(void)
 {
-	client_gone = world_ms >= BEGIN_MS + 750;
+	client_gone = told_ms >= BEGIN_MS + 750;
 }
 
 static void a_wait_ends_with_an_event_its_time_or_its_client(void **state)
@@ -114,21 +114,21 @@ static void a_wait_ends_with_an_event_its_time_or_its_client(void **state)
 	(void)state;
 	assert_int_equal(ask_from(first, "&wait_ms=1100", &id), 0);
 	assert_int_equal(answer.status, 200);
-	assert_int_equal(world_ms, BEGIN_MS + 1100);
-	world_ms = BEGIN_MS;
+	assert_int_equal(told_ms, BEGIN_MS + 1100);
+	told_ms = BEGIN_MS;
 	meanwhile = leave_later;
 	assert_int_equal(ask_from(first, "&wait_ms=30000", &id), 0);
-	assert_int_equal(world_ms, BEGIN_MS + 750);
+	assert_int_equal(told_ms, BEGIN_MS + 750);
 	client_gone = false;
-	world_ms = BEGIN_MS;
+	told_ms = BEGIN_MS;
 	meanwhile = happen_later;
 	assert_int_equal(ask_from(first, "&wait_ms=30000", &id), 1);
-	assert_int_equal(world_ms, BEGIN_MS + 500);
+	assert_int_equal(told_ms, BEGIN_MS + 500);
 	assert_int_equal(ask_from(first, "&wait_ms=30000", &id), 1); /* there already */
-	assert_int_equal(world_ms, BEGIN_MS + 500);
+	assert_int_equal(told_ms, BEGIN_MS + 500);
 	this_node.stopping = true;
 	assert_int_equal(ask_from(first + 1, "&wait_ms=30000", &id), 0);
-	assert_int_equal(world_ms, BEGIN_MS + 500);
+	assert_int_equal(told_ms, BEGIN_MS + 500);
 	this_node.stopping = false;
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(this_node.event_polls.n[i], 0);
@@ -196,19 +196,19 @@ static unsigned ask_operation(const char *query)
 	char what[100];
 
 	snprintf(what, sizeof(what), "GET /v1/operations/o7?%s", query);
-	world_ms = BEGIN_MS;
+	told_ms = BEGIN_MS;
 	return ask_route(what, NULL);
 }
 
 static void step_later(void)
 {
-	if (world_ms == BEGIN_MS + 500)
+	if (told_ms == BEGIN_MS + 500)
 		item.op.seq++;
 }
 
 static void vanish_later(void)
 {
-	if (world_ms == BEGIN_MS + 500)
+	if (told_ms == BEGIN_MS + 500)
 		list.n = 0;
 }
 
@@ -218,32 +218,32 @@ static void a_wait_for_an_operation_ends_with_its_client_and_is_bounded(void **s
 	(void)state;
 	make_operation();
 	assert_int_equal(ask_operation("since=9&wait_ms=1100"), 200);
-	assert_int_equal(world_ms, BEGIN_MS + 1100);
+	assert_int_equal(told_ms, BEGIN_MS + 1100);
 	assert_int_equal(ask_operation("since=8&wait_ms=1100"), 200); /* it is later */
-	assert_int_equal(world_ms, BEGIN_MS);
+	assert_int_equal(told_ms, BEGIN_MS);
 	assert_int_equal(ask_operation("wait_ms=1100"), 200);
-	assert_int_equal(world_ms, BEGIN_MS);
+	assert_int_equal(told_ms, BEGIN_MS);
 	meanwhile = leave_later;
 	assert_int_equal(ask_operation("since=9&wait_ms=60000"), 200);
-	assert_int_equal(world_ms, BEGIN_MS + 750);
+	assert_int_equal(told_ms, BEGIN_MS + 750);
 	client_gone = false;
 	meanwhile = vanish_later;
 	assert_int_equal(ask_operation("since=9&wait_ms=60000"), 404);
-	assert_int_equal(world_ms, BEGIN_MS + 500);
+	assert_int_equal(told_ms, BEGIN_MS + 500);
 	make_operation();
 	meanwhile = step_later;
 	assert_int_equal(ask_operation("since=9&wait_ms=60000"), 200);
-	assert_int_equal(world_ms, BEGIN_MS + 500);
+	assert_int_equal(told_ms, BEGIN_MS + 500);
 	assert_int_equal(number_at("seq"), 10);
 	meanwhile = leave_later;
 	this_node.operation_polls.n[1] = 1; /* the kind of a request with a token */
 	assert_int_equal(ask_operation("since=10&wait_ms=60000"), 200);
-	assert_int_equal(world_ms, BEGIN_MS + 750);
+	assert_int_equal(told_ms, BEGIN_MS + 750);
 	client_gone = false;
 	/* with waits for events, as many as there are of them, some threads for strangers stay free */
 	this_node.operation_polls.n[1] = 2;
 	assert_int_equal(ask_operation("since=10&wait_ms=60000"), 200); /* as it is */
-	assert_int_equal(world_ms, BEGIN_MS);
+	assert_int_equal(told_ms, BEGIN_MS);
 	assert_int_equal(this_node.operation_polls.n[1], 2);
 	this_node.operation_polls.n[1] = 0;
 	this_node.operations = NULL;
@@ -257,7 +257,7 @@ static void a_node_says_what_it_is(void **state)
 	assert_int_equal(ask_route("GET /v1/openapi.json", NULL), 200);
 	snprintf(release, sizeof(release), "%s", text_at("info.version"));
 	assert_string_not_equal(release, "");
-	world_ms += 500;
+	told_ms += 500;
 	assert_int_equal(ask_route("GET /v1/node", NULL), 200);
 	assert_string_equal(text_at("node"), "ams-1");
 	assert_string_equal(text_at("site"), "ams");
@@ -299,7 +299,6 @@ SUITE(observed_parts)
 		T(who_asks_whether_it_answers_is_told),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	return cmocka_run_group_tests_name("observed parts", tests, NULL, NULL);
 }

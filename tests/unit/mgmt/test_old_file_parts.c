@@ -441,7 +441,6 @@ SUITE(old_file_parts)
 	};
 
 	answer_calloc = own_calloc;
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	return cmocka_run_group_tests_name("old file parts", tests, NULL, NULL);
 }

@@ -361,6 +361,6 @@ SUITE(operation_sites)
 		cmocka_unit_test(the_state_of_the_node_is_told_as_it_is),
 	};
 
-	told_time_begin();
+	told_time_begin(TOLD_APART);
 	return cmocka_run_group_tests_name("operation sites", tests, NULL, NULL);
 }

@@ -302,11 +302,11 @@ static void a_drain_says_how_much_waits(void **state)
 	                                "mode = \"gue\"; agent = true; max_backends = 10;\n    backends = ( { name = \"b1\"; address = \"10.1."),
 	                        "confirm_within", "none")),
 	        201);
-	world_ms += 60000;
+	told_ms += 60000;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char body[200];
 
-		write_tables(world_ms - (rows[i].fresh ? 0 : 60000));
+		write_tables(told_ms - (rows[i].fresh ? 0 : 60000));
 		snprintf(body, sizeof(body),
 		         "{\"do\":\"%s\",%s," WHY
 		         ",\"until\":\"+1h\",\"override_guards\":[\"last-backend\"]}",
@@ -351,7 +351,7 @@ static void lists_are_cut_and_leave_out_what_is_over(void **state)
 	}
 	snprintf(id, sizeof(id), "%s", text_at("override.id"));
 	snprintf(etag, sizeof(etag), "%s", answer.etag);
-	world_ms += 2 * HOUR_MS;
+	told_ms += 2 * HOUR_MS;
 	check_list("", 2, 0);
 	check_list("?ended=false", 2, 0);
 	check_list("?ended=true", 3, 0);
@@ -381,7 +381,6 @@ SUITE(overrides_parts)
 		T(lists_are_cut_and_leave_out_what_is_over),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	return cmocka_run_group_tests_name("overrides parts", tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  * and its boot are the test's.
  */
 #include "core_node.h"
+#include "told_time.h"
 
 #include <sys/timex.h>
 #include <time.h>
@@ -21,18 +22,8 @@
 #define KEY1 "1111111111111111"
 #define KEY2 "2222222222222222"
 
-static uint64_t mono_ms;
-static int64_t wall_ahead_ms; /* of the wall clock */
-static bool is_disciplined;   /* by a time server */
+static bool is_disciplined; /* by a time server */
 static bool is_next_boot;
-
-static int own_clock_gettime(clockid_t clock, struct timespec *out)
-{
-	uint64_t now_ms = mono_ms + (clock == CLOCK_REALTIME ? (uint64_t)wall_ahead_ms : 0);
-
-	*out = (struct timespec){ (time_t)(now_ms / 1000), (long)(now_ms % 1000) * 1000000 };
-	return 0;
-}
 
 static int own_adjtimex(struct timex *t)
 {
@@ -77,8 +68,8 @@ static int setup(void **state)
 	};
 	struct intent_changed changed = { 0 };
 
-	mono_ms = 100000000;
-	wall_ahead_ms = NOW_MS;
+	told_ms = 100000000;
+	told_wall_ms = NOW_MS;
 	is_disciplined = true;
 	is_next_boot = false;
 	core_node_setup(state);
@@ -211,10 +202,10 @@ static void a_clock_that_is_not_followed_is_told(void **state)
 			is_next_boot = true;
 			is_disciplined = false;
 			if (hold == WALL_CLOCK_BOOTED)
-				wall_ahead_ms -= 7200999;
+				told_wall_ms -= 7200999;
 			assert_int_equal(timekeep_open(&this_node), 0);
 		} else if (hold == WALL_CLOCK_STEPPED) {
-			wall_ahead_ms -= 7200999;
+			told_wall_ms -= 7200999;
 		}
 		timekeep_tick(&this_node);
 		assert_int_equal(timekeep_hold(&this_node), hold);
@@ -283,9 +274,9 @@ static void clocks_that_differ_are_told(void **state)
 		for (size_t k = 0; k < 2; k++) {
 			views[k].clock_known = k || !rows[i].is_unknown;
 			views[k].clock_offset_ms =
-			        wall_ahead_ms + rows[i].peer_ms[k] - rows[i].own_ms;
+			        told_wall_ms + rows[i].peer_ms[k] - rows[i].own_ms;
 			views[k].clock_slack_ms = rows[i].slack_ms;
-			views[k].answered_ms = k ? mono_ms : mono_ms - rows[i].silent_ms;
+			views[k].answered_ms = k ? told_ms : told_ms - rows[i].silent_ms;
 		}
 		state_conditions();
 		assert_int_equal(stated.n, rows[i].text != NULL);
@@ -330,7 +321,7 @@ SUITE(own_conditions)
 	};
 
 	answer_adjtimex = own_adjtimex;
-	answer_clock_gettime = own_clock_gettime;
+	told_time_begin(TOLD_ALL);
 	answer_fopen64 = own_fopen64;
 	return cmocka_run_group_tests_name("own conditions", tests, NULL, NULL);
 }

@@ -368,7 +368,6 @@ SUITE(page)
 		cmocka_unit_test_setup_teardown(a_node_has_a_page, world_setup, world_teardown),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -272,7 +272,6 @@ SUITE(processes_parts)
 		T(what_cannot_be_explained_is_a_problem),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

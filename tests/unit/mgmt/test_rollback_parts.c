@@ -197,7 +197,7 @@ static void write_tables(void)
 		.pool = hash_text("web-ams"), .full = 17, .empty = 3, .unsettled = 4
 	};
 
-	tables_page_write_pool(place.root, world_ms, &pool, NULL);
+	tables_page_write_pool(place.root, told_ms, &pool, NULL);
 }
 
 static void a_plan_says_what_it_was_made_against(void **state)
@@ -329,7 +329,6 @@ SUITE(rollback_parts)
 		T(without_a_configuration_there_is_nothing_to_read_again),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	return cmocka_run_group_tests_name("rollback parts", tests, NULL, NULL);
 }

@@ -405,7 +405,6 @@ SUITE(route_parts)
 		T(missing_memory_makes_an_answer_busy),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	return cmocka_run_group_tests_name("route parts", tests, NULL, NULL);
 }

@@ -221,8 +221,7 @@ SUITE(shown_parts)
 		T(without_a_version_there_is_none_to_show),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	answer_sqlite3_step = own_sqlite3_step;
 	return cmocka_run_group_tests_name("shown parts", tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  * and in the metrics.
  */
 #include "core_node.h"
+#include "told_time.h"
 
 #include <fcntl.h>
 #include <time.h>
@@ -18,21 +19,9 @@
 /* The documented values, not the code's own: a change of those is seen. */
 #define A_TURN 16
 
-static uint64_t fake_ms;
 static struct judge_verdict next;
 
-/* The wall clock at which the monotonic one was 0, and how far it was set since. */
-static int64_t zero_ms = 1700000000000, fake_step_ms;
-
-static int own_clock_gettime(clockid_t clock, struct timespec *out)
-{
-	uint64_t now_ms = fake_ms;
-
-	if (clock == CLOCK_REALTIME)
-		now_ms += (uint64_t)(zero_ms + fake_step_ms);
-	*out = (struct timespec){ (time_t)(now_ms / 1000), (long)(now_ms % 1000) * 1000000 };
-	return 0;
-}
+static const int64_t zero_ms = 1700000000000; /* of the wall clock, when the boot clock was 0 */
 
 static struct look one_look;
 /* of the processes whose pages a look finds: weir-dns, and the weir run that states restarts */
@@ -45,9 +34,9 @@ static int setup(void **state)
 	(void)core_node_setup(state);
 	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 256, &this_node.stats), 0);
 	assert_int_equal(state_open(&this_node), 0);
-	fake_step_ms = 0;
+	told_wall_ms = zero_ms;
 	memset(&next, 0, sizeof(next));
-	fake_ms = 1000000;
+	told_ms = 1000000;
 	memset(&one_look, 0, sizeof(one_look));
 	one_look.supervisor =
 	        (struct gather_process){ .running = true, .has_conditions = true, .pid = 50 };
@@ -255,7 +244,7 @@ static int64_t since_of(const char *subject)
 static void a_reason_is_there_since_it_was_seen_first(void **state)
 {
 	(void)state;
-	const int64_t begin = zero_ms + (int64_t)fake_ms;
+	const int64_t begin = zero_ms + (int64_t)told_ms;
 
 	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
 	add_reason(JUDGE_RULE_STATED_DEGRADED, "eth1", 4711); /* a process knows it better */
@@ -263,23 +252,23 @@ static void a_reason_is_there_since_it_was_seen_first(void **state)
 		assert_int_equal(since_of("fra"), begin);
 		assert_int_equal(since_of("eth1"), zero_ms + 4711);
 		look_again();
-		fake_ms += 5000;
-		fake_step_ms += 3; /* a clock that is disciplined moves no time that was said */
+		told_ms += 5000;
+		told_wall_ms += 3; /* a clock that is disciplined moves no time that was said */
 	}
-	fake_step_ms = 0;
+	told_wall_ms = zero_ms;
 	add_reason(JUDGE_RULE_SITE_DOWN, "lon", 0);
-	assert_int_equal(since_of("lon"), zero_ms + (int64_t)fake_ms); /* of another subject */
+	assert_int_equal(since_of("lon"), zero_ms + (int64_t)told_ms); /* of another subject */
 	next.n_reasons = 0;
 	look_again();
-	fake_ms += 5000;
+	told_ms += 5000;
 	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0); /* it was over in between */
-	assert_int_equal(since_of("fra"), zero_ms + (int64_t)fake_ms);
+	assert_int_equal(since_of("fra"), zero_ms + (int64_t)told_ms);
 }
 
 static void start_again(void)
 {
 	state_close(&this_node);
-	this_node.started_ms = fake_ms;
+	this_node.started_ms = told_ms;
 	assert_int_equal(state_open(&this_node), 0);
 }
 
@@ -287,28 +276,28 @@ static void start_again(void)
 static void a_restart_moves_no_beginning(void **state)
 {
 	(void)state;
-	const int64_t begin = zero_ms + (int64_t)fake_ms;
+	const int64_t begin = zero_ms + (int64_t)told_ms;
 
 	for (int turn = 0; turn < 2; turn++) {
 		next.n_reasons = 0;
 		add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
 		look_again();
-		fake_ms += 20000;
+		told_ms += 20000;
 		start_again();
 		next.n_reasons = 0;
 		look_again(); /* it does not know yet */
-		fake_ms += 1000;
+		told_ms += 1000;
 		add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
 		assert_int_equal(since_of("fra"), begin);
 		look_again();
-		fake_ms += SINCE_KEPT_MS;
+		told_ms += SINCE_KEPT_MS;
 		look_again();
 		assert_int_equal(since_of("fra"), begin);
 	}
 	next.n_reasons = 0;
 	look_again();
 	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
-	assert_int_equal(since_of("fra"), zero_ms + (int64_t)fake_ms);
+	assert_int_equal(since_of("fra"), zero_ms + (int64_t)told_ms);
 }
 
 /* Texts without an end, and times to come, behind a sound header. */
@@ -331,47 +320,47 @@ static void a_page_that_cannot_be_true_is_forgotten(void **state)
 	(void)state;
 	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
 	look_again();
-	fake_ms = 5000; /* the machine was started again */
+	told_ms = 5000; /* the machine was started again */
 	start_again();
-	assert_int_equal(since_of("fra"), zero_ms + (int64_t)fake_ms);
+	assert_int_equal(since_of("fra"), zero_ms + (int64_t)told_ms);
 	spoil_page();
 	start_again();
-	fake_ms += 1000;
-	assert_int_equal(since_of("fra"), zero_ms + (int64_t)fake_ms);
+	told_ms += 1000;
+	assert_int_equal(since_of("fra"), zero_ms + (int64_t)told_ms);
 }
 
 /* What weir-dns stated before it was killed began when it stated it first; so do notes. */
 static void a_restarted_process_states_nothing_new(void **state)
 {
 	(void)state;
-	const int64_t begin = zero_ms + (int64_t)fake_ms;
+	const int64_t begin = zero_ms + (int64_t)told_ms;
 
 	for (int turn = 0; turn < 2; turn++) {
 		next = (struct judge_verdict){ 0 };
-		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", fake_ms);
+		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", told_ms);
 		look_again();
 		assert_int_equal(since_of("zone"), begin);
-		fake_ms += 20000;
+		told_ms += 20000;
 		look_again();
 		next = (struct judge_verdict){ 0 };
 		add_reason(JUDGE_RULE_PROCESS_SILENT, "weir-dns", 0);
 		look_again();
-		fake_ms += 1000;
+		told_ms += 1000;
 		next = (struct judge_verdict){ 0 };
 		run_conditions->n = 0;
-		state_restart("weir-dns", turn ? "restarted once more" : "restarted", fake_ms);
+		state_restart("weir-dns", turn ? "restarted once more" : "restarted", told_ms);
 		look_again(); /* it has no zones yet */
-		fake_ms += 5000;
-		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", fake_ms);
+		told_ms += 5000;
+		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", told_ms);
 		assert_int_equal(since_of("zone"), begin);
 		look_again();
 	}
 	next = (struct judge_verdict){ 0 };
-	note_condition("agents-unseen", "web", "a note", fake_ms - 700);
-	assert_int_equal(since_of(""), zero_ms + (int64_t)fake_ms - 700);
-	fake_step_ms = 3;
-	assert_int_equal(since_of(""), zero_ms + (int64_t)fake_ms - 700);
-	fake_step_ms = 0;
+	note_condition("agents-unseen", "web", "a note", told_ms - 700);
+	assert_int_equal(since_of(""), zero_ms + (int64_t)told_ms - 700);
+	told_wall_ms = zero_ms + 3;
+	assert_int_equal(since_of(""), zero_ms + (int64_t)told_ms - 700);
+	told_wall_ms = zero_ms;
 }
 
 /* The event and the status name one time, also where the process that states it knew it before. */
@@ -380,9 +369,9 @@ static void a_beginning_has_the_time_that_the_status_shows(void **state)
 	(void)state;
 	const struct journal *j = intent_journal(this_node.intent);
 
-	add_reason(JUDGE_RULE_STATED_DEGRADED, "eth1", fake_ms - 700);
+	add_reason(JUDGE_RULE_STATED_DEGRADED, "eth1", told_ms - 700);
 	look_again();
-	assert_int_equal(since_of("eth1"), zero_ms + (int64_t)fake_ms - 700);
+	assert_int_equal(since_of("eth1"), zero_ms + (int64_t)told_ms - 700);
 	assert_int_equal(journal_find(j, journal_last(j))->time_ms, since_of("eth1"));
 }
 
@@ -396,16 +385,16 @@ static void a_restart_logs_no_beginning_again(void **state)
 		add_reason(JUDGE_RULE_SITE_DOWN, "lon", 0);
 		look_again();
 		assert_int_equal(count_events("condition", "site-down began"), turn ? 1 : 2);
-		fake_ms += 20000;
+		told_ms += 20000;
 		start_again();
 		next = (struct judge_verdict){ 0 };
 		look_again(); /* it does not know yet */
 		assert_int_equal(count_events("condition", ""), 0);
-		fake_ms += 1000;
+		told_ms += 1000;
 		add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
 		look_again();
 		assert_int_equal(count_events("condition", ""), 0);
-		fake_ms += SINCE_KEPT_MS;
+		told_ms += SINCE_KEPT_MS;
 		look_again();
 		assert_int_equal(count_events("condition", "site-down ended; not seen again"), 1);
 		assert_int_equal(count_events("condition", ""), 1);
@@ -418,17 +407,17 @@ static void a_process_that_is_away_ends_nothing(void **state)
 	(void)state;
 	for (int turn = 0; turn < 2; turn++) {
 		next = (struct judge_verdict){ 0 };
-		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", fake_ms);
-		add_reason(JUDGE_RULE_STATED_DEGRADED, "listen", fake_ms);
+		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", told_ms);
+		add_reason(JUDGE_RULE_STATED_DEGRADED, "listen", told_ms);
 		look_again();
 		assert_int_equal(count_events("condition", "stated-degraded began"), turn ? 1 : 2);
 		next = (struct judge_verdict){ 0 };
 		add_reason(JUDGE_RULE_PROCESS_SILENT, "weir-dns", 0);
 		look_again();
-		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", fake_ms);
+		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", told_ms);
 		look_again();
 		assert_int_equal(count_events("condition", ""), 0);
-		fake_ms += SINCE_KEPT_MS;
+		told_ms += SINCE_KEPT_MS;
 		look_again();
 		assert_int_equal(count_events("condition", "stated-degraded ended; not seen again"),
 		                 1);
@@ -440,19 +429,19 @@ static void a_process_that_is_away_ends_nothing(void **state)
 static void a_quick_restart_moves_no_beginning(void **state)
 {
 	(void)state;
-	const int64_t begin = zero_ms + (int64_t)fake_ms;
+	const int64_t begin = zero_ms + (int64_t)told_ms;
 
 	*dns_pid = 100;
-	add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", fake_ms);
+	add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", told_ms);
 	look_again();
 	for (int turn = 1; turn <= 2; turn++) {
-		fake_ms += 20000;
+		told_ms += 20000;
 		look_again();
 		(*dns_pid)++;
 		next = (struct judge_verdict){ 0 };
 		look_again(); /* it has not read its zones yet */
-		fake_ms += 500;
-		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", fake_ms);
+		told_ms += 500;
+		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", told_ms);
 		look_again();
 		assert_int_equal(since_of("zone"), begin);
 		assert_int_equal(count_events("condition", ""), 0);
@@ -463,12 +452,12 @@ static void a_quick_restart_moves_no_beginning(void **state)
 static void a_peer_that_is_not_heard_is_so_since_it_was_unreachable(void **state)
 {
 	(void)state;
-	const int64_t begin = zero_ms + (int64_t)fake_ms;
+	const int64_t begin = zero_ms + (int64_t)told_ms;
 
 	add_reason(JUDGE_RULE_PEER_UNREACHABLE, "fra-1", 0);
 	look_again();
 	for (int turn = 0; turn < 2; turn++) {
-		fake_ms += 20000;
+		told_ms += 20000;
 		start_again();
 		next = (struct judge_verdict){ 0 };
 		add_reason(JUDGE_RULE_PEER_NEVER_HEARD, "fra-1", 0);
@@ -490,16 +479,16 @@ static void more_reasons_than_have_room_are_told_all_the_same(void **state)
 	char subject[16];
 
 	(void)state;
-	assert_int_equal(since_open(node_place.state, fake_ms, &since), 0);
+	assert_int_equal(since_open(node_place.state, told_ms, &since), 0);
 	for (int i = 0; i < (int)SINCE_ROWS + 2; i++) {
 		snprintf(subject, sizeof(subject), "s%d", i);
-		assert_int_equal(since_when(since, "site-down", subject, 100 + i, fake_ms),
+		assert_int_equal(since_when(since, "site-down", subject, 100 + i, told_ms),
 		                 100 + i);
 	}
-	assert_int_equal(since_when(since, "site-down", "s0", 7, fake_ms), 100);
+	assert_int_equal(since_when(since, "site-down", "s0", 7, told_ms), 100);
 	since_begin(since);
-	since_round(since, false, fake_ms, forget_end, NULL);
-	assert_int_equal(since_when(since, "site-down", "s0", 7, fake_ms), 7);
+	since_round(since, false, told_ms, forget_end, NULL);
+	assert_int_equal(since_when(since, "site-down", "s0", 7, told_ms), 7);
 	since_close(since);
 }
 
@@ -548,12 +537,12 @@ static void a_restart_that_reads_as_one_before_is_an_event(void **state)
 	(void)state;
 	look_again();
 	for (int turn = 0; turn < 3; turn++) {
-		state_restart("weir-dns", "restarted (1 times so far)", fake_ms);
+		state_restart("weir-dns", "restarted (1 times so far)", told_ms);
 		look_again();
 		assert_int_equal(count_events("process", "weir-dns: restarted"), 1);
 		look_again();
 		assert_int_equal(count_events("process", ""), 0);
-		fake_ms += 700000;
+		told_ms += 700000;
 		run_conditions->n = 0;
 		if (turn == 0)
 			look_again(); /* another weir run is seen before it states one, or after */
@@ -568,8 +557,8 @@ static void restarts_become_events(void **state)
 	struct journal *j = intent_journal(this_node.intent);
 
 	(void)state;
-	state_restart("weir-dns", "restarted 1 time", fake_ms - 400000);
-	note_condition("clock-unsynchronised", "", "restarted no clock", fake_ms);
+	state_restart("weir-dns", "restarted 1 time", told_ms - 400000);
+	note_condition("clock-unsynchronised", "", "restarted no clock", told_ms);
 	look_again(); /* whether or not there is room for notes */
 	assert_int_equal(count_events("process", "weir-dns: restarted 1 time"), 1);
 	assert_int_equal(count_events("process", ""), 1);
@@ -580,15 +569,15 @@ static void restarts_become_events(void **state)
 	look_again();
 	assert_int_equal(count_events("process", ""), 0);
 	run_conditions->n = 0;
-	state_restart("weir-dns", "restarted 2 times", fake_ms - 400000);
+	state_restart("weir-dns", "restarted 2 times", told_ms - 400000);
 	start_again();
 	look_again();
 	assert_int_equal(count_events("process", "weir-dns: restarted 2 times"), 1);
 	look_again();
 	assert_int_equal(count_events("process", ""), 0);
-	fake_ms += 600000; /* another weir run counts from one again */
+	told_ms += 600000; /* another weir run counts from one again */
 	run_conditions->n = 0;
-	state_restart("weir-dns", "restarted 1 time", fake_ms);
+	state_restart("weir-dns", "restarted 1 time", told_ms);
 	start_again();
 	look_again();
 	assert_int_equal(count_events("process", "weir-dns: restarted 1 time"), 1);
@@ -606,15 +595,15 @@ static void a_crash_loop_fills_no_journal(void **state)
 		for (unsigned n = 1; n <= 720; n++) {
 			run_conditions->n = 0;
 			snprintf(text, sizeof(text), "restarted (%u times so far)", n);
-			state_restart(is_mgmt ? "weir-mgmt" : "weir-dns", text, fake_ms);
+			state_restart(is_mgmt ? "weir-mgmt" : "weir-dns", text, told_ms);
 			if (is_mgmt)
 				start_again();
 			look_again();
 			n_events += count_events("process", "");
-			fake_ms += 5000;
+			told_ms += 5000;
 		}
 		assert_in_range(n_events, 60, 65);
-		fake_ms += 60000;
+		told_ms += 60000;
 		look_again();
 		uint64_t id = journal_last(j);
 		while (strcmp(journal_find(j, id)->kind, "process") != 0)
@@ -649,11 +638,11 @@ static void a_state_that_comes_and_goes_fills_no_journal(void **state)
 		assert_int_equal(read_gauge("weir_status", ""), n % 2);
 		if (n % 2)
 			assert_non_null(strstr(last_status(), "degraded, was well: "));
-		fake_ms += 5000;
+		told_ms += 5000;
 	}
 	assert_in_range(n_events, 115, 140);
 	memset(&next, 0, sizeof(next));
-	fake_ms += 60000;
+	told_ms += 60000;
 	look_again();
 	assert_string_equal(last_status(), "well, was degraded");
 	add_reason(JUDGE_RULE_PROCESS_SILENT, "weir-dns", 0);
@@ -687,6 +676,6 @@ SUITE(state_parts)
 		T(a_restart_that_reads_as_one_before_is_an_event),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
+	told_time_begin(TOLD_ALL);
 	return cmocka_run_group_tests_name("state parts", tests, NULL, NULL);
 }

@@ -473,7 +473,6 @@ SUITE(to_json_command)
 		cmocka_unit_test(a_file_that_is_not_taken_is_named_with_the_reason),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	return cmocka_run_group_tests_name("tell command", tests, NULL, NULL);
 }

@@ -138,7 +138,7 @@ static void of_two_sites_each_trusts_its_own_view(void **state)
 /* Whether "fra" has a vote @p at_ms after a command for it: of five sites, two of which are silent, it is blamed then. */
 static bool has_vote(uint64_t at_ms)
 {
-	world_ms = BEGIN_MS + at_ms;
+	told_ms = BEGIN_MS + at_ms;
 	char *text = ask_voters(5, 3);
 
 	assert_non_null(text);
@@ -224,7 +224,6 @@ SUITE(voters)
 		T(a_page_that_is_too_small_was_not_heard),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	return cmocka_run_group_tests_name("voters", tests, NULL, NULL);
 }

@@ -36,14 +36,14 @@ static struct health_page *health_of_page(void)
 
 static void pass_time(void)
 {
-	if (takes_at_ms && world_ms >= takes_at_ms) {
+	if (takes_at_ms && told_ms >= takes_at_ms) {
 		health_of_page()->document = intent_document(this_node.intent);
 		conditions_begin(health, health_of_page()->document);
 		conditions_end(health);
 	}
 	if (health_lives)
-		stats_alive(health, world_ms);
-	page_alive(health_page, world_ms);
+		stats_alive(health, told_ms);
+	page_alive(health_page, told_ms);
 }
 
 static int setup(void **state)
@@ -55,7 +55,7 @@ static int setup(void **state)
 		assert_int_equal(apply_line(i == 2 ? "# a" : "# b", "none"), 201);
 		strcpy(digests[i], intent_head(this_node.intent)->digest);
 	}
-	world_ms += 60000; /* what was judged then is long ago */
+	told_ms += 60000; /* what was judged then is long ago */
 	memset(&peers, 0, sizeof(peers));
 	this_node.peers = &peers;
 	client_gone = false;
@@ -97,9 +97,9 @@ static uint64_t wait_for(unsigned number, const char *digest, const char *query)
 	answer.json = number ? json_pack("{s:{s:i, s:s}}", "version", "number", (int)number,
 	                                 "digest", digest)
 	                     : json_object();
-	begun_ms = world_ms;
+	begun_ms = told_ms;
 	handle_wait(&this_node, &r, &answer);
-	return world_ms - begun_ms;
+	return told_ms - begun_ms;
 }
 
 static bool is_complete(void)
@@ -139,7 +139,7 @@ static void a_process_is_waited_for(void **state)
 	assert_string_equal(text_at("nodes.0.processes.0"), "health");
 	health_of_page()->document++;
 	health_lives = false; /* what is silent takes nothing */
-	world_ms += 60000;
+	told_ms += 60000;
 	assert_int_equal(wait_for(0, NULL, ""), LOCAL_MS);
 	assert_false(is_complete());
 	assert_string_equal(text_at("nodes.0.processes.0"), "health");
@@ -173,7 +173,7 @@ static void a_wait_ends_when_all_have_it(void **state)
 {
 	(void)state;
 	health_of_page()->document--;
-	takes_at_ms = world_ms + 400;
+	takes_at_ms = told_ms + 400;
 	assert_in_range(wait_for(0, NULL, ""), 400, 420);
 	assert_true(is_complete());
 	assert_string_equal(text_at("nodes.0.state"), "in_force");
@@ -186,7 +186,7 @@ static void put_reports(size_t n, enum inforce_state judgement)
 		struct peers_report *v = &peers.reports[i];
 
 		*v = (struct peers_report){ .number = 3,
-			                    .answered_ms = world_ms,
+			                    .answered_ms = told_ms,
 			                    .inforce = { .number = 3, .state = judgement } };
 		snprintf(v->node, sizeof(v->node), "%s", i ? "lon-1" : "fra-1");
 		strcpy(v->digest, digests[3]);
@@ -201,7 +201,7 @@ static void put_reports(size_t n, enum inforce_state judgement)
 static void list_the_others(void)
 {
 	pass_time();
-	if (world_ms >= begun_ms + 400 && peers.n_reports == 0) {
+	if (told_ms >= begun_ms + 400 && peers.n_reports == 0) {
 		pthread_mutex_unlock(&this_node.lock); /* which put_reports() takes */
 		put_reports(1, INFORCE_DONE);
 		pthread_mutex_lock(&this_node.lock);
@@ -401,8 +401,8 @@ static void a_version_that_another_was_built_on_is_judged_with_that_one(void **s
 	assert_true(is_complete());
 	health_of_page()->document--;
 	this_node.inforce[0].state = INFORCE_PENDING;
-	this_node.inforce[0].accepted_ms = world_ms;
-	takes_at_ms = world_ms + 400;
+	this_node.inforce[0].accepted_ms = told_ms;
+	takes_at_ms = told_ms + 400;
 	assert_in_range(wait_for(2, digests[2], ""), 400, 420);
 	assert_true(is_complete());
 	assert_string_equal(text_at("nodes.0.state"), "in_force");
@@ -519,7 +519,6 @@ SUITE(wait_parts)
 		T(numbers_of_a_query_have_bounds),
 	};
 
-	answer_clock_gettime = own_clock_gettime;
-	answer_pthread_cond_timedwait = own_pthread_cond_timedwait;
+	world_begin();
 	return cmocka_run_group_tests_name("wait parts", tests, NULL, NULL);
 }

@@ -209,7 +209,7 @@ static CURLMsg *own_curl_multi_info_read(CURLM *multi, int *n_left)
 /* In the suite, before a thread is started. */
 static inline void told_peers_begin(void)
 {
-	told_time_begin();
+	told_time_begin(TOLD_APART);
 	answer_curl_easy_getinfo = own_curl_easy_getinfo;
 	answer_curl_easy_setopt = own_curl_easy_setopt;
 	answer_curl_multi_add_handle = own_curl_multi_add_handle;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A thread of the product that waits by core_wait() has its turns when the test says so: it is linked with
- * pthread_cond_timedwait wrapped. A test includes this once.
+ * A thread of the product that waits by core_wait() has its turns when the test says so, from turns_begin() on. A suite includes
+ * this once.
  */
 #ifndef WEIR_TESTS_MGMT_TOLD_TURNS_H
 #define WEIR_TESTS_MGMT_TOLD_TURNS_H
