@@ -145,6 +145,7 @@ static const struct {
 	http_handler *handler;
 } asks[] = {
 	{ "keys", handle_peer_keys },
+	{ "stage", handle_peer_stage },
 	{ "store", handle_peer_store },
 	{ "version", handle_peer_version },
 };

@@ -60,44 +60,20 @@ void handle_peer_version(struct core *core, struct http_request *r, struct http_
 	files_fini(&files);
 }
 
-/*
- * Read the sender and its version. @return whether it is of this cluster, and this node shares its store; else @p reply is
- * set. Under the lock.
- */
-static bool read_staged(struct core *core, const struct http_request *r, const char **node,
-                        struct version *v, struct http_reply *reply)
-{
-	const char *cluster = json_get_text(r->json, "cluster");
-	const struct model *m = join_model(core->intent);
-
-	*node = json_get_text(r->json, "node");
-	if (!*node || !**node || strlen(*node) >= MODEL_NAME_MAX || !cluster ||
-	    record_from_json(&version_record, json_object_get(r->json, "version"), v, NULL)) {
-		http_problem(reply, 400, "bad-request", "expected node, cluster and version");
-		return false;
-	}
-	if (!m || strcmp(m->cluster, cluster) != 0) {
-		http_problem(reply, 409, "other-cluster",
-		             "this node belongs to another cluster or has no configuration yet");
-		return false;
-	}
-	if (!core->shared)
-		http_problem(reply, 409, "no-store", "this node shares no store");
-	return core->shared != NULL;
-}
-
 void handle_peer_stage(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	const char *node;
 	struct version v;
 
-	core_lock(core);
-	bool is_sound = read_staged(core, r, &node, &v, reply);
-
-	core_unlock(core);
-	if (!is_sound)
+	if (record_from_json(&version_record, json_object_get(r->json, "version"), &v, NULL)) {
+		http_problem(reply, 400, "bad-request", "expected a version");
 		return;
-	int err = shared_files_stage(core, node, &v, json_object_get(r->json, "files"));
+	}
+	if (!core->shared) {
+		http_problem(reply, 409, "no-store", "this node shares no store");
+		return;
+	}
+	int err = shared_files_stage(core, json_get_text(r->json, "node"), &v,
+	                             json_object_get(r->json, "files"));
 
 	reply->json = json_pack("{s:s}", "state", err ? "refused" : "staged");
 	if (err)

@@ -149,8 +149,6 @@ const struct route route_table[] = {
 	  "Between nodes: all overrides", NO_ANSWER },
 	{ "POST", "/v1/peer/files", HTTP_PEER, "", "", handle_peer_files,
 	  "Between nodes: parts of files by their digests", NO_ANSWER },
-	{ "POST", "/v1/peer/versions", HTTP_PEER, "", "", handle_peer_stage,
-	  "Between nodes: keep the files of this version, which is not decided yet", NO_ANSWER },
 	{ "GET", "/v1/peer/connections", HTTP_PEER, "", "", handle_peer_connection_state,
 	  "Between nodes of a site: what weir-dataplane knows of slots", NO_ANSWER },
 	{ "POST", "/v1/peer/withdrawals", HTTP_PEER, "", "", handle_peer_withdrawals,

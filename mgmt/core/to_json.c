@@ -263,10 +263,8 @@ bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX])
 	return true;
 }
 
-char *version_offer_text(const char *node, const char *cluster, const struct version *v,
-                         const struct files *files)
+json_t *version_offer(const struct version *v, const struct files *files)
 {
-	return json_line(json_pack("{s:s, s:s, s:o, s:o}", "node", node, "cluster", cluster,
-	                           "version", record_to_json(&version_record, v), "files",
-	                           contents_to_json(files)));
+	return json_pack("{s:o, s:o}", "version", record_to_json(&version_record, v), "files",
+	                 contents_to_json(files));
 }

@@ -25,12 +25,8 @@ json_t *version_to_json(const struct version *v, const struct version *head);
 /** Files as a list of names, digests and sizes; or as an object with their contents. */
 json_t *files_to_json(const struct files *files);
 json_t *contents_to_json(const struct files *files);
-/**
- * What a node of @p cluster is handed a version with (POST /v1/peer/versions): its record and its files.
- * @return given; NULL when out of memory
- */
-char *version_offer_text(const char *node, const char *cluster, const struct version *v,
-                         const struct files *files);
+/** What a node is handed a version with (the ask `stage`): its record and its files. Given. */
+json_t *version_offer(const struct version *v, const struct files *files);
 /** Where files come from that are named by their digests. */
 struct file_source {
 	/** Add the file; 0, -ENOENT, -EBADMSG or as files_add(). */

@@ -222,16 +222,14 @@ static char *make_spread_body(const struct core *core, const struct version *v)
 
 	if (!m || !store || store_staged_files(store, v->digest, &files))
 		return NULL;
-	text = version_offer_text(core->dirs.node, m->cluster, v, &files);
+	text = peer_ask_text(core, m->cluster, "stage", version_offer(v, &files));
 	files_fini(&files);
 	return text;
 }
 
 json_t *shared_files_spread(struct core *core, const struct version *v)
 {
-	struct peer_query q = { .core = core,
-		                .path = "/v1/peer/versions",
-		                .timeout_ms = SPREAD_MS };
+	struct peer_query q = { .core = core, .timeout_ms = SPREAD_MS };
 	json_t *names = json_array();
 
 	shared_files_add_nodes(&q, NULL, SPREAD_MAX);

@@ -48,7 +48,7 @@ class PeerList(unittest.TestCase):
             return said if said["digest"] else None
         head = wait_for("a head with a version", own_head)
         for k, name in enumerate(self.peers):  # each has another version, and says the same all the time
-            self.peers[name].answers["/v1/peer/versions"] = (200, {"state": "staged"})
+            self.peers[name].answers["/v1/peer/exchange stage"] = (200, {"state": "staged"})
             self.peers[name].answers["/v1/peer/exchange"] = (200, {
                 "node": name, "cluster": "shop", "waited_ms": 0, "clock_ms": int(time.time() * 1000),
                 "nodes": {name: [0, {"head": ["00000000000000aa", {**head, "version": 100 + k}]}]}})

@@ -103,7 +103,6 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("GET", "/v1/events", "/v1/events", None, {}, 200, at_least("viewer")),
     ("POST", "/v1/peer/exchange", "/v1/peer/exchange", {}, {}, 400, PEER),
     ("GET", "/v1/peer/overrides", "/v1/peer/overrides", None, {}, 200, PEER),
-    ("POST", "/v1/peer/versions", "/v1/peer/versions", {}, {}, 400, PEER),
     ("POST", "/v1/peer/files", "/v1/peer/files", {}, {}, 200, PEER),
     ("GET", "/v1/peer/connections", "/v1/peer/connections", None, {}, 503, PEER),
     ("POST", "/v1/peer/withdrawals", "/v1/peer/withdrawals", {}, {}, 400, PEER),
@@ -211,7 +210,8 @@ class Roles(unittest.TestCase):
         version = {"number": 2, "digest": "a" * 64}
         for cluster in ("shop", "other", "sho", "shop2", ""):
             with self.subTest(cluster):
-                a = self.tcp(TOKENS["peer"], "POST", "/v1/peer/versions", {"node": "fra-1", "cluster": cluster, "version": version, "files": {}})
+                a = self.tcp(TOKENS["peer"], "POST", "/v1/peer/exchange", {
+                    "node": "fra-1", "cluster": cluster, "ask": "stage", "version": version, "files": {}})
                 self.assertEqual((a.status, a.code), (409, "no-store" if cluster == "shop" else "other-cluster"), a.raw[:300])
         self.unchanged()
 

@@ -255,7 +255,7 @@ static unsigned ask_with_body(enum http_role role, const char *body, bool *retry
 		                  .body_is_json = true };
 	struct http_reply reply = { 0 };
 
-	strcpy(r.path, role == HTTP_PEER ? "/v1/peer/versions" : "/v1/config/check");
+	strcpy(r.path, role == HTTP_PEER ? "/v1/peer/exchange" : "/v1/config/check");
 	route_handle(&this_node, &r, &reply);
 	assert_null(r.json);
 	assert_int_equal(r.n_values, 0);

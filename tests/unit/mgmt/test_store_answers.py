@@ -40,7 +40,7 @@ class Store(unittest.TestCase):
         self.node = Node(PROGRAM, text=text.replace('dns_listen = [ "192.0.2.53" ];', 'dns_listen = [ "192.0.2.53" ]; clock = "trusted";'))
         self.etcd = self.enterContext(shared(self.node))
         self.peer = Peer(port, self.node)
-        self.peer.answers["/v1/peer/versions"] = (200, {"state": "staged"})
+        self.peer.answers["/v1/peer/exchange stage"] = (200, {"state": "staged"})
         self.addCleanup(self.peer.close)
         self.addCleanup(self.node.close)
         self.node.start()
@@ -231,23 +231,24 @@ class Store(unittest.TestCase):
                 self.assertEqual([path for path, _ in fake.requests], ["range"] * 4 + ["status"] + ["txn"] * n_written)
 
     def test_files_are_kept_as_they_were_offered_or_not_at_all(self) -> None:
-        offer: typing.Any = {**self.peer.bodies("/v1/peer/versions")[0], "node": "fra-1"}
+        offer: typing.Any = {**self.peer.bodies("/v1/peer/exchange stage")[0], "node": "fra-1"}
         self.assertEqual(offer["files"], self.node.files())
-        files, bad = offer["files"], (200, {"state": "refused", "why": "Invalid argument"})
+        of, files = {"node": "ams-1", "cluster": "shop"}, offer["files"]
+        good, bad = (200, {"state": "staged", **of}), (200, {"state": "refused", "why": "Invalid argument", **of})
         rows: tuple[tuple[str, Row, tuple[int, typing.Any]], ...] = (
-            ("as they are", {}, (200, {"state": "staged"})),
+            ("as they are", {}, good),
             ("one has another byte", {"files": {**files, "weir.conf": files["weir.conf"].replace("two", "TWO")}}, bad),
             ("one more", {"files": {**files, "other.zone": "x"}}, bad),
             ("one less", {"files": {"weir.conf": files["weir.conf"]}}, bad),
             ("none", {"files": {}}, bad),
             ("no files", {"files": ["weir.conf"]}, bad),
             ("another version", {"version": {**offer["version"], "digest": 64 * "a"}}, bad),
-            ("no version", {"version": 7}, self.problem(400, "bad-request", "expected node, cluster and version")),
+            ("no version", {"version": 7}, self.problem(400, "bad-request", "expected a version")),
             ("another cluster", {"cluster": "x"}, self.problem(409, "other-cluster", "this node belongs to another cluster or has no configuration yet")),
-            ("as they are, again", {}, (200, {"state": "staged"})),
+            ("as they are, again", {}, good),
         )
         for why, change, expected in rows:
-            answer = self.node.ask_tcp(self.own_port, "POST", "/v1/peer/versions", "p" * 40, {**offer, **change})
+            answer = self.node.ask_tcp(self.own_port, "POST", "/v1/peer/exchange", "p" * 40, {**offer, **change})
             with self.subTest(why):
                 self.assertEqual((answer.status, answer.json), expected)
 
