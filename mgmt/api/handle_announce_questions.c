@@ -58,23 +58,14 @@ static bool read_questions(const json_t *list, struct withdrawal_query *q)
 static bool read_query(const struct model *m, const json_t *json, struct withdrawal_query *q,
                        struct http_reply *reply)
 {
-	const char *cluster = json_get_text(json, "cluster");
-	const char *name = json_get_text(json, "node");
-
 	q->incarnation = json_get_text(json, "incarnation");
-	if (!cluster || !name || !plain_is_hex(q->incarnation, ANNOUNCE_OWN_HEX_MAX - 1) ||
+	if (!plain_is_hex(q->incarnation, ANNOUNCE_OWN_HEX_MAX - 1) ||
 	    !read_questions(json_object_get(json, "questions"), q)) {
 		http_problem(reply, 400, "bad-request",
-		             "expected node, cluster, incarnation and at most %u questions",
-		             ANNOUNCED_MAX);
+		             "expected incarnation and at most %u questions", ANNOUNCED_MAX);
 		return false;
 	}
-	if (!m || strcmp(m->cluster, cluster) != 0) {
-		http_problem(reply, 409, "other-cluster",
-		             "this node belongs to another cluster or has no version yet");
-		return false;
-	}
-	q->from = model_node(m, name);
+	q->from = m ? model_node(m, json_get_text(json, "node")) : NULL;
 	if (q->from && q->from != m->self)
 		return true;
 	http_problem(reply, 400, "bad-request",
@@ -150,8 +141,7 @@ void handle_peer_withdrawals(struct core *core, struct http_request *r, struct h
 		json_t *answers = answer_questions(core, m, &q, reply);
 
 		if (answers) {
-			reply->json = json_pack("{s:s, s:s, s:o}", "node", core->dirs.node,
-			                        "cluster", m->cluster, "answers", answers);
+			reply->json = json_pack("{s:o}", "answers", answers);
 			reply->status = 200;
 		}
 	}

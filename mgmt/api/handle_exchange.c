@@ -148,6 +148,7 @@ static const struct {
 	{ "stage", handle_peer_stage },
 	{ "store", handle_peer_store },
 	{ "version", handle_peer_version },
+	{ "withdrawals", handle_peer_withdrawals },
 };
 
 static http_handler *find_ask(const char *ask)

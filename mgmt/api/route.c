@@ -151,8 +151,6 @@ const struct route route_table[] = {
 	  "Between nodes: parts of files by their digests", NO_ANSWER },
 	{ "GET", "/v1/peer/connections", HTTP_PEER, "", "", handle_peer_connection_state,
 	  "Between nodes of a site: what weir-dataplane knows of slots", NO_ANSWER },
-	{ "POST", "/v1/peer/withdrawals", HTTP_PEER, "", "", handle_peer_withdrawals,
-	  "Between nodes: whether I may withdraw", NO_ANSWER },
 	{ "POST", "/v1/peer/operations", HTTP_PEER, "", "", handle_peer_operations,
 	  "Between nodes: the levels in force, and what you measure", NO_ANSWER },
 	{ "POST", "/v1/peer/operations/{}/{}", HTTP_PEER, "", "", handle_peer_operation_order,

@@ -57,7 +57,7 @@ struct open_question {
 struct announce_questions {
 	struct thread thread;
 	struct peer_client client;
-	const char *run_dir, *node;
+	const char *run_dir;
 	char cluster[MODEL_NAME_MAX];
 	uint64_t document;
 	struct announce_peer peers[PEERS_MAX];
@@ -247,14 +247,15 @@ static json_t *questions_to_json(const struct announce_peer *p)
 }
 
 /* The body of a request to @p p, from malloc(); NULL when out of memory. */
-static char *make_body(const struct announce_peer *p)
+static char *make_body(const struct core *core, const struct announce_peer *p)
 {
 	const struct announce_questions *x = p->questions;
 	char incarnation[ANNOUNCE_OWN_HEX_MAX];
 
 	announce_own_hex(x->own.node.incarnation, incarnation);
-	return json_line(json_pack("{s:s, s:s, s:s, s:o}", "node", x->node, "cluster", x->cluster,
-	                           "incarnation", incarnation, "questions", questions_to_json(p)));
+	return peer_ask_text(core, x->cluster, "withdrawals",
+	                     json_pack("{s:s, s:o}", "incarnation", incarnation, "questions",
+	                               questions_to_json(p)));
 }
 
 /* Ask the peers to which there is a question. */
@@ -262,7 +263,6 @@ static void query_peers(struct core *core, struct announce_questions *x, uint64_
 {
 	struct peer_query q = { .core = core,
 		                .client = &x->client,
-		                .path = "/v1/peer/withdrawals",
 		                .timeout_ms = ANNOUNCE_QUESTIONS_TIMEOUT_MS,
 		                .answer_max = ANNOUNCE_QUESTIONS_ANSWER_MAX,
 		                .done = on_peer_answer };
@@ -272,7 +272,7 @@ static void query_peers(struct core *core, struct announce_questions *x, uint64_
 	for (size_t i = 0; i < x->n_peers; i++) {
 		struct announce_peer *p = &x->peers[i];
 		const struct model_node to = { .name = p->node, .api = p->api };
-		char *body = now_ms >= p->next_ms && count_questions(p) ? make_body(p) : NULL;
+		char *body = now_ms >= p->next_ms && count_questions(p) ? make_body(core, p) : NULL;
 
 		if (body)
 			(void)peer_query_add(&q, &to, body, p);
@@ -454,7 +454,6 @@ int announce_questions_start(struct core *core)
 		return -ENOMEM;
 	core->announce_questions = x;
 	x->run_dir = core->dirs.run;
-	x->node = core->dirs.node;
 	return thread_start(&x->thread, run_announce_questions, core);
 }
 

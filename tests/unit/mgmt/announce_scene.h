@@ -109,8 +109,8 @@ static const struct announced_node head = { .incarnation = 0xabcd };
 #define VIPS                                                                                       \
 	"{ name = \"web\"; site = \"ams\"; addresses = [ \"" WEB4 "\", \"" WEB6 "\" ]; }, "        \
 	"{ name = \"solo\"; site = \"ams\"; addresses = [ \"" SOLO "\" ]; }"
-#define AT_2 ".2:8443/v1/peer/withdrawals"
-#define AT_3 ".3:8443/v1/peer/withdrawals"
+#define AT_2 ".2:8443/v1/peer/exchange withdrawals"
+#define AT_3 ".3:8443/v1/peer/exchange withdrawals"
 
 static inline void show_own_page(void)
 {

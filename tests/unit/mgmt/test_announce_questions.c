@@ -85,7 +85,7 @@ static void a_question_goes_at_once_to_all_that_share_the_address(void **state)
 	rows[0].query_ms = rows[1].query_ms = told_ms; /* DNS and the VIP, at one time */
 	rows[2].query_ms = told_ms;                    /* nobody shares it */
 	assert_int_equal(look_again(50), 2);
-	assert_string_equal(asked[0].url, "https://10.9.0.2:8443/v1/peer/withdrawals");
+	assert_string_equal(asked[0].url, "https://10.9.0.2:8443/v1/peer/exchange withdrawals");
 	assert_non_null(strstr(asked[0].body, "\"node\":\"ams-1\",\"cluster\":\"shop\""));
 	assert_non_null(strstr(asked[0].body, "\"incarnation\":\"000000000000abcd\""));
 	assert_non_null(strstr(asked[0].body,
@@ -94,7 +94,7 @@ static void a_question_goes_at_once_to_all_that_share_the_address(void **state)
 	assert_int_equal(look_again(50), 0); /* carried once */
 	rows[0].query_ms = told_ms;
 	assert_int_equal(look_again(50), 1);
-	assert_string_equal(asked[0].url, "https://10.9.0.2:8443/v1/peer/withdrawals");
+	assert_string_equal(asked[0].url, "https://10.9.0.2:8443/v1/peer/exchange withdrawals");
 }
 
 static void a_confirmation_comes_back_with_name_and_time(void **state)

@@ -105,7 +105,6 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("GET", "/v1/peer/overrides", "/v1/peer/overrides", None, {}, 200, PEER),
     ("POST", "/v1/peer/files", "/v1/peer/files", {}, {}, 200, PEER),
     ("GET", "/v1/peer/connections", "/v1/peer/connections", None, {}, 503, PEER),
-    ("POST", "/v1/peer/withdrawals", "/v1/peer/withdrawals", {}, {}, 400, PEER),
 ]
 
 
