@@ -13,6 +13,7 @@
 #include "mgmt/cli/op.h"
 #include "mgmt/json/row.h"
 #include "mgmt/json/units.h"
+#include "mgmt/rules/rule.h"
 
 /* --- states and words --- */
 
@@ -80,7 +81,8 @@ struct state_words {
 /* A hold of its new owner's, which ends by itself: no person is waited for. */
 static bool has_new_owner(const json_t *o)
 {
-	return json_has_text(o, "state", "held") && json_has_text(o, "hold.code", "taken");
+	return json_has_text(o, "state", "held") &&
+	       rule_is(OPERATION_HOLD_NEW_OWNER, api_text(o, "hold.code", ""));
 }
 
 static const struct state_words *find_state(const json_t *o)

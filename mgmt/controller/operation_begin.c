@@ -311,7 +311,7 @@ static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 static void refuse_by_guard(const struct beginning *b, const struct operation_verdict *tripped,
                             struct operation_outcome *out)
 {
-	operation_refuse(out, 409, "guard", "%s: %s", operation_guard_text(tripped->guard),
+	operation_refuse(out, 409, "guard", "%s: %s", rule_rows[tripped->guard].name,
 	                 tripped->detail);
 	out->json = json_incref(b->refusal);
 	if (out->json && tripped->guard == OPERATION_GUARD_BACKUP)
@@ -538,10 +538,11 @@ static bool find_common(struct beginning *b, char id[MODEL_ID_MAX], struct opera
 static void hold_record(struct operation *op, int64_t now_ms)
 {
 	op->state = OPERATION_HELD;
-	op->hold = (struct operation_hold){ .code = "person",
-		                            .detail = "its return was not begun",
+	op->hold = (struct operation_hold){ .detail = "its return was not begun",
 		                            .since_ms = now_ms,
 		                            .from = OPERATION_RESTING };
+	(void)snprintf(op->hold.code, sizeof(op->hold.code), "%s",
+	               rule_rows[OPERATION_HOLD_PERSON].name);
 }
 
 /* An operation cannot return what a service that left a site has drained there. Under the lock. */

@@ -61,42 +61,22 @@ static size_t read_names(struct field_reader *f, const char *field, const char *
 	return n;
 }
 
-/* "a, b or c" */
-static void list_guards(char *out, size_t size)
-{
-	size_t n = 0, n_left = 0;
-
-	for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
-		n_left += operation_guard_is_optional((enum operation_guard)g);
-	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
-		if (!operation_guard_is_optional((enum operation_guard)g))
-			continue;
-		n += (size_t)snprintf(out + n, size - n, "%s%s",
-		                      operation_guard_text((enum operation_guard)g),
-		                      n_left > 2    ? ", "
-		                      : n_left == 2 ? " or "
-		                                    : "");
-		n_left--;
-	}
-}
-
 static void read_guards(struct field_reader *f, bool overridden[OPERATION_GUARD_COUNT])
 {
 	const char *names[OPERATION_GUARD_COUNT];
-	char known[OPERATION_GUARD_COUNT * OPERATION_CODE_MAX];
+	char known[RULE_NAMES_MAX];
 	size_t n = read_names(f, "override_guards", names, OPERATION_GUARD_COUNT);
 
 	for (size_t i = 0; i < n; i++) {
-		int guard = operation_guard_find(names[i]);
+		int guard = rule_find(RULE_OPERATION, names[i]);
 
-		if (guard >= 0 && operation_guard_is_optional((enum operation_guard)guard)) {
+		if (rule_may_override(guard)) {
 			overridden[guard] = true;
 			continue;
 		}
-		list_guards(known, sizeof(known));
 		field_error(f, "override_guards",
 		            "guard %s cannot be overridden by name; these can: %s", names[i],
-		            known);
+		            rule_names(RULE_OPERATION, known));
 	}
 }
 

@@ -115,21 +115,18 @@ json_t *operation_guards_json(const struct operation_verdict *verdicts)
 		const struct operation_verdict *v = &verdicts[g];
 
 		json_array_append_new(
-		        list,
-		        json_pack("{s:s, s:b, s:b, s:b, s:s, s:b, s:o, s:s}", "guard",
-		                  operation_guard_text((enum operation_guard)g), "ok",
-		                  v->ok || v->overridden, "overridden", v->overridden && !v->ok,
-		                  "unknown", v->unknown || !v->checked, "state",
-		                  v->overridden && !v->ok ? "overridden"
-		                  : v->unknown            ? "unknown"
-		                  : !v->ok                ? "refused"
-		                  : !v->checked           ? "not_checked"
-		                                          : "ok",
-		                  "may_be_overridden",
-		                  operation_guard_is_optional((enum operation_guard)g),
-		                  "margin_percent",
-		                  json_number_or_null(v->margin.known, v->margin.value), "detail",
-		                  v->detail));
+		        list, json_pack("{s:s, s:b, s:b, s:b, s:s, s:b, s:o, s:s}", "guard",
+		                        rule_rows[g].name, "ok", v->ok || v->overridden,
+		                        "overridden", v->overridden && !v->ok, "unknown",
+		                        v->unknown || !v->checked, "state",
+		                        v->overridden && !v->ok ? "overridden"
+		                        : v->unknown            ? "unknown"
+		                        : !v->ok                ? "refused"
+		                        : !v->checked           ? "not_checked"
+		                                                : "ok",
+		                        "may_be_overridden", rule_may_override(g), "margin_percent",
+		                        json_number_or_null(v->margin.known, v->margin.value),
+		                        "detail", v->detail));
 	}
 	return list;
 }
@@ -155,7 +152,7 @@ static bool is_passable(const struct operation_verdict *verdicts, const struct o
 	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
 		bool refuses = !verdicts[g].ok && !verdicts[g].overridden;
 
-		if (refuses && !operation_guard_is_optional((enum operation_guard)g) &&
+		if (refuses && !rule_may_override(g) &&
 		    (g != OPERATION_GUARD_MAJORITY || !has_unreached(op, facts)))
 			return false;
 	}
@@ -169,11 +166,11 @@ static json_t *guards_to_name(const struct operation *was, const struct operatio
 	json_t *list = json_array();
 
 	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
-		enum operation_guard guard = (enum operation_guard)g;
+		enum rule_id guard = (enum rule_id)g;
 
-		if (operation_guard_is_optional(guard) && !(was && was->overridden[g]) &&
+		if (rule_may_override(guard) && !(was && was->overridden[g]) &&
 		    (op->overridden[g] || !verdicts[g].ok))
-			json_array_append_new(list, json_string(operation_guard_text(guard)));
+			json_array_append_new(list, json_string(rule_rows[guard].name));
 	}
 	return list;
 }
@@ -264,7 +261,8 @@ static bool is_missed(const struct operations_node *node, bool lost, bool unread
 static void add_missed(struct command_text *line, const struct operations_item *item)
 {
 	const struct operation *op = &item->op;
-	bool lost = !strcmp(op->hold.code, "node-lost") || !strcmp(op->hold.code, "majority");
+	bool lost = rule_is(OPERATION_HOLD_NODE_LOST, op->hold.code) ||
+	            rule_is(OPERATION_GUARD_MAJORITY, op->hold.code);
 	bool first = true;
 
 	for (size_t i = 0; i < item->n_nodes; i++) {
@@ -278,23 +276,26 @@ static void add_missed(struct command_text *line, const struct operations_item *
 /* Its document is gone: all that is left is to end it. */
 static bool is_gone(const struct operation *op)
 {
-	return !strcmp(op->hold.code, "site-gone") || !strcmp(op->hold.code, "service-gone");
+	return rule_is(OPERATION_HOLD_SITE_GONE, op->hold.code) ||
+	       rule_is(OPERATION_HOLD_SERVICE_GONE, op->hold.code);
 }
 
 const char *operation_resume_verb(const struct operation *op)
 {
-	return is_gone(op) ? "abort" : !strcmp(op->hold.code, "owner-removed") ? "take" : "resume";
+	return is_gone(op)                                            ? "abort"
+	       : rule_is(OPERATION_HOLD_OWNER_REMOVED, op->hold.code) ? "take"
+	                                                              : "resume";
 }
 
 const char *operation_resume_text(const struct operations_item *item,
                                   char out[OPERATION_COMMAND_MAX])
 {
 	const struct operation *op = &item->op;
-	int guard = operation_guard_find(op->hold.code);
+	int guard = rule_find(RULE_OPERATION, op->hold.code);
 	struct command_text line = { .text = out };
 
 	add_text(&line, "weir operation %s %s", op->id, operation_resume_verb(op));
-	if (guard >= 0 && operation_guard_is_optional((enum operation_guard)guard))
+	if (rule_may_override(guard))
 		add_text(&line, " --override %s", op->hold.code);
 	add_missed(&line, item);
 	add_reason(&line, "");

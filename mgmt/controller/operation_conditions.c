@@ -145,7 +145,7 @@ static void add_held(struct core *core, const struct operation *op)
 	               has_expired || ends || operation_goes_back(op) ? ""
 	               : operation_may_abort(op)                      ? ", or abort"
 	                                                              : ", or undrain the site");
-	if (op->state == OPERATION_HELD && !strcmp(op->hold.code, "taken"))
+	if (op->state == OPERATION_HELD && rule_is(OPERATION_HOLD_NEW_OWNER, op->hold.code))
 		add_new_owner(core, op);
 	else
 		add_condition(core, has_expired ? "operation-expired-held" : "operation-held",

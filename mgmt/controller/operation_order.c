@@ -114,7 +114,7 @@ static void judge_order(struct operation *op, const struct operation_facts *fact
 /* Add to a refusal by a guard how to go past it, for whoever gave the order. */
 static void add_way_past(struct operation_outcome *out, const struct operation *op,
                          const struct operation_order *order, const struct operation_facts *facts,
-                         enum operation_guard guard)
+                         enum rule_id guard)
 {
 	struct operation_verdict *verdicts = calloc(OPERATION_GUARD_COUNT, sizeof(*verdicts));
 	struct operation *with = calloc(1, sizeof(*with));
@@ -146,8 +146,7 @@ static void refuse_order(struct operation_outcome *out, const struct operation *
 		                 operation_state_text(op->state),
 		                 *error ? error : "this order is not for that state");
 	if (err > 0 && order->what != OPERATION_ORDER_REDIRECT)
-		add_way_past(out, op, order, facts,
-		             (enum operation_guard)(err - OPERATION_REFUSED));
+		add_way_past(out, op, order, facts, (enum rule_id)(err - OPERATION_REFUSED));
 }
 
 /* The node that asked has answered that it failed. */
@@ -350,8 +349,7 @@ static json_t *order_json(const struct operation_person *person, uint64_t by_ms)
 
 	for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
 		if (person->overridden[g])
-			json_array_append_new(
-			        guards, json_string(operation_guard_text((enum operation_guard)g)));
+			json_array_append_new(guards, json_string(rule_rows[g].name));
 	for (size_t i = 0; i < person->without.n; i++)
 		json_array_append_new(without, json_string(person->without.items[i]));
 	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:b, s:s, s:s, s:I, s:o, s:o}", "principal",

@@ -37,8 +37,7 @@ static json_t *least_margins_json(const void *record)
 			if (op->steps[i].margins[g] < least)
 				least = op->steps[i].margins[g];
 		if (least != INT64_MAX)
-			json_object_set_new(o, operation_guard_text((enum operation_guard)g),
-			                    json_integer(least));
+			json_object_set_new(o, rule_rows[g].name, json_integer(least));
 	}
 	return o;
 }
@@ -53,7 +52,8 @@ static const struct record_kind level_record = RECORD_ROWS(
 /* A person's hold, and the one of a new owner who reads the levels, are no failures. */
 static bool is_failure(const struct operation_failure *f)
 {
-	return strcmp(f->code, "person") != 0 && strcmp(f->code, "taken") != 0;
+	return !rule_is(OPERATION_HOLD_PERSON, f->code) &&
+	       !rule_is(OPERATION_HOLD_NEW_OWNER, f->code);
 }
 
 static json_t *failures_json(const void *record)

@@ -13,8 +13,6 @@
 
 #include "mgmt/operations/engine_internal.h"
 
-#define CODE "levels"
-
 /* Whether it is known that a name server has a step for a target. */
 static bool is_said(const struct operation_node *node, const struct operation_level *level)
 {
@@ -80,7 +78,7 @@ bool apart_is_any(const struct tick *t)
 
 bool apart_holds(const struct operation *op)
 {
-	return operation_is_held(op) && !strcmp(op->hold.code, CODE);
+	return operation_is_held(op) && rule_is(OPERATION_HOLD_LEVELS, op->hold.code);
 }
 
 void apart_check(struct tick *t)
@@ -104,7 +102,7 @@ void apart_check(struct tick *t)
 	                       : "resume goes on and they wait, abort goes back from there");
 	if (was_held && !strcmp(op->hold.detail, detail))
 		return;
-	tick_hold_instead(t, CODE, "%s", detail);
+	tick_hold_instead(t, OPERATION_HOLD_LEVELS, "%s", detail);
 	if (was_held)
 		op->state = state; /* the end that has come stays so */
 }

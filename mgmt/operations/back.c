@@ -66,7 +66,7 @@ static void end_return(struct tick *t)
 {
 	end_override(t);
 	t->op->n_after = history_loads(t, t->op->after);
-	tick_end(t, OPERATION_DONE, "", "the site has all its clients again");
+	tick_end(t, OPERATION_DONE, RULE_NONE, "the site has all its clients again");
 }
 
 void back_begin(struct tick *t)
@@ -139,8 +139,10 @@ static void next_stage(struct tick *t)
 /* Of two returns that are ready only one may begin: the steps of the other must have ended. */
 static void run_stage(struct tick *t)
 {
-	static const char *const codes[OPERATION_STAGE_COUNT] = { "pools", "announce", "site-down",
-		                                                  "backup-leaves", "" };
+	static const enum rule_id holds[OPERATION_STAGE_STEPS] = { OPERATION_HOLD_POOLS,
+		                                                   OPERATION_HOLD_ANNOUNCE,
+		                                                   OPERATION_HOLD_SITE_DOWN,
+		                                                   OPERATION_HOLD_BACKUP_LEAVES };
 	static const char *const waits[OPERATION_STAGE_COUNT] = {
 		"its own pools are up by its own checks", "its VIPs are announced, with proof",
 		"it is up as seen from outside", "backup members have left", ""
@@ -159,7 +161,7 @@ static void run_stage(struct tick *t)
 	}
 	tick_wait(t, "site %s returns once %s", unready, waits[t->op->stage]);
 	if (t->op->state_ms >= TICK_STAGE_MS)
-		tick_hold(t, codes[t->op->stage],
+		tick_hold(t, holds[t->op->stage],
 		          "site %s returns once %s; without waiting: weir undrain site NAME "
 		          "--scheduled --reason TEXT",
 		          unready, waits[t->op->stage]);
@@ -185,7 +187,7 @@ void back_abort(struct tick *t)
 		if (!may_end(t))
 			return;
 		end_override(t);
-		tick_end(t, OPERATION_ABORTED, "", "went back to where it began");
+		tick_end(t, OPERATION_ABORTED, RULE_NONE, "went back to where it began");
 		return;
 	}
 	op->kind = OPERATION_SHIFT;

@@ -45,8 +45,8 @@ static void hold_behind(struct tick *t)
 {
 	struct operation *op = t->op;
 
-	if (!operation_is_held(op) || !strcmp(op->hold.code, "taken"))
-		tick_hold_instead(t, "record-behind", LOST, facts_epoch(op, t->facts));
+	if (!operation_is_held(op) || rule_is(OPERATION_HOLD_NEW_OWNER, op->hold.code))
+		tick_hold_instead(t, OPERATION_HOLD_RECORD_BEHIND, LOST, facts_epoch(op, t->facts));
 }
 
 bool behind_watch(struct tick *t)

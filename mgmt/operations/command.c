@@ -183,7 +183,8 @@ int operation_hold(struct operation *op, const struct operation_facts *facts,
 	err = own_catch_up(&t, person, error);
 	if (err)
 		return err;
-	tick_hold_instead(&t, "person", "%s%s%s", person->author, colon, person->reason);
+	tick_hold_instead(&t, OPERATION_HOLD_PERSON, "%s%s%s", person->author, colon,
+	                  person->reason);
 	op->seq++;
 	return 0;
 }
@@ -382,7 +383,8 @@ int operation_abort(struct operation *op, const struct operation_facts *facts,
 	if (is_gone(facts)) {
 		level_freeze(&t);
 		level_keep(&t);
-		tick_end(&t, OPERATION_FAILED, "site-gone", "its site or service is gone");
+		tick_end(&t, OPERATION_FAILED, OPERATION_HOLD_SITE_GONE,
+		         "its site or service is gone");
 		op->seq++;
 		return 0;
 	}

@@ -19,7 +19,7 @@ struct command_before {
 __attribute__((format(printf, 3, 4))) int command_refuse(char *error, int code, const char *format,
                                                          ...);
 /** The same by a guard, whose word comes first. @return OPERATION_REFUSED + @p guard */
-__attribute__((format(printf, 3, 4))) int command_refuse_by(char *error, enum operation_guard guard,
+__attribute__((format(printf, 3, 4))) int command_refuse_by(char *error, enum rule_id guard,
                                                             const char *format, ...);
 /** Of an operation that is over. @return -EINVAL */
 int command_refuse_over(const struct operation *op, char *error);

@@ -50,10 +50,10 @@ void command_undo(struct operation *op, const struct command_before *before)
 	op->n_without = before->n_without;
 }
 
-int command_refuse_by(char *error, enum operation_guard guard, const char *format, ...)
+int command_refuse_by(char *error, enum rule_id guard, const char *format, ...)
 {
 	va_list arguments;
-	int n = snprintf(error, OPERATION_DETAIL_MAX, "%s: ", operation_guard_text(guard));
+	int n = snprintf(error, OPERATION_DETAIL_MAX, "%s: ", rule_rows[guard].name);
 
 	va_start(arguments, format);
 	(void)vsnprintf(error + n, OPERATION_DETAIL_MAX - (size_t)n, format, arguments);

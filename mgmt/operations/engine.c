@@ -42,12 +42,15 @@ static void check_document(struct tick *t)
 	struct operation *op = t->op;
 
 	if (t->facts->document == OPERATION_DOCUMENT_SITE_GONE)
-		tick_hold(t, "site-gone", "a site is not in the configuration any more");
+		tick_hold(t, OPERATION_HOLD_SITE_GONE,
+		          "a site is not in the configuration any more");
 	if (t->facts->document == OPERATION_DOCUMENT_SERVICE_GONE)
-		tick_hold(t, "service-gone", "service %s is not at the site any more", op->service);
+		tick_hold(t, OPERATION_HOLD_SERVICE_GONE, "service %s is not at the site any more",
+		          op->service);
 	if (operation_moves(op) && op->key_fingerprint && t->facts->key_fingerprint &&
 	    op->key_fingerprint != t->facts->key_fingerprint)
-		tick_hold(t, "key-changed", "the hash key has changed: other clients would move");
+		tick_hold(t, OPERATION_HOLD_KEY_CHANGED,
+		          "the hash key has changed: other clients would move");
 }
 
 /* Its time is over: what rests returns, what is held stays as it is and says so. */
@@ -66,10 +69,11 @@ static void expire_operation(struct tick *t)
 		tick_note(t,
 		          "its end (--until) has passed while it is held: resume returns the site");
 	} else if (op->state == OPERATION_STARTING && !op->write.epoch && !op->level_ppm) {
-		tick_end(t, OPERATION_ABORTED, "expired",
+		tick_end(t, OPERATION_ABORTED, OPERATION_END_EXPIRED,
 		         "its end (--until) passed before it began");
 	} else if (!operation_may_turn(op)) {
-		tick_hold(t, "epoch", "no higher epoch is left: it cannot return by itself");
+		tick_hold(t, OPERATION_HOLD_EPOCH,
+		          "no higher epoch is left: it cannot return by itself");
 		op->state = OPERATION_EXPIRED_HELD;
 	} else {
 		tick_note(t, "its end (--until) has come: it returns");

@@ -54,14 +54,14 @@ __attribute__((format(printf, 2, 3))) void tick_wait(struct tick *t, const char 
 /** Go to another state. */
 void tick_enter(struct tick *t, enum operation_state state);
 /** Stop here, with a reason: levels stay where they are. */
-__attribute__((format(printf, 3, 4))) void tick_hold(struct tick *t, const char *code,
+__attribute__((format(printf, 3, 4))) void tick_hold(struct tick *t, enum rule_id rule,
                                                      const char *format, ...);
 /** The same by this reason, also of one that another one holds. */
-__attribute__((format(printf, 3, 4))) void tick_hold_instead(struct tick *t, const char *code,
+__attribute__((format(printf, 3, 4))) void tick_hold_instead(struct tick *t, enum rule_id rule,
                                                              const char *format, ...);
-/** The record is over. */
+/** The record is over. @param rule  RULE_NONE: as it was meant to */
 __attribute__((format(printf, 4, 5))) void tick_end(struct tick *t, enum operation_state state,
-                                                    const char *code, const char *format, ...);
+                                                    enum rule_id rule, const char *format, ...);
 
 /* level.c */
 /** Whether all name servers that take part have the last write in force; *missing: one that has not. */

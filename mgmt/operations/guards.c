@@ -394,44 +394,21 @@ static void judge_backup(const struct guard_question *q, struct operation_verdic
 	}
 }
 
-/* By its word a person may override a guard, unless another command is meant for it. */
-static const struct guard_row {
-	const char *word;
-	bool is_optional;
-	guard_function *judge;
-} guards[OPERATION_GUARD_COUNT] = {
-	[OPERATION_GUARD_LAST_SITE] = { "last-site", true, judge_last_site },
-	[OPERATION_GUARD_MAX_SITES_OUT] = { "max-sites-out", true, judge_max_sites_out },
-	[OPERATION_GUARD_ROOM] = { "room", true, judge_room },
-	[OPERATION_GUARD_RECEIVERS] = { "receivers", true, judge_receivers },
-	[OPERATION_GUARD_FRESH] = { "fresh", true, judge_fresh },
-	[OPERATION_GUARD_UNCONFIRMED] = { "unconfirmed", true, judge_unconfirmed },
-	[OPERATION_GUARD_MAJORITY] = { "majority", false, judge_majority }, /* --without NODE */
-	[OPERATION_GUARD_BACKUP] = { "backup", true, judge_backup },
-	[OPERATION_GUARD_NO_DNS] = { "no-dns", true, judge_no_dns },
-	[OPERATION_GUARD_CLOCK] = { "clock", false, judge_clock },
-	/* judged where a step ends, with the time that it has for that (step.c) */
-	[OPERATION_GUARD_SHARE] = { "share", true, NULL },
-	[OPERATION_GUARD_OTHER] = { "operation", false, judge_other }, /* end that one */
+static guard_function *const guards[OPERATION_GUARD_COUNT] = {
+	[OPERATION_GUARD_LAST_SITE] = judge_last_site,
+	[OPERATION_GUARD_MAX_SITES_OUT] = judge_max_sites_out,
+	[OPERATION_GUARD_ROOM] = judge_room,
+	[OPERATION_GUARD_RECEIVERS] = judge_receivers,
+	[OPERATION_GUARD_FRESH] = judge_fresh,
+	[OPERATION_GUARD_UNCONFIRMED] = judge_unconfirmed,
+	[OPERATION_GUARD_MAJORITY] = judge_majority,
+	[OPERATION_GUARD_BACKUP] = judge_backup,
+	[OPERATION_GUARD_NO_DNS] = judge_no_dns,
+	[OPERATION_GUARD_CLOCK] = judge_clock,
+	[OPERATION_GUARD_SHARE] =
+	        NULL, /* judged where a step ends, with the time that it has for that (step.c) */
+	[OPERATION_GUARD_OTHER] = judge_other,
 };
-
-const char *operation_guard_text(enum operation_guard guard)
-{
-	return guards[guard].word;
-}
-
-bool operation_guard_is_optional(enum operation_guard guard)
-{
-	return guards[guard].is_optional;
-}
-
-int operation_guard_find(const char *text)
-{
-	for (int i = 0; i < OPERATION_GUARD_COUNT; i++)
-		if (!strcmp(guards[i].word, text))
-			return i;
-	return -1;
-}
 
 void operation_judge(const struct operation *op, const struct operation_facts *facts,
                      enum operation_moment moment, struct operation_verdict *out)
@@ -440,13 +417,13 @@ void operation_judge(const struct operation *op, const struct operation_facts *f
 
 	for (int i = 0; i < OPERATION_GUARD_COUNT; i++) {
 		out[i] = (struct operation_verdict){
-			.guard = (enum operation_guard)i,
+			.guard = (enum rule_id)i,
 			.ok = true,
 			.detail = "not checked",
-			.overridden = op->overridden[i] && guards[i].is_optional,
+			.overridden = op->overridden[i] && rule_may_override(i),
 		};
-		if (guards[i].judge)
-			guards[i].judge(&q, &out[i]);
+		if (guards[i])
+			guards[i](&q, &out[i]);
 	}
 }
 

@@ -13,7 +13,7 @@
 #include "mgmt/operations/operation_facts.h"
 
 struct operation_verdict {
-	enum operation_guard guard;
+	enum rule_id guard;
 	bool ok;      /**< it does not trip */
 	bool unknown; /**< it cannot tell, and trips */
 	bool checked; /**< false: there was nothing to check, and it passes */

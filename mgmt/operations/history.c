@@ -122,7 +122,7 @@ static bool was_overridden(const struct operation *op, const char *code)
 void history_overridden(struct tick *t, const struct operation_verdict *verdicts)
 {
 	for (int i = 0; i < OPERATION_GUARD_COUNT; i++) {
-		const char *code = operation_guard_text(verdicts[i].guard);
+		const char *code = rule_rows[verdicts[i].guard].name;
 
 		/* a guard that cannot tell has seen no failure */
 		if (verdicts[i].ok || verdicts[i].unknown || !verdicts[i].overridden ||

@@ -21,6 +21,7 @@
 
 #include "base/checked.h"
 #include "mgmt/overrides/override.h"
+#include "mgmt/rules/rule.h"
 #include "weir/model.h"
 
 #define OPERATION_TARGETS_MAX  8u   /**< sites that one operation moves */
@@ -67,35 +68,9 @@ enum operation_stage {
 	OPERATION_STAGE_COUNT
 };
 
-/** Guards, as rows of one table in mgmt/operations/guards.c. */
-enum operation_guard {
-	OPERATION_GUARD_LAST_SITE,
-	OPERATION_GUARD_MAX_SITES_OUT,
-	OPERATION_GUARD_ROOM,
-	OPERATION_GUARD_RECEIVERS,
-	OPERATION_GUARD_FRESH,
-	OPERATION_GUARD_UNCONFIRMED,
-	OPERATION_GUARD_MAJORITY,
-	OPERATION_GUARD_BACKUP,
-	OPERATION_GUARD_NO_DNS,
-	OPERATION_GUARD_CLOCK,
-	OPERATION_GUARD_SHARE,
-	OPERATION_GUARD_OTHER,
-	OPERATION_GUARD_COUNT
-};
-
-/**
- * Why an operation is held or has ended: a guard's word, or one of these.
- * node-lost: a node that took part is not reached. owner-removed: a node that took part does not have
- * the owner in its configuration. not-in-force: a node does not reach the level.
- * levels: name servers have a level that the owner did not write. taken: a new owner reads the levels.
- * person: a person's command. site-gone, service-gone, key-changed: the document has changed. site-down:
- * the site to return to is not up as seen from outside. pools, announce, backup-leaves: a stage of
- * the return that does not come. command: a person's command at a target. expired: until passed before
- * it began (one that is held when until passes keeps the code of its hold). epoch: there is none left
- * to return in. record-behind: nodes have levels of a later change than the record, which no node has.
- * "": it has ended as it was meant to.
- */
+/** Guards are the first rules of all: OPERATION_RULES of mgmt/rules/rule.h. */
+#define OPERATION_GUARD_COUNT (OPERATION_GUARD_OTHER + 1)
+/** Bytes of why an operation is held or has ended: the name of such a rule or of one of STEP_RULES; "": as it was meant to. */
 #define OPERATION_CODE_MAX 24u
 
 /** The direction of the running way: are clients sent away from the targets, or back to them? */
@@ -314,15 +289,11 @@ MUST_CHECK int operation_init(struct operation *op, const struct operation_reque
 
 /** "drain", "shift" */
 const char *operation_kind_text(enum operation_kind kind);
-/** The word of a state, a stage, a guard. */
+/** The word of a state, a stage. */
 const char *operation_state_text(enum operation_state state);
 const char *operation_stage_text(enum operation_stage stage);
-const char *operation_guard_text(enum operation_guard guard);
 /** @return the value, or -1 when there is none with this word */
 int operation_state_find(const char *text);
-int operation_guard_find(const char *text);
-/** Whether a person may override it by its name. */
-bool operation_guard_is_optional(enum operation_guard guard);
 
 /** Whether both are the same change of one operation. */
 bool operation_is_same(const struct operation *a, const struct operation *b);

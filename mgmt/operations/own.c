@@ -47,7 +47,7 @@ static int refuse_owner(const struct operation *op, const struct operation_facts
 
 bool own_goes_on(const struct operation *op)
 {
-	return op->state == OPERATION_HELD && !strcmp(op->hold.code, "taken");
+	return op->state == OPERATION_HELD && rule_is(OPERATION_HOLD_NEW_OWNER, op->hold.code);
 }
 
 bool person_ends(struct tick *t)
@@ -55,7 +55,7 @@ bool person_ends(struct tick *t)
 	for (struct facts_level at = { 0 }; facts_next_level(t->op, t->facts, &at);) {
 		if (!at.level->known || !at.level->person)
 			continue;
-		tick_end(t, OPERATION_ABORTED, "command",
+		tick_end(t, OPERATION_ABORTED, OPERATION_END_COMMAND,
 		         "a person's command at site %s has ended it",
 		         t->op->targets[at.target].site);
 		return true;
@@ -89,8 +89,8 @@ static void hold_in_epoch(struct tick *t)
 	if (op->write.epoch)
 		level_stop(t, op->level_ppm);
 	if (!operation_is_held(op) ||
-	    (op->state == OPERATION_HELD && !strcmp(op->hold.code, "owner-removed")))
-		tick_hold_instead(t, "taken", READING, op->owner);
+	    (op->state == OPERATION_HELD && rule_is(OPERATION_HOLD_OWNER_REMOVED, op->hold.code)))
+		tick_hold_instead(t, OPERATION_HOLD_NEW_OWNER, READING, op->owner);
 	op->waited_ms = op->unknown_ms = 0;
 }
 
@@ -188,7 +188,7 @@ static void await_node(struct tick *t, const char *node, const char *what)
 	op->waited_ms = 0;
 	tick_wait(t, "node %s %s", node, what);
 	if (op->unknown_ms >= TICK_FORCE_MS && own_goes_on(op))
-		tick_hold_instead(t, "not-in-force",
+		tick_hold_instead(t, OPERATION_HOLD_NOT_IN_FORCE,
 		                  "node %s %s; to go on without it: --without %s", node, what,
 		                  node);
 }
@@ -220,7 +220,7 @@ int own_refuse_resume(const struct tick *t, bool adds, char *error)
 	const struct operation *op = t->op;
 	const char *what, *missing = find_missing(t, &what);
 
-	if (missing && !strcmp(op->hold.code, "not-in-force"))
+	if (missing && rule_is(OPERATION_HOLD_NOT_IN_FORCE, op->hold.code))
 		return command_refuse(error, -EINVAL,
 		                      "node %s %s; to go on without it: --without %s", missing,
 		                      what, missing);
@@ -237,5 +237,5 @@ void own_resume(struct tick *t)
 
 	op->waited_ms = op->unknown_ms = 0;
 	if (op->state == OPERATION_HELD && !own_goes_on(op))
-		tick_hold_instead(t, "taken", READING, op->owner);
+		tick_hold_instead(t, OPERATION_HOLD_NEW_OWNER, READING, op->owner);
 }

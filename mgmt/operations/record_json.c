@@ -22,7 +22,7 @@ static const char *stage_word(int value)
 
 static const char *guard_word(int value)
 {
-	return operation_guard_text((enum operation_guard)value);
+	return rule_rows[value].name;
 }
 
 static const char *way_word(int value)

@@ -129,8 +129,9 @@ static bool hold_together(struct tick *t)
 	for (size_t i = 0; i < t->facts->n_others && !last->ok && !last->unknown; i++) {
 		if (!facts_is_older(&t->facts->others[i], t->op) || last->overridden)
 			continue;
-		tick_hold(t, "last-site", "%s, together with operation %s, which is older",
-		          last->detail, t->facts->others[i].id);
+		tick_hold(t, OPERATION_GUARD_LAST_SITE,
+		          "%s, together with operation %s, which is older", last->detail,
+		          t->facts->others[i].id);
 		return true;
 	}
 	return false;

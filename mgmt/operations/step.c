@@ -134,13 +134,13 @@ static bool may_share_end(struct tick *t, int64_t ttl_ms)
 	if (right == OPERATION_UNKNOWN) {
 		tick_wait(t, "%s", step->not_judged);
 		if (op->unjudged_ms >= TICK_UNKNOWN_MS)
-			tick_hold(t, "share", "%s", step->not_judged);
+			tick_hold(t, OPERATION_GUARD_SHARE, "%s", step->not_judged);
 		return false;
 	}
 	describe_share(step, text);
 	tick_wait(t, "%s", text);
 	if (op->waited_ms >= 2 * ttl_ms + TICK_SHARE_MS)
-		tick_hold(t, "share", "%s", text);
+		tick_hold(t, OPERATION_GUARD_SHARE, "%s", text);
 	return false;
 }
 
@@ -201,11 +201,12 @@ static const struct operation_node *find_lost(const struct tick *t)
 static void hold_lost(struct tick *t, const struct operation_node *lost)
 {
 	if (lost->refuses)
-		tick_hold(t, "owner-removed",
+		tick_hold(t, OPERATION_HOLD_OWNER_REMOVED,
 		          "the configuration of node %s does not have owner %s: take it over there",
 		          lost->name, t->op->owner);
 	else
-		tick_hold(t, "node-lost", "node %s is not reached any more", lost->name);
+		tick_hold(t, OPERATION_HOLD_NODE_LOST, "node %s is not reached any more",
+		          lost->name);
 }
 
 /* A site to return to must be up as seen from outside: this is no guard that can be overridden. */
@@ -239,7 +240,8 @@ static bool is_way_back_open(struct tick *t, bool *missing)
 		return true;
 	*missing = up == OPERATION_UNKNOWN;
 	if (!*missing || is_missing_long(t))
-		tick_hold(t, "site-down", "site %s is not up as seen from outside", site->name);
+		tick_hold(t, OPERATION_HOLD_SITE_DOWN, "site %s is not up as seen from outside",
+		          site->name);
 	else
 		tick_wait(t, "whether site %s is up is not known", site->name);
 	return false;
@@ -265,7 +267,7 @@ static bool query_guards(struct tick *t, enum operation_moment moment, bool *mis
 		return true;
 	*missing = tripped->unknown;
 	if (!tripped->unknown || is_missing_long(t))
-		tick_hold(t, operation_guard_text(tripped->guard), "%s", tripped->detail);
+		tick_hold(t, tripped->guard, "%s", tripped->detail);
 	else
 		tick_wait(t, "%s", tripped->detail);
 	return false;
@@ -293,7 +295,7 @@ static void await_level(struct tick *t, enum operation_truth has, const char *no
 
 	tick_wait(t, "node %s %s %s", node, how, which);
 	if (waited_ms >= limit_ms)
-		tick_hold(t, "not-in-force", "node %s %s %s", node, how, which);
+		tick_hold(t, OPERATION_HOLD_NOT_IN_FORCE, "node %s %s %s", node, how, which);
 }
 
 /* Each node takes one step at a time: it must have the last one, or the level of a hold. */

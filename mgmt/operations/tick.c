@@ -60,22 +60,24 @@ void tick_enter(struct tick *t, enum operation_state state)
 }
 
 __attribute__((format(printf, 3, 0))) static void
-write_reason(struct tick *t, const char *code, const char *format, va_list arguments)
+write_reason(struct tick *t, enum rule_id rule, const char *format, va_list arguments)
 {
 	struct operation_hold *hold = &t->op->hold;
 
-	(void)snprintf(hold->code, sizeof(hold->code), "%s", code);
+	(void)snprintf(hold->code, sizeof(hold->code), "%s",
+	               rule == RULE_NONE ? "" : rule_rows[rule].name);
 	(void)vsnprintf(hold->detail, sizeof(hold->detail), format, arguments);
 	plain_cut(hold->detail, sizeof(hold->detail));
 	hold->since_ms = t->now_ms;
 }
 
-void tick_end(struct tick *t, enum operation_state state, const char *code, const char *format, ...)
+void tick_end(struct tick *t, enum operation_state state, enum rule_id rule, const char *format,
+              ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	write_reason(t, code, format, arguments);
+	write_reason(t, rule, format, arguments);
 	va_end(arguments);
 	t->op->step_runs = false;
 	t->op->ended_ms = t->now_ms;
@@ -86,7 +88,7 @@ void tick_end(struct tick *t, enum operation_state state, const char *code, cons
 /* --- holds --- */
 
 /* A hold: levels stop first, then the record says why. The state before is kept for a resume. */
-__attribute__((format(printf, 3, 0))) static void stop_levels(struct tick *t, const char *code,
+__attribute__((format(printf, 3, 0))) static void stop_levels(struct tick *t, enum rule_id rule,
                                                               const char *format, va_list arguments)
 {
 	if (!operation_is_held(t->op)) {
@@ -94,30 +96,30 @@ __attribute__((format(printf, 3, 0))) static void stop_levels(struct tick *t, co
 		t->op->hold.from = t->op->state;
 		t->op->holds++;
 	}
-	write_reason(t, code, format, arguments);
+	write_reason(t, rule, format, arguments);
 	history_hold(t);
 	tick_enter(t, OPERATION_HELD);
 	tick_note(t, "held by %s: %s", t->op->hold.code, t->op->hold.detail);
 }
 
-void tick_hold(struct tick *t, const char *code, const char *format, ...)
+void tick_hold(struct tick *t, enum rule_id rule, const char *format, ...)
 {
 	va_list arguments;
 
 	if (operation_is_held(t->op) || operation_is_over(t->op))
 		return;
 	va_start(arguments, format);
-	stop_levels(t, code, format, arguments);
+	stop_levels(t, rule, format, arguments);
 	va_end(arguments);
 }
 
-void tick_hold_instead(struct tick *t, const char *code, const char *format, ...)
+void tick_hold_instead(struct tick *t, enum rule_id rule, const char *format, ...)
 {
 	va_list arguments;
 
 	if (operation_is_over(t->op))
 		return;
 	va_start(arguments, format);
-	stop_levels(t, code, format, arguments);
+	stop_levels(t, rule, format, arguments);
 	va_end(arguments);
 }

@@ -14,6 +14,8 @@
 static const struct {
 	const char *name, *heads[COLUMNS];
 } scopes[RULE_SCOPE_COUNT] = {
+	[RULE_OPERATION] = { "operation", { "why", NULL, "what it means", NULL, "what to do" } },
+	[RULE_STEP] = { "step", { "why", NULL, "what it means", NULL, "what to do" } },
 	[RULE_STATUS] = { "status", { "code", "state", "when", "why this state", "what to do" } },
 	[RULE_CHANGE] = { "change", { "rule", "risky from", "harm" } },
 };
@@ -37,7 +39,8 @@ static void print_head(const char *const heads[COLUMNS])
 
 static void print_row(const struct rule_row *r)
 {
-	static const char *const levels[] = { "degraded", "down", "any", "%", "times" };
+	static const char *const levels[] = { "degraded", "down", "any", "%", "times",
+		                              "",         "",     "",    "" };
 	char name[64], level[32];
 	const char *const cells[COLUMNS] = { name, level, r->means, r->harm, r->cure };
 

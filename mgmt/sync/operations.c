@@ -99,7 +99,8 @@ void operations_make_steps(struct core *core, const struct operation *op)
 	struct override list[OPERATION_TARGETS_MAX];
 
 	/* one that ended before its first step has none; a person's command is the last word */
-	if (!write->epoch || !strcmp(op->hold.code, "command") || is_overruled(core, op))
+	if (!write->epoch || rule_is(OPERATION_END_COMMAND, op->hold.code) ||
+	    is_overruled(core, op))
 		return;
 	for (uint32_t i = 0; i < op->n_targets; i++) {
 		make_override(op, write, &op->targets[i], &list[i]);

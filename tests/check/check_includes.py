@@ -45,7 +45,7 @@ LAYERS = {
     "mgmt/setup": ("mgmt/setup/", "mgmt/etcd/", "mgmt/files/", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/judge": ("mgmt/judge/", "mgmt/overrides/", "record/", "mgmt/rules/rule.h", "base/", "weir/"),
     "mgmt/json": ("mgmt/json/", "mgmt/judge/", "mgmt/files/", "mgmt/overrides/", "mgmt/store/", "record/", "base/", "weir/"),
-    "mgmt/operations": ("mgmt/operations/", "mgmt/overrides/", "mgmt/store/", "record/", "base/", "weir/"),
+    "mgmt/operations": ("mgmt/operations/", "mgmt/overrides/", "mgmt/rules/rule.h", "mgmt/store/", "record/", "base/", "weir/"),
     # The rooms of weir-mgmt, lowest first: core -> observe -> peers -> sync -> controller -> status -> mgmt/api.
     "mgmt/core": ("mgmt/core/", "mgmt/files/", "mgmt/http/", "mgmt/json/", "mgmt/overrides/", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/observe": ("mgmt/observe/", "mgmt/core/", "mgmt/json/", "mgmt/judge/", "mgmt/overrides/", "record/", "base/", "weir/"),

@@ -18,7 +18,7 @@ static bool is_named_absent(struct world *w, const struct world_node *n, uint32_
 static void make_plea(struct world *w, struct operation_person *p, const struct world_node *n,
                       const struct operation *op, bool patient)
 {
-	int guard = operation_guard_find(op->hold.code);
+	int guard = rule_find(RULE_OPERATION, op->hold.code);
 
 	memset(p, 0, sizeof(*p));
 	p->until_ms = MODEL_TIME_NEVER;

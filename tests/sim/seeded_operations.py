@@ -33,8 +33,8 @@ OPERATION = "mgmt/operations/operation.h"
 PARTS = ("absent", "apart", "back", "behind", "command", "command_parts", "engine", "facts", "guards", "history", "level",
          "own", "plan", "record", "stay", "step", "tick", "well")
 SIMULATOR = seeded.Simulator(
-    ("base", "dns/steering", "include", "mgmt/files", "mgmt/operations", "mgmt/overrides", "model", "tests/sim"),
-    ("base/hash.c", "base/plain.c", "dns/steering/steps.c", "model/at_site.c", "model/override_level.c", "tests/sim/schedule.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_behind", "scenes_over", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "store", "view", "world")),
+    ("base", "dns/steering", "include", "mgmt/files", "mgmt/operations", "mgmt/overrides", "mgmt/rules", "model", "tests/sim"),
+    ("base/hash.c", "base/plain.c", "dns/steering/steps.c", "mgmt/rules/rule.c", "model/at_site.c", "model/override_level.c", "tests/sim/schedule.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_behind", "scenes_over", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "store", "view", "world")),
      *(f"{DIR}{f}.c" for f in PARTS)), "--runs")
 RUNS = "600 --brief"
 
@@ -60,7 +60,7 @@ BREAKAGES = [
     ("announcements never change without a step", RUNS, ENGINE, "\tif (!is_new)\n\t\tlevel_write(t,", "\tif (!is_new)\n\t\treturn;\n\tif (0)\n\t\tlevel_write(t,"),
     ("missing repeats are 0", RUNS, WELL, "if (!was.known || !now.known)", "if (!was.known)"),
     ("a site without flows is told as one that is not reached", RUNS, STAY, "if (!is_any_reached(t, name))", "if (1)"),
-    ("a person's hold leaves a new owner to go on", RUNS, COMMAND, "tick_hold_instead(&t, \"person\"", "tick_hold(&t, \"person\""),
+    ("a person's hold leaves a new owner to go on", RUNS, COMMAND, "tick_hold_instead(&t, OPERATION_HOLD_PERSON", "tick_hold(&t, OPERATION_HOLD_PERSON"),
     ("missing flows are a quiet site", RUNS, STAY, "if (!site || !site->flows.known)\n\t\treturn OPERATION_UNKNOWN;",
      "if (!site)\n\t\treturn OPERATION_UNKNOWN;"),
     ("a missing load has room", RUNS, GUARDS, "guard_fit(capacity.value, load.known, load.value", "guard_fit(capacity.value, true, load.value"),
@@ -76,10 +76,10 @@ BREAKAGES = [
     ("backup active at once", RUNS, STEP, "last->in_force_ms + (int64_t)step_ttl_s(op) * 1000;", "last->in_force_ms;"),
     ("the backup stays at a return", RUNS, BACK, "\top->late_from_ms = 0;\n\tlevel_write(t, op->level_ppm, op->level_ppm,",
      "\tlevel_write(t, op->level_ppm, op->level_ppm,"),
-    ("a hold is lost at a takeover", RUNS, OWN, "return op->state == OPERATION_HELD && !strcmp(op->hold.code, \"taken\");",
+    ("a hold is lost at a takeover", RUNS, OWN, "return op->state == OPERATION_HELD && rule_is(OPERATION_HOLD_NEW_OWNER, op->hold.code);",
      "return op->state == OPERATION_HELD;"),
     ("a takeover waits for a node without end", RUNS, OWN, "if (op->unknown_ms >= TICK_FORCE_MS && own_goes_on(op))", "if (0)"),
-    ("a takeover is resumed with a level missing", RUNS, OWN, "if (missing && !strcmp(op->hold.code, \"not-in-force\"))", "if (0)"),
+    ("a takeover is resumed with a level missing", RUNS, OWN, "if (missing && rule_is(OPERATION_HOLD_NOT_IN_FORCE, op->hold.code))", "if (0)"),
     ("a takeover does not hold first", RUNS, OWN, "\tif (op->write.epoch)\n\t\tlevel_stop(t, op->level_ppm);", ""),
     ("a takeover goes on from its old record", RUNS, OWN, "op->level_ppm = level_of_epoch(&t);", ";"),
     ("a takeover without a majority", RUNS, OWN, "if (!majority->ok)", "if (0)"),

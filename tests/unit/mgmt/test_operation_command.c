@@ -34,12 +34,11 @@ static int start_drain(void **state)
 	strcpy(op.reason, "INC-7");
 	strcpy(op.targets[0].site, "ams");
 	for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
-		verdicts[g] =
-		        (struct operation_verdict){ .guard = (enum operation_guard)g, .ok = true };
+		verdicts[g] = (struct operation_verdict){ .guard = (enum rule_id)g, .ok = true };
 	return 0;
 }
 
-static void refuse_by_guard(enum operation_guard guard)
+static void refuse_by_guard(enum rule_id guard)
 {
 	verdicts[guard].ok = false;
 	verdicts[guard].overridden = op.overridden[guard];
@@ -140,8 +139,8 @@ static void absent_nodes_are_named_for_a_majority_alone(void **state)
 
 static void what_no_name_goes_past_has_no_command(void **state)
 {
-	static const enum operation_guard none[] = { OPERATION_GUARD_CLOCK, OPERATION_GUARD_OTHER,
-		                                     OPERATION_GUARD_MAJORITY };
+	static const enum rule_id none[] = { OPERATION_GUARD_CLOCK, OPERATION_GUARD_OTHER,
+		                             OPERATION_GUARD_MAJORITY };
 
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
 		start_drain(state);
@@ -170,8 +169,8 @@ static void the_longest_line_is_whole(void **state)
 	op.until_ms = 1790000000000;
 	op.withdraw = true;
 	for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
-		if (operation_guard_is_optional((enum operation_guard)g))
-			refuse_by_guard((enum operation_guard)g);
+		if (rule_may_override(g))
+			refuse_by_guard((enum rule_id)g);
 	const char *text = begin_text();
 	assert_string_equal(text + strlen(text) - 5, "'\\'''");
 	assert_true(strlen(text) < OPERATION_COMMAND_MAX - 1);

@@ -381,8 +381,7 @@ static void a_site_decides_unless_it_is_out_or_leaves_whole(void **state)
 	}
 }
 
-static struct operation_verdict judge_guard(enum operation_guard guard,
-                                            enum operation_moment moment)
+static struct operation_verdict judge_guard(enum rule_id guard, enum operation_moment moment)
 {
 	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
 
@@ -391,7 +390,7 @@ static struct operation_verdict judge_guard(enum operation_guard guard,
 }
 
 /* What a guard says: "passes: ...", "trips: ...", "cannot tell: ..."; "": it had nothing to check. */
-static const char *ask_guard(enum operation_guard guard)
+static const char *ask_guard(enum rule_id guard)
 {
 	static char text[OPERATION_DETAIL_MAX + 16];
 	struct operation_verdict v = judge_guard(guard, OPERATION_BEGIN);
@@ -1801,7 +1800,7 @@ static void what_levels_hold_keeps_the_end_that_has_come(void **state)
 static const struct {
 	const char *why;
 	struct {
-		enum operation_guard guard;
+		enum rule_id guard;
 		bool unknown, overridden;
 	} at[3];
 	size_t n;
@@ -1837,8 +1836,8 @@ static void the_first_guard_that_trips_is_named(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(trips); i++) {
 		for (int k = 0; k < OPERATION_GUARD_COUNT; k++)
-			verdicts[k] = (struct operation_verdict){ .guard = (enum operation_guard)k,
-				                                  .ok = true };
+			verdicts[k] =
+			        (struct operation_verdict){ .guard = (enum rule_id)k, .ok = true };
 		for (size_t k = 0; k < trips[i].n; k++) {
 			struct operation_verdict *v = &verdicts[trips[i].at[k].guard];
 
@@ -1874,7 +1873,7 @@ static void a_person_may_override_some_guards(void **state)
 		for (int i = 0; i < OPERATION_GUARD_COUNT; i++)
 			if ((int)verdicts[i].guard != i ||
 			    verdicts[i].overridden != (given && may[i]))
-				fail_msg("guard %s", operation_guard_text((enum operation_guard)i));
+				fail_msg("guard %s", rule_rows[i].name);
 		assert_true(verdicts[OPERATION_GUARD_SHARE].ok); /* a step's end judges it */
 		assert_false(verdicts[OPERATION_GUARD_SHARE].checked);
 		assert_string_equal(verdicts[OPERATION_GUARD_SHARE].detail, "not checked");
@@ -1890,7 +1889,7 @@ static json_t *show_field(const char *name)
 	return field;
 }
 
-static void note_margin(enum operation_guard guard, bool known, uint64_t percent)
+static void note_margin(enum rule_id guard, bool known, uint64_t percent)
 {
 	struct operation_verdict verdicts[OPERATION_GUARD_COUNT] = { 0 };
 
@@ -2009,10 +2008,10 @@ static void a_hold_is_remembered_with_its_words(void **state)
 {
 	(void)state;
 	op.state = OPERATION_MOVING;
-	tick_hold(&t, "room", "site %s would be full", "fra");
+	tick_hold(&t, OPERATION_GUARD_ROOM, "site %s would be full", "fra");
 	op.state = OPERATION_MOVING;
 	t.now_ms = NOW_MS + 5;
-	tick_hold(&t, "node-lost", "node %s is not reached any more", "fra-1");
+	tick_hold(&t, OPERATION_HOLD_NODE_LOST, "node %s is not reached any more", "fra-1");
 	assert_int_equal(op.n_failures, 2);
 	assert_failure(0, &(struct operation_failure){ .code = "room",
 	                                               .detail = "site fra would be full",
@@ -2039,8 +2038,8 @@ static void a_guard_that_was_overridden_is_remembered_once(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		start_scene(state);
 		for (int k = 0; k < OPERATION_GUARD_COUNT; k++)
-			verdicts[k] = (struct operation_verdict){ .guard = (enum operation_guard)k,
-				                                  .ok = true };
+			verdicts[k] =
+			        (struct operation_verdict){ .guard = (enum rule_id)k, .ok = true };
 		struct operation_verdict *v = &verdicts[OPERATION_GUARD_ROOM];
 
 		v->ok = cases[i].ok;
@@ -2067,12 +2066,12 @@ static void each_guard_that_was_overridden_is_remembered(void **state)
 
 	(void)state;
 	for (int k = 0; k < OPERATION_GUARD_COUNT; k++)
-		verdicts[k] = (struct operation_verdict){ .guard = (enum operation_guard)k,
+		verdicts[k] = (struct operation_verdict){ .guard = (enum rule_id)k,
 			                                  .ok = k != OPERATION_GUARD_ROOM &&
 			                                        k != OPERATION_GUARD_BACKUP,
 			                                  .overridden = true };
 	op.state = OPERATION_MOVING;
-	tick_hold(&t, "room", "site fra would be full");
+	tick_hold(&t, OPERATION_GUARD_ROOM, "site fra would be full");
 	history_overridden(&t, verdicts);
 	assert_int_equal(op.n_failures, 3);
 	assert_failure(1, &(struct operation_failure){
@@ -2089,7 +2088,7 @@ static void the_oldest_failure_makes_room(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < OPERATION_FAILURES_MAX + 2; i++) {
 		op.state = OPERATION_MOVING;
-		tick_hold(&t, "room", "hold %u", i);
+		tick_hold(&t, OPERATION_GUARD_ROOM, "hold %u", i);
 	}
 	assert_int_equal(op.n_failures, OPERATION_FAILURES_MAX);
 	assert_int_equal(op.failures_lost, 2);

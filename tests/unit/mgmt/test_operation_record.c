@@ -383,11 +383,11 @@ static void words_are_found_again(void **state)
 	for (int i = 0; i < OPERATION_STATE_COUNT; i++)
 		assert_int_equal(operation_state_find(operation_state_text(i)), i);
 	for (int i = 0; i < OPERATION_GUARD_COUNT; i++)
-		assert_int_equal(operation_guard_find(operation_guard_text(i)), i);
+		assert_int_equal(rule_find(RULE_OPERATION, rule_rows[i].name), i);
 	assert_int_equal(operation_state_find("moved"), -1);
-	assert_int_equal(operation_guard_find(""), -1);
-	assert_false(operation_guard_is_optional(OPERATION_GUARD_MAJORITY));
-	assert_true(operation_guard_is_optional(OPERATION_GUARD_ROOM));
+	assert_int_equal(rule_find(RULE_OPERATION, ""), -1);
+	assert_false(rule_may_override(OPERATION_GUARD_MAJORITY));
+	assert_true(rule_may_override(OPERATION_GUARD_ROOM));
 }
 
 static void each_stage_and_kind_comes_back_from_json(void **state)

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/rules/rule.h"
+#include "mgmt/operations/operation.h"
 #include "tests/unit/suite.h"
 
 static void names_are_unique_within_their_scope(void **state)
@@ -45,11 +45,43 @@ static void each_row_has_a_name_and_says_what_it_means(void **state)
 	}
 }
 
+/* Records have a field for each guard, by its place; what holds is written into a field of so many bytes. */
+static void guards_of_operations_stand_first(void **state)
+{
+	(void)state;
+	for (int i = 0; i < RULE_COUNT; i++) {
+		bool holds =
+		        rule_rows[i].scope == RULE_OPERATION || rule_rows[i].scope == RULE_STEP;
+
+		assert_int_equal(rule_rows[i].scope == RULE_OPERATION, i < OPERATION_GUARD_COUNT);
+		assert_true(!holds || strlen(rule_rows[i].name) < OPERATION_CODE_MAX);
+	}
+}
+
+static void names_are_found_in_their_scope(void **state)
+{
+	char names[RULE_NAMES_MAX];
+
+	(void)state;
+	for (int i = 0; i < RULE_COUNT; i++)
+		assert_int_equal(rule_find(rule_rows[i].scope, rule_rows[i].name), i);
+	assert_int_equal(rule_find(RULE_OPERATION, "no-port"), -1);
+	assert_false(rule_may_override(-1));
+	assert_false(rule_may_override(OPERATION_GUARD_MAJORITY));
+	assert_true(rule_may_override(OPERATION_GUARD_ROOM));
+	assert_string_equal(rule_names(RULE_OPERATION, names),
+	                    "last-site, max-sites-out, room, receivers, fresh, unconfirmed, "
+	                    "backup, no-dns or share");
+	assert_string_equal(rule_names(RULE_STATUS, names), "");
+}
+
 SUITE(rule)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_unique_within_their_scope),
 		cmocka_unit_test(rows_of_a_scope_stand_together),
+		cmocka_unit_test(guards_of_operations_stand_first),
+		cmocka_unit_test(names_are_found_in_their_scope),
 		cmocka_unit_test(each_row_has_a_name_and_says_what_it_means),
 	};
 
