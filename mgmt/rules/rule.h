@@ -3,7 +3,7 @@
  * @file
  * The table of rules: a row for each condition by which management refuses, holds, warns or calls a node less than well. What
  * a rule is called, what it means and what to do about it stand here alone; tables in documents are printed
- * from here (rule_table.c).
+ * from here (tests/check/check_rules.py).
  *
  * Whether a rule applies is decided where its facts are: mgmt/judge/judge.c (status), mgmt/rules/risk_*.c (change),
  * mgmt/operations/guards.c (operation), tick_hold() in mgmt/operations/ (step). A finding names its row, and adds subject and figures.
