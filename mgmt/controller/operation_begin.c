@@ -107,6 +107,9 @@ static bool find_absent(const struct beginning *b, const struct model *m,
 
 /* --- what is there already --- */
 
+static const struct record_kind in_the_way_record = RECORD_ROWS(
+        struct operation, "other operation", SHOW_AS(struct operation, "operation", id));
+
 /* Another operation of one of these sites. Under the lock. */
 static bool find_other(const struct beginning *b, struct operation_outcome *out)
 {
@@ -129,7 +132,7 @@ static bool find_other(const struct beginning *b, struct operation_outcome *out)
 		                              : "is kept as it is",
 		        op->id, operation_state_text(op->state), op->owner, op->id,
 		        b->targets[i].site, *op->service ? " --service " : "", op->service);
-		out->json = json_pack("{s:s}", "operation", op->id);
+		out->json = record_shown(&in_the_way_record, op);
 		return false;
 	}
 	return true;

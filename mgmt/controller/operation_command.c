@@ -107,28 +107,42 @@ static void add_names(struct command_text *line, const char *option, const json_
 
 /* --- refusals --- */
 
+struct shown_guard {
+	const char *guard, *state, *detail;
+	bool ok, overridden, unknown, may_be_overridden;
+	struct operation_value margin_percent;
+};
+
+const struct record_kind operation_guard_record = RECORD_ROWS(
+        struct shown_guard, "guard", SHOW(struct shown_guard, guard), SHOW(struct shown_guard, ok),
+        SHOW(struct shown_guard, overridden), SHOW(struct shown_guard, unknown),
+        SHOW(struct shown_guard, state), SHOW(struct shown_guard, may_be_overridden),
+        SHOW_VALUE(struct shown_guard, "margin_percent", margin_percent),
+        SHOW(struct shown_guard, detail));
+
 json_t *operation_guards_json(const struct operation_verdict *verdicts)
 {
-	json_t *list = json_array();
+	struct shown_guard shown[OPERATION_GUARD_COUNT];
 
 	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
 		const struct operation_verdict *v = &verdicts[g];
 
-		json_array_append_new(
-		        list, json_pack("{s:s, s:b, s:b, s:b, s:s, s:b, s:o, s:s}", "guard",
-		                        rule_rows[g].name, "ok", v->ok || v->overridden,
-		                        "overridden", v->overridden && !v->ok, "unknown",
-		                        v->unknown || !v->checked, "state",
-		                        v->overridden && !v->ok ? "overridden"
-		                        : v->unknown            ? "unknown"
-		                        : !v->ok                ? "refused"
-		                        : !v->checked           ? "not_checked"
-		                                                : "ok",
-		                        "may_be_overridden", rule_may_override(g), "margin_percent",
-		                        json_number_or_null(v->margin.known, v->margin.value),
-		                        "detail", v->detail));
+		shown[g] = (struct shown_guard){
+			.guard = rule_rows[g].name,
+			.ok = v->ok || v->overridden,
+			.overridden = v->overridden && !v->ok,
+			.unknown = v->unknown || !v->checked,
+			.state = v->overridden && !v->ok ? "overridden"
+			         : v->unknown            ? "unknown"
+			         : !v->ok                ? "refused"
+			         : !v->checked           ? "not_checked"
+			                                 : "ok",
+			.may_be_overridden = rule_may_override(g),
+			.margin_percent = v->margin,
+			.detail = v->detail,
+		};
 	}
-	return list;
+	return record_list_shown(&operation_guard_record, shown, OPERATION_GUARD_COUNT);
 }
 
 /* Whether a person may name the node absent. */
@@ -195,25 +209,35 @@ static json_t *nodes_to_name(const struct operation *was, const struct operation
 	return list;
 }
 
+struct shown_refusal {
+	json_t *guards, *override_guards, *without;
+	const char *override; /* NULL: no command goes past */
+};
+
+const struct record_kind operation_refusal_record =
+        RECORD_ROWS(struct shown_refusal, "refusal",
+                    SHOW(struct shown_refusal, guards, .element = EACH_IS(&operation_guard_record)),
+                    SHOW(struct shown_refusal, override, .spare = true),
+                    SHOW(struct shown_refusal, override_guards, .spare = true),
+                    SHOW(struct shown_refusal, without, .spare = true));
+
 /* End @p line with the names that go past, and make the refusal of it. */
 static json_t *make_refusal(struct command_text *line, const struct operation *was,
                             const struct operation *op, const char *reason,
                             const struct operation_verdict *verdicts,
                             const struct operation_facts *facts)
 {
-	json_t *refusal = json_pack("{s:o}", "guards", operation_guards_json(verdicts));
+	struct shown_refusal r = { .guards = operation_guards_json(verdicts) };
 
-	if (!refusal || !is_passable(verdicts, op, facts))
-		return refusal;
-	json_t *guards = guards_to_name(was, op, verdicts);
-	json_t *nodes = nodes_to_name(was, op, verdicts, facts);
-	add_names(line, "--override ", guards);
-	add_names(line, "--without ", nodes);
-	add_reason(line, reason);
-	json_object_set_new(refusal, "override", json_string(line->text));
-	json_object_set_new(refusal, "override_guards", guards);
-	json_object_set_new(refusal, "without", nodes);
-	return refusal;
+	if (is_passable(verdicts, op, facts)) {
+		r.override_guards = guards_to_name(was, op, verdicts);
+		r.without = nodes_to_name(was, op, verdicts, facts);
+		add_names(line, "--override ", r.override_guards);
+		add_names(line, "--without ", r.without);
+		add_reason(line, reason);
+		r.override = line->text;
+	}
+	return record_shown(&operation_refusal_record, &r);
 }
 
 json_t *operation_begin_refusal(const struct operation *op,

@@ -81,16 +81,18 @@ static const json_t *find_row(const json_t *list, const char *field, const char 
 
 /* Which change of an override is in force. */
 struct in_force {
-	json_int_t generation, epoch, step;
+	uint64_t generation, epoch, step;
 };
 
 static bool read_change(const json_t *row, struct in_force *out)
 {
-	return json_unpack((json_t *)(uintptr_t)row, "{s:{s:I, s:I, s:I}}", "in_force",
-	                   "generation", &out->generation, "epoch", &out->epoch, "step",
-	                   &out->step) == 0 &&
-	       out->generation > 0 && out->epoch >= 0 && out->epoch <= UINT32_MAX &&
-	       out->step >= 0 && out->step <= UINT32_MAX;
+	const json_t *change = json_object_get(row, "in_force");
+
+	return json_read_count(json_object_get(change, "generation"), INT64_MAX,
+	                       &out->generation) &&
+	       json_read_count(json_object_get(change, "epoch"), UINT32_MAX, &out->epoch) &&
+	       json_read_count(json_object_get(change, "step"), UINT32_MAX, &out->step) &&
+	       out->generation > 0;
 }
 
 /* Whether a person has commanded something at the target since the operation began, by whichever override. */
@@ -102,7 +104,7 @@ static bool has_command(const json_t *levels, const struct operation *op, const 
 		struct in_force change;
 
 		if (name && !strcmp(name, site) && read_change(row, &change) && !change.epoch &&
-		    (uint64_t)change.generation > op->stamp)
+		    change.generation > op->stamp)
 			return true;
 	}
 	return false;
@@ -123,7 +125,7 @@ static struct operation_level read_level(const json_t *levels, const struct oper
 		return level;
 	level.known = true;
 	level.level_ppm = (uint32_t)ppm;
-	if ((uint64_t)change.generation == op->stamp) {
+	if (change.generation == op->stamp) {
 		level.epoch = (uint32_t)change.epoch;
 		level.step = (uint32_t)change.step;
 	}
@@ -651,27 +653,37 @@ static void gather_backups(const struct operation_snapshot *v, const struct oper
 	                                                       : OPERATION_UNKNOWN;
 }
 
+struct shown_backup {
+	const char *service, *site, *backup, *detail;
+	bool known, ok;
+};
+
+const struct record_kind operation_backup_record = RECORD_ROWS(
+        struct shown_backup, "backup", SHOW(struct shown_backup, service),
+        SHOW(struct shown_backup, site), SHOW(struct shown_backup, backup),
+        SHOW_KNOWN(struct shown_backup, "ok", ok, known), SHOW(struct shown_backup, detail));
+
 static json_t *backup_row(const struct operation_snapshot *v, const struct operation *op,
                           const char *site, const struct model_service *service,
                           const struct model_at *at)
 {
+	struct shown_backup row = {
+		.service = service->name, .site = site, .backup = at->backup->name, .detail = ""
+	};
 	struct backup_sum sum = { 0 };
-	const char *detail = "";
-	bool all = add_site(v, op, site, service->name, &sum, &detail);
+	bool all = add_site(v, op, site, service->name, &sum, &row.detail);
 	enum operation_truth ready = is_ready(&sum, all);
 
-	if (ready == OPERATION_UNKNOWN && !*detail)
-		detail = "not all nodes of the site say whether it would serve";
+	if (ready == OPERATION_UNKNOWN && !*row.detail)
+		row.detail = "not all nodes of the site say whether it would serve";
 	if (*op->service && slots_with(v, op, service, at)) {
 		ready = OPERATION_NO;
-		detail = "another service with the same pool and backup is not drained: late "
-		         "clients stay with own backends";
+		row.detail = "another service with the same pool and backup is not drained: late "
+		             "clients stay with own backends";
 	}
-	return json_pack("{s:s, s:s, s:s, s:o, s:s}", "service", service->name, "site", site,
-	                 "backup", at->backup->name, "ok",
-	                 ready == OPERATION_UNKNOWN ? json_null()
-	                                            : json_boolean(ready == OPERATION_YES),
-	                 "detail", detail);
+	row.known = ready != OPERATION_UNKNOWN;
+	row.ok = ready == OPERATION_YES;
+	return record_shown(&operation_backup_record, &row);
 }
 
 json_t *operation_backups_json(const struct operation_snapshot *v, const struct operation *op)

@@ -17,15 +17,24 @@
 #include "mgmt/observe/node_drain.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/json/announcement.h"
+#include "mgmt/operations/operation.h"
+#include "record/fields.h"
 #include "weir/health.h"
 #include "weir/measure.h"
 #include "weir/proof.h"
 
 /* --- pools of the own site --- */
 
-/* How much of a pool's weight is up, and how much is unknown, ppm. */
-static void weigh_pool(const struct model_pool *pool, const struct health_page *page,
-                       uint64_t *up_ppm, uint64_t *unknown_ppm)
+/* How much of a pool's weight is up, how much is unknown, how much it needs. */
+struct pool_weight {
+	uint64_t up_ppm, unknown_ppm, min_ppm;
+};
+
+static const struct record_kind weight_record =
+        RECORD_ROWS(struct pool_weight, "pool", SHOW(struct pool_weight, up_ppm),
+                    SHOW(struct pool_weight, unknown_ppm), SHOW(struct pool_weight, min_ppm));
+
+static struct pool_weight weigh_pool(const struct model_pool *pool, const struct health_page *page)
 {
 	uint64_t all = 0, up = 0, unknown = 0;
 
@@ -41,8 +50,9 @@ static void weigh_pool(const struct model_pool *pool, const struct health_page *
 		else if (s == HEALTH_UNKNOWN)
 			unknown += b->weight;
 	}
-	*up_ppm = all ? up * MODEL_PPM_ALL / all : 0;
-	*unknown_ppm = all ? unknown * MODEL_PPM_ALL / all : 0;
+	return (struct pool_weight){ .up_ppm = all ? up * MODEL_PPM_ALL / all : 0,
+		                     .unknown_ppm = all ? unknown * MODEL_PPM_ALL / all : 0,
+		                     .min_ppm = (uint64_t)pool->min_healthy_percent * 10000 };
 }
 
 static json_t *pools_json(const struct model *m, const struct health_page *page)
@@ -51,16 +61,12 @@ static json_t *pools_json(const struct model *m, const struct health_page *page)
 
 	for (size_t i = 0; i < m->n_pools; i++) {
 		const struct model_pool *pool = &m->pools[i];
-		uint64_t up_ppm, unknown_ppm;
 
 		if (!m->self || pool->site != m->self->site ||
 		    json_object_size(all) == OPERATION_MEASURE_POOLS_MAX)
 			continue;
-		weigh_pool(pool, page, &up_ppm, &unknown_ppm);
-		json_object_set_new(all, pool->name,
-		                    json_pack("{s:I, s:I, s:I}", "up_ppm", (json_int_t)up_ppm,
-		                              "unknown_ppm", (json_int_t)unknown_ppm, "min_ppm",
-		                              (json_int_t)pool->min_healthy_percent * 10000));
+		struct pool_weight weight = weigh_pool(pool, page);
+		json_object_set_new(all, pool->name, record_shown(&weight_record, &weight));
 	}
 	return all;
 }
@@ -123,6 +129,16 @@ static const char *service_name(const struct model *m, uint64_t service)
 	return NULL;
 }
 
+struct arriving_source {
+	const char *service, *prefix;
+	uint64_t flows, sampled, age_ms;
+};
+
+static const struct record_kind source_record =
+        RECORD_ROWS(struct arriving_source, "source", SHOW(struct arriving_source, service),
+                    SHOW(struct arriving_source, prefix), SHOW(struct arriving_source, flows),
+                    SHOW(struct arriving_source, sampled), SHOW(struct arriving_source, age_ms));
+
 static json_t *sources_json(const struct model *m, const struct measure *measure, uint64_t now_ms)
 {
 	const struct measure_source *list;
@@ -131,17 +147,16 @@ static json_t *sources_json(const struct model *m, const struct measure *measure
 	char text[ADDR_LONG_TEXT_MAX];
 
 	for (size_t i = 0; i < n && json_array_size(out) < OPERATION_MEASURE_SOURCES_MAX; i++) {
-		const char *service = service_name(m, list[i].service);
+		const struct measure_source *of = &list[i];
+		struct arriving_source s = { .service = service_name(m, of->service),
+			                     .prefix = prefix_text(&of->prefix, text),
+			                     .flows = of->flows,
+			                     .sampled = of->sampled,
+			                     .age_ms = now_ms > of->last_ms ? now_ms - of->last_ms
+			                                                    : 0 };
 
-		if (service)
-			json_array_append_new(
-			        out, json_pack("{s:s, s:s, s:I, s:I, s:I}", "service", service,
-			                       "prefix", prefix_text(&list[i].prefix, text),
-			                       "flows", (json_int_t)list[i].flows, "sampled",
-			                       (json_int_t)list[i].sampled, "age_ms",
-			                       (json_int_t)(now_ms > list[i].last_ms
-			                                            ? now_ms - list[i].last_ms
-			                                            : 0)));
+		if (s.service)
+			json_array_append_new(out, record_shown(&source_record, &s));
 	}
 	return out;
 }
@@ -175,14 +190,28 @@ static json_t *pool_flows_json(const struct model *m, const struct measure *meas
 	return all;
 }
 
+struct shown_drill {
+	const char *id, *state;
+	const struct measure_drill *counts;
+};
+
+static const struct record_kind counts_record =
+        RECORD_ROWS(struct measure_drill, "counts", SHOW(struct measure_drill, begun),
+                    SHOW(struct measure_drill, repeated), SHOW(struct measure_drill, followed),
+                    SHOW(struct measure_drill, kept));
+static const struct record_kind drill_record = RECORD_ROWS(
+        struct shown_drill, "drill", SHOW(struct shown_drill, id), SHOW(struct shown_drill, state),
+        SHOW_ROWS(struct shown_drill, counts, &counts_record, .behind = true));
+
 static json_t *drill_json(const struct model_override *o, const struct measure_drill *d)
 {
 	static const char *const states[] = { "over", "prepares", "sends" };
 
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "id", o->id, "state",
-	                 d->state < 3 ? states[d->state] : "unknown", "begun", (json_int_t)d->begun,
-	                 "repeated", (json_int_t)d->repeated, "followed", (json_int_t)d->followed,
-	                 "kept", (json_int_t)d->kept);
+	return record_shown(
+	        &drill_record,
+	        &(struct shown_drill){ .id = o->id,
+	                               .state = d->state < 3 ? states[d->state] : "unknown",
+	                               .counts = d });
 }
 
 static json_t *drills_json(const struct core *core, const struct model *m)
@@ -205,6 +234,16 @@ static json_t *drills_json(const struct core *core, const struct model *m)
 	return list;
 }
 
+struct flows {
+	uint32_t window_ms;
+	json_t *services, *pools, *drops, *sources;
+};
+
+static const struct record_kind flows_record = RECORD_ROWS(
+        struct flows, "flows", SHOW(struct flows, window_ms), SHOW(struct flows, services),
+        SHOW(struct flows, pools), SHOW(struct flows, drops),
+        SHOW(struct flows, sources, .element = EACH_IS(&source_record)));
+
 static json_t *flows_json(const struct core *core, const struct model *m)
 {
 	uint64_t now_ms = clock_mono_ms();
@@ -215,11 +254,12 @@ static json_t *flows_json(const struct core *core, const struct model *m)
 		return json_null();
 	if (!measure_read(measure, now_ms) &&
 	    measure_node(measure)->recent_ms >= OPERATION_MEASURE_WINDOW_MS)
-		o = json_pack("{s:I, s:o, s:o, s:o, s:o}", "window_ms",
-		              (json_int_t)measure_node(measure)->recent_ms, "services",
-		              service_flows_json(m, measure), "pools", pool_flows_json(m, measure),
-		              "drops", drops_json(measure_node(measure)), "sources",
-		              sources_json(m, measure, now_ms));
+		o = record_shown(&flows_record,
+		                 &(struct flows){ .window_ms = measure_node(measure)->recent_ms,
+		                                  .services = service_flows_json(m, measure),
+		                                  .pools = pool_flows_json(m, measure),
+		                                  .drops = drops_json(measure_node(measure)),
+		                                  .sources = sources_json(m, measure, now_ms) });
 	measure_close(measure);
 	return o ? o : json_null();
 }
@@ -244,6 +284,14 @@ static json_t *unannounced_json(struct core *core, const struct model *m)
 	return list;
 }
 
+struct shown_announced {
+	const char *intended, *exported;
+};
+
+static const struct record_kind announced_record =
+        RECORD_ROWS(struct shown_announced, "announced", SHOW(struct shown_announced, intended),
+                    SHOW(struct shown_announced, exported));
+
 static json_t *announced_json(const struct core *core, const struct model *m)
 {
 	struct announcements a;
@@ -252,67 +300,77 @@ static json_t *announced_json(const struct core *core, const struct model *m)
 
 	if (!announcements_read(core->dirs.run, m, clock_mono_ms(), &a))
 		all = json_object();
-	for (size_t i = 0; all && i < a.n; i++)
-		json_object_set_new(
-		        all, addr_text(&a.items[i].address, text),
-		        json_pack("{s:s, s:s}", "intended", announcement_intended(&a.items[i]),
-		                  "exported",
-		                  proof_fact_text((enum proof_fact)announcement_exported(
-		                          &a, &a.items[i]))));
+	for (size_t i = 0; all && i < a.n; i++) {
+		struct shown_announced one = { .intended = announcement_intended(&a.items[i]),
+			                       .exported = proof_fact_text(
+			                               (enum proof_fact)announcement_exported(
+			                                       &a, &a.items[i])) };
+
+		json_object_set_new(all, addr_text(&a.items[i].address, text),
+		                    record_shown(&announced_record, &one));
+	}
 	announcements_fini(&a);
 	return all;
 }
 
 /* --- all --- */
 
-/* What weir-dns said, and how much it is asked. Under the lock. */
-static json_t *dns_json(const struct core *core, const json_t *dns)
-{
-	json_t *o = json_pack("{s:b}", "serving", json_has_true(dns, "serving"));
-	uint64_t milli;
+struct dns_said {
+	bool serving;
+	struct operation_value queries_milli;
+};
 
-	if (observe_dns_rate(core, &milli))
-		json_object_set_new(o, "queries_milli", json_integer((json_int_t)milli));
-	return o;
-}
+static const struct record_kind dns_record =
+        RECORD_ROWS(struct dns_said, "dns", SHOW(struct dns_said, serving),
+                    SHOW_VALUE(struct dns_said, "queries_milli", queries_milli, .spare = true));
 
-/* What is known under the lock: the load, what weir-dns said last (shared). */
-static json_t *head_json(struct core *core, const struct model *m, json_t **dns)
+struct measured {
+	const char *node, *cluster, *announce;
+	struct operation_value bits_per_s;
+	json_t *dns, *sites, *pools, *checks, *check_sources, *backups, *flows, *drills;
+	json_t *unannounced, *announcements;
+};
+
+const struct record_kind operation_measure_record = RECORD_ROWS(
+        struct measured, "measure", SHOW(struct measured, node), SHOW(struct measured, cluster),
+        SHOW(struct measured, announce),
+        SHOW_VALUE(struct measured, "bits_per_s", bits_per_s, .spare = true),
+        SHOW(struct measured, dns, .spare = true, .of = &dns_record),
+        SHOW(struct measured, sites, .spare = true), SHOW(struct measured, pools, .spare = true),
+        SHOW(struct measured, checks, .spare = true),
+        SHOW(struct measured, check_sources, .spare = true),
+        SHOW(struct measured, backups, .spare = true), SHOW(struct measured, flows, .spare = true),
+        SHOW(struct measured, drills, .spare = true, .element = EACH_IS(&drill_record)),
+        SHOW(struct measured, unannounced, .spare = true),
+        SHOW(struct measured, announcements, .spare = true));
+
+/* What is known under the lock: the load, what weir-dns said last (shared) and how much it is asked. */
+static struct measured measure_head(struct core *core, const struct model *m, json_t **dns)
 {
 	struct node_drain drain = node_drain_copy(core);
-	uint64_t bits;
-	json_t *o = json_pack("{s:s, s:s, s:s}", "node", core->dirs.node, "cluster",
-	                      m ? m->cluster : "", "announce", node_drain_state(&drain));
+	struct measured all = { .node = core->dirs.node,
+		                .cluster = m ? m->cluster : "",
+		                .announce = node_drain_state(&drain) };
+	struct dns_said said;
 
-	if (observe_load(core, &bits))
-		json_object_set_new(o, "bits_per_s", json_integer((json_int_t)bits));
+	all.bits_per_s.known = observe_load(core, &all.bits_per_s.value);
 	*dns = json_incref(observe_dns(core));
+	said = (struct dns_said){ .serving = json_has_true(*dns, "serving") };
+	said.queries_milli.known = observe_dns_rate(core, &said.queries_milli.value);
 	if (*dns)
-		json_object_set_new(o, "dns", dns_json(core, *dns));
-	return o;
-}
-
-static void add_checks(json_t *all, const struct model *m, const struct health_page *page)
-{
-	json_t *checks = operation_checks_json(m, page);
-
-	json_object_set_new(all, "checks", checks);
-	json_object_set_new(all, "check_sources", operation_check_sources_json(m, checks));
+		all.dns = record_shown(&dns_record, &said);
+	return all;
 }
 
 /* What is announced, with proof or without. */
 static void add_announced(struct core *core, const struct model *m, const char *announced_at,
-                          json_t *all)
+                          struct measured *all)
 {
 	bool is_included =
 	        announced_at && (!*announced_at || !strcmp(announced_at, m->self->site->name));
-	json_t *unannounced = unannounced_json(core, m);
-	json_t *announced = is_included ? announced_json(core, m) : NULL;
 
-	if (unannounced)
-		json_object_set_new(all, "unannounced", unannounced);
-	if (announced)
-		json_object_set_new(all, "announcements", announced);
+	all->unannounced = unannounced_json(core, m);
+	all->announcements = is_included ? announced_json(core, m) : NULL;
 }
 
 json_t *operation_measure_json(struct core *core, const char *announced_at)
@@ -323,29 +381,29 @@ json_t *operation_measure_json(struct core *core, const char *announced_at)
 	core_lock(core);
 	struct intent_shared *shared = intent_share(core->intent);
 	const struct model *m = intent_shared_model(shared);
-	json_t *all = head_json(core, m, &dns);
+	struct measured all = measure_head(core, m, &dns);
 	core_unlock(core);
 	observe_open(core->dirs.run, &pages);
-	if (all && m && m->self) {
+	const struct health_page *health = pages.health_fresh ? pages.health : NULL;
+	if (m && m->self) {
 		if (dns)
-			json_object_set_new(all, "sites",
-			                    operation_sites_json(dns, m->self->site->name));
-		if (pages.health_fresh)
-			json_object_set_new(all, "pools", pools_json(m, pages.health));
-		if (pages.health_fresh)
-			add_checks(all, m, pages.health);
+			all.sites = operation_sites_json(dns, m->self->site->name);
+		if (pages.health_fresh) {
+			all.pools = pools_json(m, health);
+			all.checks = operation_checks_json(m, health);
+			all.check_sources = operation_check_sources_json(m, all.checks);
+		}
 		if (pages.effect_fresh)
-			json_object_set_new(all, "backups",
-			                    backup_status_json(&(struct backup_evidence){
-			                            m, pages.effect,
-			                            pages.health_fresh ? pages.health : NULL }));
-		json_object_set_new(all, "flows", flows_json(core, m));
-		json_object_set_new(all, "drills", drills_json(core, m));
+			all.backups = backup_status_json(
+			        &(struct backup_evidence){ m, pages.effect, health });
+		all.flows = flows_json(core, m);
+		all.drills = drills_json(core, m);
 		if (m->self->announce.daemon != MODEL_DAEMON_NONE)
-			add_announced(core, m, announced_at, all);
+			add_announced(core, m, announced_at, &all);
 	}
+	json_t *json = record_shown(&operation_measure_record, &all);
 	observe_close(&pages);
 	intent_unshare(shared);
 	json_decref(dns);
-	return all;
+	return json;
 }

@@ -343,6 +343,24 @@ static void read_passed(const json_t *answer, struct operation_outcome *out)
 		out->json = json_incref(json);
 }
 
+struct passed_order {
+	const struct operation_person *person;
+	uint64_t by_ms;
+	json_t *override_guards, *without;
+};
+
+static const struct record_kind person_record = RECORD_ROWS(
+        struct operation_person, "person", SHOW(struct operation_person, principal),
+        SHOW(struct operation_person, now), SHOW(struct operation_person, over_ms),
+        SHOW(struct operation_person, goal_ppm), SHOW(struct operation_person, until_ms),
+        SHOW(struct operation_person, withdraw), SHOW(struct operation_person, reason),
+        SHOW(struct operation_person, author));
+static const struct record_kind order_record =
+        RECORD_ROWS(struct passed_order, "order",
+                    SHOW_ROWS(struct passed_order, person, &person_record, .behind = true),
+                    SHOW(struct passed_order, by_ms), SHOW(struct passed_order, override_guards),
+                    SHOW(struct passed_order, without));
+
 static json_t *order_json(const struct operation_person *person, uint64_t by_ms)
 {
 	json_t *guards = json_array(), *without = json_array();
@@ -352,12 +370,10 @@ static json_t *order_json(const struct operation_person *person, uint64_t by_ms)
 			json_array_append_new(guards, json_string(rule_rows[g].name));
 	for (size_t i = 0; i < person->without.n; i++)
 		json_array_append_new(without, json_string(person->without.items[i]));
-	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:b, s:s, s:s, s:I, s:o, s:o}", "principal",
-	                 person->principal, "now", person->now, "over_ms",
-	                 (json_int_t)person->over_ms, "goal_ppm", (json_int_t)person->goal_ppm,
-	                 "until_ms", (json_int_t)person->until_ms, "withdraw", person->withdraw,
-	                 "reason", person->reason, "author", person->author, "by_ms",
-	                 (json_int_t)by_ms, "override_guards", guards, "without", without);
+	return record_shown(&order_record, &(struct passed_order){ .person = person,
+	                                                           .by_ms = by_ms,
+	                                                           .override_guards = guards,
+	                                                           .without = without });
 }
 
 /*

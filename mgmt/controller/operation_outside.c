@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "mgmt/json/observed.h"
+#include "mgmt/operations/operation.h"
+#include "record/fields.h"
 
 /* Observations of one service at a site in one family. */
 struct outside_count {
@@ -56,56 +58,64 @@ static const char *in_force_word(const json_t *row, const char *family)
 	return observed_marks_family(row, "unproven", family) && !strcmp(word, "up") ? "" : word;
 }
 
-static json_t *find_site(json_t *sites, const char *name)
-{
-	json_t *one = json_find(sites, "site", name);
+struct outside_site {
+	const char *site;
+	bool checked, failing, disabled, known, up; /* known: whether it is up */
+};
 
-	if (one)
-		return one;
-	one = json_pack("{s:s, s:b, s:b, s:b}", "site", name, "checked", 0, "failing", 0,
-	                "disabled", 0);
-	json_array_append_new(sites, one);
-	return one;
+struct outside_sites {
+	struct outside_site items[OPERATION_SITES_MAX];
+	size_t n;
+};
+
+static const struct record_kind site_record =
+        RECORD_ROWS(struct outside_site, "site", SHOW(struct outside_site, site),
+                    SHOW(struct outside_site, checked), SHOW(struct outside_site, failing),
+                    SHOW(struct outside_site, disabled),
+                    SHOW_KNOWN(struct outside_site, "up", up, known, .spare = true));
+
+/* @return NULL: there is no room for one more */
+static struct outside_site *find_site(struct outside_sites *sites, const char *name)
+{
+	for (size_t i = 0; i < sites->n; i++)
+		if (!strcmp(sites->items[i].site, name))
+			return &sites->items[i];
+	if (sites->n == OPERATION_SITES_MAX)
+		return NULL;
+	sites->items[sites->n] = (struct outside_site){ .site = name };
+	return &sites->items[sites->n++];
 }
 
-static void raise_flag(json_t *site, const char *flag)
-{
-	json_object_set_new(site, flag, json_true());
-}
-
-static void note_site(json_t *sites, const json_t *row, const char *own_site)
+static void note_site(struct outside_sites *sites, const json_t *row, const char *own_site)
 {
 	static const char *const families[] = { "ipv4", "ipv6" };
-	json_t *site = find_site(sites, json_text_of(row, "site"));
+	struct outside_site *site = find_site(sites, json_text_of(row, "site"));
 
-	if (json_has_true(row, "disabled"))
-		raise_flag(site, "disabled");
+	if (!site)
+		return;
+	site->disabled |= json_has_true(row, "disabled");
 	for (size_t i = 0; i < 2; i++) {
 		struct outside_count c = count_outside(row, families[i], own_site);
 
-		if (c.n_up + c.n_down > 0)
-			raise_flag(site, "checked");
-		if (c.n_down > 0)
-			raise_flag(site, "failing");
+		site->checked |= c.n_up + c.n_down > 0;
+		site->failing |= c.n_down > 0;
 		if (c.n_up + c.n_down == 0) /* none outside says: what is in force, if known */
 			count_word(in_force_word(row, families[i]), &c);
-		if (c.n_up > c.n_down)
-			raise_flag(site, "up");
-		else if (c.n_down > c.n_up && !json_object_get(site, "up"))
-			json_object_set_new(site, "up", json_false());
+		site->known |= c.n_up != c.n_down;
+		site->up |= c.n_up > c.n_down;
 	}
 }
 
 json_t *operation_sites_json(const json_t *dns, const char *own_site)
 {
 	const json_t *names = json_object_get(dns, "names");
-	json_t *sites = json_array();
+	struct outside_sites sites = { .n = 0 };
 
 	for (size_t i = 0; i < json_array_size(names); i++) {
 		const json_t *rows = json_object_get(json_array_get(names, i), "sites");
 
 		for (size_t k = 0; k < json_array_size(rows); k++)
-			note_site(sites, json_array_get(rows, k), own_site);
+			note_site(&sites, json_array_get(rows, k), own_site);
 	}
-	return sites;
+	return record_list_shown(&site_record, sites.items, sites.n);
 }

@@ -229,7 +229,7 @@ static const struct record_kind projection_record =
 static const struct record_kind outlook_record = RECORD_ROWS(
         struct outlook, "outlook", SHOW_VALUE(struct outlook, "expected_s", expected_s),
         SHOW(struct outlook, receivers, .element = EACH_IS(&receiver_record)),
-        SHOW(struct outlook, backups),
+        SHOW(struct outlook, backups, .element = EACH_IS(&operation_backup_record)),
         SHOW_KNOWN(struct outlook, "queries_per_s_at_min_ttl", min_ttl_queries_per_s.value,
                    min_ttl_queries_per_s.known, .spare = true),
         SHOW(struct outlook, unheard, .spare = true),
@@ -382,9 +382,10 @@ static json_t *guards_json(const void *record)
 	return operation_guards_json(((const struct operations_item *)record)->verdicts);
 }
 
-static const struct record_kind preflight_record =
-        RECORD_ROWS(struct operations_item, "preflight", SHOW_COMPUTED("guards", guards_json),
-                    SHOW_AS(struct operations_item, "deciding_sites", deciding));
+static const struct record_kind preflight_record = RECORD_ROWS(
+        struct operations_item, "preflight",
+        SHOW_COMPUTED("guards", guards_json, .element = EACH_IS(&operation_guard_record)),
+        SHOW_AS(struct operations_item, "deciding_sites", deciding));
 
 static json_t *preflight_json(const void *record)
 {

@@ -21,6 +21,7 @@
 #include "mgmt/operations/operation_facts.h"
 #include "mgmt/operations/projection.h"
 #include "mgmt/overrides/override.h"
+#include "record/fields.h"
 
 /** What one node said; that of this node is made like the others'. */
 struct operation_report {
@@ -155,7 +156,9 @@ bool operation_flows_at(const struct operation_snapshot *v, const struct operati
 void operation_service_at(const struct operation_snapshot *v, const struct operation *op,
                           const struct model_service *service, const char *site,
                           struct operation_site *out);
-/** Rows {service, site, backup, ok: true|false|null, detail} of the targets' moved services, given. */
+/** Whether the backup of a service at a site would serve. */
+extern const struct record_kind operation_backup_record;
+/** Those of the targets' moved services, given. */
 MUST_CHECK json_t *operation_backups_json(const struct operation_snapshot *v,
                                           const struct operation *op);
 

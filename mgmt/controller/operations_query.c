@@ -94,20 +94,31 @@ static void accept_answer(struct core *core, const char *node, const struct clie
 
 /* --- the question --- */
 
+struct levels_question {
+	const char *node, *cluster;
+	bool measure, is_shared;
+	json_t *announced_at;
+	int64_t revision; /* if is_shared */
+};
+
+static const struct record_kind question_record = RECORD_ROWS(
+        struct levels_question, "question", SHOW(struct levels_question, node),
+        SHOW(struct levels_question, cluster), SHOW(struct levels_question, measure),
+        SHOW(struct levels_question, announced_at, .spare = true),
+        SHOW_KNOWN(struct levels_question, "revision", revision, is_shared, .spare = true));
+
 /* Under the lock. @return the body from malloc(), or NULL when out of memory */
 static char *make_body(struct core *core, const char *cluster, bool measure,
                        const char *announced_at)
 {
-	int64_t revision;
-	json_t *body = json_pack("{s:s, s:s, s:b}", "node", core->dirs.node, "cluster", cluster,
-	                         "measure", measure);
-	bool shares = core->shared && !shared_intent_revision(core->intent, &revision);
+	struct levels_question q = { .node = core->dirs.node,
+		                     .cluster = cluster,
+		                     .measure = measure,
+		                     .announced_at =
+		                             announced_at ? json_string(announced_at) : NULL };
 
-	if (announced_at)
-		json_object_set_new(body, "announced_at", json_string(announced_at));
-	if (shares)
-		json_object_set_new(body, "revision", json_integer(revision));
-	return json_line(body);
+	q.is_shared = core->shared && !shared_intent_revision(core->intent, &q.revision);
+	return json_line(record_shown(&question_record, &q));
 }
 
 void operations_query(struct core *core, struct peer_client *client, bool measure,
