@@ -23,6 +23,8 @@
 
 #define HEX_DIGITS 16u
 
+const struct field record_string = { .kind = FIELD_STRING };
+
 /* --- writing --- */
 
 /* Jansson leaves out what there is no memory for, and a record that lacks a field is another one. */
@@ -103,6 +105,14 @@ static json_t *real_json(struct record_writer *w, double value)
 	return isfinite(value) ? note_made(w, json_real(value)) : json_null();
 }
 
+static json_t *known_json(struct record_writer *w, const struct field *f,
+                          const struct shown_number *n)
+{
+	if (!n->known)
+		return f->spare ? NULL : json_null();
+	return note_made(w, json_integer((json_int_t)n->value));
+}
+
 /* What was given with the record, taken; NULL where a row that may lack it does. */
 static json_t *given_json(const struct field *f, json_t *value)
 {
@@ -158,6 +168,7 @@ static json_t *by_word_json(struct record_writer *w, const struct field *f, cons
 
 static json_t *value_json(struct record_writer *w, const struct field *f, const char *at,
                           bool always);
+static json_t *rows_json(struct record_writer *w, const struct record_kind *r, const char *from);
 
 static json_t *list_json(struct record_writer *w, const struct field *f, const char *from)
 {
@@ -168,9 +179,10 @@ static json_t *list_json(struct record_writer *w, const struct field *f, const c
 	size_t n =
 	        f->count_size == sizeof(size_t) ? *(const size_t *)count : *(const uint32_t *)count;
 
-	for (size_t i = 0; i < n && i < f->most; i++)
+	for (size_t i = 0; i < n && i < f->most; i++, at += f->size)
 		add_to_list(w, list,
-		            value_json(w, f->element, at + i * f->size + f->element->offset, true));
+		            f->each ? rows_json(w, f->each, at)
+		                    : value_json(w, f->element, at + f->element->offset, true));
 	return f->always ? list : keep_filled(w, f, list);
 }
 
@@ -266,6 +278,8 @@ static json_t *value_json(struct record_writer *w, const struct field *f, const 
 		return string_json(w, string_at(at));
 	case FIELD_REAL:
 		return real_json(w, *(const double *)(const void *)at);
+	case FIELD_KNOWN:
+		return known_json(w, f, (const void *)at);
 	case FIELD_JSON:
 		return given_json(f, *(json_t *const *)(const void *)at);
 	case FIELD_U8:
@@ -490,6 +504,7 @@ static bool read_value(const struct field *f, const json_t *value, char *out, ch
 	case FIELD_STRING:
 	case FIELD_REAL:
 	case FIELD_JSON:
+	case FIELD_KNOWN:
 	case FIELD_LIST: /* read_list() */
 		break;
 	}

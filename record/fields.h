@@ -50,6 +50,18 @@ enum field_kind {
 	FIELD_STRING,  /**< const char *; NULL is null. Only shown, as are the next two */
 	FIELD_REAL,    /**< double; what is not finite is null */
 	FIELD_JSON, /**< json_t *, given with the record: shown once, or dropped; NULL is null. Or computed */
+	FIELD_KNOWN, /**< struct shown_number */
+};
+
+/** An instant, ms of the wall clock: shown as FIELD_TIME. */
+struct shown_time {
+	int64_t ms;
+};
+
+/** A number, or null where it is not known. */
+struct shown_number {
+	bool known;
+	uint64_t value;
 };
 
 struct record_kind;
@@ -77,7 +89,9 @@ struct field {
 	/** of a shown string that is found by the struct; NULL: the string is in it */
 	const char *(*text_of)(const void *record);
 	const struct record_kind *of; /**< of a record, or of one that is given as JSON */
-	const struct field *element; /**< of a list, at offset 0 of each; or of one given as JSON */
+	const struct field
+	        *element; /**< of a list, at its offset of each; or of one given as JSON */
+	const struct record_kind *each; /**< the same of a list of records that is only shown */
 };
 
 /** A kind of record. */
@@ -156,11 +170,11 @@ struct record_kind {
 	         : FIELD_STRING, char *const *                                                     \
 	         : FIELD_STRING, default                                                           \
 	         : FIELD_TEXT)
-/** The kind of a member that a row only shows. An array of char is a text, a pointer to char a string. */
+/** The kind of a member that a row only shows. An array of char is a text, a pointer to char a string, a struct a record. */
 #define FIELD_KIND_OF(type, member)                                                                \
 	_Generic(((type *)0)->member, bool                                                         \
 	         : FIELD_BOOL, char *                                                              \
-	         : FIELD_CHARS(type, member), const char *                                                        \
+	         : FIELD_CHARS(type, member), const char *                                         \
 	         : FIELD_STRING, uint8_t                                                           \
 	         : FIELD_U8, uint16_t                                                              \
 	         : FIELD_U16, int                                                                  \
@@ -170,8 +184,11 @@ struct record_kind {
 	         : FIELD_I64, double                                                               \
 	         : FIELD_REAL, struct addr                                                         \
 	         : FIELD_ADDR, struct prefix                                                       \
-	         : FIELD_PREFIX, json_t *                                                            \
-	         : FIELD_JSON)
+	         : FIELD_PREFIX, struct shown_time                                                 \
+	         : FIELD_TIME, struct shown_number                                                 \
+	         : FIELD_KNOWN, json_t *                                                           \
+	         : FIELD_JSON, default                                                             \
+	         : FIELD_RECORD)
 /** A member that is only shown, under its own name. */
 #define SHOW(type, member, ...) SHOW_AS(type, #member, member, __VA_ARGS__)
 /** The same under another name. */
@@ -236,14 +253,38 @@ struct record_kind {
 #define FIELD_IS_POINTER(type, member)                                                             \
 	__builtin_types_compatible_p(__typeof__(((type *)0)->member),                              \
 	                             __typeof__(&((type *)0)->member[0]))
+#define FIELD_LIST_AT(type, the_name, member, n_member)                                            \
+	.shown = (the_name), .kind = FIELD_LIST, .behind = FIELD_IS_POINTER(type, member),         \
+	.offset = offsetof(type, member), .size = sizeof(*((type *)0)->member), .most = SIZE_MAX,  \
+	.count = offsetof(type, n_member), .count_size = sizeof(((type *)0)->n_member)
 /** A list, an array or behind a pointer, of what lies in a row, with its count, size_t or uint32_t. */
 #define SHOW_LIST(type, the_name, member, n_member, an_element, ...)                               \
 	{                                                                                          \
-		.shown = (the_name), .kind = FIELD_LIST, .behind = FIELD_IS_POINTER(type, member), \
-		.offset = offsetof(type, member), .size = sizeof(*((type *)0)->member),            \
-		.most = SIZE_MAX, .count = offsetof(type, n_member),                               \
-		.count_size = sizeof(((type *)0)->n_member), .element = (an_element), __VA_ARGS__  \
+		FIELD_LIST_AT(type, the_name, member, n_member), .element = (an_element),          \
+		                                                 __VA_ARGS__                       \
 	}
+/** The same of records. */
+#define SHOW_RECORDS(type, the_name, member, n_member, a_record, ...)                              \
+	{                                                                                          \
+		FIELD_LIST_AT(type, the_name, member, n_member), .each = (a_record), __VA_ARGS__   \
+	}
+#define VIEW_MEMBER(tag, type, member, ...) type member;
+#define VIEW_ROW(tag, type, member, ...)    SHOW(struct tag, member, __VA_ARGS__),
+#define VIEW_IS(storage, tag, the_name, ROWS)                                                      \
+	struct tag {                                                                               \
+		ROWS(VIEW_MEMBER, tag)                                                             \
+	};                                                                                         \
+	static const struct field tag##_rows[] = { ROWS(VIEW_ROW, tag) };                          \
+	storage const struct record_kind tag##_kind =                                              \
+	        RECORD_OF(struct tag, the_name, tag##_rows, NULL)
+/**
+ * A struct TAG that is only shown, its rows and its kind TAG_kind, all of one list:
+ * #define SHIP_ROWS(X, t) X(t, const char *, name) X(t, uint32_t, guests, .spare = true)
+ * RECORD_VIEW(ship, "ship", SHIP_ROWS);
+ */
+#define RECORD_VIEW(tag, the_name, ROWS) VIEW_IS(static, tag, the_name, ROWS)
+/** The same with a kind for other files, too. */
+#define RECORD_ANSWER(tag, the_name, ROWS) VIEW_IS(, tag, the_name, ROWS)
 /** Rows of a struct @p type as a record. */
 #define RECORD_OF(type, the_name, rows, sound)                                                     \
 	{                                                                                          \
@@ -261,6 +302,9 @@ struct record_kind {
 	}
 /** The elements of a list that are such records. */
 #define EACH_IS(a_record) (&(const struct field){ .kind = FIELD_RECORD, .of = (a_record) })
+
+/** The elements of a list of strings: const char *. */
+extern const struct field record_string;
 
 /** Given; NULL when out of memory. Equal records give equal text with JSON_SORT_KEYS. */
 MUST_CHECK json_t *record_to_json(const struct record_kind *r, const void *from);

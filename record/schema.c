@@ -27,7 +27,8 @@ static const char *type_of(enum field_kind kind)
 static bool may_be_null(const struct field *f)
 {
 	return f->kind == FIELD_TIME || f->kind == FIELD_REAL || f->or_null ||
-	       (!f->spare && (f->known || (f->kind == FIELD_RECORD && f->behind)));
+	       (!f->spare &&
+	        (f->known || f->kind == FIELD_KNOWN || (f->kind == FIELD_RECORD && f->behind)));
 }
 
 static json_t *words_schema(const struct field *f)
@@ -56,8 +57,9 @@ static json_t *part_schema(const struct field *f)
 {
 	if (f->of)
 		return record_schema(f->of);
-	if (f->element)
-		return json_pack("{s:s, s:o}", "type", "array", "items", field_schema(f->element));
+	if (f->each || f->element)
+		return json_pack("{s:s, s:o}", "type", "array", "items",
+		                 f->each ? record_schema(f->each) : field_schema(f->element));
 	switch (f->kind) {
 	case FIELD_WORD:
 		return words_schema(f);

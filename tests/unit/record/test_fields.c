@@ -385,7 +385,6 @@ static const struct field shown_leg_fields[] = { SHOW(struct desk_leg, name),
 	                                         SHOW(struct desk_leg, n, .spare = true) };
 static const struct record_kind shown_leg =
         RECORD_OF(struct desk_leg, "leg", shown_leg_fields, NULL);
-static const struct field one_shown_leg = { .kind = FIELD_RECORD, .of = &shown_leg };
 static const struct record_kind crate_part =
         RECORD_ROWS(struct crate, "part", SHOW(struct crate, u8));
 
@@ -400,7 +399,6 @@ static json_t *sum_legs(const void *record)
 	return c->n_legs ? json_integer(sum) : NULL;
 }
 
-static const struct field one_string = { .kind = FIELD_STRING };
 static const struct field paint_fields[] = { SHOW_WORD(struct crate, "colour", colour, colour_word,
 	                                               COLOURS) };
 static const struct record_kind paint = RECORD_OF(struct crate, "paint", paint_fields, NULL);
@@ -414,14 +412,14 @@ static const struct field crate_fields[] = {
 	SHOW_TIME(struct crate, "made", made_ms),
 	SHOW_KNOWN(struct crate, "guests", guests.value, guests.known),
 	SHOW_RECORD(struct crate, "best", best, &shown_leg, .behind = true),
-	SHOW_LIST(struct crate, "legs", legs, n_legs, &one_shown_leg),
-	SHOW_LIST(struct crate, "words", words, n_words, &one_string, .spare = true),
+	SHOW_RECORDS(struct crate, "legs", legs, n_legs, &shown_leg),
+	SHOW_LIST(struct crate, "words", words, n_words, &record_string, .spare = true),
 	SHOW_GROUP("paint", &paint),
 	SHOW_TEXT_OF("size", size_of_crate, .spare = true),
 	SHOW(struct crate, sender, ONLY_IF(struct crate, has_sender)),
 	SHOW(struct crate, range),
 	SHOW_LATER("taken", FIELD_BOOL),
-	SHOW(struct crate, notes, .or_null = true, .element = &one_string),
+	SHOW(struct crate, notes, .or_null = true, .element = &record_string),
 	SHOW(struct crate, extra, .spare = true),
 	SHOW_ROWS(struct crate, more, &shown_leg, .behind = true),
 	SHOW_GROUP("of_it", &crate_part),
@@ -488,6 +486,59 @@ static void what_is_not_there_is_null_or_left_out(void **state)
 	        "{\"label\":\"\",\"owner\":null,\"small\":0,\"u16\":0,\"below\":0,\"weight\":null,"
 	        "\"made\":null,\"guests\":null,\"best\":null,\"legs\":[],\"paint\":{\"colour\":\"red\"},\"notes\":null,"
 	        "\"of_it\":{\"u8\":0},\"sum\":null}");
+}
+
+/* A list of larger structs, of which one member is shown. */
+static const struct field name_of_leg = { .kind = FIELD_TEXT,
+	                                  .size = sizeof(((struct desk_leg *)0)->name),
+	                                  .offset = offsetof(struct desk_leg, name) };
+#define SHIP_ROWS(X, t)                                                                            \
+	X(t, const char *, name)                                                                   \
+	X(t, uint32_t, guests, .spare = true)                                                      \
+	X(t, struct shown_time, since)                                                             \
+	X(t, struct shown_number, rooms)                                                           \
+	X(t, struct shown_number, boats, .spare = true)
+RECORD_VIEW(ship, "ship", SHIP_ROWS);
+
+struct fleet {
+	struct ship ships[2];
+	uint32_t n_ships;
+	const struct desk_leg *legs;
+	size_t n_legs;
+};
+
+static const struct field fleet_fields[] = {
+	SHOW_RECORDS(struct fleet, "ships", ships, n_ships, &ship_kind),
+	SHOW_LIST(struct fleet, "legs", legs, n_legs, &name_of_leg),
+};
+static const struct record_kind fleet = RECORD_OF(struct fleet, "fleet", fleet_fields, NULL);
+
+static void a_struct_and_its_rows_are_one_list(void **state)
+{
+	static const struct desk_leg legs[] = { { "left", 1 }, { "right", 0 } };
+	const struct fleet f = { .ships = { { .name = "a", .rooms = { false, 3 } },
+		                            { .name = "b",
+		                              .guests = 2,
+		                              .since = { 1000 },
+		                              .rooms = { true, 0 },
+		                              .boats = { true, 0 } } },
+		                 .n_ships = 2,
+		                 .legs = legs,
+		                 .n_legs = 2 };
+
+	(void)state;
+	expect_text(
+	        record_shown(&fleet, &f),
+	        "{\"ships\": [{\"name\": \"a\", \"since\": null, \"rooms\": null}, "
+	        "{\"name\": \"b\", \"guests\": 2, \"since\": \"1970-01-01T00:00:01.000Z\", \"rooms\": 0, "
+	        "\"boats\": 0}], \"legs\": [\"left\", \"right\"]}");
+	expect_text(
+	        record_schema(&ship_kind),
+	        "{\"title\": \"ship\", \"type\": \"object\", \"properties\": {\"name\": {\"type\": \"string\"}, "
+	        "\"guests\": {\"type\": \"integer\"}, "
+	        "\"since\": {\"type\": [\"string\", \"null\"], \"format\": \"date-time\"}, "
+	        "\"rooms\": {\"type\": [\"integer\", \"null\"]}, \"boats\": {\"type\": \"integer\"}}, "
+	        "\"required\": [\"name\", \"since\", \"rooms\"]}");
 }
 
 /* --- the schema of what is shown --- */
@@ -561,6 +612,7 @@ SUITE(fields)
 		cmocka_unit_test(an_unknown_word_of_a_set_is_left_out),
 		cmocka_unit_test(what_is_shown_may_lie_elsewhere),
 		cmocka_unit_test(what_is_not_there_is_null_or_left_out),
+		cmocka_unit_test(a_struct_and_its_rows_are_one_list),
 		cmocka_unit_test(a_schema_says_what_is_shown),
 		cmocka_unit_test(a_schema_has_the_words_that_are_known),
 	};
