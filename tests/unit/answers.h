@@ -104,9 +104,6 @@
 	X(int, pthread_cond_timedwait,                                                             \
 	  (pthread_cond_t * c, pthread_mutex_t * m, const struct timespec *until), (c, m, until))  \
 	X(int, pthread_cond_wait, (pthread_cond_t * c, pthread_mutex_t * m), (c, m))               \
-	X(int, pthread_create,                                                                     \
-	  (pthread_t * id, const pthread_attr_t *attributes, void *(*run)(void *), void *with),    \
-	  (id, attributes, run, with))                                                             \
 	X(int, pthread_detach, (pthread_t id), (id))                                               \
 	X(int, pthread_join, (pthread_t id, void **out), (id, out))                                \
 	X(int, pthread_mutex_lock, (pthread_mutex_t * m), (m))                                     \
