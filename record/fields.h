@@ -89,8 +89,8 @@ struct field {
 	/** of a shown string that is found by the struct; NULL: the string is in it */
 	const char *(*text_of)(const void *record);
 	const struct record_kind *of; /**< of a record, or of one that is given as JSON */
-	const struct field
-	        *element; /**< of a list, at its offset of each; or of one given as JSON */
+	/** of a list, at its offset of each; or of one given as JSON */
+	const struct field *element;
 	const struct record_kind *each; /**< the same of a list of records that is only shown */
 };
 
