@@ -8,7 +8,7 @@
 #define WEIR_MODEL_BIND_H
 
 #include "model/schema.h"
-#include "model/tree.h"
+#include "model/scan.h"
 
 struct item;
 

@@ -94,16 +94,16 @@ static int build_from_items(const struct reading *r, const struct bind *bind,
 static int read_into(const struct reading *r, struct arena *scratch, struct model *m,
                      struct model_errors *errors)
 {
-	struct document_scan scan;
-	int err;
+	struct document_scan scan = { .arena = scratch,
+		                      .errors = errors,
+		                      .dir = r->dir,
+		                      .max = r->dir ? scan_config_limits : scan_effective_limits };
+	int err =
+	        r->path ? scan_file(&scan, r->path) : scan_text(&scan, r->text, r->n_text, r->name);
 
-	scan_init(&scan, scratch, errors, r->dir,
-	          r->dir ? &scan_config_limits : &scan_effective_limits);
-	err = r->path ? scan_file(&scan, r->path) : scan_text(&scan, r->text, r->n_text, r->name);
 	if (!err) {
-		const struct tree *top = scan_tree(&scan);
 		const struct bind bind = { errors, scratch, !r->dir };
-		const struct item *item = top ? bind_document(&bind, top) : NULL;
+		const struct item *item = scan.top ? bind_document(&bind, scan.top) : NULL;
 
 		if (item)
 			err = build_from_items(r, &bind, item, m);

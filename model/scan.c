@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Documents are in libconfig's syntax, but scanner and grammar are our own: libconfig stops at the
- * first error, has no limits of size and crashes without memory. No process links it; one test
- * does, as the reference (tests/unit/model/test_tree.c). A wrong token ends the scan (broken),
- * because what follows would only be noise; a wrong value does not.
+ * Documents are in libconfig's syntax, but the reader is our own: libconfig stops at the first
+ * error, has no limits of size and crashes without memory. No process links it; one test does, as
+ * the reference (tests/unit/model/test_tree.c).
+ *
+ * read_next() finds tokens, over all files; a function for each rule of the grammar (scan.h) takes
+ * them and hangs what it reads into the tree. A wrong token ends the reading (broken), because what
+ * follows would only be noise; a wrong value does not. A broken text has no more tokens, so that
+ * each rule ends by itself.
  */
 #include "model/scan.h"
 
@@ -23,40 +27,71 @@ const struct scan_limits scan_config_limits = { SCAN_CONFIG_MAX, SCAN_SETTINGS_M
 const struct scan_limits scan_effective_limits = { SCAN_EFFECTIVE_MAX,
 	                                           SCAN_EFFECTIVE_SETTINGS_MAX };
 
-/* A text being scanned. */
+/* A file that is being read. */
 struct scan_cursor {
-	struct document_scan *s;
 	const char *at, *end;
 	const char *file;
 	unsigned line;
 	bool line_is_blank; /* nothing but blanks and comments so far on this line */
-	unsigned include_depth;
+	char *bytes;        /* of an include, to be freed; else NULL */
 };
 
-static struct where scan_position(const struct scan_cursor *t)
+/* A bracket or a separator is a token by its character; ":" is one by "=". */
+enum scan_token {
+	SCAN_END = '\0', /* of the document, or of what can be read of it */
+	SCAN_NAME = 'n',
+	SCAN_INTEGER = '0',
+	SCAN_BOOLEAN = 'b',
+	SCAN_TEXT = '"',
+};
+
+struct scan_reader {
+	struct document_scan *s;
+	struct scan_cursor files[SCAN_INCLUDE_DEPTH + 1]; /* each included by the one before */
+	struct scan_cursor *t;                            /* the innermost */
+	size_t n_files, n_bytes;
+	bool broken;
+
+	int token;         /* the present one */
+	const char *first; /* it is from here to the cursor */
+	char text[SCAN_TEXT_MAX + 1];
+	size_t n_text;
+
+	unsigned n_open; /* brackets */
+	uint32_t n_nodes;
+	struct tree spare; /* in place of one that found no memory */
+};
+
+static struct where scan_position(const struct scan_reader *r)
 {
-	return (struct where){ t->file, t->line };
+	return (struct where){ r->t->file, r->t->line };
 }
 
-static void add_scan_error(struct scan_cursor *t, const char *message)
+static void add_scan_error(struct scan_reader *r, const char *message)
 {
-	errors_add(t->s->errors, scan_position(t), "", "%s", message);
+	errors_add(r->s->errors, scan_position(r), "", "%s", message);
 }
 
-/*
- * Give the grammar the token from @p first to the cursor, and report one that it does not expect.
- */
-static bool accept_token(struct scan_cursor *t, enum grammar_token token, const char *first)
+/* What is shown of the present token. */
+static int shown_length(const struct scan_reader *r)
 {
-	const char *expected = grammar_accept(&t->s->grammar, token, *first);
-	int n = t->at - first > 40 ? 40 : (int)(t->at - first);
+	return r->t->at - r->first > 40 ? 40 : (int)(r->t->at - r->first);
+}
 
-	if (!expected)
-		return true;
-	errors_add(t->s->errors, scan_position(t), "", "syntax error: found %.*s, expected %s", n,
-	           first, expected);
-	t->s->broken = true;
-	return false;
+/* The present token is not what the grammar has here. */
+static void refuse_token(struct scan_reader *r, const char *expected)
+{
+	if (r->broken || arena_failed(r->s->arena))
+		return;
+	if (r->token == SCAN_END)
+		errors_add(r->s->errors, scan_position(r), "",
+		           "syntax error: the document ends, expected %s", expected);
+	else
+		errors_add(r->s->errors, scan_position(r), "",
+		           "syntax error: found %.*s, expected %s", shown_length(r), r->first,
+		           expected);
+	r->broken = true;
+	r->token = SCAN_END;
 }
 
 static void new_line(struct scan_cursor *t)
@@ -88,8 +123,16 @@ static void skip_line_comment(struct scan_cursor *t)
 		t->at++;
 }
 
-static void skip_block_comment(struct scan_cursor *t)
+/* What follows cannot be understood. */
+static void break_off(struct scan_reader *r, const char *message)
 {
+	add_scan_error(r, message);
+	r->broken = true;
+}
+
+static void skip_block_comment(struct scan_reader *r)
+{
+	struct scan_cursor *t = r->t;
 	unsigned first = t->line;
 
 	for (t->at += 2; t->at < t->end && !starts_with(t, "*/"); t->at++)
@@ -100,20 +143,20 @@ static void skip_block_comment(struct scan_cursor *t)
 		return;
 	}
 	t->line = first;
-	add_scan_error(t, "a comment begins here and has no end: expected */");
-	t->s->broken = true;
+	break_off(r, "a comment begins here and has no end: expected */");
 }
 
 /*
- * Read a quoted text, the cursor behind its opening quote, into @p out (SCAN_TEXT_MAX + 1 bytes).
- * @return false after reporting an error; the cursor is then behind the text or at the line's end
+ * Read a quoted text, the cursor at its opening quote. @return false after reporting an error; the
+ * cursor is then behind the text or at the line's end
  */
-static bool scan_quoted_text(struct scan_cursor *t, char *out, size_t *n_out)
+static bool read_quoted(struct scan_reader *r)
 {
+	struct scan_cursor *t = r->t;
 	const char *wrong = NULL;
-	size_t n = 0;
 
-	while (t->at < t->end && *t->at != '"' && *t->at != '\n') {
+	r->n_text = 0;
+	for (t->at++; t->at < t->end && *t->at != '"' && *t->at != '\n';) {
 		int byte = (unsigned char)*t->at++;
 
 		if (byte == '\\')
@@ -123,152 +166,21 @@ static bool scan_quoted_text(struct scan_cursor *t, char *out, size_t *n_out)
 		if (byte < 0)
 			wrong = "a text holds a control character or an unknown escape; known are "
 			        "\\\" \\\\ \\n \\t \\r \\f and \\x01 to \\xff";
-		else if (n < SCAN_TEXT_MAX)
-			out[n++] = (char)byte;
+		else if (r->n_text < SCAN_TEXT_MAX)
+			r->text[r->n_text++] = (char)byte;
 		else
 			wrong = "a text is longer than 4096 bytes";
 	}
 	if (t->at == t->end || *t->at == '\n') {
-		add_scan_error(t, "a text has no end on this line: expected \"");
-		t->s->broken = true;
+		break_off(r, "a text has no end on this line: expected \"");
 		return false;
 	}
 	t->at++;
-	out[n] = '\0';
-	*n_out = n;
+	r->text[r->n_text] = '\0';
 	if (wrong)
-		add_scan_error(t, wrong);
+		add_scan_error(r, wrong);
 	return !wrong;
 }
-
-static void scan_quoted(struct scan_cursor *t)
-{
-	char value[SCAN_TEXT_MAX + 1];
-	const char *first = t->at;
-	size_t n = 0;
-
-	bool more = grammar_in_text(&t->s->grammar);
-
-	t->at++;
-	if (!scan_quoted_text(t, value, &n))
-		n = 0;
-	if (t->s->broken || !accept_token(t, GRAMMAR_TEXT, first))
-		return;
-	if (more)
-		tree_add_more_text(&t->s->tree, value, n);
-	else
-		tree_add_text(&t->s->tree, value, n, scan_position(t));
-	t->s->n_settings++;
-}
-
-/* A number: decimal, whole, and within 32 bits. */
-static void scan_number(struct scan_cursor *t)
-{
-	const char *first = t->at;
-	bool negative = *t->at == '-', decimal = true;
-	int64_t n = 0;
-
-	if (*t->at == '-' || *t->at == '+')
-		t->at++;
-	const char *digits = t->at;
-	for (; t->at < t->end && (is_scan_digit(*t->at) || is_letter(*t->at) || *t->at == '.');
-	     t->at++) {
-		decimal = decimal && is_scan_digit(*t->at);
-		if (decimal && n <= UINT32_MAX)
-			n = n * 10 + (*t->at - '0');
-	}
-	int length = t->at - first > 40 ? 40 : (int)(t->at - first);
-	if (!accept_token(t, GRAMMAR_INTEGER, first))
-		return;
-	struct where at = scan_position(t);
-	if (!decimal || t->at == digits) {
-		errors_add(
-		        t->s->errors, at, "",
-		        "found %.*s, expected a whole decimal number, or a text in quotes such as "
-		        "\"500ms\" or \"40Gbit\"",
-		        length, first);
-		n = 0;
-	} else if (n > (int64_t)INT32_MAX + negative) {
-		errors_add(t->s->errors, at, "",
-		           "found %.*s, which does not fit 32 bits; write large quantities as text "
-		           "with a unit, such as \"40Gbit\"",
-		           length, first);
-		n = 0;
-	}
-	tree_add_number(&t->s->tree, TREE_INTEGER, negative ? -n : n, scan_position(t));
-	t->s->n_settings++;
-}
-
-/* Name the value that follows. A second one of the same name is reported, and read but not kept. */
-static void accept_name(struct scan_cursor *t, const char *name, size_t n)
-{
-	const struct tree *first = tree_name(&t->s->tree, name, n, scan_position(t));
-
-	if (!first)
-		return;
-	errors_add(t->s->errors, scan_position(t), first->name,
-	           "is given twice in this group; first on line %u", first->at.line);
-}
-
-static bool is_boolean(const char *word, size_t n)
-{
-	return (n == 4 && strncasecmp(word, "true", 4) == 0) ||
-	       (n == 5 && strncasecmp(word, "false", 5) == 0);
-}
-
-/* A word is a boolean or a name: libconfig knows no other bare words. */
-static void scan_word(struct scan_cursor *t)
-{
-	const char *first = t->at;
-
-	while (t->at < t->end &&
-	       (is_letter(*t->at) || is_scan_digit(*t->at) || *t->at == '_' || *t->at == '-'))
-		t->at++;
-	size_t n = (size_t)(t->at - first);
-	bool boolean = is_boolean(first, n);
-	if (!accept_token(t, boolean ? GRAMMAR_BOOLEAN : GRAMMAR_NAME, first))
-		return;
-	t->s->n_settings++;
-	if (boolean) {
-		tree_add_number(&t->s->tree, TREE_BOOLEAN, n == 4, scan_position(t));
-	} else if (n > SCAN_NAME_MAX) {
-		add_scan_error(t, "a setting's name is longer than 63 bytes");
-		t->s->broken = true;
-	} else if (tree_members(&t->s->tree) == SCAN_MEMBERS_MAX) {
-		add_scan_error(t, "a group has more than 64 settings");
-		t->s->broken = true;
-	} else {
-		accept_name(t, first, n);
-	}
-}
-
-/* A bracket or separator. */
-static void scan_mark(struct scan_cursor *t)
-{
-	static const struct {
-		const char *marks;
-		enum grammar_token token;
-	} rows[] = { { "{[(", GRAMMAR_OPEN },
-		     { "}])", GRAMMAR_CLOSE },
-		     { "=:", GRAMMAR_EQUALS },
-		     { ",", GRAMMAR_COMMA },
-		     { ";", GRAMMAR_SEMICOLON } };
-	const char *first = t->at++;
-	size_t i = 0;
-
-	while (!strchr(rows[i].marks, *first))
-		i++;
-	if (!accept_token(t, rows[i].token, first))
-		return;
-	if (rows[i].token == GRAMMAR_OPEN) {
-		tree_open(&t->s->tree, *first == '{' ? TREE_GROUP : TREE_LIST, scan_position(t));
-		t->s->n_settings++;
-	} else if (rows[i].token == GRAMMAR_CLOSE) {
-		tree_close(&t->s->tree);
-	}
-}
-
-static void scan_document(struct scan_cursor *t);
 
 /* A file that cannot be read may be the reader's fault (rights, memory) and not the document's. */
 static void note_scan_failure(struct document_scan *s, int err)
@@ -278,47 +190,58 @@ static void note_scan_failure(struct document_scan *s, int err)
 		arena_fail(s->arena);
 }
 
-/* Open the file that an include names and scan it in place. */
-static void include_file(struct scan_cursor *t, const char *name)
+static void begin_file(struct scan_reader *r, struct scan_cursor *t, const char *name,
+                       const char *text, size_t n)
 {
-	struct document_scan *s = t->s;
+	*t = (struct scan_cursor){ .at = text,
+		                   .end = text + n,
+		                   .file = arena_strdup(r->s->arena, name),
+		                   .line = 1,
+		                   .line_is_blank = true };
+	r->t = t;
+	r->n_bytes += n;
+}
+
+/* Go on in the file that the present one is included by. */
+static void end_file(struct scan_reader *r)
+{
+	free(r->t->bytes);
+	r->t--;
+}
+
+/* Open the file that an include names: it is read next. */
+static void begin_include(struct scan_reader *r, const char *name)
+{
+	struct document_scan *s = r->s;
 	char path[PATH_MAX], *bytes = NULL;
 	size_t n = 0;
 	int err =
 	        snprintf(path, sizeof(path), "%s/%s", s->dir, name) >= PATH_MAX ? -ENAMETOOLONG : 0;
-	struct where at = scan_position(t);
 
 	if (!err)
-		err = load_file(path, s->max.bytes - s->n_bytes, &bytes, &n);
+		err = load_file(path, s->max.bytes - r->n_bytes, &bytes, &n);
 	if (!err)
 		err = load_check_below(path, s->dir);
 	if (err) {
 		free(bytes);
 		note_scan_failure(s, err);
-		errors_add(s->errors, at, "@include", "\"%s\" %s", name, load_error(err));
+		errors_add(s->errors, scan_position(r), "@include", "\"%s\" %s", name,
+		           load_error(err));
 		return;
 	}
-	s->n_bytes += n;
-	s->n_files++;
-	struct scan_cursor inner = { .s = s,
-		                     .at = bytes,
-		                     .end = bytes + n,
-		                     .file = arena_strdup(s->arena, name),
-		                     .line = 1,
-		                     .line_is_blank = true,
-		                     .include_depth = t->include_depth + 1 };
-	scan_document(&inner);
-	free(bytes);
+	r->n_files++;
+	begin_file(r, r->t + 1, name, bytes, n);
+	r->t->bytes = bytes;
 }
 
 /* @return why an include of @p name is not allowed, or NULL */
-static const char *include_refused(const struct scan_cursor *t, const char *name)
+static const char *include_refused(const struct scan_reader *r, const char *name)
 {
-	if (!t->s->dir)
+	if (!r->s->dir)
 		return "an include is allowed only in the operator's own file";
-	if (t->include_depth >= SCAN_INCLUDE_DEPTH)
+	if (r->t == &r->files[SCAN_INCLUDE_DEPTH])
 		return "includes are nested more than 8 deep (does a file include itself?)";
-	if (t->s->n_files >= SCAN_FILES_MAX)
+	if (r->n_files >= SCAN_FILES_MAX)
 		return "more than 256 files are included";
 	if (!model_file_name_ok(name))
 		return "an include names " LOAD_NAME_EXPECTED;
@@ -332,138 +255,392 @@ static void skip_line_blanks(struct scan_cursor *t)
 }
 
 /* Only on a line of its own, as libconfig reads it; the file takes the line's place. */
-static void scan_include(struct scan_cursor *t)
+static void read_include(struct scan_reader *r)
 {
-	char name[SCAN_TEXT_MAX + 1];
-	size_t n;
-	const char *refused;
+	struct scan_cursor *t = r->t;
+	const char *wrong = NULL, *refused;
 
 	if (!t->line_is_blank || !starts_with(t, "@include")) {
-		add_scan_error(t,
-		               "found '@', expected only: @include \"FILE\" on a line of its own");
-		t->s->broken = true;
-		skip_line_comment(t);
+		break_off(r, "found '@', expected only: @include \"FILE\" on a line of its own");
 		return;
 	}
 	t->at += strlen("@include");
 	skip_line_blanks(t);
-	if (t->at == t->end || *t->at != '"') {
-		add_scan_error(t, "expected: @include \"FILE\"");
-		skip_line_comment(t);
-		return;
-	}
-	t->at++;
-	if (!scan_quoted_text(t, name, &n))
+	if (t->at == t->end || *t->at != '"')
+		wrong = "expected: @include \"FILE\"";
+	else if (!read_quoted(r))
 		return;
 	skip_line_blanks(t);
-	if (t->at < t->end && *t->at != '\n' && *t->at != '#' && !starts_with(t, "//")) {
-		add_scan_error(t, "expected nothing else on the line of an @include");
-		skip_line_comment(t);
+	if (!wrong && t->at < t->end && *t->at != '\n' && *t->at != '#' && !starts_with(t, "//"))
+		wrong = "expected nothing else on the line of an @include";
+	skip_line_comment(t);
+	if (wrong) {
+		add_scan_error(r, wrong);
 		return;
 	}
-	skip_line_comment(t);
-	refused = strlen(name) == n ? include_refused(t, name) : "a file's name holds no NUL";
+	refused = include_refused(r, r->text);
 	if (refused)
-		errors_add(t->s->errors, scan_position(t), "@include", "\"%s\": %s", name, refused);
+		errors_add(r->s->errors, scan_position(r), "@include", "\"%s\": %s", r->text,
+		           refused);
 	else
-		include_file(t, name);
+		begin_include(r, r->text);
 }
 
-static void scan_unknown(struct scan_cursor *t)
+static bool is_boolean(const char *word, size_t n)
 {
-	unsigned char c = (unsigned char)*t->at;
-	struct where at = scan_position(t);
+	return (n == 4 && strncasecmp(word, "true", 4) == 0) ||
+	       (n == 5 && strncasecmp(word, "false", 5) == 0);
+}
 
+/* A word is a boolean or a name: libconfig knows no other bare words. */
+static int read_word(struct scan_cursor *t)
+{
+	const char *first = t->at;
+
+	while (t->at < t->end &&
+	       (is_letter(*t->at) || is_scan_digit(*t->at) || *t->at == '_' || *t->at == '-'))
+		t->at++;
+	return is_boolean(first, (size_t)(t->at - first)) ? SCAN_BOOLEAN : SCAN_NAME;
+}
+
+static int read_digits(struct scan_cursor *t)
+{
+	for (t->at++;
+	     t->at < t->end && (is_scan_digit(*t->at) || is_letter(*t->at) || *t->at == '.');)
+		t->at++;
+	return SCAN_INTEGER;
+}
+
+static int read_unknown(struct scan_reader *r, unsigned char c)
+{
 	if (c >= 0x20 && c < 0x7f)
-		errors_add(t->s->errors, at, "", "found '%c', which has no meaning here", c);
+		errors_add(r->s->errors, scan_position(r), "",
+		           "found '%c', which has no meaning here", c);
 	else
-		errors_add(t->s->errors, at, "", "found byte 0x%02x outside of a text", c);
-	t->s->broken = true;
-	skip_line_comment(t);
+		errors_add(r->s->errors, scan_position(r), "",
+		           "found byte 0x%02x outside of a text", c);
+	r->broken = true;
+	return SCAN_END;
 }
 
-static void scan_token(struct scan_cursor *t)
+static int read_token(struct scan_reader *r)
 {
+	struct scan_cursor *t = r->t;
 	char c = *t->at;
 
-	if (is_letter(c)) {
-		scan_word(t);
-	} else if (is_scan_digit(c) || c == '-' || c == '+') {
-		scan_number(t);
-	} else if (c == '"') {
-		scan_quoted(t);
-	} else if (c != '\0' && strchr("{}[]()=:,;", c)) {
-		scan_mark(t);
-	} else if (c == '@') {
-		scan_include(t);
-		return;
-	} else {
-		scan_unknown(t);
-	}
+	r->first = t->at;
 	t->line_is_blank = false;
+	if (is_letter(c))
+		return read_word(t);
+	if (is_scan_digit(c) || c == '-' || c == '+')
+		return read_digits(t);
+	if (c == '"') {
+		if (!read_quoted(r))
+			r->n_text = 0;
+		return SCAN_TEXT;
+	}
+	if (c == '\0' || !strchr("{}[]()=:,;", c))
+		return read_unknown(r, (unsigned char)c);
+	t->at++;
+	return c == ':' ? '=' : c;
 }
 
-/*
- * Each include runs this with its own cursor; grammar, tree and limits are those of the whole
- * document.
- */
-static void scan_document(struct scan_cursor *t)
+/* Read a token, or what is between tokens. @return SCAN_END: it was none */
+static int read_piece(struct scan_reader *r)
 {
-	while (t->at < t->end && !t->s->broken && !arena_failed(t->s->arena)) {
-		if (t->s->n_settings > t->s->max.settings) {
-			errors_add(t->s->errors, scan_position(t), "",
-			           "the document has more than %zu values", t->s->max.settings);
-			t->s->broken = true;
+	struct scan_cursor *t = r->t;
+	char c = *t->at;
+
+	if (c == '\n')
+		new_line(t);
+	if (c == '\n' || c == ' ' || c == '\t' || c == '\r')
+		t->at++;
+	else if (c == '#' || starts_with(t, "//"))
+		skip_line_comment(t);
+	else if (starts_with(t, "/*"))
+		skip_block_comment(r);
+	else if (c == '@')
+		read_include(r);
+	else
+		return read_token(r);
+	return SCAN_END;
+}
+
+/* Whether the present token is a name, or a value or its beginning: their number is bounded. */
+static bool is_counted(const struct scan_reader *r)
+{
+	return r->token != SCAN_END && !strchr("=,;)]}", r->token);
+}
+
+/* Go to the next token, over the ends of includes. */
+static void read_next(struct scan_reader *r)
+{
+	struct document_scan *s = r->s;
+
+	r->token = SCAN_END;
+	while (r->token == SCAN_END && !r->broken && !arena_failed(s->arena)) {
+		if (r->t->at < r->t->end && s->n_settings > s->max.settings) {
+			errors_add(s->errors, scan_position(r), "",
+			           "the document has more than %zu values", s->max.settings);
+			r->broken = true;
+		} else if (r->t->at < r->t->end) {
+			r->token = read_piece(r);
+		} else if (r->t > r->files) {
+			end_file(r);
+		} else {
 			return;
 		}
-		if (*t->at == '\n') {
-			t->at++;
-			new_line(t);
-		} else if (*t->at == ' ' || *t->at == '\t' || *t->at == '\r') {
-			t->at++;
-		} else if (*t->at == '#' || starts_with(t, "//")) {
-			skip_line_comment(t);
-		} else if (starts_with(t, "/*")) {
-			skip_block_comment(t);
-		} else {
-			scan_token(t);
+	}
+	if (r->broken)
+		r->token = SCAN_END;
+	s->n_settings += is_counted(r);
+}
+
+/* A new value of @p parent, not yet among its children. */
+static struct tree *new_node(struct scan_reader *r, const struct tree *parent, const char *name)
+{
+	struct tree *node = ARENA_ARRAY(r->s->arena, struct tree, 1);
+
+	if (!node)
+		node = &r->spare;
+	*node = (struct tree){ .name = name,
+		               .parent = parent,
+		               .position = parent ? parent->n_children : 0,
+		               .order = parent ? ++r->n_nodes : 0,
+		               .at = scan_position(r) };
+	return node;
+}
+
+/* A group or a list whose values are being read, and where the next one goes. */
+struct scan_level {
+	struct tree *node, **end;
+};
+
+static void append_node(struct scan_level *level, struct tree *node)
+{
+	*level->end = node;
+	level->end = &node->next;
+	level->node->n_children++;
+}
+
+/* A number: decimal, whole, and within 32 bits. */
+static int64_t number_of_token(struct scan_reader *r)
+{
+	const char *at = r->first + (*r->first == '-' || *r->first == '+');
+	bool negative = *r->first == '-', decimal = at < r->t->at;
+	int64_t n = 0;
+
+	for (; at < r->t->at; at++) {
+		decimal = decimal && is_scan_digit(*at);
+		if (decimal && n <= UINT32_MAX)
+			n = n * 10 + (*at - '0');
+	}
+	if (decimal && n <= (int64_t)INT32_MAX + negative)
+		return negative ? -n : n;
+	errors_add(r->s->errors, scan_position(r), "", "found %.*s, %s", shown_length(r), r->first,
+	           decimal ? "which does not fit 32 bits; write large quantities as text "
+	                     "with a unit, such as \"40Gbit\""
+	                   : "expected a whole decimal number, or a text in quotes such as "
+	                     "\"500ms\" or \"40Gbit\"");
+	return 0;
+}
+
+/* Texts that follow each other are one. The room doubles: many small parts take linear time. */
+static const char *read_text(struct scan_reader *r)
+{
+	char *text = arena_alloc(r->s->arena, r->n_text + 1, 1);
+	size_t n = 0, room = r->n_text;
+
+	while (text && r->token == SCAN_TEXT) {
+		if (n + r->n_text > room) {
+			const char *shorter = text;
+
+			room = 2 * (n + r->n_text);
+			text = arena_alloc(r->s->arena, room + 1, 1);
+			if (!text)
+				return NULL;
+			memcpy(text, shorter, n);
 		}
+		memcpy(text + n, r->text, r->n_text);
+		n += r->n_text;
+		read_next(r);
+	}
+	return text;
+}
+
+static void read_group(struct scan_reader *r, struct tree *group, char close);
+static void read_list(struct scan_reader *r, struct tree *list, char close);
+
+static void read_brackets(struct scan_reader *r, struct tree *node)
+{
+	int open = r->token;
+
+	node->kind = open == '{' ? TREE_GROUP : TREE_LIST;
+	if (r->n_open == SCAN_DEPTH_MAX) {
+		refuse_token(r, "brackets nested no more than 16 deep");
+		return;
+	}
+	r->n_open++;
+	read_next(r);
+	if (open == '{')
+		read_group(r, node, '}');
+	else
+		read_list(r, node, open == '(' ? ')' : ']');
+	r->n_open--;
+}
+
+static void read_value(struct scan_reader *r, struct tree *node, const char *expected)
+{
+	switch (r->token) {
+	case SCAN_INTEGER:
+	case SCAN_BOOLEAN:
+		node->kind = r->token == SCAN_INTEGER ? TREE_INTEGER : TREE_BOOLEAN;
+		node->integer =
+		        node->kind == TREE_INTEGER ? number_of_token(r) : r->t->at - r->first == 4;
+		read_next(r);
+		break;
+	case SCAN_TEXT:
+		node->kind = TREE_TEXT;
+		node->text = read_text(r);
+		break;
+	case '{':
+	case '(':
+	case '[':
+		read_brackets(r, node);
+		break;
+	default:
+		refuse_token(r, expected);
 	}
 }
 
-void scan_init(struct document_scan *s, struct arena *arena, struct model_errors *errors,
-               const char *dir, const struct scan_limits *max)
+static const struct tree *child_named(const struct tree *group, const char *name, size_t n)
 {
-	*s = (struct document_scan){ .arena = arena, .errors = errors, .dir = dir, .max = *max };
-	grammar_init(&s->grammar);
+	const struct tree *child = group->children;
+
+	while (child && (strncmp(child->name, name, n) != 0 || child->name[n] != '\0'))
+		child = child->next;
+	return child;
+}
+
+static const char *copy_token(struct scan_reader *r, size_t n)
+{
+	char *copy = arena_alloc(r->s->arena, n + 1, 1);
+
+	if (copy)
+		memcpy(copy, r->first, n);
+	return copy;
+}
+
+/* The node of a name in @p level. A second one of the same name is reported, read and not kept. */
+static struct tree *read_name(struct scan_reader *r, struct scan_level *level)
+{
+	size_t n = (size_t)(r->t->at - r->first);
+	const struct tree *twin = child_named(level->node, r->first, n);
+	struct tree *node = new_node(r, level->node, twin ? twin->name : copy_token(r, n));
+
+	if (n > SCAN_NAME_MAX)
+		break_off(r, "a setting's name is longer than 63 bytes");
+	else if (level->node->n_children == SCAN_MEMBERS_MAX)
+		break_off(r, "a group has more than 64 settings");
+	else if (twin)
+		errors_add(r->s->errors, scan_position(r), twin->name,
+		           "is given twice in this group; first on line %u", twin->at.line);
+	else
+		append_node(level, node);
+	read_next(r);
+	return node;
+}
+
+/* @p close: what ends the group; SCAN_END of the document's */
+static void read_group(struct scan_reader *r, struct tree *group, char close)
+{
+	struct scan_level level = { group, &group->children };
+	const char *expected = close ? "the name of a setting, or }" : "the name of a setting";
+
+	while (r->token == SCAN_NAME) {
+		struct tree *node = read_name(r, &level);
+
+		if (r->token != '=') {
+			refuse_token(r, "= after the name of a setting");
+			return;
+		}
+		read_next(r);
+		read_value(r, node, "a value");
+		if (r->token == ',' || r->token == ';') {
+			read_next(r);
+			expected = close ? "the name of a setting, or }" : "the name of a setting";
+		} else {
+			expected = close ? "; or the name of a setting or }"
+			                 : "; or the name of a setting";
+		}
+	}
+	if (r->token != close)
+		refuse_token(r, expected);
+	else if (close)
+		read_next(r);
+}
+
+/* @return what is wrong with the present token as a value of an array, or NULL */
+static const char *array_refuses(const struct scan_reader *r, const struct tree *array, int kind)
+{
+	if (r->token != SCAN_INTEGER && r->token != SCAN_BOOLEAN && r->token != SCAN_TEXT)
+		return array->n_children ? "a number, text or boolean"
+		                         : "a number, text or boolean, or ]";
+	return r->token == kind ? NULL : "values of one kind between [ and ]";
+}
+
+/* @p close: ']' of an array, ')' of any list */
+static void read_list(struct scan_reader *r, struct tree *list, char close)
+{
+	struct scan_level level = { list, &list->children };
+	int kind = r->token;
+
+	if (kind == close) {
+		read_next(r);
+		return;
+	}
+	for (;; read_next(r)) {
+		const char *expected = close == ']' ? array_refuses(r, list, kind) : NULL;
+		struct tree *node;
+
+		if (expected) {
+			refuse_token(r, expected);
+			return;
+		}
+		expected = list->n_children ? "a value" : "a value or )";
+		node = new_node(r, list, NULL);
+		append_node(&level, node);
+		read_value(r, node, expected);
+		if (r->token != ',')
+			break;
+	}
+	if (r->token != close)
+		refuse_token(r, close == ')' ? ", or )" : ", or ]");
+	else
+		read_next(r);
 }
 
 int scan_text(struct document_scan *s, const char *text, size_t n, const char *name)
 {
-	struct scan_cursor t = { .s = s,
-		                 .at = text,
-		                 .end = text + n,
-		                 .file = arena_strdup(s->arena, name),
-		                 .line = 1,
-		                 .line_is_blank = true };
+	struct scan_reader r = { .s = s };
 
-	tree_begin(&s->tree, s->arena, scan_position(&t));
-	s->n_bytes += n;
-	if (s->n_bytes > s->max.bytes) {
+	s->top = NULL;
+	s->n_settings = 0;
+	if (n > s->max.bytes) {
 		errors_add(s->errors, (struct where){ name, 0 }, "",
 		           "the document is larger than %zu bytes", s->max.bytes);
-		s->broken = true;
 		return 0;
 	}
-	scan_document(&t);
+	begin_file(&r, r.files, name, text, n);
+	struct tree *top = new_node(&r, NULL, NULL);
+	read_next(&r);
+	read_group(&r, top, SCAN_END);
+	while (r.t > r.files)
+		end_file(&r);
 	if (arena_failed(s->arena))
 		return -ENOMEM;
-	if (!s->broken && grammar_end(&s->grammar)) {
-		errors_add(s->errors, scan_position(&t), "",
-		           "syntax error: the document ends, expected %s",
-		           grammar_end(&s->grammar));
-		s->broken = true;
-	}
+	if (!r.broken)
+		s->top = top;
 	return 0;
 }
 
@@ -486,11 +663,6 @@ int scan_file(struct document_scan *s, const char *path)
 	err = scan_text(s, bytes, n, path);
 	free(bytes);
 	return err;
-}
-
-const struct tree *scan_tree(const struct document_scan *s)
-{
-	return s->broken ? NULL : s->tree.top;
 }
 
 /* Skip a quoted text, from behind its opening quote. @return behind it */
@@ -532,4 +704,33 @@ bool scan_fits(const char *text, size_t n, const struct scan_limits *max)
 			at = skip_bare(at, end, " \n=;,");
 	}
 	return n <= max->bytes && n_settings <= max->settings;
+}
+
+const char *tree_path(const struct tree *node, const char *name, char path[TREE_PATH_MAX])
+{
+	const struct tree *chain[SCAN_DEPTH_MAX + 2];
+	size_t n = 0, used = 0;
+
+	path[0] = '\0';
+	for (; node && node->parent && n < SCAN_DEPTH_MAX + 2; node = node->parent)
+		chain[n++] = node;
+	while (n-- > 0 && used < TREE_PATH_MAX) {
+		const char *dot = used ? "." : "";
+
+		used += (size_t)(chain[n]->name ? snprintf(path + used, TREE_PATH_MAX - used,
+		                                           "%s%s", dot, chain[n]->name)
+		                                : snprintf(path + used, TREE_PATH_MAX - used,
+		                                           "[%u]", chain[n]->position));
+	}
+	if (name && used < TREE_PATH_MAX)
+		snprintf(path + used, TREE_PATH_MAX - used, "%s%s", used ? "." : "", name);
+	return path;
+}
+
+const char *tree_kind_text(enum tree_kind kind)
+{
+	static const char *const texts[] = { "a group { ... }", "a list ( ... )", "a text",
+		                             "a number", "a boolean" };
+
+	return texts[kind];
 }

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The scan of a document: reads the text and its includes token by token, has each token judged by
- * the grammar, and builds the tree. Every error of syntax is found here, with its file and line.
- * Implemented in model/scan.c; called by the thread that reads a document.
+ * Reads the text of a document and its includes into a tree of plain values, in an arena. Every
+ * error of syntax is found here, with its file and line. Implemented in model/scan.c; called by the
+ * thread that reads a document.
+ *
+ * The grammar is that of libconfig 1.5 without its floating-point numbers:
+ *
+ *     group    = { name ("=" | ":") value [";" | ","] }
+ *     value    = integer | boolean | text {text} | "{" group "}" | "(" [value {"," value}] ")"
+ *              | "[" [scalar {"," scalar}] "]"      scalars of one kind
  *
  * Bounds: SCAN_* below; each has its error message.
  */
@@ -11,19 +17,20 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/checked.h"
-#include "model/grammar.h"
-#include "model/tree.h"
+#include "model/errors.h"
 #include "weir/model.h"
 
 #define SCAN_CONFIG_MAX    (16u << 20) /* bytes, includes and all */
 #define SCAN_SETTINGS_MAX  1000000u /* names and values; ten thousand backends have about 90,000 */
 #define SCAN_FILES_MAX     256u     /* files included */
-#define SCAN_INCLUDE_DEPTH 8u       /* bounds the recursion */
-#define SCAN_NAME_MAX      63u      /* bytes of a setting's name */
-#define SCAN_TEXT_MAX      4096u    /* bytes of a text */
-#define SCAN_MEMBERS_MAX   64u      /* settings in one group */
+#define SCAN_INCLUDE_DEPTH 8u
+#define SCAN_DEPTH_MAX     16u   /* brackets; bounds the recursion; documents need 5 */
+#define SCAN_NAME_MAX      63u   /* bytes of a setting's name */
+#define SCAN_TEXT_MAX      4096u /* bytes of a text */
+#define SCAN_MEMBERS_MAX   64u   /* settings in one group */
 
 /*
  * An effective document has a configuration with the defaults of all settings (at most 3 times the
@@ -50,31 +57,47 @@ struct scan_limits {
 
 extern const struct scan_limits scan_config_limits, scan_effective_limits;
 
-struct document_scan {
-	struct arena *arena; /**< borrowed; holds the tree and the files' names */
-	struct model_errors *errors;
-	const char *dir; /**< includes are found below it; NULL: includes are refused */
-	struct scan_limits max;
+enum tree_kind { TREE_GROUP, TREE_LIST, TREE_TEXT, TREE_INTEGER, TREE_BOOLEAN };
 
-	struct grammar grammar;
-	struct tree_builder tree;
-	size_t n_files, n_bytes, n_settings;
-	bool broken; /**< the tree is of no use */
+struct tree {
+	enum tree_kind kind;
+	const char *name;          /* in a group; NULL in a list and at the top */
+	const struct tree *parent; /* NULL at the top */
+	uint32_t position;         /* among the parent's children */
+	uint32_t order;            /* in the document, over all files */
+	struct where at;           /* of the name if there is one */
+	struct tree *children;     /* the first; the others by next */
+	struct tree *next;
+	uint32_t n_children;
+	const char *text;
+	int64_t integer; /* booleans as well */
 };
 
-/** Prepare; @p s is zeroed by it. */
-void scan_init(struct document_scan *s, struct arena *arena, struct model_errors *errors,
-               const char *dir, const struct scan_limits *max);
+/** A document that is read. */
+struct document_scan {
+	struct arena *arena;         /**< borrowed; for the tree and the files' names */
+	struct model_errors *errors; /**< borrowed */
+	const char *dir;             /**< includes are found below it; NULL: includes are refused */
+	struct scan_limits max;
+
+	const struct tree *top; /**< the document; NULL after an error that leaves none */
+	size_t n_settings;      /**< names and values */
+};
+
 /**
- * Scan the file @p path and what it includes. Errors go to the collection. @return 0 or -errno of
+ * Read the file @p path and what it includes. Errors go to the collection. @return 0 or -errno of
  * opening or memory
  */
 MUST_CHECK int scan_file(struct document_scan *s, const char *path);
-/** Scan @p n bytes that are called @p name. @return 0 or -ENOMEM */
+/** Read @p n bytes that are called @p name. @return 0 or -ENOMEM */
 MUST_CHECK int scan_text(struct document_scan *s, const char *text, size_t n, const char *name);
 /** Whether a text that model/write.c made is within @p max: its values are counted, not read. */
 bool scan_fits(const char *text, size_t n, const struct scan_limits *max);
-/** The document as a tree, in the scan's arena. @return NULL after an error that leaves none */
-const struct tree *scan_tree(const struct document_scan *s);
+
+/** Write "pools[2].backends[0]" and ".NAME" if @p name is not NULL. @return @p path */
+#define TREE_PATH_MAX 256
+const char *tree_path(const struct tree *node, const char *name, char path[TREE_PATH_MAX]);
+/** What a person calls a node of this kind: "a group { ... }". */
+const char *tree_kind_text(enum tree_kind kind);
 
 #endif

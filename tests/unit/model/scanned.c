@@ -20,15 +20,17 @@ void scanned_begin(size_t memory, const char *dir, size_t bytes_max)
 	scanned.arena = arena_new(memory);
 	assert_non_null(scanned.arena);
 	assert_int_equal(errors_init(&scanned.errors), 0);
-	scan_init(&scanned.scan, scanned.arena, &scanned.errors, dir,
-	          &(struct scan_limits){ bytes_max, SCAN_SETTINGS_MAX });
+	scanned.scan = (struct document_scan){ .arena = scanned.arena,
+		                               .errors = &scanned.errors,
+		                               .dir = dir,
+		                               .max = { bytes_max, SCAN_SETTINGS_MAX } };
 }
 
 const struct tree *scanned_text(const char *text)
 {
 	scanned_begin((size_t)1 << 30, NULL, SCAN_CONFIG_MAX);
 	assert_int_equal(scan_text(&scanned.scan, text, strlen(text), "weir.conf"), 0);
-	return scan_tree(&scanned.scan);
+	return scanned.scan.top;
 }
 
 void scanned_forget(void)
@@ -52,13 +54,13 @@ void scanned_expect(const char *text, unsigned line, const char *file, const cha
 	const struct model_error *first = scanned.errors.items;
 
 	if (!scanned.errors.n_items || strcmp(first->message, message) != 0 ||
-	    first->line != line || (scan_tree(&scanned.scan) == NULL) != broken)
+	    first->line != line || (scanned.scan.top == NULL) != broken)
 		scanned_show(text);
 	assert_true(scanned.errors.n_items > 0);
 	assert_string_equal(first->message, message);
 	assert_int_equal(first->line, line);
 	assert_string_equal(first->file, file);
-	assert_int_equal(scan_tree(&scanned.scan) == NULL, broken);
+	assert_int_equal(scanned.scan.top == NULL, broken);
 }
 
 char *scanned_repeat(const char *before, const char *entry, size_t n, const char *after)

@@ -14,8 +14,8 @@ extern struct scanned {
 } scanned;
 
 /*
- * Begin, with @memory bytes for the tree and @bytes_max for the document; @dir as scan_init() has
- * it.
+ * Begin, with @memory bytes for the tree and @bytes_max for the document; @dir as in struct
+ * document_scan.
  */
 void scanned_begin(size_t memory, const char *dir, size_t bytes_max);
 /* Begin, and read @text. @return its tree */

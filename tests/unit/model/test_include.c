@@ -65,20 +65,18 @@ static void an_include_is_read_in_its_place(void **state)
 {
 	(void)state;
 	fixture_write_text("main", "a = 1;\n/* x */\t@include\t\"one\"\t// y\nd = 4;\n"
-	                           " /* \n */ @include \"sub/two\" # z \n f = 6; ! ");
+	                           " /* \n */ @include \"sub/two\" # z \n f = 6; ");
 	mkdir(fixture_path("sub"), 0700);
 	fixture_write_text("one", "b = 2;\n\nc = 3");
 	fixture_write_text("sub/two", "\ne = 5;\r\n");
 	assert_int_equal(read_main(1000), 0);
-	scanned_expect("main", 6, fixture_path("main"), "found '!', which has no meaning here",
-	               true);
-	assert_int_equal(scanned.errors.n_total, 1);
+	assert_int_equal(scanned.errors.n_total, 0);
 	static const struct {
 		const char *name, *file;
 		unsigned line;
 	} expected[] = { { "a", NULL, 1 }, { "b", "one", 1 },     { "c", "one", 3 },
 		         { "d", NULL, 3 }, { "e", "sub/two", 2 }, { "f", NULL, 6 } };
-	const struct tree *t = scanned.scan.tree.top->children;
+	const struct tree *t = scanned.scan.top->children;
 	for (size_t i = 0; i < COUNT(expected); i++, t = t->next) {
 		assert_string_equal(t->name, expected[i].name);
 		assert_true(t->integer == (int64_t)i + 1);
@@ -86,6 +84,18 @@ static void an_include_is_read_in_its_place(void **state)
 		assert_string_equal(t->at.file,
 		                    expected[i].file ? expected[i].file : fixture_path("main"));
 	}
+	scanned_forget();
+}
+
+static void a_mistake_behind_includes_is_told_on_its_line(void **state)
+{
+	(void)state;
+	fixture_write_text("main", "@include \"one\"\nd = 4;\n/* \n */ @include \"one\" # z \n ! ");
+	fixture_write_text("one", "\n# b\n\n");
+	assert_int_equal(read_main(1000), 0);
+	scanned_expect("main", 5, fixture_path("main"), "found '!', which has no meaning here",
+	               true);
+	assert_int_equal(scanned.errors.n_total, 1);
 	scanned_forget();
 }
 
@@ -122,7 +132,7 @@ static void an_include_is_a_file_below_the_directory(void **state)
 		               includes[i].message ? includes[i].message : refused, false);
 		assert_string_equal(scanned.errors.items[0].field, "@include");
 		assert_int_equal(scanned.errors.n_total, 1);
-		assert_int_equal(scanned.scan.tree.top->n_children, 2);
+		assert_int_equal(scanned.scan.top->n_children, 2);
 		assert_false(scanned.errors.denied);
 		scanned_forget();
 	}
@@ -207,6 +217,7 @@ SUITE(include)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_bytes_of_all_files_are_counted),
 		cmocka_unit_test(an_include_is_read_in_its_place),
+		cmocka_unit_test(a_mistake_behind_includes_is_told_on_its_line),
 		cmocka_unit_test(an_include_is_a_file_below_the_directory),
 		cmocka_unit_test(includes_are_nested_eight_deep),
 		cmocka_unit_test(two_hundred_and_fifty_six_files_are_included),

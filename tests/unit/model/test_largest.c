@@ -299,9 +299,11 @@ static void a_written_document_is_counted_as_it_is_scanned(void **state)
 	assert_int_equal(model_write_effective(&with, fixture_path("one.conf")), 0);
 	assert_int_equal(load_file(fixture_path("one.conf"), SCAN_EFFECTIVE_MAX, &text, &n), 0);
 	assert_int_equal(errors_init(&errors), 0);
-	scan_init(&scan, arena, &errors, NULL, &scan_effective_limits);
+	scan = (struct document_scan){
+		.arena = arena, .errors = &errors, .dir = NULL, .max = scan_effective_limits
+	};
 	assert_int_equal(scan_text(&scan, text, n, "one.conf"), 0);
-	assert_non_null(scan_tree(&scan));
+	assert_non_null(scan.top);
 	for (size_t bytes = n - 1; bytes <= n; bytes++)
 		for (size_t more = 0; more <= 1; more++) {
 			struct scan_limits max = { bytes, scan.n_settings - 1 + more };

@@ -324,12 +324,12 @@ static void each_bound_is_reached_exactly(void **state)
 static void brackets_are_nested_sixteen_deep(void **state)
 {
 	(void)state;
-	for (size_t n = GRAMMAR_DEPTH_MAX; n <= GRAMMAR_DEPTH_MAX + 1; n++) {
+	for (size_t n = SCAN_DEPTH_MAX; n <= SCAN_DEPTH_MAX + 1; n++) {
 		char *close = scanned_repeat("1", ")", n, ""),
 		     *text = scanned_repeat("a = ", "(", n, close);
 
 		scanned_text(text);
-		if (n == GRAMMAR_DEPTH_MAX)
+		if (n == SCAN_DEPTH_MAX)
 			assert_int_equal(scanned.errors.n_total, 0);
 		else
 			scanned_expect(
@@ -367,7 +367,7 @@ static void a_text_may_be_as_long_as_is_allowed(void **state)
 	for (size_t max = 5; max <= 6; max++) {
 		scanned_begin(1 << 20, NULL, max);
 		assert_int_equal(scan_text(&scanned.scan, "a = 1;", 6, "weir.conf"), 0);
-		assert_int_equal(scan_tree(&scanned.scan) != NULL, max == 6);
+		assert_int_equal(scanned.scan.top != NULL, max == 6);
 		if (max == 5)
 			scanned_expect("a = 1;", 0, "weir.conf",
 			               "the document is larger than 5 bytes", true);

@@ -218,7 +218,6 @@ static bool read_both(const char *text, size_t n, const char *dir, bool *taken)
 {
 	struct arena *arena = arena_new(64u << 20);
 	struct model_errors errors;
-	struct document_scan scan;
 	config_t config;
 
 	if (__lsan_disable)
@@ -229,11 +228,13 @@ static bool read_both(const char *text, size_t n, const char *dir, bool *taken)
 	if (__lsan_enable)
 		__lsan_enable();
 	assert_int_equal(errors_init(&errors), 0);
-	scan_init(&scan, arena, &errors, dir, &scan_config_limits);
+	struct document_scan scan = {
+		.arena = arena, .errors = &errors, .dir = dir, .max = scan_config_limits
+	};
+
 	assert_int_equal(scan_text(&scan, text, n, "weir.conf"), 0);
 	bool ours = errors.n_total == 0;
-	bool same = ours == theirs &&
-	            (!ours || same_tree(scan_tree(&scan), config_root_setting(&config)));
+	bool same = ours == theirs && (!ours || same_tree(scan.top, config_root_setting(&config)));
 	*taken = ours && theirs;
 	if (!same)
 		show_difference(text, ours, theirs);
@@ -269,10 +270,12 @@ static bool compare_file(const char *path, const char *dir)
 	assert_int_equal(load_file(path, SCAN_CONFIG_MAX, &text, &n), 0);
 	struct arena *arena = arena_new(64u << 20);
 	struct model_errors errors;
-	struct document_scan scan;
 
 	assert_int_equal(errors_init(&errors), 0);
-	scan_init(&scan, arena, &errors, dir, &scan_config_limits);
+	struct document_scan scan = {
+		.arena = arena, .errors = &errors, .dir = dir, .max = scan_config_limits
+	};
+
 	assert_int_equal(scan_text(&scan, text, n, path), 0);
 	bool ours = errors.n_total == 0;
 	model_errors_free(&errors);
@@ -307,14 +310,16 @@ static void the_corpus_is_read_as_libconfig_reads_it(void **state)
 static const struct tree *parse_text(struct arena *arena, const char *text, size_t n)
 {
 	struct model_errors errors;
-	struct document_scan scan;
 
 	assert_int_equal(errors_init(&errors), 0);
-	scan_init(&scan, arena, &errors, NULL, &scan_config_limits);
+	struct document_scan scan = {
+		.arena = arena, .errors = &errors, .dir = NULL, .max = scan_config_limits
+	};
+
 	assert_int_equal(scan_text(&scan, text, n, "weir.conf"), 0);
 	assert_int_equal(errors.n_total, 0);
 	model_errors_free(&errors);
-	return scan_tree(&scan);
+	return scan.top;
 }
 
 static void a_text_of_many_parts_costs_what_it_is_long(void **state)
