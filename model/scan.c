@@ -57,6 +57,10 @@ struct scan_reader {
 	char text[SCAN_TEXT_MAX + 1];
 	size_t n_text;
 
+	model_named_file *found; /* include no file, tell its name */
+	void *arg;
+	int err; /* of found */
+
 	unsigned n_open; /* brackets */
 	uint32_t n_nodes;
 	struct tree spare; /* in place of one that found no memory */
@@ -72,6 +76,12 @@ static void add_scan_error(struct scan_reader *r, const char *message)
 	errors_add(r->s->errors, scan_position(r), "", "%s", message);
 }
 
+/* Whether nothing more can be read. Who looks at tokens alone has no arena. */
+static bool is_over(const struct scan_reader *r)
+{
+	return r->broken || (r->s->arena && arena_failed(r->s->arena));
+}
+
 /* What is shown of the present token. */
 static int shown_length(const struct scan_reader *r)
 {
@@ -81,7 +91,7 @@ static int shown_length(const struct scan_reader *r)
 /* The present token is not what the grammar has here. */
 static void refuse_token(struct scan_reader *r, const char *expected)
 {
-	if (r->broken || arena_failed(r->s->arena))
+	if (is_over(r))
 		return;
 	if (r->token == SCAN_END)
 		errors_add(r->s->errors, scan_position(r), "",
@@ -193,11 +203,9 @@ static void note_scan_failure(struct document_scan *s, int err)
 static void begin_file(struct scan_reader *r, struct scan_cursor *t, const char *name,
                        const char *text, size_t n)
 {
-	*t = (struct scan_cursor){ .at = text,
-		                   .end = text + n,
-		                   .file = arena_strdup(r->s->arena, name),
-		                   .line = 1,
-		                   .line_is_blank = true };
+	*t = (struct scan_cursor){
+		.at = text, .end = text + n, .file = name, .line = 1, .line_is_blank = true
+	};
 	r->t = t;
 	r->n_bytes += n;
 }
@@ -230,7 +238,7 @@ static void begin_include(struct scan_reader *r, const char *name)
 		return;
 	}
 	r->n_files++;
-	begin_file(r, r->t + 1, name, bytes, n);
+	begin_file(r, r->t + 1, arena_strdup(s->arena, name), bytes, n);
 	r->t->bytes = bytes;
 }
 
@@ -276,6 +284,11 @@ static void read_include(struct scan_reader *r)
 	skip_line_comment(t);
 	if (wrong) {
 		add_scan_error(r, wrong);
+		return;
+	}
+	if (r->found) {
+		r->err = r->found(r->arg, r->text, true);
+		r->broken = r->err != 0;
 		return;
 	}
 	refused = include_refused(r, r->text);
@@ -378,7 +391,7 @@ static void read_next(struct scan_reader *r)
 	struct document_scan *s = r->s;
 
 	r->token = SCAN_END;
-	while (r->token == SCAN_END && !r->broken && !arena_failed(s->arena)) {
+	while (r->token == SCAN_END && !is_over(r)) {
 		if (r->t->at < r->t->end && s->n_settings > s->max.settings) {
 			errors_add(s->errors, scan_position(r), "",
 			           "the document has more than %zu values", s->max.settings);
@@ -631,7 +644,7 @@ int scan_text(struct document_scan *s, const char *text, size_t n, const char *n
 		           "the document is larger than %zu bytes", s->max.bytes);
 		return 0;
 	}
-	begin_file(&r, r.files, name, text, n);
+	begin_file(&r, r.files, arena_strdup(s->arena, name), text, n);
 	struct tree *top = new_node(&r, NULL, NULL);
 	read_next(&r);
 	read_group(&r, top, SCAN_END);
@@ -665,45 +678,61 @@ int scan_file(struct document_scan *s, const char *path)
 	return err;
 }
 
-/* Skip a quoted text, from behind its opening quote. @return behind it */
-static const char *skip_quoted(const char *at, const char *end)
+/* Errors are counted and not kept, as if there were too many. */
+static struct model_errors no_errors(void)
 {
-	for (; at < end && *at != '"'; at++)
-		if (*at == '\\')
-			at++;
-	return at + 1;
-}
-
-/* Skip a name, a boolean, a number or a comment, up to one of @p marks. @return there */
-static const char *skip_bare(const char *at, const char *end, const char *marks)
-{
-	while (at < end && !strchr(marks, *at))
-		at++;
-	return at;
+	return (struct model_errors){ .n_items = ERRORS_KEPT };
 }
 
 bool scan_fits(const char *text, size_t n, const struct scan_limits *max)
 {
-	const char *at = text, *end = text + n;
-	size_t n_settings = 0;
+	struct model_errors errors = no_errors();
+	struct document_scan s = { .errors = &errors, .max = *max };
+	struct scan_reader r = { .s = &s };
 
-	while (at < end) {
-		char c = *at;
+	begin_file(&r, r.files, NULL, text, n);
+	do
+		read_next(&r);
+	while (r.token != SCAN_END);
+	return n <= max->bytes && s.n_settings <= max->settings && !r.broken;
+}
 
-		if (c == '#') {
-			at = skip_bare(at, end, "\n");
-			continue;
-		}
-		at++;
-		if (strchr(" \n=;,)]}", c))
-			continue;
-		n_settings++;
-		if (c == '"')
-			at = skip_quoted(at, end);
-		else if (!strchr("([{", c))
-			at = skip_bare(at, end, " \n=;,");
+/* Texts that follow each other are one name. One that is too long for a file's stays so. */
+static void read_file_name(struct scan_reader *r, char name[MODEL_FILE_NAME_MAX + 2])
+{
+	size_t n = 0;
+
+	for (; r->token == SCAN_TEXT; read_next(r)) {
+		size_t room = MODEL_FILE_NAME_MAX + 1 - n,
+		       part = r->n_text < room ? r->n_text : room;
+
+		memcpy(name + n, r->text, part);
+		n += part;
 	}
-	return n <= max->bytes && n_settings <= max->settings;
+	name[n] = '\0';
+}
+
+int model_named_files(const char *text, size_t n, model_named_file *found, void *arg)
+{
+	struct model_errors errors = no_errors();
+	struct document_scan s = { .errors = &errors, .max = scan_config_limits };
+	struct scan_reader r = { .s = &s, .found = found, .arg = arg };
+	char name[MODEL_FILE_NAME_MAX + 2];
+
+	begin_file(&r, r.files, NULL, text, n);
+	do {
+		bool is_file = r.token == SCAN_NAME && r.t->at - r.first == 4 &&
+		               !memcmp(r.first, "file", 4);
+
+		read_next(&r);
+		if (!is_file || r.token != '=')
+			continue;
+		read_next(&r);
+		read_file_name(&r, name);
+		if (*name && !r.err)
+			r.err = found(arg, name, false);
+	} while (r.token != SCAN_END && !r.err);
+	return r.err;
 }
 
 const char *tree_path(const struct tree *node, const char *name, char path[TREE_PATH_MAX])

@@ -440,6 +440,13 @@ int model_read_text(const char *text, size_t n, const char *name, const char *di
  * part beginning with '.'.
  */
 bool model_file_name_ok(const char *name);
+/** A file that a configuration names, @p included by an `@include`. @return 0, or what ends the search */
+typedef int model_named_file(void *arg, const char *name, bool included);
+/**
+ * Call @p found for each `@include "x"` and `file = "x"` in @p n bytes of a configuration, which may have errors: up to
+ * the one behind which nothing can be read. @return 0 or what @p found gave
+ */
+int model_named_files(const char *text, size_t n, model_named_file *found, void *arg);
 
 /**
  * Slots of a pool for at most @p max_backends backends: a power of two, 100 a backend or more up to

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The names of included files and zone files are found by a small scanner, because files must be
- * gathered before the configuration can be read as a whole, even if it has errors. A name too
- * many only gathers a file too many; a file that is missed is reported when the configuration is
- * read. The gathered files are laid out below STATE/config/DIGEST and read from there.
+ * The names of included files and zone files are found without reading the configuration as a
+ * whole, because files must be gathered before that, even if it has errors. A name too many only
+ * gathers a file too many; a file that is missed is reported when the configuration is read. The gathered files are laid out below STATE/config/DIGEST and read from there.
  */
 #include "mgmt/files/gather.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,113 +24,29 @@
 
 #define DEPTH_MAX 10 /* levels of @include: the reader refuses more than 8 (model/scan.h) */
 
-static bool word_at(const char *text, const char *word)
-{
-	return !strncmp(text, word, strlen(word));
-}
-
-/* The next token of a configuration; blanks and comments are skipped. */
-static const char *skip_blank(const char *c)
-{
-	for (;;) {
-		if (isspace((unsigned char)*c)) {
-			c++;
-		} else if (*c == '#' || word_at(c, "//")) {
-			c += strcspn(c, "\n");
-		} else if (word_at(c, "/*")) {
-			const char *end = strstr(c + 2, "*/");
-
-			c = end ? end + 2 : c + strlen(c);
-		} else {
-			return c;
-		}
-	}
-}
-
-/* Read a string at @p c. One with escapes reads as "": names of files have none. */
-static const char *read_string(const char *c, char *out, size_t size)
-{
-	size_t n = *c == '"' ? strcspn(c + 1, "\"\\\n") : 0;
-
-	out[0] = '\0';
-	if (*c != '"')
-		return c;
-	if (c[1 + n] == '"' && n < size) {
-		memcpy(out, c + 1, n);
-		out[n] = '\0';
-	}
-	for (c++; *c && *c != '"'; c++)
-		if (*c == '\\' && c[1])
-			c++;
-	return *c ? c + 1 : c;
-}
-
-/* Whether @p c may follow the first character of a setting's name. */
-static bool in_word(char c)
-{
-	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '*';
-}
-
-/* What a walk over a configuration's text calls for each file that it names. */
-typedef int named_file(void *arg, const char *setting, const char *name);
-
-/* Call @p found for each `@include "x"` and `file = "x"`. */
-static int walk_names(const char *text, named_file *found, void *arg)
-{
-	static const char *const settings[] = { "@include", "file" };
-	char name[FILES_NAME_MAX + 2], skipped[2];
-	int err = 0;
-
-	for (const char *c = skip_blank(text); *c && !err; c = skip_blank(c)) {
-		size_t n = 1, i = 0;
-
-		if (*c == '"') {
-			c = read_string(c, skipped, sizeof(skipped));
-			continue;
-		}
-		while ((*c == '@' || in_word(*c)) && in_word(c[n])) /* "{file" is two tokens */
-			n++;
-		while (i < 2 && (strlen(settings[i]) != n || strncmp(c, settings[i], n)))
-			i++;
-		c = skip_blank(c + n);
-		if (i == 2)
-			continue;
-		if (i > 0 && (*c == '=' || *c == ':'))
-			c = skip_blank(c + 1);
-		c = read_string(c, name, sizeof(name));
-		for (c = skip_blank(c); *name && *c == '"'; c = skip_blank(c)) {
-			n = strlen(name); /* texts that follow each other are one */
-			c = read_string(c, name + n, sizeof(name) - n);
-		}
-		if (*name)
-			err = found(arg, settings[i], name);
-	}
-	return err;
-}
-
 struct gathering {
 	const char *dir;
 	struct files *files;
 	unsigned depth;
 };
 
-static int gather_named(void *arg, const char *setting, const char *name)
+static int gather_named(void *arg, const char *name, bool included)
 {
 	struct gathering *g = arg;
 
 	if (files_find(g->files, name) || !model_file_name_ok(name))
 		return 0; /* reading reports the error with its line */
-	int err = strcmp(setting, "@include") ? includes_gather(g->files, g->dir, name)
-	                                      : files_add_from(g->files, g->dir, name);
+	int err = included ? files_add_from(g->files, g->dir, name)
+	                   : includes_gather(g->files, g->dir, name);
 	if (err == -E2BIG || err == -ENOMEM)
 		return err;
-	if (err || strcmp(setting, "@include") || g->depth == DEPTH_MAX)
+	if (err || !included || g->depth == DEPTH_MAX)
 		return 0;
 	struct files_text text;
 	g->depth++;
 	err = files_read(files_find(g->files, name), &text);
 	if (!err)
-		err = walk_names(text.bytes, gather_named, g);
+		err = model_named_files(text.bytes, text.n, gather_named, g);
 	files_read_end(&text);
 	g->depth--;
 	return err;
@@ -152,7 +66,7 @@ int gather_files(const char *dir, const char *main_name, struct files *out)
 		return err;
 	err = files_add(&files, FILES_MAIN, text, n);
 	if (!err)
-		err = walk_names(text, gather_named, &g);
+		err = model_named_files(text, n, gather_named, &g);
 	free(text);
 	if (err) {
 		files_fini(&files);

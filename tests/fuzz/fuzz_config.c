@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tests/fuzz/fuzz_dir.h"
@@ -75,6 +76,23 @@ static void give_effective(const uint8_t *bytes, size_t n)
 	check_result(err, m, &errors);
 }
 
+static int note_name(void *arg, const char *name, bool included)
+{
+	size_t *n_told = arg;
+
+	if (strlen(name) > MODEL_FILE_NAME_MAX + 1 && !included)
+		abort();
+	return ++*n_told == 100;
+}
+
+static void find_names(const uint8_t *bytes, size_t n)
+{
+	size_t n_told = 0;
+
+	if (model_named_files((const char *)bytes, n, note_name, &n_told) != (n_told == 100))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	static int ready;
@@ -91,5 +109,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	int err = model_read_text((const char *)bytes, n, "fuzz", dir, NULL, &m, &errors);
 	check_result(err, m, &errors);
 	give_effective(bytes, n);
+	find_names(bytes, n);
 	return 0;
 }

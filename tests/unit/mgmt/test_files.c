@@ -375,7 +375,12 @@ static void a_configuration_names_its_files_outside_of_comments_and_texts(void *
 		  "weir.conf z1 z2 z3 " }, /* without blanks */
 		{ "zones=({name=\"a\";file=\"z1\"},{file=\"z2\"})\n@include\"z3\"",
 		  "weir.conf z1 z2 z3 " },
-		{ "*file = \"z1\"; file* = \"z2\"; x@include \"z3\"", "weir.conf z3 " },
+		/* nothing is read behind what has no meaning */
+		{ "file = \"z1\"; *file = \"z2\"", "weir.conf z1 " },
+		{ "file* = \"z2\"", "weir.conf " },
+		{ "x@include \"z3\"", "weir.conf " },
+		{ "file = \"z1\"\nx = 1\n\n@include \"z2\" ; file = \"z3\"", "weir.conf z1 " },
+		{ "x = 1z; y = \"\\q\"; file = \"z1\"; ) file = \"z2\"", "weir.conf z1 z2 " },
 		{ "@include \"z1\"\n@include \"z2\"", "weir.conf z1 z2 " },
 		{ "# file = \"z1\"\n// file = \"z2\"\nfile = \"z3\"", "weir.conf z3 " },
 		{ "/* file = \"z1\"\n*/ file = \"z2\" /* @include \"z3\" */", "weir.conf z2 " },
@@ -387,7 +392,8 @@ static void a_configuration_names_its_files_outside_of_comments_and_texts(void *
 		{ "file = \"z1\"; file = \"z1\"", "weir.conf z1 " },
 		{ "file = z1; file = \"z2", "weir.conf " },
 		{ "file = \"../conf/z1\"; file = \"/etc/passwd\"; file = \"none\"", "weir.conf " },
-		{ "file = \"z\\x31\"; file = \"z2\"", "weir.conf z2 " },
+		{ "file = \"z\\x31\"; file = \"z2\"", "weir.conf z1 z2 " },
+		{ "file = \"z1\\q\"; file = \"z2\"", "weir.conf z2 " },
 		{ "file = \"z\" \"1\"; file = \"z\" /* on */\n\"\" \"2\" ", "weir.conf z1 z2 " },
 		{ "/* file = \"z1\"", "weir.conf " },
 		{ "file = ", "weir.conf " },

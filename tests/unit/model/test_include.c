@@ -99,6 +99,51 @@ static void a_mistake_behind_includes_is_told_on_its_line(void **state)
 	scanned_forget();
 }
 
+#define LONG_NAME                                                                                  \
+	"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+
+struct told_names {
+	char text[1024];
+	unsigned n_more; /* until one is too many */
+};
+
+static int tell_name(void *arg, const char *name, bool included)
+{
+	struct told_names *told = arg;
+	size_t n = strlen(told->text);
+
+	if (!told->n_more--)
+		return -E2BIG;
+	snprintf(told->text + n, sizeof(told->text) - n, "%s%s ", included ? "@" : "", name);
+	return 0;
+}
+
+static const char named_text[] =
+        "@include \"a\" # x\nfile = \"b\"; file file : \"c\" \"d\";\n@include \"\"\n"
+        "file = \"\"; x = \"y\"; file = z = \"y\"; file = \"\\q\" file = \"" LONG_NAME
+        "\" \"" LONG_NAME "\"; file = \"" LONG_NAME LONG_NAME "\" \"ef\";\n"
+        "@include \"/g\"\n! file = \"h\"";
+
+/* One that no version can keep is told, too; one that is too long stays so. */
+static void names_of_files_are_told_until_one_is_too_many(void **state)
+{
+	static const char *const in_order[] = {
+		"@a ", "b ", "cd ", "@ ", LONG_NAME LONG_NAME " ", LONG_NAME LONG_NAME "e ", "@/g "
+	};
+	char expected[1024] = "";
+
+	(void)state;
+	for (unsigned n = 0; n <= COUNT(in_order); n++) {
+		struct told_names told = { .n_more = n };
+		int err = model_named_files(named_text, strlen(named_text), tell_name, &told);
+
+		assert_int_equal(err, n < COUNT(in_order) ? -E2BIG : 0);
+		assert_string_equal(told.text, expected);
+		if (n < COUNT(in_order))
+			strcat(expected, in_order[n]);
+	}
+}
+
 /* Without a message: no version could keep a file of that name. */
 static const struct {
 	const char *name, *message;
@@ -218,6 +263,7 @@ SUITE(include)
 		cmocka_unit_test(the_bytes_of_all_files_are_counted),
 		cmocka_unit_test(an_include_is_read_in_its_place),
 		cmocka_unit_test(a_mistake_behind_includes_is_told_on_its_line),
+		cmocka_unit_test(names_of_files_are_told_until_one_is_too_many),
 		cmocka_unit_test(an_include_is_a_file_below_the_directory),
 		cmocka_unit_test(includes_are_nested_eight_deep),
 		cmocka_unit_test(two_hundred_and_fifty_six_files_are_included),
