@@ -97,6 +97,12 @@ static void a_mistake_behind_includes_is_told_on_its_line(void **state)
 	               true);
 	assert_int_equal(scanned.errors.n_total, 1);
 	scanned_forget();
+	fixture_write_text("one", "\n@include \"two\"");
+	fixture_write_text("two", "\n\n!");
+	assert_int_equal(read_main(1000), 0);
+	scanned_expect("main", 3, "two", "found '!', which has no meaning here", true);
+	assert_int_equal(scanned.errors.n_total, 1);
+	scanned_forget();
 }
 
 #define LONG_NAME                                                                                  \
@@ -119,7 +125,8 @@ static int tell_name(void *arg, const char *name, bool included)
 }
 
 static const char named_text[] =
-        "@include \"a\" # x\nfile = \"b\"; file file : \"c\" \"d\";\n@include \"\"\n"
+        "@include \"a\" # x\n@include \"a2\"\nfile = \"a4\"\n@include \"a3\"\n"
+        "file = \"b\"; file file : \"c\" \"d\";\n@include \"\"\n"
         "file = \"\"; x = \"y\"; file = z = \"y\"; file = \"\\q\" file = \"" LONG_NAME
         "\" \"" LONG_NAME "\"; file = \"" LONG_NAME LONG_NAME "\" \"ef\";\n"
         "@include \"/g\"\n! file = \"h\"";
@@ -127,9 +134,16 @@ static const char named_text[] =
 /* One that no version can keep is told, too; one that is too long stays so. */
 static void names_of_files_are_told_until_one_is_too_many(void **state)
 {
-	static const char *const in_order[] = {
-		"@a ", "b ", "cd ", "@ ", LONG_NAME LONG_NAME " ", LONG_NAME LONG_NAME "e ", "@/g "
-	};
+	static const char *const in_order[] = { "@a ",
+		                                "@a2 ",
+		                                "@a3 ",
+		                                "a4 ",
+		                                "b ",
+		                                "cd ",
+		                                "@ ",
+		                                LONG_NAME LONG_NAME " ",
+		                                LONG_NAME LONG_NAME "e ",
+		                                "@/g " };
 	char expected[1024] = "";
 
 	(void)state;
