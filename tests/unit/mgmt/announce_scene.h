@@ -8,7 +8,7 @@
 #define WEIR_TESTS_MGMT_ANNOUNCE_SCENE_H
 
 #include "lone_node.h"
-#include "told_peers.h"
+#include "told_curl.h"
 #include "ctl_server.h"
 #include "told_turns.h"
 

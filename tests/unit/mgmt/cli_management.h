@@ -7,12 +7,7 @@
 #define WEIR_TESTS_MGMT_CLI_MANAGEMENT_H
 
 #include "cli_said.h"
-#include "told_time.h"
-#include "tests/unit/mgmt/mgmt_answers.h"
-
-#include <time.h>
-
-#include <curl/curl.h>
+#include "told_curl.h"
 
 static unsigned n_steps; /* waits */
 
@@ -38,17 +33,6 @@ static unsigned own_sleep(unsigned s)
 	return 0;
 }
 
-/* What is asked now, as libcurl is told it. */
-static struct {
-	char method[16], path[512], socket[256], headers[1024];
-	char *fields; /* NULL: no body */
-	long timeout_ms;
-	curl_write_callback on_body, on_header;
-	curl_xferinfo_callback on_progress;
-	void *body_arg, *header_arg, *progress_arg;
-} asked;
-static size_t n_asked; /* transfers */
-
 /* What comes of a transfer. */
 struct said {
 	CURLcode code;
@@ -62,86 +46,49 @@ static struct said last_said;
 /* The test's: how the transfer ends that is in asked. */
 static struct said management_says(void);
 
-static inline void note_text(char *out, size_t size, const char *text)
+/* What is asked, or was last. */
+static inline struct told_request *asked_now(void)
 {
-	snprintf(out, size, "%s", text);
+	return &asked[(n_asked - 1) % TOLD_MAX];
 }
 
-static inline void note_headers(const struct curl_slist *list)
-{
-	asked.headers[0] = '\0';
-	for (; list; list = list->next) {
-		size_t n = strlen(asked.headers);
-
-		snprintf(asked.headers + n, sizeof(asked.headers) - n, "%s\n", list->data);
-	}
-}
-
-static CURLcode own_curl_easy_setopt(CURL *curl, CURLoption option, void *value)
+/* The same, its path. */
+static inline const char *path_asked(void)
 {
 	static const char host[] = "http://weir";
 
-	(void)curl;
-	if (option == CURLOPT_URL) {
-		const char *url = value;
-
-		assert_memory_equal(url, host, strlen(host));
-		note_text(asked.path, sizeof(asked.path), url + strlen(host));
-	} else if (option == CURLOPT_CUSTOMREQUEST)
-		note_text(asked.method, sizeof(asked.method), value);
-	else if (option == CURLOPT_UNIX_SOCKET_PATH)
-		note_text(asked.socket, sizeof(asked.socket), value);
-	else if (option == CURLOPT_TIMEOUT_MS)
-		asked.timeout_ms = (long)(intptr_t)value;
-	else if (option == CURLOPT_WRITEFUNCTION)
-		asked.on_body = (curl_write_callback)value;
-	else if (option == CURLOPT_HEADERFUNCTION)
-		asked.on_header = (curl_write_callback)value;
-	else if (option == CURLOPT_XFERINFOFUNCTION)
-		asked.on_progress = (curl_xferinfo_callback)value;
-	else if (option == CURLOPT_WRITEDATA)
-		asked.body_arg = value;
-	else if (option == CURLOPT_HEADERDATA)
-		asked.header_arg = value;
-	else if (option == CURLOPT_XFERINFODATA)
-		asked.progress_arg = value;
-	else if (option == CURLOPT_HTTPHEADER)
-		note_headers(value);
-	else if (option == CURLOPT_POSTFIELDS) {
-		free(asked.fields);
-		asked.fields = strdup(value);
-	}
-	return CURLE_OK;
+	assert_memory_equal(asked_now()->url, host, strlen(host));
+	return asked_now()->url + strlen(host);
 }
 
 /* A line of the answer's head. */
 static inline size_t say_header(const char *line)
 {
+	const struct told_handle *h = find_handle(asked_now()->easy);
 	char copy[1024];
 
-	note_text(copy, sizeof(copy), line);
-	return asked.on_header(copy, 1, strlen(copy), asked.header_arg);
+	snprintf(copy, sizeof(copy), "%s", line);
+	return h->header(copy, 1, strlen(copy), h->header_out);
 }
 
 static inline size_t say_body(const char *bytes, size_t n)
 {
+	const struct told_handle *h = find_handle(asked_now()->easy);
 	char *copy = malloc(n + 1);
 
 	assert_non_null(copy);
 	memcpy(copy, bytes, n);
-	size_t taken = asked.on_body(copy, 1, n, asked.body_arg);
+	size_t taken = h->write(copy, 1, n, h->out);
 
 	free(copy);
 	return taken;
 }
 
-static CURLcode own_curl_easy_perform(CURL *curl)
+static CURLcode own_curl_easy_perform(CURL *easy)
 {
-	(void)curl;
 	last_said = management_says();
-	n_asked++;
-	free(asked.fields);
-	asked.fields = NULL;
+	told_request(easy)->status = last_said.status;
+	told_request(easy)->os_error = last_said.os_error;
 	told_ms += last_said.took_ms;
 	size_t n = last_said.body ? strlen(last_said.body) : 0;
 
@@ -150,13 +97,6 @@ static CURLcode own_curl_easy_perform(CURL *curl)
 		assert_int_equal(say_body(last_said.body + 1, n - 1), n - 1);
 	}
 	return last_said.code;
-}
-
-static CURLcode own_curl_easy_getinfo(CURL *curl, CURLINFO info, void *out)
-{
-	(void)curl;
-	*(long *)out = info == CURLINFO_RESPONSE_CODE ? last_said.status : last_said.os_error;
-	return CURLE_OK;
 }
 
 /* Answers in turn, the last one for ever. */
@@ -174,7 +114,7 @@ static inline void begin_script(const struct said *rows, size_t n)
 
 static inline struct said say_next(void)
 {
-	return script[n_asked < n_script ? n_asked : n_script - 1];
+	return script[(n_asked < n_script ? n_asked : n_script) - 1];
 }
 
 /* In the suite. */

@@ -18,11 +18,11 @@ static char keys[64][64]; /* of each try, "": none */
 static void note_key(void)
 {
 	static const char name[] = "Idempotency-Key: ";
-	const char *at = strstr(asked.headers, name);
+	const char *at = strstr(asked_now()->headers, name);
 
-	keys[n_asked][0] = '\0';
+	keys[n_asked - 1][0] = '\0';
 	if (at)
-		snprintf(keys[n_asked], sizeof(keys[0]), "%.*s",
+		snprintf(keys[n_asked - 1], sizeof(keys[0]), "%.*s",
 		         (int)strcspn(at + strlen(name), "\n"), at + strlen(name));
 }
 
@@ -34,8 +34,8 @@ static void (*at_each_try)(void); /* management at work, before the transfer end
 static struct said management_says(void)
 {
 	note_key();
-	has_fields = asked.fields != NULL;
-	snprintf(fields, sizeof(fields), "%s", has_fields ? asked.fields : "");
+	has_fields = asked_now()->body != NULL;
+	snprintf(fields, sizeof(fields), "%s", has_fields ? asked_now()->body : "");
 	if (say_next().code == CURLE_OK)
 		assert_int_equal(say_header("ETag: \"v7-00\"\r\n"), 15);
 	if (at_each_try)
@@ -47,7 +47,6 @@ static struct said management_says(void)
 static int ask_for(const struct api_request *request, bool quietly, const struct said *rows,
                    size_t n, struct api_reply *reply)
 {
-	memset(&asked, 0, sizeof(asked));
 	begin_script(rows, n);
 	shown_begin();
 	int status =
@@ -68,10 +67,10 @@ static void a_request_is_put_as_it_is_meant(void **state)
 
 	(void)state;
 	assert_int_equal(ask_for(&get, false, &ok, 1, &reply), CLI_OK);
-	assert_string_equal(asked.path, "/v1/status?limit=1");
-	assert_string_equal(asked.method, "GET");
-	assert_string_equal(asked.socket, "/nonexistent-run/api.sock");
-	assert_int_equal(asked.timeout_ms, 60000);
+	assert_string_equal(path_asked(), "/v1/status?limit=1");
+	assert_string_equal(asked_now()->method, "GET");
+	assert_string_equal(find_handle(asked_now()->easy)->socket, "/nonexistent-run/api.sock");
+	assert_int_equal(asked_now()->timeout_ms, 60000);
 	assert_false(has_fields);
 	assert_string_equal(keys[0], "");
 	assert_int_equal(reply.status, 200);
@@ -81,7 +80,7 @@ static void a_request_is_put_as_it_is_meant(void **state)
 	post.body = json_pack("{s:s}", "do", "drain");
 	assert_int_equal(ask_for(&post, false, &ok, 1, &reply), CLI_OK);
 	assert_string_equal(fields, "{\"do\":\"drain\"}");
-	assert_int_equal(asked.timeout_ms, 75000);
+	assert_int_equal(asked_now()->timeout_ms, 75000);
 	assert_int_equal(strlen(keys[0]), 32);
 	api_reply_fini(&reply);
 	post.body = NULL;
@@ -90,12 +89,12 @@ static void a_request_is_put_as_it_is_meant(void **state)
 	assert_string_equal(fields, "");
 	api_reply_fini(&reply);
 	assert_int_equal(ask_for(&plan, false, &ok, 1, &reply), CLI_OK);
-	assert_int_equal(asked.timeout_ms, 75000);
+	assert_int_equal(asked_now()->timeout_ms, 75000);
 	assert_string_equal(keys[0], "");
 	api_reply_fini(&reply);
 	brief.timeout_ms = 5000;
 	assert_int_equal(ask_for(&brief, false, &ok, 1, &reply), CLI_OK);
-	assert_int_equal(asked.timeout_ms, 5000);
+	assert_int_equal(asked_now()->timeout_ms, 5000);
 	api_reply_fini(&reply);
 }
 
@@ -295,7 +294,9 @@ static void it_is_given_up_after_fifteen_seconds_and_said_meanwhile(void **state
 
 static int report_bytes(curl_off_t sent)
 {
-	return asked.on_progress(asked.progress_arg, 1, 2, 3, sent);
+	const struct told_handle *h = find_handle(asked_now()->easy);
+
+	return h->progress(h->progress_of, 1, 2, 3, sent);
 }
 
 static char patience[64]; /* of each try */
@@ -559,7 +560,7 @@ static void each_request_has_its_headers(void **state)
 		snprintf(expected, sizeof(expected), "Expect:\nWeir-Progress: 1\n%s%s%s%s",
 		         rows[i].more, rows[i].has_key ? "Idempotency-Key: " : "", keys[0],
 		         rows[i].has_key ? "\n" : "");
-		assert_string_equal(asked.headers, expected);
+		assert_string_equal(asked_now()->headers, expected);
 		if (rows[i].has_key) { /* random */
 			assert_string_not_equal(keys[0], former);
 			snprintf(former, sizeof(former), "%s", keys[0]);

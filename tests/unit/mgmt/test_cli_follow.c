@@ -52,12 +52,12 @@ static struct said management_says(void)
 	static char *events; /* the last ones */
 	size_t n = strlen(paths);
 
-	assert_true(n_asked < n_answers);
-	assert_string_equal(asked.method, "GET");
-	timeout_ms = asked.timeout_ms;
-	snprintf(paths + n, sizeof(paths) - n, "%s ", asked.path);
-	const struct answered *a = &answers[n_asked];
-	const char *since = strstr(asked.path, "since=");
+	assert_true(n_asked <= n_answers);
+	assert_string_equal(asked_now()->method, "GET");
+	timeout_ms = asked_now()->timeout_ms;
+	snprintf(paths + n, sizeof(paths) - n, "%s ", path_asked());
+	const struct answered *a = &answers[n_asked - 1];
+	const char *since = strstr(path_asked(), "since=");
 
 	if (a->code != CURLE_OK)
 		return (struct said){ .code = a->code, .os_error = a->http };

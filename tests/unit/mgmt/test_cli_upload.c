@@ -31,10 +31,10 @@ static struct said management_says(void)
 {
 	const char *answer = posted.n < 4 ? posted.have[posted.n] : NULL;
 
-	assert_string_equal(asked.method, "POST");
-	assert_string_equal(asked.path, "/v1/files");
+	assert_string_equal(asked_now()->method, "POST");
+	assert_string_equal(path_asked(), "/v1/files");
 	assert_true(posted.n < REQUESTS_MAX);
-	posted.bodies[posted.n] = json_loads(asked.fields, 0, NULL);
+	posted.bodies[posted.n] = json_loads(asked_now()->body, 0, NULL);
 	assert_non_null(posted.bodies[posted.n++]);
 	return (struct said){ CURLE_OK, posted.n - 1 == posted.fail_at ? 503 : 200,
 		              answer ? answer : "{}", posted.took_ms, 0 };

@@ -14,7 +14,7 @@
 
 static struct said management_says(void)
 {
-	assert_string_equal(asked.method, "GET");
+	assert_string_equal(asked_now()->method, "GET");
 	return say_next();
 }
 
@@ -58,7 +58,7 @@ static void it_asks_five_times_a_second_until_it_is_so(void **state)
 	assert_int_equal(n_asked, 5);
 	assert_int_equal(n_steps, 4);
 	assert_int_equal(told_ms, 1800);
-	assert_string_equal(asked.path, "/v1/status?limit=1");
+	assert_string_equal(path_asked(), "/v1/status?limit=1");
 	assert_string_equal(shown, "");
 	assert_told("");
 }
@@ -179,7 +179,7 @@ static void silence_counts_from_the_last_answer(void **state)
 	shown_end();
 	assert_int_equal(status, CLI_OK);
 	assert_int_equal(n_asked, sizeof(rows) / sizeof(rows[0]));
-	assert_string_equal(asked.path, "/v1/operations/o1?wait_ms=2000&since=2");
+	assert_string_equal(path_asked(), "/v1/operations/o1?wait_ms=2000&since=2");
 	assert_non_null(strstr(shown, "\nDRAINED: its own backends get no new flows (200 s)\n"
 	                              "operation of site"));
 	assert_non_null(strstr(shown, " (o1)\n")); /* the whole of it, at the end */

@@ -2,7 +2,7 @@
 /* Keys of all nodes, gathered: who is asked and how often, what counts, and how many answers a second name a site. */
 #include "lone_node.h"
 #include "tests/unit/suite.h"
-#include "told_peers.h"
+#include "told_curl.h"
 
 #include "base/page.h"
 #include "mgmt/peers/keys_gather.h"

@@ -6,7 +6,7 @@
 #include "node_operations.h"
 #include "made_operation.h"
 #include "tests/unit/suite.h"
-#include "told_peers.h"
+#include "told_curl.h"
 
 #include "mgmt/controller/operation_decide.h"
 #include "mgmt/core/shared_state.h"

@@ -7,7 +7,7 @@
 #include "made_operation.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/suite.h"
-#include "told_peers.h"
+#include "told_curl.h"
 #include "whole_json.h"
 
 #include "measured_page.h"

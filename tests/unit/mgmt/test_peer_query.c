@@ -2,7 +2,7 @@
 /* Who is asked, with what, and whose answer counts. */
 #include "core_node.h"
 #include "tests/unit/suite.h"
-#include "told_peers.h"
+#include "told_curl.h"
 
 #include "mgmt/peers/peer_query.h"
 

@@ -5,7 +5,7 @@
  */
 #include "lone_node.h"
 #include "tests/unit/suite.h"
-#include "told_peers.h"
+#include "told_curl.h"
 #include "told_turns.h"
 
 #include <inttypes.h>

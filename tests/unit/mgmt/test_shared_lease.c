@@ -3,7 +3,7 @@
 #include "lone_node.h"
 #include "made_operation.h"
 #include "tests/unit/suite.h"
-#include "told_peers.h"
+#include "told_curl.h"
 #include "told_turns.h"
 
 #include "mgmt/etcd/gateway.h"

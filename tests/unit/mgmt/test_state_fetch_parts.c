@@ -2,7 +2,7 @@
 /* Which peers are asked for their slots, and whose answer is handed to the dataplane. */
 #include "lone_node.h"
 #include "tests/unit/suite.h"
-#include "told_peers.h"
+#include "told_curl.h"
 #include "ctl_server.h"
 
 #include <stdatomic.h>
