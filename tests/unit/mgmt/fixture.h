@@ -80,18 +80,25 @@ static inline void fixture_remove(struct fixture *f)
 	assert_int_equal(files_remove_dir(f->root), 0);
 }
 
-/* The fixture's configuration with @p from replaced by @p to once, as files; free with files_fini(). */
+/* The fixture's configuration with @p from replaced by @p to once, until the next call. */
+static inline const char *fixture_text(const char *from, const char *to)
+{
+	static char text[8192];
+	const char *at = strstr(fixture_config, from);
+
+	assert_non_null(at);
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - fixture_config), fixture_config, to,
+	         at + strlen(from));
+	return text;
+}
+
+/* The same, or as it is without @p from, as files; free with files_fini(). */
 static inline struct files fixture_files(const char *from, const char *to)
 {
-	char text[8192];
 	struct files files = { 0 };
-	const char *at = from ? strstr(fixture_config, from) : NULL;
+	const char *text =
+	        from && strstr(fixture_config, from) ? fixture_text(from, to) : fixture_config;
 
-	if (at)
-		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - fixture_config), fixture_config,
-		         to, at + strlen(from));
-	else
-		snprintf(text, sizeof(text), "%s", fixture_config);
 	assert_int_equal(files_add(&files, FILES_MAIN, text, strlen(text)), 0);
 	assert_int_equal(files_add(&files, "shop.example.zone", fixture_zone, strlen(fixture_zone)),
 	                 0);

@@ -5,35 +5,62 @@
 
 #include "bare_core.h"
 
+#include "base/clock.h"
 #include "mgmt/store/join.h"
 
 static struct fixture place;
 static struct core this_node;
 
-/* @param shares  a store decides, and has nothing yet; @param document  instead of the fixture's; NULL: that one */
-static inline void lone_node_open_with(bool shares, const char *document)
+/* @param shares  a store decides, and has nothing yet */
+static inline void lone_node_open_store(bool shares)
 {
 	struct intent_options options = {
 		.conf_dir = place.conf, .state_dir = place.state, .node = "ams-1", .shares = shares
 	};
 
+	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
+}
+
+/* Open the store, which takes the configuration as it is there now for its first version. */
+static inline void lone_node_start(bool shares)
+{
+	lone_node_open_store(shares);
+	join_start_alone(this_node.intent, NOW_MS);
+}
+
+/* Close the store, and remove it. @param document  the configuration from now on; NULL: as before */
+static inline void lone_node_forget(const char *document)
+{
+	intent_close(this_node.intent);
+	assert_int_equal(files_remove_dir(place.state), 0);
+	assert_int_equal(mkdir(place.state, 0755), 0);
+	if (document)
+		fixture_write(place.conf, FILES_MAIN, document);
+}
+
+/* @param document  instead of the fixture's; NULL: that one */
+static inline void lone_node_open_with(bool shares, const char *document)
+{
 	bare_core_make(&this_node, &place);
 	if (document)
-		fixture_write(place.conf, "weir.conf", document);
-	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
-	join_start_alone(this_node.intent, NOW_MS);
+		fixture_write(place.conf, FILES_MAIN, document);
+	lone_node_start(shares);
 }
 
 /* @param nodes  of the document besides ams-1 and fra-1, each with its comma */
 static inline void lone_node_open(const char *nodes)
 {
-	static const char begin[] = "nodes = ( ";
-	const char *at = strstr(fixture_config, begin) + strlen(begin);
-	char text[8192];
+	char text[2048];
 
-	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - fixture_config), fixture_config, nodes,
-	         at);
-	lone_node_open_with(false, text);
+	snprintf(text, sizeof(text), "nodes = ( %s", nodes);
+	lone_node_open_with(false, fixture_text("nodes = ( ", text));
+}
+
+static inline int lone_node_setup(void **state)
+{
+	(void)state;
+	lone_node_open_with(false, NULL);
+	return 0;
 }
 
 static inline int lone_node_close(void **state)

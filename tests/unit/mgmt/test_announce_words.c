@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The section "announced" of the exchange: what the own page says, by real pages. */
-#include "core_node.h"
+#include "lone_node.h"
 
 #include "mgmt/peers/announce_words.h"
 #include "weir/announce.h"
@@ -24,14 +24,14 @@ static void show_page(size_t n)
 
 static int setup(void **state)
 {
-	(void)core_node_setup(state);
+	(void)lone_node_setup(state);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		rows[i] = (struct announced_address){ .table = ANNOUNCE_NORMAL,
 			                              .in_kernel = 1 << ANNOUNCE_NORMAL,
 			                              .exported = 1 };
 		assert_int_equal(addr_parse(texts[i], &rows[i].address), 0);
 	}
-	assert_int_equal(announced_create(node_place.root, &page), 0);
+	assert_int_equal(announced_create(place.root, &page), 0);
 	alive_ms = clock_mono_ms();
 	return 0;
 }
@@ -42,7 +42,7 @@ static int teardown(void **state)
 	announce_words_fini(&section);
 	section = (struct announced_section){ .digest = 0 };
 	exchange_word_fini(&word);
-	return core_node_teardown(state);
+	return lone_node_close(state);
 }
 
 static bool look_again(void)
@@ -152,7 +152,7 @@ static void without_a_page_nothing_is_said(void **state)
 	char path[PATH_MAX];
 
 	(void)state;
-	assert_int_equal(proc_path(node_place.root, ANNOUNCED_PAGE_FILE, path), 0);
+	assert_int_equal(proc_path(place.root, ANNOUNCED_PAGE_FILE, path), 0);
 	assert_int_equal(unlink(path), 0);
 	assert_false(look_again());
 	assert_null(word.body);

@@ -257,20 +257,18 @@ static char abcdef[DIGEST_TEXT_MAX]; /* the digest of that text */
 
 static int setup_peer(void **state)
 {
-	char text[8192];
-	const char *at = strstr(fixture_config, "site = \"fra\"; driver");
+	static const char from[] = "site = \"fra\"; driver";
+	char to[256];
 
 	world_setup(state);
 	digest_bytes("abcdef", 6, abcdef);
 	tls_peer_begin(place.conf);
 	fixture_write(place.conf, "peer.token", "0123456789abcdef\n");
-	snprintf(text, sizeof(text), "%.*ssite = \"fra\"; api = \"%s\"; driver%s",
-	         (int)(at - fixture_config), fixture_config, tls_peer.url,
-	         at + strlen("site = \"fra\"; driver"));
+	snprintf(to, sizeof(to), "site = \"fra\"; api = \"%s\"; driver", tls_peer.url);
 	world_close();
 	assert_int_equal(files_remove_dir(place.state), 0);
 	assert_int_equal(mkdir(place.state, 0755), 0);
-	fixture_write(place.conf, "weir.conf", text);
+	fixture_write(place.conf, "weir.conf", fixture_text(from, to));
 	world_open();
 	assert_non_null(intent_model(this_node.intent));
 	return 0;

@@ -3,7 +3,7 @@
  * A look at the node: each part comes from its source, and what was seen of a target is told with
  * its age.
  */
-#include "core_node.h"
+#include "lone_node.h"
 
 #include "mgmt/json/observed.h"
 #include "mgmt/observe/observe.h"
@@ -32,11 +32,11 @@ static void a_look_has_each_part_from_its_source(void **state)
 	assert_int_equal(stats_create(this_node.dirs.run, "run", 16, &stats), 0);
 	stats_alive(stats, clock_mono_ms());
 	/* what was last written cannot be written again */
-	assert_int_equal(proc_path(node_place.state, PROC_EFFECTIVE_FILE, path), 0);
+	assert_int_equal(proc_path(place.state, PROC_EFFECTIVE_FILE, path), 0);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkdir(path, 0700), 0);
 	intent_close(this_node.intent);
-	core_node_open();
+	lone_node_start(false);
 	assert_int_equal(look_init(&this_node, &l), 0);
 	assert_ptr_equal(l.core, &this_node);
 	assert_true(l.has_head);
@@ -153,7 +153,7 @@ static void what_is_old_or_not_there_is_unknown(void **state)
 
 SUITE(look)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, core_node_setup, core_node_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, lone_node_setup, lone_node_close)
 	const struct CMUnitTest tests[] = {
 		T(a_look_has_each_part_from_its_source),
 		cmocka_unit_test(what_was_seen_has_all_its_fields),

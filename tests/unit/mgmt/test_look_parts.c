@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is shown of sites, services, nodes, processes and targets, as they were seen: a real node with real pages. */
-#include "core_node.h"
+#include "lone_node.h"
 
 #include "base/page.h"
 #include "mgmt/api/handle.h"
@@ -85,17 +85,14 @@ static void observe_health(uint64_t target, enum health_state word)
 /* Open the node with @p configuration in place of the fixture's. */
 static void open_node(const char *configuration)
 {
-	intent_close(this_node.intent);
-	assert_int_equal(files_remove_dir(node_place.state), 0);
-	assert_int_equal(mkdir(node_place.state, 0755), 0);
-	fixture_write(node_place.conf, FILES_MAIN, configuration);
-	core_node_open();
+	lone_node_forget(configuration);
+	lone_node_start(false);
 	assert_non_null(intent_head(this_node.intent));
 }
 
 static int setup(void **state)
 {
-	(void)core_node_setup(state);
+	(void)lone_node_setup(state);
 	open_node(whole);
 	memset(&heard, 0, sizeof(heard));
 	memset(&answer, 0, sizeof(answer));
@@ -114,7 +111,7 @@ static int teardown(void **state)
 		stats_close(stats[i]);
 		stats[i] = NULL;
 	}
-	return core_node_teardown(state);
+	return lone_node_close(state);
 }
 
 /* Ask with the body (given), a part of the path and a pair of the query. */
@@ -217,16 +214,9 @@ static void each_target_is_shown_as_it_was_seen(void **state)
 /* Before the first version nothing is checked. */
 static void without_a_configuration_little_is_shown(void **state)
 {
-	struct intent_options options = { .conf_dir = node_place.conf,
-		                          .state_dir = node_place.state,
-		                          .node = "ams-1",
-		                          .shares = true };
-
 	(void)state;
-	intent_close(this_node.intent);
-	assert_int_equal(files_remove_dir(node_place.state), 0);
-	assert_int_equal(mkdir(node_place.state, 0755), 0);
-	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
+	lone_node_forget(NULL);
+	lone_node_open_store(true);
 	assert_int_equal(ask_handler(handle_health, NULL, "", ""), 200);
 	assert_int_equal(count_rows("items"), 0);
 	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);

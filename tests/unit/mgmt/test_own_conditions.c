@@ -3,7 +3,7 @@
  * What weir-mgmt states of itself: each trouble when it is so, and not otherwise. The kernel's clocks
  * and its boot are the test's.
  */
-#include "core_node.h"
+#include "lone_node.h"
 #include "told_time.h"
 
 #include <sys/timex.h>
@@ -72,7 +72,7 @@ static int setup(void **state)
 	told_wall_ms = NOW_MS;
 	is_disciplined = true;
 	is_next_boot = false;
-	core_node_setup(state);
+	(void)lone_node_setup(state);
 	assert_int_equal(intent_change(this_node.intent, &change, NOW_MS, &changed), 0);
 	intent_changed_fini(&changed);
 	files_fini(&files);
@@ -98,7 +98,7 @@ static int teardown(void **state)
 {
 	timekeep_close(&this_node);
 	stats_close(this_node.stats);
-	return core_node_teardown(state);
+	return lone_node_close(state);
 }
 
 static void a_node_without_troubles_states_none(void **state)
@@ -111,18 +111,11 @@ static void a_node_without_troubles_states_none(void **state)
 /* Open the store of a node anew, without its former one. */
 static void start_first(const char *from, const char *to, bool shares)
 {
-	struct intent_options options = { .conf_dir = node_place.conf,
-		                          .state_dir = node_place.state,
-		                          .node = "ams-1",
-		                          .shares = shares };
-
-	intent_close(this_node.intent);
-	assert_int_equal(files_remove_dir(node_place.state), 0);
-	assert_int_equal(mkdir(node_place.state, 0755), 0);
-	core_node_write(from, to);
-	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
-	if (!shares)
-		join_start_alone(this_node.intent, NOW_MS);
+	lone_node_forget(fixture_text(from, to));
+	if (shares)
+		lone_node_open_store(true);
+	else
+		lone_node_start(false);
 }
 
 static void the_first_start_is_told(void **state)
@@ -156,7 +149,7 @@ static void the_first_start_is_told(void **state)
 static void a_wrong_key_file_is_told(void **state)
 {
 	(void)state;
-	fixture_write(node_place.conf, "hash.key", "ffeeddccbbaa99887766554433221100\n");
+	fixture_write(place.conf, "hash.key", "ffeeddccbbaa99887766554433221100\n");
 	intent_tick(this_node.intent, NOW_MS + 2000);
 	state_conditions();
 	assert_int_equal(stated.n, 1);

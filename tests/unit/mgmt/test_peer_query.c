@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who is asked, with what, and whose answer counts. */
-#include "core_node.h"
+#include "lone_node.h"
 #include "tests/unit/suite.h"
 #include "told_curl.h"
 
@@ -11,10 +11,10 @@ static size_t done[4], n_done;
 
 static int setup(void **state)
 {
-	(void)core_node_setup(state);
+	(void)lone_node_setup(state);
 	told_rows = NULL;
 	n_asked = 0;
-	fixture_write(node_place.conf, "peer.token", "0123456789abcdef\n");
+	fixture_write(place.conf, "peer.token", "0123456789abcdef\n");
 	q = (struct peer_query){ .core = &this_node, .path = "/v1/x?y=1", .cluster = "shop" };
 	n_done = 0;
 	return 0;
@@ -23,7 +23,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	peer_query_end(&q);
-	return core_node_teardown(state);
+	return lone_node_close(state);
 }
 
 static bool add_node(const char *name, const char *api, const char *body)
@@ -120,7 +120,7 @@ static void an_answer_of_another_node_or_cluster_is_none(void **state)
 static void without_a_token_all_fail(void **state)
 {
 	(void)state;
-	fixture_write(node_place.conf, "peer.token", "short\n");
+	fixture_write(place.conf, "peer.token", "short\n");
 	assert_true(add_node("fra-1", "https://f1", NULL));
 	q.done = note_done;
 	assert_false(peer_query_send(&q));

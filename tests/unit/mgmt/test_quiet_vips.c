@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A VIP without packets is stated only if all of it is known, and another node of the site gets some: by real pages. */
-#include "core_node.h"
+#include "lone_node.h"
 
 #include "base/hash.h"
 #include "mgmt/peers/exchange_internal.h"
@@ -71,7 +71,7 @@ static int setup(void **state)
 {
 	static const char *const names[] = { "ams-2", "fra-1" };
 
-	(void)core_node_setup(state);
+	(void)lone_node_setup(state);
 	start_ms = clock_mono_ms();
 	assert_int_equal(addr_parse("203.0.113.10", &address), 0);
 	row = (struct announced_address){ .vip = hash_text("shop"),
@@ -108,7 +108,7 @@ static int teardown(void **state)
 	this_node.exchange = NULL;
 	this_node.observe = NULL;
 	this_node.observer = NULL;
-	return core_node_teardown(state);
+	return lone_node_close(state);
 }
 
 /* What the counters said until now: first a look of @p since_ms ago. */

@@ -34,15 +34,11 @@ static unsigned draw_number(struct world *w, unsigned below)
 /* With a third node. */
 static const char *config_of_three(void)
 {
-	static const char third[] = "{ name = \"lon-1\"; site = \"fra\"; driver = \"xdp\"; "
-	                            "ports = ( { interface = \"eth1\"; } ); "
-	                            "tunnel_source = [ \"10.3.255.0/24\" ]; },\n";
-	static char text[8192];
-	const char *at = strstr(fixture_config, "{ name = \"fra-1\"");
-
-	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - fixture_config), fixture_config, third,
-	         at);
-	return text;
+	return fixture_text("{ name = \"fra-1\"",
+	                    "{ name = \"lon-1\"; site = \"fra\"; driver = \"xdp\"; "
+	                    "ports = ( { interface = \"eth1\"; } ); "
+	                    "tunnel_source = [ \"10.3.255.0/24\" ]; },\n"
+	                    "{ name = \"fra-1\"");
 }
 
 static int setup(void **state)

@@ -3,7 +3,7 @@
  * The node's state over time: since when a reason is there, and what comes or goes as an event
  * and in the metrics.
  */
-#include "core_node.h"
+#include "lone_node.h"
 #include "told_time.h"
 
 #include <fcntl.h>
@@ -31,7 +31,7 @@ static struct conditions *const run_conditions = &one_look.supervisor_conditions
 
 static int setup(void **state)
 {
-	(void)core_node_setup(state);
+	(void)lone_node_setup(state);
 	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 256, &this_node.stats), 0);
 	assert_int_equal(state_open(&this_node), 0);
 	told_wall_ms = zero_ms;
@@ -47,7 +47,7 @@ static int teardown(void **state)
 {
 	state_close(&this_node);
 	stats_close(this_node.stats);
-	return core_node_teardown(state);
+	return lone_node_close(state);
 }
 
 static void add_reason(enum rule_id rule, const char *subject, uint64_t since_ms)
@@ -479,7 +479,7 @@ static void more_reasons_than_have_room_are_told_all_the_same(void **state)
 	char subject[16];
 
 	(void)state;
-	assert_int_equal(since_open(node_place.state, told_ms, &since), 0);
+	assert_int_equal(since_open(place.state, told_ms, &since), 0);
 	for (int i = 0; i < (int)SINCE_ROWS + 2; i++) {
 		snprintf(subject, sizeof(subject), "s%d", i);
 		assert_int_equal(since_when(since, "site-down", subject, 100 + i, told_ms),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a node states of the store of all nodes: each trouble in its words, and no other; of a peer with another store, too. */
-#include "core_node.h"
+#include "lone_node.h"
 #include "whole_json.h"
 
 #include "mgmt/peers/peers_internal.h"
@@ -22,7 +22,7 @@ static int setup(void **state)
 {
 	uint64_t now_ms = clock_mono_ms();
 
-	(void)core_node_setup(state);
+	(void)lone_node_setup(state);
 	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 64, &this_node.stats), 0);
 	peers = (struct peers){ .n_reports = 2 };
 	for (size_t i = 0; i < 2; i++) {
@@ -48,7 +48,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	stats_close(this_node.stats);
-	return core_node_teardown(state);
+	return lone_node_close(state);
 }
 
 static uint64_t silent_ms(void)
@@ -280,15 +280,8 @@ static void a_peer_with_another_store_is_stated(void **state)
 /* The store is shared, and nothing of it is here: its versions are not this node's own. */
 static void open_shared(void)
 {
-	const struct intent_options options = { .conf_dir = node_place.conf,
-		                                .state_dir = node_place.state,
-		                                .node = "ams-1",
-		                                .shares = true };
-
-	intent_close(this_node.intent);
-	assert_int_equal(files_remove_dir(node_place.state), 0);
-	assert_int_equal(mkdir(node_place.state, 0755), 0);
-	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
+	lone_node_forget(NULL);
+	lone_node_open_store(true);
 }
 
 /* As the API shows it, without the time of silence. */
@@ -486,16 +479,9 @@ static void of_what_the_copy_is_is_said_while_the_store_works(void **state)
 
 static void open_with_peers(void)
 {
-	const char *at = strstr(fixture_config, "driver = \"xdp\"");
-	char text[8192];
-
-	intent_close(this_node.intent);
-	assert_int_equal(files_remove_dir(node_place.state), 0);
-	assert_int_equal(mkdir(node_place.state, 0755), 0);
-	snprintf(text, sizeof(text), "%.*sapi = \"https://192.0.2.2:8443\"; %s",
-	         (int)(at - fixture_config), fixture_config, at);
-	fixture_write(node_place.conf, FILES_MAIN, text);
-	core_node_open();
+	lone_node_forget(fixture_text("driver = \"xdp\"",
+	                              "api = \"https://192.0.2.2:8443\"; driver = \"xdp\""));
+	lone_node_start(false);
 	this_node.shared = NULL;
 }
 

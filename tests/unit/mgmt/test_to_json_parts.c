@@ -3,7 +3,7 @@
  * Records as JSON: states of versions, files by text or digest and back, verdicts of guards,
  * notes.
  */
-#include "core_node.h"
+#include "lone_node.h"
 
 #include <errno.h>
 
@@ -298,7 +298,7 @@ static void a_large_version_goes_in_part_by_digests(void **state)
 
 SUITE(to_json_parts)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, core_node_setup, core_node_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, lone_node_setup, lone_node_close)
 	const struct CMUnitTest tests[] = {
 		T(a_version_has_the_state_of_its_place),
 		T(files_come_as_texts_bytes_or_digests),
