@@ -70,10 +70,7 @@ def restart(report: Report, stage: Stage) -> None:
     stage.node.kill("dataplane")
     stage.start()
     time.sleep(4)  # TCP sends again what was lost meanwhile
-    end = now_ms()
-    stage.long.wait_ended(end)
-    failed = [r.result for r in stage.long.between(since, end) if r.result != "ok"]
-    report.equal(failed, [], "no download fails by a restart")
+    stage.nothing_failed(since, "downloads by a restart", stage.long)
     report.check("taken over" in log_of(stage), "the next process takes the tables over")
     report.check(weir_counts(stage.node)["received"] >= before, "and counts on from where they were", before)
 
@@ -95,10 +92,7 @@ def succeed(report: Report, stage: Stage, edit: typing.Callable[..., typing.Any]
     report.equal(old.popen.wait(10), 0, "the other one ends in order")
     wait_until(stage.ready, 10, "the next process forwards")
     time.sleep(3)  # TCP sends again what was lost meanwhile
-    end = now_ms()
-    stage.long.wait_ended(end)
-    failed = [r.result for r in stage.long.between(since, end) if r.result != "ok"]
-    report.equal(failed, [], "no download fails by it")
+    stage.nothing_failed(since, "downloads by a successor", stage.long)
     report.equal(carrier_changes(stage), changes, "the kernel's interface kept its carrier")
     report.check(weir_counts(stage.node)["received"] >= before, "and the counters go on", before)
 
@@ -247,8 +241,7 @@ def play(report: Report, mode: str, edit: typing.Callable[..., typing.Any], prep
             change_driver(report, stage)
         succeed(report, stage, edit)
         restart(report, stage)
-        for crowd in (stage.short, stage.long):
-            crowd.process.stop(25)
+        stage.end_traffic()
         report.check(len(stage.short.read()) > 800, "short requests", len(stage.short.requests))
         report.equal({r.bytes for r in stage.long.read() if r.result == "ok"}, {768000}, "each download came whole")
         if edit is on_tap_in_hugepages:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ class Stage:
 
     def __init__(self, report: Report, lab: Lab, mode: str) -> None:
         self.report, self.lab = report, lab
+        self.spans: list[tuple[int, int, str, tuple[Crowd, ...]]] = []  # of nothing_failed()
         plan = planning.simple(1, 3, api=False)
         plan.sites[0].mode = mode
         plan.check = plan.check.replace('via = "tunnel"', 'via = "direct"')
@@ -78,10 +80,19 @@ class Stage:
             "long", 6, "--path", "/files/long", "--timeout-ms", 20000, targets=targets), {})
         time.sleep(2)  # requests of before the first change
 
-    def nothing_failed(self, since_ms: int, what: str) -> None:
-        end_ms = now_ms()
-        failed = [f for crowd in (self.short, self.long) for f in crowd.failures(since_ms, end_ms, self.keeps_syns)]
-        self.report.equal(failed[:5], [], f"nothing fails: {what}")
+    def nothing_failed(self, since_ms: int, what: str, *crowds: Crowd) -> None:
+        """Nothing that was started since then, up to now: judged by end_traffic(), for downloads under way take seconds."""
+        self.spans.append((since_ms, now_ms(), what, crowds or (self.short, self.long)))
+
+    def end_traffic(self) -> None:
+        """Stop the crowds, which end what is under way, and judge all that was to go well."""
+        for crowd in (self.short, self.long):
+            crowd.process.signal(signal.SIGTERM)
+        self.report.equal([crowd.process.stop(25) for crowd in (self.short, self.long)], [0, 0], "all that was under way has ended")
+        for since_ms, end_ms, what, crowds in self.spans:
+            failed = [f for crowd in crowds for f in crowd.failures(since_ms, end_ms, self.keeps_syns)]
+            self.report.equal(failed[:5], [], f"nothing fails: {what}")
+        self.spans.clear()
 
 
 def kernel_counts(host: typing.Any) -> dict[str, typing.Any]:
@@ -243,8 +254,7 @@ def run(report: Report) -> None:
             since = now_ms()
             time.sleep(1)  # traffic must go on for this long
             stage.nothing_failed(since, "at the end")
-            for crowd in (stage.short, stage.long):
-                crowd.process.stop(25)
+            stage.end_traffic()
             report.check(len(stage.short.read()) > 1500, "short requests", len(stage.short.requests))
             report.check(len(stage.long.read()) > 30, "downloads of seconds", len(stage.long.requests))
             report.equal({r.bytes for r in stage.long.requests if r.result == "ok"}, {768000}, "each came whole")
