@@ -105,8 +105,8 @@ static int fetch_side(struct core *core, const char *api, struct side *side,
 		snprintf(err_text, HTTP_TEXT_MAX, "no version of the node is known");
 		return err;
 	}
-	peer_ask(core, NULL, api, "version", json_pack("{s:I}", "number", (json_int_t)side->number),
-	         &r);
+	peer_query_one(core, NULL, api, "version",
+	               json_pack("{s:I}", "number", (json_int_t)side->number), &r);
 	if (r.answer)
 		err = files_from_json(json_object_get(r.answer, "files"),
 		                      &(struct file_source){ core_find_file, core }, &side->files,

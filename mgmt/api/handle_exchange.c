@@ -2,7 +2,7 @@
 /*
  * The answering side of the exchange (mgmt/peers/exchange.h). A question says what the asking node has;
  * the answer has the words that differ. Without any the answer is held, and the server runs this again
- * when there is news. A question with an `ask` is about one thing besides, or an order: it is answered at once,
+ * when there is news. A question with a `query` is about another thing, or an order: it is answered at once,
  * in a thread of its own, so it waits for no held answer and holds up none.
  */
 #include <stdio.h>
@@ -139,11 +139,11 @@ static bool is_of_cluster(const struct core *core, const char *cluster, struct h
 	return false;
 }
 
-/* What is asked besides words; each answer names who gives it. */
+/* Queries about other things than words; each answer names who gives it. */
 static const struct {
-	const char *ask;
+	const char *name;
 	http_handler *handler;
-} asks[] = {
+} queries[] = {
 	{ "keys", handle_peer_keys },
 	{ "stage", handle_peer_stage },
 	{ "store", handle_peer_store },
@@ -151,23 +151,23 @@ static const struct {
 	{ "withdrawals", handle_peer_withdrawals },
 };
 
-static http_handler *find_ask(const char *ask)
+static http_handler *find_query(const char *name)
 {
-	for (size_t i = 0; ask && i < sizeof(asks) / sizeof(asks[0]); i++)
-		if (!strcmp(asks[i].ask, ask))
-			return asks[i].handler;
+	for (size_t i = 0; name && i < sizeof(queries) / sizeof(queries[0]); i++)
+		if (!strcmp(queries[i].name, name))
+			return queries[i].handler;
 	return NULL;
 }
 
-static void answer_ask(struct core *core, struct http_request *r, struct http_reply *reply)
+static void answer_query(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	const char *node = json_get_text(r->json, "node");
 	const char *cluster = json_get_text(r->json, "cluster");
-	http_handler *handler = find_ask(json_get_text(r->json, "ask"));
+	http_handler *handler = find_query(json_get_text(r->json, "query"));
 
 	if (!handler || !node || !*node || strlen(node) >= MODEL_NAME_MAX || !cluster) {
 		http_problem(reply, 400, "bad-request",
-		             "expected node, cluster and an ask that this release knows");
+		             "expected node, cluster and a query that this release knows");
 		return;
 	}
 	core_lock(core);
@@ -206,8 +206,8 @@ static void answer_words(struct core *core, struct http_request *r, struct http_
 
 void handle_peer_exchange(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	if (json_object_get(r->json, "ask"))
-		answer_ask(core, r, reply);
+	if (json_object_get(r->json, "query"))
+		answer_query(core, r, reply);
 	else
 		answer_words(core, r, reply);
 }

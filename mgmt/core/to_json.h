@@ -25,7 +25,7 @@ json_t *version_to_json(const struct version *v, const struct version *head);
 /** Files as a list of names, digests and sizes; or as an object with their contents. */
 json_t *files_to_json(const struct files *files);
 json_t *contents_to_json(const struct files *files);
-/** What a node is handed a version with (the ask `stage`): its record and its files. Given. */
+/** What a node is handed a version with (the query `stage`): its record and its files. Given. */
 json_t *version_offer(const struct version *v, const struct files *files);
 /** Where files come from that are named by their digests. */
 struct file_source {

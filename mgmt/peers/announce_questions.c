@@ -253,9 +253,9 @@ static char *make_body(const struct core *core, const struct announce_peer *p)
 	char incarnation[ANNOUNCE_OWN_HEX_MAX];
 
 	announce_own_hex(x->own.node.incarnation, incarnation);
-	return peer_ask_text(core, x->cluster, "withdrawals",
-	                     json_pack("{s:s, s:o}", "incarnation", incarnation, "questions",
-	                               questions_to_json(p)));
+	return peer_query_text(core, x->cluster, "withdrawals",
+	                       json_pack("{s:s, s:o}", "incarnation", incarnation, "questions",
+	                                 questions_to_json(p)));
 }
 
 /* Ask the peers to which there is a question. */

@@ -144,7 +144,7 @@ static void query_peers(struct keys_gather *g, struct core *core, struct peer_cl
 		                .timeout_ms = KEYS_GATHER_TIMEOUT_MS,
 		                .answer_max = PEER_KEYS_ANSWER_MAX };
 
-	char *body = peer_ask_text(core, m->cluster, "keys", NULL);
+	char *body = peer_query_text(core, m->cluster, "keys", NULL);
 
 	q.body = body;
 	snprintf(q.cluster, sizeof(q.cluster), "%s", m->cluster);

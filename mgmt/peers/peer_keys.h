@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Observed keys between nodes: what a peer answers to the ask `keys`.
+ * Observed keys between nodes: what a peer answers to the query `keys`.
  *
  *   age_ms      null: weir-dns does not run there, or is silent; then nothing else is said
  *   covered_s   of the window of 600 s

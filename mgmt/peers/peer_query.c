@@ -14,13 +14,13 @@
 #include "mgmt/store/join.h"
 #include "weir/json.h"
 
-char *peer_ask_text(const struct core *core, const char *cluster, const char *ask, json_t *more)
+char *peer_query_text(const struct core *core, const char *cluster, const char *query, json_t *more)
 {
 	json_t *body = more ? more : json_object();
 
 	json_object_set_new(body, "node", json_string(core->dirs.node));
 	json_object_set_new(body, "cluster", json_string(cluster));
-	json_object_set_new(body, "ask", json_string(ask));
+	json_object_set_new(body, "query", json_string(query));
 	return json_line(body);
 }
 
@@ -114,12 +114,12 @@ bool peer_query_run(const struct core *core, struct peer_client *client,
 	return has_token;
 }
 
-void peer_ask(struct core *core, struct peer_client *client, const char *api, const char *ask,
-              json_t *more, struct client_request *r)
+void peer_query_one(struct core *core, struct peer_client *client, const char *api,
+                    const char *query, json_t *more, struct client_request *r)
 {
 	core_lock(core);
 	const struct model *m = join_model(core->intent);
-	char *body = peer_ask_text(core, m ? m->cluster : "", ask, more);
+	char *body = peer_query_text(core, m ? m->cluster : "", query, more);
 	core_unlock(core);
 	r->post = 1;
 	r->body = body;

@@ -43,17 +43,18 @@ struct peer_query {
 #define PEER_EXCHANGE "/v1/peer/exchange"
 
 /**
- * A question about one thing besides words, or an order: @p ask (mgmt/api/handle_exchange.c), with what @p more says (taken;
+ * A question about another thing than words, or an order: @p query (mgmt/api/handle_exchange.c), with what @p more says (taken;
  * NULL: nothing). From malloc(); NULL: out of memory.
  */
-char *peer_ask_text(const struct core *core, const char *cluster, const char *ask, json_t *more);
+char *peer_query_text(const struct core *core, const char *cluster, const char *query,
+                      json_t *more);
 
 /**
  * Ask the node at @p api alone, and wait. @p client as below, @p more as above; @p r has its times and bounds, and gets the
  * answer or the failure.
  */
-void peer_ask(struct core *core, struct peer_client *client, const char *api, const char *ask,
-              json_t *more, struct client_request *r);
+void peer_query_one(struct core *core, struct peer_client *client, const char *api,
+                    const char *query, json_t *more, struct client_request *r);
 
 /**
  * Ask @p node, too, unless it is this one, or has no address. Under the lock, for the model.

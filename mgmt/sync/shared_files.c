@@ -147,8 +147,8 @@ static int fetch_from(struct core *core, struct peer_client *client, const char 
 	char reason[HTTP_TEXT_MAX];
 	struct files files = { 0 };
 
-	peer_ask(core, client, api, "version", json_pack("{s:I}", "number", (json_int_t)v->number),
-	         &r);
+	peer_query_one(core, client, api, "version",
+	               json_pack("{s:I}", "number", (json_int_t)v->number), &r);
 	if (!r.answer) {
 		log_warn("peer-failed", "api=%s version=%" PRIu64 " reason=\"%s\"", api, v->number,
 		         r.failure);
@@ -222,7 +222,7 @@ static char *make_spread_body(const struct core *core, const struct version *v)
 
 	if (!m || !store || store_staged_files(store, v->digest, &files))
 		return NULL;
-	text = peer_ask_text(core, m->cluster, "stage", version_offer(v, &files));
+	text = peer_query_text(core, m->cluster, "stage", version_offer(v, &files));
 	files_fini(&files);
 	return text;
 }

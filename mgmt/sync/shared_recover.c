@@ -474,7 +474,7 @@ static json_t *list_copies(struct recovery *r)
 
 	core_lock(r->core);
 	const struct model *m = join_model(r->core->intent);
-	char *body = peer_ask_text(r->core, m ? m->cluster : "", "store", after);
+	char *body = peer_query_text(r->core, m ? m->cluster : "", "store", after);
 	q.body = body;
 	if (body)
 		shared_files_add_nodes(&q, NULL, PEERS_MAX);

@@ -128,7 +128,7 @@ void scenes_shared_fetch(struct scene *s)
 	link_heal();
 	node_run_ms(12000); /* what was under way has ended */
 	JUDGE(s, !has_weight_90(s->node[2], NULL), "it has the files already");
-	web_count("\"ask\":\"version\"");
+	web_count("\"query\":\"version\"");
 	node_run_ms(10000);
 	JUDGE(s, web_counted() >= 5 && web_counted() <= 2 * 11, "asked for files %u times",
 	      web_counted());

@@ -29,7 +29,7 @@ class Peer(http.server.ThreadingHTTPServer):
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 question = json.loads(raw) if raw else None
-                path = self.path + (f" {question['ask']}" if question and "ask" in question else "")
+                path = self.path + (f" {question['query']}" if question and "query" in question else "")
                 peer.requests.append((path, question))
                 status, body = peer.answers.get(path.split("?")[0], (404, {"code": "not-found"}))
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()

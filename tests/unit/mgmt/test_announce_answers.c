@@ -13,7 +13,7 @@ static unsigned ask_this_node(json_t *body)
 
 	http_reply_fini(&reply);
 	memset(&reply, 0, sizeof(reply));
-	json_object_set_new(body, "ask", json_string("withdrawals"));
+	json_object_set_new(body, "query", json_string("withdrawals"));
 	handle_peer_exchange(&this_node, &r, &reply);
 	json_decref(body);
 	return reply.status;

@@ -279,7 +279,7 @@ static void keys_are_told_with_who_tells_them(void **state)
 {
 	(void)state;
 	assert_int_equal(ask_route("POST /v1/peer/exchange",
-	                           "{\"node\":\"fra-1\",\"cluster\":\"shop\",\"ask\":\"keys\"}"),
+	                           "{\"node\":\"fra-1\",\"cluster\":\"shop\",\"query\":\"keys\"}"),
 	                 200);
 	assert_string_equal(text_at("node"), "ams-1");
 	assert_string_equal(text_at("cluster"), "shop");

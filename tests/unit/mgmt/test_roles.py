@@ -210,7 +210,7 @@ class Roles(unittest.TestCase):
         for cluster in ("shop", "other", "sho", "shop2", ""):
             with self.subTest(cluster):
                 a = self.tcp(TOKENS["peer"], "POST", "/v1/peer/exchange", {
-                    "node": "fra-1", "cluster": cluster, "ask": "stage", "version": version, "files": {}})
+                    "node": "fra-1", "cluster": cluster, "query": "stage", "version": version, "files": {}})
                 self.assertEqual((a.status, a.code), (409, "no-store" if cluster == "shop" else "other-cluster"), a.raw[:300])
         self.unchanged()
 

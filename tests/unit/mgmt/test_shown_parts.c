@@ -53,7 +53,7 @@ static unsigned fetch_version(const char *number)
 	char body[96];
 
 	snprintf(body, sizeof(body),
-	         "{\"node\":\"fra-1\",\"cluster\":\"shop\",\"ask\":\"version\",\"number\":%s}",
+	         "{\"node\":\"fra-1\",\"cluster\":\"shop\",\"query\":\"version\",\"number\":%s}",
 	         number);
 	return ask_route("POST /v1/peer/exchange", body);
 }

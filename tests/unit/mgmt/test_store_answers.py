@@ -91,7 +91,7 @@ class Store(unittest.TestCase):
             found = self.recover("rebuild?dry_run=true")
             with self.subTest(str(answer)):
                 self.assertEqual((found.status, found.json), (200, {**whole, "copies": [{"node": "fra-1", **shown}]}))
-                question = {"node": "ams-1", "cluster": "shop", "ask": "store", "after": 1}
+                question = {"node": "ams-1", "cluster": "shop", "query": "store", "after": 1}
                 self.assertIn(("/v1/peer/exchange store", question), self.peer.requests[n_asked:])  # among those of the exchange
         self.peer.close()
         etag = f'"{ID}-1-0"'
@@ -149,7 +149,7 @@ class Store(unittest.TestCase):
 
     def own_copy(self, after: int) -> typing.Any:
         """What this node tells another one of its copy."""
-        question = {"node": "fra-1", "cluster": "shop", "ask": "store", "after": after}
+        question = {"node": "fra-1", "cluster": "shop", "query": "store", "after": after}
         told = typing.cast(typing.Any, self.node.ask_tcp(self.own_port, "POST", "/v1/peer/exchange", "p" * 40, question).json)
         self.assertEqual((told.pop("node"), told.pop("cluster")), ("ams-1", "shop"))
         return told
