@@ -46,7 +46,7 @@ http_handler handle_drills, handle_drill, handle_drill_begin, handle_drill_end;
 http_handler handle_peer_exchange, handle_peer_overrides, handle_peer_version, handle_peer_stage;
 http_handler handle_peer_keys, handle_peer_connection_state;
 http_handler handle_peer_withdrawals; /* handle_announce_questions.c */
-http_handler handle_peer_operations, handle_peer_measure;
+http_handler handle_peer_operations;
 http_handler handle_peer_operation_order; /* handle_operations.c */
 
 struct look;

@@ -144,11 +144,9 @@ static const struct {
 	const char *name;
 	http_handler *handler;
 } queries[] = {
-	{ "keys", handle_peer_keys },
-	{ "stage", handle_peer_stage },
-	{ "store", handle_peer_store },
-	{ "version", handle_peer_version },
-	{ "withdrawals", handle_peer_withdrawals },
+	{ "keys", handle_peer_keys },       { "operations", handle_peer_operations },
+	{ "stage", handle_peer_stage },     { "store", handle_peer_store },
+	{ "version", handle_peer_version }, { "withdrawals", handle_peer_withdrawals },
 };
 
 static http_handler *find_query(const char *name)

@@ -108,23 +108,12 @@ void handle_peer_connection_state(struct core *core, struct http_request *r,
 
 /* --- for operations: the levels in force at this node, and what it measures --- */
 
-/* Whether the sender is another node of this cluster. Under the lock. */
-static bool sender_ok(struct core *core, const json_t *body, struct http_reply *reply)
+/* Whether the sender is another node of the document in force; else @p reply says that it is not. Under the lock. */
+static bool sender_ok(const struct core *core, const char *node, struct http_reply *reply)
 {
 	const struct model *m = intent_model(core->intent);
-	const char *cluster = json_get_text(body, "cluster");
-	const char *node = json_get_text(body, "node");
 
-	if (!cluster || !node) {
-		http_problem(reply, 400, "bad-request", "expected node and cluster");
-		return false;
-	}
-	if (!m || strcmp(m->cluster, cluster) != 0) {
-		http_problem(reply, 409, "other-cluster",
-		             "this node belongs to another cluster or has no version yet");
-		return false;
-	}
-	if (model_node(m, node) && strcmp(node, core->dirs.node) != 0)
+	if (m && model_node(m, node) && strcmp(node, core->dirs.node) != 0)
 		return true;
 	http_problem(reply, 410, "not-a-node",
 	             "the document in force here has no other node of that name");
@@ -148,7 +137,8 @@ void handle_peer_operations(struct core *core, struct http_request *r, struct ht
 	struct ramp_levels *levels = calloc(1, sizeof(*levels));
 
 	core_lock(core);
-	bool ok = core->operations && levels && sender_ok(core, r->json, reply);
+	bool ok = core->operations && levels &&
+	          sender_ok(core, json_get_text(r->json, "node"), reply);
 	if (!ok && (!core->operations || !levels))
 		http_problem(reply, 503, "busy", "out of memory, or just starting");
 	core_unlock(core);
@@ -162,22 +152,10 @@ void handle_peer_operations(struct core *core, struct http_request *r, struct ht
 	                 : json_null();
 	core_lock(core);
 	await_revision(core, r->json);
-	const struct model *m = intent_model(core->intent);
-	reply->json =
-	        json_pack("{s:s, s:s, s:I, s:o, s:b, s:o}", "node", core->dirs.node, "cluster",
-	                  m ? m->cluster : "", "boot_ms", (json_int_t)clock_mono_ms(), "levels",
-	                  operations_levels_json(core, has_dns ? levels : NULL), "dns", has_dns,
-	                  "measure", measure ? measure : json_null());
+	reply->json = json_pack("{s:I, s:o, s:b, s:o}", "boot_ms", (json_int_t)clock_mono_ms(),
+	                        "levels", operations_levels_json(core, has_dns ? levels : NULL),
+	                        "dns", has_dns, "measure", measure ? measure : json_null());
 	core_unlock(core);
 	reply->status = 200;
 	free(levels);
-}
-
-void handle_peer_measure(struct core *core, struct http_request *r, struct http_reply *reply)
-{
-	(void)r;
-	reply->json = operation_measure_json(core, "");
-	reply->status = 200;
-	if (!reply->json)
-		http_problem(reply, 503, "busy", "out of memory");
 }

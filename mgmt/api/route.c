@@ -36,7 +36,6 @@
 #define NO_ANSWER     NULL, false
 #define ANSWER(kind)  &(kind), false
 #define LIST_OF(kind) &(kind), true
-
 const struct route route_table
         [] = { { "GET", "/", HTTP_VIEWER, "", "", handle_page, "The status page, for people",
 	         NO_ANSWER },
@@ -204,6 +203,15 @@ const struct route route_table
 	  handle_peer_measure,
 	  "Between nodes: what you measure",
 	  NO_ANSWER },
+}
+;
+{ "POST",
+  "/v1/peer/operations/{}/{}",
+  HTTP_PEER,
+  "",
+  "",
+  handle_peer_operation_order,
+  "Between nodes: a person's order for an operation of yours" },
 }
 ;
 const size_t route_table_n = sizeof(route_table) / sizeof(route_table[0]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What this node measures, as JSON for the owner of an operation: GET /v1/peer/measure.
+ * What this node measures, as JSON for the owner of an operation (the query `operations`).
  *
  * Each part is there only if it is known: what is missing is unknown, never 0. Rates are of new TCP
  * flows in thousandths a second ("milli").

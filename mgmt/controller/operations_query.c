@@ -95,15 +95,13 @@ static void accept_answer(struct core *core, const char *node, const struct clie
 /* --- the question --- */
 
 struct levels_question {
-	const char *node, *cluster;
 	bool measure, is_shared;
 	json_t *announced_at;
 	int64_t revision; /* if is_shared */
 };
 
 static const struct record_kind question_record = RECORD_ROWS(
-        struct levels_question, "question", SHOW(struct levels_question, node),
-        SHOW(struct levels_question, cluster), SHOW(struct levels_question, measure),
+        struct levels_question, "question", SHOW(struct levels_question, measure),
         SHOW(struct levels_question, announced_at, .spare = true),
         SHOW_KNOWN(struct levels_question, "revision", revision, is_shared, .spare = true));
 
@@ -111,14 +109,12 @@ static const struct record_kind question_record = RECORD_ROWS(
 static char *make_body(struct core *core, const char *cluster, bool measure,
                        const char *announced_at)
 {
-	struct levels_question q = { .node = core->dirs.node,
-		                     .cluster = cluster,
-		                     .measure = measure,
+	struct levels_question q = { .measure = measure,
 		                     .announced_at =
 		                             announced_at ? json_string(announced_at) : NULL };
 
 	q.is_shared = core->shared && !shared_intent_revision(core->intent, &q.revision);
-	return json_line(record_shown(&question_record, &q));
+	return peer_query_text(core, cluster, "operations", record_shown(&question_record, &q));
 }
 
 void operations_query(struct core *core, struct peer_client *client, bool measure,
@@ -126,7 +122,6 @@ void operations_query(struct core *core, struct peer_client *client, bool measur
 {
 	struct peer_query q = { .core = core,
 		                .client = client,
-		                .path = "/v1/peer/operations",
 		                .timeout_ms = OPERATIONS_TIMEOUT_MS,
 		                .answer_max = OPERATIONS_ANSWER_MAX };
 

@@ -98,7 +98,10 @@ def conditions(node: Node) -> str:
 
 def measured(node: Node) -> dict[str, typing.Any]:
     """What a node says of its backup to the owner of an operation."""
-    rows = (node.api("GET", "/v1/peer/measure")[1] or {}).get("backups") or [{}]
+    peer, cluster = node.api("GET", "/v1/peers")[1]["items"][0]["node"], node.api("GET", "/v1/node")[1]["cluster"]
+    question = {"node": peer, "cluster": cluster, "query": "operations", "measure": True}
+    said = (node.api("POST", "/v1/peer/exchange", question)[1] or {}).get("measure") or {}
+    rows = said.get("backups") or [{}]
     return typing.cast("dict[str, typing.Any]", rows[0])
 
 

@@ -19,7 +19,8 @@ A case is a block of lines:
   | TEXT                 its body; JSON in lines that are filled
 What differs from run to run is a word: NOW and NOW+60m for times, ID1, ID2 ... for ids in the order of their first appearance
 (a later request may say them), AGE, GENERATION and so on by the name of the field.
-A GET is asked again until it is as expected, for PATIENCE_S at most: what the observer sees comes a moment later.
+A GET, or what a node asks of another, is asked again until it is as expected, for PATIENCE_S at most: what the observer sees
+comes a moment later.
 --write puts what was seen in place of the answers; read the difference before you believe it.
 """
 from __future__ import annotations
@@ -50,6 +51,7 @@ import layout  # noqa: E402
 
 WIDTH = 140
 PATIENCE_S = 20
+READS = ("GET", "POST /v1/peer/exchange")
 SETTLED_S = 1.5  # --write: a GET that stays the same so long will not change by itself; above the pace of the observer
 CONFIG = """schema = 1;
 cluster = { name = "shop"; hash_key_file = "hash.key"; hash_key_id = "k1"; };
@@ -84,7 +86,7 @@ dns = { zones = ( { name = "shop.example"; file = "shop.example.zone"; } );
 USER = pwd.getpwuid(os.geteuid()).pw_name
 COMMON = {"Date", "Content-Length", "Cache-Control", "X-Content-Type-Options", "Content-Security-Policy"}
 # Fields whose values differ from run to run, and what is shown for them.
-FIELDS = {"age_ms": "AGE", "uptime_ms": "AGE", "generation": "GENERATION", "prior": "GENERATION", "release": "RELEASE", "off_by_ms": "OFF",
+FIELDS = {"age_ms": "AGE", "boot_ms": "AGE", "uptime_ms": "AGE", "generation": "GENERATION", "prior": "GENERATION", "release": "RELEASE", "off_by_ms": "OFF",
           "moved_ms": "OFF"}
 # Metrics whose values differ.
 VALUES = re.compile(r"^(weir_\w*(?:seconds\w*|turns_total|bytes\w*|requests_total|document|time)(?:\{.*\})?) [0-9.e+-]+$")
@@ -318,7 +320,7 @@ class World:
 
     def expect(self, case: Case, until_s: float) -> list[str]:
         seen = self.ask(case)
-        while case.request.startswith("GET") and seen != case.expected and time.monotonic() < until_s:
+        while case.request.startswith(READS) and seen != case.expected and time.monotonic() < until_s:
             time.sleep(0.05)  # the pace of the wait for the observer
             seen = self.ask(case)
         return seen
@@ -327,7 +329,7 @@ class World:
         """--write: an answer that has stayed the same."""
         seen, since_s = self.ask(case), time.monotonic()
         end_s = since_s + 10
-        while case.request.startswith("GET") and seen[0] < "= 4" and time.monotonic() < end_s and time.monotonic() < since_s + SETTLED_S:
+        while case.request.startswith(READS) and seen[0] < "= 4" and time.monotonic() < end_s and time.monotonic() < since_s + SETTLED_S:
             time.sleep(0.1)  # the pace of the wait for the observer
             again = self.ask(case)
             if again != seen:

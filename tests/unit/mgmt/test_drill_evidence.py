@@ -62,7 +62,7 @@ class Drills(unittest.TestCase):
         if measure is None:
             self.peer.answers.clear()
         else:
-            self.peer.answers["/v1/peer/operations"] = (200, {"node": "fra-1", "cluster": "shop", "levels": [], "dns": False, "measure": measure})
+            self.peer.answers["/v1/peer/exchange operations"] = (200, {"node": "fra-1", "cluster": "shop", "levels": [], "dns": False, "measure": measure})
 
     def begin(self, query: str = "?dry_run=true", **more: typing.Any) -> Answer:
         return self.node.ask("POST", "/v1/drills" + query, {"site": "fra", "clients": "198.51.100.0/24", "reason": "a look", **more})

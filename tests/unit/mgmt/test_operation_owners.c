@@ -70,7 +70,7 @@ static unsigned tries_after(uint64_t after_ms)
 	n_asked = 0;
 	operation_own_abandoned(&this_node);
 	for (size_t i = 0; i < n_asked; i++)
-		n += strstr(asked[i].url, "/v1/peer/operations") != NULL;
+		n += strstr(asked[i].url, "/v1/peer/exchange operations") != NULL;
 	return n;
 }
 

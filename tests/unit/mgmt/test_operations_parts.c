@@ -160,7 +160,7 @@ static void store_record(const char *id, const char *owner, enum operation_state
 static void ask_peers(const char *answer, long status, bool measure)
 {
 	struct peer_client client = { .multi = NULL };
-	const struct told_row rows[] = { { "/v1/peer/operations", answer, status },
+	const struct told_row rows[] = { { "/v1/peer/exchange operations", answer, status },
 		                         { NULL, NULL, 0 } };
 
 	told_rows = rows;
@@ -703,7 +703,7 @@ static void an_order_has_its_time_by_the_owners_clock(void **state)
 	static const struct told_row rows[] = {
 		{ "/v1/peer/operations/o1/hold", "{\"status\": 200, \"json\": {\"id\": \"o1\"}}",
 		  0 },
-		{ "/v1/peer/operations",
+		{ "/v1/peer/exchange operations",
 		  "{\"node\": \"fra-1\", \"cluster\": \"shop\", \"levels\": [], \"boot_ms\": 7000000000}",
 		  0 },
 		{ NULL, NULL, 0 }
@@ -752,8 +752,9 @@ static void an_owner_that_does_not_answer_gets_no_order(void **state)
 	give_peer_an_address();
 	put_record("o1", "fra-1", OPERATION_MOVING);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct told_row answers[] = { { "/v1/peer/operations", rows[i].answer, 503 },
-			                            { NULL, NULL, 0 } };
+		const struct told_row answers[] = {
+			{ "/v1/peer/exchange operations", rows[i].answer, 503 }, { NULL, NULL, 0 }
+		};
 
 		ask_peers(SAYS(", \"boot_ms\": 5"), 0, false);
 		pass_ms(1);
@@ -816,7 +817,7 @@ static void what_the_owner_says_of_an_order_arrives(void **state)
 		char *said = rows[i].said ? whole_quotes(rows[i].said, '\'', '"') : NULL;
 		const struct told_row answers[] = {
 			{ "/v1/peer/operations/o1/hold", said, 503 },
-			{ "/v1/peer/operations",
+			{ "/v1/peer/exchange operations",
 			  "{\"node\": \"fra-1\", \"cluster\": \"shop\", \"levels\": [], \"boot_ms\": 5}",
 			  0 },
 			{ NULL, NULL, 0 }

@@ -254,7 +254,7 @@ class Store(unittest.TestCase):
 
     def begin_operation(self) -> str:
         """A drain of the own site, which the other node owns. @return its id"""
-        self.peer.answers["/v1/peer/operations"] = (200, {"node": "fra-1", "cluster": "shop", "levels": [], "dns": True, "measure": {}})
+        self.peer.answers["/v1/peer/exchange operations"] = (200, {"node": "fra-1", "cluster": "shop", "levels": [], "dns": True, "measure": {}})
         begun = self.node.ask("POST", "/v1/operations", {"do": "drain", "sites": ["ams"], "reason": "a look", "override_guards": [
             "last-site", "max-sites-out", "room", "receivers", "fresh", "share"]})
         self.assertEqual(begun.status, 201, begun.raw)
@@ -369,14 +369,14 @@ class Store(unittest.TestCase):
         dry = self.node.ask("POST", "/v1/operations?dry_run=true", body)
         self.assertEqual((dry.status, dry.json.get("id"), dry.json.get("preflight", {}).get("would_begin")), (200, id, True), dry.raw)
         order = f"/v1/peer/operations/{id}/further"
-        self.peer.answers["/v1/peer/operations"][1]["boot_ms"] = 1000
+        self.peer.answers["/v1/peer/exchange operations"][1]["boot_ms"] = 1000
         self.peer.answers[order] = (200, {"status": 200, "json": {"id": id}})
         real = self.node.ask("POST", "/v1/operations", body)
         self.assertEqual((real.status, real.json, len(self.peer.bodies(order))), (200, {"id": id}, 1), real.raw)
 
     def dry_runs(self) -> list[tuple[str, Row]]:
         """All changes that the store decides; version 2 is not confirmed."""
-        self.peer.answers["/v1/peer/operations"] = (200, {"node": "fra-1", "cluster": "shop", "levels": [], "dns": True, "measure": {}})
+        self.peer.answers["/v1/peer/exchange operations"] = (200, {"node": "fra-1", "cluster": "shop", "levels": [], "dns": True, "measure": {}})
         guards = ["last-site", "max-sites-out", "room", "receivers", "fresh", "share", "unconfirmed"]
         files = self.node.files("# two sites", "# two other sites")
         return [("/v1/config/apply", {"files": files, "pending": "confirm"}), ("/v1/versions/1/rollback", {"pending": "join"}),
