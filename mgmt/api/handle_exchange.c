@@ -144,9 +144,13 @@ static const struct {
 	const char *name;
 	http_handler *handler;
 } queries[] = {
-	{ "keys", handle_peer_keys },       { "operations", handle_peer_operations },
-	{ "stage", handle_peer_stage },     { "store", handle_peer_store },
-	{ "version", handle_peer_version }, { "withdrawals", handle_peer_withdrawals },
+	{ "keys", handle_peer_keys },
+	{ "operations", handle_peer_operations },
+	{ "order", handle_peer_operation_order },
+	{ "stage", handle_peer_stage },
+	{ "store", handle_peer_store },
+	{ "version", handle_peer_version },
+	{ "withdrawals", handle_peer_withdrawals },
 };
 
 static http_handler *find_query(const char *name)

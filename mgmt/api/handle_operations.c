@@ -217,14 +217,16 @@ static bool read_meant(const json_t *body, struct operation_order *order)
 void handle_peer_operation_order(struct core *core, struct http_request *r,
                                  struct http_reply *reply)
 {
-	struct operation_order order = { .what = operation_order_find(r->parts[1]) };
+	const char *id = json_get_text(r->json, "id"), *word = json_get_text(r->json, "order");
+	struct operation_order order = { .what = operation_order_find(word ? word : "") };
 	static const char *const meant[] = { "principal", "now",      "over_ms", "goal_ppm",
-		                             "until_ms",  "withdraw", "by_ms" };
+		                             "until_ms",  "withdraw", "by_ms",   "node",
+		                             "cluster",   "query",    "id",      "order" };
 	struct operation_outcome out;
 	struct field_reader f;
 
-	if (order.what >= OPERATION_ORDER_COUNT || order.what == OPERATION_ORDER_OWN ||
-	    !read_meant(r->json, &order)) {
+	if (order.what >= OPERATION_ORDER_COUNT || order.what == OPERATION_ORDER_OWN || !id ||
+	    strlen(id) >= MODEL_ID_MAX || !read_meant(r->json, &order)) {
 		http_problem(
 		        reply, 400, "bad-request",
 		        "expected a principal, an order, its deadline, a pace of up to 7 days, and a level");
@@ -237,7 +239,7 @@ void handle_peer_operation_order(struct core *core, struct http_request *r,
 	if (!order.person.author)
 		order.person.author = "";
 	if (field_end(&f, reply)) {
-		operation_order_run_here(core, r->parts[0], &order, &out);
+		operation_order_run_here(core, id, &order, &out);
 		reply->json = json_pack("{s:i, s:s, s:s, s:o}", "status", (int)out.status, "code",
 		                        out.code ? out.code : "", "text", out.text, "json",
 		                        out.json ? out.json : json_null());

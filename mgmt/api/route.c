@@ -214,6 +214,15 @@ const struct route route_table
   "Between nodes: a person's order for an operation of yours" },
 }
 ;
+{ "GET",
+  "/v1/peer/connections",
+  HTTP_PEER,
+  "",
+  "",
+  handle_peer_connection_state,
+  "Between nodes of a site: what weir-dataplane knows of slots" },
+}
+;
 const size_t route_table_n = sizeof(route_table) / sizeof(route_table[0]);
 
 /* Match @p path; what stands for {} goes to @p parts. */

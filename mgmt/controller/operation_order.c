@@ -394,18 +394,16 @@ static uint64_t find_deadline(struct core *core, struct peer_client *client, con
 	return by_ms;
 }
 
-static void send_order(const struct core *core, struct peer_client *client, const char *id,
+static void send_order(struct core *core, struct peer_client *client, const char *id,
                        const char *owner, const char *api, const struct operation_order *order,
                        uint64_t by_ms, struct operation_outcome *out)
 {
-	char *text = json_line(order_json(&order->person, by_ms));
-	struct client_request r = {
-		.post = 1, .body = text, .timeout_ms = PASS_ON_MS, .answer_max = ANSWER_MAX
-	};
+	struct client_request r = { .timeout_ms = PASS_ON_MS, .answer_max = ANSWER_MAX };
+	json_t *more = order_json(&order->person, by_ms);
 
-	snprintf(r.url, sizeof(r.url), "%s/v1/peer/operations/%s/%s", api, id,
-	         orders[order->what].word);
-	(void)peer_query_run(core, client, &r, 1);
+	json_object_set_new(more, "id", json_string(id));
+	json_object_set_new(more, "order", json_string(orders[order->what].word));
+	peer_query_one(core, client, api, "order", more, &r);
 	if (r.answer)
 		read_passed(r.answer, out);
 	else
@@ -416,7 +414,6 @@ static void send_order(const struct core *core, struct peer_client *client, cons
 		        "from here: weir operation %s take --reason TEXT",
 		        owner, id, r.failure, (ORDER_MS + 999) / 1000, id, id);
 	json_decref(r.answer);
-	free(text);
 }
 
 static void pass_on(struct core *core, const char *id, const char *owner, const char *api,

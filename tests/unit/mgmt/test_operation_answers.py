@@ -421,8 +421,11 @@ class Peer(World):
 
     def pass_on(self, id: str, verb: str, **body: typing.Any) -> Answer:
         deadline = self.ask(node="ams-1", cluster="shop").json["boot_ms"] + 60000
-        return self.node.ask("POST", f"/v1/peer/operations/{id}/{verb}",
-                             {"principal": "token:otto", "reason": "a look", "author": "jw", "by_ms": deadline, **body})
+        a = self.ask(query="order", node="ams-1", cluster="shop", id=id, order=verb, **{
+            "principal": "token:otto", "reason": "a look", "author": "jw", "by_ms": deadline, **body})
+        if a.status == 200:
+            self.assertEqual((a.json.pop("node"), a.json.pop("cluster")), ("lon-1", "shop"))
+        return a
 
     def test_only_another_node_of_the_cluster_is_answered(self) -> None:
         names, other = "expected node, cluster and a query that this release knows", "this node belongs to another cluster or has no configuration yet"

@@ -473,19 +473,25 @@ static void a_peer_passes_on_each_order_but_one(void **state)
 		unsigned status;
 	} rows[] = { { "hold", 200 },   { "resume", 200 },  { "abort", 200 }, { "take", 400 },
 		     { "return", 200 }, { "further", 200 }, { "own", 400 },   { "", 400 } };
+	static const char long_id[] =
+	        "o90123456789012345678901234567890123456789012345678901234567890123456789";
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct http_request r = { .method = "POST" };
 		struct http_reply reply = { 0 };
 
-		snprintf(r.parts[0], sizeof(r.parts[0]), "o9");
-		snprintf(r.parts[1], sizeof(r.parts[1]), "%s", rows[i].word);
-		r.json = json_pack("{s:s, s:i, s:s, s:s}", "principal", "token:amy", "by_ms", 1,
-		                   "author", "amy", "reason", "a test");
+		r.json = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s}", "id", "o9", "order",
+		                   rows[i].word, "principal", "token:amy", "by_ms", 1, "author",
+		                   "amy", "reason", "a test");
 		handle_peer_operation_order(&this_node, &r, &reply);
 		if (reply.status != rows[i].status)
 			fail_msg("%s: %u", rows[i].word, reply.status);
+		http_reply_fini(&reply);
+		reply = (struct http_reply){ 0 };
+		json_object_set_new(r.json, "id", i % 2 ? json_string(long_id) : json_integer(9));
+		handle_peer_operation_order(&this_node, &r, &reply);
+		assert_int_equal(reply.status, 400);
 		json_decref(r.json);
 		http_reply_fini(&reply);
 	}
@@ -701,8 +707,7 @@ static void expect_outcome(const struct operation_outcome *is, unsigned status, 
 static void an_order_has_its_time_by_the_owners_clock(void **state)
 {
 	static const struct told_row rows[] = {
-		{ "/v1/peer/operations/o1/hold", "{\"status\": 200, \"json\": {\"id\": \"o1\"}}",
-		  0 },
+		{ "/v1/peer/exchange order", "{\"status\": 200, \"json\": {\"id\": \"o1\"}}", 0 },
 		{ "/v1/peer/exchange operations",
 		  "{\"node\": \"fra-1\", \"cluster\": \"shop\", \"levels\": [], \"boot_ms\": 7000000000}",
 		  0 },
@@ -720,7 +725,7 @@ static void an_order_has_its_time_by_the_owners_clock(void **state)
 	assert_int_equal(out.status, 200);
 	expect_whole("the owner's answer", out.json, "{'id':'o1'}");
 	assert_int_equal(n_asked, 2);
-	assert_string_equal(asked[1].url, FRA "/v1/peer/operations/o1/hold");
+	assert_string_equal(asked[1].url, FRA "/v1/peer/exchange order");
 	json_t *body = json_loads(asked[1].body, 0, NULL);
 	json_int_t by_ms = json_integer_value(json_object_get(body, "by_ms"));
 
@@ -729,7 +734,8 @@ static void an_order_has_its_time_by_the_owners_clock(void **state)
 	expect_whole("the order", body,
 	             "{'principal':'token:amy','now':false,'over_ms':0,'goal_ppm':0,'until_ms':0,"
 	             "'withdraw':false,'reason':'a test','author':'amy','override_guards':[],"
-	             "'without':[]}");
+	             "'without':[],'id':'o1','order':'hold','node':'ams-1','cluster':'shop',"
+	             "'query':'order'}");
 }
 
 /* Without its clock there is no time until which it may. */
@@ -816,7 +822,7 @@ static void what_the_owner_says_of_an_order_arrives(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char *said = rows[i].said ? whole_quotes(rows[i].said, '\'', '"') : NULL;
 		const struct told_row answers[] = {
-			{ "/v1/peer/operations/o1/hold", said, 503 },
+			{ "/v1/peer/exchange order", said, 503 },
 			{ "/v1/peer/exchange operations",
 			  "{\"node\": \"fra-1\", \"cluster\": \"shop\", \"levels\": [], \"boot_ms\": 5}",
 			  0 },

@@ -76,7 +76,6 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
      at_least("oncall")),
     ("POST", "/v1/drills/{}/end", "/v1/drills/none/end", {"reason": "x"}, {}, 404, at_least("oncall")),
     ("GET", "/v1/sites/{}/arrivals", "/v1/sites/none/arrivals", None, {}, 404, at_least("viewer")),
-    ("POST", "/v1/peer/operations/{}/{}", "/v1/peer/operations/none/hold", {"reason": "x"}, {}, 400, PEER),
     ("GET", "/v1/status", "/v1/status", None, {}, 200, at_least("viewer")),
     ("GET", "/v1/store", "/v1/store", None, {}, 200, at_least("viewer")),
     ("POST", "/v1/store/accept", "/v1/store/accept", {"reason": "x"}, {}, 409, at_least("admin")),

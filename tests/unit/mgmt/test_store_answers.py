@@ -368,11 +368,11 @@ class Store(unittest.TestCase):
         body = {"do": "drain", "sites": ["ams"], "reason": "a look", "override_guards": ["last-site", "max-sites-out", "room", "receivers", "fresh", "share"]}
         dry = self.node.ask("POST", "/v1/operations?dry_run=true", body)
         self.assertEqual((dry.status, dry.json.get("id"), dry.json.get("preflight", {}).get("would_begin")), (200, id, True), dry.raw)
-        order = f"/v1/peer/operations/{id}/further"
+        order = "/v1/peer/exchange order"
         self.peer.answers["/v1/peer/exchange operations"][1]["boot_ms"] = 1000
         self.peer.answers[order] = (200, {"status": 200, "json": {"id": id}})
         real = self.node.ask("POST", "/v1/operations", body)
-        self.assertEqual((real.status, real.json, len(self.peer.bodies(order))), (200, {"id": id}, 1), real.raw)
+        self.assertEqual((real.status, real.json, [(b["id"], b["order"]) for b in self.peer.bodies(order)]), (200, {"id": id}, [(id, "further")]), real.raw)
 
     def dry_runs(self) -> list[tuple[str, Row]]:
         """All changes that the store decides; version 2 is not confirmed."""
