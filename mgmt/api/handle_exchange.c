@@ -147,6 +147,7 @@ static const struct {
 	{ "keys", handle_peer_keys },
 	{ "operations", handle_peer_operations },
 	{ "order", handle_peer_operation_order },
+	{ "overrides", handle_peer_overrides },
 	{ "stage", handle_peer_stage },
 	{ "store", handle_peer_store },
 	{ "version", handle_peer_version },

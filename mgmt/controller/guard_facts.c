@@ -97,7 +97,6 @@ static void list_announcing(struct peer_query *q, const struct model *m)
 static size_t query_announced(struct core *core, struct guard_said *out, size_t max)
 {
 	struct peer_query q = { .core = core,
-		                .path = "/v1/peer/exchange",
 		                .timeout_ms = GUARD_FACTS_TIMEOUT_MS,
 		                .answer_max = ANSWER_MAX };
 	size_t n = 0;

@@ -2,7 +2,7 @@
 /**
  * @file
  * Backup pools of the own site, as the tables have them: who takes new flows, and whether the backup
- * would serve late clients. For /v1/peer/measure and the preflight of an operation.
+ * would serve late clients. For the owner of an operation and the preflight of an operation.
  *
  * A row: {service, site, pool, backup, class: "own"|"backup"|"limited", backup_slots, refused_slots,
  * ready: true|false|null, detail}. `ready` is null where nothing is proven; detail says why a backup

@@ -24,6 +24,7 @@
 #include "base/page.h"
 #include "mgmt/core/auth.h"
 #include "mgmt/observe/observe.h"
+#include "mgmt/peers/peer_query.h"
 #include "mgmt/peers/peers_head.h"
 #include "mgmt/core/shared_state.h"
 #include "mgmt/store/join.h"
@@ -95,6 +96,7 @@ static void free_peer(struct exchange_peer *p)
 	for (int i = 0; i < EXCHANGE_N_SECTIONS; i++)
 		exchange_word_fini(&p->words[i]);
 	free(p->body);
+	free(p->query);
 	free(p);
 }
 
@@ -104,7 +106,7 @@ static void reap_gone(struct exchange *x)
 	struct exchange_peer **at = &x->gone, *p;
 
 	while ((p = *at)) {
-		if (p->body || p->is_fetching) {
+		if (p->body || p->query) {
 			at = &p->next_gone;
 			continue;
 		}
@@ -386,10 +388,11 @@ static void on_overrides(struct client_request *r)
 	if (r->answer && !p->is_gone)
 		peers_overrides_merge(x->core, p->node, r->answer);
 	else if (!r->answer)
-		log_warn("peer-failed", "node=%s path=/v1/peer/overrides reason=\"%s\"", p->node,
+		log_warn("peer-failed", "node=%s query=overrides reason=\"%s\"", p->node,
 		         r->failure);
 	json_decref(r->answer);
-	p->is_fetching = false;
+	free(p->query);
+	p->query = NULL;
 	come_back_by(x, clock_mono_ms()); /* another peer may have what this one did not give */
 }
 
@@ -417,7 +420,7 @@ static bool is_former(const struct exchange *x, const char *digest)
 static bool is_fetched(const struct exchange *x, const char *digest, uint64_t now_ms)
 {
 	for (size_t i = 0; i < x->n; i++)
-		if (x->peers[i]->is_fetching && now_ms - x->peers[i]->fetched_ms < FETCH_ALONE_MS &&
+		if (x->peers[i]->query && now_ms - x->peers[i]->fetched_ms < FETCH_ALONE_MS &&
 		    !strcmp(x->peers[i]->fetched, digest))
 			return true;
 	return false;
@@ -438,18 +441,23 @@ static bool needs_overrides(struct exchange *x, struct exchange_peer *p,
 		p->differs_ms = now_ms;
 	if (shared_state_is_ready(x->core) && now_ms - p->differs_ms < FETCH_SETTLE_MS)
 		return false;
-	return !p->is_fetching && !is_fetched(x, v->overrides, now_ms) &&
+	return !p->query && !is_fetched(x, v->overrides, now_ms) &&
 	       (strcmp(p->fetched, v->overrides) != 0 || now_ms - p->fetched_ms > FETCH_AGAIN_MS);
 }
 
-static void begin_fetch(struct exchange_peer *p, const char *digest, uint64_t now_ms)
+/* @return whether there is a request to be begun */
+static bool prepare_fetch(struct exchange_peer *p, const char *digest, uint64_t now_ms)
 {
-	p->is_fetching = true;
+	p->query = peer_query_text(p->exchange->core, p->exchange->cluster, "overrides", NULL);
+	if (!p->query)
+		return false;
 	p->fetched_ms = now_ms;
 	snprintf(p->fetched, sizeof(p->fetched), "%s", digest);
-	p->overrides =
-	        (struct client_request){ .timeout_ms = FETCH_MS, .done = on_overrides, .arg = p };
-	snprintf(p->overrides.url, sizeof(p->overrides.url), "%s/v1/peer/overrides", p->api);
+	p->overrides = (struct client_request){
+		.post = 1, .body = p->query, .timeout_ms = FETCH_MS, .done = on_overrides, .arg = p
+	};
+	snprintf(p->overrides.url, sizeof(p->overrides.url), "%s" PEER_EXCHANGE, p->api);
+	return true;
 }
 
 /* Fetch what peers have and this node lacks. The requests begin without the lock, since one may end at once. */
@@ -467,8 +475,8 @@ static void fetch_overrides(struct exchange *x)
 		if (!*v->overrides || !x->peers[i]->is_chosen || x->peers[i]->is_failed ||
 		    !needs_overrides(x, x->peers[i], v, now_ms))
 			continue;
-		from[n++] = x->peers[i];
-		begin_fetch(x->peers[i], v->overrides, now_ms);
+		if (prepare_fetch(x->peers[i], v->overrides, now_ms))
+			from[n++] = x->peers[i];
 	}
 	core_unlock(x->core);
 	for (size_t i = 0; i < n; i++)
@@ -743,7 +751,7 @@ static void prepare_query(struct exchange *x, struct exchange_peer *p, uint64_t 
 		.done = on_answer,
 		.arg = p,
 	};
-	snprintf(p->request.url, sizeof(p->request.url), "%s/v1/peer/exchange", p->api);
+	snprintf(p->request.url, sizeof(p->request.url), "%s" PEER_EXCHANGE, p->api);
 }
 
 /* Ask all whose time has come. The requests begin without the lock, since one may end at once. */

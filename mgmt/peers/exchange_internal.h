@@ -39,7 +39,7 @@ struct exchange_peer {
 	struct client_request request, overrides;
 	char *body; /* of the request; NULL: none is under way */
 	uint64_t sent_ms;
-	bool is_fetching; /* its overrides */
+	char *query; /* of the request for its overrides; NULL: none is under way */
 	char fetched[DIGEST_TEXT_MAX];
 	uint64_t fetched_ms;
 	uint64_t differs_ms; /* since when its overrides are others than ours; 0: they are not */

@@ -30,7 +30,7 @@ void peers_load_read(struct peers_report *report, const json_t *load);
  */
 void peers_clock_read(struct peers_report *report, const json_t *ms, uint64_t from_ms,
                       uint64_t to_ms);
-/** Take the overrides of @p node's answer to /v1/peer/overrides that are newer than this node's. Not under the lock. */
+/** Take the overrides of @p node's answer to the query `overrides` that are newer than this node's. Not under the lock. */
 void peers_overrides_merge(struct core *core, const char *node, const json_t *answer);
 
 #endif

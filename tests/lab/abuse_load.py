@@ -212,7 +212,10 @@ def probe() -> dict[str, typing.Any]:
     """Time requests, each from its due time on: one that is late because the one before was counts as late, too."""
     took: list[typing.Any] = []
     context, kept, failed = insecure(), None, 0
-    path, login = ("/v1/node", {}) if WAY == "socket" else ("/v1/peer/overrides", {"Authorization": "Bearer " + "p" * 40})
+    way: tuple[str, str, str | None, dict[str, str]] = ("GET", "/v1/node", None, {})
+    if WAY != "socket":
+        question = json.dumps({"node": "fra-1", "cluster": "shop", "query": "overrides"})
+        way = ("POST", "/v1/peer/exchange", question, {"Authorization": "Bearer " + "p" * 40, "Content-Type": "application/json"})
 
     def fresh() -> http.client.HTTPConnection:
         return Socket("weir", timeout=30) if WAY == "socket" else http.client.HTTPSConnection(ADDRESS, int(PORT), timeout=30, context=context)
@@ -223,7 +226,7 @@ def probe() -> dict[str, typing.Any]:
         due = max(due + EVERY_S, time.monotonic() - 5)
         time.sleep(max(0, due - time.monotonic()))  # requests begin at fixed times
         try:
-            c.request("GET", path, headers=login)
+            c.request(*way)
             r = c.getresponse()
             r.read()
             failed += r.status != 200

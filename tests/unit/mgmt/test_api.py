@@ -559,7 +559,7 @@ class Roles(unittest.TestCase):
             ("viewer", "GET", "/v1/status", None),
             ("oncall", "POST", "/v1/overrides?dry_run=true", drain),
             ("operator", "POST", "/v1/config/apply", apply),
-            ("admin", "GET", "/v1/peer/overrides", None),
+            ("admin", "POST", "/v1/peer/exchange", {"node": "fra-1", "cluster": "shop", "query": "overrides"}),
         ]
         ladder = {"prom": 0, "vera": 1, "otto": 2, "olga": 3, "ada": 4}
         for name, rank in ladder.items():
@@ -571,7 +571,7 @@ class Roles(unittest.TestCase):
             a = node.ask_tcp(port, "GET", "/v1/status", token)
             self.assertEqual((a.status, a.headers["WWW-Authenticate"]), (401, 'Bearer realm="weir"'))
         self.assertEqual(node.ask_tcp(port, "GET", "/healthz").status, 200)
-        self.assertEqual(node.ask_tcp(port, "GET", "/v1/peer/overrides", "p" * 40).status, 200)
+        self.assertEqual(node.ask_tcp(port, "POST", "/v1/peer/exchange", "p" * 40, steps[-1][3]).status, 200)
         self.assertEqual(node.ask_tcp(port, "GET", "/v1/status", "p" * 40).status, 403)
         node.write("tokens", "broken line\nanonymous viewer *\n")
         self.assertEqual(node.ask_tcp(port, "GET", "/").status, 200)

@@ -25,6 +25,7 @@ from cluster3 import config, node_names
 
 PROGRAM = sys.argv.pop(1)
 TOKEN = "p" * 40
+ALL = {"node": "fra-1", "cluster": "shop", "query": "overrides"}  # all overrides are asked for
 STAMPS = {"a": "00000000000000aa", "b": "00000000000000bb"}
 SECTIONS = ("head", "load", "health", "announced", "arrivals")  # in the order of their ages and stamps
 
@@ -75,6 +76,9 @@ class Peer:
                 if not peer.server:  # it is dead: so are its connections
                     self.close_connection = True
                     return
+                if body.get("query") == "overrides":
+                    self.give_overrides()
+                    return
                 is_exchange = self.path == "/v1/peer/exchange"
                 if is_exchange:
                     peer.questions.append(body)
@@ -89,7 +93,7 @@ class Peer:
                 self.end_headers()
                 self.wfile.write(raw)
 
-            def do_GET(self) -> None:
+            def give_overrides(self) -> None:
                 peer.fetched.append(time.monotonic())
                 time.sleep(peer.delay_s)  # as long as the test says
                 raw = json.dumps(peer.overrides).encode()
@@ -204,7 +208,7 @@ class Bed(unittest.TestCase):
         def told() -> str:
             return str(self.own().body("head")["overrides"])
         wait_for("its head has the command", lambda: told() != self.head["overrides"])
-        given, digest = self.node.ask_tcp(self.port, "GET", "/v1/peer/overrides", TOKEN).json, told()
+        given, digest = self.node.ask_tcp(self.port, "POST", "/v1/peer/exchange", TOKEN, ALL).json, told()
         self.node.stop()
         shutil.rmtree(self.node.state)
         os.mkdir(self.node.state)
@@ -339,7 +343,7 @@ class Exchange(Bed):
             t.start()
         time.sleep(0.5)  # they are all held by then
         began = time.monotonic()
-        self.assertEqual(self.node.ask_tcp(self.port, "GET", "/v1/peer/overrides", TOKEN).status, 200, "others are answered")
+        self.assertEqual(self.node.ask_tcp(self.port, "POST", "/v1/peer/exchange", TOKEN, ALL).status, 200, "others are answered")
         self.assertEqual(self.node.drain("ams").status, 201)
         for t in threads:
             t.join()
@@ -418,7 +422,7 @@ class Exchange(Bed):
         self.assertIsNone(said())
         self.assertEqual(self.node.drain("ams").status, 201)
         items = wait_for("it says so", said)
-        self.assertEqual(items, self.node.ask_tcp(self.port, "GET", "/v1/peer/overrides", TOKEN).json["items"])
+        self.assertEqual(items, self.node.ask_tcp(self.port, "POST", "/v1/peer/exchange", TOKEN, ALL).json["items"])
         wait_for("no more", lambda: not said(), 14)
 
     def test_a_peer_that_gives_nothing_delays_no_command(self) -> None:

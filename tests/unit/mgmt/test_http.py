@@ -472,7 +472,9 @@ class Tcp(unittest.TestCase):
             with contextlib.suppress(ConnectionResetError):
                 s.connect(("127.0.0.1", self.port))
                 held.append(s)
-        head = b"GET /v1/peer/overrides HTTP/1.1\r\n" + HOST + b"Authorization: Bearer " + b"p" * 40 + b"\r\n\r\n"
+        question = b'{"node": "fra-1", "cluster": "shop", "query": "overrides"}'
+        head = b"POST /v1/peer/exchange HTTP/1.1\r\n" + HOST + JSON + b"Authorization: Bearer " + b"p" * 40
+        head += b"\r\nContent-Length: %d\r\n\r\n" % len(question) + question
         time.sleep(1.5)  # those beyond the limit are closed by then
         self.assertEqual(self.ask(head, "127.0.7.1")[0], 200)
         self.assertEqual(self.ask(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n", "127.0.7.2")[0], 200)

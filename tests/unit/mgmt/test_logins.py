@@ -101,7 +101,7 @@ class Logins(unittest.TestCase):
         node.write("peer.token.new", "n" * 64 + "\n")
 
         def accepted() -> list[typing.Any]:
-            return [node.ask_tcp(port, "GET", "/v1/peer/overrides", t).status for t in ("p" * 40, "n" * 64)]
+            return [node.ask_tcp(port, "POST", "/v1/peer/exchange", t, {"node": "fra-1", "cluster": "shop", "query": "overrides"}).status for t in ("p" * 40, "n" * 64)]
         self.assertEqual(accepted(), [200, 401])
         for line in lines:
             subprocess.run(["bash", "-euc", line.replace("/etc/weir/", "")], cwd=node.conf, check=True)

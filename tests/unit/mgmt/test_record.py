@@ -82,7 +82,7 @@ class Principals(unittest.TestCase):
     def test_peers_are_told_the_principal(self) -> None:
         with running() as node:
             node.drain(author="ada")
-            items = node.ask("GET", "/v1/peer/overrides").json["items"]
+            items = node.ask("POST", "/v1/peer/exchange", {"node": "fra-1", "cluster": "shop", "query": "overrides"}).json["items"]
             self.assertEqual([i["principal"] for i in items], [ME])
             self.assertEqual(node.ask("GET", "/v1/versions/1").json["principal"], "weir")
 

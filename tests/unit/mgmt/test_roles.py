@@ -99,7 +99,6 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("POST", "/v1/zones/reload", "/v1/zones/reload", {"author": "x"}, {}, 422, at_least("operator")),
     ("GET", "/v1/events", "/v1/events", None, {}, 200, at_least("viewer")),
     ("POST", "/v1/peer/exchange", "/v1/peer/exchange", {}, {}, 400, PEER),
-    ("GET", "/v1/peer/overrides", "/v1/peer/overrides", None, {}, 200, PEER),
     ("POST", "/v1/peer/files", "/v1/peer/files", {}, {}, 200, PEER),
     ("GET", "/v1/peer/connections", "/v1/peer/connections", None, {}, 503, PEER),
 ]

@@ -180,8 +180,8 @@ static void what_a_head_alone_shows_is_refused_at_once(void **state)
 	assert_int_equal(ask_gate("POST", "/v1/overrides", HTTP_ONCALL, true), 0);
 	assert_int_equal(ask_gate("POST", "/v1/overrides", HTTP_VIEWER, true), 403);
 	assert_int_equal(ask_gate("POST", "/v1/config/apply", HTTP_ONCALL, true), 403);
-	assert_int_equal(ask_gate("GET", "/v1/peer/overrides", HTTP_OPERATOR, false), 403);
-	assert_int_equal(ask_gate("GET", "/v1/peer/overrides", HTTP_PEER, false), 0);
+	assert_int_equal(ask_gate("GET", "/v1/peer/connections", HTTP_OPERATOR, false), 403);
+	assert_int_equal(ask_gate("GET", "/v1/peer/connections", HTTP_PEER, false), 0);
 	assert_int_equal(ask_gate("GET", "/v1/status", HTTP_PEER, false), 403);
 	assert_int_equal(ask_gate("GET", "/healthz", HTTP_NO_ROLE, false), 0);
 	asker.unjudged =

@@ -97,7 +97,10 @@ static void peers_hear_of_ended_overrides_too(void **state)
 	snprintf(list[1].name, sizeof(list[1].name), "fra");
 	list[1].ended = true;
 	assert_int_equal(intent_merge(this_node.intent, list, 2, NOW_MS), 2);
-	assert_int_equal(get_route("/v1/peer/overrides", ""), 200);
+	assert_int_equal(
+	        ask_route("POST /v1/peer/exchange",
+	                  "{\"node\":\"fra-1\",\"cluster\":\"shop\",\"query\":\"overrides\"}"),
+	        200);
 	assert_int_equal(count_rows("items"), 2);
 	assert_string_equal(text_in(item_at("items", 0), "name"), "fra");
 	assert_true(json_is_true(json_object_get(item_at("items", 0), "ended")));
