@@ -25,7 +25,7 @@ http_handler handle_config_get, handle_config_check, handle_config_plan, handle_
 http_handler handle_zones_reload, handle_versions, handle_version, handle_version_diff;
 http_handler handle_rollback, handle_confirm;
 /* the store that nodes share: handle_store.c */
-http_handler handle_store, handle_store_accept, handle_store_rebuild, handle_peer_store;
+http_handler handle_store, handle_store_accept, handle_store_rebuild;
 /* the believed time: handle_clock.c */
 http_handler handle_clock, handle_clock_accept;
 /* overrides: handle_overrides.c */
@@ -42,12 +42,12 @@ http_handler handle_operations, handle_operation, handle_operation_begin, handle
 http_handler handle_arrivals;
 /* drills of backups: drills.c */
 http_handler handle_drills, handle_drill, handle_drill_begin, handle_drill_end;
-/* between nodes: handle_peer.c */
-http_handler handle_peer_exchange, handle_peer_overrides, handle_peer_version, handle_peer_stage;
-http_handler handle_peer_keys, handle_peer_connection_state;
-http_handler handle_peer_withdrawals; /* handle_announce_questions.c */
-http_handler handle_peer_operations;
-http_handler handle_peer_operation_order; /* handle_operations.c */
+/* between nodes: handle_exchange.c, handle_peer.c, handle_files.c */
+http_handler handle_peer_exchange, handle_peer_connection_state;
+/* queries of the exchange: handle_peer.c; then one each in handle_announce_questions.c, handle_operations.c, handle_store.c */
+http_handler handle_peer_keys, handle_peer_operations, handle_peer_overrides, handle_peer_stage,
+        handle_peer_version;
+http_handler handle_peer_withdrawals, handle_peer_operation_order, handle_peer_store;
 
 struct look;
 struct operation_snapshot;

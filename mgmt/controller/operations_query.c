@@ -105,16 +105,15 @@ static const struct record_kind question_record = RECORD_ROWS(
         SHOW(struct levels_question, announced_at, .spare = true),
         SHOW_KNOWN(struct levels_question, "revision", revision, is_shared, .spare = true));
 
-/* Under the lock. @return the body from malloc(), or NULL when out of memory */
-static char *make_body(struct core *core, const char *cluster, bool measure,
-                       const char *announced_at)
+/* What the question says, given. Under the lock. */
+static json_t *make_question(struct core *core, bool measure, const char *announced_at)
 {
 	struct levels_question q = { .measure = measure,
 		                     .announced_at =
 		                             announced_at ? json_string(announced_at) : NULL };
 
 	q.is_shared = core->shared && !shared_intent_revision(core->intent, &q.revision);
-	return peer_query_text(core, cluster, "operations", record_shown(&question_record, &q));
+	return record_shown(&question_record, &q);
 }
 
 void operations_query(struct core *core, struct peer_client *client, bool measure,
@@ -122,15 +121,15 @@ void operations_query(struct core *core, struct peer_client *client, bool measur
 {
 	struct peer_query q = { .core = core,
 		                .client = client,
+		                .query = "operations",
 		                .timeout_ms = OPERATIONS_TIMEOUT_MS,
 		                .answer_max = OPERATIONS_ANSWER_MAX };
 
 	core_lock(core);
 	const struct model *m = intent_model(core->intent);
 	snprintf(q.cluster, sizeof(q.cluster), "%s", m ? m->cluster : "");
-	char *body = make_body(core, q.cluster, measure, announced_at);
-	q.body = body;
-	for (size_t i = 0; body && m && i < m->n_nodes; i++)
+	q.more = make_question(core, measure, announced_at);
+	for (size_t i = 0; m && i < m->n_nodes; i++)
 		(void)peer_query_add(&q, &m->nodes[i], NULL, NULL);
 	core_unlock(core);
 	uint64_t sent_ms = clock_mono_ms();
@@ -141,5 +140,4 @@ void operations_query(struct core *core, struct peer_client *client, bool measur
 		core_unlock(core);
 	}
 	peer_query_end(&q);
-	free(body);
 }

@@ -6,7 +6,8 @@
  *
  * One thread asks all peers, over connections that stay open. An answer is held until there is news,
  * for a while at most. What is said is in sections (mgmt/peers/exchange_words.h): the head goes to
- * the peers' reports, health into pages.
+ * the peers' reports, health into pages. Other threads put queries in the same request
+ * (mgmt/peers/peer_query.h), over connections of their own: those are never held.
  *
  * Implemented in mgmt/peers/exchange.c (the asking side) and mgmt/api/handle_exchange.c (the answers).
  * The main thread starts and stops it.

@@ -141,14 +141,12 @@ static void query_peers(struct keys_gather *g, struct core *core, struct peer_cl
 {
 	struct peer_query q = { .core = core,
 		                .client = client,
+		                .query = "keys",
 		                .timeout_ms = KEYS_GATHER_TIMEOUT_MS,
 		                .answer_max = PEER_KEYS_ANSWER_MAX };
 
-	char *body = peer_query_text(core, m->cluster, "keys", NULL);
-
-	q.body = body;
 	snprintf(q.cluster, sizeof(q.cluster), "%s", m->cluster);
-	for (size_t i = 0; body && i < m->n_nodes; i++) {
+	for (size_t i = 0; i < m->n_nodes; i++) {
 		struct keys_report *v = find_report(g, m->nodes[i].name);
 
 		if (v && is_due(g, v))
@@ -162,7 +160,6 @@ static void query_peers(struct keys_gather *g, struct core *core, struct peer_cl
 		accept_answer(v, q.requests[i].answer);
 	}
 	peer_query_end(&q);
-	free(body);
 }
 
 void keys_gather_refresh(struct keys_gather *g, struct core *core, struct peer_client *client,

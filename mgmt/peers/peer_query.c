@@ -64,8 +64,24 @@ static void on_query_answer(struct client_request *r)
 		q->done(q, i);
 }
 
+/* The text of a query to nodes of this cluster, from malloc(); NULL: out of memory. @p more is taken. */
+static char *make_text(struct core *core, const char *query, json_t *more)
+{
+	core_lock(core);
+	const struct model *m = join_model(core->intent);
+	char *text = peer_query_text(core, m ? m->cluster : "", query, more);
+	core_unlock(core);
+	return text;
+}
+
 bool peer_query_send(struct peer_query *q)
 {
+	if (q->query && q->n) {
+		q->body = q->text = make_text(q->core, q->query, q->more);
+		q->more = NULL;
+		q->n = q->text ? q->n : 0; /* nobody is asked */
+		q->is_short |= !q->text;
+	}
 	for (size_t i = 0; i < q->n; i++) {
 		struct client_request *r = &q->requests[i];
 
@@ -88,8 +104,12 @@ void peer_query_end(struct peer_query *q)
 		if (q->requests[i].body != q->body)
 			free((char *)(uintptr_t)q->requests[i].body);
 	}
+	json_decref(q->more);
+	free(q->text);
 	free(q->requests);
 	free(q->nodes);
+	q->more = NULL;
+	q->text = NULL;
 	q->requests = NULL;
 	q->nodes = NULL;
 	q->n = 0;
@@ -117,10 +137,8 @@ bool peer_query_run(const struct core *core, struct peer_client *client,
 void peer_query_one(struct core *core, struct peer_client *client, const char *api,
                     const char *query, json_t *more, struct client_request *r)
 {
-	core_lock(core);
-	const struct model *m = join_model(core->intent);
-	char *body = peer_query_text(core, m ? m->cluster : "", query, more);
-	core_unlock(core);
+	char *body = make_text(core, query, more);
+
 	r->post = 1;
 	r->body = body;
 	snprintf(r->url, sizeof(r->url), "%.255s" PEER_EXCHANGE, api);

@@ -27,7 +27,11 @@ struct peer_query {
 	/** keeps connections for the next query, zeroed before the first, closed by the caller; NULL: they are not kept */
 	struct peer_client *client;
 	const char *path; /**< behind the address of a node; NULL: of the exchange */
-	const char *body; /**< of a POST, for all that have none of their own; NULL: a GET */
+	/** for all that have no body of their own: a query of the exchange, with what @c more says (owned); NULL: there is none */
+	const char *query;
+	json_t *more;
+	/** of a POST, for all that have none of their own; NULL: by the query, or a GET */
+	const char *body;
 	int timeout_ms;
 	size_t answer_max; /**< bytes; 0: CLIENT_ANSWER_MAX */
 	/** where it is not "": an answer counts only if it names the node that was asked and this cluster */
@@ -35,6 +39,7 @@ struct peer_query {
 	/** called for number @p i when it has ended, while others may be under way; NULL: all are waited for */
 	void (*done)(struct peer_query *q, size_t i);
 	bool is_short;                   /**< for want of memory nobody is asked */
+	char *text;                      /**< of the query */
 	size_t n;                        /**< nodes that are asked: */
 	struct peer_node *nodes;         /**< [n] */
 	struct client_request *requests; /**< [n], each with its answer or the failure */

@@ -213,36 +213,32 @@ void shared_files_require(struct core *core, uint64_t number)
 }
 
 /* What a node is given: the version as it shall be, and its files, large ones by their digests. Under the lock. */
-static char *make_spread_body(const struct core *core, const struct version *v)
+static json_t *make_offer(const struct core *core, const struct version *v)
 {
-	const struct model *m = intent_model(core->intent);
 	struct store *store = intent_store(core->intent);
 	struct files files = { 0 };
-	char *text = NULL;
 
-	if (!m || !store || store_staged_files(store, v->digest, &files))
+	if (!store || store_staged_files(store, v->digest, &files))
 		return NULL;
-	text = peer_query_text(core, m->cluster, "stage", version_offer(v, &files));
+	json_t *offer = version_offer(v, &files);
 	files_fini(&files);
-	return text;
+	return offer;
 }
 
 json_t *shared_files_spread(struct core *core, const struct version *v)
 {
-	struct peer_query q = { .core = core, .timeout_ms = SPREAD_MS };
+	struct peer_query q = { .core = core, .query = "stage", .timeout_ms = SPREAD_MS };
 	json_t *names = json_array();
 
 	shared_files_add_nodes(&q, NULL, SPREAD_MAX);
-	char *body = q.n ? make_spread_body(core, v) : NULL;
+	q.more = q.n ? make_offer(core, v) : NULL;
 	core_unlock(core);
-	q.body = body;
-	if (body)
+	if (q.more)
 		(void)peer_query_send(&q);
 	for (size_t i = 0; i < q.n; i++)
 		if (json_has_text(q.requests[i].answer, "state", "staged"))
 			json_array_append_new(names, json_string(q.nodes[i].name));
 	peer_query_end(&q);
-	free(body);
 	core_lock(core);
 	return names;
 }

@@ -17,7 +17,6 @@
 #include "mgmt/sync/shared_run_internal.h"
 #include "mgmt/json/command.h"
 #include "mgmt/store/history.h"
-#include "mgmt/store/join.h"
 #include "mgmt/store/kept_members.h"
 #include "mgmt/store/lost.h"
 #include "mgmt/store/refill.h"
@@ -468,22 +467,20 @@ static json_t *copy_to_json(const struct recovery *r, const char *node,
 /* Ask all other nodes what they have. */
 static json_t *list_copies(struct recovery *r)
 {
-	struct peer_query q = { .core = r->core, .timeout_ms = COPIES_MS };
-	json_t *list = json_array(),
-	       *after = json_pack("{s:I}", "after", (json_int_t)newest_of(&r->here));
+	struct peer_query q = { .core = r->core,
+		                .query = "store",
+		                .more = json_pack("{s:I}", "after",
+		                                  (json_int_t)newest_of(&r->here)),
+		                .timeout_ms = COPIES_MS };
+	json_t *list = json_array();
 
 	core_lock(r->core);
-	const struct model *m = join_model(r->core->intent);
-	char *body = peer_query_text(r->core, m ? m->cluster : "", "store", after);
-	q.body = body;
-	if (body)
-		shared_files_add_nodes(&q, NULL, PEERS_MAX);
+	shared_files_add_nodes(&q, NULL, PEERS_MAX);
 	core_unlock(r->core);
 	(void)peer_query_send(&q);
 	for (size_t i = 0; i < q.n; i++)
 		json_array_append_new(list, copy_to_json(r, q.nodes[i].name, &q.requests[i]));
 	peer_query_end(&q);
-	free(body);
 	return list;
 }
 
