@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "mgmt/rules/rule.h"
 
 #define SETTLE_MAX_MS    1800000u /* ms: settle_time is at most that of the longest connections */
 #define SETTLE_STEP_S    1        /* s between two requests */
@@ -31,7 +32,7 @@ static const char *find_wait(const json_t *reply, const json_t *overridden)
 
 		if (json_has_true(g, "ok") || json_lists(overridden, guard))
 			continue;
-		if (strcmp(guard, "unsettled") != 0 && api_number(g, "wait_s", 0) <= 0)
+		if (!rule_is(GUARD_UNSETTLED, guard) && api_number(g, "wait_s", 0) <= 0)
 			return NULL;
 		detail = api_text(g, "detail", "");
 	}

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "mgmt/cli/api.h"
-#include "mgmt/overrides/guard.h"
+#include "mgmt/rules/rule.h"
 
 #define NAMES_MAX 64u /* there are fewer guards; an answer with more is none of ours */
 
@@ -50,7 +50,7 @@ bool past_guards(const struct cli_args *args, const json_t *guards, char *out, s
 	{
 		const char *guard = api_text(g, "guard", "");
 
-		if (!json_has_true(g, "ok") && !guard_can_wait(guard))
+		if (!json_has_true(g, "ok") && !rule_is(GUARD_UNSETTLED, guard))
 			add_once(names, guard, strlen(guard));
 	}
 	bool fits = json_array_size(names) <= NAMES_MAX && cli_line(args, replaced, out, size) &&

@@ -238,12 +238,14 @@ static void read_target(struct field_reader *f, struct command *c)
 static void read_overridden_guards(struct field_reader *f, struct command *c)
 {
 	const json_t *list = field_array(f, "override_guards", false);
+	char names[RULE_NAMES_MAX];
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *text = json_string_value(json_array_get(list, i));
 
-		if (!text || !guard_known(text) || c->n_past == COMMAND_GUARDS_MAX)
-			field_error(f, "override_guards", "expected guard names: %s", guard_names);
+		if (!text || rule_find(RULE_OVERRIDE, text) < 0 || c->n_past == COMMAND_GUARDS_MAX)
+			field_error(f, "override_guards", "expected guard names: %s",
+			            rule_names(RULE_OVERRIDE, names));
 		else
 			c->past[c->n_past++] = text;
 	}

@@ -26,32 +26,6 @@
 
 #define NAMES_TEXT_MAX 151u /* bytes of a list of names in a sentence */
 
-/* The guards' names in commands, the API and the journal. */
-#define GUARD_LAST_SITE      "last-site"
-#define GUARD_LAST_BACKEND   "last-backend"
-#define GUARD_LAST_ANNOUNCER "last-announcer"
-#define GUARD_ROOM           "room"
-#define GUARD_UNSETTLED      "unsettled"
-
-const char guard_names[] = GUARD_LAST_SITE ", " GUARD_LAST_BACKEND ", " GUARD_LAST_ANNOUNCER
-                                           ", " GUARD_ROOM " or " GUARD_UNSETTLED;
-
-bool guard_known(const char *name)
-{
-	static const char *const names[] = { GUARD_LAST_SITE, GUARD_LAST_BACKEND,
-		                             GUARD_LAST_ANNOUNCER, GUARD_ROOM, GUARD_UNSETTLED };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(names[i], name))
-			return true;
-	return false;
-}
-
-bool guard_can_wait(const char *guard)
-{
-	return !strcmp(guard, GUARD_UNSETTLED);
-}
-
 /* A step to a part of a site, or of one service, leaves it to the others: no target is gone. */
 bool guard_removes_target(const struct override *o, int64_t now_ms)
 {
@@ -76,12 +50,12 @@ static bool is_target_out(const struct override_index *index, enum model_target_
 
 /* Add a verdict with its sentence. The caller sets `unknown`, if it is, on the one returned. */
 __attribute__((format(printf, 4, 5))) static struct guard_verdict *
-add_verdict(struct guard_result *r, const char *guard, bool ok, const char *format, ...)
+add_verdict(struct guard_result *r, enum rule_id guard, bool ok, const char *format, ...)
 {
 	struct guard_verdict *v = &r->verdicts[r->n_verdicts++];
 	va_list list;
 
-	v->guard = guard;
+	v->guard = rule_rows[guard].name;
 	v->ok = ok;
 	v->unknown = false;
 	v->wait_s = 0;

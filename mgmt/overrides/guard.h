@@ -17,6 +17,7 @@
 
 #include "base/checked.h"
 #include "mgmt/overrides/override.h"
+#include "mgmt/rules/rule.h"
 #include "weir/model.h"
 
 struct health_page;
@@ -113,10 +114,9 @@ struct guard_observed {
 };
 
 struct guard_verdict {
-	/** "last-site", "last-backend", "last-announcer", "room", "unsettled" */
-	const char *guard;
-	bool ok;      /**< it does not refuse */
-	bool unknown; /**< it cannot tell, and so does not refuse */
+	const char *guard; /**< the name of one of OVERRIDE_RULES */
+	bool ok;           /**< it does not refuse */
+	bool unknown;      /**< it cannot tell, and so does not refuse */
 	char detail[256];
 	/** Seconds after which it does not refuse any more, if nothing else changes; 0: not known. */
 	int64_t wait_s;
@@ -157,12 +157,6 @@ void guard_said_add(struct guard_said *s, uint64_t key, enum guard_announced sai
 void guard_said_sort(struct guard_said *s);
 /** What was said of a key. */
 enum guard_announced guard_said_of(const struct guard_said *s, uint64_t key);
-/** Whether there is a guard called @p name. */
-bool guard_known(const char *name);
-/** The guards' names, as people read them: "last-site, ... or unsettled". */
-extern const char guard_names[];
-/** Whether @p guard only demands a wait: `now` overrides it. */
-bool guard_can_wait(const char *guard);
 /**
  * Whether @p o takes its target out of service for new flows now or soon: live, and not
  * returning.

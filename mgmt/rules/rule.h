@@ -6,7 +6,8 @@
  * from here (tests/check/check_rules.py).
  *
  * Whether a rule applies is decided where its facts are: mgmt/judge/judge.c (status), mgmt/rules/risk_*.c (change),
- * mgmt/operations/guards.c (operation), tick_hold() in mgmt/operations/ (step). A finding names its row, and adds subject and figures.
+ * mgmt/operations/guards.c (operation), tick_hold() in mgmt/operations/ (step),
+ * mgmt/overrides/guard.c (override). A finding names its row, and adds subject and figures.
  *
  * Constant data, without dependency; any thread may read it. Implemented in mgmt/rules/rule.c.
  */
@@ -21,7 +22,7 @@
  * X(id, name, scope, level, means, more). The name is what people meet: in JSON, in metrics, in options. It is unique within
  * its scope; rows of one scope stand together. `more` is what else the row has of struct rule_row, by name.
  */
-#define RULES(X) OPERATION_RULES(X) STEP_RULES(X) STATUS_RULES(X) CHANGE_RULES(X)
+#define RULES(X) OPERATION_RULES(X) STEP_RULES(X) OVERRIDE_RULES(X) STATUS_RULES(X) CHANGE_RULES(X)
 
 /* clang-format off */
 /**
@@ -87,6 +88,21 @@
 	  .cure = "`weir undrain site NAME --scheduled --reason TEXT` returns by the clock") \
 	X(OPERATION_END_EXPIRED, "expired", STEP, ENDS, "ended: its `--until` passed before it began", .cure = "begin another one") \
 	X(OPERATION_END_COMMAND, "command", STEP, ENDS, "ended: a person's command at the site overrules it", .cure = "nothing")
+
+/** A drain or disable by command does not begin. A person may override each by name, `unsettled` also by not waiting (`now`). */
+#define OVERRIDE_RULES(X) \
+	X(GUARD_LAST_SITE, "last-site", OVERRIDE, NAMED, "a service at the site has no other site, not drained or disabled, that is not seen down", \
+	  .cure = "return another site of the service first") \
+	X(GUARD_LAST_BACKEND, "last-backend", OVERRIDE, NAMED, "the pool would keep no backend that takes new flows and is not seen down", \
+	  .cure = "return or repair another backend of the pool first") \
+	X(GUARD_LAST_ANNOUNCER, "last-announcer", OVERRIDE, NAMED, \
+	  "no other node announces a VIP of this node, or an address of DNS that it announces: the document names none, the others are drained, or they say that they do not, or " \
+	  "that no neighbour gets it", .cure = "undrain or repair another node. `--override last-announcer` drains all the same: these addresses stay in graceful shutdown") \
+	X(GUARD_ROOM, "room", OVERRIDE, NAMED, \
+	  "a site or node that gets the traffic would have more than 85 % of its stated capacity: bits, and at sites new flows (of a node: `nodes[].capacity`, else the speed of " \
+	  "its ports)", .cure = "wait for a quiet hour, or add capacity") \
+	X(GUARD_UNSETTLED, "unsettled", OVERRIDE, NAMED, "a pool without agents has unsettled slots, or connections at earlier owners of slots that have settled", \
+	  .cure = "wait until they end, or `--now`")
 
 /**
  * A node is less than well, in the order in which reasons are shown. *Down* means that nothing serves packets or queries
@@ -239,6 +255,7 @@ enum rule_id {
 enum rule_scope {
 	RULE_OPERATION, /**< the next step of an operation */
 	RULE_STEP,      /**< a running step, or the record of an operation */
+	RULE_OVERRIDE,  /**< taking a site, backend or node out of service by a command */
 	RULE_STATUS,    /**< a node */
 	RULE_CHANGE,    /**< a change of the configuration */
 	RULE_SCOPE_COUNT

@@ -620,7 +620,7 @@ static enum command_outcome work_out(struct command_work *w)
 /* Whether the operator has overridden @p guard by name, or will not wait. */
 static bool is_overridden_guard(const struct command *c, const char *guard)
 {
-	if (c->now && guard_can_wait(guard))
+	if (c->now && rule_is(GUARD_UNSETTLED, guard))
 		return true;
 	for (size_t i = 0; i < c->n_past; i++)
 		if (!strcmp(c->past[i], guard))

@@ -40,7 +40,7 @@ LAYERS = {
     "mgmt/cli/store": ("mgmt/cli/", "mgmt/files/", "mgmt/json/", "mgmt/setup/", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/files": ("mgmt/files/", "record/", "base/", "weir/"),
     "mgmt/rules": ("mgmt/rules/", "record/", "base/", "weir/"),
-    "mgmt/overrides": ("mgmt/overrides/", "mgmt/files/", "record/", "base/", "weir/"),
+    "mgmt/overrides": ("mgmt/overrides/", "mgmt/files/", "record/", "mgmt/rules/rule.h", "base/", "weir/"),
     "mgmt/store": ("mgmt/store/", "mgmt/etcd/", "mgmt/files/", "mgmt/overrides/", "mgmt/rules/", "record/", "base/", "weir/"),
     "mgmt/setup": ("mgmt/setup/", "mgmt/etcd/", "mgmt/files/", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/judge": ("mgmt/judge/", "mgmt/overrides/", "record/", "mgmt/rules/rule.h", "base/", "weir/"),

@@ -23,6 +23,7 @@ PLACE = re.compile(r"<!-- rules: ([a-z ]+) -->\n(?:\|.*\n)*")
 COLUMNS = {
     "operation": {"why": "name", "what it means": "means", "what to do": "cure"},
     "step": {"why": "name", "what it means": "means", "what to do": "cure"},
+    "override": {"guard": "name", "refuses when": "means", "what to do": "cure"},
     "status": {"code": "name", "state": "level", "when": "means", "why this state": "harm", "what to do": "cure"},
     "change": {"rule": "name", "risky from": "level", "harm": "means"},
 }
