@@ -7,7 +7,8 @@
  *
  * Whether a rule applies is decided where its facts are: mgmt/judge/judge.c (status), mgmt/rules/risk_*.c (change),
  * mgmt/operations/guards.c (operation), tick_hold() in mgmt/operations/ (step),
- * mgmt/overrides/guard.c (override). A finding names its row, and adds subject and figures.
+ * mgmt/overrides/guard.c (override),
+ * mgmt/sync/inforce_judge.c (version). A finding names its row, and adds subject and figures.
  *
  * Constant data, without dependency; any thread may read it. Implemented in mgmt/rules/rule.c.
  */
@@ -22,7 +23,9 @@
  * X(id, name, scope, level, means, more). The name is what people meet: in JSON, in metrics, in options. It is unique within
  * its scope; rows of one scope stand together. `more` is what else the row has of struct rule_row, by name.
  */
-#define RULES(X) OPERATION_RULES(X) STEP_RULES(X) OVERRIDE_RULES(X) STATUS_RULES(X) CHANGE_RULES(X)
+#define RULES(X)                                                                                   \
+	OPERATION_RULES(X)                                                                         \
+	STEP_RULES(X) OVERRIDE_RULES(X) STATUS_RULES(X) VERSION_RULES(X) CHANGE_RULES(X)
 
 /* clang-format off */
 /**
@@ -179,6 +182,18 @@
 	X(JUDGE_RULE_PEER_DIFFERS, "peer-differs", STATUS, DEGRADED, "a peer runs another configuration", .harm = "the nodes run different configurations; a person has to choose", \
 	  .cure = "weir store status on each")
 
+/** A node refuses a version: conditions that a process has STATED since, and what weir-mgmt itself finds. */
+#define VERSION_RULES(X) \
+	X(REFUSED_DOCUMENT, "document-refused", VERSION, STATED, "a process cannot take the new document", .cure = "correct what the detail names, and apply again") \
+	X(REFUSED_ZONES, "zones-refused", VERSION, STATED, "`weir-dns` cannot take a zone file", .cure = "correct the zone file that is named") \
+	X(REFUSED_PORT_MISSING, "port-missing", VERSION, STATED, "the node has no interface of a port's name", .cure = "correct the node's `ports`, or set the interface up") \
+	X(REFUSED_PORT_PROGRAM, "port-not-attached", VERSION, STATED, "a port cannot carry the forwarding program", .cure = "the detail says why") \
+	X(REFUSED_PORT_DEVICE, "port-not-changed", VERSION, STATED, "a port cannot have the device that it is given", .cure = "the detail says why") \
+	X(REFUSED_LISTEN, "listen-failed", VERSION, STATED, "`weir-dns` or `weir-mgmt` cannot listen on an address", \
+	  .cure = "another server may have the port (`ss -lnutp`), or the host lacks the address") \
+	X(REFUSED_KEY, "hash-key-mismatch", VERSION, REFUSES, "the file of the hash key that the version brings is not the right one here", \
+	  .cure = "*The hash key* in the handbook")
+
 /**
  * A change of the configuration is risky, from the figure of the level on: any part at all, a share (0 to 1), or so many times the
  * value before. The limits of shares: half of a pool is what its other half can be expected to carry; a third of a name's answers
@@ -257,6 +272,7 @@ enum rule_scope {
 	RULE_STEP,      /**< a running step, or the record of an operation */
 	RULE_OVERRIDE,  /**< taking a site, backend or node out of service by a command */
 	RULE_STATUS,    /**< a node */
+	RULE_VERSION,   /**< a version that is not in force on a node */
 	RULE_CHANGE,    /**< a change of the configuration */
 	RULE_SCOPE_COUNT
 };
@@ -268,10 +284,12 @@ enum rule_level {
 	RULE_ANY, /**< of a change: what its figure counts */
 	RULE_SHARE,
 	RULE_TIMES,
-	RULE_NAMED, /**< a person may override it by its name */
-	RULE_FIXED, /**< nobody may */
-	RULE_HOLDS, /**< it holds an operation */
-	RULE_ENDS,  /**< it ends one */
+	RULE_NAMED,   /**< a person may override it by its name */
+	RULE_FIXED,   /**< nobody may */
+	RULE_HOLDS,   /**< it holds an operation */
+	RULE_ENDS,    /**< it ends one */
+	RULE_STATED,  /**< a process states it as a condition */
+	RULE_REFUSES, /**< it is found otherwise */
 };
 
 struct rule_row {

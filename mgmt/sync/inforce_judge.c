@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A judgement follows from what the processes publish: their sign of life, the number of their
- * document, and their conditions. A condition is a refusal only if its code is among refusals[]
+ * document, and their conditions. A condition is a refusal only if its code is among VERSION_RULES
  * and it has lasted INFORCE_STAYS_MS: a port that is attached again, or a socket that its former
  * owner still closes, recovers by itself. A condition that is older than the version is not the
  * version's fault. A process that never ran here is not waited for. A silent one is, and makes the
@@ -22,6 +22,7 @@
 #include "mgmt/observe/observe.h"
 #include "mgmt/peers/peers.h"
 #include "mgmt/overrides/compose.h"
+#include "mgmt/rules/rule.h"
 #include "mgmt/store/key.h"
 #include "weir/json.h"
 
@@ -30,16 +31,12 @@
 #define SHOWN_MS      500u  /* a document is composed, and taken, a moment after it is due */
 #define EARLY_MS      200u  /* a process may have the document before the judgement is begun */
 
-/* What a process states when it cannot do what a document asks for. */
-static const char *const refusals[] = { "document-refused",  "zones-refused",    "port-missing",
-	                                "port-not-attached", "port-not-changed", "listen-failed" };
-
+/* Whether a process states by it that it cannot do what a document asks for. */
 static bool is_refusing_condition(const struct condition *c)
 {
-	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
-		if (!strcmp(c->code, refusals[i]))
-			return true;
-	return false;
+	int rule = rule_find(RULE_VERSION, c->code);
+
+	return rule >= 0 && rule_rows[rule].level == RULE_STATED;
 }
 
 /*
@@ -51,7 +48,7 @@ static bool speaks_against(const struct condition *c, const struct inforce *f, b
 {
 	if (!is_refusing_condition(c))
 		return false;
-	if (!strcmp(c->code, "document-refused"))
+	if (rule_is(REFUSED_DOCUMENT, c->code))
 		return !has_document && at_ms >= f->accepted_ms + INFORCE_STAYS_MS;
 	return c->since_ms >= f->accepted_ms && now_ms >= c->since_ms + INFORCE_STAYS_MS;
 }
@@ -107,12 +104,20 @@ enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
 	return INFORCE_PENDING;
 }
 
+/* What weir-mgmt itself refuses. */
+static enum inforce_state refuse_own(struct inforce *f, enum rule_id rule, struct condition *c)
+{
+	snprintf(c->code, sizeof(c->code), "%s", rule_rows[rule].name);
+	set_state(f, INFORCE_REFUSED, "mgmt", c, "");
+	return INFORCE_REFUSED;
+}
+
 /* weir-mgmt itself: the address of its API. @return as inforce_judge_process() */
 static enum inforce_state judge_api(const struct core *core, struct inforce *f, uint64_t now_ms)
 {
 	const struct model *m = intent_model(core->intent);
 	const char *intended = m && m->self ? m->self->api : "";
-	struct condition c = { .code = "listen-failed" };
+	struct condition c = { 0 };
 	bool tried = !strcmp(intended, core->api);
 
 	if (tried && (!*core->api_fault || core->api_failed_ms < f->accepted_ms))
@@ -124,8 +129,7 @@ static enum inforce_state judge_api(const struct core *core, struct inforce *f, 
 	snprintf(c.subject, sizeof(c.subject), "%.130s", intended);
 	snprintf(c.text, sizeof(c.text), "the API cannot listen on this address: %s",
 	         core->api_fault);
-	set_state(f, INFORCE_REFUSED, "mgmt", &c, "");
-	return INFORCE_REFUSED;
+	return refuse_own(f, REFUSED_LISTEN, &c);
 }
 
 /*
@@ -135,7 +139,7 @@ static enum inforce_state judge_api(const struct core *core, struct inforce *f, 
 static enum inforce_state judge_key(const struct core *core, struct inforce *f, uint64_t now_ms)
 {
 	const struct intent_key *key = key_status(core->intent);
-	struct condition c = { .code = "hash-key-mismatch", .subject = "hash.key" };
+	struct condition c = { .subject = "hash.key" };
 
 	if (!key_is_new(core->intent) || (key->number == f->number && !key->wrong))
 		return INFORCE_DONE;
@@ -145,8 +149,7 @@ static enum inforce_state judge_key(const struct core *core, struct inforce *f, 
 		return INFORCE_PENDING;
 	}
 	snprintf(c.text, sizeof(c.text), "%s", key->reason);
-	set_state(f, INFORCE_REFUSED, "mgmt", &c, "");
-	return INFORCE_REFUSED;
+	return refuse_own(f, REFUSED_KEY, &c);
 }
 
 /*

@@ -52,7 +52,7 @@ LAYERS = {
     "mgmt/peers": ("mgmt/peers/", "mgmt/core/", "mgmt/observe/", "mgmt/http/", "mgmt/json/", "mgmt/operations/", "mgmt/overrides/",
                    "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/sync": ("mgmt/sync/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/files/", "mgmt/http/", "mgmt/json/", "mgmt/judge/",
-                  "mgmt/operations/", "mgmt/overrides/", "mgmt/store/", "record/", "base/", "weir/"),
+                  "mgmt/operations/", "mgmt/overrides/", "mgmt/rules/rule.h", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/controller": ("mgmt/controller/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/etcd/", "mgmt/http/",
                         "mgmt/json/", "mgmt/operations/", "mgmt/overrides/", "mgmt/rules/", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/status": ("mgmt/status/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/controller/", "mgmt/json/", "mgmt/judge/",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The table of rules (mgmt/rules/rule.h): each row has a predicate, a source of the product that names it (that each predicate names a
-row, the compiler says); and documents print the table. Where a document has <!-- rules: SCOPE... -->, the rows of these scopes follow.
+"""The table of rules (mgmt/rules/rule.h): each row has a predicate, a source of the product that names it, or states its name as a
+condition (that each predicate names a row, the compiler says); and documents print the table. Where a document has <!-- rules: SCOPE... -->, the rows of these scopes follow.
 
 Written by: python3 tests/check/check_rules.py --write
 """
@@ -25,6 +25,7 @@ COLUMNS = {
     "step": {"why": "name", "what it means": "means", "what to do": "cure"},
     "override": {"guard": "name", "refuses when": "means", "what to do": "cure"},
     "status": {"code": "name", "state": "level", "when": "means", "why this state": "harm", "what to do": "cure"},
+    "version": {"code": "name", "what it means": "means", "what to do": "cure"},
     "change": {"rule": "name", "risky from": "level", "harm": "means"},
 }
 Row = dict[str, str]
@@ -61,17 +62,21 @@ def offences(root: str, files: list[str]) -> list[str]:
         return [f"{TABLE} is missing"]
     rows = rows_of(tree.read(root, TABLE))
     used: set[str] = set()
+    said: set[str] = set()
     shown: set[str] = set()
     found: list[str] = []
     for path in files:
         if path.endswith((".c", ".h")) and path != TABLE and not path.startswith("tests/"):
-            used.update(re.findall(r"\w+", source.code_of(tree.read(root, path))))
+            text = tree.read(root, path)
+            used.update(re.findall(r"\w+", source.code_of(text)))
+            said.update(re.findall(r'"([a-z-]+)"', text))
         if path.startswith("docs/") and path.endswith(".md"):
             text = tree.read(root, path)
             shown.update(scope for place in PLACE.finditer(text) for scope in place[1].split())
             if printed(text, rows) != text:
                 found.append(f"{path}: a table is not that of {TABLE}: python3 tests/check/check_rules.py --write")
-    found += [f"{TABLE}: no source asks for {r['name']} ({r['id']})" for r in rows if r["id"] not in used]
+    found += [f"{TABLE}: no source asks for {r['name']} ({r['id']})" for r in rows
+              if r["id"] not in used and not (r["level"] == "stated" and r["name"].strip("`") in said)]
     return found + [f"{TABLE}: no document shows {scope}" for scope in sorted({r["scope"] for r in rows} - shown)]
 
 
@@ -92,6 +97,9 @@ PLANTS: tree.Plants = {
     "a row is not asked": ({**GOOD, "mgmt/b.c": ""}, 1),
     "one is in a comment alone": ({**GOOD, "mgmt/b.c": "/* C */"}, 1),
     "one is in a test alone": ({**GOOD, "mgmt/b.c": "", "tests/b.c": "f(C);"}, 1),
+    "a process states its name": ({**GOOD, TABLE: ROWS.replace("TIMES", "STATED").replace(", .limit = 3", ""), "docs/a.md": SHOWN.replace("3 times", "stated"),
+                                   "mgmt/b.c": 'f("c");'}, 0),
+    "none does": ({**GOOD, TABLE: ROWS.replace("TIMES", "STATED").replace(", .limit = 3", ""), "docs/a.md": SHOWN.replace("3 times", "stated"), "mgmt/b.c": ""}, 1),
     "another limit in the document": ({**GOOD, "docs/a.md": SHOWN.replace("3", "4")}, 1),
     "a row is missing in the document": ({**GOOD, "docs/a.md": SHOWN.replace("| `c` | 3 times | more |\n", "")}, 1),
     "no document": ({**GOOD, "docs/a.md": "x\n"}, 1),
