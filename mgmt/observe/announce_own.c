@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "base/proc.h"
+#include "record/fields.h"
 #include "weir/json.h"
 
 #define NO_ANSWER  "no-answer"
@@ -91,24 +92,36 @@ static int left_ms(uint64_t until_ms)
 	return now_ms < until_ms ? (int)(until_ms - now_ms) : 0;
 }
 
-/* Send a message between nodes about one address; @p key is "from" or "by". @return as request_announce() */
-static json_t *send_message(const char *run_dir, const char *what, const char *key,
-                            const char *node, const char *incarnation,
+struct announce_message {
+	const char *what, *address, *from, *by,
+	        *incarnation; /* from, by: NULL for the other message */
+	uint64_t sent_ms;
+};
+
+static const struct record_kind message_record = RECORD_ROWS(
+        struct announce_message, "message", SHOW_AS(struct announce_message, "do", what),
+        SHOW(struct announce_message, address), SHOW(struct announce_message, from, .spare = true),
+        SHOW(struct announce_message, by, .spare = true),
+        SHOW(struct announce_message, incarnation), SHOW(struct announce_message, sent_ms));
+
+/* Send a message between nodes, @p m, about one address. @return as request_announce() */
+static json_t *send_message(const char *run_dir, struct announce_message m,
                             const struct announce_item *item, uint64_t until_ms)
 {
 	char text[ADDR_TEXT_MAX];
-	json_t *message = json_pack("{s:s, s:s, s:s, s:s, s:I}", "do", what, "address",
-	                            addr_text(&item->address, text), key, node, "incarnation",
-	                            incarnation, "sent_ms", (json_int_t)item->sent_ms);
 
-	return request_announce(run_dir, message, left_ms(until_ms));
+	m.address = addr_text(&item->address, text);
+	m.sent_ms = item->sent_ms;
+	return request_announce(run_dir, record_shown(&message_record, &m), left_ms(until_ms));
 }
 
 json_t *announce_own_query(const char *run_dir, const char *from, const char *incarnation,
                            const struct announce_item *item, uint64_t until_ms)
 {
-	json_t *answer =
-	        send_message(run_dir, "question", "from", from, incarnation, item, until_ms);
+	const struct announce_message m = { .what = "question",
+		                            .from = from,
+		                            .incarnation = incarnation };
+	json_t *answer = send_message(run_dir, m, item, until_ms);
 	const char *text = json_get_text(answer, "answer");
 	json_t *word = json_string(text && strlen(text) < ANSWER_MAX ? text : NO_ANSWER);
 
@@ -119,17 +132,33 @@ json_t *announce_own_query(const char *run_dir, const char *from, const char *in
 bool announce_own_confirm(const char *run_dir, const char *by, const char *incarnation,
                           const struct announce_item *item, uint64_t until_ms)
 {
-	json_t *answer = send_message(run_dir, "confirmed", "by", by, incarnation, item, until_ms);
+	const struct announce_message m = { .what = "confirmed",
+		                            .by = by,
+		                            .incarnation = incarnation };
+	json_t *answer = send_message(run_dir, m, item, until_ms);
 
 	json_decref(answer);
 	return answer != NULL;
 }
 
+struct others_message {
+	const char *what;
+	json_t *heard, *silent, *addresses;
+};
+
+static const struct record_kind others_record =
+        RECORD_ROWS(struct others_message, "others", SHOW_AS(struct others_message, "do", what),
+                    SHOW(struct others_message, heard), SHOW(struct others_message, silent),
+                    SHOW(struct others_message, addresses));
+
 bool announce_own_notify_others(const char *run_dir, json_t *heard, json_t *silent,
                                 json_t *addresses)
 {
-	json_t *line = json_pack("{s:s, s:O, s:O, s:O}", "do", "others", "heard", heard, "silent",
-	                         silent, "addresses", addresses);
+	json_t *line = record_shown(
+	        &others_record, &(struct others_message){ .what = "others",
+	                                                  .heard = json_incref(heard),
+	                                                  .silent = json_incref(silent),
+	                                                  .addresses = json_incref(addresses) });
 	json_t *answer = request_announce(run_dir, line, ANNOUNCE_OWN_REPLY_MS);
 
 	json_decref(answer);

@@ -264,15 +264,6 @@ static bool is_ready(enum effect_backup_unused obstacle, const struct model_pool
 	return obstacle == EFFECT_BACKUP_USABLE && backup->check;
 }
 
-/* A backup that nothing probes may be ready: nobody knows. */
-static json_t *ready_of(enum effect_backup_unused obstacle, const struct model_pool *backup)
-{
-	if (obstacle == EFFECT_BACKUP_UNPROVEN ||
-	    (obstacle == EFFECT_BACKUP_USABLE && !backup->check))
-		return json_null();
-	return json_boolean(is_ready(obstacle, backup));
-}
-
 /* The obstacle that the tables name; then what is known of its backends where that matters. */
 static void explain_obstacle(enum effect_backup_unused obstacle,
                              const struct backup_evidence *evidence, const struct model_at *at,
@@ -290,20 +281,41 @@ static void explain_obstacle(enum effect_backup_unused obstacle,
 	snprintf(out, DETAIL_MAX, "%s%s%s", reason, known ? "; " : "", known ? cause : "");
 }
 
-static void add_effect(json_t *row, const struct effect_pool *p,
+/* Of a backup at a site, for who knows of which service it is. */
+struct backup_row {
+	const char *service, *site, *pool, *backup;
+	const char *class; /* NULL: not known */
+	bool ready_known, ready, has_evidence, has_effect;
+	uint32_t backup_slots, refused_slots; /* if has_effect */
+	char detail[DETAIL_MAX];              /* if has_evidence */
+};
+
+const struct record_kind backup_status_record = RECORD_ROWS(
+        struct backup_row, "backup", SHOW(struct backup_row, backup),
+        SHOW(struct backup_row, class), SHOW_KNOWN(struct backup_row, "ready", ready, ready_known),
+        SHOW_KNOWN(struct backup_row, "backup_slots", backup_slots, has_effect, .spare = true),
+        SHOW_KNOWN(struct backup_row, "refused_slots", refused_slots, has_effect, .spare = true),
+        SHOW_KNOWN(struct backup_row, "detail", detail, has_evidence, .spare = true));
+static const struct record_kind service_record =
+        RECORD_ROWS(struct backup_row, "backup of a service", SHOW(struct backup_row, service),
+                    SHOW(struct backup_row, site), SHOW(struct backup_row, pool),
+                    { .flat = true, .kind = FIELD_RECORD, .of = &backup_status_record });
+
+/* A backup that nothing probes may be ready: nobody knows. */
+static void add_effect(struct backup_row *row, const struct effect_pool *p,
                        const struct backup_evidence *evidence, const struct model_at *at,
                        uint64_t table)
 {
 	enum effect_backup_unused obstacle = (enum effect_backup_unused)p->backup_obstacle;
-	char detail[DETAIL_MAX];
 
-	explain_obstacle(obstacle, evidence, at, table, detail);
-	json_object_set_new(row, "class",
-	                    json_string(effect_class_text((enum effect_class)p->class)));
-	json_object_set_new(row, "backup_slots", json_integer(p->backup_slots));
-	json_object_set_new(row, "refused_slots", json_integer(p->refused_slots));
-	json_object_set_new(row, "ready", ready_of(obstacle, at->backup));
-	json_object_set_new(row, "detail", json_string(detail));
+	explain_obstacle(obstacle, evidence, at, table, row->detail);
+	row->class = effect_class_text((enum effect_class)p->class);
+	row->ready = is_ready(obstacle, at->backup);
+	row->ready_known = obstacle != EFFECT_BACKUP_UNPROVEN &&
+	                   (obstacle != EFFECT_BACKUP_USABLE || at->backup->check);
+	row->has_effect = true;
+	row->backup_slots = p->backup_slots;
+	row->refused_slots = p->refused_slots;
 }
 
 int backup_tables_init(struct backup_tables *tables, const struct model *m)
@@ -336,22 +348,20 @@ static bool is_own_site(const struct model *m, const struct model_at *at)
 }
 
 /* @p evidence  NULL: this node knows nothing of this site */
-static json_t *row_of(const struct model_service *s, const struct model_at *at,
-                      const struct backup_evidence *evidence, uint64_t id)
+static struct backup_row row_of(const struct model_service *s, const struct model_at *at,
+                                const struct backup_evidence *evidence, uint64_t id)
 {
-	json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:n, s:n}", "service", s->name, "site",
-	                        at->site->name, "pool", at->pool->name, "backup", at->backup->name,
-	                        "class", "ready");
-	char cause[CAUSE_MAX];
+	struct backup_row row = { .service = s->name,
+		                  .site = at->site->name,
+		                  .pool = at->pool->name,
+		                  .backup = at->backup->name,
+		                  .has_evidence = evidence };
 	struct effect_pool p;
 
-	if (!row || !evidence)
-		return row;
-	if (evidence->effect && !effect_table(evidence->effect, id, &p) && p.has_backup)
-		add_effect(row, &p, evidence, at, id);
-	else
-		json_object_set_new(row, "detail",
-		                    json_string(describe_cause(evidence, at, id, cause)));
+	if (evidence && evidence->effect && !effect_table(evidence->effect, id, &p) && p.has_backup)
+		add_effect(&row, &p, evidence, at, id);
+	else if (evidence)
+		describe_cause(evidence, at, id, row.detail);
 	return row;
 }
 
@@ -367,9 +377,11 @@ json_t *backup_status_json(const struct backup_evidence *evidence)
 		for (size_t k = 0; k < m->services[i].n_at; k++) {
 			const struct model_at *at = &m->services[i].at[k];
 
-			if (is_own_site(m, at) && at->backup)
-				json_array_append_new(rows, row_of(&m->services[i], at, evidence,
-				                                   table_id(&tables, at)));
+			if (!is_own_site(m, at) || !at->backup)
+				continue;
+			struct backup_row row =
+			        row_of(&m->services[i], at, evidence, table_id(&tables, at));
+			json_array_append_new(rows, record_shown(&service_record, &row));
 		}
 	backup_tables_fini(&tables);
 	return rows;
@@ -379,12 +391,10 @@ json_t *backup_status_of(const struct backup_evidence *evidence, const struct ba
                          const struct model_service *service, const struct model_at *at)
 {
 	bool own = is_own_site(evidence->m, at);
-	json_t *row = row_of(service, at, own ? evidence : NULL, own ? table_id(tables, at) : 0);
+	struct backup_row row =
+	        row_of(service, at, own ? evidence : NULL, own ? table_id(tables, at) : 0);
 
-	json_object_del(row, "service");
-	json_object_del(row, "site");
-	json_object_del(row, "pool");
-	return row;
+	return record_shown(&backup_status_record, &row);
 }
 
 bool backup_status_is_odd(const struct backup_evidence *evidence,

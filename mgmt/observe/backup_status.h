@@ -19,6 +19,7 @@
 #include <stddef.h>
 
 #include "base/checked.h"
+#include "record/fields.h"
 
 struct effect;
 struct health_page;
@@ -51,6 +52,7 @@ struct backup_tables {
 MUST_CHECK int backup_tables_init(struct backup_tables *tables, const struct model *m);
 void backup_tables_fini(struct backup_tables *tables);
 
+extern const struct record_kind backup_status_record; /**< without service, site and pool */
 /**
  * The rows of this node, given. Without the tables' effect `class` and `ready` are null, and no slots
  * are there.

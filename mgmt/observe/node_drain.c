@@ -200,49 +200,69 @@ const char *node_drain_state(const struct node_drain *d)
 	return r->n_normal || !r->n ? "serving" : "out";
 }
 
-static const char *honoured_text(enum node_drain_honoured honoured)
+static const char *honoured_text(int honoured)
 {
 	static const char *const texts[] = { "not seen", "yes", "no" };
 
 	return texts[honoured];
 }
 
+struct shown_neighbour {
+	const char *name, *graceful_shutdown_honoured;
+};
+
+static const struct record_kind neighbour_record =
+        RECORD_ROWS(struct shown_neighbour, "neighbour", SHOW(struct shown_neighbour, name),
+                    SHOW(struct shown_neighbour, graceful_shutdown_honoured));
+
 /* Packets say nothing of a neighbour that did not get such a route: another one sent them. */
-static json_t *neighbours_to_json(const struct node_drain *d)
+static json_t *neighbours_to_json(const void *drain)
 {
-	json_t *list = json_array();
+	const struct node_drain *d = drain;
+	struct shown_neighbour shown[ANNOUNCED_NEIGHBOURS_MAX];
 
 	for (uint32_t i = 0; i < d->n_neighbours; i++) {
 		const struct node_drain_neighbour *n = &d->neighbours[i];
 
-		json_array_append_new(
-		        list, json_pack("{s:s, s:s}", "name", n->name, "graceful_shutdown_honoured",
-		                        honoured_text(n->has_shutdown ? d->honoured
-		                                                      : NODE_DRAIN_UNKNOWN)));
+		shown[i] = (struct shown_neighbour){
+			n->name, honoured_text(n->has_shutdown ? d->honoured : NODE_DRAIN_UNKNOWN)
+		};
 	}
-	return list;
+	return record_list_shown(&neighbour_record, shown, d->n_neighbours);
 }
+
+struct shown_drain {
+	const char *state;
+	const struct node_drain_routes *addresses; /* NULL: not known */
+	const struct node_drain *leaving;          /* NULL: not known, or it is to serve */
+};
+
+static const struct record_kind addresses_record = RECORD_ROWS(
+        struct node_drain_routes, "addresses", SHOW_AS(struct node_drain_routes, "all", n),
+        SHOW_AS(struct node_drain_routes, "normal", n_normal),
+        SHOW_AS(struct node_drain_routes, "shutdown", n_shutdown),
+        SHOW_AS(struct node_drain_routes, "unconfirmed", n_unconfirmed),
+        SHOW_AS(struct node_drain_routes, "commanded", n_commanded),
+        SHOW_AS(struct node_drain_routes, "unread", n_unread));
+static const struct record_kind leaving_record = RECORD_ROWS(
+        struct node_drain, "leaving",
+        SHOW_KNOWN(struct node_drain, "packets_per_s_before", before_per_s, before_known),
+        SHOW_KNOWN(struct node_drain, "packets_per_s", per_s, rate_known),
+        RECORD_WORD(struct node_drain, honoured, honoured_text, NODE_DRAIN_NOT_HONOURED + 1,
+                    .shown = "graceful_shutdown_honoured"),
+        SHOW_COMPUTED("neighbours", neighbours_to_json, .element = EACH_IS(&neighbour_record)));
+const struct record_kind node_drain_record =
+        RECORD_ROWS(struct shown_drain, "node drain", SHOW(struct shown_drain, state),
+                    SHOW_RECORD(struct shown_drain, "addresses", addresses, &addresses_record,
+                                .behind = true, .spare = true),
+                    SHOW_ROWS(struct shown_drain, leaving, &leaving_record, .behind = true));
 
 json_t *node_drain_to_json(const struct node_drain *d)
 {
-	const struct node_drain_routes *r = &d->routes;
-	json_t *out = json_pack("{s:s}", "state", node_drain_state(d));
+	bool leaves = d->routes.known && d->target != MODEL_NODE_SERVES;
 
-	if (!r->known)
-		return out;
-	json_object_set_new(
-	        out, "addresses",
-	        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "all", (json_int_t)r->n, "normal",
-	                  (json_int_t)r->n_normal, "shutdown", (json_int_t)r->n_shutdown,
-	                  "unconfirmed", (json_int_t)r->n_unconfirmed, "commanded",
-	                  (json_int_t)r->n_commanded, "unread", (json_int_t)r->n_unread));
-	if (d->target == MODEL_NODE_SERVES)
-		return out;
-	json_object_set_new(out, "packets_per_s_before",
-	                    json_number_or_null(d->before_known, d->before_per_s));
-	json_object_set_new(out, "packets_per_s", json_number_or_null(d->rate_known, d->per_s));
-	json_object_set_new(out, "graceful_shutdown_honoured",
-	                    json_string(honoured_text(d->honoured)));
-	json_object_set_new(out, "neighbours", neighbours_to_json(d));
-	return out;
+	return record_shown(&node_drain_record,
+	                    &(struct shown_drain){ .state = node_drain_state(d),
+	                                           .addresses = d->routes.known ? &d->routes : NULL,
+	                                           .leaving = leaves ? d : NULL });
 }

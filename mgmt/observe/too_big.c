@@ -42,13 +42,17 @@ bool too_big_read(const char *run_dir, uint64_t now_ms, uint64_t *out)
 	return is_known;
 }
 
-/* The MSS that fits in @p inner bytes of a packet in a tunnel. */
-static json_t *mss_in(uint32_t inner, bool is4)
-{
-	uint32_t mss = mss_fit(inner, 0, is4);
+struct fitting_mss {
+	bool has_too_big;
+	uint64_t too_big;
+	uint32_t ipv4, ipv6; /* 0: none fits */
+	bool has_ipv4, has_ipv6;
+};
 
-	return mss ? json_integer(mss) : json_null();
-}
+const struct record_kind too_big_mss_record = RECORD_ROWS(
+        struct fitting_mss, "mss", SHOW_KNOWN(struct fitting_mss, "too_big", too_big, has_too_big),
+        SHOW_KNOWN(struct fitting_mss, "ipv4", ipv4, has_ipv4),
+        SHOW_KNOWN(struct fitting_mss, "ipv6", ipv6, has_ipv6));
 
 json_t *too_big_mss(const uint64_t *too_big, const struct effect_backend *rows, int n)
 {
@@ -57,7 +61,11 @@ json_t *too_big_mss(const uint64_t *too_big, const struct effect_backend *rows, 
 	for (int i = 0; i < n; i++)
 		if (rows[i].next_hop && !rows[i].is_backup && (!inner || rows[i].inner_mtu < inner))
 			inner = rows[i].inner_mtu;
-	return json_pack("{s:o, s:o, s:o}", "too_big",
-	                 too_big ? json_integer((json_int_t)*too_big) : json_null(), "ipv4",
-	                 mss_in(inner, true), "ipv6", mss_in(inner, false));
+	struct fitting_mss mss = { .has_too_big = too_big,
+		                   .too_big = too_big ? *too_big : 0,
+		                   .ipv4 = mss_fit(inner, 0, true),
+		                   .ipv6 = mss_fit(inner, 0, false) };
+	mss.has_ipv4 = mss.ipv4 > 0;
+	mss.has_ipv6 = mss.ipv6 > 0;
+	return record_shown(&too_big_mss_record, &mss);
 }

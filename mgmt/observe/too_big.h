@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "base/checked.h"
+#include "record/fields.h"
 #include "weir/effect.h"
 
 /**
@@ -26,6 +27,7 @@
  */
 MUST_CHECK bool too_big_read(const char *run_dir, uint64_t now_ms, uint64_t *out);
 
+extern const struct record_kind too_big_mss_record;
 /**
  * What a pool's tunnels mean for TCP, as the API has it: the MSS that fits in the smallest of them, and
  * how many packets were too big for a tunnel of this node.

@@ -16,7 +16,7 @@ int status_index(struct status *s)
 	int err = override_index_init(&s->requested, &l->overrides);
 
 	if (!err && l->m)
-		err = status_dns_init(&s->dns, l->dns, l->m);
+		err = status_dns_init(&s->dns, l->dns);
 	if (!err && l->m)
 		err = backup_tables_init(&s->tables, l->m);
 	return err;
@@ -52,6 +52,14 @@ size_t status_order(const uint8_t *ranks, size_t n, uint64_t limit, size_t *orde
 	return n_order;
 }
 
+struct cut_list {
+	size_t all, standing_out, shown;
+};
+
+const struct record_kind status_cut_record =
+        RECORD_ROWS(struct cut_list, "list", SHOW(struct cut_list, all),
+                    SHOW(struct cut_list, standing_out), SHOW(struct cut_list, shown));
+
 void status_note_cut(struct status *s, const char *name, const uint8_t *ranks, size_t n,
                      size_t shown)
 {
@@ -63,9 +71,8 @@ void status_note_cut(struct status *s, const char *name, const uint8_t *ranks, s
 		n_odd += ranks[i] != STATUS_NORMAL;
 	if (!s->lists)
 		s->lists = json_object();
-	json_object_set_new(s->lists, name,
-	                    json_pack("{s:I, s:I, s:I}", "all", (json_int_t)n, "standing_out",
-	                              (json_int_t)n_odd, "shown", (json_int_t)shown));
+	const struct cut_list list = { .all = n, .standing_out = n_odd, .shown = shown };
+	json_object_set_new(s->lists, name, record_shown(&status_cut_record, &list));
 }
 
 /* --- intent --- */
@@ -93,15 +100,24 @@ bool status_has_intent(const struct status *s, enum model_target_kind kind, cons
 	return false;
 }
 
+struct shown_intent {
+	const char *state; /* "disable" weighs most */
+	uint32_t level_ppm, weight;
+	json_t *overrides;
+};
+
+const struct record_kind status_intent_record =
+        RECORD_ROWS(struct shown_intent, "intent", SHOW(struct shown_intent, state),
+                    SHOW(struct shown_intent, level_ppm), SHOW(struct shown_intent, weight),
+                    SHOW(struct shown_intent, overrides));
+
 json_t *status_intent(const struct status *s, enum model_target_kind kind, const char *pool,
                       const char *name, const char *service, uint32_t weight)
 {
 	const struct look *l = &s->look;
 	const struct override *const *list;
 	size_t n = override_index_find(&s->requested, kind, pool, name, &list);
-	const char *state = "serve"; /* "disable" weighs most */
-	json_t *ids = json_array();
-	uint32_t level = 0;
+	struct shown_intent to = { .state = "serve", .weight = weight, .overrides = json_array() };
 
 	for (size_t i = 0; i < n; i++) {
 		const struct override *o = list[i];
@@ -109,18 +125,17 @@ json_t *status_intent(const struct status *s, enum model_target_kind kind, const
 
 		if (!is_live(l, o) || (is_other && *service))
 			continue;
-		json_array_append_new(ids, json_string(o->id));
+		json_array_append_new(to.overrides, json_string(o->id));
 		if (o->from_ms > l->now_ms || is_other || o->kind == MODEL_OVERRIDE_DRILL)
 			continue; /* scheduled, or of one service or some clients alone */
-		if (strcmp(state, "disable") &&
-		    (o->kind != MODEL_OVERRIDE_FORCE_UP || !strcmp(state, "serve")))
-			state = override_kind_text(o->kind);
+		if (strcmp(to.state, "disable") &&
+		    (o->kind != MODEL_OVERRIDE_FORCE_UP || !strcmp(to.state, "serve")))
+			to.state = override_kind_text(o->kind);
 		uint32_t own = overrides_level_shown(&l->overrides, o, l->now_ms);
-		if (o->kind != MODEL_OVERRIDE_FORCE_UP && own > level)
-			level = own;
+		if (o->kind != MODEL_OVERRIDE_FORCE_UP && own > to.level_ppm)
+			to.level_ppm = own;
 	}
-	return json_pack("{s:s, s:I, s:I, s:o}", "state", state, "level_ppm", (json_int_t)level,
-	                 "weight", (json_int_t)weight, "overrides", ids);
+	return record_shown(&status_intent_record, &to);
 }
 
 /* Whether a drain or a disabling of the backend is in force. */

@@ -14,6 +14,7 @@
 #include "mgmt/status/look.h"
 #include "mgmt/status/status_dns.h"
 #include "mgmt/overrides/override_index.h"
+#include "record/fields.h"
 
 /* How much a row of a list needs a person; all but the first stand out. */
 enum status_rank {
@@ -45,6 +46,10 @@ struct status {
 	uint64_t too_big; /* packets that did not fit in their tunnels, if has_too_big */
 	bool has_too_big;
 };
+
+/* What the status says of one: of status_intent(), of a list in `lists`, and of a row of each list. */
+extern const struct record_kind status_intent_record, status_cut_record, status_pool_record,
+        status_backend_record, status_service_record;
 
 /* --- status.c --- */
 

@@ -20,10 +20,22 @@
 #include "weir/model.h"
 #include "weir/steering.h"
 
-static json_t *unknown_effect(void)
-{
-	return json_pack("{s:s}", "state", "unknown");
-}
+struct dns_effect {
+	const char *state;
+	bool known; /* the rest */
+	uint32_t level_ppm, weight_share_ppm;
+	bool shifting, disabled;
+	json_t *ipv4, *ipv6, *heard; /* of a service there; NULL: not said */
+};
+
+const struct record_kind status_dns_effect_record = RECORD_ROWS(
+        struct dns_effect, "effect", SHOW(struct dns_effect, state),
+        SHOW_KNOWN(struct dns_effect, "level_ppm", level_ppm, known, .spare = true),
+        SHOW_KNOWN(struct dns_effect, "weight_share_ppm", weight_share_ppm, known, .spare = true),
+        SHOW_KNOWN(struct dns_effect, "shifting", shifting, known, .spare = true),
+        SHOW_KNOWN(struct dns_effect, "disabled", disabled, known, .spare = true),
+        SHOW(struct dns_effect, ipv4, .spare = true), SHOW(struct dns_effect, ipv6, .spare = true),
+        SHOW_AS(struct dns_effect, "views", heard, .spare = true));
 
 static json_int_t drained_ppm(const json_t *site)
 {
@@ -109,35 +121,47 @@ static json_t *share_sites(const json_t *name)
 	return of_sites;
 }
 
-/* What is kept of a name: {sites, shares}. */
+/* What is kept of a name. */
+struct kept_name {
+	json_t *sites, *shares;
+};
+
+static const struct record_kind kept_record = RECORD_ROWS(
+        struct kept_name, "name", SHOW(struct kept_name, sites), SHOW(struct kept_name, shares));
+
 static json_t *read_name(const json_t *name)
 {
-	return json_pack("{s:O, s:o?}", "sites", json_object_get(name, "sites"), "shares",
-	                 share_sites(name));
+	return record_shown(&kept_record,
+	                    &(struct kept_name){ json_incref(json_object_get(name, "sites")),
+	                                         share_sites(name) });
 }
 
 /* What weir-dns does with a site, by one name. */
-static json_t *effect_to_json(const json_t *read, const char *site)
+static struct dns_effect read_effect(const json_t *read, const char *site)
 {
 	const json_t *found = json_find(json_object_get(read, "sites"), "site", site),
 	             *shares = json_object_get(read, "shares"),
 	             *share = json_object_get(shares, site);
 
 	if (!found || !json_is_object(shares))
-		return unknown_effect();
-	return json_pack("{s:s, s:O, s:I, s:O, s:O}", "state",
-	                 json_has_true(found, "disabled") ? "disabled"
-	                 : !share                         ? "out"
-	                                                  : drained_word(found),
-	                 "level_ppm", json_object_get(found, "drained_ppm"), "weight_share_ppm",
-	                 json_integer_value(share), "shifting", json_object_get(found, "shifting"),
-	                 "disabled", json_object_get(found, "disabled"));
+		return (struct dns_effect){ .state = "unknown" };
+	bool disabled = json_has_true(found, "disabled");
+	return (struct dns_effect){
+		.state = disabled ? "disabled"
+		         : !share ? "out"
+		                  : drained_word(found),
+		.known = true,
+		.level_ppm = (uint32_t)drained_ppm(found),
+		.weight_share_ppm = (uint32_t)json_integer_value(share),
+		.shifting = json_has_true(found, "shifting"),
+		.disabled = disabled,
+	};
 }
 
 /* --- the index --- */
 
-/* Note what @p name says of its sites, and those of which it is the @p judge so far: {SITE: read_name()}. */
-static void add_name(struct status_dns *dns, const json_t *name, json_t *judges)
+/* Note what @p name says of its sites, and those of which it is the judge so far. */
+static void add_name(struct status_dns *dns, const json_t *name)
 {
 	const char *service = json_text_of(name, "service");
 	const json_t *sites = json_object_get(name, "sites");
@@ -151,37 +175,28 @@ static void add_name(struct status_dns *dns, const json_t *name, json_t *judges)
 	for (size_t i = 0; i < json_array_size(sites); i++) {
 		const json_t *row = json_array_get(sites, i);
 		const char *site = json_text_of(row, "site");
-		const json_t *judged = json_find(
-		        json_object_get(json_object_get(judges, site), "sites"), "site", site);
+		const json_t *judge = json_object_get(dns->sites, site),
+		             *judged = json_find(json_object_get(judge, "sites"), "site", site);
 
 		if (!judged || drained_ppm(row) < drained_ppm(judged))
-			json_object_set(judges, site, read);
+			json_object_set(dns->sites, site, read);
 		if (!json_object_get(rows, site))
 			json_object_set(rows, site, read);
 	}
 	json_decref(read);
 }
 
-int status_dns_init(struct status_dns *dns, const json_t *said, const struct model *m)
+int status_dns_init(struct status_dns *dns, const json_t *said)
 {
 	const json_t *names = json_object_get(said, "names");
-	json_t *judges = json_object();
 
 	*dns = (struct status_dns){ .sites = json_object(), .services = json_object() };
 	for (size_t i = 0; i < json_array_size(names); i++)
-		add_name(dns, json_array_get(names, i), judges);
-	for (size_t i = 0; i < m->n_sites; i++) {
-		const char *site = m->sites[i].name;
-
-		json_object_set_new(dns->sites, site,
-		                    effect_to_json(json_object_get(judges, site), site));
-	}
-	bool ok = judges && dns->sites && dns->services;
-
-	json_decref(judges);
-	if (!ok)
-		status_dns_fini(dns);
-	return ok ? 0 : -ENOMEM;
+		add_name(dns, json_array_get(names, i));
+	if (dns->sites && dns->services)
+		return 0;
+	status_dns_fini(dns);
+	return -ENOMEM;
 }
 
 void status_dns_fini(struct status_dns *dns)
@@ -195,23 +210,31 @@ void status_dns_fini(struct status_dns *dns)
 
 json_t *status_dns_site_effect(const struct status_dns *dns, const char *site)
 {
-	json_t *found = json_object_get(dns->sites, site);
+	const struct dns_effect effect = read_effect(json_object_get(dns->sites, site), site);
 
-	return found ? json_copy(found) : unknown_effect();
+	return record_shown(&status_dns_effect_record, &effect);
+}
+
+/* What weir-dns says in @p row under @p name, given; NULL: nothing. */
+static json_t *copy_said(const json_t *row, const char *name)
+{
+	json_t *value = json_object_get(row, name);
+
+	return json_is_string(value) && !strcmp(json_string_value(value), "none")
+	               ? NULL
+	               : json_incref(value);
 }
 
 json_t *status_dns_at_effect(const struct status_dns *dns, const char *service, const char *site)
 {
-	static const char *const fields[] = { "ipv4", "ipv6", "views" };
 	const json_t *read = json_object_get(json_object_get(dns->services, service), site);
 	const json_t *row = json_find(json_object_get(read, "sites"), "site", site);
-	json_t *effect = read ? effect_to_json(read, site) : status_dns_site_effect(dns, site);
 
-	for (size_t i = 0; row && i < 3; i++) {
-		json_t *value = json_object_get(row, fields[i]);
-
-		if (value && strcmp(json_is_string(value) ? json_string_value(value) : "", "none"))
-			json_object_set(effect, fields[i], value);
-	}
-	return effect;
+	if (!read)
+		return status_dns_site_effect(dns, site);
+	struct dns_effect effect = read_effect(read, site);
+	effect.ipv4 = copy_said(row, "ipv4");
+	effect.ipv6 = copy_said(row, "ipv6");
+	effect.heard = copy_said(row, "views");
+	return record_shown(&status_dns_effect_record, &effect);
 }

@@ -6,8 +6,6 @@
  * backends, then those that are shown. A pool's rows are read from the tables in one go and found by
  * binary search.
  */
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,13 +57,10 @@ static const char *absent_state(const struct status *s, const struct model_pool 
 	return !is_own_pool(s, pool) ? "elsewhere" : s->look.pages.effect_fresh ? "out" : "unknown";
 }
 
-static json_t *absent_effect(const struct status *s, const struct model_pool *pool)
+/* Why that is so; NULL: it says that itself. */
+static const char *absent_reason(const struct status *s, const struct model_pool *pool)
 {
-	json_t *effect = json_pack("{s:s}", "state", absent_state(s, pool));
-
-	if (is_own_pool(s, pool) && s->look.pages.effect_fresh)
-		json_object_set_new(effect, "why", json_string("not in the tables"));
-	return effect;
+	return is_own_pool(s, pool) && s->look.pages.effect_fresh ? "not in the tables" : NULL;
 }
 
 static const char *force_state(const struct status *s, const struct model_pool *pool,
@@ -94,38 +89,81 @@ static const char *force_reason(const struct force *f, const struct effect_backe
 	return effect_reason_text((enum effect_reason)e->reason);
 }
 
-static json_t *backend_effect(const struct status *s, const struct model_pool *pool,
-                              const struct force *f, const struct effect_backend *e)
+struct backend_effect {
+	const char *state, *reason;
+	bool in_tables, next_hop; /* the rest is known in the tables */
+	uint64_t share_ppm;
+	struct effect_backend row;
+};
+
+static const struct record_kind backend_effect_record = RECORD_ROWS(
+        struct backend_effect, "effect", SHOW(struct backend_effect, state),
+        SHOW_AS(struct backend_effect, "why", reason, .spare = true),
+        SHOW_KNOWN(struct backend_effect, "slots", row.slots, in_tables, .spare = true),
+        SHOW_KNOWN(struct backend_effect, "share_ppm", share_ppm, in_tables, .spare = true),
+        SHOW_KNOWN(struct backend_effect, "base_slots", row.base_slots, in_tables, .spare = true),
+        SHOW_KNOWN(struct backend_effect, "exceptions", row.exceptions, in_tables, .spare = true),
+        SHOW_KNOWN(struct backend_effect, "next_hop", next_hop, in_tables, .spare = true),
+        SHOW_KNOWN(struct backend_effect, "packets", row.packets, in_tables, .spare = true),
+        SHOW_KNOWN(struct backend_effect, "bytes", row.bytes, in_tables, .spare = true),
+        SHOW_KNOWN(struct backend_effect, "inner_mtu", row.inner_mtu, in_tables, .spare = true),
+        SHOW_KNOWN(struct backend_effect, "path_mtu", row.path_mtu, in_tables, .spare = true));
+
+static struct backend_effect backend_effect(const struct status *s, const struct model_pool *pool,
+                                            const struct force *f, const struct effect_backend *e)
 {
-	if (!e)
-		return absent_effect(s, pool);
 	const char *state = force_state(s, pool, e);
+
+	if (!e)
+		return (struct backend_effect){ .state = state, .reason = absent_reason(s, pool) };
 	bool gets_new_flows = !strcmp(state, "serving") || !strcmp(state, "unknown");
-	uint64_t share = gets_new_flows && f->pool.n_slots
-	                         ? (uint64_t)e->slots * MODEL_PPM_ALL / f->pool.n_slots
-	                         : 0;
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:i, s:i}", "state", state,
-	                 "why", force_reason(f, e, state), "slots", (json_int_t)e->slots,
-	                 "share_ppm", (json_int_t)share, "base_slots", (json_int_t)e->base_slots,
-	                 "exceptions", (json_int_t)e->exceptions, "next_hop", e->next_hop,
-	                 "packets", (json_int_t)e->packets, "bytes", (json_int_t)e->bytes,
-	                 "inner_mtu", (int)e->inner_mtu, "path_mtu", (int)e->path_mtu);
+	return (struct backend_effect){
+		.state = state,
+		.reason = force_reason(f, e, state),
+		.in_tables = true,
+		.next_hop = e->next_hop,
+		.share_ppm = gets_new_flows && f->pool.n_slots
+		                     ? (uint64_t)e->slots * MODEL_PPM_ALL / f->pool.n_slots
+		                     : 0,
+		.row = *e,
+	};
 }
+
+struct shown_backend {
+	const char *name, *address;
+	uint16_t port;
+	uint64_t id;
+	json_t *intent, *observation;
+	struct backend_effect effect;
+};
+
+const struct record_kind status_backend_record =
+        RECORD_ROWS(struct shown_backend, "backend", SHOW(struct shown_backend, name),
+                    SHOW(struct shown_backend, address), SHOW(struct shown_backend, port),
+                    RECORD_VALUE(struct shown_backend, id, FIELD_HEX, .shown = "id"),
+                    SHOW(struct shown_backend, intent, .of = &status_intent_record),
+                    SHOW(struct shown_backend, observation),
+                    SHOW_RECORD(struct shown_backend, "effect", effect, &backend_effect_record));
 
 static json_t *backend_status(const struct status *s, const struct model_pool *pool,
                               const struct force *f, const struct model_backend *b,
                               const struct effect_backend *e)
 {
-	char text[ADDR_TEXT_MAX], id[20];
+	uint64_t target = health_target_backend(pool->name, b->id);
+	char text[ADDR_TEXT_MAX];
 
-	snprintf(id, sizeof(id), "%016" PRIx64, b->id);
-	return json_pack("{s:s, s:s, s:i, s:s, s:o, s:o, s:o}", "name", b->name, "address",
-	                 addr_text(&b->address, text), "port", b->port, "id", id, "intent",
-	                 status_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name, "", b->weight),
-	                 "observation",
-	                 observed_target_json(&s->look.pages,
-	                                      health_target_backend(pool->name, b->id), true),
-	                 "effect", backend_effect(s, pool, f, e));
+	return record_shown(
+	        &status_backend_record,
+	        &(struct shown_backend){
+	                .name = b->name,
+	                .address = addr_text(&b->address, text),
+	                .port = b->port,
+	                .id = b->id,
+	                .intent = status_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name, "",
+	                                        b->weight),
+	                .observation = observed_target_json(&s->look.pages, target, true),
+	                .effect = backend_effect(s, pool, f, e),
+	        });
 }
 
 /*
@@ -161,17 +199,38 @@ static enum status_rank rank_backend(const struct status *s, const struct model_
 	                                                   : STATUS_NORMAL;
 }
 
-static json_t *pool_effect(const struct status *s, const struct model_pool *pool,
-                           const struct pool_counts *t, const struct effect_pool *p)
+struct pool_effect {
+	const char *state, *reason;
+	bool in_tables; /* the rest is known */
+	size_t serving, draining;
+	struct effect_pool row;
+};
+
+static const struct record_kind pool_effect_record = RECORD_ROWS(
+        struct pool_effect, "effect", SHOW(struct pool_effect, state),
+        SHOW_AS(struct pool_effect, "why", reason, .spare = true),
+        SHOW_KNOWN(struct pool_effect, "serving", serving, in_tables, .spare = true),
+        SHOW_KNOWN(struct pool_effect, "draining", draining, in_tables, .spare = true),
+        SHOW_KNOWN(struct pool_effect, "slots", row.n_slots, in_tables, .spare = true),
+        SHOW_KNOWN(struct pool_effect, "empty_slots", row.empty, in_tables, .spare = true),
+        SHOW_KNOWN(struct pool_effect, "unsettled", row.unsettled, in_tables, .spare = true),
+        SHOW_KNOWN(struct pool_effect, "exceptions", row.exceptions, in_tables, .spare = true),
+        SHOW_KNOWN(struct pool_effect, "held_backends", row.held, in_tables, .spare = true),
+        SHOW_KNOWN(struct pool_effect, "full_slots", row.full, in_tables, .spare = true));
+
+static struct pool_effect pool_effect(const struct status *s, const struct model_pool *pool,
+                                      const struct pool_counts *t, const struct force *f)
 {
-	if (!p)
-		return absent_effect(s, pool);
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "state",
-	                 s->look.pages.effect_fresh ? "in_force" : "unknown", "serving",
-	                 (json_int_t)t->serving, "draining", (json_int_t)t->draining, "slots",
-	                 (json_int_t)p->n_slots, "empty_slots", (json_int_t)p->empty, "unsettled",
-	                 (json_int_t)p->unsettled, "exceptions", (json_int_t)p->exceptions,
-	                 "held_backends", (json_int_t)p->held, "full_slots", (json_int_t)p->full);
+	if (!f->in_tables)
+		return (struct pool_effect){ .state = absent_state(s, pool),
+			                     .reason = absent_reason(s, pool) };
+	return (struct pool_effect){
+		.state = s->look.pages.effect_fresh ? "in_force" : "unknown",
+		.in_tables = true,
+		.serving = t->serving,
+		.draining = t->draining,
+		.row = f->pool,
+	};
 }
 
 /* The MSS that fits in the pool's tunnels; NULL: its packets take no tunnel from here. */
@@ -264,25 +323,49 @@ static json_t *backends_status(struct status *s, const struct ranked_pool *p, co
 	return list;
 }
 
+struct shown_pool {
+	const char *name, *site;
+	size_t n_backends, n_sets;
+	struct pool_counts counts;
+	struct pool_effect effect;
+	json_t *mss, *backends;
+};
+
+static const struct record_kind pool_intent_record =
+        RECORD_ROWS(struct shown_pool, "intent", SHOW_AS(struct shown_pool, "backends", n_backends),
+                    SHOW_AS(struct shown_pool, "sets", n_sets),
+                    SHOW_AS(struct shown_pool, "overridden", counts.overridden));
+static const struct record_kind pool_observation_record =
+        RECORD_ROWS(struct shown_pool, "observation", SHOW_AS(struct shown_pool, "up", counts.up),
+                    SHOW_AS(struct shown_pool, "down", counts.down),
+                    SHOW_AS(struct shown_pool, "unknown", counts.unknown));
+const struct record_kind status_pool_record =
+        RECORD_ROWS(struct shown_pool, "pool", SHOW(struct shown_pool, name),
+                    SHOW(struct shown_pool, site), SHOW_GROUP("intent", &pool_intent_record),
+                    SHOW_GROUP("observation", &pool_observation_record),
+                    SHOW_RECORD(struct shown_pool, "effect", effect, &pool_effect_record),
+                    SHOW(struct shown_pool, mss, .spare = true, .of = &too_big_mss_record),
+                    SHOW_AS(struct shown_pool, "standing_out", counts.odd),
+                    SHOW(struct shown_pool, backends, .element = EACH_IS(&status_backend_record)));
+
 static json_t *pool_status(struct status *s, const struct ranked_pool *p, struct backend_room *room)
 {
 	const struct model_pool *pool = p->pool;
-	const struct pool_counts *t = &p->counts;
 	struct force f = read_force(s, pool);
 
 	f.all_drained = status_all_drained(s, pool);
-	json_t *backends = backends_status(s, p, &f, room), *mss = pool_mss(s, pool, &f);
+	const struct shown_pool shown = {
+		.name = pool->name,
+		.site = pool->site->name,
+		.n_backends = pool->n_backends,
+		.n_sets = pool->n_member_sets,
+		.counts = p->counts,
+		.effect = pool_effect(s, pool, &p->counts, &f),
+		.mss = pool_mss(s, pool, &f),
+		.backends = backends_status(s, p, &f, room),
+	};
 	free(f.rows);
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o*, s:I, s:o}", "name", pool->name, "site",
-	                 pool->site->name, "intent",
-	                 json_pack("{s:I, s:I, s:I}", "backends", (json_int_t)pool->n_backends,
-	                           "sets", (json_int_t)pool->n_member_sets, "overridden",
-	                           (json_int_t)t->overridden),
-	                 "observation",
-	                 json_pack("{s:I, s:I, s:I}", "up", (json_int_t)t->up, "down",
-	                           (json_int_t)t->down, "unknown", (json_int_t)t->unknown),
-	                 "effect", pool_effect(s, pool, t, f.in_tables ? &f.pool : NULL), "mss",
-	                 mss, "standing_out", (json_int_t)t->odd, "backends", backends);
+	return record_shown(&status_pool_record, &shown);
 }
 
 static bool passes_filter(const struct status *s, const struct model_pool *pool)

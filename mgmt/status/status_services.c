@@ -22,6 +22,19 @@ static struct backup_evidence evidence_of(const struct look *l)
 		                         l->pages.health_fresh ? l->pages.health : NULL };
 }
 
+struct shown_at {
+	const char *site, *vip, *pool;
+	json_t *addresses, *intent, *observation, *effect, *backup;
+};
+
+static const struct record_kind at_record =
+        RECORD_ROWS(struct shown_at, "at", SHOW(struct shown_at, site), SHOW(struct shown_at, vip),
+                    SHOW(struct shown_at, pool), SHOW(struct shown_at, addresses),
+                    SHOW(struct shown_at, intent, .of = &status_intent_record),
+                    SHOW(struct shown_at, observation),
+                    SHOW(struct shown_at, effect, .of = &status_dns_effect_record),
+                    SHOW(struct shown_at, backup, .spare = true, .of = &backup_status_record));
+
 /* The intent of a service at a site is the site's, with drains of the service alone. */
 static json_t *at_status(const struct status *s, const struct model_service *service,
                          const struct model_at *at)
@@ -42,13 +55,20 @@ static json_t *at_status(const struct status *s, const struct model_service *ser
 		                                                               at->site->name, ip4),
 		                                         true));
 	}
-	json_t *backup = at->backup ? backup_status_of(&evidence, &s->tables, service, at) : NULL;
-	return json_pack(
-	        "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o*}", "site", at->site->name, "vip",
-	        at->vip->name, "pool", at->pool->name, "addresses", addresses, "intent",
-	        status_intent(s, MODEL_TARGET_SITE, "", at->site->name, service->name, at->weight),
-	        "observation", observed, "effect",
-	        status_dns_at_effect(&s->dns, service->name, at->site->name), "backup", backup);
+	return record_shown(
+	        &at_record,
+	        &(struct shown_at){
+	                .site = at->site->name,
+	                .vip = at->vip->name,
+	                .pool = at->pool->name,
+	                .addresses = addresses,
+	                .intent = status_intent(s, MODEL_TARGET_SITE, "", at->site->name,
+	                                        service->name, at->weight),
+	                .observation = observed,
+	                .effect = status_dns_at_effect(&s->dns, service->name, at->site->name),
+	                .backup = at->backup ? backup_status_of(&evidence, &s->tables, service, at)
+	                                     : NULL,
+	        });
 }
 
 static bool passes_filter(const struct status *s, const struct model_at *at)
@@ -96,6 +116,20 @@ static enum status_rank rank_service(struct status *s, const struct model_servic
 	return rank;
 }
 
+struct shown_service {
+	const char *name, *protocol;
+	uint16_t port;
+	json_t *at;
+	bool is_cut;
+	size_t at_all; /* if is_cut */
+};
+
+const struct record_kind status_service_record =
+        RECORD_ROWS(struct shown_service, "service", SHOW(struct shown_service, name),
+                    SHOW(struct shown_service, protocol), SHOW(struct shown_service, port),
+                    SHOW(struct shown_service, at, .element = EACH_IS(&at_record)),
+                    SHOW_KNOWN(struct shown_service, "at_all", at_all, is_cut, .spare = true));
+
 /* At most @p max rows; `at_all` says how many there are if that is not all. */
 static json_t *service_status(const struct status *s, const struct ranked_service *r, size_t max)
 {
@@ -105,10 +139,15 @@ static json_t *service_status(const struct status *s, const struct ranked_servic
 	for (size_t k = 0; k < service->n_at && json_array_size(at) < max; k++)
 		if (passes_filter(s, &service->at[k]))
 			json_array_append_new(at, at_status(s, service, &service->at[k]));
-	return json_pack("{s:s, s:s, s:i, s:o, s:o*}", "name", service->name, "protocol",
-	                 service->protocol == MODEL_UDP ? "udp" : "tcp", "port", service->port,
-	                 "at", at, "at_all",
-	                 r->n_at > max ? json_integer((json_int_t)r->n_at) : NULL);
+	return record_shown(&status_service_record,
+	                    &(struct shown_service){
+	                            .name = service->name,
+	                            .protocol = service->protocol == MODEL_UDP ? "udp" : "tcp",
+	                            .port = service->port,
+	                            .at = at,
+	                            .is_cut = r->n_at > max,
+	                            .at_all = r->n_at,
+	                    });
 }
 
 /* The services in @p order until there is no room for all rows of the next one. */

@@ -14,10 +14,6 @@
 #include "tests/unit/suite.h"
 #include "weir/model.h"
 
-/* not in the order of their names */
-static const struct model_site sites[2] = { { .name = "fra" }, { .name = "ams" } };
-static const struct model two_sites = { .sites = sites, .n_sites = 2 };
-
 /* What weir-dns says of one name's sites. */
 static json_t *dns_of(const char *first, const char *second)
 {
@@ -37,7 +33,7 @@ static struct status_dns index_of(const json_t *said)
 	struct status_dns dns;
 
 	assert_non_null(said);
-	assert_int_equal(status_dns_init(&dns, said, &two_sites), 0);
+	assert_int_equal(status_dns_init(&dns, said), 0);
 	return dns;
 }
 
@@ -372,7 +368,7 @@ static void without_an_answer_nothing_is_known(void **state)
 	struct status_dns dns;
 
 	(void)state;
-	assert_int_equal(status_dns_init(&dns, NULL, &two_sites), 0);
+	assert_int_equal(status_dns_init(&dns, NULL), 0);
 	json_t *effect = status_dns_at_effect(&dns, "web", "ams");
 	assert_string_equal(json_string_value(json_object_get(effect, "state")), "unknown");
 	assert_int_equal(json_object_size(effect), 1);
