@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/status/look.h"
+#include "mgmt/status/status.h"
 #include "mgmt/sync/operations.h"
 #include "mgmt/json/announcement.h"
 #include "mgmt/json/observed.h"
@@ -336,15 +336,6 @@ static void put_states(FILE *out, const char *name, const struct model_pool *poo
 		        b->name, states[i], !strcmp(states[i], now));
 }
 
-static const char *effect_state(const struct effect_backend *e, bool fresh)
-{
-	if (!fresh)
-		return "unknown";
-	if (!e || !e->alive || !e->next_hop)
-		return "out";
-	return e->slots ? "serving" : e->base_slots || e->exceptions ? "draining" : "out";
-}
-
 static void put_effects(FILE *out, const struct look *l, const struct model_pool *pool, size_t max)
 {
 	static const char *const states[] = { "serving", "draining", "out", "unknown" };
@@ -353,8 +344,7 @@ static void put_effects(FILE *out, const struct look *l, const struct model_pool
 
 	for (size_t i = 0; i < pool->n_backends && i < max; i++)
 		put_states(out, "weir_backend_state", pool, &pool->backends[i], states, 4,
-		           effect_state(gather_row(rows, n, pool->backends[i].id),
-		                        l->pages.effect_fresh));
+		           status_effect_state(l, pool, gather_row(rows, n, pool->backends[i].id)));
 	free(rows);
 }
 

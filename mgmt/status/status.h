@@ -87,6 +87,9 @@ bool status_at_site(const struct status *s, const struct model_site *site);
 
 /* The pools that the filter and the limit let through, with their backends; NULL: out of memory. */
 json_t *status_pools(struct status *s);
+/* What is in force for a backend of the pool; @p e  NULL: it is not in the tables. */
+const char *status_effect_state(const struct look *l, const struct model_pool *pool,
+                                const struct effect_backend *e);
 /* The services likewise, where they are. */
 json_t *status_services(struct status *s);
 

@@ -41,9 +41,9 @@ struct backend_room {
 	size_t left; /* and so many of this one */
 };
 
-static bool is_own_pool(const struct status *s, const struct model_pool *pool)
+static bool is_own_pool(const struct look *l, const struct model_pool *pool)
 {
-	const struct model_node *self = s->look.m->self;
+	const struct model_node *self = l->m->self;
 
 	return self && pool->site == self->site;
 }
@@ -52,23 +52,23 @@ static bool is_own_pool(const struct status *s, const struct model_pool *pool)
  * A pool of the own site that is missing from the tables is out; pools of other sites are
  * elsewhere.
  */
-static const char *absent_state(const struct status *s, const struct model_pool *pool)
+static const char *absent_state(const struct look *l, const struct model_pool *pool)
 {
-	return !is_own_pool(s, pool) ? "elsewhere" : s->look.pages.effect_fresh ? "out" : "unknown";
+	return !is_own_pool(l, pool) ? "elsewhere" : l->pages.effect_fresh ? "out" : "unknown";
 }
 
 /* Why that is so; NULL: it says that itself. */
-static const char *absent_reason(const struct status *s, const struct model_pool *pool)
+static const char *absent_reason(const struct look *l, const struct model_pool *pool)
 {
-	return is_own_pool(s, pool) && s->look.pages.effect_fresh ? "not in the tables" : NULL;
+	return is_own_pool(l, pool) && l->pages.effect_fresh ? "not in the tables" : NULL;
 }
 
-static const char *force_state(const struct status *s, const struct model_pool *pool,
-                               const struct effect_backend *e)
+const char *status_effect_state(const struct look *l, const struct model_pool *pool,
+                                const struct effect_backend *e)
 {
 	if (!e)
-		return absent_state(s, pool);
-	return !s->look.pages.effect_fresh      ? "unknown"
+		return absent_state(l, pool);
+	return !l->pages.effect_fresh           ? "unknown"
 	       : !e->alive || !e->next_hop      ? "out"
 	       : e->slots                       ? "serving"
 	       : e->base_slots || e->exceptions ? "draining"
@@ -112,10 +112,11 @@ static const struct record_kind backend_effect_record = RECORD_ROWS(
 static struct backend_effect backend_effect(const struct status *s, const struct model_pool *pool,
                                             const struct force *f, const struct effect_backend *e)
 {
-	const char *state = force_state(s, pool, e);
+	const char *state = status_effect_state(&s->look, pool, e);
 
 	if (!e)
-		return (struct backend_effect){ .state = state, .reason = absent_reason(s, pool) };
+		return (struct backend_effect){ .state = state,
+			                        .reason = absent_reason(&s->look, pool) };
 	bool gets_new_flows = !strcmp(state, "serving") || !strcmp(state, "unknown");
 	return (struct backend_effect){
 		.state = state,
@@ -176,7 +177,7 @@ static enum status_rank rank_backend(const struct status *s, const struct model_
 {
 	uint64_t target = health_target_backend(pool->name, b->id);
 	const char *observed = observed_state(&s->look.pages, target),
-	           *force = force_state(s, pool, e);
+	           *force = status_effect_state(&s->look, pool, e);
 	bool overridden = status_has_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name);
 	bool up = !strcmp(observed, "up"), serving = !strcmp(force, "serving");
 	bool down = !strcmp(observed, "down"), narrow = e && e->path_mtu;
@@ -188,8 +189,8 @@ static enum status_rank rank_backend(const struct status *s, const struct model_
 	t->draining += !strcmp(force, "draining");
 	t->overridden += overridden;
 	bool odd_effect =
-	        is_own_pool(s, pool) && s->look.pages.effect_fresh && (!serving || narrow);
-	bool odd_check = is_own_pool(s, pool) && s->look.pages.health_fresh && pool->check &&
+	        is_own_pool(&s->look, pool) && s->look.pages.effect_fresh && (!serving || narrow);
+	bool odd_check = is_own_pool(&s->look, pool) && s->look.pages.health_fresh && pool->check &&
 	                 (!up || observed_is_inconclusive(&s->look.pages, target));
 	bool out = odd_effect && !strcmp(force, "out");
 	t->odd += overridden || odd_effect || odd_check;
@@ -222,8 +223,8 @@ static struct pool_effect pool_effect(const struct status *s, const struct model
                                       const struct pool_counts *t, const struct force *f)
 {
 	if (!f->in_tables)
-		return (struct pool_effect){ .state = absent_state(s, pool),
-			                     .reason = absent_reason(s, pool) };
+		return (struct pool_effect){ .state = absent_state(&s->look, pool),
+			                     .reason = absent_reason(&s->look, pool) };
 	return (struct pool_effect){
 		.state = s->look.pages.effect_fresh ? "in_force" : "unknown",
 		.in_tables = true,
@@ -237,7 +238,7 @@ static struct pool_effect pool_effect(const struct status *s, const struct model
 static json_t *pool_mss(const struct status *s, const struct model_pool *pool,
                         const struct force *f)
 {
-	if (!is_own_pool(s, pool) || pool->mode == MODEL_MODE_L2)
+	if (!is_own_pool(&s->look, pool) || pool->mode == MODEL_MODE_L2)
 		return NULL;
 	return too_big_mss(s->has_too_big ? &s->too_big : NULL, f->rows, f->n_rows);
 }
@@ -270,7 +271,7 @@ static enum status_rank rank_pool(const struct status *s, const struct model_poo
 	}
 	free(f.rows);
 	bool serves = !s->look.pages.effect_fresh || out->counts.serving;
-	if (!is_own_pool(s, pool) || !pool->n_backends)
+	if (!is_own_pool(&s->look, pool) || !pool->n_backends)
 		return worst;
 	return serves && out->counts.down < pool->n_backends ? worst : STATUS_DEAD;
 }
