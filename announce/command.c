@@ -155,7 +155,7 @@ static json_t *do_emptied(struct announcer *a, const json_t *request, uint64_t n
 {
 	(void)request;
 	a->emptied_ms = now_ms;
-	return json_pack("{s:b}", "ok", 1);
+	return json_with(json_object(), "ok", json_true());
 }
 
 static json_t *do_stop(struct announcer *a, const json_t *request, uint64_t now_ms)

@@ -113,3 +113,21 @@ json_t *json_text(const char *text)
 	free(copy);
 	return value;
 }
+
+json_t *json_with(json_t *object, const char *name, json_t *value)
+{
+	if (!json_object_set_new(object, name, value))
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+json_t *json_texts(const char *const texts[][2])
+{
+	json_t *out = json_object();
+
+	for (; (*texts)[0]; texts++)
+		if ((*texts)[1])
+			out = json_with(out, (*texts)[0], json_string((*texts)[1]));
+	return out;
+}

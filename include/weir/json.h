@@ -88,16 +88,28 @@ static inline char *json_line(json_t *json)
 	return line;
 }
 
+/**
+ * Put @p value (taken) into @p object (taken) as @p name. @return @p object, given; NULL: it or the value was NULL, or
+ * memory is short
+ */
+json_t *json_with(json_t *object, const char *name, json_t *value);
+
+/** An object of texts { NAME, TEXT } up to a NULL name, given; a TEXT that is NULL is left out. @return NULL: one is no UTF-8, or memory is short */
+json_t *json_texts(const char *const texts[][2]);
+/** The same of the texts that are listed: JSON_TEXTS({ "do", "list" }, { "pool", pool }) */
+#define JSON_TEXTS(...) json_texts((const char *const[][2]){ __VA_ARGS__, { NULL, NULL } })
+
 /** What a control socket answers to a request that it carried out: @p name is @p value (taken), given. */
 static inline json_t *json_granted(const char *name, json_t *value)
 {
-	return json_pack("{s:b, s:o}", "ok", 1, name, value);
+	return json_with(json_with(json_object(), "ok", json_true()), name, value);
 }
 
 /** What a control socket answers to a request that it refuses, given. */
 static inline json_t *json_refusal(const char *reason)
 {
-	return json_pack("{s:b, s:s}", "ok", 0, "error", reason);
+	return json_with(json_with(json_object(), "ok", json_false()), "error",
+	                 json_string(reason));
 }
 
 #endif

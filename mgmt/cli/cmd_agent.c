@@ -11,6 +11,7 @@
 
 #include "mgmt/cli/api.h"
 #include "mgmt/json/row.h"
+#include "record/fields.h"
 #include "weir/agent.h"
 
 static int agent_fail(int err, const char *error)
@@ -233,12 +234,27 @@ static uint32_t mss_limit(const struct agent_mss *m, bool is4)
 	return m->overhead ? mss_fit(m->mtu, m->overhead, is4) : 0;
 }
 
+struct mss_shown {
+	json_t *setting;
+	const char *state;
+	uint32_t services, overhead, ipv4, ipv6;
+};
+
+static const struct field mss_fields[] = {
+	SHOW(struct mss_shown, setting),  SHOW(struct mss_shown, state),
+	SHOW(struct mss_shown, services), SHOW(struct mss_shown, overhead),
+	SHOW(struct mss_shown, ipv4),     SHOW(struct mss_shown, ipv6),
+};
+static const struct record_kind mss_record = RECORD_OF(struct mss_shown, "MSS", mss_fields, NULL);
+
 static json_t *mss_json(const struct agent_mss *m)
 {
-	json_t *out = json_pack("{s:o, s:s, s:i, s:i, s:i, s:i}", "setting", mss_setting_json(m),
-	                        "state", mss_forces[m->force], "services", (int)m->n_services,
-	                        "overhead", (int)m->overhead, "ipv4", (int)mss_limit(m, true),
-	                        "ipv6", (int)mss_limit(m, false));
+	json_t *out = record_shown(&mss_record, &(struct mss_shown){ .setting = mss_setting_json(m),
+	                                                             .state = mss_forces[m->force],
+	                                                             .services = m->n_services,
+	                                                             .overhead = m->overhead,
+	                                                             .ipv4 = mss_limit(m, true),
+	                                                             .ipv6 = mss_limit(m, false) });
 
 	for (int i = 0; i < MSS_END_COUNT; i++)
 		json_object_set_new(out, agent_mss_end_name((enum mss_end)i),
@@ -248,23 +264,70 @@ static json_t *mss_json(const struct agent_mss *m)
 	return out;
 }
 
+struct count_shown {
+	const char *reason;
+	bool drop;
+	uint64_t packets, bytes;
+};
+
+static const struct field count_fields[] = {
+	SHOW(struct count_shown, reason),
+	SHOW(struct count_shown, drop),
+	SHOW(struct count_shown, packets),
+	SHOW(struct count_shown, bytes),
+};
+static const struct record_kind count_record =
+        RECORD_OF(struct count_shown, "count", count_fields, NULL);
+static const struct field one_count = { .kind = FIELD_RECORD, .of = &count_record };
+
+struct agent_shown {
+	const char *interface, *mode;
+	uint32_t program, namespaces;
+	uint64_t since_mono_ms;
+	bool passes_on;
+	json_t *from, *owners, *mss, *troubles;
+	const struct count_shown *counts;
+	size_t n_counts;
+};
+
+static const struct field agent_fields[] = {
+	SHOW(struct agent_shown, interface),
+	SHOW(struct agent_shown, mode),
+	SHOW(struct agent_shown, program),
+	SHOW(struct agent_shown, since_mono_ms),
+	SHOW(struct agent_shown, from),
+	SHOW(struct agent_shown, owners),
+	SHOW(struct agent_shown, passes_on),
+	SHOW(struct agent_shown, namespaces),
+	SHOW_LIST(struct agent_shown, "counts", counts, n_counts, &one_count),
+	SHOW(struct agent_shown, mss),
+	SHOW(struct agent_shown, troubles),
+};
+static const struct record_kind agent_record =
+        RECORD_OF(struct agent_shown, "agent", agent_fields, NULL);
+
 static json_t *agent_json(const char *interface, const struct agent_status *s)
 {
-	json_t *counts = json_array();
+	struct count_shown counts[DECAP_REASON_COUNT];
 
 	for (int i = 0; i < DECAP_REASON_COUNT; i++)
-		json_array_append_new(counts,
-		                      json_pack("{s:s, s:b, s:I, s:I}", "reason",
-		                                agent_reason_name((enum decap_reason)i), "drop",
-		                                agent_reason_is_drop((enum decap_reason)i),
-		                                "packets", (json_int_t)s->counts[i].packets,
-		                                "bytes", (json_int_t)s->counts[i].bytes));
-	return json_pack("{s:s, s:s, s:i, s:I, s:o, s:o, s:b, s:i, s:o, s:o, s:o}", "interface",
-	                 interface, "mode", s->mode == AGENT_MODE_NATIVE ? "native" : "generic",
-	                 "program", (int)s->prog_id, "since_mono_ms", (json_int_t)s->since_mono_ms,
-	                 "from", prefixes_json(s, false), "owners", prefixes_json(s, true),
-	                 "passes_on", s->passes_on, "namespaces", (int)s->n_netns, "counts", counts,
-	                 "mss", mss_json(&s->mss), "troubles", troubles_json(s));
+		counts[i] = (struct count_shown){ agent_reason_name((enum decap_reason)i),
+			                          agent_reason_is_drop((enum decap_reason)i),
+			                          s->counts[i].packets, s->counts[i].bytes };
+	return record_shown(
+	        &agent_record,
+	        &(struct agent_shown){ .interface = interface,
+	                               .mode = s->mode == AGENT_MODE_NATIVE ? "native" : "generic",
+	                               .program = s->prog_id,
+	                               .since_mono_ms = s->since_mono_ms,
+	                               .from = prefixes_json(s, false),
+	                               .owners = prefixes_json(s, true),
+	                               .passes_on = s->passes_on,
+	                               .namespaces = s->n_netns,
+	                               .counts = counts,
+	                               .n_counts = DECAP_REASON_COUNT,
+	                               .mss = mss_json(&s->mss),
+	                               .troubles = troubles_json(s) });
 }
 
 /* Reasons without packets are left out, so that a person sees at once what has happened. */

@@ -167,7 +167,8 @@ int cli_plan(struct cli *cli, const struct cli_args *args)
 
 	if (!files)
 		return failed;
-	request.body = json_pack("{s:o, s:s}", "files", files, "base", "unknown");
+	request.body = json_with(json_object(), "files", files);
+	request.body = json_with(request.body, "base", json_string("unknown"));
 	if (!add_author(request.body, args)) {
 		json_decref(request.body);
 		return CLI_USAGE;
@@ -351,9 +352,10 @@ int cli_apply(struct cli *cli, const struct cli_args *args)
 	files = gather_upload(cli, args->at[0], &failed);
 	if (!files)
 		return failed;
-	body = add_options(json_pack("{s:o, s:b}", "files", files, "skip_bad_zones",
-	                             cli_flag(args, "--skip-bad-zones")),
-	                   args);
+	body = json_with(json_object(), "files", files);
+	body = add_options(
+	        json_with(body, "skip_bad_zones", json_boolean(cli_flag(args, "--skip-bad-zones"))),
+	        args);
 	if (body && !add_base(body, args)) {
 		json_decref(body);
 		body = NULL;
@@ -363,9 +365,10 @@ int cli_apply(struct cli *cli, const struct cli_args *args)
 
 int cli_zone_reload(struct cli *cli, const struct cli_args *args)
 {
-	json_t *body = json_pack("{s:s, s:b, s:s}", "reason", "zone reload", "skip_bad_zones",
-	                         cli_flag(args, "--skip-bad-zones"), "base", "unknown");
+	json_t *body = json_with(JSON_TEXTS({ "reason", "zone reload" }), "skip_bad_zones",
+	                         json_boolean(cli_flag(args, "--skip-bad-zones")));
 
+	body = json_with(body, "base", json_string("unknown"));
 	return post_change(cli, args, NULL, "/v1/zones/reload", add_options(body, args),
 	                   print_reload);
 }

@@ -21,6 +21,7 @@
 #include "mgmt/rules/advice.h"
 #include "mgmt/store/base.h"
 #include "mgmt/files/gather.h"
+#include "record/fields.h"
 #include "weir/model.h"
 #include "weir/zones.h"
 
@@ -108,9 +109,11 @@ static void print_warnings(const char *path, const struct model *m, const json_t
 static void print_config_errors_json(const struct model_errors *errors, const struct model *m,
                                      const json_t *of_zones)
 {
-	print_indented(json_pack("{s:b, s:I, s:o, s:o}", "ok", errors->n_total == 0, "n_mistakes",
-	                         (json_int_t)errors->n_total, "mistakes", errors_to_json(errors),
-	                         "warnings", list_warnings(m, of_zones)));
+	json_t *body = json_with(json_object(), "ok", json_boolean(errors->n_total == 0));
+
+	body = json_with(body, "n_mistakes", json_integer((json_int_t)errors->n_total));
+	body = json_with(body, "mistakes", errors_to_json(errors));
+	print_indented(json_with(body, "warnings", list_warnings(m, of_zones)));
 }
 
 /* The path of the file: the argument, or else CONF/weir.conf. */
@@ -342,8 +345,8 @@ static int show_model(const struct cli *cli, const char *path, const char *base,
 	if (*base && !cli->json)
 		printf("# weir base %s\n", base);
 	if (cli->json) {
-		print_indented(json_pack("{s:s, s:s, s:s}", "path", path, "base", base,
-		                         "configuration", text));
+		print_indented(
+		        JSON_TEXTS({ "path", path }, { "base", base }, { "configuration", text }));
 	} else {
 		fputs(text, stdout);
 	}
@@ -425,8 +428,10 @@ static void print_into(const struct cli *cli, const struct cli_args *args, const
 	char file[PATH_MAX], line[CLI_LINE_MAX] = "weir plan";
 
 	if (cli->json) {
-		api_print_own(json_pack("{s:s, s:I, s:s}", "into", dir, "files",
-		                        (json_int_t)n_files, "version", etag));
+		json_t *body = json_with(JSON_TEXTS({ "into", dir }), "files",
+		                         json_integer((json_int_t)n_files));
+
+		api_print_own(json_with(body, "version", json_string(etag)));
 		return;
 	}
 	printf("%s now has the %zu files of version %s; change them", dir, n_files, etag);
@@ -538,21 +543,19 @@ static void print_rows(bool effective)
 			print_row(&model_schema[i]);
 }
 
+static const struct field reference_fields[] = {
+	SHOW(struct model_field, path),     SHOW(struct model_field, type),
+	SHOW(struct model_field, unit),     SHOW_AS(struct model_field, "default", default_text),
+	SHOW(struct model_field, limits),   SHOW(struct model_field, restart),
+	SHOW(struct model_field, required), SHOW(struct model_field, effective),
+	SHOW(struct model_field, help),
+};
+static const struct record_kind reference_record =
+        RECORD_OF(struct model_field, "field", reference_fields, NULL);
+
 static void print_reference_json(void)
 {
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < model_schema_n; i++) {
-		const struct model_field *f = &model_schema[i];
-
-		json_array_append_new(list,
-		                      json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:s}",
-		                                "path", f->path, "type", f->type, "unit", f->unit,
-		                                "default", f->default_text, "limits", f->limits,
-		                                "restart", f->restart, "required", f->required,
-		                                "effective", f->effective, "help", f->help));
-	}
-	print_indented(list);
+	print_indented(record_list_shown(&reference_record, model_schema, model_schema_n));
 }
 
 static void print_reference_head(void)

@@ -124,7 +124,7 @@ static int follow_drill(const struct cli *cli, const json_t *d)
 /* @return the request's body, owned; NULL after a message */
 static json_t *make_body(const struct cli_args *args)
 {
-	json_t *body = json_pack("{s:s}", "site", args->at[0]);
+	json_t *body = JSON_TEXTS({ "site", args->at[0] });
 
 	if (!cli_text(args, "--clients"))
 		cli_fail(CLI_USAGE, "--clients PREFIX is missing, such as 198.51.100.0/24");

@@ -8,6 +8,7 @@
 
 #include "mgmt/cli/api.h"
 #include "mgmt/json/row.h"
+#include "record/fields.h"
 #include "weir/nic.h"
 
 static const char *const dpdk_words[] = {
@@ -33,20 +34,38 @@ static const char *bind_lines(const struct nic *n, char *out, size_t size)
 	return out;
 }
 
-static json_t *known_number(int n)
-{
-	return n < 0 ? NULL : json_integer(n);
-}
+struct nic_shown {
+	struct nic nic;
+	const char *dpdk, *bind;
+	bool has_numa, has_group;
+};
+
+static const struct field nic_fields[] = {
+	SHOW_AS(struct nic_shown, "address", nic.address),
+	SHOW_AS(struct nic_shown, "id", nic.id),
+	SHOW_AS(struct nic_shown, "driver", nic.driver),
+	SHOW_AS(struct nic_shown, "interface", nic.interface),
+	SHOW(struct nic_shown, dpdk),
+	SHOW_AS(struct nic_shown, "xdp", nic.xdp),
+	SHOW_AS(struct nic_shown, "what", nic.use),
+	SHOW_AS(struct nic_shown, "dpdk_driver", nic.pmd, .spare = true),
+	SHOW_KNOWN(struct nic_shown, "numa", nic.numa, has_numa, .spare = true),
+	SHOW_KNOWN(struct nic_shown, "iommu_group", nic.iommu_group, has_group, .spare = true),
+	SHOW(struct nic_shown, bind, .spare = true),
+};
+static const struct record_kind nic_record =
+        RECORD_OF(struct nic_shown, "device", nic_fields, NULL);
 
 static json_t *nic_json(const struct nic *n)
 {
 	char lines[512];
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:s*, s:o*, s:o*, s:s*}", "address",
-	                 n->address, "id", n->id, "driver", n->driver, "interface", n->interface,
-	                 "dpdk", dpdk_words[n->dpdk], "xdp", (int)n->xdp, "what", n->use,
-	                 "dpdk_driver", n->pmd, "numa", known_number(n->numa), "iommu_group",
-	                 known_number(n->iommu_group), "bind", bind_lines(n, lines, sizeof(lines)));
+	return record_shown(&nic_record,
+	                    &(struct nic_shown){ .nic = *n,
+	                                         .dpdk = dpdk_words[n->dpdk],
+	                                         .bind = bind_lines(n, lines, sizeof(lines)),
+	                                         .has_numa = n->numa >= 0,
+	                                         .has_group = n->iommu_group >= 0 });
 }
 
 static void print_nics(const json_t *body)
@@ -76,7 +95,7 @@ int cli_nic(struct cli *cli, const struct cli_args *args)
 {
 	static struct nic nics[NIC_MAX];
 	size_t n = nic_list(NIC_SYSFS, nics, NIC_MAX);
-	json_t *list = json_array(), *body = json_pack("{s:o}", "devices", list);
+	json_t *list = json_array(), *body = json_with(json_object(), "devices", list);
 
 	(void)args;
 	for (size_t i = 0; i < n; i++)

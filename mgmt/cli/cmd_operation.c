@@ -59,7 +59,7 @@ static bool add_record(json_t *body, const struct cli_args *args, const char *wh
 static json_t *make_body(const struct cli_args *args, const char *what)
 {
 	bool shifts = strcmp(what, "shift") == 0;
-	json_t *body = json_pack("{s:s}", "do", what);
+	json_t *body = JSON_TEXTS({ "do", what });
 	bool ok = add_sites(body, args, shifts ? args->n - 1 : args->n) &&
 	          body_add_text(body, "service", args, "--service");
 

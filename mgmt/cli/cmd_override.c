@@ -30,14 +30,15 @@ static json_t *parse_override_target(const struct cli *cli, const struct cli_arg
 
 	if (named && (strcmp(kind, "site") == 0 || strcmp(kind, "node") == 0) &&
 	    !strchr(args->at[1], '/')) {
-		target = json_pack("{s:s, s:s*}", kind, args->at[1], "service",
-		                   cli_value(args, "--service"));
+		target = JSON_TEXTS({ kind, args->at[1] },
+		                    { "service", cli_value(args, "--service") });
 	} else if (named && strcmp(kind, "backend") == 0) {
 		if (names_backend(cli, args->at[1], full) != CLI_OK)
 			return NULL;
 		size_t n = strcspn(full, "/");
 
-		target = json_pack("{s:s%, s:s}", "pool", full, n, "backend", full + n + 1);
+		full[n] = '\0';
+		target = JSON_TEXTS({ "pool", full }, { "backend", full + n + 1 });
 	} else {
 		cli_fail(CLI_USAGE, "expected: site NAME, node NAME, or backend POOL/NAME");
 		return NULL;
@@ -50,7 +51,7 @@ static json_t *parse_override_target(const struct cli *cli, const struct cli_arg
 /* Takes @p target. @return the request's body, given; NULL after an error message */
 static json_t *make_body(const char *what, json_t *target, const struct cli_args *args)
 {
-	json_t *body = json_pack("{s:s, s:o}", "do", what, "target", target);
+	json_t *body = json_with(JSON_TEXTS({ "do", what }), "target", target);
 	bool ok = body_add_text(body, "over", args, "--over") &&
 	          body_add_text(body, "from", args, "--from") &&
 	          body_add_text(body, "until", args, "--until") &&

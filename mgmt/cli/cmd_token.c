@@ -71,8 +71,8 @@ int cli_token_new(struct cli *cli, const struct cli_args *args)
 	if (err)
 		return token_fail(cli, args, err);
 	if (cli->json) {
-		api_print_own(json_pack("{s:s, s:s, s:s}", "name", args->at[0], "role", args->at[1],
-		                        "token", token));
+		api_print_own(JSON_TEXTS({ "name", args->at[0] }, { "role", args->at[1] },
+		                         { "token", token }));
 	} else {
 		puts(token);
 	}

@@ -62,9 +62,9 @@ static int trace_by_process(const struct cli *cli, const struct cli_args *args,
                             const struct trace_query *q)
 {
 	char path[PATH_MAX], *answer = NULL;
-	char *line =
-	        json_line(json_pack("{s:s, s:s, s:s, s:i}", "do", "trace", "source", args->at[0],
-	                            "destination", args->at[1], "length", (int)q->length));
+	json_t *request = JSON_TEXTS({ "do", "trace" }, { "source", args->at[0] },
+	                             { "destination", args->at[1] });
+	char *line = json_line(json_with(request, "length", json_integer(q->length)));
 	int err = line && proc_path(cli->dirs.run, "dataplane.ctl", path) == 0
 	                  ? ctl_request(path, line, QUERY_MS, &answer)
 	                  : -ENOMEM;

@@ -296,8 +296,10 @@ static int explain_node(const struct cli *cli)
 		return status;
 	json_t *reasons = reasons_of(reply.body, NULL);
 	if (cli->json) {
-		api_print_own(json_pack("{s:O, s:O}", "state", json_at(reply.body, "state"),
-		                        "reasons", reasons));
+		json_t *shown = json_with(json_object(), "state",
+		                          json_incref(json_at(reply.body, "state")));
+
+		api_print_own(json_with(shown, "reasons", json_incref(reasons)));
 	} else {
 		row_print(reply.body, "{node|?} is {state|?}\n");
 		print_reasons(reasons);
@@ -395,8 +397,12 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 	json_t *events = events_of(cli, &t, thing), *reasons = reasons_of(reply.body, &t);
 	json_t *arrivals = strcmp(t.kind, "site") == 0 ? arrivals_query(cli, t.name) : NULL;
 	if (cli->json) {
-		api_print_own(json_pack("{s:O, s:O, s:O, s:O*}", "thing", thing, "reasons", reasons,
-		                        "events", events, "arrivals", arrivals));
+		json_t *shown = json_with(json_object(), "thing", json_incref(json_at(thing, "")));
+
+		shown = json_with(shown, "reasons", json_incref(reasons));
+		shown = json_with(shown, "events", json_incref(events));
+		api_print_own(arrivals ? json_with(shown, "arrivals", json_incref(arrivals))
+		                       : shown);
 	} else {
 		if (strcmp(t.kind, "site") == 0)
 			arrivals_print(arrivals);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mgmt/cli/cli.h"
+#include "weir/json.h"
 
 /* The exit statuses, in their order; NULL behind the last. */
 static const struct {
@@ -92,7 +93,7 @@ void cli_help_document(void)
 
 static json_t *option_json(const struct cli_option *o)
 {
-	return json_pack("{s:s, s:s*, s:s}", "name", o->name, "value", o->value, "help", o->help);
+	return JSON_TEXTS({ "name", o->name }, { "value", o->value }, { "help", o->help });
 }
 
 static json_t *command_json(const struct cli_command *c)
@@ -101,8 +102,9 @@ static json_t *command_json(const struct cli_command *c)
 
 	for (int i = 0; i < CLI_OPTIONS_MAX && c->options[i].name; i++)
 		json_array_append_new(options, option_json(&c->options[i]));
-	return json_pack("{s:s, s:s, s:s, s:o}", "words", c->words, "arguments", c->arguments,
-	                 "help", c->help, "options", options);
+	return json_with(JSON_TEXTS({ "words", c->words }, { "arguments", c->arguments },
+	                            { "help", c->help }),
+	                 "options", options);
 }
 
 void cli_help_json(void)
@@ -112,11 +114,12 @@ void cli_help_json(void)
 	for (size_t i = 0; i < cli_commands_n; i++)
 		json_array_append_new(commands, command_json(&cli_commands[i]));
 	for (size_t i = 0; exit_rows[i].status; i++)
-		json_array_append_new(exits, json_pack("{s:s, s:s}", "status", exit_rows[i].status,
-		                                       "meaning", exit_rows[i].meaning));
-	json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "program", cli_program, "about",
-	                        cli_about, "release", WEIR_RELEASE, "options_help",
-	                        cli_options_help, "commands", commands, "exits", exits);
+		json_array_append_new(exits, JSON_TEXTS({ "status", exit_rows[i].status },
+		                                        { "meaning", exit_rows[i].meaning }));
+	json_t *all = JSON_TEXTS({ "program", cli_program }, { "about", cli_about },
+	                         { "release", WEIR_RELEASE }, { "options_help", cli_options_help });
+
+	all = json_with(json_with(all, "commands", commands), "exits", exits);
 
 	json_dumpf(all, stdout, JSON_COMPACT);
 	putchar('\n');

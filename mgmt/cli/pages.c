@@ -19,6 +19,7 @@
 #include "mgmt/json/command.h"
 #include "mgmt/json/observed.h"
 #include "mgmt/json/row.h"
+#include "record/fields.h"
 #include "weir/json.h"
 #include "weir/model.h"
 #include "weir/ramp.h"
@@ -118,7 +119,8 @@ int pages_health(const struct cli *cli)
 
 	if (status)
 		return status;
-	json_t *body = json_pack("{s:o}", "items", observed_targets_json(p.model, &p.pages, false));
+	json_t *body =
+	        json_with(json_object(), "items", observed_targets_json(p.model, &p.pages, false));
 	health_detail_join(cli, json_at(body, "items"));
 	api_print_answer(cli, body, print_health);
 	pages_close(&p);
@@ -140,6 +142,21 @@ static const char *until_word(const struct model_override *o, char text[CLOCK_TE
 	return o->operation && *o->operation ? "(not known)" : "never";
 }
 
+struct override_shown {
+	const char *id, *action, *pool, *name, *from, *until, *author, *reason;
+	uint32_t level_ppm;
+};
+
+static const struct field override_fields[] = {
+	SHOW(struct override_shown, id),        SHOW_AS(struct override_shown, "do", action),
+	SHOW(struct override_shown, pool),      SHOW(struct override_shown, name),
+	SHOW(struct override_shown, level_ppm), SHOW(struct override_shown, from),
+	SHOW(struct override_shown, until),     SHOW(struct override_shown, author),
+	SHOW(struct override_shown, reason),
+};
+static const struct record_kind override_record =
+        RECORD_OF(struct override_shown, "override", override_fields, NULL);
+
 /* A ramp that was held goes by weir-dns's record of it (weir/ramp.h) instead of the wall clock. */
 static json_t *overrides_json(const struct cli *cli, const struct model *m, int64_t wall_clock_ms)
 {
@@ -156,12 +173,18 @@ static json_t *overrides_json(const struct cli *cli, const struct model *m, int6
 
 		if (o->ended || (ppm == 0 && at_ms >= o->until_ms))
 			continue;
-		json_array_append_new(
-		        list, json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "id",
-		                        o->id, "do", override_kind_text(o->kind), "pool", o->pool,
-		                        "name", o->name, "level_ppm", (int)ppm, "from",
-		                        clock_text(o->from_ms, from), "until", until_word(o, until),
-		                        "author", o->author, "reason", o->reason));
+		json_array_append_new(list,
+		                      record_shown(&override_record,
+		                                   &(struct override_shown){
+		                                           .id = o->id,
+		                                           .action = override_kind_text(o->kind),
+		                                           .pool = o->pool,
+		                                           .name = o->name,
+		                                           .level_ppm = ppm,
+		                                           .from = clock_text(o->from_ms, from),
+		                                           .until = until_word(o, until),
+		                                           .author = o->author,
+		                                           .reason = o->reason }));
 	}
 	free(ramps);
 	return list;
@@ -241,45 +264,64 @@ static int judge_pages(const struct local_pages *p, struct local_look *l)
 	return err;
 }
 
+struct pages_shown {
+	const char *state, *node, *cluster, *source, *written;
+	uint64_t document, version;
+	json_t *texts, *reasons, *processes, *targets, *overrides;
+};
+
+static const struct field pages_fields[] = {
+	SHOW(struct pages_shown, state),    SHOW_AS(struct pages_shown, "why", texts),
+	SHOW(struct pages_shown, reasons),  SHOW(struct pages_shown, node),
+	SHOW(struct pages_shown, cluster),  SHOW(struct pages_shown, source),
+	SHOW(struct pages_shown, document), SHOW(struct pages_shown, version),
+	SHOW(struct pages_shown, written),  SHOW(struct pages_shown, processes),
+	SHOW(struct pages_shown, targets),  SHOW(struct pages_shown, overrides),
+};
+static const struct record_kind pages_record =
+        RECORD_OF(struct pages_shown, "status", pages_fields, NULL);
+
 /* State and reasons by the pages; degraded without reasons when memory is short. */
-static json_t *judged_json(const struct local_pages *p, struct local_look *l)
+static json_t *local_json(const struct cli *cli, const struct local_pages *p, struct local_look *l)
 {
 	struct judge_verdict *v = &l->verdict;
+	const struct model *m = p->model;
+	char written[CLOCK_TEXT_MAX];
 
 	if (judge_pages(p, l))
 		*v = (struct judge_verdict){ .state = JUDGE_DEGRADED };
-	return json_pack("{s:s, s:o, s:o}", "state", judge_state_text(v->state), "why",
-	                 judged_texts_json(v), "reasons",
-	                 judged_reasons_json(v->reasons, v->n_reasons, false));
+	return record_shown(&pages_record,
+	                    &(struct pages_shown){
+	                            .state = judge_state_text(v->state),
+	                            .texts = judged_texts_json(v),
+	                            .reasons = judged_reasons_json(v->reasons, v->n_reasons, false),
+	                            .node = cli->dirs.node,
+	                            .cluster = m->cluster,
+	                            .source = "pages",
+	                            .document = m->meta.document,
+	                            .version = m->meta.version,
+	                            .written = clock_text(m->meta.written_ms, written),
+	                            .processes = observed_processes_json(l->processes, false),
+	                            .targets = observed_targets_json(m, &p->pages, false),
+	                            .overrides = overrides_json(cli, m, clock_believed_ms()) });
 }
 
 int pages_status(const struct cli *cli)
 {
 	struct local_pages p;
-	char written[CLOCK_TEXT_MAX];
 	int status = pages_open(cli, &p);
 
 	if (status)
 		return status;
 	believed_once(cli->dirs.run);
 
-	const struct model *m = p.model;
 	struct local_look *l = calloc(1, sizeof(*l));
 	if (!l) {
 		pages_close(&p);
 		return cli_fail(CLI_UNREACHABLE, "out of memory");
 	}
-	look_at_processes(cli, m, l);
-	json_t *body = judged_json(&p, l);
-	json_object_update_new(body,
-	                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o}", "node",
-	                                 cli->dirs.node, "cluster", m->cluster, "source", "pages",
-	                                 "document", (json_int_t)m->meta.document, "version",
-	                                 (json_int_t)m->meta.version, "written",
-	                                 clock_text(m->meta.written_ms, written), "processes",
-	                                 observed_processes_json(l->processes, false), "targets",
-	                                 observed_targets_json(m, &p.pages, false), "overrides",
-	                                 overrides_json(cli, m, clock_believed_ms())));
+	look_at_processes(cli, p.model, l);
+	json_t *body = local_json(cli, &p, l);
 	add_announcements(cli, &p, body);
 	status = l->verdict.state == JUDGE_DOWN ? CLI_DOWN : CLI_DEGRADED;
 	api_print_answer(cli, body, print_pages_status);

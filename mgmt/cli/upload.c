@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "mgmt/cli/api.h"
+#include "record/fields.h"
 
 #define PART_BYTES_MAX ((size_t)4 << 20) /* bytes; BLOBS_PARTS_BYTES_MAX of the API */
 #define PARTS_MAX      1024u             /* of a request */
@@ -44,6 +45,13 @@ static json_t *inline_files(const struct files *files, int *status)
 	return out;
 }
 
+static const struct field digest_fields[] = {
+	SHOW(struct files_item, digest),
+	SHOW_AS(struct files_item, "bytes", n_bytes),
+};
+static const struct record_kind digest_record =
+        RECORD_OF(struct files_item, "file", digest_fields, NULL);
+
 static int post_parts(const struct cli *cli, json_t *parts, struct api_reply *reply)
 {
 	struct api_request request = { .method = "POST",
@@ -51,7 +59,7 @@ static int post_parts(const struct cli *cli, json_t *parts, struct api_reply *re
 		                       .reads = true, /* what it stores is in no version */
 		                       .timeout_ms = API_TIMEOUT_MS };
 
-	request.body = json_pack("{s:o}", "parts", parts);
+	request.body = json_with(json_object(), "parts", parts);
 	return api_get(cli, &request, reply);
 }
 
@@ -77,9 +85,8 @@ static int query_stored_bytes(const struct cli *cli, const struct files *files, 
 		size_t i;
 
 		for (i = first; i < files->n_items && i < first + DIGESTS_MAX; i++)
-			json_array_append_new(
-			        parts, json_pack("{s:s, s:I}", "digest", files->items[i].digest,
-			                         "bytes", (json_int_t)files->items[i].n_bytes));
+			json_array_append_new(parts,
+			                      record_shown(&digest_record, &files->items[i]));
 		status = post_parts(cli, parts, &reply);
 		if (status != CLI_OK)
 			break;
@@ -171,10 +178,9 @@ static int send_file(struct sending *s, const struct files_item *item, uint64_t 
 			                : text ? "it changed while weir read it; try again"
 			                       : "out of memory");
 		}
-		json_array_append_new(s->parts,
-		                      json_pack("{s:s, s:I, s:I, s:s}", "digest", item->digest,
-		                                "bytes", (json_int_t)item->n_bytes, "offset",
-		                                (json_int_t)offset, "data", text));
+		json_t *part = json_with(record_shown(&digest_record, item), "offset",
+		                         json_integer((json_int_t)offset));
+		json_array_append_new(s->parts, json_with(part, "data", json_string(text)));
 		free(text);
 		offset += (uint64_t)n;
 		s->n_bytes += (size_t)n;
@@ -220,9 +226,7 @@ json_t *upload_files(const struct cli *cli, const struct files *files, int *stat
 	for (size_t i = 0; i < files->n_items; i++) {
 		const struct files_item *item = &files->items[i];
 
-		json_object_set_new(out, item->name,
-		                    json_pack("{s:s, s:I}", "digest", item->digest, "bytes",
-		                              (json_int_t)item->n_bytes));
+		json_object_set_new(out, item->name, record_shown(&digest_record, item));
 	}
 	return out;
 }

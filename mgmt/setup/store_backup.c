@@ -138,8 +138,8 @@ static json_t *records_to_json(const struct store_backup *b, char reason[ETCD_RE
 	for (size_t i = 0; i < b->list.n; i++) {
 		const struct shared_record *r = &b->list.records[i];
 
-		if (!json_array_append_new(
-		            list, json_pack("{s:s, s:s}", "name", r->name, "text", r->text)))
+		if (!json_array_append_new(list,
+		                           JSON_TEXTS({ "name", r->name }, { "text", r->text })))
 			continue;
 		snprintf(reason, ETCD_REASON_MAX, "record %.70s: its text cannot be one", r->name);
 		json_decref(list);
@@ -151,17 +151,17 @@ static json_t *records_to_json(const struct store_backup *b, char reason[ETCD_RE
 /* @param out  the bytes of the file, for the caller to free. @return 0, -EBADMSG or -ENOMEM with a reason */
 static int make_text(const struct store_backup *b, char **out, char reason[ETCD_REASON_MAX])
 {
-	json_t *records = records_to_json(b, reason), *json = NULL;
-	char digest[DIGEST_TEXT_MAX];
+	json_t *records = records_to_json(b, reason), *json;
+	char digest[DIGEST_TEXT_MAX] = "";
 
 	if (!records)
 		return -EBADMSG;
-	if (!digest_backup(b, digest))
-		json = json_pack("{s:s, s:s, s:I, s:I, s:s, s:O}", "kind", KIND, "id", b->id,
-		                 "revision", (json_int_t)b->list.revision, "time_ms",
-		                 (json_int_t)b->time_ms, "sha256", digest, "records", records);
+	json = JSON_TEXTS({ "kind", KIND }, { "id", b->id });
+	json = json_with(json, "revision", json_integer(b->list.revision));
+	json = json_with(json, "time_ms", json_integer(b->time_ms));
+	json = json_with(json, "sha256", digest_backup(b, digest) ? NULL : json_string(digest));
+	json = json_with(json, "records", records);
 	*out = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
-	json_decref(records);
 	json_decref(json);
 	return *out ? 0 : reason_write(reason, ETCD_REASON_MAX, -ENOMEM, "out of memory");
 }

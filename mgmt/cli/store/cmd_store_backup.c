@@ -52,9 +52,10 @@ static int fail_store(int err, const char *what, const char *reason)
 static void print_backup(const struct cli *cli, const struct store_backup *b, const char *path)
 {
 	if (cli->json) {
-		api_print_own(json_pack("{s:s, s:s, s:I, s:I}", "file", path, "id", b->id,
-		                        "revision", (json_int_t)b->list.revision, "records",
-		                        (json_int_t)b->list.n));
+		json_t *body = JSON_TEXTS({ "file", path }, { "id", b->id });
+
+		body = json_with(body, "revision", json_integer(b->list.revision));
+		api_print_own(json_with(body, "records", json_integer((json_int_t)b->list.n)));
 		return;
 	}
 	printf("%s: store %s at revision %" PRId64
@@ -103,8 +104,8 @@ static bool is_agreed(const struct cli_args *args, const struct store_backup *b,
 static void print_restored(const struct cli *cli, const struct store_backup *b)
 {
 	if (cli->json) {
-		api_print_own(
-		        json_pack("{s:s, s:I}", "from", b->id, "records", (json_int_t)b->list.n));
+		api_print_own(json_with(JSON_TEXTS({ "from", b->id }), "records",
+		                        json_integer((json_int_t)b->list.n)));
 		return;
 	}
 	printf("%zu records of %zu versions are in the store, and compared\n"

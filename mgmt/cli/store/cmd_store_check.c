@@ -62,8 +62,9 @@ note_line(struct checking *c, enum level level, const char *subject, const char 
 	if (level > c->worst)
 		c->worst = level;
 	if (c->cli->json)
-		json_array_append_new(c->lines, json_pack("{s:s, s:s, s:s}", "level", words[level],
-		                                          "subject", subject, "text", text));
+		json_array_append_new(c->lines,
+		                      JSON_TEXTS({ "level", words[level] }, { "subject", subject },
+		                                 { "text", text }));
 	else
 		printf("%-8s %s: %s\n", words[level], subject, text);
 }

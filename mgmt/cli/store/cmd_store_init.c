@@ -125,10 +125,12 @@ static int start_member(struct store_setup *s)
 static void print_next(const struct store_setup *s, const char *first)
 {
 	const char *conf = s->cli->dirs.conf;
+	char file[PATH_MAX + sizeof("/" JOIN_FILE)];
 
+	snprintf(file, sizeof(file), "%s/" JOIN_FILE, conf);
 	if (s->cli->json) {
-		api_print_own(json_pack("{s:s, s:s, s:s+}", "id", s->join.id, "endpoint",
-		                        s->join.endpoints[0], "join_file", conf, "/" JOIN_FILE));
+		api_print_own(JSON_TEXTS({ "id", s->join.id }, { "endpoint", s->join.endpoints[0] },
+		                         { "join_file", file }));
 		return;
 	}
 	printf("store %s begins, and %s/" STORE_CONF_FILE " names it\n", s->join.id, conf);

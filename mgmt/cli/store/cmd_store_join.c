@@ -490,7 +490,8 @@ static void print_joined(const struct joining *j)
 	size_t voters = store_members_voters(&j->members);
 
 	if (s->cli->json) {
-		api_print_own(json_pack("{s:s, s:b}", "id", s->join.id, "member", j->id != 0));
+		api_print_own(json_with(JSON_TEXTS({ "id", s->join.id }), "member",
+		                        json_boolean(j->id != 0)));
 		return;
 	}
 	printf("this node is in store %s\n", s->join.id);

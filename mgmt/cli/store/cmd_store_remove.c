@@ -221,8 +221,8 @@ static int remove_member(const struct cli *cli, struct store_client *c, const st
 		                name_member(r->member), reason);
 	forget_endpoint(cli, c, r->member->client_url, left);
 	if (cli->json) {
-		api_print_own(json_pack("{s:s, s:I}", "removed", name_member(r->member), "members",
-		                        (json_int_t)r->n_left));
+		api_print_own(json_with(JSON_TEXTS({ "removed", name_member(r->member) }),
+		                        "members", json_integer((json_int_t)r->n_left)));
 		return CLI_OK;
 	}
 	printf("%s is removed\n", name_member(r->member));

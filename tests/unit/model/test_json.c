@@ -175,6 +175,33 @@ static void a_path_leads_to_a_value_or_to_none(void **state)
 	json_decref(root);
 }
 
+static void expect_line(json_t *json, const char *expected)
+{
+	char *line = json_line(json);
+
+	assert_non_null(line);
+	assert_string_equal(line, expected);
+	free(line);
+}
+
+static void an_object_is_made_of_what_it_is_given(void **state)
+{
+	(void)state;
+	expect_line(json_granted("n", json_integer(0)), "{\"ok\":true,\"n\":0}");
+	expect_line(JSON_TEXTS({ "a", "" }, { "b", NULL }, { "c", "d" }),
+	            "{\"a\":\"\",\"c\":\"d\"}");
+}
+
+/* Half an object would say something else. */
+static void an_object_that_lacks_something_is_none(void **state)
+{
+	(void)state;
+	assert_null(json_with(NULL, "a", json_true()));
+	assert_null(json_with(json_object(), "a", NULL));
+	assert_null(json_granted("a", NULL));
+	assert_null(JSON_TEXTS({ "a", "\xff" }, { "b", "c" }));
+}
+
 SUITE(json)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +212,8 @@ SUITE(json)
 		cmocka_unit_test(members_are_found_by_their_kind),
 		cmocka_unit_test(a_refusal_is_a_line),
 		cmocka_unit_test(a_path_leads_to_a_value_or_to_none),
+		cmocka_unit_test(an_object_is_made_of_what_it_is_given),
+		cmocka_unit_test(an_object_that_lacks_something_is_none),
 	};
 
 	json_prepare();
