@@ -15,7 +15,6 @@
 #include "base/arena.h"
 #include "base/sorted.h"
 #include "model/device.h"
-#include "model/key.h"
 #include "model/load.h"
 
 #define SLOTS_MIN        4096u      /* of the smallest pool */
@@ -74,6 +73,22 @@ static void check_named_file(const struct model_build *b, const struct item *ite
 	free(bytes);
 }
 
+/* The error text of model_key_read(), to stand behind the path. */
+static const char *key_error(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return "does not exist; make it once for all nodes: openssl rand -hex 16";
+	case -EACCES:
+		return "is the cluster's secret and may not be read by this user; run the "
+		       "command as root, or set its owner: systemd-tmpfiles --create";
+	case -EBADMSG:
+		return "does not hold 32 hexadecimal digits";
+	default:
+		return load_error(err);
+	}
+}
+
 /* The key file does not hold the version's key: it is not used, and the key in force goes on. */
 static void note_key(const struct model_build *b, int err, const char found[MODEL_FINGERPRINT_MAX])
 {
@@ -82,7 +97,7 @@ static void note_key(const struct model_build *b, int err, const char found[MODE
 	m->key_state = MODEL_KEY_NONE;
 	memset(m->hash_key, 0, sizeof(m->hash_key));
 	m->key_fault =
-	        err ? arena_printf(b->arena, "%s %s", m->hash_key_file, model_key_error(err))
+	        err ? arena_printf(b->arena, "%s %s", m->hash_key_file, key_error(err))
 	            : arena_printf(b->arena,
 	                           "%s holds a key with fingerprint %s, but the version was made "
 	                           "with %s (%s)",
@@ -116,7 +131,7 @@ static void build_key(struct model_build *b, const struct item *cluster)
 	}
 	if (err)
 		bind_error(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE, "%s %s", path,
-		           model_key_error(err));
+		           key_error(err));
 }
 
 /* First of all: an effective document names the fingerprint that its key must have. */

@@ -3,8 +3,6 @@
  * The cluster's hash key: its file, and the fingerprint that identifies it without
  * showing it. The file's bytes are overwritten before they are freed.
  */
-#include "model/key.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,6 +11,7 @@
 
 #include "base/sha256.h"
 #include "model/load.h"
+#include "weir/model.h"
 
 #define KEY_FILE_MAX 4096u /* bytes; bounds what is read of a wrong file */
 #define KEY_DIGITS   32u   /* 128 bits in hexadecimal */
@@ -45,21 +44,6 @@ int model_key_read(const char *path, const char *below, uint64_t key[2])
 		explicit_bzero(bytes, n);
 	free(bytes);
 	return err;
-}
-
-const char *model_key_error(int err)
-{
-	switch (err) {
-	case -ENOENT:
-		return "does not exist; make it once for all nodes: openssl rand -hex 16";
-	case -EACCES:
-		return "is the cluster's secret and may not be read by this user; run the "
-		       "command as root, or set its owner: systemd-tmpfiles --create";
-	case -EBADMSG:
-		return "does not hold 32 hexadecimal digits";
-	default:
-		return load_error(err);
-	}
 }
 
 void model_key_fingerprint(const uint64_t key[2], char out[MODEL_FINGERPRINT_MAX])
