@@ -14,7 +14,6 @@
 #include "base/checked.h"
 #include "base/loop.h"
 #include "healthcheck/attempt.h"
-#include "healthcheck/damp.h"
 #include "healthcheck/pace.h"
 #include "healthcheck/verdict.h"
 #include "weir/health.h"

@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "healthcheck/damp.h"
 #include "healthcheck/pace.h"
 #include "healthcheck/verdict.h"
 #include "tests/unit/suite.h"
