@@ -21,10 +21,10 @@
 #include "base/log.h"
 #include "base/page.h"
 #include "base/proc.h"
+#include "base/sorted.h"
 #include "dataplane/export/effect_internal.h"
 #include "dataplane/export/measurer.h"
 #include "dataplane/export/metrics.h"
-#include "dataplane/export/publish_rows.h"
 #include "dataplane/export/traffic.h"
 #include "weir/model.h"
 #include "weir/stats.h"
@@ -34,6 +34,108 @@
  * the other 3,072 are for ports, workers, reasons and signs of life, which must always find room.
  */
 #define COUNTERS_MAX 32768u
+
+/* --- rows of the stats page that come and go: the counters of one label set --- */
+
+struct publish_row {
+	char labels[STATS_LABELS_MAX];
+	uint64_t pool,
+	        id; /* of a backend its pool's and its own; of a pool or a service its own; else 0 */
+	uint64_t *counters[METRICS_ROW_MAX];
+	uint64_t key; /* of rows_replace(): a hash of the labels */
+	bool stays;   /* scratch of it */
+};
+
+struct rows {
+	const struct metric *metrics;
+	size_t n_metrics;
+	struct publish_row *items;
+	size_t n;
+};
+
+/* Take over the counters of the old row with the same labels; cut ones may have several. @return false: there is none */
+static bool keep_counters(struct rows *rows, struct publish_row *fresh)
+{
+	bool is_kept = false;
+
+	for (size_t i = 0; i < rows->n; i++) {
+		struct publish_row *old = &rows->items[i];
+
+		if (old->key != fresh->key || strcmp(old->labels, fresh->labels) != 0)
+			continue;
+		memcpy(fresh->counters, old->counters, sizeof(fresh->counters));
+		old->stays = is_kept = true;
+	}
+	return is_kept;
+}
+
+static void make_row_counters(struct stats *stats, const struct rows *rows,
+                              struct publish_row *fresh)
+{
+	for (size_t m = 0; m < rows->n_metrics; m++)
+		fresh->counters[m] =
+		        stats_get_counter(stats, rows->metrics[m].kind, rows->metrics[m].name,
+		                          fresh->labels, rows->metrics[m].help);
+}
+
+/* The rows of a process that has just started. */
+struct first_rows {
+	const struct rows *rows;
+	size_t n;
+	uint64_t *keys; /* of the fresh rows, in rising order */
+};
+
+static bool is_left_over(void *arg, const struct stats_entry *e)
+{
+	const struct first_rows *f = arg;
+	uint64_t key = hash_text(e->labels);
+	bool is_ours = false;
+
+	for (size_t m = 0; m < f->rows->n_metrics && !is_ours; m++)
+		is_ours = !strcmp(e->name, f->rows->metrics[m].name);
+	return is_ours && !bsearch(&key, f->keys, f->n, sizeof(key), sorted_by_u64);
+}
+
+/* An earlier process may have had rows that this one never has: they would be exported as if they were true. */
+static void drop_left_over(struct stats *stats, const struct rows *rows,
+                           const struct publish_row *fresh, size_t n)
+{
+	struct first_rows f = { rows, n, calloc(n ? n : 1, sizeof(*f.keys)) };
+
+	if (!f.keys)
+		return;
+	for (size_t k = 0; k < n; k++)
+		f.keys[k] = fresh[k].key;
+	qsort(f.keys, n, sizeof(*f.keys), sorted_by_u64);
+	stats_drop_left(stats, is_left_over, &f);
+	free(f.keys);
+}
+
+/*
+ * Replace the rows by @p fresh (taken): equal labels keep their counters, other counters are dropped. So a document that
+ * changes something else does not reset a Prometheus series.
+ */
+static void replace_rows(struct stats *stats, struct rows *rows, struct publish_row *fresh,
+                         size_t n)
+{
+	for (size_t k = 0; k < n; k++) {
+		fresh[k].key = hash_text(fresh[k].labels);
+		fresh[k].stays = keep_counters(rows, &fresh[k]);
+	}
+	if (!rows->items)
+		drop_left_over(stats, rows, fresh, n);
+	for (size_t i = 0; i < rows->n; i++) /* first, so that others find their room */
+		for (size_t m = 0; !rows->items[i].stays && m < rows->n_metrics; m++)
+			stats_drop(stats, rows->metrics[m].name, rows->items[i].labels);
+	for (size_t k = 0; k < n; k++) {
+		if (!fresh[k].stays)
+			make_row_counters(stats, rows, &fresh[k]);
+		fresh[k].stays = false;
+	}
+	free(rows->items);
+	rows->items = fresh;
+	rows->n = n;
+}
 
 struct publisher {
 	struct measurer *measurer;
@@ -61,29 +163,29 @@ struct writer {
 };
 
 /* Writes the labels of row @p i into @p out; the row's key is their hash. */
-typedef void label_row(const struct writer *w, size_t i, char out[ROWS_LABELS_MAX]);
+typedef void label_row(const struct writer *w, size_t i, char out[STATS_LABELS_MAX]);
 
-static void label_worker(const struct writer *w, size_t i, char out[ROWS_LABELS_MAX])
+static void label_worker(const struct writer *w, size_t i, char out[STATS_LABELS_MAX])
 {
-	snprintf(out, ROWS_LABELS_MAX, "worker=\"%zu\",cpu=\"%u\"", i, w->workers[i].cpu);
+	snprintf(out, STATS_LABELS_MAX, "worker=\"%zu\",cpu=\"%u\"", i, w->workers[i].cpu);
 }
 
 /* The label is the smallest number of frames in a burst of that size: 0, 1, 2, 4, ... */
-static void label_burst(const struct writer *w, size_t i, char out[ROWS_LABELS_MAX])
+static void label_burst(const struct writer *w, size_t i, char out[STATS_LABELS_MAX])
 {
 	(void)w;
-	snprintf(out, ROWS_LABELS_MAX, "worker=\"%zu\",frames=\"%u\"", i / DRIVER_BURST_SIZES,
+	snprintf(out, STATS_LABELS_MAX, "worker=\"%zu\",frames=\"%u\"", i / DRIVER_BURST_SIZES,
 	         1u << i % DRIVER_BURST_SIZES >> 1);
 }
 
-static void label_class(const struct writer *w, size_t i, char out[ROWS_LABELS_MAX])
+static void label_class(const struct writer *w, size_t i, char out[STATS_LABELS_MAX])
 {
-	snprintf(out, ROWS_LABELS_MAX, "class=\"%s\"", w->classes[i]);
+	snprintf(out, STATS_LABELS_MAX, "class=\"%s\"", w->classes[i]);
 }
 
-static void label_port(const struct writer *w, size_t i, char out[ROWS_LABELS_MAX])
+static void label_port(const struct writer *w, size_t i, char out[STATS_LABELS_MAX])
 {
-	snprintf(out, ROWS_LABELS_MAX, "port=\"%s\"", w->ports[i].name);
+	snprintf(out, STATS_LABELS_MAX, "port=\"%s\"", w->ports[i].name);
 }
 
 /*
@@ -94,7 +196,7 @@ static struct publish_row *make_rows(const struct writer *w, enum metrics_kind k
                                      label_row *label)
 {
 	struct rows *rows = &w->rows[kind];
-	char labels[ROWS_LABELS_MAX];
+	char labels[STATS_LABELS_MAX];
 	bool same = rows->items && rows->n == n; /* at first: what an earlier process left goes */
 	struct publish_row *fresh;
 
@@ -109,7 +211,7 @@ static struct publish_row *make_rows(const struct writer *w, enum metrics_kind k
 		return NULL;
 	for (size_t i = 0; i < n; i++)
 		label(w, i, fresh[i].labels);
-	rows_replace(w->stats, rows, fresh, n);
+	replace_rows(w->stats, rows, fresh, n);
 	return rows->items;
 }
 
@@ -247,19 +349,19 @@ static bool is_first_table(const struct plan_pool *pool)
 	return !pool->backup || pool->id == hash_text(pool->model->name);
 }
 
-static void label_backend(char labels[ROWS_LABELS_MAX], const struct plan_pool *pool,
+static void label_backend(char labels[STATS_LABELS_MAX], const struct plan_pool *pool,
                           const struct plan_backend *b)
 {
 	const char *model = pool->model->name, *backup = pool->backup ? pool->backup->name : "";
 
 	if (b->class == PLAN_BACKUP)
-		snprintf(labels, ROWS_LABELS_MAX, "pool=\"%s\",backend=\"%s\",backup_of=\"%s\"",
+		snprintf(labels, STATS_LABELS_MAX, "pool=\"%s\",backend=\"%s\",backup_of=\"%s\"",
 		         backup, b->name, model);
 	else if (is_first_table(pool))
-		snprintf(labels, ROWS_LABELS_MAX, "pool=\"%s\",backend=\"%s\"", model, b->name);
+		snprintf(labels, STATS_LABELS_MAX, "pool=\"%s\",backend=\"%s\"", model, b->name);
 	else
-		snprintf(labels, ROWS_LABELS_MAX, "pool=\"%s\",backend=\"%s\",backup=\"%s\"", model,
-		         b->name, backup);
+		snprintf(labels, STATS_LABELS_MAX, "pool=\"%s\",backend=\"%s\",backup=\"%s\"",
+		         model, b->name, backup);
 }
 
 static void log_left_out(const char *event, size_t too_many, unsigned max)
@@ -304,7 +406,7 @@ static void make_backend_rows(struct publisher *p, const struct compiler *n)
 		}
 	}
 	log_left_out("backends-without-counters", too_many, PUBLISH_BACKENDS_MAX);
-	rows_replace(p->stats, &p->rows[METRICS_BACKEND], fresh, used);
+	replace_rows(p->stats, &p->rows[METRICS_BACKEND], fresh, used);
 }
 
 static void make_pool_rows(struct publisher *p, const struct compiler *n)
@@ -318,14 +420,14 @@ static void make_pool_rows(struct publisher *p, const struct compiler *n)
 		const struct plan_pool *pool = n->pools[i].plan;
 
 		if (is_first_table(pool))
-			snprintf(fresh[i].labels, ROWS_LABELS_MAX, "pool=\"%s\"",
+			snprintf(fresh[i].labels, STATS_LABELS_MAX, "pool=\"%s\"",
 			         pool->model->name);
 		else
-			snprintf(fresh[i].labels, ROWS_LABELS_MAX, "pool=\"%s\",backup=\"%s\"",
+			snprintf(fresh[i].labels, STATS_LABELS_MAX, "pool=\"%s\",backup=\"%s\"",
 			         pool->model->name, pool->backup->name);
 		fresh[i].id = pool->id;
 	}
-	rows_replace(p->stats, &p->rows[METRICS_POOL], fresh, count);
+	replace_rows(p->stats, &p->rows[METRICS_POOL], fresh, count);
 }
 
 static void make_service_rows(struct publisher *p, const struct compiler *n)
@@ -339,10 +441,10 @@ static void make_service_rows(struct publisher *p, const struct compiler *n)
 	for (size_t i = 0; i < count; i++) {
 		const char *name = n->plan->services[i]->name;
 
-		snprintf(fresh[i].labels, ROWS_LABELS_MAX, "service=\"%s\"", name);
+		snprintf(fresh[i].labels, STATS_LABELS_MAX, "service=\"%s\"", name);
 		fresh[i].id = hash_text(name);
 	}
-	rows_replace(p->stats, &p->rows[METRICS_SERVICE], fresh, count);
+	replace_rows(p->stats, &p->rows[METRICS_SERVICE], fresh, count);
 }
 
 /*

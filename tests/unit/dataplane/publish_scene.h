@@ -12,7 +12,6 @@
 
 #include "base/hash.h"
 #include "dataplane/export/publish.h"
-#include "dataplane/export/publish_rows.h"
 #include "weir/stats.h"
 
 #include "tests/unit/dataplane/stage.h"

@@ -578,7 +578,7 @@ static void the_longest_names_have_room_in_labels(void **state)
 	struct plan_backend *b = &plan.backends[0];
 	const char *name = b->name;
 	struct model_pool pool = *was->model, backups[2] = { pool, pool };
-	char names[4][MODEL_NAME_MAX], labels[2 * ROWS_LABELS_MAX];
+	char names[4][MODEL_NAME_MAX], labels[2 * STATS_LABELS_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
