@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Reading JSON (RFC 8259) with jansson, for every process. Implemented in model/json.c; any thread.
+ * Reading JSON (RFC 8259) with jansson, and making small objects of it, for every process. Implemented in model/json.c; any thread.
  */
 #ifndef WEIR_JSON_H
 #define WEIR_JSON_H
