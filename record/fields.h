@@ -280,9 +280,9 @@ struct record_kind {
 /**
  * A struct TAG that is only shown, its rows and its kind TAG_kind, all of one list:
  * #define SHIP_ROWS(X, t) X(t, const char *, name) X(t, uint32_t, guests, .spare = true)
- * RECORD_VIEW(ship, "ship", SHIP_ROWS);
+ * RECORD_SHOWN(ship, "ship", SHIP_ROWS);
  */
-#define RECORD_VIEW(tag, the_name, ROWS) VIEW_IS(static, tag, the_name, ROWS)
+#define RECORD_SHOWN(tag, the_name, ROWS) VIEW_IS(static, tag, the_name, ROWS)
 /** The same with a kind for other files, too. */
 #define RECORD_ANSWER(tag, the_name, ROWS) VIEW_IS(, tag, the_name, ROWS)
 /** Rows of a struct @p type as a record. */

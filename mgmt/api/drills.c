@@ -201,9 +201,8 @@ static void set_problem(const struct drill_result *result, enum drill_outcome ou
 	switch (outcome) {
 	case DRILL_INVALID:
 		http_problem(reply, 422, "invalid", "%s: %s", result->field, result->text);
-		json_object_set_new(
-		        reply->json, "errors",
-		        json_pack("[{s:s, s:s}]", "field", result->field, "detail", result->text));
+		json_object_set_new(reply->json, "errors",
+		                    field_errors_json(result->field, result->text));
 		return;
 	case DRILL_UNKNOWN:
 		http_problem(reply, 404, "not-found", "%s", result->text);

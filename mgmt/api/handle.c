@@ -314,8 +314,7 @@ static json_t *peer_node_to_json(const struct core *core, struct change_wait *w,
                                  const struct peers_report *v)
 {
 	const struct inforce *f = judgement_of(core, w, v);
-	json_t *node =
-	        json_pack("{s:s, s:s}", "node", v->node, "state", peers_state_text(v->state));
+	json_t *node = node_state_json(v->node, peers_state_text(v->state));
 	/* its judgement is still that of a version before, or it has none yet */
 	bool unbegun =
 	        v->state == PEERS_AGREED && w->number && !f && v->inforce.number <= w->number;
@@ -342,8 +341,8 @@ static void add_unlisted_nodes(const struct core *core, struct change_wait *w,
 
 		if (!strcmp(node->name, core->dirs.node) || peers_find(reports, n, node->name))
 			continue;
-		json_array_append_new(nodes, json_pack("{s:s, s:s}", "node", node->name, "state",
-		                                       peers_state_text(PEERS_UNASKED)));
+		json_array_append_new(nodes,
+		                      node_state_json(node->name, peers_state_text(PEERS_UNASKED)));
 		w->complete = false;
 		w->pending = true;
 	}

@@ -55,7 +55,8 @@ struct peers_report;
 struct status_filter;
 
 /** What the routes of this file's group answer. */
-extern const struct record_kind events_record, node_record;
+extern const struct record_kind change_answer_kind, check_answer_kind, confirm_answer_kind;
+extern const struct record_kind events_answer_kind, node_shown_kind, versions_answer_kind;
 
 /** The status as JSON, given; not under the lock. */
 json_t *handle_status_json(struct core *core, const struct status_filter *filter);

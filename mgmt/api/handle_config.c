@@ -140,26 +140,47 @@ static bool read_change(struct core *core, const struct http_request *r, enum or
 	return field_end(&f, reply);
 }
 
+/* The answer to a change, and to a plan of one; the last four are of a plan. */
+#define CHANGE_ROWS(X, t)                                                                          \
+	X(t, json_t *, version, .of = &version_shown)                                              \
+	X(t, bool, changed)                                                                        \
+	X(t, json_t *, plan, .of = &plan_shown)                                                    \
+	X(t, json_t *, skipped_zones, .element = &record_string)                                   \
+	X(t, uint64_t, rolls_back_to, .later = true)                                               \
+	X(t, struct shown_number, before, .later = true)                                           \
+	X(t, json_t *, files_at, .later = true, .element = &record_string)                         \
+	X(t, bool, dry_run, .later = true)                                                         \
+	X(t, json_t *, unconfirmed, .later = true, .of = &unconfirmed_shown_kind)                  \
+	X(t, const char *, base, .later = true)                                                    \
+	X(t, json_t *, old_file, .later = true, .of = &old_file_shown_kind)
+RECORD_ANSWER(change_answer, "change", CHANGE_ROWS);
+#define CHECK_ROWS(X, t) X(t, bool, ok)
+RECORD_ANSWER(check_answer, "check", CHECK_ROWS);
+#define CONFIRM_ROWS(X, t) X(t, json_t *, version, .of = &version_shown)
+RECORD_ANSWER(confirm_answer, "confirmed", CONFIRM_ROWS);
+
 /* Of a version that was made or would be: clients read one form. */
 static json_t *change_to_json(struct core *core, const struct intent_changed *c, bool dry_run)
 {
 	const struct intent *in = core->intent;
 	const struct version *head = intent_head(in);
-	json_t *plan = plan_to_json(&c->plan);
+	struct change_answer a = {
+		.version = dry_run ? version_state_json(&c->version, NULL, VERSION_PLANNED)
+		                   : version_to_json(&c->version, head),
+		.changed = c->changed,
+		.plan = plan_to_json(&c->plan),
+	};
+	json_t *plan = a.plan;
 	struct version back;
-	json_t *answer = json_pack("{s:o, s:b, s:o}", "version",
-	                           version_to_json(&c->version, dry_run ? NULL : head), "changed",
-	                           c->changed, "plan", plan);
 
-	zones_add_json(c, json_object_get(plan, "warnings"), answer);
+	a.skipped_zones = zones_add_warnings(c, json_object_get(plan, "warnings"));
+	json_t *answer = record_shown(&change_answer_kind, &a);
 	voters_add_warning(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	operations_add_warnings(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	route_warnings_add(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	json_object_set_new(plan, "confirm_within_ms", json_integer(c->confirm_within_ms));
 	if (dry_run) {
 		json_object_set_new(answer, "dry_run", json_true());
-		json_object_set_new(json_object_get(answer, "version"), "state",
-		                    json_string("planned"));
 	} else if (head && head->confirm_by_ms && !intent_last_confirmed(core->intent, &back)) {
 		json_object_set_new(answer, "rolls_back_to", json_integer((json_int_t)back.number));
 	}
@@ -518,7 +539,8 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 			json_object_set(reply->json, "old_file", c.reverted);
 	} else if (reply->status == 200) {
 		json_decref(reply->json);
-		reply->json = json_pack("{s:b}", "ok", 1);
+		reply->json =
+		        record_shown(&check_answer_kind, &(struct check_answer){ .ok = true });
 	}
 	end_change(core);
 	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
@@ -592,7 +614,9 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 	else if (err && !reply->status)
 		refuse_change(core, err, &(struct intent_changed){ 0 }, reply);
 	else if (!err)
-		reply->json = json_pack("{s:o}", "version", version_to_json(v ? v : head, head));
+		reply->json = record_shown(
+		        &confirm_answer_kind,
+		        &(struct confirm_answer){ version_to_json(v ? v : head, head) });
 	core_changed(core);
 	core_unlock(core);
 	if (err)

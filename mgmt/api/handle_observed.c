@@ -18,29 +18,16 @@
 #define EVENTS_WAIT_MAX 30000u /* ms: below the idle timeout of usual proxies */
 
 /* The answer to GET /v1/node. */
-struct node_shown {
-	const char *node, *site, *cluster, *release;
-	struct {
-		const char *state, *detail;
-	} store;
-	uint64_t uptime_ms;
-};
-
-static const struct field node_store_fields[] = {
-	SHOW_AS(struct node_shown, "state", store.state),
-	SHOW_AS(struct node_shown, "detail", store.detail),
-};
-static const struct record_kind node_store_record =
-        RECORD_OF(struct node_shown, "store", node_store_fields, NULL);
-static const struct field node_fields[] = {
-	SHOW(struct node_shown, node),
-	SHOW(struct node_shown, site, .or_null = true),
-	SHOW(struct node_shown, cluster, .or_null = true),
-	SHOW(struct node_shown, release),
-	SHOW_GROUP("store", &node_store_record),
-	SHOW(struct node_shown, uptime_ms),
-};
-const struct record_kind node_record = RECORD_OF(struct node_shown, "node", node_fields, NULL);
+#define STORE_ROWS(X, t) X(t, const char *, state) X(t, const char *, detail)
+RECORD_SHOWN(node_store, "store", STORE_ROWS);
+#define NODE_ROWS(X, t)                                                                            \
+	X(t, const char *, node)                                                                   \
+	X(t, const char *, site, .or_null = true)                                                  \
+	X(t, const char *, cluster, .or_null = true)                                               \
+	X(t, const char *, release)                                                                \
+	X(t, struct node_store, store, .of = &node_store_kind)                                     \
+	X(t, uint64_t, uptime_ms)
+RECORD_ANSWER(node_shown, "node", NODE_ROWS);
 
 void handle_node(struct core *core, struct http_request *r, struct http_reply *reply)
 {
@@ -54,7 +41,7 @@ void handle_node(struct core *core, struct http_request *r, struct http_reply *r
 		                           .store = { intent_store_state(core->intent),
 		                                      intent_store_reason(core->intent) },
 		                           .uptime_ms = clock_mono_ms() - core->started_ms };
-	reply->json = record_shown(&node_record, &answer);
+	reply->json = record_shown(&node_shown_kind, &answer);
 	core_unlock(core);
 	reply->status = 200;
 }
@@ -113,19 +100,9 @@ static bool has_no_event(struct core *core, const void *since)
 }
 
 /* The answer to GET /v1/events. */
-struct events_answer {
-	json_t *items;
-	uint64_t last, oldest;
-};
-
-static const struct field one_event = { .kind = FIELD_RECORD, .of = &event_record };
-static const struct field events_fields[] = {
-	SHOW(struct events_answer, items, .element = &one_event),
-	SHOW(struct events_answer, last),
-	SHOW(struct events_answer, oldest),
-};
-const struct record_kind events_record =
-        RECORD_OF(struct events_answer, "events", events_fields, NULL);
+#define EVENTS_ROWS(X, t)                                                                          \
+	X(t, json_t *, items, .each = &event_record) X(t, uint64_t, last) X(t, uint64_t, oldest)
+RECORD_ANSWER(events_answer, "events", EVENTS_ROWS);
 
 void handle_events(struct core *core, struct http_request *r, struct http_reply *reply)
 {
@@ -155,7 +132,7 @@ void handle_events(struct core *core, struct http_request *r, struct http_reply 
 			json_array_append_new(items,
 			                      record_shown(&event_record, journal_find(j, id)));
 		reply->json =
-		        record_shown(&events_record,
+		        record_shown(&events_answer_kind,
 		                     &(struct events_answer){ json_incref(items), last, oldest });
 		reply->status = 200;
 	}

@@ -100,9 +100,8 @@ static void set_command_problem(const struct command_result *result, enum comman
 		return;
 	case COMMAND_INVALID:
 		http_problem(reply, 422, "invalid", "%s: %s", result->field, result->text);
-		json_object_set_new(
-		        reply->json, "errors",
-		        json_pack("[{s:s, s:s}]", "field", result->field, "detail", result->text));
+		json_object_set_new(reply->json, "errors",
+		                    field_errors_json(result->field, result->text));
 		return;
 	case COMMAND_NOTHING:
 		http_problem(reply, 409, "nothing-to-end", "%s", result->text);
@@ -144,9 +143,7 @@ static void add_waiting(const struct core *core, const struct command *c,
 
 	if (c->what != COMMAND_DRAIN || !b || !waiting_find(pool, effect, b->id, now_ms, &w))
 		return;
-	json_object_set_new(answer, "waiting",
-	                    json_pack("{s:I, s:I, s:o}", "slots", (json_int_t)w.n_own, "full_slots",
-	                              (json_int_t)w.n_full, "until", time_to_json(w.until_ms)));
+	json_object_set_new(answer, "waiting", record_shown(&waiting_shown, &w));
 	json_array_append_new(json_object_get(answer, "notes"),
 	                      json_string(waiting_text(&w, pool->name, text)));
 }

@@ -160,7 +160,7 @@ void handle_dns_explain(struct core *core, struct http_request *r, struct http_r
 	int err = explain_dns(&core->dirs, &request, &e);
 	reply->status = 200;
 	if (!err)
-		reply->json = explanation_to_json(e);
+		reply->json = record_shown(&explanation_shown, e);
 	else if (err == -EINVAL)
 		http_problem(reply, 422, "invalid", "%s", e->n_errors ? e->errors[0] : "refused");
 	else if (err == -ENOENT)

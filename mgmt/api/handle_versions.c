@@ -20,20 +20,18 @@ static json_t *kept_version_to_json(const struct core *core, const struct versio
 {
 	const struct version_history *h = shared_intent_history(core->intent);
 	const struct version *head = intent_head(core->intent);
-	json_t *json = version_to_json(v, head);
 	struct pending_clock clock;
 	enum chain_mark mark;
 
 	if (version_is_same(v, head) || !history_version(h, v->number, &mark))
-		return json;
+		return version_to_json(v, head);
 	pending_clock_read(&clock);
 	const struct version *chosen = history_in_force(h, clock.now_ms);
 
-	if (mark == CHAIN_ENDED)
-		json_object_set_new(json, "state", json_string("ended"));
-	else if (chosen && v->number >= chosen->number)
-		json_object_set_new(json, "state", json_string("waiting"));
-	return json;
+	return version_state_json(v, head,
+	                          mark == CHAIN_ENDED                     ? VERSION_ENDED
+	                          : chosen && v->number >= chosen->number ? VERSION_WAITING
+	                                                                  : VERSION_SUPERSEDED);
 }
 
 /* Versions below @p before (0: all), newest first. @return how many, or -errno */
@@ -62,20 +60,12 @@ static int list_versions(struct core *core, uint64_t before, struct version *lis
 	return n;
 }
 
-/* The version in force: not the newest one, where that has ended or is not here yet. */
-static void add_head(json_t *answer, const struct version *head)
-{
-	char etag[HTTP_TEXT_MAX];
-
-	if (!head) {
-		json_object_set_new(answer, "head", json_null());
-		json_object_set_new(answer, "etag", json_null());
-		return;
-	}
-	version_etag(head, etag);
-	json_object_set_new(answer, "head", json_integer((json_int_t)head->number));
-	json_object_set_new(answer, "etag", json_stringn(etag + 1, strlen(etag) - 2));
-}
+/* The answer to GET /v1/versions. Its head is the version in force: not the newest one, where that has ended or is not here yet. */
+#define VERSIONS_ROWS(X, t)                                                                        \
+	X(t, json_t *, items, .each = &version_shown)                                              \
+	X(t, struct shown_number, head)                                                            \
+	X(t, const char *, etag, .or_null = true)
+RECORD_ANSWER(versions_answer, "versions", VERSIONS_ROWS);
 
 void handle_versions(struct core *core, struct http_request *r, struct http_reply *reply)
 {
@@ -85,6 +75,7 @@ void handle_versions(struct core *core, struct http_request *r, struct http_repl
 	    !handle_number(r, "before", 1, INT64_MAX, 0, &before, reply))
 		return;
 	struct version *list = calloc(limit, sizeof(*list));
+	char etag[HTTP_TEXT_MAX];
 	core_lock(core);
 	struct store *store = intent_store_to_read(core->intent);
 	const struct version *head = intent_head(core->intent);
@@ -95,12 +86,13 @@ void handle_versions(struct core *core, struct http_request *r, struct http_repl
 		http_problem(reply, 503, "store", "the store fails: %s",
 		             !*reason && store ? store_reason(store) : reason);
 	} else {
-		json_t *items = json_array();
+		struct versions_answer a = { .items = json_array(),
+			                     .head = { head, head ? head->number : 0 },
+			                     .etag = head ? version_etag_text(head, etag) : NULL };
 
 		for (int i = 0; i < n; i++)
-			json_array_append_new(items, kept_version_to_json(core, &list[i]));
-		reply->json = json_pack("{s:o}", "items", items);
-		add_head(reply->json, head);
+			json_array_append_new(a.items, kept_version_to_json(core, &list[i]));
+		reply->json = record_shown(&versions_answer_kind, &a);
 		reply->status = 200;
 	}
 	core_unlock(core);

@@ -70,13 +70,15 @@ static void answer_again(struct core *core, const char *body, struct http_reply 
 	struct version v;
 
 	if (o) {
-		reply->json = json_pack("{s:o}", "override",
-		                        override_to_json(overrides, o, clock_believed_ms()));
+		reply->json = json_object();
+		json_object_set_new(reply->json, "override",
+		                    override_to_json(overrides, o, clock_believed_ms()));
 		override_etag(o, reply->etag);
 	} else if (number > 0 && !intent_version(core->intent, (uint64_t)number, &v, NULL)) {
-		reply->json =
-		        json_pack("{s:o, s:b}", "version",
-		                  version_to_json(&v, intent_head(core->intent)), "changed", 1);
+		reply->json = json_object();
+		json_object_set_new(reply->json, "version",
+		                    version_to_json(&v, intent_head(core->intent)));
+		json_object_set_new(reply->json, "changed", json_true());
 		version_etag(&v, reply->etag);
 	} else if (operation && operations_find(core, operation)) {
 		reply->json = operation_show_json(operations_find(core, operation));

@@ -125,13 +125,50 @@ static struct model *read_earlier_version(struct core *core, const char *base_di
 	return m;
 }
 
+/* A setting that the file takes back, and who made it so. */
+#define SETTING_ROWS(X, t)                                                                         \
+	X(t, const char *, path)                                                                   \
+	X(t, const char *, kind)                                                                   \
+	X(t, const char *, now)                                                                    \
+	X(t, const char *, file)                                                                   \
+	X(t, uint64_t, version)                                                                    \
+	X(t, const char *, principal)                                                              \
+	X(t, const char *, author)                                                                 \
+	X(t, const char *, node)                                                                   \
+	X(t, struct shown_time, time)                                                              \
+	X(t, const char *, reason)
+RECORD_SHOWN(setting_shown, "setting", SETTING_ROWS);
+
+struct old_file_shown {
+	const char *base;
+	bool certain;
+	size_t n_reverted;
+	json_t *reverted;
+};
+
+static const struct field old_file_fields[] = {
+	SHOW(struct old_file_shown, base),
+	SHOW(struct old_file_shown, certain),
+	SHOW_AS(struct old_file_shown, "n_takes_back", n_reverted),
+	SHOW_AS(struct old_file_shown, "takes_back", reverted, .each = &setting_shown_kind),
+};
+const struct record_kind old_file_shown_kind =
+        RECORD_OF(struct old_file_shown, "old file", old_file_fields, NULL);
+
 static json_t *setting_to_json(const struct plan_change *c, const struct version *by)
 {
-	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:s, s:o, s:s, s:o, s:o}", "path", c->path,
-	                 "kind", plan_kind_text(c->kind), "now", json_text(c->from), "file",
-	                 json_text(c->to), "version", (json_int_t)by->number, "principal",
-	                 by->principal, "author", json_text(by->author), "node", by->node, "time",
-	                 time_to_json(by->time_ms), "reason", json_text(by->reason));
+	const struct setting_shown shown = { .path = c->path,
+		                             .kind = plan_kind_text(c->kind),
+		                             .now = c->from,
+		                             .file = c->to,
+		                             .version = by->number,
+		                             .principal = by->principal,
+		                             .author = by->author,
+		                             .node = by->node,
+		                             .time = { by->time_ms },
+		                             .reason = by->reason };
+
+	return record_shown(&setting_shown_kind, &shown);
 }
 
 static json_t *reverted_to_json(const struct base_look *l, const struct change_plan *plan,
@@ -145,10 +182,12 @@ static json_t *reverted_to_json(const struct base_look *l, const struct change_p
 			json_array_append_new(list,
 			                      setting_to_json(&plan->changes[i],
 			                                      &h->list[l->marks[i].version_index]));
-	version_etag(&h->list[h->base], etag);
-	etag[strlen(etag) - 1] = '\0'; /* in JSON without its quotes */
-	return json_pack("{s:s, s:b, s:I, s:o}", "base", etag + 1, "certain", h->certain,
-	                 "n_takes_back", (json_int_t)l->n_reverted, "takes_back", list);
+	return record_shown(
+	        &old_file_shown_kind,
+	        &(struct old_file_shown){ .base = version_etag_text(&h->list[h->base], etag),
+	                                  .certain = h->certain,
+	                                  .n_reverted = l->n_reverted,
+	                                  .reverted = list });
 }
 
 /*

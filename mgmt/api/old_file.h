@@ -14,6 +14,7 @@
 #include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 #include "mgmt/store/base.h"
+#include "record/fields.h"
 
 /** What is known of a file's origin. */
 struct old_file {
@@ -29,6 +30,8 @@ struct old_file {
  */
 int old_file_check(struct core *core, const struct old_file *from,
                    const struct intent_candidate *candidate, json_t **reverted);
+/** What @p reverted is. */
+extern const struct record_kind old_file_shown_kind;
 /** Make @p reply the refusal. */
 void old_file_refuse(struct core *core, const struct old_file *from, int err, json_t *reverted,
                      struct http_reply *reply);

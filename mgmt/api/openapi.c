@@ -8,6 +8,7 @@
 
 #include "mgmt/api/handle.h"
 #include "mgmt/api/route.h"
+#include "mgmt/json/command.h"
 
 #define WORD_MAX 64u /* bytes of a word of the table */
 
@@ -53,7 +54,7 @@ static void name_parts(const char *path, char out[HTTP_TEXT_MAX], unsigned *n_pa
 	out[n] = '\0';
 }
 
-/* {NAME: VALUE}; @p value is taken. */
+/* {NAME: VALUE}; @p value is added. */
 static json_t *wrap_value(const char *name, json_t *value)
 {
 	json_t *o = json_object();
@@ -132,20 +133,37 @@ static json_t *describe_body(const struct route *r)
 	return body;
 }
 
+/*
+ * What was made is answered with which nodes have it. An answer that is given again after a crash has only what was made: so
+ * nothing is said to be always there.
+ */
+static void describe_change(json_t *schema)
+{
+	json_t *added = record_schema(&change_nodes_kind);
+
+	json_object_update(json_object_get(schema, "properties"),
+	                   json_object_get(added, "properties"));
+	json_object_del(schema, "required");
+	json_decref(added);
+}
+
 /* What a route answers, by the rows that write it. */
 static json_t *describe_answer(const struct route *r)
 {
-	const struct field one = { .kind = FIELD_RECORD, .of = r->answer };
 	const struct field list_fields[] = {
-		SHOW(struct handle_listed, items, .element = &one),
+		SHOW(struct handle_listed, items, .each = r->answer),
 		SHOW(struct handle_listed, more),
 	};
 	const struct record_kind list = RECORD_OF(struct handle_listed, "list", list_fields, NULL);
 	json_t *o = wrap_value("description", json_string("as docs/api.md describes it"));
 
-	if (r->answer)
-		json_object_set_new(o, "content",
-		                    describe_json(record_schema(r->is_list ? &list : r->answer)));
+	if (r->answer) {
+		json_t *schema = record_schema(r->is_list ? &list : r->answer);
+
+		if (!strcmp(r->query, ROUTE_CHANGES))
+			describe_change(schema);
+		json_object_set_new(o, "content", describe_json(schema));
+	}
 	return o;
 }
 

@@ -19,7 +19,10 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/idempotent.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/files/files.h"
+#include "mgmt/sync/shared_recover.h"
+#include "mgmt/sync/shared_run.h"
 #include "weir/json.h"
 
 #define VALUES_MAX  (4 * FILES_MAX) /* of a body: all files by their digests are three each */
@@ -186,6 +189,34 @@ const struct route route_table
 	  "",
 	  handle_peer_operations,
 	  "Between nodes: the levels in force, and what you measure",
+	  { "GET", "/v1/config", HTTP_OPERATOR, "", "", handle_config_get,
+	    "The head with its files", ANSWER(version_shown), NO_ANSWER },
+	  { "POST", "/v1/config/check", HTTP_VIEWER, "", "files:object!", handle_config_check,
+	    "Check the files of a configuration", ANSWER(check_answer_kind), NO_ANSWER },
+	  { "POST", "/v1/config/plan", HTTP_VIEWER, "",
+	    "files:object! author:string base:string replace:boolean", handle_config_plan,
+	    "What would change if these files were applied", ANSWER(change_answer_kind),
+	    NO_ANSWER },
+	  { "POST", "/v1/config/apply", HTTP_OPERATOR, ROUTE_CHANGES,
+	    "files:object! base:string replace:boolean " CHANGE, handle_config_apply,
+	    "Apply files as a new version", ANSWER(change_answer_kind), NO_ANSWER },
+	  { "GET", "/v1/versions", HTTP_VIEWER, "limit before", "", handle_versions,
+	    "Versions, newest first", ANSWER(versions_answer_kind), NO_ANSWER },
+	  { "GET", "/v1/versions/{}", HTTP_VIEWER, "files", "", handle_version, "One version",
+	    ANSWER(version_shown), NO_ANSWER },
+	  { "POST", "/v1/versions/{}/rollback", HTTP_ONCALL, ROUTE_CHANGES, CHANGE, handle_rollback,
+	    "A new version with the files of an old one", ANSWER(change_answer_kind), NO_ANSWER },
+	  { "POST", "/v1/versions/{}/confirm", HTTP_ONCALL, ROUTE_CHANGES,
+	    "reason:string! author:string", handle_confirm, "Confirm the version in force",
+	    ANSWER(confirm_answer_kind), NO_ANSWER },
+	  { "GET", "/v1/overrides", HTTP_VIEWER, "ended limit", "", handle_overrides,
+	    "Overrides in force", LIST_OF(override_shown), NO_ANSWER },
+	  { "GET", "/v1/overrides/{}", HTTP_VIEWER, "", "", handle_override, "One override",
+	    ANSWER(override_shown), NO_ANSWER },
+	  { "POST", "/v1/overrides", HTTP_ONCALL, ROUTE_CHANGES,
+	    "do:string! over:string from:string until:string now:boolean reason:string! author:string id:string target:object override_guards:array",
+	    handle_command, "Drain, disable, force up, hold, undrain, enable",
+	    ANSWER(command_answer_kind), NO_ANSWER },
 	  NO_ANSWER },
         { "POST",
 	  "/v1/peer/operations/{}/{}",
@@ -202,6 +233,17 @@ const struct route route_table
 	  "",
 	  handle_peer_measure,
 	  "Between nodes: what you measure",
+	  { "GET", "/v1/store", HTTP_VIEWER, "", "", handle_store,
+	    "The store that nodes share, and what this node has of it", ANSWER(store_answer_kind),
+	    NO_ANSWER },
+	  { "POST", "/v1/store/accept", HTTP_ADMIN, ROUTE_CHANGES, "reason:string! author:string",
+	    handle_store_accept, "Say that a store that went back is right; all nodes follow it",
+	    ANSWER(recovery_answer_kind), NO_ANSWER },
+	  { "POST", "/v1/store/rebuild", HTTP_ADMIN, ROUTE_CHANGES, "reason:string! author:string",
+	    handle_store_rebuild, "Make a lost store again, from this node's copy",
+	    ANSWER(recovery_answer_kind), NO_ANSWER },
+	  { "GET", "/v1/node", HTTP_VIEWER, "", "", handle_node, "This node",
+	    ANSWER(node_shown_kind), NO_ANSWER },
 	  NO_ANSWER },
 }
 ;
@@ -223,7 +265,23 @@ const struct route route_table
   "Between nodes of a site: what weir-dataplane knows of slots" },
 }
 ;
-const size_t route_table_n = sizeof(route_table) / sizeof(route_table[0]);
+{ "POST",
+  "/v1/zones/reload",
+  HTTP_OPERATOR,
+  ROUTE_CHANGES,
+  "base:string replace:boolean " CHANGE,
+  handle_zones_reload,
+  "Reload zone files from this node's disk",
+  ANSWER(change_answer_kind) },
+        { "GET",
+	  "/v1/events",
+	  HTTP_VIEWER,
+	  "since limit wait_ms",
+	  "",
+	  handle_events,
+	  "Events after an id; may wait for the next one",
+	  ANSWER(events_answer_kind) },
+        const size_t route_table_n = sizeof(route_table) / sizeof(route_table[0]);
 
 /* Match @p path; what stands for {} goes to @p parts. */
 static bool path_matches(const char *pattern, const char *path, char parts[][HTTP_TEXT_MAX])

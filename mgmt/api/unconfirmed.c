@@ -49,6 +49,13 @@ void unconfirmed_refuse(struct core *core, struct http_reply *reply)
 	json_object_set_new(reply->json, "rolls_back_to", json_integer((json_int_t)to));
 }
 
+#define UNCONFIRMED_ROWS(X, t)                                                                     \
+	X(t, uint64_t, version)                                                                    \
+	X(t, const char *, author)                                                                 \
+	X(t, uint64_t, rolls_back_to)                                                              \
+	X(t, struct shown_time, confirm_by)
+RECORD_ANSWER(unconfirmed_shown, "unconfirmed", UNCONFIRMED_ROWS);
+
 void unconfirmed_add_json(struct core *core, const struct intent_changed *planned, json_t *answer)
 {
 	const struct version *head = intent_head(core->intent);
@@ -59,9 +66,9 @@ void unconfirmed_add_json(struct core *core, const struct intent_changed *planne
 	if (!intent_last_confirmed(core->intent, &back) &&
 	    !strcmp(back.digest, planned->version.digest))
 		return; /* it goes back: that is allowed */
-	json_object_set_new(answer, "unconfirmed",
-	                    json_pack("{s:I, s:o, s:I, s:o}", "version", (json_int_t)head->number,
-	                              "author", json_text(head->author), "rolls_back_to",
-	                              (json_int_t)back.number, "confirm_by",
-	                              time_to_json(head->confirm_by_ms)));
+	const struct unconfirmed_shown shown = { .version = head->number,
+		                                 .author = head->author,
+		                                 .rolls_back_to = back.number,
+		                                 .confirm_by = { head->confirm_by_ms } };
+	json_object_set_new(answer, "unconfirmed", record_shown(&unconfirmed_shown_kind, &shown));
 }

@@ -12,6 +12,7 @@
 
 #include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
+#include "record/fields.h"
 
 /**
  * Make @p reply the refusal of a change that must not make the head permanent by the way. Under
@@ -23,5 +24,7 @@ void unconfirmed_refuse(struct core *core, struct http_reply *reply);
  * `{version, author, rolls_back_to, confirm_by}`. Under the lock.
  */
 void unconfirmed_add_json(struct core *core, const struct intent_changed *planned, json_t *answer);
+/** What that adds. */
+extern const struct record_kind unconfirmed_shown_kind;
 
 #endif

@@ -8,7 +8,7 @@
 #include "mgmt/core/to_json.h"
 #include "weir/json.h"
 
-void zones_add_json(const struct intent_changed *c, json_t *warnings, json_t *answer)
+json_t *zones_add_warnings(const struct intent_changed *c, json_t *warnings)
 {
 	json_t *skipped = json_array();
 
@@ -28,7 +28,7 @@ void zones_add_json(const struct intent_changed *c, json_t *warnings, json_t *an
 		        warnings,
 		        json_sprintf("and %zu more warnings about zones: see weir config check",
 		                     c->zones.n_more));
-	json_object_set_new(answer, "skipped_zones", skipped);
+	return skipped;
 }
 
 void unread_zones_add_json(const struct model_errors *unread, json_t *answer)

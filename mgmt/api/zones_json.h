@@ -12,11 +12,8 @@
 
 #include "mgmt/store/intent.h"
 
-/**
- * Add to a change's @p answer which zones keep their files ("skipped_zones"), and to @p warnings
- * what zones say.
- */
-void zones_add_json(const struct intent_changed *c, json_t *warnings, json_t *answer);
+/** Add to the @p warnings of a change what zones say. @return a list of the zones that keep their files, given */
+MUST_CHECK json_t *zones_add_warnings(const struct intent_changed *c, json_t *warnings);
 /**
  * Add to the plan of @p answer the zones that keep their files because those on the disk cannot
  * be read.

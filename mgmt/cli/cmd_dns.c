@@ -72,7 +72,7 @@ int cli_dns_explain(struct cli *cli, const struct cli_args *args)
 	if (status == CLI_USAGE && e && e->n_steps == 0 && !cli->json) {
 		print_explain_errors(e);
 	} else if (e && cli->json) {
-		api_print_own(explanation_to_json(e));
+		api_print_own(record_shown(&explanation_shown, e));
 	} else if (e) {
 		print_explanation(e);
 	}

@@ -6,11 +6,12 @@
 
 #include "base/plain.h"
 #include "mgmt/core/core.h"
+#include "record/fields.h"
 #include "weir/json.h"
 
 static const char *const texts[] = { "unknown", "pending", "in_force", "refused", "late" };
 
-const char *inforce_text(enum inforce_state state)
+const char *inforce_text(int state)
 {
 	return texts[state];
 }
@@ -34,14 +35,21 @@ json_t *inforce_detail(const struct inforce *f)
 	return json_text(text);
 }
 
+static const struct field inforce_fields[] = {
+	SHOW(struct inforce, number),
+	SHOW(struct inforce, digest),
+	SHOW_WORD(struct inforce, "state", state, inforce_text, INFORCE_LATE + 1),
+	SHOW(struct inforce, process),
+	SHOW(struct inforce, code),
+	SHOW(struct inforce, subject),
+	SHOW_AS(struct inforce, "detail", reason),
+};
+static const struct record_kind inforce_shown =
+        RECORD_OF(struct inforce, "judgement", inforce_fields, NULL);
+
 json_t *inforce_to_json(const struct inforce *f)
 {
-	if (!f->number)
-		return json_null();
-	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:o, s:o}", "number", (json_int_t)f->number,
-	                 "digest", f->digest, "state", texts[f->state], "process", f->process,
-	                 "code", f->code, "subject", json_text(f->subject), "detail",
-	                 json_text(f->reason));
+	return f->number ? record_shown(&inforce_shown, f) : json_null();
 }
 
 static void copy_text(const json_t *object, const char *name, char *out, size_t size)

@@ -53,7 +53,7 @@ struct inforce {
 /** This node's judgement of a version; NULL: it is too old, or not judged yet. */
 const struct inforce *inforce_of(const struct core *core, uint64_t number);
 /** "pending", "in_force", "refused", "late", "unknown" */
-const char *inforce_text(enum inforce_state state);
+const char *inforce_text(int state);
 /** One sentence about a judgement that is not INFORCE_DONE: process, subject, reason. */
 json_t *inforce_detail(const struct inforce *f);
 

@@ -24,44 +24,95 @@ void version_etag(const struct version *v, char out[HTTP_TEXT_MAX])
 	snprintf(out, HTTP_TEXT_MAX, "\"v%" PRIu64 "-%.16s\"", v->number, v->digest);
 }
 
+const char *version_etag_text(const struct version *v, char out[HTTP_TEXT_MAX])
+{
+	version_etag(v, out);
+	out[strlen(out) - 1] = '\0';
+	return out + 1;
+}
+
 bool version_is_same(const struct version *a, const struct version *b)
 {
 	return b && a->number == b->number && !strcmp(a->digest, b->digest);
 }
 
+/* A version as it is shown, next to the one in force. */
+struct version_row {
+	struct version v;
+	const char *etag; /* without its quotes */
+	bool is_provisional;
+	int64_t confirm_by_ms;
+	enum version_state state;
+};
+
+static const char *version_word(int state)
+{
+	static const char *const words[] = { "in_force", "unconfirmed", "superseded",
+		                             "ended",    "waiting",     "planned" };
+
+	return words[state];
+}
+
+static const struct field version_fields[] = {
+	SHOW_AS(struct version_row, "number", v.number),
+	SHOW_AS(struct version_row, "provisional", is_provisional),
+	SHOW_AS(struct version_row, "principal", v.principal),
+	SHOW_AS(struct version_row, "hash_key", v.hash_key),
+	SHOW(struct version_row, etag),
+	SHOW_AS(struct version_row, "digest", v.digest),
+	SHOW_AS(struct version_row, "parent", v.parent),
+	SHOW_AS(struct version_row, "author", v.author),
+	SHOW_AS(struct version_row, "reason", v.reason),
+	SHOW_AS(struct version_row, "node", v.node),
+	SHOW_TIME(struct version_row, "time", v.time_ms),
+	SHOW_TIME(struct version_row, "effective", v.effective_ms),
+	SHOW_TIME(struct version_row, "confirm_by", confirm_by_ms),
+	SHOW_WORD(struct version_row, "state", state, version_word, VERSION_PLANNED + 1),
+	SHOW_LATER("files", FIELD_JSON),
+};
+const struct record_kind version_shown =
+        RECORD_OF(struct version_row, "version", version_fields, NULL);
+
+json_t *version_state_json(const struct version *v, const struct version *head,
+                           enum version_state state)
+{
+	char etag[HTTP_TEXT_MAX];
+	struct version_row row = { .v = *v,
+		                   .etag = version_etag_text(v, etag),
+		                   .is_provisional = join_is_provisional(v),
+		                   .state = state };
+
+	if (version_is_same(v, head)) /* it runs; a kept record has none */
+		row.confirm_by_ms = head->confirm_by_ms;
+	return record_shown(&version_shown, &row);
+}
+
 json_t *version_to_json(const struct version *v, const struct version *head)
 {
-	bool is_head = version_is_same(v, head);
-	int64_t confirm_by_ms =
-	        is_head ? head->confirm_by_ms : 0; /* it runs; a kept record has none */
-	const char *state = !is_head ? "superseded" : confirm_by_ms ? "unconfirmed" : "in_force";
-	char etag[HTTP_TEXT_MAX];
-
-	version_etag(v, etag);
-	etag[strlen(etag) - 1] = '\0'; /* in JSON without its quotes */
-	return json_pack("{s:I, s:b, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:s}",
-	                 "number", (json_int_t)v->number, "provisional", join_is_provisional(v),
-	                 "principal", v->principal, "hash_key", v->hash_key, "etag", etag + 1,
-	                 "digest", v->digest, "parent", v->parent, "author", json_text(v->author),
-	                 "reason", json_text(v->reason), "node", v->node, "time",
-	                 time_to_json(v->time_ms), "effective", time_to_json(v->effective_ms),
-	                 "confirm_by", is_head ? time_to_json(confirm_by_ms) : json_null(), "state",
-	                 state);
+	return version_state_json(v, head,
+	                          !version_is_same(v, head) ? VERSION_SUPERSEDED
+	                          : head->confirm_by_ms     ? VERSION_UNCONFIRMED
+	                                                    : VERSION_IN_FORCE);
 }
 
 /* Bytes of small files in one answer; those behind go by digest. */
 #define INLINE_BYTES_MAX ((size_t)8 << 20)
 
+static const struct field file_fields[] = {
+	SHOW(struct files_item, name),
+	SHOW(struct files_item, digest),
+	SHOW_AS(struct files_item, "bytes", n_bytes),
+};
+static const struct record_kind file_shown =
+        RECORD_OF(struct files_item, "file", file_fields, NULL);
+/* The same without its name. */
+static const struct record_kind bytes_shown = {
+	.name = "file", .fields = file_fields + 1, .n_fields = 2, .size = sizeof(struct files_item)
+};
+
 json_t *files_to_json(const struct files *files)
 {
-	json_t *list = json_array();
-
-	for (size_t i = 0; files && i < files->n_items; i++)
-		json_array_append_new(list,
-		                      json_pack("{s:s, s:s, s:I}", "name", files->items[i].name,
-		                                "digest", files->items[i].digest, "bytes",
-		                                (json_int_t)files->items[i].n_bytes));
-	return list;
+	return record_list_shown(&file_shown, files->items, files->n_items);
 }
 
 /* Large files go by digest, and in a large version all files after the first megabytes. */
@@ -97,8 +148,7 @@ json_t *contents_to_json(const struct files *files)
 
 		n_inline += by_digest || item == first ? 0 : item->n_bytes; /* that is counted */
 		json_object_set_new(object, item->name,
-		                    by_digest ? json_pack("{s:s, s:I}", "digest", item->digest,
-		                                          "bytes", (json_int_t)item->n_bytes)
+		                    by_digest ? record_shown(&bytes_shown, item)
 		                              : bytes_to_json(item));
 	}
 	return object;
@@ -188,57 +238,109 @@ int files_from_json(const json_t *object, const struct file_source *source, stru
 	return 0;
 }
 
+static const struct field change_fields[] = {
+	SHOW(struct plan_change, path),
+	SHOW_WORD(struct plan_change, "kind", kind, plan_kind_text, PLAN_CHANGED + 1),
+	SHOW(struct plan_change, from),
+	SHOW(struct plan_change, to),
+};
+const struct record_kind plan_change_shown =
+        RECORD_OF(struct plan_change, "change", change_fields, NULL);
+
+static const struct field pool_fields[] = {
+	SHOW(struct change_plan_pool, pool),
+	SHOW_AS(struct change_plan_pool, "backends_before", n_before),
+	SHOW_AS(struct change_plan_pool, "backends_after", n_after),
+	SHOW(struct change_plan_pool, moved_ppm),
+	SHOW_LATER("full_slots", FIELD_U32),
+};
+static const struct record_kind pool_shown =
+        RECORD_OF(struct change_plan_pool, "pool", pool_fields, NULL);
+
+/* A rule that the change breaks. */
+#define RULE_ROWS(X, t)                                                                            \
+	X(t, const char *, rule) X(t, double, figure) X(t, double, limit) X(t, const char *, unit)
+RECORD_SHOWN(rule_row, "rule", RULE_ROWS);
+
+static json_t *rules_to_json(const struct change_plan *plan)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < plan->n_risks; i++) {
+		const struct risk *r = &plan->risks[i];
+		const struct rule_row row = { .rule = r->rule->name,
+			                      .unit = r->rule->level == RULE_TIMES ? "times"
+			                                                           : "share",
+			                      .figure = r->figure,
+			                      .limit = risk_limit(r->rule) };
+
+		json_array_append_new(list, record_shown(&rule_row_kind, &row));
+	}
+	return list;
+}
+
+/* How often the health checks of all nodes probe a VIP. */
+#define PROBES_ROWS(X, t)                                                                          \
+	X(t, const char *, vip)                                                                    \
+	X(t, size_t, nodes)                                                                        \
+	X(t, double, per_second)                                                                   \
+	X(t, double, per_second_before)
+RECORD_SHOWN(probes_row, "probes", PROBES_ROWS);
+
 static json_t *probes_to_json(const struct advice *advice)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < advice->n_probes; i++) {
 		const struct advice_probes *p = &advice->probes[i];
+		const struct probes_row row = { p->vip, p->n_nodes, (double)p->milli_per_s / 1000,
+			                        (double)p->milli_per_s_before / 1000 };
 
-		json_array_append_new(list,
-		                      json_pack("{s:s, s:I, s:f, s:f}", "vip", p->vip, "nodes",
-		                                (json_int_t)p->n_nodes, "per_second",
-		                                (double)p->milli_per_s / 1000, "per_second_before",
-		                                (double)p->milli_per_s_before / 1000));
+		json_array_append_new(list, record_shown(&probes_row_kind, &row));
 	}
 	return list;
 }
 
+/* A plan as it is shown: all is counted, and so much of it is listed. */
+struct plan_row {
+	struct change_plan plan;
+	bool is_risky;
+	json_t *rules, *probes;
+	size_t n_changes, n_warnings;
+};
+
+static const struct field risk_text = { .kind = FIELD_STRING,
+	                                .offset = offsetof(struct risk, text) };
+static const struct field plan_fields[] = {
+	SHOW_AS(struct plan_row, "risky", is_risky),
+	SHOW_LIST(struct plan_row, "risks", plan.risks, plan.n_risks, &risk_text),
+	SHOW(struct plan_row, rules, .each = &rule_row_kind),
+	SHOW_AS(struct plan_row, "n_risks", plan.n_risks_all),
+	SHOW_RECORDS(struct plan_row, "changes", plan.changes, n_changes, &plan_change_shown),
+	SHOW_AS(struct plan_row, "n_changes", plan.n_changes),
+	SHOW_RECORDS(struct plan_row, "pools", plan.pools, plan.n_pools, &pool_shown),
+	SHOW_LIST(struct plan_row, "warnings", plan.advice.warnings, n_warnings, &record_string),
+	SHOW(struct plan_row, probes, .each = &probes_row_kind),
+	SHOW_LATER("confirm_within_ms", FIELD_I64),
+};
+const struct record_kind plan_shown = RECORD_OF(struct plan_row, "plan", plan_fields, NULL);
+
+static size_t at_most(size_t n, size_t most)
+{
+	return n < most ? n : most;
+}
+
 json_t *plan_to_json(const struct change_plan *plan)
 {
-	json_t *changes = json_array(), *pools = json_array();
-	json_t *risks = json_array(), *rules = json_array(), *warnings = json_array();
+	const struct plan_row row = { .plan = *plan,
+		                      .is_risky = plan->n_risks > 0,
+		                      .rules = rules_to_json(plan),
+		                      .probes = probes_to_json(&plan->advice),
+		                      .n_changes = at_most(plan->n_changes, CHANGES_SHOWN),
+		                      .n_warnings =
+		                              at_most(plan->advice.n_warnings, CHANGES_SHOWN) };
 
-	for (size_t i = 0; i < plan->n_changes && i < CHANGES_SHOWN; i++) {
-		const struct plan_change *c = &plan->changes[i];
-
-		json_array_append_new(changes,
-		                      json_pack("{s:s, s:s, s:o, s:o}", "path", c->path, "kind",
-		                                plan_kind_text(c->kind), "from", json_text(c->from),
-		                                "to", json_text(c->to)));
-	}
-	for (size_t i = 0; i < plan->n_pools; i++)
-		json_array_append_new(
-		        pools, json_pack("{s:s, s:I, s:I, s:I}", "pool", plan->pools[i].pool,
-		                         "backends_before", (json_int_t)plan->pools[i].n_before,
-		                         "backends_after", (json_int_t)plan->pools[i].n_after,
-		                         "moved_ppm", (json_int_t)plan->pools[i].moved_ppm));
-	for (size_t i = 0; i < plan->n_risks; i++) {
-		const struct risk *r = &plan->risks[i];
-
-		json_array_append_new(risks, json_text(r->text));
-		json_array_append_new(
-		        rules, json_pack("{s:s, s:f, s:f, s:s}", "rule", r->rule->name, "figure",
-		                         r->figure, "limit", risk_limit(r->rule), "unit",
-		                         r->rule->level == RULE_TIMES ? "times" : "share"));
-	}
-	for (size_t i = 0; i < plan->advice.n_warnings && i < CHANGES_SHOWN; i++)
-		json_array_append_new(warnings, json_text(plan->advice.warnings[i]));
-	return json_pack("{s:b, s:o, s:o, s:I, s:o, s:I, s:o, s:o, s:o}", "risky",
-	                 plan->n_risks > 0, "risks", risks, "rules", rules, "n_risks",
-	                 (json_int_t)plan->n_risks_all, "changes", changes, "n_changes",
-	                 (json_int_t)plan->n_changes, "pools", pools, "warnings", warnings,
-	                 "probes", probes_to_json(&plan->advice));
+	return record_shown(&plan_shown, &row);
 }
 
 static const struct field event_fields[] = {
@@ -263,8 +365,16 @@ bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX])
 	return true;
 }
 
+/* What hands a version over to a node. */
+#define OFFER_ROWS(X, t)                                                                           \
+	X(t, json_t *, version)                                                                    \
+	X(t, json_t *, files)
+RECORD_SHOWN(offer_row, "offer", OFFER_ROWS);
+
 json_t *version_offer(const struct version *v, const struct files *files)
 {
-	return json_pack("{s:o, s:o}", "version", record_to_json(&version_record, v), "files",
-	                 contents_to_json(files));
+	const struct offer_row offer = { record_to_json(&version_record, v),
+		                         contents_to_json(files) };
+
+	return record_shown(&offer_row_kind, &offer);
 }

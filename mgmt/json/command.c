@@ -29,15 +29,54 @@ void override_etag(const struct override *o, char out[ETAG_TEXT_MAX])
 	snprintf(out, ETAG_TEXT_MAX, "\"o%" PRIu64 "\"", o->generation);
 }
 
-static json_t *target_to_json(const struct override *o)
-{
-	const char *kind = override_target_text(o->target);
+/* An override as it is shown. */
+struct override_row {
+	struct override o;
+	const char *etag; /* without its quotes */
+	const char *target_names[MODEL_TARGET_NODE + 1];
+	const char *pool, *service; /* of the target */
+	const char *state;
+	uint32_t level_ppm;
+	int64_t full_ms, returned_ms;
+};
 
-	if (o->target == MODEL_TARGET_BACKEND)
-		return json_pack("{s:s, s:s}", "pool", o->pool, kind, o->name);
-	return *o->service ? json_pack("{s:s, s:s}", kind, o->name, "service", o->service)
-	                   : json_pack("{s:s}", kind, o->name);
-}
+#define NAME_OF_TARGET(name, kind)                                                                 \
+	SHOW_AS(struct override_row, name, target_names[kind], .spare = true)
+static const struct field target_fields[] = {
+	SHOW(struct override_row, pool, .spare = true),
+	NAME_OF_TARGET("site", MODEL_TARGET_SITE),
+	NAME_OF_TARGET("backend", MODEL_TARGET_BACKEND),
+	NAME_OF_TARGET("node", MODEL_TARGET_NODE),
+	SHOW(struct override_row, service, .spare = true),
+};
+static const struct record_kind target_shown =
+        RECORD_OF(struct override_row, "target", target_fields, NULL);
+
+static const struct field override_fields[] = {
+	SHOW_AS(struct override_row, "id", o.id),
+	SHOW(struct override_row, etag),
+	SHOW_WORD(struct override_row, "do", o.kind, override_kind_text, MODEL_OVERRIDE_DRILL + 1),
+	SHOW_GROUP("target", &target_shown),
+	SHOW_AS(struct override_row, "generation", o.generation),
+	SHOW(struct override_row, state),
+	SHOW(struct override_row, level_ppm),
+	SHOW_TIME(struct override_row, "created", o.created_ms),
+	SHOW_TIME(struct override_row, "from", o.from_ms),
+	SHOW_TIME(struct override_row, "full", full_ms),
+	SHOW_TIME(struct override_row, "until", o.until_ms),
+	SHOW_TIME(struct override_row, "returned", returned_ms),
+	SHOW_AS(struct override_row, "over_ms", o.over_ms),
+	SHOW_AS(struct override_row, "author", o.author),
+	SHOW_AS(struct override_row, "reason", o.reason),
+	SHOW_AS(struct override_row, "node", o.node),
+	SHOW_AS(struct override_row, "principal", o.principal),
+	SHOW_AS(struct override_row, "to_ppm", o.to_ppm, ONLY_IF(struct override_row, o.is_step)),
+	SHOW_AS(struct override_row, "operation", o.operation, .spare = true),
+	SHOW_AS(struct override_row, "clients", o.clients), /* of a drill */
+	SHOW_LATER("operation_until", FIELD_TIME),
+};
+const struct record_kind override_shown =
+        RECORD_OF(struct override_row, "override", override_fields, NULL);
 
 static int64_t add_ms_capped(int64_t at_ms, int64_t more_ms)
 {
@@ -46,91 +85,123 @@ static int64_t add_ms_capped(int64_t at_ms, int64_t more_ms)
 
 json_t *override_to_json(const struct overrides *all, const struct override *o, int64_t now_ms)
 {
-	char etag[ETAG_TEXT_MAX], clients[ADDR_LONG_TEXT_MAX];
+	char etag[ETAG_TEXT_MAX];
+	struct override_row row = {
+		.o = *o,
+		.etag = etag + 1,
+		.pool = o->target == MODEL_TARGET_BACKEND ? o->pool : NULL,
+		.service = o->target == MODEL_TARGET_BACKEND ? NULL : o->service,
+		.state = overrides_state(all, o, now_ms),
+		.level_ppm = overrides_level_shown(all, o, now_ms),
+		.full_ms = add_ms_capped(o->from_ms, o->over_ms),
+		.returned_ms = o->ended ? o->until_ms : override_done_ms(o),
+	};
 
 	override_etag(o, etag);
 	etag[strlen(etag) - 1] = '\0';
-	bool is_drill = o->kind == MODEL_OVERRIDE_DRILL;
-	return json_pack(
-	        "{s:s, s:s, s:s, s:o, s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, "
-	        "s:s, s:s, s:o*, s:s*, s:s*}",
-	        "id", o->id, "etag", etag + 1, "do", override_kind_text(o->kind), "target",
-	        target_to_json(o), "generation", (json_int_t)o->generation, "state",
-	        overrides_state(all, o, now_ms), "level_ppm",
-	        (json_int_t)overrides_level_shown(all, o, now_ms), "created",
-	        time_to_json(o->created_ms), "from", time_to_json(o->from_ms), "full",
-	        time_to_json(add_ms_capped(o->from_ms, o->over_ms)), "until",
-	        time_to_json(o->until_ms), "returned",
-	        time_to_json(o->ended ? o->until_ms : override_done_ms(o)), "over_ms",
-	        (json_int_t)o->over_ms, "author", json_text(o->author), "reason",
-	        json_text(o->reason), "node", o->node, "principal", o->principal, "to_ppm",
-	        o->is_step ? json_integer(o->to_ppm) : NULL, "operation",
-	        *o->operation ? o->operation : NULL, "clients",
-	        is_drill ? prefix_text(&o->clients, clients) : NULL);
+	row.target_names[o->target] = o->name;
+	return record_shown(&override_shown, &row);
 }
+
+static const struct field error_fields[] = {
+	SHOW(struct model_error, file),
+	SHOW(struct model_error, line),
+	SHOW(struct model_error, field),
+	SHOW(struct model_error, message),
+};
+static const struct record_kind error_shown =
+        RECORD_OF(struct model_error, "error", error_fields, NULL);
 
 json_t *errors_to_json(const struct model_errors *errors)
 {
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < errors->n_items; i++) {
-		const struct model_error *m = &errors->items[i];
-
-		json_array_append_new(list,
-		                      json_pack("{s:o, s:i, s:o, s:o}", "file", json_text(m->file),
-		                                "line", (int)m->line, "field", json_text(m->field),
-		                                "message", json_text(m->message)));
-	}
-	return list;
+	return record_list_shown(&error_shown, errors->items, errors->n_items);
 }
+
+static const char *verdict_word(const void *verdict)
+{
+	const struct guard_verdict *v = verdict;
+
+	return v->unknown ? "unknown" : v->ok ? "ok" : "refused";
+}
+
+static const struct field verdict_fields[] = {
+	SHOW(struct guard_verdict, guard),
+	SHOW(struct guard_verdict, ok),
+	SHOW_TEXT_OF("state", verdict_word),
+	SHOW(struct guard_verdict, detail),
+	SHOW(struct guard_verdict, wait_s, .spare = true),
+};
+static const struct record_kind verdict_shown =
+        RECORD_OF(struct guard_verdict, "guard", verdict_fields, NULL);
 
 json_t *guards_to_json(const struct guard_result *guards)
 {
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < guards->n_verdicts; i++) {
-		const struct guard_verdict *v = &guards->verdicts[i];
-
-		json_array_append_new(list, json_pack("{s:s, s:b, s:s, s:s, s:o*}", "guard",
-		                                      v->guard, "ok", v->ok, "state",
-		                                      v->unknown ? "unknown"
-		                                      : v->ok    ? "ok"
-		                                                 : "refused",
-		                                      "detail", v->detail, "wait_s",
-		                                      v->wait_s ? json_integer(v->wait_s) : NULL));
-	}
-	return list;
+	return record_list_shown(&verdict_shown, guards->verdicts, guards->n_verdicts);
 }
+
+/* A receiver as it is shown. Of a backend no load is known. */
+struct receiver_row {
+	struct guard_receiver r;
+	const char *names[MODEL_TARGET_NODE + 1];
+	bool has_load, has_capacity, has_share;
+	uint64_t load_ppm_after;
+};
+
+#define LOAD_OF(name, member, is_known)                                                            \
+	SHOW_KNOWN(struct receiver_row, name, member, is_known,                                    \
+	           ONLY_IF(struct receiver_row, has_load))
+static const struct field receiver_fields[] = {
+	SHOW_AS(struct receiver_row, "site", names[MODEL_TARGET_SITE], .spare = true),
+	SHOW_AS(struct receiver_row, "backend", names[MODEL_TARGET_BACKEND], .spare = true),
+	SHOW_AS(struct receiver_row, "node", names[MODEL_TARGET_NODE], .spare = true),
+	SHOW_AS(struct receiver_row, "weight_ppm_before", r.before_ppm),
+	SHOW_AS(struct receiver_row, "weight_ppm_after", r.after_ppm),
+	LOAD_OF("bits_per_s", r.before_bits, r.known),
+	LOAD_OF("bits_per_s_after", r.after_bits, r.known),
+	LOAD_OF("capacity_bits_per_s", r.capacity_bits, has_capacity),
+	LOAD_OF("load_ppm_after", load_ppm_after, has_share),
+};
+static const struct record_kind receiver_shown =
+        RECORD_OF(struct receiver_row, "receiver", receiver_fields, NULL);
 
 static json_t *receivers_to_json(const struct guard_result *guards, enum model_target_kind kind)
 {
-	bool has_load = kind != MODEL_TARGET_BACKEND;
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < guards->n_receivers; i++) {
 		const struct guard_receiver *r = &guards->receivers[i];
-		json_t *one = json_pack("{s:s, s:I, s:I}", override_target_text(kind), r->name,
-		                        "weight_ppm_before", (json_int_t)r->before_ppm,
-		                        "weight_ppm_after", (json_int_t)r->after_ppm);
-		bool known = r->known && r->capacity_bits;
-		uint64_t load_ppm = known ? (uint64_t)((unsigned __int128)r->after_bits *
-		                                       MODEL_PPM_ALL / r->capacity_bits)
-		                          : 0;
+		struct receiver_row row = { .r = *r,
+			                    .has_load = kind != MODEL_TARGET_BACKEND,
+			                    .has_capacity = r->capacity_bits,
+			                    .has_share = r->known && r->capacity_bits };
 
-		if (has_load)
-			json_object_update_new(
-			        one,
-			        json_pack("{s:o, s:o, s:o, s:o}", "bits_per_s",
-			                  json_number_or_null(r->known, r->before_bits),
-			                  "bits_per_s_after",
-			                  json_number_or_null(r->known, r->after_bits),
-			                  "capacity_bits_per_s",
-			                  json_number_or_null(r->capacity_bits, r->capacity_bits),
-			                  "load_ppm_after", json_number_or_null(known, load_ppm)));
-		json_array_append_new(list, one);
+		row.names[kind] = r->name;
+		if (row.has_share)
+			row.load_ppm_after = (uint64_t)((unsigned __int128)r->after_bits *
+			                                MODEL_PPM_ALL / r->capacity_bits);
+		json_array_append_new(list, record_shown(&receiver_shown, &row));
 	}
 	return list;
 }
+
+static const struct field waiting_fields[] = {
+	SHOW_AS(struct waiting, "slots", n_own),
+	SHOW_AS(struct waiting, "full_slots", n_full),
+	SHOW_TIME(struct waiting, "until", until_ms),
+};
+const struct record_kind waiting_shown = RECORD_OF(struct waiting, "waiting", waiting_fields, NULL);
+
+/* The answer to a command; "changed" is of nothing_to_end_to_json(). */
+#define COMMAND_ROWS(X, t)                                                                         \
+	X(t, json_t *, override, .of = &override_shown, .or_null = true)                           \
+	X(t, json_t *, receivers, .each = &receiver_shown)                                         \
+	X(t, json_t *, guards, .each = &verdict_shown)                                             \
+	X(t, const char *, undo, .or_null = true)                                                  \
+	X(t, json_t *, notes, .element = &record_string)                                           \
+	X(t, bool, dry_run, .spare = true)                                                         \
+	X(t, bool, changed, .later = true)                                                         \
+	X(t, json_t *, waiting, .later = true, .of = &waiting_shown)
+RECORD_ANSWER(command_answer, "command", COMMAND_ROWS);
 
 json_t *command_to_json(const struct intent *in, const struct command *c,
                         const struct command_result *result, const char *note, int64_t now_ms)
@@ -158,35 +229,75 @@ json_t *command_to_json(const struct intent *in, const struct command *c,
 		json_array_append_new(notes, json_string(result->note));
 	if (note)
 		json_array_append_new(notes, json_string(note));
-	return json_pack("{s:o, s:o, s:o, s:s?, s:o, s:o*}", "override",
-	                 override_to_json(intent_overrides(in), &result->override, now_ms),
-	                 "receivers", receivers_to_json(&result->guards, result->override.target),
-	                 "guards", guards_to_json(&result->guards), "undo",
-	                 *result->undo ? result->undo : NULL, "notes", notes, "dry_run",
-	                 c->dry_run ? json_true() : NULL);
+	const struct command_answer answer = {
+		.override = override_to_json(intent_overrides(in), &result->override, now_ms),
+		.receivers = receivers_to_json(&result->guards, result->override.target),
+		.guards = guards_to_json(&result->guards),
+		.undo = *result->undo ? result->undo : NULL,
+		.notes = notes,
+		.dry_run = c->dry_run,
+	};
+
+	return record_shown(&command_answer_kind, &answer);
+}
+
+/* How far a node is with a change. */
+#define NODE_ROWS(X, t)                                                                            \
+	X(t, const char *, node)                                                                   \
+	X(t, const char *, state)                                                                  \
+	X(t, json_t *, processes, .spare = true, .element = &record_string)                        \
+	X(t, const char *, detail, .spare = true)                                                  \
+	X(t, bool, rolled_back, .later = true)                                                     \
+	X(t, const char *, process, .later = true)                                                 \
+	X(t, const char *, code, .later = true)
+RECORD_SHOWN(node_row, "node", NODE_ROWS);
+
+json_t *node_state_json(const char *node, const char *state)
+{
+	return record_shown(&node_row_kind, &(struct node_row){ .node = node, .state = state });
 }
 
 json_t *node_to_json(const char *node, const char *unwritten_reason, bool in_force, json_t *behind)
 {
-	return json_pack("{s:s, s:s, s:o, s:o*}", "node", node, "state",
-	                 *unwritten_reason ? "not_written"
-	                 : in_force        ? "in_force"
-	                                   : "written",
-	                 "processes", behind, "detail",
-	                 *unwritten_reason ? json_text(unwritten_reason) : NULL);
+	const struct node_row row = { .node = node,
+		                      .state = *unwritten_reason ? "not_written"
+		                               : in_force        ? "in_force"
+		                                                 : "written",
+		                      .processes = behind,
+		                      .detail = unwritten_reason };
+
+	return record_shown(&node_row_kind, &row);
 }
+
+/* What is added to the answer to a change. */
+#define CHANGE_NODES_ROWS(X, t)                                                                    \
+	X(t, uint64_t, document)                                                                   \
+	X(t, bool, complete)                                                                       \
+	X(t, json_t *, nodes, .each = &node_row_kind)                                              \
+	X(t, bool, dry_run, .later = true)                                                         \
+	X(t, bool, recovered, .later = true)
+RECORD_ANSWER(change_nodes, "change", CHANGE_NODES_ROWS);
 
 void nodes_add_json(json_t *answer, uint64_t document, bool complete, json_t *nodes)
 {
-	json_object_set_new(answer, "document", json_integer((json_int_t)document));
-	json_object_set_new(answer, "complete", json_boolean(complete));
-	json_object_set_new(answer, "nodes", nodes);
+	const struct change_nodes added = { .document = document,
+		                            .complete = complete,
+		                            .nodes = nodes };
+
+	json_object_update_new(answer, record_shown(&change_nodes_kind, &added));
 }
+
+/* The end of what has ended. */
+#define NOTHING_ROWS(X, t)                                                                         \
+	X(t, json_t *, override) X(t, bool, changed) X(t, bool, dry_run) X(t, json_t *, notes)
+RECORD_SHOWN(nothing_row, "nothing", NOTHING_ROWS);
 
 json_t *nothing_to_end_to_json(const struct command *c, const struct command_result *r)
 {
-	return json_pack("{s:n, s:b, s:b, s:[s]}", "override", "changed", 0, "dry_run", c->dry_run,
-	                 "notes", r->text);
+	struct nothing_row row = { .dry_run = c->dry_run, .notes = json_array() };
+
+	json_array_append_new(row.notes, json_string(r->text));
+	return record_shown(&nothing_row_kind, &row);
 }
 
 static int64_t read_instant(struct field_reader *f, const char *name, int64_t now_ms)

@@ -13,7 +13,9 @@
 #include <jansson.h>
 
 #include "mgmt/json/field.h"
+#include "mgmt/judge/waiting.h"
 #include "mgmt/store/command.h"
+#include "record/fields.h"
 
 #define ETAG_TEXT_MAX 256u /**< bytes, as HTTP_TEXT_MAX */
 
@@ -32,6 +34,10 @@ MUST_CHECK json_t *nothing_to_end_to_json(const struct command *c, const struct 
 void override_etag(const struct override *o, char out[ETAG_TEXT_MAX]);
 MUST_CHECK json_t *override_to_json(const struct overrides *all, const struct override *o,
                                     int64_t now_ms);
+/** Of struct waiting, which the answer to a drain has. */
+extern const struct record_kind waiting_shown;
+/** What override_to_json() and command_to_json() make, and what nodes_add_json() adds. */
+extern const struct record_kind override_shown, command_answer_kind, change_nodes_kind;
 /** Of a document: [{file, line, field, message}]. */
 MUST_CHECK json_t *errors_to_json(const struct model_errors *errors);
 MUST_CHECK json_t *guards_to_json(const struct guard_result *guards);
@@ -45,6 +51,8 @@ MUST_CHECK json_t *command_to_json(const struct intent *in, const struct command
  */
 MUST_CHECK json_t *node_to_json(const char *node, const char *unwritten_reason, bool in_force,
                                 json_t *behind);
+/** The same where no more is known. */
+MUST_CHECK json_t *node_state_json(const char *node, const char *state);
 /** Add to the answer to a change which nodes have it; takes @p nodes. */
 void nodes_add_json(json_t *answer, uint64_t document, bool complete, json_t *nodes);
 

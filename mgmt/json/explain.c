@@ -18,24 +18,17 @@ const char *explain_set_sender(struct explain_request *r, const char *client, co
 	return NULL;
 }
 
-static json_t *texts_to_json(char *const *texts, size_t n)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_string(texts[i]));
-	return list;
-}
-
-json_t *explanation_to_json(const struct explanation *e)
-{
-	json_t *steps = json_array();
-
-	for (size_t i = 0; i < e->n_steps; i++)
-		json_array_append_new(steps, json_pack("{s:s, s:s}", "step", e->steps[i].what,
-		                                       "text", e->steps[i].text));
-	return json_pack("{s:s, s:b, s:b, s:o, s:o, s:o}", "rcode", e->rcode ? e->rcode : "",
-	                 "authoritative", e->authoritative, "truncated", e->truncated, "steps",
-	                 steps, "records", texts_to_json(e->records, e->n_records), "mistakes",
-	                 texts_to_json(e->errors, e->n_errors));
-}
+static const struct field step_fields[] = { SHOW_AS(struct explain_step, "step", what),
+	                                    SHOW(struct explain_step, text) };
+static const struct record_kind step_shown =
+        RECORD_OF(struct explain_step, "step", step_fields, NULL);
+static const struct field explanation_fields[] = {
+	SHOW(struct explanation, rcode),
+	SHOW(struct explanation, authoritative),
+	SHOW(struct explanation, truncated),
+	SHOW_RECORDS(struct explanation, "steps", steps, n_steps, &step_shown),
+	SHOW_LIST(struct explanation, "records", records, n_records, &record_string),
+	SHOW_LIST(struct explanation, "mistakes", errors, n_errors, &record_string),
+};
+const struct record_kind explanation_shown =
+        RECORD_OF(struct explanation, "explanation", explanation_fields, NULL);

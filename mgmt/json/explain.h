@@ -9,9 +9,8 @@
 #ifndef WEIR_MGMT_JSON_EXPLAIN_H
 #define WEIR_MGMT_JSON_EXPLAIN_H
 
-#include <jansson.h>
-
 #include "base/checked.h"
+#include "record/fields.h"
 #include "weir/explain.h"
 
 /**
@@ -22,7 +21,7 @@
 const char *explain_set_sender(struct explain_request *r, const char *client,
                                const char *resolver) MUST_CHECK;
 
-/** The explanation as JSON, given. */
-json_t *explanation_to_json(const struct explanation *e);
+/** Of struct explanation, as it is shown. */
+extern const struct record_kind explanation_shown;
 
 #endif

@@ -12,8 +12,12 @@
 #include <string.h>
 
 #include "mgmt/store/store.h"
+#include "record/fields.h"
 
 #define ERRORS_MAX 100u /* listed in an answer; a body of nothing but errors gets a short answer */
+
+#define FAULT_ROWS(X, t) X(t, const char *, field) X(t, const char *, detail)
+RECORD_SHOWN(field_fault, "error", FAULT_ROWS);
 
 void field_start(struct field_reader *f, const json_t *object)
 {
@@ -30,7 +34,13 @@ void field_error(struct field_reader *f, const char *name, const char *format, .
 	va_start(list, format);
 	vsnprintf(detail, sizeof(detail), format, list);
 	va_end(list);
-	json_array_append_new(f->errors, json_pack("{s:s, s:s}", "field", name, "detail", detail));
+	json_array_append_new(
+	        f->errors, record_shown(&field_fault_kind, &(struct field_fault){ name, detail }));
+}
+
+json_t *field_errors_json(const char *name, const char *detail)
+{
+	return record_list_shown(&field_fault_kind, &(struct field_fault){ name, detail }, 1);
 }
 
 /* Return the value of @p name and note that the name is known. */

@@ -42,6 +42,8 @@ NONNULL(1, 2) const json_t *field_array(struct field_reader *f, const char *name
 NONNULL(1, 2, 3)
 void field_error(struct field_reader *f, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+/** A list of one error, [{field, detail}], given. */
+MUST_CHECK json_t *field_errors_json(const char *name, const char *detail);
 /** The field "reason" of a change: required, and not blank. */
 NONNULL(1) const char *field_reason(struct field_reader *f);
 /**

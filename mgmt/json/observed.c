@@ -17,21 +17,42 @@ json_t *judged_texts_json(const struct judge_verdict *v)
 	return list;
 }
 
+static const struct field reason_fields[] = {
+	SHOW(struct judge_reason, code),
+	SHOW(struct judge_reason, subject),
+	SHOW_WORD(struct judge_reason, "state", state, judge_state_text, JUDGE_DOWN + 1),
+	SHOW(struct judge_reason, text),
+	SHOW_TIME(struct judge_reason, "since", since_at_ms),
+};
+static const struct record_kind reason_shown =
+        RECORD_OF(struct judge_reason, "reason", reason_fields, NULL);
+
 json_t *judged_reasons_json(const struct judge_reason *reasons, size_t n, bool dated)
 {
-	json_t *list = json_array();
+	struct record_kind kind = reason_shown;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct judge_reason *r = &reasons[i];
-
-		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:o, s:o*}", "code", r->code,
-		                                      "subject", json_text(r->subject), "state",
-		                                      judge_state_text(r->state), "text",
-		                                      json_text(r->text), "since",
-		                                      dated ? time_to_json(r->since_at_ms) : NULL));
-	}
-	return list;
+	kind.n_fields -= !dated;
+	return record_list_shown(&kind, reasons, n);
 }
+
+/* A process, of which weir-mgmt shows more. */
+struct process_row {
+	bool whole;
+	const char *process, *state, *driver;
+	struct shown_number age_ms, document;
+	bool refused;
+};
+
+static const struct field process_fields[] = {
+	SHOW(struct process_row, process),
+	SHOW(struct process_row, state),
+	SHOW(struct process_row, age_ms),
+	SHOW(struct process_row, document, ONLY_IF(struct process_row, whole)),
+	SHOW(struct process_row, refused, ONLY_IF(struct process_row, whole)),
+	SHOW(struct process_row, driver, .spare = true),
+};
+const struct record_kind observed_process_shown =
+        RECORD_OF(struct process_row, "process", process_fields, NULL);
 
 json_t *observed_processes_json(const struct gather_process *processes, bool whole)
 {
@@ -39,25 +60,22 @@ json_t *observed_processes_json(const struct gather_process *processes, bool who
 
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
 		const struct gather_process *s = &processes[p];
-		const char *driver = s->dpdk ? "dpdk" : "xdp";
+		const struct process_row row = {
+			.whole = whole,
+			.process = observe_name((enum observe_process)p),
+			.state = !s->present  ? "absent"
+			         : s->running ? "running"
+			                      : "silent",
+			.driver = !whole || !s->has_ports || !s->running ? NULL
+			          : s->dpdk                              ? "dpdk"
+			                                                 : "xdp",
+			.age_ms = { s->present, s->age_ms },
+			.document = { s->document && s->running, s->document },
+			.refused = s->refused,
+		};
 
-		if (!observe_is_shown((enum observe_process)p, s))
-			continue;
-		json_t *one = json_pack("{s:s, s:s, s:o}", "process",
-		                        observe_name((enum observe_process)p), "state",
-		                        !s->present  ? "absent"
-		                        : s->running ? "running"
-		                                     : "silent",
-		                        "age_ms", json_number_or_null(s->present, s->age_ms));
-
-		if (whole)
-			json_object_update_new(
-			        one, json_pack("{s:o, s:b, s:s*}", "document",
-			                       json_number_or_null(s->document && s->running,
-			                                           s->document),
-			                       "refused", s->refused, "driver",
-			                       s->has_ports && s->running ? driver : NULL));
-		json_array_append_new(list, one);
+		if (observe_is_shown((enum observe_process)p, s))
+			json_array_append_new(list, record_shown(&observed_process_shown, &row));
 	}
 	return list;
 }
@@ -97,35 +115,88 @@ bool observed_marks_family(const json_t *row, const char *name, const char *fami
 	return json_has_true(row, name) && (!alone || !strcmp(alone, family));
 }
 
-json_t *observed_target_json(const struct observe_pages *pages, uint64_t target, bool whole)
+/* What was seen of a target. */
+struct observation {
+	bool is_seen, is_dated, whole;
+	const char *state, *reason, *last;
+	bool in_doubt, inconclusive, restored, damped;
+	int64_t since_ms;
+	struct shown_number age_ms;
+};
+
+#define OF_SEEN(member) SHOW(struct observation, member, ONLY_IF(struct observation, is_seen))
+static const struct field observation_fields[] = {
+	SHOW(struct observation, state),
+	OF_SEEN(in_doubt),
+	OF_SEEN(inconclusive),
+	OF_SEEN(restored),
+	OF_SEEN(damped),
+	OF_SEEN(reason),
+	SHOW_TIME(struct observation, "since", since_ms, ONLY_IF(struct observation, is_dated)),
+	SHOW(struct observation, age_ms, ONLY_IF(struct observation, whole)),
+	SHOW(struct observation, last, .spare = true),
+};
+static const struct record_kind observation_shown =
+        RECORD_OF(struct observation, "observation", observation_fields, NULL);
+
+static struct observation observe_target(const struct observe_pages *pages, uint64_t target,
+                                         bool whole)
 {
+	struct observation o = { .state = "unknown", .is_dated = whole, .whole = whole };
 	health_word word;
 
 	if (!find_word(pages, target, &word))
-		return json_pack("{s:s, s:o*, s:o*}", "state", "unknown", "since",
-		                 whole ? json_null() : NULL, "age_ms", whole ? json_null() : NULL);
+		return o;
 	const char *last = health_state_text(health_state(word));
-	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:s, s:o, s:o*, s:s*}", "state",
-	                 pages->health_fresh ? last : "unknown", "in_doubt", health_in_doubt(word),
-	                 "inconclusive", health_inconclusive(word), "restored",
-	                 health_restored(word), "damped", health_damped(word), "reason",
-	                 health_reason_text(health_reason(word)), "since",
-	                 time_to_json(health_since_s(word) * 1000), "age_ms",
-	                 whole ? json_integer((json_int_t)pages->health_age_ms) : NULL, "last",
-	                 pages->health_fresh ? NULL : last);
+	o.is_seen = o.is_dated = true;
+	o.state = pages->health_fresh ? last : o.state;
+	o.in_doubt = health_in_doubt(word);
+	o.inconclusive = health_inconclusive(word);
+	o.restored = health_restored(word);
+	o.damped = health_damped(word);
+	o.reason = health_reason_text(health_reason(word));
+	o.since_ms = health_since_s(word) * 1000;
+	o.age_ms = (struct shown_number){ true, pages->health_age_ms };
+	o.last = pages->health_fresh ? NULL : last;
+	return o;
 }
 
-static json_t *target_id(uint64_t target, bool whole)
+json_t *observed_target_json(const struct observe_pages *pages, uint64_t target, bool whole)
 {
-	return whole ? json_sprintf("%016" PRIx64, target) : NULL;
+	const struct observation o = observe_target(pages, target, whole);
+
+	return record_shown(&observation_shown, &o);
 }
+
+/* A target of a backend, or of a service. */
+struct target_row {
+	bool whole, is_backend;
+	uint64_t target;
+	const char *service, *pool, *backend, *site, *family;
+	struct addr address;
+	struct observation observation;
+};
+
+static const struct field target_fields[] = {
+	{ .shown = "target",
+	  .kind = FIELD_HEX,
+	  .offset = offsetof(struct target_row, target),
+	  ONLY_IF(struct target_row, whole) },
+	SHOW(struct target_row, service, .spare = true),
+	SHOW(struct target_row, pool, .spare = true),
+	SHOW(struct target_row, backend, .spare = true),
+	SHOW(struct target_row, site, .spare = true),
+	SHOW(struct target_row, family, .spare = true),
+	SHOW(struct target_row, address, ONLY_IF(struct target_row, is_backend)),
+	SHOW(struct target_row, observation, .of = &observation_shown),
+};
+const struct record_kind observed_target_shown =
+        RECORD_OF(struct target_row, "target", target_fields, NULL);
 
 /* A node probes the backends of its own site. */
 static void add_backends(const struct model *m, const struct observe_pages *pages, bool whole,
                          json_t *list)
 {
-	char text[ADDR_TEXT_MAX];
-
 	for (size_t i = 0; i < m->n_pools; i++) {
 		const struct model_pool *pool = &m->pools[i];
 		bool shown = whole || (m->self && pool->site == m->self->site);
@@ -133,14 +204,18 @@ static void add_backends(const struct model *m, const struct observe_pages *page
 		for (size_t k = 0; shown && k < pool->n_backends; k++) {
 			const struct model_backend *b = &pool->backends[k];
 			uint64_t target = health_target_backend(pool->name, b->id);
+			const struct target_row row = {
+				.whole = whole,
+				.is_backend = true,
+				.target = target,
+				.pool = pool->name,
+				.backend = b->name,
+				.site = whole ? NULL : pool->site->name,
+				.address = b->address,
+				.observation = observe_target(pages, target, whole),
+			};
 
-			json_array_append_new(
-			        list,
-			        json_pack("{s:o*, s:s, s:s, s:s*, s:s, s:o}", "target",
-			                  target_id(target, whole), "pool", pool->name, "backend",
-			                  b->name, "site", whole ? NULL : pool->site->name,
-			                  "address", addr_text(&b->address, text), "observation",
-			                  observed_target_json(pages, target, whole)));
+			json_array_append_new(list, record_shown(&observed_target_shown, &row));
 		}
 	}
 }
@@ -149,23 +224,24 @@ static void add_backends(const struct model *m, const struct observe_pages *page
 static void add_services(const struct model *m, const struct observe_pages *pages, bool whole,
                          json_t *list)
 {
-	health_word word;
-
 	for (size_t i = 0; i < m->n_services; i++)
 		for (size_t k = 0; k < 2 * m->services[i].n_at; k++) {
 			const char *name = m->services[i].name,
 			           *site = m->services[i].at[k / 2].site->name;
 			bool ip4 = (k % 2 != 0) == whole;
 			uint64_t target = health_target_service(name, site, ip4);
+			const struct target_row row = {
+				.whole = whole,
+				.target = target,
+				.service = name,
+				.site = site,
+				.family = ip4 ? "ipv4" : "ipv6",
+				.observation = observe_target(pages, target, whole),
+			};
 
-			if (!whole && !find_word(pages, target, &word))
-				continue;
-			json_array_append_new(
-			        list,
-			        json_pack("{s:o*, s:s, s:s, s:s, s:o}", "target",
-			                  target_id(target, whole), "service", name, "site", site,
-			                  "family", ip4 ? "ipv4" : "ipv6", "observation",
-			                  observed_target_json(pages, target, whole)));
+			if (whole || row.observation.is_seen)
+				json_array_append_new(list,
+				                      record_shown(&observed_target_shown, &row));
 		}
 }
 

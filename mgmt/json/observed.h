@@ -13,6 +13,7 @@
 
 #include "base/checked.h"
 #include "mgmt/judge/observed.h"
+#include "record/fields.h"
 
 /** The texts of the reasons, and how many were left out. */
 MUST_CHECK json_t *judged_texts_json(const struct judge_verdict *v);
@@ -23,6 +24,8 @@ MUST_CHECK json_t *judged_reasons_json(const struct judge_reason *reasons, size_
  * @param whole  by weir-mgmt; else without the last three
  */
 MUST_CHECK json_t *observed_processes_json(const struct gather_process *processes, bool whole);
+/** One of these, and of observed_targets_json(). */
+extern const struct record_kind observed_process_shown, observed_target_shown;
 /** The state of a target: "up", "down", or "unknown" also where the last is old. */
 const char *observed_state(const struct observe_pages *pages, uint64_t target);
 /** Whether the last result of a target was no vote: its state is that of before. */

@@ -13,7 +13,7 @@
 
 #include "weir/life.h"
 
-const char *judge_state_text(enum judge_state state)
+const char *judge_state_text(int state)
 {
 	static const char *const texts[] = { "well", "degraded", "down" };
 

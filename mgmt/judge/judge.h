@@ -140,6 +140,6 @@ struct judge_verdict {
 void judge(const struct judge_facts *facts, struct judge_verdict *out);
 
 /** "well", "degraded", "down" */
-const char *judge_state_text(enum judge_state state);
+const char *judge_state_text(int state);
 
 #endif

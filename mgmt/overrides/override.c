@@ -175,14 +175,14 @@ bool override_is_step_at(const struct override *o, const char *site)
 	return o->is_step && *o->operation && !strcmp(o->name, site);
 }
 
-const char *override_kind_text(enum model_override_kind kind)
+const char *override_kind_text(int kind)
 {
 	static const char *const texts[] = { "drain", "disable", "force_up", "hold", "drill" };
 
 	return texts[kind];
 }
 
-const char *override_target_text(enum model_target_kind target)
+const char *override_target_text(int target)
 {
 	static const char *const texts[] = { "site", "backend", "node" };
 

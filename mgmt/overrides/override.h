@@ -84,9 +84,9 @@ MUST_CHECK int override_from(const struct model_override *m, struct override *ou
 /** Whether ids, names, kinds and times are such as may be kept (from a peer, from a store). */
 bool override_ok(const struct override *o);
 /** "drain", "disable", "force_up", "hold", "drill" */
-const char *override_kind_text(enum model_override_kind kind);
+const char *override_kind_text(int kind);
 /** "site", "backend", "node" */
-const char *override_target_text(enum model_target_kind target);
+const char *override_target_text(int target);
 /** When its effect ends: after its return ramp; MODEL_TIME_NEVER. */
 int64_t override_done_ms(const struct override *o);
 /** The instant of its schedule that is in force: @p now_ms, unless its ramp is late or held. */

@@ -135,7 +135,7 @@ void plan_fini(struct change_plan *p)
 	*p = (struct change_plan){ 0 };
 }
 
-const char *plan_kind_text(enum plan_kind kind)
+const char *plan_kind_text(int kind)
 {
 	static const char *const texts[] = { "added", "removed", "changed" };
 

@@ -64,6 +64,6 @@ MUST_CHECK int plan_add_overrides(struct change_plan *p, const struct model *fro
                                   size_t n);
 void plan_fini(struct change_plan *p);
 /** "added", "removed", "changed" */
-const char *plan_kind_text(enum plan_kind kind);
+const char *plan_kind_text(int kind);
 
 #endif

@@ -8,16 +8,6 @@
 #include "mgmt/store/intent.h"
 #include "mgmt/store/shared.h"
 
-static const char *kind_word(int value)
-{
-	return override_kind_text((enum model_override_kind)value);
-}
-
-static const char *target_word(int value)
-{
-	return override_target_text((enum model_target_kind)value);
-}
-
 static const char *vips_word(int value)
 {
 	static const char *const texts[] = { "announced", "shutdown", "withdrawn" };
@@ -31,8 +21,8 @@ static const struct field override_fields[] = {
 	RECORD_VALUE(struct override, prior, FIELD_U64),
 	RECORD_VALUE(struct override, epoch, FIELD_U32),
 	RECORD_VALUE(struct override, step, FIELD_U32),
-	RECORD_WORD(struct override, kind, kind_word, MODEL_OVERRIDE_DRILL + 1),
-	RECORD_WORD(struct override, target, target_word, MODEL_TARGET_NODE + 1),
+	RECORD_WORD(struct override, kind, override_kind_text, MODEL_OVERRIDE_DRILL + 1),
+	RECORD_WORD(struct override, target, override_target_text, MODEL_TARGET_NODE + 1),
 	RECORD_TEXT(struct override, pool),
 	RECORD_TEXT(struct override, name),
 	RECORD_VALUE(struct override, created_ms, FIELD_I64),

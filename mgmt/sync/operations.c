@@ -19,6 +19,7 @@
 #include "mgmt/store/copy.h"
 #include "mgmt/overrides/hlc.h"
 #include "mgmt/overrides/override.h"
+#include "record/fields.h"
 #include "mgmt/store/shared_etcd.h"
 
 /* --- steps as overrides --- */
@@ -471,38 +472,34 @@ void operations_add_until(struct core *core, json_t *list)
 	json_array_foreach(list, i, override) add_until(core, override);
 }
 
-static json_t *change_to_json(uint64_t generation, uint32_t epoch, uint32_t step)
-{
-	return json_pack("{s:I, s:I, s:I}", "generation", (json_int_t)generation, "epoch",
-	                 (json_int_t)epoch, "step", (json_int_t)step);
-}
+/* Which change of an override is in force. */
+#define LEVEL_CHANGE_ROWS(X, t)                                                                    \
+	X(t, uint64_t, generation) X(t, uint32_t, epoch) X(t, uint32_t, step)
+RECORD_SHOWN(level_change, "change", LEVEL_CHANGE_ROWS);
+#define LEVEL_ROWS(X, t)                                                                           \
+	X(t, const char *, override)                                                               \
+	X(t, const char *, site)                                                                   \
+	X(t, json_t *, in_force, .spare = true, .of = &level_change_kind)                          \
+	X(t, struct shown_number, level_ppm, .spare = true)                                        \
+	X(t, struct shown_number, longest_ttl_s, .spare = true)
+RECORD_SHOWN(level_row, "level", LEVEL_ROWS);
 
-/* Which change of an override is in force, given, and its level. @return NULL: it is not known */
-static json_t *find_in_force(const struct overrides *all, const struct override *o,
-                             const struct ramp_levels *levels, int64_t now_ms, uint32_t *level_ppm)
+/* Find which change of an override is in force, and its level. If that is not known, @p out is untouched. */
+static void find_in_force(const struct overrides *all, const struct override *o,
+                          const struct ramp_record *level, bool has_levels, int64_t now_ms,
+                          struct level_row *out)
 {
-	const struct ramp_record *level =
-	        levels ? ramp_find_any(levels->items, levels->n, o->id) : NULL;
+	struct level_change change = { o->generation, o->epoch, o->step };
 
-	if (level && !o->ended) {
-		*level_ppm = level->level_ppm;
-		return change_to_json(level->generation, level->epoch, level->step);
-	}
 	/* weir-dns tells the levels of steps alone */
-	if (levels && o->is_step && !override_is_done(o, now_ms))
-		return NULL; /* it runs, and has not taken it yet */
-	*level_ppm = overrides_level(all, o, now_ms);
-	return change_to_json(o->generation, o->epoch, o->step);
-}
-
-/* Once a level has arrived it is known for how long answers with the one before may be used. */
-static void add_ttl(json_t *row, const struct ramp_levels *levels, const char *id)
-{
-	const struct ramp_record *level =
-	        levels ? ramp_find_any(levels->items, levels->n, id) : NULL;
-
-	if (level && level->arrived)
-		json_object_set_new(row, "longest_ttl_s", json_integer(level->longest_ttl_s));
+	if (level && !o->ended)
+		change = (struct level_change){ level->generation, level->epoch, level->step };
+	else if (has_levels && o->is_step && !override_is_done(o, now_ms))
+		return; /* it runs, and has not taken it yet */
+	out->level_ppm =
+	        (struct shown_number){ true, level && !o->ended ? level->level_ppm
+		                                                : overrides_level(all, o, now_ms) };
+	out->in_force = record_shown(&level_change_kind, &change);
 }
 
 /* Where no weir-dns runs, the document's levels count: nobody answers by others there. */
@@ -514,18 +511,17 @@ json_t *operations_levels_json(struct core *core, const struct ramp_levels *leve
 
 	for (size_t i = 0; i < all->n_items; i++) {
 		const struct override *o = &all->items[i];
-		uint32_t level_ppm;
+		const struct ramp_record *level =
+		        levels ? ramp_find_any(levels->items, levels->n, o->id) : NULL;
+		struct level_row row = { .override = o->id, .site = o->name };
 
 		if (o->kind == MODEL_OVERRIDE_DRILL || o->target != MODEL_TARGET_SITE)
 			continue;
-		json_t *row = json_pack("{s:s, s:s}", "override", o->id, "site", o->name);
-		json_t *in_force = find_in_force(all, o, levels, now_ms, &level_ppm);
-		if (in_force) {
-			json_object_set_new(row, "in_force", in_force);
-			json_object_set_new(row, "level_ppm", json_integer(level_ppm));
-		}
-		add_ttl(row, levels, o->id);
-		json_array_append_new(list, row);
+		find_in_force(all, o, level, levels, now_ms, &row);
+		/* once it has arrived it is known for how long answers with the one before may be used */
+		if (level && level->arrived)
+			row.longest_ttl_s = (struct shown_number){ true, level->longest_ttl_s };
+		json_array_append_new(list, record_shown(&level_row_kind, &row));
 	}
 	return list;
 }

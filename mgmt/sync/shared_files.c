@@ -20,6 +20,7 @@
 #include "mgmt/files/blobs.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/shared_intent.h"
+#include "record/fields.h"
 #include "weir/json.h"
 
 /* nodes that are given the files: one of two that are needed may not answer */
@@ -45,6 +46,9 @@ void shared_files_add_nodes(struct peer_query *q, const char *maker, size_t max)
 		}
 }
 
+#define PART_ROWS(X, t) X(t, const char *, digest) X(t, int64_t, bytes) X(t, uint64_t, offset)
+RECORD_SHOWN(part_missing, "part", PART_ROWS);
+
 /* Make a request for the next missing parts. @return NULL: nothing is missing */
 static json_t *next_request(struct core *core, const json_t *files)
 {
@@ -65,16 +69,18 @@ static json_t *next_request(struct core *core, const json_t *files)
 		core_unlock(core);
 		if (whole)
 			continue;
-		json_array_append_new(parts, json_pack("{s:s, s:I, s:I}", "digest", digest, "bytes",
-		                                       bytes, "offset", (json_int_t)have));
+		json_array_append_new(parts,
+		                      record_shown(&part_missing_kind,
+		                                   &(struct part_missing){ digest, bytes, have }));
 		n_bytes += (uint64_t)bytes;
 		if (n_bytes >= BLOBS_PARTS_BYTES_MAX || json_array_size(parts) == PARTS_MAX)
 			break;
 	}
-	if (json_array_size(parts) > 0)
-		return json_pack("{s:o}", "parts", parts);
+	json_t *body = json_array_size(parts) ? json_object() : NULL;
+	if (body)
+		json_object_set(body, "parts", parts);
 	json_decref(parts);
-	return NULL;
+	return body;
 }
 
 /* Store the parts that arrived. @return how many, or -errno */

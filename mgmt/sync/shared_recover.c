@@ -22,6 +22,7 @@
 #include "mgmt/store/refill.h"
 #include "mgmt/store/shared_intent.h"
 #include "mgmt/store/store_claim.h"
+#include "record/fields.h"
 #include "weir/json.h"
 
 #define LISTED_MAX 100u   /* lost versions and decisions in an answer; all are counted */
@@ -195,40 +196,89 @@ static uint64_t newest_of(const struct shared_records *l)
 	return r && !record_from_text(&history_head_record, r->text, &head, NULL) ? head.number : 0;
 }
 
-static json_t *side_to_json(const struct shared_records *l, uint64_t epoch)
+static const struct field copy_version_fields[] = {
+	SHOW(struct version, number),
+	SHOW(struct version, author),
+	SHOW(struct version, reason),
+	SHOW_TIME(struct version, "time", time_ms),
+};
+static const struct record_kind copy_version_shown =
+        RECORD_OF(struct version, "version", copy_version_fields, NULL);
+
+/* A node's copy of the store; who asks adds whose it is, and whether it has more. */
+#define OF_COPY(t) ONLY_IF(struct t, has_copy)
+#define COPY_ROWS(X, t)                                                                            \
+	X(t, bool, has_copy)                                                                       \
+	X(t, uint64_t, epoch, OF_COPY(t))                                                          \
+	X(t, uint64_t, newest, OF_COPY(t))                                                         \
+	X(t, int64_t, revision, OF_COPY(t))                                                        \
+	X(t, const char *, digest, OF_COPY(t))                                                     \
+	X(t, json_t *, versions, .spare = true, .each = &copy_version_shown)                       \
+	X(t, const char *, node, .later = true)                                                    \
+	X(t, bool, is_newer, .later = true)                                                        \
+	X(t, const char *, failure, .later = true)
+RECORD_SHOWN(store_copy, "copy", COPY_ROWS);
+
+/* One side: this node's copy, or the store. */
+#define SIDE_ROWS(X, t) X(t, uint64_t, newest) X(t, int64_t, revision) X(t, uint64_t, epoch)
+RECORD_SHOWN(recovery_side, "side", SIDE_ROWS);
+
+static struct recovery_side side_of(const struct shared_records *l, uint64_t epoch)
 {
-	return json_pack("{s:I, s:I, s:I}", "newest", (json_int_t)newest_of(l), "revision",
-	                 (json_int_t)l->revision, "epoch", (json_int_t)epoch);
+	return (struct recovery_side){ newest_of(l), l->revision, epoch };
 }
 
-static json_t *lost_to_json(const struct lost *l)
+static const char *lost_word(int mark)
 {
 	static const char *const words[] = { "version", "confirmed", "ended" };
 
-	return json_pack("{s:I, s:s, s:o, s:o, s:o}", "number", (json_int_t)l->number, "what",
-	                 words[l->mark], "author", json_text(l->author), "reason",
-	                 json_text(l->reason), "time", time_to_json(l->time_ms));
+	return words[mark];
 }
+
+static const struct field lost_fields[] = {
+	SHOW(struct lost, number),
+	SHOW_WORD(struct lost, "what", mark, lost_word, CHAIN_ENDED + 1),
+	SHOW(struct lost, author),
+	SHOW(struct lost, reason),
+	SHOW_TIME(struct lost, "time", time_ms),
+};
+static const struct record_kind lost_shown = RECORD_OF(struct lost, "lost", lost_fields, NULL);
+
+/* What a recovery answers. */
+#define RECOVERY_ROWS(X, t)                                                                        \
+	X(t, const char *, id)                                                                     \
+	X(t, bool, dry_run)                                                                        \
+	X(t, uint64_t, epoch)                                                                      \
+	X(t, struct recovery_side, store, .of = &recovery_side_kind)                               \
+	X(t, struct recovery_side, here, .of = &recovery_side_kind)                                \
+	X(t, const char *, reason)                                                                 \
+	X(t, size_t, n_lost, .later = true)                                                        \
+	X(t, json_t *, lost, .later = true, .each = &lost_shown)                                   \
+	X(t, json_t *, copies, .later = true, .each = &store_copy_kind)                            \
+	X(t, bool, followed, .later = true)
+RECORD_ANSWER(recovery_answer, "recovery", RECOVERY_ROWS);
 
 /* What the answer says of both sides. */
 static json_t *recovery_to_json(const struct recovery *r, bool dry_run)
 {
-	return json_pack("{s:s, s:b, s:I, s:o, s:o, s:o}", "id", r->conf.id, "dry_run", dry_run,
-	                 "epoch", (json_int_t)next_epoch(r), "store",
-	                 side_to_json(&r->there, r->claim.epoch), "here",
-	                 side_to_json(&r->here, r->origin.epoch), "reason", json_text(r->reason));
+	const struct recovery_answer a = { .id = r->conf.id,
+		                           .dry_run = dry_run,
+		                           .epoch = next_epoch(r),
+		                           .store = side_of(&r->there, r->claim.epoch),
+		                           .here = side_of(&r->here, r->origin.epoch),
+		                           .reason = r->reason };
+
+	return record_shown(&recovery_answer_kind, &a);
 }
 
 static void add_lost(const struct recovery *r, json_t *out)
 {
 	struct lost *lost = calloc(LISTED_MAX, sizeof(*lost));
 	size_t n = lost_find(&r->here, &r->there, lost, lost ? LISTED_MAX : 0);
-	json_t *list = json_array();
+	size_t n_listed = !lost ? 0 : n < LISTED_MAX ? n : LISTED_MAX;
 
-	for (size_t i = 0; lost && i < n && i < LISTED_MAX; i++)
-		json_array_append_new(list, lost_to_json(&lost[i]));
 	json_object_set_new(out, "n_lost", json_integer((json_int_t)n));
-	json_object_set_new(out, "lost", list);
+	json_object_set_new(out, "lost", record_list_shown(&lost_shown, lost, n_listed));
 	free(lost);
 }
 
@@ -407,10 +457,7 @@ static json_t *versions_to_json(const struct version_history *h, uint64_t after)
 
 		if (!v)
 			break; /* older ones are gone */
-		json_array_append_new(list, json_pack("{s:I, s:o, s:o, s:o}", "number",
-		                                      (json_int_t)n, "author", json_text(v->author),
-		                                      "reason", json_text(v->reason), "time",
-		                                      time_to_json(v->time_ms)));
+		json_array_append_new(list, record_shown(&copy_version_shown, v));
 	}
 	return list;
 }
@@ -424,12 +471,14 @@ json_t *shared_recover_peer_json(const struct core *core, uint64_t after)
 
 	if (!shared_intent_is_on(core->intent) || shared_intent_origin(core->intent, &origin) ||
 	    shared_intent_revision(core->intent, &revision))
-		return json_pack("{s:b}", "has_copy", 0);
-	return json_pack("{s:b, s:I, s:I, s:I, s:s, s:o}", "has_copy", 1, "epoch",
-	                 (json_int_t)origin.epoch, "newest",
-	                 (json_int_t)(newest ? newest->number : 0), "revision",
-	                 (json_int_t)revision, "digest", newest ? newest->digest : "", "versions",
-	                 versions_to_json(h, after));
+		return record_shown(&store_copy_kind, &(struct store_copy){ .has_copy = false });
+	const struct store_copy copy = { .has_copy = true,
+		                         .epoch = origin.epoch,
+		                         .newest = newest ? newest->number : 0,
+		                         .revision = revision,
+		                         .digest = newest ? newest->digest : "",
+		                         .versions = versions_to_json(h, after) };
+	return record_shown(&store_copy_kind, &copy);
 }
 
 /* Whether a node's copy has more than this one's. */
@@ -449,8 +498,9 @@ static bool is_newer(const struct recovery *r, const json_t *copy)
 static json_t *copy_to_json(const struct recovery *r, const char *node,
                             const struct client_request *request)
 {
-	json_t *out = json_pack("{s:s}", "node", node);
+	json_t *out = json_object();
 
+	json_object_set_new(out, "node", json_string(node));
 	if (json_has_true(request->answer, "has_copy")) {
 		json_object_update_missing(out, request->answer);
 		json_object_del(out, "cluster"); /* this node's */

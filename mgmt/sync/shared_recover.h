@@ -12,6 +12,7 @@
 
 #include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
+#include "record/fields.h"
 
 struct recover_request {
 	const struct http_request *request; /**< its If-Match may have the etag of a dry run */
@@ -33,5 +34,7 @@ void shared_recover_rebuild(struct core *core, const struct recover_request *q,
  * @return given
  */
 json_t *shared_recover_peer_json(const struct core *core, uint64_t after);
+/** What the first two answer. */
+extern const struct record_kind recovery_answer_kind;
 
 #endif

@@ -29,6 +29,7 @@
 #include "mgmt/store/shared_etcd.h"
 #include "mgmt/store/shared_intent.h"
 #include "mgmt/store/store_conf.h"
+#include "record/fields.h"
 #include "weir/condition.h"
 #include "weir/json.h"
 
@@ -214,59 +215,91 @@ void shared_run_stop(struct core *core)
 	free(r);
 }
 
+#define MEMBER_ROWS(X, t)                                                                          \
+	X(t, const char *, name)                                                                   \
+	X(t, const char *, endpoint)                                                               \
+	X(t, const char *, state)                                                                  \
+	X(t, struct shown_time, since)                                                             \
+	X(t, const char *, reason)
+RECORD_SHOWN(member_row, "member", MEMBER_ROWS);
+
+/* The answer to GET /v1/store; without a store there is a state alone. */
+struct store_answer {
+	bool shares;
+	const char *state, *reason, *id;
+	uint64_t silent_ms;
+	struct shown_number revision, epoch, members_needed, newest, in_force, here, goes_back_to;
+	json_t *members;
+	bool files_missing;
+};
+
+#define OF_STORE(member, ...)                                                                      \
+	SHOW(struct store_answer, member, ONLY_IF(struct store_answer, shares), __VA_ARGS__)
+static const struct field store_answer_fields[] = {
+	SHOW(struct store_answer, state),
+	OF_STORE(reason),
+	OF_STORE(id),
+	OF_STORE(silent_ms),
+	OF_STORE(revision),
+	OF_STORE(epoch),
+	OF_STORE(members, .each = &member_row_kind, .or_null = true),
+	OF_STORE(members_needed),
+	OF_STORE(newest),
+	OF_STORE(in_force),
+	OF_STORE(here),
+	OF_STORE(goes_back_to),
+	OF_STORE(files_missing),
+};
+const struct record_kind store_answer_kind =
+        RECORD_OF(struct store_answer, "store", store_answer_fields, NULL);
+
+static struct shown_number number_of(const struct version *v)
+{
+	return (struct shown_number){ .known = v, .value = v ? v->number : 0 };
+}
+
 /* What there is of shared intent here. */
-static void add_history_json(const struct core *core, json_t *out)
+static void add_history(const struct core *core, struct store_answer *a)
 {
 	const struct version_history *h = shared_intent_history(core->intent);
-	const struct version *newest = history_head(h), *final = history_final(h);
-	const struct version *head = intent_head(core->intent);
-	const struct shared_run *r = core->shared;
 	struct pending_clock clock;
 	int64_t left_ms;
 
 	pending_clock_read(&clock);
-	const struct version *chosen = history_in_force(h, clock.now_ms);
 	bool is_open = history_is_open(h, clock.now_ms, &left_ms);
 
-	json_object_set_new(out, "newest",
-	                    newest ? json_integer((json_int_t)newest->number) : json_null());
-	json_object_set_new(out, "in_force",
-	                    chosen ? json_integer((json_int_t)chosen->number) : json_null());
-	json_object_set_new(out, "here",
-	                    head ? json_integer((json_int_t)head->number) : json_null());
-	json_object_set_new(out, "goes_back_to",
-	                    is_open && final ? json_integer((json_int_t) final->number)
-	                                     : json_null());
-	json_object_set_new(out, "files_missing", json_boolean(r->missing.number != 0));
+	a->newest = number_of(history_head(h));
+	a->in_force = number_of(history_in_force(h, clock.now_ms));
+	a->here = number_of(intent_head(core->intent));
+	a->goes_back_to = number_of(is_open ? history_final(h) : NULL);
+	a->files_missing = core->shared->missing.number != 0;
 }
 
-/* The members as far as this node knows them. @return given; null: it does not */
+/* The members as far as this node knows them. @return given; NULL: it does not */
 static json_t *members_to_json(const struct shared_run *r, enum store_state state)
 {
-	char time[CLOCK_TEXT_MAX];
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < r->observed.n; i++) {
 		const struct shared_member *s = &r->observed.members[i];
 		bool is_silent = shared_members_is_silent(s),
 		     is_known = s->has_answered && !s->silent_ms;
+		const struct member_row row = {
+			.name = s->name,
+			.endpoint = s->url,
+			.state = is_silent  ? "silent"
+			         : is_known ? "answers"
+			                    : "unknown",
+			.since = { is_silent ? s->silent_since_ms : 0 },
+			.reason = is_silent ? s->reason : "",
+		};
 
-		json_array_append_new(
-		        list,
-		        json_pack("{s:o, s:s, s:s, s:o, s:o}", "name", json_text(s->name),
-		                  "endpoint", s->url, "state",
-		                  is_silent  ? "silent"
-		                  : is_known ? "answers"
-		                             : "unknown",
-		                  "since",
-		                  is_silent ? json_string(clock_text(s->silent_since_ms, time))
-		                            : json_null(),
-		                  "reason", json_text(is_silent ? s->reason : "")));
+		json_array_append_new(list, record_shown(&member_row_kind, &row));
 	}
 	if (state == STORE_READY && r->observed.n)
 		return list;
 	json_decref(list);
-	return json_null();
+	return NULL;
 }
 
 /* A peer that is heard and has a store which is not @p own; NULL: none is known. */
@@ -306,37 +339,34 @@ json_t *shared_run_json(const struct core *core)
 	static const char *const words[] = { "unknown", "ready",  "cut-off", "went-back",
 		                             "other",   "unkept", "refused" };
 	const struct shared_run *r = core->shared;
-	struct store_origin origin;
+	struct store_origin origin = { 0 };
 	uint64_t silent_ms;
-	int64_t revision;
+	int64_t revision = 0;
 
-	if (!r)
-		return json_pack("{s:s}", "state", shared_state_is_missing(core) ? "none" : "own");
+	if (!r) {
+		const char *alone = shared_state_is_missing(core) ? "none" : "own";
+
+		return record_shown(&store_answer_kind, &(struct store_answer){ .state = alone });
+	}
 	enum store_state state = shared_state_judge(r, &silent_ms);
-	json_t *out =
-	        json_pack("{s:s, s:o, s:s}", "state",
-	                  state == STORE_READY && r->is_full ? "full" : words[state], "reason",
-	                  json_text(*r->went_back ? r->went_back
-	                            : *r->other   ? r->other
-	                                          : r->reason),
-	                  "id", r->conf.id);
+	struct store_answer a = {
+		.shares = true,
+		.state = state == STORE_READY && r->is_full ? "full" : words[state],
+		.reason = *r->went_back ? r->went_back
+		          : *r->other   ? r->other
+		                        : r->reason,
+		.id = r->conf.id,
+		.silent_ms = silent_ms,
+		.members = members_to_json(r, state),
+		.members_needed = { r->observed.n_voters, r->observed.n_voters / 2 + 1 },
+	};
 
-	json_object_set_new(out, "silent_ms", json_integer((json_int_t)silent_ms));
-	json_object_set_new(out, "revision",
-	                    shared_intent_revision(core->intent, &revision)
-	                            ? json_null()
-	                            : json_integer(revision));
-	json_object_set_new(out, "epoch",
-	                    shared_intent_origin(core->intent, &origin)
-	                            ? json_null()
-	                            : json_integer((json_int_t)origin.epoch));
-	json_object_set_new(out, "members", members_to_json(r, state));
-	json_object_set_new(out, "members_needed",
-	                    r->observed.n_voters
-	                            ? json_integer((json_int_t)r->observed.n_voters / 2 + 1)
-	                            : json_null());
-	add_history_json(core, out);
-	return out;
+	a.revision.known = !shared_intent_revision(core->intent, &revision);
+	a.revision.value = (uint64_t)revision;
+	a.epoch.known = !shared_intent_origin(core->intent, &origin);
+	a.epoch.value = origin.epoch;
+	add_history(core, &a);
+	return record_shown(&store_answer_kind, &a);
 }
 
 /* State which members do not answer, while a majority does. */

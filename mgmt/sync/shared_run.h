@@ -21,6 +21,7 @@
 #include "mgmt/store/chain.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/shared_etcd.h"
+#include "record/fields.h"
 #include "weir/condition.h"
 
 /** Start the threads. @return 0, also where there is no store.conf; or -errno */
@@ -35,6 +36,8 @@ void shared_run_state(const struct core *core);
  * Whether the store can be used, and what this node has of it: GET /v1/store. Under the lock. @return given
  */
 json_t *shared_run_json(const struct core *core);
+/** What that makes. */
+extern const struct record_kind store_answer_kind;
 
 /**
  * Write the change of @p changed, and wait until it is in force here. Under the lock, which is given up meanwhile.

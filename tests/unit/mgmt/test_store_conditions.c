@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a node states of the store of all nodes: each trouble in its words, and no other; of a peer with another store, too. */
 #include "lone_node.h"
+#include "described.h"
 #include "whole_json.h"
 
 #include "mgmt/peers/peers_internal.h"
@@ -290,6 +291,10 @@ static json_t *show_store(void)
 	uint64_t least_ms = silent_ms();
 	json_t *shown = shared_run_json(&this_node), *silent = json_object_get(shown, "silent_ms");
 
+	json_t *schema = record_schema(&store_answer_kind);
+
+	described_check(schema, shown, "store");
+	json_decref(schema);
 	assert_in_range(json_integer_value(silent), least_ms, silent_ms());
 	json_object_del(shown, "silent_ms");
 	return shown;

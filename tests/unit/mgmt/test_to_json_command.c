@@ -132,9 +132,13 @@ static void never_and_an_hour_is_never(void **state)
 	json_t *told = override_to_json(&none, &o, NOW_MS);
 	assert_true(json_is_null(json_object_get(told, "returned")));
 	json_decref(told);
+	o.until_ms = CLOCK_END_MS - HOUR_MS; /* what has no text is never, too */
+	told = override_to_json(&none, &o, NOW_MS);
+	assert_true(json_is_null(json_object_get(told, "returned")));
+	json_decref(told);
 	o.until_ms--;
 	told = override_to_json(&none, &o, NOW_MS);
-	assert_string_equal(text_of(told, "returned"), time_text(MODEL_TIME_NEVER - 1));
+	assert_string_equal(text_of(told, "returned"), time_text(CLOCK_END_MS - 1));
 	json_decref(told);
 	o.from_ms = MODEL_TIME_NEVER;
 	told = override_to_json(&none, &o, NOW_MS);

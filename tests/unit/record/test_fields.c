@@ -498,7 +498,7 @@ static const struct field name_of_leg = { .kind = FIELD_TEXT,
 	X(t, struct shown_time, since)                                                             \
 	X(t, struct shown_number, rooms)                                                           \
 	X(t, struct shown_number, boats, .spare = true)
-RECORD_VIEW(ship, "ship", SHIP_ROWS);
+RECORD_SHOWN(ship, "ship", SHIP_ROWS);
 
 struct fleet {
 	struct ship ships[2];
