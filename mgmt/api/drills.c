@@ -127,19 +127,32 @@ static bool add_report(const struct operation_report *report, const struct overr
 	return true;
 }
 
+#define COUNT_ROWS(X, t)                                                                           \
+	X(t, const char *, node)                                                                   \
+	X(t, bool, reached)                                                                        \
+	X(t, bool, measured)                                                                       \
+	X(t, json_t *, state, .or_null = true)                                                     \
+	X(t, json_t *, begun, .or_null = true)                                                     \
+	X(t, json_t *, repeated, .or_null = true)                                                  \
+	X(t, json_t *, followed, .or_null = true)                                                  \
+	X(t, json_t *, kept, .or_null = true)
+RECORD_SHOWN(drill_count, "count", COUNT_ROWS);
+
 static json_t *report_json(const struct operation_report *report, const struct override *o)
 {
 	const json_t *row = json_find(json_object_get(report->measure, "drills"), "id", o->id);
-	json_t *node = json_pack("{s:s, s:b, s:b}", "node", report->node->name, "reached",
-	                         report->reached, "measured", row != NULL);
-	static const char *const names[] = { "state", "begun", "repeated", "followed", "kept" };
+	const struct drill_count count = {
+		.node = report->node->name,
+		.reached = report->reached,
+		.measured = row != NULL,
+		.state = json_incref(json_object_get(row, "state")),
+		.begun = json_incref(json_object_get(row, "begun")),
+		.repeated = json_incref(json_object_get(row, "repeated")),
+		.followed = json_incref(json_object_get(row, "followed")),
+		.kept = json_incref(json_object_get(row, "kept")),
+	};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		json_t *value = json_object_get(row, names[i]);
-
-		json_object_set(node, names[i], value ? value : json_null());
-	}
-	return node;
+	return record_shown(&drill_count_kind, &count);
 }
 
 static const char *explain_verdict(enum drill_verdict verdict, const struct drill_flows *f,
@@ -162,10 +175,37 @@ static const char *explain_verdict(enum drill_verdict verdict, const struct dril
 	}
 }
 
+#define FLOWS_ROWS(X, t)                                                                           \
+	X(t, uint64_t, begun)                                                                      \
+	X(t, uint64_t, repeated)                                                                   \
+	X(t, uint64_t, followed)                                                                   \
+	X(t, uint64_t, kept)
+RECORD_SHOWN(drill_sums, "flows", FLOWS_ROWS);
+#define DRILL_ROWS(X, t)                                                                           \
+	X(t, const char *, id)                                                                     \
+	X(t, const char *, site)                                                                   \
+	X(t, const char *, service)                                                                \
+	X(t, struct prefix, clients)                                                               \
+	X(t, const char *, state)                                                                  \
+	X(t, struct shown_time, created)                                                           \
+	X(t, struct shown_time, until)                                                             \
+	X(t, const char *, author)                                                                 \
+	X(t, const char *, principal)                                                              \
+	X(t, const char *, reason)                                                                 \
+	X(t, const char *, node)                                                                   \
+	X(t, struct drill_sums, flows, .of = &drill_sums_kind)                                     \
+	X(t, const char *, verdict)                                                                \
+	X(t, const char *, detail)                                                                 \
+	X(t, json_t *, counts, .each = &drill_count_kind)                                          \
+	X(t, json_t *, undo)                                                                       \
+	X(t, const char *, note, .later = true)                                                    \
+	X(t, const char *, filters, .later = true)                                                 \
+	X(t, bool, dry_run, .later = true)
+RECORD_ANSWER(drill_shown, "drill", DRILL_ROWS);
+
 /* The drill with what the nodes counted, and the command line that ends it. */
 static json_t *drill_json(const struct operation_snapshot *v, const struct override *o)
 {
-	char clients[ADDR_LONG_TEXT_MAX];
 	bool running = !override_is_done(o, v->now_ms), all = true, any = false;
 	struct drill_flows sum = { 0 };
 	json_t *nodes = json_array();
@@ -180,17 +220,25 @@ static json_t *drill_json(const struct operation_snapshot *v, const struct overr
 		json_array_append_new(nodes, report_json(report, o));
 	}
 	enum drill_verdict verdict = drill_judge(&sum, any && all, !running);
-	return json_pack(
-	        "{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:{s:I, s:I, s:I, s:I}, s:s, s:s, s:o, s:o}",
-	        "id", o->id, "site", o->name, "service", o->service, "clients",
-	        prefix_text(&o->clients, clients), "state", running ? "running" : "over", "created",
-	        time_to_json(o->created_ms), "until", time_to_json(o->until_ms), "author",
-	        json_text(o->author), "principal", o->principal, "reason", json_text(o->reason),
-	        "node", o->node, "flows", "begun", (json_int_t)sum.begun, "repeated",
-	        (json_int_t)sum.repeated, "followed", (json_int_t)sum.followed, "kept",
-	        (json_int_t)sum.kept, "verdict", drill_verdict_text(verdict), "detail",
-	        explain_verdict(verdict, &sum, running), "counts", nodes, "undo",
-	        json_sprintf("weir drill end %s", o->id));
+	const struct drill_shown shown = {
+		.id = o->id,
+		.site = o->name,
+		.service = o->service,
+		.clients = o->clients,
+		.state = running ? "running" : "over",
+		.created = { o->created_ms },
+		.until = { o->until_ms },
+		.author = o->author,
+		.principal = o->principal,
+		.reason = o->reason,
+		.node = o->node,
+		.flows = { sum.begun, sum.repeated, sum.followed, sum.kept },
+		.verdict = drill_verdict_text(verdict),
+		.detail = explain_verdict(verdict, &sum, running),
+		.counts = nodes,
+		.undo = json_sprintf("weir drill end %s", o->id),
+	};
+	return record_shown(&drill_shown_kind, &shown);
 }
 
 /* --- requests --- */

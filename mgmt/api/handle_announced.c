@@ -43,13 +43,6 @@ static bool has_vip(const struct model *m, const char *name)
 	return false;
 }
 
-/* Without a routing daemon nothing is announced, which is no error. */
-static json_t *announces_nothing(const struct look *l)
-{
-	return json_pack("{s:s, s:n, s:n, s:n, s:[]}", "node", l->core->dirs.node, "document",
-	                 "daemon", "counts", "items");
-}
-
 void handle_announcements(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct look *l = calloc(1, sizeof(*l));
@@ -63,8 +56,10 @@ void handle_announcements(struct core *core, struct http_request *r, struct http
 	} else if (vip && !has_vip(l->m, vip)) {
 		http_problem(reply, 404, "not-found", "there is no VIP %.64s", vip);
 	} else if (handle_number(r, "limit", 1, 100000, 0, &limit, reply)) {
-		reply->json = announcements_apply(l->m) ? handle_announcements_json(l, vip, limit)
-		                                        : announces_nothing(l);
+		/* without a routing daemon nothing is announced, which is no error */
+		reply->json = announcements_apply(l->m)
+		                      ? handle_announcements_json(l, vip, limit)
+		                      : announcements_none_to_json(l->core->dirs.node);
 		if (!reply->json)
 			http_problem(reply, 503, "busy", "out of memory");
 	}

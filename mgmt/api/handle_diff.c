@@ -190,6 +190,15 @@ static json_t *compare_models(struct core *core, const struct files *from, const
 	return changes;
 }
 
+#define DIFF_ROWS(X, t)                                                                            \
+	X(t, uint64_t, from)                                                                       \
+	X(t, uint64_t, to)                                                                         \
+	X(t, const char *, from_node)                                                              \
+	X(t, const char *, to_node)                                                                \
+	X(t, json_t *, changes, .or_null = true, .each = &plan_change_shown)                       \
+	X(t, const char *, text, .or_null = true)
+RECORD_ANSWER(diff_answer, "difference", DIFF_ROWS);
+
 void handle_version_diff(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct side from = { 0 }, to = { 0 };
@@ -198,12 +207,18 @@ void handle_version_diff(struct core *core, struct http_request *r, struct http_
 		bool has_text = r->role >= HTTP_OPERATOR;
 		char *text = has_text ? linediff_files(&from.files, &to.files) : NULL;
 
-		reply->json = json_pack("{s:I, s:I, s:s, s:s, s:o, s:o}", "from",
-		                        (json_int_t)from.number, "to", (json_int_t)to.number,
-		                        "from_node", *from.node ? from.node : core->dirs.node,
-		                        "to_node", *to.node ? to.node : core->dirs.node, "changes",
-		                        compare_models(core, &from.files, &to.files), "text",
-		                        has_text ? json_text(text ? text : "") : json_null());
+		const struct diff_answer a = {
+			.from = from.number,
+			.to = to.number,
+			.from_node = *from.node ? from.node : core->dirs.node,
+			.to_node = *to.node ? to.node : core->dirs.node,
+			.changes = compare_models(core, &from.files, &to.files),
+			.text = !has_text ? NULL
+			        : text    ? text
+			                  : "",
+		};
+
+		reply->json = record_shown(&diff_answer_kind, &a);
 		reply->status = 200;
 		free(text);
 	}

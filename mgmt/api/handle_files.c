@@ -15,6 +15,7 @@
 #include "base/plain.h"
 #include "mgmt/core/field.h"
 #include "mgmt/files/blobs.h"
+#include "record/fields.h"
 #include "weir/json.h"
 
 /* A part of a file as read from a request; its texts belong to the request. */
@@ -92,6 +93,11 @@ static void set_part_problem(int err, size_t i, struct http_reply *reply)
 		                     : strerror(-err));
 }
 
+#define UPLOADED_ROWS(X, t) X(t, const char *, digest) X(t, uint64_t, have) X(t, bool, complete)
+RECORD_SHOWN(file_uploaded, "file", UPLOADED_ROWS);
+#define UPLOAD_ROWS(X, t) X(t, json_t *, files, .each = &file_uploaded_kind)
+RECORD_ANSWER(upload_answer, "upload", UPLOAD_ROWS);
+
 void handle_files(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	const json_t *list = read_parts(r, reply), *item;
@@ -115,9 +121,9 @@ void handle_files(struct core *core, struct http_request *r, struct http_reply *
 		core_lock(core);
 		bool whole = intent_has_file(core->intent, part.digest, &have);
 		core_unlock(core);
-		json_array_append_new(files,
-		                      json_pack("{s:s, s:I, s:b}", "digest", part.digest, "have",
-		                                (json_int_t)have, "complete", whole));
+		json_array_append_new(
+		        files, record_shown(&file_uploaded_kind,
+		                            &(struct file_uploaded){ part.digest, have, whole }));
 	}
 	if (err)
 		set_part_problem(err, i, reply);
@@ -125,7 +131,7 @@ void handle_files(struct core *core, struct http_request *r, struct http_reply *
 		json_decref(files);
 		return;
 	}
-	reply->json = json_pack("{s:o}", "files", files);
+	reply->json = record_shown(&upload_answer_kind, &(struct upload_answer){ files });
 	reply->status = 200;
 }
 
@@ -166,6 +172,15 @@ static char *read_file_range(struct core *core, const struct part *p, size_t roo
 	return bytes;
 }
 
+#define PART_ROWS(X, t)                                                                            \
+	X(t, const char *, digest)                                                                 \
+	X(t, uint64_t, bytes)                                                                      \
+	X(t, uint64_t, offset)                                                                     \
+	X(t, const char *, data)
+RECORD_SHOWN(part_sent, "part", PART_ROWS);
+#define PARTS_ROWS(X, t) X(t, json_t *, parts, .each = &part_sent_kind)
+RECORD_ANSWER(parts_answer, "parts", PARTS_ROWS);
+
 void handle_peer_files(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	const json_t *list = json_object_get(r->json, "parts"), *item;
@@ -185,13 +200,13 @@ void handle_peer_files(struct core *core, struct http_request *r, struct http_re
 		char *text = bytes ? files_base64_text(bytes, n) : NULL;
 		if (text)
 			json_array_append_new(
-			        parts, json_pack("{s:s, s:I, s:I, s:s}", "digest", part.digest,
-			                         "bytes", (json_int_t)part.bytes, "offset",
-			                         (json_int_t)part.offset, "data", text));
+			        parts, record_shown(&part_sent_kind,
+			                            &(struct part_sent){ part.digest, part.bytes,
+			                                                 part.offset, text }));
 		n_sent += n;
 		free(text);
 		free(bytes);
 	}
-	reply->json = json_pack("{s:o}", "parts", parts);
+	reply->json = record_shown(&parts_answer_kind, &(struct parts_answer){ parts });
 	reply->status = 200;
 }

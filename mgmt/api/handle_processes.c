@@ -37,11 +37,29 @@ static int read_answer(struct core *core, enum observe_process p, const char *li
 	return err;
 }
 
-/* Ask @p p; @p request is taken. */
-static void query_process(struct core *core, enum observe_process p, json_t *request,
-                          struct http_reply *reply)
+/* A request to a control socket; NULL: it has no such member. */
+struct process_request {
+	const char *what, *pool, *backend, *service, *site, *source, *destination;
+	uint64_t length;
+};
+
+static const struct field request_fields[] = {
+	SHOW_AS(struct process_request, "do", what),
+	SHOW(struct process_request, pool, .spare = true),
+	SHOW(struct process_request, backend, .spare = true),
+	SHOW(struct process_request, service, .spare = true),
+	SHOW(struct process_request, site, .spare = true),
+	SHOW(struct process_request, source, .spare = true),
+	SHOW(struct process_request, destination, .spare = true),
+	SHOW(struct process_request, length, .spare = true),
+};
+static const struct record_kind request_record =
+        RECORD_OF(struct process_request, "request", request_fields, NULL);
+
+static void query_process(struct core *core, enum observe_process p,
+                          const struct process_request *request, struct http_reply *reply)
 {
-	char *line = json_line(request);
+	char *line = json_line(record_shown(&request_record, request));
 	int err = read_answer(core, p, line, &reply->json);
 	const char *refusal = json_get_text(reply->json, "error");
 
@@ -58,13 +76,14 @@ static void query_process(struct core *core, enum observe_process p, json_t *req
 void handle_dns(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	(void)r;
-	query_process(core, OBSERVE_DNS, json_pack("{s:s}", "do", "status"), reply);
+	query_process(core, OBSERVE_DNS, &(struct process_request){ .what = "status" }, reply);
 }
 
 void handle_dataplane(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	(void)r;
-	query_process(core, OBSERVE_DATAPLANE, json_pack("{s:s}", "do", "status"), reply);
+	query_process(core, OBSERVE_DATAPLANE, &(struct process_request){ .what = "status" },
+	              reply);
 }
 
 /* Ask for a list of all pools, or of the pool that the query names. */
@@ -74,7 +93,8 @@ static void query_pool_list(struct core *core, enum observe_process p, const cha
 	const struct status_filter filter = { .pool = http_query(r, "pool") };
 
 	if (handle_filter_ok(core, &filter, reply))
-		query_process(core, p, json_pack("{s:s, s:s*}", "do", what, "pool", filter.pool),
+		query_process(core, p,
+		              &(struct process_request){ .what = what, .pool = filter.pool },
 		              reply);
 }
 
@@ -91,24 +111,24 @@ void handle_health_targets(struct core *core, struct http_request *r, struct htt
 void handle_health_check(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	static const char *const names[] = { "pool", "backend", "service", "site" };
-	json_t *request = json_pack("{s:s}", "do", "check");
 	const char *given[4];
 	struct field_reader f;
 
 	field_start(&f, r->json);
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 4; i++)
 		given[i] = field_text(&f, names[i], false, MODEL_NAME_MAX - 1);
-		if (given[i])
-			json_object_set_new(request, names[i], json_string(given[i]));
-	}
 	if (f.n_errors == 0 && !(given[0] && given[1] && !given[2] && !given[3]) &&
 	    !(given[2] && given[3] && !given[0] && !given[1]))
 		field_error(&f, given[2] || given[3] ? "service" : "pool",
 		            "expected pool and backend, or service and site");
 	if (field_end(&f, reply))
-		query_process(core, OBSERVE_HEALTH, request, reply);
-	else
-		json_decref(request);
+		query_process(core, OBSERVE_HEALTH,
+		              &(struct process_request){ .what = "check",
+		                                         .pool = given[0],
+		                                         .backend = given[1],
+		                                         .service = given[2],
+		                                         .site = given[3] },
+		              reply);
 }
 
 void handle_trace(struct core *core, struct http_request *r, struct http_reply *reply)
@@ -123,8 +143,10 @@ void handle_trace(struct core *core, struct http_request *r, struct http_reply *
 		             "or /udp, both of one family; IPv6 in [ ]");
 	else if (handle_number(r, "length", q.length, UINT16_MAX, q.length, &length, reply))
 		query_process(core, OBSERVE_DATAPLANE,
-		              json_pack("{s:s, s:s, s:s, s:I}", "do", "trace", "source", source,
-		                        "destination", destination, "length", (json_int_t)length),
+		              &(struct process_request){ .what = "trace",
+		                                         .source = source,
+		                                         .destination = destination,
+		                                         .length = length },
 		              reply);
 }
 

@@ -17,6 +17,22 @@
 #include "mgmt/json/observed.h"
 #include "weir/json.h"
 
+#define SITE_OBSERVED_ROWS(X, t)                                                                   \
+	X(t, const char *, state)                                                                  \
+	X(t, uint64_t, targets)                                                                    \
+	X(t, uint64_t, up)                                                                         \
+	X(t, uint64_t, down)                                                                       \
+	X(t, const char *, withdrawn_by, .spare = true)                                            \
+	X(t, struct shown_number, bits_per_s)
+RECORD_SHOWN(site_observed, "observation", SITE_OBSERVED_ROWS);
+#define SITE_ROWS(X, t)                                                                            \
+	X(t, const char *, name)                                                                   \
+	X(t, const char *, region)                                                                 \
+	X(t, json_t *, intent)                                                                     \
+	X(t, json_t *, observation)                                                                \
+	X(t, json_t *, effect)
+RECORD_SHOWN(site_row, "site", SITE_ROWS);
+
 /* A site is observed through the targets of its services: up if one is up, down if all are down;
  * while an operation has withdrawn its VIPs, these are checked in vain.
  */
@@ -27,29 +43,34 @@ static json_t *site_observation(const struct look *l, const struct model_site *s
 
 	gather_site(l->m, l->pages.health_fresh ? l->pages.health : NULL, site, &observed);
 	bool is_down = observed.n && observed.down == observed.n;
-	return json_pack("{s:s, s:I, s:I, s:I, s:s*}", "state",
-	                 observed.up ? "up"
-	                 : !is_down  ? "unknown"
-	                 : operation ? "withdrawn"
-	                             : "down",
-	                 "targets", (json_int_t)observed.n, "up", (json_int_t)observed.up, "down",
-	                 (json_int_t)observed.down, "withdrawn_by", operation);
+	struct site_observed observation = {
+		.state = observed.up ? "up"
+		         : !is_down  ? "unknown"
+		         : operation ? "withdrawn"
+		                     : "down",
+		.targets = observed.n,
+		.up = observed.up,
+		.down = observed.down,
+		.withdrawn_by = operation,
+	};
+
+	for (size_t k = 0; k < l->n_loads; k++)
+		if (!l->loads[k].is_part && !strcmp(l->loads[k].site, site->name))
+			observation.bits_per_s = (struct shown_number){ true, l->loads[k].per_s };
+	return record_shown(&site_observed_kind, &observation);
 }
 
 static json_t *site_status(struct status *s, const struct model_site *site)
 {
-	const struct look *l = &s->look;
-	json_t *observed = site_observation(l, site), *load = json_null();
+	const struct site_row row = {
+		.name = site->name,
+		.region = site->region ? site->region : "",
+		.intent = status_intent(s, MODEL_TARGET_SITE, "", site->name, "", site->weight),
+		.observation = site_observation(&s->look, site),
+		.effect = status_dns_site_effect(&s->dns, site->name),
+	};
 
-	for (size_t k = 0; k < l->n_loads; k++)
-		if (!l->loads[k].is_part && !strcmp(l->loads[k].site, site->name))
-			load = json_integer((json_int_t)l->loads[k].per_s);
-	json_object_set_new(observed, "bits_per_s", load);
-	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", site->name, "region",
-	                 site->region ? site->region : "", "intent",
-	                 status_intent(s, MODEL_TARGET_SITE, "", site->name, "", site->weight),
-	                 "observation", observed, "effect",
-	                 status_dns_site_effect(&s->dns, site->name));
+	return record_shown(&site_row_kind, &row);
 }
 
 static json_t *sites_status(struct status *s)
@@ -62,6 +83,18 @@ static json_t *sites_status(struct status *s)
 	return list;
 }
 
+#define PEER_ROWS(X, t)                                                                            \
+	X(t, const char *, node)                                                                   \
+	X(t, const char *, hash_key)                                                               \
+	X(t, const char *, site)                                                                   \
+	X(t, const char *, state)                                                                  \
+	X(t, uint64_t, version)                                                                    \
+	X(t, const char *, digest)                                                                 \
+	X(t, const char *, store, .or_null = true)                                                 \
+	X(t, struct shown_number, age_ms)                                                          \
+	X(t, const char *, detail, .spare = true)
+RECORD_ANSWER(peer_shown, "peer", PEER_ROWS);
+
 json_t *handle_peers_json(const struct peers_report *reports, size_t n)
 {
 	json_t *list = json_array();
@@ -69,16 +102,19 @@ json_t *handle_peers_json(const struct peers_report *reports, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct peers_report *v = &reports[i];
-		json_t *detail = *v->unreachable_reason ? json_text(v->unreachable_reason) : NULL;
+		const struct peer_shown row = {
+			.node = v->node,
+			.hash_key = v->hash_key,
+			.site = v->site,
+			.state = peers_state_text(v->state),
+			.version = v->number,
+			.digest = v->digest,
+			.store = peers_store(v, now_ms),
+			.age_ms = { v->answered_ms, now_ms - v->answered_ms },
+			.detail = v->unreachable_reason,
+		};
 
-		json_array_append_new(
-		        list,
-		        json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s?, s:o, s:o*}", "node",
-		                  v->node, "hash_key", v->hash_key, "site", v->site, "state",
-		                  peers_state_text(v->state), "version", (json_int_t)v->number,
-		                  "digest", v->digest, "store", peers_store(v, now_ms), "age_ms",
-		                  json_number_or_null(v->answered_ms, now_ms - v->answered_ms),
-		                  "detail", detail));
+		json_array_append_new(list, record_shown(&peer_shown_kind, &row));
 	}
 	return list;
 }
@@ -95,6 +131,10 @@ static json_t *node_intent(const struct status *s, const struct model_node *n)
 	return intent;
 }
 
+#define PEER_EFFECT_ROWS(X, t)                                                                     \
+	X(t, struct shown_number, version, .spare = true) X(t, const char *, state, .spare = true)
+RECORD_SHOWN(peer_effect, "effect", PEER_EFFECT_ROWS);
+
 /* Only the node itself knows what its processes have taken; a peer tells its version and state. */
 static json_t *node_effect(const struct look *l, const struct model_node *n)
 {
@@ -108,13 +148,23 @@ static json_t *node_effect(const struct look *l, const struct model_node *n)
 		return effect;
 	}
 	if (!peer || peer->state == PEERS_UNREACHABLE)
-		return json_pack("{s:s}", "state", "unknown");
-	effect = json_pack("{s:I}", "version", (json_int_t)peer->number);
-	if (announces)
-		json_object_set_new(effect, "state",
-		                    json_string(*peer->drain ? peer->drain : "unknown"));
-	return effect;
+		return record_shown(&peer_effect_kind, &(struct peer_effect){ .state = "unknown" });
+	const struct peer_effect known = { .version = { true, peer->number },
+		                           .state = !announces     ? NULL
+		                                    : *peer->drain ? peer->drain
+		                                                   : "unknown" };
+	return record_shown(&peer_effect_kind, &known);
 }
+
+#define NODE_OBSERVED_ROWS(X, t) X(t, const char *, state)
+RECORD_SHOWN(node_observed, "observation", NODE_OBSERVED_ROWS);
+#define NODE_ROWS(X, t)                                                                            \
+	X(t, const char *, name)                                                                   \
+	X(t, const char *, site)                                                                   \
+	X(t, json_t *, intent)                                                                     \
+	X(t, struct node_observed, observation, .of = &node_observed_kind)                         \
+	X(t, json_t *, effect)
+RECORD_SHOWN(node_row, "node", NODE_ROWS);
 
 static json_t *nodes_status(struct status *s)
 {
@@ -127,14 +177,24 @@ static json_t *nodes_status(struct status *s)
 		const char *state = peer ? peers_state_text(peer->state) : "unknown";
 		bool self = n == l->m->self;
 
-		json_array_append_new(
-		        list, json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", n->name, "site",
-		                        n->site->name, "intent", node_intent(s, n), "observation",
-		                        json_pack("{s:s}", "state", self ? "up" : state), "effect",
-		                        node_effect(l, n)));
+		const struct node_row row = { .name = n->name,
+			                      .site = n->site->name,
+			                      .intent = node_intent(s, n),
+			                      .observation = { self ? "up" : state },
+			                      .effect = node_effect(l, n) };
+
+		json_array_append_new(list, record_shown(&node_row_kind, &row));
 	}
 	return list;
 }
+
+#define STATUS_COUNTS_ROWS(X, t)                                                                   \
+	X(t, size_t, all)                                                                          \
+	X(t, size_t, standing_out)                                                                 \
+	X(t, struct shown_number, shown, .spare = true)
+RECORD_SHOWN(status_counts, "counts", STATUS_COUNTS_ROWS);
+#define STATUS_STORE_ROWS(X, t) X(t, const char *, state) X(t, const char *, detail)
+RECORD_SHOWN(status_store, "store", STATUS_STORE_ROWS);
 
 /* @return false: memory is short */
 static bool add_model(struct status *s, json_t *status)
@@ -154,14 +214,11 @@ static bool add_model(struct status *s, json_t *status)
 	json_object_set_new(status, "nodes", nodes_status(s));
 	json_object_set_new(status, "services", services);
 	json_object_set_new(status, "pools", pools);
-	json_object_set_new(status, "backends",
-	                    json_pack("{s:I, s:I, s:I}", "all", (json_int_t)s->n_backends,
-	                              "standing_out", (json_int_t)s->n_odd, "shown",
-	                              (json_int_t)s->n_shown));
+	const struct status_counts backends = { s->n_backends, s->n_odd, { true, s->n_shown } },
+	                           backups = { s->n_backups, s->n_odd_backups, { false, 0 } };
+	json_object_set_new(status, "backends", record_shown(&status_counts_kind, &backends));
 	if (s->n_backups)
-		json_object_set_new(status, "backups",
-		                    json_pack("{s:I, s:I}", "all", (json_int_t)s->n_backups,
-		                              "standing_out", (json_int_t)s->n_odd_backups));
+		json_object_set_new(status, "backups", record_shown(&status_counts_kind, &backups));
 	return ok;
 }
 
@@ -182,7 +239,8 @@ static bool add_intent(struct status *s, json_t *status)
 	                    head ? time_to_json(head->confirm_by_ms) : json_null());
 	json_object_set_new(
 	        status, "store",
-	        json_pack("{s:s, s:s}", "state", l->store_state, "detail", l->store_reason));
+	        record_shown(&status_store_kind,
+	                     &(struct status_store){ l->store_state, l->store_reason }));
 	json_object_set_new(status, "overrides", overrides);
 	return ok;
 }

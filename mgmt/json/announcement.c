@@ -205,6 +205,13 @@ static json_t *facts_to_json(const struct announcement *it)
 	return facts;
 }
 
+#define NEED_ROWS(X, t)                                                                            \
+	X(t, const char *, fact)                                                                   \
+	X(t, const char *, state)                                                                  \
+	X(t, const char *, text)                                                                   \
+	X(t, const char *, action)
+RECORD_SHOWN(announce_need, "need", NEED_ROWS);
+
 /* What an announcement lacks: each fact that is not proved, with what to do. */
 static json_t *needs_to_json(const struct announcement *it)
 {
@@ -212,25 +219,24 @@ static json_t *needs_to_json(const struct announcement *it)
 
 	for (int i = 0; it->shown && !is_announced(it) && i < ANNOUNCE_FACT_COUNT; i++) {
 		enum announce_fact fact = (enum announce_fact)i;
+		const struct announce_need need = { announce_fact_label(fact),
+			                            proof_fact_text(read_fact(it, i)),
+			                            announce_fact_text(fact),
+			                            announce_fact_action(fact) };
 
-		if (read_fact(it, i) == PROOF_YES)
-			continue;
-		json_array_append_new(needs, json_pack("{s:s, s:s, s:s, s:s}", "fact",
-		                                       announce_fact_label(fact), "state",
-		                                       proof_fact_text(read_fact(it, i)), "text",
-		                                       announce_fact_text(fact), "action",
-		                                       announce_fact_action(fact)));
+		if (read_fact(it, i) != PROOF_YES)
+			json_array_append_new(needs, record_shown(&announce_need_kind, &need));
 	}
 	return needs;
 }
 
-/* The neighbours that get the address; null where that is not known. */
+/* The neighbours that get the address; NULL where that is not known. */
 static json_t *receivers_to_json(const struct announcements *a, const struct announcement *it)
 {
 	json_t *list;
 
 	if (announcement_exported(a, it) == PROOF_UNKNOWN)
-		return json_null();
+		return NULL;
 	list = json_array();
 	for (uint32_t i = 0; i < a->node.n_neighbours; i++)
 		if (it->shown->exported & established_mask(a) & (1u << i))
@@ -239,77 +245,130 @@ static json_t *receivers_to_json(const struct announcements *a, const struct ann
 }
 
 /* The wall clock's time of a monotonic one; none for a time that has not come yet. */
-static json_t *instant_to_json(const struct announcements *a, const struct announcement_filter *f,
-                               uint64_t at_ms)
+static struct shown_time instant_of(const struct announcements *a,
+                                    const struct announcement_filter *f, uint64_t at_ms)
 {
-	return at_ms && at_ms <= a->now_ms + STALE_MS
-	               ? time_to_json(f->wall_clock_ms - (int64_t)a->now_ms + (int64_t)at_ms)
-	               : json_null();
+	bool is_past = at_ms && at_ms <= a->now_ms + STALE_MS;
+
+	return (struct shown_time){ is_past ? f->wall_clock_ms - (int64_t)a->now_ms + (int64_t)at_ms
+		                            : 0 };
 }
 
-/* The packets of the VIP; null where they are not known. */
+#define TRAFFIC_ROWS(X, t)                                                                         \
+	X(t, uint64_t, packets) X(t, struct shown_time, since) X(t, struct shown_time, arrived)
+RECORD_SHOWN(traffic_row, "traffic", TRAFFIC_ROWS);
+
+/* The packets of the VIP; NULL where they are not known. */
 static json_t *traffic_to_json(const struct announcements *a, const struct announcement *it,
                                const struct announcement_filter *f)
 {
 	struct announcement_traffic t;
 
 	if (!it->vip || !f->traffic_of || !f->traffic_of(f->arg, it->vip, &t))
-		return json_null();
-	return json_pack("{s:I, s:o, s:o}", "packets", (json_int_t)t.packets, "since",
-	                 instant_to_json(a, f, t.since_ms), "arrived",
-	                 instant_to_json(a, f, t.arrived_ms));
+		return NULL;
+	const struct traffic_row row = { t.packets, instant_of(a, f, t.since_ms),
+		                         instant_of(a, f, t.arrived_ms) };
+	return record_shown(&traffic_row_kind, &row);
 }
+
+#define ITEM_ROWS(X, t)                                                                            \
+	X(t, const char *, vip, .or_null = true)                                                   \
+	X(t, struct addr, address)                                                                 \
+	X(t, const char *, intended)                                                               \
+	X(t, const char *, proved)                                                                 \
+	X(t, const char *, exported)                                                               \
+	X(t, const char *, reason)                                                                 \
+	X(t, const char *, text)                                                                   \
+	X(t, struct shown_time, since)                                                             \
+	X(t, uint64_t, held_ms)                                                                    \
+	X(t, struct shown_time, differs_since)                                                     \
+	X(t, json_t *, exported_to, .or_null = true, .element = &record_string)                    \
+	X(t, json_t *, facts)                                                                      \
+	X(t, json_t *, needs, .each = &announce_need_kind)                                         \
+	X(t, json_t *, vip_traffic, .or_null = true, .of = &traffic_row_kind)
+RECORD_SHOWN(announcement_row, "announcement", ITEM_ROWS);
 
 static json_t *item_to_json(const struct announcements *a, const struct announcement *it,
                             const struct announcement_filter *f)
 {
 	const struct announced_address *x = it->shown;
-	char text[ADDR_TEXT_MAX];
+	const struct announcement_row row = {
+		.vip = it->vip,
+		.address = it->address,
+		.intended = announcement_intended(it),
+		.proved = proof_fact_text((enum proof_fact)announcement_proved(it)),
+		.exported = proof_fact_text((enum proof_fact)announcement_exported(a, it)),
+		.reason = announcement_reason(it),
+		.text = x ? announce_reason_text((enum announce_reason)x->reason)
+		          : "unknown: weir-announce does not say",
+		.since = instant_of(a, f, x ? x->since_ms : 0),
+		.held_ms = x ? x->held_ms : 0,
+		.differs_since = instant_of(a, f, x ? x->differs_ms : 0),
+		.exported_to = receivers_to_json(a, it),
+		.facts = facts_to_json(it),
+		.needs = needs_to_json(it),
+		.vip_traffic = traffic_to_json(a, it, f),
+	};
 
-	return json_pack("{s:s?, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o}",
-	                 "vip", it->vip, "address", addr_text(&it->address, text), "intended",
-	                 announcement_intended(it), "proved",
-	                 proof_fact_text((enum proof_fact)announcement_proved(it)), "exported",
-	                 proof_fact_text((enum proof_fact)announcement_exported(a, it)), "reason",
-	                 announcement_reason(it), "text",
-	                 x ? announce_reason_text((enum announce_reason)x->reason)
-	                   : "unknown: weir-announce does not say",
-	                 "since", instant_to_json(a, f, x ? x->since_ms : 0), "held_ms",
-	                 (json_int_t)(x ? x->held_ms : 0), "differs_since",
-	                 instant_to_json(a, f, x ? x->differs_ms : 0), "exported_to",
-	                 receivers_to_json(a, it), "facts", facts_to_json(it), "needs",
-	                 needs_to_json(it), "vip_traffic", traffic_to_json(a, it, f));
+	return record_shown(&announcement_row_kind, &row);
 }
+
+#define NEIGHBOUR_ROWS(X, t) X(t, const char *, name) X(t, const char *, session)
+RECORD_SHOWN(neighbour_row, "neighbour", NEIGHBOUR_ROWS);
 
 static json_t *neighbours_to_json(const struct announcements *a)
 {
 	json_t *list = json_array();
 
-	for (uint32_t i = 0; i < a->node.n_neighbours; i++)
-		json_array_append_new(list, json_pack("{s:o, s:s}", "name",
-		                                      json_text(a->neighbours[i].name), "session",
-		                                      !does_daemon_answer(a)         ? "unknown"
-		                                      : a->neighbours[i].established ? "established"
-		                                                                     : "down"));
+	for (uint32_t i = 0; i < a->node.n_neighbours; i++) {
+		const struct neighbour_row row = { a->neighbours[i].name,
+			                           !does_daemon_answer(a)         ? "unknown"
+			                           : a->neighbours[i].established ? "established"
+			                                                          : "down" };
+
+		json_array_append_new(list, record_shown(&neighbour_row_kind, &row));
+	}
 	return list;
 }
+
+#define DAEMON_ROWS(X, t)                                                                          \
+	X(t, const char *, name)                                                                   \
+	X(t, const char *, state)                                                                  \
+	X(t, const char *, version)                                                                \
+	X(t, const char *, detail)                                                                 \
+	X(t, uint32_t, table)                                                                      \
+	X(t, uint32_t, shutdown_table)                                                             \
+	X(t, json_t *, neighbours, .each = &neighbour_row_kind)
+RECORD_SHOWN(daemon_row, "daemon", DAEMON_ROWS);
 
 static json_t *daemon_to_json(const struct announcements *a)
 {
 	static const char *const names[] = { "none", "bird", "frr" };
 	const struct model_announce *c = &a->m->self->announce;
-	const char *state = or_unknown(a->node.daemon_state);
+	const struct daemon_row row = { .name = names[c->daemon],
+		                        .state = or_unknown(a->node.daemon_state),
+		                        .version = a->node.version,
+		                        .detail = a->node.problem,
+		                        .table = c->table,
+		                        .shutdown_table = c->gshut_table,
+		                        .neighbours = neighbours_to_json(a) };
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:i, s:i, s:o}", "name", names[c->daemon], "state",
-	                 json_text(state), "version", json_text(a->node.version), "detail",
-	                 json_text(a->node.problem), "table", (int)c->table, "shutdown_table",
-	                 (int)c->gshut_table, "neighbours", neighbours_to_json(a));
+	return record_shown(&daemon_row_kind, &row);
 }
 
 static bool passes_vip(const struct announcement *it, const struct announcement_filter *f)
 {
 	return !f->vip || (it->vip && !strcmp(it->vip, f->vip));
 }
+
+#define COUNTS_ROWS(X, t)                                                                          \
+	X(t, size_t, all)                                                                          \
+	X(t, size_t, standing_out)                                                                 \
+	X(t, size_t, normal)                                                                       \
+	X(t, size_t, shutdown)                                                                     \
+	X(t, size_t, none)                                                                         \
+	X(t, size_t, unknown)
+RECORD_SHOWN(announcement_counts, "counts", COUNTS_ROWS);
 
 /* How many the filter lets through, and in which table they are. */
 static json_t *counts_to_json(const struct announcements *a, const struct announcement_filter *f,
@@ -331,11 +390,13 @@ static json_t *counts_to_json(const struct announcements *a, const struct announ
 		else
 			n_in[find_table(it)]++;
 	}
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "all", (json_int_t)*n_all,
-	                 "standing_out", (json_int_t)n_odd, "normal",
-	                 (json_int_t)n_in[ANNOUNCE_NORMAL], "shutdown",
-	                 (json_int_t)n_in[ANNOUNCE_SHUTDOWN], "none",
-	                 (json_int_t)n_in[ANNOUNCE_NONE], "unknown", (json_int_t)n_unknown);
+	const struct announcement_counts counts = { .all = *n_all,
+		                                    .standing_out = n_odd,
+		                                    .normal = n_in[ANNOUNCE_NORMAL],
+		                                    .shutdown = n_in[ANNOUNCE_SHUTDOWN],
+		                                    .none = n_in[ANNOUNCE_NONE],
+		                                    .unknown = n_unknown };
+	return record_shown(&announcement_counts_kind, &counts);
 }
 
 static json_t *items_to_json(const struct announcements *a, const struct announcement_filter *f,
@@ -356,14 +417,31 @@ static json_t *items_to_json(const struct announcements *a, const struct announc
 	return list;
 }
 
+#define ANNOUNCEMENTS_ROWS(X, t)                                                                   \
+	X(t, const char *, node)                                                                   \
+	X(t, struct shown_number, document)                                                        \
+	X(t, json_t *, daemon, .or_null = true, .of = &daemon_row_kind)                            \
+	X(t, json_t *, counts, .or_null = true, .of = &announcement_counts_kind)                   \
+	X(t, json_t *, items, .each = &announcement_row_kind)
+RECORD_ANSWER(announcements_shown, "announcements", ANNOUNCEMENTS_ROWS);
+
 json_t *announcements_to_json(const struct announcements *a,
                               const struct announcement_filter *filter)
 {
 	size_t n_all;
-	json_t *counts = counts_to_json(a, filter, &n_all);
+	struct announcements_shown row = {
+		.node = a->m->self->name,
+		.document = { a->node.document, a->node.document },
+		.daemon = daemon_to_json(a),
+		.counts = counts_to_json(a, filter, &n_all),
+	};
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "node", a->m->self->name, "document",
-	                 json_number_or_null(a->node.document, a->node.document), "daemon",
-	                 daemon_to_json(a), "counts", counts, "items",
-	                 items_to_json(a, filter, n_all));
+	row.items = items_to_json(a, filter, n_all);
+	return record_shown(&announcements_shown_kind, &row);
+}
+
+json_t *announcements_none_to_json(const char *node)
+{
+	return record_shown(&announcements_shown_kind,
+	                    &(struct announcements_shown){ .node = node, .items = json_array() });
 }

@@ -17,6 +17,7 @@
 
 #include "base/addr.h"
 #include "base/checked.h"
+#include "record/fields.h"
 #include "weir/announce.h"
 
 struct model;
@@ -84,5 +85,9 @@ struct announcement_filter {
 /** The announcements as JSON, given. */
 MUST_CHECK json_t *announcements_to_json(const struct announcements *a,
                                          const struct announcement_filter *filter);
+/** The same of a node without a routing daemon. */
+MUST_CHECK json_t *announcements_none_to_json(const char *node);
+/** What both make. */
+extern const struct record_kind announcements_shown_kind;
 
 #endif

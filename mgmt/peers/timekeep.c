@@ -396,6 +396,20 @@ int64_t timekeep_shown_ms(const struct core *core)
 	return core->clock->synchronised ? clock_realtime_ms() : clock_believed_ms();
 }
 
+#define PEER_CLOCK_ROWS(X, t) X(t, const char *, node) X(t, struct shown_number, off_by_ms)
+RECORD_SHOWN(peer_clock, "peer", PEER_CLOCK_ROWS);
+#define CLOCK_ROWS(X, t)                                                                           \
+	X(t, const char *, state)                                                                  \
+	X(t, struct shown_time, believed)                                                          \
+	X(t, struct shown_time, wall_clock)                                                        \
+	X(t, int64_t, off_by_ms)                                                                   \
+	X(t, bool, synchronised)                                                                   \
+	X(t, const char *, peers_say)                                                              \
+	X(t, const char *, effect)                                                                 \
+	X(t, json_t *, peers, .each = &peer_clock_kind)                                            \
+	X(t, int64_t, moved_ms, .later = true)
+RECORD_ANSWER(clock_answer, "clock", CLOCK_ROWS);
+
 static json_t *peers_json(const struct core *core)
 {
 	const struct peers_report *reports;
@@ -403,12 +417,15 @@ static json_t *peers_json(const struct core *core)
 	int64_t own_ms = clock_realtime_ms() - (int64_t)clock_mono_ms();
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(
-		        list, json_pack("{s:s, s:o}", "node", reports[i].node, "off_by_ms",
-		                        reports[i].clock_known
-		                                ? json_integer(reports[i].clock_offset_ms - own_ms)
-		                                : json_null()));
+	for (size_t i = 0; i < n; i++) {
+		const struct peer_clock row = {
+			.node = reports[i].node,
+			.off_by_ms = { reports[i].clock_known,
+			               (uint64_t)(reports[i].clock_offset_ms - own_ms) },
+		};
+
+		json_array_append_new(list, record_shown(&peer_clock_kind, &row));
+	}
 	return list;
 }
 
@@ -418,10 +435,15 @@ json_t *timekeep_json(const struct core *core)
 	const struct timekeep *t = core->clock;
 	enum wall_clock_hold hold = timekeep_hold(core);
 
-	return json_pack("{s:s, s:o, s:o, s:I, s:b, s:s, s:s, s:o}", "state",
-	                 wall_clock_hold_text(hold), "believed", time_to_json(clock_believed_ms()),
-	                 "wall_clock", time_to_json(clock_realtime_ms()), "off_by_ms",
-	                 (json_int_t)t->wall_clock.off_by_ms, "synchronised", t->synchronised,
-	                 "peers_say", words[t->peers], "effect", effect_of(hold), "peers",
-	                 peers_json(core));
+	const struct clock_answer a = {
+		.state = wall_clock_hold_text(hold),
+		.believed = { clock_believed_ms() },
+		.wall_clock = { clock_realtime_ms() },
+		.off_by_ms = t->wall_clock.off_by_ms,
+		.synchronised = t->synchronised,
+		.peers_say = words[t->peers],
+		.effect = effect_of(hold),
+		.peers = peers_json(core),
+	};
+	return record_shown(&clock_answer_kind, &a);
 }

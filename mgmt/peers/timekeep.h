@@ -22,6 +22,7 @@
 #include "base/checked.h"
 #include "base/wall_clock.h"
 #include "mgmt/core/core.h"
+#include "record/fields.h"
 
 #define TIMEKEEP_FILE    "clock" /* state */
 #define TIMEKEEP_KEEP_MS 60000u  /**< how often STATE/clock is written */
@@ -53,6 +54,8 @@ int64_t timekeep_accept(struct core *core, const char *author, const char *reaso
 
 /** The clock as GET /v1/clock shows it. Under the lock. */
 json_t *timekeep_json(const struct core *core);
+/** What that makes. */
+extern const struct record_kind clock_answer_kind;
 /**
  * The clock as peers read it: the kernel's if that is synchronised, else the believed time. Under
  * the lock.
