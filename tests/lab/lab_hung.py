@@ -39,6 +39,7 @@ GAP_MS = 5000  # of the client of the XDP site: it makes 50 requests a second
 QUICK = "--quick" in sys.argv
 HANG_TIME = ("--hang-time", "5s") if QUICK else ()
 PAUSE_S = 8 if QUICK else 15
+FORWARDING_S = 12 if QUICK else 20
 FOREVER_S = 999.0
 TURNS = "weir_process_turns_total"
 COMMANDS = (("status",), ("health",), ("why",), ("overrides",), ("versions",), ("events",), ("diff",),
@@ -246,35 +247,52 @@ def answers(node: Node, process: str) -> bool:
     return False
 
 
-def without_descriptors(report: Report, node: Node) -> None:
-    """No free descriptor, and clients that wait: the control socket answers, and nothing spins."""
-    say("processes without free file descriptors")
-    for process in PROCESSES:
-        pid, = node.pids(process)
-        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        highest = max(int(fd) for fd in os.listdir(f"/proc/{pid}/fd"))
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
-        clients = []
-        try:
-            for _ in range(80):  # numbers below the highest may be free
-                s = socket.socket(socket.AF_UNIX)
-                s.setblocking(False)
-                try:
-                    s.connect(os.path.join(node.run_dir, f"{process}.ctl"))
-                except BlockingIOError:  # the queue is full
-                    s.close()
-                    break
-                clients.append(s)
-            before, from_s = cpu_s(pid), time.monotonic()
-            time.sleep(2)  # the share of a CPU is measured over this time
-            share = (cpu_s(pid) - before) / (time.monotonic() - from_s)
-            report.check(share < 0.5, f"weir-{process} does not spin", f"{100 * share:.0f} % of a CPU")
-            report.check(answers(node, process), "and its control socket answers")
-        finally:
-            for s in clients:
+class Starved:
+    """A process without a free descriptor, and clients that wait at its control socket."""
+
+    def __init__(self, node: Node, process: str) -> None:
+        self.node, self.process = node, process
+        self.pid, = node.pids(process)
+        self.limits = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
+        highest = max(int(fd) for fd in os.listdir(f"/proc/{self.pid}/fd"))
+        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (highest + 1, self.limits[1]))
+        self.clients: list[socket.socket] = []
+        for _ in range(80):  # numbers below the highest may be free
+            s = socket.socket(socket.AF_UNIX)
+            s.setblocking(False)
+            try:
+                s.connect(os.path.join(node.run_dir, f"{process}.ctl"))
+            except BlockingIOError:  # the queue is full
                 s.close()
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
-        report.equal(node.pids(process), [pid], "it goes on")
+                break
+            self.clients.append(s)
+        self.before, self.from_s = cpu_s(self.pid), time.monotonic()
+
+    def judge(self, report: Report) -> None:
+        share = (cpu_s(self.pid) - self.before) / (time.monotonic() - self.from_s)
+        report.check(share < 0.5, f"weir-{self.process} does not spin", f"{100 * share:.0f} % of a CPU")
+        report.check(answers(self.node, self.process), "and its control socket answers")
+
+    def release(self) -> None:
+        for s in self.clients:
+            s.close()
+        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, self.limits)
+
+
+def without_descriptors(report: Report, node: Node) -> None:
+    """No free descriptor, and clients that wait: the control socket answers, and nothing spins. All at once."""
+    say("processes without free file descriptors")
+    starved: list[Starved] = []
+    try:
+        starved += (Starved(node, process) for process in PROCESSES)
+        time.sleep(2)  # the share of a CPU is measured over this time
+        for one in starved:
+            one.judge(report)
+    finally:
+        for one in starved:
+            one.release()
+    for one in starved:
+        report.equal(node.pids(one.process), [one.pid], f"weir-{one.process} goes on")
     node.wait_until_well(60)
 
 
@@ -342,31 +360,32 @@ def blocked(report: Report, node: Node) -> None:
     report.equal(node.pids("health"), [health], "and goes on when it can")
 
 
-def failing(world: World, node: Node, name: str, seconds: float) -> tuple[int, int]:
-    """(requests that fail within some seconds, requests)"""
-    world.start_client(name, 100, "--seconds", seconds, targets=node.plan.vips).popen.wait(seconds + 60)
+def failing(world: World, client: Process, name: str) -> tuple[int, int]:
+    """(requests of a client that fail, requests), when it has ended"""
+    client.popen.wait(FORWARDING_S + 60)
     requests = read_requests(f"{world.lab.dir}/{name}.requests")
     return sum(r.result != "ok" for r in requests), len(requests)
 
 
-def forwarding(report: Report, world: World, node: Node) -> None:
-    """DPDK: the main thread hangs, workers forward. Nothing ends that process."""
+def ask_forwarding(world: World, node: Node, name: str) -> Process:
+    return world.start_client(name, 100, "--seconds", FORWARDING_S, targets=node.plan.vips)
+
+
+def forwarding(report: Report, world: World, node: Node, before: Process) -> None:
+    """DPDK: the main thread hangs, workers forward. Nothing ends that process. `before`: a client of when all was well there."""
     say("the main thread of a DPDK process hangs while its workers forward")
     pid, = node.pids("dataplane")
-    seconds = 12 if QUICK else 20
-    usual, of = failing(world, node, "before", seconds)
-    client = world.start_client("dpdk", 100, "--seconds", seconds, targets=node.plan.vips)
+    usual, of = failing(world, before, "before")
+    client = ask_forwarding(world, node, "dpdk")
     frozen = Frozen(node.host.lab, "dpdk", [pid])
     try:
         report.wait(lambda: has_reason(node, "process-hangs", "weir-dataplane"), 30, "status says that it hangs", 0.5)
         report.equal(node.weir_json("status")["state"], "degraded", "the node is degraded, not down")
-        client.popen.wait(60)
+        failed, n = failing(world, client, "dpdk")
         report.equal(node.pids("dataplane"), [pid], "the process is not ended")
     finally:
         frozen.thaw()
-    requests = read_requests(f"{world.lab.dir}/dpdk.requests")
-    failed = sum(r.result != "ok" for r in requests)
-    report.check(len(requests) > 500, "requests while it hangs", len(requests))
+    report.check(n > 500, "requests while it hangs", n)
     # The lab's ports, AF_PACKET on veth, lose bursts where other work has the CPU: as many as before.
     report.check(failed <= 3 + 3 * usual, f"no more of them fail than before it hung ({usual} of {of})", failed)
     node.wait_until_well(60)
@@ -393,7 +412,9 @@ def run(report: Report) -> None:
             node.wait_until_well(90)
         ams, fra = world.nodes
         client = steady(world, world.sites[0], 3000)
-        result = {"hung": [hang(report, ams, p) for p in PROCESSES], "false_restarts": pause(report, ams)}
+        hung = [hang(report, ams, p) for p in PROCESSES]
+        before = ask_forwarding(world, fra, "before")  # nothing happens at that site meanwhile
+        result = {"hung": hung, "false_restarts": pause(report, ams)}
         if not QUICK:
             write(result)
         for part in (offline, signals, without_descriptors, takeover, blocked):
@@ -406,7 +427,7 @@ def run(report: Report) -> None:
         report.equal(sum(r.result != "ok" for r in requests), 0, "none of them fails")
         starts = [*sorted(r.start_ms for r in requests), stopped_ms]
         report.between(max(b - a for a, b in zip(starts, starts[1:])), 0, GAP_MS, "the longest time without a new request, in ms")
-        report.step(forwarding, report, world, fra)
+        report.step(forwarding, report, world, fra, before)
         for node in world.nodes:
             node.processes.pop("run").stop(60)
             report.equal(node.pids(), [], f"{node.name}: a stop of weir run ends them all")
