@@ -260,7 +260,7 @@ static const struct record_kind pool_shown =
 /* A rule that the change breaks. */
 #define RULE_ROWS(X, t)                                                                            \
 	X(t, const char *, rule) X(t, double, figure) X(t, double, limit) X(t, const char *, unit)
-RECORD_SHOWN(rule_row, "rule", RULE_ROWS);
+RECORD_SHOWN(plan_rule, "rule", RULE_ROWS);
 
 static json_t *rules_to_json(const struct change_plan *plan)
 {
@@ -268,13 +268,13 @@ static json_t *rules_to_json(const struct change_plan *plan)
 
 	for (size_t i = 0; i < plan->n_risks; i++) {
 		const struct risk *r = &plan->risks[i];
-		const struct rule_row row = { .rule = r->rule->name,
-			                      .unit = r->rule->level == RULE_TIMES ? "times"
-			                                                           : "share",
-			                      .figure = r->figure,
-			                      .limit = risk_limit(r->rule) };
+		const struct plan_rule row = { .rule = r->rule->name,
+			                       .unit = r->rule->level == RULE_TIMES ? "times"
+			                                                            : "share",
+			                       .figure = r->figure,
+			                       .limit = risk_limit(r->rule) };
 
-		json_array_append_new(list, record_shown(&rule_row_kind, &row));
+		json_array_append_new(list, record_shown(&plan_rule_kind, &row));
 	}
 	return list;
 }
@@ -314,7 +314,7 @@ static const struct field risk_text = { .kind = FIELD_STRING,
 static const struct field plan_fields[] = {
 	SHOW_AS(struct plan_row, "risky", is_risky),
 	SHOW_LIST(struct plan_row, "risks", plan.risks, plan.n_risks, &risk_text),
-	SHOW(struct plan_row, rules, .each = &rule_row_kind),
+	SHOW(struct plan_row, rules, .each = &plan_rule_kind),
 	SHOW_AS(struct plan_row, "n_risks", plan.n_risks_all),
 	SHOW_RECORDS(struct plan_row, "changes", plan.changes, n_changes, &plan_change_shown),
 	SHOW_AS(struct plan_row, "n_changes", plan.n_changes),
