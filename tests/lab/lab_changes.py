@@ -12,7 +12,7 @@
    supervisor, and then the change is in force.
 4. Two nodes apply at the same moment, N times (200): no acknowledged version may be lost.
 
-Writes build/lab/changes.json. --quick takes a few of each, with all plans, and writes changes-quick.json. --only plays
+Writes build/lab/changes.json. --quick takes a few of each, with all plans and lab store_gone, and writes changes-quick.json. --only plays
 harmful changes by their names, and of the rest: plans, controls, harmless, missing, processes, two.
 """
 from __future__ import annotations
@@ -29,6 +29,7 @@ import typing
 import changes_harm
 import changes_harmless
 from changes_world import ChangesWorld
+from lab_store_gone import be_gone
 from net import BUILD, Lab, LabError, comes_true, say, wait_until
 from report import Report
 
@@ -38,6 +39,7 @@ if typing.TYPE_CHECKING:
 WATCH_S = 3.0    # of a harmless change: slots move two seconds after it
 LEAST_GOOD = 15  # requests, and queries, in that time: 75 and 60 where nothing is slow
 HARMLESS = 304
+GONE_S = 20  # the store, in the quick form
 QUICK_HARM = ("hash flow to source", "pool exchanged", "check's path", "guards off", "dns_listen empty", "name removed")
 QUICK_HARMLESS = ("pool doubled", "site weight", "port added")
 
@@ -357,6 +359,7 @@ def run_all(world: ChangesWorld, report: Report, options: argparse.Namespace, ta
             report.check(world.plan_of(kind.files(world))[0], f"{kind.name} is called risky")
         do_harm(world, report, tally, [k for k in kinds if k.name in QUICK_HARM])
         do_harmless(world, report, tally, [c for c in changes[:len(changes_harmless.KINDS)] if c[0] in QUICK_HARMLESS])
+        be_gone(world, report, GONE_S)  # lab store_gone, in this world, after changes that broke nothing
         refuse_one_port(world, report)
         return two_at_once(world, report, tally, options.rounds or 3)
     do_harm(world, report, tally, kinds)
