@@ -4,6 +4,7 @@
  * what nothing is written by.
  */
 #include "fixture.h"
+#include "many_overrides.h"
 
 #include <errno.h>
 
@@ -274,16 +275,13 @@ static void the_reason_is_that_of_the_last_failure(void **state)
 
 static void more_overrides_than_fit_are_refused(void **state)
 {
-	struct override *list = calloc(OVERRIDES_MAX + 2, sizeof(*list));
+	const struct override like = { .name = "ams",
+		                       .generation = 1,
+		                       .until_ms = MODEL_TIME_NEVER };
+	struct override *list = many_overrides(OVERRIDES_MAX + 2, &like);
 	struct overrides stored = { 0 };
 
 	(void)state;
-	for (size_t i = 0; i < OVERRIDES_MAX + 2; i++) {
-		list[i] = (struct override){ .name = "ams",
-			                     .generation = 1,
-			                     .until_ms = MODEL_TIME_NEVER };
-		snprintf(list[i].id, sizeof(list[i].id), "n-%zu", i);
-	}
 	assert_int_equal(intent_merge(in, list, OVERRIDES_MAX + 2, NOW_MS), -ENOSPC);
 	assert_int_equal(intent_overrides(in)->n_items, OVERRIDES_MAX);
 	assert_int_equal(store_overrides(in->store, &stored, NOW_MS), 0);
@@ -295,16 +293,13 @@ static void more_overrides_than_fit_are_refused(void **state)
 /* Of what comes to a full list one may take the other's place: what is gone again is neither stored nor told. */
 static void what_falls_out_of_a_full_list_at_once_does_no_harm(void **state)
 {
-	struct override *list = calloc(OVERRIDES_MAX, sizeof(*list));
+	const struct override like = {
+		.name = "ams", .generation = 1, .until_ms = NOW_MS - 1000, .ended = true
+	};
+	struct override *list = many_overrides(OVERRIDES_MAX, &like);
 	struct overrides stored = { 0 };
 
 	(void)state;
-	for (size_t i = 0; i < OVERRIDES_MAX; i++) {
-		list[i] = (struct override){
-			.name = "ams", .generation = 1, .until_ms = NOW_MS - 1000, .ended = true
-		};
-		snprintf(list[i].id, sizeof(list[i].id), "n-%zu", i);
-	}
 	assert_int_equal(intent_merge(in, list, OVERRIDES_MAX, NOW_MS), OVERRIDES_MAX);
 	for (int i = 0; i < 2; i++) {
 		list[i].until_ms = NOW_MS - 3000 + 1000 * i;

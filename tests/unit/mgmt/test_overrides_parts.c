@@ -4,6 +4,7 @@
  * answered. Guards and their words are in api_shown_override.txt.
  */
 #include "api_world.h"
+#include "many_overrides.h"
 #include "tables_page.h"
 
 #include "base/hash.h"
@@ -134,25 +135,24 @@ static void each_outcome_has_its_answer(void **state)
 /* The set has room for so many: each of its own, and not over. */
 static void too_many_are_refused(void **state)
 {
-	static struct override items[OVERRIDES_MAX];
+	const struct override like = { .kind = MODEL_OVERRIDE_DISABLE,
+		                       .target = MODEL_TARGET_BACKEND,
+		                       .pool = "web-ams",
+		                       .generation = 1,
+		                       .created_ms = NOW_MS,
+		                       .from_ms = NOW_MS,
+		                       .until_ms = MODEL_TIME_NEVER,
+		                       .author = "jw",
+		                       .reason = "x",
+		                       .node = "ams-1" };
+	struct override *items = many_overrides(OVERRIDES_MAX, &like);
 
 	(void)state;
-	for (size_t i = 0; i < OVERRIDES_MAX; i++) {
-		items[i] = (struct override){ .kind = MODEL_OVERRIDE_DISABLE,
-			                      .target = MODEL_TARGET_BACKEND,
-			                      .pool = "web-ams",
-			                      .generation = 1,
-			                      .created_ms = NOW_MS,
-			                      .from_ms = NOW_MS,
-			                      .until_ms = MODEL_TIME_NEVER,
-			                      .author = "jw",
-			                      .reason = "x",
-			                      .node = "ams-1" };
+	for (size_t i = 0; i < OVERRIDES_MAX; i++)
 		snprintf(items[i].name, sizeof(items[i].name), "x%zu", i);
-		snprintf(items[i].id, sizeof(items[i].id), "i%zu", i);
-	}
 	assert_int_equal(intent_merge(this_node.intent, items, OVERRIDES_MAX, NOW_MS),
 	                 OVERRIDES_MAX);
+	free(items);
 	assert_int_equal(command_as(DRAIN(",\"until\":\"+1h\""), "", ""), 409);
 	assert_string_equal(text_at("code"), "too-many");
 	assert_int_equal(ask_route("GET /v1/overrides?limit=4096", NULL), 200);
