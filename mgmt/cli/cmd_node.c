@@ -93,7 +93,7 @@ int node_await_settled(const struct cli *cli, const json_t *body)
 int node_await_effect(const struct cli *cli, const char *node, bool drains)
 {
 	struct cli plain = *cli;
-	const char *state = drains ? "drained" : "serving";
+	const char *state = rule_rows[drains ? NODE_IS_DRAINED : NODE_IS_SERVING].name;
 	int status;
 
 	plain.json = false;

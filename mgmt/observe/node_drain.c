@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "mgmt/rules/rule.h"
 #include "weir/announce.h"
 #include "weir/json.h"
 
@@ -185,19 +186,24 @@ void node_drain_count(struct node_drain_routes *r, const struct announced_addres
 	r->n_unread += is_out && is_unread(a);
 }
 
-const char *node_drain_state(const struct node_drain *d)
+static enum rule_id find_state(const struct node_drain *d)
 {
 	const struct node_drain_routes *r = &d->routes;
 
 	if (!r->known)
-		return "unknown";
+		return NODE_IS_UNKNOWN;
 	if (d->target != MODEL_NODE_SERVES && (r->n_normal || r->n_shutdown || r->n_left))
-		return "draining";
+		return NODE_IS_DRAINING;
 	if (d->target != MODEL_NODE_SERVES)
-		return r->n_unread ? "unknown" : "drained";
+		return r->n_unread ? NODE_IS_UNKNOWN : NODE_IS_DRAINED;
 	if (r->n_shutdown || r->n_commanded || (d->returns && r->n_waiting))
-		return "returning";
-	return r->n_normal || !r->n ? "serving" : "out";
+		return NODE_IS_RETURNING;
+	return r->n_normal || !r->n ? NODE_IS_SERVING : NODE_IS_OUT;
+}
+
+const char *node_drain_state(const struct node_drain *d)
+{
+	return rule_rows[find_state(d)].name;
 }
 
 static const char *honoured_text(int honoured)

@@ -98,10 +98,7 @@ void node_drain_count(struct node_drain_routes *r, const struct announced_addres
 void node_drain_note(struct node_drain *d, enum model_node_drain target,
                      const struct node_drain_routes *routes, const uint64_t *packets,
                      uint64_t now_ms);
-/**
- * Where the node is: "serving", "draining", "drained", "returning", "out" (it announces nothing,
- * for reasons of its own), "unknown".
- */
+/** Where the node is: the name of one of DRAIN_RULES (mgmt/rules/rule.h). */
 const char *node_drain_state(const struct node_drain *d);
 extern const struct record_kind node_drain_record;
 /** State, counts and rates for status and `weir why node`; given. */

@@ -168,8 +168,8 @@ static void follow_drain(struct core *core, enum model_node_drain target,
 
 	if (routes->known && !*logged) {
 		read_logged_drain(core, logged);
-		d->returns |= *logged && strcmp(logged, "serving") != 0 &&
-		              strcmp(logged, "out") != 0; /* unless it is drained still */
+		d->returns |= *logged && !rule_is(NODE_IS_SERVING, logged) &&
+		              !rule_is(NODE_IS_OUT, logged); /* unless it is drained still */
 	}
 	node_drain_note(d, target, routes, packets, now_ms);
 	log_node_drain(core, d);

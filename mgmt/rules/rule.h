@@ -8,7 +8,7 @@
  * Whether a rule applies is decided where its facts are: mgmt/judge/judge.c (status), mgmt/rules/risk_*.c (change),
  * mgmt/operations/guards.c (operation), tick_hold() in mgmt/operations/ (step),
  * mgmt/overrides/guard.c (override),
- * mgmt/sync/inforce_judge.c (version). A finding names its row, and adds subject and figures.
+ * mgmt/observe/node_drain.c (drain), mgmt/sync/inforce_judge.c (version). A finding names its row, and adds subject and figures.
  *
  * Constant data, without dependency; any thread may read it. Implemented in mgmt/rules/rule.c.
  */
@@ -25,7 +25,8 @@
  */
 #define RULES(X)                                                                                   \
 	OPERATION_RULES(X)                                                                         \
-	STEP_RULES(X) OVERRIDE_RULES(X) STATUS_RULES(X) VERSION_RULES(X) CHANGE_RULES(X)
+	STEP_RULES(X)                                                                              \
+	OVERRIDE_RULES(X) DRAIN_RULES(X) STATUS_RULES(X) VERSION_RULES(X) CHANGE_RULES(X)
 
 /* clang-format off */
 /**
@@ -106,6 +107,17 @@
 	  "its ports)", .cure = "wait for a quiet hour, or add capacity") \
 	X(GUARD_UNSETTLED, "unsettled", OVERRIDE, NAMED, "a pool without agents has unsettled slots, or connections at earlier owners of slots that have settled", \
 	  .cure = "wait until they end, or `--now`")
+
+/** Where a node is on its way out and back, by its announcements, and whether it may be switched off without harm: it GOES or STAYS. */
+#define DRAIN_RULES(X) \
+	X(NODE_IS_SERVING, "serving", DRAIN, STAYS, "its addresses are announced, or it has none to announce", .cure = "`weir drain node NAME` takes it out") \
+	X(NODE_IS_DRAINING, "draining", DRAIN, STAYS, "it is drained, and an address is still announced, in graceful shutdown, or known to routers", \
+	  .cure = "wait; `weir why node NAME` shows what is left") \
+	X(NODE_IS_DRAINED, "drained", DRAIN, GOES, "it is drained, and all its addresses are withdrawn", .cure = "`weir undrain node NAME` brings it back") \
+	X(NODE_IS_RETURNING, "returning", DRAIN, STAYS, "its drain has ended, and not all addresses are proved and announced since", \
+	  .cure = "wait; `weir why node NAME` shows what is missing") \
+	X(NODE_IS_OUT, "out", DRAIN, STAYS, "nothing is announced, for reasons of its own", .cure = "`weir status` on the node says why") \
+	X(NODE_IS_UNKNOWN, "unknown", DRAIN, STAYS, "`weir-announce`, or its routing daemon, does not say where the addresses are", .cure = "`weir status` on the node")
 
 /**
  * A node is less than well, in the order in which reasons are shown. *Down* means that nothing serves packets or queries
@@ -271,6 +283,7 @@ enum rule_scope {
 	RULE_OPERATION, /**< the next step of an operation */
 	RULE_STEP,      /**< a running step, or the record of an operation */
 	RULE_OVERRIDE,  /**< taking a site, backend or node out of service by a command */
+	RULE_DRAIN,     /**< a node on its way out or back */
 	RULE_STATUS,    /**< a node */
 	RULE_VERSION,   /**< a version that is not in force on a node */
 	RULE_CHANGE,    /**< a change of the configuration */
@@ -284,10 +297,12 @@ enum rule_level {
 	RULE_ANY, /**< of a change: what its figure counts */
 	RULE_SHARE,
 	RULE_TIMES,
-	RULE_NAMED,   /**< a person may override it by its name */
-	RULE_FIXED,   /**< nobody may */
-	RULE_HOLDS,   /**< it holds an operation */
-	RULE_ENDS,    /**< it ends one */
+	RULE_NAMED, /**< a person may override it by its name */
+	RULE_FIXED, /**< nobody may */
+	RULE_HOLDS, /**< it holds an operation */
+	RULE_ENDS,  /**< it ends one */
+	RULE_GOES,  /**< a node may be switched off */
+	RULE_STAYS,
 	RULE_STATED,  /**< a process states it as a condition */
 	RULE_REFUSES, /**< it is found otherwise */
 };

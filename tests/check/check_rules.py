@@ -24,6 +24,7 @@ COLUMNS = {
     "operation": {"why": "name", "what it means": "means", "what to do": "cure"},
     "step": {"why": "name", "what it means": "means", "what to do": "cure"},
     "override": {"guard": "name", "refuses when": "means", "what to do": "cure"},
+    "drain": {"state": "name", "the node": "level", "what it means": "means", "what to do": "cure"},
     "status": {"code": "name", "state": "level", "when": "means", "why this state": "harm", "what to do": "cure"},
     "version": {"code": "name", "what it means": "means", "what to do": "cure"},
     "change": {"rule": "name", "risky from": "level", "harm": "means"},
