@@ -34,27 +34,21 @@ bool rule_may_override(int id)
 	return id >= 0 && rule_rows[id].level == RULE_NAMED;
 }
 
-/* Rows of a scope stand together, but the last ones need not be any that may be overridden. */
-static size_t count_names(enum rule_scope scope, int from)
-{
-	size_t n = 0;
-
-	for (int id = from; id < RULE_COUNT; id++)
-		n += rule_rows[id].scope == scope && rule_may_override(id);
-	return n;
-}
-
 const char *rule_names(enum rule_scope scope, char out[RULE_NAMES_MAX])
 {
-	size_t n = 0, n_left;
+	const char *last = "";
+	size_t n = 0;
 
 	out[0] = '\0';
-	for (int id = 0; (n_left = count_names(scope, id)); id++)
-		if (rule_rows[id].scope == scope && rule_may_override(id) && n < RULE_NAMES_MAX)
-			n += (size_t)snprintf(out + n, RULE_NAMES_MAX - n, "%s%s",
-			                      rule_rows[id].name,
-			                      n_left > 2    ? ", "
-			                      : n_left == 2 ? " or "
-			                                    : "");
+	for (int id = 0; id < RULE_COUNT && n < RULE_NAMES_MAX; id++) {
+		if (rule_rows[id].scope != scope || !rule_may_override(id))
+			continue;
+		if (*last)
+			n += (size_t)snprintf(out + n, RULE_NAMES_MAX - n, "%s%s", n ? ", " : "",
+			                      last);
+		last = rule_rows[id].name;
+	}
+	if (n < RULE_NAMES_MAX)
+		snprintf(out + n, RULE_NAMES_MAX - n, "%s%s", n ? " or " : "", last);
 	return out;
 }

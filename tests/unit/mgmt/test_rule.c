@@ -72,6 +72,8 @@ static void names_are_found_in_their_scope(void **state)
 	assert_string_equal(rule_names(RULE_OPERATION, names),
 	                    "last-site, max-sites-out, room, receivers, fresh, unconfirmed, "
 	                    "backup, no-dns or share");
+	assert_string_equal(rule_names(RULE_OVERRIDE, names),
+	                    "last-site, last-backend, last-announcer, room or unsettled");
 	assert_string_equal(rule_names(RULE_STATUS, names), "");
 }
 
