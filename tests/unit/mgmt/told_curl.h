@@ -20,7 +20,10 @@
 #include "tests/unit/mgmt/mgmt_answers.h"
 #include "told_time.h"
 
-/* What is answered to a request whose address ends in @c path: JSON with status 200, or only a status. */
+/*
+ * What is answered to a request whose address ends in @c path: JSON with status 200, or only a status. Behind the address of
+ * the exchange there is what is asked, as in "/v1/peer/exchange store".
+ */
 struct told_row {
 	const char *path, *json;
 	long status;
@@ -93,6 +96,18 @@ static inline void told_note_headers(struct told_request *r, const struct curl_s
 		n += (size_t)snprintf(r->headers + n, sizeof(r->headers) - n, "%s\n", list->data);
 }
 
+static inline void told_note_body(struct told_request *r, const char *body)
+{
+	const char *query = strstr(body, "\"query\":\"");
+	size_t n = strlen(r->url);
+
+	free(r->body);
+	r->body = strdup(body);
+	if (query)
+		snprintf(r->url + n, sizeof(r->url) - n, " %.*s", (int)strcspn(query + 9, "\""),
+		         query + 9);
+}
+
 static CURLcode own_curl_easy_setopt(CURL *easy, CURLoption what, void *value)
 {
 	struct told_handle *h = find_handle(easy);
@@ -106,10 +121,9 @@ static CURLcode own_curl_easy_setopt(CURL *easy, CURLoption what, void *value)
 		snprintf(r->method, sizeof(r->method), "%s", (const char *)value);
 	else if (what == CURLOPT_HTTPHEADER)
 		told_note_headers(r, value);
-	else if (what == CURLOPT_POSTFIELDS) {
-		free(r->body);
-		r->body = strdup(value);
-	} else if (what == CURLOPT_UNIX_SOCKET_PATH)
+	else if (what == CURLOPT_POSTFIELDS)
+		told_note_body(r, value);
+	else if (what == CURLOPT_UNIX_SOCKET_PATH)
 		snprintf(h->socket, sizeof(h->socket), "%s", (const char *)value);
 	else if (what == CURLOPT_WRITEFUNCTION)
 		h->write = (curl_write_callback)value;
