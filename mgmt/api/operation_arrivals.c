@@ -48,27 +48,31 @@ static void add_sentence(json_t *list, const char *format, ...)
 
 /* --- nodes --- */
 
+#define NODE_ROWS(X, t)                                                                            \
+	X(t, const char *, node)                                                                   \
+	X(t, bool, reached)                                                                        \
+	X(t, bool, measured)                                                                       \
+	X(t, const char *, announces, .or_null = true)
+RECORD_SHOWN(arrivals_node, "node", NODE_ROWS);
+
 static json_t *nodes_json(struct arrivals *a)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < a->snapshot->n_reports; i++) {
 		const struct operation_report *v = &a->snapshot->reports[i];
-		const json_t *announce = json_object_get(v->measure, "announce");
+		const struct arrivals_node row = {
+			.node = v->node->name,
+			.reached = v->reached,
+			.measured = json_is_object(json_object_get(v->measure, "flows")),
+			.announces = v->node->announce.daemon == MODEL_DAEMON_NONE
+			                     ? "by other means"
+			                     : json_get_text(v->measure, "announce"),
+		};
 
 		if (v->node->site != a->site)
 			continue;
-		if (!json_is_string(announce)) /* a peer's: whatever it says */
-			announce = NULL;
-		json_array_append_new(
-		        list,
-		        json_pack("{s:s, s:b, s:b, s:o}", "node", v->node->name, "reached",
-		                  v->reached, "measured",
-		                  json_is_object(json_object_get(v->measure, "flows")), "announces",
-		                  v->node->announce.daemon == MODEL_DAEMON_NONE
-		                          ? json_string("by other means")
-		                  : announce ? json_incref((json_t *)(uintptr_t)announce)
-		                             : json_null()));
+		json_array_append_new(list, record_shown(&arrivals_node_kind, &row));
 		if (!v->reached)
 			add_sentence(a->unknown,
 			             "node %s is not reached: what arrives there is not known",
@@ -104,6 +108,21 @@ static void say_flows(struct arrivals *a, const char *service, const struct oper
 		             service, (unsigned long long)s->established.value);
 }
 
+#define SERVICE_ROWS(X, t)                                                                         \
+	X(t, const char *, service)                                                                \
+	X(t, const char *, vip)                                                                    \
+	X(t, json_t *, addresses, .element = &record_string)                                       \
+	X(t, struct shown_number, own_flows_per_s)                                                 \
+	X(t, struct shown_number, backup_flows_per_s)                                              \
+	X(t, struct shown_number, arriving_flows_per_s)                                            \
+	X(t, struct shown_number, established_packets_per_s)
+RECORD_SHOWN(arrivals_service, "service", SERVICE_ROWS);
+
+static struct shown_number number_shown(const struct operation_value *v)
+{
+	return (struct shown_number){ v->known, v->value };
+}
+
 static json_t *service_json(struct arrivals *a, const struct model_service *service,
                             const struct model_at *at)
 {
@@ -111,12 +130,16 @@ static json_t *service_json(struct arrivals *a, const struct model_service *serv
 
 	operation_service_at(a->snapshot, &a->op, service, s.name, &s);
 	say_flows(a, service->name, &s);
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "service", service->name, "vip",
-	                 at->vip->name, "addresses", vip_json(at->vip), "own_flows_per_s",
-	                 operation_value_json(&s.flows), "backup_flows_per_s",
-	                 operation_value_json(&s.backup_flows), "arriving_flows_per_s",
-	                 operation_value_json(&s.arrivals), "established_packets_per_s",
-	                 operation_value_json(&s.established));
+	const struct arrivals_service row = {
+		.service = service->name,
+		.vip = at->vip->name,
+		.addresses = vip_json(at->vip),
+		.own_flows_per_s = number_shown(&s.flows),
+		.backup_flows_per_s = number_shown(&s.backup_flows),
+		.arriving_flows_per_s = number_shown(&s.arrivals),
+		.established_packets_per_s = number_shown(&s.established),
+	};
+	return record_shown(&arrivals_service_kind, &row);
 }
 
 static json_t *services_json(struct arrivals *a)
@@ -131,6 +154,9 @@ static json_t *services_json(struct arrivals *a)
 				                                         &m->services[i].at[k]));
 	return list;
 }
+
+#define DNS_ROWS(X, t) X(t, const char *, node) X(t, struct shown_number, queries_per_s)
+RECORD_SHOWN(arrivals_dns, "name server", DNS_ROWS);
 
 /* Queries at each of its name servers; null where it is not known. One in ten seconds is not none. */
 static json_t *dns_json(struct arrivals *a)
@@ -147,9 +173,8 @@ static json_t *dns_json(struct arrivals *a)
 
 		if (v->node->site != a->site || !v->node->n_dns_listen)
 			continue;
-		json_array_append_new(list, json_pack("{s:s, s:o}", "node", v->node->name,
-		                                      "queries_per_s",
-		                                      json_number_or_null(known, per_s)));
+		const struct arrivals_dns row = { v->node->name, { known, per_s } };
+		json_array_append_new(list, record_shown(&arrivals_dns_kind, &row));
 		if (per_s)
 			add_sentence(a->keeps,
 			             "node %s: its name server gets %llu DNS queries a second",
@@ -180,6 +205,14 @@ struct node_announced {
 	size_t n_exported, n_unknown;
 };
 
+#define ADDRESS_ROWS(X, t)                                                                         \
+	X(t, const char *, vip, .or_null = true)                                                   \
+	X(t, const char *, address)                                                                \
+	X(t, const char *, node)                                                                   \
+	X(t, const char *, intended)                                                               \
+	X(t, const char *, exported)
+RECORD_SHOWN(arrivals_address, "announcement", ADDRESS_ROWS);
+
 static void add_announcement(struct node_announced *n, const char *vip, const struct addr *address,
                              json_t *list)
 {
@@ -191,10 +224,9 @@ static void add_announcement(struct node_announced *n, const char *vip, const st
 
 	n->n_exported += !strcmp(exported, "yes");
 	n->n_unknown += !strcmp(exported, "unknown");
-	json_array_append_new(list,
-	                      json_pack("{s:s?, s:s, s:s, s:s, s:s}", "vip", vip, "address", text,
-	                                "node", n->report->node->name, "intended",
-	                                read_word(row, "intended", intents), "exported", exported));
+	const struct arrivals_address shown = { vip, text, n->report->node->name,
+		                                read_word(row, "intended", intents), exported };
+	json_array_append_new(list, record_shown(&arrivals_address_kind, &shown));
 }
 
 /* What the site's nodes announce, and what of it their routing daemons export. */
@@ -252,6 +284,26 @@ static uint32_t drained_ppm(const struct arrivals *a)
 	return level;
 }
 
+#define VOTES_ROWS(X, t) X(t, bool, counted) X(t, uint64_t, deciding)
+RECORD_SHOWN(arrivals_votes, "votes", VOTES_ROWS);
+
+#define ARRIVALS_ROWS(X, t)                                                                        \
+	X(t, const char *, site)                                                                   \
+	X(t, uint32_t, level_ppm)                                                                  \
+	X(t, json_t *, nodes, .each = &arrivals_node_kind)                                         \
+	X(t, json_t *, vips, .each = &arrivals_service_kind)                                       \
+	X(t, json_t *, prefixes, .each = &operation_late_record)                                   \
+	X(t, json_t *, dns, .each = &arrivals_dns_kind)                                            \
+	X(t, json_t *, announcements, .each = &arrivals_address_kind)                              \
+	X(t, struct arrivals_votes, votes, .of = &arrivals_votes_kind)                             \
+	X(t, json_t *, own_flows_per_s, .spare = true)                                             \
+	X(t, json_t *, backup_flows_per_s, .spare = true)                                          \
+	X(t, json_t *, bits_per_s, .spare = true)                                                  \
+	X(t, json_t *, answers_per_s, .spare = true)                                               \
+	X(t, json_t *, keeps, .element = &record_string)                                           \
+	X(t, json_t *, unknown, .element = &record_string)
+RECORD_ANSWER(arrivals_answer, "arrivals", ARRIVALS_ROWS);
+
 static json_t *arrivals_json(struct arrivals *a)
 {
 	const struct operation_site *s = facts_site(&a->observed.facts, a->site->name);
@@ -270,21 +322,26 @@ static json_t *arrivals_json(struct arrivals *a)
 	json_t *late = record_list_shown(&operation_late_record, a->observed.late,
 	                                 a->observed.facts.n_late);
 	json_t *dns = dns_json(a), *announcements = announcements_json(a);
-	json_t *o = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "site", a->site->name,
-	                      "level_ppm", (json_int_t)level, "nodes", nodes, "vips", services,
-	                      "prefixes", late, "dns", dns, "announcements", announcements);
-	json_object_set_new(
-	        o, "votes",
-	        json_pack("{s:b, s:I}", "counted", level < MODEL_PPM_ALL, "deciding",
-	                  (json_int_t)operation_count_deciding(&a->op, &a->observed.facts)));
+	struct arrivals_answer answer = {
+		.site = a->site->name,
+		.level_ppm = level,
+		.nodes = nodes,
+		.vips = services,
+		.prefixes = late,
+		.dns = dns,
+		.announcements = announcements,
+		.votes = { level < MODEL_PPM_ALL,
+		           operation_count_deciding(&a->op, &a->observed.facts) },
+		.keeps = json_incref(a->keeps),
+		.unknown = json_incref(a->unknown),
+	};
 	if (s) {
-		json_object_set_new(o, "own_flows_per_s", operation_value_json(&s->flows));
-		json_object_set_new(o, "backup_flows_per_s",
-		                    operation_value_json(&s->backup_flows));
-		json_object_set_new(o, "bits_per_s", operation_value_json(&s->bits));
-		json_object_set_new(o, "answers_per_s", operation_value_json(&s->named));
+		answer.own_flows_per_s = operation_value_json(&s->flows);
+		answer.backup_flows_per_s = operation_value_json(&s->backup_flows);
+		answer.bits_per_s = operation_value_json(&s->bits);
+		answer.answers_per_s = operation_value_json(&s->named);
 	}
-	return o;
+	return record_shown(&arrivals_answer_kind, &answer);
 }
 
 static json_t *make_arrivals(struct arrivals *a)
@@ -297,8 +354,6 @@ static json_t *make_arrivals(struct arrivals *a)
 	operation_gather(a->snapshot, &a->op, 0, &a->observed);
 	json_t *shown = arrivals_json(a);
 
-	json_object_set(shown, "keeps", a->keeps);
-	json_object_set(shown, "unknown", a->unknown);
 	json_decref(a->keeps);
 	json_decref(a->unknown);
 	return shown;

@@ -98,7 +98,7 @@ const struct route route_table[] = {
 	{ "POST", "/v1/operations/{}/take", HTTP_ONCALL, ROUTE_CHANGES, ORDER,
 	  handle_operation_order, "Make this node the owner of an operation", NO_ANSWER },
 	{ "GET", "/v1/sites/{}/arrivals", HTTP_VIEWER, "", "", handle_arrivals,
-	  "What keeps a site from being switched off", NO_ANSWER },
+	  "What keeps a site from being switched off", ANSWER(arrivals_answer_kind) },
 	{ "GET", "/v1/drills", HTTP_VIEWER, "ended limit", "", handle_drills,
 	  "Drills of backups, with what the nodes counted", LIST_OF(drill_shown_kind) },
 	{ "POST", "/v1/drills", HTTP_ONCALL, ROUTE_CHANGES,

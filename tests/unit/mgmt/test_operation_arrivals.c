@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "described.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/controller/operation_snapshot.h"
 #include "tests/unit/suite.h"
@@ -120,8 +121,11 @@ static bool has_sentence(const json_t *list, const char *words)
 static json_t *show_site(void)
 {
 	json_t *o = operation_arrivals_json(view, &sites[0]);
+	json_t *schema = record_schema(&arrivals_answer_kind);
 
 	assert_non_null(o);
+	described_check(schema, o, "arrivals");
+	json_decref(schema);
 	keeps = json_object_get(o, "keeps");
 	unknown = json_object_get(o, "unknown");
 	return o;
