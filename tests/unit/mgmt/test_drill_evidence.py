@@ -197,6 +197,8 @@ class Drills(unittest.TestCase):
         silent: Row = {"node": "fra-1", "reached": True, "measured": False, "state": None, "begun": None, "repeated": None, "followed": None, "kept": None}
         self.assertEqual(begun.json, {**whole, "flows": NONE, "verdict": "unknown", "detail": NOT_ALL, "counts": [silent], "note": "", "filters": FILTERS,
                                       "dry_run": False, "document": 2, "complete": True, "nodes": [{"node": "ams-1", "state": "in_force", "processes": []}]})
+        described = self.node.ask("GET", "/v1/openapi.json").json["paths"]["/v1/drills/{part1}"]["get"]["responses"]["2XX"]
+        schema = described["content"]["application/json"]["schema"]
         for why, row, flows, verdict, detail in self.COUNTS:
             row = {"id": id, **row}
             self.say({"drills": [{**counted_row(begun=99), "id": "before"}, row]})
@@ -204,6 +206,9 @@ class Drills(unittest.TestCase):
             expected = {**whole, "flows": flows, "verdict": verdict, "detail": detail, "counts": [counts]}
             with self.subTest(why):
                 self.assertEqual(self.node.ask("GET", f"/v1/drills/{id}").json, expected)
+                self.assertEqual({*schema["required"], "clients"}, set(expected))  # an empty prefix would have no text
+                self.assertLessEqual(set(expected), set(schema["properties"]))
+                self.assertEqual(set(schema["properties"]["counts"]["items"]["required"]), set(counts))
                 self.assertEqual(self.node.ask("GET", "/v1/drills").json, {"items": [expected], "more": 0})
         self.say({"drills": [{"id": id, **counted_row(begun=2)}]})
         ended = self.node.ask("POST", f"/v1/drills/{id}/end", {"reason": "enough"}).json
