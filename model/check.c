@@ -334,6 +334,14 @@ static void check_vip_sites(const struct model_build *b)
 	}
 }
 
+/* RFC 3927, RFC 4291: routers pass no packet to such an address on, so no client beyond the link has a way to it. */
+static bool is_link_local(const struct addr *a)
+{
+	const uint8_t *b = a->bytes;
+
+	return addr_is4(a) ? b[12] == 169 && b[13] == 254 : b[0] == 0xfe && (b[1] & 0xc0) == 0x80;
+}
+
 /* Sorted, so that equal addresses are neighbours. */
 static void check_vips(const struct model_build *b)
 {
@@ -346,6 +354,11 @@ static void check_vips(const struct model_build *b)
 			bind_error(b->bind, vips.all[i].item, SCHEMA_VIPS_ADDRESSES,
 			           "%s is also an address of VIP \"%s\"",
 			           addr_text(&vips.all[i].address, text), vips.all[i - 1].name);
+	for (size_t i = 0; i < vips.n; i++)
+		if (is_link_local(&vips.all[i].address))
+			bind_error(b->bind, vips.all[i].item, SCHEMA_VIPS_ADDRESSES,
+			           "%s is link-local: no router passes packets to it on",
+			           addr_text(&vips.all[i].address, text));
 	for (size_t i = 0; i < vips.n; i++)
 		for (size_t j = 0; j < m->n_nodes; j++)
 			if ((m->nodes[j].tunnel_source4.bits &&
