@@ -205,7 +205,7 @@ static const struct field copy_version_fields[] = {
 static const struct record_kind copy_version_shown =
         RECORD_OF(struct version, "version", copy_version_fields, NULL);
 
-/* A node's copy of the store; who asks adds whose it is, and whether it has more. */
+/* A node's copy of the store. */
 #define OF_COPY(t) ONLY_IF(struct t, has_copy)
 #define COPY_ROWS(X, t)                                                                            \
 	X(t, bool, has_copy)                                                                       \
@@ -213,11 +213,19 @@ static const struct record_kind copy_version_shown =
 	X(t, uint64_t, newest, OF_COPY(t))                                                         \
 	X(t, int64_t, revision, OF_COPY(t))                                                        \
 	X(t, const char *, digest, OF_COPY(t))                                                     \
-	X(t, json_t *, versions, .spare = true, .each = &copy_version_shown)                       \
-	X(t, const char *, node, .later = true)                                                    \
-	X(t, bool, is_newer, .later = true)                                                        \
-	X(t, const char *, failure, .later = true)
+	X(t, json_t *, versions, .spare = true, .each = &copy_version_shown)
 RECORD_SHOWN(store_copy, "copy", COPY_ROWS);
+
+/* It among those of other nodes: what the node answers is added, and whether that is more; or why it is not known. */
+struct listed_copy {
+	const char *node;
+	const struct store_copy *copy;
+};
+
+static const struct record_kind listed_copy_kind =
+        RECORD_ROWS(struct listed_copy, "copy of a node", SHOW(struct listed_copy, node),
+                    SHOW_ROWS(struct listed_copy, copy, &store_copy_kind, .behind = true),
+                    SHOW_LATER("is_newer", FIELD_BOOL), SHOW_LATER("failure", FIELD_STRING));
 
 /* One side: this node's copy, or the store. */
 #define SIDE_ROWS(X, t) X(t, uint64_t, newest) X(t, int64_t, revision) X(t, uint64_t, epoch)
@@ -254,7 +262,7 @@ static const struct record_kind lost_shown = RECORD_OF(struct lost, "lost", lost
 	X(t, const char *, reason)                                                                 \
 	X(t, size_t, n_lost, .later = true)                                                        \
 	X(t, json_t *, lost, .later = true, .each = &lost_shown)                                   \
-	X(t, json_t *, copies, .later = true, .each = &store_copy_kind)                            \
+	X(t, json_t *, copies, .later = true, .each = &listed_copy_kind)                           \
 	X(t, bool, followed, .later = true)
 RECORD_ANSWER(recovery_answer, "recovery", RECOVERY_ROWS);
 
@@ -498,9 +506,8 @@ static bool is_newer(const struct recovery *r, const json_t *copy)
 static json_t *copy_to_json(const struct recovery *r, const char *node,
                             const struct client_request *request)
 {
-	json_t *out = json_object();
+	json_t *out = record_shown(&listed_copy_kind, &(struct listed_copy){ .node = node });
 
-	json_object_set_new(out, "node", json_string(node));
 	if (json_has_true(request->answer, "has_copy")) {
 		json_object_update_missing(out, request->answer);
 		json_object_del(out, "cluster"); /* this node's */

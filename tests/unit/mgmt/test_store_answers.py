@@ -85,6 +85,8 @@ class Store(unittest.TestCase):
         )
         whole: Row = {"id": ID, "dry_run": True, "epoch": 1, "store": {"newest": 0, "revision": 3, "epoch": 0},
                  "here": {"newest": 1, "revision": 2, "epoch": 0}, "reason": "its newest version is 0, and this node has version 1"}
+        route: typing.Any = self.node.ask("GET", "/v1/openapi.json").json["paths"]["/v1/store/rebuild"]["post"]
+        described = route["responses"]["2XX"]["content"]["application/json"]["schema"]["properties"]["copies"]["items"]
         for answer, shown in said:
             self.peer.answers["/v1/peer/exchange store"] = answer
             n_asked = len(self.peer.requests)
@@ -93,6 +95,9 @@ class Store(unittest.TestCase):
                 self.assertEqual((found.status, found.json), (200, {**whole, "copies": [{"node": "fra-1", **shown}]}))
                 question = {"node": "ams-1", "cluster": "shop", "query": "store", "after": 1}
                 self.assertIn(("/v1/peer/exchange store", question), self.peer.requests[n_asked:])  # among those of the exchange
+                for copy in found.json["copies"]:
+                    self.assertLessEqual(set(described["required"]), set(copy))
+                    self.assertLessEqual(set(copy), set(described["properties"]))
         self.peer.close()
         etag = f'"{ID}-1-0"'
         dry, changed = self.recover("rebuild?dry_run=true"), self.recover("rebuild", '"x"')
