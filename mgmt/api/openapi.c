@@ -13,16 +13,17 @@
 #define WORD_MAX 64u /* bytes of a word of the table */
 
 /* What does not depend on the routes. */
-static const char other_responses[] =
-        "{\"default\": {\"description\": \"a problem (RFC 9457)\", \"content\": "
-        "{\"application/problem+json\": {\"schema\": {\"$ref\": \"#/components/schemas/problem\"}}}}}";
+static const char other_response[] =
+        "{\"description\": \"a problem (RFC 9457)\", \"content\": "
+        "{\"application/problem+json\": {\"schema\": {\"$ref\": \"#/components/schemas/problem\"}}}}";
 static const char about[] =
-        "{\"openapi\": \"3.1.0\", \"info\": {\"title\": \"Weir\"}, \"security\": [{\"token\": []}], "
-        "\"components\": {\"schemas\": {\"problem\": {\"type\": \"object\", \"properties\": {"
+        "{\"openapi\": \"3.1.0\", \"info\": {\"title\": \"Weir\"}, \"security\": [{\"token\": []}]}";
+static const char components[] =
+        "{\"schemas\": {\"problem\": {\"type\": \"object\", \"properties\": {"
         "\"type\": {\"type\": \"string\"}, \"title\": {\"type\": \"string\"}, "
         "\"status\": {\"type\": \"integer\"}, \"code\": {\"type\": \"string\"}, "
         "\"detail\": {\"type\": \"string\"}}}}, "
-        "\"securitySchemes\": {\"token\": {\"type\": \"http\", \"scheme\": \"bearer\"}}}}";
+        "\"securitySchemes\": {\"token\": {\"type\": \"http\", \"scheme\": \"bearer\"}}}";
 
 /* The next word of a list by spaces; false at its end. */
 static bool next_list_word(const char **at, char out[WORD_MAX])
@@ -171,10 +172,10 @@ static json_t *describe_route(const struct route *r, unsigned n_parts)
 {
 	static const char *const roles[] = { "none",   "metrics",  "peer", "viewer",
 		                             "oncall", "operator", "admin" };
-	json_t *responses = json_loads(other_responses, 0, NULL),
+	json_t *responses = wrap_value("2XX", describe_answer(r)),
 	       *o = wrap_value("summary", json_string(r->summary));
 
-	json_object_set_new(responses, "2XX", describe_answer(r));
+	json_object_set_new(responses, "default", json_loads(other_response, 0, NULL));
 	json_object_set_new(o, "x-role", json_string(roles[r->role]));
 	json_object_set_new(o, "parameters", list_parameters(r, n_parts));
 	json_object_set_new(o, "responses", responses);
@@ -206,5 +207,6 @@ void handle_openapi(struct core *core, struct http_request *r, struct http_reply
 	json_object_set_new(json_object_get(reply->json, "info"), "version",
 	                    json_string(WEIR_RELEASE));
 	json_object_set_new(reply->json, "paths", paths);
+	json_object_set_new(reply->json, "components", json_loads(components, 0, NULL));
 	reply->status = 200;
 }

@@ -447,11 +447,14 @@ class Overrides(unittest.TestCase):
     def test_the_description_of_the_interface_is_true(self) -> None:
         a = self.node.ask("GET", "/v1/openapi.json")
         self.assertEqual((a.status, a.json["openapi"]), (200, "3.1.0"))
+        self.assertEqual(list(a.json), ["openapi", "info", "security", "paths", "components"])
         with open(os.path.join(os.path.dirname(__file__), "../../../docs/api.md")) as f:
             text = f.read()
         for path, item in a.json["paths"].items():
             base = re.sub(r"/\{part1\}.*", "/", path)
             self.assertTrue(base in text, path)
+            for of in item.values():
+                self.assertEqual(list(of["responses"]), ["2XX", "default"], path)
             if "post" not in item:
                 continue
             schema = item["post"]["requestBody"]["content"]["application/json"]["schema"]
