@@ -227,12 +227,6 @@ struct record_kind {
 		.shown = (the_name), .kind = FIELD_WORD, .offset = offsetof(type, member),         \
 		.word = (to_word), .most = (n_words), __VA_ARGS__                                  \
 	}
-/** A struct in it that has rows of its own. */
-#define SHOW_RECORD(type, the_name, member, a_record, ...)                                         \
-	{                                                                                          \
-		.shown = (the_name), .kind = FIELD_RECORD, .offset = offsetof(type, member),       \
-		.of = (a_record), __VA_ARGS__                                                      \
-	}
 /** Some rows of the same struct, in an object of their own. */
 #define SHOW_GROUP(the_name, a_record, ...)                                                        \
 	{                                                                                          \
@@ -300,9 +294,6 @@ struct record_kind {
 		.n_fields = sizeof((const struct field[]){ __VA_ARGS__ }) / sizeof(struct field),  \
 		.size = sizeof(type)                                                               \
 	}
-/** The elements of a list that are such records. */
-#define EACH_IS(a_record) (&(const struct field){ .kind = FIELD_RECORD, .of = (a_record) })
-
 /** The elements of a list of strings: const char *. */
 extern const struct field record_string;
 

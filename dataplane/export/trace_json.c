@@ -26,7 +26,6 @@ static const struct field step_fields[] = {
 };
 static const struct record_kind step_record =
         RECORD_OF(struct trace_step, "step", step_fields, NULL);
-static const struct field one_step = { .kind = FIELD_RECORD, .of = &step_record };
 
 /* Shown where the packet came so far. */
 #define IF(has) .known = offsetof(struct trace_shown, has) + 1, .spare = true
@@ -49,7 +48,7 @@ static const struct field trace_fields[] = {
 	SHOW(struct trace_shown, remembered, IF(has_backend)),
 	SHOW(struct trace_shown, outer_source, IF(leaves)),
 	SHOW(struct trace_shown, ifindex, IF(leaves)),
-	SHOW_LIST(struct trace_shown, "steps", steps, n_steps, &one_step),
+	SHOW_RECORDS(struct trace_shown, "steps", steps, n_steps, &step_record),
 };
 static const struct record_kind trace_record =
         RECORD_OF(struct trace_shown, "trace", trace_fields, NULL);

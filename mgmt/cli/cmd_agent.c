@@ -278,7 +278,6 @@ static const struct field count_fields[] = {
 };
 static const struct record_kind count_record =
         RECORD_OF(struct count_shown, "count", count_fields, NULL);
-static const struct field one_count = { .kind = FIELD_RECORD, .of = &count_record };
 
 struct agent_shown {
 	const char *interface, *mode;
@@ -299,7 +298,7 @@ static const struct field agent_fields[] = {
 	SHOW(struct agent_shown, owners),
 	SHOW(struct agent_shown, passes_on),
 	SHOW(struct agent_shown, namespaces),
-	SHOW_LIST(struct agent_shown, "counts", counts, n_counts, &one_count),
+	SHOW_RECORDS(struct agent_shown, "counts", counts, n_counts, &count_record),
 	SHOW(struct agent_shown, mss),
 	SHOW(struct agent_shown, troubles),
 };

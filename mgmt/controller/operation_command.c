@@ -216,7 +216,7 @@ struct shown_refusal {
 
 const struct record_kind operation_refusal_record =
         RECORD_ROWS(struct shown_refusal, "refusal",
-                    SHOW(struct shown_refusal, guards, .element = EACH_IS(&operation_guard_record)),
+                    SHOW(struct shown_refusal, guards, .each = &operation_guard_record),
                     SHOW(struct shown_refusal, override, .spare = true),
                     SHOW(struct shown_refusal, override_guards, .spare = true),
                     SHOW(struct shown_refusal, without, .spare = true));

@@ -239,10 +239,10 @@ struct flows {
 	json_t *services, *pools, *drops, *sources;
 };
 
-static const struct record_kind flows_record = RECORD_ROWS(
-        struct flows, "flows", SHOW(struct flows, window_ms), SHOW(struct flows, services),
-        SHOW(struct flows, pools), SHOW(struct flows, drops),
-        SHOW(struct flows, sources, .element = EACH_IS(&source_record)));
+static const struct record_kind flows_record =
+        RECORD_ROWS(struct flows, "flows", SHOW(struct flows, window_ms),
+                    SHOW(struct flows, services), SHOW(struct flows, pools),
+                    SHOW(struct flows, drops), SHOW(struct flows, sources, .each = &source_record));
 
 static json_t *flows_json(const struct core *core, const struct model *m)
 {
@@ -340,7 +340,7 @@ const struct record_kind operation_measure_record = RECORD_ROWS(
         SHOW(struct measured, checks, .spare = true),
         SHOW(struct measured, check_sources, .spare = true),
         SHOW(struct measured, backups, .spare = true), SHOW(struct measured, flows, .spare = true),
-        SHOW(struct measured, drills, .spare = true, .element = EACH_IS(&drill_record)),
+        SHOW(struct measured, drills, .spare = true, .each = &drill_record),
         SHOW(struct measured, unannounced, .spare = true),
         SHOW(struct measured, announcements, .spare = true));
 

@@ -147,13 +147,12 @@ static const struct record_kind times_record =
 
 static const struct record_kind evidence_record = RECORD_ROWS(
         struct operation, "evidence", SHOW_GROUP("times", &times_record),
-        SHOW_COMPUTED("time_line", time_line_json, .element = EACH_IS(&moment_record)),
-        SHOW_LIST(struct operation, "load_before", before, n_before,
-                  EACH_IS(&operation_load_record)),
-        SHOW_LIST(struct operation, "load_after", after, n_after, EACH_IS(&operation_load_record)),
-        SHOW_LIST(struct operation, "levels", steps, n_steps, EACH_IS(&level_record)),
-        SHOW_LIST(struct operation, "late", was_late, n_was_late, EACH_IS(&operation_late_record)),
-        SHOW_COMPUTED("failures", failures_json, .element = EACH_IS(&operation_failure_record)),
+        SHOW_COMPUTED("time_line", time_line_json, .each = &moment_record),
+        SHOW_RECORDS(struct operation, "load_before", before, n_before, &operation_load_record),
+        SHOW_RECORDS(struct operation, "load_after", after, n_after, &operation_load_record),
+        SHOW_RECORDS(struct operation, "levels", steps, n_steps, &level_record),
+        SHOW_RECORDS(struct operation, "late", was_late, n_was_late, &operation_late_record),
+        SHOW_COMPUTED("failures", failures_json, .each = &operation_failure_record),
         SHOW_AS(struct operation, "failures_left_out", failures_lost),
         SHOW_COMPUTED("least_margins_percent", least_margins_json), SHOW(struct operation, holds),
         SHOW_COMPUTED("confirmed_by_packets", confirmed_json));
@@ -228,8 +227,8 @@ static const struct record_kind projection_record =
                     SHOW_VALUE(struct outlook, "unseen_ppm", unseen_ppm));
 static const struct record_kind outlook_record = RECORD_ROWS(
         struct outlook, "outlook", SHOW_VALUE(struct outlook, "expected_s", expected_s),
-        SHOW(struct outlook, receivers, .element = EACH_IS(&receiver_record)),
-        SHOW(struct outlook, backups, .element = EACH_IS(&operation_backup_record)),
+        SHOW(struct outlook, receivers, .each = &receiver_record),
+        SHOW(struct outlook, backups, .each = &operation_backup_record),
         SHOW_KNOWN(struct outlook, "queries_per_s_at_min_ttl", min_ttl_queries_per_s.value,
                    min_ttl_queries_per_s.known, .spare = true),
         SHOW(struct outlook, unheard, .spare = true),
@@ -326,11 +325,10 @@ static json_t *waits_for_json(const void *level)
 static const struct record_kind planned_record =
         RECORD_ROWS(uint32_t, "planned step", { .shown = "level_ppm", .kind = FIELD_U32 },
                     SHOW_COMPUTED("waits_for", waits_for_json));
-static const struct record_kind plan_record =
-        RECORD_ROWS(struct operations_item, "plan",
-                    SHOW_AS(struct operations_item, "from_ppm", op.plan_from_ppm),
-                    SHOW_LIST(struct operations_item, "steps", op.plan_ppm, op.n_plan,
-                              EACH_IS(&planned_record)));
+static const struct record_kind plan_record = RECORD_ROWS(
+        struct operations_item, "plan",
+        SHOW_AS(struct operations_item, "from_ppm", op.plan_from_ppm),
+        SHOW_RECORDS(struct operations_item, "steps", op.plan_ppm, op.n_plan, &planned_record));
 
 static json_t *plan_json(const void *record)
 {
@@ -382,10 +380,10 @@ static json_t *guards_json(const void *record)
 	return operation_guards_json(((const struct operations_item *)record)->verdicts);
 }
 
-static const struct record_kind preflight_record = RECORD_ROWS(
-        struct operations_item, "preflight",
-        SHOW_COMPUTED("guards", guards_json, .element = EACH_IS(&operation_guard_record)),
-        SHOW_AS(struct operations_item, "deciding_sites", deciding));
+static const struct record_kind preflight_record =
+        RECORD_ROWS(struct operations_item, "preflight",
+                    SHOW_COMPUTED("guards", guards_json, .each = &operation_guard_record),
+                    SHOW_AS(struct operations_item, "deciding_sites", deciding));
 
 static json_t *preflight_json(const void *record)
 {
@@ -410,12 +408,10 @@ const struct record_kind operation_shown_record = RECORD_ROWS(
         SHOW_AS(struct operations_item, "expired", op.expired), SHOW_COMPUTED("stage", stage_json),
         SHOW_AS(struct operations_item, "step", op.step),
         SHOW_COMPUTED("plan", plan_json, .of = &plan_record),
-        SHOW_LIST(struct operations_item, "steps", op.steps, op.n_steps,
-                  EACH_IS(&operation_step_record)),
-        SHOW_COMPUTED("nodes", nodes_json, .element = EACH_IS(&node_record)),
+        SHOW_RECORDS(struct operations_item, "steps", op.steps, op.n_steps, &operation_step_record),
+        SHOW_COMPUTED("nodes", nodes_json, .each = &node_record),
         SHOW_LIST(struct operations_item, "without", op.without, op.n_without, &one_name),
-        SHOW_LIST(struct operations_item, "late", op.late, op.n_late,
-                  EACH_IS(&operation_late_record)),
+        SHOW_RECORDS(struct operations_item, "late", op.late, op.n_late, &operation_late_record),
         SHOW_COMPUTED("evidence", evidence_json, .of = &evidence_record),
         SHOW_COMPUTED("preflight", preflight_json, .of = &preflight_record));
 

@@ -256,12 +256,11 @@ static const struct record_kind leaving_record = RECORD_ROWS(
         SHOW_KNOWN(struct node_drain, "packets_per_s", per_s, rate_known),
         RECORD_WORD(struct node_drain, honoured, honoured_text, NODE_DRAIN_NOT_HONOURED + 1,
                     .shown = "graceful_shutdown_honoured"),
-        SHOW_COMPUTED("neighbours", neighbours_to_json, .element = EACH_IS(&neighbour_record)));
-const struct record_kind node_drain_record =
-        RECORD_ROWS(struct shown_drain, "node drain", SHOW(struct shown_drain, state),
-                    SHOW_RECORD(struct shown_drain, "addresses", addresses, &addresses_record,
-                                .behind = true, .spare = true),
-                    SHOW_ROWS(struct shown_drain, leaving, &leaving_record, .behind = true));
+        SHOW_COMPUTED("neighbours", neighbours_to_json, .each = &neighbour_record));
+const struct record_kind node_drain_record = RECORD_ROWS(
+        struct shown_drain, "node drain", SHOW(struct shown_drain, state),
+        SHOW(struct shown_drain, addresses, .of = &addresses_record, .behind = true, .spare = true),
+        SHOW_ROWS(struct shown_drain, leaving, &leaving_record, .behind = true));
 
 json_t *node_drain_to_json(const struct node_drain *d)
 {

@@ -144,7 +144,7 @@ const struct record_kind status_backend_record =
                     RECORD_VALUE(struct shown_backend, id, FIELD_HEX, .shown = "id"),
                     SHOW(struct shown_backend, intent, .of = &status_intent_record),
                     SHOW(struct shown_backend, observation),
-                    SHOW_RECORD(struct shown_backend, "effect", effect, &backend_effect_record));
+                    SHOW(struct shown_backend, effect, .of = &backend_effect_record));
 
 static json_t *backend_status(const struct status *s, const struct model_pool *pool,
                               const struct force *f, const struct model_backend *b,
@@ -344,10 +344,10 @@ const struct record_kind status_pool_record =
         RECORD_ROWS(struct shown_pool, "pool", SHOW(struct shown_pool, name),
                     SHOW(struct shown_pool, site), SHOW_GROUP("intent", &pool_intent_record),
                     SHOW_GROUP("observation", &pool_observation_record),
-                    SHOW_RECORD(struct shown_pool, "effect", effect, &pool_effect_record),
+                    SHOW(struct shown_pool, effect, .of = &pool_effect_record),
                     SHOW(struct shown_pool, mss, .spare = true, .of = &too_big_mss_record),
                     SHOW_AS(struct shown_pool, "standing_out", counts.odd),
-                    SHOW(struct shown_pool, backends, .element = EACH_IS(&status_backend_record)));
+                    SHOW(struct shown_pool, backends, .each = &status_backend_record));
 
 static json_t *pool_status(struct status *s, const struct ranked_pool *p, struct backend_room *room)
 {

@@ -127,7 +127,7 @@ struct shown_service {
 const struct record_kind status_service_record =
         RECORD_ROWS(struct shown_service, "service", SHOW(struct shown_service, name),
                     SHOW(struct shown_service, protocol), SHOW(struct shown_service, port),
-                    SHOW(struct shown_service, at, .element = EACH_IS(&at_record)),
+                    SHOW(struct shown_service, at, .each = &at_record),
                     SHOW_KNOWN(struct shown_service, "at_all", at_all, is_cut, .spare = true));
 
 /* At most @p max rows; `at_all` says how many there are if that is not all. */

@@ -411,7 +411,7 @@ static const struct field crate_fields[] = {
 	SHOW(struct crate, weight),
 	SHOW_TIME(struct crate, "made", made_ms),
 	SHOW_KNOWN(struct crate, "guests", guests.value, guests.known),
-	SHOW_RECORD(struct crate, "best", best, &shown_leg, .behind = true),
+	SHOW(struct crate, best, .of = &shown_leg, .behind = true),
 	SHOW_RECORDS(struct crate, "legs", legs, n_legs, &shown_leg),
 	SHOW_LIST(struct crate, "words", words, n_words, &record_string, .spare = true),
 	SHOW_GROUP("paint", &paint),
