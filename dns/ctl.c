@@ -372,7 +372,7 @@ static const char *how_word(int how)
 static const struct field ramp_fields[] = {
 	SHOW_AS(struct ramp_record, "override", id),
 	SHOW(struct ramp_record, generation),
-	RECORD_WORD(struct ramp_record, how, how_word, RAMP_HOW_COUNT, .shown = "state"),
+	SHOW_WORD(struct ramp_record, "state", how, how_word, RAMP_HOW_COUNT),
 	SHOW(struct ramp_record, at_ms),
 };
 static const struct record_kind ramp_record =

@@ -14,6 +14,17 @@
  * A struct that is only shown, never read, may have pointers: texts that others keep, lists and records elsewhere.
  * Its rows are SHOW(), which takes a member's kind from its type. What is computed from it has a row, too: SHOW_COMPUTED().
  *
+ * Which to choose:
+ * - It is stored or sent between nodes: RECORD_TEXT() and so on in an array, and RECORD_OF().
+ * - It is only shown, and its struct is made for that: RECORD_SHOWN(); RECORD_ANSWER() if other files name its kind.
+ * - It is only shown, of a struct that is there anyway, or with names of its own: SHOW() and so on; a few rows in
+ *   RECORD_ROWS(), more in an array, one a line, and RECORD_OF().
+ * - A record in it: SHOW() with .of, also behind a pointer (.behind). SHOW_ROWS() shows its rows as the struct's own,
+ *   SHOW_GROUP() some rows of the struct as a record.
+ * - A list of records: SHOW_RECORDS(), or .each where the list is JSON; of anything else: SHOW_LIST(), or .element.
+ * - It may be unknown, and is null then: SHOW_KNOWN(), SHOW_VALUE(), struct shown_number. It is left out where it is
+ *   empty, NULL or unknown: .spare. It is left out where something else says so: ONLY_IF().
+ *
  * Implemented in record/fields.c; record_schema() in record/schema.c. Pure: any thread.
  */
 #ifndef WEIR_RECORD_FIELDS_H
@@ -201,6 +212,12 @@ struct record_kind {
 #define SHOW_TIME(type, the_name, member, ...)                                                     \
 	{                                                                                          \
 		.shown = (the_name), .kind = FIELD_TIME, .offset = offsetof(type, member),         \
+		__VA_ARGS__                                                                        \
+	}
+/** A number of which each bit counts: uint64_t, as 16 digits. */
+#define SHOW_HEX(type, the_name, member, ...)                                                      \
+	{                                                                                          \
+		.shown = (the_name), .kind = FIELD_HEX, .offset = offsetof(type, member),          \
 		__VA_ARGS__                                                                        \
 	}
 /** A number, shown where bool @p is_known says so, else null. */

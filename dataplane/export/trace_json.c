@@ -28,7 +28,7 @@ static const struct record_kind step_record =
         RECORD_OF(struct trace_step, "step", step_fields, NULL);
 
 /* Shown where the packet came so far. */
-#define IF(has) .known = offsetof(struct trace_shown, has) + 1, .spare = true
+#define IF(has) ONLY_IF(struct trace_shown, has)
 static const struct field trace_fields[] = {
 	SHOW(struct trace_shown, ok),
 	SHOW(struct trace_shown, source),
@@ -38,12 +38,11 @@ static const struct field trace_fields[] = {
 	SHOW(struct trace_shown, length),
 	SHOW(struct trace_shown, action),
 	SHOW(struct trace_shown, reason),
-	RECORD_VALUE(struct trace_shown, hash, FIELD_HEX, .shown = "hash", IF(has_slot)),
+	SHOW_HEX(struct trace_shown, "hash", hash, IF(has_slot)),
 	SHOW(struct trace_shown, slot, IF(has_slot)),
 	SHOW(struct trace_shown, pool, IF(has_slot)),
 	SHOW(struct trace_shown, settled, IF(has_slot)),
-	RECORD_VALUE(struct trace_shown, backend_id, FIELD_HEX, .shown = "backend_id",
-	             IF(has_backend)),
+	SHOW_HEX(struct trace_shown, "backend_id", backend_id, IF(has_backend)),
 	SHOW(struct trace_shown, backend, IF(has_backend)),
 	SHOW(struct trace_shown, remembered, IF(has_backend)),
 	SHOW(struct trace_shown, outer_source, IF(leaves)),

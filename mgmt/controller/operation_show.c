@@ -45,9 +45,8 @@ static json_t *least_margins_json(const void *record)
 static const struct record_kind level_record = RECORD_ROWS(
         struct operation_step, "level", SHOW_TIME(struct operation_step, "at", ended_ms),
         SHOW_AS(struct operation_step, "level_ppm", to_ppm),
-        SHOW_KNOWN(struct operation_step, "share_ppm", share_ppm.value, share_ppm.known),
-        SHOW_KNOWN(struct operation_step, "expected_share_ppm", expected_ppm.value,
-                   expected_ppm.known));
+        SHOW_VALUE(struct operation_step, "share_ppm", share_ppm),
+        SHOW_VALUE(struct operation_step, "expected_share_ppm", expected_ppm));
 
 /* A person's hold, and the one of a new owner who reads the levels, are no failures. */
 static bool is_failure(const struct operation_failure *f)
@@ -229,11 +228,10 @@ static const struct record_kind outlook_record = RECORD_ROWS(
         struct outlook, "outlook", SHOW_VALUE(struct outlook, "expected_s", expected_s),
         SHOW(struct outlook, receivers, .each = &receiver_record),
         SHOW(struct outlook, backups, .each = &operation_backup_record),
-        SHOW_KNOWN(struct outlook, "queries_per_s_at_min_ttl", min_ttl_queries_per_s.value,
-                   min_ttl_queries_per_s.known, .spare = true),
+        SHOW_VALUE(struct outlook, "queries_per_s_at_min_ttl", min_ttl_queries_per_s,
+                   .spare = true),
         SHOW(struct outlook, unheard, .spare = true),
-        SHOW_GROUP("projection", &projection_record, .spare = true,
-                   .known = offsetof(struct outlook, is_projected) + 1));
+        SHOW_GROUP("projection", &projection_record, ONLY_IF(struct outlook, is_projected)));
 
 json_t *operation_outlook_json(const struct operation_snapshot *v, const struct operation *op,
                                const struct operation_observed *observed)

@@ -178,10 +178,7 @@ struct target_row {
 };
 
 static const struct field target_fields[] = {
-	{ .shown = "target",
-	  .kind = FIELD_HEX,
-	  .offset = offsetof(struct target_row, target),
-	  ONLY_IF(struct target_row, whole) },
+	SHOW_HEX(struct target_row, "target", target, ONLY_IF(struct target_row, whole)),
 	SHOW(struct target_row, service, .spare = true),
 	SHOW(struct target_row, pool, .spare = true),
 	SHOW(struct target_row, backend, .spare = true),

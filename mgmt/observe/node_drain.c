@@ -254,8 +254,8 @@ static const struct record_kind leaving_record = RECORD_ROWS(
         struct node_drain, "leaving",
         SHOW_KNOWN(struct node_drain, "packets_per_s_before", before_per_s, before_known),
         SHOW_KNOWN(struct node_drain, "packets_per_s", per_s, rate_known),
-        RECORD_WORD(struct node_drain, honoured, honoured_text, NODE_DRAIN_NOT_HONOURED + 1,
-                    .shown = "graceful_shutdown_honoured"),
+        SHOW_WORD(struct node_drain, "graceful_shutdown_honoured", honoured, honoured_text,
+                  NODE_DRAIN_NOT_HONOURED + 1),
         SHOW_COMPUTED("neighbours", neighbours_to_json, .each = &neighbour_record));
 const struct record_kind node_drain_record = RECORD_ROWS(
         struct shown_drain, "node drain", SHOW(struct shown_drain, state),

@@ -141,7 +141,7 @@ struct shown_backend {
 const struct record_kind status_backend_record =
         RECORD_ROWS(struct shown_backend, "backend", SHOW(struct shown_backend, name),
                     SHOW(struct shown_backend, address), SHOW(struct shown_backend, port),
-                    RECORD_VALUE(struct shown_backend, id, FIELD_HEX, .shown = "id"),
+                    SHOW_HEX(struct shown_backend, "id", id),
                     SHOW(struct shown_backend, intent, .of = &status_intent_record),
                     SHOW(struct shown_backend, observation),
                     SHOW(struct shown_backend, effect, .of = &backend_effect_record));

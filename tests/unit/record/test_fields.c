@@ -410,7 +410,7 @@ static const struct field crate_fields[] = {
 	SHOW(struct crate, below),
 	SHOW(struct crate, weight),
 	SHOW_TIME(struct crate, "made", made_ms),
-	SHOW_KNOWN(struct crate, "guests", guests.value, guests.known),
+	SHOW_VALUE(struct crate, "guests", guests),
 	SHOW(struct crate, best, .of = &shown_leg, .behind = true),
 	SHOW_RECORDS(struct crate, "legs", legs, n_legs, &shown_leg),
 	SHOW_LIST(struct crate, "words", words, n_words, &record_string, .spare = true),
