@@ -127,11 +127,9 @@ static void answer_question(struct core *core, const struct http_request *r,
 	reply->status = 200;
 }
 
-/* Whether the sender is of this cluster; else @p reply says that it is not. Under the lock. */
-static bool is_of_cluster(const struct core *core, const char *cluster, struct http_reply *reply)
+/* Whether the sender is of the cluster of @p m; else @p reply says that it is not. Under the lock. */
+static bool is_of_cluster(const struct model *m, const char *cluster, struct http_reply *reply)
 {
-	const struct model *m = join_model(core->intent);
-
 	if (m && !strcmp(m->cluster, cluster))
 		return true;
 	http_problem(reply, 409, "other-cluster",
@@ -140,25 +138,26 @@ static bool is_of_cluster(const struct core *core, const char *cluster, struct h
 }
 
 /* Queries about other things than words; each answer names who gives it. */
-static const struct {
+static const struct exchange_query {
 	const char *name;
 	http_handler *handler;
+	bool in_force; /* a node that waits for its first version says nothing of the document in force */
 } queries[] = {
-	{ "keys", handle_peer_keys },
-	{ "operations", handle_peer_operations },
-	{ "order", handle_peer_operation_order },
-	{ "overrides", handle_peer_overrides },
-	{ "stage", handle_peer_stage },
-	{ "store", handle_peer_store },
-	{ "version", handle_peer_version },
-	{ "withdrawals", handle_peer_withdrawals },
+	{ "keys", handle_peer_keys, false },
+	{ "operations", handle_peer_operations, true },
+	{ "order", handle_peer_operation_order, false },
+	{ "overrides", handle_peer_overrides, false },
+	{ "stage", handle_peer_stage, false },
+	{ "store", handle_peer_store, false },
+	{ "version", handle_peer_version, false },
+	{ "withdrawals", handle_peer_withdrawals, true },
 };
 
-static http_handler *find_query(const char *name)
+static const struct exchange_query *find_query(const char *name)
 {
 	for (size_t i = 0; name && i < sizeof(queries) / sizeof(queries[0]); i++)
 		if (!strcmp(queries[i].name, name))
-			return queries[i].handler;
+			return &queries[i];
 	return NULL;
 }
 
@@ -166,19 +165,21 @@ static void answer_query(struct core *core, struct http_request *r, struct http_
 {
 	const char *node = json_get_text(r->json, "node");
 	const char *cluster = json_get_text(r->json, "cluster");
-	http_handler *handler = find_query(json_get_text(r->json, "query"));
+	const struct exchange_query *query = find_query(json_get_text(r->json, "query"));
 
-	if (!handler || !node || !*node || strlen(node) >= MODEL_NAME_MAX || !cluster) {
+	if (!query || !node || !*node || strlen(node) >= MODEL_NAME_MAX || !cluster) {
 		http_problem(reply, 400, "bad-request",
 		             "expected node, cluster and a query that this release knows");
 		return;
 	}
 	core_lock(core);
-	bool is_ours = is_of_cluster(core, cluster, reply);
+	bool is_ours = is_of_cluster(query->in_force ? intent_model(core->intent)
+	                                             : join_model(core->intent),
+	                             cluster, reply);
 	core_unlock(core);
 	if (!is_ours)
 		return;
-	handler(core, r, reply);
+	query->handler(core, r, reply);
 	if (reply->status != 200)
 		return;
 	json_object_set_new(reply->json, "node", json_string(core->dirs.node));
@@ -195,7 +196,7 @@ static void answer_words(struct core *core, struct http_request *r, struct http_
 		return;
 	}
 	core_lock(core);
-	bool is_ours = is_of_cluster(core, q.cluster, reply);
+	bool is_ours = is_of_cluster(join_model(core->intent), q.cluster, reply);
 	bool is_ready = core->exchange && core->exchange->own[EXCHANGE_HEAD].stamp[0];
 
 	if (is_ours && is_ready) {

@@ -257,6 +257,20 @@ class Store(unittest.TestCase):
             with self.subTest(why):
                 self.assertEqual((answer.status, answer.json), expected)
 
+    def test_a_node_that_waits_for_its_first_version_does_not_say_that_a_document_lacks_who_asks(self) -> None:
+        self.node.stop()
+        shutil.rmtree(self.node.state)
+        os.mkdir(self.node.state)
+        self.node.write("weir.conf", self.node.files()["weir.conf"] + "# other files than the version's, which nobody gives it\n")
+        self.node.start()
+        self.assertEqual(self.node.ask("GET", "/v1/config").status, 404)
+        rows: list[Row] = [{"query": "operations"}, {"query": "withdrawals", "incarnation": 16 * "0", "questions": []}]
+        for body in rows:
+            answer = self.node.ask("POST", "/v1/peer/exchange", {"node": "fra-1", "cluster": "shop", **body})
+            with self.subTest(body):
+                self.assertEqual((answer.status, answer.json), self.problem(
+                    409, "other-cluster", "this node belongs to another cluster or has no configuration yet"))
+
     def begin_operation(self) -> str:
         """A drain of the own site, which the other node owns. @return its id"""
         self.peer.answers["/v1/peer/exchange operations"] = (200, {"node": "fra-1", "cluster": "shop", "levels": [], "dns": True, "measure": {}})
