@@ -47,17 +47,27 @@ static uint64_t longest_ms(const struct life_limit *limit)
 	return limit->gone_ms > limit->hung_ms ? limit->gone_ms : limit->hung_ms;
 }
 
+/* In this order, since another thread reads them in the other: what was seen to hang hangs during the pause, too. */
+static void set_watch(struct life_watch *w, uint64_t hung_ms, uint64_t since_ms)
+{
+	__atomic_store_n(&w->hung_ms, hung_ms, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->since_ms, since_ms, __ATOMIC_RELEASE);
+}
+
 void life_look(struct life_watch *w, enum life_use use, uint64_t now_ms)
 {
 	uint64_t looked_ms = __atomic_load_n(&w->looked_ms, __ATOMIC_RELAXED);
-	uint64_t most_ms = longest_ms(&life_limits[use]);
+	uint64_t since_ms = __atomic_load_n(&w->since_ms, __ATOMIC_RELAXED);
+	uint64_t most_ms = longest_ms(&life_limits[use]), hung_ms = life_limits[use].hung_ms;
 
-	if (life_was_away(life_silent_ms(now_ms, looked_ms), most_ms))
-		__atomic_store_n(&w->since_ms, 0,
-		                 __ATOMIC_RELAXED); /* another clock: as at first */
-	else if (looked_ms && life_was_away(life_silent_ms(looked_ms, now_ms), most_ms))
-		__atomic_store_n(&w->since_ms, now_ms, __ATOMIC_RELAXED);
-	__atomic_store_n(&w->looked_ms, now_ms, __ATOMIC_RELAXED);
+	if (life_was_away(life_silent_ms(now_ms, looked_ms), most_ms)) {
+		set_watch(w, 0, 0); /* another clock: as at first */
+	} else if (looked_ms && life_was_away(life_silent_ms(looked_ms, now_ms), most_ms)) {
+		bool saw_hung = life_silent_ms(since_ms, looked_ms) > hung_ms;
+
+		set_watch(w, saw_hung ? looked_ms - hung_ms : w->hung_ms, now_ms);
+	}
+	__atomic_store_n(&w->looked_ms, now_ms, __ATOMIC_RELEASE);
 }
 
 struct life_signs life_signs_at(uint64_t beat_ms, bool has_ended, const struct life_watch *w,
@@ -66,13 +76,16 @@ struct life_signs life_signs_at(uint64_t beat_ms, bool has_ended, const struct l
 	struct life_watch watch = { 0 };
 
 	if (w) {
-		watch.looked_ms = __atomic_load_n(&w->looked_ms, __ATOMIC_RELAXED);
-		watch.since_ms = __atomic_load_n(&w->since_ms, __ATOMIC_RELAXED);
+		watch.looked_ms = __atomic_load_n(&w->looked_ms, __ATOMIC_ACQUIRE);
+		watch.since_ms = __atomic_load_n(&w->since_ms, __ATOMIC_ACQUIRE);
+		watch.hung_ms = __atomic_load_n(&w->hung_ms, __ATOMIC_RELAXED);
 		life_look(&watch, use, now_ms); /* it may not have looked since its pause */
 	}
 	uint64_t silent_ms = life_silent_ms(beat_ms, now_ms);
 	uint64_t watched_ms = life_silent_ms(watch.since_ms, now_ms);
 
+	if (beat_ms < watch.hung_ms && watched_ms <= life_limits[use].hung_ms)
+		watched_ms = life_limits[use].hung_ms + 1; /* before the pause */
 	return (struct life_signs){
 		.is_shown = true,
 		.has_ended = has_ended,

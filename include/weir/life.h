@@ -76,6 +76,7 @@ static inline bool life_was_away(uint64_t since_ms, uint64_t limit_ms)
 struct life_watch {
 	uint64_t looked_ms; /**< last */
 	uint64_t since_ms;  /**< without a pause since then */
+	uint64_t hung_ms;   /**< who signed last before it hung before a pause, and still does */
 };
 
 /** The watcher looks; it does so several times in the limit of @p use. */
