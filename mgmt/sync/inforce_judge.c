@@ -93,12 +93,14 @@ enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
 		suspect |= is_refusing_condition(&c->items[i]) &&
 		           c->items[i].since_ms >= f->accepted_ms;
 	}
-	if (s->running && has_document && c->at_ms >= shown_from_ms(f, name) && !suspect)
+	/* what it states is of this document: it may have stated of the one before a moment ago */
+	bool says = c->document >= f->document;
+	if (s->running && says && c->at_ms >= shown_from_ms(f, name) && !suspect)
 		return INFORCE_DONE;
 	set_state(f, INFORCE_PENDING, name, NULL,
 	          !s->running     ? "no sign of life"
 	          : !has_document ? "has not taken the new document yet"
-	          : c->at_ms >= f->accepted_ms && !suspect
+	          : says && c->at_ms >= f->accepted_ms && !suspect
 	                  ? "has not reported yet that the backends have their new shares"
 	                  : "has not reported yet whether all interfaces and addresses exist");
 	return INFORCE_PENDING;

@@ -83,8 +83,22 @@ static void who_has_not_got_it_is_waited_for(void **state)
 	seen.document = DOCUMENT;
 	stated.at_ms = TAKEN_MS - 1; /* what it says is of before */
 	assert_int_equal(judge_at(TAKEN_MS + 60000), INFORCE_PENDING);
+	stated.document = DOCUMENT;
+	assert_int_equal(judge_at(TAKEN_MS + 60000), INFORCE_PENDING);
 	stated.at_ms = TAKEN_MS;
 	assert_int_equal(judge_at(TAKEN_MS + 60000), INFORCE_DONE);
+}
+
+/* It has the document, and what it stated a moment before is about the one that it had. */
+static void what_it_stated_of_the_document_before_says_nothing(void **state)
+{
+	(void)state;
+	stated.document = DOCUMENT - 1;
+	assert_int_equal(judge_at(TAKEN_MS + 20), INFORCE_PENDING);
+	assert_string_equal(judgement.reason,
+	                    "has not reported yet whether all interfaces and addresses exist");
+	stated.document = DOCUMENT;
+	assert_int_equal(judge_at(TAKEN_MS + 20), INFORCE_DONE);
 }
 
 /* What the tables show before the members change is the version before; twice, of two versions. */
@@ -222,6 +236,8 @@ SUITE(inforce)
 		                       begin_process),
 		cmocka_unit_test_setup(a_process_that_never_was_there_lacks_nothing, begin_process),
 		cmocka_unit_test_setup(who_has_not_got_it_is_waited_for, begin_process),
+		cmocka_unit_test_setup(what_it_stated_of_the_document_before_says_nothing,
+		                       begin_process),
 		cmocka_unit_test_setup(the_shares_of_before_are_not_those_of_the_version,
 		                       begin_process),
 		cmocka_unit_test_setup(
