@@ -340,9 +340,12 @@ static bool apply_dump_row(void *arg, const struct rtnl_fact *f)
 static int dump_table(struct hops *h, uint16_t type)
 {
 	char question[RTNL_REQUEST_MAX];
+	int err = -EINTR;
 
-	return hops_query(h, question, rtnl_write_dump(question, type, ++h->seq), apply_dump_row,
-	                  h);
+	for (int tries = 0; tries < RTNL_DUMP_TRIES && err == -EINTR; tries++)
+		err = hops_query(h, question, rtnl_write_dump(question, type, ++h->seq),
+		                 apply_dump_row, h);
+	return err;
 }
 
 /* Links that were up before the messages were lost count as up since then. */

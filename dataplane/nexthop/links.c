@@ -21,7 +21,6 @@
 
 #define BUFFER_BYTES (64 * 1024) /* a dump's message has at most 32 KiB */
 #define RETRY_MS     1000u       /* after a reading that failed */
-#define READ_TRIES   4           /* of a table that changes while it is read */
 
 struct table {
 	struct rtnl_link *rows; /* [LINKS_MAX], by ifindex */
@@ -110,7 +109,7 @@ int links_read(struct links *l)
 	struct table old = l->now;
 	int err = l->queries ? -EINTR : -ENOTCONN; /* of links_new() */
 
-	for (int tries = 0; tries < READ_TRIES && err == -EINTR; tries++)
+	for (int tries = 0; tries < RTNL_DUMP_TRIES && err == -EINTR; tries++)
 		err = read_fresh(l);
 	if (err)
 		return err;

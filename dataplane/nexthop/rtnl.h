@@ -124,6 +124,9 @@ struct mnl_socket;
  */
 int rtnl_open(unsigned groups, struct mnl_socket **out) MUST_CHECK;
 
+/** How often a table is listed at most that changes each time meanwhile (-EINTR of rtnl_query()). */
+#define RTNL_DUMP_TRIES 4
+
 /**
  * Receive the next message, if there is one. When a socket is full, the kernel drops the newest
  * messages until all the older ones are read. So a caller that lost some reads the whole state

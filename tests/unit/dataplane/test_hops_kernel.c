@@ -17,6 +17,7 @@
 #include "dataplane/nexthop/hops_internal.h"
 
 #include "tests/unit/bpf/space.h"
+#include "tests/unit/calls.h"
 #include "tests/unit/suite.h"
 
 #define WAIT_MS 10000u
@@ -149,6 +150,22 @@ static int end_scene(void **state)
 	return system(
 	        "ip addr flush dev v0; ip neigh flush dev v0 nud all; ip route flush table main; "
 	        "ip link set v0 up mtu 1500; ip link set v1 up; true");
+}
+
+/* Interfaces come and go while the process starts, as at a boot: that is no reason not to start. */
+static void a_list_of_links_that_changed_meanwhile_is_read_again(void **state)
+{
+	const struct scene *s = *state;
+	struct hops *hops;
+
+	calls_fail("mnl_socket_recvfrom", 1, CALLS_INTERRUPTED, false);
+	int err = hops_open(s->loop, 8, on_hop, *state, &hops);
+	unsigned n_failed = calls_end();
+
+	assert_int_equal(n_failed, 1);
+	assert_int_equal(err, 0);
+	assert_int_equal(hops->n_links, s->hops->n_links);
+	hops_close(hops);
 }
 
 static void a_backend_on_the_link_is_its_own_next_hop(void **state)
@@ -609,6 +626,9 @@ static void who_is_silent_when_asked_is_bad_until_heard_again(void **state)
 SUITE(hops_kernel)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		        a_list_of_links_that_changed_meanwhile_is_read_again, begin_scene,
+		        end_scene),
 		cmocka_unit_test_setup_teardown(a_backend_on_the_link_is_its_own_next_hop,
 		                                begin_scene, end_scene),
 		cmocka_unit_test_setup_teardown(
