@@ -150,9 +150,11 @@ struct gather_process observe_look(struct core *core, enum observe_process p,
 {
 	bool announces = p == OBSERVE_ANNOUNCE && has_routing_daemon(core);
 	const struct observed_process *observed = &core->observe->processes[p];
+	/* this process's main thread hangs itself where it does not look */
+	const struct life_watch *watch = p == OBSERVE_MGMT ? NULL : &core->watch;
 	struct gather_process s;
 
-	gather_process(core->dirs.run, observe_name(p), &core->watch, &s, conditions);
+	gather_process(core->dirs.run, observe_name(p), watch, &s, conditions);
 	/* the page of a weir-announce that was configured once is no sign of a failure */
 	if (p == OBSERVE_ANNOUNCE && !announces && !s.running)
 		s = (struct gather_process){ .age_ms = UINT64_MAX };
