@@ -150,8 +150,8 @@ struct gather_process observe_look(struct core *core, enum observe_process p,
 {
 	bool announces = p == OBSERVE_ANNOUNCE && has_routing_daemon(core);
 	const struct observed_process *observed = &core->observe->processes[p];
-	/* this process's main thread hangs itself where it does not look */
-	const struct life_watch *watch = p == OBSERVE_MGMT ? NULL : &core->watch;
+	/* where this process's main thread hangs, it does not look either */
+	const struct life_watch *watch = p == OBSERVE_MGMT ? &core->observe->watch : &core->watch;
 	struct gather_process s;
 
 	gather_process(core->dirs.run, observe_name(p), watch, &s, conditions);

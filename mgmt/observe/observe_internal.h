@@ -39,6 +39,7 @@ struct observe {
 	struct node_drain drain;              /* of this node; only the thread writes it */
 	char logged_drain[OBSERVE_DRAIN_MAX]; /* its state in the last event; "": not known yet */
 	struct observed_process processes[OBSERVE_COUNT];
+	struct life_watch watch; /* when the thread looks: what is seen of weir-mgmt's main one */
 	struct logged_state *logged; /* sorted by target; the thread's alone */
 	size_t n_logged;
 };

@@ -66,6 +66,7 @@ void observe_note_processes(struct core *core)
 {
 	const bool starts = clock_mono_ms() - core->started_ms < JUDGE_START_MS;
 
+	life_look(&core->observe->watch, LIFE_FOR_STATUS, clock_mono_ms());
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
 		struct gather_process s = observe_look(core, (enum observe_process)p, NULL);
 		struct observed_process *observed = &core->observe->processes[p];

@@ -706,7 +706,7 @@ static void a_process_is_seen_with_all_its_fields(void **state)
 	assert_true(s.age_ms == UINT64_MAX);
 }
 
-/* Its main thread signs its page, and is the one that looks: that it is away is no pause of who asks. */
+/* Its main thread signs its page, and is the one that looks at others: if it alone is away, that is no pause of the process. */
 static void weir_mgmt_itself_hangs_as_soon_as_it_does_not_sign(void **state)
 {
 	(void)state;
@@ -714,11 +714,26 @@ static void weir_mgmt_itself_hangs_as_soon_as_it_does_not_sign(void **state)
 	show_process(OBSERVE_DATAPLANE, true, 0);
 	write_stats();
 	life_look(&this_node.watch, LIFE_FOR_STATUS, told_ms);
-	told_ms += 2000;
-	assert_true(observe_look(&this_node, OBSERVE_MGMT, NULL).running);
-	told_ms++;
+	for (int i = 0; i < 5; i++) {
+		observe_note_processes(&this_node);
+		assert_true(observe_look(&this_node, OBSERVE_MGMT, NULL).running);
+		told_ms += i < 4 ? 500 : 1;
+	}
+	observe_note_processes(&this_node);
 	assert_false(observe_look(&this_node, OBSERVE_MGMT, NULL).running);
 	assert_true(observe_look(&this_node, OBSERVE_DATAPLANE, NULL).running);
+}
+
+static void a_pause_of_all_of_weir_mgmt_is_no_silence(void **state)
+{
+	(void)state;
+	show_process(OBSERVE_MGMT, true, 0);
+	write_stats();
+	observe_note_processes(&this_node);
+	told_ms += 9000;
+	assert_true(observe_look(&this_node, OBSERVE_MGMT, NULL).running);
+	observe_note_processes(&this_node);
+	assert_true(observe_look(&this_node, OBSERVE_MGMT, NULL).running);
 }
 
 static void the_page_of_a_running_announcer_says_which_document_it_is_of(void **state)
@@ -858,6 +873,7 @@ SUITE(observe_parts)
 		T(all_backends_of_all_pools_are_summed),
 		T(a_process_is_seen_with_all_its_fields),
 		T(weir_mgmt_itself_hangs_as_soon_as_it_does_not_sign),
+		T(a_pause_of_all_of_weir_mgmt_is_no_silence),
 		T(the_page_of_a_running_announcer_says_which_document_it_is_of),
 		T(the_health_page_says_which_document_it_is_of),
 		T(processes_have_their_names),
