@@ -1148,6 +1148,26 @@ static void what_a_person_has_ordered_since_is_not_written_over(void **state)
 	assert_int_equal(find_step()->to_ppm, 250000);
 }
 
+/* The command is an override of its own beside the step, which stays as it is. */
+static void a_person_who_drains_the_target_since_stops_its_steps(void **state)
+{
+	struct override o;
+
+	(void)state;
+	make_write(4, 250000);
+	assert_int_equal(operations_put(&this_node, &op, 1), 0);
+	o = *find_step();
+	override_leave_operation(&o, op.stamp + 1);
+	snprintf(o.id, sizeof(o.id), "p1");
+	assert_int_equal(intent_merge(this_node.intent, &o, 1, clock_believed_ms()), 1);
+	make_write(5, 500000);
+	assert_int_equal(operations_put(&this_node, &op, 2), 0);
+	assert_int_equal(find_step()->to_ppm, 250000);
+	op.stamp = o.generation + 1; /* one that began after it */
+	assert_int_equal(operations_put(&this_node, &op, 3), 0);
+	assert_int_equal(find_step()->to_ppm, 500000);
+}
+
 /* Whatever the store says: it must make an override. */
 static void a_record_that_makes_no_override_writes_nothing(void **state)
 {
@@ -1194,6 +1214,7 @@ SUITE(operations_parts)
 		TEST(what_is_over_makes_no_override_again),
 		TEST(what_a_persons_command_ended_writes_nothing),
 		TEST(what_a_person_has_ordered_since_is_not_written_over),
+		TEST(a_person_who_drains_the_target_since_stops_its_steps),
 		TEST(a_record_that_makes_no_override_writes_nothing),
 	};
 
