@@ -264,10 +264,15 @@ struct record_kind {
 #define FIELD_IS_POINTER(type, member)                                                             \
 	__builtin_types_compatible_p(__typeof__(((type *)0)->member),                              \
 	                             __typeof__(&((type *)0)->member[0]))
+#define FIELD_ROOM(type, member)                                                                   \
+	(FIELD_IS_POINTER(type, member)                                                            \
+	         ? SIZE_MAX                                                                        \
+	         : sizeof(((type *)0)->member) / (size_t)sizeof(*((type *)0)->member))
 #define FIELD_LIST_AT(type, the_name, member, n_member)                                            \
 	.shown = (the_name), .kind = FIELD_LIST, .behind = FIELD_IS_POINTER(type, member),         \
-	.offset = offsetof(type, member), .size = sizeof(*((type *)0)->member), .most = SIZE_MAX,  \
-	.count = offsetof(type, n_member), .count_size = sizeof(((type *)0)->n_member)
+	.offset = offsetof(type, member), .size = sizeof(*((type *)0)->member),                    \
+	.most = FIELD_ROOM(type, member), .count = offsetof(type, n_member),                       \
+	.count_size = sizeof(((type *)0)->n_member)
 /** A list, an array or behind a pointer, of what lies in a row, with its count, size_t or uint32_t. */
 #define SHOW_LIST(type, the_name, member, n_member, an_element, ...)                               \
 	{                                                                                          \

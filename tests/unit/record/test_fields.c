@@ -576,6 +576,17 @@ static void a_schema_says_what_is_shown(void **state)
 	json_decref(schema);
 }
 
+/* A count that is wrong reads nothing behind the array. */
+static void a_list_in_a_struct_has_no_more_than_its_room(void **state)
+{
+	const struct fleet f = { .ships = { { .name = "a" }, { .name = "b" } }, .n_ships = 7 };
+	json_t *json = record_shown(&fleet, &f);
+
+	(void)state;
+	assert_int_equal(json_array_size(json_object_get(json, "ships")), 2);
+	json_decref(json);
+}
+
 static const struct field odd_fields[] = {
 	RECORD_WORD(struct desk, colour, colour_word, COLOURS, .shown = "colour",
 	            .known = offsetof(struct desk, round) + 1),
@@ -613,6 +624,7 @@ SUITE(fields)
 		cmocka_unit_test(what_is_shown_may_lie_elsewhere),
 		cmocka_unit_test(what_is_not_there_is_null_or_left_out),
 		cmocka_unit_test(a_struct_and_its_rows_are_one_list),
+		cmocka_unit_test(a_list_in_a_struct_has_no_more_than_its_room),
 		cmocka_unit_test(a_schema_says_what_is_shown),
 		cmocka_unit_test(a_schema_has_the_words_that_are_known),
 	};
