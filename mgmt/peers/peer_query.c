@@ -77,7 +77,7 @@ static char *make_text(struct core *core, const char *query, json_t *more)
 bool peer_query_send(struct peer_query *q)
 {
 	if (q->query && q->n) {
-		q->body = q->text = make_text(q->core, q->query, q->more);
+		q->text = make_text(q->core, q->query, q->more);
 		q->more = NULL;
 		q->n = q->text ? q->n : 0; /* nobody is asked */
 		q->is_short |= !q->text;
@@ -85,7 +85,7 @@ bool peer_query_send(struct peer_query *q)
 	for (size_t i = 0; i < q->n; i++) {
 		struct client_request *r = &q->requests[i];
 
-		r->body = r->body ? r->body : q->body;
+		r->body = r->body ? r->body : q->text;
 		r->post = r->body != NULL;
 		r->timeout_ms = q->timeout_ms;
 		r->answer_max = q->answer_max;
@@ -101,7 +101,7 @@ void peer_query_end(struct peer_query *q)
 {
 	for (size_t i = 0; i < q->n; i++) {
 		json_decref(q->requests[i].answer);
-		if (q->requests[i].body != q->body)
+		if (q->requests[i].body != q->text)
 			free((char *)(uintptr_t)q->requests[i].body);
 	}
 	json_decref(q->more);

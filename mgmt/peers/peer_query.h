@@ -27,11 +27,9 @@ struct peer_query {
 	/** keeps connections for the next query, zeroed before the first, closed by the caller; NULL: they are not kept */
 	struct peer_client *client;
 	const char *path; /**< behind the address of a node; NULL: of the exchange */
-	/** for all that have no body of their own: a query of the exchange, with what @c more says (owned); NULL: there is none */
+	/** what those are asked that have no body of their own, with what @c more says (owned); NULL: they get a GET */
 	const char *query;
 	json_t *more;
-	/** of a POST, for all that have none of their own; NULL: by the query, or a GET */
-	const char *body;
 	int timeout_ms;
 	size_t answer_max; /**< bytes; 0: CLIENT_ANSWER_MAX */
 	/** where it is not "": an answer counts only if it names the node that was asked and this cluster */
@@ -63,7 +61,7 @@ void peer_query_one(struct core *core, struct peer_client *client, const char *a
 
 /**
  * Ask @p node, too, unless it is this one, or has no address. Under the lock, for the model.
- * @param body  of a POST to this node alone, from malloc(), taken; NULL: that of all
+ * @param body  of peer_query_text(), for this node alone, taken; NULL: that of all
  * @return whether it is asked
  */
 bool peer_query_add(struct peer_query *q, const struct model_node *node, char *body, void *arg);

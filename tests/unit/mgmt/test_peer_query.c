@@ -64,16 +64,19 @@ static void each_node_gets_its_body(void **state)
 	(void)state;
 	assert_true(add_node("fra-1", "https://f1", "{\"own\":1}"));
 	assert_true(add_node("fra-2", "https://f2", NULL));
-	q.body = "{\"all\":1}";
+	q.query = "store";
+	q.more = json_pack("{s:i}", "all", 1);
 	assert_true(peer_query_send(&q));
 	assert_int_equal(n_asked, 2);
 	assert_string_equal(asked[0].url, "https://f1/v1/x?y=1");
 	assert_string_equal(asked[0].body, "{\"own\":1}");
-	assert_string_equal(asked[1].body, "{\"all\":1}");
+	assert_string_equal(
+	        asked[1].body,
+	        "{\"all\":1,\"node\":\"ams-1\",\"cluster\":\"shop\",\"query\":\"store\"}");
 	assert_true(q.requests[0].post && q.requests[1].post);
 	peer_query_end(&q);
 	assert_true(add_node("fra-1", "https://f1", NULL));
-	q.body = NULL;
+	q.query = NULL;
 	assert_true(peer_query_send(&q));
 	assert_false(q.requests[0].post);
 }
