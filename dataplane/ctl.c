@@ -247,22 +247,17 @@ static const char *fact_text(uint8_t fact)
 	return proof_fact_text((enum proof_fact)fact);
 }
 
-struct port_proof_shown {
-	const char *interface, *up, *attached;
-	uint32_t ifindex, program;
-};
-
-static const struct field port_proof_fields[] = {
-	SHOW(struct port_proof_shown, interface), SHOW(struct port_proof_shown, ifindex),
-	SHOW(struct port_proof_shown, program),   SHOW(struct port_proof_shown, up),
-	SHOW(struct port_proof_shown, attached),
-};
-static const struct record_kind port_proof_record =
-        RECORD_OF(struct port_proof_shown, "port", port_proof_fields, NULL);
+#define PORT_PROOF_SHOWN_ROWS(X, t)                                                                \
+	X(t, const char *, interface)                                                              \
+	X(t, uint32_t, ifindex)                                                                    \
+	X(t, uint32_t, program)                                                                    \
+	X(t, const char *, up)                                                                     \
+	X(t, const char *, attached)
+RECORD_SHOWN(port_proof_shown, "port", PORT_PROOF_SHOWN_ROWS);
 
 static json_t *port_proof_json(const struct proof_port *p)
 {
-	return record_shown(&port_proof_record,
+	return record_shown(&port_proof_shown_kind,
 	                    &(struct port_proof_shown){ .interface = p->interface,
 	                                                .ifindex = p->ifindex,
 	                                                .program = p->program,

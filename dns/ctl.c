@@ -73,24 +73,17 @@ static const char *one_family(bool ip6, bool ip4)
 /* More would make the answer too long; `weir dns explain` shows them for one name. */
 #define PEER_HEALTH_JSON_MAX 8192
 
-struct peer_shown {
-	const char *node, *site, *ipv4, *ipv6, *inconclusive_in, *unproven_in;
-	bool fresh, inconclusive, unproven;
-};
-
-static const struct field peer_fields[] = {
-	SHOW(struct peer_shown, node),
-	SHOW(struct peer_shown, site),
-	SHOW(struct peer_shown, fresh),
-	SHOW(struct peer_shown, ipv4),
-	SHOW(struct peer_shown, ipv6),
-	SHOW(struct peer_shown, inconclusive),
-	SHOW(struct peer_shown, inconclusive_in, .spare = true),
-	SHOW(struct peer_shown, unproven),
-	SHOW(struct peer_shown, unproven_in, .spare = true),
-};
-static const struct record_kind peer_record =
-        RECORD_OF(struct peer_shown, "view", peer_fields, NULL);
+#define PEER_SHOWN_ROWS(X, t)                                                                      \
+	X(t, const char *, node)                                                                   \
+	X(t, const char *, site)                                                                   \
+	X(t, bool, fresh)                                                                          \
+	X(t, const char *, ipv4)                                                                   \
+	X(t, const char *, ipv6)                                                                   \
+	X(t, bool, inconclusive)                                                                   \
+	X(t, const char *, inconclusive_in, .spare = true)                                         \
+	X(t, bool, unproven)                                                                       \
+	X(t, const char *, unproven_in, .spare = true)
+RECORD_SHOWN(peer_shown, "view", PEER_SHOWN_ROWS);
 
 /*
  * What each node sees of a service at a site; only if sites vote, since otherwise no other node's
@@ -112,7 +105,7 @@ static json_t *peer_health_to_json(const struct peer_health *v, const struct ste
 		json_array_append_new(
 		        list,
 		        record_shown(
-		                &peer_record,
+		                &peer_shown_kind,
 		                &(struct peer_shown){
 		                        .node = health->node,
 		                        .site = health->site->name,
@@ -316,21 +309,13 @@ static json_t *service_sites_to_json(const struct generation *g,
 	return sites;
 }
 
-struct name_shown {
-	const char *name, *service, *policy;
-	json_t *sites;
-	bool fail_closed;
-};
-
-static const struct field name_fields[] = {
-	SHOW(struct name_shown, name),
-	SHOW(struct name_shown, service),
-	SHOW(struct name_shown, policy),
-	SHOW(struct name_shown, sites, .spare = true),
-	SHOW(struct name_shown, fail_closed, .spare = true),
-};
-static const struct record_kind name_record =
-        RECORD_OF(struct name_shown, "name", name_fields, NULL);
+#define NAME_SHOWN_ROWS(X, t)                                                                      \
+	X(t, const char *, name)                                                                   \
+	X(t, const char *, service)                                                                \
+	X(t, const char *, policy)                                                                 \
+	X(t, json_t *, sites, .spare = true)                                                       \
+	X(t, bool, fail_closed, .spare = true)
+RECORD_SHOWN(name_shown, "name", NAME_SHOWN_ROWS);
 
 /*
  * Dynamic names with the state of their sites: what steering would see now. All names of a service have the same
@@ -356,7 +341,7 @@ static json_t *names_to_json(const struct generation *g, struct stated_services 
 		if (!t->named[service] && n_others++ >= NAMES_JSON_MAX)
 			continue;
 		row.sites = whole ? service_sites_to_json(g, name->service) : NULL;
-		json_array_append_new(list, record_shown(&name_record, &row));
+		json_array_append_new(list, record_shown(&name_shown_kind, &row));
 		t->named[service] = false;
 	}
 	return list;
@@ -384,18 +369,11 @@ static json_t *ramps_to_json(const struct ramps *r)
 	                         r->n < RAMPS_JSON_MAX ? r->n : RAMPS_JSON_MAX);
 }
 
-struct deciding_shown {
-	bool votes;
-	json_t *sites, *out;
-};
-
-static const struct field deciding_fields[] = {
-	SHOW(struct deciding_shown, votes),
-	SHOW(struct deciding_shown, sites),
-	SHOW(struct deciding_shown, out),
-};
-static const struct record_kind deciding_record =
-        RECORD_OF(struct deciding_shown, "deciding", deciding_fields, NULL);
+#define DECIDING_SHOWN_ROWS(X, t)                                                                  \
+	X(t, bool, votes)                                                                          \
+	X(t, json_t *, sites)                                                                      \
+	X(t, json_t *, out)
+RECORD_SHOWN(deciding_shown, "deciding", DECIDING_SHOWN_ROWS);
 
 /* The sites that decide together whether a site is dead, or that each decide for themselves. */
 static json_t *deciding_to_json(const struct generation *g)
@@ -408,7 +386,7 @@ static json_t *deciding_to_json(const struct generation *g)
 			json_array_append_new(peer_health_decides(v, &g->model->sites[i]) ? d.sites
 			                                                                  : d.out,
 			                      json_string(g->model->sites[i].name));
-	return record_shown(&deciding_record, &d);
+	return record_shown(&deciding_shown_kind, &d);
 }
 
 /* The steps in force: asked each second while an operation runs, so nothing else is there. */

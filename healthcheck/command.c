@@ -201,18 +201,11 @@ static json_t *make_row(const struct target *t)
 	return record_shown(&target_record, &row);
 }
 
-struct group_shown {
-	const char *site;
-	uint32_t targets, failing;
-};
-
-static const struct field group_fields[] = {
-	SHOW(struct group_shown, site),
-	SHOW(struct group_shown, targets),
-	SHOW(struct group_shown, failing),
-};
-static const struct record_kind group_record =
-        RECORD_OF(struct group_shown, "group", group_fields, NULL);
+#define GROUP_SHOWN_ROWS(X, t)                                                                     \
+	X(t, const char *, site)                                                                   \
+	X(t, uint32_t, targets)                                                                    \
+	X(t, uint32_t, failing)
+RECORD_SHOWN(group_shown, "group", GROUP_SHOWN_ROWS);
 
 static json_t *list_groups(const struct checker *c)
 {
@@ -220,7 +213,7 @@ static json_t *list_groups(const struct checker *c)
 
 	for (size_t i = 0; i < c->targets->model->n_sites; i++)
 		json_array_append_new(
-		        list, record_shown(&group_record,
+		        list, record_shown(&group_shown_kind,
 		                           &(struct group_shown){ c->targets->model->sites[i].name,
 		                                                  c->groups[i].n,
 		                                                  c->groups[i].n_failing }));
@@ -289,25 +282,17 @@ static json_t *list_derived(const struct checker *c)
 	return list;
 }
 
-struct health_shown {
-	bool ok, truncated;
-	uint64_t document, n_targets, tunnel_document;
-	json_t *targets, *services, *groups, *controls;
-};
-
-static const struct field list_fields[] = {
-	SHOW(struct health_shown, ok),
-	SHOW(struct health_shown, document),
-	SHOW(struct health_shown, targets),
-	SHOW(struct health_shown, n_targets),
-	SHOW(struct health_shown, truncated),
-	SHOW(struct health_shown, services),
-	SHOW(struct health_shown, groups),
-	SHOW(struct health_shown, controls),
-	SHOW(struct health_shown, tunnel_document),
-};
-static const struct record_kind list_record =
-        RECORD_OF(struct health_shown, "list", list_fields, NULL);
+#define HEALTH_SHOWN_ROWS(X, t)                                                                    \
+	X(t, bool, ok)                                                                             \
+	X(t, uint64_t, document)                                                                   \
+	X(t, json_t *, targets)                                                                    \
+	X(t, uint64_t, n_targets)                                                                  \
+	X(t, bool, truncated)                                                                      \
+	X(t, json_t *, services)                                                                   \
+	X(t, json_t *, groups)                                                                     \
+	X(t, json_t *, controls)                                                                   \
+	X(t, uint64_t, tunnel_document)
+RECORD_SHOWN(health_shown, "list", HEALTH_SHOWN_ROWS);
 
 /*
  * Answer "list". Rows over ROWS_MAX, with those of services, are counted, not listed, so that the answer
@@ -327,7 +312,7 @@ static json_t *do_list(struct checker *c, const json_t *request)
 		if (n++ < n_max)
 			json_array_append_new(rows, make_row(t));
 	}
-	return record_shown(&list_record,
+	return record_shown(&health_shown_kind,
 	                    &(struct health_shown){
 	                            .ok = true,
 	                            .document = c->targets->model->meta.document,

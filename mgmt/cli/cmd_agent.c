@@ -234,27 +234,24 @@ static uint32_t mss_limit(const struct agent_mss *m, bool is4)
 	return m->overhead ? mss_fit(m->mtu, m->overhead, is4) : 0;
 }
 
-struct mss_shown {
-	json_t *setting;
-	const char *state;
-	uint32_t services, overhead, ipv4, ipv6;
-};
-
-static const struct field mss_fields[] = {
-	SHOW(struct mss_shown, setting),  SHOW(struct mss_shown, state),
-	SHOW(struct mss_shown, services), SHOW(struct mss_shown, overhead),
-	SHOW(struct mss_shown, ipv4),     SHOW(struct mss_shown, ipv6),
-};
-static const struct record_kind mss_record = RECORD_OF(struct mss_shown, "MSS", mss_fields, NULL);
+#define MSS_SHOWN_ROWS(X, t)                                                                       \
+	X(t, json_t *, setting)                                                                    \
+	X(t, const char *, state)                                                                  \
+	X(t, uint32_t, services)                                                                   \
+	X(t, uint32_t, overhead)                                                                   \
+	X(t, uint32_t, ipv4)                                                                       \
+	X(t, uint32_t, ipv6)
+RECORD_SHOWN(mss_shown, "MSS", MSS_SHOWN_ROWS);
 
 static json_t *mss_json(const struct agent_mss *m)
 {
-	json_t *out = record_shown(&mss_record, &(struct mss_shown){ .setting = mss_setting_json(m),
-	                                                             .state = mss_forces[m->force],
-	                                                             .services = m->n_services,
-	                                                             .overhead = m->overhead,
-	                                                             .ipv4 = mss_limit(m, true),
-	                                                             .ipv6 = mss_limit(m, false) });
+	json_t *out =
+	        record_shown(&mss_shown_kind, &(struct mss_shown){ .setting = mss_setting_json(m),
+	                                                           .state = mss_forces[m->force],
+	                                                           .services = m->n_services,
+	                                                           .overhead = m->overhead,
+	                                                           .ipv4 = mss_limit(m, true),
+	                                                           .ipv6 = mss_limit(m, false) });
 
 	for (int i = 0; i < MSS_END_COUNT; i++)
 		json_object_set_new(out, agent_mss_end_name((enum mss_end)i),
@@ -264,20 +261,12 @@ static json_t *mss_json(const struct agent_mss *m)
 	return out;
 }
 
-struct count_shown {
-	const char *reason;
-	bool drop;
-	uint64_t packets, bytes;
-};
-
-static const struct field count_fields[] = {
-	SHOW(struct count_shown, reason),
-	SHOW(struct count_shown, drop),
-	SHOW(struct count_shown, packets),
-	SHOW(struct count_shown, bytes),
-};
-static const struct record_kind count_record =
-        RECORD_OF(struct count_shown, "count", count_fields, NULL);
+#define COUNT_SHOWN_ROWS(X, t)                                                                     \
+	X(t, const char *, reason)                                                                 \
+	X(t, bool, drop)                                                                           \
+	X(t, uint64_t, packets)                                                                    \
+	X(t, uint64_t, bytes)
+RECORD_SHOWN(count_shown, "count", COUNT_SHOWN_ROWS);
 
 struct agent_shown {
 	const char *interface, *mode;
@@ -298,7 +287,7 @@ static const struct field agent_fields[] = {
 	SHOW(struct agent_shown, owners),
 	SHOW(struct agent_shown, passes_on),
 	SHOW(struct agent_shown, namespaces),
-	SHOW_RECORDS(struct agent_shown, "counts", counts, n_counts, &count_record),
+	SHOW_RECORDS(struct agent_shown, "counts", counts, n_counts, &count_shown_kind),
 	SHOW(struct agent_shown, mss),
 	SHOW(struct agent_shown, troubles),
 };

@@ -26,13 +26,11 @@
 /* --- pools of the own site --- */
 
 /* How much of a pool's weight is up, how much is unknown, how much it needs. */
-struct pool_weight {
-	uint64_t up_ppm, unknown_ppm, min_ppm;
-};
-
-static const struct record_kind weight_record =
-        RECORD_ROWS(struct pool_weight, "pool", SHOW(struct pool_weight, up_ppm),
-                    SHOW(struct pool_weight, unknown_ppm), SHOW(struct pool_weight, min_ppm));
+#define POOL_WEIGHT_ROWS(X, t)                                                                     \
+	X(t, uint64_t, up_ppm)                                                                     \
+	X(t, uint64_t, unknown_ppm)                                                                \
+	X(t, uint64_t, min_ppm)
+RECORD_SHOWN(pool_weight, "pool", POOL_WEIGHT_ROWS);
 
 static struct pool_weight weigh_pool(const struct model_pool *pool, const struct health_page *page)
 {
@@ -66,7 +64,7 @@ static json_t *pools_json(const struct model *m, const struct health_page *page)
 		    json_object_size(all) == OPERATION_MEASURE_POOLS_MAX)
 			continue;
 		struct pool_weight weight = weigh_pool(pool, page);
-		json_object_set_new(all, pool->name, record_shown(&weight_record, &weight));
+		json_object_set_new(all, pool->name, record_shown(&pool_weight_kind, &weight));
 	}
 	return all;
 }
@@ -129,15 +127,13 @@ static const char *service_name(const struct model *m, uint64_t service)
 	return NULL;
 }
 
-struct arriving_source {
-	const char *service, *prefix;
-	uint64_t flows, sampled, age_ms;
-};
-
-static const struct record_kind source_record =
-        RECORD_ROWS(struct arriving_source, "source", SHOW(struct arriving_source, service),
-                    SHOW(struct arriving_source, prefix), SHOW(struct arriving_source, flows),
-                    SHOW(struct arriving_source, sampled), SHOW(struct arriving_source, age_ms));
+#define ARRIVING_SOURCE_ROWS(X, t)                                                                 \
+	X(t, const char *, service)                                                                \
+	X(t, const char *, prefix)                                                                 \
+	X(t, uint64_t, flows)                                                                      \
+	X(t, uint64_t, sampled)                                                                    \
+	X(t, uint64_t, age_ms)
+RECORD_SHOWN(arriving_source, "source", ARRIVING_SOURCE_ROWS);
 
 static json_t *sources_json(const struct model *m, const struct measure *measure, uint64_t now_ms)
 {
@@ -156,7 +152,7 @@ static json_t *sources_json(const struct model *m, const struct measure *measure
 			                                                    : 0 };
 
 		if (s.service)
-			json_array_append_new(out, record_shown(&source_record, &s));
+			json_array_append_new(out, record_shown(&arriving_source_kind, &s));
 	}
 	return out;
 }
@@ -234,15 +230,13 @@ static json_t *drills_json(const struct core *core, const struct model *m)
 	return list;
 }
 
-struct flows {
-	uint32_t window_ms;
-	json_t *services, *pools, *drops, *sources;
-};
-
-static const struct record_kind flows_record =
-        RECORD_ROWS(struct flows, "flows", SHOW(struct flows, window_ms),
-                    SHOW(struct flows, services), SHOW(struct flows, pools),
-                    SHOW(struct flows, drops), SHOW(struct flows, sources, .each = &source_record));
+#define FLOWS_ROWS(X, t)                                                                           \
+	X(t, uint32_t, window_ms)                                                                  \
+	X(t, json_t *, services)                                                                   \
+	X(t, json_t *, pools)                                                                      \
+	X(t, json_t *, drops)                                                                      \
+	X(t, json_t *, sources, .each = &arriving_source_kind)
+RECORD_SHOWN(flows, "flows", FLOWS_ROWS);
 
 static json_t *flows_json(const struct core *core, const struct model *m)
 {
@@ -254,7 +248,7 @@ static json_t *flows_json(const struct core *core, const struct model *m)
 		return json_null();
 	if (!measure_read(measure, now_ms) &&
 	    measure_node(measure)->recent_ms >= OPERATION_MEASURE_WINDOW_MS)
-		o = record_shown(&flows_record,
+		o = record_shown(&flows_kind,
 		                 &(struct flows){ .window_ms = measure_node(measure)->recent_ms,
 		                                  .services = service_flows_json(m, measure),
 		                                  .pools = pool_flows_json(m, measure),
@@ -284,13 +278,10 @@ static json_t *unannounced_json(struct core *core, const struct model *m)
 	return list;
 }
 
-struct shown_announced {
-	const char *intended, *exported;
-};
-
-static const struct record_kind announced_record =
-        RECORD_ROWS(struct shown_announced, "announced", SHOW(struct shown_announced, intended),
-                    SHOW(struct shown_announced, exported));
+#define SHOWN_ANNOUNCED_ROWS(X, t)                                                                 \
+	X(t, const char *, intended)                                                               \
+	X(t, const char *, exported)
+RECORD_SHOWN(shown_announced, "announced", SHOWN_ANNOUNCED_ROWS);
 
 static json_t *announced_json(const struct core *core, const struct model *m)
 {
@@ -307,7 +298,7 @@ static json_t *announced_json(const struct core *core, const struct model *m)
 			                                       &a, &a.items[i])) };
 
 		json_object_set_new(all, addr_text(&a.items[i].address, text),
-		                    record_shown(&announced_record, &one));
+		                    record_shown(&shown_announced_kind, &one));
 	}
 	announcements_fini(&a);
 	return all;

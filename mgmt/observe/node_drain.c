@@ -213,13 +213,10 @@ static const char *honoured_text(int honoured)
 	return texts[honoured];
 }
 
-struct shown_neighbour {
-	const char *name, *graceful_shutdown_honoured;
-};
-
-static const struct record_kind neighbour_record =
-        RECORD_ROWS(struct shown_neighbour, "neighbour", SHOW(struct shown_neighbour, name),
-                    SHOW(struct shown_neighbour, graceful_shutdown_honoured));
+#define SHOWN_NEIGHBOUR_ROWS(X, t)                                                                 \
+	X(t, const char *, name)                                                                   \
+	X(t, const char *, graceful_shutdown_honoured)
+RECORD_SHOWN(shown_neighbour, "neighbour", SHOWN_NEIGHBOUR_ROWS);
 
 /* Packets say nothing of a neighbour that did not get such a route: another one sent them. */
 static json_t *neighbours_to_json(const void *drain)
@@ -234,7 +231,7 @@ static json_t *neighbours_to_json(const void *drain)
 			n->name, honoured_text(n->has_shutdown ? d->honoured : NODE_DRAIN_UNKNOWN)
 		};
 	}
-	return record_list_shown(&neighbour_record, shown, d->n_neighbours);
+	return record_list_shown(&shown_neighbour_kind, shown, d->n_neighbours);
 }
 
 struct shown_drain {
@@ -256,7 +253,7 @@ static const struct record_kind leaving_record = RECORD_ROWS(
         SHOW_KNOWN(struct node_drain, "packets_per_s", per_s, rate_known),
         SHOW_WORD(struct node_drain, "graceful_shutdown_honoured", honoured, honoured_text,
                   NODE_DRAIN_NOT_HONOURED + 1),
-        SHOW_COMPUTED("neighbours", neighbours_to_json, .each = &neighbour_record));
+        SHOW_COMPUTED("neighbours", neighbours_to_json, .each = &shown_neighbour_kind));
 const struct record_kind node_drain_record = RECORD_ROWS(
         struct shown_drain, "node drain", SHOW(struct shown_drain, state),
         SHOW(struct shown_drain, addresses, .of = &addresses_record, .behind = true, .spare = true),

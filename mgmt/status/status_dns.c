@@ -122,16 +122,14 @@ static json_t *share_sites(const json_t *name)
 }
 
 /* What is kept of a name. */
-struct kept_name {
-	json_t *sites, *shares;
-};
-
-static const struct record_kind kept_record = RECORD_ROWS(
-        struct kept_name, "name", SHOW(struct kept_name, sites), SHOW(struct kept_name, shares));
+#define KEPT_NAME_ROWS(X, t)                                                                       \
+	X(t, json_t *, sites)                                                                      \
+	X(t, json_t *, shares)
+RECORD_SHOWN(kept_name, "name", KEPT_NAME_ROWS);
 
 static json_t *read_name(const json_t *name)
 {
-	return record_shown(&kept_record,
+	return record_shown(&kept_name_kind,
 	                    &(struct kept_name){ json_incref(json_object_get(name, "sites")),
 	                                         share_sites(name) });
 }

@@ -22,18 +22,16 @@ static struct backup_evidence evidence_of(const struct look *l)
 		                         l->pages.health_fresh ? l->pages.health : NULL };
 }
 
-struct shown_at {
-	const char *site, *vip, *pool;
-	json_t *addresses, *intent, *observation, *effect, *backup;
-};
-
-static const struct record_kind at_record =
-        RECORD_ROWS(struct shown_at, "at", SHOW(struct shown_at, site), SHOW(struct shown_at, vip),
-                    SHOW(struct shown_at, pool), SHOW(struct shown_at, addresses),
-                    SHOW(struct shown_at, intent, .of = &status_intent_record),
-                    SHOW(struct shown_at, observation),
-                    SHOW(struct shown_at, effect, .of = &status_dns_effect_record),
-                    SHOW(struct shown_at, backup, .spare = true, .of = &backup_status_record));
+#define SHOWN_AT_ROWS(X, t)                                                                        \
+	X(t, const char *, site)                                                                   \
+	X(t, const char *, vip)                                                                    \
+	X(t, const char *, pool)                                                                   \
+	X(t, json_t *, addresses)                                                                  \
+	X(t, json_t *, intent, .of = &status_intent_record)                                        \
+	X(t, json_t *, observation)                                                                \
+	X(t, json_t *, effect, .of = &status_dns_effect_record)                                    \
+	X(t, json_t *, backup, .spare = true, .of = &backup_status_record)
+RECORD_SHOWN(shown_at, "at", SHOWN_AT_ROWS);
 
 /* The intent of a service at a site is the site's, with drains of the service alone. */
 static json_t *at_status(const struct status *s, const struct model_service *service,
@@ -56,7 +54,7 @@ static json_t *at_status(const struct status *s, const struct model_service *ser
 		                                         true));
 	}
 	return record_shown(
-	        &at_record,
+	        &shown_at_kind,
 	        &(struct shown_at){
 	                .site = at->site->name,
 	                .vip = at->vip->name,
@@ -127,7 +125,7 @@ struct shown_service {
 const struct record_kind status_service_record =
         RECORD_ROWS(struct shown_service, "service", SHOW(struct shown_service, name),
                     SHOW(struct shown_service, protocol), SHOW(struct shown_service, port),
-                    SHOW(struct shown_service, at, .each = &at_record),
+                    SHOW(struct shown_service, at, .each = &shown_at_kind),
                     SHOW_KNOWN(struct shown_service, "at_all", at_all, is_cut, .spare = true));
 
 /* At most @p max rows; `at_all` says how many there are if that is not all. */
