@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Whether weir-dns answers, by the signs of life on its stats page, and which addresses it says that it
- * serves, by its counters there (STATS_LISTENING). A server that is silent may be
- * stopped for a moment, so silence alone is unknown and withdraws nothing. One that is gone (weir/life.h)
- * answers no query: its addresses may go to another node that confirms. So does one that ends again and again soon after each start, although
- * it shows signs of life in between.
+ * serves, by its counters there (STATS_LISTENING). A server that is silent may be stopped for a moment, so
+ * silence alone is unknown and withdraws nothing. One that is gone (weir/life.h) answers no query: its addresses
+ * may go to another node that confirms. So may those of one that ends again and again soon after each start,
+ * although it shows signs of life in between.
  */
 #include "announce/process.h"
 

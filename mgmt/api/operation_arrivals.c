@@ -11,7 +11,6 @@
 #include "base/plain.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/controller/operation_measure.h"
-#include "mgmt/controller/operation_show.h"
 #include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/sync/operations_list.h"
 #include "mgmt/operations/facts.h"
@@ -336,10 +335,10 @@ static json_t *arrivals_json(struct arrivals *a)
 		.unknown = json_incref(a->unknown),
 	};
 	if (s) {
-		answer.own_flows_per_s = operation_value_json(&s->flows);
-		answer.backup_flows_per_s = operation_value_json(&s->backup_flows);
-		answer.bits_per_s = operation_value_json(&s->bits);
-		answer.answers_per_s = operation_value_json(&s->named);
+		answer.own_flows_per_s = json_number_or_null(s->flows.known, s->flows.value);
+		answer.backup_flows_per_s = json_number_or_null(s->backup_flows.known, s->backup_flows.value);
+		answer.bits_per_s = json_number_or_null(s->bits.known, s->bits.value);
+		answer.answers_per_s = json_number_or_null(s->named.known, s->named.value);
 	}
 	return record_shown(&arrivals_answer_kind, &answer);
 }

@@ -19,11 +19,6 @@
 
 /* --- what it has observed --- */
 
-json_t *operation_value_json(const struct operation_value *v)
-{
-	return json_number_or_null(v->known, v->value);
-}
-
 /* The smallest margin of each guard over all steps. */
 static json_t *least_margins_json(const void *record)
 {

@@ -31,7 +31,5 @@ MUST_CHECK json_t *operation_outlook_json(const struct operation_snapshot *v,
 MUST_CHECK json_t *operation_summary_json(const struct operations_item *item);
 /** All of it, given. */
 MUST_CHECK json_t *operation_show_json(const struct operations_item *item);
-/** A value, or null. */
-MUST_CHECK json_t *operation_value_json(const struct operation_value *v);
 
 #endif

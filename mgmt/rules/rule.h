@@ -2,12 +2,11 @@
 /**
  * @file
  * The table of rules: a row for each condition by which management refuses, holds, warns or calls a node less than well. What
- * a rule is called, what it means and what to do about it stand here alone; tables in documents are printed
- * from here (tests/check/check_rules.py).
+ * a rule is called, what it means and what to do about it stand here alone; tables in documents are printed from here
+ * (tests/check/check_rules.py).
  *
  * Whether a rule applies is decided where its facts are: mgmt/judge/judge.c (status), mgmt/rules/risk_*.c (change),
- * mgmt/operations/guards.c (operation), tick_hold() in mgmt/operations/ (step),
- * mgmt/overrides/guard.c (override),
+ * mgmt/operations/guards.c (operation), tick_hold() in mgmt/operations/ (step), mgmt/overrides/guard.c (override),
  * mgmt/observe/node_drain.c (drain), mgmt/sync/inforce_judge.c (version). A finding names its row, and adds subject and figures.
  *
  * Constant data, without dependency; any thread may read it. Implemented in mgmt/rules/rule.c.

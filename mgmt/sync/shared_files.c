@@ -76,11 +76,10 @@ static json_t *next_request(struct core *core, const json_t *files)
 		if (n_bytes >= BLOBS_PARTS_BYTES_MAX || json_array_size(parts) == PARTS_MAX)
 			break;
 	}
-	json_t *body = json_array_size(parts) ? json_object() : NULL;
-	if (body)
-		json_object_set(body, "parts", parts);
+	if (json_array_size(parts))
+		return json_with(json_object(), "parts", parts);
 	json_decref(parts);
-	return body;
+	return NULL;
 }
 
 /* Store the parts that arrived. @return how many, or -errno */

@@ -23,7 +23,7 @@ struct tables {
 	uint32_t n_pools;
 };
 
-/* Write the page of @p run_dir anew; rows get their pool. */
+/* Replace the page of @p run_dir. Each row is given the number of its pool. */
 static inline void tables_page_write(const char *run_dir, const struct tables *t)
 {
 	char path[PATH_MAX];

@@ -131,7 +131,7 @@ static const char named_text[] =
         "\" \"" LONG_NAME "\"; file = \"" LONG_NAME LONG_NAME "\" \"ef\";\n"
         "@include \"/g\"\n! file = \"h\"";
 
-/* One that no version can keep is told, too; one that is too long stays so. */
+/* Names that no version can keep are listed as well. A name that is too long is not cut. */
 static void names_of_files_are_told_until_one_is_too_many(void **state)
 {
 	static const char *const in_order[] = { "@a ",
