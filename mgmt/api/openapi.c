@@ -55,29 +55,21 @@ static void name_parts(const char *path, char out[HTTP_TEXT_MAX], unsigned *n_pa
 	out[n] = '\0';
 }
 
-/* {NAME: VALUE}; @p value is added. */
-static json_t *wrap_value(const char *name, json_t *value)
-{
-	json_t *o = json_object();
-
-	json_object_set_new(o, name, value);
-	return o;
-}
-
 static json_t *describe_type(const char *type)
 {
-	return wrap_value("type", json_string(type));
+	return json_with(json_object(), "type", json_string(type));
 }
 
 static json_t *describe_json(json_t *schema)
 {
-	return wrap_value("application/json", wrap_value("schema", schema));
+	return json_with(json_object(), "application/json",
+	                 json_with(json_object(), "schema", schema));
 }
 
 /* All parameters are texts. */
 static json_t *make_parameter(const char *name, const char *in)
 {
-	json_t *o = wrap_value("name", json_string(name));
+	json_t *o = json_with(json_object(), "name", json_string(name));
 
 	json_object_set_new(o, "in", json_string(in));
 	json_object_set_new(o, "required", json_boolean(!strcmp(in, "path")));
@@ -129,7 +121,8 @@ static json_t *describe_body(const struct route *r)
 	json_object_set_new(schema, "additionalProperties", json_false());
 	json_object_set_new(schema, "properties", properties);
 	json_object_set_new(schema, "required", required);
-	json_t *body = wrap_value("required", json_boolean(json_array_size(required) > 0));
+	json_t *body =
+	        json_with(json_object(), "required", json_boolean(json_array_size(required) > 0));
 	json_object_set_new(body, "content", describe_json(schema));
 	return body;
 }
@@ -156,7 +149,8 @@ static json_t *describe_answer(const struct route *r)
 		SHOW(struct handle_listed, more),
 	};
 	const struct record_kind list = RECORD_OF(struct handle_listed, "list", list_fields, NULL);
-	json_t *o = wrap_value("description", json_string("as docs/api.md describes it"));
+	json_t *o =
+	        json_with(json_object(), "description", json_string("as docs/api.md describes it"));
 
 	if (r->answer) {
 		json_t *schema = record_schema(r->is_list ? &list : r->answer);
@@ -172,8 +166,8 @@ static json_t *describe_route(const struct route *r, unsigned n_parts)
 {
 	static const char *const roles[] = { "none",   "metrics",  "peer", "viewer",
 		                             "oncall", "operator", "admin" };
-	json_t *responses = wrap_value("2XX", describe_answer(r)),
-	       *o = wrap_value("summary", json_string(r->summary));
+	json_t *responses = json_with(json_object(), "2XX", describe_answer(r)),
+	       *o = json_with(json_object(), "summary", json_string(r->summary));
 
 	json_object_set_new(responses, "default", json_loads(other_response, 0, NULL));
 	json_object_set_new(o, "x-role", json_string(roles[r->role]));

@@ -336,7 +336,8 @@ static json_t *arrivals_json(struct arrivals *a)
 	};
 	if (s) {
 		answer.own_flows_per_s = json_number_or_null(s->flows.known, s->flows.value);
-		answer.backup_flows_per_s = json_number_or_null(s->backup_flows.known, s->backup_flows.value);
+		answer.backup_flows_per_s =
+		        json_number_or_null(s->backup_flows.known, s->backup_flows.value);
 		answer.bits_per_s = json_number_or_null(s->bits.known, s->bits.value);
 		answer.answers_per_s = json_number_or_null(s->named.known, s->named.value);
 	}

@@ -214,7 +214,7 @@ struct shown_refusal {
 	const char *override; /* NULL: no command goes past */
 };
 
-const struct record_kind operation_refusal_record =
+static const struct record_kind operation_refusal_record =
         RECORD_ROWS(struct shown_refusal, "refusal",
                     SHOW(struct shown_refusal, guards, .each = &operation_guard_record),
                     SHOW(struct shown_refusal, override, .spare = true),

@@ -25,8 +25,8 @@
 /** Bytes of a command line with all that it can name, and its NUL. */
 #define OPERATION_COMMAND_MAX 8192u
 
-/** One guard's verdict; what a refusal says. */
-extern const struct record_kind operation_guard_record, operation_refusal_record;
+/** One guard's verdict. */
+extern const struct record_kind operation_guard_record;
 
 /** Verdicts of all guards, given: [{guard, ok, state, margin_percent, detail}] */
 MUST_CHECK json_t *operation_guards_json(const struct operation_verdict *verdicts);

@@ -322,7 +322,7 @@ struct measured {
 	json_t *unannounced, *announcements;
 };
 
-const struct record_kind operation_measure_record = RECORD_ROWS(
+static const struct record_kind operation_measure_record = RECORD_ROWS(
         struct measured, "measure", SHOW(struct measured, node), SHOW(struct measured, cluster),
         SHOW(struct measured, announce),
         SHOW_VALUE(struct measured, "bits_per_s", bits_per_s, .spare = true),

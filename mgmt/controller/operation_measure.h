@@ -36,7 +36,6 @@
 
 #include "base/checked.h"
 #include "mgmt/core/core.h"
-#include "record/fields.h"
 #include "weir/health.h"
 
 /** Services and pools that are there; those beyond, which are in no table by default, are unknown. */
@@ -48,8 +47,6 @@
 
 /** Rates over less are not said: as mgmt/operations/operation_facts.h promises. */
 #define OPERATION_MEASURE_WINDOW_MS 5000u
-
-extern const struct record_kind operation_measure_record;
 
 /**
  * All of it, given; NULL: out of memory.

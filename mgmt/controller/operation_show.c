@@ -15,6 +15,7 @@
 #include "mgmt/core/to_json.h"
 #include "mgmt/operations/plan.h"
 #include "mgmt/operations/record_json.h"
+#include "record/fields.h"
 #include "weir/json.h"
 
 /* --- what it has observed --- */
@@ -285,7 +286,7 @@ static json_t *ended_json(const void *record)
 	return operation_is_over(&item->op) ? record_shown(&ended_record, &item->op) : NULL;
 }
 
-const struct record_kind operation_summary_record =
+static const struct record_kind operation_summary_record =
         RECORD_ROWS(struct operations_item, "operation",
                     SHOW_ROWS(struct operations_item, op, &operation_record),
                     SHOW_COMPUTED("hold", hold_json, .of = &hold_record),
@@ -391,7 +392,7 @@ static json_t *preflight_json(const void *record)
 }
 
 static const struct field one_name = { .kind = FIELD_TEXT, .size = MODEL_NAME_MAX };
-const struct record_kind operation_shown_record = RECORD_ROWS(
+static const struct record_kind operation_shown_record = RECORD_ROWS(
         struct operations_item, "operation with all",
         { .flat = true, .kind = FIELD_RECORD, .of = &operation_summary_record },
         SHOW_COMPUTED("undo", undo_json),

@@ -12,10 +12,6 @@
 
 #include "base/checked.h"
 #include "mgmt/sync/operations.h"
-#include "record/fields.h"
-
-/** Both over struct operations_item. */
-extern const struct record_kind operation_summary_record, operation_shown_record;
 
 struct operation_observed;
 struct operation_snapshot;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "mgmt/rules/rule.h"
+#include "record/fields.h"
 #include "weir/announce.h"
 #include "weir/json.h"
 
@@ -254,7 +255,7 @@ static const struct record_kind leaving_record = RECORD_ROWS(
         SHOW_WORD(struct node_drain, "graceful_shutdown_honoured", honoured, honoured_text,
                   NODE_DRAIN_NOT_HONOURED + 1),
         SHOW_COMPUTED("neighbours", neighbours_to_json, .each = &shown_neighbour_kind));
-const struct record_kind node_drain_record = RECORD_ROWS(
+static const struct record_kind node_drain_record = RECORD_ROWS(
         struct shown_drain, "node drain", SHOW(struct shown_drain, state),
         SHOW(struct shown_drain, addresses, .of = &addresses_record, .behind = true, .spare = true),
         SHOW_ROWS(struct shown_drain, leaving, &leaving_record, .behind = true));

@@ -21,7 +21,6 @@
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "record/fields.h"
 #include "weir/announce.h"
 #include "weir/model.h"
 
@@ -100,7 +99,6 @@ void node_drain_note(struct node_drain *d, enum model_node_drain target,
                      uint64_t now_ms);
 /** Where the node is: the name of one of DRAIN_RULES (mgmt/rules/rule.h). */
 const char *node_drain_state(const struct node_drain *d);
-extern const struct record_kind node_drain_record;
 /** State, counts and rates for status and `weir why node`; given. */
 MUST_CHECK json_t *node_drain_to_json(const struct node_drain *d);
 

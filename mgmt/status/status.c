@@ -56,7 +56,7 @@ struct cut_list {
 	size_t all, standing_out, shown;
 };
 
-const struct record_kind status_cut_record =
+static const struct record_kind status_cut_record =
         RECORD_ROWS(struct cut_list, "list", SHOW(struct cut_list, all),
                     SHOW(struct cut_list, standing_out), SHOW(struct cut_list, shown));
 

@@ -47,9 +47,8 @@ struct status {
 	bool has_too_big;
 };
 
-/* What the status says of one: of status_intent(), of a list in `lists`, and of a row of each list. */
-extern const struct record_kind status_intent_record, status_cut_record, status_pool_record,
-        status_backend_record, status_service_record;
+/* What status_intent() says. */
+extern const struct record_kind status_intent_record;
 
 /* --- status.c --- */
 

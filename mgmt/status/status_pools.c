@@ -138,7 +138,7 @@ struct shown_backend {
 	struct backend_effect effect;
 };
 
-const struct record_kind status_backend_record =
+static const struct record_kind status_backend_record =
         RECORD_ROWS(struct shown_backend, "backend", SHOW(struct shown_backend, name),
                     SHOW(struct shown_backend, address), SHOW(struct shown_backend, port),
                     SHOW_HEX(struct shown_backend, "id", id),
@@ -340,7 +340,7 @@ static const struct record_kind pool_observation_record =
         RECORD_ROWS(struct shown_pool, "observation", SHOW_AS(struct shown_pool, "up", counts.up),
                     SHOW_AS(struct shown_pool, "down", counts.down),
                     SHOW_AS(struct shown_pool, "unknown", counts.unknown));
-const struct record_kind status_pool_record =
+static const struct record_kind status_pool_record =
         RECORD_ROWS(struct shown_pool, "pool", SHOW(struct shown_pool, name),
                     SHOW(struct shown_pool, site), SHOW_GROUP("intent", &pool_intent_record),
                     SHOW_GROUP("observation", &pool_observation_record),

@@ -122,7 +122,7 @@ struct shown_service {
 	size_t at_all; /* if is_cut */
 };
 
-const struct record_kind status_service_record =
+static const struct record_kind status_service_record =
         RECORD_ROWS(struct shown_service, "service", SHOW(struct shown_service, name),
                     SHOW(struct shown_service, protocol), SHOW(struct shown_service, port),
                     SHOW(struct shown_service, at, .each = &shown_at_kind),
