@@ -339,13 +339,7 @@ static bool apply_dump_row(void *arg, const struct rtnl_fact *f)
 /* Read a whole table of the kernel's by the second socket. @return 0 or -errno */
 static int dump_table(struct hops *h, uint16_t type)
 {
-	char question[RTNL_REQUEST_MAX];
-	int err = -EINTR;
-
-	for (int tries = 0; tries < RTNL_DUMP_TRIES && err == -EINTR; tries++)
-		err = hops_query(h, question, rtnl_write_dump(question, type, ++h->seq),
-		                 apply_dump_row, h);
-	return err;
+	return rtnl_dump(h->queries, h->buffer, HOP_BUFFER_BYTES, type, &h->seq, apply_dump_row, h);
 }
 
 /* Links that were up before the messages were lost count as up since then. */

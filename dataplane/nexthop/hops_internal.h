@@ -93,8 +93,6 @@ bool hops_same(const struct hop *a, const struct hop *b);
 /* Whether the kernel does not know, or is not sure, that @p v is in use: then tell it by hops_use(). */
 bool hops_needs_use(const struct via *v);
 void hops_use(struct hops *h, const struct via *v);
-/* Send request number h->seq; pass each part of the answer to @p on_fact. @return 0 or -errno */
-int hops_query(struct hops *h, const void *question, size_t n, rtnl_on_fact *on_fact, void *arg);
 /*
  * @return 0 and @p out, or -errno: the kernel's own says that a route refuses (hops_is_refusal())
  */

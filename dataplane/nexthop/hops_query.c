@@ -34,24 +34,24 @@ void hops_use(struct hops *h, const struct via *v)
 	(void)mnl_socket_sendto(h->notifications, question, n);
 }
 
-int hops_query(struct hops *h, const void *question, size_t n, rtnl_on_fact *on_fact, void *arg)
-{
-	return rtnl_query(h->queries, h->buffer, HOP_BUFFER_BYTES, question, n, h->seq, on_fact,
-	                  arg);
-}
-
-/* For requests whose answer is a single message. */
 static bool keep_fact(void *out, const struct rtnl_fact *f)
 {
 	*(struct rtnl_fact *)out = *f;
 	return false;
 }
 
+/* Send request number h->seq, whose answer is a single message. @return 0 or -errno */
+static int query_fact(struct hops *h, const void *question, size_t n, struct rtnl_fact *out)
+{
+	return rtnl_query(h->queries, h->buffer, HOP_BUFFER_BYTES, question, n, h->seq, keep_fact,
+	                  out);
+}
+
 int hops_query_route(struct hops *h, const struct addr *to, struct rtnl_route *out)
 {
 	char question[RTNL_REQUEST_MAX];
 	struct rtnl_fact f = { .kind = RTNL_DONE };
-	int err = hops_query(h, question, rtnl_write_route(question, to, ++h->seq), keep_fact, &f);
+	int err = query_fact(h, question, rtnl_write_route(question, to, ++h->seq), &f);
 
 	if (err)
 		return err;
@@ -85,8 +85,8 @@ uint8_t hops_read_neighbour(struct hops *h, struct via *v)
 	char question[RTNL_REQUEST_MAX];
 	struct rtnl_fact f = { .kind = RTNL_DONE };
 
-	if (hops_query(h, question, rtnl_write_neighbour(question, v->ifindex, &v->addr, ++h->seq),
-	               keep_fact, &f) ||
+	if (query_fact(h, question, rtnl_write_neighbour(question, v->ifindex, &v->addr, ++h->seq),
+	               &f) ||
 	    f.kind != RTNL_NEIGHBOUR) {
 		v->state = NUD_NONE;
 		return 0;

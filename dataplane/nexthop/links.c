@@ -93,24 +93,17 @@ static bool put_fresh_row(void *arg, const struct rtnl_fact *f)
 	return true;
 }
 
-static int read_fresh(struct links *l)
-{
-	char question[RTNL_REQUEST_MAX];
-	size_t n = rtnl_write_dump(question, RTM_GETLINK, ++l->seq);
-
-	l->fresh.n = 0;
-	return rtnl_query(l->queries, l->buffer, BUFFER_BYTES, question, n, l->seq, put_fresh_row,
-	                  l);
-}
-
 /* Read the whole table. A failure changes nothing: what was known stays. @return 0 or -errno */
 int links_read(struct links *l)
 {
 	struct table old = l->now;
-	int err = l->queries ? -EINTR : -ENOTCONN; /* of links_new() */
+	int err;
 
-	for (int tries = 0; tries < RTNL_DUMP_TRIES && err == -EINTR; tries++)
-		err = read_fresh(l);
+	if (!l->queries)
+		return -ENOTCONN; /* of links_new() */
+	l->fresh.n = 0;
+	err = rtnl_dump(l->queries, l->buffer, BUFFER_BYTES, RTM_GETLINK, &l->seq, put_fresh_row,
+	                l);
 	if (err)
 		return err;
 	l->now = l->fresh;

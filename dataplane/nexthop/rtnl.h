@@ -124,9 +124,6 @@ struct mnl_socket;
  */
 int rtnl_open(unsigned groups, struct mnl_socket **out) MUST_CHECK;
 
-/** How often a table is listed at most that changes each time meanwhile (-EINTR of rtnl_query()). */
-#define RTNL_DUMP_TRIES 4
-
 /**
  * Receive the next message, if there is one. When a socket is full, the kernel drops the newest
  * messages until all the older ones are read. So a caller that lost some reads the whole state
@@ -147,5 +144,15 @@ size_t rtnl_hear(int fd, char *buffer, size_t n_buffer, bool *lost);
  */
 int rtnl_query(struct mnl_socket *socket, char *buffer, size_t n_buffer, const void *question,
                size_t n, uint32_t seq, rtnl_on_fact *on_fact, void *arg);
+
+/**
+ * Dump a whole table (RTM_GETLINK or RTM_GETNEIGH), again where it changed meanwhile, a few times; then -EINTR. So @p on_fact may
+ * hear of an entry twice, and of one that has gone since: a message about that follows.
+ *
+ * @param seq  of the last request; each try has the next one
+ * @return as rtnl_query()
+ */
+int rtnl_dump(struct mnl_socket *socket, char *buffer, size_t n_buffer, uint16_t type,
+              uint32_t *seq, rtnl_on_fact *on_fact, void *arg);
 
 #endif

@@ -12,6 +12,7 @@
 
 /* Room for the messages of some thousand changes at once: fewer lost messages. */
 #define SOCKET_BYTES (4 << 20)
+#define DUMP_TRIES   4 /* of a table that changes while it is listed */
 
 int rtnl_open(unsigned groups, struct mnl_socket **out)
 {
@@ -70,4 +71,18 @@ int rtnl_query(struct mnl_socket *socket, char *buffer, size_t n_buffer, const v
 				return 0;
 		}
 	}
+}
+
+int rtnl_dump(struct mnl_socket *socket, char *buffer, size_t n_buffer, uint16_t type,
+              uint32_t *seq, rtnl_on_fact *on_fact, void *arg)
+{
+	char question[RTNL_REQUEST_MAX];
+	int err = -EINTR;
+
+	for (int tries = 0; tries < DUMP_TRIES && err == -EINTR; tries++) {
+		size_t n = rtnl_write_dump(question, type, ++*seq);
+
+		err = rtnl_query(socket, buffer, n_buffer, question, n, *seq, on_fact, arg);
+	}
+	return err;
 }
