@@ -1,27 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A list becomes a program of the kernel's classic BPF: the calls that are always allowed one after
- * the other (from Linux 5.11 on the kernel keeps these in a bitmap and does not run the program),
- * then those whose argument is looked at.
+ * A list becomes two filters of libseccomp, and of two filters the kernel takes the harder answer: one of what is
+ * allowed, which refuses all the rest, and one of what is refused among that for an argument's sake.
  *
- * The filter answers SECCOMP_RET_TRAP: the kernel does not make the call and sends SIGSYS to the
- * thread. The handler counts, logs, and puts -EPERM where the call's result is. It uses no lock and
- * no memory, and calls write(2) alone.
+ * A refusal is SCMP_ACT_TRAP: the kernel does not make the call and sends SIGSYS to the thread. The
+ * handler counts, logs, and puts -EPERM where the call's result is. It uses no lock and no memory,
+ * and calls write(2) alone.
  */
 #include "base/sandbox.h"
 
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -29,10 +24,10 @@
 #include "base/sandbox_internal.h"
 
 #if defined(__x86_64__)
-#define ARCHITECTURE                 AUDIT_ARCH_X86_64
+#define ARCHITECTURE                 SCMP_ARCH_X86_64
 #define SET_RESULT(context, result_) ((context)->uc_mcontext.gregs[REG_RAX] = (result_))
 #elif defined(__aarch64__) && defined(__AARCH64EL__)
-#define ARCHITECTURE AUDIT_ARCH_AARCH64
+#define ARCHITECTURE SCMP_ARCH_AARCH64
 #define SET_RESULT(context, result_)                                                               \
 	((context)->uc_mcontext.regs[0] = (unsigned long long)(result_))
 #else
@@ -46,104 +41,106 @@
 
 #define NEWEST_CALL                                                                                \
 	450 /* set_mempolicy_home_node, the last one when the lists were written; the same on all machines */
-#define CALLS_MAX        512             /* numbers that are counted; more than NEWEST_CALL */
-#define FOREIGN_CALL     (CALLS_MAX - 1) /* all that have no number here are counted as this one */
-#define INSTRUCTIONS_MAX 1024            /* the kernel takes 4,096 (BPF_MAXINSNS) */
-#define LINE_BYTES       160             /* of the one log line, on the handler's stack */
+#define CALLS_MAX    512             /* numbers that are counted; more than NEWEST_CALL */
+#define FOREIGN_CALL (CALLS_MAX - 1) /* all that have no number here are counted as this one */
+#define LINE_BYTES   160             /* of the one log line, on the handler's stack */
 
-struct program {
-	struct sock_filter code[INSTRUCTIONS_MAX];
-	size_t n; /* above INSTRUCTIONS_MAX: it had no room */
+/* What a list is made of: the two filters, and the calls that have had their rule. */
+struct call_filters {
+	scmp_filter_ctx allowed, refused;
+	bool seen[CALLS_MAX];
 };
 
 static struct {
 	atomic_int state;
 	_Atomic(const char *) process;
 	atomic_ullong refused[CALLS_MAX];
+	char names[CALLS_MAX]
+	          [SANDBOX_NAME_MAX]; /* found beforehand, for the handler; "": nobody knows it */
 } sandbox;
 
-static void add_instruction(struct program *p, uint16_t code, uint32_t k, uint8_t yes, uint8_t no)
+/* The lower half of an argument counts, as the kernel takes an int. */
+static struct scmp_arg_cmp is_under(unsigned argument, uint32_t mask, uint32_t value)
 {
-	if (p->n < INSTRUCTIONS_MAX)
-		p->code[p->n] = (struct sock_filter){ code, yes, no, k };
-	p->n++;
+	return SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, mask, value);
 }
 
-static void add_return(struct program *p, uint32_t action)
+static int allow_values(struct call_filters *f, const struct sandbox_rule *r)
 {
-	add_instruction(p, BPF_RET | BPF_K, action, 0, 0);
-}
-
-/* The instructions that follow, @p n, are for @p value alone. */
-static void add_branch(struct program *p, uint32_t value, size_t n)
-{
-	add_instruction(p, BPF_JMP | BPF_JEQ | BPF_K, value, 0, (uint8_t)n);
-}
-
-static uint32_t refusal_of(const struct sandbox_rule *r)
-{
-	return r->error ? SECCOMP_RET_ERRNO | (uint32_t)r->error : SECCOMP_RET_TRAP;
-}
-
-/* Load an argument. Its lower half comes first on the machines that have lists (little-endian). */
-static void add_argument(struct program *p, unsigned argument)
-{
-	add_instruction(p, BPF_LD | BPF_W | BPF_ABS,
-	                (uint32_t)(offsetof(struct seccomp_data, args) + 8 * argument), 0, 0);
-}
-
-/* Compare an argument with the rule's values. */
-static void add_question(struct program *p, const struct sandbox_rule *r)
-{
-	bool inverse = r->kind == SANDBOX_NONE_OF;
-	uint32_t pid = (uint32_t)getpid();
+	uint32_t pid = (uint32_t)getpid(), mask = r->mask ? r->mask : UINT32_MAX;
 	const uint32_t *values = r->kind == SANDBOX_OWN_PID ? &pid : r->values;
 	size_t n = r->kind == SANDBOX_OWN_PID ? 1 : r->n_values;
+	int err = 0;
 
-	add_branch(p, (uint32_t)r->call, 2 * n + 3 + (r->zero ? 3 : 0));
-	if (r->zero) {
-		add_argument(p, r->zero);
-		add_instruction(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
-		add_return(p, refusal_of(r));
+	for (size_t i = 0; !err && i < n; i++) {
+		const struct scmp_arg_cmp conditions[] = { is_under(r->argument, mask, values[i]),
+			                                   is_under(r->zero, UINT32_MAX, 0) };
+
+		err = seccomp_rule_add_array(f->allowed, SCMP_ACT_ALLOW, r->call, r->zero ? 2 : 1,
+		                             conditions);
 	}
-	add_argument(p, r->argument);
-	add_instruction(p, BPF_ALU | BPF_AND | BPF_K, r->mask ? r->mask : UINT32_MAX, 0, 0);
-	for (size_t i = 0; i < n; i++) {
-		add_branch(p, values[i], 1);
-		add_return(p, inverse ? refusal_of(r) : SECCOMP_RET_ALLOW);
-	}
-	add_return(p, inverse ? SECCOMP_RET_ALLOW : refusal_of(r));
+	return err;
 }
 
-static void add_rule(struct program *p, const struct sandbox_rule *r)
+static int refuse_values(struct call_filters *f, const struct sandbox_rule *r)
 {
-	if (r->call < 0)
-		return;
-	if (r->kind != SANDBOX_ALLOW && r->kind != SANDBOX_NOT_HERE) {
-		add_question(p, r);
-		return;
-	}
-	add_branch(p, (uint32_t)r->call, 1);
-	add_return(p, r->kind == SANDBOX_ALLOW ? SECCOMP_RET_ALLOW : refusal_of(r));
+	int err = seccomp_rule_add(f->allowed, SCMP_ACT_ALLOW, r->call, 0);
+
+	for (size_t i = 0; !err && i < r->n_values; i++)
+		err = seccomp_rule_add(
+		        f->refused, SCMP_ACT_TRAP, r->call, 1,
+		        is_under(r->argument, r->mask ? r->mask : UINT32_MAX, r->values[i]));
+	return err;
 }
 
-static void make_program(const struct sandbox_list *list, struct program *p)
+/* The masked argument differs from the value if one of its bits does. */
+static int refuse_other_bits(struct call_filters *f, const struct sandbox_rule *r)
 {
-	p->n = 0;
-	add_instruction(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
-	add_instruction(p, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
-	add_return(p, SECCOMP_RET_TRAP);
-	add_instruction(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
+	int err = seccomp_rule_add(f->allowed, SCMP_ACT_ALLOW, r->call, 0);
+
+	for (uint32_t bit = 1; !err && bit; bit <<= 1)
+		if (r->mask & bit)
+			err = seccomp_rule_add(f->refused, SCMP_ACT_ERRNO((uint32_t)r->error),
+			                       r->call, 1,
+			                       is_under(r->argument, bit, ~r->values[0] & bit));
+	return err;
+}
+
+static int add_rule(struct call_filters *f, const struct sandbox_rule *r)
+{
+	if (r->call < 0 || f->seen[r->call])
+		return 0;
+	f->seen[r->call] = true;
+	switch (r->kind) {
+	case SANDBOX_ALLOW:
+		return seccomp_rule_add(f->allowed, SCMP_ACT_ALLOW, r->call, 0);
+	case SANDBOX_NOT_HERE:
+		return seccomp_rule_add(f->allowed, SCMP_ACT_ERRNO((uint32_t)r->error), r->call, 0);
+	case SANDBOX_NONE_OF:
+		return refuse_values(f, r);
+	case SANDBOX_THESE_BITS:
+		return refuse_other_bits(f, r);
+	case SANDBOX_ONE_OF:
+	case SANDBOX_OWN_PID:
+		break;
+	}
+	return allow_values(f, r);
+}
+
+static int add_list(struct call_filters *f, const struct sandbox_list *list)
+{
+	int err = 0;
+
 	for (size_t i = 0; i < SANDBOX_GROUPS_MAX && list->groups[i]; i++)
-		for (size_t j = 0; j < list->groups[i]->n; j++)
-			add_rule(p, &list->groups[i]->rules[j]);
+		for (size_t j = 0; !err && j < list->groups[i]->n; j++)
+			err = add_rule(f, &list->groups[i]->rules[j]);
 	/*
 	 * A library that tries a newer call falls back where the kernel does not know it, and
 	 * only then.
 	 */
-	add_instruction(p, BPF_JMP | BPF_JGT | BPF_K, NEWEST_CALL, 0, 1);
-	add_return(p, SECCOMP_RET_ERRNO | ENOSYS);
-	add_return(p, SECCOMP_RET_TRAP);
+	for (int call = NEWEST_CALL + 1; !err && call < FOREIGN_CALL; call++)
+		err = seccomp_rule_add(f->allowed, SCMP_ACT_ERRNO(ENOSYS), call, 0);
+	return err;
 }
 
 /* For the signal handler, which may not use stdio: what does not fit is left out. */
@@ -167,14 +164,9 @@ static size_t append_line_number(char *line, size_t n, uint64_t value, unsigned 
 	return append_line_text(line, n, digits + at);
 }
 
-static const char *known_name(int call)
-{
-	return call == FOREIGN_CALL ? "32-bit" : sandbox_call_name(call);
-}
-
 static void log_refusal(const siginfo_t *info)
 {
-	const char *name = known_name(info->si_syscall);
+	const char *name = sandbox.names[info->si_syscall];
 	char line[LINE_BYTES];
 	size_t n = append_line_text(line, 0, "<3>system-call-refused process=weir-");
 
@@ -182,7 +174,7 @@ static void log_refusal(const siginfo_t *info)
 	n = append_line_text(line, n, " call=");
 	n = append_line_number(line, n, (unsigned)info->si_syscall, 10);
 	n = append_line_text(line, n, " name=");
-	n = append_line_text(line, n, name ? name : "unknown");
+	n = append_line_text(line, n, *name ? name : "unknown");
 	n = append_line_text(line, n, " thread=");
 	n = append_line_number(line, n, (uint64_t)gettid(), 10);
 	n = append_line_text(line, n, " at=0x");
@@ -202,11 +194,17 @@ static void on_refusal(int signo, siginfo_t *info, void *context)
 	if (info->si_code != SYS_SECCOMP)
 		return; /* a process sent the signal: no call was refused */
 	/* a 32-bit call, which x86-64 takes as well, has other numbers */
-	if (info->si_arch != ARCHITECTURE || call >= CALLS_MAX)
+	bool is_foreign = info->si_arch != ARCHITECTURE;
+
+	if (is_foreign)
 		call = info->si_syscall = FOREIGN_CALL;
-	if (atomic_fetch_add(&sandbox.refused[call], 1) == 0)
-		log_refusal(info);
-	SET_RESULT((ucontext_t *)context, -EPERM);
+	if (call >= FOREIGN_CALL && !is_foreign) { /* newer than all that have a rule */
+		SET_RESULT((ucontext_t *)context, -ENOSYS);
+	} else {
+		if (atomic_fetch_add(&sandbox.refused[call], 1) == 0)
+			log_refusal(info);
+		SET_RESULT((ucontext_t *)context, -EPERM);
+	}
 	errno = err;
 }
 
@@ -224,27 +222,50 @@ static int install_refusal_handler(void)
 }
 
 /*
- * TSYNC: for all threads. SPEC_ALLOW: before Linux 5.16 a filter also turned the processor's
- * speculation off, against code of strangers in the process; there is none.
+ * TSYNC: for all threads. SSB: before Linux 5.16 a filter also turned the processor's speculation off, against code of
+ * strangers in the process; there is none. libseccomp forbids new privileges, too.
  */
-static int load_program(const struct sandbox_list *list)
+static scmp_filter_ctx make_filter(uint32_t otherwise)
 {
-	static struct program program;
+	scmp_filter_ctx filter = seccomp_init(otherwise);
 
-	make_program(list, &program);
-	if (program.n > INSTRUCTIONS_MAX)
-		return -E2BIG;
-	struct sock_fprog fprog = { (unsigned short)program.n, program.code };
-	int err = install_refusal_handler();
+	if (filter && (seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) ||
+	               seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1) ||
+	               seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRAP) ||
+	               seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1))) {
+		seccomp_release(filter);
+		return NULL;
+	}
+	return filter;
+}
 
-	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		err = -errno;
-	if (err)
-		return err;
-	long thread = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-	                      SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_SPEC_ALLOW, &fprog);
+/* After the filter of what is allowed no other can be loaded. */
+static int load_filters(const struct sandbox_list *list)
+{
+	struct call_filters f = { .allowed = make_filter(SCMP_ACT_TRAP),
+		                  .refused = make_filter(SCMP_ACT_ALLOW) };
+	int err = f.allowed && f.refused ? add_list(&f, list) : -ENOSYS;
 
-	return thread < 0 ? -errno : thread > 0 ? -ESRCH : 0;
+	if (!err)
+		err = install_refusal_handler();
+	if (!err)
+		err = seccomp_load(f.refused);
+	if (!err)
+		err = seccomp_load(f.allowed);
+	seccomp_release(f.allowed);
+	seccomp_release(f.refused);
+	return err;
+}
+
+static void find_names(void)
+{
+	for (int call = 0; call < FOREIGN_CALL; call++) {
+		char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, call);
+
+		snprintf(sandbox.names[call], SANDBOX_NAME_MAX, "%s", name ? name : "");
+		free(name);
+	}
+	snprintf(sandbox.names[FOREIGN_CALL], SANDBOX_NAME_MAX, "32-bit");
 }
 
 int sandbox_enter(const char *process)
@@ -261,7 +282,8 @@ int sandbox_enter(const char *process)
 		         process);
 		return 0;
 	}
-	int err = ARCHITECTURE ? load_program(list) : -ENOSYS;
+	find_names();
+	int err = ARCHITECTURE ? load_filters(list) : -ENOSYS;
 
 	sandbox.state = err ? SANDBOX_MISSING : SANDBOX_ENTERED;
 	if (err)
@@ -285,16 +307,6 @@ const char *sandbox_process(void)
 	return process ? process : "";
 }
 
-static void name_call(int call, char name[SANDBOX_NAME_MAX])
-{
-	const char *known = known_name(call);
-
-	if (known)
-		snprintf(name, SANDBOX_NAME_MAX, "%s", known);
-	else
-		snprintf(name, SANDBOX_NAME_MAX, "number %d", call);
-}
-
 size_t sandbox_refusals(struct sandbox_refusal out[SANDBOX_REFUSALS_MAX])
 {
 	size_t n = 0;
@@ -308,7 +320,10 @@ size_t sandbox_refusals(struct sandbox_refusal out[SANDBOX_REFUSALS_MAX])
 			out[n - 1].times += times;
 			continue;
 		}
-		name_call(call, out[n].name);
+		if (*sandbox.names[call])
+			snprintf(out[n].name, SANDBOX_NAME_MAX, "%s", sandbox.names[call]);
+		else
+			snprintf(out[n].name, SANDBOX_NAME_MAX, "number %d", call);
 		out[n++].times = times;
 	}
 	return n;

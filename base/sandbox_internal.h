@@ -16,23 +16,24 @@
 
 /** What a rule requires of a call. */
 enum sandbox_rule_kind {
-	SANDBOX_ALLOW,    /**< nothing: it is allowed */
-	SANDBOX_ONE_OF,   /**< its argument, masked, is one of the values */
-	SANDBOX_NONE_OF,  /**< its argument, masked, is none of the values */
-	SANDBOX_OWN_PID,  /**< its argument is this process */
-	SANDBOX_NOT_HERE, /**< it fails with @p error, without being counted */
+	SANDBOX_ALLOW,   /**< nothing: it is allowed */
+	SANDBOX_ONE_OF,  /**< its argument, masked, is one of the values */
+	SANDBOX_NONE_OF, /**< its argument, masked, is none of the values */
+	SANDBOX_OWN_PID, /**< its argument is this process */
+	SANDBOX_THESE_BITS, /**< its argument, masked, is the value; if not, it fails with @p error, uncounted */
+	SANDBOX_NOT_HERE, /**< it fails with @p error, uncounted */
 };
 
 /** One call. */
 struct sandbox_rule {
-	int call; /**< its number; -1: this machine does not have it */
+	int call; /**< its number (SCMP_SYS()); negative: this machine does not have it */
 	enum sandbox_rule_kind kind;
 	unsigned argument; /**< 0 is the first; its lower 32 bits count */
 	unsigned zero;     /**< another argument, which must be 0 as well; 0: none */
 	uint32_t mask;     /**< 0: all bits */
 	size_t n_values;
 	uint32_t values[SANDBOX_VALUES_MAX];
-	int error; /**< when it is refused; 0: EPERM, and it is counted */
+	int error; /**< of the two kinds that name it; else EPERM, and it is counted */
 };
 
 /** Some calls that belong together. */
@@ -51,7 +52,5 @@ struct sandbox_list {
 
 /** @return the list of weir-@p process, or NULL */
 const struct sandbox_list *sandbox_list_of(const char *process);
-/** @return the name of a call that is on no list, or NULL where it is not known */
-const char *sandbox_call_name(int call);
 
 #endif

@@ -10,32 +10,24 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/sched.h>
+#include <seccomp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
 #include "base/sandbox_internal.h"
 
-/*
- * The number of an old call of x86-64, whose successor takes a directory: -1 on machines that do not
- * have it. And numbers that the kernel's headers do not name yet, or not everywhere.
- */
+/* numbers that libseccomp does not know yet; negative: this machine does not have it */
+#ifndef __SNR_uretprobe
 #ifdef __x86_64__
-#define OLD(name_) __NR_##name_
-#ifndef __NR_uretprobe
-#define __NR_uretprobe 335
-#endif
-#ifndef __NR_uprobe
-#define __NR_uprobe 336
-#endif
+#define __SNR_uretprobe 335
+#define __SNR_uprobe    336
 #else
-#define OLD(name_) -1
+#define __SNR_uretprobe (-1)
+#define __SNR_uprobe    (-1)
 #endif
-#ifndef __NR_renameat
-#define __NR_renameat -1
 #endif
 
 /* names that older libc headers do not have */
@@ -58,18 +50,14 @@
 	}
 #define ALLOW(name_)                                                                               \
 	{                                                                                          \
-		.call = __NR_##name_                                                               \
-	}
-#define ALLOW_OLD(name_)                                                                           \
-	{                                                                                          \
-		.call = OLD(name_)                                                                 \
+		.call = SCMP_SYS(name_)                                                            \
 	}
 #define VALUES(...)                                                                                \
 	.n_values = sizeof((const uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t),                  \
 	.values = { __VA_ARGS__ }
 #define SOCKETS(...)                                                                               \
 	{                                                                                          \
-		.call = __NR_socket, .kind = SANDBOX_ONE_OF, VALUES(__VA_ARGS__)                   \
+		.call = SCMP_SYS(socket), .kind = SANDBOX_ONE_OF, VALUES(__VA_ARGS__)              \
 	}
 
 static const struct sandbox_rule in_and_out[] = {
@@ -81,15 +69,15 @@ static const struct sandbox_rule in_and_out[] = {
 	ALLOW(sendmsg),
 	ALLOW(recvfrom),
 	ALLOW(sendto),
-	ALLOW_OLD(epoll_wait),
+	ALLOW(epoll_wait),
 	ALLOW(epoll_pwait),
 	ALLOW(epoll_pwait2),
 	ALLOW(epoll_ctl),
 	ALLOW(futex),
 	ALLOW(clock_gettime),
-	ALLOW_OLD(poll),
+	ALLOW(poll),
 	ALLOW(ppoll),
-	ALLOW_OLD(select),
+	ALLOW(select),
 	ALLOW(pselect6),
 	ALLOW(readv),
 	ALLOW(writev),
@@ -113,48 +101,51 @@ static const struct sandbox_rule in_and_out[] = {
 	ALLOW(getsockopt),
 	ALLOW(setsockopt),
 	ALLOW(socketpair), /* the kernel knows it for AF_UNIX alone */
-	ALLOW_OLD(pipe),
+	ALLOW(pipe),
 	ALLOW(pipe2),
 	ALLOW(dup),
-	ALLOW_OLD(dup2),
+	ALLOW(dup2),
 	ALLOW(dup3),
 	ALLOW(fcntl),
-	ALLOW_OLD(epoll_create),
+	ALLOW(epoll_create),
 	ALLOW(epoll_create1),
-	ALLOW_OLD(eventfd),
+	ALLOW(eventfd),
 	ALLOW(eventfd2),
-	ALLOW_OLD(signalfd),
+	ALLOW(signalfd),
 	ALLOW(signalfd4),
 	ALLOW(timerfd_create),
 	ALLOW(timerfd_settime),
 	ALLOW(timerfd_gettime),
-	ALLOW_OLD(inotify_init),
+	ALLOW(inotify_init),
 	ALLOW(inotify_init1),
 	ALLOW(inotify_add_watch),
 	ALLOW(inotify_rm_watch),
 	/* keys into somebody's terminal */
-	{ .call = __NR_ioctl, .kind = SANDBOX_NONE_OF, .argument = 1, VALUES(TIOCSTI, TIOCLINUX) },
+	{ .call = SCMP_SYS(ioctl),
+	  .kind = SANDBOX_NONE_OF,
+	  .argument = 1,
+	  VALUES(TIOCSTI, TIOCLINUX) },
 };
 static const struct sandbox_group in_and_out_group = GROUP(in_and_out);
 
 static const struct sandbox_rule files[] = {
-	ALLOW_OLD(open),
+	ALLOW(open),
 	ALLOW(openat),
 	ALLOW(openat2),
-	ALLOW_OLD(stat),
+	ALLOW(stat),
 	ALLOW(fstat),
-	ALLOW_OLD(lstat),
+	ALLOW(lstat),
 	ALLOW(newfstatat),
 	ALLOW(statx),
 	ALLOW(statfs),
 	ALLOW(fstatfs),
 	ALLOW(lseek),
-	ALLOW_OLD(access),
+	ALLOW(access),
 	ALLOW(faccessat),
 	ALLOW(faccessat2),
-	ALLOW_OLD(readlink),
+	ALLOW(readlink),
 	ALLOW(readlinkat),
-	ALLOW_OLD(getdents),
+	ALLOW(getdents),
 	ALLOW(getdents64),
 	ALLOW(getcwd),
 	ALLOW(flock),
@@ -171,20 +162,20 @@ static const struct sandbox_rule files[] = {
 	ALLOW(fgetxattr),
 	ALLOW(fsync),
 	ALLOW(fdatasync),
-	ALLOW_OLD(rename),
+	ALLOW(rename),
 	ALLOW(renameat),
 	ALLOW(renameat2),
-	ALLOW_OLD(unlink),
+	ALLOW(unlink),
 	ALLOW(unlinkat),
-	ALLOW_OLD(mkdir),
+	ALLOW(mkdir),
 	ALLOW(mkdirat),
-	ALLOW_OLD(rmdir),
-	ALLOW_OLD(chmod),
+	ALLOW(rmdir),
+	ALLOW(chmod),
 	ALLOW(fchmod),
 	ALLOW(fchmodat),
 	ALLOW(umask),
 	/* control sockets are for group weir */
-	ALLOW_OLD(chown),
+	ALLOW(chown),
 	ALLOW(fchown),
 	ALLOW(fchownat),
 };
@@ -203,12 +194,12 @@ static const struct sandbox_rule memory[] = {
 	/*
 	 * code that was written a moment ago: the unit forbids it as well (MemoryDenyWriteExecute=)
 	 */
-	{ .call = __NR_mmap,
+	{ .call = SCMP_SYS(mmap),
 	  .kind = SANDBOX_NONE_OF,
 	  .argument = 2,
 	  .mask = PROT_WRITE | PROT_EXEC,
 	  VALUES(PROT_WRITE | PROT_EXEC) },
-	{ .call = __NR_mprotect,
+	{ .call = SCMP_SYS(mprotect),
 	  .kind = SANDBOX_NONE_OF,
 	  .argument = 2,
 	  .mask = PROT_EXEC,
@@ -230,7 +221,7 @@ static const struct sandbox_rule itself[] = {
 	ALLOW(clock_nanosleep),
 	ALLOW(nanosleep),
 	ALLOW(gettimeofday),
-	ALLOW_OLD(time),
+	ALLOW(time),
 	ALLOW(times),
 	ALLOW(adjtimex),
 	ALLOW(clock_adjtime),
@@ -273,14 +264,14 @@ static const struct sandbox_rule itself[] = {
 	 * of a probe that a person sets (bpftrace, perf): newer kernels return by these calls, and
 	 * a refusal ends the process
 	 */
-	ALLOW_OLD(uretprobe),
-	ALLOW_OLD(uprobe),
+	ALLOW(uretprobe),
+	ALLOW(uprobe),
 	ALLOW(exit),
 	ALLOW(exit_group),
-	{ .call = __NR_prlimit64, .kind = SANDBOX_ONE_OF, VALUES(0) },
-	{ .call = __NR_tgkill, .kind = SANDBOX_OWN_PID },
+	{ .call = SCMP_SYS(prlimit64), .kind = SANDBOX_ONE_OF, VALUES(0) },
+	{ .call = SCMP_SYS(tgkill), .kind = SANDBOX_OWN_PID },
 	/* whether a process is there */
-	{ .call = __NR_kill, .kind = SANDBOX_ONE_OF, .argument = 1, VALUES(0) },
+	{ .call = SCMP_SYS(kill), .kind = SANDBOX_ONE_OF, .argument = 1, VALUES(0) },
 };
 static const struct sandbox_group itself_group = GROUP(itself);
 
@@ -290,15 +281,15 @@ static const struct sandbox_group itself_group = GROUP(itself);
  * process: these fail without one.
  */
 static const struct sandbox_rule threads_only[] = {
-	{ .call = __NR_clone3, .kind = SANDBOX_NOT_HERE, .error = ENOSYS },
-	{ .call = __NR_clone,
-	  .kind = SANDBOX_ONE_OF,
+	{ .call = SCMP_SYS(clone3), .kind = SANDBOX_NOT_HERE, .error = ENOSYS },
+	{ .call = SCMP_SYS(clone),
+	  .kind = SANDBOX_THESE_BITS,
 	  .mask = CLONE_THREAD | NAMESPACES,
 	  VALUES(CLONE_THREAD),
 	  .error = EPERM },
-	{ .call = OLD(fork), .kind = SANDBOX_NOT_HERE, .error = EPERM },
-	{ .call = OLD(vfork), .kind = SANDBOX_NOT_HERE, .error = EPERM },
-	{ .call = __NR_prctl,
+	{ .call = SCMP_SYS(fork), .kind = SANDBOX_NOT_HERE, .error = EPERM },
+	{ .call = SCMP_SYS(vfork), .kind = SANDBOX_NOT_HERE, .error = EPERM },
+	{ .call = SCMP_SYS(prctl),
 	  .kind = SANDBOX_ONE_OF,
 	  VALUES(PR_SET_NAME, PR_GET_NAME, PR_CAPBSET_READ, PR_GET_DUMPABLE, PR_GET_SECCOMP,
 	         PR_SET_VMA) },
@@ -318,8 +309,11 @@ static const struct sandbox_group network_sockets_group = GROUP(network_sockets)
  */
 static const struct sandbox_rule announcing[] = {
 	ALLOW(pidfd_open),
-	{ .call = __NR_socket, .kind = SANDBOX_ONE_OF, .zero = 2, VALUES(AF_UNIX, AF_NETLINK) },
-	{ .call = __NR_ioctl,
+	{ .call = SCMP_SYS(socket),
+	  .kind = SANDBOX_ONE_OF,
+	  .zero = 2,
+	  VALUES(AF_UNIX, AF_NETLINK) },
+	{ .call = SCMP_SYS(ioctl),
 	  .kind = SANDBOX_ONE_OF,
 	  .argument = 1,
 	  VALUES(TCGETS, GET_TERMIOS2, TIOCGWINSZ) },
@@ -339,11 +333,11 @@ static const struct sandbox_rule packets[] = {
 	ALLOW(mlockall),
 	ALLOW(munlockall),
 	/* the set of maps in force is a link */
-	ALLOW_OLD(symlink),
+	ALLOW(symlink),
 	ALLOW(symlinkat),
 	/* DPDK's virtio driver asks for I/O ports when it is loaded, and does without */
-	{ .call = OLD(iopl), .kind = SANDBOX_NOT_HERE, .error = EPERM },
-	{ .call = OLD(ioperm), .kind = SANDBOX_NOT_HERE, .error = EPERM },
+	{ .call = SCMP_SYS(iopl), .kind = SANDBOX_NOT_HERE, .error = EPERM },
+	{ .call = SCMP_SYS(ioperm), .kind = SANDBOX_NOT_HERE, .error = EPERM },
 	SOCKETS(AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_XDP),
 };
 static const struct sandbox_group packets_group = GROUP(packets);
@@ -352,7 +346,7 @@ static const struct sandbox_group packets_group = GROUP(packets);
  * The store moves by links, and files of versions are linked; all of them are written out together.
  */
 static const struct sandbox_rule store[] = {
-	ALLOW_OLD(link), ALLOW(linkat), ALLOW_OLD(symlink), ALLOW(symlinkat), ALLOW(syncfs),
+	ALLOW(link), ALLOW(linkat), ALLOW(symlink), ALLOW(symlinkat), ALLOW(syncfs),
 };
 static const struct sandbox_group store_group = GROUP(store);
 
@@ -393,111 +387,5 @@ const struct sandbox_list *sandbox_list_of(const char *process)
 	for (size_t i = 0; i < COUNT(lists); i++)
 		if (!strcmp(lists[i].process, process))
 			return &lists[i];
-	return NULL;
-}
-
-/*
- * Calls that an intruder would make, and those of the lists whose argument is looked at: a person
- * reads the names.
- */
-#define NAMED(name_)                                                                               \
-	{                                                                                          \
-		__NR_##name_, #name_                                                               \
-	}
-#define NAMED_OLD(name_)                                                                           \
-	{                                                                                          \
-		OLD(name_), #name_                                                                 \
-	}
-static const struct {
-	int call;
-	const char *name;
-} names[] = {
-	NAMED(execve),
-	NAMED(execveat),
-	NAMED(ptrace),
-	NAMED(socket),
-	NAMED(ioctl),
-	NAMED(mmap),
-	NAMED(mprotect),
-	NAMED(prctl),
-	NAMED(kill),
-	NAMED(tgkill),
-	NAMED(tkill),
-	NAMED(prlimit64),
-	NAMED(mount),
-	NAMED(umount2),
-	NAMED(pivot_root),
-	NAMED(chroot),
-	NAMED(setns),
-	NAMED(unshare),
-	NAMED(setuid),
-	NAMED(setgid),
-	NAMED(setreuid),
-	NAMED(setregid),
-	NAMED(setresuid),
-	NAMED(setresgid),
-	NAMED(setgroups),
-	NAMED(capset),
-	NAMED(seccomp),
-	NAMED(bpf),
-	NAMED(perf_event_open),
-	NAMED(io_uring_setup),
-	NAMED(io_uring_enter),
-	NAMED(userfaultfd),
-	NAMED(keyctl),
-	NAMED(add_key),
-	NAMED(request_key),
-	NAMED(process_vm_readv),
-	NAMED(process_vm_writev),
-	NAMED(pidfd_open),
-	NAMED(pidfd_getfd),
-	NAMED(pidfd_send_signal),
-	NAMED(init_module),
-	NAMED(finit_module),
-	NAMED(delete_module),
-	NAMED(kexec_load),
-	NAMED(reboot),
-	NAMED(sethostname),
-	NAMED(settimeofday),
-	NAMED(clock_settime),
-	NAMED(swapon),
-	NAMED(syslog),
-	NAMED(personality),
-	NAMED(memfd_create),
-	NAMED_OLD(link),
-	NAMED(linkat),
-	NAMED_OLD(symlink),
-	NAMED(symlinkat),
-	NAMED_OLD(mknod),
-	NAMED(mknodat),
-	NAMED(syncfs),
-	NAMED(setxattr),
-	NAMED_OLD(iopl),
-	NAMED_OLD(ioperm),
-	NAMED(setpriority),
-	NAMED(sched_setscheduler),
-	NAMED(sched_setattr),
-	NAMED(setsid),
-	NAMED(wait4),
-	NAMED(waitid),
-	NAMED(splice),
-	NAMED(mbind),
-	NAMED(get_mempolicy),
-	NAMED(set_mempolicy),
-	NAMED(shmget),
-	NAMED(fanotify_init),
-	NAMED(open_by_handle_at),
-	NAMED(name_to_handle_at),
-	NAMED(mlockall),
-	NAMED(setitimer),
-	NAMED(timer_create),
-	NAMED_OLD(getpgrp),
-};
-
-const char *sandbox_call_name(int call)
-{
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (names[i].call == call)
-			return names[i].name;
 	return NULL;
 }

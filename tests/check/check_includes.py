@@ -73,6 +73,7 @@ LIBRARIES = {
     "rte_": ("dataplane/dpdk", "tests/bench", "tests/unit/dataplane"),
     "bpf/bpf_": ("bpf", "tests", "include/weir/fwd"),
     "bpf/": ("bpf", "healthcheck", "tests"),
+    "seccomp.h": ("base",),
     "libmnl/": ("dataplane", "host", "tests/lab", "tests/unit"),
     "curl/": ("healthcheck", "mgmt", "tests/cluster", "tests/unit/healthcheck", "tests/unit/mgmt"),
     "sqlite3.h": ("mgmt/store", "tests"),

@@ -94,7 +94,7 @@ def rights(node: Node, process: str) -> set[tuple[str, ...]]:
 
 def expected_rights(process: str, starter: int | str = "self", others: typing.Sequence[str] = ()) -> set[typing.Any]:
     """Of the documentation; and a filter of system calls beside those of the process that starts it. `others`: further groups."""
-    filters = int(status_of(starter)["Seccomp_filters"]) + 1
+    filters = int(status_of(starter)["Seccomp_filters"]) + 2  # what is allowed, and what of it is refused for an argument
     uid, gid, own = (call(["getent", *words]).split(":")[2]
                      for words in (("passwd", f"weir-{process}"), ("group", "weir"), ("group", f"weir-{process}")))
     groups = " ".join(sorted((gid, own, *(call(["getent", "group", g]).split(":")[2] for g in others)), key=int))
