@@ -18,7 +18,7 @@
 #include "mgmt/peers/peers.h"
 #include "mgmt/status/status.h"
 #include "mgmt/json/command.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "weir/json.h"
 
 #define WAIT_LOCAL_MS   3000u                       /* where a process is silent */

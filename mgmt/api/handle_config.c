@@ -29,7 +29,7 @@
 #include "mgmt/api/unconfirmed.h"
 #include "mgmt/api/voters.h"
 #include "mgmt/api/zones_json.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/files/reload.h"
 #include "mgmt/store/shared_intent.h"
 #include "weir/when.h"

@@ -20,7 +20,7 @@
 #include "mgmt/core/to_json.h"
 #include "mgmt/files/gather.h"
 #include "mgmt/files/sweep.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/files/linediff.h"
 #include "weir/json.h"
 

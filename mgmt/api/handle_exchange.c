@@ -12,7 +12,7 @@
 #include "mgmt/peers/exchange_internal.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/peers/timekeep.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 
 /* A question, borrowed from its request. */
 struct exchange_question {

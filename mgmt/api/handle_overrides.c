@@ -14,7 +14,7 @@
 #include "mgmt/sync/operations.h"
 #include "mgmt/sync/shared_commands.h"
 #include "mgmt/core/to_json.h"
-#include "mgmt/judge/waiting.h"
+#include "mgmt/judge/waiting_slots.h"
 #include "mgmt/store/command.h"
 
 #define TURN_MS                                                                                    \

@@ -17,7 +17,7 @@
 #include "mgmt/sync/shared_files.h"
 #include "mgmt/peers/state_fetch.h"
 #include "mgmt/core/to_json.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/store/records.h"
 #include "mgmt/store/shared_intent.h"
 

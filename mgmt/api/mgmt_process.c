@@ -33,7 +33,7 @@
 #include "mgmt/peers/state_fetch.h"
 #include "mgmt/status/status.h"
 #include "mgmt/peers/timekeep.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/store/store.h"
 #include "mgmt/store/store_conf.h"
 #include "weir/json.h"

@@ -19,7 +19,7 @@
 #include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/sync/operations_list.h"
 #include "mgmt/operations/engine.h"
-#include "mgmt/operations/well.h"
+#include "mgmt/operations/regression.h"
 
 #define BEGIN_MS 10000u /* for another one that is being begun: longer than the store takes */
 #define AHEAD_MS 30000  /* an override may go on so long until each node has the first write */

@@ -24,7 +24,7 @@
 #include "mgmt/peers/peer_query.h"
 #include "mgmt/core/shared_state.h"
 #include "mgmt/operations/engine.h"
-#include "mgmt/operations/well.h"
+#include "mgmt/operations/regression.h"
 #include "weir/json.h"
 
 #define TRIES_MAX  3u

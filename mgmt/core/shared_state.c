@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 
 #define HEARD_MS 6000u /* without an answer for so long the store cannot be reached: three reads */
 

@@ -13,7 +13,7 @@
 
 #include "base/plain.h"
 #include "mgmt/core/core.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/store/records.h"
 #include "weir/json.h"
 

@@ -13,7 +13,7 @@
 #include <jansson.h>
 
 #include "mgmt/json/field.h"
-#include "mgmt/judge/waiting.h"
+#include "mgmt/judge/waiting_slots.h"
 #include "mgmt/store/command.h"
 #include "record/fields.h"
 

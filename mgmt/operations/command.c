@@ -11,7 +11,7 @@
 #include "mgmt/operations/command_internal.h"
 #include "mgmt/operations/engine_internal.h"
 #include "mgmt/operations/plan.h"
-#include "mgmt/operations/well.h"
+#include "mgmt/operations/regression.h"
 #include "mgmt/overrides/hlc.h"
 
 /* --- the first one: it begins --- */

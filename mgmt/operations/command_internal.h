@@ -29,7 +29,7 @@ void command_undo(struct operation *op, const struct command_before *before);
 /** Leave the hold. */
 void command_go_on(struct tick *t);
 
-/* own.c */
+/* takeover.c */
 /**
  * Before a command of a person changes a record that is behind the levels: go on from the levels, in an epoch
  * above theirs. Any other record stays as it is. @return 0, or as operation_own(): it stays as it is

@@ -29,16 +29,16 @@
  * | held                | levels stay; on a way out nodes that | resume: the state before; abort;     |
  * |                     | had gone further are followed        | until: expired_held                  |
  * | expired_held        | levels stay                          | resume: returning                    |
- * | returning           | stages, then steps back (back.c)     | level 0: done; abort: out again      |
+ * | returning           | stages, then steps back (recovery.c)     | level 0: done; abort: out again      |
  * | aborting            | steps back to where it began         | there: aborted, of a shift resting   |
  * | done, aborted,      | nothing                              | nothing                              |
  * | failed              |                                      |                                      |
  *
  * In each state: a person's command at a target ends it (aborted); `take` by another node makes that
- * the owner (own.c); a site or service that is gone holds it, and so do levels of a later change than
- * the record (behind.c).
+ * the owner (takeover.c); a site or service that is gone holds it, and so do levels of a later change than
+ * the record (stale_record.c).
  *
- * Implemented in engine.c (operation_next()), command.c (persons), own.c (operation_own()) and plan.c
+ * Implemented in engine.c (operation_next()), command.c (persons), takeover.c (operation_own()) and plan.c
  * (operation_plan()); which other file does what: engine_internal.h.
  * Any thread; one at a time for a record. The simulator tests/sim/operations_sim.c drives it.
  */

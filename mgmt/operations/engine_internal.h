@@ -3,10 +3,10 @@
  * @file
  * The parts of the engine. A tick is one call of operation_next() or of a person's command.
  *
- * Levels are frozen, written and read in level.c; steps run in step.c; the states that rest are in stay.c; ways back in
- * back.c; commands in command.c and own.c (what they share: command_parts.c); records that are older than the levels in behind.c; levels that the owner did
- * not write in apart.c; nodes that are named absent in absent.c; evidence in history.c; holds, and what all of these use, in
- * tick.c.
+ * Levels are frozen, written and read in level.c; steps run in step.c; the states that rest are in resting.c; ways back in
+ * recovery.c; commands in command.c and takeover.c (what they share: command_parts.c); records that are older than the levels in stale_record.c; levels that the owner did
+ * not write in partition.c; nodes that are named absent in absent.c; evidence in history.c; holds, and what all of these use, in
+ * transition.c.
  */
 #ifndef WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
 #define WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
@@ -78,7 +78,7 @@ enum operation_truth level_is_reached(const struct tick *t, const char **missing
  * that was behind. If nodes have a higher epoch the record is old, and only these count.
  */
 uint32_t level_of_epoch(const struct tick *t);
-/** No node is higher than this by a write of this owner, or seen by a person (apart.c). */
+/** No node is higher than this by a write of this owner, or seen by a person (partition.c). */
 uint32_t level_bound(const struct operation *op);
 /** Hold at the operation's level, if anything was ever written. */
 void level_keep(struct tick *t);
@@ -122,7 +122,7 @@ void history_measure(struct tick *t);
 /** Note the loads of all sites. @return how many */
 uint32_t history_loads(const struct tick *t, struct operation_load *out);
 
-/* own.c */
+/* takeover.c */
 /** A person's command at a target ends the automation. @return so: nothing is written any more */
 bool person_ends(struct tick *t);
 /** After a change of owner: wait until the levels of all nodes are known and in force, go on. */
@@ -138,7 +138,7 @@ MUST_CHECK int own_refuse_resume(const struct tick *t, bool adds, char *error);
 /** Read the levels, and then go on: a resume of one that was held before, or for too long. */
 void own_resume(struct tick *t);
 
-/* behind.c */
+/* stale_record.c */
 /** Whether nodes have levels of a later change than the record. */
 bool behind_is(const struct operation *op, const struct operation_facts *facts);
 /** Wait for the later record; where it does not come, hold. @return whether the record is behind */
@@ -148,7 +148,7 @@ void behind_follow(struct tick *t);
 /** A new owner counts its steps from the last one that any node has of its epoch. @return whether that was later */
 bool behind_count_steps(struct tick *t);
 
-/* apart.c */
+/* partition.c */
 /** The highest level that a name server says, also one that is named absent; 0: none does. */
 uint32_t apart_highest(const struct tick *t);
 /** Whether a name server has a level that the last write does not reach. */
@@ -166,13 +166,13 @@ void absent_return(struct tick *t);
 /** Before a new way: what persons added for the last one is over. */
 void absent_next_way(struct tick *t);
 
-/* stay.c */
+/* resting.c */
 void stay_late(struct tick *t);
 void stay_drained(struct tick *t);
 void stay_unconfirmed(struct tick *t);
 void stay_shift(struct tick *t);
 
-/* back.c */
+/* recovery.c */
 /** Turn around: stop the running step; what follows is of a new epoch, so that of two writes of one
  * epoch both go in the same direction. */
 void back_turn(struct tick *t, enum operation_way way);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "mgmt/operations/facts.h"
-#include "mgmt/operations/well.h"
+#include "mgmt/operations/regression.h"
 #include "mgmt/overrides/guard.h"
 
 struct guard_question {

@@ -10,7 +10,7 @@
  * The direction of a write is in its levels: back is from above to below (dns/steering/steps.h). A
  * hold therefore comes from 1 ppm beside its level, so that nodes that had gone further stay. A turn
  * back comes from a little above, so that a node that ran on for a moment turns, too. A name server
- * that is higher than that holds the operation (apart.c).
+ * that is higher than that holds the operation (partition.c).
  */
 #include "mgmt/operations/engine_internal.h"
 

@@ -74,7 +74,7 @@ enum operation_state operation_unheld_state(const struct operation *op)
 bool operation_moves(const struct operation *op)
 {
 	if (op->way == OPERATION_BACK && !op->level_ppm && !op->step_runs)
-		return false; /* it waits for its end (back.c) */
+		return false; /* it waits for its end (recovery.c) */
 	if (op->state == OPERATION_RETURNING)
 		return op->stage == OPERATION_STAGE_STEPS;
 	return op->state == OPERATION_STARTING || op->state == OPERATION_MOVING ||

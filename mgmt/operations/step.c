@@ -16,7 +16,7 @@
 #include "base/hash.h"
 #include "mgmt/operations/engine_internal.h"
 #include "mgmt/operations/plan.h"
-#include "mgmt/operations/well.h"
+#include "mgmt/operations/regression.h"
 
 /* --- the share that a step ends with --- */
 

@@ -10,7 +10,7 @@
  *
  * A stamp of another node that is ahead of this node's clock by more than HLC_AHEAD_MS is not taken, or a node with a
  * wrong clock would win over commands that it does not know until that time comes. Nobody gives it another stamp but the
- * node that made it, once its clock is right (mgmt/store/moved.c): else nodes would disagree about which command is
+ * node that made it, once its clock is right (mgmt/store/clock_step.c): else nodes would disagree about which command is
  * the later.
  *
  * Pure; implemented in mgmt/overrides/hlc.c.

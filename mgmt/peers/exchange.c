@@ -27,7 +27,7 @@
 #include "mgmt/peers/peer_query.h"
 #include "mgmt/peers/peers_head.h"
 #include "mgmt/core/shared_state.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "weir/json.h"
 
 #define PAUSE_MS                                                                                   \

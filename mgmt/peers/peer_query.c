@@ -11,7 +11,7 @@
 
 #include "mgmt/core/auth.h"
 #include "mgmt/peers/peers.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "weir/json.h"
 
 char *peer_query_text(const struct core *core, const char *cluster, const char *query, json_t *more)

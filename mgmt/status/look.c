@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 
 int look_init(struct core *core, struct look *l)
 {

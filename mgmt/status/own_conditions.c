@@ -18,7 +18,7 @@
 #include "mgmt/status/quiet_vips.h"
 #include "mgmt/sync/shared_run.h"
 #include "mgmt/peers/timekeep.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/store/key.h"
 #include "weir/condition.h"
 

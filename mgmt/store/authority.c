@@ -12,7 +12,7 @@
  */
 #include "mgmt/store/history.h"
 #include "mgmt/store/intent_internal.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 
 const struct version *intent_head(const struct intent *in)
 {

@@ -17,7 +17,7 @@
 #include "mgmt/overrides/compose.h"
 #include "mgmt/files/gather.h"
 #include "mgmt/store/intent_internal.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/store/shared_intent.h"
 #include "mgmt/files/sweep.h"
 

@@ -18,7 +18,7 @@
 #include "base/proc.h"
 #include "mgmt/files/gather.h"
 #include "mgmt/store/intent_internal.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/files/sweep.h"
 
 #define RETRY_MS  1000  /* between attempts to write to a store that fails */

@@ -17,7 +17,7 @@
  * deadline all the same.
  *
  * Implemented in mgmt/store/intent.c (opening, tick), authority.c (who says which version is in force), recent.c,
- * change.c, alone.c, merge.c, effective.c and moved.c.
+ * change.c, alone.c, merge.c, effective.c and clock_step.c.
  */
 #ifndef WEIR_MGMT_STORE_INTENT_H
 #define WEIR_MGMT_STORE_INTENT_H

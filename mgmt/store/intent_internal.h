@@ -39,13 +39,13 @@ struct intent_shared {
 	unsigned users;
 };
 
-/* A node's own file, while it waits for the store's version (mgmt/store/join.h). */
+/* A node's own file, while it waits for the store's version (mgmt/store/bootstrap.h). */
 struct intent_join {
 	struct model *model;          /* of its own file; NULL: it does not wait */
 	char refusal[EVENT_TEXT_MAX]; /* why the file is not version 1: its first error, or "" */
 };
 
-/* The file of the effective document as it was when it had been written (written.c). */
+/* The file of the effective document as it was when it had been written (effective_check.c). */
 struct intent_written {
 	bool known;
 	ino_t ino;
@@ -133,7 +133,7 @@ struct intent {
 /* Who says which version is in force here: authority.c has the table. */
 enum authority {
 	AUTHORITY_NONE,
-	AUTHORITY_FILE, /* this node's own file, until a store has a version (mgmt/store/join.h) */
+	AUTHORITY_FILE, /* this node's own file, until a store has a version (mgmt/store/bootstrap.h) */
 	AUTHORITY_DOCUMENT, /* the last document, or what was stored last */
 	AUTHORITY_RECALLED, /* this node, by records that its copy lacks: alone_begin() writes them */
 	AUTHORITY_ALONE,    /* this node, by its copy */

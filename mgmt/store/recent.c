@@ -13,7 +13,7 @@
 #include "base/proc.h"
 #include "mgmt/files/gather.h"
 #include "mgmt/store/intent_internal.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/files/sweep.h"
 
 static void free_recent(const struct intent *in, struct recent *list, size_t n)

@@ -16,7 +16,7 @@
 
 #include "base/proc.h"
 #include "mgmt/files/blobs.h"
-#include "mgmt/store/home.h"
+#include "mgmt/store/store_dir.h"
 #include "mgmt/store/records.h"
 #include "mgmt/store/sql.h"
 #include "mgmt/store/store_internal.h"

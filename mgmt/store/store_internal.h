@@ -6,7 +6,7 @@
 #define WEIR_MGMT_STORE_STORE_INTERNAL_H
 
 #include "base/checked.h"
-#include "mgmt/store/home.h"
+#include "mgmt/store/store_dir.h"
 #include "mgmt/store/sql.h"
 #include "mgmt/store/store.h"
 

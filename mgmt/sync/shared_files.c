@@ -18,7 +18,7 @@
 #include "mgmt/peers/peers.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/files/blobs.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/store/shared_intent.h"
 #include "record/fields.h"
 #include "weir/json.h"

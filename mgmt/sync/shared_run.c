@@ -25,7 +25,7 @@
 #include "mgmt/sync/shared_run_internal.h"
 #include "mgmt/core/shared_state.h"
 #include "mgmt/core/to_json.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/store/shared_etcd.h"
 #include "mgmt/store/shared_intent.h"
 #include "mgmt/store/store_conf.h"

@@ -13,7 +13,7 @@
 #include "base/reason.h"
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/store/store_setup.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/store/store_claim.h"
 #include "weir/model.h"
 

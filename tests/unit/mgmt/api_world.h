@@ -22,7 +22,7 @@
 #include "mgmt/core/to_json.h"
 #include "mgmt/peers/timekeep.h"
 #include "mgmt/status/observer.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 
 #define BEGIN_MS 1000000u /* of the boot clock, when the wall clock shows NOW_MS */
 

@@ -6,7 +6,7 @@
 #include "bare_core.h"
 
 #include "base/clock.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 
 static struct fixture place;
 static struct core this_node;

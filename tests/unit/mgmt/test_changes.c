@@ -11,7 +11,7 @@
 
 #include "mgmt/files/blobs.h"
 #include "mgmt/store/intent_internal.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/store/intent_internal.h"
 #include "tests/unit/suite.h"
 

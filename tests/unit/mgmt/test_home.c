@@ -6,7 +6,7 @@
 #include <sqlite3.h>
 #include <sys/wait.h>
 
-#include "mgmt/store/home.h"
+#include "mgmt/store/store_dir.h"
 #include "mgmt/store/store.h"
 #include "tests/unit/suite.h"
 

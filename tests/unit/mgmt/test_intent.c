@@ -8,7 +8,7 @@
 #include "mgmt/store/command.h"
 #include "mgmt/files/gather.h"
 #include "mgmt/store/intent_internal.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/store/shared_intent.h"
 #include "tests/unit/suite.h"
 

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which levels are of a later change than the record of an operation (mgmt/operations/behind.c). */
+/* Which levels are of a later change than the record of an operation (mgmt/operations/stale_record.c). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -20,7 +20,7 @@
 #include "mgmt/operations/command_internal.h"
 #include "mgmt/operations/engine_internal.h"
 #include "mgmt/operations/record_json.h"
-#include "mgmt/operations/well.h"
+#include "mgmt/operations/regression.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define NOW_MS    1000000

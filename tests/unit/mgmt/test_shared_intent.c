@@ -11,7 +11,7 @@
 #include "mgmt/overrides/compose.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/intent_internal.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 #include "mgmt/store/shared_intent.h"
 #include "tests/unit/suite.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a drain is told of slots that wait (mgmt/judge/waiting.h), from an effect page as the
+ * What a drain is told of slots that wait (mgmt/judge/waiting_slots.h), from an effect page as the
  * dataplane writes it.
  */
 #include <setjmp.h>
@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
-#include "mgmt/judge/waiting.h"
+#include "mgmt/judge/waiting_slots.h"
 #include "tests/unit/suite.h"
 #include "tables_page.h"
 

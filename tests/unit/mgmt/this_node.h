@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/peers/timekeep.h"
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 
 static struct fixture node_place;
 static struct core this_node;

@@ -2,13 +2,13 @@
 /**
  * @file
  * Slots that wait: in a pool with agents a slot whose list of earlier owners is full does not move
- * until the oldest claim has had its time (implemented in waiting.c). So a drain is taken at once
+ * until the oldest claim has had its time (implemented in waiting_slots.c). So a drain is taken at once
  * and may move nothing for a while.
  *
  * Pure; any thread.
  */
-#ifndef WEIR_MGMT_JUDGE_WAITING_H
-#define WEIR_MGMT_JUDGE_WAITING_H
+#ifndef WEIR_MGMT_JUDGE_WAITING_SLOTS_H
+#define WEIR_MGMT_JUDGE_WAITING_SLOTS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -8,10 +8,10 @@
  * Therefore the store has a directory of its own, and its files are checked before SQLite opens
  * them: owner, type, links and mode.
  *
- * Implemented in mgmt/store/home.c. For the thread that opens the store.
+ * Implemented in mgmt/store/store_dir.c. For the thread that opens the store.
  */
-#ifndef WEIR_MGMT_STORE_HOME_H
-#define WEIR_MGMT_STORE_HOME_H
+#ifndef WEIR_MGMT_STORE_STORE_DIR_H
+#define WEIR_MGMT_STORE_STORE_DIR_H
 
 #include <limits.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
  * owners, so the oldest of them is from the third member set before the one in force, or from an
  * older one; and no claim lasts longer than settle_time.
  */
-#include "mgmt/judge/waiting.h"
+#include "mgmt/judge/waiting_slots.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * A provisional version is recognised by its record alone (number 1, author and reason of a first
  * start). While a node waits, its own file is kept read but makes no version.
  */
-#include "mgmt/store/join.h"
+#include "mgmt/store/bootstrap.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
  * A sign that was not measured when the way began compares with nothing: the answer is unknown, not
  * "as before 0".
  */
-#include "mgmt/operations/well.h"
+#include "mgmt/operations/regression.h"
 
 #include <stdio.h>
 #include <string.h>

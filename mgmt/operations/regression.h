@@ -3,10 +3,10 @@
  * @file
  * Whether a site that gets clients suffers: signs that have risen since the way began.
  *
- * Pure; implemented in mgmt/operations/well.c. Any thread.
+ * Pure; implemented in mgmt/operations/regression.c. Any thread.
  */
-#ifndef WEIR_MGMT_OPERATIONS_WELL_H
-#define WEIR_MGMT_OPERATIONS_WELL_H
+#ifndef WEIR_MGMT_OPERATIONS_REGRESSION_H
+#define WEIR_MGMT_OPERATIONS_REGRESSION_H
 
 #include "mgmt/operations/operation.h"
 #include "mgmt/operations/operation_facts.h"

@@ -10,10 +10,10 @@
  *
  * Calls as for the intent (mgmt/store/intent.h); join_is_provisional() is pure.
  *
- * Implemented in mgmt/store/join.c.
+ * Implemented in mgmt/store/bootstrap.c.
  */
-#ifndef WEIR_MGMT_STORE_JOIN_H
-#define WEIR_MGMT_STORE_JOIN_H
+#ifndef WEIR_MGMT_STORE_BOOTSTRAP_H
+#define WEIR_MGMT_STORE_BOOTSTRAP_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mgmt/store/home.h"
+#include "mgmt/store/store_dir.h"
 
 #include <errno.h>
 #include <pwd.h>
