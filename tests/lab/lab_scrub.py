@@ -250,10 +250,18 @@ class Scene:
         self.report.check(mended and self.taken_over_ms < MENDED_MS, f"{driver}: a process that takes damaged tables over mends them",
                           f"{self.taken_over_ms:.0f} ms")
 
+    def remove_pins(self) -> None:
+        """The process stands meanwhile, and when this returns: it would make them again while they are being removed."""
+        process = self.node.processes["dataplane"]
+        process.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.popen.pid, os.WSTOPPED | os.WNOWAIT)
+        shutil.rmtree(self.tables.folder())
+
     def lose_pins(self) -> None:
         """All pins are removed by hand: after a moment neither the process's death nor the next start loses anything."""
         folder, report = self.tables.folder(), self.report
-        shutil.rmtree(folder)
+        self.remove_pins()
+        self.node.processes["dataplane"].signal(signal.SIGCONT)
         made = comes_true(lambda: os.path.exists(os.path.join(folder, "current", "prog")) and os.path.exists(
             os.path.join(folder, "link-eth1")), 5, 0.1)
         report.check(made, "xdp: pins that are gone are made again")
@@ -269,9 +277,7 @@ class Scene:
 
     def die_without_pins(self) -> None:
         """The pins go, and the process with them before it looks: nothing forwards, and the status says so."""
-        pid = self.node.processes["dataplane"].popen.pid
-        os.kill(pid, signal.SIGSTOP)
-        shutil.rmtree(self.tables.folder())
+        self.remove_pins()
         self.node.kill("dataplane")
         self.bed.expect("xdp: forwarding has ended with the process and its pins", "down", "forwarding-stopped", soon_s=5)
 
