@@ -82,12 +82,33 @@ void recent_show_waiting(struct intent *in, int64_t now_ms)
 		recent_show_deadline(in, &in->recent[in->n_recent - 1].version, &clock, now_ms);
 }
 
+/*
+ * A node that went back alone has no record of that: what its document has goes on, where the deadlines here choose it as well.
+ * @return how many periods there are
+ */
+static size_t add_own_decision(const struct intent *in, int64_t now_ms,
+                               struct history_period periods[RECENT_MAX], size_t n)
+{
+	const struct version *chosen = authority_chosen(in);
+	const struct model_meta *said = recall_said(in);
+
+	if (!n || !chosen || !said || !recall_is_of(said, chosen) ||
+	    periods[n - 1].number == chosen->number)
+		return n;
+	if (n == RECENT_MAX)
+		memmove(periods, periods + 1, --n * sizeof(*periods));
+	periods[n] = (struct history_period){ chosen->number, now_ms };
+	return n + 1;
+}
+
 /* Load what shared intent had and has in force, as far as its files are here. */
 static int load_shared(struct intent *in, int64_t now_ms)
 {
 	struct history_period periods[RECENT_MAX];
 	struct recent loaded[RECENT_MAX];
 	size_t n = shared_periods(in, now_ms, periods), kept = 0;
+
+	n = add_own_decision(in, now_ms, periods, n);
 	bool at_start = in->n_recent == 0;
 	int err = 0;
 

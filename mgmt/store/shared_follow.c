@@ -14,14 +14,15 @@
 
 #define REFUSED_MS 5000 /* before a version that cannot be taken is tried again */
 
-/* Keep the deadline of the version in force over a restart. */
+/* Keep the deadline of the version in force over a restart; and, over a boot, too, that this node has gone back from it. */
 static void keep_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
 {
 	struct pending list[HISTORY_PENDING_MAX];
 	size_t n = history_pending(in->history, clock, list);
 	struct pending *p = n ? &list[0] : &(struct pending){ 0 };
+	bool is_over = p->number > intent_head(in)->number && in->pending.left_ms > 0;
 
-	if (in->pending.number == p->number && !strcmp(in->pending.digest, p->digest) &&
+	if (in->pending.number == p->number && !strcmp(in->pending.digest, p->digest) && !is_over &&
 	    clock->now_ms - in->pending.noted_ms < PENDING_STORE_EVERY_MS)
 		return;
 	if (in->pending.number || p->number)

@@ -207,6 +207,37 @@ void scenes_shared_cut_off(struct scene *s)
 	scene_end(s);
 }
 
+/*
+ * Without the store a version that nobody confirmed ends at each node alone, and no record says so. A node that is killed then
+ * begins with what it went back to.
+ */
+void scenes_shared_went_back_alone(struct scene *s)
+{
+	begin_shared(s);
+	apply_well(s, scene_any(s), 90, "none");
+	judge_weight(s, 90, "first");
+	apply_well(s, scene_any(s), 80, "20s");
+	judge_weight(s, 80, "unconfirmed");
+	for (size_t i = 0; i < NODES; i++)
+		cut_from_store(s, i, true);
+	node_run_ms(25000);
+	judge_weight(s, 90, "each went back alone");
+	for (size_t i = 0; i < NODES; i++) {
+		struct node *n = s->node[i];
+
+		node_kill(n);
+		JUDGE(s, node_start(n), "%s does not start again", node_name(n));
+		unsigned weight = scene_weight(n), on_disk = scene_weight_on_disk(n);
+
+		JUDGE(s, weight == 90 && on_disk == 90, "%s starts with weight %u, %u on its disk",
+		      node_name(n), weight, on_disk);
+	}
+	for (size_t i = 0; i < NODES; i++)
+		cut_from_store(s, i, false);
+	judge_weight(s, 90, "the store is back");
+	scene_end(s);
+}
+
 /* A process of one node refuses what another node was given: it goes back at all. */
 void scenes_shared_refused(struct scene *s)
 {

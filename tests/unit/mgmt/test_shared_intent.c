@@ -376,6 +376,14 @@ static void what_nobody_confirms_goes_back_and_forth(void **state)
 	assert_int_equal(intent_head(a.in)->confirm_by_ms, 0);
 	const int64_t alone_ms = 60000 + CHAIN_ANSWER_MS + 1000;
 	assert_int_equal(members_since(&a), alone_ms + COMPOSE_AHEAD_MS); /* nobody decided that */
+	/* over a restart, too: its records still have version 2 in force, and no document may */
+	intent_close(a.in);
+	open_node(&a);
+	assert_int_equal(in_force(&a), 1);
+	assert_in_range(members_since(&a), 0, alone_ms + COMPOSE_AHEAD_MS);
+	assert_int_equal(intent_head(a.in)->confirm_by_ms, 0);
+	(void)follow_store(&a, alone_ms + 1000);
+	assert_int_equal(in_force(&a), 1);
 	/* somebody had confirmed it */
 	decide_version(&a, 1 + 1, CHAIN_ENDED); /* as this node wants it: it is refused */
 	shared_free_texts(&store.events[store.n - 1], 1);
