@@ -28,7 +28,7 @@ struct arena {
 	struct chunk *chunks; /* the first one is being filled */
 	size_t used, limit;
 	unsigned more_owners; /* besides the first; atomic, as owners may be on several threads */
-	bool failed;
+	bool failed, full;
 };
 
 struct arena *arena_new(size_t limit_bytes)
@@ -89,16 +89,23 @@ static void *fail_allocation(struct arena *a)
 	return NULL;
 }
 
+/* Memory is not missing: what the thread answers is right, if it says that this is too large. */
+static void *refuse_allocation(struct arena *a)
+{
+	a->failed = a->full = true;
+	return NULL;
+}
+
 void *arena_alloc(struct arena *a, size_t n, size_t size)
 {
 	size_t bytes;
 	struct chunk *c = a->chunks;
 
 	if (__builtin_mul_overflow(n, size, &bytes) || bytes > a->limit || bytes > SIZE_MAX - ALIGN)
-		return fail_allocation(a);
+		return refuse_allocation(a);
 	bytes = bytes ? (bytes + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
 	if (bytes > a->limit - a->used)
-		return fail_allocation(a);
+		return refuse_allocation(a);
 	if (!c || c->size - c->used < bytes)
 		c = add_chunk(a, bytes);
 	if (!c)
@@ -140,6 +147,11 @@ char *arena_printf(struct arena *a, const char *format, ...)
 bool arena_failed(const struct arena *a)
 {
 	return a->failed;
+}
+
+bool arena_is_full(const struct arena *a)
+{
+	return a->full;
 }
 
 size_t arena_used(const struct arena *a)

@@ -41,6 +41,8 @@ char *arena_printf(struct arena *a, const char *format, ...) __attribute__((form
 void arena_fail(struct arena *a);
 /** Whether any allocation failed. */
 bool arena_failed(const struct arena *a);
+/** Whether one failed at the arena's limit: what is built there is too large, and would be at another try. */
+bool arena_is_full(const struct arena *a);
 /** Bytes handed out. */
 size_t arena_used(const struct arena *a);
 

@@ -376,19 +376,26 @@ static bool bind_subgroup(const struct bind_spot *s, struct value *v)
 	return bind_group(s->b, s->node, s->id, item);
 }
 
-/* A wrong group does not end the list: the errors in the others are found, too. */
+/*
+ * A wrong group does not end the list: the errors in the others are found, too. But groups beyond the list's limit are
+ * not read: what they would take has no bound, and rules between entries compare each with each.
+ */
 static bool bind_groups(const struct bind_spot *s, struct value *v)
 {
+	const struct schema_row *row = &schema()->rows[s->id];
 	const struct tree *list = s->node;
 	bool ok = is_fitting_list(s);
-	uint32_t n = 0;
+	uint32_t n = 0, most = list->n_children;
 
 	if (list->kind != TREE_LIST)
 		return false;
-	struct item *items = ARENA_ARRAY(s->b->arena, struct item, list->n_children + 1);
+	if (row->limited && most > row->most)
+		most = (uint32_t)row->most;
+	struct item *items = ARENA_ARRAY(s->b->arena, struct item, most + 1);
 	if (!items)
 		return false;
-	for (const struct tree *child = list->children; child; child = child->next) {
+	for (const struct tree *child = list->children; child && child->position < most;
+	     child = child->next) {
 		if (child->kind != TREE_GROUP) {
 			add_found_error(s, child, schema_expected[KIND_GROUP]);
 			ok = false;

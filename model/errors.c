@@ -36,6 +36,12 @@ void model_errors_free(struct model_errors *m)
 	*m = (struct model_errors){ 0 };
 }
 
+static void set_only_error(struct model_errors *m, struct model_error *only)
+{
+	arena_free(m->arena);
+	*m = (struct model_errors){ .items = only, .n_items = 1, .n_total = 1 };
+}
+
 void errors_set_no_memory(struct model_errors *m)
 {
 	static struct model_error only = {
@@ -45,8 +51,18 @@ void errors_set_no_memory(struct model_errors *m)
 		"again"
 	};
 
-	arena_free(m->arena);
-	*m = (struct model_errors){ .items = &only, .n_items = 1, .n_total = 1 };
+	set_only_error(m, &only);
+}
+
+void errors_set_too_large(struct model_errors *m)
+{
+	static struct model_error only = {
+		"", 0, "",
+		"too large: to read the document would take more memory than a document may, so it was not "
+		"checked; give it fewer entries"
+	};
+
+	set_only_error(m, &only);
 }
 
 /* Control characters would let a document write to the terminal of its reader. */

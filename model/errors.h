@@ -28,6 +28,8 @@ void errors_add(struct model_errors *m, struct where at, const char *field, cons
         __attribute__((format(printf, 4, 5)));
 /** Memory has failed: that becomes the only error, since what was found so far may be wrong. */
 void errors_set_no_memory(struct model_errors *m);
+/** The document takes more than it may: the same. */
+void errors_set_too_large(struct model_errors *m);
 /** Put them in the order of files (as first seen) and lines. */
 void errors_sort(struct model_errors *m);
 

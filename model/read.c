@@ -13,9 +13,15 @@
 #include "model/build.h"
 #include "model/scan.h"
 
-#define MODEL_ARENA_LIMIT ((size_t)1 << 30) /* bytes; a document must not take all memory */
-#define SCRATCH_ARENA_LIMIT                                                                        \
-	((size_t)2 << 30) /* bytes; tree and bound values are larger than the model */
+/*
+ * Bytes that reading may take: a document must not take all memory. Anybody who may ask for a check sends a
+ * configuration; the largest good ones take 220 MiB. Only weir-mgmt writes effective documents, of configurations that
+ * passed. Tree and bound values (scratch) are larger than the model.
+ */
+#define CONFIG_ARENA_LIMIT      ((size_t)256 << 20)
+#define CONFIG_SCRATCH_LIMIT    ((size_t)320 << 20)
+#define EFFECTIVE_ARENA_LIMIT   ((size_t)1 << 30)
+#define EFFECTIVE_SCRATCH_LIMIT ((size_t)2 << 30)
 
 /* What reading one document needs. */
 struct reading {
@@ -118,23 +124,28 @@ static int read_model_document(const struct reading *r, struct model **out,
                                struct model_errors *errors)
 {
 	int err = errors_init(errors);
-	struct arena *scratch = err ? NULL : arena_new(SCRATCH_ARENA_LIMIT);
-	struct arena *arena = scratch ? arena_new(MODEL_ARENA_LIMIT) : NULL;
+	struct arena *scratch =
+	        err ? NULL : arena_new(r->dir ? CONFIG_SCRATCH_LIMIT : EFFECTIVE_SCRATCH_LIMIT);
+	struct arena *arena =
+	        scratch ? arena_new(r->dir ? CONFIG_ARENA_LIMIT : EFFECTIVE_ARENA_LIMIT) : NULL;
 	struct model *m = arena ? ARENA_ARRAY(arena, struct model, 1) : NULL;
 
 	if (m) {
 		m->arena = arena;
 		err = read_into(r, scratch, m, errors);
 	}
-	/* Errors that were found without memory may be none at all. */
+	/* Errors that were found without memory, or room, may be none at all. */
+	bool too_large = m && (arena_is_full(scratch) || arena_is_full(arena));
 	if (!m || arena_failed(scratch) || arena_failed(arena) || arena_failed(errors->arena))
-		err = -ENOMEM;
+		err = too_large ? -EINVAL : -ENOMEM;
 	if (!err && errors->n_total > 0 && !r->remains)
 		err = -EINVAL;
 	arena_free(scratch);
 	if (err) {
 		if (err == -ENOMEM)
 			errors_set_no_memory(errors);
+		if (too_large)
+			errors_set_too_large(errors);
 		errors_sort(errors);
 		arena_free(arena);
 		return err;

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
+#include "base/memory.h"
 #include "tests/unit/suite.h"
 
 static void a_full_arena_fails_and_remembers_it(void **state)
@@ -19,9 +20,11 @@ static void a_full_arena_fails_and_remembers_it(void **state)
 	struct arena *a = arena_new(1000);
 
 	assert_non_null(arena_alloc(a, 1, 500));
-	assert_false(arena_failed(a));
+	memory_forget();
+	assert_false(arena_failed(a) || arena_is_full(a));
 	assert_null(arena_alloc(a, 1, 501));
-	assert_true(arena_failed(a));
+	assert_true(arena_failed(a) && arena_is_full(a));
+	assert_false(memory_failed());          /* of the machine none was missing */
 	assert_non_null(arena_alloc(a, 1, 16)); /* what fits still fits */
 	assert_true(arena_failed(a));
 	arena_free(a);

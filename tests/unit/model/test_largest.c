@@ -396,11 +396,91 @@ static void many_mistakes_cost_what_they_are_long(void **state)
 	model_errors_free(&errors);
 }
 
+/* @p n entries of nothing in the list that begins with @p opening. @return the errors' number, the list's own error first */
+static size_t count_empty_groups(const char *opening, size_t n, const char *expected)
+{
+	const char *at = strstr(fixture_config, opening);
+	FILE *f = fopen(fixture_path("empty.conf"), "w");
+	struct model_errors errors;
+	struct model *m;
+	bool found = false;
+
+	assert_non_null(at);
+	assert_non_null(f);
+	fprintf(f, "%.*s", (int)(at - fixture_config + (ptrdiff_t)strlen(opening)), fixture_config);
+	for (size_t i = 0; i < n; i++)
+		fputs(" {},", f);
+	fputs(at + strlen(opening), f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(model_read_config(fixture_path("empty.conf"), NULL, &m, &errors), -EINVAL);
+	for (size_t i = 0; i < errors.n_items; i++)
+		found |= strstr(errors.items[i].message, expected) != NULL;
+	if (!found)
+		fail_msg("%s: no error says \"%s\"", opening, expected);
+	n = errors.n_total;
+	model_errors_free(&errors);
+	return n;
+}
+
+/* Three bytes a group would take 2 GiB, and ports are compared each with each. */
+static void groups_beyond_the_limit_of_their_list_are_not_read(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *opening, *expected;
+		size_t most_errors; /* each group that is read lacks four settings at most */
+	} lists[] = {
+		{ "sites = (", "expected 1..64", 4 * 64 + 100 },
+		{ "nodes = (", "expected 1..256", 4 * 256 + 100 },
+		{ "ports = (", "expected 1..16", 16 * 16 + 100 },
+		{ "pools = (", "expected 0..1000", 4 * 1000 + 100 },
+		{ "backends = (", "expected 1..10000", 4 * 10000 + 100 },
+		{ "vips = (", "expected 0..1000", 4 * 1000 + 100 },
+		{ "services = (", "expected 0..4096", 5 * 4096 + 100 },
+	};
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		double start = now_s();
+		size_t n = count_empty_groups(lists[i].opening, 300000, lists[i].expected);
+
+		print_message("  %s %zu errors in %.0f ms\n", lists[i].opening, n,
+		              (now_s() - start) * 1e3);
+		assert_in_range(n, 2, lists[i].most_errors);
+		assert_true(now_s() - start < LIMIT_S);
+	}
+}
+
+/* Each list is within its limit, the whole is not: the reason is no "out of memory", which would be tried again. */
+static void a_configuration_that_takes_too_much_memory_is_refused_for_that(void **state)
+{
+	(void)state;
+	FILE *f = fopen(fixture_path("large.conf"), "w");
+	struct model_errors errors;
+	struct model *m;
+
+	assert_non_null(f);
+	fputs("schema = 1; pools = (", f);
+	for (int p = 0; p < 90; p++) {
+		fprintf(f, "%s{ backends = ( {}", p ? "," : "");
+		for (int b = 1; b < 10000; b++)
+			fputs(",{}", f);
+		fputs(" ); }\n", f);
+	}
+	fputs(");\n", f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(model_read_config(fixture_path("large.conf"), NULL, &m, &errors), -EINVAL);
+	assert_int_equal(errors.n_total, 1);
+	assert_non_null(strstr(errors.items[0].message, "give it fewer entries"));
+	model_errors_free(&errors);
+}
+
 SUITE(largest)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_services_of_two_large_pools_cost_what_they_are_long),
 		cmocka_unit_test(many_mistakes_cost_what_they_are_long),
+		cmocka_unit_test(groups_beyond_the_limit_of_their_list_are_not_read),
+		cmocka_unit_test(a_configuration_that_takes_too_much_memory_is_refused_for_that),
 		cmocka_unit_test(what_no_process_would_read_is_not_written),
 		cmocka_unit_test(a_written_document_is_counted_as_it_is_scanned),
 		cmocka_unit_test(a_large_configuration_has_a_document_that_is_read),

@@ -518,7 +518,7 @@ static void more_than_a_thousand_mistakes_are_counted(void **state)
 	size_t n = 0;
 
 	assert_non_null(text);
-	n += (size_t)sprintf(text, "checks = (");
+	n += (size_t)sprintf(text, "services = (");
 	for (int i = 0; i < 2000; i++)
 		n += (size_t)sprintf(text + n, "%s{ nmae = 1; }", i ? "," : "");
 	n += (size_t)sprintf(text + n, ");");
