@@ -35,19 +35,12 @@ struct port_shown {
 	uint32_t ifindex;
 };
 
-static const struct field port_fields[] = {
-	SHOW(struct port_shown, interface),
-	SHOW(struct port_shown, ifindex),
-	SHOW(struct port_shown, mode),
-};
 static const struct record_kind port_record =
-        RECORD_OF(struct port_shown, "port", port_fields, NULL);
-static const struct field missing_fields[] = {
-	SHOW(struct port_shown, interface),
-	SHOW_AS(struct port_shown, "why", reason),
-};
+        RECORD_OF(struct port_shown, "port", NULL, SHOW(struct port_shown, interface),
+                  SHOW(struct port_shown, ifindex), SHOW(struct port_shown, mode));
 static const struct record_kind missing_record =
-        RECORD_OF(struct port_shown, "port", missing_fields, NULL);
+        RECORD_OF(struct port_shown, "port", NULL, SHOW(struct port_shown, interface),
+                  SHOW_AS(struct port_shown, "why", reason));
 
 static json_t *ports_json(const struct process *p)
 {
@@ -95,26 +88,18 @@ struct dataplane_shown {
 	json_t *ports, *ports_missing;
 };
 
-static const struct field status_fields[] = {
-	SHOW(struct dataplane_shown, ok),
-	SHOW(struct dataplane_shown, node),
-	SHOW(struct dataplane_shown, driver),
-	SHOW(struct dataplane_shown, document),
-	SHOW(struct dataplane_shown, version),
-	SHOW(struct dataplane_shown, refused),
-	SHOW_AS(struct dataplane_shown, "refused_why", refusal),
-	SHOW(struct dataplane_shown, ports),
-	SHOW(struct dataplane_shown, ports_missing),
-	SHOW(struct dataplane_shown, services),
-	SHOW(struct dataplane_shown, pools),
-	SHOW(struct dataplane_shown, backends),
-	SHOW_AS(struct dataplane_shown, "driver_why", driver_reason),
-	SHOW(struct dataplane_shown, health_epoch),
-	SHOW(struct dataplane_shown, learning),
-	SHOW(struct dataplane_shown, wants_connections),
-};
-static const struct record_kind status_record =
-        RECORD_OF(struct dataplane_shown, "status", status_fields, NULL);
+static const struct record_kind status_record = RECORD_OF(
+        struct dataplane_shown, "status", NULL, SHOW(struct dataplane_shown, ok),
+        SHOW(struct dataplane_shown, node), SHOW(struct dataplane_shown, driver),
+        SHOW(struct dataplane_shown, document), SHOW(struct dataplane_shown, version),
+        SHOW(struct dataplane_shown, refused),
+        SHOW_AS(struct dataplane_shown, "refused_why", refusal),
+        SHOW(struct dataplane_shown, ports), SHOW(struct dataplane_shown, ports_missing),
+        SHOW(struct dataplane_shown, services), SHOW(struct dataplane_shown, pools),
+        SHOW(struct dataplane_shown, backends),
+        SHOW_AS(struct dataplane_shown, "driver_why", driver_reason),
+        SHOW(struct dataplane_shown, health_epoch), SHOW(struct dataplane_shown, learning),
+        SHOW(struct dataplane_shown, wants_connections));
 
 static char *do_status(struct process *p, const json_t *request)
 {
@@ -147,13 +132,9 @@ struct handover_shown {
 	const char *connections; /* NULL when out of memory */
 };
 
-static const struct field handover_fields[] = {
-	SHOW(struct handover_shown, ok),
-	SHOW(struct handover_shown, learning),
-	SHOW(struct handover_shown, connections),
-};
 static const struct record_kind handover_record =
-        RECORD_OF(struct handover_shown, "handover", handover_fields, NULL);
+        RECORD_OF(struct handover_shown, "handover", NULL, SHOW(struct handover_shown, ok),
+                  SHOW(struct handover_shown, learning), SHOW(struct handover_shown, connections));
 
 /*
  * The state for a peer that starts (weir/conn_state.h), and whether this node is still learning
@@ -183,20 +164,13 @@ struct backend_shown {
 	uint32_t index, weight, inner_mtu, path_mtu;
 };
 
-static const struct field backend_fields[] = {
-	SHOW(struct backend_shown, pool),
-	SHOW(struct backend_shown, backend),
-	SHOW(struct backend_shown, address),
-	SHOW(struct backend_shown, index),
-	SHOW(struct backend_shown, weight),
-	SHOW(struct backend_shown, in_force),
-	SHOW_AS(struct backend_shown, "why", reason),
-	SHOW(struct backend_shown, next_hop),
-	SHOW(struct backend_shown, inner_mtu),
-	SHOW(struct backend_shown, path_mtu),
-};
-static const struct record_kind backend_record =
-        RECORD_OF(struct backend_shown, "backend", backend_fields, NULL);
+static const struct record_kind backend_record = RECORD_OF(
+        struct backend_shown, "backend", NULL, SHOW(struct backend_shown, pool),
+        SHOW(struct backend_shown, backend), SHOW(struct backend_shown, address),
+        SHOW(struct backend_shown, index), SHOW(struct backend_shown, weight),
+        SHOW(struct backend_shown, in_force), SHOW_AS(struct backend_shown, "why", reason),
+        SHOW(struct backend_shown, next_hop), SHOW(struct backend_shown, inner_mtu),
+        SHOW(struct backend_shown, path_mtu));
 
 static json_t *backend_json(const struct process *p, const struct compiler_pool *pool,
                             const struct compiler_backend *b)
@@ -271,20 +245,16 @@ struct vip_shown {
 	struct proof_vip proof;
 };
 
-static const struct field vip_fields[] = {
-	SHOW(struct vip_shown, vip),
-	SHOW(struct vip_shown, address),
-	SHOW(struct vip_shown, state),
-	SHOW(struct vip_shown, reason),
-	SHOW_AS(struct vip_shown, "since_ms", proof.since_ms),
-	SHOW_AS(struct vip_shown, "proved_ms", proof.proved_ms),
-	SHOW_AS(struct vip_shown, "tried_ms", proof.tried_ms),
-	SHOW_AS(struct vip_shown, "sent", proof.sent),
-	SHOW_AS(struct vip_shown, "services", proof.n_services),
-	SHOW_AS(struct vip_shown, "serving", proof.n_serving),
-	SHOW_AS(struct vip_shown, "reachable", proof.n_reachable),
-};
-static const struct record_kind vip_record = RECORD_OF(struct vip_shown, "VIP", vip_fields, NULL);
+static const struct record_kind vip_record = RECORD_OF(
+        struct vip_shown, "VIP", NULL, SHOW(struct vip_shown, vip), SHOW(struct vip_shown, address),
+        SHOW(struct vip_shown, state), SHOW(struct vip_shown, reason),
+        SHOW_AS(struct vip_shown, "since_ms", proof.since_ms),
+        SHOW_AS(struct vip_shown, "proved_ms", proof.proved_ms),
+        SHOW_AS(struct vip_shown, "tried_ms", proof.tried_ms),
+        SHOW_AS(struct vip_shown, "sent", proof.sent),
+        SHOW_AS(struct vip_shown, "services", proof.n_services),
+        SHOW_AS(struct vip_shown, "serving", proof.n_serving),
+        SHOW_AS(struct vip_shown, "reachable", proof.n_reachable));
 
 static json_t *vip_proof_json(const char *name, const struct proof_vip *v)
 {
@@ -341,25 +311,18 @@ struct proof_shown {
 	json_t *ports, *vips, *states;
 };
 
-static const struct field proof_fields[] = {
-	SHOW(struct proof_shown, ok),
-	SHOW_AS(struct proof_shown, "document", node.document),
-	SHOW(struct proof_shown, now_ms),
-	SHOW_AS(struct proof_shown, "alive_ms", node.alive_ms),
-	SHOW_AS(struct proof_shown, "started_ms", node.started_ms),
-	SHOW_AS(struct proof_shown, "sent", node.sent),
-	SHOW_AS(struct proof_shown, "driver", node.driver),
-	SHOW(struct proof_shown, state_arrived),
-	SHOW(struct proof_shown, stopping),
-	SHOW_AS(struct proof_shown, "next_hops_needed", node.hops_needed),
-	SHOW_AS(struct proof_shown, "next_hops_known", node.hops_known),
-	SHOW(struct proof_shown, ports),
-	SHOW(struct proof_shown, vips),
-	SHOW(struct proof_shown, omitted),
-	SHOW(struct proof_shown, states),
-};
-static const struct record_kind proof_record =
-        RECORD_OF(struct proof_shown, "proof", proof_fields, NULL);
+static const struct record_kind proof_record = RECORD_OF(
+        struct proof_shown, "proof", NULL, SHOW(struct proof_shown, ok),
+        SHOW_AS(struct proof_shown, "document", node.document), SHOW(struct proof_shown, now_ms),
+        SHOW_AS(struct proof_shown, "alive_ms", node.alive_ms),
+        SHOW_AS(struct proof_shown, "started_ms", node.started_ms),
+        SHOW_AS(struct proof_shown, "sent", node.sent),
+        SHOW_AS(struct proof_shown, "driver", node.driver), SHOW(struct proof_shown, state_arrived),
+        SHOW(struct proof_shown, stopping),
+        SHOW_AS(struct proof_shown, "next_hops_needed", node.hops_needed),
+        SHOW_AS(struct proof_shown, "next_hops_known", node.hops_known),
+        SHOW(struct proof_shown, ports), SHOW(struct proof_shown, vips),
+        SHOW(struct proof_shown, omitted), SHOW(struct proof_shown, states));
 
 static json_t *page_proof_json(struct proof *proof, const struct process *p, const char *vip)
 {

@@ -31,14 +31,10 @@ struct zone_shown {
 	const char *state;
 };
 
-static const struct field zone_fields[] = {
-	SHOW(struct zone_shown, name),
-	SHOW(struct zone_shown, serial),
-	SHOW_AS(struct zone_shown, "records", n_records),
-	SHOW(struct zone_shown, state),
-};
 static const struct record_kind zone_record =
-        RECORD_OF(struct zone_shown, "zone", zone_fields, NULL);
+        RECORD_OF(struct zone_shown, "zone", NULL, SHOW(struct zone_shown, name),
+                  SHOW(struct zone_shown, serial), SHOW_AS(struct zone_shown, "records", n_records),
+                  SHOW(struct zone_shown, state));
 
 static json_t *zones_to_json(const struct image *image)
 {
@@ -128,22 +124,14 @@ struct site_shown {
 	json_t *peers;
 };
 
-static const struct field site_fields[] = {
-	SHOW(struct site_shown, site),
-	SHOW(struct site_shown, weight),
-	SHOW(struct site_shown, ipv4),
-	SHOW(struct site_shown, ipv6),
-	SHOW(struct site_shown, in_doubt),
-	SHOW(struct site_shown, unproven),
-	SHOW(struct site_shown, unproven_in, .spare = true),
-	SHOW(struct site_shown, drained_ppm),
-	SHOW(struct site_shown, disabled),
-	SHOW(struct site_shown, forced_up),
-	SHOW(struct site_shown, shifting),
-	SHOW_AS(struct site_shown, "views", peers),
-};
-static const struct record_kind site_record =
-        RECORD_OF(struct site_shown, "site", site_fields, NULL);
+static const struct record_kind site_record = RECORD_OF(
+        struct site_shown, "site", NULL, SHOW(struct site_shown, site),
+        SHOW(struct site_shown, weight), SHOW(struct site_shown, ipv4),
+        SHOW(struct site_shown, ipv6), SHOW(struct site_shown, in_doubt),
+        SHOW(struct site_shown, unproven), SHOW(struct site_shown, unproven_in, .spare = true),
+        SHOW(struct site_shown, drained_ppm), SHOW(struct site_shown, disabled),
+        SHOW(struct site_shown, forced_up), SHOW(struct site_shown, shifting),
+        SHOW_AS(struct site_shown, "views", peers));
 
 static json_t *site_to_json(const struct generation *g, const struct steering_site *site, size_t at)
 {
@@ -354,14 +342,11 @@ static const char *how_word(int how)
 	return ramp_how_text((enum ramp_how)how);
 }
 
-static const struct field ramp_fields[] = {
-	SHOW_AS(struct ramp_record, "override", id),
-	SHOW(struct ramp_record, generation),
-	SHOW_WORD(struct ramp_record, "state", how, how_word, RAMP_HOW_COUNT),
-	SHOW(struct ramp_record, at_ms),
-};
 static const struct record_kind ramp_record =
-        RECORD_OF(struct ramp_record, "ramp", ramp_fields, NULL);
+        RECORD_OF(struct ramp_record, "ramp", NULL, SHOW_AS(struct ramp_record, "override", id),
+                  SHOW(struct ramp_record, generation),
+                  SHOW_WORD(struct ramp_record, "state", how, how_word, RAMP_HOW_COUNT),
+                  SHOW(struct ramp_record, at_ms));
 
 static json_t *ramps_to_json(const struct ramps *r)
 {
@@ -409,15 +394,10 @@ struct load_shown {
 	json_t *errors;
 };
 
-static const struct field load_fields[] = {
-	SHOW(struct load_shown, started),
-	SHOW(struct load_shown, finished),
-	SHOW(struct load_shown, running),
-	SHOW(struct load_shown, error),
-	SHOW_AS(struct load_shown, "mistakes", errors),
-};
 static const struct record_kind load_record =
-        RECORD_OF(struct load_shown, "load", load_fields, NULL);
+        RECORD_OF(struct load_shown, "load", NULL, SHOW(struct load_shown, started),
+                  SHOW(struct load_shown, finished), SHOW(struct load_shown, running),
+                  SHOW(struct load_shown, error), SHOW_AS(struct load_shown, "mistakes", errors));
 
 /* Errors are left out while a load runs: its thread writes them. */
 static json_t *load_to_json(const struct server *s)
@@ -442,26 +422,14 @@ struct dns_shown {
 };
 
 #define SHOW_SERVED(name) SHOW_KNOWN(struct dns_shown, #name, name, serving, .spare = true)
-static const struct field status_fields[] = {
-	SHOW(struct dns_shown, ok),
-	SHOW(struct dns_shown, serving),
-	SHOW(struct dns_shown, clock_held),
-	SHOW(struct dns_shown, clock),
-	SHOW(struct dns_shown, load),
-	SHOW_SERVED(document),
-	SHOW_SERVED(version),
-	SHOW_SERVED(threads),
-	SHOW_SERVED(stale_image),
-	SHOW_SERVED(image_bytes),
-	SHOW_SERVED(zones),
-	SHOW_SERVED(names),
-	SHOW_SERVED(n_names),
-	SHOW_AS(struct dns_shown, "services_left_out", n_left_out, .spare = true),
-	SHOW_SERVED(ramps),
-	SHOW_SERVED(deciding),
-};
-static const struct record_kind status_record =
-        RECORD_OF(struct dns_shown, "status", status_fields, NULL);
+static const struct record_kind status_record = RECORD_OF(
+        struct dns_shown, "status", NULL, SHOW(struct dns_shown, ok),
+        SHOW(struct dns_shown, serving), SHOW(struct dns_shown, clock_held),
+        SHOW(struct dns_shown, clock), SHOW(struct dns_shown, load), SHOW_SERVED(document),
+        SHOW_SERVED(version), SHOW_SERVED(threads), SHOW_SERVED(stale_image),
+        SHOW_SERVED(image_bytes), SHOW_SERVED(zones), SHOW_SERVED(names), SHOW_SERVED(n_names),
+        SHOW_AS(struct dns_shown, "services_left_out", n_left_out, .spare = true),
+        SHOW_SERVED(ramps), SHOW_SERVED(deciding));
 
 static void state_names(const struct generation *g, struct dns_shown *out)
 {

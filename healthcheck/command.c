@@ -122,40 +122,26 @@ struct target_shown {
 	uint64_t last_ms_ago, took_ms;
 };
 
-static const struct field target_fields[] = {
-	SHOW(struct target_shown, pool, .spare = true),
-	SHOW(struct target_shown, backend, .spare = true),
-	SHOW(struct target_shown, service, .spare = true),
-	SHOW(struct target_shown, family, .spare = true),
-	SHOW(struct target_shown, site),
-	SHOW(struct target_shown, check),
-	SHOW(struct target_shown, type),
-	SHOW(struct target_shown, via),
-	SHOW(struct target_shown, address),
-	SHOW(struct target_shown, port),
-	SHOW(struct target_shown, paths),
-	SHOW(struct target_shown, state),
-	SHOW(struct target_shown, in_doubt),
-	SHOW(struct target_shown, inconclusive),
-	SHOW(struct target_shown, unproven),
-	SHOW_AS(struct target_shown, "new", is_new),
-	SHOW(struct target_shown, restored),
-	SHOW(struct target_shown, damped),
-	SHOW_TIME(struct target_shown, "damped_until", damped_until_ms),
-	SHOW_TIME(struct target_shown, "since", since_ms),
-	SHOW(struct target_shown, last),
-	SHOW(struct target_shown, detail),
-	SHOW(struct target_shown, no_vote),
-	SHOW_AS(struct target_shown, "why", reason),
-	SHOW_KNOWN(struct target_shown, "last_ms_ago", last_ms_ago, is_done),
-	SHOW_KNOWN(struct target_shown, "took_ms", took_ms, is_idle),
-	SHOW(struct target_shown, detect_worst_ms),
-	SHOW(struct target_shown, probes),
-	SHOW(struct target_shown, failed),
-	SHOW(struct target_shown, without_vote),
-};
-static const struct record_kind target_record =
-        RECORD_OF(struct target_shown, "target", target_fields, NULL);
+static const struct record_kind target_record = RECORD_OF(
+        struct target_shown, "target", NULL, SHOW(struct target_shown, pool, .spare = true),
+        SHOW(struct target_shown, backend, .spare = true),
+        SHOW(struct target_shown, service, .spare = true),
+        SHOW(struct target_shown, family, .spare = true), SHOW(struct target_shown, site),
+        SHOW(struct target_shown, check), SHOW(struct target_shown, type),
+        SHOW(struct target_shown, via), SHOW(struct target_shown, address),
+        SHOW(struct target_shown, port), SHOW(struct target_shown, paths),
+        SHOW(struct target_shown, state), SHOW(struct target_shown, in_doubt),
+        SHOW(struct target_shown, inconclusive), SHOW(struct target_shown, unproven),
+        SHOW_AS(struct target_shown, "new", is_new), SHOW(struct target_shown, restored),
+        SHOW(struct target_shown, damped),
+        SHOW_TIME(struct target_shown, "damped_until", damped_until_ms),
+        SHOW_TIME(struct target_shown, "since", since_ms), SHOW(struct target_shown, last),
+        SHOW(struct target_shown, detail), SHOW(struct target_shown, no_vote),
+        SHOW_AS(struct target_shown, "why", reason),
+        SHOW_KNOWN(struct target_shown, "last_ms_ago", last_ms_ago, is_done),
+        SHOW_KNOWN(struct target_shown, "took_ms", took_ms, is_idle),
+        SHOW(struct target_shown, detect_worst_ms), SHOW(struct target_shown, probes),
+        SHOW(struct target_shown, failed), SHOW(struct target_shown, without_vote));
 
 /* Of several paths, the one that decided the last round is named. */
 static json_t *make_row(const struct target *t)
@@ -225,15 +211,12 @@ struct control_shown {
 	struct control_view view;
 };
 
-static const struct field control_fields[] = {
-	SHOW(struct control_shown, address),
-	SHOW_AS(struct control_shown, "reflector", view.is_reflector),
-	SHOW_AS(struct control_shown, "silent", view.silent),
-	SHOW_AS(struct control_shown, "asked", view.n_queried),
-	SHOW_AS(struct control_shown, "answered", view.n_answered),
-};
 static const struct record_kind control_record =
-        RECORD_OF(struct control_shown, "control", control_fields, NULL);
+        RECORD_OF(struct control_shown, "control", NULL, SHOW(struct control_shown, address),
+                  SHOW_AS(struct control_shown, "reflector", view.is_reflector),
+                  SHOW_AS(struct control_shown, "silent", view.silent),
+                  SHOW_AS(struct control_shown, "asked", view.n_queried),
+                  SHOW_AS(struct control_shown, "answered", view.n_answered));
 
 static json_t *list_controls(const struct checker *c)
 {
@@ -256,13 +239,11 @@ struct derived_shown {
 	int64_t since_ms;
 };
 
-static const struct field derived_fields[] = {
-	SHOW(struct derived_shown, service),  SHOW(struct derived_shown, family),
-	SHOW(struct derived_shown, pool),     SHOW(struct derived_shown, state),
-	SHOW(struct derived_shown, in_doubt), SHOW_TIME(struct derived_shown, "since", since_ms),
-};
 static const struct record_kind derived_record =
-        RECORD_OF(struct derived_shown, "service", derived_fields, NULL);
+        RECORD_OF(struct derived_shown, "service", NULL, SHOW(struct derived_shown, service),
+                  SHOW(struct derived_shown, family), SHOW(struct derived_shown, pool),
+                  SHOW(struct derived_shown, state), SHOW(struct derived_shown, in_doubt),
+                  SHOW_TIME(struct derived_shown, "since", since_ms));
 
 static json_t *list_derived(const struct checker *c)
 {

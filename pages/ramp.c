@@ -201,23 +201,16 @@ const struct ramp_record *ramp_find(const struct ramp_record *records, size_t n,
 	return NULL;
 }
 
-static const struct field level_fields[] = {
-	RECORD_ALWAYS(struct ramp_record, "override", id, FIELD_TEXT),
-	RECORD_ALWAYS(struct ramp_record, "generation", generation, FIELD_U64),
-	RECORD_ALWAYS(struct ramp_record, "epoch", epoch, FIELD_U32),
-	RECORD_ALWAYS(struct ramp_record, "step", step, FIELD_U32),
-	RECORD_ALWAYS(struct ramp_record, "level_ppm", level_ppm, FIELD_U32),
-	RECORD_ALWAYS(struct ramp_record, "longest_ttl_s", longest_ttl_s, FIELD_U32),
-	RECORD_ALWAYS(struct ramp_record, "arrived", arrived, FIELD_BOOL),
-};
 static const struct record_kind level_record =
-        RECORD_OF(struct ramp_record, "level", level_fields, NULL);
+        RECORD_OF(struct ramp_record, "level", NULL,
+                  RECORD_ALWAYS(struct ramp_record, "override", id, FIELD_TEXT),
+                  RECORD_ALWAYS(struct ramp_record, "generation", generation, FIELD_U64),
+                  RECORD_ALWAYS(struct ramp_record, "epoch", epoch, FIELD_U32),
+                  RECORD_ALWAYS(struct ramp_record, "step", step, FIELD_U32),
+                  RECORD_ALWAYS(struct ramp_record, "level_ppm", level_ppm, FIELD_U32),
+                  RECORD_ALWAYS(struct ramp_record, "longest_ttl_s", longest_ttl_s, FIELD_U32),
+                  RECORD_ALWAYS(struct ramp_record, "arrived", arrived, FIELD_BOOL));
 static const struct field one_level = { .kind = FIELD_RECORD, .of = &level_record };
-static const struct field levels_fields[] = {
-	RECORD_VALUE(struct ramp_levels, ok, FIELD_BOOL),
-	RECORD_ALWAYS_LIST(struct ramp_levels, "levels", items, n, &one_level),
-};
-
 static bool are_levels_sound(const void *record)
 {
 	const struct ramp_levels *levels = record;
@@ -233,4 +226,6 @@ static bool are_levels_sound(const void *record)
 }
 
 const struct record_kind ramp_levels_record =
-        RECORD_OF(struct ramp_levels, "levels", levels_fields, are_levels_sound);
+        RECORD_OF(struct ramp_levels, "levels", are_levels_sound,
+                  RECORD_VALUE(struct ramp_levels, ok, FIELD_BOOL),
+                  RECORD_ALWAYS_LIST(struct ramp_levels, "levels", items, n, &one_level));

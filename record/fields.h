@@ -15,10 +15,9 @@
  * Its rows are SHOW(), which takes a member's kind from its type. What is computed from it has a row, too: SHOW_COMPUTED().
  *
  * Which to choose:
- * - It is stored or sent between nodes: RECORD_TEXT() and so on in an array, and RECORD_OF().
- * - It is only shown, and its struct is made for that: RECORD_SHOWN(); RECORD_ANSWER() if other files name its kind.
- * - It is only shown, of a struct that is there anyway, or with names of its own: SHOW() and so on; a few rows in
- *   RECORD_ROWS(), more in an array, one a line, and RECORD_OF().
+ * - A struct that is made to be shown: RECORD_SHOWN(), and RECORD_ANSWER() if other files name its kind. SHOWN() shows one.
+ * - Any other struct: RECORD_OF() with a row of each member, RECORD_TEXT() and so on where it is read, too, else SHOW()
+ *   and so on.
  * - A record in it: SHOW() with .of, also behind a pointer (.behind). SHOW_ROWS() shows its rows as the struct's own,
  *   SHOW_GROUP() some rows of the struct as a record.
  * - A list of records: SHOW_RECORDS(), or .each where the list is JSON; of anything else: SHOW_LIST(), or .element.
@@ -284,38 +283,39 @@ struct record_kind {
 	{                                                                                          \
 		FIELD_LIST_AT(type, the_name, member, n_member), .each = (a_record), __VA_ARGS__   \
 	}
-#define VIEW_MEMBER(tag, type, member, ...) type member;
+/** Rows of a struct @p type as a record; @p sound: what holds between fields, or NULL. */
+#define RECORD_OF(type, the_name, sound, ...)                                                      \
+	{                                                                                          \
+		.name = (the_name), .fields = (const struct field[]){ __VA_ARGS__ },               \
+		.n_fields = sizeof((const struct field[]){ __VA_ARGS__ }) / sizeof(struct field),  \
+		.size = sizeof(type), .is_sound = (sound)                                          \
+	}
+#define VIEW_MEMBER(tag, type, member, ...) __typeof__(type) member;
 #define VIEW_ROW(tag, type, member, ...)    SHOW(struct tag, member, __VA_ARGS__),
+/* What a row of the list sets itself counts. */
 #define VIEW_IS(storage, tag, the_name, ROWS)                                                      \
 	struct tag {                                                                               \
 		ROWS(VIEW_MEMBER, tag)                                                             \
 	};                                                                                         \
-	static const struct field tag##_rows[] = { ROWS(VIEW_ROW, tag) };                          \
-	storage const struct record_kind tag##_kind =                                              \
-	        RECORD_OF(struct tag, the_name, tag##_rows, NULL)
+	_Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Woverride-init\"")       \
+	        storage const struct record_kind tag##_kind =                                      \
+	                RECORD_OF(struct tag, the_name, NULL, ROWS(VIEW_ROW, tag));                \
+	_Pragma("GCC diagnostic pop") struct tag
 /**
  * A struct TAG that is only shown, its rows and its kind TAG_kind, all of one list:
- * #define SHIP_ROWS(X, t) X(t, const char *, name) X(t, uint32_t, guests, .spare = true)
+ * #define SHIP_ROWS(X, t) X(t, const char *, name) X(t, char[9], flag) X(t, uint32_t, n_guests, .shown = "guests")
  * RECORD_SHOWN(ship, "ship", SHIP_ROWS);
+ * What follows the member is set in its row.
  */
 #define RECORD_SHOWN(tag, the_name, ROWS) VIEW_IS(static, tag, the_name, ROWS)
 /** The same with a kind for other files, too. */
 #define RECORD_ANSWER(tag, the_name, ROWS) VIEW_IS(, tag, the_name, ROWS)
-/** Rows of a struct @p type as a record. */
-#define RECORD_OF(type, the_name, rows, sound)                                                     \
-	{                                                                                          \
-		.name = (the_name), .fields = (rows),                                              \
-		.n_fields = sizeof(rows) / sizeof((rows)[0]), .size = sizeof(type),                \
-		.is_sound = (sound)                                                                \
-	}
-
-/** A record that is only shown, with its rows. */
-#define RECORD_ROWS(type, the_name, ...)                                                           \
-	{                                                                                          \
-		.name = (the_name), .fields = (const struct field[]){ __VA_ARGS__ },               \
-		.n_fields = sizeof((const struct field[]){ __VA_ARGS__ }) / sizeof(struct field),  \
-		.size = sizeof(type)                                                               \
-	}
+/** At the end of a row of such a list: it is known, and shown, where this bool is true. */
+#define KNOWN_IF(t, member) .known = offsetof(struct t, member) + 1
+/** A member of such a list that others need, and that is not shown. */
+#define HIDDEN .shown = NULL
+/** Such a struct as people are shown it, with its members in place: SHOWN(ship, .name = "Vasa", .n_guests = 2) */
+#define SHOWN(tag, ...) record_shown(&tag##_kind, &(const struct tag){ __VA_ARGS__ })
 /** The elements of a list of strings: const char *. */
 extern const struct field record_string;
 

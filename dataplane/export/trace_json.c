@@ -20,37 +20,26 @@ struct trace_shown {
 	size_t n_steps;
 };
 
-static const struct field step_fields[] = {
-	SHOW(struct trace_step, step),
-	SHOW(struct trace_step, text),
-};
 static const struct record_kind step_record =
-        RECORD_OF(struct trace_step, "step", step_fields, NULL);
+        RECORD_OF(struct trace_step, "step", NULL, SHOW(struct trace_step, step),
+                  SHOW(struct trace_step, text));
 
 /* Shown where the packet came so far. */
 #define IF(has) ONLY_IF(struct trace_shown, has)
-static const struct field trace_fields[] = {
-	SHOW(struct trace_shown, ok),
-	SHOW(struct trace_shown, source),
-	SHOW(struct trace_shown, destination),
-	SHOW(struct trace_shown, protocol),
-	SHOW(struct trace_shown, syn),
-	SHOW(struct trace_shown, length),
-	SHOW(struct trace_shown, action),
-	SHOW(struct trace_shown, reason),
-	SHOW_HEX(struct trace_shown, "hash", hash, IF(has_slot)),
-	SHOW(struct trace_shown, slot, IF(has_slot)),
-	SHOW(struct trace_shown, pool, IF(has_slot)),
-	SHOW(struct trace_shown, settled, IF(has_slot)),
-	SHOW_HEX(struct trace_shown, "backend_id", backend_id, IF(has_backend)),
-	SHOW(struct trace_shown, backend, IF(has_backend)),
-	SHOW(struct trace_shown, remembered, IF(has_backend)),
-	SHOW(struct trace_shown, outer_source, IF(leaves)),
-	SHOW(struct trace_shown, ifindex, IF(leaves)),
-	SHOW_RECORDS(struct trace_shown, "steps", steps, n_steps, &step_record),
-};
-static const struct record_kind trace_record =
-        RECORD_OF(struct trace_shown, "trace", trace_fields, NULL);
+static const struct record_kind trace_record = RECORD_OF(
+        struct trace_shown, "trace", NULL, SHOW(struct trace_shown, ok),
+        SHOW(struct trace_shown, source), SHOW(struct trace_shown, destination),
+        SHOW(struct trace_shown, protocol), SHOW(struct trace_shown, syn),
+        SHOW(struct trace_shown, length), SHOW(struct trace_shown, action),
+        SHOW(struct trace_shown, reason), SHOW_HEX(struct trace_shown, "hash", hash, IF(has_slot)),
+        SHOW(struct trace_shown, slot, IF(has_slot)), SHOW(struct trace_shown, pool, IF(has_slot)),
+        SHOW(struct trace_shown, settled, IF(has_slot)),
+        SHOW_HEX(struct trace_shown, "backend_id", backend_id, IF(has_backend)),
+        SHOW(struct trace_shown, backend, IF(has_backend)),
+        SHOW(struct trace_shown, remembered, IF(has_backend)),
+        SHOW(struct trace_shown, outer_source, IF(leaves)),
+        SHOW(struct trace_shown, ifindex, IF(leaves)),
+        SHOW_RECORDS(struct trace_shown, "steps", steps, n_steps, &step_record));
 
 static void write_endpoint(const struct addr *a, uint16_t port, char out[ENDPOINT_MAX])
 {

@@ -112,10 +112,9 @@ bool handle_limit(const struct http_request *r, uint64_t *out, struct http_reply
 	return handle_number(r, "limit", 1, LIMIT_MAX, LIMIT_MAX, out, reply);
 }
 
-static const struct field listed_fields[] = { SHOW(struct handle_listed, items),
-	                                      SHOW(struct handle_listed, more) };
 static const struct record_kind listed_record =
-        RECORD_OF(struct handle_listed, "list", listed_fields, NULL);
+        RECORD_OF(struct handle_listed, "list", NULL, SHOW(struct handle_listed, items),
+                  SHOW(struct handle_listed, more));
 
 void handle_list(json_t *items, uint64_t limit, struct http_reply *reply)
 {

@@ -43,18 +43,15 @@ struct process_request {
 	uint64_t length;
 };
 
-static const struct field request_fields[] = {
-	SHOW_AS(struct process_request, "do", what),
-	SHOW(struct process_request, pool, .spare = true),
-	SHOW(struct process_request, backend, .spare = true),
-	SHOW(struct process_request, service, .spare = true),
-	SHOW(struct process_request, site, .spare = true),
-	SHOW(struct process_request, source, .spare = true),
-	SHOW(struct process_request, destination, .spare = true),
-	SHOW(struct process_request, length, .spare = true),
-};
-static const struct record_kind request_record =
-        RECORD_OF(struct process_request, "request", request_fields, NULL);
+static const struct record_kind request_record = RECORD_OF(
+        struct process_request, "request", NULL, SHOW_AS(struct process_request, "do", what),
+        SHOW(struct process_request, pool, .spare = true),
+        SHOW(struct process_request, backend, .spare = true),
+        SHOW(struct process_request, service, .spare = true),
+        SHOW(struct process_request, site, .spare = true),
+        SHOW(struct process_request, source, .spare = true),
+        SHOW(struct process_request, destination, .spare = true),
+        SHOW(struct process_request, length, .spare = true));
 
 static void query_process(struct core *core, enum observe_process p,
                           const struct process_request *request, struct http_reply *reply)

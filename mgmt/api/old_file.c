@@ -146,14 +146,11 @@ struct old_file_shown {
 	json_t *reverted;
 };
 
-static const struct field old_file_fields[] = {
-	SHOW(struct old_file_shown, base),
-	SHOW(struct old_file_shown, certain),
-	SHOW_AS(struct old_file_shown, "n_takes_back", n_reverted),
-	SHOW_AS(struct old_file_shown, "takes_back", reverted, .each = &setting_shown_kind),
-};
-const struct record_kind old_file_shown_kind =
-        RECORD_OF(struct old_file_shown, "old file", old_file_fields, NULL);
+const struct record_kind old_file_shown_kind = RECORD_OF(
+        struct old_file_shown, "old file", NULL, SHOW(struct old_file_shown, base),
+        SHOW(struct old_file_shown, certain),
+        SHOW_AS(struct old_file_shown, "n_takes_back", n_reverted),
+        SHOW_AS(struct old_file_shown, "takes_back", reverted, .each = &setting_shown_kind));
 
 static json_t *setting_to_json(const struct plan_change *c, const struct version *by)
 {

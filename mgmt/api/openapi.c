@@ -144,11 +144,10 @@ static void describe_change(json_t *schema)
 /* What a route answers, by the rows that write it. */
 static json_t *describe_answer(const struct route *r)
 {
-	const struct field list_fields[] = {
-		SHOW(struct handle_listed, items, .each = r->answer),
-		SHOW(struct handle_listed, more),
-	};
-	const struct record_kind list = RECORD_OF(struct handle_listed, "list", list_fields, NULL);
+	const struct record_kind list =
+	        RECORD_OF(struct handle_listed, "list", NULL,
+	                  SHOW(struct handle_listed, items, .each = r->answer),
+	                  SHOW(struct handle_listed, more));
 	json_t *o =
 	        json_with(json_object(), "description", json_string("as docs/api.md describes it"));
 

@@ -278,21 +278,14 @@ struct agent_shown {
 	size_t n_counts;
 };
 
-static const struct field agent_fields[] = {
-	SHOW(struct agent_shown, interface),
-	SHOW(struct agent_shown, mode),
-	SHOW(struct agent_shown, program),
-	SHOW(struct agent_shown, since_mono_ms),
-	SHOW(struct agent_shown, from),
-	SHOW(struct agent_shown, owners),
-	SHOW(struct agent_shown, passes_on),
-	SHOW(struct agent_shown, namespaces),
-	SHOW_RECORDS(struct agent_shown, "counts", counts, n_counts, &count_shown_kind),
-	SHOW(struct agent_shown, mss),
-	SHOW(struct agent_shown, troubles),
-};
 static const struct record_kind agent_record =
-        RECORD_OF(struct agent_shown, "agent", agent_fields, NULL);
+        RECORD_OF(struct agent_shown, "agent", NULL, SHOW(struct agent_shown, interface),
+                  SHOW(struct agent_shown, mode), SHOW(struct agent_shown, program),
+                  SHOW(struct agent_shown, since_mono_ms), SHOW(struct agent_shown, from),
+                  SHOW(struct agent_shown, owners), SHOW(struct agent_shown, passes_on),
+                  SHOW(struct agent_shown, namespaces),
+                  SHOW_RECORDS(struct agent_shown, "counts", counts, n_counts, &count_shown_kind),
+                  SHOW(struct agent_shown, mss), SHOW(struct agent_shown, troubles));
 
 static json_t *agent_json(const char *interface, const struct agent_status *s)
 {

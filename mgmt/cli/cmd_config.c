@@ -543,15 +543,12 @@ static void print_rows(bool effective)
 			print_row(&model_schema[i]);
 }
 
-static const struct field reference_fields[] = {
-	SHOW(struct model_field, path),     SHOW(struct model_field, type),
-	SHOW(struct model_field, unit),     SHOW_AS(struct model_field, "default", default_text),
-	SHOW(struct model_field, limits),   SHOW(struct model_field, restart),
-	SHOW(struct model_field, required), SHOW(struct model_field, effective),
-	SHOW(struct model_field, help),
-};
-static const struct record_kind reference_record =
-        RECORD_OF(struct model_field, "field", reference_fields, NULL);
+static const struct record_kind reference_record = RECORD_OF(
+        struct model_field, "field", NULL, SHOW(struct model_field, path),
+        SHOW(struct model_field, type), SHOW(struct model_field, unit),
+        SHOW_AS(struct model_field, "default", default_text), SHOW(struct model_field, limits),
+        SHOW(struct model_field, restart), SHOW(struct model_field, required),
+        SHOW(struct model_field, effective), SHOW(struct model_field, help));
 
 static void print_reference_json(void)
 {

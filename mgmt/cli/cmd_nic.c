@@ -40,21 +40,15 @@ struct nic_shown {
 	bool has_numa, has_group;
 };
 
-static const struct field nic_fields[] = {
-	SHOW_AS(struct nic_shown, "address", nic.address),
-	SHOW_AS(struct nic_shown, "id", nic.id),
-	SHOW_AS(struct nic_shown, "driver", nic.driver),
-	SHOW_AS(struct nic_shown, "interface", nic.interface),
-	SHOW(struct nic_shown, dpdk),
-	SHOW_AS(struct nic_shown, "xdp", nic.xdp),
-	SHOW_AS(struct nic_shown, "what", nic.use),
-	SHOW_AS(struct nic_shown, "dpdk_driver", nic.pmd, .spare = true),
-	SHOW_KNOWN(struct nic_shown, "numa", nic.numa, has_numa, .spare = true),
-	SHOW_KNOWN(struct nic_shown, "iommu_group", nic.iommu_group, has_group, .spare = true),
-	SHOW(struct nic_shown, bind, .spare = true),
-};
-static const struct record_kind nic_record =
-        RECORD_OF(struct nic_shown, "device", nic_fields, NULL);
+static const struct record_kind nic_record = RECORD_OF(
+        struct nic_shown, "device", NULL, SHOW_AS(struct nic_shown, "address", nic.address),
+        SHOW_AS(struct nic_shown, "id", nic.id), SHOW_AS(struct nic_shown, "driver", nic.driver),
+        SHOW_AS(struct nic_shown, "interface", nic.interface), SHOW(struct nic_shown, dpdk),
+        SHOW_AS(struct nic_shown, "xdp", nic.xdp), SHOW_AS(struct nic_shown, "what", nic.use),
+        SHOW_AS(struct nic_shown, "dpdk_driver", nic.pmd, .spare = true),
+        SHOW_KNOWN(struct nic_shown, "numa", nic.numa, has_numa, .spare = true),
+        SHOW_KNOWN(struct nic_shown, "iommu_group", nic.iommu_group, has_group, .spare = true),
+        SHOW(struct nic_shown, bind, .spare = true));
 
 static json_t *nic_json(const struct nic *n)
 {

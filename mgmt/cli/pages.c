@@ -147,15 +147,12 @@ struct override_shown {
 	uint32_t level_ppm;
 };
 
-static const struct field override_fields[] = {
-	SHOW(struct override_shown, id),        SHOW_AS(struct override_shown, "do", action),
-	SHOW(struct override_shown, pool),      SHOW(struct override_shown, name),
-	SHOW(struct override_shown, level_ppm), SHOW(struct override_shown, from),
-	SHOW(struct override_shown, until),     SHOW(struct override_shown, author),
-	SHOW(struct override_shown, reason),
-};
 static const struct record_kind override_record =
-        RECORD_OF(struct override_shown, "override", override_fields, NULL);
+        RECORD_OF(struct override_shown, "override", NULL, SHOW(struct override_shown, id),
+                  SHOW_AS(struct override_shown, "do", action), SHOW(struct override_shown, pool),
+                  SHOW(struct override_shown, name), SHOW(struct override_shown, level_ppm),
+                  SHOW(struct override_shown, from), SHOW(struct override_shown, until),
+                  SHOW(struct override_shown, author), SHOW(struct override_shown, reason));
 
 /* A ramp that was held goes by weir-dns's record of it (weir/ramp.h) instead of the wall clock. */
 static json_t *overrides_json(const struct cli *cli, const struct model *m, int64_t wall_clock_ms)
@@ -270,16 +267,14 @@ struct pages_shown {
 	json_t *texts, *reasons, *processes, *targets, *overrides;
 };
 
-static const struct field pages_fields[] = {
-	SHOW(struct pages_shown, state),    SHOW_AS(struct pages_shown, "why", texts),
-	SHOW(struct pages_shown, reasons),  SHOW(struct pages_shown, node),
-	SHOW(struct pages_shown, cluster),  SHOW(struct pages_shown, source),
-	SHOW(struct pages_shown, document), SHOW(struct pages_shown, version),
-	SHOW(struct pages_shown, written),  SHOW(struct pages_shown, processes),
-	SHOW(struct pages_shown, targets),  SHOW(struct pages_shown, overrides),
-};
 static const struct record_kind pages_record =
-        RECORD_OF(struct pages_shown, "status", pages_fields, NULL);
+        RECORD_OF(struct pages_shown, "status", NULL, SHOW(struct pages_shown, state),
+                  SHOW_AS(struct pages_shown, "why", texts), SHOW(struct pages_shown, reasons),
+                  SHOW(struct pages_shown, node), SHOW(struct pages_shown, cluster),
+                  SHOW(struct pages_shown, source), SHOW(struct pages_shown, document),
+                  SHOW(struct pages_shown, version), SHOW(struct pages_shown, written),
+                  SHOW(struct pages_shown, processes), SHOW(struct pages_shown, targets),
+                  SHOW(struct pages_shown, overrides));
 
 /* State and reasons by the pages; degraded without reasons when memory is short. */
 static json_t *local_json(const struct cli *cli, const struct local_pages *p, struct local_look *l)

@@ -45,12 +45,9 @@ static json_t *inline_files(const struct files *files, int *status)
 	return out;
 }
 
-static const struct field digest_fields[] = {
-	SHOW(struct files_item, digest),
-	SHOW_AS(struct files_item, "bytes", n_bytes),
-};
 static const struct record_kind digest_record =
-        RECORD_OF(struct files_item, "file", digest_fields, NULL);
+        RECORD_OF(struct files_item, "file", NULL, SHOW(struct files_item, digest),
+                  SHOW_AS(struct files_item, "bytes", n_bytes));
 
 static int post_parts(const struct cli *cli, json_t *parts, struct api_reply *reply)
 {

@@ -107,8 +107,8 @@ static bool find_absent(const struct beginning *b, const struct model *m,
 
 /* --- what is there already --- */
 
-static const struct record_kind in_the_way_record = RECORD_ROWS(
-        struct operation, "other operation", SHOW_AS(struct operation, "operation", id));
+static const struct record_kind in_the_way_record = RECORD_OF(
+        struct operation, "other operation", NULL, SHOW_AS(struct operation, "operation", id));
 
 /* Another operation of one of these sites. Under the lock. */
 static bool find_other(const struct beginning *b, struct operation_outcome *out)

@@ -113,12 +113,13 @@ struct shown_guard {
 	struct operation_value margin_percent;
 };
 
-const struct record_kind operation_guard_record = RECORD_ROWS(
-        struct shown_guard, "guard", SHOW(struct shown_guard, guard), SHOW(struct shown_guard, ok),
-        SHOW(struct shown_guard, overridden), SHOW(struct shown_guard, unknown),
-        SHOW(struct shown_guard, state), SHOW(struct shown_guard, may_be_overridden),
-        SHOW_VALUE(struct shown_guard, "margin_percent", margin_percent),
-        SHOW(struct shown_guard, detail));
+const struct record_kind operation_guard_record =
+        RECORD_OF(struct shown_guard, "guard", NULL, SHOW(struct shown_guard, guard),
+                  SHOW(struct shown_guard, ok), SHOW(struct shown_guard, overridden),
+                  SHOW(struct shown_guard, unknown), SHOW(struct shown_guard, state),
+                  SHOW(struct shown_guard, may_be_overridden),
+                  SHOW_VALUE(struct shown_guard, "margin_percent", margin_percent),
+                  SHOW(struct shown_guard, detail));
 
 json_t *operation_guards_json(const struct operation_verdict *verdicts)
 {
@@ -215,11 +216,11 @@ struct shown_refusal {
 };
 
 static const struct record_kind operation_refusal_record =
-        RECORD_ROWS(struct shown_refusal, "refusal",
-                    SHOW(struct shown_refusal, guards, .each = &operation_guard_record),
-                    SHOW(struct shown_refusal, override, .spare = true),
-                    SHOW(struct shown_refusal, override_guards, .spare = true),
-                    SHOW(struct shown_refusal, without, .spare = true));
+        RECORD_OF(struct shown_refusal, "refusal", NULL,
+                  SHOW(struct shown_refusal, guards, .each = &operation_guard_record),
+                  SHOW(struct shown_refusal, override, .spare = true),
+                  SHOW(struct shown_refusal, override_guards, .spare = true),
+                  SHOW(struct shown_refusal, without, .spare = true));
 
 /* End @p line with the names that go past, and make the refusal of it. */
 static json_t *make_refusal(struct command_text *line, const struct operation *was,

@@ -30,9 +30,8 @@
 struct owner_record {
 	char node[MODEL_NAME_MAX];
 };
-static const struct field owner_fields[] = { RECORD_TEXT(struct owner_record, node) };
 static const struct record_kind owner_record =
-        RECORD_OF(struct owner_record, "owner", owner_fields, NULL);
+        RECORD_OF(struct owner_record, "owner", NULL, RECORD_TEXT(struct owner_record, node));
 
 static const char *name_owner(const struct operation *op, char out[SHARED_NAME_MAX])
 {

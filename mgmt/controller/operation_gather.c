@@ -658,8 +658,8 @@ struct shown_backup {
 	bool known, ok;
 };
 
-const struct record_kind operation_backup_record = RECORD_ROWS(
-        struct shown_backup, "backup", SHOW(struct shown_backup, service),
+const struct record_kind operation_backup_record = RECORD_OF(
+        struct shown_backup, "backup", NULL, SHOW(struct shown_backup, service),
         SHOW(struct shown_backup, site), SHOW(struct shown_backup, backup),
         SHOW_KNOWN(struct shown_backup, "ok", ok, known), SHOW(struct shown_backup, detail));
 

@@ -192,12 +192,13 @@ struct shown_drill {
 };
 
 static const struct record_kind counts_record =
-        RECORD_ROWS(struct measure_drill, "counts", SHOW(struct measure_drill, begun),
-                    SHOW(struct measure_drill, repeated), SHOW(struct measure_drill, followed),
-                    SHOW(struct measure_drill, kept));
-static const struct record_kind drill_record = RECORD_ROWS(
-        struct shown_drill, "drill", SHOW(struct shown_drill, id), SHOW(struct shown_drill, state),
-        SHOW_ROWS(struct shown_drill, counts, &counts_record, .behind = true));
+        RECORD_OF(struct measure_drill, "counts", NULL, SHOW(struct measure_drill, begun),
+                  SHOW(struct measure_drill, repeated), SHOW(struct measure_drill, followed),
+                  SHOW(struct measure_drill, kept));
+static const struct record_kind drill_record =
+        RECORD_OF(struct shown_drill, "drill", NULL, SHOW(struct shown_drill, id),
+                  SHOW(struct shown_drill, state),
+                  SHOW_ROWS(struct shown_drill, counts, &counts_record, .behind = true));
 
 static json_t *drill_json(const struct model_override *o, const struct measure_drill *d)
 {
@@ -312,8 +313,8 @@ struct dns_said {
 };
 
 static const struct record_kind dns_record =
-        RECORD_ROWS(struct dns_said, "dns", SHOW(struct dns_said, serving),
-                    SHOW_VALUE(struct dns_said, "queries_milli", queries_milli, .spare = true));
+        RECORD_OF(struct dns_said, "dns", NULL, SHOW(struct dns_said, serving),
+                  SHOW_VALUE(struct dns_said, "queries_milli", queries_milli, .spare = true));
 
 struct measured {
 	const char *node, *cluster, *announce;
@@ -322,9 +323,9 @@ struct measured {
 	json_t *unannounced, *announcements;
 };
 
-static const struct record_kind operation_measure_record = RECORD_ROWS(
-        struct measured, "measure", SHOW(struct measured, node), SHOW(struct measured, cluster),
-        SHOW(struct measured, announce),
+static const struct record_kind operation_measure_record = RECORD_OF(
+        struct measured, "measure", NULL, SHOW(struct measured, node),
+        SHOW(struct measured, cluster), SHOW(struct measured, announce),
         SHOW_VALUE(struct measured, "bits_per_s", bits_per_s, .spare = true),
         SHOW(struct measured, dns, .spare = true, .of = &dns_record),
         SHOW(struct measured, sites, .spare = true), SHOW(struct measured, pools, .spare = true),

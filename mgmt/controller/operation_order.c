@@ -349,17 +349,17 @@ struct passed_order {
 	json_t *override_guards, *without;
 };
 
-static const struct record_kind person_record = RECORD_ROWS(
-        struct operation_person, "person", SHOW(struct operation_person, principal),
-        SHOW(struct operation_person, now), SHOW(struct operation_person, over_ms),
-        SHOW(struct operation_person, goal_ppm), SHOW(struct operation_person, until_ms),
-        SHOW(struct operation_person, withdraw), SHOW(struct operation_person, reason),
-        SHOW(struct operation_person, author));
+static const struct record_kind person_record =
+        RECORD_OF(struct operation_person, "person", NULL, SHOW(struct operation_person, principal),
+                  SHOW(struct operation_person, now), SHOW(struct operation_person, over_ms),
+                  SHOW(struct operation_person, goal_ppm), SHOW(struct operation_person, until_ms),
+                  SHOW(struct operation_person, withdraw), SHOW(struct operation_person, reason),
+                  SHOW(struct operation_person, author));
 static const struct record_kind order_record =
-        RECORD_ROWS(struct passed_order, "order",
-                    SHOW_ROWS(struct passed_order, person, &person_record, .behind = true),
-                    SHOW(struct passed_order, by_ms), SHOW(struct passed_order, override_guards),
-                    SHOW(struct passed_order, without));
+        RECORD_OF(struct passed_order, "order", NULL,
+                  SHOW_ROWS(struct passed_order, person, &person_record, .behind = true),
+                  SHOW(struct passed_order, by_ms), SHOW(struct passed_order, override_guards),
+                  SHOW(struct passed_order, without));
 
 static json_t *order_json(const struct operation_person *person, uint64_t by_ms)
 {

@@ -69,10 +69,10 @@ struct outside_sites {
 };
 
 static const struct record_kind site_record =
-        RECORD_ROWS(struct outside_site, "site", SHOW(struct outside_site, site),
-                    SHOW(struct outside_site, checked), SHOW(struct outside_site, failing),
-                    SHOW(struct outside_site, disabled),
-                    SHOW_KNOWN(struct outside_site, "up", up, known, .spare = true));
+        RECORD_OF(struct outside_site, "site", NULL, SHOW(struct outside_site, site),
+                  SHOW(struct outside_site, checked), SHOW(struct outside_site, failing),
+                  SHOW(struct outside_site, disabled),
+                  SHOW_KNOWN(struct outside_site, "up", up, known, .spare = true));
 
 /* @return NULL: there is no room for one more */
 static struct outside_site *find_site(struct outside_sites *sites, const char *name)

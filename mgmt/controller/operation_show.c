@@ -38,8 +38,8 @@ static json_t *least_margins_json(const void *record)
 	return o;
 }
 
-static const struct record_kind level_record = RECORD_ROWS(
-        struct operation_step, "level", SHOW_TIME(struct operation_step, "at", ended_ms),
+static const struct record_kind level_record = RECORD_OF(
+        struct operation_step, "level", NULL, SHOW_TIME(struct operation_step, "at", ended_ms),
         SHOW_AS(struct operation_step, "level_ppm", to_ppm),
         SHOW_VALUE(struct operation_step, "share_ppm", share_ppm),
         SHOW_VALUE(struct operation_step, "expected_share_ppm", expected_ppm));
@@ -72,8 +72,8 @@ struct time_line_moment {
 	uint32_t level_ppm;
 };
 
-static const struct record_kind moment_record = RECORD_ROWS(
-        struct time_line_moment, "moment", SHOW_TIME(struct time_line_moment, "at", at_ms),
+static const struct record_kind moment_record = RECORD_OF(
+        struct time_line_moment, "moment", NULL, SHOW_TIME(struct time_line_moment, "at", at_ms),
         SHOW(struct time_line_moment, event), SHOW(struct time_line_moment, code, .spare = true),
         SHOW_KNOWN(struct time_line_moment, "level_ppm", level_ppm, has_level, .spare = true));
 
@@ -135,13 +135,13 @@ static json_t *confirmed_json(const void *record)
 }
 
 static const struct record_kind times_record =
-        RECORD_ROWS(struct operation, "times", SHOW_TIME(struct operation, "began", began_ms),
-                    SHOW_TIME(struct operation, "full", full_ms),
-                    SHOW_TIME(struct operation, "drained", drained_ms),
-                    SHOW_TIME(struct operation, "ended", ended_ms));
+        RECORD_OF(struct operation, "times", NULL, SHOW_TIME(struct operation, "began", began_ms),
+                  SHOW_TIME(struct operation, "full", full_ms),
+                  SHOW_TIME(struct operation, "drained", drained_ms),
+                  SHOW_TIME(struct operation, "ended", ended_ms));
 
-static const struct record_kind evidence_record = RECORD_ROWS(
-        struct operation, "evidence", SHOW_GROUP("times", &times_record),
+static const struct record_kind evidence_record = RECORD_OF(
+        struct operation, "evidence", NULL, SHOW_GROUP("times", &times_record),
         SHOW_COMPUTED("time_line", time_line_json, .each = &moment_record),
         SHOW_RECORDS(struct operation, "load_before", before, n_before, &operation_load_record),
         SHOW_RECORDS(struct operation, "load_after", after, n_after, &operation_load_record),
@@ -161,8 +161,8 @@ struct receiver {
 	bool known;
 };
 
-static const struct record_kind receiver_record = RECORD_ROWS(
-        struct receiver, "receiver", SHOW(struct receiver, site),
+static const struct record_kind receiver_record = RECORD_OF(
+        struct receiver, "receiver", NULL, SHOW(struct receiver, site),
         SHOW_VALUE(struct receiver, "before_flows", before_flows),
         SHOW_VALUE(struct receiver, "after_flows", after_flows),
         SHOW_VALUE(struct receiver, "capacity_flows", capacity_flows),
@@ -212,16 +212,16 @@ struct outlook {
 	const struct projection *projection; /* if is_projected */
 };
 
-static const struct record_kind projected_record = RECORD_ROWS(
-        struct projection, "projected", SHOW(struct projection, by_keys),
+static const struct record_kind projected_record = RECORD_OF(
+        struct projection, "projected", NULL, SHOW(struct projection, by_keys),
         SHOW(struct projection, covered_s), SHOW(struct projection, queries),
         SHOW_AS(struct projection, "nodes", n_nodes), SHOW(struct projection, heaviest_ppm));
 static const struct record_kind projection_record =
-        RECORD_ROWS(struct outlook, "projection",
-                    SHOW_ROWS(struct outlook, projection, &projected_record, .behind = true),
-                    SHOW_VALUE(struct outlook, "unseen_ppm", unseen_ppm));
-static const struct record_kind outlook_record = RECORD_ROWS(
-        struct outlook, "outlook", SHOW_VALUE(struct outlook, "expected_s", expected_s),
+        RECORD_OF(struct outlook, "projection", NULL,
+                  SHOW_ROWS(struct outlook, projection, &projected_record, .behind = true),
+                  SHOW_VALUE(struct outlook, "unseen_ppm", unseen_ppm));
+static const struct record_kind outlook_record = RECORD_OF(
+        struct outlook, "outlook", NULL, SHOW_VALUE(struct outlook, "expected_s", expected_s),
         SHOW(struct outlook, receivers, .each = &receiver_record),
         SHOW(struct outlook, backups, .each = &operation_backup_record),
         SHOW_VALUE(struct outlook, "queries_per_s_at_min_ttl", min_ttl_queries_per_s,
@@ -257,9 +257,9 @@ struct shown_hold {
 };
 
 static const struct record_kind hold_record =
-        RECORD_ROWS(struct shown_hold, "hold",
-                    SHOW_ROWS(struct shown_hold, hold, &operation_hold_record, .behind = true),
-                    SHOW(struct shown_hold, resume), SHOW(struct shown_hold, back));
+        RECORD_OF(struct shown_hold, "hold", NULL,
+                  SHOW_ROWS(struct shown_hold, hold, &operation_hold_record, .behind = true),
+                  SHOW(struct shown_hold, resume), SHOW(struct shown_hold, back));
 
 static json_t *hold_json(const void *record)
 {
@@ -275,9 +275,9 @@ static json_t *hold_json(const void *record)
 }
 
 static const struct record_kind ended_record =
-        RECORD_ROWS(struct operation, "end", SHOW_TIME(struct operation, "at", ended_ms),
-                    SHOW_AS(struct operation, "code", hold.code),
-                    SHOW_AS(struct operation, "detail", hold.detail));
+        RECORD_OF(struct operation, "end", NULL, SHOW_TIME(struct operation, "at", ended_ms),
+                  SHOW_AS(struct operation, "code", hold.code),
+                  SHOW_AS(struct operation, "detail", hold.detail));
 
 static json_t *ended_json(const void *record)
 {
@@ -287,17 +287,17 @@ static json_t *ended_json(const void *record)
 }
 
 static const struct record_kind operation_summary_record =
-        RECORD_ROWS(struct operations_item, "operation",
-                    SHOW_ROWS(struct operations_item, op, &operation_record),
-                    SHOW_COMPUTED("hold", hold_json, .of = &hold_record),
-                    SHOW_COMPUTED("ended", ended_json, .of = &ended_record));
+        RECORD_OF(struct operations_item, "operation", NULL,
+                  SHOW_ROWS(struct operations_item, op, &operation_record),
+                  SHOW_COMPUTED("hold", hold_json, .of = &hold_record),
+                  SHOW_COMPUTED("ended", ended_json, .of = &ended_record));
 
 static const struct record_kind node_record =
-        RECORD_ROWS(struct operations_node, "node", SHOW(struct operations_node, node),
-                    SHOW(struct operations_node, reached),
-                    SHOW_AS(struct operations_node, "named_absent", absent),
-                    SHOW_KNOWN(struct operations_node, "level_ppm", level_ppm, level_known),
-                    SHOW(struct operations_node, epoch), SHOW(struct operations_node, step));
+        RECORD_OF(struct operations_node, "node", NULL, SHOW(struct operations_node, node),
+                  SHOW(struct operations_node, reached),
+                  SHOW_AS(struct operations_node, "named_absent", absent),
+                  SHOW_KNOWN(struct operations_node, "level_ppm", level_ppm, level_known),
+                  SHOW(struct operations_node, epoch), SHOW(struct operations_node, step));
 
 /* Nobody looks at them for one that is over. */
 static json_t *nodes_json(const void *record)
@@ -317,10 +317,10 @@ static json_t *waits_for_json(const void *level)
 }
 
 static const struct record_kind planned_record =
-        RECORD_ROWS(uint32_t, "planned step", { .shown = "level_ppm", .kind = FIELD_U32 },
-                    SHOW_COMPUTED("waits_for", waits_for_json));
-static const struct record_kind plan_record = RECORD_ROWS(
-        struct operations_item, "plan",
+        RECORD_OF(uint32_t, "planned step", NULL, { .shown = "level_ppm", .kind = FIELD_U32 },
+                  SHOW_COMPUTED("waits_for", waits_for_json));
+static const struct record_kind plan_record = RECORD_OF(
+        struct operations_item, "plan", NULL,
         SHOW_AS(struct operations_item, "from_ppm", op.plan_from_ppm),
         SHOW_RECORDS(struct operations_item, "steps", op.plan_ppm, op.n_plan, &planned_record));
 
@@ -375,9 +375,9 @@ static json_t *guards_json(const void *record)
 }
 
 static const struct record_kind preflight_record =
-        RECORD_ROWS(struct operations_item, "preflight",
-                    SHOW_COMPUTED("guards", guards_json, .each = &operation_guard_record),
-                    SHOW_AS(struct operations_item, "deciding_sites", deciding));
+        RECORD_OF(struct operations_item, "preflight", NULL,
+                  SHOW_COMPUTED("guards", guards_json, .each = &operation_guard_record),
+                  SHOW_AS(struct operations_item, "deciding_sites", deciding));
 
 static json_t *preflight_json(const void *record)
 {
@@ -392,8 +392,8 @@ static json_t *preflight_json(const void *record)
 }
 
 static const struct field one_name = { .kind = FIELD_TEXT, .size = MODEL_NAME_MAX };
-static const struct record_kind operation_shown_record = RECORD_ROWS(
-        struct operations_item, "operation with all",
+static const struct record_kind operation_shown_record = RECORD_OF(
+        struct operations_item, "operation with all", NULL,
         { .flat = true, .kind = FIELD_RECORD, .of = &operation_summary_record },
         SHOW_COMPUTED("undo", undo_json),
         SHOW_AS(struct operations_item, "command_node", op.command_node),

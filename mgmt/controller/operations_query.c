@@ -100,8 +100,8 @@ struct levels_question {
 	int64_t revision; /* if is_shared */
 };
 
-static const struct record_kind question_record = RECORD_ROWS(
-        struct levels_question, "question", SHOW(struct levels_question, measure),
+static const struct record_kind question_record = RECORD_OF(
+        struct levels_question, "question", NULL, SHOW(struct levels_question, measure),
         SHOW(struct levels_question, announced_at, .spare = true),
         SHOW_KNOWN(struct levels_question, "revision", revision, is_shared, .spare = true));
 

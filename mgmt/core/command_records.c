@@ -11,14 +11,6 @@
 #include "mgmt/overrides/hlc.h"
 #include "mgmt/store/copy.h"
 
-static const struct field last_command_fields[] = {
-	RECORD_TEXT(struct last_command, id),
-	RECORD_VALUE(struct last_command, generation, FIELD_U64),
-	RECORD_TEXT(struct last_command, principal),
-	RECORD_TEXT(struct last_command, node),
-	RECORD_VALUE(struct last_command, time_ms, FIELD_I64),
-};
-
 static bool is_last_command_sound(const void *record)
 {
 	const struct last_command *l = record;
@@ -27,8 +19,12 @@ static bool is_last_command_sound(const void *record)
 	       plain_is(l->principal) && plain_is(l->node);
 }
 
-const struct record_kind last_command_record =
-        RECORD_OF(struct last_command, "last_command", last_command_fields, is_last_command_sound);
+const struct record_kind last_command_record = RECORD_OF(
+        struct last_command, "last_command", is_last_command_sound,
+        RECORD_TEXT(struct last_command, id),
+        RECORD_VALUE(struct last_command, generation, FIELD_U64),
+        RECORD_TEXT(struct last_command, principal), RECORD_TEXT(struct last_command, node),
+        RECORD_VALUE(struct last_command, time_ms, FIELD_I64));
 
 const char *command_records_target(const struct override *o, char out[SHARED_NAME_MAX])
 {

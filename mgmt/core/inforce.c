@@ -35,17 +35,12 @@ json_t *inforce_detail(const struct inforce *f)
 	return json_text(text);
 }
 
-static const struct field inforce_fields[] = {
-	SHOW(struct inforce, number),
-	SHOW(struct inforce, digest),
-	SHOW_WORD(struct inforce, "state", state, inforce_text, INFORCE_LATE + 1),
-	SHOW(struct inforce, process),
-	SHOW(struct inforce, code),
-	SHOW(struct inforce, subject),
-	SHOW_AS(struct inforce, "detail", reason),
-};
 static const struct record_kind inforce_shown =
-        RECORD_OF(struct inforce, "judgement", inforce_fields, NULL);
+        RECORD_OF(struct inforce, "judgement", NULL, SHOW(struct inforce, number),
+                  SHOW(struct inforce, digest),
+                  SHOW_WORD(struct inforce, "state", state, inforce_text, INFORCE_LATE + 1),
+                  SHOW(struct inforce, process), SHOW(struct inforce, code),
+                  SHOW(struct inforce, subject), SHOW_AS(struct inforce, "detail", reason));
 
 json_t *inforce_to_json(const struct inforce *f)
 {

@@ -53,25 +53,21 @@ static const char *version_word(int state)
 	return words[state];
 }
 
-static const struct field version_fields[] = {
-	SHOW_AS(struct version_row, "number", v.number),
-	SHOW_AS(struct version_row, "provisional", is_provisional),
-	SHOW_AS(struct version_row, "principal", v.principal),
-	SHOW_AS(struct version_row, "hash_key", v.hash_key),
-	SHOW(struct version_row, etag),
-	SHOW_AS(struct version_row, "digest", v.digest),
-	SHOW_AS(struct version_row, "parent", v.parent),
-	SHOW_AS(struct version_row, "author", v.author),
-	SHOW_AS(struct version_row, "reason", v.reason),
-	SHOW_AS(struct version_row, "node", v.node),
-	SHOW_TIME(struct version_row, "time", v.time_ms),
-	SHOW_TIME(struct version_row, "effective", v.effective_ms),
-	SHOW_TIME(struct version_row, "confirm_by", confirm_by_ms),
-	SHOW_WORD(struct version_row, "state", state, version_word, VERSION_PLANNED + 1),
-	SHOW_LATER("files", FIELD_JSON),
-};
-const struct record_kind version_shown =
-        RECORD_OF(struct version_row, "version", version_fields, NULL);
+const struct record_kind version_shown = RECORD_OF(
+        struct version_row, "version", NULL, SHOW_AS(struct version_row, "number", v.number),
+        SHOW_AS(struct version_row, "provisional", is_provisional),
+        SHOW_AS(struct version_row, "principal", v.principal),
+        SHOW_AS(struct version_row, "hash_key", v.hash_key), SHOW(struct version_row, etag),
+        SHOW_AS(struct version_row, "digest", v.digest),
+        SHOW_AS(struct version_row, "parent", v.parent),
+        SHOW_AS(struct version_row, "author", v.author),
+        SHOW_AS(struct version_row, "reason", v.reason),
+        SHOW_AS(struct version_row, "node", v.node),
+        SHOW_TIME(struct version_row, "time", v.time_ms),
+        SHOW_TIME(struct version_row, "effective", v.effective_ms),
+        SHOW_TIME(struct version_row, "confirm_by", confirm_by_ms),
+        SHOW_WORD(struct version_row, "state", state, version_word, VERSION_PLANNED + 1),
+        SHOW_LATER("files", FIELD_JSON));
 
 json_t *version_state_json(const struct version *v, const struct version *head,
                            enum version_state state)
@@ -98,17 +94,13 @@ json_t *version_to_json(const struct version *v, const struct version *head)
 /* Bytes of small files in one answer; those behind go by digest. */
 #define INLINE_BYTES_MAX ((size_t)8 << 20)
 
-static const struct field file_fields[] = {
-	SHOW(struct files_item, name),
-	SHOW(struct files_item, digest),
-	SHOW_AS(struct files_item, "bytes", n_bytes),
-};
+/* A file without its name. */
+static const struct record_kind bytes_shown =
+        RECORD_OF(struct files_item, "file", NULL, SHOW(struct files_item, digest),
+                  SHOW_AS(struct files_item, "bytes", n_bytes));
 static const struct record_kind file_shown =
-        RECORD_OF(struct files_item, "file", file_fields, NULL);
-/* The same without its name. */
-static const struct record_kind bytes_shown = {
-	.name = "file", .fields = file_fields + 1, .n_fields = 2, .size = sizeof(struct files_item)
-};
+        RECORD_OF(struct files_item, "file", NULL, SHOW(struct files_item, name),
+                  { .flat = true, .kind = FIELD_RECORD, .of = &bytes_shown });
 
 json_t *files_to_json(const struct files *files)
 {
@@ -238,24 +230,16 @@ int files_from_json(const json_t *object, const struct file_source *source, stru
 	return 0;
 }
 
-static const struct field change_fields[] = {
-	SHOW(struct plan_change, path),
-	SHOW_WORD(struct plan_change, "kind", kind, plan_kind_text, PLAN_CHANGED + 1),
-	SHOW(struct plan_change, from),
-	SHOW(struct plan_change, to),
-};
 const struct record_kind plan_change_shown =
-        RECORD_OF(struct plan_change, "change", change_fields, NULL);
+        RECORD_OF(struct plan_change, "change", NULL, SHOW(struct plan_change, path),
+                  SHOW_WORD(struct plan_change, "kind", kind, plan_kind_text, PLAN_CHANGED + 1),
+                  SHOW(struct plan_change, from), SHOW(struct plan_change, to));
 
-static const struct field pool_fields[] = {
-	SHOW(struct change_plan_pool, pool),
-	SHOW_AS(struct change_plan_pool, "backends_before", n_before),
-	SHOW_AS(struct change_plan_pool, "backends_after", n_after),
-	SHOW(struct change_plan_pool, moved_ppm),
-	SHOW_LATER("full_slots", FIELD_U32),
-};
 static const struct record_kind pool_shown =
-        RECORD_OF(struct change_plan_pool, "pool", pool_fields, NULL);
+        RECORD_OF(struct change_plan_pool, "pool", NULL, SHOW(struct change_plan_pool, pool),
+                  SHOW_AS(struct change_plan_pool, "backends_before", n_before),
+                  SHOW_AS(struct change_plan_pool, "backends_after", n_after),
+                  SHOW(struct change_plan_pool, moved_ppm), SHOW_LATER("full_slots", FIELD_U32));
 
 /* A rule that the change breaks. */
 #define RULE_ROWS(X, t)                                                                            \
@@ -311,19 +295,17 @@ struct plan_row {
 
 static const struct field risk_text = { .kind = FIELD_STRING,
 	                                .offset = offsetof(struct risk, text) };
-static const struct field plan_fields[] = {
-	SHOW_AS(struct plan_row, "risky", is_risky),
-	SHOW_LIST(struct plan_row, "risks", plan.risks, plan.n_risks, &risk_text),
-	SHOW(struct plan_row, rules, .each = &plan_rule_kind),
-	SHOW_AS(struct plan_row, "n_risks", plan.n_risks_all),
-	SHOW_RECORDS(struct plan_row, "changes", plan.changes, n_changes, &plan_change_shown),
-	SHOW_AS(struct plan_row, "n_changes", plan.n_changes),
-	SHOW_RECORDS(struct plan_row, "pools", plan.pools, plan.n_pools, &pool_shown),
-	SHOW_LIST(struct plan_row, "warnings", plan.advice.warnings, n_warnings, &record_string),
-	SHOW(struct plan_row, probes, .each = &probes_row_kind),
-	SHOW_LATER("confirm_within_ms", FIELD_I64),
-};
-const struct record_kind plan_shown = RECORD_OF(struct plan_row, "plan", plan_fields, NULL);
+const struct record_kind plan_shown = RECORD_OF(
+        struct plan_row, "plan", NULL, SHOW_AS(struct plan_row, "risky", is_risky),
+        SHOW_LIST(struct plan_row, "risks", plan.risks, plan.n_risks, &risk_text),
+        SHOW(struct plan_row, rules, .each = &plan_rule_kind),
+        SHOW_AS(struct plan_row, "n_risks", plan.n_risks_all),
+        SHOW_RECORDS(struct plan_row, "changes", plan.changes, n_changes, &plan_change_shown),
+        SHOW_AS(struct plan_row, "n_changes", plan.n_changes),
+        SHOW_RECORDS(struct plan_row, "pools", plan.pools, plan.n_pools, &pool_shown),
+        SHOW_LIST(struct plan_row, "warnings", plan.advice.warnings, n_warnings, &record_string),
+        SHOW(struct plan_row, probes, .each = &probes_row_kind),
+        SHOW_LATER("confirm_within_ms", FIELD_I64));
 
 static size_t at_most(size_t n, size_t most)
 {
@@ -343,12 +325,10 @@ json_t *plan_to_json(const struct change_plan *plan)
 	return record_shown(&plan_shown, &row);
 }
 
-static const struct field event_fields[] = {
-	SHOW(struct event, id),      SHOW_TIME(struct event, "time", time_ms),
-	SHOW(struct event, kind),    SHOW(struct event, subject),
-	SHOW(struct event, message), SHOW(struct event, node),
-};
-const struct record_kind event_record = RECORD_OF(struct event, "event", event_fields, NULL);
+const struct record_kind event_record = RECORD_OF(
+        struct event, "event", NULL, SHOW(struct event, id),
+        SHOW_TIME(struct event, "time", time_ms), SHOW(struct event, kind),
+        SHOW(struct event, subject), SHOW(struct event, message), SHOW(struct event, node));
 
 bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX])
 {

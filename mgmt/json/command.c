@@ -42,41 +42,33 @@ struct override_row {
 
 #define NAME_OF_TARGET(name, kind)                                                                 \
 	SHOW_AS(struct override_row, name, target_names[kind], .spare = true)
-static const struct field target_fields[] = {
-	SHOW(struct override_row, pool, .spare = true),
-	NAME_OF_TARGET("site", MODEL_TARGET_SITE),
-	NAME_OF_TARGET("backend", MODEL_TARGET_BACKEND),
-	NAME_OF_TARGET("node", MODEL_TARGET_NODE),
-	SHOW(struct override_row, service, .spare = true),
-};
-static const struct record_kind target_shown =
-        RECORD_OF(struct override_row, "target", target_fields, NULL);
+static const struct record_kind target_shown = RECORD_OF(
+        struct override_row, "target", NULL, SHOW(struct override_row, pool, .spare = true),
+        NAME_OF_TARGET("site", MODEL_TARGET_SITE), NAME_OF_TARGET("backend", MODEL_TARGET_BACKEND),
+        NAME_OF_TARGET("node", MODEL_TARGET_NODE),
+        SHOW(struct override_row, service, .spare = true));
 
-static const struct field override_fields[] = {
-	SHOW_AS(struct override_row, "id", o.id),
-	SHOW(struct override_row, etag),
-	SHOW_WORD(struct override_row, "do", o.kind, override_kind_text, MODEL_OVERRIDE_DRILL + 1),
-	SHOW_GROUP("target", &target_shown),
-	SHOW_AS(struct override_row, "generation", o.generation),
-	SHOW(struct override_row, state),
-	SHOW(struct override_row, level_ppm),
-	SHOW_TIME(struct override_row, "created", o.created_ms),
-	SHOW_TIME(struct override_row, "from", o.from_ms),
-	SHOW_TIME(struct override_row, "full", full_ms),
-	SHOW_TIME(struct override_row, "until", o.until_ms),
-	SHOW_TIME(struct override_row, "returned", returned_ms),
-	SHOW_AS(struct override_row, "over_ms", o.over_ms),
-	SHOW_AS(struct override_row, "author", o.author),
-	SHOW_AS(struct override_row, "reason", o.reason),
-	SHOW_AS(struct override_row, "node", o.node),
-	SHOW_AS(struct override_row, "principal", o.principal),
-	SHOW_AS(struct override_row, "to_ppm", o.to_ppm, ONLY_IF(struct override_row, o.is_step)),
-	SHOW_AS(struct override_row, "operation", o.operation, .spare = true),
-	SHOW_AS(struct override_row, "clients", o.clients), /* of a drill */
-	SHOW_LATER("operation_until", FIELD_TIME),
-};
-const struct record_kind override_shown =
-        RECORD_OF(struct override_row, "override", override_fields, NULL);
+const struct record_kind override_shown = RECORD_OF(
+        struct override_row, "override", NULL, SHOW_AS(struct override_row, "id", o.id),
+        SHOW(struct override_row, etag),
+        SHOW_WORD(struct override_row, "do", o.kind, override_kind_text, MODEL_OVERRIDE_DRILL + 1),
+        SHOW_GROUP("target", &target_shown),
+        SHOW_AS(struct override_row, "generation", o.generation), SHOW(struct override_row, state),
+        SHOW(struct override_row, level_ppm),
+        SHOW_TIME(struct override_row, "created", o.created_ms),
+        SHOW_TIME(struct override_row, "from", o.from_ms),
+        SHOW_TIME(struct override_row, "full", full_ms),
+        SHOW_TIME(struct override_row, "until", o.until_ms),
+        SHOW_TIME(struct override_row, "returned", returned_ms),
+        SHOW_AS(struct override_row, "over_ms", o.over_ms),
+        SHOW_AS(struct override_row, "author", o.author),
+        SHOW_AS(struct override_row, "reason", o.reason),
+        SHOW_AS(struct override_row, "node", o.node),
+        SHOW_AS(struct override_row, "principal", o.principal),
+        SHOW_AS(struct override_row, "to_ppm", o.to_ppm, ONLY_IF(struct override_row, o.is_step)),
+        SHOW_AS(struct override_row, "operation", o.operation, .spare = true),
+        SHOW_AS(struct override_row, "clients", o.clients), /* of a drill */
+        SHOW_LATER("operation_until", FIELD_TIME));
 
 static int64_t add_ms_capped(int64_t at_ms, int64_t more_ms)
 {
@@ -103,14 +95,10 @@ json_t *override_to_json(const struct overrides *all, const struct override *o, 
 	return record_shown(&override_shown, &row);
 }
 
-static const struct field error_fields[] = {
-	SHOW(struct model_error, file),
-	SHOW(struct model_error, line),
-	SHOW(struct model_error, field),
-	SHOW(struct model_error, message),
-};
 static const struct record_kind error_shown =
-        RECORD_OF(struct model_error, "error", error_fields, NULL);
+        RECORD_OF(struct model_error, "error", NULL, SHOW(struct model_error, file),
+                  SHOW(struct model_error, line), SHOW(struct model_error, field),
+                  SHOW(struct model_error, message));
 
 json_t *errors_to_json(const struct model_errors *errors)
 {
@@ -124,15 +112,10 @@ static const char *verdict_word(const void *verdict)
 	return v->unknown ? "unknown" : v->ok ? "ok" : "refused";
 }
 
-static const struct field verdict_fields[] = {
-	SHOW(struct guard_verdict, guard),
-	SHOW(struct guard_verdict, ok),
-	SHOW_TEXT_OF("state", verdict_word),
-	SHOW(struct guard_verdict, detail),
-	SHOW(struct guard_verdict, wait_s, .spare = true),
-};
-static const struct record_kind verdict_shown =
-        RECORD_OF(struct guard_verdict, "guard", verdict_fields, NULL);
+static const struct record_kind verdict_shown = RECORD_OF(
+        struct guard_verdict, "guard", NULL, SHOW(struct guard_verdict, guard),
+        SHOW(struct guard_verdict, ok), SHOW_TEXT_OF("state", verdict_word),
+        SHOW(struct guard_verdict, detail), SHOW(struct guard_verdict, wait_s, .spare = true));
 
 json_t *guards_to_json(const struct guard_result *guards)
 {
@@ -150,19 +133,17 @@ struct receiver_row {
 #define LOAD_OF(name, member, is_known)                                                            \
 	SHOW_KNOWN(struct receiver_row, name, member, is_known,                                    \
 	           ONLY_IF(struct receiver_row, has_load))
-static const struct field receiver_fields[] = {
-	SHOW_AS(struct receiver_row, "site", names[MODEL_TARGET_SITE], .spare = true),
-	SHOW_AS(struct receiver_row, "backend", names[MODEL_TARGET_BACKEND], .spare = true),
-	SHOW_AS(struct receiver_row, "node", names[MODEL_TARGET_NODE], .spare = true),
-	SHOW_AS(struct receiver_row, "weight_ppm_before", r.before_ppm),
-	SHOW_AS(struct receiver_row, "weight_ppm_after", r.after_ppm),
-	LOAD_OF("bits_per_s", r.before_bits, r.known),
-	LOAD_OF("bits_per_s_after", r.after_bits, r.known),
-	LOAD_OF("capacity_bits_per_s", r.capacity_bits, has_capacity),
-	LOAD_OF("load_ppm_after", load_ppm_after, has_share),
-};
-static const struct record_kind receiver_shown =
-        RECORD_OF(struct receiver_row, "receiver", receiver_fields, NULL);
+static const struct record_kind receiver_shown = RECORD_OF(
+        struct receiver_row, "receiver", NULL,
+        SHOW_AS(struct receiver_row, "site", names[MODEL_TARGET_SITE], .spare = true),
+        SHOW_AS(struct receiver_row, "backend", names[MODEL_TARGET_BACKEND], .spare = true),
+        SHOW_AS(struct receiver_row, "node", names[MODEL_TARGET_NODE], .spare = true),
+        SHOW_AS(struct receiver_row, "weight_ppm_before", r.before_ppm),
+        SHOW_AS(struct receiver_row, "weight_ppm_after", r.after_ppm),
+        LOAD_OF("bits_per_s", r.before_bits, r.known),
+        LOAD_OF("bits_per_s_after", r.after_bits, r.known),
+        LOAD_OF("capacity_bits_per_s", r.capacity_bits, has_capacity),
+        LOAD_OF("load_ppm_after", load_ppm_after, has_share));
 
 static json_t *receivers_to_json(const struct guard_result *guards, enum model_target_kind kind)
 {
@@ -184,12 +165,10 @@ static json_t *receivers_to_json(const struct guard_result *guards, enum model_t
 	return list;
 }
 
-static const struct field waiting_fields[] = {
-	SHOW_AS(struct waiting, "slots", n_own),
-	SHOW_AS(struct waiting, "full_slots", n_full),
-	SHOW_TIME(struct waiting, "until", until_ms),
-};
-const struct record_kind waiting_shown = RECORD_OF(struct waiting, "waiting", waiting_fields, NULL);
+const struct record_kind waiting_shown =
+        RECORD_OF(struct waiting, "waiting", NULL, SHOW_AS(struct waiting, "slots", n_own),
+                  SHOW_AS(struct waiting, "full_slots", n_full),
+                  SHOW_TIME(struct waiting, "until", until_ms));
 
 /* The answer to a command; "changed" is of nothing_to_end_to_json(). */
 #define COMMAND_ROWS(X, t)                                                                         \

@@ -18,17 +18,12 @@ const char *explain_set_sender(struct explain_request *r, const char *client, co
 	return NULL;
 }
 
-static const struct field step_fields[] = { SHOW_AS(struct explain_step, "step", what),
-	                                    SHOW(struct explain_step, text) };
 static const struct record_kind step_shown =
-        RECORD_OF(struct explain_step, "step", step_fields, NULL);
-static const struct field explanation_fields[] = {
-	SHOW(struct explanation, rcode),
-	SHOW(struct explanation, authoritative),
-	SHOW(struct explanation, truncated),
-	SHOW_RECORDS(struct explanation, "steps", steps, n_steps, &step_shown),
-	SHOW_LIST(struct explanation, "records", records, n_records, &record_string),
-	SHOW_LIST(struct explanation, "mistakes", errors, n_errors, &record_string),
-};
+        RECORD_OF(struct explain_step, "step", NULL, SHOW_AS(struct explain_step, "step", what),
+                  SHOW(struct explain_step, text));
 const struct record_kind explanation_shown =
-        RECORD_OF(struct explanation, "explanation", explanation_fields, NULL);
+        RECORD_OF(struct explanation, "explanation", NULL, SHOW(struct explanation, rcode),
+                  SHOW(struct explanation, authoritative), SHOW(struct explanation, truncated),
+                  SHOW_RECORDS(struct explanation, "steps", steps, n_steps, &step_shown),
+                  SHOW_LIST(struct explanation, "records", records, n_records, &record_string),
+                  SHOW_LIST(struct explanation, "mistakes", errors, n_errors, &record_string));

@@ -17,15 +17,11 @@ json_t *judged_texts_json(const struct judge_verdict *v)
 	return list;
 }
 
-static const struct field reason_fields[] = {
-	SHOW(struct judge_reason, code),
-	SHOW(struct judge_reason, subject),
-	SHOW_WORD(struct judge_reason, "state", state, judge_state_text, JUDGE_DOWN + 1),
-	SHOW(struct judge_reason, text),
-	SHOW_TIME(struct judge_reason, "since", since_at_ms),
-};
-static const struct record_kind reason_shown =
-        RECORD_OF(struct judge_reason, "reason", reason_fields, NULL);
+static const struct record_kind reason_shown = RECORD_OF(
+        struct judge_reason, "reason", NULL, SHOW(struct judge_reason, code),
+        SHOW(struct judge_reason, subject),
+        SHOW_WORD(struct judge_reason, "state", state, judge_state_text, JUDGE_DOWN + 1),
+        SHOW(struct judge_reason, text), SHOW_TIME(struct judge_reason, "since", since_at_ms));
 
 json_t *judged_reasons_json(const struct judge_reason *reasons, size_t n, bool dated)
 {
@@ -43,16 +39,12 @@ struct process_row {
 	bool refused;
 };
 
-static const struct field process_fields[] = {
-	SHOW(struct process_row, process),
-	SHOW(struct process_row, state),
-	SHOW(struct process_row, age_ms),
-	SHOW(struct process_row, document, ONLY_IF(struct process_row, whole)),
-	SHOW(struct process_row, refused, ONLY_IF(struct process_row, whole)),
-	SHOW(struct process_row, driver, .spare = true),
-};
 const struct record_kind observed_process_shown =
-        RECORD_OF(struct process_row, "process", process_fields, NULL);
+        RECORD_OF(struct process_row, "process", NULL, SHOW(struct process_row, process),
+                  SHOW(struct process_row, state), SHOW(struct process_row, age_ms),
+                  SHOW(struct process_row, document, ONLY_IF(struct process_row, whole)),
+                  SHOW(struct process_row, refused, ONLY_IF(struct process_row, whole)),
+                  SHOW(struct process_row, driver, .spare = true));
 
 json_t *observed_processes_json(const struct gather_process *processes, bool whole)
 {
@@ -125,19 +117,12 @@ struct observation {
 };
 
 #define OF_SEEN(member) SHOW(struct observation, member, ONLY_IF(struct observation, is_seen))
-static const struct field observation_fields[] = {
-	SHOW(struct observation, state),
-	OF_SEEN(in_doubt),
-	OF_SEEN(inconclusive),
-	OF_SEEN(restored),
-	OF_SEEN(damped),
-	OF_SEEN(reason),
-	SHOW_TIME(struct observation, "since", since_ms, ONLY_IF(struct observation, is_dated)),
-	SHOW(struct observation, age_ms, ONLY_IF(struct observation, whole)),
-	SHOW(struct observation, last, .spare = true),
-};
-static const struct record_kind observation_shown =
-        RECORD_OF(struct observation, "observation", observation_fields, NULL);
+static const struct record_kind observation_shown = RECORD_OF(
+        struct observation, "observation", NULL, SHOW(struct observation, state), OF_SEEN(in_doubt),
+        OF_SEEN(inconclusive), OF_SEEN(restored), OF_SEEN(damped), OF_SEEN(reason),
+        SHOW_TIME(struct observation, "since", since_ms, ONLY_IF(struct observation, is_dated)),
+        SHOW(struct observation, age_ms, ONLY_IF(struct observation, whole)),
+        SHOW(struct observation, last, .spare = true));
 
 static struct observation observe_target(const struct observe_pages *pages, uint64_t target,
                                          bool whole)
@@ -177,18 +162,16 @@ struct target_row {
 	struct observation observation;
 };
 
-static const struct field target_fields[] = {
-	SHOW_HEX(struct target_row, "target", target, ONLY_IF(struct target_row, whole)),
-	SHOW(struct target_row, service, .spare = true),
-	SHOW(struct target_row, pool, .spare = true),
-	SHOW(struct target_row, backend, .spare = true),
-	SHOW(struct target_row, site, .spare = true),
-	SHOW(struct target_row, family, .spare = true),
-	SHOW(struct target_row, address, ONLY_IF(struct target_row, is_backend)),
-	SHOW(struct target_row, observation, .of = &observation_shown),
-};
 const struct record_kind observed_target_shown =
-        RECORD_OF(struct target_row, "target", target_fields, NULL);
+        RECORD_OF(struct target_row, "target", NULL,
+                  SHOW_HEX(struct target_row, "target", target, ONLY_IF(struct target_row, whole)),
+                  SHOW(struct target_row, service, .spare = true),
+                  SHOW(struct target_row, pool, .spare = true),
+                  SHOW(struct target_row, backend, .spare = true),
+                  SHOW(struct target_row, site, .spare = true),
+                  SHOW(struct target_row, family, .spare = true),
+                  SHOW(struct target_row, address, ONLY_IF(struct target_row, is_backend)),
+                  SHOW(struct target_row, observation, .of = &observation_shown));
 
 /* A node probes the backends of its own site. */
 static void add_backends(const struct model *m, const struct observe_pages *pages, bool whole,

@@ -98,8 +98,8 @@ struct announce_message {
 	uint64_t sent_ms;
 };
 
-static const struct record_kind message_record = RECORD_ROWS(
-        struct announce_message, "message", SHOW_AS(struct announce_message, "do", what),
+static const struct record_kind message_record = RECORD_OF(
+        struct announce_message, "message", NULL, SHOW_AS(struct announce_message, "do", what),
         SHOW(struct announce_message, address), SHOW(struct announce_message, from, .spare = true),
         SHOW(struct announce_message, by, .spare = true),
         SHOW(struct announce_message, incarnation), SHOW(struct announce_message, sent_ms));
@@ -147,9 +147,9 @@ struct others_message {
 };
 
 static const struct record_kind others_record =
-        RECORD_ROWS(struct others_message, "others", SHOW_AS(struct others_message, "do", what),
-                    SHOW(struct others_message, heard), SHOW(struct others_message, silent),
-                    SHOW(struct others_message, addresses));
+        RECORD_OF(struct others_message, "others", NULL, SHOW_AS(struct others_message, "do", what),
+                  SHOW(struct others_message, heard), SHOW(struct others_message, silent),
+                  SHOW(struct others_message, addresses));
 
 bool announce_own_notify_others(const char *run_dir, json_t *heard, json_t *silent,
                                 json_t *addresses)

@@ -290,16 +290,16 @@ struct backup_row {
 	char detail[DETAIL_MAX];              /* if has_evidence */
 };
 
-const struct record_kind backup_status_record = RECORD_ROWS(
-        struct backup_row, "backup", SHOW(struct backup_row, backup),
+const struct record_kind backup_status_record = RECORD_OF(
+        struct backup_row, "backup", NULL, SHOW(struct backup_row, backup),
         SHOW(struct backup_row, class), SHOW_KNOWN(struct backup_row, "ready", ready, ready_known),
         SHOW_KNOWN(struct backup_row, "backup_slots", backup_slots, has_effect, .spare = true),
         SHOW_KNOWN(struct backup_row, "refused_slots", refused_slots, has_effect, .spare = true),
         SHOW_KNOWN(struct backup_row, "detail", detail, has_evidence, .spare = true));
 static const struct record_kind service_record =
-        RECORD_ROWS(struct backup_row, "backup of a service", SHOW(struct backup_row, service),
-                    SHOW(struct backup_row, site), SHOW(struct backup_row, pool),
-                    { .flat = true, .kind = FIELD_RECORD, .of = &backup_status_record });
+        RECORD_OF(struct backup_row, "backup of a service", NULL, SHOW(struct backup_row, service),
+                  SHOW(struct backup_row, site), SHOW(struct backup_row, pool),
+                  { .flat = true, .kind = FIELD_RECORD, .of = &backup_status_record });
 
 /* A backup that nothing probes may be ready: nobody knows. */
 static void add_effect(struct backup_row *row, const struct effect_pool *p,

@@ -241,22 +241,22 @@ struct shown_drain {
 	const struct node_drain *leaving;          /* NULL: not known, or it is to serve */
 };
 
-static const struct record_kind addresses_record = RECORD_ROWS(
-        struct node_drain_routes, "addresses", SHOW_AS(struct node_drain_routes, "all", n),
+static const struct record_kind addresses_record = RECORD_OF(
+        struct node_drain_routes, "addresses", NULL, SHOW_AS(struct node_drain_routes, "all", n),
         SHOW_AS(struct node_drain_routes, "normal", n_normal),
         SHOW_AS(struct node_drain_routes, "shutdown", n_shutdown),
         SHOW_AS(struct node_drain_routes, "unconfirmed", n_unconfirmed),
         SHOW_AS(struct node_drain_routes, "commanded", n_commanded),
         SHOW_AS(struct node_drain_routes, "unread", n_unread));
-static const struct record_kind leaving_record = RECORD_ROWS(
-        struct node_drain, "leaving",
-        SHOW_KNOWN(struct node_drain, "packets_per_s_before", before_per_s, before_known),
-        SHOW_KNOWN(struct node_drain, "packets_per_s", per_s, rate_known),
-        SHOW_WORD(struct node_drain, "graceful_shutdown_honoured", honoured, honoured_text,
-                  NODE_DRAIN_NOT_HONOURED + 1),
-        SHOW_COMPUTED("neighbours", neighbours_to_json, .each = &shown_neighbour_kind));
-static const struct record_kind node_drain_record = RECORD_ROWS(
-        struct shown_drain, "node drain", SHOW(struct shown_drain, state),
+static const struct record_kind leaving_record =
+        RECORD_OF(struct node_drain, "leaving", NULL,
+                  SHOW_KNOWN(struct node_drain, "packets_per_s_before", before_per_s, before_known),
+                  SHOW_KNOWN(struct node_drain, "packets_per_s", per_s, rate_known),
+                  SHOW_WORD(struct node_drain, "graceful_shutdown_honoured", honoured,
+                            honoured_text, NODE_DRAIN_NOT_HONOURED + 1),
+                  SHOW_COMPUTED("neighbours", neighbours_to_json, .each = &shown_neighbour_kind));
+static const struct record_kind node_drain_record = RECORD_OF(
+        struct shown_drain, "node drain", NULL, SHOW(struct shown_drain, state),
         SHOW(struct shown_drain, addresses, .of = &addresses_record, .behind = true, .spare = true),
         SHOW_ROWS(struct shown_drain, leaving, &leaving_record, .behind = true));
 

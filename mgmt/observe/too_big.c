@@ -49,10 +49,11 @@ struct fitting_mss {
 	bool has_ipv4, has_ipv6;
 };
 
-const struct record_kind too_big_mss_record = RECORD_ROWS(
-        struct fitting_mss, "mss", SHOW_KNOWN(struct fitting_mss, "too_big", too_big, has_too_big),
-        SHOW_KNOWN(struct fitting_mss, "ipv4", ipv4, has_ipv4),
-        SHOW_KNOWN(struct fitting_mss, "ipv6", ipv6, has_ipv6));
+const struct record_kind too_big_mss_record =
+        RECORD_OF(struct fitting_mss, "mss", NULL,
+                  SHOW_KNOWN(struct fitting_mss, "too_big", too_big, has_too_big),
+                  SHOW_KNOWN(struct fitting_mss, "ipv4", ipv4, has_ipv4),
+                  SHOW_KNOWN(struct fitting_mss, "ipv6", ipv6, has_ipv6));
 
 json_t *too_big_mss(const uint64_t *too_big, const struct effect_backend *rows, int n)
 {

@@ -17,22 +17,14 @@
 
 static const struct field one_endpoint = { .kind = FIELD_TEXT, .size = ETCD_URL_MAX };
 
-static const struct field join_fields[] = {
-	RECORD_TEXT(struct join_file, warning),
-	RECORD_TEXT(struct join_file, id),
-	RECORD_LIST(struct join_file, endpoints, n_endpoints, &one_endpoint),
-	RECORD_TEXT(struct join_file, prefix),
-	RECORD_TEXT(struct join_file, user),
-	RECORD_TEXT(struct join_file, password),
-	RECORD_TEXT(struct join_file, ca),
-	RECORD_TEXT(struct join_file, ca_key),
-	RECORD_TEXT(struct join_file, certificate),
-	RECORD_TEXT(struct join_file, key),
-	RECORD_VALUE(struct join_file, is_own, FIELD_BOOL),
-};
-
-static const struct record_kind join_record =
-        RECORD_OF(struct join_file, "join", join_fields, NULL);
+static const struct record_kind join_record = RECORD_OF(
+        struct join_file, "join", NULL, RECORD_TEXT(struct join_file, warning),
+        RECORD_TEXT(struct join_file, id),
+        RECORD_LIST(struct join_file, endpoints, n_endpoints, &one_endpoint),
+        RECORD_TEXT(struct join_file, prefix), RECORD_TEXT(struct join_file, user),
+        RECORD_TEXT(struct join_file, password), RECORD_TEXT(struct join_file, ca),
+        RECORD_TEXT(struct join_file, ca_key), RECORD_TEXT(struct join_file, certificate),
+        RECORD_TEXT(struct join_file, key), RECORD_VALUE(struct join_file, is_own, FIELD_BOOL));
 
 static int refuse_join(char reason[ETCD_REASON_MAX], const char *text)
 {

@@ -22,15 +22,12 @@ static const char *const names[] = { NODE_FILES_CA, NODE_FILES_CERTIFICATE, NODE
 	                             NODE_FILES_PASSWORD };
 #define N_NAMES (sizeof(names) / sizeof(names[0]))
 
-static const struct field note_fields[] = {
-	RECORD_VALUE(struct unfinished, has_etcd, FIELD_BOOL),
-	RECORD_VALUE(struct unfinished, was_active, FIELD_BOOL),
-	RECORD_VALUE(struct unfinished, has_join, FIELD_BOOL),
-	RECORD_TEXT(struct unfinished, id),
-	RECORD_VALUE(struct unfinished, keeps, FIELD_BOOL),
-};
-static const struct record_kind note_record =
-        RECORD_OF(struct unfinished, "unfinished", note_fields, NULL);
+static const struct record_kind note_record = RECORD_OF(
+        struct unfinished, "unfinished", NULL,
+        RECORD_VALUE(struct unfinished, has_etcd, FIELD_BOOL),
+        RECORD_VALUE(struct unfinished, was_active, FIELD_BOOL),
+        RECORD_VALUE(struct unfinished, has_join, FIELD_BOOL), RECORD_TEXT(struct unfinished, id),
+        RECORD_VALUE(struct unfinished, keeps, FIELD_BOOL));
 
 static int fail_path(const char *path, int err, char reason[ETCD_UNIT_REASON_MAX])
 {

@@ -10,12 +10,9 @@
 #define MODE     0644
 #define NOTE_MAX ((size_t)4096)
 
-static const struct field note_fields[] = {
-	RECORD_VALUE(struct store_note, time_ms, FIELD_I64),
-	RECORD_TEXT(struct store_note, text),
-};
-static const struct record_kind note_record =
-        RECORD_OF(struct store_note, "note", note_fields, NULL);
+static const struct record_kind note_record = RECORD_OF(
+        struct store_note, "note", NULL, RECORD_VALUE(struct store_note, time_ms, FIELD_I64),
+        RECORD_TEXT(struct store_note, text));
 
 int store_note_write(const char *state_dir, const char *name, const struct store_note *n)
 {

@@ -57,8 +57,8 @@ struct cut_list {
 };
 
 static const struct record_kind status_cut_record =
-        RECORD_ROWS(struct cut_list, "list", SHOW(struct cut_list, all),
-                    SHOW(struct cut_list, standing_out), SHOW(struct cut_list, shown));
+        RECORD_OF(struct cut_list, "list", NULL, SHOW(struct cut_list, all),
+                  SHOW(struct cut_list, standing_out), SHOW(struct cut_list, shown));
 
 void status_note_cut(struct status *s, const char *name, const uint8_t *ranks, size_t n,
                      size_t shown)
@@ -107,9 +107,9 @@ struct shown_intent {
 };
 
 const struct record_kind status_intent_record =
-        RECORD_ROWS(struct shown_intent, "intent", SHOW(struct shown_intent, state),
-                    SHOW(struct shown_intent, level_ppm), SHOW(struct shown_intent, weight),
-                    SHOW(struct shown_intent, overrides));
+        RECORD_OF(struct shown_intent, "intent", NULL, SHOW(struct shown_intent, state),
+                  SHOW(struct shown_intent, level_ppm), SHOW(struct shown_intent, weight),
+                  SHOW(struct shown_intent, overrides));
 
 json_t *status_intent(const struct status *s, enum model_target_kind kind, const char *pool,
                       const char *name, const char *service, uint32_t weight)

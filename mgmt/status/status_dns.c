@@ -28,8 +28,8 @@ struct dns_effect {
 	json_t *ipv4, *ipv6, *heard; /* of a service there; NULL: not said */
 };
 
-const struct record_kind status_dns_effect_record = RECORD_ROWS(
-        struct dns_effect, "effect", SHOW(struct dns_effect, state),
+const struct record_kind status_dns_effect_record = RECORD_OF(
+        struct dns_effect, "effect", NULL, SHOW(struct dns_effect, state),
         SHOW_KNOWN(struct dns_effect, "level_ppm", level_ppm, known, .spare = true),
         SHOW_KNOWN(struct dns_effect, "weight_share_ppm", weight_share_ppm, known, .spare = true),
         SHOW_KNOWN(struct dns_effect, "shifting", shifting, known, .spare = true),

@@ -96,8 +96,8 @@ struct backend_effect {
 	struct effect_backend row;
 };
 
-static const struct record_kind backend_effect_record = RECORD_ROWS(
-        struct backend_effect, "effect", SHOW(struct backend_effect, state),
+static const struct record_kind backend_effect_record = RECORD_OF(
+        struct backend_effect, "effect", NULL, SHOW(struct backend_effect, state),
         SHOW_AS(struct backend_effect, "why", reason, .spare = true),
         SHOW_KNOWN(struct backend_effect, "slots", row.slots, in_tables, .spare = true),
         SHOW_KNOWN(struct backend_effect, "share_ppm", share_ppm, in_tables, .spare = true),
@@ -139,12 +139,12 @@ struct shown_backend {
 };
 
 static const struct record_kind status_backend_record =
-        RECORD_ROWS(struct shown_backend, "backend", SHOW(struct shown_backend, name),
-                    SHOW(struct shown_backend, address), SHOW(struct shown_backend, port),
-                    SHOW_HEX(struct shown_backend, "id", id),
-                    SHOW(struct shown_backend, intent, .of = &status_intent_record),
-                    SHOW(struct shown_backend, observation),
-                    SHOW(struct shown_backend, effect, .of = &backend_effect_record));
+        RECORD_OF(struct shown_backend, "backend", NULL, SHOW(struct shown_backend, name),
+                  SHOW(struct shown_backend, address), SHOW(struct shown_backend, port),
+                  SHOW_HEX(struct shown_backend, "id", id),
+                  SHOW(struct shown_backend, intent, .of = &status_intent_record),
+                  SHOW(struct shown_backend, observation),
+                  SHOW(struct shown_backend, effect, .of = &backend_effect_record));
 
 static json_t *backend_status(const struct status *s, const struct model_pool *pool,
                               const struct force *f, const struct model_backend *b,
@@ -207,8 +207,8 @@ struct pool_effect {
 	struct effect_pool row;
 };
 
-static const struct record_kind pool_effect_record = RECORD_ROWS(
-        struct pool_effect, "effect", SHOW(struct pool_effect, state),
+static const struct record_kind pool_effect_record = RECORD_OF(
+        struct pool_effect, "effect", NULL, SHOW(struct pool_effect, state),
         SHOW_AS(struct pool_effect, "why", reason, .spare = true),
         SHOW_KNOWN(struct pool_effect, "serving", serving, in_tables, .spare = true),
         SHOW_KNOWN(struct pool_effect, "draining", draining, in_tables, .spare = true),
@@ -332,22 +332,22 @@ struct shown_pool {
 	json_t *mss, *backends;
 };
 
-static const struct record_kind pool_intent_record =
-        RECORD_ROWS(struct shown_pool, "intent", SHOW_AS(struct shown_pool, "backends", n_backends),
-                    SHOW_AS(struct shown_pool, "sets", n_sets),
-                    SHOW_AS(struct shown_pool, "overridden", counts.overridden));
-static const struct record_kind pool_observation_record =
-        RECORD_ROWS(struct shown_pool, "observation", SHOW_AS(struct shown_pool, "up", counts.up),
-                    SHOW_AS(struct shown_pool, "down", counts.down),
-                    SHOW_AS(struct shown_pool, "unknown", counts.unknown));
+static const struct record_kind pool_intent_record = RECORD_OF(
+        struct shown_pool, "intent", NULL, SHOW_AS(struct shown_pool, "backends", n_backends),
+        SHOW_AS(struct shown_pool, "sets", n_sets),
+        SHOW_AS(struct shown_pool, "overridden", counts.overridden));
+static const struct record_kind pool_observation_record = RECORD_OF(
+        struct shown_pool, "observation", NULL, SHOW_AS(struct shown_pool, "up", counts.up),
+        SHOW_AS(struct shown_pool, "down", counts.down),
+        SHOW_AS(struct shown_pool, "unknown", counts.unknown));
 static const struct record_kind status_pool_record =
-        RECORD_ROWS(struct shown_pool, "pool", SHOW(struct shown_pool, name),
-                    SHOW(struct shown_pool, site), SHOW_GROUP("intent", &pool_intent_record),
-                    SHOW_GROUP("observation", &pool_observation_record),
-                    SHOW(struct shown_pool, effect, .of = &pool_effect_record),
-                    SHOW(struct shown_pool, mss, .spare = true, .of = &too_big_mss_record),
-                    SHOW_AS(struct shown_pool, "standing_out", counts.odd),
-                    SHOW(struct shown_pool, backends, .each = &status_backend_record));
+        RECORD_OF(struct shown_pool, "pool", NULL, SHOW(struct shown_pool, name),
+                  SHOW(struct shown_pool, site), SHOW_GROUP("intent", &pool_intent_record),
+                  SHOW_GROUP("observation", &pool_observation_record),
+                  SHOW(struct shown_pool, effect, .of = &pool_effect_record),
+                  SHOW(struct shown_pool, mss, .spare = true, .of = &too_big_mss_record),
+                  SHOW_AS(struct shown_pool, "standing_out", counts.odd),
+                  SHOW(struct shown_pool, backends, .each = &status_backend_record));
 
 static json_t *pool_status(struct status *s, const struct ranked_pool *p, struct backend_room *room)
 {

@@ -123,10 +123,10 @@ struct shown_service {
 };
 
 static const struct record_kind status_service_record =
-        RECORD_ROWS(struct shown_service, "service", SHOW(struct shown_service, name),
-                    SHOW(struct shown_service, protocol), SHOW(struct shown_service, port),
-                    SHOW(struct shown_service, at, .each = &shown_at_kind),
-                    SHOW_KNOWN(struct shown_service, "at_all", at_all, is_cut, .spare = true));
+        RECORD_OF(struct shown_service, "service", NULL, SHOW(struct shown_service, name),
+                  SHOW(struct shown_service, protocol), SHOW(struct shown_service, port),
+                  SHOW(struct shown_service, at, .each = &shown_at_kind),
+                  SHOW_KNOWN(struct shown_service, "at_all", at_all, is_cut, .spare = true));
 
 /* At most @p max rows; `at_all` says how many there are if that is not all. */
 static json_t *service_status(const struct status *s, const struct ranked_service *r, size_t max)

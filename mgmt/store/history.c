@@ -45,23 +45,15 @@ static bool is_mark_sound(const void *record)
 	       plain_is(m->principal);
 }
 
-static const struct field head_fields[] = {
-	RECORD_VALUE(struct history_head, number, FIELD_U64),
-};
-
-static const struct field mark_fields[] = {
-	RECORD_WORD(struct history_mark, mark, mark_word, CHAIN_ENDED + 1),
-	RECORD_TEXT(struct history_mark, author),
-	RECORD_TEXT(struct history_mark, reason),
-	RECORD_TEXT(struct history_mark, node),
-	RECORD_TEXT(struct history_mark, principal),
-	RECORD_VALUE(struct history_mark, time_ms, FIELD_I64),
-};
-
 const struct record_kind history_head_record =
-        RECORD_OF(struct history_head, "head", head_fields, is_head_sound);
-const struct record_kind history_mark_record =
-        RECORD_OF(struct history_mark, "mark", mark_fields, is_mark_sound);
+        RECORD_OF(struct history_head, "head", is_head_sound,
+                  RECORD_VALUE(struct history_head, number, FIELD_U64));
+const struct record_kind history_mark_record = RECORD_OF(
+        struct history_mark, "mark", is_mark_sound,
+        RECORD_WORD(struct history_mark, mark, mark_word, CHAIN_ENDED + 1),
+        RECORD_TEXT(struct history_mark, author), RECORD_TEXT(struct history_mark, reason),
+        RECORD_TEXT(struct history_mark, node), RECORD_TEXT(struct history_mark, principal),
+        RECORD_VALUE(struct history_mark, time_ms, FIELD_I64));
 
 /** What is known of a number. */
 struct history_entry {

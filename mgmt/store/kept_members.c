@@ -11,10 +11,9 @@
 #define FILE_MAX  ((size_t)8192)
 
 static const struct field one_url = { .kind = FIELD_TEXT, .size = ETCD_URL_MAX };
-static const struct field members_fields[] = { RECORD_LIST(struct etcd_endpoints, urls, n,
-	                                                   &one_url) };
 static const struct record_kind members_record =
-        RECORD_OF(struct etcd_endpoints, "members", members_fields, NULL);
+        RECORD_OF(struct etcd_endpoints, "members", NULL,
+                  RECORD_LIST(struct etcd_endpoints, urls, n, &one_url));
 
 static bool is_tls(const char *url)
 {

@@ -15,58 +15,35 @@ static const char *vips_word(int value)
 	return texts[value];
 }
 
-static const struct field override_fields[] = {
-	RECORD_TEXT(struct override, id),
-	RECORD_VALUE(struct override, generation, FIELD_U64),
-	RECORD_VALUE(struct override, prior, FIELD_U64),
-	RECORD_VALUE(struct override, epoch, FIELD_U32),
-	RECORD_VALUE(struct override, step, FIELD_U32),
-	RECORD_WORD(struct override, kind, override_kind_text, MODEL_OVERRIDE_DRILL + 1),
-	RECORD_WORD(struct override, target, override_target_text, MODEL_TARGET_NODE + 1),
-	RECORD_TEXT(struct override, pool),
-	RECORD_TEXT(struct override, name),
-	RECORD_VALUE(struct override, created_ms, FIELD_I64),
-	RECORD_VALUE(struct override, from_ms, FIELD_I64),
-	RECORD_VALUE(struct override, over_ms, FIELD_I64),
-	RECORD_VALUE(struct override, until_ms, FIELD_I64),
-	RECORD_VALUE(struct override, from_ppm, FIELD_U32),
-	RECORD_VALUE(struct override, ended, FIELD_BOOL),
-	RECORD_VALUE(struct override, is_step, FIELD_BOOL),
-	RECORD_VALUE(struct override, to_ppm, FIELD_U32),
-	RECORD_VALUE(struct override, late_from_ms, FIELD_I64),
-	RECORD_WORD(struct override, own_vips, vips_word, MODEL_VIPS_WITHDRAWN + 1),
-	RECORD_WORD(struct override, shared_vips, vips_word, MODEL_VIPS_WITHDRAWN + 1),
-	RECORD_TEXT(struct override, service),
-	RECORD_TEXT(struct override, operation),
-	RECORD_VALUE(struct override, clients, FIELD_PREFIX),
-	RECORD_TEXT(struct override, author),
-	RECORD_TEXT(struct override, reason),
-	RECORD_TEXT(struct override, node),
-	RECORD_TEXT(struct override, principal),
-};
-
 static bool is_override_sound(const void *record)
 {
 	return override_ok(record);
 }
 
 const struct record_kind override_record =
-        RECORD_OF(struct override, "override", override_fields, is_override_sound);
-
-static const struct field version_fields[] = {
-	RECORD_VALUE(struct version, number, FIELD_U64),
-	RECORD_TEXT(struct version, digest),
-	RECORD_TEXT(struct version, parent),
-	RECORD_TEXT(struct version, author),
-	RECORD_TEXT(struct version, reason),
-	RECORD_TEXT(struct version, node),
-	RECORD_TEXT(struct version, principal),
-	RECORD_VALUE(struct version, time_ms, FIELD_I64),
-	RECORD_VALUE(struct version, effective_ms, FIELD_I64),
-	RECORD_TEXT(struct version, hash_key),
-	RECORD_VALUE(struct version, base, FIELD_U64),
-	RECORD_VALUE(struct version, confirm_within_ms, FIELD_I64),
-};
+        RECORD_OF(struct override, "override", is_override_sound, RECORD_TEXT(struct override, id),
+                  RECORD_VALUE(struct override, generation, FIELD_U64),
+                  RECORD_VALUE(struct override, prior, FIELD_U64),
+                  RECORD_VALUE(struct override, epoch, FIELD_U32),
+                  RECORD_VALUE(struct override, step, FIELD_U32),
+                  RECORD_WORD(struct override, kind, override_kind_text, MODEL_OVERRIDE_DRILL + 1),
+                  RECORD_WORD(struct override, target, override_target_text, MODEL_TARGET_NODE + 1),
+                  RECORD_TEXT(struct override, pool), RECORD_TEXT(struct override, name),
+                  RECORD_VALUE(struct override, created_ms, FIELD_I64),
+                  RECORD_VALUE(struct override, from_ms, FIELD_I64),
+                  RECORD_VALUE(struct override, over_ms, FIELD_I64),
+                  RECORD_VALUE(struct override, until_ms, FIELD_I64),
+                  RECORD_VALUE(struct override, from_ppm, FIELD_U32),
+                  RECORD_VALUE(struct override, ended, FIELD_BOOL),
+                  RECORD_VALUE(struct override, is_step, FIELD_BOOL),
+                  RECORD_VALUE(struct override, to_ppm, FIELD_U32),
+                  RECORD_VALUE(struct override, late_from_ms, FIELD_I64),
+                  RECORD_WORD(struct override, own_vips, vips_word, MODEL_VIPS_WITHDRAWN + 1),
+                  RECORD_WORD(struct override, shared_vips, vips_word, MODEL_VIPS_WITHDRAWN + 1),
+                  RECORD_TEXT(struct override, service), RECORD_TEXT(struct override, operation),
+                  RECORD_VALUE(struct override, clients, FIELD_PREFIX),
+                  RECORD_TEXT(struct override, author), RECORD_TEXT(struct override, reason),
+                  RECORD_TEXT(struct override, node), RECORD_TEXT(struct override, principal));
 
 static bool is_digest(const char *text)
 {
@@ -95,5 +72,12 @@ static bool is_version_sound(const void *record)
 	       plain_is(v->principal);
 }
 
-const struct record_kind version_record =
-        RECORD_OF(struct version, "version", version_fields, is_version_sound);
+const struct record_kind version_record = RECORD_OF(
+        struct version, "version", is_version_sound,
+        RECORD_VALUE(struct version, number, FIELD_U64), RECORD_TEXT(struct version, digest),
+        RECORD_TEXT(struct version, parent), RECORD_TEXT(struct version, author),
+        RECORD_TEXT(struct version, reason), RECORD_TEXT(struct version, node),
+        RECORD_TEXT(struct version, principal), RECORD_VALUE(struct version, time_ms, FIELD_I64),
+        RECORD_VALUE(struct version, effective_ms, FIELD_I64),
+        RECORD_TEXT(struct version, hash_key), RECORD_VALUE(struct version, base, FIELD_U64),
+        RECORD_VALUE(struct version, confirm_within_ms, FIELD_I64));

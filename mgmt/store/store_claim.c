@@ -27,20 +27,14 @@ static bool is_claim_sound(const void *record)
 	       plain_is(c->principal);
 }
 
-static const struct field claim_fields[] = {
-	RECORD_TEXT(struct store_claim, id),
-	RECORD_VALUE(struct store_claim, epoch, FIELD_U64),
-	RECORD_TEXT(struct store_claim, nonce),
-	RECORD_VALUE(struct store_claim, unfinished, FIELD_BOOL),
-	RECORD_WORD(struct store_claim, how, how_word, STORE_CLAIM_REBUILT + 1),
-	RECORD_TEXT(struct store_claim, node),
-	RECORD_TEXT(struct store_claim, author),
-	RECORD_TEXT(struct store_claim, reason),
-	RECORD_TEXT(struct store_claim, principal),
-	RECORD_VALUE(struct store_claim, time_ms, FIELD_I64),
-};
-const struct record_kind store_claim_record =
-        RECORD_OF(struct store_claim, "store", claim_fields, is_claim_sound);
+const struct record_kind store_claim_record = RECORD_OF(
+        struct store_claim, "store", is_claim_sound, RECORD_TEXT(struct store_claim, id),
+        RECORD_VALUE(struct store_claim, epoch, FIELD_U64), RECORD_TEXT(struct store_claim, nonce),
+        RECORD_VALUE(struct store_claim, unfinished, FIELD_BOOL),
+        RECORD_WORD(struct store_claim, how, how_word, STORE_CLAIM_REBUILT + 1),
+        RECORD_TEXT(struct store_claim, node), RECORD_TEXT(struct store_claim, author),
+        RECORD_TEXT(struct store_claim, reason), RECORD_TEXT(struct store_claim, principal),
+        RECORD_VALUE(struct store_claim, time_ms, FIELD_I64));
 
 int store_claim_new_id(char id[STORE_ID_MAX])
 {

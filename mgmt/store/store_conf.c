@@ -15,19 +15,12 @@
 
 static const struct field one_endpoint = { .kind = FIELD_TEXT, .size = ETCD_URL_MAX };
 
-static const struct field conf_fields[] = {
-	RECORD_TEXT(struct store_conf, id),
-	RECORD_LIST(struct store_conf, endpoints, n_endpoints, &one_endpoint),
-	RECORD_TEXT(struct store_conf, prefix),
-	RECORD_TEXT(struct store_conf, user),
-	RECORD_TEXT(struct store_conf, password_file),
-	RECORD_TEXT(struct store_conf, ca),
-	RECORD_TEXT(struct store_conf, certificate),
-	RECORD_TEXT(struct store_conf, key),
-};
-
 static const struct record_kind conf_record =
-        RECORD_OF(struct store_conf, "store", conf_fields, NULL);
+        RECORD_OF(struct store_conf, "store", NULL, RECORD_TEXT(struct store_conf, id),
+                  RECORD_LIST(struct store_conf, endpoints, n_endpoints, &one_endpoint),
+                  RECORD_TEXT(struct store_conf, prefix), RECORD_TEXT(struct store_conf, user),
+                  RECORD_TEXT(struct store_conf, password_file), RECORD_TEXT(struct store_conf, ca),
+                  RECORD_TEXT(struct store_conf, certificate), RECORD_TEXT(struct store_conf, key));
 
 bool store_conf_is_id(const char *id)
 {

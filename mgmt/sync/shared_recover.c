@@ -196,14 +196,9 @@ static uint64_t newest_of(const struct shared_records *l)
 	return r && !record_from_text(&history_head_record, r->text, &head, NULL) ? head.number : 0;
 }
 
-static const struct field copy_version_fields[] = {
-	SHOW(struct version, number),
-	SHOW(struct version, author),
-	SHOW(struct version, reason),
-	SHOW_TIME(struct version, "time", time_ms),
-};
-static const struct record_kind copy_version_shown =
-        RECORD_OF(struct version, "version", copy_version_fields, NULL);
+static const struct record_kind copy_version_shown = RECORD_OF(
+        struct version, "version", NULL, SHOW(struct version, number), SHOW(struct version, author),
+        SHOW(struct version, reason), SHOW_TIME(struct version, "time", time_ms));
 
 /* A node's copy of the store. */
 #define OF_COPY(t) ONLY_IF(struct t, has_copy)
@@ -223,9 +218,9 @@ struct listed_copy {
 };
 
 static const struct record_kind listed_copy_kind =
-        RECORD_ROWS(struct listed_copy, "copy of a node", SHOW(struct listed_copy, node),
-                    SHOW_ROWS(struct listed_copy, copy, &store_copy_kind, .behind = true),
-                    SHOW_LATER("is_newer", FIELD_BOOL), SHOW_LATER("failure", FIELD_STRING));
+        RECORD_OF(struct listed_copy, "copy of a node", NULL, SHOW(struct listed_copy, node),
+                  SHOW_ROWS(struct listed_copy, copy, &store_copy_kind, .behind = true),
+                  SHOW_LATER("is_newer", FIELD_BOOL), SHOW_LATER("failure", FIELD_STRING));
 
 /* One side: this node's copy, or the store. */
 #define SIDE_ROWS(X, t) X(t, uint64_t, newest) X(t, int64_t, revision) X(t, uint64_t, epoch)
@@ -243,14 +238,10 @@ static const char *lost_word(int mark)
 	return words[mark];
 }
 
-static const struct field lost_fields[] = {
-	SHOW(struct lost, number),
-	SHOW_WORD(struct lost, "what", mark, lost_word, CHAIN_ENDED + 1),
-	SHOW(struct lost, author),
-	SHOW(struct lost, reason),
-	SHOW_TIME(struct lost, "time", time_ms),
-};
-static const struct record_kind lost_shown = RECORD_OF(struct lost, "lost", lost_fields, NULL);
+static const struct record_kind lost_shown = RECORD_OF(
+        struct lost, "lost", NULL, SHOW(struct lost, number),
+        SHOW_WORD(struct lost, "what", mark, lost_word, CHAIN_ENDED + 1), SHOW(struct lost, author),
+        SHOW(struct lost, reason), SHOW_TIME(struct lost, "time", time_ms));
 
 /* What a recovery answers. */
 #define RECOVERY_ROWS(X, t)                                                                        \

@@ -235,23 +235,12 @@ struct store_answer {
 
 #define OF_STORE(member, ...)                                                                      \
 	SHOW(struct store_answer, member, ONLY_IF(struct store_answer, shares), __VA_ARGS__)
-static const struct field store_answer_fields[] = {
-	SHOW(struct store_answer, state),
-	OF_STORE(reason),
-	OF_STORE(id),
-	OF_STORE(silent_ms),
-	OF_STORE(revision),
-	OF_STORE(epoch),
-	OF_STORE(members, .each = &member_row_kind, .or_null = true),
-	OF_STORE(members_needed),
-	OF_STORE(newest),
-	OF_STORE(in_force),
-	OF_STORE(here),
-	OF_STORE(goes_back_to),
-	OF_STORE(files_missing),
-};
 const struct record_kind store_answer_kind =
-        RECORD_OF(struct store_answer, "store", store_answer_fields, NULL);
+        RECORD_OF(struct store_answer, "store", NULL, SHOW(struct store_answer, state),
+                  OF_STORE(reason), OF_STORE(id), OF_STORE(silent_ms), OF_STORE(revision),
+                  OF_STORE(epoch), OF_STORE(members, .each = &member_row_kind, .or_null = true),
+                  OF_STORE(members_needed), OF_STORE(newest), OF_STORE(in_force), OF_STORE(here),
+                  OF_STORE(goes_back_to), OF_STORE(files_missing));
 
 static struct shown_number number_of(const struct version *v)
 {

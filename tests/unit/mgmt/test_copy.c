@@ -14,9 +14,8 @@ struct copy_thing {
 	char text[200];
 };
 
-static const struct field thing_fields[] = { RECORD_TEXT(struct copy_thing, text) };
 static const struct record_kind thing_record =
-        RECORD_OF(struct copy_thing, "thing", thing_fields, NULL);
+        RECORD_OF(struct copy_thing, "thing", NULL, RECORD_TEXT(struct copy_thing, text));
 
 static struct store *open_store(const struct fixture *f)
 {

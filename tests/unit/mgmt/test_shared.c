@@ -20,8 +20,8 @@ struct large {
 	char text[SHARED_TEXT_MAX + 64];
 };
 
-static const struct field large_fields[] = { RECORD_TEXT(struct large, text) };
-static const struct record_kind large_record = RECORD_OF(struct large, "large", large_fields, NULL);
+static const struct record_kind large_record =
+        RECORD_OF(struct large, "large", NULL, RECORD_TEXT(struct large, text));
 
 static void a_change_holds_what_it_rests_on_and_writes(void **state)
 {
@@ -118,12 +118,12 @@ static bool is_sound(const void *record)
 	return strcmp(((const struct large *)record)->text, "wrong") != 0;
 }
 
+static const struct record_kind judged =
+        RECORD_OF(struct large, "judged", is_sound, RECORD_TEXT(struct large, text));
+
 /* A record that all nodes would refuse, for ever, once it was acknowledged. */
 static void what_nobody_would_read_is_not_written(void **state)
 {
-	static const struct field fields[] = { RECORD_TEXT(struct large, text) };
-	static const struct record_kind judged =
-	        RECORD_OF(struct large, "judged", fields, is_sound);
 	static const struct {
 		const char *text;
 		int err;

@@ -273,7 +273,7 @@ static void a_peer_with_another_store_is_stated(void **state)
 /* --- as the API shows it --- */
 
 /* What is shown beside the state and its reason, of a node that has nothing of the store yet. */
-#define SHOWN(state, reason, members, needed)                                                      \
+#define ANSWERED(state, reason, members, needed)                                                   \
 	"{'state':'" state "','reason':'" reason "','id':'" OURS "',"                              \
 	"'revision':0,'epoch':0,'members':" members ",'members_needed':" needed                    \
 	",'newest':null,'in_force':null,'here':null,'goes_back_to':null,'files_missing':false}"
@@ -310,16 +310,18 @@ static void each_state_of_the_store_is_shown(void **state)
 		const char *reason, *went_back, *other;
 		const char *expected;
 	} rows[] = {
-		{ "it works", 0, 1, 0, 0, 0, "", "", "", SHOWN("ready", "", "null", "null") },
-		{ "full", 0, 1, 1, 0, 0, "", "", "", SHOWN("full", "", "null", "null") },
+		{ "it works", 0, 1, 0, 0, 0, "", "", "", ANSWERED("ready", "", "null", "null") },
+		{ "full", 0, 1, 1, 0, 0, "", "", "", ANSWERED("full", "", "null", "null") },
 		{ "nobody was heard", 0, 0, 1, 0, 0, "r", "", "",
-		  SHOWN("unknown", "r", "null", "null") },
-		{ "silent", 0, 1, 1, 0, 7000, "r", "", "", SHOWN("cut-off", "r", "null", "null") },
-		{ "not kept", 0, 1, 1, -EIO, 0, "r", "", "", SHOWN("unkept", "r", "null", "null") },
-		{ "another", 0, 1, 1, 0, 0, "r", "", "o", SHOWN("other", "o", "null", "null") },
+		  ANSWERED("unknown", "r", "null", "null") },
+		{ "silent", 0, 1, 1, 0, 7000, "r", "", "",
+		  ANSWERED("cut-off", "r", "null", "null") },
+		{ "not kept", 0, 1, 1, -EIO, 0, "r", "", "",
+		  ANSWERED("unkept", "r", "null", "null") },
+		{ "another", 0, 1, 1, 0, 0, "r", "", "o", ANSWERED("other", "o", "null", "null") },
 		{ "it went back", 0, 1, 1, 0, 0, "r", "w", "o",
-		  SHOWN("went-back", "w", "null", "null") },
-		{ "refused", 1, 0, 0, 0, 0, "r", "", "", SHOWN("refused", "r", "null", "null") },
+		  ANSWERED("went-back", "w", "null", "null") },
+		{ "refused", 1, 0, 0, 0, 0, "r", "", "", ANSWERED("refused", "r", "null", "null") },
 	};
 
 	(void)state;
@@ -365,7 +367,7 @@ static void each_member_is_shown_as_it_answers(void **state)
 		{ .name = "m4", .url = "u4", .tried_ms = 100000 },
 		{ .name = "", .url = "u5" },
 	};
-	static const char shown[] = SHOWN(
+	static const char shown[] = ANSWERED(
 	        "ready", "",
 	        "[{'name':'m1','endpoint':'u1','state':'answers','since':null,'reason':''},"
 	        "{'name':'m2','endpoint':'u2','state':'silent','since':'2026-09-21T14:13:20.000Z',"
@@ -381,7 +383,7 @@ static void each_member_is_shown_as_it_answers(void **state)
 	memcpy(run.observed.members, members, sizeof(members));
 	expect_whole("it works", show_store(), shown);
 	run.heard_ms = clock_mono_ms() - 7000;
-	expect_whole("it is silent", show_store(), SHOWN("cut-off", "", "null", "3"));
+	expect_whole("it is silent", show_store(), ANSWERED("cut-off", "", "null", "3"));
 }
 
 /* --- who may change what nodes share --- */

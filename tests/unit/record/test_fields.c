@@ -50,36 +50,27 @@ static const char *colour_word(int value)
 	return value == RED ? "red" : "green";
 }
 
-static const struct field leg_fields[] = {
-	RECORD_TEXT(struct desk_leg, name),
-	RECORD_VALUE(struct desk_leg, n, FIELD_U32),
-};
-static const struct record_kind leg = RECORD_OF(struct desk_leg, "leg", leg_fields, NULL);
+static const struct record_kind leg =
+        RECORD_OF(struct desk_leg, "leg", NULL, RECORD_TEXT(struct desk_leg, name),
+                  RECORD_VALUE(struct desk_leg, n, FIELD_U32));
 static const struct field one_leg = { .kind = FIELD_RECORD, .of = &leg };
 static const struct field one_name = { .kind = FIELD_TEXT, .size = 4 };
-static const struct field desk_fields[] = {
-	RECORD_TEXT(struct desk, name),
-	RECORD_VALUE(struct desk, round, FIELD_BOOL),
-	RECORD_VALUE(struct desk, u32, FIELD_U32),
-	RECORD_VALUE(struct desk, u64, FIELD_U64),
-	RECORD_VALUE(struct desk, hex, FIELD_HEX),
-	RECORD_VALUE(struct desk, i64, FIELD_I64),
-	RECORD_KNOWN(struct desk, known),
-	RECORD_WORD(struct desk, colour, colour_word, COLOURS),
-	RECORD_VALUE(struct desk, prefix, FIELD_PREFIX),
-	RECORD_RECORD(struct desk, best, &leg),
-	RECORD_LIST(struct desk, legs, n_legs, &one_leg),
-	RECORD_LIST(struct desk, names, n_names, &one_name),
-	RECORD_SET(struct desk, set, colour_word),
-	RECORD_BY_WORD(struct desk, by_colour, colour_word),
-};
-
 static bool is_even(const void *record)
 {
 	return ((const struct desk *)record)->u32 % 2 == 0;
 }
 
-static const struct record_kind desk = RECORD_OF(struct desk, "desk", desk_fields, is_even);
+static const struct record_kind desk = RECORD_OF(
+        struct desk, "desk", is_even, RECORD_TEXT(struct desk, name),
+        RECORD_VALUE(struct desk, round, FIELD_BOOL), RECORD_VALUE(struct desk, u32, FIELD_U32),
+        RECORD_VALUE(struct desk, u64, FIELD_U64), RECORD_VALUE(struct desk, hex, FIELD_HEX),
+        RECORD_VALUE(struct desk, i64, FIELD_I64), RECORD_KNOWN(struct desk, known),
+        RECORD_WORD(struct desk, colour, colour_word, COLOURS),
+        RECORD_VALUE(struct desk, prefix, FIELD_PREFIX), RECORD_RECORD(struct desk, best, &leg),
+        RECORD_LIST(struct desk, legs, n_legs, &one_leg),
+        RECORD_LIST(struct desk, names, n_names, &one_name),
+        RECORD_SET(struct desk, set, colour_word),
+        RECORD_BY_WORD(struct desk, by_colour, colour_word));
 
 /* The text of @p t. */
 static char *text_of(const struct desk *t)
@@ -209,13 +200,11 @@ struct shelf {
 	uint32_t n_names;
 };
 
-static const struct field shelf_fields[] = {
-	RECORD_ALWAYS(struct shelf, "label", name, FIELD_TEXT),
-	RECORD_ALWAYS(struct shelf, "number", n, FIELD_U32),
-	RECORD_ALWAYS(struct shelf, "full", full, FIELD_BOOL),
-	RECORD_ALWAYS_LIST(struct shelf, "books", names, n_names, &one_name),
-};
-static const struct record_kind shelf = RECORD_OF(struct shelf, "shelf", shelf_fields, NULL);
+static const struct record_kind shelf = RECORD_OF(
+        struct shelf, "shelf", NULL, RECORD_ALWAYS(struct shelf, "label", name, FIELD_TEXT),
+        RECORD_ALWAYS(struct shelf, "number", n, FIELD_U32),
+        RECORD_ALWAYS(struct shelf, "full", full, FIELD_BOOL),
+        RECORD_ALWAYS_LIST(struct shelf, "books", names, n_names, &one_name));
 
 /* In the order of the rows; and who leaves one out is refused. */
 static void what_is_always_there_is_written_though_empty_and_must_be_read(void **state)
@@ -243,24 +232,22 @@ static void what_is_always_there_is_written_though_empty_and_must_be_read(void *
 	free(text);
 }
 
-static const struct field shown_fields[] = {
-	RECORD_TEXT(struct desk, name, .shown = "called"),
-	RECORD_VALUE(struct desk, u32, FIELD_U32),
-	RECORD_VALUE(struct desk, i64, FIELD_TIME, .shown = "since"),
-	RECORD_VALUE(struct desk, round, FIELD_BOOL, .shown = "round"),
-	RECORD_KNOWN(struct desk, known, .shown = "counted"),
-	RECORD_WORD(struct desk, colour, colour_word, COLOURS, .shown = "colour"),
-	RECORD_LIST(struct desk, names, n_names, &one_name, .shown = "names"),
-	RECORD_BY_WORD(struct desk, by_colour, colour_word, .shown = "by"),
-	{ .shown = "legs",
-	  .kind = FIELD_LIST,
-	  .offset = offsetof(struct desk, legs),
-	  .size = sizeof(struct desk_leg),
-	  .most = 3,
-	  .count = offsetof(struct desk, n_legs),
-	  .element = &one_name },
-};
-static const struct record_kind shown_desk = RECORD_OF(struct desk, "desk", shown_fields, NULL);
+static const struct record_kind shown_desk =
+        RECORD_OF(struct desk, "desk", NULL, RECORD_TEXT(struct desk, name, .shown = "called"),
+                  RECORD_VALUE(struct desk, u32, FIELD_U32),
+                  RECORD_VALUE(struct desk, i64, FIELD_TIME, .shown = "since"),
+                  RECORD_VALUE(struct desk, round, FIELD_BOOL, .shown = "round"),
+                  RECORD_KNOWN(struct desk, known, .shown = "counted"),
+                  RECORD_WORD(struct desk, colour, colour_word, COLOURS, .shown = "colour"),
+                  RECORD_LIST(struct desk, names, n_names, &one_name, .shown = "names"),
+                  RECORD_BY_WORD(struct desk, by_colour, colour_word, .shown = "by"),
+                  { .shown = "legs",
+                    .kind = FIELD_LIST,
+                    .offset = offsetof(struct desk, legs),
+                    .size = sizeof(struct desk_leg),
+                    .most = 3,
+                    .count = offsetof(struct desk, n_legs),
+                    .element = &one_name });
 
 static void expect_text(json_t *json, const char *expected)
 {
@@ -381,12 +368,11 @@ static const char *size_of_crate(const void *record)
 	return c->u16 > 9 ? "large" : c->u16 ? "small" : NULL;
 }
 
-static const struct field shown_leg_fields[] = { SHOW(struct desk_leg, name),
-	                                         SHOW(struct desk_leg, n, .spare = true) };
 static const struct record_kind shown_leg =
-        RECORD_OF(struct desk_leg, "leg", shown_leg_fields, NULL);
+        RECORD_OF(struct desk_leg, "leg", NULL, SHOW(struct desk_leg, name),
+                  SHOW(struct desk_leg, n, .spare = true));
 static const struct record_kind crate_part =
-        RECORD_ROWS(struct crate, "part", SHOW(struct crate, u8));
+        RECORD_OF(struct crate, "part", NULL, SHOW(struct crate, u8));
 
 /* Of none there is no sum. */
 static json_t *sum_legs(const void *record)
@@ -399,34 +385,24 @@ static json_t *sum_legs(const void *record)
 	return c->n_legs ? json_integer(sum) : NULL;
 }
 
-static const struct field paint_fields[] = { SHOW_WORD(struct crate, "colour", colour, colour_word,
-	                                               COLOURS) };
-static const struct record_kind paint = RECORD_OF(struct crate, "paint", paint_fields, NULL);
-static const struct field crate_fields[] = {
-	SHOW(struct crate, label),
-	SHOW(struct crate, owner, .or_null = true),
-	SHOW_AS(struct crate, "small", u8),
-	SHOW(struct crate, u16),
-	SHOW(struct crate, below),
-	SHOW(struct crate, weight),
-	SHOW_TIME(struct crate, "made", made_ms),
-	SHOW_VALUE(struct crate, "guests", guests),
-	SHOW(struct crate, best, .of = &shown_leg, .behind = true),
-	SHOW_RECORDS(struct crate, "legs", legs, n_legs, &shown_leg),
-	SHOW_LIST(struct crate, "words", words, n_words, &record_string, .spare = true),
-	SHOW_GROUP("paint", &paint),
-	SHOW_TEXT_OF("size", size_of_crate, .spare = true),
-	SHOW(struct crate, sender, ONLY_IF(struct crate, has_sender)),
-	SHOW(struct crate, range),
-	SHOW_LATER("taken", FIELD_BOOL),
-	SHOW(struct crate, notes, .or_null = true, .element = &record_string),
-	SHOW(struct crate, extra, .spare = true),
-	SHOW_ROWS(struct crate, more, &shown_leg, .behind = true),
-	SHOW_GROUP("of_it", &crate_part),
-	SHOW_COMPUTED("sum", sum_legs),
-	SHOW_COMPUTED("spare_sum", sum_legs, .spare = true),
-};
-static const struct record_kind crate = RECORD_OF(struct crate, "crate", crate_fields, NULL);
+static const struct record_kind paint =
+        RECORD_OF(struct crate, "paint", NULL,
+                  SHOW_WORD(struct crate, "colour", colour, colour_word, COLOURS));
+static const struct record_kind crate = RECORD_OF(
+        struct crate, "crate", NULL, SHOW(struct crate, label),
+        SHOW(struct crate, owner, .or_null = true), SHOW_AS(struct crate, "small", u8),
+        SHOW(struct crate, u16), SHOW(struct crate, below), SHOW(struct crate, weight),
+        SHOW_TIME(struct crate, "made", made_ms), SHOW_VALUE(struct crate, "guests", guests),
+        SHOW(struct crate, best, .of = &shown_leg, .behind = true),
+        SHOW_RECORDS(struct crate, "legs", legs, n_legs, &shown_leg),
+        SHOW_LIST(struct crate, "words", words, n_words, &record_string, .spare = true),
+        SHOW_GROUP("paint", &paint), SHOW_TEXT_OF("size", size_of_crate, .spare = true),
+        SHOW(struct crate, sender, ONLY_IF(struct crate, has_sender)), SHOW(struct crate, range),
+        SHOW_LATER("taken", FIELD_BOOL),
+        SHOW(struct crate, notes, .or_null = true, .element = &record_string),
+        SHOW(struct crate, extra, .spare = true),
+        SHOW_ROWS(struct crate, more, &shown_leg, .behind = true), SHOW_GROUP("of_it", &crate_part),
+        SHOW_COMPUTED("sum", sum_legs), SHOW_COMPUTED("spare_sum", sum_legs, .spare = true));
 
 static void expect_shown(const struct crate *s, const char *text)
 {
@@ -507,11 +483,10 @@ struct fleet {
 	size_t n_legs;
 };
 
-static const struct field fleet_fields[] = {
-	SHOW_RECORDS(struct fleet, "ships", ships, n_ships, &ship_kind),
-	SHOW_LIST(struct fleet, "legs", legs, n_legs, &name_of_leg),
-};
-static const struct record_kind fleet = RECORD_OF(struct fleet, "fleet", fleet_fields, NULL);
+static const struct record_kind fleet =
+        RECORD_OF(struct fleet, "fleet", NULL,
+                  SHOW_RECORDS(struct fleet, "ships", ships, n_ships, &ship_kind),
+                  SHOW_LIST(struct fleet, "legs", legs, n_legs, &name_of_leg));
 
 static void a_struct_and_its_rows_are_one_list(void **state)
 {
@@ -587,15 +562,15 @@ static void a_list_in_a_struct_has_no_more_than_its_room(void **state)
 	json_decref(json);
 }
 
-static const struct field odd_fields[] = {
-	RECORD_WORD(struct desk, colour, colour_word, COLOURS, .shown = "colour",
-	            .known = offsetof(struct desk, round) + 1),
-	RECORD_VALUE(struct desk, hex, FIELD_HEX, .shown = "hex"),
-	RECORD_VALUE(struct desk, prefix, FIELD_PREFIX, .shown = "prefix"),
-	RECORD_BY_WORD(struct desk, by_colour, colour_word, .shown = "by"),
-	RECORD_VALUE(struct desk, u32, FIELD_U32), /* it is not shown */
-};
-static const struct record_kind odd = RECORD_OF(struct desk, "odd", odd_fields, NULL);
+static const struct record_kind odd =
+        RECORD_OF(struct desk, "odd", NULL,
+                  RECORD_WORD(struct desk, colour, colour_word, COLOURS, .shown = "colour",
+                              .known = offsetof(struct desk, round) + 1),
+                  RECORD_VALUE(struct desk, hex, FIELD_HEX, .shown = "hex"),
+                  RECORD_VALUE(struct desk, prefix, FIELD_PREFIX, .shown = "prefix"),
+                  RECORD_BY_WORD(struct desk, by_colour, colour_word, .shown = "by"),
+                  /* it is not shown */
+                  RECORD_VALUE(struct desk, u32, FIELD_U32));
 
 static void a_schema_has_the_words_that_are_known(void **state)
 {
