@@ -64,11 +64,12 @@ class Watch:
         return sum(max(0.0, min(end, at) - max(begin, at - s)) for at, s in list(self.stops))
 
     def since(self, begin: Moment) -> str:
-        """What the machine did since @begin, as words; "" if it did nothing worth a word."""
+        """How busy the machine is, and what it did since @begin that is worth a word."""
         now = look()
         stops = [s for at, s in list(self.stops) if at > begin.at]
         stolen = (now.stolen - begin.stolen) / max(1, now.total - begin.total)
-        said = [f"no thread ran for {max(stops):.1f} s ({len(stops)} stops in all)"] if stops else []
+        said = [f"a load of {os.getloadavg()[0]:.0f}"]
+        said += [f"no thread ran for {max(stops):.1f} s ({len(stops)} stops in all)"] if stops else []
         said += [f"the host had {100 * stolen:.0f} % of the processors"] if stolen >= 0.05 else []
         said += [f"{now.lost - begin.lost} packets found a processor's queue full"] if now.lost > begin.lost else []
         return "; ".join(said)
