@@ -58,7 +58,7 @@ LONG = {
     "process_ports": ("dataplane", "bpf"),
 }
 SHORT_S = 4  # suites that take no longer run together
-OWN = {"include": ("fwd", "dataplane"), "host": ("host", "dataplane"), "pages": ("pages", "model"), "supervise": ("mgmt",)}  # where a folder's tests lie, if not by its name
+OWN = {"include": ("fwd", "dataplane"), "host": ("host", "dataplane"), "pages": ("pages", "model")}  # where a folder's tests lie, if not by its name
 
 
 def read_list(path: str) -> list[typing.Any]:

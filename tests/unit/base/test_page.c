@@ -264,6 +264,27 @@ static void waiting_ends_by_publication_or_time(void **state)
 	page_close(p);
 }
 
+/* Nothing else would tell a reader that waits: nobody writes its page any more. */
+static void waiting_ends_when_another_file_takes_the_page_s_place(void **state)
+{
+	(void)state;
+	page_close(create_page(1, 64));
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct page *reader;
+
+		_exit(page_open(path, "test", 1, NULL, &reader) ||
+		      page_wait(reader, page_epoch(reader), 5000) || !page_is_replaced(reader));
+	}
+	usleep(20000); /* the reader waits by then */
+	page_close(create_page(1, 8192));
+	int status = -1;
+
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+}
+
 static void anyone_may_read_and_only_the_owner_write(void **state)
 {
 	(void)state;
@@ -672,6 +693,7 @@ SUITE(page)
 		PAGE_TEST(a_replaced_file_that_is_put_back_is_not_kept),
 		PAGE_TEST(a_file_whose_head_says_another_size_is_not_kept),
 		PAGE_TEST(waiting_ends_by_publication_or_time),
+		PAGE_TEST(waiting_ends_when_another_file_takes_the_page_s_place),
 		PAGE_TEST(anyone_may_read_and_only_the_owner_write),
 		PAGE_TEST(who_may_only_read_cannot_keep_the_writer_out),
 		PAGE_TEST(a_removed_page_leaves_nothing),

@@ -397,8 +397,10 @@ static void without_the_last_of_its_bounds_no_process_begins(void **state)
 static int become_and_look(void)
 {
 	gid_t groups[2] = { 0 };
+	int has_bpf = prctl(PR_CAPBSET_READ, 39, 0, 0,
+	                    0); /* it lies in the second half; a container may lack it */
 
-	if (proc_become("health", 1ull << 13))
+	if (proc_become("health", 1ull << 13 | (uint64_t)(has_bpf == 1) << 39))
 		return 2;
 	if (getuid() != 54321 || geteuid() != 54321 || getgid() != 54322 ||
 	    getgroups(2, groups) != 2 || groups[0] != 54322 || groups[1] != 54323)
@@ -408,7 +410,8 @@ static int become_and_look(void)
 	if (prctl(PR_CAPBSET_READ, 13, 0, 0, 0) != 1 || prctl(PR_CAPBSET_READ, 21, 0, 0, 0) != 0)
 		return 5;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 13, 0, 0) != 1 ||
-	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 12, 0, 0) != 0)
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 12, 0, 0) != 0 ||
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 39, 0, 0) != (has_bpf == 1))
 		return 6;
 	return setuid(0) ? 0 : 7; /* and there is no way back */
 }

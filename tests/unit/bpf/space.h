@@ -25,7 +25,8 @@
 #include <linux/filter.h>
 #include <linux/if_link.h>
 
-#define BPF_DIR "/run/weir-test-bpf"
+/* With a dot, which is allowed above the bpffs and not in it. */
+#define BPF_DIR "/run/weir-test.bpf"
 
 static inline void __attribute__((format(printf, 1, 2), unused)) space_run(const char *format, ...)
 {

@@ -209,12 +209,16 @@ static void sizes_that_root_does_not_name_are_not_believed(struct fwd_root *root
 		                     &root->n_exception_buckets, &root->n_cpus };
 
 	for (size_t i = 0; i < COUNT(fields); i++) {
-		char what[32];
+		const uint32_t is = *fields[i], wrong[] = { is * 2, is / 2 };
 
-		snprintf(what, sizeof(what), "field %zu", i);
-		*fields[i] *= 2;
-		expect_refused(what, "do not have the sizes that their root names");
-		*fields[i] /= 2;
+		for (size_t k = 0; k < COUNT(wrong) && is > 1; k++) {
+			char what[64];
+
+			snprintf(what, sizeof(what), "field %zu: %u, not %u", i, wrong[k], is);
+			*fields[i] = wrong[k];
+			expect_refused(what, "do not have the sizes that their root names");
+		}
+		*fields[i] = is;
 	}
 	root->layout++;
 	expect_refused("layout", "pinned tables have layout");

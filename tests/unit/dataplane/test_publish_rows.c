@@ -111,6 +111,10 @@ static void ports_come_and_go(void **state)
 	publisher_write(p, &s.node, &s.time);
 	expect_metric(METRIC("port_up"), "port=\"eth0\"", 1);
 	assert_int_equal(n_rows(METRIC("port_up")), 1);
+	strcpy(ports[0].name, "eth3"); /* a port that has stayed twice goes, too */
+	publisher_write(p, &s.node, &s.time);
+	assert_int_equal(n_rows(METRIC("port_up")), 1);
+	expect_metric(METRIC("port_missed_total"), "port=\"eth3\"", 3);
 }
 
 /* The tables of web-ams with the backup web-fra; alone, or beside those without one. */
