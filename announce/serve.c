@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One thread runs one event loop; another one reads documents (announce/document.h). A round runs
+ * One thread runs one event loop; another one reads documents (base/loop_job.h): the largest takes hundreds of
+ * ms, and the loop must withdraw within 200 ms of a driver's death. A round runs
  * every TICK_MS and at each event; it reads, decides, moves and publishes. Without a document nothing
  * is touched, unless this node forwards nothing. A refused document leaves the one before in force,
  * also one that does not name this node.
@@ -14,12 +15,12 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "announce/document.h"
 #include "announce/process.h"
 #include "base/believed.h"
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "base/log.h"
+#include "base/loop_job.h"
 #include "base/proc.h"
 #include "weir/announce.h"
 #include "weir/condition.h"
@@ -32,6 +33,7 @@
 #define SLOW_MS   500u /* ms between two rounds of signs of life and conditions */
 #define STATS_MAX 64u  /* entries of the stats page; some 20 are used */
 #define START_S   60u  /* s: longest start, announced to weir run, which restarts what hangs */
+#define AGAIN_MS  500u /* ms to the next try of a document that could not be read or taken yet */
 #define NEWS_MS   10u  /* ms between two rounds because of what the routing daemon says */
 
 struct announce_process {
@@ -39,7 +41,11 @@ struct announce_process {
 	char document[PATH_MAX];
 	struct announcer announcer;
 	struct ctl *ctl;
-	struct document_thread *reader;
+	struct loop_job *reader;
+	/* The document that was read; while the reader runs, its thread's. */
+	int read_err; /* -ENOENT: there is none; -EINVAL with errors; -errno */
+	struct model *read;
+	struct model_errors errors;
 	struct loop_timer tick, news;
 	struct believed believed;
 	uint64_t slow_ms;                /* when signs of life were last shown */
@@ -120,20 +126,20 @@ static void watch_addresses(struct announcer *a)
 	free(list);
 }
 
-/* Put the document in force. @return 0, with the model taken, or -errno */
-static int install_document(struct announce_process *p, struct document_read *d)
+/* Put the document that was read in force. @return 0, with the model taken, or -errno */
+static int install_document(struct announce_process *p)
 {
 	struct announcer *a = &p->announcer;
 	int err;
 
-	if (!d->model->self) {
-		model_errors_add(&d->errors, p->document, 0, "", "the document names no nodes");
+	if (!p->read->self) {
+		model_errors_add(&p->errors, p->document, 0, "", "the document names no nodes");
 		return -EINVAL;
 	}
-	err = rows_adopt(a, d->model, clock_mono_ms());
+	err = rows_adopt(a, p->read, clock_mono_ms());
 	if (err)
 		return err;
-	d->model = NULL;
+	p->read = NULL;
 	a->published_ms = 0; /* the next process must know the tables */
 	snprintf(a->node, sizeof(a->node), "%s", a->model->self->name);
 	open_daemon(p);
@@ -144,30 +150,32 @@ static int install_document(struct announce_process *p, struct document_read *d)
 	return 0;
 }
 
-/* Apply a document that was read. Whatever is wrong with it, the one before stays in force. */
-static int on_document(void *arg, struct document_read *d)
-{
-	struct announce_process *p = arg;
-	int err = d->err ? d->err : install_document(p, d);
-
-	if (d->err == -ENOENT)
-		log_info("document-missing", "path=%s", p->document);
-	model_note_refusal(p->document, err, &d->errors, p->refused);
-	round_publish(&p->announcer, clock_mono_ms());
-	state_conditions(p);
-	return err;
-}
-
-/* Read the newest document. */
 static void read_document(void *arg)
 {
 	struct announce_process *p = arg;
-	int err = document_start(p->reader);
+
+	p->read_err = model_read_without_key(p->document, p->dirs.node, &p->read, &p->errors);
+}
+
+static void forget_document(struct announce_process *p)
+{
+	model_errors_free(&p->errors);
+	model_free(p->read);
+	p->read = NULL;
+}
+
+/* Apply a document that was read. Whatever is wrong with it, the one before stays in force. */
+static uint64_t accept_document(void *arg, int err)
+{
+	struct announce_process *p = arg;
 
 	if (!err)
-		return;
-	log_error("document-not-read", "path=%s error=\"%s\"", p->document, strerror(-err));
-	snprintf(p->refused, sizeof(p->refused), "%s", strerror(-err));
+		err = p->read_err ? p->read_err : install_document(p);
+	model_note_refusal(p->document, err, &p->errors, p->refused);
+	forget_document(p);
+	round_publish(&p->announcer, clock_mono_ms());
+	state_conditions(p);
+	return model_may_pass(err) ? AGAIN_MS : 0;
 }
 
 static void on_tick(void *arg)
@@ -181,7 +189,6 @@ static void on_tick(void *arg)
 		p->slow_ms = now_ms;
 		believed_tick(&p->believed, p->dirs.run);
 		log_tick();
-		document_tick(p->reader);
 		announced_keep(a->page);
 		stats_alive(a->stats, now_ms);
 		state_conditions(p);
@@ -225,6 +232,9 @@ static int open_pages(struct announce_process *p)
 static int open_loop(struct announce_process *p)
 {
 	struct announcer *a = &p->announcer;
+	const struct loop_work reading = { .work = read_document,
+		                           .accept = accept_document,
+		                           .arg = p };
 	char path[PATH_MAX];
 	int err = loop_open(&a->loop);
 
@@ -239,9 +249,9 @@ static int open_loop(struct announce_process *p)
 	if (!err)
 		err = loop_signal(a->loop, SIGINT, on_stop, a->loop);
 	if (!err)
-		err = document_open(a->loop, p->document, p->dirs.node, on_document, p, &p->reader);
+		err = loop_job_open(a->loop, &reading, &p->reader);
 	if (!err)
-		err = loop_watch_file(a->loop, p->document, read_document, p);
+		err = loop_watch_file(a->loop, p->document, loop_job_start, p->reader);
 	if (err)
 		log_error("start-failed", "error=%s", strerror(-err));
 	return err;
@@ -254,7 +264,7 @@ static int run_announcements(struct announce_process *p)
 
 	p->tick = (struct loop_timer){ .cb = on_tick, .arg = p };
 	p->news = (struct loop_timer){ .cb = on_news_due, .arg = p };
-	read_document(p);
+	loop_job_start(p->reader);
 	on_tick(p);
 	loop_beat(a->loop, stats_turns(a->stats, "main"));
 	stats_job_end(a->stats, "start");
@@ -266,7 +276,8 @@ static void close_announcements(struct announce_process *p)
 {
 	struct announcer *a = &p->announcer;
 
-	document_close(p->reader);
+	loop_job_close(p->reader);
+	forget_document(p);
 	round_close(a);
 	rows_close(a);
 	ctl_close(p->ctl);

@@ -3,7 +3,7 @@
  * What starts what. The driver is opened with the first effective document, which names its sizes. From
  * then on documents, verdicts, next hops and time each call the compiler (tables/compiler.h).
  *
- * Long work must not delay a death. So documents are read in a thread (tables/compiled.h), and work
+ * Long work must not delay a death. So documents are compiled in a thread (tables/compiled.h), and work
  * on the loop yields between its steps (compiler_yield()). Each failure is logged once and tried
  * again; packets are forwarded meanwhile as before.
  */
@@ -312,11 +312,6 @@ static void report_in_force(struct process *p)
 	loop_timer_set(p->loop, &p->tick_timer, loop_now_ms(p->loop));
 }
 
-static void retry_later(struct process *p)
-{
-	loop_timer_set(p->loop, &p->retry_timer, loop_now_ms(p->loop) + RETRY_MS);
-}
-
 /* Write the effect page and the conditions. */
 static void show_effect(void *arg)
 {
@@ -332,15 +327,15 @@ static void show_effect(void *arg)
 
 /*
  * Bring a compiled document into force, or keep the old one and say why. A refusal that only
- * another document can mend (errors, limits, no such driver) is not tried again.
+ * another document can mend (errors, limits, no such driver) is not tried again. @return as a loop_work's accept()
  */
-static void install_or_refuse(struct process *p, struct compiled *d)
+static uint64_t install_or_refuse(struct process *p, struct compiled *d)
 {
 	char refusal[PLAN_REASON_MAX] = "";
 	int err = d->err;
 
 	if (err == -ENOENT) /* not written yet */
-		return;
+		return 0;
 	if (err == -EINVAL) {
 		model_errors_summarise(&d->errors, refusal, sizeof(refusal));
 		if (strcmp(p->refusal, refusal))
@@ -353,7 +348,7 @@ static void install_or_refuse(struct process *p, struct compiled *d)
 	if (!err) {
 		report_in_force(p);
 		show_effect(p); /* who reads that the document is in force finds its effect */
-		return;
+		return 0;
 	}
 	p->node.counters.refused += d->err != 0;
 	p->node.document_refused = true;
@@ -361,48 +356,39 @@ static void install_or_refuse(struct process *p, struct compiled *d)
 	conditions_state(p);
 	if (err == -ENOTRECOVERABLE)
 		succession_make_way(p);
-	if (err != -EINVAL && err != -EDQUOT && err != -ENOTSUP)
-		retry_later(p);
+	return err != -EINVAL && err != -EDQUOT && err != -ENOTSUP ? RETRY_MS : 0;
 }
 
-static void install_compiled(struct process *p, struct compiled *d)
+static void prepare_source(void *arg)
 {
+	struct process *p = arg;
+
+	p->from.node = p->dirs.node;
+	p->from.believed = p->believed;
+	p->from.before = p->driver ? p->node.model : NULL;
+	p->from.ops = p->ops;
+	p->from.driver = p->driver;
+}
+
+static void compile_document(void *arg)
+{
+	struct process *p = arg;
+
+	compiled_make(&p->from, &p->compiled);
+}
+
+static uint64_t accept_document(void *arg, int err)
+{
+	struct process *p = arg;
+
 	stats_job_begin(publisher_stats(p->publisher), "document", DOCUMENT_S);
-	install_or_refuse(p, d);
+	if (err)
+		p->compiled.err = err;
+	uint64_t again_ms = install_or_refuse(p, &p->compiled);
+
+	compiled_free(&p->compiled);
 	stats_job_end(publisher_stats(p->publisher), "document");
-}
-
-static int fill_source(const struct process *p, struct compiled_source *out)
-{
-	*out = (struct compiled_source){ .node = p->dirs.node,
-		                         .believed = p->believed,
-		                         .before = p->driver ? p->node.model : NULL,
-		                         .ops = p->ops,
-		                         .driver = p->driver };
-	return proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, out->path);
-}
-
-/* Read the effective document in a thread; on_compiled() gets the result. */
-static void on_effective_document(void *arg)
-{
-	struct process *p = arg;
-	struct compiled_source from;
-	int err = fill_source(p, &from);
-
-	if (!err)
-		err = compiled_thread_start(p->compiling, &from);
-	p->is_changed_again = err == -EBUSY;
-	if (err && err != -EBUSY)
-		retry_later(p);
-}
-
-static void on_compiled(void *arg, struct compiled *d)
-{
-	struct process *p = arg;
-
-	install_compiled(p, d);
-	if (p->is_changed_again)
-		on_effective_document(p);
+	return again_ms;
 }
 
 /*
@@ -411,19 +397,15 @@ static void on_compiled(void *arg, struct compiled *d)
  */
 static void load_first(struct process *p)
 {
-	struct compiled_source from;
-	struct compiled d;
-
-	if (fill_source(p, &from))
-		return;
-	from.on_model = withdraw_before_compiling;
-	from.arg = p;
+	prepare_source(p);
+	p->from.on_model = withdraw_before_compiling;
+	p->from.arg = p;
 	stats_job_begin(publisher_stats(p->publisher), "compile", DOCUMENT_S);
-	if (!succession_accept(p, from.path, &d))
-		compiled_make(&from, &d);
+	if (!succession_accept(p, p->from.path, &p->compiled))
+		compile_document(p);
 	stats_job_end(publisher_stats(p->publisher), "compile");
-	install_compiled(p, &d);
-	compiled_free(&d);
+	p->from.on_model = NULL;
+	loop_job_later(p->compiling, accept_document(p, 0));
 }
 
 /* Show a decision on the effect page at once, but decisions that follow within SHOW_MS together. */
@@ -523,7 +505,11 @@ static void on_path(void *arg)
 /* Everything but the driver, which needs a document. Each part is opened with those before it. */
 static int open_parts(struct process *p)
 {
-	char document[PATH_MAX], socket[PATH_MAX];
+	const struct loop_work compiling = { .begin = prepare_source,
+		                             .work = compile_document,
+		                             .accept = accept_document,
+		                             .arg = p };
+	char socket[PATH_MAX];
 	int err = loop_open(&p->loop);
 
 	if (!err)
@@ -546,15 +532,15 @@ static int open_parts(struct process *p)
 	if (!err)
 		err = filters_open(p->loop, on_path, p, &p->filters);
 	if (!err)
-		err = compiled_thread_open(p->loop, on_compiled, p, &p->compiling);
+		err = loop_job_open(p->loop, &compiling, &p->compiling);
 	if (!err)
 		err = proc_path(p->dirs.run, "dataplane.ctl", socket);
 	if (!err)
 		err = ctl_serve(p->loop, socket, "weir", process_answer, p, &p->ctl);
 	if (!err)
-		err = proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, document);
+		err = proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, p->from.path);
 	if (!err)
-		err = loop_watch_file(p->loop, document, on_effective_document, p);
+		err = loop_watch_file(p->loop, p->from.path, loop_job_start, p->compiling);
 	return err;
 }
 
@@ -566,7 +552,8 @@ static void close_parts(struct process *p)
 {
 	ctl_close(p->ctl);
 	prover_close(p->prover);
-	compiled_thread_close(p->compiling); /* before the model that it reads */
+	loop_job_close(p->compiling); /* before the model that it reads */
+	compiled_free(&p->compiled);
 	if (p->driver)
 		compiler_fini(&p->node);
 	probes_close(p->probes);
@@ -591,7 +578,6 @@ int process_run(struct process *p)
 		err = open_parts(p);
 	p->tick_timer = (struct loop_timer){ .cb = on_compiler_tick, .arg = p };
 	p->second_timer = (struct loop_timer){ .cb = on_second, .arg = p };
-	p->retry_timer = (struct loop_timer){ .cb = on_effective_document, .arg = p };
 	p->turn_timer = (struct loop_timer){ .cb = on_short_turn, .arg = p };
 	p->effect_timer = (struct loop_timer){ .cb = show_effect, .arg = p };
 	p->path_timer = (struct loop_timer){ .cb = on_path, .arg = p };

@@ -11,17 +11,17 @@
 #include <limits.h>
 #include <net/if.h>
 
-#include "base/loop.h"
+#include "base/loop_job.h"
 #include "base/proc.h"
 #include "dataplane/leaving.h"
 #include "dataplane/scrub.h"
 #include "dataplane/nexthop/hop_log.h"
 #include "dataplane/state_sync.h"
+#include "dataplane/tables/compiled.h"
 #include "dataplane/tables/compiler.h"
 #include "base/believed.h"
 
 struct ctl;
-struct compiled_thread;
 struct filters;
 struct links;
 struct page;
@@ -38,7 +38,9 @@ struct process {
 	pid_t awaited; /**< by it: the process before, whose memory its driver needs; 0: none */
 	struct loop *loop;
 	struct ctl *ctl;
-	struct compiled_thread *compiling;
+	struct loop_job *compiling; /**< while it runs, the next two are its thread's */
+	struct compiled_source from;
+	struct compiled compiled;
 	struct hops *hops;
 	struct links *links;
 	struct filters *filters;
@@ -56,10 +58,9 @@ struct process {
 	uint64_t yielded_ns;   /**< when long work looked for verdicts last */
 	uint32_t health_epoch; /**< the last epoch whose verdicts are in force */
 	size_t macs_left_out; /**< own MAC addresses that the tables have no room for (tables/macs.h) */
-	bool is_changed_again; /**< the document changed while it was read */
-	bool is_stopping;      /**< withdraw_and_stop() was called */
+	bool is_stopping;     /**< withdraw_and_stop() was called */
 	uint64_t withdrawn_ms; /**< when routers got something to see; 0: they did not */
-	struct loop_timer tick_timer, second_timer, retry_timer, turn_timer, path_timer;
+	struct loop_timer tick_timer, second_timer, turn_timer, path_timer;
 	struct loop_timer effect_timer, stop_timer;
 	uint64_t shown;    /**< number of decisions on the effect page */
 	uint64_t shown_ms; /**< when the effect page was last written */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Loading the next generation. While `running`, the thread owns `loaded`, `result`, `errors` and `zones`
- * (base/loop_job.h). Only one load runs at a time: requests that come meanwhile are merged into one
- * more load, which sees the newest files.
+ * (base/loop_job.h).
  */
 #include "dns/server.h"
 
@@ -68,23 +67,14 @@ static void forget_load_errors(struct server_load *l)
 }
 
 /* What failed for something that may pass is tried again: no other document need come. */
-static void plan_retry(struct server *s, int result)
+static uint64_t plan_retry(struct server *s, int lack)
 {
-	uint64_t now, pause_ms;
+	uint64_t pause_ms = LOAD_RESTS * (loop_now_ms(s->loop) - s->load.began_ms);
 
-	s->load.retry_ms = 0;
-	if (!model_may_pass(result))
-		return;
-	now = loop_now_ms(s->loop);
-	pause_ms = LOAD_RESTS * (now - s->load.began_ms);
-	s->load.retry_ms = now + (pause_ms > LOAD_AGAIN_MS ? pause_ms : LOAD_AGAIN_MS);
-}
-
-/* The last load is over. Without a repetition of one that failed nothing might be answered. */
-static void note_load_result(struct server *s, int result)
-{
-	s->load.last_result = result;
-	plan_retry(s, result);
+	if (!model_may_pass(lack))
+		return 0;
+	s->load.wants_files |= s->load.from_files;
+	return pause_ms > LOAD_AGAIN_MS ? pause_ms : LOAD_AGAIN_MS;
 }
 
 /* Whether the load before failed in the same way, and this one was its repetition. */
@@ -102,9 +92,9 @@ static bool is_known_lack(const struct generation *now, const struct generation 
 	       loaded->model->meta.document == now->model->meta.document;
 }
 
-/* A load that cannot start counts as finished with an error: nobody waits for it in vain. */
-static void begin_load(struct server *s)
+static void begin_load(void *arg)
 {
+	struct server *s = arg;
 	struct server_load *l = &s->load;
 
 	forget_load_errors(l);
@@ -113,44 +103,27 @@ static void begin_load(struct server *s)
 	l->from_files = l->wants_files;
 	l->wants_files = false;
 	l->began_ms = loop_now_ms(s->loop);
-	l->retry_ms = 0;
+	l->running = true;
 	l->started++;
-	int err = loop_job_start(l->job);
-
-	l->running = err == 0;
-	if (err) {
-		if (!is_known_failure(l, err))
-			log_error("dns-load-failed", "error=\"%s\"", strerror(-err));
-		l->finished = l->started;
-		note_load_result(s, err);
-	}
 }
 
 uint64_t server_load_start(struct server *s, bool from_files)
 {
 	struct server_load *l = &s->load;
 
+	uint64_t number = l->started + 1; /* also while one runs: this one follows it */
+
 	l->wants_files = l->wants_files || from_files;
-	if (!l->running)
-		begin_load(s);
-	else
-		l->again = true;
-	return l->started + l->again;
-}
-
-void server_load_tick(struct server *s, uint64_t now_ms)
-{
-	const struct server_load *l = &s->load;
-
-	if (l->retry_ms && now_ms >= l->retry_ms) /* a running load has no time of a next try */
-		(void)server_load_start(s, l->from_files);
+	loop_job_start(l->job);
+	return number;
 }
 
 /*
  * The state is computed before the generation is published, so that its first answer already
  * follows health and overrides. The clock is read first: before the first document nothing says that it is wrong.
+ * @return 0, or for want of what the load shall be done again
  */
-static void install_generation(struct server *s)
+static int install_generation(struct server *s)
 {
 	struct generation *loaded = s->load.loaded;
 	bool known = is_known_lack(s->now, loaded);
@@ -158,16 +131,15 @@ static void install_generation(struct server *s)
 	server_read_clock(s, loaded->model);
 	server_observe(s, loaded);
 	if (serving_install(s, loaded) < 0) {
-		note_load_result(s, -ENOMEM);
+		s->load.last_result = -ENOMEM;
 		log_error("dns-load-refused", "error=\"no memory\" serving=%s",
 		          s->now ? "earlier" : "nothing");
-		return; /* server_load_stop() or the next load frees it */
+		return -ENOMEM; /* server_load_stop() or the next load frees it */
 	}
 	s->load.loaded = NULL;
-	s->load.again |= loaded->is_former; /* queries were not to wait for this program's image */
+	if (loaded->is_former) /* queries were not to wait for this program's image */
+		loop_job_start(s->load.job);
 	listen_update(s);
-	/* the document is in force, not all of its zones are yet */
-	plan_retry(s, loaded->stale_error);
 	log_at(known ? LOG_DEBUG : LOG_NOTICE, "dns-generation",
 	       "document=%llu zones=%u records=%u names=%zu image_bytes=%llu took_ms=%llu stale=%d "
 	       "zones_earlier=%zu zones_broken=%zu",
@@ -179,6 +151,7 @@ static void install_generation(struct server *s)
 	if (!s->ready)
 		proc_ready();
 	s->ready = true;
+	return loaded->stale_error; /* the document is in force, not all of its zones are yet */
 }
 
 const char *server_load_error(const struct server *s)
@@ -222,38 +195,41 @@ static void count_load(struct server *s)
 	stats_set(c->load_ms, loop_now_ms(s->loop) - s->load.began_ms);
 }
 
-/* A load is done: put its generation in force, or log why not. */
-static void finish_load(void *arg)
+/* A load is done, or could not begin: put its generation in force, or log why not. */
+static uint64_t finish_load(void *arg, int err)
 {
 	struct server *s = arg;
 	struct server_load *l = &s->load;
 
 	l->running = false;
+	if (err)
+		l->result = err;
 	l->finished = l->started;
 	stats_job_begin(s->counters.stats, "document", DOCUMENT_S);
 	count_load(s);
 	log_load_errors(s);
-	note_load_result(s, l->result);
-	if (l->result == 0)
-		install_generation(s);
+	l->last_result = l->result;
+	uint64_t pause_ms = plan_retry(s, l->result ? l->result : install_generation(s));
+
 	server_conditions(s);
 	stats_job_end(s->counters.stats, "document");
-	if (l->again) {
-		l->again = false;
-		begin_load(s);
-	}
+	return pause_ms;
 }
 
 int server_load_open(struct server *s)
 {
-	return loop_job_open(s->loop, run_load, finish_load, s, &s->load.job);
+	const struct loop_work load = {
+		.begin = begin_load, .work = run_load, .accept = finish_load, .arg = s
+	};
+
+	return loop_job_open(s->loop, &load, &s->load.job);
 }
 
 void server_load_stop(struct server *s)
 {
 	struct server_load *l = &s->load;
 
-	(void)loop_job_close(l->job);
+	loop_job_close(l->job);
 	l->job = NULL;
 	l->running = false;
 	generation_free(l->loaded);

@@ -135,7 +135,6 @@ static void on_server_tick(void *arg)
 		serving_publish(s);
 	}
 	keep_tick(s);
-	server_load_tick(s, now_ms);
 	listen_tick(s, now_ms);
 	keys_tick(s, now_ms);
 	publish_counters(s, now_ms);

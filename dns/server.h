@@ -60,12 +60,11 @@ struct server_listen {
 /** The loading of the next generation, in a thread of its own. */
 struct server_load {
 	struct loop_job *job;
-	bool running, again;
+	bool running;
 	bool from_files;            /**< the running load ignores the kept image */
 	bool wants_files;           /**< the next load shall ignore it */
 	uint64_t started, finished; /**< counts loads */
 	uint64_t began_ms;
-	uint64_t retry_ms; /**< when to try again what failed; 0: another document must come */
 	int result;
 	int last_result; /**< of the last finished load; main thread only */
 	struct generation *loaded;
@@ -135,8 +134,6 @@ int server_load_open(struct server *s) NONNULL() MUST_CHECK;
  * @return the number of the load that will have read the files as they are now
  */
 uint64_t server_load_start(struct server *s, bool from_files) NONNULL();
-/** To be called with each tick: repeat a load that failed for want of something, once that is due. */
-void server_load_tick(struct server *s, uint64_t now_ms) NONNULL();
 /** The error of the last load; "": it succeeded. */
 const char *server_load_error(const struct server *s) NONNULL();
 /**

@@ -3,8 +3,8 @@
  * weir-health: probes the own site's backends and other sites' VIPs, and publishes what it
  * observes on the health page.
  *
- * One thread runs one event loop; only the saving of files has a thread of its own. Rights are
- * dropped before any file is read; of them CAP_NET_RAW stays, for marks on sockets and for ICMP.
+ * One thread runs one event loop; the reading of documents and the saving of files have threads of their own.
+ * Rights are dropped before any file is read; of them CAP_NET_RAW stays, for marks on sockets and for ICMP.
  * Without a document the process waits for one; a refused document leaves the one before in force.
  * A tick shows signs of life twice a second and looks at what other processes publish.
  */
@@ -24,6 +24,7 @@
 #include "base/ctl.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/loop_job.h"
 #include "base/page.h"
 #include "base/proc.h"
 #include "base/sandbox.h"
@@ -56,7 +57,11 @@ struct health_process {
 	size_t n_saved;
 	uint64_t in_force;               /* the document's number; 0: none */
 	char refusal[MODEL_REFUSAL_MAX]; /* why the last document was refused; "": it was not */
-	uint64_t again_ms;               /* when it is tried again; 0: another one must come */
+	struct loop_job *reader;
+	/* The document that was read; while the reader runs, its thread's. */
+	int read_err;
+	struct model *read;
+	struct model_errors errors;
 	bool failed;
 };
 
@@ -73,38 +78,53 @@ static void state_conditions(struct health_process *p)
 	conditions_end(p->stats);
 }
 
-/* Read and apply the newest document. Whatever is wrong with it, the one before stays in force. */
-static void adopt_document(void *arg)
+static void read_document(void *arg)
 {
 	struct health_process *p = arg;
-	struct model_errors errors = { 0 };
-	struct model *m = NULL;
+
+	p->read_err = model_read_without_key(p->document, p->dirs.node, &p->read, &p->errors);
+}
+
+static void forget_document(struct health_process *p)
+{
+	model_errors_free(&p->errors);
+	model_free(p->read);
+	p->read = NULL;
+}
+
+/* Put the document that was read in force. @return 0 or -errno; the model is taken in any case */
+static int install_document(struct health_process *p)
+{
+	struct model *m = p->read;
+	uint64_t document = m->meta.document;
+
+	p->read = NULL;
+	int err = checker_apply_model(&p->checker, m, p->saved, p->n_saved);
+
+	if (err)
+		return err;
+	p->in_force = document;
+	log_note("document-taken", "document=%llu targets=%zu", (unsigned long long)document,
+	         p->checker.targets->n);
+	free(p->saved); /* later documents: only what was seen since counts */
+	p->saved = NULL;
+	p->n_saved = 0;
+	return 0;
+}
+
+/* Apply a document that was read. Whatever is wrong with it, the one before stays in force. */
+static uint64_t accept_document(void *arg, int err)
+{
+	struct health_process *p = arg;
 
 	stats_job_begin(p->stats, "document", DOCUMENT_S);
-	int err = model_read_without_key(p->document, p->dirs.node, &m, &errors);
-
-	if (err == -ENOENT) {
-		log_info("document-missing", "path=%s", p->document);
-	} else if (!err) {
-		uint64_t document = m->meta.document;
-
-		err = checker_apply_model(&p->checker, m, p->saved, p->n_saved);
-		if (!err) {
-			p->in_force = document;
-			log_note("document-taken", "document=%llu targets=%zu",
-			         (unsigned long long)document, p->checker.targets->n);
-		}
-	}
-	model_note_refusal(p->document, err, &errors, p->refusal);
-	p->again_ms = model_may_pass(err) ? clock_mono_ms() + AGAIN_MS : 0;
+	if (!err)
+		err = p->read_err ? p->read_err : install_document(p);
+	model_note_refusal(p->document, err, &p->errors, p->refusal);
+	forget_document(p);
 	state_conditions(p);
-	model_errors_free(&errors);
-	if (!err) { /* later documents: only what was seen since counts */
-		free(p->saved);
-		p->saved = NULL;
-		p->n_saved = 0;
-	}
 	stats_job_end(p->stats, "document");
+	return model_may_pass(err) ? AGAIN_MS : 0;
 }
 
 static bool tunnels_missing(const struct checker *c)
@@ -177,12 +197,6 @@ static void on_save(void *arg)
 		p->checker.changed = keep_start(&p->writer, p->verdicts, p->checker.targets) != 0;
 }
 
-static void retry_document(struct health_process *p, uint64_t now_ms)
-{
-	if (p->again_ms && now_ms >= p->again_ms)
-		adopt_document(p);
-}
-
 /* What must be looked at regularly because no event announces it: clock, page, dataplane, peers. */
 static void on_tick(void *arg)
 {
@@ -207,7 +221,6 @@ static void on_tick(void *arg)
 	gate_refresh(&p->checker.gate, p->dirs.run);
 	others_search(&p->checker, p->dirs.run);
 	publish_target_counts(&p->checker);
-	retry_document(p, now_ms);
 	state_conditions(p);
 	loop_timer_set(p->loop, &p->tick,
 	               now_ms + (tunnels_missing(&p->checker) ? TICK_READY_MS : TICK_MS));
@@ -280,6 +293,9 @@ static void read_vips(struct health_process *p)
 /* All that the loop calls. The document is watched last, when all that it needs is there. */
 static int open_loop(struct health_process *p)
 {
+	const struct loop_work reading = { .work = read_document,
+		                           .accept = accept_document,
+		                           .arg = p };
 	char path[PATH_MAX];
 	int err = loop_open(&p->loop);
 
@@ -296,7 +312,9 @@ static int open_loop(struct health_process *p)
 	if (!err)
 		err = loop_signal(p->loop, SIGINT, on_stop, p->loop);
 	if (!err)
-		err = loop_watch_file(p->loop, p->document, adopt_document, p);
+		err = loop_job_open(p->loop, &reading, &p->reader);
+	if (!err)
+		err = loop_watch_file(p->loop, p->document, loop_job_start, p->reader);
 	if (err)
 		log_error("start-failed", "error=%s", strerror(-err));
 	return err;
@@ -316,7 +334,8 @@ static int run_checks(struct health_process *p)
 {
 	p->tick = (struct loop_timer){ .cb = on_tick, .arg = p };
 	p->save = (struct loop_timer){ .cb = on_save, .arg = p };
-	adopt_document(p);
+	read_document(p); /* the first one here: there is nothing else to do yet */
+	loop_job_later(p->reader, accept_document(p, 0));
 	on_tick(p);
 	on_save(p);
 	loop_beat(p->loop, stats_turns(p->stats, "main"));
@@ -328,6 +347,8 @@ static int run_checks(struct health_process *p)
 /* Keep what the next process goes on with, then close all. */
 static void close_health(struct health_process *p)
 {
+	loop_job_close(p->reader);
+	forget_document(p);
 	keep_finish(&p->writer);
 	if (p->checker.targets)
 		keep_write(p->verdicts, p->checker.targets);

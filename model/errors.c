@@ -149,7 +149,9 @@ void model_note_refusal(const char *path, int err, const struct model_errors *er
 {
 	char reason[MODEL_REFUSAL_MAX] = "", value[LOG_VALUE_MAX];
 
-	if (err && err != -ENOENT)
+	if (err == -ENOENT)
+		log_info("document-missing", "path=%s", path);
+	else if (err)
 		model_errors_summarise(errors, reason, sizeof(reason));
 	if (err && err != -ENOENT && !*reason)
 		snprintf(reason, sizeof(reason), "%s", strerror(-err));

@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* While the thread runs, `from` and `result` are the thread's; see base/loop_job.h. */
+/* What is compiled is the caller's alone until it is handed over, so that any thread may compile. */
 #include "dataplane/tables/compiled.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/loop_job.h"
-
-struct compiled_thread {
-	struct loop_job *job;
-	compiled_done *done;
-	void *arg;
-	struct compiled_source from;
-	struct compiled result;
-};
 
 /* The time to plan for: the one that the loop's thread believes as soon as it has the document. */
 static int64_t believe_document(const struct compiled_source *from, const struct model *m)
@@ -71,54 +61,4 @@ void compiled_free(struct compiled *d)
 	plan_free(d->plan);
 	model_free(d->model);
 	*d = (struct compiled){ 0 };
-}
-
-static void compile_document(void *arg)
-{
-	struct compiled_thread *d = arg;
-
-	compiled_make(&d->from, &d->result);
-}
-
-static void hand_over(void *arg)
-{
-	struct compiled_thread *d = arg;
-	struct compiled result = d->result; /* a copy: the callee may start the next one */
-
-	d->done(d->arg, &result);
-	compiled_free(&result);
-}
-
-int compiled_thread_open(struct loop *l, compiled_done *done, void *arg,
-                         struct compiled_thread **out)
-{
-	struct compiled_thread *d = calloc(1, sizeof(*d));
-
-	if (!d)
-		return -ENOMEM;
-	*d = (struct compiled_thread){ .done = done, .arg = arg };
-	int err = loop_job_open(l, compile_document, hand_over, d, &d->job);
-
-	if (err)
-		free(d);
-	else
-		*out = d;
-	return err;
-}
-
-int compiled_thread_start(struct compiled_thread *d, const struct compiled_source *from)
-{
-	if (loop_job_runs(d->job))
-		return -EBUSY;
-	d->from = *from;
-	return loop_job_start(d->job);
-}
-
-void compiled_thread_close(struct compiled_thread *d)
-{
-	if (!d)
-		return;
-	if (loop_job_close(d->job))
-		compiled_free(&d->result);
-	free(d);
 }

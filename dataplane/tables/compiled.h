@@ -3,10 +3,9 @@
  * @file
  * Compiled documents: read, checked and planned, with their rings, but not in force yet.
  *
- * A thread of its own compiles one document at a time, so that verdicts do not wait for it. The
- * thread owns all that it makes. Of others it reads only the model in force, which is const and
- * stays until the compiled document is handed over. Implemented in tables/compiled.c; the loop's
- * thread calls all of this.
+ * A thread of its own compiles one document at a time (base/loop_job.h), so that verdicts do not wait for it.
+ * The thread owns all that it makes. Of others it reads only the model in force, which is const and
+ * stays until the compiled document is handed over. Implemented in tables/compiled.c.
  */
 #ifndef WEIR_DATAPLANE_TABLES_COMPILED_H
 #define WEIR_DATAPLANE_TABLES_COMPILED_H
@@ -18,9 +17,6 @@
 #include "base/checked.h"
 #include "dataplane/tables/plan.h"
 #include "weir/model.h"
-
-struct loop;
-struct compiled_thread;
 
 struct compiled {
 	int err;             /**< of reading or planning; `errors` and `refusal` have the reasons */
@@ -56,19 +52,5 @@ void compiled_make(const struct compiled_source *from, struct compiled *out);
  * them to NULL.
  */
 void compiled_free(struct compiled *d);
-
-/** A document is compiled. The callee may take `model` and `plan`; the rest is freed afterwards. */
-typedef void compiled_done(void *arg, struct compiled *d);
-
-/** @return 0 or -errno */
-int compiled_thread_open(struct loop *l, compiled_done *done, void *arg,
-                         struct compiled_thread **out) MUST_CHECK;
-/**
- * Start to compile a document. @return 0, -EBUSY (another one is in progress: start again when it
- * is done) or -errno
- */
-int compiled_thread_start(struct compiled_thread *d, const struct compiled_source *from) MUST_CHECK;
-/** Wait for the thread and drop what it made. NULL is fine. */
-void compiled_thread_close(struct compiled_thread *d);
 
 #endif

@@ -505,7 +505,7 @@ void model_errors_log(const struct model_errors *errors);
 /**
  * Keep in @p refusal why the document @p path is refused: the first of @p errors, or the text of @p err. It is logged if it is
  * another reason than before: "document-refused", with each error.
- * @param err      -errno; 0 and -ENOENT: it is not refused, or not there yet
+ * @param err      -errno; 0: it is not refused; -ENOENT: it is not there yet, which is logged (document-missing)
  * @param refusal  in: of the document before; "": it was not refused
  */
 void model_note_refusal(const char *path, int err, const struct model_errors *errors,

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "announce/document.h"
 #include "announce/process.h"
 #include "base/clock.h"
 #include "base/loop.h"
@@ -281,164 +280,12 @@ static void a_watch_that_the_loop_does_not_take_leaves_nothing(void **state)
 	loop_close(a.loop);
 }
 
-/* --- the thread that reads the document --- */
-
-static void stop_loop(void *arg)
-{
-	loop_stop(arg);
-}
-
-/* Long enough for a document to be read, if one is. */
-static void run_for_a_moment(struct loop *loop)
-{
-	struct loop_timer timer = { .cb = stop_loop, .arg = loop };
-
-	assert_int_equal(loop_timer_set(loop, &timer, clock_mono_ms() + 100), 0);
-	assert_int_equal(loop_run(loop), 0);
-	loop_timer_cancel(loop, &timer);
-}
-
-static unsigned n_read;
-static int last_err, refuses; /* refuses: what the callee answers to a document */
-
-static int note_document(void *arg, struct document_read *read)
-{
-	n_read++;
-	last_err = read->err;
-	loop_stop(arg);
-	return read->err ? read->err : refuses;
-}
-
-static void a_document_thread_that_cannot_open_leaves_nothing(void **state)
-{
-	static const struct {
-		const char *call;
-		int err;
-	} cases[] = { { "eventfd", EMFILE }, { "epoll_ctl", ENOSPC } };
-	struct loop *loop;
-
-	(void)state;
-	assert_int_equal(loop_open(&loop), 0);
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct document_thread *d = NULL;
-		int n = count_descriptors();
-
-		calls_fail(cases[i].call, 1, cases[i].err, false);
-		assert_int_equal(document_open(loop, "/none", "n", note_document, loop, &d),
-		                 -cases[i].err);
-		assert_int_equal(calls_end(), 1);
-		assert_null(d);
-		assert_int_equal(count_descriptors(), n);
-	}
-	loop_close(loop);
-}
-
-static void end_waiting(void *arg)
-{
-	loop_stop(arg);
-}
-
-/* Until it is read, 10 s at most. */
-static void run_until_read(struct loop *loop)
-{
-	struct loop_timer end = { .cb = end_waiting, .arg = loop };
-
-	assert_int_equal(loop_timer_set(loop, &end, clock_mono_ms() + 10000), 0);
-	assert_int_equal(loop_run(loop), 0);
-	loop_timer_cancel(loop, &end);
-}
-
-/* Twice: what the first failure left must not stand in the way of the second. */
-static void a_document_whose_thread_does_not_start_is_read_later(void **state)
-{
-	struct document_thread *d;
-	struct loop *loop;
-
-	(void)state;
-	n_read = 0;
-	assert_int_equal(loop_open(&loop), 0);
-	assert_int_equal(document_open(loop, "/none", "n", note_document, loop, &d), 0);
-	for (unsigned round = 1; round <= 2; round++) {
-		calls_fail("pthread_create", 1, EAGAIN, false);
-		assert_int_equal(document_start(d), -EAGAIN);
-		assert_int_equal(calls_end(), 1);
-		document_tick(d);
-		run_until_read(loop);
-		assert_int_equal(n_read, round);
-		assert_int_equal(last_err, -ENOENT);
-		document_tick(d); /* nothing is wanted any more */
-		run_for_a_moment(loop);
-		assert_int_equal(n_read, round);
-	}
-	document_close(d);
-	loop_close(loop);
-}
-
-static const char document[] =
-        "effective = { version = \"1\"; digest = \"\"; document = \"1\"; written = \"never\"; };\n"
-        "schema = 1; cluster = { name = \"c\"; hash_key_file = \"/k\"; hash_key_id = \"k\"; };\n"
-        "sites = ( { name = \"s\"; } );\n"
-        "nodes = ( { name = \"n\"; site = \"s\"; ports = ( { interface = \"e\"; } ); "
-        "tunnel_source = [ \"10.0.0.0/24\" ]; } );\n";
-
-/* What may pass is tried again with the next tick, and what another document alone can mend is not. Each twice. */
-static void a_document_that_cannot_be_read_or_taken_now_is_read_again(void **state)
-{
-	static const struct {
-		const char *call;
-		int err, refuses, result;
-		bool again;
-	} cases[] = {
-		{ "open", EMFILE, 0, -EMFILE, true }, { "read", EIO, 0, -EIO, true },
-		{ NULL, 0, -ENOMEM, 0, true },        { "open", ENXIO, 0, -ENXIO, false },
-		{ NULL, 0, -ENXIO, 0, false },
-	};
-	char path[] = "/tmp/weir-document.XXXXXX";
-	struct document_thread *d;
-	struct loop *loop;
-	int fd = mkstemp(path);
-
-	(void)state;
-	assert_int_equal(write(fd, document, sizeof(document) - 1), sizeof(document) - 1);
-	close(fd);
-	n_read = 0;
-	assert_int_equal(loop_open(&loop), 0);
-	assert_int_equal(document_open(loop, path, "n", note_document, loop, &d), 0);
-	for (size_t i = 0; i < 2 * COUNT(cases); i++) {
-		const size_t k = i / 2;
-		unsigned before = n_read;
-
-		if (cases[k].call)
-			calls_fail(cases[k].call, 1, cases[k].err, false);
-		refuses = cases[k].refuses;
-		assert_int_equal(document_start(d), 0);
-		assert_int_equal(loop_run(loop), 0);
-		if (cases[k].call)
-			assert_int_equal(calls_end(), 1);
-		assert_int_equal(last_err, cases[k].result);
-		refuses = 0;
-		document_tick(d);
-		run_for_a_moment(loop);
-		assert_int_equal(n_read, before + (cases[k].again ? 2 : 1));
-		assert_int_equal(last_err, cases[k].again ? 0 : cases[k].result);
-		document_tick(d); /* nothing is wanted any more */
-		run_for_a_moment(loop);
-		assert_int_equal(n_read, before + (cases[k].again ? 2 : 1));
-	}
-	document_close(d);
-	loop_close(loop);
-	unlink(path);
-}
-
 SUITE(failing)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_error_of_the_kernel_is_made_good),
 		cmocka_unit_test(what_is_not_listed_is_as_it_was),
 		cmocka_unit_test(a_watch_that_the_loop_does_not_take_leaves_nothing),
-		cmocka_unit_test(a_document_thread_that_cannot_open_leaves_nothing),
-		cmocka_unit_test(a_document_whose_thread_does_not_start_is_read_later),
-		cmocka_unit_test(a_document_that_cannot_be_read_or_taken_now_is_read_again),
 	};
 
 	if ((unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET)) ||

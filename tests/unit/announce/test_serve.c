@@ -46,6 +46,8 @@ static time_t until_s;
 static bool clock_stands;
 static __thread size_t no_memory_for; /* bytes of an element, or of a block; 0: there is memory */
 static bool start_is_watched;
+static int document_fails,
+        thread_fails; /* errno of each reading, and of each thread; 0: it does not */
 static struct conditions seen;
 
 static int own_clock_gettime(clockid_t clock, struct timespec *out)
@@ -88,6 +90,20 @@ static void *own_malloc(size_t n)
 	return no_memory_for == n ? NULL : __real_malloc(n);
 }
 
+static int own_open64(const char *path, int flags, mode_t mode)
+{
+	errno = document_fails;
+	return document_fails && strstr(path, PROC_EFFECTIVE_FILE)
+	               ? -1
+	               : __real_open64(path, flags, mode);
+}
+
+static int own_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+                              void *arg)
+{
+	return thread_fails ? thread_fails : __real_pthread_create(thread, attr, run, arg);
+}
+
 /* Who sees no job expects turns of the loop. */
 static void check_start(void)
 {
@@ -123,6 +139,7 @@ static int make_directory(void **state)
 	snprintf(dirs.run, sizeof(dirs.run), "%s", dir);
 	snprintf(dirs.state, sizeof(dirs.state), "%s", dir);
 	clock_stands = start_is_watched = false;
+	document_fails = thread_fails = 0;
 	no_memory_for = 0;
 	return 0;
 }
@@ -271,6 +288,50 @@ static bool refuse_documents(void)
 	}
 	phase++;
 	return false;
+}
+
+/* What may pass passes without another document; what does not, does not. */
+static bool fail_for_a_while(void)
+{
+	static const struct {
+		int document, thread;
+		bool passes;
+	} rows[] = { { EMFILE, 0, true }, { 0, EAGAIN, true }, { ENXIO, 0, false } };
+	const struct condition *c = see_condition("document-refused");
+	static time_t since_s;
+
+	switch (phase % 3) {
+	case 0:
+		if (c || seen.document != phase / 3)
+			return false;
+		document_fails = rows[phase / 3].document;
+		thread_fails = rows[phase / 3].thread;
+		write_document(phase / 3 + 1, "");
+		break;
+	case 1:
+		if (!c)
+			return false;
+		assert_non_null(strstr(c->text, strerror(document_fails + thread_fails)));
+		assert_int_equal(seen.document, phase / 3);
+		document_fails = thread_fails = 0;
+		since_s = real_s();
+		break;
+	default:
+		if (!rows[phase / 3].passes)
+			return real_s() > since_s + 1;
+		if (seen.document != phase / 3 + 1)
+			return false;
+	}
+	phase++;
+	return false;
+}
+
+static void a_document_that_cannot_be_read_now_is_read_again(void **state)
+{
+	(void)state;
+	serve_with(fail_for_a_while, SIGTERM);
+	assert_non_null(see_condition("document-refused"));
+	assert_int_equal(seen.document, 2);
 }
 
 static void a_refused_document_says_what_is_in_force(void **state)
@@ -480,6 +541,7 @@ SUITE(serve)
 		T(without_its_pages_it_does_not_start),
 		T(the_start_ends_when_turns_are_counted),
 		T(a_refused_document_says_what_is_in_force),
+		T(a_document_that_cannot_be_read_now_is_read_again),
 		T(each_document_says_which_daemon_is_followed),
 		T(addresses_that_are_not_watched_are_said),
 		T(the_daemon_is_asked_about_each_address),
@@ -487,6 +549,8 @@ SUITE(serve)
 	};
 
 	answer_calloc = own_calloc;
+	answer_open64 = own_open64;
+	answer_pthread_create = own_pthread_create;
 	answer_clock_gettime = own_clock_gettime;
 	answer_epoll_wait = own_epoll_wait;
 	answer_malloc = own_malloc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Compiled documents (dataplane/tables/compiled.c), made by a thread while the loop goes on. */
+/* Compiled documents (dataplane/tables/compiled.c). */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,54 +14,9 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/loop.h"
 #include "dataplane/tables/compiled.h"
 #include "dataplane/tables/guard.h"
 #include "tests/unit/suite.h"
-
-/* What came of one draft. */
-struct seen {
-	struct loop *loop;
-	unsigned n;
-	int err;
-	size_t errors;
-};
-
-static void on_done(void *arg, struct compiled *d)
-{
-	struct seen *s = arg;
-
-	s->n++;
-	s->err = d->err;
-	s->errors = d->errors.n_total;
-	loop_stop(s->loop);
-}
-
-/*
- * A document that has changed meanwhile: the next draft is started as soon as one is done, and is
- * quick.
- */
-struct chain {
-	struct seen seen;
-	struct compiled_thread *thread;
-	const struct compiled_source *from;
-	int errs[3];
-};
-
-static void on_done_again(void *arg, struct compiled *d)
-{
-	struct chain *c = arg;
-
-	assert_in_range(c->seen.n, 0, 2);
-	c->errs[c->seen.n++] = d->err;
-	assert_true(d->err || d->model);
-	if (c->seen.n == 3)
-		loop_stop(c->seen.loop);
-	else
-		assert_int_equal(compiled_thread_start(c->thread, c->from), 0);
-	usleep(100000); /* the thread ends before its predecessor's draft is freed */
-	assert_int_equal(d->err, c->errs[0]);
-}
 
 static struct compiled_source make_source(const char *text, char dir[])
 {
@@ -98,20 +53,12 @@ static void a_draft_that_cannot_be_made_says_why(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char dir[] = "/tmp/weir-draft-XXXXXX";
 		struct compiled_source from = make_source(cases[i].text, dir);
-		struct seen s = { 0 };
-		struct compiled_thread *d;
+		struct compiled d;
 
-		assert_int_equal(loop_open(&s.loop), 0);
-		assert_int_equal(compiled_thread_open(s.loop, on_done, &s, &d), 0);
-		assert_int_equal(compiled_thread_start(d, &from), 0);
-		assert_int_equal(compiled_thread_start(d, &from), -EBUSY);
-		assert_int_equal(loop_run(s.loop), 0);
-		assert_int_equal(s.n, 1);
-		assert_int_equal(s.err, cases[i].err);
-		assert_true(s.errors > 0);
-		assert_int_equal(compiled_thread_start(d, &from), 0); /* the next one may begin */
-		compiled_thread_close(d); /* and need not be waited for */
-		loop_close(s.loop);
+		compiled_make(&from, &d);
+		assert_int_equal(d.err, cases[i].err);
+		assert_true(d.errors.n_total > 0 && !d.model && !d.plan);
+		compiled_free(&d);
 		remove_source(&from, dir);
 	}
 }
@@ -172,24 +119,6 @@ static void who_needs_the_document_has_it_before_it_is_compiled(void **state)
 		compiled_free(&d);
 		remove_source(&from, dir);
 	}
-}
-
-static void a_draft_may_be_started_by_the_one_before(void **state)
-{
-	char dir[] = "/tmp/weir-draft-XXXXXX";
-	struct compiled_source from = make_source("this is = not { a document", dir);
-	struct chain c = { .from = &from };
-
-	(void)state;
-	assert_int_equal(loop_open(&c.seen.loop), 0);
-	assert_int_equal(compiled_thread_open(c.seen.loop, on_done_again, &c, &c.thread), 0);
-	assert_int_equal(compiled_thread_start(c.thread, &from), 0);
-	assert_int_equal(loop_run(c.seen.loop), 0);
-	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(c.errs[i], -EINVAL);
-	compiled_thread_close(c.thread);
-	loop_close(c.seen.loop);
-	remove_source(&from, dir);
 }
 
 /* --- a document that is well --- */
@@ -375,42 +304,13 @@ static void no_document_is_planned_for_a_time_before_it_was_written(void **state
 	}
 }
 
-/* A thread that is closed leaves no descriptor, whether it runs or not. */
-static void nothing_stays_open(void **state)
-{
-	char dir[] = "/tmp/weir-draft-XXXXXX";
-	struct compiled_source from = make_source("this is = not { a document", dir);
-	struct compiled_thread *d = NULL;
-	struct loop *loop;
-	int before, after;
-
-	(void)state;
-	assert_int_equal(loop_open(&loop), 0);
-	before = dup(0);
-	close(before);
-	for (int i = 0; i < 3; i++) {
-		assert_int_equal(compiled_thread_open(loop, on_done, NULL, &d), 0);
-		if (i)
-			assert_int_equal(compiled_thread_start(d, &from), 0);
-		compiled_thread_close(d);
-		after = dup(0);
-		close(after);
-		assert_int_equal(after, before);
-	}
-	compiled_thread_close(NULL);
-	loop_close(loop);
-	remove_source(&from, dir);
-}
-
 SUITE(compiled)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_draft_that_cannot_be_made_says_why),
 		cmocka_unit_test(who_needs_the_document_has_it_before_it_is_compiled),
-		cmocka_unit_test(a_draft_may_be_started_by_the_one_before),
 		cmocka_unit_test(each_part_of_a_compiled_document),
 		cmocka_unit_test(no_document_is_planned_for_a_time_before_it_was_written),
-		cmocka_unit_test(nothing_stays_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

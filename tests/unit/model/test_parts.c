@@ -626,7 +626,7 @@ static void a_refusal_is_logged_when_its_reason_is_another_one(void **state)
 		{ -EINVAL, "no such site", "f: x: no such site", 2 },
 		{ -EMFILE, NULL, "Too many open files", 1 },
 		{ -EMFILE, NULL, "Too many open files", 0 },
-		{ -ENOENT, NULL, "", 0 },
+		{ -ENOENT, NULL, "", 1 },
 		{ -EMFILE, NULL, "Too many open files", 1 },
 		{ 0, NULL, "", 0 },
 	};
