@@ -448,20 +448,27 @@ int api_get(const struct cli *cli, const struct api_request *request, struct api
 	return status;
 }
 
-void api_print_reply(const struct cli *cli, struct api_reply *reply,
-                     void (*print)(const json_t *body))
-{
-	api_print_body(cli, reply->body, print);
-	api_reply_fini(reply);
-}
-
 int api_show(const struct cli *cli, const struct api_request *request,
              void (*print)(const json_t *body))
 {
 	struct api_reply reply;
 	int status = api_get(cli, request, &reply);
 
-	if (api_succeeded(&reply))
-		api_print_reply(cli, &reply, print);
+	if (api_succeeded(&reply)) {
+		api_print_body(cli, reply.body, print);
+		api_reply_fini(&reply);
+	}
+	return status;
+}
+
+int api_show_text(const struct cli *cli, const struct api_request *request, const char *text)
+{
+	struct api_reply reply;
+	int status = api_get(cli, request, &reply);
+
+	if (api_succeeded(&reply)) {
+		api_print_text(cli, reply.body, text);
+		api_reply_fini(&reply);
+	}
 	return status;
 }

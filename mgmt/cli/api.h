@@ -77,14 +77,19 @@ MUST_CHECK int api_get(const struct cli *cli, const struct api_request *request,
                        struct api_reply *reply);
 /* Print @p body, with --json as it is, else by @p print. */
 void api_print_body(const struct cli *cli, const json_t *body, void (*print)(const json_t *body));
-/* The same; @p body is taken. */
-void api_print_answer(const struct cli *cli, json_t *body, void (*print)(const json_t *body));
-/* The same of a reply. It is freed. */
-void api_print_reply(const struct cli *cli, struct api_reply *reply,
-                     void (*print)(const json_t *body));
 /* api_get(), and its reply printed. @return the exit status */
 MUST_CHECK int api_show(const struct cli *cli, const struct api_request *request,
                         void (*print)(const json_t *body));
+/* The same by a template (mgmt/json/row.h). */
+void api_print_text(const struct cli *cli, const json_t *body, const char *text);
+/* The same; @p body is taken. */
+void api_print_own_text(const struct cli *cli, json_t *body, const char *text);
+MUST_CHECK int api_show_text(const struct cli *cli, const struct api_request *request,
+                             const char *text);
+/* Of an answer to a change that not all nodes have. */
+#define INCOMPLETE                                                                                 \
+	"[{?complete=false}  not all nodes have the change yet; weir-mgmt continues in the "       \
+	"background: see weir status\n]"
 /* One line of JSON on standard output. */
 void api_print_json(const json_t *body);
 /* The same; @p body is taken. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "mgmt/cli/api.h"
+#include "mgmt/json/row.h"
 
 const char *api_text(const json_t *object, const char *path, const char *otherwise)
 {
@@ -41,8 +42,16 @@ void api_print_body(const struct cli *cli, const json_t *body, void (*print)(con
 		print(body);
 }
 
-void api_print_answer(const struct cli *cli, json_t *body, void (*print)(const json_t *body))
+void api_print_text(const struct cli *cli, const json_t *body, const char *text)
 {
-	api_print_body(cli, body, print);
+	if (cli->json)
+		api_print_json(body);
+	else
+		row_show(stdout, body, text);
+}
+
+void api_print_own_text(const struct cli *cli, json_t *body, const char *text)
+{
+	api_print_text(cli, body, text);
 	json_decref(body);
 }

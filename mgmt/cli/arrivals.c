@@ -22,55 +22,30 @@ json_t *arrivals_query(const struct cli *cli, const char *site)
 	if (api_call_quietly(cli, &request, &reply) == CLI_OK && api_succeeded(&reply))
 		out = json_incref(reply.body);
 	api_reply_fini(&reply);
-	op_make_plain(cli, out);
 	return out;
 }
 
 /* Two empty lists say that it may; what is not known is no permission. */
-static void print_keeps(const json_t *keeps, const json_t *unknown)
-{
-	if (!json_is_array(keeps) || !json_is_array(unknown))
-		puts("switch off   not known whether anything needs this site");
-	else if (!json_array_size(keeps) && !json_array_size(unknown))
-		puts("switch off   yes: nothing keeps this site from being switched off");
-	else
-		puts("switch off   NOT YET:");
-	op_print_rows(keeps, "[  ! {}\n]");
-	op_print_rows(unknown, "[  ? {}\n]");
-}
-
-static void print_votes(const json_t *votes)
-{
-	double n = api_number(votes, "deciding", -1);
-
-	row_print(
-	        votes,
-	        "votes        [{?counted}this site counts when sites decide that another one is dead"
-	        "|{?counted=false}this site does not count when sites decide that another one is dead"
-	        "|not known whether this site counts]");
-	if (n >= 0 && n < 1e6)
-		printf("; without it %.0f decide", n);
-	putchar('\n');
-}
+static const char arrivals_text[] =
+        "switch off   [{?keeps=[]}{?unknown=[]}yes: nothing keeps this site from being switched off"
+        "|{?keeps}NOT YET:|{?unknown}NOT YET:|not known whether anything needs this site]\n"
+        "{*20 keeps}[  ! {}\n]{/}{*20 unknown}[  ? {}\n]{/}"
+        "{*20 vips}arrives      {service|?} at {vip|?}: new flows {own_flows_per_s:rate} at own "
+        "backends, {backup_flows_per_s:rate} at backups; packets of established flows "
+        "{established_packets_per_s:rate}\n{/}"
+        "{*20 prefixes}clients      {prefix|?}: new flows {flows_per_s:rate}\n{/}"
+        "{*20 dns}DNS          {node|?}: queries {queries_per_s:rate}\n{/}"
+        "moved        {level_ppm:share} of the clients\n"
+        "{*20 nodes}node         {node|?}: [{!reached}NOT REACHED|{?measured}measures what arrives"
+        "|does not say what arrives]; announces: {announces|not known}\n{/}"
+        "votes        [{?votes.counted}this site counts when sites decide that another one is dead"
+        "|{?votes.counted=false}this site does not count when sites decide that another one is dead"
+        "|not known whether this site counts][; without it {votes.deciding:n} decide]\n";
 
 void arrivals_print(const json_t *a)
 {
-	if (!a) {
+	if (a)
+		row_show(stdout, a, arrivals_text);
+	else
 		puts("switch off   not known: management does not say what still arrives");
-		return;
-	}
-	print_keeps(json_at(a, "keeps"), json_at(a, "unknown"));
-	op_print_rows(
-	        json_at(a, "vips"),
-	        "arrives      {service|?} at {vip|?}: new flows {own_flows_per_s:rate} at own "
-	        "backends, {backup_flows_per_s:rate} at backups; packets of established flows "
-	        "{established_packets_per_s:rate}\n");
-	op_print_rows(json_at(a, "prefixes"),
-	              "clients      {prefix|?}: new flows {flows_per_s:rate}\n");
-	op_print_rows(json_at(a, "dns"), "DNS          {node|?}: queries {queries_per_s:rate}\n");
-	row_print(a, "moved        {level_ppm:share} of the clients\n");
-	op_print_rows(json_at(a, "nodes"),
-	              "node         {node|?}: [{!reached}NOT REACHED|{?measured}measures what "
-	              "arrives|does not say what arrives]; announces: {announces|not known}\n");
-	print_votes(json_at(a, "votes"));
 }

@@ -361,7 +361,8 @@ int cli_agent_status(struct cli *cli, const struct cli_args *args)
 	json_t *body = agent_json(args->at[0], s);
 	bool is_degraded = json_array_size(json_at(body, "troubles")) > 0;
 
-	api_print_answer(cli, body, print_agent);
+	api_print_body(cli, body, print_agent);
+	json_decref(body);
 	free(s);
 	return is_degraded ? CLI_DEGRADED : CLI_OK;
 }

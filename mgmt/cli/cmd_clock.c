@@ -7,27 +7,21 @@
 
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/body.h"
-#include "mgmt/json/row.h"
 
-static void print_clock(const json_t *body)
-{
-	row_print(
-	        body,
-	        "[the time [{?dry_run}would move|moved] by {moved_ms:offset}\n]"
-	        "clock {state|?}: {effect}\n"
-	        "  believed   {believed|?}\n  wall clock {wall_clock|?}[{?off_by_ms} ({off_by_ms:offset})]\n"
-	        "  the kernel says that the wall clock is [{!synchronised}not ]synchronised\n");
-	rows_print(json_at(body, "peers"),
-	           "  peer {node|?}: its clock is "
-	           "[{off_by_ms:offset} off this node's wall clock|not known]\n");
-}
+static const char clock_text[] =
+        "[the time [{?dry_run}would move|moved] by {moved_ms:offset}\n]"
+        "clock {state|?}: {effect}\n"
+        "  believed   {believed|?}\n"
+        "  wall clock {wall_clock|?}[{?off_by_ms} ({off_by_ms:offset})]\n"
+        "  the kernel says that the wall clock is [{!synchronised}not ]synchronised\n"
+        "{*peers}  peer {node|?}: its clock is [{off_by_ms:offset} off this node's wall clock|not known]\n{/}";
 
 int cli_clock(struct cli *cli, const struct cli_args *args)
 {
 	const struct api_request request = { .method = "GET", .path = "/v1/clock" };
 
 	(void)args;
-	return api_show(cli, &request, print_clock);
+	return api_show_text(cli, &request, clock_text);
 }
 
 int cli_clock_accept(struct cli *cli, const struct cli_args *args)
@@ -40,5 +34,5 @@ int cli_clock_accept(struct cli *cli, const struct cli_args *args)
 	if (request.reads)
 		request.path = "/v1/clock/accept?dry_run=true";
 	request.body = body_make_reason("clock accept", args);
-	return request.body ? api_show(cli, &request, print_clock) : CLI_USAGE;
+	return request.body ? api_show_text(cli, &request, clock_text) : CLI_USAGE;
 }

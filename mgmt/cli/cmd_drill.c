@@ -18,49 +18,34 @@
 #define SILENT_MS      60000u /* without an answer: give up */
 #define DRILL_LINE_MAX 512    /* bytes of a line of progress */
 
-/* "PROVED: 12 new flows went to the backup, 12 went on, ...". @return @p out */
-static const char *drill_line(const json_t *d, char out[DRILL_LINE_MAX])
-{
-	double silent = api_number(d, "flows.begun", 0) - api_number(d, "flows.followed", 0);
+/* "PROVED: 12 new flows went to the backup, 12 went on, ..." */
+#define DRILL_LINE                                                                                 \
+	"[{?verdict=proved}PROVED|{?verdict=not_proved}NOT PROVED|{?verdict=no_clients}no "        \
+	"clients came|not known yet]: {flows.begun:n|0} new flows went to the backup, "            \
+	"{flows.followed:n|0} of them went on, {flows.begun-flows.followed:n|0} stayed silent; "   \
+	"{flows.repeated:n|0} SYNs came again, {flows.kept:n|0} stayed with own backends"
+#define DRILL                                                                                      \
+	"{id|?}  drill of the backups of site {site|?}[, service {service}], clients "             \
+	"{clients|?}: {state|?}, until {until|?} by {author|?}: {reason}\n  " DRILL_LINE           \
+	"\n  {detail}\n{*counts}[{!measured}  node {node|?}: [{?reached}does not say|"             \
+	"NOT REACHED]: what it counted is not known\n]{/}"
 
-	return row_format(
-	        out, DRILL_LINE_MAX, d,
-	        "[{?verdict=proved}PROVED|{?verdict=not_proved}NOT PROVED"
-	        "|{?verdict=no_clients}no clients came|not known yet]: {flows.begun:n|0} new "
-	        "flows went to the backup, {flows.followed:n|0} of them went on, %.0f stayed "
-	        "silent; {flows.repeated:n|0} SYNs came again, "
-	        "{flows.kept:n|0} stayed with own backends",
-	        silent > 0 ? silent : 0);
-}
-
-static void print_drill(const json_t *d)
-{
-	char line[DRILL_LINE_MAX];
-
-	row_print(d,
-	          "{id|?}  drill of the backups of site {site|?}[, service {service}], clients "
-	          "{clients|?}: {state|?}, until {until|?} by {author|?}: {reason}\n"
-	          "  %s\n  {detail}\n",
-	          drill_line(d, line));
-	rows_print(json_at(d, "counts"), "[{!measured}  node {node|?}: [{?reached}does not say|"
-	                                 "NOT REACHED]: what it counted is not known\n]");
-}
+static const char drill_text[] = DRILL;
+static const char drills_text[] = "[{?items}{*items}" DRILL "{/}|there are no drills\n]";
 
 /* What `drill backup` has done, or would do. */
-static void print_begun(const json_t *d)
-{
-	row_print(d, "[{?dry_run}would begin|{id|?}]: new TCP flows of {clients|?} to "
-	             "[{service}|its services] go to the backups of site {site|?} until "
-	             "{until|?}\n[  note: {note}\n]  no probe sees this: {filters}\n"
-	             "[{!dry_run}  look: weir drills; end it sooner: {undo|}\n]");
-}
+static const char begun_text[] =
+        "[{?dry_run}would begin|{id|?}]: new TCP flows of {clients|?} to "
+        "[{service}|its services] go to the backups of site {site|?} until "
+        "{until|?}\n[  note: {note}\n]  no probe sees this: {filters}\n"
+        "[{!dry_run}  look: weir drills; end it sooner: {undo|}\n]";
 
 /* --- waiting --- */
 
 /* The exit status at the end: 0 only if it is proved. */
 static int end_status(const struct cli *cli, const json_t *d)
 {
-	api_print_body(cli, d, print_drill);
+	api_print_text(cli, d, drill_text);
 	return json_has_text(d, "verdict", "proved") ? CLI_OK : CLI_DEGRADED;
 }
 
@@ -76,7 +61,7 @@ static void report_drill(struct drill_watch *w, const json_t *d)
 	uint64_t now_ms = clock_mono_ms();
 	char line[DRILL_LINE_MAX];
 
-	drill_line(d, line);
+	row_format(line, sizeof(line), d, DRILL_LINE);
 	if (w->cli->json || (strcmp(line, w->last) == 0 && now_ms < w->reported_ms + REPORT_MS))
 		return;
 	memcpy(w->last, line, sizeof(line));
@@ -101,7 +86,6 @@ static int follow_drill(const struct cli *cli, const json_t *d)
 
 		if (known) {
 			w.heard_ms = clock_mono_ms();
-			op_make_plain(cli, reply.body);
 			report_drill(&w, reply.body);
 		}
 		if (known && !json_has_text(reply.body, "state", "running")) {
@@ -155,11 +139,10 @@ int cli_drill_backup(struct cli *cli, const struct cli_args *args)
 	status = api_get(cli, &request, &reply);
 	if (!api_succeeded(&reply))
 		return status;
-	op_make_plain(cli, reply.body);
 	if (cli->json && !(cli_flag(args, "--wait") && !dry_run))
 		api_print_json(reply.body);
 	else if (!cli->json)
-		print_begun(reply.body);
+		row_show(stdout, reply.body, begun_text);
 	fflush(stdout);
 	if (cli_flag(args, "--wait") && !dry_run)
 		status = follow_drill(cli, reply.body);
@@ -175,17 +158,7 @@ int cli_drill_end(struct cli *cli, const struct cli_args *args)
 	snprintf(path, sizeof(path), "/v1/drills/%.256s/end", id ? id : "");
 	free(id);
 	request.body = body_make_reason("drill end", args);
-	return request.body ? op_show(cli, &request, print_drill) : CLI_USAGE;
-}
-
-static void print_drills(const json_t *body)
-{
-	const json_t *items = json_at(body, "items"), *d;
-	size_t i;
-
-	if (!json_array_size(items))
-		puts("there are no drills");
-	json_array_foreach(items, i, d) print_drill(d);
+	return request.body ? api_show_text(cli, &request, drill_text) : CLI_USAGE;
 }
 
 int cli_drills(struct cli *cli, const struct cli_args *args)
@@ -194,5 +167,5 @@ int cli_drills(struct cli *cli, const struct cli_args *args)
 		                       .path = cli_flag(args, "--ended") ? "/v1/drills?ended=true"
 		                                                         : "/v1/drills" };
 
-	return op_show(cli, &request, print_drills);
+	return api_show_text(cli, &request, drills_text);
 }

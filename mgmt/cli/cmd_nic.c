@@ -62,25 +62,27 @@ static json_t *nic_json(const struct nic *n)
 	                                         .has_group = n->iommu_group >= 0 });
 }
 
-static void print_nics(const json_t *body)
+/* The devices, and for the first that could be bound the commands that do it. */
+static const char nic_text[] =
+        "DEVICE        ID         DRIVER           INTERFACE       NUMA IOMMU  WHAT WEIR CAN DO\n"
+        "{*devices}[{-13 address}|{-13 |-}] [{-10 id}|{-10 |-}] [{-16 driver}|{-16 |-}] [{-15 interface}|{-15 |-}] {4 numa:n|-} "
+        "{5 iommu_group:n|-}  {what}\n{/}";
+
+static const char bind_text[] =
+        "\nTo give a device to DPDK, run as root (its addresses move to the port's TAP), here for "
+        "{address}:\n";
+
+static void print_nics(const json_t *devices)
 {
-	static const struct row_column columns[] = {
-		{ "DEVICE", -13, "[{address}|-]" },    { "ID", -10, "[{id}|-]" },
-		{ "DRIVER", -16, "[{driver}|-]" },     { "INTERFACE", -15, "[{interface}|-]" },
-		{ "NUMA", 4, "{numa:n|-}" },           { "IOMMU", 5, "{iommu_group:n|-}" },
-		{ " WHAT WEIR CAN DO", 0, " {what}" }, { 0 },
-	};
-	const json_t *devices = json_at(body, "devices"), *d;
+	const json_t *d;
 	size_t i;
 
-	row_print_table(columns, devices);
 	json_array_foreach(devices, i, d)
 	{
 		if (!json_at(d, "bind"))
 			continue;
-		printf("\nTo give a device to DPDK, run as root (its addresses move to the "
-		       "port's TAP), here for %s:\n%s",
-		       json_text_of(d, "address"), json_text_of(d, "bind"));
+		row_show(stdout, d, bind_text);
+		row_put_lines(stdout, json_text_of(d, "bind"));
 		return;
 	}
 }
@@ -96,6 +98,9 @@ int cli_nic(struct cli *cli, const struct cli_args *args)
 		json_array_append_new(list, nic_json(&nics[i]));
 	if (!body)
 		return cli_fail(CLI_UNREACHABLE, "out of memory");
-	api_print_answer(cli, body, print_nics);
+	api_print_text(cli, body, nic_text);
+	if (!cli->json)
+		print_nics(list);
+	json_decref(body);
 	return CLI_OK;
 }

@@ -93,15 +93,10 @@ static const char *command_past(const struct cli_args *args, const json_t *body,
 }
 
 /* Of guards that no name overrides, what a person can do instead. */
-static void print_hints(const json_t *body)
-{
-	rows_write(
-	        stderr, json_at(body, "guards"), SIZE_MAX,
-	        "[{!ok}{?guard=majority}  majority: if these nodes are known to be absent, name "
-	        "them: --without NODE,...\n|{!ok}{?guard=clock}  clock: weir clock says what is "
-	        "wrong\n|{!ok}{?guard=operation}  operation: weir operations lists all with their "
-	        "states\n]");
-}
+static const char hints_text[] =
+        "{*guards}[{!ok}{?guard=majority}  majority: if these nodes are known to be absent, name "
+        "them: --without NODE,...\n|{!ok}{?guard=clock}  clock: weir clock says what is wrong\n"
+        "|{!ok}{?guard=operation}  operation: weir operations lists all with their states\n]{/}";
 
 /* Print a refusal, with the command that goes past it where one does. @return the exit status */
 static int print_refusal(const struct cli *cli, const struct cli_args *args,
@@ -112,14 +107,13 @@ static int print_refusal(const struct cli *cli, const struct cli_args *args,
 	const char *past;
 	int status;
 
-	op_make_plain(cli, reply->body);
 	past = guarded ? command_past(args, reply->body, command) : NULL;
 	if (cli->json && reply->body)
 		api_print_json(reply->body);
 	status = api_refusal_with(reply, guarded && !past ? "" : past);
 	if (guarded) {
-		op_print_backups(stderr, json_object_get(reply->body, "backups"), false);
-		print_hints(reply->body);
+		row_show(stderr, reply->body, op_backups_text);
+		row_show(stderr, reply->body, hints_text);
 	}
 	api_reply_fini(reply);
 	return status;
@@ -131,11 +125,7 @@ static int print_refusal(const struct cli *cli, const struct cli_args *args,
 
 static int print_nothing_to_end(const struct cli *cli, struct api_reply *reply)
 {
-	op_make_plain(cli, reply->body);
-	if (cli->json)
-		api_print_json(reply->body);
-	else
-		printf("nothing to end: %s\n", api_text(reply->body, "detail", ""));
+	api_print_text(cli, reply->body, "nothing to end: {detail}\n");
 	api_reply_fini(reply);
 	return NOTHING_TO_END;
 }
@@ -162,7 +152,6 @@ static int send_change(const struct cli *cli, const struct cli_args *args, const
 		status = print_refusal(cli, args, reply);
 		return undecided ? UNDECIDED : status;
 	}
-	op_make_plain(cli, reply->body);
 	return CLI_OK;
 }
 
@@ -175,9 +164,13 @@ static int judge_dry_run(const struct cli *cli, const struct cli_args *args, con
 	if (!json_is_false(json_object_get(preflight, "would_begin")))
 		return CLI_OK;
 	const char *past = command_past(args, preflight, command);
-	if (!cli->json)
-		printf("it would not begin%s%s\n",
-		       past ? "; to do it anyway (kept in the record): " : "", past ? past : "");
+	if (!cli->json) {
+		fputs(past ? "it would not begin; to do it anyway (kept in the record): "
+		           : "it would not begin",
+		      stdout);
+		row_put(stdout, past ? past : "");
+		putchar('\n');
+	}
 	return CLI_REFUSED;
 }
 
@@ -248,23 +241,21 @@ int cli_shift(struct cli *cli, const struct cli_args *args)
 /* One line each, so that grep(1) finds an operation with all that belongs to it. */
 static void print_list(const json_t *body)
 {
-	const json_t *items = json_object_get(body, "items"), *o;
-	double more = api_number(body, "more", 0);
+	const json_t *o;
 	size_t i;
 
-	if (!json_array_size(items))
-		puts("there are no operations");
-	json_array_foreach(items, i, o)
+	json_array_foreach(json_object_get(body, "items"), i, o)
 	{
-		char title[OP_TITLE_MAX], line[OP_LINE_MAX];
+		char line[OP_LINE_MAX];
 
-		row_print(
-		        o,
-		        "{id|?}  %s: %s; begun {created|?} by {author|?}, owner {owner|?}: {reason}\n",
-		        op_title(o, title), op_line(o, line));
+		row_print(o,
+		          "{id|?}  " OP_TITLE
+		          ": %s; begun {created|?} by {author|?}, owner {owner|?}: {reason}\n",
+		          op_line(o, line));
 	}
-	if (more > 0 && more < 1e9)
-		printf("... and %.0f more: --limit N shows them\n", more);
+	row_show(stdout, body,
+	         "[{!items}there are no operations\n]"
+	         "[{?more}... and {more:n} more: --limit N shows them\n]");
 }
 
 int cli_operations(struct cli *cli, const struct cli_args *args)
@@ -280,7 +271,7 @@ int cli_operations(struct cli *cli, const struct cli_args *args)
 	snprintf(path, sizeof(path), "/v1/operations?limit=%s%s%.200s", limit ? limit : "20",
 	         escaped ? "&state=" : "", escaped ? escaped : "");
 	free(escaped);
-	return op_show(cli, &request, print_list);
+	return api_show(cli, &request, print_list);
 }
 
 /* The path of operation @p id. @return false after a message */
@@ -331,7 +322,6 @@ static int show_operation(struct cli *cli, const struct cli_args *args, const ch
 
 	if (!api_succeeded(&reply))
 		return status;
-	op_make_plain(cli, reply.body);
 	if (cli_flag(args, "--watch"))
 		status = op_follow(cli, op_of(reply.body), OP_STILL, true);
 	else

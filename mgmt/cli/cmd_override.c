@@ -10,7 +10,6 @@
 #include "mgmt/cli/names.h"
 #include "mgmt/cli/op.h"
 #include "mgmt/cli/past.h"
-#include "mgmt/json/row.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,7 +123,7 @@ static int send_override(const struct cli *cli, const struct cli_args *args,
 		return status;
 	if (api_succeeded(&reply)) {
 		status = api_status(&reply);
-		api_print_body(cli, reply.body, override_print);
+		api_print_text(cli, reply.body, override_text);
 	} else {
 		status = print_guarded(cli, args, &reply);
 	}
@@ -290,20 +289,11 @@ int cli_override(struct cli *cli, const struct cli_args *args)
 }
 
 /* One line each, so that grep(1) finds an override with all that belongs to it. */
-static void print_override_list(const json_t *body)
-{
-	const json_t *items = json_at(body, "items"), *o;
-	char target[OVERRIDE_TARGET_MAX];
-	size_t i;
-
-	if (json_array_size(items) == 0)
-		puts("there are no overrides");
-	json_array_foreach(items, i, o) row_print(
-	        o,
-	        "{id}  {do} %s  {state} {level_ppm:ppm|0}  from {from} until %s  by {author}[ ({principal})]: "
-	        "{reason}[; weir operation {operation}]\n",
-	        override_target_of(o, true, target), override_until(o));
-}
+static const char override_list[] =
+        "[{?items}{*items}{id}  {do} " OVERRIDE_TARGET
+        "  {state} {level_ppm:ppm|0}  from {from} until " OVERRIDE_UNTIL
+        "  by {author}[ ({principal})]: {reason}[; weir operation {operation}]\n{/}"
+        "|there are no overrides\n]";
 
 int cli_overrides(struct cli *cli, const struct cli_args *args)
 {
@@ -312,5 +302,5 @@ int cli_overrides(struct cli *cli, const struct cli_args *args)
 		                                       ? "/v1/overrides?ended=true"
 		                                       : "/v1/overrides" };
 
-	return api_show(cli, &request, print_override_list);
+	return api_show_text(cli, &request, override_list);
 }

@@ -8,17 +8,16 @@
 
 #include "mgmt/cli/api.h"
 
-#define OVERRIDE_TARGET_MAX 192 /* bytes: kinds and two names */
+/* By mgmt/json/row.h: an override's target as commands take it, "backend web/b1". */
+#define OVERRIDE_TARGET                                                                            \
+	"[node {target.node}|site {target.site}[, service {target.service}][, clients {clients}]"  \
+	"|backend {target.pool|}/{target.backend|}]"
+/* Until when it is there: its operation's end, if it has one. */
+#define OVERRIDE_UNTIL                                                                             \
+	"[{?operation}[{operation_until}|{?operation_until=null}never|(not known)]|{until|never}]"
 
-/*
- * The target of override @p o, as commands take it: "backend web/b1". In lists, @p briefly: sites
- * and backends without that word. Implemented in override_text.c. @return @p out
- */
-const char *override_target_of(const json_t *o, bool briefly, char out[OVERRIDE_TARGET_MAX]);
-/* Until when override @p o is there: its operation's end, if it has one (override_text.c). */
-const char *override_until(const json_t *o);
-/* Print an override command's answer, as the API gives it (override_text.c). */
-void override_print(const json_t *body);
+/* Of an override command's answer, as the API gives it (override_text.c). */
+extern const char override_text[];
 
 /*
  * Carry out an override command without weir-mgmt, by the same store and writer. @p body is as for

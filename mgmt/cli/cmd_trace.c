@@ -11,7 +11,6 @@
 
 #include "base/ctl.h"
 #include "mgmt/cli/api.h"
-#include "mgmt/json/row.h"
 #include "weir/effect.h"
 #include "weir/json.h"
 #include "weir/model.h"
@@ -48,14 +47,10 @@ static int pins_of(const struct cli *cli, char pins[PATH_MAX], char reason[REASO
 }
 
 /* A trace in words, whoever made it. */
-static void print_trace(const json_t *body)
-{
-	rows_print(json_at(body, "steps"), "{-10 step} {text}\n");
-	row_print(body,
-	          "result     {action|?}: {reason|?}[, %s {backend}"
-	          "[{?remembered}, remembered|{?settled=false}, slot unsettled]]\n",
-	          json_at(body, "ifindex") ? "to" : "backend");
-}
+static const char trace_text[] =
+        "{*steps}{-10 step} {text}\n{/}"
+        "result     {action|?}: {reason|?}[, [{?ifindex}to|backend] {backend}"
+        "[{?remembered}, remembered|{?settled=false}, slot unsettled]]\n";
 
 /* Ask the running dataplane for the trace. @return CLI_UNREACHABLE: it does not answer */
 static int trace_by_process(const struct cli *cli, const struct cli_args *args,
@@ -72,7 +67,7 @@ static int trace_by_process(const struct cli *cli, const struct cli_args *args,
 	bool ok = json_has_true(body, "ok");
 
 	if (ok)
-		api_print_body(cli, body, print_trace);
+		api_print_text(cli, body, trace_text);
 	json_decref(body);
 	free(line);
 	free(answer);
@@ -94,7 +89,7 @@ static int trace_pinned_tables(const struct cli *cli, const struct cli_args *arg
 		char *line = trace_json(q, r);
 		json_t *body = line ? json_read(line, strlen(line), 0, NULL) : NULL;
 
-		api_print_answer(cli, body ? body : json_object(), print_trace);
+		api_print_own_text(cli, body ? body : json_object(), trace_text);
 		free(line);
 	}
 	free(r);

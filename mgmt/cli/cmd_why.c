@@ -84,10 +84,9 @@ static void print_overrides_of(const json_t *status, const json_t *thing)
 		                                     : NULL;
 
 		if (o)
-			row_print(o,
-			          "override     {do} {state}, until %s, by {author} at {created}: "
-			          "{reason}\n",
-			          override_until(o));
+			row_show(stdout, o,
+			         "override     {do} {state}, until " OVERRIDE_UNTIL
+			         ", by {author} at {created}: {reason}\n");
 	}
 }
 

@@ -129,12 +129,12 @@ static int print_outcome(const struct cli *cli, struct intent *in, const struct 
 	if (outcome == COMMAND_REFUSED)
 		*guards = guards_to_json(&r->guards);
 	if (outcome == COMMAND_OVER) {
-		api_print_answer(cli, nothing_to_end_to_json(c, r), override_print);
+		api_print_own_text(cli, nothing_to_end_to_json(c, r), override_text);
 		return CLI_OK;
 	}
 	if (outcome != COMMAND_OK)
 		return report_refusal(outcome, r);
-	api_print_answer(cli, result_json(cli, in, c, r, now_ms), override_print);
+	api_print_own_text(cli, result_json(cli, in, c, r, now_ms), override_text);
 	if (intent_unwritten_reason(in)[0] && !c->dry_run)
 		return cli_fail(CLI_UNREACHABLE, "the effective document was not written: %s",
 		                intent_unwritten_reason(in));

@@ -10,9 +10,8 @@
 
 #include "mgmt/cli/api.h"
 
-#define OP_TITLE_MAX 256 /* bytes: what is done to which sites */
-#define OP_LINE_MAX  640 /* bytes: where an operation is, in a line */
-#define OP_LINES     20  /* of a list that is shown */
+#define OP_LINE_MAX 640 /* bytes: where an operation is, in a line */
+#define OP_LINES    20  /* of a list that is shown */
 
 /* What a command waits for. */
 enum op_goal {
@@ -24,11 +23,8 @@ enum op_goal {
 
 /* The operation in an answer, which is it or has it. */
 const json_t *op_of(const json_t *body);
-/* Make all texts of an answer fit for a terminal: no control characters. With --json it stays as it is. */
-void op_make_plain(const struct cli *cli, json_t *value);
-
-/* "drain of site ams", "shift of sites ams, fra, service shop". @return @p out */
-const char *op_title(const json_t *o, char out[OP_TITLE_MAX]);
+/* By mgmt/json/row.h: "drain of site ams", "shift of sites ams, fra, service shop". */
+#define OP_TITLE "{kind|operation} of site{sites:plural} {sites:names|?}[, service {service}]"
 /* The state in words: "moving clients, step 3 of 5, 50 %". @return @p out */
 const char *op_line(const json_t *o, char out[OP_LINE_MAX]);
 /* What it waits for now: "the longest TTL of any answer, 23 s more"; or NULL. */
@@ -41,14 +37,9 @@ bool op_is_over(const json_t *o, enum op_goal goal);
 
 /* The answer to a command on an operation, or one operation, for people. */
 void op_print(const json_t *body);
-/* Backup pools with what would keep them from serving; only those that are not ready, unless @p all. */
-void op_print_backups(FILE *to, const json_t *list, bool all);
-/* The first OP_LINES of @p list, each by @p line (mgmt/json/row.h), and how many are left out. */
-void op_print_rows(const json_t *list, const char *line);
+/* Backup pools of an answer that are not ready, by mgmt/json/row.h. */
+extern const char op_backups_text[];
 
-/* api_show() with an answer made plain. @return the exit status */
-MUST_CHECK int op_show(const struct cli *cli, const struct api_request *request,
-                       void (*print)(const json_t *body));
 /*
  * Follow operation @p id until @p goal, or until it is held or at rest. Lines go to standard error,
  * or, @p watches, to standard output, where the whole operation is printed at the end otherwise.

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "mgmt/cli/op.h"
+#include "mgmt/json/row.h"
 
 #define REQUEST_MS 2000u   /* management may keep a request so long */
 #define STEP_MS    250u    /* between two requests, at least */
@@ -33,9 +34,11 @@ static void print_line(struct follower *f, const char *line, const char *waits_f
 {
 	bool is_output = f->watches && !f->cli->json;
 
-	fprintf(is_output ? stdout : stderr, "%s%s%s%s (%u s)\n", is_output ? "" : "weir: ", line,
-	        waits_for ? "; " : "", waits_for ? waits_for : "",
-	        (unsigned)((clock_mono_ms() - f->since_ms) / 1000));
+	FILE *out = is_output ? stdout : stderr;
+
+	fprintf(out, "%s%s%s", is_output ? "" : "weir: ", line, waits_for ? "; " : "");
+	row_put(out, waits_for ? waits_for : "");
+	fprintf(out, " (%u s)\n", (unsigned)((clock_mono_ms() - f->since_ms) / 1000));
 	fflush(stdout);
 	f->reported_ms = clock_mono_ms();
 }
@@ -115,7 +118,7 @@ static int query_next(struct follower *f, json_t **o)
 /* What the end of a wait means for scripts. */
 static int end_status(const struct follower *f, const json_t *o)
 {
-	char title[OP_TITLE_MAX];
+	char text[OP_LINE_MAX];
 	const char *state = api_text(o, "state", "?"), *waits = op_waits_for(o);
 
 	if (op_is_held(o))
@@ -125,7 +128,9 @@ static int end_status(const struct follower *f, const json_t *o)
 	if (strcmp(state, "drained_unconfirmed") == 0 && f->goal != OP_BACK)
 		return cli_fail(CLI_PARTLY, "it is not known whether its flows are silent: %s",
 		                waits ? waits : "its new flows are not known");
-	return cli_fail(CLI_CONFLICT, "%s has ended otherwise: %s", op_title(o, title), state);
+	return cli_fail(
+	        CLI_CONFLICT, "%s",
+	        row_format(text, sizeof(text), o, OP_TITLE " has ended otherwise: {state|?}"));
 }
 
 /* A number of the record; of none that makes sense, the former one. */
@@ -158,7 +163,6 @@ static int follow_next(struct follower *f, json_t **o)
 	if (!status && is_older(next, *o)) {
 		json_decref(next);
 	} else if (!status) {
-		op_make_plain(f->cli, next);
 		json_decref(*o);
 		*o = next;
 	}
@@ -193,7 +197,7 @@ int op_follow(const struct cli *cli, const json_t *o, enum op_goal goal, bool wa
 		return cli_fail(CLI_TIMEOUT, "the answer names no operation; see weir operations");
 	}
 	if (!watches && !cli->json)
-		fprintf(stderr, "weir: operation %s goes on when this command ends\n", f.id);
+		cli_fail(CLI_OK, "operation %s goes on when this command ends", f.id);
 	while (!status) {
 		double seq = number_of(next, "seq", f.seq);
 
@@ -212,18 +216,5 @@ int op_follow(const struct cli *cli, const json_t *o, enum op_goal goal, bool wa
 		status = end_status(&f, next);
 	}
 	json_decref(next);
-	return status;
-}
-
-int op_show(const struct cli *cli, const struct api_request *request,
-            void (*print)(const json_t *body))
-{
-	struct api_reply reply;
-	int status = api_get(cli, request, &reply);
-
-	if (!api_succeeded(&reply))
-		return status;
-	op_make_plain(cli, reply.body);
-	api_print_reply(cli, &reply, print);
 	return status;
 }

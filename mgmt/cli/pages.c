@@ -122,7 +122,8 @@ int pages_health(const struct cli *cli)
 	json_t *body =
 	        json_with(json_object(), "items", observed_targets_json(p.model, &p.pages, false));
 	health_detail_join(cli, json_at(body, "items"));
-	api_print_answer(cli, body, print_health);
+	api_print_body(cli, body, print_health);
+	json_decref(body);
 	pages_close(&p);
 	return CLI_OK;
 }
@@ -319,7 +320,8 @@ int pages_status(const struct cli *cli)
 	json_t *body = local_json(cli, &p, l);
 	add_announcements(cli, &p, body);
 	status = l->verdict.state == JUDGE_DOWN ? CLI_DOWN : CLI_DEGRADED;
-	api_print_answer(cli, body, print_pages_status);
+	api_print_body(cli, body, print_pages_status);
+	json_decref(body);
 	free(l);
 	pages_close(&p);
 	return status;

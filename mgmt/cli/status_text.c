@@ -12,9 +12,8 @@
 #include "mgmt/cli/vips.h"
 #include "mgmt/json/row.h"
 
-#define POOLS_SHOWN     20  /* lines */
-#define BACKUPS_SHOWN   10u /* backups that would not serve */
-#define OVERRIDES_SHOWN 20  /* lines */
+#define POOLS_SHOWN   20  /* lines */
+#define BACKUPS_SHOWN 10u /* backups that would not serve */
 
 /* Reasons (!) stand before notes (-): a degraded node must be seen in the first lines. */
 static void print_status_head(const json_t *b)
@@ -181,23 +180,10 @@ static void print_pool_summary(const json_t *b)
 
 static void print_status_overrides(const json_t *b)
 {
-	const json_t *o;
-	size_t i;
-
-	json_array_foreach(json_at(b, "overrides"), i, o)
-	{
-		char target[OVERRIDE_TARGET_MAX];
-
-		if (i == OVERRIDES_SHOWN)
-			break;
-		row_print(o,
-		          "%s{do|?} %s: {state|?}, {level_ppm:ppm|0}, until %s, by {author|?}: "
-		          "{reason}[; weir operation {operation}]\n",
-		          i ? "" : "\n", override_target_of(o, true, target), override_until(o));
-	}
-	if (length_of(b, "overrides") > OVERRIDES_SHOWN)
-		printf("... and %zu more overrides: weir overrides shows all\n",
-		       length_of(b, "overrides") - OVERRIDES_SHOWN);
+	row_show(stdout, b,
+	         "[{?overrides}\n]{*20 overrides of lists.overrides.all}{do|?} " OVERRIDE_TARGET
+	         ": {state|?}, {level_ppm:ppm|0}, until " OVERRIDE_UNTIL
+	         ", by {author|?}: {reason}[; weir operation {operation}]\n{/}");
 }
 
 /* A backup of this site that is not proven to serve is known before it is needed. */

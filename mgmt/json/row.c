@@ -17,6 +17,9 @@
 #include "weir/json.h"
 
 #define FIELD_MAX 128 /* bytes between two braces */
+#define NAMES_MAX 32  /* of a list in a line */
+#define LIST_END  "{/}"
+#define LIST_OF   " of "
 
 struct row_input {
 	const json_t *from, *outer;
@@ -73,6 +76,10 @@ static bool put_names(FILE *out, const json_t *list)
 	json_array_foreach(list, i, name)
 	{
 		fputs(i ? ", " : "", out);
+		if (i == NAMES_MAX) {
+			fputs("...", out);
+			break;
+		}
 		row_put(out, json_string_value(name) ? json_string_value(name) : "?");
 	}
 	return json_array_size(list) > 0;
@@ -124,11 +131,74 @@ static bool is_true(const json_t *value)
 	       (json_is_number(value) && json_number_value(value) != 0);
 }
 
+/* What a template may compare with; NULL: nothing. */
+static const char *describe_value(const json_t *value)
+{
+	switch (value ? json_typeof(value) : JSON_TRUE) {
+	case JSON_STRING:
+		return json_string_value(value);
+	case JSON_FALSE:
+		return "false";
+	case JSON_NULL:
+		return "null";
+	case JSON_ARRAY:
+		return json_array_size(value) ? NULL : "[]";
+	case JSON_INTEGER:
+	case JSON_REAL:
+		return json_number_value(value) == 0 ? "0" : NULL;
+	default:
+		return NULL;
+	}
+}
+
 static bool is_equal(const json_t *value, const char *expected)
 {
-	const char *text = json_is_false(value) ? "false" : json_string_value(value);
+	const char *text = describe_value(value);
 
 	return text && !strcmp(text, expected);
+}
+
+/* How many there are: of a list, or by a number; negative: it is neither. */
+static double count_of(const json_t *value)
+{
+	return json_is_array(value)    ? (double)json_array_size(value)
+	       : json_is_number(value) ? json_number_value(value)
+	                               : -1;
+}
+
+/* Write a value by @p kind, as put_kind() those that are no number. */
+static bool put_by_kind(FILE *out, const char *kind, const json_t *value, const char *otherwise)
+{
+	double n = count_of(value);
+
+	if (!strcmp(kind, "names"))
+		return put_names(out, value);
+	if (strcmp(kind, "count") != 0 && strcmp(kind, "plural") != 0)
+		return put_kind(out, kind, value, otherwise);
+	if (*kind == 'c' && n >= 0)
+		fprintf(out, "%.0f", n);
+	else if (*kind == 'p' && n >= 0 && (n < 1 || n > 1))
+		putc('s', out);
+	return n >= 0;
+}
+
+/* The value at @p path, which is used up, or of two of them; given. NULL where it is not known. */
+static json_t *find_value(const struct row_input *r, char *path)
+{
+	const json_t *from = *path == '^' ? r->outer : r->from;
+	char *name = path + (*path == '^'), *of = strpbrk(name, "/-");
+	bool is_part = of && *of == '/';
+
+	if (of)
+		*of++ = '\0';
+	json_t *value = json_at(from, name), *other = of ? json_at(from, of) : NULL;
+	double a = json_number_value(value), b = json_number_value(other);
+
+	if (!of)
+		return json_incref(value);
+	if (!json_is_number(value) || !json_is_number(other) || (is_part && b <= 0))
+		return NULL;
+	return json_real(is_part ? a / b * 1e6 : a > b ? a - b : 0);
 }
 
 /* Write what @p spec, which is used up, says of a value. @return whether it is there */
@@ -137,19 +207,21 @@ static bool put_value(const struct row_input *r, FILE *out, char *spec)
 	char test = *spec == '?' || *spec == '!' ? *spec++ : '\0';
 	char *otherwise = spec, *kind = strsep(&otherwise, "|");
 	char *expected = strsep(&kind, ":"), *path = strsep(&expected, "=");
-	const json_t *value = *path == '^' ? json_at(r->outer, path + 1) : json_at(r->from, path);
-	bool is_there = json_is_string(value);
+	json_t *value = find_value(r, path);
+	bool is_there = json_is_string(value), is_text = json_string_length(value) > 0;
 
 	if (test)
-		return (expected ? is_equal(value, expected) : is_true(value)) == (test == '?');
-	if (kind)
-		is_there = !strcmp(kind, "names") ? put_names(out, value)
-		                                  : put_kind(out, kind, value, otherwise);
+		is_there = (expected ? is_equal(value, expected) : is_true(value)) == (test == '?');
+	else if (kind)
+		is_there = put_by_kind(out, kind, value, otherwise);
 	else if (is_there)
 		row_put(out, json_string_value(value));
+	json_decref(value);
+	if (test)
+		return is_there;
 	if (!is_there && otherwise)
 		fputs(otherwise, out);
-	return otherwise || (is_there && (kind || json_string_length(value) > 0));
+	return otherwise || (is_there && (kind || is_text));
 }
 
 /* Write a field, in its column. @p at goes behind it. @return whether it is there */
@@ -191,6 +263,84 @@ static void put_argument(const struct row_input *r, FILE *out, const char **at)
 
 static bool put_part(const struct row_input *r, FILE *out, const char **at, const char *ends);
 
+/* Write the part up to {/} by @p r into memory. @return given; NULL when out of memory */
+static char *make_item(const struct row_input *r, const char **at)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *out = open_text(&text, &n);
+
+	if (out) {
+		put_part(r, out, at, "");
+		close_text(out, &text);
+	}
+	return text;
+}
+
+/* How many are not shown: of @p n that are there beyond @p most, or of @p all that an answer has cut, whose rest nobody has here. */
+static void put_left_out(FILE *out, size_t n, size_t most, double all)
+{
+	size_t n_shown = n < most ? n : most;
+
+	if (all > (double)n)
+		fprintf(out, "    ... and %.0f more\n", all - (double)n_shown);
+	else if (n > n_shown)
+		fprintf(out, "    ... and %zu more (--json shows all)\n", n - n_shown);
+}
+
+/*
+ * Write the part up to {/} for each of a list, or once of an object, @p at goes behind it. What comes to nothing does not
+ * count.
+ */
+static void put_list(const struct row_input *r, FILE *out, const char **at)
+{
+	char path[FIELD_MAX], *name;
+	size_t n = strcspn(*at, "}"), n_there = 0;
+
+	assert((*at)[n] && n < sizeof(path));
+	memcpy(path, *at, n);
+	path[n] = '\0';
+	size_t most = strtoul(path, &name, 10);
+	char *between = strchr(name, '|'), *of;
+
+	if (between)
+		*between++ = '\0';
+	of = strstr(name, LIST_OF);
+
+	if (of) {
+		*of = '\0';
+		of += strlen(LIST_OF);
+	}
+	json_t *list = find_value(r, name + (*name == ' '));
+	bool is_list = json_is_array(list);
+	size_t n_items = is_list ? json_array_size(list) : json_is_object(list);
+	const char *begin = *at + n + 1;
+
+	/* once more of nothing, to find the end */
+	for (size_t i = 0; i <= n_items; i++) {
+		const struct row_input item = {
+			.from = i == n_items ? NULL
+			        : is_list    ? json_array_get(list, i)
+			                     : list,
+			.outer = r->from,
+		};
+
+		*at = begin;
+		char *text = make_item(&item, at);
+		if (i < n_items && text && *text && (n_there++ < most || !most))
+			fprintf(out, "%s%s", n_there > 1 && between ? between : "", text);
+		free(text);
+	}
+	json_decref(list);
+	assert(!strncmp(*at, LIST_END, strlen(LIST_END)));
+	*at += strlen(LIST_END);
+	if (between)
+		fputs(most && n_there > most ? " ..." : "", out);
+	else
+		put_left_out(out, n_there, most ? most : n_there,
+		             json_number_value(of && is_list ? json_at(r->from, of) : NULL));
+}
+
 /* Write the first part between brackets of which all is there. Without memory all are written. */
 static void put_block(const struct row_input *r, FILE *out, const char **at)
 {
@@ -211,15 +361,18 @@ static void put_block(const struct row_input *r, FILE *out, const char **at)
 	} while (*(*at)++ == '|');
 }
 
-/* Write a template up to one of @p ends, to which @p at goes. @return whether each field in it is there */
+/* Write a template up to one of @p ends or a list's, to which @p at goes. @return whether each field in it is there */
 static bool put_part(const struct row_input *r, FILE *out, const char **at, const char *ends)
 {
 	bool is_whole = true;
 
-	while (!strchr(ends, **at)) { /* its own end is one of them, too */
+	/* its own end is one of them, too */
+	while (!strchr(ends, **at) && strncmp(*at, LIST_END, strlen(LIST_END)) != 0) {
 		char c = *(*at)++;
 
-		if (c == '{')
+		if (c == '{' && **at == '*' && (*at)++)
+			put_list(r, out, at);
+		else if (c == '{')
 			is_whole &= put_field(r, out, at);
 		else if (c == '[')
 			put_block(r, out, at);
@@ -228,7 +381,6 @@ static bool put_part(const struct row_input *r, FILE *out, const char **at, cons
 		else
 			putc(c, out);
 	}
-	assert(**at || !*ends);
 	return is_whole;
 }
 
@@ -239,20 +391,22 @@ void row_print(const json_t *from, const char *line, ...)
 
 	va_start(args, line);
 	put_part(&r, stdout, &line, "");
+	assert(!*line);
 	va_end(args);
+}
+
+void row_show(FILE *out, const json_t *from, const char *text)
+{
+	put_part(&(struct row_input){ .from = from }, out, &text, "");
+	assert(!*text);
 }
 
 /* @return given; NULL when out of memory */
 static char *make_text(const struct row_input *r, const char *line)
 {
-	char *text = NULL;
-	size_t n;
-	FILE *out = open_text(&text, &n);
+	char *text = make_item(r, &line);
 
-	if (out) {
-		put_part(r, out, &line, "");
-		close_text(out, &text);
-	}
+	assert(!text || !*line);
 	return text;
 }
 

@@ -235,7 +235,7 @@ class Operations(test_cli.WithApi):
                               "backups": [{"service": "web", "site": "ams", "backup": f"p{i}", "ok": [True, False, None][i % 3], "detail": "why"} for i in range(n)]},
                 "warnings": [f"w{i}" for i in range(n)]}, "notes": [f"n{i}" for i in range(n)]})
             self.assertEqual(self.weir(*SHIFT, "--dry-run").stdout.splitlines(), [
-                "dry run, nothing was changed:", "shift of site ams", "  steps: " + ", ".join(f"{i + 1} %" for i in shown) + " drained",
+                "dry run, nothing was changed:", "shift of site ams", "  steps: " + ", ".join(f"{i + 1} %" for i in shown) + (" ..." if more else "") + " drained",
                 "  time in all: about 90 s", "  queries at the shortest TTL: 7.0/s", "  receivers, when all is moved:",
                 *(f"    s{i:<15} new flows 10/s -> 20/s of 40/s (50 %), bits 1 Mbit/s -> 2 Mbit/s" + ("; NOT KNOWN WELL ENOUGH" if i == 1 else "") for i in shown),
                 *more, *(f"  backup of service web at site ams, pool p{i}: {('ok', 'WOULD NOT SERVE', 'NOT KNOWN')[i % 3]}, why" for i in shown), *more,

@@ -14,7 +14,7 @@
 
 static const char value[] =
         "{\"text\": \"ams\", \"empty\": \"\", \"number\": 12, \"zero\": 0, \"part\": 123456, \"ms\": 1540, \"real\": 2.5,"
-        " \"yes\": true, \"no\": false, \"nothing\": null, \"list\": [\"a\", 1, \"b\"], \"none\": [], \"bits\": 2100000,"
+        " \"yes\": true, \"no\": false, \"nothing\": null, \"list\": [\"a\", 1, \"b\"], \"none\": [], \"bits\": 2100000, \"one\": [0], \"single\": 1,"
         " \"in\": {\"state\": \"up\", \"deep\": {\"n\": -1}}, \"bad\": \"a\\u001b[31m\\u009b\\u007fé\"}";
 
 static json_t *read_json(const char *text)
@@ -46,6 +46,14 @@ static void each_field_shows_its_value(void **state)
 		{ "{number:rate} {zero:rate} {number:time} {text:time}",
 		  "12/s 0/s 12 s not known" },
 		{ "{list:names} {none:names|none} {text:names|none}", "a, ?, b none none" },
+		{ "{list:count} {none:count} {number:count} <{absent:count}> {text:count|?}",
+		  "3 0 12 <> ?" },
+		{ "name{list:plural} {none:plural} {one:plural}{single:plural}{absent:plural}.",
+		  "names s ." },
+		{ "{part-number:n} {number-part:n} {part-absent:n|?} {absent-part:n|?} {text-part:n|?}",
+		  "123444 0 ? ? ?" },
+		{ "{number/part:share} {part/number:n} {part/zero:share} {absent/part:share|?}",
+		  "below 0.1 % 10288000000 not known not known?" },
 		{ "<{-5 text}> <{5 text}> <{2 text}> <{-4 absent|?}> <{3 number:n}>",
 		  "<ams  > <  ams> <ams> <?   > < 12>" },
 		{ "100 %%", "100 %" },
@@ -90,6 +98,9 @@ static void a_part_in_brackets_is_there_or_not(void **state)
 		{ "[{!text}t][{!number}n][{!yes}y]", "" },
 		{ "[{?text=ams}1][{?text=am}2][{?absent=ams}3][{?number=12}4]", "1" },
 		{ "[{!text=ams}1][{!text=am}2][{!absent=ams}3]", "23" },
+		{ "[{?nothing=null}1][{?absent=null}2][{?text=null}3][{?none=[]}4][{?list=[]}5][{?absent=[]}6]"
+		  "[{?zero=0}7][{?nothing=0}8][{!real=0}9]",
+		  "1479" },
 		{ "[{?no=false}1][{?yes=false}2][{?nothing=false}3][{?absent=false}4][{!yes=false}5]",
 		  "15" },
 	};
@@ -170,6 +181,40 @@ static void a_list_has_a_line_for_each(void **state)
 	expect_written(write_lists, "<1><?><?> 1 2,1(x)");
 }
 
+static void a_part_is_repeated_for_each_of_a_list(void **state)
+{
+	static const struct {
+		const char *cell, *text;
+	} rows[] = {
+		{ "<{*list}({|?}){/}>", "<(a)(?)(b)>" },
+		{ "<{*none}({}){/}{*absent}x{/}{*text}x{/}>", "<>" },
+		{ "{*in}{state} {deep.n:n} {^text}{/}", "up -1 ams" },
+		{ "{*in}{*deep}{n:n} {^state}{/};{/}", "-1 up;" },
+		{ "[{*list}{}{/}|none] [{*none}{}{/}.|none] [{?none}{*none}{}{/}|none]",
+		  "ab . none" },
+		{ "{*list}[{}|]]{/}", "a]]b]" },
+		{ "<{*list|, }{|?}{/}> <{*2 list|, }{|?}{/}> <{*2 list|-}[{}]{/}>",
+		  "<a, ?, b> <a, ? ...> <a-b>" },
+		{ "{*2 list}{|?}{/}", "a?    ... and 1 more (--json shows all)\n" },
+		{ "{*2 list of number}[{}]{/}", "ab    ... and 10 more\n" },
+		{ "{*list of number}{|?}{/}", "a?b    ... and 9 more\n" },
+		{ "{*list of zero}{|?}{/}{*list of absent}{|?}{/}{*2 list of single}[{}]{/}",
+		  "a?ba?bab" },
+		{ "{*none of number}{}{/}{*absent of number}{}{/}", "    ... and 12 more\n" },
+		{ "{*2 list}[{}]{/}", "ab" }, /* what comes to nothing takes no room */
+	};
+	json_t *json = read_json(value);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *text = row_cell(json, NULL, rows[i].cell);
+
+		assert_string_equal(text, rows[i].text);
+		free(text);
+	}
+	json_decref(json);
+}
+
 SUITE(row)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +223,7 @@ SUITE(row)
 		cmocka_unit_test(arguments_stand_where_printf_would_put_them),
 		cmocka_unit_test(a_cell_sees_what_its_row_is_in),
 		cmocka_unit_test(a_list_has_a_line_for_each),
+		cmocka_unit_test(a_part_is_repeated_for_each_of_a_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
