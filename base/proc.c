@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -234,6 +235,29 @@ void proc_ignore_signals(void)
 		signal(ignored[i], SIG_IGN);
 	for (int signo = SIGRTMIN; signo <= SIGRTMAX; signo++)
 		signal(signo, SIG_IGN);
+}
+
+int proc_document_mark(const char *path, char out[PROC_MARK_MAX])
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return -errno;
+	snprintf(out, PROC_MARK_MAX, "%lld-%lld.%09ld", (long long)st.st_size,
+	         (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	return 0;
+}
+
+const char *proc_document(const char *path, char room[PATH_MAX])
+{
+	const char *skip = getenv(PROC_SKIP_VARIABLE), *slash = strrchr(path, '/');
+	int n_dir = slash ? (int)(slash + 1 - path) : 0;
+	char mark[PROC_MARK_MAX];
+
+	if (!skip || proc_document_mark(path, mark) || strcmp(skip, mark) != 0 ||
+	    snprintf(room, PATH_MAX, "%.*s" PROC_GOOD_FILE, n_dir, path) >= PATH_MAX)
+		return path;
+	return room;
 }
 
 /* An option: its texts, and where in struct proc_dirs its value goes. */

@@ -31,12 +31,14 @@ struct proc_dirs {
 /** Names below the directories above. */
 #define PROC_CONF_FILE      "weir.conf"      /* conf */
 #define PROC_EFFECTIVE_FILE "effective.conf" /* state */
-#define PROC_STORE_DIR      "store"          /* state: weir-mgmt's alone */
-#define PROC_STORE_FILE     "store.db"       /* in it */
-#define PROC_BLOBS_DIR      "blobs"  /* state: weir-mgmt's alone; large files by their digests */
-#define PROC_CONFIG_DIR     "config" /* state: versions laid out */
-#define PROC_HEALTH_PAGE    "health.page" /* run */
-#define PROC_API_SOCKET     "api.sock"    /* run */
+#define PROC_GOOD_FILE                                                                             \
+	"effective.conf.good" /* state: weir run's copy of the last one that all processes had in force */
+#define PROC_STORE_DIR   "store"       /* state: weir-mgmt's alone */
+#define PROC_STORE_FILE  "store.db"    /* in it */
+#define PROC_BLOBS_DIR   "blobs"       /* state: weir-mgmt's alone; large files by their digests */
+#define PROC_CONFIG_DIR  "config"      /* state: versions laid out */
+#define PROC_HEALTH_PAGE "health.page" /* run */
+#define PROC_API_SOCKET  "api.sock"    /* run */
 /* also in run: stats.PROCESS.page, PROCESS.ctl for dataplane, health, dns, mgmt, announce */
 
 /**
@@ -51,6 +53,18 @@ extern const char proc_dirs_help[];
 
 /** Write "DIR/NAME" to @p out. @return 0 or -ENAMETOOLONG */
 MUST_CHECK int proc_path(const char *dir, const char *name, char out[PATH_MAX]);
+
+/** The mark of a document that this process passes over; weir run says so to one that could not start with it. */
+#define PROC_SKIP_VARIABLE "WEIR_SKIP_DOCUMENT"
+#define PROC_MARK_MAX      64
+/** What tells the effective document from others: size and time of writing, which a copy keeps. @return 0 or -errno */
+MUST_CHECK int proc_document_mark(const char *path, char out[PROC_MARK_MAX]);
+/**
+ * Which file to read for the effective document @p path: itself, or PROC_GOOD_FILE beside it while it is the one that
+ * PROC_SKIP_VARIABLE names. Any thread.
+ * @param room  where the other path is written
+ */
+const char *proc_document(const char *path, char room[PATH_MAX]);
 
 /**
  * A listening socket handed down by the supervisor (LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES as in

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/proc.h"
 #include "model/build.h"
 #include "model/scan.h"
 
@@ -236,7 +237,8 @@ int model_read_text(const char *text, size_t n, const char *name, const char *di
 int model_read_effective(const char *path, const char *node, struct model **out,
                          struct model_errors *errors)
 {
-	struct reading r = { .path = path, .node = node };
+	char good[PATH_MAX];
+	struct reading r = { .path = proc_document(path, good), .node = node };
 
 	return read_model_document(&r, out, errors);
 }
@@ -254,7 +256,8 @@ int model_read_remains(const char *path, struct model **out)
 int model_read_without_key(const char *path, const char *node, struct model **out,
                            struct model_errors *errors)
 {
-	struct reading r = { .path = path, .node = node, .keyless = true };
+	char good[PATH_MAX];
+	struct reading r = { .path = proc_document(path, good), .node = node, .keyless = true };
 
 	return read_model_document(&r, out, errors);
 }

@@ -45,6 +45,9 @@ void run_exec_child(const struct child *c, const char *option, const char *value
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
+	unsetenv(PROC_SKIP_VARIABLE);
+	if (*c->skips && !option) /* a successor is tried with the newest */
+		setenv(PROC_SKIP_VARIABLE, c->skips, 1);
 	if (c == &c->run->children[CHILD_DNS] && run_sockets_hand_down(&c->run->sockets) != 0)
 		_exit(126);
 	execl(path, path, "--conf-dir", d->conf, "--state-dir", d->state, "--run-dir", d->run,

@@ -214,6 +214,7 @@ static void state_child(const struct child *c, uint64_t now_ms)
 		               "restarted by weir run (%u times so far): %s; the log of weir run "
 		               "says more",
 		               c->restarts, c->restarted_for);
+	run_good_state(c, s);
 	if (c->pid && c->verdict == LIFE_UNKNOWN && now_ms > c->started_ms + UNSEEN_MS)
 		conditions_add(
 		        s, "process-unwatched", CONDITION_NOTE, subject,
@@ -301,6 +302,7 @@ static void on_look_timer(void *arg)
 	for (int i = 0; i < CHILD_COUNT; i++)
 		look_at_child(&r->children[i], watched_ms, now_ms);
 	r->last_look_ms = now_ms;
+	run_good_look(r, now_ms);
 	if (!r->stats)
 		run_hang_open(r);
 	state_all(r, now_ms);

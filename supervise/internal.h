@@ -47,8 +47,13 @@ struct child {
 	uint64_t killed_ms;    /* for hanging; 0: it was not */
 	uint64_t restarted_ms; /* the last time that it was restarted, or died; 0: never */
 	unsigned restarts;
-	char reason[200];        /* of the trouble */
-	char restarted_for[200]; /* of the last restart */
+	/* good.c has the next four */
+	char failed_mark[PROC_MARK_MAX]; /* the document with which it failed */
+	unsigned failures;               /* with that one */
+	uint64_t held_since_ms;    /* since when it has the newest in force; 0: not, or not known */
+	char skips[PROC_MARK_MAX]; /* the document that it passes over, or "" */
+	char reason[200];          /* of the trouble */
+	char restarted_for[200];   /* of the last restart */
 };
 
 /* A process beside CHILD_DATAPLANE that is to take its place (successor.c). */
@@ -76,9 +81,12 @@ struct run {
 	struct run_successor successor;
 	struct run_sockets sockets;
 	bool has_document, stopping;
-	int document_err; /* of its last reading; 0: it was read */
-	bool announces;   /* the document names a routing daemon */
-	int stop_index;   /* in stop_order: the child that is being stopped */
+	int document_err;         /* of its last reading; 0: it was read */
+	bool announces;           /* the document names a routing daemon */
+	char mark[PROC_MARK_MAX]; /* of the newest document; "": there is none */
+	uint64_t document;        /* its number; 0: it is refused */
+	bool kept;                /* all processes have it in force, and its copy is kept */
+	int stop_index;           /* in stop_order: the child that is being stopped */
 	struct run_routes routes;
 	/* until when routers have the time to send elsewhere; 0: nothing was withdrawn yet */
 	uint64_t withdrawn_ms;
@@ -123,6 +131,19 @@ void run_note_children(struct run *r);
 void run_exec_child(const struct child *c, const char *option, const char *value);
 /* child.c: ask the child to end; it is killed after STOP_MS. */
 void run_terminate_child(struct child *c);
+
+/* good.c: the newest document has @p mark, and is @p number; 0: the supervisor refuses it. */
+void run_good_document(struct run *r, const char *mark, uint64_t number);
+/* good.c: the file of the last good document. @return false: there is none, or it is the newest */
+bool run_good_path(const struct run *r, char path[PATH_MAX]);
+/* good.c: at each look: which processes have it in force, and whether one lives without any. */
+void run_good_look(struct run *r, uint64_t now_ms);
+/* good.c: the child has ended; @p status as by waitpid(2), -1: not known. */
+void run_good_note_end(struct child *c, int status, uint64_t now_ms);
+/* good.c: before the child starts: with which document. */
+void run_good_choose(struct child *c);
+/* good.c: state that the child runs with the last good document. */
+void run_good_state(const struct child *c, struct stats *s);
 
 /* successor.c, a loop_cb: start the next weir-dataplane beside the one that runs. */
 void run_successor_begin(void *run);

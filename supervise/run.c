@@ -141,6 +141,7 @@ static bool let_successor_follow(struct child *c)
 		}
 		return false;
 	}
+	c->skips[0] = '\0';
 	log_info(ours ? "successor-took-over" : "process-adopted", "process=%s pid=%d", c->name,
 	         (int)pid);
 	run_note_children(r);
@@ -160,6 +161,7 @@ static void on_child_end(void *arg, int fd, uint32_t events)
 	loop_timer_cancel(r->loop, &c->limit);
 	uint64_t wait = backoff_ms(c);
 	int status = log_end(c, lived, wait);
+	run_good_note_end(c, status, now);
 	loop_fd_remove(r->loop, fd);
 	close(fd);
 	c->pid = 0;
@@ -206,6 +208,7 @@ static void fork_child(struct child *c)
 	    (c == &r->children[CHILD_ANNOUNCE] && !r->announces))
 		return;
 	fflush(NULL);
+	run_good_choose(c);
 	if (c == &r->children[CHILD_DNS]) {
 		run_sockets_again(&r->sockets); /* ports that its predecessor may have held */
 		run_sockets_prepare(&r->sockets);
@@ -294,22 +297,42 @@ static bool adopt_dns(struct run *r, const struct model_node *self)
 	       !run_sockets_adopt(&r->sockets, dns->pidfd, self->dns_listen, self->n_dns_listen);
 }
 
+/*
+ * Read the newest document; where it is refused at the start, the last good one: weir-dns needs the addresses of one. @return
+ * 0 or -errno
+ */
+static int read_for_sockets(struct run *r, struct model **m, struct model_errors *errors)
+{
+	char path[PATH_MAX], mark[PROC_MARK_MAX] = "";
+
+	if (proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path) != 0)
+		return -ENAMETOOLONG;
+	/* the mark before the document: a newer one has another */
+	bool marked = !proc_document_mark(path, mark);
+	int err = model_read_without_key(path, r->dirs->node, m, errors);
+	if (err && err != -ENOENT && errors->n_items &&
+	    !(model_may_pass(err) && err == r->document_err))
+		log_error("document-refused", "path=%s line=%u field=%s reason=\"%s\" n_errors=%zu",
+		          path, errors->items[0].line, errors->items[0].field,
+		          errors->items[0].message, errors->n_total);
+	if (marked && !model_may_pass(err))
+		run_good_document(r, mark, err ? 0 : (*m)->meta.document);
+	if (err != -EINVAL || r->has_document || !run_good_path(r, path))
+		return err;
+	model_errors_free(errors);
+	return model_read_without_key(path, r->dirs->node, m, errors);
+}
+
 /* Hold the sockets of the effective document, if there is one for this node. */
 static void apply_document(void *arg)
 {
 	struct run *r = arg;
 	struct model *m = NULL;
-	struct model_errors errors;
-	char path[PATH_MAX];
+	struct model_errors errors = { 0 };
 
-	if (r->stopping || proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path) != 0)
+	if (r->stopping)
 		return;
-	int err = model_read_without_key(path, r->dirs->node, &m, &errors);
-	if (err && err != -ENOENT && errors.n_items &&
-	    !(model_may_pass(err) && err == r->document_err))
-		log_error("document-refused", "path=%s line=%u field=%s reason=\"%s\" n_errors=%zu",
-		          path, errors.items[0].line, errors.items[0].field,
-		          errors.items[0].message, errors.n_total);
+	int err = read_for_sockets(r, &m, &errors);
 	r->document_err = err;
 	if (model_may_pass(err))
 		loop_timer_set(r->loop, &r->sockets_timer, loop_now_ms(r->loop) + SOCKETS_AGAIN_MS);

@@ -454,7 +454,10 @@ int model_named_files(const char *text, size_t n, model_named_file *found, void 
  */
 uint32_t model_pool_slots(uint32_t max_backends);
 
-/** Read an effective document; as model_read_config(), but includes are refused. */
+/**
+ * Read an effective document; as model_read_config(), but includes are refused. A process that could not start with this one
+ * reads the last good one in its place (proc_document()).
+ */
 int model_read_effective(const char *path, const char *node, struct model **out,
                          struct model_errors *errors);
 /**

@@ -283,6 +283,23 @@ static void await_script(const char *name)
 	}
 }
 
+/* The mark of the document that process @p name was told to pass over, "" if none, in memory of this function. */
+static const char *skipped_by(const char *name)
+{
+	static char mark[PROC_MARK_MAX + 2];
+	char path[128];
+
+	await_script(name);
+	snprintf(path, sizeof(path), "%s/weir-%s.skip", bin, name);
+	FILE *f = fopen(path, "r");
+
+	assert_non_null(f);
+	assert_non_null(fgets(mark, sizeof(mark), f));
+	fclose(f);
+	mark[strcspn(mark, "\n")] = '\0';
+	return mark;
+}
+
 /* It ends by itself, with @p status. */
 static void exit_process(const char *name, const char *status)
 {
@@ -316,6 +333,7 @@ static void write_program(const char *name)
 	/* the supervisor ignores SIGHUP, and a shell could not catch it then */
 	static const char script[] = "#!/usr/bin/env -S --default-signal=HUP sh\n"
 	                             "case $0 in *-health) trap : HUP;; esac\n"
+	                             "echo \"$WEIR_SKIP_DOCUMENT\" >\"$0.skip\"\n"
 	                             "echo $$ >\"$0.up\"\n"
 	                             "read word <\"$0.end\"\n"
 	                             "exit $word\n";
@@ -331,6 +349,7 @@ static void write_program(const char *name)
 }
 
 static char address[2][32];
+static unsigned document_number;
 
 static void write_document(const char *node, unsigned n_threads, const char *listen,
                            const char *more)
@@ -339,12 +358,12 @@ static void write_document(const char *node, unsigned n_threads, const char *lis
 
 	snprintf(
 	        text, sizeof(text),
-	        "effective = { version = \"7\"; digest = \"\"; document = \"57\"; written = \"never\"; };\n"
+	        "effective = { version = \"7\"; digest = \"\"; document = \"%u\"; written = \"never\"; };\n"
 	        "schema = 1; cluster = { name = \"shop\"; hash_key_file = \"/hash.key\"; hash_key_id = \"k1\"; };\n"
 	        "sites = ( { name = \"ams\"; } ); dns = { threads = %u; };\n"
 	        "nodes = ( { name = \"%s\"; site = \"ams\"; ports = ( { interface = \"eth1\"; } );"
 	        " tunnel_source = [ \"10.1.255.0/24\" ]; dns_listen = [ %s ]; %s } );\n",
-	        n_threads, node, listen, more);
+	        document_number, n_threads, node, listen, more);
 	place_write("state/" PROC_EFFECTIVE_FILE, text);
 }
 
@@ -391,6 +410,7 @@ static int set_up(void **state)
 	did[0] = '\0';
 	n_forked = n_binds = 0;
 	simulated.now_ms = 1000000;
+	document_number = 57;
 	ended = true;
 	return 0;
 }
@@ -542,6 +562,185 @@ static void a_death_is_noted_unless_it_was_wanted(void **state)
 	send_signal(SIGTERM);
 	end_process("mgmt");
 	assert_int_equal(restarts_of("mgmt"), 0);
+}
+
+/* Process @p name says that it has document @p number in force, and whether it refuses the newest. */
+static void state_document(const char *name, uint64_t number, bool refused)
+{
+	struct stats *page;
+
+	assert_int_equal(stats_create(dirs.run, name, 16, &page), 0);
+	conditions_begin(page, number);
+	if (refused)
+		conditions_add(page, "document-refused", CONDITION_DEGRADED, "", "it is");
+	conditions_end(page);
+	stats_close(page);
+}
+
+static void state_documents(uint64_t number)
+{
+	state_document("dataplane", number, false);
+	state_document("health", number, false);
+	state_document("dns", number, false);
+}
+
+static void pass_looks(unsigned n)
+{
+	while (n--)
+		pass_ms(RUN_LOOK_MS);
+}
+
+/* The condition's subjects in the supervisor's page: "weir-dns ". */
+static const char *who_has_the_last_good(void)
+{
+	static struct conditions said;
+	static char subjects[100];
+
+	subjects[0] = '\0';
+	assert_int_equal(conditions_read(dirs.run, "run", &said), 0);
+	for (uint32_t i = 0; i < said.n; i++)
+		if (!strcmp(said.items[i].code, "last-good-document")) {
+			assert_int_equal(said.items[i].level, CONDITION_DEGRADED);
+			strcat(strcat(subjects, said.items[i].subject), " ");
+		}
+	return subjects;
+}
+
+static void expect_good(unsigned number)
+{
+	char path[128], text[2048] = "", expected[64];
+
+	snprintf(path, sizeof(path), "%s/state/" PROC_GOOD_FILE, place);
+	FILE *f = fopen(path, "r");
+
+	if (!number) {
+		assert_null(f);
+		return;
+	}
+	assert_non_null(f);
+	assert_true(fread(text, 1, sizeof(text) - 1, f) > 0);
+	fclose(f);
+	snprintf(expected, sizeof(expected), "document = \"%u\"", number);
+	assert_non_null(strstr(text, expected));
+}
+
+/* A supervisor whose processes have document 57 in force, which is kept; then 58 comes. */
+static void begin_with_a_good_document(void)
+{
+	write_plain();
+	begin_supervisor(false);
+	state_documents(57);
+	pass_looks(9);
+	expect_good(0); /* not yet */
+	pass_looks(3);
+	expect_good(57);
+	document_number = 58;
+	write_plain();
+	pass_looks(1);
+}
+
+/* What each process is given as it starts: the newest twice, then the last good one, and from then on in turns. */
+static void who_fails_twice_with_a_document_gets_the_last_good_one(void **state)
+{
+	char path[128], mark[PROC_MARK_MAX], good[PATH_MAX];
+	static const bool skips[] = { false, true, true, false, false, true };
+
+	(void)state;
+	begin_with_a_good_document();
+	snprintf(path, sizeof(path), "%s/state/" PROC_EFFECTIVE_FILE, place);
+	assert_int_equal(proc_document_mark(path, mark), 0);
+	assert_string_equal(skipped_by("health"), "");
+	for (size_t i = 0; i < COUNT(skips); i++) {
+		await_script("health");
+		end_process("health");
+		pass_ms(5000); /* the longest pause before a start */
+		assert_string_equal(skipped_by("health"), skips[i] ? mark : "");
+		assert_string_equal(skipped_by("dns"), ""); /* the others go on */
+		assert_string_equal(who_has_the_last_good(), skips[i] ? "weir-health " : "");
+	}
+	expect_good(57);
+
+	/* what such a process reads, until there is another document */
+	assert_int_equal(setenv(PROC_SKIP_VARIABLE, mark, 1), 0);
+	snprintf(good, sizeof(good), "%s/state/" PROC_GOOD_FILE, place);
+	char room[PATH_MAX];
+	assert_string_equal(proc_document(path, room), good);
+	document_number = 59;
+	write_plain();
+	assert_string_equal(proc_document(path, room), path);
+	assert_int_equal(unsetenv(PROC_SKIP_VARIABLE), 0);
+	pass_looks(1);
+	assert_string_equal(who_has_the_last_good(), "");
+
+	end_process("health"); /* with the new one it has two tries again */
+	pass_ms(5000);
+	assert_string_equal(skipped_by("health"), "");
+}
+
+static void who_is_ended_or_had_the_document_in_force_gets_the_newest(void **state)
+{
+	(void)state;
+	begin_with_a_good_document();
+	for (int i = 0; i < 5; i++) {
+		await_script("health");
+		exit_process("health", "0"); /* somebody asked for it */
+		pass_ms(5000);
+		assert_string_equal(skipped_by("health"), "");
+	}
+	for (int i = 0; i < 5; i++) {
+		state_documents(58);
+		pass_looks(12); /* it dies of something else */
+		end_process("health");
+		pass_ms(5000);
+		assert_string_equal(skipped_by("health"), "");
+	}
+	expect_good(58);
+}
+
+/* One that lives on without any document is ended for it, once. */
+static void who_refuses_a_document_at_its_start_gets_the_last_good_one(void **state)
+{
+	(void)state;
+	begin_with_a_good_document();
+	state_documents(58);
+	did[0] = '\0';
+	state_document("dns", 57, true); /* it has one in force */
+	pass_looks(30);
+	expect_actions("");
+	end_process("dns"); /* of something else, once */
+	pass_ms(0);
+	await_script("dns");
+	did[0] = '\0';
+	pass_looks(1);
+	state_document("dns", 0, true);
+	pass_looks(18);
+	expect_actions(""); /* not yet */
+	pass_looks(2);
+	expect_actions("TERM dns; ");
+	end_process("dns");
+	pass_ms(5000);
+	assert_string_not_equal(skipped_by("dns"), "");
+	assert_string_equal(who_has_the_last_good(), "weir-dns ");
+	did[0] = '\0';
+	state_document("dns", 0, true); /* that is refused, too */
+	pass_looks(30);
+	expect_actions("");
+}
+
+/* weir-dns needs the addresses of a document. */
+static void a_start_with_a_refused_document_goes_on_from_the_last_good_one(void **state)
+{
+	(void)state;
+	begin_with_a_good_document();
+	fail_supervisor();
+	for (size_t i = 0; i < n_forked; i++) {
+		__real_kill(forked[i], SIGKILL);
+		waitpid(forked[i], NULL, 0);
+	}
+	place_write("state/" PROC_EFFECTIVE_FILE, "schema = ");
+	did[0] = '\0';
+	begin_supervisor(false);
+	expect_actions("started dns; started mgmt; started dataplane; started health; ");
 }
 
 static void with_a_successor_nothing_is_started(void **state)
@@ -1173,6 +1372,10 @@ SUITE(run)
 		T(a_start_takes_over_what_runs_and_starts_the_rest),
 		T(what_dies_is_started_later_and_later),
 		T(a_death_is_noted_unless_it_was_wanted),
+		T(who_fails_twice_with_a_document_gets_the_last_good_one),
+		T(who_is_ended_or_had_the_document_in_force_gets_the_newest),
+		T(who_refuses_a_document_at_its_start_gets_the_last_good_one),
+		T(a_start_with_a_refused_document_goes_on_from_the_last_good_one),
 		T(with_a_successor_nothing_is_started),
 		T(what_cannot_be_started_or_watched_is_tried_again),
 		T(a_stop_goes_through_all_in_order),

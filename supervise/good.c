@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A document with which a process cannot start. The supervisor keeps a copy of the last effective document
+ * that all processes had in force for HELD_MS. A process that has failed TRIES times with the newest one is
+ * started with the copy (proc_document()), until there is another document or somebody ends it. It has failed
+ * if it
+ *
+ *   died, or was killed since it hung, before it had the newest in force for HELD_MS
+ *   has none in force and refuses the newest for REFUSED_MS: that needs no second try
+ *
+ * If it fails with the copy as often, the document is not the reason: then both are tried in turns. weir-mgmt is no
+ * reader of this kind: it writes the document.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/owner.h"
+#include "base/replace.h"
+#include "supervise/internal.h"
+#include "weir/condition.h"
+
+#define HELD_MS    5000u  /* a document in force for so long ends no process any more */
+#define REFUSED_MS 10000u /* what is short for a moment is there again */
+#define TRIES      2u
+#define PART_BYTES 65536u
+
+/* The mark of the file @p name. @return false: there is none */
+static bool read_mark(const struct run *r, const char *name, char mark[PROC_MARK_MAX])
+{
+	char path[PATH_MAX];
+
+	return !proc_path(r->dirs->state, name, path) && !proc_document_mark(path, mark);
+}
+
+/* Whether there is a good document, and it is not the one of @p mark. */
+static bool has_other_good(const struct run *r, const char *mark)
+{
+	char good[PROC_MARK_MAX];
+
+	return read_mark(r, PROC_GOOD_FILE, good) && strcmp(good, mark) != 0;
+}
+
+static int copy_bytes(int from, int to)
+{
+	static char part[PART_BYTES];
+
+	for (;;) {
+		ssize_t n = read(from, part, sizeof(part));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		int err = replace_write(to, part, (size_t)n);
+		if (err)
+			return err;
+	}
+}
+
+/* Copy the newest document, which is @p from, with its time: so the copy has its mark. */
+static int copy_document(const struct run *r, int from)
+{
+	char path[PATH_MAX], temporary[REPLACE_NAME_MAX];
+	struct stat st;
+	int err = fstat(from, &st) ? -errno : proc_path(r->dirs->state, PROC_GOOD_FILE, path);
+	int to = err ? err : replace_begin(path, 0640, temporary);
+
+	if (to < 0)
+		return to;
+	const struct timespec times[2] = { st.st_mtim, st.st_mtim };
+	err = copy_bytes(from, to);
+	if (!err && (fchown(to, (uid_t)-1, st.st_gid) || futimens(to, times)))
+		err = -errno;
+	return replace_end(to, err, temporary, path, REPLACE_SYNC_FILE);
+}
+
+static void keep_good(struct run *r)
+{
+	char path[PATH_MAX], mark[PROC_MARK_MAX];
+
+	if (!has_other_good(r, r->mark) && read_mark(r, PROC_GOOD_FILE, mark))
+		return; /* it was kept before */
+	if (proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path) ||
+	    proc_document_mark(path, mark) || strcmp(mark, r->mark) != 0)
+		return;
+	int fd = owner_open(path, "mgmt");
+	int err = fd < 0 ? fd : copy_document(r, fd);
+
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		log_warn("good-document-not-kept", "error=\"%s\" effect=\"an earlier one stays\"",
+		         strerror(-err));
+}
+
+void run_good_document(struct run *r, const char *mark, uint64_t number)
+{
+	if (!strcmp(r->mark, mark))
+		return;
+	snprintf(r->mark, sizeof(r->mark), "%s", mark);
+	r->document = number;
+	r->kept = false;
+	for (int i = 0; i < CHILD_COUNT; i++)
+		r->children[i].held_since_ms = 0;
+}
+
+bool run_good_path(const struct run *r, char path[PATH_MAX])
+{
+	return has_other_good(r, r->mark) && !proc_path(r->dirs->state, PROC_GOOD_FILE, path);
+}
+
+static bool has_held(const struct child *c, uint64_t now_ms)
+{
+	return c->held_since_ms && now_ms >= c->held_since_ms + HELD_MS;
+}
+
+static bool is_refused(const struct conditions *s)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (!strcmp(s->items[i].code, "document-refused"))
+			return s->document == 0;
+	return false;
+}
+
+/* A process that goes on without any document does not fail by itself: end it, and start it with the good one. */
+static void replace_refused(struct child *c)
+{
+	if (*c->skips || !has_other_good(c->run, c->run->mark))
+		return;
+	snprintf(c->failed_mark, sizeof(c->failed_mark), "%s", c->run->mark);
+	c->failures = TRIES;
+	c->must_restart = true;
+	run_terminate_child(c);
+}
+
+/* Its page may still have the words of the process before. */
+static void look_at_document(struct child *c, uint64_t now_ms)
+{
+	static struct conditions said;
+
+	if (!c->pid || c->must_restart || has_held(c, now_ms) ||
+	    conditions_read(c->run->dirs->run, c->name, &said) || said.at_ms < c->started_ms)
+		return;
+	if (!said.document || said.document != c->run->document)
+		c->held_since_ms = 0;
+	else if (!c->held_since_ms)
+		c->held_since_ms = now_ms;
+	if (has_held(c, now_ms))
+		c->failures = 0;
+	if (is_refused(&said) && now_ms >= c->started_ms + REFUSED_MS)
+		replace_refused(c);
+}
+
+void run_good_look(struct run *r, uint64_t now_ms)
+{
+	bool all = *r->mark;
+
+	if (r->stopping || !all || r->kept)
+		return;
+	for (int i = 0; i < CHILD_COUNT; i++) {
+		struct child *c = &r->children[i];
+
+		if (i == CHILD_MGMT || (i == CHILD_ANNOUNCE && !r->announces))
+			continue;
+		look_at_document(c, now_ms);
+		all &= c->pid && has_held(c, now_ms);
+	}
+	r->kept = all;
+	if (all)
+		keep_good(r);
+}
+
+void run_good_note_end(struct child *c, int status, uint64_t now_ms)
+{
+	char mark[PROC_MARK_MAX];
+	bool failed = status > 0 && !c->must_restart;
+
+	if (failed && !has_held(c, now_ms) && read_mark(c->run, PROC_EFFECTIVE_FILE, mark)) {
+		c->failures = strcmp(mark, c->failed_mark) ? 1 : c->failures + 1;
+		snprintf(c->failed_mark, sizeof(c->failed_mark), "%s", mark);
+	} else if (!c->must_restart) {
+		c->failures = 0;
+	}
+	c->held_since_ms = 0;
+	c->run->kept = false;
+}
+
+void run_good_choose(struct child *c)
+{
+	char mark[PROC_MARK_MAX];
+	bool skips = c != &c->run->children[CHILD_MGMT] && c->failures / TRIES % 2 == 1 &&
+	             read_mark(c->run, PROC_EFFECTIVE_FILE, mark) &&
+	             !strcmp(mark, c->failed_mark) && has_other_good(c->run, mark);
+
+	snprintf(c->skips, sizeof(c->skips), "%s", skips ? mark : "");
+	if (skips)
+		log_error("last-good-document",
+		          "process=%s reason=\"it failed with the newest document\"", c->name);
+}
+
+void run_good_state(const struct child *c, struct stats *s)
+{
+	char subject[32], mark[PROC_MARK_MAX];
+
+	if (!c->pid || !*c->skips || !read_mark(c->run, PROC_EFFECTIVE_FILE, mark) ||
+	    strcmp(mark, c->skips) != 0)
+		return;
+	snprintf(subject, sizeof(subject), "weir-%s", c->name);
+	conditions_add(
+	        s, "last-good-document", CONDITION_DEGRADED, subject,
+	        "cannot start with the newest document, so it runs with the last good one: its log says "
+	        "why; apply a corrected configuration or roll back; kill %d makes it try again",
+	        (int)c->pid);
+}
