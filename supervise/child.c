@@ -4,6 +4,7 @@
  * end. When a child starts and what follows its end is in run.c and successor.c.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 
 #include "base/log.h"
 #include "supervise/internal.h"
+
+#define OOM_FIRST "500" /* half of all memory counts in addition */
 
 void run_note_children(struct run *r)
 {
@@ -26,6 +29,20 @@ void run_note_children(struct run *r)
 	if (err && !r->note_failed)
 		log_warn("run-state-failed", "error=\"%s\"", strerror(-err));
 	r->note_failed = err != 0;
+}
+
+/*
+ * Where the host's memory is at an end, the kernel ends weir-mgmt first, whose end changes no answer and no packet: it would
+ * choose the largest, which are weir-dataplane and weir-dns.
+ */
+static void offer_to_oom_killer(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, OOM_FIRST, strlen(OOM_FIRST));
+	close(fd);
 }
 
 /* Systemd's variables are ours alone, and no signal may stay blocked. */
@@ -46,6 +63,8 @@ void run_exec_child(const struct child *c, const char *option, const char *value
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
 	unsetenv(PROC_SKIP_VARIABLE);
+	if (c == &c->run->children[CHILD_MGMT])
+		offer_to_oom_killer();
 	if (*c->skips && !option) /* a successor is tried with the newest */
 		setenv(PROC_SKIP_VARIABLE, c->skips, 1);
 	if (c == &c->run->children[CHILD_DNS] && run_sockets_hand_down(&c->run->sockets) != 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A document with which a process cannot start. The supervisor keeps a copy of the last effective document
- * that all processes had in force for HELD_MS. A process that has failed TRIES times with the newest one is
+ * that all processes had in force for KEPT_MS. A process that has failed TRIES times with the newest one is
  * started with the copy (proc_document()), until there is another document or somebody ends it. It has failed
  * if it
  *
@@ -23,7 +23,8 @@
 #include "supervise/internal.h"
 #include "weir/condition.h"
 
-#define HELD_MS    5000u  /* a document in force for so long ends no process any more */
+#define HELD_MS    2000u  /* who has it in force for so long has not failed with it at the start */
+#define KEPT_MS    5000u  /* from then on it is a good one */
 #define REFUSED_MS 10000u /* what is short for a moment is there again */
 #define TRIES      2u
 #define PART_BYTES 65536u
@@ -113,9 +114,10 @@ bool run_good_path(const struct run *r, char path[PATH_MAX])
 	return has_other_good(r, r->mark) && !proc_path(r->dirs->state, PROC_GOOD_FILE, path);
 }
 
-static bool has_held(const struct child *c, uint64_t now_ms)
+/* Whether the child has the newest document in force, for @p ms. */
+static bool has_held(const struct child *c, uint64_t ms, uint64_t now_ms)
 {
-	return c->held_since_ms && now_ms >= c->held_since_ms + HELD_MS;
+	return c->held_since_ms && now_ms >= c->held_since_ms + ms;
 }
 
 static bool is_refused(const struct conditions *s)
@@ -142,14 +144,14 @@ static void look_at_document(struct child *c, uint64_t now_ms)
 {
 	static struct conditions said;
 
-	if (!c->pid || c->must_restart || has_held(c, now_ms) ||
+	if (!c->pid || c->must_restart || has_held(c, KEPT_MS, now_ms) ||
 	    conditions_read(c->run->dirs->run, c->name, &said) || said.at_ms < c->started_ms)
 		return;
 	if (!said.document || said.document != c->run->document)
 		c->held_since_ms = 0;
 	else if (!c->held_since_ms)
 		c->held_since_ms = now_ms;
-	if (has_held(c, now_ms))
+	if (has_held(c, HELD_MS, now_ms))
 		c->failures = 0;
 	if (is_refused(&said) && now_ms >= c->started_ms + REFUSED_MS)
 		replace_refused(c);
@@ -167,7 +169,7 @@ void run_good_look(struct run *r, uint64_t now_ms)
 		if (i == CHILD_MGMT || (i == CHILD_ANNOUNCE && !r->announces))
 			continue;
 		look_at_document(c, now_ms);
-		all &= c->pid && has_held(c, now_ms);
+		all &= c->pid && has_held(c, KEPT_MS, now_ms);
 	}
 	r->kept = all;
 	if (all)
@@ -179,7 +181,8 @@ void run_good_note_end(struct child *c, int status, uint64_t now_ms)
 	char mark[PROC_MARK_MAX];
 	bool failed = status > 0 && !c->must_restart;
 
-	if (failed && !has_held(c, now_ms) && read_mark(c->run, PROC_EFFECTIVE_FILE, mark)) {
+	if (failed && !has_held(c, HELD_MS, now_ms) &&
+	    read_mark(c->run, PROC_EFFECTIVE_FILE, mark)) {
 		c->failures = strcmp(mark, c->failed_mark) ? 1 : c->failures + 1;
 		snprintf(c->failed_mark, sizeof(c->failed_mark), "%s", mark);
 	} else if (!c->must_restart) {
