@@ -30,17 +30,16 @@ static char *answer_json(json_t *o)
 	return text ? text : make_refusal("out of memory");
 }
 
-struct port_shown {
-	const char *interface, *mode, *reason;
-	uint32_t ifindex;
-};
+#define PORT_SHOWN_ROWS(X, t)                                                                      \
+	X(t, const char *, interface)                                                              \
+	X(t, uint32_t, ifindex)                                                                    \
+	X(t, const char *, mode)
+RECORD_SHOWN(port_shown, "port", PORT_SHOWN_ROWS);
 
-static const struct record_kind port_record =
-        RECORD_OF(struct port_shown, "port", NULL, SHOW(struct port_shown, interface),
-                  SHOW(struct port_shown, ifindex), SHOW(struct port_shown, mode));
-static const struct record_kind missing_record =
-        RECORD_OF(struct port_shown, "port", NULL, SHOW(struct port_shown, interface),
-                  SHOW_AS(struct port_shown, "why", reason));
+#define MISSING_PORT_ROWS(X, t)                                                                    \
+	X(t, const char *, interface)                                                              \
+	X(t, const char *, reason, .shown = "why")
+RECORD_SHOWN(missing_port, "port", MISSING_PORT_ROWS);
 
 static json_t *ports_json(const struct process *p)
 {
@@ -51,12 +50,9 @@ static json_t *ports_json(const struct process *p)
 	for (size_t i = 0; i < n; i++)
 		if (!ports[i].lost)
 			json_array_append_new(
-			        list, record_shown(&port_record,
-			                           &(struct port_shown){
-			                                   .interface = ports[i].name,
-			                                   .ifindex = ports[i].ifindex,
-			                                   .mode = ports[i].native ? "native"
-			                                                           : "generic" }));
+			        list, SHOWN(port_shown, .interface = ports[i].name,
+			                    .ifindex = ports[i].ifindex,
+			                    .mode = ports[i].native ? "native" : "generic"));
 	return list;
 }
 
@@ -70,36 +66,34 @@ static json_t *missing_ports_json(const struct process *p)
 	json_t *list = json_array();
 
 	for (size_t i = 0; self && i < self->n_ports && i < DRIVER_PORTS_MAX; i++) {
-		struct port_shown row = { .interface = self->ports[i].interface,
-			                  .reason = p->port_reason[i] };
-		const struct driver_port *port = driver_find_port(ports, n, row.interface);
+		const char *interface = self->ports[i].interface;
+		const struct driver_port *port = driver_find_port(ports, n, interface);
 
 		if (!port || port->lost)
-			json_array_append_new(list, record_shown(&missing_record, &row));
+			json_array_append_new(list, SHOWN(missing_port, .interface = interface,
+			                                  .reason = p->port_reason[i]));
 	}
 	return list;
 }
 
-struct dataplane_shown {
-	bool ok, refused, learning, wants_connections;
-	const char *node, *driver, *refusal, *driver_reason;
-	uint64_t document, version, services, pools, backends;
-	uint32_t health_epoch;
-	json_t *ports, *ports_missing;
-};
-
-static const struct record_kind status_record = RECORD_OF(
-        struct dataplane_shown, "status", NULL, SHOW(struct dataplane_shown, ok),
-        SHOW(struct dataplane_shown, node), SHOW(struct dataplane_shown, driver),
-        SHOW(struct dataplane_shown, document), SHOW(struct dataplane_shown, version),
-        SHOW(struct dataplane_shown, refused),
-        SHOW_AS(struct dataplane_shown, "refused_why", refusal),
-        SHOW(struct dataplane_shown, ports), SHOW(struct dataplane_shown, ports_missing),
-        SHOW(struct dataplane_shown, services), SHOW(struct dataplane_shown, pools),
-        SHOW(struct dataplane_shown, backends),
-        SHOW_AS(struct dataplane_shown, "driver_why", driver_reason),
-        SHOW(struct dataplane_shown, health_epoch), SHOW(struct dataplane_shown, learning),
-        SHOW(struct dataplane_shown, wants_connections));
+#define DATAPLANE_SHOWN_ROWS(X, t)                                                                 \
+	X(t, bool, ok)                                                                             \
+	X(t, const char *, node)                                                                   \
+	X(t, const char *, driver)                                                                 \
+	X(t, uint64_t, document)                                                                   \
+	X(t, uint64_t, version)                                                                    \
+	X(t, bool, refused)                                                                        \
+	X(t, const char *, refusal, .shown = "refused_why")                                        \
+	X(t, json_t *, ports)                                                                      \
+	X(t, json_t *, ports_missing)                                                              \
+	X(t, uint64_t, services)                                                                   \
+	X(t, uint64_t, pools)                                                                      \
+	X(t, uint64_t, backends)                                                                   \
+	X(t, const char *, driver_reason, .shown = "driver_why")                                   \
+	X(t, uint32_t, health_epoch)                                                               \
+	X(t, bool, learning)                                                                       \
+	X(t, bool, wants_connections)
+RECORD_SHOWN(dataplane_shown, "status", DATAPLANE_SHOWN_ROWS);
 
 static char *do_status(struct process *p, const json_t *request)
 {
@@ -107,34 +101,22 @@ static char *do_status(struct process *p, const json_t *request)
 	bool has = p->driver && n->model;
 
 	(void)request;
-	return answer_json(record_shown(
-	        &status_record,
-	        &(struct dataplane_shown){ .ok = true,
-	                                   .node = p->dirs.node,
-	                                   .driver = p->ops->name,
-	                                   .document = has ? n->model->meta.document : 0,
-	                                   .version = has ? n->model->meta.version : 0,
-	                                   .refused = *p->refusal != 0,
-	                                   .refusal = p->refusal,
-	                                   .ports = ports_json(p),
-	                                   .ports_missing = missing_ports_json(p),
-	                                   .services = has ? n->plan->n_services : 0,
-	                                   .pools = n->n_pools,
-	                                   .backends = has ? n->plan->n_backends : 0,
-	                                   .driver_reason = p->driver_reason,
-	                                   .health_epoch = p->health_epoch,
-	                                   .learning = has && n->learning,
-	                                   .wants_connections = has && n->wants_peer_state }));
+	return answer_json(SHOWN(
+	        dataplane_shown, .ok = true, .node = p->dirs.node, .driver = p->ops->name,
+	        .document = has ? n->model->meta.document : 0,
+	        .version = has ? n->model->meta.version : 0, .refused = *p->refusal != 0,
+	        .refusal = p->refusal, .ports = ports_json(p),
+	        .ports_missing = missing_ports_json(p), .services = has ? n->plan->n_services : 0,
+	        .pools = n->n_pools, .backends = has ? n->plan->n_backends : 0,
+	        .driver_reason = p->driver_reason, .health_epoch = p->health_epoch,
+	        .learning = has && n->learning, .wants_connections = has && n->wants_peer_state));
 }
 
-struct handover_shown {
-	bool ok, learning;
-	const char *connections; /* NULL when out of memory */
-};
-
-static const struct record_kind handover_record =
-        RECORD_OF(struct handover_shown, "handover", NULL, SHOW(struct handover_shown, ok),
-                  SHOW(struct handover_shown, learning), SHOW(struct handover_shown, connections));
+#define HANDOVER_SHOWN_ROWS(X, t)                                                                  \
+	X(t, bool, ok)                                                                             \
+	X(t, bool, learning)                                                                       \
+	X(t, const char *, connections)
+RECORD_SHOWN(handover_shown, "handover", HANDOVER_SHOWN_ROWS);
 
 /*
  * The state for a peer that starts (weir/conn_state.h), and whether this node is still learning
@@ -149,48 +131,38 @@ static char *do_handover(struct process *p, const json_t *request)
 	if (!p->driver || !p->node.model)
 		return make_refusal("no document is in force yet");
 	text = compiler_handover_write(&p->node, &time);
-	line = answer_json(record_shown(&handover_record,
-	                                &(struct handover_shown){ .ok = true,
-	                                                          .learning = p->node.learning,
-	                                                          .connections = text }));
+	line = answer_json(SHOWN(handover_shown, .ok = true, .learning = p->node.learning,
+	                         .connections = text));
 	free(text);
 	return line;
 }
 
-struct backend_shown {
-	const char *pool, *backend, *reason, *next_hop;
-	char address[ADDR_TEXT_MAX];
-	bool in_force;
-	uint32_t index, weight, inner_mtu, path_mtu;
-};
-
-static const struct record_kind backend_record = RECORD_OF(
-        struct backend_shown, "backend", NULL, SHOW(struct backend_shown, pool),
-        SHOW(struct backend_shown, backend), SHOW(struct backend_shown, address),
-        SHOW(struct backend_shown, index), SHOW(struct backend_shown, weight),
-        SHOW(struct backend_shown, in_force), SHOW_AS(struct backend_shown, "why", reason),
-        SHOW(struct backend_shown, next_hop), SHOW(struct backend_shown, inner_mtu),
-        SHOW(struct backend_shown, path_mtu));
+#define BACKEND_SHOWN_ROWS(X, t)                                                                   \
+	X(t, const char *, pool)                                                                   \
+	X(t, const char *, backend)                                                                \
+	X(t, struct addr, address)                                                                 \
+	X(t, uint32_t, index)                                                                      \
+	X(t, uint32_t, weight)                                                                     \
+	X(t, bool, in_force)                                                                       \
+	X(t, const char *, reason, .shown = "why")                                                 \
+	X(t, const char *, next_hop)                                                               \
+	X(t, uint32_t, inner_mtu)                                                                  \
+	X(t, uint32_t, path_mtu)
+RECORD_SHOWN(backend_shown, "backend", BACKEND_SHOWN_ROWS);
 
 static json_t *backend_json(const struct process *p, const struct compiler_pool *pool,
                             const struct compiler_backend *b)
 {
 	struct hop hop;
 	bool watched = hops_get(p->hops, &b->plan->address, &hop);
-	struct backend_shown row = {
-		.pool = plan_pool_of(pool->plan, b->plan)->name,
-		.backend = b->plan->name,
-		.index = b->index,
-		.weight = b->plan->weight,
-		.in_force = b->alive,
-		.reason = effect_reason_text((enum effect_reason)b->reason),
-		.next_hop = watched ? hop_state_text(hop.state) : "not followed",
-		.inner_mtu = p->node.t.backends[b->index].inner_mtu,
-		.path_mtu = p->node.paths[b->index].reported.mtu,
-	};
 
-	addr_text(&b->plan->address, row.address);
-	return record_shown(&backend_record, &row);
+	return SHOWN(backend_shown, .pool = plan_pool_of(pool->plan, b->plan)->name,
+	             .backend = b->plan->name, .index = b->index, .weight = b->plan->weight,
+	             .in_force = b->alive,
+	             .reason = effect_reason_text((enum effect_reason)b->reason),
+	             .next_hop = watched ? hop_state_text(hop.state) : "not followed",
+	             .inner_mtu = p->node.t.backends[b->index].inner_mtu,
+	             .path_mtu = p->node.paths[b->index].reported.mtu, .address = b->plan->address);
 }
 
 static char *do_backends(struct process *p, const json_t *request)
@@ -231,12 +203,9 @@ RECORD_SHOWN(port_proof_shown, "port", PORT_PROOF_SHOWN_ROWS);
 
 static json_t *port_proof_json(const struct proof_port *p)
 {
-	return record_shown(&port_proof_shown_kind,
-	                    &(struct port_proof_shown){ .interface = p->interface,
-	                                                .ifindex = p->ifindex,
-	                                                .program = p->program,
-	                                                .up = fact_text(p->up),
-	                                                .attached = fact_text(p->attached) });
+	return SHOWN(port_proof_shown, .interface = p->interface, .ifindex = p->ifindex,
+	             .program = p->program, .up = fact_text(p->up),
+	             .attached = fact_text(p->attached));
 }
 
 struct vip_shown {

@@ -25,16 +25,12 @@ static const char *state_text(uint32_t state)
 	                                    : "served";
 }
 
-struct zone_shown {
-	char name[NAME_TEXT_MAX];
-	uint32_t serial, n_records;
-	const char *state;
-};
-
-static const struct record_kind zone_record =
-        RECORD_OF(struct zone_shown, "zone", NULL, SHOW(struct zone_shown, name),
-                  SHOW(struct zone_shown, serial), SHOW_AS(struct zone_shown, "records", n_records),
-                  SHOW(struct zone_shown, state));
+#define ZONE_SHOWN_ROWS(X, t)                                                                      \
+	X(t, char[NAME_TEXT_MAX], name)                                                            \
+	X(t, uint32_t, serial)                                                                     \
+	X(t, uint32_t, n_records, .shown = "records")                                              \
+	X(t, const char *, state)
+RECORD_SHOWN(zone_shown, "zone", ZONE_SHOWN_ROWS);
 
 static json_t *zones_to_json(const struct image *image)
 {
@@ -49,7 +45,7 @@ static json_t *zones_to_json(const struct image *image)
 
 		image_name_wire(image, zone->name_off, wire);
 		name_text(wire, row.name);
-		json_array_append_new(list, record_shown(&zone_record, &row));
+		json_array_append_new(list, record_shown(&zone_shown_kind, &row));
 	}
 	return list;
 }
@@ -99,60 +95,46 @@ static json_t *peer_health_to_json(const struct peer_health *v, const struct ste
 		bool unproven[] = { health_unproven(words[0]), health_unproven(words[1]) };
 
 		json_array_append_new(
-		        list,
-		        record_shown(
-		                &peer_shown_kind,
-		                &(struct peer_shown){
-		                        .node = health->node,
-		                        .site = health->site->name,
-		                        .fresh = health->fresh,
-		                        .ipv4 = family_text(site, words, true),
-		                        .ipv6 = family_text(site, words, false),
-		                        .inconclusive = inconclusive[0] || inconclusive[1],
-		                        .inconclusive_in =
-		                                one_family(inconclusive[0], inconclusive[1]),
-		                        .unproven = unproven[0] || unproven[1],
-		                        .unproven_in = one_family(unproven[0], unproven[1]) }));
+		        list, SHOWN(peer_shown, .node = health->node, .site = health->site->name,
+		                    .fresh = health->fresh, .ipv4 = family_text(site, words, true),
+		                    .ipv6 = family_text(site, words, false),
+		                    .inconclusive = inconclusive[0] || inconclusive[1],
+		                    .inconclusive_in = one_family(inconclusive[0], inconclusive[1]),
+		                    .unproven = unproven[0] || unproven[1],
+		                    .unproven_in = one_family(unproven[0], unproven[1])));
 	}
 	return list;
 }
 
-struct site_shown {
-	const char *site, *ipv4, *ipv6, *unproven_in;
-	uint32_t weight, drained_ppm;
-	bool in_doubt, unproven, disabled, forced_up, shifting;
-	json_t *peers;
-};
-
-static const struct record_kind site_record = RECORD_OF(
-        struct site_shown, "site", NULL, SHOW(struct site_shown, site),
-        SHOW(struct site_shown, weight), SHOW(struct site_shown, ipv4),
-        SHOW(struct site_shown, ipv6), SHOW(struct site_shown, in_doubt),
-        SHOW(struct site_shown, unproven), SHOW(struct site_shown, unproven_in, .spare = true),
-        SHOW(struct site_shown, drained_ppm), SHOW(struct site_shown, disabled),
-        SHOW(struct site_shown, forced_up), SHOW(struct site_shown, shifting),
-        SHOW_AS(struct site_shown, "views", peers));
+#define SITE_SHOWN_ROWS(X, t)                                                                      \
+	X(t, const char *, site)                                                                   \
+	X(t, uint32_t, weight)                                                                     \
+	X(t, const char *, ipv4)                                                                   \
+	X(t, const char *, ipv6)                                                                   \
+	X(t, bool, in_doubt)                                                                       \
+	X(t, bool, unproven)                                                                       \
+	X(t, const char *, unproven_in, .spare = true)                                             \
+	X(t, uint32_t, drained_ppm)                                                                \
+	X(t, bool, disabled)                                                                       \
+	X(t, bool, forced_up)                                                                      \
+	X(t, bool, shifting)                                                                       \
+	X(t, json_t *, peers, .shown = "views")
+RECORD_SHOWN(site_shown, "site", SITE_SHOWN_ROWS);
 
 static json_t *site_to_json(const struct generation *g, const struct steering_site *site, size_t at)
 {
 	const struct steering_site_state *state = &g->state->sites[at];
 
-	return record_shown(
-	        &site_record,
-	        &(struct site_shown){ .site = site->name,
-	                              .weight = site->weight,
-	                              .ipv4 = family_text(site, state->words, true),
-	                              .ipv6 = family_text(site, state->words, false),
-	                              .in_doubt = health_in_doubt(state->words[0]) ||
-	                                          health_in_doubt(state->words[1]),
-	                              .unproven = state->unproven[0] || state->unproven[1],
-	                              .unproven_in =
-	                                      one_family(state->unproven[0], state->unproven[1]),
-	                              .drained_ppm = state->drained_ppm,
-	                              .disabled = state->disabled,
-	                              .forced_up = state->forced_up,
-	                              .shifting = state->shifting,
-	                              .peers = peer_health_to_json(g->peer_health, site, at) });
+	return SHOWN(site_shown, .site = site->name, .weight = site->weight,
+	             .ipv4 = family_text(site, state->words, true),
+	             .ipv6 = family_text(site, state->words, false),
+	             .in_doubt =
+	                     health_in_doubt(state->words[0]) || health_in_doubt(state->words[1]),
+	             .unproven = state->unproven[0] || state->unproven[1],
+	             .unproven_in = one_family(state->unproven[0], state->unproven[1]),
+	             .drained_ppm = state->drained_ppm, .disabled = state->disabled,
+	             .forced_up = state->forced_up, .shifting = state->shifting,
+	             .peers = peer_health_to_json(g->peer_health, site, at));
 }
 
 /*
@@ -387,17 +369,13 @@ static json_t *levels_to_json(const struct server *s)
 	return record_to_json(&ramp_levels_record, &levels);
 }
 
-struct load_shown {
-	uint64_t started, finished;
-	bool running;
-	const char *error;
-	json_t *errors;
-};
-
-static const struct record_kind load_record =
-        RECORD_OF(struct load_shown, "load", NULL, SHOW(struct load_shown, started),
-                  SHOW(struct load_shown, finished), SHOW(struct load_shown, running),
-                  SHOW(struct load_shown, error), SHOW_AS(struct load_shown, "mistakes", errors));
+#define LOAD_SHOWN_ROWS(X, t)                                                                      \
+	X(t, uint64_t, started)                                                                    \
+	X(t, uint64_t, finished)                                                                   \
+	X(t, bool, running)                                                                        \
+	X(t, const char *, error)                                                                  \
+	X(t, json_t *, errors, .shown = "mistakes")
+RECORD_SHOWN(load_shown, "load", LOAD_SHOWN_ROWS);
 
 /* Errors are left out while a load runs: its thread writes them. */
 static json_t *load_to_json(const struct server *s)
@@ -409,27 +387,29 @@ static json_t *load_to_json(const struct server *s)
 	for (unsigned i = 0; !l->running && i < SERVER_ERRORS_MAX && i < l->n_errors; i++)
 		if (l->errors[i])
 			json_array_append_new(load.errors, json_string(l->errors[i]));
-	return record_shown(&load_record, &load);
+	return record_shown(&load_shown_kind, &load);
 }
 
 /* Fields of the generation are missing until there is one; all others are always there. */
-struct dns_shown {
-	bool ok, serving, clock_held, stale_image;
-	const char *clock;
-	uint64_t document, version, image_bytes, n_names, n_left_out;
-	uint32_t threads;
-	json_t *load, *zones, *names, *ramps, *deciding;
-};
-
-#define SHOW_SERVED(name) SHOW_KNOWN(struct dns_shown, #name, name, serving, .spare = true)
-static const struct record_kind status_record = RECORD_OF(
-        struct dns_shown, "status", NULL, SHOW(struct dns_shown, ok),
-        SHOW(struct dns_shown, serving), SHOW(struct dns_shown, clock_held),
-        SHOW(struct dns_shown, clock), SHOW(struct dns_shown, load), SHOW_SERVED(document),
-        SHOW_SERVED(version), SHOW_SERVED(threads), SHOW_SERVED(stale_image),
-        SHOW_SERVED(image_bytes), SHOW_SERVED(zones), SHOW_SERVED(names), SHOW_SERVED(n_names),
-        SHOW_AS(struct dns_shown, "services_left_out", n_left_out, .spare = true),
-        SHOW_SERVED(ramps), SHOW_SERVED(deciding));
+#define SERVED(t) KNOWN_IF(t, serving), .spare = true
+#define DNS_SHOWN_ROWS(X, t)                                                                       \
+	X(t, bool, ok)                                                                             \
+	X(t, bool, serving)                                                                        \
+	X(t, bool, clock_held)                                                                     \
+	X(t, const char *, clock)                                                                  \
+	X(t, json_t *, load)                                                                       \
+	X(t, uint64_t, document, SERVED(t))                                                        \
+	X(t, uint64_t, version, SERVED(t))                                                         \
+	X(t, uint32_t, threads, SERVED(t))                                                         \
+	X(t, bool, stale_image, SERVED(t))                                                         \
+	X(t, uint64_t, image_bytes, SERVED(t))                                                     \
+	X(t, json_t *, zones, SERVED(t))                                                           \
+	X(t, json_t *, names, SERVED(t))                                                           \
+	X(t, uint64_t, n_names, SERVED(t))                                                         \
+	X(t, uint64_t, services_left_out, .spare = true)                                           \
+	X(t, json_t *, ramps, SERVED(t))                                                           \
+	X(t, json_t *, deciding, SERVED(t))
+RECORD_SHOWN(dns_shown, "status", DNS_SHOWN_ROWS);
 
 static void state_names(const struct generation *g, struct dns_shown *out)
 {
@@ -444,7 +424,7 @@ static void state_names(const struct generation *g, struct dns_shown *out)
 	choose_services(g, &t);
 	out->names = names_to_json(g, &t);
 	out->n_names = g->steering->n_names;
-	out->n_left_out = t.n_left_out;
+	out->services_left_out = t.n_left_out;
 	free(t.sites);
 }
 
@@ -470,7 +450,7 @@ static json_t *status_to_json(const struct server *s)
 		status.ramps = ramps_to_json(&s->ramps);
 		status.deciding = deciding_to_json(g);
 	}
-	return record_shown(&status_record, &status);
+	return record_shown(&dns_shown_kind, &status);
 }
 
 /* Each request has an answer, also one that cannot be read: a caller must never wait in vain. */

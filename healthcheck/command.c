@@ -110,38 +110,41 @@ static const char *family_text(bool ip4)
 }
 
 /* One target as the API and `weir health` show it. The keys are part of the API. */
-struct target_shown {
-	const char *pool, *backend; /* NULL: it is of a service */
-	const char *service, *family;
-	const char *site, *check, *type, *via, *state, *last, *no_vote;
-	char address[ADDR_TEXT_MAX], reason[SENTENCE_MAX];
-	uint16_t port;
-	uint64_t paths, detail, detect_worst_ms, probes, failed, without_vote;
-	bool in_doubt, inconclusive, unproven, is_new, restored, damped, is_done, is_idle;
-	int64_t damped_until_ms, since_ms;
-	uint64_t last_ms_ago, took_ms;
-};
-
-static const struct record_kind target_record = RECORD_OF(
-        struct target_shown, "target", NULL, SHOW(struct target_shown, pool, .spare = true),
-        SHOW(struct target_shown, backend, .spare = true),
-        SHOW(struct target_shown, service, .spare = true),
-        SHOW(struct target_shown, family, .spare = true), SHOW(struct target_shown, site),
-        SHOW(struct target_shown, check), SHOW(struct target_shown, type),
-        SHOW(struct target_shown, via), SHOW(struct target_shown, address),
-        SHOW(struct target_shown, port), SHOW(struct target_shown, paths),
-        SHOW(struct target_shown, state), SHOW(struct target_shown, in_doubt),
-        SHOW(struct target_shown, inconclusive), SHOW(struct target_shown, unproven),
-        SHOW_AS(struct target_shown, "new", is_new), SHOW(struct target_shown, restored),
-        SHOW(struct target_shown, damped),
-        SHOW_TIME(struct target_shown, "damped_until", damped_until_ms),
-        SHOW_TIME(struct target_shown, "since", since_ms), SHOW(struct target_shown, last),
-        SHOW(struct target_shown, detail), SHOW(struct target_shown, no_vote),
-        SHOW_AS(struct target_shown, "why", reason),
-        SHOW_KNOWN(struct target_shown, "last_ms_ago", last_ms_ago, is_done),
-        SHOW_KNOWN(struct target_shown, "took_ms", took_ms, is_idle),
-        SHOW(struct target_shown, detect_worst_ms), SHOW(struct target_shown, probes),
-        SHOW(struct target_shown, failed), SHOW(struct target_shown, without_vote));
+#define TARGET_SHOWN_ROWS(X, t)                                                                    \
+	/* pool and backend, or service and family */                                              \
+	X(t, const char *, pool, .spare = true)                                                    \
+	X(t, const char *, backend, .spare = true)                                                 \
+	X(t, const char *, service, .spare = true)                                                 \
+	X(t, const char *, family, .spare = true)                                                  \
+	X(t, const char *, site)                                                                   \
+	X(t, const char *, check)                                                                  \
+	X(t, const char *, type)                                                                   \
+	X(t, const char *, via)                                                                    \
+	X(t, struct addr, address)                                                                 \
+	X(t, uint16_t, port)                                                                       \
+	X(t, uint64_t, paths)                                                                      \
+	X(t, const char *, state)                                                                  \
+	X(t, bool, in_doubt)                                                                       \
+	X(t, bool, inconclusive)                                                                   \
+	X(t, bool, unproven)                                                                       \
+	X(t, bool, is_new, .shown = "new")                                                         \
+	X(t, bool, restored)                                                                       \
+	X(t, bool, damped)                                                                         \
+	X(t, int64_t, damped_until_ms, .shown = "damped_until", .kind = FIELD_TIME)                \
+	X(t, int64_t, since_ms, .shown = "since", .kind = FIELD_TIME)                              \
+	X(t, const char *, last)                                                                   \
+	X(t, uint64_t, detail)                                                                     \
+	X(t, const char *, no_vote)                                                                \
+	X(t, char[SENTENCE_MAX], reason, .shown = "why")                                           \
+	X(t, uint64_t, last_ms_ago, KNOWN_IF(t, is_done))                                          \
+	X(t, uint64_t, took_ms, KNOWN_IF(t, is_idle))                                              \
+	X(t, uint64_t, detect_worst_ms)                                                            \
+	X(t, uint64_t, probes)                                                                     \
+	X(t, uint64_t, failed)                                                                     \
+	X(t, uint64_t, without_vote)                                                               \
+	X(t, bool, is_done, HIDDEN)                                                                \
+	X(t, bool, is_idle, HIDDEN)
+RECORD_SHOWN(target_shown, "target", TARGET_SHOWN_ROWS);
 
 /* Of several paths, the one that decided the last round is named. */
 static json_t *make_row(const struct target *t)
@@ -157,6 +160,7 @@ static json_t *make_row(const struct target *t)
 		.check = t->check->name,
 		.type = spec->is_http ? "http" : "tcp",
 		.via = spec->mark ? "tunnel" : "direct",
+		.address = spec->address,
 		.port = spec->port,
 		.paths = t->n_paths,
 		.state = health_state_text(target_state(t)),
@@ -182,9 +186,8 @@ static json_t *make_row(const struct target *t)
 		.without_vote = t->counts.inconclusive,
 	};
 
-	addr_text(&spec->address, row.address);
 	write_sentence(t, now_ms, row.reason);
-	return record_shown(&target_record, &row);
+	return record_shown(&target_shown_kind, &row);
 }
 
 #define GROUP_SHOWN_ROWS(X, t)                                                                     \
@@ -198,11 +201,8 @@ static json_t *list_groups(const struct checker *c)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < c->targets->model->n_sites; i++)
-		json_array_append_new(
-		        list, record_shown(&group_shown_kind,
-		                           &(struct group_shown){ c->targets->model->sites[i].name,
-		                                                  c->groups[i].n,
-		                                                  c->groups[i].n_failing }));
+		json_array_append_new(list, SHOWN(group_shown, c->targets->model->sites[i].name,
+		                                  c->groups[i].n, c->groups[i].n_failing));
 	return list;
 }
 
@@ -233,17 +233,14 @@ static json_t *list_controls(const struct checker *c)
 	return list;
 }
 
-struct derived_shown {
-	const char *service, *family, *pool, *state;
-	bool in_doubt;
-	int64_t since_ms;
-};
-
-static const struct record_kind derived_record =
-        RECORD_OF(struct derived_shown, "service", NULL, SHOW(struct derived_shown, service),
-                  SHOW(struct derived_shown, family), SHOW(struct derived_shown, pool),
-                  SHOW(struct derived_shown, state), SHOW(struct derived_shown, in_doubt),
-                  SHOW_TIME(struct derived_shown, "since", since_ms));
+#define DERIVED_SHOWN_ROWS(X, t)                                                                   \
+	X(t, const char *, service)                                                                \
+	X(t, const char *, family)                                                                 \
+	X(t, const char *, pool)                                                                   \
+	X(t, const char *, state)                                                                  \
+	X(t, bool, in_doubt)                                                                       \
+	X(t, int64_t, since_ms, .shown = "since", .kind = FIELD_TIME)
+RECORD_SHOWN(derived_shown, "service", DERIVED_SHOWN_ROWS);
 
 static json_t *list_derived(const struct checker *c)
 {
@@ -258,7 +255,7 @@ static json_t *list_derived(const struct checker *c)
 			                     .in_doubt = health_in_doubt(d->word),
 			                     .since_ms = 1000 * (int64_t)health_since_s(d->word) };
 
-		json_array_append_new(list, record_shown(&derived_record, &row));
+		json_array_append_new(list, record_shown(&derived_shown_kind, &row));
 	}
 	return list;
 }
@@ -293,17 +290,11 @@ static json_t *do_list(struct checker *c, const json_t *request)
 		if (n++ < n_max)
 			json_array_append_new(rows, make_row(t));
 	}
-	return record_shown(&health_shown_kind,
-	                    &(struct health_shown){
-	                            .ok = true,
-	                            .document = c->targets->model->meta.document,
-	                            .targets = rows,
-	                            .n_targets = n,
-	                            .truncated = n > n_max || c->targets->n_derived > SERVICES_MAX,
-	                            .services = services,
-	                            .groups = list_groups(c),
-	                            .controls = list_controls(c),
-	                            .tunnel_document = gate_document(&c->gate) });
+	return SHOWN(health_shown, .ok = true, .document = c->targets->model->meta.document,
+	             .targets = rows, .n_targets = n,
+	             .truncated = n > n_max || c->targets->n_derived > SERVICES_MAX,
+	             .services = services, .groups = list_groups(c), .controls = list_controls(c),
+	             .tunnel_document = gate_document(&c->gate));
 }
 
 static bool is_requested(const struct target *t, const json_t *request)

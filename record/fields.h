@@ -267,21 +267,22 @@ struct record_kind {
 	(FIELD_IS_POINTER(type, member)                                                            \
 	         ? SIZE_MAX                                                                        \
 	         : sizeof(((type *)0)->member) / (size_t)sizeof(*((type *)0)->member))
-#define FIELD_LIST_AT(type, the_name, member, n_member)                                            \
-	.shown = (the_name), .kind = FIELD_LIST, .behind = FIELD_IS_POINTER(type, member),         \
+#define FIELD_LIST_AT(type, member, n_member)                                                      \
+	.kind = FIELD_LIST, .behind = FIELD_IS_POINTER(type, member),                              \
 	.offset = offsetof(type, member), .size = sizeof(*((type *)0)->member),                    \
 	.most = FIELD_ROOM(type, member), .count = offsetof(type, n_member),                       \
 	.count_size = sizeof(((type *)0)->n_member)
 /** A list, an array or behind a pointer, of what lies in a row, with its count, size_t or uint32_t. */
 #define SHOW_LIST(type, the_name, member, n_member, an_element, ...)                               \
 	{                                                                                          \
-		FIELD_LIST_AT(type, the_name, member, n_member), .element = (an_element),          \
-		                                                 __VA_ARGS__                       \
+		.shown = (the_name), FIELD_LIST_AT(type, member, n_member),                        \
+		.element = (an_element), __VA_ARGS__                                               \
 	}
 /** The same of records. */
 #define SHOW_RECORDS(type, the_name, member, n_member, a_record, ...)                              \
 	{                                                                                          \
-		FIELD_LIST_AT(type, the_name, member, n_member), .each = (a_record), __VA_ARGS__   \
+		.shown = (the_name), FIELD_LIST_AT(type, member, n_member), .each = (a_record),    \
+		__VA_ARGS__                                                                        \
 	}
 /** Rows of a struct @p type as a record; @p sound: what holds between fields, or NULL. */
 #define RECORD_OF(type, the_name, sound, ...)                                                      \
@@ -310,10 +311,15 @@ struct record_kind {
 #define RECORD_SHOWN(tag, the_name, ROWS) VIEW_IS(static, tag, the_name, ROWS)
 /** The same with a kind for other files, too. */
 #define RECORD_ANSWER(tag, the_name, ROWS) VIEW_IS(, tag, the_name, ROWS)
-/** At the end of a row of such a list: it is known, and shown, where this bool is true. */
+/*
+ * What may follow in such a row, where the struct is t: the member is known where a bool says so; it is there for others, and
+ * not shown; its rows are shown as the struct's own; it is a list, with its count.
+ */
 #define KNOWN_IF(t, member) .known = offsetof(struct t, member) + 1
-/** A member of such a list that others need, and that is not shown. */
-#define HIDDEN .shown = NULL
+#define HIDDEN              .shown = NULL
+#define AS_ROWS(a_record)   HIDDEN, .flat = true, .of = &(a_record)
+#define AS_LIST(t, member, n_member, a_record)                                                     \
+	FIELD_LIST_AT(struct t, member, n_member), .each = &(a_record)
 /** Such a struct as people are shown it, with its members in place: SHOWN(ship, .name = "Vasa", .n_guests = 2) */
 #define SHOWN(tag, ...) record_shown(&tag##_kind, &(const struct tag){ __VA_ARGS__ })
 /** The elements of a list of strings: const char *. */

@@ -8,38 +8,36 @@
 
 #define ENDPOINT_MAX (ADDR_TEXT_MAX + sizeof("[]:65535"))
 
-struct trace_shown {
-	bool ok, syn, has_slot, settled, has_backend, remembered, leaves;
-	char source[ENDPOINT_MAX], destination[ENDPOINT_MAX];
-	const char *protocol, *action, *reason;
-	uint16_t length;
-	uint64_t hash, backend_id;
-	uint32_t slot, pool, ifindex;
-	char backend[ADDR_TEXT_MAX], outer_source[ADDR_TEXT_MAX];
-	const struct trace_step *steps;
-	size_t n_steps;
-};
-
 static const struct record_kind step_record =
         RECORD_OF(struct trace_step, "step", NULL, SHOW(struct trace_step, step),
                   SHOW(struct trace_step, text));
 
 /* Shown where the packet came so far. */
-#define IF(has) ONLY_IF(struct trace_shown, has)
-static const struct record_kind trace_record = RECORD_OF(
-        struct trace_shown, "trace", NULL, SHOW(struct trace_shown, ok),
-        SHOW(struct trace_shown, source), SHOW(struct trace_shown, destination),
-        SHOW(struct trace_shown, protocol), SHOW(struct trace_shown, syn),
-        SHOW(struct trace_shown, length), SHOW(struct trace_shown, action),
-        SHOW(struct trace_shown, reason), SHOW_HEX(struct trace_shown, "hash", hash, IF(has_slot)),
-        SHOW(struct trace_shown, slot, IF(has_slot)), SHOW(struct trace_shown, pool, IF(has_slot)),
-        SHOW(struct trace_shown, settled, IF(has_slot)),
-        SHOW_HEX(struct trace_shown, "backend_id", backend_id, IF(has_backend)),
-        SHOW(struct trace_shown, backend, IF(has_backend)),
-        SHOW(struct trace_shown, remembered, IF(has_backend)),
-        SHOW(struct trace_shown, outer_source, IF(leaves)),
-        SHOW(struct trace_shown, ifindex, IF(leaves)),
-        SHOW_RECORDS(struct trace_shown, "steps", steps, n_steps, &step_record));
+#define IF(t, has) ONLY_IF(struct t, has)
+#define TRACE_SHOWN_ROWS(X, t)                                                                     \
+	X(t, bool, ok)                                                                             \
+	X(t, char[ENDPOINT_MAX], source)                                                           \
+	X(t, char[ENDPOINT_MAX], destination)                                                      \
+	X(t, const char *, protocol)                                                               \
+	X(t, bool, syn)                                                                            \
+	X(t, uint16_t, length)                                                                     \
+	X(t, const char *, action)                                                                 \
+	X(t, const char *, reason)                                                                 \
+	X(t, uint64_t, hash, .kind = FIELD_HEX, IF(t, has_slot))                                   \
+	X(t, uint32_t, slot, IF(t, has_slot))                                                      \
+	X(t, uint32_t, pool, IF(t, has_slot))                                                      \
+	X(t, bool, settled, IF(t, has_slot))                                                       \
+	X(t, uint64_t, backend_id, .kind = FIELD_HEX, IF(t, has_backend))                          \
+	X(t, struct addr, backend, IF(t, has_backend))                                             \
+	X(t, bool, remembered, IF(t, has_backend))                                                 \
+	X(t, struct addr, outer_source, IF(t, leaves))                                             \
+	X(t, uint32_t, ifindex, IF(t, leaves))                                                     \
+	X(t, const struct trace_step *, steps, AS_LIST(t, steps, n_steps, step_record))            \
+	X(t, size_t, n_steps, HIDDEN)                                                              \
+	X(t, bool, has_slot, HIDDEN)                                                               \
+	X(t, bool, has_backend, HIDDEN)                                                            \
+	X(t, bool, leaves, HIDDEN)
+RECORD_SHOWN(trace_shown, "trace", TRACE_SHOWN_ROWS);
 
 static void write_endpoint(const struct addr *a, uint16_t port, char out[ENDPOINT_MAX])
 {
@@ -64,6 +62,8 @@ char *trace_json(const struct trace_query *q, const struct trace_result *r)
 		.settled = r->settled,
 		.has_backend = r->backend_id != 0,
 		.backend_id = r->backend_id,
+		.backend = r->backend,
+		.outer_source = r->outer_source,
 		.remembered = r->remembered,
 		.leaves = r->backend_id && r->ifindex,
 		.ifindex = r->ifindex,
@@ -73,7 +73,5 @@ char *trace_json(const struct trace_query *q, const struct trace_result *r)
 
 	write_endpoint(&q->source, q->source_port, shown.source);
 	write_endpoint(&q->vip, q->vip_port, shown.destination);
-	addr_text(&r->backend, shown.backend);
-	addr_text(&r->outer_source, shown.outer_source);
-	return json_line(record_shown(&trace_record, &shown));
+	return json_line(record_shown(&trace_shown_kind, &shown));
 }

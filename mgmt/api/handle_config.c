@@ -539,8 +539,7 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 			json_object_set(reply->json, "old_file", c.reverted);
 	} else if (reply->status == 200) {
 		json_decref(reply->json);
-		reply->json =
-		        record_shown(&check_answer_kind, &(struct check_answer){ .ok = true });
+		reply->json = SHOWN(check_answer, .ok = true);
 	}
 	end_change(core);
 	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
@@ -614,9 +613,7 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 	else if (err && !reply->status)
 		refuse_change(core, err, &(struct intent_changed){ 0 }, reply);
 	else if (!err)
-		reply->json = record_shown(
-		        &confirm_answer_kind,
-		        &(struct confirm_answer){ version_to_json(v ? v : head, head) });
+		reply->json = SHOWN(confirm_answer, version_to_json(v ? v : head, head));
 	core_changed(core);
 	core_unlock(core);
 	if (err)

@@ -121,9 +121,7 @@ void handle_files(struct core *core, struct http_request *r, struct http_reply *
 		core_lock(core);
 		bool whole = intent_has_file(core->intent, part.digest, &have);
 		core_unlock(core);
-		json_array_append_new(
-		        files, record_shown(&file_uploaded_kind,
-		                            &(struct file_uploaded){ part.digest, have, whole }));
+		json_array_append_new(files, SHOWN(file_uploaded, part.digest, have, whole));
 	}
 	if (err)
 		set_part_problem(err, i, reply);
@@ -131,7 +129,7 @@ void handle_files(struct core *core, struct http_request *r, struct http_reply *
 		json_decref(files);
 		return;
 	}
-	reply->json = record_shown(&upload_answer_kind, &(struct upload_answer){ files });
+	reply->json = SHOWN(upload_answer, files);
 	reply->status = 200;
 }
 
@@ -199,14 +197,12 @@ void handle_peer_files(struct core *core, struct http_request *r, struct http_re
 		char *bytes = read_file_range(core, &part, BLOBS_PARTS_BYTES_MAX - n_sent, &n);
 		char *text = bytes ? files_base64_text(bytes, n) : NULL;
 		if (text)
-			json_array_append_new(
-			        parts, record_shown(&part_sent_kind,
-			                            &(struct part_sent){ part.digest, part.bytes,
-			                                                 part.offset, text }));
+			json_array_append_new(parts, SHOWN(part_sent, part.digest, part.bytes,
+			                                   part.offset, text));
 		n_sent += n;
 		free(text);
 		free(bytes);
 	}
-	reply->json = record_shown(&parts_answer_kind, &(struct parts_answer){ parts });
+	reply->json = SHOWN(parts_answer, parts);
 	reply->status = 200;
 }

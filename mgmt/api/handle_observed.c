@@ -131,9 +131,7 @@ void handle_events(struct core *core, struct http_request *r, struct http_reply 
 		     id++)
 			json_array_append_new(items,
 			                      record_shown(&event_record, journal_find(j, id)));
-		reply->json =
-		        record_shown(&events_answer_kind,
-		                     &(struct events_answer){ json_incref(items), last, oldest });
+		reply->json = SHOWN(events_answer, json_incref(items), last, oldest);
 		reply->status = 200;
 	}
 	core_unlock(core);

@@ -38,25 +38,21 @@ static int read_answer(struct core *core, enum observe_process p, const char *li
 }
 
 /* A request to a control socket; NULL: it has no such member. */
-struct process_request {
-	const char *what, *pool, *backend, *service, *site, *source, *destination;
-	uint64_t length;
-};
-
-static const struct record_kind request_record = RECORD_OF(
-        struct process_request, "request", NULL, SHOW_AS(struct process_request, "do", what),
-        SHOW(struct process_request, pool, .spare = true),
-        SHOW(struct process_request, backend, .spare = true),
-        SHOW(struct process_request, service, .spare = true),
-        SHOW(struct process_request, site, .spare = true),
-        SHOW(struct process_request, source, .spare = true),
-        SHOW(struct process_request, destination, .spare = true),
-        SHOW(struct process_request, length, .spare = true));
+#define PROCESS_REQUEST_ROWS(X, t)                                                                 \
+	X(t, const char *, what, .shown = "do")                                                    \
+	X(t, const char *, pool, .spare = true)                                                    \
+	X(t, const char *, backend, .spare = true)                                                 \
+	X(t, const char *, service, .spare = true)                                                 \
+	X(t, const char *, site, .spare = true)                                                    \
+	X(t, const char *, source, .spare = true)                                                  \
+	X(t, const char *, destination, .spare = true)                                             \
+	X(t, uint64_t, length, .spare = true)
+RECORD_SHOWN(process_request, "request", PROCESS_REQUEST_ROWS);
 
 static void query_process(struct core *core, enum observe_process p,
                           const struct process_request *request, struct http_reply *reply)
 {
-	char *line = json_line(record_shown(&request_record, request));
+	char *line = json_line(record_shown(&process_request_kind, request));
 	int err = read_answer(core, p, line, &reply->json);
 	const char *refusal = json_get_text(reply->json, "error");
 

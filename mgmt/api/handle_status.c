@@ -148,7 +148,7 @@ static json_t *node_effect(const struct look *l, const struct model_node *n)
 		return effect;
 	}
 	if (!peer || peer->state == PEERS_UNREACHABLE)
-		return record_shown(&peer_effect_kind, &(struct peer_effect){ .state = "unknown" });
+		return SHOWN(peer_effect, .state = "unknown");
 	const struct peer_effect known = { .version = { true, peer->number },
 		                           .state = !announces     ? NULL
 		                                    : *peer->drain ? peer->drain
@@ -237,10 +237,7 @@ static bool add_intent(struct status *s, json_t *status)
 	json_object_set_new(status, "document", json_integer((json_int_t)l->document));
 	json_object_set_new(status, "confirm_by",
 	                    head ? time_to_json(head->confirm_by_ms) : json_null());
-	json_object_set_new(
-	        status, "store",
-	        record_shown(&status_store_kind,
-	                     &(struct status_store){ l->store_state, l->store_reason }));
+	json_object_set_new(status, "store", SHOWN(status_store, l->store_state, l->store_reason));
 	json_object_set_new(status, "overrides", overrides);
 	return ok;
 }

@@ -139,18 +139,12 @@ static struct model *read_earlier_version(struct core *core, const char *base_di
 	X(t, const char *, reason)
 RECORD_SHOWN(setting_shown, "setting", SETTING_ROWS);
 
-struct old_file_shown {
-	const char *base;
-	bool certain;
-	size_t n_reverted;
-	json_t *reverted;
-};
-
-const struct record_kind old_file_shown_kind = RECORD_OF(
-        struct old_file_shown, "old file", NULL, SHOW(struct old_file_shown, base),
-        SHOW(struct old_file_shown, certain),
-        SHOW_AS(struct old_file_shown, "n_takes_back", n_reverted),
-        SHOW_AS(struct old_file_shown, "takes_back", reverted, .each = &setting_shown_kind));
+#define OLD_FILE_SHOWN_ROWS(X, t)                                                                  \
+	X(t, const char *, base)                                                                   \
+	X(t, bool, certain)                                                                        \
+	X(t, size_t, n_reverted, .shown = "n_takes_back")                                          \
+	X(t, json_t *, reverted, .shown = "takes_back", .each = &setting_shown_kind)
+RECORD_ANSWER(old_file_shown, "old file", OLD_FILE_SHOWN_ROWS);
 
 static json_t *setting_to_json(const struct plan_change *c, const struct version *by)
 {
@@ -179,12 +173,8 @@ static json_t *reverted_to_json(const struct base_look *l, const struct change_p
 			json_array_append_new(list,
 			                      setting_to_json(&plan->changes[i],
 			                                      &h->list[l->marks[i].version_index]));
-	return record_shown(
-	        &old_file_shown_kind,
-	        &(struct old_file_shown){ .base = version_etag_text(&h->list[h->base], etag),
-	                                  .certain = h->certain,
-	                                  .n_reverted = l->n_reverted,
-	                                  .reverted = list });
+	return SHOWN(old_file_shown, .base = version_etag_text(&h->list[h->base], etag),
+	             .certain = h->certain, .n_reverted = l->n_reverted, .reverted = list);
 }
 
 /*

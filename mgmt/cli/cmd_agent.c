@@ -246,12 +246,9 @@ RECORD_SHOWN(mss_shown, "MSS", MSS_SHOWN_ROWS);
 static json_t *mss_json(const struct agent_mss *m)
 {
 	json_t *out =
-	        record_shown(&mss_shown_kind, &(struct mss_shown){ .setting = mss_setting_json(m),
-	                                                           .state = mss_forces[m->force],
-	                                                           .services = m->n_services,
-	                                                           .overhead = m->overhead,
-	                                                           .ipv4 = mss_limit(m, true),
-	                                                           .ipv6 = mss_limit(m, false) });
+	        SHOWN(mss_shown, .setting = mss_setting_json(m), .state = mss_forces[m->force],
+	              .services = m->n_services, .overhead = m->overhead,
+	              .ipv4 = mss_limit(m, true), .ipv6 = mss_limit(m, false));
 
 	for (int i = 0; i < MSS_END_COUNT; i++)
 		json_object_set_new(out, agent_mss_end_name((enum mss_end)i),
@@ -268,24 +265,20 @@ static json_t *mss_json(const struct agent_mss *m)
 	X(t, uint64_t, bytes)
 RECORD_SHOWN(count_shown, "count", COUNT_SHOWN_ROWS);
 
-struct agent_shown {
-	const char *interface, *mode;
-	uint32_t program, namespaces;
-	uint64_t since_mono_ms;
-	bool passes_on;
-	json_t *from, *owners, *mss, *troubles;
-	const struct count_shown *counts;
-	size_t n_counts;
-};
-
-static const struct record_kind agent_record =
-        RECORD_OF(struct agent_shown, "agent", NULL, SHOW(struct agent_shown, interface),
-                  SHOW(struct agent_shown, mode), SHOW(struct agent_shown, program),
-                  SHOW(struct agent_shown, since_mono_ms), SHOW(struct agent_shown, from),
-                  SHOW(struct agent_shown, owners), SHOW(struct agent_shown, passes_on),
-                  SHOW(struct agent_shown, namespaces),
-                  SHOW_RECORDS(struct agent_shown, "counts", counts, n_counts, &count_shown_kind),
-                  SHOW(struct agent_shown, mss), SHOW(struct agent_shown, troubles));
+#define AGENT_SHOWN_ROWS(X, t)                                                                     \
+	X(t, const char *, interface)                                                              \
+	X(t, const char *, mode)                                                                   \
+	X(t, uint32_t, program)                                                                    \
+	X(t, uint64_t, since_mono_ms)                                                              \
+	X(t, json_t *, from)                                                                       \
+	X(t, json_t *, owners)                                                                     \
+	X(t, bool, passes_on)                                                                      \
+	X(t, uint32_t, namespaces)                                                                 \
+	X(t, const struct count_shown *, counts, AS_LIST(t, counts, n_counts, count_shown_kind))   \
+	X(t, json_t *, mss)                                                                        \
+	X(t, json_t *, troubles)                                                                   \
+	X(t, size_t, n_counts, HIDDEN)
+RECORD_SHOWN(agent_shown, "agent", AGENT_SHOWN_ROWS);
 
 static json_t *agent_json(const char *interface, const struct agent_status *s)
 {
@@ -295,20 +288,13 @@ static json_t *agent_json(const char *interface, const struct agent_status *s)
 		counts[i] = (struct count_shown){ agent_reason_name((enum decap_reason)i),
 			                          agent_reason_is_drop((enum decap_reason)i),
 			                          s->counts[i].packets, s->counts[i].bytes };
-	return record_shown(
-	        &agent_record,
-	        &(struct agent_shown){ .interface = interface,
-	                               .mode = s->mode == AGENT_MODE_NATIVE ? "native" : "generic",
-	                               .program = s->prog_id,
-	                               .since_mono_ms = s->since_mono_ms,
-	                               .from = prefixes_json(s, false),
-	                               .owners = prefixes_json(s, true),
-	                               .passes_on = s->passes_on,
-	                               .namespaces = s->n_netns,
-	                               .counts = counts,
-	                               .n_counts = DECAP_REASON_COUNT,
-	                               .mss = mss_json(&s->mss),
-	                               .troubles = troubles_json(s) });
+	return SHOWN(agent_shown, .interface = interface,
+	             .mode = s->mode == AGENT_MODE_NATIVE ? "native" : "generic",
+	             .program = s->prog_id, .since_mono_ms = s->since_mono_ms,
+	             .from = prefixes_json(s, false), .owners = prefixes_json(s, true),
+	             .passes_on = s->passes_on, .namespaces = s->n_netns, .counts = counts,
+	             .n_counts = DECAP_REASON_COUNT, .mss = mss_json(&s->mss),
+	             .troubles = troubles_json(s));
 }
 
 /* Reasons without packets are left out, so that a person sees at once what has happened. */

@@ -143,17 +143,17 @@ static const char *until_word(const struct model_override *o, char text[CLOCK_TE
 	return o->operation && *o->operation ? "(not known)" : "never";
 }
 
-struct override_shown {
-	const char *id, *action, *pool, *name, *from, *until, *author, *reason;
-	uint32_t level_ppm;
-};
-
-static const struct record_kind override_record =
-        RECORD_OF(struct override_shown, "override", NULL, SHOW(struct override_shown, id),
-                  SHOW_AS(struct override_shown, "do", action), SHOW(struct override_shown, pool),
-                  SHOW(struct override_shown, name), SHOW(struct override_shown, level_ppm),
-                  SHOW(struct override_shown, from), SHOW(struct override_shown, until),
-                  SHOW(struct override_shown, author), SHOW(struct override_shown, reason));
+#define OVERRIDE_SHOWN_ROWS(X, t)                                                                  \
+	X(t, const char *, id)                                                                     \
+	X(t, const char *, action, .shown = "do")                                                  \
+	X(t, const char *, pool)                                                                   \
+	X(t, const char *, name)                                                                   \
+	X(t, uint32_t, level_ppm)                                                                  \
+	X(t, const char *, from)                                                                   \
+	X(t, const char *, until)                                                                  \
+	X(t, const char *, author)                                                                 \
+	X(t, const char *, reason)
+RECORD_SHOWN(override_shown, "override", OVERRIDE_SHOWN_ROWS);
 
 /* A ramp that was held goes by weir-dns's record of it (weir/ramp.h) instead of the wall clock. */
 static json_t *overrides_json(const struct cli *cli, const struct model *m, int64_t wall_clock_ms)
@@ -171,18 +171,12 @@ static json_t *overrides_json(const struct cli *cli, const struct model *m, int6
 
 		if (o->ended || (ppm == 0 && at_ms >= o->until_ms))
 			continue;
-		json_array_append_new(list,
-		                      record_shown(&override_record,
-		                                   &(struct override_shown){
-		                                           .id = o->id,
-		                                           .action = override_kind_text(o->kind),
-		                                           .pool = o->pool,
-		                                           .name = o->name,
-		                                           .level_ppm = ppm,
-		                                           .from = clock_text(o->from_ms, from),
-		                                           .until = until_word(o, until),
-		                                           .author = o->author,
-		                                           .reason = o->reason }));
+		json_array_append_new(
+		        list,
+		        SHOWN(override_shown, .id = o->id, .action = override_kind_text(o->kind),
+		              .pool = o->pool, .name = o->name, .level_ppm = ppm,
+		              .from = clock_text(o->from_ms, from), .until = until_word(o, until),
+		              .author = o->author, .reason = o->reason));
 	}
 	free(ramps);
 	return list;
@@ -262,20 +256,20 @@ static int judge_pages(const struct local_pages *p, struct local_look *l)
 	return err;
 }
 
-struct pages_shown {
-	const char *state, *node, *cluster, *source, *written;
-	uint64_t document, version;
-	json_t *texts, *reasons, *processes, *targets, *overrides;
-};
-
-static const struct record_kind pages_record =
-        RECORD_OF(struct pages_shown, "status", NULL, SHOW(struct pages_shown, state),
-                  SHOW_AS(struct pages_shown, "why", texts), SHOW(struct pages_shown, reasons),
-                  SHOW(struct pages_shown, node), SHOW(struct pages_shown, cluster),
-                  SHOW(struct pages_shown, source), SHOW(struct pages_shown, document),
-                  SHOW(struct pages_shown, version), SHOW(struct pages_shown, written),
-                  SHOW(struct pages_shown, processes), SHOW(struct pages_shown, targets),
-                  SHOW(struct pages_shown, overrides));
+#define PAGES_SHOWN_ROWS(X, t)                                                                     \
+	X(t, const char *, state)                                                                  \
+	X(t, json_t *, texts, .shown = "why")                                                      \
+	X(t, json_t *, reasons)                                                                    \
+	X(t, const char *, node)                                                                   \
+	X(t, const char *, cluster)                                                                \
+	X(t, const char *, source)                                                                 \
+	X(t, uint64_t, document)                                                                   \
+	X(t, uint64_t, version)                                                                    \
+	X(t, const char *, written)                                                                \
+	X(t, json_t *, processes)                                                                  \
+	X(t, json_t *, targets)                                                                    \
+	X(t, json_t *, overrides)
+RECORD_SHOWN(pages_shown, "status", PAGES_SHOWN_ROWS);
 
 /* State and reasons by the pages; degraded without reasons when memory is short. */
 static json_t *local_json(const struct cli *cli, const struct local_pages *p, struct local_look *l)
@@ -286,20 +280,15 @@ static json_t *local_json(const struct cli *cli, const struct local_pages *p, st
 
 	if (judge_pages(p, l))
 		*v = (struct judge_verdict){ .state = JUDGE_DEGRADED };
-	return record_shown(&pages_record,
-	                    &(struct pages_shown){
-	                            .state = judge_state_text(v->state),
-	                            .texts = judged_texts_json(v),
-	                            .reasons = judged_reasons_json(v->reasons, v->n_reasons, false),
-	                            .node = cli->dirs.node,
-	                            .cluster = m->cluster,
-	                            .source = "pages",
-	                            .document = m->meta.document,
-	                            .version = m->meta.version,
-	                            .written = clock_text(m->meta.written_ms, written),
-	                            .processes = observed_processes_json(l->processes, false),
-	                            .targets = observed_targets_json(m, &p->pages, false),
-	                            .overrides = overrides_json(cli, m, clock_believed_ms()) });
+	return SHOWN(pages_shown, .state = judge_state_text(v->state),
+	             .texts = judged_texts_json(v),
+	             .reasons = judged_reasons_json(v->reasons, v->n_reasons, false),
+	             .node = cli->dirs.node, .cluster = m->cluster, .source = "pages",
+	             .document = m->meta.document, .version = m->meta.version,
+	             .written = clock_text(m->meta.written_ms, written),
+	             .processes = observed_processes_json(l->processes, false),
+	             .targets = observed_targets_json(m, &p->pages, false),
+	             .overrides = overrides_json(cli, m, clock_believed_ms()));
 }
 
 int pages_status(const struct cli *cli)

@@ -107,19 +107,16 @@ static void add_names(struct command_text *line, const char *option, const json_
 
 /* --- refusals --- */
 
-struct shown_guard {
-	const char *guard, *state, *detail;
-	bool ok, overridden, unknown, may_be_overridden;
-	struct operation_value margin_percent;
-};
-
-const struct record_kind operation_guard_record =
-        RECORD_OF(struct shown_guard, "guard", NULL, SHOW(struct shown_guard, guard),
-                  SHOW(struct shown_guard, ok), SHOW(struct shown_guard, overridden),
-                  SHOW(struct shown_guard, unknown), SHOW(struct shown_guard, state),
-                  SHOW(struct shown_guard, may_be_overridden),
-                  SHOW_VALUE(struct shown_guard, "margin_percent", margin_percent),
-                  SHOW(struct shown_guard, detail));
+#define SHOWN_GUARD_ROWS(X, t)                                                                     \
+	X(t, const char *, guard)                                                                  \
+	X(t, bool, ok)                                                                             \
+	X(t, bool, overridden)                                                                     \
+	X(t, bool, unknown)                                                                        \
+	X(t, const char *, state)                                                                  \
+	X(t, bool, may_be_overridden)                                                              \
+	X(t, struct operation_value, margin_percent, .kind = FIELD_KNOWN)                          \
+	X(t, const char *, detail)
+RECORD_ANSWER(shown_guard, "guard", SHOWN_GUARD_ROWS);
 
 json_t *operation_guards_json(const struct operation_verdict *verdicts)
 {
@@ -143,7 +140,7 @@ json_t *operation_guards_json(const struct operation_verdict *verdicts)
 			.detail = v->detail,
 		};
 	}
-	return record_list_shown(&operation_guard_record, shown, OPERATION_GUARD_COUNT);
+	return record_list_shown(&shown_guard_kind, shown, OPERATION_GUARD_COUNT);
 }
 
 /* Whether a person may name the node absent. */
@@ -210,17 +207,12 @@ static json_t *nodes_to_name(const struct operation *was, const struct operation
 	return list;
 }
 
-struct shown_refusal {
-	json_t *guards, *override_guards, *without;
-	const char *override; /* NULL: no command goes past */
-};
-
-static const struct record_kind operation_refusal_record =
-        RECORD_OF(struct shown_refusal, "refusal", NULL,
-                  SHOW(struct shown_refusal, guards, .each = &operation_guard_record),
-                  SHOW(struct shown_refusal, override, .spare = true),
-                  SHOW(struct shown_refusal, override_guards, .spare = true),
-                  SHOW(struct shown_refusal, without, .spare = true));
+#define SHOWN_REFUSAL_ROWS(X, t)                                                                   \
+	X(t, json_t *, guards, .each = &shown_guard_kind)                                          \
+	X(t, const char *, override, .spare = true) /* NULL: no command goes past */               \
+	X(t, json_t *, override_guards, .spare = true)                                             \
+	X(t, json_t *, without, .spare = true)
+RECORD_SHOWN(shown_refusal, "refusal", SHOWN_REFUSAL_ROWS);
 
 /* End @p line with the names that go past, and make the refusal of it. */
 static json_t *make_refusal(struct command_text *line, const struct operation *was,
@@ -238,7 +230,7 @@ static json_t *make_refusal(struct command_text *line, const struct operation *w
 		add_reason(line, reason);
 		r.override = line->text;
 	}
-	return record_shown(&operation_refusal_record, &r);
+	return record_shown(&shown_refusal_kind, &r);
 }
 
 json_t *operation_begin_refusal(const struct operation *op,

@@ -653,15 +653,14 @@ static void gather_backups(const struct operation_snapshot *v, const struct oper
 	                                                       : OPERATION_UNKNOWN;
 }
 
-struct shown_backup {
-	const char *service, *site, *backup, *detail;
-	bool known, ok;
-};
-
-const struct record_kind operation_backup_record = RECORD_OF(
-        struct shown_backup, "backup", NULL, SHOW(struct shown_backup, service),
-        SHOW(struct shown_backup, site), SHOW(struct shown_backup, backup),
-        SHOW_KNOWN(struct shown_backup, "ok", ok, known), SHOW(struct shown_backup, detail));
+#define SHOWN_BACKUP_ROWS(X, t)                                                                    \
+	X(t, const char *, service)                                                                \
+	X(t, const char *, site)                                                                   \
+	X(t, const char *, backup)                                                                 \
+	X(t, bool, ok, KNOWN_IF(t, known))                                                         \
+	X(t, const char *, detail)                                                                 \
+	X(t, bool, known, HIDDEN)
+RECORD_ANSWER(shown_backup, "backup", SHOWN_BACKUP_ROWS);
 
 static json_t *backup_row(const struct operation_snapshot *v, const struct operation *op,
                           const char *site, const struct model_service *service,
@@ -683,7 +682,7 @@ static json_t *backup_row(const struct operation_snapshot *v, const struct opera
 	}
 	row.known = ready != OPERATION_UNKNOWN;
 	row.ok = ready == OPERATION_YES;
-	return record_shown(&operation_backup_record, &row);
+	return record_shown(&shown_backup_kind, &row);
 }
 
 json_t *operation_backups_json(const struct operation_snapshot *v, const struct operation *op)

@@ -186,29 +186,22 @@ static json_t *pool_flows_json(const struct model *m, const struct measure *meas
 	return all;
 }
 
-struct shown_drill {
-	const char *id, *state;
-	const struct measure_drill *counts;
-};
-
 static const struct record_kind counts_record =
         RECORD_OF(struct measure_drill, "counts", NULL, SHOW(struct measure_drill, begun),
                   SHOW(struct measure_drill, repeated), SHOW(struct measure_drill, followed),
                   SHOW(struct measure_drill, kept));
-static const struct record_kind drill_record =
-        RECORD_OF(struct shown_drill, "drill", NULL, SHOW(struct shown_drill, id),
-                  SHOW(struct shown_drill, state),
-                  SHOW_ROWS(struct shown_drill, counts, &counts_record, .behind = true));
+#define SHOWN_DRILL_ROWS(X, t)                                                                     \
+	X(t, const char *, id)                                                                     \
+	X(t, const char *, state)                                                                  \
+	X(t, const struct measure_drill *, counts, AS_ROWS(counts_record), .behind = true)
+RECORD_SHOWN(shown_drill, "drill", SHOWN_DRILL_ROWS);
 
 static json_t *drill_json(const struct model_override *o, const struct measure_drill *d)
 {
 	static const char *const states[] = { "over", "prepares", "sends" };
 
-	return record_shown(
-	        &drill_record,
-	        &(struct shown_drill){ .id = o->id,
-	                               .state = d->state < 3 ? states[d->state] : "unknown",
-	                               .counts = d });
+	return SHOWN(shown_drill, .id = o->id, .state = d->state < 3 ? states[d->state] : "unknown",
+	             .counts = d);
 }
 
 static json_t *drills_json(const struct core *core, const struct model *m)
@@ -249,12 +242,11 @@ static json_t *flows_json(const struct core *core, const struct model *m)
 		return json_null();
 	if (!measure_read(measure, now_ms) &&
 	    measure_node(measure)->recent_ms >= OPERATION_MEASURE_WINDOW_MS)
-		o = record_shown(&flows_kind,
-		                 &(struct flows){ .window_ms = measure_node(measure)->recent_ms,
-		                                  .services = service_flows_json(m, measure),
-		                                  .pools = pool_flows_json(m, measure),
-		                                  .drops = drops_json(measure_node(measure)),
-		                                  .sources = sources_json(m, measure, now_ms) });
+		o = SHOWN(flows, .window_ms = measure_node(measure)->recent_ms,
+		          .services = service_flows_json(m, measure),
+		          .pools = pool_flows_json(m, measure),
+		          .drops = drops_json(measure_node(measure)),
+		          .sources = sources_json(m, measure, now_ms));
 	measure_close(measure);
 	return o ? o : json_null();
 }
@@ -307,34 +299,27 @@ static json_t *announced_json(const struct core *core, const struct model *m)
 
 /* --- all --- */
 
-struct dns_said {
-	bool serving;
-	struct operation_value queries_milli;
-};
+#define DNS_SAID_ROWS(X, t)                                                                        \
+	X(t, bool, serving)                                                                        \
+	X(t, struct operation_value, queries_milli, .kind = FIELD_KNOWN, .spare = true)
+RECORD_SHOWN(dns_said, "dns", DNS_SAID_ROWS);
 
-static const struct record_kind dns_record =
-        RECORD_OF(struct dns_said, "dns", NULL, SHOW(struct dns_said, serving),
-                  SHOW_VALUE(struct dns_said, "queries_milli", queries_milli, .spare = true));
-
-struct measured {
-	const char *node, *cluster, *announce;
-	struct operation_value bits_per_s;
-	json_t *dns, *sites, *pools, *checks, *check_sources, *backups, *flows, *drills;
-	json_t *unannounced, *announcements;
-};
-
-static const struct record_kind operation_measure_record = RECORD_OF(
-        struct measured, "measure", NULL, SHOW(struct measured, node),
-        SHOW(struct measured, cluster), SHOW(struct measured, announce),
-        SHOW_VALUE(struct measured, "bits_per_s", bits_per_s, .spare = true),
-        SHOW(struct measured, dns, .spare = true, .of = &dns_record),
-        SHOW(struct measured, sites, .spare = true), SHOW(struct measured, pools, .spare = true),
-        SHOW(struct measured, checks, .spare = true),
-        SHOW(struct measured, check_sources, .spare = true),
-        SHOW(struct measured, backups, .spare = true), SHOW(struct measured, flows, .spare = true),
-        SHOW(struct measured, drills, .spare = true, .each = &drill_record),
-        SHOW(struct measured, unannounced, .spare = true),
-        SHOW(struct measured, announcements, .spare = true));
+#define MEASURED_ROWS(X, t)                                                                        \
+	X(t, const char *, node)                                                                   \
+	X(t, const char *, cluster)                                                                \
+	X(t, const char *, announce)                                                               \
+	X(t, struct operation_value, bits_per_s, .kind = FIELD_KNOWN, .spare = true)               \
+	X(t, json_t *, dns, .spare = true, .of = &dns_said_kind)                                   \
+	X(t, json_t *, sites, .spare = true)                                                       \
+	X(t, json_t *, pools, .spare = true)                                                       \
+	X(t, json_t *, checks, .spare = true)                                                      \
+	X(t, json_t *, check_sources, .spare = true)                                               \
+	X(t, json_t *, backups, .spare = true)                                                     \
+	X(t, json_t *, flows, .spare = true)                                                       \
+	X(t, json_t *, drills, .spare = true, .each = &shown_drill_kind)                           \
+	X(t, json_t *, unannounced, .spare = true)                                                 \
+	X(t, json_t *, announcements, .spare = true)
+RECORD_SHOWN(measured, "measure", MEASURED_ROWS);
 
 /* What is known under the lock: the load, what weir-dns said last (shared) and how much it is asked. */
 static struct measured measure_head(struct core *core, const struct model *m, json_t **dns)
@@ -350,7 +335,7 @@ static struct measured measure_head(struct core *core, const struct model *m, js
 	said = (struct dns_said){ .serving = json_has_true(*dns, "serving") };
 	said.queries_milli.known = observe_dns_rate(core, &said.queries_milli.value);
 	if (*dns)
-		all.dns = record_shown(&dns_record, &said);
+		all.dns = record_shown(&dns_said_kind, &said);
 	return all;
 }
 
@@ -393,7 +378,7 @@ json_t *operation_measure_json(struct core *core, const char *announced_at)
 		if (m->self->announce.daemon != MODEL_DAEMON_NONE)
 			add_announced(core, m, announced_at, &all);
 	}
-	json_t *json = record_shown(&operation_measure_record, &all);
+	json_t *json = record_shown(&measured_kind, &all);
 	observe_close(&pages);
 	intent_unshare(shared);
 	json_decref(dns);

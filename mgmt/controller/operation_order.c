@@ -343,23 +343,18 @@ static void read_passed(const json_t *answer, struct operation_outcome *out)
 		out->json = json_incref(json);
 }
 
-struct passed_order {
-	const struct operation_person *person;
-	uint64_t by_ms;
-	json_t *override_guards, *without;
-};
-
 static const struct record_kind person_record =
         RECORD_OF(struct operation_person, "person", NULL, SHOW(struct operation_person, principal),
                   SHOW(struct operation_person, now), SHOW(struct operation_person, over_ms),
                   SHOW(struct operation_person, goal_ppm), SHOW(struct operation_person, until_ms),
                   SHOW(struct operation_person, withdraw), SHOW(struct operation_person, reason),
                   SHOW(struct operation_person, author));
-static const struct record_kind order_record =
-        RECORD_OF(struct passed_order, "order", NULL,
-                  SHOW_ROWS(struct passed_order, person, &person_record, .behind = true),
-                  SHOW(struct passed_order, by_ms), SHOW(struct passed_order, override_guards),
-                  SHOW(struct passed_order, without));
+#define PASSED_ORDER_ROWS(X, t)                                                                    \
+	X(t, const struct operation_person *, person, AS_ROWS(person_record), .behind = true)      \
+	X(t, uint64_t, by_ms)                                                                      \
+	X(t, json_t *, override_guards)                                                            \
+	X(t, json_t *, without)
+RECORD_SHOWN(passed_order, "order", PASSED_ORDER_ROWS);
 
 static json_t *order_json(const struct operation_person *person, uint64_t by_ms)
 {
@@ -370,10 +365,8 @@ static json_t *order_json(const struct operation_person *person, uint64_t by_ms)
 			json_array_append_new(guards, json_string(rule_rows[g].name));
 	for (size_t i = 0; i < person->without.n; i++)
 		json_array_append_new(without, json_string(person->without.items[i]));
-	return record_shown(&order_record, &(struct passed_order){ .person = person,
-	                                                           .by_ms = by_ms,
-	                                                           .override_guards = guards,
-	                                                           .without = without });
+	return SHOWN(passed_order, .person = person, .by_ms = by_ms, .override_guards = guards,
+	             .without = without);
 }
 
 /*

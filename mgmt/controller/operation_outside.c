@@ -58,21 +58,19 @@ static const char *in_force_word(const json_t *row, const char *family)
 	return observed_marks_family(row, "unproven", family) && !strcmp(word, "up") ? "" : word;
 }
 
-struct outside_site {
-	const char *site;
-	bool checked, failing, disabled, known, up; /* known: whether it is up */
-};
+#define OUTSIDE_SITE_ROWS(X, t)                                                                    \
+	X(t, const char *, site)                                                                   \
+	X(t, bool, checked)                                                                        \
+	X(t, bool, failing)                                                                        \
+	X(t, bool, disabled)                                                                       \
+	X(t, bool, up, KNOWN_IF(t, known), .spare = true)                                          \
+	X(t, bool, known, HIDDEN) /* whether it is up */
+RECORD_SHOWN(outside_site, "site", OUTSIDE_SITE_ROWS);
 
 struct outside_sites {
 	struct outside_site items[OPERATION_SITES_MAX];
 	size_t n;
 };
-
-static const struct record_kind site_record =
-        RECORD_OF(struct outside_site, "site", NULL, SHOW(struct outside_site, site),
-                  SHOW(struct outside_site, checked), SHOW(struct outside_site, failing),
-                  SHOW(struct outside_site, disabled),
-                  SHOW_KNOWN(struct outside_site, "up", up, known, .spare = true));
 
 /* @return NULL: there is no room for one more */
 static struct outside_site *find_site(struct outside_sites *sites, const char *name)
@@ -117,5 +115,5 @@ json_t *operation_sites_json(const json_t *dns, const char *own_site)
 		for (size_t k = 0; k < json_array_size(rows); k++)
 			note_site(&sites, json_array_get(rows, k), own_site);
 	}
-	return record_list_shown(&site_record, sites.items, sites.n);
+	return record_list_shown(&outside_site_kind, sites.items, sites.n);
 }

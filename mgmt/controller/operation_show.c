@@ -65,17 +65,13 @@ static json_t *failures_json(const void *record)
 
 /* --- the time line --- */
 
-struct time_line_moment {
-	int64_t at_ms;
-	const char *event, *code;
-	bool has_level;
-	uint32_t level_ppm;
-};
-
-static const struct record_kind moment_record = RECORD_OF(
-        struct time_line_moment, "moment", NULL, SHOW_TIME(struct time_line_moment, "at", at_ms),
-        SHOW(struct time_line_moment, event), SHOW(struct time_line_moment, code, .spare = true),
-        SHOW_KNOWN(struct time_line_moment, "level_ppm", level_ppm, has_level, .spare = true));
+#define TIME_LINE_MOMENT_ROWS(X, t)                                                                \
+	X(t, int64_t, at_ms, .shown = "at", .kind = FIELD_TIME)                                    \
+	X(t, const char *, event)                                                                  \
+	X(t, const char *, code, .spare = true)                                                    \
+	X(t, uint32_t, level_ppm, KNOWN_IF(t, has_level), .spare = true)                           \
+	X(t, bool, has_level, HIDDEN)
+RECORD_SHOWN(time_line_moment, "moment", TIME_LINE_MOMENT_ROWS);
 
 struct time_line {
 	struct time_line_moment moments[4 + 3 * OPERATION_HISTORY_MAX + 2 * OPERATION_FAILURES_MAX];
@@ -95,8 +91,11 @@ static void add_moment(struct time_line *l, int64_t at_ms, const char *event, co
 		return;
 	for (l->n++; i && l->moments[i - 1].at_ms > at_ms; i--)
 		l->moments[i] = l->moments[i - 1];
-	l->moments[i] = (struct time_line_moment){ at_ms, event, code, level_ppm != NULL,
-		                                   level_ppm ? *level_ppm : 0 };
+	l->moments[i] = (struct time_line_moment){ .at_ms = at_ms,
+		                                   .event = event,
+		                                   .code = code,
+		                                   .level_ppm = level_ppm ? *level_ppm : 0,
+		                                   .has_level = level_ppm };
 }
 
 static json_t *time_line_json(const void *record)
@@ -121,7 +120,7 @@ static json_t *time_line_json(const void *record)
 	add_moment(&l, op->full_ms, "full", NULL, NULL);
 	add_moment(&l, op->drained_ms, "drained", NULL, NULL);
 	add_moment(&l, op->ended_ms, "ended", NULL, NULL);
-	return record_list_shown(&moment_record, l.moments, l.n);
+	return record_list_shown(&time_line_moment_kind, l.moments, l.n);
 }
 
 /* Whether packets say that it is drained, or that it was so before its return. */
@@ -142,7 +141,7 @@ static const struct record_kind times_record =
 
 static const struct record_kind evidence_record = RECORD_OF(
         struct operation, "evidence", NULL, SHOW_GROUP("times", &times_record),
-        SHOW_COMPUTED("time_line", time_line_json, .each = &moment_record),
+        SHOW_COMPUTED("time_line", time_line_json, .each = &time_line_moment_kind),
         SHOW_RECORDS(struct operation, "load_before", before, n_before, &operation_load_record),
         SHOW_RECORDS(struct operation, "load_after", after, n_after, &operation_load_record),
         SHOW_RECORDS(struct operation, "levels", steps, n_steps, &level_record),
@@ -154,38 +153,28 @@ static const struct record_kind evidence_record = RECORD_OF(
 
 /* --- what a plan will bring --- */
 
-struct receiver {
-	const char *site;
-	struct operation_value before_flows, after_flows, before_bits, after_bits, backup_flows;
-	struct operation_value capacity_flows, capacity_bits;
-	bool known;
-};
-
-static const struct record_kind receiver_record = RECORD_OF(
-        struct receiver, "receiver", NULL, SHOW(struct receiver, site),
-        SHOW_VALUE(struct receiver, "before_flows", before_flows),
-        SHOW_VALUE(struct receiver, "after_flows", after_flows),
-        SHOW_VALUE(struct receiver, "capacity_flows", capacity_flows),
-        SHOW_VALUE(struct receiver, "before_bits", before_bits),
-        SHOW_VALUE(struct receiver, "after_bits", after_bits),
-        SHOW_VALUE(struct receiver, "capacity_bits", capacity_bits),
-        SHOW_VALUE(struct receiver, "backup_flows", backup_flows), SHOW(struct receiver, known));
+#define RECEIVER_ROWS(X, t)                                                                        \
+	X(t, const char *, site)                                                                   \
+	X(t, struct operation_value, before_flows, .kind = FIELD_KNOWN)                            \
+	X(t, struct operation_value, after_flows, .kind = FIELD_KNOWN)                             \
+	X(t, struct operation_value, capacity_flows, .kind = FIELD_KNOWN)                          \
+	X(t, struct operation_value, before_bits, .kind = FIELD_KNOWN)                             \
+	X(t, struct operation_value, after_bits, .kind = FIELD_KNOWN)                              \
+	X(t, struct operation_value, capacity_bits, .kind = FIELD_KNOWN)                           \
+	X(t, struct operation_value, backup_flows, .kind = FIELD_KNOWN)                            \
+	X(t, bool, known)
+RECORD_SHOWN(receiver, "receiver", RECEIVER_ROWS);
 
 static json_t *receiver_json(const struct model_site *site, const struct operation_site *s,
                              const struct operation_projected *after)
 {
-	return record_shown(
-	        &receiver_record,
-	        &(struct receiver){
-	                .site = site->name,
-	                .before_flows = s->arrivals,
-	                .after_flows = after->flows,
-	                .capacity_flows = { site->capacity_flows > 0, site->capacity_flows },
-	                .before_bits = s->bits,
-	                .after_bits = after->bits,
-	                .capacity_bits = { site->capacity_bits > 0, site->capacity_bits },
-	                .backup_flows = after->backup_flows,
-	                .known = after->flows.known && after->bits.known });
+	return SHOWN(receiver, .site = site->name, .before_flows = s->arrivals,
+	             .after_flows = after->flows,
+	             .capacity_flows = { site->capacity_flows > 0, site->capacity_flows },
+	             .before_bits = s->bits, .after_bits = after->bits,
+	             .capacity_bits = { site->capacity_bits > 0, site->capacity_bits },
+	             .backup_flows = after->backup_flows,
+	             .known = after->flows.known && after->bits.known);
 }
 
 static json_t *receivers_json(const struct model *m, const struct operation *op,
@@ -222,8 +211,8 @@ static const struct record_kind projection_record =
                   SHOW_VALUE(struct outlook, "unseen_ppm", unseen_ppm));
 static const struct record_kind outlook_record = RECORD_OF(
         struct outlook, "outlook", NULL, SHOW_VALUE(struct outlook, "expected_s", expected_s),
-        SHOW(struct outlook, receivers, .each = &receiver_record),
-        SHOW(struct outlook, backups, .each = &operation_backup_record),
+        SHOW(struct outlook, receivers, .each = &receiver_kind),
+        SHOW(struct outlook, backups, .each = &shown_backup_kind),
         SHOW_VALUE(struct outlook, "queries_per_s_at_min_ttl", min_ttl_queries_per_s,
                    .spare = true),
         SHOW(struct outlook, unheard, .spare = true),
@@ -251,15 +240,11 @@ json_t *operation_outlook_json(const struct operation_snapshot *v, const struct 
 
 /* --- all of it --- */
 
-struct shown_hold {
-	const struct operation_hold *hold;
-	const char *resume, *back;
-};
-
-static const struct record_kind hold_record =
-        RECORD_OF(struct shown_hold, "hold", NULL,
-                  SHOW_ROWS(struct shown_hold, hold, &operation_hold_record, .behind = true),
-                  SHOW(struct shown_hold, resume), SHOW(struct shown_hold, back));
+#define SHOWN_HOLD_ROWS(X, t)                                                                      \
+	X(t, const struct operation_hold *, hold, AS_ROWS(operation_hold_record), .behind = true)  \
+	X(t, const char *, resume)                                                                 \
+	X(t, const char *, back)
+RECORD_SHOWN(shown_hold, "hold", SHOWN_HOLD_ROWS);
 
 static json_t *hold_json(const void *record)
 {
@@ -268,10 +253,9 @@ static json_t *hold_json(const void *record)
 
 	if (!operation_is_held(&item->op))
 		return NULL;
-	return record_shown(&hold_record,
-	                    &(struct shown_hold){ .hold = &item->op.hold,
-	                                          .resume = operation_resume_text(item, resume),
-	                                          .back = operation_back_text(&item->op, back) });
+	return SHOWN(shown_hold, .hold = &item->op.hold,
+	             .resume = operation_resume_text(item, resume),
+	             .back = operation_back_text(&item->op, back));
 }
 
 static const struct record_kind ended_record =
@@ -289,7 +273,7 @@ static json_t *ended_json(const void *record)
 static const struct record_kind operation_summary_record =
         RECORD_OF(struct operations_item, "operation", NULL,
                   SHOW_ROWS(struct operations_item, op, &operation_record),
-                  SHOW_COMPUTED("hold", hold_json, .of = &hold_record),
+                  SHOW_COMPUTED("hold", hold_json, .of = &shown_hold_kind),
                   SHOW_COMPUTED("ended", ended_json, .of = &ended_record));
 
 static const struct record_kind node_record =
@@ -376,7 +360,7 @@ static json_t *guards_json(const void *record)
 
 static const struct record_kind preflight_record =
         RECORD_OF(struct operations_item, "preflight", NULL,
-                  SHOW_COMPUTED("guards", guards_json, .each = &operation_guard_record),
+                  SHOW_COMPUTED("guards", guards_json, .each = &shown_guard_kind),
                   SHOW_AS(struct operations_item, "deciding_sites", deciding));
 
 static json_t *preflight_json(const void *record)

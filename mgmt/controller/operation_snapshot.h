@@ -157,7 +157,7 @@ void operation_service_at(const struct operation_snapshot *v, const struct opera
                           const struct model_service *service, const char *site,
                           struct operation_site *out);
 /** Whether the backup of a service at a site would serve. */
-extern const struct record_kind operation_backup_record;
+extern const struct record_kind shown_backup_kind;
 /** Those of the targets' moved services, given. */
 MUST_CHECK json_t *operation_backups_json(const struct operation_snapshot *v,
                                           const struct operation *op);

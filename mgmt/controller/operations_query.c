@@ -94,16 +94,12 @@ static void accept_answer(struct core *core, const char *node, const struct clie
 
 /* --- the question --- */
 
-struct levels_question {
-	bool measure, is_shared;
-	json_t *announced_at;
-	int64_t revision; /* if is_shared */
-};
-
-static const struct record_kind question_record = RECORD_OF(
-        struct levels_question, "question", NULL, SHOW(struct levels_question, measure),
-        SHOW(struct levels_question, announced_at, .spare = true),
-        SHOW_KNOWN(struct levels_question, "revision", revision, is_shared, .spare = true));
+#define LEVELS_QUESTION_ROWS(X, t)                                                                 \
+	X(t, bool, measure)                                                                        \
+	X(t, json_t *, announced_at, .spare = true)                                                \
+	X(t, int64_t, revision, KNOWN_IF(t, is_shared), .spare = true)                             \
+	X(t, bool, is_shared, HIDDEN)
+RECORD_SHOWN(levels_question, "question", LEVELS_QUESTION_ROWS);
 
 /* What the question says, given. Under the lock. */
 static json_t *make_question(struct core *core, bool measure, const char *announced_at)
@@ -113,7 +109,7 @@ static json_t *make_question(struct core *core, bool measure, const char *announ
 		                             announced_at ? json_string(announced_at) : NULL };
 
 	q.is_shared = core->shared && !shared_intent_revision(core->intent, &q.revision);
-	return record_shown(&question_record, &q);
+	return record_shown(&levels_question_kind, &q);
 }
 
 void operations_query(struct core *core, struct peer_client *client, bool measure,

@@ -442,6 +442,5 @@ json_t *announcements_to_json(const struct announcements *a,
 
 json_t *announcements_none_to_json(const char *node)
 {
-	return record_shown(&announcements_shown_kind,
-	                    &(struct announcements_shown){ .node = node, .items = json_array() });
+	return SHOWN(announcements_shown, .node = node, .items = json_array());
 }

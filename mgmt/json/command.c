@@ -233,7 +233,7 @@ RECORD_SHOWN(node_row, "node", NODE_ROWS);
 
 json_t *node_state_json(const char *node, const char *state)
 {
-	return record_shown(&node_row_kind, &(struct node_row){ .node = node, .state = state });
+	return SHOWN(node_row, .node = node, .state = state);
 }
 
 json_t *node_to_json(const char *node, const char *unwritten_reason, bool in_force, json_t *behind)

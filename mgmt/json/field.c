@@ -34,8 +34,7 @@ void field_error(struct field_reader *f, const char *name, const char *format, .
 	va_start(list, format);
 	vsnprintf(detail, sizeof(detail), format, list);
 	va_end(list);
-	json_array_append_new(
-	        f->errors, record_shown(&field_fault_kind, &(struct field_fault){ name, detail }));
+	json_array_append_new(f->errors, SHOWN(field_fault, name, detail));
 }
 
 json_t *field_errors_json(const char *name, const char *detail)

@@ -32,19 +32,15 @@ json_t *judged_reasons_json(const struct judge_reason *reasons, size_t n, bool d
 }
 
 /* A process, of which weir-mgmt shows more. */
-struct process_row {
-	bool whole;
-	const char *process, *state, *driver;
-	struct shown_number age_ms, document;
-	bool refused;
-};
-
-const struct record_kind observed_process_shown =
-        RECORD_OF(struct process_row, "process", NULL, SHOW(struct process_row, process),
-                  SHOW(struct process_row, state), SHOW(struct process_row, age_ms),
-                  SHOW(struct process_row, document, ONLY_IF(struct process_row, whole)),
-                  SHOW(struct process_row, refused, ONLY_IF(struct process_row, whole)),
-                  SHOW(struct process_row, driver, .spare = true));
+#define PROCESS_ROW_ROWS(X, t)                                                                     \
+	X(t, const char *, process)                                                                \
+	X(t, const char *, state)                                                                  \
+	X(t, struct shown_number, age_ms)                                                          \
+	X(t, struct shown_number, document, ONLY_IF(struct t, whole))                              \
+	X(t, bool, refused, ONLY_IF(struct t, whole))                                              \
+	X(t, const char *, driver, .spare = true)                                                  \
+	X(t, bool, whole, HIDDEN)
+RECORD_ANSWER(process_row, "process", PROCESS_ROW_ROWS);
 
 json_t *observed_processes_json(const struct gather_process *processes, bool whole)
 {
@@ -67,7 +63,7 @@ json_t *observed_processes_json(const struct gather_process *processes, bool who
 		};
 
 		if (observe_is_shown((enum observe_process)p, s))
-			json_array_append_new(list, record_shown(&observed_process_shown, &row));
+			json_array_append_new(list, record_shown(&process_row_kind, &row));
 	}
 	return list;
 }
@@ -154,24 +150,18 @@ json_t *observed_target_json(const struct observe_pages *pages, uint64_t target,
 }
 
 /* A target of a backend, or of a service. */
-struct target_row {
-	bool whole, is_backend;
-	uint64_t target;
-	const char *service, *pool, *backend, *site, *family;
-	struct addr address;
-	struct observation observation;
-};
-
-const struct record_kind observed_target_shown =
-        RECORD_OF(struct target_row, "target", NULL,
-                  SHOW_HEX(struct target_row, "target", target, ONLY_IF(struct target_row, whole)),
-                  SHOW(struct target_row, service, .spare = true),
-                  SHOW(struct target_row, pool, .spare = true),
-                  SHOW(struct target_row, backend, .spare = true),
-                  SHOW(struct target_row, site, .spare = true),
-                  SHOW(struct target_row, family, .spare = true),
-                  SHOW(struct target_row, address, ONLY_IF(struct target_row, is_backend)),
-                  SHOW(struct target_row, observation, .of = &observation_shown));
+#define TARGET_ROW_ROWS(X, t)                                                                      \
+	X(t, uint64_t, target, .kind = FIELD_HEX, ONLY_IF(struct t, whole))                        \
+	X(t, const char *, service, .spare = true)                                                 \
+	X(t, const char *, pool, .spare = true)                                                    \
+	X(t, const char *, backend, .spare = true)                                                 \
+	X(t, const char *, site, .spare = true)                                                    \
+	X(t, const char *, family, .spare = true)                                                  \
+	X(t, struct addr, address, ONLY_IF(struct t, is_backend))                                  \
+	X(t, struct observation, observation, .of = &observation_shown)                            \
+	X(t, bool, whole, HIDDEN)                                                                  \
+	X(t, bool, is_backend, HIDDEN)
+RECORD_ANSWER(target_row, "target", TARGET_ROW_ROWS);
 
 /* A node probes the backends of its own site. */
 static void add_backends(const struct model *m, const struct observe_pages *pages, bool whole,
@@ -195,7 +185,7 @@ static void add_backends(const struct model *m, const struct observe_pages *page
 				.observation = observe_target(pages, target, whole),
 			};
 
-			json_array_append_new(list, record_shown(&observed_target_shown, &row));
+			json_array_append_new(list, record_shown(&target_row_kind, &row));
 		}
 	}
 }
@@ -220,8 +210,7 @@ static void add_services(const struct model *m, const struct observe_pages *page
 			};
 
 			if (whole || row.observation.is_seen)
-				json_array_append_new(list,
-				                      record_shown(&observed_target_shown, &row));
+				json_array_append_new(list, record_shown(&target_row_kind, &row));
 		}
 }
 

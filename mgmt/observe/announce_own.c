@@ -92,17 +92,14 @@ static int left_ms(uint64_t until_ms)
 	return now_ms < until_ms ? (int)(until_ms - now_ms) : 0;
 }
 
-struct announce_message {
-	const char *what, *address, *from, *by,
-	        *incarnation; /* from, by: NULL for the other message */
-	uint64_t sent_ms;
-};
-
-static const struct record_kind message_record = RECORD_OF(
-        struct announce_message, "message", NULL, SHOW_AS(struct announce_message, "do", what),
-        SHOW(struct announce_message, address), SHOW(struct announce_message, from, .spare = true),
-        SHOW(struct announce_message, by, .spare = true),
-        SHOW(struct announce_message, incarnation), SHOW(struct announce_message, sent_ms));
+#define ANNOUNCE_MESSAGE_ROWS(X, t)                                                                \
+	X(t, const char *, what, .shown = "do")                                                    \
+	X(t, const char *, address)                                                                \
+	X(t, const char *, from, .spare = true) /* from, by: NULL for the other message */         \
+	X(t, const char *, by, .spare = true)                                                      \
+	X(t, const char *, incarnation)                                                            \
+	X(t, uint64_t, sent_ms)
+RECORD_SHOWN(announce_message, "message", ANNOUNCE_MESSAGE_ROWS);
 
 /* Send a message between nodes, @p m, about one address. @return as request_announce() */
 static json_t *send_message(const char *run_dir, struct announce_message m,
@@ -112,7 +109,8 @@ static json_t *send_message(const char *run_dir, struct announce_message m,
 
 	m.address = addr_text(&item->address, text);
 	m.sent_ms = item->sent_ms;
-	return request_announce(run_dir, record_shown(&message_record, &m), left_ms(until_ms));
+	return request_announce(run_dir, record_shown(&announce_message_kind, &m),
+	                        left_ms(until_ms));
 }
 
 json_t *announce_own_query(const char *run_dir, const char *from, const char *incarnation,
@@ -141,24 +139,18 @@ bool announce_own_confirm(const char *run_dir, const char *by, const char *incar
 	return answer != NULL;
 }
 
-struct others_message {
-	const char *what;
-	json_t *heard, *silent, *addresses;
-};
-
-static const struct record_kind others_record =
-        RECORD_OF(struct others_message, "others", NULL, SHOW_AS(struct others_message, "do", what),
-                  SHOW(struct others_message, heard), SHOW(struct others_message, silent),
-                  SHOW(struct others_message, addresses));
+#define OTHERS_MESSAGE_ROWS(X, t)                                                                  \
+	X(t, const char *, what, .shown = "do")                                                    \
+	X(t, json_t *, heard)                                                                      \
+	X(t, json_t *, silent)                                                                     \
+	X(t, json_t *, addresses)
+RECORD_SHOWN(others_message, "others", OTHERS_MESSAGE_ROWS);
 
 bool announce_own_notify_others(const char *run_dir, json_t *heard, json_t *silent,
                                 json_t *addresses)
 {
-	json_t *line = record_shown(
-	        &others_record, &(struct others_message){ .what = "others",
-	                                                  .heard = json_incref(heard),
-	                                                  .silent = json_incref(silent),
-	                                                  .addresses = json_incref(addresses) });
+	json_t *line = SHOWN(others_message, .what = "others", .heard = json_incref(heard),
+	                     .silent = json_incref(silent), .addresses = json_incref(addresses));
 	json_t *answer = request_announce(run_dir, line, ANNOUNCE_OWN_REPLY_MS);
 
 	json_decref(answer);

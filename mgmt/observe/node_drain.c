@@ -235,12 +235,6 @@ static json_t *neighbours_to_json(const void *drain)
 	return record_list_shown(&shown_neighbour_kind, shown, d->n_neighbours);
 }
 
-struct shown_drain {
-	const char *state;
-	const struct node_drain_routes *addresses; /* NULL: not known */
-	const struct node_drain *leaving;          /* NULL: not known, or it is to serve */
-};
-
 static const struct record_kind addresses_record = RECORD_OF(
         struct node_drain_routes, "addresses", NULL, SHOW_AS(struct node_drain_routes, "all", n),
         SHOW_AS(struct node_drain_routes, "normal", n_normal),
@@ -255,17 +249,19 @@ static const struct record_kind leaving_record =
                   SHOW_WORD(struct node_drain, "graceful_shutdown_honoured", honoured,
                             honoured_text, NODE_DRAIN_NOT_HONOURED + 1),
                   SHOW_COMPUTED("neighbours", neighbours_to_json, .each = &shown_neighbour_kind));
-static const struct record_kind node_drain_record = RECORD_OF(
-        struct shown_drain, "node drain", NULL, SHOW(struct shown_drain, state),
-        SHOW(struct shown_drain, addresses, .of = &addresses_record, .behind = true, .spare = true),
-        SHOW_ROWS(struct shown_drain, leaving, &leaving_record, .behind = true));
+#define SHOWN_DRAIN_ROWS(X, t)                                                                     \
+	X(t, const char *, state)                                                                  \
+	/* the next two: NULL: not known, or it is to serve */                                     \
+	X(t, const struct node_drain_routes *, addresses, .of = &addresses_record, .behind = true, \
+	  .spare = true)                                                                           \
+	X(t, const struct node_drain *, leaving, AS_ROWS(leaving_record), .behind = true)
+RECORD_SHOWN(shown_drain, "node drain", SHOWN_DRAIN_ROWS);
 
 json_t *node_drain_to_json(const struct node_drain *d)
 {
 	bool leaves = d->routes.known && d->target != MODEL_NODE_SERVES;
 
-	return record_shown(&node_drain_record,
-	                    &(struct shown_drain){ .state = node_drain_state(d),
-	                                           .addresses = d->routes.known ? &d->routes : NULL,
-	                                           .leaving = leaves ? d : NULL });
+	return SHOWN(shown_drain, .state = node_drain_state(d),
+	             .addresses = d->routes.known ? &d->routes : NULL,
+	             .leaving = leaves ? d : NULL);
 }

@@ -42,18 +42,14 @@ bool too_big_read(const char *run_dir, uint64_t now_ms, uint64_t *out)
 	return is_known;
 }
 
-struct fitting_mss {
-	bool has_too_big;
-	uint64_t too_big;
-	uint32_t ipv4, ipv6; /* 0: none fits */
-	bool has_ipv4, has_ipv6;
-};
-
-const struct record_kind too_big_mss_record =
-        RECORD_OF(struct fitting_mss, "mss", NULL,
-                  SHOW_KNOWN(struct fitting_mss, "too_big", too_big, has_too_big),
-                  SHOW_KNOWN(struct fitting_mss, "ipv4", ipv4, has_ipv4),
-                  SHOW_KNOWN(struct fitting_mss, "ipv6", ipv6, has_ipv6));
+#define FITTING_MSS_ROWS(X, t)                                                                     \
+	X(t, uint64_t, too_big, KNOWN_IF(t, has_too_big))                                          \
+	X(t, uint32_t, ipv4, KNOWN_IF(t, has_ipv4)) /* 0: none fits */                             \
+	X(t, uint32_t, ipv6, KNOWN_IF(t, has_ipv6))                                                \
+	X(t, bool, has_too_big, HIDDEN)                                                            \
+	X(t, bool, has_ipv4, HIDDEN)                                                               \
+	X(t, bool, has_ipv6, HIDDEN)
+RECORD_ANSWER(fitting_mss, "mss", FITTING_MSS_ROWS);
 
 json_t *too_big_mss(const uint64_t *too_big, const struct effect_backend *rows, int n)
 {
@@ -68,5 +64,5 @@ json_t *too_big_mss(const uint64_t *too_big, const struct effect_backend *rows, 
 		                   .ipv6 = mss_fit(inner, 0, false) };
 	mss.has_ipv4 = mss.ipv4 > 0;
 	mss.has_ipv6 = mss.ipv6 > 0;
-	return record_shown(&too_big_mss_record, &mss);
+	return record_shown(&fitting_mss_kind, &mss);
 }

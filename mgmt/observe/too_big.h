@@ -27,7 +27,7 @@
  */
 MUST_CHECK bool too_big_read(const char *run_dir, uint64_t now_ms, uint64_t *out);
 
-extern const struct record_kind too_big_mss_record;
+extern const struct record_kind fitting_mss_kind;
 /**
  * What a pool's tunnels mean for TCP, as the API has it: the MSS that fits in the smallest of them, and
  * how many packets were too big for a tunnel of this node.

@@ -52,13 +52,11 @@ size_t status_order(const uint8_t *ranks, size_t n, uint64_t limit, size_t *orde
 	return n_order;
 }
 
-struct cut_list {
-	size_t all, standing_out, shown;
-};
-
-static const struct record_kind status_cut_record =
-        RECORD_OF(struct cut_list, "list", NULL, SHOW(struct cut_list, all),
-                  SHOW(struct cut_list, standing_out), SHOW(struct cut_list, shown));
+#define CUT_LIST_ROWS(X, t)                                                                        \
+	X(t, size_t, all)                                                                          \
+	X(t, size_t, standing_out)                                                                 \
+	X(t, size_t, shown)
+RECORD_SHOWN(cut_list, "list", CUT_LIST_ROWS);
 
 void status_note_cut(struct status *s, const char *name, const uint8_t *ranks, size_t n,
                      size_t shown)
@@ -72,7 +70,7 @@ void status_note_cut(struct status *s, const char *name, const uint8_t *ranks, s
 	if (!s->lists)
 		s->lists = json_object();
 	const struct cut_list list = { .all = n, .standing_out = n_odd, .shown = shown };
-	json_object_set_new(s->lists, name, record_shown(&status_cut_record, &list));
+	json_object_set_new(s->lists, name, record_shown(&cut_list_kind, &list));
 }
 
 /* --- intent --- */
@@ -100,16 +98,12 @@ bool status_has_intent(const struct status *s, enum model_target_kind kind, cons
 	return false;
 }
 
-struct shown_intent {
-	const char *state; /* "disable" weighs most */
-	uint32_t level_ppm, weight;
-	json_t *overrides;
-};
-
-const struct record_kind status_intent_record =
-        RECORD_OF(struct shown_intent, "intent", NULL, SHOW(struct shown_intent, state),
-                  SHOW(struct shown_intent, level_ppm), SHOW(struct shown_intent, weight),
-                  SHOW(struct shown_intent, overrides));
+#define SHOWN_INTENT_ROWS(X, t)                                                                    \
+	X(t, const char *, state) /* "disable" weighs most */                                      \
+	X(t, uint32_t, level_ppm)                                                                  \
+	X(t, uint32_t, weight)                                                                     \
+	X(t, json_t *, overrides)
+RECORD_ANSWER(shown_intent, "intent", SHOWN_INTENT_ROWS);
 
 json_t *status_intent(const struct status *s, enum model_target_kind kind, const char *pool,
                       const char *name, const char *service, uint32_t weight)
@@ -135,7 +129,7 @@ json_t *status_intent(const struct status *s, enum model_target_kind kind, const
 		if (o->kind != MODEL_OVERRIDE_FORCE_UP && own > to.level_ppm)
 			to.level_ppm = own;
 	}
-	return record_shown(&status_intent_record, &to);
+	return record_shown(&shown_intent_kind, &to);
 }
 
 /* Whether a drain or a disabling of the backend is in force. */

@@ -48,7 +48,7 @@ struct status {
 };
 
 /* What status_intent() says. */
-extern const struct record_kind status_intent_record;
+extern const struct record_kind shown_intent_kind;
 
 /* --- status.c --- */
 

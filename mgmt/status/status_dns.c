@@ -20,22 +20,18 @@
 #include "weir/model.h"
 #include "weir/steering.h"
 
-struct dns_effect {
-	const char *state;
-	bool known; /* the rest */
-	uint32_t level_ppm, weight_share_ppm;
-	bool shifting, disabled;
-	json_t *ipv4, *ipv6, *heard; /* of a service there; NULL: not said */
-};
-
-const struct record_kind status_dns_effect_record = RECORD_OF(
-        struct dns_effect, "effect", NULL, SHOW(struct dns_effect, state),
-        SHOW_KNOWN(struct dns_effect, "level_ppm", level_ppm, known, .spare = true),
-        SHOW_KNOWN(struct dns_effect, "weight_share_ppm", weight_share_ppm, known, .spare = true),
-        SHOW_KNOWN(struct dns_effect, "shifting", shifting, known, .spare = true),
-        SHOW_KNOWN(struct dns_effect, "disabled", disabled, known, .spare = true),
-        SHOW(struct dns_effect, ipv4, .spare = true), SHOW(struct dns_effect, ipv6, .spare = true),
-        SHOW_AS(struct dns_effect, "views", heard, .spare = true));
+#define DNS_EFFECT_ROWS(X, t)                                                                      \
+	X(t, const char *, state)                                                                  \
+	X(t, uint32_t, level_ppm, KNOWN_IF(t, known), .spare = true)                               \
+	X(t, uint32_t, weight_share_ppm, KNOWN_IF(t, known), .spare = true)                        \
+	X(t, bool, shifting, KNOWN_IF(t, known), .spare = true)                                    \
+	X(t, bool, disabled, KNOWN_IF(t, known), .spare = true)                                    \
+	/* the next three are of a service there; NULL: not said */                                \
+	X(t, json_t *, ipv4, .spare = true)                                                        \
+	X(t, json_t *, ipv6, .spare = true)                                                        \
+	X(t, json_t *, heard, .shown = "views", .spare = true)                                     \
+	X(t, bool, known, HIDDEN) /* the rest */
+RECORD_ANSWER(dns_effect, "effect", DNS_EFFECT_ROWS);
 
 static json_int_t drained_ppm(const json_t *site)
 {
@@ -129,9 +125,7 @@ RECORD_SHOWN(kept_name, "name", KEPT_NAME_ROWS);
 
 static json_t *read_name(const json_t *name)
 {
-	return record_shown(&kept_name_kind,
-	                    &(struct kept_name){ json_incref(json_object_get(name, "sites")),
-	                                         share_sites(name) });
+	return SHOWN(kept_name, json_incref(json_object_get(name, "sites")), share_sites(name));
 }
 
 /* What weir-dns does with a site, by one name. */
@@ -210,7 +204,7 @@ json_t *status_dns_site_effect(const struct status_dns *dns, const char *site)
 {
 	const struct dns_effect effect = read_effect(json_object_get(dns->sites, site), site);
 
-	return record_shown(&status_dns_effect_record, &effect);
+	return record_shown(&dns_effect_kind, &effect);
 }
 
 /* What weir-dns says in @p row under @p name, given; NULL: nothing. */
@@ -234,5 +228,5 @@ json_t *status_dns_at_effect(const struct status_dns *dns, const char *service, 
 	effect.ipv4 = copy_said(row, "ipv4");
 	effect.ipv6 = copy_said(row, "ipv6");
 	effect.heard = copy_said(row, "views");
-	return record_shown(&status_dns_effect_record, &effect);
+	return record_shown(&dns_effect_kind, &effect);
 }

@@ -22,7 +22,7 @@ struct status_dns {
 /** @param said  observe_dns(), NULL: nothing is known. @return 0 or -ENOMEM; then it is empty */
 int status_dns_init(struct status_dns *dns, const json_t *said) MUST_CHECK;
 void status_dns_fini(struct status_dns *dns);
-extern const struct record_kind status_dns_effect_record;
+extern const struct record_kind dns_effect_kind;
 /** What weir-dns does with a site, given. */
 json_t *status_dns_site_effect(const struct status_dns *dns, const char *site);
 /** What it does with @p service there, given; of a service that no name has there, what it does with the site. */

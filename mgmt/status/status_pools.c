@@ -130,21 +130,15 @@ static struct backend_effect backend_effect(const struct status *s, const struct
 	};
 }
 
-struct shown_backend {
-	const char *name, *address;
-	uint16_t port;
-	uint64_t id;
-	json_t *intent, *observation;
-	struct backend_effect effect;
-};
-
-static const struct record_kind status_backend_record =
-        RECORD_OF(struct shown_backend, "backend", NULL, SHOW(struct shown_backend, name),
-                  SHOW(struct shown_backend, address), SHOW(struct shown_backend, port),
-                  SHOW_HEX(struct shown_backend, "id", id),
-                  SHOW(struct shown_backend, intent, .of = &status_intent_record),
-                  SHOW(struct shown_backend, observation),
-                  SHOW(struct shown_backend, effect, .of = &backend_effect_record));
+#define SHOWN_BACKEND_ROWS(X, t)                                                                   \
+	X(t, const char *, name)                                                                   \
+	X(t, const char *, address)                                                                \
+	X(t, uint16_t, port)                                                                       \
+	X(t, uint64_t, id, .kind = FIELD_HEX)                                                      \
+	X(t, json_t *, intent, .of = &shown_intent_kind)                                           \
+	X(t, json_t *, observation)                                                                \
+	X(t, struct backend_effect, effect, .of = &backend_effect_record)
+RECORD_SHOWN(shown_backend, "backend", SHOWN_BACKEND_ROWS);
 
 static json_t *backend_status(const struct status *s, const struct model_pool *pool,
                               const struct force *f, const struct model_backend *b,
@@ -153,18 +147,12 @@ static json_t *backend_status(const struct status *s, const struct model_pool *p
 	uint64_t target = health_target_backend(pool->name, b->id);
 	char text[ADDR_TEXT_MAX];
 
-	return record_shown(
-	        &status_backend_record,
-	        &(struct shown_backend){
-	                .name = b->name,
-	                .address = addr_text(&b->address, text),
-	                .port = b->port,
-	                .id = b->id,
-	                .intent = status_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name, "",
-	                                        b->weight),
-	                .observation = observed_target_json(&s->look.pages, target, true),
-	                .effect = backend_effect(s, pool, f, e),
-	        });
+	return SHOWN(shown_backend, .name = b->name, .address = addr_text(&b->address, text),
+	             .port = b->port, .id = b->id,
+	             .intent = status_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name, "",
+	                                     b->weight),
+	             .observation = observed_target_json(&s->look.pages, target, true),
+	             .effect = backend_effect(s, pool, f, e));
 }
 
 /*
@@ -345,9 +333,9 @@ static const struct record_kind status_pool_record =
                   SHOW(struct shown_pool, site), SHOW_GROUP("intent", &pool_intent_record),
                   SHOW_GROUP("observation", &pool_observation_record),
                   SHOW(struct shown_pool, effect, .of = &pool_effect_record),
-                  SHOW(struct shown_pool, mss, .spare = true, .of = &too_big_mss_record),
+                  SHOW(struct shown_pool, mss, .spare = true, .of = &fitting_mss_kind),
                   SHOW_AS(struct shown_pool, "standing_out", counts.odd),
-                  SHOW(struct shown_pool, backends, .each = &status_backend_record));
+                  SHOW(struct shown_pool, backends, .each = &shown_backend_kind));
 
 static json_t *pool_status(struct status *s, const struct ranked_pool *p, struct backend_room *room)
 {

@@ -27,9 +27,9 @@ static struct backup_evidence evidence_of(const struct look *l)
 	X(t, const char *, vip)                                                                    \
 	X(t, const char *, pool)                                                                   \
 	X(t, json_t *, addresses)                                                                  \
-	X(t, json_t *, intent, .of = &status_intent_record)                                        \
+	X(t, json_t *, intent, .of = &shown_intent_kind)                                           \
 	X(t, json_t *, observation)                                                                \
-	X(t, json_t *, effect, .of = &status_dns_effect_record)                                    \
+	X(t, json_t *, effect, .of = &dns_effect_kind)                                             \
 	X(t, json_t *, backup, .spare = true, .of = &backup_status_record)
 RECORD_SHOWN(shown_at, "at", SHOWN_AT_ROWS);
 
@@ -53,20 +53,14 @@ static json_t *at_status(const struct status *s, const struct model_service *ser
 		                                                               at->site->name, ip4),
 		                                         true));
 	}
-	return record_shown(
-	        &shown_at_kind,
-	        &(struct shown_at){
-	                .site = at->site->name,
-	                .vip = at->vip->name,
-	                .pool = at->pool->name,
-	                .addresses = addresses,
-	                .intent = status_intent(s, MODEL_TARGET_SITE, "", at->site->name,
-	                                        service->name, at->weight),
-	                .observation = observed,
-	                .effect = status_dns_at_effect(&s->dns, service->name, at->site->name),
-	                .backup = at->backup ? backup_status_of(&evidence, &s->tables, service, at)
-	                                     : NULL,
-	        });
+	return SHOWN(shown_at, .site = at->site->name, .vip = at->vip->name, .pool = at->pool->name,
+	             .addresses = addresses,
+	             .intent = status_intent(s, MODEL_TARGET_SITE, "", at->site->name,
+	                                     service->name, at->weight),
+	             .observation = observed,
+	             .effect = status_dns_at_effect(&s->dns, service->name, at->site->name),
+	             .backup = at->backup ? backup_status_of(&evidence, &s->tables, service, at)
+	                                  : NULL);
 }
 
 static bool passes_filter(const struct status *s, const struct model_at *at)
@@ -114,19 +108,14 @@ static enum status_rank rank_service(struct status *s, const struct model_servic
 	return rank;
 }
 
-struct shown_service {
-	const char *name, *protocol;
-	uint16_t port;
-	json_t *at;
-	bool is_cut;
-	size_t at_all; /* if is_cut */
-};
-
-static const struct record_kind status_service_record =
-        RECORD_OF(struct shown_service, "service", NULL, SHOW(struct shown_service, name),
-                  SHOW(struct shown_service, protocol), SHOW(struct shown_service, port),
-                  SHOW(struct shown_service, at, .each = &shown_at_kind),
-                  SHOW_KNOWN(struct shown_service, "at_all", at_all, is_cut, .spare = true));
+#define SHOWN_SERVICE_ROWS(X, t)                                                                   \
+	X(t, const char *, name)                                                                   \
+	X(t, const char *, protocol)                                                               \
+	X(t, uint16_t, port)                                                                       \
+	X(t, json_t *, at, .each = &shown_at_kind)                                                 \
+	X(t, size_t, at_all, KNOWN_IF(t, is_cut), .spare = true)                                   \
+	X(t, bool, is_cut, HIDDEN)
+RECORD_SHOWN(shown_service, "service", SHOWN_SERVICE_ROWS);
 
 /* At most @p max rows; `at_all` says how many there are if that is not all. */
 static json_t *service_status(const struct status *s, const struct ranked_service *r, size_t max)
@@ -137,15 +126,9 @@ static json_t *service_status(const struct status *s, const struct ranked_servic
 	for (size_t k = 0; k < service->n_at && json_array_size(at) < max; k++)
 		if (passes_filter(s, &service->at[k]))
 			json_array_append_new(at, at_status(s, service, &service->at[k]));
-	return record_shown(&status_service_record,
-	                    &(struct shown_service){
-	                            .name = service->name,
-	                            .protocol = service->protocol == MODEL_UDP ? "udp" : "tcp",
-	                            .port = service->port,
-	                            .at = at,
-	                            .is_cut = r->n_at > max,
-	                            .at_all = r->n_at,
-	                    });
+	return SHOWN(shown_service, .name = service->name,
+	             .protocol = service->protocol == MODEL_UDP ? "udp" : "tcp",
+	             .port = service->port, .at = at, .is_cut = r->n_at > max, .at_all = r->n_at);
 }
 
 /* The services in @p order until there is no room for all rows of the next one. */

@@ -69,9 +69,7 @@ static json_t *next_request(struct core *core, const json_t *files)
 		core_unlock(core);
 		if (whole)
 			continue;
-		json_array_append_new(parts,
-		                      record_shown(&part_missing_kind,
-		                                   &(struct part_missing){ digest, bytes, have }));
+		json_array_append_new(parts, SHOWN(part_missing, digest, bytes, have));
 		n_bytes += (uint64_t)bytes;
 		if (n_bytes >= BLOBS_PARTS_BYTES_MAX || json_array_size(parts) == PARTS_MAX)
 			break;

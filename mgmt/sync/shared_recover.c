@@ -470,7 +470,7 @@ json_t *shared_recover_peer_json(const struct core *core, uint64_t after)
 
 	if (!shared_intent_is_on(core->intent) || shared_intent_origin(core->intent, &origin) ||
 	    shared_intent_revision(core->intent, &revision))
-		return record_shown(&store_copy_kind, &(struct store_copy){ .has_copy = false });
+		return SHOWN(store_copy, .has_copy = false);
 	const struct store_copy copy = { .has_copy = true,
 		                         .epoch = origin.epoch,
 		                         .newest = newest ? newest->number : 0,
@@ -497,7 +497,7 @@ static bool is_newer(const struct recovery *r, const json_t *copy)
 static json_t *copy_to_json(const struct recovery *r, const char *node,
                             const struct client_request *request)
 {
-	json_t *out = record_shown(&listed_copy_kind, &(struct listed_copy){ .node = node });
+	json_t *out = SHOWN(listed_copy, .node = node);
 
 	if (json_has_true(request->answer, "has_copy")) {
 		json_object_update_missing(out, request->answer);

@@ -335,7 +335,7 @@ json_t *shared_run_json(const struct core *core)
 	if (!r) {
 		const char *alone = shared_state_is_missing(core) ? "none" : "own";
 
-		return record_shown(&store_answer_kind, &(struct store_answer){ .state = alone });
+		return SHOWN(store_answer, .state = alone);
 	}
 	enum store_state state = shared_state_judge(r, &silent_ms);
 	struct store_answer a = {
