@@ -7,6 +7,7 @@ usage: seeded_fuzz.py BUILD_DIRECTORY      the targets must be built; with sanit
 """
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pathlib
@@ -54,10 +55,15 @@ BUGS = [
 COMPILED = {"include/weir/fwd": "tests/fwd/native.c"}
 
 
+@functools.cache
+def all_commands(build: pathlib.Path) -> dict[str, str]:
+    """How each source is compiled, by its path."""
+    return {os.path.normpath(build / entry["file"]): entry["command"] for entry in json.loads((build / "compile_commands.json").read_text())}
+
+
 def command_of(build: pathlib.Path, source: str) -> list[str]:
-    for entry in json.loads((build / "compile_commands.json").read_text()):
-        if (build / entry["file"]).resolve() == (ROOT / source).resolve():
-            return shlex.split(entry["command"])
+    if command := all_commands(build).get(str(ROOT / source)):
+        return shlex.split(command)
     raise SystemExit(f"{source} is not compiled in {build}")
 
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import typing
 
-LONGEST_S = 120  # a simulator without a bug takes a few seconds; one that goes round for ever has noticed something
+LONGEST_S = 20  # of a processor: a simulator without a bug takes a few; one that goes round for ever has noticed something
 
 RULES = "include/weir/fwd/owner.h"
 WORD = "include/weir/fwd/owner_word.h"
@@ -129,31 +130,79 @@ OWNERS_SIM = Simulator(
     "--scenario")
 
 
-def run_one(source: str, simulator: Simulator, breakage: typing.Any) -> tuple[bool, str]:
+class Built:
+    """A simulator that is compiled file by file: a breakage compiles again only what it changes, and links."""
+
+    def __init__(self, source: str, simulator: Simulator, folder: str, pool: concurrent.futures.Executor) -> None:
+        self.source, self.simulator = source, simulator
+        self.objects = os.path.join(folder, "objects")
+        self.whole = os.path.join(folder, "whole")
+        os.mkdir(self.objects)
+        self.copy(self.whole)
+        wrong = [error for error in pool.map(lambda f: self.compile(self.whole, f, self.object(self.objects, f)), simulator.files) if error]
+        if wrong:
+            raise SystemExit(f"it does not compile without any breakage: {wrong[0]}")
+        self.used = {f: self.read_used(f) for f in simulator.files}
+
+    @staticmethod
+    def object(folder: str, file: str) -> str:
+        return os.path.join(folder, file.replace("/", "-") + ".o")
+
+    def copy(self, work: str) -> None:
+        for part in self.simulator.folders:
+            shutil.copytree(os.path.join(self.source, part), os.path.join(work, part))
+
+    def compile(self, work: str, file: str, out: str) -> str:
+        """@return what is wrong, or nothing"""
+        compiled = subprocess.run(["gcc", "-O1", "-std=gnu11", "-D_GNU_SOURCE", "-w", "-MMD", "-I.", "-Iinclude", "-c", file, "-o", out],
+                                  cwd=work, capture_output=True, text=True, check=False)
+        return compiled.stderr[:300] or "gcc has failed" if compiled.returncode else ""
+
+    def read_used(self, file: str) -> set[str]:
+        """The files that are compiled into its object."""
+        with open(self.object(self.objects, file).removesuffix("o") + "d", encoding="utf-8") as f:
+            return {os.path.normpath(word) for word in f.read().partition(":")[2].replace("\\\n", " ").split()}
+
+    def link(self, work: str, path: str, binary: str) -> str:
+        """The program whose file @path is another one in @work. @return what is wrong, or nothing"""
+        objects = []
+        for file in self.simulator.files:
+            is_changed = path in self.used[file]
+            objects.append(self.object(work if is_changed else self.objects, file))
+            if is_changed and (error := self.compile(work, file, objects[-1])):
+                return error
+        linked = subprocess.run(["gcc", "-o", binary, *objects, *(f"-l{name}" for name in self.simulator.libraries)], capture_output=True, text=True,
+                                check=False)
+        return linked.stderr[:300] or "gcc has failed" if linked.returncode else ""
+
+
+def break_file(work: str, path: str, text: str, becomes: str) -> str:
+    """@return what is wrong, or nothing"""
+    target = os.path.join(work, path)
+    with open(target, encoding="utf-8") as f:
+        code = f.read()
+    if code.count(text) != 1:
+        return f"stale: found {code.count(text)} times"
+    with open(target, "w", encoding="utf-8") as f:
+        f.write(code.replace(text, becomes))
+    return ""
+
+
+def run_one(built: Built, breakage: typing.Any) -> tuple[bool, str]:
     """Whether the simulator noticed, and what there is to say. A breakage without a file breaks nothing."""
     _, world, path, text, becomes = breakage
     with tempfile.TemporaryDirectory(prefix="weir-seeded-") as work:
-        for part in simulator.folders:
-            shutil.copytree(os.path.join(source, part), os.path.join(work, part))
-        if path:
-            target = os.path.join(work, path)
-            with open(target, encoding="utf-8") as f:
-                code = f.read()
-            if code.count(text) != 1:
-                return False, f"stale: found {code.count(text)} times"
-            with open(target, "w", encoding="utf-8") as f:
-                f.write(code.replace(text, becomes))
-        files = [os.path.join(work, f) for f in simulator.files]
         binary = os.path.join(work, "sim")
-        compiled = subprocess.run(
-            ["gcc", "-O1", "-std=gnu11", "-D_GNU_SOURCE", "-w", "-I" + work, "-I" + work + "/include",
-             "-o", binary] + files + [f"-l{name}" for name in simulator.libraries], capture_output=True, text=True, check=False)
-        if compiled.returncode != 0:
-            return False, "does not compile: " + compiled.stderr[:300]
-        try:
-            ran = subprocess.run([binary, simulator.option] + world.split(), capture_output=True, text=True, check=False,
-                                 timeout=LONGEST_S)
-        except subprocess.TimeoutExpired:
+        if path:
+            built.copy(work)
+            if wrong := break_file(work, path, text, becomes):
+                return False, wrong
+            if not any(path in used for used in built.used.values()):
+                return False, f"stale: {path} is no part of it"
+        if wrong := built.link(work, path, binary):
+            return False, "does not compile: " + wrong
+        ran = subprocess.run(["prlimit", f"--cpu={LONGEST_S}:{2 * LONGEST_S}", binary, built.simulator.option, *world.split()], capture_output=True, text=True, check=False)
+        if ran.returncode == -signal.SIGXCPU:
             return True, "it does not end"
         faults = [line.strip() for line in ran.stdout.splitlines() if "FAULT" in line]
         return ran.returncode == 1, "; ".join(faults) or "nothing noticed"
@@ -181,12 +230,13 @@ def try_breakages(simulator: Simulator, breakages: list[typing.Any]) -> int:
         args = args[2:]
     chosen = choose(source, breakages, args)
     passed = failed = 0
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        for world in dict.fromkeys(b[1] for b in chosen):
-            noticed, report = run_one(source, simulator, ("nothing", world, "", "", ""))
-            if noticed:
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool, tempfile.TemporaryDirectory(prefix="weir-seeded-") as folder:
+        built = Built(source, simulator, folder, pool)
+        worlds = list(dict.fromkeys(b[1] for b in chosen))
+        for world, (noticed, report) in zip(worlds, pool.map(lambda w: run_one(built, ("nothing", w, "", "", "")), worlds)):
+            if noticed or report != "nothing noticed":
                 raise SystemExit(f"{world} fails without any breakage: {report}")
-        results = pool.map(lambda b: run_one(source, simulator, b), chosen)
+        results = pool.map(lambda b: run_one(built, b), chosen)
         for breakage, (noticed, report) in zip(chosen, results):
             passed += noticed
             failed += not noticed

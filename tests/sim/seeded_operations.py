@@ -40,8 +40,8 @@ RUNS = "600 --brief"
 
 # name, runs, file, text, what it becomes
 BREAKAGES = [
-    ("an epoch is compared with >=", RUNS, BEHIND, "if (level->epoch > op->epoch ||", "if (level->epoch >= op->epoch ||"),
     ("a drain by the clock goes on under its operation", RUNS, COMMAND, "if (!r->has_override)", "if (1)"),
+    ("an epoch is compared with >=", RUNS, BEHIND, "if (level->epoch > op->epoch ||", "if (level->epoch >= op->epoch ||"),
     ("nodes that a ramp had brought further are not followed", RUNS, LEVEL, "return op->level_ppm <= op->met_ppm ? op->met_ppm : 0;", "return 0;"),
     ("a record that is behind waits for ever", RUNS, BEHIND, "if (op->behind_ms >= TICK_BEHIND_MS)", "if (0)"),
     ("a record that is behind shows an old wait", RUNS, ENGINE, "\tpublish_wait(&t, waits);", "\tif (writes)\n\t\tpublish_wait(&t, waits);"),
