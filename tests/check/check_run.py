@@ -116,6 +116,28 @@ def judge_once(run: typing.Any) -> str | None:
     return None if said and seen == ("0 passed, 1 failed", "0 passed, 1 failed", True) else f"what fails once: {seen}, {told.getvalue()}"
 
 
+def judge_schedule(run: typing.Any) -> str | None:
+    """What follows what: who bears few others begins when those that do have ended, tests of a build among them, and does not wait
+    for who sleeps or computes; who bears none is the last."""
+    with tempfile.TemporaryDirectory(prefix="kept-", dir=os.path.join(ROOT, "build")) as folder, contextlib.redirect_stdout(io.StringIO()):
+        def suite(name: str, waits_for: str = "", **more: typing.Any) -> typing.Any:
+            script = f"touch {folder}/{name}; until [ -e {folder}/{waits_for or name} ]; do sleep 0.02; done; ls {folder}; rm {folder}/{name}; touch {folder}/{name}-done"
+            return run.Suite("lab", f"{name} {os.getpid()}", ["sh", "-c", script], 30, **more)
+        runner = run.Runner()
+        pair, sleeps, alone = suite("pair", alone=True, tags=("pair",)), suite("sleeps", "pair-done", tags=("sleeps",)), suite("alone", alone=True)
+        work, test, later = suite("work"), suite("test"), suite("later", "pair-done")
+        runner.run([alone, pair, sleeps, suite("together")], [work], {work: lambda: [test]}, [later])
+        said = {}
+        for s in (pair, alone, later, test):
+            with open(s.log(), encoding="utf-8") as f:
+                said[s.name.split()[0]] = set(f.read().split())
+    wrong = [name for name, there, not_there in (
+        ("pair", {"together-done", "test-done", "work-done"}, {"alone-done", "sleeps-done", "later-done"}), ("later", {"work-done"}, {"alone-done"}),
+        ("test", {"work-done"}, {"pair"}), ("alone", {"pair-done", "sleeps-done", "later-done"}, {"pair", "sleeps", "later"}))
+        if not there <= said[name] or not_there & said[name]]
+    return None if not wrong and str(runner.total) == "7 passed, 0 failed" else f"the schedule: {wrong} in {said}, {runner.total}"
+
+
 def judge_excuses(run: typing.Any) -> str | None:
     """What a lab excused is told at the end, though it passed."""
     runner, told = run.Runner(), io.StringIO()
@@ -203,10 +225,10 @@ def main() -> int:
         late = [pool.submit(judge_timeout, run), pool.submit(judge_cpu, run)] + [pool.submit(judge_others, run)] * (os.geteuid() == 0)
         wrong += filter(None, pool.map(lambda n: judge(run, n, cases[n]), range(len(cases))))
         wrong += filter(None, [job.result() for job in late])
-        wrong += filter(None, [judge_once(run), judge_excuses(run), judge_excerpt(run), judge_watch(), judge_room(), judge_policy()])
+        wrong += filter(None, [judge_once(run), judge_schedule(run), judge_excuses(run), judge_excerpt(run), judge_watch(), judge_room(), judge_policy()])
     for line in wrong:
         print(f"tests/run: {line}")
-    n = len(COUNTS) + len(cases) + len(late) + 6
+    n = len(COUNTS) + len(cases) + len(late) + 7
     print(f"{n - len(wrong)} passed, {len(wrong)} failed")
     return 1 if wrong else 0
 
