@@ -280,6 +280,8 @@ static void a_layout_that_changes_leaves_all_as_it_was(void **state)
 	s.health->generation |= 1;
 	store_verdict(&s, 5, HEALTH_DOWN); /* of whom is that word now? */
 	assert_false(is_dead(&s, 5));
+	assert_true(compiler_tick(&s.node, &s.time) <=
+	            s.time.now_ms + 10); /* nobody tells of its end */
 	apply_world(&s, &s.second);
 	assert_false(is_dead(&s, 5));
 	assert_true(is_dead(&s, 7));
@@ -405,6 +407,43 @@ static void tables_grow_and_keep_what_they_hold(void **state)
 	assert_int_equal(backend_of(&s, 9)->index, index);
 	assert_int_equal(slots_of(&s, index), owned);
 	assert_non_null(find_service(&s, "203.0.113.10", 80, 6));
+	stage_fini(&s);
+}
+
+static int refuse_commit(struct driver *driver, struct driver_reason *why)
+{
+	struct memory_driver *d = (struct memory_driver *)driver;
+
+	memory_free(&d->next);
+	return driver_set_reason(why, -EBUSY, "a port holds them");
+}
+
+/* The driver cannot put the larger ones in force: those that packets read are written on. */
+static void tables_that_cannot_grow_are_used_as_before(void **state)
+{
+	(void)state;
+	struct driver_ops refusing = memory;
+	char why[PLAN_REASON_MAX] = "";
+	struct stage s;
+
+	refusing.resize_commit = refuse_commit;
+	stage_init(&s);
+	s.first.pools[0].check = s.second.pools[0].check = &(struct model_check){ .name = "web" };
+	s.first.pools[0].max_remove_percent = s.second.pools[0].max_remove_percent = 100;
+	apply_world(&s, &s.first);
+	s.node.ops = &refusing;
+	s.second.model.limits = (struct model_limits){ 128, 512, 65536, 8192 };
+	assert_int_equal(plan_and_apply(&s, &s.second, why), -EBUSY);
+	assert_string_equal(why, "a port holds them");
+	assert_ptr_equal(s.node.t.root, s.driver.now.root);
+	assert_ptr_equal(s.node.t.backends, s.driver.now.backends);
+	assert_int_equal(s.node.sizes.slots, 8192);
+	store_verdict(&s, 7, HEALTH_UP);
+	store_verdict(&s, 5, HEALTH_DOWN);
+	assert_true(is_dead(&s, 5));
+	s.node.ops = &memory;
+	apply_world(&s, &s.second);
+	assert_int_equal(s.node.sizes.slots, 65536);
 	stage_fini(&s);
 }
 
@@ -621,6 +660,7 @@ SUITE(compiler)
 		cmocka_unit_test(a_process_that_starts_anew_goes_on_where_the_last_one_ended),
 		cmocka_unit_test(flows_leave_what_was_removed_before_the_process_started),
 		cmocka_unit_test(tables_grow_and_keep_what_they_hold),
+		cmocka_unit_test(tables_that_cannot_grow_are_used_as_before),
 		cmocka_unit_test(backends_are_found_by_their_outer_address),
 		cmocka_unit_test(services_are_switched_by_one_word),
 		cmocka_unit_test(a_half_has_the_services_of_its_document_alone),

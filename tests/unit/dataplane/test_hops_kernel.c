@@ -270,10 +270,13 @@ static void an_mtu_that_the_kernel_found_on_a_path_is_forgotten_with_it(void **s
 	(void)turn_until(s, 100, NULL); /* what was told until now */
 	watch_address(s, "10.8.0.9");
 	uint16_t mtu = hop_of(s, "10.8.0.9").mtu;
+	bool waits = s->hops->expires_ms >
+	             loop_now_ms(s->loop) + 2000; /* it asks when it is over, not each second */
 	bool came = turn_until(s, WAIT_MS, far_mtu_is_1500);
 
 	space_run("ip link del w0");
 	assert_int_equal(mtu, 1300);
+	assert_true(waits);
 	assert_true(came);
 }
 
@@ -521,6 +524,34 @@ static void after_lost_messages_everything_is_read_again(void **state)
 	assert_true(turn_until(s, WAIT_MS, was_resynced));
 }
 
+static bool neighbour_is_9(struct scene *s)
+{
+	return hop_of(s, "10.1.0.5").mac_to[5] == 9;
+}
+
+/* While the kernel answers no question, its messages are followed on all the same. */
+static void what_cannot_be_read_again_stays_as_it_was(void **state)
+{
+	struct scene *s = *state;
+	int queries = mnl_socket_get_fd(s->hops->queries), kept = dup(queries),
+	    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	space_run("ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:08 dev v0 nud permanent");
+	watch_address(s, "10.1.0.5");
+	assert_true(turn_until(s, WAIT_MS, port_is_back));
+	assert_int_equal(dup2(null, queries), queries);
+	s->hops->resync = true; /* as after lost messages */
+	space_run("ip route add 10.99.0.0/24 dev v0");
+	(void)turn_until(s, 500, NULL);
+	assert_true(s->hops->resync);
+	space_run("ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:09 dev v0 nud permanent");
+	assert_true(turn_until(s, WAIT_MS, neighbour_is_9));
+	assert_int_equal(hop_of(s, "10.1.0.5").state, HOP_KNOWN);
+	assert_int_equal(dup2(kept, queries), queries);
+	close(kept);
+	close(null);
+}
+
 static void what_others_keep_is_not_asked(void **state)
 {
 	struct scene *s = *state;
@@ -656,6 +687,8 @@ SUITE(hops_kernel)
 		cmocka_unit_test_setup_teardown(a_freed_place_is_used_again_and_the_last_one_too,
 		                                begin_small, end_scene),
 		cmocka_unit_test_setup_teardown(after_lost_messages_everything_is_read_again,
+		                                begin_scene, end_scene),
+		cmocka_unit_test_setup_teardown(what_cannot_be_read_again_stays_as_it_was,
 		                                begin_scene, end_scene),
 		cmocka_unit_test_setup_teardown(what_others_keep_is_not_asked, begin_scene,
 		                                end_scene),

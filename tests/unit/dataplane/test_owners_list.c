@@ -221,6 +221,38 @@ static void a_slot_moves_at_its_sets_time_and_names_whom_it_left_newest_first(vo
 	assert_true(twice > 10);
 }
 
+/* Also where the units of time wrap between the two. */
+static void who_is_drained_for_longer_than_the_settling_time_is_named_so_long(void **state)
+{
+	static const uint64_t starts_ms[] = { 5000000,
+		                              65536ull * OWNER_LIST_UNIT_S * 1000 - 2 * SETTLE };
+
+	for (size_t i = 0; i < COUNT(starts_ms); i++) {
+		const uint32_t moved_s = (uint32_t)(starts_ms[i] / 1000) + 10;
+		uint32_t n = 0;
+
+		teardown(state);
+		setup(state);
+		now.now_ms = starts_ms[i];
+		apply_without(1, 1u << 1);
+		sets[0].until_ms = sets[1].from_ms + 3 * SETTLE;
+		apply_sets(2);
+		pass_ms(10010);
+		for (uint32_t s = 0; s < SLOTS; s++) {
+			if (earlier_owners(s) != 1)
+				continue;
+			n++;
+			if (owner_list_is_over(colds[s].list.end[0],
+			                       moved_s + 3 * SETTLE / 1000 - 1) ||
+			    !owner_list_is_over(colds[s].list.end[0],
+			                        moved_s + 3 * SETTLE / 1000 +
+			                                2 * OWNER_LIST_UNIT_S))
+				fail_msg("start %zu, slot %u: unit %u", i, s, colds[s].list.end[0]);
+		}
+		assert_true(n > 300);
+	}
+}
+
 static void a_slot_that_returns_does_not_name_its_own_owner(void **state)
 {
 	(void)state;
@@ -636,6 +668,7 @@ SUITE(owners_list)
 		LIST_TEST(the_dead_have_no_claim),
 		LIST_TEST(what_the_slots_were_before_the_first_sets_is_no_owner),
 		LIST_TEST(a_slot_moves_at_its_sets_time_and_names_whom_it_left_newest_first),
+		LIST_TEST(who_is_drained_for_longer_than_the_settling_time_is_named_so_long),
 		LIST_TEST(a_slot_that_returns_does_not_name_its_own_owner),
 		LIST_TEST(a_claim_lasts_longer_than_its_time_while_there_is_room),
 		LIST_TEST(a_fresh_node_names_the_same_owners),

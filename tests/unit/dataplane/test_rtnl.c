@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 
 #include "dataplane/nexthop/rtnl.h"
 #include "tests/unit/dataplane/link_message.h"
+#include "tests/unit/mnl_answers.h"
 #include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -130,6 +132,26 @@ static void an_attribute_of_wrong_length_counts_as_missing(void **state)
 	copy[28] = 6; /* two bytes of an address */
 	f = read_copy(copy, sizeof(copy), &took);
 	assert_int_equal(f.kind, RTNL_NOTHING);
+}
+
+/* The kernel marks the message that it makes after the change, whichever that is: one that has a fact, or the end. */
+static void each_message_can_say_that_the_list_changed_meanwhile(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i <= COUNT(messages); i++)
+		for (int marked = 0; marked < 2; marked++) {
+			struct nlmsghdr done = { .nlmsg_len = sizeof(done),
+				                 .nlmsg_type = NLMSG_DONE };
+			bool is_done = i == COUNT(messages);
+			size_t n = is_done ? sizeof(done) : messages[i].n, took;
+			uint8_t copy[256] __attribute__((aligned(4)));
+
+			memcpy(copy, is_done ? (const void *)&done : messages[i].bytes, n);
+			if (marked)
+				((struct nlmsghdr *)(void *)copy)->nlmsg_flags |= NLM_F_DUMP_INTR;
+			if (read_copy(copy, n, &took).interrupted != (marked == 1))
+				fail_msg("%s, %d", is_done ? "the end" : messages[i].why, marked);
+		}
 }
 
 static void messages_of_no_interest_are_stepped_over(void **state)
@@ -331,12 +353,91 @@ static void questions_can_be_read_back(void **state)
 	assert_true(addr_equal(&f.neighbour.addr, &to));
 }
 
+/* What the kernel was asked, by number, and how it answers: each list is one datagram. */
+static struct {
+	uint32_t seqs[16];
+	size_t n;
+	unsigned n_changed; /* so many lists say that the table changed meanwhile */
+	bool by_another;    /* a former request's message says so, and the list itself does not */
+} asked;
+
+static ssize_t note_question(const struct mnl_socket *s, const void *request, size_t n)
+{
+	const struct nlmsghdr *h = request;
+
+	(void)s;
+	assert_true(asked.n < COUNT(asked.seqs));
+	asked.seqs[asked.n++] = h->nlmsg_seq;
+	return (ssize_t)n;
+}
+
+static ssize_t give_list(const struct mnl_socket *s, void *answer, size_t size)
+{
+	struct nlmsghdr *fact = answer, *done = (void *)((char *)answer + sizeof(neighbour));
+
+	(void)s;
+	assert_true(size >= sizeof(neighbour) + sizeof(*done));
+	memcpy(fact, neighbour, sizeof(neighbour));
+	*done = (struct nlmsghdr){ .nlmsg_len = sizeof(*done), .nlmsg_type = NLMSG_DONE };
+	fact->nlmsg_seq = done->nlmsg_seq = asked.seqs[asked.n - 1];
+	if (asked.by_another)
+		fact->nlmsg_seq--;
+	if (asked.by_another || asked.n <= asked.n_changed)
+		fact->nlmsg_flags |= NLM_F_DUMP_INTR;
+	return (ssize_t)(sizeof(neighbour) + sizeof(*done));
+}
+
+static bool count_neighbour(void *arg, const struct rtnl_fact *f)
+{
+	*(unsigned *)arg += f->kind == RTNL_NEIGHBOUR;
+	return true;
+}
+
+/* Each try has a number of its own, so that what is left of one is not taken for the next one's. */
+static void a_list_that_changes_is_asked_for_again_a_few_times(void **state)
+{
+	static const struct {
+		unsigned n_changed;
+		bool by_another;
+		int err;
+		unsigned n_asked, n_facts;
+	} cases[] = {
+		{ 0, false, 0, 1, 1 }, { 0, true, 0, 1, 0 },       { 1, false, 0, 2, 2 },
+		{ 3, false, 0, 4, 4 }, { 4, false, -EINTR, 4, 4 },
+	};
+	char buffer[4096];
+
+	(void)state;
+	answer_mnl_socket_sendto = note_question;
+	answer_mnl_socket_recvfrom = give_list;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		uint32_t seq = 70;
+		unsigned n_facts = 0;
+
+		memset(&asked, 0, sizeof(asked));
+		asked.n_changed = cases[i].n_changed;
+		asked.by_another = cases[i].by_another;
+		int err = rtnl_dump(NULL, buffer, sizeof(buffer), RTM_GETNEIGH, &seq,
+		                    count_neighbour, &n_facts);
+
+		if (err != cases[i].err || asked.n != cases[i].n_asked ||
+		    n_facts != cases[i].n_facts || seq != 70 + cases[i].n_asked)
+			fail_msg("case %zu: %d, %zu asked, %u facts, number %u", i, err, asked.n,
+			         n_facts, seq);
+		for (size_t k = 0; k < asked.n; k++)
+			assert_int_equal(asked.seqs[k], 71 + k);
+	}
+	answer_mnl_socket_sendto = NULL;
+	answer_mnl_socket_recvfrom = NULL;
+}
+
 SUITE(rtnl)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_message_that_is_cut_short_is_no_message),
 		cmocka_unit_test(a_message_whose_header_lies_short_is_not_half_used),
 		cmocka_unit_test(an_attribute_of_wrong_length_counts_as_missing),
+		cmocka_unit_test(each_message_can_say_that_the_list_changed_meanwhile),
 		cmocka_unit_test(messages_of_no_interest_are_stepped_over),
 		cmocka_unit_test(a_vlan_names_its_port_and_id),
 		cmocka_unit_test(what_stands_on_another_namespaces_interface_is_a_device),
@@ -345,6 +446,7 @@ SUITE(rtnl)
 		cmocka_unit_test(a_gateway_is_read_in_each_form_that_the_kernel_writes),
 		cmocka_unit_test(only_unicast_routes_reach),
 		cmocka_unit_test(questions_can_be_read_back),
+		cmocka_unit_test(a_list_that_changes_is_asked_for_again_a_few_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
