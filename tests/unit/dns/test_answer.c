@@ -548,6 +548,20 @@ static void a_family_that_no_site_has_is_no_data(void **state)
 		           text, &info);
 		assert_int_equal(info.choice.class, STEERING_SERVING);
 	}
+	/* for as long as an address would be, where the zone would keep it longer */
+	struct steering_name short_lived = names[0];
+	struct steering shorter = place;
+	const struct answer_env before = f->env;
+
+	short_lived.ttl_max_s = 20;
+	shorter.names = &short_lived;
+	shorter.n_names = 1;
+	f->env.steering = &shorter;
+	send_query(f, query, query_make("www.shop.test", A, query), false, text, &info);
+	assert_non_null(strstr(text, "an www.shop.test. 20 A "));
+	send_query(f, query, query_make("www.shop.test", AAAA, query), false, text, &info);
+	assert_non_null(strstr(text, "au shop.test. 20 SOA "));
+	f->env = before;
 	service.sites = sites;
 }
 
