@@ -367,6 +367,7 @@ static void sites_are_told_once_for_each_service_and_names_have_a_limit(void **s
 			                           .service = &the.services[i == N - 1] };
 	the.place.names = names;
 	the.place.n_names = N;
+	the.services[0].fail_closed = true; /* told with the sites, which it is about */
 	text = ask_text("{\"do\":\"status\"}");
 	assert_true(strlen(text) < 1 << 20);
 	status = json_loads(text, 0, NULL);
@@ -382,6 +383,7 @@ static void sites_are_told_once_for_each_service_and_names_have_a_limit(void **s
 		assert_int_equal(json_array_size(json_object_get(one, "sites")),
 		                 i == 0 || last ? 2 : 0);
 		assert_int_equal(json_object_get(one, "sites") != NULL, i == 0 || last);
+		assert_int_equal(json_object_get(one, "fail_closed") != NULL, i == 0);
 	}
 	json_decref(status);
 	free(text);

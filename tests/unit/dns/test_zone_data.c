@@ -45,7 +45,7 @@ static void records_read_here_are_those_that_ldns_reads(void **state)
 {
 	static const char zone[] = GOOD
 	        "a A 192.0.2.1\nA 300 IN a 192.0.2.2\n\taaaa 2001:DB8::1\nb AAAA ::ffff:192.0.2.1\n"
-	        "c IN 5m CNAME A\nC1 CNAME x.Y.Other.\nc2 CNAME @\nc3 CNAME .\nc4 CNAME d\\.e\n"
+	        "c IN 5m CNAME A\nC1 class1 CNAME x.Y.Other.\nc2 CNAME @\nc3 CNAME .\nc4 CNAME d\\.e\n"
 	        "c5 CNAME *.w\nc6 CNAME 1/2.3\nc7 CNAME a+b\n10 PTR a\n*.w MX 0 .\nm MX 65535 A.b.C\n"
 	        "m MX ( 10 ; one\n  mx ) ; two\nm MX 010 mx10\ns.T SRV 0 65535 53 A\n_x._tcp SRV 1 2 3 .\n"
 	        "t TXT \"v=DKIM1; k=rsa; (p)\" \"b\"\nt TXT unquoted words\nt TXT \"\"\nt TXT \"a\\034b\"\n"
