@@ -17,11 +17,11 @@
 #define LIFE_S 5u
 
 #define ROOM 64u
-#define LEN  100u /* of each fragment, from its IP header on */
+#define LEN  100u /* of a fragment that says nothing else, from its IP header on */
 
 struct fixture {
 	struct world w;
-	uint8_t bytes[ROOM + 256];
+	uint8_t bytes[ROOM + 1536];
 	struct fwd_packet packet;
 	struct fwd_verdict v;
 	uint32_t now_s;
@@ -58,14 +58,20 @@ struct piece {
 	uint8_t protocol; /**< 0: UDP */
 	uint8_t client;   /**< the last byte of its address */
 	uint8_t ttl;      /**< 0: 64 */
+	uint16_t len;     /**< 0: LEN */
 };
+
+static uint32_t len_of(const struct piece *p)
+{
+	return p->len ? p->len : LEN;
+}
 
 static void put_headers4(uint8_t *l3, const struct piece *p)
 {
 	union fwd_addr src = world_addr("203.0.113.0"), dst = world_addr("192.0.2.80");
 
 	l3[0] = 0x45;
-	put_be16(l3 + 2, LEN);
+	put_be16(l3 + 2, len_of(p));
 	put_be16(l3 + 4, p->id);
 	put_be16(l3 + 6, (p->last ? 0 : 0x2000u) | p->off / 8u);
 	l3[8] = p->ttl ? p->ttl : 64;
@@ -80,7 +86,7 @@ static void put_headers6(uint8_t *l3, const struct piece *p)
 	union fwd_addr src = world_addr("2001:db8:c::"), dst = world_addr("2001:db8:80::80");
 
 	l3[0] = 0x60;
-	put_be16(l3 + 4, LEN - 40);
+	put_be16(l3 + 4, len_of(p) - 40);
 	l3[6] = FWD_PROTO_FRAGMENT;
 	l3[7] = p->ttl ? p->ttl : 64;
 	memcpy(l3 + 8, src.bytes, 16);
@@ -107,7 +113,7 @@ static enum fwd_reason forward_piece(struct fixture *f, struct piece p)
 	put_be16(l4 + 2, p.off ? 0xffff : 53);
 	put_be16(l4 + 4, p.off ? 0xffff : 3000); /* of the whole datagram */
 	l4[12] = p.protocol == FWD_PROTO_TCP ? 0x50 : 0;
-	f->packet = (struct fwd_packet){ f->bytes + ROOM, l3 + LEN, f->bytes };
+	f->packet = (struct fwd_packet){ f->bytes + ROOM, l3 + len_of(&p), f->bytes };
 	return world_forward(&f->w, &f->packet, f->now_s, &f->v);
 }
 
@@ -270,6 +276,20 @@ static void what_the_first_one_met_holds_for_the_others(void **state)
 	                 FWD_REASON_BACKEND_DEAD);
 }
 
+/* In IPv6 only the source makes fragments, so it must hear of each that is too long (RFC 4443, section 3.2). */
+static void a_later_fragment_that_is_too_big_is_answered_in_ipv6(void **state)
+{
+	struct fixture *f = *state;
+	const struct piece later = { .is6 = true, .id = 3, .off = 8, .len = 1281 };
+
+	f->w.t.backends[1].inner_mtu = 1281;
+	assert_int_equal(forward_piece(f, (struct piece){ .is6 = true, .id = 3 }),
+	                 FWD_REASON_FORWARDED);
+	assert_int_equal(forward_piece(f, later), FWD_REASON_FRAGMENT_FOLLOWED);
+	f->w.t.backends[1].inner_mtu = 1280;
+	assert_int_equal(forward_piece(f, later), FWD_REASON_TOO_BIG_ANSWERED);
+}
+
 static void it_is_known_for_its_time_and_no_longer(void **state)
 {
 	static const uint32_t starts[] = { 1000, 0, UINT32_MAX - 2 };
@@ -334,6 +354,7 @@ SUITE(fragments)
 		T(one_before_its_first_is_dropped_and_the_first_forwarded),
 		T(tcp_follows_as_well_and_icmp_does_not),
 		T(what_the_first_one_met_holds_for_the_others),
+		T(a_later_fragment_that_is_too_big_is_answered_in_ipv6),
 		T(it_is_known_for_its_time_and_no_longer),
 		T(a_full_set_loses_its_oldest_and_counts_it),
 		T(a_flood_fills_the_table_and_nothing_else),

@@ -186,6 +186,10 @@ static void the_last_probe_is_told_in_words(void **state)
 		{ HEALTH_REASON_TIMEOUT, 0, true, false, false, "no answer", "controls silent" },
 		{ HEALTH_REASON_LOCAL, 0, true, false, false, "its path is not in place",
 		  "not sent" },
+		/* of several causes the first one, in the order of the probe's way */
+		{ HEALTH_REASON_LOCAL, 0, true, true, true, "its path is not in place",
+		  "not sent" },
+		{ HEALTH_REASON_TIMEOUT, 0, true, true, true, "no answer", "late" },
 	};
 
 	(void)state;
