@@ -68,8 +68,6 @@ json_t *handle_status_json(struct core *core, const struct status_filter *filter
  * addresses at most. NULL: it has no routing daemon, or memory is short.
  */
 json_t *handle_announcements_json(const struct look *l, const char *vip, uint64_t limit);
-/** Backends, and services, that the page shows: a browser loads it every two seconds. */
-#define PAGE_ROWS_MAX 200u
 /** The status as a page for people, from malloc(), given; NULL: out of memory. */
 char *page_make(const json_t *status);
 /**

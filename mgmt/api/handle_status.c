@@ -15,6 +15,7 @@
 #include "mgmt/core/to_json.h"
 #include "mgmt/observe/too_big.h"
 #include "mgmt/json/observed.h"
+#include "mgmt/json/listing.h"
 #include "weir/json.h"
 
 #define SITE_OBSERVED_ROWS(X, t)                                                                   \
@@ -329,7 +330,7 @@ void handle_status(struct core *core, struct http_request *r, struct http_reply 
 
 void handle_page(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	const struct status_filter filter = { .limit = PAGE_ROWS_MAX };
+	const struct status_filter filter = { .limit = LISTING_PAGE_ROWS_MAX };
 
 	(void)r;
 	json_t *status = handle_status_json(core, &filter);

@@ -10,6 +10,7 @@
 
 #include "mgmt/api/handle.h"
 #include "mgmt/json/row.h"
+#include "mgmt/json/listing.h"
 
 static const char head[] =
         "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=2>"
@@ -21,31 +22,6 @@ static const char head[] =
         ".good{color:#18794e}.bad{color:#cd2b31}.odd{color:#946800}.dim{color:#777}"
         "@media(prefers-color-scheme:dark){.good{color:#4cc38a}.bad{color:#ff6369}.odd{color:#f1a10d}}"
         "</style><main>";
-
-/* How a cell looks. */
-enum page_look {
-	LOOK_TEXT = 0,
-	LOOK_STATE = 1, /* with a shape and a colour */
-	LOOK_KNOWN = 2, /* a dash where nothing is known */
-};
-
-/* A column of a table; the last one is followed by one without a heading. */
-struct page_column {
-	const char *heading, *cell; /* as mgmt/json/row.h */
-	int look;
-};
-
-/* A table of the page, by paths into the status, of which "" is all. */
-struct page_table {
-	const char *title, *list;
-	const char *inner; /* in each of the list, whose rows are shown; NULL: the list's own are */
-	size_t most;       /* of the list */
-	const char *needs; /* without it the table is left out */
-	const char *counts; /* has {all} of a list that was cut; "": it is whole */
-	const char *chosen; /* which of them are shown, {shown}; NULL: the first */
-	const char *first;  /* has a row of its own before the others; NULL: nothing */
-	const struct page_column *columns;
-};
 
 /* The look of a state: a shape and a class. */
 static const struct {
@@ -83,9 +59,9 @@ static void put_cell(FILE *out, int look, const char *text)
 
 	while (i < n && strcmp(looks[i].state, text))
 		i++;
-	if (look & LOOK_KNOWN && !*text)
+	if (look & LISTING_KNOWN && !*text)
 		fputs("<td class=dim>-", out);
-	else if (look & LOOK_STATE)
+	else if (look & LISTING_STATE)
 		fprintf(out, "<td class=%s>%s ", i < n ? looks[i].class_ : "odd",
 		        i < n ? looks[i].shape : "▲");
 	else
@@ -95,11 +71,11 @@ static void put_cell(FILE *out, int look, const char *text)
 }
 
 /* @param outer  what @p from is in; NULL: nothing that is shown */
-static void put_row(FILE *out, const struct page_column *columns, const json_t *from,
+static void put_row(FILE *out, const struct listing_column *columns, const json_t *from,
                     const json_t *outer)
 {
 	fputs("<tr>", out);
-	for (const struct page_column *c = columns; c->heading; c++) {
+	for (const struct listing_column *c = columns; c->heading; c++) {
 		char *text = row_cell(from, outer, c->cell);
 
 		put_cell(out, c->look, text ? text : "");
@@ -108,126 +84,19 @@ static void put_row(FILE *out, const struct page_column *columns, const json_t *
 	fputs("</tr>", out);
 }
 
-/*
- * Intent, observation and effect stand side by side: where they differ, a reader sees at which
- * step.
- */
-static const struct page_column sites_columns[] = {
-	{ "Site", "{name}", LOOK_TEXT },
-	{ "Intent", "{intent.state}", LOOK_STATE },
-	{ "Drain intended", "{intent.level_ppm:ppm}", LOOK_KNOWN },
-	{ "Observed", "{observation.state}", LOOK_STATE },
-	{ "Traffic", "[{observation.bits_per_s:traffic}]", LOOK_KNOWN },
-	{ "Effect in DNS", "{effect.state}", LOOK_STATE },
-	{ "Drain in effect", "{effect.level_ppm:ppm}", LOOK_KNOWN },
-	{ "Share", "{effect.weight_share_ppm:ppm}", LOOK_KNOWN },
-	{ 0 },
-};
-
-static const struct page_column overrides_columns[] = {
-	{ "Kind", "{do}", LOOK_TEXT },
-	{ "Target", "{target.site}{target.node}[{target.pool}/]{target.backend}", LOOK_TEXT },
-	{ "State", "{state}", LOOK_STATE },
-	{ "Level", "{level_ppm:ppm}", LOOK_KNOWN },
-	{ "From", "{from}", LOOK_TEXT },
-	{ "Until", "{until|never}", LOOK_TEXT },
-	{ "Author", "{author}", LOOK_TEXT },
-	{ "Reason", "{reason}", LOOK_TEXT },
-	{ 0 },
-};
-
-/* A family without an address gets a dash, so that it does not look like a check. */
-static const struct page_column services_columns[] = {
-	{ "Service", "{^name}", LOOK_TEXT },
-	{ "Port", "{^port:n|0}/{^protocol}", LOOK_TEXT },
-	{ "Site", "{site}", LOOK_TEXT },
-	{ "VIP", "{addresses:names}", LOOK_TEXT },
-	{ "Pool", "{pool}", LOOK_TEXT },
-	{ "Observed, IPv4",
-	  "{observation.ipv4.state}[{?observation.ipv4.inconclusive}, inconclusive]",
-	  LOOK_STATE | LOOK_KNOWN },
-	{ "Observed, IPv6",
-	  "{observation.ipv6.state}[{?observation.ipv6.inconclusive}, inconclusive]",
-	  LOOK_STATE | LOOK_KNOWN },
-	{ 0 },
-};
-
-static const struct page_column backends_columns[] = {
-	{ "Pool", "{^name}", LOOK_TEXT },
-	{ "Backend", "{name}", LOOK_TEXT },
-	{ "Address", "{address}", LOOK_TEXT },
-	{ "Intent", "{intent.state}", LOOK_STATE },
-	{ "Observed", "{observation.state}[{?observation.inconclusive}, inconclusive]",
-	  LOOK_STATE },
-	{ "Last result", "{observation.reason}", LOOK_TEXT },
-	{ "Effect", "{effect.state}", LOOK_STATE },
-	{ "Reason", "{effect.why}", LOOK_TEXT },
-	{ "Share", "{effect.share_ppm:ppm}", LOOK_KNOWN },
-	{ "Packets", "{effect.packets:n}", LOOK_KNOWN },
-	{ 0 },
-};
-
-static const struct page_column processes_columns[] = {
-	{ "Name", "weir-{process}", LOOK_TEXT },
-	{ "State", "{state}", LOOK_STATE },
-	{ "Document in force", "{document:n}", LOOK_KNOWN },
-	{ "Last sign of life", "[{age_ms:s} ago]", LOOK_KNOWN },
-	{ 0 },
-};
-
-static const struct page_column announcements_columns[] = {
-	{ "VIP", "{vip|DNS}", LOOK_TEXT },
-	{ "Address", "{address}", LOOK_TEXT },
-	{ "Intended", "{intended}", LOOK_STATE },
-	{ "Proved", "{proved}", LOOK_STATE },
-	{ "Exported", "{exported}", LOOK_STATE },
-	{ "Exported to", "{exported_to:names}", LOOK_KNOWN },
-	{ "Since", "{since}", LOOK_TEXT },
-	{ "Hold-down left", "{held_ms:s}", LOOK_KNOWN },
-	{ "Reason", "{reason}", LOOK_TEXT },
-	{ 0 },
-};
-
-static const struct page_column sessions_columns[] = {
-	{ "Daemon or neighbour", "{name}", LOOK_TEXT },
-	{ "State", "[{state}|{session}]", LOOK_STATE },
-	{ 0 },
-};
-
-static const struct page_column peers_columns[] = {
-	{ "Node", "{node}", LOOK_TEXT },
-	{ "Site", "{site}", LOOK_TEXT },
-	{ "State", "{state}", LOOK_STATE },
-	{ "Version", "{version:n}", LOOK_KNOWN },
-	{ "Last answer", "[{age_ms:s} ago]", LOOK_KNOWN },
-	{ "Detail", "{detail}", LOOK_TEXT },
-	{ 0 },
-};
-
-/* Overrides and peers are left out where there are none, announcements on nodes without a routing daemon. */
-static const struct page_table tables[] = {
-	{ "Sites", "sites", NULL, SIZE_MAX, "", "", NULL, NULL, sites_columns },
-	{ "Overrides", "overrides", NULL, SIZE_MAX, "overrides", "lists.overrides", NULL, NULL,
-	  overrides_columns },
-	{ "Services", "services", "at", PAGE_ROWS_MAX, "", "lists.services", NULL, NULL,
-	  services_columns },
-	{ "Backends", "pools", "backends", SIZE_MAX, "", "backends",
-	  "those with an override or a problem", NULL, backends_columns },
-	{ "Processes", "processes", NULL, SIZE_MAX, "", "", NULL, NULL, processes_columns },
-	{ "Announcements", "announcements.items", NULL, SIZE_MAX, "announcements",
-	  "announcements.counts", NULL, NULL, announcements_columns },
-	{ "Routing daemon and its sessions", "announcements.daemon.neighbours", NULL, SIZE_MAX,
-	  "announcements", "", NULL, "announcements.daemon", sessions_columns },
-	{ "Peers", "peers", NULL, SIZE_MAX, "peers", "", NULL, NULL, peers_columns },
+static const struct listing_table *const tables[] = {
+	&listing_sites,     &listing_overrides,     &listing_services, &listing_backends,
+	&listing_processes, &listing_announcements, &listing_sessions, &listing_peers,
 };
 
 /* "Services", "Services: the first 100 of 250", "Backends: 40 of 250 (those with ...)". */
-static void put_title(FILE *out, const struct page_table *t, const json_t *counts, size_t n)
+static void put_title(FILE *out, const struct listing_table *t, const json_t *counts, size_t n)
 {
+	size_t most = t->page_most ? t->page_most : SIZE_MAX;
 	const json_t *all = json_at(counts, "all");
 	const json_t *shown = t->chosen ? json_at(counts, "shown") : NULL;
 	size_t n_all = json_is_integer(all) ? (size_t)json_integer_value(all) : n;
-	size_t n_shown = n < t->most ? n : t->most;
+	size_t n_shown = n < most ? n : most;
 
 	if (json_is_integer(shown))
 		n_shown = (size_t)json_integer_value(shown);
@@ -239,16 +108,16 @@ static void put_title(FILE *out, const struct page_table *t, const json_t *count
 	fputs("</h2><table><thead><tr>", out);
 }
 
-static void put_table(FILE *out, const struct page_table *t, const json_t *status)
+static void put_table(FILE *out, const struct listing_table *t, const json_t *status)
 {
-	const json_t *list = json_at(status, t->list), *needed = json_at(status, t->needs), *one,
-	             *row;
+	const json_t *list = json_at(status, t->list),
+	             *needed = t->needs ? json_at(status, t->needs) : status, *one, *row;
 	size_t i, k;
 
 	if (!json_is_object(needed) && !json_array_size(needed))
 		return;
-	put_title(out, t, json_at(status, t->counts), json_array_size(list));
-	for (const struct page_column *c = t->columns; c->heading; c++)
+	put_title(out, t, t->counts ? json_at(status, t->counts) : NULL, json_array_size(list));
+	for (const struct listing_column *c = t->columns; c->heading; c++)
 		fprintf(out, "<th scope=col>%s</th>", c->heading);
 	fputs("</tr></thead><tbody>", out);
 	if (t->first)
@@ -257,7 +126,7 @@ static void put_table(FILE *out, const struct page_table *t, const json_t *statu
 	{
 		if (!t->inner)
 			put_row(out, t->columns, one, NULL);
-		else if (i < t->most)
+		else if (i < t->page_most || !t->page_most)
 			json_array_foreach(json_at(one, t->inner), k, row)
 			        put_row(out, t->columns, row, one);
 	}
@@ -283,7 +152,7 @@ static void put_banner(FILE *out, const json_t *status)
 	json_t *item;
 
 	put_line(out, "<h1>", status, "Weir on {node}", "</h1><table><tbody><tr>");
-	put_cell(out, LOOK_STATE, json_text_of(status, "state"));
+	put_cell(out, LISTING_STATE, json_text_of(status, "state"));
 	put_line(out, "<td>", status,
 	         "version {version.number:n|0} by {version.author}: {version.reason}",
 	         "</td><td>as of <time>");
@@ -309,7 +178,7 @@ char *page_make(const json_t *status)
 	fprintf(out, head, json_text_of(status, "state"), json_text_of(status, "node"));
 	put_banner(out, status);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-		put_table(out, &tables[i], status);
+		put_table(out, tables[i], status);
 	fputs("</main></html>\n", out);
 	fclose(out);
 	return text;

@@ -16,6 +16,7 @@
 #include "mgmt/cli/body.h"
 #include "mgmt/cli/upload.h"
 #include "mgmt/json/row.h"
+#include "mgmt/json/listing.h"
 #include "mgmt/files/gather.h"
 
 /*
@@ -456,18 +457,19 @@ int cli_confirm(struct cli *cli, const struct cli_args *args)
 
 static void print_versions(const json_t *body)
 {
-	static const struct row_column columns[] = {
-		{ "VERSION", -8, "{number:n|0}" },
-		{ "TIME", -25, "{time}" },
-		{ "STATE", -12, "{state}" },
-		{ "AUTHOR", -12, "{author}" },
-		{ "PRINCIPAL", -14, "{principal}" },
-		{ "REASON", 0,
-		  "{reason}[\n         rolled back at {confirm_by} unless confirmed: weir confirm {number:n|0}]" },
+	static const struct listing_column columns[] = {
+		{ "Version", "{number:n|0}", LISTING_TEXT, -8 },
+		{ "Time", "{time}", LISTING_TEXT, -25 },
+		{ "State", "{state}", LISTING_TEXT, -12 },
+		{ "Author", "{author}", LISTING_TEXT, -12 },
+		{ "Principal", "{principal}", LISTING_TEXT, -14 },
+		{ "Reason",
+		  "{reason}[\n         rolled back at {confirm_by} unless confirmed: weir confirm {number:n|0}]",
+		  LISTING_TEXT, LISTING_LAST },
 		{ 0 },
 	};
 
-	row_print_table(columns, json_at(body, "items"));
+	listing_print(&(struct listing_table){ .list = "items", .columns = columns }, body);
 }
 
 int cli_versions(struct cli *cli, const struct cli_args *args)

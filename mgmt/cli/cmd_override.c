@@ -10,6 +10,7 @@
 #include "mgmt/cli/names.h"
 #include "mgmt/cli/op.h"
 #include "mgmt/cli/past.h"
+#include "mgmt/json/listing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,8 +291,8 @@ int cli_override(struct cli *cli, const struct cli_args *args)
 
 /* One line each, so that grep(1) finds an override with all that belongs to it. */
 static const char override_list[] =
-        "[{?items}{*items}{id}  {do} " OVERRIDE_TARGET
-        "  {state} {level_ppm:ppm|0}  from {from} until " OVERRIDE_UNTIL
+        "[{?items}{*items}{id}  {do} " LISTING_TARGET
+        "  {state} {level_ppm:ppm|0}  from {from} until " LISTING_UNTIL
         "  by {author}[ ({principal})]: {reason}[; weir operation {operation}]\n{/}"
         "|there are no overrides\n]";
 

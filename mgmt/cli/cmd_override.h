@@ -8,14 +8,6 @@
 
 #include "mgmt/cli/api.h"
 
-/* By mgmt/json/row.h: an override's target as commands take it, "backend web/b1". */
-#define OVERRIDE_TARGET                                                                            \
-	"[node {target.node}|site {target.site}[, service {target.service}][, clients {clients}]"  \
-	"|backend {target.pool|}/{target.backend|}]"
-/* Until when it is there: its operation's end, if it has one. */
-#define OVERRIDE_UNTIL                                                                             \
-	"[{?operation}[{operation_until}|{?operation_until=null}never|(not known)]|{until|never}]"
-
 /* Of an override command's answer, as the API gives it (override_text.c). */
 extern const char override_text[];
 

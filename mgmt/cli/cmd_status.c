@@ -90,17 +90,6 @@ int cli_status(struct cli *cli, const struct cli_args *args)
 	return status;
 }
 
-/* The reason and the marks come last, in one column with the time: they have any length, or none. */
-static const struct row_column target_columns[] = {
-	{ "TARGET", -44, HEALTH_TARGET_CELL },
-	{ "OBSERVED", -8, "{observation.state|?}" },
-	{ "LAST RESULT", -14, "{observation.reason|-}" },
-	{ "SINCE                      REASON, MARKS", 0,
-	  "{-26 observation.since|-}[ {why}][{?observation.in_doubt} in_doubt][{?observation.inconclusive} inconclusive]"
-	  "[{?observation.restored} restored][{?observation.damped} damped]" },
-	{ 0 },
-};
-
 int cli_health(struct cli *cli, const struct cli_args *args)
 {
 	struct api_request request = { .method = "GET", .path = "/v1/health", .timeout_ms = 5000 };
@@ -115,13 +104,8 @@ int cli_health(struct cli *cli, const struct cli_args *args)
 	if (!api_succeeded(&reply)) {
 		status = api_refusal(&reply);
 	} else {
-		json_t *items = json_at(reply.body, "items");
-
-		health_detail_join(cli, items);
-		if (cli->json)
-			api_print_json(reply.body);
-		else
-			row_print_table(target_columns, items);
+		health_detail_join(cli, json_at(reply.body, "items"));
+		api_print_body(cli, reply.body, health_print);
 	}
 	api_reply_fini(&reply);
 	return status;

@@ -18,6 +18,7 @@
 #include "mgmt/cli/op.h"
 #include "mgmt/cli/vips.h"
 #include "mgmt/json/row.h"
+#include "mgmt/json/listing.h"
 #include "mgmt/store/store.h"
 #include "weir/when.h"
 
@@ -85,7 +86,7 @@ static void print_overrides_of(const json_t *status, const json_t *thing)
 
 		if (o)
 			row_show(stdout, o,
-			         "override     {do} {state}, until " OVERRIDE_UNTIL
+			         "override     {do} {state}, until " LISTING_UNTIL
 			         ", by {author} at {created}: {reason}\n");
 	}
 }

@@ -13,9 +13,11 @@
 #include "base/ctl.h"
 #include "mgmt/cli/api.h"
 #include "mgmt/json/row.h"
+#include "mgmt/json/listing.h"
 #include "weir/json.h"
 
-#define QUERY_MS 2000 /* the list is an extra: weir health must not wait long for it */
+#define TARGETS_SHOWN 60   /* of status */
+#define QUERY_MS      2000 /* the list is an extra: weir health must not wait long for it */
 
 static void format_row_key(const json_t *row, char key[256])
 {
@@ -63,4 +65,42 @@ void health_detail_join(const struct cli *cli, json_t *items)
 		json_object_set(item, "probe", row);
 	}
 	json_decref(rows);
+}
+
+/* The reason and the marks come last: they have any length, or none. */
+static const struct listing_column columns[] = {
+	{ "Target", "[{pool}/{backend|}|service {service|} at {site|} {family|}]", LISTING_TEXT,
+	  -44 },
+	{ "Observed", "{observation.state}", LISTING_STATE, -8 },
+	{ "Last result", "{observation.reason}", LISTING_KNOWN, -14 },
+	{ "Since", "{observation.since}", LISTING_KNOWN, -26 },
+	{ "Reason, marks",
+	  "{why}[ last seen {observation.last}][{?observation.in_doubt} in_doubt]"
+	  "[{?observation.inconclusive} inconclusive][{?observation.restored} restored]"
+	  "[{?observation.damped} damped]",
+	  LISTING_TEXT, LISTING_LAST },
+	{ 0 },
+};
+
+void health_print(const json_t *body)
+{
+	if (json_array_size(json_at(body, "items")))
+		listing_print(&(struct listing_table){ .list = "items", .columns = columns }, body);
+	else
+		puts("there are no targets");
+}
+
+void health_print_briefly(const json_t *body)
+{
+	bool all = json_array_size(json_at(body, "targets")) <= TARGETS_SHOWN;
+
+	listing_print(
+	        &(struct listing_table){ .title = "Targets",
+	                                 .list = "targets",
+	                                 .columns = columns,
+	                                 .only = all ? NULL : "[{!observation.state=up}not up]",
+	                                 .most = TARGETS_SHOWN },
+	        body);
+	if (!all)
+		row_show(stdout, body, "{targets:count} targets in all: weir health shows them\n");
 }

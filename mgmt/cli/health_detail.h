@@ -10,13 +10,14 @@
 
 #include "mgmt/cli/cli.h"
 
-/* A target's name, as a cell of a table (mgmt/json/row.h): "web/b1", "service shop at ams ipv4" */
-#define HEALTH_TARGET_CELL "[{pool}/{backend|}|service {service|} at {site|} {family|}]"
-
 /*
  * Ask weir-health on this host and set "why" (a sentence) and "probe" (its row) in each of @p items, which
  * name pool and backend, or service, site and family. Nothing is set when it does not answer.
  */
 void health_detail_join(const struct cli *cli, json_t *items);
+/* Print the `items` of what /v1/health answers. */
+void health_print(const json_t *body);
+/* Print `targets`, or of many those that are not up. */
+void health_print_briefly(const json_t *body);
 
 #endif

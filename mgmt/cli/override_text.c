@@ -4,6 +4,7 @@
  * are printed here.
  */
 #include "mgmt/cli/cmd_override.h"
+#include "mgmt/json/listing.h"
 
 #define AT(label, name) "[  " label " {" name "}\n|{?" name "=null}  " label " never\n]"
 /* Once an override returns, its start is of no interest. */
@@ -13,7 +14,7 @@
 
 const char override_text[] =
         "[{?override}[{?dry_run}dry run, nothing was changed:\n]"
-        "{*override}{do|?} " OVERRIDE_TARGET ": {state|?} ({id|?})\n" TIMES "{/}"
+        "{*override}{do|?} " LISTING_TARGET ": {state|?} ({id|?})\n" TIMES "{/}"
         "[{?receivers}receivers:\n]"
         "{*receivers}  [{-16 site}|{-16 node}|{-16 backend|?}] share {7 weight_ppm_before:ppm|0} -> "
         "{7 weight_ppm_after:ppm|0}[, {bits_per_s:bits} -> {bits_per_s_after:bits|}"

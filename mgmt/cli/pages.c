@@ -19,12 +19,11 @@
 #include "mgmt/json/command.h"
 #include "mgmt/json/observed.h"
 #include "mgmt/json/row.h"
+#include "mgmt/json/listing.h"
 #include "record/fields.h"
 #include "weir/json.h"
 #include "weir/model.h"
 #include "weir/ramp.h"
-
-#define TARGETS_SHOWN 60 /* of status; health shows all */
 
 struct local_pages {
 	struct model *model;
@@ -78,40 +77,6 @@ static void look_at_processes(const struct cli *cli, const struct model *m, stru
 	               &l->supervisor_conditions);
 }
 
-/* Print all targets, or of more than @p max only those that are not up. */
-static void print_targets(const json_t *list, size_t max)
-{
-	static const struct row_column columns[] = {
-		{ "TARGET", -44, HEALTH_TARGET_CELL },
-		{ "OBSERVED", -8, "{observation.state|?}" },
-		{ "LAST RESULT", -14, "{observation.reason|-}" },
-		{ "SINCE", 0, "since {observation.since|-}[, last seen {observation.last}] {why}" },
-		{ 0 },
-	};
-	bool all = json_array_size(list) <= max;
-	size_t i, n_left = 0, n_shown = 0;
-	const json_t *t;
-
-	json_array_foreach(list, i, t)
-	{
-		bool up = json_has_text(t, "observation.state", "up");
-
-		if (!all && (up || n_shown == max)) {
-			n_left++;
-			continue;
-		}
-		n_shown++;
-		row_print_cells(columns, t, NULL);
-	}
-	if (n_left)
-		printf("... and %zu more targets: weir health shows all\n", n_left);
-}
-
-static void print_health(const json_t *body)
-{
-	print_targets(json_at(body, "items"), SIZE_MAX);
-}
-
 int pages_health(const struct cli *cli)
 {
 	struct local_pages p;
@@ -122,7 +87,7 @@ int pages_health(const struct cli *cli)
 	json_t *body =
 	        json_with(json_object(), "items", observed_targets_json(p.model, &p.pages, false));
 	health_detail_join(cli, json_at(body, "items"));
-	api_print_body(cli, body, print_health);
+	api_print_body(cli, body, health_print);
 	json_decref(body);
 	pages_close(&p);
 	return CLI_OK;
@@ -185,19 +150,18 @@ static json_t *overrides_json(const struct cli *cli, const struct model *m, int6
 /* Says first that management does not answer, because the rest is less than usual. */
 static void print_pages_status(const json_t *body)
 {
-	row_print(body,
-	          "{node|?} (cluster {cluster|?}) {state|?}: management does not answer; these "
-	          "values come from the pages of the processes\n");
-	rows_print(json_at(body, "why"), "[ ! {}\n]");
-	row_print(body, "document {document:n|0} of version {version:n|0}, written {written|?}\n");
-	rows_print(json_at(body, "processes"), "  {-10 process} {state}\n");
+	row_show(stdout, body,
+	         "{node|?} (cluster {cluster|?}) {state|?}: management does not answer; these "
+	         "values come from the pages of the processes\n{*why}[ ! {}\n]{/}"
+	         "document {document:n|0} of version {version:n|0}, written {written|?}\n"
+	         "{*processes}  {-10 process} {state}\n{/}");
 	vips_print_summary(body);
-	print_targets(json_at(body, "targets"), TARGETS_SHOWN);
-	vips_print_table(body);
-	rows_print(json_at(body, "overrides"), "{do} [{pool}/]{name}: {level_ppm:ppm|0}, until "
-	                                       "{until}, by {author}: {reason}\n");
-	puts("weir drain --offline works without management; to get management "
-	     "back: weir run, or start weir-mgmt");
+	health_print_briefly(body);
+	listing_print(&listing_announcements, body);
+	row_show(stdout, body,
+	         "{*overrides}{do} [{pool}/]{name}: {level_ppm:ppm|0}, until {until}, by {author}: "
+	         "{reason}\n{/}weir drain --offline works without management; to get management "
+	         "back: weir run, or start weir-mgmt\n");
 }
 
 /* What this node announces; nothing without a routing daemon. */

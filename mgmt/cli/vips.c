@@ -11,14 +11,6 @@
 
 #include "mgmt/json/row.h"
 
-#define ADDRESSES_SHOWN 20 /* lines of the status */
-
-static bool is_normal(const json_t *a)
-{
-	return json_has_text(a, "reason", "announced") && json_has_text(a, "proved", "yes") &&
-	       json_has_text(a, "exported", "yes");
-}
-
 static size_t count_established(const json_t *neighbours)
 {
 	const json_t *n;
@@ -72,33 +64,6 @@ void vips_print_summary(const json_t *status)
 	print_daemon(json_at(announced, "daemon"));
 	print_counts(json_at(announced, "counts"));
 	putchar('\n');
-}
-
-void vips_print_table(const json_t *status)
-{
-	static const struct row_column columns[] = {
-		{ "VIP ADDRESS", -40, "{vip|DNS} {address|?}" },
-		{ "INTENDED", -9, "{intended|?}" },
-		{ "PROVED", -8, "{proved|?}" },
-		{ "EXPORTED", -9, "{exported|?}" },
-		{ "REASON", 0,
-		  "{reason|?}[{?held_ms}, {held_ms:whole_s} of the hold-down left][, since {since}]" },
-		{ 0 },
-	};
-	double n_odd = api_number(status, "announcements.counts.standing_out", 0);
-	const json_t *a;
-	size_t i, n = 0;
-
-	if (n_odd <= 0)
-		return;
-	putchar('\n');
-	row_print_heads(columns);
-	json_array_foreach(json_at(status, "announcements.items"), i,
-	                   a) if (!is_normal(a) && n++ < ADDRESSES_SHOWN)
-	        row_print_cells(columns, a, NULL);
-	if (n_odd > ADDRESSES_SHOWN)
-		printf("... and %.0f more addresses: weir status --json shows all\n",
-		       n_odd - ADDRESSES_SHOWN);
 }
 
 /* --- why vip --- */

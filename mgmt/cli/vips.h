@@ -10,8 +10,6 @@
 
 /* Print the line of the routing daemon; nothing on a node that announces nothing. */
 void vips_print_summary(const json_t *status);
-/* Print the addresses that are not announced, proved and exported; nothing where there are none. */
-void vips_print_table(const json_t *status);
 /*
  * Say what this node announces of the VIP @p name, why, and what it needs next.
  * @return the exit status

@@ -449,30 +449,3 @@ char *row_cell(const json_t *from, const json_t *outer, const char *cell)
 {
 	return make_text(&(struct row_input){ .from = from, .outer = outer }, cell);
 }
-
-void row_print_heads(const struct row_column *columns)
-{
-	for (const struct row_column *c = columns; c->heading; c++)
-		printf("%s%*s", c > columns ? " " : "", c->width, c->heading);
-	putchar('\n');
-}
-
-void row_print_cells(const struct row_column *columns, const json_t *from, const json_t *outer)
-{
-	for (const struct row_column *c = columns; c->heading; c++) {
-		char *text = row_cell(from, outer, c->cell);
-
-		printf("%s%*s", c > columns ? " " : "", c->width, text ? text : "");
-		free(text);
-	}
-	putchar('\n');
-}
-
-void row_print_table(const struct row_column *columns, const json_t *list)
-{
-	const json_t *row;
-	size_t i;
-
-	row_print_heads(columns);
-	json_array_foreach(list, i, row) row_print_cells(columns, row, NULL);
-}

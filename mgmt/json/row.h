@@ -32,13 +32,6 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/** A column of a table; the last one is followed by one without a heading. */
-struct row_column {
-	const char *heading;
-	int width;        /**< as printf's; 0: as long as it is */
-	const char *cell; /**< a template without arguments */
-};
-
 /** Write a text as a value is shown: without control characters. */
 void row_put(FILE *out, const char *text);
 /** The same of several lines: newlines and tabs stay. */
@@ -59,11 +52,5 @@ size_t rows_write(FILE *out, const json_t *list, size_t most, const char *line);
 void rows_print(const json_t *list, const char *line);
 /** A cell by its template, given; NULL when out of memory. @param outer  what {^PATH} is of; NULL: nothing */
 char *row_cell(const json_t *from, const json_t *outer, const char *cell);
-/** Print the headings of a table on standard output. */
-void row_print_heads(const struct row_column *columns);
-/** Print @p from as a row of that table. @param outer  as row_cell() */
-void row_print_cells(const struct row_column *columns, const json_t *from, const json_t *outer);
-/** Print the headings, and a row for each of @p list, whatever it is. */
-void row_print_table(const struct row_column *columns, const json_t *list);
 
 #endif

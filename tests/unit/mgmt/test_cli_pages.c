@@ -7,6 +7,10 @@
 #include "mgmt/json/observed.h"
 #include "tests/unit/suite.h"
 
+#define HEADS                                                                                      \
+	"TARGET                                       OBSERVED LAST RESULT    SINCE              " \
+	"        REASON, MARKS\n"
+
 static void what_is_seen_is_shown_to_the_letter(void **state)
 {
 	struct node *n = *state;
@@ -36,11 +40,11 @@ static void what_is_seen_is_shown_to_the_letter(void **state)
 	        "  dataplane  running\n"
 	        "  health     running\n"
 	        "  dns        running\n"
-	        "  mgmt       running\n"
-	        "web-ams/b1                                   up       ok             since 2026-09-21T14:13:20.000Z \n"
-	        "web-ams/b2                                   down     refused        since 2026-09-21T14:14:20.000Z \n"
-	        "service web at fra ipv4                      down     timeout        since 2026-09-21T14:15:20.000Z \n"
-	        "service web at fra ipv6                      unknown  none           since - \n"
+	        "  mgmt       running\n\n" HEADS
+	        "web-ams/b1                                   up       ok             2026-09-21T14:13:20.000Z   \n"
+	        "web-ams/b2                                   down     refused        2026-09-21T14:14:20.000Z   \n"
+	        "service web at fra ipv4                      down     timeout        2026-09-21T14:15:20.000Z   \n"
+	        "service web at fra ipv6                      unknown  none           -                          \n"
 	        "drain fra: 100.0 %, until never, by by-a: why-a\n"
 	        "disable web-ams/b2: 100.0 %, until 2100-01-01T00:00:00.000Z, by by-b: why-b\n"
 	        "force_up web-ams/b1: 0.0 %, until never, by by-e: why-e\n"
@@ -193,20 +197,22 @@ static void what_is_old_is_unknown_with_what_was_seen_last(void **state)
 	page_alive(n->health, clock_mono_ms() - SILENT_MS - 1);
 	assert_int_equal(run_health(n), CLI_OK);
 	assert_shown(
-	        "web-ams/b1                                   unknown  timeout        since 2026-09-21T14:13:20.000Z, last seen down \n"
-	        "web-ams/b2                                   unknown  ok             since -, last seen up \n"
-	        "service web at fra ipv4                      unknown  none           since -, last seen unknown \n"
-	        "service web at fra ipv6                      unknown  ok             since 2026-09-21T14:14:20.000Z, last seen up \n");
+	        HEADS
+	        "web-ams/b1                                   unknown  timeout        2026-09-21T14:13:20.000Z    last seen down in_doubt restored\n"
+	        "web-ams/b2                                   unknown  ok             -                           last seen up inconclusive damped\n"
+	        "service web at fra ipv4                      unknown  none           -                           last seen unknown\n"
+	        "service web at fra ipv6                      unknown  ok             2026-09-21T14:14:20.000Z    last seen up\n");
 	page_alive(n->health, clock_mono_ms() + SILENT_MS - 500); /* for twice as long */
 	assert_int_equal(run_health(n), CLI_OK);
 	assert_null(strstr(shown, "last seen"));
 	page_alive(n->health, FRESH_MS);
 	assert_int_equal(run_health(n), CLI_OK);
 	assert_shown(
-	        "web-ams/b1                                   down     timeout        since 2026-09-21T14:13:20.000Z \n"
-	        "web-ams/b2                                   up       ok             since - \n"
-	        "service web at fra ipv4                      unknown  none           since - \n"
-	        "service web at fra ipv6                      up       ok             since 2026-09-21T14:14:20.000Z \n");
+	        HEADS
+	        "web-ams/b1                                   down     timeout        2026-09-21T14:13:20.000Z    in_doubt restored\n"
+	        "web-ams/b2                                   up       ok             -                           inconclusive damped\n"
+	        "service web at fra ipv4                      unknown  none           -                          \n"
+	        "service web at fra ipv6                      up       ok             2026-09-21T14:14:20.000Z   \n");
 	n->cli.json = true;
 	assert_int_equal(run_health(n), CLI_OK);
 	assert_shown(
@@ -239,15 +245,16 @@ static void without_any_page_nothing_is_known(void **state)
 	        "  dataplane  absent\n"
 	        "  health     absent\n"
 	        "  dns        absent\n"
-	        "  mgmt       absent\n"
-	        "web-ams/b1                                   unknown  -              since - \n"
-	        "web-ams/b2                                   unknown  -              since - \n"
+	        "  mgmt       absent\n\n" HEADS
+	        "web-ams/b1                                   unknown  -              -                          \n"
+	        "web-ams/b2                                   unknown  -              -                          \n"
 	        "weir drain --offline works without management; to get management "
 	        "back: weir run, or start weir-mgmt\n");
 	snprintf(n->cli.dirs.node, sizeof(n->cli.dirs.node), "fra-1");
 	assert_int_equal(run_health(n), CLI_OK);
 	assert_shown(
-	        "web-fra/b1                                   unknown  -              since - \n");
+	        HEADS
+	        "web-fra/b1                                   unknown  -              -                          \n");
 }
 
 /* Who is silent has the time since its last sign; who was never here has none. */
@@ -426,13 +433,13 @@ static void of_many_targets_those_that_are_not_up_are_shown(void **state)
 	assert_int_equal(count_lines("web/"), 2);
 	assert_int_equal(count_lines("web/b60 "), 1);
 	assert_int_equal(count_lines("web/b61 "), 1);
-	assert_int_equal(count_lines("... and 59 more targets: weir health shows all"), 1);
+	assert_int_equal(count_lines("61 targets in all: weir health shows them"), 1);
 	for (size_t i = 0; i < MANY; i++)
 		write_target(n, backend_target(n, i),
 		             health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, SINCE_S));
 	assert_int_equal(run_status(n), CLI_DEGRADED);
 	assert_int_equal(count_lines("web/"), MANY - 1);
-	assert_int_equal(count_lines("... and 1 more targets"), 1);
+	assert_int_equal(count_lines("    ... and 1 more (--json shows all)"), 1);
 	assert_int_equal(run_health(n), CLI_OK);
 	assert_int_equal(count_lines("web/"), MANY);
 	assert_int_equal(count_lines("... and"), 0);
@@ -482,10 +489,11 @@ static void why_comes_from_weir_health_for_the_right_target(void **state)
 	        "{\"service\": \"web\", \"site\": \"ams\", \"family\": \"ipv4\", \"why\": \"of another site\"}]}");
 	assert_int_equal(run_health(n), CLI_OK);
 	assert_shown(
-	        "web-ams/b1                                   down     timeout        since 2026-09-21T14:13:20.000Z \n"
-	        "web-ams/b2                                   up       ok             since - of b2\n"
-	        "service web at fra ipv4                      unknown  none           since - \n"
-	        "service web at fra ipv6                      up       ok             since 2026-09-21T14:14:20.000Z of IPv6\n");
+	        HEADS
+	        "web-ams/b1                                   down     timeout        2026-09-21T14:13:20.000Z    in_doubt restored\n"
+	        "web-ams/b2                                   up       ok             -                          of b2 inconclusive damped\n"
+	        "service web at fra ipv4                      unknown  none           -                          \n"
+	        "service web at fra ipv6                      up       ok             2026-09-21T14:14:20.000Z   of IPv6\n");
 	n->cli.json = true;
 	assert_int_equal(run_health(n), CLI_OK);
 	assert_non_null(strstr(shown,

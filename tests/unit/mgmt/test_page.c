@@ -154,10 +154,9 @@ static void each_table_has_its_cells_in_order(void **state)
 	        "  \"detail\": \"d1\"}, {\"node\": \"lon-1\", \"state\": \"unreachable\"}]}");
 	expect_text(
 	        "Weir on ams-1\nodd:▲ degraded|version 7 by ada: more|as of T0|\n- first\n- second\n-- n1\n-- n2\n## Sites");
-	expect_text(
-	        "\nSite|Intent|Drain intended|Observed|Traffic|Effect in DNS|Drain in effect|Share|"
-	        "\nams|good:● serve|12.3 %|good:● up|2.1 Mbit/s|odd:▲ draining|23.5 %|34.6 %|"
-	        "\nfra|odd:▲ |dim:-|odd:▲ |dim:-|odd:▲ |dim:-|dim:-|\n## ");
+	expect_text("\nSite|Intent|Drain intended|Observed|Traffic|Effect in DNS|Drained|Share|"
+	            "\nams|good:● serve|12.3 %|good:● up|2.1 Mbit/s|odd:▲ draining|23.5 %|34.6 %|"
+	            "\nfra|odd:▲ |dim:-|odd:▲ |dim:-|odd:▲ |dim:-|dim:-|\n## ");
 	expect_text("\n## Processes\nName|State|Document in force|Last sign of life|"
 	            "\nweir-dns|good:● running|12|1.5 s ago|\nweir-health|bad:✖ silent|11|dim:-|");
 	expect_text(
@@ -176,10 +175,10 @@ static void each_backend_has_its_cells_in_order(void **state)
 	        " {\"name\": \"b2\", \"effect\": {\"state\": \"in_force\"}}]},"
 	        "{\"name\": \"web-fra\", \"backends\": [{\"name\": \"b1\", \"address\": \"2001:db8::1\"}]}]}");
 	expect_text(
-	        "\n## Backends\nPool|Backend|Address|Intent|Observed|Last result|Effect|Reason|Share|Packets|"
-	        "\nweb-ams|b1|10.1.1.11|bad:✖ disable|bad:✖ down|refused|bad:✖ out|health|20.0 %|4711|"
-	        "\nweb-ams|b2||odd:▲ |odd:▲ ||good:● in_force||dim:-|dim:-|"
-	        "\nweb-fra|b1|2001:db8::1|odd:▲ |odd:▲ ||odd:▲ ||dim:-|dim:-|\n");
+	        "\n## Backends\nBackend|Address|Intent|Observed|Effect|Share|Packets|Last result|"
+	        "\nweb-ams/b1|10.1.1.11|bad:✖ disable|bad:✖ down|bad:✖ out|20.0 %|4711|refused; health|"
+	        "\nweb-ams/b2||odd:▲ |odd:▲ |good:● in_force|dim:-|dim:-||"
+	        "\nweb-fra/b1|2001:db8::1|odd:▲ |odd:▲ |odd:▲ |dim:-|dim:-||\n");
 	page_of("{\"backends\": {\"all\": 201, \"shown\": 200}}");
 	expect_text("\n## Backends: 200 of 201 (those with an override or a problem)\n");
 }
@@ -240,8 +239,8 @@ static void overrides_and_peers_have_tables_only_if_there_are_any(void **state)
 	        "{\"do\": \"weight\", \"target\": {\"pool\": \"web-fra\", \"backend\": \"b1\"}, \"state\": \"ok\","
 	        " \"from\": \"T3\", \"author\": \"bob\", \"reason\": \"r2\"}]}");
 	expect_text("\n## Overrides\nKind|Target|State|Level|From|Until|Author|Reason|"
-	            "\ndrain|ams|odd:▲ active|50.0 %|T1|T2|ada|r1|"
-	            "\nweight|web-fra/b1|good:● ok|dim:-|T3|never|bob|r2|\n");
+	            "\ndrain|site ams|odd:▲ active|50.0 %|T1|T2|ada|r1|"
+	            "\nweight|backend web-fra/b1|good:● ok|dim:-|T3|never|bob|r2|\n");
 }
 
 static void announcements_have_tables_only_where_there_is_a_daemon(void **state)
@@ -260,9 +259,9 @@ static void announcements_have_tables_only_where_there_is_a_daemon(void **state)
 	        "   \"proved\": \"no\", \"exported\": \"unknown\", \"exported_to\": null,"
 	        "   \"since\": null, \"held_ms\": 24000, \"reason\": \"held-down\"}]}}");
 	expect_text(
-	        "\n## Announcements\nVIP|Address|Intended|Proved|Exported|Exported to|Since|Hold-down left|Reason|"
-	        "\nweb|203.0.113.1|good:● normal|good:● yes|good:● yes|&lt;r1>, r2|T1|0.0 s|announced|"
-	        "\nDNS|192.0.2.53|odd:▲ none|bad:✖ no|dim:? unknown|dim:-||24.0 s|held-down|\n");
+	        "\n## Announcements\nVIP|Address|Intended|Proved|Exported|Exported to|Reason|"
+	        "\nweb|203.0.113.1|good:● normal|good:● yes|good:● yes|&lt;r1>, r2|announced, since T1|"
+	        "\nDNS|192.0.2.53|odd:▲ none|bad:✖ no|dim:? unknown|dim:-|held-down, 24 s of the hold-down left|\n");
 	expect_text("\n## Routing daemon and its sessions\nDaemon or neighbour|State|"
 	            "\nbird|good:● answers|\n&lt;r1>|good:● established|\nr2|bad:✖ down|\n");
 }
@@ -349,8 +348,8 @@ static void a_node_has_a_page(void **state)
 	assert_non_null(strstr(answer.text, "</main></html>\n"));
 	read_page(answer.text);
 	expect_text("Weir on ams-1\nodd:▲ degraded|version 1 by first start: ");
-	expect_text("\nweb-ams|b1|10.1.1.11|");
-	expect_text("\nweb-fra|b1|10.2.1.11|");
+	expect_text("\nweb-ams/b1|10.1.1.11|");
+	expect_text("\nweb-fra/b1|10.2.1.11|");
 }
 
 SUITE(page)
