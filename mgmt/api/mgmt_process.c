@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The main thread's loop: ticks of the intent, the control socket, signals. It never waits for a network: what may take long
- * runs in the other threads.
+ * The main thread's loop: ticks of the intent, versions that come into force, the control socket, signals. It never waits for a
+ * network: what may take long runs in the other threads.
  */
 #include "mgmt/api/mgmt_process.h"
 
@@ -12,8 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/ctl.h"
@@ -44,6 +47,9 @@
 #define STOP_S        300u  /* requests at work end first */
 #define TCP_RETRY_MS  5000u /* after the API could not listen */
 #define TICK_LEAST_MS 10    /* between two ticks, however much is due */
+#define TICK_MS       250u /* the most: a request may make something due sooner, and clocks are stepped */
+#define SAY_MS        500u /* between two signs of life on the own pages, with gauges and conditions */
+#define LOOK_MS       1000u /* between two looks at the surroundings: sockets, addresses, certificates */
 #define NOT_HERE      "this host does not have the address"
 
 /* Note whether the API listens, for conditions and for the judgement of versions. */
@@ -130,7 +136,7 @@ static void follow_api(struct mgmt_process *p)
 		log_note("api-served", "address=%s", api);
 }
 
-/* Gauges are written at each tick, so that no change has to remember them. */
+/* Gauges are written again and again, so that no change has to remember them. */
 static void set_mgmt_gauges(struct mgmt_process *p)
 {
 	const struct version *head = intent_head(p->core.intent);
@@ -180,6 +186,40 @@ static void keep_local(struct mgmt_process *p)
 	p->local = server;
 }
 
+/* Show what this process is, where it is time or @p is_other document. Under the lock. */
+static void say_state(struct mgmt_process *p, bool is_other)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	if (!is_other && now_ms - p->said_ms < SAY_MS)
+		return;
+	p->said_ms = now_ms;
+	set_mgmt_gauges(p);
+	own_conditions_state(&p->core);
+}
+
+/* Look at what others may have changed: sockets, addresses, certificates. It may wait for a disk. */
+static void look_around(struct mgmt_process *p, uint64_t document)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	if (document == p->document && now_ms - p->looked_ms < LOOK_MS)
+		return;
+	p->looked_ms = now_ms;
+	p->document = document;
+	keep_local(p);
+	follow_api(p);
+	follow_peer_addresses(p);
+}
+
+/* Put in force what is due by records of versions. Under the lock. */
+static void follow_versions(struct mgmt_process *p)
+{
+	p->clock.now_ms = (int64_t)clock_mono_ms();
+	intent_run_deadline(p->core.intent, &p->clock, clock_believed_ms());
+	shared_run_step(&p->core, &p->clock);
+}
+
 /*
  * All that time brings about happens here. The clock comes first, since everything after it goes
  * by the believed time; what may wait (listening, certificates) comes last, without the lock.
@@ -192,27 +232,37 @@ static void on_mgmt_tick(void *arg)
 	timekeep_tick(&p->core);
 	intent_purge_by(p->core.intent, timekeep_purge_ms(&p->core));
 	int64_t now_ms = clock_believed_ms();
-	uint64_t document = intent_document(p->core.intent);
+	uint64_t was = intent_document(p->core.intent);
 	int64_t wait_ms = intent_tick(p->core.intent, now_ms) - now_ms;
-	struct pending_clock clock;
-	pending_clock_read(&clock);
-	intent_run_deadline(p->core.intent, &clock, now_ms);
-	set_mgmt_gauges(p);
-	own_conditions_state(&p->core);
-	if (document != intent_document(p->core.intent)) {
+	follow_versions(p);
+	uint64_t document = intent_document(p->core.intent);
+	if (document != was) {
 		inforce_judge(&p->core); /* a rollback is a version, too */
 		core_changed(&p->core);
 	}
+	say_state(p, document != p->document);
 	core_unlock(&p->core);
 	log_tick();
-	keep_local(p);
-	follow_api(p);
-	follow_peer_addresses(p);
+	look_around(p, document);
 	if (wait_ms < TICK_LEAST_MS)
 		wait_ms = TICK_LEAST_MS;
-	/* a request may make something due sooner: look at least every quarter of a second */
 	loop_timer_set(p->loop, &p->tick,
-	               loop_now_ms(p->loop) + (uint64_t)(wait_ms > 250 ? 250 : wait_ms));
+	               loop_now_ms(p->loop) +
+	                       (uint64_t)(wait_ms > (int64_t)TICK_MS ? TICK_MS : wait_ms));
+}
+
+/* core_changed(): a record that came may put a version in force, without waiting for the next tick. */
+static void on_mgmt_change(void *arg, int fd, uint32_t events)
+{
+	struct mgmt_process *p = arg;
+	uint64_t n;
+
+	(void)events;
+	(void)!read(fd, &n, sizeof(n));
+	core_lock(&p->core);
+	p->clock.now_ms = (int64_t)clock_mono_ms();
+	shared_run_step(&p->core, &p->clock);
+	core_unlock(&p->core);
 }
 
 static void on_mgmt_stop(void *arg)
@@ -245,14 +295,13 @@ static char *on_ctl_request(void *arg, const char *line, size_t length)
  * The order matters: the clock before the intent, which is opened by it; threads last, since they
  * use all of it.
  */
-static int open_core(struct core *core)
+static int open_core(struct core *core, struct pending_clock *clock)
 {
 	struct intent_options options = { .conf_dir = core->dirs.conf,
 		                          .state_dir = core->dirs.state,
 		                          .run_dir = core->dirs.run,
 		                          .node = core->dirs.node };
 	pthread_condattr_t attributes;
-	struct pending_clock clock;
 	int err = stats_create(core->dirs.run, "mgmt", STATS_MAX, &core->stats);
 
 	if (err)
@@ -272,9 +321,9 @@ static int open_core(struct core *core)
 	options.purge_ms = timekeep_purge_ms(core);
 	options.shares = store_conf_is_there(core->dirs.conf);
 	err = intent_open(&options, clock_believed_ms(), &core->intent);
-	pending_clock_read(&clock);
+	pending_clock_read(clock);
 	if (!err) /* before operations are read from what it had */
-		intent_run_deadline(core->intent, &clock, clock_believed_ms());
+		intent_run_deadline(core->intent, clock, clock_believed_ms());
 	if (!err)
 		err = observer_open(core); /* before any thread looks at it */
 	if (!err)
@@ -299,9 +348,14 @@ static int open_core(struct core *core)
 static int open_mgmt_loop(struct mgmt_process *p)
 {
 	char path[PATH_MAX];
-	int err = loop_open(&p->loop);
+	int err = loop_open(&p->loop), fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	p->tick = (struct loop_timer){ .cb = on_mgmt_tick, .arg = p };
+	p->core.main_fd = fd < 0 ? 0 : fd;
+	if (!err && fd < 0)
+		err = -errno;
+	if (!err)
+		err = loop_fd_add(p->loop, fd, EPOLLIN, on_mgmt_change, p);
 	if (!err)
 		err = loop_signal(p->loop, SIGTERM, on_mgmt_stop, p);
 	if (!err)
@@ -327,7 +381,7 @@ int mgmt_process_open(struct mgmt_process *p)
 	int err = open_mgmt_loop(p);
 
 	if (!err)
-		err = open_core(&p->core);
+		err = open_core(&p->core, &p->clock);
 	return err ? err : listen_local(&p->core, &p->local);
 }
 
@@ -362,4 +416,6 @@ void mgmt_process_close(struct mgmt_process *p)
 	intent_close(p->core.intent);
 	stats_close(p->core.stats);
 	loop_close(p->loop);
+	if (p->core.main_fd)
+		close(p->core.main_fd);
 }

@@ -16,6 +16,7 @@
 #include "base/loop.h"
 #include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
+#include "mgmt/store/pending.h"
 
 struct ctl;
 
@@ -24,6 +25,10 @@ struct mgmt_process {
 	struct core core;
 	struct loop *loop;
 	struct loop_timer tick;
+	struct pending_clock clock; /**< of this boot */
+	uint64_t document;          /**< by which its surroundings were looked at last */
+	uint64_t said_ms,
+	        looked_ms; /**< when it showed what it is, and looked at its surroundings, last */
 	struct ctl *ctl;
 	struct http_server *local, *tcp;
 	bool local_lost; /**< its file is gone and could not be made again: said once */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The thread looks four times a second whether a round is due. A round asks all nodes first; then the
+ * The thread looks whether a round is due: four times a second while an operation is not over, else when something changes. It
+ * has a thread of its own, as a round waits for other nodes and for the store. A round asks all nodes first; then the
  * engine of each operation that this node owns says by their answers how its record changes, and that is decided
  * (mgmt/controller/operation_decide.h).
  *
@@ -325,9 +326,32 @@ static void run_round(struct core *core)
 	core_lock(core);
 }
 
-static void *run_thread(void *core)
+/* When the thread looks again, if nothing changes. Under the lock. */
+static uint64_t next_look_ms(struct core *core, uint64_t began_ms)
 {
-	core_run_rounds(core, run_round, OPERATIONS_FAST_MS);
+	const struct operations_item *item;
+	uint64_t idle_ms = core->operations->ran_ms + OPERATIONS_IDLE_MS;
+
+	for (size_t i = 0; (item = operations_at(core, i)); i++)
+		if (!operation_is_over(&item->op) || !item->revision)
+			return began_ms + OPERATIONS_FAST_MS;
+	return idle_ms > began_ms ? idle_ms : began_ms + OPERATIONS_IDLE_MS;
+}
+
+static void *run_thread(void *arg)
+{
+	struct core *core = arg;
+
+	core_lock(core);
+	while (!core->stopping) {
+		uint64_t began_ms = clock_mono_ms();
+
+		run_round(core);
+		if (core_wait(core, next_look_ms(core, began_ms)))
+			while (core_wait(core, began_ms + OPERATIONS_FAST_MS))
+				; /* many changes lead to one look */
+	}
+	core_unlock(core);
 	return NULL;
 }
 

@@ -24,8 +24,9 @@
 #include "base/believed.h"
 #include "weir/stats.h"
 
-#define HEAD     "weir-clock 1\n" /* of STATE/clock: name and layout */
-#define TEXT_MAX 160              /* bytes of the whole record, with room */
+#define HEAD      "weir-clock 1\n" /* of STATE/clock: name and layout */
+#define TEXT_MAX  160              /* bytes of the whole record, with room */
+#define REPAIR_MS 1000u /* between two looks whether the page's file is there and whole */
 
 struct timekeep {
 	struct page *page;
@@ -35,9 +36,10 @@ struct timekeep {
 	enum wall_clock_peers peers;
 	enum wall_clock_hold logged; /* the state that was logged last */
 	int64_t purge_ms;
-	uint64_t kept_ms; /* when STATE/clock was written */
-	bool keep_failed; /* said once */
-	bool was_right;   /* since the start, or the last time that it was not */
+	uint64_t kept_ms;     /* when STATE/clock was written */
+	uint64_t repaired_ms; /* when the page's file was looked at last */
+	bool keep_failed;     /* said once */
+	bool was_right;       /* since the start, or the last time that it was not */
 };
 
 /* What STATE/clock holds. */
@@ -236,7 +238,10 @@ static void set_clock_gauges(struct core *core)
 
 static void publish_time(struct timekeep *t)
 {
-	page_repair(t->page);
+	if (t->wall_clock.mono_ms - t->repaired_ms >= REPAIR_MS) {
+		t->repaired_ms = t->wall_clock.mono_ms;
+		page_repair(t->page);
+	}
 	believed_publish(page_payload(t->page), &t->wall_clock, t->boot);
 	page_alive(t->page, t->wall_clock.mono_ms);
 	clock_believe(t->wall_clock.at_ms - (int64_t)t->wall_clock.mono_ms);

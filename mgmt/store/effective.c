@@ -230,6 +230,7 @@ void effective_write(struct intent *in, int64_t now_ms)
 		return;
 	fill_input(in, now_ms, &input, versions);
 	in->next_ms = compose_next_ms(&input);
+	in->look_ms = now_ms; /* it may name other files */
 	struct intent_shared *composed = compose_shared(&input);
 	int err = composed ? proc_path(in->state_dir, PROC_EFFECTIVE_FILE, path) : -ENOMEM;
 	if (composed) {

@@ -21,6 +21,7 @@
 #include "mgmt/store/bootstrap.h"
 #include "mgmt/files/sweep.h"
 
+#define LOOK_MS   1000  /* between two looks at files that others may change */
 #define RETRY_MS  1000  /* between attempts to write to a store that fails */
 #define REOPEN_MS 10000 /* between attempts to open one: each checks the whole file */
 
@@ -423,12 +424,23 @@ void intent_close(struct intent *in)
 	free(in);
 }
 
+/* Look at files that others may change. @return whether the document is to be written for them */
+static bool look_at_files(struct intent *in, int64_t now_ms)
+{
+	bool has_key = key_follow(in, now_ms), is_damaged = written_is_damaged(in, now_ms);
+
+	in->look_ms = now_ms - now_ms % LOOK_MS + LOOK_MS;
+	placement_follow(in, now_ms);
+	return has_key || is_damaged;
+}
+
 int64_t intent_tick(struct intent *in, int64_t now_ms)
 {
 	if (now_ms <
 	    in->ticked_ms) /* the time went back: do what is due now instead of waiting longer */
-		in->retry_ms = in->next_ms = now_ms;
+		in->retry_ms = in->next_ms = in->look_ms = now_ms;
 	in->ticked_ms = now_ms;
+	bool looks = now_ms >= in->look_ms;
 	if (in->failing && now_ms >= in->retry_ms)
 		retry_store(in, now_ms);
 	else if (in->is_damaged && !in->failing)
@@ -438,11 +450,9 @@ int64_t intent_tick(struct intent *in, int64_t now_ms)
 	intent_follow_ramps(in, now_ms);
 	if (overrides_prune(&in->overrides, in->purge_ms ? in->purge_ms : now_ms) && !in->failing)
 		intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
-	if (key_follow(in, now_ms) || in->dirty || now_ms >= in->next_ms ||
-	    written_is_damaged(in, now_ms))
+	if ((looks && look_at_files(in, now_ms)) || in->dirty || now_ms >= in->next_ms)
 		effective_write(in, now_ms);
-	placement_follow(in, now_ms);
-	int64_t next_ms = now_ms + 1000;
+	int64_t next_ms = now_ms + LOOK_MS;
 	return in->next_ms < next_ms ? in->next_ms : next_ms;
 }
 

@@ -79,6 +79,7 @@ struct intent {
 	char store_reason[EVENT_TEXT_MAX];
 	int64_t retry_ms;  /* of a failing store */
 	int64_t ticked_ms; /* the time of the last tick */
+	int64_t look_ms;   /* when files that others may change are looked at again */
 	int64_t purge_ms; /* the time against which ended overrides are purged; 0: the call's now_ms */
 	struct journal *journal;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A thread writes what the store lacks: commands that were given while it was not reached, here or elsewhere. The node that was
+ * The helper (shared_run.c) has written what the store lacks: commands that were given while it was not reached, here or elsewhere. The node that was
  * given the command goes first, so that all others find it there.
  */
 #include "mgmt/sync/shared_commands.h"
@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sorted.h"
-#include "base/thread.h"
 #include "mgmt/core/command_records.h"
 #include "mgmt/core/shared_members.h"
 #include "mgmt/sync/shared_run.h"
@@ -29,7 +28,6 @@
 	2500u /* for a command's write; as much again where it must be looked for */
 #define WRITING_S                                                                                  \
 	2 /* for another command's write: many at once wait no longer than for the store */
-#define LOOK_MS     1000u  /* between two looks for what the store lacks */
 #define OTHERS_MS   10000u /* so long the node that was given a command has to write it */
 #define CHANGED_MAX 12u    /* overrides that one change writes */
 #define OLD_MS      (OVERRIDE_KEPT_MS + (int64_t)24 * 3600 * 1000)
@@ -43,11 +41,10 @@ struct looked_through {
 
 struct shared_commands {
 	struct core *core;
-	struct thread thread;
 	pthread_mutex_t writing; /* never locked under the core's lock */
 	struct shared_etcd *client;
 
-	/* of the thread: */
+	/* of the helper: */
 	struct looked_through own,
 	        all;        /* for what this node was given; and for what others were given, */
 	uint64_t others_ms; /* which are looked for at this time */
@@ -464,7 +461,7 @@ static bool begin_look(struct core *core, struct looked_through *l, int64_t revi
 }
 
 /* Write one after the other, until nothing is lacking or the store does not answer. Under the core's lock. */
-static void settle_commands(struct core *core)
+uint64_t shared_commands_settle(struct core *core)
 {
 	struct shared_commands *s = shared_run_commands(core);
 	uint64_t now_ms = clock_mono_ms();
@@ -472,26 +469,21 @@ static void settle_commands(struct core *core)
 	int64_t revision;
 
 	if (!s || !shared_state_is_ready(core) || shared_intent_revision(core->intent, &revision))
-		return;
+		return now_ms + SHARED_COMMANDS_LOOK_MS;
 	bool others = now_ms - s->others_ms >= OTHERS_MS;
 
 	if (others)
 		s->others_ms = now_ms;
 	if (!begin_look(core, others ? &s->all : &s->own, revision))
-		return;
+		return s->others_ms + OTHERS_MS;
 	while (!core->stopping && intent_store(core->intent) && (o = find_lacking(core, others)))
 		if (!write_lacking(s, o)) {
 			s->own = s->all = (struct looked_through){ 0 };
-			return;
+			return clock_mono_ms() + SHARED_COMMANDS_LOOK_MS;
 		}
 	if (others)
 		remove_old(s);
-}
-
-static void *run_commands(void *arg)
-{
-	core_run_rounds(arg, settle_commands, LOOK_MS);
-	return NULL;
+	return s->others_ms + OTHERS_MS;
 }
 
 int shared_commands_start(struct core *core, const struct etcd_settings *settings,
@@ -508,13 +500,9 @@ int shared_commands_start(struct core *core, const struct etcd_settings *setting
 	pthread_mutex_init(&s->writing, NULL);
 	int err = shared_etcd_open(&hurried, prefix, stop, &s->client, reason);
 
-	*out = s; /* the thread finds it there */
-	if (!err)
-		err = thread_start(&s->thread, run_commands, core);
-	if (err) {
-		*out = NULL;
+	*out = err ? NULL : s;
+	if (err)
 		shared_commands_stop(s);
-	}
 	return err;
 }
 
@@ -527,7 +515,6 @@ void shared_commands_stop(struct shared_commands *s)
 {
 	if (!s)
 		return;
-	thread_join(&s->thread);
 	shared_etcd_close(s->client);
 	pthread_mutex_destroy(&s->writing);
 	free(s);

@@ -36,6 +36,13 @@ MUST_CHECK int shared_commands_start(struct core *core, const struct etcd_settin
                                      struct shared_commands **out, char reason[ETCD_REASON_MAX]);
 /** Let its client know of members of the store that joined later. */
 void shared_commands_add_to(struct shared_commands *s, struct shared_members *m);
+#define SHARED_COMMANDS_LOOK_MS                                                                    \
+	1000u /**< between two looks for what the store lacks, if something changes */
+/**
+ * Write what the store lacks of commands. The lock is given up meanwhile, for as long as it takes the store. By one thread.
+ * @return when to call again if nothing changes, monotonic
+ */
+uint64_t shared_commands_settle(struct core *core);
 /** End; not under the lock; core->stopping and the stop flag are set. NULL: nothing is done. */
 void shared_commands_stop(struct shared_commands *s);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * It has a thread of its own, as a renewal may wait for the store, and must not wait for what else waits for it.
  * The time of a lease is counted from before the request that began it. A renewal that fails says nothing, so the lease
  * is kept and tried again, until etcd says that it is lost.
  */
@@ -19,7 +20,8 @@
 
 #define RENEW_MS 3000u /* so that two renewals may be lost */
 #define LOOK_MS  500u
-#define NEED_MS  5000u /* it is renewed for so long after it was needed last */
+#define IDLE_MS  60000u /* while there is none */
+#define NEED_MS  5000u  /* it is renewed for so long after it was needed last */
 
 struct shared_lease {
 	struct core *core;
@@ -70,6 +72,7 @@ int64_t shared_lease_need(struct shared_lease *l, char reason[ETCD_REASON_MAX])
 		return 0;
 	l->id = id;
 	l->renewed_ms = l->requested_ms = now_ms;
+	core_changed(l->core); /* from now on it is looked after */
 	return id;
 }
 
@@ -134,7 +137,7 @@ static void *run_lease(void *arg)
 	core_lock(l->core);
 	while (!l->core->stopping) {
 		look_at_lease(l->core, l);
-		core_wait(l->core, clock_mono_ms() + LOOK_MS);
+		core_wait(l->core, clock_mono_ms() + (l->id ? LOOK_MS : IDLE_MS));
 	}
 	core_unlock(l->core);
 	return NULL;

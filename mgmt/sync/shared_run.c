@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The follower (shared_follower.c) takes records and nothing else. The keeper puts in force what follows from them, and
- * waits for nobody, so that a version goes back in time while the store is silent. The helper asks for the end of versions
- * and fetches files.
+ * The follower (shared_follower.c) takes records and nothing else. The main thread puts in force what follows from them, and
+ * waits for nobody, so that a version goes back in time while the store is silent. The helper asks for the end of versions,
+ * fetches files, and writes commands that the store lacks: it may wait for the store and for nodes, so it has a thread.
  * Requests and the helper write by one client of etcd, one after the other.
  * Nobody has the core's lock while etcd or another node is asked.
  */
@@ -33,7 +33,8 @@
 #include "weir/condition.h"
 #include "weir/json.h"
 
-#define KEEP_MS  250u   /* between two looks of the keeper: a deadline is noticed within that */
+#define OPEN_MS  250u   /* between two looks of the helper while a version may run out */
+#define IDLE_MS  10000u /* the same while none may */
 #define AGAIN_MS 1000u  /* after a failure */
 #define APART_MS 17000u /* by then a node that fell silent at a new epoch is heard no more */
 
@@ -77,36 +78,46 @@ static void end_joining(struct shared_run *r)
 	core_changed(core);
 }
 
-/* Puts in force what is to be in force: it never waits for anybody. */
-static void *run_keeper(void *arg)
+void shared_run_step(struct core *core, const struct pending_clock *clock)
 {
-	struct shared_run *r = arg;
+	struct shared_run *r = core->shared;
 
-	core_lock(r->core);
-	while (!r->core->stopping) {
-		shared_run_follow_records(r);
-		end_joining(r);
-		core_wait(r->core, clock_mono_ms() + KEEP_MS);
-	}
-	core_unlock(r->core);
-	return NULL;
+	if (!r)
+		return;
+	shared_run_follow_records(r, clock);
+	end_joining(r);
 }
 
-/* Asks others for what this node needs: the end of versions, and files. */
+/* When the helper is to look again, if nothing changes: @p end_ms and @p fetch_ms, where it waits to try again. */
+static uint64_t next_help_ms(const struct shared_run *r, const struct pending_clock *clock,
+                             uint64_t end_ms, uint64_t fetch_ms)
+{
+	uint64_t now_ms = clock_mono_ms(), until_ms = now_ms + IDLE_MS;
+	int64_t left_ms;
+
+	if (history_is_open(shared_intent_history(r->core->intent), clock->now_ms, &left_ms))
+		until_ms = now_ms + OPEN_MS;
+	if (end_ms > now_ms && end_ms < until_ms)
+		until_ms = end_ms;
+	return r->missing.number && fetch_ms < until_ms ? fetch_ms : until_ms;
+}
+
+/* Asks others for what this node needs: the end of versions, and files; and lets the store have what it lacks. */
 static void *run_helper(void *arg)
 {
 	struct shared_run *r = arg;
 	struct core *core = r->core;
 	struct peer_client client = { .multi = NULL };
-	uint64_t end_ms = 0, fetch_ms = 0; /* when these are tried again */
+	uint64_t end_ms = 0, fetch_ms = 0, settle_ms = 0; /* when these are tried again */
+	struct pending_clock clock;
 
+	pending_clock_read(&clock);
 	core_lock(core);
 	while (!core->stopping) {
 		uint64_t now_ms = clock_mono_ms();
-		struct pending_clock clock;
 		const char *reason;
 
-		pending_clock_read(&clock);
+		clock.now_ms = (int64_t)now_ms;
 		uint64_t number = shared_intent_to_end(core->intent, &clock, &reason);
 		struct version missing = r->missing;
 
@@ -119,7 +130,12 @@ static void *run_helper(void *arg)
 			client_close(&client);
 			core_lock(core);
 		}
-		core_wait(core, clock_mono_ms() + KEEP_MS);
+		if (now_ms >= settle_ms)
+			settle_ms = shared_commands_settle(core);
+		uint64_t until_ms = next_help_ms(r, &clock, end_ms, fetch_ms);
+		bool is_changed = core_wait(core, settle_ms < until_ms ? settle_ms : until_ms);
+		if (is_changed && settle_ms > now_ms + SHARED_COMMANDS_LOOK_MS)
+			settle_ms = now_ms + SHARED_COMMANDS_LOOK_MS;
 	}
 	core_unlock(core);
 	client_close(&client);
@@ -185,8 +201,6 @@ int shared_run_start(struct core *core)
 	core_unlock(core);
 	if (is_open)
 		err = thread_start(&r->follower, shared_follower_run, r);
-	if (!err)
-		err = thread_start(&r->keeper, run_keeper, r);
 	return err ? err : thread_start(&r->helper, run_helper, r);
 }
 
@@ -204,7 +218,6 @@ void shared_run_stop(struct core *core)
 		return;
 	shared_run_interrupt(core);
 	thread_join(&r->follower);
-	thread_join(&r->keeper);
 	thread_join(&r->helper);
 	shared_lease_stop(r->lease);
 	shared_commands_stop(r->commands);

@@ -21,8 +21,8 @@
  */
 int shared_run_write_change(struct shared_run *r, const struct shared_change *c,
                             struct shared_answer *out, char reason[ETCD_REASON_MAX]);
-/* Put in force what is to be in force by the records now. */
-void shared_run_follow_records(struct shared_run *r);
+/* Put in force what is to be in force by the records at @p clock. */
+void shared_run_follow_records(struct shared_run *r, const struct pending_clock *clock);
 /* The thread that takes what the store has into this node's copy. @param arg  the struct shared_run. Not under the lock */
 void *shared_follower_run(void *arg);
 /*

@@ -57,17 +57,16 @@ int shared_run_write_change(struct shared_run *r, const struct shared_change *c,
 	return err;
 }
 
-void shared_run_follow_records(struct shared_run *r)
+void shared_run_follow_records(struct shared_run *r, const struct pending_clock *clock)
 {
 	struct core *core = r->core;
-	uint64_t document = intent_document(core->intent);
-	struct pending_clock clock;
-
-	pending_clock_read(&clock);
+	uint64_t document = intent_document(core->intent), missed = r->missing.number;
 	const struct version *missing =
-	        shared_intent_follow(core->intent, &clock, clock_believed_ms());
+	        shared_intent_follow(core->intent, clock, clock_believed_ms());
 
 	r->missing = missing ? *missing : (struct version){ 0 };
+	if (r->missing.number != missed)
+		core_changed(core); /* the helper fetches it */
 	if (document != intent_document(core->intent)) {
 		inforce_judge(core);
 		core_changed(core);
@@ -127,12 +126,14 @@ void shared_run_await(struct core *core, int64_t revision)
 {
 	struct shared_run *r = core->shared;
 	uint64_t until_ms = clock_mono_ms() + ARRIVED_MS;
+	struct pending_clock clock;
 	int64_t here;
 
 	while (shared_intent_revision(r->core->intent, &here) || here < revision)
 		if (!core_wait(r->core, until_ms))
 			return;
-	shared_run_follow_records(r);
+	pending_clock_read(&clock);
+	shared_run_follow_records(r, &clock);
 }
 
 /* Say why a change was not made, or that it is not known. */
