@@ -694,7 +694,7 @@ bool scan_fits(const char *text, size_t n, const struct scan_limits *max)
 	do
 		read_next(&r);
 	while (r.token != SCAN_END);
-	return n <= max->bytes && s.n_settings <= max->settings && !r.broken;
+	return n <= max->bytes && s.n_settings <= max->settings;
 }
 
 /* Texts that follow each other are one name. One that is too long for a file's stays so. */

@@ -64,7 +64,7 @@ static void the_bytes_of_all_files_are_counted(void **state)
 static void an_include_is_read_in_its_place(void **state)
 {
 	(void)state;
-	fixture_write_text("main", "a = 1;\n/* x */\t@include\t\"one\"\t// y\nd = 4;\n"
+	fixture_write_text("main", "a = 1;\n/* x */\t@include\t\"one\"\t\r// y\r\nd = 4;\n"
 	                           " /* \n */ @include \"sub/two\" # z \n f = 6; ");
 	mkdir(fixture_path("sub"), 0700);
 	fixture_write_text("one", "b = 2;\n\nc = 3");

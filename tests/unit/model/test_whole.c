@@ -4,6 +4,7 @@
  * another on its way from the text through the model and back. The documents lie beside this file;
  * '@' in them is the test's directory.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@
 
 #include "fixture.h"
 #include "model/load.h"
+#include "tests/unit/calls.h"
 #include "tests/unit/suite.h"
 
 #define KEY "00112233445566778899aabbccddeeff"
@@ -253,6 +255,15 @@ static void another_key_than_the_version_s_is_not_used(void **state)
 		model_free(next);
 		model_free(m);
 	}
+	/* a user without the right to it is told how to get it; its file is opened after it was written, and after the document */
+	calls_fail("open", 3, EACCES, false);
+	struct model *m = read_with_key(KEY);
+
+	assert_int_equal(calls_end(), 1);
+	assert_int_equal(m->key_state, MODEL_KEY_NONE);
+	assert_non_null(
+	        strstr(m->key_fault, "/keys/hash.key is the cluster's secret and may not be read"));
+	model_free(m);
 	model_free(good);
 }
 

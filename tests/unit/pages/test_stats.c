@@ -116,12 +116,16 @@ static void the_next_process_starts_without_signs(void **state)
 	stats_add(stats_turns(s, "main"), 5);
 	stats_job_begin(s, "document", 300);
 	stats_add(stats_get_counter(s, STATS_COUNTER, STATS_WORKER, "worker=\"0\"", ""), 3);
+	stats_set(stats_get_counter(s, STATS_GAUGE, STATS_LISTENING, "address=\"192.0.2.1\"", ""),
+	          1);
 	stats_add(stats_get_counter(s, STATS_COUNTER, "weir_dns_queries_total", "", ""), 11);
 	stats_close(s); /* as after a kill: nothing was tidied up */
 	assert_int_equal(stats_create(dir, "dns", 16, &s), 0);
 	assert_false(read_value(STATS_TURNS, "thread=\"main\"", &v));
 	assert_false(read_value(STATS_JOB, "job=\"document\"", &v));
 	assert_false(read_value(STATS_WORKER, "worker=\"0\"", &v));
+	assert_false(read_value(STATS_LISTENING, "address=\"192.0.2.1\"",
+	                        &v)); /* it has no socket yet */
 	assert_true(read_value("weir_dns_queries_total", "", &v));
 	assert_int_equal(v, 11);
 	stats_close(s);

@@ -147,6 +147,11 @@ static void a_text_that_is_no_utf8_is_not_lost_silently(void **state)
 	text = text_of(&t);
 	assert_string_equal(text, "{\"colour\": \"red\", \"name\": \"a?\\nb\"}");
 	free(text);
+	t = (struct desk){ .name = "\x7f\x80",
+		           .by_colour = { INT64_MAX, INT64_MAX } }; /* ASCII ends there */
+	text = text_of(&t);
+	assert_string_equal(text, "{\"colour\": \"red\", \"name\": \"\x7f?\"}");
+	free(text);
 }
 
 static void what_is_wrong_is_refused_and_named(void **state)
@@ -296,6 +301,11 @@ static void people_are_shown_what_is_empty_too_under_its_own_names(void **state)
 	        json,
 	        "{\"name\": \"oak\", \"u32\": 4, \"i64\": 1790000000000, \"round\": true, "
 	        "\"known\": 0, \"colour\": \"green\", \"names\": [\"a\"], \"by_colour\": {\"green\": 0}}");
+	t[1].i64 = INT64_MIN; /* a time has all numbers */
+	json = record_to_json(&shown_desk, &t[1]);
+	assert_int_equal(record_from_json(&shown_desk, json, &again, NULL), 0);
+	assert_int_equal(again.i64, INT64_MIN);
+	json_decref(json);
 }
 
 static size_t allocations_left;
