@@ -134,6 +134,8 @@ static const struct failure {
 	{ "mnl_socket_sendto", 1, EPERM, false, add_one, -EPERM, N },
 	{ "mnl_socket_recvfrom", 1, ENOBUFS, false, add_one, -ENOBUFS, N },
 	{ "mnl_socket_recvfrom", 2, CALLS_INTERRUPTED, false, add_one, 0, N },
+	{ "mnl_socket_recvfrom", 2, CALLS_INTERRUPTED, true, add_one, 0,
+	  N }, /* a part shows that it is there */
 	{ "mnl_socket_recvfrom", 2, ENOBUFS, false, add_one, -ENOBUFS,
 	  N }, /* is it ours that is there? */
 	{ "mnl_socket_sendto", 1, EPERM, false, delete_one, -EPERM, N },

@@ -274,6 +274,22 @@ static void who_hangs_is_killed_once_and_named(void **state)
 }
 
 /* A crash is no less than a hang. */
+/* To read a large document may take longer than anything else: a process says so before. */
+static void who_is_in_a_job_has_the_time_that_it_said(void **state)
+{
+	struct scene *s = *state;
+
+	add_child(s, CHILD_DNS);
+	stats_job_begin(s->pages[CHILD_DNS], "document", 300);
+	run_hang_begin(&s->run);
+	look_often(s, 2 * LOOKS);
+	assert_int_equal(s->run.children[CHILD_DNS].verdict, LIFE_BUSY);
+	assert_false(was_killed(s, CHILD_DNS));
+	stats_job_end(s->pages[CHILD_DNS], "document");
+	look_after(s, 1000);
+	assert_true(was_killed(s, CHILD_DNS));
+}
+
 static void who_dies_is_counted_and_named(void **state)
 {
 	static const struct {
@@ -640,6 +656,7 @@ SUITE(hang)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(who_hangs_is_killed_once_and_named),
+		TEST(who_is_in_a_job_has_the_time_that_it_said),
 		TEST(who_dies_is_counted_and_named),
 		TEST(a_successor_that_hangs_is_killed_too),
 		TEST(a_successor_that_is_blocked_leaves_the_reason_of_the_restart),
