@@ -307,14 +307,14 @@ static void a_peer_without_an_answer_is_left_alone_for_a_while(void **state)
 	told_rows = silent_rows;
 	rows[1].query_ms = told_ms + 50;
 	assert_int_equal(look_again(50), 2);
-	rows[1].query_ms = told_ms; /* weir-announce asks again in half a second */
+	rows[1].query_ms = told_ms + EVERY_MS; /* weir-announce asks again in half a second */
 	assert_int_equal(look_again(EVERY_MS), 0);
-	rows[1].query_ms = told_ms;
+	rows[1].query_ms = told_ms + RETRY_MS - EVERY_MS;
 	assert_int_equal(look_again(RETRY_MS - EVERY_MS), 2);
 	told_rows = busy_rows;
-	rows[1].query_ms = told_ms;
+	rows[1].query_ms = told_ms + RETRY_MS;
 	assert_int_equal(look_again(RETRY_MS), 2);
-	rows[1].query_ms = told_ms;
+	rows[1].query_ms = told_ms + EVERY_MS;
 	assert_int_equal(look_again(EVERY_MS), 2); /* it answers, if not as it should */
 }
 

@@ -455,6 +455,11 @@ class Overrides(unittest.TestCase):
             self.assertTrue(base in text, path)
             for of in item.values():
                 self.assertEqual(list(of["responses"]), ["2XX", "default"], path)
+            described = item.get("get", {"responses": {"2XX": {}}})["responses"]["2XX"].get("content")
+            answer = self.node.ask("GET", path) if described and "{" not in path and path != "/v1/dns/explain" else None
+            if answer and described:
+                self.assertEqual(answer.status, 200, path)
+                self.assertLessEqual(set(answer.json), set(described["application/json"]["schema"]["properties"]), path)
             if "post" not in item:
                 continue
             schema = item["post"]["requestBody"]["content"]["application/json"]["schema"]

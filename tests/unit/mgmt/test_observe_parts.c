@@ -585,6 +585,22 @@ static void a_restart_amid_a_return_does_not_end_it(void **state)
 	}
 }
 
+/* A node that serves and whose addresses are out, for they wait, has no drain to return from. */
+static void a_restart_makes_no_return_of_what_is_out(void **state)
+{
+	const struct routes normal = { .known = true, .n_normal = 2 },
+	                    waiting = { .known = true, .n_waiting = 2 };
+
+	(void)state;
+	assert_null(look_at_drain(MODEL_NODE_SERVES, normal));
+	look_at_drain(MODEL_NODE_DRAINED, normal);
+	look_at_drain(MODEL_NODE_SERVES, normal);
+	assert_non_null(strstr(look_at_drain(MODEL_NODE_SERVES, waiting), "out, was serving"));
+	start_again();
+	assert_null(look_at_drain(MODEL_NODE_SERVES, waiting));
+	assert_string_equal(drain_state(), "out");
+}
+
 static struct ctl_server dns;
 static uint64_t generation;
 
@@ -868,6 +884,7 @@ SUITE(observe_parts)
 		T(no_death_of_a_process_is_missed),
 		T(a_process_that_comes_and_goes_fills_no_journal),
 		T(the_last_word_on_a_drain_is_true),
+		T(a_restart_makes_no_return_of_what_is_out),
 		T(a_restart_amid_a_return_does_not_end_it),
 		T(a_document_is_pending_since_there_is_one_to_take),
 		T(all_backends_of_all_pools_are_summed),

@@ -228,8 +228,9 @@ static void a_backup_that_nothing_probes_is_not_known_to_be_ready(void **state)
 	static const struct model_check check = { .interval_ms = 1000 };
 
 	(void)state;
-	for (int i = 0; i < 4; i++) {
-		bool checked = i % 2, there = i / 2;
+	for (int i = 0; i < 5; i++) {
+		bool unproven = i == 4; /* by the tables */
+		bool checked = unproven || i % 2, there = i / 2;
 		struct model_pool backup = { .name = "web-fra",
 			                     .site = &sites[1],
 			                     .index = 1,
@@ -244,16 +245,19 @@ static void a_backup_that_nothing_probes_is_not_known_to_be_ready(void **state)
 		own.services = &service;
 		own.n_services = 1;
 		assert_int_equal(model_tables(&own, &sites[0], tables), 1);
+		more.backup_obstacle = unproven ? EFFECT_BACKUP_UNPROVEN : EFFECT_BACKUP_USABLE;
 		struct effect *effect = write_page(dir, tables[0].id, there, NULL, 0);
 		const struct backup_evidence evidence = { .m = &own, .effect = effect };
 		const struct backup_tables all = { tables, 1 };
+		more.backup_obstacle = EFFECT_BACKUP_USABLE;
 		json_t *list = backup_status_json(&evidence), *row = json_array_get(list, 0);
 		const json_t *ready = json_object_get(row, "ready");
 		const char *detail = json_string_value(json_object_get(row, "detail"));
-		assert_true(checked && there ? json_is_true(ready) : json_is_null(ready));
+		assert_true(checked && there && !unproven ? json_is_true(ready)
+		                                          : json_is_null(ready));
 		assert_int_equal(backup_status_is_odd(&evidence, &all, &here),
 		                 !json_is_true(ready));
-		if (there)
+		if (there && !unproven)
 			assert_string_equal(
 			        detail,
 			        checked ? ""

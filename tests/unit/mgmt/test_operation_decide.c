@@ -246,6 +246,24 @@ static void what_goes_on_does_so_with_the_key_of_now(void **state)
 	}
 }
 
+/* Another key would move other clients; one that is not known is no other one. */
+static void what_moves_is_held_when_the_key_is_another_one(void **state)
+{
+	static const struct {
+		uint64_t own, now;
+		bool holds;
+	} rows[] = { { 5, 5, false }, { 5, 6, true }, { 5, 0, false }, { 0, 6, false } };
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		op.state = OPERATION_MOVING;
+		op.key_fingerprint = rows[i].own;
+		facts.key_fingerprint = rows[i].now;
+		(void)operation_next(&op, &facts, NOW_MS, &act);
+		assert_int_equal(!strcmp(op.hold.code, "key-changed"), rows[i].holds);
+	}
+}
+
 /* --- late clients --- */
 
 static void the_level_stays_complete_while_the_backup_is_opened(void **state)
@@ -991,6 +1009,34 @@ static void each_stage_begins_anew_and_the_backup_leaves_before_the_steps(void *
 	assert_string_equal(op.hold.code, "backup-leaves");
 }
 
+static void each_stage_that_does_not_end_holds_by_its_own_code(void **state)
+{
+	static const struct {
+		enum operation_stage stage;
+		enum operation_truth pools, announced, up;
+		const char *code;
+	} rows[] = {
+		{ OPERATION_STAGE_POOLS, OPERATION_NO, OPERATION_YES, OPERATION_YES, "pools" },
+		{ OPERATION_STAGE_ANNOUNCE, OPERATION_YES, OPERATION_NO, OPERATION_YES,
+		  "announce" },
+		{ OPERATION_STAGE_OUTSIDE, OPERATION_YES, OPERATION_YES, OPERATION_NO,
+		  "site-down" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		begin_stages();
+		op.stage = rows[i].stage;
+		sites[0].pools = rows[i].pools;
+		sites[0].announced = rows[i].announced;
+		sites[0].up = rows[i].up;
+		op.state_ms = TICK_STAGE_MS;
+		back_return(&t);
+		assert_int_equal(op.state, OPERATION_HELD);
+		assert_string_equal(op.hold.code, rows[i].code);
+	}
+}
+
 /* What was down long before the drain never comes: then a person returns the site without waiting. */
 static void a_return_that_is_held_says_what_does_not_wait(void **state)
 {
@@ -1196,6 +1242,7 @@ static void run_half_way(enum operation_state state, enum operation_way way)
 
 #define ANSWERS(s) "answers given before the step may be in use for " s " s more"
 #define CANARY(s)  "the first 1 % of the clients is watched for " s " s more"
+#define TTL_MS     65000 /* with the time in which the last answer comes */
 #define PACE(s)    "by its pace (--over) the step takes " s " s more"
 
 /* One TTL and 5 s, 2 min for a first 1 % on the way back, its part of --over: the last of them ends it. */
@@ -1247,6 +1294,41 @@ static void a_step_that_is_in_force_has_its_time(void **state)
 		if (rows[i].waits)
 			assert_string_equal(op.waits, rows[i].waits);
 		assert_int_equal(op.state, rows[i].state);
+	}
+}
+
+/* Clients that do not follow their names have two TTLs and a minute more for it. */
+static void a_share_that_stays_wrong_holds_in_the_end(void **state)
+{
+	static const struct {
+		int64_t waited_ms;
+		enum operation_state state;
+		const char *code;
+	} rows[] = {
+		{ TTL_MS, OPERATION_MOVING, "" },
+		{ 2 * TTL_MS + TICK_SHARE_MS - 1, OPERATION_MOVING, "" },
+		{ 2 * TTL_MS + TICK_SHARE_MS, OPERATION_HELD, "share" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		run_half_way(OPERATION_MOVING, OPERATION_OUT);
+		op.overridden[OPERATION_GUARD_SHARE] = false;
+		op.steps[0].in_force_ms = 1;
+		op.steps[0].ttl_s = KNOWN(60);
+		op.waited_ms = rows[i].waited_ms;
+		facts.window_flows = KNOWN(400);
+		facts.window_answers = KNOWN(2000);
+		sites[0].arrivals = KNOWN(300);
+		sites[1].arrivals = KNOWN(100);
+		for (size_t p = 0; p < COUNT(sites[0].at); p++)
+			sites[0].at[p].share_ppm = KNOWN(200000);
+		assert_false(step_run(&t));
+		assert_int_equal(op.step, 0);
+		assert_string_equal(op.state == OPERATION_HELD ? op.hold.detail : op.waits,
+		                    "new flows at the site are 75.0% of all; 20.0% were projected");
+		assert_int_equal(op.state, rows[i].state);
+		assert_string_equal(op.hold.code, rows[i].code);
 	}
 }
 
@@ -2110,6 +2192,7 @@ SUITE(operation_decide)
 		T(a_state_begins_with_its_clocks_at_zero),
 		T(a_failure_ends_when_the_operation_goes_on),
 		T(what_goes_on_does_so_with_the_key_of_now),
+		T(what_moves_is_held_when_the_key_is_another_one),
 		T(the_level_stays_complete_while_the_backup_is_opened),
 		T(a_target_that_is_gone_has_no_backup_to_open),
 		T(a_backup_is_opened_once_for_late_clients),
@@ -2129,6 +2212,7 @@ SUITE(operation_decide)
 		T(a_new_owner_reads_levels_and_then_waits_for_a_ttl),
 		T(who_takes_an_operation_that_waits_goes_on_at_its_level),
 		T(each_stage_begins_anew_and_the_backup_leaves_before_the_steps),
+		T(each_stage_that_does_not_end_holds_by_its_own_code),
 		T(a_return_that_is_held_says_what_does_not_wait),
 		T(of_two_that_are_ready_one_begins_its_steps),
 		T(a_target_is_quiet_below_a_hundredth),
@@ -2136,6 +2220,7 @@ SUITE(operation_decide)
 		T(a_hold_is_had_by_its_own_step_alone),
 		T(no_step_begins_before_all_have_the_record),
 		T(a_step_that_is_in_force_has_its_time),
+		T(a_share_that_stays_wrong_holds_in_the_end),
 		T(a_step_begins_once_the_last_one_has_settled),
 		T(a_guard_that_cannot_be_asked_is_waited_for),
 		T(a_way_begins_with_who_is_there),

@@ -346,6 +346,13 @@ static void only_what_weir_dns_has_is_in_force(void **state)
 	assert_int_equal(read_told(NULL, "epoch"), op.epoch);
 	assert_int_equal(read_told(NULL, "step"), 2);
 	assert_int_equal(read_told(NULL, "level_ppm"), 250000);
+	/* what has ended is in force nowhere, whatever weir-dns said of it last */
+	make_write(3, 0);
+	op.write.ended = true;
+	put_record("o1", "fra-1", OPERATION_DONE);
+	assert_int_equal(read_told(&levels, "generation"), op.stamp);
+	assert_int_equal(read_told(&levels, "step"), 3);
+	assert_int_equal(read_told(&levels, "level_ppm"), 0);
 }
 
 /* What a person commands is no step: weir-dns tells nothing of it, and the operation ends all the same. */

@@ -301,6 +301,9 @@ static void of_services(void **state)
 		    NUMBER(services[1].udp_idle_ms, KEEP, 1) } },
 		{ GONE("4", "4", "100"), { NUMBER(services[1].port, KEEP, 81) } },
 		{ GONE("4", "4", "100"), { NUMBER(services[1].protocol, KEEP, MODEL_UDP) } },
+		{ GONE("4", "4", "100"), /* nor of what was TCP */
+		  { NUMBER(services[1].protocol, KEEP, MODEL_UDP),
+		    NUMBER(services[1].udp_policy, MODEL_UDP_KEEP, MODEL_UDP_RESET) } },
 		{ GONE("1", "4", "25"), { POINTS(at[2].site, sites[0]) } },
 		{ "service quic: 1 of its 2 addresses and ports are not served any more (entries-gone 50 %)\n" GONE(
 		          "1", "4", "25"),

@@ -270,6 +270,24 @@ static void a_peer_with_another_store_is_stated(void **state)
 	expect_stated("this node's own id is not known", two_etcds);
 }
 
+/* Since the first look at which they were, not the last one; and it is over at once. */
+static void a_peer_is_apart_since_it_was_seen_so(void **state)
+{
+	struct peers_report *first = &peers.reports[0];
+
+	(void)state;
+	snprintf(first->store_origin, sizeof(first->store_origin), "3.ab.99");
+	peers_relate(&this_node);
+	assert_int_not_equal(first->apart_ms, 0);
+	first->apart_ms -= 5000;
+	uint64_t since_ms = first->apart_ms;
+	peers_relate(&this_node);
+	assert_int_equal(first->apart_ms, since_ms);
+	snprintf(first->store_origin, sizeof(first->store_origin), "3.ab.77");
+	peers_relate(&this_node);
+	assert_int_equal(first->apart_ms, 0);
+}
+
 /* --- as the API shows it --- */
 
 /* What is shown beside the state and its reason, of a node that has nothing of the store yet. */
@@ -379,7 +397,8 @@ static void each_member_is_shown_as_it_answers(void **state)
 
 	(void)state;
 	open_shared();
-	run.observed.n = run.observed.n_voters = COUNT(members);
+	run.observed.n = COUNT(members);
+	run.observed.n_voters = COUNT(members) - 1; /* one learns */
 	memcpy(run.observed.members, members, sizeof(members));
 	expect_whole("it works", show_store(), shown);
 	run.heard_ms = clock_mono_ms() - 7000;
@@ -537,6 +556,7 @@ SUITE(store_conditions)
 		T(files_that_are_not_here_are_stated),
 		T(a_member_that_does_not_answer_is_stated),
 		T(a_peer_with_another_store_is_stated),
+		T(a_peer_is_apart_since_it_was_seen_so),
 		T(each_state_of_the_store_is_shown),
 		T(each_member_is_shown_as_it_answers),
 		T(who_may_change_what_nodes_share_is_as_sure),
