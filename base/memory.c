@@ -13,6 +13,9 @@
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
 
 #define ALIGN    alignof(max_align_t) /* bytes: a block of the reserve may hold any type */
 #define ROOM_MAX ((size_t)96 << 10)   /* bytes: below the size from which malloc() maps blocks */
@@ -129,4 +132,13 @@ void memory_reserve_end(void)
 		free(kept.bytes);
 		keep_block(NULL, 0);
 	}
+}
+
+/* Not by exit(): other threads run, and what is on the disk is whole at each moment. */
+void *memory_must(void *p)
+{
+	if (p)
+		return p;
+	log_error("no-memory", "error=\"out of memory\" effect=\"the process ends\"");
+	_exit(MEMORY_EXIT);
 }

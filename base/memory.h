@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Running out of memory, remembered for the work that a thread is doing.
+ * Running out of memory: remembered for the work that a thread is doing, or the end of the process.
  *
  * A library that builds an answer from many small pieces (jansson) may leave a piece out when an
  * allocation fails, and nothing in the answer shows it. So its allocations go through
@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "base/checked.h"
 
@@ -43,5 +44,24 @@ MUST_CHECK int memory_reserve_begin(size_t n);
 bool memory_reserve_drawn(void);
 /** End the reserve with all that was drawn. Its memory stays with the thread, at most 1 MiB of it. */
 void memory_reserve_end(void);
+
+/** Bytes of the largest struct of MEMORY_NEW(). */
+#define MEMORY_SMALL_MAX ((size_t)192 << 10)
+/** What the process exits with where memory_must() has no memory: EX_OSERR of sysexits.h. */
+#define MEMORY_EXIT 71
+
+/**
+ * Take @p p, which an allocation gave; where it is NULL, end the process with a line (event no-memory).
+ *
+ * For processes that can be started again without loss: weir-mgmt, weir-announce, weir-health and `weir`; never for
+ * weir-dataplane and weir-dns (tests/check/check_includes.py), nor for code that these share. And for a small
+ * allocation of fixed size, or a fixed one at the start. What grows with input is refused by itself.
+ */
+MUST_CHECK void *memory_must(void *p) __attribute__((returns_nonnull));
+
+/** A zeroed struct for free(), as memory_must(); a larger @p type does not compile. */
+#define MEMORY_NEW(type)                                                                           \
+	((type *)memory_must(                                                                      \
+	        calloc(sizeof(char[sizeof(type) <= MEMORY_SMALL_MAX ? 1 : -1]), sizeof(type))))
 
 #endif

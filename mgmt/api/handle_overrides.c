@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "mgmt/core/field.h"
 #include "mgmt/controller/guard_facts.h"
 #include "mgmt/api/handle.h"
@@ -226,16 +227,13 @@ static enum command_outcome run_guarded(struct core *core, const struct http_req
 
 void handle_command(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	struct command_result *result = calloc(1, sizeof(*result));
-	struct guard_facts *observed = calloc(1, sizeof(*observed));
+	struct command_result *result = MEMORY_NEW(struct command_result);
+	struct guard_facts *observed = MEMORY_NEW(struct guard_facts);
 	int64_t now_ms = clock_believed_ms();
 	struct command c;
 	struct observe_pages pages;
 
-	if (!result || !observed)
-		http_problem(reply, 503, "busy", "out of memory");
-	if (!result || !observed || !read_command(r, &c, reply, now_ms) ||
-	    !open_observed(core, &c, observed, reply)) {
+	if (!read_command(r, &c, reply, now_ms) || !open_observed(core, &c, observed, reply)) {
 		free(observed);
 		free(result);
 		return;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/observe/levels.h"
 #include "mgmt/controller/operation_measure.h"
@@ -134,13 +135,12 @@ static void await_revision(struct core *core, const json_t *body)
 void handle_peer_operations(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	bool measures = json_has_true(r->json, "measure");
-	struct ramp_levels *levels = calloc(1, sizeof(*levels));
+	struct ramp_levels *levels = MEMORY_NEW(struct ramp_levels);
 
 	core_lock(core);
-	bool ok = core->operations && levels &&
-	          sender_ok(core, json_get_text(r->json, "node"), reply);
-	if (!ok && (!core->operations || !levels))
-		http_problem(reply, 503, "busy", "out of memory, or just starting");
+	bool ok = core->operations && sender_ok(core, json_get_text(r->json, "node"), reply);
+	if (!core->operations)
+		http_problem(reply, 503, "busy", "just starting");
 	core_unlock(core);
 	if (!ok) {
 		free(levels);

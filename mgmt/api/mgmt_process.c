@@ -325,7 +325,7 @@ static int open_core(struct core *core, struct pending_clock *clock)
 	if (!err) /* before operations are read from what it had */
 		intent_run_deadline(core->intent, clock, clock_believed_ms());
 	if (!err)
-		err = observer_open(core); /* before any thread looks at it */
+		observer_open(core); /* before any thread looks at it */
 	if (!err)
 		err = shared_run_start(core); /* first, as the others look whether it runs */
 	if (!err)

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/memory.h"
 #include "base/owner.h"
 #include "base/plain.h"
 #include "base/proc.h"
@@ -214,13 +215,11 @@ static int compare_versions(struct core *core, const struct history *h,
 int old_file_check(struct core *core, const struct old_file *from,
                    const struct intent_candidate *candidate, json_t **reverted)
 {
-	struct history *h = calloc(1, sizeof(*h));
-	int err = h ? 0 : -ENOMEM;
+	struct history *h = MEMORY_NEW(struct history);
+	int err = -EALREADY;
 
-	if (!err && !candidate->err && candidate->head && (*from->base || from->guess))
+	if (!candidate->err && candidate->head && (*from->base || from->guess))
 		err = find_base_index(core, from, h);
-	else if (!err)
-		err = -EALREADY;
 	if (err == -ENOENT && candidate->plan.n_changes == 0)
 		err = 0; /* what is in force already takes nothing back: all nodes were restored from it */
 	if (!err && candidate->plan.n_changes > 0)

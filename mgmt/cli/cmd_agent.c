@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "mgmt/cli/api.h"
 #include "mgmt/json/row.h"
 #include "record/fields.h"
@@ -336,8 +337,8 @@ static void print_agent(const json_t *body)
 int cli_agent_status(struct cli *cli, const struct cli_args *args)
 {
 	char error[AGENT_ERROR_MAX] = "";
-	struct agent_status *s = calloc(1, sizeof(*s));
-	int err = s ? agent_status(args->at[0], cli->dirs.bpf, s, error) : -ENOMEM;
+	struct agent_status *s = MEMORY_NEW(struct agent_status);
+	int err = agent_status(args->at[0], cli->dirs.bpf, s, error);
 
 	if (err) {
 		free(s);

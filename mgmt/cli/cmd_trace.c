@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/ctl.h"
+#include "base/memory.h"
 #include "mgmt/cli/api.h"
 #include "weir/effect.h"
 #include "weir/json.h"
@@ -82,8 +83,8 @@ static int trace_pinned_tables(const struct cli *cli, const struct cli_args *arg
                                const struct trace_query *q)
 {
 	char reason[REASON_MAX_BYTES] = "";
-	struct trace_result *r = calloc(1, sizeof(*r));
-	int err = r ? trace_pinned(pins, q, r, reason, sizeof(reason)) : -ENOMEM;
+	struct trace_result *r = MEMORY_NEW(struct trace_result);
+	int err = trace_pinned(pins, q, r, reason, sizeof(reason));
 
 	if (!err) {
 		char *line = trace_json(q, r);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/page.h"
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/store/command.h"
@@ -144,10 +145,7 @@ static int print_outcome(const struct cli *cli, struct intent *in, const struct 
 static int run_offline(const struct cli *cli, struct intent *in, const struct command *c,
                        int64_t now_ms, json_t **guards)
 {
-	struct command_result *r = calloc(1, sizeof(*r));
-
-	if (!r)
-		return cli_fail(CLI_UNREACHABLE, "out of memory");
+	struct command_result *r = MEMORY_NEW(struct command_result);
 	struct page *page;
 
 	/* the guards see the health page as in weir-mgmt; without a page they take nothing as down */

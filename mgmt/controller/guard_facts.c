@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/memory.h"
 #include "base/sorted.h"
 #include "mgmt/observe/announce_own.h"
 #include "mgmt/peers/announce_words.h"
@@ -145,9 +146,8 @@ void guard_facts_query_flows(struct core *core, struct guard_facts *out)
 
 	if (!has_flow_capacity(core))
 		return;
-	struct operation_observed *observed = calloc(1, sizeof(*observed));
-	struct operation_snapshot *v =
-	        observed && core->operations ? operation_snapshot_now(core) : NULL;
+	struct operation_observed *observed = MEMORY_NEW(struct operation_observed);
+	struct operation_snapshot *v = core->operations ? operation_snapshot_now(core) : NULL;
 
 	if (v && v->m)
 		operation_gather(v, &none, 0, observed);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "mgmt/sync/operations_list.h"
 #include "mgmt/sync/shared_commands.h"
 #include "mgmt/sync/shared_lease.h"
@@ -267,12 +268,12 @@ static enum operation_decided write_record(struct core *core, const struct opera
 	bool alone = shared_state_is_alone(core);
 	bool owns = !alone && operations_is_own(core, op) && !operation_is_over(op);
 	int64_t lease = owns ? shared_lease_need(shared_run_lease(core), reason) : 0;
-	struct shared_change *c = malloc(sizeof(*c));
+	struct shared_change *c = MEMORY_NEW(struct shared_change);
 	enum operation_decided decided = OPERATION_UNDECIDED;
 
 	if (begins && has_rival(core, op)) {
 		decided = OPERATION_OVERTAKEN;
-	} else if (c && (lease || !owns)) {
+	} else if (lease || !owns) {
 		make_change(core, op, begins, *revision, if_unowned, lease, c);
 		decided = alone ? decide_here(core, c, revision, reason)
 		                : decide_shared(core, c, revision, reason);

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/plain.h"
 #include "mgmt/controller/operation_command.h"
 #include "mgmt/controller/operation_decide.h"
@@ -116,18 +117,15 @@ static void add_way_past(struct operation_outcome *out, const struct operation *
                          const struct operation_order *order, const struct operation_facts *facts,
                          enum rule_id guard)
 {
-	struct operation_verdict *verdicts = calloc(OPERATION_GUARD_COUNT, sizeof(*verdicts));
-	struct operation *with = calloc(1, sizeof(*with));
+	struct operation_verdict verdicts[OPERATION_GUARD_COUNT] = { 0 };
+	struct operation *with = MEMORY_NEW(struct operation);
 
-	if (verdicts && with) {
-		*with = *op;
-		judge_order(with, facts, order, verdicts);
-		verdicts[guard].ok = false;
-		out->json = operation_order_refusal(op, with, orders[order->what].word,
-		                                    order->person.reason, verdicts, facts);
-	}
+	*with = *op;
+	judge_order(with, facts, order, verdicts);
+	verdicts[guard].ok = false;
+	out->json = operation_order_refusal(op, with, orders[order->what].word,
+	                                    order->person.reason, verdicts, facts);
 	free(with);
-	free(verdicts);
 }
 
 static void refuse_order(struct operation_outcome *out, const struct operation *op,
@@ -139,8 +137,6 @@ static void refuse_order(struct operation_outcome *out, const struct operation *
 		                 *error ? error : operation_state_text(op->state));
 	else if (err == -EBUSY || err > 0)
 		operation_refuse(out, 409, "guard", "%s", error);
-	else if (err == -ENOMEM)
-		operation_refuse(out, 503, "busy", "out of memory");
 	else
 		operation_refuse(out, 409, "operation", "operation %s is %s: %s", op->id,
 		                 operation_state_text(op->state),

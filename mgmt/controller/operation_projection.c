@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/memory.h"
 #include "base/sorted.h"
 
 #define NO_SERVICE (PROJECTION_ALL - 1) /* one that the document does not have: no gate is its */
@@ -35,13 +36,11 @@ static void free_projecting(struct projecting *p)
 /* @return NULL: out of memory */
 static struct projecting *make_projecting(const struct operation_snapshot *v)
 {
-	struct projecting *p = calloc(1, sizeof(*p));
+	struct projecting *p = MEMORY_NEW(struct projecting);
 	size_t n_pairs = 0;
 
 	for (size_t i = 0; v->m && i < v->m->n_services; i++)
 		n_pairs += v->m->services[i].n_at;
-	if (!p)
-		return NULL;
 	p->flows = calloc(n_pairs + 1, sizeof(*p->flows));
 	p->gates = calloc(v->overrides.n_items + 1, sizeof(*p->gates));
 	if (p->flows && p->gates)
@@ -287,11 +286,11 @@ void operation_project(const struct operation_snapshot *v, const struct operatio
                        const struct operation_begin_flows *begin, struct operation_observed *out)
 {
 	struct projecting *p = make_projecting(v);
-	struct projection *result = calloc(1, sizeof(*result));
+	struct projection *result = MEMORY_NEW(struct projection);
 	bool ok;
 
 	out->facts.unheard = find_unheard(v, op);
-	ok = p && result && v->projector && !out->facts.unheard;
+	ok = p && v->projector && !out->facts.unheard;
 	if (ok) {
 		list_flows(v, op, begin, p);
 		list_sites(v, out, p);

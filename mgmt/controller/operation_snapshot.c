@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "mgmt/observe/levels.h"
 #include "mgmt/peers/keys_gather.h"
 #include "mgmt/controller/operation_measure.h"
@@ -152,10 +153,10 @@ struct operation_snapshot *operation_snapshot_make(struct core *core, struct key
                                                    struct peer_client *client,
                                                    const char *announced_at)
 {
-	struct operation_snapshot *v = calloc(1, sizeof(*v));
-	struct ramp_levels *levels = calloc(1, sizeof(*levels));
+	struct operation_snapshot *v = MEMORY_NEW(struct operation_snapshot);
+	struct ramp_levels *levels = MEMORY_NEW(struct ramp_levels);
 	json_t *measure = operation_measure_json(core, announced_at);
-	int err = v && levels && measure ? 0 : -ENOMEM;
+	int err = measure ? 0 : -ENOMEM;
 
 	if (!err) {
 		bool has_dns = levels_request(core->dirs.run, levels);
@@ -184,8 +185,6 @@ struct operation_snapshot *operation_snapshot_at(struct core *core, bool measure
 	struct keys_gather *keys = keys_gather_new();
 	struct operation_snapshot *v = NULL;
 
-	if (!keys)
-		return NULL;
 	operations_query(core, &client, measure, announced_at);
 	v = operation_snapshot_make(core, keys, measure ? &client : NULL, announced_at);
 	client_close(&client);

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "mgmt/peers/keys_gather.h"
 #include "mgmt/controller/operation_decide.h"
 #include "mgmt/controller/operation_show.h"
@@ -121,19 +122,17 @@ static void run_engine(struct core *core, struct operations_item *item, struct o
                        const struct operation_begin_flows *begin,
                        const struct operation_observed *observed, uint64_t now_ms)
 {
-	struct operation_act *act = calloc(1, sizeof(*act));
-	struct operation *was = malloc(sizeof(*was));
+	struct operation_act *act = MEMORY_NEW(struct operation_act);
+	struct operation *was = MEMORY_NEW(struct operation);
 	int64_t believed_ms = clock_believed_ms();
-	bool runs = act && was;
 
-	if (runs) {
-		note_begin(item, begin);
-		note_unseen(item, observed->projection);
-		*was = item->op;
-		operation_next(op, &observed->facts, believed_ms, act);
-		runs = !act->changed || is_decided(core, was, op);
-		item = operations_find(core, op->id);
-	}
+	note_begin(item, begin);
+	note_unseen(item, observed->projection);
+	*was = item->op;
+	operation_next(op, &observed->facts, believed_ms, act);
+	bool runs = !act->changed || is_decided(core, was, op);
+
+	item = operations_find(core, op->id);
 	for (size_t i = 0; runs && item && i < act->n_events && i < OPERATION_EVENTS_MAX; i++)
 		journal_add(intent_journal(core->intent), believed_ms, "operation", op->id, "%s",
 		            act->events[i]);
@@ -142,7 +141,7 @@ static void run_engine(struct core *core, struct operations_item *item, struct o
 		item->undecided_ms = 0;
 		item->ticked_ms = now_ms;
 	}
-	if (act && was && item && operations_is_own(core, &item->op)) /* else it was handed over */
+	if (item && operations_is_own(core, &item->op)) /* else it was handed over */
 		operations_note_observed(item, snapshot, observed);
 	free(was);
 	free(act);
@@ -166,13 +165,13 @@ static bool owns_operation(struct core *core, const char *id, struct operation *
 static void tick_operation(struct core *core, const struct operation_snapshot *snapshot,
                            const char *id)
 {
-	struct operation *op = calloc(1, sizeof(*op));
-	struct operation_observed *observed = calloc(1, sizeof(*observed));
+	struct operation *op = MEMORY_NEW(struct operation);
+	struct operation_observed *observed = MEMORY_NEW(struct operation_observed);
 	struct operation_begin_flows *begin = NULL;
 	uint64_t now_ms = clock_mono_ms(), ticked_ms = 0;
 
 	core_lock(core);
-	bool runs = op && observed && owns_operation(core, id, op);
+	bool runs = owns_operation(core, id, op);
 	const struct operations_item *item = runs ? operations_find(core, id) : NULL;
 	runs = item && operations_is_own(core, &item->op);
 	if (runs) {
@@ -193,8 +192,7 @@ static void tick_operation(struct core *core, const struct operation_snapshot *s
 			run_engine(core, again, op, snapshot, begin, observed, now_ms);
 		core_unlock(core);
 	}
-	if (observed)
-		free(observed->projection);
+	free(observed->projection);
 	free(observed);
 	free(begin);
 	free(op);
@@ -216,15 +214,15 @@ static size_t list_live(struct core *core, bool own, char ids[][MODEL_ID_MAX])
 static void watch_operation(struct core *core, const struct operation_snapshot *snapshot,
                             const char *id)
 {
-	struct operation *op = calloc(1, sizeof(*op));
-	struct operation_observed *observed = calloc(1, sizeof(*observed));
+	struct operation *op = MEMORY_NEW(struct operation);
+	struct operation_observed *observed = MEMORY_NEW(struct operation_observed);
 
 	core_lock(core);
-	const struct operations_item *item = op ? operations_find(core, id) : NULL;
+	const struct operations_item *item = operations_find(core, id);
 	if (item)
 		*op = item->op;
 	core_unlock(core);
-	if (item && observed) {
+	if (item) {
 		operation_gather(snapshot, op, 0, observed);
 		core_lock(core);
 		struct operations_item *again = operations_find(core, id);
@@ -357,15 +355,9 @@ static void *run_thread(void *arg)
 
 int operations_start(struct core *core)
 {
-	struct operations *o = calloc(1, sizeof(*o));
+	struct operations *o = MEMORY_NEW(struct operations);
 
-	if (!o)
-		return -ENOMEM;
 	o->keys = keys_gather_new();
-	if (!o->keys) {
-		free(o);
-		return -ENOMEM;
-	}
 	core_lock(core);
 	core->operations = o;
 	operations_follow(core);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/reason.h"
 #include "mgmt/etcd/gateway_internal.h"
 
@@ -55,19 +56,16 @@ int etcd_gateway_open(const struct etcd_settings *settings, const atomic_bool *s
 
 	if (err)
 		return err;
-	struct etcd_gateway *g = calloc(1, sizeof(*g));
+	struct etcd_gateway *g = MEMORY_NEW(struct etcd_gateway);
 
-	if (g) {
-		g->settings = *settings;
-		if (!g->settings.n_own)
-			g->settings.n_own = settings->n_endpoints;
-		g->stop = stop;
-		g->multi = curl_multi_init();
-	}
-	if (!g || !g->multi || etcd_transfer_open(&g->transfer, &settings->tls)) {
+	g->settings = *settings;
+	if (!g->settings.n_own)
+		g->settings.n_own = settings->n_endpoints;
+	g->stop = stop;
+	g->multi = curl_multi_init();
+	if (!g->multi || etcd_transfer_open(&g->transfer, &settings->tls)) {
 		snprintf(reason, ETCD_REASON_MAX, "out of memory");
-		if (g)
-			etcd_gateway_close(g);
+		etcd_gateway_close(g);
 		return -ENOMEM;
 	}
 	*out = g;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "mgmt/etcd/gateway_internal.h"
 
 #define LEAST_MS  500u  /* between two reads */
@@ -120,8 +121,8 @@ static enum leg_end read_beside(struct leg *l, struct arena *arena)
 
 static enum leg_end read_and_judge(struct leg *l)
 {
-	struct arena *arena = arena_new(ARENA_MAX);
-	enum leg_end end = arena ? read_beside(l, arena) : LEG_FAILED;
+	struct arena *arena = memory_must(arena_new(ARENA_MAX));
+	enum leg_end end = read_beside(l, arena);
 
 	arena_free(arena);
 	return etcd_gateway_is_stopped(l->g) ? LEG_STOPPED : end;

@@ -26,8 +26,8 @@
 
 #define OBSERVE_ARRIVED_MS 60000u /**< within it packets arrived, or they do not arrive */
 
-/** Begin: nothing is known. @return 0 or -ENOMEM; then, too, observe_end() */
-int observe_begin(struct core *core) MUST_CHECK;
+/** Begin: nothing is known. */
+void observe_begin(struct core *core);
 void observe_end(struct core *core);
 /** Measure how much weir-dns is asked; not under the lock. */
 void observe_measure_dns(struct core *core);

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/memory.h"
 #include "mgmt/observe/observe_internal.h"
 #include "base/sorted.h"
 
@@ -366,12 +367,10 @@ void observe_look_at(struct core *core, const struct model *m, const struct obse
 	measure_vips(core, m);
 }
 
-int observe_begin(struct core *core)
+void observe_begin(struct core *core)
 {
-	core->observe = calloc(1, sizeof(*core->observe));
-	if (core->observe)
-		core->observe->traffic = vip_traffic_new();
-	return core->observe && core->observe->traffic ? 0 : -ENOMEM;
+	core->observe = MEMORY_NEW(struct observe);
+	core->observe->traffic = vip_traffic_new();
 }
 
 void observe_end(struct core *core)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/memory.h"
 #include "base/sorted.h"
 #include "weir/model.h"
 #include "weir/life.h"
@@ -41,7 +42,7 @@ struct vip_traffic {
 
 struct vip_traffic *vip_traffic_new(void)
 {
-	return calloc(1, sizeof(struct vip_traffic));
+	return MEMORY_NEW(struct vip_traffic);
 }
 
 void vip_traffic_free(struct vip_traffic *t)

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/thread.h"
 #include "mgmt/observe/announce_own.h"
 #include "mgmt/peers/announce_shared.h"
@@ -448,10 +449,8 @@ void announce_questions_leave(struct core *core)
 
 int announce_questions_start(struct core *core)
 {
-	struct announce_questions *x = calloc(1, sizeof(*x));
+	struct announce_questions *x = memory_must(calloc(1, sizeof(*x)));
 
-	if (!x)
-		return -ENOMEM;
 	core->announce_questions = x;
 	x->run_dir = core->dirs.run;
 	return thread_start(&x->thread, run_announce_questions, core);

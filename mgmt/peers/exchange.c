@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/page.h"
 #include "mgmt/core/auth.h"
 #include "mgmt/observe/observe.h"
@@ -117,10 +118,8 @@ static void reap_gone(struct exchange *x)
 
 static struct exchange_peer *make_peer(struct exchange *x, const struct model_node *node)
 {
-	struct exchange_peer *p = calloc(1, sizeof(*p));
+	struct exchange_peer *p = MEMORY_NEW(struct exchange_peer);
 
-	if (!p)
-		return NULL;
 	p->exchange = x;
 	p->pause_ms = RETRY_MS;
 	p->listed_ms = clock_mono_ms();
@@ -187,8 +186,8 @@ static void list_peer(struct exchange *x, const struct model *m, const struct mo
 			former[k] = NULL;
 			*report = *report_of(x, k);
 		}
-	if (!p && !(p = make_peer(x, node)))
-		return;
+	if (!p)
+		p = make_peer(x, node);
 	snprintf(p->site, sizeof(p->site), "%s", node->site->name);
 	snprintf(p->api, sizeof(p->api), "%s", node->api);
 	p->is_own_site = m->self && m->self->site == node->site;
@@ -910,14 +909,9 @@ static int open_exchange(struct exchange *x)
 
 int exchange_start(struct core *core)
 {
-	struct exchange *x = calloc(1, sizeof(*x));
-	struct peers *peers = calloc(1, sizeof(*peers));
+	struct exchange *x = MEMORY_NEW(struct exchange);
+	struct peers *peers = memory_must(calloc(1, sizeof(*peers)));
 
-	if (!x || !peers) {
-		free(x);
-		free(peers);
-		return -ENOMEM;
-	}
 	x->core = core;
 	x->phase_ms = exchange_rank("", core->dirs.node) % EXCHANGE_LOOK_MS;
 	core_lock(core);

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/memory.h"
 #include "mgmt/peers/peer_keys.h"
 #include "mgmt/peers/peer_query.h"
 #include "mgmt/peers/peers.h"
@@ -35,7 +36,7 @@ struct keys_gather {
 
 struct keys_gather *keys_gather_new(void)
 {
-	return calloc(1, sizeof(struct keys_gather));
+	return MEMORY_NEW(struct keys_gather);
 }
 
 static void empty_report(struct keys_report *v)

@@ -33,7 +33,7 @@
 
 struct keys_gather;
 
-/** @return NULL: out of memory */
+/** Know of no node. */
 MUST_CHECK struct keys_gather *keys_gather_new(void);
 /** NULL is fine. */
 void keys_gather_free(struct keys_gather *g);

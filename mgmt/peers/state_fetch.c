@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/thread.h"
 #include "mgmt/peers/peer_query.h"
 #include "mgmt/peers/peers.h"
@@ -178,9 +179,7 @@ static void *run_state_fetch(void *core)
 
 int state_fetch_start(struct core *core)
 {
-	core->state_fetch = calloc(1, sizeof(*core->state_fetch));
-	if (!core->state_fetch)
-		return -ENOMEM;
+	core->state_fetch = MEMORY_NEW(struct state_fetch);
 	return thread_start(&core->state_fetch->thread, run_state_fetch, core);
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/owner.h"
 #include "base/page.h"
 #include "base/replace.h"
@@ -353,8 +354,8 @@ int timekeep_open(struct core *core)
 		                      .synchronised = clock_is_synchronised(),
 		                      .peers = WALL_CLOCK_PEERS_UNHEARD };
 	char path[PATH_MAX];
-	struct timekeep *t = core->clock = calloc(1, sizeof(*t));
-	int err = t ? proc_path(core->dirs.run, BELIEVED_PAGE, path) : -ENOMEM;
+	struct timekeep *t = core->clock = MEMORY_NEW(struct timekeep);
+	int err = proc_path(core->dirs.run, BELIEVED_PAGE, path);
 
 	if (!err)
 		err = page_create(path, BELIEVED_PAGE_KIND, BELIEVED_PAGE_LAYOUT,

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "base/memory.h"
 #include "base/reason.h"
 #include "base/replace.h"
 #include "mgmt/etcd/gateway.h"
@@ -447,27 +448,22 @@ static int check_claim(const struct etcd_settings *own, const char *own_id,
 static int check_members(struct etcd_settings *s, const char *cluster, const char *peer_url,
                          const char *own_id, char reason[ETCD_UNIT_REASON_MAX])
 {
-	struct etcd_members *l = calloc(1, sizeof(*l));
-	char *names = strdup(cluster);
-	int err = l && names ? 0 : -ENOMEM;
+	struct etcd_members *l = MEMORY_NEW(struct etcd_members);
+	char *names = memory_must(strdup(cluster)); /* less than ETCD_UNIT_CLUSTER_MAX */
+	int err = 0;
 
-	if (!err) {
-		add_others(names, peer_url, s);
-		bool is_known = !list_members(s, l);
+	add_others(names, peer_url, s);
+	bool is_known = !list_members(s, l);
 
-		s->n_endpoints = 1;
-		if (!is_known && find_client_url(peer_url, s->endpoints[0]))
-			is_known = !list_members(s, l);
-		const struct etcd_member *m =
-		        is_known ? store_members_find_peer(l, peer_url) : NULL;
+	s->n_endpoints = 1;
+	if (!is_known && find_client_url(peer_url, s->endpoints[0]))
+		is_known = !list_members(s, l);
+	const struct etcd_member *m = is_known ? store_members_find_peer(l, peer_url) : NULL;
 
-		if (!is_known)
-			err = refuse_unknown(reason);
-		else if (m && !m->is_learner)
-			err = l->n > 1 ? refuse_vote(reason) : check_claim(s, own_id, reason);
-	} else {
-		snprintf(reason, ETCD_UNIT_REASON_MAX, "out of memory");
-	}
+	if (!is_known)
+		err = refuse_unknown(reason);
+	else if (m && !m->is_learner)
+		err = l->n > 1 ? refuse_vote(reason) : check_claim(s, own_id, reason);
 	free(names);
 	free(l);
 	return err;
@@ -476,12 +472,10 @@ static int check_members(struct etcd_settings *s, const char *cluster, const cha
 int etcd_unit_check_unused(const char *own_id, char reason[ETCD_UNIT_REASON_MAX])
 {
 	char peer_url[ETCD_URL_MAX], cluster[ETCD_UNIT_CLUSTER_MAX], *text = NULL;
-	struct etcd_settings *s = calloc(1, sizeof(*s));
+	struct etcd_settings *s = MEMORY_NEW(struct etcd_settings);
 	size_t n;
 	int err = 0;
 
-	if (!s)
-		return reason_write(reason, ETCD_UNIT_REASON_MAX, -ENOMEM, "out of memory");
 	strcpy(s->tls.ca, ETCD_UNIT_TLS "/ca.crt");
 	strcpy(s->tls.certificate, ETCD_UNIT_TLS "/member.crt");
 	strcpy(s->tls.key, ETCD_UNIT_TLS "/member.key");

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/plain.h"
 #include "base/proc.h"
 #include "base/reason.h"
@@ -89,10 +90,7 @@ static int check_join(const struct join_file *j, char reason[ETCD_REASON_MAX])
 
 int join_file_read(const char *path, struct join_file *out, char reason[ETCD_REASON_MAX])
 {
-	struct join_file *j = calloc(1, sizeof(*j));
-
-	if (!j)
-		return refuse_join(reason, "out of memory");
+	struct join_file *j = MEMORY_NEW(struct join_file);
 	int err = strict_file_read(path, JOIN_FILE, JOIN_FILE_MAX, &join_record, j, reason);
 
 	if (!err)
@@ -115,12 +113,10 @@ int join_file_write(const char *conf_dir, const struct join_file *j)
 int join_file_renew(const char *path, const char *id, const struct etcd_members *l)
 {
 	char reason[ETCD_REASON_MAX];
-	struct join_file *j = calloc(1, sizeof(*j));
+	struct join_file *j = MEMORY_NEW(struct join_file);
 	struct stat st;
 	int err = 0;
 
-	if (!j)
-		return -ENOMEM;
 	if (!lstat(path, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
 	    !join_file_read(path, j, reason) && j->is_own && !strcmp(j->id, id)) {
 		j->n_endpoints = store_members_urls(l, "", j->endpoints);

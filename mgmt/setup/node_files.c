@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/proc.h"
 #include "base/reason.h"
 #include "base/replace.h"
@@ -168,9 +169,9 @@ int node_files_end(const char *conf_dir, const struct store_conf *c,
 
 bool node_files_drop_note(const char *conf_dir)
 {
-	struct store_conf *c = calloc(1, sizeof(*c));
+	struct store_conf *c = MEMORY_NEW(struct store_conf);
 	char reason[ETCD_REASON_MAX];
-	bool is_left = c && exists_name(conf_dir, NODE_FILES_UNFINISHED) &&
+	bool is_left = exists_name(conf_dir, NODE_FILES_UNFINISHED) &&
 	               !store_conf_read(conf_dir, c, reason);
 
 	free(c);

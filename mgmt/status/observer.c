@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "mgmt/sync/inforce_judge.h"
 #include "mgmt/observe/node_drain.h"
 #include "mgmt/observe/observe.h"
@@ -68,10 +69,11 @@ static void *run_observer(void *core)
 	return NULL;
 }
 
-int observer_open(struct core *core)
+void observer_open(struct core *core)
 {
-	core->observer = calloc(1, sizeof(*core->observer));
-	return !core->observer || observe_begin(core) || state_open(core) ? -ENOMEM : 0;
+	core->observer = MEMORY_NEW(struct observer);
+	observe_begin(core);
+	state_open(core);
 }
 
 int observer_start(struct core *core)

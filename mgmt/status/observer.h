@@ -19,8 +19,8 @@ struct observer {
 	struct quiet_vips quiet;
 };
 
-/** Make what is observed, which any thread may look at. @return 0 or -ENOMEM; observer_stop() in both cases */
-int observer_open(struct core *core) MUST_CHECK;
+/** Make what is observed, which any thread may look at, until observer_stop(). */
+void observer_open(struct core *core);
 /** Start the thread. @return 0 or -errno */
 int observer_start(struct core *core) MUST_CHECK;
 /** End it, and free what is observed: no other thread is left; core->stopping is set. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/page.h"
 #include "mgmt/judge/judge.h"
 
@@ -45,28 +46,21 @@ static void tidy_rows(struct since *s, uint64_t now_ms)
 	}
 }
 
-int since_open(const char *run_dir, uint64_t now_ms, struct since **out)
+struct since *since_open(const char *run_dir, uint64_t now_ms)
 {
-	struct since *s = calloc(1, sizeof(*s));
+	struct since *s = MEMORY_NEW(struct since);
 	const size_t bytes = SINCE_ROWS * sizeof(*s->rows);
 	char path[PATH_MAX];
 	int err;
 
-	if (!s)
-		return -ENOMEM;
 	err = snprintf(path, sizeof(path), "%s/since.page", run_dir) >= (int)sizeof(path)
 	              ? -ENAMETOOLONG
 	              : page_create(path, PAGE_KIND, PAGE_LAYOUT, bytes, &s->page);
 	if (err)
 		log_error("since-page-failed", "error=\"%s\"", strerror(-err));
-	s->rows = err ? calloc(1, bytes) : page_payload(s->page);
-	if (!s->rows) {
-		free(s);
-		return -ENOMEM;
-	}
+	s->rows = err ? memory_must(calloc(1, bytes)) : page_payload(s->page);
 	tidy_rows(s, now_ms);
-	*out = s;
-	return 0;
+	return s;
 }
 
 void since_close(struct since *s)

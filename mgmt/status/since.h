@@ -19,8 +19,8 @@ struct since;
 #define SINCE_ROWS    (2 * JUDGE_REASONS_MAX) /**< reasons, notes, and those that may come again */
 #define SINCE_KEPT_MS 15000u
 
-/** Take over what the process before knew. Without a page it is kept in memory. @return 0 or -ENOMEM */
-int since_open(const char *run_dir, uint64_t now_ms, struct since **out) MUST_CHECK;
+/** Take over what the process before knew. Without a page it is kept in memory. */
+MUST_CHECK struct since *since_open(const char *run_dir, uint64_t now_ms);
 /** NULL is fine. */
 void since_close(struct since *s);
 /**

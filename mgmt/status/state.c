@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "mgmt/status/look.h"
 #include "mgmt/status/since.h"
 #include "weir/stats.h"
@@ -39,18 +40,11 @@ struct followed_state {
 	int64_t supervisor_pid; /* of the weir run that stated them, which counts from its start */
 };
 
-int state_open(struct core *core)
+void state_open(struct core *core)
 {
-	struct followed_state *s = calloc(1, sizeof(*s));
-	int err = s ? since_open(core->dirs.run, clock_mono_ms(), &s->since) : -ENOMEM;
-
-	if (err) {
-		free(s);
-		return err;
-	}
-	s->logged = -1;
-	core->state = s;
-	return 0;
+	core->state = MEMORY_NEW(struct followed_state);
+	core->state->since = since_open(core->dirs.run, clock_mono_ms());
+	core->state->logged = -1;
 }
 
 void state_close(struct core *core)

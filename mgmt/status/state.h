@@ -14,8 +14,8 @@
 
 struct look;
 
-/** @return 0 or -ENOMEM; core->state is set */
-int state_open(struct core *core) MUST_CHECK;
+/** Begin to follow it: core->state is set. */
+void state_open(struct core *core);
 void state_close(struct core *core);
 /** Tell what has changed with what @p l sees, judged as @p now, whose reasons get their beginnings. Under the lock. */
 void state_follow(struct core *core, const struct look *l, struct judge_verdict *now);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/memory.h"
 #include "weir/flatten.h"
 
 #define LINE_BEGIN "# weir base "      /* then the version; `weir config show` writes it */
@@ -147,9 +148,9 @@ static bool has_other_value(const struct plan_change *c, const struct flat_item 
 int base_look_at(struct base_look *l, const struct change_plan *plan, const struct model *earlier,
                  size_t index, bool last)
 {
-	struct arena *arena = arena_new(ARENA_MAX);
+	struct arena *arena = memory_must(arena_new(ARENA_MAX));
 	struct flat flat = { 0 };
-	int err = arena ? flatten_model(earlier, arena, &flat) : -ENOMEM;
+	int err = flatten_model(earlier, arena, &flat);
 
 	for (size_t i = 0; !err && i < plan->n_changes; i++) {
 		const struct flat_item *item = find_item(&flat, plan->changes[i].path);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/plain.h"
 #include "base/sorted.h"
 #include "mgmt/store/records.h"
@@ -80,10 +81,9 @@ struct version_history {
 
 struct version_history *history_new(size_t keep)
 {
-	struct version_history *h = calloc(1, sizeof(*h));
+	struct version_history *h = memory_must(calloc(1, sizeof(*h)));
 
-	if (h)
-		h->keep = keep < STORE_VERSIONS_MAX ? keep : STORE_VERSIONS_MAX;
+	h->keep = keep < STORE_VERSIONS_MAX ? keep : STORE_VERSIONS_MAX;
 	return h;
 }
 

@@ -51,7 +51,7 @@ extern const struct record_kind history_mark_record;
 
 struct version_history;
 
-/** @param keep  versions, at most STORE_VERSIONS_MAX. @return NULL without memory; else for history_free() */
+/** @param keep  versions, at most STORE_VERSIONS_MAX. @return for history_free() */
 MUST_CHECK struct version_history *history_new(size_t keep);
 void history_free(struct version_history *h);
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/proc.h"
 #include "mgmt/files/gather.h"
 #include "mgmt/store/intent_internal.h"
@@ -375,10 +376,8 @@ static void load_state(struct intent *in, int64_t now_ms)
 
 int intent_open(const struct intent_options *options, int64_t now_ms, struct intent **out)
 {
-	struct intent *in = calloc(1, sizeof(*in));
+	struct intent *in = MEMORY_NEW(struct intent);
 
-	if (!in)
-		return -ENOMEM;
 	snprintf(in->conf_dir, sizeof(in->conf_dir), "%s", options->conf_dir);
 	snprintf(in->state_dir, sizeof(in->state_dir), "%s", options->state_dir);
 	snprintf(in->node, sizeof(in->node), "%s", options->node);
@@ -387,7 +386,7 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 	in->purge_ms = options->purge_ms;
 	in->journal = journal_new(in->node, STORE_EVENTS_MAX);
 	in->history = history_new(STORE_VERSIONS_MAX);
-	int err = in->journal && in->history ? open_or_renew_store(in, now_ms) : -ENOMEM;
+	int err = open_or_renew_store(in, now_ms);
 	if (!err && in->store)
 		intent_stored(in, shared_load(in), now_ms);
 	if (err) {
@@ -409,7 +408,7 @@ void intent_close(struct intent *in)
 {
 	if (!in)
 		return;
-	if (in->store && in->journal)
+	if (in->store)
 		journal_flush(in->journal, in->store);
 	recent_drop(in);
 	model_free(in->seed);

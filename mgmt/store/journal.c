@@ -5,6 +5,7 @@
  * transaction, as each waits for the disk several times, or in two where the ring ends. A store that
  * is opened late has ids of its own: events noted before then get new ids behind them.
  */
+#include "base/memory.h"
 #include "mgmt/store/journal.h"
 
 #include <errno.h>
@@ -27,15 +28,9 @@ struct journal {
 
 struct journal *journal_new(const char *node, size_t max)
 {
-	struct journal *j = calloc(1, sizeof(*j));
+	struct journal *j = MEMORY_NEW(struct journal);
 
-	if (!j)
-		return NULL;
-	j->ring = calloc(max, sizeof(*j->ring));
-	if (!j->ring) {
-		free(j);
-		return NULL;
-	}
+	j->ring = memory_must(calloc(max, sizeof(*j->ring)));
 	j->max = max;
 	j->oldest = 1;
 	snprintf(j->node, sizeof(j->node), "%s", node);

@@ -18,7 +18,7 @@
 
 struct journal;
 
-/** An empty journal of @p node that keeps @p max events. @return NULL when out of memory */
+/** An empty journal of @p node that keeps @p max events. */
 MUST_CHECK struct journal *journal_new(const char *node, size_t max);
 void journal_free(struct journal *j);
 /**

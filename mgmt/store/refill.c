@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/memory.h"
 #include "base/reason.h"
 #include "mgmt/etcd/gateway.h"
 
@@ -73,11 +74,10 @@ static void add_op(struct refill_batch *b, const char *name, const char *text)
 static int write_batch(struct refill_batch *b, int64_t *revision, char reason[ETCD_REASON_MAX])
 {
 	const struct etcd_txn txn = { b->compares, b->n_compares, b->ops, NULL, b->n_ops, 0 };
-	struct arena *arena = arena_new(ARENA_MAX);
+	struct arena *arena = memory_must(arena_new(ARENA_MAX));
 	struct etcd_txn_result result;
-	int err = -ENOMEM;
-	enum etcd_result r =
-	        arena ? etcd_gateway_txn(b->g, &txn, arena, &result, &err) : ETCD_NOT_WRITTEN;
+	int err = 0;
+	enum etcd_result r = etcd_gateway_txn(b->g, &txn, arena, &result, &err);
 
 	if (r == ETCD_DONE && revision)
 		*revision = result.header.revision;
@@ -151,13 +151,8 @@ static int write_records(struct refill_batch *b, char reason[ETCD_REASON_MAX])
 static struct refill_batch *open_batch(const struct refill *f, const char *busy, int *err,
                                        char reason[ETCD_REASON_MAX])
 {
-	struct refill_batch *b = calloc(1, sizeof(*b));
+	struct refill_batch *b = MEMORY_NEW(struct refill_batch);
 
-	if (!b) {
-		snprintf(reason, ETCD_REASON_MAX, "out of memory");
-		*err = -ENOMEM;
-		return NULL;
-	}
 	b->f = f;
 	b->busy = busy;
 	b->claim_revision = f->claim_revision;

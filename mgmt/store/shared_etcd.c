@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/memory.h"
 #include "base/plain.h"
 #include "base/reason.h"
 #include "base/sorted.h"
@@ -44,17 +45,13 @@ int shared_etcd_open(const struct etcd_settings *settings, const char *prefix,
                      const atomic_bool *stop, struct shared_etcd **out,
                      char reason[ETCD_REASON_MAX])
 {
-	bool is_ok = shared_etcd_prefix_ok(prefix);
-	struct shared_etcd *e = is_ok ? calloc(1, sizeof(*e)) : NULL;
-	int err;
+	if (!shared_etcd_prefix_ok(prefix))
+		return reason_write(reason, ETCD_REASON_MAX, -EINVAL,
+		                    "the prefix must begin and end with a slash");
+	struct shared_etcd *e = MEMORY_NEW(struct shared_etcd);
 
-	if (!e) {
-		snprintf(reason, ETCD_REASON_MAX, "%s",
-		         is_ok ? "out of memory" : "the prefix must begin and end with a slash");
-		return is_ok ? -ENOMEM : -EINVAL;
-	}
 	snprintf(e->prefix, sizeof(e->prefix), "%s", prefix);
-	err = etcd_gateway_open(settings, stop, &e->gateway, reason);
+	int err = etcd_gateway_open(settings, stop, &e->gateway, reason);
 	if (err)
 		free(e); /* there is no gateway to close */
 	else
@@ -237,11 +234,11 @@ static int look_for_change(struct shared_etcd *e, const struct shared_change *c,
 	for (size_t i = 0; !err && i < c->n_puts && *found == TRACE_NONE; i++) {
 		char key[KEY_MAX];
 		const struct etcd_range range = { .key = make_key(e, c->puts[i].name, key) };
-		struct arena *arena = arena_new(ANSWER_ROOM);
+		struct arena *arena = memory_must(arena_new(ANSWER_ROOM));
 		struct shared_record r = { 0 };
 		struct etcd_keys keys;
 
-		err = !arena ? -ENOMEM : read_keys(e, &range, arena, &keys);
+		err = read_keys(e, &range, arena, &keys);
 		if (!err)
 			err = copy_found(e, &keys, c->puts[i].name, &r);
 		if (!err)
@@ -314,13 +311,14 @@ int shared_etcd_write(struct shared_etcd *e, const struct shared_change *c,
 	struct etcd_compare compares[SHARED_CHANGE_MAX];
 	struct etcd_op success[SHARED_CHANGE_MAX], failure[SHARED_CHANGE_MAX];
 	const struct etcd_txn txn = { compares, c->n_seen, success, failure, c->n_puts, c->n_seen };
-	struct arena *arena = c->err ? NULL : arena_new(ANSWER_ROOM);
 	struct etcd_txn_result r;
-	int err = c->err ? c->err : -ENOMEM;
+	int err = c->err;
 
 	e->reason[0] = '\0';
-	if (!arena)
+	if (err)
 		return err;
+	struct arena *arena = memory_must(arena_new(ANSWER_ROOM));
+
 	make_txn(e, c, &keys, compares, success, failure);
 	switch (etcd_gateway_txn(e->gateway, &txn, arena, &r, &err)) {
 	case ETCD_DONE:
@@ -374,14 +372,13 @@ static int list_page(struct shared_etcd *e, struct shared_records *l, bool *more
 		                    .prefix = true,
 		                    .revision = l->revision,
 		                    .limit = PAGE_KEYS };
-	struct arena *arena = arena_new(ANSWER_ROOM);
+	struct arena *arena = memory_must(arena_new(ANSWER_ROOM));
 	struct etcd_keys keys;
-	int err = arena ? 0 : -ENOMEM;
 
 	if (l->n)
 		range.after = make_key(e, l->records[l->n - 1].name, after);
-	if (!err)
-		err = read_keys(e, &range, arena, &keys);
+	int err = read_keys(e, &range, arena, &keys);
+
 	for (size_t i = 0; !err && i < keys.n; i++) {
 		if (l->n == SHARED_RECORDS_MAX) {
 			err = reason_write(e->reason, sizeof(e->reason), -EBADMSG,
@@ -424,14 +421,13 @@ int shared_etcd_find(struct shared_etcd *e, const char *name, struct shared_reco
 {
 	char key[KEY_MAX];
 	const struct etcd_range range = { .key = make_key(e, name, key) };
-	struct arena *arena = arena_new(ANSWER_ROOM);
-	struct shared_records l = { .records = calloc(1, sizeof(*l.records)) };
+	struct arena *arena = memory_must(arena_new(ANSWER_ROOM));
+	struct shared_records l = { .records = MEMORY_NEW(struct shared_record) };
 	struct etcd_keys keys;
-	int err = arena && l.records ? 0 : -ENOMEM;
 
 	e->reason[0] = '\0';
-	if (!err)
-		err = read_keys(e, &range, arena, &keys);
+	int err = read_keys(e, &range, arena, &keys);
+
 	if (!err && keys.n)
 		err = copy_record(e, &keys.kvs[0], &l.records[0]);
 	if (err) {

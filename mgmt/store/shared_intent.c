@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/reason.h"
 #include "mgmt/overrides/compose.h"
 #include "mgmt/store/copy.h"
@@ -483,12 +484,11 @@ static bool may_replace(const struct intent *in, const struct intent_change *cha
 int shared_make_change(struct intent *in, const struct intent_change *change, bool returns,
                        struct version *v, int64_t now_ms, struct shared_change **out)
 {
-	struct shared_change *c = calloc(1, sizeof(*c));
-	int err = !c                          ? -ENOMEM
-	          : !in->store || in->failing ? -EROFS
-	          : !may_replace(in, change)  ? -ESTALE
-	          : returns                   ? make_way_back(in, change, v, now_ms, c)
-	                                      : make_version_change(in, change, v, now_ms, c);
+	struct shared_change *c = MEMORY_NEW(struct shared_change);
+	int err = !in->store || in->failing  ? -EROFS
+	          : !may_replace(in, change) ? -ESTALE
+	          : returns                  ? make_way_back(in, change, v, now_ms, c)
+	                                     : make_version_change(in, change, v, now_ms, c);
 
 	return give_change(c, err, out);
 }
@@ -496,11 +496,9 @@ int shared_make_change(struct intent *in, const struct intent_change *change, bo
 int shared_make_confirmation(struct intent *in, const struct intent_change *change, int64_t now_ms,
                              struct shared_change **out)
 {
-	struct shared_change *c = calloc(1, sizeof(*c));
-	int err =
-	        c ? shared_intent_decide(in, in->recent[in->n_recent - 1].version.number,
-	                                 CHAIN_CONFIRMED, change->author, change->reason, now_ms, c)
-	          : -ENOMEM;
+	struct shared_change *c = MEMORY_NEW(struct shared_change);
+	int err = shared_intent_decide(in, in->recent[in->n_recent - 1].version.number,
+	                               CHAIN_CONFIRMED, change->author, change->reason, now_ms, c);
 
 	return give_change(c, err, out);
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/proc.h"
 #include "mgmt/files/blobs.h"
 #include "mgmt/store/store_dir.h"
@@ -74,15 +75,11 @@ static int open_db(const char *path, sqlite3 **db)
 
 int store_open(const char *state_dir, struct store **out, char reason[EVENT_TEXT_MAX])
 {
-	struct store *s = calloc(1, sizeof(*s));
-	int err = s ? 0 : -ENOMEM;
+	struct store *s = MEMORY_NEW(struct store);
 
-	if (s)
-		snprintf(s->state_dir, sizeof(s->state_dir), "%s", state_dir);
-
+	snprintf(s->state_dir, sizeof(s->state_dir), "%s", state_dir);
 	reason[0] = '\0';
-	if (!err)
-		err = home_open(state_dir, &s->home, reason);
+	int err = home_open(state_dir, &s->home, reason);
 	if (err) {
 		free(s);
 		return err;

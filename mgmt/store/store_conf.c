@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/plain.h"
 #include "base/proc.h"
 #include "base/reason.h"
@@ -59,8 +60,8 @@ static int fail_file(char reason[ETCD_REASON_MAX], int err)
 int store_conf_read(const char *conf_dir, struct store_conf *out, char reason[ETCD_REASON_MAX])
 {
 	char path[PATH_MAX];
-	struct store_conf *c = calloc(1, sizeof(*c));
-	int err = !c ? -ENOMEM : proc_path(conf_dir, STORE_CONF_FILE, path);
+	struct store_conf *c = MEMORY_NEW(struct store_conf);
+	int err = proc_path(conf_dir, STORE_CONF_FILE, path);
 
 	if (err)
 		fail_file(reason, err);

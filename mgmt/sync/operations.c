@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "mgmt/observe/levels.h"
 #include "mgmt/core/shared_state.h"
 #include "mgmt/core/to_json.h"
@@ -210,16 +211,14 @@ bool operations_have_room(const struct core *core)
 	return n_live < OPERATIONS_MAX;
 }
 
-/* A new record at its place. @return 0, -ENOSPC or -ENOMEM */
+/* A new record at its place. @return 0 or -ENOSPC */
 static int add_item(struct operations *o, const struct operation *op, struct operations_item **out)
 {
 	size_t at = 0;
 
 	if (!make_room(o, op))
 		return -ENOSPC;
-	struct operations_item *item = calloc(1, sizeof(*item));
-	if (!item)
-		return -ENOMEM;
+	struct operations_item *item = MEMORY_NEW(struct operations_item);
 	while (at < o->n && is_younger(&o->items[at]->op, op))
 		at++;
 	memmove(o->items + at + 1, o->items + at, (o->n - at) * sizeof(o->items[0]));
@@ -321,14 +320,13 @@ static int keep_record(void *arg, const struct shared_record *r)
 	const struct record_source *from = arg;
 	const char *id = r->name + strlen(OPERATION_STATES_AT);
 	struct operations_item *item = operations_find(from->core, id);
-	struct operation *op;
 
 	if (item && item->revision == r->revision) {
 		item->unread = false;
 		return 0;
 	}
-	op = malloc(sizeof(*op));
-	int err = op ? read_whole(from, r, op) : -ENOMEM;
+	struct operation *op = MEMORY_NEW(struct operation);
+	int err = read_whole(from, r, op);
 
 	if (!err && strcmp(op->id, id) != 0)
 		err = -EBADMSG;

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sorted.h"
 #include "mgmt/core/command_records.h"
 #include "mgmt/core/shared_members.h"
@@ -237,8 +238,10 @@ bool shared_commands_decide(struct core *core, const struct override *list, size
 	struct shared_commands *s = shared_run_commands(core);
 	/* what is not known to be the last command would be refused */
 	bool can_write = s && intent_store(core->intent) && shared_state_is_ready(core);
-	struct shared_change *c = can_write ? malloc(sizeof(*c)) : NULL;
-	bool may = !c || write_commands(s, list, n, c, result);
+	if (!can_write)
+		return true;
+	struct shared_change *c = MEMORY_NEW(struct shared_change);
+	bool may = write_commands(s, list, n, c, result);
 
 	free(c);
 	return may;
@@ -401,18 +404,18 @@ static void begin_old(struct core *core, struct old_records *old)
 /* Remove some of them. */
 static void remove_old(struct shared_commands *s)
 {
-	struct old_records *old = calloc(1, sizeof(*old));
-	struct shared_change *c = malloc(sizeof(*c));
+	struct old_records *old = MEMORY_NEW(struct old_records);
+	struct shared_change *c = MEMORY_NEW(struct shared_change);
 	struct store *store = intent_store(s->core->intent);
 	struct shared_answer a;
 
-	if (old && c && store) {
+	if (store) {
 		begin_old(s->core, old);
 		if (copy_each(store, "override/", find_old_override, old) < 0 ||
 		    copy_each(store, "command/", find_old_command, old) < 0)
 			old->n = 0;
 	}
-	if (old && c && old->n > 0) {
+	if (old->n > 0) {
 		shared_intent_begin(s->core->intent, c);
 		for (size_t i = 0; i < old->n; i++) {
 			shared_change_see(c, old->name[i], old->revision[i]);
@@ -429,12 +432,10 @@ static void remove_old(struct shared_commands *s)
 /* Write @p o, which the store lacks. @return false: later */
 static bool write_lacking(struct shared_commands *s, const struct override *o)
 {
-	struct shared_change *c = malloc(sizeof(*c));
+	struct shared_change *c = MEMORY_NEW(struct shared_change);
 	const struct override own = *o;
 	struct shared_answer a;
 
-	if (!c)
-		return false;
 	make_change(s->core, &own, 1, c);
 	int err = write_change(s, c, &a);
 	bool is_done = !err && a.result == SHARED_DONE;
@@ -490,11 +491,9 @@ int shared_commands_start(struct core *core, const struct etcd_settings *setting
                           const char *prefix, const atomic_bool *stop, struct shared_commands **out,
                           char reason[ETCD_REASON_MAX])
 {
-	struct shared_commands *s = calloc(1, sizeof(*s));
+	struct shared_commands *s = MEMORY_NEW(struct shared_commands);
 	struct etcd_settings hurried = *settings;
 
-	if (!s)
-		return -ENOMEM;
 	hurried.limit_ms = COMMAND_WRITE_MS;
 	s->core = core;
 	pthread_mutex_init(&s->writing, NULL);

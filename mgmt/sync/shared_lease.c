@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/thread.h"
 #include "mgmt/sync/operations.h"
 #include "mgmt/core/shared_members.h"
@@ -147,10 +148,8 @@ int shared_lease_start(struct core *core, const struct etcd_settings *settings, 
                        const atomic_bool *stop, struct shared_lease **out,
                        char reason[ETCD_REASON_MAX])
 {
-	struct shared_lease *l = calloc(1, sizeof(*l));
+	struct shared_lease *l = MEMORY_NEW(struct shared_lease);
 
-	if (!l)
-		return -ENOMEM;
 	l->core = core;
 	pthread_mutex_init(&l->requesting, NULL);
 	int err = shared_etcd_open(settings, prefix, stop, &l->client, reason);

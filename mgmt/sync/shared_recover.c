@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "mgmt/peers/peers.h"
 #include "mgmt/sync/shared_files.h"
 #include "mgmt/sync/shared_run_internal.h"
@@ -153,18 +154,15 @@ static bool is_our_store(struct recovery *r)
 /* Look at the store and at this node's copy. @return given; NULL: @p reply says why not */
 static struct recovery *open_recovery(struct core *core, struct http_reply *reply)
 {
-	struct recovery *r = calloc(1, sizeof(*r));
-	int err = r ? 0 : -ENOMEM;
-
-	if (!r || !core->shared) {
-		http_problem(reply, r ? 409 : 503, r ? "no-store" : "memory",
-		             r ? "this node shares no store: it has no " STORE_CONF_FILE
-		               : "out of memory");
-		free(r);
+	if (!core->shared) {
+		http_problem(reply, 409, "no-store",
+		             "this node shares no store: it has no " STORE_CONF_FILE);
 		return NULL;
 	}
+	struct recovery *r = MEMORY_NEW(struct recovery);
+
 	r->core = core;
-	err = open_client(r);
+	int err = open_client(r);
 	int copy_err = err ? 0 : read_copy(r);
 
 	if (!err && !copy_err)

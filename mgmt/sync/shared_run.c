@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/thread.h"
 #include "mgmt/peers/peers.h"
 #include "mgmt/sync/shared_commands.h"
@@ -178,14 +179,11 @@ static bool open_clients(struct shared_run *r)
 
 int shared_run_start(struct core *core)
 {
-	struct shared_run *r;
 	int err = 0;
 
 	if (!shared_intent_is_on(core->intent))
 		return 0;
-	r = calloc(1, sizeof(*r));
-	if (!r)
-		return -ENOMEM;
+	struct shared_run *r = MEMORY_NEW(struct shared_run);
 	r->core = core;
 	r->heard_ms = clock_mono_ms(); /* nobody was asked yet */
 	r->started_ms = r->heard_ms;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Who may include whom: the direction of design and style as a table."""
+"""Who may include whom: the direction of design and style as a table; and who may end its process for want of memory."""
 from __future__ import annotations
 
 import re
@@ -82,6 +82,11 @@ LIBRARIES = {
     "cmocka.h": ("tests",),
 }
 
+# Ours whose users are few: what ends a process must not be where one forwards or answers.
+FEW = {
+    re.compile(r"\b(memory_must|MEMORY_NEW)\("): ("base/memory.", "mgmt/", "announce/", "healthcheck/", "tests/"),
+}
+
 
 def folder_rule(path: str, table: dict[str, tuple[str, ...]]) -> str | tuple[str, ...] | None:
     best = max((f for f in table if path.startswith(f + "/")), key=len, default=None)
@@ -101,7 +106,10 @@ def offences(root: str, files: list[str]) -> list[str]:
         allowed = folder_rule(path, LAYERS)
         if not path.endswith((".c", ".h")) or allowed is None:
             continue
-        for kind, header in INCLUDE.findall(tree.read(root, path)):
+        text = tree.read(root, path)
+        found += [f"{path}: may not use {name}()" for pattern, users in FEW.items() if not path.startswith(users)
+                  for name in pattern.findall(text)]
+        for kind, header in INCLUDE.findall(text):
             if kind == '"' and not header.startswith(allowed):
                 found.append(f'{path}: may not include "{header}"')
             if kind == "<" and not may_use(path, header):
@@ -148,6 +156,8 @@ PLANTS: tree.Plants = {
                                     "dataplane/tables/a.c": '#include "dataplane/owners/owners.h"\n#include "dataplane/nexthop/hops.h"\n'
                                                             '#include "dataplane/dpdk/tablefile.h"\n',
                                     "dataplane/dpdk/a.c": '#include "dataplane/drivers.h"\n'}, 0),
+    "no end of a process that forwards": ({"dataplane/a.c": "int *a = MEMORY_NEW(int);\n", "model/a.c": "a = memory_must(a);\n",
+                                           "mgmt/a.c": "int *a = MEMORY_NEW(int);\n"}, 2),
     "what is allowed": ({"dns/a.c": '#include "dns/b.h"\n#include <ldns/ldns.h>\n#include "weir/model.h"\n',
                          "include/weir/fwd/a.h": '#include "weir/fwd/b.h"\n#include <stdint.h>\n'}, 0),
 }

@@ -81,8 +81,10 @@ struct core *api_world_open(void)
 	pthread_cond_init(&core.changed, NULL);
 	pthread_mutex_init(&core.bells.lock, NULL);
 	if (stats_create(core.dirs.run, "mgmt", 64, &core.stats) ||
-	    intent_open(&options, clock_realtime_ms(), &core.intent) || !intent_head(core.intent) ||
-	    observer_open(&core) || observer_start(&core) || exchange_start(&core))
+	    intent_open(&options, clock_realtime_ms(), &core.intent) || !intent_head(core.intent))
+		abort();
+	observer_open(&core);
+	if (observer_start(&core) || exchange_start(&core))
 		abort();
 	return &core;
 }

@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/proc.h"
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/store/store_client.h"
@@ -413,9 +414,9 @@ static void check_compaction(struct checking *c)
 		                          .prefix = true,
 		                          .count_only = true,
 		                          .revision = 1 };
-	struct arena *arena = arena_new(ARENA_MAX);
+	struct arena *arena = memory_must(arena_new(ARENA_MAX));
 	struct etcd_keys keys = { 0 };
-	int err = arena ? etcd_gateway_range(c->client->gateway, &first, arena, &keys) : -ENOMEM;
+	int err = etcd_gateway_range(c->client->gateway, &first, arena, &keys);
 	int64_t revision = keys.header.revision;
 
 	if (err == -ESTALE)
@@ -466,16 +467,15 @@ static void check_certificate(struct checking *c, const char *path)
 static void check_transaction(struct checking *c)
 {
 	char key[SHARED_PREFIX_MAX + sizeof(STORE_CLAIM_RECORD)];
-	struct arena *arena = arena_new(ARENA_MAX);
+	struct arena *arena = memory_must(arena_new(ARENA_MAX));
 	struct etcd_keys keys;
 	struct etcd_txn_result result;
-	int err = -ENOMEM;
 
 	snprintf(key, sizeof(key), "%s" STORE_CLAIM_RECORD, c->client->conf.prefix);
 	const struct etcd_range range = { .key = etcd_text(key) };
 
-	if (arena)
-		err = etcd_gateway_range(c->client->gateway, &range, arena, &keys);
+	int err = etcd_gateway_range(c->client->gateway, &range, arena, &keys);
+
 	if (!err && !keys.n)
 		err = -ENOENT; /* its record: the first check has said so */
 	if (err) {
@@ -604,12 +604,10 @@ int cli_store_check(struct cli *cli, const struct cli_args *args)
 {
 	static const int statuses[] = { CLI_OK, CLI_DEGRADED, CLI_DOWN };
 	static const char *const found[] = { "ok", "warnings", "something is wrong" };
-	struct checking *c = calloc(1, sizeof(*c));
+	struct checking *c = MEMORY_NEW(struct checking);
 	int status;
 
 	(void)args;
-	if (!c)
-		return cli_fail(CLI_UNREACHABLE, "out of memory");
 	c->cli = cli;
 	c->client = store_client_open(cli, &status);
 	if (c->client) {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/proc.h"
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/store/store_client.h"
@@ -235,13 +236,11 @@ static int remove_member(const struct cli *cli, struct store_client *c, const st
 
 int cli_store_remove(struct cli *cli, const struct cli_args *args)
 {
-	struct removal *r = calloc(1, sizeof(*r));
+	struct removal *r = MEMORY_NEW(struct removal);
 	char question[ETCD_URL_MAX + 16];
 	int status = CLI_OK;
-	struct store_client *c = r ? store_client_open(cli, &status) : NULL;
+	struct store_client *c = store_client_open(cli, &status);
 
-	if (!r)
-		return cli_fail(CLI_UNREACHABLE, "out of memory");
 	if (c)
 		status = plan_removal(c, args->at[0], r);
 	if (c && !status) {

@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "mgmt/setup/node_files.h"
 #include "mgmt/store/kept_members.h"
 
@@ -43,13 +44,9 @@ static int read_store_conf(const struct cli *cli, struct store_client *c)
 
 struct store_client *store_client_open(const struct cli *cli, int *status)
 {
-	struct store_client *c = calloc(1, sizeof(*c));
+	struct store_client *c = MEMORY_NEW(struct store_client);
 	char reason[ETCD_REASON_MAX];
 
-	if (!c) {
-		*status = cli_fail(CLI_UNREACHABLE, "out of memory");
-		return NULL;
-	}
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	*status = read_store_conf(cli, c);
 	if (!*status && etcd_gateway_open(&c->settings, NULL, &c->gateway, reason))
@@ -76,11 +73,9 @@ static int64_t read_ahead(int64_t date_s)
 int store_client_status(const struct store_client *c, const char *url, struct etcd_status *out,
                         int64_t *ahead_ms, char reason[ETCD_REASON_MAX])
 {
-	struct etcd_settings *one = malloc(sizeof(*one));
+	struct etcd_settings *one = MEMORY_NEW(struct etcd_settings);
 	struct etcd_gateway *g;
 
-	if (!one)
-		return -ENOMEM;
 	*one = c->settings;
 	one->n_endpoints = 1;
 	snprintf(one->endpoints[0], ETCD_URL_MAX, "%s", url);

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/memory.h"
 #include "base/proc.h"
 #include "mgmt/store/store_claim.h"
 #include "mgmt/files/files.h"
@@ -93,18 +94,13 @@ static int clear_host(struct store_setup *s)
 
 struct store_setup *store_setup_new(const struct cli *cli, int *status)
 {
-	struct store_setup *s;
-
 	if (geteuid() != 0) {
 		*status = cli_fail(CLI_DENIED, "this command writes files of the host: run it as "
 		                               "root (sudo)");
 		return NULL;
 	}
-	s = calloc(1, sizeof(*s));
-	if (!s) {
-		*status = cli_fail(CLI_UNREACHABLE, "out of memory");
-		return NULL;
-	}
+	struct store_setup *s = MEMORY_NEW(struct store_setup);
+
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	s->cli = cli;
 	s->lock_fd = -1;

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -24,6 +26,11 @@ static void *own_malloc(size_t n)
 {
 	n_taken++;
 	return no_memory ? NULL : __real_malloc(n);
+}
+
+static void *own_calloc(size_t n, size_t size)
+{
+	return no_memory ? NULL : __real_calloc(n, size);
 }
 
 static int tear_down(void **state)
@@ -136,6 +143,44 @@ static void a_thread_keeps_its_reserve_but_no_large_one(void **state)
 	assert_true(memory_reserve_drawn());
 }
 
+struct small {
+	char bytes[100];
+};
+
+/* A child of its own: its end is what is asked for. */
+static void without_a_small_piece_the_process_ends_with_a_line(void **state)
+{
+	static const char line[] =
+	        "<3>no-memory error=\"out of memory\" effect=\"the process ends\"\n";
+
+	(void)state;
+	for (int lacks = 0; lacks < 2; lacks++) {
+		char text[256] = "";
+		int ends[2], status;
+
+		assert_int_equal(pipe(ends), 0);
+		pid_t child = fork();
+		if (!child) {
+			dup2(ends[1], STDERR_FILENO);
+			no_memory = lacks;
+			struct small *s = MEMORY_NEW(struct small);
+			for (size_t i = 0; i < sizeof(s->bytes); i++)
+				if (s->bytes[i])
+					_exit(2);
+			free(s);
+			_exit(3);
+		}
+		close(ends[1]);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), lacks ? MEMORY_EXIT : 3);
+		assert_true(read(ends[0], text, sizeof(text) - 1) >= 0);
+		assert_string_equal(text, lacks ? line : "");
+		close(ends[0]);
+	}
+	assert_ptr_equal(memory_must(&no_memory), &no_memory);
+}
+
 SUITE(memory)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,8 +188,10 @@ SUITE(memory)
 		cmocka_unit_test_teardown(a_reserve_is_drawn_to_its_end_and_no_further, tear_down),
 		cmocka_unit_test_teardown(a_failure_is_remembered_for_the_work_it_is_of, tear_down),
 		cmocka_unit_test_teardown(a_thread_keeps_its_reserve_but_no_large_one, tear_down),
+		cmocka_unit_test(without_a_small_piece_the_process_ends_with_a_line),
 	};
 
 	answer_malloc = own_malloc;
+	answer_calloc = own_calloc;
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }

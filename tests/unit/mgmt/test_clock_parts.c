@@ -62,7 +62,7 @@ static int setup(void **state)
 	memset(&heard, 0, sizeof(heard));
 	lone_node_open("");
 	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 64, &this_node.stats), 0);
-	assert_int_equal(observe_begin(&this_node), 0);
+	observe_begin(&this_node);
 	this_node.peers = &heard;
 	this_node.stopping = true; /* nobody waits for nodes */
 	return 0;

@@ -135,7 +135,7 @@ static int teardown(void **state)
 static void start_again(void)
 {
 	observe_end(&this_node);
-	assert_int_equal(observe_begin(&this_node), 0);
+	observe_begin(&this_node);
 }
 
 /* Look at the load of @p m. @return whether the rate is known */

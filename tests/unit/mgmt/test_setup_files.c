@@ -3,7 +3,6 @@
 #include "fixture.h"
 
 #include <malloc.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "mgmt/setup/node_files.h"
@@ -165,59 +164,6 @@ static void a_join_file_is_renewed_if_it_is_of_this_store(void **state)
 	}
 	free(read);
 	fixture_remove(&f);
-}
-
-#ifdef __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZER
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZER
-#endif
-
-/* Without room for it nothing is read, and that is said. */
-static void without_memory_a_join_file_is_refused(void **state)
-{
-#ifdef SANITIZER
-	(void)state;
-	skip(); /* its allocator ends the process */
-#else
-	struct join_file *own = make_own(), *read = calloc(1, sizeof(*read));
-	char reason[ETCD_REASON_MAX] = "", path[PATH_MAX];
-	struct rlimit limit, none;
-	void **blocks = NULL;
-	struct fixture f;
-	int err;
-
-	(void)state;
-	fixture_make(&f);
-	snprintf(path, sizeof(path), "%s/" JOIN_FILE, f.conf);
-	assert_int_equal(join_file_write(f.conf, own), 0);
-	assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
-	none = (struct rlimit){ .rlim_cur = 1, .rlim_max = limit.rlim_max };
-	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
-	for (void **block = NULL; (block = malloc(sizeof(*read))) != NULL;) {
-		*block = blocks; /* what the heap has */
-		blocks = block;
-	}
-	err = join_file_read(path, read, reason);
-	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
-	while (blocks) {
-		void **next = *blocks;
-
-		free(blocks);
-		blocks = next;
-	}
-	assert_int_equal(err, -EINVAL);
-	assert_string_equal(reason, JOIN_FILE ": out of memory");
-	assert_string_equal(read->id, "");
-	assert_int_equal(join_file_read(path, read, reason), 0);
-	assert_string_equal(read->id, own->id);
-	free(read);
-	free(own);
-	fixture_remove(&f);
-#endif
 }
 
 static void break_id(struct join_file *j)
@@ -785,7 +731,6 @@ SUITE(setup_files)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_join_file_is_read_as_it_was_written),
 		cmocka_unit_test(a_join_file_is_renewed_if_it_is_of_this_store),
-		cmocka_unit_test(without_memory_a_join_file_is_refused),
 		cmocka_unit_test(what_is_wrong_in_a_join_file_is_said),
 		cmocka_unit_test(a_node_has_the_files_that_it_needs),
 		cmocka_unit_test(a_file_is_in_the_way_of_who_would_write_it),

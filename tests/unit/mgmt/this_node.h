@@ -55,7 +55,7 @@ static inline void node_open(int64_t now_ms)
 	assert_int_equal(timekeep_open(&this_node), 0);
 	assert_int_equal(intent_open(&options, now_ms, &this_node.intent), 0);
 	join_start_alone(this_node.intent, now_ms);
-	assert_int_equal(observe_begin(&this_node), 0);
+	observe_begin(&this_node);
 }
 
 static inline void node_close(void)
