@@ -21,6 +21,7 @@ from report import Report
 PARTS = {
     "abuse_api": "",
     "abuse_dns": "dns",
+    "abuse_memory": "memory",
 }
 
 
