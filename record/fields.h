@@ -294,23 +294,35 @@ struct record_kind {
 #define VIEW_MEMBER(tag, type, member, ...) __typeof__(type) member;
 #define VIEW_ROW(tag, type, member, ...)    SHOW(struct tag, member, __VA_ARGS__),
 /* What a row of the list sets itself counts. */
-#define VIEW_IS(storage, tag, the_name, ROWS)                                                      \
-	struct tag {                                                                               \
-		ROWS(VIEW_MEMBER, tag)                                                             \
-	};                                                                                         \
+#define VIEW_KIND(storage, tag, the_name, ROWS)                                                    \
 	_Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Woverride-init\"")       \
 	        storage const struct record_kind tag##_kind =                                      \
 	                RECORD_OF(struct tag, the_name, NULL, ROWS(VIEW_ROW, tag));                \
 	_Pragma("GCC diagnostic pop") struct tag
+#define VIEW_STRUCT(tag, ROWS)                                                                     \
+	struct tag {                                                                               \
+		ROWS(VIEW_MEMBER, tag)                                                             \
+	}
 /**
  * A struct TAG that is only shown, its rows and its kind TAG_kind, all of one list:
  * #define SHIP_ROWS(X, t) X(t, const char *, name) X(t, char[9], flag) X(t, uint32_t, n_guests, .shown = "guests")
  * RECORD_SHOWN(ship, "ship", SHIP_ROWS);
  * What follows the member is set in its row.
  */
-#define RECORD_SHOWN(tag, the_name, ROWS) VIEW_IS(static, tag, the_name, ROWS)
+#define RECORD_SHOWN(tag, the_name, ROWS)                                                          \
+	VIEW_STRUCT(tag, ROWS);                                                                    \
+	VIEW_KIND(static, tag, the_name, ROWS)
 /** The same with a kind for other files, too. */
-#define RECORD_ANSWER(tag, the_name, ROWS) VIEW_IS(, tag, the_name, ROWS)
+#define RECORD_ANSWER(tag, the_name, ROWS)                                                         \
+	VIEW_STRUCT(tag, ROWS);                                                                    \
+	VIEW_KIND(, tag, the_name, ROWS)
+/** The same in two parts: a header's, with the struct for other files, and a .c file's. */
+#define RECORD_STRUCT(tag, ROWS)                                                                   \
+	VIEW_STRUCT(tag, ROWS);                                                                    \
+	extern const struct record_kind tag##_kind
+#define RECORD_KIND(tag, the_name, ROWS) VIEW_KIND(, tag, the_name, ROWS)
+/** A kind of some rows of such a struct, none of which has another name or kind than its member. */
+#define RECORD_PART(tag, the_name, ROWS) RECORD_OF(struct tag, the_name, NULL, ROWS(VIEW_ROW, tag))
 /*
  * What may follow in such a row, where the struct is t: the member is known where a bool says so; it is there for others, and
  * not shown; its rows are shown as the struct's own; it is a list, with its count.

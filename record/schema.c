@@ -114,6 +114,8 @@ static void describe_rows(json_t *properties, json_t *required, const struct rec
 
 json_t *record_schema(const struct record_kind *r)
 {
+	if (!r->n_fields) /* an object with names of its own */
+		return json_pack("{s:s, s:s}", "title", r->name, "type", "object");
 	json_t *properties = json_object(), *required = json_array();
 
 	describe_rows(properties, required, r, true);

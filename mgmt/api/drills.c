@@ -266,43 +266,47 @@ static void set_problem(const struct drill_result *result, enum drill_outcome ou
 	}
 }
 
-static int64_t read_end(struct field_reader *f, int64_t now_ms)
+#define DRILL_BODY_ROWS(X, t)                                                                      \
+	X(t, const char *, site, .most = MODEL_NAME_MAX - 1)                                       \
+	X(t, const char *, service, .most = MODEL_NAME_MAX - 1, .spare = true)                     \
+	X(t, const char *, clients, .most = ADDR_LONG_TEXT_MAX - 1)                                \
+	X(t, const char *, over, .shown = "for", .most = 32, .spare = true)                        \
+	X(t, const char *, until, .most = 40, .spare = true)                                       \
+	SAID_ROWS(X, t)
+RECORD_ANSWER(drill_body, "drill", DRILL_BODY_ROWS);
+
+static int64_t read_end(struct field_reader *f, const char *over, const char *until, int64_t now_ms)
 {
-	const char *over = field_text(f, "for", false, 32);
-	const char *until = field_text(f, "until", false, 40);
 	int64_t ms = DRILL_DEFAULT_MS, end_ms = 0;
 
 	if (over && until)
-		field_error(f, "for", "give for or until, not both");
+		field_refuse(f, "for", "give for or until, not both");
 	if (over && when_duration(over, &ms))
-		field_error(f, "for", "found \"%s\", expected a duration such as \"10m\"", over);
+		field_refuse(f, "for", "found \"%s\", expected a duration such as \"10m\"", over);
 	if (!until)
 		return now_ms + ms;
 	if (when_instant(until, now_ms, &end_ms))
-		field_error(f, "until", "found \"%s\", expected a time such as \"+10m\"", until);
+		field_refuse(f, "until", "found \"%s\", expected a time such as \"+10m\"", until);
 	return end_ms;
 }
 
 static bool read_request(const struct http_request *r, struct drill_request *out,
                          struct http_reply *reply, int64_t now_ms)
 {
+	struct drill_body body;
 	struct field_reader f;
 
-	*out = (struct drill_request){ 0 };
-	field_start(&f, r->json);
-	out->site = field_text(&f, "site", true, MODEL_NAME_MAX - 1);
-	out->service = field_text(&f, "service", false, MODEL_NAME_MAX - 1);
-	const char *clients = field_text(&f, "clients", true, ADDR_LONG_TEXT_MAX - 1);
-	if (clients && prefix_parse(clients, &out->clients))
-		field_error(&f, "clients",
-		            "found \"%s\", expected a prefix such as 198.51.100.0/24 or "
-		            "2001:db8::/48, its host bits zero",
-		            clients);
-	out->until_ms = read_end(&f, now_ms);
-	out->reason = field_reason(&f);
-	out->author = field_text(&f, "author", false, MODEL_NAME_MAX - 1);
-	if (!out->author)
-		out->author = r->principal;
+	field_read(&f, r->json, &drill_body_kind, &body);
+	*out = (struct drill_request){ .site = body.site,
+		                       .service = body.service,
+		                       .reason = body.reason,
+		                       .author = body.author ? body.author : r->principal };
+	if (body.clients && prefix_parse(body.clients, &out->clients))
+		field_refuse(&f, "clients",
+		             "found \"%s\", expected a prefix such as 198.51.100.0/24 or "
+		             "2001:db8::/48, its host bits zero",
+		             body.clients);
+	out->until_ms = read_end(&f, body.over, body.until, now_ms);
 	return field_end(&f, reply);
 }
 
@@ -378,20 +382,19 @@ void handle_drill_begin(struct core *core, struct http_request *r, struct http_r
 void handle_drill_end(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct drill_result result;
+	struct said_body said;
 	struct field_reader f;
 
 	if (!handle_no_dry_run(r, reply) || !handle_wait_ok(r, reply))
 		return;
-	field_start(&f, r->json);
-	const char *reason = field_reason(&f);
-	const char *author = field_text(&f, "author", false, MODEL_NAME_MAX - 1);
+	field_read(&f, r->json, &said_body_kind, &said);
 	if (!field_end(&f, reply))
 		return;
 	core_lock(core);
 	core_attach(core, r);
 	enum drill_outcome outcome =
-	        drill_end(core->intent, r->parts[0], author ? author : r->principal, reason,
-	                  clock_believed_ms(), &result);
+	        drill_end(core->intent, r->parts[0], said.author ? said.author : r->principal,
+	                  said.reason, clock_believed_ms(), &result);
 	core_detach(core);
 	core_changed(core);
 	core_unlock(core);

@@ -54,7 +54,10 @@ struct operation_snapshot;
 struct peers_report;
 struct status_filter;
 
-/** What the routes of this file's group answer. */
+/** The bodies of requests, and what the routes of this file's group answer. */
+extern const struct record_kind apply_body_kind, check_body_kind, confirm_body_kind,
+        drill_body_kind, plan_body_kind, probe_body_kind, reload_body_kind, rollback_body_kind,
+        upload_body_kind;
 extern const struct record_kind change_answer_kind, check_answer_kind, confirm_answer_kind;
 extern const struct record_kind diff_answer_kind, drill_shown_kind, peer_shown_kind,
         upload_answer_kind, parts_answer_kind;

@@ -19,12 +19,11 @@ void handle_clock(struct core *core, struct http_request *r, struct http_reply *
 
 void handle_clock_accept(struct core *core, struct http_request *r, struct http_reply *reply)
 {
+	struct said_body said;
 	struct field_reader f;
 	bool dry_run, is_flag = handle_flag(r, "dry_run", &dry_run, reply);
 
-	field_start(&f, r->json);
-	const char *reason = field_reason(&f);
-	const char *author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
+	field_read(&f, r->json, &said_body_kind, &said);
 	if (!field_end(&f, reply) || !is_flag || !handle_wait_ok(r, reply))
 		return;
 	core_lock(core);
@@ -32,7 +31,8 @@ void handle_clock_accept(struct core *core, struct http_request *r, struct http_
 	if (!dry_run)
 		core_attach(core, r);
 	if (!dry_run)
-		moved_ms = timekeep_accept(core, author ? author : r->principal, reason);
+		moved_ms = timekeep_accept(core, said.author ? said.author : r->principal,
+		                           said.reason);
 	core_detach(core);
 	reply->json = timekeep_json(core);
 	json_object_set_new(reply->json, "moved_ms", json_integer(moved_ms));

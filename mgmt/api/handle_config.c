@@ -54,38 +54,64 @@ struct change_request {
 	const struct http_request *request; /* whose change it is; NULL: a dry run */
 };
 
-static void read_files(struct field_reader *f, struct change_request *c)
+/* The bodies of changes have rows of one struct: what a body lacks is NULL or false. */
+static const struct record_kind files_body = { .name = "files by name" };
+#define FILES_ROW(X, t) X(t, json_t *, files, .of = &files_body)
+#define BASE_ROWS(X, t)                                                                            \
+	X(t, const char *, base, .most = BASE_TEXT_MAX - 1, .spare = true)                         \
+	X(t, bool, replace, .spare = true)
+#define MAKE_ROWS(X, t)                                                                            \
+	SAID_ROWS(X, t)                                                                            \
+	X(t, bool, skip_bad_zones, .spare = true)                                                  \
+	X(t, const char *, confirm_within, .most = 32, .spare = true)                              \
+	X(t, const char *, pending, .most = 16, .spare = true)
+#define APPLY_BODY_ROWS(X, t)                                                                      \
+	FILES_ROW(X, t)                                                                            \
+	BASE_ROWS(X, t)                                                                            \
+	MAKE_ROWS(X, t)
+#define PLAN_BODY_ROWS(X, t)                                                                       \
+	FILES_ROW(X, t)                                                                            \
+	AUTHOR_ROW(X, t)                                                                           \
+	BASE_ROWS(X, t)
+#define RELOAD_BODY_ROWS(X, t)                                                                     \
+	BASE_ROWS(X, t)                                                                            \
+	MAKE_ROWS(X, t)
+RECORD_ANSWER(apply_body, "files and reason", APPLY_BODY_ROWS);
+const struct record_kind check_body_kind = RECORD_PART(apply_body, "files", FILES_ROW);
+const struct record_kind plan_body_kind = RECORD_PART(apply_body, "files", PLAN_BODY_ROWS);
+const struct record_kind rollback_body_kind = RECORD_PART(apply_body, "reason", MAKE_ROWS);
+const struct record_kind reload_body_kind = RECORD_PART(apply_body, "reason", RELOAD_BODY_ROWS);
+
+static void read_files(struct field_reader *f, const json_t *object, struct change_request *c)
 {
-	const json_t *object = field_object(f, "files", true);
 	char err_text[HTTP_TEXT_MAX];
 
 	if (object && files_from_json(object, &c->source, &c->files, err_text))
-		field_error(f, "files", "%s", err_text);
+		field_refuse(f, "files", "%s", err_text);
 	base_extract_line(&c->files, c->from.base);
 	c->change.files = &c->files;
 }
 
 /* The version that the file was made from: the request's field overrides the line in the file. */
-static void read_base(struct field_reader *f, struct change_request *c)
+static void read_base(struct field_reader *f, const struct apply_body *body,
+                      struct change_request *c)
 {
-	const char *base = field_text(f, "base", false, BASE_TEXT_MAX - 1);
+	const char *base = body->base;
 	char digits[17];
 	uint64_t number;
 
-	c->change.replace = field_bool(f, "replace");
+	c->change.replace = body->replace;
 	c->from.guess = base && !strcmp(base, "unknown");
 	if (!base || c->from.guess)
 		return;
 	if (!base_read(base, &number, digits))
-		field_error(f, "base",
-		            "expected a version as 12 or v12-0123456789abcdef, or \"unknown\"");
+		field_refuse(f, "base",
+		             "expected a version as 12 or v12-0123456789abcdef, or \"unknown\"");
 	snprintf(c->from.base, sizeof(c->from.base), "%s", base);
 }
 
-static void read_confirm(struct field_reader *f, struct intent_change *change)
+static void read_confirm(struct field_reader *f, const char *text, struct intent_change *change)
 {
-	const char *text = field_text(f, "confirm_within", false, 32);
-
 	change->confirm_within_ms = -1;
 	if (!text)
 		return;
@@ -94,21 +120,20 @@ static void read_confirm(struct field_reader *f, struct intent_change *change)
 	else if (when_duration(text, &change->confirm_within_ms) ||
 	         change->confirm_within_ms <= 0 ||
 	         change->confirm_within_ms > INTENT_CONFIRM_MAX_MS)
-		field_error(f, "confirm_within", "expected a duration of at most 24h, or \"none\"");
+		field_refuse(f, "confirm_within",
+		             "expected a duration of at most 24h, or \"none\"");
 }
 
 /* Read what to do with an earlier version that is not confirmed yet. */
-static void read_pending(struct field_reader *f, struct intent_change *change)
+static void read_pending(struct field_reader *f, const char *text, struct intent_change *change)
 {
-	const char *text = field_text(f, "pending", false, 16);
-
 	change->pending = INTENT_PENDING_REFUSE;
 	if (text && !strcmp(text, "confirm"))
 		change->pending = INTENT_PENDING_CONFIRM;
 	else if (text && !strcmp(text, "join"))
 		change->pending = INTENT_PENDING_JOIN;
 	else if (text && strcmp(text, "refuse") != 0)
-		field_error(f, "pending", "expected \"refuse\", \"confirm\" or \"join\"");
+		field_refuse(f, "pending", "expected \"refuse\", \"confirm\" or \"join\"");
 	if (change->pending == INTENT_PENDING_JOIN && change->confirm_within_ms == 0)
 		field_error(f, "confirm_within",
 		            "\"none\" cannot be combined with pending \"join\"");
@@ -118,23 +143,26 @@ static void read_pending(struct field_reader *f, struct intent_change *change)
 static bool read_change(struct core *core, const struct http_request *r, enum origin origin,
                         struct change_request *c, struct http_reply *reply)
 {
+	static const struct record_kind *const kinds[] = { [ORIGIN_REQUEST] = &apply_body_kind,
+		                                           [ORIGIN_VERSION] = &rollback_body_kind,
+		                                           [ORIGIN_DISK] = &reload_body_kind };
+	struct apply_body body = { .base = NULL };
 	struct field_reader f;
 
 	*c = (struct change_request){ .source = { core_find_file, core }, .origin = origin };
 	if (!handle_flag(r, "dry_run", &c->change.dry_run, reply) || !handle_wait_ok(r, reply))
 		return false;
-	field_start(&f, r->json);
+	field_read(&f, r->json, kinds[origin], &body);
 	if (origin == ORIGIN_REQUEST)
-		read_files(&f, c);
+		read_files(&f, body.files, c);
 	if (origin != ORIGIN_VERSION)
-		read_base(&f, c);
+		read_base(&f, &body, c);
 	c->from.guess |= origin == ORIGIN_DISK && !*c->from.base; /* nobody knows the file's base */
-	c->change.reason = field_reason(&f);
-	c->change.author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
-	c->change.skip_bad_zones = field_bool(&f, "skip_bad_zones");
-	read_confirm(&f, &c->change);
-	read_pending(&f, &c->change);
-	c->change.author = c->change.author ? c->change.author : r->principal;
+	c->change.reason = body.reason;
+	c->change.author = body.author ? body.author : r->principal;
+	c->change.skip_bad_zones = body.skip_bad_zones;
+	read_confirm(&f, body.confirm_within, &c->change);
+	read_pending(&f, body.pending, &c->change);
 	c->from.author = c->change.author;
 	c->from.principal = r->identity;
 	return field_end(&f, reply);
@@ -484,13 +512,11 @@ static void make_change(struct core *core, const struct http_request *r, struct 
 
 /* Read the fields by which an apply finds out what its file was made from. */
 static void read_origin(struct field_reader *f, const struct http_request *r,
-                        struct change_request *c)
+                        const struct apply_body *body, struct change_request *c)
 {
-	const char *author = field_text(f, "author", false, VERSION_AUTHOR_MAX - 1);
-
-	c->from.author = author ? author : r->principal;
+	c->from.author = body->author ? body->author : r->principal;
 	c->from.principal = r->identity;
-	read_base(f, c);
+	read_base(f, body, c);
 }
 
 /* For who may not read files: what is wrong in one would show parts of it. */
@@ -515,12 +541,13 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 		                                .dry_run = true,
 		                                .pending = INTENT_PENDING_IGNORE,
 		                                .confirm_within_ms = -1 } };
+	struct apply_body body = { .base = NULL };
 	struct field_reader f;
 
-	field_start(&f, r->json);
-	read_files(&f, &c);
+	field_read(&f, r->json, plan ? &plan_body_kind : &check_body_kind, &body);
+	read_files(&f, body.files, &c);
 	if (plan)
-		read_origin(&f, r, &c);
+		read_origin(&f, r, &body, &c);
 	else
 		c.from.base[0] = '\0';
 	if (!field_end(&f, reply)) {
@@ -578,21 +605,25 @@ void handle_rollback(struct core *core, struct http_request *r, struct http_repl
 	make_change(core, r, &c, reply);
 }
 
+#define CONFIRM_BODY_ROWS(X, t)                                                                    \
+	AUTHOR_ROW(X, t)                                                                           \
+	REASON_ROW(X, t)
+RECORD_ANSWER(confirm_body, "reason", CONFIRM_BODY_ROWS);
+
 void handle_confirm(struct core *core, struct http_request *r, struct http_reply *reply)
 {
+	struct confirm_body body;
 	struct field_reader f;
 	uint64_t number;
 	bool dry_run, is_flag = handle_flag(r, "dry_run", &dry_run, reply);
 
-	field_start(&f, r->json);
-	const char *author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
-	field_reason(&f);
+	field_read(&f, r->json, &confirm_body_kind, &body);
 	if (!field_end(&f, reply) || !is_flag || !handle_wait_ok(r, reply) ||
 	    !handle_part_number(r, &number, reply))
 		return;
 	core_lock(core);
 	core_attach(core, r);
-	author = author ? author : r->principal;
+	const char *author = body.author ? body.author : r->principal;
 	int err = dry_run ? intent_may_confirm(core->intent, number)
 	          : core->shared
 	                  ? shared_run_confirm(core, number, author, reply)

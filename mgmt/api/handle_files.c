@@ -36,16 +36,27 @@ static bool read_file_part(const json_t *item, struct part *out)
 	                                               &out->offset)));
 }
 
+/* An entry is checked by read_file_part(): one error says what all of it must be. */
+#define PART_BODY_ROWS(X, t)                                                                       \
+	X(t, const char *, digest)                                                                 \
+	X(t, uint64_t, bytes)                                                                      \
+	X(t, uint64_t, offset, .spare = true)                                                      \
+	X(t, const char *, data, .spare = true)
+RECORD_SHOWN(part_body, "part", PART_BODY_ROWS);
+#define UPLOAD_BODY_ROWS(X, t) X(t, json_t *, parts, .each = &part_body_kind)
+RECORD_ANSWER(upload_body, "upload", UPLOAD_BODY_ROWS);
+
 /* Read the list of parts. @return NULL after a reply */
 static const json_t *read_parts(const struct http_request *r, struct http_reply *reply)
 {
+	struct upload_body body;
 	struct field_reader f;
 	struct part part;
 	const json_t *item;
 	size_t i;
 
-	field_start(&f, r->json);
-	const json_t *list = field_array(&f, "parts", true);
+	field_read(&f, r->json, &upload_body_kind, &body);
+	const json_t *list = body.parts;
 	if (json_array_size(list) > BLOBS_PARTS_MAX)
 		field_error(&f, "parts", "has more than %u entries", BLOBS_PARTS_MAX);
 	json_array_foreach(list, i, item) if (!read_file_part(item, &part))

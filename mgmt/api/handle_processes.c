@@ -101,26 +101,31 @@ void handle_health_targets(struct core *core, struct http_request *r, struct htt
 	query_pool_list(core, OBSERVE_HEALTH, "list", r, reply);
 }
 
+#define PROBE_BODY_ROWS(X, t)                                                                      \
+	X(t, const char *, pool, .most = MODEL_NAME_MAX - 1, .spare = true)                        \
+	X(t, const char *, backend, .most = MODEL_NAME_MAX - 1, .spare = true)                     \
+	X(t, const char *, service, .most = MODEL_NAME_MAX - 1, .spare = true)                     \
+	X(t, const char *, site, .most = MODEL_NAME_MAX - 1, .spare = true)
+RECORD_ANSWER(probe_body, "probe", PROBE_BODY_ROWS);
+
 void handle_health_check(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	static const char *const names[] = { "pool", "backend", "service", "site" };
-	const char *given[4];
+	struct probe_body b;
 	struct field_reader f;
 
-	field_start(&f, r->json);
-	for (size_t i = 0; i < 4; i++)
-		given[i] = field_text(&f, names[i], false, MODEL_NAME_MAX - 1);
-	if (f.n_errors == 0 && !(given[0] && given[1] && !given[2] && !given[3]) &&
-	    !(given[2] && given[3] && !given[0] && !given[1]))
-		field_error(&f, given[2] || given[3] ? "service" : "pool",
+	field_read(&f, r->json, &probe_body_kind, &b);
+	bool is_backend = b.pool && b.backend && !b.service && !b.site,
+	     is_service = b.service && b.site && !b.pool && !b.backend;
+	if (f.n_errors == 0 && !is_backend && !is_service)
+		field_error(&f, b.service || b.site ? "service" : "pool",
 		            "expected pool and backend, or service and site");
 	if (field_end(&f, reply))
 		query_process(core, OBSERVE_HEALTH,
 		              &(struct process_request){ .what = "check",
-		                                         .pool = given[0],
-		                                         .backend = given[1],
-		                                         .service = given[2],
-		                                         .site = given[3] },
+		                                         .pool = b.pool,
+		                                         .backend = b.backend,
+		                                         .service = b.service,
+		                                         .site = b.site },
 		              reply);
 }
 

@@ -19,16 +19,15 @@ void handle_store(struct core *core, struct http_request *r, struct http_reply *
 static bool read_recovery(const struct http_request *r, struct recover_request *out,
                           struct http_reply *reply)
 {
+	struct said_body said;
 	struct field_reader f;
 
 	*out = (struct recover_request){ .request = r };
 	if (!handle_flag(r, "dry_run", &out->dry_run, reply))
 		return false;
-	field_start(&f, r->json);
-	out->reason = field_reason(&f);
-	out->author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
-	if (!out->author)
-		out->author = r->principal;
+	field_read(&f, r->json, &said_body_kind, &said);
+	out->reason = said.reason;
+	out->author = said.author ? said.author : r->principal;
 	return field_end(&f, reply);
 }
 

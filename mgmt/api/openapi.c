@@ -96,35 +96,17 @@ static json_t *list_parameters(const struct route *r, unsigned n_parts)
 	return list;
 }
 
-/*
- * Turn the notation of the table ("name:type", "!" when required) into a JSON schema: there is no
- * second description to keep.
- */
+/* The rows that read a body describe it. Between nodes it is any object. */
 static json_t *describe_body(const struct route *r)
 {
-	json_t *schema = describe_type("object");
-	json_t *properties = json_object(), *required = json_array();
-	const char *at = r->body;
-	char word[WORD_MAX];
+	json_t *schema = r->body ? record_schema(r->body) : describe_type("object");
+	bool is_required = json_array_size(json_object_get(schema, "required")) > 0;
 
-	while (next_list_word(&at, word)) {
-		char *type = strchr(word, ':');
-		size_t n = strlen(word);
-
-		if (word[n - 1] == '!')
-			word[n - 1] = '\0';
-		*type++ = '\0';
-		if (r->body[at - r->body - 1] == '!')
-			json_array_append_new(required, json_string(word));
-		json_object_set_new(properties, word, describe_type(type));
-	}
-	json_object_set_new(schema, "additionalProperties", json_false());
-	json_object_set_new(schema, "properties", properties);
-	json_object_set_new(schema, "required", required);
-	json_t *body =
-	        json_with(json_object(), "required", json_boolean(json_array_size(required) > 0));
-	json_object_set_new(body, "content", describe_json(schema));
-	return body;
+	if (r->body)
+		json_object_set_new(schema, "additionalProperties", json_false());
+	json_object_del(schema, "title");
+	return json_with(json_with(json_object(), "required", json_boolean(is_required)), "content",
+	                 describe_json(schema));
 }
 
 /*

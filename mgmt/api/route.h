@@ -20,9 +20,9 @@
 /** A route; "{}" in a path stands for one part of it. */
 struct route {
 	const char *method, *path;
-	enum http_role role; /**< the least that may */
-	const char *query;   /**< the parameters that it knows, by spaces */
-	const char *body;    /**< the fields of its body: "name:type", "!" when required */
+	enum http_role role;            /**< the least that may */
+	const char *query;              /**< the parameters that it knows, by spaces */
+	const struct record_kind *body; /**< NULL: none, or a node's */
 	http_handler *handler;
 	const char *summary;
 	const struct record_kind *answer; /**< what it answers; NULL: docs/api.md alone says */

@@ -36,24 +36,45 @@ static bool is_listed(const char *const *list, size_t n, const char *name)
 	return false;
 }
 
+#define REGION   "region="
+#define OF_NAMES .element = &record_string, .spare = true
+#define ORDER_ROWS(X, t)                                                                           \
+	SAID_ROWS(X, t)                                                                            \
+	X(t, json_t *, override_guards, OF_NAMES)                                                  \
+	X(t, json_t *, without, OF_NAMES)
+#define BEGIN_BODY_ROWS(X, t)                                                                      \
+	X(t, const char *, what, .shown = "do", .most = 16)                                        \
+	X(t, json_t *, sites, OF_NAMES)                                                            \
+	X(t, const char *, label, .most = MODEL_NAME_MAX + sizeof(REGION), .spare = true)          \
+	X(t, const char *, service, .most = MODEL_NAME_MAX - 1, .spare = true)                     \
+	X(t, const char *, level, .most = 16, .spare = true)                                       \
+	X(t, const char *, over, .most = 32, .spare = true)                                        \
+	X(t, const char *, until, .most = 64, .spare = true)                                       \
+	X(t, bool, now, .spare = true)                                                             \
+	X(t, bool, withdraw, .spare = true)                                                        \
+	ORDER_ROWS(X, t)
+RECORD_ANSWER(begin_body, "operation", BEGIN_BODY_ROWS);
+/* What each request about an operation may have. */
+const struct record_kind order_body_kind = RECORD_PART(begin_body, "order", ORDER_ROWS);
+
 /* Read a list of names into @p out; a name that is given twice counts once. @return how many */
-static size_t read_names(struct field_reader *f, const char *field, const char **out, size_t max)
+static size_t read_names(struct field_reader *f, const char *field, const json_t *list,
+                         const char **out, size_t max)
 {
-	const json_t *list = field_array(f, field, false);
 	size_t n = 0;
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *value = json_array_get(list, i);
 
 		if (!is_name(value)) {
-			field_error(f, field, "item %zu is not a name", i + 1);
+			field_refuse(f, field, "item %zu is not a name", i + 1);
 			return 0;
 		}
 		const char *name = json_string_value(value);
 		if (is_listed(out, n, name))
 			continue;
 		if (n == max) {
-			field_error(f, field, "has more than %zu names", max);
+			field_refuse(f, field, "has more than %zu names", max);
 			return 0;
 		}
 		out[n++] = name;
@@ -61,11 +82,12 @@ static size_t read_names(struct field_reader *f, const char *field, const char *
 	return n;
 }
 
-static void read_guards(struct field_reader *f, bool overridden[OPERATION_GUARD_COUNT])
+static void read_guards(struct field_reader *f, const json_t *list,
+                        bool overridden[OPERATION_GUARD_COUNT])
 {
 	const char *names[OPERATION_GUARD_COUNT];
 	char known[RULE_NAMES_MAX];
-	size_t n = read_names(f, "override_guards", names, OPERATION_GUARD_COUNT);
+	size_t n = read_names(f, "override_guards", list, names, OPERATION_GUARD_COUNT);
 
 	for (size_t i = 0; i < n; i++) {
 		int guard = rule_find(RULE_OPERATION, names[i]);
@@ -74,46 +96,44 @@ static void read_guards(struct field_reader *f, bool overridden[OPERATION_GUARD_
 			overridden[guard] = true;
 			continue;
 		}
-		field_error(f, "override_guards",
-		            "guard %s cannot be overridden by name; these can: %s", names[i],
-		            rule_names(RULE_OPERATION, known));
+		field_refuse(f, "override_guards",
+		             "guard %s cannot be overridden by name; these can: %s", names[i],
+		             rule_names(RULE_OPERATION, known));
 	}
 }
 
 /* --- single fields --- */
 
-static int64_t read_until(struct field_reader *f, int64_t now_ms)
+static int64_t read_until(struct field_reader *f, const char *text, int64_t now_ms)
 {
-	const char *text = field_text(f, "until", false, 64);
 	int64_t at_ms = -1;
 
 	if (text && when_instant(text, now_ms, &at_ms)) {
-		field_error(f, "until",
-		            "found \"%s\", expected an instant such as \"2026-11-20T12:00:00Z\", "
-		            "\"+4h\", or \"never\"",
-		            text);
+		field_refuse(f, "until",
+		             "found \"%s\", expected an instant such as \"2026-11-20T12:00:00Z\", "
+		             "\"+4h\", or \"never\"",
+		             text);
 		return -1;
 	}
 	if (text && at_ms <= now_ms) {
-		field_error(f, "until", "is in the past");
+		field_refuse(f, "until", "is in the past");
 		return -1;
 	}
 	return at_ms;
 }
 
-static int64_t read_over(struct field_reader *f)
+static int64_t read_over(struct field_reader *f, const char *text)
 {
-	const char *text = field_text(f, "over", false, 32);
 	int64_t over_ms = -1;
 
 	if (!text)
 		return -1;
 	if (when_duration(text, &over_ms)) {
-		field_error(f, "over", "found \"%s\", expected a duration such as \"5m\"", text);
+		field_refuse(f, "over", "found \"%s\", expected a duration such as \"5m\"", text);
 		return -1;
 	}
 	if (over_ms > OPERATION_OVER_MAX_MS)
-		field_error(f, "over", "is longer than 7 days");
+		field_refuse(f, "over", "is longer than 7 days");
 	return over_ms;
 }
 
@@ -136,41 +156,36 @@ static uint32_t read_percent(const char *text)
 	return !strcmp(at, "%") && ppm <= MODEL_PPM_ALL ? ppm : 0;
 }
 
-static uint32_t read_level(struct field_reader *f)
+static uint32_t read_level(struct field_reader *f, const char *text)
 {
-	const char *text = field_text(f, "level", false, 16);
 	uint32_t ppm = text ? read_percent(text) : 0;
 
 	if (text && !ppm)
-		field_error(
+		field_refuse(
 		        f, "level",
 		        "found \"%s\", expected more than 0%% and less than 100%%, such as \"30%%\"",
 		        text);
 	return ppm;
 }
 
-static const char *read_region(struct field_reader *f)
+static const char *read_region(struct field_reader *f, const char *text)
 {
-	static const char key[] = "region=";
-	const char *text = field_text(f, "label", false, MODEL_NAME_MAX + sizeof(key));
-
 	if (!text)
 		return NULL;
-	if (!strncmp(text, key, sizeof(key) - 1) && text[sizeof(key) - 1])
-		return text + sizeof(key) - 1;
-	field_error(f, "label", "found \"%s\", expected \"region=NAME\"", text);
+	if (!strncmp(text, REGION, sizeof(REGION) - 1) && text[sizeof(REGION) - 1])
+		return text + sizeof(REGION) - 1;
+	field_refuse(f, "label", "found \"%s\", expected \"region=NAME\"", text);
 	return NULL;
 }
 
-static enum operation_body_do read_do(struct field_reader *f)
+static enum operation_body_do read_do(struct field_reader *f, const char *text)
 {
-	const char *text = field_text(f, "do", true, 16);
 	int i = 0;
 
 	while (i < OPERATION_BODY_DO_COUNT && text && strcmp(words[i], text) != 0)
 		i++;
 	if (text && i == OPERATION_BODY_DO_COUNT)
-		field_error(f, "do", "expected drain, shift or undrain");
+		field_refuse(f, "do", "expected drain, shift or undrain");
 	return text ? (enum operation_body_do)i : OPERATION_BODY_DO_COUNT;
 }
 
@@ -213,35 +228,34 @@ static void check_shape(struct field_reader *f, const json_t *body, const struct
 }
 
 /* What each request about an operation may have. */
-static void read_said(struct field_reader *f, struct operation_person *out)
+static void read_said(struct field_reader *f, const struct begin_body *b,
+                      struct operation_person *out)
 {
-	out->reason = field_reason(f);
-	out->author = field_text(f, "author", false, MODEL_NAME_MAX - 1);
-	read_guards(f, out->overridden);
-	out->without.n = read_names(f, "without", out->without.items, OPERATION_WITHOUT_MAX);
-	if (!out->reason)
-		out->reason = "";
+	out->reason = b->reason ? b->reason : "";
+	out->author = b->author;
+	read_guards(f, b->override_guards, out->overridden);
+	out->without.n =
+	        read_names(f, "without", b->without, out->without.items, OPERATION_WITHOUT_MAX);
 }
 
 void operation_body_read(const json_t *body, int64_t now_ms, struct field_reader *f,
                          struct operation_body *out)
 {
 	struct operation_person *person = &out->person;
+	struct begin_body b;
 
 	*out = (struct operation_body){ .what = OPERATION_BODY_DO_COUNT };
-	field_start(f, body);
-	out->what = read_do(f);
-	out->n_sites = read_names(f, "sites", out->sites, OPERATION_TARGETS_MAX);
-	out->region = read_region(f);
-	out->service = field_text(f, "service", false, MODEL_NAME_MAX - 1);
-	if (out->service && !*out->service)
-		out->service = NULL;
-	person->goal_ppm = read_level(f);
-	person->over_ms = read_over(f);
-	person->until_ms = read_until(f, now_ms);
-	person->now = field_bool(f, "now");
-	person->withdraw = field_bool(f, "withdraw");
-	read_said(f, person);
+	field_read(f, body, &begin_body_kind, &b);
+	out->what = read_do(f, b.what);
+	out->n_sites = read_names(f, "sites", b.sites, out->sites, OPERATION_TARGETS_MAX);
+	out->region = read_region(f, b.label);
+	out->service = b.service && *b.service ? b.service : NULL;
+	person->goal_ppm = read_level(f, b.level);
+	person->over_ms = read_over(f, b.over);
+	person->until_ms = read_until(f, b.until, now_ms);
+	person->now = b.now;
+	person->withdraw = b.withdraw;
+	read_said(f, &b, person);
 	check_shape(f, body, out);
 	if (person->over_ms < 0)
 		person->over_ms = 0;
@@ -254,6 +268,8 @@ void operation_body_read(const json_t *body, int64_t now_ms, struct field_reader
 void operation_body_read_command(const json_t *body, struct field_reader *f,
                                  struct operation_person *out)
 {
-	field_start(f, body);
-	read_said(f, out);
+	struct begin_body b = { .what = NULL };
+
+	field_read(f, body, &order_body_kind, &b);
+	read_said(f, &b, out);
 }

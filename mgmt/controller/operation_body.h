@@ -37,6 +37,9 @@ struct operation_body {
 	struct operation_person person; /**< the author may be NULL, and the principal is */
 };
 
+/** The rows of the two bodies. */
+extern const struct record_kind begin_body_kind, order_body_kind;
+
 /**
  * Decode a request. The caller ends @p f by field_close(), which has the errors; only without an
  * error is @p out a request.

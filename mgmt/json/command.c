@@ -279,16 +279,36 @@ json_t *nothing_to_end_to_json(const struct command *c, const struct command_res
 	return record_shown(&nothing_row_kind, &row);
 }
 
-static int64_t read_instant(struct field_reader *f, const char *name, int64_t now_ms)
+#define OF_NAME .most = MODEL_NAME_MAX - 1, .spare = true
+#define TARGET_BODY_ROWS(X, t)                                                                     \
+	X(t, const char *, site, OF_NAME)                                                          \
+	X(t, const char *, backend, OF_NAME)                                                       \
+	X(t, const char *, node, OF_NAME)                                                          \
+	X(t, const char *, pool, OF_NAME)                                                          \
+	X(t, const char *, service, OF_NAME)
+RECORD_SHOWN(target_body, "target", TARGET_BODY_ROWS);
+#define COMMAND_BODY_ROWS(X, t)                                                                    \
+	X(t, const char *, what, .shown = "do", .most = 16)                                        \
+	X(t, const char *, over, .most = 32, .spare = true)                                        \
+	X(t, const char *, from, .most = 64, .spare = true)                                        \
+	X(t, const char *, until, .most = 64, .spare = true)                                       \
+	X(t, bool, now, .spare = true)                                                             \
+	SAID_ROWS(X, t)                                                                            \
+	X(t, json_t *, target, .of = &target_body_kind, .spare = true)                             \
+	X(t, const char *, id, .most = MODEL_ID_MAX - 1, .spare = true)                            \
+	X(t, json_t *, override_guards, .element = &record_string, .spare = true)
+RECORD_ANSWER(command_body, "command", COMMAND_BODY_ROWS);
+
+static int64_t read_instant(struct field_reader *f, const char *name, const char *text,
+                            int64_t now_ms)
 {
-	const char *text = field_text(f, name, false, 64);
 	int64_t at_ms = -1;
 
 	if (text && when_instant(text, now_ms, &at_ms)) {
-		field_error(f, name,
-		            "found \"%s\", expected an instant such as "
-		            "\"2026-11-20T12:00:00Z\", \"+4h\", or \"never\"",
-		            text);
+		field_refuse(f, name,
+		             "found \"%s\", expected an instant such as "
+		             "\"2026-11-20T12:00:00Z\", \"+4h\", or \"never\"",
+		             text);
 		return -1;
 	}
 	return at_ms;
@@ -297,45 +317,40 @@ static int64_t read_instant(struct field_reader *f, const char *name, int64_t no
 /*
  * Exactly one of target and id is accepted, because a command with both could contradict itself.
  */
-static void read_target(struct field_reader *f, struct command *c)
+static void read_target(struct field_reader *f, const json_t *object, struct command *c)
 {
-	const json_t *object = field_object(f, "target", false);
+	struct target_body to;
 	struct field_reader t;
 
-	c->id = field_text(f, "id", false, MODEL_ID_MAX - 1);
 	if (!object == !c->id)
 		field_error(f, "target", "expected either a target or the id of an override");
 	if (!object)
 		return;
-	field_start(&t, object);
-	const char *site = field_text(&t, "site", false, MODEL_NAME_MAX - 1);
-	const char *backend = field_text(&t, "backend", false, MODEL_NAME_MAX - 1);
-	const char *node = field_text(&t, "node", false, MODEL_NAME_MAX - 1);
-	c->pool = field_text(&t, "pool", false, MODEL_NAME_MAX - 1);
-	c->service = field_text(&t, "service", false, MODEL_NAME_MAX - 1);
-	c->is_node = node != NULL;
-	c->name = site ? site : backend ? backend : node;
+	field_read(&t, object, &target_body_kind, &to);
+	c->pool = to.pool;
+	c->service = to.service;
+	c->is_node = to.node != NULL;
+	c->name = to.site ? to.site : to.backend ? to.backend : to.node;
 	bool ok = field_close(&t);
 	if (!ok)
 		json_decref(t.errors); /* the target is one error, whatever is wrong in it */
-	if (!ok || !!site + !!backend + !!node != 1 || !c->pool != !backend || !*c->name ||
-	    (c->pool && !*c->pool) || (c->service && !site))
-		field_error(f, "target",
-		            "expected {\"site\": NAME}, {\"node\": NAME} or {\"pool\": NAME, "
-		            "\"backend\": NAME}");
+	if (!ok || !!to.site + !!to.backend + !!to.node != 1 || !c->pool != !to.backend ||
+	    !*c->name || (c->pool && !*c->pool) || (c->service && !to.site))
+		field_refuse(f, "target",
+		             "expected {\"site\": NAME}, {\"node\": NAME} or {\"pool\": NAME, "
+		             "\"backend\": NAME}");
 }
 
-static void read_overridden_guards(struct field_reader *f, struct command *c)
+static void read_overridden_guards(struct field_reader *f, const json_t *list, struct command *c)
 {
-	const json_t *list = field_array(f, "override_guards", false);
 	char names[RULE_NAMES_MAX];
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *text = json_string_value(json_array_get(list, i));
 
 		if (!text || rule_find(RULE_OVERRIDE, text) < 0 || c->n_past == COMMAND_GUARDS_MAX)
-			field_error(f, "override_guards", "expected guard names: %s",
-			            rule_names(RULE_OVERRIDE, names));
+			field_refuse(f, "override_guards", "expected guard names: %s",
+			             rule_names(RULE_OVERRIDE, names));
 		else
 			c->past[c->n_past++] = text;
 	}
@@ -345,22 +360,21 @@ static void read_overridden_guards(struct field_reader *f, struct command *c)
 void command_from_json(const json_t *body, int64_t now_ms, struct field_reader *f,
                        struct command *c)
 {
-	*c = (struct command){ .over_ms = -1 };
-	field_start(f, body);
-	const char *what = field_text(f, "do", true, 16);
-	const char *over = field_text(f, "over", false, 32);
-	c->what = what ? command_from_text(what) : COMMAND_COUNT;
-	if (what && c->what == COMMAND_COUNT)
-		field_error(f, "do", "expected drain, disable, force_up, hold, undrain or enable");
-	if (over && when_duration(over, &c->over_ms))
-		field_error(f, "over", "found \"%s\", expected a duration such as \"5m\"", over);
-	c->from_ms = read_instant(f, "from", now_ms);
-	c->until_ms = read_instant(f, "until", now_ms);
-	c->now = field_bool(f, "now");
-	c->reason = field_reason(f);
-	c->author = field_text(f, "author", false, MODEL_NAME_MAX - 1);
-	read_target(f, c);
-	read_overridden_guards(f, c);
-	if (!c->reason)
-		c->reason = "";
+	struct command_body b;
+
+	field_read(f, body, &command_body_kind, &b);
+	*c = (struct command){ .over_ms = -1,
+		               .what = b.what ? command_from_text(b.what) : COMMAND_COUNT,
+		               .now = b.now,
+		               .reason = b.reason ? b.reason : "",
+		               .author = b.author,
+		               .id = b.id };
+	if (b.what && c->what == COMMAND_COUNT)
+		field_refuse(f, "do", "expected drain, disable, force_up, hold, undrain or enable");
+	if (b.over && when_duration(b.over, &c->over_ms))
+		field_refuse(f, "over", "found \"%s\", expected a duration such as \"5m\"", b.over);
+	c->from_ms = read_instant(f, "from", b.from, now_ms);
+	c->until_ms = read_instant(f, "until", b.until, now_ms);
+	read_target(f, b.target, c);
+	read_overridden_guards(f, b.override_guards, c);
 }

@@ -37,7 +37,8 @@ MUST_CHECK json_t *override_to_json(const struct overrides *all, const struct ov
 /** Of struct waiting, which the answer to a drain has. */
 extern const struct record_kind waiting_shown;
 /** What override_to_json() and command_to_json() make, and what nodes_add_json() adds. */
-extern const struct record_kind override_shown, command_answer_kind, change_nodes_kind;
+extern const struct record_kind override_shown, command_body_kind, command_answer_kind,
+        change_nodes_kind;
 /** Of a document: [{file, line, field, message}]. */
 MUST_CHECK json_t *errors_to_json(const struct model_errors *errors);
 MUST_CHECK json_t *guards_to_json(const struct guard_result *guards);

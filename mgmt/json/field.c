@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Each reader notes the name that it looks for; field_close() reports every other name of the
+ * Each row notes the name that it looks for; field_close() reports every other name of the
  * object as unknown, so that no list of names is kept apart. Errors are collected, so that a client
  * sees all of them at once.
  */
@@ -11,30 +11,54 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mgmt/store/store.h"
-#include "record/fields.h"
-
 #define ERRORS_MAX 100u /* listed in an answer; a body of nothing but errors gets a short answer */
 
 #define FAULT_ROWS(X, t) X(t, const char *, field) X(t, const char *, detail)
 RECORD_SHOWN(field_fault, "error", FAULT_ROWS);
 
-void field_start(struct field_reader *f, const json_t *object)
+RECORD_KIND(said_body, "reason", SAID_ROWS);
+
+static void insert_error(struct field_reader *f, size_t at, const char *name, const char *format,
+                         va_list list)
 {
-	*f = (struct field_reader){ .object = object, .errors = json_array() };
+	char detail[512];
+
+	if (f->n_errors++ >= ERRORS_MAX)
+		return;
+	vsnprintf(detail, sizeof(detail), format, list);
+	json_array_insert_new(f->errors, at, SHOWN(field_fault, name, detail));
 }
 
 void field_error(struct field_reader *f, const char *name, const char *format, ...)
 {
-	char detail[512];
 	va_list list;
 
-	if (f->n_errors++ >= ERRORS_MAX)
-		return;
 	va_start(list, format);
-	vsnprintf(detail, sizeof(detail), format, list);
+	insert_error(f, json_array_size(f->errors), name, format, list);
 	va_end(list);
-	json_array_append_new(f->errors, SHOWN(field_fault, name, detail));
+}
+
+/* The index of a name in the order in which they were read. */
+static size_t find_known(const struct field_reader *f, const char *name)
+{
+	size_t i = 0;
+
+	while (i < f->n_known && strcmp(f->known[i], name) != 0)
+		i++;
+	return i;
+}
+
+void field_refuse(struct field_reader *f, const char *name, const char *format, ...)
+{
+	size_t at = json_array_size(f->errors);
+	va_list list;
+
+	while (at && find_known(f, json_text_of(json_array_get(f->errors, at - 1), "field")) >
+	                     find_known(f, name))
+		at--;
+	va_start(list, format);
+	insert_error(f, at, name, format, list);
+	va_end(list);
 }
 
 json_t *field_errors_json(const char *name, const char *detail)
@@ -64,7 +88,7 @@ static bool is_plain_field(const char *text, size_t n)
 	return true;
 }
 
-const char *field_text(struct field_reader *f, const char *name, bool required, size_t max)
+static const char *get_text(struct field_reader *f, const char *name, bool required, size_t max)
 {
 	const json_t *value = value_of(f, name, required);
 
@@ -81,7 +105,7 @@ const char *field_text(struct field_reader *f, const char *name, bool required, 
 	return NULL;
 }
 
-bool field_bool(struct field_reader *f, const char *name)
+static bool get_bool(struct field_reader *f, const char *name)
 {
 	const json_t *value = value_of(f, name, false);
 
@@ -90,7 +114,7 @@ bool field_bool(struct field_reader *f, const char *name)
 	return json_is_true(value);
 }
 
-const json_t *field_object(struct field_reader *f, const char *name, bool required)
+static const json_t *get_object(struct field_reader *f, const char *name, bool required)
 {
 	const json_t *value = value_of(f, name, required);
 
@@ -101,7 +125,7 @@ const json_t *field_object(struct field_reader *f, const char *name, bool requir
 	return value;
 }
 
-const json_t *field_array(struct field_reader *f, const char *name, bool required)
+static const json_t *get_array(struct field_reader *f, const char *name, bool required)
 {
 	const json_t *value = value_of(f, name, required);
 
@@ -110,14 +134,6 @@ const json_t *field_array(struct field_reader *f, const char *name, bool require
 		return NULL;
 	}
 	return value;
-}
-
-static bool is_known_field(const struct field_reader *f, const char *name)
-{
-	for (size_t i = 0; i < f->n_known; i++)
-		if (!strcmp(f->known[i], name))
-			return true;
-	return false;
 }
 
 /* "is not a known field; known fields: do, target" */
@@ -136,13 +152,33 @@ static void refuse_unknown(struct field_reader *f, const char *name)
 	json_decref(as_text);
 }
 
-const char *field_reason(struct field_reader *f)
+static const char *read_text(struct field_reader *f, const struct field *row)
 {
-	const char *reason = field_text(f, "reason", true, VERSION_REASON_MAX - 1);
+	const char *text = get_text(f, row->shown, !row->spare, row->most);
 
-	if (reason && !reason[strspn(reason, " ")])
-		field_error(f, "reason", "must not be blank: say why you make this change");
-	return reason;
+	if (text && row->always && !text[strspn(text, " ")])
+		field_error(f, row->shown, "must not be blank: say why you make this change");
+	return text;
+}
+
+static void read_row(struct field_reader *f, const struct field *row, char *out)
+{
+	if (row->kind == FIELD_STRING)
+		*(const char **)(void *)out = read_text(f, row);
+	else if (row->kind == FIELD_BOOL)
+		*(bool *)out = get_bool(f, row->shown);
+	else if (row->element || row->each)
+		*(const json_t **)(void *)out = get_array(f, row->shown, !row->spare);
+	else
+		*(const json_t **)(void *)out = get_object(f, row->shown, !row->spare);
+}
+
+void field_read(struct field_reader *f, const json_t *object, const struct record_kind *body,
+                void *out)
+{
+	*f = (struct field_reader){ .object = object, .errors = json_array() };
+	for (size_t i = 0; i < body->n_fields; i++)
+		read_row(f, &body->fields[i], (char *)out + body->fields[i].offset);
 }
 
 bool field_close(struct field_reader *f)
@@ -152,7 +188,7 @@ bool field_close(struct field_reader *f)
 
 	json_object_foreach((json_t *)(uintptr_t)f->object, name, value)
 	{
-		if (!is_known_field(f, name))
+		if (find_known(f, name) == f->n_known)
 			refuse_unknown(f, name);
 	}
 	if (f->n_errors)

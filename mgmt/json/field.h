@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Reading the body of a request: each field by name and type. All errors are collected; a field
- * that no reader asked for is an error too.
+ * Reading the body of a request by its rows, which describe it, too (GET /v1/openapi.json). All errors are collected; a
+ * field without a row is an error too.
+ *
+ * Rows of a body (RECORD_ANSWER()): a text is const char *, with .most bytes, .always: it must not be blank. A list is
+ * json_t * with .element or .each, an object with .of. What may be missing is .spare, and NULL or false then, as null is.
  *
  * Implemented in mgmt/json/field.c. Any thread, each on a struct field_reader of its own.
  */
@@ -13,6 +16,8 @@
 #include <stdint.h>
 
 #include "base/checked.h"
+#include "mgmt/store/store.h"
+#include "record/fields.h"
 #include "weir/json.h"
 
 #define FIELD_NAMES_MAX 16u /**< names that a reader asks for; an assertion checks it */
@@ -25,27 +30,31 @@ struct field_reader {
 	size_t n_known;
 };
 
-/** Start on @p object, which may be NULL for none. To be ended by field_close(). */
-NONNULL(1) void field_start(struct field_reader *f, const json_t *object);
 /**
- * A text without control characters of at most @p max bytes; @return NULL when it is not there or
- * wrong
+ * Read each row of @p body from @p object, which may be NULL for none, into @p out, a struct of that kind; texts and JSON are
+ * borrowed. A text has no control characters. To be ended by field_close().
  */
-NONNULL(1, 2)
-const char *field_text(struct field_reader *f, const char *name, bool required, size_t max);
-/** A boolean; false when it is not there. */
-NONNULL(1, 2) bool field_bool(struct field_reader *f, const char *name);
-/** An object or array; NULL when it is not there. */
-NONNULL(1, 2) const json_t *field_object(struct field_reader *f, const char *name, bool required);
-NONNULL(1, 2) const json_t *field_array(struct field_reader *f, const char *name, bool required);
-/** Note an error in @p name. */
+NONNULL(1, 3, 4)
+void field_read(struct field_reader *f, const json_t *object, const struct record_kind *body,
+                void *out);
+/** Note an error in @p name: behind all that there are. */
 NONNULL(1, 2, 3)
 void field_error(struct field_reader *f, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+/** The same of its value alone: before the errors of the rows behind it. */
+NONNULL(1, 2, 3)
+void field_refuse(struct field_reader *f, const char *name, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
 /** A list of one error, [{field, detail}], given. */
 MUST_CHECK json_t *field_errors_json(const char *name, const char *detail);
-/** The field "reason" of a change: required, and not blank. */
-NONNULL(1) const char *field_reason(struct field_reader *f);
+/** Rows of the bodies of changes. */
+#define REASON_ROW(X, t) X(t, const char *, reason, .most = VERSION_REASON_MAX - 1, .always = true)
+#define AUTHOR_ROW(X, t) X(t, const char *, author, .most = VERSION_AUTHOR_MAX - 1, .spare = true)
+#define SAID_ROWS(X, t)                                                                            \
+	REASON_ROW(X, t)                                                                           \
+	AUTHOR_ROW(X, t)
+/** A body that says why, and who. */
+RECORD_STRUCT(said_body, SAID_ROWS);
 /**
  * The end: unknown names become errors. @return true when there are no errors; else f->errors is
  * the caller's to free

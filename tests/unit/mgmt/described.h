@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An answer held against what GET /v1/openapi.json says of its route: each member of one is in the other, with its type. */
+/* A body and its answer held against what GET /v1/openapi.json says of the route: each member of one is in the other, with its type. */
 #ifndef WEIR_TESTS_MGMT_DESCRIBED_H
 #define WEIR_TESTS_MGMT_DESCRIBED_H
 
@@ -15,8 +15,8 @@
 #define DESCRIBED_AT_MAX 256
 
 static json_t *described_paths; /* of the interface, made once */
-static bool described_answered
-        [128]; /* by the index of a route: an answer of it was held against its schema */
+/* By the index of a route: an answer, and a body, of it was held against its schema. */
+static bool described_answered[128], described_asked[128];
 
 static inline bool described_is_path(const char *pattern, const char *path)
 {
@@ -40,11 +40,9 @@ static inline int described_find_route(const char *method, const char *path)
 	return -1;
 }
 
-/* The schema of the 2XX answer of a route; NULL: it has none. */
-static inline const json_t *described_schema(const struct route *route)
+/* What is said of a route. */
+static inline const json_t *described_route(const struct route *route)
 {
-	static const char *const way[] = { "responses", "2XX", "content", "application/json",
-		                           "schema" };
 	char path[HTTP_TEXT_MAX];
 	size_t n = 0;
 	unsigned part = 0;
@@ -55,11 +53,19 @@ static inline const json_t *described_schema(const struct route *route)
 		else
 			n += (size_t)sprintf(path + n, "{part%u", ++part);
 	path[n] = '\0';
-	const json_t *at = json_object_get(json_object_get(described_paths, path),
-	                                   strcmp(route->method, "GET") ? "post" : "get");
-	for (size_t i = 0; i < sizeof(way) / sizeof(way[0]); i++)
-		at = json_object_get(at, way[i]);
-	return at;
+	return json_object_get(json_object_get(described_paths, path),
+	                       strcmp(route->method, "GET") ? "post" : "get");
+}
+
+/* The schema of the 2XX answer of a route, or of its body; NULL: it has none. */
+static inline const json_t *described_schema(const struct route *route, bool is_body)
+{
+	const json_t *of = described_route(route);
+
+	of = is_body ? json_object_get(of, "requestBody")
+	             : json_object_get(json_object_get(of, "responses"), "2XX");
+	return json_object_get(json_object_get(json_object_get(of, "content"), "application/json"),
+	                       "schema");
 }
 
 static inline bool described_is_type(const char *type, const json_t *value)
@@ -124,22 +130,39 @@ static inline void described_check(const json_t *schema, const json_t *value, co
 		}
 }
 
-/* Hold the answer to a request against the description of its route, if it has one. */
+/* A body that was taken has what its rows say. Null is as if it were not there. */
+static inline void described_hold_body(int i, const struct http_request *r)
+{
+	json_t *body = r->n_body ? json_loadb(r->body, r->n_body, 0, NULL) : json_object(), *one;
+	const char *name;
+	void *next;
+
+	json_object_foreach_safe(body, next, name, one) if (json_is_null(one))
+	        json_object_del(body, name);
+	described_check(described_schema(&route_table[i], true), body, route_table[i].path);
+	described_asked[i] |= r->n_body > 0;
+	json_decref(body);
+}
+
+/* Hold a request and its answer against the description of its route. */
 static inline void described_hold(struct core *core, const struct http_request *r,
                                   const struct http_reply *reply)
 {
 	int i = described_find_route(r->method, r->path);
 	struct http_reply interface = { 0 };
 
-	if (i < 0 || !route_table[i].answer || !reply->json || reply->status < 200 ||
-	    reply->status > 299)
+	if (i < 0 || reply->status < 200 || reply->status > 299)
 		return;
 	if (!described_paths) {
 		handle_openapi(core, NULL, &interface);
 		described_paths = json_incref(json_object_get(interface.json, "paths"));
 		http_reply_fini(&interface);
 	}
-	described_check(described_schema(&route_table[i]), reply->json, route_table[i].path);
+	if (route_table[i].body)
+		described_hold_body(i, r);
+	if (!route_table[i].answer || !reply->json)
+		return;
+	described_check(described_schema(&route_table[i], false), reply->json, route_table[i].path);
 	described_answered[i] = true;
 }
 
