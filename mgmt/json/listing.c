@@ -97,7 +97,7 @@ const struct listing_table listing_backends = {
 	                { "Share", "{effect.share_ppm:ppm}", LISTING_KNOWN, -8 },
 	                { "Packets", "{effect.packets:n}", LISTING_KNOWN, 0 },
 	                { "Last result",
-	                  "{observation.reason}[; {effect.why}]"
+	                  "[{observation.reason}[; {effect.why}]|{effect.why}]"
 	                  "[{?effect.path_mtu}; path MTU {effect.path_mtu:n}]",
 	                  LISTING_TEXT, LISTING_LAST },
 	                { 0 },
