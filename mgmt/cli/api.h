@@ -65,8 +65,13 @@ int api_refusal_with(const struct api_reply *reply, const char *anyway);
  */
 MUST_CHECK int api_query(const struct cli *cli, const struct api_request *request,
                          struct api_reply *reply);
-/* Print the settings of others that a file would undo, as an answer lists them; nothing where there are none. */
-void old_file_print(FILE *to, const json_t *body);
+/* By mgmt/json/row.h: the settings of others that a file would undo; nothing where there are none. */
+#define OLD_FILE                                                                                   \
+	"[{?takes_back}the file takes back {n_takes_back:n|0} setting{n_takes_back:plural} that "  \
+	"changed since version {base|?}:\n]"                                                       \
+	"{*takes_back}  {path|?} [{?kind=removed}was added, the file has none"                     \
+	"|{?kind=added}was removed, the file has it|is {now|}, the file has {file|}]: "            \
+	"version {version:n|0} by {author|?} on {node|?} at {time|?}: {reason}\n{/}"
 /* The exit status that an answer means. */
 int api_status(const struct api_reply *reply);
 /*

@@ -50,86 +50,40 @@ static json_t *gather_upload(const struct cli *cli, const char *path, int *statu
 }
 
 /* The order is that of importance: what changes, which flows move, what to know, what is risky. */
-static void print_changes(const json_t *plan)
+#define WARNINGS "{*warnings}[   warning: {}\n]{/}"
+#define CHANGES                                                                                    \
+	"{*changes} [{?kind=added}+|{?kind=removed}-|~] {path}[  {from} -> [{to}|-]|  - -> {to}]"  \
+	"\n{/}"                                                                                    \
+	"{*pools}   pool {pool}: {backends_before:n|0} -> {backends_after:n|0} backends, "         \
+	"{moved_ppm:ppm|0} of its slots move\n[{?full_slots}        {full_slots:n} slots wait: "   \
+	"each already has three earlier owners whose time is not over\n]{/}" WARNINGS              \
+	"{*risks}[ ! {}\n]{/}"
+
+/*
+ * A plan that apply would refuse says so, so that nobody prepares a change in vain: changes of others that the file
+ * would undo; a version in force that is not confirmed.
+ */
+static const char plan_text[] =
+        "[{!changed}nothing changes\n|{*plan}" CHANGES
+        "{*probes}   VIP {vip}: {per_second:number|0} probe{per_second:plural} a second from "
+        "{nodes:n|0} node{nodes:plural} of other sites (before: {per_second_before:number|0})\n{/}"
+        "[{?risky}risky: [{?confirm_within_ms}the change will be rolled back unless it is "
+        "confirmed within {confirm_within_ms:whole_s|0}|nothing rolls the change back by itself]\n]"
+        "{/}{*old_file}" OLD_FILE
+        "[{?takes_back}! weir apply would be refused: make the file again from the version in "
+        "force (weir config show --applied), or apply with --replace\n]{/}"
+        "{*unconfirmed}! weir apply would be refused: version {version:n|0} by {author|?} is not "
+        "confirmed and will be rolled back to version {rolls_back_to:n|0} at {confirm_by|?}: run "
+        "weir confirm {version:n|0}, or apply with --confirm-pending or --join-pending\n{/}"
+        "[compared with version {base}\n][compared with version {base.etag}\n]]";
+
+/* Whether apply of the plan would do nothing, or be refused. */
+static bool is_final(const json_t *body)
 {
-	rows_print(
-	        json_at(plan, "changes"),
-	        " [{?kind=added}+|{?kind=removed}-|~] {path}[  {from} -> [{to}|-]|  - -> {to}]\n");
-	rows_print(
-	        json_at(plan, "pools"),
-	        "   pool {pool}: {backends_before:n|0} -> {backends_after:n|0} backends, "
-	        "{moved_ppm:ppm|0} of its slots move\n"
-	        "[{?full_slots}        {full_slots:n} slots wait: each already has three earlier "
-	        "owners whose time is not over\n]");
-	rows_print(json_at(plan, "warnings"), "[   warning: {}\n]");
-	rows_print(json_at(plan, "risks"), "[ ! {}\n]");
-}
-
-static void print_probes(const json_t *plan)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach(json_at(plan, "probes"), i, item)
-	{
-		double now = api_number(item, "per_second", 0),
-		       nodes = api_number(item, "nodes", 0);
-
-		printf("   VIP %s: %g probe%s a second from %.0f node%s of other sites (before: "
-		       "%g)\n",
-		       api_text(item, "vip", ""), now, now == 1 ? "" : "s", nodes,
-		       nodes == 1 ? "" : "s", api_number(item, "per_second_before", 0));
-	}
-}
-
-static bool plan_is_final; /* apply of the printed plan would do nothing, or be refused */
-
-/* The version in force is not confirmed, and apply would be refused because of that. */
-static void print_unconfirmed(const json_t *head)
-{
-	if (!head)
-		return;
-	plan_is_final = true;
-	row_print(
-	        head,
-	        "! weir apply would be refused: version {version:n|0} by {author|?} is not confirmed "
-	        "and will be rolled back to version {rolls_back_to:n|0} at {confirm_by|?}: run weir "
-	        "confirm {version:n|0}, or apply with --confirm-pending or --join-pending\n");
-}
-
-/* Changes of others that the file would undo: apply would be refused. */
-static void print_old_file(const json_t *old)
-{
-	old_file_print(stdout, old);
-	if (json_array_size(json_at(old, "takes_back")) == 0)
-		return;
-	plan_is_final = true;
-	puts("! weir apply would be refused: make the file again from the version in force (weir config show "
-	     "--applied), or apply with --replace");
-}
-
-/* A plan that apply would refuse says so, so that nobody prepares a change in vain. */
-static void print_plan(const json_t *body)
-{
-	if (!json_has_true(body, "changed")) {
-		plan_is_final = true;
-		puts("nothing changes");
-		return;
-	}
-	const json_t *plan = json_at(body, "plan");
-
-	print_changes(plan);
-	print_probes(plan);
-	row_print(
-	        plan,
-	        "[{?risky}risky: [{?confirm_within_ms}the change will be rolled back unless it is "
-	        "confirmed within {confirm_within_ms:whole_s|0}|nothing rolls "
-	        "the change back by itself]\n]");
-	plan_is_final =
-	        json_has_true(plan, "risky") && api_number(plan, "confirm_within_ms", 0) == 0;
-	print_old_file(json_at(body, "old_file"));
-	print_unconfirmed(json_at(body, "unconfirmed"));
-	row_print(body, "[compared with version {base}\n][compared with version {base.etag}\n]");
+	return !json_has_true(body, "changed") || json_is_object(json_at(body, "unconfirmed")) ||
+	       json_array_size(json_at(body, "old_file.takes_back")) > 0 ||
+	       (json_is_true(json_at(body, "plan.risky")) &&
+	        api_number(body, "plan.confirm_within_ms", 0) == 0);
 }
 
 static void add_text(json_t *body, const char *name, const char *value)
@@ -174,14 +128,19 @@ int cli_plan(struct cli *cli, const struct cli_args *args)
 		json_decref(request.body);
 		return CLI_USAGE;
 	}
-	plan_is_final = false;
-	int status = api_show(cli, &request, print_plan);
-	if (status == CLI_OK && !cli->json && !plan_is_final)
+	struct api_reply reply;
+	int status = api_get(cli, &request, &reply);
+
+	if (!api_succeeded(&reply))
+		return status;
+	api_print_text(cli, reply.body, plan_text);
+	if (status == CLI_OK && !cli->json && !is_final(reply.body))
 		print_apply(args);
+	api_reply_fini(&reply);
 	return status;
 }
 
-/* @return whether the change is no longer in force: rolled back, or replaced by another */
+/* What became of it at the nodes. @return whether the change is no longer in force: rolled back, or replaced by another */
 static bool print_nodes(const json_t *body)
 {
 	bool refused = false, rolled_back = false, superseded = false;
@@ -193,8 +152,8 @@ static bool print_nodes(const json_t *body)
 		refused |= json_has_text(node, "state", "refused");
 		superseded |= json_has_text(node, "state", "superseded");
 		rolled_back |= json_has_true(node, "rolled_back");
-		row_print(node, "  {-16 node} {state}[: {detail}]\n");
 	}
+	row_show(stdout, body, "{*nodes}  {-16 node} {state}[: {detail}]\n{/}");
 	if (rolled_back)
 		printf("  %srolled back: the previous version is in force\n",
 		       superseded ? "" : "refused, and ");
@@ -204,15 +163,15 @@ static bool print_nodes(const json_t *body)
 	else if (refused)
 		puts("  refused: correct what the lines above name, or undo the change "
 		     "with weir rollback");
-	else if (json_is_false(json_at(body, "complete")))
-		puts("  not all nodes have the change yet; weir-mgmt continues in the background: see "
-		     "weir status");
+	else
+		row_show(stdout, body, INCOMPLETE);
 	return rolled_back || superseded;
 }
 
 /* Without a change: the nodes, only if one refuses or does not have what is in force. */
-static void print_incomplete(const json_t *body)
+static void print_unchanged(const json_t *body, const char *text)
 {
+	row_show(stdout, body, text);
 	if (json_is_false(json_at(body, "complete")))
 		print_nodes(body);
 }
@@ -220,41 +179,34 @@ static void print_incomplete(const json_t *body)
 /* The last lines are what to do next: how to confirm, else how to undo. */
 static void print_change(const json_t *body)
 {
-	const json_t *plan = json_at(body, "plan");
-	double before = api_number(body, "rolls_back_to", api_number(body, "before", 0));
-
-	if (json_has_true(body, "dry_run"))
-		puts("dry run, nothing was changed:");
+	row_show(stdout, body, "[{?dry_run}dry run, nothing was changed:\n]");
 	if (!json_has_true(body, "changed")) {
-		row_print(body, "nothing changes; version {version.number:n|0} stays in force\n");
-		if (json_array_size(json_at(body, "skipped_zones")) > 0)
-			rows_print(json_at(plan, "warnings"), "[   warning: {}\n]");
-		print_incomplete(body);
+		print_unchanged(body,
+		                "nothing changes; version {version.number:n|0} stays in force\n"
+		                "[{?skipped_zones}{*plan}" WARNINGS "{/}]");
 		return;
 	}
-	if (plan)
-		print_changes(plan);
-	row_print(body, "version {version.number:n|0}, in force at {version.effective|?}\n");
+	row_show(stdout, body,
+	         "{*plan}" CHANGES
+	         "{/}version {version.number:n|0}, in force at {version.effective|?}\n");
 	if (print_nodes(body))
 		return;
-	row_print(body, "[ROLLED BACK at {version.confirm_by} unless confirmed: weir confirm "
-	                "{version.number:n|0}\n]");
-	if (before > 0 && !json_has_true(body, "dry_run"))
-		printf("undo: weir rollback %.0f --reason TEXT\n", before);
+	row_show(stdout, body,
+	         "[ROLLED BACK at {version.confirm_by} unless confirmed: weir confirm "
+	         "{version.number:n|0}\n]"
+	         "[{!dry_run}{?rolls_back_to}undo: weir rollback {rolls_back_to:n} --reason TEXT\n"
+	         "|{!dry_run}{?before}undo: weir rollback {before:n} --reason TEXT\n]");
 }
 
 /* As of an apply; without a change weir-dns still loads the files. */
 static void print_reload(const json_t *body)
 {
-	bool dry_run = json_has_true(body, "dry_run");
-
-	if (json_has_true(body, "changed")) {
+	if (json_has_true(body, "changed"))
 		print_change(body);
-		return;
-	}
-	printf("no zone file changed%s\n", dry_run ? "" : "; weir-dns reloads them anyway");
-	rows_print(json_at(body, "plan.warnings"), "[   warning: {}\n]");
-	print_incomplete(body);
+	else
+		print_unchanged(body,
+		                "no zone file changed[{!dry_run}; weir-dns reloads them anyway]\n"
+		                "{*plan}" WARNINGS "{/}");
 }
 
 /* The ETag of the version in force. @return 0 or an exit status */
@@ -400,13 +352,6 @@ int cli_rollback(struct cli *cli, const struct cli_args *args)
 	                   print_change);
 }
 
-static void print_confirmed(const json_t *body)
-{
-	const json_t *version = json_at(body, "version");
-
-	row_print(version ? version : body, "version {number:n|0} is confirmed\n");
-}
-
 /*
  * The version that waits for confirmation. @return 0: there is none, or the request failed
  * (*status)
@@ -452,7 +397,8 @@ int cli_confirm(struct cli *cli, const struct cli_args *args)
 	}
 	if (!cli_text(args, "--reason"))
 		add_text(request.body, "reason", "confirmed by a person");
-	return api_show(cli, &request, print_confirmed);
+	return api_show_text(cli, &request,
+	                     "version [{version.number:n}|{number:n|0}] is confirmed\n");
 }
 
 static void print_versions(const json_t *body)
@@ -498,21 +444,14 @@ static bool is_side(const char *text)
 static void print_diff(const json_t *body)
 {
 	const char *text = api_text(body, "text", "");
-	bool is_withheld = json_is_null(json_at(body, "text"));
 
 	if (strcmp(api_text(body, "from_node", ""), api_text(body, "to_node", "")) != 0)
-		row_print(
-		        body,
+		row_show(
+		        stdout, body,
 		        "from version {from:n|0} of {from_node} to version {to:n|0} of {to_node}\n");
-	print_changes(body);
-	if (!text[0] && !is_withheld && json_array_size(json_at(body, "changes")) == 0)
-		puts("no difference");
-	if (text[0]) {
-		putchar('\n');
-		row_put_lines(stdout, text);
-	}
-	if (is_withheld)
-		puts("the text of the files is shown to operators only");
+	row_show(stdout, body, CHANGES "[{!text}{!text=null}{!changes}no difference\n][{?text}\n]");
+	row_put_lines(stdout, text);
+	row_show(stdout, body, "[{?text=null}the text of the files is shown to operators only\n]");
 }
 
 /* Without arguments: what weir.conf would change; with one, against the version in force here. */

@@ -8,23 +8,6 @@
 #include "mgmt/cli/api.h"
 #include "mgmt/json/row.h"
 
-void old_file_print(FILE *to, const json_t *body)
-{
-	const json_t *list = json_at(body, "takes_back");
-	double n = api_number(body, "n_takes_back", 0);
-
-	if (json_array_size(list) == 0)
-		return;
-	fprintf(to, "the file takes back %.0f setting%s that changed since version ", n,
-	        n == 1 ? "" : "s");
-	row_put(to, api_text(body, "base", "?"));
-	fputs(":\n", to);
-	rows_write(to, list, SIZE_MAX,
-	           "  {path|?} [{?kind=removed}was added, the file has none"
-	           "|{?kind=added}was removed, the file has it|is {now|}, the file has {file|}]: "
-	           "version {version:n|0} by {author|?} on {node|?} at {time|?}: {reason}\n");
-}
-
 bool api_succeeded(const struct api_reply *reply)
 {
 	return reply->status >= 200 && reply->status < 300;
@@ -165,6 +148,6 @@ int api_refusal_with(const struct api_reply *reply, const char *anyway)
 		fputc('\n', stderr);
 	} else if (what)
 		fprintf(stderr, "  %s\n", what);
-	old_file_print(stderr, body);
+	row_show(stderr, body, OLD_FILE);
 	return api_status(reply);
 }

@@ -103,6 +103,7 @@ static bool put_kind(FILE *out, const char *kind, const json_t *value, const cha
 		{ "traffic", units_traffic, 0, 0, NULL },
 		{ "offset", units_offset, 0, 0, NULL },
 		{ "n", NULL, 0, 1, "" },
+		{ "number", units_number, 0, 0, NULL },
 		{ "ppm", NULL, 1, 1e4, " %" },
 		{ "s", NULL, 1, 1e3, " s" },
 		{ "whole_s", NULL, 0, 1e3, " s" },

@@ -51,6 +51,12 @@ const char *units_rate(double per_s, char text[UNITS_MAX])
 	return text;
 }
 
+const char *units_number(double number, char text[UNITS_MAX])
+{
+	snprintf(text, UNITS_MAX, "%g", is_known(number) ? number : 0);
+	return text;
+}
+
 const char *units_share(double ppm, char text[UNITS_MAX])
 {
 	if (!is_known(ppm))

@@ -14,6 +14,8 @@ const char *units_bits(double bits, char text[UNITS_MAX]);
 const char *units_traffic(double bits, char text[UNITS_MAX]);
 /* "812/s", "0.4/s". @return @p text */
 const char *units_rate(double per_s, char text[UNITS_MAX]);
+/* "12", "0.5". @return @p text */
+const char *units_number(double number, char text[UNITS_MAX]);
 /* Parts per million: "25 %", "99.5 %". @return @p text */
 const char *units_share(double ppm, char text[UNITS_MAX]);
 /* "35 s", "4 min 10 s", "1 h 5 min". @return @p text */
