@@ -68,115 +68,53 @@ void vips_print_summary(const json_t *status)
 
 /* --- why vip --- */
 
-/* What this node announces of an address. */
-static void print_announced(const json_t *routing, const json_t *a)
-{
-	char *text =
-	        row_cell(a, routing,
-	                 "{address|?} [{?intended=normal}is announced (kernel table {^table:n|0})"
-	                 "|{?intended=shutdown}is announced with GRACEFUL_SHUTDOWN (kernel table "
-	                 "{^shutdown_table:n|0})|{?intended=none}is not announced"
-	                 "|is in an unknown state: its routes stay as they are][ since {since}]");
-
-	puts(text ? text : "");
-	free(text);
-}
-
-static void print_proved(const json_t *a)
-{
-	const char *name;
-	json_t *fact;
-	size_t n = 0;
-
-	printf("  %-10s", "proved");
-	json_object_foreach(json_at(a, "facts"), name, fact)
-	        printf("%s %s %s", n++ ? "," : "", name,
-	               json_string_value(fact) ? json_string_value(fact) : "unknown");
-	putchar('\n');
-}
-
-static void print_exported(const json_t *a)
-{
-	printf("  %-10s", "exported");
-	if (json_is_array(json_at(a, "exported_to")))
-		row_print(a, "[ to {exported_to:names}| to no neighbour]\n");
-	else
-		puts(" unknown");
-	row_print(a, "[  differs    since {differs_since}: the routing daemon shows something else "
-	             "than is intended\n]");
-}
-
-/* What an address needs that lacks no proof: what is announced must also reach a neighbour. */
-static const char *describe_export_need(const json_t *a)
-{
-	const char *intended = api_text(a, "intended", "unknown");
-	const char *exported = api_text(a, "exported", "unknown");
-
-	if (!strcmp(intended, "unknown"))
-		return "weir-announce to say what it does: see weir why";
-	if (!strcmp(intended, "none") || !strcmp(exported, "yes"))
-		return "nothing";
-	return !strcmp(exported, "no")
-	               ? "a neighbour that gets it: look at the routing daemon, its sessions and "
-	                 "filters"
-	               : "the routing daemon to say who gets it: see weir status";
-}
-
-/* What the address needs next: each fact that is not proved, and the rest of the hold-down. */
-static void print_needs(const json_t *a)
-{
-	const json_t *needs = json_at(a, "needs");
-
-	rows_print(
-	        needs,
-	        "  needs      {fact|?}: [{!state=no}not known; if it lasts: ]{text}; {action}\n");
-	row_print(a, "[{?held_ms}  needs      {held_ms:s} of the hold-down to pass\n]");
-	if (!json_array_size(needs) && api_number(a, "held_ms", 0) <= 0)
-		printf("  %-10s %s\n", "needs", describe_export_need(a));
-}
-
-static void print_vip_address(const json_t *routing, const json_t *a)
-{
-	print_announced(routing, a);
-	row_print(a, "  reason     {text|unknown} ({reason|unknown})\n");
-	print_proved(a);
-	print_exported(a);
-	print_needs(a);
-}
-
-/* The packets of all addresses together. */
-static void print_traffic(const json_t *traffic)
-{
-	if (json_is_object(traffic))
-		row_print(traffic,
-		          "packets of its clients: {packets:n|0} since {since|?}, the last "
-		          "ones at {arrived|no time}\n");
-	else
-		puts("packets of its clients: not known");
-}
+/*
+ * An address: what this node announces, why, and what it needs next: each fact that is not proved, and the hold-down; if it
+ * lacks no proof, what is announced must also reach a neighbour.
+ */
+#define ADDRESS                                                                                    \
+	"{address|?} [{?intended=normal}is announced (kernel table {^daemon.table:n|0})"           \
+	"|{?intended=shutdown}is announced with GRACEFUL_SHUTDOWN (kernel table "                  \
+	"{^daemon.shutdown_table:n|0})|{?intended=none}is not announced"                           \
+	"|is in an unknown state: its routes stay as they are][ since {since}]\n"                  \
+	"  reason     {text|unknown} ({reason|unknown})\n"                                         \
+	"  proved    [ {facts:members}]\n"
+#define NEEDS                                                                                       \
+	"  exported   [to {exported_to:names}|{?exported_to=[]}to no neighbour|unknown]\n"          \
+	"[  differs    since {differs_since}: the routing daemon shows something else than is "     \
+	"intended\n]"                                                                               \
+	"{*needs}  needs      {fact|?}: [{!state=no}not known; if it lasts: ]{text}; {action}\n{/}" \
+	"[{?held_ms}  needs      {held_ms:s} of the hold-down to pass\n"                            \
+	"|{!needs}  needs      [{?intended=none}nothing|{?intended=normal}" EXPORT                  \
+	"|{?intended=shutdown}" EXPORT "|weir-announce to say what it does: see weir why]\n]"
+#define EXPORT                                                                                     \
+	"[{?exported=yes}nothing|{?exported=no}a neighbour that gets it: look at the routing "     \
+	"daemon, its sessions and filters|the routing daemon to say who gets it: see weir "        \
+	"status]"
 
 static void print_vip(const json_t *body, const char *name)
 {
-	const json_t *routing = json_at(body, "daemon"), *items = json_at(body, "items"), *a;
-	size_t i;
-
-	if (!json_is_object(routing)) {
-		printf("this node announces nothing: its configuration names no routing daemon "
-		       "(nodes[].announce.daemon)\n");
+	if (!json_is_object(json_at(body, "daemon"))) {
+		puts("this node announces nothing: its configuration names no routing daemon "
+		     "(nodes[].announce.daemon)");
 		return;
 	}
-	if (json_array_size(items) == 0) {
+	if (json_array_size(json_at(body, "items")) == 0) {
 		printf("this node is not configured to announce VIP %s: the VIP lives at another "
 		       "site, or nodes[].announce.vips does not name it\n",
 		       name);
 		return;
 	}
-	printf("VIP %s on %s; ", name, api_text(body, "node", "?"));
-	print_daemon(routing);
-	putchar('\n');
-	rows_print(json_at(routing, "neighbours"), "  session    {name|?}: {session|unknown}\n");
-	json_array_foreach(items, i, a) print_vip_address(routing, a);
-	print_traffic(json_at(json_array_get(items, 0), "vip_traffic"));
+	row_print(body, "VIP %s on {node|?}; ", name);
+	print_daemon(json_at(body, "daemon"));
+	row_show(stdout, body,
+	         "\n{*daemon}{*neighbours}  session    {name|?}: {session|unknown}\n{/}{/}"
+	         "{*items}" ADDRESS NEEDS "{/}");
+	/* the packets of all addresses together */
+	row_show(
+	        stdout, json_array_get(json_at(body, "items"), 0),
+	        "packets of its clients: [{?vip_traffic}{vip_traffic.packets:n|0} since "
+	        "{vip_traffic.since|?}, the last ones at {vip_traffic.arrived|no time}|not known]\n");
 }
 
 int vips_explain(const struct cli *cli, const char *name)

@@ -85,6 +85,22 @@ static bool put_names(FILE *out, const json_t *list)
 	return json_array_size(list) > 0;
 }
 
+static bool put_members(FILE *out, const json_t *object)
+{
+	const char *name;
+	json_t *value;
+	size_t n = 0;
+
+	json_object_foreach((json_t *)(uintptr_t)object, name, value)
+	{
+		fputs(n++ ? ", " : "", out);
+		row_put(out, name);
+		putc(' ', out);
+		row_put(out, json_string_value(value) ? json_string_value(value) : "unknown");
+	}
+	return n > 0;
+}
+
 /* A number as text. @return whether there is one, or @p otherwise says that it is 0 then */
 static bool put_kind(FILE *out, const char *kind, const json_t *value, const char *otherwise)
 {
@@ -174,6 +190,8 @@ static bool put_by_kind(FILE *out, const char *kind, const json_t *value, const 
 
 	if (!strcmp(kind, "names"))
 		return put_names(out, value);
+	if (!strcmp(kind, "members"))
+		return put_members(out, value);
 	if (strcmp(kind, "count") != 0 && strcmp(kind, "plural") != 0)
 		return put_kind(out, kind, value, otherwise);
 	if (*kind == 'c' && n >= 0)

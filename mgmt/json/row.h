@@ -18,7 +18,7 @@
  * | `{*20 PATH of N}...{/}`, `{*PATH of N}...{/}` | the same of a list that the answer itself has cut, where the number N says how many there are |
  * | `%s` `%zu` `%.0f` `%%` | as printf does, from the arguments |
  *
- * Kinds: `n` a number without decimals, `number` with them; `count` how many a list has; `plural` "s" unless that, or a number, is one; `ppm` a share as "12.5 %"; `s` and `whole_s` milliseconds as "1.5 s" and "2 s"; the first 32 `names`, texts
+ * Kinds: `n` a number without decimals, `number` with them; `count` how many a list has; `plural` "s" unless that, or a number, is one; `ppm` a share as "12.5 %"; `s` and `whole_s` milliseconds as "1.5 s" and "2 s"; a record's `members` as "a yes, b no"; the first 32 `names`, texts
  * with commas; `bits`, `traffic` (whole bits), `rate`, `share`, `time` and `offset` as in mgmt/json/units.h, which say that a value is not known.
  *
  * A path A/B is the number A as a part of B, in millionths, `{used/room:share}`; A-B is what is left of A, at least 0.

@@ -13,37 +13,6 @@
 #include "mgmt/setup/store_note.h"
 #include "mgmt/store/store_conf.h"
 
-/* What a state means for who reads it at night. */
-static const char *explain_state(const char *state)
-{
-	static const struct {
-		const char *state, *text;
-	} rows[] = {
-		{ "own", "the versions of this node are its own: there is no store.conf" },
-		{ "none",
-		  "there is no store.conf, and the configuration has other nodes: weir status says what to do" },
-		{ "ready", "it decides which version is in force" },
-		{ "full",
-		  "nothing can be written, so changes of configuration and operations are refused; a "
-		  "version that is not confirmed goes back at its deadline; weir store check shows how "
-		  "to make room" },
-		{ "cut-off", "what is in force stays; changes of configuration are refused" },
-		{ "went-back",
-		  "it is older than what this node has read of it; what is in force stays" },
-		{ "other",
-		  "what the members have is not what this node has a copy of; what is in force "
-		  "stays" },
-		{ "unkept", "this node cannot keep what it holds; what is in force stays" },
-		{ "refused", "store.conf is wrong; what is in force stays" },
-		{ "unknown", "it was not heard yet" },
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (!strcmp(rows[i].state, state))
-			return rows[i].text;
-	return "";
-}
-
 /* How many members answer this node, and which do not. */
 static void print_members(const json_t *body)
 {
@@ -62,19 +31,30 @@ static void print_members(const json_t *body)
 	           "[{?state=silent}  no answer      {name|?} since {since|?} ({reason|})\n]");
 }
 
+/* What a state means for who reads it at night. */
+static const char state_text[] =
+        "store {state|?}: [{?state=own}the versions of this node are its own: there is no store.conf"
+        "|{?state=none}there is no store.conf, and the configuration has other nodes: weir status "
+        "says what to do|{?state=ready}it decides which version is in force"
+        "|{?state=full}nothing can be written, so changes of configuration and operations are "
+        "refused; a version that is not confirmed goes back at its deadline; weir store check shows "
+        "how to make room|{?state=cut-off}what is in force stays; changes of configuration are "
+        "refused|{?state=went-back}it is older than what this node has read of it; what is in force "
+        "stays|{?state=other}what the members have is not what this node has a copy of; what is in "
+        "force stays|{?state=unkept}this node cannot keep what it holds; what is in force stays"
+        "|{?state=refused}store.conf is wrong; what is in force stays"
+        "|{?state=unknown}it was not heard yet]\n"
+        "[  reason         {reason}\n][  id             {id}\n][  epoch          {epoch:n}\n]"
+        "[{?state=cut-off}  last heard     {silent_ms:whole_s|0} ago\n]";
+
 static void print_store(const json_t *body)
 {
-	const char *state = api_text(body, "state", "?");
-
-	printf("store %s: %s\n", state, explain_state(state));
-	row_print(body, "[  reason         {reason}\n][  id             {id}\n]"
-	                "[  epoch          {epoch:n}\n]");
-	if (!strcmp(state, "cut-off"))
-		row_print(body, "  last heard     {silent_ms:whole_s|0} ago\n");
+	row_show(stdout, body, state_text);
 	print_members(body);
-	row_print(body, "[  newest         {newest:n}\n][  in force       {in_force:n}\n]"
-	                "[  goes back to   {goes_back_to:n}\n]"
-	                "[{?files_missing}  still here     {here:n}\n]");
+	row_show(
+	        stdout, body,
+	        "[  newest         {newest:n}\n][  in force       {in_force:n}\n]"
+	        "[  goes back to   {goes_back_to:n}\n][{?files_missing}  still here     {here:n}\n]");
 }
 
 static bool has_store_conf(const struct cli *cli)

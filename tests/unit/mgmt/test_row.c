@@ -14,7 +14,7 @@
 
 static const char value[] =
         "{\"text\": \"ams\", \"empty\": \"\", \"number\": 12, \"zero\": 0, \"part\": 123456, \"ms\": 1540, \"real\": 2.5,"
-        " \"yes\": true, \"no\": false, \"nothing\": null, \"list\": [\"a\", 1, \"b\"], \"none\": [], \"bits\": 2100000, \"one\": [0], \"single\": 1,"
+        " \"yes\": true, \"no\": false, \"nothing\": null, \"list\": [\"a\", 1, \"b\"], \"none\": [], \"bits\": 2100000, \"one\": [0], \"members\": {\"a\": \"yes\", \"b\": 1}, \"single\": 1,"
         " \"in\": {\"state\": \"up\", \"deep\": {\"n\": -1}}, \"bad\": \"a\\u001b[31m\\u009b\\u007fé\"}";
 
 static json_t *read_json(const char *text)
@@ -52,6 +52,7 @@ static void each_field_shows_its_value(void **state)
 		  "names s ." },
 		{ "{part-number:n} {number-part:n} {part-absent:n|?} {absent-part:n|?} {text-part:n|?}",
 		  "123444 0 ? ? ?" },
+		{ "{members:members}; {none:members|?} {deep:members|?}", "a yes, b unknown; ? ?" },
 		{ "{number/part:share} {part/number:n} {part/zero:share} {absent/part:share|?}",
 		  "below 0.1 % 10288000000 not known not known?" },
 		{ "<{-5 text}> <{5 text}> <{2 text}> <{-4 absent|?}> <{3 number:n}>",
