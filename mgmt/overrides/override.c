@@ -18,6 +18,7 @@
 #include "mgmt/overrides/hlc.h"
 
 #define CANONICAL_MAX 1024 /* bytes: more than all texts and numbers of an override */
+#define ROOM_LEAST    16u  /* items that there is memory for once there is one */
 
 bool override_in(const struct override *list, size_t n, const char *id)
 {
@@ -481,6 +482,23 @@ static bool is_forgotten(const struct overrides *overrides, const struct overrid
 	return o->until_ms <= now_ms - OVERRIDE_KEPT_MS && overrides_is_over(overrides, o, now_ms);
 }
 
+/* Make room for one more. */
+static int reserve_override(struct overrides *overrides)
+{
+	size_t room = 2 * overrides->n_items;
+
+	if (overrides->n_items < overrides->room)
+		return 0;
+	room = room < ROOM_LEAST ? ROOM_LEAST : room < OVERRIDES_MAX ? room : OVERRIDES_MAX;
+	struct override *items = realloc(overrides->items, room * sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	overrides->items = items;
+	overrides->room = room;
+	return 0;
+}
+
 int overrides_merge(struct overrides *overrides, const struct override *o, int64_t now_ms)
 {
 	bool found;
@@ -501,13 +519,12 @@ int overrides_merge(struct overrides *overrides, const struct override *o, int64
 			return -ENOSPC;
 		at = find_override_index(overrides, o->id, &found);
 	}
-	struct override *items =
-	        realloc(overrides->items, (overrides->n_items + 1) * sizeof(*items));
-	if (!items)
+	if (reserve_override(overrides))
 		return -ENOMEM;
+	struct override *items = overrides->items;
+
 	memmove(items + at + 1, items + at, (overrides->n_items - at) * sizeof(*items));
 	items[at] = *o;
-	overrides->items = items;
 	overrides->n_items++;
 	overrides_note_edit(overrides);
 	return 1;
@@ -607,7 +624,9 @@ int overrides_copy(struct overrides *to, const struct overrides *from)
 		return -ENOMEM;
 	if (from->n_items > 0)
 		memcpy(items, from->items, from->n_items * sizeof(*items));
-	*to = (struct overrides){ items, from->n_items, from->edition };
+	*to = (struct overrides){ .items = items,
+		                  .n_items = from->n_items,
+		                  .edition = from->edition };
 	return 0;
 }
 

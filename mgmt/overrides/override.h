@@ -71,6 +71,7 @@ struct override {
 struct overrides {
 	struct override *items;
 	size_t n_items;
+	size_t room;      /**< items that there is memory for; 0: as many as there are */
 	uint64_t edition; /**< overrides_note_edit(); 0: empty, or made by hand */
 };
 
