@@ -398,7 +398,8 @@ class Fleet(unittest.TestCase):
         node = self.nodes[1]
         node.stop(signal.SIGKILL)
         node.start()
-        self.assertEqual((head(node)[:2], node.ask("GET", "/v1/store").json["state"]), (before[:2], "went-back"))
+        self.assertEqual(head(node)[:2], before[:2])  # from its first moment on
+        wait_for("it knows of the store", lambda: node.ask("GET", "/v1/store").json["state"] == "went-back", 20)
         refused = self.apply(node)
         self.assertEqual((refused.status, refused.code), (503, "store-unavailable"), refused.raw)
 
