@@ -30,20 +30,18 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *s, const void *request
 
 ssize_t (*answer_mnl_socket_recvfrom)(const struct mnl_socket *s, void *answer, size_t size);
 
-/* The last message of an answer is marked, as the kernel does when it finds another generation. */
+/* One message of an answer is marked, as the kernel marks the next that it makes once it finds another generation. */
 ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *s, void *answer, size_t size)
 {
 	if (calls_turn("mnl_socket_recvfrom"))
 		return -1;
 	ssize_t n = (answer_mnl_socket_recvfrom ? answer_mnl_socket_recvfrom
 	                                        : __real_mnl_socket_recvfrom)(s, answer, size);
-	int left = (int)n;
 	struct nlmsghdr *h = answer;
-	bool is_dump = n > 0 && mnl_nlmsg_ok(h, left) && h->nlmsg_flags & NLM_F_MULTI;
+	bool is_dump = n > 0 && mnl_nlmsg_ok(h, (int)n) && h->nlmsg_flags & NLM_F_MULTI;
 
 	if (!is_dump || !calls_turn_answer("mnl_socket_recvfrom", CALLS_INTERRUPTED))
 		return n;
-	for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
-		h->nlmsg_flags |= NLM_F_DUMP_INTR;
+	h->nlmsg_flags |= NLM_F_DUMP_INTR;
 	return n;
 }

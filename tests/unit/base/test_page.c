@@ -268,21 +268,21 @@ static void waiting_ends_by_publication_or_time(void **state)
 static void waiting_ends_when_another_file_takes_the_page_s_place(void **state)
 {
 	(void)state;
-	page_close(create_page(1, 64));
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		struct page *reader;
-
-		_exit(page_open(path, "test", 1, NULL, &reader) ||
-		      page_wait(reader, page_epoch(reader), 5000) || !page_is_replaced(reader));
-	}
-	usleep(20000); /* the reader waits by then */
-	page_close(create_page(1, 8192));
+	struct page *reader;
 	int status = -1;
 
+	page_close(create_page(1, 64));
+	assert_int_equal(page_open(path, "test", 1, NULL, &reader), 0);
+	uint32_t epoch = page_epoch(reader);
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(page_wait(reader, epoch, 5000) || !page_is_replaced(reader));
+	usleep(20000); /* the reader waits by then */
+	page_close(create_page(1, 8192));
 	waitpid(pid, &status, 0);
 	assert_int_equal(status, 0);
+	page_close(reader);
 }
 
 static void anyone_may_read_and_only_the_owner_write(void **state)
