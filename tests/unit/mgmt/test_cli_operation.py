@@ -61,6 +61,9 @@ class Operations(test_cli.WithApi):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("taken over: reads the levels of all nodes, then goes on, 20 % drained; the level of node ams-1 is not known", done.stdout)
         self.assertNotIn("until a person decides", done.stdout)
+        late = self.follow({**taken, "state": "expired_held"}, command=("operation", "k3", "resume", "--watch"))
+        self.assertEqual((late.returncode, "taken over" in late.stdout), (10, False), late.stderr)
+        self.assertIn("HELD, AND ITS TIME IS OVER: it does not return by itself", late.stdout)
 
     def test_a_drain_without_packets_says_what_is_not_known(self) -> None:
         drained = record("drained_unconfirmed", 2, waits="new flows of site ams are not measured")

@@ -556,6 +556,7 @@ static void members_and_their_state(void **state)
 	  corrupt[] = "{" HEADER ",\"version\":\"3.4.23\",\"errors\":[7,\"alarm:CORRUPT \"]}",
 	  alarms[] = "{" HEADER
 	             ",\"alarms\":[{\"memberID\":\"10276657743932975437\",\"alarm\":\"NOSPACE\"}]}",
+	  nameless[] = "{" HEADER ",\"alarms\":[{\"memberID\":\"7\"}]}",
 	  added[] =
 	          "{" HEADER
 	          ",\"member\":{\"ID\":\"9\",\"peerURLs\":[\"http://b:2380\"],\"isLearner\":true},\"members\":["
@@ -582,6 +583,8 @@ static void members_and_their_state(void **state)
 	assert_string_equal(a.alarms[0].name, "NOSPACE");
 	assert_int_equal(etcd_answer_alarms(none, strlen(none), &a, reason), 0);
 	assert_int_equal(a.n, 0);
+	assert_int_equal(etcd_answer_alarms(nameless, strlen(nameless), &a, reason), -EBADMSG);
+	assert_non_null(strstr(reason, "alarm is absent"));
 	assert_int_equal(etcd_answer_members(added, strlen(added), &m, reason), 0);
 	assert_true(m.n == 2 && m.added == 9 && m.members[1].is_learner &&
 	            !m.members[0].is_learner);

@@ -584,6 +584,25 @@ static void what_is_open_may_all_be_in_force_again(void **state)
 	history_free(h);
 }
 
+/* A mark alone is of no version that could be in force. */
+static void marks_of_versions_that_are_not_there_make_room(void **state)
+{
+	struct version_history *h = history_new(2);
+
+	(void)state;
+	assert_int_equal(apply_version(h, 0, HISTORY_REFUSE, &at_10s), 0);
+	for (int n = 5; n <= 6; n++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "mark/%d", n);
+		assert_int_equal(receive_text(h, name, "{\"mark\":\"confirmed\"}", 10 + n, &at_10s),
+		                 0);
+	}
+	assert_int_equal(apply_version(h, 0, HISTORY_REFUSE, &at_10s), 0);
+	assert_int_equal(in_force(h, 10000), 2);
+	history_free(h);
+}
+
 static void deadlines_of_versions_that_are_gone_go(void **state)
 {
 	struct version_history *h = history_new(STORE_VERSIONS_MAX);
@@ -861,6 +880,7 @@ SUITE(history)
 		cmocka_unit_test(what_can_never_be_in_force_again_goes_first),
 		cmocka_unit_test(a_version_stays_however_many_end_above_it),
 		cmocka_unit_test(what_is_open_may_all_be_in_force_again),
+		cmocka_unit_test(marks_of_versions_that_are_not_there_make_room),
 		cmocka_unit_test(deadlines_of_versions_that_are_gone_go),
 		cmocka_unit_test(a_deadline_begins_by_when_the_version_was_made),
 		cmocka_unit_test(a_deadline_is_of_the_change_that_made_the_version),

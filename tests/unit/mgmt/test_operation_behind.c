@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -60,11 +61,48 @@ static void only_steps_of_this_epoch_are_counted(void **state)
 	assert_false(behind_count_steps(&t)); /* the second time there is no later one */
 }
 
+/* What a person or a guard holds stays held by that; the hold of a new owner, who goes on by itself, ends in this one. */
+static void levels_of_a_later_change_hold_what_would_go_on(void **state)
+{
+	static const struct {
+		enum operation_state state;
+		const char *code;
+		int64_t behind_ms;
+		const char *then;
+	} rows[] = {
+		{ OPERATION_MOVING, "", TICK_BEHIND_MS - 1, "" },
+		{ OPERATION_MOVING, "", TICK_BEHIND_MS, "record-behind" },
+		{ OPERATION_HELD, "taken", TICK_BEHIND_MS - 1, "taken" },
+		{ OPERATION_HELD, "taken", TICK_BEHIND_MS, "record-behind" },
+		{ OPERATION_HELD, "person", TICK_BEHIND_MS, "person" },
+		{ OPERATION_HELD, "room", TICK_BEHIND_MS, "room" },
+	};
+	static struct operation op;
+	static struct operation_act act;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct operation_node nodes[1] = { 0 };
+		const struct operation_facts facts = { .nodes = nodes, .n_nodes = 1 };
+		struct tick t = { .op = &op, .facts = &facts, .now_ms = 1, .act = &act };
+
+		op = (struct operation){ .state = rows[i].state, .epoch = 5, .n_targets = 1 };
+		op.hold.from = OPERATION_MOVING;
+		op.behind_ms = rows[i].behind_ms;
+		strcpy(op.hold.code, rows[i].code);
+		nodes[0].levels[0] = (struct operation_level){ .known = true, .epoch = 6 };
+		assert_true(behind_watch(&t));
+		assert_string_equal(op.hold.code, rows[i].then);
+		assert_int_equal(op.state, *rows[i].then ? OPERATION_HELD : OPERATION_MOVING);
+	}
+}
+
 SUITE(operation_behind)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_is_behind_levels_of_later_changes),
 		cmocka_unit_test(only_steps_of_this_epoch_are_counted),
+		cmocka_unit_test(levels_of_a_later_change_hold_what_would_go_on),
 	};
 
 	return cmocka_run_group_tests_name("operation behind", tests, NULL, NULL);

@@ -76,6 +76,7 @@ class Store(unittest.TestCase):
                 (here, False), ({**here, "revision": 3}, True), ({**here, "revision": 1}, False), ({**here, "newest": 2, "revision": 1}, True),
                 ({**here, "newest": 0, "revision": 9}, False), ({**here, "epoch": 1, "newest": 0, "revision": 0}, True),
                 ({**here, "versions": [{"number": 2}]}, False))),
+            ((200, {**here, "node": "fra-1", "cluster": "shop"}), {**here, "is_newer": False}),  # each is of this one's cluster
             ((200, {"has_copy": False}), {"failure": "it has no copy"}),
             ((200, {**here, "has_copy": 1}), {"failure": "it has no copy"}),
             ((200, {}), {"failure": "it has no copy"}),
@@ -270,6 +271,15 @@ class Store(unittest.TestCase):
             with self.subTest(body):
                 self.assertEqual((answer.status, answer.json), self.problem(
                     409, "other-cluster", "this node belongs to another cluster or has no configuration yet"))
+
+    def test_who_asks_with_a_later_change_of_the_store_is_answered_once_it_is_here(self) -> None:
+        asked = {"node": "fra-1", "cluster": "shop", "query": "operations"}
+        for revision, least_s in ((1, 0), (1000, 0.3)):
+            began = time.monotonic()
+            answer = self.node.ask("POST", "/v1/peer/exchange", {**asked, "revision": revision})
+            with self.subTest(revision):
+                self.assertEqual((answer.status, answer.json["levels"]), (200, []))
+                self.assertGreaterEqual(time.monotonic() - began, least_s)
 
     def begin_operation(self) -> str:
         """A drain of the own site, which the other node owns. @return its id"""
