@@ -191,6 +191,28 @@ static const char *status_of(struct node *n, const char *path)
 	return state;
 }
 
+/* The whole host stands still: no process is said to be silent, which all were. */
+static void judge_paused(struct scene *s, struct node *n)
+{
+	const int64_t pause_ns = (int64_t)10 * 1000000000;
+	struct sched_host *host = node_host(n);
+
+	host->boot_ns -= pause_ns;
+	host->wall_off_ns += pause_ns;
+	for (int i = 0; i < 40; i++) {
+		json_t *status = node_get(n, "/v1/status");
+		const json_t *row;
+		size_t k;
+
+		json_array_foreach(scene_value(status, "processes"), k, row)
+		        JUDGE(s, strcmp(scene_text(row, "state"), "silent") != 0,
+		              "%d ms after a pause weir-%s is silent", 100 * i,
+		              scene_text(row, "process"));
+		json_decref(status);
+		node_run_ms(100);
+	}
+}
+
 /* What the other processes make of a version. */
 void scenes_alone_processes(struct scene *s)
 {
@@ -212,6 +234,7 @@ void scenes_alone_processes(struct scene *s)
 	siblings_refuse(others, false);
 	node_run_ms(20000);
 	judge_applied(s, 70, "in_force");
+	judge_paused(s, n);
 	siblings_fail_checks(others, true);
 	node_run_ms(3000);
 	siblings_stop(others);
