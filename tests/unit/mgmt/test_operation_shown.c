@@ -311,6 +311,7 @@ static void what_was_observed_is_shown_step_by_step(void **state)
 	             ",'nodes':[],'without':[],'late':[],'evidence':" EVIDENCE(
 	                     "null", "") ","
 	                                 "'preflight':null}");
+	item.judged = true; /* once: of what is over that says nothing */
 	op->state = OPERATION_FAILED;
 	op->way = OPERATION_OUT;
 	op->ended_ms = T0 + 90000;

@@ -273,7 +273,7 @@ class Store(unittest.TestCase):
                     409, "other-cluster", "this node belongs to another cluster or has no configuration yet"))
 
     def test_who_asks_with_a_later_change_of_the_store_is_answered_once_it_is_here(self) -> None:
-        asked = {"node": "fra-1", "cluster": "shop", "query": "operations"}
+        asked: Row = {"node": "fra-1", "cluster": "shop", "query": "operations"}
         for revision, least_s in ((1, 0), (1000, 0.3)):
             began = time.monotonic()
             answer = self.node.ask("POST", "/v1/peer/exchange", {**asked, "revision": revision})
@@ -477,7 +477,7 @@ class Store(unittest.TestCase):
                 "weir-mgmt: the store is full (etcd's alarm NOSPACE): apply, confirm, rollback and operations are refused, and a version that is not confirmed "
                 "goes back at its deadline. Compact, defragment each member, disarm the alarm: weir store check (as root) shows the commands"])
             self.member.good("/v3/maintenance/alarm", {**alarm, "action": "DEACTIVATE"})
-            self.wait_until("ready")
+            wait_for("its end, which is looked for every ten seconds", lambda: self.store()["state"] == "ready", 25)
             wait_for("the end of the reason", lambda: not told())
         self.assertEqual(self.member.get("/weir/head"), reads)
         self.member.good("/v3/maintenance/alarm", {**alarm, "action": "ACTIVATE"})
