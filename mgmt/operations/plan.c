@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Levels of ways. Back takes the same gates as out, mirrored: a site that returns has 1 % of its
- * clients, then 10, 25, 50, 100 %. So each way is a walk over one list in one direction.
+ * clients, then 10, 25, 50, 75, 100 %. So each way is a walk over one list in one direction.
  */
 #include "mgmt/operations/plan.h"
 
