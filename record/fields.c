@@ -221,11 +221,12 @@ static void add_rows(struct record_writer *w, json_t *o, const struct record_kin
 	for (size_t i = 0; i < r->n_fields; i++) {
 		const struct field *f = &r->fields[i];
 		const char *name = w->shown ? f->shown : f->name;
-		json_t *value = name && !is_left_out(f, from) ? field_json(w, f, from) : NULL;
+		bool left_out = is_left_out(f, from);
+		json_t *value = name && !left_out ? field_json(w, f, from) : NULL;
 
 		if (value)
 			add_to_object(w, o, name, value);
-		if (w->shown && f->flat && value_at(f, from))
+		if (w->shown && f->flat && !left_out && value_at(f, from))
 			add_rows(w, o, f->of, value_at(f, from));
 	}
 }

@@ -103,7 +103,8 @@ static void describe_rows(json_t *properties, json_t *required, const struct rec
 		const struct field *f = &r->fields[i];
 
 		if (f->flat)
-			describe_rows(properties, required, f->of, always && !f->behind);
+			describe_rows(properties, required, f->of,
+			              always && !f->behind && !f->later && !f->only_if);
 		if (!f->shown)
 			continue;
 		json_object_set_new(properties, f->shown, field_schema(f));

@@ -62,7 +62,8 @@ extern const struct record_kind change_answer_kind, check_answer_kind, confirm_a
 extern const struct record_kind diff_answer_kind, drill_shown_kind, peer_shown_kind,
         upload_answer_kind, parts_answer_kind;
 extern const struct record_kind arrivals_answer_kind;
-extern const struct record_kind events_answer_kind, node_shown_kind, versions_answer_kind;
+extern const struct record_kind events_answer_kind, node_shown_kind, versions_answer_kind,
+        status_answer_kind;
 
 /** The status as JSON, given; not under the lock. */
 json_t *handle_status_json(struct core *core, const struct status_filter *filter);

@@ -14,6 +14,8 @@
 #include "mgmt/status/status.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/observe/too_big.h"
+#include "mgmt/json/announcement.h"
+#include "mgmt/json/command.h"
 #include "mgmt/json/observed.h"
 #include "mgmt/json/listing.h"
 #include "weir/json.h"
@@ -197,50 +199,76 @@ RECORD_SHOWN(status_counts, "counts", STATUS_COUNTS_ROWS);
 #define STATUS_STORE_ROWS(X, t) X(t, const char *, state) X(t, const char *, detail)
 RECORD_SHOWN(status_store, "store", STATUS_STORE_ROWS);
 
-/* @return false: memory is short */
-static bool add_model(struct status *s, json_t *status)
+#define STATUS_DECIDING_ROWS(X, t)                                                                 \
+	X(t, bool, votes)                                                                          \
+	X(t, json_t *, sites, .element = &record_string)                                           \
+	X(t, json_t *, out, .element = &record_string)
+RECORD_SHOWN(status_deciding, "deciding", STATUS_DECIDING_ROWS);
+
+/* Only with a configuration. */
+#define OF_MODEL(t) ONLY_IF(struct t, has_model)
+#define STATUS_ROWS(X, t)                                                                          \
+	X(t, const char *, node)                                                                   \
+	X(t, int64_t, time, .kind = FIELD_TIME)                                                    \
+	X(t, json_t *, version, .of = &version_shown, .or_null = true)                             \
+	X(t, uint64_t, document)                                                                   \
+	X(t, int64_t, confirm_by, .kind = FIELD_TIME)                                              \
+	X(t, struct status_store, store, .of = &status_store_kind)                                 \
+	X(t, json_t *, overrides, .each = &override_shown)                                         \
+	X(t, const char *, cluster, OF_MODEL(t))                                                   \
+	X(t, const char *, site, .or_null = true, OF_MODEL(t))                                     \
+	X(t, json_t *, sites, .each = &site_row_kind, OF_MODEL(t))                                 \
+	X(t, json_t *, deciding, .of = &status_deciding_kind, .spare = true)                       \
+	X(t, json_t *, nodes, .each = &node_row_kind, OF_MODEL(t))                                 \
+	X(t, json_t *, services, .each = &shown_service_kind, OF_MODEL(t))                         \
+	X(t, json_t *, pools, .each = &status_pool_record, OF_MODEL(t))                            \
+	X(t, struct status_counts, backends, .of = &status_counts_kind, OF_MODEL(t))               \
+	X(t, struct status_counts, backups, .of = &status_counts_kind,                             \
+	  ONLY_IF(struct t, has_backups))                                                          \
+	X(t, json_t *, processes, .each = &process_row_kind)                                       \
+	X(t, json_t *, peers, .each = &peer_shown_kind)                                            \
+	X(t, json_t *, announcements, .of = &announcements_shown_kind, .spare = true)              \
+	X(t, const char *, state)                                                                  \
+	X(t, json_t *, texts, .shown = "why", .element = &record_string)                           \
+	X(t, json_t *, reasons, .each = &judged_reason_kind)                                       \
+	X(t, json_t *, notes, .each = &judged_reason_kind)                                         \
+	X(t, uint64_t, notes_left_out, .spare = true)                                              \
+	X(t, json_t *, lists, .of = &cut_lists_kind, .spare = true)                                \
+	X(t, bool, has_model, HIDDEN)                                                              \
+	X(t, bool, has_backups, HIDDEN)
+RECORD_ANSWER(status_answer, "status", STATUS_ROWS);
+
+static void add_model(struct status *s, struct status_answer *out)
 {
 	const struct model *m = s->look.m;
 
 	s->has_too_big = too_big_read(s->look.core->dirs.run, clock_mono_ms(), &s->too_big);
-	json_t *services = status_services(s), *pools = status_pools(s);
-	bool ok = services && pools;
-
-	json_object_set_new(status, "cluster", json_string(m->cluster));
-	json_object_set_new(status, "site",
-	                    m->self ? json_string(m->self->site->name) : json_null());
-	json_object_set_new(status, "sites", sites_status(s));
-	if (json_object_get(s->look.dns, "deciding"))
-		json_object_set(status, "deciding", json_object_get(s->look.dns, "deciding"));
-	json_object_set_new(status, "nodes", nodes_status(s));
-	json_object_set_new(status, "services", services);
-	json_object_set_new(status, "pools", pools);
-	const struct status_counts backends = { s->n_backends, s->n_odd, { true, s->n_shown } },
-	                           backups = { s->n_backups, s->n_odd_backups, { false, 0 } };
-	json_object_set_new(status, "backends", record_shown(&status_counts_kind, &backends));
-	if (s->n_backups)
-		json_object_set_new(status, "backups", record_shown(&status_counts_kind, &backups));
-	return ok;
+	out->has_model = true;
+	out->services = status_services(s);
+	out->pools = status_pools(s);
+	out->cluster = m->cluster;
+	out->site = m->self ? m->self->site->name : NULL;
+	out->sites = sites_status(s);
+	out->deciding = json_incref(json_object_get(s->look.dns, "deciding"));
+	out->nodes = nodes_status(s);
+	out->backends = (struct status_counts){ s->n_backends, s->n_odd, { true, s->n_shown } };
+	out->has_backups = s->n_backups > 0;
+	out->backups = (struct status_counts){ s->n_backups, s->n_odd_backups, { false, 0 } };
 }
 
-/* @return false: memory is short */
-static bool add_intent(struct status *s, json_t *status)
+static void add_intent(struct status *s, struct status_answer *out)
 {
 	const struct look *l = &s->look;
 	const struct version *head = l->has_head ? &l->head : NULL;
-	json_t *overrides = status_overrides(s);
-	bool ok = overrides != NULL;
 
+	out->overrides = status_overrides(s);
 	core_lock(l->core);
-	operations_add_until(l->core, overrides);
+	operations_add_until(l->core, out->overrides);
 	core_unlock(l->core);
-	json_object_set_new(status, "version", head ? version_to_json(head, head) : json_null());
-	json_object_set_new(status, "document", json_integer((json_int_t)l->document));
-	json_object_set_new(status, "confirm_by",
-	                    head ? time_to_json(head->confirm_by_ms) : json_null());
-	json_object_set_new(status, "store", SHOWN(status_store, l->store_state, l->store_reason));
-	json_object_set_new(status, "overrides", overrides);
-	return ok;
+	out->version = head ? version_to_json(head, head) : NULL;
+	out->document = l->document;
+	out->confirm_by = head ? head->confirm_by_ms : 0;
+	out->store = (struct status_store){ l->store_state, l->store_reason };
 }
 
 static bool is_own_site(const struct status *s, const char *site)
@@ -251,65 +279,64 @@ static bool is_own_site(const struct status *s, const char *site)
 }
 
 /* A node without a routing daemon shows nothing of announcements. */
-static void add_announcements(const struct status *s, json_t *status)
+static json_t *status_announcements(const struct status *s)
 {
-	json_t *announced = s->filter.pool || (s->filter.site && !is_own_site(s, s->filter.site))
-	                            ? NULL
-	                            : handle_announcements_json(&s->look, NULL, s->filter.limit);
+	bool are_elsewhere = s->filter.pool || (s->filter.site && !is_own_site(s, s->filter.site));
 
-	if (announced)
-		json_object_set_new(status, "announcements", announced);
+	return are_elsewhere ? NULL : handle_announcements_json(&s->look, NULL, s->filter.limit);
 }
 
 /* The judgement is about the whole node, whichever part of it is shown. */
-static void add_state(struct status *s, json_t *status)
+static void add_state(struct status *s, struct status_answer *out)
 {
 	struct judge_verdict *v = &s->verdict;
 
 	core_lock(s->look.core);
 	state_since(s->look.core, v);
 	core_unlock(s->look.core);
-	json_object_set_new(status, "state", json_string(judge_state_text(v->state)));
-	json_object_set_new(status, "why", judged_texts_json(v));
-	json_object_set_new(status, "reasons", judged_reasons_json(v->reasons, v->n_reasons, true));
-	json_object_set_new(status, "notes", judged_reasons_json(v->notes, v->n_notes, true));
-	if (v->n_notes_left_out)
-		json_object_set_new(status, "notes_left_out",
-		                    json_integer((json_int_t)v->n_notes_left_out));
+	out->state = judge_state_text(v->state);
+	out->texts = judged_texts_json(v);
+	out->reasons = judged_reasons_json(v->reasons, v->n_reasons, true);
+	out->notes = judged_reasons_json(v->notes, v->n_notes, true);
+	out->notes_left_out = v->n_notes_left_out;
 }
 
-/* All parts of a status, from its look. @return false: memory is short */
-static bool add_parts(struct status *s, json_t *status)
+/* A status, from its look, given. @return NULL: memory is short */
+static json_t *make_status(struct status *s)
 {
-	json_object_set_new(status, "node", json_string(s->look.core->dirs.node));
-	json_object_set_new(status, "time", time_to_json(s->look.now_ms));
-	if (!add_intent(s, status) || (s->look.m && !add_model(s, status)))
-		return false;
-	json_object_set_new(status, "processes", observed_processes_json(s->look.processes, true));
-	json_object_set_new(status, "peers",
-	                    handle_peers_json(s->look.peer_reports, s->look.n_peer_reports));
-	add_announcements(s, status);
-	add_state(s, status);
-	if (s->lists)
-		json_object_set(status, "lists", s->lists);
-	return true;
+	struct status_answer out = { .node = s->look.core->dirs.node, .time = s->look.now_ms };
+
+	add_intent(s, &out);
+	if (s->look.m)
+		add_model(s, &out);
+	out.processes = observed_processes_json(s->look.processes, true);
+	out.peers = handle_peers_json(s->look.peer_reports, s->look.n_peer_reports);
+	out.announcements = status_announcements(s);
+	add_state(s, &out);
+	out.lists = json_incref(s->lists);
+	bool ok = out.overrides && (!out.has_model || (out.services && out.pools));
+	json_t *status = record_shown(&status_answer_kind, &out);
+
+	if (ok)
+		return status;
+	json_decref(status);
+	return NULL;
 }
 
 json_t *handle_status_json(struct core *core, const struct status_filter *filter)
 {
 	struct status *s = calloc(1, sizeof(*s));
-	json_t *status = json_object();
+	json_t *status = NULL;
 
 	if (!s)
-		return status;
+		return json_object();
 	s->filter = *filter;
-	if (look_init(core, &s->look) || facts_judge(&s->look, &s->verdict) || status_index(s) ||
-	    !add_parts(s, status))
-		json_object_clear(status);
+	if (!look_init(core, &s->look) && !facts_judge(&s->look, &s->verdict) && !status_index(s))
+		status = make_status(s);
 	status_fini(s);
 	look_fini(&s->look);
 	free(s);
-	return status;
+	return status ? status : json_object();
 }
 
 void handle_status(struct core *core, struct http_request *r, struct http_reply *reply)

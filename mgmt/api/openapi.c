@@ -115,10 +115,11 @@ static json_t *describe_body(const struct route *r)
  */
 static void describe_change(json_t *schema)
 {
-	json_t *added = record_schema(&change_nodes_kind);
+	json_t *added = record_schema(&change_nodes_kind),
+	       *properties = json_object_get(schema, "properties");
 
-	json_object_update(json_object_get(schema, "properties"),
-	                   json_object_get(added, "properties"));
+	json_object_update(properties, json_object_get(added, "properties"));
+	json_object_set_new(properties, "recovered", describe_type("boolean"));
 	json_object_del(schema, "required");
 	json_decref(added);
 }

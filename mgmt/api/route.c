@@ -20,6 +20,7 @@
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/controller/operation_body.h"
+#include "mgmt/controller/operation_show.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/files/files.h"
 #include "mgmt/json/announcement.h"
@@ -75,19 +76,22 @@ const struct route route_table[] = {
 	{ "POST", "/v1/overrides", HTTP_ONCALL, ROUTE_CHANGES, &command_body_kind, handle_command,
 	  "Drain, disable, force up, hold, undrain, enable", ANSWER(command_answer_kind) },
 	{ "GET", "/v1/operations", HTTP_VIEWER, "state limit", NO_BODY, handle_operations,
-	  "Operations, newest first", NO_ANSWER },
+	  "Operations, newest first", LIST_OF(operation_summary_record) },
 	{ "POST", "/v1/operations", HTTP_ONCALL, ROUTE_CHANGES, &begin_body_kind,
-	  handle_operation_begin, "Drain, shift or undrain sites, by measurement", NO_ANSWER },
+	  handle_operation_begin, "Drain, shift or undrain sites, by measurement",
+	  ANSWER(operation_shown_record) },
 	{ "GET", "/v1/operations/{}", HTTP_VIEWER, "wait_ms since", NO_BODY, handle_operation,
-	  "One operation; may wait for its next change", NO_ANSWER },
+	  "One operation; may wait for its next change", ANSWER(operation_shown_record) },
 	{ "POST", "/v1/operations/{}/hold", HTTP_ONCALL, ROUTE_CHANGES, &order_body_kind,
-	  handle_operation_order, "Hold an operation where it is", NO_ANSWER },
+	  handle_operation_order, "Hold an operation where it is", ANSWER(operation_shown_record) },
 	{ "POST", "/v1/operations/{}/resume", HTTP_ONCALL, ROUTE_CHANGES, &order_body_kind,
-	  handle_operation_order, "Let a held operation go on", NO_ANSWER },
+	  handle_operation_order, "Let a held operation go on", ANSWER(operation_shown_record) },
 	{ "POST", "/v1/operations/{}/abort", HTTP_ONCALL, ROUTE_CHANGES, &order_body_kind,
-	  handle_operation_order, "Let an operation go back to where it began", NO_ANSWER },
+	  handle_operation_order, "Let an operation go back to where it began",
+	  ANSWER(operation_shown_record) },
 	{ "POST", "/v1/operations/{}/take", HTTP_ONCALL, ROUTE_CHANGES, &order_body_kind,
-	  handle_operation_order, "Make this node the owner of an operation", NO_ANSWER },
+	  handle_operation_order, "Make this node the owner of an operation",
+	  ANSWER(operation_shown_record) },
 	{ "GET", "/v1/sites/{}/arrivals", HTTP_VIEWER, "", NO_BODY, handle_arrivals,
 	  "What keeps a site from being switched off", ANSWER(arrivals_answer_kind) },
 	{ "GET", "/v1/drills", HTTP_VIEWER, "ended limit", NO_BODY, handle_drills,
@@ -99,7 +103,7 @@ const struct route route_table[] = {
 	{ "POST", "/v1/drills/{}/end", HTTP_ONCALL, ROUTE_CHANGES, &said_body_kind,
 	  handle_drill_end, "End a drill now", ANSWER(drill_shown_kind) },
 	{ "GET", "/v1/status", HTTP_VIEWER, "pool site limit", NO_BODY, handle_status,
-	  "Intent, observation and effect of everything", NO_ANSWER },
+	  "Intent, observation and effect of everything", ANSWER(status_answer_kind) },
 	{ "GET", "/v1/store", HTTP_VIEWER, "", NO_BODY, handle_store,
 	  "The store that nodes share, and what this node has of it", ANSWER(store_answer_kind) },
 	{ "POST", "/v1/store/accept", HTTP_ADMIN, ROUTE_CHANGES, &said_body_kind,

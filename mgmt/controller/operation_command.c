@@ -212,7 +212,7 @@ static json_t *nodes_to_name(const struct operation *was, const struct operation
 	X(t, const char *, override, .spare = true) /* NULL: no command goes past */               \
 	X(t, json_t *, override_guards, .spare = true)                                             \
 	X(t, json_t *, without, .spare = true)
-RECORD_SHOWN(shown_refusal, "refusal", SHOWN_REFUSAL_ROWS);
+RECORD_ANSWER(shown_refusal, "refusal", SHOWN_REFUSAL_ROWS);
 
 /* End @p line with the names that go past, and make the refusal of it. */
 static json_t *make_refusal(struct command_text *line, const struct operation *was,

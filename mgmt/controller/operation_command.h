@@ -26,7 +26,7 @@
 #define OPERATION_COMMAND_MAX 8192u
 
 /** One guard's verdict. */
-extern const struct record_kind shown_guard_kind;
+extern const struct record_kind shown_guard_kind, shown_refusal_kind;
 
 /** Verdicts of all guards, given: [{guard, ok, state, margin_percent, detail}] */
 MUST_CHECK json_t *operation_guards_json(const struct operation_verdict *verdicts);

@@ -270,11 +270,11 @@ static json_t *ended_json(const void *record)
 	return operation_is_over(&item->op) ? record_shown(&ended_record, &item->op) : NULL;
 }
 
-static const struct record_kind operation_summary_record =
+const struct record_kind operation_summary_record =
         RECORD_OF(struct operations_item, "operation", NULL,
                   SHOW_ROWS(struct operations_item, op, &operation_record),
-                  SHOW_COMPUTED("hold", hold_json, .of = &shown_hold_kind),
-                  SHOW_COMPUTED("ended", ended_json, .of = &ended_record));
+                  SHOW_COMPUTED("hold", hold_json, .of = &shown_hold_kind, .or_null = true),
+                  SHOW_COMPUTED("ended", ended_json, .of = &ended_record, .or_null = true));
 
 static const struct record_kind node_record =
         RECORD_OF(struct operations_node, "node", NULL, SHOW(struct operations_node, node),
@@ -306,7 +306,8 @@ static const struct record_kind planned_record =
 static const struct record_kind plan_record = RECORD_OF(
         struct operations_item, "plan", NULL,
         SHOW_AS(struct operations_item, "from_ppm", op.plan_from_ppm),
-        SHOW_RECORDS(struct operations_item, "steps", op.plan_ppm, op.n_plan, &planned_record));
+        SHOW_RECORDS(struct operations_item, "steps", op.plan_ppm, op.n_plan, &planned_record),
+        SHOW_LATER("expected_s", FIELD_KNOWN), SHOW_LATER("queries_per_s_at_min_ttl", FIELD_KNOWN));
 
 static json_t *plan_json(const void *record)
 {
@@ -361,7 +362,11 @@ static json_t *guards_json(const void *record)
 static const struct record_kind preflight_record =
         RECORD_OF(struct operations_item, "preflight", NULL,
                   SHOW_COMPUTED("guards", guards_json, .each = &shown_guard_kind),
-                  SHOW_AS(struct operations_item, "deciding_sites", deciding));
+                  SHOW_AS(struct operations_item, "deciding_sites", deciding),
+                  { .flat = true, .later = true, .kind = FIELD_RECORD, .of = &outlook_record },
+                  /* of a dry run */
+                  SHOW_LATER("would_begin", FIELD_BOOL),
+                  { .flat = true, .later = true, .kind = FIELD_RECORD, .of = &shown_refusal_kind });
 
 static json_t *preflight_json(const void *record)
 {
@@ -376,7 +381,7 @@ static json_t *preflight_json(const void *record)
 }
 
 static const struct field one_name = { .kind = FIELD_TEXT, .size = MODEL_NAME_MAX };
-static const struct record_kind operation_shown_record = RECORD_OF(
+const struct record_kind operation_shown_record = RECORD_OF(
         struct operations_item, "operation with all", NULL,
         { .flat = true, .kind = FIELD_RECORD, .of = &operation_summary_record },
         SHOW_COMPUTED("undo", undo_json),
@@ -390,8 +395,10 @@ static const struct record_kind operation_shown_record = RECORD_OF(
         SHOW_COMPUTED("nodes", nodes_json, .each = &node_record),
         SHOW_LIST(struct operations_item, "without", op.without, op.n_without, &one_name),
         SHOW_RECORDS(struct operations_item, "late", op.late, op.n_late, &operation_late_record),
-        SHOW_COMPUTED("evidence", evidence_json, .of = &evidence_record),
-        SHOW_COMPUTED("preflight", preflight_json, .of = &preflight_record));
+        SHOW_COMPUTED("evidence", evidence_json, .of = &evidence_record, .or_null = true),
+        SHOW_COMPUTED("preflight", preflight_json, .of = &preflight_record, .or_null = true),
+        SHOW_LATER("dry_run", FIELD_BOOL),
+        SHOW_LATER("warnings", FIELD_JSON, .element = &record_string));
 
 json_t *operation_summary_json(const struct operations_item *item)
 {

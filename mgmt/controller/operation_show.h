@@ -23,6 +23,8 @@ struct operation_snapshot;
 MUST_CHECK json_t *operation_outlook_json(const struct operation_snapshot *v,
                                           const struct operation *op,
                                           const struct operation_observed *observed);
+/** The rows of both. */
+extern const struct record_kind operation_summary_record, operation_shown_record;
 /** A short form for lists, given. */
 MUST_CHECK json_t *operation_summary_json(const struct operations_item *item);
 /** All of it, given. */

@@ -17,7 +17,7 @@ json_t *judged_texts_json(const struct judge_verdict *v)
 	return list;
 }
 
-static const struct record_kind reason_shown = RECORD_OF(
+const struct record_kind judged_reason_kind = RECORD_OF(
         struct judge_reason, "reason", NULL, SHOW(struct judge_reason, code),
         SHOW(struct judge_reason, subject),
         SHOW_WORD(struct judge_reason, "state", state, judge_state_text, JUDGE_DOWN + 1),
@@ -25,7 +25,7 @@ static const struct record_kind reason_shown = RECORD_OF(
 
 json_t *judged_reasons_json(const struct judge_reason *reasons, size_t n, bool dated)
 {
-	struct record_kind kind = reason_shown;
+	struct record_kind kind = judged_reason_kind;
 
 	kind.n_fields -= !dated;
 	return record_list_shown(&kind, reasons, n);

@@ -25,7 +25,7 @@ MUST_CHECK json_t *judged_reasons_json(const struct judge_reason *reasons, size_
  */
 MUST_CHECK json_t *observed_processes_json(const struct gather_process *processes, bool whole);
 /** One of these, and of observed_targets_json(). */
-extern const struct record_kind process_row_kind, target_row_kind;
+extern const struct record_kind process_row_kind, target_row_kind, judged_reason_kind;
 /** The state of a target: "up", "down", or "unknown" also where the last is old. */
 const char *observed_state(const struct observe_pages *pages, uint64_t target);
 /** Whether the last result of a target was no vote: its state is that of before. */

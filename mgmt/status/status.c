@@ -57,6 +57,11 @@ size_t status_order(const uint8_t *ranks, size_t n, uint64_t limit, size_t *orde
 	X(t, size_t, standing_out)                                                                 \
 	X(t, size_t, shown)
 RECORD_SHOWN(cut_list, "list", CUT_LIST_ROWS);
+#define CUT_LISTS_ROWS(X, t)                                                                       \
+	X(t, json_t *, overrides, .of = &cut_list_kind, .spare = true)                             \
+	X(t, json_t *, pools, .of = &cut_list_kind, .spare = true)                                 \
+	X(t, json_t *, services, .of = &cut_list_kind, .spare = true)
+RECORD_ANSWER(cut_lists, "lists", CUT_LISTS_ROWS);
 
 void status_note_cut(struct status *s, const char *name, const uint8_t *ranks, size_t n,
                      size_t shown)

@@ -47,8 +47,9 @@ struct status {
 	bool has_too_big;
 };
 
-/* What status_intent() says. */
-extern const struct record_kind shown_intent_kind;
+/* What status_intent() says, and each of what is listed. */
+extern const struct record_kind shown_intent_kind, shown_service_kind, status_pool_record,
+        cut_lists_kind;
 
 /* --- status.c --- */
 

@@ -328,7 +328,7 @@ static const struct record_kind pool_observation_record = RECORD_OF(
         struct shown_pool, "observation", NULL, SHOW_AS(struct shown_pool, "up", counts.up),
         SHOW_AS(struct shown_pool, "down", counts.down),
         SHOW_AS(struct shown_pool, "unknown", counts.unknown));
-static const struct record_kind status_pool_record =
+const struct record_kind status_pool_record =
         RECORD_OF(struct shown_pool, "pool", NULL, SHOW(struct shown_pool, name),
                   SHOW(struct shown_pool, site), SHOW_GROUP("intent", &pool_intent_record),
                   SHOW_GROUP("observation", &pool_observation_record),

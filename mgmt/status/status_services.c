@@ -115,7 +115,7 @@ static enum status_rank rank_service(struct status *s, const struct model_servic
 	X(t, json_t *, at, .each = &shown_at_kind)                                                 \
 	X(t, size_t, at_all, KNOWN_IF(t, is_cut), .spare = true)                                   \
 	X(t, bool, is_cut, HIDDEN)
-RECORD_SHOWN(shown_service, "service", SHOWN_SERVICE_ROWS);
+RECORD_ANSWER(shown_service, "service", SHOWN_SERVICE_ROWS);
 
 /* At most @p max rows; `at_all` says how many there are if that is not all. */
 static json_t *service_status(const struct status *s, const struct ranked_service *r, size_t max)

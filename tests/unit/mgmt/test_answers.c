@@ -411,6 +411,9 @@ static void each_answer_is_as_it_is_described(void **state)
 		"GET /v1/dns/explain?name=www.shop.example",
 		"GET /v1/events",
 		"GET /v1/node",
+		"GET /v1/status",
+		"GET /v1/status?limit=1",
+		"GET /v1/operations",
 	};
 	static const struct {
 		const char *what, *body;

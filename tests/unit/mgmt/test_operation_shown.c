@@ -3,8 +3,10 @@
  * An operation as the API shows it, all of it: each field has a value of its own, so that none can take the place of
  * another.
  */
-#include "tests/unit/suite.h"
 #include "whole_json.h"
+
+#include "described.h"
+#include "tests/unit/suite.h"
 
 #include "mgmt/controller/operation_measure.h"
 #include "mgmt/controller/operation_show.h"
@@ -77,12 +79,32 @@ static int teardown(void **state)
 	"'from_ppm':100000,'steps':[{'level_ppm':250000,'waits_for':" WAITS "},"                   \
 	"{'level_ppm':1000000,'waits_for':" WAITS "}]"
 
+/* @p json (given), as its rows describe it. */
+static json_t *hold_against(const struct record_kind *kind, json_t *json)
+{
+	json_t *schema = record_schema(kind);
+
+	described_check(schema, json, "operation");
+	json_decref(schema);
+	return json;
+}
+
+static json_t *show_item(void)
+{
+	return hold_against(&operation_shown_record, operation_show_json(&item));
+}
+
+static json_t *show_summary(void)
+{
+	return hold_against(&operation_summary_record, operation_summary_json(&item));
+}
+
 static void one_that_is_under_way_shows_what_it_was_asked_for(void **state)
 {
 	(void)state;
-	expect_whole("the summary", operation_summary_json(&item),
+	expect_whole("the summary", show_summary(),
 	             "{" SUMMARY_WITHOUT_STATE "'state':'moving','hold':null,'ended':null}");
-	expect_whole("all of it", operation_show_json(&item),
+	expect_whole("all of it", show_item(),
 	             "{" SUMMARY_WITHOUT_STATE "'state':'moving','hold':null,'ended':null,"
 	             "'undo':'weir undrain site ams par --reason TEXT','command_node':'lon-1',"
 	             "'now':false,'over_ms':null,'withdraw':false,'expired':false,'stage':null,"
@@ -105,7 +127,7 @@ static void what_a_person_chose_is_shown_by_its_own_word(void **state)
 	op->until_ms = T0 + 3600000;
 	op->now = true;
 	expect_whole(
-	        "at once", operation_show_json(&item),
+	        "at once", show_item(),
 	        "{'id':'o7','kind':'shift','sites':['ams'],'service':'web','author':'',"
 	        "'principal':'token:otto','reason':'new switches','owner':'fra-1','epoch':64,"
 	        "'seq':9,'created':'2026-09-21T14:13:20.000Z','until':'2026-09-21T15:13:20.000Z',"
@@ -134,7 +156,7 @@ static void what_a_person_chose_is_shown_by_its_own_word(void **state)
 		op->withdraw = rows[i].withdraw;
 		op->expired = rows[i].expired;
 		op->over_ms = rows[i].over_ms;
-		json_t *o = operation_show_json(&item);
+		json_t *o = show_item();
 
 		expect_whole(rows[i].why, json_incref(json_object_get(o, rows[i].word)),
 		             rows[i].is);
@@ -193,7 +215,7 @@ static void a_hold_says_why_since_when_and_what_ends_it(void **state)
 		         "'flows_per_s':3},{'prefix':'2001:db8:7::/48','flows_per_s':null}],"
 		         "'evidence':null,'preflight':null}",
 		         rows[i].word);
-		expect_whole(rows[i].word, operation_show_json(&item), text);
+		expect_whole(rows[i].word, show_item(), text);
 	}
 }
 
@@ -303,7 +325,7 @@ static void what_was_observed_is_shown_step_by_step(void **state)
 	op->state = OPERATION_RETURNING;
 	op->stage = OPERATION_STAGE_ANNOUNCE;
 	op->way = OPERATION_BACK;
-	expect_whole("on the way back", operation_show_json(&item),
+	expect_whole("on the way back", show_item(),
 	             "{" SUMMARY_WITHOUT_STATE "'state':'returning','hold':null,'ended':null,"
 	             "'undo':'weir operation o7 abort --reason TEXT','command_node':'lon-1',"
 	             "'now':false,'over_ms':null,'withdraw':false,'expired':false,"
@@ -318,7 +340,7 @@ static void what_was_observed_is_shown_step_by_step(void **state)
 	snprintf(op->hold.code, sizeof(op->hold.code), "site-gone");
 	snprintf(op->hold.detail, sizeof(op->hold.detail), "there is no site par");
 	expect_whole(
-	        "it has failed", operation_show_json(&item),
+	        "it has failed", show_item(),
 	        "{" SUMMARY_WITHOUT_STATE "'state':'failed','hold':null,"
 	        "'ended':{'at':'2026-09-21T14:14:50.000Z','code':'site-gone',"
 	        "'detail':'there is no site par'},"
@@ -360,7 +382,7 @@ static void each_guard_is_shown_with_its_verdict(void **state)
 	item.outlook =
 	        json_pack("{s:i, s:i, s:[s], s:[s]}", "expected_s", 77, "queries_per_s_at_min_ttl",
 	                  55, "receivers", "fra", "backups", "b");
-	json_t *o = operation_show_json(&item);
+	json_t *o = operation_show_json(&item); /* its receivers are none */
 	expect_whole("the plan with its outlook", json_incref(json_object_get(o, "plan")),
 	             "{" PLAN_STEPS ",'expected_s':77,'queries_per_s_at_min_ttl':55}");
 	expect_whole(
@@ -381,11 +403,11 @@ static void each_guard_is_shown_with_its_verdict(void **state)
 	json_decref(o);
 	json_decref(item.outlook);
 	item.outlook = NULL;
-	o = operation_show_json(&item);
+	o = show_item();
 	assert_int_equal(json_object_size(json_object_get(o, "preflight")), 2);
 	json_decref(o);
 	item.judged = false;
-	o = operation_show_json(&item);
+	o = show_item();
 	assert_true(json_is_null(json_object_get(o, "preflight")));
 	json_decref(o);
 }
