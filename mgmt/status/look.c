@@ -14,7 +14,8 @@
 
 int look_init(struct core *core, struct look *l)
 {
-	*l = (struct look){ .core = core, .now_ms = clock_believed_ms() };
+	l->core = core;
+	l->now_ms = clock_believed_ms();
 	observe_open(core->dirs.run, &l->pages);
 	gather_process(core->dirs.run, OBSERVE_SUPERVISOR, &core->watch, &l->supervisor,
 	               &l->supervisor_conditions);

@@ -45,7 +45,7 @@ struct look {
 	int64_t now_ms; /**< wall time */
 };
 
-/** Take it; not under the lock. @return 0 or -ENOMEM; then look_fini() all the same */
+/** Take it; @p l is zeroed. Not under the lock. @return 0 or -ENOMEM; then look_fini() all the same */
 int look_init(struct core *core, struct look *l) MUST_CHECK;
 void look_fini(struct look *l);
 

@@ -81,7 +81,8 @@ static int commit_version(struct intent *in, const struct shared_change *c, cons
 	*model = NULL;
 	intent_say_version(in, &r.version, now_ms);
 	times->store_us = elapsed_us(&from_ns);
-	intent_push_recent(in, &r, now_ms);
+	intent_push_recent(in, &r);
+	effective_follow(in, now_ms);
 	times->document_us = elapsed_us(&from_ns);
 	store_collect(in->store, now_ms);
 	return 0;

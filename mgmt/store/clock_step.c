@@ -139,7 +139,8 @@ void intent_clock_moved(struct intent *in, int64_t was_ms, int64_t now_ms)
 		merge_settle(in, now_ms);
 		if (in->store && !in->failing)
 			intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
-		effective_write(in, now_ms);
+		in->is_changed = true;
+		effective_follow(in, now_ms);
 	}
 	free(list);
 	in->next_ms = now_ms; /* instants fall due again */

@@ -220,7 +220,7 @@ bool effective_says(struct intent *in, int64_t now_ms)
 	       said->back_version == meta.back_version;
 }
 
-void effective_write(struct intent *in, int64_t now_ms)
+static void write_effective(struct intent *in, int64_t now_ms)
 {
 	struct compose_version versions[RECENT_MAX];
 	struct compose_input input;
@@ -245,4 +245,22 @@ void effective_write(struct intent *in, int64_t now_ms)
 		return;
 	written_note(in);
 	hold_reserve(in, path);
+}
+
+void effective_follow(struct intent *in, int64_t now_ms)
+{
+	char back[DIGEST_TEXT_MAX] = "", dropped[DIGEST_TEXT_MAX];
+
+	if (!in->is_changed)
+		return;
+	in->is_changed = false;
+	if (in->shared)
+		snprintf(back, sizeof(back), "%s", in->shared->model.meta.back_digest);
+	memcpy(dropped, in->dropped, sizeof(dropped));
+	in->dropped[0] = '\0';
+	write_effective(in, now_ms);
+	if (*back) /* what the version in force would have gone back to */
+		recent_remove_laid_out(in, back);
+	if (*dropped)
+		recent_remove_laid_out(in, dropped);
 }

@@ -397,7 +397,8 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 	load_state(in, now_ms);
 	intent_follow_ramps(in, now_ms);
 	if (!in->shared)
-		effective_write(in, now_ms);
+		in->is_changed = true;
+	effective_follow(in, now_ms);
 	if (in->n_recent > 0 && !in->dirty)
 		recent_prune(in);
 	*out = in;
@@ -450,7 +451,8 @@ int64_t intent_tick(struct intent *in, int64_t now_ms)
 	if (overrides_prune(&in->overrides, in->purge_ms ? in->purge_ms : now_ms) && !in->failing)
 		intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
 	if ((looks && look_at_files(in, now_ms)) || in->dirty || now_ms >= in->next_ms)
-		effective_write(in, now_ms);
+		in->is_changed = true;
+	effective_follow(in, now_ms);
 	int64_t next_ms = now_ms + LOOK_MS;
 	return in->next_ms < next_ms ? in->next_ms : next_ms;
 }

@@ -99,6 +99,10 @@ struct intent {
 	struct intent_shared *shared; /* the composed model; NULL before the first */
 	uint64_t document;            /* last written */
 	bool dirty;                   /* composed, but not written */
+	/* what the document follows from: whoever changes that says so, and no more (effective_follow()) */
+	bool is_changed;
+	/* of a version that is not recent any more: its files are laid out until the next document; "" */
+	char dropped[DIGEST_TEXT_MAX];
 	struct intent_written written;
 	int64_t next_ms; /* when to compose again */
 	char unwritten_reason[EVENT_TEXT_MAX];
@@ -208,7 +212,7 @@ int64_t intent_joined_ms(const struct intent *in, const struct intent_change *ch
 /* Load one version, whose record and files the store has, as a recent one. @return 0, -ENOENT or -errno */
 int intent_load_one(struct intent *in, const struct version *v, struct recent *out);
 /* Make @p r the head; drop the oldest recent version if there are too many. Takes its files and model. */
-void intent_push_recent(struct intent *in, struct recent *r, int64_t now_ms);
+void intent_push_recent(struct intent *in, struct recent *r);
 /* Note a version that has come into force, in the log and among the events. */
 void intent_say_version(struct intent *in, const struct version *v, int64_t now_ms);
 
@@ -248,9 +252,11 @@ int shared_make_confirmation(struct intent *in, const struct intent_change *chan
 void intent_follow_ramps(struct intent *in, int64_t now_ms);
 
 /*
- * Compose and write the effective document. A failure is kept and reported; the tick tries again.
+ * Before a call of intent.h returns that has changed something, so that what it answers is in force: compose and write the
+ * effective document, once for all of its changes; then remove what was laid out for versions that nothing needs any more. A
+ * failure is kept and reported; the tick tries again.
  */
-void effective_write(struct intent *in, int64_t now_ms);
+void effective_follow(struct intent *in, int64_t now_ms);
 /* Whether it says until when the version in force waits to be confirmed, and what number was given last. */
 bool effective_says(struct intent *in, int64_t now_ms);
 /* End each override that another one overrules (merge.c). */

@@ -182,7 +182,8 @@ int intent_merge(struct intent *in, const struct override *list, size_t n, int64
 			note_override_event(in, o, now_ms);
 	/* before the store: a command is in force by the document, and at a start either has what the other lacks */
 	if (n_accepted) {
-		effective_write(in, now_ms);
+		in->is_changed = true;
+		effective_follow(in, now_ms);
 		store_changed(in, &changed, now_ms);
 	}
 	return one < 0 ? one : n_accepted;

@@ -190,25 +190,21 @@ void recent_remove_laid_out(const struct intent *in, const char *digest)
 		sweep_dir(dir);
 }
 
-void intent_push_recent(struct intent *in, struct recent *r, int64_t now_ms)
+void intent_push_recent(struct intent *in, struct recent *r)
 {
-	char dropped[DIGEST_TEXT_MAX] = "";
 	struct recent old = { 0 };
 
 	if (in->n_recent == RECENT_MAX) {
 		old = in->recent[0];
-		snprintf(dropped, sizeof(dropped), "%s", old.version.digest);
+		snprintf(in->dropped, sizeof(in->dropped), "%s", old.version.digest);
 		in->n_recent--;
 		memmove(in->recent, in->recent + 1, in->n_recent * sizeof(*in->recent));
 	}
 	in->recent[in->n_recent++] = *r;
-	effective_write(in, now_ms);
-	if (!dropped[0])
-		return;
+	in->is_changed = true;
 	files_fini(&old.files);
 	if (old.model != in->seed)
 		model_free(old.model);
-	recent_remove_laid_out(in, dropped);
 }
 
 void intent_say_version(struct intent *in, const struct version *v, int64_t now_ms)

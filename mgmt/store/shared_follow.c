@@ -88,12 +88,12 @@ static int enforce_version(struct intent *in, const struct version *v,
 	if (!since_ms)
 		say_overdue(in, v, now_ms);
 	intent_say_version(in, v, now_ms);
-	intent_push_recent(in, &r, now_ms);
+	intent_push_recent(in, &r);
 	if (!stores)
 		return 0;
-	if (since_ms && !has_all_before(in, now_ms) && !intent_load_recent(in, 0, now_ms))
-		effective_write(in, now_ms);
-	store_collect(in->store, now_ms);
+	if (since_ms && !has_all_before(in, now_ms))
+		(void)!intent_load_recent(in, 0,
+		                          now_ms); /* what cannot be loaded changes nothing */
 	return 0;
 }
 
@@ -122,7 +122,7 @@ static void refuse_version(struct intent *in, const struct version *v, int err,
 }
 
 /* This node had decided alone; now a mark says since when. */
-static void correct_since(struct intent *in, const struct version *v, int64_t now_ms)
+static void correct_since(struct intent *in, const struct version *v)
 {
 	struct recent *r = &in->recent[in->n_recent - 1];
 	int64_t since_ms = find_since(in, v->number);
@@ -130,19 +130,7 @@ static void correct_since(struct intent *in, const struct version *v, int64_t no
 	if (!since_ms || !r->since_ms || since_ms == r->since_ms)
 		return;
 	r->since_ms = since_ms;
-	effective_write(in, now_ms);
-}
-
-/* The document has to say what is decided of the version in force; what it would have gone back to is not needed any more. */
-static void say_decided(struct intent *in, int64_t now_ms)
-{
-	char back[DIGEST_TEXT_MAX] = "";
-
-	if (in->shared)
-		snprintf(back, sizeof(back), "%s", in->shared->model.meta.back_digest);
-	effective_write(in, now_ms);
-	if (*back)
-		recent_remove_laid_out(in, back);
+	in->is_changed = true;
 }
 
 /* A store that fails takes no version. What one that ended goes back to is here all the same, and is laid out. */
@@ -165,6 +153,7 @@ const struct version *shared_intent_follow(struct intent *in, const struct pendi
                                            int64_t now_ms)
 {
 	const struct version *v = history_in_force(in->history, clock->now_ms);
+	bool is_other = false;
 	int err = 0;
 
 	if (!v || (!intent_store(in) && !goes_back(in, v)) ||
@@ -174,9 +163,11 @@ const struct version *shared_intent_follow(struct intent *in, const struct pendi
 		in->refused_number = 0;
 	/* one that goes on from the effective document gets its files from others */
 	if (!shared_is_loaded(in, v) || (in->shares && !in->recent[in->n_recent - 1].files.n_items))
+		is_other = true;
+	if (is_other)
 		err = enforce_version(in, v, clock, now_ms);
 	else
-		correct_since(in, v, now_ms);
+		correct_since(in, v);
 	if (err == -ENOENT && in->shares) /* others may have them */
 		return v;
 	if (err) {
@@ -186,8 +177,11 @@ const struct version *shared_intent_follow(struct intent *in, const struct pendi
 	in->refused_number = 0;
 	if (intent_store(in))
 		keep_followed(in, clock, now_ms);
-	if (!effective_says(in, now_ms))
-		say_decided(in, now_ms);
+	if (!effective_says(in, now_ms)) /* what is decided of the version in force */
+		in->is_changed = true;
+	effective_follow(in, now_ms);
+	if (is_other && intent_store(in))
+		store_collect(in->store, now_ms);
 	return NULL;
 }
 

@@ -276,7 +276,8 @@ static void what_a_candidate_reads_stays_laid_out(void **state)
 		struct recent other;
 
 		assert_int_equal(intent_load_one(in, intent_head(in), &other), 0);
-		intent_push_recent(in, &other, NOW_MS + 60);
+		intent_push_recent(in, &other);
+		effective_follow(in, NOW_MS + 60);
 	}
 	assert_int_equal(access(dirs[0], F_OK), 0); /* the candidate's */
 	assert_int_equal(access(dirs[1], F_OK), -1);
