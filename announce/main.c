@@ -7,7 +7,6 @@
  * process changes nothing: routes stay in the kernel, and the next process goes on from them.
  */
 #include <linux/capability.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "announce/serve.h"
@@ -20,21 +19,16 @@ int main(int argc, char **argv)
 {
 	static const char *const daemons[] = { "bird", "frrvty" };
 	static struct proc_dirs dirs;
-	int err;
+	int status = proc_dirs_only(
+	        &dirs, argc, argv, "announce",
+	        "Announces the node's virtual IPs through the host's routing daemon.");
 
+	if (status >= 0)
+		return status;
 	json_prepare();
-	if (proc_dirs_from_args(&dirs, &argc, argv) || argc > 1) {
-		bool requested = argc == 2 && !strcmp(argv[1], "--help");
-
-		fprintf(requested ? stdout : stderr,
-		        "usage: weir-announce [options]\n"
-		        "Announces the node's virtual IPs through the host's routing daemon.\n\n%s",
-		        proc_dirs_help);
-		return !requested;
-	}
 	proc_ignore_signals();
-	err = proc_become_with("announce", 1ull << CAP_NET_ADMIN, daemons,
-	                       sizeof(daemons) / sizeof(daemons[0]));
+	int err = proc_become_with("announce", 1ull << CAP_NET_ADMIN, daemons,
+	                           sizeof(daemons) / sizeof(daemons[0]));
 	if (err) {
 		log_error("rights-not-dropped", "error=%s", strerror(-err));
 		return 1;

@@ -9,7 +9,6 @@
 #include "announce/serve.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,11 +203,6 @@ static char *on_line(void *arg, const char *line, size_t length)
 	                     clock_mono_ms());
 }
 
-static void on_stop(void *arg)
-{
-	loop_stop(arg);
-}
-
 static int open_pages(struct announce_process *p)
 {
 	struct announcer *a = &p->announcer;
@@ -245,9 +239,7 @@ static int open_loop(struct announce_process *p)
 	if (!err)
 		err = ctl_serve(a->loop, path, "weir", on_line, p, &p->ctl);
 	if (!err)
-		err = loop_signal(a->loop, SIGTERM, on_stop, a->loop);
-	if (!err)
-		err = loop_signal(a->loop, SIGINT, on_stop, a->loop);
+		err = loop_signal_end(a->loop, NULL, NULL);
 	if (!err)
 		err = loop_job_open(a->loop, &reading, &p->reader);
 	if (!err)

@@ -417,6 +417,20 @@ int loop_signal(struct loop *l, int signo, loop_cb *cb, void *arg)
 	return loop_fd_add(l, fd, EPOLLIN, on_signal_fd, l);
 }
 
+static void stop_on_signal(void *arg)
+{
+	loop_stop(arg);
+}
+
+int loop_signal_end(struct loop *l, loop_cb *cb, void *arg)
+{
+	loop_cb *call = cb ? cb : stop_on_signal;
+	void *with = cb ? arg : l;
+	int err = loop_signal(l, SIGTERM, call, with);
+
+	return err ? err : loop_signal(l, SIGINT, call, with);
+}
+
 /* Files and pages */
 
 /* Another directory may be at its path already: each watch is begun again. */

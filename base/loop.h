@@ -76,6 +76,8 @@ void loop_timer_cancel(struct loop *l, struct loop_timer *t);
 
 /** Call @p cb on @p signo, which is blocked for the process from now on. @return 0 or -errno */
 MUST_CHECK int loop_signal(struct loop *l, int signo, loop_cb *cb, void *arg);
+/** Call @p cb on what ends a process, SIGTERM and SIGINT; NULL: loop_stop(). @return as loop_signal() */
+MUST_CHECK int loop_signal_end(struct loop *l, loop_cb *cb, void *arg);
 
 /**
  * Call @p cb when @p path is replaced by rename, written and closed, or removed.

@@ -369,6 +369,19 @@ int proc_dirs_from_args(struct proc_dirs *dirs, int *argc, char **argv)
 	return 0;
 }
 
+int proc_dirs_only(struct proc_dirs *dirs, int argc, char **argv, const char *name,
+                   const char *does)
+{
+	int err = proc_dirs_from_args(dirs, &argc, argv);
+	bool wants_help = argc == 2 && !strcmp(argv[1], "--help");
+
+	if (!err && argc == 1)
+		return -1;
+	fprintf(wants_help ? stdout : stderr, "usage: weir-%s [options]\n%s\n\n%s", name, does,
+	        proc_dirs_help);
+	return !wants_help;
+}
+
 int proc_path(const char *dir, const char *name, char out[PATH_MAX])
 {
 	char path[PATH_MAX];

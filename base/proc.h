@@ -51,6 +51,13 @@ MUST_CHECK int proc_dirs_from_args(struct proc_dirs *dirs, int *argc, char **arg
 /** The paragraph of --help about the shared options. */
 extern const char proc_dirs_help[];
 
+/**
+ * The same for a process that has no other options and no arguments: --help prints what weir-@p name does. @return a negative number
+ * to go on; else the exit status, after it was said why
+ */
+MUST_CHECK int proc_dirs_only(struct proc_dirs *dirs, int argc, char **argv, const char *name,
+                              const char *does);
+
 /** Write "DIR/NAME" to @p out. @return 0 or -ENAMETOOLONG */
 MUST_CHECK int proc_path(const char *dir, const char *name, char out[PATH_MAX]);
 

@@ -10,7 +10,6 @@
 #include "dataplane/process.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -513,9 +512,7 @@ static int open_parts(struct process *p)
 	int err = loop_open(&p->loop);
 
 	if (!err)
-		err = loop_signal(p->loop, SIGTERM, withdraw_and_stop, p);
-	if (!err)
-		err = loop_signal(p->loop, SIGINT, withdraw_and_stop, p);
+		err = loop_signal_end(p->loop, withdraw_and_stop, p);
 	if (!err)
 		err = succession_open_pages(p);
 	if (!err)

@@ -38,13 +38,6 @@
 #define DESCRIPTORS       8192 /* TCP clients of all threads, sockets and files, with room to spare */
 #define COUNTERS_AGAIN_MS 5000u /* between two attempts to create the stats page */
 
-static void on_stop_signal(void *arg)
-{
-	struct server *s = arg;
-
-	loop_stop(s->loop);
-}
-
 static void on_document_change(void *arg)
 {
 	server_load_start(arg, false);
@@ -158,9 +151,7 @@ static int watch_events(struct server *s)
 	if (err == 0)
 		err = loop_watch_file(s->loop, path, on_document_change, s);
 	if (err == 0)
-		err = loop_signal(s->loop, SIGTERM, on_stop_signal, s);
-	if (err == 0)
-		err = loop_signal(s->loop, SIGINT, on_stop_signal, s);
+		err = loop_signal_end(s->loop, NULL, NULL);
 	if (err == 0)
 		err = loop_signal(s->loop, SIGHUP, on_document_change, s);
 	if (err == 0)

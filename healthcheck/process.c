@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,11 +230,6 @@ static char *on_line(void *arg, const char *line, size_t length)
 	return command_answer(arg, line, length);
 }
 
-static void on_stop(void *arg)
-{
-	loop_stop(arg);
-}
-
 /* One descriptor an attempt. */
 static void raise_limits(void)
 {
@@ -308,9 +302,7 @@ static int open_loop(struct health_process *p)
 	if (!err)
 		err = ctl_serve(p->loop, path, "weir", on_line, &p->checker, &p->ctl);
 	if (!err)
-		err = loop_signal(p->loop, SIGTERM, on_stop, p->loop);
-	if (!err)
-		err = loop_signal(p->loop, SIGINT, on_stop, p->loop);
+		err = loop_signal_end(p->loop, NULL, NULL);
 	if (!err)
 		err = loop_job_open(p->loop, &reading, &p->reader);
 	if (!err)
@@ -365,21 +357,16 @@ static void close_health(struct health_process *p)
 int health_main(int argc, char **argv)
 {
 	static struct health_process p;
-	int err;
+	int status = proc_dirs_only(
+	        &p.dirs, argc, argv, "health",
+	        "Checks backends and virtual IPs according to the effective document.");
 
+	if (status >= 0)
+		return status;
 	json_prepare();
-	if (proc_dirs_from_args(&p.dirs, &argc, argv) || argc > 1) {
-		bool help_requested = argc == 2 && !strcmp(argv[1], "--help");
-
-		fprintf(help_requested ? stdout : stderr,
-		        "usage: weir-health [options]\n"
-		        "Checks backends and virtual IPs according to the effective document.\n\n%s",
-		        proc_dirs_help);
-		return !help_requested;
-	}
 	raise_limits();
 	proc_ignore_signals();
-	err = drop_rights();
+	int err = drop_rights();
 	if (err) {
 		log_error("rights-not-dropped", "error=%s", strerror(-err));
 		return 1;

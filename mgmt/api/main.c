@@ -8,7 +8,6 @@
  */
 #include <curl/curl.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -40,20 +39,13 @@ static int run_process(struct mgmt_process *p)
 int main(int argc, char **argv)
 {
 	static struct mgmt_process p;
+	int status = proc_dirs_only(
+	        &p.core.dirs, argc, argv, "mgmt",
+	        "Keeps versions and overrides, writes the effective document, serves the API.");
 
+	if (status >= 0)
+		return status;
 	json_prepare();
-	if (argc > 1 && !strcmp(argv[1], "--help")) {
-		printf("weir-mgmt: keeps versions and overrides, writes the effective document, serves "
-		       "the API.\n\n%s",
-		       proc_dirs_help);
-		return 0;
-	}
-	if (proc_dirs_from_args(&p.core.dirs, &argc, argv))
-		return 1;
-	if (argc > 1) {
-		fprintf(stderr, "weir-mgmt: unknown argument %s\n", argv[1]);
-		return 1;
-	}
 	proc_ignore_signals();
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	int err = run_process(&p);

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <jansson.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,13 +264,6 @@ static void on_mgmt_change(void *arg, int fd, uint32_t events)
 	core_unlock(&p->core);
 }
 
-static void on_mgmt_stop(void *arg)
-{
-	struct mgmt_process *p = arg;
-
-	loop_stop(p->loop);
-}
-
 /* {"do":"status"}: the same as GET /v1/status, for when HTTP is in doubt. */
 static char *on_ctl_request(void *arg, const char *line, size_t length)
 {
@@ -357,9 +349,7 @@ static int open_mgmt_loop(struct mgmt_process *p)
 	if (!err)
 		err = loop_fd_add(p->loop, fd, EPOLLIN, on_mgmt_change, p);
 	if (!err)
-		err = loop_signal(p->loop, SIGTERM, on_mgmt_stop, p);
-	if (!err)
-		err = loop_signal(p->loop, SIGINT, on_mgmt_stop, p);
+		err = loop_signal_end(p->loop, NULL, NULL);
 	if (!err)
 		err = proc_path(p->core.dirs.run, "mgmt.ctl", path);
 	if (!err)

@@ -112,26 +112,6 @@ static const struct flat_item *find_item(const struct flat *flat, const char *pa
 	               : NULL;
 }
 
-/*
- *   from the head to the file    the earlier version           the file
- *   removes an object            has none                      takes it back (somebody added it)
- *   adds an object               has one                       takes it back (somebody removed it)
- *   changes a value              has the file's                takes it back
- *   changes a value              has a third, and is the base  overwrites what it was not made from
- */
-static bool reverts_change(const struct plan_change *c, const struct flat_item *earlier, bool last)
-{
-	switch (c->kind) {
-	case PLAN_REMOVED:
-		return !earlier;
-	case PLAN_ADDED:
-		return earlier;
-	default:
-		return earlier && (!strcmp(earlier->value, c->to) ||
-		                   (last && strcmp(earlier->value, c->from) != 0));
-	}
-}
-
 /* Whether the earlier version has another value than the head. */
 static bool has_other_value(const struct plan_change *c, const struct flat_item *earlier)
 {
@@ -143,6 +123,21 @@ static bool has_other_value(const struct plan_change *c, const struct flat_item 
 	default:
 		return !earlier || strcmp(earlier->value, c->from) != 0;
 	}
+}
+
+/*
+ *   from the head to the file    the earlier version           the file
+ *   removes an object            has none                      takes it back (somebody added it)
+ *   adds an object               has one                       takes it back (somebody removed it)
+ *   changes a value              has the file's                takes it back
+ *   changes a value              has a third, and is the base  overwrites what it was not made from
+ */
+static bool reverts_change(const struct plan_change *c, const struct flat_item *earlier, bool last)
+{
+	if (c->kind == PLAN_REMOVED || c->kind == PLAN_ADDED)
+		return has_other_value(c, earlier);
+	return earlier &&
+	       (!strcmp(earlier->value, c->to) || (last && strcmp(earlier->value, c->from) != 0));
 }
 
 int base_look_at(struct base_look *l, const struct change_plan *plan, const struct model *earlier,

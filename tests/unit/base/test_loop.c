@@ -373,6 +373,21 @@ static void a_signal_reaches_its_callback(void **state)
 	assert_int_equal(s->calls, 2);
 }
 
+/* Without a callback they stop the loop. */
+static void what_ends_a_process_reaches_its_callback(void **state)
+{
+	static const int signals[] = { SIGTERM, SIGINT };
+	struct seen *s = *state;
+
+	for (size_t i = 0; i < 4; i++) {
+		s->calls = 0;
+		assert_int_equal(loop_signal_end(s->loop, i < 2 ? stop_loop : NULL, s), 0);
+		kill(getpid(), signals[i % 2]);
+		assert_int_equal(loop_run(s->loop), 0);
+		assert_int_equal(s->calls, i < 2);
+	}
+}
+
 static void write_file(const char *path)
 {
 	FILE *f = fopen(path, "w");
@@ -704,6 +719,7 @@ SUITE(loop)
 		LOOP_TEST(any_order_of_setting_fires_in_order),
 		LOOP_TEST(turns_are_counted_also_when_nothing_happens),
 		LOOP_TEST(a_signal_reaches_its_callback),
+		LOOP_TEST(what_ends_a_process_reaches_its_callback),
 		LOOP_TEST(a_watched_file_tells_of_every_kind_of_change),
 		LOOP_TEST(a_directory_that_is_made_again_is_watched_again),
 		LOOP_TEST(a_file_is_known_by_its_directory_too),

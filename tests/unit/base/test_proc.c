@@ -220,6 +220,30 @@ static void a_value_fits_whole_or_is_refused(void **state)
 	}
 }
 
+static void who_has_no_other_options_says_what_it_does(void **state)
+{
+	static const struct {
+		const char *args[4];
+		int argc, status;
+	} cases[] = {
+		{ { "weir" }, 1, -1 },          { { "weir", "--node", "ams-1" }, 3, -1 },
+		{ { "weir", "--help" }, 2, 0 }, { { "weir", "--node", "ams-1", "--help" }, 4, 0 },
+		{ { "weir", "more" }, 2, 1 },   { { "weir", "--help", "more" }, 3, 1 },
+		{ { "weir", "--node" }, 2, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct proc_dirs dirs;
+		char words[4][16], *argv[5] = { NULL };
+
+		for (int k = 0; k < cases[i].argc; k++)
+			argv[k] = strcpy(words[k], cases[i].args[k]);
+		assert_int_equal(proc_dirs_only(&dirs, cases[i].argc, argv, "some", "Does it."),
+		                 cases[i].status);
+	}
+}
+
 static void a_node_is_given_or_is_the_host_without_its_domain(void **state)
 {
 	(void)state;
@@ -459,6 +483,7 @@ SUITE(proc)
 		cmocka_unit_test(who_becomes_a_process_keeps_what_it_names_alone),
 		cmocka_unit_test(who_joins_the_group_keeps_the_others),
 		cmocka_unit_test(without_the_last_of_its_bounds_no_process_begins),
+		cmocka_unit_test(who_has_no_other_options_says_what_it_does),
 		cmocka_unit_test(a_node_is_given_or_is_the_host_without_its_domain),
 	};
 
