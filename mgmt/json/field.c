@@ -18,8 +18,8 @@ RECORD_SHOWN(field_fault, "error", FAULT_ROWS);
 
 RECORD_KIND(said_body, "reason", SAID_ROWS);
 
-static void insert_error(struct field_reader *f, size_t at, const char *name, const char *format,
-                         va_list list)
+__attribute__((format(printf, 4, 0))) static void
+insert_error(struct field_reader *f, size_t at, const char *name, const char *format, va_list list)
 {
 	char detail[512];
 
