@@ -82,7 +82,7 @@ def one_family(report: Report, world: World, node: Node, family: tuple[str, str,
         report.wait(lambda: drill.verdict() == "proved", 5, "the drill says: proved", 0.2)
         wait_until(lambda: drill.shown()["flows"]["begun"] > FLOWS, 5, "the last one is counted", 0.1)
         report.equal(drill.shown()["flows"]["begun"], FLOWS + 1, "it has counted the flows of the prefix, and no others")
-        report.check("drill ams, clients" in node.weir("status", check=False), "status shows it")
+        report.check("site ams, clients" in node.weir("status", check=False), "status shows it")
         drill.end()
         wait_until(lambda: drill.shown()["state"] == "over", 5, "the drill is over", 0.1)
         wait_until(lambda: served(inside, vip) == {"ams"}, 5, "new connections of the prefix are served by ams again", 0.1)

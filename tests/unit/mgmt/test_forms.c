@@ -81,7 +81,7 @@ static void expect_row(const char *name, const char *const words[], size_t n)
 	}
 }
 
-static void expect_metric(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void expect_metric(const char *format, ...)
 {
 	char line[256] = "\n";
 	va_list args;
