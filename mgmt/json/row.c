@@ -271,7 +271,7 @@ static void put_argument(const struct row_input *r, FILE *out, const char **at)
 
 	assert(r->args || c == '%');
 	if (c == 's')
-		fputs(va_arg(*r->args, const char *), out);
+		row_put_lines(out, va_arg(*r->args, const char *));
 	else if (c == 'z' && *(*at)++ == 'u')
 		fprintf(out, "%zu", va_arg(*r->args, size_t));
 	else if (c == '.' && !strncmp(*at, "0f", 2) && (*at += 2))

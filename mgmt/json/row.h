@@ -23,7 +23,7 @@
  *
  * A path A/B is the number A as a part of B, in millionths, `{used/room:share}`; A-B is what is left of A, at least 0.
  *
- * Control characters in a value are shown as '?'. A template is the program's own: a fault in it is asserted.
+ * Control characters in a value are shown as '?'; in an argument newlines and tabs stay. A template is the program's own: a fault in it is asserted.
  * Implemented in mgmt/json/row.c. Any thread.
  */
 #ifndef WEIR_MGMT_JSON_ROW_H

@@ -126,6 +126,8 @@ static void arguments_stand_where_printf_would_put_them(void **state)
 	row_format(text, sizeof(text), json, "%s {text}[ %s{absent}|, %zu], %.0f %%", "in", "x",
 	           (size_t)3, 4.0);
 	assert_string_equal(text, "in ams, 3, 4 %");
+	row_format(text, sizeof(text), json, "%s", "a\x1b[2J\n\xc2\x9b");
+	assert_string_equal(text, "a?[2J\n?");
 	row_format(text, 4, json, "ab{bad}");
 	assert_string_equal(text, "aba");
 	row_format(text, 3, json, "aé{text}");
