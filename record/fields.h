@@ -213,12 +213,6 @@ struct record_kind {
 		.shown = (the_name), .kind = FIELD_TIME, .offset = offsetof(type, member),         \
 		__VA_ARGS__                                                                        \
 	}
-/** A number of which each bit counts: uint64_t, as 16 digits. */
-#define SHOW_HEX(type, the_name, member, ...)                                                      \
-	{                                                                                          \
-		.shown = (the_name), .kind = FIELD_HEX, .offset = offsetof(type, member),          \
-		__VA_ARGS__                                                                        \
-	}
 /** A number, shown where bool @p is_known says so, else null. */
 #define SHOW_KNOWN(type, the_name, member, is_known, ...)                                          \
 	SHOW_AS(type, the_name, member, .known = offsetof(type, is_known) + 1, __VA_ARGS__)

@@ -485,6 +485,8 @@ static const struct field name_of_leg = { .kind = FIELD_TEXT,
 	X(t, struct shown_number, rooms)                                                           \
 	X(t, struct shown_number, boats, .spare = true)
 RECORD_SHOWN(ship, "ship", SHIP_ROWS);
+static const struct record_kind pier_leg =
+        RECORD_OF(struct desk_leg, "leg", NULL, SHOW_AS(struct desk_leg, "leg", name));
 
 struct fleet {
 	struct ship ships[2];
@@ -524,6 +526,38 @@ static void a_struct_and_its_rows_are_one_list(void **state)
 	        "\"since\": {\"type\": [\"string\", \"null\"], \"format\": \"date-time\"}, "
 	        "\"rooms\": {\"type\": [\"integer\", \"null\"]}, \"boats\": {\"type\": \"integer\"}}, "
 	        "\"required\": [\"name\", \"since\", \"rooms\"]}");
+}
+
+#define PORT_ROWS(X, t)                                                                            \
+	X(t, char[8], n_name, .shown = "name")                                                     \
+	X(t, int64_t, since_ms, .shown = "since", .kind = FIELD_TIME)                              \
+	X(t, uint64_t, mask, .kind = FIELD_HEX)                                                    \
+	X(t, uint32_t, depth, KNOWN_IF(t, is_sounded))                                             \
+	X(t, bool, is_sounded, HIDDEN)                                                             \
+	X(t, const struct desk_leg *, pier, AS_ROWS(pier_leg), .behind = true)                     \
+	X(t, const struct ship *, ships, AS_LIST(t, ships, n_ships, ship_kind))                    \
+	X(t, size_t, n_ships, HIDDEN)
+RECORD_SHOWN(port, "port", PORT_ROWS);
+#define NAMES_ROWS(X, t) X(t, bool, is_sounded) X(t, uint64_t, mask)
+static const struct record_kind names = RECORD_PART(port, "part", NAMES_ROWS);
+
+/* What a row sets itself counts, whatever its member says. */
+static void a_row_of_a_list_may_be_something_else(void **state)
+{
+	static const struct ship ships[] = { { .name = "a", .rooms = { true, 3 } } };
+	static const struct desk_leg pier = { "left", 1 };
+
+	(void)state;
+	expect_text(SHOWN(port, .n_name = "kiel", .since_ms = 1000, .mask = 10, .depth = 7,
+	                  .is_sounded = true, .pier = &pier, .ships = ships, .n_ships = 1),
+	            "{\"name\": \"kiel\", \"since\": \"1970-01-01T00:00:01.000Z\", "
+	            "\"mask\": \"000000000000000a\", \"depth\": 7, \"leg\": \"left\", \"ships\": "
+	            "[{\"name\": \"a\", \"since\": null, \"rooms\": 3}]}");
+	expect_text(SHOWN(port, .depth = 7),
+	            "{\"name\": \"\", \"since\": null, \"mask\": \"0000000000000000\", "
+	            "\"depth\": null, \"ships\": []}");
+	expect_text(record_shown(&names, &(struct port){ .is_sounded = true, .mask = 2 }),
+	            "{\"is_sounded\": true, \"mask\": 2}");
 }
 
 /* --- the schema of what is shown --- */
@@ -609,6 +643,7 @@ SUITE(fields)
 		cmocka_unit_test(what_is_shown_may_lie_elsewhere),
 		cmocka_unit_test(what_is_not_there_is_null_or_left_out),
 		cmocka_unit_test(a_struct_and_its_rows_are_one_list),
+		cmocka_unit_test(a_row_of_a_list_may_be_something_else),
 		cmocka_unit_test(a_list_in_a_struct_has_no_more_than_its_room),
 		cmocka_unit_test(a_schema_says_what_is_shown),
 		cmocka_unit_test(a_schema_has_the_words_that_are_known),
