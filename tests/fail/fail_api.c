@@ -132,8 +132,10 @@ static enum outcome run_child(const char *text, size_t n_text, unsigned long n, 
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		abort();
-	if (WIFEXITED(status) && WEXITSTATUS(status) == MEMORY_EXIT)
+	if (WIFEXITED(status) && WEXITSTATUS(status) == MEMORY_EXIT) {
+		api_world_sweep();
 		return OUTCOME_GOOD;
+	}
 	if (!WIFEXITED(status))
 		printf("  %lu: signal %d\n", n, WTERMSIG(status));
 	return WIFEXITED(status) ? (enum outcome)WEXITSTATUS(status) : OUTCOME_BAD;
@@ -198,6 +200,7 @@ int main(int argc, char **argv)
 	int option;
 
 	json_prepare();
+	api_world_share();
 	while ((option = getopt(argc, argv, "s:o:")) != -1) {
 		if (option == 's')
 			step = strtoul(optarg, NULL, 10);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,7 +37,19 @@ static const char document[] =
         "         { site = \"fra\"; vip = \"vf\"; pool = \"webf\"; } ); } );\n";
 
 static struct core core;
-static char dir[64];
+static char own_dir[FUZZ_DIR_MAX], *dir = own_dir;
+
+void api_world_share(void)
+{
+	dir = mmap(NULL, FUZZ_DIR_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (dir == MAP_FAILED)
+		abort();
+}
+
+void api_world_sweep(void)
+{
+	files_remove_dir(dir);
+}
 
 void api_world_close(void)
 {

@@ -14,6 +14,10 @@
 /** Make the core, whose threads have ended: nothing waits, nothing asks peers. Or abort. */
 struct core *api_world_open(void);
 void api_world_close(void);
+/** Before a fork: the folder of a core that a child makes is known here, too. */
+void api_world_share(void);
+/** Take away the folder of a child that ended without api_world_close(). */
+void api_world_sweep(void);
 /** Read the head of a request and move @p at to the body. @return whether it is one */
 bool api_world_read(const char **at, const char *end, struct http_request *r);
 
