@@ -201,6 +201,7 @@ static int compile_image(struct generation *g, const struct generation_how *how,
 		.isolate = true,
 		.earlier = earlier,
 		.reuse = how->trust_cache,
+		.n_compiled = &g->n_compiled,
 	};
 	struct image *image;
 	int err;

@@ -59,7 +59,8 @@ struct generation {
 	bool is_former; /**< the image is another program's: the next load compiles the zones */
 	bool stale;     /**< compiling failed: the whole image is the kept, earlier one */
 	int stale_error; /**< -errno of that, or of a file that was not read for what may pass; or 0 */
-	size_t n_earlier, n_broken;      /**< zones with such an image_zone.state */
+	size_t n_earlier, n_broken; /**< zones with such an image_zone.state */
+	size_t n_compiled; /**< zones that were read and compiled for it; the others were copied */
 	struct peer_health *peer_health; /**< in the arena; the generation owns its pages */
 };
 

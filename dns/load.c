@@ -142,12 +142,12 @@ static int install_generation(struct server *s)
 	listen_update(s);
 	log_at(known ? LOG_DEBUG : LOG_NOTICE, "dns-generation",
 	       "document=%llu zones=%u records=%u names=%zu image_bytes=%llu took_ms=%llu stale=%d "
-	       "zones_earlier=%zu zones_broken=%zu",
+	       "zones_compiled=%zu zones_earlier=%zu zones_broken=%zu",
 	       (unsigned long long)loaded->model->meta.document, loaded->image->n_zones,
 	       loaded->image->n_records, loaded->steering->n_names,
 	       (unsigned long long)loaded->image->size_bytes,
 	       (unsigned long long)(loop_now_ms(s->loop) - s->load.began_ms), loaded->stale,
-	       loaded->n_earlier, loaded->n_broken);
+	       loaded->n_compiled, loaded->n_earlier, loaded->n_broken);
 	if (!s->ready)
 		proc_ready();
 	s->ready = true;

@@ -323,6 +323,8 @@ static int add_part(struct images *m, const struct parts_item *p, zones_report *
 		if (err < 0)
 			return err;
 		to->from = image;
+		if (in.n_compiled)
+			*in.n_compiled += in.n_zones;
 	}
 	m->n_records += image_part(to->from, to->number)->n_records;
 	m->n++;

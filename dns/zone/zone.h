@@ -54,6 +54,7 @@ struct zone_input {
 	 * copied from it. Only the rest is compiled.
 	 */
 	bool reuse;
+	size_t *n_compiled; /**< the zones that were not copied are added to it; NULL: nobody asks */
 	/** Digest of the program, copied to image.program: what another one made is not copied. */
 	uint64_t program;
 	uint32_t n_others; /**< records of other zones, which count for ZONE_RECORDS_MAX */
