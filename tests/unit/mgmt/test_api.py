@@ -465,7 +465,7 @@ class Overrides(unittest.TestCase):
             schema = item["post"]["requestBody"]["content"]["application/json"]["schema"]
             tried = self.node.ask("POST", path.replace("{part1}", "1").replace("{part2}", "hold"), {"no_such_field": 1})
             if tried.code != "invalid":
-                self.assertEqual(schema["properties"], {}, path)
+                self.assertEqual(schema.get("properties", {}), {}, path)
                 continue
             errors = {e["field"]: e["detail"] for e in tried.json["errors"]}
             known = errors["no_such_field"].split("known fields: ")[1].split(", ")
