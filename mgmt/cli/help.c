@@ -29,6 +29,7 @@ static const struct {
 	{ "10, 11",
 	  "of `status`: degraded, down; of `store check`: a warning, something wrong. 10 of `agent status`: "
 	  "degraded. 10 with `--wait` or `--watch`: the operation is held, or the drill has not proved it" },
+	{ "71", "out of memory" },
 	{ NULL, NULL },
 };
 

@@ -30,8 +30,8 @@ TICK = "mgmt/operations/transition.c"
 INTERNAL = "mgmt/operations/engine_internal.h"
 HEADER = "mgmt/operations/engine.h"
 OPERATION = "mgmt/operations/operation.h"
-PARTS = ("absent", "apart", "back", "behind", "command", "command_parts", "engine", "facts", "guards", "history", "level",
-         "own", "plan", "record", "stay", "step", "tick", "well")
+PARTS = ("absent", "command", "command_parts", "engine", "facts", "guards", "history", "level",
+         "partition", "plan", "record", "recovery", "regression", "resting", "stale_record", "step", "takeover", "transition")
 SIMULATOR = seeded.Simulator(
     ("base", "dns/steering", "include", "mgmt/files", "mgmt/operations", "mgmt/overrides", "mgmt/rules", "model", "tests/sim"),
     ("base/hash.c", "base/plain.c", "dns/steering/steps.c", "mgmt/rules/rule.c", "model/at_site.c", "model/override_level.c", "tests/sim/schedule.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_behind", "scenes_over", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "store", "view", "world")),
