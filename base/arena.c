@@ -129,15 +129,13 @@ char *arena_strdup(struct arena *a, const char *text)
 char *arena_printf(struct arena *a, const char *format, ...)
 {
 	va_list args;
-	char *text = NULL;
 
 	va_start(args, format);
 	int n = vsnprintf(NULL, 0, format, args);
 	va_end(args);
-	if (n >= 0)
-		text = arena_alloc(a, (size_t)n + 1, 1);
+	char *text = n < 0 ? fail_allocation(a) : arena_alloc(a, (size_t)n + 1, 1);
 	if (!text)
-		return fail_allocation(a);
+		return NULL;
 	va_start(args, format);
 	vsnprintf(text, (size_t)n + 1, format, args);
 	va_end(args);

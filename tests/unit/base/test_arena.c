@@ -24,6 +24,7 @@ static void a_full_arena_fails_and_remembers_it(void **state)
 	assert_false(arena_failed(a) || arena_is_full(a));
 	assert_null(arena_alloc(a, 1, 501));
 	assert_true(arena_failed(a) && arena_is_full(a));
+	assert_null(arena_printf(a, "%0501d", 0));
 	assert_false(memory_failed());          /* of the machine none was missing */
 	assert_non_null(arena_alloc(a, 1, 16)); /* what fits still fits */
 	assert_true(arena_failed(a));
