@@ -8,8 +8,8 @@
  *   died, or was killed since it hung, before it had the newest in force for HELD_MS
  *   has none in force and refuses the newest for REFUSED_MS: that needs no second try
  *
- * If it fails with the copy as often, the document is not the reason: then both are tried in turns. weir-mgmt is no
- * reader of this kind: it writes the document.
+ * If it fails with the copy as often, the document is not the reason: then both are tried in turns. If it refuses
+ * both, it waits with the newest. weir-mgmt is no reader of this kind: it writes the document.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -120,21 +120,34 @@ static bool has_held(const struct child *c, uint64_t ms, uint64_t now_ms)
 	return c->held_since_ms && now_ms >= c->held_since_ms + ms;
 }
 
-static bool is_refused(const struct conditions *s)
+/*
+ * Whether it has none in force since it refuses the newest. What weir-dataplane refuses may be its driver's, as a NIC or
+ * memory that the host lacks; so of that one the supervisor must refuse the document, too.
+ */
+static bool is_refused(const struct child *c, const struct conditions *s)
 {
+	bool is_drivers = c == &c->run->children[CHILD_DATAPLANE] && c->run->document;
+
 	for (uint32_t i = 0; i < s->n; i++)
 		if (!strcmp(s->items[i].code, "document-refused"))
-			return s->document == 0;
+			return s->document == 0 && !is_drivers;
 	return false;
 }
 
-/* A process that goes on without any document does not fail by itself: end it, and start it with the good one. */
+/*
+ * A process that goes on without any document does not fail by itself: end it, and start it with the good one; or with
+ * the newest again, which it is to take once it can, if that one helps as little.
+ */
 static void replace_refused(struct child *c)
 {
-	if (*c->skips || !has_other_good(c->run, c->run->mark))
+	bool has_good = *c->skips;
+
+	if (c->refuses_both || !has_other_good(c->run, c->run->mark) ||
+	    (has_good && strcmp(c->skips, c->run->mark) != 0))
 		return;
 	snprintf(c->failed_mark, sizeof(c->failed_mark), "%s", c->run->mark);
-	c->failures = TRIES;
+	c->failures = has_good ? 0 : TRIES;
+	c->refuses_both = has_good;
 	c->must_restart = true;
 	run_terminate_child(c);
 }
@@ -151,9 +164,11 @@ static void look_at_document(struct child *c, uint64_t now_ms)
 		c->held_since_ms = 0;
 	else if (!c->held_since_ms)
 		c->held_since_ms = now_ms;
-	if (has_held(c, HELD_MS, now_ms))
+	if (has_held(c, HELD_MS, now_ms)) {
 		c->failures = 0;
-	if (is_refused(&said) && now_ms >= c->started_ms + REFUSED_MS)
+		c->refuses_both = false;
+	}
+	if (is_refused(c, &said) && now_ms >= c->started_ms + REFUSED_MS)
 		replace_refused(c);
 }
 

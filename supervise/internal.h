@@ -47,9 +47,10 @@ struct child {
 	uint64_t killed_ms;    /* for hanging; 0: it was not */
 	uint64_t restarted_ms; /* the last time that it was restarted, or died; 0: never */
 	unsigned restarts;
-	/* good.c has the next four */
+	/* good.c has the next five */
 	char failed_mark[PROC_MARK_MAX]; /* the document with which it failed */
 	unsigned failures;               /* with that one */
+	bool refuses_both;         /* the newest and the last good one: since it had one in force */
 	uint64_t held_since_ms;    /* since when it has the newest in force; 0: not, or not known */
 	char skips[PROC_MARK_MAX]; /* the document that it passes over, or "" */
 	char reason[200];          /* of the trouble */

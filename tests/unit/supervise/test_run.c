@@ -724,10 +724,40 @@ static void who_refuses_a_document_at_its_start_gets_the_last_good_one(void **st
 	pass_ms(5000);
 	assert_string_not_equal(skipped_by("dns"), "");
 	assert_string_equal(who_has_the_last_good(), "weir-dns ");
+	await_script("dns");
 	did[0] = '\0';
-	state_document("dns", 0, true); /* that is refused, too */
+	pass_looks(1);
+	state_document("dns", 0, true); /* that is refused, too: it waits with the newest */
+	pass_looks(8);
+	expect_actions("");
+	pass_looks(1);
+	expect_actions("TERM dns; ");
+	end_process("dns");
+	pass_ms(5000);
+	assert_string_equal(skipped_by("dns"), "");
+	assert_string_equal(who_has_the_last_good(), "");
+	did[0] = '\0';
+	state_document("dns", 0, true);
 	pass_looks(30);
 	expect_actions("");
+}
+
+/* What it refuses may be its driver's: it is to take the newest once there is a NIC. */
+static void a_dataplane_without_a_driver_is_left_with_the_newest(void **state)
+{
+	(void)state;
+	begin_with_a_good_document();
+	end_process("dataplane");
+	pass_ms(0);
+	await_script("dataplane");
+	did[0] = '\0';
+	pass_looks(1);
+	state_document("dataplane", 0, true);
+	pass_looks(30);
+	expect_actions("");
+	place_write("state/" PROC_EFFECTIVE_FILE, "schema = "); /* no process takes that */
+	pass_looks(1);
+	expect_actions("TERM dataplane; ");
 }
 
 /* weir-dns needs the addresses of a document. */
@@ -1384,6 +1414,7 @@ SUITE(run)
 		T(who_fails_twice_with_a_document_gets_the_last_good_one),
 		T(who_is_ended_or_had_the_document_in_force_gets_the_newest),
 		T(who_refuses_a_document_at_its_start_gets_the_last_good_one),
+		T(a_dataplane_without_a_driver_is_left_with_the_newest),
 		T(a_start_with_a_refused_document_goes_on_from_the_last_good_one),
 		T(with_a_successor_nothing_is_started),
 		T(what_cannot_be_started_or_watched_is_tried_again),
