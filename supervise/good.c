@@ -23,11 +23,12 @@
 #include "supervise/internal.h"
 #include "weir/condition.h"
 
-#define HELD_MS    2000u  /* who has it in force for so long has not failed with it at the start */
-#define KEPT_MS    5000u  /* from then on it is a good one */
-#define REFUSED_MS 10000u /* what is short for a moment is there again */
-#define TRIES      2u
-#define PART_BYTES 65536u
+#define HELD_MS         2000u /* who has it in force for so long has not failed with it at the start */
+#define KEPT_MS         5000u  /* from then on it is a good one */
+#define REFUSED_MS      10000u /* what is short for a moment is there again */
+#define TRIES           2u
+#define PART_BYTES      65536u
+#define ENVIRONMENT_MAX 65536u /* bytes of a process's that are looked at; ours are far fewer */
 
 /* The mark of the file @p name. @return false: there is none */
 static bool read_mark(const struct run *r, const char *name, char mark[PROC_MARK_MAX])
@@ -218,6 +219,17 @@ void run_good_choose(struct child *c)
 	if (skips)
 		log_error("last-good-document",
 		          "process=%s reason=\"it failed with the newest document\"", c->name);
+}
+
+void run_good_adopt(struct child *c)
+{
+	static char environment[ENVIRONMENT_MAX];
+	size_t n = run_read_proc(c->pid, "environ", environment, sizeof(environment));
+	size_t n_name = strlen(PROC_SKIP_VARIABLE "=");
+
+	for (const char *at = environment; at < environment + n; at += strlen(at) + 1)
+		if (!strncmp(at, PROC_SKIP_VARIABLE "=", n_name))
+			snprintf(c->skips, sizeof(c->skips), "%s", at + n_name);
 }
 
 void run_good_state(const struct child *c, struct stats *s)

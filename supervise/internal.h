@@ -143,6 +143,8 @@ void run_good_look(struct run *r, uint64_t now_ms);
 void run_good_note_end(struct child *c, int status, uint64_t now_ms);
 /* good.c: before the child starts: with which document. */
 void run_good_choose(struct child *c);
+/* good.c: the child was found, as another supervisor has started it: with which document it says itself. */
+void run_good_adopt(struct child *c);
 /* good.c: state that the child runs with the last good document. */
 void run_good_state(const struct child *c, struct stats *s);
 

@@ -455,6 +455,7 @@ static void adopt_children(struct run *r)
 
 		if (!pid || watch_child(c, pid, false) != 0)
 			continue;
+		run_good_adopt(c);
 		log_info("process-adopted", "process=%s pid=%d", c->name, (int)pid);
 	}
 }

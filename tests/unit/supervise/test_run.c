@@ -742,6 +742,27 @@ static void who_refuses_a_document_at_its_start_gets_the_last_good_one(void **st
 	expect_actions("");
 }
 
+static void who_has_the_last_good_one_has_it_under_the_next_supervisor(void **state)
+{
+	(void)state;
+	begin_with_a_good_document();
+	for (int i = 0; i < 2; i++) {
+		await_script("health");
+		end_process("health");
+		pass_ms(5000);
+	}
+	for (size_t i = 0; i < 4; i++)
+		await_script(names[i]);
+	fail_supervisor();
+	begin_supervisor(false);
+	pass_looks(1);
+	assert_string_equal(who_has_the_last_good(), "weir-health ");
+	document_number = 59;
+	write_plain();
+	pass_looks(1);
+	assert_string_equal(who_has_the_last_good(), "");
+}
+
 /* What it refuses may be its driver's: it is to take the newest once there is a NIC. */
 static void a_dataplane_without_a_driver_is_left_with_the_newest(void **state)
 {
@@ -1414,6 +1435,7 @@ SUITE(run)
 		T(who_fails_twice_with_a_document_gets_the_last_good_one),
 		T(who_is_ended_or_had_the_document_in_force_gets_the_newest),
 		T(who_refuses_a_document_at_its_start_gets_the_last_good_one),
+		T(who_has_the_last_good_one_has_it_under_the_next_supervisor),
 		T(a_dataplane_without_a_driver_is_left_with_the_newest),
 		T(a_start_with_a_refused_document_goes_on_from_the_last_good_one),
 		T(with_a_successor_nothing_is_started),
