@@ -14,7 +14,8 @@
 #include "base/log.h"
 #include "supervise/internal.h"
 
-#define OOM_FIRST "500" /* half of all memory counts in addition */
+#define OOM_FIRST 500  /* half of all memory counts in addition */
+#define OOM_MOST  1000 /* OOM_SCORE_ADJ_MAX of the kernel */
 
 void run_note_children(struct run *r)
 {
@@ -33,15 +34,19 @@ void run_note_children(struct run *r)
 
 /*
  * Where the host's memory is at an end, the kernel ends weir-mgmt first, whose end changes no answer and no packet: it would
- * choose the largest, which are weir-dataplane and weir-dns.
+ * choose the largest, which are weir-dataplane and weir-dns. In a container all may have a score already.
  */
 static void offer_to_oom_killer(void)
 {
+	char text[16];
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return;
-	(void)!write(fd, OOM_FIRST, strlen(OOM_FIRST));
+	run_read_proc(getpid(), "oom_score_adj", text, sizeof(text));
+	int score = atoi(text) + OOM_FIRST;
+
+	dprintf(fd, "%d", score < OOM_MOST ? score : OOM_MOST);
 	close(fd);
 }
 

@@ -1351,6 +1351,27 @@ static int run_one(const struct run *r, int i, const char *option, const char *v
 	return status;
 }
 
+static int own_oom_score(void)
+{
+	FILE *f = fopen("/proc/self/oom_score_adj", "r");
+	int score = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &score), 1);
+	fclose(f);
+	return score;
+}
+
+/* To give more, and that back, needs no right. */
+static void set_oom_score(int score)
+{
+	FILE *f = fopen("/proc/self/oom_score_adj", "w");
+
+	assert_non_null(f);
+	assert_true(fprintf(f, "%d", score) > 0);
+	assert_int_equal(fclose(f), 0);
+}
+
 static void a_program_gets_its_directories_and_nothing_of_systemd(void **state)
 {
 	static const char script[] =
@@ -1367,13 +1388,11 @@ static void a_program_gets_its_directories_and_nothing_of_systemd(void **state)
 		     { "--successor", "7", " --successor 7" } };
 	struct run run = { .dirs = &dirs };
 	struct rlimit before, none;
-	char expected[4 * PATH_MAX], said[256], own_score[16] = "";
-	FILE *score = fopen("/proc/self/oom_score_adj", "r");
+	char expected[4 * PATH_MAX], said[256];
+	const int own = own_oom_score(), scores[] = { own, own + 300, own + 700 };
+	int score = own;
 
 	(void)state;
-	assert_non_null(score);
-	assert_non_null(fgets(own_score, sizeof(own_score), score));
-	fclose(score);
 	snprintf(run.bin, sizeof(run.bin), "%s", bin);
 	run_sockets_init(&run.sockets);
 	for (int i = 0; i < CHILD_COUNT; i++) {
@@ -1385,18 +1404,23 @@ static void a_program_gets_its_directories_and_nothing_of_systemd(void **state)
 			place_write(name, script);
 			snprintf(path, sizeof(path), "%s/%s", place, name);
 			assert_int_equal(chmod(path, 0755), 0);
+			score = scores[k] < 1000 ? scores[k] : 1000; /* as of a container */
+			set_oom_score(score);
 			assert_int_equal(run_one(&run, i, rows[k].option, rows[k].value), 0);
 			strcat(name, ".seen");
 			read_file(name, seen, sizeof(seen));
 			snprintf(expected, sizeof(expected),
 			         "--conf-dir %s --state-dir %s --run-dir %s --bpf-dir /bpf --node "
-			         "ams-1%s\n|%s\n0000000000000000\n%s",
+			         "ams-1%s\n|%s\n0000000000000000\n%d\n",
 			         dirs.conf, dirs.state, dirs.run, rows[k].seen,
 			         i == CHILD_DNS ? "1|weir-more" : "|",
-			         i == CHILD_MGMT ? "500\n" : own_score);
+			         i != CHILD_MGMT ? score
+			         : score < 500   ? score + 500
+			                         : 1000);
 			assert_string_equal(seen, expected);
 		}
 	}
+	set_oom_score(own);
 	/* without its sockets it would answer nobody */
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = before;
