@@ -10,6 +10,8 @@
  *
  * If it fails with the copy as often, the document is not the reason: then both are tried in turns. If it refuses
  * both, it waits with the newest. weir-mgmt is no reader of this kind: it writes the document.
+ *
+ * A thread writes the copy: a disk may take seconds for it, and a process that dies meanwhile is to be started again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop_job.h"
 #include "base/owner.h"
 #include "base/replace.h"
 #include "supervise/internal.h"
@@ -80,23 +83,60 @@ static int copy_document(const struct run *r, int from)
 	return replace_end(to, err, temporary, path, REPLACE_SYNC_FILE);
 }
 
-static void keep_good(struct run *r)
+/* The newest document, if it is still the one that all have in force, and was not kept before. */
+static void open_newest(void *arg)
 {
+	struct run *r = arg;
 	char path[PATH_MAX], mark[PROC_MARK_MAX];
 
-	if (!has_other_good(r, r->mark) && read_mark(r, PROC_GOOD_FILE, mark))
-		return; /* it was kept before */
+	r->copied_fd = -1;
+	r->copy_err = 0;
 	if (proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path) ||
-	    proc_document_mark(path, mark) || strcmp(mark, r->mark) != 0)
+	    proc_document_mark(path, mark) || strcmp(mark, r->mark) != 0 ||
+	    (read_mark(r, PROC_GOOD_FILE, mark) && !strcmp(mark, r->mark)))
 		return;
-	int fd = owner_open(path, "mgmt");
-	int err = fd < 0 ? fd : copy_document(r, fd);
+	r->copied_fd = owner_open(path, "mgmt");
+	if (r->copied_fd < 0)
+		r->copy_err = r->copied_fd;
+}
 
-	if (fd >= 0)
-		close(fd);
+static void copy_newest(void *arg)
+{
+	struct run *r = arg;
+
+	if (r->copied_fd >= 0)
+		r->copy_err = copy_document(r, r->copied_fd);
+}
+
+static uint64_t accept_copy(void *arg, int err)
+{
+	struct run *r = arg;
+
+	err = err ? err : r->copy_err;
+	if (r->copied_fd >= 0)
+		close(r->copied_fd);
+	r->copied_fd = -1;
 	if (err)
 		log_warn("good-document-not-kept", "error=\"%s\" effect=\"an earlier one stays\"",
 		         strerror(-err));
+	return 0;
+}
+
+int run_good_open(struct run *r)
+{
+	const struct loop_work copying = {
+		.begin = open_newest, .work = copy_newest, .accept = accept_copy, .arg = r
+	};
+
+	r->copied_fd = -1;
+	return loop_job_open(r->loop, &copying, &r->copying);
+}
+
+void run_good_close(struct run *r)
+{
+	loop_job_close(r->copying);
+	if (r->copied_fd >= 0)
+		close(r->copied_fd);
 }
 
 void run_good_document(struct run *r, const char *mark, uint64_t number)
@@ -189,7 +229,7 @@ void run_good_look(struct run *r, uint64_t now_ms)
 	}
 	r->kept = all;
 	if (all)
-		keep_good(r);
+		loop_job_start(r->copying);
 }
 
 void run_good_note_end(struct child *c, int status, uint64_t now_ms)

@@ -87,7 +87,10 @@ struct run {
 	char mark[PROC_MARK_MAX]; /* of the newest document; "": there is none */
 	uint64_t document;        /* its number; 0: it is refused */
 	bool kept;                /* all processes have it in force, and its copy is kept */
-	int stop_index;           /* in stop_order: the child that is being stopped */
+	/* good.c: who copies it; while it runs, the next two are its thread's */
+	struct loop_job *copying;
+	int copied_fd, copy_err;
+	int stop_index; /* in stop_order: the child that is being stopped */
 	struct run_routes routes;
 	/* until when routers have the time to send elsewhere; 0: nothing was withdrawn yet */
 	uint64_t withdrawn_ms;
@@ -133,6 +136,10 @@ void run_exec_child(const struct child *c, const char *option, const char *value
 /* child.c: ask the child to end; it is killed after STOP_MS. */
 void run_terminate_child(struct child *c);
 
+/* good.c: what copies documents. @return 0 or -errno */
+int run_good_open(struct run *r);
+/* good.c: wait for the copy that is being written. */
+void run_good_close(struct run *r);
 /* good.c: the newest document has @p mark, and is @p number; 0: the supervisor refuses it. */
 void run_good_document(struct run *r, const char *mark, uint64_t number);
 /* good.c: the file of the last good document. @return false: there is none, or it is the newest */

@@ -554,6 +554,10 @@ static enum run_end acquire_lock(struct run *r, bool stop, char *reason)
 /* With the lock: take over what runs, start what does not, until the end. @return 0 or -errno */
 static int supervise_children(struct run *r)
 {
+	int err = run_good_open(r);
+
+	if (err)
+		return err;
 	run_hang_open(r); /* before processes that start take the room for it */
 	adopt_children(r);
 	apply_document(r);
@@ -562,9 +566,9 @@ static int supervise_children(struct run *r)
 	run_note_children(r);
 	run_hang_begin(r);
 	proc_ready();
-	int err = loop_run(r->loop);
-
+	err = loop_run(r->loop);
 	run_hang_end(r);
+	run_good_close(r);
 	return err;
 }
 
