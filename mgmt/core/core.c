@@ -78,6 +78,7 @@ void core_changed(struct core *c)
 {
 	const uint64_t one = 1;
 
+	c->n_changes++;
 	pthread_cond_broadcast(&c->changed);
 	if (c->exchange_fd)
 		(void)!write(c->exchange_fd, &one, sizeof(one));

@@ -59,6 +59,8 @@ struct core {
 	pthread_mutex_t compare_lock;
 	/** broadcast at each change, event, and document that was accepted */
 	pthread_cond_t changed;
+	/** counts core_changed(): who gave the lock up meanwhile was not woken, and sees by it whether something changed */
+	uint64_t n_changes;
 	struct intent *intent;
 	struct observe *observe;
 	struct observer *observer;

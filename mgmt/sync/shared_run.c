@@ -89,18 +89,40 @@ void shared_run_step(struct core *core, const struct pending_clock *clock)
 	end_joining(r);
 }
 
-/* When the helper is to look again, if nothing changes: @p end_ms and @p fetch_ms, where it waits to try again. */
+/** When the helper does what there is to do again: not before, as it may have failed, or have no effect yet. */
+struct helper_times {
+	uint64_t end_ms, fetch_ms, settle_ms;
+};
+
+/* When the helper is to look again, if nothing changes. @param ends  whether a version is to be ended */
 static uint64_t next_help_ms(const struct shared_run *r, const struct pending_clock *clock,
-                             uint64_t end_ms, uint64_t fetch_ms)
+                             bool ends, const struct helper_times *t)
 {
 	uint64_t now_ms = clock_mono_ms(), until_ms = now_ms + IDLE_MS;
 	int64_t left_ms;
 
 	if (history_is_open(shared_intent_history(r->core->intent), clock->now_ms, &left_ms))
 		until_ms = now_ms + OPEN_MS;
-	if (end_ms > now_ms && end_ms < until_ms)
-		until_ms = end_ms;
-	return r->missing.number && fetch_ms < until_ms ? fetch_ms : until_ms;
+	if (ends && t->end_ms < until_ms)
+		until_ms = t->end_ms;
+	if (r->missing.number && t->fetch_ms < until_ms)
+		until_ms = t->fetch_ms;
+	return t->settle_ms < until_ms ? t->settle_ms : until_ms;
+}
+
+/* Fetch the files of a version that is to be in force. Under the lock, which is given up meanwhile. @return 0 or -errno: try later */
+static int fetch_missing(struct shared_run *r, struct peer_client *client)
+{
+	struct version missing = r->missing;
+
+	core_unlock(r->core);
+	int err = shared_files_fetch(r->core, client, &missing);
+
+	client_close(client);
+	core_lock(r->core);
+	if (!err)
+		core_changed(r->core); /* the main thread puts it in force */
+	return err;
 }
 
 /* Asks others for what this node needs: the end of versions, and files; and lets the store have what it lacks. */
@@ -109,34 +131,37 @@ static void *run_helper(void *arg)
 	struct shared_run *r = arg;
 	struct core *core = r->core;
 	struct peer_client client = { .multi = NULL };
-	uint64_t end_ms = 0, fetch_ms = 0, settle_ms = 0; /* when these are tried again */
+	struct helper_times t = { 0 };
 	struct pending_clock clock;
 
 	pending_clock_read(&clock);
 	core_lock(core);
 	while (!core->stopping) {
-		uint64_t now_ms = clock_mono_ms();
+		uint64_t now_ms = clock_mono_ms(), n_changes = core->n_changes;
 		const char *reason;
 
 		clock.now_ms = (int64_t)now_ms;
 		uint64_t number = shared_intent_to_end(core->intent, &clock, &reason);
-		struct version missing = r->missing;
 
-		if (number && now_ms >= end_ms && end_version(r, number, reason))
-			end_ms = clock_mono_ms() + AGAIN_MS;
-		if (missing.number && now_ms >= fetch_ms) {
-			core_unlock(core);
-			if (shared_files_fetch(core, &client, &missing))
-				fetch_ms = clock_mono_ms() + AGAIN_MS;
-			client_close(&client);
-			core_lock(core);
+		if (number && now_ms >= t.end_ms) {
+			int err = end_version(r, number, reason);
+
+			t.end_ms = clock_mono_ms() + (err ? AGAIN_MS : OPEN_MS);
 		}
-		if (now_ms >= settle_ms)
-			settle_ms = shared_commands_settle(core);
-		uint64_t until_ms = next_help_ms(r, &clock, end_ms, fetch_ms);
-		bool is_changed = core_wait(core, settle_ms < until_ms ? settle_ms : until_ms);
-		if (is_changed && settle_ms > now_ms + SHARED_COMMANDS_LOOK_MS)
-			settle_ms = now_ms + SHARED_COMMANDS_LOOK_MS;
+		if (r->missing.number && now_ms >= t.fetch_ms) {
+			int err = fetch_missing(r, &client);
+
+			t.fetch_ms = clock_mono_ms() + (err ? AGAIN_MS : OPEN_MS);
+		}
+		if (now_ms >= t.settle_ms)
+			t.settle_ms = shared_commands_settle(core);
+		uint64_t until_ms = next_help_ms(r, &clock, number, &t);
+
+		/* what changed while the lock was given up has woken nobody */
+		if (core->n_changes == n_changes)
+			(void)core_wait(core, until_ms);
+		if (core->n_changes != n_changes && t.settle_ms > now_ms + SHARED_COMMANDS_LOOK_MS)
+			t.settle_ms = now_ms + SHARED_COMMANDS_LOOK_MS;
 	}
 	core_unlock(core);
 	client_close(&client);

@@ -111,7 +111,10 @@ static bool has_weight_90(struct node *n, void *arg)
 	return scene_weight_on_disk(n) == 90;
 }
 
-/* A version's files that no other node gives are asked for each second, not at each look. */
+/*
+ * A version's files that no other node gives are asked for each second, not at each look. Once they are here the version comes
+ * into force, and nobody asks for them again meanwhile.
+ */
 void scenes_shared_fetch(struct scene *s)
 {
 	scene_begin(s, NODES, true);
@@ -134,6 +137,11 @@ void scenes_shared_fetch(struct scene *s)
 	      web_counted());
 	for (size_t i = 0; i < 2; i++)
 		JUDGE(s, node_start(s->node[i]), "%s does not start again", node_name(s->node[i]));
+	uint64_t from_ns = sched_now_ns();
+
+	web_count("\"query\":\"version\"");
 	JUDGE(s, scene_wait_all(s, has_weight_90, NULL, SOON_MS), "not all have the version");
+	JUDGE(s, web_counted() <= 2 * (2 + (sched_now_ns() - from_ns) / (1000 * SCHED_MS)),
+	      "asked for files %u times, though they were here", web_counted());
 	scene_end(s);
 }
