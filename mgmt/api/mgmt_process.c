@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The main thread's loop: ticks of the intent, versions that come into force, the control socket, signals. It never waits for a
- * network: what may take long runs in the other threads.
+ * The main thread's loop: ticks of the intent, the control socket, signals. It never waits for a network: what may take long runs
+ * in the other threads. It waits for requests at work where it ends a server of the API, though.
  */
 #include "mgmt/api/mgmt_process.h"
 
@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -250,20 +248,6 @@ static void on_mgmt_tick(void *arg)
 	                       (uint64_t)(wait_ms > (int64_t)TICK_MS ? TICK_MS : wait_ms));
 }
 
-/* core_changed(): a record that came may put a version in force, without waiting for the next tick. */
-static void on_mgmt_change(void *arg, int fd, uint32_t events)
-{
-	struct mgmt_process *p = arg;
-	uint64_t n;
-
-	(void)events;
-	(void)!read(fd, &n, sizeof(n));
-	core_lock(&p->core);
-	p->clock.now_ms = (int64_t)clock_mono_ms();
-	shared_run_step(&p->core, &p->clock);
-	core_unlock(&p->core);
-}
-
 /* {"do":"status"}: the same as GET /v1/status, for when HTTP is in doubt. */
 static char *on_ctl_request(void *arg, const char *line, size_t length)
 {
@@ -340,14 +324,9 @@ static int open_core(struct core *core, struct pending_clock *clock)
 static int open_mgmt_loop(struct mgmt_process *p)
 {
 	char path[PATH_MAX];
-	int err = loop_open(&p->loop), fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int err = loop_open(&p->loop);
 
 	p->tick = (struct loop_timer){ .cb = on_mgmt_tick, .arg = p };
-	p->core.main_fd = fd < 0 ? 0 : fd;
-	if (!err && fd < 0)
-		err = -errno;
-	if (!err)
-		err = loop_fd_add(p->loop, fd, EPOLLIN, on_mgmt_change, p);
 	if (!err)
 		err = loop_signal_end(p->loop, NULL, NULL);
 	if (!err)
@@ -406,6 +385,4 @@ void mgmt_process_close(struct mgmt_process *p)
 	intent_close(p->core.intent);
 	stats_close(p->core.stats);
 	loop_close(p->loop);
-	if (p->core.main_fd)
-		close(p->core.main_fd);
 }

@@ -82,8 +82,6 @@ void core_changed(struct core *c)
 	pthread_cond_broadcast(&c->changed);
 	if (c->exchange_fd)
 		(void)!write(c->exchange_fd, &one, sizeof(one));
-	if (c->main_fd)
-		(void)!write(c->main_fd, &one, sizeof(one));
 }
 
 bool core_is_moving(struct core *c)

@@ -68,7 +68,6 @@ struct core {
 	struct overrides_digest overrides_digest; /**< by core_overrides_digest() alone */
 	struct exchange *exchange;
 	int exchange_fd;         /**< an eventfd: wakes the exchange's thread; 0: there is none */
-	int main_fd;             /**< the same for the main thread */
 	struct http_bells bells; /**< enum exchange_bell */
 	struct announce_questions *announce_questions;
 	struct state_fetch *state_fetch;
@@ -115,7 +114,7 @@ bool core_wait(struct core *c, uint64_t until_ms);
  * thread of its own does. A round gives the lock up while it waits for a network or a process.
  */
 void core_run_rounds(struct core *c, void (*round)(struct core *c), uint64_t every_ms);
-/** Tell those who wait, the main thread and the exchange among them; under the lock. */
+/** Tell those who wait; under the lock. */
 void core_changed(struct core *c);
 
 /**

@@ -37,7 +37,7 @@ enum store_state {
 /** Of a node with a store.conf: core->shared. */
 struct shared_run {
 	struct core *core;
-	struct thread follower, helper;
+	struct thread follower, keeper, helper;
 	struct shared_etcd *reads;        /* the follower's; NULL: store.conf is wrong */
 	struct shared_etcd *writes;       /* of who has `writing` */
 	struct shared_lease *lease;       /* NULL: store.conf is wrong */

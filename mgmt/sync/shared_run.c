@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The follower (shared_follower.c) takes records and nothing else. The main thread puts in force what follows from them, and
- * waits for nobody, so that a version goes back in time while the store is silent. The helper asks for the end of versions,
- * fetches files, and writes commands that the store lacks: it may wait for the store and for nodes, so it has a thread.
+ * The follower (shared_follower.c) takes records and nothing else. The keeper puts in force what follows from them, and waits
+ * for nobody, so that a version goes back in time while the store is silent, and while the main thread waits for requests. The
+ * helper asks for the end of versions, fetches files, and writes commands that the store lacks: it may wait for the store and for
+ * nodes, so it has a thread.
  * Requests and the helper write by one client of etcd, one after the other.
  * Nobody has the core's lock while etcd or another node is asked.
  */
@@ -34,7 +35,7 @@
 #include "weir/condition.h"
 #include "weir/json.h"
 
-#define OPEN_MS  250u   /* between two looks of the helper while a version may run out */
+#define OPEN_MS  250u   /* between two looks of keeper and helper while a version may run out */
 #define IDLE_MS  10000u /* the same while none may */
 #define AGAIN_MS 1000u  /* after a failure */
 #define APART_MS 17000u /* by then a node that fell silent at a new epoch is heard no more */
@@ -89,6 +90,33 @@ void shared_run_step(struct core *core, const struct pending_clock *clock)
 	end_joining(r);
 }
 
+/* Whether the version in force may run out at @p clock. */
+static bool may_run_out(const struct core *core, const struct pending_clock *clock)
+{
+	int64_t left_ms;
+
+	return history_is_open(shared_intent_history(core->intent), clock->now_ms, &left_ms);
+}
+
+/* Looks when something changes, and while a version may run out; at all else the main thread looks each tick. */
+static void *run_keeper(void *arg)
+{
+	struct core *core = arg;
+	struct pending_clock clock;
+
+	pending_clock_read(&clock);
+	core_lock(core);
+	while (!core->stopping) {
+		uint64_t now_ms = clock_mono_ms();
+
+		clock.now_ms = (int64_t)now_ms;
+		shared_run_step(core, &clock);
+		(void)core_wait(core, now_ms + (may_run_out(core, &clock) ? OPEN_MS : IDLE_MS));
+	}
+	core_unlock(core);
+	return NULL;
+}
+
 /** When the helper does what there is to do again: not before, as it may have failed, or have no effect yet. */
 struct helper_times {
 	uint64_t end_ms, fetch_ms, settle_ms;
@@ -98,11 +126,8 @@ struct helper_times {
 static uint64_t next_help_ms(const struct shared_run *r, const struct pending_clock *clock,
                              bool ends, const struct helper_times *t)
 {
-	uint64_t now_ms = clock_mono_ms(), until_ms = now_ms + IDLE_MS;
-	int64_t left_ms;
+	uint64_t until_ms = clock_mono_ms() + (may_run_out(r->core, clock) ? OPEN_MS : IDLE_MS);
 
-	if (history_is_open(shared_intent_history(r->core->intent), clock->now_ms, &left_ms))
-		until_ms = now_ms + OPEN_MS;
 	if (ends && t->end_ms < until_ms)
 		until_ms = t->end_ms;
 	if (r->missing.number && t->fetch_ms < until_ms)
@@ -121,7 +146,7 @@ static int fetch_missing(struct shared_run *r, struct peer_client *client)
 	client_close(client);
 	core_lock(r->core);
 	if (!err)
-		core_changed(r->core); /* the main thread puts it in force */
+		core_changed(r->core); /* the keeper puts it in force */
 	return err;
 }
 
@@ -224,6 +249,8 @@ int shared_run_start(struct core *core)
 	core_unlock(core);
 	if (is_open)
 		err = thread_start(&r->follower, shared_follower_run, r);
+	if (!err)
+		err = thread_start(&r->keeper, run_keeper, core);
 	return err ? err : thread_start(&r->helper, run_helper, r);
 }
 
@@ -241,6 +268,7 @@ void shared_run_stop(struct core *core)
 		return;
 	shared_run_interrupt(core);
 	thread_join(&r->follower);
+	thread_join(&r->keeper);
 	thread_join(&r->helper);
 	shared_lease_stop(r->lease);
 	shared_commands_stop(r->commands);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Shared intent at work in weir-mgmt: a thread follows what the nodes share into this node's copy, the main thread puts in
- * force what is due, a thread asks others for what that needs (ends of versions, files that are missing), and changes are
- * written for who asks.
+ * Shared intent at work in weir-mgmt: a thread follows what the nodes share into this node's copy, another one puts in force
+ * what is due, a third asks others for what that needs (ends of versions, files that are missing), and changes are written for
+ * who asks.
  *
  * It runs where the configuration directory has a store.conf (mgmt/store/store_conf.h). Nothing that is in force depends
  * on it: while the store cannot be reached the node goes on with its copy.
@@ -29,8 +29,8 @@
 /** Start the threads. @return 0, also where there is no store.conf; or -errno */
 MUST_CHECK int shared_run_start(struct core *core);
 /**
- * Put in force what is to be in force at @p clock. It never waits for anybody. Under the lock; by the main thread, each tick and
- * after each change.
+ * Put in force what is to be in force at @p clock. It never waits for anybody. Under the lock; by the main thread, each tick. A
+ * thread does so after each change, and while a version may run out.
  */
 void shared_run_step(struct core *core, const struct pending_clock *clock);
 /** Let requests that wait for the store end at once, as the process ends. */

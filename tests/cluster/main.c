@@ -36,6 +36,8 @@ const struct scene_row scene_rows[] = {
 	{ "shared-overrides", scenes_shared_overrides, "three nodes: commands at any hold at all" },
 	{ "shared-cut-off", scenes_shared_cut_off,
 	  "three nodes: one without the store drains, and comes back" },
+	{ "shared-busy", scenes_shared_busy,
+	  "three nodes: a deadline while a request waits for the store" },
 	{ "shared-went-alone", scenes_shared_went_back_alone,
 	  "three nodes: each goes back alone, and is killed" },
 	{ "shared-refused", scenes_shared_refused,

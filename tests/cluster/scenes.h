@@ -19,6 +19,7 @@ void scenes_shared_apply(struct scene *s);
 void scenes_shared_unconfirmed(struct scene *s);
 void scenes_shared_overrides(struct scene *s);
 void scenes_shared_cut_off(struct scene *s);
+void scenes_shared_busy(struct scene *s);
 void scenes_shared_went_back_alone(struct scene *s);
 void scenes_shared_refused(struct scene *s);
 void scenes_shared_clock(struct scene *s);

@@ -2,7 +2,9 @@
 /* Three nodes that share a store: a command to one comes into force at all. */
 #include "tests/cluster/scenes.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/cluster/siblings.h"
 
@@ -204,6 +206,40 @@ void scenes_shared_cut_off(struct scene *s)
 	for (size_t i = 0; i < NODES; i++)
 		JUDGE(s, node_start(s->node[i]), "%s does not start again", node_name(s->node[i]));
 	judge_override(s, "drain", "b1", "with empty disks");
+	scene_end(s);
+}
+
+/* A deadline holds also while the main thread waits for a request at work, as the socket that it came by was removed. */
+void scenes_shared_busy(struct scene *s)
+{
+	char path[PATH_MAX], confirm_at[64];
+
+	begin_shared(s);
+	apply_well(s, s->node[0], 90, "none");
+	judge_weight(s, 90, "first");
+	uint64_t from_ns = sched_now_ns();
+	int64_t number = apply_well(s, s->node[0], 80, "20s");
+
+	judge_weight(s, 80, "unconfirmed");
+	node_run_ms(19900 - (sched_now_ns() - from_ns) / SCHED_MS);
+	cut_from_store(s, 2, true);
+	snprintf(confirm_at, sizeof(confirm_at), "/v1/versions/%d/confirm", (int)number);
+	struct node_request *confirm = node_send(s->node[2], &scene_ada, "POST", confirm_at,
+	                                         "{\"reason\": \"it is fine\"}");
+
+	node_run_ms(50);
+	JUDGE(s, !proc_path(node_dirs(s->node[2])->run, PROC_API_SOCKET, path) && !unlink(path),
+	      "there is no socket");
+	/* a node that does not hear what the store says waits for that a little longer */
+	node_run_ms(24000 - (sched_now_ns() - from_ns) / SCHED_MS);
+	JUDGE(s, !node_has_answer(confirm), "nobody waits for the store");
+	JUDGE(s, scene_weight_on_disk(s->node[2]) == 90, "%s waits for a request first",
+	      node_name(s->node[2]));
+	struct node_answer a = node_take(confirm);
+
+	node_answer_fini(&a);
+	cut_from_store(s, 2, false);
+	judge_weight(s, 90, "nobody confirmed");
 	scene_end(s);
 }
 
