@@ -40,6 +40,7 @@ const struct listing_table listing_overrides = {
 	.counts = "lists.overrides",
 	.most = 20,
 	.of = "lists.overrides.all",
+	.command = "weir overrides",
 	.columns =
 	        (const struct listing_column[]){
 	                { "Kind", "{do}", LISTING_TEXT, -8 },
@@ -264,9 +265,11 @@ void listing_print(const struct listing_table *t, const json_t *answer)
 		else
 			json_array_foreach(json_at(one, t->inner), k, row) add_row(&p, row, one);
 	}
+	/* an answer may have been cut, too: for a terminal alone */
 	double all = json_number_value(t->of ? json_at(answer, t->of) : NULL);
-	if (p.n_shown && all > (double)p.n)
-		printf("    ... and %.0f more\n", all - (double)p.n_shown);
-	else if (p.n > p.n_shown)
-		printf("    ... and %zu more (--json shows all)\n", p.n - p.n_shown);
+	if (all < (double)p.n)
+		all = (double)p.n;
+	if (p.n_shown && all > (double)p.n_shown)
+		printf("    ... and %.0f more (%s shows all)\n", all - (double)p.n_shown,
+		       t->command ? t->command : "--json");
 }

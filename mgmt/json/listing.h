@@ -48,6 +48,7 @@ struct listing_table {
 	size_t most;      /**< rows; 0: all */
 	const char *only; /**< a row is shown if this template comes to something; NULL: always */
 	const char *of;   /**< how many there would be; NULL: those that there are */
+	const char *command; /**< the command that shows all rows; NULL: the same one with --json */
 };
 
 /** Print it on standard output, without a line where it has no rows; those of @p answer that it does not show are counted. */
