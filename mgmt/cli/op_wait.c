@@ -119,15 +119,17 @@ static int query_next(struct follower *f, json_t **o)
 static int end_status(const struct follower *f, const json_t *o)
 {
 	char text[OP_LINE_MAX];
-	const char *state = api_text(o, "state", "?"), *waits = op_waits_for(o);
+	const char *state = api_text(o, "state", "?");
 
 	if (op_is_held(o))
 		return CLI_DEGRADED;
 	if (op_has_reached(o, f->goal))
 		return CLI_OK;
 	if (strcmp(state, "drained_unconfirmed") == 0 && f->goal != OP_BACK)
-		return cli_fail(CLI_PARTLY, "it is not known whether its flows are silent: %s",
-		                waits ? waits : "its new flows are not known");
+		return cli_fail(CLI_PARTLY, "%s",
+		                row_format(text, sizeof(text), o,
+		                           "it is not known whether its flows are silent: "
+		                           "[{waits}|its new flows are not known]"));
 	return cli_fail(
 	        CLI_CONFLICT, "%s",
 	        row_format(text, sizeof(text), o, OP_TITLE " has ended otherwise: {state|?}"));

@@ -3,6 +3,7 @@
  * What an answer means: its exit status, and a refusal in words, with what a person can do about it.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mgmt/cli/api.h"
@@ -132,14 +133,17 @@ int api_refusal_with(const struct api_reply *reply, const char *anyway)
 
 	rows_write(stderr, json_at(body, "mistakes"), SIZE_MAX,
 	           "{file}:[{?line}{line:n}:] [{field}: ]{message}\n");
-	const char *title = api_text(body, "title", NULL);
-	if (title)
-		cli_fail(CLI_OK, "%s%s%s", title, detail[0] ? ": " : "", detail);
+	bool has_title = json_is_string(json_at(body, "title"));
+	char *said = row_cell(body, NULL, has_title ? "{title}[: {detail}]" : "[: {detail}]");
+
+	if (has_title && said)
+		cli_fail(CLI_OK, "%s", said);
 	else
 		cli_fail(CLI_OK,
 		         "management gave an answer that this command does not understand "
-		         "(status %ld)%s%s",
-		         reply->status, detail[0] ? ": " : "", detail);
+		         "(status %ld)%s",
+		         reply->status, said ? said : "");
+	free(said);
 	print_refusal_list(json_object_get(body, "errors"), "field", false, detail);
 	print_refusal_list(json_object_get(body, "guards"), "guard", true, detail);
 	if (anyway && *anyway) {

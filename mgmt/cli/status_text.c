@@ -103,12 +103,12 @@ static void print_status_backups(const json_t *b)
 			if (json_is_true(json_at(at, "backup.ready")) ||
 			    !*api_text(at, "backup.detail", ""))
 				continue;
-			if (n++ < BACKUPS_SHOWN)
-				row_print(
-				        at,
-				        "backup of service %s at site {site|?}, pool {backup.backup|?}: "
-				        "[{?backup.ready=false}WOULD NOT SERVE|NOT KNOWN], {backup.detail}\n",
-				        api_text(service, "name", "?"));
+			if (n++ >= BACKUPS_SHOWN)
+				continue;
+			row_print(service, "backup of service {name|?} at ");
+			row_print(at, "site {site|?}, pool {backup.backup|?}: "
+			              "[{?backup.ready=false}WOULD NOT SERVE|NOT KNOWN], "
+			              "{backup.detail}\n");
 		}
 	}
 	size_t n_shown = n < BACKUPS_SHOWN ? n : BACKUPS_SHOWN;
