@@ -45,7 +45,7 @@ const struct listing_table listing_overrides = {
 	        (const struct listing_column[]){
 	                { "Kind", "{do}", LISTING_TEXT, -8 },
 	                { "Target", LISTING_TARGET, LISTING_TEXT, -28 },
-	                { "State", "{state}", LISTING_STATE, -10 },
+	                { "State", "{state}", LISTING_STATE, -12 },
 	                { "Level", "{level_ppm:ppm}", LISTING_KNOWN, -8 },
 	                { "From", "{from}", LISTING_TEXT, 0 },
 	                { "Until", LISTING_UNTIL, LISTING_TEXT, -24 },
@@ -93,7 +93,7 @@ const struct listing_table listing_backends = {
 	                { "Intent", "{intent.state}", LISTING_STATE, -10 },
 	                { "Observed",
 	                  "{observation.state}[{?observation.inconclusive}, inconclusive]",
-	                  LISTING_STATE, -8 },
+	                  LISTING_STATE, -21 },
 	                { "Effect", "{effect.state}", LISTING_STATE, -10 },
 	                { "Share", "{effect.share_ppm:ppm}", LISTING_KNOWN, -8 },
 	                { "Packets", "{effect.packets:n}", LISTING_KNOWN, 0 },
