@@ -15,7 +15,7 @@ HISTORY = "mgmt/store/history.c"
 SHARED = "mgmt/store/shared.c"
 SIMULATOR = seeded.Simulator(
     ("base", "include", "mgmt/files", "mgmt/overrides", "mgmt/rules", "mgmt/store", "model", "record", "tests/sim"),
-    (*(f"base/{f}.c" for f in ("addr", "clock", "log", "memory", "plain", "random", "sha256", "sorted")),
+    (*(f"base/{f}.c" for f in ("addr", "clock", "log", "log_limit", "memory", "plain", "random", "sha256", "sorted")),
      "mgmt/files/digest.c", *(f"mgmt/overrides/{f}.c" for f in ("hlc", "override", "override_index")),
      *(f"mgmt/store/{f}.c" for f in ("chain", "history", "pending", "records", "shared")),
      "model/at_site.c", "model/json.c", "model/override_level.c", "record/fields.c", "tests/sim/schedule.c", "tests/sim/versions_sim.c", "tests/sim/versions_world.c"), "--runs", ("jansson", "crypto"))
