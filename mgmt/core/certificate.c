@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Each tick compares the stamps of both files; a change makes the server load the pair again. A
+ * Each look, once a second, compares the stamps of both files; a change makes the server load the pair again. A
  * pair that cannot be used is tried again only when one of its files changes, and logged once; one
- * that cannot be read, for want of descriptors or memory, is tried again each tick.
+ * that cannot be read, for want of descriptors or memory, is tried again with each look.
  */
 #include "mgmt/core/certificate.h"
 

@@ -41,7 +41,7 @@ int certificate_read(const struct core *core, struct certificate_texts *out) MUS
 void certificate_free(struct certificate_texts *p);
 /** Note the files as they are now: a server is about to be started with them. */
 void certificate_note(struct core *core, struct certificate *c);
-/** If the files changed, make @p server use the new pair. By the main thread, each tick. */
+/** If the files changed, make @p server use the new pair. By the main thread, each second. */
 void certificate_follow(struct core *core, struct certificate *c, struct http_server *server);
 /** State the conditions. In a round of conditions. */
 void certificate_state(struct core *core, const struct certificate *c);

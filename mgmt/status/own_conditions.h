@@ -10,7 +10,7 @@
 
 struct core;
 
-/** State one round of them. Under the lock; by the main thread, each tick. */
+/** State one round of them. Under the lock; by the main thread, twice a second. */
 void own_conditions_state(struct core *core);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The helper (shared_run.c) has written what the store lacks: commands that were given while it was not reached, here or elsewhere. The node that was
- * given the command goes first, so that all others find it there.
+ * The helper (shared_run.c) writes what the store lacks: commands that were given while it was not reached, here or elsewhere.
+ * The node that was given the command goes first, so that all others find it there.
  */
 #include "mgmt/sync/shared_commands.h"
 
