@@ -8,14 +8,18 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/plain.h"
 #include "base/reason.h"
 #include "base/sorted.h"
 
-#define PAGE_KEYS   250                /* of a list */
-#define ANSWER_ROOM ((size_t)64 << 20) /* an arena's limit: far more than an answer can need */
-#define KEY_MAX     (SHARED_PREFIX_MAX + SHARED_NAME_MAX)
+#define PAGE_KEYS     240 /* of a list, at most */
+#define PAGE_FIRST    30
+#define PAGE_QUICK_MS 250
+#define PAGE_SLOW_MS  1000
+#define ANSWER_ROOM   ((size_t)64 << 20) /* an arena's limit: far more than an answer can need */
+#define KEY_MAX       (SHARED_PREFIX_MAX + SHARED_NAME_MAX)
 #define KV_MAX                                                                                     \
 	512u /* what an answer says of a key in addition to both texts: numbers, names of fields */
 
@@ -364,14 +368,13 @@ int shared_etcd_renew(struct shared_etcd *e, int64_t lease)
 	return note_failure(e, etcd_gateway_keepalive(e->gateway, lease, &renewed));
 }
 
-/* Add a page to the list. @p more  out: whether there are others behind it */
-static int list_page(struct shared_etcd *e, struct shared_records *l, bool *more)
+/* Add a page of @p limit keys to the list. @p more  out: whether there are others behind it */
+static int list_page(struct shared_etcd *e, struct shared_records *l, uint32_t limit, bool *more)
 {
 	char after[KEY_MAX];
-	struct etcd_range range = { .key = etcd_text(e->prefix),
-		                    .prefix = true,
-		                    .revision = l->revision,
-		                    .limit = PAGE_KEYS };
+	struct etcd_range range = {
+		.key = etcd_text(e->prefix), .prefix = true, .revision = l->revision, .limit = limit
+	};
 	struct arena *arena = memory_must(arena_new(ANSWER_ROOM));
 	struct etcd_keys keys;
 
@@ -401,15 +404,28 @@ static int list_page(struct shared_etcd *e, struct shared_records *l, bool *more
 	return err;
 }
 
+/* A page has as many keys as come in good time: a slow link to the store still brings all of them, each page within ETCD_REQUEST_MS. */
+static uint32_t next_limit(uint32_t limit, uint64_t took_ms)
+{
+	if (took_ms > PAGE_SLOW_MS)
+		return limit / 2 > 1 ? limit / 2 : 1;
+	return took_ms < PAGE_QUICK_MS && limit * 2 <= PAGE_KEYS ? limit * 2 : limit;
+}
+
 int shared_etcd_list(struct shared_etcd *e, struct shared_records *out)
 {
 	struct shared_records l = { .records = calloc(SHARED_RECORDS_MAX, sizeof(*l.records)) };
+	uint32_t limit = PAGE_FIRST;
 	bool more = true;
 	int err = l.records ? 0 : -ENOMEM;
 
 	e->reason[0] = '\0';
-	while (!err && more)
-		err = list_page(e, &l, &more);
+	while (!err && more) {
+		uint64_t began_ms = clock_mono_ms();
+
+		err = list_page(e, &l, limit, &more);
+		limit = next_limit(limit, clock_mono_ms() - began_ms);
+	}
 	if (err)
 		shared_records_fini(&l);
 	else

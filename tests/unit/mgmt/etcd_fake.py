@@ -30,6 +30,7 @@ class Fake:
 
     def __init__(self, **replies: list[Reply]) -> None:
         self.ahead_s: float | None = None  # of its clock; None: it says no time
+        self.bytes_s: float | None = None  # of its link; None: it is quick
         self.replies: dict[str, list[Reply]] = {"status": [{"header": HEADER, "version": "3.4.23"}], **replies}
         self.requests: list[tuple[str, Answer]] = []
         self.end = threading.Event()
@@ -84,7 +85,13 @@ class Fake:
         status, body = reply if isinstance(reply, tuple) else (200, reply)
         text = (body if isinstance(body, str) else json.dumps(body)).encode()
         date = b"" if self.ahead_s is None else b"Date: %s\r\n" % email.utils.formatdate(time.time() + self.ahead_s, usegmt=True).encode()
-        connection.sendall(b"HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n%s" % (status, date, len(text), text))
+        whole = b"HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n%s" % (status, date, len(text), text)
+        if self.bytes_s is None:
+            connection.sendall(whole)
+            return True
+        for i in range(0, len(whole), 65536):
+            connection.sendall(whole[i:i + 65536])
+            time.sleep(len(whole[i:i + 65536]) / self.bytes_s)
         return True
 
     def bodies(self, path: str) -> list[Answer]:

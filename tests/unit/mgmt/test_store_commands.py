@@ -556,6 +556,17 @@ the files of versions are on the nodes: weir config show --applied --into DIR ke
 the files of versions are on the nodes: weir config show --applied --into DIR keeps those in force
 """)
 
+    def test_a_store_behind_a_slow_link(self) -> None:
+        """A request has two seconds, in which such a link brings a hundred of these records."""
+        member = self.etcd()
+        member.put("/weir/store", claim())
+        self.in_store(member)
+        self.assertEqual(self.weir("restore", self.write("a.json", backup([(f"{i:03}", "x" * 16384) for i in range(250)]))).stderr, "")
+        member.bytes_s = 1e6
+        self.good(self.weir("backup", self.dir + "/b.json"), f"""DIR/b.json: store {ID} at revision {member.keys.revision}, 250 records of 0 versions; read again and found whole
+the files of versions are on the nodes: weir config show --applied --into DIR keeps those in force
+""")
+
     def test_an_older_store_without_its_own_record(self) -> None:
         member = self.etcd()
         member.put("/weir/head", '{"number":7}')
