@@ -91,7 +91,7 @@ class Fake:
             return True
         for i in range(0, len(whole), 65536):
             connection.sendall(whole[i:i + 65536])
-            time.sleep(len(whole[i:i + 65536]) / self.bytes_s)
+            time.sleep(len(whole[i:i + 65536]) / self.bytes_s)  # the link's rate
         return True
 
     def bodies(self, path: str) -> list[Answer]:
