@@ -404,11 +404,11 @@ static int list_page(struct shared_etcd *e, struct shared_records *l, uint32_t l
 	return err;
 }
 
-/* A page has as many keys as come in good time: a slow link to the store still brings all of them, each page within ETCD_REQUEST_MS. */
+/* A page has as many keys as the link brings well within ETCD_REQUEST_MS. */
 static uint32_t next_limit(uint32_t limit, uint64_t took_ms)
 {
 	if (took_ms > PAGE_SLOW_MS)
-		return limit / 2 > 1 ? limit / 2 : 1;
+		return limit > 1 ? limit / 2 : 1;
 	return took_ms < PAGE_QUICK_MS && limit * 2 <= PAGE_KEYS ? limit * 2 : limit;
 }
 

@@ -153,7 +153,6 @@ const struct version *shared_intent_follow(struct intent *in, const struct pendi
                                            int64_t now_ms)
 {
 	const struct version *v = history_in_force(in->history, clock->now_ms);
-	bool is_other = false;
 	int err = 0;
 
 	if (!v || (!intent_store(in) && !goes_back(in, v)) ||
@@ -162,8 +161,9 @@ const struct version *shared_intent_follow(struct intent *in, const struct pendi
 	if (in->refused_number != v->number)
 		in->refused_number = 0;
 	/* one that goes on from the effective document gets its files from others */
-	if (!shared_is_loaded(in, v) || (in->shares && !in->recent[in->n_recent - 1].files.n_items))
-		is_other = true;
+	bool is_other = !shared_is_loaded(in, v) ||
+	                (in->shares && !in->recent[in->n_recent - 1].files.n_items);
+
 	if (is_other)
 		err = enforce_version(in, v, clock, now_ms);
 	else

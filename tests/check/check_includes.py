@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Who may include whom: the direction of design and style as a table; and who may end its process for want of memory."""
+"""Which folder may include which, as a table of design and style; and which may end a process for want of memory."""
 from __future__ import annotations
 
 import re

@@ -255,7 +255,7 @@ static void another_key_than_the_version_s_is_not_used(void **state)
 		model_free(next);
 		model_free(m);
 	}
-	/* a user without the right to it is told how to get it; its file is opened after it was written, and after the document */
+	/* who may not read the key is told how to get the right; its file is the third that is opened: for writing, then the document */
 	calls_fail("open", 3, EACCES, false);
 	struct model *m = read_with_key(KEY);
 
