@@ -303,7 +303,7 @@ static void make_steps(struct core *core)
 		operations_make_steps(core, &item->op);
 }
 
-static void run_round(struct core *core)
+static void look_at_operations(struct core *core)
 {
 	struct operations *o = core->operations;
 	uint64_t now_ms = clock_mono_ms();
@@ -336,20 +336,18 @@ static uint64_t next_look_ms(struct core *core, uint64_t began_ms)
 	return idle_ms > began_ms ? idle_ms : began_ms + OPERATIONS_IDLE_MS;
 }
 
-static void *run_thread(void *arg)
+static uint64_t run_round(void *core)
 {
-	struct core *core = arg;
+	uint64_t began_ms = clock_mono_ms();
 
-	core_lock(core);
-	while (!core->stopping) {
-		uint64_t began_ms = clock_mono_ms();
+	look_at_operations(core);
+	return next_look_ms(core, began_ms);
+}
 
-		run_round(core);
-		if (core_wait(core, next_look_ms(core, began_ms)))
-			while (core_wait(core, began_ms + OPERATIONS_FAST_MS))
-				; /* many changes lead to one look */
-	}
-	core_unlock(core);
+static void *run_thread(void *core)
+{
+	core_run_rounds(core, run_round, core,
+	                OPERATIONS_FAST_MS); /* many changes lead to one look */
 	return NULL;
 }
 

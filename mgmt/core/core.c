@@ -61,15 +61,24 @@ bool core_wait(struct core *c, uint64_t until_ms)
 	return !c->stopping;
 }
 
-void core_run_rounds(struct core *c, void (*round)(struct core *c), uint64_t every_ms)
+/* Wait until @p due_ms, or for a change after @p n_changes; then until @p soonest_ms. */
+static void wait_for_round(struct core *c, uint64_t due_ms, uint64_t n_changes, uint64_t soonest_ms)
+{
+	uint64_t until_ms;
+
+	do {
+		until_ms = c->n_changes == n_changes || due_ms < soonest_ms ? due_ms : soonest_ms;
+	} while (core_wait(c, until_ms));
+}
+
+void core_run_rounds(struct core *c, uint64_t (*round)(void *of), void *of, uint64_t pause_ms)
 {
 	core_lock(c);
 	while (!c->stopping) {
-		uint64_t until_ms = clock_mono_ms() + every_ms;
+		uint64_t soonest_ms = clock_mono_ms() + pause_ms, n_changes = c->n_changes;
+		uint64_t due_ms = round(of);
 
-		round(c);
-		while (core_wait(c, until_ms) && clock_mono_ms() < until_ms)
-			; /* core_changed() wakes this thread, too */
+		wait_for_round(c, due_ms, n_changes, soonest_ms);
 	}
 	core_unlock(c);
 }

@@ -411,21 +411,23 @@ static void carry_questions(struct core *core, struct announce_questions *x)
 	}
 }
 
-static void carry_questions_once(struct core *core)
+static uint64_t carry_questions_once(void *arg)
 {
+	struct core *core = arg;
+	uint64_t now_ms = clock_mono_ms();
+
 	follow_document(core);
-	if (!core->announce_questions->n_peers) {
-		(void)core_wait(core, clock_mono_ms() + ANNOUNCE_QUESTIONS_IDLE_MS);
-		return;
-	}
+	if (!core->announce_questions->n_peers)
+		return now_ms + ANNOUNCE_QUESTIONS_IDLE_MS;
 	core_unlock(core);
 	carry_questions(core, core->announce_questions);
 	core_lock(core);
+	return now_ms + ANNOUNCE_QUESTIONS_LOOK_MS;
 }
 
 static void *run_announce_questions(void *core)
 {
-	core_run_rounds(core, carry_questions_once, ANNOUNCE_QUESTIONS_LOOK_MS);
+	core_run_rounds(core, carry_questions_once, core, ANNOUNCE_QUESTIONS_LOOK_MS);
 	return NULL;
 }
 

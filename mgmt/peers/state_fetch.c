@@ -171,9 +171,17 @@ static void fetch_state_once(struct core *core)
 	core_lock(core);
 }
 
+static uint64_t fetch_round(void *core)
+{
+	uint64_t next_ms = clock_mono_ms() + STATE_FETCH_EVERY_MS;
+
+	fetch_state_once(core);
+	return next_ms;
+}
+
 static void *run_state_fetch(void *core)
 {
-	core_run_rounds(core, fetch_state_once, STATE_FETCH_EVERY_MS);
+	core_run_rounds(core, fetch_round, core, STATE_FETCH_EVERY_MS);
 	return NULL;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "mgmt/sync/inforce_judge.h"
+#include "base/clock.h"
 #include "mgmt/observe/node_drain.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/status/facts.h"
@@ -51,8 +52,11 @@ static void follow_state(struct core *core)
 }
 
 /* What may take long is done without the lock. */
-static void observe_once(struct core *core)
+static uint64_t observe_once(void *arg)
 {
+	struct core *core = arg;
+	uint64_t next_ms = clock_mono_ms() + EVERY_MS;
+
 	core_unlock(core);
 	observe_query_dns(core);
 	observe_measure_dns(core);
@@ -61,11 +65,12 @@ static void observe_once(struct core *core)
 	core_lock(core);
 	observe_note_processes(core);
 	inforce_judge(core);
+	return next_ms;
 }
 
 static void *run_observer(void *core)
 {
-	core_run_rounds(core, observe_once, EVERY_MS);
+	core_run_rounds(core, observe_once, core, EVERY_MS);
 	return NULL;
 }
 

@@ -131,16 +131,19 @@ static void look_at_lease(struct core *core, struct shared_lease *l)
 		l->id = 0; /* nothing is owned by it */
 }
 
+static uint64_t look_once(void *arg)
+{
+	struct shared_lease *l = arg;
+
+	look_at_lease(l->core, l);
+	return clock_mono_ms() + (l->id ? LOOK_MS : IDLE_MS);
+}
+
 static void *run_lease(void *arg)
 {
 	struct shared_lease *l = arg;
 
-	core_lock(l->core);
-	while (!l->core->stopping) {
-		look_at_lease(l->core, l);
-		core_wait(l->core, clock_mono_ms() + (l->id ? LOOK_MS : IDLE_MS));
-	}
-	core_unlock(l->core);
+	core_run_rounds(l->core, look_once, l, 0);
 	return NULL;
 }
 

@@ -98,41 +98,50 @@ static bool may_run_out(const struct core *core, const struct pending_clock *clo
 	return history_is_open(shared_intent_history(core->intent), clock->now_ms, &left_ms);
 }
 
-/* Looks when something changes, and while a version may run out; at all else the main thread looks each tick. */
-static void *run_keeper(void *arg)
-{
-	struct core *core = arg;
+struct keeper {
+	struct core *core;
 	struct pending_clock clock;
+};
 
-	pending_clock_read(&clock);
-	core_lock(core);
-	while (!core->stopping) {
-		uint64_t now_ms = clock_mono_ms();
+/* Looks when something changes, and while a version may run out; at all else the main thread looks each tick. */
+static uint64_t keep_once(void *arg)
+{
+	struct keeper *k = arg;
 
-		clock.now_ms = (int64_t)now_ms;
-		shared_run_step(core, &clock);
-		(void)core_wait(core, now_ms + (may_run_out(core, &clock) ? OPEN_MS : IDLE_MS));
-	}
-	core_unlock(core);
+	k->clock.now_ms = (int64_t)clock_mono_ms();
+	shared_run_step(k->core, &k->clock);
+	return (uint64_t)k->clock.now_ms + (may_run_out(k->core, &k->clock) ? OPEN_MS : IDLE_MS);
+}
+
+static void *run_keeper(void *core)
+{
+	struct keeper k = { .core = core };
+
+	pending_clock_read(&k.clock);
+	core_run_rounds(core, keep_once, &k, 0);
 	return NULL;
 }
 
-/** When the helper does what there is to do again: not before, as it may have failed, or have no effect yet. */
-struct helper_times {
-	uint64_t end_ms, fetch_ms, settle_ms;
+/* Asks others for what this node needs. What it has done waits: it may have failed, or have no effect yet. */
+struct helper {
+	struct shared_run *run;
+	struct peer_client client;
+	struct pending_clock clock;
+	uint64_t end_ms, fetch_ms, settle_ms; /* when it ends a version, fetches, settles again */
+	uint64_t n_changes;                   /* of the core, that it knows */
 };
 
 /* When the helper is to look again, if nothing changes. @param ends  whether a version is to be ended */
-static uint64_t next_help_ms(const struct shared_run *r, const struct pending_clock *clock,
-                             bool ends, const struct helper_times *t)
+static uint64_t next_help_ms(const struct helper *h, bool ends)
 {
-	uint64_t until_ms = clock_mono_ms() + (may_run_out(r->core, clock) ? OPEN_MS : IDLE_MS);
+	const struct shared_run *r = h->run;
+	uint64_t until_ms = clock_mono_ms() + (may_run_out(r->core, &h->clock) ? OPEN_MS : IDLE_MS);
 
-	if (ends && t->end_ms < until_ms)
-		until_ms = t->end_ms;
-	if (r->missing.number && t->fetch_ms < until_ms)
-		until_ms = t->fetch_ms;
-	return t->settle_ms < until_ms ? t->settle_ms : until_ms;
+	if (ends && h->end_ms < until_ms)
+		until_ms = h->end_ms;
+	if (r->missing.number && h->fetch_ms < until_ms)
+		until_ms = h->fetch_ms;
+	return h->settle_ms < until_ms ? h->settle_ms : until_ms;
 }
 
 /* Fetch the files of a version that is to be in force. Under the lock, which is given up meanwhile. @return 0 or -errno: try later */
@@ -150,46 +159,43 @@ static int fetch_missing(struct shared_run *r, struct peer_client *client)
 	return err;
 }
 
-/* Asks others for what this node needs: the end of versions, and files; and lets the store have what it lacks. */
+/* The end of versions, and files; and the store is to have what it lacks. */
+static uint64_t help_once(void *arg)
+{
+	struct helper *h = arg;
+	struct shared_run *r = h->run;
+	struct core *core = r->core;
+	uint64_t now_ms = clock_mono_ms();
+	const char *reason;
+
+	if (core->n_changes != h->n_changes && h->settle_ms > now_ms + SHARED_COMMANDS_LOOK_MS)
+		h->settle_ms = now_ms + SHARED_COMMANDS_LOOK_MS;
+	h->n_changes = core->n_changes;
+	h->clock.now_ms = (int64_t)now_ms;
+	uint64_t number = shared_intent_to_end(core->intent, &h->clock, &reason);
+
+	if (number && now_ms >= h->end_ms) {
+		int err = end_version(r, number, reason);
+
+		h->end_ms = clock_mono_ms() + (err ? AGAIN_MS : OPEN_MS);
+	}
+	if (r->missing.number && now_ms >= h->fetch_ms) {
+		int err = fetch_missing(r, &h->client);
+
+		h->fetch_ms = clock_mono_ms() + (err ? AGAIN_MS : OPEN_MS);
+	}
+	if (now_ms >= h->settle_ms)
+		h->settle_ms = shared_commands_settle(core);
+	return next_help_ms(h, number);
+}
+
 static void *run_helper(void *arg)
 {
-	struct shared_run *r = arg;
-	struct core *core = r->core;
-	struct peer_client client = { .multi = NULL };
-	struct helper_times t = { 0 };
-	struct pending_clock clock;
+	struct helper h = { .run = arg };
 
-	pending_clock_read(&clock);
-	core_lock(core);
-	while (!core->stopping) {
-		uint64_t now_ms = clock_mono_ms(), n_changes = core->n_changes;
-		const char *reason;
-
-		clock.now_ms = (int64_t)now_ms;
-		uint64_t number = shared_intent_to_end(core->intent, &clock, &reason);
-
-		if (number && now_ms >= t.end_ms) {
-			int err = end_version(r, number, reason);
-
-			t.end_ms = clock_mono_ms() + (err ? AGAIN_MS : OPEN_MS);
-		}
-		if (r->missing.number && now_ms >= t.fetch_ms) {
-			int err = fetch_missing(r, &client);
-
-			t.fetch_ms = clock_mono_ms() + (err ? AGAIN_MS : OPEN_MS);
-		}
-		if (now_ms >= t.settle_ms)
-			t.settle_ms = shared_commands_settle(core);
-		uint64_t until_ms = next_help_ms(r, &clock, number, &t);
-
-		/* what changed while the lock was given up has woken nobody */
-		if (core->n_changes == n_changes)
-			(void)core_wait(core, until_ms);
-		if (core->n_changes != n_changes && t.settle_ms > now_ms + SHARED_COMMANDS_LOOK_MS)
-			t.settle_ms = now_ms + SHARED_COMMANDS_LOOK_MS;
-	}
-	core_unlock(core);
-	client_close(&client);
+	pending_clock_read(&h.clock);
+	core_run_rounds(h.run->core, help_once, &h, 0);
+	client_close(&h.client);
 	return NULL;
 }
 

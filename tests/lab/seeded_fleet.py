@@ -47,7 +47,7 @@ BREAKAGES = [
     ("a try without an answer is no unclear one", ATTEMPTS, "\ta->is_unclear = true;\n\treturn go_on(a, now_ms);\n}\n\nenum etcd_next etcd_attempts_verified(",
      "\treturn go_on(a, now_ms);\n}\n\nenum etcd_next etcd_attempts_verified("),
     ("the last compare is left out", ETCD, "txn = { compares, c->n_seen, success,", "txn = { compares, c->n_seen - (c->n_seen > 1), success,"),
-    ("a deadline ends without a mark", RUN, "number && now_ms >= t.end_ms", "number && 0 && now_ms >= t.end_ms"),
+    ("a deadline ends without a mark", RUN, "number && now_ms >= h->end_ms", "number && 0 && now_ms >= h->end_ms"),
     ("a mark of the last who writes", HISTORY, "\tshared_change_see(c, shared_numbered(MARK, number, name), 0);\n", "\t(void)shared_numbered(MARK, number, name), (void)c;\n"),
     ("a list keeps what the store removed", HISTORY, "\tfor (size_t at = h->n; at-- > 0;) {\n\t\tstruct history_entry *e = &h->entries[at];\n\n\t\th->links",
      "\tfor (size_t at = 0; at-- > 0;) {\n\t\tstruct history_entry *e = &h->entries[at];\n\n\t\th->links"),

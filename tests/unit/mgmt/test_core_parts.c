@@ -137,11 +137,14 @@ static void *change_later(void *arg)
 	return NULL;
 }
 
+#define ROUND_MS 20u
+
 static unsigned n_rounds;
 
-static void count_round(struct core *core)
+static uint64_t count_round(void *core)
 {
-	core->stopping = ++n_rounds == 4;
+	((struct core *)core)->stopping = ++n_rounds == 4;
+	return clock_mono_ms() + ROUND_MS;
 }
 
 static void *change_often(void *arg)
@@ -164,13 +167,37 @@ static void rounds_come_at_their_time(void **state)
 	node.stopping = false;
 	n_rounds = 0;
 	assert_int_equal(pthread_create(&thread, NULL, change_often, NULL), 0);
-	core_run_rounds(&node, count_round, 20);
+	core_run_rounds(&node, count_round, &node, ROUND_MS);
 	assert_int_equal(n_rounds, 4);
 	assert_true(clock_mono_ms() >= began_ms + 60);
-	core_run_rounds(&node, count_round, 20); /* the process ends */
+	core_run_rounds(&node, count_round, &node, ROUND_MS); /* the process ends */
 	assert_int_equal(n_rounds, 4);
 	pthread_join(thread, NULL);
 	node.stopping = false;
+}
+
+/* A round that gives the lock up; meanwhile something changes. */
+static uint64_t change_meanwhile(void *core)
+{
+	pthread_t thread;
+
+	node.event_polls.n[0] = ++n_rounds == 3; /* then it ends */
+	core_unlock(core);
+	assert_int_equal(pthread_create(&thread, NULL, change_later, NULL), 0);
+	pthread_join(thread, NULL);
+	core_lock(core);
+	return clock_mono_ms() + 600000;
+}
+
+static void a_change_that_a_round_has_missed_makes_the_next_one_due(void **state)
+{
+	(void)state;
+	n_rounds = 0;
+	node.stopping = false;
+	core_run_rounds(&node, change_meanwhile, &node, ROUND_MS);
+	assert_int_equal(n_rounds, 3);
+	node.stopping = false;
+	node.event_polls.n[0] = 0;
 }
 
 static void a_change_ends_all_waits(void **state)
@@ -282,6 +309,7 @@ SUITE(core_parts)
 		T(a_wait_takes_its_time_and_gives_the_lock_up),
 		T(a_change_ends_all_waits),
 		T(rounds_come_at_their_time),
+		T(a_change_that_a_round_has_missed_makes_the_next_one_due),
 		T(the_longest_hold_is_kept),
 		T(a_wait_begins_a_new_hold),
 		T(a_lock_that_is_never_given_up_is_seen),
