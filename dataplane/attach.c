@@ -17,6 +17,45 @@
 #include "dataplane/process.h"
 #include "weir/model.h"
 
+static bool is_document_port(const struct model_node *self, const char *interface)
+{
+	for (size_t i = 0; i < self->n_ports; i++)
+		if (!strcmp(self->ports[i].interface, interface))
+			return true;
+	return false;
+}
+
+/* @return the first port that is not there and does not come by being attached, as one of a device does; or NULL */
+static const char *missing_port(const struct model_node *self)
+{
+	for (size_t i = 0; i < self->n_ports; i++)
+		if (!*self->ports[i].device && !if_nametoindex(self->ports[i].interface))
+			return self->ports[i].interface;
+	return NULL;
+}
+
+bool attach_would_lose(const struct process *p, const struct model_node *next, char *reason,
+                       size_t size)
+{
+	struct driver_port ports[DRIVER_PORTS_MAX];
+	const char *missing = missing_port(next);
+	size_t n = missing ? p->ops->ports(p->driver, ports) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool carries = !ports[i].lost && if_nametoindex(ports[i].name) == ports[i].ifindex;
+
+		if (!carries || is_document_port(next, ports[i].name))
+			continue;
+		snprintf(
+		        reason, size,
+		        "there is no interface %s, and the document takes port %s away, which carries "
+		        "packets: mend the name, or keep %s until %s is there",
+		        missing, ports[i].name, ports[i].name, missing);
+		return true;
+	}
+	return false;
+}
+
 /* Attach a port, or try again. The result is logged only if it differs from the last one. */
 static void attach_port(struct process *p, size_t i)
 {
@@ -135,14 +174,6 @@ void attach_missing(struct process *p)
 	}
 	if (attached)
 		keep_macs(p);
-}
-
-static bool is_document_port(const struct model_node *self, const char *interface)
-{
-	for (size_t i = 0; i < self->n_ports; i++)
-		if (!strcmp(self->ports[i].interface, interface))
-			return true;
-	return false;
 }
 
 void detach_unnamed(struct process *p)

@@ -7,8 +7,18 @@
 #ifndef WEIR_DATAPLANE_ATTACH_H
 #define WEIR_DATAPLANE_ATTACH_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
+struct model_node;
 struct process;
 
+/**
+ * Whether document @p next would take a port away that carries packets, and names one instead that the node has not: a
+ * mistyped name must not cut the node off. @param reason  then, in one sentence
+ */
+bool attach_would_lose(const struct process *p, const struct model_node *next, char *reason,
+                       size_t size);
 /** Attach all ports of the document; a failure is logged once, and attach_missing() tries again. */
 void attach_all(struct process *p);
 /**

@@ -273,6 +273,8 @@ static int install_model(struct process *p, struct compiled *d, char refusal[PLA
 		snprintf(refusal, PLAN_REASON_MAX, "%.*s", PLAN_REASON_MAX - 1, chosen.text);
 		return -ENOTSUP;
 	}
+	if (p->driver && attach_would_lose(p, m->self, refusal, PLAN_REASON_MAX))
+		return -ENODEV;
 	if (p->driver && ops == p->ops) {
 		p->node.spare_is_free = d->spare_is_free;
 		err = compiler_apply_plan(&p->node, d->model, d->plan, &time, refusal);

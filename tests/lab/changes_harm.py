@@ -282,7 +282,6 @@ def packets(text: str) -> list[typing.Any]:
     members = [(f'"10.1.1.1{k}"', f'"10.1.1.9{k}"') for k in (1, 2, 3, 4)]
     udp = cut_out(text, ',\n  { name = "udp"; protocol', 'pool = "udp-ams"; } ); }')
     return [
-        Kind("interface eth9", [(AMS_PORT, AMS_PORT.replace("eth1", "eth9"))], broken()),
         Kind("port renamed", [(AMS_PORT, AMS_PORT.replace("eth1", "eth2"))], broken()),
         Kind("hash flow to source", [('hash = "flow"', 'hash = "source"')], broken()),
         Kind("max_backends 16 to 1000", [("max_backends = 16", "max_backends = 1000")], broken()),

@@ -169,6 +169,15 @@ def head_digest(node: Node) -> typing.Any:
     return head(node)["digest"]
 
 
+def exchange_only_port(world: ChangesWorld, report: Report) -> None:
+    """A mistyped name must not cut the node off."""
+    eth1, since = changes_harm.AMS_PORT, time.monotonic()
+    status, out, took = apply_by_hand(world, world.files([("weir.conf", eth1, eth1.replace("eth1", "eth9"))]))
+    report.check(status == 8 and "weir-dataplane" in out and "eth9" in out and "rolled back" in out,
+                 "the only port exchanged for it: exit 8, named, rolled back", f"{status}, {took:.1f} s: {out[-250:]!r}")
+    report.equal(len(world.crowd.failed("request", since, born_since=since)), 0, "and the port went on carrying packets")
+
+
 def refuse_what_is_missing(world: ChangesWorld, report: Report) -> None:
     say("what does not exist is refused by name, and rolled back where the change is risky")
     world.restore()
@@ -180,9 +189,7 @@ def refuse_what_is_missing(world: ChangesWorld, report: Report) -> None:
     report.check(status == 8 and "weir-dataplane" in out and "eth9" in out, "a port that does not exist: exit 8, named",
                  f"{status}: {out[-250:]!r}")
     world.restore()
-    status, out, took = apply_by_hand(world, world.files([("weir.conf", eth1, eth1.replace("eth1", "eth9"))]))
-    report.check(status == 8 and "rolled back" in out, "the only port exchanged for it: exit 8, rolled back",
-                 f"{status}, {took:.1f} s: {out[-250:]!r}")
+    exchange_only_port(world, report)
     report.equal(head_digest(world.ams), base, "the version before is in force again")
     wait_until(world.usual, 30, "all is as usual after the rollback", 0.2)
     listen = [("weir.conf", '[ "192.0.2.51"', '[ "192.0.2.99", "192.0.2.51"')]
@@ -207,10 +214,8 @@ def refuse_one_port(world: ChangesWorld, report: Report) -> None:
     """The short form of refuse_what_is_missing()."""
     say("a port that does not exist is refused by name, and rolled back")
     world.restore()
-    base, eth1 = head_digest(world.ams), changes_harm.AMS_PORT
-    status, out, took = apply_by_hand(world, world.files([("weir.conf", eth1, eth1.replace("eth1", "eth9"))]))
-    report.check(status == 8 and "weir-dataplane" in out and "eth9" in out and "rolled back" in out,
-                 "the only port exchanged: exit 8, named, rolled back", f"{status}, {took:.1f} s: {out[-250:]!r}")
+    base = head_digest(world.ams)
+    exchange_only_port(world, report)
     report.equal(head_digest(world.ams), base, "the version before is in force again")
     wait_until(world.usual, 30, "all is as usual after the rollback", 0.2)
 

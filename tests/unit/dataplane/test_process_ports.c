@@ -71,12 +71,45 @@ static void one_port_of_two_is_less_than_all(void **state)
 	WAIT_FOR(space_xdp_of("v0") != 0 && space_xdp_of("v1") != 0);
 	WAIT_FOR(scene_value("weir_dataplane_ports", "") == 2);
 	assert_int_equal(scene_value("weir_dataplane_ports_generic", ""), 0);
-	two.ports = "{ interface = \"v0\"; }, { interface = \"nosuch\"; }";
+	two.ports = "{ interface = \"v0\"; }";
 	TAKE(&two);
 	WAIT_FOR(space_xdp_of("v1") == 0); /* no longer named: detached */
+	WAIT_FOR(scene_value("weir_dataplane_ports", "") == 1);
+	two.ports = "{ interface = \"v0\"; }, { interface = \"nosuch\"; }";
+	TAKE(&two);
 	WAIT_FOR(scene_condition("port-missing", "nosuch") == CONDITION_DEGRADED);
 	assert_int_equal(scene_condition("port-missing", "v0"), -1);
 	WAIT_FOR(scene_value("weir_dataplane_ports", "") == 1);
+}
+
+/* A mistyped name must not cut the node off; the document is taken as soon as the interface is there. */
+static void a_port_that_works_is_not_exchanged_for_one_that_is_not_there(void **state)
+{
+	struct scene_document typed = scene_plain;
+	char text[256];
+
+	(void)state;
+	begin_with(&scene_plain);
+	WAIT_FOR(space_xdp_of("v0") != 0);
+	typed.ports = "{ interface = \"v7\"; }";
+	scene_document(&typed);
+	WAIT_FOR(scene_condition("document-refused", "") == CONDITION_DEGRADED);
+	scene_status_text("refused_why", text);
+	assert_non_null(strstr(text, "no interface v7"));
+	assert_non_null(strstr(text, "takes port v0 away"));
+	assert_int_equal(scene_status_number("document"), 1);
+	assert_true(space_xdp_of("v0") != 0);
+	assert_int_equal(scene_value("weir_dataplane_ports", ""), 1);
+	space_run(
+	        "ip link add v7 type veth peer name v8 && ip link set v7 up && ip link set v8 up");
+	WAIT_FOR(space_xdp_of("v7") != 0 && space_xdp_of("v0") == 0);
+	WAIT_FOR(scene_condition("document-refused", "") == -1);
+	typed.ports =
+	        "{ interface = \"v6\"; }"; /* and the port that is taken away is lost already */
+	space_run("ip link del v7");
+	WAIT_FOR(scene_condition("port-missing", "v7") == CONDITION_DOWN);
+	TAKE(&typed);
+	WAIT_FOR(scene_condition("port-missing", "v6") == CONDITION_DOWN);
 }
 
 static void a_foreign_program_keeps_its_port_and_is_named(void **state)
@@ -280,6 +313,9 @@ SUITE(process_ports)
 		                                scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(a_program_that_an_operator_takes_off_is_put_back,
 		                                scene_begin, scene_end),
+		cmocka_unit_test_setup_teardown(
+		        a_port_that_works_is_not_exchanged_for_one_that_is_not_there, scene_begin,
+		        scene_end),
 		cmocka_unit_test_setup_teardown(one_port_of_two_is_less_than_all, scene_begin,
 		                                scene_end),
 		cmocka_unit_test_setup_teardown(a_foreign_program_keeps_its_port_and_is_named,
