@@ -312,13 +312,16 @@ static bool have_all_last(struct tick *t)
 	return false;
 }
 
-/* A step that a hold stopped has its time, too: answers given before it are in use for one TTL. */
+/*
+ * A step that a hold stopped has its time, too: answers given before it are in use for one TTL. There are none where the
+ * hold came before the level had moved.
+ */
 static bool has_last_settled(struct tick *t)
 {
 	const struct operation_step *last = history_last(t->op);
 	int64_t ttl_ms = step_wait_ms(t->op);
 
-	if (!last || last->ended_ms ||
+	if (!last || last->ended_ms || t->op->level_ppm == last->from_ppm ||
 	    (last->to_ppm > last->from_ppm) != (t->op->way == OPERATION_OUT))
 		return true;
 	tick_wait(t, "answers given before the hold may be in use");

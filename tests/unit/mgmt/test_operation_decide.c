@@ -1345,6 +1345,7 @@ static void a_step_begins_once_the_last_one_has_settled(void **state)
 		{ "it was stopped a TTL ago", 0, 0, 65000, true },
 		{ "it has ended", 0, 7, 0, true },
 		{ "it was one back", MODEL_PPM_ALL, 0, 0, true },
+		{ "it was stopped before it moved anything", 500000, 0, 0, true },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
