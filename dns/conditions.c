@@ -387,6 +387,184 @@ static void state_outs(const struct server *s, struct stats *to)
 	}
 }
 
+/* Names with a condition of their own, of each level; the others are counted. */
+#define NAMES_NAMED 8u
+
+/* What people have withdrawn from the routers, as this node's document has it. */
+struct withdrawn {
+	bool any;
+	uint64_t sites; /* the VIPs that one of these alone has; bits by model_site.index */
+	uint64_t nodes[PEER_HEALTH_NODES_MAX /
+	               64]; /* all of the node; bits by place in model.nodes */
+};
+
+static void find_withdrawn(const struct model *m, struct withdrawn *out)
+{
+	*out = (struct withdrawn){ .any = false };
+	for (size_t i = 0; i < m->n_overrides; i++) {
+		const struct model_override *o = &m->overrides[i];
+		const struct model_site *site =
+		        o->is_step && !o->ended && o->own_vips == MODEL_VIPS_WITHDRAWN &&
+		                        !(o->service && *o->service)
+		                ? model_site(m, o->name)
+		                : NULL;
+
+		if (site)
+			out->sites |= UINT64_C(1) << (site->index & 63);
+		out->any |= site ||
+		            (o->target == MODEL_TARGET_NODE && o->kind == MODEL_OVERRIDE_DISABLE);
+	}
+	for (size_t i = 0; out->any && i < m->n_nodes && i < PEER_HEALTH_NODES_MAX; i++)
+		if (model_node_drain(m, &m->nodes[i]) == MODEL_NODE_WITHDRAWN)
+			out->nodes[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+/* Whether people have withdrawn the VIP of a service at a site from all nodes that announce it there. */
+static bool is_withdrawn_at(const struct model *m, const struct withdrawn *w,
+                            const struct model_at *at)
+{
+	bool any = false;
+
+	if (at->vip->n_sites == 1 && w->sites >> (at->site->index & 63) & 1)
+		return true;
+	for (size_t i = 0; i < m->n_nodes && i < PEER_HEALTH_NODES_MAX; i++) {
+		if (m->nodes[i].site != at->site || !model_node_announces(&m->nodes[i], at->vip))
+			continue;
+		if (!(w->nodes[i / 64] >> i % 64 & 1))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+/* How a name is answered, the worst last. */
+enum name_state { NAME_ANSWERED, NAME_HALF, NAME_DRAINED, NAME_WITHDRAWN, NAME_EMPTY };
+
+/*
+ * By family, what answers for a service; a family that it has nowhere does not count. Answers that lead to no node are
+ * as bad as none.
+ */
+static enum name_state judge_service(const struct generation *g, const struct withdrawn *w,
+                                     const struct steering_service *s)
+{
+	const struct model_service *service = &g->model->services[s - g->steering->services];
+	bool drained = true, empty[2] = { true, true }, has[2] = { false, false };
+	uint64_t in, all = 0;
+
+	for (uint32_t k = 0; k < s->n_sites; k++)
+		for (unsigned ip4 = 0; ip4 < 2; ip4++)
+			has[ip4] |= s->sites[k].n_addresses[ip4] > 0;
+	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
+		enum steering_class class =
+		        steering_class_of(s, g->state->sites + s->first_state, ip4, &in);
+
+		empty[ip4] = class == STEERING_NONE;
+		drained &= empty[ip4] || class == STEERING_DRAINED;
+		all |= in;
+	}
+	if (empty[0] && empty[1])
+		return NAME_EMPTY;
+	for (uint64_t left = w->any ? all : 0; left; left &= left - 1) {
+		if (!is_withdrawn_at(g->model, w, &service->at[__builtin_ctzll(left)]))
+			break;
+		if (!(left & (left - 1)))
+			return NAME_WITHDRAWN;
+	}
+	if (drained)
+		return NAME_DRAINED;
+	return (has[0] && empty[0]) || (has[1] && empty[1]) ? NAME_HALF : NAME_ANSWERED;
+}
+
+/* How many sites of a service a person has disabled. */
+static unsigned count_disabled(const struct generation *g, const struct steering_service *s)
+{
+	unsigned n = 0;
+
+	for (uint32_t k = 0; k < s->n_sites; k++)
+		n += g->state->sites[s->first_state + k].disabled;
+	return n;
+}
+
+static void state_empty(const struct generation *g, const struct steering_name *n, struct stats *to)
+{
+	const struct steering_service *s = n->service;
+	unsigned n_disabled = count_disabled(g, s);
+
+	if (n_disabled)
+		conditions_add(to, "name-unanswered", CONDITION_DOWN, n->name,
+		               "no address is answered: %u of %u sites of service %s are disabled, "
+		               "and no other may serve it. Bring one back: weir enable site NAME; "
+		               "weir dns explain shows each",
+		               n_disabled, s->n_sites, s->name);
+	else
+		conditions_add(to, "name-unanswered", CONDITION_DOWN, n->name,
+		               "no address is answered: no site of service %s is up, and it fails "
+		               "closed (on_all_down). Look at weir health and weir dns explain",
+		               s->name);
+}
+
+static void state_name(const struct generation *g, const struct steering_name *n,
+                       enum name_state is, struct stats *to)
+{
+	if (is == NAME_EMPTY)
+		state_empty(g, n, to);
+	else if (is == NAME_WITHDRAWN)
+		conditions_add(
+		        to, "name-withdrawn", CONDITION_DOWN, n->name,
+		        "its answers lead nowhere: people's commands have withdrawn the VIPs "
+		        "of service %s from all nodes of the sites that answer. Bring a site "
+		        "or node back: weir undrain or weir enable (weir overrides)",
+		        n->service->name);
+	else if (is == NAME_DRAINED)
+		conditions_add(
+		        to, "name-drained", CONDITION_DEGRADED, n->name,
+		        "all sites of service %s that may answer are drained: they keep "
+		        "serving, against the intent, since no other is left. Bring one back: "
+		        "weir undrain site NAME",
+		        n->service->name);
+	else
+		conditions_add(to, "name-half-answered", CONDITION_DEGRADED, n->name,
+		               "of one address family nothing is answered: no site of service %s "
+		               "that has such addresses may serve. See weir dns explain, for A and "
+		               "AAAA",
+		               n->service->name);
+}
+
+/* The names of one level: names that are degraded must not take the room of those that are down. */
+static void state_names_of(const struct generation *g, const struct withdrawn *w,
+                           enum condition_level level, struct stats *to)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < g->steering->n_names; i++) {
+		const struct steering_name *name = &g->steering->names[i];
+		enum name_state is = judge_service(g, w, name->service);
+
+		if (is == NAME_ANSWERED || (is >= NAME_WITHDRAWN) != (level == CONDITION_DOWN))
+			continue;
+		if (n++ < NAMES_NAMED)
+			state_name(g, name, is, to);
+	}
+	if (n > NAMES_NAMED)
+		conditions_add(
+		        to, level == CONDITION_DOWN ? "names-unanswered" : "names-drained", level,
+		        "", "%u more names are %s: weir overrides shows why", n - NAMES_NAMED,
+		        level == CONDITION_DOWN ? "not answered, or their answers lead nowhere"
+		                                : "answered by drained sites, or in part");
+}
+
+/* Names that no site may answer, or whose answers lead to sites that people have taken out. */
+static void state_names(const struct server *s, struct stats *to)
+{
+	struct withdrawn withdrawn;
+
+	if (!s->now)
+		return;
+	find_withdrawn(s->now->model, &withdrawn);
+	state_names_of(s->now, &withdrawn, CONDITION_DOWN, to);
+	state_names_of(s->now, &withdrawn, CONDITION_DEGRADED, to);
+}
+
 void server_conditions(struct server *s)
 {
 	struct stats *to = s->counters.stats;
@@ -403,6 +581,7 @@ void server_conditions(struct server *s)
 	state_threads(s, to, s->conditions_ms);
 	state_sites(s, to);
 	state_outs(s, to);
+	state_names(s, to);
 	if (s->clock == WALL_CLOCK_UNSYNCHRONISED)
 		conditions_add(
 		        to, "clock-unsynchronised", CONDITION_DEGRADED, "",

@@ -152,6 +152,15 @@ static enum steering_class first_class(const struct chooser *c, uint64_t *member
 	return STEERING_NONE;
 }
 
+enum steering_class steering_class_of(const struct steering_service *s,
+                                      const struct steering_site_state *states, bool ip4,
+                                      uint64_t *members)
+{
+	const struct chooser c = { .service = s, .states = states, .ip4 = ip4 };
+
+	return first_class(&c, members);
+}
+
 /*
  * Serving sites with addresses of both families: @p whole ones serve both, @p half ones have one
  * of them down.

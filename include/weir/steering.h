@@ -145,6 +145,14 @@ struct steering_choice steering_choose(const struct steering *p, const struct st
                                        uint32_t name, bool ip4, const struct steering_key *key,
                                        int64_t wall_clock_ms) NONNULL();
 
+/**
+ * The class that answers for a service in one family, as steering_choose() finds it, and in @p members its sites, one
+ * bit each.
+ */
+enum steering_class steering_class_of(const struct steering_service *s,
+                                      const struct steering_site_state *states, bool ip4,
+                                      uint64_t *members) NONNULL();
+
 /** One of several sites among which keys are shared. */
 struct steering_part {
 	uint32_t weight;

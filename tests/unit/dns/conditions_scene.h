@@ -64,6 +64,14 @@ static struct {
 	struct peer_health views;
 	struct steering p;
 	struct steering_service services[2];
+	struct steering_name names[12];
+	/* as the model has them: a VIP at each site, which a node announces */
+	struct model_service of_model[2];
+	struct model_at of_sites[2][2];
+	struct model_vip vips[2];
+	const struct model_site *vip_sites[2][2];
+	struct model_node announcers[2];
+	struct model_override overrides[4];
 	struct steering_site at[2][2];
 	struct steering_state *state;
 	struct addr listens[2];
@@ -107,6 +115,25 @@ static inline int set_up(void **state)
 		.name = "mail", .n_sites = 2, .sites = w.at[1], .first_state = 2
 	};
 	w.p = (struct steering){ .n_services = 2, .services = w.services, .n_states = 4 };
+	w.p.names = w.names;
+	for (unsigned i = 0; i < 2; i++) {
+		w.vip_sites[i][0] = w.vip_sites[!i][1] = &w.sites[i];
+		w.vips[i] = (struct model_vip){ .name = names[i],
+			                        .sites = w.vip_sites[i],
+			                        .n_sites = 1 };
+		w.announcers[i] = (struct model_node){ .name = i ? "fra-1" : "ams-1",
+			                               .site = &w.sites[i],
+			                               .announce.daemon = MODEL_DAEMON_BIRD };
+		w.of_model[i] = (struct model_service){ .n_at = 2, .at = w.of_sites[i] };
+		for (unsigned k = 0; k < 2; k++)
+			w.of_sites[i][k] =
+			        (struct model_at){ .site = &w.sites[k], .vip = &w.vips[k] };
+	}
+	w.m.services = w.of_model;
+	w.m.n_services = 2;
+	w.m.nodes = w.announcers;
+	w.m.n_nodes = 2;
+	w.m.overrides = w.overrides;
 	w.g = (struct generation){
 		.model = &w.m, .steering = &w.p, .state = w.state, .peer_health = &w.views
 	};

@@ -581,6 +581,146 @@ static void a_whole_image_that_is_an_earlier_one_is_told(void **state)
 	                 CONDITION_DEGRADED);
 }
 
+/* A command of a person at a site or node: all its VIPs are withdrawn from the routers. */
+static void withdraw_vips(enum model_target_kind target, const char *name)
+{
+	bool is_site = target == MODEL_TARGET_SITE;
+
+	w.overrides[w.m.n_overrides++] = (struct model_override){
+		.kind = is_site ? MODEL_OVERRIDE_DRAIN : MODEL_OVERRIDE_DISABLE,
+		.target = target,
+		.name = name,
+		.until_ms = MODEL_TIME_NEVER,
+		.is_step = is_site,
+		.own_vips = is_site ? MODEL_VIPS_WITHDRAWN : MODEL_VIPS_ANNOUNCED,
+	};
+}
+
+/* www leads to web, mx to mail; each has ams and fra. */
+static void name_both(void)
+{
+	w.names[0] = (struct steering_name){ .name = "www.test", .service = &w.services[0] };
+	w.names[1] = (struct steering_name){ .name = "mx.test", .service = &w.services[1] };
+	w.p.n_names = 2;
+}
+
+static void a_name_that_no_site_may_answer_is_down(void **state)
+{
+	struct steering_site_state *web = w.state->sites;
+
+	(void)state;
+	name_both();
+	web[0].disabled = true;
+	assert_int_equal(state_conditions(), 0); /* fra answers */
+	web[1].disabled = true;
+	assert_int_equal(state_conditions(), 1);
+	assert_int_equal(
+	        level_of("name-unanswered", "www.test",
+	                 "2 of 2 sites of service web are disabled, and no other may serve "
+	                 "it. Bring one back: weir enable site NAME"),
+	        CONDITION_DOWN);
+	web[1].disabled = false;
+	w.at[0][1].n_addresses[0] = w.at[0][1].n_addresses[1] = 0; /* it has nothing to answer */
+	assert_int_equal(state_conditions(), 1);
+	assert_int_equal(level_of("name-unanswered", "www.test", "1 of 2 sites"), CONDITION_DOWN);
+	w.at[0][1].n_addresses[1] = 1; /* IPv4, and ams alone has IPv6 */
+	assert_int_equal(state_conditions(), 1);
+	assert_int_equal(level_of("name-half-answered", "www.test", "one address family"),
+	                 CONDITION_DEGRADED);
+	web[0].disabled = false;
+	assert_int_equal(state_conditions(), 0);
+	w.p.n_names = 0; /* DNS is not asked for it */
+	web[0].disabled = web[1].disabled = true;
+	assert_int_equal(state_conditions(), 0);
+}
+
+static void a_service_that_fails_closed_may_leave_a_name_empty(void **state)
+{
+	struct steering_site_state *web = w.state->sites;
+
+	(void)state;
+	name_both();
+	for (unsigned i = 0; i < 4; i++)
+		web[i / 2].words[i % 2] = down;
+	assert_int_equal(state_conditions(), 0); /* all are answered */
+	w.services[0].fail_closed = true;
+	assert_int_equal(state_conditions(), 1);
+	assert_int_equal(level_of("name-unanswered", "www.test", "fails closed (on_all_down)"),
+	                 CONDITION_DOWN);
+}
+
+static void a_name_whose_sites_are_all_drained_is_degraded(void **state)
+{
+	struct steering_site_state *web = w.state->sites;
+
+	(void)state;
+	name_both();
+	web[0].drained_ppm = MODEL_PPM_ALL;
+	assert_int_equal(state_conditions(), 0);
+	web[1].drained_ppm = MODEL_PPM_ALL - 1;
+	assert_int_equal(state_conditions(), 0);
+	web[1].drained_ppm = MODEL_PPM_ALL;
+	assert_int_equal(state_conditions(), 1);
+	assert_int_equal(level_of("name-drained", "www.test", "weir undrain site NAME"),
+	                 CONDITION_DEGRADED);
+	web[1].drained_ppm = 0;
+	web[1].disabled = true; /* ams is all that is left */
+	assert_int_equal(state_conditions(), 1);
+	assert_int_equal(level_of("name-drained", "www.test", NULL), CONDITION_DEGRADED);
+}
+
+/* Where answers lead, nobody may listen: a drain that is complete, or all nodes of a site disabled. */
+static void a_name_whose_answers_lead_nowhere_is_down(void **state)
+{
+	struct steering_site_state *web = w.state->sites;
+
+	(void)state;
+	name_both();
+	w.p.n_names = 1;
+	withdraw_vips(MODEL_TARGET_SITE, "ams");
+	withdraw_vips(MODEL_TARGET_NODE, "fra-1");
+	assert_int_equal(state_conditions(), 1);
+	assert_int_equal(level_of("name-withdrawn", "www.test", "lead nowhere"), CONDITION_DOWN);
+	w.overrides[1].name = "fra-2";
+	assert_int_equal(state_conditions(), 0);
+	web[1].disabled = true; /* ams alone answers */
+	assert_int_equal(state_conditions(), 1);
+	assert_int_equal(level_of("name-withdrawn", "www.test", NULL), CONDITION_DOWN);
+	w.overrides[0].service = "mail"; /* that one alone is drained */
+	assert_int_equal(state_conditions(), 0);
+	w.overrides[0].service = NULL;
+	w.vips[0].n_sites = 2; /* other sites announce it, too */
+	assert_int_equal(state_conditions(), 0);
+	w.vips[0].n_sites = 1;
+	w.overrides[0].ended = true;
+	assert_int_equal(state_conditions(), 0);
+	withdraw_vips(MODEL_TARGET_NODE, "ams-1");
+	assert_int_equal(state_conditions(), 1);
+	w.overrides[2].kind = MODEL_OVERRIDE_DRAIN; /* in graceful shutdown: it serves */
+	assert_int_equal(state_conditions(), 0);
+	w.overrides[2].kind = MODEL_OVERRIDE_DISABLE;
+	w.announcers[0].announce.daemon = MODEL_DAEMON_NONE; /* others bring the packets */
+	assert_int_equal(state_conditions(), 0);
+}
+
+static void of_many_names_eight_of_each_level_are_named(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 12; i++) {
+		static char names[12][8];
+
+		snprintf(names[i], sizeof(names[i]), "n%u", i);
+		w.names[i] =
+		        (struct steering_name){ .name = names[i], .service = &w.services[i < 3] };
+	}
+	w.p.n_names = 12;
+	w.state->sites[0].disabled = w.state->sites[1].disabled = true;
+	w.state->sites[2].drained_ppm = w.state->sites[3].drained_ppm = MODEL_PPM_ALL;
+	assert_int_equal(state_conditions(), 3 + 8 + 1);
+	assert_int_equal(level_of("names-unanswered", "", "1 more names"), CONDITION_DOWN);
+	assert_int_equal(level_of("name-drained", "n0", NULL), CONDITION_DEGRADED);
+}
+
 SUITE(conditions)
 {
 	const struct CMUnitTest tests[] = {
@@ -604,6 +744,11 @@ SUITE(conditions)
 		WITH(the_mistake_is_that_of_the_zone),
 		WITH(of_many_zones_eight_are_named_and_the_rest_is_counted),
 		WITH(a_whole_image_that_is_an_earlier_one_is_told),
+		WITH(a_name_that_no_site_may_answer_is_down),
+		WITH(a_service_that_fails_closed_may_leave_a_name_empty),
+		WITH(a_name_whose_sites_are_all_drained_is_degraded),
+		WITH(a_name_whose_answers_lead_nowhere_is_down),
+		WITH(of_many_names_eight_of_each_level_are_named),
 	};
 
 	answer_bind = own_bind;
