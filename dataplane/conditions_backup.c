@@ -30,6 +30,22 @@ static void state_serving(const struct compiler_pool *p, struct stats *s)
 		               p->plan->backup->name, state->share * 100u / BACKUP_SHARE_ALL);
 }
 
+/*
+ * A backup that would not serve is redundancy lost, and has to be known before it is needed. A person who drains its site
+ * wants that, and what no probe has proved yet is not known to be wrong: both are notes.
+ */
+static void state_obstacle(const struct compiler_pool *p, struct stats *s)
+{
+	enum effect_backup_unused obstacle = (enum effect_backup_unused)p->backup->state.obstacle;
+	bool is_known = obstacle == EFFECT_BACKUP_SITE_DOWN || obstacle == EFFECT_BACKUP_POOL_DOWN;
+
+	conditions_add(s, is_known ? "backup-refuses" : "backup-unready",
+	               is_known ? CONDITION_DEGRADED : CONDITION_NOTE, p->plan->model->name,
+	               "backup pool %s would not serve if it were needed now: %s. weir status says "
+	               "of each service what is missing",
+	               p->plan->backup->name, effect_backup_unused_text(obstacle));
+}
+
 static void state_backup(const struct compiler_pool *p, struct stats *s)
 {
 	const struct backup_state *state = &p->backup->state;
@@ -42,6 +58,8 @@ static void state_backup(const struct compiler_pool *p, struct stats *s)
 		               p->plan->backup->name,
 		               effect_backup_cause_text((enum effect_backup_cause)state->cause),
 		               effect_backup_unused_text((enum effect_backup_unused)state->unused));
+	else if (state->obstacle && state->cause == EFFECT_BACKUP_NOT_NEEDED)
+		state_obstacle(p, s);
 }
 
 void conditions_state_backups(const struct process *p, struct stats *s)

@@ -101,6 +101,19 @@ static void each_state_is_stated_to_the_letter(void **state)
 		    .cause = EFFECT_BACKUP_LATE,
 		    .unused = EFFECT_BACKUP_SITE_DRAINED },
 		  "degraded backup-unused web-ams: backup pool web-fra is needed (this site is drained, late clients are served by the backup) and not used: the backup's site is drained\n" },
+		{ { .class = EFFECT_CLASS_OWN,
+		    .cause = EFFECT_BACKUP_NOT_NEEDED,
+		    .obstacle = EFFECT_BACKUP_SITE_DOWN },
+		  "degraded backup-refuses web-ams: backup pool web-fra would not serve if it were needed now: the VIPs of the backup's site do not answer this node. weir status says of each service what is missing\n" },
+		{ { .class = EFFECT_CLASS_OWN,
+		    .cause = EFFECT_BACKUP_NOT_NEEDED,
+		    .obstacle = EFFECT_BACKUP_POOL_DOWN },
+		  "degraded backup-refuses web-ams: backup pool web-fra would not serve if it were needed now: less than min_healthy of the backup is up. weir status says of each service what is missing\n" },
+		{ { .class = EFFECT_CLASS_OWN,
+		    .cause = EFFECT_BACKUP_NOT_NEEDED,
+		    .obstacle = EFFECT_BACKUP_SITE_DRAINED },
+		  "note backup-unready web-ams: backup pool web-fra would not serve if it were needed now: the backup's site is drained. weir status says of each service what is missing\n" },
+		{ { .class = EFFECT_CLASS_OWN, .cause = EFFECT_BACKUP_NOT_NEEDED, .obstacle = EFFECT_BACKUP_UNPROVEN }, "note backup-unready web-ams: backup pool web-fra would not serve if it were needed now: no probe of this node has shown that the backup serves this VIP. weir status says of each service what is missing\n" },
 	};
 	char text[2000];
 
