@@ -12,7 +12,7 @@
 #include "base/hash.h"
 #include "dataplane/process.h"
 #include "dataplane/prover.h"
-#include "record/fields.h"
+#include "record/answers.h"
 #include "weir/json.h"
 #include "weir/model.h"
 #include "weir/proof.h"
@@ -29,17 +29,6 @@ static char *answer_json(json_t *o)
 
 	return text ? text : make_refusal("out of memory");
 }
-
-#define PORT_SHOWN_ROWS(X, t)                                                                      \
-	X(t, const char *, interface)                                                              \
-	X(t, uint32_t, ifindex)                                                                    \
-	X(t, const char *, mode)
-RECORD_SHOWN(port_shown, "port", PORT_SHOWN_ROWS);
-
-#define MISSING_PORT_ROWS(X, t)                                                                    \
-	X(t, const char *, interface)                                                              \
-	X(t, const char *, reason, .shown = "why")
-RECORD_SHOWN(missing_port, "port", MISSING_PORT_ROWS);
 
 static json_t *ports_json(const struct process *p)
 {
@@ -75,25 +64,6 @@ static json_t *missing_ports_json(const struct process *p)
 	}
 	return list;
 }
-
-#define DATAPLANE_SHOWN_ROWS(X, t)                                                                 \
-	X(t, bool, ok)                                                                             \
-	X(t, const char *, node)                                                                   \
-	X(t, const char *, driver)                                                                 \
-	X(t, uint64_t, document)                                                                   \
-	X(t, uint64_t, version)                                                                    \
-	X(t, bool, refused)                                                                        \
-	X(t, const char *, refusal, .shown = "refused_why")                                        \
-	X(t, json_t *, ports)                                                                      \
-	X(t, json_t *, ports_missing)                                                              \
-	X(t, uint64_t, services)                                                                   \
-	X(t, uint64_t, pools)                                                                      \
-	X(t, uint64_t, backends)                                                                   \
-	X(t, const char *, driver_reason, .shown = "driver_why")                                   \
-	X(t, uint32_t, health_epoch)                                                               \
-	X(t, bool, learning)                                                                       \
-	X(t, bool, wants_connections)
-RECORD_SHOWN(dataplane_shown, "status", DATAPLANE_SHOWN_ROWS);
 
 static char *do_status(struct process *p, const json_t *request)
 {
@@ -137,19 +107,6 @@ static char *do_handover(struct process *p, const json_t *request)
 	return line;
 }
 
-#define BACKEND_SHOWN_ROWS(X, t)                                                                   \
-	X(t, const char *, pool)                                                                   \
-	X(t, const char *, backend)                                                                \
-	X(t, struct addr, address)                                                                 \
-	X(t, uint32_t, index)                                                                      \
-	X(t, uint32_t, weight)                                                                     \
-	X(t, bool, in_force)                                                                       \
-	X(t, const char *, reason, .shown = "why")                                                 \
-	X(t, const char *, next_hop)                                                               \
-	X(t, uint32_t, inner_mtu)                                                                  \
-	X(t, uint32_t, path_mtu)
-RECORD_SHOWN(backend_shown, "backend", BACKEND_SHOWN_ROWS);
-
 static json_t *backend_json(const struct process *p, const struct compiler_pool *pool,
                             const struct compiler_backend *b)
 {
@@ -180,7 +137,7 @@ static char *do_backends(struct process *p, const json_t *request)
 				json_array_append_new(list,
 				                      backend_json(p, pool, &pool->backends[k]));
 	}
-	return answer_json(json_granted("backends", list));
+	return answer_json(SHOWN(backends_shown, .ok = true, .backends = list));
 }
 
 /* --- what is proved: read from the page, not from the prover, so it shows what weir-announce reads --- */

@@ -14,7 +14,7 @@
 
 #include "base/memory.h"
 #include "dns/zone/image.h"
-#include "record/fields.h"
+#include "record/answers.h"
 #include "weir/json.h"
 #include "weir/model.h"
 
@@ -25,27 +25,22 @@ static const char *state_text(uint32_t state)
 	                                    : "served";
 }
 
-#define ZONE_SHOWN_ROWS(X, t)                                                                      \
-	X(t, char[NAME_TEXT_MAX], name)                                                            \
-	X(t, uint32_t, serial)                                                                     \
-	X(t, uint32_t, n_records, .shown = "records")                                              \
-	X(t, const char *, state)
-RECORD_SHOWN(zone_shown, "zone", ZONE_SHOWN_ROWS);
-
 static json_t *zones_to_json(const struct image *image)
 {
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < image->n_zones; i++) {
 		const struct image_zone *zone = image_zone(image, i);
-		struct zone_shown row = { .serial = zone->serial,
-			                  .n_records = zone->n_records,
-			                  .state = state_text(zone->state) };
+		char name[NAME_TEXT_MAX];
+		struct dns_zone row = { .name = name,
+			                .serial = zone->serial,
+			                .n_records = zone->n_records,
+			                .state = state_text(zone->state) };
 		uint8_t wire[NAME_WIRE_MAX];
 
 		image_name_wire(image, zone->name_off, wire);
-		name_text(wire, row.name);
-		json_array_append_new(list, record_shown(&zone_shown_kind, &row));
+		name_text(wire, name);
+		json_array_append_new(list, record_shown(&dns_zone_kind, &row));
 	}
 	return list;
 }
@@ -65,18 +60,6 @@ static const char *one_family(bool ip6, bool ip4)
 /* More would make the answer too long; `weir dns explain` shows them for one name. */
 #define PEER_HEALTH_JSON_MAX 8192
 
-#define PEER_SHOWN_ROWS(X, t)                                                                      \
-	X(t, const char *, node)                                                                   \
-	X(t, const char *, site)                                                                   \
-	X(t, bool, fresh)                                                                          \
-	X(t, const char *, ipv4)                                                                   \
-	X(t, const char *, ipv6)                                                                   \
-	X(t, bool, inconclusive)                                                                   \
-	X(t, const char *, inconclusive_in, .spare = true)                                         \
-	X(t, bool, unproven)                                                                       \
-	X(t, const char *, unproven_in, .spare = true)
-RECORD_SHOWN(peer_shown, "view", PEER_SHOWN_ROWS);
-
 /*
  * What each node sees of a service at a site; only if sites vote, since otherwise no other node's
  * observation counts.
@@ -95,7 +78,7 @@ static json_t *peer_health_to_json(const struct peer_health *v, const struct ste
 		bool unproven[] = { health_unproven(words[0]), health_unproven(words[1]) };
 
 		json_array_append_new(
-		        list, SHOWN(peer_shown, .node = health->node, .site = health->site->name,
+		        list, SHOWN(dns_peer, .node = health->node, .site = health->site->name,
 		                    .fresh = health->fresh, .ipv4 = family_text(site, words, true),
 		                    .ipv6 = family_text(site, words, false),
 		                    .inconclusive = inconclusive[0] || inconclusive[1],
@@ -106,26 +89,11 @@ static json_t *peer_health_to_json(const struct peer_health *v, const struct ste
 	return list;
 }
 
-#define SITE_SHOWN_ROWS(X, t)                                                                      \
-	X(t, const char *, site)                                                                   \
-	X(t, uint32_t, weight)                                                                     \
-	X(t, const char *, ipv4)                                                                   \
-	X(t, const char *, ipv6)                                                                   \
-	X(t, bool, in_doubt)                                                                       \
-	X(t, bool, unproven)                                                                       \
-	X(t, const char *, unproven_in, .spare = true)                                             \
-	X(t, uint32_t, drained_ppm)                                                                \
-	X(t, bool, disabled)                                                                       \
-	X(t, bool, forced_up)                                                                      \
-	X(t, bool, shifting)                                                                       \
-	X(t, json_t *, peers, .shown = "views")
-RECORD_SHOWN(site_shown, "site", SITE_SHOWN_ROWS);
-
 static json_t *site_to_json(const struct generation *g, const struct steering_site *site, size_t at)
 {
 	const struct steering_site_state *state = &g->state->sites[at];
 
-	return SHOWN(site_shown, .site = site->name, .weight = site->weight,
+	return SHOWN(dns_site, .site = site->name, .weight = site->weight,
 	             .ipv4 = family_text(site, state->words, true),
 	             .ipv6 = family_text(site, state->words, false),
 	             .in_doubt =
@@ -279,14 +247,6 @@ static json_t *service_sites_to_json(const struct generation *g,
 	return sites;
 }
 
-#define NAME_SHOWN_ROWS(X, t)                                                                      \
-	X(t, const char *, name)                                                                   \
-	X(t, const char *, service)                                                                \
-	X(t, const char *, policy)                                                                 \
-	X(t, json_t *, sites, .spare = true)                                                       \
-	X(t, bool, fail_closed, .spare = true)
-RECORD_SHOWN(name_shown, "name", NAME_SHOWN_ROWS);
-
 /*
  * Dynamic names with the state of their sites: what steering would see now. All names of a service have the same
  * sites, so these are stated with its first name only. Operations judge by them: choose_services() says which are there.
@@ -301,7 +261,7 @@ static json_t *names_to_json(const struct generation *g, struct stated_services 
 		const struct steering_name *name = &p->names[i];
 		size_t service = (size_t)(name->service - p->services);
 		bool whole = t->named[service] && t->sites[service];
-		struct name_shown row = {
+		struct dns_name row = {
 			.name = name->name,
 			.service = name->service->name,
 			.policy = name->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted",
@@ -311,7 +271,7 @@ static json_t *names_to_json(const struct generation *g, struct stated_services 
 		if (!t->named[service] && n_others++ >= NAMES_JSON_MAX)
 			continue;
 		row.sites = whole ? service_sites_to_json(g, name->service) : NULL;
-		json_array_append_new(list, record_shown(&name_shown_kind, &row));
+		json_array_append_new(list, record_shown(&dns_name_kind, &row));
 		t->named[service] = false;
 	}
 	return list;
@@ -319,28 +279,17 @@ static json_t *names_to_json(const struct generation *g, struct stated_services 
 
 #define RAMPS_JSON_MAX 256 /* as above: far more drains than sites */
 
-static const char *how_word(int how)
-{
-	return ramp_how_text((enum ramp_how)how);
-}
-
-static const struct record_kind ramp_record =
-        RECORD_OF(struct ramp_record, "ramp", NULL, SHOW_AS(struct ramp_record, "override", id),
-                  SHOW(struct ramp_record, generation),
-                  SHOW_WORD(struct ramp_record, "state", how, how_word, RAMP_HOW_COUNT),
-                  SHOW(struct ramp_record, at_ms));
-
 static json_t *ramps_to_json(const struct ramps *r)
 {
-	return record_list_shown(&ramp_record, r->items,
-	                         r->n < RAMPS_JSON_MAX ? r->n : RAMPS_JSON_MAX);
-}
+	json_t *list = json_array();
 
-#define DECIDING_SHOWN_ROWS(X, t)                                                                  \
-	X(t, bool, votes)                                                                          \
-	X(t, json_t *, sites)                                                                      \
-	X(t, json_t *, out)
-RECORD_SHOWN(deciding_shown, "deciding", DECIDING_SHOWN_ROWS);
+	for (size_t i = 0; i < r->n && i < RAMPS_JSON_MAX; i++)
+		json_array_append_new(list, SHOWN(dns_ramp, .override = r->items[i].id,
+		                                  .generation = r->items[i].generation,
+		                                  .state = ramp_how_text(r->items[i].how),
+		                                  .at_ms = r->items[i].at_ms));
+	return list;
+}
 
 /* The sites that decide together whether a site is dead, or that each decide for themselves. */
 static json_t *deciding_to_json(const struct generation *g)
@@ -369,47 +318,18 @@ static json_t *levels_to_json(const struct server *s)
 	return record_to_json(&ramp_levels_record, &levels);
 }
 
-#define LOAD_SHOWN_ROWS(X, t)                                                                      \
-	X(t, uint64_t, started)                                                                    \
-	X(t, uint64_t, finished)                                                                   \
-	X(t, bool, running)                                                                        \
-	X(t, const char *, error)                                                                  \
-	X(t, json_t *, errors, .shown = "mistakes")
-RECORD_SHOWN(load_shown, "load", LOAD_SHOWN_ROWS);
-
 /* Errors are left out while a load runs: its thread writes them. */
 static json_t *load_to_json(const struct server *s)
 {
 	const struct server_load *l = &s->load;
-	struct load_shown load = { l->started, l->finished, l->running, server_load_error(s),
-		                   json_array() };
+	struct dns_load load = { l->started, l->finished, l->running, server_load_error(s),
+		                 json_array() };
 
 	for (unsigned i = 0; !l->running && i < SERVER_ERRORS_MAX && i < l->n_errors; i++)
 		if (l->errors[i])
 			json_array_append_new(load.errors, json_string(l->errors[i]));
-	return record_shown(&load_shown_kind, &load);
+	return record_shown(&dns_load_kind, &load);
 }
-
-/* Fields of the generation are missing until there is one; all others are always there. */
-#define SERVED(t) KNOWN_IF(t, serving), .spare = true
-#define DNS_SHOWN_ROWS(X, t)                                                                       \
-	X(t, bool, ok)                                                                             \
-	X(t, bool, serving)                                                                        \
-	X(t, bool, clock_held)                                                                     \
-	X(t, const char *, clock)                                                                  \
-	X(t, json_t *, load)                                                                       \
-	X(t, uint64_t, document, SERVED(t))                                                        \
-	X(t, uint64_t, version, SERVED(t))                                                         \
-	X(t, uint32_t, threads, SERVED(t))                                                         \
-	X(t, bool, stale_image, SERVED(t))                                                         \
-	X(t, uint64_t, image_bytes, SERVED(t))                                                     \
-	X(t, json_t *, zones, SERVED(t))                                                           \
-	X(t, json_t *, names, SERVED(t))                                                           \
-	X(t, uint64_t, n_names, SERVED(t))                                                         \
-	X(t, uint64_t, services_left_out, .spare = true)                                           \
-	X(t, json_t *, ramps, SERVED(t))                                                           \
-	X(t, json_t *, deciding, SERVED(t))
-RECORD_SHOWN(dns_shown, "status", DNS_SHOWN_ROWS);
 
 static void state_names(const struct generation *g, struct dns_shown *out)
 {

@@ -14,7 +14,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
-#include "record/fields.h"
+#include "record/answers.h"
 #include "weir/json.h"
 
 #define ROWS_MAX     5000u /* rows of one answer, which the control socket limits to 4 MiB */
@@ -35,8 +35,6 @@ static const char *no_vote_text(const struct target *t)
 		return "no tunnel yet";
 	return "controls silent";
 }
-
-#define SENTENCE_MAX 320 /* bytes, with the NUL; a longer sentence is cut */
 
 /* The last result with what was expected, so that the reader need not look up the check. */
 static void result_text(const struct target *t, char *out, size_t n)
@@ -80,24 +78,25 @@ static int64_t damp_end_ms(const struct target *t, uint64_t now_ms)
 }
 
 /* "no answer within 200 ms, 30 ms ago; no vote: late" */
-static void write_sentence(const struct target *t, uint64_t now_ms, char out[SENTENCE_MAX])
+static void write_sentence(const struct target *t, uint64_t now_ms, char out[HEALTH_SENTENCE_MAX])
 {
 	const struct attempt_spec *spec = &t->paths[t->last_path].spec;
 	char until[CLOCK_TEXT_MAX], address[ADDR_TEXT_MAX];
 	size_t n;
 
-	result_text(t, out, SENTENCE_MAX);
+	result_text(t, out, HEALTH_SENTENCE_MAX);
 	n = strlen(out);
 	if (t->n_paths > 1 && t->last != HEALTH_REASON_OK && t->last != HEALTH_REASON_NONE)
-		n += (size_t)snprintf(out + n, SENTENCE_MAX - n, " at %s port %u",
+		n += (size_t)snprintf(out + n, HEALTH_SENTENCE_MAX - n, " at %s port %u",
 		                      addr_text(&spec->address, address), spec->port);
 	if (t->done_ms)
-		n += (size_t)snprintf(out + n, SENTENCE_MAX - n, ", %llu ms ago",
+		n += (size_t)snprintf(out + n, HEALTH_SENTENCE_MAX - n, ", %llu ms ago",
 		                      (unsigned long long)(now_ms - t->done_ms));
-	if (*no_vote_text(t) && n < SENTENCE_MAX)
-		n += (size_t)snprintf(out + n, SENTENCE_MAX - n, "; no vote: %s", no_vote_text(t));
-	if (t->damp.held && n < SENTENCE_MAX)
-		snprintf(out + n, SENTENCE_MAX - n, "; flapping (%.1f turns): %s %s",
+	if (*no_vote_text(t) && n < HEALTH_SENTENCE_MAX)
+		n += (size_t)snprintf(out + n, HEALTH_SENTENCE_MAX - n, "; no vote: %s",
+		                      no_vote_text(t));
+	if (t->damp.held && n < HEALTH_SENTENCE_MAX)
+		snprintf(out + n, HEALTH_SENTENCE_MAX - n, "; flapping (%.1f turns): %s %s",
 		         t->damp.penalty,
 		         t->spared ? "kept up as the last of its pool, else down until"
 		                   : "held down until",
@@ -109,49 +108,12 @@ static const char *family_text(bool ip4)
 	return ip4 ? "ipv4" : "ipv6";
 }
 
-/* One target as the API and `weir health` show it. The keys are part of the API. */
-#define TARGET_SHOWN_ROWS(X, t)                                                                    \
-	/* pool and backend, or service and family */                                              \
-	X(t, const char *, pool, .spare = true)                                                    \
-	X(t, const char *, backend, .spare = true)                                                 \
-	X(t, const char *, service, .spare = true)                                                 \
-	X(t, const char *, family, .spare = true)                                                  \
-	X(t, const char *, site)                                                                   \
-	X(t, const char *, check)                                                                  \
-	X(t, const char *, type)                                                                   \
-	X(t, const char *, via)                                                                    \
-	X(t, struct addr, address)                                                                 \
-	X(t, uint16_t, port)                                                                       \
-	X(t, uint64_t, paths)                                                                      \
-	X(t, const char *, state)                                                                  \
-	X(t, bool, in_doubt)                                                                       \
-	X(t, bool, inconclusive)                                                                   \
-	X(t, bool, unproven)                                                                       \
-	X(t, bool, is_new, .shown = "new")                                                         \
-	X(t, bool, restored)                                                                       \
-	X(t, bool, damped)                                                                         \
-	X(t, int64_t, damped_until_ms, .shown = "damped_until", .kind = FIELD_TIME)                \
-	X(t, int64_t, since_ms, .shown = "since", .kind = FIELD_TIME)                              \
-	X(t, const char *, last)                                                                   \
-	X(t, uint64_t, detail)                                                                     \
-	X(t, const char *, no_vote)                                                                \
-	X(t, char[SENTENCE_MAX], reason, .shown = "why")                                           \
-	X(t, uint64_t, last_ms_ago, KNOWN_IF(t, is_done))                                          \
-	X(t, uint64_t, took_ms, KNOWN_IF(t, is_idle))                                              \
-	X(t, uint64_t, detect_worst_ms)                                                            \
-	X(t, uint64_t, probes)                                                                     \
-	X(t, uint64_t, failed)                                                                     \
-	X(t, uint64_t, without_vote)                                                               \
-	X(t, bool, is_done, HIDDEN)                                                                \
-	X(t, bool, is_idle, HIDDEN)
-RECORD_SHOWN(target_shown, "target", TARGET_SHOWN_ROWS);
-
 /* Of several paths, the one that decided the last round is named. */
 static json_t *make_row(const struct target *t)
 {
 	const struct attempt_spec *spec = &t->paths[t->last_path].spec;
 	uint64_t now_ms = clock_mono_ms();
-	struct target_shown row = {
+	struct health_target row = {
 		.pool = t->pool ? t->pool->name : NULL,
 		.backend = t->pool ? t->backend->name : NULL,
 		.service = t->pool ? NULL : t->service->name,
@@ -187,14 +149,8 @@ static json_t *make_row(const struct target *t)
 	};
 
 	write_sentence(t, now_ms, row.reason);
-	return record_shown(&target_shown_kind, &row);
+	return record_shown(&health_target_kind, &row);
 }
-
-#define GROUP_SHOWN_ROWS(X, t)                                                                     \
-	X(t, const char *, site)                                                                   \
-	X(t, uint32_t, targets)                                                                    \
-	X(t, uint32_t, failing)
-RECORD_SHOWN(group_shown, "group", GROUP_SHOWN_ROWS);
 
 static json_t *list_groups(const struct checker *c)
 {
@@ -206,41 +162,20 @@ static json_t *list_groups(const struct checker *c)
 	return list;
 }
 
-struct control_shown {
-	char address[ADDR_TEXT_MAX];
-	struct control_view view;
-};
-
-static const struct record_kind control_record =
-        RECORD_OF(struct control_shown, "control", NULL, SHOW(struct control_shown, address),
-                  SHOW_AS(struct control_shown, "reflector", view.is_reflector),
-                  SHOW_AS(struct control_shown, "silent", view.silent),
-                  SHOW_AS(struct control_shown, "asked", view.n_queried),
-                  SHOW_AS(struct control_shown, "answered", view.n_answered));
-
 static json_t *list_controls(const struct checker *c)
 {
 	struct control_view views[CONTROLS_MAX];
 	size_t n = controls_view(c->controls, views);
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < n; i++) {
-		struct control_shown row = { .view = views[i] };
-
-		addr_text(&views[i].address, row.address);
-		json_array_append_new(list, record_shown(&control_record, &row));
-	}
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, SHOWN(control_shown, .address = views[i].address,
+		                                  .reflector = views[i].is_reflector,
+		                                  .silent = views[i].silent,
+		                                  .n_queried = views[i].n_queried,
+		                                  .n_answered = views[i].n_answered));
 	return list;
 }
-
-#define DERIVED_SHOWN_ROWS(X, t)                                                                   \
-	X(t, const char *, service)                                                                \
-	X(t, const char *, family)                                                                 \
-	X(t, const char *, pool)                                                                   \
-	X(t, const char *, state)                                                                  \
-	X(t, bool, in_doubt)                                                                       \
-	X(t, int64_t, since_ms, .shown = "since", .kind = FIELD_TIME)
-RECORD_SHOWN(derived_shown, "service", DERIVED_SHOWN_ROWS);
 
 static json_t *list_derived(const struct checker *c)
 {
@@ -259,18 +194,6 @@ static json_t *list_derived(const struct checker *c)
 	}
 	return list;
 }
-
-#define HEALTH_SHOWN_ROWS(X, t)                                                                    \
-	X(t, bool, ok)                                                                             \
-	X(t, uint64_t, document)                                                                   \
-	X(t, json_t *, targets)                                                                    \
-	X(t, uint64_t, n_targets)                                                                  \
-	X(t, bool, truncated)                                                                      \
-	X(t, json_t *, services)                                                                   \
-	X(t, json_t *, groups)                                                                     \
-	X(t, json_t *, controls)                                                                   \
-	X(t, uint64_t, tunnel_document)
-RECORD_SHOWN(health_shown, "list", HEALTH_SHOWN_ROWS);
 
 /*
  * Answer "list". Rows over ROWS_MAX, with those of services, are counted, not listed, so that the answer
@@ -328,7 +251,7 @@ static json_t *do_check(struct checker *c, const json_t *request)
 		return json_refusal(
 		        "no such target: give pool and backend, or service and another site");
 	}
-	return json_granted("targets", rows);
+	return SHOWN(probed_shown, .ok = true, .targets = rows);
 }
 
 static json_t *answer_request(struct checker *c, const json_t *request)

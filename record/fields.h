@@ -92,9 +92,10 @@ struct field {
 	bool spare; /**< not shown where it is empty, NULL or not known */
 	bool flat;  /**< a record whose rows are shown as if they were of this one; of NULL none */
 	json_t *(*compute)(const void *record); /**< of FIELD_JSON; gives */
-	bool or_null;   /**< for its schema: a string or given JSON that may be NULL */
-	bool later;     /**< for its schema: who has the JSON adds it afterwards, or does not */
-	size_t only_if; /**< offset + 1 of a bool: shown only where it is true; 0: always */
+	const char *one_of; /**< for its schema: the strings that there are, by '|'; NULL: any */
+	bool or_null;       /**< for its schema: a string or given JSON that may be NULL */
+	bool later;         /**< for its schema: who has the JSON adds it afterwards, or does not */
+	size_t only_if;     /**< offset + 1 of a bool: shown only where it is true; 0: always */
 	const char *(*word)(int value);
 	/** of a shown string that is found by the struct; NULL: the string is in it */
 	const char *(*text_of)(const void *record);

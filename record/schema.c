@@ -5,6 +5,8 @@
  */
 #include "record/fields.h"
 
+#include <string.h>
+
 /* The type of a value that has no parts. */
 static const char *type_of(enum field_kind kind)
 {
@@ -40,6 +42,18 @@ static json_t *words_schema(const struct field *f)
 	return json_pack("{s:s, s:o}", "type", "string", "enum", words);
 }
 
+/* A string that is one of those listed by '|'. */
+static json_t *one_of_schema(const char *list)
+{
+	json_t *words = json_array();
+
+	for (size_t n; *list; list += n + (list[n] == '|')) {
+		n = strcspn(list, "|");
+		json_array_append_new(words, json_stringn(list, n));
+	}
+	return json_pack("{s:s, s:o}", "type", "string", "enum", words);
+}
+
 static json_t *by_word_schema(const struct field *f)
 {
 	json_t *properties = json_object();
@@ -60,6 +74,8 @@ static json_t *part_schema(const struct field *f)
 	if (f->each || f->element)
 		return json_pack("{s:s, s:o}", "type", "array", "items",
 		                 f->each ? record_schema(f->each) : field_schema(f->element));
+	if (f->one_of)
+		return one_of_schema(f->one_of);
 	switch (f->kind) {
 	case FIELD_WORD:
 		return words_schema(f);

@@ -29,6 +29,7 @@
 #include "mgmt/peers/timekeep.h"
 #include "mgmt/sync/shared_recover.h"
 #include "mgmt/sync/shared_run.h"
+#include "record/answers.h"
 #include "weir/json.h"
 
 #define VALUES_MAX  (4 * FILES_MAX) /* of a body: all files by their digests are three each */
@@ -124,12 +125,12 @@ const struct route route_table[] = {
 	{ "GET", "/v1/processes", HTTP_VIEWER, "limit", NO_BODY, handle_processes,
 	  "This node's processes", LIST_OF(process_row_kind) },
 	{ "GET", "/v1/dataplane", HTTP_OPERATOR, "", NO_BODY, handle_dataplane,
-	  "What weir-dataplane forwards with: driver, ports, sizes", NO_ANSWER },
+	  "What weir-dataplane forwards with: driver, ports, sizes", ANSWER(dataplane_shown_kind) },
 	{ "GET", "/v1/dataplane/backends", HTTP_OPERATOR, "pool", NO_BODY,
 	  handle_dataplane_backends, "The backends in the forwarding tables, with their next hops",
-	  NO_ANSWER },
+	  ANSWER(backends_shown_kind) },
 	{ "GET", "/v1/trace", HTTP_OPERATOR, "source destination length", NO_BODY, handle_trace,
-	  "What the forwarding code does with a packet, step by step", NO_ANSWER },
+	  "What the forwarding code does with a packet, step by step", ANSWER(trace_shown_kind) },
 	{ "GET", "/v1/announcements", HTTP_VIEWER, "vip limit", NO_BODY, handle_announcements,
 	  "What this node announces to routers, and why", ANSWER(announcements_shown_kind) },
 	{ "GET", "/v1/peers", HTTP_VIEWER, "limit", NO_BODY, handle_peers, "The other nodes",
@@ -137,11 +138,12 @@ const struct route route_table[] = {
 	{ "GET", "/v1/health", HTTP_VIEWER, "limit", NO_BODY, handle_health,
 	  "The last observation of each health check target", LIST_OF(target_row_kind) },
 	{ "GET", "/v1/health/targets", HTTP_OPERATOR, "pool", NO_BODY, handle_health_targets,
-	  "What weir-health knows of each target: the last probe, and why it ended so", NO_ANSWER },
+	  "What weir-health knows of each target: the last probe, and why it ended so",
+	  ANSWER(health_shown_kind) },
 	{ "POST", "/v1/health/check", HTTP_OPERATOR, "", &probe_body_kind, handle_health_check,
-	  "Probe a target now", NO_ANSWER },
+	  "Probe a target now", ANSWER(probed_shown_kind) },
 	{ "GET", "/v1/dns", HTTP_VIEWER, "", NO_BODY, handle_dns,
-	  "What weir-dns serves, and how it chooses among sites", NO_ANSWER },
+	  "What weir-dns serves, and how it chooses among sites", ANSWER(dns_shown_kind) },
 	{ "GET", "/v1/dns/explain", HTTP_OPERATOR, "name type client resolver tcp at", NO_BODY,
 	  handle_dns_explain, "What weir-dns answers to a query, step by step",
 	  ANSWER(explanation_shown) },

@@ -17,7 +17,9 @@
 #include "dataplane/nexthop/hops_internal.h"
 #include "dataplane/process.h"
 
+#include "record/answers.h"
 #include "tests/unit/dataplane/stage.h"
+#include "tests/unit/described.h"
 #include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -77,6 +79,15 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* What the request @p line is answered by. */
+static const struct record_kind *kind_of_answer(const char *line)
+{
+	return strstr(line, "\"status\"")     ? &dataplane_shown_kind
+	       : strstr(line, "\"backends\"") ? &backends_shown_kind
+	       : strstr(line, "\"trace\"")    ? &trace_shown_kind
+	                                      : NULL;
+}
+
 static json_t *query_ctl(const char *line)
 {
 	char *text = process_answer(p, line, strlen(line));
@@ -87,6 +98,8 @@ static json_t *query_ctl(const char *line)
 	answer = json_loads(text, 0, NULL);
 	assert_non_null(answer);
 	free(text);
+	if (kind_of_answer(line))
+		described_by_rows(kind_of_answer(line), answer);
 	return answer;
 }
 

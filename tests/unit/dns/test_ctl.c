@@ -16,7 +16,9 @@
 #include "dns/server.h"
 #include "dns/steering/peer_health.h"
 #include "dns/zone/image.h"
+#include "record/answers.h"
 #include "tests/unit/answers.h"
+#include "tests/unit/described.h"
 #include "tests/unit/suite.h"
 #include "weir/health.h"
 
@@ -183,6 +185,7 @@ static json_t *ask_status(void)
 
 	free(text);
 	assert_non_null(status);
+	described_by_rows(&dns_shown_kind, status);
 	return status;
 }
 

@@ -17,6 +17,8 @@
 
 #include "base/loop.h"
 #include "healthcheck/checker.h"
+#include "record/answers.h"
+#include "tests/unit/described.h"
 #include "tests/unit/simulated_time.h"
 #include "tests/unit/suite.h"
 
@@ -101,6 +103,8 @@ static json_t *run_command(const char *line)
 	answer = json_loads(text, 0, NULL);
 	free(text);
 	assert_non_null(answer);
+	described_by_rows(strstr(line, "\"list\"") ? &health_shown_kind : &probed_shown_kind,
+	                  answer);
 	return answer;
 }
 

@@ -389,7 +389,8 @@ static bool is_asked_elsewhere(const struct route *r)
 {
 	return !strncmp(r->path, "/v1/store/", 10) || !strncmp(r->path, "/v1/drills", 10) ||
 	       !strncmp(r->path, "/v1/sites/", 10) || !strncmp(r->path, "/v1/operations", 14) ||
-	       !strcmp(r->path, "/v1/health/check");
+	       !strncmp(r->path, "/v1/health/", 11) || !strncmp(r->path, "/v1/dataplane", 13) ||
+	       !strcmp(r->path, "/v1/trace") || !strcmp(r->path, "/v1/dns");
 }
 
 /* ask_route() compares; here each route that says what it answers is asked, with something to show. */
