@@ -445,7 +445,10 @@ static void build_zones(struct model_build *b, const struct item *dns)
 
 	for (size_t i = 0; i < b->zones.n; i++) {
 		const struct item *item = b->zones.items[i];
+		const char *given = zones[i].file;
+		const char *laid_out = b->dir ? NULL : model_laid_out_name(given);
 
+		zones[i].given = laid_out ? laid_out : given;
 		zones[i].file = build_zone_file(b, item);
 		check_named_file(b, item, SCHEMA_DNS_ZONES_FILE, zones[i].file, ZONE_FILE_MAX);
 	}

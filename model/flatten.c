@@ -262,11 +262,7 @@ static void list_announced_vips(struct flatten_walk *w, enum schema_id id, const
 static void list_vip_sites(struct flatten_walk *w, enum schema_id id, const void *of,
                            const char *path)
 {
-	const struct model_vip *v = of;
-
-	if (v->n_sites == 1)
-		add_text(w, path, "site", v->sites[0]->name);
-	else
+	if (setting_is_given(id, of))
 		list_names(w, id, of, path);
 }
 
@@ -314,6 +310,7 @@ static void (*const own_lists[SCHEMA_COUNT])(struct flatten_walk *w, enum schema
 	[SCHEMA_NODES_TUNNEL_SOURCE] = list_tunnel_sources,
 	[SCHEMA_NODES_CAPACITY_BITS] = list_if_given,
 	[SCHEMA_NODES_ANNOUNCE_VIPS] = list_announced_vips,
+	[SCHEMA_VIPS_SITE] = list_if_given,
 	[SCHEMA_VIPS_SITES] = list_vip_sites,
 	[SCHEMA_SERVICES_VIP_CHECK] = list_vip_check,
 	[SCHEMA_SERVICES_AT] = list_at,

@@ -15,7 +15,10 @@
 #include <unistd.h>
 
 #include "base/owner.h"
+#include "base/sha256.h"
 #include "weir/model.h"
+
+#define LAID_OUT "/config/" /* then the version's digest, then the name */
 
 static int check_regular(const struct stat *st, size_t max)
 {
@@ -176,4 +179,19 @@ bool model_file_name_ok(const char *name)
 			n_part++;
 		}
 	}
+}
+
+/* A state directory may have a part that is called like this, too: the last one counts. */
+const char *model_laid_out_name(const char *path)
+{
+	const size_t n_digest = 2 * SHA256_BYTES;
+	const char *name = NULL;
+
+	for (const char *at = strstr(path, LAID_OUT); at; at = strstr(at + 1, LAID_OUT)) {
+		const char *digest = at + sizeof(LAID_OUT) - 1;
+
+		if (strspn(digest, "0123456789abcdef") == n_digest && digest[n_digest] == '/')
+			name = digest + n_digest + 1;
+	}
+	return name;
 }

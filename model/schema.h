@@ -259,7 +259,7 @@
 	  "Name of the VIP.")                                                                      \
 	X(VIPS_SITE, "vips[].site", "reference to sites[]", "", "", "", "", NOWHERE,               \
 	  "Site that serves it. Either site or sites is required.")                                \
-	X(VIPS_SITES, "vips[].sites", "list of references to sites[]", "", "", "1..64", "",        \
+	X(VIPS_SITES, "vips[].sites", "list of references to sites[]", "", "", "1..64", "O",       \
 	  ARRAY(model_vip, sites, n_sites),                                                        \
 	  "Sites that serve it, instead of site: each site announces the same addresses to "       \
 	  "its routers, and each service at the VIP is at all of these sites. Such a service "     \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A number's size tells its type; an enum's constants count its words. What a reference points to
- * begins with its name. Settings by name are in own_texts alone.
+ * begins with its name. Settings by name are in own_texts, own_entries and own_conditions alone.
  */
 #include "model/setting.h"
 
@@ -85,8 +85,35 @@ void setting_set_list(enum schema_id id, void *of, const void *elements, size_t 
 	*(size_t *)(void *)((char *)of + row_of(id)->member.count) = n;
 }
 
+/* The outer source addresses of a node: one prefix of each family, none of which has no bits. */
+static size_t count_tunnel_sources(const void *of)
+{
+	const struct model_node *node = of;
+
+	return (node->tunnel_source4.bits != 0) + (node->tunnel_source6.bits != 0);
+}
+
+static const char *tunnel_source_text(const void *of, size_t i, char *text)
+{
+	const struct model_node *node = of;
+
+	return prefix_text(i == 0 && node->tunnel_source4.bits ? &node->tunnel_source4
+	                                                       : &node->tunnel_source6,
+	                   text);
+}
+
+/* Lists that are not an array of the model. */
+static const struct own_entries {
+	size_t (*count)(const void *of);
+	const char *(*text)(const void *of, size_t i, char *text);
+} own_entries[SCHEMA_COUNT] = {
+	[SCHEMA_NODES_TUNNEL_SOURCE] = { count_tunnel_sources, tunnel_source_text },
+};
+
 size_t setting_count(enum schema_id id, const void *of)
 {
+	if (own_entries[id].count)
+		return own_entries[id].count(of);
 	return *(const size_t *)(const void *)((const char *)of + row_of(id)->member.count);
 }
 
@@ -137,6 +164,14 @@ static const char *vip_check_text(const void *of, char *text)
 	return s->vip_check_from == MODEL_VIP_CHECK_GIVEN ? name_of(s->vip_check) : "";
 }
 
+static const char *vip_site_text(const void *of, char *text)
+{
+	const struct model_vip *v = of;
+
+	(void)text;
+	return v->n_sites == 1 ? name_of(v->sites[0]) : "";
+}
+
 static const char *clients_text(const void *of, char *text)
 {
 	const struct model_override *o = of;
@@ -146,15 +181,15 @@ static const char *clients_text(const void *of, char *text)
 
 /* Settings whose text is not just that of a member. */
 static const char *(*const own_texts[SCHEMA_COUNT])(const void *of, char *text) = {
-	[SCHEMA_NODES_DPDK_CORES] = cores_text,
-	[SCHEMA_SERVICES_PROTOCOL] = protocol_text,
-	[SCHEMA_SERVICES_VIP_CHECK] = vip_check_text,
+	[SCHEMA_NODES_DPDK_CORES] = cores_text,     [SCHEMA_VIPS_SITE] = vip_site_text,
+	[SCHEMA_SERVICES_PROTOCOL] = protocol_text, [SCHEMA_SERVICES_VIP_CHECK] = vip_check_text,
 	[SCHEMA_OVERRIDES_CLIENTS] = clients_text,
 };
 
 bool setting_is_held(enum schema_id id)
 {
-	return row_of(id)->kind == KIND_GROUP || row_of(id)->member.size || own_texts[id];
+	return row_of(id)->kind == KIND_GROUP || row_of(id)->member.size || own_texts[id] ||
+	       own_entries[id].count;
 }
 
 const char *setting_text(enum schema_id id, const void *of, char text[SETTING_TEXT_MAX])
@@ -193,6 +228,8 @@ const char *setting_text(enum schema_id id, const void *of, char text[SETTING_TE
 
 const char *setting_entry(enum schema_id id, const void *of, size_t i, char text[SETTING_TEXT_MAX])
 {
+	if (own_entries[id].text)
+		return own_entries[id].text(of, i, text);
 	const void *entry = setting_element(id, of, i);
 	const uint8_t *m = entry;
 
@@ -223,7 +260,47 @@ bool setting_is_empty(enum schema_id id, const void *of)
 
 	if (row_of(id)->kind == KIND_GROUP)
 		return group_is_empty(id, of);
-	if (row_of(id)->member.count)
+	if (row_of(id)->member.count || own_entries[id].count)
 		return !setting_count(id, of);
 	return setting_is_number(id) ? !setting_number(id, of) : !*setting_text(id, of, text);
+}
+
+/* Names of VIPs that the document lists, none of which may be meant, too. */
+static bool lists_vips(const void *of)
+{
+	return ((const struct model_node *)of)->announce.lists_vips;
+}
+
+static bool has_one_site(const void *of)
+{
+	return ((const struct model_vip *)of)->n_sites == 1;
+}
+
+static bool has_other_sites(const void *of)
+{
+	return !has_one_site(of);
+}
+
+static bool is_step(const void *of)
+{
+	return ((const struct model_override *)of)->is_step;
+}
+
+static bool has_epoch(const void *of)
+{
+	return ((const struct model_override *)of)->epoch != 0;
+}
+
+/* Settings whose presence depends on more than their value. */
+static bool (*const own_conditions[SCHEMA_COUNT])(const void *of) = {
+	[SCHEMA_NODES_ANNOUNCE_VIPS] = lists_vips, [SCHEMA_VIPS_SITE] = has_one_site,
+	[SCHEMA_VIPS_SITES] = has_other_sites,     [SCHEMA_OVERRIDES_TO_PPM] = is_step,
+	[SCHEMA_OVERRIDES_STEP] = has_epoch,
+};
+
+bool setting_is_given(enum schema_id id, const void *of)
+{
+	if (own_conditions[id] && !own_conditions[id](of))
+		return false;
+	return setting_is_held(id) && !(row_of(id)->sparse && setting_is_empty(id, of));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The value of a setting in the model, by its row's member: from there to text and back. The row's
- * kind and member say enough for nearly all of them.
+ * kind and member say enough for nearly all of them. Documents (write.c), JSON (object_json.c) and
+ * comparisons (flatten.c) are made of it.
  * Implemented in model/setting.c. Pure functions: any thread may call them.
  *
  * @p of is always the struct that has the member: an element of the list around the setting, else
@@ -36,9 +37,14 @@ const void *setting_element(enum schema_id id, const void *of, size_t i);
  * @param text  room that may be used for it
  */
 const char *setting_text(enum schema_id id, const void *of, char text[SETTING_TEXT_MAX]);
-/** The same of entry @p i of a list of addresses, MAC addresses or references. */
+/** The same of entry @p i of a list of addresses, prefixes, MAC addresses or references. */
 const char *setting_entry(enum schema_id id, const void *of, size_t i, char text[SETTING_TEXT_MAX]);
 /** Whether it is 0, false, "", a reference to nothing, an empty list, or a group of such. */
 bool setting_is_empty(enum schema_id id, const void *of);
+/**
+ * Whether a document of the model has it: it is held, not empty where its row has mark O, and what it says is not said by
+ * another setting, or by its absence.
+ */
+bool setting_is_given(enum schema_id id, const void *of);
 
 #endif

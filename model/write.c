@@ -2,7 +2,8 @@
 /*
  * Writing documents, so that the parser reads back the same model. Settings are written in the order
  * of the schema's rows, each by its kind: texts are escaped, large numbers are texts, times are
- * RFC 3339 with milliseconds. What a row cannot say has a function of its own in own_writers.
+ * RFC 3339 with milliseconds. What has a form of its own has a function in own_writers; values with
+ * rules of their own are in setting.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -95,6 +96,7 @@ static void put_setting(const struct document_writer *w, enum schema_id id, cons
 		fputs("    )", w->f);
 		break;
 	case KIND_ADDRESSES:
+	case KIND_PREFIXES:
 	case KIND_MACS:
 	case KIND_REFERENCES:
 		put_entries(w->f, id, of);
@@ -120,31 +122,6 @@ static void put_ports(const struct document_writer *w, enum schema_id id, const 
 		fputs(" }", w->f);
 	}
 	fputs(" );", w->f);
-}
-
-static void put_tunnel_sources(const struct document_writer *w, enum schema_id id, const void *of)
-{
-	const struct model_node *node = of;
-	const struct prefix *both[2] = { &node->tunnel_source4, &node->tunnel_source6 };
-	char text[ADDR_LONG_TEXT_MAX];
-	const char *separator = "";
-
-	(void)id;
-	fputs(" tunnel_source = [", w->f);
-	for (int i = 0; i < 2; i++) {
-		if (!both[i]->bits)
-			continue;
-		fprintf(w->f, "%s \"%s\"", separator, prefix_text(both[i], text));
-		separator = ",";
-	}
-	fputs(" ];", w->f);
-}
-
-/* Names of VIPs that the document lists, none of which may be meant, too. */
-static void put_announced_vips(const struct document_writer *w, enum schema_id id, const void *of)
-{
-	if (((const struct model_node *)of)->announce.lists_vips)
-		put_setting(w, id, of);
 }
 
 static void put_dns(const struct document_writer *w, enum schema_id id, const void *of)
@@ -186,29 +163,13 @@ static void put_members(const struct document_writer *w, enum schema_id id, cons
 	fputs("  );", w->f);
 }
 
-static void put_level(const struct document_writer *w, enum schema_id id, const void *of)
-{
-	if (((const struct model_override *)of)->is_step)
-		put_setting(w, id, of);
-}
-
-static void put_step(const struct document_writer *w, enum schema_id id, const void *of)
-{
-	if (((const struct model_override *)of)->epoch)
-		put_setting(w, id, of);
-}
-
-/* Writers of settings that have rules of their own. */
+/* Writers of settings that have a form of their own. */
 static void (*const own_writers[SCHEMA_COUNT])(const struct document_writer *w, enum schema_id id,
                                                const void *of) = {
 	[SCHEMA_NODES_PORTS] = put_ports,
-	[SCHEMA_NODES_TUNNEL_SOURCE] = put_tunnel_sources,
-	[SCHEMA_NODES_ANNOUNCE_VIPS] = put_announced_vips,
 	[SCHEMA_DNS] = put_dns,
 	[SCHEMA_MEMBER_SETS] = put_member_sets,
 	[SCHEMA_MEMBER_SETS_MEMBERS] = put_members,
-	[SCHEMA_OVERRIDES_TO_PPM] = put_level,
-	[SCHEMA_OVERRIDES_STEP] = put_step,
 };
 
 /*
@@ -224,7 +185,7 @@ static void put_settings(const struct document_writer *w, enum schema_id group, 
 			continue;
 		if (own_writers[id])
 			own_writers[id](w, id, of);
-		else if (setting_is_held(id) && !(rows[id].sparse && setting_is_empty(id, of)))
+		else if (setting_is_given(id, of))
 			put_setting(w, id, of);
 	}
 }

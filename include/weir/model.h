@@ -244,6 +244,8 @@ struct model_zone {
 	const char *name;   /**< lower case, without final dot */
 	const char *file;   /**< path of the zone file as it is to be read by weir-dns */
 	const char *digest; /**< SHA-256 of the file in hex, "" where not known */
+	/** the file's name in the configuration; its path where that is not known */
+	const char *given;
 };
 
 /** A name whose addresses depend on health and intent. */
@@ -440,6 +442,11 @@ int model_read_text(const char *text, size_t n, const char *name, const char *di
  * part beginning with '.'.
  */
 bool model_file_name_ok(const char *name);
+/**
+ * The name that a version has for a file that is laid out at @p path, .../config/DIGEST/NAME; within @p path. NULL: it is
+ * no such path.
+ */
+const char *model_laid_out_name(const char *path);
 /** A file that a configuration names, @p included by an `@include`. @return 0, or what ends the search */
 typedef int model_named_file(void *arg, const char *name, bool included);
 /**

@@ -48,7 +48,7 @@ enum object_kind { OBJECT_KINDS(OBJECT_KIND) OBJECT_NONE };
 /** What is the same for all objects of a kind. */
 struct object_row {
 	enum object_kind parent; /**< OBJECT_NONE: it is at the top */
-	unsigned list;           /**< enum schema_id of its list; model/schema.h says the rest */
+	unsigned list;           /**< enum schema_id of its list; model/schema.h says more of it */
 	unsigned depth;          /**< names in the path of one: 1, or 2 with a parent */
 	const char *path;        /**< of its list, "pools/{}/backends" */
 	const char *key;         /**< the setting that is its name: "name", "site" */
@@ -72,15 +72,13 @@ bool object_is_list(const struct object_path *path);
 /**
  * Read a path as the API has it, without "/v1/": "pools/web/backends/b1", "pools". Names are percent-decoded once
  * (RFC 3986, 2.1), so "%2F" in a name is a slash of that name, and no such object exists.
- * @param rest  where the path goes on behind the object, "check" of "pools/web/check", or "" (borrowed of @p text);
+ * @param behind  where the path goes on behind the object, "check" of "pools/web/check", or "" (borrowed of @p text);
  *              NULL: it may not go on
  * @return 0; -ENOENT: it is no path of an object or list; -EINVAL: a name is empty, too long or badly escaped
  */
-MUST_CHECK int object_path_read(const char *text, const char **rest, struct object_path *out);
+MUST_CHECK int object_path_read(const char *text, const char **behind, struct object_path *out);
 /** The path as object_path_read() reads it; what is not of [A-Za-z0-9._~-] in a name is escaped. @return @p out */
 const char *object_path_text(const struct object_path *path, char out[OBJECT_PATH_MAX]);
-/** The path of the object around @p path, of which @p path has the names. @return false: it is at the top */
-bool object_path_parent(const struct object_path *path, struct object_path *out);
 /** Make @p path that of the object @p name of @p kind in @p parent (NULL: at the top). @return -EINVAL: it is empty or too long */
 MUST_CHECK int object_path_below(const struct object_path *parent, enum object_kind kind,
                                  const char *name, struct object_path *out);
@@ -89,6 +87,11 @@ bool object_is_named(enum object_kind kind, const char *given, const char *name)
 
 /** The object at @p path in the model, a struct of weir/model.h; NULL: there is none. */
 const void *object_find(const struct model *m, const struct object_path *path);
+/**
+ * What has the list of @p path, or that @p path is in: the object around it, or @p m itself at the top. NULL: the object
+ * does not exist.
+ */
+const void *object_find_around(const struct model *m, const struct object_path *path);
 /** How many objects the list at @p path has; 0 as well when the object around it does not exist. */
 size_t object_count(const struct model *m, const struct object_path *path);
 /** The path of object @p i of the list at @p path, of as many as object_count() says. Lists are in the model's order. */
@@ -101,8 +104,8 @@ void object_path_at(const struct model *m, const struct object_path *path, size_
  * @return NULL: there is no such object, or memory is short
  */
 json_t *object_json(const struct model *m, const struct object_path *path);
-/** The objects of the list at @p path as an array, given. @return NULL: the object around it does not exist, or memory is short */
-json_t *object_list(const struct model *m, const struct object_path *path);
+/** The same of object @p i of the list at @p path, of as many as object_count() says. @return NULL: memory is short */
+json_t *object_json_at(const struct model *m, const struct object_path *path, size_t i);
 /**
  * The strong ETag of an object or list as GET shows it: 16 hexadecimal digits of SHA-256 over its canonical JSON (members
  * sorted, no blanks), in quotes. @return 0 or -ENOMEM; @p out is "" then

@@ -28,6 +28,8 @@ http_handler handle_rollback, handle_confirm;
 http_handler handle_store, handle_store_accept, handle_store_rebuild;
 /* the believed time: handle_clock.c */
 http_handler handle_clock, handle_clock_accept;
+/* objects of the version in force, one and a list: handle_objects.c */
+http_handler handle_object, handle_objects;
 /* overrides: handle_overrides.c */
 http_handler handle_overrides, handle_override, handle_command;
 /* what is: handle_status.c, handle_observed.c */
@@ -61,7 +63,7 @@ extern const struct record_kind apply_body_kind, check_body_kind, confirm_body_k
 extern const struct record_kind change_answer_kind, check_answer_kind, confirm_answer_kind;
 extern const struct record_kind diff_answer_kind, drill_shown_kind, peer_shown_kind,
         upload_answer_kind, parts_answer_kind;
-extern const struct record_kind arrivals_answer_kind;
+extern const struct record_kind arrivals_answer_kind, objects_answer_kind;
 extern const struct record_kind events_answer_kind, node_shown_kind, versions_answer_kind,
         status_answer_kind;
 

@@ -124,6 +124,17 @@ static void describe_change(json_t *schema)
 	json_decref(added);
 }
 
+/* An object, or a page of objects: by the rows of the schema. */
+static json_t *describe_objects(const struct route *r)
+{
+	json_t *schema = r->answer ? record_schema(r->answer) : object_schema(r->object);
+
+	if (r->answer)
+		json_object_set_new(json_object_get(json_object_get(schema, "properties"), "items"),
+		                    "items", object_schema(r->object));
+	return schema;
+}
+
 /* What a route answers, by the rows that write it. */
 static json_t *describe_answer(const struct route *r)
 {
@@ -134,7 +145,9 @@ static json_t *describe_answer(const struct route *r)
 	json_t *o =
 	        json_with(json_object(), "description", json_string("as docs/api.md describes it"));
 
-	if (r->answer) {
+	if (r->object != OBJECT_NONE) {
+		json_object_set_new(o, "content", describe_json(describe_objects(r)));
+	} else if (r->answer) {
 		json_t *schema = record_schema(r->is_list ? &list : r->answer);
 
 		if (!strcmp(r->query, ROUTE_CHANGES))

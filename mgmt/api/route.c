@@ -37,9 +37,36 @@
 
 #define NO_BODY NULL
 /* What the 2XX answer is: described elsewhere, a record, a list of records. */
-#define NO_ANSWER     NULL, false
-#define ANSWER(kind)  &(kind), false
-#define LIST_OF(kind) &(kind), true
+#define NO_ANSWER     NULL, false, OBJECT_NONE
+#define ANSWER(kind)  &(kind), false, OBJECT_NONE
+#define LIST_OF(kind) &(kind), true, OBJECT_NONE
+
+/*
+ * Objects may be read by who may read the differences between versions and the status, which show the same settings: a
+ * viewer. What a viewer may not read are files (GET /v1/config): their comments, and zones. There is no secret in a
+ * setting; of the hash key a configuration has its file's name alone.
+ */
+#define OBJECT_ROUTES(kind, row, path, parent, word)                                               \
+	{ "GET",                                                                                   \
+	  "/v1/" path,                                                                             \
+	  HTTP_VIEWER,                                                                             \
+	  "filter limit cursor",                                                                   \
+	  NO_BODY,                                                                                 \
+	  handle_objects,                                                                          \
+	  "Objects of the version in force, of the kind: " word,                                   \
+	  &objects_answer_kind,                                                                    \
+	  false,                                                                                   \
+	  OBJECT_##kind },                                                                         \
+	        { "GET",                                                                           \
+		  "/v1/" path "/{}",                                                               \
+		  HTTP_VIEWER,                                                                     \
+		  "",                                                                              \
+		  NO_BODY,                                                                         \
+		  handle_object,                                                                   \
+		  "One object of the version in force, of the kind: " word,                        \
+		  NULL,                                                                            \
+		  false,                                                                           \
+		  OBJECT_##kind },
 
 const struct route route_table[] = {
 	{ "GET", "/", HTTP_VIEWER, "", NO_BODY, handle_page, "The status page, for people",
@@ -70,8 +97,9 @@ const struct route route_table[] = {
 	  ANSWER(change_answer_kind) },
 	{ "POST", "/v1/versions/{}/confirm", HTTP_ONCALL, ROUTE_CHANGES, &confirm_body_kind,
 	  handle_confirm, "Confirm the version in force", ANSWER(confirm_answer_kind) },
-	{ "GET", "/v1/overrides", HTTP_VIEWER, "ended limit", NO_BODY, handle_overrides,
-	  "Overrides in force", LIST_OF(override_shown) },
+	OBJECT_KINDS(OBJECT_ROUTES){ "GET", "/v1/overrides", HTTP_VIEWER, "ended limit", NO_BODY,
+	                             handle_overrides, "Overrides in force",
+	                             LIST_OF(override_shown) },
 	{ "GET", "/v1/overrides/{}", HTTP_VIEWER, "", NO_BODY, handle_override, "One override",
 	  ANSWER(override_shown) },
 	{ "POST", "/v1/overrides", HTTP_ONCALL, ROUTE_CHANGES, &command_body_kind, handle_command,

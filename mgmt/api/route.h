@@ -13,6 +13,7 @@
 #include "base/checked.h"
 #include "mgmt/http/http.h"
 #include "record/fields.h"
+#include "weir/object.h"
 
 /** The query parameters of all that changes something. */
 #define ROUTE_CHANGES "dry_run wait wait_ms"
@@ -27,6 +28,8 @@ struct route {
 	const char *summary;
 	const struct record_kind *answer; /**< what it answers; NULL: docs/api.md alone says */
 	bool is_list;                     /**< it answers a list of these (handle_list()) */
+	/** it answers an object of this kind (object_schema()), or with an answer a page of these; OBJECT_NONE: neither */
+	enum object_kind object;
 };
 extern const struct route route_table[];
 extern const size_t route_table_n;

@@ -45,7 +45,7 @@ static int copy_others(const struct files *head, const struct model *m, struct f
 	int err = mark.marked ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !err && i < m->n_zones; i++) {
-		const char *name = zones_file_name(&m->zones[i]);
+		const char *name = model_laid_out_name(m->zones[i].file);
 
 		if (name)
 			mark_file(&mark, name);
@@ -74,7 +74,7 @@ static int reload_zone(const struct files *head, const struct model_zone *zone,
                        struct model_errors *errors)
 {
 	struct mark mark = { head, NULL, out };
-	const char *name = zones_file_name(zone);
+	const char *name = model_laid_out_name(zone->file);
 
 	if (!name)
 		return 0;

@@ -16,21 +16,6 @@
 #include "weir/zones.h"
 
 #define ARENA_MAX ((size_t)64 << 20) /* bytes; bounds what is said of zones */
-#define LAID_OUT  "/config/"         /* then the version's digest, then the name */
-
-const char *zones_file_name(const struct model_zone *zone)
-{
-	const size_t n_digest = DIGEST_TEXT_MAX - 1;
-	const char *name = NULL;
-
-	for (const char *at = strstr(zone->file, LAID_OUT); at; at = strstr(at + 1, LAID_OUT)) {
-		const char *digest = at + sizeof(LAID_OUT) - 1;
-
-		if (strspn(digest, "0123456789abcdef") == n_digest && digest[n_digest] == '/')
-			name = digest + n_digest + 1;
-	}
-	return name;
-}
 
 /* By binary search, as there may be ten thousand zones, each of which is looked for. */
 static const struct model_zone *find_model_zone(const struct model *m, const char *name)
@@ -138,7 +123,7 @@ static int note_same(void *arg, const char *name)
 static const char *good_user(const struct skip *s, const char *name)
 {
 	for (size_t i = 0; i < s->m->n_zones; i++) {
-		const char *file = zones_file_name(&s->m->zones[i]);
+		const char *file = model_laid_out_name(s->m->zones[i].file);
 
 		if (!s->bad[i] && file &&
 		    (!strcmp(file, name) || includes_of(s->files, file, note_same, &name) == 1))
@@ -166,7 +151,8 @@ static int put_back_include(void *arg, const char *name)
 /* @return 0, or -EINVAL when the zone has nothing to go back to */
 static int skip_zone(struct skip *s, const struct model_zone *zone, const struct model_zone *old)
 {
-	const char *name = zones_file_name(zone), *from = old ? zones_file_name(old) : NULL;
+	const char *name = model_laid_out_name(zone->file),
+	           *from = old ? model_laid_out_name(old->file) : NULL;
 
 	if (!name || !from || !files_find(s->head_files, from))
 		return -EINVAL;
@@ -207,7 +193,7 @@ int zones_skip(struct files *files, const struct model *m, const struct files *h
 			continue;
 		n_failed++;
 		const char *reason = explain_unskipped(&s, err, said->arena, zone);
-		const char *file = zones_file_name(zone); /* as the operator calls it */
+		const char *file = model_laid_out_name(zone->file); /* as the operator calls it */
 
 		model_errors_add(errors, file ? file : zone->file, 0, "dns.zones",
 		                 reason ? reason : "out of memory");

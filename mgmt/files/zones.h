@@ -48,12 +48,6 @@ MUST_CHECK int zones_skip(struct files *files, const struct model *m,
                           const struct files *head_files, const struct model *head,
                           struct model_errors *errors, struct zones_findings *said);
 
-/**
- * The name of a zone's file in its version, from its path as it is laid out; NULL when it is not
- * laid out.
- */
-const char *zones_file_name(const struct model_zone *zone);
-
 void zones_findings_fini(struct zones_findings *said);
 
 #endif

@@ -97,6 +97,7 @@ struct http_reply {
 	char *text;       /**< given, from malloc() */
 	const char *type; /**< of a text */
 	char etag[HTTP_TEXT_MAX];
+	uint64_t version;   /**< of what the answer is part of: Weir-Version; 0: of none */
 	char challenge[64]; /**< WWW-Authenticate */
 	char allow[64];     /**< Allow */
 	bool replayed;

@@ -6,6 +6,7 @@
 #include "mgmt/http/internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,8 @@ static void print_reply_head(FILE *out, const struct http_conn *c, size_t n)
 	           : r->status >= 400 ? "application/problem+json"
 	                              : "application/json");
 	add_header(out, "ETag", r->etag);
+	if (r->version)
+		fprintf(out, "Weir-Version: %" PRIu64 "\r\n", r->version);
 	add_header(out, "WWW-Authenticate", r->challenge);
 	add_header(out, "Allow", r->allow);
 	add_header(out, "Idempotent-Replay", r->replayed ? "true" : "");

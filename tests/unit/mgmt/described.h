@@ -95,7 +95,7 @@ static inline void described_hold(struct core *core, const struct http_request *
 	}
 	if (route_table[i].body)
 		described_hold_body(i, r);
-	if (!route_table[i].answer || !reply->json)
+	if ((!route_table[i].answer && route_table[i].object == OBJECT_NONE) || !reply->json)
 		return;
 	described_check(described_schema(&route_table[i], false), reply->json, route_table[i].path);
 	described_answered[i] = true;

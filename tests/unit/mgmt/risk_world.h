@@ -166,7 +166,9 @@ static inline void make_services(struct world *w)
 			                               .service = &w->services[i],
 			                               .ttl_min_s = 5,
 			                               .ttl_max_s = 60 };
-		w->zones[i] = (struct model_zone){ i ? "two" : "one", "/none", "d" };
+		w->zones[i] = (struct model_zone){ .name = i ? "two" : "one",
+			                           .file = "/none",
+			                           .digest = "d" };
 	}
 }
 

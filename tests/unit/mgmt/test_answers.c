@@ -384,12 +384,12 @@ static void the_interface_is_described_by_its_routes(void **state)
 
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-/* Whether a route is asked by other tests: it needs a store, or other nodes. */
+/* Whether a route is asked by other tests: it needs a store, or other nodes, or has objects (test_objects.c). */
 static bool is_asked_elsewhere(const struct route *r)
 {
-	return !strncmp(r->path, "/v1/store/", 10) || !strncmp(r->path, "/v1/drills", 10) ||
-	       !strncmp(r->path, "/v1/sites/", 10) || !strncmp(r->path, "/v1/operations", 14) ||
-	       !strncmp(r->path, "/v1/health/", 11) || !strncmp(r->path, "/v1/dataplane", 13) ||
+	return r->object != OBJECT_NONE || !strncmp(r->path, "/v1/store/", 10) ||
+	       !strncmp(r->path, "/v1/drills", 10) || !strncmp(r->path, "/v1/sites/", 10) ||
+	       !strncmp(r->path, "/v1/operations", 14) || !strncmp(r->path, "/v1/health/", 11) || !strncmp(r->path, "/v1/dataplane", 13) ||
 	       !strcmp(r->path, "/v1/trace") || !strcmp(r->path, "/v1/dns");
 }
 

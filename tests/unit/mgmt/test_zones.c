@@ -323,8 +323,7 @@ static void a_zones_file_is_called_as_it_was_given(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		const struct model_zone zone = { .file = rows[i].path };
-		const char *name = zones_file_name(&zone);
+		const char *name = model_laid_out_name(rows[i].path);
 
 		if (strcmp(name ? name : "", rows[i].name ? rows[i].name : "") != 0)
 			fail_msg("%s: %s", rows[i].path, name ? name : "none");

@@ -46,7 +46,7 @@ static struct model_zone write_zone(const char *name, const char *file, const ch
 
 	fixture_write(place.conf, file, text);
 	snprintf(path, PATH_MAX, "%s/%s", place.conf, file);
-	return (struct model_zone){ name, path, digest };
+	return (struct model_zone){ .name = name, .file = path, .digest = digest };
 }
 
 static struct model_zone write_serial(const char *name, const char *file, const char *digest,
@@ -73,7 +73,7 @@ static void a_zone_is_bad_once(void **state)
 {
 	const struct model_zone zones[] = { write_zone("a", "a", "x", HEAD "@ MX 5 m\n"),
 		                            write_zone("b", "b", "x", HEAD "x A 1\n\ny A 2\n"),
-		                            { "c", "/nowhere", "x" },
+		                            { .name = "c", .file = "/nowhere", .digest = "x" },
 		                            write_zone("d", "d", "x", HEAD) };
 	static const struct {
 		const char *name;
@@ -133,7 +133,7 @@ static void serials_of_changed_zones_are_compared(void **state)
 {
 	const struct model_zone before[] = { write_serial("a", "a-5", "d1", 5),
 		                             write_serial("b", "b-5", "d2", 5),
-		                             { "c", "/nowhere", "" } };
+		                             { .name = "c", .file = "/nowhere", .digest = "" } };
 	const struct model head = { .zones = before, .n_zones = 3 };
 	const struct {
 		struct model_zone zone;
@@ -161,7 +161,9 @@ static void serials_of_changed_zones_are_compared(void **state)
 			assert_string_equal(said.warnings[0], rows[i].said);
 	}
 	/* of several each */
-	struct model_zone both[] = { rows[0].zone, rows[6].zone, { "z", "/nowhere", "x" } };
+	struct model_zone both[] = { rows[0].zone,
+		                     rows[6].zone,
+		                     { .name = "z", .file = "/nowhere", .digest = "x" } };
 
 	assert_int_equal(judge_zones(both, 2, &head), 0);
 	assert_int_equal(said.n_warnings, 2);
@@ -218,9 +220,9 @@ static struct files files_of(const char *version)
 	return files;
 }
 
-static const struct model_zone three[] = { { "a", LAID "a.zone", "x" },
-	                                   { "b", LAID "b.zone", "x" },
-	                                   { "c", LAID "c.zone", "x" } };
+static const struct model_zone three[] = { { .name = "a", .file = LAID "a.zone", .digest = "x" },
+	                                   { .name = "b", .file = LAID "b.zone", .digest = "x" },
+	                                   { .name = "c", .file = LAID "c.zone", .digest = "x" } };
 static const struct model three_zones = { .zones = three, .n_zones = 3 };
 
 /* Each bad zone has its own file and its includes of before; the others' files stay as given. */
@@ -278,9 +280,11 @@ static void bad_zones_have_the_files_of_before(void **state)
 /* A zone whose file has another name now gets the old contents under the new name. */
 static void a_zone_s_file_may_have_another_name(void **state)
 {
-	static const struct model_zone moved[] = { { "a", LAID "b.zone", "x" },
-		                                   { "b", LAID "c.zone", "x" },
-		                                   { "c", LAID "b.zone", "x" } };
+	static const struct model_zone moved[] = {
+		{ .name = "a", .file = LAID "b.zone", .digest = "x" },
+		{ .name = "b", .file = LAID "c.zone", .digest = "x" },
+		{ .name = "c", .file = LAID "b.zone", .digest = "x" }
+	};
 	const struct model m = { .zones = moved, .n_zones = 2 };
 	const struct model shared = { .zones = moved, .n_zones = 3 };
 	struct files old = files_of("old"), new = files_of("new");
@@ -304,13 +308,17 @@ static void a_zone_s_file_may_have_another_name(void **state)
 /* All that cannot be skipped is named, each with its file as the operator calls it. */
 static void what_has_nothing_to_go_back_to_is_named(void **state)
 {
-	static const struct model_zone given[] = { { "a", LAID "a.zone", "x" },
-		                                   { "b", "/elsewhere/b", "x" },
-		                                   { "c", LAID "c.zone", "x" },
-		                                   { "d", LAID "c.zone", "x" } };
-	static const struct model_zone before[] = { { "a", "/elsewhere/a", "x" },
-		                                    { "b", LAID "b.zone", "x" },
-		                                    { "c", LAID "gone", "x" } };
+	static const struct model_zone given[] = {
+		{ .name = "a", .file = LAID "a.zone", .digest = "x" },
+		{ .name = "b", .file = "/elsewhere/b", .digest = "x" },
+		{ .name = "c", .file = LAID "c.zone", .digest = "x" },
+		{ .name = "d", .file = LAID "c.zone", .digest = "x" }
+	};
+	static const struct model_zone before[] = {
+		{ .name = "a", .file = "/elsewhere/a", .digest = "x" },
+		{ .name = "b", .file = LAID "b.zone", .digest = "x" },
+		{ .name = "c", .file = LAID "gone", .digest = "x" }
+	};
 	static const char *const files[] = { "a.zone", "/elsewhere/b", "c.zone", "c.zone" };
 	const struct model m = { .zones = given, .n_zones = 4 };
 	const struct model from = { .zones = before, .n_zones = 3 };
