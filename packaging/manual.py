@@ -167,8 +167,8 @@ NAMED = ("site", "node", "pool", "backend", "vip", "service")  # what is named b
 OPTION_KINDS = {"--site": "site", "--pool": "pool", "--service": "service", "--without": "node"}
 # Arguments in capitals: the kind of names, or what the shell knows; by the command where they mean several things.
 CAPITALS = {"FILE": "@file", "INTERFACE": "@interface", "SITE": "@site", "VERSION": "@version", "NODE": "@node",
-            "operation ID": "@operation", "drill end ID": "@drill", "dns explain NAME": "@dns",
-            "wait KIND": "site backend pool service node", "names KIND": " ".join((*NAMED, "dns", "operation", "drill", "version"))}
+            "operation ID": "@operation", "drill end ID": "@drill", "dns explain NAME": "@dns", "get PATH": "@object",
+            "wait KIND": "site backend pool service node", "names KIND": " ".join((*NAMED, "dns", "object", "operation", "drill", "version"))}
 
 
 def first_words(command: str, arguments: str) -> list[str]:

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "mgmt/cli/api.h"
+#include "weir/object.h"
 
 #define LIST_MS    600u  /* for management's answer; the completion gives up after a second */
 #define LISTED_MAX 20000 /* names of a list; more help nobody */
@@ -128,20 +129,63 @@ static void list_items(const struct cli *cli, const char *path, const char *name
 	api_reply_fini(&reply);
 }
 
+/* @p path and a slash, unless it is empty, and @p name. */
+static void print_below(struct shown_names *list, const char *path, const char *name)
+{
+	char text[2 * OBJECT_PATH_MAX];
+
+	snprintf(text, sizeof(text), "%s%s%s", path, *path ? "/" : "", name);
+	print_name(list, text);
+}
+
+/* What may follow the path of an object or list: the names of its settings or of its objects. */
+static void list_below(const struct model *m, const char *around, struct shown_names *list)
+{
+	struct object_path path, one;
+	const char *name;
+	json_t *value;
+
+	if (object_path_read(around, NULL, &path))
+		return;
+	for (size_t i = 0; object_is_list(&path) && i < object_count(m, &path); i++) {
+		object_path_at(m, &path, i, &one);
+		print_below(list, around, one.names[one.n_names - 1]);
+	}
+	json_t *object = object_is_list(&path) ? NULL : object_json(m, &path);
+	json_object_foreach(object, name, value) print_below(list, around, name);
+	json_decref(object);
+}
+
+/* Paths of objects, part by part. */
+static void list_paths(const struct model *m, struct shown_names *list)
+{
+	const char *slash = strrchr(list->prefix, '/');
+	char around[OBJECT_PATH_MAX];
+
+	for (enum object_kind kind = 0; kind < OBJECT_NONE; kind++)
+		if (object_row(kind)->parent == OBJECT_NONE)
+			print_name(list, object_row(kind)->path);
+	snprintf(around, sizeof(around), "%.*s", slash ? (int)(slash - list->prefix) : 0,
+	         list->prefix);
+	list_below(m, around, list);
+}
+
 int cli_names(struct cli *cli, const struct cli_args *args)
 {
 	static const struct {
 		const char *kind;
-		struct named_list of;      /* of size 0: backends, in pools */
+		struct named_list of; /* of size 0: listed by a function */
+		void (*print)(const struct model *m, struct shown_names *list);
 		const char *path, *member; /* of management; NULL: of the effective document */
 	} kinds[] = {
 		{ .kind = "site", .of = NAMED_LIST(sites, model_site) },
 		{ .kind = "node", .of = NAMED_LIST(nodes, model_node) },
 		{ .kind = "pool", .of = NAMED_LIST(pools, model_pool) },
-		{ .kind = "backend" },
+		{ .kind = "backend", .print = list_backends },
 		{ .kind = "vip", .of = NAMED_LIST(vips, model_vip) },
 		{ .kind = "service", .of = NAMED_LIST(services, model_service) },
 		{ .kind = "dns", .of = NAMED_LIST(dns_names, model_dns_name) },
+		{ .kind = "object", .print = list_paths },
 		{ .kind = "operation", .path = "/v1/operations", .member = "id" },
 		{ .kind = "drill", .path = "/v1/drills", .member = "id" },
 		{ .kind = "version", .path = "/v1/versions", .member = "number" },
@@ -155,13 +199,13 @@ int cli_names(struct cli *cli, const struct cli_args *args)
 		i++;
 	if (i == n)
 		return cli_fail(CLI_USAGE, "expected: site, node, pool, backend, vip, service, "
-		                           "dns, operation, drill or version");
+		                           "dns, object, operation, drill or version");
 	if (kinds[i].path)
 		list_items(cli, kinds[i].path, kinds[i].member, &list);
 	else if (read_document(cli, &m, &errors) == 0 && kinds[i].of.size)
 		list_named(m, &kinds[i].of, &list);
 	else if (m)
-		list_backends(m, &list);
+		kinds[i].print(m, &list);
 	model_free(m);
 	model_errors_free(&errors);
 	return CLI_OK;

@@ -7,6 +7,7 @@ Usage: test_cli_names.py WEIR WEIR_MGMT COMPLETION
 """
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -92,6 +93,13 @@ class Completion(WithNode):
         (("drain", "site", "ams", "--reason", ""), []),
         (("hold", "pool", ""), []),
         (("operation", "x", "h"), ["hold"]),
+        (("get", "p"), ["pools"]),
+        (("get", "d"), ["dns/zones", "dns/names"]),
+        (("get", "pools/web-"), ["pools/web-ams", "pools/web-fra"]),
+        (("get", "pools/web-ams/ma"), ["pools/web-ams/max_backends", "pools/web-ams/max_remove"]),
+        (("get", "pools/web-ams/backends/"), ["pools/web-ams/backends/ams-b2", "pools/web-ams/backends/b1"]),
+        (("get", "services/web/at/a"), ["services/web/at/ams"]),
+        (("get", "pools/nosuch/"), []),
     )
 
     def test_names_are_offered(self) -> None:
@@ -135,6 +143,30 @@ class Hostile(test_cli.WithApi):
             done = subprocess.run(["bash", "-euc", COMPLETE, "bash", COMPLETION, WEIR, "--run-dir", self.dir, "operation", ""],
                                   capture_output=True, text=True, timeout=60, check=False, cwd=empty)
             self.assertEqual((done.returncode, done.stdout.split(), done.stderr, os.listdir(empty)), (0, ["7", "ams-1-k3"], "", []))
+
+
+class Get(WithNode):
+    """Objects of a real weir-mgmt, over its socket."""
+
+    def test_what_is_listed_is_shown(self) -> None:
+        self.assertEqual(self.weir("get", "pools").stdout, "web-ams\nweb-fra\n")
+        self.assertEqual(self.weir("get", "pools/web-ams/backends").stdout, "ams-b2\nb1\n")
+        self.assertEqual(self.weir("get", "pools/web-ams/backends/b1/address").stdout, "10.1.1.11\n")
+        self.assertRegex(self.weir("get", "pools/web-ams").stdout, r"(?m)^name +web-ams\nsite +ams\n")
+        for path in json.loads(self.weir("--json", "get").stdout)["items"]:
+            if "NAME" in path["path"]:
+                continue
+            names = self.weir("get", path["path"]).stdout.split()
+            self.assertTrue(names, path)
+            for name in names:
+                shown = self.weir("--json", "get", f"{path['path']}/{name}")
+                self.assertEqual((shown.returncode, json.loads(shown.stdout)["name"]), (0, name), shown.stderr)
+
+    def test_what_there_is_not_is_said(self) -> None:
+        for path in ("pools/none", "pools/web-ams/none", "none", "pools/none/backends", "pools/a%"):
+            done = self.weir("get", path)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), path)
+            self.assertTrue(done.stderr.startswith("weir: "), path)
 
 
 class ShortNames(WithNode):
@@ -290,7 +322,7 @@ class Words(WithNode):
 
 def load_tests(loader: unittest.TestLoader, tests: typing.Any, pattern: typing.Any) -> unittest.TestSuite:
     """Not those that test_cli brings."""
-    return unittest.TestSuite(c(name) for c in (Completion, Hostile, ShortNames, Undo, Held, Words) for name in vars(c) if name.startswith("test_"))
+    return unittest.TestSuite(c(name) for c in (Completion, Hostile, Get, ShortNames, Undo, Held, Words) for name in vars(c) if name.startswith("test_"))
 
 
 if __name__ == "__main__":
