@@ -34,6 +34,7 @@ struct scan_cursor {
 	unsigned line;
 	bool line_is_blank; /* nothing but blanks and comments so far on this line */
 	char *bytes;        /* of an include, to be freed; else NULL */
+	uint32_t source;    /* in the record */
 };
 
 /* A bracket or a separator is a token by its character; ":" is one by "=". */
@@ -53,6 +54,7 @@ struct scan_reader {
 	bool broken;
 
 	int token;         /* the present one */
+	uint32_t n_tokens; /* so far, with it */
 	const char *first; /* it is from here to the cursor */
 	char text[SCAN_TEXT_MAX + 1];
 	size_t n_text;
@@ -200,12 +202,36 @@ static void note_scan_failure(struct document_scan *s, int err)
 		arena_fail(s->arena);
 }
 
+/* Record a file that begins; what it is included by is still the present one. @return its index */
+static uint32_t record_source(const struct scan_reader *r, struct scan_source source)
+{
+	struct scan_record *record = r->s->record;
+
+	if (!record)
+		return 0;
+	if (!record->sources)
+		record->sources = calloc(SCAN_FILES_MAX + 1, sizeof(*record->sources));
+	if (!record->sources) {
+		arena_fail(r->s->arena);
+		return 0;
+	}
+	record->sources[record->n_sources] = source;
+	return (uint32_t)record->n_sources++;
+}
+
 static void begin_file(struct scan_reader *r, struct scan_cursor *t, const char *name,
                        const char *text, size_t n)
 {
+	struct scan_source source = { .name = name, .bytes = text, .n = n };
+
+	if (t > r->files) {
+		source.included = scan_position(r);
+		source.parent = r->t->source;
+	}
 	*t = (struct scan_cursor){
 		.at = text, .end = text + n, .file = name, .line = 1, .line_is_blank = true
 	};
+	t->source = record_source(r, source);
 	r->t = t;
 	r->n_bytes += n;
 }
@@ -217,35 +243,46 @@ static void end_file(struct scan_reader *r)
 	r->t--;
 }
 
+/* Read an include of at most @p max bytes from its directory. @p bytes are given. */
+static int load_include(const struct document_scan *s, const char *name, size_t max, char **bytes,
+                        size_t *n)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", s->dir, name) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	int err = load_file(path, max, bytes, n);
+	return err ? err : load_check_below(path, s->dir);
+}
+
 /* Open the file that an include names: it is read next. */
 static void begin_include(struct scan_reader *r, const char *name)
 {
 	struct document_scan *s = r->s;
-	char path[PATH_MAX], *bytes = NULL;
-	size_t n = 0;
-	int err =
-	        snprintf(path, sizeof(path), "%s/%s", s->dir, name) >= PATH_MAX ? -ENAMETOOLONG : 0;
+	size_t n = 0, max = s->max.bytes - r->n_bytes;
+	char *loaded = NULL;
+	const char *bytes = NULL;
+	int err = s->include ? s->include(s->include_arg, name, &bytes, &n)
+	                     : load_include(s, name, max, &loaded, &n);
 
-	if (!err)
-		err = load_file(path, s->max.bytes - r->n_bytes, &bytes, &n);
-	if (!err)
-		err = load_check_below(path, s->dir);
+	if (!err && n > max)
+		err = -EFBIG;
 	if (err) {
-		free(bytes);
+		free(loaded);
 		note_scan_failure(s, err);
 		errors_add(s->errors, scan_position(r), "@include", "\"%s\" %s", name,
 		           load_error(err));
 		return;
 	}
 	r->n_files++;
-	begin_file(r, r->t + 1, arena_strdup(s->arena, name), bytes, n);
-	r->t->bytes = bytes;
+	begin_file(r, r->t + 1, arena_strdup(s->arena, name), loaded ? loaded : bytes, n);
+	r->t->bytes = loaded;
 }
 
 /* @return why an include of @p name is not allowed, or NULL */
 static const char *include_refused(const struct scan_reader *r, const char *name)
 {
-	if (!r->s->dir)
+	if (!r->s->dir && !r->s->include)
 		return "an include is allowed only in the operator's own file";
 	if (r->t == &r->files[SCAN_INCLUDE_DEPTH])
 		return "includes are nested more than 8 deep (does a file include itself?)";
@@ -385,8 +422,34 @@ static bool is_counted(const struct scan_reader *r)
 	return r->token != SCAN_END && !strchr("=,;)]}", r->token);
 }
 
-/* Go to the next token, over the ends of includes. */
-static void read_next(struct scan_reader *r)
+/* Record the present token. */
+static void record_token(struct scan_reader *r)
+{
+	struct scan_record *record = r->s->record;
+
+	if (record->n_marks == record->marks_room) {
+		size_t room = record->marks_room ? 2 * record->marks_room : 4096;
+		struct scan_mark *marks = realloc(record->marks, room * sizeof(*marks));
+
+		if (!marks) {
+			arena_fail(r->s->arena);
+			return;
+		}
+		record->marks = marks;
+		record->marks_room = room;
+	}
+	const struct scan_source *source = &record->sources[r->t->source];
+	uint32_t end = (uint32_t)(r->t->at - source->bytes);
+	bool is_end = r->token == SCAN_END;
+
+	record->marks[record->n_marks++] =
+	        (struct scan_mark){ r->t->source,
+		                    is_end ? end : (uint32_t)(r->first - source->bytes), end,
+		                    (char)r->token };
+}
+
+/* Find the next token, over the ends of includes; SCAN_END: there is none. */
+static void find_token(struct scan_reader *r)
 {
 	struct document_scan *s = r->s;
 
@@ -406,7 +469,15 @@ static void read_next(struct scan_reader *r)
 	}
 	if (r->broken)
 		r->token = SCAN_END;
-	s->n_settings += is_counted(r);
+}
+
+static void read_next(struct scan_reader *r)
+{
+	find_token(r);
+	r->s->n_settings += is_counted(r);
+	r->n_tokens++;
+	if (r->s->record && !is_over(r))
+		record_token(r);
 }
 
 /* A new value of @p parent, not yet among its children. */
@@ -420,6 +491,7 @@ static struct tree *new_node(struct scan_reader *r, const struct tree *parent, c
 		               .parent = parent,
 		               .position = parent ? parent->n_children : 0,
 		               .order = parent ? ++r->n_nodes : 0,
+		               .first_token = parent ? r->n_tokens - 1 : 0,
 		               .at = scan_position(r) };
 	return node;
 }
@@ -524,6 +596,7 @@ static void read_value(struct scan_reader *r, struct tree *node, const char *exp
 	default:
 		refuse_token(r, expected);
 	}
+	node->last_token = r->n_tokens - 2; /* the present one is behind the value */
 }
 
 static const struct tree *child_named(const struct tree *group, const char *name, size_t n)
@@ -631,6 +704,13 @@ static void read_list(struct scan_reader *r, struct tree *list, char close)
 		refuse_token(r, close == ')' ? ", or )" : ", or ]");
 	else
 		read_next(r);
+}
+
+void scan_record_free(struct scan_record *record)
+{
+	free(record->marks);
+	free(record->sources);
+	*record = (struct scan_record){ 0 };
 }
 
 int scan_text(struct document_scan *s, const char *text, size_t n, const char *name)

@@ -61,7 +61,9 @@ enum tree_kind { TREE_GROUP, TREE_LIST, TREE_TEXT, TREE_INTEGER, TREE_BOOLEAN };
 
 struct tree {
 	enum tree_kind kind;
-	const char *name;          /* in a group; NULL in a list and at the top */
+	uint32_t
+	        first_token; /* the name's, or the value's if it has none; counted over all files */
+	const char *name;    /* in a group; NULL in a list and at the top */
 	const struct tree *parent; /* NULL at the top */
 	uint32_t position;         /* among the parent's children */
 	uint32_t order;            /* in the document, over all files */
@@ -69,15 +71,48 @@ struct tree {
 	struct tree *children;     /* the first; the others by next */
 	struct tree *next;
 	uint32_t n_children;
+	uint32_t last_token; /* of the value */
 	const char *text;
 	int64_t integer; /* booleans as well */
 };
+
+/** A token: where it is. 16 bytes, as a large document has some millions. */
+struct scan_mark {
+	uint32_t source;     /**< which one of scan_record.sources */
+	uint32_t begin, end; /**< bytes from the source's begin; end is behind the token */
+	char kind; /**< a separator or bracket itself (':' is '='), or n 0 b " and \0 (the end) */
+};
+
+/** A file as it was read once; a file that is included twice is two of them. */
+struct scan_source {
+	const char *name;
+	struct where included; /**< the line of the include; the document's own: file is NULL */
+	uint32_t parent;       /**< the source with that line */
+	const char *bytes;     /**< borrowed from who gave them */
+	size_t n;
+};
+
+/** All tokens of a document, by their ordinals, and the files that they are in. Arrays of malloc(). */
+struct scan_record {
+	struct scan_mark *marks;
+	struct scan_source *sources;
+	size_t n_marks, n_sources, marks_room;
+};
+/** Free the arrays. */
+void scan_record_free(struct scan_record *record);
+
+/** Gives the bytes of an include, which stay; see edit_read in weir/edit.h. */
+typedef int scan_include(void *arg, const char *name, const char **bytes, size_t *n);
 
 /** A document that is read. */
 struct document_scan {
 	struct arena *arena;         /**< borrowed; for the tree and the files' names */
 	struct model_errors *errors; /**< borrowed */
 	const char *dir;             /**< includes are found below it; NULL: includes are refused */
+	scan_include *include; /**< includes are read by it, and not from a directory; or NULL */
+	void *include_arg;
+	struct scan_record
+	        *record; /**< empty, filled by scan_text() with an include function; or NULL */
 	struct scan_limits max;
 
 	const struct tree *top; /**< the document; NULL after an error that leaves none */

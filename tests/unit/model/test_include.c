@@ -271,6 +271,91 @@ static void a_file_that_this_user_may_not_read_is_noted(void **state)
 	scanned_forget();
 }
 
+/* From memory: "one" is text, "much" is too large, all else is not there. */
+static int give_include(void *arg, const char *name, const char **bytes, size_t *n)
+{
+	static const char one[] = "b = [ 2,\r\n";
+
+	assert_ptr_equal(arg, &scanned);
+	if (strcmp(name, "one") != 0 && strcmp(name, "much") != 0)
+		return -ENOENT;
+	*bytes = one;
+	*n = strcmp(name, "one") ? SIZE_MAX : strlen(one);
+	return 0;
+}
+
+static int scan_recorded(struct scan_record *record, const char *text)
+{
+	scanned_begin((size_t)1 << 20, NULL, 1000);
+	scanned.scan.include = give_include;
+	scanned.scan.include_arg = &scanned;
+	scanned.scan.record = record;
+	return scan_text(&scanned.scan, text, strlen(text), "weir.conf");
+}
+
+/* Who edits a text needs each token's bytes, over the ends of files. */
+static void tokens_are_recorded_with_their_bytes(void **state)
+{
+	static const char text[] = "a : \"x\" /* = */ \"y\"; # ;\n@include \"one\"\n  3 ] d = -1";
+	static const struct {
+		char kind;
+		uint32_t source;
+		const char *bytes;
+	} expected[] = { { 'n', 0, "a" }, { '=', 0, ":" }, { '"', 0, "\"x\"" }, { '"', 0, "\"y\"" },
+		         { ';', 0, ";" }, { 'n', 1, "b" }, { '=', 1, "=" },     { '[', 1, "[" },
+		         { '0', 1, "2" }, { ',', 1, "," }, { '0', 0, "3" },     { ']', 0, "]" },
+		         { 'n', 0, "d" }, { '=', 0, "=" }, { '0', 0, "-1" },    { '\0', 0, "" } };
+	struct scan_record record = { 0 };
+
+	(void)state;
+	assert_int_equal(scan_recorded(&record, text), 0);
+	assert_int_equal(scanned.errors.n_total, 0);
+	assert_int_equal(record.n_marks, COUNT(expected));
+	for (size_t i = 0; i < COUNT(expected); i++) {
+		const struct scan_mark *mark = &record.marks[i];
+
+		assert_int_equal(mark->kind, expected[i].kind);
+		assert_int_equal(mark->source, expected[i].source);
+		assert_int_equal(mark->end - mark->begin, strlen(expected[i].bytes));
+		assert_memory_equal(record.sources[mark->source].bytes + mark->begin,
+		                    expected[i].bytes, strlen(expected[i].bytes));
+	}
+	const struct tree *a = scanned.scan.top->children, *b = a->next, *three = b->children->next;
+	assert_int_equal(a->first_token, 0);
+	assert_int_equal(a->last_token, 3);
+	assert_int_equal(b->first_token, 5);
+	assert_int_equal(b->last_token, 11);
+	assert_int_equal(three->first_token, 10);
+	assert_int_equal(three->last_token, 10);
+	assert_int_equal(b->next->last_token, 14);
+	assert_int_equal(record.n_sources, 2);
+	assert_string_equal(record.sources[1].name, "one");
+	assert_string_equal(record.sources[1].included.file, "weir.conf");
+	assert_int_equal(record.sources[1].included.line, 2);
+	scan_record_free(&record);
+	scanned_forget();
+}
+
+static void an_include_from_memory_is_bounded_as_a_file_is(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} cases[] = { { "@include \"two\"\n", "\"two\" does not exist" },
+		      { "@include \"much\"\n", "\"much\" is too large" },
+		      { "@include \"../one\"\n",
+		        "\"../one\": an include names " LOAD_NAME_EXPECTED } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct scan_record record = { 0 };
+
+		assert_int_equal(scan_recorded(&record, cases[i].text), 0);
+		scanned_expect(cases[i].text, 1, "weir.conf", cases[i].message, false);
+		scan_record_free(&record);
+		scanned_forget();
+	}
+}
+
 SUITE(include)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +364,8 @@ SUITE(include)
 		cmocka_unit_test(a_mistake_behind_includes_is_told_on_its_line),
 		cmocka_unit_test(names_of_files_are_told_until_one_is_too_many),
 		cmocka_unit_test(an_include_is_a_file_below_the_directory),
+		cmocka_unit_test(tokens_are_recorded_with_their_bytes),
+		cmocka_unit_test(an_include_from_memory_is_bounded_as_a_file_is),
 		cmocka_unit_test(includes_are_nested_eight_deep),
 		cmocka_unit_test(two_hundred_and_fifty_six_files_are_included),
 		cmocka_unit_test(a_file_that_this_user_may_not_read_is_noted),
