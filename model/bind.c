@@ -384,11 +384,13 @@ static bool bind_groups(const struct bind_spot *s, struct value *v)
 {
 	const struct schema_row *row = &schema()->rows[s->id];
 	const struct tree *list = s->node;
+	struct bind whole = *s->b;
 	bool ok = is_fitting_list(s);
 	uint32_t n = 0, most = list->n_children;
 
 	if (list->kind != TREE_LIST)
 		return false;
+	whole.partial = false;
 	if (row->limited && most > row->most)
 		most = (uint32_t)row->most;
 	struct item *items = ARENA_ARRAY(s->b->arena, struct item, most + 1);
@@ -401,7 +403,7 @@ static bool bind_groups(const struct bind_spot *s, struct value *v)
 			ok = false;
 			continue;
 		}
-		ok &= bind_group(s->b, child, s->id, &items[n++]);
+		ok &= bind_group(&whole, child, s->id, &items[n++]);
 	}
 	v->items = items;
 	v->count = n;
@@ -517,7 +519,7 @@ static bool bind_row(const struct bind *b, const struct tree *node, enum schema_
 		v->ok = bind_read_value(&s, v);
 		return v->ok;
 	}
-	if (model_schema[id].required && applies) {
+	if (model_schema[id].required && applies && !b->partial) {
 		errors_add(b->errors, node->at, tree_path(node, schema()->rows[id].name, path),
 		           "is missing, expected %s",
 		           schema()->rows[id].kind == KIND_ENUM
@@ -557,6 +559,12 @@ const struct item *bind_document(const struct bind *b, const struct tree *top)
 		return NULL;
 	bind_group(b, top, SCHEMA_TOP, item);
 	return arena_failed(b->arena) ? NULL : item;
+}
+
+bool bind_object(const struct bind *b, const struct tree *node, enum schema_id group,
+                 struct item *item)
+{
+	return bind_group(b, node, group, item);
 }
 
 const struct value *bind_value(const struct item *item, enum schema_id id)

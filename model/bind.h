@@ -42,10 +42,15 @@ struct bind {
 	struct model_errors *errors;
 	struct arena *arena;
 	bool effective; /**< rows marked so are allowed */
+	bool partial;   /**< what is required may be missing, but not in groups of a list */
 };
 
 /** Bind the whole document. @return NULL when the arena is full */
 const struct item *bind_document(const struct bind *b, const struct tree *top);
+
+/** Bind @p node, a group of row @p group (or of its list), alone. @return whether it has no error */
+bool bind_object(const struct bind *b, const struct tree *node, enum schema_id group,
+                 struct item *item);
 
 /** The value of row @p id, which is one of @p item's group. */
 const struct value *bind_value(const struct item *item, enum schema_id id);

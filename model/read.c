@@ -109,7 +109,9 @@ static int read_into(const struct reading *r, struct arena *scratch, struct mode
 	        r->path ? scan_file(&scan, r->path) : scan_text(&scan, r->text, r->n_text, r->name);
 
 	if (!err) {
-		const struct bind bind = { errors, scratch, !r->dir };
+		const struct bind bind = { .errors = errors,
+			                   .arena = scratch,
+			                   .effective = !r->dir };
 		const struct item *item = scan.top ? bind_document(&bind, scan.top) : NULL;
 
 		if (item)

@@ -61,9 +61,9 @@ enum tree_kind { TREE_GROUP, TREE_LIST, TREE_TEXT, TREE_INTEGER, TREE_BOOLEAN };
 
 struct tree {
 	enum tree_kind kind;
-	uint32_t
-	        first_token; /* the name's, or the value's if it has none; counted over all files */
-	const char *name;    /* in a group; NULL in a list and at the top */
+	/* The name's, or the value's if it has none; counted over all files. */
+	uint32_t first_token;
+	const char *name;          /* in a group; NULL in a list and at the top */
 	const struct tree *parent; /* NULL at the top */
 	uint32_t position;         /* among the parent's children */
 	uint32_t order;            /* in the document, over all files */
@@ -111,8 +111,8 @@ struct document_scan {
 	const char *dir;             /**< includes are found below it; NULL: includes are refused */
 	scan_include *include; /**< includes are read by it, and not from a directory; or NULL */
 	void *include_arg;
-	struct scan_record
-	        *record; /**< empty, filled by scan_text() with an include function; or NULL */
+	/** Empty; filled by scan_text() with an include function; or NULL */
+	struct scan_record *record;
 	struct scan_limits max;
 
 	const struct tree *top; /**< the document; NULL after an error that leaves none */

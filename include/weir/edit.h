@@ -5,8 +5,9 @@
  * (docs/decisions.md, "The text is edited in place").
  *
  * Pure: no files, no clock, no state between calls. Implemented in model/edit.c (the order of the steps and the proof),
- * edit_draft.c (what the edits ask for), edit_differ.c (where the text differs from that), edit_list.c (elements and
- * their separators), edit_text.c (the text of a value). Any thread may call; what goes in is borrowed for the call.
+ * edit_given.c (a value), edit_goal.c (what the edits ask for), edit_settle.c (what is in force already), edit_differ.c (where
+ * the text differs), edit_text.c (how new text looks), edit_patch.c, edit_bytes.c, edit_references.c and edit_refusal.c. Any thread
+ * may call; what goes in is borrowed for the call.
  */
 #ifndef WEIR_EDIT_H
 #define WEIR_EDIT_H
@@ -58,14 +59,14 @@ typedef int edit_read(void *arg, const char *name, const char **bytes, size_t *n
 enum edit_code {
 	EDIT_NOT_FOUND,      /**< the object, or the one around it, is not there */
 	EDIT_EXISTS,         /**< it is there, and must not be */
-	EDIT_INVALID,        /**< the value has mistakes: see there */
+	EDIT_INVALID,        /**< the value has errors: see there */
 	EDIT_REFERENCED,     /**< what was deleted is named elsewhere: see referents */
 	EDIT_SHARED_INCLUDE, /**< the text is in a file that is included twice: see both positions */
 	EDIT_NOT_EDITABLE, /**< the text has a form that is not edited: see the text, and positions */
 };
 
-/** A mistake in a value. */
-struct edit_mistake {
+/** An error in a value. */
+struct edit_error {
 	const char *path; /**< of the member, "backends[2].weight"; "": the value as a whole */
 	/** What was found and what was expected, with a near name if there is one */
 	const char *detail;
@@ -82,8 +83,8 @@ struct edit_refusal {
 	enum edit_code code;
 	size_t edit;      /**< which one, from 0; of EDIT_REFERENCED the one that deletes */
 	const char *text; /**< one sentence for a person */
-	const struct edit_mistake *mistakes;
-	size_t n_mistakes;
+	const struct edit_error *errors;
+	size_t n_errors;
 	/** Of shared-include the two lines that include the file */
 	const struct edit_position *positions;
 	size_t n_positions;

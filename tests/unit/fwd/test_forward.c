@@ -70,7 +70,7 @@ static int tear_down(void **state)
 }
 
 /** A byte to change in a frame. */
-struct edit {
+struct packet_edit {
 	uint16_t off;
 	uint8_t value;
 };
@@ -78,8 +78,8 @@ struct edit {
 /** A frame with a fault, and what becomes of it. */
 struct fault_case {
 	const char *why, *hex;
-	struct edit edits[4]; /**< until the first with offset 0 */
-	int cut;              /**< bytes off the end */
+	struct packet_edit edits[4]; /**< until the first with offset 0 */
+	int cut;                     /**< bytes off the end */
 	enum fwd_reason reason;
 };
 

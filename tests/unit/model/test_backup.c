@@ -21,13 +21,13 @@
 #define FRA4     "\"10.2.255.0/24\", "
 #define BACKUP   "pool = \"web-ams\"; backup = \"web-fra\"; " MAX " }"
 
-struct edit {
+struct text_edit {
 	const char *from, *to;
 };
 
 static const struct {
 	const char *why;
-	struct edit edits[3];
+	struct text_edit edits[3];
 	const char *field, *message; /* NULL: no error */
 } rules[] = {
 	{ "a pool of another site", { { AMS, BACKUP } }, NULL, NULL },
@@ -106,7 +106,7 @@ static const struct {
 	  NULL },
 };
 
-static struct model *read_with(const struct edit *edits, size_t n, struct model_errors *errors)
+static struct model *read_with(const struct text_edit *edits, size_t n, struct model_errors *errors)
 {
 	char *text = strdup(fixture_config);
 	struct model *m = NULL;
@@ -151,7 +151,7 @@ static void each_rule_is_kept_or_broken_by_one(void **state)
 
 static void all_mistakes_of_a_backup_are_told_at_once(void **state)
 {
-	const struct edit edits[] = {
+	const struct text_edit edits[] = {
 		{ AMS, "pool = \"web-ams\"; backup = \"web-ams\"; backup_mtu = 1; }" },
 		{ "weight = 7; }", "weight = 7; " MAX " }" },
 	};
@@ -162,7 +162,8 @@ static void all_mistakes_of_a_backup_are_told_at_once(void **state)
 	assert_true(has_error(&errors, "services[0].at[1].backup_mtu", "expected 1280..9216"));
 	assert_true(has_error(&errors, "services[0].at[0].backup_max", "without backup"));
 	model_errors_free(&errors);
-	const struct edit second[] = { { AMS, "pool = \"web-ams\"; backup = \"web-ams\"; }" } };
+	const struct text_edit second[] = { { AMS,
+		                              "pool = \"web-ams\"; backup = \"web-ams\"; }" } };
 	assert_null(read_with(second, 1, &errors));
 	assert_true(has_error(&errors, "services[0].at[1].backup", "itself"));
 	assert_true(has_error(&errors, "services[0].at[1].backup_max", "is missing"));
@@ -171,9 +172,10 @@ static void all_mistakes_of_a_backup_are_told_at_once(void **state)
 
 static void a_backup_is_in_the_model_and_survives_writing(void **state)
 {
-	const struct edit edits[] = { { AMS,
-		                        "pool = \"web-ams\"; backup = \"web-fra\"; backup_mtu = "
-		                        "1400; " MAX " }" } };
+	const struct text_edit edits[] = {
+		{ AMS, "pool = \"web-ams\"; backup = \"web-fra\"; backup_mtu = "
+		       "1400; " MAX " }" }
+	};
 	struct model_errors errors = { 0 };
 	struct model *m = read_with(edits, 1, &errors), *again = NULL;
 
@@ -203,7 +205,7 @@ static void a_backup_is_in_the_model_and_survives_writing(void **state)
 
 static void each_pair_of_pool_and_backup_has_a_table(void **state)
 {
-	const struct edit edits[] = {
+	const struct text_edit edits[] = {
 		{ "services = (",
 		  SERVICE("a", "81", "backup = \"web-fra\"; backup_mtu = 1500; " MAX) },
 		{ "services = (",
@@ -234,7 +236,7 @@ static void each_pair_of_pool_and_backup_has_a_table(void **state)
 
 static void a_pool_without_a_service_has_a_table(void **state)
 {
-	const struct edit edits[] = {
+	const struct text_edit edits[] = {
 		{ "pools = (",
 		  "pools = ( { name = \"a\"; site = \"ams\"; backends = ( { name = \"b\"; "
 		  "address = \"10.1.9.9\"; } ); }, { name = \"z\"; site = \"ams\"; "
@@ -259,7 +261,7 @@ static void a_pool_without_a_service_has_a_table(void **state)
 
 static void each_table_counts_against_the_limits(void **state)
 {
-	const struct edit edits[] = {
+	const struct text_edit edits[] = {
 		{ "schema = 1;", "schema = 1; limits = { slots = 32767; };" },
 		{ "services = (", SERVICE("a", "81", "backup = \"web-fra\"; " MAX) },
 	};
@@ -276,7 +278,7 @@ static void each_table_counts_against_the_limits(void **state)
 static void backends_of_a_backup_count_against_the_limits(void **state)
 {
 	char many[1024] = "\"10.2.1.11\"; }";
-	const struct edit edits[] = {
+	const struct text_edit edits[] = {
 		{ "schema = 1;", "schema = 1; limits = { backends = 16; };" },
 		{ AMS, BACKUP },
 		{ "\"10.2.1.11\"; }", many },
@@ -299,7 +301,7 @@ static void backends_of_a_backup_count_against_the_limits(void **state)
 /* A site that is not there has no nodes whose MTU could be too small. */
 static void a_backup_at_no_site_is_one_mistake(void **state)
 {
-	const struct edit edits[] = {
+	const struct text_edit edits[] = {
 		{ "{ site = \"ams\"; vip = \"shop-ams\";",
 		  "{ site = \"asm\"; vip = \"shop-ams\";" },
 		{ AMS, BACKUP },
