@@ -212,6 +212,15 @@ static int compare_versions(struct core *core, const struct history *h,
 	return err;
 }
 
+/* The base is not here: list what is known, as of a file without one. What came in between is not. */
+static void list_known(struct core *core, struct history *h, const struct change_plan *plan,
+                       json_t **reverted)
+{
+	h->certain = false;
+	h->base = h->n > 0 ? h->n - 1 : 0;
+	(void)!compare_versions(core, h, plan, reverted);
+}
+
 int old_file_check(struct core *core, const struct old_file *from,
                    const struct intent_candidate *candidate, json_t **reverted)
 {
@@ -224,6 +233,8 @@ int old_file_check(struct core *core, const struct old_file *from,
 		err = 0; /* what is in force already takes nothing back: all nodes were restored from it */
 	if (!err && candidate->plan.n_changes > 0)
 		err = compare_versions(core, h, &candidate->plan, reverted);
+	else if (err == -ENOENT)
+		list_known(core, h, &candidate->plan, reverted);
 	free(h);
 	return err == -EALREADY ? 0 : err;
 }
@@ -277,13 +288,16 @@ void old_file_refuse(struct core *core, const struct old_file *from, int err, js
 	char settings[400];
 
 	if (err == -ENOENT) {
+		describe_settings(reverted, settings, sizeof(settings));
 		http_problem(
-		        reply, 412, "stale",
+		        reply, 412, "base-unknown",
 		        "version %.40s, from which the file is said to be made, is not among the "
 		        "last %u versions of this node (now at version %" PRIu64
-		        "). To apply the file even if newer settings may be lost, remove its line "
-		        "\"# weir base\", or the option --base",
-		        from->base, BASE_VERSIONS_MAX, head ? head->number : 0);
+		        "), so what others changed since is not known%s%s. Make the file again "
+		        "from the version in force, or apply it with replace",
+		        from->base, BASE_VERSIONS_MAX, head ? head->number : 0,
+		        *settings ? " for certain; it takes back " : "", settings);
+		json_object_update(reply->json, reverted);
 		return;
 	}
 	if (err != -ESTALE) {

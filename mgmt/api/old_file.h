@@ -26,7 +26,7 @@ struct old_file {
 /**
  * Find settings that were changed since and that the candidate reverts. Not under the lock;
  * core->candidate_lock is held.
- * @return 0: none; -ESTALE: see @p reverted; -ENOENT: there is no such version here
+ * @return 0: none; -ESTALE: see @p reverted; -ENOENT: there is no such version here, and @p reverted has what is known all the same
  */
 int old_file_check(struct core *core, const struct old_file *from,
                    const struct intent_candidate *candidate, json_t **reverted);

@@ -436,9 +436,13 @@ int api_get(const struct cli *cli, const struct api_request *request, struct api
 {
 	int status = send_to_management(cli, request, reply, false);
 
-	if (status)
-		return status;
-	status = api_status(reply);
+	return status ? status : api_conclude(cli, reply);
+}
+
+int api_conclude(const struct cli *cli, struct api_reply *reply)
+{
+	int status = api_status(reply);
+
 	if (api_succeeded(reply))
 		return status;
 	if (cli->json && reply->body)

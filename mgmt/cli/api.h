@@ -80,6 +80,8 @@ int api_status(const struct api_reply *reply);
  */
 MUST_CHECK int api_get(const struct cli *cli, const struct api_request *request,
                        struct api_reply *reply);
+/* What api_get() does with the answer that api_query() gave: a refusal is reported, and freed. @return the exit status */
+MUST_CHECK int api_conclude(const struct cli *cli, struct api_reply *reply);
 /* Print @p body, with --json as it is, else by @p print. */
 void api_print_body(const struct cli *cli, const json_t *body, void (*print)(const json_t *body));
 /* api_get(), and its reply printed. @return the exit status */

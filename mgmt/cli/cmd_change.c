@@ -267,6 +267,38 @@ static bool add_base(json_t *body, const struct cli_args *args)
 	return false;
 }
 
+/* Whether to ask if a change that was refused for what it would undo is to be made all the same. */
+static bool is_undo_offered(const struct cli *cli, const struct api_request *request,
+                            const struct api_reply *reply)
+{
+	return (json_has_text(reply->body, "code", "old-file") ||
+	        json_has_text(reply->body, "code", "base-unknown")) &&
+	       !request->reads && !cli->json && isatty(STDIN_FILENO);
+}
+
+/*
+ * As api_get(), but a person at the terminal, who reads whose changes would be undone, may want the change: then it is sent
+ * again with replace.
+ */
+static int query_change(const struct cli *cli, struct api_request *request, struct api_reply *reply)
+{
+	json_t *again = json_incref(request->body);
+	int status = api_query(cli, request, reply);
+
+	if (status || !is_undo_offered(cli, request, reply)) {
+		json_decref(again);
+		return status ? status : api_conclude(cli, reply);
+	}
+	status = api_refusal_with(reply, "");
+	api_reply_fini(reply);
+	if (!cli_is_agreed("undo this all the same?")) {
+		json_decref(again);
+		return status;
+	}
+	request->body = json_with(again, "replace", json_true());
+	return api_get(cli, request, reply);
+}
+
 /* POST a change to what @p base names, or to the head. Takes @p body; NULL: a message was given. */
 static int post_change(const struct cli *cli, const struct cli_args *args, const char *base,
                        const char *path, json_t *body, void (*print)(const json_t *body))
@@ -292,7 +324,14 @@ static int post_change(const struct cli *cli, const struct cli_args *args, const
 	snprintf(full, sizeof(full), "%s?wait=%s%s", path,
 	         cli_flag(args, "--all") ? "all" : "local",
 	         cli_flag(args, "--dry-run") ? "&dry_run=true" : "");
-	return api_show(cli, &request, print);
+
+	struct api_reply reply;
+	status = query_change(cli, &request, &reply);
+	if (api_succeeded(&reply)) {
+		api_print_body(cli, reply.body, print);
+		api_reply_fini(&reply);
+	}
+	return status;
 }
 
 int cli_apply(struct cli *cli, const struct cli_args *args)

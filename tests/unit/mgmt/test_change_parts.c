@@ -213,7 +213,7 @@ static void an_old_file_takes_nothing_back(void **state)
 	assert_int_equal(number_at("n_takes_back"), 1);
 	assert_int_equal(head_number(), 2);
 	assert_int_equal(apply_change("# a", "{\"base\":\"7\"}", ""), 412);
-	assert_string_equal(text_at("code"), "stale");
+	assert_string_equal(text_at("code"), "base-unknown");
 	assert_int_equal(ask_change(PLAN, body_with("# a", "{\"base\":\"1\"}"), "", "", ""),
 	                 422); /* a plan has no reason */
 	json_t *body =

@@ -71,11 +71,22 @@ class OldFile(unittest.TestCase):
 
     def test_a_base_that_is_not_here_is_named(self) -> None:
         answer = self.node.apply(self.weighs(60), base="7")
-        self.assertEqual((answer.status, answer.code), (412, "stale"))
+        self.assertEqual((answer.status, answer.code), (412, "base-unknown"))
         self.assertIn("version 7, from which the file is said to be made, is not among the last 32 versions", answer.json["detail"])
+        self.assertNotIn("takes_back", answer.json)
         answer = self.node.apply(self.weighs(60), base=self.first[:-1] + ("0" if self.first[-1] != "0" else "1"))
-        self.assertEqual(answer.code, "stale")  # the number alone is not enough
+        self.assertEqual(answer.code, "base-unknown")  # the number alone is not enough
         self.assertEqual(self.node.apply(self.weighs(60), base="seven").status, 422)
+
+    def test_of_a_base_that_is_not_here_all_is_told_that_is_known(self) -> None:
+        node = self.node
+        self.assertEqual(node.apply(self.weighs(60), author="ada").status, 201)
+        answer = node.apply(self.old, base="v1-0123456789abcdef", author="jw")
+        self.assertEqual((answer.status, answer.code, answer.json["certain"], answer.json["n_takes_back"]), (412, "base-unknown", False, 1))
+        self.assertIn("is not known for certain; it takes back pools/web-ams/backends/b2/weight is 60 (version 2 by ada), the file has 100.",
+                      answer.json["detail"])
+        self.assertEqual((answer.json["takes_back"][0]["author"], answer.json["takes_back"][0]["version"]), ("ada", 2))
+        self.assertEqual(node.apply(self.old, base="v1-0123456789abcdef", replace=True).status, 201)
 
     def test_a_restored_file_is_applied_as_it_is(self) -> None:
         """All nodes were installed again from a backup: its base is of a history that is lost."""
@@ -83,7 +94,7 @@ class OldFile(unittest.TestCase):
         self.assertTrue(node.ask("GET", "/v1/versions").json["items"][0]["provisional"])
         answer = node.apply(self.old, base="v11-ec7800aa21670b5d")
         self.assertIn(answer.status, (200, 201))
-        self.assertEqual(node.apply(self.weighs(60), base="v11-ec7800aa21670b5d").code, "stale")
+        self.assertEqual(node.apply(self.weighs(60), base="v11-ec7800aa21670b5d").code, "base-unknown")
 
     def test_without_a_base_the_authors_last_change_counts(self) -> None:
         node = self.node
