@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * plan, apply, zone reload, confirm, rollback, versions, diff: each asks management and prints its
+ * plan, apply, push, zone reload, confirm, rollback, versions, diff: each asks management and prints its
  * answer. The files of a configuration are read here and sent, so weir-mgmt needs no right to read
  * them; zone reload has it read those of its own directory. A
  * change names the version that it is made to (If-Match), so that a change of somebody else in
@@ -14,6 +14,7 @@
 
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/body.h"
+#include "mgmt/cli/edit/pull.h"
 #include "mgmt/cli/upload.h"
 #include "mgmt/json/row.h"
 #include "mgmt/json/listing.h"
@@ -71,7 +72,7 @@ static const char plan_text[] =
         "confirmed within {confirm_within_ms:whole_s|0}|nothing rolls the change back by itself]\n]"
         "{/}{*old_file}" OLD_FILE
         "[{?takes_back}! weir apply would be refused: make the file again from the version in "
-        "force (weir config show --applied), or apply with --replace\n]{/}"
+        "force (weir pull), or apply with --replace\n]{/}"
         "{*unconfirmed}! weir apply would be refused: version {version:n|0} by {author|?} is not "
         "confirmed and will be rolled back to version {rolls_back_to:n|0} at {confirm_by|?}: run "
         "weir confirm {version:n|0}, or apply with --confirm-pending or --join-pending\n{/}"
@@ -299,21 +300,32 @@ static int query_change(const struct cli *cli, struct api_request *request, stru
 	return api_get(cli, request, reply);
 }
 
-/* POST a change to what @p base names, or to the head. Takes @p body; NULL: a message was given. */
+/*
+ * The version that is in force after a change, if all files that were sent are its; else @p etag_after stays.
+ */
+static void note_version(const json_t *body, char etag_after[128])
+{
+	if (!json_has_true(body, "dry_run") && json_array_size(json_at(body, "skipped_zones")) == 0)
+		snprintf(etag_after, 128, "%s", api_text(body, "version.etag", ""));
+}
+
+/*
+ * POST a change to what @p base names, or to the head. Takes @p body; NULL: a message was given. @param file  the one that is
+ * sent, if any @param etag_after  as note_version(); may be NULL
+ */
 static int post_change(const struct cli *cli, const struct cli_args *args, const char *base,
-                       const char *path, json_t *body, void (*print)(const json_t *body))
+                       const char *path, const char *file, json_t *body,
+                       void (*print)(const json_t *body), char etag_after[128])
 {
 	char etag[128], full[256];
 	struct api_request request = {
-		.method = "POST", .path = full, .if_match = etag, .body = body
+		.method = "POST", .path = full, .if_match = etag, .body = body, .file = file
 	};
 	int status = body ? CLI_OK : CLI_USAGE;
 
 	request.reads = cli_flag(args, "--dry-run");
 	if (cli_flag(args, "--replace"))
 		json_object_set_new(body, "replace", json_true());
-	if (strcmp(path, "/v1/config/apply") == 0)
-		request.file = args->at[0];
 	snprintf(etag, sizeof(etag), "%s", base ? base : "");
 	if (!status && !base)
 		status = fetch_head_etag(cli, etag);
@@ -329,19 +341,23 @@ static int post_change(const struct cli *cli, const struct cli_args *args, const
 	status = query_change(cli, &request, &reply);
 	if (api_succeeded(&reply)) {
 		api_print_body(cli, reply.body, print);
+		if (etag_after)
+			note_version(reply.body, etag_after);
 		api_reply_fini(&reply);
 	}
 	return status;
 }
 
-int cli_apply(struct cli *cli, const struct cli_args *args)
+/* Send the configuration at @p path (NULL: CONF/weir.conf). @param etag_after  gets the version that is in force then */
+static int apply_file(struct cli *cli, const struct cli_args *args, const char *path,
+                      char etag_after[128])
 {
 	json_t *files, *body;
 	int failed = CLI_USAGE;
 
 	if (!cli_text(args, "--reason"))
-		return cli_fail(CLI_USAGE, "apply needs --reason TEXT, for the record");
-	files = gather_upload(cli, args->at[0], &failed);
+		return cli_fail(CLI_USAGE, "%s needs --reason TEXT, for the record", args->words);
+	files = gather_upload(cli, path, &failed);
 	if (!files)
 		return failed;
 	body = json_with(json_object(), "files", files);
@@ -352,7 +368,35 @@ int cli_apply(struct cli *cli, const struct cli_args *args)
 		json_decref(body);
 		body = NULL;
 	}
-	return post_change(cli, args, NULL, "/v1/config/apply", body, print_change);
+	return post_change(cli, args, NULL, "/v1/config/apply", path, body, print_change,
+	                   etag_after);
+}
+
+int cli_apply(struct cli *cli, const struct cli_args *args)
+{
+	return apply_file(cli, args, args->at[0], NULL);
+}
+
+/* As apply of a directory, whose files are then those of the version that was made. */
+int cli_push(struct cli *cli, const struct cli_args *args)
+{
+	char dir[PATH_MAX], path[PATH_MAX], etag_after[128] = "";
+	int status = pull_directory(cli, args, dir);
+
+	if (status)
+		return status;
+	if (proc_path(dir, FILES_MAIN, path))
+		return cli_fail(CLI_USAGE, "the directory's name is too long");
+	status = apply_file(cli, args, path, etag_after);
+	int err = *etag_after ? pull_note_base(dir, etag_after) : 0;
+
+	if (err)
+		cli_fail(
+		        CLI_OK,
+		        "%s: its first line cannot say that it is of version %s now: %s; weir pull "
+		        "does",
+		        path, etag_after, pull_error_text(err));
+	return status;
 }
 
 int cli_zone_reload(struct cli *cli, const struct cli_args *args)
@@ -361,8 +405,8 @@ int cli_zone_reload(struct cli *cli, const struct cli_args *args)
 	                         json_boolean(cli_flag(args, "--skip-bad-zones")));
 
 	body = json_with(body, "base", json_string("unknown"));
-	return post_change(cli, args, NULL, "/v1/zones/reload", add_options(body, args),
-	                   print_reload);
+	return post_change(cli, args, NULL, "/v1/zones/reload", NULL, add_options(body, args),
+	                   print_reload, NULL);
 }
 
 /* Read the number of a version. @return 0: not a number */
@@ -387,8 +431,8 @@ int cli_rollback(struct cli *cli, const struct cli_args *args)
 		                  : "expected the number of a version; weir versions lists them");
 	snprintf(path, sizeof(path), "/v1/versions/%llu/rollback", n);
 	snprintf(etag, sizeof(etag), "%.*s", (int)n_base, base ? base : "");
-	return post_change(cli, args, base ? etag : NULL, path, add_options(json_object(), args),
-	                   print_change);
+	return post_change(cli, args, base ? etag : NULL, path, NULL,
+	                   add_options(json_object(), args), print_change, NULL);
 }
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * config check, config show, config reference: with the library that the processes read documents
- * with, in this process, so that they also work where Weir does not run. Only show --applied and
- * --into ask management, which has the versions.
+ * with, in this process, so that they also work where Weir does not run. Only show --applied asks
+ * management, which has the versions (--into: cmd_pull.c).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,6 +16,7 @@
 
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/cli.h"
+#include "mgmt/cli/edit/pull.h"
 #include "mgmt/json/command.h"
 #include "mgmt/json/row.h"
 #include "mgmt/rules/advice.h"
@@ -384,95 +385,6 @@ static int show_applied(const struct cli *cli)
 	return api_show(cli, &request, print_applied);
 }
 
-/* Write the line that names the base into the main file in @p dir. @return 0 or -errno */
-static int write_base(const char *dir, const char *base)
-{
-	char path[PATH_MAX], *text = NULL;
-	size_t n;
-	int err = proc_path(dir, FILES_MAIN, path);
-
-	if (!err)
-		err = files_slurp(path, &text, &n);
-	if (err)
-		return err;
-	FILE *f = fopen(path, "w");
-	if (!f) {
-		free(text);
-		return -errno;
-	}
-	fprintf(f, "# weir base %s\n", base);
-	fwrite(text, 1, n, f);
-	err = ferror(f) ? -EIO : 0;
-	if (fclose(f) && !err)
-		err = -errno;
-	free(text);
-	return err;
-}
-
-/*
- * The files of the version with @p digest, as they are laid out on this node. @return 0 or -errno
- */
-static int gather_applied(const struct cli *cli, const char *digest, struct files *files)
-{
-	char from[PATH_MAX], found[DIGEST_TEXT_MAX];
-	int err = gather_dir(cli->dirs.state, digest, from);
-
-	if (!err)
-		err = gather_files(from, FILES_MAIN, files);
-	return err ? err : strcmp(files_digest(files, found), digest) != 0 ? -EAGAIN : 0;
-}
-
-static void print_into(const struct cli *cli, const struct cli_args *args, const char *dir,
-                       size_t n_files, const char *etag)
-{
-	char file[PATH_MAX], line[CLI_LINE_MAX] = "weir plan";
-
-	if (cli->json) {
-		json_t *body = json_with(JSON_TEXTS({ "into", dir }), "files",
-		                         json_integer((json_int_t)n_files));
-
-		api_print_own(json_with(body, "version", json_string(etag)));
-		return;
-	}
-	printf("%s now has the %zu files of version %s; change them", dir, n_files, etag);
-	if (proc_path(dir, FILES_MAIN, file) == 0 && cli_line_add(" ", file, line, sizeof(line)) &&
-	    cli_line_where(args, line, sizeof(line)))
-		printf(", then run %s", line);
-	putchar('\n');
-}
-
-/* Write all files of the version in force, since zone files elsewhere may be of an earlier one. */
-static int show_into(struct cli *cli, const struct cli_args *args, const char *dir)
-{
-	struct api_request request = { .method = "GET", .path = "/v1/config" };
-	struct files files = { 0 };
-	struct api_reply reply;
-	int status = api_get(cli, &request, &reply);
-
-	if (status)
-		return status;
-	int err = mkdir(dir, 0700) ? -errno : 0;
-	bool is_ours = !err;
-	if (!err)
-		err = gather_applied(cli, api_text(reply.body, "digest", ""), &files);
-	if (!err)
-		err = files_lay_out(&files, dir, NULL);
-	if (!err)
-		err = write_base(dir, api_text(reply.body, "etag", ""));
-	if (err && is_ours)
-		files_remove_dir(dir); /* else the same line would be refused later */
-	if (err)
-		status = cli_fail(CLI_USAGE,
-		                  "%s: cannot write the files of the version in force: %s", dir,
-		                  err == -EEXIST ? "it exists already; name a new directory"
-		                                 : strerror(-err));
-	else
-		print_into(cli, args, dir, files.n_items, api_text(reply.body, "etag", ""));
-	files_fini(&files);
-	api_reply_fini(&reply);
-	return status;
-}
-
 int cli_config_show(struct cli *cli, const struct cli_args *args)
 {
 	char path[PATH_MAX], base[BASE_TEXT_MAX] = "";
@@ -490,7 +402,7 @@ int cli_config_show(struct cli *cli, const struct cli_args *args)
 	if (cli_flag(args, "--applied") && (effective || args->at[0]))
 		return cli_fail(CLI_USAGE, "--applied takes no file and no --effective");
 	if (cli_flag(args, "--applied"))
-		return into ? show_into(cli, args, into) : show_applied(cli);
+		return into ? pull_into_new(cli, args, into) : show_applied(cli);
 	err = effective ? proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path)
 	                : config_path(cli, args, path);
 	if (err)

@@ -70,9 +70,9 @@ static const char *find_advice(const char *code)
 	} rows[] = {
 		{ "guard", "to do it anyway: --override GUARD --reason TEXT (kept in the record)" },
 		{ "old-file",
-		  "make the file again from the version in force (weir config show --applied), or use --replace" },
+		  "make the file again from the version in force (weir pull NEW-DIRECTORY), or use --replace" },
 		{ "base-unknown",
-		  "what others did is in weir versions and weir diff; make the file again from the version in force (weir config show --applied), or use --replace" },
+		  "what others did is in weir versions and weir diff; make the file again from the version in force (weir pull NEW-DIRECTORY), or use --replace" },
 		{ "stale", "somebody changed it meanwhile: look at weir diff, then try again" },
 		{ "unconfirmed",
 		  "keep the earlier version with weir confirm; or repeat the command with --confirm-pending or --join-pending" },

@@ -38,6 +38,8 @@ LAYERS = {
                  "base/", "weir/"),
     # Commands of the cluster's store; the rest of the command line knows them by commands.c alone.
     "mgmt/cli/store": ("mgmt/cli/", "mgmt/files/", "mgmt/json/", "mgmt/setup/", "mgmt/store/", "record/", "base/", "weir/"),
+    # Commands by which a person changes texts and objects: as the store's.
+    "mgmt/cli/edit": ("mgmt/cli/", "mgmt/files/", "mgmt/json/", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/files": ("mgmt/files/", "record/", "base/", "weir/"),
     "mgmt/rules": ("mgmt/rules/", "record/", "base/", "weir/"),
     "mgmt/overrides": ("mgmt/overrides/", "mgmt/files/", "record/", "mgmt/rules/rule.h", "base/", "weir/"),

@@ -220,7 +220,7 @@ class WithApi(unittest.TestCase):
                 resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
             done = subprocess.run([WEIR, "--conf-dir", self.dir, "--state-dir", self.dir, "--run-dir", self.dir, "config", "show",
                                    "--applied", "--into", str(into)], capture_output=True, text=True, timeout=60, check=False, preexec_fn=limit)
-            self.assertEqual((done.returncode, done.stderr), (1, f"weir: {into}: cannot write the files of the version in force: File too large\n"))
+            self.assertEqual((done.returncode, done.stderr), (1, f"weir: {into}: cannot write the files of the version in force: {into}/weir.conf: File too large\n"))
             self.assertFalse(into.exists())
         into.mkdir()
         (into / "mine").touch()
@@ -376,7 +376,7 @@ class WithApi(unittest.TestCase):
         for done in map(self.weir, ("plan", "diff")):
             self.assertEqual((done.returncode, "to do it" in done.stdout), (0, False), done.stderr)
             for text in ("~ pools/web/backends/b1/weight  100 -> 50", "16.6 % of its slots", "! it hurts", "within 300 s",
-                         "v7-00", "weir apply", "version 9 by ann", "version 7 at", "weir confirm 9", "config show"):
+                         "v7-00", "weir apply", "version 9 by ann", "version 7 at", "weir confirm 9", "weir pull"):
                 self.assertIn(text, done.stdout)
 
     def test_a_plan_promises_no_way_back_that_is_not_there(self) -> None:

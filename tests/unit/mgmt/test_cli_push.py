@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import pathlib
 import pty
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -92,6 +94,230 @@ class Apply(WithPeople):
         done = self.at_terminal("y\n", "apply", path, "--base", base, "--reason", "mine")
         self.assertEqual((done.returncode, self.weight()), (0, 100), done.stderr)
         self.assertIn("version 3, in force at", done.stdout)
+
+
+class Pull(WithPeople):
+    def setUp(self) -> None:
+        super().setUp()
+        self.zone = self.dir / "shop.example.zone"
+        self.main = self.dir / "weir.conf"
+
+    def pull(self, *options: str) -> subprocess.CompletedProcess[str]:
+        return self.weir("pull", str(self.dir), *options)
+
+    def found(self) -> dict[str, str]:
+        return {str(f.relative_to(self.dir)): f.read_text() for f in self.dir.rglob("*") if f.is_file()}
+
+    def version(self) -> dict[str, str]:
+        """What is to be there: the files in force, the first line of weir.conf names them."""
+        files = dict(self.node.ask("GET", "/v1/config").json["files"])
+        return files | {"weir.conf": f"# weir base {self.head()}\n" + files["weir.conf"]}
+
+    def test_nothing_is_written_through_a_link_or_where_others_may_write(self) -> None:
+        outside = pathlib.Path(self.home.name, "outside")
+
+        def links(at: pathlib.Path, to: pathlib.Path) -> None:
+            at.symlink_to(to)
+
+        cases: list[tuple[str, typing.Callable[[], object], pathlib.Path, str]] = [
+            ("the zone is a link", lambda: links(self.zone, outside / "kept"), self.zone, "a link"),
+            ("weir.conf is a link", lambda: links(self.main, outside / "kept"), self.main, "a link"),
+            ("a link to nothing", lambda: links(self.zone, outside / "none"), self.zone, "a link"),
+            ("a folder", self.zone.mkdir, self.zone, "no regular file"),
+            ("a FIFO", lambda: os.mkfifo(self.zone), self.zone, "no regular file"),
+            ("anybody may write", lambda: self.dir.chmod(0o777), self.dir, "another user may write"),
+            ("it is another user's", lambda: os.chown(self.dir, 12345, 12345), self.dir, "another user"),
+        ]
+        for why, make, place, text in cases:
+            for options in ((), ("--force",)):
+                self.dir.mkdir()
+                outside.mkdir()
+                (outside / "kept").write_text("kept")
+                make()
+                done = self.pull(*options)
+                with self.subTest(why, options=options):
+                    self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+                    self.assertIn(f"{place}: ", done.stderr)
+                    self.assertIn(text, done.stderr)
+                    self.assertEqual([(f.name, f.read_text()) for f in outside.iterdir()], [("kept", "kept")])
+                    self.assertEqual([f for f in self.dir.iterdir() if f != place], [])
+                subprocess.run(["rm", "-r", str(self.dir), str(outside)], check=True)
+        outside.mkdir()
+        for name in (str(self.dir), f"{self.dir}/"):
+            self.dir.symlink_to(outside)
+            done = self.weir("pull", name)
+            self.assertEqual((done.returncode, list(outside.iterdir())), (1, []), done.stderr)
+            self.assertIn("a link", done.stderr)
+            self.dir.unlink()
+        for name, text in (("", "empty"), ("x" * 5000, "too long"), (f"{self.dir}/none/none", "No such file"), (self.line()[0], "Not a directory")):
+            done = self.weir("pull", name)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), name)
+            self.assertIn(text, done.stderr)
+
+    def test_a_folder_on_the_way_that_is_a_link_is_refused(self) -> None:
+        files = self.node.ask("GET", "/v1/config").json["files"]
+        files = {"weir.conf": files["weir.conf"].replace("shop.example.zone", "zones/a/shop.zone"), "zones/a/shop.zone": files["shop.example.zone"]}
+        self.assertEqual(self.node.apply(files).status, 201)
+        outside = pathlib.Path(self.home.name, "outside")
+        (outside / "a").mkdir(parents=True)
+        self.dir.mkdir()
+        for link, to in (("zones", outside), ("zones/a", outside)):
+            path = self.dir / link
+            path.parent.mkdir(exist_ok=True)
+            path.symlink_to(to)
+            done = self.pull("--force")
+            self.assertEqual((done.returncode, list((outside / "a").iterdir())), (1, []), done.stderr)
+            self.assertIn(f"{path}: it is a link", done.stderr)
+            path.unlink()
+        self.assertEqual(self.pull().returncode, 0)
+        self.assertEqual(self.found(), self.version())
+
+    def test_what_a_person_changed_is_not_overwritten(self) -> None:
+        self.assertEqual(self.pull().returncode, 0)
+        self.assertEqual(self.found(), self.version())
+        self.assertEqual([self.dir.stat().st_mode & 0o777, self.main.stat().st_mode & 0o777, self.zone.stat().st_mode & 0o777],
+                         [0o700, 0o600, 0o600])
+        self.weigh(60, "ada")
+        first = self.found()
+        cases: list[tuple[str, str, str]] = [
+            ("the main file", "weir.conf", first["weir.conf"] + "# mine\n"), ("a zone", "shop.example.zone", first["shop.example.zone"] + "; mine\n"),
+            ("a main file without its base", "weir.conf", first["weir.conf"].split("\n", 1)[1]),
+            ("a main file of a base that is not here", "weir.conf", first["weir.conf"].replace("# weir base v1-", "# weir base v9-"))]
+        for why, name, text in cases:
+            (self.dir / name).write_text(text)
+            before = self.found()
+            done = self.pull()
+            with self.subTest(why):
+                self.assertEqual((done.returncode, done.stdout, self.found()), (4, "", before), done.stderr)
+                self.assertIn(f"\n  {name}\n", done.stderr)
+                self.assertIn("--force", done.stderr)
+                self.assertIn(name, self.pull("--json").stdout)
+            (self.dir / name).write_text(first[name])
+        (self.dir / "weir.conf").write_text(first["weir.conf"] + "# mine\n")
+        self.assertEqual(self.pull("--force").returncode, 0)
+        self.assertEqual(self.found(), self.version())
+
+    def test_what_nobody_changed_follows(self) -> None:
+        self.assertEqual(self.pull().returncode, 0)
+        self.zone.chmod(0o640)
+        (self.dir / "notes").write_text("mine")
+        self.weigh(60, "ada")
+        self.main.chmod(0o644)
+        self.zone.unlink()  # removed in between: it comes again
+        self.assertEqual(self.pull().returncode, 0)
+        self.assertEqual(self.found(), self.version() | {"notes": "mine"})
+        self.assertEqual(self.main.stat().st_mode & 0o777, 0o644)
+        # one that was cut off: the zone is new already, weir.conf is not
+        files = self.node.ask("GET", "/v1/config").json["files"]
+        self.assertEqual(self.node.apply(files | {"shop.example.zone": files["shop.example.zone"] + "; more\n"}).status, 201)
+        self.zone.write_text(files["shop.example.zone"] + "; more\n")
+        self.assertEqual(self.pull().returncode, 0)
+        self.assertEqual(self.found(), self.version() | {"notes": "mine"})
+        done = self.pull("--json")
+        self.assertIn('"written":[],"left":[]', done.stdout.replace(" ", ""))
+
+    def test_a_file_that_is_no_part_of_it_any_more_is_named_and_stays(self) -> None:
+        self.assertEqual(self.pull().returncode, 0)
+        text = self.node.ask("GET", "/v1/config").json["files"]
+        text = {"weir.conf": text["weir.conf"].replace("shop.example.zone", "other.zone"), "other.zone": text["shop.example.zone"]}
+        self.assertEqual(self.node.apply(text).status, 201)
+        done = self.pull()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("shop.example.zone is no part of the version any more", done.stdout)
+        self.assertTrue(self.zone.exists())
+
+    def test_a_disk_that_is_full_changes_nothing(self) -> None:
+        self.assertEqual(self.pull().returncode, 0)
+        files = self.node.ask("GET", "/v1/config").json["files"]
+        self.assertEqual(self.node.apply({name: text + "\n" for name, text in files.items()}).status, 201)
+        before = self.found()
+
+        def limit() -> None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (len(files["weir.conf"]), len(files["weir.conf"])))
+
+        done = subprocess.run(self.line("pull", str(self.dir)), capture_output=True, text=True, timeout=60, check=False, preexec_fn=limit)
+        self.assertEqual((done.returncode, done.stdout, self.found()), (1, "", before), done.stderr)
+        self.assertIn("File too large", done.stderr)
+        self.assertEqual(self.pull().returncode, 0)
+        self.assertEqual(self.found(), self.version())
+
+    def test_the_directory_of_the_configuration_is_meant_where_none_is_named(self) -> None:
+        conf = pathlib.Path(self.node.conf, "weir.conf")
+        self.weigh(60, "ada")
+        done = self.weir("pull")
+        self.assertEqual((done.returncode, "are not from weir pull" in done.stderr), (4, True), done.stderr)
+        self.assertEqual(self.weir("pull", "--force").returncode, 0)
+        self.assertEqual(conf.read_text(), self.version()["weir.conf"])
+        conf.write_text(conf.read_text() + "# mine\n")
+        done = self.weir("push", "--reason", "mine")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(conf.read_text(), self.version()["weir.conf"])
+
+
+class Push(WithPeople):
+    def setUp(self) -> None:
+        super().setUp()
+        self.other = pathlib.Path(self.home.name, "other")
+        for folder in (self.dir, self.other):
+            self.assertEqual(self.weir("pull", str(folder)).returncode, 0)
+
+    def edit(self, folder: pathlib.Path, old: str, new: str) -> None:
+        text = (folder / "weir.conf").read_text()
+        self.assertIn(old, text)
+        (folder / "weir.conf").write_text(text.replace(old, new))
+
+    def push(self, folder: pathlib.Path, author: str, *options: str) -> subprocess.CompletedProcess[str]:
+        return self.weir("push", str(folder), "--author", author, "--reason", f"of {author}", *options)
+
+    def base(self, folder: pathlib.Path) -> str:
+        return (folder / "weir.conf").read_text().split("\n", maxsplit=1)[0]
+
+    def test_two_people_undo_nothing_of_each_other(self) -> None:
+        self.edit(self.dir, B2 % 100, B2 % 60)
+        self.edit(self.other, 'interval = "1s"', 'interval = "2s"')
+        done = self.push(self.dir, "ada")
+        self.assertEqual((done.returncode, self.weight()), (0, 60), done.stderr)
+        refused = self.push(self.other, "jw")
+        self.assertEqual((refused.returncode, self.weight()), (4, 60))
+        self.assertIn(TAKES_BACK, refused.stderr)
+        self.assertIn(": of ada\n", refused.stderr)
+        self.assertEqual(self.base(self.other).split("-")[0], "# weir base v1")  # still
+        # a directory in which nothing was changed, too, is of an older version
+        unchanged = pathlib.Path(self.home.name, "third")
+        subprocess.run(["cp", "-r", str(self.other), str(unchanged)], check=True)
+        self.edit(unchanged, 'interval = "2s"', 'interval = "1s"')
+        self.assertEqual(self.push(unchanged, "eve").returncode, 4)
+        self.assertEqual(self.push(self.other, "jw", "--dry-run", "--replace").returncode, 0)
+        self.assertEqual(self.base(self.other).split("-")[0], "# weir base v1")
+        self.edit(self.other, B2 % 100, B2 % 60)  # the other's change is in it
+        done = self.push(self.other, "jw")
+        self.assertEqual((done.returncode, self.weight()), (0, 60), done.stderr)
+        self.assertEqual(self.base(self.other), f"# weir base {self.head()}")
+
+    def test_what_was_pushed_is_the_base_of_what_comes_next(self) -> None:
+        for weight in (60, 70, 80):
+            self.edit(self.dir, B2 % self.weight(), B2 % weight)
+            done = self.push(self.dir, "ada")
+            self.assertEqual((done.returncode, self.weight()), (0, weight), done.stderr)
+            self.assertEqual(self.base(self.dir), f"# weir base {self.head()}")
+        again = self.push(self.dir, "ada")
+        self.assertEqual((again.returncode, "nothing changes" in again.stdout), (0, True))
+        self.assertEqual(self.weir("pull", str(self.dir)).returncode, 0)
+
+    def test_a_file_that_names_no_base_gets_none(self) -> None:
+        text = (self.dir / "weir.conf").read_text().split("\n", 1)[1].replace(B2 % 100, B2 % 60)
+        (self.dir / "weir.conf").write_text(text)
+        self.assertEqual((self.push(self.dir, "ada").returncode, self.weight()), (0, 60))
+        self.assertEqual((self.dir / "weir.conf").read_text(), text)
+
+    def test_mistakes_are_named_at_the_file_that_was_pushed(self) -> None:
+        self.edit(self.dir, "schema = 1;", "schema = 1; wrong = 1;")
+        done = self.push(self.dir, "ada")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"{self.dir}/weir.conf:", done.stderr)
+        self.assertIn("push needs --reason TEXT", self.weir("push", str(self.dir)).stderr)
+        self.assertEqual(self.weir("push", os.path.join(self.dir, "none"), "--reason", "x").returncode, 1)
 
 
 if __name__ == "__main__":
