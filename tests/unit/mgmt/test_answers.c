@@ -389,8 +389,9 @@ static bool is_asked_elsewhere(const struct route *r)
 {
 	return r->object != OBJECT_NONE || !strncmp(r->path, "/v1/store/", 10) ||
 	       !strncmp(r->path, "/v1/drills", 10) || !strncmp(r->path, "/v1/sites/", 10) ||
-	       !strncmp(r->path, "/v1/operations", 14) || !strncmp(r->path, "/v1/health/", 11) || !strncmp(r->path, "/v1/dataplane", 13) ||
-	       !strcmp(r->path, "/v1/trace") || !strcmp(r->path, "/v1/dns");
+	       !strncmp(r->path, "/v1/operations", 14) || !strncmp(r->path, "/v1/health/", 11) ||
+	       !strncmp(r->path, "/v1/dataplane", 13) || !strcmp(r->path, "/v1/trace") ||
+	       !strcmp(r->path, "/v1/dns");
 }
 
 /* ask_route() compares; here each route that says what it answers is asked, with something to show. */
