@@ -19,7 +19,10 @@
 #include "mgmt/store/command.h"
 
 #define TURN_MS                                                                                    \
-	3000u /* for a command that waits for the store: it does not wait for longer, but rarely */
+	3000u /* for a command that waits for the store: it does not wait for longer, but rarely; */
+#define TURN_GUARDED_MS                                                                            \
+	15000u   /* one that takes traffic away does, as the guards have to see the one before */
+#define TRIES 8u /* to judge a command by what is so when it is written */
 
 void handle_overrides(struct core *core, struct http_request *r, struct http_reply *reply)
 {
@@ -122,7 +125,7 @@ static void set_command_problem(const struct command_result *result, enum comman
 	case COMMAND_TOO_MANY:
 		http_problem(reply, 409, "too-many", "%s", result->text);
 		return;
-	default:
+	default: /* COMMAND_AGAIN too */
 		http_problem(reply, 503, "busy", "%s", result->text);
 	}
 }
@@ -173,55 +176,86 @@ struct deciding {
 
 /*
  * One command after the other: the guards judge the next one by what the one before makes, which is not there yet while the store
- * is asked. Under the lock, which may be given up meanwhile.
+ * is asked. Under the lock, which may be given up meanwhile. @return false: this one takes traffic away, and has to wait still
  */
-static void await_turn(struct core *core)
+static bool await_turn(struct core *core, const struct command *c)
 {
-	uint64_t until_ms = clock_mono_ms() + TURN_MS;
+	bool removes = c->what == COMMAND_DRAIN || c->what == COMMAND_DISABLE;
+	uint64_t until_ms = clock_mono_ms() + (removes ? TURN_GUARDED_MS : TURN_MS);
 
-	while (core->is_commanding && core_wait(core, until_ms))
+	while (core->n_commanding && core_wait(core, until_ms))
 		;
+	return !removes || !core->n_commanding;
 }
 
 /* What others change while the lock is given up is not of this request. */
-static bool decide_changes(void *arg, const struct override *list, size_t n,
-                           struct command_result *result)
+static enum command_may decide_changes(void *arg, const struct override *list, size_t n,
+                                       struct command_result *result)
 {
 	const struct deciding *a = arg;
 
 	core_detach(a->core);
-	a->core->is_commanding = true;
-	bool may = shared_commands_decide(a->core, list, n, result);
+	a->core->n_commanding++;
+	enum command_may may = shared_commands_decide(a->core, list, n, result);
 
-	a->core->is_commanding = false; /* who waits gets the lock once this command is made */
+	a->core->n_commanding--; /* who waits gets the lock once this command is made */
 	core_changed(a->core);
 
 	core_attach(a->core, a->r);
 	return may;
 }
 
-/* Run the command with what the guards see. Under the lock, which may be given up meanwhile. */
-static enum command_outcome run_guarded(struct core *core, const struct http_request *r,
-                                        const struct command *c, const struct observe_pages *pages,
-                                        struct guard_facts *observed, int64_t now_ms,
-                                        struct command_result *result)
-{
-	struct override unwritten[OPERATIONS_UNWRITTEN_MAX];
-	struct deciding deciding = { core, r };
-	struct command with = *c;
-	enum command_outcome outcome;
+/** A command to be carried out. */
+struct guarded_command {
+	struct core *core;
+	const struct http_request *r;
+	const struct command *c;
+	const struct observe_pages *pages;
+	struct guard_facts *observed;
+	int64_t now_ms;
+	struct intent_shared *model; /* of the receivers' names: it may be replaced meanwhile */
+};
 
-	await_turn(core);
+/* Run the command with what the guards see now. Under the lock, which may be given up meanwhile. */
+static enum command_outcome run_once(struct guarded_command *g, struct command_result *result)
+{
+	struct core *core = g->core;
+	struct override unwritten[OPERATIONS_UNWRITTEN_MAX];
+	struct deciding deciding = { core, g->r };
+	struct command with = *g->c;
+
+	*result = (struct command_result){
+		.text = "other commands are being written to the store still: nothing was changed; "
+		        "give yours again"
+	};
+	if (!await_turn(core, g->c))
+		return COMMAND_AGAIN;
+	intent_unshare(g->model);
+	g->model = intent_share(core->intent);
 	with.decide = decide_changes;
 	with.decide_arg = &deciding;
 	with.unwritten = unwritten;
 	with.n_unwritten = operations_list_unwritten(core, unwritten);
 	*result = (struct command_result){ .text = "out of memory" };
-	if (guard_facts_gather(core, pages, c->is_node ? c->name : NULL, observed))
+	if (guard_facts_gather(core, g->pages, g->c->is_node ? g->c->name : NULL, g->observed))
 		return COMMAND_FAILED;
-	core_attach(core, r);
-	outcome = command_run(core->intent, &with, &observed->observed, now_ms, result);
+	core_attach(core, g->r);
+	enum command_outcome outcome =
+	        command_run(core->intent, &with, &g->observed->observed, g->now_ms, result);
+
 	core_detach(core);
+	return outcome;
+}
+
+/* Run it until what it rests on was so when it was written, or somebody else is always first. */
+static enum command_outcome run_guarded(struct guarded_command *g, struct command_result *result)
+{
+	uint64_t until_ms = clock_mono_ms() + TURN_GUARDED_MS;
+	enum command_outcome outcome = run_once(g, result);
+
+	for (unsigned i = 1; outcome == COMMAND_AGAIN && i < TRIES && clock_mono_ms() < until_ms;
+	     i++)
+		outcome = run_once(g, result);
 	return outcome;
 }
 
@@ -240,9 +274,8 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 	}
 	observe_open(core->dirs.run, &pages);
 	core_lock(core);
-	/* receivers' names are the model's, which may be replaced meanwhile */
-	struct intent_shared *model = intent_share(core->intent);
-	enum command_outcome outcome = run_guarded(core, r, &c, &pages, observed, now_ms, result);
+	struct guarded_command g = { core, r, &c, &pages, observed, now_ms, NULL };
+	enum command_outcome outcome = run_guarded(&g, result);
 	if (outcome == COMMAND_OK) {
 		reply->json = command_to_json(core->intent, &c, result, NULL, now_ms);
 		add_waiting(core, &c, result, pages.effect_fresh ? pages.effect : NULL, now_ms,
@@ -257,7 +290,7 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 	}
 	core_changed(core);
 	core_unlock(core);
-	intent_unshare(model);
+	intent_unshare(g.model);
 	observe_close(&pages);
 	guard_facts_close(observed);
 	free(observed);

@@ -249,6 +249,7 @@ int guard_facts_gather(struct core *core, const struct observe_pages *pages, con
 		add_peer(m, &reports[i], out);
 	if (strcmp(node, m->self->name) != 0 || !pages->effect_fresh)
 		return 0;
+	free(out->pools); /* of an earlier call */
 	return add_pools(m, pages->effect, out);
 }
 

@@ -98,7 +98,7 @@ struct core {
 	/** when core_is_moving() last found the lock free, or given up since its look before */
 	uint64_t moving_ms;
 	uint64_t looked_ms, given_before; /**< the last look, and n_given then */
-	bool is_commanding; /**< a command waits for the store: the next one is to see it (handle_overrides.c) */
+	size_t n_commanding; /**< commands that wait for the store: the next one is to see them (handle_overrides.c) */
 	bool stopping;
 };
 

@@ -348,13 +348,14 @@ int etcd_request_range(const struct etcd_range *range, struct etcd_request *out,
 	return finish_body(&b, "/v3/kv/range", out, reason);
 }
 
+/* Of a range etcd compares each key, and nothing where there is none. */
 static void write_compare(struct body *b, const struct etcd_compare *c)
 {
 	open_object(b);
-	write_bytes(b, "key", c->key);
+	write_keys(b, &(struct etcd_range){ .key = c->key, .prefix = c->prefix });
 	write_word(b, "target", "MOD");
-	write_word(b, "result", "EQUAL");
-	write_number(b, "mod_revision", (uint64_t)c->mod_revision);
+	write_word(b, "result", c->prefix ? "LESS" : "EQUAL");
+	write_number(b, "mod_revision", (uint64_t)c->mod_revision + c->prefix);
 	close_object(b);
 }
 

@@ -40,10 +40,14 @@ struct etcd_range {
 	bool newest_first; /**< by mod_revision, instead of by key; not with after */
 };
 
-/** One condition of a transaction: that a key was last changed at this revision; 0: that it is not there. */
+/**
+ * One condition of a transaction: that a key was last changed at this revision; 0: that it is not there. With a prefix: that
+ * none of the keys that begin with it was changed after this revision; of keys that are gone nothing is known.
+ */
 struct etcd_compare {
 	struct etcd_bytes key;
 	int64_t mod_revision;
+	bool prefix;
 };
 
 enum etcd_op_kind { ETCD_PUT, ETCD_DELETE, ETCD_RANGE, ETCD_N_OP_KINDS };

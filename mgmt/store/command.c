@@ -710,8 +710,11 @@ static enum command_outcome commit_command(struct command_work *w)
 		                      "is too long for what has begun already");
 	if (w->c->dry_run)
 		return COMMAND_OK;
-	if (w->c->decide && !w->c->decide(w->c->decide_arg, w->changes, w->n_changes, w->r))
-		return COMMAND_OVERTAKEN;
+	enum command_may may =
+	        w->c->decide ? w->c->decide(w->c->decide_arg, w->changes, w->n_changes, w->r)
+	                     : COMMAND_MAY;
+	if (may != COMMAND_MAY)
+		return may == COMMAND_MAY_AGAIN ? COMMAND_AGAIN : COMMAND_OVERTAKEN;
 	journal_add(intent_journal(w->in), w->now_ms, "override", w->r->override.id,
 	            "%s of %s%s%s by %s (%s)%s%s", words[w->c->what], w->r->override.pool,
 	            *w->r->override.pool ? "/" : "", w->r->override.name, w->c->author,

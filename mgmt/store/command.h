@@ -30,6 +30,13 @@ enum command_do {
 
 struct command_result;
 
+/** What a command that would be made is answered (struct command). */
+enum command_may {
+	COMMAND_MAY,
+	COMMAND_MAY_NOT, /**< another command at the target came first */
+	COMMAND_MAY_AGAIN, /**< what was judged rests on what is another now: it is to be judged again */
+};
+
 /** The request; the caller has checked the shape of texts. */
 struct command {
 	enum command_do what;
@@ -56,10 +63,10 @@ struct command {
 	size_t n_unwritten;
 	/**
 	 * Whether the overrides @p list may be made; asked last, not in a dry run, and the caller's lock may be given up meanwhile. NULL:
-	 * they may. false: the result's text says why not.
+	 * they may. If not, the result's text says why. The guards have been judged under the same lock, if the result has verdicts.
 	 */
-	bool (*decide)(void *arg, const struct override *list, size_t n,
-	               struct command_result *result);
+	enum command_may (*decide)(void *arg, const struct override *list, size_t n,
+	                           struct command_result *result);
 	void *decide_arg;
 };
 
@@ -71,7 +78,8 @@ enum command_outcome {
 	COMMAND_NOTHING,   /**< there is nothing to hold */
 	COMMAND_UNKNOWN,   /**< no such override, site, pool or backend: result.text */
 	COMMAND_OVERTAKEN, /**< another node's command came first: result.text, and result.override */
-	COMMAND_STALE,     /**< the override has another generation: result.override */
+	COMMAND_AGAIN, /**< something else was written meanwhile: run it again, or say result.text */
+	COMMAND_STALE,    /**< the override has another generation: result.override */
 	COMMAND_TOO_MANY, /**< OVERRIDES_LIVE_MAX */
 	COMMAND_FAILED,   /**< out of memory */
 };

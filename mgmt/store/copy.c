@@ -176,15 +176,27 @@ int copy_newest_final(struct store *s, struct shared_record *out)
 	                 read_row, out, -ENOENT);
 }
 
-/* What is there under @p name, or that there is nothing. */
-static int look_up(struct store *s, const char *name, struct shared_record *out)
+/* The record that was last written of those whose names begin with @p prefix. */
+static int read_newest(struct store *s, const char *prefix, struct shared_record *out)
 {
-	int err = copy_read(s, name, out);
+	return store_one(
+	        s,
+	        sql_prepare(s->db,
+	                    "SELECT name, text, revision FROM shared WHERE "
+	                    "substr(name, 1, length(?1))=?1 ORDER BY revision DESC LIMIT 1",
+	                    "t", prefix),
+	        read_row, out, -ENOENT);
+}
+
+/* What is there of what a change has seen, or that there is nothing. */
+static int look_up(struct store *s, const struct shared_record *seen, struct shared_record *out)
+{
+	int err = (seen->is_prefix ? read_newest : copy_read)(s, seen->name, out);
 
 	if (err != -ENOENT)
 		return err;
 	*out = (struct shared_record){ 0 };
-	strcpy(out->name, name); /* of a change: it fits */
+	memcpy(out->name, seen->name, sizeof(out->name));
 	return 0;
 }
 
@@ -196,9 +208,9 @@ static int compare_seen(struct store *s, const struct shared_change *c, struct s
 
 	*same = true;
 	for (size_t i = 0; !err && i < c->n_seen; i++) {
-		err = look_up(s, c->seen[i].name, &a->now[i]);
+		err = look_up(s, &c->seen[i], &a->now[i]);
 		a->n_now += !err;
-		*same = *same && !err && a->now[i].revision == c->seen[i].revision;
+		*same = *same && !err && shared_record_is_same(&c->seen[i], &a->now[i]);
 	}
 	return err;
 }

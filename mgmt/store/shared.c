@@ -61,6 +61,23 @@ void shared_change_see(struct shared_change *c, const char *name, int64_t revisi
 		r->revision = revision;
 }
 
+static void check_prefix(struct shared_change *c, const char *prefix)
+{
+	if (prefix[strlen(prefix) - 1] != '/')
+		c->err = -EINVAL;
+}
+
+void shared_change_see_all(struct shared_change *c, const char *prefix, int64_t revision)
+{
+	struct shared_record *r = add_record(c, c->seen, &c->n_seen, prefix);
+
+	if (!r)
+		return;
+	r->is_prefix = true;
+	r->revision = revision;
+	check_prefix(c, prefix);
+}
+
 /* Whether all who read @p json take it: what is refused everywhere must not be written. @return 0, -EINVAL or -ENOMEM */
 static int check_readable(const struct record_kind *kind, const json_t *json)
 {
@@ -128,8 +145,7 @@ void shared_change_remove_all(struct shared_change *c, const char *prefix)
 	if (!r)
 		return;
 	r->is_prefix = true;
-	if (prefix[strlen(prefix) - 1] != '/')
-		c->err = -EINVAL;
+	check_prefix(c, prefix);
 }
 
 void shared_free_texts(struct shared_record *list, size_t n)
@@ -150,11 +166,17 @@ void shared_answer_fini(struct shared_answer *a)
 	a->n_now = 0;
 }
 
+bool shared_record_is_same(const struct shared_record *seen, const struct shared_record *now)
+{
+	return seen->is_prefix ? now->revision <= seen->revision : now->revision == seen->revision;
+}
+
 const struct shared_record *shared_answer_newer(const struct shared_answer *a,
                                                 const struct shared_change *c, const char *name)
 {
 	for (size_t i = 0; i < a->n_now; i++)
-		if (!strcmp(c->seen[i].name, name) && a->now[i].revision != c->seen[i].revision)
+		if (!strcmp(c->seen[i].name, name) &&
+		    !shared_record_is_same(&c->seen[i], &a->now[i]))
 			return &a->now[i];
 	return NULL;
 }

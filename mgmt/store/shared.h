@@ -48,7 +48,7 @@ struct shared_record {
 	char *text;       /**< JSON in one line; NULL: it is not there, or is to be removed */
 	int64_t revision; /**< of its last change; 0: it is not there */
 	int64_t lease;    /**< to be written: it is removed when this lease ends; 0: it stays */
-	bool is_prefix;   /**< to be removed: all whose names begin so */
+	bool is_prefix;   /**< seen, or to be removed: all whose names begin so */
 };
 
 /** A change: shared_change_begin(), then see and put, then shared_change_fini(). */
@@ -71,7 +71,7 @@ enum shared_result {
 struct shared_answer {
 	enum shared_result result;
 	int64_t revision; /**< done: of what was written */
-	/** refused: each record that was compared, as it is now, in the change's order */
+	/** refused: each record that was compared, as it is now, in the change's order; of all with a prefix the newest */
 	struct shared_record now[SHARED_CHANGE_MAX];
 	size_t n_now;
 };
@@ -82,6 +82,11 @@ void shared_change_begin(struct shared_change *c, const char *id);
 void shared_change_begin_new(struct shared_change *c);
 /** Let it rest on @p name as it was seen at @p revision; 0: as it was not there. The same twice is once. */
 void shared_change_see(struct shared_change *c, const char *name, int64_t revision);
+/**
+ * Let it rest on that none of the records whose names begin with @p prefix, which ends with a slash, was written after
+ * @p revision. (One that was removed since is not noticed.)
+ */
+void shared_change_see_all(struct shared_change *c, const char *prefix, int64_t revision);
 /** Let it write @p record as @p name, with the change's id as "change". */
 void shared_change_put(struct shared_change *c, const char *name, const struct record_kind *kind,
                        const void *record);
@@ -98,8 +103,10 @@ void shared_change_fini(struct shared_change *c);
 /** Free the texts of @p n records; the records are the caller's. */
 void shared_free_texts(struct shared_record *list, size_t n);
 void shared_answer_fini(struct shared_answer *a);
+/** Whether what a change has seen is so still, as it is @p now. */
+bool shared_record_is_same(const struct shared_record *seen, const struct shared_record *now);
 /**
- * Of a refusal of @p c: the record @p name, on which it rested, as it is now.
+ * Of a refusal of @p c: the record @p name, on which it rested, as it is now; or the newest of those with that prefix.
  * @return NULL: it is as it was, or the change did not rest on it; borrowed from @p a
  */
 const struct shared_record *shared_answer_newer(const struct shared_answer *a,

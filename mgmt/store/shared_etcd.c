@@ -280,9 +280,13 @@ static void make_txn(struct shared_etcd *e, const struct shared_change *c, struc
 	for (size_t i = 0; i < c->n_seen; i++) {
 		struct etcd_bytes key = make_key(e, c->seen[i].name, keys->seen[i]);
 
-		compares[i] =
-		        (struct etcd_compare){ .key = key, .mod_revision = c->seen[i].revision };
-		failure[i] = (struct etcd_op){ .kind = ETCD_RANGE, .on.key = key };
+		bool all = c->seen[i].is_prefix;
+
+		compares[i] = (struct etcd_compare){ key, c->seen[i].revision, all };
+		failure[i] = (struct etcd_op){
+			.kind = ETCD_RANGE,
+			.on = { .key = key, .prefix = all, .limit = all, .newest_first = all }
+		};
 	}
 	for (size_t i = 0; i < c->n_puts; i++) {
 		const char *text = c->puts[i].text;

@@ -83,12 +83,45 @@ void shared_commands_add_last(struct core *core, const struct override *o, struc
 	free(r.text);
 }
 
-static void make_change(struct core *core, const struct override *list, size_t n,
+/* All records that guards look at: what is drained or disabled, by commands and by operations, and the version in force. */
+static const char *const guarded_by[] = { "override/", "operation/", "version/", "mark/" };
+
+/* Guards were judged by what this node has: nothing of that is another now. */
+static void add_guarded(struct core *core, struct shared_change *c)
+{
+	int64_t revision;
+
+	if (shared_intent_revision(core->intent, &revision)) {
+		c->err = -EIO;
+		return;
+	}
+	for (size_t i = 0; i < sizeof(guarded_by) / sizeof(guarded_by[0]); i++)
+		shared_change_see_all(c, guarded_by[i], revision);
+}
+
+/* The newest record on which the guards rested, and which is another now; NULL: none is. */
+static const struct shared_record *find_unguarded(const struct shared_answer *a,
+                                                  const struct shared_change *c)
+{
+	const struct shared_record *newest = NULL;
+
+	for (size_t i = 0; i < sizeof(guarded_by) / sizeof(guarded_by[0]); i++) {
+		const struct shared_record *one = shared_answer_newer(a, c, guarded_by[i]);
+
+		if (one && (!newest || one->revision > newest->revision))
+			newest = one;
+	}
+	return newest;
+}
+
+static void make_change(struct core *core, const struct override *list, size_t n, bool is_guarded,
                         struct shared_change *c)
 {
 	char name[SHARED_NAME_MAX];
 
 	shared_intent_begin(core->intent, c);
+	if (is_guarded)
+		add_guarded(core, c);
 	shared_commands_add_last(core, &list[0], c);
 	for (size_t i = 0; i < n && i < CHANGED_MAX; i++)
 		shared_change_put(c, command_records_override(list[i].id, name), &override_record,
@@ -139,6 +172,16 @@ static void explain_refusal(struct core *core, const struct shared_record *newer
 		result->override = *o;
 }
 
+/* Whether the last command at a target was given at this node itself, to another who asked at the same moment. */
+static bool is_own_command(const struct core *core, const struct shared_record *newer)
+{
+	char error[RECORD_ERROR_MAX];
+	struct last_command last;
+
+	return newer->text && !record_from_text(&last_command_record, newer->text, &last, error) &&
+	       !strcmp(last.node, core->dirs.node);
+}
+
 /* The commands at a target that this node knows: whoever gives another one there has seen them. */
 struct known_command {
 	char id[MODEL_ID_MAX];
@@ -182,32 +225,62 @@ static bool was_known(const struct shared_record *newer, const struct known_comm
 }
 
 /* What became of a write of commands. */
-enum written { WRITTEN, WRITTEN_NOT, WRITTEN_AGAIN, WRITTEN_OVERTAKEN };
+enum written { WRITTEN, WRITTEN_NOT, WRITTEN_AGAIN, WRITTEN_OVERTAKEN, WRITTEN_UNGUARDED };
 
-/* WRITTEN_AGAIN: it was refused for a command that this node knows, if not from the store. */
+/** What was known when commands were worked out. */
+struct command_basis {
+	bool is_guarded; /* guards were judged */
+	struct known_command *known;
+	size_t n_known;
+};
+
+/*
+ * Why a change was refused. WRITTEN_AGAIN: for a command that this node knows, if not from the store. WRITTEN_UNGUARDED: what was
+ * worked out, or the guards, rest on what is another now.
+ */
+static enum written judge_refusal(const struct core *core, const struct command_basis *b,
+                                  const struct shared_record *newer,
+                                  const struct shared_record *unguarded)
+{
+	if (newer && !was_known(newer, b->known, b->n_known))
+		return is_own_command(core, newer) ? WRITTEN_UNGUARDED : WRITTEN_OVERTAKEN;
+	return unguarded || b->is_guarded ? WRITTEN_UNGUARDED : WRITTEN_AGAIN;
+}
+
+/* What of a refusal is to come here first: the newest of what is another now. */
+static int64_t newest_revision(const struct shared_record *a, const struct shared_record *b)
+{
+	int64_t x = a ? a->revision : 0, y = b ? b->revision : 0;
+
+	return x > y ? x : y;
+}
+
 static enum written write_once(struct shared_commands *s, const struct override *list, size_t n,
-                               const struct known_command *known, size_t n_known,
-                               struct shared_change *c, struct command_result *result)
+                               const struct command_basis *b, struct shared_change *c,
+                               struct command_result *result)
 {
 	struct shared_answer a;
 	char name[SHARED_NAME_MAX];
 	enum written outcome = WRITTEN_NOT;
+	const struct shared_record *newer = NULL, *unguarded = NULL;
 
-	make_change(s->core, list, n, c);
+	make_change(s->core, list, n, b->is_guarded, c);
 	if (write_change(s, c, &a)) {
 		shared_change_fini(c);
 		return WRITTEN_NOT;
 	}
-	const struct shared_record *newer =
-	        a.result == SHARED_REFUSED
-	                ? shared_answer_newer(&a, c, command_records_target(&list[0], name))
-	                : NULL;
-	if (newer)
-		outcome = was_known(newer, known, n_known) ? WRITTEN_AGAIN : WRITTEN_OVERTAKEN;
+	if (a.result == SHARED_REFUSED) {
+		newer = shared_answer_newer(&a, c, command_records_target(&list[0], name));
+		unguarded = find_unguarded(&a, c);
+	}
+	if (newer || unguarded)
+		outcome = judge_refusal(s->core, b, newer, unguarded);
 	else if (a.result != SHARED_UNKNOWN)
 		outcome = WRITTEN;
-	if (newer || a.result == SHARED_DONE)
-		shared_run_await(s->core, newer ? newer->revision : a.revision);
+	int64_t revision = a.result == SHARED_DONE ? a.revision : newest_revision(newer, unguarded);
+
+	if (revision)
+		shared_run_await(s->core, revision);
 	if (outcome == WRITTEN_OVERTAKEN)
 		explain_refusal(s->core, newer, result);
 	shared_answer_fini(&a);
@@ -215,33 +288,40 @@ static enum written write_once(struct shared_commands *s, const struct override 
 	return outcome;
 }
 
-/* @return false: another command came first */
-static bool write_commands(struct shared_commands *s, const struct override *list, size_t n,
-                           struct shared_change *c, struct command_result *result)
+static enum command_may write_commands(struct shared_commands *s, const struct override *list,
+                                       size_t n, struct shared_change *c,
+                                       struct command_result *result)
 {
-	struct known_command *known;
-	size_t n_known = list_known(s->core, &list[0], &known);
-	enum written outcome = write_once(s, list, n, known, n_known, c, result);
+	struct command_basis b = { .is_guarded = result->guards.n_verdicts > 0 };
+
+	b.n_known = list_known(s->core, &list[0], &b.known);
+	enum written outcome = write_once(s, list, n, &b, c, result);
 
 	if (outcome == WRITTEN_AGAIN)
-		outcome = write_once(s, list, n, known, n_known, c, result);
-	free(known);
+		outcome = write_once(s, list, n, &b, c, result);
+	free(b.known);
 	if (outcome == WRITTEN_NOT || outcome == WRITTEN_AGAIN)
 		log_warn("command-not-in-store",
 		         "id=%s effect=\"kept here, and sent to each node\"", list[0].id);
-	return outcome != WRITTEN_OVERTAKEN;
+	if (outcome == WRITTEN_UNGUARDED)
+		snprintf(result->text, sizeof(result->text),
+		         "other commands were given while this one was judged, again and again: "
+		         "nothing was changed; look at the overrides, then give yours again");
+	return outcome == WRITTEN_OVERTAKEN   ? COMMAND_MAY_NOT
+	       : outcome == WRITTEN_UNGUARDED ? COMMAND_MAY_AGAIN
+	                                      : COMMAND_MAY;
 }
 
-bool shared_commands_decide(struct core *core, const struct override *list, size_t n,
-                            struct command_result *result)
+enum command_may shared_commands_decide(struct core *core, const struct override *list, size_t n,
+                                        struct command_result *result)
 {
 	struct shared_commands *s = shared_run_commands(core);
 	/* what is not known to be the last command would be refused */
 	bool can_write = s && intent_store(core->intent) && shared_state_is_ready(core);
 	if (!can_write)
-		return true;
+		return COMMAND_MAY;
 	struct shared_change *c = MEMORY_NEW(struct shared_change);
-	bool may = write_commands(s, list, n, c, result);
+	enum command_may may = write_commands(s, list, n, c, result);
 
 	free(c);
 	return may;
@@ -436,7 +516,7 @@ static bool write_lacking(struct shared_commands *s, const struct override *o)
 	const struct override own = *o;
 	struct shared_answer a;
 
-	make_change(s->core, &own, 1, c);
+	make_change(s->core, &own, 1, false, c);
 	int err = write_change(s, c, &a);
 	bool is_done = !err && a.result == SHARED_DONE;
 

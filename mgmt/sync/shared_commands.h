@@ -2,7 +2,8 @@
 /**
  * @file
  * People's commands in the store that nodes share. A command rests on the last one at its target that this node knows: if
- * somebody else has given one since, it is refused, and the refusal names who. Where the store does not answer in time it is kept at this
+ * somebody else has given one since, it is refused, and the refusal names who. Guards look at more than one target: a command
+ * that they let pass is written only if nothing that they look at was written since, anywhere; else they judge again. Where the store does not answer in time it is kept at this
  * node, goes to the other nodes without the store (mgmt/peers/peers.h), and is written there once that can be done.
  *
  *   command/TARGET   the last command at a target: compared by the next one
@@ -48,11 +49,13 @@ void shared_commands_stop(struct shared_commands *s);
 
 /**
  * Whether a command may make the changes @p list of one target: the store has decided it, or does not say. The lock is given
- * up meanwhile, for up to seven seconds.
- * @return false: another command came first; @p result has its override, where that is known, and says so
+ * up meanwhile, for up to seven seconds. If @p result has verdicts, nothing that guards look at was written since they were
+ * judged, which was under this lock.
+ * @return COMMAND_MAY_NOT: another command came first; @p result has its override, where that is known, and says so.
+ *   COMMAND_MAY_AGAIN: what it rests on is another now, and mostly here: work it out again
  */
-bool shared_commands_decide(struct core *core, const struct override *list, size_t n,
-                            struct command_result *result);
+enum command_may shared_commands_decide(struct core *core, const struct override *list, size_t n,
+                                        struct command_result *result);
 /**
  * Let @p c rest on the last command at the target of @p o that this node knows, and make @p o the last one. It has at least id,
  * target, generation, principal and node.

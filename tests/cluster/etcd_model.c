@@ -345,15 +345,25 @@ static json_t *answer_range(struct etcd_model *m, const json_t *body, uint64_t m
 
 /* --- transactions --- */
 
-/* All compares of ours are of the revision of the last change. */
+/*
+ * All compares of ours are of the revision of the last change: whether it is that of one key, or before that for each of a range.
+ */
 static bool compare_holds(const struct etcd_model *m, const json_t *compare)
 {
-	struct model_bytes key = read_bytes(compare, "key");
-	const struct model_change *c = find_key(m, &key, m->revision);
-	bool is_same = (c ? c->revision : 0) == read_number(compare, "mod_revision");
+	struct model_range r = read_range(compare);
+	const char *result = json_string_value(json_object_get(compare, "result"));
+	bool is_less = result && !strcmp(result, "LESS"), holds = true;
+	int64_t revision = read_number(compare, "mod_revision");
+	size_t n;
+	const struct model_change **list = list_keys(m, &r, m->revision, &n);
 
-	free(key.at);
-	return is_same;
+	if (n == 0)
+		holds = is_less ? 0 < revision : 0 == revision;
+	for (size_t i = 0; i < n; i++)
+		holds &= is_less ? list[i]->revision < revision : list[i]->revision == revision;
+	free(list);
+	free_range(&r);
+	return holds;
 }
 
 static struct model_lease *find_lease(struct etcd_model *m, int64_t id)
@@ -614,6 +624,12 @@ static json_t *event_to_json(const struct model_change *c)
 	return json_pack("{s:s, s:o}", "type", "DELETE", "kv", change_to_json(c, false));
 }
 
+/* A compaction drops removals up to its revision, also that of the revision, from which a watch may begin still. */
+static bool is_kept(const struct etcd_model *m, const struct model_change *c)
+{
+	return c->version || c->revision > m->compacted;
+}
+
 json_t *etcd_model_watch_line(struct etcd_model *m, struct etcd_model_watch *w, uint64_t member)
 {
 	const struct model_range r = { { w->key, w->n_key }, { w->end, w->n_end }, !w->end };
@@ -626,7 +642,8 @@ json_t *etcd_model_watch_line(struct etcd_model *m, struct etcd_model_watch *w, 
 		w->is_canceled = true;
 	}
 	for (size_t i = 0; w->is_created && !w->is_canceled && i < m->n; i++)
-		if (m->changes[i].revision >= w->next && is_in_range(&r, &m->changes[i].key))
+		if (m->changes[i].revision >= w->next && is_kept(m, &m->changes[i]) &&
+		    is_in_range(&r, &m->changes[i].key))
 			json_array_append_new(events, event_to_json(&m->changes[i]));
 	bool is_news =
 	        !w->is_created || json_array_size(events) || json_object_get(result, "canceled");

@@ -86,6 +86,10 @@ class Pair:
         return body
 
     def compare_of(self) -> Answer:
+        if self.random.random() < 0.3:
+            revision = self.revision + 1 - self.random.choice([0, 0, 1, 5, 50])
+            key, end = self.random.choice([("k/", "k0"), ("none/", "none0")])
+            return {"key": b64(key), "range_end": b64(end), "target": "MOD", "result": "LESS", "mod_revision": str(max(0, revision))}
         key = self.random.choice(KEYS)
         kvs = self.real.good("/v3/kv/range", {"key": b64(key)}).get("kvs")
         now = kvs[0]["mod_revision"] if kvs else "0"
@@ -111,7 +115,7 @@ class Pair:
     def txn(self) -> None:
         compares = [self.compare_of() for _ in range(self.random.randint(1, 2))]
         success = self.ops()
-        failure: list[Answer] = [{"request_range": {"key": c["key"]}} for c in compares]
+        failure: list[Answer] = [{"request_range": {k: v for k, v in c.items() if k in ("key", "range_end")}} for c in compares]
         self.compare("/v3/kv/txn", {"compare": compares, "success": success[0], "failure": failure},
                      {"compare": compares, "success": success[1], "failure": failure})
 

@@ -173,6 +173,50 @@ static void who_is_refused_is_told_what_is_there(void **state)
 	fixture_remove(&f);
 }
 
+/* All whose names begin so: what was written after the revision refuses, what was removed does not. */
+static void a_change_may_rest_on_many_records(void **state)
+{
+	static const struct {
+		const char *prefix;
+		int64_t revision;
+		enum shared_result result;
+		int64_t newest;
+	} rows[] = {
+		{ "a/", 1, SHARED_REFUSED, 3 },      { "a/", 2, SHARED_REFUSED, 3 },
+		{ "b/", 1, SHARED_REFUSED, 2 },      { "none/", 0, SHARED_DONE, 0 },
+		{ "gone/", 1, SHARED_DONE, 0 },      { "b/", 2, SHARED_DONE, 0 },
+		{ "a/", INT64_MAX, SHARED_DONE, 0 },
+	};
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	assert_int_equal(change_one(s, "a/1", 0, "one"), SHARED_DONE);
+	assert_int_equal(change_one(s, "b/1", 0, "two"), SHARED_DONE);
+	assert_int_equal(change_one(s, "a/2", 0, "three"), SHARED_DONE);
+	assert_int_equal(change_one(s, "gone/1", 0, "four"), SHARED_DONE);
+	assert_int_equal(change_one(s, "gone/1", 4, NULL), SHARED_DONE);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct shared_answer a;
+		struct shared_change c;
+
+		print_message("  %zu\n", i);
+		shared_change_begin(&c, "c2");
+		shared_change_see_all(&c, rows[i].prefix, rows[i].revision);
+		shared_change_remove(&c, "gone/1");
+		assert_int_equal(copy_decide(s, &c, NULL, &a), 0);
+		assert_int_equal(a.result, rows[i].result);
+		const struct shared_record *newer = shared_answer_newer(&a, &c, rows[i].prefix);
+
+		assert_int_equal(newer ? newer->revision : 0, rows[i].newest);
+		shared_answer_fini(&a);
+		shared_change_fini(&c);
+	}
+	store_close(s);
+	fixture_remove(&f);
+}
+
 /* Each of what a change rests on decides, the first as well as the last; who is refused leaves no version behind. */
 static void who_is_refused_leaves_nothing(void **state)
 {
@@ -641,6 +685,7 @@ SUITE(copy)
 		cmocka_unit_test(of_two_that_saw_the_same_one_wins),
 		cmocka_unit_test(the_newest_record_that_never_changes_is_found),
 		cmocka_unit_test(who_is_refused_is_told_what_is_there),
+		cmocka_unit_test(a_change_may_rest_on_many_records),
 		cmocka_unit_test(who_is_refused_leaves_nothing),
 		cmocka_unit_test(a_change_is_written_whole_with_one_revision),
 		cmocka_unit_test(a_whole_branch_goes_and_nothing_beside_it),

@@ -75,8 +75,8 @@ static void a_range_is_one_key_or_a_prefix(void **state)
 static void a_transaction_has_every_part(void **state)
 {
 	static const struct etcd_compare compares[] = {
-		{ { "h", 1 }, 7587862094865293320 },
-		{ { "i", 1 }, 0 },
+		{ { "h", 1 }, 7587862094865293320, false },
+		{ { "i", 1 }, 0, false },
 	};
 	static const struct etcd_op success[] = {
 		{ .kind = ETCD_PUT, .on = { .key = { "k", 1 } }, .value = { "x\0y", 3 }, .lease = 12 },
@@ -97,6 +97,13 @@ static void a_transaction_has_every_part(void **state)
 	        "{\"request_put\":{\"key\":\"bA==\",\"value\":\"\"}},"
 	        "{\"request_delete_range\":{\"key\":\"bS8=\",\"range_end\":\"bTA=\"}}],"
 	        "\"failure\":[{\"request_range\":{\"key\":\"aA==\",\"limit\":\"1\"}}]}");
+	static const struct etcd_compare all[] = { { { "h/", 2 }, 41, true } };
+	static const struct etcd_txn guarded = { .compares = all, .n_compares = 1 };
+
+	expect_request(
+	        etcd_request_txn(&guarded, &r, reason), &r, "/v3/kv/txn",
+	        "{\"compare\":[{\"key\":\"aC8=\",\"range_end\":\"aDA=\",\"target\":\"MOD\","
+	        "\"result\":\"LESS\",\"mod_revision\":\"42\"}],\"success\":[],\"failure\":[]}");
 	expect_request(etcd_request_txn(&(struct etcd_txn){ 0 }, &r, reason), &r, "/v3/kv/txn",
 	               "{\"compare\":[],\"success\":[],\"failure\":[]}");
 }
@@ -267,8 +274,8 @@ static void a_transaction_has_its_bounds(void **state)
 static void an_entry_that_cannot_be_is_named(void **state)
 {
 	static const struct etcd_compare compares[] = {
-		{ { "", 0 }, 0 },
-		{ { "a", 1 }, -1 },
+		{ { "", 0 }, 0, false },
+		{ { "a", 1 }, -1, false },
 	};
 	static const struct etcd_op ops[] = {
 		{ .kind = ETCD_PUT },

@@ -244,8 +244,8 @@ struct meanwhile {
 	struct world *w;
 };
 
-static bool hear_meanwhile(void *arg, const struct override *list, size_t n,
-                           struct command_result *result)
+static enum command_may hear_meanwhile(void *arg, const struct override *list, size_t n,
+                                       struct command_result *result)
 {
 	struct meanwhile *m = arg;
 	struct command_result own = *result;
@@ -257,7 +257,7 @@ static bool hear_meanwhile(void *arg, const struct override *list, size_t n,
 	exchange_overrides(m->w, 1, 0);
 	m->w->now_ms -= 1000;
 	m->w->r = own;
-	return true;
+	return COMMAND_MAY;
 }
 
 /* Who was overruled before the answer is not told that all is well. */

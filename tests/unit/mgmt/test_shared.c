@@ -56,7 +56,7 @@ static void what_cannot_be_written_is_refused_once_and_for_all(void **state)
 	char name[SHARED_NAME_MAX + 1];
 
 	(void)state;
-	for (int what = 0; what < 7; what++) {
+	for (int what = 0; what < 9; what++) {
 		struct shared_change c;
 
 		print_message("  %d\n", what);
@@ -75,6 +75,14 @@ static void what_cannot_be_written_is_refused_once_and_for_all(void **state)
 			shared_change_see(&c, "twice", 1); /* the same twice is once */
 			assert_true(!c.err && c.n_seen == 1);
 			shared_change_see(&c, "twice", 2);
+			break;
+		case 7:
+			shared_change_see_all(&c, "no-slash", 1);
+			c.n_seen = 0;
+			break;
+		case 8:
+			shared_change_see_all(&c, "twice/", 1);
+			shared_change_see_all(&c, "twice/", 1);
 			break;
 		case 3:
 			shared_change_put(&c, "twice", &large_record, &small);

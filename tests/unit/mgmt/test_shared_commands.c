@@ -292,11 +292,17 @@ static void merge_list(const struct override *list, size_t n)
 
 static struct command_result result;
 
-static bool decide_list(const struct override *list, size_t n)
+static enum command_may decide_guarded(const struct override *list, size_t n, size_t n_verdicts)
 {
-	result = (struct command_result){ .text = "" };
+	result = (struct command_result){ .guards.n_verdicts = n_verdicts };
 	n_asked = n_writes = 0;
 	return shared_commands_decide(&this_node, list, n, &result);
+}
+
+/* One that no guard judges. */
+static bool decide_list(const struct override *list, size_t n)
+{
+	return decide_guarded(list, n, 0) == COMMAND_MAY;
 }
 
 static struct override make_override(const char *id, int64_t commanded_ms)
@@ -458,6 +464,67 @@ static void a_command_that_was_known_here_does_not_come_first(void **state)
 	assert_false(decide_list(&o, 1));
 	assert_int_equal(n_writes, 1);
 	assert_string_not_equal(result.text, "");
+}
+
+/*
+ * Guards look at more than the target: what was written anywhere since makes a command be judged again, and it is written then.
+ * What nobody judges is not concerned.
+ */
+static void what_guards_rest_on_is_as_they_saw_it(void **state)
+{
+	static const char *const names[] = { "override/b-1", "operation/b-1", "version/7",
+		                             "mark/7" };
+	const struct override other = make_override("x-1", NOW_MS);
+	char *text = record_to_text(&override_record, &other);
+
+	(void)state;
+	takes = false;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct override o = make_override("a-1", NOW_MS + 1000);
+
+		print_message("  %s\n", names[i]);
+		snprintf(o.id, sizeof(o.id), "a-%zu", i);
+		snprintf(o.name, sizeof(o.name), "s%zu", i);
+		write_record(names[i], text);
+		assert_int_equal(decide_guarded(&o, 1, 1), COMMAND_MAY_AGAIN);
+		assert_int_equal(n_writes, 1);
+		assert_string_not_equal(result.text, "");
+		assert_false(is_stored(o.id));
+		run.heard_ms = told_ms;
+		assert_int_equal(decide_guarded(&o, 1, 1), COMMAND_MAY); /* it has come here */
+		assert_true(is_stored(o.id));
+		write_record(names[i], text);
+		o.generation++;
+		run.heard_ms = told_ms;
+		assert_int_equal(decide_guarded(&o, 1, 0), COMMAND_MAY);
+		write_record("observed/b-1", "{}"); /* nobody looks at it */
+		follow_store();
+		write_record("observed/b-1", "{}");
+		o.generation++;
+		run.heard_ms = told_ms;
+		assert_int_equal(decide_guarded(&o, 1, 1), COMMAND_MAY);
+	}
+	free(text);
+}
+
+/* Two persons at this node: the second command is worked out again once the first is here. */
+static void what_this_node_was_given_meanwhile_is_not_unheard_of(void **state)
+{
+	const struct override o = make_override("a-1", NOW_MS + 1000);
+
+	(void)state;
+	write_record("command/site/ams",
+	             "{\"id\":\"b-1\",\"generation\":7,\"principal\":\"user:bob\","
+	             "\"node\":\"ams-1\",\"time_ms\":1}");
+	for (size_t n_verdicts = 0; n_verdicts < 2; n_verdicts++) {
+		write_record("command/site/ams",
+		             "{\"id\":\"b-1\",\"generation\":7,\"principal\":\"user:bob\","
+		             "\"node\":\"ams-1\",\"time_ms\":1}");
+		assert_int_equal(decide_guarded(&o, 1, n_verdicts), COMMAND_MAY_AGAIN);
+		assert_null(strstr(result.text, "had not heard"));
+		run.heard_ms = told_ms;
+	}
+	assert_int_equal(decide_guarded(&o, 1, 1), COMMAND_MAY);
 }
 
 /* What this node knows of another target says nothing of bob's command at this one. */
@@ -838,6 +905,8 @@ SUITE(shared_commands)
 		TEST(what_the_store_does_not_decide_is_kept_here),
 		TEST(a_command_is_taken_where_the_disk_fails),
 		TEST(a_command_that_was_known_here_does_not_come_first),
+		TEST(what_guards_rest_on_is_as_they_saw_it),
+		TEST(what_this_node_was_given_meanwhile_is_not_unheard_of),
 		TEST(a_command_that_nobody_here_has_seen_is_no_known_one),
 		TEST(another_command_that_came_first_is_named),
 		TEST(what_a_restored_store_has_is_taken_with_care),
