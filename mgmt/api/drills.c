@@ -372,7 +372,7 @@ void handle_drill_begin(struct core *core, struct http_request *r, struct http_r
 	bool dry_run;
 
 	if (!handle_flag(r, "dry_run", &dry_run, reply) || !handle_wait_ok(r, reply) ||
-	    !read_request(r, &request, reply, now_ms))
+	    !read_request(r, &request, reply, now_ms) || !handle_may_command(core, reply))
 		return;
 	begin_drill(core, r, &request, dry_run, now_ms, reply);
 	if (reply->status == 201)
@@ -388,7 +388,7 @@ void handle_drill_end(struct core *core, struct http_request *r, struct http_rep
 	if (!handle_no_dry_run(r, reply) || !handle_wait_ok(r, reply))
 		return;
 	field_read(&f, r->json, &said_body_kind, &said);
-	if (!field_end(&f, reply))
+	if (!field_end(&f, reply) || !handle_may_command(core, reply))
 		return;
 	core_lock(core);
 	core_attach(core, r);

@@ -72,6 +72,22 @@ bool handle_flag(const struct http_request *r, const char *name, bool *out,
 	return false;
 }
 
+bool handle_may_command(struct core *core, struct http_reply *reply)
+{
+	core_lock(core);
+	uint64_t version = intent_left_out(core->intent);
+	core_unlock(core);
+	if (version)
+		http_problem(
+		        reply, 409, "not-a-node",
+		        "node %s is not in version %" PRIu64
+		        ", which is in force: it commands nothing, and nothing was changed. Give "
+		        "the command at another node. If this one was removed, stop it: systemctl "
+		        "disable --now weir",
+		        core->dirs.node, version);
+	return !version;
+}
+
 bool handle_no_dry_run(const struct http_request *r, struct http_reply *reply)
 {
 	bool dry_run;

@@ -100,6 +100,11 @@ bool handle_if_match(const struct http_request *r, const char *etag, bool requir
 bool handle_filter_ok(struct core *core, const struct status_filter *filter,
                       struct http_reply *reply) MUST_CHECK;
 /**
+ * Whether this node may command: one that is not in the version in force judges by what was in force before, and nobody
+ * looks at it any more. Not under the lock. @return false: @p reply says so, and what to do
+ */
+bool handle_may_command(struct core *core, struct http_reply *reply) MUST_CHECK;
+/**
  * Refuse ?dry_run=true where there is none: what was to be tried only must not be done.
  * @return whether to go on; else @p reply says so
  */

@@ -267,7 +267,8 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 	struct command c;
 	struct observe_pages pages;
 
-	if (!read_command(r, &c, reply, now_ms) || !open_observed(core, &c, observed, reply)) {
+	if (!read_command(r, &c, reply, now_ms) || !handle_may_command(core, reply) ||
+	    !open_observed(core, &c, observed, reply)) {
 		free(observed);
 		free(result);
 		return;

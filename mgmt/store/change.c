@@ -429,6 +429,11 @@ uint64_t intent_refused_version(const struct intent *in, const char **reason)
 	return head && head->number == in->refused_number ? 0 : in->refused_number;
 }
 
+uint64_t intent_left_out(const struct intent *in)
+{
+	return in->is_left_out ? in->refused_number : 0;
+}
+
 /*
  * Where the bytes of a file are that a request names by its digest: among the blobs, which uploads
  * fill, else in the store, as a file of an earlier version.

@@ -295,5 +295,7 @@ int intent_receive(struct intent *in, const struct override *list, size_t n, int
  * The version that is to be in force, and that this node cannot take; 0: none. @p reason  out: why
  */
 uint64_t intent_refused_version(const struct intent *in, const char **reason);
+/** The version that is to be in force, and that has not this node; 0: it has, or that is not known. */
+uint64_t intent_left_out(const struct intent *in);
 
 #endif

@@ -126,6 +126,7 @@ struct intent {
 	uint64_t refused_number;
 	int64_t refused_until_ms; /* of the boot clock: it is not tried again before */
 	char refused_reason[EVENT_TEXT_MAX];
+	bool is_left_out; /* it has no node of this name */
 
 	struct version_history *history; /* of the versions, by the copy */
 	uint64_t newest; /* the highest number that a version has had, as far as is known */

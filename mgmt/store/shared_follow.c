@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mgmt/files/gather.h"
 #include "mgmt/overrides/compose.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/shared_intent.h"
@@ -104,6 +105,24 @@ static const char *describe_refusal(int err)
 	                        : strerror(-err);
 }
 
+/* Whether version @p v is sound, and this node is none of its nodes. */
+static bool leaves_out(struct intent *in, const struct version *v)
+{
+	struct model_errors errors = { 0 };
+	struct model *m = NULL;
+	struct files files;
+
+	if (!intent_store(in) || store_files(in->store, v->number, &files))
+		return false;
+	int err = gather_keyed(&files, in->state_dir, in->conf_dir, v->hash_key, NULL, &m, &errors);
+	bool leaves = !err && !model_node(m, in->node);
+
+	model_free(m);
+	model_errors_free(&errors);
+	files_fini(&files);
+	return leaves;
+}
+
 /* A version that this node cannot take: what it names may come later, such as a key. */
 static void refuse_version(struct intent *in, const struct version *v, int err,
                            const struct pending_clock *clock, int64_t now_ms)
@@ -118,6 +137,7 @@ static void refuse_version(struct intent *in, const struct version *v, int err,
 		            describe_refusal(err));
 	in->refused_number = v->number;
 	in->refused_until_ms = clock->now_ms + REFUSED_MS;
+	in->is_left_out = err == -EINVAL && leaves_out(in, v);
 	snprintf(in->refused_reason, sizeof(in->refused_reason), "%s", describe_refusal(err));
 }
 

@@ -53,6 +53,8 @@ const struct scene_row scene_rows[] = {
 	{ "shared-guards", scenes_shared_guards,
 	  "three nodes: two are given commands at once that together leave nothing" },
 	{ "shared-many", scenes_shared_many, "three nodes: one is given many commands at once" },
+	{ "shared-removed", scenes_shared_removed,
+	  "three nodes: one that was removed commands nothing" },
 	{ "shared-files", scenes_shared_files,
 	  "three nodes: a file that is uploaded in parts, and fetched" },
 	{ "shared-diff", scenes_shared_diff, "three nodes: versions of others are compared" },

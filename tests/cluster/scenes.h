@@ -29,6 +29,7 @@ void scenes_shared_damaged(struct scene *s);
 /* tests/cluster/scenes_guards.c: three nodes, and commands at the same moment. */
 void scenes_shared_guards(struct scene *s);
 void scenes_shared_many(struct scene *s);
+void scenes_shared_removed(struct scene *s);
 /* tests/cluster/scenes_files.c: three nodes, and large files. */
 void scenes_shared_files(struct scene *s);
 /* tests/cluster/scenes_operations.c: three nodes, and who may change an operation. */

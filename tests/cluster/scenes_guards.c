@@ -113,3 +113,74 @@ void scenes_shared_many(struct scene *s)
 	JUDGE(s, scene_wait_equal(s, SOON_MS), "the nodes differ");
 	scene_end(s);
 }
+
+/* --- a node that is not in the version in force --- */
+
+/* Apply the cluster's document of the first @p n nodes at the first. */
+static void apply_nodes(struct scene *s, size_t n, unsigned weight)
+{
+	s->n_nodes = n;
+	struct node_answer a = scene_apply(s, s->node[0], weight, "none");
+
+	s->n_nodes = NODES;
+	JUDGE(s, a.status / 100 == 2, "an apply is answered by %u: %s", a.status,
+	      a.text ? a.text : "");
+	node_answer_fini(&a);
+}
+
+static unsigned ask_last(struct scene *s, const char *path, const char *body, const char *code)
+{
+	struct node_answer a = node_ask(s->node[NODES - 1], &scene_bob, "POST", path, body);
+	unsigned status = a.status;
+
+	JUDGE(s, !*code || !strcmp(scene_text(a.json, "code"), code), "%s: %u %s", path, a.status,
+	      a.text ? a.text : "");
+	node_answer_fini(&a);
+	return status;
+}
+
+/* It takes no command by which it would change what others do; once it is in the version again it does. */
+void scenes_shared_removed(struct scene *s)
+{
+	static const struct {
+		const char *path, *body;
+	} rows[] = {
+		{ "/v1/overrides", DRAIN_SITE("ams") },
+		{ "/v1/overrides", DISABLE_BACKEND("b1") },
+		{ "/v1/overrides",
+		  "{\"do\": \"undrain\", \"target\": {\"site\": \"lon\"}, \"reason\": \"INC\"}" },
+		{ "/v1/operations",
+		  "{\"do\": \"drain\", \"sites\": [\"ams\"], \"reason\": \"INC\"}" },
+		{ "/v1/operations/ams-1-1/hold", "{\"reason\": \"INC\"}" },
+		{ "/v1/drills",
+		  "{\"site\": \"ams\", \"clients\": \"198.51.100.0/24\", \"for\": \"1m\", \"reason\": \"INC\"}" },
+		{ "/v1/drills/ams-1-1/end", "{\"reason\": \"INC\"}" },
+	};
+	size_t none = 0;
+
+	scene_begin(s, NODES, true);
+	node_run_ms(8000);
+	if (sched_chance(500)) { /* it commands still where it cannot know */
+		for (unsigned m = 0; m < ETCD_NET_MEMBERS; m++)
+			link_cut_both(node_number(s->node[2]), ETCD_NET_FIRST + m, true);
+		apply_nodes(s, NODES - 1, 90);
+		node_run_ms(5000);
+		JUDGE(s, ask_last(s, "/v1/overrides", DISABLE_BACKEND("b1"), "") == 201,
+		      "without the store it takes no command");
+		link_heal();
+		none = 1;
+	} else {
+		apply_nodes(s, NODES - 1, 90);
+	}
+	node_run_ms(SOON_MS);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		JUDGE(s, ask_last(s, rows[i].path, rows[i].body, "not-a-node") == 409,
+		      "%s %s at a node that was removed", rows[i].path, rows[i].body);
+	node_run_ms(5000);
+	JUDGE(s, scene_wait_all(s, has_count, &none, SOON_MS), "it has commanded");
+	apply_nodes(s, NODES, 80);
+	node_run_ms(SOON_MS);
+	JUDGE(s, ask_last(s, rows[0].path, rows[0].body, "") == 201,
+	      "it does not command as one of them");
+	scene_end(s);
+}
