@@ -16,6 +16,7 @@
 #include "mgmt/sync/shared_commands.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/judge/waiting_slots.h"
+#include "mgmt/status/observer.h"
 #include "mgmt/store/command.h"
 
 #define TURN_MS                                                                                    \
@@ -278,6 +279,9 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 	struct guarded_command g = { core, r, &c, &pages, observed, now_ms, NULL };
 	enum command_outcome outcome = run_guarded(&g, result);
 	if (outcome == COMMAND_OK) {
+		observer_note_nodes(core);
+		if (result->override.target == MODEL_TARGET_NODE)
+			result->override.left = observer_node_left(core, result->override.name);
 		reply->json = command_to_json(core->intent, &c, result, NULL, now_ms);
 		add_waiting(core, &c, result, pages.effect_fresh ? pages.effect : NULL, now_ms,
 		            reply->json);

@@ -292,7 +292,7 @@ int cli_override(struct cli *cli, const struct cli_args *args)
 /* One line each, so that grep(1) finds an override with all that belongs to it. */
 static const char override_list[] =
         "[{?items}{*items}{id}  {do} " LISTING_TARGET
-        "  {state} {level_ppm:ppm|0}  from {from} until " LISTING_UNTIL
+        "  {state} {level_ppm:ppm|?}  from {from} until " LISTING_UNTIL
         "  by {author}[ ({principal})]: {reason}[; weir operation {operation}]\n{/}"
         "|there are no overrides\n]";
 

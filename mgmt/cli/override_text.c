@@ -9,8 +9,9 @@
 #define AT(label, name) "[  " label " {" name "}\n|{?" name "=null}  " label " never\n]"
 /* Once an override returns, its start is of no interest. */
 #define TIMES                                                                                      \
-	"[{!state=returning}{!state=done}" AT("starts   ", "from")                                 \
-	        AT("complete ", "full") "]" AT("returns  ", "until") AT("all back ", "returned")
+	"[{!state=returning}{!state=done}" AT(                                                     \
+	        "starts   ", "from") "[  complete  {full}\n]"                                      \
+	                             "]" AT("returns  ", "until") AT("all back ", "returned")
 
 const char override_text[] =
         "[{?override}[{?dry_run}dry run, nothing was changed:\n]"

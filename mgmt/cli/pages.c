@@ -113,7 +113,8 @@ static const char *until_word(const struct model_override *o, char text[CLOCK_TE
 	X(t, const char *, action, .shown = "do")                                                  \
 	X(t, const char *, pool)                                                                   \
 	X(t, const char *, name)                                                                   \
-	X(t, uint32_t, level_ppm)                                                                  \
+	X(t, uint32_t, level_ppm, KNOWN_IF(t, level_known))                                        \
+	X(t, bool, level_known, HIDDEN) /* how far a node is, weir-mgmt alone looks at */          \
 	X(t, const char *, from)                                                                   \
 	X(t, const char *, until)                                                                  \
 	X(t, const char *, author)                                                                 \
@@ -140,6 +141,7 @@ static json_t *overrides_json(const struct cli *cli, const struct model *m, int6
 		        list,
 		        SHOWN(override_shown, .id = o->id, .action = override_kind_text(o->kind),
 		              .pool = o->pool, .name = o->name, .level_ppm = ppm,
+		              .level_known = o->target != MODEL_TARGET_NODE,
 		              .from = clock_text(o->from_ms, from), .until = until_word(o, until),
 		              .author = o->author, .reason = o->reason));
 	}
@@ -159,7 +161,7 @@ static void print_pages_status(const json_t *body)
 	health_print_briefly(body);
 	listing_print(&listing_announcements, body);
 	row_show(stdout, body,
-	         "{*overrides}{do} [{pool}/]{name}: {level_ppm:ppm|0}, until {until}, by {author}: "
+	         "{*overrides}{do} [{pool}/]{name}: {level_ppm:ppm|?}, until {until}, by {author}: "
 	         "{reason}\n{/}weir drain --offline works without management; to get management "
 	         "back: weir run, or start weir-mgmt\n");
 }

@@ -36,8 +36,9 @@ struct override_row {
 	const char *target_names[MODEL_TARGET_NODE + 1];
 	const char *pool, *service; /* of the target */
 	const char *state;
+	bool level_known;
 	uint32_t level_ppm;
-	int64_t full_ms, returned_ms;
+	int64_t full_ms, returned_ms; /* full_ms 0: not yet */
 };
 
 #define NAME_OF_TARGET(name, kind)                                                                 \
@@ -54,7 +55,7 @@ const struct record_kind override_shown = RECORD_OF(
         SHOW_WORD(struct override_row, "do", o.kind, override_kind_text, MODEL_OVERRIDE_DRILL + 1),
         SHOW_GROUP("target", &target_shown),
         SHOW_AS(struct override_row, "generation", o.generation), SHOW(struct override_row, state),
-        SHOW(struct override_row, level_ppm),
+        SHOW_KNOWN(struct override_row, "level_ppm", level_ppm, level_known),
         SHOW_TIME(struct override_row, "created", o.created_ms),
         SHOW_TIME(struct override_row, "from", o.from_ms),
         SHOW_TIME(struct override_row, "full", full_ms),
@@ -75,7 +76,21 @@ static int64_t add_ms_capped(int64_t at_ms, int64_t more_ms)
 	return at_ms >= MODEL_TIME_NEVER - more_ms ? MODEL_TIME_NEVER : at_ms + more_ms;
 }
 
-json_t *override_to_json(const struct overrides *all, const struct override *o, int64_t now_ms)
+/* What a node does that is to leave is observed: until it has left, its drain is not complete. */
+static void show_node(struct override_row *row)
+{
+	bool is_in_force = row->o.target == MODEL_TARGET_NODE && row->level_ppm;
+
+	if (!is_in_force || row->o.left == OVERRIDE_LEFT)
+		return;
+	row->level_known = row->o.left == OVERRIDE_LEAVING;
+	row->level_ppm = 0;
+	row->full_ms = 0;
+}
+
+/* @param returns  a command has just begun its return, whose instant may lie some time ahead */
+static json_t *show_override(const struct overrides *all, const struct override *o, int64_t now_ms,
+                             bool returns)
 {
 	char etag[ETAG_TEXT_MAX];
 	struct override_row row = {
@@ -83,7 +98,8 @@ json_t *override_to_json(const struct overrides *all, const struct override *o, 
 		.etag = etag + 1,
 		.pool = o->target == MODEL_TARGET_BACKEND ? o->pool : NULL,
 		.service = o->target == MODEL_TARGET_BACKEND ? NULL : o->service,
-		.state = overrides_state(all, o, now_ms),
+		.state = returns ? "returning" : overrides_state(all, o, now_ms),
+		.level_known = true,
 		.level_ppm = overrides_level_shown(all, o, now_ms),
 		.full_ms = add_ms_capped(o->from_ms, o->over_ms),
 		.returned_ms = o->ended ? o->until_ms : override_done_ms(o),
@@ -92,7 +108,13 @@ json_t *override_to_json(const struct overrides *all, const struct override *o, 
 	override_etag(o, etag);
 	etag[strlen(etag) - 1] = '\0';
 	row.target_names[o->target] = o->name;
+	show_node(&row);
 	return record_shown(&override_shown, &row);
+}
+
+json_t *override_to_json(const struct overrides *all, const struct override *o, int64_t now_ms)
+{
+	return show_override(all, o, now_ms, false);
 }
 
 static const struct record_kind error_shown =
@@ -208,8 +230,11 @@ json_t *command_to_json(const struct intent *in, const struct command *c,
 		json_array_append_new(notes, json_string(result->note));
 	if (note)
 		json_array_append_new(notes, json_string(note));
+	const struct override *o = &result->override;
+	bool returns = (c->what == COMMAND_UNDRAIN || c->what == COMMAND_ENABLE) &&
+	               o->target == MODEL_TARGET_BACKEND && now_ms < o->until_ms;
 	const struct command_answer answer = {
-		.override = override_to_json(intent_overrides(in), &result->override, now_ms),
+		.override = show_override(intent_overrides(in), o, now_ms, returns),
 		.receivers = receivers_to_json(&result->guards, result->override.target),
 		.guards = guards_to_json(&result->guards),
 		.undo = *result->undo ? result->undo : NULL,

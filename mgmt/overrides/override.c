@@ -430,6 +430,8 @@ const char *overrides_state(const struct overrides *overrides, const struct over
 	if (now_ms >= o->until_ms ||
 	    (o->target == MODEL_TARGET_BACKEND && o->until_ms - now_ms <= OVERRIDE_ANNOUNCED_MS))
 		return "returning";
+	if (o->target == MODEL_TARGET_NODE && o->left != OVERRIDE_LEFT)
+		return o->left == OVERRIDE_LEAVING ? "draining" : "unknown";
 	if (o->kind == MODEL_OVERRIDE_DISABLE)
 		return "disabled";
 	if (o->kind == MODEL_OVERRIDE_FORCE_UP)

@@ -37,6 +37,13 @@
 /** How long a tombstone is kept: a node that was away for less cannot bring its override back. */
 #define OVERRIDE_KEPT_MS ((int64_t)7 * 24 * 3600 * 1000)
 
+/** How far a node is that is to leave, as it says itself by its announcements. */
+enum override_left {
+	OVERRIDE_LEFT_UNKNOWN, /**< nobody says */
+	OVERRIDE_LEAVING,      /**< routers may still send to it */
+	OVERRIDE_LEFT,         /**< all its addresses are withdrawn */
+};
+
 /** A model_override as a value. */
 struct override {
 	char id[MODEL_ID_MAX];
@@ -62,6 +69,7 @@ struct override {
 	bool level_known;
 	bool level_is_earlier; /**< weir-dns has not told of this generation yet: of the one before */
 	uint32_t level_ppm; /**< of a step, if known: the level in force in weir-dns of this node */
+	enum override_left left; /**< not merged: of a node */
 	char author[MODEL_NAME_MAX], reason[OVERRIDE_REASON_MAX], node[MODEL_NAME_MAX];
 	/* not merged: who was authenticated when this generation was made; "": not known */
 	char principal[PRINCIPAL_MAX];
@@ -144,7 +152,10 @@ uint32_t overrides_level(const struct overrides *overrides, const struct overrid
  */
 uint32_t overrides_level_shown(const struct overrides *overrides, const struct override *o,
                                int64_t now_ms);
-/** Its state in a word: "scheduled", "ramping", "drained", "held", "expired_held", ... */
+/**
+ * Its state in a word: "scheduled", "ramping", "drained", "held", "expired_held", ... Of a node that is to leave by
+ * what is observed of it: "draining" until it has left, "unknown" where nobody says.
+ */
 const char *overrides_state(const struct overrides *overrides, const struct override *o,
                             int64_t now_ms);
 /** The latest stamp that a command at the target of @p o must pass: what is ahead of @p now_ms counts at that place alone. */

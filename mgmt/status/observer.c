@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "mgmt/sync/inforce_judge.h"
 #include "base/clock.h"
 #include "mgmt/observe/node_drain.h"
 #include "mgmt/observe/observe.h"
+#include "mgmt/peers/peers.h"
 #include "mgmt/status/facts.h"
 #include "mgmt/status/look.h"
 #include "mgmt/status/state.h"
@@ -51,6 +53,32 @@ static void follow_state(struct core *core)
 	free(now);
 }
 
+enum override_left observer_node_left(const struct core *core, const char *name)
+{
+	const struct node_drain own = node_drain_copy(core);
+	const struct peers_report *reports;
+	size_t n = core->peers ? peers_report(core, &reports) : 0;
+	const struct peers_report *v = n ? peers_find(reports, n, name) : NULL;
+	bool is_heard = v && v->state != PEERS_UNREACHABLE && v->state != PEERS_UNASKED;
+	const char *state = !strcmp(name, core->dirs.node) ? node_drain_state(&own)
+	                    : is_heard                     ? v->drain
+	                                                   : "";
+
+	if (!*state || rule_is(NODE_IS_UNKNOWN, state))
+		return OVERRIDE_LEFT_UNKNOWN;
+	return rule_is(NODE_IS_DRAINED, state) ? OVERRIDE_LEFT : OVERRIDE_LEAVING;
+}
+
+static enum override_left left_of(void *core, const char *node)
+{
+	return observer_node_left(core, node);
+}
+
+void observer_note_nodes(struct core *core)
+{
+	intent_note_nodes(core->intent, left_of, core);
+}
+
 /* What may take long is done without the lock. */
 static uint64_t observe_once(void *arg)
 {
@@ -64,6 +92,7 @@ static uint64_t observe_once(void *arg)
 	follow_state(core);
 	core_lock(core);
 	observe_note_processes(core);
+	observer_note_nodes(core);
 	inforce_judge(core);
 	return next_ms;
 }

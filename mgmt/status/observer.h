@@ -19,6 +19,13 @@ struct observer {
 	struct quiet_vips quiet;
 };
 
+/**
+ * How far the node @p name is on its way out: this one as it was looked at last, another one as it said last. Under the
+ * lock.
+ */
+enum override_left observer_node_left(const struct core *core, const char *name);
+/** Note that of all nodes with overrides, for their states. Under the lock. */
+void observer_note_nodes(struct core *core);
 /** Make what is observed, which any thread may look at, until observer_stop(). */
 void observer_open(struct core *core);
 /** Start the thread. @return 0 or -errno */

@@ -120,6 +120,9 @@ MUST_CHECK struct intent_shared *intent_share(struct intent *in);
 const struct model *intent_shared_model(const struct intent_shared *s);
 void intent_unshare(struct intent_shared *s);
 const struct overrides *intent_overrides(const struct intent *in);
+/** Note of each override of a node how far that node is, as @p left_of says by its name. */
+void intent_note_nodes(struct intent *in,
+                       enum override_left (*left_of)(void *arg, const char *node), void *arg);
 /** This node's name. */
 const char *intent_node(const struct intent *in);
 struct journal *intent_journal(struct intent *in);

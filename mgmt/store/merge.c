@@ -13,14 +13,22 @@
 #include "mgmt/overrides/hlc.h"
 #include "mgmt/store/intent_internal.h"
 
+/* How far a node is was not looked at yet; its own events say that. */
+static const char *state_in_event(const struct intent *in, const struct override *o, int64_t now_ms)
+{
+	bool is_unseen = o->target == MODEL_TARGET_NODE && o->left == OVERRIDE_LEFT_UNKNOWN;
+	const char *state = overrides_state(&in->overrides, o, now_ms);
+
+	return is_unseen && !strcmp(state, "unknown") ? "in force" : state;
+}
+
 static void note_override_event(struct intent *in, const struct override *o, int64_t now_ms)
 {
 	journal_add(in->journal, now_ms, "override", o->id,
 	            "%s of %s %s%s%s is %s, by %s%s%s%s%s%s", override_kind_text(o->kind),
 	            override_target_text(o->target), o->pool, *o->pool ? "/" : "", o->name,
-	            overrides_state(&in->overrides, o, now_ms), o->author,
-	            *o->principal ? " (" : "", o->principal, *o->principal ? ")" : "",
-	            *o->reason ? ": " : "", o->reason);
+	            state_in_event(in, o, now_ms), o->author, *o->principal ? " (" : "",
+	            o->principal, *o->principal ? ")" : "", *o->reason ? ": " : "", o->reason);
 }
 
 /*

@@ -89,3 +89,11 @@ void intent_follow_ramps(struct intent *in, int64_t now_ms)
 		note_ramp_event(in, o, was, now_ms);
 	}
 }
+
+void intent_note_nodes(struct intent *in,
+                       enum override_left (*left_of)(void *arg, const char *node), void *arg)
+{
+	for (size_t i = 0; i < in->overrides.n_items; i++)
+		if (in->overrides.items[i].target == MODEL_TARGET_NODE)
+			in->overrides.items[i].left = left_of(arg, in->overrides.items[i].name);
+}

@@ -115,7 +115,7 @@ class Texts(test_cli.WithApi):
         done = self.weir("overrides", "--ended")
         self.assertEqual(self.api.requests[-1][1], "/v1/overrides?ended=true")
         self.assertEqual(done.stdout, "o1  drain site ams  ramping 25.5 %  from F until U  by jw (user:root): INC\n"
-                                      "o2  disable backend web/b1  disabled 0.0 %  from F until never  by ada: x\n")
+                                      "o2  disable backend web/b1  disabled ?  from F until never  by ada: x\n")
 
     def test_the_clock_is_shown_with_what_peers_say(self) -> None:
         self.api.answers["/v1/clock"] = (200, {

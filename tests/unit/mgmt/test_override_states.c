@@ -95,6 +95,35 @@ static void a_site_s_drain_ramps_drains_and_returns(void **state)
 	check_life("at once", &sudden, at_once, COUNT(at_once));
 }
 
+/* What is asked of a node is not what it does: until it is seen to have left, it has not. */
+static void a_node_is_drained_once_it_is_seen_to_have_left(void **state)
+{
+	static const struct {
+		enum model_override_kind kind;
+		enum override_left left;
+		const char *state;
+	} rows[] = {
+		{ MODEL_OVERRIDE_DRAIN, OVERRIDE_LEFT_UNKNOWN, "unknown" },
+		{ MODEL_OVERRIDE_DRAIN, OVERRIDE_LEAVING, "draining" },
+		{ MODEL_OVERRIDE_DRAIN, OVERRIDE_LEFT, "drained" },
+		{ MODEL_OVERRIDE_DISABLE, OVERRIDE_LEFT_UNKNOWN, "unknown" },
+		{ MODEL_OVERRIDE_DISABLE, OVERRIDE_LEAVING, "draining" },
+		{ MODEL_OVERRIDE_DISABLE, OVERRIDE_LEFT, "disabled" },
+	};
+	struct overrides set = { .items = NULL };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct override o = of_site(rows[i].kind, 0);
+
+		o.target = MODEL_TARGET_NODE;
+		o.left = rows[i].left;
+		assert_string_equal(overrides_state(&set, &o, FROM_MS), rows[i].state);
+		assert_string_equal(overrides_state(&set, &o, FROM_MS - 1), "scheduled");
+		assert_string_equal(overrides_state(&set, &o, UNTIL_MS), "done");
+	}
+}
+
 /* A drain that replaces another begins with the level that the other had reached. */
 static void a_level_that_was_reached_waits_for_its_ramp(void **state)
 {
@@ -759,6 +788,7 @@ SUITE(override_states)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_site_s_drain_ramps_drains_and_returns),
+		cmocka_unit_test(a_node_is_drained_once_it_is_seen_to_have_left),
 		cmocka_unit_test(a_level_that_was_reached_waits_for_its_ramp),
 		cmocka_unit_test(other_kinds_of_a_site_have_their_own_words),
 		cmocka_unit_test(a_backend_s_drain_has_a_deadline_and_its_return_is_announced),
