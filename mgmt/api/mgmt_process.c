@@ -63,7 +63,7 @@ static void note_api(struct core *core, const char *api, const char *reason)
 static const char *api_error(int err)
 {
 	return err == -ENOENT ? "no tls.crt and tls.key in the configuration directory"
-	                      : strerror(-err);
+	                      : certificate_error_text(err);
 }
 
 /* The addresses of the other nodes, whose connections have limits of their own. */
@@ -95,6 +95,31 @@ static void stop_server(struct mgmt_process *p, struct http_server *server)
 	stats_job_end(p->core.stats, "stop");
 }
 
+/* The host of nodes[].api by which peers know this node; "": it has no peers, or no address. */
+static void copy_own_host(struct mgmt_process *p, char host[ADDR_TEXT_MAX])
+{
+	struct addr address;
+	uint16_t port;
+
+	core_lock(&p->core);
+	const struct model *m = join_model(p->core.intent);
+	bool has_peers =
+	        m && m->self && m->n_nodes > 1 && !listen_parse(m->self->api, &address, &port);
+	core_unlock(&p->core);
+	host[0] = '\0';
+	if (has_peers)
+		(void)addr_text(&address, host);
+}
+
+static void follow_certificate(struct mgmt_process *p)
+{
+	char host[ADDR_TEXT_MAX];
+
+	copy_own_host(p, host);
+	certificate_follow(&p->core, &p->core.certificate, p->tcp);
+	certificate_judge(&p->core, &p->core.certificate, p->tcp, host);
+}
+
 /* Serve the address that the model gives this node; a change of it is followed. */
 static void follow_api(struct mgmt_process *p)
 {
@@ -108,7 +133,7 @@ static void follow_api(struct mgmt_process *p)
 	if (!strcmp(api, p->api)) {
 		if (*api)
 			note_api(&p->core, api, listen_host_has(api) ? "" : NOT_HERE);
-		certificate_follow(&p->core, &p->core.certificate, p->tcp);
+		follow_certificate(p);
 		return;
 	}
 	if (loop_now_ms(p->loop) < p->tcp_retry_ms)

@@ -18,8 +18,9 @@
 #include "weir/condition.h"
 
 /* ms: while both files are being replaced, they do not match for a moment; that is no error. */
-#define MOMENT_MS 3000u
-#define SOON_MS   ((int64_t)14 * 86400 * 1000) /* before it ends: time to make another one */
+#define MOMENT_MS       3000u
+#define JUDGED_EVERY_MS 60000u                       /* certificates that are trusted end, too */
+#define SOON_MS         ((int64_t)14 * 86400 * 1000) /* before it ends: time to make another one */
 
 static int read_pem(const struct core *core, const char *name, char **out)
 {
@@ -71,11 +72,30 @@ void certificate_note(struct core *core, struct certificate *c)
 		                   .key = stamp_of(core->dirs.conf, CERTIFICATE_KEY) };
 }
 
+const char *certificate_error_text(int err)
+{
+	switch (err) {
+	case -EINVAL:
+		return CERTIFICATE_CRT " has no PEM certificate";
+	case -ENOKEY:
+		return CERTIFICATE_KEY " has no PEM private key";
+	case -EKEYREJECTED:
+		return "the key is not the certificate's";
+	default:
+		return strerror(-err);
+	}
+}
+
+/* Whether it lies in the files, so that only other files can mend it. */
+static bool is_of_files(int err)
+{
+	return err == -EINVAL || err == -ENOKEY || err == -EKEYREJECTED;
+}
+
 static void note_failure(struct certificate *c, int err)
 {
-	const char *reason =
-	        err == -EINVAL ? "not a PEM certificate and its private key" : strerror(-err);
-	bool is_logged = err != -EINVAL && !strcmp(c->reason, reason);
+	const char *reason = certificate_error_text(err);
+	bool is_logged = !is_of_files(err) && !strcmp(c->reason, reason);
 
 	if (!*c->reason)
 		c->failed_ms = clock_mono_ms();
@@ -90,7 +110,7 @@ void certificate_follow(struct core *core, struct certificate *c, struct http_se
 	struct stamp key = stamp_of(core->dirs.conf, CERTIFICATE_KEY);
 
 	c->end_ms = server ? http_certificate_end_ms(server) : 0;
-	bool is_settled = !c->error || c->error == -ENOENT || c->error == -EINVAL;
+	bool is_settled = !c->error || c->error == -ENOENT || is_of_files(c->error);
 	if (!server || (is_settled && stamp_same(&crt, &c->crt) && stamp_same(&key, &c->key)))
 		return;
 	int err = renew_texts(core, server);
@@ -103,6 +123,52 @@ void certificate_follow(struct core *core, struct certificate *c, struct http_se
 	}
 	c->reason[0] = '\0';
 	log_note("certificate-renewed", "path=%s/" CERTIFICATE_CRT, core->dirs.conf);
+}
+
+/* The certificates that peers trust, as this node itself trusts its peers' (mgmt/http/client.c). */
+static int read_ca(const struct core *core, char **out)
+{
+	int err = read_pem(core, CERTIFICATE_CA, out);
+
+	return err == -ENOENT ? read_pem(core, CERTIFICATE_CRT, out) : err;
+}
+
+void certificate_judge(const struct core *core, struct certificate *c, struct http_server *server,
+                       const char *host)
+{
+	const struct stamp crt = stamp_of(core->dirs.conf, CERTIFICATE_CRT),
+	                   key = stamp_of(core->dirs.conf, CERTIFICATE_KEY),
+	                   ca = stamp_of(core->dirs.conf, CERTIFICATE_CA);
+	uint64_t now_ms = clock_mono_ms();
+	char fault[HTTP_TEXT_MAX] = "", *pem = NULL;
+
+	if (c->judged_ms && now_ms < c->judged_ms + JUDGED_EVERY_MS &&
+	    stamp_same(&crt, &c->judged_crt) && stamp_same(&key, &c->judged_key) &&
+	    stamp_same(&ca, &c->judged_ca) && !strcmp(host, c->judged_host))
+		return;
+	if (server && *host && !read_ca(core, &pem))
+		http_certificate_fault(server, pem, host, fault);
+	free(pem);
+	c->judged_ms = now_ms;
+	c->judged_crt = crt;
+	c->judged_key = key;
+	c->judged_ca = ca;
+	snprintf(c->judged_host, sizeof(c->judged_host), "%s", host);
+	if (*fault && !*c->fault)
+		c->faulty_ms = now_ms;
+	snprintf(c->fault, sizeof(c->fault), "%s", fault);
+}
+
+static void state_fault(struct core *core, const struct certificate *c)
+{
+	if (*c->fault && clock_mono_ms() - c->faulty_ms >= MOMENT_MS)
+		conditions_add(
+		        core->stats, "certificate-not-accepted", CONDITION_DEGRADED,
+		        CERTIFICATE_CRT,
+		        "peers do not accept the certificate of the API (%.80s): what is "
+		        "connected goes on, and nothing connects again. Install a pair that " CERTIFICATE_CA
+		        " has signed and that names %.45s",
+		        c->fault, c->judged_host);
 }
 
 /*
@@ -128,6 +194,7 @@ static void state_end(struct core *core, const struct certificate *c)
 void certificate_state(struct core *core, const struct certificate *c)
 {
 	state_end(core, c);
+	state_fault(core, c);
 	if (*c->reason && clock_mono_ms() - c->failed_ms >= MOMENT_MS)
 		conditions_add(
 		        core->stats, "certificate-refused", CONDITION_DEGRADED, CERTIFICATE_CRT,

@@ -169,13 +169,19 @@ struct http_options {
 	const struct http_counters *counters; /**< borrowed until the end */
 };
 
-/** Serve, in a thread of its own. @return 0, -EINVAL (certificate or key) or -errno */
+/** Serve, in a thread of its own. @return 0, as http_tls_context() (certificate or key) or -errno */
 int http_serve(const struct http_options *options, struct http_server **out) MUST_CHECK;
 /**
- * Use another certificate and key for connections from now on. @return 0, or -EINVAL: the former
+ * Use another certificate and key for connections from now on. @return 0, or as http_tls_context(): the former
  * ones stay
  */
 int http_renew(struct http_server *s, const char *cert, const char *key) MUST_CHECK;
+/**
+ * Why peers that trust @p ca (PEM) and connect to @p host do not accept the certificate of new connections, in @p out
+ * (HTTP_TEXT_MAX bytes); "": they do, or there is none.
+ */
+const char *http_certificate_fault(struct http_server *s, const char *ca, const char *host,
+                                   char out[HTTP_TEXT_MAX]);
 /** When the certificate of new connections ends, in ms since 1970; 0: there is none, or it is not known. */
 int64_t http_certificate_end_ms(struct http_server *s);
 /**

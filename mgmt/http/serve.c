@@ -516,6 +516,19 @@ int http_renew(struct http_server *s, const char *cert, const char *key)
 	return 0;
 }
 
+const char *http_certificate_fault(struct http_server *s, const char *ca, const char *host,
+                                   char out[HTTP_TEXT_MAX])
+{
+	pthread_mutex_lock(&s->lock);
+	struct ssl_ctx_st *tls = s->next_tls ? s->next_tls : s->tls;
+
+	out[0] = '\0';
+	if (tls)
+		http_tls_context_verify(tls, ca, host, out);
+	pthread_mutex_unlock(&s->lock);
+	return out;
+}
+
 int64_t http_certificate_end_ms(struct http_server *s)
 {
 	pthread_mutex_lock(&s->lock);

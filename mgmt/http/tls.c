@@ -12,6 +12,8 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
 
 /* Of TLS 1.2; all of 1.3 are as good. */
 #define CIPHERS                                                                                    \
@@ -43,21 +45,25 @@ static int use_chain(SSL_CTX *context, BIO *pem)
 	return ok;
 }
 
-/* @return 0, -EINVAL or -ENOMEM */
+/* As http_tls_context() */
 static int use_pair(SSL_CTX *context, const char *cert, const char *key)
 {
 	BIO *cert_pem = BIO_new_mem_buf(cert, -1), *key_pem = BIO_new_mem_buf(key, -1);
 	EVP_PKEY *private_key = key_pem ? PEM_read_bio_PrivateKey(key_pem, NULL, NULL, "") : NULL;
-	int ok = cert_pem && private_key && use_chain(context, cert_pem) &&
-	         SSL_CTX_use_PrivateKey(context, private_key) == 1 &&
-	         SSL_CTX_check_private_key(context) == 1;
+	int err = cert_pem && use_chain(context, cert_pem) ? 0 : -EINVAL;
+
+	if (!err && !private_key)
+		err = -ENOKEY;
+	if (!err && (SSL_CTX_use_PrivateKey(context, private_key) != 1 ||
+	             SSL_CTX_check_private_key(context) != 1))
+		err = -EKEYREJECTED;
 
 	bool lacks = lacks_memory(); /* reading ends with an error: no further certificate */
 
 	EVP_PKEY_free(private_key);
 	BIO_free(key_pem);
 	BIO_free(cert_pem);
-	return lacks || !cert_pem || !key_pem ? -ENOMEM : ok ? 0 : -EINVAL;
+	return lacks || !cert_pem || !key_pem ? -ENOMEM : err;
 }
 
 int http_tls_context(const char *cert, const char *key, struct ssl_ctx_st **out)
@@ -103,6 +109,77 @@ int64_t http_tls_context_end_ms(const struct ssl_ctx_st *context)
 	return cert && ASN1_TIME_to_tm(X509_get0_notAfter(cert), &end)
 	               ? (int64_t)timegm(&end) * 1000
 	               : 0;
+}
+
+/* The certificates that peers trust; NULL: there are none, or no memory. */
+static X509_STORE *read_trusted(const char *ca)
+{
+	X509_STORE *store = X509_STORE_new();
+	BIO *pem = BIO_new_mem_buf(ca, -1);
+	X509 *cert;
+	int n = 0;
+
+	while (store && pem && (cert = PEM_read_bio_X509_AUX(pem, NULL, NULL, NULL))) {
+		n += X509_STORE_add_cert(store, cert) == 1;
+		X509_free(cert);
+	}
+	BIO_free(pem);
+	if (n)
+		return store;
+	X509_STORE_free(store);
+	return NULL;
+}
+
+/* As curl looks at it: a certificate without other names may have the address as its common name. */
+static bool names_host(X509 *cert, const char *host)
+{
+	return X509_check_ip_asc(cert, host, 0) == 1 ||
+	       X509_check_host(cert, host, 0, 0, NULL) == 1;
+}
+
+/* certificate-ends states the end of the certificate itself (mgmt/core/certificate.c). */
+static int pass_end(int ok, X509_STORE_CTX *c)
+{
+	return ok || (X509_STORE_CTX_get_error(c) == X509_V_ERR_CERT_HAS_EXPIRED &&
+	              X509_STORE_CTX_get_error_depth(c) == 0);
+}
+
+/* @return an X509_V_ code; X509_V_OK: a peer accepts the chain, or nothing is known for want of memory */
+static int verify_chain(SSL_CTX *context, X509_STORE *store, X509 *cert)
+{
+	STACK_OF(X509) *chain = NULL;
+	X509_STORE_CTX *c = X509_STORE_CTX_new();
+	int error = X509_V_OK;
+
+	(void)SSL_CTX_get0_chain_certs(context, &chain);
+	if (c && X509_STORE_CTX_init(c, store, cert, chain) == 1) {
+		X509_STORE_CTX_set_flags(c, X509_V_FLAG_PARTIAL_CHAIN); /* as curl does */
+		X509_STORE_CTX_set_default(c, "ssl_server");
+		X509_STORE_CTX_set_verify_cb(c, pass_end);
+		if (X509_verify_cert(c) != 1)
+			error = X509_STORE_CTX_get_error(c);
+	}
+	X509_STORE_CTX_free(c);
+	return error;
+}
+
+const char *http_tls_context_verify(struct ssl_ctx_st *context, const char *ca, const char *host,
+                                    char out[HTTP_TLS_REASON_MAX])
+{
+	X509 *cert = SSL_CTX_get0_certificate(context);
+	X509_STORE *store = read_trusted(ca);
+	int error = store && cert ? verify_chain(context, store, cert) : X509_V_OK;
+
+	out[0] = '\0';
+	if (!store)
+		snprintf(out, HTTP_TLS_REASON_MAX, "there is no certificate to trust");
+	else if (error)
+		snprintf(out, HTTP_TLS_REASON_MAX, "%.100s", X509_verify_cert_error_string(error));
+	else if (cert && !names_host(cert, host))
+		snprintf(out, HTTP_TLS_REASON_MAX, "it does not name %.100s", host);
+	X509_STORE_free(store);
+	ERR_clear_error();
+	return out;
 }
 
 int http_tls_open(struct ssl_ctx_st *context, int fd, struct ssl_st **out)

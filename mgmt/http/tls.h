@@ -19,14 +19,27 @@
 struct ssl_ctx_st;
 struct ssl_st;
 
+#define HTTP_TLS_REASON_MAX 160u /**< bytes */
+
 /** What a step needs before it can go on. */
 enum http_tls_want { HTTP_TLS_READ, HTTP_TLS_WRITE };
 
-/** A context of a certificate (with its chain) and its key, PEM. @return 0, -EINVAL (not a pair) or -ENOMEM */
+/**
+ * A context of a certificate (with its chain) and its key, PEM.
+ * @return 0, -EINVAL (no certificate), -ENOKEY (no private key without a passphrase), -EKEYREJECTED (they are not a pair)
+ *         or -ENOMEM
+ */
 int http_tls_context(const char *cert, const char *key, struct ssl_ctx_st **out) MUST_CHECK;
 void http_tls_context_free(struct ssl_ctx_st *context);
 /** When its certificate ends, in ms since 1970; 0: not known. */
 int64_t http_tls_context_end_ms(const struct ssl_ctx_st *context);
+
+/**
+ * Whether peers that trust the certificates @p ca (PEM) accept the context's certificate for @p host, an address or a
+ * name. That it has ended is no matter here. @return "": they do; else why not, in @p out
+ */
+const char *http_tls_context_verify(struct ssl_ctx_st *context, const char *ca, const char *host,
+                                    char out[HTTP_TLS_REASON_MAX]);
 
 /** The server's end on @p fd, which is borrowed. @return 0 or -ENOMEM */
 int http_tls_open(struct ssl_ctx_st *context, int fd, struct ssl_st **out) MUST_CHECK;

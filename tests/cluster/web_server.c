@@ -243,6 +243,16 @@ int http_renew(struct http_server *s, const char *cert, const char *key)
 	return 0;
 }
 
+const char *http_certificate_fault(struct http_server *s, const char *ca, const char *host,
+                                   char out[HTTP_TEXT_MAX])
+{
+	(void)s;
+	(void)ca;
+	(void)host;
+	out[0] = '\0';
+	return out;
+}
+
 void http_set_peers(struct http_server *s, const struct addr *peers, size_t n)
 {
 	(void)s;

@@ -550,6 +550,7 @@ static void a_certificate_is_followed(void **state)
 	assert_null(state_certificate());
 	told_ms++;
 	assert_string_equal(state_certificate()->code, "certificate-refused");
+	assert_non_null(strstr(state_certificate()->text, "(the key is not the certificate's)"));
 	assert_non_null(strstr(state_certificate()->text, "install a certificate and its key"));
 	struct proc_dirs dirs = this_node.dirs;
 	memset(this_node.dirs.conf, 'd', 200); /* a long path does not push out what to do */
@@ -573,6 +574,42 @@ static void a_certificate_is_followed(void **state)
 	assert_int_equal(n_loaded, 3);
 	told_ms += 3000;
 	assert_string_equal(state_certificate()->code, "certificate-refused");
+	http_stop(server);
+}
+
+/* A pair that fits, and that no peer accepts: whoever is connected goes on, and nobody comes back. */
+static void a_certificate_that_peers_refuse_is_told(void **state)
+{
+	struct certificate *c = &this_node.certificate;
+	struct http_server *server;
+	struct pem own, other;
+
+	(void)state;
+	*c = (struct certificate){ .error = 0 };
+	believe_time(NOW_MS);
+	make_pair(&own, "127.0.0.1", NOW_MS / 1000 + 100 * 86400);
+	make_pair(&other, "127.0.0.1", NOW_MS / 1000 + 100 * 86400);
+	server = serve_with(&own);
+	fixture_write(place.conf, "tls.crt", own.cert);
+	fixture_write(place.conf, "tls.key", own.key);
+	certificate_judge(&this_node, c, server, "127.0.0.1"); /* all trust this one */
+	assert_string_equal(c->fault, "");
+	fixture_write(place.conf, "tls.ca", other.cert);
+	certificate_judge(&this_node, c, server, "127.0.0.1");
+	assert_null(state_certificate()); /* files are replaced one after the other */
+	told_ms += 3000;
+	assert_string_equal(state_certificate()->code, "certificate-not-accepted");
+	assert_int_equal(state_certificate()->level, CONDITION_DEGRADED);
+	assert_non_null(strstr(state_certificate()->text, "and that names 127.0.0.1"));
+	certificate_judge(&this_node, c, server, ""); /* there are no peers */
+	assert_null(state_certificate());
+	fixture_write(place.conf, "tls.ca", own.cert);
+	certificate_judge(&this_node, c, server, "127.0.0.2");
+	told_ms += 3000;
+	assert_non_null(strstr(state_certificate()->text, "it does not name 127.0.0.2"));
+	certificate_judge(&this_node, c, server, "127.0.0.1");
+	assert_null(state_certificate());
+	assert_int_equal(unlink(file_of("tls.ca")), 0);
 	http_stop(server);
 }
 
@@ -782,6 +819,7 @@ SUITE(clock_parts)
 		T(changes_are_stamped_by_the_others_where_this_clock_is_far_ahead),
 		T(what_a_wrong_clock_stamped_is_stamped_again_after_a_start),
 		T(a_certificate_is_followed),
+		T(a_certificate_that_peers_refuse_is_told),
 		T(a_certificate_that_ends_is_told),
 	};
 

@@ -90,7 +90,7 @@ static void a_new_certificate_is_for_new_connections(void **state)
 	with_tls = true;
 	begin_server(AF_INET);
 	connect_client(&clients[0], 1);
-	assert_int_equal(http_renew(server, pairs[1].cert, pairs[0].key), -EINVAL);
+	assert_int_equal(http_renew(server, pairs[1].cert, pairs[0].key), -EKEYREJECTED);
 	connect_client(&clients[1], 1);
 	assert_int_equal(http_renew(server, pairs[0].cert, pairs[0].key), 0); /* in vain */
 	assert_int_equal(http_renew(server, pairs[1].cert, pairs[1].key), 0);
@@ -448,7 +448,7 @@ static void what_cannot_be_served_leaves_nothing(void **state)
 		}
 		o.cert = pairs[0].cert;
 		o.key = i == 0 ? pairs[1].key : pairs[0].key;
-		assert_int_equal(http_serve(&o, &server), i == 0 ? -EINVAL : -EPERM);
+		assert_int_equal(http_serve(&o, &server), i == 0 ? -EKEYREJECTED : -EPERM);
 		assert_null(server);
 		assert_int_equal(fcntl(o.listen_fd, F_GETFD), -1);
 		assert_int_equal(fcntl(o.peers_fd, F_GETFD), -1);

@@ -84,11 +84,11 @@ static void only_a_certificate_with_its_key_makes_a_context(void **state)
 	} rows[] = {
 		{ "a pair", ours.cert, ours.key, 0 },
 		{ "another", other.cert, other.key, 0 },
-		{ "another's key", ours.cert, other.key, -EINVAL },
+		{ "another's key", ours.cert, other.key, -EKEYREJECTED },
 		{ "no certificate", "", ours.key, -EINVAL },
-		{ "no key", ours.cert, "", -EINVAL },
+		{ "no key", ours.cert, "", -ENOKEY },
 		{ "a key for a certificate", ours.key, ours.key, -EINVAL },
-		{ "a certificate for a key", ours.cert, ours.cert, -EINVAL },
+		{ "a certificate for a key", ours.cert, ours.cert, -ENOKEY },
 		{ "text", "hello", "world", -EINVAL },
 	};
 
@@ -100,6 +100,43 @@ static void only_a_certificate_with_its_key_makes_a_context(void **state)
 			fail_msg("%s", rows[i].why);
 		assert_int_equal(!context, !!rows[i].err);
 		assert_int_equal(ERR_peek_error(), 0); /* nothing stays for the next step */
+		http_tls_context_free(context);
+	}
+}
+
+/* What a peer would say, before it connects. */
+static void a_certificate_is_judged_as_peers_do(void **state)
+{
+	struct pem named, elsewhere;
+	char both[2 * sizeof(named.cert)];
+	const struct {
+		const char *why, *cert, *key, *ca, *host, *says;
+	} rows[] = {
+		{ "it is trusted itself", named.cert, named.key, named.cert, "192.0.2.7", "" },
+		{ "one of several", named.cert, named.key, both, "192.0.2.7", "" },
+		{ "another one is trusted", named.cert, named.key, elsewhere.cert, "192.0.2.7",
+		  "self" },
+		{ "another address", named.cert, named.key, named.cert, "192.0.2.8",
+		  "it does not name 192.0.2.8" },
+		{ "it has ended: that is stated by itself", elsewhere.cert, elsewhere.key,
+		  elsewhere.cert, "192.0.2.7", "" },
+		{ "nothing is trusted", named.cert, named.key, "", "192.0.2.7",
+		  "there is no certificate to trust" },
+	};
+	char text[HTTP_TLS_REASON_MAX];
+
+	(void)state;
+	make_pair(&named, "192.0.2.7", 0);
+	make_pair(&elsewhere, "192.0.2.7", 1000000000); /* in 2001 */
+	snprintf(both, sizeof(both), "%s%s", elsewhere.cert, named.cert);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ssl_ctx_st *context;
+
+		assert_int_equal(http_tls_context(rows[i].cert, rows[i].key, &context), 0);
+		http_tls_context_verify(context, rows[i].ca, rows[i].host, text);
+		if (*rows[i].says ? !strstr(text, rows[i].says) : *text)
+			fail_msg("%s: %s", rows[i].why, text);
+		assert_int_equal(ERR_peek_error(), 0);
 		http_tls_context_free(context);
 	}
 }
@@ -375,6 +412,7 @@ SUITE(http_tls)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_a_certificate_with_its_key_makes_a_context),
+		cmocka_unit_test(a_certificate_is_judged_as_peers_do),
 		cmocka_unit_test(the_certificates_that_follow_are_sent_too),
 		cmocka_unit_test(only_present_versions_and_ciphers_are_spoken),
 		cmocka_unit_test(a_handshake_waits_and_fails_as_it_should),
