@@ -199,6 +199,18 @@ static void state_api(const struct core *core)
 		        core->api_fault);
 }
 
+/* State a full disk also while nothing is written: a refused change leaves no other trace. */
+static void state_disk(const struct core *core)
+{
+	uint64_t left, needed;
+
+	if (intent_lacks_room(core->intent, &left, &needed))
+		conditions_add(core->stats, "state-disk-full", CONDITION_DEGRADED, "state",
+		               "%.100s has room for %.1f MB, and %.1f MB are needed: new versions "
+		               "are refused, drains may not outlive a restart. Make room there",
+		               core->dirs.state, (double)left / 1e6, (double)needed / 1e6);
+}
+
 void own_conditions_state(struct core *core)
 {
 	conditions_begin(core->stats, intent_document(core->intent));
@@ -208,6 +220,7 @@ void own_conditions_state(struct core *core)
 	state_clock(core);
 	state_skew(core);
 	state_api(core);
+	state_disk(core);
 	shared_run_state(core);
 	quiet_vips_state(core);
 	operations_add_conditions(core);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -375,8 +376,24 @@ int intent_candidate_commit(struct intent *in, const struct intent_change *chang
 {
 	*out = (struct intent_changed){ 0 };
 	int err = change_to(in, change, c, now_ms, out);
+
+	if (err == -ENOSPC || err == -EDQUOT)
+		in->refused_bytes = 2 * (uint64_t)c->files.n_bytes; /* laid out, and as a copy */
+	else if (!err && out->changed)
+		in->refused_bytes = 0;
 	intent_candidate_drop(in, c); /* what came into force was moved out of it */
 	return err;
+}
+
+bool intent_lacks_room(const struct intent *in, uint64_t *left, uint64_t *needed)
+{
+	struct statvfs is;
+
+	if (statvfs(in->state_dir, &is))
+		return false;
+	*left = (uint64_t)is.f_bavail * is.f_frsize;
+	*needed = INTENT_ROOM_LEAST + in->refused_bytes;
+	return *left < *needed || (is.f_files && !is.f_favail);
 }
 
 int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,

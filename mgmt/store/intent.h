@@ -133,6 +133,12 @@ struct store *intent_store(struct intent *in);
  */
 struct store *intent_store_to_read(struct intent *in);
 const char *intent_store_reason(const struct intent *in);
+/**
+ * Whether the state directory's disk is full: it has less than INTENT_ROOM_LEAST, no inode, or no room for the change that
+ * was last refused for want of it. @param left, @param needed  bytes
+ */
+bool intent_lacks_room(const struct intent *in, uint64_t *left, uint64_t *needed);
+#define INTENT_ROOM_LEAST ((uint64_t)1 << 20) /**< bytes: a document, records, events */
 /** How often the store was made again since the start: what it had besides versions and overrides is to be written again. */
 unsigned intent_store_renewals(const struct intent *in);
 /** "ok", "rebuilt" (put aside at the start) or "failing". */

@@ -109,6 +109,7 @@ struct intent {
 	char refusal[EVENT_TEXT_MAX]; /* why the document of an earlier run was refused; "" */
 	/* of the candidate's files, which are laid out; "": there is no candidate */
 	char candidate_digest[DIGEST_TEXT_MAX];
+	uint64_t refused_bytes; /* of a change that found no room; 0: the last one did */
 
 	struct ramp_record *ramps; /* where weir-dns has drains' ramps, as last read */
 	size_t n_ramps;

@@ -222,6 +222,35 @@ static void files_that_find_no_room_are_not_there_by_half(void **state)
 	free(text);
 }
 
+/* A change that was refused is known to be until there is room, also while nothing else is written. */
+static void a_refused_change_leaves_word_of_the_full_disk(void **state)
+{
+	struct fixture *f = *state;
+	struct files files = fixture_files("weight = 100", "weight = 90");
+	struct intent_change change = {
+		.files = &files, .author = "jw", .reason = "x", .pending = INTENT_PENDING_IGNORE
+	};
+	struct intent_changed changed = { 0 };
+	struct intent *in = open_intent(f);
+	uint64_t left, needed, before;
+
+	assert_false(intent_lacks_room(in, &left, &before));
+	assert_true(left > before);
+	fill_directory(f->state, 0);
+	assert_int_equal(intent_change(in, &change, NOW_MS, &changed), -ENOSPC);
+	intent_changed_fini(&changed);
+	assert_true(intent_lacks_room(in, &left, &needed));
+	assert_true(left < needed && needed > before);
+	make_room(f->state);
+	assert_false(intent_lacks_room(in, &left, &needed));
+	assert_int_equal(intent_change(in, &change, NOW_MS, &changed), 0);
+	intent_changed_fini(&changed);
+	assert_false(intent_lacks_room(in, &left, &needed));
+	assert_int_equal(needed, before);
+	files_fini(&files);
+	intent_close(in);
+}
+
 static void tokens_that_find_no_room_stay_as_they_were(void **state)
 {
 	struct fixture *f = *state;
@@ -250,6 +279,8 @@ SUITE(full)
 		        a_document_that_finds_no_room_is_written_when_there_is_some, setup,
 		        teardown),
 		cmocka_unit_test_setup_teardown(files_that_find_no_room_are_not_there_by_half,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_refused_change_leaves_word_of_the_full_disk,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(tokens_that_find_no_room_stay_as_they_were, setup,
 		                                teardown),
