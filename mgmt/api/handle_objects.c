@@ -46,40 +46,10 @@ static bool open_in_force(struct core *core, struct objects_look *out, struct ht
 	return true;
 }
 
-/* What follows in @p path behind the list @p pattern; NULL: it is not of this kind. */
-static const char *match_kind(const char *pattern, const char *path)
-{
-	while (*pattern)
-		if (*pattern == '{') {
-			pattern += 2;
-			path += strcspn(path, "/");
-		} else if (*pattern++ != *path++) {
-			return NULL;
-		}
-	return path;
-}
-
-/* The kind and the names of the route: the parts of its path are decoded, and are not decoded again. */
+/* What the server left encoded is decoded here; what it has decoded stays what it is, as no name has a '%'. */
 static bool read_path(const struct http_request *r, struct object_path *out)
 {
-	for (enum object_kind kind = 0; kind < OBJECT_NONE; kind++) {
-		const struct object_row *row = object_row(kind);
-		const char *behind = match_kind(row->path, r->path + strlen(ROOT));
-		struct object_path path = { .kind = kind };
-
-		if (!behind || (*behind && (*behind != '/' || strchr(behind + 1, '/'))))
-			continue;
-		int err = row->parent == OBJECT_NONE
-		                  ? 0
-		                  : object_path_below(NULL, row->parent, r->parts[0], &path);
-		if (!err && *behind)
-			err = object_path_below(row->parent == OBJECT_NONE ? NULL : &path, kind,
-			                        r->parts[row->depth - 1], &path);
-		path.kind = kind;
-		*out = path;
-		return !err;
-	}
-	return false;
+	return object_path_read(r->path + strlen(ROOT), NULL, out) == 0;
 }
 
 /* Answer with @p json (taken), unless the client has it already. */

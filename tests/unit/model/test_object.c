@@ -21,6 +21,7 @@
 
 #include "fixture.h"
 #include "model/load.h"
+#include "model/quantity.h"
 #include "model/schema.h"
 #include "tests/unit/suite.h"
 #include "weir/json.h"
@@ -489,6 +490,16 @@ static void write_value(FILE *f, const json_t *value)
 	}
 }
 
+static enum object_kind changed_kind; /* where one object is changed, as it is written */
+static json_t *changed;
+
+static bool name_is(const json_t *a, const json_t *b, enum object_kind kind)
+{
+	const char *key = object_row(kind)->key;
+
+	return !strcmp(json_text_of(a, key), json_text_of(b, key));
+}
+
 static void write_list(FILE *f, const struct model *m, enum object_kind kind)
 {
 	struct object_path list = path_of(object_row(kind)->path), one;
@@ -496,13 +507,16 @@ static void write_list(FILE *f, const struct model *m, enum object_kind kind)
 	size_t i;
 
 	assert_int_equal(json_array_size(objects), object_count(m, &list));
+	json_array_foreach(objects, i, object) if (changed && kind == changed_kind &&
+	                                           name_is(object, changed, kind))
+	        json_array_set(objects, i, changed);
 	fprintf(f, "%s = ", schema()->rows[object_row(kind)->list].name);
 	if (json_array_size(objects))
 		write_value(f, objects);
 	else
 		fputs("( )", f);
 	fputs(";\n", f);
-	json_array_foreach(objects, i, object)
+	json_array_foreach(objects, i, object) if (!changed)
 	{
 		expect_valid(kind, object);
 		object_path_at(m, &list, i, &one);
@@ -553,6 +567,127 @@ static void expect_same_from_objects(const struct model *m)
 	free(got);
 	free(expected);
 	free(text);
+}
+
+static uint64_t seed = 1;
+
+static uint64_t draw_below(uint64_t n)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return n ? (seed >> 16) % n : 0;
+}
+
+/* A value within the limits of a row, as a document has it; NULL: of this kind, or of this row, none is drawn. */
+static json_t *draw_value(enum schema_id id)
+{
+	const struct schema_row *row = &schema()->rows[id];
+	bool in_seconds = !strcmp(model_schema[id].unit, "s"); /* the number is in milliseconds */
+	uint64_t n_words = 0, n;
+	char text[QUANTITY_TEXT_MAX];
+
+	switch (draw_below(3)) {
+	case 0:
+		n = row->least;
+		break;
+	case 1:
+		n = row->most;
+		break;
+	default:
+		n = row->least + draw_below(row->most - row->least + 1);
+	}
+	switch (row->kind) {
+	case KIND_INTEGER:
+		return json_integer((json_int_t)n);
+	case KIND_BOOLEAN: /* that it is false is left out */
+		return row->sparse ? json_true() : json_boolean(draw_below(2));
+	case KIND_ENUM:
+		while (schema_word(id, n_words))
+			n_words++;
+		return json_string(schema_word(id, draw_below(n_words)));
+	case KIND_DURATION:
+		n -= in_seconds ? n % 1000 : 0;
+		return json_string(quantity_text(row->kind, n, text));
+	case KIND_RATE:
+	case KIND_BITS:
+	case KIND_PERCENT:
+		return json_string(quantity_text(row->kind, n, text));
+	default:
+		return NULL;
+	}
+}
+
+/* Change one setting of an object, or of what is in it. */
+static void change_setting(json_t *object, enum schema_id group)
+{
+	const struct schema_row *rows = schema()->rows;
+	enum schema_id id = rows[group].first_child;
+	json_t *value;
+
+	for (uint64_t i = draw_below(rows[group].n_children); i > 0; i--)
+		id = rows[id].next;
+	if (rows[id].effective)
+		return;
+	value = json_object_get(object, rows[id].name);
+	if (rows[id].kind == KIND_GROUP && !value) {
+		value = json_object();
+		json_object_set_new(object, rows[id].name, value);
+	}
+	if (rows[id].kind == KIND_GROUP) {
+		change_setting(value, id);
+		if (!json_object_size(value)) /* nothing was drawn */
+			json_object_del(object, rows[id].name);
+	} else if (rows[id].kind == KIND_GROUPS)
+		change_setting(json_array_get(value, draw_below(json_array_size(value))), id);
+	else if ((value = draw_value(id)))
+		json_object_set_new(object, rows[id].name, value);
+}
+
+/* What the schema allows and a configuration takes is shown as it was given. */
+static void a_setting_that_is_taken_is_shown_as_it_was_given(void **state)
+{
+	struct model *m = read_text(fixture_config);
+	unsigned n_taken = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 600; round++) {
+		struct object_path list, one;
+		struct model_errors errors;
+		struct model *again = NULL;
+
+		do
+			changed_kind = (enum object_kind)draw_below(OBJECT_NONE);
+		while (object_row(changed_kind)->parent != OBJECT_NONE);
+		list = path_of(object_row(changed_kind)->path);
+		object_path_at(m, &list, draw_below(object_count(m, &list)), &one);
+		changed = object_json(m, &one);
+		change_setting(changed, object_row(changed_kind)->list);
+		expect_valid(changed_kind, changed);
+		char *text = write_objects(m);
+		fixture_write_text("weir.conf", text);
+		if (!model_read_config_without_key(fixture_path("weir.conf"), NULL, &again,
+		                                   &errors)) {
+			json_t *shown = object_json(again, &one);
+			char *is = json_dumps(shown, 0), *was = json_dumps(changed, 0);
+
+			if (!json_equal(shown, changed))
+				fail_msg("%s was given as %s", is, was);
+			json_t *held = changed;
+			changed = NULL;
+			expect_same_from_objects(again);
+			changed = held;
+			n_taken++;
+			free(is);
+			free(was);
+			json_decref(shown);
+		}
+		model_errors_free(&errors);
+		model_free(again);
+		free(text);
+		json_decref(changed);
+		changed = NULL;
+	}
+	assert_true(n_taken > 300);
+	model_free(m);
 }
 
 /* A set of one is `site`, of several `sites`, however it was written; a list that is not given is not made up. */
@@ -627,13 +762,13 @@ static void objects_of_an_effective_document_are_those_of_its_configuration(void
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	struct model *m = read_text(fixture_config), *effective = NULL;
 	struct model_zone zone = m->zones[0];
-	struct model changed = *m;
+	struct model laid_out = *m;
 	struct model_errors errors;
 
 	(void)state;
 	zone.file = "/var/lib/weir/config/" DIGEST "/shop.example.zone";
-	changed.zones = &zone;
-	assert_int_equal(model_write_effective(&changed, fixture_path("effective.conf")), 0);
+	laid_out.zones = &zone;
+	assert_int_equal(model_write_effective(&laid_out, fixture_path("effective.conf")), 0);
 	assert_int_equal(
 	        model_read_effective(fixture_path("effective.conf"), NULL, &effective, &errors), 0);
 	model_errors_free(&errors);
@@ -693,6 +828,7 @@ SUITE(object)
 		cmocka_unit_test(a_schema_refuses_what_a_configuration_would),
 		cmocka_unit_test(what_the_schema_says_of_a_setting_is_its_row),
 		TEST(objects_written_as_a_configuration_are_the_same_model),
+		TEST(a_setting_that_is_taken_is_shown_as_it_was_given),
 		TEST(each_setting_of_a_document_comes_through_its_objects),
 		TEST(objects_of_an_effective_document_are_those_of_its_configuration),
 		TEST(what_of_the_corpus_is_right_comes_through_its_objects),
