@@ -27,6 +27,8 @@ BUGS = [
     ("daemon", "announce/bird.c", "size_t at = line_start(bytes, from);", "size_t at = from;"),
     ("daemon", "announce/bird.c", "1u << q->neighbour", "8u << q->neighbour"),
     ("daemon", "announce/frr.c", "from - STATUS_BYTES : 0", "from : 0"),
+    ("edit", "model/edit_given.c", "refusal->n_errors = n;", "refusal->n_errors = 0;"),
+    ("edit", "model/edit_patch.c", "w->out->refusal.n_positions = 2;", "w->out->refusal.n_positions = 1;"),
     ("etcd", "mgmt/etcd/answer.c", "if (!etcd_range_has(range, kv->key))", "if (0)"),
     ("etcd", "mgmt/etcd/answer.c", "		from = events[i].kv.mod_revision;\n", ""),
     ("etcd", "mgmt/etcd/fields.c", "if (n < 0 || (size_t)n > max) {", "if (n < 0) {"),

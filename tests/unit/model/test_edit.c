@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "fixture.h"
 #include "tests/unit/suite.h"
 #include "weir/edit.h"
 
@@ -161,6 +162,14 @@ static void what_is_in_force_is_not_touched(void **state)
 		{ "a timeout that no longer follows", fast, EDIT_PATCH, "checks/w",
 		  "{\"interval\": \"2s\", \"timeout\": \"100ms\"}",
 		  CHECK("; interval = \"2s\"; timeout = \"100ms\"") },
+		{ "to announce no VIP is not to announce all of them",
+		  "nodes = ( { name = \"n\"; } );", EDIT_PATCH, "nodes/n",
+		  "{\"announce\": {\"vips\": []}, \"dns_listen\": []}",
+		  "nodes = ( { name = \"n\"; announce = { vips = [ ]; }; } );" },
+		{ "and goes back to all",
+		  "nodes = ( { name = \"n\"; announce = { vips = [ ]; dns = [ ]; }; } );",
+		  EDIT_PATCH, "nodes/n", "{\"announce\": {\"vips\": null, \"dns\": null}}",
+		  "nodes = ( { name = \"n\"; announce = { dns = [ ]; }; } );" },
 		{ "several sites", vip, EDIT_PATCH, "vips/v", "{\"sites\": [\"a\", \"b\"]}",
 		  "vips = ( { name = \"v\"; addresses = [ \"2001:DB8::1\" ]; sites = [ \"a\", \"b\" ]; } );" },
 	};
@@ -187,6 +196,10 @@ static void a_new_setting_looks_as_the_last_one(void **state)
 		  "checks = (\n  {\n    name = \"w\";\n    type = \"tcp\"; # t\n  }\n)", EDIT_PATCH,
 		  "checks/w", "{\"fall\": 9}",
 		  "checks = (\n  {\n    name = \"w\";\n    type = \"tcp\"; # t\n    fall = 9;\n  }\n)" },
+		{ "a line, behind a comment of two",
+		  "checks = (\n  {\n    name = \"w\";\n    rise = 5; /* five\n  of them */\n  }\n)",
+		  EDIT_PATCH, "checks/w", "{\"fall\": 9}",
+		  "checks = (\n  {\n    name = \"w\";\n    rise = 5; /* five\n  of them */\n    fall = 9;\n  }\n)" },
 		{ "CRLF", "checks = (\r\n{\r\n\tname = \"w\"\r\n\ttype = \"tcp\" // t\r\n}\r\n)",
 		  EDIT_PATCH, "checks/w", "{\"fall\": 9}",
 		  "checks = (\r\n{\r\n\tname = \"w\"\r\n\ttype = \"tcp\" // t\r\n\tfall = 9\r\n}\r\n)" },
@@ -321,6 +334,10 @@ static void errors_of_a_value_are_all_told(void **state)
 		  EDIT_PATCH },
 		{ NODE, "{\"labels\": {\"region\": [\"eu\"]}}", "labels.region", NULL, EDIT_PATCH },
 		{ NODE, "[]", "", "the value is no object", EDIT_PUT },
+		{ "services/s",
+		  "{\"at\": [{\"site\": \"a\", \"vip\": \"v\", \"pool\": \"p\", \"weight\": null}]}",
+		  "at[0].weight", "is null, which deletes only in a PATCH, and not within a list",
+		  EDIT_PATCH },
 		{ NODE, "7", "", "the value is no object", EDIT_PATCH },
 		{ "sites/a%2Fb", "{}", "name", NULL, EDIT_PUT },
 		{ "sites/*", "{}", "name", NULL, EDIT_PUT },
@@ -400,7 +417,7 @@ static void check_plan(const struct edit_plan *p)
 	struct texts t = p->texts;
 	struct edit edits[3];
 	struct edit_result result;
-	size_t n = 0;
+	size_t n = 0, n_changed = 0;
 
 	for (; n < 3 && p->edits[n].path; n++) {
 		edits[n] = edit_of(p->edits[n].how, p->edits[n].path, p->edits[n].value);
@@ -415,10 +432,12 @@ static void check_plan(const struct edit_plan *p)
 	for (size_t i = 0; !err && i < 3 && t.texts[i]; i++) {
 		const char *after = text_after(&result, &t, i), *wanted = p->after[i];
 
+		n_changed += wanted != NULL;
 		if (strcmp(after, wanted ? wanted : t.texts[i]) != 0)
 			print_message("%s\n", p->why);
 		assert_string_equal(after, wanted ? wanted : t.texts[i]);
 	}
+	assert_int_equal(result.n_files, n_changed);
 	edit_result_free(&result);
 	while (n > 0)
 		free_edit(&edits[--n]);
@@ -462,6 +481,19 @@ static void edits_reach_into_includes(void **state)
 		      "@include \"i\"\n});",
 		      "labels = { region = \"eu\"; };" } },
 		  { { EDIT_PATCH, "sites/a", "{\"labels\": {\"region\": \"us\"}}",
+		      EDIT_IF_THERE } },
+		  EDIT_SHARED_INCLUDE,
+		  "i is included twice",
+		  { NULL },
+		  0,
+		  NULL,
+		  { { "weir.conf", 2 }, { "weir.conf", 4 } } },
+		{ "the second of them is none either",
+		  { { "", "i" },
+		    { "sites = ( { name = \"a\"; weight = 2;\n@include \"i\"\n }, { name = \"b\";\n"
+		      "@include \"i\"\n});",
+		      "labels = { region = \"eu\"; };" } },
+		  { { EDIT_PATCH, "sites/b", "{\"labels\": {\"region\": \"us\"}}",
 		      EDIT_IF_THERE } },
 		  EDIT_SHARED_INCLUDE,
 		  "i is included twice",
@@ -532,6 +564,16 @@ static void several_edits_are_one_change(void **state)
 		{ "back to what it was",
 		  { .texts = { "sites = ( { name = \"a\"; weight = 1; } );" } },
 		  { { EDIT_PATCH, "sites/a", "{\"weight\": 2}", EDIT_IF_THERE },
+		    { EDIT_PATCH, "sites/a", "{\"weight\": 1}", EDIT_IF_THERE } },
+		  -1,
+		  "",
+		  { NULL },
+		  0,
+		  NULL,
+		  { { NULL, 0 } } },
+		{ "gone and back, at the end",
+		  { .texts = { "sites = ( { name = \"a\"; weight = 1; } );" } },
+		  { { EDIT_PATCH, "sites/a", "{\"weight\": null}", EDIT_IF_THERE },
 		    { EDIT_PATCH, "sites/a", "{\"weight\": 1}", EDIT_IF_THERE } },
 		  -1,
 		  "",
@@ -706,6 +748,60 @@ static void what_get_shows_is_not_asked_for(void **state)
 	free_edit(&e);
 }
 
+/* PUT of an object as GET shows it, in a text with defaults, forms and orders of its own. */
+static void put_as_shown(const struct model *m, const struct object_path *path, const char *text)
+{
+	json_t *shown = object_json(m, path);
+	struct edit e = { .how = EDIT_PUT,
+		          .create = EDIT_IF_THERE,
+		          .path = *path,
+		          .value = shown,
+		          .current = shown };
+	struct texts t = { .texts = { text } };
+	struct edit_result result;
+
+	assert_non_null(shown);
+	assert_int_equal(edit_configuration(read_text, &t, "weir.conf", &e, 1, &result), 0);
+	if (result.n_files)
+		print_message("%s\n", result.files[0].bytes);
+	assert_int_equal(result.n_files, 0);
+	edit_result_free(&result);
+	json_decref(shown);
+}
+
+static void what_get_shows_may_be_put(void **state)
+{
+	struct model *m = NULL;
+	struct model_errors errors;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(model_read_text(fixture_config, strlen(fixture_config), "weir.conf",
+	                                 fixture_path("."), NULL, &m, &errors),
+	                 0);
+	for (enum object_kind kind = 0; kind < OBJECT_NONE; kind++) {
+		const struct object_row *row = object_row(kind);
+		const struct object_path none = { .kind = row->parent };
+		struct object_path list = { .kind = kind }, around, path;
+		size_t n_around = row->parent == OBJECT_NONE ? 1 : object_count(m, &none);
+
+		for (size_t k = 0; k < n_around; k++) {
+			if (row->parent != OBJECT_NONE) {
+				object_path_at(m, &none, k, &around);
+				list = around;
+				list.kind = kind;
+			}
+			for (size_t i = 0; i < object_count(m, &list); i++, n++) {
+				object_path_at(m, &list, i, &path);
+				put_as_shown(m, &path, fixture_config);
+			}
+		}
+	}
+	assert_int_equal(n, 2 + 2 + 1 + 2 + 3 + 2 + 1 + 2 + 1 + 1);
+	model_free(m);
+	model_errors_free(&errors);
+}
+
 #define BACKENDS 10000
 
 static double read_seconds(void)
@@ -771,8 +867,9 @@ SUITE(edit)
 		cmocka_unit_test(edits_reach_into_includes),
 		cmocka_unit_test(several_edits_are_one_change),
 		cmocka_unit_test(what_get_shows_is_not_asked_for),
+		cmocka_unit_test(what_get_shows_may_be_put),
 		cmocka_unit_test(a_thousand_edits_of_a_large_text_take_a_second),
 	};
 
-	return cmocka_run_group_tests_name("edit", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("edit", tests, fixture_setup, fixture_teardown);
 }
