@@ -32,7 +32,7 @@ def link_tests(built: pathlib.Path, source: pathlib.Path, work: pathlib.Path, bu
         own = [str(path)]
     common = [*own, "-I", str(source), "-I", str(source / "include")]
     archives = [str(built / a) for a in ARCHIVES]
-    for name, sources in (("tool", ["tests/diff/edit_tool.c"]), ("suite", ["tests/unit/model/test_edit.c", "tests/unit/suite.c"])):
+    for name, sources in (("tool", ["tests/diff/edit_tool.c"]), ("suite", ["tests/unit/model/test_edit.c", "tests/unit/model/fixture.c", "tests/unit/suite.c"])):
         subprocess.run(["cc", *FLAGS, *common, *(str(source / s) for s in sources), "-o", str(work / name), "-Wl,-z,muldefs",
                         *archives, *archives, *LIBS], check=True, stderr=subprocess.DEVNULL)
     return [[str(work / "suite"), "edit"], [sys.executable, str(source / "tests/diff/edits.py"), "1", "--tool", str(work / "tool")]]

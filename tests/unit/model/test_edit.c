@@ -581,6 +581,35 @@ static void several_edits_are_one_change(void **state)
 		  0,
 		  NULL,
 		  { { NULL, 0 } } },
+		{ "a new one for the last, behind the comment of the one before",
+		  { .texts = { "sites = (\n  { name = \"a\"; }, # a\n  { name = \"b\"; }\n);" } },
+		  { { EDIT_DELETE, "sites/b", NULL, EDIT_IF_THERE },
+		    { EDIT_PUT, "sites/c", "{}", EDIT_IF_NOT_THERE } },
+		  -1,
+		  "",
+		  { "sites = (\n  { name = \"a\"; }, # a\n  { name = \"c\"; }\n);" },
+		  0,
+		  NULL,
+		  { { NULL, 0 } } },
+		{ "what is named may go and come back",
+		  { .texts = { POOLS } },
+		  { { EDIT_DELETE, "checks/w", NULL, EDIT_IF_THERE },
+		    { EDIT_PUT, "checks/w", "{\"type\": \"tcp\"}", EDIT_IF_NOT_THERE } },
+		  -1,
+		  "",
+		  { "pools = ( { name = \"p\"; site = \"a\"; check = \"w\"; } ); checks = ( { name = \"w\"; type = \"tcp\"; } );" },
+		  0,
+		  NULL,
+		  { { NULL, 0 } } },
+		{ "no check is no reference",
+		  { .texts = { "services = ( { name = \"s\"; vip_check = \"none\"; } ); checks = ( { name = \"none\"; } );" } },
+		  { { EDIT_DELETE, "checks/none", NULL, EDIT_IF_THERE } },
+		  -1,
+		  "",
+		  { "services = ( { name = \"s\"; vip_check = \"none\"; } ); checks = ( );" },
+		  0,
+		  NULL,
+		  { { NULL, 0 } } },
 		{ "made and unmade",
 		  { .texts = { "schema = 1;" } },
 		  { { EDIT_PUT, "sites/a", "{}", EDIT_IF_NOT_THERE },
@@ -748,6 +777,35 @@ static void what_get_shows_is_not_asked_for(void **state)
 	free_edit(&e);
 }
 
+/* What GET showed before all edits is not in force behind an edit of the same setting. */
+static void an_edit_before_is_what_is_in_force(void **state)
+{
+	static const char *const before[] = { "{\"dpdk\": {\"cores\": \"9\"}}",
+		                              "{\"dpdk\": {\"cores\": null}}" };
+	struct texts t = {
+		.texts = { "nodes = ( { name = \"n\"; dpdk = { cores = \"2-4\"; }; } );" }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(before); i++) {
+		struct edit edits[] = { edit_of(EDIT_PATCH, "nodes/n", before[i]),
+			                edit_of(EDIT_PATCH, "nodes/n",
+			                        "{\"dpdk\": {\"cores\": \"2,3,4\"}}") };
+		struct edit_result result;
+
+		edits[0].current = json_deep_copy(edits[1].value);
+		edits[1].current = json_deep_copy(edits[1].value);
+		assert_int_equal(edit_configuration(read_text, &t, "weir.conf", edits, 2, &result),
+		                 0);
+		assert_string_equal(
+		        text_after(&result, &t, 0),
+		        "nodes = ( { name = \"n\"; dpdk = { cores = \"2,3,4\"; }; } );");
+		edit_result_free(&result);
+		free_edit(&edits[0]);
+		free_edit(&edits[1]);
+	}
+}
+
 /* PUT of an object as GET shows it, in a text with defaults, forms and orders of its own. */
 static void put_as_shown(const struct model *m, const struct object_path *path, const char *text)
 {
@@ -867,6 +925,7 @@ SUITE(edit)
 		cmocka_unit_test(edits_reach_into_includes),
 		cmocka_unit_test(several_edits_are_one_change),
 		cmocka_unit_test(what_get_shows_is_not_asked_for),
+		cmocka_unit_test(an_edit_before_is_what_is_in_force),
 		cmocka_unit_test(what_get_shows_may_be_put),
 		cmocka_unit_test(a_thousand_edits_of_a_large_text_take_a_second),
 	};
