@@ -93,9 +93,15 @@ struct field {
 	bool flat;  /**< a record whose rows are shown as if they were of this one; of NULL none */
 	json_t *(*compute)(const void *record); /**< of FIELD_JSON; gives */
 	const char *one_of; /**< for its schema: the strings that there are, by '|'; NULL: any */
-	bool or_null;       /**< for its schema: a string or given JSON that may be NULL */
-	bool later;         /**< for its schema: who has the JSON adds it afterwards, or does not */
-	size_t only_if;     /**< offset + 1 of a bool: shown only where it is true; 0: always */
+	/** for its schema: an expression that all its strings match; NULL: none */
+	const char *pattern;
+	/** for its schema: strings, by '|'; of what is no string JSON. NULL: none */
+	const char *example;
+	/** for the schema of the record: the names that may be there together, each set by '|'; NULL: any */
+	const char *forms;
+	bool or_null;   /**< for its schema: a string or given JSON that may be NULL */
+	bool later;     /**< for its schema: who has the JSON adds it afterwards, or does not */
+	size_t only_if; /**< offset + 1 of a bool: shown only where it is true; 0: always */
 	const char *(*word)(int value);
 	/** of a shown string that is found by the struct; NULL: the string is in it */
 	const char *(*text_of)(const void *record);
@@ -338,6 +344,10 @@ MUST_CHECK json_t *record_to_json(const struct record_kind *r, const void *from)
 MUST_CHECK json_t *record_shown(const struct record_kind *r, const void *from);
 /** What record_shown() makes, as a JSON schema; given. Without memory it lacks something, as what jansson makes does. */
 MUST_CHECK json_t *record_schema(const struct record_kind *r);
+/** The strings of a list by '|', given. */
+MUST_CHECK json_t *record_words(const char *list);
+/** The examples of its rows as one record, given; what has none is not in it. */
+MUST_CHECK json_t *record_example(const struct record_kind *r);
 /** As record_shown(), of @p n records in a row, as a list. */
 MUST_CHECK json_t *record_list_shown(const struct record_kind *r, const void *from, size_t n);
 /**

@@ -267,11 +267,13 @@ static void set_problem(const struct drill_result *result, enum drill_outcome ou
 }
 
 #define DRILL_BODY_ROWS(X, t)                                                                      \
-	X(t, const char *, site, .most = MODEL_NAME_MAX - 1)                                       \
+	X(t, const char *, site, .most = MODEL_NAME_MAX - 1, .example = "ams")                     \
 	X(t, const char *, service, .most = MODEL_NAME_MAX - 1, .spare = true)                     \
-	X(t, const char *, clients, .most = ADDR_LONG_TEXT_MAX - 1)                                \
-	X(t, const char *, over, .shown = "for", .most = 32, .spare = true)                        \
-	X(t, const char *, until, .most = 40, .spare = true)                                       \
+	X(t, const char *, clients, .most = ADDR_LONG_TEXT_MAX - 1,                                \
+	  .pattern = "^[0-9a-fA-F:.]+/[0-9]+$", .example = "198.51.100.0/24|2001:db8::/48")        \
+	X(t, const char *, over, .shown = "for", .most = 32, .spare = true, FIELD_IS_DURATION,     \
+	  .example = "10m|1h", .forms = "|for|until")                                              \
+	X(t, const char *, until, .most = 40, .spare = true, FIELD_IS_INSTANT)                     \
 	SAID_ROWS(X, t)
 RECORD_ANSWER(drill_body, "drill", DRILL_BODY_ROWS);
 

@@ -56,15 +56,18 @@ struct change_request {
 
 /* The bodies of changes have rows of one struct: what a body lacks is NULL or false. */
 static const struct record_kind files_body = { .name = "files by name" };
-#define FILES_ROW(X, t) X(t, json_t *, files, .of = &files_body)
+#define FILES_ROW(X, t)                                                                            \
+	X(t, json_t *, files, .of = &files_body, .example = "{\"weir.conf\": \"schema = 1; ...\"}")
 #define BASE_ROWS(X, t)                                                                            \
-	X(t, const char *, base, .most = BASE_TEXT_MAX - 1, .spare = true)                         \
+	X(t, const char *, base, .most = BASE_TEXT_MAX - 1, .spare = true,                         \
+	  .pattern = "^(unknown|v?[0-9]+(-[0-9a-f]+)?)$", .example = "unknown")                    \
 	X(t, bool, replace, .spare = true)
 #define MAKE_ROWS(X, t)                                                                            \
 	SAID_ROWS(X, t)                                                                            \
 	X(t, bool, skip_bad_zones, .spare = true)                                                  \
-	X(t, const char *, confirm_within, .most = 32, .spare = true)                              \
-	X(t, const char *, pending, .most = 16, .spare = true)
+	X(t, const char *, confirm_within, .most = 32, .spare = true,                              \
+	  .pattern = "^(none|([0-9]+(d|h|m|s|ms))+)$", .example = "10m|none|24h")                  \
+	X(t, const char *, pending, .most = 16, .spare = true, .one_of = "refuse|confirm|join")
 #define APPLY_BODY_ROWS(X, t)                                                                      \
 	FILES_ROW(X, t)                                                                            \
 	BASE_ROWS(X, t)                                                                            \

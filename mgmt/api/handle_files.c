@@ -38,12 +38,16 @@ static bool read_file_part(const json_t *item, struct part *out)
 
 /* An entry is checked by read_file_part(): one error says what all of it must be. */
 #define PART_BODY_ROWS(X, t)                                                                       \
-	X(t, const char *, digest)                                                                 \
+	X(t, const char *, digest, .pattern = "^[0-9a-f]{64}$", .forms = "|offset data")           \
 	X(t, uint64_t, bytes)                                                                      \
 	X(t, uint64_t, offset, .spare = true)                                                      \
-	X(t, const char *, data, .spare = true)
+	X(t, const char *, data, .spare = true, .pattern = "^[A-Za-z0-9+/]*={0,2}$")
 RECORD_SHOWN(part_body, "part", PART_BODY_ROWS);
-#define UPLOAD_BODY_ROWS(X, t) X(t, json_t *, parts, .each = &part_body_kind)
+#define PARTS_EXAMPLE                                                                              \
+	"[{\"digest\": \"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\", \"bytes\": 5, \"offset\": 0, \"data\": \"aGVsbG8=\"}]"
+#define UPLOAD_BODY_ROWS(X, t)                                                                     \
+	X(t, json_t *, parts, .each = &part_body_kind, .most = BLOBS_PARTS_MAX,                    \
+	  .example = PARTS_EXAMPLE)
 RECORD_ANSWER(upload_body, "upload", UPLOAD_BODY_ROWS);
 
 /* Read the list of parts. @return NULL after a reply */

@@ -102,8 +102,9 @@ void handle_health_targets(struct core *core, struct http_request *r, struct htt
 }
 
 #define PROBE_BODY_ROWS(X, t)                                                                      \
-	X(t, const char *, pool, .most = MODEL_NAME_MAX - 1, .spare = true)                        \
-	X(t, const char *, backend, .most = MODEL_NAME_MAX - 1, .spare = true)                     \
+	X(t, const char *, pool, .most = MODEL_NAME_MAX - 1, .spare = true, .example = "web-ams",  \
+	  .forms = "pool backend|service site")                                                    \
+	X(t, const char *, backend, .most = MODEL_NAME_MAX - 1, .spare = true, .example = "b1")    \
 	X(t, const char *, service, .most = MODEL_NAME_MAX - 1, .spare = true)                     \
 	X(t, const char *, site, .most = MODEL_NAME_MAX - 1, .spare = true)
 RECORD_ANSWER(probe_body, "probe", PROBE_BODY_ROWS);

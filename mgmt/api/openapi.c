@@ -4,26 +4,69 @@
  * requests, and of answers from the rows that write them.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mgmt/api/handle.h"
 #include "mgmt/api/route.h"
 #include "mgmt/json/command.h"
+#include "mgmt/json/problem.h"
+#include "mgmt/sync/operations.h"
 
-#define WORD_MAX 64u /* bytes of a word of the table */
+#define WORD_MAX    64u /* bytes of a word of the table */
+#define FLAG        "true|false"
+#define NUMBER_MOST 999999999999999u /* of 15 digits: what handle_number() reads */
 
 /* What does not depend on the routes. */
-static const char other_response[] =
-        "{\"description\": \"a problem (RFC 9457)\", \"content\": "
-        "{\"application/problem+json\": {\"schema\": {\"$ref\": \"#/components/schemas/problem\"}}}}";
 static const char about[] =
         "{\"openapi\": \"3.1.0\", \"info\": {\"title\": \"Weir\"}, \"security\": [{\"token\": []}]}";
-static const char components[] =
-        "{\"schemas\": {\"problem\": {\"type\": \"object\", \"properties\": {"
+static const char problem_schema[] =
+        "{\"type\": \"object\", \"properties\": {"
         "\"type\": {\"type\": \"string\"}, \"title\": {\"type\": \"string\"}, "
         "\"status\": {\"type\": \"integer\"}, \"code\": {\"type\": \"string\"}, "
-        "\"detail\": {\"type\": \"string\"}}}}, "
-        "\"securitySchemes\": {\"token\": {\"type\": \"http\", \"scheme\": \"bearer\"}}}";
+        "\"detail\": {\"type\": \"string\"}, \"errors\": {\"type\": \"array\", \"items\": {\"type\": \"object\", "
+        "\"properties\": {\"field\": {\"type\": \"string\"}, \"detail\": {\"type\": \"string\"}}, "
+        "\"required\": [\"field\", \"detail\"]}}}, "
+        "\"required\": [\"type\", \"title\", \"status\", \"code\", \"detail\"]}";
+static const char security_schemes[] = "{\"token\": {\"type\": \"http\", \"scheme\": \"bearer\"}}";
+
+/* What a query parameter may be: an integer, one of some words, true or false, or any text. The first row that fits counts. */
+static const struct parameter {
+	const char *path; /* NULL: any */
+	const char *name;
+	const char *words;    /* by '|' */
+	const char *examples; /* of a text that is more than a name, by '|' */
+	uint64_t least, most;
+	bool is_required;
+} parameter_table[] = {
+	{ .path = "/v1/versions", .name = "limit", .least = 1, .most = 1000 },
+	{ .path = "/v1/events", .name = "limit", .least = 1, .most = 1000 },
+	{ .path = "/v1/overrides", .name = "limit", .least = 1, .most = OVERRIDES_MAX },
+	{ .path = "/v1/operations", .name = "limit", .least = 1, .most = OPERATIONS_MAX },
+	{ .name = "limit", .least = 1, .most = 100000 },
+	{ .name = "before", .least = 1, .most = NUMBER_MOST },
+	{ .name = "since", .least = 0, .most = NUMBER_MOST },
+	{ .path = "/v1/events", .name = "wait_ms", .least = 0, .most = 30000 },
+	{ .name = "wait_ms", .least = 0, .most = 60000 },
+	{ .name = "length", .examples = "1500" },
+	{ .name = "wait", .words = "local|all" },
+	{ .name = "dry_run", .words = FLAG },
+	{ .name = "ended", .words = FLAG },
+	{ .name = "files", .words = FLAG },
+	{ .name = "tcp", .words = FLAG },
+	{ .name = "state", .examples = "live|moving" },
+	{ .name = "source",
+	  .examples = "198.51.100.7:40000|[2001:db8::7]:40000",
+	  .is_required = true },
+	{ .name = "destination",
+	  .examples = "203.0.113.10:80/tcp|[2001:db8::a]:80/tcp:syn",
+	  .is_required = true },
+	{ .name = "name", .examples = "www.example.org", .is_required = true },
+	{ .name = "type", .examples = "A|AAAA" },
+	{ .name = "client", .examples = "198.51.100.7|198.51.100.0/24" },
+	{ .name = "resolver", .examples = "198.51.100.53" },
+	{ .name = "at", .examples = "2026-11-20T12:00:00Z" },
+};
 
 /* The next word of a list by spaces; false at its end. */
 static bool next_list_word(const char **at, char out[WORD_MAX])
@@ -66,14 +109,48 @@ static json_t *describe_json(json_t *schema)
 	                 json_with(json_object(), "schema", schema));
 }
 
-/* All parameters are texts. */
-static json_t *make_parameter(const char *name, const char *in)
+static bool is_change(const struct route *r)
 {
+	return strcmp(r->method, "GET") != 0 && strstr(r->query, "dry_run");
+}
+
+static const struct parameter *find_parameter(const char *path, const char *name)
+{
+	for (size_t i = 0; i < sizeof(parameter_table) / sizeof(parameter_table[0]); i++) {
+		const struct parameter *p = &parameter_table[i];
+
+		if (!strcmp(p->name, name) && (!p->path || !strcmp(p->path, path)))
+			return p;
+	}
+	return NULL;
+}
+
+static json_t *describe_value(const struct parameter *p)
+{
+	json_t *o = describe_type(p && p->most ? "integer" : "string");
+
+	if (p && p->most) {
+		json_object_set_new(o, "minimum", json_integer((json_int_t)p->least));
+		json_object_set_new(o, "maximum", json_integer((json_int_t)p->most));
+	} else if (p && p->words) {
+		json_object_set_new(o, "enum", record_words(p->words));
+	} else {
+		json_object_set_new(o, "maxLength", json_integer(HTTP_TEXT_MAX - 1));
+	}
+	if (p && p->examples)
+		json_object_set_new(o, "examples", record_words(p->examples));
+	return o;
+}
+
+static json_t *make_parameter(const char *path, const char *name, const char *in)
+{
+	const struct parameter *p = !strcmp(in, "query") ? find_parameter(path, name) : NULL;
 	json_t *o = json_with(json_object(), "name", json_string(name));
 
 	json_object_set_new(o, "in", json_string(in));
-	json_object_set_new(o, "required", json_boolean(!strcmp(in, "path")));
-	json_object_set_new(o, "schema", describe_type("string"));
+	json_object_set_new(o, "required",
+	                    json_boolean(!strcmp(in, "path") || (p && p->is_required)));
+	json_object_set_new(o, "schema", describe_value(p));
 	return o;
 }
 
@@ -85,15 +162,26 @@ static json_t *list_parameters(const struct route *r, unsigned n_parts)
 
 	for (unsigned i = 1; i <= n_parts; i++) {
 		snprintf(word, sizeof(word), "part%u", i);
-		json_array_append_new(list, make_parameter(word, "path"));
+		json_array_append_new(list, make_parameter(r->path, word, "path"));
 	}
 	while (next_list_word(&at, word))
-		json_array_append_new(list, make_parameter(word, "query"));
-	if (!strcmp(r->query, ROUTE_CHANGES)) {
-		json_array_append_new(list, make_parameter("If-Match", "header"));
-		json_array_append_new(list, make_parameter("Idempotency-Key", "header"));
+		json_array_append_new(list, make_parameter(r->path, word, "query"));
+	if (is_change(r)) {
+		json_array_append_new(list, make_parameter(r->path, "If-Match", "header"));
+		json_array_append_new(list, make_parameter(r->path, "Idempotency-Key", "header"));
 	}
 	return list;
+}
+
+/* An object of rows has no other members, nor have objects in it. */
+static void close_objects(json_t *schema)
+{
+	const char *name;
+	json_t *one;
+
+	json_object_foreach(json_object_get(schema, "properties"), name, one) close_objects(one);
+	if (json_object_get(schema, "properties"))
+		json_object_set_new(schema, "additionalProperties", json_false());
 }
 
 /* The rows that read a body describe it. Between nodes it is any object. */
@@ -103,10 +191,13 @@ static json_t *describe_body(const struct route *r)
 	bool is_required = json_array_size(json_object_get(schema, "required")) > 0;
 
 	if (r->body)
-		json_object_set_new(schema, "additionalProperties", json_false());
+		close_objects(schema);
 	json_object_del(schema, "title");
+	json_t *content = describe_json(schema);
+	json_object_set_new(json_object_get(content, "application/json"), "example",
+	                    r->body ? record_example(r->body) : json_object());
 	return json_with(json_with(json_object(), "required", json_boolean(is_required)), "content",
-	                 describe_json(schema));
+	                 content);
 }
 
 /*
@@ -118,7 +209,7 @@ static void describe_change(json_t *schema)
 	json_t *added = record_schema(&change_nodes_kind),
 	       *properties = json_object_get(schema, "properties");
 
-	json_object_update(properties, json_object_get(added, "properties"));
+	json_object_update_missing(properties, json_object_get(added, "properties"));
 	json_object_set_new(properties, "recovered", describe_type("boolean"));
 	json_object_del(schema, "required");
 	json_decref(added);
@@ -150,11 +241,111 @@ static json_t *describe_answer(const struct route *r)
 	} else if (r->answer) {
 		json_t *schema = record_schema(r->is_list ? &list : r->answer);
 
-		if (!strcmp(r->query, ROUTE_CHANGES))
+		if (is_change(r))
 			describe_change(schema);
 		json_object_set_new(o, "content", describe_json(schema));
+	} else {
+		json_object_set_new(
+		        o, "content",
+		        json_with(json_object(), r->media,
+		                  json_with(json_object(), "schema", describe_type("string"))));
 	}
 	return o;
+}
+
+/* --- problems: which answer a request is said by what kind of request it is --- */
+
+static const char *const kinds_of_requests[] = { "read", "body", "change", "peer", "nowhere" };
+enum { READ, BODY, CHANGE, PEER, NOWHERE, KINDS_OF_REQUESTS };
+
+static unsigned kind_of_request(const struct route *r)
+{
+	return r->role == HTTP_PEER        ? PEER
+	       : is_change(r)              ? CHANGE
+	       : !strcmp(r->method, "GET") ? READ
+	                                   : BODY;
+}
+
+static bool may_answer(const struct problem *p, unsigned kind)
+{
+	switch (p->scope) {
+	case PROBLEM_ANY:
+		return true;
+	case PROBLEM_NOWHERE:
+		return kind == NOWHERE;
+	case PROBLEM_BODY:
+		return kind == BODY || kind == CHANGE || kind == PEER;
+	case PROBLEM_CHANGE: /* nodes pass orders on, and ask of the store */
+		return kind == CHANGE || kind == PEER;
+	default:
+		return kind == PEER;
+	}
+}
+
+/* The codes that a kind of request has of a status, given; NULL: none. */
+static json_t *codes_of(unsigned kind, const char *status)
+{
+	json_t *codes = json_array();
+
+	for (size_t i = 0; i < problems_n; i++)
+		if (may_answer(&problems[i], kind) && strstr(problems[i].statuses, status))
+			json_array_append_new(codes, json_string(problems[i].code));
+	if (json_array_size(codes) > 0)
+		return codes;
+	json_decref(codes);
+	return NULL;
+}
+
+/* One of the problems, by its code. */
+static json_t *describe_problem(const char *status, json_t *codes)
+{
+	json_t *schema = json_pack("{s:[{s:s}, {s:{s:{s:i}, s:{s:o}}}]}", "allOf", "$ref",
+	                           "#/components/schemas/problem", "properties", "status", "const",
+	                           atoi(status), "code", "enum", codes);
+	json_t *content = json_with(json_object(), "application/problem+json",
+	                            json_with(json_object(), "schema", schema));
+
+	return json_with(json_with(json_object(), "description",
+	                           json_string("a problem (RFC 9457): docs/api.md has the codes")),
+	                 "content", content);
+}
+
+static const char *const statuses[] = { "400", "401", "403", "404", "405", "408", "409",
+	                                "410", "412", "413", "414", "415", "417", "422",
+	                                "428", "429", "431", "500", "501", "503", "505" };
+
+static json_t *list_problem_responses(void)
+{
+	json_t *o = json_object();
+	char name[WORD_MAX];
+
+	for (unsigned kind = 0; kind < KINDS_OF_REQUESTS; kind++)
+		for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+			json_t *codes = codes_of(kind, statuses[i]);
+
+			snprintf(name, sizeof(name), "%s-%s", kinds_of_requests[kind], statuses[i]);
+			if (codes)
+				json_object_set_new(o, name, describe_problem(statuses[i], codes));
+		}
+	return o;
+}
+
+/* References to those of the route's kind. */
+static void add_problems(json_t *responses, const struct route *r)
+{
+	unsigned kind = kind_of_request(r);
+
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+		json_t *codes = codes_of(kind, statuses[i]);
+
+		if (codes)
+			json_object_set_new(
+			        responses, statuses[i],
+			        json_pack("{s:o}", "$ref",
+			                  json_sprintf("#/components/responses/%s-%s",
+			                               kinds_of_requests[kind], statuses[i])));
+		json_decref(codes);
+	}
 }
 
 static json_t *describe_route(const struct route *r, unsigned n_parts)
@@ -164,13 +355,39 @@ static json_t *describe_route(const struct route *r, unsigned n_parts)
 	json_t *responses = json_with(json_object(), "2XX", describe_answer(r)),
 	       *o = json_with(json_object(), "summary", json_string(r->summary));
 
-	json_object_set_new(responses, "default", json_loads(other_response, 0, NULL));
+	if (!strcmp(r->method, "GET") && r->answer)
+		json_object_set_new(responses, "304",
+		                    json_with(json_object(), "description",
+		                              json_string("If-None-Match has the present ETag")));
+	add_problems(responses, r);
 	json_object_set_new(o, "x-role", json_string(roles[r->role]));
 	json_object_set_new(o, "parameters", list_parameters(r, n_parts));
 	json_object_set_new(o, "responses", responses);
-	if (!strcmp(r->method, "POST"))
+	if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "DELETE") != 0)
 		json_object_set_new(o, "requestBody", describe_body(r));
 	return o;
+}
+
+static json_t *make_components(void)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(
+	        o, "schemas",
+	        json_with(json_object(), "problem", json_loads(problem_schema, 0, NULL)));
+	json_object_set_new(o, "responses", list_problem_responses());
+	json_object_set_new(o, "securitySchemes", json_loads(security_schemes, 0, NULL));
+	return o;
+}
+
+/* The method as the description has it: "get". */
+static void write_method(const char *method, char out[WORD_MAX])
+{
+	size_t n = 0;
+
+	for (; method[n] && n < WORD_MAX - 1; n++)
+		out[n] = (char)(method[n] | 0x20);
+	out[n] = '\0';
 }
 
 void handle_openapi(struct core *core, struct http_request *r, struct http_reply *reply)
@@ -180,7 +397,7 @@ void handle_openapi(struct core *core, struct http_request *r, struct http_reply
 	(void)core;
 	(void)r;
 	for (size_t i = 0; i < route_table_n; i++) {
-		char path[HTTP_TEXT_MAX];
+		char path[HTTP_TEXT_MAX], method[WORD_MAX];
 		unsigned n_parts;
 
 		name_parts(route_table[i].path, path, &n_parts);
@@ -189,13 +406,13 @@ void handle_openapi(struct core *core, struct http_request *r, struct http_reply
 			item = json_object();
 			json_object_set_new(paths, path, item);
 		}
-		json_object_set_new(item, strcmp(route_table[i].method, "GET") ? "post" : "get",
-		                    describe_route(&route_table[i], n_parts));
+		write_method(route_table[i].method, method);
+		json_object_set_new(item, method, describe_route(&route_table[i], n_parts));
 	}
 	reply->json = json_loads(about, 0, NULL);
 	json_object_set_new(json_object_get(reply->json, "info"), "version",
 	                    json_string(WEIR_RELEASE));
 	json_object_set_new(reply->json, "paths", paths);
-	json_object_set_new(reply->json, "components", json_loads(components, 0, NULL));
+	json_object_set_new(reply->json, "components", make_components());
 	reply->status = 200;
 }

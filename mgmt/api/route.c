@@ -40,7 +40,6 @@
 #define NO_ANSWER     NULL, false, OBJECT_NONE
 #define ANSWER(kind)  &(kind), false, OBJECT_NONE
 #define LIST_OF(kind) &(kind), true, OBJECT_NONE
-
 /*
  * Objects may be read by who may read the differences between versions and the status, which show the same settings: a
  * viewer. What a viewer may not read are files (GET /v1/config): their comments, and zones. There is no secret in a
@@ -67,14 +66,21 @@
 		  NULL,                                                                            \
 		  false,                                                                           \
 		  OBJECT_##kind },
+/* What the 2XX answer is: a text, a record, a list of records. */
+#define TEXT_OF(media) NULL, false, media
+#define ANSWER(kind)   &(kind), false, NULL
+#define LIST_OF(kind)  &(kind), true, NULL
+/* Objects that others describe. */
+static const struct record_kind openapi_kind = { .name = "description" };
+static const struct record_kind exchanged_kind = { .name = "what nodes exchange" };
 
 const struct route route_table[] = {
 	{ "GET", "/", HTTP_VIEWER, "", NO_BODY, handle_page, "The status page, for people",
-	  NO_ANSWER },
+	  TEXT_OF("text/html") },
 	{ "GET", "/healthz", HTTP_NO_ROLE, "", NO_BODY, handle_healthz,
-	  "Whether this process answers", NO_ANSWER },
+	  "Whether this process answers", TEXT_OF("text/plain") },
 	{ "GET", "/metrics", HTTP_METRICS, "", NO_BODY, handle_metrics,
-	  "All processes' counters, for Prometheus", NO_ANSWER },
+	  "All processes' counters, for Prometheus", TEXT_OF("text/plain") },
 	{ "GET", "/v1/config", HTTP_OPERATOR, "", NO_BODY, handle_config_get,
 	  "The head with its files", ANSWER(version_shown) },
 	{ "POST", "/v1/config/check", HTTP_VIEWER, "", &check_body_kind, handle_config_check,
@@ -149,7 +155,7 @@ const struct route route_table[] = {
 	{ "GET", "/v1/node", HTTP_VIEWER, "", NO_BODY, handle_node, "This node",
 	  ANSWER(node_shown_kind) },
 	{ "GET", "/v1/openapi.json", HTTP_VIEWER, "", NO_BODY, handle_openapi,
-	  "This interface, as OpenAPI 3.1", NO_ANSWER },
+	  "This interface, as OpenAPI 3.1", ANSWER(openapi_kind) },
 	{ "GET", "/v1/processes", HTTP_VIEWER, "limit", NO_BODY, handle_processes,
 	  "This node's processes", LIST_OF(process_row_kind) },
 	{ "GET", "/v1/dataplane", HTTP_OPERATOR, "", NO_BODY, handle_dataplane,
@@ -181,11 +187,12 @@ const struct route route_table[] = {
 	{ "GET", "/v1/events", HTTP_VIEWER, "since limit wait_ms", NO_BODY, handle_events,
 	  "Events after an id; may wait for the next one", ANSWER(events_answer_kind) },
 	{ "POST", "/v1/peer/exchange", HTTP_PEER, "", NO_BODY, handle_peer_exchange,
-	  "Between nodes: what is new of you, or of your site; or one thing more", NO_ANSWER },
+	  "Between nodes: what is new of you, or of your site; or one thing more",
+	  ANSWER(exchanged_kind) },
 	{ "POST", "/v1/peer/files", HTTP_PEER, "", NO_BODY, handle_peer_files,
 	  "Between nodes: parts of files by their digests", ANSWER(parts_answer_kind) },
 	{ "GET", "/v1/peer/connections", HTTP_PEER, "", NO_BODY, handle_peer_connection_state,
-	  "Between nodes of a site: what weir-dataplane knows of slots", NO_ANSWER },
+	  "Between nodes of a site: what weir-dataplane knows of slots", ANSWER(exchanged_kind) },
 };
 const size_t route_table_n = sizeof(route_table) / sizeof(route_table[0]);
 

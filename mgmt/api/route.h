@@ -26,10 +26,11 @@ struct route {
 	const struct record_kind *body; /**< NULL: none, or a node's */
 	http_handler *handler;
 	const char *summary;
-	const struct record_kind *answer; /**< what it answers; NULL: docs/api.md alone says */
+	const struct record_kind *answer; /**< what it answers; NULL: a text */
 	bool is_list;                     /**< it answers a list of these (handle_list()) */
 	/** it answers an object of this kind (object_schema()), or with an answer a page of these; OBJECT_NONE: neither */
 	enum object_kind object;
+	const char *media;                /**< the type of a text */
 };
 extern const struct route route_table[];
 extern const size_t route_table_n;

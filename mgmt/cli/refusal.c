@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mgmt/cli/api.h"
+#include "mgmt/json/problem.h"
 #include "mgmt/json/row.h"
 
 bool api_succeeded(const struct api_reply *reply)
@@ -62,43 +63,6 @@ int api_status(const struct api_reply *reply)
 	}
 }
 
-/* What a person can do about each refusal. */
-static const char *find_advice(const char *code)
-{
-	static const struct {
-		const char *code, *what;
-	} rows[] = {
-		{ "guard", "to do it anyway: --override GUARD --reason TEXT (kept in the record)" },
-		{ "old-file",
-		  "make the file again from the version in force (weir pull NEW-DIRECTORY), or use --replace" },
-		{ "base-unknown",
-		  "what others did is in weir versions and weir diff; make the file again from the version in force (weir pull NEW-DIRECTORY), or use --replace" },
-		{ "stale", "somebody changed it meanwhile: look at weir diff, then try again" },
-		{ "unconfirmed",
-		  "keep the earlier version with weir confirm; or repeat the command with --confirm-pending or --join-pending" },
-		{ "store",
-		  "overrides still work (of a site: weir drain site NAME --scheduled); weir status says what is wrong" },
-		{ "store-unavailable",
-		  "overrides still work (of a site: weir drain site NAME --scheduled); weir store status says what is wrong" },
-		{ "not-here",
-		  "wait until weir store status has it here; if no node has its files any more: weir apply FILE --replace" },
-		{ "store-changed", "run the same command again: it shows what it would do now" },
-		{ "outcome-unknown",
-		  "look at weir versions and weir operations before you repeat the command" },
-		{ "mistakes",
-		  "correct the errors, then run weir config check; zone files are searched for next to the configuration file" },
-		{ "operation", "weir operations lists all with their states" },
-		{ "busy", "try again in a moment" },
-		{ "forbidden", "ask somebody whose role allows it" },
-		{ "unauthorized", "ask somebody whose role allows it" },
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (strcmp(rows[i].code, code) == 0)
-			return rows[i].what;
-	return NULL;
-}
-
 /* What @p known does not hold already. */
 static void print_refusal_list(const json_t *list, const char *key, bool only_failed,
                                const char *known)
@@ -130,7 +94,7 @@ int api_refusal_with(const struct api_reply *reply, const char *anyway)
 {
 	const json_t *body = reply->body;
 	const char *code = api_text(body, "code", "");
-	const char *what = anyway ? NULL : find_advice(code);
+	const char *what = anyway ? NULL : problem_cure(code);
 	const char *detail = api_text(body, "detail", "");
 
 	rows_write(stderr, json_at(body, "mistakes"), SIZE_MAX,

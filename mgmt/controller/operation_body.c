@@ -36,20 +36,26 @@ static bool is_listed(const char *const *list, size_t n, const char *name)
 	return false;
 }
 
-#define REGION   "region="
-#define OF_NAMES .element = &record_string, .spare = true
+#define REGION "region="
+static const struct field name_item = { .kind = FIELD_STRING,
+	                                .most = MODEL_NAME_MAX - 1,
+	                                FIELD_IS_NAME };
+#define OF_NAMES .element = &name_item, .spare = true
 #define ORDER_ROWS(X, t)                                                                           \
 	SAID_ROWS(X, t)                                                                            \
 	X(t, json_t *, override_guards, OF_NAMES)                                                  \
 	X(t, json_t *, without, OF_NAMES)
 #define BEGIN_BODY_ROWS(X, t)                                                                      \
-	X(t, const char *, what, .shown = "do", .most = 16)                                        \
-	X(t, json_t *, sites, OF_NAMES)                                                            \
-	X(t, const char *, label, .most = MODEL_NAME_MAX + sizeof(REGION), .spare = true)          \
+	X(t, const char *, what, .shown = "do", .most = 16, .one_of = "drain|shift|undrain",       \
+	  .example = "drain")                                                                      \
+	X(t, json_t *, sites, OF_NAMES, .example = "[\"ams\"]")                                    \
+	X(t, const char *, label, .most = MODEL_NAME_MAX + sizeof(REGION), .spare = true,          \
+	  .pattern = "^region=.+$")                                                                \
 	X(t, const char *, service, .most = MODEL_NAME_MAX - 1, .spare = true)                     \
-	X(t, const char *, level, .most = 16, .spare = true)                                       \
-	X(t, const char *, over, .most = 32, .spare = true)                                        \
-	X(t, const char *, until, .most = 64, .spare = true)                                       \
+	X(t, const char *, level, .most = 16, .spare = true,                                       \
+	  .pattern = "^[0-9]+(\\.[0-9]{1,4})?%$")                                                  \
+	X(t, const char *, over, .most = 32, .spare = true, FIELD_IS_DURATION)                     \
+	X(t, const char *, until, .most = 64, .spare = true, FIELD_IS_INSTANT)                     \
 	X(t, bool, now, .spare = true)                                                             \
 	X(t, bool, withdraw, .spare = true)                                                        \
 	ORDER_ROWS(X, t)

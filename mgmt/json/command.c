@@ -304,22 +304,26 @@ json_t *nothing_to_end_to_json(const struct command *c, const struct command_res
 	return record_shown(&nothing_row_kind, &row);
 }
 
-#define OF_NAME .most = MODEL_NAME_MAX - 1, .spare = true
+#define OF_NAME .most = MODEL_NAME_MAX - 1, .spare = true, FIELD_IS_NAME
 #define TARGET_BODY_ROWS(X, t)                                                                     \
-	X(t, const char *, site, OF_NAME)                                                          \
+	X(t, const char *, site, OF_NAME, .example = "ams",                                        \
+	  .forms = "site|site service|node|pool backend")                                          \
 	X(t, const char *, backend, OF_NAME)                                                       \
 	X(t, const char *, node, OF_NAME)                                                          \
 	X(t, const char *, pool, OF_NAME)                                                          \
 	X(t, const char *, service, OF_NAME)
 RECORD_SHOWN(target_body, "target", TARGET_BODY_ROWS);
 #define COMMAND_BODY_ROWS(X, t)                                                                    \
-	X(t, const char *, what, .shown = "do", .most = 16)                                        \
-	X(t, const char *, over, .most = 32, .spare = true)                                        \
-	X(t, const char *, from, .most = 64, .spare = true)                                        \
-	X(t, const char *, until, .most = 64, .spare = true)                                       \
+	X(t, const char *, what, .shown = "do", .most = 16,                                        \
+	  .one_of = "drain|disable|force_up|hold|undrain|enable", .example = "drain")              \
+	X(t, const char *, over, .most = 32, .spare = true, FIELD_IS_DURATION,                     \
+	  .example = "5m|0|1h30m")                                                                 \
+	X(t, const char *, from, .most = 64, .spare = true, FIELD_IS_INSTANT)                      \
+	X(t, const char *, until, .most = 64, .spare = true, FIELD_IS_INSTANT,                     \
+	  .example = "+4h|never")                                                                  \
 	X(t, bool, now, .spare = true)                                                             \
 	SAID_ROWS(X, t)                                                                            \
-	X(t, json_t *, target, .of = &target_body_kind, .spare = true)                             \
+	X(t, json_t *, target, .of = &target_body_kind, .spare = true, .forms = "target|id")       \
 	X(t, const char *, id, .most = MODEL_ID_MAX - 1, .spare = true)                            \
 	X(t, json_t *, override_guards, .element = &record_string, .spare = true)
 RECORD_ANSWER(command_body, "command", COMMAND_BODY_ROWS);

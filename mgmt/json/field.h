@@ -48,8 +48,15 @@ void field_refuse(struct field_reader *f, const char *name, const char *format, 
 /** A list of one error, [{field, detail}], given. */
 MUST_CHECK json_t *field_errors_json(const char *name, const char *detail);
 /** Rows of the bodies of changes. */
-#define REASON_ROW(X, t) X(t, const char *, reason, .most = VERSION_REASON_MAX - 1, .always = true)
+#define REASON_ROW(X, t)                                                                           \
+	X(t, const char *, reason, .most = VERSION_REASON_MAX - 1, .always = true,                 \
+	  .example = "a new rack")
 #define AUTHOR_ROW(X, t) X(t, const char *, author, .most = VERSION_AUTHOR_MAX - 1, .spare = true)
+/** Of a row of a body: what a duration is, or an instant; who reads it knows more. */
+#define FIELD_IS_DURATION .pattern = "^(0|([0-9]+(d|h|m|s|ms))+)$"
+#define FIELD_IS_INSTANT  .pattern = "^(never|\\+(0|([0-9]+(d|h|m|s|ms))+)|[0-9]{4}-.*)$"
+/** Likewise a name. */
+#define FIELD_IS_NAME .pattern = "^[^\\u0000-\\u0020\\u007f]+$"
 #define SAID_ROWS(X, t)                                                                            \
 	REASON_ROW(X, t)                                                                           \
 	AUTHOR_ROW(X, t)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A body and its answer held against what GET /v1/openapi.json says of the route: each member of one is in the other, with its type. */
+/* A body and its answer held against what GET /v1/openapi.json says of the route: each member of one is in the other, with its type; problems by their codes. */
 #ifndef WEIR_TESTS_MGMT_DESCRIBED_H
 #define WEIR_TESTS_MGMT_DESCRIBED_H
 
@@ -11,7 +11,7 @@
 #include "mgmt/api/route.h"
 #include "tests/unit/described.h"
 
-static json_t *described_paths; /* of the interface, made once */
+static json_t *described_paths, *described_responses; /* of the interface, made once */
 /* By the index of a route: an answer, and a body, of it was held against its schema. */
 static bool described_answered[128], described_asked[128];
 
@@ -79,6 +79,23 @@ static inline void described_hold_body(int i, const struct http_request *r)
 	json_decref(body);
 }
 
+/* A problem's status is one of the route's, and its code one of that status. */
+static inline void described_hold_problem(int i, const struct http_reply *reply)
+{
+	char status[16];
+
+	snprintf(status, sizeof(status), "%u", reply->status);
+	const json_t *at = json_object_get(
+	        json_object_get(described_route(&route_table[i]), "responses"), status);
+	const char *name = json_get_text(at, "$ref"), *code = json_get_text(reply->json, "code");
+	at = json_object_get(described_responses, name ? strrchr(name, '/') + 1 : "");
+	at = json_object_get(json_object_get(at, "content"), "application/problem+json");
+	at = json_array_get(json_object_get(json_object_get(at, "schema"), "allOf"), 1);
+	if (!json_lists(json_at(at, "properties.code.enum"), code ? code : ""))
+		fail_msg("%s %s: %s %s is not described", route_table[i].method,
+		         route_table[i].path, status, code ? code : "");
+}
+
 /* Hold a request and its answer against the description of its route. */
 static inline void described_hold(struct core *core, const struct http_request *r,
                                   const struct http_reply *reply)
@@ -86,13 +103,18 @@ static inline void described_hold(struct core *core, const struct http_request *
 	int i = described_find_route(r->method, r->path);
 	struct http_reply interface = { 0 };
 
-	if (i < 0 || reply->status < 200 || reply->status > 299)
+	if (i < 0 || reply->status < 200)
 		return;
 	if (!described_paths) {
 		handle_openapi(core, NULL, &interface);
 		described_paths = json_incref(json_object_get(interface.json, "paths"));
+		described_responses = json_incref(json_at(interface.json, "components.responses"));
 		http_reply_fini(&interface);
 	}
+	if (reply->status > 399 && reply->json) /* else memory was short */
+		described_hold_problem(i, reply);
+	if (reply->status > 299)
+		return;
 	if (route_table[i].body)
 		described_hold_body(i, r);
 	if ((!route_table[i].answer && route_table[i].object == OBJECT_NONE) || !reply->json)

@@ -454,12 +454,13 @@ class Overrides(unittest.TestCase):
             base = re.sub(r"/\{part1\}.*", "/", path)
             self.assertTrue(base in text, path)
             for of in item.values():
-                self.assertEqual(list(of["responses"]), ["2XX", "default"], path)
-            described = item.get("get", {"responses": {"2XX": {}}})["responses"]["2XX"].get("content")
-            answer = self.node.ask("GET", path) if described and "{" not in path and path != "/v1/dns/explain" else None
-            if answer and described:
-                self.assertEqual(answer.status, 200, path)
-                self.assertLessEqual(set(answer.json), set(described["application/json"]["schema"]["properties"]), path)
+                self.assertLessEqual({"2XX", "400", "401", "404", "500", "503"}, set(of["responses"]), path)
+                self.assertNotIn("default", of["responses"], path)
+                self.assertEqual(len(of["responses"]["2XX"]["content"]), 1, path)
+            needed = [p for p in item.get("get", {}).get("parameters", []) if p["required"]]
+            if "get" in item and not needed:  # each answer is held against its description (api_node.py)
+                answer = self.node.ask("GET", path)
+                self.assertTrue(answer.status == 200 or answer.code == "process-unreachable", path)
             if "post" not in item:
                 continue
             schema = item["post"]["requestBody"]["content"]["application/json"]["schema"]

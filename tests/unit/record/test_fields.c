@@ -522,9 +522,10 @@ static void a_struct_and_its_rows_are_one_list(void **state)
 	expect_text(
 	        record_schema(&ship_kind),
 	        "{\"title\": \"ship\", \"type\": \"object\", \"properties\": {\"name\": {\"type\": \"string\"}, "
-	        "\"guests\": {\"type\": \"integer\"}, "
+	        "\"guests\": {\"type\": \"integer\", \"minimum\": 0, \"maximum\": 4294967295}, "
 	        "\"since\": {\"type\": [\"string\", \"null\"], \"format\": \"date-time\"}, "
-	        "\"rooms\": {\"type\": [\"integer\", \"null\"]}, \"boats\": {\"type\": \"integer\"}}, "
+	        "\"rooms\": {\"type\": [\"integer\", \"null\"], \"minimum\": 0}, "
+	        "\"boats\": {\"type\": \"integer\", \"minimum\": 0}}, "
 	        "\"required\": [\"name\", \"since\", \"rooms\"]}");
 }
 
@@ -567,20 +568,20 @@ static void a_schema_says_what_is_shown(void **state)
 	/* in single quotes, to be read */
 	char expected[] =
 	        "{'title':'crate','type':'object','properties':{'label':{'type':'string'},"
-	        "'owner':{'type':['string','null']},'small':{'type':'integer'},'u16':{'type':'integer'},"
+	        "'owner':{'type':['string','null']},'small':{'type':'integer','minimum':0,'maximum':255},'u16':{'type':'integer','minimum':0,'maximum':65535},"
 	        "'below':{'type':'integer'},'weight':{'type':['number','null']},"
-	        "'made':{'type':['string','null'],'format':'date-time'},'guests':{'type':['integer','null']},"
+	        "'made':{'type':['string','null'],'format':'date-time'},'guests':{'type':['integer','null'],'minimum':0},"
 	        "'best':{'title':'leg','type':['object','null'],'properties':{"
-	        "'name':{'type':'string'},'n':{'type':'integer'}},"
+	        "'name':{'type':'string','maxLength':7},'n':{'type':'integer','minimum':0,'maximum':4294967295}},"
 	        "'required':['name']},'legs':{'type':'array','items':{'title':'leg','type':'object',"
-	        "'properties':{'name':{'type':'string'},'n':{'type':'integer'}},'required':['name']}},"
-	        "'words':{'type':'array','items':{'type':'string'}},'paint':{'title':'paint',"
+	        "'properties':{'name':{'type':'string','maxLength':7},'n':{'type':'integer','minimum':0,'maximum':4294967295}},'required':['name']}},"
+	        "'words':{'type':'array','items':{'type':'string'},'maxItems':2},'paint':{'title':'paint',"
 	        "'type':'object','properties':{'colour':{'type':'string','enum':['red','green']}},"
 	        "'required':['colour']},'size':{'type':'string'},'sender':{'type':'string'},"
 	        "'range':{'type':'string'},'taken':{'type':'boolean'},"
 	        "'notes':{'type':['array','null'],'items':{'type':'string'}},'extra':{},"
-	        "'name':{'type':'string'},'n':{'type':'integer'},"
-	        "'of_it':{'title':'part','type':'object','properties':{'u8':{'type':'integer'}},'required':['u8']},"
+	        "'name':{'type':'string','maxLength':7},'n':{'type':'integer','minimum':0,'maximum':4294967295},"
+	        "'of_it':{'title':'part','type':'object','properties':{'u8':{'type':'integer','minimum':0,'maximum':255}},'required':['u8']},"
 	        "'sum':{},'spare_sum':{}},"
 	        "'required':['label','owner','small','u16','below','weight','made','guests','best','legs',"
 	        "'paint','notes','of_it','sum']}";
@@ -593,6 +594,53 @@ static void a_schema_says_what_is_shown(void **state)
 	assert_string_equal(text, expected);
 	free(text);
 	json_decref(schema);
+}
+
+/* A body's texts have limits and no control characters; its record may be one of some forms. */
+#define ORDER_ROWS(X, t)                                                                           \
+	X(t, const char *, what, .one_of = "sail|stay", .example = "sail")                         \
+	X(t, const char *, reason, .most = 20, .always = true, .example = "a b|c")                 \
+	X(t, const char *, harbour, .most = 9, .spare = true, .forms = "|harbour|lat lon")         \
+	X(t, const char *, lat, .most = 5, .pattern = "^[0-9]+$", .spare = true)                   \
+	X(t, const char *, lon, .most = 5, .pattern = "^[0-9]+$", .spare = true)                   \
+	X(t, json_t *, crew, .element = &record_string, .most = 3, .example = "[\"ada\"]")
+RECORD_SHOWN(order, "order", ORDER_ROWS);
+
+static void a_schema_of_a_body_has_its_limits_and_an_example(void **state)
+{
+	const struct {
+		const char *at, *expected;
+	} rows[] = {
+		{ "properties.what", "{\"type\": \"string\", \"enum\": [\"sail\", \"stay\"]}" },
+		{ "properties.reason.maxLength", "20" },
+		{ "properties.reason.examples", "[\"a b\", \"c\"]" },
+		{ "properties.harbour",
+		  "{\"type\": \"string\", \"maxLength\": 9, \"pattern\": \"^[^\\\\u0000-\\\\u001f\\\\u007f]*$\"}" },
+		{ "properties.lat.pattern", "\"^[0-9]+$\"" },
+		{ "properties.crew.maxItems", "3" },
+		{ "oneOf",
+		  "[{\"required\": [], \"properties\": {\"harbour\": false, \"lat\": false, \"lon\": false}}, "
+		  "{\"required\": [\"harbour\"], \"properties\": {\"lat\": false, \"lon\": false}}, "
+		  "{\"required\": [\"lat\", \"lon\"], \"properties\": {\"harbour\": false}}]" },
+	};
+	json_t *schema = record_schema(&order_kind);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *expected = json_loads(rows[i].expected, JSON_DECODE_ANY, NULL),
+		       *at = schema;
+		char way[100], *rest = way, *name;
+
+		snprintf(way, sizeof(way), "%s", rows[i].at);
+		while ((name = strsep(&rest, ".")))
+			at = json_object_get(at, name);
+		if (!json_equal(at, expected))
+			fail_msg("%s: %s", rows[i].at, json_dumps(at, JSON_ENCODE_ANY));
+		json_decref(expected);
+	}
+	json_decref(schema);
+	expect_text(record_example(&order_kind),
+	            "{\"what\": \"sail\", \"reason\": \"a b\", \"crew\": [\"ada\"]}");
 }
 
 /* A count that is wrong reads nothing behind the array. */
@@ -646,6 +694,7 @@ SUITE(fields)
 		cmocka_unit_test(a_row_of_a_list_may_be_something_else),
 		cmocka_unit_test(a_list_in_a_struct_has_no_more_than_its_room),
 		cmocka_unit_test(a_schema_says_what_is_shown),
+		cmocka_unit_test(a_schema_of_a_body_has_its_limits_and_an_example),
 		cmocka_unit_test(a_schema_has_the_words_that_are_known),
 	};
 
