@@ -12,9 +12,12 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import typing
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "mgmt"))
 import layout
+import openapi_check
 import plan as planning
 from net import Host, Lab, LabError, Process, call, executable, wait_until
 from servers import Backend, Resolver, pass_program
@@ -186,7 +189,14 @@ class Node:
         answer = connection.getresponse()
         text = answer.read()
         connection.close()
+        if path != "/v1/openapi.json":
+            openapi_check.learn(self.describe)
+            openapi_check.hold(method, path, answer.status, answer.headers.get("Content-Type"), text)
         return answer.status, json.loads(text) if text else None
+
+    def describe(self) -> tuple[int, bytes]:
+        status, whole = self.api("GET", "/v1/openapi.json")
+        return status, json.dumps(whole).encode()
 
     def ctl(self, process: str, request: dict[str, typing.Any], timeout_s: float = 10) -> typing.Any:
         """Ask a process on its control socket; its answer, parsed."""

@@ -18,6 +18,8 @@ import tempfile
 import time
 import typing
 
+import openapi_check
+
 # A program built with AddressSanitizer refuses to start behind a preloaded library unless told to.
 PRELOAD_FIRST = {"ASAN_OPTIONS": "verify_asan_link_order=0"}
 ZONE = "$ORIGIN shop.example.\n$TTL 60\n@ SOA ns1 host 1 60 60 60 60\n@ NS ns1\nns1 A 192.0.2.53\n"
@@ -187,7 +189,12 @@ class Node:
                 [self.program, "--conf-dir", self.conf, "--state-dir", self.state, "--run-dir", self.run,
                  "--bpf-dir", self.dir.name, "--node", self.name], stdout=log, stderr=log)
         wait_for("the API", self.answers)
+        openapi_check.learn(self.describe)
         return self
+
+    def describe(self) -> tuple[int, bytes]:
+        a = self.ask("GET", "/v1/openapi.json")
+        return a.status, a.raw
 
     def answers(self) -> bool:
         try:
@@ -236,7 +243,9 @@ class Node:
             headers.setdefault("Content-Type", "application/json")
         try:
             c.request(method, path, body=raw, headers=headers)
-            return Answer(c.getresponse())
+            answer = Answer(c.getresponse())
+            openapi_check.hold(method, path, answer.status, answer.headers.get("Content-Type"), answer.raw)
+            return answer
         finally:
             c.close()
 
