@@ -78,7 +78,8 @@ static json_t *words_schema(const struct field *f)
 	json_t *words = json_array();
 
 	for (size_t i = 0; i < f->most; i++)
-		json_array_append_new(words, json_string(f->word((int)i)));
+		if (f->word((int)i)) /* NULL: a value that is none */
+			json_array_append_new(words, json_string(f->word((int)i)));
 	return json_pack("{s:s, s:o}", "type", "string", "enum", words);
 }
 

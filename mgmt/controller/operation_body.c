@@ -36,6 +36,17 @@ static bool is_listed(const char *const *list, size_t n, const char *name)
 	return false;
 }
 
+/* A guard that a person may override by its name; NULL: the rule is none. */
+static const char *guard_word(int rule)
+{
+	return rule_rows[rule].scope == RULE_OPERATION && rule_may_override(rule)
+	               ? rule_rows[rule].name
+	               : NULL;
+}
+
+static const struct field guard_item = { .kind = FIELD_WORD,
+	                                 .word = guard_word,
+	                                 .most = RULE_COUNT };
 #define REGION "region="
 static const struct field name_item = { .kind = FIELD_STRING,
 	                                .most = MODEL_NAME_MAX - 1,
@@ -43,7 +54,7 @@ static const struct field name_item = { .kind = FIELD_STRING,
 #define OF_NAMES .element = &name_item, .spare = true
 #define ORDER_ROWS(X, t)                                                                           \
 	SAID_ROWS(X, t)                                                                            \
-	X(t, json_t *, override_guards, OF_NAMES)                                                  \
+	X(t, json_t *, override_guards, .element = &guard_item, .spare = true)                     \
 	X(t, json_t *, without, OF_NAMES)
 #define BEGIN_BODY_ROWS(X, t)                                                                      \
 	X(t, const char *, what, .shown = "do", .most = 16, .one_of = "drain|shift|undrain",       \

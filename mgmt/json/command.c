@@ -313,6 +313,15 @@ json_t *nothing_to_end_to_json(const struct command *c, const struct command_res
 	X(t, const char *, pool, OF_NAME)                                                          \
 	X(t, const char *, service, OF_NAME)
 RECORD_SHOWN(target_body, "target", TARGET_BODY_ROWS);
+/* A guard of commands; NULL: the rule is none. */
+static const char *guard_word(int rule)
+{
+	return rule_rows[rule].scope == RULE_OVERRIDE ? rule_rows[rule].name : NULL;
+}
+
+static const struct field guard_item = { .kind = FIELD_WORD,
+	                                 .word = guard_word,
+	                                 .most = RULE_COUNT };
 #define COMMAND_BODY_ROWS(X, t)                                                                    \
 	X(t, const char *, what, .shown = "do", .most = 16,                                        \
 	  .one_of = "drain|disable|force_up|hold|undrain|enable", .example = "drain")              \
@@ -325,7 +334,8 @@ RECORD_SHOWN(target_body, "target", TARGET_BODY_ROWS);
 	SAID_ROWS(X, t)                                                                            \
 	X(t, json_t *, target, .of = &target_body_kind, .spare = true, .forms = "target|id")       \
 	X(t, const char *, id, .most = MODEL_ID_MAX - 1, .spare = true)                            \
-	X(t, json_t *, override_guards, .element = &record_string, .spare = true)
+	X(t, json_t *, override_guards, .element = &guard_item, .spare = true,                     \
+	  .most = COMMAND_GUARDS_MAX)
 RECORD_ANSWER(command_body, "command", COMMAND_BODY_ROWS);
 
 static int64_t read_instant(struct field_reader *f, const char *name, const char *text,

@@ -99,7 +99,7 @@ class Description:
     def responses(self, method: str, target: str) -> dict[str, typing.Any]:
         """By status; what is no route, or no method of one, has answers of its own."""
         path = self.find(target)
-        operation = self.whole["paths"].get(path, {}).get({"HEAD": "get"}.get(method, method.lower()))
+        operation = self.whole["paths"].get(path, {}).get({"HEAD": "get"}.get(method, method.lower() if method.isupper() else ""))
         if operation:
             return operation["responses"]
         prefix = "nowhere-"
