@@ -139,7 +139,7 @@ void handle_events(struct core *core, struct http_request *r, struct http_reply 
 	if (!may_go_on) {
 		http_problem(reply, 503, "busy",
 		             "too many requests wait for events; ask again in a second");
-		reply->retry = true;
+		reply->retry_s = 1;
 	}
 }
 

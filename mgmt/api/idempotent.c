@@ -163,7 +163,8 @@ bool idempotent_begin(struct core *core, struct http_request *r, struct http_rep
 
 void idempotent_end(struct core *core, const struct http_request *r, const struct http_reply *reply)
 {
-	char *body = reply->status < 500 ? format_stored(reply) : NULL;
+	/* what may be asked again later is not decided yet */
+	char *body = reply->status < 500 && !reply->retry_s ? format_stored(reply) : NULL;
 
 	core_lock(core);
 	struct store *store = intent_store(core->intent);

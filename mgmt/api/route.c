@@ -350,7 +350,7 @@ static bool read_body(struct http_request *r, struct http_reply *reply)
 	if (!reserve_values(r, n)) {
 		http_problem(reply, 503, "busy",
 		             "other large bodies are being read; ask again in a second");
-		reply->retry = true;
+		reply->retry_s = 1;
 		return false;
 	}
 	r->json = json_read(r->body, r->n_body, JSON_REJECT_DUPLICATES, &error);
@@ -399,7 +399,7 @@ static bool may_call(const struct route *route, const struct http_request *reque
 	if (route->role > HTTP_NO_ROLE && request->unjudged) {
 		http_problem(reply, 503, "busy",
 		             "who asks cannot be found out now; ask again in a second");
-		reply->retry = true;
+		reply->retry_s = 1;
 		return false;
 	}
 	if (!role_reaches(request->role, route->role)) {

@@ -30,6 +30,12 @@ static const struct version *find_chosen(const struct core *core, struct version
 	return out;
 }
 
+/* Whole seconds until then, at least one: who asks again a moment early is refused once more. */
+static unsigned count_seconds(int64_t left_ms)
+{
+	return left_ms > 1000 ? (unsigned)((left_ms + 999) / 1000) : 1;
+}
+
 void unconfirmed_refuse(struct core *core, struct http_reply *reply)
 {
 	struct version chosen;
@@ -39,7 +45,7 @@ void unconfirmed_refuse(struct core *core, struct http_reply *reply)
 	struct version back;
 	uint64_t to = intent_last_confirmed(core->intent, &back) ? 0 : back.number;
 
-	http_problem(reply, 412, "unconfirmed",
+	http_problem(reply, 409, "unconfirmed",
 	             "version %" PRIu64
 	             " by %s is not confirmed yet and goes back to version %" PRIu64
 	             " at %s; confirm it, roll back to %" PRIu64
@@ -47,6 +53,7 @@ void unconfirmed_refuse(struct core *core, struct http_reply *reply)
 	             head->number, head->author, to, clock_text(head->confirm_by_ms, by), to);
 	json_object_set_new(reply->json, "version", version_to_json(head, head));
 	json_object_set_new(reply->json, "rolls_back_to", json_integer((json_int_t)to));
+	reply->retry_s = count_seconds(head->confirm_by_ms - clock_believed_ms());
 }
 
 #define UNCONFIRMED_ROWS(X, t)                                                                     \

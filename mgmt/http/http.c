@@ -52,6 +52,7 @@ void http_problem(struct http_reply *reply, unsigned status, const char *code, c
 	reply->status = status;
 	reply->etag[0] = '\0';
 	reply->replayed = false;
+	reply->retry_s = 0;
 }
 
 char *http_reply_text(const struct http_reply *reply)

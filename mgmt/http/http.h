@@ -101,8 +101,8 @@ struct http_reply {
 	char challenge[64]; /**< WWW-Authenticate */
 	char allow[64];     /**< Allow */
 	bool replayed;
-	bool retry; /**< asking again in a second may help: Retry-After */
-	bool dense; /**< json goes without line breaks, which are a third of a long answer */
+	unsigned retry_s; /**< asking again then may help: Retry-After; 0: not said */
+	bool dense;       /**< json goes without line breaks, which are a third of a long answer */
 };
 
 /**

@@ -104,7 +104,8 @@ static void print_reply_head(FILE *out, const struct http_conn *c, size_t n)
 	add_header(out, "WWW-Authenticate", r->challenge);
 	add_header(out, "Allow", r->allow);
 	add_header(out, "Idempotent-Replay", r->replayed ? "true" : "");
-	add_header(out, "Retry-After", r->retry ? "1" : "");
+	if (r->retry_s)
+		fprintf(out, "Retry-After: %u\r\n", r->retry_s);
 	add_header(out, "Connection", c->head.close ? "close" : "");
 	fputs("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
 	      "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n\r\n",
@@ -163,7 +164,7 @@ enum http_step http_send_reply(struct http_conn *c)
 		free(c->text);
 		http_problem(&c->reply, 503, "busy",
 		             "too many answers are being sent at once; ask again in a second");
-		c->reply.retry = true;
+		c->reply.retry_s = 1;
 		c->text = http_reply_text(&c->reply);
 	}
 	if (c->unread || c->server->stop_by_ms)
@@ -183,7 +184,7 @@ enum http_step http_refuse(struct http_conn *c, unsigned status, const char *cod
                            const char *detail)
 {
 	http_problem(&c->reply, status, code, "%s", detail);
-	c->reply.retry = status == 429 || status == 503;
+	c->reply.retry_s = status == 429 || status == 503;
 	c->unread = true;
 	return http_send_reply(c);
 }

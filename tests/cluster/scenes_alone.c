@@ -57,7 +57,7 @@ void scenes_alone_versions(struct scene *s)
 	      scene_version_state(n, confirmed));
 	struct node_answer a = scene_apply(s, n, 70, "1m");
 
-	JUDGE(s, a.status == 412 && !strcmp(scene_text(a.json, "code"), "unconfirmed"),
+	JUDGE(s, a.status == 409 && !strcmp(scene_text(a.json, "code"), "unconfirmed"),
 	      "a second one: %u %s", a.status, a.text);
 	node_answer_fini(&a);
 	if (sched_chance(500))

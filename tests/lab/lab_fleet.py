@@ -180,7 +180,7 @@ class Fleet(unittest.TestCase):
         said = self.nodes[1].ask("GET", "/v1/store").json
         self.assertEqual((said["state"], said["in_force"], said["goes_back_to"], said["files_missing"]), ("ready", number, before, False))
         refused = self.apply(self.nodes[1])
-        self.assertEqual((refused.status, refused.code), (412, "unconfirmed"), refused.raw)
+        self.assertEqual((refused.status, refused.code), (409, "unconfirmed"), refused.raw)
         confirmed = self.nodes[1].ask("POST", f"/v1/versions/{number}/confirm", {"reason": "x"})
         self.assertEqual(confirmed.status, 200, confirmed.raw)
         wait_for("all know", lambda: all(head(n)[::2] == (number, "in_force") for n in self.nodes))

@@ -135,7 +135,8 @@ static void a_change_over_an_unconfirmed_version_is_refused_with_the_ways_out(vo
 	        "version 3 by ada is not confirmed yet and goes back to version 2 at %s; confirm it, "
 	        "roll back to 2, or repeat this change with pending \"confirm\" or \"join\"",
 	        by);
-	assert_int_equal(reply.status, 412);
+	assert_int_equal(reply.status, 409);
+	assert_int_equal(reply.retry_s, 60);
 	assert_string_equal(json_string_value(json_object_get(reply.json, "detail")), detail);
 	assert_string_equal(json_string_value(json_object_get(reply.json, "code")), "unconfirmed");
 	assert_int_equal(json_integer_value(json_object_get(reply.json, "rolls_back_to")), 2);

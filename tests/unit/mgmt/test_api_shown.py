@@ -268,7 +268,7 @@ class World:
         raw = self.meant(case.body).replace('"FILES"', json.dumps(files)) or None
         self.began_s = time.time()
         answer = self.node.ask(method, path, None, dict(h.split("=", 1) for h in headers), raw)
-        shown = [f"{k}={self.shown(v)}" for k, v in answer.headers.items()
+        shown = [f"{k}={'SECONDS' if k == 'Retry-After' else self.shown(v)}" for k, v in answer.headers.items()
                  if k not in COMMON and (k, v) != ("Content-Type", "application/json")]
         lines = [" ".join([f"= {answer.status}", *shown])]
         if answer.json is None:

@@ -124,7 +124,7 @@ class WithApi(unittest.TestCase):
     def test_each_refusal_has_its_exit_status_and_says_what_to_do(self) -> None:
         for http_status, code, exit_status, expected in (
                 (400, "bad-request", 1, ""), (401, "unauthorized", 7, "role"), (403, "forbidden", 7, "role"),
-                (404, "not-found", 1, ""), (409, "guard", 2, "--override"), (412, "unconfirmed", 4, "weir confirm"),
+                (404, "not-found", 1, ""), (409, "guard", 2, "--override"), (409, "unconfirmed", 4, "weir confirm"),
                 (409, "nothing-to-end", 4, ""), (412, "stale", 4, "weir diff"), (422, "invalid", 1, ""),
                 (429, "busy", 3, "again"), (500, "internal", 3, ""), (503, "store", 3, "weir status"),
                 (503, "store-unavailable", 3, "weir store status"), (503, "outcome-unknown", 3, "weir versions")):

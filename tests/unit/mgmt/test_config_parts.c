@@ -57,8 +57,8 @@ static void what_becomes_of_a_pending_version_is_said(void **state)
 		unsigned status;
 		bool waits; /* the new version is to be confirmed, too */
 	} rows[] = {
-		{ "{}", 412, false },
-		{ "{\"pending\":\"refuse\"}", 412, false },
+		{ "{}", 409, false },
+		{ "{\"pending\":\"refuse\"}", 409, false },
 		{ "{\"pending\":\"confirm\"}", 200, false },
 		{ "{\"pending\":\"join\"}", 200, true },
 		{ "{\"pending\":\"ignore\"}", 422, false },

@@ -104,7 +104,7 @@ static void a_head_says_what_the_answer_is(void **state)
 		                        .challenge = "Bearer",
 		                        .allow = "GET, HEAD",
 		                        .replayed = true,
-		                        .retry = true };
+		                        .retry_s = 3600 };
 	const struct http_reply unheard_of = { .status = 299 };
 
 	(void)state;
@@ -126,7 +126,7 @@ static void a_head_says_what_the_answer_is(void **state)
 	        head_of(&all, 0, true),
 	        "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nETag: \"v2\"\r\n"
 	        "WWW-Authenticate: Bearer\r\nAllow: GET, HEAD\r\nIdempotent-Replay: true\r\n"
-	        "Retry-After: 1\r\nConnection: close\r\n" ALWAYS);
+	        "Retry-After: 3600\r\nConnection: close\r\n" ALWAYS);
 	assert_string_equal(head_of(&unheard_of, 0, false),
 	                    "HTTP/1.1 299 Unknown\r\nContent-Length: 0\r\n" ALWAYS);
 }

@@ -68,7 +68,7 @@ static void answer_request(struct core *core, struct http_request *r, struct htt
 			                      .text = strdup("not sent"),
 			                      .type = "text/plain",
 			                      .etag = "\"not-sent\"",
-			                      .retry = true };
+			                      .retry_s = 1 };
 	} else if (!strcmp(r->path, "/all")) {
 		*reply = (struct http_reply){ .status = 405,
 			                      .json = json_pack("{s:s}", "code", "x"),
@@ -76,7 +76,7 @@ static void answer_request(struct core *core, struct http_request *r, struct htt
 			                      .challenge = "Basic",
 			                      .allow = "GET",
 			                      .replayed = true,
-			                      .retry = true,
+			                      .retry_s = 1,
 			                      .dense = true };
 	} else if (!strcmp(r->path, "/text")) {
 		reply->status = 200;

@@ -233,6 +233,22 @@ static void an_answer_comes_again_whole(void **state)
 	}
 }
 
+/* An answer that says when to ask again is none yet: with the same key the request is carried out then. */
+static void who_is_told_to_ask_again_later_may_use_the_same_key(void **state)
+{
+	struct http_request r = make_request("k"), again = make_request("k");
+	struct http_reply later = { .retry_s = 60 };
+
+	(void)state;
+	assert_false(idempotent_begin(&this_node, &r, &answer));
+	later.status = 409;
+	later.json = json_pack("{s:s}", "code", "unconfirmed");
+	idempotent_end(&this_node, &r, &later);
+	assert_int_equal(this_node.n_keys, 0);
+	assert_false(idempotent_begin(&this_node, &again, &answer));
+	http_reply_fini(&later);
+}
+
 static bool is_under_way(const struct http_request *r)
 {
 	for (size_t i = 0; i < this_node.n_keys; i++)
@@ -272,6 +288,7 @@ SUITE(idempotent)
 		T(an_answer_is_made_of_what_is_left),
 		T(very_long_answers_are_not_kept),
 		T(an_answer_comes_again_whole),
+		T(who_is_told_to_ask_again_later_may_use_the_same_key),
 		T(each_key_ends_by_itself),
 	};
 

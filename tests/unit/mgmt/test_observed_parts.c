@@ -156,7 +156,7 @@ static void waits_are_bounded_by_kind(void **state)
 			this_node.event_polls.n[k] = k == i ? POLLS_MAX : 0;
 		(void)ask_from(first, "&wait_ms=300", &id);
 		assert_int_equal(answer.status, 503);
-		assert_true(answer.retry);
+		assert_int_equal(answer.retry_s, 1);
 		this_node.event_polls.n[i] = POLLS_MAX - 1;
 		(void)ask_from(first, "&wait_ms=300", &id);
 		assert_int_equal(answer.status, 200);

@@ -204,7 +204,7 @@ class Refused(Scene):
                 self.files.rename()
                 node.start()
                 answer = node.apply(node.files("# two", "# three"), replace=True)
-                self.assertEqual((answer.status, answer.code), (412, "unconfirmed"), answer.raw)
+                self.assertEqual((answer.status, answer.code), (409, "unconfirmed"), answer.raw)
                 self.assertRegex(answer.json["detail"], r"version 2 by \S+ is not confirmed yet and goes back to version 1 at 20")
                 if how == "rollback":
                     self.made(node.ask("POST", "/v1/versions/1/rollback", {"reason": "x"}, {"If-Match": "*"}))
@@ -356,7 +356,7 @@ class Shared(Scene):
             self.made(first.apply(first.files("# two sites", "# second"), confirm_within="1h"))
             first.stop()
             self.node.start()
-            answer = wait_for("the store", lambda: next((a for a in [self.node.apply(self.node.files("# own", "# other"))] if a.status == 412), None))
+            answer = wait_for("the store", lambda: next((a for a in [self.node.apply(self.node.files("# own", "# other"))] if a.status == 409), None))
             self.assertEqual(answer.code, "unconfirmed", answer.raw)
             self.assertIn("version 2 by", answer.json["detail"])
             self.assertRegex(answer.json["detail"], "goes back to version 1 at 20")

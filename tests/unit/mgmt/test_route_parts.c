@@ -189,7 +189,7 @@ static void what_a_head_alone_shows_is_refused_at_once(void **state)
 	assert_int_equal(ask_gate("GET", "/healthz", HTTP_NO_ROLE, false), 0);
 	assert_int_equal(ask_gate("GET", "/nothing", HTTP_NO_ROLE, false), 404);
 	assert_int_equal(ask_gate("GET", "/v1/status", HTTP_NO_ROLE, false), 503);
-	assert_true(answer.retry);
+	assert_int_equal(answer.retry_s, 1);
 	assert_string_equal(answer.challenge, "");
 }
 
@@ -260,7 +260,7 @@ static unsigned ask_with_body(enum http_role role, const char *body, bool *retry
 	assert_null(r.json);
 	assert_int_equal(r.n_values, 0);
 	unsigned status = reply.status;
-	*retry = reply.retry;
+	*retry = reply.retry_s == 1;
 	http_reply_fini(&reply);
 	return status;
 }

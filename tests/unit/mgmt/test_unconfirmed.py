@@ -62,7 +62,8 @@ class Unconfirmed(unittest.TestCase):
         for node in (self.a, self.b):
             for answer in (node.apply(node.files(FIRST, "# other words")),
                            node.apply(node.files(FIRST, "# other words"), query="?dry_run=true")):
-                self.assertEqual((answer.status, answer.code), (412, "unconfirmed"), answer.raw)
+                self.assertEqual((answer.status, answer.code), (409, "unconfirmed"), answer.raw)
+                self.assertTrue(0 < int(answer.headers["Retry-After"]) <= 60, answer.headers)
                 self.assertEqual((answer.json["version"]["number"], answer.json["rolls_back_to"]), (2, 1))
             plan = node.ask("POST", "/v1/config/plan", {"files": node.files(FIRST, "# other words")})
             self.assertEqual(plan.status, 200)
