@@ -40,6 +40,8 @@ static void name_request(struct http_request *r)
 	digest_bytes(r->body, r->n_body, body);
 	if (f) {
 		fprintf(f, "%s %s %s", r->method, r->path, r->if_match);
+		if (*r->if_none_match)
+			fprintf(f, " none %s", r->if_none_match);
 		for (size_t i = 0; i < r->n_query; i++)
 			fprintf(f, "&%s=%s", r->query[i].name, r->query[i].value);
 		fclose(f);

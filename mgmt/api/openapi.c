@@ -107,11 +107,6 @@ static json_t *describe_json(json_t *schema)
 	                 json_with(json_object(), "schema", schema));
 }
 
-static bool is_change(const struct route *r)
-{
-	return strcmp(r->method, "GET") != 0 && strstr(r->query, "dry_run");
-}
-
 static const struct parameter *find_parameter(const char *path, const char *name)
 {
 	for (size_t i = 0; i < sizeof(parameter_table) / sizeof(parameter_table[0]); i++) {
@@ -164,7 +159,7 @@ static json_t *list_parameters(const struct route *r, unsigned n_parts)
 	}
 	while (next_list_word(&at, word))
 		json_array_append_new(list, make_parameter(r->path, word, "query"));
-	if (is_change(r)) {
+	if (route_is_change(r)) {
 		json_array_append_new(list, make_parameter(r->path, "If-Match", "header"));
 		json_array_append_new(list, make_parameter(r->path, "Idempotency-Key", "header"));
 	}
@@ -239,7 +234,7 @@ static json_t *describe_answer(const struct route *r)
 	} else if (r->answer) {
 		json_t *schema = record_schema(r->is_list ? &list : r->answer);
 
-		if (is_change(r))
+		if (route_is_change(r))
 			describe_change(schema);
 		json_object_set_new(o, "content", describe_json(schema));
 	} else {
@@ -259,7 +254,7 @@ enum { READ, BODY, CHANGE, PEER, NOWHERE, KINDS_OF_REQUESTS };
 static unsigned kind_of_request(const struct route *r)
 {
 	return r->role == HTTP_PEER        ? PEER
-	       : is_change(r)              ? CHANGE
+	       : route_is_change(r)        ? CHANGE
 	       : !strcmp(r->method, "GET") ? READ
 	                                   : BODY;
 }

@@ -196,7 +196,7 @@ const struct route route_table[] = {
 };
 const size_t route_table_n = sizeof(route_table) / sizeof(route_table[0]);
 
-/* Match @p path; what stands for {} goes to @p parts. */
+/* Match @p path; what stands for {} goes to @p parts. No name has a slash, so "%2F" matches nothing. */
 static bool path_matches(const char *pattern, const char *path, char parts[][HTTP_TEXT_MAX])
 {
 	size_t n_parts = 0;
@@ -205,10 +205,8 @@ static bool path_matches(const char *pattern, const char *path, char parts[][HTT
 		if (pattern[0] == '{') {
 			size_t n = strcspn(path, "/");
 
-			if (n == 0 || n_parts == HTTP_PARTS_MAX)
+			if (n_parts == HTTP_PARTS_MAX || !http_path_part(path, n, parts[n_parts++]))
 				return false;
-			memcpy(parts[n_parts], path, n);
-			parts[n_parts++][n] = '\0';
 			pattern += 2;
 			path += n;
 		} else if (*pattern++ != *path++) {
@@ -330,14 +328,14 @@ static void free_body(struct http_request *r)
 	r->n_values = 0;
 }
 
-/* Parse the body of a POST; none is an empty object. */
+/* Parse the body of a POST, PUT or PATCH; of a POST none is an empty object. */
 static bool read_body(struct http_request *r, struct http_reply *reply)
 {
 	json_error_t error;
 
-	if (strcmp(r->method, "POST"))
+	if (!http_method_has_body(r->method))
 		return true;
-	if (r->n_body == 0) {
+	if (r->n_body == 0 && !strcmp(r->method, "POST")) {
 		r->json = json_object();
 		return true;
 	}
@@ -377,7 +375,7 @@ static void check_memory(struct http_reply *reply)
 static void run_route(struct core *core, const struct route *route, struct http_request *r,
                       struct http_reply *reply)
 {
-	bool keyed = *r->key && !strcmp(r->method, "POST") && !strcmp(route->query, ROUTE_CHANGES);
+	bool keyed = *r->key && route_is_change(route);
 	struct store_request once = { .key = "" };
 
 	r->request = keyed ? &once : NULL;
@@ -390,7 +388,25 @@ static void run_route(struct core *core, const struct route *route, struct http_
 	r->request = NULL;
 }
 
-/* Check the role, and that a POST is JSON: a form on a page of another site cannot send that. */
+/* Check that a body is JSON: a form on a page of another site cannot send that. */
+static bool type_ok(const struct http_request *request, struct http_reply *reply)
+{
+	static const char patch[] = "application/merge-patch+json";
+
+	if (!strcmp(request->method, "PATCH") && !request->body_is_patch) {
+		http_problem(reply, 415, "not-json", "send Content-Type: %s (RFC 7396)", patch);
+		reply->accept_patch = patch;
+		return false;
+	}
+	if (!strcmp(request->method, "PATCH") || !http_method_has_body(request->method) ||
+	    request->body_is_json)
+		return true;
+	http_problem(reply, 415, "not-json",
+	             "send Content-Type: application/json, even without a body");
+	return false;
+}
+
+/* Check the role and the type of the body. */
 static bool may_call(const struct route *route, const struct http_request *request,
                      struct http_reply *reply)
 {
@@ -412,12 +428,7 @@ static bool may_call(const struct route *route, const struct http_request *reque
 			         strcmp(request->path, "/") ? "Bearer" : "Basic");
 		return false;
 	}
-	if (!strcmp(request->method, "POST") && !request->body_is_json) {
-		http_problem(reply, 415, "not-json",
-		             "send Content-Type: application/json, even without a body");
-		return false;
-	}
-	return true;
+	return type_ok(request, reply);
 }
 
 bool route_gate(struct core *core, const struct http_request *request, struct http_reply *reply)

@@ -10,12 +10,14 @@
 #ifndef WEIR_MGMT_API_ROUTE_H
 #define WEIR_MGMT_API_ROUTE_H
 
+#include <string.h>
+
 #include "base/checked.h"
 #include "mgmt/http/http.h"
 #include "record/fields.h"
 #include "weir/object.h"
 
-/** The query parameters of all that changes something. */
+/** The query parameters of all that changes something; a route's may go on behind them. */
 #define ROUTE_CHANGES "dry_run wait wait_ms"
 
 /** A route; "{}" in a path stands for one part of it. */
@@ -35,6 +37,14 @@ struct route {
 extern const struct route route_table[];
 extern const size_t route_table_n;
 
+/** Whether a request of the route is carried out once for its Idempotency-Key, and answers as changes do. */
+static inline bool route_is_change(const struct route *route)
+{
+	size_t n = strlen(ROUTE_CHANGES);
+
+	return strcmp(route->method, "GET") != 0 && !strncmp(route->query, ROUTE_CHANGES, n) &&
+	       (route->query[n] == ' ' || route->query[n] == '\0');
+}
 /** http_gate: whether there is such a route, the role reaches it, and a change is asked for in JSON. */
 bool route_gate(struct core *core, const struct http_request *request,
                 struct http_reply *reply) MUST_CHECK;

@@ -216,8 +216,9 @@ static enum http_step accept_head(struct http_conn *c, size_t n)
 	enum http_step step;
 	if (!judge_request(c, false, &step))
 		return step;
-	if (c->unread && !strcmp(c->request->method, "GET"))
-		return http_refuse(c, 400, "bad-request", "a GET request must not have a body");
+	if (c->unread && !http_method_has_body(c->request->method))
+		return http_refuse(c, 400, "bad-request",
+		                   "a GET or DELETE request must not have a body");
 	return c->unread ? begin_body(c) : queue_request(c);
 }
 

@@ -21,6 +21,27 @@ const char *http_query(const struct http_request *r, const char *name)
 	return NULL;
 }
 
+bool http_method_has_body(const char *method)
+{
+	return !strcmp(method, "POST") || !strcmp(method, "PUT") || !strcmp(method, "PATCH");
+}
+
+bool http_path_part(const char *at, size_t n, char out[HTTP_TEXT_MAX])
+{
+	size_t n_out = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool is_escape = at[i] == '%';
+
+		if ((is_escape && strncmp(at + i, "%25", 3) != 0) || n_out + 1 >= HTTP_TEXT_MAX)
+			return false;
+		out[n_out++] = at[i];
+		i += is_escape ? 2 : 0;
+	}
+	out[n_out] = '\0';
+	return n_out > 0;
+}
+
 /* "if-match-required" as a title: "If match required". */
 static void title_of(const char *code, char title[64])
 {

@@ -30,7 +30,8 @@
 #define HTTP_POLLS_OPERATIONS_MAX 2u
 #define HTTP_PARTS_MAX            4u   /**< variable parts of a path */
 #define HTTP_QUERY_MAX            8u   /**< query parameters */
-#define HTTP_TEXT_MAX             256u /**< bytes of a path, a value, a token */
+#define HTTP_TEXT_MAX             256u /**< bytes of a part of a path, a value, a token */
+#define HTTP_PATH_MAX             512u /**< bytes of a path: a domain has 253 by itself */
 #define HTTP_IDENTITY_MAX         72u  /**< bytes of "token:" and a name */
 
 struct core;          /* whose server it is: for its functions alone */
@@ -55,13 +56,19 @@ struct http_pair {
 
 /** A request, read whole. */
 struct http_request {
-	char method[8], path[HTTP_TEXT_MAX];
+	char method[8]; /**< GET also for HEAD */
+	/**
+	 * Percent-decoded, but for "%2F" and "%25": a slash of a name is no separator, and what is decoded once more
+	 * (http_path_part()) stays what it was.
+	 */
+	char path[HTTP_PATH_MAX];
 	struct http_pair query[HTTP_QUERY_MAX];
 	size_t n_query;
 	char if_match[HTTP_TEXT_MAX], if_none_match[HTTP_TEXT_MAX], key[HTTP_TEXT_MAX];
 	const char *body; /**< NUL-terminated; "" for none */
 	size_t n_body;
-	bool body_is_json; /**< its Content-Type says so */
+	bool body_is_json;  /**< its Content-Type says so */
+	bool body_is_patch; /**< application/merge-patch+json (RFC 7396) */
 	enum http_role role;
 	bool unjudged; /**< with HTTP_NO_ROLE: who asks could not be found out, for a shortage */
 	char principal[64]; /**< the name of the user or of the token */
@@ -97,9 +104,10 @@ struct http_reply {
 	char *text;       /**< given, from malloc() */
 	const char *type; /**< of a text */
 	char etag[HTTP_TEXT_MAX];
-	uint64_t version;   /**< of what the answer is part of: Weir-Version; 0: of none */
-	char challenge[64]; /**< WWW-Authenticate */
-	char allow[64];     /**< Allow */
+	uint64_t version;         /**< of what the answer is part of: Weir-Version; 0: of none */
+	char challenge[64];       /**< WWW-Authenticate */
+	char allow[64];           /**< Allow */
+	const char *accept_patch; /**< Accept-Patch (RFC 5789); NULL: none */
 	bool replayed;
 	unsigned retry_s; /**< asking again then may help: Retry-After; 0: not said */
 	bool dense;       /**< json goes without line breaks, which are a third of a long answer */
@@ -111,6 +119,13 @@ struct http_reply {
  */
 void http_doing(const struct http_request *r, const char *what);
 
+/** Whether a request of @p method has a body: POST, PUT and PATCH, as far as the API has methods. */
+bool http_method_has_body(const char *method);
+/**
+ * One part of a path, the first @p n bytes of @p at, decoded whole.
+ * @return false: it is empty or too long, or it has a slash, which no name has
+ */
+bool http_path_part(const char *at, size_t n, char out[HTTP_TEXT_MAX]) MUST_CHECK;
 /** The value of query parameter @p name, or NULL. */
 const char *http_query(const struct http_request *r, const char *name);
 /** Make @p reply a problem (RFC 9457): "code" gives type and title. */

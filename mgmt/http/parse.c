@@ -131,15 +131,17 @@ static int hex_value(char c)
 enum unescaped { UNESCAPED_OK, UNESCAPED_BAD, UNESCAPED_LONG };
 
 /*
- * Percent-decode; control characters are refused also where they are escaped. @p plus: '+' is a
- * space.
+ * Percent-decode; control characters are refused also where they are escaped. In a path "%2F" and
+ * "%25" stay as they are, in this form: a slash of a name is no separator for any reader of the path.
+ * In a query '+' is a space.
  */
-static enum unescaped unescape_span(struct http_span s, bool plus, char *out, size_t size)
+static enum unescaped unescape_span(struct http_span s, bool is_path, char *out, size_t size)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < s.n; i++) {
 		int c = (unsigned char)s.at[i];
+		const char *kept = NULL;
 
 		if (c == '%') {
 			int high = i + 2 < s.n ? hex_value(s.at[i + 1]) : -1;
@@ -149,23 +151,29 @@ static enum unescaped unescape_span(struct http_span s, bool plus, char *out, si
 				return UNESCAPED_BAD;
 			c = 16 * high + low;
 			i += 2;
-		} else if (plus && c == '+') {
+			if (is_path)
+				kept = c == '/' ? "%2F" : c == '%' ? "%25" : NULL;
+		} else if (!is_path && c == '+') {
 			c = ' ';
 		}
 		if (c < ' ' || c == 0x7f)
 			return UNESCAPED_BAD;
-		if (n + 1 >= size)
+		if (n + (kept ? 3 : 1) >= size)
 			return UNESCAPED_LONG;
-		out[n++] = (char)c;
+		if (kept)
+			memcpy(out + n, kept, 3);
+		else
+			out[n] = (char)c;
+		n += kept ? 3 : 1;
 	}
 	out[n] = '\0';
 	return UNESCAPED_OK;
 }
 
-static bool unescape_into(struct http_span s, bool plus, char *out, size_t size,
+static bool unescape_into(struct http_span s, bool is_path, char *out, size_t size,
                           struct http_fault *fault)
 {
-	enum unescaped got = unescape_span(s, plus, out, size);
+	enum unescaped got = unescape_span(s, is_path, out, size);
 
 	if (got == UNESCAPED_BAD)
 		return set_bad_request(fault,
@@ -192,26 +200,14 @@ static bool read_query(struct http_span s, struct http_request *r, struct http_f
 		if (r->n_query == HTTP_QUERY_MAX)
 			return set_bad_request(fault,
 			                       "the request has more than 8 query parameters");
-		if (!unescape_into(name, true, to->name, sizeof(to->name), fault) ||
-		    !unescape_into(value, true, to->value, sizeof(to->value), fault))
+		if (!unescape_into(name, false, to->name, sizeof(to->name), fault) ||
+		    !unescape_into(value, false, to->value, sizeof(to->value), fault))
 			return false;
 		if (http_query(r, to->name))
 			return set_bad_request(fault, "a query parameter is given twice");
 		r->n_query++;
 	}
 	return true;
-}
-
-/*
- * "/a%2Fb" is one segment for some programs on the way here and two for others, so it is refused:
- * no name has a slash.
- */
-static bool has_escaped_slash(struct http_span path)
-{
-	for (size_t i = 0; i + 2 < path.n; i++)
-		if (path.at[i] == '%' && path.at[i + 1] == '2' && (path.at[i + 2] | 0x20) == 'f')
-			return true;
-	return false;
 }
 
 /* "/path?query", or the absolute form that clients of proxies send (RFC 9112, 3.2). */
@@ -241,9 +237,7 @@ static bool read_request_target(struct http_span s, struct http_request *r,
 	const char *mark = memchr(s.at, '?', s.n);
 	struct http_span path = { s.at, mark ? (size_t)(mark - s.at) : s.n };
 	struct http_span query = { mark ? mark + 1 : s.at, mark ? s.n - path.n - 1 : 0 };
-	if (has_escaped_slash(path))
-		return set_bad_request(fault, "the path contains a percent-encoded /");
-	return unescape_into(path, false, r->path, sizeof(r->path), fault) &&
+	return unescape_into(path, true, r->path, sizeof(r->path), fault) &&
 	       read_query(query, r, fault);
 }
 
@@ -387,13 +381,12 @@ static bool host_ok(struct http_span host, bool old, struct http_fault *fault)
 	return true;
 }
 
-/* "application/json", with or without parameters. */
-static bool is_json(struct http_span type)
+/* Whether a Content-Type is @p name, with or without parameters. */
+static bool is_type(struct http_span type, const char *name)
 {
-	static const char json[] = "application/json";
-	size_t n = sizeof(json) - 1;
+	size_t n = strlen(name);
 
-	return type.n >= n && !strncasecmp(type.at, json, n) &&
+	return type.n >= n && !strncasecmp(type.at, name, n) &&
 	       (type.n == n || strchr("; \t", type.at[n]));
 }
 
@@ -421,7 +414,8 @@ static bool apply_headers(const struct http_span found[HEADER_COUNT], bool old,
 	head->has_login = login->at != NULL;
 	if (!span_copy(*login, head->login, sizeof(head->login)))
 		head->login[0] = '\0';
-	r->body_is_json = found[HEADER_TYPE].at && is_json(found[HEADER_TYPE]);
+	r->body_is_json = is_type(found[HEADER_TYPE], "application/json");
+	r->body_is_patch = is_type(found[HEADER_TYPE], "application/merge-patch+json");
 	return true;
 }
 

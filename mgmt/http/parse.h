@@ -44,7 +44,8 @@ struct http_fault {
 ssize_t http_parse_end(const char *bytes, size_t n, size_t n_searched, struct http_fault *fault);
 /**
  * Read a whole head of @p n bytes.
- * @param head, request  zeroed; of the request: method, path, query, if_match, if_none_match, key, body_is_json
+ * @param head, request  zeroed; of the request: method, path, query, if_match, if_none_match, key, body_is_json,
+ *                       body_is_patch
  * @return whether it is one that can be answered; else @p fault
  */
 bool http_parse_head(const char *bytes, size_t n, struct http_head *head,

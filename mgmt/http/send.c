@@ -103,6 +103,7 @@ static void print_reply_head(FILE *out, const struct http_conn *c, size_t n)
 		fprintf(out, "Weir-Version: %" PRIu64 "\r\n", r->version);
 	add_header(out, "WWW-Authenticate", r->challenge);
 	add_header(out, "Allow", r->allow);
+	add_header(out, "Accept-Patch", r->accept_patch ? r->accept_patch : "");
 	add_header(out, "Idempotent-Replay", r->replayed ? "true" : "");
 	if (r->retry_s)
 		fprintf(out, "Retry-After: %u\r\n", r->retry_s);

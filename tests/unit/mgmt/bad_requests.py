@@ -35,7 +35,8 @@ def bad_requests(files: dict[str, str]) -> list[BadRequest]:
     return [
         ("no such path", "GET", "/v2/status", None, {}, 404, "not-found"),
         ("a path with an end too many", "GET", "/v1/status/", None, {}, 404, "not-found"),
-        ("a path that is too long", "GET", "/v1/" + "x" * 300, None, {}, 400, "bad-request"),
+        ("a path that is too long", "GET", "/v1/" + "x" * 600, None, {}, 400, "bad-request"),
+        ("an escaped slash", "GET", "/v1/versions%2F1", None, {}, 404, "not-found"),
         ("another method", "DELETE", "/v1/overrides", None, {}, 405, "method-not-allowed"),
         ("unknown query", "GET", "/v1/status?x=1", None, {}, 400, "bad-request"),
         ("query without a name", "POST", "/v1/overrides?=1", drain, {}, 400, "bad-request"),

@@ -20,6 +20,7 @@
 #define LOGIN_MAX        512u
 #define QUERY_MAX        8u
 #define TEXT_MAX         256
+#define PATH_MAX_BYTES   512
 #define CHUNK_DIGITS_MAX 8
 #define CHUNK_LINE_MAX   256
 #define TRAILER_MAX      4096
@@ -128,9 +129,11 @@ static void paths_and_parameters_at_their_longest(void **state)
 	char text[1024];
 
 	(void)state;
-	for (int n = TEXT_MAX - 1; n <= (int)TEXT_MAX; n++) {
+	for (int n = PATH_MAX_BYTES - 1; n <= (int)PATH_MAX_BYTES; n++) {
 		sprintf(text, "GET /%0*d HTTP/1.1\r\nHost: a\r\n\r\n", n - 1, 0);
-		assert_int_equal(parse_text(text), n < (int)TEXT_MAX);
+		assert_int_equal(parse_text(text), n < (int)PATH_MAX_BYTES);
+	}
+	for (int n = TEXT_MAX - 1; n <= (int)TEXT_MAX; n++) {
 		sprintf(text, "GET /?a=%0*d HTTP/1.1\r\nHost: a\r\n\r\n", n, 0);
 		assert_int_equal(parse_text(text), n < (int)TEXT_MAX);
 		sprintf(text, "GET / HTTP/1.1\r\nHost: a\r\nIf-Match: %0*d\r\n\r\n", n, 0);
@@ -173,14 +176,63 @@ static void a_header_may_have_each_character_of_a_token(void **state)
 	assert_true(parse_text("GET / HTTP/1.1\r\nHost: a\r\n09azAZ!#$%&'*+-.^_`|~: x\r\n\r\n"));
 }
 
+/* Nor is it one for who decodes a part of the path once more, however often it was escaped. */
 static void an_escaped_slash_is_no_slash(void **state)
 {
+	static const struct {
+		const char *target, *path, *part; /* NULL: it names nothing */
+	} rows[] = {
+		{ "/v1%2fnode", "/v1%2Fnode", NULL },
+		{ "/%2F", "/%2F", NULL },
+		{ "/v1/node%2F", "/v1/node%2F", NULL },
+		{ "/..%2f..%2Fx", "/..%2F..%2Fx", NULL },
+		{ "/a%252Fb", "/a%252Fb", "a%2Fb" },
+		{ "/a%25252Fb", "/a%25252Fb", "a%252Fb" },
+		{ "/%25", "/%25", "%" },
+		{ "/%2525", "/%2525", "%25" },
+		{ "/%252", "/%252", "%2" },
+		{ "/*.a%2ab.%2e", "/*.a*b..", "*.a*b.." },
+		{ "/", "/", NULL },
+	};
+	char text[200], part[TEXT_MAX];
+
 	(void)state;
-	assert_false(parse_text("GET /v1%2fnode HTTP/1.1\r\nHost: a\r\n\r\n"));
-	assert_int_equal(fault.status, 400);
-	assert_false(parse_text("GET /v1/node%2F HTTP/1.1\r\nHost: a\r\n\r\n"));
-	assert_true(parse_text("GET /v1/node%2E?a=/%2F HTTP/1.1\r\nHost: a\r\n\r\n"));
-	assert_string_equal(http_query(&request, "a"), "//");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", rows[i].target);
+		assert_true(parse_text(text));
+		assert_string_equal(request.path, rows[i].path);
+		const char *at = strrchr(request.path, '/') + 1;
+
+		strcpy(part, "none");
+		if (http_path_part(at, strlen(at), part) != (rows[i].part != NULL) ||
+		    (rows[i].part && strcmp(part, rows[i].part) != 0))
+			fail_msg("%s: %s", rows[i].target, part);
+	}
+	assert_true(parse_text("GET /v1/node%2E?a=/%2F%25 HTTP/1.1\r\nHost: a\r\n\r\n"));
+	assert_string_equal(http_query(&request, "a"), "//%");
+}
+
+/* What stays escaped takes three bytes, of a path and of its part. */
+static void a_part_of_a_path_at_its_longest(void **state)
+{
+	char text[2048], part[TEXT_MAX], long_part[PATH_MAX_BYTES];
+
+	(void)state;
+	for (size_t n = 169; n <= 171; n++) {
+		size_t at = (size_t)sprintf(text, "GET /");
+
+		for (size_t i = 0; i < n; i++)
+			at += (size_t)sprintf(text + at, "%%25");
+		sprintf(text + at, " HTTP/1.1\r\nHost: a\r\n\r\n");
+		assert_int_equal(parse_text(text), 1 + 3 * n < PATH_MAX_BYTES);
+	}
+	memset(long_part, 'x', sizeof(long_part));
+	assert_true(http_path_part(long_part, TEXT_MAX - 1, part));
+	assert_int_equal(strlen(part), TEXT_MAX - 1);
+	assert_false(http_path_part(long_part, TEXT_MAX, part));
+	memcpy(long_part + TEXT_MAX - 2, "%25", 3);
+	assert_true(http_path_part(long_part, TEXT_MAX + 1, part));
+	assert_int_equal(part[TEXT_MAX - 2], '%');
 }
 
 static void what_a_request_does_not_say_is_not_assumed(void **state)
@@ -419,7 +471,7 @@ static const struct {
 	{ TARGET("http://a"), 400, "bad-request", "the request target has no path" },
 	{ TARGET("https://a"), 400, "bad-request", "the request target has no path" },
 	{ TARGET("http://"), 400, "bad-request", "the request target does not begin with /" },
-	{ TARGET("/a%2Fb"), 400, "bad-request", "the path contains a percent-encoded /" },
+	{ TARGET("/a%2Fb"), 0, NULL, NULL },
 	{ TARGET("/a%2"), 400, "bad-request", ENCODED_BAD },
 	{ TARGET("/a%2g"), 400, "bad-request", ENCODED_BAD },
 	{ TARGET("/a%g2"), 400, "bad-request", ENCODED_BAD },
@@ -519,11 +571,13 @@ static void fields_of_a_head_are_read_in_each_of_their_ways(void **state)
 	static const struct {
 		const char *head;
 		const char *method, *path;
-		bool is_head, is_json, closes, expects, progress, chunked, has_login;
+		bool is_head, is_json, is_patch, closes, expects, progress, chunked, has_login;
 		uint64_t n_body;
 	} rows[] = {
 		{ GET_A(""), "GET", "/a", .n_body = 0 },
 		{ "HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/a", .is_head = true },
+		{ "PUT /a HTTP/1.1\r\nHost: a\r\n\r\n", "PUT", "/a", .n_body = 0 },
+		{ "DELETE /a HTTP/1.1\r\nHost: a\r\n\r\n", "DELETE", "/a", .n_body = 0 },
 		{ "HEADS /a HTTP/1.1\r\nHost: a\r\n\r\n", "HEADS", "/a", .n_body = 0 },
 		{ "head /a HTTP/1.1\r\nHost: a\r\n\r\n", "head", "/a", .n_body = 0 },
 		{ TARGET("https://a:1/b/c?d"), "GET", "/b/c", .n_body = 0 },
@@ -531,6 +585,14 @@ static void fields_of_a_head_are_read_in_each_of_their_ways(void **state)
 		{ GET_A("Content-Type: application/json\r\n"), "GET", "/a", .is_json = true },
 		{ GET_A("Content-Type: APPLICATION/json; x\r\n"), "GET", "/a", .is_json = true },
 		{ GET_A("Content-Type: application/json\t; x\r\n"), "GET", "/a", .is_json = true },
+		{ GET_A("Content-Type: application/merge-patch+json\r\n"), "GET", "/a",
+		  .is_patch = true },
+		{ GET_A("Content-Type: Application/Merge-Patch+JSON;a=b\r\n"), "GET", "/a",
+		  .is_patch = true },
+		{ GET_A("Content-Type: application/merge-patch+jsonx\r\n"), "GET", "/a",
+		  .n_body = 0 },
+		{ GET_A("Content-Type: application/json-patch+json\r\n"), "GET", "/a",
+		  .n_body = 0 },
 		{ GET_A("Content-Type: application/jsonp\r\n"), "GET", "/a", .n_body = 0 },
 		{ GET_A("Content-Type: application/jso\r\n"), "GET", "/a", .n_body = 0 },
 		{ GET_A("Content-Type:\r\n"), "GET", "/a", .n_body = 0 },
@@ -553,7 +615,8 @@ static void fields_of_a_head_are_read_in_each_of_their_ways(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (!parse_text(rows[i].head) || strcmp(request.method, rows[i].method) != 0 ||
 		    strcmp(request.path, rows[i].path) != 0 || head.is_head != rows[i].is_head ||
-		    request.body_is_json != rows[i].is_json || head.close != rows[i].closes ||
+		    request.body_is_json != rows[i].is_json ||
+		    request.body_is_patch != rows[i].is_patch || head.close != rows[i].closes ||
 		    head.expects != rows[i].expects || head.progress != rows[i].progress ||
 		    head.chunked != rows[i].chunked || head.has_login != rows[i].has_login ||
 		    head.n_body != rows[i].n_body)
@@ -572,6 +635,7 @@ SUITE(http_parse)
 		cmocka_unit_test(what_a_request_says_is_understood),
 		cmocka_unit_test(a_header_may_have_each_character_of_a_token),
 		cmocka_unit_test(an_escaped_slash_is_no_slash),
+		cmocka_unit_test(a_part_of_a_path_at_its_longest),
 		cmocka_unit_test(what_a_request_does_not_say_is_not_assumed),
 		cmocka_unit_test(a_login_that_is_too_long_is_not_none),
 		cmocka_unit_test(lengths_at_the_bound_and_beyond_all_bounds),

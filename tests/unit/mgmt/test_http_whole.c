@@ -75,6 +75,7 @@ static void answer_request(struct core *core, struct http_request *r, struct htt
 			                      .etag = "\"v1\"",
 			                      .challenge = "Basic",
 			                      .allow = "GET",
+			                      .accept_patch = "a/b",
 			                      .replayed = true,
 			                      .retry_s = 1,
 			                      .dense = true };
@@ -197,6 +198,12 @@ static void await_handled(unsigned n)
 
 /* --- tests --- */
 
+#define NO_BODY_HERE                                                                               \
+	"HTTP/1.1 400 Bad Request\r\nContent-Length: 167\r\n"                                      \
+	"Content-Type: application/problem+json\r\nConnection: close\r\n" SAFE                     \
+	"{\n \"type\": \"urn:weir:problem:bad-request\",\n \"title\": \"Bad request\",\n "         \
+	"\"status\": 400,\n \"code\": \"bad-request\",\n "                                         \
+	"\"detail\": \"a GET or DELETE request must not have a body\"\n}"
 #define NOT_VALID(scheme)                                                                          \
 	"HTTP/1.1 401 Unauthorized\r\nContent-Length: 148\r\n"                                     \
 	"Content-Type: application/problem+json\r\nWWW-Authenticate: " scheme                      \
@@ -261,15 +268,29 @@ static void each_request_has_one_answer_that_is_whole(void **state)
 		{ "each header", "GET /all HTTP/1.1\r\n" HOST LAST "\r\n", 1,
 		  "HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 13\r\n"
 		  "Content-Type: application/problem+json\r\nETag: \"v1\"\r\n"
-		  "WWW-Authenticate: Basic\r\nAllow: GET\r\nIdempotent-Replay: true\r\n"
+		  "WWW-Authenticate: Basic\r\nAllow: GET\r\nAccept-Patch: a/b\r\nIdempotent-Replay: true\r\n"
 		  "Retry-After: 1\r\nConnection: close\r\n" SAFE "{\"code\": \"x\"}" },
 		{ "a body that no GET has",
-		  "GET /a HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n{}", 0,
-		  "HTTP/1.1 400 Bad Request\r\nContent-Length: 157\r\n"
-		  "Content-Type: application/problem+json\r\nConnection: close\r\n" SAFE
-		  "{\n \"type\": \"urn:weir:problem:bad-request\",\n \"title\": \"Bad request\",\n "
-		  "\"status\": 400,\n \"code\": \"bad-request\",\n "
-		  "\"detail\": \"a GET request must not have a body\"\n}" },
+		  "GET /a HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n{}", 0, NO_BODY_HERE },
+		{ "a body that no DELETE has",
+		  "DELETE /a HTTP/1.1\r\n" HOST TYPE "Content-Length: 2\r\n\r\n{}", 0,
+		  NO_BODY_HERE },
+		{ "a DELETE without a body", "DELETE /a HTTP/1.1\r\n" HOST LAST "\r\n", 1,
+		  "HTTP/1.1 200 OK\r\nContent-Length: 46\r\nContent-Type: application/json\r\n"
+		  "Connection: close\r\n" SAFE
+		  "{\n \"path\": \"/a\",\n \"body\": \"\",\n \"held\": false\n}" },
+		{ "a body of a PUT",
+		  "PUT /a HTTP/1.1\r\n" HOST GOOD LAST "Content-Length: 2\r\n\r\n{}", 1,
+		  "HTTP/1.1 200 OK\r\nContent-Length: 48\r\nContent-Type: application/json\r\n"
+		  "Connection: close\r\n" SAFE
+		  "{\n \"path\": \"/a\",\n \"body\": \"{}\",\n \"held\": false\n}" },
+		{ "a body of a PATCH in chunks",
+		  "PATCH /a HTTP/1.1\r\n" HOST GOOD LAST
+		  "Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n",
+		  1,
+		  "HTTP/1.1 200 OK\r\nContent-Length: 48\r\nContent-Type: application/json\r\n"
+		  "Connection: close\r\n" SAFE
+		  "{\n \"path\": \"/a\",\n \"body\": \"[]\",\n \"held\": false\n}" },
 	};
 
 	(void)state;
