@@ -28,8 +28,8 @@ http_handler handle_rollback, handle_confirm;
 http_handler handle_store, handle_store_accept, handle_store_rebuild;
 /* the believed time: handle_clock.c */
 http_handler handle_clock, handle_clock_accept;
-/* objects of the version in force, one and a list: handle_objects.c */
-http_handler handle_object, handle_objects;
+/* objects of the version in force, one and a list: handle_objects.c; edits of one, and several: handle_edits.c */
+http_handler handle_object, handle_objects, handle_object_edit, handle_changes;
 /* overrides: handle_overrides.c */
 http_handler handle_overrides, handle_override, handle_command;
 /* what is: handle_status.c, handle_observed.c */
@@ -60,6 +60,7 @@ struct status_filter;
 extern const struct record_kind apply_body_kind, check_body_kind, confirm_body_kind,
         drill_body_kind, plan_body_kind, probe_body_kind, reload_body_kind, rollback_body_kind,
         upload_body_kind;
+extern const struct record_kind changes_body_kind, changes_answer_kind, edit_answer_kind;
 extern const struct record_kind change_answer_kind, check_answer_kind, confirm_answer_kind;
 extern const struct record_kind diff_answer_kind, drill_shown_kind, peer_shown_kind,
         upload_answer_kind, parts_answer_kind;

@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "base/log.h"
-#include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/handle_config.h"
 #include "mgmt/sync/inforce_judge.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/api/old_file.h"
@@ -39,21 +39,6 @@
 
 #define TIMED_PARTS 5u
 
-/* Where a change's files come from: an earlier version, the request, this node's disk. */
-enum origin { ORIGIN_VERSION, ORIGIN_REQUEST, ORIGIN_DISK };
-
-/* A change as read from a request; its texts belong to the request. */
-struct change_request {
-	struct files files;
-	struct intent_change change;
-	struct old_file from; /* what the file was made from */
-	enum origin origin;   /* a reload waits for a new version alone */
-	int old_rc;           /* of looking for that */
-	json_t *reverted;     /* settings changed since that the file would revert; NULL: none */
-	struct file_source source;
-	const struct http_request *request; /* whose change it is; NULL: a dry run */
-};
-
 /* The bodies of changes have rows of one struct: what a body lacks is NULL or false. */
 static const struct record_kind files_body = { .name = "files by name" };
 #define FILES_ROW(X, t)                                                                            \
@@ -65,9 +50,8 @@ static const struct record_kind files_body = { .name = "files by name" };
 #define MAKE_ROWS(X, t)                                                                            \
 	SAID_ROWS(X, t)                                                                            \
 	X(t, bool, skip_bad_zones, .spare = true)                                                  \
-	X(t, const char *, confirm_within, .most = 32, .spare = true,                              \
-	  .pattern = "^(none|([0-9]+(d|h|m|s|ms))+)$", .example = "10m|none|24h")                  \
-	X(t, const char *, pending, .most = 16, .spare = true, .one_of = "refuse|confirm|join")
+	CONFIRM_WITHIN_ROW(X, t)                                                                   \
+	PENDING_ROW(X, t)
 #define APPLY_BODY_ROWS(X, t)                                                                      \
 	FILES_ROW(X, t)                                                                            \
 	BASE_ROWS(X, t)                                                                            \
@@ -142,6 +126,13 @@ static void read_pending(struct field_reader *f, const char *text, struct intent
 		            "\"none\" cannot be combined with pending \"join\"");
 }
 
+void handle_change_read(struct field_reader *f, const char *confirm_within, const char *pending,
+                        struct intent_change *change)
+{
+	read_confirm(f, confirm_within, change);
+	read_pending(f, pending, change);
+}
+
 /* Read what apply, rollback and reload have in common. @return whether it is sound */
 static bool read_change(struct core *core, const struct http_request *r, enum origin origin,
                         struct change_request *c, struct http_reply *reply)
@@ -164,26 +155,12 @@ static bool read_change(struct core *core, const struct http_request *r, enum or
 	c->change.reason = body.reason;
 	c->change.author = body.author ? body.author : r->principal;
 	c->change.skip_bad_zones = body.skip_bad_zones;
-	read_confirm(&f, body.confirm_within, &c->change);
-	read_pending(&f, body.pending, &c->change);
+	handle_change_read(&f, body.confirm_within, body.pending, &c->change);
 	c->from.author = c->change.author;
 	c->from.principal = r->identity;
 	return field_end(&f, reply);
 }
 
-/* The answer to a change, and to a plan of one; the last four are of a plan. */
-#define CHANGE_ROWS(X, t)                                                                          \
-	X(t, json_t *, version, .of = &version_shown)                                              \
-	X(t, bool, changed)                                                                        \
-	X(t, json_t *, plan, .of = &plan_shown)                                                    \
-	X(t, json_t *, skipped_zones, .element = &record_string)                                   \
-	X(t, uint64_t, rolls_back_to, .later = true)                                               \
-	X(t, struct shown_number, before, .later = true)                                           \
-	X(t, json_t *, files_at, .later = true, .element = &record_string)                         \
-	X(t, bool, dry_run, .later = true)                                                         \
-	X(t, json_t *, unconfirmed, .later = true, .of = &unconfirmed_shown_kind)                  \
-	X(t, const char *, base, .later = true)                                                    \
-	X(t, json_t *, old_file, .later = true, .of = &old_file_shown_kind)
 RECORD_ANSWER(change_answer, "change", CHANGE_ROWS);
 #define CHECK_ROWS(X, t) X(t, bool, ok)
 RECORD_ANSWER(check_answer, "check", CHECK_ROWS);
@@ -247,12 +224,9 @@ static void write_head_etag(const struct core *core, char etag[HTTP_TEXT_MAX])
 		version_etag(head, etag);
 }
 
-/* Prepare a candidate without the lock. Returns with the lock held, also without a candidate. */
-static int begin_change(struct core *core, struct change_request *c,
-                        struct intent_candidate *candidate)
+int handle_change_prepare(struct core *core, struct change_request *c,
+                          struct intent_candidate *candidate)
 {
-	http_doing(c->request, "waiting for another change to finish");
-	pthread_mutex_lock(&core->candidate_lock);
 	http_doing(c->request, "reading and checking the files and zones");
 	core_lock(core);
 	int err = intent_candidate_begin(core->intent, &c->change, clock_believed_ms(), candidate);
@@ -272,6 +246,15 @@ static int begin_change(struct core *core, struct change_request *c,
 	return err;
 }
 
+/* Begin it when no other change is under way. */
+static int begin_change(struct core *core, struct change_request *c,
+                        struct intent_candidate *candidate)
+{
+	http_doing(c->request, "waiting for another change to finish");
+	pthread_mutex_lock(&core->candidate_lock);
+	return handle_change_prepare(core, c, candidate);
+}
+
 static void end_change_request(struct change_request *c)
 {
 	files_fini(&c->files);
@@ -279,7 +262,7 @@ static void end_change_request(struct change_request *c)
 	c->reverted = NULL;
 }
 
-static void end_change(struct core *core)
+void handle_change_unlock(struct core *core)
 {
 	core_unlock(core);
 	pthread_mutex_unlock(&core->candidate_lock);
@@ -490,6 +473,24 @@ static bool matches_base(struct core *core, const struct http_request *r, struct
 	return handle_if_match(r, etag, true, reply);
 }
 
+void handle_change_commit(struct core *core, struct change_request *c,
+                          struct intent_candidate *candidate, int err, struct http_reply *reply)
+{
+	if (!commit_change(core, c, candidate, err, reply))
+		return;
+	inforce_judge(core); /* begins with the document */
+	core_changed(core);
+}
+
+void handle_change_answer(struct core *core, const struct http_request *r,
+                          const struct change_request *c, struct http_reply *reply)
+{
+	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
+	if (reply->status == 201 ||
+	    (reply->status == 200 && !c->change.dry_run && c->origin != ORIGIN_DISK))
+		handle_wait(core, r, reply);
+}
+
 /* Make the change and answer; frees the files of @p c. */
 static void make_change(struct core *core, const struct http_request *r, struct change_request *c,
                         struct http_reply *reply)
@@ -498,19 +499,13 @@ static void make_change(struct core *core, const struct http_request *r, struct 
 
 	c->request = r;
 	int err = begin_change(core, c, &candidate);
-	if (!matches_base(core, r, reply)) {
-		if (!err)
-			intent_candidate_drop(core->intent, &candidate);
-	} else if (commit_change(core, c, &candidate, err, reply)) {
-		inforce_judge(core); /* begins with the document */
-		core_changed(core);
-	}
-	end_change(core);
-	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
+	if (matches_base(core, r, reply))
+		handle_change_commit(core, c, &candidate, err, reply);
+	else if (!err)
+		intent_candidate_drop(core->intent, &candidate);
+	handle_change_unlock(core);
 	end_change_request(c);
-	if (reply->status == 201 ||
-	    (reply->status == 200 && !c->change.dry_run && c->origin != ORIGIN_DISK))
-		handle_wait(core, r, reply);
+	handle_change_answer(core, r, c, reply);
 }
 
 /* Read the fields by which an apply finds out what its file was made from. */
@@ -571,7 +566,7 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 		json_decref(reply->json);
 		reply->json = SHOWN(check_answer, .ok = true);
 	}
-	end_change(core);
+	handle_change_unlock(core);
 	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
 	end_change_request(&c);
 	reply->status = reply->status ? reply->status : 200;

@@ -101,10 +101,20 @@ static json_t *describe_type(const char *type)
 	return json_with(json_object(), "type", json_string(type));
 }
 
+static json_t *describe_content(const char *type, json_t *schema)
+{
+	return json_with(json_object(), type, json_with(json_object(), "schema", schema));
+}
+
 static json_t *describe_json(json_t *schema)
 {
-	return json_with(json_object(), "application/json",
-	                 json_with(json_object(), "schema", schema));
+	return describe_content("application/json", schema);
+}
+
+/* Whether a request of the route edits an object. */
+static bool is_edit(const struct route *r)
+{
+	return r->object != OBJECT_NONE && strcmp(r->method, "GET") != 0;
 }
 
 static const struct parameter *find_parameter(const char *path, const char *name)
@@ -161,6 +171,8 @@ static json_t *list_parameters(const struct route *r, unsigned n_parts)
 		json_array_append_new(list, make_parameter(r->path, word, "query"));
 	if (route_is_change(r)) {
 		json_array_append_new(list, make_parameter(r->path, "If-Match", "header"));
+		if (is_edit(r))
+			json_array_append_new(list, make_parameter("If-None-Match", "header"));
 		json_array_append_new(list, make_parameter(r->path, "Idempotency-Key", "header"));
 	}
 	return list;
@@ -177,9 +189,46 @@ static void close_objects(json_t *schema)
 		json_object_set_new(schema, "additionalProperties", json_false());
 }
 
+/*
+ * A merge patch of what @p schema (taken) describes (RFC 7396): nothing is required, null deletes, and so within groups. An
+ * array replaces the whole array, so its elements are whole.
+ */
+static json_t *describe_patch(json_t *schema)
+{
+	json_t *properties = json_object_get(schema, "properties"), *one;
+	const char *name;
+	void *next;
+
+	json_object_del(schema, "required");
+	json_object_foreach_safe(properties, next, name, one)
+	{
+		json_t *patch = json_deep_copy(one), *any = json_array();
+
+		json_array_append_new(
+		        any, json_object_get(patch, "properties") ? describe_patch(patch) : patch);
+		json_array_append_new(any, describe_type("null"));
+		json_object_set_new(properties, name, json_with(json_object(), "anyOf", any));
+	}
+	return schema;
+}
+
+/* The body of a PUT is the object, of a PATCH what changes. */
+static json_t *describe_object_body(const struct route *r)
+{
+	bool is_patch = !strcmp(r->method, "PATCH");
+	json_t *schema = object_schema(r->object);
+
+	return json_with(
+	        json_with(json_object(), "required", json_true()), "content",
+	        is_patch ? describe_content("application/merge-patch+json", describe_patch(schema))
+	                 : describe_json(schema));
+}
+
 /* The rows that read a body describe it. Between nodes it is any object. */
 static json_t *describe_body(const struct route *r)
 {
+	if (is_edit(r))
+		return describe_object_body(r);
 	json_t *schema = r->body ? record_schema(r->body) : describe_type("object");
 	bool is_required = json_array_size(json_object_get(schema, "required")) > 0;
 
@@ -219,6 +268,17 @@ static json_t *describe_objects(const struct route *r)
 	return schema;
 }
 
+/* The object as it is then; null: it is removed. */
+static void describe_edited(json_t *schema, enum object_kind kind)
+{
+	json_t *any = json_array();
+
+	json_array_append_new(any, object_schema(kind));
+	json_array_append_new(any, describe_type("null"));
+	json_object_set_new(json_object_get(schema, "properties"), "object",
+	                    json_with(json_object(), "anyOf", any));
+}
+
 /* What a route answers, by the rows that write it. */
 static json_t *describe_answer(const struct route *r)
 {
@@ -229,13 +289,15 @@ static json_t *describe_answer(const struct route *r)
 	json_t *o =
 	        json_with(json_object(), "description", json_string("as docs/api.md describes it"));
 
-	if (r->object != OBJECT_NONE) {
+	if (r->object != OBJECT_NONE && !is_edit(r)) {
 		json_object_set_new(o, "content", describe_json(describe_objects(r)));
 	} else if (r->answer) {
 		json_t *schema = record_schema(r->is_list ? &list : r->answer);
 
 		if (route_is_change(r))
 			describe_change(schema);
+		if (is_edit(r))
+			describe_edited(schema, r->object);
 		json_object_set_new(o, "content", describe_json(schema));
 	} else {
 		json_object_set_new(
@@ -356,7 +418,7 @@ static json_t *describe_route(const struct route *r, unsigned n_parts)
 	json_object_set_new(o, "x-role", json_string(roles[r->role]));
 	json_object_set_new(o, "parameters", list_parameters(r, n_parts));
 	json_object_set_new(o, "responses", responses);
-	if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "DELETE") != 0)
+	if (http_method_has_body(r->method))
 		json_object_set_new(o, "requestBody", describe_body(r));
 	return o;
 }

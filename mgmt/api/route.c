@@ -74,6 +74,17 @@
 static const struct record_kind openapi_kind = { .name = "description" };
 static const struct record_kind exchanged_kind = { .name = "what nodes exchange" };
 
+#define EDIT_ROUTE(method, path, handler_, what, kind)                                             \
+	{ method,   path, HTTP_OPERATOR,     ROUTE_EDITS, NO_BODY,                                 \
+	  handler_, what, &edit_answer_kind, false,       OBJECT_##kind },
+#define OBJECT_EDITS(kind, row, path, parent, word)                                                \
+	EDIT_ROUTE("PUT", "/v1/" path "/{}", handle_object_edit,                                   \
+	           "Replace or create, of the kind: " word, kind)                                  \
+	EDIT_ROUTE("PATCH", "/v1/" path "/{}", handle_object_edit,                                 \
+	           "Change settings (RFC 7396), of the kind: " word, kind)                         \
+	EDIT_ROUTE("DELETE", "/v1/" path "/{}", handle_object_edit, "Remove, of the kind: " word,  \
+	           kind)
+
 const struct route route_table[] = {
 	{ "GET", "/", HTTP_VIEWER, "", NO_BODY, handle_page, "The status page, for people",
 	  TEXT_OF("text/html") },
@@ -103,9 +114,12 @@ const struct route route_table[] = {
 	  ANSWER(change_answer_kind) },
 	{ "POST", "/v1/versions/{}/confirm", HTTP_ONCALL, ROUTE_CHANGES, &confirm_body_kind,
 	  handle_confirm, "Confirm the version in force", ANSWER(confirm_answer_kind) },
-	OBJECT_KINDS(OBJECT_ROUTES){ "GET", "/v1/overrides", HTTP_VIEWER, "ended limit", NO_BODY,
-	                             handle_overrides, "Overrides in force",
-	                             LIST_OF(override_shown) },
+	OBJECT_KINDS(OBJECT_ROUTES) OBJECT_KINDS(OBJECT_EDITS){
+	        "POST", "/v1/changes", HTTP_OPERATOR, ROUTE_CHANGES, &changes_body_kind,
+	        handle_changes, "Edit several objects as one version",
+	        ANSWER(changes_answer_kind) },
+	{ "GET", "/v1/overrides", HTTP_VIEWER, "ended limit", NO_BODY, handle_overrides,
+	  "Overrides in force", LIST_OF(override_shown) },
 	{ "GET", "/v1/overrides/{}", HTTP_VIEWER, "", NO_BODY, handle_override, "One override",
 	  ANSWER(override_shown) },
 	{ "POST", "/v1/overrides", HTTP_ONCALL, ROUTE_CHANGES, &command_body_kind, handle_command,

@@ -20,6 +20,9 @@
 /** The query parameters of all that changes something; a route's may go on behind them. */
 #define ROUTE_CHANGES "dry_run wait wait_ms"
 
+/** Those of an edit, whose body is the object alone. */
+#define ROUTE_EDITS ROUTE_CHANGES " reason author confirm_within pending"
+
 /** A route; "{}" in a path stands for one part of it. */
 struct route {
 	const char *method, *path;
@@ -30,9 +33,12 @@ struct route {
 	const char *summary;
 	const struct record_kind *answer; /**< what it answers; NULL: a text */
 	bool is_list;                     /**< it answers a list of these (handle_list()) */
-	/** it answers an object of this kind (object_schema()), or with an answer a page of these; OBJECT_NONE: neither */
+	/**
+	 * A GET answers an object of this kind (object_schema()), or with an answer a page of these; an edit's body is one,
+	 * and its answer has one. OBJECT_NONE: neither
+	 */
 	enum object_kind object;
-	const char *media;                /**< the type of a text */
+	const char *media; /**< the type of a text */
 };
 extern const struct route route_table[];
 extern const size_t route_table_n;

@@ -52,9 +52,18 @@ static inline void described_check_type(const json_t *schema, const json_t *valu
 		fail_msg("%s is no time: %s", at, json_string_value(value));
 }
 
-/* Check @p value and what is in it. */
-static inline void described_check(const json_t *schema, const json_t *value, const char *at)
+/* Of what is one thing or null: the thing, for what is not null. */
+static inline const json_t *described_one(const json_t *schema, const json_t *value)
 {
+	const json_t *any = json_object_get(schema, "anyOf");
+
+	return any ? json_array_get(any, json_is_null(value) ? 1 : 0) : schema;
+}
+
+/* Check @p value and what is in it. */
+static inline void described_check(const json_t *whole, const json_t *value, const char *at)
+{
+	const json_t *schema = described_one(whole, value);
 	json_t *properties = json_object_get(schema, "properties"), *one;
 	char below[DESCRIBED_AT_MAX];
 	const char *name;

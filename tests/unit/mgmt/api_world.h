@@ -126,7 +126,8 @@ static inline unsigned ask_route(const char *what, const char *body)
 		world_read_query(rest, &r);
 	r.body = body ? body : "";
 	r.n_body = strlen(r.body);
-	r.body_is_json = true;
+	r.body_is_patch = !strcmp(r.method, "PATCH");
+	r.body_is_json = !r.body_is_patch;
 	http_reply_fini(&answer);
 	memset(&answer, 0, sizeof(answer));
 	if (route_gate(&this_node, &r, &answer))

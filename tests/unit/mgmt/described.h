@@ -13,7 +13,7 @@
 
 static json_t *described_paths, *described_responses; /* of the interface, made once */
 /* By the index of a route: an answer, and a body, of it was held against its schema. */
-static bool described_answered[128], described_asked[128];
+static bool described_answered[256], described_asked[256];
 
 static inline bool described_is_path(const char *pattern, const char *path)
 {
@@ -50,8 +50,10 @@ static inline const json_t *described_route(const struct route *route)
 		else
 			n += (size_t)sprintf(path + n, "{part%u", ++part);
 	path[n] = '\0';
-	return json_object_get(json_object_get(described_paths, path),
-	                       strcmp(route->method, "GET") ? "post" : "get");
+	char method[8] = "";
+	for (size_t k = 0; route->method[k]; k++)
+		method[k] = (char)(route->method[k] | 0x20);
+	return json_object_get(json_object_get(described_paths, path), method);
 }
 
 /* The schema of the 2XX answer of a route, or of its body; NULL: it has none. */

@@ -430,6 +430,9 @@ static void each_answer_is_as_it_is_described(void **state)
 		{ "POST /v1/versions/1/rollback?wait_ms=0",
 		  "{\"reason\": \"x\", \"confirm_within\": \"1h\"}" },
 		{ "POST /v1/versions/3/confirm?wait_ms=0", "{\"reason\": \"x\"}" },
+		{ "POST /v1/changes?wait_ms=0",
+		  "{\"reason\": \"x\", \"edits\": [{\"method\": \"PATCH\", \"path\": \"pools/web-ams\","
+		  " \"if_match\": \"*\", \"value\": {\"max_backends\": 11}}]}" },
 		{ "POST /v1/clock/accept?wait_ms=0", "{\"reason\": \"x\"}" },
 		{ "POST /v1/files", "{\"parts\": [{\"digest\": \"" DIGEST "\", \"bytes\": 3}]}" },
 		{ "POST /v1/peer/files", "{\"parts\": []}" },

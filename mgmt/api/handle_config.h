@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The ordinary way of a change of configuration, whatever it was made from: a candidate with its plan, guards and risks,
+ * then a version, then the wait until it is in force.
+ *
+ *     core->candidate_lock
+ *       handle_change_prepare()    now with the core's lock
+ *       handle_change_commit()     or intent_candidate_drop()
+ *     handle_change_unlock()       both
+ *     handle_change_answer()
+ *
+ * Implemented in mgmt/api/handle_config.c; called by the threads of handlers.
+ */
+#ifndef WEIR_MGMT_API_HANDLE_CONFIG_H
+#define WEIR_MGMT_API_HANDLE_CONFIG_H
+
+#include "base/checked.h"
+#include "mgmt/api/old_file.h"
+#include "mgmt/core/core.h"
+#include "mgmt/core/field.h"
+#include "mgmt/core/to_json.h"
+#include "record/fields.h"
+
+/** Where a change's files come from: an earlier version, the request, this node's disk. */
+enum origin { ORIGIN_VERSION, ORIGIN_REQUEST, ORIGIN_DISK };
+
+/** A change as read from a request; its texts belong to the request. */
+struct change_request {
+	struct files files;
+	struct intent_change change;
+	struct old_file from; /**< what the file was made from */
+	enum origin origin;   /**< a reload waits for a new version alone */
+	int old_rc;           /**< of looking for that */
+	json_t *reverted;     /**< settings changed since that the file would revert; NULL: none */
+	struct file_source source;
+	const struct http_request *request; /**< whose change it is; NULL: a dry run */
+};
+
+/** The rows of bodies that say how a change is made. */
+#define CONFIRM_WITHIN_ROW(X, t)                                                                   \
+	X(t, const char *, confirm_within, .most = 32, .spare = true,                              \
+	  .pattern = "^(none|([0-9]+(d|h|m|s|ms))+)$", .example = "10m|none|24h")
+#define PENDING_ROW(X, t)                                                                          \
+	X(t, const char *, pending, .most = 16, .spare = true, .one_of = "refuse|confirm|join")
+
+/** Read those rows into @p change; what is wrong is noted in @p f. */
+void handle_change_read(struct field_reader *f, const char *confirm_within, const char *pending,
+                        struct intent_change *change);
+
+/**
+ * Prepare a candidate. The caller has core->candidate_lock and not the core's; this returns with both, also without a
+ * candidate. @return 0, or why there is none: for handle_change_commit()
+ */
+MUST_CHECK int handle_change_prepare(struct core *core, struct change_request *c,
+                                     struct intent_candidate *candidate);
+/**
+ * Make the candidate a version, or plan it, and fill @p reply; the candidate has ended then. @param err  of preparing it.
+ * Under both locks.
+ */
+void handle_change_commit(struct core *core, struct change_request *c,
+                          struct intent_candidate *candidate, int err, struct http_reply *reply);
+/** Give up both locks. */
+void handle_change_unlock(struct core *core);
+/** Complete the answer, and wait as the request says until the version is in force. Without a lock. */
+void handle_change_answer(struct core *core, const struct http_request *r,
+                          const struct change_request *c, struct http_reply *reply);
+
+/*
+ * The answer to a change, and to a plan of one; the last four are of a plan. Edits have a row more (handle_edits.c).
+ */
+#define CHANGE_ROWS(X, t)                                                                          \
+	X(t, json_t *, version, .of = &version_shown)                                              \
+	X(t, bool, changed)                                                                        \
+	X(t, json_t *, plan, .of = &plan_shown)                                                    \
+	X(t, json_t *, skipped_zones, .element = &record_string)                                   \
+	X(t, uint64_t, rolls_back_to, .later = true)                                               \
+	X(t, struct shown_number, before, .later = true)                                           \
+	X(t, json_t *, files_at, .later = true, .element = &record_string)                         \
+	X(t, bool, dry_run, .later = true)                                                         \
+	X(t, json_t *, unconfirmed, .later = true, .of = &unconfirmed_shown_kind)                  \
+	X(t, const char *, base, .later = true)                                                    \
+	X(t, json_t *, old_file, .later = true, .of = &old_file_shown_kind)
+
+#endif
