@@ -172,7 +172,8 @@ static json_t *list_parameters(const struct route *r, unsigned n_parts)
 	if (route_is_change(r)) {
 		json_array_append_new(list, make_parameter(r->path, "If-Match", "header"));
 		if (is_edit(r))
-			json_array_append_new(list, make_parameter("If-None-Match", "header"));
+			json_array_append_new(list,
+			                      make_parameter(r->path, "If-None-Match", "header"));
 		json_array_append_new(list, make_parameter(r->path, "Idempotency-Key", "header"));
 	}
 	return list;

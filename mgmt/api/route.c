@@ -36,10 +36,10 @@
 #define VALUES_FREE 1024u           /* a body of so few counts for itself alone */
 
 #define NO_BODY NULL
-/* What the 2XX answer is: described elsewhere, a record, a list of records. */
-#define NO_ANSWER     NULL, false, OBJECT_NONE
-#define ANSWER(kind)  &(kind), false, OBJECT_NONE
-#define LIST_OF(kind) &(kind), true, OBJECT_NONE
+/* What the 2XX answer is: a text, a record, a list of records. */
+#define TEXT_OF(media) NULL, false, OBJECT_NONE, media
+#define ANSWER(kind)   &(kind), false, OBJECT_NONE, NULL
+#define LIST_OF(kind)  &(kind), true, OBJECT_NONE, NULL
 /*
  * Objects may be read by who may read the differences between versions and the status, which show the same settings: a
  * viewer. What a viewer may not read are files (GET /v1/config): their comments, and zones. There is no secret in a
@@ -55,7 +55,8 @@
 	  "Objects of the version in force, of the kind: " word,                                   \
 	  &objects_answer_kind,                                                                    \
 	  false,                                                                                   \
-	  OBJECT_##kind },                                                                         \
+	  OBJECT_##kind,                                                                           \
+	  NULL },                                                                                  \
 	        { "GET",                                                                           \
 		  "/v1/" path "/{}",                                                               \
 		  HTTP_VIEWER,                                                                     \
@@ -65,18 +66,16 @@
 		  "One object of the version in force, of the kind: " word,                        \
 		  NULL,                                                                            \
 		  false,                                                                           \
-		  OBJECT_##kind },
-/* What the 2XX answer is: a text, a record, a list of records. */
-#define TEXT_OF(media) NULL, false, media
-#define ANSWER(kind)   &(kind), false, NULL
-#define LIST_OF(kind)  &(kind), true, NULL
+		  OBJECT_##kind,                                                                   \
+		  NULL },
 /* Objects that others describe. */
 static const struct record_kind openapi_kind = { .name = "description" };
 static const struct record_kind exchanged_kind = { .name = "what nodes exchange" };
 
 #define EDIT_ROUTE(method, path, handler_, what, kind)                                             \
-	{ method,   path, HTTP_OPERATOR,     ROUTE_EDITS, NO_BODY,                                 \
-	  handler_, what, &edit_answer_kind, false,       OBJECT_##kind },
+	{ method,  path,          HTTP_OPERATOR, ROUTE_EDITS,                                      \
+	  NO_BODY, handler_,      what,          &edit_answer_kind,                                \
+	  false,   OBJECT_##kind, NULL },
 #define OBJECT_EDITS(kind, row, path, parent, word)                                                \
 	EDIT_ROUTE("PUT", "/v1/" path "/{}", handle_object_edit,                                   \
 	           "Replace or create, of the kind: " word, kind)                                  \
