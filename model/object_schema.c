@@ -73,6 +73,15 @@ static json_t *with_target(json_t *described, const struct schema_row *row)
 	return described;
 }
 
+static json_t *list_address_formats(void)
+{
+	json_t *list = json_array();
+
+	json_array_append_new(list, JSON_TEXTS({ "format", "ipv4" }));
+	json_array_append_new(list, JSON_TEXTS({ "format", "ipv6" }));
+	return list;
+}
+
 static json_t *describe_text(const struct schema_row *row)
 {
 	json_t *described =
@@ -81,9 +90,7 @@ static json_t *describe_text(const struct schema_row *row)
 	if (row->kind == KIND_REFERENCE || row->kind == KIND_REFERENCES)
 		described = with_target(described, row);
 	if (row->kind == KIND_ADDRESS || row->kind == KIND_ADDRESSES)
-		described =
-		        json_with(described, "anyOf",
-		                  json_pack("[{s:s},{s:s}]", "format", "ipv4", "format", "ipv6"));
+		described = json_with(described, "anyOf", list_address_formats());
 	return described;
 }
 

@@ -236,11 +236,12 @@ static int check_setting(enum object_kind kind, const char *object, const char *
 	return status;
 }
 
-/* The setting of an object; NULL: it is not given. */
-static const json_t *find_setting(const json_t *object, const char *setting)
+/* The setting of an object; NULL: it is not given, or @p lacks is set: a list has no group of that name. */
+static const json_t *find_setting(const json_t *object, const char *setting, bool *lacks)
 {
 	char name[OBJECT_NAME_MAX];
 
+	*lacks = false;
 	while (object && *setting) {
 		const json_t *found;
 		json_t *one;
@@ -250,6 +251,7 @@ static const json_t *find_setting(const json_t *object, const char *setting)
 		found = json_object_get(object, name);
 		json_array_foreach(object, i, one) if (!strcmp(name_of_element(one), name)) found =
 		        one;
+		*lacks = json_is_array(object) && !found;
 		object = found;
 	}
 	return object;
@@ -269,8 +271,11 @@ static int print_object(const struct cli *cli, const struct object_path *path, c
 	status = api_get(cli, &request, &reply);
 	if (!api_succeeded(&reply))
 		return status;
-	const json_t *value = find_setting(reply.body, setting);
-	if (cli->json)
+	bool lacks;
+	const json_t *value = find_setting(reply.body, setting, &lacks);
+	if (lacks)
+		status = cli_fail(CLI_USAGE, "%s has no %s", text, setting);
+	else if (cli->json)
 		api_print_own(value ? json_incref((json_t *)(uintptr_t)value) : json_null());
 	else
 		print_setting(value);
