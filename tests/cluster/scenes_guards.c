@@ -93,7 +93,17 @@ void scenes_shared_guards(struct scene *s)
 
 #define MANY 14u
 
-/* Many commands at one target, at one node: each is one of those that came before, and is made. */
+/* A member of the store that the node uses is silent for a while: each command takes longer. */
+static void make_slow(const struct node *n)
+{
+	unsigned member = ETCD_NET_FIRST + sched_below(ETCD_NET_MEMBERS);
+
+	link_cut_both(node_number(n), member, true);
+	node_run_ms(sched_below(6000));
+	link_heal();
+}
+
+/* Many commands at one target, at one node: each follows those that came before, and is made. */
 void scenes_shared_many(struct scene *s)
 {
 	static const char *const bodies[] = { DISABLE_SITE("ams"), DRAIN_SITE("ams") };
@@ -107,6 +117,8 @@ void scenes_shared_many(struct scene *s)
 		body[i] = bodies[sched_below(2)];
 		requests[i] = send_command(s->node[at], body[i]);
 	}
+	if (sched_chance(500))
+		make_slow(s->node[at]);
 	for (size_t i = 0; i < MANY; i++)
 		JUDGE(s, is_made(s, requests[i], body[i]), "command %zu of %u is not made", i,
 		      MANY);

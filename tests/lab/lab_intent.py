@@ -170,6 +170,33 @@ def bad_changes(world: World, report: Report) -> None:
     report.equal(weir(ams, "undrain", "site", "fra", "--scheduled", "--now")[0], 0, "undrained already: that is done")
 
 
+def at_once(commands: list[tuple[Node, list[str]]]) -> list[int]:
+    """Give each node its command in the same moment: their exit statuses."""
+    running = [subprocess.Popen([*node.host.enter, executable("weir"), *node.options, *arguments],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for node, arguments in commands]
+    return [p.wait(60) for p in running]
+
+
+def race(world: World, report: Report) -> None:
+    """The guards hold between nodes: a real store compares all that they rest on."""
+    ams, fra = world.nodes
+    say("both nodes are given, at once, what together leaves nothing")
+    backends = [f"{world.plan.sites[1].pool}/fra-b{i}" for i in (1, 2)]
+    pairs = [("disable", "enable", "site", ["ams", "fra"]), ("disable", "enable", "backend", backends),
+             ("drain", "undrain", "site", ["ams", "fra"])]
+    for i in range(6):
+        do, undo, kind, targets = pairs[i % len(pairs)]
+        how = ["--scheduled", "--now"] if do == "drain" else []
+        statuses = at_once([(node, [do, kind, target, *how, "--until", "+1h", "--reason", "race"])
+                            for node, target in zip((ams, fra), targets)])
+        report.equal(sorted(s in (0, 5) for s in statuses), [False, True], f"of two that {do} the last {kind}s one is refused {statuses}")
+        report.check(2 in statuses, "by a guard", statuses)
+        back = ["--scheduled", "--now"] if do == "drain" else []
+        for target in targets:
+            weir(ams, undo, kind, target, *back, "--all")
+        wait_until(lambda: agreed(world), AGREE_S, "all nodes agree", 0.2)
+
+
 def cut(world: World, report: Report) -> None:
     ams, fra = world.nodes
     say("fra is cut off; it is drained from ams; healed")
@@ -295,7 +322,7 @@ def run(report: Report) -> None:
             site.node.write_config()
             site.start_backends()
         start(world)
-        for step in (drain_and_config, bad_changes, cut, apply_in_cut, store_lost, disk_full, offline):
+        for step in (drain_and_config, bad_changes, race, cut, apply_in_cut, store_lost, disk_full, offline):
             report.step(step, world, report)
         for node in world.nodes:
             node.kill_all()
