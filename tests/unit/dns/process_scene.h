@@ -49,8 +49,9 @@
 
 static const char *program __attribute__((unused));
 static pid_t child;
-static uint64_t number; /* of the document */
-static bool names_key;  /* the document does */
+static uint64_t number;   /* of the document */
+static bool names_key;    /* the document does */
+static size_t n_disabled; /* sites that it has disabled by a person */
 
 /* Wait until an expression is true; else the test fails and shows the process's log. */
 #define WAIT_FOR(expression)                                                                       \
@@ -123,6 +124,35 @@ static inline void write_document(unsigned n_zones, const char *listen, const ch
 		abort();
 	}
 	model_errors_free(&errors);
+	const struct model_override disabled[] = {
+		{ .id = "ams",
+		  .kind = MODEL_OVERRIDE_DISABLE,
+		  .target = MODEL_TARGET_SITE,
+		  .pool = "",
+		  .name = "ams",
+		  .generation = 1,
+		  .created_ms = 1,
+		  .from_ms = 1,
+		  .until_ms = MODEL_TIME_NEVER,
+		  .author = "ada",
+		  .reason = "x",
+		  .node = "ams-1" },
+		{ .id = "fra",
+		  .kind = MODEL_OVERRIDE_DISABLE,
+		  .target = MODEL_TARGET_SITE,
+		  .pool = "",
+		  .name = "fra",
+		  .generation = 1,
+		  .created_ms = 1,
+		  .from_ms = 1,
+		  .until_ms = MODEL_TIME_NEVER,
+		  .author = "ada",
+		  .reason = "x",
+		  .node = "ams-1" },
+	};
+
+	m->overrides = disabled;
+	m->n_overrides = n_disabled;
 	m->meta.document = ++number;
 	m->meta.version = 7;
 	model_key_fingerprint(m->hash_key, fingerprint);
@@ -174,6 +204,7 @@ static inline int begin_test(void **state)
 	(void)state;
 	number = 0;
 	names_key = false;
+	n_disabled = 0;
 	space_run("rm -rf " DIR_ "/* && mkdir -p " DIR_ "/run " DIR_ "/state " DIR_ "/conf " DIR_
 	          "/bpf");
 	write_text(DIR_ "/conf/hash.key", "00112233445566778899aabbccddeeff\n");

@@ -29,6 +29,24 @@ static void without_a_document_it_waits_and_blames_nothing(void **state)
 	assert_int_equal(stop_server(SIGTERM), 0);
 }
 
+static void a_name_whose_sites_are_all_disabled_is_stated(void **state)
+{
+	(void)state;
+	n_disabled = 1;
+	write_document(1, LISTEN_1, "");
+	start_server();
+	WAIT_FOR(status_is("serving", "true"));
+	assert_int_equal(count_conditions("name-unanswered"), 0); /* fra answers */
+	n_disabled = 2;
+	write_document(1, LISTEN_1, "");
+	WAIT_FOR(find_condition("name-unanswered", "www.z0.test",
+	                        "2 of 2 sites of service web are disabled") == CONDITION_DOWN);
+	n_disabled = 0;
+	write_document(1, LISTEN_1, "");
+	WAIT_FOR(count_conditions("name-unanswered") == 0);
+	assert_int_equal(stop_server(SIGTERM), 0);
+}
+
 static void status_and_counters_tell_what_is_served(void **state)
 {
 	uint8_t bytes[300];
@@ -441,6 +459,7 @@ SUITE(process)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
 	const struct CMUnitTest tests[] = {
 		TEST(without_a_document_it_waits_and_blames_nothing),
+		TEST(a_name_whose_sites_are_all_disabled_is_stated),
 		TEST(status_and_counters_tell_what_is_served),
 		TEST(requests_that_are_none_are_refused),
 		TEST(each_family_of_a_site_is_told_as_it_is_seen),
