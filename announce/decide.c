@@ -157,6 +157,17 @@ static uint64_t hold_left_ms(const struct announce_state *s, const struct announ
 	return passed_ms < hold_ms ? hold_ms - passed_ms : 0;
 }
 
+/* Why it is not announced while @p missed is not proved. Of one that a failure withdrew nobody says that it never was. */
+static enum announce_reason reason_of_missed(const struct announce_state *s,
+                                             const struct announce_facts *f,
+                                             enum announce_fact missed)
+{
+	enum announce_reason reason =
+	        is_no(f, missed) ? reason_of_cause(missed) : ANNOUNCE_REASON_WAITING;
+
+	return reason == ANNOUNCE_REASON_WAITING && s->hold_ms ? ANNOUNCE_REASON_FAILED : reason;
+}
+
 /* It is not announced: announce it once all is proved. */
 static struct announce_decision decide_return(struct announce_state *s,
                                               const struct announce_facts *f,
@@ -167,10 +178,7 @@ static struct announce_decision decide_return(struct announce_state *s,
 	if (f->command == ANNOUNCE_COMMAND_DRAIN)
 		return decide_table(s, ANNOUNCE_NONE, ANNOUNCE_REASON_DRAINED, missed);
 	if (missed != ANNOUNCE_FACT_COUNT)
-		return decide_table(s, ANNOUNCE_NONE,
-		                    is_no(f, missed) ? reason_of_cause(missed)
-		                                     : ANNOUNCE_REASON_WAITING,
-		                    missed);
+		return decide_table(s, ANNOUNCE_NONE, reason_of_missed(s, f, missed), missed);
 	held = decide_table(s, ANNOUNCE_NONE, ANNOUNCE_REASON_HELD, missed);
 	held.held_ms = hold_left_ms(s, f, now_ms);
 	if (held.held_ms)

@@ -174,6 +174,7 @@ static const struct judgement judgements[ANNOUNCE_REASON_COUNT] = {
 	[ANNOUNCE_REASON_POOLS_DOWN] = { NOT_ANNOUNCED, .names_fact = true },
 	[ANNOUNCE_REASON_PROBE_REFUSED] = { NOT_ANNOUNCED, .names_fact = true },
 	[ANNOUNCE_REASON_WAITING] = { NOT_ANNOUNCED, .after_ms = WAITS_MS },
+	[ANNOUNCE_REASON_FAILED] = { NOT_ANNOUNCED, .after_ms = 0 },
 	[ANNOUNCE_REASON_HELD] = { NOT_ANNOUNCED, .after_ms = 0 },
 	[ANNOUNCE_REASON_STOPPED] = { NOT_ANNOUNCED,
 	                              .after_ms = WAITS_MS }, /* weir-dataplane is not back */
@@ -183,9 +184,7 @@ static const struct judgement judgements[ANNOUNCE_REASON_COUNT] = {
 static const struct judgement *judge_row(const struct announce_row *row, uint64_t now_ms)
 {
 	const struct judgement *is = &judgements[row->decision.reason];
-	/* a failure withdrew it, and it has not come back since */
-	bool is_failed = row->decision.reason == ANNOUNCE_REASON_WAITING && row->state.hold_ms;
-	bool is_due = is_failed || announce_elapsed_ms(now_ms, row->since_ms) >= is->after_ms;
+	bool is_due = announce_elapsed_ms(now_ms, row->since_ms) >= is->after_ms;
 
 	return is->code && is_due ? is : NULL;
 }

@@ -119,7 +119,8 @@ enum announce_fact { ANNOUNCE_FACTS(ANNOUNCE_FACT_ENUM) ANNOUNCE_FACT_COUNT };
 	X(NOT_CONFIGURED, "not-configured", "not announced: the configuration does not name it")    \
 	X(UNREAD, "unread",                                                                         \
 	  "unknown: the kernel's routes could not be read yet. Look for routes-failed in weir "     \
-	  "status")
+	  "status")                                                                                 \
+	X(FAILED, "failed", "withdrawn after a failure, and not all is proved since")
 
 #define ANNOUNCE_REASON_ENUM(name, label, text) ANNOUNCE_REASON_##name,
 enum announce_reason { ANNOUNCE_REASONS(ANNOUNCE_REASON_ENUM) ANNOUNCE_REASON_COUNT };

@@ -182,7 +182,8 @@ void node_drain_count(struct node_drain_routes *r, const struct announced_addres
 	r->n_shutdown += a->table == ANNOUNCE_SHUTDOWN;
 	r->n_unconfirmed += a->reason == ANNOUNCE_REASON_DRAIN_UNCONFIRMED;
 	r->n_commanded += is_out && is_commanded(a);
-	r->n_waiting += is_out && a->reason == ANNOUNCE_REASON_WAITING;
+	r->n_waiting += is_out && (a->reason == ANNOUNCE_REASON_WAITING ||
+	                           a->reason == ANNOUNCE_REASON_FAILED);
 	r->n_left += is_out && is_left(a);
 	r->n_unread += is_out && is_unread(a);
 }

@@ -295,6 +295,23 @@ static void what_is_not_configured_is_withdrawn(void **state)
 	expect_decision(&d, ANNOUNCE_NONE, ANNOUNCE_REASON_NOT_CONFIGURED);
 }
 
+/* Where the probe was refused and is not known since, it is not as if it had never been announced. */
+static void what_a_failure_withdrew_is_not_said_to_wait(void **state)
+{
+	(void)state;
+	struct announce_facts f = all_but(ANNOUNCE_FACT_PROBE, ANNOUNCE_UNKNOWN);
+	struct announce_state s = start_state(ANNOUNCE_NONE);
+	struct announce_decision d = announce_decide(&s, &f, START_MS);
+
+	expect_decision(&d, ANNOUNCE_NONE, ANNOUNCE_REASON_WAITING);
+	announce_note_failure(&s, START_MS);
+	d = announce_decide(&s, &f, START_MS + 1);
+	expect_decision(&d, ANNOUNCE_NONE, ANNOUNCE_REASON_FAILED);
+	f = all_but(ANNOUNCE_FACT_PROBE, ANNOUNCE_NO);
+	d = announce_decide(&s, &f, START_MS + 2);
+	expect_decision(&d, ANNOUNCE_NONE, ANNOUNCE_REASON_PROBE_REFUSED);
+}
+
 static void peers_state_is_not_waited_for_while_no_other_announces(void **state)
 {
 	(void)state;
@@ -370,6 +387,7 @@ SUITE(decide)
 		cmocka_unit_test(a_start_counts_as_a_promise),
 		cmocka_unit_test(a_person_withdraws_without_any_proof),
 		cmocka_unit_test(what_is_not_configured_is_withdrawn),
+		cmocka_unit_test(what_a_failure_withdrew_is_not_said_to_wait),
 		cmocka_unit_test(peers_state_is_not_waited_for_while_no_other_announces),
 		cmocka_unit_test(a_port_without_the_program_is_accepted_while_no_other_announces),
 		cmocka_unit_test(each_reason_fact_and_answer_has_its_texts),

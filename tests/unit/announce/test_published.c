@@ -137,7 +137,7 @@ static void an_address_that_a_failure_withdrew_is_a_condition_until_it_is_back(v
 		         announce_fact_text((enum announce_fact)i));
 		assert_string_equal(found.items[0].text, text);
 	}
-	row.decision.reason = ANNOUNCE_REASON_WAITING; /* for a moment, as with a new document */
+	row.decision.reason = ANNOUNCE_REASON_FAILED; /* for a moment, as with a new document */
 	row.decision.fact = ANNOUNCE_FACT_DOCUMENT;
 	found = publish_rows(&row, 1, SINCE_MS);
 	assert_int_equal(found.n, 1);
@@ -170,6 +170,7 @@ static void what_is_to_be_done_is_never_cut_off(void **state)
 		                                        ANNOUNCE_REASON_KEPT_STARTED };
 	static const enum announce_reason unproved[] = { ANNOUNCE_REASON_KEPT_UNPROVED,
 		                                         ANNOUNCE_REASON_WAITING,
+		                                         ANNOUNCE_REASON_FAILED,
 		                                         ANNOUNCE_REASON_RETURNING };
 
 	(void)state;
