@@ -6,6 +6,7 @@
  */
 #include "base/plain.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,42 @@ bool plain_is(const char *text)
 	while (*text && !is_unprintable(*text))
 		text++;
 	return !*text;
+}
+
+/* Ranges of such characters; of U+200B and on, the two joiners are letters' matter in some scripts. */
+static const struct {
+	uint32_t first, last;
+} misleading[] = {
+	{ 0x80, 0x9f },   /* control characters, too */
+	{ 0x61c, 0x61c }, /* marks of direction */
+	{ 0x200b, 0x200b }, { 0x200e, 0x200f }, { 0x2028, 0x202e },   { 0x2060, 0x206f },
+	{ 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f },
+};
+
+/* The character that begins at @p text, UTF-8; what is none has no number. */
+static uint32_t read_character(const unsigned char *text)
+{
+	uint32_t n_more = *text >= 0xf0 ? 3 : *text >= 0xe0 ? 2 : *text >= 0xc0 ? 1 : 0;
+	uint32_t c = n_more ? *text & (0x3fu >> n_more) : *text & 0x7fu;
+
+	for (uint32_t i = 1; i <= n_more; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (text[i] & 0x3fu);
+	}
+	return c;
+}
+
+bool plain_may_give(const char *text)
+{
+	for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+		uint32_t c = read_character(at);
+
+		for (size_t i = 0; i < sizeof(misleading) / sizeof(misleading[0]); i++)
+			if (c >= misleading[i].first && c <= misleading[i].last)
+				return false;
+	}
+	return plain_is(text);
 }
 
 bool plain_is_hex(const char *text, size_t n_digits)

@@ -14,6 +14,11 @@
 
 /** Whether @p text has no control character. */
 bool plain_is(const char *text);
+/**
+ * Whether a person may give @p text: it is plain, and has no character of Unicode that only hides or turns round what
+ * stands beside it (marks and overrides of direction, line separators, invisible ones, tags). Joiners of letters may be.
+ */
+bool plain_may_give(const char *text);
 /** Whether @p text, which may be NULL, is @p n_digits hexadecimal digits, in lower case. */
 bool plain_is_hex(const char *text, size_t n_digits);
 /** Make each control character of @p text a '?'. */

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plain.h"
+
 #define ERRORS_MAX 100u /* listed in an answer; a body of nothing but errors gets a short answer */
 
 #define FAULT_ROWS(X, t) X(t, const char *, field) X(t, const char *, detail)
@@ -80,14 +82,6 @@ static const json_t *value_of(struct field_reader *f, const char *name, bool req
 	return value;
 }
 
-static bool is_plain_field(const char *text, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-			return false;
-	return true;
-}
-
 static const char *get_text(struct field_reader *f, const char *name, bool required, size_t max)
 {
 	const json_t *value = value_of(f, name, required);
@@ -98,8 +92,10 @@ static const char *get_text(struct field_reader *f, const char *name, bool requi
 		field_error(f, name, "expected a text");
 	else if (json_string_length(value) > max)
 		field_error(f, name, "has more than %zu bytes", max);
-	else if (!is_plain_field(json_string_value(value), json_string_length(value)))
-		field_error(f, name, "has control characters");
+	else if (!plain_may_give(json_string_value(value)))
+		field_error(f, name,
+		            "has control characters, or characters that hide or turn "
+		            "round others");
 	else
 		return json_string_value(value);
 	return NULL;

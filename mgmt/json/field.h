@@ -32,7 +32,7 @@ struct field_reader {
 
 /**
  * Read each row of @p body from @p object, which may be NULL for none, into @p out, a struct of that kind; texts and JSON are
- * borrowed. A text has no control characters. To be ended by field_close().
+ * borrowed. A text is such as plain_may_give() lets pass. To be ended by field_close().
  */
 NONNULL(1, 3, 4)
 void field_read(struct field_reader *f, const json_t *object, const struct record_kind *body,

@@ -18,6 +18,39 @@
 #define EURO  "\xe2\x82\xac"     /* three */
 #define ROBOT "\xf0\x9f\xa4\x96" /* four */
 
+/* A reason that shows otherwise than it is written misleads who reads the record. */
+static void what_hides_or_turns_text_round_may_not_be_given(void **state)
+{
+	static const struct {
+		const char *text;
+		bool may;
+	} rows[] = {
+		{ "INC-77: ams, " AE EURO ROBOT, true },
+		{ "", true },
+		{ "\xd8\xa7\xd9\x84", true },          /* Arabic */
+		{ "\xe2\x80\x8c \xe2\x80\x8d", true }, /* joiners of letters */
+		{ "a\nb", false },
+		{ "a\x7f", false },
+		{ "a\xc2\x85", false },        /* next line */
+		{ "a \xe2\x80\xae b", false }, /* U+202E */
+		{ "\xe2\x80\xaa", false },     /* U+202A */
+		{ "\xe2\x81\xa6", false },     /* U+2066 */
+		{ "\xe2\x81\xa9", false },     /* U+2069 */
+		{ "\xe2\x80\x8f", false },     /* U+200F */
+		{ "\xe2\x80\xa8", false },     /* U+2028 */
+		{ "\xe2\x80\x8b", false },     /* U+200B */
+		{ "\xd8\x9c", false },         /* U+061C */
+		{ "\xef\xbb\xbf", false },     /* U+FEFF */
+		{ "\xf3\xa0\x81\x81", false }, /* U+E0041 */
+		{ "\xe2\x80", true },          /* no UTF-8: nobody turns it round */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (plain_may_give(rows[i].text) != rows[i].may)
+			fail_msg("row %zu", i);
+}
+
 static void control_characters_are_replaced_and_no_others(void **state)
 {
 	(void)state;
@@ -101,6 +134,7 @@ static void only_so_many_lower_case_digits_are_hexadecimal(void **state)
 SUITE(plain)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_hides_or_turns_text_round_may_not_be_given),
 		cmocka_unit_test(control_characters_are_replaced_and_no_others),
 		cmocka_unit_test(a_text_that_is_cut_ends_with_a_whole_character),
 		cmocka_unit_test(only_so_many_lower_case_digits_are_hexadecimal),
