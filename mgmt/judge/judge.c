@@ -282,15 +282,29 @@ static void judge_pool_down(const struct judge_pool *p, struct judge_verdict *v)
 		           "all backends of pool %s are down: ", p->name);
 }
 
-/* "Hangs", "dead" and "never started" need different actions, so each has its own sentence. */
-static void judge_silent(const struct judge_process *p, struct judge_verdict *v)
+static bool is_supervisor_gone(const struct judge_facts *f)
+{
+	return f->supervisor.present && !f->supervisor.running;
+}
+
+/*
+ * "Hangs", "dead", "stopped" and "never started" need different actions, so each has its own sentence. Without weir run
+ * nothing starts it again, and its log says nothing of that.
+ */
+static void judge_one_silent(const struct judge_facts *f, const struct judge_process *p,
+                             struct judge_verdict *v)
 {
 	char subject[CONDITION_SUBJECT_MAX];
 
 	if (p->running)
 		return;
 	snprintf(subject, sizeof(subject), "weir-%s", p->name);
-	if (p->present && p->age_ms > life_limits[LIFE_FOR_STATUS].hung_ms)
+	if (p->present && is_supervisor_gone(f))
+		add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
+		           "%s has stopped, or hangs, and so does weir run, which restarts it: "
+		           "start weir run (systemctl start weir)",
+		           subject);
+	else if (p->present && p->age_ms > life_limits[LIFE_FOR_STATUS].hung_ms)
 		add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
 		           "%s has shown no sign of life for %.1f s: ", subject,
 		           (double)p->age_ms / 1000);
@@ -302,9 +316,15 @@ static void judge_silent(const struct judge_process *p, struct judge_verdict *v)
 		           "%s has not run here yet: start weir run", subject);
 }
 
+static void judge_silent(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_processes; i++)
+		judge_one_silent(f, &f->processes[i], v);
+}
+
 static void judge_supervisor(const struct judge_facts *f, struct judge_verdict *v)
 {
-	if (f->supervisor.present && !f->supervisor.running)
+	if (is_supervisor_gone(f))
 		add_reason(v, JUDGE_RULE_SUPERVISOR_SILENT, "weir run",
 		           "weir run is dead or hangs: failed processes are not restarted; ");
 }
@@ -584,7 +604,7 @@ static const struct {
 	[JUDGE_RULE_STATED_DOWN] = { .whole = judge_stated_down },
 	[JUDGE_RULE_POOL_FORWARDS_NOTHING] = { .pool = judge_pool_nothing },
 	[JUDGE_RULE_POOL_ALL_DOWN] = { .pool = judge_pool_down },
-	[JUDGE_RULE_PROCESS_SILENT] = { .process = judge_silent },
+	[JUDGE_RULE_PROCESS_SILENT] = { .whole = judge_silent },
 	[JUDGE_RULE_SUPERVISOR_SILENT] = { .whole = judge_supervisor },
 	[JUDGE_RULE_DOCUMENT_REFUSED] = { .process = judge_refused },
 	[JUDGE_RULE_DOCUMENT_PENDING] = { .whole = judge_pending },

@@ -152,6 +152,7 @@ static void see_half_a_site_down(struct node *n)
  * What is wrong with a node besides weir-mgmt, and the lines that say why it is not well; N: any
  * number.
  */
+#define WITH_RUN "and so does weir run, which restarts it: start weir run (systemctl start weir)\n"
 static const struct {
 	void (*spoil)(struct node *n);
 	int status;
@@ -175,7 +176,8 @@ static const struct {
 	  "weir-dataplane has shown no sign of life for N s: see its log\n" LACKS_MGMT },
 	{ silence_supervisor_too, CLI_DOWN,
 	  "weir-dataplane has stopped: with DPDK nothing is forwarded; start it\n"
-	  "weir-dataplane has shown no sign of life for N s: see its log\n" LACKS_MGMT
+	  "weir-dataplane has stopped, or hangs, " WITH_RUN
+	  "weir-mgmt has stopped, or hangs, " WITH_RUN
 	  "weir run is dead or hangs: failed processes are not restarted; start it (running processes continue)\n" },
 	{ age_effect, CLI_DEGRADED,
 	  LACKS_MGMT "the tables of weir-dataplane cannot be read: see its log\n" },

@@ -193,6 +193,13 @@ static void weir_run_is_missed_where_it_was(void **state)
 	        print_verdict(),
 	        "degraded\nsupervisor-silent [weir run] weir run is dead or hangs: failed "
 	        "processes are not restarted; start it (running processes continue)\n");
+	processes[DNS].running = false; /* as after weir run --stop: no log says more */
+	processes[DNS].age_ms = 60000;
+	assert_non_null(strstr(
+	        print_verdict(),
+	        "process-silent [weir-dns] weir-dns has stopped, or hangs, and so does weir run, "
+	        "which restarts it: start weir run (systemctl start weir)\n"));
+	processes[DNS].running = true;
 	f.supervisor.present = false;
 	is_well();
 }
