@@ -312,7 +312,8 @@ const char *operation_resume_text(const struct operations_item *item,
 	struct command_text line = { .text = out };
 
 	add_text(&line, "weir operation %s %s", op->id, operation_resume_verb(op));
-	if (rule_may_override(guard))
+	/* what has passed since need not be overridden, as an unconfirmed version that is confirmed now */
+	if (rule_may_override(guard) && !(item->judged && item->verdicts[guard].ok))
 		add_text(&line, " --override %s", op->hold.code);
 	add_missed(&line, item);
 	add_reason(&line, "");

@@ -244,6 +244,14 @@ static void a_hold_says_how_it_goes_on(void **state)
 		item->op.reads_levels = rows[i].reads_levels;
 		assert_string_equal(operation_resume_text(item, text), rows[i].text);
 	}
+	strcpy(item->op.hold.code, "unconfirmed");
+	item->op.reads_levels = false;
+	item->judged = true;
+	assert_string_equal(operation_resume_text(item, text),
+	                    "weir operation k3 resume --override unconfirmed --reason TEXT");
+	item->verdicts[OPERATION_GUARD_UNCONFIRMED].ok = true; /* somebody has confirmed */
+	assert_string_equal(operation_resume_text(item, text),
+	                    "weir operation k3 resume --reason TEXT");
 	free(item);
 }
 
