@@ -122,6 +122,8 @@ static int print_refusal(const struct cli *cli, const struct cli_args *args,
 /* No exit statuses: what is to be ended is over, which is no error; and the store does not decide. */
 #define NOTHING_TO_END (-1)
 #define UNDECIDED      (-2)
+#define SITE_GONE                                                                                  \
+	(-3) /* without a message: it was removed, and the clock alone can end its drain */
 
 static int print_nothing_to_end(const struct cli *cli, struct api_reply *reply)
 {
@@ -146,6 +148,10 @@ static int send_change(const struct cli *cli, const struct cli_args *args, const
 		return status;
 	if (!api_succeeded(reply) && json_has_text(reply->body, "code", "nothing-to-end"))
 		return print_nothing_to_end(cli, reply);
+	if (!api_succeeded(reply) && json_has_text(reply->body, "code", "site-gone")) {
+		api_reply_fini(reply);
+		return SITE_GONE;
+	}
 	if (!api_succeeded(reply)) {
 		bool undecided = json_has_text(reply->body, "code", "store-unavailable");
 
@@ -191,13 +197,13 @@ static bool read_goal(const struct cli_args *args, const char *what, enum op_goa
 	return false;
 }
 
-int op_begin(struct cli *cli, const struct cli_args *args, const char *what, bool *undecided)
+int op_begin(struct cli *cli, const struct cli_args *args, const char *what, enum op_lack *lack)
 {
 	bool dry_run = cli_flag(args, "--dry-run"), waits = cli_flag(args, "--wait") && !dry_run;
 	enum op_goal goal;
 	struct api_reply reply;
 
-	*undecided = false;
+	*lack = OP_LACKS_NOTHING;
 	if (!read_goal(args, what, &goal))
 		return CLI_USAGE;
 	json_t *body = make_body(args, what);
@@ -210,9 +216,12 @@ int op_begin(struct cli *cli, const struct cli_args *args, const char *what, boo
 	int status =
 	        send_change(cli, args, dry_run ? "/v1/operations?dry_run=true" : "/v1/operations",
 	                    body, &reply);
-	*undecided = status == UNDECIDED;
 	if (status == UNDECIDED)
-		return CLI_UNREACHABLE;
+		*lack = OP_LACKS_STORE;
+	if (status == SITE_GONE)
+		*lack = OP_LACKS_SITE;
+	if (*lack != OP_LACKS_NOTHING)
+		return *lack == OP_LACKS_STORE ? CLI_UNREACHABLE : CLI_CONFLICT;
 	if (status)
 		return status == NOTHING_TO_END ? CLI_OK : status;
 	if (!waits)
@@ -228,14 +237,14 @@ int op_begin(struct cli *cli, const struct cli_args *args, const char *what, boo
 /* shift site NAME 30% */
 int cli_shift(struct cli *cli, const struct cli_args *args)
 {
-	bool undecided; /* there is no shift by the clock */
+	enum op_lack lack; /* there is no shift by the clock */
 
 	if (strcmp(args->at[0], "site") != 0 || cli_flag(args, "--label"))
 		return cli_fail(CLI_USAGE, "expected: site NAME LEVEL, such as site ams 30%%");
 	if (!cli_value(args, "--until"))
 		return cli_fail(CLI_USAGE,
 		                "--until TIME is missing: +4h, 2026-11-20T12:00:00Z, or never");
-	return op_begin(cli, args, "shift", &undecided);
+	return op_begin(cli, args, "shift", &lack);
 }
 
 /* One line each, so that grep(1) finds an operation with all that belongs to it. */

@@ -238,6 +238,21 @@ static bool make_clocked(const struct cli_args *args, bool drains, struct cli_ar
 	return args->n == 2;
 }
 
+/* The drain of a site that was removed: nothing is left to be measured there. */
+static int end_at_gone_site(struct cli *cli, const struct cli_args *args)
+{
+	struct cli_args clocked = *args;
+
+	if (args->n != 2)
+		return cli_fail(CLI_CONFLICT,
+		                "one of the sites is not configured any more: give one command "
+		                "for each");
+	cli_give(&clocked, "--scheduled", "");
+	if (!cli_flag(args, "--now"))
+		cli_give(&clocked, "--now", "");
+	return do_and_wait(cli, &clocked, "undrain", false);
+}
+
 /*
  * A drain or its return that measures. While the store does not decide it cannot begin: then a person at a terminal may have
  * it by the clock.
@@ -247,10 +262,12 @@ static int begin_operation(struct cli *cli, const struct cli_args *args, const c
 {
 	char line[CLI_LINE_MAX];
 	struct cli_args clocked;
-	bool undecided;
-	int status = op_begin(cli, args, what, &undecided);
+	enum op_lack lack;
+	int status = op_begin(cli, args, what, &lack);
 
-	if (!undecided || cli->json || !isatty(STDIN_FILENO) ||
+	if (lack == OP_LACKS_SITE)
+		return end_at_gone_site(cli, args);
+	if (lack != OP_LACKS_STORE || cli->json || !isatty(STDIN_FILENO) ||
 	    !make_clocked(args, drains, &clocked) ||
 	    !cli_line(&clocked, (const char *const[]){ NULL }, line, sizeof(line)))
 		return status;

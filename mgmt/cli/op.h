@@ -47,12 +47,16 @@ extern const char op_backups_text[];
  */
 MUST_CHECK int op_follow(const struct cli *cli, const json_t *o, enum op_goal goal, bool watches);
 
-/*
- * Begin an operation by the arguments of `drain`, `undrain` or `shift`. @param undecided  out: the store does not decide, so
- * that nothing begins. @return the exit status
- */
+/* Why nothing began, where the clock may do it. */
+enum op_lack {
+	OP_LACKS_NOTHING, /* it began, or was refused */
+	OP_LACKS_STORE,   /* nothing decides; there was a message */
+	OP_LACKS_SITE,    /* it was removed, and its drain is there; there was no message */
+};
+
+/* Begin an operation by the arguments of `drain`, `undrain` or `shift`. @return the exit status */
 MUST_CHECK int op_begin(struct cli *cli, const struct cli_args *args, const char *what,
-                        bool *undecided);
+                        enum op_lack *lack);
 
 /* What still reaches a site, and what keeps it from being switched off. @return it, owned; or NULL */
 json_t *arrivals_query(const struct cli *cli, const char *site);

@@ -54,6 +54,44 @@ static bool add_site(struct beginning *b, const char *name, struct operation_out
 	return true;
 }
 
+static bool is_drain_of(const struct overrides *all, const struct override *o, const char *site,
+                        int64_t now_ms)
+{
+	return o->kind == MODEL_OVERRIDE_DRAIN && o->target == MODEL_TARGET_SITE &&
+	       !strcmp(o->name, site) && strcmp(overrides_state(all, o, now_ms), "done") != 0;
+}
+
+/* The live drain of a site that the operation goes on from; NULL: none. */
+static const struct override *find_drain(const struct overrides *all, const char *site,
+                                         const char *service, int64_t now_ms)
+{
+	for (size_t i = 0; i < all->n_items; i++) {
+		const struct override *o = &all->items[i];
+
+		if (is_drain_of(all, o, site, now_ms) &&
+		    !strcmp(o->service, service ? service : ""))
+			return o;
+	}
+	return NULL;
+}
+
+/*
+ * A site that was removed has no nodes that could measure, and an override of it stays until somebody ends it: by the
+ * clock, which `weir undrain site` does then by itself. Under the lock.
+ */
+static bool refuse_site(const struct beginning *b, const char *name, struct operation_outcome *out)
+{
+	const struct overrides *all = intent_overrides(b->core->intent);
+
+	if (b->body->what == OPERATION_BODY_UNDRAIN &&
+	    find_drain(all, name, b->body->service, clock_believed_ms()))
+		return operation_refuse(out, 409, "site-gone",
+		                        "site %s is not configured any more, and its drain is "
+		                        "there: weir undrain site %s --scheduled --now ends it",
+		                        name, name);
+	return operation_refuse(out, 404, "not-found", "there is no site %s", name);
+}
+
 /* The sites that the body names, or those of its label. Under the lock. */
 static bool find_sites(struct beginning *b, const struct model *m, struct operation_outcome *out)
 {
@@ -61,8 +99,7 @@ static bool find_sites(struct beginning *b, const struct model *m, struct operat
 
 	for (size_t i = 0; i < body->n_sites; i++) {
 		if (!model_site(m, body->sites[i]))
-			return operation_refuse(out, 404, "not-found", "there is no site %s",
-			                        body->sites[i]);
+			return refuse_site(b, body->sites[i], out);
 		if (!add_site(b, body->sites[i], out))
 			return false;
 	}
@@ -156,27 +193,6 @@ static bool find_resting(struct beginning *b)
 		memcpy(b->id, item->op.id, sizeof(b->id));
 	}
 	return b->goes_on;
-}
-
-static bool is_drain_of(const struct overrides *all, const struct override *o, const char *site,
-                        int64_t now_ms)
-{
-	return o->kind == MODEL_OVERRIDE_DRAIN && o->target == MODEL_TARGET_SITE &&
-	       !strcmp(o->name, site) && strcmp(overrides_state(all, o, now_ms), "done") != 0;
-}
-
-/* The live drain of a site that the operation goes on from; NULL: none. */
-static const struct override *find_drain(const struct overrides *all, const char *site,
-                                         const char *service, int64_t now_ms)
-{
-	for (size_t i = 0; i < all->n_items; i++) {
-		const struct override *o = &all->items[i];
-
-		if (is_drain_of(all, o, site, now_ms) &&
-		    !strcmp(o->service, service ? service : ""))
-			return o;
-	}
-	return NULL;
 }
 
 /* From when on backups take late clients: what a drain by the clock has opened stays open. */

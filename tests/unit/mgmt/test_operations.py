@@ -465,6 +465,15 @@ class Changes(World):
         self.assertIn(a.status, (200, 201, 202), a.raw)
         o = self.c.wait("fra", id, ("held", "failed"), 30)
         self.assertEqual(o["hold"]["code"], "site-gone", o)
+        # its drain is there until somebody ends it: nothing is left to measure, so by the clock
+        fra, body = self.c.nodes["fra"], {"do": "undrain", "reason": "x"}
+        a = fra.ask("POST", "/v1/operations", {**body, "sites": ["ams"]})
+        self.assertEqual((a.status, a.code), (409, "site-gone"), a.raw)
+        a = fra.ask("POST", "/v1/operations", {**body, "sites": ["nowhere"]})
+        self.assertEqual((a.status, a.code), (404, "not-found"), a.raw)
+        a = fra.ask("POST", "/v1/overrides", {**body, "target": {"site": "ams"}, "now": True})
+        self.assertIn(a.status, (200, 202), a.raw)
+        wait_for("no override", lambda: not fra.ask("GET", "/v1/overrides").json["items"], 30)
 
     def test_another_change_does_not_disturb_it(self) -> None:
         id = self.begun("fra", ["ams"], now=False)
