@@ -104,12 +104,14 @@ static void on_derive(void *arg)
 		struct derived *d = &t->derived[i];
 		const struct pool_tally *y = &t->tallies[d->pool->index];
 		health_word word;
+		int path;
 
 		if (!t->changed[d->pool->index])
 			continue;
-		word = derive_word(y, d->pool->check, health_since_s(d->word));
+		path = derived_path(d, y);
+		word = derive_word(y, path, d->pool->check, health_since_s(d->word));
 		if (health_state(word) != health_state(d->word) || !d->word)
-			word = derive_word(y, d->pool->check, now_s);
+			word = derive_word(y, path, d->pool->check, now_s);
 		if (word == d->word)
 			continue;
 		d->word = word;
@@ -253,6 +255,43 @@ static void abort_attempts(struct target *t)
 	}
 }
 
+static void log_lacking(const struct target *t, uint16_t paths)
+{
+	char address[ADDR_TEXT_MAX];
+
+	for (uint32_t k = 0; k < t->n_paths; k++)
+		if (paths >> k & 1)
+			log_warn("path-without-vote", "pool=%s backend=%s vip=%s port=%u",
+			         t->pool->name, t->backend->name,
+			         addr_text(&t->paths[k].spec.address, address),
+			         t->paths[k].spec.port);
+}
+
+/* A good round: which paths have worked once, and which never have. */
+static void note_paths(struct target *t)
+{
+	uint16_t worked = t->worked | t->good_paths;
+	uint16_t lacks = (uint16_t)((t->lacks | t->voteless_paths) & ~worked);
+
+	if (worked == t->worked && lacks == t->lacks)
+		return;
+	log_lacking(t, lacks & (uint16_t)~t->lacks);
+	t->worked = worked;
+	t->lacks = lacks;
+	t->checker->changed = true;
+}
+
+/*
+ * Whether a target that is new, and lacks a path, waits: the others of its pool have to be asked
+ * first whether it works there.
+ */
+static bool must_wait(const struct target *t)
+{
+	const struct pool_tally *y = t->pool ? &t->checker->targets->tallies[t->pool->index] : NULL;
+
+	return t->voteless && !target_has_joined(t) && y->n_tried + !t->done_ms < y->n;
+}
+
 /* Note a round's result and vote: a success, however late, if nothing is known of the target yet. */
 static void end_round(struct target *t, enum health_reason reason, unsigned detail)
 {
@@ -273,15 +312,60 @@ static void end_round(struct target *t, enum health_reason reason, unsigned deta
 
 	bool proves = reason == HEALTH_REASON_OK && verdict_state(t->verdict) == HEALTH_UNKNOWN;
 	enum verdict_vote v = verdict_of_result(reason, (t->late && !proves) || unready);
+	if (v == VERDICT_OK && must_wait(t))
+		v = VERDICT_INCONCLUSIVE;
+	if (v == VERDICT_OK && t->paths[0].spec.mark)
+		note_paths(t);
 	if (v == VERDICT_FAIL && !t->unproven && verdict_would_fall(t->verdict, &t->rule))
 		weigh_failure(t);
 	else
 		cast_vote(t, v);
 }
 
+/* What a round is in which no path that has a vote has failed. */
+static void end_paths(struct target *t, enum health_reason last)
+{
+	/* those that have worked here, if any, could not be tried */
+	bool fails = !t->n_good && t->voteless && !t->worked;
+	const struct target_path *of = t->lacking ? t->lacking : fails ? t->voteless : t->paths;
+
+	t->last_path = (uint32_t)(of - t->paths);
+	if (t->lacking)
+		end_round(t, HEALTH_REASON_LOCAL, t->lacking_detail);
+	else if (fails)
+		end_round(t, t->voteless_reason, t->voteless_detail);
+	else
+		end_round(t,
+		          t->n_good     ? HEALTH_REASON_OK
+		          : t->voteless ? HEALTH_REASON_LOCAL
+		                        : last,
+		          t->good_detail);
+}
+
+static void note_voteless(struct target *t, struct target_path *p, enum health_reason reason,
+                          unsigned detail)
+{
+	if (!p->of_udp && !t->late)
+		t->voteless_paths |= (uint16_t)(1u << (p - t->paths));
+	if (t->voteless)
+		return;
+	t->voteless = p;
+	t->voteless_reason = reason;
+	t->voteless_detail = detail;
+}
+
+static bool path_votes(const struct target_path *p)
+{
+	const struct target *t = p->target;
+
+	return target_path_votes(t, t->pool ? &t->checker->targets->tallies[t->pool->index] : NULL,
+	                         (uint32_t)(p - t->paths));
+}
+
 /*
- * The first path that fails decides the round. A path that this node cannot reach is left out,
- * unless all are so. If the process had no means to try one, the round has no vote. */
+ * The first path that fails decides the round, if it has a vote. One that has none is left out, and so
+ * is a path that this node cannot reach, unless all are so. If the process had no means to try one, the
+ * round has no vote. */
 static void end_path(struct target_path *p, enum health_reason reason, unsigned detail)
 {
 	struct target *t = p->target;
@@ -290,7 +374,9 @@ static void end_path(struct target_path *p, enum health_reason reason, unsigned 
 
 	if (cut)
 		reason = HEALTH_REASON_LOCAL;
-	if (reason != HEALTH_REASON_OK && reason != HEALTH_REASON_LOCAL) {
+	bool failed = reason != HEALTH_REASON_OK && reason != HEALTH_REASON_LOCAL;
+
+	if (failed && path_votes(p)) {
 		t->last_path = (uint32_t)(p - t->paths);
 		end_round(t, reason, detail);
 		return;
@@ -299,20 +385,18 @@ static void end_path(struct target_path *p, enum health_reason reason, unsigned 
 	attempt_abort(&p->attempts[1]);
 	p->over = true;
 	t->n_good += reason == HEALTH_REASON_OK;
-	if (reason == HEALTH_REASON_OK || !t->n_good)
+	if (reason == HEALTH_REASON_OK)
+		t->good_paths |= (uint16_t)(1u << (p - t->paths));
+	if (failed)
+		note_voteless(t, p, reason, detail);
+	else if (reason == HEALTH_REASON_OK || !t->n_good)
 		t->good_detail = detail;
 	if (reason == HEALTH_REASON_LOCAL && !cut && attempt_lacked(&p->spec, detail))
 		t->lacking = p;
 	if (t->lacking == p)
 		t->lacking_detail = detail;
-	if (++t->n_over < t->n_paths)
-		return;
-	t->last_path = t->lacking ? (uint32_t)(t->lacking - t->paths) : 0;
-	end_round(t,
-	          t->lacking  ? HEALTH_REASON_LOCAL
-	          : t->n_good ? HEALTH_REASON_OK
-	                      : reason,
-	          t->lacking ? t->lacking_detail : t->good_detail);
+	if (++t->n_over == t->n_paths)
+		end_paths(t, reason);
 }
 
 /* An attempt's end. One that could not be made waits for the other one's result. */
@@ -384,7 +468,9 @@ static void start_round(struct target *t)
 	t->deadline_ms = pace_second(&t->pace, now_ms);
 	set_target_timer(t, t->deadline_ms);
 	t->n_over = t->n_good = 0;
-	t->lacking = NULL;
+	t->good_paths = t->voteless_paths = 0;
+	t->good_detail = 0;
+	t->lacking = t->voteless = NULL;
 	for (uint32_t i = 0; i < t->n_paths; i++)
 		t->paths[i].over = false;
 	start_attempts(t, 0);

@@ -19,7 +19,8 @@
  *   no control outside is configured, and all else fails  nothing: inconclusive
  *
  * Refused, reset and wrong answers are answers: they count at once, whatever the controls say.
- * Failures of a default check that has never succeeded here count for nothing.
+ * Failures of a default check that has never succeeded here count for nothing. Likewise those of one
+ * of a tunnel's paths that has never worked at a backend, while another path of it is good.
  */
 #ifndef HEALTHCHECK_CHECKER_H
 #define HEALTHCHECK_CHECKER_H
@@ -88,6 +89,9 @@ struct saved_word {
 	health_word word;
 	double penalty;  /* of struct damp */
 	uint64_t age_ms; /* of the penalty */
+	/* target_path_digest() of those that have worked, and of those that lack (one bit each) */
+	uint32_t paths[PROBE_PATHS_MAX];
+	uint16_t n_paths, lacks;
 };
 
 /*
@@ -130,6 +134,9 @@ void conditions_of_vips(const struct targets *t, struct stats *to);
  * check at all. A pool of which all backends are so is left to weir-mgmt.
  */
 void conditions_of_unheard(const struct targets *t, uint64_t now_ms, struct stats *to);
+
+/* The same for VIPs and ports that backends which are up have never answered at. */
+void conditions_of_paths(const struct targets *t, struct stats *to);
 
 /* --- others.c: what other nodes observe (weir/peer_page.h) --- */
 

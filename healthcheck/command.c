@@ -33,6 +33,8 @@ static const char *no_vote_text(const struct target *t)
 		return "late";
 	if (t->last_unready)
 		return "no tunnel yet";
+	if (t->last == HEALTH_REASON_OK)
+		return "the others of its pool are asked first";
 	return "controls silent";
 }
 
@@ -77,6 +79,23 @@ static int64_t damp_end_ms(const struct target *t, uint64_t now_ms)
 	return clock_believed_ms() + (int64_t)damp_left_ms(&t->damp, &t->damp_rule, now_ms);
 }
 
+/* The first of the paths that have no vote, and how many more there are. */
+static size_t write_lacking(const struct target *t, char *out, size_t size)
+{
+	uint32_t first = 0, n_more = 0;
+	char address[ADDR_TEXT_MAX], more[32] = "";
+
+	while (!(t->lacks >> first & 1))
+		first++;
+	for (uint32_t k = first + 1; k < t->n_paths; k++)
+		n_more += t->lacks >> k & 1;
+	if (n_more)
+		snprintf(more, sizeof(more), " and %u more", n_more);
+	return (size_t)snprintf(out, size, "; never answered, so without a vote: %s port %u%s",
+	                        addr_text(&t->paths[first].spec.address, address),
+	                        t->paths[first].spec.port, more);
+}
+
 /* "no answer within 200 ms, 30 ms ago; no vote: late" */
 static void write_sentence(const struct target *t, uint64_t now_ms, char out[HEALTH_SENTENCE_MAX])
 {
@@ -95,6 +114,8 @@ static void write_sentence(const struct target *t, uint64_t now_ms, char out[HEA
 	if (*no_vote_text(t) && n < HEALTH_SENTENCE_MAX)
 		n += (size_t)snprintf(out + n, HEALTH_SENTENCE_MAX - n, "; no vote: %s",
 		                      no_vote_text(t));
+	if (t->lacks && n < SENTENCE_MAX)
+		n += write_lacking(t, out + n, SENTENCE_MAX - n);
 	if (t->damp.held && n < HEALTH_SENTENCE_MAX)
 		snprintf(out + n, HEALTH_SENTENCE_MAX - n, "; flapping (%.1f turns): %s %s",
 		         t->damp.penalty,

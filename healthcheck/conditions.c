@@ -153,3 +153,35 @@ void conditions_of_unheard(const struct targets *t, uint64_t now_ms, struct stat
 	state_more("check-inconclusive", CONDITION_DEGRADED, "backends or VIPs",
 	           n > LISTED_MAX ? n - LISTED_MAX : 0, to);
 }
+
+/* Path @p k of the pool of @p x, which at least one that is up lacks. */
+static void state_path(const struct target *x, uint32_t k, const struct pool_tally *y,
+                       struct stats *to)
+{
+	const struct attempt_spec *spec = &x->paths[k].spec;
+	char subject[CONDITION_SUBJECT_MAX], address[ADDR_TEXT_MAX];
+
+	addr_text(&spec->address, address);
+	snprintf(subject, sizeof(subject), "%s/%s/%u", x->pool->name, address, spec->port);
+	conditions_add(to, "path-never-up", CONDITION_DEGRADED, subject,
+	               "%u of the %u backends that are up have never answered at %s port %u: they "
+	               "go on with what works, and connections to it fail there. Put the VIP on "
+	               "their loopback and start its server, or give its service another pool; "
+	               "weir health names them",
+	               y->n_lacking[k], y->n_up, address, spec->port);
+}
+
+void conditions_of_paths(const struct targets *t, struct stats *to)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; t && i < t->model->n_pools; i++) {
+		const struct pool_tally *y = &t->tallies[i];
+
+		for (uint32_t k = 0; y->any && k < y->any->n_paths; k++)
+			if (y->n_lacking[k] && n++ < LISTED_MAX)
+				state_path(y->any, k, y, to);
+	}
+	state_more("path-never-up", CONDITION_DEGRADED, "VIPs and ports",
+	           n > LISTED_MAX ? n - LISTED_MAX : 0, to);
+}

@@ -24,6 +24,15 @@
 /* The first line goes on with the time of writing. */
 #define HEAD "weir-verdicts 2 "
 
+/* " +PATH" for each that has worked, " -PATH" for each that lacks. */
+static void write_paths(FILE *f, const struct target *x)
+{
+	for (uint32_t k = 0; k < x->n_paths; k++)
+		if ((x->worked | x->lacks) >> k & 1)
+			fprintf(f, " %c%08" PRIx32, x->worked >> k & 1 ? '+' : '-',
+			        target_path_digest(x, k));
+}
+
 /* The file's text. NULL: out of memory */
 static char *make_verdicts_text(const struct targets *t, size_t *n_text)
 {
@@ -42,8 +51,10 @@ static char *make_verdicts_text(const struct targets *t, size_t *n_text)
 		if (verdict_state(x->verdict) == HEALTH_UNKNOWN)
 			continue;
 		damp_pass(&damp, &x->damp_rule, now_ms);
-		fprintf(f, "%016" PRIx64 " %016" PRIx64 " %.0f\n", x->id, target_word(x),
+		fprintf(f, "%016" PRIx64 " %016" PRIx64 " %.0f", x->id, target_word(x),
 		        damp.penalty * 1000);
+		write_paths(f, x);
+		fputc('\n', f);
 		n++;
 	}
 	fprintf(f, "end %zu\n", n);
@@ -151,7 +162,26 @@ static int read_verdicts_head(FILE *f, uint64_t *age_ms)
 	return 0;
 }
 
-/* "TARGET WORD PENALTY" */
+/* " +PATH" or " -PATH", as often as it is there. @return where it ends; NULL: it is damaged */
+static const char *read_paths(const char *at, struct saved_word *w)
+{
+	int end;
+
+	for (; *at == ' '; at += end) {
+		char sign = at[1];
+
+		end = -1;
+		if ((sign != '+' && sign != '-') || w->n_paths == PROBE_PATHS_MAX ||
+		    !isxdigit((unsigned char)at[2]) ||
+		    sscanf(at + 2, "%8" SCNx32 "%n", &w->paths[w->n_paths], &end) != 1 || end < 0)
+			return NULL;
+		w->lacks |= (uint16_t)((sign == '-') << w->n_paths++);
+		end += 2;
+	}
+	return at;
+}
+
+/* "TARGET WORD PENALTY" and paths */
 static bool read_verdict(const char *line, struct saved_word *w)
 {
 	uint32_t milli = 0;
@@ -164,13 +194,14 @@ static bool read_verdict(const char *line, struct saved_word *w)
 	    sscanf(line + end, " %9" SCNu32 "%n", &milli, &more) != 1)
 		return false;
 	w->penalty = milli / 1000.0;
-	return line[end + more] == '\n';
+	line = read_paths(line + end + more, w);
+	return line && *line == '\n';
 }
 
 /* All lines, or nothing: a verdict out of a damaged file could take a backend out of service. */
 static int read_verdicts(FILE *f, struct saved_word *words, size_t *n)
 {
-	char line[64];
+	char line[64 + 10 * PROBE_PATHS_MAX + 1];
 	size_t n_words = 0, n_said;
 	uint64_t age_ms;
 	int end = 0;
@@ -192,6 +223,19 @@ static int read_verdicts(FILE *f, struct saved_word *words, size_t *n)
 	return -EPROTO;
 }
 
+static void restore_paths(struct target *t, const struct saved_word *kept)
+{
+	for (uint32_t k = 0; t->pool && k < t->n_paths; k++)
+		for (unsigned i = 0; i < kept->n_paths; i++) {
+			if (kept->paths[i] != target_path_digest(t, k))
+				continue;
+			if (kept->lacks >> i & 1)
+				t->lacks |= (uint16_t)(1u << k);
+			else
+				t->worked |= (uint16_t)(1u << k);
+		}
+}
+
 void keep_restore(struct target *t, const struct saved_word *saved, size_t n, uint64_t now_ms)
 {
 	const struct saved_word key = { .target = t->id };
@@ -200,6 +244,8 @@ void keep_restore(struct target *t, const struct saved_word *saved, size_t n, ui
 
 	if (kept && !t->restored)
 		target_restore(t, kept->word);
+	if (kept)
+		restore_paths(t, kept);
 	if (kept)
 		t->damp = damp_restore(kept->penalty, health_damped(kept->word), kept->age_ms,
 		                       &t->damp_rule, now_ms);

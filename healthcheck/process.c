@@ -73,6 +73,7 @@ static void state_conditions(struct health_process *p)
 		               "the newest document is refused, the one before stays in force: %s",
 		               p->refusal);
 	conditions_of_vips(p->checker.targets, p->stats);
+	conditions_of_paths(p->checker.targets, p->stats);
 	conditions_of_unheard(p->checker.targets, clock_mono_ms(), p->stats);
 	conditions_end(p->stats);
 }

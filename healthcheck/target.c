@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/sorted.h"
 #include "healthcheck/vips.h"
 #include "weir/fwd/encap.h"
@@ -130,8 +131,10 @@ static void add_tunnelled(struct targets *t, const struct model_pool *pool,
 		struct target *x = add_backend_target(t, b);
 		for (size_t k = 0; k < n_paths; k++)
 			add_target_path(t, x, &paths[k].vip, paths[k].port, mark->mark);
-		for (size_t k = 0; k < x->n_paths; k++)
+		for (size_t k = 0; k < x->n_paths; k++) {
 			x->paths[k].spec.full_size = full_size(t->model, b);
+			x->paths[k].of_udp = paths[k].of_udp;
+		}
 	}
 }
 
@@ -168,8 +171,9 @@ static void add_vip_target(struct targets *t, const struct model_service *s,
 	if (!address)
 		return;
 	if (at->site == t->model->self->site) {
-		t->derived[t->n_derived++] =
-		        (struct derived){ .id = id, .service = s, .pool = at->pool, .ip4 = ip4 };
+		t->derived[t->n_derived++] = (struct derived){
+			.id = id, .service = s, .vip = at->vip, .pool = at->pool, .ip4 = ip4
+		};
 		return;
 	}
 	if (!s->vip_check)
@@ -309,6 +313,23 @@ static bool is_same_vip(const struct target *a, const struct target *b)
 	return !a->service || addr_equal(&a->paths[0].spec.address, &b->paths[0].spec.address);
 }
 
+static bool is_same_path(const struct target_path *a, const struct target_path *b)
+{
+	return a->spec.port == b->spec.port && addr_equal(&a->spec.address, &b->spec.address);
+}
+
+/* What is known of each path that stays, wherever it stood among the others. */
+static void inherit_paths(struct target *t, const struct target *old)
+{
+	for (uint32_t k = 0; t->pool && k < t->n_paths; k++)
+		for (uint32_t i = 0; i < old->n_paths; i++) {
+			if (!is_same_path(&t->paths[k], &old->paths[i]))
+				continue;
+			t->worked |= (uint16_t)((old->worked >> i & 1) << k);
+			t->lacks |= (uint16_t)((old->lacks >> i & 1) << k);
+		}
+}
+
 void target_inherit(struct target *t, const struct target *old)
 {
 	t->counts = old->counts;
@@ -318,6 +339,7 @@ void target_inherit(struct target *t, const struct target *old)
 		return;
 	}
 	t->moved_s = old->moved_s;
+	inherit_paths(t, old);
 	t->verdict = old->verdict;
 	t->restored = old->restored;
 	t->inconclusive = old->inconclusive;
@@ -370,11 +392,37 @@ void target_inherit_round(struct target *t, struct target *old)
 	t->late = old->late;
 	t->n_over = old->n_over;
 	t->n_good = old->n_good;
+	t->good_paths = old->good_paths;
+	t->voteless_paths = old->voteless_paths;
+	t->voteless = old->voteless ? t->paths + (old->voteless - old->paths) : NULL;
+	t->voteless_reason = old->voteless_reason;
+	t->voteless_detail = old->voteless_detail;
 	t->good_detail = old->good_detail;
 	t->lacking = old->lacking ? t->paths + (old->lacking - old->paths) : NULL;
 	t->lacking_detail = old->lacking_detail;
 	t->last_path = old->last_path;
 	old->phase = TARGET_IDLE;
+}
+
+bool target_has_joined(const struct target *t)
+{
+	return t->worked || verdict_state(t->verdict) == HEALTH_UP;
+}
+
+bool target_path_votes(const struct target *t, const struct pool_tally *pool, uint32_t k)
+{
+	if (t->n_paths == 1 || t->worked >> k & 1)
+		return true;
+	return !target_has_joined(t) && pool->worked >> k & 1;
+}
+
+uint32_t target_path_digest(const struct target *t, uint32_t k)
+{
+	const struct attempt_spec *spec = &t->paths[k].spec;
+	uint64_t halves[2];
+
+	memcpy(halves, spec->address.bytes, sizeof(halves));
+	return (uint32_t)hash_mix(hash_mix(hash_mix(halves[0]) + halves[1]) + spec->port);
 }
 
 void target_restore(struct target *t, health_word word)
@@ -462,6 +510,7 @@ enum {
 	TALLY_RESTORED = 16,
 	TALLY_VAGUE = 32,
 	TALLY_HELD = 64,
+	TALLY_TRIED = 128,
 };
 
 static uint8_t tally_of(const struct target *x)
@@ -475,11 +524,17 @@ static uint8_t tally_of(const struct target *x)
 	bits |= x->restored ? TALLY_RESTORED : 0;
 	bits |= x->inconclusive ? TALLY_VAGUE : 0;
 	bits |= verdict_state(x->verdict) == HEALTH_UP && !is_up ? TALLY_HELD : 0;
+	bits |= x->done_ms ? TALLY_TRIED : 0;
 	return (uint8_t)bits;
 }
 
-/* Add @p by, 1 or -1, to the numbers that @p bits name. */
-static void add_tally(struct pool_tally *y, unsigned bits, int by)
+static uint16_t lacks_of(const struct target *x)
+{
+	return target_state(x) == HEALTH_UP ? x->lacks : 0;
+}
+
+/* Add @p by, 1 or -1, to the numbers that @p bits name, and to those of the paths @p lacks. */
+static void add_tally(struct pool_tally *y, unsigned bits, unsigned lacks, int by)
 {
 	uint32_t one = (uint32_t)by;
 
@@ -490,6 +545,9 @@ static void add_tally(struct pool_tally *y, unsigned bits, int by)
 	y->n_restored += bits & TALLY_RESTORED ? one : 0;
 	y->n_vague += bits & TALLY_VAGUE ? one : 0;
 	y->n_held += bits & TALLY_HELD ? one : 0;
+	y->n_tried += bits & TALLY_TRIED ? one : 0;
+	for (unsigned k = 0; lacks >> k; k++)
+		y->n_lacking[k] += lacks >> k & 1 ? one : 0;
 }
 
 void targets_tally(struct targets *t)
@@ -503,7 +561,10 @@ void targets_tally(struct targets *t)
 		if (!y)
 			continue;
 		x->tallied = tally_of(x);
-		add_tally(y, x->tallied, 1);
+		x->tallied_lacks = lacks_of(x);
+		add_tally(y, x->tallied, x->tallied_lacks, 1);
+		y->worked |= x->worked;
+		y->any = x;
 		y->n++;
 	}
 }
@@ -512,23 +573,43 @@ bool targets_retally(struct targets *t, struct target *x)
 {
 	struct pool_tally *y = &t->tallies[x->pool->index];
 	uint8_t now = tally_of(x);
+	uint16_t lacks = lacks_of(x);
 
-	if (now == x->tallied)
+	y->worked |= x->worked;
+	if (now == x->tallied && lacks == x->tallied_lacks)
 		return false;
-	add_tally(y, x->tallied, -1);
-	add_tally(y, now, 1);
+	add_tally(y, x->tallied, x->tallied_lacks, -1);
+	add_tally(y, now, lacks, 1);
 	x->tallied = now;
+	x->tallied_lacks = lacks;
 	t->changed[x->pool->index] = true;
 	return true;
 }
 
-health_word derive_word(const struct pool_tally *y, bool has_check, int64_t since_s)
+int derived_path(const struct derived *d, const struct pool_tally *y)
+{
+	const struct model_check *check = d->pool->check;
+
+	for (uint32_t k = 0; y->any && k < y->any->n_paths; k++) {
+		const struct attempt_spec *spec = &y->any->paths[k].spec;
+		const struct addr *vip = spec->mark ? find_address(d->vip, d->ip4) : NULL;
+
+		if (vip && spec->port == first_port(check->port, d->service->port, 0) &&
+		    addr_equal(&spec->address, vip))
+			return (int)k;
+	}
+	return -1;
+}
+
+health_word derive_word(const struct pool_tally *y, int path, bool has_check, int64_t since_s)
 {
 	enum health_state state = HEALTH_UP;
 	unsigned marks = 0;
 
 	if (has_check && !y->n_up)
 		state = y->n_unknown ? HEALTH_UNKNOWN : HEALTH_DOWN;
+	else if (has_check && path >= 0 && y->n_lacking[path] == y->n_up)
+		state = HEALTH_DOWN;
 	if (!y->n_sure && y->n_doubt)
 		marks |= HEALTH_MARK_DOUBT;
 	if (y->n && y->n_vague == y->n)

@@ -18,6 +18,7 @@
 #include "healthcheck/verdict.h"
 #include "weir/health.h"
 #include "weir/model.h"
+#include "weir/probe.h"
 
 struct checker;
 struct vips;
@@ -39,6 +40,7 @@ struct target_path {
 	struct target *target;
 	struct attempt_spec spec;
 	struct attempt *attempts; /* two, owned: they stay where they are when a round passes on */
+	bool of_udp;              /* only UDP services are there: TCP need not answer */
 	bool over;                /* in this round */
 };
 
@@ -57,6 +59,12 @@ struct target {
 	struct damp_rule damp_rule; /* turns 0 for what is no backend */
 	int page_index;             /* in the health page */
 
+	/*
+	 * Of a tunnel's paths, one bit each: those that were good once in a round that counted; and
+	 * those that never were and failed in the last such round, while others were good.
+	 */
+	uint16_t worked, lacks;
+
 	verdict_word verdict;
 	bool restored, inconclusive, failing;
 	bool proven;   /* a VIP: a check of this address and port has succeeded here once */
@@ -64,8 +72,9 @@ struct target {
 	bool is_new;   /* a later document brought the VIP, and nobody has seen it up */
 	int64_t moved_s; /* a VIP: when it got this address, as this node took it; 0: not in this process */
 	struct damp damp;
-	bool spared;     /* held, but up for want of others */
-	uint8_t tallied; /* what it adds to its pool's tally */
+	bool spared;            /* held, but up for want of others */
+	uint8_t tallied;        /* what it adds to its pool's tally */
+	uint16_t tallied_lacks; /* likewise */
 	enum health_reason last;
 	unsigned last_detail;
 	uint32_t last_path; /* the one that decided */
@@ -81,7 +90,12 @@ struct target {
 	uint64_t deadline_ms;
 	uint64_t witness_ms; /* from when on controls must answer, so that silence is a failure */
 	bool late;
-	uint32_t n_over, n_good; /* paths, in this round */
+	uint32_t n_over, n_good;             /* paths, in this round */
+	uint16_t good_paths, voteless_paths; /* likewise, one bit each */
+	/* in this round: the first path without a vote that failed, and how; NULL: none */
+	struct target_path *voteless;
+	enum health_reason voteless_reason;
+	unsigned voteless_detail;
 	unsigned good_detail;
 	/* in this round: the last path that lacked the means; NULL: none */
 	struct target_path *lacking;
@@ -92,15 +106,22 @@ struct target {
 struct derived {
 	uint64_t id;
 	const struct model_service *service;
+	const struct model_vip *vip;
 	const struct model_pool *pool;
 	bool ip4;
 	int page_index;
 	health_word word;
 };
 
-/* How a pool's targets stand. @c n_held: they answer, but damping alone holds them down */
+/*
+ * How a pool's targets stand. @c n_held: they answer, but damping alone holds them down; @c n_tried:
+ * probed at least once; @c n_lacking: of those that are up, to how many each path has never worked
+ */
 struct pool_tally {
-	uint32_t n, n_up, n_sure, n_unknown, n_doubt, n_restored, n_vague, n_held;
+	uint32_t n, n_up, n_sure, n_unknown, n_doubt, n_restored, n_vague, n_held, n_tried;
+	uint32_t n_lacking[PROBE_PATHS_MAX];
+	uint16_t worked;          /* paths that were good once at one of them */
+	const struct target *any; /* one of them: all have the same paths */
 };
 
 struct targets {
@@ -134,6 +155,18 @@ void target_inherit_round(struct target *t, struct target *old);
  * The state to publish: the verdict's, unless damping holds the target down, or it has no vote yet.
  */
 enum health_state target_state(const struct target *t);
+/*
+ * Whether the target has been in service: it is up, or was once. What has served before goes on
+ * with the paths that worked here; what is new must have those that work at others of its pool.
+ */
+bool target_has_joined(const struct target *t);
+/*
+ * Whether a failure of its @p k-th path is one of the target, where other paths are good. A path that
+ * has never worked here has no vote.
+ */
+bool target_path_votes(const struct target *t, const struct pool_tally *pool, uint32_t k);
+/* What path @p k is called in a saved file. */
+uint32_t target_path_digest(const struct target *t, uint32_t k);
 /* Start from a word of the health page or of the saved file. */
 void target_restore(struct target *t, health_word word);
 /* The word to publish. */
@@ -158,8 +191,11 @@ bool targets_retally(struct targets *t, struct target *x);
 /*
  * The word of a service from its pool's targets: up when one is up; unknown when none is but one is
  * unknown; else down. Without a check it is up. In doubt when there is doubt about some and none is
- * up without; inconclusive and restored when all are.
+ * up without; inconclusive and restored when all are. Down, too, if its own path (@p path of the
+ * pool's, -1: none) has never worked at any of those that are up.
  */
-health_word derive_word(const struct pool_tally *y, bool has_check, int64_t since_s);
+health_word derive_word(const struct pool_tally *y, int path, bool has_check, int64_t since_s);
+/* Which of the pool's paths is that of @p d; -1: none */
+int derived_path(const struct derived *d, const struct pool_tally *y);
 
 #endif

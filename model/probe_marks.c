@@ -39,26 +39,29 @@ static uint32_t next_mark(struct used *u, uint64_t digest)
 	return PROBE_MARK_BASE | bits;
 }
 
-static size_t add_probe_path(const struct addr *vip, uint16_t port, struct probe_path *out,
-                             size_t n)
+static size_t add_probe_path(struct probe_path path, struct probe_path *out, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (out[i].port == port && addr_equal(&out[i].vip, vip))
+		if (out[i].port == path.port && addr_equal(&out[i].vip, &path.vip)) {
+			out[i].of_udp &= path.of_udp;
 			return n;
+		}
 	if (n < PROBE_PATHS_MAX)
-		out[n++] = (struct probe_path){ .vip = *vip, .port = port };
+		out[n++] = path;
 	return n;
 }
 
-static size_t add_vip(const struct model_vip *vip, uint16_t port, struct probe_path *out, size_t n)
+static size_t add_vip(const struct model_vip *vip, struct probe_path path, struct probe_path *out,
+                      size_t n)
 {
 	bool seen[2] = { false, false };
 
 	for (size_t i = 0; i < vip->n_addresses; i++) {
 		bool is4 = addr_is4(&vip->addresses[i]);
 
+		path.vip = vip->addresses[i];
 		if (!seen[is4])
-			n = add_probe_path(&vip->addresses[i], port, out, n);
+			n = add_probe_path(path, out, n);
 		seen[is4] = true;
 	}
 	return n;
@@ -72,10 +75,13 @@ size_t probe_paths(const struct model *m, const struct model_pool *pool,
 	for (size_t i = 0; i < m->n_services; i++)
 		for (size_t j = 0; j < m->services[i].n_at; j++) {
 			const struct model_at *at = &m->services[i].at[j];
-			uint16_t port = pool->check->port ? pool->check->port : m->services[i].port;
+			uint16_t own = pool->check->port;
+			struct probe_path path = { .port = own ? own : m->services[i].port,
+				                   .of_udp = !own &&
+				                             m->services[i].protocol == MODEL_UDP };
 
 			if ((at->pool == pool || at->backup == pool) && at->site == m->self->site)
-				n = add_vip(at->vip, port, out, n);
+				n = add_vip(at->vip, path, out, n);
 		}
 	return n;
 }

@@ -62,6 +62,8 @@ struct probe_mark {
 struct probe_path {
 	struct addr vip;
 	uint16_t port; /**< the check's, else the service's */
+	/** only UDP services are at that port: TCP need not answer there (a name server does) */
+	bool of_udp;
 };
 /** Of a pool with more, the first ones are probed. */
 #define PROBE_PATHS_MAX 16u

@@ -321,13 +321,16 @@ static void a_tunnel_probe_that_began_without_its_path_is_not_judged(void **stat
 static void a_vip_that_probes_do_not_get_out_to_is_left_out(void **state)
 {
 	(void)state;
-	int fd4 = listen_at("203.0.113.10", 512);
+	int fd4 = listen_at("203.0.113.10", 512), fd6;
 	uint64_t document = UINT64_MAX, families = 0;
 
+	assert_int_equal(system("ip addr add 2001:db8::10/128 dev lo nodad"), 0);
+	fd6 = listen6_at("2001:db8::10");
 	start_checker(via_tunnel, "");
 	run.checker.gate.document = &document;
 	run.checker.gate.families = &families;
-	assert_int_equal(system("ip addr add 2001:db8::10/128 dev lo nodad"), 0);
+	await_state(id_of("b1"), HEALTH_UP);
+	close(fd6);
 	await_state(id_of("b1"), HEALTH_DOWN); /* nobody listens there */
 	families = PROBE_FAMILY_IP6;
 	await_state(id_of("b1"), HEALTH_UP);
@@ -352,9 +355,21 @@ static void a_tunnelled_backend_is_up_only_while_all_its_vips_answer(void **stat
 	run.checker.gate.document = &document;
 	await_state(id_of("b1"), HEALTH_UP); /* without IPv6 that path is left out */
 	assert_int_equal(system("ip addr add 2001:db8::10/128 dev lo nodad"), 0);
+	for (int i = 0; i < 500 && !find_target("b1")->lacks; i++)
+		run_for(20);
+	assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_UP);
+	char *answer = command_answer(&run.checker, list, strlen(list));
+	assert_non_null(
+	        strstr(answer, "; never answered, so without a vote: 2001:db8::10 port 7080"));
+	free(answer);
+	fd6 = listen6_at("2001:db8::10");
+	for (int i = 0; i < 500 && find_target("b1")->worked != 3; i++)
+		run_for(20);
+	assert_int_equal(find_target("b1")->lacks, 0);
+	close(fd6);
 	await_state(id_of("b1"), HEALTH_DOWN);
 	await_reason(id_of("b1"), HEALTH_REASON_REFUSED);
-	char *answer = command_answer(&run.checker, list, strlen(list));
+	answer = command_answer(&run.checker, list, strlen(list));
 	assert_non_null(strstr(answer, "refused at 2001:db8::10 port 7080"));
 	free(answer);
 	fd6 = listen6_at("2001:db8::10");

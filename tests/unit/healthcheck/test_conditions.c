@@ -53,6 +53,7 @@ static void state_all(const struct targets *t)
 {
 	conditions_begin(stats, 1);
 	conditions_of_vips(t, stats);
+	conditions_of_paths(t, stats);
 	conditions_of_unheard(t, NOW_MS, stats);
 	conditions_end(stats);
 	assert_int_equal(conditions_read(dir, "health", &all), 0);
@@ -243,6 +244,33 @@ static void a_vip_that_nobody_hears_is_named(void **state)
 	targets_free(t);
 }
 
+/* Backends go on with what works; that something does not is said. */
+static void a_path_that_backends_lack_is_named(void **state)
+{
+	struct targets *t = make_targets(" vip_check = \"c\";");
+	struct pool_tally *y = find_tally(t);
+	const struct condition *c;
+
+	(void)state;
+	y->any = find_backend(t, "b1");
+	y->n_up = 3;
+	state_all(t);
+	assert_int_equal(all.n, 0);
+	y->n_lacking[0] = 2;
+	state_all(t);
+	assert_int_equal(all.n, 1);
+	c = find_condition("path-never-up", "web/127.0.0.11/80");
+	assert_non_null(c);
+	assert_int_equal(c->level, CONDITION_DEGRADED);
+	assert_non_null(strstr(c->text, "2 of the 3 backends that are up have never answered at "
+	                                "127.0.0.11 port 80"));
+	y->n_lacking[0] = 0;
+	y->n_lacking[y->any->n_paths] = 1; /* of a former document */
+	state_all(t);
+	assert_int_equal(all.n, 0);
+	targets_free(t);
+}
+
 static void many_are_named_so_far_and_then_counted(void **state)
 {
 	static const unsigned counts[] = { 1, 15, 16, 17, 20 };
@@ -337,6 +365,7 @@ SUITE(conditions)
 		cmocka_unit_test(a_vip_of_several_sites_is_named_beside_another),
 		cmocka_unit_test(a_vip_that_nobody_hears_is_named),
 		cmocka_unit_test(many_vips_leave_room_for_other_conditions),
+		cmocka_unit_test(a_path_that_backends_lack_is_named),
 		cmocka_unit_test(many_are_named_so_far_and_then_counted),
 	};
 

@@ -111,9 +111,12 @@ static void a_round_that_lacked_descriptors_for_one_vip_says_nothing(void **stat
 	char *answer = command_answer(&run.checker, list, strlen(list));
 	assert_non_null(strstr(answer, "2001:db8::10"));
 	free(answer);
-	await_state(id_of("b1"), HEALTH_DOWN); /* nobody listens there */
-	fd6 = listen6_at("2001:db8::10");
 	await_state(id_of("b1"), HEALTH_UP);
+	assert_int_equal(find_target("b1")->lacks, 2); /* nobody listens there */
+	fd6 = listen6_at("2001:db8::10");
+	for (int i = 0; i < 500 && find_target("b1")->worked != 3; i++)
+		run_for(20);
+	assert_int_equal(find_target("b1")->worked, 3);
 	remove_checker();
 	close(fd4);
 	close(fd6);

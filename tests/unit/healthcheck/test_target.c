@@ -267,6 +267,16 @@ static void a_services_word_follows_its_pools_backends(void **state)
 	} cases[] = {
 		{ "no check", { 0 }, false, HEALTH_UP, false },
 		{ "no backend", { 0 }, true, HEALTH_DOWN, false },
+		{ "its path works at one of two",
+		  { .n = 3, .n_up = 2, .n_sure = 2, .n_lacking = { 2, 1 } },
+		  true,
+		  HEALTH_UP,
+		  false },
+		{ "its path works at none",
+		  { .n = 3, .n_up = 2, .n_sure = 2, .n_lacking = { 0, 2 } },
+		  true,
+		  HEALTH_DOWN,
+		  false },
 		{ "one up", { .n = 3, .n_up = 1, .n_sure = 1 }, true, HEALTH_UP, false },
 		{ "one up beside doubt",
 		  { .n = 3, .n_up = 2, .n_sure = 1, .n_doubt = 1 },
@@ -281,7 +291,7 @@ static void a_services_word_follows_its_pools_backends(void **state)
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		health_word w = derive_word(&cases[i].y, cases[i].has_check, 5);
+		health_word w = derive_word(&cases[i].y, 1, cases[i].has_check, 5);
 
 		print_message("  %s\n", cases[i].why);
 		assert_int_equal(health_state(w), cases[i].want);
@@ -307,7 +317,7 @@ static void a_services_marks_are_those_of_all(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		health_word w = derive_word(&cases[i].y, true, 5);
+		health_word w = derive_word(&cases[i].y, -1, true, 5);
 
 		assert_int_equal(health_inconclusive(w), cases[i].vague);
 		assert_int_equal(health_restored(w), cases[i].restored);
@@ -329,10 +339,13 @@ static void tallies_do_not_add_up(void **state)
 	targets_tally(t);
 	for (size_t i = 0; i < t->model->n_pools; i++) {
 		bool own = !strcmp(t->model->pools[i].name, "web");
-		const struct pool_tally want = {
-			.n = 3, .n_unknown = 3, .n_restored = 1, .n_vague = 1
-		};
+		const struct pool_tally want = { .n = 3,
+			                         .n_unknown = 3,
+			                         .n_restored = 1,
+			                         .n_vague = 1,
+			                         .any = t->tallies[i].any };
 
+		assert_true(!own || !strcmp(want.any->pool->name, "web"));
 		assert_memory_equal(&t->tallies[i], own ? &want : &(struct pool_tally){ 0 },
 		                    sizeof(want));
 	}
@@ -437,6 +450,12 @@ static void a_spoilt_file_of_verdicts_is_refused(void **state)
 		{ "fewer than it says", "weir-verdicts 2 1\n5 1 0\nend 2\n" },
 		{ "more than it says", "weir-verdicts 2 1\n5 1 0\n6 1 0\nend 1\n" },
 		{ "a word missing", "weir-verdicts 2 1\n5\nend 1\n" },
+		{ "a path without its sign", "weir-verdicts 2 1\n5 1 1 0000000a\nend 1\n" },
+		{ "a path that is none", "weir-verdicts 2 1\n5 1 1 +g\nend 1\n" },
+		{ "a path that is too long", "weir-verdicts 2 1\n5 1 1 +000000001\nend 1\n" },
+		{ "more paths than a pool has",
+		  "weir-verdicts 2 1\n5 1 1 +1 +2 +3 +4 +5 +6 +7 +8 +9 +a +b +c +d +e +f +10 "
+		  "+11\nend 1\n" },
 		{ "something behind", "weir-verdicts 2 1\n5 1 1 1\nend 1\n" },
 		{ "not hex", "weir-verdicts 2 1\nzz 1 0\nend 1\n" },
 		{ "torn in the end", "weir-verdicts 2 1\n5 1 0\nend" },

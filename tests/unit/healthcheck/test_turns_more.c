@@ -4,6 +4,7 @@
  * changes, each at its millisecond.
  */
 #include "tests/unit/suite.h"
+#include "healthcheck/keep.h"
 #include "turns_scene.h"
 #include "weir/probe.h"
 
@@ -25,6 +26,7 @@ static void a_tunnel_that_is_not_there_yet_has_no_vote(void **state)
 	t = find_target("b1");
 	sim.gate_since_ms = UINT64_MAX;
 	set_script(10, 1, HEALTH_REASON_REFUSED, -1, 0);
+	set_script(16, 1, HEALTH_REASON_REFUSED, -1, 0);
 	for (int i = 0; i < 3; i++)
 		make_round(t, 50);
 	assert_int_equal(health_state(read_health_word(t)), HEALTH_UNKNOWN);
@@ -36,6 +38,12 @@ static void a_tunnel_that_is_not_there_yet_has_no_vote(void **state)
 	assert_int_equal(health_state(read_health_word(t)), HEALTH_DOWN);
 	assert_false(t->last_unready);
 	assert_int_equal(sim.count[UNREADY], 3);
+}
+
+static void take_document(const char *check, const char *controls)
+{
+	assert_int_equal(
+	        checker_apply_model(&checker, fixture_model(check, 7080, controls), NULL, 0), 0);
 }
 
 /* Two paths: 203.0.113.10 and 2001:db8::10. */
@@ -175,6 +183,7 @@ static void a_round_is_good_when_all_paths_that_lead_anywhere_are(void **state)
 		                                     : 0;
 		sim.lacked = rounds[i].lacked;
 		t->verdict = verdict_of(HEALTH_UP);
+		t->worked = 3; /* both have a vote */
 		make_round(t, 300);
 		detail = !rounds[i].detail
 		                 ? 0
@@ -256,12 +265,6 @@ static void a_backend_that_flaps_is_held_and_spared_while_it_is_the_last(void **
 	make_round(t, 10);
 	assert_false(t->spared);
 	assert_int_equal(health_state(read_health_word(t)), HEALTH_DOWN);
-}
-
-static void take_document(const char *check, const char *controls)
-{
-	assert_int_equal(
-	        checker_apply_model(&checker, fixture_model(check, 7080, controls), NULL, 0), 0);
 }
 
 /* A silent target that waits for the controls, and one in the middle of its round. */
@@ -350,6 +353,170 @@ static void a_new_document_ends_rounds_of_another_check_and_keeps_what_is_known(
 		assert_int_not_equal(checker.targets->items[i].timer.heap_index, 0);
 	answer_asked(witness_ms); /* an answer to a question of before changes nothing */
 	assert_int_equal(health_state(read_health_word(t)), HEALTH_UP);
+}
+
+/* The state of service web at the own site. */
+static enum health_state service_state(bool ip4)
+{
+	const struct health_page *page = page_payload(sim.page);
+	int index = health_find_index(page, health_target_service("web", "ams", ip4));
+
+	return health_state(health_read(page, index));
+}
+
+static enum health_state state_after_round(const char *backend)
+{
+	sim.n_starts = 0;
+	make_round(find_target(backend), 300);
+	return health_state(read_health_word(find_target(backend)));
+}
+
+static void set_ip6(enum health_reason why)
+{
+	set_script(16, 7, why, 7, why);
+}
+
+/* b1 to b3 serve the IPv4 VIP, then the IPv6 VIP comes, which none of them has. */
+static void open_with_a_new_path(void)
+{
+	static const char *const names[] = { "b1", "b2", "b3" };
+
+	open_checker(tunnel, NULL, 0);
+	sim.gate_cut = PROBE_FAMILY_IP6;
+	set_ip6(HEALTH_REASON_REFUSED);
+	for (size_t i = 0; i < COUNT(names); i++)
+		assert_int_equal(state_after_round(names[i]), HEALTH_UP);
+	assert_int_equal(service_state(false), HEALTH_UP); /* nothing is known of it */
+	sim.gate_cut = 0;
+}
+
+static void a_path_that_never_worked_takes_no_backend_that_serves_away(void **state)
+{
+	struct target *t;
+
+	(void)state;
+	open_with_a_new_path();
+	t = find_target("b1");
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(state_after_round("b1"), HEALTH_UP);
+	assert_int_equal(t->last, HEALTH_REASON_OK);
+	assert_int_equal(t->lacks, 2);
+	assert_int_equal(service_state(false), HEALTH_UP);
+	state_after_round("b2");
+	state_after_round("b3"); /* now it is known that it works nowhere */
+	assert_int_equal(service_state(false), HEALTH_DOWN);
+	assert_int_equal(service_state(true), HEALTH_UP);
+	set_script(16, -1, 0, -1, 0); /* silence is as much */
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(state_after_round("b1"), HEALTH_UP);
+	set_ip6(HEALTH_REASON_OK); /* one has the VIP now: the others serve what they served */
+	state_after_round("b1");
+	assert_int_equal(t->lacks, 0);
+	assert_int_equal(service_state(false), HEALTH_UP);
+	set_ip6(HEALTH_REASON_REFUSED);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(state_after_round("b2"), HEALTH_UP);
+	state_after_round("b1"); /* it has a vote where it has worked */
+	assert_int_equal(state_after_round("b1"), HEALTH_DOWN);
+	assert_int_equal(service_state(false), HEALTH_DOWN);
+}
+
+static void a_path_that_worked_has_a_vote_beside_one_that_never_did(void **state)
+{
+	(void)state;
+	open_with_a_new_path();
+	state_after_round("b1");
+	set_script(10, 5, HEALTH_REASON_REFUSED, 5, HEALTH_REASON_REFUSED);
+	state_after_round("b1");
+	assert_int_equal(state_after_round("b1"), HEALTH_DOWN);
+	assert_int_equal(find_target("b1")->last_path, 0);
+	set_ip6(HEALTH_REASON_OK); /* the new one alone brings nothing back */
+	assert_int_equal(state_after_round("b1"), HEALTH_DOWN);
+}
+
+/* What served is not judged by what never worked when it cannot be asked itself. */
+static void a_path_that_never_worked_does_not_speak_for_one_that_cannot_be_tried(void **state)
+{
+	(void)state;
+	open_with_a_new_path();
+	sim.gate_cut = PROBE_FAMILY_IP4;
+	set_script(10, 5, HEALTH_REASON_REFUSED, 5, HEALTH_REASON_REFUSED);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(state_after_round("b1"), HEALTH_UP);
+	assert_int_equal(find_target("b1")->last, HEALTH_REASON_LOCAL);
+	assert_true(find_target("b1")->inconclusive);
+}
+
+static void a_pool_whose_paths_never_worked_is_down(void **state)
+{
+	(void)state;
+	open_checker(tunnel, NULL, 0);
+	set_ip6(HEALTH_REASON_REFUSED);
+	set_script(10, 5, HEALTH_REASON_REFUSED, 5, HEALTH_REASON_REFUSED);
+	state_after_round("b1");
+	assert_int_equal(state_after_round("b1"), HEALTH_DOWN);
+	assert_int_equal(find_target("b1")->last, HEALTH_REASON_REFUSED);
+}
+
+static void a_new_backend_must_have_the_paths_that_work_at_others(void **state)
+{
+	(void)state;
+	open_checker(tunnel, NULL, 0);
+	set_ip6(HEALTH_REASON_REFUSED);
+	assert_int_equal(state_after_round("b3"), HEALTH_UNKNOWN); /* the others may have it */
+	assert_true(find_target("b3")->inconclusive);
+	set_ip6(HEALTH_REASON_OK);
+	assert_int_equal(state_after_round("b1"), HEALTH_UP);
+	assert_int_equal(state_after_round("b2"), HEALTH_UP);
+	set_ip6(HEALTH_REASON_REFUSED);
+	state_after_round("b3");
+	assert_int_equal(state_after_round("b3"), HEALTH_DOWN);
+	set_ip6(HEALTH_REASON_OK);
+	state_after_round("b3");
+	assert_int_equal(state_after_round("b3"), HEALTH_UP);
+}
+
+static void a_new_pool_serves_by_the_paths_that_work(void **state)
+{
+	(void)state;
+	open_checker(tunnel, NULL, 0);
+	set_ip6(HEALTH_REASON_REFUSED);
+	assert_int_equal(state_after_round("b1"), HEALTH_UNKNOWN);
+	assert_int_equal(state_after_round("b2"), HEALTH_UNKNOWN);
+	assert_int_equal(state_after_round("b3"), HEALTH_UP); /* all have been asked */
+	assert_int_equal(state_after_round("b1"), HEALTH_UP);
+	assert_int_equal(service_state(false), HEALTH_DOWN);
+	assert_int_equal(service_state(true), HEALTH_UP);
+}
+
+/* By the file, which has more than the page; and by the next document. */
+static void a_restart_and_a_document_keep_which_paths_have_worked(void **state)
+{
+	struct saved_word *saved = NULL;
+	size_t n_saved = 0;
+
+	(void)state;
+	open_with_a_new_path();
+	for (int i = 0; i < 2; i++) {
+		take_document(tunnel, OUTSIDE);
+		assert_int_equal(state_after_round("b1"), HEALTH_UP);
+	}
+	assert_int_equal(find_target("b1")->worked, 1);
+	assert_int_equal(find_target("b1")->lacks, 2);
+	assert_int_equal(keep_write(fixture_path("verdicts"), checker.targets), 0);
+	assert_int_equal(keep_read(fixture_path("verdicts"), &saved, &n_saved), 0);
+	checker_close(&checker);
+	open_checker(tunnel, saved, n_saved);
+	free(saved);
+	assert_int_equal(find_target("b1")->worked, 1);
+	assert_int_equal(find_target("b1")->lacks, 2);
+	assert_int_equal(find_target("b2")->lacks, 0);
+	set_ip6(HEALTH_REASON_REFUSED);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(state_after_round("b1"), HEALTH_UP);
+	set_script(10, 5, HEALTH_REASON_REFUSED, 5, HEALTH_REASON_REFUSED);
+	state_after_round("b1");
+	assert_int_equal(state_after_round("b1"), HEALTH_DOWN);
 }
 
 /* How long b1, whose VIPs and itself fall silent, stays up under a document every @p every_ms. */
@@ -573,6 +740,13 @@ SUITE(turns_more)
 	const struct CMUnitTest tests[] = {
 		T(a_tunnel_that_is_not_there_yet_has_no_vote),
 		T(a_round_is_good_when_all_paths_that_lead_anywhere_are),
+		T(a_path_that_never_worked_takes_no_backend_that_serves_away),
+		T(a_path_that_worked_has_a_vote_beside_one_that_never_did),
+		T(a_path_that_never_worked_does_not_speak_for_one_that_cannot_be_tried),
+		T(a_pool_whose_paths_never_worked_is_down),
+		T(a_new_backend_must_have_the_paths_that_work_at_others),
+		T(a_new_pool_serves_by_the_paths_that_work),
+		T(a_restart_and_a_document_keep_which_paths_have_worked),
 		T(second_attempts_are_made_where_an_answer_is_missing),
 		T(a_backend_that_flaps_is_held_and_spared_while_it_is_the_last),
 		T(a_new_document_lets_rounds_of_the_same_check_go_on),

@@ -107,6 +107,31 @@ static void a_pool_is_probed_at_each_vip_and_port_that_lead_to_it(void **state)
 	expect_paths(&pools[0], NULL, 0);
 }
 
+static void only_what_udp_alone_serves_is_marked_so(void **state)
+{
+	struct probe_path paths[PROBE_PATHS_MAX];
+
+	(void)state;
+	m.n_services = 6;
+	services[4].protocol = MODEL_UDP;
+	services[0].protocol = MODEL_TCP;
+	assert_int_equal(probe_paths(&m, &pools[0], paths), 2);
+	assert_false(paths[0].of_udp);
+	assert_true(paths[1].of_udp);
+	ats[4].vip = ats[0].vip;
+	services[4].port = services[0].port; /* UDP and TCP at one port, in either order */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(probe_paths(&m, &pools[0], paths), 1);
+		assert_false(paths[0].of_udp);
+		services[4].protocol = MODEL_TCP;
+		services[0].protocol = MODEL_UDP;
+	}
+	tunnel.port = 8080; /* a port that a person has named */
+	services[4].protocol = MODEL_UDP;
+	assert_int_equal(probe_paths(&m, &pools[0], paths), 1);
+	assert_false(paths[0].of_udp);
+}
+
 static void the_check_s_own_port_is_probed_once_a_vip(void **state)
 {
 	(void)state;
@@ -298,6 +323,7 @@ SUITE(probe_marks)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_pool_is_probed_at_each_vip_and_port_that_lead_to_it,
 		                       set_up),
+		cmocka_unit_test_setup(only_what_udp_alone_serves_is_marked_so, set_up),
 		cmocka_unit_test_setup(the_check_s_own_port_is_probed_once_a_vip, set_up),
 		cmocka_unit_test_setup(
 		        a_backup_is_probed_through_the_tunnel_to_the_vip_that_it_backs, set_up),
