@@ -256,19 +256,32 @@ static void free_observed(struct observed *o)
 	free(o->at);
 }
 
+/*
+ * How long the check of @p m takes at most to see that a backend is up again: a success more than it
+ * needs, since the checks of a pool do not look at the same time.
+ */
+static uint32_t recover_ms(const struct model_pool *m)
+{
+	const struct model_check *c = m->check;
+	uint64_t ms = c ? (c->rise + 1ull) * c->interval_ms + c->timeout_ms : 0;
+
+	return ms < GUARD_WINDOW_MS ? (uint32_t)ms : GUARD_WINDOW_MS;
+}
+
 /* Apply the guards, to each class by the rules of its own pool. @return when to decide again */
 static uint64_t apply_guards(struct compiler_pool *p, uint64_t now_ms, struct observed *o)
 {
 	const struct model_pool *m = p->plan->model, *backup = p->plan->backup;
 	const struct guard_pool rules = { m->min_healthy_percent, m->max_remove_percent,
 		                          p->plan->fail_closed,
-		                          p->backup && p->backup->state.class != EFFECT_CLASS_OWN };
+		                          p->backup && p->backup->state.class != EFFECT_CLASS_OWN,
+		                          recover_ms(m) };
 	uint64_t at_ms = guard_apply(&rules, p->window, now_ms, o->g, o->n_own), backup_at_ms;
 
 	if (!backup)
 		return at_ms;
 	const struct guard_pool theirs = { backup->min_healthy_percent, backup->max_remove_percent,
-		                           true, false };
+		                           true, false, 0 };
 
 	backup_at_ms =
 	        guard_apply(&theirs, &p->backup->window, now_ms, o->g + o->n_own, o->n_backup);

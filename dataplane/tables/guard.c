@@ -5,7 +5,7 @@
  *   2. rows that concern one backend alone (decide_alone());
  *   3. backends without a verdict, which depend on whether another one serves (decide_waiting());
  *   4. backends that are down: with somebody else serving, guards limit how many leave
- *   (decide_leaving());
+ *   (decide_leaving()), and those that were last good first have the time to recover;
  *      otherwise on_all_down decides (decide_all_down()).
  * Shares are by weight; where all weights are 0, each backend counts 1 ("alike").
  */
@@ -181,10 +181,13 @@ static bool was_good(const struct guard_window *w, const struct guard_backend *b
  * process that has just started knows no such minute: it keeps those in force, or takes all if none
  * is. A drained backend (weight 0) stays out.
  */
-static void decide_all_down(const struct guard_pool *pool, const struct guard_window *w,
+static void decide_all_down(const struct guard_pool *pool, struct guard_window *w,
                             struct guard_backend *b, size_t n, bool alike)
 {
 	bool any_in_force = false, any_good = false;
+
+	w->last_good = false;
+	w->risen_ms = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		bool counts = is_seen_down(&b[i]) && (alike || b[i].weight);
@@ -201,7 +204,15 @@ static void decide_all_down(const struct guard_pool *pool, const struct guard_wi
 			set_down(&b[i]);
 		else
 			set_decision(&b[i], true, EFFECT_REASON_HELD_LAST);
+		w->last_good |= b[i].alive;
 	}
+}
+
+/* Whether a backend that was held as last good, and was not seen up since, has time to be. */
+static bool may_recover(const struct guard_pool *pool, const struct guard_window *w,
+                        uint64_t now_ms, const struct guard_backend *b)
+{
+	return w->risen_ms && now_ms < w->risen_ms + pool->recover_ms && b->good_ms < w->risen_ms;
 }
 
 static bool all_alike(const struct guard_backend *b, size_t n)
@@ -234,6 +245,9 @@ static void decide_leaving(const struct guard_pool *pool, struct guard_window *w
 {
 	struct weight_sums s;
 
+	if (w->last_good)
+		w->risen_ms = now_ms;
+	w->last_good = false;
 	add_up(&s, b, n);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t weight = backend_weight(&s, &b[i]);
@@ -242,6 +256,8 @@ static void decide_leaving(const struct guard_pool *pool, struct guard_window *w
 			continue;
 		if (!wants_to_leave(&b[i]) || pool->on_backup) {
 			set_down(&b[i]);
+		} else if (weight && may_recover(pool, w, now_ms, &b[i])) {
+			set_decision(&b[i], true, EFFECT_REASON_HELD_LAST);
 		} else if ((s.serves - weight) * 100 < s.total * pool->min_healthy_percent &&
 		           weight) {
 			set_decision(&b[i], true, EFFECT_REASON_HELD_MIN);
@@ -260,16 +276,20 @@ static void decide_leaving(const struct guard_pool *pool, struct guard_window *w
 }
 
 /*
- * When the oldest removal leaves the window, so that a held backend may leave; UINT64_MAX: none
- * is held.
+ * When the oldest removal leaves the window, or the time to recover ends, so that a held backend may
+ * leave; UINT64_MAX: none is held so.
  */
-static uint64_t next_time(const struct guard_window *w, const struct guard_backend *b, size_t n)
+static uint64_t next_time(const struct guard_pool *pool, const struct guard_window *w,
+                          const struct guard_backend *b, size_t n)
 {
 	uint64_t at = UINT64_MAX;
 	bool held = false;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		held |= b[i].reason == EFFECT_REASON_HELD_RATE;
+		if (b[i].reason == EFFECT_REASON_HELD_LAST && w->risen_ms)
+			at = w->risen_ms + pool->recover_ms;
+	}
 	for (size_t i = 0; held && i < w->n_removed; i++)
 		if (w->removed[i].at_ms + GUARD_WINDOW_MS < at)
 			at = w->removed[i].at_ms + GUARD_WINDOW_MS;
@@ -290,5 +310,5 @@ uint64_t guard_apply(const struct guard_pool *pool, struct guard_window *window,
 		decide_leaving(pool, window, now_ms, b, n);
 	else
 		decide_all_down(pool, window, b, n, alike);
-	return next_time(window, b, n);
+	return next_time(pool, window, b, n);
 }

@@ -19,6 +19,8 @@
  *                            less than min_healthy_percent of the weight would be left
  *                            max_remove_percent of the weight went within the last 10 s
  *                            (the first removal of a window always may)
+ *                            it was held as last good, another one is up now, and its check has not
+ *                            had the time to see it up since (recover_ms): all recover, perhaps
  *   all down and on_all_down is fail_closed: all -, no guard holds
  *   the pool's backup takes the new flows (tables/backup.h): all that are down -, no guard holds
  *   all down and on_all_down is last_good: + all that were good in the minute before the share of
@@ -67,6 +69,8 @@ struct guard_pool {
 	uint32_t min_healthy_percent, max_remove_percent;
 	bool fail_closed;
 	bool on_backup; /**< its backup takes the new flows: nothing holds a backend that is down */
+	/** how long a check takes at most to see that a backend is up again */
+	uint32_t recover_ms;
 };
 
 /** Recent removals of a pool. The caller keeps one for each pool, zeroed at the start. */
@@ -76,7 +80,9 @@ struct guard_window {
 		uint32_t weight;
 	} removed[GUARD_REMOVED_MAX];
 	size_t n_removed;
-	uint64_t fell_ms; /**< since when too few are good; 0: enough are */
+	uint64_t fell_ms;  /**< since when too few are good; 0: enough are */
+	bool last_good;    /**< nobody serves but those that are held as last good */
+	uint64_t risen_ms; /**< when one was up again after that; 0: never */
 };
 
 /**

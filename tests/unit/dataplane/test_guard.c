@@ -113,7 +113,7 @@ static void words_and_checks_give_the_table(void **state)
 static void fail_closed_empties_only_when_all_are_down(void **state)
 {
 	(void)state;
-	const struct guard_pool closed = { 50, 100, true, false };
+	const struct guard_pool closed = { 50, 100, true, false, 0 };
 
 	expect_in_force(&closed, "ad ad", "--");
 	expect_in_force(&closed, "ad ad ad au", "--++");
@@ -123,7 +123,7 @@ static void fail_closed_empties_only_when_all_are_down(void **state)
 static void min_healthy_keeps_enough_weight(void **state)
 {
 	(void)state;
-	const struct guard_pool half = { 50, 100, false, false };
+	const struct guard_pool half = { 50, 100, false, false, 0 };
 
 	expect_in_force(&half, "ad au au au", "-+++");
 	expect_in_force(&half, "ad ad ad au", "--++");
@@ -134,7 +134,7 @@ static void min_healthy_keeps_enough_weight(void **state)
 static void a_drained_backend_may_die_without_asking(void **state)
 {
 	(void)state;
-	const struct guard_pool all = { 100, 0, false, false };
+	const struct guard_pool all = { 100, 0, false, false, 0 };
 	struct guard_window window = { 0 };
 	struct guard_backend b[2];
 
@@ -179,7 +179,7 @@ static void a_pool_without_weights_counts_heads(void **state)
 static void removal_is_limited_in_a_window_of_ten_seconds(void **state)
 {
 	(void)state;
-	const struct guard_pool slow = { 0, 30, false, false };
+	const struct guard_pool slow = { 0, 30, false, false, 0 };
 	struct guard_window window = { 0 };
 	struct guard_backend b[8];
 	size_t n = read_pool("ad ad ad au au au au au", b);
@@ -199,7 +199,7 @@ static void removal_is_limited_in_a_window_of_ten_seconds(void **state)
 static void the_earliest_removal_says_when_the_next_may_go(void **state)
 {
 	(void)state;
-	const struct guard_pool half = { 0, 50, false, false };
+	const struct guard_pool half = { 0, 50, false, false, 0 };
 	struct guard_window window = { 0 };
 	struct guard_backend b[8];
 	size_t n = read_pool("ad au au au", b);
@@ -217,7 +217,7 @@ static void the_earliest_removal_says_when_the_next_may_go(void **state)
 static void the_first_removal_of_a_window_always_may(void **state)
 {
 	(void)state;
-	const struct guard_pool none = { 0, 0, false, false };
+	const struct guard_pool none = { 0, 0, false, false, 0 };
 
 	expect_in_force(&none, "ad au", "-+");
 	expect_in_force(&none, "ad ad au", "-++");
@@ -226,7 +226,7 @@ static void the_first_removal_of_a_window_always_may(void **state)
 static void a_return_gives_its_part_of_the_window_back(void **state)
 {
 	(void)state;
-	const struct guard_pool none = { 0, 0, false, false };
+	const struct guard_pool none = { 0, 0, false, false, 0 };
 	struct guard_window window = { 0 };
 	struct guard_backend b[2];
 
@@ -297,6 +297,73 @@ static void members_that_fail_within_a_second_come_back_together(void **state)
 	observe_at(&s, 301, "uddddd",
 	           "+-----"); /* one serves, which is enough: the others leave again */
 	observe_at(&s, 302, "dddddd", "+-----"); /* and were not good in the minute before */
+}
+
+/* A fault of all checks ends: each is seen up a little later than the one before. */
+static void those_that_were_last_good_have_the_time_to_recover(void **state)
+{
+	(void)state;
+	struct story s;
+
+	begin_story(&s, 50, 3);
+	s.pool.max_remove_percent = 50;
+	s.pool.recover_ms = 3000;
+	observe_at(&s, 0, "uuu", "+++");
+	observe_at(&s, 1, "ddd", "+++");
+	observe_at(&s, 13, "ddu", "+++");
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(s.b[i].reason, EFFECT_REASON_HELD_LAST);
+	assert_int_equal(s.window.n_removed, 0);
+	observe_at(&s, 14, "udu", "+++");
+	observe_at(&s, 15, "ddu", "-++"); /* it was up, and dies: nothing is awaited of it */
+	observe_at(&s, 15, "duu", "-++");
+	observe_at(&s, 16, "uuu", "+++");
+}
+
+/* One that is dead leaves after that, and may ask for it at that time. */
+static void the_time_to_recover_ends(void **state)
+{
+	(void)state;
+	struct story s;
+
+	begin_story(&s, 0, 3);
+	s.pool.recover_ms = 3000;
+	observe_at(&s, 0, "uuu", "+++");
+	observe_at(&s, 1, "ddd", "+++");
+	observe_at(&s, 13, "ddu", "+++");
+	s.b[0].dead = s.b[1].dead = false;
+	assert_int_equal(guard_apply(&s.pool, &s.window, NOW + 13001, s.b, 3), NOW + 16000);
+	observe_at(&s, 15, "ddu", "+++");
+	observe_at(&s, 16, "ddu", "--+");
+	observe_at(&s, 17, "uuu", "+++");
+	observe_at(&s, 18, "duu", "-++"); /* an end of its own */
+	observe_at(&s, 19, "ddd", "+++"); /* and once more: all were good in the minute before */
+	observe_at(&s, 20, "udd", "+++");
+	observe_at(&s, 21, "ddd", "+++"); /* the one that was up fails again */
+	observe_at(&s, 40, "ddu", "+++"); /* the time begins anew */
+	observe_at(&s, 43, "ddu", "--+");
+}
+
+/* Who was not in force has nothing to keep, and a person's word stands above. */
+static void only_those_that_were_held_recover_so(void **state)
+{
+	(void)state;
+	struct story s;
+
+	begin_story(&s, 0, 3);
+	s.pool.recover_ms = 3000;
+	s.pool.fail_closed = true;
+	observe_at(&s, 0, "uuu", "+++");
+	observe_at(&s, 1, "ddd", "---");
+	observe_at(&s, 13, "ddu", "--+");
+	s.pool.fail_closed = false;
+	observe_at(&s, 20, "uuu", "+++");
+	observe_at(&s, 21, "ddd", "+++");
+	observe_at(&s, 22, "xDu", "--+");
+	observe_at(&s, 23, "uuu", "+++");
+	observe_at(&s, 24, "ddd", "+++");
+	s.pool.on_backup = true; /* new flows are elsewhere */
+	observe_at(&s, 25, "ddu", "--+");
 }
 
 static void who_returns_alone_does_not_end_the_fall(void **state)
@@ -477,6 +544,9 @@ SUITE(guard)
 		cmocka_unit_test(the_first_removal_of_a_window_always_may),
 		cmocka_unit_test(a_return_gives_its_part_of_the_window_back),
 		cmocka_unit_test(members_that_fail_within_a_second_come_back_together),
+		cmocka_unit_test(those_that_were_last_good_have_the_time_to_recover),
+		cmocka_unit_test(the_time_to_recover_ends),
+		cmocka_unit_test(only_those_that_were_held_recover_so),
 		cmocka_unit_test(who_returns_alone_does_not_end_the_fall),
 		cmocka_unit_test(one_that_was_bad_long_before_does_not_come_back),
 		cmocka_unit_test(the_minute_is_the_one_before_too_few_were_good),
