@@ -256,7 +256,7 @@ static void settle_sites(struct edit_work *w, struct goal *vip)
 		sites->removed = same;
 		old_site->removed = !same;
 	} else if (old_sites && !old_site && site && !site->removed) {
-		bool same = !old_sites->touched && same_sites(w, site, old_sites);
+		bool same = same_sites(w, site, old_sites);
 
 		site->removed = same;
 		old_sites->removed = !same;

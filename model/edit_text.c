@@ -32,21 +32,14 @@ void text_put(struct edit_text *t, const char *text)
 	text_put_n(t, text, strlen(text));
 }
 
+/* No kind of setting that is edited takes control characters. */
 static void put_quoted(struct edit_text *t, const char *text)
 {
-	char escape[8];
-
 	text_put(t, "\"");
 	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '"' || c == '\\')
-			snprintf(escape, sizeof(escape), "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			snprintf(escape, sizeof(escape), "\\x%02x", c);
-		else
-			snprintf(escape, sizeof(escape), "%c", c);
-		text_put(t, escape);
+		if (*text == '"' || *text == '\\')
+			text_put(t, "\\");
+		text_put_n(t, text, 1);
 	}
 	text_put(t, "\"");
 }

@@ -45,7 +45,7 @@ static struct edit edit_of(enum edit_how how, const char *path, const char *valu
 
 	assert_int_equal(object_path_read(path, NULL, &e.path), 0);
 	if (value)
-		e.value = json_loads(value, JSON_DECODE_ANY, NULL);
+		e.value = json_loads(value, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 	assert_true(!value || e.value);
 	return e;
 }
@@ -118,6 +118,10 @@ static void a_value_is_replaced_and_nothing_else(void **state)
 		  " \"192.0.2.2\" ] } )",
 		  EDIT_PATCH, "vips/v", "{\"addresses\": [\"192.0.2.1\", \"192.0.2.3\"]}",
 		  "vips = ( { name = \"v\"; addresses = [ \"192.0.2.1\", # one\n \"192.0.2.3\" ] } )" },
+		{ "no blank is left at a bracket",
+		  "vips = ( { name = \"v\"; addresses = [\"192.0.2.1\", \"192.0.2.2\"] } )",
+		  EDIT_PATCH, "vips/v", "{\"addresses\": [\"192.0.2.2\"]}",
+		  "vips = ( { name = \"v\"; addresses = [\"192.0.2.2\"] } )" },
 		{ "the other order of addresses",
 		  "vips = ( { name = \"v\"; addresses = ( \"192.0.2.1\", "
 		  "\"192.0.2.2\" ) } )",
@@ -146,6 +150,17 @@ static void what_is_in_force_is_not_touched(void **state)
 		  NULL },
 		{ "defaults that are given and not asked for", check, EDIT_PUT, "checks/w",
 		  "{\"name\": \"w\", \"type\": \"tcp\"}", NULL },
+		{ "a MAC address in capitals",
+		  "nodes = ( { name = \"n\"; ports = ( { interface = \"e\"; macs = [ \"02:AA:00:00:00:01\" ]; } ); } );",
+		  EDIT_PATCH, "nodes/n",
+		  "{\"ports\": [{\"interface\": \"e\", \"macs\": [\"02:aa:00:00:00:01\"]}]}",
+		  NULL },
+		{ "the one of the sites",
+		  "vips = ( { name = \"v\"; sites = [ \"a\" ]; addresses = [ \"192.0.2.1\" ]; } );",
+		  EDIT_PUT, "vips/v", "{\"site\": \"a\", \"addresses\": [\"192.0.2.1\"]}", NULL },
+		{ "but a time that is not asked for follows the interval",
+		  CHECK("; timeout = \"500ms\";"), EDIT_PUT, "checks/w", "{\"type\": \"tcp\"}",
+		  CHECK(";") },
 		{ "a default of groups", check, EDIT_PATCH, "checks/w", "{\"damp_turns\": 5}",
 		  NULL },
 		{ "the site's weight", at, EDIT_PATCH, "services/s/at/a", "{\"weight\": 7}", NULL },
@@ -333,6 +348,8 @@ static void errors_of_a_value_are_all_told(void **state)
 		  "does not fit 32 bits; large quantities are texts with a unit, such as \"40Gbit\"",
 		  EDIT_PATCH },
 		{ NODE, "{\"labels\": {\"region\": [\"eu\"]}}", "labels.region", NULL, EDIT_PATCH },
+		{ "checks/w", "{\"type\": \"tcp\", \"path\": \"/a\\u0000b\"}", "path",
+		  "is a text with the character U+0000", EDIT_PUT },
 		{ NODE, "[]", "", "the value is no object", EDIT_PUT },
 		{ "services/s",
 		  "{\"at\": [{\"site\": \"a\", \"vip\": \"v\", \"pool\": \"p\", \"weight\": null}]}",
@@ -374,6 +391,43 @@ static void errors_of_a_value_are_all_told(void **state)
 		if (cases[i].detail)
 			assert_string_equal(m[k].detail, cases[i].detail);
 		assert_int_equal(result.n_files, 0);
+		edit_result_free(&result);
+		free_edit(&e);
+	}
+}
+
+/* The value is bounded as a document is, whoever reads the JSON. */
+static void a_value_is_nested_sixteen_deep(void **state)
+{
+	struct texts t = { .texts = { "sites = ( { name = \"a\"; } );" } };
+	struct edit e = edit_of(EDIT_PATCH, "sites/a",
+	                        "{\"weight\": [[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}");
+	struct edit_result result;
+
+	(void)state;
+	assert_int_equal(edit_configuration(read_text, &t, "weir.conf", &e, 1, &result), -EINVAL);
+	assert_string_equal(result.refusal.errors[0].detail, "is nested more than 16 deep");
+	edit_result_free(&result);
+	free_edit(&e);
+}
+
+/* No text of a document is longer, so none of an edit is. */
+static void a_text_has_at_most_4096_bytes(void **state)
+{
+	struct texts t = { .texts = { "schema = 1;" } };
+	char value[5000] = "{\"file\": \"";
+	size_t n = strlen(value);
+
+	(void)state;
+	memset(value + n, 'a', 4097);
+	for (int i = 0; i < 2; i++) {
+		struct edit_result result;
+
+		strcpy(value + n + 4097 - i, "\"}");
+		struct edit e = edit_of(EDIT_PUT, "dns/zones/z", value);
+		int err = edit_configuration(read_text, &t, "weir.conf", &e, 1, &result);
+		assert_int_equal(err, i ? 0 : -EINVAL);
+		assert_true(i || result.refusal.code == EDIT_INVALID);
 		edit_result_free(&result);
 		free_edit(&e);
 	}
@@ -688,6 +742,33 @@ static void several_edits_are_one_change(void **state)
 		  0,
 		  "pools/p",
 		  { { NULL, 0 } } },
+		{ "two references of one object",
+		  { .texts = { "services = ( { name = \"s\"; at = ( { site = \"a\"; pool = \"p\"; backup = \"p\"; } ); } ); pools = ( { name = \"p\"; } );" } },
+		  { { EDIT_DELETE, "pools/p", NULL, EDIT_IF_THERE } },
+		  EDIT_REFERENCED,
+		  "pools/p is named by services/s/at/a",
+		  { NULL },
+		  0,
+		  "services/s/at/a",
+		  { { NULL, 0 } } },
+		{ "one in a list",
+		  { .texts = { "sites = ( { name = \"a\"; } ); vips = ( { name = \"v\"; sites = [ \"b\", \"a\" ]; } );" } },
+		  { { EDIT_DELETE, "sites/a", NULL, EDIT_IF_THERE } },
+		  EDIT_REFERENCED,
+		  "sites/a is named by vips/v",
+		  { NULL },
+		  0,
+		  "vips/v",
+		  { { NULL, 0 } } },
+		{ "the first of two reasons",
+		  { .texts = { "sites = ( { name = \"a\"; },\n { name = \"a\"; },\n { name = \"a\"; } );" } },
+		  { { EDIT_DELETE, "sites/a", NULL, EDIT_IF_THERE } },
+		  EDIT_NOT_EDITABLE,
+		  "weir.conf:3: there are two",
+		  { NULL },
+		  0,
+		  NULL,
+		  { { "weir.conf", 3 } } },
 		{ "it goes in the same change",
 		  { .texts = { POOLS } },
 		  { { EDIT_DELETE, "checks/w", NULL, EDIT_IF_THERE },
@@ -922,6 +1003,8 @@ SUITE(edit)
 		cmocka_unit_test(a_setting_goes_with_its_separator_and_its_line),
 		cmocka_unit_test(objects_come_and_go_with_their_commas),
 		cmocka_unit_test(errors_of_a_value_are_all_told),
+		cmocka_unit_test(a_value_is_nested_sixteen_deep),
+		cmocka_unit_test(a_text_has_at_most_4096_bytes),
 		cmocka_unit_test(edits_reach_into_includes),
 		cmocka_unit_test(several_edits_are_one_change),
 		cmocka_unit_test(what_get_shows_is_not_asked_for),
