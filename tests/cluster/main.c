@@ -31,6 +31,8 @@ const struct scene_row scene_rows[] = {
 	  "one node: what the other processes make of a version" },
 	{ "alone-clock", scenes_alone_clock, "one node: a clock that steps, and a boot" },
 	{ "shared-apply", scenes_shared_apply, "three nodes: what one is given, all have" },
+	{ "shared-edits", scenes_shared_edits,
+	  "three nodes: objects are edited at two at once, and nothing is lost" },
 	{ "shared-unconfirmed", scenes_shared_unconfirmed,
 	  "three nodes: what nobody confirms ends at all" },
 	{ "shared-overrides", scenes_shared_overrides, "three nodes: commands at any hold at all" },

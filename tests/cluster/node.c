@@ -278,7 +278,7 @@ struct node_request *node_send(struct node *n, const struct node_person *who, co
 	h = &r->web.http;
 	h->role = who->role;
 	h->local = true;
-	if (!strcmp(method, "POST"))
+	if (strcmp(method, "GET") != 0)
 		snprintf(h->if_match, sizeof(h->if_match), "%s",
 		         who->if_match ? who->if_match : "*");
 	if (who->key)

@@ -59,7 +59,7 @@ void node_answer_fini(struct node_answer *a);
 struct node_person {
 	const char *name; /* "ada" */
 	enum http_role role;
-	const char *if_match; /* of a POST; NULL: "*", whatever is in force */
+	const char *if_match; /* of what is no GET; NULL: "*", whatever is in force */
 	const char *key;      /* Idempotency-Key; NULL: none */
 };
 

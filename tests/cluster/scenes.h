@@ -16,6 +16,7 @@ void scenes_alone_processes(struct scene *s);
 void scenes_alone_clock(struct scene *s);
 /* tests/cluster/scenes_shared.c: three nodes and their store. */
 void scenes_shared_apply(struct scene *s);
+void scenes_shared_edits(struct scene *s);
 void scenes_shared_unconfirmed(struct scene *s);
 void scenes_shared_overrides(struct scene *s);
 void scenes_shared_cut_off(struct scene *s);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tests/cluster/siblings.h"
+#include "weir/object.h"
 
 #define NODES   3u
 #define SOON_MS 12000u /* by then all have what was decided, whatever messages took */
@@ -56,6 +57,92 @@ void scenes_shared_apply(struct scene *s)
 		JUDGE(s, node_start(s->node[i]), "%s does not start again", node_name(s->node[i]));
 	}
 	judge_weight(s, 87, "after restarts");
+	scene_end(s);
+}
+
+#define WRITERS 2u
+
+/* The weights that the writers' backends are to have. */
+struct edited_weights {
+	int64_t of[WRITERS]; /* -1: none is known */
+};
+
+static void print_backend(char out[64], unsigned writer)
+{
+	snprintf(out, 64, "/v1/pools/web-ams/backends/b%u", writer + 1);
+}
+
+static bool has_edited(struct node *n, void *arg)
+{
+	const struct edited_weights *weights = arg;
+	bool has = true;
+
+	for (unsigned i = 0; i < WRITERS; i++) {
+		char path[64];
+
+		print_backend(path, i);
+		json_t *backend = node_get(n, path);
+		has &= weights->of[i] < 0 || scene_number(backend, "weight") == weights->of[i];
+		json_decref(backend);
+	}
+	return has;
+}
+
+/* Send an edit of backend @p backend to @p n; its answer is awaited later. */
+static struct node_request *send_edit(struct node *n, unsigned backend, unsigned weight,
+                                      const char *if_match)
+{
+	const struct node_person who = { .name = scene_ada.name,
+		                         .role = scene_ada.role,
+		                         .if_match = if_match };
+	char path[64], what[120], body[40];
+
+	print_backend(path, backend);
+	snprintf(what, sizeof(what), "%s?reason=edit&wait_ms=0", path);
+	snprintf(body, sizeof(body), "{\"weight\": %u}", weight);
+	return node_send(n, &who, "PATCH", what, body);
+}
+
+/* Two writers of different objects at two nodes never collide; of two of one object one is first. */
+void scenes_shared_edits(struct scene *s)
+{
+	struct edited_weights weights = { { -1, -1 } };
+
+	begin_shared(s);
+	apply_well(s, scene_any(s), 90, "none");
+	judge_weight(s, 90, "first");
+	for (unsigned round = 1; round <= 6; round++) {
+		struct node_request *sent[WRITERS];
+		bool is_same = round % 3 == 0;
+		unsigned n_made = 0;
+
+		JUDGE(s, scene_wait_all(s, has_edited, &weights, SOON_MS), "an edit is lost");
+		JUDGE(s, scene_wait_equal(s, SOON_MS), "the nodes differ");
+		json_t *list = node_get(s->node[0], "/v1/pools/web-ams/backends/b1");
+		char etag[OBJECT_ETAG_MAX];
+		JUDGE(s, list && !object_etag(list, etag), "there is no backend b1");
+		json_decref(list);
+		for (unsigned i = 0; i < WRITERS; i++) {
+			sent[i] = send_edit(s->node[(round + i) % NODES], is_same ? 0 : i,
+			                    10 * round + i, is_same ? etag : "*");
+			node_run_ms(sched_below(20));
+		}
+		for (unsigned i = 0; i < WRITERS; i++) {
+			struct node_answer a = node_take(sent[i]);
+			bool is_made = a.status == 201 || a.status == 202;
+
+			JUDGE(s, is_made || (is_same && a.status == 412),
+			      "round %u, writer %u: %u %s", round, i, a.status, a.text);
+			n_made += is_made;
+			if (is_made)
+				weights.of[is_same ? 0 : i] = 10 * round + i;
+			node_answer_fini(&a);
+		}
+		JUDGE(s, n_made == (is_same ? 1 : WRITERS), "round %u: %u edits are made", round,
+		      n_made);
+	}
+	JUDGE(s, scene_wait_all(s, has_edited, &weights, SOON_MS), "an edit is lost at the end");
+	JUDGE(s, scene_wait_equal(s, SOON_MS), "the nodes differ at the end");
 	scene_end(s);
 }
 

@@ -114,7 +114,8 @@ void web_request_init(struct web_request *r, const char *method, const char *pat
 		read_query(&r->http, path + n + 1);
 	r->http.body = r->body;
 	r->http.n_body = strlen(r->body);
-	r->http.body_is_json = r->http.n_body > 0;
+	r->http.body_is_patch = !strcmp(method, "PATCH");
+	r->http.body_is_json = r->http.n_body > 0 && !r->http.body_is_patch;
 	r->http.gone = &r->is_gone;
 }
 

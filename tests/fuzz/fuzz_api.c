@@ -121,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	body[end - at] = '\0';
 	r.body = body;
 	r.n_body = (size_t)(end - at);
+	r.body_is_patch = !strcmp(r.method, "PATCH");
 	if (strstr(r.path, "/v1/overrides"))
 		r.if_match[0] = '\0';
 	uint64_t version = intent_head(core->intent)->number;
