@@ -167,7 +167,7 @@ NAMED = ("site", "node", "pool", "backend", "vip", "service")  # what is named b
 OPTION_KINDS = {"--site": "site", "--pool": "pool", "--service": "service", "--without": "node"}
 # Arguments in capitals: the kind of names, or what the shell knows; by the command where they mean several things.
 CAPITALS = {"FILE": "@file", "INTERFACE": "@interface", "SITE": "@site", "VERSION": "@version", "NODE": "@node",
-            "operation ID": "@operation", "drill end ID": "@drill", "dns explain NAME": "@dns", "get PATH": "@object",
+            "operation ID": "@operation", "drill end ID": "@drill", "dns explain NAME": "@dns", "get PATH": "@object", "set PATH": "@object", "add PATH": "@object", "remove PATH": "@object", "edit PATH": "@object",
             "wait KIND": "site backend pool service node", "names KIND": " ".join((*NAMED, "dns", "object", "operation", "drill", "version"))}
 
 

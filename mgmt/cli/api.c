@@ -143,7 +143,12 @@ static struct curl_slist *headers_of(const struct api_request *request, const ch
 
 	list = curl_slist_append(list, "Weir-Progress: 1");
 	if (request->body || strcmp(request->method, "POST") == 0)
-		list = curl_slist_append(list, "Content-Type: application/json");
+		list = curl_slist_append(list,
+		                         strcmp(request->method, "PATCH") == 0
+		                                 ? "Content-Type: application/merge-patch+json"
+		                                 : "Content-Type: application/json");
+	if (request->is_new)
+		list = curl_slist_append(list, "If-None-Match: *");
 	if (key[0]) {
 		snprintf(line, sizeof(line), "Idempotency-Key: %s", key);
 		list = curl_slist_append(list, line);
@@ -170,6 +175,8 @@ static void set_curl_options(CURL *curl, const char *socket, const char *url,
 {
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
+	/* else "pools/web/backends/.." would become another path than the one that was given */
+	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, a);

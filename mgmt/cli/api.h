@@ -13,12 +13,13 @@
 #include "weir/json.h"
 
 struct api_request {
-	const char *method; /* "GET" */
-	const char *path;   /* "/v1/status?pool=web" */
-	json_t *body;       /* taken; NULL: none */
-	const char *if_match;
-	bool reads;          /* it changes nothing, although it is no GET: a dry run */
-	unsigned timeout_ms; /* 0: as below */
+	const char *method;   /* "GET" */
+	const char *path;     /* "/v1/status?pool=web" */
+	json_t *body;         /* taken; NULL: none */
+	const char *if_match; /* an ETag without quotes, or "*" */
+	bool is_new;          /* If-None-Match: * */
+	bool reads;           /* it changes nothing, although it is no GET: a dry run */
+	unsigned timeout_ms;  /* 0: as below */
 	/* the user's name of the file that is sent as "weir.conf"; NULL: that name */
 	const char *file;
 };

@@ -36,7 +36,7 @@ struct cli {
 
 #define CLI_OPTIONS_MAX  18   /* of a row, with the empty one at its end; drain has 16 */
 #define CLI_LINE_MAX     8192 /* bytes of a command line that is printed */
-#define CLI_POSITION_MAX 9    /* positional arguments: a drain takes "site" and eight names */
+#define CLI_POSITION_MAX 34   /* positional arguments: an object takes its path and 32 settings */
 
 /*
  * An option of a subcommand: "--over", the word for its value (NULL: a flag), what it does. A value
@@ -137,6 +137,7 @@ cli_handler cli_store_init, cli_store_join, cli_store_remove, cli_store_check, c
 cli_handler cli_store_accept, cli_store_rebuild, cli_store_backup, cli_store_restore;
 cli_handler cli_clock, cli_clock_accept;
 cli_handler cli_trace, cli_dns_explain;
+cli_handler cli_set, cli_add, cli_remove, cli_edit;
 cli_handler cli_agent_attach, cli_agent_detach, cli_agent_status;
 cli_handler cli_config_check, cli_config_show, cli_config_reference;
 

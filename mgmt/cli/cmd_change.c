@@ -14,6 +14,7 @@
 
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/body.h"
+#include "mgmt/cli/cmd_change.h"
 #include "mgmt/cli/edit/pull.h"
 #include "mgmt/cli/upload.h"
 #include "mgmt/json/row.h"
@@ -178,7 +179,7 @@ static void print_unchanged(const json_t *body, const char *text)
 }
 
 /* The last lines are what to do next: how to confirm, else how to undo. */
-static void print_change(const json_t *body)
+void change_print(const json_t *body)
 {
 	row_show(stdout, body, "[{?dry_run}dry run, nothing was changed:\n]");
 	if (!json_has_true(body, "changed")) {
@@ -203,7 +204,7 @@ static void print_change(const json_t *body)
 static void print_reload(const json_t *body)
 {
 	if (json_has_true(body, "changed"))
-		print_change(body);
+		change_print(body);
 	else
 		print_unchanged(body,
 		                "no zone file changed[{!dry_run}; weir-dns reloads them anyway]\n"
@@ -225,8 +226,7 @@ static int fetch_head_etag(const struct cli *cli, char etag[128])
 	return CLI_OK;
 }
 
-/* Add the options that apply, zone reload and rollback share. Takes @p body. @return it, or NULL after a message */
-static json_t *add_options(json_t *body, const struct cli_args *args)
+json_t *change_add_options(json_t *body, const struct cli_args *args)
 {
 	if (!body_add_text(body, "reason", args, "--reason") || !add_author(body, args) ||
 	    !body_add_text(body, "confirm_within", args, "--confirm-within")) {
@@ -361,14 +361,14 @@ static int apply_file(struct cli *cli, const struct cli_args *args, const char *
 	if (!files)
 		return failed;
 	body = json_with(json_object(), "files", files);
-	body = add_options(
+	body = change_add_options(
 	        json_with(body, "skip_bad_zones", json_boolean(cli_flag(args, "--skip-bad-zones"))),
 	        args);
 	if (body && !add_base(body, args)) {
 		json_decref(body);
 		body = NULL;
 	}
-	return post_change(cli, args, NULL, "/v1/config/apply", path, body, print_change,
+	return post_change(cli, args, NULL, "/v1/config/apply", path, body, change_print,
 	                   etag_after);
 }
 
@@ -405,8 +405,8 @@ int cli_zone_reload(struct cli *cli, const struct cli_args *args)
 	                         json_boolean(cli_flag(args, "--skip-bad-zones")));
 
 	body = json_with(body, "base", json_string("unknown"));
-	return post_change(cli, args, NULL, "/v1/zones/reload", NULL, add_options(body, args),
-	                   print_reload, NULL);
+	return post_change(cli, args, NULL, "/v1/zones/reload", NULL,
+	                   change_add_options(body, args), print_reload, NULL);
 }
 
 /* Read the number of a version. @return 0: not a number */
@@ -432,7 +432,7 @@ int cli_rollback(struct cli *cli, const struct cli_args *args)
 	snprintf(path, sizeof(path), "/v1/versions/%llu/rollback", n);
 	snprintf(etag, sizeof(etag), "%.*s", (int)n_base, base ? base : "");
 	return post_change(cli, args, base ? etag : NULL, path, NULL,
-	                   add_options(json_object(), args), print_change, NULL);
+	                   change_add_options(json_object(), args), change_print, NULL);
 }
 
 /*

@@ -27,6 +27,7 @@
 #define OPTION_FILE_BASE    { "--base", "VERSION", "the version that the file was made from (default: its line '# weir base VERSION')" }
 #define OPTION_SKIP { "--skip-bad-zones", NULL, "keep the zone files in force where the new ones have errors" }
 #define OPTION_REPLACE { "--replace", NULL, "also undo settings that others have changed since" }
+#define OPTION_VALUE { "--value", "JSON", "the value in JSON, instead of words, or in addition to NAME=VALUE" }
 #define OPTION_WITHOUT { "--without", "NODE,...", "these nodes are absent: do not wait for them, and count a majority without them" }
 #define OPTION_SCHEDULED { "--scheduled", NULL, "for a site: by the clock, without measuring anything (implied by --offline)" }
 #define NONE           { NULL, NULL, NULL }
@@ -57,6 +58,14 @@ const struct cli_command cli_commands[] = {
 	  { { "--force", NULL, "overwrite what was changed there" }, NONE } },
 	{ "push", "[DIR]", 0, 1, "make the files of a directory the version in force, as weir apply of its weir.conf; its base is then that version (default DIR: CONF)", cli_push,
 	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_FILE_BASE, OPTION_REPLACE, OPTION_SKIP, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	{ "set", "PATH [VALUE ...]", 1, 33, "give a setting of the configuration in force another value: pools/web/backends/b1/weight 50; a list takes several", cli_set,
+	  { OPTION_VALUE, OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	{ "add", "PATH [NAME=VALUE ...]", 1, 33, "add an object to the configuration in force: pools/web/backends/b3 address=10.0.0.3; of a list give NAME once for each value", cli_add,
+	  { OPTION_VALUE, OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	{ "remove", "PATH", 1, 1, "remove an object of the configuration in force, or let a setting go back to its default", cli_remove,
+	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	{ "edit", "PATH", 1, 1, "edit an object of the configuration in force as JSON, in $VISUAL or $EDITOR", cli_edit,
+	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "confirm", "[VERSION]", 0, 1, "keep a version that would otherwise be rolled back", cli_confirm,
 	  { OPTION_REASON_OPTIONAL, OPTION_AUTHOR, NONE } },
 	{ "rollback", "VERSION", 1, 1, "make a new version with exactly the files of an old one", cli_rollback,

@@ -19,7 +19,7 @@ static const struct {
 	{ "2", "refused by a guard" },
 	{ "3", "a process or node does not answer, or the output could not be written" },
 	{ "4",
-	  "conflict: somebody changed it since, nothing to confirm or end, or another process uses the store" },
+	  "conflict: somebody changed it since, it is named elsewhere, nothing to confirm or end, or another process uses the store" },
 	{ "5", "timed out; the operation may still complete" },
 	{ "6", "partly: some nodes have it, others cannot be reached" },
 	{ "7", "denied" },

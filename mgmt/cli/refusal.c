@@ -112,6 +112,7 @@ int api_refusal_with(const struct api_reply *reply, const char *anyway)
 	free(said);
 	print_refusal_list(json_object_get(body, "errors"), "field", false, detail);
 	print_refusal_list(json_object_get(body, "guards"), "guard", true, detail);
+	row_show(stderr, body, "{*positions}  {file|?}:{line:n|0}\n{/}");
 	if (anyway && *anyway) {
 		fputs("  to do it anyway (kept in the record): ", stderr);
 		row_put_lines(stderr, anyway);
