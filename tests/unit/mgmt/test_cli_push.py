@@ -6,6 +6,7 @@ Usage: test_cli_push.py WEIR WEIR_MGMT
 """
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import pathlib
 import pty
@@ -318,6 +319,75 @@ class Push(WithPeople):
         self.assertIn(f"{self.dir}/weir.conf:", done.stderr)
         self.assertIn("push needs --reason TEXT", self.weir("push", str(self.dir)).stderr)
         self.assertEqual(self.weir("push", os.path.join(self.dir, "none"), "--reason", "x").returncode, 1)
+
+
+class Objects(WithPeople):
+    """Single objects, of the same version as the texts; test_cli_edit.py has the rest."""
+
+    B2 = "pools/web-ams/backends/b2"
+
+    def change(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return self.weir(*arguments, "--reason", "CHG-9", "--confirm-within", "none", env=env)
+
+    def text(self) -> str:
+        return typing.cast(str, self.node.ask("GET", "/v1/config").json["files"]["weir.conf"])
+
+    def test_what_is_changed_is_what_was_named(self) -> None:
+        before = self.text()
+        rows: list[tuple[tuple[str, ...], str, str]] = [
+            (("set", f"{self.B2}/weight", "50"), B2 % 100, B2 % 50),
+            (("set", "checks/web/interval", "2s"), 'interval = "1s"', 'interval = "2s"'),
+            (("remove", "dns/names/www.shop.example/ttl/max"), 'max = "2s"; ', ""),
+            (("set", "nodes/ams-1/ports/eth1/device", "net_null0"), 'interface = "eth1"; }', 'interface = "eth1"; device = "net_null0"; }')]
+        for words, old, new in rows:
+            done = self.change(*words)
+            self.assertEqual(done.returncode, 0, (words, done.stderr))
+            before = before.replace(old, new, 1)
+            self.assertEqual(self.text(), before, words)
+        added = self.change("add", "pools/web-ams/backends/b3", "address=10.1.1.13", "weight=7")
+        self.assertEqual((added.returncode, self.weir("get", "pools/web-ams/backends/b3/weight").stdout), (0, "7\n"), added.stderr)
+        self.assertEqual(self.change("remove", "pools/web-ams/backends/b3").returncode, 0)
+        self.assertEqual(self.text().split(), before.split())
+
+    def test_what_is_refused_changes_nothing(self) -> None:
+        head = self.head()
+        for status, text, *words in (
+                (1, 'did you mean "weight"', "set", f"{self.B2}/wieght", "50"), (1, "expected a whole number", "set", f"{self.B2}/weight", "x"),
+                (4, "services/web/at/ams", "remove", "pools/web-ams"), (1, "has no pools/none", "remove", "pools/none"),
+                (1, "has no", "remove", "pools/web-ams/backends/.."), (1, "", "remove", "pools/web-ams%2Fbackends%2Fb2"),
+                (4, "is there already", "add", self.B2, "address=10.1.1.99"), (1, "", "add", "pools/none/backends/b", "address=10.1.1.99")):
+            done = self.change(*[str(w) for w in words])
+            self.assertEqual((done.returncode, done.stdout), (status, ""), (words, done.stderr))
+            self.assertIn(str(text), done.stderr)
+        self.assertEqual((self.change("set", f"{self.B2}/weight", "50", "--dry-run").returncode, self.head()), (0, head))
+
+    def test_many_people_change_settings_of_one_pool_at_once(self) -> None:
+        rows = [(f"{self.B2}/weight", "61"), (f"{self.B2}/port", "80"), ("pools/web-ams/max_backends", "20"), ("pools/web-ams/backends/b1/weight", "62")]
+        with concurrent.futures.ThreadPoolExecutor(len(rows)) as people:
+            done = list(people.map(lambda row: self.change("set", *row), rows))
+        self.assertEqual([d.returncode for d in done], [0] * len(rows), [d.stderr for d in done])
+        self.assertEqual([self.weir("get", path).stdout for path, _ in rows], [f"{value}\n" for _, value in rows])
+
+    def test_while_one_edits_another_one_sets(self) -> None:
+        editor = pathlib.Path(self.home.name, "editor")
+        for setting, weight, status in (("port 80", 50, 0), ("weight 70", 60, 4)):
+            was = self.weight()
+            line = " ".join(self.line("set", f"{self.B2}/{setting.split()[0]}", setting.split()[1], "--reason", "x", "--confirm-within", "none"))
+            editor.write_text(f"{line} >&2 || exit 1\nsed -i 's/: {was}/: {weight}/' \"$1\"\n")
+            done = self.change("edit", self.B2, env={"EDITOR": f"sh {editor}", "TMPDIR": self.home.name})
+            self.assertEqual(done.returncode, status, done.stderr)
+            self.assertEqual(self.weight(), 50 if status == 0 else 70)
+        self.assertEqual(self.weir("get", f"{self.B2}/port").stdout, "80\n")
+        self.assertIn("weight meanwhile: it was 50, and is 70", done.stderr)
+
+    def test_a_pulled_text_undoes_no_setting_that_was_set_since(self) -> None:
+        self.assertEqual(self.weir("pull", str(self.dir)).returncode, 0)
+        self.assertEqual(self.change("set", f"{self.B2}/weight", "60", "--author", "ada").returncode, 0)
+        main = self.dir / "weir.conf"
+        main.write_text(main.read_text().replace('interval = "1s"', 'interval = "2s"'))
+        done = self.weir("push", str(self.dir), "--reason", "mine", "--author", "jw")
+        self.assertEqual((done.returncode, self.weight()), (4, 60))
+        self.assertIn(TAKES_BACK, done.stderr)
 
 
 if __name__ == "__main__":
