@@ -114,8 +114,8 @@ static void write_sentence(const struct target *t, uint64_t now_ms, char out[HEA
 	if (*no_vote_text(t) && n < HEALTH_SENTENCE_MAX)
 		n += (size_t)snprintf(out + n, HEALTH_SENTENCE_MAX - n, "; no vote: %s",
 		                      no_vote_text(t));
-	if (t->lacks && n < SENTENCE_MAX)
-		n += write_lacking(t, out + n, SENTENCE_MAX - n);
+	if (t->lacks && n < HEALTH_SENTENCE_MAX)
+		n += write_lacking(t, out + n, HEALTH_SENTENCE_MAX - n);
 	if (t->damp.held && n < HEALTH_SENTENCE_MAX)
 		snprintf(out + n, HEALTH_SENTENCE_MAX - n, "; flapping (%.1f turns): %s %s",
 		         t->damp.penalty,

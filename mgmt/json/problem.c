@@ -27,6 +27,8 @@ const struct problem problems[] = {
 	{ "operation", "409", CHANGE,
 	  "another operation has the site, or the command is not for this state; `operation` names the other one",
 	  "weir operations lists all with their states" },
+	{ "site-gone", "409", CHANGE,
+	  "the version in force has the site no more; `detail` says what ends its drain", NULL },
 	{ "drill", "409", CHANGE, "a drill is not possible now; `detail` says why", NULL },
 	{ "owner-unreachable", "409", CHANGE,
 	  "the owner does not answer: `take` makes another node the owner. `detail` says whether nothing was changed, or that the owner carries the order out within 5 s or not at all",
