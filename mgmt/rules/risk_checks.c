@@ -79,6 +79,75 @@ static void measure_times(struct risk_work *w, const char *subject, const struct
 	measure_damping(w, subject, a, b);
 }
 
+/* Whether @p at leads packets of a site to @p pool through a check's tunnel. */
+static bool is_probed_at(const struct model_at *at, const struct model_pool *pool)
+{
+	return at->backup == pool || (at->pool == pool && pool->check->via == MODEL_VIA_TUNNEL);
+}
+
+/* The address of each family at which a VIP is probed: the first one; NULL: it has none. */
+static const struct addr *probed_address(const struct model_vip *vip, bool ip4)
+{
+	for (size_t i = 0; i < vip->n_addresses; i++)
+		if (addr_is4(&vip->addresses[i]) == ip4)
+			return &vip->addresses[i];
+	return NULL;
+}
+
+static uint16_t probed_port(const struct model_service *s, const struct model_pool *pool)
+{
+	return pool->check->port ? pool->check->port : s->port;
+}
+
+/* Whether the nodes of @p site probe @p pool of @p m at @p address and @p port; NULL: at any. */
+static bool has_path(const struct model *m, const struct model_pool *pool, const char *site,
+                     const struct addr *address, uint16_t port)
+{
+	for (size_t i = 0; i < m->n_services; i++)
+		for (size_t j = 0; j < m->services[i].n_at; j++) {
+			const struct model_at *at = &m->services[i].at[j];
+			const struct addr *own;
+
+			if (!is_probed_at(at, pool) || strcmp(at->site->name, site) != 0)
+				continue;
+			if (!address)
+				return true;
+			own = probed_address(at->vip, addr_is4(address));
+			if (own && addr_equal(own, address) &&
+			    probed_port(&m->services[i], pool) == port)
+				return true;
+		}
+	return false;
+}
+
+/*
+ * What else the backends of @p b are asked for, which serve already, and whose check stays the same:
+ * a new service or VIP that leads to them. The ports of UDP services are only tried.
+ */
+static void measure_paths(struct risk_work *w, const char *subject, const struct model_pool *a,
+                          const struct model_pool *b)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < w->to->n_services; i++)
+		for (size_t k = 0; k < 2 * w->to->services[i].n_at; k++) {
+			const struct model_service *s = &w->to->services[i];
+			const struct model_at *at = &s->at[k / 2];
+			const struct addr *address = probed_address(at->vip, !(k % 2));
+			uint16_t port = probed_port(s, b);
+
+			if (!address || !is_probed_at(at, b) ||
+			    (s->protocol == MODEL_UDP && !b->check->port) ||
+			    !has_path(w->from, a, at->site->name, NULL, 0) ||
+			    has_path(w->from, a, at->site->name, address, port))
+				continue;
+			risk_note(w, RISK_CHECK_TARGET, 1, subject,
+			          "its check asks for %s port %u, too (service %s)",
+			          addr_text(address, text), port, s->name);
+			return;
+		}
+}
+
 static void measure_check(struct risk_work *w, const char *subject, const struct model_check *a,
                           const struct model_check *b)
 {
@@ -95,8 +164,12 @@ void risk_measure_checks(struct risk_work *w)
 	for (size_t i = 0; i < w->from->n_pools; i++) {
 		const struct model_pool *a = &w->from->pools[i], *b = model_pool(w->to, a->name);
 
-		if (b)
-			measure_check(w, risk_text(w, "pool %s", a->name), a->check, b->check);
+		if (!b)
+			continue;
+		const char *subject = risk_text(w, "pool %s", a->name);
+		measure_check(w, subject, a->check, b->check);
+		if (a->check && b->check && !other_target(a->check, b->check))
+			measure_paths(w, subject, a, b);
 	}
 	for (size_t i = 0; i < w->from->n_services; i++) {
 		const struct model_service *a = &w->from->services[i];

@@ -204,7 +204,9 @@ static void of_members(void **state)
 }
 
 #define TARGET(what) "pool a: the " what " of its check changes (check-target 100 %)\n"
-#define STRICT       "pool a: damping holds a target down after one or two changes (damping 100 %)\n"
+#define ASKS(vip, port)                                                                            \
+	"pool a: its check asks for " vip " port " port ", too (service web) (check-target 100 %)\n"
+#define STRICT "pool a: damping holds a target down after one or two changes (damping 100 %)\n"
 
 static void of_checks(void **state)
 {
@@ -212,6 +214,17 @@ static void of_checks(void **state)
 		{ TARGET("type"), { NUMBER(checks[0].type, KEEP, MODEL_CHECK_TCP) } },
 		{ TARGET("port"), { NUMBER(checks[0].port, KEEP, 81) } },
 		{ TARGET("via"), { NUMBER(checks[0].via, KEEP, MODEL_VIA_TUNNEL) } },
+		/* one more service leads to the backends, by the tunnel, or as before */
+		{ ASKS("::a", "80"),
+		  { NUMBER(checks[0].via, MODEL_VIA_TUNNEL, MODEL_VIA_TUNNEL),
+		    NUMBER(checks[0].port, 0, 0), NUMBER(m.n_services, 1, 2),
+		    NUMBER(m.n_dns_names, 1, 1) } },
+		{ "", /* at the check's own port that was so before */
+		  { NUMBER(checks[0].via, MODEL_VIA_TUNNEL, MODEL_VIA_TUNNEL),
+		    NUMBER(m.n_services, 1, 2), NUMBER(m.n_dns_names, 1, 1) } },
+		{ "",
+		  { NUMBER(checks[0].port, 0, 0), NUMBER(m.n_services, 1, 2),
+		    NUMBER(m.n_dns_names, 1, 1) } },
 		{ TARGET("path"), { TEXT(checks[0].path, "/h", "/") } },
 		{ TARGET("host"), { TEXT(checks[0].host, NULL, "y") } },
 		{ "", { TEXT(checks[0].host, NULL, "") } },
