@@ -75,7 +75,7 @@ class Store(unittest.TestCase):
             *(((200, copied), {**copied, "is_newer": newer}) for copied, newer in (
                 (here, False), ({**here, "revision": 3}, True), ({**here, "revision": 1}, False), ({**here, "newest": 2, "revision": 1}, True),
                 ({**here, "newest": 0, "revision": 9}, False), ({**here, "epoch": 1, "newest": 0, "revision": 0}, True),
-                ({**here, "versions": [{"number": 2}]}, False))),
+                ({**here, "versions": [{"number": 2, "author": "ada", "reason": "x", "time": "2026-11-20T08:07:00.000Z"}]}, False))),
             ((200, {**here, "node": "fra-1", "cluster": "shop"}), {**here, "is_newer": False}),  # each is of this one's cluster
             ((200, {"has_copy": False}), {"failure": "it has no copy"}),
             ((200, {**here, "has_copy": 1}), {"failure": "it has no copy"}),
