@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import typing
+import typing
 import unittest
 
 import counted
@@ -466,7 +467,8 @@ class Changes(World):
         o = self.c.wait("fra", id, ("held", "failed"), 30)
         self.assertEqual(o["hold"]["code"], "site-gone", o)
         # its drain is there until somebody ends it: nothing is left to measure, so by the clock
-        fra, body = self.c.nodes["fra"], {"do": "undrain", "reason": "x"}
+        fra = self.c.nodes["fra"]
+        body: dict[str, typing.Any] = {"do": "undrain", "reason": "x"}
         a = fra.ask("POST", "/v1/operations", {**body, "sites": ["ams"]})
         self.assertEqual((a.status, a.code), (409, "site-gone"), a.raw)
         a = fra.ask("POST", "/v1/operations", {**body, "sites": ["nowhere"]})
