@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 import typing
-import typing
 import unittest
 
 import counted
