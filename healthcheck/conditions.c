@@ -164,10 +164,9 @@ static void state_path(const struct target *x, uint32_t k, const struct pool_tal
 	addr_text(&spec->address, address);
 	snprintf(subject, sizeof(subject), "%s/%s/%u", x->pool->name, address, spec->port);
 	conditions_add(to, "path-never-up", CONDITION_DEGRADED, subject,
-	               "%u of the %u backends that are up have never answered at %s port %u: they "
-	               "go on with what works, and connections to it fail there. Put the VIP on "
-	               "their loopback and start its server, or give its service another pool; "
-	               "weir health names them",
+	               "%u of the %u backends that are up have never answered at %s port %u: "
+	               "connections to it fail there. Put the VIP on their loopback and start its "
+	               "server, or give its service another pool (weir health names them)",
 	               y->n_lacking[k], y->n_up, address, spec->port);
 }
 
