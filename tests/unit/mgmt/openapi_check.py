@@ -122,6 +122,7 @@ class Description:
 
 
 description: Description | None = None
+holds = True  # not where a test's fake processes say less than real ones, whose answers are passed on as they are
 
 
 def learn(ask: typing.Callable[[], tuple[int, bytes]]) -> None:
@@ -135,6 +136,6 @@ def learn(ask: typing.Callable[[], tuple[int, bytes]]) -> None:
 
 def hold(method: str, target: str, status: int, media: str | None, raw: bytes) -> None:
     """An answer that is not as described ends the test."""
-    faults = description.answer_faults(method, target, status, media, raw) if description else []
+    faults = description.answer_faults(method, target, status, media, raw) if description and holds else []
     if faults:
         raise AssertionError(f"{method} {target}: {status} is not as /v1/openapi.json describes it: {'; '.join(faults[:5])}: {raw[:300]!r}")
