@@ -61,13 +61,23 @@ bool core_wait(struct core *c, uint64_t until_ms)
 	return !c->stopping;
 }
 
-/* Wait until @p due_ms, or for a change after @p n_changes; then until @p soonest_ms. */
+/* A round that changes something each time must not make itself due. */
+static _Thread_local uint64_t n_own_changes;
+
+/* Changes by other threads. */
+static uint64_t others_changes(const struct core *c)
+{
+	return c->n_changes - n_own_changes;
+}
+
+/* Wait until @p due_ms, or for a change by others after @p n_changes; then until @p soonest_ms. */
 static void wait_for_round(struct core *c, uint64_t due_ms, uint64_t n_changes, uint64_t soonest_ms)
 {
 	uint64_t until_ms;
 
 	do {
-		until_ms = c->n_changes == n_changes || due_ms < soonest_ms ? due_ms : soonest_ms;
+		until_ms =
+		        others_changes(c) == n_changes || due_ms < soonest_ms ? due_ms : soonest_ms;
 	} while (core_wait(c, until_ms));
 }
 
@@ -75,7 +85,7 @@ void core_run_rounds(struct core *c, uint64_t (*round)(void *of), void *of, uint
 {
 	core_lock(c);
 	while (!c->stopping) {
-		uint64_t soonest_ms = clock_mono_ms() + pause_ms, n_changes = c->n_changes;
+		uint64_t soonest_ms = clock_mono_ms() + pause_ms, n_changes = others_changes(c);
 		uint64_t due_ms = round(of);
 
 		wait_for_round(c, due_ms, n_changes, soonest_ms);
@@ -88,6 +98,7 @@ void core_changed(struct core *c)
 	const uint64_t one = 1;
 
 	c->n_changes++;
+	n_own_changes++;
 	pthread_cond_broadcast(&c->changed);
 	if (c->exchange_fd)
 		(void)!write(c->exchange_fd, &one, sizeof(one));

@@ -176,6 +176,26 @@ static void rounds_come_at_their_time(void **state)
 	node.stopping = false;
 }
 
+static uint64_t change_itself(void *core)
+{
+	node.stopping = ++n_rounds == 3;
+	core_changed(core);
+	return clock_mono_ms() + ROUND_MS;
+}
+
+static void what_a_round_changes_makes_no_other_one_due(void **state)
+{
+	uint64_t began_ms = clock_mono_ms();
+
+	(void)state;
+	n_rounds = 0;
+	node.stopping = false;
+	core_run_rounds(&node, change_itself, &node, 0);
+	assert_int_equal(n_rounds, 3);
+	assert_true(clock_mono_ms() >= began_ms + 2 * ROUND_MS);
+	node.stopping = false;
+}
+
 /* A round that gives the lock up; meanwhile something changes. */
 static uint64_t change_meanwhile(void *core)
 {
@@ -310,6 +330,7 @@ SUITE(core_parts)
 		T(a_change_ends_all_waits),
 		T(rounds_come_at_their_time),
 		T(a_change_that_a_round_has_missed_makes_the_next_one_due),
+		T(what_a_round_changes_makes_no_other_one_due),
 		T(the_longest_hold_is_kept),
 		T(a_wait_begins_a_new_hold),
 		T(a_lock_that_is_never_given_up_is_seen),

@@ -102,6 +102,7 @@ static int64_t need_lease(void)
 static void look_after(uint64_t ms)
 {
 	told_ms += ms;
+	core_changed(&this_node); /* so the thread looks at once */
 	core_unlock(&this_node);
 	play_turn();
 	core_lock(&this_node);
