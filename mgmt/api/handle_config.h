@@ -38,9 +38,10 @@ struct change_request {
 };
 
 /** The rows of bodies that say how a change is made. */
+#define CONFIRM_WITHIN_PATTERN "^(none|([0-9]+(d|h|m|s|ms))+)$"
 #define CONFIRM_WITHIN_ROW(X, t)                                                                   \
 	X(t, const char *, confirm_within, .most = 32, .spare = true,                              \
-	  .pattern = "^(none|([0-9]+(d|h|m|s|ms))+)$", .example = "10m|none|24h")
+	  .pattern = CONFIRM_WITHIN_PATTERN, .example = "10m|none|24h")
 #define PENDING_ROW(X, t)                                                                          \
 	X(t, const char *, pending, .most = 16, .spare = true, .one_of = "refuse|confirm|join")
 

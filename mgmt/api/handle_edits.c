@@ -570,15 +570,17 @@ void handle_object_edit(struct core *core, struct http_request *r, struct http_r
 
 static const struct record_kind any_object = { .name = "object" };
 #define EDIT_ROWS(X, t)                                                                            \
-	X(t, const char *, method, .most = 6)                                                      \
+	X(t, const char *, method, .most = 6, .one_of = "PUT|PATCH|DELETE")                        \
 	X(t, const char *, path, .most = OBJECT_PATH_MAX - 1)                                      \
 	X(t, const char *, if_match, .most = HTTP_TEXT_MAX - 1, .spare = true)                     \
 	X(t, const char *, if_none_match, .most = HTTP_TEXT_MAX - 1, .spare = true)                \
 	X(t, json_t *, value, .spare = true, .of = &any_object)
 RECORD_ANSWER(edit_body, "edit", EDIT_ROWS);
-#define CHANGES_BODY_ROWS(X, t)                                                                    \
-	X(t, json_t *, edits, .each = &edit_body_kind)                                             \
-	TERMS_ROWS(X, t)                                                                           \
+#define CHANGES_BODY_ROWS(X, t)                                                                                                    \
+	X(t, json_t *, edits, .each = &edit_body_kind,                                                                             \
+	  .example =                                                                                                               \
+	          "[{\"method\": \"PATCH\", \"path\": \"pools/web\", \"if_match\": \"*\", \"value\": {\"max_remove\": \"40%\"}}]") \
+	TERMS_ROWS(X, t)                                                                                                           \
 	X(t, const char *, token, .most = TOKEN_DIGITS, .spare = true)
 RECORD_ANSWER(changes_body, "edits and reason", CHANGES_BODY_ROWS);
 

@@ -19,7 +19,6 @@
 #include "weir/suggest.h"
 
 #define LIMIT_DEFAULT 100u
-#define LIMIT_MOST    1000u
 #define WITHIN_MOST                                                                                \
 	10000u /* objects within those of a page, as many as one pool has: it ends behind them */
 #define CURSOR_DIGITS 16 /* of the version's digest */
@@ -257,7 +256,7 @@ static void answer_page(const struct http_request *r, const struct model *m,
 	uint64_t limit;
 	size_t at;
 
-	if (!handle_number(r, "limit", 1, LIMIT_MOST, LIMIT_DEFAULT, &limit, reply) ||
+	if (!handle_number(r, "limit", 1, OBJECTS_LIMIT_MOST, LIMIT_DEFAULT, &limit, reply) ||
 	    !read_filter(r, path->kind, &filter, reply) || !read_cursor(r, m, &at, reply))
 		return;
 	struct objects_answer a = { .items = make_page(m, path, &filter, limit, &at),

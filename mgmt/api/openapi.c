@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mgmt/api/handle.h"
+#include "mgmt/api/handle_config.h"
 #include "mgmt/api/route.h"
 #include "mgmt/json/command.h"
 #include "mgmt/json/problem.h"
@@ -30,20 +31,26 @@ static const char problem_schema[] =
         "\"required\": [\"type\", \"title\", \"status\", \"code\", \"detail\"]}";
 static const char security_schemes[] = "{\"token\": {\"type\": \"http\", \"scheme\": \"bearer\"}}";
 
+#define FILTER "^[^=,]+=[^,]*(,[^=,]+=[^,]*)*$" /* of settings that the kind has */
+
 /* What a query parameter may be: an integer, one of some words, true or false, or any text. The first row that fits counts. */
 static const struct parameter {
 	const char *path; /* NULL: any */
 	const char *name;
 	const char *words;    /* by '|' */
 	const char *examples; /* of a text that is more than a name, by '|' */
-	uint64_t least, most;
+	const char *pattern;  /* of a text */
+	uint64_t least, most; /* of a number */
+	uint64_t most_bytes;  /* of a text; 0: as many as any value has */
 	bool is_required;
 } parameter_table[] = {
 	{ .path = "/v1/versions", .name = "limit", .least = 1, .most = 1000 },
 	{ .path = "/v1/events", .name = "limit", .least = 1, .most = 1000 },
 	{ .path = "/v1/overrides", .name = "limit", .least = 1, .most = OVERRIDES_MAX },
 	{ .path = "/v1/operations", .name = "limit", .least = 1, .most = OPERATIONS_MAX },
-	{ .name = "limit", .least = 1, .most = 100000 },
+#define LIMIT_OF_OBJECTS(kind, row, of, parent, word)                                              \
+	{ .path = "/v1/" of, .name = "limit", .least = 1, .most = OBJECTS_LIMIT_MOST },
+	OBJECT_KINDS(LIMIT_OF_OBJECTS){ .name = "limit", .least = 1, .most = 100000 },
 	{ .name = "before", .least = 1, .most = NUMBER_MOST },
 	{ .name = "since", .least = 0, .most = NUMBER_MOST },
 	{ .path = "/v1/events", .name = "wait_ms", .least = 0, .most = 30000 },
@@ -64,6 +71,21 @@ static const struct parameter {
 	{ .name = "client", .examples = "198.51.100.7|198.51.100.0/24" },
 	{ .name = "resolver", .examples = "198.51.100.53" },
 	{ .name = "at", .examples = "2026-11-20T12:00:00Z" },
+	{ .name = "reason",
+	  .examples = "more room",
+	  .most_bytes = VERSION_REASON_MAX - 1,
+	  .is_required = true },
+	{ .name = "author", .examples = "ada", .most_bytes = VERSION_AUTHOR_MAX - 1 },
+	{ .name = "confirm_within", .examples = "10m|none|24h", .pattern = CONFIRM_WITHIN_PATTERN },
+	{ .name = "pending", .words = "refuse|confirm|join" },
+	{ .path = "/v1/services/{}/at",
+	  .name = "filter",
+	  .examples = "site=ams",
+	  .pattern = FILTER },
+	{ .name = "filter", .examples = "name=web-ams", .pattern = FILTER },
+	{ .name = "cursor",
+	  .examples = "0123456789abcdef-100",
+	  .pattern = "^[0-9a-f]{16}-[0-9]+$" },
 };
 
 /* The next word of a list by spaces; false at its end. */
@@ -138,8 +160,12 @@ static json_t *describe_value(const struct parameter *p)
 	} else if (p && p->words) {
 		json_object_set_new(o, "enum", record_words(p->words));
 	} else {
-		json_object_set_new(o, "maxLength", json_integer(HTTP_TEXT_MAX - 1));
+		json_object_set_new(o, "maxLength",
+		                    json_integer(p && p->most_bytes ? (json_int_t)p->most_bytes
+		                                                    : HTTP_TEXT_MAX - 1));
 	}
+	if (p && p->pattern)
+		json_object_set_new(o, "pattern", json_string(p->pattern));
 	if (p && p->examples)
 		json_object_set_new(o, "examples", record_words(p->examples));
 	return o;
@@ -213,16 +239,41 @@ static json_t *describe_patch(json_t *schema)
 	return schema;
 }
 
+/* What is said of objects of a kind, once for all of its routes: the object, a patch of it, the answer to an edit of it. */
+#define OF_OBJECT ""
+#define OF_PATCH  "-patch"
+#define OF_EDIT   "-edited"
+
+/* "pools-backends-patch" */
+static void name_component(enum object_kind kind, const char *suffix, char out[HTTP_TEXT_MAX])
+{
+	size_t n = 0;
+
+	for (const char *c = object_row(kind)->path; *c; c++)
+		if (*c == '{')
+			c += strlen("{}"); /* and the slash behind it */
+		else
+			out[n++] = (char)(*c == '/' ? '-' : *c);
+	snprintf(out + n, HTTP_TEXT_MAX - n, "%s", suffix);
+}
+
+static json_t *refer_to(enum object_kind kind, const char *suffix)
+{
+	char name[HTTP_TEXT_MAX];
+
+	name_component(kind, suffix, name);
+	return json_with(json_object(), "$ref", json_sprintf("#/components/schemas/%s", name));
+}
+
 /* The body of a PUT is the object, of a PATCH what changes. */
 static json_t *describe_object_body(const struct route *r)
 {
 	bool is_patch = !strcmp(r->method, "PATCH");
-	json_t *schema = object_schema(r->object);
 
-	return json_with(
-	        json_with(json_object(), "required", json_true()), "content",
-	        is_patch ? describe_content("application/merge-patch+json", describe_patch(schema))
-	                 : describe_json(schema));
+	return json_with(json_with(json_object(), "required", json_true()), "content",
+	                 is_patch ? describe_content("application/merge-patch+json",
+	                                             refer_to(r->object, OF_PATCH))
+	                          : describe_json(refer_to(r->object, OF_OBJECT)));
 }
 
 /* The rows that read a body describe it. Between nodes it is any object. */
@@ -261,23 +312,26 @@ static void describe_change(json_t *schema)
 /* An object, or a page of objects: by the rows of the schema. */
 static json_t *describe_objects(const struct route *r)
 {
-	json_t *schema = r->answer ? record_schema(r->answer) : object_schema(r->object);
+	if (!r->answer)
+		return refer_to(r->object, OF_OBJECT);
+	json_t *schema = record_schema(r->answer);
 
-	if (r->answer)
-		json_object_set_new(json_object_get(json_object_get(schema, "properties"), "items"),
-		                    "items", object_schema(r->object));
+	json_object_set_new(json_object_get(json_object_get(schema, "properties"), "items"),
+	                    "items", refer_to(r->object, OF_OBJECT));
 	return schema;
 }
 
-/* The object as it is then; null: it is removed. */
-static void describe_edited(json_t *schema, enum object_kind kind)
+/* The answer to an edit: that of a change, with the object as it is then; null: it is removed. */
+static json_t *describe_edited(enum object_kind kind)
 {
-	json_t *any = json_array();
+	json_t *schema = record_schema(&edit_answer_kind), *any = json_array();
 
-	json_array_append_new(any, object_schema(kind));
+	describe_change(schema);
+	json_array_append_new(any, refer_to(kind, OF_OBJECT));
 	json_array_append_new(any, describe_type("null"));
 	json_object_set_new(json_object_get(schema, "properties"), "object",
 	                    json_with(json_object(), "anyOf", any));
+	return schema;
 }
 
 /* What a route answers, by the rows that write it. */
@@ -292,13 +346,13 @@ static json_t *describe_answer(const struct route *r)
 
 	if (r->object != OBJECT_NONE && !is_edit(r)) {
 		json_object_set_new(o, "content", describe_json(describe_objects(r)));
+	} else if (is_edit(r)) {
+		json_object_set_new(o, "content", describe_json(refer_to(r->object, OF_EDIT)));
 	} else if (r->answer) {
 		json_t *schema = record_schema(r->is_list ? &list : r->answer);
 
 		if (route_is_change(r))
 			describe_change(schema);
-		if (is_edit(r))
-			describe_edited(schema, r->object);
 		json_object_set_new(o, "content", describe_json(schema));
 	} else {
 		json_object_set_new(
@@ -424,13 +478,27 @@ static json_t *describe_route(const struct route *r, unsigned n_parts)
 	return o;
 }
 
+static json_t *list_schemas(void)
+{
+	json_t *o = json_with(json_object(), "problem", json_loads(problem_schema, 0, NULL));
+	char name[HTTP_TEXT_MAX];
+
+	for (enum object_kind kind = 0; kind < OBJECT_NONE; kind++) {
+		name_component(kind, OF_OBJECT, name);
+		json_object_set_new(o, name, object_schema(kind));
+		name_component(kind, OF_PATCH, name);
+		json_object_set_new(o, name, describe_patch(object_schema(kind)));
+		name_component(kind, OF_EDIT, name);
+		json_object_set_new(o, name, describe_edited(kind));
+	}
+	return o;
+}
+
 static json_t *make_components(void)
 {
 	json_t *o = json_object();
 
-	json_object_set_new(
-	        o, "schemas",
-	        json_with(json_object(), "problem", json_loads(problem_schema, 0, NULL)));
+	json_object_set_new(o, "schemas", list_schemas());
 	json_object_set_new(o, "responses", list_problem_responses());
 	json_object_set_new(o, "securitySchemes", json_loads(security_schemes, 0, NULL));
 	return o;
@@ -466,6 +534,7 @@ void handle_openapi(struct core *core, struct http_request *r, struct http_reply
 		json_object_set_new(item, method, describe_route(&route_table[i], n_parts));
 	}
 	reply->json = json_loads(about, 0, NULL);
+	reply->dense = true; /* programs read it */
 	json_object_set_new(json_object_get(reply->json, "info"), "version",
 	                    json_string(WEIR_RELEASE));
 	json_object_set_new(reply->json, "paths", paths);

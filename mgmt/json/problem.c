@@ -55,7 +55,7 @@ const struct problem problems[] = {
 	{ "events-lost", "410", ANY, "events after that id are no longer kept", NULL },
 	{ "cursor-expired", "410", ANY,
 	  "another version came into force since the page before: read the list from its beginning", NULL },
-	{ "not-a-node", "409, 410", ANY,
+	{ "not-a-node", "409, 410", CHANGE,
 	  "409: this node is not in the version in force, and takes no override, operation or drill: give the command at another node. 410: a request between nodes is of a node that is not in the configuration here",
 	  NULL },
 	{ "old-file", "412", CHANGE, "the file takes back settings that changed since it was made; `takes_back`",

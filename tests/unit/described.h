@@ -52,12 +52,17 @@ static inline void described_check_type(const json_t *schema, const json_t *valu
 		fail_msg("%s is no time: %s", at, json_string_value(value));
 }
 
-/* Of what is one thing or null: the thing, for what is not null. */
+static json_t *described_schemas; /* that others refer to; NULL: none */
+
+/* What a schema refers to; of what is one thing or null: the thing, for what is not null. */
 static inline const json_t *described_one(const json_t *schema, const json_t *value)
 {
 	const json_t *any = json_object_get(schema, "anyOf");
+	const char *name;
 
-	return any ? json_array_get(any, json_is_null(value) ? 1 : 0) : schema;
+	schema = any ? json_array_get(any, json_is_null(value) ? 1 : 0) : schema;
+	name = json_get_text(schema, "$ref");
+	return name ? json_object_get(described_schemas, strrchr(name, '/') + 1) : schema;
 }
 
 /* Check @p value and what is in it. */

@@ -111,6 +111,7 @@ static inline void described_hold(struct core *core, const struct http_request *
 		handle_openapi(core, NULL, &interface);
 		described_paths = json_incref(json_object_get(interface.json, "paths"));
 		described_responses = json_incref(json_at(interface.json, "components.responses"));
+		described_schemas = json_incref(json_at(interface.json, "components.schemas"));
 		http_reply_fini(&interface);
 	}
 	if (reply->status > 399 && reply->json) /* else memory was short */

@@ -15,8 +15,9 @@ import urllib.parse
 Schema = typing.Any
 TYPES: dict[str, tuple[type, ...]] = {"object": (dict,), "array": (list,), "string": (str,), "integer": (int,), "number": (int, float),
                                       "boolean": (bool,), "null": (type(None),)}
-KNOWN = {"type", "enum", "const", "properties", "required", "additionalProperties", "items", "oneOf", "allOf", "$ref", "minimum", "maximum",
-         "maxLength", "pattern", "maxItems", "format", "title", "examples", "description"}
+KNOWN = {"type", "enum", "const", "properties", "required", "additionalProperties", "items", "oneOf", "anyOf", "allOf", "$ref", "minimum", "maximum",
+         "maxLength", "pattern", "maxItems", "minItems", "minLength", "format", "title", "examples",
+         "default", "description"}
 
 
 def is_type(name: str, value: object) -> bool:
@@ -49,7 +50,7 @@ class Description:
         schema = self.resolve(schema)
         if schema is False:
             return [f"{at} must not be there"]
-        if unknown := schema.keys() - KNOWN:
+        if unknown := {k for k in schema.keys() - KNOWN if not k.startswith("x-")}:
             raise AssertionError(f"the validator does not know {unknown}")
         types = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", [])
         if types and not any(is_type(t, value) for t in types):
@@ -62,13 +63,15 @@ class Description:
         if isinstance(value, str):
             found += self.text_faults(schema, value, at)
         if isinstance(value, list):
-            if len(value) > schema.get("maxItems", len(value)):
+            if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
                 found.append(f"{at} has {len(value)} items")
             found += [f for i, one in enumerate(value) for f in self.faults(schema.get("items", {}), one, f"{at}[{i}]", closed)]
         if isinstance(value, dict):
             found += self.object_faults(schema, value, at, closed)
         for part in schema.get("allOf", []):
             found += self.faults(part, value, at)
+        if "anyOf" in schema and all(self.faults(part, value, at) for part in schema["anyOf"]):
+            found.append(f"{at} is {str(value)[:80]!r}, of no form: {self.faults(schema['anyOf'][0], value, at)}")
         fits = [part for part in schema.get("oneOf", []) if not self.faults(part, value, at)]
         if "oneOf" in schema and len(fits) != 1:
             found.append(f"{at} is of {len(fits)} forms, not one")
@@ -76,7 +79,7 @@ class Description:
 
     def text_faults(self, schema: Schema, value: str, at: str) -> list[str]:
         found = []
-        if len(value) > schema.get("maxLength", len(value)):
+        if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
             found.append(f"{at} has {len(value)} characters")
         if "pattern" in schema and not re.search(re.sub(r"\$\Z", r"\\Z", schema["pattern"]), value):
             found.append(f"{at} is {value[:80]!r}, not like {schema['pattern']}")
