@@ -521,11 +521,30 @@ static int a_resumed_step_waits_for_earlier_answers(void)
 	while (scene.op.write.to_ppm != 250000)
 		scene_tick(1);
 	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
-	scene_tick(60);
+	scene.obey = false; /* a node had begun the step */
+	scene.nodes[2].levels[0].level_ppm = 180000;
+	scene_tick(5);
+	scene.obey = true;
+	scene_tick(55);
 	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	scene_tick(SCENE_TTL_S + 4);
-	CHECK(scene.op.write.to_ppm == 100000 && strstr(scene.op.waits, "before the hold"));
+	CHECK(scene.op.write.to_ppm == 180000 && strstr(scene.op.waits, "before the hold"));
 	scene_tick(2);
+	CHECK(scene.op.write.to_ppm == 250000);
+	return 0;
+}
+
+/* There are no earlier answers. */
+static int a_step_that_a_hold_stopped_before_it_moved_anything_begins_at_once(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(100000));
+	while (scene.op.write.to_ppm != 250000)
+		scene_tick(1);
+	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	scene_tick(5);
+	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	scene_tick(3);
 	CHECK(scene.op.write.to_ppm == 250000);
 	return 0;
 }
@@ -639,6 +658,7 @@ uint64_t scenes_ways(void)
 		what_ends_by_itself_returns_in_steps,
 		of_two_drains_the_older_stays,
 		a_resumed_step_waits_for_earlier_answers,
+		a_step_that_a_hold_stopped_before_it_moved_anything_begins_at_once,
 		an_owner_that_hands_over_leaves_its_epochs,
 		a_hold_is_written_once,
 		a_long_history_keeps_the_newest_steps,

@@ -66,7 +66,7 @@ static void what_a_starting_dataplane_deleted_is_not_added_unproved(void **state
 		empty_table(NORMAL_TABLE);
 		run_rounds(30);
 		assert_false(is_in(NORMAL_TABLE));
-		assert_int_equal(row.decision.reason, ANNOUNCE_REASON_WAITING);
+		assert_int_equal(row.decision.reason, ANNOUNCE_REASON_FAILED);
 		proved.vip.state = PROOF_STATE_FORWARDED;
 		run_rounds(10);
 		assert_false(is_in(NORMAL_TABLE));

@@ -101,7 +101,15 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("POST", "/v1/peer/exchange", "/v1/peer/exchange", {}, {}, 400, PEER),
     ("POST", "/v1/peer/files", "/v1/peer/files", {}, {}, 200, PEER),
     ("GET", "/v1/peer/connections", "/v1/peer/connections", None, {}, 503, PEER),
+    ("POST", "/v1/changes", "/v1/changes", {"edits": [], "reason": "x"}, {}, 422, at_least("operator")),
 ]
+for kind in ("sites", "nodes", "checks", "pools", "pools/{}/backends", "vips", "services", "services/{}/at", "dns/zones", "dns/names"):
+    there = "/v1/" + kind.replace("{}", "none")
+    TABLE += [("GET", f"/v1/{kind}", there, None, {}, 404 if "{}" in kind else 200, at_least("viewer")),
+              ("GET", f"/v1/{kind}/{{}}", f"{there}/none", None, {}, 404, at_least("viewer")),
+              ("PUT", f"/v1/{kind}/{{}}", f"{there}/none?reason=x", {}, {"If-Match": "*"}, 404, at_least("operator")),
+              ("PATCH", f"/v1/{kind}/{{}}", f"{there}/none?reason=x", {}, {"If-Match": "*"}, 415, at_least("operator")),
+              ("DELETE", f"/v1/{kind}/{{}}", f"{there}/none?reason=x", None, {"If-Match": "*"}, 404, at_least("operator"))]
 
 
 class Roles(unittest.TestCase):
