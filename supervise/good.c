@@ -3,7 +3,7 @@
  * A document with which a process cannot start. The supervisor keeps a copy of the last effective document
  * that all processes had in force for KEPT_MS. A process that has failed TRIES times with the newest one is
  * started with the copy (proc_document()), until there is another document or somebody ends it. It has failed
- * if it
+ * if it, while the run directory has room for its pages,
  *
  *   died, or was killed since it hung, before it had the newest in force for HELD_MS
  *   has none in force and refuses the newest for REFUSED_MS: that needs no second try
@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -30,6 +31,7 @@
 #define KEPT_MS         5000u  /* from then on it is a good one */
 #define REFUSED_MS      10000u /* what is short for a moment is there again */
 #define TRIES           2u
+#define ROOM_BYTES      (1u << 20) /* in the run directory: more than the pages of a small host */
 #define PART_BYTES      65536u
 #define ENVIRONMENT_MAX 65536u /* bytes of a process's that are looked at; ours are far fewer */
 
@@ -232,10 +234,18 @@ void run_good_look(struct run *r, uint64_t now_ms)
 		loop_job_start(r->copying);
 }
 
+/* Whether pages have room: a process without them fails with any document. */
+static bool has_room(const struct run *r)
+{
+	struct statvfs fs;
+
+	return statvfs(r->dirs->run, &fs) || (uint64_t)fs.f_bavail * fs.f_frsize >= ROOM_BYTES;
+}
+
 void run_good_note_end(struct child *c, int status, uint64_t now_ms)
 {
 	char mark[PROC_MARK_MAX];
-	bool failed = status > 0 && !c->must_restart;
+	bool failed = status > 0 && !c->must_restart && has_room(c->run);
 
 	if (failed && !has_held(c, HELD_MS, now_ms) &&
 	    read_mark(c->run, PROC_EFFECTIVE_FILE, mark)) {

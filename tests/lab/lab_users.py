@@ -475,6 +475,8 @@ def check_full(world: World, report: Report) -> None:
     base_kib = leave_room(ams, 0)
     start(ams, "none")
     report.wait(lambda: "stats-not-opened" in ams.processes["run"].log(), 30, "weir run has no page of its own")
+    died = "process-died process=health"
+    report.wait(lambda: ams.processes["run"].log().count(died) > 2, 30, "processes end for want of room, which is not the document's fault")
     resize_run(base_kib + FEW_PAGES_KIB)
     wait_for_full(report, ams, "status names the full directory as soon as weir run has room for its page")
     call(["mount", "-o", "remount,size=50%", "/run"])
