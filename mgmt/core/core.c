@@ -61,23 +61,16 @@ bool core_wait(struct core *c, uint64_t until_ms)
 	return !c->stopping;
 }
 
-/* A round that changes something each time must not make itself due. */
+/* By this thread: a round that changes something each time must not make itself due. */
 static _Thread_local uint64_t n_own_changes;
 
-/* Changes by other threads. */
-static uint64_t others_changes(const struct core *c)
-{
-	return c->n_changes - n_own_changes;
-}
-
-/* Wait until @p due_ms, or for a change by others after @p n_changes; then until @p soonest_ms. */
+/* Wait until @p due_ms, or for a change after @p n_changes; then until @p soonest_ms. */
 static void wait_for_round(struct core *c, uint64_t due_ms, uint64_t n_changes, uint64_t soonest_ms)
 {
 	uint64_t until_ms;
 
 	do {
-		until_ms =
-		        others_changes(c) == n_changes || due_ms < soonest_ms ? due_ms : soonest_ms;
+		until_ms = c->n_changes == n_changes || due_ms < soonest_ms ? due_ms : soonest_ms;
 	} while (core_wait(c, until_ms));
 }
 
@@ -85,10 +78,11 @@ void core_run_rounds(struct core *c, uint64_t (*round)(void *of), void *of, uint
 {
 	core_lock(c);
 	while (!c->stopping) {
-		uint64_t soonest_ms = clock_mono_ms() + pause_ms, n_changes = others_changes(c);
+		uint64_t soonest_ms = clock_mono_ms() + pause_ms;
+		uint64_t n_before = c->n_changes, n_own = n_own_changes;
 		uint64_t due_ms = round(of);
 
-		wait_for_round(c, due_ms, n_changes, soonest_ms);
+		wait_for_round(c, due_ms, n_before + (n_own_changes - n_own), soonest_ms);
 	}
 	core_unlock(c);
 }

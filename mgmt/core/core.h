@@ -111,7 +111,7 @@ void core_unlock(struct core *c);
 bool core_wait(struct core *c, uint64_t until_ms);
 /**
  * Call @p round under the lock until the process ends: what a thread of its own does. It returns when it is due next
- * (monotonic ms). A change by another thread makes it due at once, also one that came while it had given the lock up
+ * (monotonic ms). A change that it has not made makes it due at once, also one that came while it had given the lock up
  * for a network or a process; but from begin to begin there are @p pause_ms at least.
  */
 void core_run_rounds(struct core *c, uint64_t (*round)(void *of), void *of, uint64_t pause_ms);
