@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "mgmt/cli/api.h"
+#include "mgmt/cli/edit/setting.h"
 #include "mgmt/json/row.h"
 #include "weir/object.h"
-#include "weir/suggest.h"
 
 #define PAGE_PATH_MAX (OBJECT_PATH_MAX + 128) /* bytes of a request's path with its query */
 #define TRIES         5 /* to read a list of one version, while others change it */
@@ -129,15 +129,6 @@ static void put_value(FILE *out, const json_t *value)
 	}
 }
 
-/* The first setting of a group in a list is its name. */
-static const char *name_of_element(const json_t *element)
-{
-	const char *name = json_string_value(
-	        json_object_iter_value(json_object_iter((json_t *)(uintptr_t)element)));
-
-	return name ? name : "";
-}
-
 static void print_row(const char *path, const json_t *value)
 {
 	printf("%-20s ", path);
@@ -164,7 +155,8 @@ static void print_settings(const char *path, const json_t *group)
 			print_row(below, value);
 		json_array_foreach(value, i, one) if (is_list)
 		{
-			snprintf(element, sizeof(element), "%s/%s", below, name_of_element(one));
+			snprintf(element, sizeof(element), "%s/%s", below,
+			         setting_element_name(one));
 			print_row(element, one);
 		}
 	}
@@ -183,7 +175,7 @@ static void print_setting(const json_t *value)
 	json_array_foreach(value, i, one)
 	{
 		row_put(stdout,
-		        json_is_object(one) ? name_of_element(one) : json_string_value(one));
+		        json_is_object(one) ? setting_element_name(one) : json_string_value(one));
 		putchar('\n');
 	}
 	if (json_is_array(value) || !value)
@@ -197,64 +189,18 @@ static void print_setting(const json_t *value)
 
 /* --- what lies behind an object in a path --- */
 
-/* The next name of a path, "labels" of "labels/region". @return what is behind it */
-static const char *split_name(const char *at, char name[OBJECT_NAME_MAX])
-{
-	size_t n = strcspn(at, "/");
-
-	snprintf(name, OBJECT_NAME_MAX, "%.*s", (int)n, at);
-	return at + n + (at[n] == '/');
-}
-
 /* Whether objects of @p kind can have the setting. @return CLI_OK, or an exit status after a message */
 static int check_setting(enum object_kind kind, const char *object, const char *setting)
 {
-	json_t *all = object_schema(kind), *one;
-	const json_t *at = all;
-	char name[OBJECT_NAME_MAX], text[SUGGEST_TEXT_MAX];
-	struct suggest_best suggest = { .given = name };
-	const char *known;
+	json_t *schema = object_schema(kind);
+	char suggestion[SUGGEST_TEXT_MAX];
+	int status = setting_describe(schema, setting, suggestion)
+	                     ? CLI_OK
+	                     : cli_fail(CLI_USAGE, "%s has no setting %s%s", object, setting,
+	                                suggestion);
 
-	for (const char *behind = setting; at && *behind;) {
-		const json_t *groups =
-		        json_at(at, "items.properties") ? json_object_get(at, "items") : NULL;
-
-		behind = split_name(behind, name);
-		if (groups) { /* the name of one of them, which only the object knows */
-			at = groups;
-			continue;
-		}
-		suggest = (struct suggest_best){ .given = name };
-		json_object_foreach(json_object_get(at, "properties"), known, one)
-		        suggest_try(&suggest, known);
-		at = json_object_get(json_object_get(at, "properties"), name);
-	}
-	int status = at ? CLI_OK
-	                : cli_fail(CLI_USAGE, "%s has no setting %s%s", object, setting,
-	                           suggest_text(&suggest, text));
-	json_decref(all);
+	json_decref(schema);
 	return status;
-}
-
-/* The setting of an object; NULL: it is not given, or @p lacks is set: a list has no group of that name. */
-static const json_t *find_setting(const json_t *object, const char *setting, bool *lacks)
-{
-	char name[OBJECT_NAME_MAX];
-
-	*lacks = false;
-	while (object && *setting) {
-		const json_t *found;
-		json_t *one;
-		size_t i;
-
-		setting = split_name(setting, name);
-		found = json_object_get(object, name);
-		json_array_foreach(object, i, one) if (!strcmp(name_of_element(one), name)) found =
-		        one;
-		*lacks = json_is_array(object) && !found;
-		object = found;
-	}
-	return object;
 }
 
 static int print_object(const struct cli *cli, const struct object_path *path, const char *text,
@@ -272,7 +218,7 @@ static int print_object(const struct cli *cli, const struct object_path *path, c
 	if (!api_succeeded(&reply))
 		return status;
 	bool lacks;
-	const json_t *value = find_setting(reply.body, setting, &lacks);
+	const json_t *value = setting_find(reply.body, setting, &lacks);
 	if (lacks)
 		status = cli_fail(CLI_USAGE, "%s has no %s", text, setting);
 	else if (cli->json)
@@ -291,11 +237,9 @@ int cli_get(struct cli *cli, const struct cli_args *args)
 
 	if (!args->n)
 		return print_kinds(cli);
-	if (object_path_read(args->at[0], &setting, &path))
-		return cli_fail(CLI_USAGE,
-		                "there is no %s: expected a path such as pools/NAME; weir get "
-		                "lists the kinds",
-		                args->at[0]);
+	int status = setting_read_path(args->at[0], &setting, &path);
+	if (status)
+		return status;
 	object_path_text(&path, text);
 	return object_is_list(&path) ? print_list(cli, &path, text)
 	                             : print_object(cli, &path, text, setting);

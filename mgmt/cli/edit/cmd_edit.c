@@ -15,6 +15,7 @@
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/cmd_change.h"
 #include "mgmt/cli/edit/editor.h"
+#include "mgmt/cli/edit/setting.h"
 #include "mgmt/json/row.h"
 #include "weir/object.h"
 
@@ -37,27 +38,16 @@ static void end_edited(struct edited *e)
 	e->now = NULL;
 }
 
-/* The next name of a path, "tcp" of "tcp/port". @return what is behind it */
-static const char *split_setting(const char *at, char name[OBJECT_NAME_MAX])
-{
-	size_t n = strcspn(at, "/");
-
-	snprintf(name, OBJECT_NAME_MAX, "%.*s", (int)n, at);
-	return at + n + (at[n] == '/');
-}
-
 /* --- requests --- */
 
 static int read_edited_path(const char *given, struct edited *out)
 {
 	*out = (struct edited){ .setting = "" };
-	if (object_path_read(given, &out->setting, &out->path))
-		return cli_fail(CLI_USAGE,
-		                "there is no %s: expected a path such as pools/NAME; weir get "
-		                "lists the kinds",
-		                given);
-	object_path_text(&out->path, out->text);
-	return CLI_OK;
+	int status = setting_read_path(given, &out->setting, &out->path);
+
+	if (!status)
+		object_path_text(&out->path, out->text);
+	return status;
 }
 
 static void keep_etag(struct edited *e, const char *etag)
@@ -169,20 +159,6 @@ static bool accept_object(const struct api_reply *reply, struct edited *e)
 
 /* --- settings --- */
 
-/* The description of a setting in a JSON Schema; NULL: there is none. */
-static const json_t *find_described(const json_t *at, const char *setting)
-{
-	char name[OBJECT_NAME_MAX];
-
-	while (at && *setting) {
-		setting = split_setting(setting, name);
-		at = json_at(at, "items.properties")
-		             ? json_object_get(at, "items")
-		             : json_object_get(json_object_get(at, "properties"), name);
-	}
-	return at;
-}
-
 /* A text as the value that its description asks for; what is none stays a text, and management says what is wrong. */
 static json_t *make_value(const json_t *described, const char *text)
 {
@@ -211,7 +187,7 @@ static int read_value(const struct cli_args *args, const struct edited *e, json_
 {
 	const char *given = cli_value(args, "--value");
 	json_t *schema = object_schema(e->path.kind);
-	const json_t *described = find_described(schema, e->setting);
+	const json_t *described = setting_describe(schema, e->setting, NULL);
 	bool is_list = json_has_text(described, "type", "array");
 	int status = CLI_OK;
 
@@ -235,32 +211,6 @@ static int read_value(const struct cli_args *args, const struct edited *e, json_
 	return status;
 }
 
-/* The name of an element of a list of groups: its first setting. */
-static bool is_element(const json_t *element, const char *name)
-{
-	const char *found = json_string_value(
-	        json_object_iter_value(json_object_iter((json_t *)(uintptr_t)element)));
-
-	return found && !strcmp(found, name);
-}
-
-/* The setting of an object as it is; NULL: it is not given. */
-static json_t *find_value(const json_t *now, const char *setting)
-{
-	json_t *at = (json_t *)(uintptr_t)now;
-	char name[OBJECT_NAME_MAX];
-
-	while (at && *setting) {
-		json_t *list = json_is_array(at) ? at : NULL, *one;
-		size_t i;
-
-		setting = split_setting(setting, name);
-		at = json_object_get(at, name);
-		json_array_foreach(list, i, one) if (is_element(one, name)) at = one;
-	}
-	return at;
-}
-
 static json_t *make_patch(const json_t *now, const char *setting, const json_t *value);
 
 /* A copy of a list of groups in which one is changed, or without it if it is taken away; a list is replaced whole. */
@@ -268,14 +218,14 @@ static json_t *patch_list(const json_t *list, const char *setting, const json_t 
 {
 	json_t *copy = json_array(), *one, *member;
 	char name[OBJECT_NAME_MAX];
-	const char *behind = split_setting(setting, name), *key;
+	const char *behind = setting_split(setting, name), *key;
 	size_t i;
 
 	json_array_foreach(list, i, one)
 	{
 		json_t *changed = json_deep_copy(one);
 
-		if (!is_element(one, name)) {
+		if (strcmp(setting_element_name(one), name) != 0) {
 			json_array_append_new(copy, changed);
 			continue;
 		}
@@ -304,7 +254,7 @@ static json_t *patch_list(const json_t *list, const char *setting, const json_t 
 static json_t *make_patch(const json_t *now, const char *setting, const json_t *value)
 {
 	char name[OBJECT_NAME_MAX];
-	const char *behind = split_setting(setting, name);
+	const char *behind = setting_split(setting, name);
 	const json_t *member = json_object_get(now, name);
 
 	if (!*behind)
@@ -343,7 +293,7 @@ static bool is_equal(const json_t *a, const json_t *b)
 static int change_setting(const struct cli *cli, const struct cli_args *args, struct edited *e,
                           json_t *value)
 {
-	json_t *was = json_deep_copy(find_value(e->now, e->setting));
+	json_t *was = json_deep_copy(setting_find(e->now, e->setting, NULL));
 	struct api_reply reply;
 	int status = CLI_OK;
 	bool again = true;
@@ -352,9 +302,9 @@ static int change_setting(const struct cli *cli, const struct cli_args *args, st
 		status = send_edit(cli, args, e, "PATCH", make_patch(e->now, e->setting, value),
 		                   &reply);
 		again = !status && is_stale(&reply) && tries < TRIES && accept_object(&reply, e);
-		if (again && !is_equal(was, find_value(e->now, e->setting))) {
+		if (again && !is_equal(was, setting_find(e->now, e->setting, NULL))) {
 			status = report_conflict(cli, &reply, e, e->setting, was,
-			                         find_value(e->now, e->setting));
+			                         setting_find(e->now, e->setting, NULL));
 			again = false;
 			api_reply_fini(&reply);
 		} else if (again) {
@@ -425,7 +375,7 @@ int cli_remove(struct cli *cli, const struct cli_args *args)
 	if (status)
 		return status;
 	if (*e.setting) {
-		status = find_value(e.now, e.setting)
+		status = setting_find(e.now, e.setting, NULL)
 		                 ? change_setting(cli, args, &e, json_null())
 		                 : cli_fail(CLI_USAGE, "%s has no %s that is set", e.text,
 		                            e.setting);
@@ -443,7 +393,7 @@ static void put_value_at(json_t *object, const json_t *described, const char *se
                          const char *text)
 {
 	char name[OBJECT_NAME_MAX];
-	const char *behind = split_setting(setting, name);
+	const char *behind = setting_split(setting, name);
 	const json_t *below = json_object_get(json_object_get(described, "properties"), name);
 	json_t *member = json_object_get(object, name);
 	bool is_list = json_has_text(below, "type", "array");
