@@ -530,25 +530,33 @@ static void state_name(const struct generation *g, const struct steering_name *n
 		               n->service->name);
 }
 
-/* The names of one level: names that are degraded must not take the room of those that are down. */
-static void state_names_of(const struct generation *g, const struct withdrawn *w,
+/* Names of one level: what is degraded must not take the room of what is down. */
+struct bad_names {
+	unsigned n;
+	struct {
+		const struct steering_name *name;
+		enum name_state is;
+	} first[NAMES_NAMED];
+};
+
+static void note_name(struct bad_names *of, const struct steering_name *name, enum name_state is)
+{
+	if (of->n < NAMES_NAMED) {
+		of->first[of->n].name = name;
+		of->first[of->n].is = is;
+	}
+	of->n++;
+}
+
+static void state_names_of(const struct generation *g, const struct bad_names *of,
                            enum condition_level level, struct stats *to)
 {
-	unsigned n = 0;
-
-	for (size_t i = 0; i < g->steering->n_names; i++) {
-		const struct steering_name *name = &g->steering->names[i];
-		enum name_state is = judge_service(g, w, name->service);
-
-		if (is == NAME_ANSWERED || (is >= NAME_WITHDRAWN) != (level == CONDITION_DOWN))
-			continue;
-		if (n++ < NAMES_NAMED)
-			state_name(g, name, is, to);
-	}
-	if (n > NAMES_NAMED)
+	for (unsigned i = 0; i < of->n && i < NAMES_NAMED; i++)
+		state_name(g, of->first[i].name, of->first[i].is, to);
+	if (of->n > NAMES_NAMED)
 		conditions_add(
 		        to, level == CONDITION_DOWN ? "names-unanswered" : "names-drained", level,
-		        "", "%u more names are %s: weir overrides shows why", n - NAMES_NAMED,
+		        "", "%u more names are %s: weir overrides shows why", of->n - NAMES_NAMED,
 		        level == CONDITION_DOWN ? "not answered, or their answers lead nowhere"
 		                                : "answered by drained sites, or in part");
 }
@@ -556,13 +564,21 @@ static void state_names_of(const struct generation *g, const struct withdrawn *w
 /* Names that no site may answer, or whose answers lead to sites that people have taken out. */
 static void state_names(const struct server *s, struct stats *to)
 {
+	struct bad_names down = { 0 }, degraded = { 0 };
 	struct withdrawn withdrawn;
 
 	if (!s->now)
 		return;
 	find_withdrawn(s->now->model, &withdrawn);
-	state_names_of(s->now, &withdrawn, CONDITION_DOWN, to);
-	state_names_of(s->now, &withdrawn, CONDITION_DEGRADED, to);
+	for (size_t i = 0; i < s->now->steering->n_names; i++) {
+		const struct steering_name *name = &s->now->steering->names[i];
+		enum name_state is = judge_service(s->now, &withdrawn, name->service);
+
+		if (is != NAME_ANSWERED)
+			note_name(is >= NAME_WITHDRAWN ? &down : &degraded, name, is);
+	}
+	state_names_of(s->now, &down, CONDITION_DOWN, to);
+	state_names_of(s->now, &degraded, CONDITION_DEGRADED, to);
 }
 
 void server_conditions(struct server *s)

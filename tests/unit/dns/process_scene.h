@@ -124,33 +124,20 @@ static inline void write_document(unsigned n_zones, const char *listen, const ch
 		abort();
 	}
 	model_errors_free(&errors);
-	const struct model_override disabled[] = {
-		{ .id = "ams",
-		  .kind = MODEL_OVERRIDE_DISABLE,
-		  .target = MODEL_TARGET_SITE,
-		  .pool = "",
-		  .name = "ams",
-		  .generation = 1,
-		  .created_ms = 1,
-		  .from_ms = 1,
-		  .until_ms = MODEL_TIME_NEVER,
-		  .author = "ada",
-		  .reason = "x",
-		  .node = "ams-1" },
-		{ .id = "fra",
-		  .kind = MODEL_OVERRIDE_DISABLE,
-		  .target = MODEL_TARGET_SITE,
-		  .pool = "",
-		  .name = "fra",
-		  .generation = 1,
-		  .created_ms = 1,
-		  .from_ms = 1,
-		  .until_ms = MODEL_TIME_NEVER,
-		  .author = "ada",
-		  .reason = "x",
-		  .node = "ams-1" },
-	};
-
+	struct model_override disabled[2];
+	for (int i = 0; i < 2; i++)
+		disabled[i] = (struct model_override){ .id = i ? "fra" : "ams",
+			                               .kind = MODEL_OVERRIDE_DISABLE,
+			                               .target = MODEL_TARGET_SITE,
+			                               .pool = "",
+			                               .name = i ? "fra" : "ams",
+			                               .generation = 1,
+			                               .created_ms = 1,
+			                               .from_ms = 1,
+			                               .until_ms = MODEL_TIME_NEVER,
+			                               .author = "ada",
+			                               .reason = "x",
+			                               .node = "ams-1" };
 	m->overrides = disabled;
 	m->n_overrides = n_disabled;
 	m->meta.document = ++number;
