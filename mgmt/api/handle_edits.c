@@ -509,6 +509,20 @@ static void change_by_edits(struct core *core, const struct http_request *r,
 	handle_change_answer(core, r, c, reply);
 }
 
+static bool read_how(const char *method, enum edit_how *out)
+{
+	static const char *const names[] = {
+		[EDIT_PUT] = "PUT", [EDIT_PATCH] = "PATCH", [EDIT_DELETE] = "DELETE"
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i], method)) {
+			*out = (enum edit_how)i;
+			return true;
+		}
+	return false;
+}
+
 /* --- one object --- */
 
 /* The query of an edit says what the bodies of other changes say. */
@@ -537,10 +551,7 @@ static void use_terms(const struct http_request *r, struct field_reader *f,
 
 void handle_object_edit(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	struct requested_edit edit = { .how = !strcmp(r->method, "PUT")     ? EDIT_PUT
-		                              : !strcmp(r->method, "PATCH") ? EDIT_PATCH
-		                                                            : EDIT_DELETE,
-		                       .if_match = r->if_match,
+	struct requested_edit edit = { .if_match = r->if_match,
 		                       .if_none_match = r->if_none_match,
 		                       .value = r->json };
 	struct requested_change a = { .edits = &edit, .n = 1 };
@@ -548,7 +559,8 @@ void handle_object_edit(struct core *core, struct http_request *r, struct http_r
 	struct edit_terms terms;
 	struct field_reader f;
 
-	if (object_path_read(r->path + strlen(ROOT), NULL, &edit.path) ||
+	if (!read_how(r->method, &edit.how) ||
+	    object_path_read(r->path + strlen(ROOT), NULL, &edit.path) ||
 	    object_is_list(&edit.path)) {
 		http_problem(reply, 404, "not-found", "there is no resource %.300s", r->path);
 		return;
@@ -583,20 +595,6 @@ RECORD_ANSWER(edit_body, "edit", EDIT_ROWS);
 	TERMS_ROWS(X, t)                                                                                                           \
 	X(t, const char *, token, .most = TOKEN_DIGITS, .spare = true)
 RECORD_ANSWER(changes_body, "edits and reason", CHANGES_BODY_ROWS);
-
-static bool read_how(const char *method, enum edit_how *out)
-{
-	static const char *const names[] = {
-		[EDIT_PUT] = "PUT", [EDIT_PATCH] = "PATCH", [EDIT_DELETE] = "DELETE"
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(names[i], method)) {
-			*out = (enum edit_how)i;
-			return true;
-		}
-	return false;
-}
 
 static bool read_edit(const json_t *given, struct requested_edit *out, struct http_reply *reply)
 {

@@ -21,8 +21,9 @@
 #define ROUTE_CHANGES "dry_run wait wait_ms"
 
 /** Those of an edit, whose body is the object alone. */
+#define ROUTE_EDITS ROUTE_CHANGES " reason author confirm_within pending"
+
 #define OBJECTS_LIMIT_MOST 1000u /**< objects of a page */
-#define ROUTE_EDITS        ROUTE_CHANGES " reason author confirm_within pending"
 
 /** A route; "{}" in a path stands for one part of it. */
 struct route {

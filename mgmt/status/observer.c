@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "mgmt/sync/inforce_judge.h"
-#include "base/clock.h"
 #include "mgmt/observe/node_drain.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/peers/peers.h"
