@@ -465,15 +465,22 @@ static int an_owner_that_hands_over_leaves_its_epochs(void)
 	return 0;
 }
 
-static int a_hold_is_written_once(void)
+/* The step is announced, and has moved nothing. */
+static int hold_as_a_step_begins(void)
 {
-	uint32_t writes;
-
 	scene_begin(OPERATION_DRAIN, 0);
 	CHECK(scene_until_level(100000));
 	while (scene.op.write.to_ppm != 250000)
 		scene_tick(1);
 	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	return 0;
+}
+
+static int a_hold_is_written_once(void)
+{
+	uint32_t writes;
+
+	CHECK(hold_as_a_step_begins() == 0);
 	scene_tick(1);
 	writes = scene.op.writes;
 	scene_tick(1);
@@ -516,11 +523,7 @@ static int of_two_drains_the_older_stays(void)
 
 static int a_resumed_step_waits_for_earlier_answers(void)
 {
-	scene_begin(OPERATION_DRAIN, 0);
-	CHECK(scene_until_level(100000));
-	while (scene.op.write.to_ppm != 250000)
-		scene_tick(1);
-	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(hold_as_a_step_begins() == 0);
 	scene.obey = false; /* a node had begun the step */
 	scene.nodes[2].levels[0].level_ppm = 180000;
 	scene_tick(5);
@@ -537,11 +540,7 @@ static int a_resumed_step_waits_for_earlier_answers(void)
 /* There are no earlier answers. */
 static int a_step_that_a_hold_stopped_before_it_moved_anything_begins_at_once(void)
 {
-	scene_begin(OPERATION_DRAIN, 0);
-	CHECK(scene_until_level(100000));
-	while (scene.op.write.to_ppm != 250000)
-		scene_tick(1);
-	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(hold_as_a_step_begins() == 0);
 	scene_tick(5);
 	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	scene_tick(3);
