@@ -95,6 +95,11 @@ def weir_counts(node: Node) -> Counts:
     return counts_of(node.stats("dataplane"))
 
 
+def weir_counts_by_now(node: Node) -> Counts:
+    """The same, with all packets until now."""
+    return counts_of(node.stats_by_now("dataplane"))
+
+
 def counts_of(stats: dict[tuple[str, str], int]) -> Counts:
     """The same, of the counters of a stats page."""
     counts: Counts = {"received": 0, "sent": 0, "passed": 0, "dropped": 0, "reasons": {}, "drops": {}}

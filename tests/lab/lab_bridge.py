@@ -20,6 +20,7 @@ import time
 import typing
 
 import plan as planning
+from books import weir_counts_by_now
 from net import BUILD, Lab, entered, executable, say, wait_until
 from report import Report
 from world import World
@@ -186,13 +187,7 @@ class Bridge:
 
     def reasons(self) -> list[typing.Any]:
         """Of each node."""
-        time.sleep(1.2)  # the page is written each second
-        return [self.reasons_of(node) for node in self.nodes]
-
-    @staticmethod
-    def reasons_of(node: Node) -> dict[str, typing.Any]:
-        return {labels.split('reason="')[1].split('"')[0]: value for (name, labels), value in node.stats("dataplane").items()
-                if name == "weir_dataplane_packets_total" and "reason=" in labels}
+        return [weir_counts_by_now(node)["reasons"] for node in self.nodes]
 
 
 def one_for_one(bridge: Bridge, mode: str, n: int, cases: list[typing.Any]) -> None:

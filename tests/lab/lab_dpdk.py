@@ -15,7 +15,7 @@ import time
 import typing
 
 import hugepages
-from books import check_node, weir_counts
+from books import check_node, weir_counts, weir_counts_by_now
 from intruder import check_threads
 from lab_forward import LIMITS, Stage
 from net import Lab, LabError, executable, say, wait_until
@@ -65,8 +65,7 @@ def enlarge(report: Report, stage: Stage, edit: typing.Callable[..., typing.Any]
 def restart(report: Report, stage: Stage) -> None:
     """Forwarding ends with the process, flows do not: TCP sends again."""
     say("the process is killed, then started again")
-    time.sleep(1.2)  # the counters are published each second
-    since, before = now_ms(), weir_counts(stage.node)["received"]
+    since, before = now_ms(), weir_counts_by_now(stage.node)["received"]
     stage.node.kill("dataplane")
     stage.start()
     time.sleep(4)  # TCP sends again what was lost meanwhile

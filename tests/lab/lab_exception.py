@@ -19,6 +19,7 @@ from books import check_node, weir_counts
 from lab_forward import Stage
 from net import Lab, executable, say, wait_until
 from report import Report
+from speakers import FIRST
 
 if typing.TYPE_CHECKING:
     from net import Host
@@ -102,7 +103,7 @@ class Daemon:
             f.write(BIRD.format(own4=own4, own6=own6, peer4=peer4, peer6=peer6, own=numbers[0], peer=numbers[1],
                                 route=route))
         self.socket = base + ".ctl"
-        host.start("bird", ["bird", "-f", "-c", base + ".conf", "-s", self.socket])
+        host.start("bird", [*FIRST, "bird", "-f", "-c", base + ".conf", "-s", self.socket])
 
     def show(self, *what: str) -> str:
         return self.host.run(["birdc", "-s", self.socket, "show", *what], check=False)

@@ -13,7 +13,7 @@ import typing
 import peer
 from forge import error_about, send
 from lab_dpdk import as_dpdk
-from books import check_node, weir_counts
+from books import check_node, weir_counts_by_now
 from lab_forward import Stage
 from net import Lab, entered, executable, say, wait_until
 from report import Report
@@ -51,9 +51,8 @@ class Packets(Stage):
             return peer.ask(how, address, count, size)
 
     def counts(self) -> dict[str, int]:
-        """By reason; the page is written each second."""
-        time.sleep(1.2)  # the page is written each second
-        return weir_counts(self.node)["reasons"]
+        """By reason."""
+        return weir_counts_by_now(self.node)["reasons"]
 
     def more(self, before: dict[str, int]) -> dict[str, int]:
         """What came in addition, by reason."""

@@ -189,7 +189,7 @@ def check_people(world: World, report: Report) -> None:
     backend = f"{ams.plan.pool}/ams-b2"
     drain = ("drain", "backend", backend, "--over", "1s", "--until", "+1h", "--reason", "lab", "--now")
     say("people: one in group weir, one outside it, and a process's user")
-    report.equal(weir_as(ams, PERSON, "status")[0], 0, "a member of the group sees the status")
+    report.wait(lambda: weir_as(ams, PERSON, "status")[0] == 0, 20, "a member of the group sees the status", 0.3)
     status, _, errors = weir_as(ams, PERSON, "config", "check")
     report.check(status == 0 and "hash.key was not checked" in errors, "and checks a configuration, but for the hash key", errors)
     report.equal(weir_as(ams, PERSON, "dns", "explain", world.plan.name)[0], 0, "and sees how a question is answered")

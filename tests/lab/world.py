@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 import typing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "mgmt"))
@@ -209,6 +210,17 @@ class Node:
     def stats(self, process: str) -> dict[tuple[str, str], int]:
         """A process's counters, from its stats page: {(name, labels): value}. Works when it is dead."""
         return layout.stats_of(os.path.join(self.run_dir, f"stats.{process}.page"))
+
+    def stats_by_now(self, process: str) -> dict[tuple[str, str], int]:
+        """The same, once all that was counted until now is on the page: it is written each second, on a busy machine later."""
+        path = os.path.join(self.run_dir, f"stats.{process}.page")
+
+        def wait_alive_after(ms: float) -> None:
+            wait_until(lambda: layout.page_header(path).alive_ms > ms, 30, f"{process} lives")
+
+        wait_alive_after(time.monotonic() * 1000 + 1100)  # what is written each second is due
+        wait_alive_after(layout.page_header(path).alive_ms)  # and was done before the next sign of life
+        return self.stats(process)
 
 
 class Site:
