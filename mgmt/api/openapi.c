@@ -102,20 +102,87 @@ static bool next_list_word(const char **at, char out[WORD_MAX])
 	return true;
 }
 
-/* The path with names for its parts: "/v1/versions/{part1}". */
-static void name_parts(const char *path, char out[HTTP_TEXT_MAX], unsigned *n_parts)
+/* Whether a request of the route edits an object. */
+static bool is_edit(const struct route *r)
+{
+	return r->object != OBJECT_NONE && strcmp(r->method, "GET") != 0;
+}
+
+/* A word of a route's path. A part of it, "{}", has the name of what it is one of: "pool" below "pools". */
+struct path_word {
+	const char *word;
+	int n;
+	bool is_part, is_one; /* is_one: a part follows */
+};
+
+/* The next word of @p at; false at the end. Begin with a zeroed @p s. */
+static bool next_path_word(const char **at, struct path_word *s)
+{
+	const char *word = *at + strspn(*at, "/");
+	size_t n = strcspn(word, "/");
+
+	if (n == 0)
+		return false;
+	*at = word + n;
+	s->is_part = word[0] == '{';
+	s->is_one = !strncmp(*at, "/{}", strlen("/{}"));
+	if (s->is_part) /* the word before it names it */
+		return true;
+	s->word = word;
+	s->n = (int)n - (s->is_one && word[n - 1] == 's');
+	return true;
+}
+
+/* The path with names for its parts: "/v1/versions/{version}". */
+static void name_parts(const char *path, char out[HTTP_TEXT_MAX])
+{
+	struct path_word s = { .n = 0 };
+	size_t n = 0;
+
+	snprintf(out, HTTP_TEXT_MAX, "%s", path);
+	for (const char *at = path, *from = at; next_path_word(&at, &s) && n < HTTP_TEXT_MAX;
+	     from = at)
+		if (s.is_part)
+			n += (size_t)snprintf(out + n, HTTP_TEXT_MAX - n, "/{%.*s}", s.n, s.word);
+		else
+			n += (size_t)snprintf(out + n, HTTP_TEXT_MAX - n, "%.*s", (int)(at - from),
+			                      from);
+}
+
+/* The method as the description has it: "get". */
+static void write_method(const char *method, char out[WORD_MAX])
 {
 	size_t n = 0;
 
-	*n_parts = 0;
-	for (; *path && n < HTTP_TEXT_MAX - 16; path++)
-		if (path[0] == '{') {
-			n += (size_t)snprintf(out + n, HTTP_TEXT_MAX - n, "{part%u}", ++*n_parts);
-			path++;
-		} else {
-			out[n++] = *path;
-		}
+	for (; method[n] && n < WORD_MAX - 1; n++)
+		out[n] = (char)(method[n] | 0x20);
 	out[n] = '\0';
+}
+
+/*
+ * What a generated client calls the request: the method (of a list "list") and the words of the path, those before a part as
+ * of one: "listPools", "getPool", "putPoolBackend", "postVersionConfirm".
+ */
+static void name_operation(const struct route *r, char out[WORD_MAX])
+{
+	bool is_list = r->is_list || (r->object != OBJECT_NONE && r->answer && !is_edit(r));
+	const char *at = r->path;
+	struct path_word s = { .n = 0 };
+
+	write_method(is_list ? "LIST" : r->method, out);
+	while (next_path_word(&at, &s)) {
+		size_t n = strlen(out);
+
+		if (s.is_part || !strncmp(s.word, "v1/", strlen("v1/")))
+			continue;
+		snprintf(out + n, WORD_MAX - n, "%.*s", s.n, s.word);
+		out[n] = (char)(out[n] & ~0x20);
+	}
+	char *dot = strchr(out, '.');
+	if (dot) /* of openapi.json */
+		*dot = '\0';
+	if (!strcmp(r->path, "/v1/node")) /* one of /v1/nodes has its name */
+		snprintf(out, WORD_MAX, "getThisNode");
 }
 
 static json_t *describe_type(const char *type)
@@ -131,12 +198,6 @@ static json_t *describe_content(const char *type, json_t *schema)
 static json_t *describe_json(json_t *schema)
 {
 	return describe_content("application/json", schema);
-}
-
-/* Whether a request of the route edits an object. */
-static bool is_edit(const struct route *r)
-{
-	return r->object != OBJECT_NONE && strcmp(r->method, "GET") != 0;
 }
 
 static const struct parameter *find_parameter(const char *path, const char *name)
@@ -183,15 +244,17 @@ static json_t *make_parameter(const char *path, const char *name, const char *in
 	return o;
 }
 
-static json_t *list_parameters(const struct route *r, unsigned n_parts)
+static json_t *list_parameters(const struct route *r)
 {
 	json_t *list = json_array();
-	const char *at = r->query;
+	const char *at = r->query, *path = r->path;
+	struct path_word s = { .n = 0 };
 	char word[WORD_MAX];
 
-	for (unsigned i = 1; i <= n_parts; i++) {
-		snprintf(word, sizeof(word), "part%u", i);
-		json_array_append_new(list, make_parameter(r->path, word, "path"));
+	while (next_path_word(&path, &s)) {
+		snprintf(word, sizeof(word), "%.*s", s.n, s.word);
+		if (s.is_part)
+			json_array_append_new(list, make_parameter(r->path, word, "path"));
 	}
 	while (next_list_word(&at, word))
 		json_array_append_new(list, make_parameter(r->path, word, "query"));
@@ -458,8 +521,9 @@ static void add_problems(json_t *responses, const struct route *r)
 	}
 }
 
-static json_t *describe_route(const struct route *r, unsigned n_parts)
+static json_t *describe_route(const struct route *r)
 {
+	char name[WORD_MAX];
 	static const char *const roles[] = { "none",   "metrics",  "peer", "viewer",
 		                             "oncall", "operator", "admin" };
 	json_t *responses = json_with(json_object(), "2XX", describe_answer(r)),
@@ -470,8 +534,10 @@ static json_t *describe_route(const struct route *r, unsigned n_parts)
 		                    json_with(json_object(), "description",
 		                              json_string("If-None-Match has the present ETag")));
 	add_problems(responses, r);
+	name_operation(r, name);
+	json_object_set_new(o, "operationId", json_string(name));
 	json_object_set_new(o, "x-role", json_string(roles[r->role]));
-	json_object_set_new(o, "parameters", list_parameters(r, n_parts));
+	json_object_set_new(o, "parameters", list_parameters(r));
 	json_object_set_new(o, "responses", responses);
 	if (http_method_has_body(r->method))
 		json_object_set_new(o, "requestBody", describe_body(r));
@@ -504,16 +570,6 @@ static json_t *make_components(void)
 	return o;
 }
 
-/* The method as the description has it: "get". */
-static void write_method(const char *method, char out[WORD_MAX])
-{
-	size_t n = 0;
-
-	for (; method[n] && n < WORD_MAX - 1; n++)
-		out[n] = (char)(method[n] | 0x20);
-	out[n] = '\0';
-}
-
 void handle_openapi(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	json_t *paths = json_object();
@@ -522,16 +578,15 @@ void handle_openapi(struct core *core, struct http_request *r, struct http_reply
 	(void)r;
 	for (size_t i = 0; i < route_table_n; i++) {
 		char path[HTTP_TEXT_MAX], method[WORD_MAX];
-		unsigned n_parts;
 
-		name_parts(route_table[i].path, path, &n_parts);
+		name_parts(route_table[i].path, path);
 		json_t *item = json_object_get(paths, path);
 		if (!item) {
 			item = json_object();
 			json_object_set_new(paths, path, item);
 		}
 		write_method(route_table[i].method, method);
-		json_object_set_new(item, method, describe_route(&route_table[i], n_parts));
+		json_object_set_new(item, method, describe_route(&route_table[i]));
 	}
 	reply->json = json_loads(about, 0, NULL);
 	reply->dense = true; /* programs read it */

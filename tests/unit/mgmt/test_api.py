@@ -450,8 +450,12 @@ class Overrides(unittest.TestCase):
         self.assertEqual(list(a.json), ["openapi", "info", "security", "paths", "components"])
         with open(os.path.join(os.path.dirname(__file__), "../../../docs/api.md")) as f:
             text = f.read()
+        called = [of["operationId"] for item in a.json["paths"].values() for of in item.values()]
+        self.assertEqual(sorted(set(called)), sorted(called))
+        self.assertEqual([name for name in called if not re.fullmatch(r"[a-z]+([A-Z][a-z]*)*", name)], [])
+        self.assertLessEqual({"listPools", "getPool", "putPoolBackend", "listServiceAt", "getServiceAt", "getVersionDiff", "postChanges"}, set(called))
         for path, item in a.json["paths"].items():
-            base = re.sub(r"/\{part1\}.*", "/", path)
+            base = re.sub(r"/\{.*", "/", path)
             self.assertTrue(base in text, path)
             for of in item.values():
                 self.assertLessEqual({"2XX", "400", "401", "404", "500", "503"}, set(of["responses"]), path)
@@ -464,7 +468,7 @@ class Overrides(unittest.TestCase):
             if "post" not in item:
                 continue
             schema = item["post"]["requestBody"]["content"]["application/json"]["schema"]
-            tried = self.node.ask("POST", path.replace("{part1}", "1").replace("{part2}", "hold"), {"no_such_field": 1})
+            tried = self.node.ask("POST", re.sub(r"\{\w+\}", "1", path), {"no_such_field": 1})
             if tried.code != "invalid":
                 self.assertEqual(schema.get("properties", {}), {}, path)
                 continue

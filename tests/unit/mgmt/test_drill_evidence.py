@@ -197,7 +197,7 @@ class Drills(unittest.TestCase):
         silent: Row = {"node": "fra-1", "reached": True, "measured": False, "state": None, "begun": None, "repeated": None, "followed": None, "kept": None}
         self.assertEqual(begun.json, {**whole, "flows": NONE, "verdict": "unknown", "detail": NOT_ALL, "counts": [silent], "note": "", "filters": FILTERS,
                                       "dry_run": False, "document": 2, "complete": True, "nodes": [{"node": "ams-1", "state": "in_force", "processes": []}]})
-        described = self.node.ask("GET", "/v1/openapi.json").json["paths"]["/v1/drills/{part1}"]["get"]["responses"]["2XX"]
+        described = self.node.ask("GET", "/v1/openapi.json").json["paths"]["/v1/drills/{drill}"]["get"]["responses"]["2XX"]
         schema = described["content"]["application/json"]["schema"]
         for why, row, flows, verdict, detail in self.COUNTS:
             row = {"id": id, **row}
