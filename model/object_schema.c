@@ -14,7 +14,7 @@
 #include "weir/json.h"
 
 #define NAME_PATTERN   "^[a-z0-9][a-z0-9._-]{0,62}$"
-#define TEXT_PATTERN   "^[^\\u0000-\\u001f\\u007f]*$"
+#define TEXT_PATTERN   "^[^\\x00-\\x1f\\x7f]*$"
 #define LABEL          "[A-Za-z0-9_-]{1,63}"
 #define NUMBER_PATTERN "^[0-9]+(\\.[0-9]+)?"
 

@@ -11,8 +11,8 @@
 #define FORMS_MAX 256 /* bytes of all forms of a record */
 
 /* What a text of a body has no more of: control characters; one that must not be blank. */
-#define PLAIN     "^[^\\u0000-\\u001f\\u007f]*$"
-#define NOT_BLANK "^[^\\u0000-\\u001f\\u007f]*[^\\u0000-\\u0020\\u007f][^\\u0000-\\u001f\\u007f]*$"
+#define PLAIN     "^[^\\x00-\\x1f\\x7f]*$"
+#define NOT_BLANK "^[^\\x00-\\x1f\\x7f]*[^\\x00-\\x20\\x7f][^\\x00-\\x1f\\x7f]*$"
 
 /* Of an integer: from 0 on, but for those with a sign. */
 static json_t *number_schema(enum field_kind kind)

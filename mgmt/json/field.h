@@ -56,7 +56,7 @@ MUST_CHECK json_t *field_errors_json(const char *name, const char *detail);
 #define FIELD_IS_DURATION .pattern = "^(0|([0-9]+(d|h|m|s|ms))+)$"
 #define FIELD_IS_INSTANT  .pattern = "^(never|\\+(0|([0-9]+(d|h|m|s|ms))+)|[0-9]{4}-.*)$"
 /** Likewise a name. */
-#define FIELD_IS_NAME .pattern = "^[^\\u0000-\\u0020\\u007f]+$"
+#define FIELD_IS_NAME .pattern = "^[^\\x00-\\x20\\x7f]+$"
 #define SAID_ROWS(X, t)                                                                            \
 	REASON_ROW(X, t)                                                                           \
 	AUTHOR_ROW(X, t)

@@ -290,7 +290,7 @@ static void the_interface_is_described_by_its_routes(void **state)
 	"{\"name\": \"" name "\", \"in\": \"" in "\", \"required\": " required                     \
 	", \"schema\": {" schema "}}"
 #define WORDS(list)     "\"type\": \"string\", \"enum\": [" list "]"
-#define PLAIN           "\"^[^\\\\u0000-\\\\u001f\\\\u007f]*$\""
+#define PLAIN           "\"^[^\\\\x00-\\\\x1f\\\\x7f]*$\""
 #define NAMED           "{\"type\": \"string\", \"maxLength\": 63, \"pattern\": " PLAIN "}"
 #define REFERENCE(name) "{\"$ref\": \"#/components/responses/" name "\"}"
 	static const struct {

@@ -294,8 +294,8 @@ static bool fits_pattern(const char *pattern, const char *text)
 {
 	regex_t compiled;
 
-	if (strstr(pattern, "\\u")) {
-		assert_string_equal(pattern, "^[^\\u0000-\\u001f\\u007f]*$");
+	if (strstr(pattern, "\\x")) {
+		assert_string_equal(pattern, "^[^\\x00-\\x1f\\x7f]*$");
 		while (*text && !iscntrl((unsigned char)*text))
 			text++;
 		return !*text;

@@ -615,7 +615,7 @@ static void a_schema_of_a_body_has_its_limits_and_an_example(void **state)
 		{ "properties.reason.maxLength", "20" },
 		{ "properties.reason.examples", "[\"a b\", \"c\"]" },
 		{ "properties.harbour",
-		  "{\"type\": \"string\", \"maxLength\": 9, \"pattern\": \"^[^\\\\u0000-\\\\u001f\\\\u007f]*$\"}" },
+		  "{\"type\": \"string\", \"maxLength\": 9, \"pattern\": \"^[^\\\\x00-\\\\x1f\\\\x7f]*$\"}" },
 		{ "properties.lat.pattern", "\"^[0-9]+$\"" },
 		{ "properties.crew.maxItems", "3" },
 		{ "oneOf",
