@@ -112,6 +112,6 @@ void owners_handover_apply(struct owners *o, const struct owners_handover *slots
 			i++;
 		store_peer_slot(o, i < n && slots[i].slot == s ? &slots[i] : &none, clock);
 	}
-	o->temporary_end_s = owners_seconds(clock) + o->times.settle_ms / OWNERS_SECOND_MS + 1;
+	o->temporary_end_s = owners_list_over_s(o, clock);
 	owners_lists_update(o, clock);
 }

@@ -433,8 +433,7 @@ int owners_apply(struct owners *o, const struct owners_times *times,
 		return result;
 	}
 	if (first || n.any_died || memcmp(&o->dead, &n.dead, sizeof(o->dead)) != 0)
-		o->temporary_end_s =
-		        owners_seconds(clock) + times->settle_ms / OWNERS_SECOND_MS + 1;
+		o->temporary_end_s = owners_list_over_s(o, clock);
 	o->dead = n.dead;
 	set_leases(o, member_sets, &n, clock);
 	if (times->backup)

@@ -257,6 +257,14 @@ static inline uint16_t owners_list_unit(uint32_t at_s)
 	return (uint16_t)(at_s / OWNER_LIST_UNIT_S);
 }
 
+/** When all claims in lists have ended that begin now: they last to the end of a unit, those that a peer told to the next one's. */
+static inline uint32_t owners_list_over_s(const struct owners *o, const struct owners_clock *clock)
+{
+	uint32_t settle_s = (uint32_t)(o->times.settle_ms / OWNERS_SECOND_MS);
+
+	return owners_seconds(clock) + settle_s + 2 * OWNER_LIST_UNIT_S + 1;
+}
+
 /**
  * Take all lines through those of @p member_sets that they have not been through yet. All sets have
  * begun.

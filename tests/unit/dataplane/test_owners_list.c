@@ -505,7 +505,7 @@ static uint32_t count_named(const uint16_t *backends)
 	return n;
 }
 
-/* Claims end by units of time, so the next document after that names nobody by it any more. */
+/* Claims end by units of time. After that nobody is named by one, and no document need come for it. */
 static void who_had_the_slot_by_a_death_is_named_for_the_settling_time(void **state)
 {
 	(void)state;
@@ -525,7 +525,10 @@ static void who_had_the_slot_by_a_death_is_named_for_the_settling_time(void **st
 	pass_ms(SETTLE);
 	apply_sets(1);
 	assert_int_equal(count_named(deputies), n);
-	pass_ms(2000 * OWNER_LIST_UNIT_S);
+	pass_ms(3000 * OWNER_LIST_UNIT_S);
+	assert_int_equal(count_named(deputies), 0);
+	for (uint32_t s = 0; s < SLOTS; s++)
+		assert_false(hot_word(s) & FWD_SLOT_UNSETTLED);
 	apply_sets(1);
 	assert_int_equal(count_named(deputies), 0);
 }
