@@ -243,7 +243,7 @@ class World:
         return max(int(m.good("/v3/maintenance/status", {})["dbSize"]) for m in self.etcd.members)
 
 
-def judge(report: Report, world: World, writers: list[Writer], watch: Watch) -> dict[str, typing.Any]:
+def judge(report: Report, world: World, writers: list[Writer], watch: Watch, quick: bool) -> dict[str, typing.Any]:
     done = [(w, e) for w in writers for e in w.edits]
     acknowledged = [(w, e) for w, e in done if e.status // 100 == 2]
     calm = [(w, e) for w, e in done if world.is_calm(e.at) and world.is_calm(e.at - e.took_s)]
@@ -265,8 +265,9 @@ def judge(report: Report, world: World, writers: list[Writer], watch: Watch) -> 
     say(json.dumps(figures))
     report.equal(missing(), [], "no acknowledged change is lost, at any node")
     report.equal(len({n.ask("GET", "/v1/config").json["digest"] for n in world.nodes}), 1, "all nodes have one version in force")
-    # a node that hears late of other changes gives up after five attempts, and says so: that is no fault, but rare
-    report.check(sum(refused.values()) <= max(1, len(calm) // 100) and not refused.keys() - {"503 busy", "412 not-here"},
+    # a node that hears late of other changes gives up after five attempts, and says so: that is no fault, but rare; the
+    # short form has others beside it
+    report.check(sum(refused.values()) <= max(1, len(calm) // (20 if quick else 100)) and not refused.keys() - {"503 busy", "412 not-here"},
                  "without a fault next to nothing is refused", refused)
     report.check(any(e.status // 100 == 2 for e in writers[0].edits), "a generated client changes its backend", len(writers[0].edits))
     report.check(figures["in_force_s"] <= 30, "each change is in force at all nodes", figures["in_force_s"])
@@ -293,7 +294,7 @@ def play(report: Report, options: argparse.Namespace) -> None:
         stop.set()
         for t in threads:
             t.join()
-        figures = judge(report, world, writers, watch)
+        figures = judge(report, world, writers, watch, options.quick)
         if not options.quick:
             with open(os.path.join(BUILD, "lab", "automation.json"), "w") as f:
                 json.dump(figures, f, indent=1)
