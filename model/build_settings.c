@@ -144,7 +144,7 @@ const bool *build_resolve_list(const struct model_build *b, const struct item *i
 	return named;
 }
 
-/* Addresses, or MAC addresses, which are the first bytes of an entry. */
+/* Prefixes, or addresses and MAC addresses, which are the first bytes of one. */
 static void build_entries(const struct model_build *b, const struct value *v, enum schema_id id,
                           void *of)
 {
@@ -152,7 +152,7 @@ static void build_entries(const struct model_build *b, const struct value *v, en
 	char *out = arena_alloc(b->arena, v->count + 1, size);
 
 	for (size_t i = 0; out && i < n; i++)
-		memcpy(out + i * size, &v->entries[i].prefix.addr, size);
+		memcpy(out + i * size, &v->entries[i].prefix, size);
 	setting_set_list(id, of, out, out ? n : 0);
 }
 
@@ -172,6 +172,7 @@ static void build_setting(const struct model_build *b, const struct item *item, 
 		memcpy((char *)of + row->member.offset, &v->prefix.addr, row->member.size);
 		break;
 	case KIND_ADDRESSES:
+	case KIND_PREFIXES:
 	case KIND_MACS:
 		build_entries(b, v, id, of);
 		break;

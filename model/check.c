@@ -187,6 +187,14 @@ static void check_checks(const struct model_build *b)
 	}
 }
 
+static bool has_registered_family(const struct model_pool *pool, bool is4)
+{
+	for (size_t i = 0; i < pool->n_prefixes; i++)
+		if (addr_is4(&pool->prefixes[i].addr) == is4)
+			return true;
+	return false;
+}
+
 /* Each node of the pool's site needs a tunnel source of every address family of the backends. */
 static void check_families(const struct model_build *b, const struct model_pool *pool,
                            const struct item *item)
@@ -210,6 +218,13 @@ static void check_families(const struct model_build *b, const struct model_pool 
 			           first[1] && !node->tunnel_source4.bits ? "IPv4" : "IPv6",
 			           first[1] && !node->tunnel_source4.bits ? first[1]->name
 			                                                  : first[0]->name);
+		for (int is4 = 0; is4 < 2; is4++)
+			if (!first[is4] && has_registered_family(pool, is4) &&
+			    !(is4 ? node->tunnel_source4 : node->tunnel_source6).bits)
+				bind_error(b->bind, item, SCHEMA_POOLS_REGISTRATION,
+				           "node \"%s\" has no %s tunnel_source to reach its "
+				           "prefixes",
+				           node->name, is4 ? "IPv4" : "IPv6");
 	}
 }
 
@@ -233,11 +248,35 @@ static void check_agent(const struct model_build *b, const struct model_pool *po
 		bind_error(b->bind, item, SCHEMA_POOLS_AGENT,
 		           "is true, but the mode is %s; expected gue",
 		           model_mode_text(pool->mode));
+	bool is4 = one ? addr_is4(&one->address) : has_registered_family(pool, true);
+
+	if (has_registered_family(pool, !is4))
+		bind_error(
+		        b->bind, item, SCHEMA_POOLS_AGENT,
+		        "is true, but addresses of both families may be registered or are there");
 	if (other)
 		bind_error(b->bind, item, SCHEMA_POOLS_AGENT,
 		           "is true, but backends \"%s\" and \"%s\" have addresses of different "
 		           "families",
 		           one->name, other->name);
+}
+
+/* A pool that programs fill may begin without backends, or be without. */
+static void check_registration(const struct model_build *b, const struct item *item)
+{
+	const struct value *group = bind_value(item, SCHEMA_POOLS_REGISTRATION);
+	const struct value *list = bind_value(item, SCHEMA_POOLS_BACKENDS);
+
+	if (group->node && group->items &&
+	    !bind_value(group->items, SCHEMA_POOLS_REGISTRATION_PREFIXES)->node)
+		bind_error(b->bind, group->items, SCHEMA_POOLS_REGISTRATION_PREFIXES,
+		           "is missing, expected %s", schema_expected[KIND_PREFIXES]);
+	if (!group->node && !list->node)
+		bind_error(b->bind, item, SCHEMA_POOLS_BACKENDS, "is missing, expected %s",
+		           schema_expected[KIND_GROUPS]);
+	else if (!group->node && list->ok && !list->count)
+		bind_error(b->bind, item, SCHEMA_POOLS_BACKENDS,
+		           "has 0 entries, expected one at least, or registration");
 }
 
 /* These rules need the pool whole: its mode, its check and all its backends. */
@@ -260,9 +299,10 @@ static void check_pools(const struct model_build *b)
 			bind_error(b->bind, item, SCHEMA_POOLS_MAX_BACKENDS,
 			           "is %u, but the pool has %zu backends", pool->max_backends,
 			           pool->n_backends);
-		if (pool->n_backends && weight == 0)
+		if (pool->n_backends && weight == 0 && !pool->n_prefixes)
 			bind_error(b->bind, item, SCHEMA_POOLS_BACKENDS,
 			           "all have weight 0, expected at least one to take traffic");
+		check_registration(b, item);
 		check_families(b, pool, item);
 		check_agent(b, pool, item);
 	}
@@ -308,8 +348,35 @@ static void check_against_vip(const struct model_build *b, const struct claims *
 		           vip->name);
 }
 
+/* The same of backends to come. VIPs are sorted, so that those in a prefix are neighbours. */
+static void check_prefix_against_vips(const struct model_build *b, const struct claims *vips,
+                                      const struct prefix *prefix, const struct item *pool)
+{
+	char one[ADDR_LONG_TEXT_MAX], two[ADDR_TEXT_MAX];
+	size_t from = 0, to = vips->n;
+
+	while (from < to) {
+		size_t at = (from + to) / 2;
+
+		if (addr_compare(&vips->all[at].address, &prefix->addr) < 0)
+			from = at + 1;
+		else
+			to = at;
+	}
+	if (from < vips->n && prefix_has(prefix, &vips->all[from].address))
+		bind_error(b->bind, pool, SCHEMA_POOLS_REGISTRATION,
+		           "prefix %s has %s, an address of VIP \"%s\"", prefix_text(prefix, one),
+		           addr_text(&vips->all[from].address, two), vips->all[from].name);
+}
+
 static void check_against_vips(const struct model_build *b, const struct claims *vips)
 {
+	for (size_t i = 0; i < b->model->n_pools; i++) {
+		const struct model_pool *pool = &b->model->pools[i];
+
+		for (size_t j = 0; j < pool->n_prefixes; j++)
+			check_prefix_against_vips(b, vips, &pool->prefixes[j], b->pools.items[i]);
+	}
 	for (size_t i = 0; i < b->model->n_pools; i++) {
 		const struct value *list = bind_value(b->pools.items[i], SCHEMA_POOLS_BACKENDS);
 
@@ -502,7 +569,7 @@ static bool has_family(const struct model_pool *pool, bool is4)
 	for (size_t i = 0; i < pool->n_backends; i++)
 		if (addr_is4(&pool->backends[i].address) == is4)
 			return true;
-	return false;
+	return has_registered_family(pool, is4);
 }
 
 /*
@@ -612,6 +679,46 @@ static void check_shared_backends(const struct model_build *b, const struct mode
 			i++;
 		else
 			k++;
+	}
+}
+
+/* What programs may register in @p pool is no backend of @p other, and may be none. */
+static bool may_share(const struct model_pool *pool, const struct model_pool *other)
+{
+	for (size_t i = 0; i < pool->n_prefixes; i++) {
+		for (size_t k = 0; k < other->n_backends; k++)
+			if (!other->backends[k].registered &&
+			    prefix_has(&pool->prefixes[i], &other->backends[k].address))
+				return true;
+		for (size_t k = 0; k < other->n_prefixes; k++)
+			if (prefix_overlaps(&pool->prefixes[i], &other->prefixes[k]))
+				return true;
+	}
+	return false;
+}
+
+/* As check_shared_backends() for backends to come; each pair of pools once, whatever services have it. */
+static void check_shared_prefixes(const struct model_build *b)
+{
+	const struct model *m = b->model;
+	bool *seen = ARENA_ARRAY(b->bind->arena, bool, m->n_pools * m->n_pools + 1);
+
+	for (size_t i = 0; seen && i < m->n_services; i++) {
+		const struct value *list = bind_value(b->services.items[i], SCHEMA_SERVICES_AT);
+
+		for (size_t j = 0; j < m->services[i].n_at; j++) {
+			const struct model_at *at = &m->services[i].at[j];
+
+			if (!at->pool || !at->backup || at->pool == at->backup ||
+			    seen[at->pool->index * m->n_pools + at->backup->index])
+				continue;
+			seen[at->pool->index * m->n_pools + at->backup->index] = true;
+			if (may_share(at->pool, at->backup) || may_share(at->backup, at->pool))
+				bind_error(b->bind, &list->items[j], SCHEMA_SERVICES_AT_BACKUP,
+				           "pools \"%s\" and \"%s\" could have one backend by "
+				           "their registration.prefixes",
+				           at->pool->name, at->backup->name);
+		}
 	}
 }
 
@@ -841,6 +948,13 @@ static void check_dns(const struct model_build *b)
 	}
 }
 
+/* Backends that a pool may have without another version. */
+static size_t most_backends(const struct model_pool *pool)
+{
+	return pool->n_prefixes && pool->max_backends > pool->n_backends ? pool->max_backends
+	                                                                 : pool->n_backends;
+}
+
 /*
  * What the tables of a site need; a backup's backends are in the tables of the pools that it stands
  * in for.
@@ -854,8 +968,8 @@ static void add_tables(const struct model_build *b, const struct model_site *sit
 
 	for (size_t i = 0; i < n; i++) {
 		*slots += tables[i].pool->n_slots;
-		*backends += tables[i].pool->n_backends;
-		*backends += tables[i].backup ? tables[i].backup->n_backends : 0;
+		*backends += most_backends(tables[i].pool);
+		*backends += tables[i].backup ? most_backends(tables[i].backup) : 0;
 	}
 }
 
@@ -927,7 +1041,7 @@ static size_t count_targets_at(const struct model_build *b, const struct model_s
 		        pool->site == site && pool->check && pool->check->via == MODEL_VIA_DIRECT;
 
 		if (pool->check && (is_used[i] || is_direct))
-			n += pool->n_backends;
+			n += most_backends(pool);
 	}
 	return n;
 }
@@ -966,6 +1080,7 @@ void check_model(const struct model_build *b)
 	check_vips(b);
 	check_announce(b);
 	check_services(b);
+	check_shared_prefixes(b);
 	check_dns(b);
 	check_targets(b);
 	for (size_t i = 0; i < b->model->n_sites && bind_value(b->top, SCHEMA_LIMITS)->items; i++)

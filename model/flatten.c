@@ -163,6 +163,7 @@ static void list_setting(struct flatten_walk *w, enum schema_id id, const void *
 		list_objects(w, id, of, join_path(w, path, row->name));
 		break;
 	case KIND_ADDRESSES:
+	case KIND_PREFIXES:
 	case KIND_MACS:
 	case KIND_REFERENCES:
 		add_text(w, path, row->name, join_entries(id, of, entries));
@@ -308,6 +309,7 @@ static void (*const own_lists[SCHEMA_COUNT])(struct flatten_walk *w, enum schema
 	[SCHEMA_SITES_LABELS] = list_labels,
 	[SCHEMA_NODES_PORTS] = list_ports,
 	[SCHEMA_NODES_TUNNEL_SOURCE] = list_tunnel_sources,
+	[SCHEMA_POOLS_REGISTRATION] = list_if_given,
 	[SCHEMA_NODES_CAPACITY_BITS] = list_if_given,
 	[SCHEMA_NODES_ANNOUNCE_VIPS] = list_announced_vips,
 	[SCHEMA_VIPS_SITE] = list_if_given,

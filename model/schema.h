@@ -240,8 +240,18 @@
 	  "Time for which flows stay with their earlier owners after a change.")                   \
 	X(POOLS_IDLE_TIME, "pools[].idle_time", "duration", "ms", "5m", "1s..2h", "",              \
 	  IN(model_pool, idle_ms), "A flow that is silent for this time has ended.")               \
-	X(POOLS_BACKENDS, "pools[].backends", "list of groups", "", "", "1..10000", "R",           \
-	  ARRAY(model_pool, backends, n_backends), "The real servers.")                            \
+	X(POOLS_REGISTRATION, "pools[].registration", "group", "", "", "", "O", NOWHERE,           \
+	  "Programs may register backends of the pool, outside versions.")                         \
+	X(POOLS_REGISTRATION_PREFIXES, "pools[].registration.prefixes", "list of prefixes", "",    \
+	  "", "1..16", "", ARRAY(model_pool, prefixes, n_prefixes),                                \
+	  "Where their addresses may lie. With those of backends they count up to max_backends.")  \
+	X(POOLS_REGISTRATION_ON_EXPIRY, "pools[].registration.on_expiry", "enum keep|drain", "",   \
+	  "keep", "", "", IN(model_pool, on_expiry),                                               \
+	  "What becomes of a registered backend whose ttl has ended without a renewal. keep: it "  \
+	  "stays while its checks say up; drain: it is drained, for addresses that others get.")   \
+	X(POOLS_BACKENDS, "pools[].backends", "list of groups", "", "", "0..10000", "",            \
+	  ARRAY(model_pool, backends, n_backends),                                                 \
+	  "The real servers. One at least, where there is no registration.")                       \
 	X(POOLS_BACKENDS_NAME, "pools[].backends[].name", "name", "", "", "", "R",                 \
 	  IN(model_backend, name),                                                                 \
 	  "Name of the backend, for people; its identity is its address and port.")                \
@@ -253,6 +263,8 @@
 	  "equal it.")                                                                             \
 	X(POOLS_BACKENDS_WEIGHT, "pools[].backends[].weight", "integer", "", "100", "0..65535",    \
 	  "", IN(model_backend, weight), "Share of new flows, relative to the other backends.")    \
+	X(POOLS_BACKENDS_REGISTERED, "pools[].backends[].registered", "boolean", "", "false", "",  \
+	  "EO", IN(model_backend, registered), "A program registered it: no version has it.")      \
 	X(VIPS, "vips", "list of groups", "", "", "0..1000", "", ARRAY(model, vips, n_vips),       \
 	  "Virtual addresses.")                                                                    \
 	X(VIPS_NAME, "vips[].name", "name", "", "", "", "R", IN(model_vip, name),                  \

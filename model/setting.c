@@ -236,6 +236,8 @@ const char *setting_entry(enum schema_id id, const void *of, size_t i, char text
 	switch (row_of(id)->kind) {
 	case KIND_ADDRESSES:
 		return addr_text(entry, text);
+	case KIND_PREFIXES:
+		return prefix_text(entry, text);
 	case KIND_MACS:
 		snprintf(text, SETTING_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2],
 		         m[3], m[4], m[5]);

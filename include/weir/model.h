@@ -42,6 +42,11 @@ enum model_daemon { MODEL_DAEMON_NONE, MODEL_DAEMON_BIRD, MODEL_DAEMON_FRR };
 enum model_announce_when { MODEL_ANNOUNCE_ANY, MODEL_ANNOUNCE_ALL };
 enum model_clock { MODEL_CLOCK_SYNCHRONISED, MODEL_CLOCK_TRUSTED };
 enum model_policy { MODEL_POLICY_WEIGHTED, MODEL_POLICY_FAILOVER };
+/** What becomes of a registered backend whose ttl has ended. */
+enum model_on_expiry {
+	MODEL_EXPIRY_KEEP, /**< it stays while its checks say up: lost information removes nothing */
+	MODEL_EXPIRY_DRAIN,
+};
 enum model_udp_policy { MODEL_UDP_KEEP, MODEL_UDP_MIGRATE, MODEL_UDP_RESET };
 
 /** A datacenter. */
@@ -141,6 +146,7 @@ struct model_backend {
 	struct addr address;
 	uint16_t port;   /**< 0: the service's */
 	uint32_t weight; /**< 0..65535 as configured */
+	bool registered; /**< a program put it there: no version has it, only effective documents */
 	const struct model_pool *pool;
 };
 
@@ -171,6 +177,10 @@ struct model_pool {
 	uint32_t min_healthy_percent;
 	uint32_t max_remove_percent; /**< capacity that may be removed automatically in 10 s */
 	uint32_t settle_ms, idle_ms;
+	/** Where addresses of backends may lie that programs register; none: they may register none. */
+	const struct prefix *prefixes;
+	size_t n_prefixes;
+	enum model_on_expiry on_expiry;
 	uint32_t index;
 	const struct model_backend *backends; /**< sorted by name */
 	size_t n_backends;

@@ -30,6 +30,9 @@ http_handler handle_store, handle_store_accept, handle_store_rebuild;
 http_handler handle_clock, handle_clock_accept;
 /* objects of the version in force, one and a list: handle_objects.c; edits of one, and several: handle_edits.c */
 http_handler handle_object, handle_objects, handle_object_edit, handle_changes;
+/* members that programs register: handle_members.c */
+http_handler handle_members, handle_member, handle_member_put, handle_member_delete,
+        handle_members_change;
 /* overrides: handle_overrides.c */
 http_handler handle_overrides, handle_override, handle_command;
 /* what is: handle_status.c, handle_observed.c */
@@ -60,6 +63,8 @@ struct status_filter;
 extern const struct record_kind apply_body_kind, check_body_kind, confirm_body_kind,
         drill_body_kind, plan_body_kind, probe_body_kind, reload_body_kind, rollback_body_kind,
         upload_body_kind;
+extern const struct record_kind member_body_kind, members_body_kind, member_shown_kind,
+        members_answer_kind, members_changed_kind;
 extern const struct record_kind changes_body_kind, changes_answer_kind, edit_answer_kind;
 extern const struct record_kind change_answer_kind, check_answer_kind, confirm_answer_kind;
 extern const struct record_kind diff_answer_kind, drill_shown_kind, peer_shown_kind,
@@ -67,6 +72,11 @@ extern const struct record_kind diff_answer_kind, drill_shown_kind, peer_shown_k
 extern const struct record_kind arrivals_answer_kind, objects_answer_kind;
 extern const struct record_kind events_answer_kind, node_shown_kind, versions_answer_kind,
         status_answer_kind;
+
+struct command;
+/** Carry out a command as POST /v1/overrides does. Not under the lock. @return whether @p reply is no problem */
+bool handle_command_run(struct core *core, const struct http_request *r, const struct command *c,
+                        int64_t now_ms, struct http_reply *reply);
 
 /** The status as JSON, given; not under the lock. */
 json_t *handle_status_json(struct core *core, const struct status_filter *filter);

@@ -79,7 +79,7 @@ static bool open_edited(struct core *core, struct edited_version *out, struct ht
 	if (head && files)
 		out->shared = intent_share(core->intent);
 	if (out->shared) {
-		out->m = intent_shared_model(out->shared);
+		out->m = intent_shared_configured(out->shared);
 		out->number = head->number;
 		memcpy(out->digest, head->digest, sizeof(out->digest));
 		err = files_copy(&out->files, files);

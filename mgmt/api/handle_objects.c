@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Objects of the version in force (weir/object.h), for every kind by the same two handlers. What is shown is this node's
- * effective model with that model's own version, so both belong together also while another version comes. The model is
- * shared, and its JSON is made without the lock.
+ * effective model with that model's own version, so both belong together also while another version comes, but for members
+ * that programs registered: no version has them. The model is shared, and its JSON is made without the lock.
  *
  * A list is read in pages. A cursor has the version's digest and where the page before it ended: the pages of one version
  * make up one list, and after another version a cursor is refused.
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "mgmt/api/handle.h"
+#include "mgmt/api/list_filter.h"
 #include "mgmt/api/route.h"
 #include "weir/object.h"
 #include "weir/suggest.h"
@@ -22,7 +23,6 @@
 #define WITHIN_MOST                                                                                \
 	10000u /* objects within those of a page, as many as one pool has: it ends behind them */
 #define CURSOR_DIGITS 16 /* of the version's digest */
-#define FILTERS_MAX   8u
 #define ROOT          "/v1/"
 
 /* The configuration in force, shared for as long as it is looked at. */
@@ -40,7 +40,7 @@ static bool open_in_force(struct core *core, struct objects_look *out, struct ht
 		http_problem(reply, 404, "not-found", "there is no configuration yet");
 		return false;
 	}
-	out->m = intent_shared_model(out->shared);
+	out->m = intent_shared_configured(out->shared); /* a member is no object */
 	reply->version = out->m->meta.version;
 	return true;
 }
@@ -87,13 +87,6 @@ void handle_object(struct core *core, struct http_request *r, struct http_reply 
 	intent_unshare(in.shared);
 }
 
-/* What a list shows: settings that have a value. */
-struct filter {
-	char text[HTTP_TEXT_MAX];
-	const char *fields[FILTERS_MAX], *values[FILTERS_MAX];
-	size_t n;
-};
-
 /* Whether objects of this kind have a setting @p field, "labels.region", that is no group. */
 static bool field_ok(const json_t *schema, const char *field, struct http_reply *reply)
 {
@@ -122,65 +115,18 @@ static bool field_ok(const json_t *schema, const char *field, struct http_reply 
 	return !is_group && schema && *field;
 }
 
-/* "site=ams,check=web" */
-static bool read_filter(const struct http_request *r, enum object_kind kind, struct filter *f,
+static bool read_filter(const struct http_request *r, enum object_kind kind, struct list_filter *f,
                         struct http_reply *reply)
 {
-	const char *given = http_query(r, "filter");
-	json_t *schema = given ? object_schema(kind) : NULL;
+	if (!list_filter_read(r, f, reply))
+		return false;
+	json_t *schema = f->n ? object_schema(kind) : NULL;
 	bool ok = true;
 
-	f->n = 0;
-	snprintf(f->text, sizeof(f->text), "%s", given ? given : "");
-	for (char *at = f->text, *next; ok && given && at; at = next) {
-		char *equals;
-
-		next = strchr(at, ',');
-		if (next)
-			*next++ = '\0';
-		equals = strchr(at, '=');
-		if (!equals || f->n == FILTERS_MAX) {
-			http_problem(reply, 400, "bad-request",
-			             "filter must be SETTING=VALUE, or up to %u of these with "
-			             "commas between them",
-			             FILTERS_MAX);
-			ok = false;
-			break;
-		}
-		*equals = '\0';
-		f->fields[f->n] = at;
-		f->values[f->n++] = equals + 1;
-		ok = field_ok(schema, at, reply);
-	}
+	for (size_t i = 0; ok && i < f->n; i++)
+		ok = field_ok(schema, f->fields[i], reply);
 	json_decref(schema);
 	return ok;
-}
-
-/* Whether @p value is what a person would write as @p text; what is not given is "". A list: one of its entries is. */
-static bool has_value(const json_t *value, const char *text)
-{
-	char number[24];
-	json_t *one;
-	size_t i;
-
-	json_array_foreach(value, i, one) if (has_value(one, text)) return true;
-	if (json_is_string(value))
-		return !strcmp(json_string_value(value), text);
-	if (json_is_boolean(value))
-		return !strcmp(json_is_true(value) ? "true" : "false", text);
-	if (json_is_integer(value)) {
-		snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(value));
-		return !strcmp(number, text);
-	}
-	return !*text && json_array_size(value) == 0;
-}
-
-static bool fits_filter(const struct filter *f, const json_t *object)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (!has_value(json_at(object, f->fields[i]), f->values[i]))
-			return false;
-	return true;
 }
 
 /* Where a page begins. @return whether there is such a page; else @p reply says why not */
@@ -227,7 +173,7 @@ static size_t count_within(const json_t *object)
 
 /* The objects of a page, from @p i on; then @p i is where the next one begins. @return NULL: memory is short */
 static json_t *make_page(const struct model *m, const struct object_path *path,
-                         const struct filter *filter, uint64_t limit, size_t *i)
+                         const struct list_filter *filter, uint64_t limit, size_t *i)
 {
 	size_t n = object_count(m, path), n_within = 0;
 	json_t *items = json_array();
@@ -235,7 +181,7 @@ static json_t *make_page(const struct model *m, const struct object_path *path,
 	for (; items && *i < n && json_array_size(items) < limit && n_within < WITHIN_MOST; ++*i) {
 		json_t *object = object_json_at(m, path, *i);
 
-		if (object && !fits_filter(filter, object)) {
+		if (object && !list_filter_fits(filter, object)) {
 			json_decref(object);
 			continue;
 		}
@@ -252,7 +198,7 @@ static void answer_page(const struct http_request *r, const struct model *m,
                         const struct object_path *path, struct http_reply *reply)
 {
 	char next[CURSOR_DIGITS + 24];
-	struct filter filter;
+	struct list_filter filter;
 	uint64_t limit;
 	size_t at;
 

@@ -260,35 +260,33 @@ static enum command_outcome run_guarded(struct guarded_command *g, struct comman
 	return outcome;
 }
 
-void handle_command(struct core *core, struct http_request *r, struct http_reply *reply)
+bool handle_command_run(struct core *core, const struct http_request *r, const struct command *c,
+                        int64_t now_ms, struct http_reply *reply)
 {
 	struct command_result *result = MEMORY_NEW(struct command_result);
 	struct guard_facts *observed = MEMORY_NEW(struct guard_facts);
-	int64_t now_ms = clock_believed_ms();
-	struct command c;
 	struct observe_pages pages;
 
-	if (!read_command(r, &c, reply, now_ms) || !handle_may_command(core, reply) ||
-	    !open_observed(core, &c, observed, reply)) {
+	if (!handle_may_command(core, reply) || !open_observed(core, c, observed, reply)) {
 		free(observed);
 		free(result);
-		return;
+		return false;
 	}
 	observe_open(core->dirs.run, &pages);
 	core_lock(core);
-	struct guarded_command g = { core, r, &c, &pages, observed, now_ms, NULL };
+	struct guarded_command g = { core, r, c, &pages, observed, now_ms, NULL };
 	enum command_outcome outcome = run_guarded(&g, result);
 	if (outcome == COMMAND_OK) {
 		observer_note_nodes(core);
 		if (result->override.target == MODEL_TARGET_NODE)
 			result->override.left = observer_node_left(core, result->override.name);
-		reply->json = command_to_json(core->intent, &c, result, NULL, now_ms);
-		add_waiting(core, &c, result, pages.effect_fresh ? pages.effect : NULL, now_ms,
+		reply->json = command_to_json(core->intent, c, result, NULL, now_ms);
+		add_waiting(core, c, result, pages.effect_fresh ? pages.effect : NULL, now_ms,
 		            reply->json);
-		reply->status = result->created && !c.dry_run ? 201 : 200;
+		reply->status = result->created && !c->dry_run ? 201 : 200;
 		override_etag(&result->override, reply->etag);
 	} else if (outcome == COMMAND_OVER) {
-		reply->json = nothing_to_end_to_json(&c, result);
+		reply->json = nothing_to_end_to_json(c, result);
 		reply->status = 200;
 	} else {
 		set_command_problem(result, outcome, reply);
@@ -300,6 +298,15 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 	guard_facts_close(observed);
 	free(observed);
 	free(result);
-	if (outcome == COMMAND_OK && !c.dry_run)
+	return outcome == COMMAND_OK || outcome == COMMAND_OVER;
+}
+
+void handle_command(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	int64_t now_ms = clock_believed_ms();
+	struct command c;
+
+	if (read_command(r, &c, reply, now_ms) && handle_command_run(core, r, &c, now_ms, reply) &&
+	    reply->etag[0] && !c.dry_run)
 		handle_wait(core, r, reply);
 }

@@ -23,6 +23,7 @@
 #include "mgmt/peers/exchange.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/sync/inforce_judge.h"
+#include "mgmt/sync/member_writes.h"
 #include "mgmt/api/listen.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/status/observer.h"
@@ -323,6 +324,8 @@ static int open_core(struct core *core, struct pending_clock *clock)
 	options.shares = store_conf_is_there(core->dirs.conf);
 	err = intent_open(&options, clock_believed_ms(), &core->intent);
 	pending_clock_read(clock);
+	if (!err)
+		err = member_writes_open(core);
 	if (!err) /* before operations are read from what it had */
 		intent_run_deadline(core->intent, clock, clock_believed_ms());
 	if (!err)
@@ -407,6 +410,7 @@ void mgmt_process_close(struct mgmt_process *p)
 	observer_stop(&p->core);
 	ctl_close(p->ctl);
 	timekeep_close(&p->core);
+	member_writes_close(&p->core);
 	intent_close(p->core.intent);
 	stats_close(p->core.stats);
 	loop_close(p->loop);

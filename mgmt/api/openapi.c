@@ -434,7 +434,7 @@ enum { READ, BODY, CHANGE, PEER, NOWHERE, KINDS_OF_REQUESTS };
 static unsigned kind_of_request(const struct route *r)
 {
 	return r->role == HTTP_PEER        ? PEER
-	       : route_is_change(r)        ? CHANGE
+	       : route_may_conflict(r)     ? CHANGE
 	       : !strcmp(r->method, "GET") ? READ
 	                                   : BODY;
 }

@@ -23,6 +23,9 @@
 /** Those of an edit, whose body is the object alone. */
 #define ROUTE_EDITS ROUTE_CHANGES " reason author confirm_within pending"
 
+/** Those of changes of members, which are the same however often they come: no key is needed, and nothing is a version. */
+#define ROUTE_MEMBERS "override"
+
 #define OBJECTS_LIMIT_MOST 1000u /**< objects of a page */
 
 /** A route; "{}" in a path stands for one part of it. */
@@ -52,6 +55,11 @@ static inline bool route_is_change(const struct route *route)
 
 	return strcmp(route->method, "GET") != 0 && !strncmp(route->query, ROUTE_CHANGES, n) &&
 	       (route->query[n] == ' ' || route->query[n] == '\0');
+}
+/** Whether a request of the route may be refused as changes are. */
+static inline bool route_may_conflict(const struct route *route)
+{
+	return route_is_change(route) || !strcmp(route->query, ROUTE_MEMBERS);
 }
 /** http_gate: whether there is such a route, the role reaches it, and a change is asked for in JSON. */
 bool route_gate(struct core *core, const struct http_request *request,

@@ -100,7 +100,8 @@ bool operation_is_owned_here(struct core *core, const struct operation *op)
 #define KEPT_MAX    (OPERATIONS_MAX - 16u) /* records that are over, in the store */
 #define REMOVED_MAX 2u                     /* of the older ones, with one that begins */
 /* Parts that one change writes, besides the state: room is left for the owner, what is lost and what is removed; the first has less. */
-#define OBSERVED_MAX (SHARED_CHANGE_MAX - 3u - 2 * REMOVED_MAX)
+#define CHANGE_MAX   16u
+#define OBSERVED_MAX (CHANGE_MAX - 3u - 2 * REMOVED_MAX)
 _Static_assert(OBSERVED_MAX > OPERATION_TARGETS_MAX, "the first change has a record for each site");
 
 /* Whether the copy has @p json as the record @p name, whatever change wrote it. */

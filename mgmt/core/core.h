@@ -39,6 +39,7 @@ struct timekeep;
 struct announce_questions;
 struct shared_run;
 struct operations;
+struct member_writes;
 
 /**
  * Idempotency keys under way: more than there are threads that carry out requests (mgmt/http/serve.c).
@@ -72,6 +73,7 @@ struct core {
 	struct announce_questions *announce_questions;
 	struct state_fetch *state_fetch;
 	struct operations *operations;
+	struct member_writes *member_writes; /**< set before the first thread */
 	/** versions are those of shared intent (mgmt/sync/shared_run.h); set before the first thread, NULL: they are not */
 	struct shared_run *shared;
 	struct followed_state *state;

@@ -101,6 +101,20 @@ static const char *get_text(struct field_reader *f, const char *name, bool requi
 	return NULL;
 }
 
+/* A whole number; a text of digits is none. */
+static struct shown_number get_number(struct field_reader *f, const char *name, bool required)
+{
+	const json_t *value = value_of(f, name, required);
+
+	if (!value)
+		return (struct shown_number){ .known = false };
+	if (!json_is_integer(value) || json_integer_value(value) < 0) {
+		field_error(f, name, "expected a whole number");
+		return (struct shown_number){ .known = false };
+	}
+	return (struct shown_number){ true, (uint64_t)json_integer_value(value) };
+}
+
 static bool get_bool(struct field_reader *f, const char *name)
 {
 	const json_t *value = value_of(f, name, false);
@@ -163,6 +177,8 @@ static void read_row(struct field_reader *f, const struct field *row, char *out)
 		*(const char **)(void *)out = read_text(f, row);
 	else if (row->kind == FIELD_BOOL)
 		*(bool *)out = get_bool(f, row->shown);
+	else if (row->kind == FIELD_KNOWN)
+		*(struct shown_number *)(void *)out = get_number(f, row->shown, !row->spare);
 	else if (row->element || row->each)
 		*(const json_t **)(void *)out = get_array(f, row->shown, !row->spare);
 	else

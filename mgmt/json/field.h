@@ -5,7 +5,7 @@
  * field without a row is an error too.
  *
  * Rows of a body (RECORD_ANSWER()): a text is const char *, with .most bytes, .always: it must not be blank. A list is
- * json_t * with .element or .each, an object with .of. What may be missing is .spare, and NULL or false then, as null is.
+ * json_t * with .element or .each, an object with .of, a whole number struct shown_number. What may be missing is .spare, and NULL or false then, as null is.
  *
  * Implemented in mgmt/json/field.c. Any thread, each on a struct field_reader of its own.
  */

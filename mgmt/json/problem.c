@@ -48,6 +48,8 @@ const struct problem problems[] = {
 	{ "nothing-to-accept", "409", CHANGE, "the shared store has all that this node has", NULL },
 	{ "rebuild-runs", "409", CHANGE, "another node makes the shared store at this moment", NULL },
 	{ "too-many", "409", CHANGE, "a bound is reached (1,024 overrides)", NULL },
+	{ "in-use", "409", CHANGE, "a member's name or address is another backend's or member's; `detail` names it", NULL },
+	{ "too-fast", "429", CHANGE, "more changes of members than the store takes in 10 s; `Retry-After`", NULL },
 	{ "referenced", "409", CHANGE, "what an edit removes is named elsewhere; `referents` has the paths", "remove what names it first, or let it name another one (weir set)" },
 	{ "shared-include", "409", CHANGE,
 	  "what is to be edited stands in a file that is included twice; `positions`: change the files, and apply them", "its text is used twice: change the files (weir pull, then weir push)" },

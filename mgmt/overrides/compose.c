@@ -23,7 +23,9 @@
 #define EARLIER_MAX 4u
 /* Pools with agents keep more sets while their claims last: members of all sets together. */
 #define MEMBERS_MAX  65536u
-#define INSTANTS_MAX 128u /* past instants that are walked: far more than sets are kept */
+#define INSTANTS_MAX 128u  /* past instants that are walked: far more than sets are kept */
+#define LARGE_POOL   1000u /* members: of so many a set takes a while, and */
+#define LARGE_MAX    24u   /* so many past instants are walked */
 #define SCRATCH_MAX  ((size_t)256 << 20) /* bytes: all sets of a pool, before most of them go */
 
 /* A pool's sets while they are computed, oldest first. */
@@ -63,10 +65,11 @@ static void override_weights(const struct model_pool *pool, const struct overrid
 	}
 }
 
-const struct model_member *compose_members(const struct model_pool *pool,
+const struct model_member *compose_members(const struct member_pool *p,
                                            const struct overrides *overrides, int64_t at_ms,
                                            struct arena *arena, size_t *n_members)
 {
+	const struct model_pool *pool = &p->pool;
 	struct model_member *members =
 	        ARENA_ARRAY(arena, struct model_member, pool->n_backends + 1);
 	int64_t *weights = ARENA_ARRAY(arena, int64_t, pool->n_backends + 1);
@@ -75,7 +78,8 @@ const struct model_member *compose_members(const struct model_pool *pool,
 	if (!members || !weights)
 		return NULL;
 	for (size_t i = 0; i < pool->n_backends; i++)
-		weights[i] = pool->backends[i].weight;
+		weights[i] = p->of && p->of[i] ? member_weight_at(p->of[i], pool->settle_ms, at_ms)
+		                               : (int64_t)pool->backends[i].weight;
 	override_weights(pool, overrides, at_ms, weights);
 	for (size_t i = 0; i < pool->n_backends; i++) {
 		const struct model_backend *b = &pool->backends[i];
@@ -175,15 +179,41 @@ static void append_set(struct member_sets *history, const struct model_set *memb
 	history->items[history->n++] = *member_set;
 }
 
-/* The version in force for member sets at @p at_ms; before all of them, the first. */
-static const struct compose_version *version_at(const struct compose_input *in, int64_t at_ms)
+/* The version in force for member sets at @p at_ms; before all of them, the first. @return its place */
+static size_t version_at(const struct compose_input *in, int64_t at_ms)
 {
-	const struct compose_version *found = &in->versions[0];
+	size_t found = 0;
 
 	for (size_t i = 1; i < in->n_versions; i++)
 		if (in->versions[i].effective_ms <= at_ms)
-			found = &in->versions[i];
+			found = i;
 	return found;
+}
+
+/* A pool while its sets are composed. */
+struct pool_work {
+	const struct compose_input *in;
+	const char *name;
+	/* of each version, with its members; no name: it has no such pool */
+	struct member_pool *pools;
+	struct arena *arena;
+};
+
+static int make_pools(struct pool_work *w)
+{
+	const struct compose_input *in = w->in;
+	int err = 0;
+
+	w->pools = ARENA_ARRAY(w->arena, struct member_pool, in->n_versions + 1);
+	for (size_t i = 0; w->pools && !err && i < in->n_versions; i++) {
+		const struct model_pool *pool = model_pool(in->versions[i].model, w->name);
+
+		w->pools[i] = (struct member_pool){ .of = NULL };
+		if (pool)
+			err = member_pool_make(pool, in->members, in->now_ms, w->arena,
+			                       &w->pools[i]);
+	}
+	return w->pools ? err : -ENOMEM;
 }
 
 static int by_time(const void *a, const void *b)
@@ -201,6 +231,37 @@ static int64_t answers_ms(const struct compose_input *in, const struct override 
 	return model_override_answers_ms(in->versions[in->n_versions - 1].model, &as_model);
 }
 
+/* When a member's weight changes, and when it leaves and is gone. */
+static size_t list_member_instants(const struct compose_input *in, const struct model_pool *pool,
+                                   int64_t *out)
+{
+	size_t first, n_members = in->members ? members_of(in->members, pool->name, &first) : 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_members; i++) {
+		const struct member *m = in->members->items[first + i];
+
+		for (uint32_t k = 0; k < m->n_from; k++)
+			out[n++] = m->from_ms[k];
+		if (m->left_ms) {
+			out[n++] = m->left_ms;
+			out[n++] = member_gone_ms(m, pool->settle_ms);
+		}
+	}
+	return n;
+}
+
+/* Of equal ones one, as thousands of members may come at one instant. They are sorted. */
+static size_t drop_equal(int64_t *times, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!kept || times[kept - 1] != times[i])
+			times[kept++] = times[i];
+	return kept;
+}
+
 /*
  * All instants at which members may change; @p pool NULL: of any pool, and those at which what is
  * asked of a node changes (model_node_drain()), or a site's drain ends, or is complete for so long that no answer
@@ -208,6 +269,8 @@ static int64_t answers_ms(const struct compose_input *in, const struct override 
  */
 static size_t list_instants(const struct compose_input *in, const char *pool, int64_t *out)
 {
+	const struct model *head = in->versions[in->n_versions - 1].model;
+	const struct model_pool *one = pool ? model_pool(head, pool) : NULL;
 	size_t n = 0;
 
 	for (size_t i = 0; i < in->n_versions; i++)
@@ -221,29 +284,35 @@ static size_t list_instants(const struct compose_input *in, const char *pool, in
 		                                                       : o->from_ms;
 		out[n++] = o->until_ms;
 	}
+	for (size_t i = 0; !pool && i < head->n_pools; i++)
+		n += list_member_instants(in, &head->pools[i], out + n);
+	if (one)
+		n += list_member_instants(in, one, out + n);
 	qsort(out, n, sizeof(*out), by_time);
-	return n;
+	return drop_equal(out, n);
 }
 
 static size_t instants_max(const struct compose_input *in)
 {
-	return in->n_versions + 2 * in->overrides->n_items + 1;
+	return in->n_versions + 2 * in->overrides->n_items +
+	       (in->members ? in->members->n * (MEMBER_INSTANTS_MAX + 2) : 0) + 1;
 }
 
 /* Add the pool's members at @p at_ms to @p history, if they differ from the last set. */
-static int compose_instant(const struct compose_input *in, const char *name, int64_t at_ms,
-                           struct arena *arena, struct member_sets *history)
+static int compose_instant(const struct pool_work *w, int64_t at_ms, struct member_sets *history)
 {
-	const struct compose_version *v = version_at(in, at_ms);
-	const struct model_pool *pool = model_pool(v->model, name);
+	const struct compose_input *in = w->in;
+	size_t i = version_at(in, at_ms);
+	const struct compose_version *v = &in->versions[i];
+	const struct member_pool *p = &w->pools[i];
 	struct model_set member_set = { .from_ms = at_ms, .until_ms = MODEL_TIME_NEVER };
 
-	if (!pool) { /* no pool at that time: its sets start with the next version that has it */
+	if (!p->pool.name) { /* no pool at that time: its sets start with the next version that has it */
 		history->n = 0;
 		return 0;
 	}
 	member_set.members =
-	        compose_members(pool, in->overrides, at_ms, arena, &member_set.n_members);
+	        compose_members(p, in->overrides, at_ms, w->arena, &member_set.n_members);
 	if (!member_set.members)
 		return -ENOMEM;
 	if (history->n == 0) { /* a pool starts with its first version: nothing to announce */
@@ -254,7 +323,7 @@ static int compose_instant(const struct compose_input *in, const char *name, int
 	struct model_set *last = &history->items[history->n - 1];
 	if (equals_members(last, member_set.members, member_set.n_members))
 		return 0;
-	last->until_ms = compute_claim_end(last, &member_set, pool, in->overrides);
+	last->until_ms = compute_claim_end(last, &member_set, &p->pool, in->overrides);
 	append_set(history, &member_set);
 	return 0;
 }
@@ -314,35 +383,36 @@ static void trim_sets(const struct model_pool *pool, struct member_sets *history
 	history->n = n;
 }
 
-/* Where in @p times to begin, so that at most INSTANTS_MAX of the past are left. */
-static size_t first_instant(const int64_t *times, size_t n, int64_t now_ms)
+/* Where in @p times to begin, so that at most INSTANTS_MAX of the past are left, or LARGE_MAX. */
+static size_t first_instant(const struct pool_work *w, const int64_t *times, size_t n)
 {
-	size_t past = 0;
+	size_t past = 0, first;
+	size_t n_members = w->in->members ? members_of(w->in->members, w->name, &first) : 0;
+	size_t most = n_members < LARGE_POOL ? INSTANTS_MAX : LARGE_MAX;
 
-	while (past < n && times[past] <= now_ms)
+	while (past < n && times[past] <= w->in->now_ms)
 		past++;
-	return past > INSTANTS_MAX ? past - INSTANTS_MAX : 0;
+	return past > most ? past - most : 0;
 }
 
 /*
  * The walk begins where the seed, or the sets of the document before, end: older versions are not
  * at hand.
  */
-static int compose_pool(const struct compose_input *in, const struct model_pool *pool,
-                        int64_t *times, struct arena *arena, struct member_sets *history)
+static int compose_pool(const struct pool_work *w, int64_t *times, struct member_sets *history)
 {
-	size_t n = list_instants(in, pool->name, times),
-	       first = first_instant(times, n, in->now_ms);
+	const struct compose_input *in = w->in;
+	size_t n = list_instants(in, w->name, times), first = first_instant(w, times, n);
 	int64_t last_ms = INT64_MIN, known_ms = in->versions[0].effective_ms;
 
 	*history = (struct member_sets){ .n = 0 };
-	start_from_seed(in, pool->name, history);
+	start_from_seed(in, w->name, history);
 	if (history->n > 0)
 		last_ms = history->items[history->n - 1].from_ms;
 	if (first > 0 && known_ms < times[first])
 		known_ms = times[first];
 	if (!in->seed)
-		copy_earlier_sets(in, pool->name, known_ms, history);
+		copy_earlier_sets(in, w->name, known_ms, history);
 	if (!in->seed && history->n > 0)
 		last_ms = known_ms - 1;
 	for (size_t i = first; i < n; i++) {
@@ -352,18 +422,17 @@ static int compose_pool(const struct compose_input *in, const struct model_pool 
 		if (times[i] <= last_ms || times[i] > in->now_ms + COMPOSE_AHEAD_MS || announced)
 			continue;
 		last_ms = times[i];
-		int err = compose_instant(in, pool->name, times[i], arena, history);
+		int err = compose_instant(w, times[i], history);
 		if (err)
 			return err;
 	}
 	if (history->n == 0) { /* the head brings the pool within the next two seconds */
-		int err = compose_instant(in, pool->name,
-		                          in->versions[in->n_versions - 1].effective_ms, arena,
-		                          history);
+		int err =
+		        compose_instant(w, in->versions[in->n_versions - 1].effective_ms, history);
 		if (err)
 			return err;
 	}
-	trim_sets(pool, history, in->now_ms);
+	trim_sets(&w->pools[in->n_versions - 1].pool, history, in->now_ms);
 	return 0;
 }
 
@@ -395,18 +464,94 @@ static int keep_sets(const struct member_sets *history, struct arena *arena,
 	return kept ? 0 : -ENOMEM;
 }
 
+/* Give @p pool the backends of the head that are not gone, with names that stay when a member goes. */
+static int keep_backends(const struct member_pool *p, int64_t now_ms, struct arena *arena,
+                         struct model_pool *pool)
+{
+	struct model_backend *kept =
+	        ARENA_ARRAY(arena, struct model_backend, p->pool.n_backends + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; kept && i < p->pool.n_backends; i++) {
+		if (p->of[i] && now_ms >= member_gone_ms(p->of[i], p->pool.settle_ms))
+			continue;
+		kept[n] = p->pool.backends[i];
+		kept[n].pool = pool;
+		if (p->of[i])
+			kept[n].name = arena_strdup(arena, kept[n].name);
+		if (!kept[n++].name)
+			return -ENOMEM;
+	}
+	pool->backends = kept;
+	pool->n_backends = n;
+	return kept ? 0 : -ENOMEM;
+}
+
 /* Compose the sets of @p pool; what does not stay of them is in an arena of its own. */
 static int compose_kept(const struct compose_input *in, int64_t *times, struct arena *arena,
                         struct model_pool *pool)
 {
-	struct arena *scratch = arena_new(SCRATCH_MAX);
+	struct pool_work w = { .in = in, .name = pool->name, .arena = arena_new(SCRATCH_MAX) };
 	struct member_sets history;
-	int err = scratch ? compose_pool(in, pool, times, scratch, &history) : -ENOMEM;
+	int err = w.arena ? make_pools(&w) : -ENOMEM;
 
 	if (!err)
+		err = compose_pool(&w, times, &history);
+	if (!err)
 		err = keep_sets(&history, arena, pool);
-	arena_free(scratch);
+	if (!err && w.pools[in->n_versions - 1].of)
+		err = keep_backends(&w.pools[in->n_versions - 1], in->now_ms, arena, pool);
+	arena_free(w.arena);
 	return err;
+}
+
+/* --- who refers to pools --- */
+
+static const struct model_pool *new_pool(const struct model *head, const struct model *out,
+                                         const struct model_pool *pool)
+{
+	return pool ? &out->pools[pool - head->pools] : NULL;
+}
+
+/* Let services lead to the pools with their members, and names to these services. */
+static int compose_services(const struct model *head, struct arena *arena, struct model *out)
+{
+	struct model_service *services =
+	        ARENA_ARRAY(arena, struct model_service, head->n_services + 1);
+	struct model_dns_name *names =
+	        ARENA_ARRAY(arena, struct model_dns_name, head->n_dns_names + 1);
+
+	if (!services || !names)
+		return -ENOMEM;
+	for (size_t i = 0; i < head->n_services; i++) {
+		struct model_at *at =
+		        ARENA_ARRAY(arena, struct model_at, head->services[i].n_at + 1);
+
+		if (!at)
+			return -ENOMEM;
+		services[i] = head->services[i];
+		for (size_t k = 0; k < services[i].n_at; k++) {
+			at[k] = services[i].at[k];
+			at[k].pool = new_pool(head, out, at[k].pool);
+			at[k].backup = new_pool(head, out, at[k].backup);
+		}
+		services[i].at = at;
+	}
+	for (size_t i = 0; i < head->n_dns_names; i++) {
+		names[i] = head->dns_names[i];
+		names[i].service = &services[names[i].service - head->services];
+	}
+	out->services = services;
+	out->dns_names = names;
+	return 0;
+}
+
+static bool has_registered(const struct model *m)
+{
+	for (size_t i = 0; i < m->n_pools; i++)
+		if (m->pools[i].n_prefixes)
+			return true;
+	return false;
 }
 
 static size_t count_members(const struct model_pool *pools, size_t n)
@@ -474,7 +619,9 @@ static int compose_pools(const struct compose_input *in, struct arena *arena, st
 		return err;
 	drop_oldest_sets(pools, out->n_pools, in->now_ms);
 	out->pools = pools;
-	return 0;
+	return has_registered(out)
+	               ? compose_services(in->versions[in->n_versions - 1].model, arena, out)
+	               : 0;
 }
 
 static int compose_overrides(const struct compose_input *in, struct arena *arena, struct model *out)

@@ -4,8 +4,9 @@
  * Composing the effective document: the configuration, the overrides, and each pool's member sets.
  *
  * Member sets are not stored, they are computed. At any instant a pool's members follow from the
- * version in force then and from the overrides of backends in force then, and all of these carry
- * their instants with them. So a node that was away, or has just started, composes the same sets as
+ * version in force then, from the members that programs have put there (mgmt/overrides/member.h), and from the
+ * overrides of backends in force then, and all of these carry their instants with them. A registered member is a
+ * backend of its pool until it is gone, so that whoever reads documents knows it without further rules. So a node that was away, or has just started, composes the same sets as
  * the others from the same intent. A change takes effect COMPOSE_AHEAD_MS after it was made, and is
  * announced as the next set until then.
  *
@@ -20,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/checked.h"
+#include "mgmt/overrides/member.h"
 #include "mgmt/overrides/override.h"
 #include "weir/model.h"
 
@@ -46,7 +48,8 @@ struct compose_input {
 	 */
 	const struct model *before;
 	const struct overrides *overrides;
-	struct model_meta meta; /**< of the document to be */
+	const struct member_list *members; /**< NULL: none */
+	struct model_meta meta;            /**< of the document to be */
 	int64_t now_ms;
 };
 
@@ -66,10 +69,10 @@ MUST_CHECK int compose_document(const struct compose_input *in, struct arena *ar
 int64_t compose_next_ms(const struct compose_input *in);
 
 /**
- * The members of @p pool (or NULL) at @p at_ms. @return sorted by id, in @p
+ * The members of @p p at @p at_ms. @return sorted by id, in @p
  * arena; NULL when out of memory
  */
-MUST_CHECK const struct model_member *compose_members(const struct model_pool *pool,
+MUST_CHECK const struct model_member *compose_members(const struct member_pool *p,
                                                       const struct overrides *overrides,
                                                       int64_t at_ms, struct arena *arena,
                                                       size_t *n_members);

@@ -527,6 +527,35 @@ static void check_backend(const struct model_pool *pool, const struct override_i
 		        ->unknown = !known;
 }
 
+int guard_check_backends(const struct model_pool *pool, const struct overrides *overrides,
+                         const bool *leaves, size_t n_more, const struct guard_observed *seen,
+                         int64_t now_ms, struct guard_result *result)
+{
+	struct override_index index;
+	size_t left = n_more;
+	int err = override_index_init(&index, overrides);
+
+	result->n_verdicts = 0;
+	result->n_receivers = 0;
+	if (err < 0)
+		return err;
+	for (size_t i = 0; i < pool->n_backends; i++) {
+		const struct model_backend *b = &pool->backends[i];
+
+		left += !leaves[i] && serving_weight(pool, b, seen) &&
+		        !is_target_out(&index, MODEL_TARGET_BACKEND, pool->name, b->name, now_ms);
+	}
+	override_index_fini(&index);
+	if (left)
+		add_verdict(result, GUARD_LAST_BACKEND, true, "pool %s keeps %zu backends",
+		            pool->name, left);
+	else
+		add_verdict(result, GUARD_LAST_BACKEND, false,
+		            "pool %s would have no backend for new flows that is not down",
+		            pool->name);
+	return 0;
+}
+
 /*
  * The drain of a node: routers send its packets to the other nodes that announce the same VIPs.
  *

@@ -146,6 +146,15 @@ struct guard_result {
 MUST_CHECK int guard_check(const struct model *m, const struct overrides *overrides,
                            const struct override *target, const struct guard_observed *seen,
                            int64_t now_ms, struct guard_result *result);
+/**
+ * Judge taking several backends of @p pool out of service together: those that @p leaves says, one for each of its backends.
+ * @param n_more  backends that come at the same time
+ * @return 0 or -ENOMEM
+ */
+MUST_CHECK int guard_check_backends(const struct model_pool *pool,
+                                    const struct overrides *overrides, const bool *leaves,
+                                    size_t n_more, const struct guard_observed *seen,
+                                    int64_t now_ms, struct guard_result *result);
 /** The key of an address of DNS in struct guard_said. */
 uint64_t guard_dns_key(const struct addr *address);
 /** Make room for what is said of @p n keys. @return 0 or -ENOMEM; guard_said_fini() in both cases */

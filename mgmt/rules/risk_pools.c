@@ -57,6 +57,8 @@ uint32_t risk_moved_ppm(const struct model_pool *a, const struct model_pool *b, 
 	struct members before = list_members(a, arena), after = list_members(b, arena);
 	double moved = 0;
 
+	if (before.sorted && after.sorted && !before.n && !after.n) /* programs fill it */
+		return 0;
 	if (!before.sorted || !after.sorted || before.weight <= 0 || after.weight <= 0)
 		return MODEL_PPM_ALL;
 	for (size_t i = 0; i < b->n_backends; i++)
@@ -92,6 +94,26 @@ static void measure_members(struct risk_work *w, const char *subject, const stru
 	risk_note(w, RISK_LOAD_GATHERS, top, subject, "a member's share of the slots grows");
 	risk_note(w, RISK_UNCHECKED_MEMBERS, unchecked, subject,
 	          "new members get slots, and the pool has no check");
+}
+
+static bool has_prefix_of(const struct model_pool *pool, const struct prefix *prefix)
+{
+	for (size_t i = 0; i < pool->n_prefixes; i++)
+		if (pool->prefixes[i].bits <= prefix->bits &&
+		    prefix_overlaps(&pool->prefixes[i], prefix))
+			return true;
+	return false;
+}
+
+static void measure_registration(struct risk_work *w, const char *subject,
+                                 const struct model_pool *a, const struct model_pool *b)
+{
+	char text[ADDR_LONG_TEXT_MAX];
+
+	for (size_t i = 0; i < a->n_prefixes; i++)
+		risk_note(w, RISK_REGISTRATION, !has_prefix_of(b, &a->prefixes[i]), subject,
+		          "registration.prefixes have %s no more",
+		          prefix_text(&a->prefixes[i], text));
 }
 
 static void measure_flows(struct risk_work *w, const char *subject, const struct model_pool *a,
@@ -140,6 +162,7 @@ void risk_measure_pools(struct risk_work *w)
 		if (!b)
 			continue; /* risk_services.c measures the entries that led to it */
 		measure_members(w, subject, a, b);
+		measure_registration(w, subject, a, b);
 		measure_flows(w, subject, a, b);
 		measure_guards(w, subject, a, b);
 	}

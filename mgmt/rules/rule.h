@@ -215,6 +215,7 @@
 	X(RISK_POOL_EXCHANGED, "pool-exchanged", CHANGE, ANY, "connections go to backends that do not know them, and break") \
 	X(RISK_ENCAPSULATION, "encapsulation-changed", CHANGE, ANY, "backends that do not expect these packets drop them") \
 	X(RISK_MEMBERS_LEAVE, "members-leave", CHANGE, SHARE, "the load of these members moves to fewer, or to untried, backends", .limit = 0.5) \
+	X(RISK_REGISTRATION, "registration-narrowed", CHANGE, ANY, "registered backends that fit no prefix any more stop being backends") \
 	X(RISK_LOAD_GATHERS, "load-gathers", CHANGE, TIMES, "one backend gets several times its load", .limit = 2) \
 	X(RISK_OVERRIDE_LOST, "override-lost", CHANGE, ANY, \
 	  "an override goes by the backend's name: what was taken out of service gets traffic again, what was forced up may get none") \

@@ -319,6 +319,36 @@ static int receive_findings(const struct intent *in, const struct model *head,
 	return err || !head ? err : plan_overrides(in, head, c->model, now_ms, &out->plan);
 }
 
+/* A static backend takes nobody's place: the member is to leave first. Where a version comes back it does, and the member is left out. */
+static int check_members(const struct intent *in, const struct model *m, int64_t now_ms,
+                         struct intent_changed *out)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < in->members.n; i++) {
+		const struct member *one = in->members.items[i];
+		const struct model_pool *pool = model_pool(m, one->pool);
+		const struct model_backend *other = NULL;
+		char text[512], field[MODEL_NAME_MAX + 32];
+
+		if (!pool || now_ms >= member_gone_ms(one, pool->settle_ms))
+			continue;
+		enum member_fit fit = member_fits(pool, one->id, &one->address.addr, &other);
+
+		if (fit != MEMBER_NAME_IN_USE && fit != MEMBER_ADDRESS_IN_USE)
+			continue;
+		snprintf(text, sizeof(text),
+		         "backend \"%s\" has the %s of a member that a program registered, \"%s\": "
+		         "take that away first (DELETE /v1/pools/%s/members/%s)",
+		         other ? other->name : one->id, other ? "address" : "name", one->id,
+		         pool->name, one->id);
+		snprintf(field, sizeof(field), "pools/%s/backends", pool->name);
+		model_errors_add(&out->errors, "weir.conf", 0, field, text);
+		err = -EINVAL;
+	}
+	return err;
+}
+
 /* The caller gets errors and plan of a refused change, too. A dry run stores nothing. */
 static int change_to(struct intent *in, const struct intent_change *change,
                      struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
@@ -346,6 +376,8 @@ static int change_to(struct intent *in, const struct intent_change *change,
 	err = receive_findings(in, head ? head->model : NULL, c, now_ms, out);
 	out->changed = !head || strcmp(head->version.digest, c->digest) || is_first_of_store ||
 	               (change->replace && !shared_is_up_to_date(in));
+	if (!err && out->changed && !change->rollback_to && !change->provisional)
+		err = check_members(in, c->model, now_ms, out);
 	if (!err && !out->changed && !is_plan && !shared_is_up_to_date(in))
 		err = -ESTALE; /* the files are in force here, and by the store another version is */
 	if (!err && !out->changed)

@@ -287,6 +287,23 @@ int copy_follow(struct store *s, int64_t revision, const struct shared_record *l
 	return sql_end(s->db, store_noted(s, err));
 }
 
+int copy_follow_each(struct store *s, int64_t revision, const struct shared_record *list, size_t n)
+{
+	int64_t had = 0;
+	int err = sql_begin(s->db);
+
+	if (err)
+		return store_noted(s, err);
+	err = read_revision(s, &had);
+	if (!err && revision <= had)
+		return sql_end(s->db, -ESTALE);
+	for (size_t i = 0; !err && i < n; i++)
+		err = write_record(s, &list[i], list[i].revision);
+	if (!err)
+		err = write_revision(s, revision);
+	return sql_end(s->db, store_noted(s, err));
+}
+
 /* The first list says what was there when this node came; so does one of an older store, such as a restored one. */
 static int write_joined(struct store *s, int64_t revision)
 {

@@ -71,6 +71,13 @@ MUST_CHECK int copy_decide(struct store *s, const struct shared_change *c,
 MUST_CHECK int copy_follow(struct store *s, int64_t revision, const struct shared_record *list,
                            size_t n);
 
+/**
+ * As copy_follow() for several changes at once, in their order: each record has its own revision, and the newest is
+ * @p revision.
+ */
+MUST_CHECK int copy_follow_each(struct store *s, int64_t revision, const struct shared_record *list,
+                                size_t n);
+
 /** Of which store's epoch and of which etcd the copy is; all empty: not known. @return 0 or -errno */
 MUST_CHECK int copy_origin(struct store *s, struct store_origin *out);
 /**

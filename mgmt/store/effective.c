@@ -88,6 +88,7 @@ static void fill_input(struct intent *in, int64_t now_ms, struct compose_input *
 		                         .seed = in->seed,
 		                         .before = in->shared ? &in->shared->model : in->before,
 		                         .overrides = &in->overrides,
+		                         .members = &in->members,
 		                         .now_ms = now_ms };
 	fill_meta(in, now_ms, &input->meta);
 }
@@ -181,6 +182,8 @@ static struct intent_shared *compose_shared(const struct compose_input *input)
 		intent_unshare(s);
 		return NULL;
 	}
+	s->configured = *input->versions[input->n_versions - 1].model;
+	s->configured.meta = s->model.meta;
 	s->arenas[1] = arena_share(input->versions[input->n_versions - 1].model->arena);
 	if (input->seed)
 		s->arenas[2] = arena_share(input->seed->arena);
@@ -197,6 +200,11 @@ struct intent_shared *intent_share(struct intent *in)
 const struct model *intent_shared_model(const struct intent_shared *s)
 {
 	return s ? &s->model : NULL;
+}
+
+const struct model *intent_shared_configured(const struct intent_shared *s)
+{
+	return s ? &s->configured : NULL;
 }
 
 void intent_unshare(struct intent_shared *s)

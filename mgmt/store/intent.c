@@ -395,6 +395,7 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 	}
 	in->document = written_newest_document(options->run_dir);
 	load_state(in, now_ms);
+	member_records_recall(in);
 	intent_follow_ramps(in, now_ms);
 	if (!in->shared)
 		in->is_changed = true;
@@ -411,6 +412,9 @@ void intent_close(struct intent *in)
 		return;
 	if (in->store)
 		journal_flush(in->journal, in->store);
+	(void)!member_records_flush(in); /* else the store has it */
+	member_records_drop(in);
+	members_fini(&in->members);
 	recent_drop(in);
 	model_free(in->seed);
 	model_free(in->before);
@@ -447,6 +451,8 @@ int64_t intent_tick(struct intent *in, int64_t now_ms)
 		intent_stored(in, -EBADMSG, now_ms);
 	if (!in->failing)
 		intent_stored(in, journal_flush(in->journal, in->store), now_ms);
+	if (!in->failing)
+		intent_stored(in, member_records_flush(in), now_ms);
 	intent_follow_ramps(in, now_ms);
 	if (overrides_prune(&in->overrides, in->purge_ms ? in->purge_ms : now_ms) && !in->failing)
 		intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
@@ -472,6 +478,11 @@ const struct model *intent_model(const struct intent *in)
 const struct overrides *intent_overrides(const struct intent *in)
 {
 	return &in->overrides;
+}
+
+const struct member_list *intent_members(const struct intent *in)
+{
+	return &in->members;
 }
 
 const char *intent_node(const struct intent *in)

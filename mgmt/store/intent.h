@@ -29,6 +29,7 @@
 #include "base/checked.h"
 #include "mgmt/files/files.h"
 #include "mgmt/store/journal.h"
+#include "mgmt/overrides/member.h"
 #include "mgmt/overrides/override.h"
 #include "mgmt/rules/plan.h"
 #include "mgmt/files/zones.h"
@@ -119,7 +120,22 @@ const struct model *intent_model(const struct intent *in);
 MUST_CHECK struct intent_shared *intent_share(struct intent *in);
 const struct model *intent_shared_model(const struct intent_shared *s);
 void intent_unshare(struct intent_shared *s);
+/**
+ * The version in force as a model alone, without members that programs put there, with the shared one's number and
+ * digest.
+ */
+const struct model *intent_shared_configured(const struct intent_shared *s);
 const struct overrides *intent_overrides(const struct intent *in);
+/** Members of all pools, as they are known here. Valid until a change. */
+const struct member_list *intent_members(const struct intent *in);
+/**
+ * Write a change of members' records (shared_intent_begin()), where this node decides. @return 0; -EAGAIN: it rests on
+ * what is another now; -EROFS; or the change's own err
+ */
+MUST_CHECK int intent_decide_members(struct intent *in, const struct shared_change *c,
+                                     int64_t now_ms);
+/** A member was heard of at @p heard_ms of the boot clock: its ttl begins again. @return whether that is news */
+bool intent_hear_member(struct intent *in, const char *pool, const char *id, uint64_t heard_ms);
 /** Note of each override of a node how far that node is, as @p left_of says by its name. */
 void intent_note_nodes(struct intent *in,
                        enum override_left (*left_of)(void *arg, const char *node), void *arg);

@@ -35,6 +35,7 @@ struct recent {
 /* A composed model with the arenas of all that it borrows from. */
 struct intent_shared {
 	struct model model;
+	struct model configured; /* the head alone, with the same origin */
 	struct arena *arenas[3];
 	unsigned users;
 };
@@ -84,6 +85,11 @@ struct intent {
 	struct journal *journal;
 
 	struct overrides overrides;
+	struct member_list members;
+	/* of members, that the copy has not yet (member_records.c): all up to this revision; 0: nothing */
+	struct shared_record *unkept;
+	size_t n_unkept, unkept_room;
+	int64_t unkept_revision;
 	int64_t skew_ms;      /* of clocks, as it is known now */
 	int64_t stamp_off_ms; /* of most clocks, where this node's is far ahead of them; else 0 */
 	/* what was not accepted, the newest over the oldest */
@@ -318,5 +324,24 @@ void join_begin(struct intent *in, int64_t now_ms);
 void join_use_own_file(struct intent *in, int64_t now_ms);
 /* Free the own file that was read for joining. */
 void join_end(struct intent *in);
+
+/* Take a record of the store into memory, if it is a member's. */
+void member_records_accept(struct intent *in, const struct shared_record *r);
+/* Forget all members, before all records are taken. */
+void member_records_clear(struct intent *in);
+/* Whether all of @p list are members'. */
+bool member_records_are(const struct shared_record *list, size_t n);
+/*
+ * Take a change of members alone, and let the copy have it later: hundreds a second would be as many writes of the disk. A
+ * node that dies meanwhile gets them from the store again. @return 0 or -ENOMEM
+ */
+int member_records_defer(struct intent *in, int64_t revision, const struct shared_record *list,
+                         size_t n);
+/* Let the copy have what it lacks. @return 0 or -errno */
+int member_records_flush(struct intent *in);
+/* What the copy lacks is in a list that is taken: forget it. */
+void member_records_drop(struct intent *in);
+/* Where the copy was lost: members are what the last document says, until records say more. */
+void member_records_recall(struct intent *in);
 
 #endif

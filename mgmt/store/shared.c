@@ -148,6 +148,19 @@ void shared_change_remove_all(struct shared_change *c, const char *prefix)
 	check_prefix(c, prefix);
 }
 
+bool shared_change_rests_on(const struct shared_change *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_seen; i++)
+		if (!strcmp(c->seen[i].name, name))
+			return true;
+	return false;
+}
+
+bool shared_change_has_room(const struct shared_change *c, size_t n)
+{
+	return c->n_seen + n <= SHARED_CHANGE_MAX && c->n_puts + n <= SHARED_CHANGE_MAX;
+}
+
 void shared_free_texts(struct shared_record *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

@@ -17,6 +17,7 @@
  *   operation/ID       the state of a drain by measurement, with its owner       its owner
  *   observed/ID/...    what was observed of it                                   its owner
  *   owner/ID           its owner; it goes with the lease of that node            its owner
+ *   member/POOL/ID     a backend that a program registered                       who heard the program
  *
  * A change is built piece by piece; what goes wrong meanwhile stays in its `err`, so that one look at the
  * end is enough.
@@ -34,11 +35,12 @@
 #include "base/checked.h"
 #include "record/fields.h"
 
-#define SHARED_NAME_MAX   256u     /**< bytes of a record's name with the NUL */
-#define SHARED_TEXT_MAX   16384u   /**< bytes of a record */
-#define SHARED_CHANGE_MAX 16u      /**< records that a change compares, and that it writes */
-#define SHARED_LEASED_AT  "owner/" /**< the names of records that go with a lease begin so */
-#define SHARED_ID_MAX     65u      /**< bytes of a change's id with the NUL */
+#define SHARED_NAME_MAX 256u   /**< bytes of a record's name with the NUL */
+#define SHARED_TEXT_MAX 16384u /**< bytes of a record */
+#define SHARED_CHANGE_MAX                                                                          \
+	104u /**< records that a change compares, and that it writes: 100 members, and what each rests on */
+#define SHARED_LEASED_AT "owner/" /**< the names of records that go with a lease begin so */
+#define SHARED_ID_MAX    65u      /**< bytes of a change's id with the NUL */
 #define SHARED_NUMBER_END                                                                          \
 	((uint64_t)1 << 53) /**< numbers below it are exact for all who read JSON */
 
@@ -100,6 +102,10 @@ void shared_change_remove(struct shared_change *c, const char *name);
 /** Let it remove all whose names begin with @p prefix, which ends with a slash. */
 void shared_change_remove_all(struct shared_change *c, const char *prefix);
 void shared_change_fini(struct shared_change *c);
+/** Whether it rests on @p name already. */
+bool shared_change_rests_on(const struct shared_change *c, const char *name);
+/** Whether it may rest on @p n more records, and write as many. */
+bool shared_change_has_room(const struct shared_change *c, size_t n);
 /** Free the texts of @p n records; the records are the caller's. */
 void shared_free_texts(struct shared_record *list, size_t n);
 void shared_answer_fini(struct shared_answer *a);

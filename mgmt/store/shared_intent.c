@@ -37,6 +37,7 @@ static int receive_kept(void *arg, const struct shared_record *r)
 	struct pending_clock clock;
 
 	pending_clock_read(&clock);
+	member_records_accept(in, r);
 	return history_receive(in->history, r, &clock);
 }
 
@@ -56,6 +57,7 @@ int shared_load(struct intent *in)
 	if (in->shares && !*store) /* a new one: what is known counts until the store is listed */
 		return 0;
 	history_clear(in->history);
+	member_records_clear(in);
 	in->lacks_records = false;
 	if (!in->shares && *store)
 		return 0;
@@ -166,7 +168,11 @@ static int note_copy(struct intent *in, int err)
 
 int shared_intent_revision(struct intent *in, int64_t *out)
 {
-	return in->store && !in->failing ? note_copy(in, copy_revision(in->store, out)) : -EROFS;
+	int err = in->store && !in->failing ? note_copy(in, copy_revision(in->store, out)) : -EROFS;
+
+	if (!err && in->unkept_revision > *out)
+		*out = in->unkept_revision;
+	return err;
 }
 
 /*
@@ -214,6 +220,8 @@ static int receive_all(struct intent *in, const struct shared_record *list, size
 
 	for (size_t i = 0; !err && i < n; i++)
 		err = history_receive(in->history, &list[i], clock);
+	for (size_t i = 0; i < n; i++)
+		member_records_accept(in, &list[i]);
 	for (size_t i = 0; !err && i < n; i++)
 		keep_staged(in, &list[i]);
 	return err;
@@ -242,6 +250,10 @@ int shared_intent_receive(struct intent *in, int64_t revision, const struct shar
 {
 	int err = in->store && !in->failing ? check_all(list, n) : -EROFS;
 
+	if (!err && member_records_are(list, n))
+		return member_records_defer(in, revision, list, n);
+	if (!err)
+		err = member_records_flush(in);
 	if (!err)
 		err = note_copy(in, copy_follow(in->store, revision, list, n));
 	return err ? err : shared_receive(in, list, n, clock);
@@ -272,7 +284,10 @@ int shared_intent_records(struct intent *in, struct shared_records *out)
 	struct store_origin origin;
 	int err = !l.records                  ? -ENOMEM
 	          : !in->store || in->failing ? -EROFS
-	                                      : copy_revision(in->store, &l.revision);
+	                                      : member_records_flush(in);
+
+	if (!err)
+		err = copy_revision(in->store, &l.revision);
 
 	if (!err)
 		err = copy_origin(in->store, &origin);
@@ -353,6 +368,9 @@ int shared_intent_list(struct intent *in, const struct shared_records *l,
 	}
 	history_join(in->history, joined);
 	history_clear(in->history);
+	member_records_drop(in);
+	member_records_clear(in);
+	in->next_ms = 0; /* members may be gone */
 	return receive_all(in, l->records, l->n, clock);
 }
 

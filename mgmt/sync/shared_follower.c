@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "mgmt/sync/member_writes.h"
 #include "mgmt/sync/operations.h"
 #include "mgmt/store/shared_intent.h"
 #include "mgmt/store/store_claim.h"
@@ -99,6 +100,7 @@ static bool receive_change(void *arg, int64_t revision, const struct shared_reco
 	shared_commands_accept(r->core, list, n, false);
 	int err = shared_intent_receive(r->core->intent, revision, list, n, &clock);
 
+	member_writes_hear(r->core, list, n);
 	operations_follow(r->core);
 	core_changed(r->core);
 	core_unlock(r->core);

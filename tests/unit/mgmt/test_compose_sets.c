@@ -129,7 +129,8 @@ static void kinds_times_and_targets_decide_the_weight(void **state)
 		for (size_t k = 0; k < n_list; k++)
 			list[k] = make_override("b1", rows[i].list[k].kind, rows[i].list[k].from_ms,
 			                        0, rows[i].list[k].until_ms);
-		const struct model_member *m = compose_members(&t.pool, &set, T, arena, &n);
+		const struct model_member *m = compose_members(
+		        &(struct member_pool){ .pool = t.pool }, &set, T, arena, &n);
 		for (size_t k = 0; k < n; k++)
 			if (m[k].id == 101)
 				weight = (int)m[k].weight;
@@ -152,7 +153,8 @@ static void members_are_sorted_and_only_of_their_own_pool(void **state)
 	snprintf(list[0].pool, sizeof(list[0].pool), "q"); /* another pool's b0 */
 	list[1].target = MODEL_TARGET_SITE;                /* a site that is called b1 */
 	make_toy(&t, 10, 20, 0);
-	const struct model_member *m = compose_members(&t.pool, &set, T, arena, &n);
+	const struct model_member *m =
+	        compose_members(&(struct member_pool){ .pool = t.pool }, &set, T, arena, &n);
 	assert_int_equal(n, 3);
 	for (size_t i = 0; i < 3; i++) {
 		assert_int_equal(m[i].id, 100 + i);
@@ -163,7 +165,8 @@ static void members_are_sorted_and_only_of_their_own_pool(void **state)
 	assert_int_equal(m[2].weight, 10);
 	struct arena *small = arena_new(1);
 	t.pool.n_backends = 0;
-	assert_non_null(compose_members(&t.pool, &set, T, arena, &n));
+	assert_non_null(
+	        compose_members(&(struct member_pool){ .pool = t.pool }, &set, T, arena, &n));
 	assert_int_equal(n, 0);
 	arena_free(small);
 }

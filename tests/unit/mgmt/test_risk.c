@@ -52,7 +52,8 @@ static const char base_config[] =
         "      { name = \"b2\"; address = \"10.1.1.12\"; weight = 100; },\n"
         "      { name = \"b3\"; address = \"10.1.1.13\"; weight = 100; } ); },\n"
         "  { name = \"spare\"; site = \"ams\"; mode = \"gue\"; max_backends = 16;\n"
-        "    backends = ( { name = \"s1\"; address = \"10.1.2.11\"; } ); },\n"
+        "    backends = ( { name = \"s1\"; address = \"10.1.2.11\"; } );\n"
+        "    registration = { prefixes = [ \"10.9.0.0/16\" ]; }; },\n"
         "  { name = \"web-fra\"; site = \"fra\"; check = \"web\"; backends = ( { name = \"b1\"; address = \"10.2.1.11\"; } ); } );\n"
         "vips = ( { name = \"shop-ams\"; site = \"ams\"; addresses = [ \"203.0.113.10\", \"2001:db8:1::10\" ]; },\n"
         "  { name = \"shop-fra\"; site = \"fra\"; addresses = [ \"198.51.100.10\" ]; },\n"
@@ -164,6 +165,8 @@ static const struct change changes[] = {
 	  "{ name = \"b3\"; address = \"10.1.1.13\"; }, { name = \"b4\"; address = \"10.1.1.14\"; },"
 	  "{ name = \"b5\"; address = \"10.1.1.15\"; }, { name = \"b6\"; address = \"10.1.1.16\"; }" },
 	{ NULL, "\"b1\"; address = \"10.1.1.11\"", "\"first\"; address = \"10.1.1.11\"" },
+	{ "registration-narrowed", "10.9.0.0/16", "10.9.0.0/17" },
+	{ NULL, "10.9.0.0/16", "10.8.0.0/15" },
 	{ "load-gathers", "\"10.1.1.12\"; weight = 100", "\"10.1.1.12\"; weight = 1000" },
 	{ NULL, "\"10.1.1.12\"; weight = 100", "\"10.1.1.12\"; weight = 150" },
 	{ "unchecked-members", "{ name = \"s1\"; address = \"10.1.2.11\"; }",

@@ -446,7 +446,8 @@ static void what_the_schema_says_of_a_setting_is_its_row(void **state)
 	assert_true(json_has_text(of, "idle_time.description",
 	                          "A flow that is silent for this time has ended. From 1s to 2h."));
 	assert_true(json_lists(json_at(of, "mode.enum"), "gue"));
-	assert_int_equal(json_integer_value(json_at(of, "backends.minItems")), 1);
+	assert_int_equal(
+	        json_integer_value(json_at(of, "registration.properties.prefixes.minItems")), 1);
 	assert_true(json_lists(json_at(of, "backends.items.required"), "name"));
 	assert_true(
 	        json_has_true(json_at(node, "properties.dpdk.properties.hugepages"), "x-restart"));

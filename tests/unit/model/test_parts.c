@@ -182,6 +182,8 @@ static bool size_fits(enum schema_kind kind, size_t size)
 	case KIND_ADDRESS:
 	case KIND_ADDRESSES:
 		return size == sizeof(struct addr);
+	case KIND_PREFIXES:
+		return size == sizeof(struct prefix);
 	case KIND_MACS:
 		return size == sizeof(struct model_mac);
 	case KIND_GROUPS:
@@ -217,6 +219,8 @@ static void each_word_stands_for_its_constant(void **state)
 		{ SCHEMA_POOLS_MODE, MODEL_MODE_IPIP, "ipip" },
 		{ SCHEMA_POOLS_MODE, MODEL_MODE_GUE, "gue" },
 		{ SCHEMA_POOLS_MODE, MODEL_MODE_L2, "l2" },
+		{ SCHEMA_POOLS_REGISTRATION_ON_EXPIRY, MODEL_EXPIRY_KEEP, "keep" },
+		{ SCHEMA_POOLS_REGISTRATION_ON_EXPIRY, MODEL_EXPIRY_DRAIN, "drain" },
 		{ SCHEMA_VIPS_ANNOUNCE_WHEN, MODEL_ANNOUNCE_ANY, "any" },
 		{ SCHEMA_VIPS_ANNOUNCE_WHEN, MODEL_ANNOUNCE_ALL, "all" },
 		{ SCHEMA_SERVICES_PROTOCOL, 0, "tcp" },
@@ -286,7 +290,8 @@ static void each_setting_has_a_member_of_its_kind(void **state)
 	for (enum schema_id i = 0; i < SCHEMA_COUNT; i++) {
 		const struct schema_row *row = &schema()->rows[i];
 		bool lists = row->kind == KIND_GROUPS || row->kind == KIND_ADDRESSES ||
-		             row->kind == KIND_MACS || row->kind == KIND_REFERENCES;
+		             row->kind == KIND_PREFIXES || row->kind == KIND_MACS ||
+		             row->kind == KIND_REFERENCES;
 
 		print_message("  %s\n", model_schema[i].path);
 		if (row->member.size) {

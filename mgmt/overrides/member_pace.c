@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/overrides/member_pace.h"
+
+void member_pace_hear(struct member_pace *p, uint64_t node, uint64_t now_ms)
+{
+	struct member_pace_writer *at = &p->writers[0];
+
+	for (size_t i = 0; i < MEMBER_PACE_NODES; i++) {
+		struct member_pace_writer *w = &p->writers[i];
+
+		if (w->node == node) {
+			at = w;
+			break;
+		}
+		if (w->at_ms < at->at_ms)
+			at = w;
+	}
+	*at = (struct member_pace_writer){ node, now_ms };
+}
+
+static uint32_t share_of(const struct member_pace *p, uint64_t now_ms)
+{
+	uint32_t n = 1;
+
+	for (size_t i = 0; i < MEMBER_PACE_NODES; i++)
+		n += p->writers[i].node && now_ms - p->writers[i].at_ms < MEMBER_PACE_HEARD_MS;
+	return MEMBER_PACE_PER_S / n;
+}
+
+static void refill_tokens(struct member_pace *p, uint64_t now_ms)
+{
+	uint64_t back = (now_ms - p->at_ms) * share_of(p, now_ms);
+
+	p->used_milli = back < p->used_milli ? p->used_milli - back : 0;
+	p->at_ms = now_ms;
+}
+
+size_t member_pace_allows(struct member_pace *p, uint64_t now_ms)
+{
+	refill_tokens(p, now_ms);
+	uint64_t most = (uint64_t)MEMBER_PACE_BURST * 1000;
+
+	return p->used_milli < most ? (size_t)((most - p->used_milli) / 1000) : 0;
+}
+
+void member_pace_spend(struct member_pace *p, size_t n, uint64_t now_ms)
+{
+	refill_tokens(p, now_ms);
+	p->used_milli += (uint64_t)n * 1000;
+}
+
+uint64_t member_pace_wait_ms(struct member_pace *p, size_t before, size_t n, uint64_t now_ms)
+{
+	size_t free = member_pace_allows(p, now_ms), all = before + n;
+
+	return all <= free ? 0 : (uint64_t)(all - free) * 1000 / share_of(p, now_ms);
+}

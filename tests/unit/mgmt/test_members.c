@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Members that programs register: their instants and sets, what is refused, and the pace at which they are written. */
+#include "fixture.h"
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "mgmt/overrides/compose.h"
+#include "mgmt/overrides/member_entry.h"
+#include "mgmt/overrides/member_pace.h"
+#include "tests/unit/suite.h"
+
+#define SETTLE_MS 10000
+#define T0        ((int64_t)1000000) /* on the grid */
+
+static struct model_backend own_backends[2];
+static struct prefix prefixes[1];
+static struct model_pool pool;
+static struct model model;
+
+static struct addr address_of(const char *text)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(text, &a), 0);
+	return a;
+}
+
+static void make_pool(uint32_t max_backends)
+{
+	assert_int_equal(prefix_parse("10.1.0.0/16", &prefixes[0]), 0);
+	for (size_t i = 0; i < 2; i++) {
+		struct addr a = address_of(i ? "10.1.1.2" : "10.1.1.1");
+
+		own_backends[i] = (struct model_backend){ .name = i ? "b2" : "b1",
+			                                  .address = a,
+			                                  .id = model_backend_id(&a, 0),
+			                                  .weight = 100,
+			                                  .pool = &pool };
+	}
+	pool = (struct model_pool){ .name = "p",
+		                    .settle_ms = SETTLE_MS,
+		                    .max_backends = max_backends,
+		                    .backends = own_backends,
+		                    .n_backends = 2,
+		                    .prefixes = prefixes,
+		                    .n_prefixes = 1 };
+	model = (struct model){ .pools = &pool, .n_pools = 1 };
+}
+
+static void put_member(struct member_list *all, const char *id, const char *address,
+                       int64_t from_ms, uint32_t weight)
+{
+	struct member m = { .since_ms = from_ms, .revision = 7 };
+
+	snprintf(m.pool, sizeof(m.pool), "p");
+	snprintf(m.id, sizeof(m.id), "%s", id);
+	m.address = (struct prefix){ .addr = address_of(address), .bits = 32 };
+	member_set_weight(&m, weight, from_ms);
+	assert_int_equal(members_put(all, &m), 0);
+}
+
+static struct member *member_of(struct member_list *all, const char *id)
+{
+	return (struct member *)(uintptr_t)members_find(all, "p", id);
+}
+
+static const struct model_pool *compose_at(const struct member_list *all, int64_t now_ms,
+                                           struct arena *arena)
+{
+	static struct model out;
+	static const struct overrides none;
+	const struct compose_version v = { &model, T0 - 100000, T0 - 100000 };
+	const struct compose_input in = { .versions = &v,
+		                          .n_versions = 1,
+		                          .overrides = &none,
+		                          .members = all,
+		                          .now_ms = now_ms };
+
+	assert_int_equal(compose_document(&in, arena, &out), 0);
+	return &out.pools[0];
+}
+
+static uint32_t weight_in_set(const struct model_set *s, const char *address)
+{
+	struct addr a = address_of(address);
+
+	for (size_t i = 0; i < s->n_members; i++)
+		if (addr_equal(&s->members[i].address, &a))
+			return s->members[i].weight;
+	return UINT32_MAX;
+}
+
+static void instants_lie_on_a_grid_two_seconds_ahead(void **state)
+{
+	(void)state;
+	assert_int_equal(member_instant_ms(T0, 2000), T0 + 2000);
+	assert_int_equal(member_instant_ms(T0 + 1, 2000), T0 + 2500);
+	assert_int_equal(member_instant_ms(T0 + 499, 2000), T0 + 2500);
+	assert_int_equal(member_instant_ms(T0 + 500, 2000), T0 + 2500);
+}
+
+static void a_member_has_its_weights_by_their_instants(void **state)
+{
+	struct member m = { .since_ms = T0 };
+
+	(void)state;
+	for (uint32_t i = 0; i < 6; i++)
+		member_set_weight(&m, i + 1, T0 + 1000 * (int64_t)i);
+	assert_int_equal(m.n_from, MEMBER_INSTANTS_MAX);
+	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 - 1), -1);
+	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0), 3); /* the first that is known */
+	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 3999), 4);
+	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 9000), 6);
+	member_set_weight(&m, 9, T0 + 5000); /* in the same half second */
+	assert_int_equal(m.n_from, MEMBER_INSTANTS_MAX);
+	assert_int_equal(member_weight(&m), 9);
+	member_leave(&m, T0 + 6000);
+	assert_int_equal(member_weight(&m), 0);
+	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 5999), 9);
+	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 6000), 0);
+	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 6000 + SETTLE_MS), -1);
+	member_stay(&m, 5, T0 + 8000);
+	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 7000), 0);
+	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 8000), 5);
+}
+
+static void a_member_is_a_backend_and_in_the_sets(void **state)
+{
+	struct arena *arena = arena_new(1 << 24);
+	struct member_list all = { 0 };
+	const struct model_pool *p;
+
+	(void)state;
+	make_pool(10);
+	put_member(&all, "a1", "10.1.2.1", T0, 50);
+	p = compose_at(&all, T0 - 1000, arena);
+	assert_int_equal(p->n_backends, 3);
+	assert_string_equal(p->backends[0].name, "a1");
+	assert_true(p->backends[0].registered);
+	assert_false(p->backends[1].registered);
+	assert_ptr_equal(p->backends[0].pool, p);
+	assert_int_equal(p->n_member_sets, 2);
+	assert_int_equal(weight_in_set(&p->member_sets[0], "10.1.2.1"), UINT32_MAX);
+	assert_int_equal(p->member_sets[1].from_ms, T0);
+	assert_int_equal(weight_in_set(&p->member_sets[1], "10.1.2.1"), 50);
+	member_leave(member_of(&all, "a1"), T0 + 5000);
+	p = compose_at(&all, T0 + 5000, arena);
+	assert_int_equal(p->n_backends, 3);
+	assert_int_equal(p->backends[0].weight, 0);
+	assert_int_equal(weight_in_set(&p->member_sets[p->n_member_sets - 1], "10.1.2.1"), 0);
+	p = compose_at(&all, T0 + 5000 + SETTLE_MS, arena);
+	assert_int_equal(p->n_backends, 2);
+	assert_int_equal(weight_in_set(&p->member_sets[p->n_member_sets - 1], "10.1.2.1"),
+	                 UINT32_MAX);
+	members_fini(&all);
+	arena_free(arena);
+}
+
+/* What came within half a second is one set. */
+static void many_changes_are_few_sets(void **state)
+{
+	struct arena *arena = arena_new(1 << 26);
+	struct member_list all = { 0 };
+	const struct model_pool *p;
+
+	(void)state;
+	make_pool(1000);
+	for (unsigned i = 0; i < 600; i++) {
+		char id[16], address[32];
+
+		snprintf(id, sizeof(id), "m%u", i);
+		snprintf(address, sizeof(address), "10.1.%u.%u", 10 + i / 200, i % 200 + 1);
+		put_member(&all, id, address, member_instant_ms(T0 - 2000 + 5 * (int64_t)i, 2000),
+		           100);
+	}
+	p = compose_at(&all, T0 + 10000, arena);
+	assert_int_equal(p->n_backends, 602);
+	assert_in_range(p->n_member_sets, 2, 5);
+	assert_int_equal(p->member_sets[p->n_member_sets - 1].n_members, 602);
+	members_fini(&all);
+	arena_free(arena);
+}
+
+static void what_does_not_fit_is_left_out_the_same_everywhere(void **state)
+{
+	struct arena *arena = arena_new(1 << 24);
+	struct member_list all = { 0 };
+	const struct model_pool *p;
+
+	(void)state;
+	make_pool(4);
+	put_member(&all, "z-first", "10.1.2.1", T0 - 5000, 1);
+	put_member(&all, "y-twice", "10.1.2.1", T0 - 4000, 1); /* the address of one before it */
+	put_member(&all, "b1", "10.1.2.3", T0 - 4000, 1);      /* the name of a backend */
+	put_member(&all, "own", "10.1.1.2", T0 - 4000, 1);     /* the address of one */
+	put_member(&all, "outside", "10.2.0.1", T0 - 4000, 1);
+	put_member(&all, "second", "10.1.2.4", T0 - 3000, 1);
+	put_member(&all, "a-third", "10.1.2.5", T0 - 2000, 1); /* too many */
+	p = compose_at(&all, T0, arena);
+	assert_int_equal(p->n_backends, 4);
+	assert_string_equal(p->backends[2].name, "second");
+	assert_string_equal(p->backends[3].name, "z-first");
+	assert_int_equal(p->member_sets[p->n_member_sets - 1].n_members, 4);
+	members_fini(&all);
+	arena_free(arena);
+}
+
+static struct member_entry make_entry(const char *id, const char *address, uint32_t weight)
+{
+	struct member_entry e = { .leaves = !address, .weight = weight };
+
+	snprintf(e.id, sizeof(e.id), "%s", id);
+	if (address)
+		e.address = address_of(address);
+	return e;
+}
+
+static int judge_entries(const struct member_list *all, struct member_entry *list, size_t n,
+                         struct member_refused *refused)
+{
+	const struct member_judging by = { .pool = &pool,
+		                           .members = all,
+		                           .now_ms = T0,
+		                           .at_ms = T0 + 2000,
+		                           .principal = "token:sync" };
+
+	*refused = (struct member_refused){ .i = 0 };
+	return member_entries_judge(&by, list, n, refused);
+}
+
+static void each_entry_has_its_outcome(void **state)
+{
+	struct member_list all = { 0 };
+	struct member_refused refused;
+	struct member_entry list[] = {
+		make_entry("new", "10.1.3.1", 5),   make_entry("same", "10.1.2.1", 50),
+		make_entry("other", "10.1.2.2", 7), make_entry("goes", NULL, 0),
+		make_entry("nobody", NULL, 0),      make_entry("back", "10.1.2.4", 9),
+		make_entry("heir", "10.1.2.5", 3),
+	};
+	static const enum member_outcome outcomes[] = { MEMBER_JOINS,   MEMBER_RENEWED,
+		                                        MEMBER_CHANGES, MEMBER_LEAVES,
+		                                        MEMBER_ABSENT,  MEMBER_JOINS,
+		                                        MEMBER_JOINS };
+
+	(void)state;
+	make_pool(20);
+	put_member(&all, "same", "10.1.2.1", T0 - 5000, 50);
+	put_member(&all, "other", "10.1.2.2", T0 - 5000, 50);
+	put_member(&all, "goes", "10.1.2.3", T0 - 5000, 50);
+	put_member(&all, "back", "10.1.2.4", T0 - 5000, 50);
+	put_member(&all, "left", "10.1.2.5", T0 - 5000, 50);
+	member_leave(member_of(&all, "back"), T0 - 1000);
+	member_leave(member_of(&all, "left"), T0 - 1000);
+	assert_int_equal(judge_entries(&all, list, 7, &refused), 0);
+	for (size_t i = 0; i < 7; i++) {
+		assert_int_equal(list[i].outcome, outcomes[i]);
+		assert_int_equal(list[i].writes, i != 1 && i != 4);
+	}
+	assert_int_equal(list[2].member.revision, 7);
+	assert_int_equal(member_weight_at(&list[2].member, SETTLE_MS, T0 + 1999), 50);
+	assert_int_equal(member_weight_at(&list[2].member, SETTLE_MS, T0 + 2000), 7);
+	assert_int_equal(list[3].member.left_ms, T0 + 2000);
+	assert_int_equal(list[5].member.left_ms, 0);
+	assert_int_equal(member_weight_at(&list[5].member, SETTLE_MS, T0), 0);
+	assert_string_equal(list[6].replaced, "left");
+	assert_int_equal(list[6].replaced_revision, 7);
+	assert_int_equal(member_weight_at(&list[6].member, SETTLE_MS, T0 - 2000), 50);
+	assert_int_equal(member_weight_at(&list[6].member, SETTLE_MS, T0), 0);
+	assert_int_equal(member_weight_at(&list[6].member, SETTLE_MS, T0 + 2000), 3);
+	members_fini(&all);
+}
+
+static void each_refusal_names_its_entry(void **state)
+{
+	static const struct {
+		const char *id, *address;
+		enum member_refusal reason;
+		const char *text;
+	} cases[] = {
+		{ "x", "10.2.0.1", MEMBER_IS_INVALID, "10.2.0.1 is none of registration.prefixes" },
+		{ "b1", "10.1.2.9", MEMBER_IS_IN_USE, "has a backend b1" },
+		{ "x", "10.1.1.2", MEMBER_IS_IN_USE, "backend b2" },
+		{ "x", "10.1.2.1", MEMBER_IS_IN_USE, "member a" },
+		{ "a", "10.1.2.9", MEMBER_IS_IN_USE, "has the address 10.1.2.1" },
+		{ "ok", "10.1.2.9", MEMBER_IS_TWICE, "ok is given twice" },
+		{ "x", "10.1.2.8", MEMBER_IS_TWICE, "also the address of ok" },
+		{ "x", "10.1.2.9", MEMBER_IS_TOO_MUCH, "max_backends 4" },
+	};
+	struct member_list all = { 0 };
+	struct member_refused refused;
+
+	(void)state;
+	make_pool(4);
+	put_member(&all, "a", "10.1.2.1", T0 - 5000, 50);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct member_entry list[] = { make_entry("ok", "10.1.2.8", 1),
+			                       make_entry(cases[i].id, cases[i].address, 1) };
+
+		print_message("  %s\n", cases[i].text);
+		assert_int_equal(judge_entries(&all, list, 2, &refused), -EINVAL);
+		assert_int_equal(refused.reason, cases[i].reason);
+		assert_int_equal(refused.i, 1);
+		assert_non_null(strstr(refused.text, cases[i].text));
+	}
+	members_fini(&all);
+}
+
+static void the_last_backend_is_guarded_over_all_entries(void **state)
+{
+	const struct guard_observed nothing = { .health = NULL };
+	static const struct overrides none;
+	struct guard_result r = { .n_verdicts = 0 };
+	struct model_backend backends[2];
+	struct member_entry list[] = { make_entry("b1", NULL, 0), make_entry("b2", "10.1.1.2", 0),
+		                       make_entry("new", "10.1.3.1", 5) };
+
+	(void)state;
+	make_pool(10);
+	memcpy(backends, own_backends, sizeof(backends));
+	backends[0].registered = backends[1].registered = true;
+	pool.backends = backends;
+	assert_int_equal(member_entries_guard(&pool, &none, list, 1, &nothing, T0, &r), 0);
+	assert_true(r.n_verdicts == 1 && r.verdicts[0].ok);
+	assert_int_equal(member_entries_guard(&pool, &none, list, 2, &nothing, T0, &r), 0);
+	assert_true(r.n_verdicts == 1 && !r.verdicts[0].ok);
+	assert_int_equal(member_entries_guard(&pool, &none, list, 3, &nothing, T0, &r), 0);
+	assert_true(r.n_verdicts == 1 && r.verdicts[0].ok);
+	assert_int_equal(member_entries_guard(&pool, &none, list + 2, 1, &nothing, T0, &r), 0);
+	assert_int_equal(r.n_verdicts, 0); /* nothing goes */
+}
+
+static void the_longest_record_fits(void **state)
+{
+	struct member m = { .ttl_s = MEMBER_TTL_MOST_S, .since_ms = 1, .left_ms = T0 * 1700000 };
+	char name[MODEL_NAME_MAX * 2 + 16];
+	struct member back;
+
+	(void)state;
+	memset(m.pool, 'p', sizeof(m.pool) - 1);
+	memset(m.id, 'i', sizeof(m.id) - 1);
+	m.address.addr = address_of("2001:db8:1111:2222:3333:4444:5555:6666");
+	m.address.bits = 128;
+	for (uint32_t i = 0; i < 4; i++)
+		member_set_weight(&m, MEMBER_WEIGHT_MAX, T0 * 1700000 + i);
+	memset(m.labels, 'l', sizeof(m.labels) - 1);
+	memset(m.principal, 'p', sizeof(m.principal) - 1);
+	char *text = record_to_text(&member_record, &m);
+	assert_non_null(text);
+	/* with the id of the change that wrote it */
+	assert_true(strlen(text) + strlen(",\"change\":\"\"") + 33 <= MEMBER_RECORD_MAX);
+	member_record_name(m.pool, m.id, name, sizeof(name));
+	assert_true(member_read(name, text, 5, &back));
+	assert_string_equal(back.id, m.id);
+	assert_int_equal(back.from_ms[3], m.from_ms[3]);
+	assert_int_equal(back.revision, 5);
+	assert_false(member_read("member/p", text, 5, &back));
+	assert_false(member_read("member/p/-x", text, 5, &back));
+	assert_false(member_read(name, "{}", 5, &back));
+	free(text);
+}
+
+static void nodes_share_256_records_a_second(void **state)
+{
+	struct member_pace p = { .used_milli = 0 };
+	uint64_t now_ms = 1000000;
+	size_t written = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++, now_ms += 10) {
+		size_t n = member_pace_allows(&p, now_ms);
+
+		member_pace_spend(&p, n, now_ms);
+		written += n;
+	}
+	assert_in_range(written, 2550, 2670); /* 10 s, and the burst */
+	member_pace_hear(&p, hash_text("b"), now_ms);
+	member_pace_hear(&p, hash_text("c"), now_ms);
+	member_pace_hear(&p, hash_text("c"), now_ms);
+	written = 0;
+	for (unsigned i = 0; i < 500; i++, now_ms += 10) {
+		size_t n = member_pace_allows(&p, now_ms);
+
+		member_pace_spend(&p, n, now_ms);
+		written += n;
+	}
+	assert_in_range(written, 410, 430); /* a third */
+	assert_int_equal(member_pace_wait_ms(&p, 0, 0, now_ms), 0);
+	assert_in_range(member_pace_wait_ms(&p, 85, 850, now_ms), 10000, 11200);
+	now_ms += MEMBER_PACE_HEARD_MS;
+	assert_in_range(member_pace_wait_ms(&p, 256, 100, now_ms), 900,
+	                1100); /* nobody else, and the burst is there */
+}
+
+SUITE(members)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(instants_lie_on_a_grid_two_seconds_ahead),
+		cmocka_unit_test(a_member_has_its_weights_by_their_instants),
+		cmocka_unit_test(a_member_is_a_backend_and_in_the_sets),
+		cmocka_unit_test(many_changes_are_few_sets),
+		cmocka_unit_test(what_does_not_fit_is_left_out_the_same_everywhere),
+		cmocka_unit_test(each_entry_has_its_outcome),
+		cmocka_unit_test(each_refusal_names_its_entry),
+		cmocka_unit_test(the_last_backend_is_guarded_over_all_entries),
+		cmocka_unit_test(the_longest_record_fits),
+		cmocka_unit_test(nodes_share_256_records_a_second),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
