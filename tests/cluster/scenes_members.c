@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Members that programs register: what one node is given is in force at all, while nodes are away, the store is gone, and
+ * after all were killed.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/cluster/scenes.h"
+#include "tests/cluster/sched.h"
+#include "weir/json.h"
+
+#define NODES    3u
+#define MEMBERS  "/v1/pools/web-fra/members"
+#define FORCE_MS 3000u /* from an answer until all have it in force, announced two seconds ahead */
+#define SOON_MS  30000u
+
+/* The cluster's document with registration for pool web-fra. */
+static void apply_registration(struct scene *s)
+{
+	static const char before[] = "{ name = \"web-fra\";";
+	char *text = scene_document(s, 90), *at = strstr(text, before), *whole;
+
+	JUDGE(s, at, "the document has no pool web-fra");
+	if (asprintf(
+	            &whole,
+	            "%.*s%s settle_time = \"5s\"; registration = { prefixes = [ \"10.77.0.0/16\" ]; };%s",
+	            (int)(at - text), text, before, at + strlen(before)) < 0)
+		abort();
+	json_t *body = json_pack("{s:{s:s}, s:s, s:s}", "files", "weir.conf", whole, "reason",
+	                         "a test", "confirm_within", "none");
+	char *asked = json_dumps(body, 0);
+	struct node_answer a = node_ask(s->node[0], &scene_ada, "POST", "/v1/config/apply", asked);
+
+	JUDGE(s, a.status == 201 || a.status == 202, "the apply: %u %s", a.status, a.text);
+	node_answer_fini(&a);
+	json_decref(body);
+	free(asked);
+	free(whole);
+	free(text);
+}
+
+struct member_wanted {
+	const char *address;
+	bool there;
+};
+
+static bool has_member(struct node *n, void *arg)
+{
+	const struct member_wanted *w = arg;
+	char *document = node_state_file(n, "effective.conf"), quoted[64];
+
+	/* a registered backend, not a member of a set that is over */
+	snprintf(quoted, sizeof(quoted), "address = \"%s\"; port = 0; weight = ", w->address);
+	const char *at = document ? strstr(document, quoted) : NULL;
+	bool registered = at && strstr(at, "registered = true") &&
+	                  strstr(at, "registered = true") < strchr(at, '}');
+
+	free(document);
+	return registered == w->there;
+}
+
+static void judge_member(struct scene *s, const char *address, bool there, uint64_t ms,
+                         const char *when)
+{
+	struct member_wanted w = { address, there };
+
+	JUDGE(s, scene_wait_all(s, has_member, &w, ms), "%s: not all nodes have %s%s", when,
+	      there ? "" : "lost ", address);
+}
+
+static struct node_answer ask_member(struct node *n, const char *method, const char *id,
+                                     const char *address)
+{
+	char path[128], body[128] = "";
+
+	snprintf(path, sizeof(path), MEMBERS "/%s", id);
+	if (address)
+		snprintf(body, sizeof(body), "{\"address\": \"%s\", \"ttl\": \"60s\"}", address);
+	return node_ask(n, &scene_bob, method, path, address ? body : NULL);
+}
+
+static void put_well(struct scene *s, struct node *n, const char *id, const char *address)
+{
+	struct node_answer a = ask_member(n, "PUT", id, address);
+
+	JUDGE(s, a.status == 201, "PUT of %s at %s: %u %s", id, node_name(n), a.status,
+	      a.text ? a.text : "");
+	node_answer_fini(&a);
+}
+
+static void cut_all_from_store(struct scene *s, bool is_cut)
+{
+	for (size_t i = 0; i < NODES; i++)
+		for (unsigned m = 0; m < ETCD_NET_MEMBERS; m++)
+			link_cut_both(node_number(s->node[i]), ETCD_NET_FIRST + m, is_cut);
+}
+
+static void kill_and_start(struct scene *s)
+{
+	for (size_t i = 0; i < NODES; i++)
+		node_kill(s->node[i]);
+	for (size_t i = 0; i < NODES; i++)
+		JUDGE(s, node_start(s->node[i]), "%s does not start again", node_name(s->node[i]));
+}
+
+void scenes_shared_members(struct scene *s)
+{
+	scene_begin(s, NODES, true);
+	node_run_ms(8000);
+	apply_registration(s);
+	node_run_ms(5000);
+	put_well(s, scene_any(s), "p1", "10.77.0.1");
+	judge_member(s, "10.77.0.1", true, FORCE_MS, "put");
+
+	struct node *away = s->node[sched_below(NODES)];
+
+	node_kill(away);
+	put_well(s, scene_any(s), "p2", "10.77.0.2");
+	node_run_ms(sched_below(10000));
+	JUDGE(s, node_start(away), "%s does not start again", node_name(away));
+	judge_member(s, "10.77.0.2", true, SOON_MS, "put while one was away");
+
+	struct node_answer a = ask_member(scene_any(s), "PUT", "p3", "10.77.0.2");
+
+	JUDGE(s, a.status == 409, "an address twice: %u %s", a.status, a.text ? a.text : "");
+	node_answer_fini(&a);
+
+	kill_and_start(s);
+	judge_member(s, "10.77.0.1", true, SOON_MS, "after all were killed");
+	judge_member(s, "10.77.0.2", true, SOON_MS, "after all were killed");
+	node_run_ms(8000);
+
+	a = ask_member(scene_any(s), "DELETE", "p1", NULL);
+	JUDGE(s, a.status == 200, "DELETE: %u %s", a.status, a.text ? a.text : "");
+	node_answer_fini(&a);
+	judge_member(s, "10.77.0.1", false, SOON_MS, "taken away");
+	judge_member(s, "10.77.0.2", true, 1000, "beside it");
+	scene_end(s);
+}
+
+void scenes_shared_members_cut(struct scene *s)
+{
+	scene_begin(s, NODES, true);
+	node_run_ms(8000);
+	apply_registration(s);
+	node_run_ms(5000);
+	put_well(s, scene_any(s), "p1", "10.77.0.1");
+	put_well(s, scene_any(s), "p2", "10.77.0.2");
+	judge_member(s, "10.77.0.2", true, FORCE_MS, "put");
+	cut_all_from_store(s, true);
+	node_run_ms(15000);
+
+	struct node *n = scene_any(s);
+	struct node_answer a = ask_member(n, "PUT", "p3", "10.77.0.3");
+
+	JUDGE(s, a.status == 503 && !strcmp(scene_text(a.json, "code"), "store-unavailable"),
+	      "a PUT without the store: %u %s", a.status, a.text ? a.text : "");
+	node_answer_fini(&a);
+	a = ask_member(n, "PUT", "p1", "10.77.0.1");
+	JUDGE(s, a.status == 200, "a renewal without the store: %u %s", a.status,
+	      a.text ? a.text : "");
+	node_answer_fini(&a);
+	a = ask_member(n, "DELETE", "p1", NULL);
+	JUDGE(s, a.status == 200 && !strcmp(scene_text(a.json, "outcome"), "drained"),
+	      "a DELETE without the store: %u %s", a.status, a.text ? a.text : "");
+	node_answer_fini(&a);
+	judge_member(s, "10.77.0.1", true, 1000, "drained without the store");
+	kill_and_start(s);
+	judge_member(s, "10.77.0.2", true, SOON_MS, "after all were killed without the store");
+	cut_all_from_store(s, false);
+	node_run_ms(20000);
+	put_well(s, scene_any(s), "p3", "10.77.0.3");
+	judge_member(s, "10.77.0.3", true, SOON_MS, "with the store again");
+	scene_end(s);
+}
