@@ -77,41 +77,51 @@ int zone_word_ttl(const char *word, uint32_t *out)
 }
 
 /*
- * Numbers in text that ldns would wrap: the word's position behind the type, and the largest
- * value.
+ * Numbers in text that ldns would wrap: how many bits the words behind the type have; 0: the word is
+ * no number; 31: it is a time.
  */
-static const struct number {
+static const struct number_widths {
 	uint16_t type;
-	uint8_t position;
-	uint32_t max;
-} numbers[] = {
-	{ LDNS_RR_TYPE_MX, 0, UINT16_MAX },         { LDNS_RR_TYPE_SRV, 0, UINT16_MAX },
-	{ LDNS_RR_TYPE_SRV, 1, UINT16_MAX },        { LDNS_RR_TYPE_SRV, 2, UINT16_MAX },
-	{ LDNS_RR_TYPE_SOA, 2, UINT32_MAX },        { LDNS_RR_TYPE_SOA, 3, ZONE_TTL_MAX },
-	{ LDNS_RR_TYPE_SOA, 4, ZONE_TTL_MAX },      { LDNS_RR_TYPE_SOA, 5, ZONE_TTL_MAX },
-	{ LDNS_RR_TYPE_SOA, 6, ZONE_TTL_MAX },      { LDNS_RR_TYPE_CAA, 0, UINT8_MAX },
-	{ LDNS_RR_TYPE_DS, 0, UINT16_MAX },         { LDNS_RR_TYPE_DS, 2, UINT8_MAX },
-	{ LDNS_RR_TYPE_CDS, 0, UINT16_MAX },        { LDNS_RR_TYPE_CDS, 2, UINT8_MAX },
-	{ LDNS_RR_TYPE_DNSKEY, 0, UINT16_MAX },     { LDNS_RR_TYPE_DNSKEY, 1, UINT8_MAX },
-	{ LDNS_RR_TYPE_CDNSKEY, 0, UINT16_MAX },    { LDNS_RR_TYPE_CDNSKEY, 1, UINT8_MAX },
-	{ LDNS_RR_TYPE_TLSA, 0, UINT8_MAX },        { LDNS_RR_TYPE_TLSA, 1, UINT8_MAX },
-	{ LDNS_RR_TYPE_TLSA, 2, UINT8_MAX },        { LDNS_RR_TYPE_SMIMEA, 0, UINT8_MAX },
-	{ LDNS_RR_TYPE_SMIMEA, 1, UINT8_MAX },      { LDNS_RR_TYPE_SMIMEA, 2, UINT8_MAX },
-	{ LDNS_RR_TYPE_SSHFP, 0, UINT8_MAX },       { LDNS_RR_TYPE_SSHFP, 1, UINT8_MAX },
-	{ LDNS_RR_TYPE_NAPTR, 0, UINT16_MAX },      { LDNS_RR_TYPE_NAPTR, 1, UINT16_MAX },
-	{ LDNS_RR_TYPE_URI, 0, UINT16_MAX },        { LDNS_RR_TYPE_URI, 1, UINT16_MAX },
-	{ LDNS_RR_TYPE_AFSDB, 0, UINT16_MAX },      { LDNS_RR_TYPE_KX, 0, UINT16_MAX },
-	{ LDNS_RR_TYPE_RT, 0, UINT16_MAX },         { LDNS_RR_TYPE_SVCB, 0, UINT16_MAX },
-	{ LDNS_RR_TYPE_HTTPS, 0, UINT16_MAX },      { LDNS_RR_TYPE_CERT, 1, UINT16_MAX },
-	{ LDNS_RR_TYPE_NSEC3PARAM, 0, UINT8_MAX },  { LDNS_RR_TYPE_NSEC3PARAM, 1, UINT8_MAX },
-	{ LDNS_RR_TYPE_NSEC3PARAM, 2, UINT16_MAX },
+	uint8_t bits[7];
+} widths[] = {
+	{ LDNS_RR_TYPE_MX, { 16 } },
+	{ LDNS_RR_TYPE_SRV, { 16, 16, 16 } },
+	{ LDNS_RR_TYPE_SOA, { 0, 0, 32, 31, 31, 31, 31 } },
+	{ LDNS_RR_TYPE_CAA, { 8 } },
+	{ LDNS_RR_TYPE_DS, { 16, 8, 8 } },
+	{ LDNS_RR_TYPE_CDS, { 16, 8, 8 } },
+	{ LDNS_RR_TYPE_DLV, { 16, 8, 8 } },
+	{ LDNS_RR_TYPE_DNSKEY, { 16, 8, 8 } },
+	{ LDNS_RR_TYPE_CDNSKEY, { 16, 8, 8 } },
+	{ LDNS_RR_TYPE_KEY, { 16, 8, 8 } },
+	{ LDNS_RR_TYPE_SIG, { 0, 8, 8, 32, 0, 0, 16 } },
+	{ LDNS_RR_TYPE_TLSA, { 8, 8, 8 } },
+	{ LDNS_RR_TYPE_SMIMEA, { 8, 8, 8 } },
+	{ LDNS_RR_TYPE_SSHFP, { 8, 8 } },
+	{ LDNS_RR_TYPE_NAPTR, { 16, 16 } },
+	{ LDNS_RR_TYPE_URI, { 16, 16 } },
+	{ LDNS_RR_TYPE_AFSDB, { 16 } },
+	{ LDNS_RR_TYPE_KX, { 16 } },
+	{ LDNS_RR_TYPE_RT, { 16 } },
+	{ LDNS_RR_TYPE_PX, { 16 } },
+	{ LDNS_RR_TYPE_NID, { 16 } },
+	{ LDNS_RR_TYPE_L32, { 16 } },
+	{ LDNS_RR_TYPE_L64, { 16 } },
+	{ LDNS_RR_TYPE_LP, { 16 } },
+	{ LDNS_RR_TYPE_SVCB, { 16 } },
+	{ LDNS_RR_TYPE_HTTPS, { 16 } },
+	{ LDNS_RR_TYPE_CERT, { 16, 16, 8 } },
+	{ LDNS_RR_TYPE_IPSECKEY, { 8, 2, 8 } },
+	{ LDNS_RR_TYPE_CSYNC, { 32, 16 } },
+	{ LDNS_RR_TYPE_ZONEMD, { 32, 8, 8 } },
+	{ LDNS_RR_TYPE_NSEC3PARAM, { 8, 8, 16 } },
 };
 
 static uint32_t find_largest(unsigned type, unsigned position)
 {
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		if (numbers[i].type == type && numbers[i].position == position)
-			return numbers[i].max;
+	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++)
+		if (widths[i].type == type && position < sizeof(widths[i].bits))
+			return (uint32_t)(((uint64_t)1 << widths[i].bits[position]) - 1);
 	return 0;
 }
 
