@@ -17,12 +17,13 @@
 #include "dns/zone/image.h"
 #include "dns/zone/wire.h"
 #include "dns/zone/data.h"
+#include "dns/zone/fields.h"
 #include "dns/zone/text.h"
 #include "dns/zone/words.h"
 
 #define TTL_NONE UINT32_MAX /* over ZONE_TTL_MAX */
 #define COMPOSED_MAX                                                                               \
-	(ZONE_RECORD_TEXT_MAX + 64) /* a record's text with TTL, class and two quotes */
+	(ZONE_RECORD_TEXT_MAX + 64) /* a record's text with TTL, class, and what is added to it */
 
 #define LDNS_ROOM_BYTES 16384u /* what ldns allocates for a record: small pieces, */
 #define LDNS_ROOM_TIMES 16u    /* and some copies of its text */
@@ -191,7 +192,7 @@ static ldns_status read_composed(struct parse *p, ldns_rr **rr)
 /* Whether a record is refused that ldns would accept, or report less well; with a report. */
 static bool is_record_refused(struct parse *p, const struct record_head *head, unsigned type)
 {
-	const char *word;
+	const char *word, *reason;
 	uint32_t max = 0;
 
 	if (type == 0 || type > UINT16_MAX || type == DNS_OPT ||
@@ -201,6 +202,8 @@ static bool is_record_refused(struct parse *p, const struct record_head *head, u
 		REFUSE(p, "%.40s is too large here: at most %u", word, max);
 	else if ((word = zone_words_quoted(head->owner, head->plain, head->data)))
 		REFUSE(p, "%.40s: names and numbers must not be quoted", word);
+	else if ((reason = zone_fields_misread((uint16_t)type, head->data)))
+		REFUSE(p, "%.40s record: %s", head->type, reason);
 	else if (!head->owner && p->owner == BUILD_NONE)
 		REFUSE(p, "no owner: the first record must name one");
 	else if (is_of_signing(type))
@@ -216,12 +219,15 @@ static ldns_rr *parse_record(struct parse *p, const struct record_head *head)
 	unsigned type = ldns_get_rr_type_by_name(head->type);
 	ldns_rr *rr = NULL;
 	ldns_status status;
+	char *data;
 
 	if (is_record_refused(p, head, type))
 		return NULL;
 	snprintf(p->composed, COMPOSED_MAX, "%s 0 IN %s %s", head->owner ? head->owner : "",
 	         head->type, head->data);
-	zone_words_mend(type, p->composed, strlen(p->composed) - strlen(head->data));
+	data = p->composed + strlen(p->composed) - strlen(head->data);
+	zone_fields_complete((uint16_t)type, data);
+	zone_words_mend(type, p->composed, (size_t)(data - p->composed));
 	status = read_composed(p, &rr);
 	if (status == LDNS_STATUS_OK)
 		return rr;

@@ -56,6 +56,8 @@ https HTTPS 0 a
 https2 HTTPS 1 . ipv4hint=192.0.2.9
 uri URI 1 2 "https://x.test/"
 loc LOC 52 22 23 N 4 53 32 E 0m 1m 10m 10m
+loc2 LOC 42 21 54 N 71 W 0
+loc3 LOC 42 21 N 71 6 W -1.5m 25m
 ptr PTR a
 unknown TYPE65280 \# 4 01020304
 null TYPE10 \# 2 0102

@@ -14,6 +14,7 @@
 
 #include "dns/zone/image.h"
 #include "dns/zone/data.h"
+#include "dns/zone/fields.h"
 #include "dns/zone/words.h"
 #include "tests/unit/suite.h"
 
@@ -495,6 +496,72 @@ static void data_that_does_not_fit_its_type_is_refused(void **state)
 	}
 }
 
+/* Of RFC 1876: minutes and seconds may be left out, each for itself; ldns takes the latitude's for both. */
+static void places_are_complete_and_within_their_limits(void **state)
+{
+	static const struct {
+		const char *text, *complete; /* NULL: refused */
+	} cases[] = {
+		{ "52 22 23 N 4 53 32 E 0m 1m 10m 10m", "52 22 23 N 4 53 32 E 0m 1m 10m 10m" },
+		{ "42 21 54 N 71 W 0", "42 21 54 N 71 0 0 W 0" },
+		{ " 42  21 N 71  6 W 0m ", " 42  21 0 N 71  6 0 W 0m " },
+		{ "42 S 71 6 18 E -1.5", "42 0 0 S 71 6 18 E -1.5" },
+		{ "42 S 71 W 0", "42 0 0 S 71 0 0 W 0" },
+		{ "90 0 0.000 N 180 W 0", "90 0 0.000 N 180 0 0 W 0" },
+		{ "0 59 59.999 N 0 E 0", "0 59 59.999 N 0 0 0 E 0" },
+		{ "1 N 1 E -100000m", "1 0 0 N 1 0 0 E -100000m" },
+		{ "1 N 1 E 42849672.95m", "1 0 0 N 1 0 0 E 42849672.95m" },
+		{ "1 N 1 E 1 90000000m 0.05 90000000.00",
+		  "1 0 0 N 1 0 0 E 1 90000000m 0.05 90000000.00" },
+		{ "\\# 16 00", "\\# 16 00" },
+		{ "91 N 1 E 0", NULL },
+		{ "90 0 0.001 N 1 E 0", NULL },
+		{ "1 60 N 1 E 0", NULL },
+		{ "1 2 60 N 1 E 0", NULL },
+		{ "1 N 181 E 0", NULL },
+		{ "1 2 3.1234 N 1 E 0", NULL },
+		{ "1 2.5 N 1 E 0", NULL },
+		{ "1 2 3 4 N 1 E 0", NULL },
+		{ "-1 N 1 E 0", NULL },
+		{ "N 1 E 0", NULL },
+		{ "1 n 1 E 0", NULL },
+		{ "1 NS 1 E 0", NULL },
+		{ "1 E 1 N 0", NULL },
+		{ "1 N 1 E", NULL },
+		{ "1 N", NULL },
+		{ "1", NULL },
+		{ "", NULL },
+		{ "1 N 1 E -100000.01m", NULL },
+		{ "1 N 1 E 42849672.96m", NULL },
+		{ "1 N 1 E 10x", NULL },
+		{ "1 N 1 E 1.234", NULL },
+		{ "1 N 1 E 9999999999999999999999", NULL },
+		{ "1 N 1 E 0 -1", NULL },
+		{ "1 N 1 E 0 1e3m", NULL },
+		{ "1 N 1 E 0 90000000.01", NULL },
+		{ "1 N 1 E 0 1 2 3 4", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[64];
+
+		print_message("  %s\n", cases[i].text);
+		assert_true(!zone_fields_misread(LDNS_RR_TYPE_LOC, cases[i].text) ==
+		            (cases[i].complete != NULL));
+		assert_null(zone_fields_misread(LDNS_RR_TYPE_TXT, cases[i].text));
+		if (!cases[i].complete)
+			continue;
+		memset(text, '!', sizeof(text));
+		strcpy(text, cases[i].text);
+		zone_fields_complete(LDNS_RR_TYPE_TXT, text);
+		assert_string_equal(text, cases[i].text);
+		zone_fields_complete(LDNS_RR_TYPE_LOC, text);
+		assert_string_equal(text, cases[i].complete);
+		assert_int_equal(text[strlen(cases[i].text) + 1 + ZONE_FIELDS_MORE], '!');
+	}
+}
+
 SUITE(zone_words)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +575,7 @@ SUITE(zone_words)
 		cmocka_unit_test(types_are_known_by_their_names),
 		cmocka_unit_test(a_text_is_mended_where_ldns_needs_it),
 		cmocka_unit_test(data_that_does_not_fit_its_type_is_refused),
+		cmocka_unit_test(places_are_complete_and_within_their_limits),
 	};
 
 	return cmocka_run_group_tests_name("zone words", tests, NULL, NULL);
