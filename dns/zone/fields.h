@@ -7,7 +7,6 @@
 #ifndef WEIR_DNS_ZONE_FIELDS_H
 #define WEIR_DNS_ZONE_FIELDS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/checked.h"

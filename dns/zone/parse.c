@@ -202,6 +202,8 @@ static bool is_record_refused(struct parse *p, const struct record_head *head, u
 		REFUSE(p, "%.40s is too large here: at most %u", word, max);
 	else if ((word = zone_words_quoted(head->owner, head->plain, head->data)))
 		REFUSE(p, "%.40s: names and numbers must not be quoted", word);
+	else if (head->owner && strncmp(head->owner, "@.", 2) == 0)
+		REFUSE(p, "%.40s: a name whose first label is @", head->owner);
 	else if ((reason = zone_fields_misread((uint16_t)type, head->data)))
 		REFUSE(p, "%.40s record: %s", head->type, reason);
 	else if (!head->owner && p->owner == BUILD_NONE)

@@ -220,6 +220,9 @@ const char *zone_words_misfit(uint16_t type, const char *text, size_t n_fields, 
 	if ((type == LDNS_RR_TYPE_SVCB || type == LDNS_RR_TYPE_HTTPS) &&
 	    has_key_twice(data, length))
 		return "a key occurs twice";
+	/* ldns takes a type that it does not know for type 0, the first bit behind serial and flags */
+	if (type == LDNS_RR_TYPE_CSYNC && length > 8 && data[6] == 0 && data[8] & 0x80)
+		return "a type is not known";
 	return NULL;
 }
 

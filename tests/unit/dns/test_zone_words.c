@@ -480,6 +480,11 @@ static void data_that_does_not_fit_its_type_is_refused(void **state)
 		{ "SVCB", "1 a. x", 3, 13, "\0\1\1a\0\0\0\0\0\0\0\0\0", TWICE },
 		{ "SVCB", "1 a. x", 3, 13, "\0\1\1a\0\0\0\0\0\0\1\0\0", NULL },
 		{ "TYPE65280", "\\# 0", 0, 0, "", NULL },
+		{ "CSYNC", "1 3 A", 3, 9, "\0\0\0\1\0\3\0\1\x40", NULL },
+		{ "CSYNC", "1 3 A FOO", 3, 9, "\0\0\0\1\0\3\0\1\xc0", "a type is not known" },
+		{ "CSYNC", "1 3 TYPE256", 3, 9, "\0\0\0\1\0\3\1\1\x80", NULL },
+		{ "CSYNC", "\\# 6 000000010003", 2, 6, "\0\0\0\1\0\3",
+		  "the data is too short for its type" },
 		{ "TXT", "1 . x", 3, 15, "\0\1\0\0\3\0\2\0\1\0\3\0\2\0\1", NULL },
 	};
 
@@ -562,6 +567,94 @@ static void places_are_complete_and_within_their_limits(void **state)
 	}
 }
 
+#define HEX    "not pairs of hexadecimal digits"
+#define NUMBER "a number is expected"
+#define DOT    "the gateway's name must end with a dot"
+#define PREFIX "not prefixes as in RFC 3123, such as 1:192.0.2.0/24 !2:2001:db8::/32"
+#define AT     "a name whose first label is @"
+
+/* What ldns takes without an error, and makes something else of. */
+static void text_that_ldns_misreads_is_refused(void **state)
+{
+	static const struct {
+		const char *type, *text, *reason;
+	} cases[] = {
+		{ "DS", "1 13 2 0aF1", NULL },
+		{ "DS", "1 13 2 0a f1", NULL },
+		{ "DS", "1 13 2 0 af1", NULL },
+		{ "DS", "1 13 2 0af", HEX },
+		{ "DS", "1 13 2 0ag1", HEX },
+		{ "DS", "x g 2 0af1", NULL }, /* which ldns refuses */
+		{ "CDS", "1 13 2 0", HEX },
+		{ "DLV", "1 13 2 0", HEX },
+		{ "SSHFP", "1 1 0", HEX },
+		{ "SSHFP", "1 1 00", NULL },
+		{ "TLSA", "3 1 1 0", HEX },
+		{ "SMIMEA", "3 1 1 0", HEX },
+		{ "ZONEMD", "1 1 1 0", HEX },
+		{ "EID", "0", HEX },
+		{ "NIMLOC", "01", NULL },
+		{ "NIMLOC", "0g", HEX },
+		{ "TXT", "g", NULL },
+		{ "TYPE65280", "\\# 1 gg", HEX },
+		{ "TYPE65280", "\\# 1 0", HEX },
+		{ "TYPE65280", " \\# 2 0 102", NULL },
+		{ "TYPE65280", "\\# 0", NULL },
+		{ "A", "\\# 4 c000020g", HEX },
+		{ "IPSECKEY", "10 1 2 192.0.2.1 AQID", NULL },
+		{ "IPSECKEY", "x 1 2 192.0.2.1 AQID", NUMBER },
+		{ "IPSECKEY", "10 1x 2 192.0.2.1 AQID", NUMBER },
+		{ "IPSECKEY", "10 1 x 192.0.2.1 AQID", NUMBER },
+		{ "IPSECKEY", "10 3 2 gate.shop.test. AQID", NULL },
+		{ "IPSECKEY", "10 3 2 . AQID", NULL },
+		{ "IPSECKEY", "10 3 2 gate AQID", DOT },
+		{ "IPSECKEY", "10 3 2 gate\\. AQID", DOT },
+		{ "IPSECKEY", "10 3 2 @ AQID", DOT },
+		{ "IPSECKEY", "10 3 2", NULL },
+		{ "IPSECKEY", "10 0 2 . AQID", NULL },
+		{ "HIP", "2 20 AQID", NULL },
+		{ "HIP", "2x 20 AQID", NUMBER },
+		{ "APL", "", NULL },
+		{ "APL", "1:192.0.2.0/24 !2:2001:db8::/32", NULL },
+		{ "APL", "1:0.0.0.0/0 1:192.0.2.1/32 2:::1/128", NULL },
+		{ "APL", "1:192.0.2.0/33", PREFIX },
+		{ "APL", "1:192.0.2.0/288", PREFIX },
+		{ "APL", "2:2001:db8::/129", PREFIX },
+		{ "APL", "1:192.0.2.0/24x", PREFIX },
+		{ "APL", "1:192.0.2.0/", PREFIX },
+		{ "APL", "1:192.0.2.0 1:10.0.0.0/8", PREFIX },
+		{ "APL", "65537:192.0.2.0/24", PREFIX },
+		{ "APL", "3:00/8", PREFIX },
+		{ "NSAP-PTR", "a.b.", "expected in the form of RFC 3597" },
+		{ "NSAP-PTR", "\\# 3 016100", NULL },
+		{ "MX", "10 @", NULL },
+		{ "MX", "10 a@b", NULL },
+		{ "MX", "10 @.", AT },
+		{ "MX", "10 @.shop.test.", AT },
+		{ "MX", "10 \\@", AT },
+		{ "MX", "10 \\@.a", AT },
+		{ "MX", "10 \\064 ", AT },
+		{ "MX", "10 \\@a", NULL },
+		{ "MX", "10 \\0641", NULL },
+		{ "PTR", "@.", AT },
+		{ "SVCB", "1 @. port=1", AT },
+		{ "NAPTR", "1 2 \"a @.\" \"b\" \"\" @.", AT },
+		{ "NAPTR", "1 2 \"a\" \"b @. c\" \"\" a", NULL },
+		{ "TXT", "@. \\@", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const char *reason = zone_fields_misread(
+		        (uint16_t)ldns_get_rr_type_by_name(cases[i].type), cases[i].text);
+
+		print_message("  %s %s\n", cases[i].type, cases[i].text);
+		assert_true(!reason == !cases[i].reason);
+		if (reason)
+			assert_string_equal(reason, cases[i].reason);
+	}
+}
+
 SUITE(zone_words)
 {
 	const struct CMUnitTest tests[] = {
@@ -576,6 +669,7 @@ SUITE(zone_words)
 		cmocka_unit_test(a_text_is_mended_where_ldns_needs_it),
 		cmocka_unit_test(data_that_does_not_fit_its_type_is_refused),
 		cmocka_unit_test(places_are_complete_and_within_their_limits),
+		cmocka_unit_test(text_that_ldns_misreads_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("zone words", tests, NULL, NULL);
