@@ -3,7 +3,8 @@
  * ldns does not look at the ranges of a LOC's numbers, nor at what stands behind them, and forgets
  * that minutes and seconds may be left out. It takes other letters for hexadecimal digits, fills up
  * half a byte, reads "x" as the number 0, and any name that begins with "@." as the origin. It wraps
- * the numbers of an APL, and does not put the origin behind the gateway of an IPSECKEY.
+ * the numbers of an APL, and does not put the origin behind the gateway of an IPSECKEY. Lists of SVCB it cuts at other commas, and
+ * to a key that is written by its number it applies the rules of the key's name.
  */
 #include "dns/zone/fields.h"
 
@@ -12,6 +13,8 @@
 #include <string.h>
 
 #include <ldns/ldns.h>
+
+#define SVCB_NAMED_MOST 6 /* ldns knows the keys up to this one, ipv6hint */
 
 /* The next word, which ends at a blank outside of quotes. @return false: there is none */
 static bool find_word(const char **at, const char **word, size_t *length)
@@ -220,6 +223,34 @@ static bool has_at_label(uint16_t type, const char *data)
 	return false;
 }
 
+/*
+ * Whether a parameter of SVCB is written in a form that ldns reads in its own way: escapes in lists
+ * (RFC 9460, appendix A.1), and keys that have a name by their number (section 2.1).
+ */
+static bool is_misread_param(const char *word, size_t length)
+{
+	const char *value = memchr(word, '=', length);
+	char *end;
+
+	if (!value)
+		return false;
+	if (strncmp(word, "key", 3) == 0)
+		return strtoul(word + 3, &end, 10) <= SVCB_NAMED_MOST && end == value;
+	return (strncmp(word, "alpn=", 5) == 0 || strncmp(word, "mandatory=", 10) == 0) &&
+	       memchr(word, '\\', length);
+}
+
+static bool has_misread_param(const char *data)
+{
+	const char *word;
+	size_t length;
+
+	while (find_word(&data, &word, &length))
+		if (is_misread_param(word, length))
+			return true;
+	return false;
+}
+
 const char *zone_fields_misread(uint16_t type, const char *data)
 {
 	if (!is_hex_where_it_must(type, data))
@@ -235,6 +266,8 @@ const char *zone_fields_misread(uint16_t type, const char *data)
 		return "not prefixes as in RFC 3123, such as 1:192.0.2.0/24 !2:2001:db8::/32";
 	if (type == LDNS_RR_TYPE_NSAP_PTR)
 		return "expected in the form of RFC 3597";
+	if ((type == LDNS_RR_TYPE_SVCB || type == LDNS_RR_TYPE_HTTPS) && has_misread_param(data))
+		return "keys up to 6 are expected by their names, and no escapes in lists";
 	if (has_at_label(type, data))
 		return "a name whose first label is @";
 	if (type == LDNS_RR_TYPE_LOC && !is_location(data))

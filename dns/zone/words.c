@@ -15,6 +15,9 @@
 #include "dns/zone/image.h"
 #include "dns/zone/wire.h"
 
+/* Keys of SVCB and HTTPS (RFC 9460, section 14.3.2). */
+enum { SVCB_MANDATORY, SVCB_ALPN, SVCB_PORT = 3, SVCB_IPV4HINT, SVCB_IPV6HINT = 6 };
+
 char *zone_word_next(char **text)
 {
 	char *from = *text, *at;
@@ -180,20 +183,70 @@ const char *zone_words_quoted(const char *owner, uint16_t plain, const char *dat
 	return data ? data + 1 : NULL;
 }
 
-/* Whether data of SVCB or HTTPS, which ldns has sorted, has a key twice. */
-static bool has_key_twice(const uint8_t *data, size_t length)
+/* The next parameter of SVCB or HTTPS. @return false: there is none */
+static bool next_param(const uint8_t *data, size_t length, size_t *at, uint16_t *key,
+                       const uint8_t **value, uint16_t *n)
 {
-	size_t at = 2;
+	if (*at == 0) {
+		*at = 2;
+		while (*at < length && data[*at]) /* the target's labels */
+			*at += data[*at] + 1u;
+		(*at)++;
+	}
+	if (*at + 4 > length)
+		return false;
+	*key = wire_load16(data + *at);
+	*n = wire_load16(data + *at + 2);
+	*value = data + *at + 4;
+	*at += 4u + *n;
+	return *at <= length;
+}
+
+static bool has_param(const uint8_t *data, size_t length, uint16_t number)
+{
+	const uint8_t *value;
+	uint16_t key, n;
+
+	for (size_t at = 0; next_param(data, length, &at, &key, &value, &n);)
+		if (key == number)
+			return true;
+	return false;
+}
+
+/* Whether mandatory names other keys that are there, each once (RFC 9460, section 8). */
+static bool are_mandatory(const uint8_t *data, size_t length, const uint8_t *value, uint16_t n)
+{
+	int last = SVCB_MANDATORY;
+
+	for (uint16_t i = 0; i + 1 < n; i = (uint16_t)(i + 2)) {
+		uint16_t key = wire_load16(value + i);
+
+		if (key <= last || !has_param(data, length, key))
+			return false;
+		last = key;
+	}
+	return n > 0 && n % 2 == 0;
+}
+
+/* What is wrong with the parameters of SVCB or HTTPS, which ldns has sorted, or NULL. */
+static const char *find_param_fault(const uint8_t *data, size_t length)
+{
+	const uint8_t *value;
+	uint16_t key, n;
 	int last = -1;
 
-	while (at < length && data[at]) /* the target's labels */
-		at += data[at] + 1u;
-	for (at++; at + 4 <= length; at += 4u + wire_load16(data + at + 2)) {
-		if (wire_load16(data + at) <= last)
-			return true;
-		last = wire_load16(data + at);
+	for (size_t at = 0; next_param(data, length, &at, &key, &value, &n); last = key)
+		if (key <= last)
+			return "a key occurs twice";
+	for (size_t at = 0; next_param(data, length, &at, &key, &value, &n);) {
+		if (key == SVCB_MANDATORY && !are_mandatory(data, length, value, n))
+			return "mandatory must name other keys of the record, each once";
+		if ((key == SVCB_ALPN && n == 0) || (key == SVCB_PORT && n != 2) ||
+		    (key == SVCB_IPV4HINT && (n == 0 || n % 4)) ||
+		    (key == SVCB_IPV6HINT && (n == 0 || n % 16)))
+			return "a key has no value, or one that it cannot have";
 	}
-	return false;
+	return NULL;
 }
 
 /*
@@ -217,9 +270,8 @@ const char *zone_words_misfit(uint16_t type, const char *text, size_t n_fields, 
 		return "the data is too short for its type";
 	if (strncmp(text, "\\# ", 3) == 0 && strtoul(text + 2, NULL, 10) != length)
 		return "the data is longer than its type allows";
-	if ((type == LDNS_RR_TYPE_SVCB || type == LDNS_RR_TYPE_HTTPS) &&
-	    has_key_twice(data, length))
-		return "a key occurs twice";
+	if (type == LDNS_RR_TYPE_SVCB || type == LDNS_RR_TYPE_HTTPS)
+		return find_param_fault(data, length);
 	/* ldns takes a type that it does not know for type 0, the first bit behind serial and flags */
 	if (type == LDNS_RR_TYPE_CSYNC && length > 8 && data[6] == 0 && data[8] & 0x80)
 		return "a type is not known";

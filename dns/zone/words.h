@@ -41,7 +41,7 @@ const char *zone_words_quoted(const char *owner, uint16_t plain, const char *dat
 
 /**
  * Check what ldns made of a record's text. ldns accepts generic data (RFC 3597) of known types that is too short or too
- * long, and a key of SVCB that occurs twice (RFC 9460, section 2.2).
+ * long, a key of SVCB that occurs twice (RFC 9460, section 2.2) or lacks its value (appendix D.3), and unknown types in CSYNC.
  * @param n_fields how many fields ldns read
  * @param data     what it made of them, @p length bytes
  * @return the reason why it is refused, or NULL

@@ -455,9 +455,11 @@ static void a_text_is_mended_where_ldns_needs_it(void **state)
 /* What ldns accepts and its type does not allow. */
 static void data_that_does_not_fit_its_type_is_refused(void **state)
 {
-#define FEW   "the data is too short for its type"
-#define MUCH  "the data is longer than its type allows"
-#define TWICE "a key occurs twice"
+#define FEW    "the data is too short for its type"
+#define MUCH   "the data is longer than its type allows"
+#define TWICE  "a key occurs twice"
+#define LACKS  "a key has no value, or one that it cannot have"
+#define OTHERS "mandatory must name other keys of the record, each once"
 	static const struct {
 		const char *type, *text;
 		size_t n_fields, length;
@@ -473,12 +475,34 @@ static void data_that_does_not_fit_its_type_is_refused(void **state)
 		{ "HTTPS", "1 a", 2, 5, "\0\1\1a\0", NULL },
 		{ "HTTPS", "1 .", 2, 3, "\0\1\0", NULL },
 		{ "HTTPS", "1 . port=1", 3, 9, "\0\1\0\0\3\0\2\0\1", NULL },
-		{ "HTTPS", "1 . x", 3, 15, "\0\1\0\0\3\0\2\0\1\0\4\0\2\0\1", NULL },
+		{ "HTTPS", "1 . x", 3, 15, "\0\1\0\0\3\0\2\0\1\0\7\0\2\0\1", NULL },
 		{ "HTTPS", "1 . x", 3, 15, "\0\1\0\0\3\0\2\0\1\0\3\0\2\0\1", TWICE },
 		{ "SVCB", "1 . x", 3, 15, "\0\1\0\0\3\0\2\0\1\0\3\0\2\0\1", TWICE },
 		{ "SVCB", "1 a.b. x", 3, 15, "\0\1\1a\1b\0\0\3\0\0\0\3\0\0", TWICE },
 		{ "SVCB", "1 a. x", 3, 13, "\0\1\1a\0\0\0\0\0\0\0\0\0", TWICE },
-		{ "SVCB", "1 a. x", 3, 13, "\0\1\1a\0\0\0\0\0\0\1\0\0", NULL },
+		{ "SVCB", "1 a. x", 3, 13, "\0\1\1a\0\0\7\0\0\0\10\0\0", NULL },
+		{ "SVCB", "1 . alpn", 3, 7, "\0\1\0\0\1\0\0", LACKS },
+		{ "SVCB", "1 . alpn=a", 3, 9, "\0\1\0\0\1\0\2\1a", NULL },
+		{ "SVCB", "1 . no-default-alpn", 3, 7, "\0\1\0\0\2\0\0", NULL },
+		{ "SVCB", "1 . port", 3, 7, "\0\1\0\0\3\0\0", LACKS },
+		{ "SVCB", "\\# 8 0001000003000107", 2, 8, "\0\1\0\0\3\0\1\7", LACKS },
+		{ "SVCB", "1 . ipv4hint", 3, 7, "\0\1\0\0\4\0\0", LACKS },
+		{ "SVCB", "1 . ipv4hint", 3, 11, "\0\1\0\0\4\0\4\1\2\3\4", NULL },
+		{ "SVCB", "1 . ipv4hint", 3, 10, "\0\1\0\0\4\0\3\1\2\3", LACKS },
+		{ "SVCB", "1 . ipv6hint", 3, 7, "\0\1\0\0\6\0\0", LACKS },
+		{ "SVCB", "1 . ipv6hint", 3, 11, "\0\1\0\0\6\0\4\1\2\3\4", LACKS },
+		{ "SVCB", "1 . ipv6hint", 3, 23, "\0\1\0\0\6\0\20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1",
+		  NULL },
+		{ "SVCB", "1 . key7", 3, 7, "\0\1\0\0\7\0\0", NULL },
+		{ "SVCB", "1 . mandatory=port port=1", 3, 15, "\0\1\0\0\0\0\2\0\3\0\3\0\2\0\1",
+		  NULL },
+		{ "SVCB", "1 . mandatory", 3, 7, "\0\1\0\0\0\0\0", OTHERS },
+		{ "SVCB", "1 . mandatory=port", 3, 9, "\0\1\0\0\0\0\2\0\3", OTHERS },
+		{ "SVCB", "1 . mandatory=mandatory port=1", 3, 15, "\0\1\0\0\0\0\2\0\0\0\3\0\2\0\1",
+		  OTHERS },
+		{ "SVCB", "1 . mandatory=port,port port=1", 3, 17,
+		  "\0\1\0\0\0\0\4\0\3\0\3\0\3\0\2\0\1", OTHERS },
+		{ "SVCB", "\\# 16 x", 3, 16, "\0\1\0\0\0\0\3\0\3\0\0\3\0\2\0\1", OTHERS },
 		{ "TYPE65280", "\\# 0", 0, 0, "", NULL },
 		{ "CSYNC", "1 3 A", 3, 9, "\0\0\0\1\0\3\0\1\x40", NULL },
 		{ "CSYNC", "1 3 A FOO", 3, 9, "\0\0\0\1\0\3\0\1\xc0", "a type is not known" },
@@ -571,6 +595,7 @@ static void places_are_complete_and_within_their_limits(void **state)
 #define NUMBER "a number is expected"
 #define DOT    "the gateway's name must end with a dot"
 #define PREFIX "not prefixes as in RFC 3123, such as 1:192.0.2.0/24 !2:2001:db8::/32"
+#define NAMES  "keys up to 6 are expected by their names, and no escapes in lists"
 #define AT     "a name whose first label is @"
 
 /* What ldns takes without an error, and makes something else of. */
@@ -638,6 +663,16 @@ static void text_that_ldns_misreads_is_refused(void **state)
 		{ "MX", "10 \\0641", NULL },
 		{ "PTR", "@.", AT },
 		{ "SVCB", "1 @. port=1", AT },
+		{ "SVCB", "1 . alpn=h2,h3 port=1", NULL },
+		{ "SVCB", "1 . alpn=h\\,2", NAMES },
+		{ "SVCB", "1 . alpn=\"f\\\\\\\\oo\\\\,bar,h2\"", NAMES },
+		{ "HTTPS", "1 . mandatory=\\097lpn alpn=h2", NAMES },
+		{ "HTTPS", "1 . key3=\\000\\053", NAMES },
+		{ "HTTPS", "1 . key06=x", NAMES },
+		{ "HTTPS", "1 . key2", NULL },
+		{ "HTTPS", "1 . key7=\\000", NULL },
+		{ "HTTPS", "1 . key65280=a\\,b key667", NULL },
+		{ "TXT", "key3=1 alpn=\\,", NULL },
 		{ "NAPTR", "1 2 \"a @.\" \"b\" \"\" @.", AT },
 		{ "NAPTR", "1 2 \"a\" \"b @. c\" \"\" a", NULL },
 		{ "TXT", "@. \\@", NULL },
