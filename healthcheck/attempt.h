@@ -69,7 +69,8 @@ struct attempt {
 	struct lane *lane;
 	void *headers;
 	unsigned body_bytes;
-	bool has_status; /* HTTP: the last status line was one */
+	bool has_status; /* HTTP: the last status line was one, */
+	bool has_header; /* and its header has ended */
 	int local_errno; /* HTTP: why there is no socket, or nobody watches it; 0: all is well */
 	bool active;
 };

@@ -56,7 +56,7 @@ static bool has_answer(const struct attempt *a)
 
 static enum health_reason reason_of_status(const struct attempt *a, long status)
 {
-	if (!a->has_status)
+	if (!a->has_status || !a->has_header)
 		return HEALTH_REASON_BAD_ANSWER;
 	return status == a->spec->expect ? HEALTH_REASON_OK : HEALTH_REASON_BAD_STATUS;
 }
@@ -300,14 +300,18 @@ static bool is_status_line(const char *line, size_t n)
 
 /*
  * libcurl (7.88) takes "HTTP/" in upper or lower case with anything behind it for a status line. An
- * answer may have several (100 Continue, then 200): the last one decides.
+ * answer may have several (100 Continue, then 200): the last one decides. Nor does libcurl mind a
+ * connection that ends before the blank line behind the header; it gives lines of a trailer, too.
  */
-static size_t check_status_line(char *line, size_t size, size_t n, void *arg)
+static size_t check_header_line(char *line, size_t size, size_t n, void *arg)
 {
 	struct attempt *a = arg;
 
-	if (size * n >= 5 && strncasecmp(line, "HTTP/", 5) == 0)
+	if (size * n >= 5 && strncasecmp(line, "HTTP/", 5) == 0) {
 		a->has_status = is_status_line(line, size * n);
+		a->has_header = false;
+	}
+	a->has_header |= size * n > 0 && (line[0] == '\r' || line[0] == '\n');
 	return size * n;
 }
 
@@ -372,7 +376,7 @@ static CURL *make_handle(void)
 	SET_OPTION(CURLOPT_TCP_NODELAY, 0L); /* one write is all that is sent */
 	SET_OPTION(CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	SET_OPTION(CURLOPT_WRITEFUNCTION, count_body);
-	SET_OPTION(CURLOPT_HEADERFUNCTION, check_status_line);
+	SET_OPTION(CURLOPT_HEADERFUNCTION, check_header_line);
 	if (code) {
 		curl_easy_cleanup(handle);
 		return NULL;
@@ -407,7 +411,7 @@ enum health_reason http_start(struct http *h, struct attempt *a)
 	if (!handle)
 		return HEALTH_REASON_LOCAL;
 	a->handle = handle;
-	a->has_status = false;
+	a->has_status = a->has_header = false;
 	a->headers = make_headers(a->spec);
 	if (!a->headers || set_target_options(handle, a) ||
 	    curl_multi_add_handle(lane->multi, handle)) {

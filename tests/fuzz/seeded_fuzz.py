@@ -45,7 +45,7 @@ BUGS = [
     ("peer", "mgmt/controller/operation_gather.c", "MODEL_PPM_ALL, &ppm", "UINT32_MAX, &ppm"),
     ("peer", "model/json.c", " || n < 0 || (uint64_t)n > most", ""),
     ("peer", "mgmt/operations/record.c", "op->step <= op->n_plan &&", "1 &&"),
-    ("probe", "healthcheck/attempt_http.c", "	if (!a->has_status)", "	if (0)"),
+    ("probe", "healthcheck/attempt_http.c", "	if (!a->has_status || !a->has_header)", "	if (0)"),
     ("times", "base/clock.c", "\"%04d\"", "\"%d\""),
     ("ways", "include/weir/fwd/burst.h", "b->any6 = true;", "b->any6 = false;"),
     ("ways", "include/weir/fwd/burst.h", "FWD_LIKELY(!(hot & FWD_SLOT_UNSETTLED) && hot && v->backend)", "FWD_LIKELY(hot && v->backend)"),
