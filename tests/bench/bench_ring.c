@@ -2,7 +2,8 @@
 /*
  * `./run bench ring`: shares, cost of changes and times of the ring (weir/ring.h), beside an own
  * Maglev (Eisenbud et al., NSDI 2016, section 3.4) and plain rendezvous (Thaler and
- * Ravishankar, 1998) in the same run, for 100 equal backends on 65,536 slots and 10,000 on 2^20.
+ * Ravishankar, 1998) in the same run, for 100 equal backends on 65,536 slots and 10,000 on 2^20; and
+ * for 100 on as many slots as a configuration gives a pool that is made for 100.
  *
  * Costs are slots moved per slot that had to move: a departure's own slots; for a reweight
  * or an arrival, the change of its due.
@@ -17,6 +18,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "weir/model.h"
 #include "weir/ring.h"
 
 #define WEIGHT     100u
@@ -57,7 +59,8 @@ struct method {
 
 struct size {
 	const char *name;
-	size_t n_backends, n_slots;
+	size_t n_backends;
+	size_t n_slots; /* 0: as many as a configuration gives them */
 	unsigned trials;
 	bool rendezvous;           /* is measured, too */
 	double target[N_MEASURES]; /* 0: none */
@@ -70,6 +73,7 @@ static const struct size sizes[] = {
 	  20,
 	  true,
 	  { [LARGEST] = 1.02, [DEPARTURE] = 1.10, [DEATH] = 1.00, [BUILD] = 9 } },
+	{ .name = "ring.pool100", .n_backends = 100, .trials = 20 },
 	{ "ring.10000",
 	  10000,
 	  1u << 20,
@@ -368,8 +372,13 @@ int main(void)
 	require_success(rows ? 0 : -ENOMEM, "rows");
 	printf("%-26s %9s %9s %9s  %-10s %9s  %-8s\n", "", "min", "median", "max", "reference",
 	       "median", "target");
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		bench_size(rows, &sizes[i]);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct size size = sizes[i];
+
+		if (!size.n_slots)
+			size.n_slots = model_pool_slots((uint32_t)size.n_backends);
+		bench_size(rows, &size);
+	}
 	mkdir("build", 0755);
 	mkdir("build/bench", 0755);
 	require_success(json_dump_file(rows, OUTPUT, JSON_INDENT(1)), "writing " OUTPUT);
