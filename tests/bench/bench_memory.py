@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Bytes a service, a backend, a flow: taken from a running weir-dataplane with the XDP driver, by starting it with twice as much
+"""Bytes a service, a backend, a slot, a flow: taken from a running weir-dataplane with the XDP driver, by starting it with twice as much
 of one thing and subtracting. `mapped` is what the kernel says that it maps of the tables (the limits decide), `resident` all the memory
 that it uses (the document decides). Flows: packets of many flows are sent, and what they leave in the tables is counted. Needs root.
 
@@ -103,6 +103,7 @@ def main() -> int:
         rows = [
             growth(lab, "service", ({},), (more[0],), LIMITS["services"]),
             growth(lab, "backend", ({},), (more[1],), 8192),
+            growth(lab, "slot", ({"slots": LIMITS["slots"] // 2},), ({},), LIMITS["slots"] // 2),
             growth(lab, "service_with_pool", ({}, 10, 1), ({}, 510, 1), 500),
             growth(lab, "backend", ({}, 200, 5), ({}, 200, 10), 1000),
             *flows(lab),
