@@ -34,7 +34,7 @@ static struct loop *loop;
 static struct ctl *ctl;
 static pthread_t thread;
 static bool stopping;
-static unsigned n_handled; /* by the server's thread */
+static unsigned n_handled; /* by the server's thread, and the test's */
 
 /*
  * "big": an answer of 3 MiB; "full": one of just the limit; "huge": one over it; "no": close;
@@ -48,7 +48,7 @@ static char *answer_line(void *arg, const char *line, size_t length)
 	                                       : 0;
 
 	(void)arg;
-	n_handled++;
+	__atomic_fetch_add(&n_handled, 1, __ATOMIC_RELAXED); /* by expect_answer(), too */
 	assert_int_equal(strlen(line), length);
 	if (strcmp(line, "no") == 0)
 		return NULL;
