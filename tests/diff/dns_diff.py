@@ -52,6 +52,7 @@ tlsa TLSA 3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 ds1 CDS 1 13 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 cdnskey CDNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ==
 svcb SVCB 1 a alpn="h2" port=8443
+svcb2 SVCB 1 a mandatory=port,alpn alpn=h2,h3 port=1 ipv6hint=2001:db8::1 key65280=x
 https HTTPS 0 a
 https2 HTTPS 1 . ipv4hint=192.0.2.9
 uri URI 1 2 "https://x.test/"
