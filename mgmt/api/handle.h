@@ -26,6 +26,9 @@ http_handler handle_zones_reload, handle_versions, handle_version, handle_versio
 http_handler handle_rollback, handle_confirm;
 /* the store that nodes share: handle_store.c */
 http_handler handle_store, handle_store_accept, handle_store_rebuild;
+/* the audit log: handle_audit.c */
+http_handler handle_audit, handle_audit_heads, handle_audit_rotate, handle_peer_audit;
+extern const struct record_kind audit_answer_kind, audit_heads_answer_kind, audit_rotated_kind;
 /* the believed time: handle_clock.c */
 http_handler handle_clock, handle_clock_accept;
 /* objects of the version in force, one and a list: handle_objects.c; edits of one, and several: handle_edits.c */

@@ -143,6 +143,7 @@ static const struct exchange_query {
 	http_handler *handler;
 	bool in_force; /* a node that waits for its first version says nothing of the document in force */
 } queries[] = {
+	{ "audit", handle_peer_audit, false },
 	{ "keys", handle_peer_keys, false },
 	{ "operations", handle_peer_operations, true },
 	{ "order", handle_peer_operation_order, false },

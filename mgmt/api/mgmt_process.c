@@ -19,6 +19,8 @@
 #include "base/ctl.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "mgmt/audit/heads.h"
+#include "mgmt/audit/log.h"
 #include "mgmt/peers/announce_questions.h"
 #include "mgmt/peers/exchange.h"
 #include "mgmt/api/handle.h"
@@ -243,6 +245,18 @@ static void follow_versions(struct mgmt_process *p)
 	shared_run_step(&p->core, &p->clock);
 }
 
+/* Have it on record when another version comes into force: by whomever, and by itself. */
+static void note_version(struct mgmt_process *p, const struct version *head)
+{
+	struct audit_line line = { .kind = AUDIT_IN_FORCE, .who = "weir" };
+
+	p->in_force = head->number;
+	snprintf(line.result, sizeof(line.result), "version %" PRIu64, head->number);
+	snprintf(line.author, sizeof(line.author), "%s", head->author);
+	snprintf(line.reason, sizeof(line.reason), "%s", head->reason);
+	audit_log_write(p->core.audit, &line);
+}
+
 /*
  * All that time brings about happens here. The clock comes first, since everything after it goes
  * by the believed time; what may wait (listening, certificates) comes last, without the lock.
@@ -264,7 +278,13 @@ static void on_mgmt_tick(void *arg)
 		core_changed(&p->core);
 	}
 	say_state(p, document != p->document);
+	const struct version *head = intent_head(p->core.intent);
+	struct version in_force = { .number = 0 };
+	if (head && head->number != p->in_force)
+		in_force = *head;
 	core_unlock(&p->core);
+	if (in_force.number)
+		note_version(p, &in_force);
 	log_tick();
 	look_around(p, document);
 	if (wait_ms < TICK_LEAST_MS)
@@ -293,12 +313,28 @@ static char *on_ctl_request(void *arg, const char *line, size_t length)
 	return json_line(answer);
 }
 
+/* The log is opened before all that may be asked for, and closed behind it. */
+static int open_audit(struct mgmt_process *p)
+{
+	struct core *core = &p->core;
+	char dir[PATH_MAX];
+	int err = proc_path(core->dirs.state, AUDIT_DIR, dir);
+
+	if (err)
+		return err;
+	core->audit_heads = audit_heads_open(dir);
+	core->audit =
+	        audit_log_open(&(struct audit_log_options){ .dir = dir, .node = core->dirs.node });
+	return audit_keeper_start(&p->audit, core->audit, core->audit_heads);
+}
+
 /*
  * The order matters: the clock before the intent, which is opened by it; threads last, since they
  * use all of it.
  */
-static int open_core(struct core *core, struct pending_clock *clock)
+static int open_core(struct mgmt_process *p)
 {
+	struct core *core = &p->core;
 	struct intent_options options = { .conf_dir = core->dirs.conf,
 		                          .state_dir = core->dirs.state,
 		                          .run_dir = core->dirs.run,
@@ -323,11 +359,13 @@ static int open_core(struct core *core, struct pending_clock *clock)
 	options.purge_ms = timekeep_purge_ms(core);
 	options.shares = store_conf_is_there(core->dirs.conf);
 	err = intent_open(&options, clock_believed_ms(), &core->intent);
-	pending_clock_read(clock);
+	pending_clock_read(&p->clock);
 	if (!err)
 		err = member_writes_open(core);
+	if (!err) /* the store's lock says that no other process writes here */
+		err = open_audit(p);
 	if (!err) /* before operations are read from what it had */
-		intent_run_deadline(core->intent, clock, clock_believed_ms());
+		intent_run_deadline(core->intent, &p->clock, clock_believed_ms());
 	if (!err)
 		observer_open(core); /* before any thread looks at it */
 	if (!err)
@@ -378,7 +416,7 @@ int mgmt_process_open(struct mgmt_process *p)
 	int err = open_mgmt_loop(p);
 
 	if (!err)
-		err = open_core(&p->core, &p->clock);
+		err = open_core(p);
 	return err ? err : listen_local(&p->core, &p->local);
 }
 
@@ -409,6 +447,8 @@ void mgmt_process_close(struct mgmt_process *p)
 	shared_run_stop(&p->core);
 	observer_stop(&p->core);
 	ctl_close(p->ctl);
+	audit_keeper_stop(&p->audit, p->core.audit);
+	audit_heads_free(p->core.audit_heads);
 	timekeep_close(&p->core);
 	member_writes_close(&p->core);
 	intent_close(p->core.intent);

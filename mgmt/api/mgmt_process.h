@@ -14,6 +14,7 @@
 
 #include "base/checked.h"
 #include "base/loop.h"
+#include "mgmt/audit/keeper.h"
 #include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 #include "mgmt/store/pending.h"
@@ -26,9 +27,12 @@ struct mgmt_process {
 	struct loop *loop;
 	struct loop_timer tick;
 	struct pending_clock clock; /**< of this boot */
-	uint64_t document;          /**< by which its surroundings were looked at last */
+	/** the version that is on record as in force; 0: none since the start */
+	uint64_t in_force;
+	uint64_t document; /**< by which its surroundings were looked at last */
 	uint64_t said_ms,
 	        looked_ms; /**< when it showed what it is, and looked at its surroundings, last */
+	struct audit_keeper audit;
 	struct ctl *ctl;
 	struct http_server *local, *tcp;
 	bool local_lost; /**< its file is gone and could not be made again: said once */

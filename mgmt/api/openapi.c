@@ -46,6 +46,14 @@ static const struct parameter {
 } parameter_table[] = {
 	{ .path = "/v1/versions", .name = "limit", .least = 1, .most = 1000 },
 	{ .path = "/v1/events", .name = "limit", .least = 1, .most = 1000 },
+	{ .path = "/v1/audit", .name = "limit", .least = 1, .most = AUDIT_LIMIT_MOST },
+	{ .path = "/v1/audit",
+	  .name = "since",
+	  .examples = "2026-11-20T12:00:00Z",
+	  .pattern = "^[0-9]{4}-.*$" },
+	{ .name = "who", .examples = "ada|token:ada|user:root" },
+	{ .name = "object", .examples = "pools/web|sites/ams" },
+	{ .name = "kind", .examples = "change|refusal" },
 	{ .path = "/v1/overrides", .name = "limit", .least = 1, .most = OVERRIDES_MAX },
 	{ .path = "/v1/operations", .name = "limit", .least = 1, .most = OPERATIONS_MAX },
 #define LIMIT_OF_OBJECTS(kind, row, of, parent, word)                                              \

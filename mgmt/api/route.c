@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "mgmt/api/audit_request.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/idempotent.h"
@@ -173,6 +174,14 @@ const struct route route_table[] = {
 	{ "POST", "/v1/store/rebuild", HTTP_ADMIN, ROUTE_CHANGES, &said_body_kind,
 	  handle_store_rebuild, "Make a lost store again, from this node's copy",
 	  ANSWER(recovery_answer_kind) },
+	{ "GET", "/v1/audit", HTTP_ADMIN, "since who object kind limit before", NO_BODY,
+	  handle_audit, "Lines of this node's audit log, newest first", ANSWER(audit_answer_kind) },
+	{ "GET", "/v1/audit/heads", HTTP_ADMIN, "", NO_BODY, handle_audit_heads,
+	  "Heads of audit logs: of this node at its peers, and of others here",
+	  ANSWER(audit_heads_answer_kind) },
+	{ "POST", "/v1/audit/rotate", HTTP_ADMIN, ROUTE_CHANGES, &said_body_kind,
+	  handle_audit_rotate, "Sign the audit log by a new key from now on",
+	  ANSWER(audit_rotated_kind) },
 	{ "GET", "/v1/clock", HTTP_VIEWER, "", NO_BODY, handle_clock,
 	  "The believed time, by which schedules run, and the wall clock",
 	  ANSWER(clock_answer_kind) },
@@ -406,7 +415,8 @@ static void run_route(struct core *core, const struct route *route, struct http_
 
 	r->request = keyed ? &once : NULL;
 	if (!keyed || !idempotent_begin(core, r, reply)) {
-		route->handler(core, r, reply);
+		if (audit_request_may(core, route, r, reply))
+			route->handler(core, r, reply);
 		check_memory(reply);
 		if (keyed)
 			idempotent_end(core, r, reply);
@@ -462,8 +472,10 @@ bool route_gate(struct core *core, const struct http_request *request, struct ht
 	char parts[HTTP_PARTS_MAX][HTTP_TEXT_MAX];
 	const struct route *route = find_route(request, parts, reply);
 
-	(void)core;
-	return route && may_call(route, request, reply);
+	bool may = route && may_call(route, request, reply);
+	if (!may)
+		audit_request_refused(core, request, reply);
+	return may;
 }
 
 void route_handle(struct core *core, struct http_request *request, struct http_reply *reply)
@@ -476,5 +488,7 @@ void route_handle(struct core *core, struct http_request *request, struct http_r
 	    read_body(request, reply))
 		run_route(core, route, request, reply);
 	check_memory(reply);
+	if (route)
+		audit_request_answered(core, route, request, reply);
 	free_body(request);
 }

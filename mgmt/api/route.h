@@ -27,6 +27,7 @@
 #define ROUTE_MEMBERS "override"
 
 #define OBJECTS_LIMIT_MOST 1000u /**< objects of a page */
+#define AUDIT_LIMIT_MOST   1000u /**< lines of the audit log likewise */
 
 /** A route; "{}" in a path stands for one part of it. */
 struct route {

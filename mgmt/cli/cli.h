@@ -136,6 +136,7 @@ cli_handler cli_drill_backup, cli_drill_end, cli_drills;
 cli_handler cli_store_init, cli_store_join, cli_store_remove, cli_store_check, cli_store_status;
 cli_handler cli_store_accept, cli_store_rebuild, cli_store_backup, cli_store_restore;
 cli_handler cli_clock, cli_clock_accept;
+cli_handler cli_audit, cli_audit_verify, cli_audit_heads, cli_audit_rotate;
 cli_handler cli_trace, cli_dns_explain;
 cli_handler cli_set, cli_add, cli_remove, cli_edit;
 cli_handler cli_agent_attach, cli_agent_detach, cli_agent_status;

@@ -18,8 +18,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 #include "base/proc.h"
+#include "mgmt/audit/log.h"
 #include "mgmt/core/core.h"
 #include "mgmt/files/digest.h"
 #include "mgmt/files/files.h"
@@ -142,6 +144,7 @@ void auth_local(struct core *core, int fd, const char *authorization, struct htt
 
 	(void)core;
 	(void)authorization;
+	snprintf(request->source, sizeof(request->source), "socket");
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n))
 		return;
 	bool is_admin = peer.uid == 0 || peer.uid == geteuid();
@@ -243,12 +246,41 @@ static void token_of(const char *authorization, char out[HTTP_TEXT_MAX])
 		snprintf(out, HTTP_TEXT_MAX, "%s", colon + 1);
 }
 
-void auth_token(struct core *core, int fd, const char *authorization, struct http_request *request)
+static void find_source(int fd, char out[ADDR_TEXT_MAX])
+{
+	struct sockaddr_storage from = { 0 };
+	socklen_t n = sizeof(from);
+	struct addr a;
+
+	if (getpeername(fd, (struct sockaddr *)&from, &n) ||
+	    addr_from_sockaddr((const struct sockaddr *)&from, &a, NULL))
+		return; /* the client has gone */
+	(void)addr_text(&a, out);
+}
+
+/* Have the login on record; a token that is none may have been meant for another node. */
+static void note_login(struct core *core, const char *authorization, const struct http_request *r)
+{
+	struct audit_line line = { .kind = AUDIT_LOGIN };
+
+	if (!authorization || r->unjudged)
+		return;
+	memcpy(line.source, r->source, sizeof(line.source));
+	snprintf(line.who, sizeof(line.who), "%s", r->identity);
+	if (r->role == HTTP_NO_ROLE) {
+		line.kind = AUDIT_BAD_LOGIN;
+		line.status = 401;
+		line.who[0] = '\0';
+		snprintf(line.code, sizeof(line.code), "unauthorized");
+	}
+	audit_log_note(core->audit, &line);
+}
+
+static void judge_token(struct core *core, const char *authorization, struct http_request *request)
 {
 	char token[HTTP_TEXT_MAX], peer[HTTP_TEXT_MAX] = "", path[PATH_MAX], *tokens = NULL;
 	size_t n;
 
-	(void)fd;
 	token_of(authorization, token);
 	if (authorization && !*token)
 		return; /* garbled is not anonymous: a line of the file may let anonymous clients in */
@@ -270,4 +302,11 @@ void auth_token(struct core *core, int fd, const char *authorization, struct htt
 		free(tokens);
 	}
 	request->unjudged = request->role == HTTP_NO_ROLE && (lacks || is_shortage(err));
+}
+
+void auth_token(struct core *core, int fd, const char *authorization, struct http_request *request)
+{
+	find_source(fd, request->source);
+	judge_token(core, authorization, request);
+	note_login(core, authorization, request);
 }

@@ -28,6 +28,8 @@
 #include "mgmt/store/intent.h"
 #include "weir/life.h"
 
+struct audit_heads;
+struct audit_log;
 struct state_fetch;
 struct observe;
 struct observer;
@@ -80,6 +82,9 @@ struct core {
 	struct timekeep *clock;
 	struct logins logins;           /**< of the main thread */
 	struct certificate certificate; /**< of the main thread */
+	/** it has a lock of its own (mgmt/audit/log.h), as heads have; set before the first thread */
+	struct audit_log *audit;
+	struct audit_heads *audit_heads; /**< of other nodes */
 	struct stats *stats;
 	struct http_counters counters;        /**< of the servers: mgmt/api/listen.c */
 	struct inforce inforce[INFORCE_KEPT]; /**< judgements of versions, the newest first */

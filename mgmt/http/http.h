@@ -74,6 +74,8 @@ struct http_request {
 	char principal[64]; /**< the name of the user or of the token */
 	/** the principal with its source: "user:root", "token:ada" */
 	char identity[HTTP_IDENTITY_MAX];
+	/** the client's address, "socket" of the UNIX socket; of the authenticator */
+	char source[ADDR_TEXT_MAX];
 	bool local;              /**< it came by the UNIX socket */
 	const atomic_bool *gone; /**< its client has closed; NULL: not known */
 	/** Monotonic: since when its answer was held; then it is answered now. 0: it was not held. */

@@ -23,6 +23,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/page.h"
+#include "mgmt/audit/heads.h"
+#include "mgmt/audit/log.h"
 #include "mgmt/core/auth.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/peers/peer_query.h"
@@ -512,6 +514,10 @@ static int use_word(struct exchange *x, size_t i, enum exchange_section section,
 	case EXCHANGE_ANNOUNCED:
 	case EXCHANGE_ARRIVALS:
 		return announce_words_are_good(w->body) ? 0 : -EINVAL;
+	case EXCHANGE_AUDIT:
+		return !is_other || audit_heads_hear(x->core->audit_heads, p->node, w->body)
+		               ? 0
+		               : -EINVAL;
 	case EXCHANGE_N_SECTIONS:
 		break;
 	}
@@ -801,6 +807,16 @@ static void read_token(struct exchange *x, uint64_t now_ms)
 	p->token_known = true;
 }
 
+/* Say the head of the own audit log, once there is one. Under the lock. */
+static void say_audit_head(struct exchange *x, uint64_t now_ms)
+{
+	struct audit_head head;
+
+	if (audit_log_head(x->core->audit, &head))
+		(void)exchange_word_set(&x->own[EXCHANGE_AUDIT],
+		                        record_shown(&audit_head_record, &head), now_ms);
+}
+
 static void look_at_own(struct exchange *x)
 {
 	const unsigned both = 1u << EXCHANGE_OWN_NEWS | 1u << EXCHANGE_SITE_NEWS;
@@ -815,6 +831,7 @@ static void look_at_own(struct exchange *x)
 	                                  now_ms) == EXCHANGE_OTHER;
 	unsigned news = is_other ? 1u << EXCHANGE_HEAD : 0;
 	(void)exchange_word_set(&x->own[EXCHANGE_LOAD], peers_load_to_json(core), now_ms);
+	say_audit_head(x, now_ms);
 	if (now_ms >= x->own[EXCHANGE_ARRIVALS].true_ms + ARRIVALS_MS)
 		(void)exchange_word_set(&x->own[EXCHANGE_ARRIVALS],
 		                        observe_arrivals(core, join_model(core->intent)), now_ms);

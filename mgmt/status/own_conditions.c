@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/audit/log.h"
 #include "mgmt/core/core.h"
 #include "mgmt/sync/operations.h"
 #include "mgmt/controller/operations_run.h"
@@ -37,6 +38,22 @@ static void state_refused_document(const struct core *core)
 		               ": %.100s: it stays, and nothing else is in force. Go back to the "
 		               "release before, or: weir rollback N, or weir apply FILE --replace",
 		               intent_document(core->intent), version, reason);
+}
+
+/* State that the audit log cannot be written: who is on call goes on, and is not on record meanwhile. */
+static void state_audit(const struct core *core)
+{
+	struct audit_log_state known;
+
+	if (!core->audit)
+		return;
+	audit_log_look(core->audit, &known);
+	if (known.error)
+		conditions_add(core->stats, "audit-not-written", CONDITION_DEGRADED, AUDIT_DIR,
+		               "%.100s cannot be written (%s): changes are refused; drains, "
+		               "confirmations and rollbacks are not, %" PRIu64
+		               " lines went unrecorded so far. Make room on that disk",
+		               known.dir, strerror(-known.error), known.unrecorded);
 }
 
 /* State how the first start of this node went. */
@@ -221,6 +238,7 @@ void own_conditions_state(struct core *core)
 	state_skew(core);
 	state_api(core);
 	state_disk(core);
+	state_audit(core);
 	shared_run_state(core);
 	quiet_vips_state(core);
 	operations_add_conditions(core);

@@ -38,9 +38,12 @@ LAYERS = {
                  "base/", "weir/"),
     # Commands of the cluster's store; the rest of the command line knows them by commands.c alone.
     "mgmt/cli/store": ("mgmt/cli/", "mgmt/files/", "mgmt/json/", "mgmt/setup/", "mgmt/store/", "record/", "base/", "weir/"),
+    # The audit log, which is verified without any process.
+    "mgmt/cli/audit": ("mgmt/cli/", "mgmt/audit/", "mgmt/files/", "record/", "base/", "weir/"),
     # Commands by which a person changes texts and objects: as the store's.
     "mgmt/cli/edit": ("mgmt/cli/", "mgmt/files/", "mgmt/json/", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/files": ("mgmt/files/", "record/", "base/", "weir/"),
+    "mgmt/audit": ("mgmt/audit/", "mgmt/files/", "record/", "base/", "weir/"),
     "mgmt/rules": ("mgmt/rules/", "record/", "base/", "weir/"),
     "mgmt/overrides": ("mgmt/overrides/", "mgmt/files/", "record/", "mgmt/rules/rule.h", "base/", "weir/"),
     "mgmt/store": ("mgmt/store/", "mgmt/etcd/", "mgmt/files/", "mgmt/overrides/", "mgmt/rules/", "record/", "base/", "weir/"),
@@ -49,17 +52,17 @@ LAYERS = {
     "mgmt/json": ("mgmt/json/", "mgmt/judge/", "mgmt/files/", "mgmt/overrides/", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/operations": ("mgmt/operations/", "mgmt/overrides/", "mgmt/rules/rule.h", "mgmt/store/", "record/", "base/", "weir/"),
     # The rooms of weir-mgmt, lowest first: core -> observe -> peers -> sync -> controller -> status -> mgmt/api.
-    "mgmt/core": ("mgmt/core/", "mgmt/files/", "mgmt/http/", "mgmt/json/", "mgmt/overrides/", "mgmt/store/", "record/", "base/", "weir/"),
+    "mgmt/core": ("mgmt/core/", "mgmt/audit/", "mgmt/files/", "mgmt/http/", "mgmt/json/", "mgmt/overrides/", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/observe": ("mgmt/observe/", "mgmt/core/", "mgmt/json/", "mgmt/judge/", "mgmt/overrides/", "mgmt/rules/rule.h", "record/", "base/", "weir/"),
-    "mgmt/peers": ("mgmt/peers/", "mgmt/core/", "mgmt/observe/", "mgmt/http/", "mgmt/json/", "mgmt/operations/", "mgmt/overrides/",
+    "mgmt/peers": ("mgmt/peers/", "mgmt/audit/", "mgmt/core/", "mgmt/observe/", "mgmt/http/", "mgmt/json/", "mgmt/operations/", "mgmt/overrides/",
                    "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/sync": ("mgmt/sync/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/files/", "mgmt/http/", "mgmt/json/", "mgmt/judge/",
                   "mgmt/operations/", "mgmt/overrides/", "mgmt/rules/rule.h", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/controller": ("mgmt/controller/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/etcd/", "mgmt/http/",
                         "mgmt/json/", "mgmt/operations/", "mgmt/overrides/", "mgmt/rules/", "mgmt/store/", "record/", "base/", "weir/"),
-    "mgmt/status": ("mgmt/status/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/controller/", "mgmt/json/", "mgmt/judge/",
+    "mgmt/status": ("mgmt/status/", "mgmt/audit/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/controller/", "mgmt/json/", "mgmt/judge/",
                   "mgmt/overrides/", "mgmt/rules/rule.h", "mgmt/store/", "record/", "base/", "weir/"),
-    "mgmt/api": ("mgmt/api/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/controller/", "mgmt/status/", "mgmt/files/",
+    "mgmt/api": ("mgmt/api/", "mgmt/audit/", "mgmt/core/", "mgmt/observe/", "mgmt/peers/", "mgmt/sync/", "mgmt/controller/", "mgmt/status/", "mgmt/files/",
                  "mgmt/http/", "mgmt/json/", "mgmt/judge/", "mgmt/operations/", "mgmt/rules/", "mgmt/store/", "record/", "base/", "weir/"),
     # A client of etcd that knows nothing of Weir.
     "mgmt/etcd": ("mgmt/etcd/", "base/", "weir/json.h"),

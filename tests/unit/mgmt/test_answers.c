@@ -387,15 +387,16 @@ static void the_interface_is_described_by_its_routes(void **state)
 
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-/* Whether a route is asked by other tests: it needs a store, or other nodes, or has objects (test_objects.c). */
+/* Whether a route is asked by other tests: it needs a store, a log, or other nodes, or has objects (test_objects.c). */
 static bool is_asked_elsewhere(const struct route *r)
 {
 	return r->object != OBJECT_NONE || !strncmp(r->path, "/v1/store/", 10) ||
-	       !strncmp(r->path, "/v1/pools/", 10) || !strncmp(r->path, "/v1/drills", 10) ||
-	       !strncmp(r->path, "/v1/sites/", 10) || !strncmp(r->path, "/v1/operations", 14) ||
-	       !strncmp(r->path, "/v1/health/", 11) || !strncmp(r->path, "/v1/dataplane", 13) ||
-	       !strcmp(r->path, "/v1/trace") || !strcmp(r->path, "/v1/dns") ||
-	       !strcmp(r->path, "/v1/peer/exchange") || !strcmp(r->path, "/v1/peer/connections");
+	       !strncmp(r->path, "/v1/pools/", 10) || !strcmp(r->path, "/v1/audit/rotate") ||
+	       !strncmp(r->path, "/v1/drills", 10) || !strncmp(r->path, "/v1/sites/", 10) ||
+	       !strncmp(r->path, "/v1/operations", 14) || !strncmp(r->path, "/v1/health/", 11) ||
+	       !strncmp(r->path, "/v1/dataplane", 13) || !strcmp(r->path, "/v1/trace") ||
+	       !strcmp(r->path, "/v1/dns") || !strcmp(r->path, "/v1/peer/exchange") ||
+	       !strcmp(r->path, "/v1/peer/connections");
 }
 
 /* ask_route() compares; here each route that says what it answers is asked, with something to show. */
@@ -410,6 +411,8 @@ static void each_answer_is_as_it_is_described(void **state)
 		"GET /v1/versions/1/diff/2",
 		"GET /v1/store",
 		"GET /v1/clock",
+		"GET /v1/audit",
+		"GET /v1/audit/heads",
 		"GET /v1/processes",
 		"GET /v1/announcements",
 		"GET /v1/peers",

@@ -127,7 +127,8 @@ static void a_question_wants_the_section_whole(void **state)
 	assert_int_equal(json_integer_value(json_object_get(question, "wait_ms")), 0);
 	assert_int_equal(json_object_size(json_object_get(question, "have")), 1);
 	assert_memory_equal(have, peers[1].words[EXCHANGE_HEAD].stamp, 16);
-	assert_int_equal(strspn(have + 16, "-"), 64); /* of load, health, announced, arrivals */
+	assert_int_equal(strspn(have + 16, "-"),
+	                 80); /* of load, health, announced, arrivals, audit */
 	json_decref(question);
 	free(text);
 	assert_null(exchange_question_now(&this_node, "lon-1", EXCHANGE_ANNOUNCED));

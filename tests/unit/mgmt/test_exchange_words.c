@@ -61,8 +61,8 @@ static void a_malformed_answer_says_nothing(void **state)
 		{ "nothing new", ANSWER("{}"), 0 },
 		{ "a word", BODY("{}"), 0 },
 		{ "unchanged", ANSWER("{\"fra-1\":[7]}"), 0 },
-		{ "an age of a section of a later release", ANSWER("{\"fra-1\":[7,7,7,7,7,\"x\"]}"),
-		  0 },
+		{ "an age of a section of a later release",
+		  ANSWER("{\"fra-1\":[7,7,7,7,7,7,\"x\"]}"), 0 },
 		{ "no words at all", ANSWER("{\"fra-1\":[]}"), 0 },
 		{ "no object", "[]", -EINVAL },
 		{ "no JSON at all", "", -EINVAL },
@@ -233,13 +233,11 @@ static bool has_body(const json_t *encoded, const char *section)
 /* The ages of the first two sections; -1: none. The others have none. */
 static void expect_ages(const json_t *encoded, int head_ms, int load_ms)
 {
-	const int expected[] = { head_ms, load_ms, -1, -1, -1 };
-
 	for (size_t i = 0; i < EXCHANGE_N_SECTIONS; i++) {
 		const json_t *age = json_array_get(encoded, i);
+		int expected = i == EXCHANGE_HEAD ? head_ms : i == EXCHANGE_LOAD ? load_ms : -1;
 
-		assert_true(expected[i] < 0 ? json_is_null(age)
-		                            : json_integer_value(age) == expected[i]);
+		assert_true(expected < 0 ? json_is_null(age) : json_integer_value(age) == expected);
 	}
 }
 

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A change has a line of its own, written before it is answered. A refusal is counted where it comes again and again: who asks in a
+ * loop must not push the changes out of the log.
+ */
+#include "mgmt/api/audit_request.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/plain.h"
+#include "mgmt/audit/log.h"
+#include "mgmt/core/core.h"
+#include "weir/json.h"
+
+static bool is_dry(const struct http_request *r)
+{
+	const char *dry = http_query(r, "dry_run");
+
+	return dry && !strcmp(dry, "true");
+}
+
+bool audit_request_may(struct core *core, const struct route *route, const struct http_request *r,
+                       struct http_reply *reply)
+{
+	struct audit_log_state known;
+
+	if (!core->audit || !route_is_change(route) || route->role != HTTP_OPERATOR || is_dry(r))
+		return true;
+	int err = audit_log_ready(core->audit);
+	if (!err)
+		return true;
+	audit_log_look(core->audit, &known);
+	http_problem(
+	        reply, 503, "audit",
+	        "the audit log of this node (%.150s) cannot be written: %s. Nothing was changed",
+	        known.dir, strerror(-err));
+	return false;
+}
+
+/* --- what a request is about --- */
+
+static void add_object(char *out, size_t size, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+static void add_object(char *out, size_t size, const char *format, ...)
+{
+	size_t n = strlen(out);
+	va_list list;
+
+	if (n + 2 >= size)
+		return;
+	if (n)
+		out[n++] = ' ';
+	va_start(list, format);
+	vsnprintf(out + n, size - n, format, list);
+	va_end(list);
+	plain_cut(out, size);
+	plain_make(out);
+}
+
+/* The target of an override: {"pool": ..., "backend": ...}, {"site": ...}, {"node": ...}. */
+static void add_target(char *out, size_t size, const json_t *target)
+{
+	const char *pool = json_get_text(target, "pool"),
+	           *backend = json_get_text(target, "backend");
+	const char *site = json_get_text(target, "site"), *node = json_get_text(target, "node");
+
+	if (pool && backend)
+		add_object(out, size, "pools/%s/backends/%s", pool, backend);
+	if (site)
+		add_object(out, size, "sites/%s", site);
+	if (node)
+		add_object(out, size, "nodes/%s", node);
+}
+
+/* The objects that a body names, where the path does not. */
+static void name_objects(const json_t *body, char *out, size_t size)
+{
+	const char *id = json_get_text(body, "id");
+	const json_t *one;
+	size_t i;
+
+	add_target(out, size, json_object_get(body, "target"));
+	add_target(out, size, body); /* of a drill */
+	json_array_foreach(json_object_get(body, "sites"), i, one)
+	{
+		if (json_is_string(one))
+			add_object(out, size, "sites/%s", json_string_value(one));
+	}
+	json_array_foreach(json_object_get(body, "edits"), i, one)
+	{
+		if (json_get_text(one, "path"))
+			add_object(out, size, "%s", json_get_text(one, "path"));
+	}
+	if (id)
+		add_object(out, size, "overrides/%s", id);
+}
+
+/* --- what came of it --- */
+
+/* What a change has made, by its answer. */
+static void name_result(const json_t *answer, char *out, size_t size)
+{
+	const json_t *version = json_object_get(answer, "version");
+	const json_t *override = json_object_get(answer, "override");
+	json_int_t number = json_integer_value(json_object_get(version, "number"));
+	const char *id = json_get_text(override ? override : answer, "id");
+
+	if (json_is_false(json_object_get(answer, "changed")))
+		return;
+	if (number > 0)
+		snprintf(out, size, "version %" JSON_INTEGER_FORMAT, number);
+	else if (id)
+		snprintf(out, size, "%.95s", id);
+	plain_make(out);
+}
+
+void audit_request_line(const struct http_request *r, struct audit_line *out)
+{
+	const char *reason = json_get_text(r->json, "reason"),
+	           *author = json_get_text(r->json, "author");
+
+	*out = (struct audit_line){ .kind = AUDIT_CHANGE };
+	plain_copy(out->who, sizeof(out->who), *r->principal ? r->identity : "");
+	memcpy(out->source, r->source, sizeof(out->source));
+	memcpy(out->method, r->method, sizeof(out->method));
+	plain_copy(out->path, sizeof(out->path), r->path);
+	if (!reason)
+		reason = http_query(r, "reason"); /* of an edit, whose body is the object */
+	if (!author)
+		author = http_query(r, "author");
+	plain_copy(out->reason, sizeof(out->reason), reason ? reason : "");
+	plain_copy(out->author, sizeof(out->author), author ? author : "");
+}
+
+static void add_outcome(const struct http_reply *reply, struct audit_line *line)
+{
+	const char *code = reply->status >= 400 ? json_get_text(reply->json, "code") : NULL;
+
+	line->status = reply->status;
+	plain_copy(line->code, sizeof(line->code), code ? code : "");
+}
+
+void audit_request_refused(struct core *core, const struct http_request *r,
+                           const struct http_reply *reply)
+{
+	struct audit_line line;
+
+	if (!core->audit || (reply->status != 401 && reply->status != 403))
+		return;
+	audit_request_line(r, &line);
+	line.kind = AUDIT_REFUSAL;
+	add_outcome(reply, &line);
+	audit_log_note(core->audit, &line);
+}
+
+void audit_request_answered(struct core *core, const struct route *route,
+                            const struct http_request *r, const struct http_reply *reply)
+{
+	struct audit_line line;
+	bool is_refused = reply->status >= 400;
+
+	if (!core->audit || !route_is_change(route) || reply->hold.until_ms ||
+	    (is_dry(r) && !is_refused))
+		return;
+	audit_request_line(r, &line);
+	add_outcome(reply, &line);
+	line.replayed = reply->replayed;
+	if (route->object == OBJECT_NONE)
+		name_objects(r->json, line.object, sizeof(line.object));
+	if (!is_refused) {
+		name_result(reply->json, line.result, sizeof(line.result));
+		audit_log_write(core->audit, &line);
+		return;
+	}
+	line.kind = AUDIT_REFUSAL;
+	if (reply->status >= 500) /* it may have been carried out */
+		audit_log_write(core->audit, &line);
+	else
+		audit_log_note(core->audit, &line);
+}

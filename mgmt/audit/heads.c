@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/audit/heads.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/memory.h"
+#include "base/replace.h"
+#include "mgmt/files/files.h"
+
+#define HEADS_FILE "heads"
+#define HEADS_MAX  ((size_t)AUDIT_HEADS_NODES * AUDIT_HEADS_PER_NODE)
+
+struct audit_heads {
+	char path[PATH_MAX];
+	pthread_mutex_t lock;
+	struct audit_head *heads; /* in the order in which they were first heard */
+	size_t n;
+	bool is_unsaved;
+};
+
+static bool add_head(struct audit_heads *h, const struct audit_head *head)
+{
+	struct audit_head *heads = realloc(h->heads, (h->n + 1) * sizeof(*heads));
+
+	if (!heads)
+		return false;
+	h->heads = heads;
+	heads[h->n++] = *head;
+	return true;
+}
+
+static void remove_at(struct audit_heads *h, size_t i)
+{
+	memmove(h->heads + i, h->heads + i + 1, (--h->n - i) * sizeof(h->heads[0]));
+}
+
+static void read_heads(struct audit_heads *h, const char *text)
+{
+	json_t *list = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		struct audit_head head = { .seq = 0 };
+
+		if (h->n < HEADS_MAX && !record_from_json(&audit_head_record, one, &head, NULL) &&
+		    !add_head(h, &head))
+			break;
+	}
+	json_decref(list);
+}
+
+struct audit_heads *audit_heads_open(const char *dir)
+{
+	struct audit_heads *h = memory_must(calloc(1, sizeof(*h)));
+	char *text = NULL;
+	size_t n;
+
+	snprintf(h->path, sizeof(h->path), "%.*s/" HEADS_FILE, PATH_MAX - 64, dir);
+	pthread_mutex_init(&h->lock, NULL);
+	if (!files_slurp(h->path, &text, &n))
+		read_heads(h, text);
+	free(text);
+	return h;
+}
+
+void audit_heads_free(struct audit_heads *h)
+{
+	if (!h)
+		return;
+	pthread_mutex_destroy(&h->lock);
+	free(h->heads);
+	free(h);
+}
+
+/* Make room for one more of @p node: of its own the first stays, and the last ones. */
+static void make_room(struct audit_heads *h, const char *node)
+{
+	size_t n = 0, second = 0;
+
+	for (size_t i = 0; i < h->n; i++)
+		if (!strcmp(h->heads[i].node, node) && ++n == 2)
+			second = i;
+	if (n >= AUDIT_HEADS_PER_NODE)
+		remove_at(h, second);
+	else if (h->n >= HEADS_MAX)
+		remove_at(h, 0);
+}
+
+/* Under the lock. */
+static void keep_head(struct audit_heads *h, const struct audit_head *head)
+{
+	for (size_t i = 0; i < h->n; i++) {
+		struct audit_head *known = &h->heads[i];
+
+		if (strcmp(known->node, head->node) != 0 || strcmp(known->key, head->key) != 0)
+			continue;
+		if (head->seq > known->seq) {
+			*known = *head;
+			h->is_unsaved = true;
+		}
+		return;
+	}
+	make_room(h, head->node);
+	h->is_unsaved |= add_head(h, head);
+}
+
+bool audit_heads_hear(struct audit_heads *h, const char *node, const json_t *said)
+{
+	struct audit_head head = { .seq = 0 };
+
+	if (record_from_json(&audit_head_record, said, &head, NULL) || !head.seq ||
+	    strcmp(head.node, node) != 0 || !audit_head_is_signed(&head))
+		return false;
+	if (!h)
+		return true;
+	pthread_mutex_lock(&h->lock);
+	keep_head(h, &head);
+	pthread_mutex_unlock(&h->lock);
+	return true;
+}
+
+json_t *audit_heads_json(struct audit_heads *h, const char *node)
+{
+	json_t *list = json_array();
+
+	pthread_mutex_lock(&h->lock);
+	for (size_t i = 0; i < h->n; i++)
+		if (!node || !strcmp(h->heads[i].node, node))
+			json_array_append_new(list, record_shown(&audit_head_record, &h->heads[i]));
+	pthread_mutex_unlock(&h->lock);
+	return list;
+}
+
+int audit_heads_save(struct audit_heads *h)
+{
+	pthread_mutex_lock(&h->lock);
+	bool needs = h->is_unsaved;
+	h->is_unsaved = false;
+	pthread_mutex_unlock(&h->lock);
+	if (!needs)
+		return 0;
+	json_t *list = audit_heads_json(h, NULL);
+	char *text = json_dumps(list, JSON_INDENT(1));
+	int err = text ? replace_file(h->path, S_IRUSR | S_IWUSR, text, strlen(text),
+	                              REPLACE_SYNC_NAME)
+	               : -ENOMEM;
+
+	json_decref(list);
+	free(text);
+	if (err) {
+		pthread_mutex_lock(&h->lock);
+		h->is_unsaved = true;
+		pthread_mutex_unlock(&h->lock);
+	}
+	return err;
+}

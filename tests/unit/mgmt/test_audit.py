@@ -1,0 +1,301 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The audit log of a weir-mgmt: who asked for what leaves which line, no secret is in it, and what a full disk does.
+
+Usage: test_audit.py WEIR_MGMT WEIR
+"""
+from __future__ import annotations
+
+import base64
+import glob
+import http.client
+import json
+import os
+import resource
+import signal
+import ssl
+import subprocess
+import sys
+import typing
+import unittest
+
+import counted
+from api_node import TOKENS, Node, config, free_port, wait_for
+
+WEIR = sys.argv.pop(2)
+PROGRAM = sys.argv.pop(1)
+NOBODY_UID = 65534
+
+
+class Audited(unittest.TestCase):
+    def setUp(self) -> None:
+        self.port = free_port()
+        self.node = Node(PROGRAM, text=config(f"https://127.0.0.1:{self.port}"))
+        self.addCleanup(self.node.close)
+        self.node.start()
+        wait_for("the API over TCP", self.serves)
+
+    def serves(self) -> bool:
+        try:
+            return self.node.ask_tcp(self.port, "GET", "/healthz").status == 200
+        except OSError:
+            return False
+
+    def text(self) -> str:
+        parts = []
+        for path in sorted(glob.glob(f"{self.node.state}/audit/*.log")):
+            with open(path) as f:
+                parts.append(f.read())
+        return "".join(parts)
+
+    def lines(self, **has: object) -> list[dict[str, typing.Any]]:
+        lines = [json.loads(line) for line in self.text().splitlines()]
+        return [line for line in lines if all(line.get(name) == value for name, value in has.items())]
+
+    def line(self, **has: object) -> dict[str, typing.Any]:
+        found: list[dict[str, typing.Any]] = wait_for(f"a line {has}", lambda: self.lines(**has))
+        self.assertEqual(len(found), 1, found)
+        return found[0]
+
+    def weir(self, *words: str, status: int = 0) -> str:
+        p = subprocess.run([WEIR, "--conf-dir", self.node.conf, "--state-dir", self.node.state, "--run-dir", self.node.run, *words],
+                           capture_output=True, text=True, timeout=120)
+        self.assertEqual(p.returncode, status, p.stdout + p.stderr)
+        return p.stdout
+
+    def verify(self) -> dict[str, typing.Any]:
+        verdict = json.loads(self.weir("--json", "audit", "verify"))
+        self.assertTrue(verdict["good"])
+        return typing.cast(dict[str, typing.Any], verdict)
+
+
+class Lines(Audited):
+    def test_each_kind_of_change_leaves_its_line(self) -> None:
+        n = self.node
+        root = {"who": "user:root", "source": "socket"}
+        self.assertEqual(n.apply(n.files("# two sites", "# 2 sites"), author="Ada").status, 201)
+        line = self.line(kind="change", path="/v1/config/apply")
+        self.assertEqual({name: line[name] for name in ("who", "source", "author", "method", "status", "result", "reason", "node")},
+                         {**root, "author": "Ada", "method": "POST", "status": 201, "result": "version 2", "reason": "a test",
+                          "node": "ams-1"})
+        self.line(kind="in-force", result="version 2", who="weir", author="Ada", reason="a test")
+        edited = n.ask("PATCH", "/v1/pools/web-ams/backends/b1?reason=less&author=Olga", {"weight": 50},
+                       {"If-Match": "*", "Content-Type": "application/merge-patch+json"})
+        self.assertEqual(edited.status, 201, edited.raw)
+        self.line(kind="change", method="PATCH", path="/v1/pools/web-ams/backends/b1", result="version 3", reason="less", author="Olga",
+                  **root)
+        edits = [{"method": "PATCH", "path": "pools/web-ams/backends/b2", "if_match": "*", "value": {"weight": 50}}]
+        self.assertEqual(n.ask("POST", "/v1/changes", {"edits": edits, "reason": "both"}).status, 201)
+        self.line(kind="change", path="/v1/changes", object="pools/web-ams/backends/b2", result="version 4", reason="both")
+        back = n.ask("POST", "/v1/versions/1/rollback", {"reason": "back"}, {"If-Match": "*"})
+        self.assertEqual(back.status, 201, back.raw)
+        self.line(kind="change", path="/v1/versions/1/rollback", result="version 5", reason="back")
+        drained = n.drain()
+        self.assertEqual(drained.status, 201, drained.raw)
+        self.line(kind="change", path="/v1/overrides", object="sites/ams", result=drained.json["override"]["id"], reason="a test")
+        self.assertIn(n.command("disable", {"pool": "web-ams", "backend": "b1"}, until="+1h").status, (200, 201, 202))
+        self.line(kind="change", path="/v1/overrides", object="pools/web-ams/backends/b1")
+        undrained = n.command("undrain", {"site": "ams"}, now=True)
+        self.assertIn(undrained.status, (200, 201, 202), undrained.raw)
+        self.assertEqual(len(self.lines(kind="change", path="/v1/overrides", object="sites/ams")), 2)
+        self.assertEqual(n.ask("POST", "/v1/clock/accept", {"reason": "right"}).status, 200)
+        self.line(kind="change", path="/v1/clock/accept", reason="right")
+        # a confirmation
+        risky = n.apply(n.files("weight = 100; },", "weight = 90; },"), confirm_within="5m")
+        self.assertEqual(risky.status, 201, risky.raw)
+        number = risky.json["version"]["number"]
+        self.assertEqual(n.ask("POST", f"/v1/versions/{number}/confirm", {"reason": "well"}).status, 200)
+        self.line(kind="change", path=f"/v1/versions/{number}/confirm", result=f"version {number}", reason="well")
+        # the key
+        rotated = n.ask("POST", "/v1/audit/rotate", {"reason": "a new year"})
+        self.assertEqual(rotated.status, 200, rotated.raw)
+        self.line(kind="key", next=rotated.json["key"], key=rotated.json["former"], who="user:root", reason="a new year")
+        self.assertEqual(self.verify()["key"], rotated.json["key"])
+
+    def test_each_refusal_leaves_its_line_and_reads_and_dry_runs_none(self) -> None:
+        n = self.node
+        for path in ("/v1/status", "/v1/versions", "/v1/overrides", "/v1/versions/77"):
+            n.ask("GET", path)
+        self.assertEqual(n.drain(query="?dry_run=true").status, 200)
+        self.assertEqual(n.ask("POST", "/v1/config/check", {"files": n.files()}).status, 200)
+        self.assertEqual(n.apply(n.files("# two sites", "# 2 sites"), match="").status, 428)
+        self.line(kind="refusal", path="/v1/config/apply", status=428, code="if-match-required", who="user:root")
+        self.assertEqual(n.apply(n.files("# two sites", "# 2 sites"), match='"other"').status, 412)
+        self.line(kind="refusal", path="/v1/config/apply", status=412, code="stale")
+        self.assertEqual(n.apply(n.files("schema = 1", "schema = 9")).status, 422)
+        self.line(kind="refusal", path="/v1/config/apply", status=422, code="mistakes")
+        self.assertEqual(n.command("explode", {"site": "ams"}).status, 422)
+        self.line(kind="refusal", path="/v1/overrides", status=422, code="invalid")
+        n.drain()
+        guarded = n.drain("fra")
+        self.assertEqual((guarded.status, guarded.code), (409, "guard"))
+        self.line(kind="refusal", path="/v1/overrides", status=409, code="guard")
+        self.assertEqual(n.ask_tcp(self.port, "POST", "/v1/overrides", "vera" * 8, {"do": "drain"}).status, 403)
+        self.line(kind="refusal", path="/v1/overrides", status=403, code="forbidden", who="token:vera", source="127.0.0.1")
+        self.assertEqual(n.ask_tcp(self.port, "GET", "/v1/audit", "olga" * 8).status, 403)
+        self.line(kind="refusal", path="/v1/audit", status=403, who="token:olga")
+        self.assertEqual(n.ask_tcp(self.port, "GET", "/v1/status").status, 401)
+        line = self.line(kind="refusal", path="/v1/status", status=401, code="unauthorized", source="127.0.0.1")
+        self.assertNotIn("who", line)
+        # again and again: one line, and the others are counted at the end
+        for _ in range(50):
+            self.assertEqual(n.ask_tcp(self.port, "GET", "/v1/audit", "olga" * 8).status, 403)
+        self.assertEqual(len(self.lines(kind="refusal", path="/v1/audit", who="token:olga")), 1)
+        n.stop()
+        counts = [line.get("count") for line in self.lines(kind="refusal", path="/v1/audit", who="token:olga")]
+        self.assertEqual(counts, [None, 50])
+        for path in ("/v1/versions", "/v1/versions/77", "/v1/config/check"):
+            self.assertEqual(self.lines(path=path), [])
+        self.assertEqual(len(self.lines(kind="change")), 1)
+
+    def test_logins_leave_lines(self) -> None:
+        n = self.node
+        for name in TOKENS:
+            n.ask_tcp(self.port, "GET", "/metrics", name * 8)
+        for name in TOKENS:
+            self.line(kind="login", who=f"token:{name}", source="127.0.0.1")
+        self.assertEqual(n.ask_tcp(self.port, "POST", "/v1/peer/exchange", "p" * 40, {}).status, 400)
+        self.line(kind="login", who="peer", source="127.0.0.1")
+        for _ in range(5):
+            self.assertEqual(n.ask_tcp(self.port, "GET", "/v1/status", "wrong" * 8).status, 401)
+        self.line(kind="bad-login", source="127.0.0.1", status=401)
+        n.stop()
+        self.assertEqual([line.get("count") for line in self.lines(kind="bad-login")], [None, 4])
+
+    def test_no_secret_is_in_the_log(self) -> None:
+        n = self.node
+        secrets = [name * 8 for name in TOKENS] + ["p" * 40, "wrong" * 8, "body-of-a-file", "00112233445566778899aabbccddeeff"]
+        for secret in secrets[:-2]:
+            n.ask_tcp(self.port, "POST", "/v1/overrides", secret, {"do": "drain", "token": secret})
+            c = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=ssl.create_default_context(
+                cafile=os.path.join(n.conf, "tls.crt")))
+            n.send(c, "GET", "/", None, {"Authorization": "Basic " + base64.b64encode(f"x:{secret}".encode()).decode()}, None)
+        n.apply(n.files("# two sites", "# body-of-a-file"))
+        n.ask("POST", "/v1/overrides", {"do": "drain", "secret": "body-of-a-file"}, {"Idempotency-Key": "body-of-a-file"})
+        n.ask("POST", "/v1/audit/rotate", {"reason": "a test"})
+        n.stop()
+        text = self.text()
+        with open(f"{n.state}/audit/key") as f:
+            secrets.append(f.read().strip())
+        for secret in secrets:
+            for form in (secret, base64.b64encode(secret.encode()).decode(), base64.b64encode(f"x:{secret}".encode()).decode()):
+                self.assertNotIn(form, text)
+        self.assertGreater(len(self.lines()), 15)
+        for path in glob.glob(f"{n.state}/audit/*"):
+            self.assertEqual(os.stat(path).st_mode & 0o77, 0, path)
+
+    def test_the_line_of_a_key_that_was_used_again_says_so(self) -> None:
+        for _ in range(2):
+            drained = self.node.command("drain", {"site": "ams"}, headers={"Idempotency-Key": "k1"}, until="never", now=True)
+            self.assertEqual(drained.status, 201)
+        self.assertEqual([line.get("replayed") for line in self.lines(kind="change")], [None, True])
+
+
+class Reading(Audited):
+    def test_lines_are_found_by_time_person_object_and_kind(self) -> None:
+        n = self.node
+        n.apply(n.files("# two sites", "# 2 sites"), author="Ada")
+        n.drain()
+        n.command("disable", {"pool": "web-ams", "backend": "b1"}, until="+1h")
+        self.assertEqual(n.ask_tcp(self.port, "POST", "/v1/overrides", "otto" * 8,
+                                   {"do": "undrain", "target": {"site": "ams"}, "reason": "back", "now": True}).status, 200)
+
+        def found(query: str) -> list[str]:
+            answer = n.ask("GET", "/v1/audit" + query)
+            self.assertEqual(answer.status, 200, answer.raw)
+            return [line["path"] for line in answer.json["items"] if line["kind"] == "change"]
+        self.assertEqual(found(""), ["/v1/overrides"] * 3 + ["/v1/config/apply"])
+        self.assertEqual(found("?who=otto"), ["/v1/overrides"])
+        self.assertEqual(found("?who=token:otto"), ["/v1/overrides"])
+        self.assertEqual(found("?who=user:otto"), [])
+        self.assertEqual(found("?who=Ada"), ["/v1/config/apply"])
+        self.assertEqual(found("?object=sites/ams"), ["/v1/overrides"] * 2)
+        self.assertEqual(found("?object=pools/web-ams"), ["/v1/overrides"])
+        self.assertEqual(found("?object=pools/web"), [])
+        self.assertEqual(found("?object=config/apply"), ["/v1/config/apply"])
+        self.assertEqual(found("?kind=refusal"), [])
+        self.assertEqual(found("?since=2100-01-01T00:00:00Z"), [])
+        self.assertEqual(len(found("?since=2000-01-01T00:00:00Z")), 4)
+        self.assertEqual(n.ask("GET", "/v1/audit?since=yesterday").status, 400)
+        whole = n.ask("GET", "/v1/audit").json
+        self.assertEqual([line["seq"] for line in whole["items"]], list(range(len(whole["items"]), 0, -1)))
+        self.assertIsNone(whole["before"])
+        page = n.ask("GET", "/v1/audit?limit=2").json
+        self.assertEqual(page["before"], page["items"][1]["seq"])
+        self.assertEqual(n.ask("GET", f"/v1/audit?limit=2&before={page['before']}").json["items"], whole["items"][2:4])
+        self.assertIn("-> version 2", self.weir("audit", "--who", "Ada", "--kind", "change"))
+        self.assertIn("there is no such line", self.weir("audit", "--who", "nobody"))
+        self.assertIn("token:otto", self.weir("audit", "--object", "sites/ams"))
+
+    def test_verify_works_without_weir_mgmt_and_names_the_line(self) -> None:
+        n = self.node
+        n.drain()
+        wait_for("a signature", lambda: self.lines(kind="seal"))
+        self.verify()
+        heads = json.loads(self.weir("--json", "audit", "heads"))
+        self.assertEqual((heads["node"], heads["at_peers"], heads["unheard"], heads["held"]), ("ams-1", [], [], []))
+        wait_for("its own head", lambda: n.ask("GET", "/v1/audit/heads").json["own"])
+        n.stop()
+        self.verify()
+        path, = glob.glob(f"{n.state}/audit/*.log")
+        with open(path) as f:
+            text = f.read()
+        number = 1 + next(i for i, line in enumerate(text.splitlines()) if '"kind":"change"' in line)
+        with open(path, "w") as f:
+            f.write(text.replace("a test", "a lie!", 1))
+        verdict = json.loads(self.weir("--json", "audit", "verify", status=10))
+        self.assertEqual([(f["what"], f["line"], f["seq"]) for f in verdict["found"]], [("changed", number, number)])
+        self.assertIn(f"{os.path.basename(path)}:{number}, line {number}:", self.weir("audit", "verify", status=10))
+        self.weir("audit", "verify", "/nowhere", status=3)
+
+    def test_a_kill_leaves_a_log_that_goes_on(self) -> None:
+        for _ in range(3):
+            self.node.drain()
+            self.node.command("undrain", {"site": "ams"}, now=True)
+            self.node.stop(signal.SIGKILL)
+            self.node.start()
+        self.assertEqual(len(self.lines(kind="change")), 6)
+        self.assertEqual(self.lines(kind="repair"), [])
+        self.verify()
+
+
+class Full(Audited):
+    def limit(self, most: int) -> None:
+        assert self.node.process
+        resource.prlimit(self.node.process.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+
+    def conditions(self) -> list[str]:
+        nodes = self.node.ask("GET", "/v1/status").json
+        return [text for text in json.dumps(nodes).split('"') if text == "audit-not-written"]
+
+    def test_a_full_disk_refuses_changes_and_never_a_drain(self) -> None:
+        n = self.node
+        self.limit(1)
+        self.assertIn(n.drain().status, (201, 202))  # the first line that is lost
+        refused = n.apply(n.files("# two sites", "# 2 sites"))
+        self.assertEqual((refused.status, refused.code), (503, "audit"), refused.raw)
+        self.assertIn("cannot be written", refused.json["detail"])
+        edited = n.ask("PATCH", "/v1/pools/web-ams/backends/b1?reason=less", {"weight": 50},
+                       {"If-Match": "*", "Content-Type": "application/merge-patch+json"})
+        self.assertEqual(edited.code, "audit")
+        self.assertNotEqual(n.apply(n.files("# two sites", "# 2 sites"), query="?dry_run=true").code, "audit")
+        wait_for("the condition", self.conditions)
+        for what in ("undrain", "drain", "undrain"):
+            words: dict[str, typing.Any] = {} if what == "undrain" else {"until": "never"}
+            answer = n.command(what, {"site": "ams"}, now=True, **words)
+            self.assertIn(answer.status, (200, 201, 202), answer.raw)
+        self.assertEqual(n.command("disable", {"pool": "web-ams", "backend": "b1"}, until="+1h").status, 202)
+        # neither is refused for the log, whatever the store says
+        for path in ("/v1/versions/1/rollback", "/v1/versions/1/confirm"):
+            self.assertNotEqual(n.ask("POST", path, {"reason": "x"}, {"If-Match": "*"}).code, "audit")
+        self.limit(resource.RLIM_INFINITY)
+        wait_for("the condition's end", lambda: not self.conditions())
+        lost = self.line(kind="lost")
+        self.assertGreaterEqual(lost["count"], 5)
+        self.assertEqual(n.apply(n.files("# two sites", "# 2 sites")).status, 201)
+        n.stop()
+        self.verify()
+
+
+if __name__ == "__main__":
+    counted.main()
