@@ -156,12 +156,47 @@ void audit_request_refused(struct core *core, const struct http_request *r,
 	audit_log_note(core->audit, &line);
 }
 
+static bool is_renewed(const json_t *outcome)
+{
+	return json_is_string(outcome) && !strcmp(json_string_value(outcome), "renewed");
+}
+
+/* Whether a member is another than before, by the answer: of one, or of several. */
+static bool changed_members(const json_t *answer)
+{
+	const json_t *items = json_object_get(answer, "items"), *one;
+	size_t i;
+
+	json_array_foreach(items, i,
+	                   one) if (!is_renewed(json_object_get(one, "outcome"))) return true;
+	return !items && !is_renewed(json_object_get(answer, "outcome"));
+}
+
+/* Members change by the second: what somebody does to those of a pool is counted, and a renewal is nothing. */
+static void note_members(struct core *core, const struct http_request *r,
+                         const struct http_reply *reply)
+{
+	struct audit_line line;
+
+	if (reply->status < 400 && !changed_members(reply->json))
+		return;
+	audit_request_line(r, &line);
+	snprintf(line.path, sizeof(line.path), "/v1/pools/%.63s/members", r->parts[0]);
+	add_outcome(reply, &line);
+	line.kind = reply->status < 400 ? AUDIT_CHANGE : AUDIT_REFUSAL;
+	audit_log_note(core->audit, &line);
+}
+
 void audit_request_answered(struct core *core, const struct route *route,
                             const struct http_request *r, const struct http_reply *reply)
 {
 	struct audit_line line;
 	bool is_refused = reply->status >= 400;
 
+	if (core->audit && route_is_of_members(route)) {
+		note_members(core, r, reply);
+		return;
+	}
 	if (!core->audit || !route_is_change(route) || reply->hold.until_ms ||
 	    (is_dry(r) && !is_refused))
 		return;

@@ -57,10 +57,15 @@ static inline bool route_is_change(const struct route *route)
 	return strcmp(route->method, "GET") != 0 && !strncmp(route->query, ROUTE_CHANGES, n) &&
 	       (route->query[n] == ' ' || route->query[n] == '\0');
 }
+/** Whether a request of the route puts or takes away members. */
+static inline bool route_is_of_members(const struct route *route)
+{
+	return !strcmp(route->query, ROUTE_MEMBERS);
+}
 /** Whether a request of the route may be refused as changes are. */
 static inline bool route_may_conflict(const struct route *route)
 {
-	return route_is_change(route) || !strcmp(route->query, ROUTE_MEMBERS);
+	return route_is_change(route) || route_is_of_members(route);
 }
 /** http_gate: whether there is such a route, the role reaches it, and a change is asked for in JSON. */
 bool route_gate(struct core *core, const struct http_request *request,

@@ -70,6 +70,21 @@ class Audited(unittest.TestCase):
 
 
 class Lines(Audited):
+    def test_changes_of_members_are_counted_and_renewals_are_none(self) -> None:
+        n, members = self.node, "/v1/pools/web-ams/members"
+        with_members = n.files("max_backends = 10;", 'max_backends = 10; registration = { prefixes = [ "10.1.9.0/24" ]; };')
+        self.assertEqual(n.apply(with_members).status, 201)
+        for m, status in (("m1", 201), ("m1", 200), ("m2", 201), ("m1", 200)):
+            put = n.ask("PUT", f"{members}/{m}", {"address": f"10.1.9.{m[1:]}", "ttl": "60s"})
+            self.assertEqual(put.status, status, put.raw)
+        self.assertEqual(n.ask("PUT", f"{members}/m3", {"address": "10.2.9.1"}).status, 422)
+        line = self.line(kind="change", path=members)
+        self.assertEqual((line["who"], line["status"], line["method"]), ("user:root", 201, "PUT"))
+        self.line(kind="refusal", path=members, status=422)
+        n.stop()  # what was counted is written
+        counted_lines = self.lines(kind="change", path=members)
+        self.assertEqual([c.get("count", 1) for c in counted_lines], [1, 1], counted_lines)
+
     def test_each_kind_of_change_leaves_its_line(self) -> None:
         n = self.node
         root = {"who": "user:root", "source": "socket"}
