@@ -84,8 +84,7 @@ static const char *state_of(const struct member *m, const struct model_pool *poo
 		return now_ms < m->since_ms ? "joining" : "left_out";
 	if (now_ms < m->since_ms)
 		return "joining";
-	return m->ttl_s && clock_mono_ms() - m->heard_ms > (uint64_t)m->ttl_s * 1000 ? "expired"
-	                                                                             : "member";
+	return member_is_expired(m, clock_mono_ms()) ? "expired" : "member";
 }
 
 /* Given. @param pool  with its members, of the effective model; NULL: there is none. Under the lock */
@@ -512,8 +511,7 @@ static void note_renewed(const struct changing *c)
 
 	for (size_t i = 0; i < c->n; i++)
 		if (!c->list[i].leaves)
-			(void)!intent_hear_member(c->core->intent, c->r->parts[0], c->list[i].id,
-			                          now_ms);
+			intent_renew_member(c->core->intent, c->r->parts[0], c->list[i].id, now_ms);
 }
 
 /* Under the lock, which is given up meanwhile. @return whether all is done; else @p reply says why not, and @p no_store */

@@ -25,6 +25,7 @@
 #include "mgmt/peers/exchange.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/sync/inforce_judge.h"
+#include "mgmt/sync/member_expiry.h"
 #include "mgmt/sync/member_writes.h"
 #include "mgmt/api/listen.h"
 #include "mgmt/observe/observe.h"
@@ -417,6 +418,8 @@ int mgmt_process_open(struct mgmt_process *p)
 
 	if (!err)
 		err = open_core(p);
+	if (!err)
+		err = member_expiry_start(&p->core, &p->expiry);
 	return err ? err : listen_local(&p->core, &p->local);
 }
 
@@ -440,6 +443,7 @@ void mgmt_process_close(struct mgmt_process *p)
 	shared_run_interrupt(&p->core); /* requests may wait for the store */
 	http_stop(p->tcp);
 	http_stop(p->local);
+	member_expiry_stop(p->expiry);
 	operations_stop(&p->core);
 	announce_questions_stop(&p->core);
 	state_fetch_stop(&p->core);

@@ -20,6 +20,7 @@
 #include "mgmt/store/pending.h"
 
 struct ctl;
+struct member_expiry;
 
 /** Zeroed at the start, but for core.dirs. */
 struct mgmt_process {
@@ -35,6 +36,7 @@ struct mgmt_process {
 	struct audit_keeper audit;
 	struct ctl *ctl;
 	struct http_server *local, *tcp;
+	struct member_expiry *expiry;
 	bool local_lost; /**< its file is gone and could not be made again: said once */
 	char api[256];   /**< that is served over TCP */
 	uint64_t tcp_retry_ms;

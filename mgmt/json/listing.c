@@ -89,7 +89,7 @@ const struct listing_table listing_backends = {
 	.columns =
 	        (const struct listing_column[]){
 	                { "Backend", "{^name|?}/{name|?}", LISTING_TEXT, -28 },
-	                { "Address", "{address}", LISTING_TEXT, 0 },
+	                { "Address", "{address}[ ({member})]", LISTING_TEXT, 0 },
 	                { "Intent", "{intent.state}", LISTING_STATE, -10 },
 	                { "Observed",
 	                  "{observation.state}[{?observation.inconclusive}, inconclusive]",

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/plain.h"
 #include "base/sorted.h"
 
@@ -144,6 +145,12 @@ void member_stay(struct member *m, uint32_t weight, int64_t at_ms)
 	member_set_weight(m, weight, at_ms);
 }
 
+bool member_is_expired(const struct member *m, uint64_t now_ms)
+{
+	return m->ttl_s && now_ms > m->heard_ms &&
+	       now_ms - m->heard_ms > (uint64_t)m->ttl_s * 1000 + MEMBER_GRACE_MS;
+}
+
 static bool is_in_prefixes(const struct model_pool *pool, const struct addr *address)
 {
 	for (size_t i = 0; i < pool->n_prefixes; i++)
@@ -235,6 +242,14 @@ static int reserve_one(struct member_list *all)
 	return 0;
 }
 
+uint64_t member_key(const char *pool, const char *id)
+{
+	char text[2 * MODEL_NAME_MAX];
+
+	snprintf(text, sizeof(text), "%s/%s", pool, id);
+	return hash_text(text) & (((uint64_t)1 << 48) - 1);
+}
+
 int members_put(struct member_list *all, const struct member *m)
 {
 	bool found;
@@ -242,6 +257,7 @@ int members_put(struct member_list *all, const struct member *m)
 
 	if (found) {
 		*all->items[at] = *m;
+		all->items[at]->key = member_key(m->pool, m->id);
 		return 0;
 	}
 	if (all->n >= MEMBERS_KNOWN_MAX)
@@ -253,6 +269,7 @@ int members_put(struct member_list *all, const struct member *m)
 		return -ENOMEM;
 	}
 	*own = *m;
+	own->key = member_key(m->pool, m->id);
 	memmove(all->items + at + 1, all->items + at, (all->n - at) * sizeof(struct member *));
 	all->items[at] = own;
 	all->n++;

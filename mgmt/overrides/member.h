@@ -51,9 +51,24 @@ struct member {
 	char labels[MEMBER_LABELS_MAX]; /**< sorted by name */
 	char principal[PRINCIPAL_MAX];  /**< who put it last */
 	/* not in the record: */
-	int64_t revision;  /**< of its record; 0: there is none */
-	uint64_t heard_ms; /**< boot clock: when its ttl began, as far as this node knows */
+	int64_t revision;    /**< of its record; 0: there is none */
+	uint64_t key;        /**< member_key() */
+	uint64_t heard_ms;   /**< monotonic: when its ttl began, as far as this node knows */
+	uint64_t renewed_ms; /**< monotonic: a program last renewed it here; 0: never */
 };
+
+/** What another node heard of a member. */
+struct member_heard {
+	uint64_t key;
+	uint64_t heard_ms; /**< monotonic, of this node */
+};
+
+/** How nodes call a member: 48 bits of a digest of pool and name. */
+uint64_t member_key(const char *pool, const char *id);
+/** Words of a renewal may be under way for so long. */
+#define MEMBER_GRACE_MS 6000u
+/** Whether its ttl is over since anybody heard of it, and nobody can have heard of it since. */
+bool member_is_expired(const struct member *m, uint64_t now_ms);
 
 /** Sorted by pool and name; zeroed is the empty set. */
 struct member_list {

@@ -27,6 +27,7 @@
 #include "mgmt/audit/log.h"
 #include "mgmt/core/auth.h"
 #include "mgmt/observe/observe.h"
+#include "mgmt/peers/member_words.h"
 #include "mgmt/peers/peer_query.h"
 #include "mgmt/peers/peers_head.h"
 #include "mgmt/core/shared_state.h"
@@ -488,6 +489,20 @@ static void fetch_overrides(struct exchange *x)
 
 #define NEWS_OF_COMMANDS (1u << EXCHANGE_N_SECTIONS) /* beside a bit for each section */
 
+/* Members that another node heard of. */
+static int receive_renewals(struct core *core, const struct exchange_word *w)
+{
+	struct member_heard *list;
+	size_t n;
+	int err = member_words_read(w->body, w->true_ms, &list, &n);
+
+	if (err)
+		return err;
+	intent_hear_members(core->intent, list, n);
+	free(list);
+	return 0;
+}
+
 /* Use words that are other ones, or true later. @return 0; -EINVAL: they are malformed; or why this node cannot */
 static int use_word(struct exchange *x, size_t i, enum exchange_section section, bool is_other,
                     unsigned *news)
@@ -518,6 +533,8 @@ static int use_word(struct exchange *x, size_t i, enum exchange_section section,
 		return !is_other || audit_heads_hear(x->core->audit_heads, p->node, w->body)
 		               ? 0
 		               : -EINVAL;
+	case EXCHANGE_MEMBERS:
+		return is_other ? receive_renewals(x->core, w) : 0;
 	case EXCHANGE_N_SECTIONS:
 		break;
 	}
@@ -835,6 +852,10 @@ static void look_at_own(struct exchange *x)
 	if (now_ms >= x->own[EXCHANGE_ARRIVALS].true_ms + ARRIVALS_MS)
 		(void)exchange_word_set(&x->own[EXCHANGE_ARRIVALS],
 		                        observe_arrivals(core, join_model(core->intent)), now_ms);
+	if (now_ms >= x->own[EXCHANGE_MEMBERS].true_ms + MEMBER_WORDS_EVERY_MS)
+		(void)exchange_word_set(&x->own[EXCHANGE_MEMBERS],
+		                        member_words_to_json(intent_members(core->intent), now_ms),
+		                        now_ms);
 	core_unlock(core);
 	news |= peer_health_look(&x->health, core, &x->own[EXCHANGE_HEALTH]) << EXCHANGE_HEALTH;
 	news |= announce_words_look(&x->announced, core, &x->own[EXCHANGE_ANNOUNCED])

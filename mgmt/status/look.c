@@ -6,11 +6,46 @@
  */
 #include "mgmt/status/look.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/sorted.h"
 #include "mgmt/store/bootstrap.h"
+
+/* Under the lock. @return 0 or -ENOMEM */
+static int list_members(const struct core *core, struct look *l)
+{
+	const struct member_list *all = intent_members(core->intent);
+	uint64_t now_ms = clock_mono_ms();
+
+	l->members = malloc((all->n + 1) * sizeof(*l->members));
+	for (size_t i = 0; l->members && i < all->n; i++) {
+		const struct member *m = all->items[i];
+
+		if (m->left_ms || member_is_expired(m, now_ms))
+			l->members[l->n_members++] =
+			        (struct look_member){ m->key, m->left_ms != 0 };
+	}
+	if (l->n_members)
+		qsort(l->members, l->n_members, sizeof(*l->members), sorted_by_u64);
+	return l->members ? 0 : -ENOMEM;
+}
+
+const char *look_member_state(const struct look *l, const struct model_pool *pool,
+                              const struct model_backend *b)
+{
+	uint64_t key = member_key(pool->name, b->name);
+	const struct look_member *found = l->n_members ? bsearch(&key, l->members, l->n_members,
+	                                                         sizeof(*l->members), sorted_by_u64)
+	                                               : NULL;
+
+	if (!b->registered)
+		return NULL;
+	return !found ? "registered" : found->leaves ? "leaving" : "expired";
+}
 
 int look_init(struct core *core, struct look *l)
 {
@@ -25,6 +60,8 @@ int look_init(struct core *core, struct look *l)
 	l->shared = intent_share(core->intent);
 	l->m = intent_shared_model(l->shared);
 	int err = overrides_copy(&l->overrides, intent_overrides(core->intent));
+	if (!err)
+		err = list_members(core, l);
 	l->has_head = head != NULL;
 	l->joins = join_waits(core->intent) || *intent_document_refusal(core->intent, NULL);
 	if (head)
@@ -53,6 +90,7 @@ void look_fini(struct look *l)
 {
 	observe_close(&l->pages);
 	overrides_fini(&l->overrides);
+	free(l->members);
 	intent_unshare(l->shared);
 	json_decref(l->dns);
 }

@@ -17,13 +17,21 @@
 #include "mgmt/observe/observe.h"
 #include "mgmt/peers/peers.h"
 
+/** What is to be said of a registered backend besides that it is one. */
+struct look_member {
+	uint64_t key; /**< member_key() */
+	bool leaves;  /**< else its ttl is over */
+};
+
 /** To be read by its owner alone; core is the only thing in it that still changes. */
 struct look {
 	struct core *core;
 	struct intent_shared *shared;
-	const struct model *m;      /**< NULL: there is no configuration */
-	struct overrides overrides; /**< a copy */
-	struct version head;        /**< if has_head */
+	const struct model *m;       /**< NULL: there is no configuration */
+	struct overrides overrides;  /**< a copy */
+	struct look_member *members; /**< of which more is to be said, sorted by key */
+	size_t n_members;
+	struct version head; /**< if has_head */
 	bool has_head;
 	bool joins; /**< no version yet, for a reason that is stated: the store is asked, or the document is refused */
 	uint64_t document;
@@ -49,6 +57,9 @@ struct look {
 int look_init(struct core *core, struct look *l) MUST_CHECK;
 void look_fini(struct look *l);
 
+/** "registered", "leaving", "expired"; NULL: no program registered @p b. */
+const char *look_member_state(const struct look *l, const struct model_pool *pool,
+                              const struct model_backend *b);
 /** What the peer @p node reported last; NULL: it is not known as a peer. */
 const struct peers_report *look_peer(const struct look *l, const char *node);
 

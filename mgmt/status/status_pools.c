@@ -135,6 +135,7 @@ static struct backend_effect backend_effect(const struct status *s, const struct
 	X(t, const char *, address)                                                                \
 	X(t, uint16_t, port)                                                                       \
 	X(t, uint64_t, id, .kind = FIELD_HEX)                                                      \
+	X(t, const char *, member, .spare = true, .one_of = "registered|leaving|expired")          \
 	X(t, json_t *, intent, .of = &shown_intent_kind)                                           \
 	X(t, json_t *, observation)                                                                \
 	X(t, struct backend_effect, effect, .of = &backend_effect_record)
@@ -148,7 +149,7 @@ static json_t *backend_status(const struct status *s, const struct model_pool *p
 	char text[ADDR_TEXT_MAX];
 
 	return SHOWN(shown_backend, .name = b->name, .address = addr_text(&b->address, text),
-	             .port = b->port, .id = b->id,
+	             .port = b->port, .id = b->id, .member = look_member_state(&s->look, pool, b),
 	             .intent = status_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name, "",
 	                                     b->weight),
 	             .observation = observed_target_json(&s->look.pages, target, true),

@@ -134,8 +134,10 @@ const struct member_list *intent_members(const struct intent *in);
  */
 MUST_CHECK int intent_decide_members(struct intent *in, const struct shared_change *c,
                                      int64_t now_ms);
-/** A member was heard of at @p heard_ms of the boot clock: its ttl begins again. @return whether that is news */
-bool intent_hear_member(struct intent *in, const char *pool, const char *id, uint64_t heard_ms);
+/** A program renewed a member here at @p now_ms, monotonic: its ttl begins again. */
+void intent_renew_member(struct intent *in, const char *pool, const char *id, uint64_t now_ms);
+/** Take what another node heard; sorted by key. */
+void intent_hear_members(struct intent *in, const struct member_heard *list, size_t n);
 /** Note of each override of a node how far that node is, as @p left_of says by its name. */
 void intent_note_nodes(struct intent *in,
                        enum override_left (*left_of)(void *arg, const char *node), void *arg);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "base/sorted.h"
 #include "mgmt/overrides/compose.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/intent_internal.h"
@@ -53,6 +54,9 @@ void member_records_accept(struct intent *in, const struct shared_record *r)
 		log_warn("member-refused", "name=%.120s effect=\"it is none\"", r->name);
 		return;
 	}
+	const struct member *was = members_find(&in->members, m.pool, m.id);
+
+	m.renewed_ms = was ? was->renewed_ms : 0;
 	m.heard_ms = clock_mono_ms(); /* who writes it has heard of it */
 	int err = members_put(&in->members, &m);
 	if (err)
@@ -155,14 +159,24 @@ int intent_decide_members(struct intent *in, const struct shared_change *c, int6
 	return alone_decide(in, c, NULL, now_ms);
 }
 
-bool intent_hear_member(struct intent *in, const char *pool, const char *id, uint64_t heard_ms)
+void intent_renew_member(struct intent *in, const char *pool, const char *id, uint64_t now_ms)
 {
 	struct member *m = (struct member *)(uintptr_t)members_find(&in->members, pool, id);
 
-	if (!m || m->heard_ms >= heard_ms)
-		return false;
-	m->heard_ms = heard_ms;
-	return true;
+	if (m)
+		m->heard_ms = m->renewed_ms = now_ms;
+}
+
+void intent_hear_members(struct intent *in, const struct member_heard *list, size_t n)
+{
+	for (size_t i = 0; n && i < in->members.n; i++) {
+		struct member *m = in->members.items[i];
+		const struct member_heard *found =
+		        bsearch(&m->key, list, n, sizeof(*list), sorted_by_u64);
+
+		if (found && found->heard_ms > m->heard_ms)
+			m->heard_ms = found->heard_ms;
+	}
 }
 
 static void recall_backend(struct intent *in, const struct model_backend *b)

@@ -339,6 +339,42 @@ enum member_written member_writes_write(struct core *core, const struct member_e
 	return q.result;
 }
 
+/* A change that only removes may be missed (mgmt/store/shared_etcd.h): it says when it was made, too. */
+struct member_removal {
+	int64_t time_ms;
+};
+static const struct record_kind removal_record =
+        RECORD_OF(struct member_removal, "removal of members", NULL,
+                  RECORD_VALUE(struct member_removal, time_ms, FIELD_I64));
+
+bool member_writes_remove(struct core *core, const struct member *list, size_t n)
+{
+	struct shared_change *c = MEMORY_NEW(struct shared_change);
+	struct shared_answer *a = MEMORY_NEW(struct shared_answer);
+	const struct member_removal removal = { clock_believed_ms() };
+	enum member_written result = MEMBER_NO_STORE;
+	char name[SHARED_NAME_MAX];
+	bool has_answer = false;
+
+	if (can_be_written(core)) {
+		shared_intent_begin(core->intent, c);
+		for (size_t i = 0; i < n && i < MEMBER_REMOVED_MAX; i++) {
+			member_record_name(list[i].pool, list[i].id, name, sizeof(name));
+			shared_change_see(c, name, list[i].revision);
+			shared_change_remove(c, name);
+		}
+		shared_change_put(c, "members", &removal_record, &removal);
+		if (!c->err)
+			result = decide_change(core, c, a, &has_answer);
+	}
+	if (has_answer)
+		shared_answer_fini(a);
+	shared_change_fini(c);
+	free(c);
+	free(a);
+	return result == MEMBER_WRITTEN;
+}
+
 void member_writes_hear(struct core *core, const struct shared_record *list, size_t n)
 {
 	char id[SHARED_ID_MAX];

@@ -42,6 +42,12 @@ void member_writes_close(struct core *core);
  */
 enum member_written member_writes_write(struct core *core, const struct member_entry *list,
                                         size_t n, uint32_t *wait_s, size_t *n_written);
+/**
+ * Remove the records of @p n members, at most MEMBER_REMOVED_MAX, if they are as they were. Under the lock, which is given up
+ * meanwhile. @return whether they are
+ */
+bool member_writes_remove(struct core *core, const struct member *list, size_t n);
+#define MEMBER_REMOVED_MAX 50u
 /** What another node has written came in: its share counts. */
 void member_writes_hear(struct core *core, const struct shared_record *list, size_t n);
 

@@ -61,6 +61,8 @@ const struct scene_row scene_rows[] = {
 	  "three nodes: members that one is given are in force at all" },
 	{ "shared-members-cut", scenes_shared_members_cut,
 	  "three nodes: members while the store is gone" },
+	{ "shared-members-ttl", scenes_shared_members_ttl,
+	  "three nodes: one hears renewals, and all know" },
 	{ "shared-files", scenes_shared_files,
 	  "three nodes: a file that is uploaded in parts, and fetched" },
 	{ "shared-diff", scenes_shared_diff, "three nodes: versions of others are compared" },

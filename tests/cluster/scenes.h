@@ -34,6 +34,7 @@ void scenes_shared_removed(struct scene *s);
 /* tests/cluster/scenes_members.c: three nodes, and programs that register backends. */
 void scenes_shared_members(struct scene *s);
 void scenes_shared_members_cut(struct scene *s);
+void scenes_shared_members_ttl(struct scene *s);
 /* tests/cluster/scenes_files.c: three nodes, and large files. */
 void scenes_shared_files(struct scene *s);
 /* tests/cluster/scenes_operations.c: three nodes, and who may change an operation. */

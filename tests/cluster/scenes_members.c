@@ -174,3 +174,64 @@ void scenes_shared_members_cut(struct scene *s)
 	judge_member(s, "10.77.0.3", true, SOON_MS, "with the store again");
 	scene_end(s);
 }
+
+static bool has_state(struct node *n, void *arg)
+{
+	json_t *member = node_get(n, MEMBERS "/p1");
+	bool holds = !strcmp(scene_text(member, "state"), arg);
+
+	json_decref(member);
+	return holds;
+}
+
+static int64_t store_revision(struct node *n)
+{
+	json_t *store = node_get(n, "/v1/store");
+	int64_t revision = scene_number(store, "revision");
+
+	json_decref(store);
+	return revision;
+}
+
+/* One node hears of it, and all know; nothing is written. Who has started gives it a whole ttl. */
+void scenes_shared_members_ttl(struct scene *s)
+{
+	scene_begin(s, NODES, true);
+	node_run_ms(8000);
+	apply_registration(s);
+	node_run_ms(5000);
+
+	struct node *hears = scene_any(s);
+
+	put_well(s, hears, "p1", "10.77.0.1");
+	judge_member(s, "10.77.0.1", true, FORCE_MS, "put");
+	int64_t revision = store_revision(s->node[0]);
+
+	for (unsigned i = 0; i < 12; i++) {
+		node_run_ms(20000);
+		struct node_answer a = ask_member(hears, "PUT", "p1", "10.77.0.1");
+
+		JUDGE(s, a.status == 200 && !strcmp(scene_text(a.json, "outcome"), "renewed"),
+		      "a renewal: %u %s", a.status, a.text ? a.text : "");
+		node_answer_fini(&a);
+		node_run_ms(6000);
+		for (size_t k = 0; k < NODES; k++)
+			JUDGE(s, has_state(s->node[k], "member"), "%s does not know of the renewal",
+			      node_name(s->node[k]));
+	}
+	JUDGE(s, store_revision(s->node[0]) == revision, "renewals were written: %lld, was %lld",
+	      (long long)store_revision(s->node[0]), (long long)revision);
+	node_run_ms(75000);
+	for (size_t k = 0; k < NODES; k++)
+		JUDGE(s, has_state(s->node[k], "expired"), "%s does not say that it is expired",
+		      node_name(s->node[k]));
+	judge_member(s, "10.77.0.1", true, 1000, "expired, and nothing says that it is down");
+
+	struct node *n = s->node[sched_below(NODES)];
+
+	node_kill(n);
+	JUDGE(s, node_start(n), "%s does not start again", node_name(n));
+	node_run_ms(50000);
+	JUDGE(s, has_state(n, "member"), "%s has ended a ttl that it did not hear", node_name(n));
+	scene_end(s);
+}

@@ -7,6 +7,7 @@
 #include "mgmt/overrides/compose.h"
 #include "mgmt/overrides/member_entry.h"
 #include "mgmt/overrides/member_pace.h"
+#include "mgmt/peers/member_words.h"
 #include "tests/unit/suite.h"
 
 #define SETTLE_MS 10000
@@ -360,6 +361,56 @@ static void the_longest_record_fits(void **state)
 	free(text);
 }
 
+/* What one node heard of, another knows with its age, and what comes later counts. */
+static void renewals_are_words_of_nine_letters(void **state)
+{
+	struct member_list here = { 0 }, there = { 0 };
+	struct member_heard *heard = NULL;
+	size_t n = 0;
+
+	(void)state;
+	put_member(&here, "a", "10.1.2.1", T0, 1);
+	put_member(&here, "b", "10.1.2.2", T0, 1);
+	put_member(&here, "c", "10.1.2.3", T0, 1);
+	put_member(&there, "a", "10.1.2.1", T0, 1);
+	for (size_t i = 0; i < here.n; i++)
+		here.items[i]->ttl_s = 30;
+	here.items[0]->renewed_ms = 100000;
+	here.items[1]->renewed_ms = 100000 - MEMBER_WORDS_MS; /* said often enough */
+	json_t *words = member_words_to_json(&here, 100900);
+	assert_non_null(words);
+	assert_int_equal(strlen(json_string_value(json_object_get(words, "renewed"))), 9);
+	assert_int_equal(member_words_read(words, 500000, &heard, &n), 0);
+	assert_int_equal(n, 1);
+	assert_true(heard[0].key == there.items[0]->key);
+	assert_int_equal(heard[0].heard_ms, 499000); /* never younger than it can be */
+	free(heard);
+	json_decref(words);
+	static const char *const bad[] = { "AAAAAAAA", "AAAAAAAA!", "AAAAAAAAAA", "AAAA AAAA" };
+	for (size_t i = 0; i < 4; i++) {
+		words = json_pack("{s:s}", "renewed", bad[i]);
+		assert_int_equal(member_words_read(words, 500000, &heard, &n), -EINVAL);
+		json_decref(words);
+	}
+	words = json_object();
+	assert_int_equal(member_words_read(words, 500000, &heard, &n), -EINVAL);
+	json_decref(words);
+	members_fini(&here);
+	members_fini(&there);
+}
+
+static void a_ttl_ends_when_no_word_can_be_under_way(void **state)
+{
+	struct member m = { .ttl_s = 5, .heard_ms = 100000 };
+
+	(void)state;
+	assert_false(member_is_expired(&m, 99000));
+	assert_false(member_is_expired(&m, 105000 + MEMBER_GRACE_MS));
+	assert_true(member_is_expired(&m, 105001 + MEMBER_GRACE_MS));
+	m.ttl_s = 0;
+	assert_false(member_is_expired(&m, 900000000));
+}
+
 static void nodes_share_256_records_a_second(void **state)
 {
 	struct member_pace p = { .used_milli = 0 };
@@ -404,6 +455,8 @@ SUITE(members)
 		cmocka_unit_test(each_refusal_names_its_entry),
 		cmocka_unit_test(the_last_backend_is_guarded_over_all_entries),
 		cmocka_unit_test(the_longest_record_fits),
+		cmocka_unit_test(renewals_are_words_of_nine_letters),
+		cmocka_unit_test(a_ttl_ends_when_no_word_can_be_under_way),
 		cmocka_unit_test(nodes_share_256_records_a_second),
 	};
 

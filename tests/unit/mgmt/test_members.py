@@ -69,7 +69,7 @@ class Members(unittest.TestCase):
         pool = self.node.ask("GET", "/v1/pools/web").json
         self.assertEqual([b["name"] for b in pool["backends"]], ["b1"])
         shown = self.node.ask("GET", "/v1/status?pool=web").json
-        self.assertIn("p1", str(shown))
+        self.assertEqual({b["name"]: b.get("member") for b in shown["pools"][0]["backends"]}, {"b1": None, "p1": "registered"})
         a = self.put("p1", "10.1.3.1", weight=0)
         self.assertEqual(a.json["outcome"], "changes")
         wait_for("its weight", lambda: self.in_force("10.1.3.1", 0), 3.5)
@@ -156,6 +156,30 @@ class Members(unittest.TestCase):
         self.node.start()
         self.assertEqual(self.names(), [f"p{i}" for i in range(5)])
         self.assertIn("10.1.3.5", self.node.effective())
+
+    def test_a_ttl_that_ends_has_no_consequence_but_where_it_is_drained(self) -> None:
+        self.put("p1", "10.1.3.1", ttl="5s")
+        wait_for("its end", lambda: self.node.ask("GET", f"{MEMBERS}/p1").json["state"] == "expired", 20)
+        time.sleep(2)  # nothing is to come of it
+        self.assertEqual(self.node.ask("GET", f"{MEMBERS}/p1").json["state"], "expired")
+        a = self.node.apply({"weir.conf": CONFIG.replace('"10.1.0.0/16" ]; }', '"10.1.0.0/16" ]; on_expiry = "drain"; }')}, confirm_within="none")
+        self.assertEqual(a.status, 201, a.raw)
+        wait_for("the leave", lambda: self.node.ask("GET", f"{MEMBERS}/p1").json["state"] == "leaving", 20)
+        self.assertEqual(self.put("p1", "10.1.3.1", ttl="5s").json["outcome"], "joins")
+        self.assertEqual(self.node.ask("DELETE", f"{MEMBERS}/p1").json["outcome"], "leaves")
+        wait_for("its record to go", lambda: "members-forgotten" in self.node.log(), 30)
+
+    def test_a_renewed_member_is_not_expired_and_a_restart_gives_a_whole_ttl(self) -> None:
+        self.put("p1", "10.1.3.1", ttl="5s")
+        for _ in range(7):
+            time.sleep(2)  # the pace of the renewals
+            self.assertEqual(self.put("p1", "10.1.3.1", ttl="5s").json["outcome"], "renewed")
+        self.assertNotEqual(self.node.ask("GET", f"{MEMBERS}/p1").json["state"], "expired")
+        time.sleep(8)  # most of a ttl and its grace
+        self.node.stop(signal.SIGKILL)
+        self.node.start()
+        time.sleep(4)  # less than a whole one
+        self.assertEqual(self.node.ask("GET", f"{MEMBERS}/p1").json["state"], "member")
 
     def test_a_drain_of_a_member_is_a_drain_of_a_backend(self) -> None:
         self.put("p1", "10.1.3.1")
