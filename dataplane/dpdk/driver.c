@@ -450,13 +450,24 @@ static size_t list_device_ports(const struct driver *driver,
 	return d->n_ports;
 }
 
+/* The worker's thread counts meanwhile: each count is whole, and two may be of different instants. */
+static void read_counts(const struct driver_worker *counts, struct driver_worker *out)
+{
+	const uint64_t *from = (const uint64_t *)counts;
+	uint64_t *to = (uint64_t *)out;
+
+	for (size_t i = 0; i < offsetof(struct driver_worker, cpu) / sizeof(*to); i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	out->cpu = counts->cpu;
+}
+
 static size_t list_worker_counts(const struct driver *driver,
                                  struct driver_worker out[DRIVER_WORKERS_MAX])
 {
 	const struct dpdk_driver *d = (const struct dpdk_driver *)driver;
 
 	for (uint32_t i = 0; i < d->lcores.n_workers; i++)
-		out[i] = d->lcores.workers[i].counts;
+		read_counts(&d->lcores.workers[i].counts, &out[i]);
 	return d->lcores.n_workers;
 }
 

@@ -153,7 +153,7 @@ static int own_rte_eth_dev_rx_intr_enable(uint16_t id, uint16_t queue)
 {
 	(void)id;
 	(void)queue;
-	scene.interrupts++;
+	__atomic_fetch_add(&scene.interrupts, 1, __ATOMIC_RELAXED); /* by all workers */
 	return scene.intr_err;
 }
 
@@ -161,7 +161,7 @@ static int own_rte_eth_dev_rx_intr_disable(uint16_t id, uint16_t queue)
 {
 	(void)id;
 	(void)queue;
-	scene.interrupts--;
+	__atomic_fetch_sub(&scene.interrupts, 1, __ATOMIC_RELAXED);
 	return 0;
 }
 

@@ -62,7 +62,7 @@ static void a_malformed_answer_says_nothing(void **state)
 		{ "a word", BODY("{}"), 0 },
 		{ "unchanged", ANSWER("{\"fra-1\":[7]}"), 0 },
 		{ "an age of a section of a later release",
-		  ANSWER("{\"fra-1\":[7,7,7,7,7,7,\"x\"]}"), 0 },
+		  ANSWER("{\"fra-1\":[7,7,7,7,7,7,7,\"x\"]}"), 0 },
 		{ "no words at all", ANSWER("{\"fra-1\":[]}"), 0 },
 		{ "no object", "[]", -EINVAL },
 		{ "no JSON at all", "", -EINVAL },
