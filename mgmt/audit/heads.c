@@ -2,12 +2,14 @@
 #include "mgmt/audit/heads.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/replace.h"
 #include "mgmt/files/files.h"
@@ -18,7 +20,7 @@
 struct audit_heads {
 	char path[PATH_MAX];
 	pthread_mutex_t lock;
-	struct audit_head *heads; /* in the order in which they were first heard */
+	struct audit_head *heads; /* in the order in which they were heard */
 	size_t n;
 	bool is_unsaved;
 };
@@ -78,35 +80,69 @@ void audit_heads_free(struct audit_heads *h)
 	free(h);
 }
 
-/* Make room for one more of @p node: of its own the first stays, and the last ones. */
-static void make_room(struct audit_heads *h, const char *node)
-{
-	size_t n = 0, second = 0;
+/* The heads of a node, by their place. */
+struct heads_list {
+	size_t at[AUDIT_HEADS_PER_NODE], n;
+};
 
-	for (size_t i = 0; i < h->n; i++)
-		if (!strcmp(h->heads[i].node, node) && ++n == 2)
-			second = i;
-	if (n >= AUDIT_HEADS_PER_NODE)
-		remove_at(h, second);
-	else if (h->n >= HEADS_MAX)
-		remove_at(h, 0);
+static void list_heads(const struct audit_heads *h, const char *node, struct heads_list *out)
+{
+	out->n = 0;
+	for (size_t i = 0; i < h->n && out->n < AUDIT_HEADS_PER_NODE; i++)
+		if (!strcmp(h->heads[i].node, node))
+			out->at[out->n++] = i;
+}
+
+/*
+ * Which head of a full list goes: not the first, the last, or one from which the log went back, while there are others; of
+ * these the one without which the gap is smallest for its age. So gaps double towards the past.
+ */
+static size_t choose_superfluous(const struct audit_heads *h, const struct heads_list *list)
+{
+	const struct audit_head *last = &h->heads[list->at[list->n - 1]];
+	double least = 0;
+	size_t chosen = 0;
+
+	for (size_t i = 1; i + 1 < list->n; i++) {
+		const struct audit_head *head = &h->heads[list->at[i]];
+		uint64_t from = h->heads[list->at[i - 1]].seq, to = h->heads[list->at[i + 1]].seq;
+		double gap = to > from ? (double)(to - from) : 0;
+		double age = last->seq > head->seq ? (double)(last->seq - head->seq) : 0;
+
+		if (!head->went_back && (!chosen || gap / (age + 1) < least)) {
+			chosen = i;
+			least = gap / (age + 1);
+		}
+	}
+	return list->at[chosen ? chosen : 1];
+}
+
+static bool is_behind(const struct audit_head *head, const struct audit_head *last)
+{
+	return head->seq < last->seq ||
+	       (head->seq == last->seq && strcmp(head->hash, last->hash) != 0);
 }
 
 /* Under the lock. */
 static void keep_head(struct audit_heads *h, const struct audit_head *head)
 {
-	for (size_t i = 0; i < h->n; i++) {
-		struct audit_head *known = &h->heads[i];
+	struct heads_list list;
 
-		if (strcmp(known->node, head->node) != 0 || strcmp(known->key, head->key) != 0)
-			continue;
-		if (head->seq > known->seq) {
-			*known = *head;
-			h->is_unsaved = true;
-		}
+	list_heads(h, head->node, &list);
+	struct audit_head *last = list.n ? &h->heads[list.at[list.n - 1]] : NULL;
+	if (last && head->seq == last->seq && !strcmp(head->hash, last->hash))
 		return;
+	if (last && is_behind(head, last)) {
+		log_warn("audit-went-back",
+		         "node=%s from=%" PRIu64 " to=%" PRIu64
+		         " do=\"weir audit verify at that node\"",
+		         head->node, last->seq, head->seq);
+		last->went_back = true;
 	}
-	make_room(h, head->node);
+	if (list.n == AUDIT_HEADS_PER_NODE)
+		remove_at(h, choose_superfluous(h, &list));
+	else if (h->n >= HEADS_MAX)
+		remove_at(h, 0);
 	h->is_unsaved |= add_head(h, head);
 }
 
@@ -117,6 +153,7 @@ bool audit_heads_hear(struct audit_heads *h, const char *node, const json_t *sai
 	if (record_from_json(&audit_head_record, said, &head, NULL) || !head.seq ||
 	    strcmp(head.node, node) != 0 || !audit_head_is_signed(&head))
 		return false;
+	head.went_back = false; /* which is for this node to say */
 	if (!h)
 		return true;
 	pthread_mutex_lock(&h->lock);

@@ -2,8 +2,11 @@
 /**
  * @file
  * The heads of other nodes' audit logs that this node keeps, in STATE/audit/heads: by them `weir audit verify` finds what was cut
- * off from a log there, or that it was made again. Of each node and key the last is kept, also when a log goes back: whoever
- * has a node in his hands cannot make the others forget what they heard.
+ * off from a log there, or that it was written again.
+ *
+ * Of each node some are kept: the last, and of the earlier ones fewer the older they are. One whose successor had no higher
+ * number stays: the log went back. So a log that was cut and has grown again beyond the cut does not fit heads of
+ * before, and who has a node in his hands cannot make the others forget what they heard.
  *
  * Implemented in mgmt/audit/heads.c. Any thread; audit_heads_save() may wait for a disk, the others do not.
  */
@@ -17,9 +20,8 @@
 #include "base/checked.h"
 #include "mgmt/audit/line.h"
 
-#define AUDIT_HEADS_NODES                                                                          \
-	512u /**< of which heads are kept; then the one that was heard of longest ago goes */
-#define AUDIT_HEADS_PER_NODE 4u /**< the first key, and the last three */
+#define AUDIT_HEADS_NODES    512u /**< of which heads are kept; then the first that was heard goes */
+#define AUDIT_HEADS_PER_NODE 16u
 
 struct audit_heads;
 

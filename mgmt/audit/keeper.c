@@ -7,7 +7,7 @@
 #include "mgmt/audit/heads.h"
 #include "mgmt/audit/log.h"
 
-#define HEADS_MS 10000u /* from save to save */
+#define HEADS_MS 30000u /* from save to save */
 
 static void *run_audit_keeper(void *arg)
 {

@@ -61,7 +61,9 @@ const struct record_kind audit_head_record = RECORD_OF(
         RECORD_TEXT(struct audit_head, time, .always = true, .shown = "time"),
         RECORD_TEXT(struct audit_head, key, .always = true, .shown = "key", .pattern = HEX_OF(64)),
         RECORD_TEXT(struct audit_head, signature, .always = true, .shown = "signature",
-                    .pattern = HEX_OF(128)));
+                    .pattern = HEX_OF(128)),
+        RECORD_VALUE(struct audit_head, went_back, FIELD_BOOL, .shown = "went_back",
+                     .spare = true));
 
 char *audit_line_text(const struct audit_line *line)
 {

@@ -81,6 +81,7 @@ struct audit_head {
 	char time[CLOCK_TEXT_MAX];
 	char key[AUDIT_KEY_MAX];
 	char signature[AUDIT_SIGN_MAX];
+	bool went_back; /**< of the peer that keeps it: a later head had no higher number. Not signed */
 };
 extern const struct record_kind audit_head_record;
 

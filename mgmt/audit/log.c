@@ -416,27 +416,6 @@ static int open_log(struct audit_log *log)
 	return put_line(log, &repair);
 }
 
-struct audit_log *audit_log_open(const struct audit_log_options *o)
-{
-	struct audit_log *log = memory_must(calloc(1, sizeof(*log)));
-	pthread_condattr_t attributes;
-
-	snprintf(log->dir, sizeof(log->dir), "%s", o->dir);
-	snprintf(log->node, sizeof(log->node), "%s", o->node);
-	log->file_max = o->file_max ? o->file_max : AUDIT_FILE_MAX;
-	log->files_max = o->files_max ? o->files_max : AUDIT_FILES_MAX;
-	log->file.fd = -1;
-	memcpy(log->shown.dir, log->dir, sizeof(log->dir));
-	pthread_mutex_init(&log->lock, NULL);
-	pthread_mutex_init(&log->noted_lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&log->noted, &attributes);
-	const struct audit_line start = { .kind = AUDIT_START, .who = "weir" };
-	audit_log_write(log, &start);
-	return log;
-}
-
 /* --- lines --- */
 
 /* Let others see @p err, why the log cannot be written (0: it can). Under the lock. */
@@ -639,6 +618,29 @@ static void seal_log(struct audit_log *log)
 	note_error(log, err);
 	pthread_mutex_unlock(&log->lock);
 	(void)sync_file(log);
+}
+
+struct audit_log *audit_log_open(const struct audit_log_options *o)
+{
+	struct audit_log *log = memory_must(calloc(1, sizeof(*log)));
+	pthread_condattr_t attributes;
+
+	snprintf(log->dir, sizeof(log->dir), "%s", o->dir);
+	snprintf(log->node, sizeof(log->node), "%s", o->node);
+	log->file_max = o->file_max ? o->file_max : AUDIT_FILE_MAX;
+	log->files_max = o->files_max ? o->files_max : AUDIT_FILES_MAX;
+	log->file.fd = -1;
+	memcpy(log->shown.dir, log->dir, sizeof(log->dir));
+	pthread_mutex_init(&log->lock, NULL);
+	pthread_mutex_init(&log->noted_lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&log->noted, &attributes);
+	const struct audit_line start = { .kind = AUDIT_START, .who = "weir" };
+	audit_log_write(log, &start);
+	seal_log(
+	        log); /* at once: of a log that was cut while weir-mgmt did not run, the peers hear a lower number */
+	return log;
 }
 
 static bool is_seal_due(struct audit_log *log, bool all)

@@ -312,5 +312,56 @@ class Full(Audited):
         self.verify()
 
 
+class Peers(unittest.TestCase):
+    def setUp(self) -> None:
+        text = config(*(f"https://127.0.0.1:{free_port()}" for _ in range(2)))
+        self.a, self.b = Node(PROGRAM, "ams-1", text), Node(PROGRAM, "fra-1", text)
+        for node in (self.a, self.b):
+            self.addCleanup(node.close)
+            node.start()
+
+    def heads(self, node: Node) -> dict[str, typing.Any]:
+        answer = node.ask("GET", "/v1/audit/heads")
+        self.assertEqual(answer.status, 200, answer.raw)
+        return typing.cast(dict[str, typing.Any], answer.json)
+
+    def is_held(self) -> bool:
+        """The last head of a is what b says that it holds, and what it tells a."""
+        own = self.heads(self.a)
+        return own["own"] is not None and own["at_peers"] == [{"peer": "fra-1", "heads": [own["own"]]}] and self.heads(self.b)["held"] == [own["own"]]
+
+    def verify(self, *words: str, status: int) -> dict[str, typing.Any]:
+        p = subprocess.run([WEIR, "--conf-dir", self.a.conf, "--state-dir", self.a.state, "--run-dir", self.a.run, "--json", "audit", "verify",
+                            *words], capture_output=True, text=True, timeout=120)
+        self.assertEqual(p.returncode, status, p.stdout + p.stderr)
+        return typing.cast(dict[str, typing.Any], json.loads(p.stdout))
+
+    def test_a_log_that_was_cut_off_is_found_by_the_head_of_a_peer(self) -> None:
+        wait_for("the head of a at b", self.is_held)
+        head = self.heads(self.a)["own"]
+        self.assertEqual(self.verify(status=0)["heads"], 1)
+        self.b.stop()
+        wait_for("b is gone", lambda: self.heads(self.a)["unheard"] == ["fra-1"])
+        self.a.stop()
+        self.b.start()  # without a word of a: what it holds is on its disk
+        held = os.path.join(self.b.dir.name, "heads.json")
+        with open(held, "w") as f:
+            json.dump(self.heads(self.b), f)
+        self.assertEqual(self.verify("--heads", held, status=0)["heads"], 1)
+        path, = glob.glob(f"{self.a.state}/audit/*.log")
+        with open(path) as f:
+            lines = f.readlines()
+        with open(path, "w") as f:
+            f.writelines(lines[:head["seq"] - 1])
+        self.assertEqual(self.verify(status=0)["heads"], 0)  # nobody is asked: it cannot be known, which is said
+        verdict = self.verify("--heads", held, status=10)
+        self.assertEqual([(f["what"], f["seq"]) for f in verdict["found"]], [("cut-off", head["seq"] - 1)])
+        # it goes on, and is found still
+        self.a.start()
+        wait_for("another head", lambda: (self.heads(self.a)["own"] or head)["hash"] != head["hash"])
+        self.a.stop()
+        self.assertTrue(self.verify("--heads", held, status=10)["found"][0]["what"] in ("cut-off", "replaced"))
+
+
 if __name__ == "__main__":
     counted.main()

@@ -40,47 +40,83 @@ static bool hear_head(struct audit_heads *h, struct audit_key *key, const char *
 	return ok;
 }
 
-/* The numbers of the heads of @p node, as decimals of one number: "5 7" is 57. */
-static int numbers_of(struct audit_heads *h, const char *node)
+/* The numbers of the heads of @p node; a minus behind one from which the log went back. */
+static const char *numbers_of(struct audit_heads *h, const char *node)
 {
+	static char text[2048];
 	json_t *list = audit_heads_json(h, node), *one;
-	size_t i;
-	int all = 0;
+	size_t i, n = 0;
 
-	json_array_foreach(list, i, one) all =
-	        all * 10 + (int)json_integer_value(json_object_get(one, "seq"));
+	text[0] = '\0';
+	json_array_foreach(list, i, one) n +=
+	        (size_t)snprintf(text + n, sizeof(text) - n, "%s%d%s", n ? " " : "",
+	                         (int)json_integer_value(json_object_get(one, "seq")),
+	                         json_is_true(json_object_get(one, "went_back")) ? "-" : "");
 	json_decref(list);
-	return all;
+	return text;
 }
 
-static void the_last_head_of_each_key_is_kept(void **state)
+static void heads_are_kept_and_saved(void **state)
 {
-	struct audit_key *keys[6];
+	struct audit_key *key, *other;
 
 	(void)state;
 	bed_begin(&bed, 1);
-	for (size_t i = 0; i < 6; i++)
-		assert_int_equal(audit_key_new(&keys[i]), 0);
+	assert_int_equal(audit_key_new(&key), 0);
+	assert_int_equal(audit_key_new(&other), 0);
 	struct audit_heads *h = audit_heads_open(bed.dir);
-	assert_true(hear_head(h, keys[0], "fra-1", 5));
-	assert_true(hear_head(h, keys[0], "fra-1", 7));
-	assert_true(hear_head(h, keys[0], "fra-1", 6)); /* it went back: what was heard stays */
-	assert_true(hear_head(h, keys[0], "ams-2", 3));
-	assert_int_equal(numbers_of(h, "fra-1"), 7);
-	assert_int_equal(numbers_of(h, "ams-2"), 3);
-	for (int i = 1; i < 6; i++) /* the first key's stays */
-		assert_true(hear_head(h, keys[i], "fra-1", (uint64_t)i));
-	assert_int_equal(numbers_of(h, "fra-1"), 7345);
-	assert_int_equal(numbers_of(h, "nobody"), 0);
+	assert_true(hear_head(h, key, "fra-1", 5));
+	assert_true(hear_head(h, key, "fra-1", 7));
+	assert_true(hear_head(h, key, "fra-1", 7));
+	assert_true(hear_head(h, key, "ams-2", 3));
+	assert_true(hear_head(h, other, "fra-1", 9)); /* another key */
+	assert_string_equal(numbers_of(h, "fra-1"), "5 7 9");
+	assert_string_equal(numbers_of(h, "nobody"), "");
+	assert_true(hear_head(h, key, "fra-1", 6)); /* it went back: what was heard stays */
+	assert_true(hear_head(h, key, "fra-1", 10));
+	assert_string_equal(numbers_of(h, "fra-1"), "5 7 9- 6 10");
 	assert_int_equal(audit_heads_save(h), 0);
 	audit_heads_free(h);
 	h = audit_heads_open(bed.dir);
-	assert_int_equal(numbers_of(h, "fra-1"), 7345);
-	assert_int_equal(numbers_of(h, "ams-2"), 3);
-	assert_int_equal(numbers_of(h, NULL), 73345);
+	assert_string_equal(numbers_of(h, "fra-1"), "5 7 9- 6 10");
+	assert_string_equal(numbers_of(h, NULL), "5 7 3 9- 6 10");
 	audit_heads_free(h);
-	for (size_t i = 0; i < 6; i++)
-		audit_key_free(keys[i]);
+	audit_key_free(key);
+	audit_key_free(other);
+	bed_end(&bed);
+}
+
+static void the_older_heads_are_the_fewer_there_are(void **state)
+{
+	struct audit_key *key;
+	uint64_t seqs[AUDIT_HEADS_PER_NODE];
+
+	(void)state;
+	bed_begin(&bed, 1);
+	assert_int_equal(audit_key_new(&key), 0);
+	struct audit_heads *h = audit_heads_open(bed.dir);
+	for (uint64_t seq = 1; seq <= 2000; seq++) {
+		assert_true(hear_head(h, key, "fra-1", seq));
+		if (seq == 1500)
+			assert_true(hear_head(h, key, "fra-1", 1400)); /* it went back */
+	}
+	json_t *list = audit_heads_json(h, "fra-1");
+	assert_int_equal(json_array_size(list), AUDIT_HEADS_PER_NODE);
+	bool has_back = false;
+	for (size_t i = 0; i < AUDIT_HEADS_PER_NODE; i++) {
+		const json_t *one = json_array_get(list, i);
+
+		seqs[i] = (uint64_t)json_integer_value(json_object_get(one, "seq"));
+		has_back |= seqs[i] == 1500 && json_is_true(json_object_get(one, "went_back"));
+	}
+	assert_true(has_back);
+	assert_int_equal(seqs[0], 1);
+	assert_int_equal(seqs[AUDIT_HEADS_PER_NODE - 1], 2000);
+	assert_true(seqs[AUDIT_HEADS_PER_NODE - 3] > 1900);
+	assert_true(seqs[1] < 1400);
+	json_decref(list);
+	audit_heads_free(h);
+	audit_key_free(key);
 	bed_end(&bed);
 }
 
@@ -101,7 +137,12 @@ static void what_is_no_signed_head_of_the_node_is_not_taken(void **state)
 	assert_false(audit_heads_hear(h, "fra-1", NULL));
 	json_decref(head);
 	assert_false(hear_head(h, key, "fra-1", 0)); /* of no line */
-	assert_int_equal(numbers_of(h, NULL), 0);
+	assert_string_equal(numbers_of(h, NULL), "");
+	head = sign_head(key, "fra-1", 5);
+	json_object_set_new(head, "went_back", json_true());
+	assert_true(audit_heads_hear(h, "fra-1", head));
+	assert_string_equal(numbers_of(h, NULL), "5"); /* which nobody else can say */
+	json_decref(head);
 	assert_true(hear_head(NULL, key, "fra-1", 5)); /* who keeps none judges all the same */
 	assert_int_equal(audit_heads_save(h), 0);
 	audit_heads_free(h);
@@ -125,8 +166,8 @@ static void nodes_are_bounded(void **state)
 	json_t *all = audit_heads_json(h, NULL);
 	assert_int_equal(json_array_size(all), AUDIT_HEADS_NODES * AUDIT_HEADS_PER_NODE);
 	json_decref(all);
-	assert_int_equal(numbers_of(h, "n0"), 0);
-	assert_int_equal(numbers_of(h, node), 1);
+	assert_string_equal(numbers_of(h, "n0"), "");
+	assert_string_equal(numbers_of(h, node), "1");
 	audit_heads_free(h);
 	audit_key_free(key);
 	bed_end(&bed);
@@ -135,7 +176,8 @@ static void nodes_are_bounded(void **state)
 SUITE(audit_heads)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_last_head_of_each_key_is_kept),
+		cmocka_unit_test(heads_are_kept_and_saved),
+		cmocka_unit_test(the_older_heads_are_the_fewer_there_are),
 		cmocka_unit_test(what_is_no_signed_head_of_the_node_is_not_taken),
 		cmocka_unit_test(nodes_are_bounded),
 	};

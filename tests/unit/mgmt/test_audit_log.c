@@ -59,9 +59,9 @@ static void a_line_has_all_that_was_said_and_no_control_character(void **state)
 	audit_log_write(log, &said);
 	audit_log_close(log);
 	judge_good(NULL);
-	assert_int_equal(bed.n, 5); /* begin, start, this, stop, seal */
-	struct audit_line line = bed_line(&bed, 2);
-	assert_int_equal(line.seq, 3);
+	assert_int_equal(bed.n, 6); /* begin, start, seal, this, stop, seal */
+	struct audit_line line = bed_line(&bed, 3);
+	assert_int_equal(line.seq, 4);
 	assert_string_equal(line.node, "ams-1");
 	assert_string_equal(line.who, "token:ada");
 	assert_string_equal(line.author, "Ada");
@@ -70,7 +70,7 @@ static void a_line_has_all_that_was_said_and_no_control_character(void **state)
 	assert_string_equal(line.result, "version 7");
 	assert_string_equal(line.reason, "new?[31m \"rack\" \xc3\xa9");
 	assert_string_equal(line.time, "2027-01-15T08:16:40.000Z");
-	assert_null(strstr(bed.lines[2].text, "\"code\""));
+	assert_null(strstr(bed.lines[3].text, "\"code\""));
 	bed_end(&bed);
 }
 
@@ -94,8 +94,8 @@ static void the_longest_line_fits(void **state)
 	audit_log_write(log, &line);
 	audit_log_close(log);
 	judge_good(NULL);
-	assert_int_equal(bed.n, 5);
-	assert_true(strlen(bed.lines[2].text) + 1 < AUDIT_LINE_MAX);
+	assert_int_equal(bed.n, 6);
+	assert_true(strlen(bed.lines[3].text) + 1 < AUDIT_LINE_MAX);
 	bed_end(&bed);
 }
 
@@ -149,8 +149,6 @@ static void it_is_signed_each_minute_in_which_something_was_written(void **state
 	(void)state;
 	bed_begin(&bed, 1);
 	struct audit_log *log = bed_open(&bed, 0, 0);
-	assert_false(audit_log_head(log, &head));
-	audit_log_work(log, false);
 	audit_log_look(log, &known);
 	assert_int_equal(known.last, 3); /* begin, start, seal */
 	assert_true(audit_log_head(log, &head));
@@ -352,7 +350,7 @@ static void what_is_broken_before_a_signature_is_left_to_be_found(void **state)
 	bed_judge(&bed, NULL, false, &verdict);
 	assert_int_equal(verdict.n_found, 1);
 	assert_string_equal(verdict.found[0].what, "changed");
-	assert_int_equal(verdict.found[0].seq, 3);
+	assert_int_equal(verdict.found[0].seq, 4);
 	assert_int_equal(count_kind(AUDIT_REPAIR), 0);
 	bed_end(&bed);
 }
@@ -542,6 +540,58 @@ static void a_key_that_is_lost_is_found_by_verify(void **state)
 	bed_end(&bed);
 }
 
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+
+/* docs/api.md says so, for who verifies by other means. */
+static void what_is_signed_is_a_text_of_seven_parts(void **state)
+{
+	struct audit_line line = { .kind = AUDIT_KEY,
+		                   .seq = 8,
+		                   .node = "ams-1",
+		                   .time = "2027-01-15T08:16:40.000Z",
+		                   .prev = ZEROS,
+		                   .key = "aa",
+		                   .next = "bb" };
+	char text[AUDIT_SIGNED_MAX];
+
+	(void)state;
+	size_t n = audit_line_signed(&line, text);
+	assert_string_equal(text, "weir-audit-1\nams-1\n7\n" ZEROS
+	                          "\n2027-01-15T08:16:40.000Z\naa\nbb\n");
+	assert_int_equal(n, strlen(text));
+}
+
+static void what_is_no_line_is_not_read(void **state)
+{
+	static const char good[] = "{\"seq\":1,\"time\":\"\",\"node\":\"a\",\"kind\":\"change\","
+	                           "\"prev\":\"" ZEROS "\"}";
+	static const char *const bad[] = {
+		"",
+		"{}",
+		"{\"seq\":0,\"time\":\"\",\"node\":\"a\",\"kind\":\"change\",\"prev\":\"" ZEROS
+		"\"}",
+		"{\"seq\":1,\"time\":\"\",\"node\":\"a\",\"kind\":\"other\",\"prev\":\"" ZEROS
+		"\"}",
+		"{\"seq\":1,\"time\":\"\",\"node\":\"a\",\"kind\":\"change\",\"prev\":\"0" ZEROS
+		"\"}",
+		"{\"seq\":1,\"time\":\"\",\"node\":\"a\",\"kind\":\"change\",\"prev\":\"x\"}",
+		"{\"seq\":1,\"time\":\"\",\"node\":\"a\",\"kind\":\"seal\",\"prev\":\"" ZEROS "\"}",
+	};
+	struct audit_line line;
+	char *text = calloc(1, AUDIT_LINE_MAX + 1);
+
+	(void)state;
+	assert_int_equal(audit_line_read(good, strlen(good), &line), 0);
+	assert_int_equal(audit_line_read(good, strlen(good) + 1, &line), -EINVAL); /* a NUL */
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(audit_line_read(bad[i], strlen(bad[i]), &line), -EINVAL);
+	memset(text, ' ', AUDIT_LINE_MAX);
+	memcpy(text, good, strlen(good));
+	assert_int_equal(audit_line_read(text, AUDIT_LINE_MAX - 1, &line), 0);
+	assert_int_equal(audit_line_read(text, AUDIT_LINE_MAX, &line), -EINVAL);
+	free(text);
+}
+
 static void a_signature_is_of_its_key_and_text_alone(void **state)
 {
 	struct audit_key *key, *other;
@@ -691,6 +741,8 @@ SUITE(audit_log)
 		cmocka_unit_test(a_new_key_is_signed_by_the_old_one),
 		cmocka_unit_test(a_change_of_the_key_that_was_cut_short_is_finished_or_forgotten),
 		cmocka_unit_test(a_key_that_is_lost_is_found_by_verify),
+		cmocka_unit_test(what_is_signed_is_a_text_of_seven_parts),
+		cmocka_unit_test(what_is_no_line_is_not_read),
 		cmocka_unit_test(a_signature_is_of_its_key_and_text_alone),
 		cmocka_unit_test(what_comes_again_is_a_line_a_minute),
 		cmocka_unit_test(more_sources_than_there_is_room_for_are_counted_together),
