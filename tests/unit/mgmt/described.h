@@ -37,23 +37,30 @@ static inline int described_find_route(const char *method, const char *path)
 	return -1;
 }
 
+/* Whether @p path of the description, which has names for parts, is the route's: "/v1/versions/{version}". */
+static inline bool described_is_of(const char *path, const char *pattern)
+{
+	while (*path && *path == *pattern) {
+		if (*path == '{')
+			path += strcspn(path, "}") - 1;
+		path++;
+		pattern++;
+	}
+	return !*path && !*pattern;
+}
+
 /* What is said of a route. */
 static inline const json_t *described_route(const struct route *route)
 {
-	char path[HTTP_TEXT_MAX];
-	size_t n = 0;
-	unsigned part = 0;
-
-	for (const char *c = route->path; *c; c++)
-		if (*c != '{')
-			path[n++] = *c;
-		else
-			n += (size_t)sprintf(path + n, "{part%u", ++part);
-	path[n] = '\0';
+	const char *path;
+	json_t *methods, *found = NULL;
 	char method[8] = "";
+
 	for (size_t k = 0; route->method[k]; k++)
 		method[k] = (char)(route->method[k] | 0x20);
-	return json_object_get(json_object_get(described_paths, path), method);
+	json_object_foreach(described_paths, path, methods) if (described_is_of(path, route->path))
+	        found = methods;
+	return json_object_get(found, method);
 }
 
 /* The schema of the 2XX answer of a route, or of its body; NULL: it has none. */
