@@ -23,6 +23,7 @@
  */
 http_handler handle_config_get, handle_config_check, handle_config_plan, handle_config_apply;
 http_handler handle_zones_reload, handle_versions, handle_version, handle_version_diff;
+http_handler handle_blame; /* handle_blame.c */
 http_handler handle_rollback, handle_confirm;
 /* the store that nodes share: handle_store.c */
 http_handler handle_store, handle_store_accept, handle_store_rebuild;
@@ -70,8 +71,8 @@ extern const struct record_kind member_body_kind, members_body_kind, member_show
         members_answer_kind, members_changed_kind;
 extern const struct record_kind changes_body_kind, changes_answer_kind, edit_answer_kind;
 extern const struct record_kind change_answer_kind, check_answer_kind, confirm_answer_kind;
-extern const struct record_kind diff_answer_kind, drill_shown_kind, peer_shown_kind,
-        upload_answer_kind, parts_answer_kind;
+extern const struct record_kind blame_answer_kind, diff_answer_kind, drill_shown_kind,
+        peer_shown_kind, upload_answer_kind, parts_answer_kind;
 extern const struct record_kind arrivals_answer_kind, objects_answer_kind;
 extern const struct record_kind events_answer_kind, node_shown_kind, versions_answer_kind,
         status_answer_kind;
@@ -99,6 +100,9 @@ json_t *operation_arrivals_json(const struct operation_snapshot *snapshot,
 /** What @p n peers reported as a JSON array, given. */
 json_t *handle_peers_json(const struct peers_report *reports, size_t n);
 
+/** Versions below @p before (0: all), newest first, as far as they are known. Under the lock. @return how many, or -errno */
+MUST_CHECK int handle_list_versions(struct core *core, uint64_t before, struct version *list,
+                                    size_t max);
 /**
  * Make @p reply the problem of a version that intent_version() did not read, with what it
  * returned.

@@ -2,7 +2,7 @@
 /*
  * What differs between two versions, of this node or of a peer. Files are compared as text; what
  * the difference means comes from the same plan that an apply shows, made from the models of both
- * versions. These are laid out in a place of their own (STATE/diff) for as long as they are read, by one request at a time.
+ * versions (mgmt/api/earlier.h).
  * The files' text is for who may read files. A peer's version is fetched for this request and not kept.
  */
 #include <errno.h>
@@ -11,21 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/owner.h"
-#include "base/proc.h"
+#include "mgmt/api/earlier.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/peers/peer_query.h"
 #include "mgmt/peers/peers.h"
 #include "mgmt/sync/shared_files.h"
 #include "mgmt/core/to_json.h"
-#include "mgmt/files/gather.h"
-#include "mgmt/files/sweep.h"
 #include "mgmt/store/bootstrap.h"
 #include "mgmt/files/linediff.h"
 #include "weir/json.h"
 
-#define DIFF_DIR      PROC_CONFIG_DIR "/diff" /* below the state directory */
-#define PEER_QUERY_MS 5000                    /* for a peer: a person waits */
+#define PEER_QUERY_MS  5000 /* for a peer: a person waits */
+#define COMPARE_WAIT_S 30u  /* for other requests that compare: each takes a few seconds */
 
 /* One side of a comparison. */
 struct side {
@@ -63,10 +60,8 @@ static int read_own(struct core *core, struct side *side)
 	const struct version *head = intent_head(core->intent);
 	if (!side->number && head)
 		side->number = head->number;
-	int err = side->number ? intent_version(core->intent, side->number, &v, &side->files)
-	                       : -ENOENT;
 	core_unlock(core);
-	return err;
+	return side->number ? earlier_files(core, side->number, &v, &side->files) : -ENOENT;
 }
 
 /* The number of the head that a peer said last; 0: none. Under the lock. */
@@ -151,7 +146,7 @@ static bool get_side(struct core *core, const char *text, struct side *side,
 }
 
 /* Compare the models of both versions, laid out below @p dir; null if this release cannot read one of them. */
-static json_t *compare_models_in(const char *dir, const char *conf_dir, const struct files *from,
+static json_t *compare_models_in(const struct core *core, const char *dir, const struct files *from,
                                  const struct files *to)
 {
 	struct model_errors errors_a = { 0 }, errors_b = { 0 };
@@ -159,8 +154,8 @@ static json_t *compare_models_in(const char *dir, const char *conf_dir, const st
 	struct change_plan plan = { 0 };
 	json_t *changes = json_null();
 
-	if (!gather_model(from, dir, conf_dir, NULL, &a, &errors_a) &&
-	    !gather_model(to, dir, conf_dir, NULL, &b, &errors_b) && !plan_compare(a, b, &plan)) {
+	if (!earlier_model(core, dir, from, &a, &errors_a) &&
+	    !earlier_model(core, dir, to, &b, &errors_b) && !plan_compare(a, b, &plan)) {
 		json_t *whole = plan_to_json(&plan);
 
 		changes = json_incref(json_object_get(whole, "changes"));
@@ -176,17 +171,13 @@ static json_t *compare_models_in(const char *dir, const char *conf_dir, const st
 
 static json_t *compare_models(struct core *core, const struct files *from, const struct files *to)
 {
-	json_t *changes = json_null();
 	char dir[PATH_MAX];
 
-	pthread_mutex_lock(&core->compare_lock);
-	if (!proc_path(core->dirs.state, PROC_CONFIG_DIR, dir) &&
-	    !owner_directory(dir, 0750, "mgmt") && !proc_path(core->dirs.state, DIFF_DIR, dir) &&
-	    !owner_directory(dir, 0700, "mgmt")) {
-		changes = compare_models_in(dir, core->dirs.conf, from, to);
-		sweep_dir(dir); /* thousands of files take seconds */
-	}
-	pthread_mutex_unlock(&core->compare_lock);
+	if (earlier_begin(core, COMPARE_WAIT_S, dir))
+		return json_null();
+	json_t *changes = compare_models_in(core, dir, from, to);
+
+	earlier_end(core, dir);
 	return changes;
 }
 

@@ -34,8 +34,7 @@ static json_t *kept_version_to_json(const struct core *core, const struct versio
 	                                                                  : VERSION_SUPERSEDED);
 }
 
-/* Versions below @p before (0: all), newest first. @return how many, or -errno */
-static int list_versions(struct core *core, uint64_t before, struct version *list, size_t max)
+int handle_list_versions(struct core *core, uint64_t before, struct version *list, size_t max)
 {
 	const struct version_history *h = shared_intent_history(core->intent);
 	const struct version *newest = history_head(h), *v;
@@ -79,7 +78,7 @@ void handle_versions(struct core *core, struct http_request *r, struct http_repl
 	core_lock(core);
 	struct store *store = intent_store_to_read(core->intent);
 	const struct version *head = intent_head(core->intent);
-	int n = list ? list_versions(core, before, list, limit) : -ENOMEM;
+	int n = list ? handle_list_versions(core, before, list, limit) : -ENOMEM;
 	if (n < 0) {
 		const char *reason = intent_store_reason(core->intent);
 

@@ -18,14 +18,12 @@
 #include "base/owner.h"
 #include "base/plain.h"
 #include "base/proc.h"
+#include "mgmt/api/earlier.h"
 #include "mgmt/core/to_json.h"
-#include "mgmt/files/gather.h"
 #include "mgmt/store/shared_intent.h"
 #include "weir/json.h"
 
 #define BASE_DIR "base" /* a directory below the state directory */
-/* Stands for the key's fingerprint: keys do not matter for the comparison. */
-#define NO_KEY "-"
 
 /* The versions from the head back, and the place of the base among them. */
 struct history {
@@ -116,10 +114,8 @@ static struct model *read_earlier_version(struct core *core, const char *base_di
 	struct model *m = NULL;
 	struct version v;
 
-	core_lock(core);
-	int err = intent_version(core->intent, number, &v, &files);
-	core_unlock(core);
-	if (!err && gather_keyed(&files, base_dir, core->dirs.conf, NO_KEY, NULL, &m, &errors))
+	if (!earlier_files(core, number, &v, &files) &&
+	    earlier_model(core, base_dir, &files, &m, &errors))
 		m = NULL;
 	model_errors_free(&errors);
 	files_fini(&files);

@@ -12,6 +12,7 @@
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/edit/setting.h"
 #include "mgmt/json/row.h"
+#include "mgmt/json/setting.h"
 #include "weir/object.h"
 
 #define PAGE_PATH_MAX (OBJECT_PATH_MAX + 128) /* bytes of a request's path with its query */
@@ -100,39 +101,10 @@ static int print_list(const struct cli *cli, const struct object_path *path, con
 
 /* --- an object --- */
 
-/* The value as it is in one line: "eth0", "1500", "10.0.0.1 10.0.0.2"; of a group all but its name. */
-static void put_value(FILE *out, const json_t *value)
-{
-	const char *name;
-	size_t i, n = 0;
-	json_t *one;
-
-	if (json_is_string(value))
-		row_put(out, *json_string_value(value) ? json_string_value(value) : "-");
-	else if (json_is_integer(value))
-		fprintf(out, "%lld", (long long)json_integer_value(value));
-	else if (json_is_boolean(value))
-		fputs(json_is_true(value) ? "true" : "false", out);
-	else if (json_is_array(value) && json_array_size(value) == 0)
-		fputc('-', out);
-	json_array_foreach(value, i, one)
-	{
-		fputs(i ? " " : "", out);
-		put_value(out, one);
-	}
-	json_object_foreach((json_t *)(uintptr_t)value, name, one)
-	{
-		if (n++ == 0)
-			continue;
-		fprintf(out, "%s%s ", n > 2 ? ", " : "", name);
-		put_value(out, one);
-	}
-}
-
 static void print_row(const char *path, const json_t *value)
 {
 	printf("%-20s ", path);
-	put_value(stdout, value);
+	setting_put(stdout, value);
 	putchar('\n');
 }
 
@@ -183,7 +155,7 @@ static void print_setting(const json_t *value)
 	if (json_is_string(value))
 		row_put(stdout, json_string_value(value));
 	else
-		put_value(stdout, value);
+		setting_put(stdout, value);
 	putchar('\n');
 }
 

@@ -56,7 +56,7 @@ const struct problem problems[] = {
 	{ "not-editable", "409", CHANGE, "the text of the object cannot be edited in place; `positions`: change the files, and apply them", "change the files instead (weir pull, then weir push)" },
 	{ "events-lost", "410", ANY, "events after that id are no longer kept", NULL },
 	{ "cursor-expired", "410", ANY,
-	  "another version came into force since the page before: read the list from its beginning", NULL },
+	  "the cursor is of a version that is not in force, or not kept, any more: read the list from its beginning", NULL },
 	{ "not-a-node", "409, 410", CHANGE,
 	  "409: this node is not in the version in force, and takes no override, operation or drill: give the command at another node. 410: a request between nodes is of a node that is not in the configuration here",
 	  NULL },

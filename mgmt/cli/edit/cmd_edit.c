@@ -17,6 +17,7 @@
 #include "mgmt/cli/edit/editor.h"
 #include "mgmt/cli/edit/setting.h"
 #include "mgmt/json/row.h"
+#include "mgmt/json/setting.h"
 #include "weir/object.h"
 
 #define TRIES 5
