@@ -127,7 +127,7 @@ void cli_help_json(void);
 
 /* The subcommands, by what they are about. */
 cli_handler cli_run, cli_restart_dataplane, cli_nic, cli_token_new;
-cli_handler cli_status, cli_health, cli_events, cli_why, cli_wait, cli_names, cli_get;
+cli_handler cli_status, cli_health, cli_events, cli_why, cli_wait, cli_names, cli_get, cli_blame;
 cli_handler cli_plan, cli_apply, cli_pull, cli_push, cli_confirm, cli_rollback, cli_versions,
         cli_diff, cli_zone_reload;
 cli_handler cli_drain, cli_undrain, cli_override, cli_overrides;

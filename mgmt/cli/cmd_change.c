@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * plan, apply, push, zone reload, confirm, rollback, versions, diff: each asks management and prints its
+ * plan, apply, push, zone reload, confirm, rollback: each asks management and prints its
  * answer. The files of a configuration are read here and sent, so weir-mgmt needs no right to read
  * them; zone reload has it read those of its own directory. A
  * change names the version that it is made to (If-Match), so that a change of somebody else in
@@ -18,7 +18,6 @@
 #include "mgmt/cli/edit/pull.h"
 #include "mgmt/cli/upload.h"
 #include "mgmt/json/row.h"
-#include "mgmt/json/listing.h"
 #include "mgmt/files/gather.h"
 
 /*
@@ -50,16 +49,6 @@ static json_t *gather_upload(const struct cli *cli, const char *path, int *statu
 	files_fini(&files);
 	return out;
 }
-
-/* The order is that of importance: what changes, which flows move, what to know, what is risky. */
-#define WARNINGS "{*warnings}[   warning: {}\n]{/}"
-#define CHANGES                                                                                    \
-	"{*changes} [{?kind=added}+|{?kind=removed}-|~] {path}[  {from} -> [{to}|-]|  - -> {to}]"  \
-	"\n{/}"                                                                                    \
-	"{*pools}   pool {pool}: {backends_before:n|0} -> {backends_after:n|0} backends, "         \
-	"{moved_ppm:ppm|0} of its slots move\n[{?full_slots}        {full_slots:n} slots wait: "   \
-	"each already has three earlier owners whose time is not over\n]{/}" WARNINGS              \
-	"{*risks}[ ! {}\n]{/}"
 
 /*
  * A plan that apply would refuse says so, so that nobody prepares a change in vain: changes of others that the file
@@ -409,8 +398,7 @@ int cli_zone_reload(struct cli *cli, const struct cli_args *args)
 	                   change_add_options(body, args), print_reload, NULL);
 }
 
-/* Read the number of a version. @return 0: not a number */
-static unsigned long long version_number(const char *text)
+unsigned long long change_number(const char *text)
 {
 	char *end;
 	unsigned long long n = strtoull(text, &end, 10);
@@ -421,7 +409,7 @@ static unsigned long long version_number(const char *text)
 int cli_rollback(struct cli *cli, const struct cli_args *args)
 {
 	char path[64], etag[128];
-	unsigned long long n = version_number(args->at[0]);
+	unsigned long long n = change_number(args->at[0]);
 	size_t n_base;
 	const char *base = find_base(args, &n_base);
 
@@ -462,7 +450,7 @@ int cli_confirm(struct cli *cli, const struct cli_args *args)
 	char path[64];
 	int status = CLI_OK;
 	unsigned long long n =
-	        args->at[0] ? version_number(args->at[0]) : find_unconfirmed(cli, &status);
+	        args->at[0] ? change_number(args->at[0]) : find_unconfirmed(cli, &status);
 	struct api_request request = { .method = "POST", .path = path };
 
 	if (status)
@@ -482,76 +470,4 @@ int cli_confirm(struct cli *cli, const struct cli_args *args)
 		add_text(request.body, "reason", "confirmed by a person");
 	return api_show_text(cli, &request,
 	                     "version [{version.number:n}|{number:n|0}] is confirmed\n");
-}
-
-static void print_versions(const json_t *body)
-{
-	static const struct listing_column columns[] = {
-		{ "Version", "{number:n|0}", LISTING_TEXT, -8 },
-		{ "Time", "{time}", LISTING_TEXT, -25 },
-		{ "State", "{state}", LISTING_TEXT, -12 },
-		{ "Author", "{author}", LISTING_TEXT, -12 },
-		{ "Principal", "{principal}", LISTING_TEXT, -14 },
-		{ "Reason",
-		  "{reason}[\n         rolled back at {confirm_by} unless confirmed: weir confirm {number:n|0}]",
-		  LISTING_TEXT, LISTING_LAST },
-		{ 0 },
-	};
-
-	listing_print(&(struct listing_table){ .list = "items", .columns = columns }, body);
-}
-
-int cli_versions(struct cli *cli, const struct cli_args *args)
-{
-	char path[64];
-	const char *limit = cli_value(args, "--limit");
-	struct api_request request = { .method = "GET", .path = path };
-
-	if (limit && version_number(limit) == 0)
-		return cli_fail(CLI_USAGE, "--limit: expected a number");
-	snprintf(path, sizeof(path), "/v1/versions?limit=%llu",
-	         limit ? version_number(limit) : 20ULL);
-	return api_show(cli, &request, print_versions);
-}
-
-/* A side of a comparison as the API takes it: a number, "head", NODE or NODE:NUMBER. */
-static bool is_side(const char *text)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
-	size_t n = strspn(text, allowed);
-
-	return n > 0 && n < 64 &&
-	       (text[n] == '\0' || (text[n] == ':' && version_number(text + n + 1) > 0));
-}
-
-static void print_diff(const json_t *body)
-{
-	const char *text = api_text(body, "text", "");
-
-	if (strcmp(api_text(body, "from_node", ""), api_text(body, "to_node", "")) != 0)
-		row_show(
-		        stdout, body,
-		        "from version {from:n|0} of {from_node} to version {to:n|0} of {to_node}\n");
-	row_show(stdout, body, CHANGES "[{!text}{!text=null}{!changes}no difference\n][{?text}\n]");
-	row_put_lines(stdout, text);
-	row_show(stdout, body, "[{?text=null}the text of the files is shown to operators only\n]");
-}
-
-/* Without arguments: what weir.conf would change; with one, against the version in force here. */
-int cli_diff(struct cli *cli, const struct cli_args *args)
-{
-	char path[256];
-	struct api_request request = { .method = "GET", .path = path };
-
-	if (args->n == 0)
-		return cli_plan(cli, args);
-	for (size_t i = 0; i < (size_t)args->n; i++)
-		if (!is_side(args->at[i]))
-			return cli_fail(CLI_USAGE,
-			                "%s: expected the number of a version (weir versions lists "
-			                "them), a node's name for its head, or NODE:NUMBER",
-			                args->at[i]);
-	snprintf(path, sizeof(path), "/v1/versions/%s/diff/%s", args->at[0],
-	         args->at[1] ? args->at[1] : "head");
-	return api_show(cli, &request, print_diff);
 }
