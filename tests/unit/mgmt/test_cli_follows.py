@@ -11,9 +11,11 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -69,13 +71,14 @@ class Follows(unittest.TestCase):
     def tearDown(self) -> None:
         shutil.rmtree(self.dir)
 
-    def begin(self, command: tuple[str, ...], given: dict[str, Answers], held: int = 0) -> tuple[Management, subprocess.Popen[str]]:
+    def begin(self, command: tuple[str, ...], given: dict[str, Answers], held: int = 0, errors: int = subprocess.PIPE
+              ) -> tuple[Management, subprocess.Popen[str]]:
         place = tempfile.mkdtemp(dir=self.dir)
         api = Management(os.path.join(place, "api.sock"), given, held)
         # what is freed goes back to the system at once
         environment = {**os.environ, "ASAN_OPTIONS": "quarantine_size_mb=0", "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
         process = subprocess.Popen([WEIR, "--conf-dir", place, "--state-dir", place, "--run-dir", place, *command],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+                                   stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
         return api, process
 
     # (command, answers, requests before the one that waits, what is shown by then, what is shown behind it, exit status)
@@ -220,6 +223,28 @@ class Follows(unittest.TestCase):
             for row, found in zip(rows, pool.map(follow, rows)):
                 with self.subTest(" ".join(row[0])):
                     self.assertEqual(found, (said, 7))
+
+    def test_a_long_search_shows_how_far_it_is_and_ends_at_a_signal_with_what_is_known(self) -> None:
+        row = {"path": "sites/ams/name", "kind": "changed", "from": "x", "to": "y", "certain": True, "version": 90, "author": "ada",
+               "principal": "user:ada", "reason": "r", "node": "n", "time": "T"}
+        page: Row = {"path": "sites/ams", "version": 99, "items": [row], "open": ["sites/ams"], "before": 35, "unread": [], "more": 0, "next": "99-35-35-0"}
+        older: Row = {**page, "items": [], "before": 7, "next": "99-7-7-0"}
+        ours, its = pty.openpty()
+        api, process = self.begin(("blame", "sites/ams"), {"/v1/blame": [(200, page), (200, older)]}, 3, its)
+        os.close(its)
+        self.assertTrue(api.is_asked.wait(PATIENCE_S))
+        shown = os.read(ours, 1 << 16).decode()
+        for text in ("versions before 35; 1 not found yet (Ctrl-C ends it)", "versions before 7; 1 not found yet"):
+            self.assertIn(text, shown)
+        process.send_signal(signal.SIGINT)
+        api.may_answer.set()
+        said, _ = process.communicate(timeout=PATIENCE_S)
+        api.shutdown()
+        api.server_close()
+        os.close(ours)
+        self.assertEqual((said, process.returncode),
+                         ("version 90  T  ada (user:ada) on n: r\n   ~ sites/ams/name  x -> y\n"
+                          "unchanged back to version 7, and not looked for before that:\n     sites/ams\n", -signal.SIGINT))
 
 
 if __name__ == "__main__":
