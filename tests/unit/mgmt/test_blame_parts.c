@@ -122,6 +122,8 @@ static void each_way_of_changing_a_setting_is_found(void **state)
 	        201); /* 6 */
 	assert_int_equal(ask_blame(WEIGHT, ""), 200);
 	is_blamed(WEIGHT, 6, "eve", "100", "9");
+	assert_true(json_is_null(
+	        value_at("next"))); /* all is known, older versions were not looked at */
 	assert_int_equal(ask_blame(B1 "/weight", ""), 200);
 	is_blamed(B1 "/weight", 4, "ron", "70", "100");
 }
@@ -317,6 +319,9 @@ static void a_version_that_cannot_be_read_is_said(void **state)
 	decide_version(2, "schema = 1;", "schema = 99;", true);
 	decide_version(3, "max_backends = 10", "max_backends = 12", false);
 	assert_int_equal(intent_head(this_node.intent)->number, 1);
+	assert_int_equal(ask_blame(WEIGHT, ""),
+	                 200); /* what is in force is older than the newest */
+	assert_int_equal(number_at("items.0.version"), 1);
 	decide_version(4, "max_backends = 10", "max_backends = 30", true);
 	assert_int_equal(intent_head(this_node.intent)->number, 4);
 	assert_int_equal(ask_blame(POOL "/max_backends", ""), 200);
@@ -328,6 +333,19 @@ static void a_version_that_cannot_be_read_is_said(void **state)
 	assert_string_equal(text_at("unread.0.reason"), "its files are not here");
 	assert_int_equal(number_at("unread.1.version"), 2);
 	assert_non_null(strstr(text_at("unread.1.reason"), "schema"));
+}
+
+/* While it was apart this node had a version of its own under the number of one of the store's. */
+static void another_version_of_the_same_number_is_not_read(void **state)
+{
+	(void)state;
+	decide_version(2, "max_backends = 10", "max_backends = 12", true);
+	decide_version(2, "max_backends = 10", "max_backends = 13", false);
+	decide_version(3, "max_backends = 10", "max_backends = 30", true);
+	assert_int_equal(ask_blame(POOL "/max_backends", ""), 200);
+	is_blamed(POOL "/max_backends", 3, "sam", "10", "30");
+	assert_int_equal(count_at("unread"), 1);
+	assert_string_equal(text_at("unread.0.reason"), "its files are not here");
 }
 
 /* A request reads so many versions, and a cursor goes on, whatever comes into force meanwhile. */
@@ -363,7 +381,6 @@ static void many_versions_are_read_in_several_requests(void **state)
 	is_blamed(WEIGHT, 307, "eve", "64", "65");
 }
 
-/* Others that read earlier versions are waited for, but not for ever. */
 static void nothing_is_left_of_what_was_read(void **state)
 {
 	char path[PATH_MAX];
@@ -373,8 +390,16 @@ static void nothing_is_left_of_what_was_read(void **state)
 	assert_int_equal(ask_blame(B2, ""), 200);
 	assert_int_equal(proc_path(place.state, PROC_CONFIG_DIR "/diff", path), 0);
 	assert_int_not_equal(access(path, F_OK), 0);
-	assert_int_equal(pthread_mutex_trylock(&this_node.compare_lock), 0);
-	pthread_mutex_unlock(&this_node.compare_lock);
+	for (unsigned i = 0; i < 2; i++) { /* nor after a failure */
+		assert_int_equal(pthread_mutex_trylock(&this_node.compare_lock), 0);
+		pthread_mutex_unlock(&this_node.compare_lock);
+		FILE *f = fopen(path, "we");
+		assert_non_null(f);
+		fclose(f);
+		assert_int_equal(ask_blame(B2, ""), 503);
+		assert_string_equal(text_at("code"), "busy");
+		assert_int_equal(unlink(path), 0);
+	}
 	assert_int_equal(ask_route("GET /v1/versions/1/diff/2", NULL), 200);
 	assert_int_equal(count_at("changes"), 1);
 }
@@ -390,6 +415,7 @@ SUITE(blame_parts)
 		T(what_an_included_file_has_is_found),
 		T(what_is_asked_wrongly_is_refused),
 		T(a_version_that_cannot_be_read_is_said),
+		T(another_version_of_the_same_number_is_not_read),
 		T(many_versions_are_read_in_several_requests),
 		T(nothing_is_left_of_what_was_read),
 	};
