@@ -13,8 +13,10 @@
 #include "base/plain.h"
 #include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/handle_scope.h"
 #include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/core/to_json.h"
+#include "mgmt/store/command.h"
 #include "mgmt/store/drill.h"
 #include "weir/when.h"
 #include "weir/json.h"
@@ -374,7 +376,9 @@ void handle_drill_begin(struct core *core, struct http_request *r, struct http_r
 	bool dry_run;
 
 	if (!handle_flag(r, "dry_run", &dry_run, reply) || !handle_wait_ok(r, reply) ||
-	    !read_request(r, &request, reply, now_ms) || !handle_may_command(core, reply))
+	    !read_request(r, &request, reply, now_ms) ||
+	    !handle_scope_has_target(core, r, &(struct command){ .name = request.site }, reply) ||
+	    !handle_may_command(core, reply))
 		return;
 	begin_drill(core, r, &request, dry_run, now_ms, reply);
 	if (reply->status == 201)
@@ -390,7 +394,9 @@ void handle_drill_end(struct core *core, struct http_request *r, struct http_rep
 	if (!handle_no_dry_run(r, reply) || !handle_wait_ok(r, reply))
 		return;
 	field_read(&f, r->json, &said_body_kind, &said);
-	if (!field_end(&f, reply) || !handle_may_command(core, reply))
+	if (!field_end(&f, reply) ||
+	    !handle_scope_has_target(core, r, &(struct command){ .id = r->parts[0] }, reply) ||
+	    !handle_may_command(core, reply))
 		return;
 	core_lock(core);
 	core_attach(core, r);

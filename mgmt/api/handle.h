@@ -58,6 +58,7 @@ http_handler handle_peer_keys, handle_peer_operations, handle_peer_overrides, ha
         handle_peer_version;
 http_handler handle_peer_withdrawals, handle_peer_operation_order, handle_peer_store;
 
+struct change_plan;
 struct look;
 struct operation_snapshot;
 struct peers_report;
@@ -103,6 +104,15 @@ json_t *handle_peers_json(const struct peers_report *reports, size_t n);
 /** Versions below @p before (0: all), newest first, as far as they are known. Under the lock. @return how many, or -errno */
 MUST_CHECK int handle_list_versions(struct core *core, uint64_t before, struct version *list,
                                     size_t max);
+/** Say something of the difference of two models, as JSON, given. */
+typedef json_t *handle_say(void *arg, const struct model *from, const struct model *to,
+                           const struct change_plan *plan);
+/**
+ * Read the files of two versions and say something of them; null if this release cannot read one of them. Not under the
+ * lock. Implemented in handle_diff.c.
+ */
+json_t *handle_compare(struct core *core, const struct files *from, const struct files *to,
+                       handle_say *say, void *arg);
 /**
  * Make @p reply the problem of a version that intent_version() did not read, with what it
  * returned.

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/handle_scope.h"
 #include "mgmt/peers/timekeep.h"
 
 void handle_clock(struct core *core, struct http_request *r, struct http_reply *reply)
@@ -24,7 +25,8 @@ void handle_clock_accept(struct core *core, struct http_request *r, struct http_
 	bool dry_run, is_flag = handle_flag(r, "dry_run", &dry_run, reply);
 
 	field_read(&f, r->json, &said_body_kind, &said);
-	if (!field_end(&f, reply) || !is_flag || !handle_wait_ok(r, reply))
+	if (!field_end(&f, reply) || !is_flag || !handle_wait_ok(r, reply) ||
+	    !handle_scope_has_all(r, "clock", reply))
 		return;
 	core_lock(core);
 	int64_t moved_ms = clock_realtime_ms() - clock_believed_ms();

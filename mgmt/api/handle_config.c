@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_config.h"
+#include "mgmt/api/handle_scope.h"
 #include "mgmt/sync/inforce_judge.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/api/old_file.h"
@@ -158,7 +159,7 @@ static bool read_change(struct core *core, const struct http_request *r, enum or
 	handle_change_read(&f, body.confirm_within, body.pending, &c->change);
 	c->from.author = c->change.author;
 	c->from.principal = r->identity;
-	return field_end(&f, reply);
+	return field_end(&f, reply) && handle_scope_begin(r, c, reply);
 }
 
 RECORD_ANSWER(change_answer, "change", CHANGE_ROWS);
@@ -259,7 +260,8 @@ static void end_change_request(struct change_request *c)
 {
 	files_fini(&c->files);
 	json_decref(c->reverted);
-	c->reverted = NULL;
+	json_decref(c->outside);
+	c->reverted = c->outside = NULL;
 }
 
 void handle_change_unlock(struct core *core)
@@ -298,9 +300,12 @@ static void add_first_warning(const struct core *core, const struct intent_chang
 		                      json_sprintf("weir apply would be refused: %s", no_way_back));
 }
 
-/* Fill @p reply with why a change was not made; @p err and @p changed are as intent_change() gave them. Under the lock. */
+/*
+ * Fill @p reply with why a change was not made; @p err and @p changed are as intent_change() gave them, @p outside is what
+ * it touches outside its scope. Under the lock.
+ */
 static void refuse_change(struct core *core, int err, const struct intent_changed *changed,
-                          struct http_reply *reply)
+                          json_t *outside, struct http_reply *reply)
 {
 	char advice[CONDITION_TEXT_MAX];
 
@@ -323,6 +328,9 @@ static void refuse_change(struct core *core, int err, const struct intent_change
 		        "the configuration has other nodes, and this node shares no store with them: "
 		        "nothing was changed. %s",
 		        advice);
+		return;
+	case -EPERM:
+		handle_scope_refuse(json_incref(outside), reply);
 		return;
 	case -EBUSY:
 		unconfirmed_refuse(core, reply);
@@ -443,7 +451,7 @@ static bool commit_change(struct core *core, struct change_request *c,
 		                              clock_believed_ms(), &changed);
 	core_detach(core);
 	if (err)
-		refuse_change(core, err, &changed, reply);
+		refuse_change(core, err, &changed, c->outside, reply);
 	else if (changed.shared ? shared_run_write(core, &changed, &files_at, reply)
 	                        : is_plan || may_answer(core, c, &changed, reply)) {
 		is_created = changed.changed && !c->change.dry_run;
@@ -548,7 +556,7 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 		read_origin(&f, r, &body, &c);
 	else
 		c.from.base[0] = '\0';
-	if (!field_end(&f, reply)) {
+	if (!field_end(&f, reply) || (plan && !handle_scope_begin(r, &c, reply))) {
 		end_change_request(&c);
 		return;
 	}
@@ -617,7 +625,8 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 
 	field_read(&f, r->json, &confirm_body_kind, &body);
 	if (!field_end(&f, reply) || !is_flag || !handle_wait_ok(r, reply) ||
-	    !handle_part_number(r, &number, reply))
+	    !handle_part_number(r, &number, reply) ||
+	    !handle_scope_has_version(core, r, number, reply))
 		return;
 	core_lock(core);
 	core_attach(core, r);
@@ -640,7 +649,7 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 		                ? "; confirm the version in force instead, which may include it"
 		                : "");
 	else if (err && !reply->status)
-		refuse_change(core, err, &(struct intent_changed){ 0 }, reply);
+		refuse_change(core, err, &(struct intent_changed){ 0 }, NULL, reply);
 	else if (!err)
 		reply->json = SHOWN(confirm_answer, version_to_json(v ? v : head, head));
 	core_changed(core);
@@ -681,7 +690,7 @@ static bool reread_zones(struct core *core, struct change_request *c, struct mod
 	if (err == -ENOENT)
 		http_problem(reply, 404, "not-found", "there is no configuration yet");
 	else if (err)
-		refuse_change(core, err, &none, reply);
+		refuse_change(core, err, &none, NULL, reply);
 	core_unlock(core);
 	return !err;
 }

@@ -21,6 +21,7 @@
 #include "mgmt/core/field.h"
 #include "mgmt/core/to_json.h"
 #include "record/fields.h"
+#include "weir/object.h"
 
 /** Where a change's files come from: an earlier version, the request, this node's disk. */
 enum origin { ORIGIN_VERSION, ORIGIN_REQUEST, ORIGIN_DISK };
@@ -35,6 +36,11 @@ struct change_request {
 	json_t *reverted;     /**< settings changed since that the file would revert; NULL: none */
 	struct file_source source;
 	const struct http_request *request; /**< whose change it is; NULL: a dry run */
+	const char *scope; /**< that it is judged by: handle_scope_begin(); NULL: by none */
+	json_t *outside;   /**< what it touches outside of that, once it was judged */
+	/** Of edits the objects that they change: all else is proved to be as it was. NULL: what differs is judged */
+	const struct object_path *paths;
+	size_t n_paths;
 };
 
 /** The rows of bodies that say how a change is made. */

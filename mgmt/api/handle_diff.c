@@ -145,9 +145,22 @@ static bool get_side(struct core *core, const char *text, struct side *side,
 	return true;
 }
 
+static json_t *list_changes(void *arg, const struct model *from, const struct model *to,
+                            const struct change_plan *plan)
+{
+	json_t *whole = plan_to_json(plan);
+	json_t *changes = json_incref(json_object_get(whole, "changes"));
+
+	(void)arg;
+	(void)from;
+	(void)to;
+	json_decref(whole);
+	return changes;
+}
+
 /* Compare the models of both versions, laid out below @p dir; null if this release cannot read one of them. */
 static json_t *compare_models_in(const struct core *core, const char *dir, const struct files *from,
-                                 const struct files *to)
+                                 const struct files *to, handle_say *say, void *arg)
 {
 	struct model_errors errors_a = { 0 }, errors_b = { 0 };
 	struct model *a = NULL, *b = NULL;
@@ -156,10 +169,7 @@ static json_t *compare_models_in(const struct core *core, const char *dir, const
 
 	if (!earlier_model(core, dir, from, &a, &errors_a) &&
 	    !earlier_model(core, dir, to, &b, &errors_b) && !plan_compare(a, b, &plan)) {
-		json_t *whole = plan_to_json(&plan);
-
-		changes = json_incref(json_object_get(whole, "changes"));
-		json_decref(whole);
+		changes = say(arg, a, b, &plan);
 		plan_fini(&plan);
 	}
 	model_free(a);
@@ -169,13 +179,14 @@ static json_t *compare_models_in(const struct core *core, const char *dir, const
 	return changes;
 }
 
-static json_t *compare_models(struct core *core, const struct files *from, const struct files *to)
+json_t *handle_compare(struct core *core, const struct files *from, const struct files *to,
+                       handle_say *say, void *arg)
 {
 	char dir[PATH_MAX];
 
 	if (earlier_begin(core, COMPARE_WAIT_S, dir))
 		return json_null();
-	json_t *changes = compare_models_in(core, dir, from, to);
+	json_t *changes = compare_models_in(core, dir, from, to, say, arg);
 
 	earlier_end(core, dir);
 	return changes;
@@ -203,7 +214,7 @@ void handle_version_diff(struct core *core, struct http_request *r, struct http_
 			.to = to.number,
 			.from_node = *from.node ? from.node : core->dirs.node,
 			.to_node = *to.node ? to.node : core->dirs.node,
-			.changes = compare_models(core, &from.files, &to.files),
+			.changes = handle_compare(core, &from.files, &to.files, list_changes, NULL),
 			.text = !has_text ? NULL
 			        : text    ? text
 			                  : "",

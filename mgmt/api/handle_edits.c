@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_config.h"
+#include "mgmt/api/handle_scope.h"
 #include "mgmt/api/unconfirmed.h"
 #include "weir/edit.h"
 #include "weir/json.h"
@@ -489,11 +490,34 @@ static bool try_edits(struct core *core, const struct requested_change *a, struc
 	return !is_moved;
 }
 
+/*
+ * Edits are judged by their paths, before, as one may change nothing, and again by what becomes of the objects. What others have from
+ * an edited object, as sites' weights, they have not been given: it is not touched.
+ */
+static bool begin_scope(struct core *core, const struct http_request *r,
+                        const struct requested_change *a, struct change_request *c,
+                        struct object_path **paths, struct http_reply *reply)
+{
+	*paths = r->is_scoped ? calloc(a->n, sizeof(**paths)) : NULL;
+	if (!r->is_scoped)
+		return true;
+	if (!*paths) {
+		refuse_no_memory(reply);
+		return false;
+	}
+	for (size_t i = 0; i < a->n; i++)
+		(*paths)[i] = a->edits[i].path;
+	c->paths = *paths;
+	c->n_paths = a->n;
+	return handle_scope_has(core, r, *paths, a->n, reply) && handle_scope_begin(r, c, reply);
+}
+
 static void change_by_edits(struct core *core, const struct http_request *r,
                             const struct requested_change *a, struct change_request *c,
                             struct http_reply *reply)
 {
-	bool is_done = false;
+	struct object_path *paths;
+	bool may = begin_scope(core, r, a, c, &paths, reply), is_done = !may;
 
 	c->request = r;
 	for (unsigned i = 0; i < ATTEMPTS_MAX && !is_done; i++) {
@@ -506,7 +530,10 @@ static void change_by_edits(struct core *core, const struct http_request *r,
 		             ATTEMPTS_MAX);
 		reply->retry_s = 1;
 	}
-	handle_change_answer(core, r, c, reply);
+	json_decref(c->outside);
+	free(paths);
+	if (may)
+		handle_change_answer(core, r, c, reply);
 }
 
 static bool read_how(const char *method, enum edit_how *out)

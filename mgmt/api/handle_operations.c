@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/handle_scope.h"
 #include "mgmt/api/poll.h"
 #include "mgmt/controller/operation_command.h"
 #include "mgmt/controller/operation_order.h"
@@ -160,7 +161,8 @@ void handle_operation_begin(struct core *core, struct http_request *r, struct ht
 		return;
 	operation_body_read(r->json, clock_believed_ms(), &f, &body);
 	set_principal(r, &body.person);
-	if (!field_end(&f, reply) || !handle_may_command(core, reply))
+	if (!field_end(&f, reply) || !handle_scope_has_sites(core, r, &body, reply) ||
+	    !handle_may_command(core, reply))
 		return;
 	if (body.what == OPERATION_BODY_UNDRAIN && dry_run)
 		http_problem(reply, 422, "invalid", "dry_run: is for drain and shift");
@@ -184,7 +186,8 @@ void handle_operation_order(struct core *core, struct http_request *r, struct ht
 	if (!handle_no_dry_run(r, reply))
 		return;
 	operation_body_read_command(r->json, &f, &order.person);
-	if (!field_end(&f, reply) || !handle_may_command(core, reply))
+	if (!field_end(&f, reply) || !handle_scope_has_operation(core, r, r->parts[0], reply) ||
+	    !handle_may_command(core, reply))
 		return;
 	set_principal(r, &order.person);
 	http_doing(r, "asks all nodes what they have in force");

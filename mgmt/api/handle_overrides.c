@@ -12,6 +12,7 @@
 #include "mgmt/core/field.h"
 #include "mgmt/controller/guard_facts.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/handle_scope.h"
 #include "mgmt/sync/operations.h"
 #include "mgmt/sync/shared_commands.h"
 #include "mgmt/core/to_json.h"
@@ -267,7 +268,8 @@ bool handle_command_run(struct core *core, const struct http_request *r, const s
 	struct guard_facts *observed = MEMORY_NEW(struct guard_facts);
 	struct observe_pages pages;
 
-	if (!handle_may_command(core, reply) || !open_observed(core, c, observed, reply)) {
+	if (!handle_scope_has_target(core, r, c, reply) || !handle_may_command(core, reply) ||
+	    !open_observed(core, c, observed, reply)) {
 		free(observed);
 		free(result);
 		return false;

@@ -2,6 +2,7 @@
 /* The store that nodes share. */
 #include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/handle_scope.h"
 #include "mgmt/sync/shared_recover.h"
 #include "mgmt/sync/shared_run.h"
 #include "mgmt/store/shared.h"
@@ -28,7 +29,7 @@ static bool read_recovery(const struct http_request *r, struct recover_request *
 	field_read(&f, r->json, &said_body_kind, &said);
 	out->reason = said.reason;
 	out->author = said.author ? said.author : r->principal;
-	return field_end(&f, reply);
+	return field_end(&f, reply) && handle_scope_has_all(r, "store", reply);
 }
 
 void handle_store_accept(struct core *core, struct http_request *r, struct http_reply *reply)

@@ -19,6 +19,7 @@
 #include "mgmt/api/audit_request.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
+#include "mgmt/api/handle_scope.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/controller/operation_body.h"
 #include "mgmt/controller/operation_show.h"
@@ -466,6 +467,9 @@ static bool may_call(const struct route *route, const struct http_request *reque
 			         strcmp(request->path, "/") ? "Bearer" : "Basic");
 		return false;
 	}
+	/* nodes pass on what any of their clients may do */
+	if (route->role == HTTP_PEER && !handle_scope_has_all(request, "peer", reply))
+		return false;
 	return type_ok(request, reply);
 }
 

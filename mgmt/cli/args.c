@@ -227,6 +227,29 @@ static int unknown_command(int argc, char **argv)
 	                suggest_text(&suggest, suggestion), cli_program);
 }
 
+/* Whether the value of an option is a list, "NAME,...", so that it may be given again for more of it. */
+static bool is_list_of(const char *value)
+{
+	size_t n = value ? strlen(value) : 0, n_end = strlen(",...");
+
+	return n > n_end && !strcmp(value + n - n_end, ",...");
+}
+
+/* Put what was given before in front of a value. @return 0 or CLI_USAGE */
+static int join_values(struct cli_args *args, int index, const char *before)
+{
+	static char room[CLI_OPTIONS_MAX][CLI_LIST_MAX];
+	char text[CLI_LIST_MAX];
+	int n = snprintf(text, sizeof(text), "%s,%s", before, args->values[index]);
+
+	if (n >= (int)sizeof(text))
+		return cli_fail(CLI_USAGE, "%s is too long: %u bytes at most",
+		                args->options[index].name, CLI_LIST_MAX - 1);
+	memcpy(room[index], text, sizeof(text));
+	args->values[index] = room[index];
+	return 0;
+}
+
 /* Read the option at argv[*i], with its value. @return 0 or CLI_USAGE */
 static int accept_option(const struct cli_command *command, struct cli_args *args, int argc,
                          char **argv, int *i)
@@ -246,9 +269,9 @@ static int accept_option(const struct cli_command *command, struct cli_args *arg
 		                name, suggest_text(&suggest, suggestion), cli_program,
 		                command->words);
 	}
-	if (args->values[index])
+	const char *value = args->options[index].value, *before = args->values[index];
+	if (before && !is_list_of(value))
 		return cli_fail(CLI_USAGE, "%s is given twice", name);
-	const char *value = args->options[index].value;
 	if (!value) {
 		args->values[index] = "";
 		return attached ? cli_fail(CLI_USAGE, "%s takes no value", name) : 0;
@@ -261,7 +284,7 @@ static int accept_option(const struct cli_command *command, struct cli_args *arg
 		args->values[index] = argv[++*i];
 	else
 		return cli_fail(CLI_USAGE, "%s needs a value: %s", name, value);
-	return 0;
+	return before ? join_values(args, index, before) : 0;
 }
 
 /* The row alone says what is allowed, so a command need not check how many arguments it got. */

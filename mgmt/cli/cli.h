@@ -36,11 +36,13 @@ struct cli {
 
 #define CLI_OPTIONS_MAX  18   /* of a row, with the empty one at its end; drain has 16 */
 #define CLI_LINE_MAX     8192 /* bytes of a command line that is printed */
+#define CLI_LIST_MAX     1024 /* bytes of a list that is given in several options */
 #define CLI_POSITION_MAX 34   /* positional arguments: an object takes its path and 32 settings */
 
 /*
  * An option of a subcommand: "--over", the word for its value (NULL: a flag), what it does. A value
- * that may be left out is in brackets with its sign, "[=empty]", and only counts when it is attached.
+ * that may be left out is in brackets with its sign, "[=empty]", and only counts when it is attached. One that ends with
+ * ",..." is a list, and may be given again for more of it.
  */
 struct cli_option {
 	const char *name, *value, *help;
@@ -126,7 +128,8 @@ void cli_help_document(void);
 void cli_help_json(void);
 
 /* The subcommands, by what they are about. */
-cli_handler cli_run, cli_restart_dataplane, cli_nic, cli_token_new;
+cli_handler cli_run, cli_restart_dataplane, cli_nic;
+cli_handler cli_token_new, cli_token_list, cli_token_remove;
 cli_handler cli_status, cli_health, cli_events, cli_why, cli_wait, cli_names, cli_get, cli_blame;
 cli_handler cli_plan, cli_apply, cli_pull, cli_push, cli_confirm, cli_rollback, cli_versions,
         cli_diff, cli_zone_reload;

@@ -1,21 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * token new: adds a line with the token's digest to CONF/tokens on this host, without any process,
- * so that a token can be made where nothing runs yet. The token itself is printed once and kept
- * nowhere.
+ * The tokens of CONF/tokens on this host, without any process, so that a token can be made where
+ * nothing runs yet. A new token itself is printed once and kept nowhere.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "mgmt/cli/api.h"
+#include "mgmt/files/files.h"
 #include "mgmt/store/tokens.h"
+#include "weir/when.h"
 
-/* Each error of tokens_new() leaves the person something else to do. */
-static int token_fail(const struct cli *cli, const struct cli_args *args, int err)
+/* Each error leaves the person something else to do. @param err_text  of -EBADMSG */
+static int token_fail(const struct cli *cli, const struct cli_args *args, int err,
+                      const char *err_text)
 {
 	switch (-err) {
+	case EBADMSG:
+		return cli_fail(CLI_USAGE, "nothing was changed, as no such line is taken: %s",
+		                err_text);
+	case ENOENT:
+		return cli_fail(CLI_USAGE, "%s/" TOKENS_FILE " has no token named %s",
+		                cli->dirs.conf, args->at[0]);
 	case EINVAL:
 		return cli_fail(CLI_USAGE,
 		                "\"%s\" cannot be a token's name: expected 1 to 63 of A-Z a-z 0-9 "
@@ -27,12 +37,13 @@ static int token_fail(const struct cli *cli, const struct cli_args *args, int er
 		                "metrics or peer (docs/api.md says what each may do)",
 		                args->at[1]);
 	case EEXIST:
-		return cli_fail(CLI_CONFLICT,
-		                "%s/" TOKENS_FILE " has a token named %s: take another name, or "
-		                "take that line out first, which ends that token at once",
-		                cli->dirs.conf, args->at[0]);
+		return cli_fail(
+		        CLI_CONFLICT,
+		        "%s/" TOKENS_FILE " has a token named %s: take another name, or "
+		        "take that one out first (weir token remove), which ends it at once",
+		        cli->dirs.conf, args->at[0]);
 	case EBUSY:
-		return cli_fail(CLI_CONFLICT, "another command adds a token to %s: try again",
+		return cli_fail(CLI_CONFLICT, "another command changes the tokens of %s: try again",
 		                cli->dirs.conf);
 	case EMEDIUMTYPE:
 		return cli_fail(CLI_USAGE,
@@ -60,16 +71,56 @@ static void print_example(const char *role)
 		        !strcmp(role, "metrics") ? "/metrics" : "/v1/status");
 }
 
+/* Put an option's value into the words of a line. @return 0 or CLI_USAGE */
+static int add_word(const char *option, const char *value, char words[TOKENS_LINE_MAX])
+{
+	size_t n = strlen(words);
+
+	if (!value)
+		return 0;
+	if (strpbrk(value, " \t\r\n"))
+		return cli_fail(CLI_USAGE, "%s takes no blanks", option);
+	if (snprintf(words + n, TOKENS_LINE_MAX - n, "%s%s=%s", n ? " " : "", option + 2, value) >=
+	    (int)(TOKENS_LINE_MAX - n))
+		return cli_fail(CLI_USAGE, "%s is too long", option);
+	return 0;
+}
+
+/* The words of the line that the options ask for. @return 0 or CLI_USAGE */
+static int make_words(const struct cli_args *args, char words[TOKENS_LINE_MAX])
+{
+	static const char *const options[] = { "--until", "--person", "--scope", "--from" };
+	const char *until = cli_value(args, "--until");
+	char text[CLOCK_TEXT_MAX];
+	int64_t until_ms;
+	int err = 0;
+
+	words[0] = '\0';
+	for (size_t i = 0; !err && i < sizeof(options) / sizeof(options[0]); i++) {
+		const char *value = cli_value(args, options[i]);
+
+		if (i == 0 && until && *until == '+' &&
+		    !when_instant(until, clock_realtime_ms(), &until_ms))
+			value = clock_text(until_ms, text);
+		err = add_word(options[i], value, words);
+	}
+	return err;
+}
+
 int cli_token_new(struct cli *cli, const struct cli_args *args)
 {
-	char token[DIGEST_TEXT_MAX];
-	int err;
-
-	signal(SIGPIPE, SIG_IGN); /* the loss of a token has a message of its own */
-	err = tokens_new(cli->dirs.conf, args->at[0], args->at[1], token);
+	char token[DIGEST_TEXT_MAX], words[TOKENS_LINE_MAX];
+	const char *err_text = "";
+	int err = make_words(args, words);
 
 	if (err)
-		return token_fail(cli, args, err);
+		return err;
+	signal(SIGPIPE, SIG_IGN); /* the loss of a token has a message of its own */
+	err = tokens_new(cli->dirs.conf,
+	                 &(struct tokens_request){ args->at[0], args->at[1], words }, token,
+	                 &err_text);
+	if (err)
+		return token_fail(cli, args, err, err_text);
 	if (cli->json) {
 		api_print_own(JSON_TEXTS({ "name", args->at[0] }, { "role", args->at[1] },
 		                         { "token", token }));
@@ -91,5 +142,81 @@ int cli_token_new(struct cli *cli, const struct cli_args *args)
 		        args->at[0], args->at[1], cli->dirs.conf);
 		print_example(args->at[1]);
 	}
+	return CLI_OK;
+}
+
+int cli_token_remove(struct cli *cli, const struct cli_args *args)
+{
+	int err = tokens_remove(cli->dirs.conf, args->at[0]);
+
+	if (err)
+		return token_fail(cli, args, err, "");
+	if (cli->json)
+		api_print_own(JSON_TEXTS({ "name", args->at[0] }));
+	else
+		printf("token %s is taken out of %s/" TOKENS_FILE ", and has ended on this node\n",
+		       args->at[0], cli->dirs.conf);
+	return CLI_OK;
+}
+
+/* Prefixes as one text with commas, or null. */
+static json_t *prefixes_json(const struct tokens_entry *entry)
+{
+	char text[TOKENS_FROM_MAX * ADDR_LONG_TEXT_MAX] = "", one[ADDR_LONG_TEXT_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < entry->n_from; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? "," : "",
+		                      prefix_text(&entry->from[i], one));
+	return n ? json_string(text) : json_null();
+}
+
+/* Never the digest: with it a token can be guessed at leisure. */
+static void list_token(void *arg, size_t line, const struct tokens_entry *entry,
+                       const char *err_text)
+{
+	char text[CLOCK_TEXT_MAX];
+	json_t *items = arg, *item;
+
+	if (!entry) {
+		item = json_pack("{s:I, s:s}", "line", (json_int_t)line, "error", err_text);
+	} else {
+		bool ends = entry->until_ms != INT64_MAX;
+
+		item = json_pack(
+		        "{s:s, s:s, s:o, s:b, s:s*, s:b, s:o, s:o}", "name", entry->name, "role",
+		        entry->role, "until",
+		        ends ? json_string(clock_text(entry->until_ms, text)) : json_null(),
+		        "ended", tokens_has_ended(entry, clock_realtime_ms()), "person",
+		        *entry->person ? entry->person : NULL, "scoped", entry->is_scoped, "scope",
+		        entry->is_scoped ? json_string(entry->scope) : json_null(), "from",
+		        prefixes_json(entry));
+	}
+	json_array_append_new(items, item);
+}
+
+static const char list_text[] =
+        "{*items}[line {line:n} is no token: {error}|{name}, {role}][, of {person}]"
+        "[{?ended}, ENDED {until}|, until {until}][, changes {scope} alone|{?scoped}, changes nothing]"
+        "[, from {from} alone]\n{/}";
+
+int cli_token_list(struct cli *cli, const struct cli_args *args)
+{
+	json_t *items = json_array();
+	char path[PATH_MAX], *text = NULL;
+	size_t n = 0;
+	int err = proc_path(cli->dirs.conf, TOKENS_FILE, path);
+
+	if (!err)
+		err = files_slurp(path, &text, &n);
+	if (err && err != -ENOENT) {
+		json_decref(items);
+		return err == -EACCES
+		               ? cli_fail(CLI_DENIED, "%s cannot be read: do it as root", path)
+		               : token_fail(cli, args, err, "");
+	}
+	(void)tokens_scan(text ? text : "", n, list_token, items);
+	free(text);
+	api_print_own_text(cli, json_pack("{s:o}", "items", items), list_text);
 	return CLI_OK;
 }

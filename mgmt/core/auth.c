@@ -158,41 +158,81 @@ void auth_local(struct core *core, int fd, const char *authorization, struct htt
 		request->role = HTTP_OPERATOR;
 }
 
-/*
- * The role that one line gives to a token with @p digest; "" stands for a request without a
- * token.
- */
-static enum http_role try_line(const char *line, size_t n, const char *digest, char name[64])
-{
-	struct tokens_entry entry;
-	const char *err_text;
+/* A token that is looked for. */
+struct token_search {
+	const char *digest; /* "": a request without a token */
+	struct tokens_entry *found;
+	bool is_found;
+};
 
-	if (tokens_read(line, n, &entry, &err_text) != TOKENS_ENTRY)
-		return HTTP_NO_ROLE;
-	bool fits = !*digest ? !strcmp(entry.digest, "*")
-	                     : strlen(entry.digest) == DIGEST_TEXT_MAX - 1 &&
-	                               !CRYPTO_memcmp(entry.digest, digest, DIGEST_TEXT_MAX - 1);
-	if (!fits)
-		return HTTP_NO_ROLE;
-	snprintf(name, 64, "%s", entry.name);
-	return role_of(entry.role);
+/* The first line with the token decides. */
+static void compare_token(void *arg, size_t line, const struct tokens_entry *entry,
+                          const char *err_text)
+{
+	struct token_search *s = arg;
+
+	(void)line;
+	(void)err_text;
+	if (!entry || s->is_found)
+		return;
+	s->is_found =
+	        !*s->digest ? !strcmp(entry->digest, "*")
+	                    : strlen(entry->digest) == DIGEST_TEXT_MAX - 1 &&
+	                              !CRYPTO_memcmp(entry->digest, s->digest, DIGEST_TEXT_MAX - 1);
+	if (s->is_found)
+		*s->found = *entry;
 }
 
-enum http_role auth_find(const char *tokens, size_t n, const char *token, char name[64])
+bool auth_find(const char *tokens, size_t n, const char *token, struct tokens_entry *out)
 {
 	char digest[DIGEST_TEXT_MAX] = "";
-	enum http_role found = HTTP_NO_ROLE;
+	struct token_search s = { .digest = digest, .found = out };
 
 	if (*token)
 		digest_bytes(token, strlen(token), digest);
-	for (size_t at = 0; at < n && found == HTTP_NO_ROLE;) {
-		const char *end = memchr(tokens + at, '\n', n - at);
-		size_t length = end ? (size_t)(end - tokens) - at : n - at;
+	(void)tokens_scan(tokens, n, compare_token, &s);
+	return s.is_found;
+}
 
-		found = try_line(tokens + at, length, digest, name);
-		at += length + 1;
-	}
-	return found;
+/*
+ * The answer says why to who has the token: from elsewhere first, as a stolen one is not to show whether it would do
+ * elsewhere. A request without a token is of nobody in any case.
+ */
+static const struct http_denial *find_denial(const struct tokens_entry *entry, int fd)
+{
+	static const struct http_denial elsewhere = { 403, "token-elsewhere",
+		                                      "the token is not taken from this address" },
+	                                ended = { 401, "token-ended", "the token has ended" };
+	struct sockaddr_storage at;
+	socklen_t n = sizeof(at);
+	struct addr from;
+	bool is_known = entry->n_from && !getpeername(fd, (struct sockaddr *)&at, &n) &&
+	                !addr_from_sockaddr((const struct sockaddr *)&at, &from, NULL);
+
+	if (!tokens_is_from(entry, is_known ? &from : NULL))
+		return &elsewhere;
+	return tokens_has_ended(entry, clock_believed_ms()) ? &ended : NULL;
+}
+
+/* Become who the line names, if it may be used here and now. */
+static void use_entry(const struct tokens_entry *entry, int fd, struct http_request *request)
+{
+	_Static_assert(SCOPE_MAX == HTTP_SCOPE_MAX, "a scope is kept whole");
+	_Static_assert(sizeof("token: ()") + TOKENS_BOTH_MAX <= HTTP_IDENTITY_MAX, "and a name");
+	char identity[sizeof("token: ()") + sizeof(entry->name) + sizeof(entry->person)] = "";
+	bool has_person = *entry->person;
+
+	request->denied = find_denial(entry, fd);
+	if (request->denied)
+		return;
+	request->role = role_of(entry->role);
+	memcpy(request->principal, entry->name, sizeof(entry->name));
+	snprintf(identity, sizeof(identity), "token:%s%s%s%s", entry->name, has_person ? " (" : "",
+	         entry->person, has_person ? ")" : "");
+	memcpy(request->identity, identity,
+	       sizeof(request->identity)); /* the reader has a bound of both */
+	request->is_scoped = entry->is_scoped;
+	memcpy(request->scope, entry->scope, sizeof(entry->scope));
 }
 
 /* Whether a file may be readable in a moment; any other error is there until somebody mends it. */
@@ -276,11 +316,14 @@ static void note_login(struct core *core, const char *authorization, const struc
 	audit_log_note(core->audit, &line);
 }
 
-static void judge_token(struct core *core, const char *authorization, struct http_request *request)
+static void judge_token(struct core *core, int fd, const char *authorization,
+                        struct http_request *request)
 {
 	char token[HTTP_TEXT_MAX], peer[HTTP_TEXT_MAX] = "", path[PATH_MAX], *tokens = NULL;
 	size_t n;
 
+	request->is_scoped = false;
+	request->denied = NULL;
 	token_of(authorization, token);
 	if (authorization && !*token)
 		return; /* garbled is not anonymous: a line of the file may let anonymous clients in */
@@ -296,17 +339,19 @@ static void judge_token(struct core *core, const char *authorization, struct htt
 	if (!err)
 		err = files_slurp(path, &tokens, &n);
 	if (!err) {
-		request->role = auth_find(tokens, n, token, request->principal);
-		snprintf(request->identity, sizeof(request->identity), "token:%s",
-		         request->principal);
+		struct tokens_entry entry;
+
+		if (auth_find(tokens, n, token, &entry))
+			use_entry(&entry, fd, request);
 		free(tokens);
 	}
-	request->unjudged = request->role == HTTP_NO_ROLE && (lacks || is_shortage(err));
+	request->unjudged =
+	        request->role == HTTP_NO_ROLE && !request->denied && (lacks || is_shortage(err));
 }
 
 void auth_token(struct core *core, int fd, const char *authorization, struct http_request *request)
 {
 	find_source(fd, request->source);
-	judge_token(core, authorization, request);
+	judge_token(core, fd, authorization, request);
 	note_login(core, authorization, request);
 }

@@ -3,7 +3,7 @@
  * @file
  * Who asks: peer credentials on the UNIX socket, bearer tokens over TCP.
  *
- * Tokens stand hashed in CONF/tokens, "NAME ROLE SHA-256"; the file is read for each request. The
+ * Tokens stand hashed in CONF/tokens, one a line (mgmt/store/tokens.h); the file is read for each request. The
  * token in CONF/peer.token, which all nodes share, has the role of a peer.
  *
  * Implemented in mgmt/core/auth.c. The authenticators are called by the thread of their server;
@@ -12,17 +12,22 @@
 #ifndef WEIR_MGMT_CORE_AUTH_H
 #define WEIR_MGMT_CORE_AUTH_H
 
+#include <stdbool.h>
+
+#include "base/checked.h"
 #include "mgmt/http/http.h"
+#include "mgmt/store/tokens.h"
 
 /** http_authenticator for the UNIX socket. */
 void auth_local(struct core *core, int fd, const char *authorization, struct http_request *request);
-/** http_authenticator for TCP. */
+/** http_authenticator for TCP. A token's end is judged by the believed time, its prefixes by the connection's other end. */
 void auth_token(struct core *core, int fd, const char *authorization, struct http_request *request);
 /**
- * Find the role of @p token in the text of a tokens file, @p n bytes and a NUL behind them; @p name gets its name. Mistaken
- * lines give nothing.
+ * Find the line of @p token, "" of a request without one, in the text of a tokens file, @p n bytes. Mistaken lines give
+ * nothing. Whether the entry has ended, or is for other addresses, is not judged.
  */
-enum http_role auth_find(const char *tokens, size_t n, const char *token, char name[64]);
+bool auth_find(const char *tokens, size_t n, const char *token,
+               struct tokens_entry *out) MUST_CHECK;
 /**
  * Read the shared token of peers; @p out is "" when there is none that can be used.
  * @return 0, or -errno: it cannot be read for a shortage that may be over in a moment

@@ -10,15 +10,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "mgmt/core/core.h"
 #include "mgmt/files/files.h"
 #include "weir/condition.h"
 
-static void note_bad(void *arg, size_t line, const char *reason)
+/* Keep those that end first, in their order. */
+static void note_end(struct logins *l, const struct tokens_entry *entry)
+{
+	size_t i = l->n_ends < LOGINS_END_MAX ? l->n_ends++ : LOGINS_END_MAX;
+
+	for (; i > 0 && l->ends[i - 1].until_ms > entry->until_ms; i--)
+		if (i < LOGINS_END_MAX)
+			l->ends[i] = l->ends[i - 1];
+	if (i == LOGINS_END_MAX)
+		return;
+	l->ends[i].until_ms = entry->until_ms;
+	memcpy(l->ends[i].name, entry->name, sizeof(entry->name));
+}
+
+static void note_line(void *arg, size_t line, const struct tokens_entry *entry, const char *reason)
 {
 	struct logins *l = arg;
 
-	if (l->n_kept < LOGINS_BAD_MAX)
+	if (entry && entry->until_ms != INT64_MAX)
+		note_end(l, entry);
+	else if (!entry && l->n_kept < LOGINS_BAD_MAX)
 		l->bad[l->n_kept++] = (struct logins_bad){ line, reason };
 }
 
@@ -28,10 +45,10 @@ static void read_tokens(struct logins *l, const char *path)
 	size_t n;
 	int err = files_slurp(path, &text, &n);
 
-	l->n_kept = l->n_bad = 0;
+	l->n_kept = l->n_bad = l->n_ends = 0;
 	l->error = err == -ENOENT ? 0 : -err;
 	if (!err)
-		l->n_bad = tokens_scan(text, n, note_bad, l);
+		l->n_bad = tokens_scan(text, n, note_line, l);
 	free(text);
 }
 
@@ -56,6 +73,24 @@ static void state_tokens(struct core *core, struct logins *l)
 		               l->n_bad - l->n_kept, core->dirs.conf);
 }
 
+/* A person has to act, and nothing is wrong yet with what Weir does: a note. */
+static void state_ends(struct core *core, const struct logins *l, int64_t now_ms)
+{
+	char subject[CONDITION_SUBJECT_MAX], text[CLOCK_TEXT_MAX];
+
+	for (size_t i = 0; i < l->n_ends && l->ends[i].until_ms - now_ms < TOKENS_SOON_MS; i++) {
+		const struct logins_end *end = &l->ends[i];
+		bool is_over = now_ms >= end->until_ms;
+
+		snprintf(subject, sizeof(subject), "%s", end->name);
+		conditions_add(core->stats, "token-ends", CONDITION_NOTE, subject,
+		               "token %s %s %s: %s", end->name, is_over ? "has ended" : "ends",
+		               clock_text(end->until_ms, text),
+		               is_over ? "weir token remove takes its line out"
+		                       : "weir token new makes another one");
+	}
+}
+
 void logins_state(struct core *core, struct logins *l)
 {
 	char path[PATH_MAX];
@@ -69,4 +104,5 @@ void logins_state(struct core *core, struct logins *l)
 		l->looked = !l->error; /* an error may end without a change of the file */
 	}
 	state_tokens(core, l);
+	state_ends(core, l, clock_believed_ms());
 }

@@ -62,14 +62,14 @@ static enum http_step step_handshake(struct http_conn *c)
 
 /* The head */
 
-static void note_failed_login(struct http_conn *c)
+static void note_failed_login(struct http_conn *c, const struct http_denial *denied)
 {
 	char source[ADDR_TEXT_MAX];
 
 	stats_add(c->server->options.counters->logins_failed, 1);
 	http_tokens_spend(&c->source->failures, failures, now_of(c));
-	log_warn("login-failed", "source=%s reason=\"Authorization is not a valid token\"",
-	         addr_text(&c->source->key, source));
+	log_warn("login-failed", "source=%s reason=\"%s\"", addr_text(&c->source->key, source),
+	         denied ? denied->text : "Authorization is not a valid token");
 }
 
 /*
@@ -90,7 +90,8 @@ static bool authenticate_client(struct http_conn *c, bool again, enum http_step 
 		return false;
 	}
 	c->request->role = HTTP_NO_ROLE;
-	c->request->unjudged = false;
+	c->request->unjudged = c->request->is_scoped = false;
+	c->request->denied = NULL;
 	c->request->principal[0] = c->request->identity[0] = '\0';
 	s->options.authenticator(s->options.core, c->fd, c->head.has_login ? c->head.login : NULL,
 	                         c->request);
@@ -98,10 +99,14 @@ static bool authenticate_client(struct http_conn *c, bool again, enum http_step 
 		http_server_know(s, c);
 	if (!tries || c->request->role != HTTP_NO_ROLE || c->request->unjudged)
 		return true;
-	note_failed_login(c);
-	snprintf(c->reply.challenge, sizeof(c->reply.challenge), "%s realm=\"weir\"",
-	         strcmp(c->request->path, "/") ? "Bearer" : "Basic");
-	*step = http_refuse(c, 401, "unauthorized", "the token is not valid");
+	const struct http_denial *denied = c->request->denied;
+
+	note_failed_login(c, denied);
+	if (!denied || denied->status == 401)
+		snprintf(c->reply.challenge, sizeof(c->reply.challenge), "%s realm=\"weir\"",
+		         strcmp(c->request->path, "/") ? "Bearer" : "Basic");
+	*step = denied ? http_refuse(c, denied->status, denied->code, denied->text)
+	               : http_refuse(c, 401, "unauthorized", "the token is not valid");
 	return false;
 }
 

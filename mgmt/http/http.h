@@ -32,7 +32,8 @@
 #define HTTP_QUERY_MAX            8u   /**< query parameters */
 #define HTTP_TEXT_MAX             256u /**< bytes of a part of a path, a value, a token */
 #define HTTP_PATH_MAX             512u /**< bytes of a path: a domain has 253 by itself */
-#define HTTP_IDENTITY_MAX         72u  /**< bytes of "token:" and a name */
+#define HTTP_IDENTITY_MAX         72u  /**< bytes of "token:", a name and a person */
+#define HTTP_SCOPE_MAX            512u /**< bytes of what a principal may change */
 
 struct core;          /* whose server it is: for its functions alone */
 struct store_request; /* likewise */
@@ -48,6 +49,12 @@ enum http_role {
 	HTTP_ONCALL,
 	HTTP_OPERATOR,
 	HTTP_ADMIN,
+};
+
+/** Why a login that is somebody's is refused. */
+struct http_denial {
+	unsigned status;
+	const char *code, *text;
 };
 
 struct http_pair {
@@ -71,8 +78,13 @@ struct http_request {
 	bool body_is_patch; /**< application/merge-patch+json (RFC 7396) */
 	enum http_role role;
 	bool unjudged; /**< with HTTP_NO_ROLE: who asks could not be found out, for a shortage */
+	/** With HTTP_NO_ROLE: why; NULL: there is no such login. */
+	const struct http_denial *denied;
+	/** What it may change, to those who judge that (mgmt/rules/scope.h); not scoped: all that its role permits. */
+	bool is_scoped;
+	char scope[HTTP_SCOPE_MAX];
 	char principal[64]; /**< the name of the user or of the token */
-	/** the principal with its source: "user:root", "token:ada" */
+	/** the principal with its source: "user:root", "token:ci", "token:ci (ada)" */
 	char identity[HTTP_IDENTITY_MAX];
 	/** the client's address, "socket" of the UNIX socket; of the authenticator */
 	char source[ADDR_TEXT_MAX];

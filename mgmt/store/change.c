@@ -349,6 +349,20 @@ static int check_members(const struct intent *in, const struct model *m, int64_t
 	return err;
 }
 
+/* Whoever may not make each change is to see what it changes: nothing is judged by a version that is in force no more. */
+static int judge_difference(const struct intent *in, const struct intent_change *change,
+                            const struct model *from, const struct model *to,
+                            const struct change_plan *plan)
+{
+	bool is_plan = change->pending == INTENT_PENDING_IGNORE;
+
+	if (!change->may)
+		return 0;
+	if (!is_plan && !shared_is_up_to_date(in))
+		return -ESTALE;
+	return change->may(change->may_arg, from, to, plan) ? 0 : -EPERM;
+}
+
 /* The caller gets errors and plan of a refused change, too. A dry run stores nothing. */
 static int change_to(struct intent *in, const struct intent_change *change,
                      struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
@@ -373,7 +387,11 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		key_of_version(in, c->model, out->version.hash_key);
 	/* what each node runs then is its own file: nothing to go back to */
 	is_first_of_store = in->shares && !authority_has_records(in) && !change->provisional;
+	out->is_first = !head || is_first_of_store;
 	err = receive_findings(in, head ? head->model : NULL, c, now_ms, out);
+	if (!err)
+		err = judge_difference(in, change, out->is_first ? NULL : head->model, c->model,
+		                       &out->plan);
 	out->changed = !head || strcmp(head->version.digest, c->digest) || is_first_of_store ||
 	               (change->replace && !shared_is_up_to_date(in));
 	if (!err && out->changed && !change->rollback_to && !change->provisional)
@@ -385,7 +403,6 @@ static int change_to(struct intent *in, const struct intent_change *change,
 	if (!err && !out->changed && authority_has_records(in) && !change->dry_run && head &&
 	    change->pending == INTENT_PENDING_CONFIRM && head->version.confirm_by_ms)
 		err = shared_make_confirmation(in, change, now_ms, &out->shared);
-	out->is_first = !head || is_first_of_store;
 	if (!err && is_first_of_store && !is_plan && confirm_within(change, &out->plan) > 0)
 		err = -ENODATA;
 	if (!err && out->changed) {

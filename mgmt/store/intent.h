@@ -191,6 +191,13 @@ struct intent_change {
 	bool provisional; /**< this node's own file: in force at this node alone, whoever shares intent */
 	bool replace;        /**< whatever is in force, also where that cannot be read here */
 	bool skip_bad_zones; /**< zones whose files have errors keep those that are in force */
+	/**
+	 * Whether a difference may be made, asked where all is judged, of a dry run too, under the caller's lock; NULL: each may.
+	 * @p from is NULL where all is new.
+	 */
+	bool (*may)(void *arg, const struct model *from, const struct model *to,
+	            const struct change_plan *plan);
+	void *may_arg;
 };
 
 /** How long the parts of a change took, in µs; 0: not done. */
@@ -224,8 +231,8 @@ struct intent_changed {
  * @return 0; -EINVAL (errors in the configuration); -ENOENT (no such version); -ENOLINK (the
  *         configuration has other nodes, and this one shares no store with them); -EBUSY (the head is
  *         not confirmed yet, and the change does not say what becomes of it); -ENODATA (it is to be
- *         confirmed, and is the first version of the store: there is none to go back to); -EROFS (the
- *         store fails: intent_store_reason()); -errno
+ *         confirmed, and is the first version of the store: there is none to go back to); -EPERM (it may
+ *         not: change->may()); -EROFS (the store fails: intent_store_reason()); -errno
  */
 MUST_CHECK int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
                              struct intent_changed *out);

@@ -2,8 +2,9 @@
 /**
  * @file
  * CONF/tokens: the tokens that give access to the API over TCP. Each line is one token, "NAME ROLE
- * SHA-256"; "anonymous ROLE *" is for requests without a token; '#' begins a comment. weir-mgmt
- * reads the file for each login, `weir token new` adds to it.
+ * SHA-256"; "anonymous ROLE *" is for requests without a token; '#' begins a comment. Behind these
+ * three words there may be more, each at most once: until=, person=, scope=, from=. weir-mgmt
+ * reads the file for each login, `weir token` changes it.
  *
  * A line with an error gives no access. Messages about it never quote the line, because it may hold
  * a token itself.
@@ -16,49 +17,70 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <stdint.h>
+
+#include "base/addr.h"
 #include "base/checked.h"
 #include "mgmt/files/digest.h"
+#include "mgmt/rules/scope.h"
 
 #define TOKENS_FILE      "tokens"
-#define TOKENS_NAME_MAX  64u  /**< with the NUL */
-#define TOKENS_ROLE_MAX  16u  /**< with the NUL */
-#define TOKENS_LINE_MAX  256u /**< with the NUL */
+#define TOKENS_NAME_MAX  64u   /**< with the NUL */
+#define TOKENS_ROLE_MAX  16u   /**< with the NUL */
+#define TOKENS_LINE_MAX  1024u /**< with the NUL */
+#define TOKENS_BOTH_MAX  62u   /**< bytes of name and person together: they are kept as one text */
+#define TOKENS_FROM_MAX  16u   /**< prefixes */
 #define TOKENS_ANONYMOUS "anonymous"
+#define TOKENS_SOON_MS   ((int64_t)14 * 86400 * 1000) /**< before one ends: time to make another */
 
 /** A well-formed line. */
 struct tokens_entry {
 	char name[TOKENS_NAME_MAX];
 	char role[TOKENS_ROLE_MAX];
 	char digest[DIGEST_TEXT_MAX]; /**< of the token; "*" where the name is "anonymous" */
+	int64_t until_ms;             /**< it ends then; INT64_MAX: never */
+	char person[TOKENS_NAME_MAX]; /**< who it belongs to; "": not said */
+	bool is_scoped;               /**< else it may change all that its role permits */
+	char scope[SCOPE_MAX];
+	struct prefix from[TOKENS_FROM_MAX]; /**< it is taken from these addresses alone; */
+	size_t n_from;                       /**< 0: from all */
 };
 
-/** What a line is. */
-enum tokens_line {
-	TOKENS_ENTRY,
-	TOKENS_NOTHING, /**< a comment, or empty */
-	TOKENS_BAD,
-};
+/** Whether the entry has ended at @p now_ms. */
+bool tokens_has_ended(const struct tokens_entry *entry, int64_t now_ms);
+/** Whether it is taken from @p from; NULL: an address that is not known. */
+bool tokens_is_from(const struct tokens_entry *entry, const struct addr *from);
 
 /**
- * Read one line of @p n bytes, without its newline. @p out is set for TOKENS_ENTRY alone. For TOKENS_BAD,
- * *@p err_text is a static sentence that says what is wrong and what to do.
+ * Called for each line but comments and empty ones; @p line counts from 1. @p entry is NULL for a line with an error, and
+ * then @p err_text is a static sentence that says what is wrong and what to do.
  */
-MUST_CHECK enum tokens_line tokens_read(const char *line, size_t n, struct tokens_entry *out,
-                                        const char **err_text);
+typedef void tokens_line_cb(void *arg, size_t line, const struct tokens_entry *entry,
+                            const char *err_text);
+/** Call @p cb for each such line. @return how many have an error */
+size_t tokens_scan(const char *text, size_t n, tokens_line_cb *cb, void *arg);
 
-/** Called for each line with an error; @p line counts from 1. */
-typedef void tokens_bad_cb(void *arg, size_t line, const char *err_text);
-/** Call @p cb for each line with an error. @return how many there are */
-size_t tokens_scan(const char *text, size_t n, tokens_bad_cb *cb, void *arg);
+/** A new token. */
+struct tokens_request {
+	const char *name, *role;
+	/** Optional words of the line, "until=2027-01-31 scope=pools:web", or "". */
+	const char *words;
+};
 
 /**
- * Make a token of @p role for @p name and add its digest to CONF/tokens, which is replaced in one step and keeps owner and mode; a
+ * Make a token and add its line to CONF/tokens, which is replaced in one step and keeps owner and mode; a
  * new file gets mode 0400, and weir-mgmt as its owner where there is this user and we are root.
  * @param token gets the token: 64 hexadecimal digits
- * @return 0; -EINVAL for a name that is not of [A-Za-z0-9._-] or is "anonymous"; -ENOKEY for an unknown role; -EEXIST when
- * the name is there; -EBUSY when another makes one; or -errno, with nothing changed
+ * @param err_text  of -EBADMSG: what is wrong with the words; it stays
+ * @return 0; -EINVAL for a name that is not of [A-Za-z0-9._-] or is "anonymous"; -ENOKEY for an unknown role; -EBADMSG;
+ * -EEXIST when the name is there; -EBUSY when another changes the file; or -errno, with nothing changed
  */
-MUST_CHECK int tokens_new(const char *conf_dir, const char *name, const char *role,
-                          char token[DIGEST_TEXT_MAX]);
+MUST_CHECK int tokens_new(const char *conf_dir, const struct tokens_request *request,
+                          char token[DIGEST_TEXT_MAX], const char **err_text);
+/**
+ * Take the lines of the token @p name out of CONF/tokens; all other bytes stay.
+ * @return 0; -ENOENT: there is none; -EBUSY or -errno as above
+ */
+MUST_CHECK int tokens_remove(const char *conf_dir, const char *name);
 
 #endif

@@ -62,14 +62,46 @@ static void check_header(const char *text)
 
 static void check_file(const char *tokens)
 {
-	char name[64] = "", digest[DIGEST_TEXT_MAX];
-	enum http_role role = auth_find(tokens, strlen(tokens), TOKEN, name);
+	char digest[DIGEST_TEXT_MAX];
+	struct tokens_entry entry;
 
-	assert(strnlen(name, sizeof(name)) < sizeof(name));
-	assert(role == HTTP_NO_ROLE ||
+	assert(!auth_find(tokens, strlen(tokens), TOKEN, &entry) ||
 	       strcasestr(tokens, digest_bytes(TOKEN, strlen(TOKEN), digest)));
-	role = auth_find(tokens, strlen(tokens), "", name);
-	assert(role == HTTP_NO_ROLE || strchr(tokens, '*'));
+	assert(!auth_find(tokens, strlen(tokens), "", &entry) || strchr(tokens, '*'));
+}
+
+/* The words of the first line, "ada operator DIGEST ...". */
+static void check_first_line(void *arg, size_t line, const struct tokens_entry *entry,
+                             const char *err_text)
+{
+	const char *words = arg;
+
+	assert(entry || err_text);
+	if (line > 1 || !entry)
+		return;
+	assert(!strcmp(entry->name, "ada") && !strcmp(entry->role, "operator"));
+	assert(!entry->is_scoped == !strstr(words, "scope="));
+	assert(!entry->n_from == !strstr(words, "from="));
+	assert(!*entry->person == !strstr(words, "person="));
+	assert((entry->until_ms == INT64_MAX) == !strstr(words, "until="));
+	assert(!scope_fault(entry->scope));
+	assert(!tokens_is_from(entry, NULL) == (entry->n_from > 0));
+}
+
+/* What stands behind a good line takes rights away, or makes the line none: it never gives any. */
+static void check_words(char *words)
+{
+	static const char line[] =
+	        "ada operator "
+	        "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8 ";
+
+	words[strcspn(words, "\n")] = '\0';
+	char *text = malloc(sizeof(line) + strlen(words));
+
+	memcpy(text, line, sizeof(line) - 1);
+	memcpy(text + sizeof(line) - 1, words, strlen(words) + 1);
+	(void)tokens_scan(text, strlen(text), check_first_line, words);
+	free(text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -80,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		prepare_tokens();
 	check_header(text);
 	check_file(text);
+	check_words(text);
 	free(text);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
 #include "mgmt/core/auth.h"
 #include "mgmt/core/core.h"
 #include "mgmt/api/listen.h"
@@ -139,15 +140,77 @@ static void each_role_has_its_name(void **state)
 		{ "metrics", HTTP_METRICS },   { "peer", HTTP_PEER },
 	};
 	char digest[DIGEST_TEXT_MAX], text[256], name[64];
+	struct tokens_entry entry;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(text, sizeof(text), "x viewer %064d\nci %s %s", 0, rows[i].name,
 		         digest_bytes("secret", 6, digest));
-		assert_int_equal(auth_find(text, strlen(text), "secret", name), rows[i].role);
+		assert_true(auth_find(text, strlen(text), "secret", &entry));
+		assert_string_equal(entry.name, "ci");
+		assert_false(auth_find(text, strlen(text), "secre", &entry));
+		fixture_write(place.conf, "tokens", text);
+		assert_int_equal(role_of("Bearer secret", name), rows[i].role);
 		assert_string_equal(name, "ci");
-		assert_int_equal(auth_find(text, strlen(text), "secre", name), HTTP_NO_ROLE);
 	}
+}
+
+/* By the believed time, whatever the wall clock says: it goes on over a boot, and after a step. */
+static void a_token_ends_by_the_believed_time(void **state)
+{
+	static const struct {
+		int64_t before_ms; /* its end, 0 */
+		bool ends;
+	} rows[] = { { 1000, false }, { 1, false }, { 0, true }, { -1000, true } };
+	const int64_t end_ms = 1769904000000; /* 2026-02-01T00:00:00Z */
+	char digest[DIGEST_TEXT_MAX], text[256];
+
+	(void)state;
+	snprintf(text, sizeof(text), "ci viewer %s until=2026-02-01T00:00:00Z\n",
+	         digest_bytes("secret", 6, digest));
+	fixture_write(place.conf, "tokens", text);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct http_request r = { .role = HTTP_NO_ROLE };
+		int64_t off_ms = end_ms - rows[i].before_ms - (int64_t)clock_mono_ms();
+
+		/* it goes on meanwhile: far from the end by a second, at the end not at all */
+		clock_believe(off_ms - (rows[i].before_ms == 1 ? 5000 : 0));
+		auth_token(&core, -1, "Bearer secret", &r);
+		assert_int_equal(r.role, rows[i].ends ? HTTP_NO_ROLE : HTTP_VIEWER);
+		assert_int_equal(r.denied != NULL, rows[i].ends);
+		assert_false(r.unjudged);
+		if (r.denied)
+			assert_string_equal(r.denied->code, "token-ended");
+	}
+	clock_believe(clock_realtime_ms() - (int64_t)clock_mono_ms());
+}
+
+/* Where the address cannot be told, a token with prefixes is taken from nowhere. */
+static void whose_token_it_is_and_what_it_may_change(void **state)
+{
+	char digest[DIGEST_TEXT_MAX], text[512];
+	struct http_request r = { .role = HTTP_NO_ROLE };
+
+	(void)state;
+	snprintf(text, sizeof(text),
+	         "ci admin %s person=ada scope=pools:web-*\nfar admin %s from=192.0.2.1\n"
+	         "anonymous viewer * from=::/0\n",
+	         digest_bytes("secret", 6, digest), digest_bytes("other", 5, (char[65]){ "" }));
+	fixture_write(place.conf, "tokens", text);
+	auth_token(&core, -1, "Bearer secret", &r);
+	assert_int_equal(r.role, HTTP_ADMIN);
+	assert_string_equal(r.principal, "ci");
+	assert_string_equal(r.identity, "token:ci (ada)");
+	assert_true(r.is_scoped);
+	assert_string_equal(r.scope, "pools:web-*");
+	r = (struct http_request){ .role = HTTP_NO_ROLE };
+	auth_token(&core, -1, "Bearer other", &r);
+	assert_int_equal(r.role, HTTP_NO_ROLE);
+	assert_string_equal(r.denied->code, "token-elsewhere");
+	assert_int_equal(r.denied->status, 403);
+	assert_string_equal(r.principal, "");
+	auth_token(&core, -1, NULL, &r);
+	assert_int_equal(r.role, HTTP_NO_ROLE);
 }
 
 static void the_owner_of_the_socket_is_admin(void **state)
@@ -307,6 +370,8 @@ SUITE(auth)
 		TEST(a_peers_token_has_a_least_and_a_greatest_length),
 		TEST(a_token_comes_as_bearer_or_password_and_else_not_at_all),
 		TEST(each_role_has_its_name),
+		TEST(a_token_ends_by_the_believed_time),
+		TEST(whose_token_it_is_and_what_it_may_change),
 		TEST(the_owner_of_the_socket_is_admin),
 		TEST(an_address_to_listen_on_has_a_port),
 		TEST(only_the_group_may_open_the_local_socket),

@@ -85,13 +85,14 @@ static void each_failure_says_what_to_do_and_shows_no_token(void **state)
 	rename_err = 0;
 	snprintf(path, sizeof(path), "%s/tokens.lock", place.conf);
 	assert_int_equal(lock_acquire(path, &fd), 0);
-	snprintf(path, sizeof(path), "another command adds a token to %s: try again\n", place.conf);
+	snprintf(path, sizeof(path), "another command changes the tokens of %s: try again\n",
+	         place.conf);
 	assert_refused(CLI_CONFLICT, "ann", "oncall", path, "");
 	close(fd);
 	assert_int_equal(make_token("ann", "viewer", NULL), CLI_OK);
 	assert_refused(CLI_CONFLICT, "ann", "oncall", "",
-	               "/tokens has a token named ann: take another name, or take that line out "
-	               "first, which ends that token at once\n");
+	               "/tokens has a token named ann: take another name, or take that one out "
+	               "first (weir token remove), which ends it at once\n");
 	snprintf(path, sizeof(path), "%s/tokens", place.conf);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("/dev/null", path), 0);
@@ -122,12 +123,64 @@ static void a_token_is_shown_once(void **state)
 	assert_told("");
 }
 
+/* What a token may, and never what it is; a line that is none is named. */
+static void tokens_are_listed_and_removed(void **state)
+{
+	static const char listed[] =
+	        "web, operator, of ada, until 2030-01-31T23:59:59.999Z, changes "
+	        "pools:web-*,checks:web alone, from 192.0.2.0/24,::1/128 alone\n"
+	        "no, viewer, changes nothing\n"
+	        "old, viewer, ENDED 2020-01-31T12:00:00.000Z\n"
+	        "line 4 is no token: ";
+	char path[256], expected[512];
+
+	(void)state;
+	assert_int_equal(WEIR("token", "list", "--conf-dir", place.conf), CLI_OK);
+	assert_string_equal(shown, "");
+	assert_int_equal(WEIR("token", "new", "web", "operator", "--until", "2030-01-31",
+	                      "--person", "ada", "--scope", "pools:web-*", "--scope", "checks:web",
+	                      "--from", "192.0.2.0/24", "--from", "::1", "--conf-dir", place.conf),
+	                 CLI_OK);
+	assert_int_equal(
+	        WEIR("token", "new", "no", "viewer", "--scope", "", "--conf-dir", place.conf),
+	        CLI_OK);
+	assert_int_equal(WEIR("token", "new", "old", "viewer", "--until", "2020-01-31T12:00:00Z",
+	                      "--conf-dir", place.conf),
+	                 CLI_OK);
+	snprintf(path, sizeof(path), "%s/tokens", place.conf);
+	FILE *f = fopen(path, "a");
+	assert_non_null(f);
+	assert_true(fputs("secret secret\n", f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(WEIR("token", "list", "--conf-dir", place.conf), CLI_OK);
+	assert_int_equal(strncmp(shown, listed, strlen(listed)), 0);
+	assert_null(strstr(shown, "secret"));
+	assert_int_equal(WEIR("token", "list", "--json", "--conf-dir", place.conf), CLI_OK);
+	assert_null(strstr(shown, "secret"));
+	assert_non_null(strstr(
+	        shown, "{\"name\":\"old\",\"role\":\"viewer\",\"until\":\"2020-01-31T12:00:00."
+	               "000Z\",\"ended\":true,\"scoped\":false,\"scope\":null,\"from\":null}"));
+	assert_int_equal(WEIR("token", "remove", "no", "--conf-dir", place.conf), CLI_OK);
+	assert_int_equal(WEIR("token", "remove", "no", "--conf-dir", place.conf), CLI_USAGE);
+	snprintf(expected, sizeof(expected), "%s has no token named no\n", path);
+	assert_told(expected);
+	assert_int_equal(WEIR("token", "new", "x", "viewer", "--person", "a scope=", "--conf-dir",
+	                      place.conf),
+	                 CLI_USAGE);
+	assert_told("--person takes no blanks\n");
+	assert_int_equal(WEIR("token", "new", "x", "viewer", "--person", "a", "--person", "b",
+	                      "--conf-dir", place.conf),
+	                 CLI_USAGE);
+	assert_told("--person is given twice\n");
+}
+
 SUITE(cli_token)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_failure_says_what_to_do_and_shows_no_token,
 		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_token_is_shown_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tokens_are_listed_and_removed, set_up, tear_down),
 	};
 
 	answer_rename = own_rename;

@@ -254,19 +254,21 @@ static void a_refused_change_leaves_word_of_the_full_disk(void **state)
 static void tokens_that_find_no_room_stay_as_they_were(void **state)
 {
 	struct fixture *f = *state;
+	const struct tokens_request ci = { "ci", "viewer", "" };
 	char token[DIGEST_TEXT_MAX], *text, before[8000];
+	const char *err_text;
 	size_t n;
 
 	for (n = 0; n + 100 < sizeof(before);)
 		n += (size_t)snprintf(before + n, sizeof(before) - n, "# %080zu\n", n);
 	fixture_write(f->conf, "tokens", before);
 	fill_directory(f->conf, 4096);
-	assert_int_equal(tokens_new(f->conf, "ci", "viewer", token), -ENOSPC);
+	assert_int_equal(tokens_new(f->conf, &ci, token, &err_text), -ENOSPC);
 	assert_int_equal(files_slurp(path_in(f->conf, "tokens"), &text, &n), 0);
 	assert_string_equal(text, before);
 	free(text);
 	make_room(f->conf);
-	assert_int_equal(tokens_new(f->conf, "ci", "viewer", token), 0); /* the lock is free, too */
+	assert_int_equal(tokens_new(f->conf, &ci, token, &err_text), 0); /* the lock is free, too */
 	assert_true(size_of(f->conf, "tokens") > (off_t)strlen(before) + 64);
 }
 

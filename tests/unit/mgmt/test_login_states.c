@@ -4,10 +4,13 @@
 
 #include <sys/resource.h>
 
+#include "base/clock.h"
 #include "mgmt/core/core.h"
 #include "tests/unit/suite.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
+
+#define DIGEST "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"
 
 static struct fixture place;
 static struct core this_node;
@@ -47,7 +50,9 @@ static size_t state_with(rlim_t most)
 	conditions_end(this_node.stats);
 	assert_int_equal(conditions_read(place.root, "mgmt", &said), 0);
 	for (size_t i = 0; i < said.n; i++)
-		assert_int_equal(said.items[i].level, CONDITION_DEGRADED);
+		assert_int_equal(said.items[i].level, !strcmp(said.items[i].code, "token-ends")
+		                                              ? CONDITION_NOTE
+		                                              : CONDITION_DEGRADED);
 	return said.n;
 }
 
@@ -108,6 +113,36 @@ static void bad_lines_are_named_and_the_rest_is_counted(void **state)
 	}
 }
 
+/* The first ones are named, whatever their order in the file; what ends later or never is not. */
+static void tokens_that_end_are_notes(void **state)
+{
+	static const int days[] = { 13, 1, 15, -3, 5, 2, 3, 4, 6, 7, 8, 9 };
+	char text[4096] = "ever viewer " DIGEST "\n", at[CLOCK_TEXT_MAX];
+	int64_t now_ms = clock_believed_ms();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++) {
+		size_t n = strlen(text);
+
+		snprintf(text + n, sizeof(text) - n, "in%d viewer " DIGEST " until=%s\n", days[i],
+		         clock_text(now_ms + days[i] * (int64_t)86400000, at));
+		fixture_write(place.conf, TOKENS_FILE, text);
+		logins.looked = false;
+		size_t found = state_once();
+		assert_int_equal(found, i < 3 ? (i ? 2 : 1) : i < 9 ? i : LOGINS_END_MAX);
+		for (size_t k = 1; k < found; k++)
+			assert_true(logins.ends[k - 1].until_ms <= logins.ends[k].until_ms);
+	}
+	assert_string_equal(said.items[0].subject, "in-3");
+	assert_non_null(strstr(said.items[0].text, "has ended"));
+	assert_string_equal(said.items[1].subject, "in1");
+	assert_non_null(strstr(said.items[1].text, "token in1 ends "));
+	assert_string_equal(said.items[LOGINS_END_MAX - 1].subject, "in7");
+	fixture_write(place.conf, TOKENS_FILE, "ever viewer " DIGEST "\n");
+	logins.looked = false;
+	assert_int_equal(state_once(), 0);
+}
+
 SUITE(login_states)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -116,6 +151,7 @@ SUITE(login_states)
 		T(a_file_that_cannot_be_read_is_said),
 		T(a_file_that_could_not_be_read_is_read_again),
 		T(bad_lines_are_named_and_the_rest_is_counted),
+		T(tokens_that_end_are_notes),
 	};
 
 	return cmocka_run_group_tests_name("login states", tests, NULL, NULL);
