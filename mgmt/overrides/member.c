@@ -145,6 +145,30 @@ void member_stay(struct member *m, uint32_t weight, int64_t at_ms)
 	member_set_weight(m, weight, at_ms);
 }
 
+static int64_t instant_now(int64_t at_ms, int64_t after_ms, int64_t until_ms, int64_t now_ms)
+{
+	return at_ms > after_ms && at_ms <= until_ms ? now_ms : at_ms;
+}
+
+/* Of what begins at one instant then, the last holds. */
+void member_begin_now(struct member *m, int64_t after_ms, int64_t until_ms, int64_t now_ms)
+{
+	const struct member was = *m;
+	uint32_t n = 0;
+
+	m->since_ms = instant_now(m->since_ms, after_ms, until_ms, now_ms);
+	m->left_ms = instant_now(m->left_ms, after_ms, until_ms, now_ms);
+	for (uint32_t i = 0; i < was.n_from; i++) {
+		int64_t at_ms = instant_now(was.from_ms[i], after_ms, until_ms, now_ms);
+
+		while (n && m->from_ms[n - 1] >= at_ms)
+			n--;
+		m->from_ms[n] = at_ms;
+		m->weights[n++] = was.weights[i];
+	}
+	m->n_from = m->n_weights = n;
+}
+
 bool member_is_expired(const struct member *m, uint64_t now_ms)
 {
 	return m->ttl_s && now_ms > m->heard_ms &&

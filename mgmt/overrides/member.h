@@ -99,6 +99,9 @@ void member_leave(struct member *m, int64_t at_ms);
 /** Let it stay, or come back. */
 void member_stay(struct member *m, uint32_t weight, int64_t at_ms);
 
+/** Let what begins after @p after_ms, up to @p until_ms, begin at @p now_ms: a clock was wrong. */
+void member_begin_now(struct member *m, int64_t after_ms, int64_t until_ms, int64_t now_ms);
+
 /**
  * Whether @p pool has room for a backend with that name and address: registration, and none of its own has either.
  */

@@ -143,5 +143,6 @@ void intent_clock_moved(struct intent *in, int64_t was_ms, int64_t now_ms)
 		effective_follow(in, now_ms);
 	}
 	free(list);
+	member_records_clock_moved(in, was_ms, now_ms);
 	in->next_ms = now_ms; /* instants fall due again */
 }

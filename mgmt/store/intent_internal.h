@@ -341,6 +341,8 @@ int member_records_defer(struct intent *in, int64_t revision, const struct share
 int member_records_flush(struct intent *in);
 /* What the copy lacks is in a list that is taken: forget it. */
 void member_records_drop(struct intent *in);
+/* The time went back: what has begun stays begun. */
+void member_records_clock_moved(struct intent *in, int64_t was_ms, int64_t now_ms);
 /* Where the copy was lost: members are what the last document says, until records say more. */
 void member_records_recall(struct intent *in);
 

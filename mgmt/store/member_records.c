@@ -15,6 +15,9 @@
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/shared_intent.h"
 
+/* What begins later was written by a clock that is wrong. */
+#define AHEAD_MOST_MS (COMPOSE_AHEAD_MS + INTENT_SKEW_MAX_MS + MEMBER_GRID_MS)
+
 static bool is_members(const struct shared_record *r)
 {
 	return !strncmp(r->name, MEMBER_PREFIX, strlen(MEMBER_PREFIX));
@@ -54,6 +57,10 @@ void member_records_accept(struct intent *in, const struct shared_record *r)
 		log_warn("member-refused", "name=%.120s effect=\"it is none\"", r->name);
 		return;
 	}
+	/* its node's clock is ahead of this one's, or this node's is behind */
+	int64_t now_ms = clock_believed_ms();
+	member_begin_now(&m, now_ms + AHEAD_MOST_MS, INT64_MAX, now_ms);
+
 	const struct member *was = members_find(&in->members, m.pool, m.id);
 
 	m.renewed_ms = was ? was->renewed_ms : 0;
@@ -177,6 +184,12 @@ void intent_hear_members(struct intent *in, const struct member_heard *list, siz
 		if (found && found->heard_ms > m->heard_ms)
 			m->heard_ms = found->heard_ms;
 	}
+}
+
+void member_records_clock_moved(struct intent *in, int64_t was_ms, int64_t now_ms)
+{
+	for (size_t i = 0; now_ms < was_ms && i < in->members.n; i++)
+		member_begin_now(in->members.items[i], now_ms, was_ms, now_ms);
 }
 
 static void recall_backend(struct intent *in, const struct model_backend *b)

@@ -115,6 +115,7 @@ static void a_member_has_its_weights_by_their_instants(void **state)
 	member_set_weight(&m, 9, T0 + 5000); /* in the same half second */
 	assert_int_equal(m.n_from, MEMBER_INSTANTS_MAX);
 	assert_int_equal(member_weight(&m), 9);
+	assert_int_equal(m.from_ms[2], T0 + 4000);
 	member_leave(&m, T0 + 6000);
 	assert_int_equal(member_weight(&m), 0);
 	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 5999), 9);
@@ -148,6 +149,7 @@ static void a_member_is_a_backend_and_in_the_sets(void **state)
 	p = compose_at(&all, T0 + 5000, arena);
 	assert_int_equal(p->n_backends, 3);
 	assert_int_equal(p->backends[0].weight, 0);
+	assert_int_equal(p->member_sets[p->n_member_sets - 1].from_ms, T0 + 5000);
 	assert_int_equal(weight_in_set(&p->member_sets[p->n_member_sets - 1], "10.1.2.1"), 0);
 	p = compose_at(&all, T0 + 5000 + SETTLE_MS, arena);
 	assert_int_equal(p->n_backends, 2);
@@ -399,6 +401,31 @@ static void renewals_are_words_of_nine_letters(void **state)
 	members_fini(&there);
 }
 
+/* A clock that was an hour ahead wrote it, or goes back while it is known. */
+static void what_a_wrong_clock_wrote_begins_now(void **state)
+{
+	struct member m = { .since_ms = T0 };
+
+	(void)state;
+	member_set_weight(&m, 1, T0);
+	member_set_weight(&m, 2, T0 + 3600000);
+	member_set_weight(&m, 3, T0 + 3700000);
+	member_leave(&m, T0 + 3800000);
+	member_begin_now(&m, T0 + 7000, T0 + 3750000, T0 + 100);
+	assert_int_equal(m.n_from, 2);
+	assert_int_equal(m.n_weights, 2);
+	assert_int_equal(m.from_ms[1], T0 + 100);
+	assert_int_equal(m.weights[1], 3);
+	assert_int_equal(m.since_ms, T0);
+	assert_int_equal(m.left_ms, T0 + 3800000);
+	member_begin_now(&m, T0 + 7000, INT64_MAX, T0 + 200);
+	assert_int_equal(m.left_ms, T0 + 200);
+	member_begin_now(&m, T0 - 5000, T0 + 7000, T0 - 5000);
+	assert_int_equal(m.since_ms, T0 - 5000);
+	assert_int_equal(m.n_from, 1);
+	assert_int_equal(m.weights[0], 3);
+}
+
 static void a_ttl_ends_when_no_word_can_be_under_way(void **state)
 {
 	struct member m = { .ttl_s = 5, .heard_ms = 100000 };
@@ -456,6 +483,7 @@ SUITE(members)
 		cmocka_unit_test(the_last_backend_is_guarded_over_all_entries),
 		cmocka_unit_test(the_longest_record_fits),
 		cmocka_unit_test(renewals_are_words_of_nine_letters),
+		cmocka_unit_test(what_a_wrong_clock_wrote_begins_now),
 		cmocka_unit_test(a_ttl_ends_when_no_word_can_be_under_way),
 		cmocka_unit_test(nodes_share_256_records_a_second),
 	};
