@@ -40,6 +40,15 @@ static size_t count_kind(enum audit_kind kind)
 	return n;
 }
 
+static size_t find_line(uint64_t seq)
+{
+	for (size_t i = 0; i < bed.n; i++)
+		if (bed_line(&bed, i).seq == seq)
+			return i;
+	fail();
+	return 0;
+}
+
 static void a_line_has_all_that_was_said_and_no_control_character(void **state)
 {
 	struct audit_line said = { .kind = AUDIT_CHANGE,
@@ -210,6 +219,7 @@ static void files_are_so_many_and_the_oldest_goes_whole(void **state)
 		bed_write(log, "0123456789 0123456789 0123456789 0123456789 0123456789");
 		if (i % 20 == 0)
 			audit_log_work(log, false);
+		assert_int_equal(audit_log_ready(log), 0); /* so room is allocated */
 		if (i == 600) {
 			audit_log_close(log);
 			log = bed_open(&bed, 20000, 4);
@@ -233,6 +243,9 @@ static void files_are_so_many_and_the_oldest_goes_whole(void **state)
 	struct audit_line begin = bed_line(&bed, 0);
 	assert_int_equal(begin.kind, AUDIT_BEGIN);
 	assert_true(begin.dropped > 0 && begin.dropped < begin.seq - 1);
+	begin = bed_line(&bed, find_line(files[3]));
+	assert_int_equal(begin.kind, AUDIT_BEGIN);
+	assert_int_equal(begin.dropped, files[0] - 1);
 	free(files);
 	bed_end(&bed);
 }
@@ -314,6 +327,7 @@ static void a_torn_end_is_repaired_by_a_line_that_says_so(void **state)
 
 		strcpy(bed.dir, to);
 		log = bed_open(&bed, 0, 0);
+		judge_good(&head); /* nothing of it is left behind the new lines */
 		bed_write(log, "after");
 		audit_log_close(log);
 		judge_good(&head);
@@ -323,6 +337,35 @@ static void a_torn_end_is_repaired_by_a_line_that_says_so(void **state)
 		bed_end(&bed);
 	}
 	assert_true(repaired > 30);
+}
+
+/* Blocks of a file reach the disk in any order: a hole may be as long as a line. */
+static void a_line_that_is_missing_behind_what_was_synced_ends_the_log_there(void **state)
+{
+	char path[PATH_MAX];
+	struct audit_head head;
+
+	(void)state;
+	bed_begin(&bed, 1);
+	struct audit_log *log = bed_open(&bed, 0, 0);
+	assert_true(audit_log_head(log, &head));
+	for (int i = 0; i < 5; i++)
+		bed_write(log, "behind what was synced");
+	bed_read(&bed);
+	audit_log_close(log);
+	bed_remove(&bed, bed.n - 3);
+	audit_log_name(bed.dir, 1, path);
+	FILE *f = fopen(path, "w");
+	for (size_t i = 0; i < bed.n; i++)
+		fprintf(f, "%s\n", bed.lines[i].text);
+	fclose(f);
+	size_t n = bed.n;
+	log = bed_open(&bed, 0, 0);
+	judge_good(&head);
+	assert_int_equal(count_kind(AUDIT_REPAIR), 1);
+	assert_int_equal(bed.n, n - 2 + 3); /* the repair, the start, a signature */
+	audit_log_close(log);
+	bed_end(&bed);
 }
 
 static void what_is_broken_before_a_signature_is_left_to_be_found(void **state)
@@ -403,7 +446,7 @@ static void what_could_not_be_written_is_counted_and_said_later(void **state)
 	assert_int_equal(audit_log_ready(log), 0);
 	off_t size = size_of(bed.dir, 1, path);
 	limit_files((rlim_t)size + 40); /* so a part of a line is written */
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 5; i++, told_ms += 1000)
 		bed_write(log, "lost");
 	audit_log_look(log, &known);
 	assert_int_equal(known.unrecorded, 5);
@@ -428,6 +471,31 @@ static void what_could_not_be_written_is_counted_and_said_later(void **state)
 			assert_int_equal(bed_line(&bed, i).count, 5);
 			assert_string_equal(bed_line(&bed, i).since, "2027-01-15T08:16:40.000Z");
 		}
+	bed_end(&bed);
+}
+
+static void a_file_that_cannot_be_begun_leaves_the_one_before(void **state)
+{
+	char path[PATH_MAX];
+
+	(void)state;
+	bed_begin(&bed, 1);
+	struct audit_log *log = bed_open(&bed, 12000, 3);
+	while (size_of(bed.dir, 1, path) + (off_t)AUDIT_LINE_MAX <= 12000)
+		bed_write(log, "0123456789 0123456789 0123456789 0123456789 0123456789");
+	limit_files(1);
+	bed_write(log, "lost");
+	bed_write(log, "lost");
+	assert_true(audit_log_ready(log) < 0);
+	uint64_t *files;
+	assert_int_equal(audit_log_files(bed.dir, &files), 1);
+	free(files);
+	limit_files(RLIM_INFINITY);
+	bed_write(log, "after");
+	audit_log_close(log);
+	judge_good(NULL);
+	assert_int_equal(count_kind(AUDIT_LOST), 1);
+	assert_int_equal(count_kind(AUDIT_BEGIN), 2);
 	bed_end(&bed);
 }
 
@@ -592,6 +660,36 @@ static void what_is_no_line_is_not_read(void **state)
 	free(text);
 }
 
+static void a_file_that_is_no_key_is_not_taken(void **state)
+{
+	static const char *const bad[] = { "", "00", "zz" ZEROS, ZEROS "00" };
+	char path[PATH_MAX];
+	struct audit_key *key, *again;
+
+	(void)state;
+	bed_begin(&bed, 1);
+	snprintf(path, sizeof(path), "%s/" AUDIT_KEY_FILE, bed.dir);
+	assert_int_equal(audit_key_read(path, &key), -ENOENT);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		FILE *f = fopen(path, "w");
+
+		fputs(bad[i], f);
+		fclose(f);
+		assert_int_equal(audit_key_read(path, &key), -EINVAL);
+	}
+	FILE *f = fopen(path, "w");
+	fprintf(f, "zz%.62s\n", ZEROS);
+	fclose(f);
+	assert_int_equal(audit_key_read(path, &key), -EINVAL);
+	assert_int_equal(audit_key_new(&key), 0);
+	assert_int_equal(audit_key_write(key, path), 0);
+	assert_int_equal(audit_key_read(path, &again), 0);
+	assert_string_equal(audit_key_public(again), audit_key_public(key));
+	audit_key_free(key);
+	audit_key_free(again);
+	bed_end(&bed);
+}
+
 static void a_signature_is_of_its_key_and_text_alone(void **state)
 {
 	struct audit_key *key, *other;
@@ -687,13 +785,18 @@ static void a_login_that_goes_on_is_a_line_an_hour(void **state)
 		audit_log_note(log, &login);
 		audit_log_work(log, false);
 	}
-	told_ms += 3 * AUDIT_FLOOD_LOGIN_MS;
-	audit_log_work(log, false);
+	for (int i = 0; i < 3; i++, told_ms += AUDIT_FLOOD_LOGIN_MS)
+		audit_log_work(log, false);
 	audit_log_work(log, false);
 	audit_log_note(log, &login); /* it comes back */
 	audit_log_close(log);
 	judge_good(NULL);
 	assert_int_equal(count_kind(AUDIT_LOGIN), 1 + 3 + 1);
+	struct audit_line last = { .seq = 0 };
+	for (size_t i = 0; i < bed.n; i++)
+		if (bed_line(&bed, i).kind == AUDIT_LOGIN)
+			last = bed_line(&bed, i);
+	assert_int_equal(last.count, 0); /* the first of another time */
 	bed_end(&bed);
 }
 
@@ -734,13 +837,16 @@ SUITE(audit_log)
 		cmocka_unit_test(files_are_so_many_and_the_oldest_goes_whole),
 		cmocka_unit_test(a_file_that_could_not_be_removed_is_no_fault),
 		cmocka_unit_test(a_torn_end_is_repaired_by_a_line_that_says_so),
+		cmocka_unit_test(a_line_that_is_missing_behind_what_was_synced_ends_the_log_there),
 		cmocka_unit_test(what_is_broken_before_a_signature_is_left_to_be_found),
 		cmocka_unit_test(a_file_of_no_line_is_put_aside),
 		cmocka_unit_test(what_could_not_be_written_is_counted_and_said_later),
+		cmocka_unit_test(a_file_that_cannot_be_begun_leaves_the_one_before),
 		cmocka_unit_test(a_log_that_cannot_be_opened_is_tried_again),
 		cmocka_unit_test(a_new_key_is_signed_by_the_old_one),
 		cmocka_unit_test(a_change_of_the_key_that_was_cut_short_is_finished_or_forgotten),
 		cmocka_unit_test(a_key_that_is_lost_is_found_by_verify),
+		cmocka_unit_test(a_file_that_is_no_key_is_not_taken),
 		cmocka_unit_test(what_is_signed_is_a_text_of_seven_parts),
 		cmocka_unit_test(what_is_no_line_is_not_read),
 		cmocka_unit_test(a_signature_is_of_its_key_and_text_alone),

@@ -301,6 +301,47 @@ static bool has_note(const char *what, const char *part)
 	return false;
 }
 
+/* Who cannot read the key is found without anybody's help. */
+static void digests_made_again_without_the_key_are_found_without_heads(void **state)
+{
+	struct audit_head head;
+
+	(void)state;
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		make_log(seed, seed % 2, &head);
+		(void)write_again_unsigned(&head);
+		bed_judge(&bed, NULL, false, &verdict);
+		assert_false(verdict.good);
+		bool is_unsigned = false;
+		for (uint32_t i = 0; i < verdict.n_found_shown; i++)
+			is_unsigned |= !strcmp(verdict.found[i].what, "unsigned");
+		assert_true(is_unsigned);
+		bed_end(&bed);
+	}
+}
+
+static void what_is_no_line_any_more_is_found_once(void **state)
+{
+	struct audit_head head;
+
+	(void)state;
+	make_log(8, true, &head);
+	size_t at = find_seq(head.seq) / 2;
+	uint64_t seq = bed_line(&bed, at).seq;
+	size_t in_file = 1;
+	while (in_file <= at && bed.lines[at - in_file].file == bed.lines[at].file)
+		in_file++;
+	free(bed.lines[at].text);
+	bed.lines[at].text = strdup("rubbish");
+	bed_judge(&bed, &head, false, &verdict);
+	assert_int_equal(verdict.n_found, 1);
+	assert_string_equal(verdict.found[0].what, "changed");
+	assert_int_equal(verdict.found[0].line, in_file);
+	assert_int_equal(verdict.found[0].seq, 0);
+	assert_true(seq > 1);
+	bed_end(&bed);
+}
+
 /* A log that never had another key. */
 static void make_log_of_one_key(struct audit_head *head)
 {
@@ -408,6 +449,8 @@ SUITE(audit_verify)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(untampered_logs_of_all_shapes_are_good),
 		cmocka_unit_test(a_thousand_tampered_logs_are_found),
+		cmocka_unit_test(digests_made_again_without_the_key_are_found_without_heads),
+		cmocka_unit_test(what_is_no_line_any_more_is_found_once),
 		cmocka_unit_test(what_cannot_be_known_is_said),
 		cmocka_unit_test(heads_that_are_none_are_not_used),
 		cmocka_unit_test(a_log_that_is_gone_is_cut_off),
