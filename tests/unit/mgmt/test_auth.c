@@ -211,6 +211,10 @@ static void whose_token_it_is_and_what_it_may_change(void **state)
 	assert_string_equal(r.principal, "");
 	auth_token(&core, -1, NULL, &r);
 	assert_int_equal(r.role, HTTP_NO_ROLE);
+	snprintf(text, sizeof(text), "ci admin %s scope=\n", digest);
+	fixture_write(place.conf, "tokens", text);
+	auth_token(&core, -1, "Bearer secret", &r);
+	assert_true(r.is_scoped); /* to nothing */
 }
 
 static void the_owner_of_the_socket_is_admin(void **state)

@@ -73,9 +73,20 @@ static void each_difference_touches_its_objects(void **state)
 		  "pools:*,sites:*,nodes:*,checks:*,vips:*,services:*,dns/names:*,dns/zones:*",
 		  "limits/services" },
 		{ "schema = 1;", "schema = 1; # a word", "", "", NULL },
+		{ "rise = 2; fall = 3", "rise = 3; fall = 4", "checks/web", "checks:web", NULL },
+		/* the same key in another file; one that came by the change is not yet its own */
+		{ "hash.key", "other.key", "cluster/hash_key_file", "pools:*",
+		  "cluster/hash_key_file" },
+		{ "{ name = \"ams\"; weight",
+		  "{ name = \"ams\"; labels = { region = \"north\"; }; weight", "sites/ams",
+		  "label:region=north", "sites/ams" },
+		{ "{ name = \"ams\"; weight",
+		  "{ name = \"ams\"; labels = { region = \"north\"; }; weight", "sites/ams",
+		  "sites:ams", NULL },
 	};
 
 	(void)state;
+	fixture_write(place.conf, "other.key", "00112233445566778899aabbccddeeff\n");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct model *a = model_with(NULL, NULL), *b = model_with(rows[i].from, rows[i].to);
 		struct change_plan plan;

@@ -108,6 +108,7 @@ static void only_whole_lines_count(void **state)
 		{ "ci operator " GOOD " scope=*", TOKENS_BAD, "KIND:NAME" },
 		{ "ci operator " GOOD " scope=pools/backends:a", TOKENS_BAD, "KIND:NAME" },
 		{ "ci operator " GOOD " scope=pools:a*b", TOKENS_BAD, "name" },
+		{ "ci operator " GOOD " scope=pools:a**", TOKENS_BAD, "name" },
 		{ "ci operator " GOOD " scope=pools:a/backends/b", TOKENS_BAD, "name" },
 		{ "ci operator " GOOD " scope=label:region=north", TOKENS_ENTRY, NULL },
 		{ "ci operator " GOOD " scope=label:region=", TOKENS_BAD, "name" },
