@@ -26,7 +26,7 @@ PROGRAM = sys.argv.pop()
 PATCH = "application/merge-patch+json"
 LABELS = '{ name = "ams"; labels = { region = "north"; }; }, { name = "fra"; labels = { region = "south"; }; }'
 TEXT = config().replace('{ name = "ams"; }, { name = "fra"; }', LABELS)
-SCOPES = {"all": None, "none": "", "web": "pools:web-ams", "pools": "pools:web-*", "checks": "checks:web,vips:shop-ams", "sites": "sites:ams", "north": "label:region=north",
+SCOPES = {"all": None, "none": "", "web": "pools:web-ams", "pools": "pools:web-*", "checks": "checks:web,vips:shop-ams", "sites": "sites:ams", "north": "label:region=north", "mixed": "pools:web-ams,label:region=north",
           "dns": "dns/names:*,dns/zones:shop.example", "nodes": "nodes:ams-*", "services": "services:web"}
 
 
@@ -162,7 +162,9 @@ class Scopes(unittest.TestCase):
         self.refused(self.edit("north", "PATCH", "sites/ams", {"labels": {"region": "south"}}), "sites/ams")
         self.refused(self.edit("north", "PATCH", "sites/fra", {"labels": {"region": "north"}}), "sites/fra")
         self.refused(self.whole("north", '"south"', '"north"'), "sites/fra")
-        self.refused(self.changes("north", {"method": "PATCH", "path": "sites/ams", "value": {"labels": {"region": "south"}}}), "sites/ams")
+        away: dict[str, typing.Any] = {"method": "PATCH", "path": "sites/ams", "value": {"labels": {"region": "south"}}}
+        self.refused(self.changes("north", away), "sites/ams")
+        self.refused(self.changes("mixed", {"method": "PATCH", "path": "pools/web-ams/backends/b1", "value": {"weight": 90}}, away), "sites/ams")
 
     def test_overrides_and_operations_by_their_targets(self) -> None:
         def order(name: str, what: str, target: dict[str, typing.Any], **more: typing.Any) -> Answer:
