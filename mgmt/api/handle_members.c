@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/handle_scope.h"
 #include "mgmt/api/list_filter.h"
 #include "mgmt/controller/guard_facts.h"
 #include "mgmt/core/field.h"
@@ -555,7 +556,8 @@ static bool change_members(struct core *core, const struct http_request *r,
 	bool is_done = false;
 
 	*no_store = false;
-	if (!read_past(r, &c.past_guard, reply) || !handle_may_command(core, reply))
+	if (!read_past(r, &c.past_guard, reply) ||
+	    !handle_scope_has_pool(core, r, r->parts[0], reply) || !handle_may_command(core, reply))
 		return false;
 	if (removes_weight(list, n) && !c.past_guard) {
 		c.facts = MEMORY_NEW(struct guard_facts);

@@ -127,6 +127,18 @@ bool handle_scope_has_target(struct core *core, const struct http_request *r,
 	return handle_scope_has_all(r, "overrides", reply);
 }
 
+bool handle_scope_has_pool(struct core *core, const struct http_request *r, const char *pool,
+                           struct http_reply *reply)
+{
+	struct object_path path;
+
+	if (!r->is_scoped)
+		return true;
+	if (make_path(OBJECT_POOL, pool, &path))
+		return handle_scope_has(core, r, &path, 1, reply);
+	return handle_scope_has_all(r, "members", reply);
+}
+
 /* Add the sites of a label. */
 static size_t list_region(struct core *core, const char *region,
                           struct object_path paths[OPERATION_SITES_MAX])

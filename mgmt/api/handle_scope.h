@@ -28,6 +28,9 @@ MUST_CHECK bool handle_scope_has(struct core *core, const struct http_request *r
 /** The same of the target of an override, and of the override @p id (which need not be there). */
 MUST_CHECK bool handle_scope_has_target(struct core *core, const struct http_request *r,
                                         const struct command *c, struct http_reply *reply);
+/** The same of the pool whose members change. */
+MUST_CHECK bool handle_scope_has_pool(struct core *core, const struct http_request *r,
+                                      const char *pool, struct http_reply *reply);
 /** The same of the sites that an operation is to move, and of the operation @p id. */
 MUST_CHECK bool handle_scope_has_sites(struct core *core, const struct http_request *r,
                                        const struct operation_body *body, struct http_reply *reply);
