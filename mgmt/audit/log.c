@@ -400,12 +400,25 @@ static int resume_log(struct audit_log *log)
 	return err;
 }
 
+/* Make the directory, or find that it is this user's alone: the key would be read by whose it is. @return 0 or -errno */
+static int own_dir(const char *dir)
+{
+	struct stat st;
+
+	if (mkdir(dir, S_IRWXU) && errno != EEXIST)
+		return -errno;
+	if (lstat(dir, &st))
+		return -errno;
+	return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022) ? 0 : -EPERM;
+}
+
 /* Open what is there, or begin; and say what a power cut has left. */
 static int open_log(struct audit_log *log)
 {
-	if (mkdir(log->dir, S_IRWXU) && errno != EEXIST)
-		return -errno;
-	int err = resume_log(log);
+	int err = own_dir(log->dir);
+
+	if (!err)
+		err = resume_log(log);
 	if (!err && log->file.fd < 0)
 		err = begin_file(log);
 	if (err || !log->n_cut)

@@ -115,6 +115,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "d /etc/weir 0750 root weir -",
         "d /var/lib/weir/store 0700 weir-mgmt weir -",
         "d /var/lib/weir/blobs 0700 weir-mgmt weir -",
+        "d /var/lib/weir/audit 0700 weir-mgmt weir -",
         "d /var/lib/weir/config 0750 weir-mgmt weir -",
         "z /sys/fs/bpf 0710 root weir -",
         "d /sys/fs/bpf/weir 0700 weir-dataplane weir -",

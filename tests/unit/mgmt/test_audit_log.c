@@ -526,6 +526,24 @@ static void a_log_that_cannot_be_opened_is_tried_again(void **state)
 	bed_end(&bed);
 }
 
+static void a_directory_that_others_may_write_gets_no_key(void **state)
+{
+	char path[PATH_MAX];
+
+	(void)state;
+	bed_begin(&bed, 1);
+	assert_int_equal(chmod(bed.dir, 0770), 0);
+	struct audit_log *log = bed_open(&bed, 0, 0);
+	assert_int_equal(audit_log_ready(log), -EPERM);
+	snprintf(path, sizeof(path), "%s/" AUDIT_KEY_FILE, bed.dir);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(chmod(bed.dir, 0700), 0);
+	assert_int_equal(audit_log_ready(log), 0);
+	audit_log_close(log);
+	judge_good(NULL);
+	bed_end(&bed);
+}
+
 /* --- keys --- */
 
 static void a_new_key_is_signed_by_the_old_one(void **state)
@@ -843,6 +861,7 @@ SUITE(audit_log)
 		cmocka_unit_test(what_could_not_be_written_is_counted_and_said_later),
 		cmocka_unit_test(a_file_that_cannot_be_begun_leaves_the_one_before),
 		cmocka_unit_test(a_log_that_cannot_be_opened_is_tried_again),
+		cmocka_unit_test(a_directory_that_others_may_write_gets_no_key),
 		cmocka_unit_test(a_new_key_is_signed_by_the_old_one),
 		cmocka_unit_test(a_change_of_the_key_that_was_cut_short_is_finished_or_forgotten),
 		cmocka_unit_test(a_key_that_is_lost_is_found_by_verify),
