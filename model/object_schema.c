@@ -13,10 +13,11 @@
 #include "model/setting.h"
 #include "weir/json.h"
 
-#define NAME_PATTERN   "^[a-z0-9][a-z0-9._-]{0,62}$"
-#define TEXT_PATTERN   "^[^\\x00-\\x1f\\x7f]*$"
-#define LABEL          "[A-Za-z0-9_-]{1,63}"
-#define NUMBER_PATTERN "^[0-9]+(\\.[0-9]+)?"
+#define NAME_PATTERN    "^[a-z0-9][a-z0-9._-]{0,62}$"
+#define TEXT_PATTERN    "^[^\\x00-\\x1f\\x7f]*$"
+#define ADDRESS_PATTERN "^[0-9A-Fa-f]*[:.][0-9A-Fa-f:.]*$"
+#define LABEL           "[A-Za-z0-9_-]{1,63}"
+#define NUMBER_PATTERN  "^[0-9]+(\\.[0-9]+)?"
 
 /* What a text of a kind looks like, or an entry of a list; and one that is right. */
 static const struct text_form {
@@ -30,8 +31,8 @@ static const struct text_form {
 	[KIND_PATH] = { TEXT_PATTERN, "example.zone" },
 	[KIND_DOMAIN] = { "^(" LABEL "\\.)*" LABEL "\\.?$", "www.example.net" },
 	[KIND_URL] = { "^(https://.+:[0-9]{1,5})?$", "https://192.0.2.1:8443" },
-	[KIND_ADDRESS] = { "^[0-9A-Fa-f:.]+$", "192.0.2.1" },
-	[KIND_ADDRESSES] = { "^[0-9A-Fa-f:.]+$", "192.0.2.1" },
+	[KIND_ADDRESS] = { ADDRESS_PATTERN, "192.0.2.1" },
+	[KIND_ADDRESSES] = { ADDRESS_PATTERN, "192.0.2.1" },
 	[KIND_PREFIXES] = { "^[0-9A-Fa-f:.]+/[0-9]{1,3}$", "192.0.2.0/24" },
 	[KIND_MACS] = { "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$", "02:00:00:00:00:01" },
 	[KIND_DURATION] = { NUMBER_PATTERN "(ms|s|m|h|d)$", "5s" },

@@ -15,13 +15,15 @@
 #define NOT_BLANK "^[^\\x00-\\x1f\\x7f]*[^\\x00-\\x20\\x7f][^\\x00-\\x1f\\x7f]*$"
 
 /* Of an integer: from 0 on, but for those with a sign. */
-static json_t *number_schema(enum field_kind kind)
+static json_t *number_schema(const struct field *f)
 {
+	enum field_kind kind = f->kind;
 	json_t *o = json_pack("{s:s}", "type", "integer");
-	json_int_t most = kind == FIELD_U8    ? UINT8_MAX
-	                  : kind == FIELD_U16 ? UINT16_MAX
-	                  : kind == FIELD_U32 ? UINT32_MAX
-	                                      : 0;
+	json_int_t most = kind == FIELD_U8      ? UINT8_MAX
+	                  : kind == FIELD_U16   ? UINT16_MAX
+	                  : kind == FIELD_U32   ? UINT32_MAX
+	                  : kind == FIELD_KNOWN ? (json_int_t)f->most
+	                                        : 0;
 
 	if (kind != FIELD_INT && kind != FIELD_I64)
 		json_object_set_new(o, "minimum", json_integer(0));
@@ -135,7 +137,7 @@ static json_t *part_schema(const struct field *f)
 	case FIELD_ADDR:
 		return text_schema(f);
 	default:
-		return number_schema(f->kind);
+		return number_schema(f);
 	}
 }
 

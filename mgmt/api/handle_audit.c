@@ -13,6 +13,7 @@
 #include "base/proc.h"
 #include "mgmt/api/audit_request.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/handle_scope.h"
 #include "mgmt/audit/heads.h"
 #include "mgmt/audit/log.h"
 #include "mgmt/core/field.h"
@@ -242,7 +243,8 @@ void handle_audit_rotate(struct core *core, struct http_request *r, struct http_
 	struct audit_line by;
 
 	field_read(&f, r->json, &said_body_kind, &said);
-	if (!field_end(&f, reply) || !handle_no_dry_run(r, reply) || !handle_wait_ok(r, reply))
+	if (!field_end(&f, reply) || !handle_no_dry_run(r, reply) || !handle_wait_ok(r, reply) ||
+	    !handle_scope_has_all(r, "audit", reply))
 		return;
 	audit_request_line(r, &by);
 	if (core->audit)

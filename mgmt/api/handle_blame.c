@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which version last changed what is in force at a path (mgmt/api/blame.h). Versions are read one after the other, each laid out
+ * Which version last changed what is in force at a path (mgmt/json/blame.h). Versions are read one after the other, each laid out
  * for itself, until the request has taken its time; a cursor goes on from there. Ended versions are left out: what they changed
  * was taken back.
  */
@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "mgmt/api/blame.h"
+#include "mgmt/json/blame.h"
 #include "mgmt/api/earlier.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/files/gather.h"

@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_scope.h"
-#include "mgmt/api/list_filter.h"
+#include "mgmt/core/list_filter.h"
 #include "mgmt/controller/guard_facts.h"
 #include "mgmt/core/field.h"
 #include "mgmt/core/to_json.h"
@@ -208,8 +208,9 @@ void handle_members(struct core *core, struct http_request *r, struct http_reply
 /* --- reading --- */
 
 #define MEMBER_BODY_ROWS(X, t)                                                                     \
-	X(t, const char *, address, .most = ADDR_TEXT_MAX - 1, .example = "192.0.2.7")             \
-	X(t, struct shown_number, weight, .spare = true)                                           \
+	X(t, const char *, address, .most = ADDR_TEXT_MAX - 1,                                     \
+	  .pattern = "^[0-9A-Fa-f]*[:.][0-9A-Fa-f:.]*$", .example = "192.0.2.7")                   \
+	X(t, struct shown_number, weight, .spare = true, .most = MEMBER_WEIGHT_MAX)                \
 	X(t, const char *, ttl, .most = 31, .spare = true, FIELD_IS_DURATION, .example = "30s")    \
 	X(t, json_t *, labels, .spare = true, .of = &labels_kind)
 #define MEMBER_ITEM_ROWS(X, t)                                                                     \
@@ -217,7 +218,10 @@ void handle_members(struct core *core, struct http_request *r, struct http_reply
 	MEMBER_BODY_ROWS(X, t)
 #define MEMBERS_BODY_ROWS(X, t)                                                                    \
 	X(t, json_t *, put, .spare = true, .each = &member_item_kind)                              \
-	X(t, json_t *, delete_, .shown = "delete", .spare = true, .element = &record_string)
+	X(t, json_t *, delete_, .shown = "delete", .spare = true, .element = &member_id)
+/* A name as a backend has, in a list. */
+static const struct field member_id = { .kind = FIELD_STRING,
+	                                .pattern = "^[a-z0-9][a-z0-9._-]{0,62}$" };
 static const struct record_kind labels_kind = { .name = "labels" };
 RECORD_ANSWER(member_body, "member", MEMBER_BODY_ROWS);
 RECORD_SHOWN(member_item, "member of a list", MEMBER_ITEM_ROWS);
@@ -359,15 +363,14 @@ static struct member_entry *read_list(const struct members_body *b, size_t *n,
 	bool ok = true;
 
 	*n = n_puts + json_array_size(b->delete_);
-	if (*n == 0 || *n > MEMBER_ENTRIES_MAX) {
+	if (*n > MEMBER_ENTRIES_MAX) {
 		http_problem(reply, 422, "invalid",
-		             "put, delete: have %zu members, expected 1 to %u together", *n,
+		             "put, delete: have %zu members, expected up to %u together", *n,
 		             MEMBER_ENTRIES_MAX);
-		json_object_set_new(reply->json, "errors",
-		                    field_errors_json("put", "too many, or none"));
+		json_object_set_new(reply->json, "errors", field_errors_json("put", "too many"));
 		return NULL;
 	}
-	struct member_entry *list = memory_must(calloc(*n, sizeof(*list)));
+	struct member_entry *list = memory_must(calloc(*n + 1, sizeof(*list)));
 
 	for (size_t i = 0; ok && i < *n; i++)
 		ok = i < n_puts ? read_item(json_array_get(b->put, i), i, &list[i], reply)
@@ -556,8 +559,7 @@ static bool change_members(struct core *core, const struct http_request *r,
 	bool is_done = false;
 
 	*no_store = false;
-	if (!read_past(r, &c.past_guard, reply) ||
-	    !handle_scope_has_pool(core, r, r->parts[0], reply) || !handle_may_command(core, reply))
+	if (!read_past(r, &c.past_guard, reply) || !handle_may_command(core, reply))
 		return false;
 	if (removes_weight(list, n) && !c.past_guard) {
 		c.facts = MEMORY_NEW(struct guard_facts);
@@ -595,6 +597,21 @@ static void answer_member(struct core *core, const struct member_entry *w, struc
 	core_unlock(core);
 }
 
+/* The member of the path, for who may change those of its pool. A name that is none is not cut to one that is. */
+static bool read_path(struct core *core, const struct http_request *r, char id[MODEL_NAME_MAX],
+                      struct http_reply *reply)
+{
+	if (!handle_scope_has_pool(core, r, r->parts[0], reply))
+		return false;
+	if (!is_member_id(r->parts[1])) {
+		http_problem(reply, 404, "not-found", "%.80s is no name that a member can have",
+		             r->parts[1]);
+		return false;
+	}
+	snprintf(id, MODEL_NAME_MAX, "%.*s", (int)MODEL_NAME_MAX - 1, r->parts[1]);
+	return true;
+}
+
 void handle_member_put(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct member_entry w = { .leaves = false };
@@ -602,11 +619,9 @@ void handle_member_put(struct core *core, struct http_request *r, struct http_re
 	struct field_reader f;
 	bool no_store;
 
+	if (!read_path(core, r, w.id, reply))
+		return;
 	field_read(&f, r->json, &member_body_kind, &b);
-	if (is_member_id(r->parts[1]))
-		snprintf(w.id, sizeof(w.id), "%.*s", (int)sizeof(w.id) - 1, r->parts[1]);
-	else
-		field_error(&f, "id", "expected a name as a backend has in the path");
 	fill_entry(&f, &b, &w);
 	if (field_end(&f, reply) && change_members(core, r, &w, 1, &no_store, reply))
 		answer_member(core, &w, reply);
@@ -653,7 +668,8 @@ void handle_member_delete(struct core *core, struct http_request *r, struct http
 	struct member_entry w = { .leaves = true };
 	bool no_store;
 
-	snprintf(w.id, sizeof(w.id), "%.*s", (int)sizeof(w.id) - 1, r->parts[1]);
+	if (!read_path(core, r, w.id, reply))
+		return;
 	bool is_done = change_members(core, r, &w, 1, &no_store, reply);
 	if (no_store)
 		drain_member(core, r, reply);
@@ -664,6 +680,19 @@ void handle_member_delete(struct core *core, struct http_request *r, struct http
 		answer_member(core, &w, reply);
 }
 
+/* Whether a request that changes nothing is one all the same. Not under the lock. */
+static bool has_pool(struct core *core, const struct http_request *r, struct http_reply *reply)
+{
+	bool past_guard;
+
+	if (!read_past(r, &past_guard, reply))
+		return false;
+	core_lock(core);
+	bool found = find_pool(core, r, reply) != NULL;
+	core_unlock(core);
+	return found;
+}
+
 void handle_members_change(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct members_body b;
@@ -671,13 +700,15 @@ void handle_members_change(struct core *core, struct http_request *r, struct htt
 	bool no_store;
 	size_t n;
 
+	if (!handle_scope_has_pool(core, r, r->parts[0], reply))
+		return;
 	field_read(&f, r->json, &members_body_kind, &b);
 	if (!field_end(&f, reply))
 		return;
 	struct member_entry *list = read_list(&b, &n, reply);
 	if (!list)
 		return;
-	if (change_members(core, r, list, n, &no_store, reply)) {
+	if (n ? change_members(core, r, list, n, &no_store, reply) : has_pool(core, r, reply)) {
 		struct members_changed a = { .items = json_array() };
 
 		for (size_t i = 0; i < n; i++)

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "mgmt/api/handle.h"
-#include "mgmt/api/list_filter.h"
+#include "mgmt/core/list_filter.h"
 #include "mgmt/api/route.h"
 #include "weir/object.h"
 #include "weir/suggest.h"

@@ -44,6 +44,7 @@ static const struct parameter {
 	uint64_t most_bytes;  /* of a text; 0: as many as any value has */
 	bool is_required;
 } parameter_table[] = {
+	{ .path = "/v1/pools/{}/members", .name = "limit", .least = 1, .most = 1000 },
 	{ .path = "/v1/versions", .name = "limit", .least = 1, .most = 1000 },
 	{ .path = "/v1/events", .name = "limit", .least = 1, .most = 1000 },
 	{ .path = "/v1/audit", .name = "limit", .least = 1, .most = AUDIT_LIMIT_MOST },
@@ -64,6 +65,7 @@ static const struct parameter {
 	{ .path = "/v1/events", .name = "wait_ms", .least = 0, .most = 30000 },
 	{ .name = "wait_ms", .least = 0, .most = 60000 },
 	{ .name = "length", .examples = "1500" },
+	{ .name = "override", .words = "last-backend" },
 	{ .name = "wait", .words = "local|all" },
 	{ .name = "dry_run", .words = FLAG },
 	{ .name = "ended", .words = FLAG },

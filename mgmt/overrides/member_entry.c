@@ -89,7 +89,7 @@ static int sort_entries(struct entry_judging *j)
 	qsort(j->by_address, j->n_puts, sizeof(*j->by_address), compare_by_address);
 	for (size_t i = 1; i < j->n; i++)
 		if (!strcmp(j->by_id[i]->id, j->by_id[i - 1]->id))
-			return refuse_entry(j, j->by_id[i], MEMBER_IS_TWICE, "%s is given twice",
+			return refuse_entry(j, j->by_id[i], MEMBER_IS_TWICE, "is given twice: %s",
 			                    j->by_id[i]->id);
 	for (size_t i = 1; i < j->n_puts; i++)
 		if (addr_equal(&j->by_address[i]->address, &j->by_address[i - 1]->address))

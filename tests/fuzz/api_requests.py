@@ -35,7 +35,7 @@ ROLES = {"metrics": "prom", "viewer": "vera", "oncall": "otto", "operator": "olg
 LADDER = ["viewer", "oncall", "operator", "admin"]
 # How an error begins that is between members: no schema says those.
 BETWEEN_FIELDS = ("is for", "is required;", "is required,", "cannot be combined", '"none" cannot be combined', "is not for", "expected either", "is in the past or after",
-                  "is not the name that the path has", "expected that of an object", "expected a list of 1 to")
+                  "is not the name that the path has", "expected that of an object", "expected a list of 1 to", "is given twice", "pool ")
 CHANGES = ("query_unknown", "query_twice", "query_missing", "body_unknown", "body_missing", "body_twice", "body_no_form", "body_no_object",
            "body_type", "body_of_get", "method_other", "path_other", "role_missing")
 
@@ -113,6 +113,7 @@ class Generator:
             content = self.content(operation)
             schema = content[1]["schema"] if content else {}
             self.findings += [f"{self.operations[i][:2]}: the example: {f}" for f in self.said.faults(schema, content[1]["example"])] if content else []
+            found += [(i, "body_no_form", None)] * (20 if "oneOf" in schema else 0)  # few have forms
             for name, of in schema.get("properties", {}).items() if schema.get("additionalProperties") is False else []:
                 example = content[1].get("example", {})
                 found += [(i, "member", (name, v)) for v in self.values(of, example.get(name))

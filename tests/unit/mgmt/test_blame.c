@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/blame.h"
+#include "mgmt/json/blame.h"
 #include "tests/unit/suite.h"
 
 #define VERSIONS_MAX 400u

@@ -286,7 +286,7 @@ static void each_refusal_names_its_entry(void **state)
 		{ "x", "10.1.1.2", MEMBER_IS_IN_USE, "backend b2" },
 		{ "x", "10.1.2.1", MEMBER_IS_IN_USE, "member a" },
 		{ "a", "10.1.2.9", MEMBER_IS_IN_USE, "has the address 10.1.2.1" },
-		{ "ok", "10.1.2.9", MEMBER_IS_TWICE, "ok is given twice" },
+		{ "ok", "10.1.2.9", MEMBER_IS_TWICE, "is given twice: ok" },
 		{ "x", "10.1.2.8", MEMBER_IS_TWICE, "also the address of ok" },
 		{ "x", "10.1.2.9", MEMBER_IS_TOO_MUCH, "max_backends 4" },
 	};

@@ -22,10 +22,10 @@ from api_node import PRELOAD_FIRST, Node
 NOTHREAD, *PROGRAMS = sys.argv[1:]
 del sys.argv[1:]
 MGMT = next(p for p in PROGRAMS if p.endswith("weir-mgmt"))
-N_MAX = 10
+N_MAX = 12
 # So many threads a process cannot start without; and so many it makes in any case, some of them later.
-AT_START = {"weir-mgmt": 6, "weir-dns": 0, "weir-health": 0}
-IN_ANY_CASE = {"weir-mgmt": 7, "weir-dns": 2, "weir-health": 4}
+AT_START = {"weir-mgmt": 8, "weir-dns": 0, "weir-health": 0}
+IN_ANY_CASE = {"weir-mgmt": 9, "weir-dns": 2, "weir-health": 4}
 AFTER_S = 1.5  # it must outlive a failure, and what it does next
 NONE_S = 3.0  # when no such thread need be made
 MADE_S = 60.0

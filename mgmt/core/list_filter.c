@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mgmt/api/list_filter.h"
+#include "mgmt/core/list_filter.h"
 
 #include <stdio.h>
 #include <string.h>

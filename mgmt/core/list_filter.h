@@ -3,10 +3,10 @@
  * @file
  * What a list shows by the query parameter `filter`: "site=ams,check=web".
  *
- * Implemented in mgmt/api/list_filter.c; any thread.
+ * Implemented in mgmt/core/list_filter.c; any thread.
  */
-#ifndef WEIR_MGMT_API_LIST_FILTER_H
-#define WEIR_MGMT_API_LIST_FILTER_H
+#ifndef WEIR_MGMT_CORE_LIST_FILTER_H
+#define WEIR_MGMT_CORE_LIST_FILTER_H
 
 #include <jansson.h>
 

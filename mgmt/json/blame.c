@@ -4,7 +4,7 @@
  * is BEGIN-KNOWN-AT-ROWS: the numbers of three versions, and which rows are found, a bit for each; "~" in place of the second "-"
  * says that there was a version that could not be read.
  */
-#include "mgmt/api/blame.h"
+#include "mgmt/json/blame.h"
 
 #include <errno.h>
 #include <inttypes.h>

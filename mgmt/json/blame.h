@@ -12,10 +12,10 @@
  * files of the version before it is not read. A walk ends after so many reads, or when its reader says so, and goes on later
  * from a mark of its state.
  *
- * Implemented in mgmt/api/blame.c. Pure, but for the reader; one thread a walk.
+ * Implemented in mgmt/json/blame.c. Pure, but for the reader; one thread a walk.
  */
-#ifndef WEIR_MGMT_API_BLAME_H
-#define WEIR_MGMT_API_BLAME_H
+#ifndef WEIR_MGMT_JSON_BLAME_H
+#define WEIR_MGMT_JSON_BLAME_H
 
 #include <jansson.h>
 #include <stdbool.h>
