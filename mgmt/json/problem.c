@@ -108,7 +108,7 @@ const struct problem problems[] = {
 	  "look at weir versions and weir operations before you repeat the command" },
 	{ "audit", "503", CHANGE,
 	  "the audit log of the node cannot be written, so no version is made: nothing was changed. Overrides, operations, confirmations and rollbacks are carried out all the same",
-	  "make room on the disk of the state directory (df), then repeat; drains, weir confirm and weir rollback work all the same" },
+	  "make room on the disk of the state directory (df), then repeat; overrides still work, and weir confirm and weir rollback" },
 	{ "process-unreachable", "503", ANY, "", NULL },
 };
 /* clang-format on */
