@@ -391,12 +391,12 @@ static void the_interface_is_described_by_its_routes(void **state)
 static bool is_asked_elsewhere(const struct route *r)
 {
 	return r->object != OBJECT_NONE || !strncmp(r->path, "/v1/store/", 10) ||
-	       !strncmp(r->path, "/v1/pools/", 10) || !strcmp(r->path, "/v1/audit/rotate") ||
-	       !strncmp(r->path, "/v1/drills", 10) || !strncmp(r->path, "/v1/sites/", 10) ||
-	       !strncmp(r->path, "/v1/operations", 14) || !strncmp(r->path, "/v1/health/", 11) ||
-	       !strncmp(r->path, "/v1/dataplane", 13) || !strcmp(r->path, "/v1/trace") ||
-	       !strcmp(r->path, "/v1/dns") || !strcmp(r->path, "/v1/peer/exchange") ||
-	       !strcmp(r->path, "/v1/peer/connections");
+	       !strcmp(r->path, "/v1/blame") || !strncmp(r->path, "/v1/pools/", 10) ||
+	       !strcmp(r->path, "/v1/audit/rotate") || !strncmp(r->path, "/v1/drills", 10) ||
+	       !strncmp(r->path, "/v1/sites/", 10) || !strncmp(r->path, "/v1/operations", 14) ||
+	       !strncmp(r->path, "/v1/health/", 11) || !strncmp(r->path, "/v1/dataplane", 13) ||
+	       !strcmp(r->path, "/v1/trace") || !strcmp(r->path, "/v1/dns") ||
+	       !strcmp(r->path, "/v1/peer/exchange") || !strcmp(r->path, "/v1/peer/connections");
 }
 
 /* ask_route() compares; here each route that says what it answers is asked, with something to show. */
