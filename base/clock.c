@@ -199,3 +199,17 @@ int clock_parse(const char *text, int64_t *wall_clock_ms)
 	*wall_clock_ms = read_ms;
 	return 0;
 }
+
+int clock_parse_day(const char *text, int64_t *wall_clock_ms, bool *is_day)
+{
+	char begin[CLOCK_TEXT_MAX];
+
+	*is_day = strlen(text) == strlen("2027-01-31");
+	snprintf(begin, sizeof(begin), "%.10sT00:00:00Z", text);
+	return clock_parse(*is_day ? begin : text, wall_clock_ms);
+}
+
+bool clock_is_time(int64_t wall_clock_ms)
+{
+	return wall_clock_ms >= 0 && wall_clock_ms < CLOCK_END_MS;
+}

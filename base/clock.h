@@ -47,5 +47,9 @@ bool clock_is_synchronised(void);
 const char *clock_text(int64_t wall_clock_ms, char text[CLOCK_TEXT_MAX]);
 /** Read RFC 3339 with an offset or Z. @return 0, or -EINVAL, also from CLOCK_END_MS on */
 MUST_CHECK int clock_parse(const char *text, int64_t *wall_clock_ms);
+/** The same, or a day such as 2027-01-31: its beginning in UTC. @param is_day  out: whether it is one */
+MUST_CHECK int clock_parse_day(const char *text, int64_t *wall_clock_ms, bool *is_day);
+/** Whether clock_text() can write it. */
+bool clock_is_time(int64_t wall_clock_ms);
 
 #endif

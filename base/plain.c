@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HEX_DIGITS "0123456789abcdef"
+
 static bool is_unprintable(char c)
 {
 	return (unsigned char)c < 0x20 || c == 0x7f;
@@ -46,28 +48,54 @@ static uint32_t read_character(const unsigned char *text)
 	return c;
 }
 
+static bool is_misleading(uint32_t c)
+{
+	for (size_t i = 0; i < sizeof(misleading) / sizeof(misleading[0]); i++)
+		if (c >= misleading[i].first && c <= misleading[i].last)
+			return true;
+	return false;
+}
+
 bool plain_may_give(const char *text)
 {
-	for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-		uint32_t c = read_character(at);
-
-		for (size_t i = 0; i < sizeof(misleading) / sizeof(misleading[0]); i++)
-			if (c >= misleading[i].first && c <= misleading[i].last)
-				return false;
-	}
+	for (const unsigned char *at = (const unsigned char *)text; *at; at++)
+		if (is_misleading(read_character(at)))
+			return false;
 	return plain_is(text);
 }
 
 bool plain_is_hex(const char *text, size_t n_digits)
 {
-	return text && strlen(text) == n_digits && strspn(text, "0123456789abcdef") == n_digits;
+	return text && strlen(text) == n_digits && strspn(text, HEX_DIGITS) == n_digits;
+}
+
+/* Digits go straight to @p out: bytes of a key are nowhere else afterwards. */
+void plain_hex(const void *bytes, size_t n, char *out)
+{
+	const uint8_t *at = bytes;
+
+	for (size_t i = 0; i < n; i++) {
+		*out++ = HEX_DIGITS[at[i] >> 4];
+		*out++ = HEX_DIGITS[at[i] & 15];
+	}
+	*out = '\0';
 }
 
 void plain_make(char *text)
 {
-	for (; *text; text++)
-		if (is_unprintable(*text))
+	for (; *text; text++) {
+		const unsigned char *at = (const unsigned char *)text;
+		size_t n = *at >= 0xf0   ? 4
+		           : *at >= 0xe0 ? 3
+		                         : 2; /* where it is a character of several */
+
+		if (is_misleading(read_character(at))) {
+			memset(text, '?', n);
+			text += n - 1;
+		} else if (is_unprintable(*text)) {
 			*text = '?';
+		}
+	}
 }
 
 void plain_cut(char *text, size_t size)

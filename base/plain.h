@@ -21,7 +21,9 @@ bool plain_is(const char *text);
 bool plain_may_give(const char *text);
 /** Whether @p text, which may be NULL, is @p n_digits hexadecimal digits, in lower case. */
 bool plain_is_hex(const char *text, size_t n_digits);
-/** Make each control character of @p text a '?'. */
+/** Write @p n bytes in lower-case hexadecimal. @p out gets 2 n digits and a NUL. */
+void plain_hex(const void *bytes, size_t n, char *out);
+/** Make each control character of @p text, and each byte of one that plain_may_give() refuses, a '?'. */
 void plain_make(char *text);
 /**
  * If @p text fills its @p size bytes, it may have been cut: remove a last character that is not

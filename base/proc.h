@@ -36,6 +36,7 @@ struct proc_dirs {
 #define PROC_STORE_DIR   "store"       /* state: weir-mgmt's alone */
 #define PROC_STORE_FILE  "store.db"    /* in it */
 #define PROC_BLOBS_DIR   "blobs"       /* state: weir-mgmt's alone; large files by their digests */
+#define PROC_AUDIT_DIR   "audit"       /* state: weir-mgmt's alone; the audit log */
 #define PROC_CONFIG_DIR  "config"      /* state: versions laid out */
 #define PROC_HEALTH_PAGE "health.page" /* run */
 #define PROC_API_SOCKET  "api.sock"    /* run */

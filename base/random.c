@@ -2,11 +2,11 @@
 #include "base/random.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/plain.h"
 
 int random_hex(char *out, size_t n)
 {
@@ -16,8 +16,7 @@ int random_hex(char *out, size_t n)
 		return -EINVAL;
 	if (getrandom(bytes, n, 0) != (ssize_t)n)
 		return -errno;
-	for (size_t i = 0; i < n; i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+	plain_hex(bytes, n, out);
 	explicit_bzero(bytes, sizeof(bytes));
 	return 0;
 }

@@ -5,12 +5,14 @@
  */
 #include "base/thread.h"
 
+#include <errno.h>
+
 int thread_start(struct thread *t, void *(*run)(void *arg), void *arg)
 {
 	int err = pthread_create(&t->id, NULL, run, arg);
 
 	t->runs = err == 0;
-	return -err;
+	return err == EAGAIN ? -ENOMEM : -err; /* "try again" would tell people nothing */
 }
 
 void thread_block_signals(sigset_t *before)

@@ -20,7 +20,7 @@ struct thread {
 	bool runs;
 };
 
-/** Start it. @return 0, or -errno: it was not started, and thread_join() does nothing */
+/** Start it. @return 0, or -errno (-ENOMEM: no memory for its stack, or a limit of threads): it was not started, and thread_join() does nothing */
 MUST_CHECK int thread_start(struct thread *t, void *(*run)(void *arg), void *arg);
 /** Wait for its end; at once where it was never started or was joined already. */
 void thread_join(struct thread *t);

@@ -44,9 +44,10 @@ static bool publish_word(struct checker *c, int index, health_word word)
 
 static void log_turn(const struct target *t)
 {
-	bool is_up = target_state(t) == HEALTH_UP;
+	static const char *const events[] = { "target-unknown", "target-up", "target-down" };
+	enum health_state state = target_state(t);
 
-	log_at(is_up ? LOG_NOTICE : LOG_WARNING, is_up ? "target-up" : "target-down",
+	log_at(state == HEALTH_DOWN ? LOG_WARNING : LOG_NOTICE, events[state],
 	       "%s=%s %s=%s reason=%s detail=%u damped=%d", t->pool ? "pool" : "service",
 	       t->pool ? t->pool->name : t->service->name, t->pool ? "backend" : "site",
 	       t->pool ? t->backend->name : t->site->name, health_reason_text(t->last),
@@ -62,7 +63,10 @@ static void note_turn(struct target *t, enum health_state before)
 		return;
 	t->since_s = clock_believed_ms() / 1000;
 	c->changed = true;
-	count_up(target_state(t) == HEALTH_UP ? c->counters.turned_up : c->counters.turned_down, 1);
+	if (target_state(t) == HEALTH_UP)
+		count_up(c->counters.turned_up, 1);
+	else if (target_state(t) == HEALTH_DOWN)
+		count_up(c->counters.turned_down, 1);
 	log_turn(t);
 }
 
@@ -129,10 +133,13 @@ static void publish_target(struct target *t)
 		loop_timer_set(c->loop, &c->derive_timer, 0);
 }
 
+/* What a program says proves nothing of the network: it is in no group. */
 static void set_failing(struct target *t, bool failing)
 {
 	struct site_votes *g = &t->checker->groups[t->site->index];
 
+	if (target_is_external(t))
+		return;
 	g->n_failing += (uint32_t)(failing - t->failing);
 	t->failing = failing;
 }
@@ -181,7 +188,7 @@ static void count_groups(struct checker *c)
 	for (size_t i = 0; i < c->targets->n; i++) {
 		const struct target *t = &c->targets->items[i];
 
-		if (t->unproven)
+		if (t->unproven || target_is_external(t))
 			continue;
 		c->groups[t->site->index].n++;
 		c->groups[t->site->index].n_failing += t->failing;
@@ -212,6 +219,8 @@ static void cast_vote(struct target *t, enum verdict_vote v)
 		feed_vote(t, v, now_ms);
 	t->inconclusive = v == VERDICT_INCONCLUSIVE;
 	t->vague_ms = !t->inconclusive ? 0 : t->vague_ms ? t->vague_ms : now_ms;
+	if (target_is_external(t)) /* no check fails: what programs say is not known yet */
+		t->vague_ms = 0;
 	t->counts.ok += v == VERDICT_OK;
 	t->counts.failed += v == VERDICT_FAIL;
 	t->counts.inconclusive += v == VERDICT_INCONCLUSIVE;
@@ -476,6 +485,42 @@ static void start_round(struct target *t)
 	start_attempts(t, 0);
 }
 
+/* Nothing is said of it, or not any more. */
+static void forget_verdict(struct target *t)
+{
+	enum health_state before = target_state(t);
+	uint64_t now_ms = clock_mono_ms();
+
+	target_forget(t);
+	note_turn(t, before);
+	t->done_ms = now_ms;
+	publish_target(t);
+	schedule_probe(t, now_ms);
+}
+
+/* A round of an external check. */
+static void look_outside(struct target *t)
+{
+	enum health_state said;
+
+	t->sent_ms = clock_mono_ms();
+	t->late = t->last_late = t->last_unready = false;
+	t->counts.probes++;
+	if (!external_source_read(&t->checker->external, t->id, t->sent_ms, &said)) {
+		if (verdict_state(t->verdict) == HEALTH_UNKNOWN)
+			forget_verdict(t);
+		else
+			cast_vote(t, VERDICT_INCONCLUSIVE);
+		return;
+	}
+	if (said == HEALTH_UNKNOWN) {
+		forget_verdict(t);
+		return;
+	}
+	t->last = said == HEALTH_UP ? HEALTH_REASON_OK : HEALTH_REASON_EXTERNAL;
+	cast_vote(t, said == HEALTH_UP ? VERDICT_OK : VERDICT_FAIL);
+}
+
 /*
  * Controls are asked at the same time as the target if its silence would turn the verdict. Asked
  * after it, they could answer by a network that works again since the target was asked.
@@ -528,7 +573,10 @@ static void on_phase(void *arg)
 
 	switch (t->phase) {
 	case TARGET_IDLE:
-		start_round(t);
+		if (target_is_external(t))
+			look_outside(t);
+		else
+			start_round(t);
 		break;
 	case TARGET_FIRST:
 		second_step(t, now_ms);
@@ -728,6 +776,7 @@ void checker_close(struct checker *c)
 	stop_targets(c);
 	controls_close(c->controls);
 	gate_close(&c->gate);
+	external_source_close(&c->external);
 	prober_close(&c->prober);
 	targets_free(c->targets);
 	free(c->groups);

@@ -21,6 +21,10 @@
  * Refused, reset and wrong answers are answers: they count at once, whatever the controls say.
  * Failures of a default check that has never succeeded here count for nothing. Likewise those of one
  * of a tunnel's paths that has never worked at a backend, while another path of it is good.
+ *
+ * A round of a target of an external check is one look at what programs say of it: up is a success, down a failure. It is
+ * an answer, which no control need witness, and none that says anything of the network. If nothing is said, or that is
+ * over, the target is unknown at once; if what is said is not known here, its verdict stays, and is inconclusive.
  */
 #ifndef HEALTHCHECK_CHECKER_H
 #define HEALTHCHECK_CHECKER_H
@@ -32,6 +36,7 @@
 
 #include "healthcheck/attempt.h"
 #include "healthcheck/control.h"
+#include "healthcheck/external.h"
 #include "healthcheck/gate.h"
 #include "healthcheck/target.h"
 #include "healthcheck/vips.h"
@@ -46,7 +51,7 @@ struct checker_counters {
 	uint64_t *times[CHECKER_TIMES], *times_ms, *n_times;
 	uint64_t *results[HEALTH_REASON_COUNT];
 	uint64_t *probes, *attempts, *late, *unready, *uncontrolled, *turned_down, *turned_up;
-	uint64_t *targets, *down, *n_unproven, *lateness_ms;
+	uint64_t *targets, *down, *n_unproven, *lateness_ms, *n_external, *n_unsaid;
 };
 
 /* Find or make each counter on the stats page. In counters.c, as the next one. */
@@ -71,7 +76,8 @@ struct checker {
 	struct checker_counters counters;
 	uint64_t random;
 	struct gate gate; /* of probes through tunnels */
-	bool changed;     /* a state turned since it was last saved */
+	struct external_source external;
+	bool changed; /* a state turned since it was last saved */
 	uint64_t n_asking;
 };
 

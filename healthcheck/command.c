@@ -27,6 +27,8 @@ static const char *no_vote_text(const struct target *t)
 		return "its default check has never succeeded from this node";
 	if (!t->inconclusive)
 		return "";
+	if (target_is_external(t))
+		return "what programs say is not known here yet";
 	if (t->last == HEALTH_REASON_LOCAL)
 		return "not sent";
 	if (t->last_late)
@@ -43,10 +45,16 @@ static void result_text(const struct target *t, char *out, size_t n)
 {
 	switch (t->last) {
 	case HEALTH_REASON_NONE:
-		snprintf(out, n, "not probed yet");
+		snprintf(out, n,
+		         target_is_external(t) ? "no program says what it is" : "not probed yet");
+		break;
+	case HEALTH_REASON_EXTERNAL:
+		snprintf(out, n, "a program says that it is down");
 		break;
 	case HEALTH_REASON_OK:
-		if (t->paths[0].spec.is_http)
+		if (target_is_external(t))
+			snprintf(out, n, "a program says that it is up");
+		else if (t->paths[0].spec.is_http)
 			snprintf(out, n, "HTTP %u", t->last_detail);
 		else
 			snprintf(out, n, "connected");
@@ -141,7 +149,9 @@ static json_t *make_row(const struct target *t)
 		.family = t->pool ? NULL : family_text(addr_is4(&spec->address)),
 		.site = t->site->name,
 		.check = t->check->name,
-		.type = spec->is_http ? "http" : "tcp",
+		.type = target_is_external(t) ? "external"
+		        : spec->is_http       ? "http"
+		                              : "tcp",
 		.via = spec->mark ? "tunnel" : "direct",
 		.address = spec->address,
 		.port = spec->port,

@@ -76,5 +76,9 @@ void checker_find_counters(struct checker_counters *w, struct stats *s)
 	COUNTER(down, STATS_GAUGE, "targets_down", "Targets whose verdict is down.");
 	COUNTER(n_unproven, STATS_GAUGE, "targets_unproven",
 	        "VIPs whose default check has never succeeded on this node: they have no vote.");
+	COUNTER(n_external, STATS_GAUGE, "targets_external",
+	        "Targets whose verdicts are given by programs.");
+	COUNTER(n_unsaid, STATS_GAUGE, "targets_external_unknown",
+	        "Those of them of which no verdict stands, or none is known here.");
 #undef COUNTER
 }

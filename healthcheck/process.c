@@ -138,12 +138,20 @@ static bool tunnels_missing(const struct checker *c)
 
 static void publish_target_counts(struct checker *c)
 {
-	uint64_t n_down = 0, n_unproven = 0;
+	uint64_t n_down = 0, n_unproven = 0, n_external = 0, n_unsaid = 0;
 
 	for (size_t i = 0; c->targets && i < c->targets->n; i++) {
-		n_down += target_state(&c->targets->items[i]) == HEALTH_DOWN;
-		n_unproven += c->targets->items[i].unproven;
+		const struct target *t = &c->targets->items[i];
+		bool is_external = target_is_external(t);
+
+		n_down += target_state(t) == HEALTH_DOWN;
+		n_unproven += t->unproven;
+		n_external += is_external;
+		n_unsaid += is_external &&
+		            (t->inconclusive || verdict_state(t->verdict) == HEALTH_UNKNOWN);
 	}
+	stats_set(c->counters.n_external, n_external);
+	stats_set(c->counters.n_unsaid, n_unsaid);
 	stats_set(c->counters.n_unproven, n_unproven);
 	stats_set(c->counters.targets, c->targets ? c->targets->n : 0);
 	stats_set(c->counters.down, n_down);
@@ -219,6 +227,7 @@ static void on_tick(void *arg)
 	page_alive(p->page, now_ms);
 	stats_alive(p->stats, now_ms);
 	gate_refresh(&p->checker.gate, p->dirs.run);
+	external_source_refresh(&p->checker.external, p->dirs.run);
 	others_search(&p->checker, p->dirs.run);
 	publish_target_counts(&p->checker);
 	state_conditions(p);

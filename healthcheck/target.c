@@ -148,8 +148,9 @@ static void add_probed_backends(struct targets *t, const struct probe_mark *mark
 
 		if (probe_is_tunnelled(m, pool))
 			add_tunnelled(t, pool, marks, n_marks);
-		else if (pool->site == m->self->site && pool->check)
-			add_direct(t, pool);
+		else if (probe_is_checked(m, pool))
+			add_direct(t,
+			           pool); /* of an external check nothing is sent to the address */
 	}
 }
 
@@ -361,7 +362,8 @@ void target_inherit(struct target *t, const struct target *old)
 /* Whether both ask the same, so that the answer to one is the answer to the other. */
 static bool same_probe(const struct target *a, const struct target *b)
 {
-	if (a->n_paths != b->n_paths || a->pace.timeout_ms != b->pace.timeout_ms)
+	if (a->n_paths != b->n_paths || a->pace.timeout_ms != b->pace.timeout_ms ||
+	    target_is_external(a) || target_is_external(b))
 		return false;
 	for (uint32_t i = 0; i < a->n_paths; i++)
 		if (!attempt_spec_equal(&a->paths[i].spec, &b->paths[i].spec))
@@ -402,6 +404,19 @@ void target_inherit_round(struct target *t, struct target *old)
 	t->lacking_detail = old->lacking_detail;
 	t->last_path = old->last_path;
 	old->phase = TARGET_IDLE;
+}
+
+bool target_is_external(const struct target *t)
+{
+	return t->check->type == MODEL_CHECK_EXTERNAL;
+}
+
+void target_forget(struct target *t)
+{
+	t->verdict = verdict_of(HEALTH_UNKNOWN);
+	t->restored = t->inconclusive = t->spared = false;
+	t->last = HEALTH_REASON_NONE;
+	t->last_detail = 0;
 }
 
 bool target_has_joined(const struct target *t)

@@ -155,6 +155,10 @@ void target_inherit_round(struct target *t, struct target *old);
  * The state to publish: the verdict's, unless damping holds the target down, or it has no vote yet.
  */
 enum health_state target_state(const struct target *t);
+/* Whether programs say what it is: nothing is sent to it. */
+bool target_is_external(const struct target *t);
+/* Nothing is known of it any more; its turns stay. */
+void target_forget(struct target *t);
 /*
  * Whether the target has been in service: it is up, or was once. What has served before goes on
  * with the paths that worked here; what is new must have those that work at others of its pool.

@@ -105,13 +105,6 @@ static const char *domain_text(struct arena *arena, const char *text)
 	return out;
 }
 
-static bool is_config_name(const char *text)
-{
-	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-
-	return text[n] == '\0' && n >= 1 && n < MODEL_NAME_MAX && !strchr("._-", text[0]);
-}
-
 static bool is_printable_text(const char *text)
 {
 	for (; *text; text++)
@@ -180,7 +173,7 @@ static bool has_form(enum schema_kind kind, const char *text)
 	case KIND_NAME:
 	case KIND_REFERENCE:
 	case KIND_REFERENCES:
-		return is_config_name(text);
+		return model_name_ok(text);
 	case KIND_INTERFACE:
 		return is_interface(text);
 	case KIND_DOMAIN:

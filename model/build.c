@@ -218,6 +218,15 @@ static void follow_interval(const struct item *item, enum schema_id id, uint32_t
 		*ms = interval_ms;
 }
 
+/* What a document gives besides is an error (model/check.c). */
+static void set_external(struct model_check *c)
+{
+	c->port = 0;
+	c->via = MODEL_VIA_DIRECT;
+	c->interval_ms = MODEL_EXTERNAL_INTERVAL_MS;
+	c->fast_interval_ms = c->timeout_ms = MODEL_EXTERNAL_FAST_MS;
+}
+
 /* The worst time of detection is worked out here, so that all who show it show one figure. */
 static void build_checks(struct model_build *b)
 {
@@ -231,6 +240,8 @@ static void build_checks(struct model_build *b)
 		follow_interval(item, SCHEMA_CHECKS_FAST_INTERVAL, c->interval_ms,
 		                &c->fast_interval_ms);
 		follow_interval(item, SCHEMA_CHECKS_TIMEOUT, c->interval_ms, &c->timeout_ms);
+		if (c->type == MODEL_CHECK_EXTERNAL)
+			set_external(c);
 		c->detect_worst_ms = detect_worst_ms(c);
 	}
 }
@@ -568,6 +579,7 @@ int build_model(struct model_build *b)
 	build_sites(b);
 	build_nodes(b);
 	build_checks(b);
+	b->gates = build_list(b, b->top, SCHEMA_GATES, b->model);
 	build_pools(b);
 	build_vips(b);
 	build_announce(b);

@@ -28,7 +28,7 @@ struct model_build {
 	bool keyless;             /**< the key file is not read */
 	struct model *model;
 	struct arena *arena; /**< the model's */
-	struct sources sites, nodes, checks, pools, vips, services, zones, names;
+	struct sources sites, nodes, checks, pools, vips, services, zones, names, gates;
 	/** each pool's backends by their identity, in the order of the pools; an entry is NULL when out of memory */
 	const struct model_backend ***by_id;
 };

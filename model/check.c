@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "weir/fwd/second.h"
 #include "weir/health.h"
+#include "weir/scope.h"
 
 #define DETECT_LIMIT_MS 300000u /* five minutes; a slower check was hardly meant */
 #define OUTER_IP4       20u     /* bytes of an IPv4 header */
@@ -150,6 +151,22 @@ static void check_http(const struct model_build *b, const struct model_check *c,
 		           "found a character that no host name can hold");
 }
 
+/* Settings of probes, which are not sent. */
+static void check_external(const struct model_build *b, const struct item *item)
+{
+	static const enum schema_id of_probes[] = {
+		SCHEMA_CHECKS_PORT,    SCHEMA_CHECKS_PATH,          SCHEMA_CHECKS_HOST,
+		SCHEMA_CHECKS_EXPECT,  SCHEMA_CHECKS_VIA,           SCHEMA_CHECKS_INTERVAL,
+		SCHEMA_CHECKS_TIMEOUT, SCHEMA_CHECKS_FAST_INTERVAL,
+	};
+
+	for (size_t i = 0; i < sizeof(of_probes) / sizeof(of_probes[0]); i++)
+		if (bind_value(item, of_probes[i])->node)
+			bind_error(b->bind, item, of_probes[i],
+			           "is given, but a check of type external sends no probes: "
+			           "expected rise, fall and damp_* alone");
+}
+
 /* Combinations of settings that the schema's limits cannot express. */
 static void check_checks(const struct model_build *b)
 {
@@ -184,6 +201,8 @@ static void check_checks(const struct model_build *b)
 			           c->damp_half_life_ms);
 		if (c->type == MODEL_CHECK_HTTP)
 			check_http(b, c, item);
+		if (c->type == MODEL_CHECK_EXTERNAL)
+			check_external(b, item);
 	}
 }
 
@@ -857,6 +876,16 @@ static void check_shared_vips(const struct model_build *b, const struct model_se
 		        shared->name);
 }
 
+/* A program gives verdicts on backends alone. */
+static void check_vip_check(const struct model_build *b, const struct model_service *service,
+                            const struct item *item)
+{
+	if (service->vip_check && service->vip_check->type == MODEL_CHECK_EXTERNAL)
+		bind_error(b->bind, item, SCHEMA_SERVICES_VIP_CHECK,
+		           "check \"%s\" is of type external, which is for pools alone",
+		           service->vip_check->name);
+}
+
 static void check_services_apart(const struct model_build *b, struct claims *claims)
 {
 	char text[ADDR_TEXT_MAX];
@@ -902,6 +931,7 @@ static void check_services(const struct model_build *b)
 		uint32_t kind = (uint32_t)s->port << 8 | (uint32_t)s->protocol;
 
 		check_shared_vips(b, s, item);
+		check_vip_check(b, s, item);
 		for (size_t j = 0; j < s->n_at; j++) {
 			const struct model_vip *vip = s->at[j].vip;
 
@@ -945,6 +975,35 @@ static void check_dns(const struct model_build *b)
 			bind_error(b->bind, item, SCHEMA_DNS_NAMES_TTL,
 			           "min of %us is longer than max of %us", name->ttl_min_s,
 			           name->ttl_max_s);
+	}
+}
+
+/* What refuses every change says for how long, so that a line that was forgotten closes nothing for good. */
+static void check_freeze(const struct model_build *b, const struct item *item,
+                         const struct model_gate *gate)
+{
+	static const enum schema_id times[] = { SCHEMA_GATES_FROM, SCHEMA_GATES_UNTIL };
+
+	for (size_t i = 0; !gate->approvals && i < sizeof(times) / sizeof(times[0]); i++)
+		if (!bind_value(item, times[i])->node)
+			bind_error(b->bind, item, times[i], "is missing, expected %s",
+			           schema_expected[KIND_TIME]);
+}
+
+static void check_gates(const struct model_build *b)
+{
+	for (size_t i = 0; i < b->model->n_gates; i++) {
+		const struct model_gate *gate = &b->model->gates[i];
+		const struct item *item = b->gates.items[i];
+		const char *fault = scope_fault(gate->scope);
+
+		if (fault)
+			bind_error(b->bind, item, SCHEMA_GATES_SCOPE, "%s", fault);
+		if (bind_value(item, SCHEMA_GATES_UNTIL)->node &&
+		    are_right(item, SCHEMA_GATES_FROM, SCHEMA_GATES_UNTIL) &&
+		    gate->until_ms <= gate->from_ms)
+			bind_error(b->bind, item, SCHEMA_GATES_UNTIL, "is not after from");
+		check_freeze(b, item, gate);
 	}
 }
 
@@ -1075,6 +1134,7 @@ void check_model(const struct model_build *b)
 {
 	check_nodes(b);
 	check_checks(b);
+	check_gates(b);
 	check_pools(b);
 	check_vip_sites(b);
 	check_vips(b);

@@ -292,7 +292,7 @@ static void list_at(struct flatten_walk *w, enum schema_id id, const void *of, c
 	}
 }
 
-/* A zone's records are not listed: 16 digits of its file's digest say whether it changed. */
+/* A zone's records are not listed: 16 digits of a digest of its files say whether it changed. */
 static void list_contents(struct flatten_walk *w, enum schema_id id, const void *of,
                           const char *path)
 {

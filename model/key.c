@@ -5,10 +5,10 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "base/sha256.h"
 #include "model/load.h"
 #include "weir/model.h"
@@ -54,8 +54,7 @@ void model_key_fingerprint(const uint64_t key[2], char out[MODEL_FINGERPRINT_MAX
 		input[sizeof(DOMAIN) + i] = (uint8_t)(key[i / 8] >> (56 - 8 * (i % 8)));
 	sha256_short(input, sizeof(input), digest);
 	explicit_bzero(input, sizeof(input));
-	for (size_t i = 0; i < (MODEL_FINGERPRINT_MAX - 1) / 2; i++)
-		snprintf(out + 2 * i, 3, "%02x", digest[i]);
+	plain_hex(digest, (MODEL_FINGERPRINT_MAX - 1) / 2, out);
 }
 
 bool model_key_keep(struct model *m, const struct model *before)

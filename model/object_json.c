@@ -6,13 +6,15 @@
 #include "weir/object.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "base/sha256.h"
 #include "model/setting.h"
 #include "weir/json.h"
+
+#define ETAG_BYTES 8u /* of the digest: enough that a change is seen */
 
 static json_t *group_to_json(enum schema_id group, const void *of);
 
@@ -105,7 +107,6 @@ int object_etag(const json_t *json, char out[OBJECT_ETAG_MAX])
 	char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 	uint8_t digest[SHA256_BYTES];
 	struct sha256 s;
-	size_t n = 0;
 
 	out[0] = '\0';
 	if (!text)
@@ -114,10 +115,9 @@ int object_etag(const json_t *json, char out[OBJECT_ETAG_MAX])
 	sha256_add(&s, text, strlen(text));
 	sha256_end(&s, digest);
 	free(text);
-	out[n++] = '"';
-	for (size_t i = 0; i < 8; i++)
-		n += (size_t)sprintf(out + n, "%02x", digest[i]);
-	out[n++] = '"';
-	out[n] = '\0';
+	out[0] = '"';
+	plain_hex(digest, ETAG_BYTES, out + 1);
+	out[OBJECT_ETAG_MAX - 2] = '"';
+	out[OBJECT_ETAG_MAX - 1] = '\0';
 	return 0;
 }

@@ -18,6 +18,8 @@
 #define ADDRESS_PATTERN "^[0-9A-Fa-f]*[:.][0-9A-Fa-f:.]*$"
 #define LABEL           "[A-Za-z0-9_-]{1,63}"
 #define NUMBER_PATTERN  "^[0-9]+(\\.[0-9]+)?"
+#define TIME_PATTERN                                                                               \
+	"^(never|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2}))$"
 
 /* What a text of a kind looks like, or an entry of a list; and one that is right. */
 static const struct text_form {
@@ -39,6 +41,7 @@ static const struct text_form {
 	[KIND_RATE] = { NUMBER_PATTERN "[kMG]?/s$", "50k/s" },
 	[KIND_BITS] = { NUMBER_PATTERN "[kMGT]?bit$", "40Gbit" },
 	[KIND_PERCENT] = { NUMBER_PATTERN "%$", "50%" },
+	[KIND_TIME] = { TIME_PATTERN, "2026-12-20T00:00:00Z" },
 };
 
 static json_t *with_text(json_t *object, const char *name, const char *text)

@@ -96,9 +96,14 @@ static bool is_backup_here(const struct model *m, const struct model_pool *pool)
 	return false;
 }
 
+bool probe_is_checked(const struct model *m, const struct model_pool *pool)
+{
+	return pool->check && (pool->site == m->self->site || is_backup_here(m, pool));
+}
+
 bool probe_is_tunnelled(const struct model *m, const struct model_pool *pool)
 {
-	if (!pool->check)
+	if (!pool->check || pool->check->type == MODEL_CHECK_EXTERNAL)
 		return false;
 	return pool->site == m->self->site ? pool->check->via == MODEL_VIA_TUNNEL
 	                                   : is_backup_here(m, pool);

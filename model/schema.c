@@ -18,12 +18,15 @@
 	  .default_text = default_,                                                                \
 	  .limits = limits_,                                                                       \
 	  .help = help_,                                                                           \
-	  .restart = MARK(marks_ "  ", 'S'),                                                       \
-	  .required = MARK(marks_ "  ", 'R'),                                                      \
-	  .effective = MARK(marks_ "  ", 'E') },
-/* Marks are at most two letters, padded with spaces. */
+	  .restart = MARK(marks_ "   ", 'S'),                                                      \
+	  .required = MARK(marks_ "   ", 'R'),                                                     \
+	  .extent = MARK(marks_ "   ", 'N')   ? EXTENT_NODE                                        \
+		    : MARK(marks_ "   ", 'D') ? EXTENT_SITE                                        \
+		                              : EXTENT_EVERYWHERE,                                 \
+	  .effective = MARK(marks_ "   ", 'E') },
+/* Marks are at most three letters, padded with spaces. */
 #define MARK(marks, letter)                                                                        \
-	((marks)[0] == (letter) || ((marks)[0] != '\0' && (marks)[1] == (letter)))
+	((marks)[0] == (letter) || (marks)[1] == (letter) || (marks)[2] == (letter))
 
 const struct model_field model_schema[] = { SCHEMA_ROWS(SCHEMA_FIELD) };
 const size_t model_schema_n = SCHEMA_COUNT;
@@ -42,7 +45,7 @@ const size_t model_schema_n = SCHEMA_COUNT;
 		.size = 0                                                                          \
 	}
 #define SCHEMA_BEGUN_ROW(id, path_, type_, unit_, default_, limits_, marks_, member_, help_)       \
-	{ .member = member_, .sparse = MARK(marks_ "  ", 'O') },
+	{ .member = member_, .sparse = MARK(marks_ "   ", 'O') },
 
 /* What is not worked out from the texts. */
 static const struct schema_row begun_rows[] = { SCHEMA_ROWS(SCHEMA_BEGUN_ROW) };

@@ -19,7 +19,8 @@
  * X(id, path, type, unit, default, limits, marks, member, help). A row stands after its group's. An
  * empty default is "not given". Limits are "least..most", of the value, of a text's bytes or of a
  * list's length. Marks: R required, S takes effect at the next start only, E in effective documents
- * only, O not written where it is empty. The member of the model is IN(struct, member), or
+ * only, O not written where it is empty; D the nodes of one datacenter may have another value than all
+ * others for a while, N so may a single node (weir/canary.h). The member of the model is IN(struct, member), or
  * ARRAY(struct, member, count) of a list; its struct is that of the nearest list of groups above,
  * else struct model. What is NOWHERE has no value of its own there, or is read and written by rules
  * of its own. Documents are written in the order of the rows.
@@ -44,17 +45,17 @@
 	  "How many sites may be out at a time, by drains, holds or failures, the one that an "    \
 	  "operation moves included. An operation that would make it more waits for a person.")    \
 	X(LIMITS, "limits", "group", "", "", "", "", NOWHERE, "Sizes of the forwarding tables.")   \
-	X(LIMITS_SERVICES, "limits.services", "integer", "entries", "4096", "16..65536", "",       \
+	X(LIMITS_SERVICES, "limits.services", "integer", "entries", "4096", "16..65536", "N",      \
 	  IN(model, limits.services),                                                              \
 	  "Maximum number of service entries: one for each address, port and protocol.")           \
-	X(LIMITS_BACKENDS, "limits.backends", "integer", "backends", "16384", "16..32767", "",     \
+	X(LIMITS_BACKENDS, "limits.backends", "integer", "backends", "16384", "16..32767", "N",    \
 	  IN(model, limits.backends), "Maximum number of backends of one site.")                   \
-	X(LIMITS_SLOTS, "limits.slots", "integer", "slots", "1048576", "4096..16777216", "",       \
+	X(LIMITS_SLOTS, "limits.slots", "integer", "slots", "1048576", "4096..16777216", "N",      \
 	  IN(model, limits.slots),                                                                 \
 	  "Maximum number of slots of all pools of one site. A pool needs its old and its new "    \
 	  "slots while its max_backends or agent changes.")                                        \
 	X(LIMITS_EXCEPTIONS, "limits.exceptions", "integer", "flows", "65536", "1024..16777216",   \
-	  "", IN(model, limits.exceptions),                                                        \
+	  "N", IN(model, limits.exceptions),                                                       \
 	  "Maximum number of flows that are remembered during changes.")                           \
 	X(SITES, "sites", "list of groups", "", "", "1..64", "R", ARRAY(model, sites, n_sites),    \
 	  "The datacenters.")                                                                      \
@@ -82,21 +83,21 @@
 	  "Name of the node: the value of --node, or else the host name up to its first dot.")     \
 	X(NODES_SITE, "nodes[].site", "reference to sites[]", "", "", "", "R",                     \
 	  IN(model_node, site), "Site of the node.")                                               \
-	X(NODES_DRIVER, "nodes[].driver", "enum auto|xdp|dpdk", "", "auto", "", "",                \
+	X(NODES_DRIVER, "nodes[].driver", "enum auto|xdp|dpdk", "", "auto", "", "N",               \
 	  IN(model_node, driver),                                                                  \
 	  "Driver that moves packets. auto: the best one that the host can run; Weir then "        \
 	  "says which one and why.")                                                               \
-	X(NODES_PORTS, "nodes[].ports", "list of groups", "", "", "1..16", "R",                    \
+	X(NODES_PORTS, "nodes[].ports", "list of groups", "", "", "1..16", "RN",                   \
 	  ARRAY(model_node, ports, n_ports),                                                       \
 	  "Network interfaces on which packets for VIPs arrive.")                                  \
 	X(NODES_PORTS_INTERFACE, "nodes[].ports[].interface", "interface", "", "", "1..15", "R",   \
 	  IN(model_port, interface), "The kernel's name of the interface.")                        \
-	X(NODES_PORTS_DEVICE, "nodes[].ports[].device", "text", "", "", "0..255", "O",             \
+	X(NODES_PORTS_DEVICE, "nodes[].ports[].device", "text", "", "", "0..255", "ON",            \
 	  IN(model_port, device),                                                                  \
 	  "DPDK: device of the port: a PCI address, or a virtual device such as "                  \
 	  "\"net_memif0,socket=/run/m.sock\". The kernel then sees the port as a TAP with the "    \
 	  "interface's name. Not given: AF_PACKET on the interface. XDP ignores this setting.")    \
-	X(NODES_PORTS_MACS, "nodes[].ports[].macs", "list of MAC addresses", "", "", "0..32", "",  \
+	X(NODES_PORTS_MACS, "nodes[].ports[].macs", "list of MAC addresses", "", "", "0..32", "N", \
 	  ARRAY(model_port, macs, n_macs),                                                         \
 	  "Further MAC addresses for which the port takes frames, such as the virtual one of "     \
 	  "VRRP. The addresses of the interface, and of interfaces stacked on it (VLAN, "          \
@@ -104,22 +105,22 @@
 	  "left alone.")                                                                           \
 	X(NODES_DPDK, "nodes[].dpdk", "group", "", "", "", "", NOWHERE,                            \
 	  "CPUs and memory that DPDK may use.")                                                    \
-	X(NODES_DPDK_CORES, "nodes[].dpdk.cores", "text", "", "", "0..159", "SO", NOWHERE,         \
+	X(NODES_DPDK_CORES, "nodes[].dpdk.cores", "text", "", "", "0..159", "SON", NOWHERE,        \
 	  "CPUs of the workers, such as \"2-5,8\", with one worker on each. Not given: one "       \
 	  "worker, on the last CPU that the process may use.")                                     \
-	X(NODES_DPDK_HUGEPAGES, "nodes[].dpdk.hugepages", "enum auto|yes|no", "", "auto", "", "S", \
-	  IN(model_node, dpdk.hugepages),                                                          \
+	X(NODES_DPDK_HUGEPAGES, "nodes[].dpdk.hugepages", "enum auto|yes|no", "", "auto", "",      \
+	  "SN", IN(model_node, dpdk.hugepages),                                                    \
 	  "Where packets lie. yes: in hugepages; no: in ordinary memory, for trials (not with "    \
 	  "PCI devices); auto: in hugepages if enough are free, else in ordinary memory with a "   \
 	  "warning. With yes and auto tables lie in hugepages, too, if more are free.")            \
-	X(NODES_DPDK_MEMORY, "nodes[].dpdk.memory", "integer", "MiB", "256", "64..262144", "S",    \
+	X(NODES_DPDK_MEMORY, "nodes[].dpdk.memory", "integer", "MiB", "256", "64..262144", "SN",   \
 	  IN(model_node, dpdk.memory_mb), "Memory for packets and queues, in MiB.")                \
 	X(NODES_TUNNEL_SOURCE, "nodes[].tunnel_source", "list of prefixes", "", "", "1..2", "R",   \
 	  NOWHERE,                                                                                 \
 	  "Outer source addresses of encapsulated packets: one prefix for each address "           \
 	  "family; flows are spread over it. Backends accept tunnels from these addresses "        \
 	  "only.")                                                                                 \
-	X(NODES_MTU, "nodes[].mtu", "integer", "bytes", "1500", "1280..9216", "",                  \
+	X(NODES_MTU, "nodes[].mtu", "integer", "bytes", "1500", "1280..9216", "N",                 \
 	  IN(model_node, mtu),                                                                     \
 	  "Largest IP packet, in bytes, that fits between this node and its backends, outer "      \
 	  "headers included. With DPDK a larger value than at the start of weir-dataplane needs "  \
@@ -129,11 +130,11 @@
 	  "Addresses on which weir-dns answers, at port 53.")                                      \
 	X(NODES_API, "nodes[].api", "url", "", "", "0..255", "", IN(model_node, api),              \
 	  "Address at which peers reach this node's management: https://ADDRESS:PORT.")            \
-	X(NODES_CONTROLS, "nodes[].controls", "list of addresses", "", "", "0..8", "",             \
+	X(NODES_CONTROLS, "nodes[].controls", "list of addresses", "", "", "0..8", "N",            \
 	  ARRAY(model_node, controls, n_controls),                                                 \
 	  "Control targets of health checks, such as the gateway. When these fail as well, a "     \
 	  "failed check says nothing about its backend.")                                          \
-	X(NODES_CLOCK, "nodes[].clock", "enum synchronised|trusted", "", "synchronised", "", "",   \
+	X(NODES_CLOCK, "nodes[].clock", "enum synchronised|trusted", "", "synchronised", "", "N",  \
 	  IN(model_node, clock),                                                                   \
 	  "What happens when the wall clock was not confirmed since the boot (no NTP). "           \
 	  "synchronised: the ramps of drains on this node are held; trusted: they are not.")       \
@@ -146,14 +147,14 @@
 	X(NODES_ANNOUNCE, "nodes[].announce", "group", "", "", "", "", NOWHERE,                    \
 	  "How weir-announce announces the node's VIPs to routers.")                               \
 	X(NODES_ANNOUNCE_DAEMON, "nodes[].announce.daemon", "enum none|bird|frr", "", "none", "",  \
-	  "", IN(model_node, announce.daemon),                                                     \
+	  "N", IN(model_node, announce.daemon),                                                    \
 	  "The host's routing daemon, which takes the addresses from the two routing tables. "     \
 	  "none: Weir announces nothing.")                                                         \
-	X(NODES_ANNOUNCE_TABLE, "nodes[].announce.table", "integer", "", "177", "1..252", "",      \
+	X(NODES_ANNOUNCE_TABLE, "nodes[].announce.table", "integer", "", "177", "1..252", "N",     \
 	  IN(model_node, announce.table),                                                          \
 	  "Number of the kernel's routing table for addresses that are announced as usual.")       \
 	X(NODES_ANNOUNCE_GSHUT_TABLE, "nodes[].announce.gshut_table", "integer", "", "178",        \
-	  "1..252", "", IN(model_node, announce.gshut_table),                                      \
+	  "1..252", "N", IN(model_node, announce.gshut_table),                                     \
 	  "Number of the kernel's routing table for addresses that are announced with the "        \
 	  "community GRACEFUL_SHUTDOWN (RFC 8326).")                                               \
 	X(NODES_ANNOUNCE_VIPS, "nodes[].announce.vips", "list of references to vips[]", "", "",    \
@@ -162,59 +163,61 @@
 	X(NODES_ANNOUNCE_DNS, "nodes[].announce.dns", "list of addresses", "", "", "0..16", "",    \
 	  ARRAY(model_node, announce.dns, announce.n_dns),                                         \
 	  "Addresses of dns_listen that the node announces. Not given: none.")                     \
-	X(NODES_ANNOUNCE_SOCKET, "nodes[].announce.socket", "path", "", "", "1..107", "O",         \
+	X(NODES_ANNOUNCE_SOCKET, "nodes[].announce.socket", "path", "", "", "1..107", "ON",        \
 	  IN(model_node, announce.socket),                                                         \
 	  "The daemon's control socket. Not given: the usual one, /run/bird/bird.ctl or "          \
 	  "/run/frr/bgpd.vty.")                                                                    \
-	X(CHECKS, "checks", "list of groups", "", "", "0..1000", "",                               \
+	X(CHECKS, "checks", "list of groups", "", "", "0..1000", "N",                              \
 	  ARRAY(model, checks, n_checks), "How targets are probed.")                               \
 	X(CHECKS_NAME, "checks[].name", "name", "", "", "", "R", IN(model_check, name),            \
 	  "Name of the check.")                                                                    \
-	X(CHECKS_TYPE, "checks[].type", "enum tcp|http", "", "", "", "R", IN(model_check, type),   \
-	  "Protocol of the probes.")                                                               \
-	X(CHECKS_PORT, "checks[].port", "integer", "", "0", "0..65535", "", IN(model_check, port), \
-	  "Port to probe. 0: the backend's port, or else the service's.")                          \
-	X(CHECKS_PATH, "checks[].path", "text", "", "/", "1..1024", "", IN(model_check, path),     \
+	X(CHECKS_TYPE, "checks[].type", "enum tcp|http|external", "", "", "", "RN",                \
+	  IN(model_check, type),                                                                   \
+	  "Protocol of the probes. external: no probes; programs say what is up and down "         \
+	  "(PUT /v1/verdicts/POOL/BACKEND), and only rise, fall and damp_* apply.")                \
+	X(CHECKS_PORT, "checks[].port", "integer", "", "0", "0..65535", "N",                       \
+	  IN(model_check, port), "Port to probe. 0: the backend's port, or else the service's.")   \
+	X(CHECKS_PATH, "checks[].path", "text", "", "/", "1..1024", "N", IN(model_check, path),    \
 	  "HTTP: path of the request.")                                                            \
-	X(CHECKS_HOST, "checks[].host", "text", "", "", "0..255", "", IN(model_check, host),       \
+	X(CHECKS_HOST, "checks[].host", "text", "", "", "0..255", "N", IN(model_check, host),      \
 	  "HTTP: the Host header. Not given: the target's address.")                               \
-	X(CHECKS_EXPECT, "checks[].expect", "integer", "", "200", "100..599", "",                  \
+	X(CHECKS_EXPECT, "checks[].expect", "integer", "", "200", "100..599", "N",                 \
 	  IN(model_check, expect), "HTTP: status of a good answer.")                               \
-	X(CHECKS_VIA, "checks[].via", "enum direct|tunnel", "", "direct", "", "",                  \
+	X(CHECKS_VIA, "checks[].via", "enum direct|tunnel", "", "direct", "", "N",                 \
 	  IN(model_check, via),                                                                    \
 	  "direct: probe the backend's address; tunnel: probe the VIP through the "                \
 	  "encapsulation, the way users' packets go.")                                             \
-	X(CHECKS_INTERVAL, "checks[].interval", "duration", "ms", "1s", "10ms..10m", "",           \
+	X(CHECKS_INTERVAL, "checks[].interval", "duration", "ms", "1s", "10ms..10m", "N",          \
 	  IN(model_check, interval_ms),                                                            \
 	  "Time from one probe to the next while results agree with the verdict.")                 \
 	X(CHECKS_FAST_INTERVAL, "checks[].fast_interval", "duration", "ms", "200ms", "10ms..10m",  \
-	  "", IN(model_check, fast_interval_ms),                                                   \
+	  "N", IN(model_check, fast_interval_ms),                                                  \
 	  "The same while a result disagrees with the verdict.")                                   \
-	X(CHECKS_TIMEOUT, "checks[].timeout", "duration", "ms", "500ms", "1ms..1m", "",            \
+	X(CHECKS_TIMEOUT, "checks[].timeout", "duration", "ms", "500ms", "1ms..1m", "N",           \
 	  IN(model_check, timeout_ms), "A probe that has no answer within this time has failed.")  \
-	X(CHECKS_RISE, "checks[].rise", "integer", "", "2", "1..100", "", IN(model_check, rise),   \
+	X(CHECKS_RISE, "checks[].rise", "integer", "", "2", "1..100", "N", IN(model_check, rise),  \
 	  "Good results in a row that make a target up.")                                          \
-	X(CHECKS_FALL, "checks[].fall", "integer", "", "3", "1..100", "", IN(model_check, fall),   \
+	X(CHECKS_FALL, "checks[].fall", "integer", "", "3", "1..100", "N", IN(model_check, fall),  \
 	  "Failed results in a row that make a target down.")                                      \
-	X(CHECKS_DAMP_TURNS, "checks[].damp_turns", "integer", "", "5", "0..100", "",              \
+	X(CHECKS_DAMP_TURNS, "checks[].damp_turns", "integer", "", "5", "0..100", "N",             \
 	  IN(model_check, damp_turns),                                                             \
 	  "A backend that turns to down this often is held down, unless it is the last of its "    \
 	  "pool. Each turn halves in damp_half_life. 0: never.")                                   \
-	X(CHECKS_DAMP_HALF_LIFE, "checks[].damp_half_life", "duration", "ms", "1m", "1s..1h", "",  \
+	X(CHECKS_DAMP_HALF_LIFE, "checks[].damp_half_life", "duration", "ms", "1m", "1s..1h", "N", \
 	  IN(model_check, damp_half_life_ms),                                                      \
 	  "Time in which half of the turns is forgotten. The hold ends at half of damp_turns.")    \
-	X(CHECKS_DAMP_MAX, "checks[].damp_max", "duration", "ms", "5m", "1s..1d", "",              \
+	X(CHECKS_DAMP_MAX, "checks[].damp_max", "duration", "ms", "5m", "1s..1d", "N",             \
 	  IN(model_check, damp_max_ms),                                                            \
 	  "Longest time that a backend is held down after its last turn.")                         \
-	X(POOLS, "pools", "list of groups", "", "", "0..1000", "", ARRAY(model, pools, n_pools),   \
+	X(POOLS, "pools", "list of groups", "", "", "0..1000", "D", ARRAY(model, pools, n_pools),  \
 	  "Groups of backends with one check.")                                                    \
 	X(POOLS_NAME, "pools[].name", "name", "", "", "", "R", IN(model_pool, name),               \
 	  "Name of the pool.")                                                                     \
 	X(POOLS_SITE, "pools[].site", "reference to sites[]", "", "", "", "R",                     \
 	  IN(model_pool, site), "Site of its backends.")                                           \
-	X(POOLS_CHECK, "pools[].check", "reference to checks[]", "", "", "", "O",                  \
+	X(POOLS_CHECK, "pools[].check", "reference to checks[]", "", "", "", "OD",                 \
 	  IN(model_pool, check), "Check of its backends. Not given: they always count as up.")     \
-	X(POOLS_MODE, "pools[].mode", "enum ipip|gue|l2", "", "ipip", "", "",                      \
+	X(POOLS_MODE, "pools[].mode", "enum ipip|gue|l2", "", "ipip", "", "D",                     \
 	  IN(model_pool, mode),                                                                    \
 	  "How packets reach the backends. ipip, gue: in a tunnel of IP in IP or GUE; l2: as "     \
 	  "they are, to the MAC address of a backend on a link of the node. Packets always "       \
@@ -227,18 +230,18 @@
 	  "", IN(model_pool, max_backends),                                                        \
 	  "Maximum number of backends that the pool will have. It fixes the number of the "        \
 	  "pool's slots, so a change moves flows.")                                                \
-	X(POOLS_MIN_HEALTHY, "pools[].min_healthy", "percent", "%", "50%", "0%..100%", "",         \
+	X(POOLS_MIN_HEALTHY, "pools[].min_healthy", "percent", "%", "50%", "0%..100%", "D",        \
 	  IN(model_pool, min_healthy_percent),                                                     \
 	  "Least share of the pool's weight that checks alone leave in service. Backends "         \
 	  "beyond it stay in service although their checks fail.")                                 \
-	X(POOLS_MAX_REMOVE, "pools[].max_remove", "percent", "%", "50%", "1%..100%", "",           \
+	X(POOLS_MAX_REMOVE, "pools[].max_remove", "percent", "%", "50%", "1%..100%", "D",          \
 	  IN(model_pool, max_remove_percent),                                                      \
 	  "Largest share of the pool's weight that checks alone take out of service within "       \
 	  "10 s. One backend can always be taken out.")                                            \
-	X(POOLS_SETTLE_TIME, "pools[].settle_time", "duration", "ms", "15m", "1s..1d", "",         \
+	X(POOLS_SETTLE_TIME, "pools[].settle_time", "duration", "ms", "15m", "1s..1d", "D",        \
 	  IN(model_pool, settle_ms),                                                               \
 	  "Time for which flows stay with their earlier owners after a change.")                   \
-	X(POOLS_IDLE_TIME, "pools[].idle_time", "duration", "ms", "5m", "1s..2h", "",              \
+	X(POOLS_IDLE_TIME, "pools[].idle_time", "duration", "ms", "5m", "1s..2h", "D",             \
 	  IN(model_pool, idle_ms), "A flow that is silent for this time has ended.")               \
 	X(POOLS_REGISTRATION, "pools[].registration", "group", "", "", "", "O", NOWHERE,           \
 	  "Programs may register backends of the pool, outside versions.")                         \
@@ -249,20 +252,20 @@
 	  "keep", "", "", IN(model_pool, on_expiry),                                               \
 	  "What becomes of a registered backend whose ttl has ended without a renewal. keep: it "  \
 	  "stays while its checks say up; drain: it is drained, for addresses that others get.")   \
-	X(POOLS_BACKENDS, "pools[].backends", "list of groups", "", "", "0..10000", "",            \
+	X(POOLS_BACKENDS, "pools[].backends", "list of groups", "", "", "0..10000", "D",           \
 	  ARRAY(model_pool, backends, n_backends),                                                 \
 	  "The real servers. One at least, where there is no registration.")                       \
 	X(POOLS_BACKENDS_NAME, "pools[].backends[].name", "name", "", "", "", "R",                 \
 	  IN(model_backend, name),                                                                 \
 	  "Name of the backend, for people; its identity is its address and port.")                \
-	X(POOLS_BACKENDS_ADDRESS, "pools[].backends[].address", "address", "", "", "", "R",        \
+	X(POOLS_BACKENDS_ADDRESS, "pools[].backends[].address", "address", "", "", "", "RD",       \
 	  IN(model_backend, address), "Address at which the tunnel ends.")                         \
-	X(POOLS_BACKENDS_PORT, "pools[].backends[].port", "integer", "", "0", "0..65535", "",      \
+	X(POOLS_BACKENDS_PORT, "pools[].backends[].port", "integer", "", "0", "0..65535", "D",     \
 	  IN(model_backend, port),                                                                 \
 	  "Port. 0: the service's port; no mode translates ports, so any other value must "        \
 	  "equal it.")                                                                             \
 	X(POOLS_BACKENDS_WEIGHT, "pools[].backends[].weight", "integer", "", "100", "0..65535",    \
-	  "", IN(model_backend, weight), "Share of new flows, relative to the other backends.")    \
+	  "D", IN(model_backend, weight), "Share of new flows, relative to the other backends.")   \
 	X(POOLS_BACKENDS_REGISTERED, "pools[].backends[].registered", "boolean", "", "false", "",  \
 	  "EO", IN(model_backend, registered), "A program registered it: no version has it.")      \
 	X(VIPS, "vips", "list of groups", "", "", "0..1000", "", ARRAY(model, vips, n_vips),       \
@@ -306,10 +309,10 @@
 	  "last_good", "", "", IN(model_service, on_all_down),                                     \
 	  "When no backend or site is up. last_good: continue as if they were up; "                \
 	  "fail_closed: refuse.")                                                                  \
-	X(SERVICES_UDP_IDLE, "services[].udp_idle", "duration", "ms", "30s", "1s..1h", "",         \
+	X(SERVICES_UDP_IDLE, "services[].udp_idle", "duration", "ms", "30s", "1s..1h", "D",        \
 	  IN(model_service, udp_idle_ms), "UDP: a flow that is silent for this time has ended.")   \
 	X(SERVICES_UDP_POLICY, "services[].udp_policy", "enum keep|migrate|reset", "", "keep", "", \
-	  "", IN(model_service, udp_policy),                                                       \
+	  "D", IN(model_service, udp_policy),                                                      \
 	  "UDP: what happens to a flow whose slot moves. keep: it stays; migrate: it stays "       \
 	  "until a drain ends; reset: it moves at once.")                                          \
 	X(SERVICES_AT, "services[].at", "list of groups", "", "", "1..64", "R",                    \
@@ -319,17 +322,18 @@
 	  IN(model_at, site), "The site.")                                                         \
 	X(SERVICES_AT_VIP, "services[].at[].vip", "reference to vips[]", "", "", "", "R",          \
 	  IN(model_at, vip), "Its VIP there.")                                                     \
-	X(SERVICES_AT_POOL, "services[].at[].pool", "reference to pools[]", "", "", "", "R",       \
+	X(SERVICES_AT_POOL, "services[].at[].pool", "reference to pools[]", "", "", "", "RD",      \
 	  IN(model_at, pool), "Its pool there.")                                                   \
 	X(SERVICES_AT_WEIGHT, "services[].at[].weight", "integer", "", "", "0..10000", "",         \
 	  IN(model_at, weight), "Share of the names' traffic. Not given: the site's weight.")      \
-	X(SERVICES_AT_BACKUP, "services[].at[].backup", "reference to pools[]", "", "", "", "O",   \
+	X(SERVICES_AT_BACKUP, "services[].at[].backup", "reference to pools[]", "", "", "", "OD",  \
 	  IN(model_at, backup),                                                                    \
 	  "Pool of another site whose backends take new flows of this VIP when the own "           \
 	  "pool cannot: less than min_healthy of its weight is up by evidence, or this "           \
 	  "site's drain is complete. It is not used while its site is drained or down, "           \
 	  "or while it is itself on a backup.")                                                    \
-	X(SERVICES_AT_BACKUP_MAX, "services[].at[].backup_max", "group", "", "", "", "O", NOWHERE, \
+	X(SERVICES_AT_BACKUP_MAX, "services[].at[].backup_max", "group", "", "", "", "OD",         \
+	  NOWHERE,                                                                                 \
 	  "Most load that this site sends to the backup. Required with backup. Services "          \
 	  "with the same pool and backup add up theirs.")                                          \
 	X(SERVICES_AT_BACKUP_MAX_FLOWS, "services[].at[].backup_max.new_flows", "rate", "", "",    \
@@ -337,7 +341,7 @@
 	X(SERVICES_AT_BACKUP_MAX_BITS, "services[].at[].backup_max.bits", "bits", "", "",          \
 	  "1kbit..1000Tbit", "O", IN(model_at, backup_max_bits), "Bits per second.")               \
 	X(SERVICES_AT_BACKUP_MTU, "services[].at[].backup_mtu", "integer", "bytes", "",            \
-	  "1280..9216", "O", IN(model_at, backup_mtu),                                             \
+	  "1280..9216", "OD", IN(model_at, backup_mtu),                                            \
 	  "Largest IP packet, in bytes, that fits between this site's nodes and the "              \
 	  "backup's backends, outer headers included. Not given: the node's mtu.")                 \
 	X(DNS, "dns", "group", "", "", "", "", NOWHERE, "What the DNS servers answer.")            \
@@ -348,8 +352,10 @@
 	X(DNS_ZONES_FILE, "dns.zones[].file", "path", "", "", "", "R", IN(model_zone, file),       \
 	  "Zone file (RFC 1035, section 5), below the configuration's directory.")                 \
 	X(DNS_ZONES_DIGEST, "dns.zones[].digest", "text", "", "", "0..64", "E",                    \
-	  IN(model_zone, digest), "SHA-256 of the zone file as it was applied.")                   \
-	X(DNS_THREADS, "dns.threads", "integer", "threads", "", "1..8", "O",                       \
+	  IN(model_zone, digest),                                                                  \
+	  "SHA-256 of the zone file as it was applied; of a zone with $INCLUDE, of a list of its " \
+	  "files' SHA-256.")                                                                       \
+	X(DNS_THREADS, "dns.threads", "integer", "threads", "", "1..8", "ON",                      \
 	  IN(model, dns_threads),                                                                  \
 	  "Threads of weir-dns that answer, each with its own sockets. Not given: one for "        \
 	  "each CPU that weir-dns may use and that DPDK's workers do not take, at most 8.")        \
@@ -369,6 +375,24 @@
 	  IN(model_dns_name, ttl_min_s), "TTL while something changes or is in doubt.")            \
 	X(DNS_NAMES_TTL_MAX, "dns.names[].ttl.max", "duration", "s", "60s", "1s..1d", "",          \
 	  IN(model_dns_name, ttl_max_s), "TTL while all is stable.")                               \
+	X(GATES, "gates", "list of groups", "", "", "0..64", "O", ARRAY(model, gates, n_gates),    \
+	  "Times in which the configuration is not changed, such as holidays, and changes that "   \
+	  "other persons are to approve.")                                                         \
+	X(GATES_NAME, "gates[].name", "name", "", "", "", "R", IN(model_gate, name),               \
+	  "Name of the gate.")                                                                     \
+	X(GATES_SCOPE, "gates[].scope", "text", "", "", "0..511", "O", IN(model_gate, scope),      \
+	  "Objects that it is about, as a token's scope names them: "                              \
+	  "\"pools:web-*,label:region=eu\". Not given: every change.")                             \
+	X(GATES_RISKY, "gates[].risky", "boolean", "", "false", "", "", IN(model_gate, risky),     \
+	  "Whether it is about risky changes alone.")                                              \
+	X(GATES_APPROVALS, "gates[].approvals", "integer", "persons", "0", "0..3", "",             \
+	  IN(model_gate, approvals),                                                               \
+	  "How many other persons are to approve such a change before it is made. 0: it is "       \
+	  "refused, and from and until are required.")                                             \
+	X(GATES_FROM, "gates[].from", "time", "", "", "", "O", IN(model_gate, from_ms),            \
+	  "When the gate begins to hold. Not given: at once.")                                     \
+	X(GATES_UNTIL, "gates[].until", "time", "", "", "", "O", IN(model_gate, until_ms),         \
+	  "When it holds no more. Not given: never.")                                              \
 	X(EFFECTIVE, "effective", "group", "", "", "", "RE", NOWHERE,                              \
 	  "Origin of an effective document.")                                                      \
 	X(EFFECTIVE_VERSION, "effective.version", "number", "", "", "", "RE",                      \

@@ -293,11 +293,21 @@ static bool has_epoch(const void *of)
 	return ((const struct model_override *)of)->epoch != 0;
 }
 
+/* Settings of probes, which an external check does not send. */
+static bool is_probing(const void *of)
+{
+	return ((const struct model_check *)of)->type != MODEL_CHECK_EXTERNAL;
+}
+
 /* Settings whose presence depends on more than their value. */
 static bool (*const own_conditions[SCHEMA_COUNT])(const void *of) = {
 	[SCHEMA_NODES_ANNOUNCE_VIPS] = lists_vips, [SCHEMA_VIPS_SITE] = has_one_site,
 	[SCHEMA_VIPS_SITES] = has_other_sites,     [SCHEMA_OVERRIDES_TO_PPM] = is_step,
-	[SCHEMA_OVERRIDES_STEP] = has_epoch,
+	[SCHEMA_OVERRIDES_STEP] = has_epoch,       [SCHEMA_CHECKS_PORT] = is_probing,
+	[SCHEMA_CHECKS_PATH] = is_probing,         [SCHEMA_CHECKS_HOST] = is_probing,
+	[SCHEMA_CHECKS_EXPECT] = is_probing,       [SCHEMA_CHECKS_VIA] = is_probing,
+	[SCHEMA_CHECKS_INTERVAL] = is_probing,     [SCHEMA_CHECKS_FAST_INTERVAL] = is_probing,
+	[SCHEMA_CHECKS_TIMEOUT] = is_probing,
 };
 
 bool setting_is_given(enum schema_id id, const void *of)

@@ -201,7 +201,7 @@ static void put_section(const struct document_writer *w, enum schema_id id, cons
 		fprintf(w->f, "%s = {", row->name);
 		put_settings(w, id, m);
 		fputs(" };\n", w->f);
-	} else if (row->kind == KIND_GROUPS) {
+	} else if (row->kind == KIND_GROUPS && setting_is_given(id, m)) {
 		fprintf(w->f, "%s = (\n", row->name);
 		put_elements(w, id, m, "  ");
 		fputs(");\n", w->f);

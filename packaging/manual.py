@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Manual pages and bash completion, made when Weir is built, from what the programs say of themselves.
 
-    manual.py command PROGRAM    weir(8), weir-agent(8): from the table of subcommands (`weir help --json`)
+    manual.py command PROGRAM    weir(8), weir-agent(8), weir-register(8) and the like: from the table of subcommands (`weir help --json`)
     manual.py completion PROGRAM their completion for bash, from the same table
     manual.py process PROGRAM WEIR  weir-dns(8) and the like: from `weir-dns --help`
     manual.py conf PROGRAM       weir.conf(5): from the schema (`weir config reference`)
@@ -18,7 +18,7 @@ import sys
 import typing
 
 SEE = ("weir(8)", "weir.conf(5)", "weir-dataplane(8)", "weir-health(8)", "weir-dns(8)", "weir-mgmt(8)",
-       "weir-announce(8)", "weir-agent(8)")
+       "weir-announce(8)", "weir-agent(8)", "weir-register(8)", "weir-sync(8)")
 PROCESSES = {
     "weir-dataplane": "forward packets for virtual IPs into tunnels",
     "weir-health": "check backends and virtual IPs",
@@ -104,8 +104,10 @@ def subcommand(program: str, command: typing.Any) -> str:
 def command_page(program: str) -> str:
     table = json.loads(ask(program, "--json", "help"))
     name = table["program"]
+    only = next((c for c in table["commands"] if not c["words"]), None)
+    ways = f"[OPTIONS] {plain(only['arguments'])}" if only else f"[OPTIONS] COMMAND ...\n.br\n.B {plain(name)} help\n[COMMAND]"
     out = [heading(name, 8, table["release"]), f".SH NAME\n{plain(name)} \\- {plain(table['about'])}",
-           f".SH SYNOPSIS\n.B {plain(name)}\n[OPTIONS] COMMAND ...\n.br\n.B {plain(name)} help\n[COMMAND]\n.br\n.B {plain(name)} \\-\\-version",
+           f".SH SYNOPSIS\n.B {plain(name)}\n{ways}\n.br\n.B {plain(name)} \\-\\-version",
            ".SH DESCRIPTION\nData goes to standard output; what failed, and what to do about it, to standard error.",
            ".SH OPTIONS", options(table["options_help"]), tagged("--json", "print JSON"),
            tagged("--version", "print the release"), ".SH COMMANDS"]
@@ -133,14 +135,15 @@ def table_rows(text: str) -> typing.Iterator[list[typing.Any]]:
     """The rows of a Markdown table, without its head."""
     for line in text.splitlines():
         cells = [c.strip().replace("\\|", "|") for c in re.split(r"(?<!\\)\|", line)[1:-1]]
-        if len(cells) == 6 and cells[0].startswith("`"):
+        if len(cells) == 7 and cells[0].startswith("`"):
             yield cells
 
 
 def field(cells: typing.Any) -> str:
-    path, kind, default, limits, effect, meaning = cells
+    path, kind, default, limits, effect, tried, meaning = cells
     facts = [kind] + ([default if default == "required" else f"default {default}"] if default else []) + \
-        ([f"limits {limits}"] if limits else []) + (["takes effect at a restart"] if effect == "restart" else [])
+        ([f"limits {limits}"] if limits else []) + (["takes effect at a restart"] if effect == "restart" else []) + \
+        ([f"may be tried at {tried}"] if tried else [])
     return tagged(path.strip("`"), f"{'; '.join(facts)}.\n{meaning[:1].upper() + meaning[1:].rstrip('.')}.")
 
 

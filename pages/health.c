@@ -190,6 +190,7 @@ const char *health_reason_text(enum health_reason reason)
 		[HEALTH_REASON_POOL] = "pool",
 		[HEALTH_REASON_LOCAL] = "not-sent",
 		[HEALTH_REASON_FULL_SIZE] = "full-size",
+		[HEALTH_REASON_EXTERNAL] = "external",
 	};
 
 	return (unsigned)reason < HEALTH_REASON_COUNT ? texts[reason] : "other";

@@ -154,6 +154,14 @@ static const void *find_row(const void *rows, uint32_t n, size_t size, const cha
 	return NULL;
 }
 
+size_t measure_services(const struct measure *m, const struct measure_service **out)
+{
+	if (!m->is_copied)
+		return 0;
+	*out = measure_page_services(m->copy);
+	return m->copy->node.n_services;
+}
+
 const struct measure_service *measure_service(const struct measure *m, const char *service)
 {
 	return m->is_copied ? find_row(measure_page_services(m->copy), m->copy->node.n_services,

@@ -23,11 +23,13 @@
 
 #define ENTRIES_MAX 65536u /* of a page; stats_create() refuses more */
 #define BUILD_INFO  "weir_build_info"
+#define OVERFLOW    0u /* the entry in which the values are counted for which there is no room */
 
 struct stats_reader {
 	struct page *page;
+	const struct stats_head *head;
 	const struct stats_entry *entries;
-	size_t n;
+	size_t n; /* for which there is room */
 };
 
 static int stats_page_path(const char *run_dir, const char *process, char path[PATH_MAX])
@@ -72,13 +74,24 @@ static void link_entry(struct stats *s, size_t i)
 	*head = (uint32_t)i + 1;
 }
 
+static size_t count_seen(const struct stats_head *head, size_t room)
+{
+	uint64_t n = __atomic_load_n(&head->n, __ATOMIC_ACQUIRE);
+
+	return n < room ? (size_t)n : room;
+}
+
+/* Entries before @p n have been used: readers look at no others. */
+static void set_seen(struct stats *s, size_t n)
+{
+	s->n_seen = n;
+	__atomic_store_n(&s->head->n, n, __ATOMIC_RELEASE);
+}
+
 /* Entries that an earlier process of the same name left: they are found again by name. */
 static void find_used_entries(struct stats *s)
 {
-	for (size_t i = 0; i < s->n - 1; i++)
-		if (entry_used(&s->entries[i]))
-			s->n_seen = i + 1;
-	for (size_t i = 0; i < s->n_seen; i++) {
+	for (size_t i = OVERFLOW + 1; i < s->n_seen; i++) {
 		if (entry_used(&s->entries[i]))
 			link_entry(s, i);
 		else
@@ -114,16 +127,17 @@ static void drop_signs(struct stats *s)
 /* Go on with the page as it is: counters keep their values, signs of life and the release do not. */
 static void adopt_page(struct stats *s)
 {
-	size_t max = s->n - 1;
-
-	s->entries = page_payload(s->page);
+	s->head = page_payload(s->page);
+	s->entries = (struct stats_entry *)(s->head + 1);
+	set_seen(s, count_seen(s->head, s->n));
 	find_used_entries(s);
-	if (!entry_used(&s->entries[max]))
-		entry_fill(&s->entries[max], STATS_COUNTER, "weir_stats_overflow_total", "",
+	if (!entry_used(&s->entries[OVERFLOW]))
+		entry_fill(&s->entries[OVERFLOW], STATS_COUNTER, "weir_stats_overflow_total", "",
 		           "Counts of values for which the stats page has no room.");
+	if (!s->n_seen)
+		set_seen(s, OVERFLOW + 1);
 	for (size_t i = 0; i < s->n_seen; i++)
 		s->kept[i] = s->entries[i];
-	s->kept[max] = s->entries[max];
 	drop_signs(s);
 	stats_set(stats_get_counter(s, STATS_GAUGE, BUILD_INFO, "version=\"" WEIR_RELEASE "\"",
 	                            "Always 1; the label names the release of the process."),
@@ -151,7 +165,8 @@ int stats_create(const char *run_dir, const char *process, size_t max, struct st
 		err = conditions_open(run_dir, process, &s->conditions);
 	if (!err)
 		err = page_create(path, STATS_PAGE_KIND, STATS_PAGE_LAYOUT,
-		                  s->n * sizeof(struct stats_entry), &s->page);
+		                  sizeof(struct stats_head) + s->n * sizeof(struct stats_entry),
+		                  &s->page);
 	if (err) {
 		conditions_close(s->conditions);
 		free(s->kept);
@@ -191,7 +206,7 @@ static void restore_page(struct stats *s)
 {
 	if (!page_repair(s->page))
 		return;
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 0; i < s->n_seen; i++) {
 		struct stats_entry *e = &s->entries[i];
 
 		if (!s->kept[i].used)
@@ -199,6 +214,7 @@ static void restore_page(struct stats *s)
 		memcpy(e, &s->kept[i], offsetof(struct stats_entry, used));
 		__atomic_store_n(&e->used, 1, __ATOMIC_RELEASE);
 	}
+	set_seen(s, s->n_seen);
 }
 
 /* Before an entry is looked up: a page that was cut short has none. */
@@ -220,7 +236,7 @@ static bool entry_is(const struct stats_entry *e, const char *name, const char *
 	       strncmp(e->labels, labels, sizeof(e->labels) - 1) == 0;
 }
 
-/* A free entry, or the common overflow entry. */
+/* A free entry; OVERFLOW: there is none. Readers look at it once n_seen says so. */
 static size_t find_spare(struct stats *s)
 {
 	for (size_t i = s->free_from; s->n_free && i < s->n_seen; i++) {
@@ -230,7 +246,7 @@ static size_t find_spare(struct stats *s)
 		s->free_from = i + 1;
 		return i;
 	}
-	return s->n_seen < s->n - 1 ? s->n_seen++ : s->n - 1;
+	return s->n_seen < s->n ? s->n_seen : OVERFLOW;
 }
 
 uint64_t *stats_get_counter(struct stats *s, enum stats_kind kind, const char *name,
@@ -246,17 +262,19 @@ uint64_t *stats_get_counter(struct stats *s, enum stats_kind kind, const char *n
 			return &e->value;
 	}
 	spare = find_spare(s);
-	if (spare == s->n - 1)
-		return &s->entries[spare].value;
+	if (spare == OVERFLOW)
+		return &s->entries[OVERFLOW].value;
 	entry_fill(&s->entries[spare], kind, name, labels, help);
 	s->kept[spare] = s->entries[spare];
 	link_entry(s, spare);
+	if (spare == s->n_seen)
+		set_seen(s, spare + 1);
 	return &s->entries[spare].value;
 }
 
 bool stats_is_overflow(const struct stats *s, const uint64_t *counter)
 {
-	return counter == &s->entries[s->n - 1].value;
+	return counter == &s->entries[OVERFLOW].value;
 }
 
 void stats_address_labels(const struct addr *address, char out[STATS_ADDRESS_MAX])
@@ -290,7 +308,7 @@ void stats_drop(struct stats *s, const char *name, const char *labels)
 void stats_drop_left(struct stats *s, bool (*is_left)(void *arg, const struct stats_entry *e),
                      void *arg)
 {
-	for (size_t i = 0; i + 1 < s->n; i++)
+	for (size_t i = OVERFLOW + 1; i < s->n_seen; i++)
 		if (s->kept[i].used && is_left(arg, &s->kept[i]))
 			stats_drop(s, s->kept[i].name, s->kept[i].labels);
 }
@@ -354,12 +372,17 @@ int stats_reader_open(const char *run_dir, const char *process, struct stats_rea
 	if (!r)
 		return -ENOMEM;
 	err = page_open(path, STATS_PAGE_KIND, STATS_PAGE_LAYOUT, process, &r->page);
+	if (!err && page_size(r->page) < sizeof(*r->head)) {
+		page_close(r->page);
+		err = -EPROTO;
+	}
 	if (err) {
 		free(r);
 		return err;
 	}
-	r->entries = page_payload(r->page);
-	r->n = page_size(r->page) / sizeof(struct stats_entry);
+	r->head = page_payload(r->page);
+	r->entries = (const struct stats_entry *)(r->head + 1);
+	r->n = (page_size(r->page) - sizeof(*r->head)) / sizeof(struct stats_entry);
 	*out = r;
 	return 0;
 }
@@ -374,7 +397,7 @@ void stats_reader_close(struct stats_reader *r)
 
 size_t stats_reader_n(const struct stats_reader *r)
 {
-	return r->n;
+	return count_seen(r->head, r->n);
 }
 
 /* An entry whose texts lack their NUL counts as unused: a reader would run past its end. */
@@ -382,7 +405,7 @@ const struct stats_entry *stats_reader_entry(const struct stats_reader *r, size_
 {
 	static const struct stats_entry unused;
 	const struct stats_entry *e = &r->entries[i];
-	bool ends = memchr(e->name, '\0', sizeof(e->name)) &&
+	bool ends = entry_used(e) && memchr(e->name, '\0', sizeof(e->name)) &&
 	            memchr(e->labels, '\0', sizeof(e->labels)) &&
 	            memchr(e->help, '\0', sizeof(e->help));
 
@@ -394,10 +417,10 @@ bool stats_reader_sum(const struct stats_reader *r, const char *name, uint64_t *
 	bool found = false;
 
 	*sum = 0;
-	for (size_t i = 0; i < r->n; i++) {
-		const struct stats_entry *e = stats_reader_entry(r, i);
+	for (size_t i = 0, n = stats_reader_n(r); i < n; i++) {
+		const struct stats_entry *e = &r->entries[i];
 
-		if (!__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) || strcmp(e->name, name) != 0)
+		if (!entry_used(e) || strncmp(e->name, name, sizeof(e->name)) != 0)
 			continue;
 		*sum += __atomic_load_n(&e->value, __ATOMIC_RELAXED);
 		found = true;

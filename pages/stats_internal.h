@@ -18,11 +18,12 @@ struct conditions_writer;
 struct stats {
 	struct page *page;
 	struct conditions_writer *conditions;
+	struct stats_head *head;
 	struct stats_entry *entries;
 	/* [n], copies of the entries without their values, to restore a damaged page */
 	struct stats_entry *kept;
-	size_t n;         /* entries of the page; the last one is the common overflow word */
-	size_t n_seen;    /* entries before this one have been used since the page was taken */
+	size_t n;         /* entries of the page; the first one is the common overflow word */
+	size_t n_seen;    /* what the head says, which others could overwrite */
 	size_t n_free;    /* of these, those that are free again */
 	size_t free_from; /* none before this one is free */
 	uint32_t *next;   /* [n], 1 + the next entry of the same bucket; 0: it is the last */

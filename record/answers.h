@@ -113,7 +113,7 @@ RECORD_STRUCT(trace_shown, TRACE_SHOWN_ROWS);
 	X(t, const char *, family, .spare = true, ANSWER_FAMILY)                                   \
 	X(t, const char *, site)                                                                   \
 	X(t, const char *, check)                                                                  \
-	X(t, const char *, type, .one_of = "http|tcp")                                             \
+	X(t, const char *, type, .one_of = "http|tcp|external")                                    \
 	X(t, const char *, via, .one_of = "tunnel|direct")                                         \
 	X(t, struct addr, address)                                                                 \
 	X(t, uint16_t, port)                                                                       \

@@ -50,7 +50,7 @@ static void make_private(const char *state)
 		owner_give_directory(path, 0700, "mgmt");
 	if (proc_path(state, PROC_BLOBS_DIR, path) == 0)
 		owner_give_directory(path, 0700, "mgmt");
-	if (proc_path(state, "audit", path) == 0) /* AUDIT_DIR */
+	if (proc_path(state, PROC_AUDIT_DIR, path) == 0)
 		owner_give_directory(path, 0700, "mgmt");
 	if (proc_path(state, PROC_CONFIG_DIR, path) == 0)
 		owner_give_directory(path, 0750, "mgmt");

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the machine did to the suites: how long nothing ran on it, how much of it others had, and packets that it lost.
+"""What the machine did to the suites: how long nothing ran on it, how much of it others had, and packets that it lost. And how many
+of them it bears at once (Gate).
 
 A virtual machine is stopped now and then, for milliseconds or for seconds. Every deadline that ends in that time is missed,
 whatever the program does. A suite that fails says what the machine did meanwhile, so that its reader need not guess.
@@ -7,6 +8,7 @@ whatever the program does. A suite that fails says what the machine did meanwhil
 from __future__ import annotations
 
 import atexit
+import collections
 import contextlib
 import fcntl
 import os
@@ -73,6 +75,61 @@ class Watch:
         said += [f"the host had {100 * stolen:.0f} % of the processors"] if stolen >= 0.05 else []
         said += [f"{now.lost - begin.lost} packets found a processor's queue full"] if now.lost > begin.lost else []
         return "; ".join(said)
+
+
+WORK_S = 0.02  # of a processor, each second
+LOOKS, LOOK_S = 8, 1.0  # of which the mean counts: one look may be lucky
+SLOW_LONG, SLOW = 4.0, 6.0  # a suite begins where such work takes up to so many times as long as on an idle machine
+FEW = 2  # so many run however slow the machine is
+SETTLE_S = 8.0  # after which a long suite's processes do what they will do
+
+
+def slowness() -> float:
+    """How many times as long as on an idle machine some work of this thread takes."""
+    wall, own = time.monotonic(), time.thread_time()
+    while time.thread_time() - own < WORK_S:
+        pass
+    return (time.monotonic() - wall) / (time.thread_time() - own)
+
+
+class Gate:
+    """Suites begin one after the other, and only while the machine is fast enough for the deadlines of those that run. Clients of labs
+    send as long as their lab runs: too many at once take longer, and send more, until nothing is in time."""
+
+    def __init__(self, look: typing.Callable[[], float] = slowness) -> None:
+        self.look, self.seen = look, collections.deque[float](maxlen=LOOKS)
+        self.turn, self.counting, self.running = threading.Lock(), threading.Lock(), 0
+        self.end = threading.Event()
+        threading.Thread(target=self.watch, daemon=True).start()
+
+    def watch(self) -> None:
+        while not self.end.wait(LOOK_S):
+            self.seen.append(self.look())
+
+    def close(self) -> None:
+        self.end.set()
+
+    def count(self, n: int) -> int:
+        with self.counting:
+            self.running += n
+            return self.running
+
+    def is_fast(self, most: float) -> bool:
+        seen = list(self.seen)
+        return sum(seen) <= most * len(seen)
+
+    @contextlib.contextmanager
+    def passed(self, is_long: bool) -> typing.Iterator[None]:
+        """What runs inside began in its turn."""
+        with self.turn:
+            while self.count(0) >= FEW and not self.is_fast(SLOW_LONG if is_long else SLOW):
+                time.sleep(LOOK_S)  # until there is another look
+            self.count(1)
+            time.sleep(SETTLE_S if is_long else 0)  # what it will do is not to be seen before
+        try:
+            yield
+        finally:
+            self.count(-1)
 
 
 class Room:

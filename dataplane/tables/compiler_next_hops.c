@@ -80,7 +80,8 @@ static bool is_reached(const struct compiler_pool *p, const struct compiler_back
 {
 	const struct model_check *check = plan_pool_of(p->plan, b->plan)->check;
 
-	return check && (check->via == MODEL_VIA_TUNNEL || b->plan->class == PLAN_BACKUP) &&
+	return check && check->type != MODEL_CHECK_EXTERNAL &&
+	       (check->via == MODEL_VIA_TUNNEL || b->plan->class == PLAN_BACKUP) &&
 	       health_state(word) == HEALTH_UP && !health_in_doubt(word) &&
 	       !health_inconclusive(word) && !health_restored(word);
 }

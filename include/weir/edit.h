@@ -4,9 +4,9 @@
  * Edits of single objects in the text of a configuration: every byte that is not the edited setting stays
  * (docs/decisions.md, "The text is edited in place").
  *
- * Pure: no files, no clock, no state between calls. Implemented in model/edit.c (the order of the steps and the proof),
- * edit_given.c (a value), edit_goal.c (what the edits ask for), edit_settle.c (what is in force already), edit_differ.c (where
- * the text differs), edit_text.c (how new text looks), edit_patch.c, edit_bytes.c, edit_references.c and edit_refusal.c. Any thread
+ * Pure: no files, no clock, no state between calls. Implemented in model/edit/: edit.c (the order of the steps and the proof),
+ * given.c (a value), goal.c (what the edits ask for), settle.c (what is in force already), differ.c (where
+ * the text differs), text.c (how new text looks), patch.c, bytes.c, references.c and refusal.c. Any thread
  * may call; what goes in is borrowed for the call.
  */
 #ifndef WEIR_EDIT_H

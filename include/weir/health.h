@@ -54,6 +54,7 @@ enum health_reason {
 	HEALTH_REASON_POOL,      /**< derived: from a pool's backends */
 	HEALTH_REASON_LOCAL,     /**< the probe could not be sent */
 	HEALTH_REASON_FULL_SIZE, /**< connected, and a packet of full size was not acknowledged */
+	HEALTH_REASON_EXTERNAL,  /**< a program said that it is down */
 	HEALTH_REASON_COUNT
 };
 

@@ -157,6 +157,8 @@ void measure_close(struct measure *m);
 MUST_CHECK int measure_read(struct measure *m, uint64_t now_ms) NONNULL();
 /** The node's part of the copy; NULL without a copy. */
 const struct measure_node *measure_node(const struct measure *m) NONNULL();
+/** All services. @return how many; 0 without a copy */
+size_t measure_services(const struct measure *m, const struct measure_service **out) NONNULL();
 /** The service called @p service; NULL: no copy, or it is not served here. */
 const struct measure_service *measure_service(const struct measure *m, const char *service)
         NONNULL();

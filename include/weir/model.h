@@ -32,7 +32,7 @@ struct arena;
 enum model_mode { MODEL_MODE_IPIP, MODEL_MODE_GUE, MODEL_MODE_L2 };
 enum model_protocol { MODEL_TCP = 6, MODEL_UDP = 17 };
 enum model_hash { MODEL_HASH_FLOW, MODEL_HASH_SOURCE };
-enum model_check_type { MODEL_CHECK_TCP, MODEL_CHECK_HTTP };
+enum model_check_type { MODEL_CHECK_TCP, MODEL_CHECK_HTTP, MODEL_CHECK_EXTERNAL };
 enum model_via { MODEL_VIA_DIRECT, MODEL_VIA_TUNNEL };
 enum model_all_down { MODEL_ALL_DOWN_LAST_GOOD, MODEL_ALL_DOWN_FAIL_CLOSED };
 enum model_driver { MODEL_DRIVER_AUTO, MODEL_DRIVER_XDP, MODEL_DRIVER_DPDK };
@@ -122,6 +122,12 @@ struct model_node {
 	uint64_t capacity_bits; /**< bits a second that it may forward; 0: not stated */
 	struct model_announce announce;
 };
+
+/**
+ * An external check probes nothing: it looks at the verdicts that programs give (mgmt/overrides/verdict.h). These are its times.
+ */
+#define MODEL_EXTERNAL_INTERVAL_MS 500u
+#define MODEL_EXTERNAL_FAST_MS     100u
 
 /** How a target is probed; times in ms. */
 struct model_check {
@@ -348,6 +354,16 @@ enum model_key {
 	MODEL_KEY_NONE /**< the same, and there was none; or model_read_without_key(): it is zero, and nothing may be placed by it */
 };
 
+/** A time in which the configuration is not changed (mgmt/rules/gate.h). */
+struct model_gate {
+	const char *name;
+	/** of the objects that it is about (weir/scope.h); "": of all changes */
+	const char *scope;
+	bool risky;                /**< only risky changes */
+	uint32_t approvals;        /**< of other persons, with which they are made; 0: refused */
+	int64_t from_ms, until_ms; /**< wall time; until 0: for good */
+};
+
 struct model {
 	struct model_meta meta;
 	const char *cluster;
@@ -374,6 +390,8 @@ struct model {
 	size_t n_zones;
 	const struct model_dns_name *dns_names;
 	size_t n_dns_names;
+	const struct model_gate *gates;
+	size_t n_gates;
 	uint32_t dns_threads; /**< 0: not given, see model_dns_threads() */
 	const struct model_override *overrides;
 	size_t n_overrides;            /**< sorted by id */
@@ -543,6 +561,8 @@ const char *model_mode_text(enum model_mode mode);
  * else one for each CPU of @p allowed that no worker of DPDK has. `weir run` and weir-dns both ask.
  */
 unsigned model_dns_threads(const struct model *m, const cpu_set_t *allowed);
+/** Whether @p text is a name as an object of the configuration may have (MODEL_NAME_MAX). */
+bool model_name_ok(const char *text);
 /** A backend's identity: a digest of address and port alone, so a rename keeps it. */
 uint64_t model_backend_id(const struct addr *address, uint16_t port);
 
@@ -661,6 +681,13 @@ enum model_node_drain model_node_drain(const struct model *m, const struct model
 enum model_node_drain model_vip_drain(const struct model *m, const struct model_node *node,
                                       const struct model_vip *vip);
 
+/** Where a setting may differ from what it is elsewhere, at the smallest. */
+enum model_extent {
+	EXTENT_EVERYWHERE, /**< it may not */
+	EXTENT_SITE,
+	EXTENT_NODE,
+};
+
 /**
  * The schema: one row a field, from which the parser's limits, the errors and
  * docs/configuration.md come.
@@ -672,6 +699,8 @@ struct model_field {
 	const char *unit, *default_text, *limits, *help;
 	bool restart; /**< takes effect at the next start only */
 	bool required;
+	/** at how small a place it may differ for a while (weir/canary.h) */
+	enum model_extent extent;
 	bool effective; /**< in effective documents only */
 };
 extern const struct model_field model_schema[];

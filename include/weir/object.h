@@ -33,7 +33,8 @@
 	X(SERVICE, SERVICES, "services", NONE, "service")                                          \
 	X(AT, SERVICES_AT, "services/{}/at", SERVICE, "site of a service")                         \
 	X(ZONE, DNS_ZONES, "dns/zones", NONE, "zone")                                              \
-	X(DNS_NAME, DNS_NAMES, "dns/names", NONE, "DNS name")
+	X(DNS_NAME, DNS_NAMES, "dns/names", NONE, "DNS name")                                      \
+	X(GATE, GATES, "gates", NONE, "gate")
 
 #define OBJECT_KIND(kind, ...) OBJECT_##kind,
 enum object_kind { OBJECT_KINDS(OBJECT_KIND) OBJECT_NONE };

@@ -68,6 +68,8 @@ struct probe_path {
 /** Of a pool with more, the first ones are probed. */
 #define PROBE_PATHS_MAX 16u
 
+/** Whether this node judges the backends of @p pool by a check: its own site's, and those that are a backup here. */
+bool probe_is_checked(const struct model *m, const struct model_pool *pool);
 /**
  * Whether this node probes the backends of @p pool through their tunnels: its check says so; or it
  * is another site's, has a check, and is the backup of a service here. Whether a backup serves this

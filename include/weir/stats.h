@@ -18,11 +18,21 @@
 #include "base/addr.h"
 
 #define STATS_PAGE_KIND   "stats"
-#define STATS_PAGE_LAYOUT 2u
+#define STATS_PAGE_LAYOUT 3u
 #define STATS_LABELS_MAX                                                                           \
 	264u /**< room for three labels with the longest names, or a domain name, and the NUL */
 
 enum stats_kind { STATS_COUNTER, STATS_GAUGE };
+
+/**
+ * How the payload of the page begins; its entries follow. A page has room for 32,768 entries where some hundred are used:
+ * readers stop at @c n.
+ */
+struct stats_head {
+	/** entries before this one have been used; the writer makes it larger, never smaller */
+	uint64_t n;
+	uint64_t reserved[7];
+};
 
 /** A directory entry; texts are NUL-terminated. */
 struct stats_entry {
@@ -120,7 +130,7 @@ static inline void stats_set(uint64_t *counter, uint64_t n)
 /** Open a process's page for reading. @return 0 or -errno */
 int stats_reader_open(const char *run_dir, const char *process, struct stats_reader **out);
 void stats_reader_close(struct stats_reader *r);
-/** How many entries there are; walk 0..n-1 and skip those not used. */
+/** How many entries have been used until now; walk 0..n-1 and skip those not used. */
 size_t stats_reader_n(const struct stats_reader *r);
 const struct stats_entry *stats_reader_entry(const struct stats_reader *r, size_t i);
 /** Add up all entries of a name, whatever their labels. @return whether there is one; else @p sum is 0 */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A change has a line of its own, written before it is answered. A refusal is counted where it comes again and again: who asks in a
- * loop must not push the changes out of the log.
+ * A change has a line of its own, written before it is answered. A refusal is counted where it comes again and again, and so is a
+ * request that its Idempotency-Key repeats: who asks in a loop must not push the changes out of the log.
  */
 #include "mgmt/api/audit_request.h"
 
@@ -22,6 +22,10 @@ static bool is_dry(const struct http_request *r)
 	return dry && !strcmp(dry, "true");
 }
 
+/*
+ * Without its line an operator's change is refused. What an incident needs is not: drains, confirmations and rollbacks are an on-call
+ * person's, and go on.
+ */
 bool audit_request_may(struct core *core, const struct route *route, const struct http_request *r,
                        struct http_reply *reply)
 {
@@ -42,22 +46,32 @@ bool audit_request_may(struct core *core, const struct route *route, const struc
 
 /* --- what a request is about --- */
 
+#define OBJECTS_MORE "\xe2\x80\xa6" /* an ellipsis: not all is here */
+
+/* One that does not fit is left out, but of the first what fits; a mark says so. There is room for the mark always. */
 static void add_object(char *out, size_t size, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 static void add_object(char *out, size_t size, const char *format, ...)
 {
-	size_t n = strlen(out);
+	size_t n = strlen(out), room = size - n - sizeof(OBJECTS_MORE) - (n > 0);
+	char object[HTTP_TEXT_MAX];
 	va_list list;
 
-	if (n + 2 >= size)
+	if (n >= strlen(OBJECTS_MORE) && !strcmp(out + n - strlen(OBJECTS_MORE), OBJECTS_MORE))
 		return;
+	va_start(list, format);
+	bool is_whole = (size_t)vsnprintf(object, sizeof(object), format, list) < room;
+	va_end(list);
 	if (n)
 		out[n++] = ' ';
-	va_start(list, format);
-	vsnprintf(out + n, size - n, format, list);
-	va_end(list);
-	plain_cut(out, size);
-	plain_make(out);
+	out[n] = '\0';
+	if (is_whole || n == 0) {
+		snprintf(out + n, room, "%s", object);
+		plain_cut(out + n, room);
+		plain_make(out + n);
+	}
+	if (!is_whole)
+		strcat(out, OBJECTS_MORE);
 }
 
 /* The target of an override: {"pool": ..., "backend": ...}, {"site": ...}, {"node": ...}. */
@@ -106,11 +120,12 @@ static void name_result(const json_t *answer, char *out, size_t size)
 	const json_t *version = json_object_get(answer, "version");
 	const json_t *override = json_object_get(answer, "override");
 	json_int_t number = json_integer_value(json_object_get(version, "number"));
-	const char *id = json_get_text(override ? override : answer, "id");
+	const json_t *proposal = json_object_get(answer, "proposal");
+	const char *id = json_get_text(override ? override : proposal ? proposal : answer, "id");
 
 	if (json_is_false(json_object_get(answer, "changed")))
 		return;
-	if (number > 0)
+	if (number > 0 && !proposal)
 		snprintf(out, size, "version %" JSON_INTEGER_FORMAT, number);
 	else if (id)
 		snprintf(out, size, "%.95s", id);
@@ -172,8 +187,11 @@ static bool changed_members(const json_t *answer)
 	return !items && !is_renewed(json_object_get(answer, "outcome"));
 }
 
-/* Members change by the second: what somebody does to those of a pool is counted, and a renewal is nothing. */
-static void note_members(struct core *core, const struct http_request *r,
+/*
+ * Members and verdicts change by the second: what somebody does to those of a pool is counted, and a renewal is nothing. The
+ * reason that is on record is the first one's.
+ */
+static void note_members(struct core *core, const struct http_request *r, bool is_verdict,
                          const struct http_reply *reply)
 {
 	struct audit_line line;
@@ -181,7 +199,9 @@ static void note_members(struct core *core, const struct http_request *r,
 	if (reply->status < 400 && !changed_members(reply->json))
 		return;
 	audit_request_line(r, &line);
-	snprintf(line.path, sizeof(line.path), "/v1/pools/%.63s/members", r->parts[0]);
+	snprintf(line.path, sizeof(line.path), "%s%.63s%s",
+	         is_verdict ? "/v1/verdicts/" : "/v1/pools/", r->parts[0],
+	         is_verdict ? "" : "/members");
 	add_outcome(reply, &line);
 	line.kind = reply->status < 400 ? AUDIT_CHANGE : AUDIT_REFUSAL;
 	audit_log_note(core->audit, &line);
@@ -193,8 +213,8 @@ void audit_request_answered(struct core *core, const struct route *route,
 	struct audit_line line;
 	bool is_refused = reply->status >= 400;
 
-	if (core->audit && route_is_of_members(route)) {
-		note_members(core, r, reply);
+	if (core->audit && (route_is_of_members(route) || route_is_of_verdicts(route))) {
+		note_members(core, r, route_is_of_verdicts(route), reply);
 		return;
 	}
 	if (!core->audit || !route_is_change(route) || reply->hold.until_ms ||
@@ -205,13 +225,11 @@ void audit_request_answered(struct core *core, const struct route *route,
 	line.replayed = reply->replayed;
 	if (route->object == OBJECT_NONE)
 		name_objects(r->json, line.object, sizeof(line.object));
-	if (!is_refused) {
+	if (!is_refused)
 		name_result(reply->json, line.result, sizeof(line.result));
-		audit_log_write(core->audit, &line);
-		return;
-	}
-	line.kind = AUDIT_REFUSAL;
-	if (reply->status >= 500) /* it may have been carried out */
+	line.kind = is_refused ? AUDIT_REFUSAL : AUDIT_CHANGE;
+	bool is_done = !is_refused || reply->status >= 500; /* it may have been carried out */
+	if (is_done && !line.replayed)
 		audit_log_write(core->audit, &line);
 	else
 		audit_log_note(core->audit, &line);

@@ -13,7 +13,7 @@
 #include "base/plain.h"
 #include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/handle_scope.h"
+#include "mgmt/api/change/handle_scope.h"
 #include "mgmt/controller/operation_snapshot.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/store/command.h"

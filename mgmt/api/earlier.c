@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Earlier versions are laid out in one directory, by one request at a time. The core's lock is held for a version's files alone:
+ * to lay them out and to read their model takes long.
+ */
 #include "mgmt/api/earlier.h"
 
 #include <errno.h>

@@ -16,6 +16,7 @@
 #include "mgmt/sync/inforce_judge.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/peers/peers.h"
+#include "mgmt/store/shared_intent.h"
 #include "mgmt/status/status.h"
 #include "mgmt/json/command.h"
 #include "mgmt/store/bootstrap.h"
@@ -36,7 +37,7 @@ bool handle_if_match(const struct http_request *r, const char *etag, bool requir
 		             "send If-Match with the ETag that you read, or \"*\"");
 		return false;
 	}
-	if (!*r->if_match || !strcmp(r->if_match, "*") || !strcmp(r->if_match, etag))
+	if (!*r->if_match || !strcmp(r->if_match, "*") || http_names_etag(r->if_match, etag, false))
 		return true;
 	http_problem(reply, 412, "stale", "If-Match does not match: the current ETag is %s",
 	             *etag ? etag : "none");
@@ -219,12 +220,35 @@ struct change_wait {
 	bool busy; /* what is behind here has shown a sign of life: large documents take seconds */
 };
 
+static bool is_waited_for(const struct change_wait *w, const struct version *v)
+{
+	return v && v->number == w->number && !strcmp(v->digest, w->digest);
+}
+
 /* Whether the version that is waited for is in force here still: where a store decides, its end takes a moment. */
 static bool is_still_in_force(const struct core *core, const struct change_wait *w)
 {
-	const struct version *head = intent_head(core->intent);
+	return is_waited_for(w, intent_head(core->intent));
+}
 
-	return head && head->number == w->number && !strcmp(head->digest, w->digest);
+/* Whether it is in force at other nodes alone, where it has to prove itself before it comes here. */
+static bool is_elsewhere(const struct core *core, const struct change_wait *w)
+{
+	struct version waiting;
+
+	return !is_still_in_force(core, w) && intent_waiting(core->intent, &waiting) &&
+	       is_waited_for(w, &waiting);
+}
+
+/* Whether it is to be in force here, and is not yet: its files are on their way. */
+static bool is_coming(const struct core *core, const struct change_wait *w)
+{
+	struct pending_clock clock;
+
+	pending_clock_read(&clock);
+	return !is_still_in_force(core, w) &&
+	       is_waited_for(w,
+	                     history_in_force(shared_intent_history(core->intent), clock.now_ms));
 }
 
 /*
@@ -237,7 +261,8 @@ static const struct version *find_replacing(const struct core *core, const struc
 	const struct version *head = intent_head(core->intent);
 	struct version kept;
 
-	if (!w->number || !head || is_still_in_force(core, w))
+	if (!w->number || !head || is_still_in_force(core, w) || is_elsewhere(core, w) ||
+	    is_coming(core, w))
 		return NULL;
 	int err = intent_version(core->intent, w->number, &kept, NULL);
 
@@ -302,6 +327,15 @@ static json_t *own_node_to_json(struct core *core, struct change_wait *w)
 	if (by) {
 		complete = false;
 		add_replacing_version(node, by, by->number < w->number);
+	} else if (w->number && is_coming(core, w)) {
+		complete = false;
+		json_object_set_new(node, "state", json_string("pending"));
+		json_object_set_new(node, "detail", json_string("its files are not here yet"));
+	} else if (w->number && is_elsewhere(core, w)) {
+		json_object_set_new(node, "detail",
+		                    json_sprintf("this node keeps version %" PRIu64
+		                                 " until it is confirmed",
+		                                 intent_head(core->intent)->number));
 	}
 	w->complete = complete && !ends;
 	w->is_gone = gone;
@@ -317,7 +351,8 @@ static json_t *own_node_to_json(struct core *core, struct change_wait *w)
 static const struct inforce *judgement_of(const struct core *core, const struct change_wait *w,
                                           const struct peers_report *v)
 {
-	const struct inforce *f = !strcmp(core->refused_by, v->node) ? &core->refusal : &v->inforce;
+	const struct inforce *f =
+	        !strcmp(core->judged.refused_by, v->node) ? &core->judged.refusal : &v->inforce;
 
 	if (f->number != w->number || strcmp(f->digest, w->digest) != 0)
 		f = &v->inforce;
@@ -330,9 +365,10 @@ static json_t *peer_node_to_json(const struct core *core, struct change_wait *w,
 {
 	const struct inforce *f = judgement_of(core, w, v);
 	json_t *node = node_state_json(v->node, peers_state_text(v->state));
+	const struct version *expected = peers_expected(core, v);
 	/* its judgement is still that of a version before, or it has none yet */
-	bool unbegun =
-	        v->state == PEERS_AGREED && w->number && !f && v->inforce.number <= w->number;
+	bool unbegun = v->state == PEERS_AGREED && w->number && !f &&
+	               v->inforce.number <= w->number && expected && expected->number >= w->number;
 
 	if (f)
 		add_judgement(node, f);

@@ -18,7 +18,7 @@
 #include "record/fields.h"
 
 /*
- * configuration and versions: handle_config.c; the document and lists of versions are in
+ * configuration and versions: change/handle_config.c; the document and lists of versions are in
  * handle_versions.c, differences in handle_diff.c
  */
 http_handler handle_config_get, handle_config_check, handle_config_plan, handle_config_apply;
@@ -32,11 +32,16 @@ http_handler handle_audit, handle_audit_heads, handle_audit_rotate, handle_peer_
 extern const struct record_kind audit_answer_kind, audit_heads_answer_kind, audit_rotated_kind;
 /* the believed time: handle_clock.c */
 http_handler handle_clock, handle_clock_accept;
-/* objects of the version in force, one and a list: handle_objects.c; edits of one, and several: handle_edits.c */
+/* objects of the version in force, one and a list: handle_objects.c; edits of one, and several: change/handle_edits.c */
 http_handler handle_object, handle_objects, handle_object_edit, handle_changes;
+/* changes that other persons approve: change/handle_proposals.c */
+http_handler handle_proposals, handle_proposal, handle_proposal_approve, handle_proposal_withdraw;
 /* members that programs register: handle_members.c */
 http_handler handle_members, handle_member, handle_member_put, handle_member_delete,
         handle_members_change;
+/* verdicts that programs give: handle_members.c, too */
+http_handler handle_verdicts, handle_verdict, handle_verdict_put, handle_verdict_delete,
+        handle_peer_verdicts;
 /* overrides: handle_overrides.c */
 http_handler handle_overrides, handle_override, handle_command;
 /* what is: handle_status.c, handle_observed.c */
@@ -69,8 +74,10 @@ extern const struct record_kind apply_body_kind, check_body_kind, confirm_body_k
         drill_body_kind, plan_body_kind, probe_body_kind, reload_body_kind, rollback_body_kind,
         upload_body_kind;
 extern const struct record_kind member_body_kind, members_body_kind, member_shown_kind,
-        members_answer_kind, members_changed_kind;
-extern const struct record_kind changes_body_kind, changes_answer_kind, edit_answer_kind;
+        members_answer_kind, members_changed_kind, verdict_body_kind, verdict_shown_kind,
+        verdicts_answer_kind;
+extern const struct record_kind changes_body_kind, changes_answer_kind, edit_answer_kind,
+        decision_body_kind;
 extern const struct record_kind change_answer_kind, check_answer_kind, confirm_answer_kind;
 extern const struct record_kind blame_answer_kind, diff_answer_kind, drill_shown_kind,
         peer_shown_kind, upload_answer_kind, parts_answer_kind;

@@ -13,7 +13,7 @@
 #include "base/proc.h"
 #include "mgmt/api/audit_request.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/handle_scope.h"
+#include "mgmt/api/change/handle_scope.h"
 #include "mgmt/audit/heads.h"
 #include "mgmt/audit/log.h"
 #include "mgmt/core/field.h"
@@ -21,6 +21,7 @@
 #include "mgmt/peers/peer_query.h"
 #include "mgmt/store/bootstrap.h"
 #include "weir/json.h"
+#include "weir/when.h"
 
 #define LINES_USUAL    100u /* of an answer */
 #define FILE_BYTES_MAX (4 * AUDIT_FILE_MAX)
@@ -35,6 +36,29 @@ struct audit_filter {
 	uint64_t before, limit;
 };
 
+/* An instant, the beginning of a day in UTC, or so long ago. @return 0 or -EINVAL */
+static int read_since(const char *text, int64_t *ms)
+{
+	int64_t ago_ms;
+	bool is_day;
+
+	if (text[0] == '-' && !when_duration(text + 1, &ago_ms)) {
+		int64_t now_ms = clock_believed_ms();
+
+		*ms = ago_ms < now_ms ? now_ms - ago_ms : 0;
+		return 0;
+	}
+	return clock_parse_day(text, ms, &is_day);
+}
+
+static bool is_kind(const char *word)
+{
+	for (int kind = 0; kind < AUDIT_N_KINDS; kind++)
+		if (!strcmp(audit_kind_word(kind), word))
+			return true;
+	return false;
+}
+
 static bool read_filter(const struct http_request *r, struct audit_filter *out,
                         struct http_reply *reply)
 {
@@ -44,9 +68,15 @@ static bool read_filter(const struct http_request *r, struct audit_filter *out,
 	*out = (struct audit_filter){ .who = http_query(r, "who"),
 		                      .object = http_query(r, "object"),
 		                      .kind = http_query(r, "kind") };
-	if (since && clock_parse(since, &since_ms)) {
+	if (since && read_since(since, &since_ms)) {
 		http_problem(reply, 400, "bad-request",
-		             "since must be an instant, such as 2026-11-20T12:00:00Z");
+		             "since must be an instant, such as 2026-11-20T12:00:00Z, a day, or a "
+		             "time ago, such as -1h");
+		return false;
+	}
+	if (out->kind && !is_kind(out->kind)) {
+		http_problem(reply, 400, "bad-request", "kind must be one of: %s",
+		             AUDIT_KIND_WORDS);
 		return false;
 	}
 	if (since)
@@ -55,20 +85,31 @@ static bool read_filter(const struct http_request *r, struct audit_filter *out,
 	       handle_number(r, "before", 1, INT64_MAX, INT64_MAX, &out->before, reply);
 }
 
-/* "ada" is who has this name by any way; "token:ada" by that one. */
-static bool is_who(const struct audit_line *line, const char *who)
+static bool is_text(const char *text, size_t n, const char *who)
 {
-	const char *name = strchr(line->who, ':');
-
-	return !strcmp(line->who, who) || (name && !strcmp(name + 1, who)) ||
-	       !strcmp(line->author, who);
+	return strlen(who) == n && !strncmp(text, who, n);
 }
 
-/* Whether @p path is @p object, or something in it. */
+/* "ada" is who has this name by any way, also the person of "token:ci (ada)"; "token:ci" by that one. */
+static bool is_who(const struct audit_line *line, const char *who)
+{
+	const char *colon = strchr(line->who, ':'), *name = colon ? colon + 1 : line->who,
+	           *person = strstr(name, " ("), *end = person ? person : name + strlen(name);
+	size_t n_person = person ? strlen(person + 2) : 0;
+
+	return !strcmp(line->who, who) || !strcmp(line->author, who) ||
+	       is_text(name, (size_t)(end - name), who) ||
+	       is_text(line->who, (size_t)(end - line->who), who) ||
+	       (n_person && is_text(person + 2, n_person - 1, who));
+}
+
+/* Whether @p path is @p object, or something in it; that may end in a slash. */
 static bool is_within(const char *path, const char *object)
 {
 	size_t n = strlen(object);
 
+	while (n > 0 && object[n - 1] == '/')
+		n--;
 	return !strncmp(path, object, n) && (path[n] == '\0' || path[n] == '/' || path[n] == ' ');
 }
 
@@ -94,20 +135,30 @@ static bool is_match(const struct audit_line *line, const struct audit_filter *f
 }
 
 /*
- * Add the wanted lines of a file, the last first. @return whether there may be more before it: not where the time or the
- * limit says so
+ * Whether a line is of before @p since, by its text: a whole log is looked through faster than read. A clock may have stepped
+ * back, so lines before such a one may be later, and it ends nothing.
  */
+static bool is_older(const char *text, size_t n, const char *since)
+{
+	static const char name[] = "\"time\":\"";
+	const char *at = memmem(text, n, name, sizeof(name) - 1);
+
+	if (!*since || !at)
+		return false;
+	at += sizeof(name) - 1;
+	return (size_t)(text + n - at) >= strlen(since) && strncmp(at, since, strlen(since)) < 0;
+}
+
+/* Add the wanted lines of a file, the last first. @return whether there may be more before it: not where the limit says so */
 static bool add_lines(const char *text, size_t n, const struct audit_filter *f, json_t *items)
 {
 	while (n > 0 && json_array_size(items) < f->limit) {
 		const char *before = memrchr(text, '\n', n - 1);
 		size_t at = before ? (size_t)(before - text) + 1 : 0;
 		struct audit_line line;
-		bool is_line = !audit_line_read(text + at, n - 1 - at, &line);
 
-		if (is_line && *f->since && strcmp(line.time, f->since) < 0)
-			return false;
-		if (is_line && is_match(&line, f))
+		if (!is_older(text + at, n - 1 - at, f->since) &&
+		    !audit_line_read(text + at, n - 1 - at, &line) && is_match(&line, f))
 			json_array_append_new(items, record_shown(&audit_line_record, &line));
 		n = at;
 	}
@@ -176,6 +227,7 @@ RECORD_SHOWN(audit_held, "heads that a peer holds", HELD_ROWS);
 	X(t, json_t *, held, .each = &audit_head_record)
 RECORD_ANSWER(audit_heads_answer, "heads of audit logs", HEADS_ROWS);
 
+/* All are asked at once. Who does not say it in time is unheard, which is not the same as to hold no head. */
 static void query_peers(struct core *core, struct audit_heads_answer *a)
 {
 	struct peer_query q = { .core = core, .query = "audit", .timeout_ms = PEERS_WAIT_MS };
@@ -216,15 +268,17 @@ void handle_audit_heads(struct core *core, struct http_request *r, struct http_r
 	reply->status = 200;
 }
 
+#define PEER_AUDIT_ROWS(X, t) X(t, json_t *, heads, .each = &audit_head_record)
+RECORD_SHOWN(peer_audit, "heads of one node's audit log", PEER_AUDIT_ROWS);
+
 /* What this node holds of the one that asks. */
 void handle_peer_audit(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	const char *node = json_get_text(r->json, "node");
 
-	reply->json =
-	        json_pack("{s:o}", "heads",
-	                  core->audit_heads && node ? audit_heads_json(core->audit_heads, node)
-	                                            : json_array());
+	reply->json = SHOWN(peer_audit, .heads = core->audit_heads && node
+	                                                 ? audit_heads_json(core->audit_heads, node)
+	                                                 : json_array());
 	reply->status = 200;
 }
 

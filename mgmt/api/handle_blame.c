@@ -26,6 +26,10 @@
 #define WHOLE_PATHS                                                                                \
 	(OBJECT_PATH_MAX + HTTP_TEXT_MAX) /* bytes of a path with what is behind its object */
 
+/* What a zone's files say is no setting of a text, and is another one with each change of them, as a plan has it. */
+#define CONTENTS        "contents"
+#define CONTENTS_DIGITS 16
+
 /* --- the path --- */
 
 struct blame_query {
@@ -66,6 +70,8 @@ static bool read_blamed_path(const struct http_request *r, struct blame_query *a
 		return false;
 	}
 	object_path_text(&a->path, a->object);
+	if (a->path.kind == OBJECT_ZONE && !strcmp(a->setting, CONTENTS))
+		return true;
 	json_t *schema = object_schema(a->path.kind);
 	bool ok = setting_describe(schema, a->setting, suggestion);
 
@@ -107,6 +113,19 @@ static void note_laid_out(struct blame_reading *g, const char *digest)
 	memcpy(g->laid_out, path, sizeof(path));
 }
 
+static json_t *make_object(const struct model *m, const struct object_path *path)
+{
+	json_t *object = object_json(m, path);
+
+	if (object && path->kind == OBJECT_ZONE) {
+		const struct model_zone *zone = object_find(m, path);
+
+		json_object_set_new(object, CONTENTS,
+		                    json_sprintf("%.*s", CONTENTS_DIGITS, zone->digest));
+	}
+	return object;
+}
+
 static int read_model(struct blame_reading *g, const struct files *files, json_t **object,
                       char *reason, size_t size)
 {
@@ -119,7 +138,7 @@ static int read_model(struct blame_reading *g, const struct files *files, json_t
 	else if (err)
 		snprintf(reason, size, "%s", strerror(-err));
 	if (!err && object_find(m, &g->query->path)) {
-		*object = object_json(m, &g->query->path);
+		*object = make_object(m, &g->query->path);
 		err = *object ? 0 : -ENOMEM;
 	}
 	model_free(m);
@@ -152,6 +171,7 @@ static int read_version(void *arg, const struct version *v, json_t **object, cha
 	return err;
 }
 
+/* Asked before each version but the first, so that every request gets on by one. */
 static bool may_go_on(void *arg)
 {
 	const struct blame_reading *g = arg;
@@ -273,15 +293,9 @@ static int list_in_force(struct core *core, struct version *list, size_t max)
 	core_lock(core);
 	const struct version_history *known = shared_intent_history(core->intent);
 	const struct version *head = intent_head(core->intent);
-	int n = head ? handle_list_versions(core, head->number + 1, list, max) : -ENOENT, kept = 0;
+	int n = head ? handle_list_versions(core, head->number + 1, list, max) : -ENOENT;
+	int kept = n > 0 ? (int)history_drop_ended(known, head->number, list, (size_t)n) : 0;
 
-	for (int i = 0; i < n; i++) {
-		enum chain_mark mark = CHAIN_UNMARKED;
-
-		(void)history_version(known, list[i].number, &mark);
-		if (mark != CHAIN_ENDED || list[i].number == head->number)
-			list[kept++] = list[i];
-	}
 	if (n >= 0 && (!kept || list[0].number != head->number))
 		n = -EROFS;
 	core_unlock(core);
@@ -294,12 +308,10 @@ static size_t find_begin(const struct http_request *r, const struct version *lis
 {
 	const char *cursor = http_query(r, "cursor");
 	uint64_t begin = cursor ? blame_mark_begin(cursor) : 0;
-	size_t i = 0;
 
 	if (!cursor)
 		return 0;
-	while (i < n && list[i].number != begin)
-		i++;
+	size_t i = blame_find(list, n, begin);
 	if (!begin)
 		http_problem(reply, 400, "bad-request", "cursor must be the next of an answer");
 	else if (i == n)

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/handle_scope.h"
+#include "mgmt/api/change/handle_scope.h"
 #include "mgmt/peers/timekeep.h"
 
 void handle_clock(struct core *core, struct http_request *r, struct http_reply *reply)

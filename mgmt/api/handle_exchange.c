@@ -150,6 +150,7 @@ static const struct exchange_query {
 	{ "overrides", handle_peer_overrides, false },
 	{ "stage", handle_peer_stage, false },
 	{ "store", handle_peer_store, false },
+	{ "verdicts", handle_peer_verdicts, false },
 	{ "version", handle_peer_version, false },
 	{ "withdrawals", handle_peer_withdrawals, true },
 };

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * What programs say of pools: members and verdicts.
+ *
  * Members of pools: backends that programs register (mgmt/overrides/member.h). A request is read into entries, these are
  * judged under the lock, and written by mgmt/sync/member_writes.h. Where somebody else came first they are judged again. What
  * changes nothing is not written: it renews.
+ *
+ * Verdicts on targets of external checks (mgmt/overrides/external.h): a target is a backend of the effective document, a
+ * registered one, too. Nothing of them is written to a store, or decides anything: weir-health judges.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,23 +17,23 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/handle_scope.h"
+#include "mgmt/api/change/handle_scope.h"
 #include "mgmt/core/list_filter.h"
 #include "mgmt/controller/guard_facts.h"
 #include "mgmt/core/field.h"
 #include "mgmt/core/to_json.h"
+#include "mgmt/json/member.h"
 #include "mgmt/judge/waiting_slots.h"
+#include "mgmt/peers/externals.h"
 #include "mgmt/store/command.h"
 #include "mgmt/sync/member_writes.h"
 #include "mgmt/sync/shared_run.h"
-#include "weir/when.h"
 
-#define LIMIT_DEFAULT  100u
-#define LIMIT_MOST     1000u
-#define ATTEMPTS_MAX   5u
-#define WEIGHT_DEFAULT 100u /* as of a backend */
-#define LABEL_NAME_MAX 31u
-#define WITHOUT_STORE  "deleted while the store could not be reached"
+#define LIMIT_DEFAULT 100u
+#define LIMIT_MOST    1000u
+#define ATTEMPTS_MAX  10u
+#define CURSOR_MAX    (2 * MODEL_NAME_MAX)
+#define WITHOUT_STORE "deleted while the store could not be reached"
 
 /* --- showing --- */
 
@@ -58,23 +63,7 @@ RECORD_SHOWN(changed_member, "what became of a member", CHANGED_ITEM_ROWS);
 #define CHANGED_ROWS(X, t) X(t, json_t *, items, .each = &changed_member_kind)
 RECORD_ANSWER(members_changed, "changed members", CHANGED_ROWS);
 
-static json_t *labels_json(const char *labels)
-{
-	json_t *object = json_object();
-	char text[MEMBER_LABELS_MAX], *save = NULL;
-
-	snprintf(text, sizeof(text), "%s", labels);
-	for (char *at = strtok_r(text, ",", &save); at; at = strtok_r(NULL, ",", &save)) {
-		char *equals = strchr(at, '=');
-
-		if (equals) {
-			*equals = '\0';
-			json_object_set_new(object, at, json_string(equals + 1));
-		}
-	}
-	return object;
-}
-
+/* As docs/api.md has the states. Whether the pool takes it shows with the document that has it as a backend. */
 static const char *state_of(const struct member *m, const struct model_pool *pool, int64_t now_ms)
 {
 	const struct model_backend *b = pool ? model_backend(pool, m->id) : NULL;
@@ -93,17 +82,16 @@ static json_t *show_member(const struct member *m, const struct model_pool *pool
                            const char *outcome)
 {
 	char address[ADDR_TEXT_MAX];
-	int64_t gone_ms = pool ? member_gone_ms(m, pool->settle_ms) : MODEL_TIME_NEVER;
 	const struct member_shown shown = {
 		.id = m->id,
 		.address = addr_text(&m->address.addr, address),
 		.weight = member_weight(m),
-		.labels = labels_json(m->labels),
+		.labels = member_labels_json(m->labels),
 		.ttl_s = { m->ttl_s != 0, m->ttl_s },
 		.state = state_of(m, pool, now_ms),
 		.since = { m->since_ms },
 		.leaves = { m->left_ms ? m->left_ms : MODEL_TIME_NEVER },
-		.gone = { gone_ms },
+		.gone = { member_gone_ms(m) },
 		.renewed_s_ago = { m->ttl_s != 0, (clock_mono_ms() - m->heard_ms) / 1000 },
 		.principal = m->principal,
 		.outcome = outcome,
@@ -113,9 +101,9 @@ static json_t *show_member(const struct member *m, const struct model_pool *pool
 }
 
 /* Whether a program has put it there, and it is not gone. */
-static bool is_shown(const struct member *m, const struct model_pool *pool, int64_t now_ms)
+static bool is_shown(const struct member *m, int64_t now_ms)
 {
-	return now_ms < member_gone_ms(m, pool ? pool->settle_ms : 0);
+	return now_ms < member_gone_ms(m);
 }
 
 /* The pool of the path in the effective model; NULL: @p reply says that there is none. Under the lock */
@@ -141,7 +129,7 @@ void handle_member(struct core *core, struct http_request *r, struct http_reply 
 	const struct model_pool *pool = find_pool(core, r, reply);
 	const struct member *m =
 	        pool ? members_find(intent_members(core->intent), pool->name, r->parts[1]) : NULL;
-	if (m && is_shown(m, pool, now_ms)) {
+	if (m && is_shown(m, now_ms)) {
 		reply->json = show_member(m, pool, now_ms, NULL);
 		reply->status = 200;
 	} else if (pool) {
@@ -165,7 +153,7 @@ static json_t *make_page(const struct core *core, const struct model_pool *pool,
 		i++;
 	for (; i < n && json_array_size(items) < limit; i++) {
 		const struct member *m = all->items[first + i];
-		json_t *one = is_shown(m, pool, now_ms) ? show_member(m, pool, now_ms, NULL) : NULL;
+		json_t *one = is_shown(m, now_ms) ? show_member(m, pool, now_ms, NULL) : NULL;
 
 		if (one && list_filter_fits(filter, one))
 			json_array_append_new(items, one);
@@ -178,6 +166,28 @@ static json_t *make_page(const struct core *core, const struct model_pool *pool,
 	return items;
 }
 
+/* A word that no member has would else be an empty list, which looks like an answer. */
+static bool is_filter_known(const struct list_filter *f, struct http_reply *reply)
+{
+	static const char *const known[] = { "id",    "address", "weight", "labels", "ttl_s",
+		                             "state", "since",   "leaves", "gone",   "principal" };
+
+	for (size_t i = 0; i < f->n; i++) {
+		bool found = !strncmp(f->fields[i], "labels.", strlen("labels."));
+
+		for (size_t k = 0; !found && k < sizeof(known) / sizeof(known[0]); k++)
+			found = !strcmp(f->fields[i], known[k]);
+		if (!found) {
+			http_problem(reply, 400, "bad-request",
+			             "filter: members have no %.40s, but id, address, weight, "
+			             "labels.NAME, ttl_s, state, since, leaves, gone, principal",
+			             f->fields[i]);
+			return false;
+		}
+	}
+	return true;
+}
+
 void handle_members(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	const char *cursor = http_query(r, "cursor");
@@ -186,7 +196,7 @@ void handle_members(struct core *core, struct http_request *r, struct http_reply
 	uint64_t limit;
 
 	if (!handle_number(r, "limit", 1, LIMIT_MOST, LIMIT_DEFAULT, &limit, reply) ||
-	    !list_filter_read(r, &filter, reply))
+	    !list_filter_read(r, &filter, reply) || !is_filter_known(&filter, reply))
 		return;
 	if (cursor && (!*cursor || strlen(cursor) >= sizeof(after))) {
 		http_problem(reply, 400, "bad-request", "cursor must be the next of an answer");
@@ -207,106 +217,13 @@ void handle_members(struct core *core, struct http_request *r, struct http_reply
 
 /* --- reading --- */
 
-#define MEMBER_BODY_ROWS(X, t)                                                                     \
-	X(t, const char *, address, .most = ADDR_TEXT_MAX - 1,                                     \
-	  .pattern = "^[0-9A-Fa-f]*[:.][0-9A-Fa-f:.]*$", .example = "192.0.2.7")                   \
-	X(t, struct shown_number, weight, .spare = true, .most = MEMBER_WEIGHT_MAX)                \
-	X(t, const char *, ttl, .most = 31, .spare = true, FIELD_IS_DURATION, .example = "30s")    \
-	X(t, json_t *, labels, .spare = true, .of = &labels_kind)
-#define MEMBER_ITEM_ROWS(X, t)                                                                     \
-	X(t, const char *, id, .most = MODEL_NAME_MAX - 1, .example = "web-7")                     \
-	MEMBER_BODY_ROWS(X, t)
 #define MEMBERS_BODY_ROWS(X, t)                                                                    \
 	X(t, json_t *, put, .spare = true, .each = &member_item_kind)                              \
 	X(t, json_t *, delete_, .shown = "delete", .spare = true, .element = &member_id)
 /* A name as a backend has, in a list. */
 static const struct field member_id = { .kind = FIELD_STRING,
 	                                .pattern = "^[a-z0-9][a-z0-9._-]{0,62}$" };
-static const struct record_kind labels_kind = { .name = "labels" };
-RECORD_ANSWER(member_body, "member", MEMBER_BODY_ROWS);
-RECORD_SHOWN(member_item, "member of a list", MEMBER_ITEM_ROWS);
 RECORD_ANSWER(members_body, "members", MEMBERS_BODY_ROWS);
-
-static bool is_plain(const char *text, const char *more, size_t most)
-{
-	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-
-	while (text[n] && strchr(more, text[n]))
-		n += 1 + strspn(text + n + 1, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-	return n > 0 && n <= most && !text[n];
-}
-
-static bool is_member_id(const char *id)
-{
-	return is_plain(id, "", MODEL_NAME_MAX - 1) && !strchr("._-", id[0]);
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Labels, sorted by name, as one text. */
-static void read_labels(struct field_reader *f, const json_t *given, char out[MEMBER_LABELS_MAX])
-{
-	const char *names[MEMBER_LABELS_N], *name;
-	size_t n = 0, used = 0;
-	json_t *value;
-
-	out[0] = '\0';
-	json_object_foreach((json_t *)(uintptr_t)given, name, value)
-	{
-		if (n == MEMBER_LABELS_N || !is_plain(name, "", LABEL_NAME_MAX) ||
-		    !json_is_string(value) ||
-		    !is_plain(json_string_value(value),
-		              "ABCDEFGHIJKLMNOPQRSTUVWXYZ/:", MEMBER_LABELS_MAX)) {
-			field_refuse(f, "labels",
-			             "expected up to %u labels, each a name of a-z, 0-9, '.', '_' "
-			             "and '-', and a text of letters, digits and ._-/:",
-			             MEMBER_LABELS_N);
-			return;
-		}
-		names[n++] = name;
-	}
-	qsort(names, n, sizeof(*names), by_text);
-	for (size_t i = 0; i < n && used < MEMBER_LABELS_MAX; i++)
-		used += (size_t)snprintf(out + used, MEMBER_LABELS_MAX - used, "%s%s=%s",
-		                         i ? "," : "", names[i],
-		                         json_string_value(json_object_get(given, names[i])));
-	if (used >= MEMBER_LABELS_MAX)
-		field_refuse(f, "labels", "have more than %u bytes together",
-		             MEMBER_LABELS_MAX - 1);
-}
-
-static void read_ttl(struct field_reader *f, const char *text, uint32_t *out)
-{
-	int64_t ms = 0;
-
-	*out = 0;
-	if (!text)
-		return;
-	if (when_duration(text, &ms) || ms < (int64_t)MEMBER_TTL_LEAST_S * 1000 ||
-	    ms > (int64_t)MEMBER_TTL_MOST_S * 1000 || ms % 1000)
-		field_refuse(f, "ttl", "found \"%s\", expected whole seconds from 5s to 1d", text);
-	else
-		*out = (uint32_t)(ms / 1000);
-}
-
-/* What a put says besides its name. */
-static void fill_entry(struct field_reader *f, const struct member_body *b, struct member_entry *w)
-{
-	if (b->address && addr_parse(b->address, &w->address))
-		field_refuse(f, "address", "found \"%s\", expected an IPv4 or IPv6 address",
-		             b->address);
-	w->weight = WEIGHT_DEFAULT;
-	if (b->weight.known && b->weight.value > MEMBER_WEIGHT_MAX)
-		field_refuse(f, "weight", "expected a whole number from 0 to %u",
-		             MEMBER_WEIGHT_MAX);
-	else if (b->weight.known)
-		w->weight = (uint32_t)b->weight.value;
-	read_ttl(f, b->ttl, &w->ttl_s);
-	read_labels(f, b->labels, w->labels);
-}
 
 static bool refuse_item(struct field_reader *f, const char *list, size_t i,
                         struct http_reply *reply)
@@ -325,15 +242,9 @@ static bool refuse_item(struct field_reader *f, const char *list, size_t i,
 static bool read_item(const json_t *item, size_t i, struct member_entry *w,
                       struct http_reply *reply)
 {
-	struct member_item b;
 	struct field_reader f;
 
-	field_read(&f, json_is_object(item) ? item : NULL, &member_item_kind, &b);
-	if (b.id && !is_member_id(b.id))
-		field_refuse(&f, "id", "expected a name as a backend has");
-	else if (b.id)
-		snprintf(w->id, sizeof(w->id), "%s", b.id);
-	fill_entry(&f, &(struct member_body){ b.address, b.weight, b.ttl, b.labels }, w);
+	member_read_item(&f, item, w);
 	return field_close(&f) || refuse_item(&f, "put", i, reply);
 }
 
@@ -344,7 +255,7 @@ static bool read_deleted(const json_t *item, size_t i, struct member_entry *w,
 	char name[64];
 
 	w->leaves = true;
-	if (id && is_member_id(id)) {
+	if (id && model_name_ok(id)) {
 		snprintf(w->id, sizeof(w->id), "%s", id);
 		return true;
 	}
@@ -398,7 +309,7 @@ struct changing {
 static bool removes_weight(const struct member_entry *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (list[i].leaves || !list[i].weight)
+		if (member_entry_drains(&list[i]))
 			return true;
 	return false;
 }
@@ -427,9 +338,14 @@ static bool pass_guards(struct changing *c, const struct model_pool *pool, int64
 
 	if (!c->facts || c->past_guard)
 		return true;
-	if (guard_facts_gather(c->core, &c->pages, NULL, c->facts) ||
-	    member_entries_guard(pool, intent_overrides(c->core->intent), c->list, c->n,
-	                         &c->facts->observed, now_ms, &result)) {
+	bool *drained = member_writes_drained(c->core, pool);
+	int err = guard_facts_gather(c->core, &c->pages, NULL, c->facts);
+
+	if (!err)
+		err = member_entries_guard(pool, intent_overrides(c->core->intent), drained,
+		                           c->list, c->n, &c->facts->observed, now_ms, &result);
+	free(drained);
+	if (err) {
 		http_problem(reply, 503, "busy", "out of memory: nothing was changed; try again");
 		return false;
 	}
@@ -471,33 +387,36 @@ static bool judge_entries(struct changing *c, struct http_reply *reply)
 	return ok;
 }
 
+/* Large requests go in parts, so some may be written. The same may be sent again: for what is written it is a renewal. */
 static void set_unwritten(enum member_written result, uint32_t wait_s, size_t n_written,
                           struct http_reply *reply)
 {
 	switch (result) {
 	case MEMBER_NOT_NOW:
 		http_problem(reply, 429, "too-fast",
-		             "changes of members wait for %u s already: nothing was changed",
-		             wait_s);
+		             "changes of members wait for %u s already: %zu of these are written",
+		             wait_s, n_written);
 		reply->retry_s = wait_s;
 		return;
 	case MEMBER_UNKNOWN:
-		http_problem(
-		        reply, 503, "outcome-unknown",
-		        "it is not known which of these members are written, %zu are: send the "
-		        "same again",
-		        n_written);
+		http_problem(reply, 503, "outcome-unknown",
+		             "%zu of these changes are written, and of the others it is not known: "
+		             "send the same again",
+		             n_written);
 		return;
 	case MEMBER_STORE_FULL:
 		http_problem(
 		        reply, 503, "store-unavailable",
-		        "the store is full (%zu are written); weir store check shows how to make "
+		        "the store is full (%zu of these changes are written); weir store check shows how to make "
 		        "room",
 		        n_written);
 		return;
 	case MEMBER_WRITTEN_AGAIN:
-		http_problem(reply, 503, "busy",
-		             "others change these members at the same time, again and again");
+		http_problem(
+		        reply, 503, "busy",
+		        "others change these members at the same time, again and again: %zu "
+		        "of these changes are written, the others are not; send the same again",
+		        n_written);
 		reply->retry_s = 1;
 		return;
 	default:
@@ -523,13 +442,15 @@ static bool carry_out(struct changing *c, bool *no_store, struct http_reply *rep
 {
 	enum member_written result = MEMBER_WRITTEN_AGAIN;
 	uint32_t wait_s = 0;
-	size_t n_written = 0;
+	size_t n_written = 0, n;
 
 	*no_store = false;
 	for (unsigned i = 0; result == MEMBER_WRITTEN_AGAIN && i < ATTEMPTS_MAX; i++) {
 		if (!judge_entries(c, reply))
 			return false;
-		result = member_writes_write(c->core, c->list, c->n, &wait_s, &n_written);
+		result = member_writes_write(c->core, c->list, c->n, c->facts && !c->past_guard,
+		                             &wait_s, &n);
+		n_written += n;
 	}
 	*no_store = result == MEMBER_NO_STORE && !n_written;
 	if (result == MEMBER_WRITTEN)
@@ -550,7 +471,10 @@ static bool read_past(const struct http_request *r, bool *out, struct http_reply
 	return !name || *out;
 }
 
-/* Not under the lock. @return as carry_out() */
+/*
+ * What guards need is gathered only where weight goes away: renewals come by the thousand, and take none. Not under the lock.
+ * @return as carry_out()
+ */
 static bool change_members(struct core *core, const struct http_request *r,
                            struct member_entry *list, size_t n, bool *no_store,
                            struct http_reply *reply)
@@ -597,13 +521,100 @@ static void answer_member(struct core *core, const struct member_entry *w, struc
 	core_unlock(core);
 }
 
+/* The override in force that takes new flows from a backend. @return NULL: there is none. Under the lock */
+static const struct override *find_drain(const struct core *core, const char *pool, const char *id,
+                                         int64_t now_ms)
+{
+	const struct overrides *all = intent_overrides(core->intent);
+
+	for (size_t i = 0; i < all->n_items; i++) {
+		const struct override *o = &all->items[i];
+
+		if (o->target == MODEL_TARGET_BACKEND && !o->ended && now_ms < o->until_ms &&
+		    (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE) &&
+		    !strcmp(o->pool, pool) && !strcmp(o->name, id))
+			return o;
+	}
+	return NULL;
+}
+
+/* What drain_member() made of a member that @p list registers again. @return NULL: there is none. Under the lock */
+static const struct override *find_own_drain(const struct core *core, const char *pool,
+                                             const struct member_entry *list, size_t n,
+                                             int64_t now_ms)
+{
+	const struct overrides *all = intent_overrides(core->intent);
+
+	for (size_t i = 0; i < all->n_items; i++) {
+		const struct override *o = &all->items[i];
+
+		if (o->until_ms != MODEL_TIME_NEVER || strcmp(o->reason, WITHOUT_STORE) != 0)
+			continue;
+		for (size_t k = 0; k < n; k++)
+			if (!list[k].leaves && !strcmp(o->name, list[k].id) &&
+			    o == find_drain(core, pool, o->name, now_ms))
+				return o;
+	}
+	return NULL;
+}
+
+/* Not under the lock. @return false: it could not be ended, and @p reply says so */
+static bool end_drain(struct core *core, const struct http_request *r, const char *id,
+                      const char *name, int64_t now_ms, struct http_reply *reply)
+{
+	struct http_reply ended = { .status = 0 };
+	const struct command c = { .what = COMMAND_UNDRAIN,
+		                   .id = id,
+		                   .over_ms = -1,
+		                   .from_ms = -1,
+		                   .until_ms = -1,
+		                   .author = r->principal,
+		                   .reason = "registered again" };
+	bool is_ended = handle_command_run(core, r, &c, now_ms, &ended);
+
+	http_reply_fini(&ended);
+	if (!is_ended)
+		http_problem(reply, 503, "busy",
+		             "member %.63s is registered, but the drain %s of it stays: send the "
+		             "same again",
+		             name, id);
+	return is_ended;
+}
+
+/*
+ * What drain_member() made ends when a program registers that member again; a person's drain stays. Renewals come by the
+ * thousand, and hardly any has such a drain: overrides are looked through once for all of them. Not under the lock.
+ * @return false: one could not be ended, and @p reply says so
+ */
+static bool end_own_drains(struct core *core, const struct http_request *r,
+                           const struct member_entry *list, size_t n, struct http_reply *reply)
+{
+	for (size_t i = 0; i < n; i++) { /* each member has one at most */
+		int64_t now_ms = clock_believed_ms();
+		char id[MODEL_ID_MAX] = "", name[MODEL_NAME_MAX] = "";
+
+		core_lock(core);
+		const struct override *o = find_own_drain(core, r->parts[0], list, n, now_ms);
+		if (o) {
+			memcpy(id, o->id, sizeof(id));
+			snprintf(name, sizeof(name), "%s", o->name);
+		}
+		core_unlock(core);
+		if (!*id)
+			return true;
+		if (!end_drain(core, r, id, name, now_ms, reply))
+			return false;
+	}
+	return true;
+}
+
 /* The member of the path, for who may change those of its pool. A name that is none is not cut to one that is. */
 static bool read_path(struct core *core, const struct http_request *r, char id[MODEL_NAME_MAX],
                       struct http_reply *reply)
 {
 	if (!handle_scope_has_pool(core, r, r->parts[0], reply))
 		return false;
-	if (!is_member_id(r->parts[1])) {
+	if (!model_name_ok(r->parts[1])) {
 		http_problem(reply, 404, "not-found", "%.80s is no name that a member can have",
 		             r->parts[1]);
 		return false;
@@ -622,8 +633,9 @@ void handle_member_put(struct core *core, struct http_request *r, struct http_re
 	if (!read_path(core, r, w.id, reply))
 		return;
 	field_read(&f, r->json, &member_body_kind, &b);
-	fill_entry(&f, &b, &w);
-	if (field_end(&f, reply) && change_members(core, r, &w, 1, &no_store, reply))
+	member_read_body(&f, &b, &w);
+	if (field_end(&f, reply) && change_members(core, r, &w, 1, &no_store, reply) &&
+	    end_own_drains(core, r, &w, 1, reply))
 		answer_member(core, &w, reply);
 }
 
@@ -642,12 +654,14 @@ static void drain_member(struct core *core, const struct http_request *r, struct
 
 	core_lock(core);
 	bool is_member = members_find(intent_members(core->intent), c.pool, c.name) != NULL;
+	bool is_drained =
+	        find_drain(core, c.pool, c.name, now_ms) != NULL; /* it keeps its reason */
 	core_unlock(core);
 	if (!is_member)
 		return;
 	http_reply_fini(reply);
 	*reply = (struct http_reply){ .status = 0 };
-	if (!handle_command_run(core, r, &c, now_ms, reply))
+	if (!is_drained && !handle_command_run(core, r, &c, now_ms, reply))
 		return;
 	http_reply_fini(reply);
 	*reply = (struct http_reply){ .status = 200 };
@@ -708,7 +722,9 @@ void handle_members_change(struct core *core, struct http_request *r, struct htt
 	struct member_entry *list = read_list(&b, &n, reply);
 	if (!list)
 		return;
-	if (n ? change_members(core, r, list, n, &no_store, reply) : has_pool(core, r, reply)) {
+	if (n ? change_members(core, r, list, n, &no_store, reply) &&
+	                    end_own_drains(core, r, list, n, reply)
+	      : has_pool(core, r, reply)) {
 		struct members_changed a = { .items = json_array() };
 
 		for (size_t i = 0; i < n; i++)
@@ -718,4 +734,297 @@ void handle_members_change(struct core *core, struct http_request *r, struct htt
 		reply->status = 200;
 	}
 	free(list);
+}
+
+/* --- verdicts that programs give on targets of external checks --- */
+
+#define VERDICT_ROWS(X, t)                                                                         \
+	X(t, const char *, pool)                                                                   \
+	X(t, const char *, backend)                                                                \
+	X(t, const char *, check)                                                                  \
+	X(t, const char *, verdict, .one_of = "up|down|unknown")                                   \
+	X(t, const char *, reason, .or_null = true)                                                \
+	X(t, const char *, principal, .or_null = true)                                             \
+	X(t, const char *, node, .or_null = true)                                                  \
+	X(t, struct shown_time, said)                                                              \
+	X(t, struct shown_number, age_s)                                                           \
+	X(t, struct shown_number, ttl_s)                                                           \
+	X(t, struct shown_time, ends)                                                              \
+	X(t, const char *, outcome, .spare = true, .one_of = "said|renewed|taken_back|absent")
+RECORD_ANSWER(verdict_shown, "verdict", VERDICT_ROWS);
+
+#define VERDICTS_ROWS(X, t)                                                                        \
+	X(t, json_t *, items, .each = &verdict_shown_kind)                                         \
+	X(t, const char *, next, .or_null = true)
+RECORD_ANSWER(verdicts_answer, "verdicts", VERDICTS_ROWS);
+
+/* A target as it is named in a path. */
+struct verdict_target {
+	const struct model_pool *pool;
+	const struct model_backend *backend;
+};
+
+/* Given. @param e  NULL: nothing is known. Under the lock */
+static json_t *show_verdict(const struct verdict_target *t, const struct external *e,
+                            const char *outcome)
+{
+	uint64_t now_ms = clock_mono_ms();
+	struct verdict_shown shown = {
+		.pool = t->pool->name,
+		.backend = t->backend->name,
+		.check = t->pool->check->name,
+		.verdict = health_state_text(external_state(e, now_ms)),
+		.said = { MODEL_TIME_NEVER },
+		.ends = { MODEL_TIME_NEVER },
+		.outcome = outcome,
+	};
+
+	if (e) {
+		int64_t age_ms = (int64_t)now_ms - e->said_ms;
+
+		shown.reason = *e->reason ? e->reason : NULL;
+		shown.principal = e->principal;
+		shown.node = e->node;
+		shown.said.ms = clock_believed_ms() - age_ms;
+		shown.age_s = (struct shown_number){ true, (uint64_t)age_ms / 1000 };
+		shown.ttl_s = (struct shown_number){ e->ttl_s != 0, e->ttl_s };
+		if (e->ttl_s)
+			shown.ends.ms = shown.said.ms + (int64_t)e->ttl_s * 1000;
+	}
+	return record_shown(&verdict_shown_kind, &shown);
+}
+
+/* The target of the path. @return false: @p reply says what is wrong with it. Under the lock */
+static bool find_target(const struct core *core, const struct http_request *r,
+                        struct verdict_target *out, struct http_reply *reply)
+{
+	const struct model *m = intent_model(core->intent);
+
+	out->pool = m ? model_pool(m, r->parts[0]) : NULL;
+	out->backend = out->pool ? model_backend(out->pool, r->parts[1]) : NULL;
+	if (!out->pool)
+		http_problem(reply, 404, "not-found",
+		             "the configuration in force has no pool %.63s", r->parts[0]);
+	else if (!external_judges(out->pool))
+		http_problem(reply, 404, "not-found",
+		             "pool %s has %s%s: only targets of a check of type external are given "
+		             "verdicts",
+		             out->pool->name,
+		             out->pool->check ? "a check that probes, " : "no check",
+		             out->pool->check ? out->pool->check->name : "");
+	else if (!out->backend)
+		http_problem(reply, 404, "not-found", "pool %s has no backend %.63s",
+		             out->pool->name, r->parts[1]);
+	else
+		reply->version = m->meta.version;
+	return out->pool && external_judges(out->pool) && out->backend;
+}
+
+void handle_verdict(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct verdict_target t;
+
+	core_lock(core);
+	if (find_target(core, r, &t, reply)) {
+		reply->json = show_verdict(
+		        &t, externals_find(core->externals, t.pool->name, t.backend->name), NULL);
+		reply->status = 200;
+	}
+	core_unlock(core);
+}
+
+/* A page of targets, by pool and backend. */
+struct verdict_page {
+	const struct list_filter *filter;
+	uint64_t limit;
+	/* "pool/backend", the last one of the page before, or of this; "": from the beginning */
+	char after[CURSOR_MAX];
+	json_t *items;
+};
+
+static void name_target(const struct model_backend *b, char out[CURSOR_MAX])
+{
+	snprintf(out, CURSOR_MAX, "%s/%s", b->pool->name, b->name);
+}
+
+/* @return false: the page is full */
+static bool add_target(const struct core *core, const struct model_backend *b,
+                       struct verdict_page *page)
+{
+	const struct verdict_target t = { b->pool, b };
+
+	if (json_array_size(page->items) >= page->limit)
+		return false;
+	json_t *one =
+	        show_verdict(&t, externals_find(core->externals, b->pool->name, b->name), NULL);
+
+	if (list_filter_fits(page->filter, one))
+		json_array_append_new(page->items, one);
+	else
+		json_decref(one);
+	name_target(b, page->after);
+	return true;
+}
+
+/* Whether a target is listed after the one of a cursor. */
+static bool is_behind(const struct model_backend *b, const char *after)
+{
+	size_t n = strcspn(after, "/"), n_pool = strlen(b->pool->name);
+	int order = strncmp(b->pool->name, after, n);
+
+	if (!order && n_pool > n)
+		order = 1;
+	return order > 0 || (!order && after[n] && strcmp(b->name, after + n + 1) > 0) || !*after;
+}
+
+/* Targets of all external checks; a model has pools and backends by name. Under the lock. @return whether it ends the list */
+static bool make_verdicts_page(const struct core *core, struct verdict_page *page)
+{
+	const struct model *m = intent_model(core->intent);
+	char after[CURSOR_MAX];
+
+	memcpy(after, page->after, sizeof(after));
+	for (size_t i = 0; m && i < m->n_pools; i++)
+		for (size_t k = 0; external_judges(&m->pools[i]) && k < m->pools[i].n_backends; k++)
+			if (is_behind(&m->pools[i].backends[k], after) &&
+			    !add_target(core, &m->pools[i].backends[k], page))
+				return false;
+	return true;
+}
+
+void handle_verdicts(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	const char *cursor = http_query(r, "cursor");
+	struct list_filter filter;
+	struct verdict_page page = { .filter = &filter, .after = "" };
+
+	if (!handle_number(r, "limit", 1, LIMIT_MOST, LIMIT_DEFAULT, &page.limit, reply) ||
+	    !list_filter_read(r, &filter, reply))
+		return;
+	if (cursor && (!*cursor || strlen(cursor) >= sizeof(page.after))) {
+		http_problem(reply, 400, "bad-request", "cursor must be the next of an answer");
+		return;
+	}
+	snprintf(page.after, sizeof(page.after), "%s", cursor ? cursor : "");
+	page.items = json_array();
+	core_lock(core);
+	bool ends = make_verdicts_page(core, &page);
+	core_unlock(core);
+
+	const struct verdicts_answer a = { .items = page.items, .next = ends ? NULL : page.after };
+	reply->json = record_shown(&verdicts_answer_kind, &a);
+	reply->status = 200;
+}
+
+#define VERDICT_BODY_ROWS(X, t)                                                                    \
+	X(t, const char *, verdict, .most = 7, .one_of = "up|down", .example = "down")             \
+	X(t, const char *, ttl, .most = 31, FIELD_IS_DURATION, .example = "30s")                   \
+	X(t, const char *, reason, .most = EXTERNAL_REASON_MAX - 1, .spare = true,                 \
+	  .example = "replication lag is 40 s")
+RECORD_ANSWER(verdict_body, "verdict", VERDICT_BODY_ROWS);
+
+static bool read_verdict(const struct http_request *r, struct external *out,
+                         struct http_reply *reply)
+{
+	struct verdict_body b;
+	struct field_reader f;
+
+	field_read(&f, r->json, &verdict_body_kind, &b);
+	if (b.ttl)
+		member_read_ttl(&f, b.ttl, &out->ttl_s);
+	if (b.verdict && !strcmp(b.verdict, "up"))
+		out->state = HEALTH_UP;
+	else if (b.verdict && !strcmp(b.verdict, "down"))
+		out->state = HEALTH_DOWN;
+	else if (b.verdict)
+		field_refuse(&f, "verdict", "found \"%s\", expected up or down", b.verdict);
+	snprintf(out->reason, sizeof(out->reason), "%s", b.reason ? b.reason : "");
+	return field_end(&f, reply);
+}
+
+/* Whether a write may be now: a node takes as many verdicts a second as members. Under the lock */
+static bool is_in_pace(struct core *core, struct http_reply *reply)
+{
+	struct member_pace *pace = &core->externals->pace;
+	uint64_t now_ms = clock_mono_ms();
+
+	if (member_pace_allows(pace, now_ms)) {
+		member_pace_spend(pace, 1, now_ms);
+		return true;
+	}
+	http_problem(reply, 429, "too-fast",
+	             "more verdicts are given than nodes tell each other: nothing was changed");
+	reply->retry_s = 1;
+	return false;
+}
+
+/* What became of it, by what stood before. */
+static const char *outcome_of(const struct external *before, const struct external *e)
+{
+	enum health_state was = external_state(before, clock_mono_ms());
+
+	if (e->state == HEALTH_UNKNOWN)
+		return was == HEALTH_UNKNOWN ? "absent" : "taken_back";
+	return was == e->state && !strcmp(before->reason, e->reason) ? "renewed" : "said";
+}
+
+/* Under the lock. */
+static void say_verdict(struct core *core, const struct http_request *r,
+                        const struct verdict_target *t, struct external *e,
+                        struct http_reply *reply)
+{
+	const struct external *before =
+	        externals_find(core->externals, t->pool->name, t->backend->name);
+	const char *outcome = outcome_of(before, e);
+	bool is_needed = strcmp(outcome, "absent") != 0;
+
+	snprintf(e->pool, sizeof(e->pool), "%s", t->pool->name);
+	snprintf(e->backend, sizeof(e->backend), "%s", t->backend->name);
+	snprintf(e->principal, sizeof(e->principal), "%s", r->identity);
+	snprintf(e->node, sizeof(e->node), "%s", core->dirs.node);
+	int err = is_needed ? externals_say(core->externals, e, clock_mono_ms(),
+	                                    intent_stamp_ms(core->intent, clock_believed_ms()))
+	                    : 0;
+
+	if (err) {
+		http_problem(reply, 409, "too-many",
+		             "the cluster knows %u verdicts, which is all it can: nothing was "
+		             "changed",
+		             EXTERNALS_KNOWN_MAX);
+		return;
+	}
+	reply->json = show_verdict(
+	        t, externals_find(core->externals, t->pool->name, t->backend->name), outcome);
+	reply->status = 200;
+	if (is_needed)
+		core_changed(core);
+}
+
+/* For who may change the pool; @p e has what is said. */
+static void change_verdict(struct core *core, const struct http_request *r, struct external *e,
+                           struct http_reply *reply)
+{
+	struct verdict_target t;
+
+	core_lock(core);
+	if (find_target(core, r, &t, reply) && is_in_pace(core, reply))
+		say_verdict(core, r, &t, e, reply);
+	core_unlock(core);
+}
+
+void handle_verdict_put(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct external e = { .state = HEALTH_UNKNOWN };
+
+	if (handle_scope_has_pool(core, r, r->parts[0], reply) && read_verdict(r, &e, reply) &&
+	    handle_may_command(core, reply))
+		change_verdict(core, r, &e, reply);
+}
+
+void handle_verdict_delete(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct external e = { .state = HEALTH_UNKNOWN };
+
+	if (handle_scope_has_pool(core, r, r->parts[0], reply) && handle_may_command(core, reply))
+		change_verdict(core, r, &e, reply);
 }

@@ -61,7 +61,7 @@ static void answer_object(const struct http_request *r, json_t *json, const json
 		return;
 	}
 	reply->json = json;
-	reply->status = !strcmp(r->if_none_match, reply->etag) ? 304 : 200;
+	reply->status = http_names_etag(r->if_none_match, reply->etag, true) ? 304 : 200;
 }
 
 static void refuse_unknown(const struct http_request *r, struct http_reply *reply)

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/handle_scope.h"
+#include "mgmt/api/change/handle_scope.h"
 #include "mgmt/api/poll.h"
 #include "mgmt/controller/operation_command.h"
 #include "mgmt/controller/operation_order.h"

@@ -12,7 +12,7 @@
 #include "mgmt/core/field.h"
 #include "mgmt/controller/guard_facts.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/handle_scope.h"
+#include "mgmt/api/change/handle_scope.h"
 #include "mgmt/sync/operations.h"
 #include "mgmt/sync/shared_commands.h"
 #include "mgmt/core/to_json.h"

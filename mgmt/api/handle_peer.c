@@ -14,6 +14,7 @@
 #include "mgmt/observe/levels.h"
 #include "mgmt/controller/operation_measure.h"
 #include "mgmt/sync/operations.h"
+#include "mgmt/peers/externals.h"
 #include "mgmt/peers/peer_keys.h"
 #include "mgmt/sync/shared_files.h"
 #include "mgmt/peers/state_fetch.h"
@@ -37,6 +38,16 @@ void handle_peer_overrides(struct core *core, struct http_request *r, struct htt
 	core_unlock(core);
 	reply->json = json_pack("{s:o}", "items", items);
 	reply->status = 200;
+}
+
+void handle_peer_verdicts(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	core_lock(core);
+	reply->json = externals_answer(core->externals, r->json, clock_mono_ms());
+	core_unlock(core);
+	reply->status = 200;
+	if (!reply->json)
+		http_problem(reply, 400, "bad-request", "expected epoch and seq");
 }
 
 void handle_peer_version(struct core *core, struct http_request *r, struct http_reply *reply)

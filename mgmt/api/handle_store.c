@@ -2,7 +2,7 @@
 /* The store that nodes share. */
 #include "mgmt/core/field.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/handle_scope.h"
+#include "mgmt/api/change/handle_scope.h"
 #include "mgmt/sync/shared_recover.h"
 #include "mgmt/sync/shared_run.h"
 #include "mgmt/store/shared.h"

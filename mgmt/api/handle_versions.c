@@ -21,8 +21,11 @@ static json_t *kept_version_to_json(const struct core *core, const struct versio
 	const struct version_history *h = shared_intent_history(core->intent);
 	const struct version *head = intent_head(core->intent);
 	struct pending_clock clock;
+	struct version waiting;
 	enum chain_mark mark;
 
+	if (intent_waiting(core->intent, &waiting) && version_is_same(v, &waiting))
+		return version_to_json(v, &waiting); /* elsewhere, too */
 	if (version_is_same(v, head) || !history_version(h, v->number, &mark))
 		return version_to_json(v, head);
 	pending_clock_read(&clock);
@@ -119,7 +122,7 @@ void handle_config_get(struct core *core, struct http_request *r, struct http_re
 		http_problem(reply, 404, "not-found", "there is no configuration yet");
 	} else {
 		version_etag(head, reply->etag);
-		reply->status = !strcmp(r->if_none_match, reply->etag) ? 304 : 200;
+		reply->status = http_names_etag(r->if_none_match, reply->etag, true) ? 304 : 200;
 		reply->json = version_to_json(head, head);
 		json_object_set_new(reply->json, "files",
 		                    contents_to_json(intent_head_files(core->intent)));

@@ -54,8 +54,8 @@ static void name_request(struct http_request *r)
 
 static bool is_under_way(const struct core *core, const char *key)
 {
-	for (size_t i = 0; i < core->n_keys; i++)
-		if (!strcmp(core->keys[i], key))
+	for (size_t i = 0; i < core->under_way.n; i++)
+		if (!strcmp(core->under_way.keys[i], key))
 			return true;
 	return false;
 }
@@ -151,14 +151,14 @@ bool idempotent_begin(struct core *core, struct http_request *r, struct http_rep
 		;
 	r->request->now_ms = timekeep_purge_ms(core);
 	bool answered = true;
-	if (is_under_way(core, r->request->key) || core->n_keys == CORE_KEYS_MAX)
+	if (is_under_way(core, r->request->key) || core->under_way.n == CORE_KEYS_MAX)
 		http_problem(
 		        reply, 503, "busy",
 		        "a request with this Idempotency-Key is under way; ask again with the same key");
 	else
 		answered = replay_answer(core, r, reply);
 	if (!answered)
-		memcpy(core->keys[core->n_keys++], r->request->key, DIGEST_TEXT_MAX);
+		memcpy(core->under_way.keys[core->under_way.n++], r->request->key, DIGEST_TEXT_MAX);
 	core_unlock(core);
 	return answered;
 }
@@ -173,9 +173,10 @@ void idempotent_end(struct core *core, const struct http_request *r, const struc
 	if (store && body && strlen(body) <= REPLY_KEPT_MAX)
 		store_put_reply(store, r->request->key, r->request->digest, reply->status, body,
 		                timekeep_purge_ms(core));
-	for (size_t i = 0; i < core->n_keys; i++)
-		if (!strcmp(core->keys[i], r->request->key)) {
-			memcpy(core->keys[i], core->keys[--core->n_keys], DIGEST_TEXT_MAX);
+	for (size_t i = 0; i < core->under_way.n; i++)
+		if (!strcmp(core->under_way.keys[i], r->request->key)) {
+			memcpy(core->under_way.keys[i], core->under_way.keys[--core->under_way.n],
+			       DIGEST_TEXT_MAX);
 			break;
 		}
 	core_changed(core);

@@ -156,7 +156,7 @@ bool listen_host_has(const char *api)
 
 int listen_tcp(struct core *core, const char *api, struct http_server **out)
 {
-	struct certificate_texts p = { NULL, NULL };
+	struct certificate_texts p = { NULL, NULL, NULL };
 	struct addr address;
 	uint16_t port;
 	int err = listen_parse(api, &address, &port);
@@ -168,8 +168,7 @@ int listen_tcp(struct core *core, const char *api, struct http_server **out)
 	if (!err) {
 		const struct http_options options = { .listen_fd = fd,
 			                              .peers_fd = open_tcp(&address, port, true),
-			                              .cert = p.cert,
-			                              .key = p.key,
+			                              .tls = certificate_files(&p),
 			                              .authenticator = auth_token };
 
 		err = begin_serving(core, options, out);

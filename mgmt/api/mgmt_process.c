@@ -28,6 +28,7 @@
 #include "mgmt/sync/member_expiry.h"
 #include "mgmt/sync/member_writes.h"
 #include "mgmt/api/listen.h"
+#include "mgmt/peers/externals.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/status/observer.h"
 #include "mgmt/sync/operations.h"
@@ -57,10 +58,10 @@
 static void note_api(struct core *core, const char *api, const char *reason)
 {
 	core_lock(core);
-	if (strcmp(core->api, api) != 0 || !*core->api_fault)
-		core->api_failed_ms = clock_mono_ms();
-	snprintf(core->api, sizeof(core->api), "%s", api);
-	snprintf(core->api_fault, sizeof(core->api_fault), "%s", reason);
+	if (strcmp(core->api.address, api) != 0 || !*core->api.fault)
+		core->api.failed_ms = clock_mono_ms();
+	snprintf(core->api.address, sizeof(core->api.address), "%s", api);
+	snprintf(core->api.fault, sizeof(core->api.fault), "%s", reason);
 	core_unlock(core);
 }
 
@@ -185,7 +186,7 @@ static void set_mgmt_gauges(struct mgmt_process *p)
 	          *intent_unwritten_reason(p->core.intent) != '\0');
 	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_mgmt_lock_longest_us", "",
 	                            "Longest work under the lock since the start, CPU time."),
-	          p->core.longest_held_ns / 1000);
+	          p->core.use.longest_held_ns / 1000);
 	life_look(&p->core.watch, LIFE_FOR_STATUS, clock_mono_ms());
 	stats_alive(s, clock_mono_ms());
 }
@@ -319,7 +320,7 @@ static int open_audit(struct mgmt_process *p)
 {
 	struct core *core = &p->core;
 	char dir[PATH_MAX];
-	int err = proc_path(core->dirs.state, AUDIT_DIR, dir);
+	int err = proc_path(core->dirs.state, PROC_AUDIT_DIR, dir);
 
 	if (err)
 		return err;
@@ -353,7 +354,7 @@ static int open_core(struct mgmt_process *p)
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&core->changed, &attributes);
-	core->started_ms = core->moving_ms = clock_mono_ms();
+	core->started_ms = core->use.moving_ms = clock_mono_ms();
 	err = timekeep_open(core);
 	if (err)
 		return err;
@@ -363,6 +364,10 @@ static int open_core(struct mgmt_process *p)
 	pending_clock_read(&p->clock);
 	if (!err)
 		err = member_writes_open(core);
+	if (!err) {
+		core->externals = externals_new(core->dirs.node);
+		err = core->externals ? 0 : -ENOMEM;
+	}
 	if (!err) /* the store's lock says that no other process writes here */
 		err = open_audit(p);
 	if (!err) /* before operations are read from what it had */
@@ -455,6 +460,7 @@ void mgmt_process_close(struct mgmt_process *p)
 	audit_heads_free(p->core.audit_heads);
 	timekeep_close(&p->core);
 	member_writes_close(&p->core);
+	externals_free(p->core.externals);
 	intent_close(p->core.intent);
 	stats_close(p->core.stats);
 	loop_close(p->loop);

@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "mgmt/api/handle.h"
-#include "mgmt/api/handle_config.h"
+#include "mgmt/api/change/handle_config.h"
 #include "mgmt/api/route.h"
+#include "mgmt/audit/line.h"
 #include "mgmt/json/command.h"
 #include "mgmt/json/problem.h"
 #include "mgmt/sync/operations.h"
@@ -20,7 +21,7 @@
 
 /* What does not depend on the routes. */
 static const char about[] =
-        "{\"openapi\": \"3.1.0\", \"info\": {\"title\": \"Weir\"}, \"security\": [{\"token\": []}]}";
+        "{\"openapi\": \"3.1.0\", \"info\": {\"title\": \"Weir\"}, \"security\": [{\"token\": []}, {\"certificate\": []}]}";
 static const char problem_schema[] =
         "{\"type\": \"object\", \"properties\": {"
         "\"type\": {\"type\": \"string\"}, \"title\": {\"type\": \"string\"}, "
@@ -29,9 +30,13 @@ static const char problem_schema[] =
         "\"properties\": {\"field\": {\"type\": \"string\"}, \"detail\": {\"type\": \"string\"}}, "
         "\"required\": [\"field\", \"detail\"]}}}, "
         "\"required\": [\"type\", \"title\", \"status\", \"code\", \"detail\"]}";
-static const char security_schemes[] = "{\"token\": {\"type\": \"http\", \"scheme\": \"bearer\"}}";
+static const char security_schemes[] = "{\"token\": {\"type\": \"http\", \"scheme\": \"bearer\"},"
+                                       " \"certificate\": {\"type\": \"mutualTLS\"}}";
 
 #define FILTER "^[^=,]+=[^,]*(,[^=,]+=[^,]*)*$" /* of settings that the kind has */
+/* Of members, as mgmt/api/handle_members.c knows them. */
+#define MEMBER_FILTER                                                                              \
+	"(id|address|weight|labels|labels\\.[^=,]+|ttl_s|state|since|leaves|gone|principal)=[^,]*"
 
 /* What a query parameter may be: an integer, one of some words, true or false, or any text. The first row that fits counts. */
 static const struct parameter {
@@ -45,16 +50,17 @@ static const struct parameter {
 	bool is_required;
 } parameter_table[] = {
 	{ .path = "/v1/pools/{}/members", .name = "limit", .least = 1, .most = 1000 },
+	{ .path = "/v1/verdicts", .name = "limit", .least = 1, .most = 1000 },
 	{ .path = "/v1/versions", .name = "limit", .least = 1, .most = 1000 },
 	{ .path = "/v1/events", .name = "limit", .least = 1, .most = 1000 },
 	{ .path = "/v1/audit", .name = "limit", .least = 1, .most = AUDIT_LIMIT_MOST },
 	{ .path = "/v1/audit",
 	  .name = "since",
-	  .examples = "2026-11-20T12:00:00Z",
-	  .pattern = "^[0-9]{4}-.*$" },
+	  .examples = "2026-11-20T12:00:00Z|2026-11-20|-1h30m",
+	  .pattern = "^([0-9]{4}-.*|-([0-9]+(d|h|m|s|ms))+)$" },
 	{ .name = "who", .examples = "ada|token:ada|user:root" },
 	{ .name = "object", .examples = "pools/web|sites/ams" },
-	{ .name = "kind", .examples = "change|refusal" },
+	{ .name = "kind", .words = AUDIT_KIND_WORDS },
 	{ .path = "/v1/overrides", .name = "limit", .least = 1, .most = OVERRIDES_MAX },
 	{ .path = "/v1/operations", .name = "limit", .least = 1, .most = OPERATIONS_MAX },
 #define LIMIT_OF_OBJECTS(kind, row, of, parent, word)                                              \
@@ -69,6 +75,8 @@ static const struct parameter {
 	{ .name = "wait", .words = "local|all" },
 	{ .name = "dry_run", .words = FLAG },
 	{ .name = "ended", .words = FLAG },
+	{ .name = "propose", .words = FLAG },
+	{ .name = "proposal", .examples = "ams-1-20fm49txqc6" },
 	{ .name = "files", .words = FLAG },
 	{ .name = "tcp", .words = FLAG },
 	{ .name = "state", .examples = "live|moving" },
@@ -87,11 +95,19 @@ static const struct parameter {
 	  .is_required = true },
 	{ .name = "author", .examples = "ada", .most_bytes = VERSION_AUTHOR_MAX - 1 },
 	{ .name = "confirm_within", .examples = "10m|none|24h", .pattern = CONFIRM_WITHIN_PATTERN },
+	{ .name = "confirm_if", .examples = "well for 5m", .pattern = CONFIRM_IF_PATTERN },
+	{ .name = "canary", .examples = "node/ams-1|ams", .most_bytes = CANARY_MAX - 1 },
+	{ .name = "if_quiet", .words = "back|go" },
+	{ .name = "without_gates", .examples = "holidays", .most_bytes = GATE_NAMES_MAX - 1 },
 	{ .name = "pending", .words = "refuse|confirm|join" },
 	{ .path = "/v1/services/{}/at",
 	  .name = "filter",
 	  .examples = "site=ams",
 	  .pattern = FILTER },
+	{ .path = "/v1/pools/{}/members",
+	  .name = "filter",
+	  .examples = "state=member",
+	  .pattern = "^" MEMBER_FILTER "(," MEMBER_FILTER ")*$" },
 	{ .name = "filter", .examples = "name=web-ams", .pattern = FILTER },
 	{ .name = "path",
 	  .examples = "pools/web-ams|pools/web-ams/backends/b2/weight",
@@ -125,7 +141,7 @@ static bool is_edit(const struct route *r)
 	return r->object != OBJECT_NONE && strcmp(r->method, "GET") != 0;
 }
 
-/* A word of a route's path. A part of it, "{}", has the name of what it is one of: "pool" below "pools". */
+/* A word of a route's path. A part of it, "{}", has the name of what it is one of: "pool" below "pools"; or its own. */
 struct path_word {
 	const char *word;
 	int n;
@@ -142,8 +158,12 @@ static bool next_path_word(const char **at, struct path_word *s)
 		return false;
 	*at = word + n;
 	s->is_part = word[0] == '{';
-	s->is_one = !strncmp(*at, "/{}", strlen("/{}"));
-	if (s->is_part) /* the word before it names it */
+	s->is_one = !strncmp(*at, "/{", strlen("/{"));
+	if (s->is_part && n > strlen("{}")) {
+		s->word = word + 1;
+		s->n = (int)(n - strlen("{}"));
+	}
+	if (s->is_part) /* else the word before it names it */
 		return true;
 	s->word = word;
 	s->n = (int)n - (s->is_one && word[n - 1] == 's');

@@ -19,10 +19,11 @@
 #include "mgmt/api/audit_request.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
-#include "mgmt/api/handle_scope.h"
+#include "mgmt/api/change/handle_scope.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/controller/operation_body.h"
 #include "mgmt/controller/operation_show.h"
+#include "mgmt/core/proposal.h"
 #include "mgmt/core/to_json.h"
 #include "mgmt/files/files.h"
 #include "mgmt/json/announcement.h"
@@ -99,7 +100,7 @@ const struct route route_table[] = {
 	  "Check the files of a configuration", ANSWER(check_answer_kind) },
 	{ "POST", "/v1/config/plan", HTTP_VIEWER, "", &plan_body_kind, handle_config_plan,
 	  "What would change if these files were applied", ANSWER(change_answer_kind) },
-	{ "POST", "/v1/config/apply", HTTP_OPERATOR, ROUTE_CHANGES, &apply_body_kind,
+	{ "POST", "/v1/config/apply", HTTP_OPERATOR, ROUTE_GATED, &apply_body_kind,
 	  handle_config_apply, "Apply files as a new version", ANSWER(change_answer_kind) },
 	{ "POST", "/v1/files", HTTP_OPERATOR, "", &upload_body_kind, handle_files,
 	  "Upload files in parts, by digest; or ask how much of each is here",
@@ -118,9 +119,20 @@ const struct route route_table[] = {
 	{ "POST", "/v1/versions/{}/confirm", HTTP_ONCALL, ROUTE_CHANGES, &confirm_body_kind,
 	  handle_confirm, "Confirm the version in force", ANSWER(confirm_answer_kind) },
 	OBJECT_KINDS(OBJECT_ROUTES) OBJECT_KINDS(OBJECT_EDITS){
-	        "POST", "/v1/changes", HTTP_OPERATOR, ROUTE_CHANGES, &changes_body_kind,
+	        "POST", "/v1/changes", HTTP_OPERATOR, ROUTE_GATED, &changes_body_kind,
 	        handle_changes, "Edit several objects as one version",
 	        ANSWER(changes_answer_kind) },
+	{ "GET", "/v1/proposals", HTTP_VIEWER, "limit", NO_BODY, handle_proposals,
+	  "Changes that wait for approvals, and those that have them",
+	  LIST_OF(proposal_shown_kind) },
+	{ "GET", "/v1/proposals/{}", HTTP_VIEWER, "", NO_BODY, handle_proposal, "One proposal",
+	  ANSWER(proposal_shown_kind) },
+	{ "POST", "/v1/proposals/{}/approve", HTTP_OPERATOR, ROUTE_CHANGES, &decision_body_kind,
+	  handle_proposal_approve, "Approve what another person has proposed",
+	  ANSWER(proposal_shown_kind) },
+	{ "POST", "/v1/proposals/{}/withdraw", HTTP_OPERATOR, ROUTE_CHANGES, &decision_body_kind,
+	  handle_proposal_withdraw, "Take a proposal back: it cannot be used",
+	  ANSWER(proposal_shown_kind) },
 	{ "GET", "/v1/pools/{}/members", HTTP_VIEWER, "filter limit cursor", NO_BODY,
 	  handle_members, "Members that programs registered", ANSWER(members_answer_kind) },
 	{ "POST", "/v1/pools/{}/members", HTTP_ONCALL, ROUTE_MEMBERS, &members_body_kind,
@@ -131,6 +143,16 @@ const struct route route_table[] = {
 	{ "PUT", "/v1/pools/{}/members/{}", HTTP_ONCALL, ROUTE_MEMBERS, &member_body_kind,
 	  handle_member_put, "Register a backend, change its weight, or renew it",
 	  ANSWER(member_shown_kind) },
+	{ "GET", "/v1/verdicts", HTTP_VIEWER, "filter limit cursor", NO_BODY, handle_verdicts,
+	  "What programs say of targets of external checks", ANSWER(verdicts_answer_kind) },
+	{ "GET", "/v1/verdicts/{pool}/{backend}", HTTP_VIEWER, "", NO_BODY, handle_verdict,
+	  "What programs say of one target", ANSWER(verdict_shown_kind) },
+	{ "PUT", "/v1/verdicts/{pool}/{backend}", HTTP_ONCALL, "", &verdict_body_kind,
+	  handle_verdict_put, "Say that a target is up or down, or renew that",
+	  ANSWER(verdict_shown_kind) },
+	{ "DELETE", "/v1/verdicts/{pool}/{backend}", HTTP_ONCALL, "", NO_BODY,
+	  handle_verdict_delete, "Take a verdict back: the target is unknown",
+	  ANSWER(verdict_shown_kind) },
 	{ "DELETE", "/v1/pools/{}/members/{}", HTTP_ONCALL, ROUTE_MEMBERS, NO_BODY,
 	  handle_member_delete, "Let a member leave: it is drained, then gone",
 	  ANSWER(member_shown_kind) },
@@ -219,7 +241,7 @@ const struct route route_table[] = {
 	{ "GET", "/v1/dns/explain", HTTP_OPERATOR, "name type client resolver tcp at", NO_BODY,
 	  handle_dns_explain, "What weir-dns answers to a query, step by step",
 	  ANSWER(explanation_shown) },
-	{ "POST", "/v1/zones/reload", HTTP_OPERATOR, ROUTE_CHANGES, &reload_body_kind,
+	{ "POST", "/v1/zones/reload", HTTP_OPERATOR, ROUTE_GATED, &reload_body_kind,
 	  handle_zones_reload, "Reload zone files from this node's disk",
 	  ANSWER(change_answer_kind) },
 	{ "GET", "/v1/events", HTTP_VIEWER, "since limit wait_ms", NO_BODY, handle_events,
@@ -245,7 +267,7 @@ static bool path_matches(const char *pattern, const char *path, char parts[][HTT
 
 			if (n_parts == HTTP_PARTS_MAX || !http_path_part(path, n, parts[n_parts++]))
 				return false;
-			pattern += 2;
+			pattern += strcspn(pattern, "}") + 1;
 			path += n;
 		} else if (*pattern++ != *path++) {
 			return false;

@@ -20,8 +20,12 @@
 /** The query parameters of all that changes something; a route's may go on behind them. */
 #define ROUTE_CHANGES "dry_run wait wait_ms"
 
+/** Those of changes that gates are about, with these. */
+#define ROUTE_GATED ROUTE_CHANGES " propose proposal"
+
 /** Those of an edit, whose body is the object alone. */
-#define ROUTE_EDITS ROUTE_CHANGES " reason author confirm_within pending"
+#define ROUTE_EDITS                                                                                \
+	ROUTE_GATED " reason author confirm_within confirm_if canary if_quiet without_gates pending"
 
 /** Those of changes of members, which are the same however often they come: no key is needed, and nothing is a version. */
 #define ROUTE_MEMBERS "override"
@@ -29,7 +33,7 @@
 #define OBJECTS_LIMIT_MOST 1000u /**< objects of a page */
 #define AUDIT_LIMIT_MOST   1000u /**< lines of the audit log likewise */
 
-/** A route; "{}" in a path stands for one part of it. */
+/** A route; "{}" in a path stands for one part of it, which the word before it names, or "{NAME}" its own. */
 struct route {
 	const char *method, *path;
 	enum http_role role;            /**< the least that may */
@@ -62,10 +66,15 @@ static inline bool route_is_of_members(const struct route *route)
 {
 	return !strcmp(route->query, ROUTE_MEMBERS);
 }
+/** Whether a request of the route gives or takes back a verdict of a program. */
+static inline bool route_is_of_verdicts(const struct route *route)
+{
+	return strcmp(route->method, "GET") != 0 && !strncmp(route->path, "/v1/verdicts/", 13);
+}
 /** Whether a request of the route may be refused as changes are. */
 static inline bool route_may_conflict(const struct route *route)
 {
-	return route_is_change(route) || route_is_of_members(route);
+	return route_is_change(route) || route_is_of_members(route) || route_is_of_verdicts(route);
 }
 /** http_gate: whether there is such a route, the role reaches it, and a change is asked for in JSON. */
 bool route_gate(struct core *core, const struct http_request *request,

@@ -5,11 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/plain.h"
-
 static uint64_t while_of(const struct audit_flood_row *row)
 {
-	return row->kind == AUDIT_LOGIN ? AUDIT_FLOOD_LOGIN_MS : AUDIT_FLOOD_MS;
+	return row->line.kind == AUDIT_LOGIN ? AUDIT_FLOOD_LOGIN_MS : AUDIT_FLOOD_MS;
 }
 
 static bool is_over(const struct audit_flood_row *row, uint64_t now_ms)
@@ -17,78 +15,100 @@ static bool is_over(const struct audit_flood_row *row, uint64_t now_ms)
 	return now_ms - row->since_ms >= while_of(row);
 }
 
-static void fill_row(struct audit_flood_row *row, const struct audit_line *line)
+static bool is_alike(const struct audit_flood_row *row, const struct audit_line *line)
 {
-	*row = (struct audit_flood_row){ .is_used = true,
-		                         .kind = line->kind,
-		                         .status = line->status };
-	memcpy(row->who, line->who, sizeof(row->who));
-	memcpy(row->source, line->source, sizeof(row->source));
-	memcpy(row->method, line->method, sizeof(row->method));
-	memcpy(row->code, line->code, sizeof(row->code));
-	plain_copy(row->path, sizeof(row->path), line->path);
+	const struct audit_line *a = &row->line;
+
+	return row->is_used && !row->is_others && a->kind == line->kind &&
+	       !strcmp(a->who, line->who) && !strcmp(a->source, line->source) &&
+	       !strcmp(a->code, line->code) && !strcmp(a->path, line->path) &&
+	       a->replayed == line->replayed;
 }
 
-static bool is_alike(const struct audit_flood_row *a, const struct audit_flood_row *b)
+static bool is_of(const struct audit_flood_row *row, const struct audit_line *line)
 {
-	return a->is_used && a->kind == b->kind && !strcmp(a->who, b->who) &&
-	       !strcmp(a->source, b->source) && !strcmp(a->code, b->code) &&
-	       !strcmp(a->path, b->path);
+	return row->is_used && !strcmp(row->line.who, line->who);
 }
 
-/* The row that @p like is counted in: its own, a free one, or that of all others. */
-static struct audit_flood_row *find_row_for(struct audit_flood *f,
-                                            const struct audit_flood_row *like)
+/* Changes, logins and refusals take no room from each other. */
+static struct audit_flood_row *table_of(struct audit_flood *f, enum audit_kind kind)
 {
-	struct audit_flood_row *vacant = NULL;
-	size_t n_strangers = 0;
+	size_t table = kind == AUDIT_CHANGE ? 0 : kind == AUDIT_LOGIN ? 1 : 2;
+
+	return &f->rows[table * AUDIT_FLOOD_ROWS];
+}
+
+/* The row that @p line is counted in: its own, a free one, that of who comes too often, or that of all others. */
+static struct audit_flood_row *find_row_for(struct audit_flood *f, const struct audit_line *line,
+                                            bool *is_others)
+{
+	struct audit_flood_row *rows = table_of(f, line->kind), *vacant = NULL, *summed = NULL;
+	size_t n_own = 0,
+	       share = line->kind == AUDIT_CHANGE ? AUDIT_FLOOD_CHANGES : AUDIT_FLOOD_SHARE;
 
 	for (size_t i = 0; i < AUDIT_FLOOD_ROWS; i++) {
-		if (is_alike(&f->rows[i], like))
-			return &f->rows[i];
-		if (!f->rows[i].is_used && !vacant)
-			vacant = &f->rows[i];
-		n_strangers += f->rows[i].is_used && !*f->rows[i].who;
+		struct audit_flood_row *row = &rows[i];
+
+		if (is_alike(row, line))
+			return row;
+		if (!row->is_used && !vacant)
+			vacant = row;
+		if (is_of(row, line) && row->is_others && row->line.kind == line->kind)
+			summed = row;
+		n_own += is_of(row, line) && !row->is_others;
 	}
-	bool fits = vacant && (*like->who || n_strangers < AUDIT_FLOOD_STRANGERS);
-	return fits ? vacant : &f->rows[AUDIT_FLOOD_ROWS + (size_t)like->kind];
+	*is_others = n_own >= share || !vacant;
+	if (!*is_others)
+		return vacant;
+	if (*line->who && (summed || vacant))
+		return summed ? summed : vacant;
+	return &f->rows[AUDIT_FLOOD_TABLES * AUDIT_FLOOD_ROWS + (size_t)line->kind];
 }
 
-bool audit_flood_note(struct audit_flood *f, const struct audit_line *line, uint64_t now_ms,
-                      int64_t believed_ms)
+/* What others have in common: the kind, and who, if all are of one. */
+static void begin_others(struct audit_flood_row *row, const struct audit_line *line, bool of_one)
 {
-	struct audit_flood_row like;
+	*row = (struct audit_flood_row){ .is_others = true, .line = { .kind = line->kind } };
+	memcpy(row->line.who, of_one ? line->who : AUDIT_FLOOD_OTHERS,
+	       of_one ? sizeof(row->line.who) : sizeof(AUDIT_FLOOD_OTHERS));
+	if (of_one)
+		memcpy(row->line.path, AUDIT_FLOOD_OTHERS, sizeof(AUDIT_FLOOD_OTHERS));
+}
 
-	fill_row(&like, line);
-	struct audit_flood_row *row = find_row_for(f, &like);
+enum audit_flood_noted audit_flood_note(struct audit_flood *f, const struct audit_line *line,
+                                        uint64_t now_ms, int64_t believed_ms)
+{
+	bool is_others = false;
+	struct audit_flood_row *row = find_row_for(f, line, &is_others);
+	bool of_one = row < &f->rows[AUDIT_FLOOD_TABLES * AUDIT_FLOOD_ROWS];
+
+	if (!of_one && line->kind == AUDIT_CHANGE)
+		return AUDIT_FLOOD_FULL;
 	if (!row->is_used) {
-		bool is_others = row >= &f->rows[AUDIT_FLOOD_ROWS];
-
-		*row = is_others ? (struct audit_flood_row){ .is_used = true,
-			                                     .is_others = true,
-			                                     .kind = like.kind }
-		                 : like;
+		if (is_others)
+			begin_others(row, line, of_one);
+		else
+			*row = (struct audit_flood_row){ .line = *line };
+		row->is_used = true;
 		row->since_ms = now_ms;
 		row->since = believed_ms;
 	}
 	row->count++;
-	return !row->is_said && !row->is_others;
+	return row->is_said || row->is_others ? AUDIT_FLOOD_COUNTED : AUDIT_FLOOD_DUE;
 }
 
+/*
+ * The first line of a row is as it came. Each later one stands for several, and so does each one of others: what each asked for
+ * and why is another matter, and not in it.
+ */
 static void write_line(const struct audit_flood_row *row, struct audit_line *out)
 {
-	*out = (struct audit_line){ .kind = row->kind, .status = row->status };
-	memcpy(out->who, row->who, sizeof(row->who));
-	memcpy(out->source, row->source, sizeof(row->source));
-	memcpy(out->method, row->method, sizeof(row->method));
-	memcpy(out->code, row->code, sizeof(row->code));
-	memcpy(out->path, row->path, sizeof(row->path));
-	if (row->is_others)
-		snprintf(out->who, sizeof(out->who), "(others)");
-	if (row->is_said || row->is_others) {
-		out->count = row->count;
-		(void)clock_text(row->since, out->since);
-	}
+	*out = row->line;
+	if (!row->is_said && !row->is_others)
+		return;
+	out->object[0] = out->author[0] = out->reason[0] = out->result[0] = '\0';
+	out->count = row->count;
+	(void)clock_text(row->since, out->since);
 }
 
 /* Whether @p row has a line now. */

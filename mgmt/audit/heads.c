@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The heads of all nodes are one list in the order in which they were heard, which is also the file, as JSON. The file has no
+ * signature of its own: each head has one, by the node that it is of, and is judged by it where it is used.
+ */
 #include "mgmt/audit/heads.h"
 
 #include <errno.h>
@@ -23,6 +27,7 @@ struct audit_heads {
 	struct audit_head *heads; /* in the order in which they were heard */
 	size_t n;
 	bool is_unsaved;
+	char stranger[AUDIT_KEY_MAX]; /* the last key that was not followed */
 };
 
 static bool add_head(struct audit_heads *h, const struct audit_head *head)
@@ -41,6 +46,7 @@ static void remove_at(struct audit_heads *h, size_t i)
 	memmove(h->heads + i, h->heads + i + 1, (--h->n - i) * sizeof(h->heads[0]));
 }
 
+/* What is no head is passed over: with fewer heads less is proved, and nothing wrongly. */
 static void read_heads(struct audit_heads *h, const char *text)
 {
 	json_t *list = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *one;
@@ -94,33 +100,78 @@ static void list_heads(const struct audit_heads *h, const char *node, struct hea
 }
 
 /*
- * Which head of a full list goes: not the first, the last, or one from which the log went back, while there are others; of
- * these the one without which the gap is smallest for its age. So gaps double towards the past.
+ * The head between @p first and @p end without which the gap is smallest for its age, so gaps double towards the past; not one from
+ * which the log went back. 0: there is none.
  */
-static size_t choose_superfluous(const struct audit_heads *h, const struct heads_list *list)
+static size_t choose_between(const struct audit_heads *h, const struct heads_list *list,
+                             size_t first, size_t end)
 {
-	const struct audit_head *last = &h->heads[list->at[list->n - 1]];
+	uint64_t newest = h->heads[list->at[end]].seq;
 	double least = 0;
 	size_t chosen = 0;
 
-	for (size_t i = 1; i + 1 < list->n; i++) {
+	for (size_t i = first + 1; i < end; i++) {
 		const struct audit_head *head = &h->heads[list->at[i]];
 		uint64_t from = h->heads[list->at[i - 1]].seq, to = h->heads[list->at[i + 1]].seq;
 		double gap = to > from ? (double)(to - from) : 0;
-		double age = last->seq > head->seq ? (double)(last->seq - head->seq) : 0;
+		double age = newest > head->seq ? (double)(newest - head->seq) : 0;
 
 		if (!head->went_back && (!chosen || gap / (age + 1) < least)) {
 			chosen = i;
 			least = gap / (age + 1);
 		}
 	}
-	return list->at[chosen ? chosen : 1];
+	return chosen;
 }
 
+/*
+ * Which head of a full list goes: not the first, nor the last. Once the log went back, those up to the first step keep half of the
+ * room, the head at that step among them; behind it the newest goes where all went back.
+ */
+static size_t choose_superfluous(const struct audit_heads *h, const struct heads_list *list)
+{
+	size_t step = 0, chosen = 0;
+
+	while (step + 1 < list->n && !h->heads[list->at[step]].went_back)
+		step++;
+	if (step >= AUDIT_HEADS_PER_NODE / 2)
+		chosen = choose_between(h, list, 0, step);
+	else
+		chosen = choose_between(h, list, step, list->n - 1);
+	return list->at[chosen ? chosen : list->n - 2];
+}
+
+/* The log went back: to a lower number, or to another line with the same one. */
 static bool is_behind(const struct audit_head *head, const struct audit_head *last)
 {
 	return head->seq < last->seq ||
 	       (head->seq == last->seq && strcmp(head->hash, last->hash) != 0);
+}
+
+/* One that is kept comes again where another node says it late: it is no step back. */
+static bool is_kept(const struct audit_heads *h, const struct heads_list *list,
+                    const struct audit_head *head)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct audit_head *kept = &h->heads[list->at[i]];
+
+		if (kept->seq == head->seq && !strcmp(kept->hash, head->hash))
+			return true;
+	}
+	return false;
+}
+
+/* It comes each minute; it is said when it is another one than before. Under the lock. */
+static void note_stranger(struct audit_heads *h, const struct audit_head *head,
+                          const struct audit_head *last)
+{
+	if (!strcmp(h->stranger, head->key))
+		return;
+	memcpy(h->stranger, head->key, sizeof(h->stranger));
+	log_warn("audit-other-key",
+	         "node=%s key=%.16s known=%.16s effect=\"its heads are not kept\" do=\"weir audit "
+	         "verify at that node\"",
+	         head->node, head->key, last->key);
 }
 
 /* Under the lock. */
@@ -130,8 +181,12 @@ static void keep_head(struct audit_heads *h, const struct audit_head *head)
 
 	list_heads(h, head->node, &list);
 	struct audit_head *last = list.n ? &h->heads[list.at[list.n - 1]] : NULL;
-	if (last && head->seq == last->seq && !strcmp(head->hash, last->hash))
+	if (is_kept(h, &list, head))
 		return;
+	if (last && !audit_head_follows(head, last->key)) {
+		note_stranger(h, head, last);
+		return;
+	}
 	if (last && is_behind(head, last)) {
 		log_warn("audit-went-back",
 		         "node=%s from=%" PRIu64 " to=%" PRIu64
@@ -174,6 +229,7 @@ json_t *audit_heads_json(struct audit_heads *h, const char *node)
 	return list;
 }
 
+/* What is to be saved is noted as saved before it is written: a head that comes meanwhile asks for another save. */
 int audit_heads_save(struct audit_heads *h)
 {
 	pthread_mutex_lock(&h->lock);

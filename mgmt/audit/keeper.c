@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Heads are saved less often than the log is synced: a save writes the whole file, and a peer has a new head a minute.
+ */
 #include "mgmt/audit/keeper.h"
 
 #include <stdint.h>
@@ -32,6 +35,7 @@ int audit_keeper_start(struct audit_keeper *k, struct audit_log *log, struct aud
 	return thread_start(&k->thread, run_audit_keeper, k);
 }
 
+/* The thread ends first: closing writes, syncs and signs what is left, as the thread does. */
 void audit_keeper_stop(struct audit_keeper *k, struct audit_log *log)
 {
 	audit_log_end(log);

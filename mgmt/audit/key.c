@@ -6,7 +6,6 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,12 +22,7 @@ struct audit_key {
 	char public[AUDIT_KEY_MAX];
 };
 
-static void write_hex(const uint8_t *raw, size_t n, char *out)
-{
-	for (size_t i = 0; i < n; i++)
-		snprintf(out + 2 * i, 3, "%02x", raw[i]);
-}
-
+/* Of a digit that plain_is_hex() has let through. */
 static int digit_of(char c)
 {
 	return c <= '9' ? c - '0' : c - 'a' + 10;
@@ -57,7 +51,7 @@ static int wrap_key(EVP_PKEY *pkey, struct audit_key **out)
 		return -ENOMEM;
 	}
 	key->pkey = pkey;
-	write_hex(raw, RAW_BYTES, key->public);
+	plain_hex(raw, RAW_BYTES, key->public);
 	*out = key;
 	return 0;
 }
@@ -97,7 +91,7 @@ int audit_key_write(const struct audit_key *key, const char *path)
 
 	if (EVP_PKEY_get_raw_private_key(key->pkey, raw, &n) != 1)
 		return -ENOMEM;
-	write_hex(raw, RAW_BYTES, text);
+	plain_hex(raw, RAW_BYTES, text);
 	text[2 * RAW_BYTES] = '\n';
 	int err = replace_file(path, S_IRUSR | S_IWUSR, text, 2 * RAW_BYTES + 1, REPLACE_SYNC_NAME);
 	OPENSSL_cleanse(raw, sizeof(raw));
@@ -129,10 +123,11 @@ int audit_key_sign(struct audit_key *key, const void *bytes, size_t n, char out[
 	EVP_MD_CTX_free(c);
 	if (!ok)
 		return -ENOMEM;
-	write_hex(raw, SIGN_BYTES, out);
+	plain_hex(raw, SIGN_BYTES, out);
 	return 0;
 }
 
+/* What cannot be judged, also for want of memory, is not proved. */
 bool audit_key_verify(const char *key, const void *bytes, size_t n, const char *signature)
 {
 	uint8_t raw[RAW_BYTES], sign[SIGN_BYTES];

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A line and a head are signed over one text. So a signed line gives the head of the line before it, and its signature is good
+ * for both.
+ */
 #include "mgmt/audit/line.h"
 
 #include <errno.h>
@@ -62,9 +66,12 @@ const struct record_kind audit_head_record = RECORD_OF(
         RECORD_TEXT(struct audit_head, key, .always = true, .shown = "key", .pattern = HEX_OF(64)),
         RECORD_TEXT(struct audit_head, signature, .always = true, .shown = "signature",
                     .pattern = HEX_OF(128)),
+        RECORD_TEXT(struct audit_head, former, .shown = "former", .spare = true),
+        RECORD_TEXT(struct audit_head, handover, .shown = "handover", .spare = true),
         RECORD_VALUE(struct audit_head, went_back, FIELD_BOOL, .shown = "went_back",
                      .spare = true));
 
+/* Of these texts others choose the bytes: control characters would let a terminal show another line than there is. */
 char *audit_line_text(const struct audit_line *line)
 {
 	struct audit_line plain = *line;
@@ -78,6 +85,7 @@ char *audit_line_text(const struct audit_line *line)
 	return record_to_text(&audit_line_record, &plain);
 }
 
+/* A NUL would end the copy that is read, and what is behind it would be in the digest alone. */
 int audit_line_read(const char *text, size_t n, struct audit_line *out)
 {
 	struct audit_line line = { 0 };
@@ -125,9 +133,11 @@ void audit_head_of(const struct audit_line *line, struct audit_head *out)
 size_t audit_line_signed(const struct audit_line *line, char out[AUDIT_SIGNED_MAX])
 {
 	struct audit_head head;
+	char dropped[32];
 
 	audit_head_of(line, &head);
-	return write_signed(&head, line->next, out);
+	snprintf(dropped, sizeof(dropped), "dropped %" PRIu64, line->dropped);
+	return write_signed(&head, line->dropped && !*line->next ? dropped : line->next, out);
 }
 
 bool audit_line_is_signed(const struct audit_line *line)
@@ -138,10 +148,27 @@ bool audit_line_is_signed(const struct audit_line *line)
 	return audit_key_verify(line->key, text, n, line->signature);
 }
 
+/* A line that names a next key, or what was dropped, gives no head: the signature is over that, too, and a head has no room for it. */
 bool audit_head_is_signed(const struct audit_head *head)
 {
 	char text[AUDIT_SIGNED_MAX];
 	size_t n = write_signed(head, "", text);
 
 	return audit_key_verify(head->key, text, n, head->signature);
+}
+
+size_t audit_head_handover(const struct audit_head *head, char out[AUDIT_SIGNED_MAX])
+{
+	return (size_t)snprintf(out, AUDIT_SIGNED_MAX, "weir-audit-key-1\n%s\n%s\n%s\n", head->node,
+	                        head->former, head->key);
+}
+
+bool audit_head_follows(const struct audit_head *head, const char *key)
+{
+	char text[AUDIT_SIGNED_MAX];
+
+	if (!strcmp(head->key, key))
+		return true;
+	size_t n = audit_head_handover(head, text);
+	return !strcmp(head->former, key) && audit_key_verify(key, text, n, head->handover);
 }

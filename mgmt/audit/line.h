@@ -28,7 +28,8 @@
 	X(AUDIT_CHANGE, "change", "somebody asked for a change, and it was carried out")           \
 	X(AUDIT_REFUSAL, "refusal", "a request was refused, or failed: `status`, `code`")          \
 	X(AUDIT_LOGIN, "login", "a token was used from an address for the first time in an hour")  \
-	X(AUDIT_BAD_LOGIN, "bad-login", "a token was shown that is none")                          \
+	X(AUDIT_BAD_LOGIN, "bad-login",                                                            \
+	  "a token was shown that is none, or is not taken (`who`, `code`)")                       \
 	X(AUDIT_IN_FORCE, "in-force", "a version came into force on this node")                    \
 	X(AUDIT_START, "start", "weir-mgmt started")                                               \
 	X(AUDIT_STOP, "stop", "weir-mgmt ended as it should")                                      \
@@ -36,11 +37,14 @@
 	X(AUDIT_SEAL, "seal", "vouches for all lines before it; signed")                           \
 	X(AUDIT_KEY, "key", "`next` is the key from now on; signed by the one before")             \
 	X(AUDIT_REPAIR, "repair", "a power cut left `count` bytes of no whole line, cut off here") \
-	X(AUDIT_LOST, "lost", "`count` lines could not be written `since` then")
+	X(AUDIT_LOST, "lost", "`count` lines could not be written `since` then")                   \
+	X(AUDIT_GONE, "gone", "lines before this one are gone from the disk: `result` says how")
 
 #define AUDIT_KIND_ID(id, word, means) id,
 enum audit_kind { AUDIT_KINDS(AUDIT_KIND_ID) AUDIT_N_KINDS };
 #undef AUDIT_KIND_ID
+#define AUDIT_KIND_BEHIND(id, word, means) "|" word
+#define AUDIT_KIND_WORDS                   (&(AUDIT_KINDS(AUDIT_KIND_BEHIND))[1]) /**< all, by '|' */
 
 #define AUDIT_LINE_MAX                                                                             \
 	8192u               /**< bytes of a line with its newline: more than all rows can come to */
@@ -81,6 +85,8 @@ struct audit_head {
 	char time[CLOCK_TEXT_MAX];
 	char key[AUDIT_KEY_MAX];
 	char signature[AUDIT_SIGN_MAX];
+	char former[AUDIT_KEY_MAX];    /**< the key before @c key; "": it is the first one */
+	char handover[AUDIT_SIGN_MAX]; /**< by the former key: that @c key is the next one */
 	bool went_back; /**< of the peer that keeps it: a later head had no higher number. Not signed */
 };
 extern const struct record_kind audit_head_record;
@@ -97,8 +103,8 @@ const char *audit_line_none(void);
 
 #define AUDIT_SIGNED_MAX 512u /**< bytes of what is signed */
 /**
- * What the signature of a line vouches for: "weir-audit-1", node, number and digest of the line before, time, key, next key; a
- * newline behind each. @return its length
+ * What the signature of a line vouches for: "weir-audit-1", node, number and digest of the line before, time, key, next key or
+ * "dropped" with the number; a newline behind each. @return its length
  */
 size_t audit_line_signed(const struct audit_line *line, char out[AUDIT_SIGNED_MAX]);
 /** The head that a signed line is: of the line before it. */
@@ -106,5 +112,9 @@ void audit_head_of(const struct audit_line *line, struct audit_head *out);
 /** Whether the signature of a line, or of a head, is that of its key. */
 bool audit_line_is_signed(const struct audit_line *line);
 bool audit_head_is_signed(const struct audit_head *head);
+/** What a handover signs: "weir-audit-key-1", node, former key, key; a newline behind each. @return its length */
+size_t audit_head_handover(const struct audit_head *head, char out[AUDIT_SIGNED_MAX]);
+/** Whether a log whose key was @p key may have this head: the key is the same, or the former one has signed the next. */
+bool audit_head_follows(const struct audit_head *head, const char *key);
 
 #endif

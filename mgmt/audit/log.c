@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/plain.h"
+#include "base/replace.h"
 #include "mgmt/audit/flood.h"
 #include "mgmt/audit/key.h"
 #include "mgmt/files/files.h"
@@ -30,7 +31,8 @@
 #define NAME_DIGITS 20               /* of a file, before its ending */
 #define NAME_END    ".log"
 #define NEW_KEY     ".next"
-#define CUT_FILE    "cut" /* bytes that a power cut left, where they were a whole file */
+#define CUT_FILE    "cut"    /* bytes that a power cut left, where they were a whole file */
+#define FORMER_FILE "former" /* the former key, and its signature of the next */
 #define READ_MAX    ((size_t)256 << 20) /* bytes of a file that is read again */
 
 /* A file that is written. */
@@ -49,7 +51,12 @@ struct audit_log {
 	char prev[DIGEST_TEXT_MAX];
 	uint64_t *files; /* numbers of their first lines */
 	size_t n_files;
+	uint64_t dropped; /* lines to this one are no longer kept, by the log itself */
 	struct audit_key *key;
+	struct audit_head handover; /* by which peers follow a change of the key: node, keys */
+	const char *loss;           /* how lines were lost; NULL: none were, or a line says so */
+	uint64_t gone;              /* that line, as in the state */
+	char gone_how[AUDIT_HOW_MAX];
 	int error;
 	uint64_t unrecorded;
 	int64_t unrecorded_ms; /* believed: since when */
@@ -61,6 +68,7 @@ struct audit_log {
 	pthread_mutex_t noted_lock;
 	pthread_cond_t noted;
 	bool stops, is_due;
+	struct audit_mark saved; /* on the disk; of the thread alone, once there is one */
 	struct audit_flood flood;
 	struct audit_log_state shown;
 	struct audit_head head; /* the last that is on the disk; its number 0: there is none */
@@ -117,6 +125,7 @@ ssize_t audit_log_files(const char *dir, uint64_t **out)
 	return (ssize_t)n;
 }
 
+/* Of a file's name, made or removed. A failure is passed over: the next start finds the files that there are. */
 static void sync_dir(const struct audit_log *log)
 {
 	int fd = open(log->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -154,6 +163,15 @@ static int sign_line(struct audit_log *log, struct audit_line *line)
 	return audit_key_sign(log->key, text, n, line->signature);
 }
 
+static void make_head(struct audit_log *log, const struct audit_line *line)
+{
+	audit_head_of(line, &log->signed_head);
+	if (strcmp(log->handover.key, line->key) != 0)
+		return;
+	memcpy(log->signed_head.former, log->handover.former, sizeof(log->handover.former));
+	memcpy(log->signed_head.handover, log->handover.handover, sizeof(log->handover.handover));
+}
+
 /* Write @p line behind the last one of the open file. */
 static int put_line(struct audit_log *log, const struct audit_line *what)
 {
@@ -181,19 +199,17 @@ static int put_line(struct audit_log *log, const struct audit_line *what)
 	memcpy(log->prev, digest, sizeof(log->prev));
 	log->is_unsynced = true;
 	log->is_unsealed |= !audit_kind_is_signed(line.kind);
-	if (line.kind == AUDIT_SEAL || line.kind == AUDIT_BEGIN)
-		audit_head_of(&line, &log->signed_head);
+	if (line.kind == AUDIT_SEAL || (line.kind == AUDIT_BEGIN && !line.dropped))
+		make_head(log, &line);
 	return 0;
 }
 
-/* The number of the last line that is no longer kept once there is one more file. */
+/* The number of the last line that is no longer kept once there is one more file: of files that others took it does not say so. */
 static uint64_t count_dropped(const struct audit_log *log)
 {
 	size_t n = log->n_files + 1;
 
-	return n > log->files_max ? log->files[n - log->files_max] - 1
-	       : log->n_files     ? log->files[0] - 1
-	                          : 0;
+	return n > log->files_max ? log->files[n - log->files_max] - 1 : log->dropped;
 }
 
 static void close_file(struct log_file *file)
@@ -233,18 +249,20 @@ static int make_file(struct audit_log *log, uint64_t dropped)
  */
 static int begin_file(struct audit_log *log)
 {
-	uint64_t *files = realloc(log->files, (log->n_files + 1) * sizeof(*files));
 	struct log_file former = log->file;
+	uint64_t dropped = count_dropped(log);
+	uint64_t *files = realloc(log->files, (log->n_files + 1) * sizeof(*files));
 
 	if (!files)
 		return -ENOMEM;
 	log->files = files;
-	int err = make_file(log, count_dropped(log));
+	int err = make_file(log, dropped);
 	if (err) {
 		log->file = former;
 		return err;
 	}
 	close_file(&former);
+	log->dropped = dropped;
 	log->files[log->n_files++] = log->seq;
 	log->is_new_file = true;
 	return 0;
@@ -298,6 +316,15 @@ static int put_aside(struct audit_log *log, const char *path, size_t n)
 	return -ENODATA;
 }
 
+/* What the log has dropped, by the first line of a file. */
+static uint64_t read_dropped(const char *text, size_t n)
+{
+	const char *end = memchr(text, '\n', n);
+	struct audit_line line;
+
+	return end && !audit_line_read(text, (size_t)(end - text), &line) ? line.dropped : 0;
+}
+
 /* Go on behind the last sound line of the file whose first is @p first. @return 0; -ENODATA: it has none; or -errno */
 static int resume_file(struct audit_log *log, uint64_t first)
 {
@@ -310,6 +337,7 @@ static int resume_file(struct audit_log *log, uint64_t first)
 	if (err)
 		return err;
 	size_t sound = measure_sound(text, n, &last, log->prev);
+	log->dropped = read_dropped(text, n);
 	free(text);
 	if (!sound)
 		return put_aside(log, path, n);
@@ -373,30 +401,125 @@ static void finish_rotation(struct audit_log *log)
 	audit_key_free(key);
 }
 
-/* Find where the log ended. @return 0 or -errno */
-static int resume_log(struct audit_log *log)
+/* By what the key in force was handed over; nothing, if it is the first, or the file is of no use. */
+static void load_handover(struct audit_log *log)
 {
-	int err = 0;
+	struct audit_head head = { .seq = 0 };
+	char path[PATH_MAX], *text;
+	size_t n;
 
-	snprintf(log->prev, sizeof(log->prev), "%s", audit_line_none());
-	log->seq = 0;
-	log->n_cut = 0;
+	snprintf(path, sizeof(path), "%s/" FORMER_FILE, log->dir);
+	if (files_slurp(path, &text, &n))
+		return;
+	memcpy(head.node, log->node, sizeof(head.node));
+	snprintf(head.key, sizeof(head.key), "%s", audit_key_public(log->key));
+	if (sscanf(text, "%64s %128s", head.former, head.handover) == 2 &&
+	    strcmp(head.former, head.key) != 0 && audit_head_follows(&head, head.former))
+		log->handover = head;
+	free(text);
+}
+
+/* Have the key in force sign that @p next follows it, where the next start finds it. Under the lock. */
+static int hand_over(struct audit_log *log, const struct audit_key *next)
+{
+	struct audit_head head = { .seq = 0 };
+	char path[PATH_MAX], signs[AUDIT_SIGNED_MAX], text[AUDIT_KEY_MAX + AUDIT_SIGN_MAX + 2];
+
+	memcpy(head.node, log->node, sizeof(head.node));
+	snprintf(head.former, sizeof(head.former), "%s", audit_key_public(log->key));
+	snprintf(head.key, sizeof(head.key), "%s", audit_key_public(next));
+	size_t n = audit_head_handover(&head, signs);
+	int err = audit_key_sign(log->key, signs, n, head.handover);
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "%s/" FORMER_FILE, log->dir);
+	snprintf(text, sizeof(text), "%s %s\n", head.former, head.handover);
+	err = replace_file(path, S_IRUSR | S_IWUSR, text, strlen(text), REPLACE_SYNC_NAME);
+	if (!err)
+		log->handover = head;
+	return err;
+}
+
+/* Find the files that there are. @return 0 or -errno */
+static int list_files(struct audit_log *log)
+{
 	free(log->files);
 	log->files = NULL;
 	log->n_files = 0;
 	ssize_t n = audit_log_files(log->dir, &log->files);
-	if (n < 0)
-		return (int)n;
-	log->n_files = (size_t)n;
+	log->n_files = n < 0 ? 0 : (size_t)n;
+	return n < 0 ? (int)n : 0;
+}
+
+static bool has_key_file(const struct audit_log *log)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/" AUDIT_KEY_FILE, log->dir);
+	return !access(path, F_OK);
+}
+
+/* The log goes on behind its last line, though that is not there any more; a key that went with it is written again. */
+static int resume_lost(struct audit_log *log)
+{
+	char path[PATH_MAX];
+	int err = list_files(log);
+
+	snprintf(path, sizeof(path), "%s/" AUDIT_KEY_FILE, log->dir);
+	if (!err && !has_key_file(log))
+		err = audit_key_write(log->key, path);
+	return err;
+}
+
+/*
+ * Whether the log had come further before this start. What is behind its mark may have gone by a power cut; what is before it, all of which
+ * was on the disk, has not.
+ */
+static void compare_mark(struct audit_log *log, bool had_key)
+{
+	const struct audit_head *head = &log->saved.head;
+
+	audit_mark_read(log->dir, &log->saved);
+	log->gone = log->saved.gone;
+	memcpy(log->gone_how, log->saved.how, sizeof(log->gone_how));
+	if (head->seq > log->seq) {
+		if (log->file.fd >= 0)
+			close(log->file.fd); /* it stays as it was found */
+		log->file.fd = -1;
+		log->n_cut = 0;
+		log->seq = head->seq;
+		memcpy(log->prev, head->hash, sizeof(log->prev));
+		log->loss = "missing";
+	} else if (!log->seq && had_key) {
+		log->loss = "missing";
+	}
+}
+
+/* Find where the log ended. @return 0 or -errno */
+static int resume_log(struct audit_log *log)
+{
+	bool had_key = !log->key && has_key_file(log);
+
+	snprintf(log->prev, sizeof(log->prev), "%s", audit_line_none());
+	log->seq = 0;
+	log->n_cut = 0;
+	log->dropped = 0;
+	int err = list_files(log);
+	if (err)
+		return err;
 	if (!log->key)
 		finish_rotation(log);
 	if (!log->key)
 		err = load_key(log);
+	if (!err)
+		load_handover(log);
 	while (!err && log->n_files && log->file.fd < 0) {
 		err = resume_file(log, log->files[log->n_files - 1]);
 		log->n_files -= err == -ENODATA;
 		err = err == -ENODATA ? 0 : err;
 	}
+	if (!err)
+		compare_mark(log, had_key);
 	return err;
 }
 
@@ -418,7 +541,7 @@ static int open_log(struct audit_log *log)
 	int err = own_dir(log->dir);
 
 	if (!err)
-		err = resume_log(log);
+		err = log->loss ? resume_lost(log) : resume_log(log);
 	if (!err && log->file.fd < 0)
 		err = begin_file(log);
 	if (err || !log->n_cut)
@@ -427,6 +550,58 @@ static int open_log(struct audit_log *log)
 	log_warn("audit-repaired", "dir=%s line=%" PRIu64 " bytes=%zu", log->dir, log->seq + 1,
 	         log->n_cut);
 	return put_line(log, &repair);
+}
+
+/* --- a file that is not there any more --- */
+
+/* What became of the file that is open; NULL: it is as it was written. */
+static const char *find_loss(const struct audit_log *log)
+{
+	char path[PATH_MAX];
+	struct stat st, there;
+
+	if (fstat(log->file.fd, &st))
+		return NULL;
+	if (st.st_size < log->file.size)
+		return "cut";
+	audit_log_name(log->dir, log->files[log->n_files - 1], path);
+	if (lstat(path, &there))
+		return errno == ENOENT || errno == ENOTDIR ? "removed" : NULL;
+	return there.st_ino == st.st_ino && there.st_dev == st.st_dev ? NULL : "replaced";
+}
+
+/* Leave such a file as it is: another one is begun, behind the last line that was written. Under the lock. */
+static void leave_lost_file(struct audit_log *log)
+{
+	const char *loss = log->file.fd >= 0 ? find_loss(log) : NULL;
+
+	if (!loss)
+		return;
+	(void)fdatasync(log->file.fd); /* it may have been renamed */
+	close(log->file.fd);
+	log->file.fd = -1;
+	log->loss = loss;
+}
+
+/* Say that lines are gone, once that can be written. */
+static int put_gone(struct audit_log *log)
+{
+	struct audit_line line = { .kind = AUDIT_GONE, .who = "weir" };
+
+	if (!log->loss)
+		return 0;
+	snprintf(line.result, sizeof(line.result), "%s", log->loss);
+	int err = put_line(log, &line);
+	if (err)
+		return err;
+	log_error("audit-gone",
+	          "dir=%s how=%s line=%" PRIu64
+	          " do=\"keep that directory, and run weir audit verify\"",
+	          log->dir, log->loss, log->seq);
+	log->gone = log->seq;
+	snprintf(log->gone_how, sizeof(log->gone_how), "%s", log->loss);
+	log->loss = NULL;
+	return 0;
 }
 
 /* --- lines --- */
@@ -444,6 +619,8 @@ static void note_error(struct audit_log *log, int err)
 	log->shown.error = err;
 	log->shown.unrecorded = log->unrecorded;
 	log->shown.last = log->seq;
+	log->shown.gone = log->gone;
+	memcpy(log->shown.gone_how, log->gone_how, sizeof(log->gone_how));
 	snprintf(log->shown.key, sizeof(log->shown.key), "%s",
 	         log->key ? audit_key_public(log->key) : "");
 	pthread_mutex_unlock(&log->noted_lock);
@@ -466,8 +643,11 @@ static int put_lost(struct audit_log *log)
 /* Have a file open that has room for a line, and nothing that is still to be said. Under the lock. */
 static int be_ready(struct audit_log *log)
 {
+	leave_lost_file(log);
 	int err = log->file.fd < 0 ? open_log(log) : 0;
 
+	if (!err)
+		err = put_gone(log);
 	if (!err && (size_t)log->file.size + AUDIT_LINE_MAX > log->file_max)
 		err = begin_file(log);
 	return err ? err : put_lost(log);
@@ -544,11 +724,15 @@ void audit_log_note(struct audit_log *log, const struct audit_line *line)
 	if (!log)
 		return;
 	pthread_mutex_lock(&log->noted_lock);
-	if (audit_flood_note(&log->flood, line, clock_mono_ms(), clock_believed_ms())) {
+	enum audit_flood_noted noted =
+	        audit_flood_note(&log->flood, line, clock_mono_ms(), clock_believed_ms());
+	if (noted == AUDIT_FLOOD_DUE) {
 		log->is_due = true;
 		pthread_cond_signal(&log->noted);
 	}
 	pthread_mutex_unlock(&log->noted_lock);
+	if (noted == AUDIT_FLOOD_FULL)
+		audit_log_write(log, line);
 }
 
 /* --- the thread --- */
@@ -602,6 +786,21 @@ static void drop_files(struct audit_log *log)
 		sync_dir(log);
 }
 
+/* Keep how far the log is on the disk; without success it is tried again. Of the thread, or before and after it. */
+static void save_mark(struct audit_log *log)
+{
+	struct audit_mark mark;
+
+	pthread_mutex_lock(&log->noted_lock);
+	mark = (struct audit_mark){ .head = log->head, .gone = log->shown.gone };
+	memcpy(mark.how, log->shown.gone_how, sizeof(mark.how));
+	pthread_mutex_unlock(&log->noted_lock);
+	bool is_saved = mark.gone == log->saved.gone &&
+	                !strcmp(mark.head.signature, log->saved.head.signature);
+	if (mark.head.seq && !is_saved && !audit_mark_write(log->dir, &mark))
+		log->saved = mark;
+}
+
 #define SYNCS_MAX 4 /* while lines come; then they wait */
 
 /*
@@ -653,6 +852,7 @@ struct audit_log *audit_log_open(const struct audit_log_options *o)
 	audit_log_write(log, &start);
 	seal_log(
 	        log); /* at once: of a log that was cut while weir-mgmt did not run, the peers hear a lower number */
+	save_mark(log);
 	return log;
 }
 
@@ -682,6 +882,15 @@ static bool is_failing(struct audit_log *log)
 	return failing;
 }
 
+/* A file that went is missed when nothing is written, too. */
+static void look_after_file(struct audit_log *log)
+{
+	pthread_mutex_lock(&log->lock);
+	if (log->file.fd >= 0 && find_loss(log))
+		note_error(log, be_ready(log));
+	pthread_mutex_unlock(&log->lock);
+}
+
 static void write_noted(struct audit_log *log, bool all)
 {
 	struct audit_line line;
@@ -692,6 +901,7 @@ static void write_noted(struct audit_log *log, bool all)
 
 void audit_log_work(struct audit_log *log, bool all)
 {
+	look_after_file(log);
 	write_noted(log, all);
 	if (is_failing(log) && audit_log_ready(log))
 		return; /* the next turn tries again */
@@ -699,6 +909,7 @@ void audit_log_work(struct audit_log *log, bool all)
 		drop_files(log);
 	if (is_seal_due(log, all))
 		seal_log(log);
+	save_mark(log);
 }
 
 bool audit_log_await(struct audit_log *log)
@@ -761,6 +972,7 @@ static int change_key(struct audit_log *log, struct audit_key *key, const char *
 		return err;
 	audit_key_free(log->key);
 	log->key = key;
+	log->gone = 0; /* somebody has seen it */
 	snprintf(path, sizeof(path), "%s/" AUDIT_KEY_FILE, log->dir);
 	(void)fdatasync(log->file.fd);
 	if (rename(next, path)) /* the next start does it */
@@ -769,6 +981,10 @@ static int change_key(struct audit_log *log, struct audit_key *key, const char *
 	return 0;
 }
 
+/*
+ * The new key is on the disk before the log names it. If the process dies between both, the next start finds it under its other
+ * name, and the log says if it is in force (finish_rotation()).
+ */
 int audit_log_rotate(struct audit_log *log, const struct audit_line *by)
 {
 	struct audit_key *key;
@@ -782,6 +998,8 @@ int audit_log_rotate(struct audit_log *log, const struct audit_line *by)
 	err = be_ready(log);
 	if (!err)
 		err = audit_key_write(key, next);
+	if (!err)
+		err = hand_over(log, key);
 	if (!err) {
 		err = change_key(log, key, next, by);
 		if (err)

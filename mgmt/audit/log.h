@@ -9,6 +9,10 @@
  * loses what was written in its last second. What comes again and again is counted in memory, and written by that thread. A
  * head is signed, and told to the peers, only when all before it is on the disk: so no power cut looks like a line cut off.
  *
+ * Where the file that is written was removed, replaced or cut, or where lines are missing at a start, the log goes on in a new file, by
+ * the number and digest of the last line that was written: so the gap is to be seen. A line, and the state until the key is
+ * changed, say so.
+ *
  * Where the log cannot be written the process goes on: audit_log_ready() says so before a change is carried out, what is not to
  * be refused is counted, and the count is the next line that can be written.
  *
@@ -25,8 +29,8 @@
 
 #include "base/checked.h"
 #include "mgmt/audit/line.h"
+#include "mgmt/audit/mark.h"
 
-#define AUDIT_DIR       "audit" /**< in the state directory */
 #define AUDIT_KEY_FILE  "key"
 #define AUDIT_FILE_MAX  ((size_t)8 << 20) /**< bytes of a file */
 #define AUDIT_FILES_MAX 16u               /**< that are kept */
@@ -53,7 +57,8 @@ void audit_log_end(struct audit_log *log);
 
 /** Write @p line now; number, time, node and digest are the log's. Without success it is counted. NULL is fine. */
 void audit_log_write(struct audit_log *log, const struct audit_line *line);
-/** Have @p line written by the thread, or counted (mgmt/audit/flood.h). It never waits for a disk. NULL is fine. */
+/** Have @p line written by the thread, or counted (mgmt/audit/flood.h). It waits for no disk, but for a change when
+ *  there is no room to count it: that is written now. NULL is fine. */
 void audit_log_note(struct audit_log *log, const struct audit_line *line);
 /** Write what was noted and is due, sync, sign: for a thread (mgmt/audit/keeper.h), each second; with @p all at the end. */
 void audit_log_work(struct audit_log *log, bool all);
@@ -68,7 +73,9 @@ struct audit_log_state {
 	uint64_t unrecorded; /**< lines that could not be written since then */
 	uint64_t last;       /**< number of the last line */
 	char dir[PATH_MAX];
-	char key[AUDIT_KEY_MAX]; /**< "": there is none */
+	char key[AUDIT_KEY_MAX];      /**< "": there is none */
+	uint64_t gone;                /**< the line that says that lines are gone; 0: none are */
+	char gone_how[AUDIT_HOW_MAX]; /**< "removed", "replaced", "cut"; "missing": at a start */
 };
 void audit_log_look(struct audit_log *log, struct audit_log_state *out);
 /** The last head that is signed and on the disk. @return false: there is none, or @p log is NULL */

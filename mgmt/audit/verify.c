@@ -14,8 +14,10 @@
 #include <string.h>
 
 #include "base/plain.h"
+#include "mgmt/audit/log.h"
 
 #define KEYS_MAX        256u /* of a log; one for each time that it was changed */
+#define KEY_NONE        UINT16_MAX
 #define HEADS_MAX       1024u
 #define FILES_NAMED_MAX 256u
 
@@ -37,11 +39,14 @@ struct verify_row {
 struct verify_head {
 	struct audit_head head;
 	char holder[MODEL_NAME_MAX];
+	bool is_mark; /* no peer's */
 };
 
 struct audit_verify {
-	bool is_part, ends_torn, has_node;
+	bool is_part, ends_torn, has_node, has_unknown_key;
 	char node[MODEL_NAME_MAX];
+	size_t file_max, files_max, last_bytes; /* last_bytes: of the file that was added last */
+	uint64_t bytes;                         /* of those before it */
 	char files[FILES_NAMED_MAX][80];
 	size_t n_files;
 	char keys[KEYS_MAX][AUDIT_KEY_MAX];
@@ -57,9 +62,17 @@ struct audit_verify *audit_verify_new(bool is_part)
 {
 	struct audit_verify *v = calloc(1, sizeof(*v));
 
-	if (v)
-		v->is_part = is_part;
+	if (!v)
+		return NULL;
+	v->is_part = is_part;
+	audit_verify_bound(v, 0, 0);
 	return v;
+}
+
+void audit_verify_bound(struct audit_verify *v, size_t file_max, size_t files_max)
+{
+	v->file_max = file_max ? file_max : AUDIT_FILE_MAX;
+	v->files_max = files_max ? files_max : AUDIT_FILES_MAX;
 }
 
 void audit_verify_free(struct audit_verify *v)
@@ -74,6 +87,7 @@ void audit_verify_free(struct audit_verify *v)
 
 /* --- reading --- */
 
+/* @return the number of the key, which may be new; KEYS_MAX: there are too many */
 static uint16_t number_key(struct audit_verify *v, const char *key)
 {
 	size_t i = 0;
@@ -100,6 +114,7 @@ static int add_row(struct audit_verify *v, const struct verify_row *row)
 	return 0;
 }
 
+/* One that is no line stays where it stands, with number 0: it may be a line that was changed. */
 static int add_line(struct audit_verify *v, uint64_t number, const char *text, size_t n)
 {
 	struct verify_row row = { .line = number, .file = (uint16_t)(v->n_files - 1) };
@@ -135,6 +150,8 @@ int audit_verify_add(struct audit_verify *v, const char *file, const char *bytes
 
 	if (v->n_files < FILES_NAMED_MAX)
 		plain_copy(v->files[v->n_files++], sizeof(v->files[0]), file);
+	v->bytes += v->last_bytes;
+	v->last_bytes = n;
 	for (size_t at = 0; at < n && !err;) {
 		const char *end = memchr(bytes + at, '\n', n - at);
 
@@ -147,15 +164,34 @@ int audit_verify_add(struct audit_verify *v, const char *file, const char *bytes
 	return err;
 }
 
+size_t audit_verify_lines(const struct audit_verify *v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->n; i++)
+		n += v->rows[i].seq > 0;
+	return n;
+}
+
+void audit_verify_node(struct audit_verify *v, const char *node)
+{
+	if (!v->has_node)
+		plain_copy(v->node, sizeof(v->node), node);
+}
+
 /* --- saying --- */
 
 static void fill_found(const struct audit_verify *v, struct audit_found *f, const char *what,
-                       const struct verify_row *row)
+                       const struct verify_row *row, const char *format, va_list list)
+        __attribute__((format(printf, 5, 0)));
+static void fill_found(const struct audit_verify *v, struct audit_found *f, const char *what,
+                       const struct verify_row *row, const char *format, va_list list)
 {
 	*f = (struct audit_found){ .line = row ? row->line : 0, .seq = row ? row->seq : 0 };
 	snprintf(f->what, sizeof(f->what), "%s", what);
 	if (row)
 		memcpy(f->file, v->files[row->file], sizeof(f->file));
+	vsnprintf(f->detail, sizeof(f->detail), format, list);
 }
 
 /* Say what is wrong at @p row; NULL: at no line. */
@@ -171,10 +207,8 @@ static void find_wrong(struct audit_verify *v, const char *what, struct verify_r
 		row->is_named = true;
 	if (out->n_found++ >= AUDIT_FOUND_MAX)
 		return;
-	struct audit_found *f = &out->found[out->n_found_shown++];
-	fill_found(v, f, what, row);
 	va_start(list, format);
-	vsnprintf(f->detail, sizeof(f->detail), format, list);
+	fill_found(v, &out->found[out->n_found_shown++], what, row, format, list);
 	va_end(list);
 }
 
@@ -188,10 +222,8 @@ static void add_note(struct audit_verify *v, const char *what, const struct veri
 
 	if (out->n_notes == AUDIT_FOUND_MAX)
 		return;
-	struct audit_found *f = &out->notes[out->n_notes++];
-	fill_found(v, f, what, row);
 	va_start(list, format);
-	vsnprintf(f->detail, sizeof(f->detail), format, list);
+	fill_found(v, &out->notes[out->n_notes++], what, row, format, list);
 	va_end(list);
 }
 
@@ -347,6 +379,7 @@ static void find_changed(struct audit_verify *v, size_t i)
 		           a->seq);
 }
 
+/* A gap in the numbers is of lines that are gone; else one of two neighbours was changed. */
 static void judge_chain(struct audit_verify *v)
 {
 	for (size_t i = 0; i + 1 < v->n_order; i++) {
@@ -355,6 +388,28 @@ static void judge_chain(struct audit_verify *v)
 		else if (!follows_row(v->order[i], v->order[i + 1]))
 			find_changed(v, i);
 	}
+}
+
+/*
+ * A file is dropped when there are more than the bound keeps, and one is begun when there is no room for a line in the last. So of a
+ * log that has dropped lines, all files but the last are there, and full.
+ */
+static void judge_dropped(struct audit_verify *v, struct verify_row *first)
+{
+	uint64_t least = (uint64_t)(v->files_max - 1) * (v->file_max - AUDIT_LINE_MAX);
+
+	if (v->bytes < least)
+		find_wrong(v, "erased", first,
+		           "lines 1 to %" PRIu64 " were dropped, as the log says, but %" PRIu64
+		           " bytes are kept before the last file, and the bound keeps at least "
+		           "%" PRIu64 ": who could read the key made it drop them",
+		           first->seq - 1, v->bytes, least);
+	else
+		add_note(v, "dropped", first,
+		         "lines 1 to %" PRIu64
+		         " are no longer kept, as the log says itself; the first "
+		         "that is kept has the digest of the last of them",
+		         first->seq - 1);
 }
 
 /* What the log says itself that it has dropped. */
@@ -385,11 +440,7 @@ static void judge_beginning(struct audit_verify *v)
 		find_wrong(v, "changed", first,
 		           "the first line has the digest of a line before it");
 	} else if (first->seq > 1) {
-		add_note(v, "dropped", first,
-		         "lines 1 to %" PRIu64
-		         " are no longer kept, as the log says itself; the first "
-		         "that is kept has the digest of the last of them",
-		         first->seq - 1);
+		judge_dropped(v, first);
 	}
 }
 
@@ -400,6 +451,10 @@ static const char *name_key(const struct audit_verify *v, uint16_t key)
 	return key < v->n_keys ? v->keys[key] : "(one of very many)";
 }
 
+/*
+ * @param key      the key in force before the line, and after it; KEY_NONE: not known yet; KEYS_MAX: one of too many
+ * @param vouched  the last line that a signature vouches for
+ */
 static void judge_signed(struct audit_verify *v, struct verify_row *row, uint16_t *key,
                          uint64_t *vouched)
 {
@@ -412,21 +467,27 @@ static void judge_signed(struct audit_verify *v, struct verify_row *row, uint16_
 			        *vouched);
 		return;
 	}
-	if (*key == KEYS_MAX)
+	if (*key == KEY_NONE)
 		*key = row->key;
-	if (row->key != *key)
+	if (row->key == KEYS_MAX && !v->has_unknown_key)
+		find_wrong(v, "unknown", row,
+		           "the log has more than %u keys: whether each was signed by the one "
+		           "before cannot be known from here on",
+		           KEYS_MAX);
+	else if (row->key != *key && row->key != KEYS_MAX)
 		find_wrong(
 		        v, "replaced", row,
 		        "it is signed by key %.16s..., which key %.16s... has not signed: that key "
 		        "was lost, or the log was made again from here",
 		        name_key(v, row->key), name_key(v, *key));
+	v->has_unknown_key |= row->key == KEYS_MAX;
 	*key = row->kind == AUDIT_KEY ? row->next : row->key;
 	*vouched = row->seq;
 }
 
 static void judge_signatures(struct audit_verify *v)
 {
-	uint16_t key = KEYS_MAX;
+	uint16_t key = KEY_NONE;
 	uint64_t vouched = 0;
 
 	for (size_t i = 0; i < v->n_order; i++)
@@ -448,8 +509,18 @@ void audit_verify_head(struct audit_verify *v, const char *holder, const struct 
 	if (!heads)
 		return;
 	v->heads = heads;
-	heads[v->n_heads].head = *head;
+	heads[v->n_heads] = (struct verify_head){ .head = *head };
 	plain_copy(heads[v->n_heads++].holder, sizeof(heads->holder), holder);
+}
+
+void audit_verify_mark(struct audit_verify *v, const struct audit_head *head)
+{
+	size_t n = v->n_heads;
+
+	audit_verify_node(v, head->node);
+	audit_verify_head(v, "the mark of this node", head);
+	if (v->n_heads > n)
+		v->heads[n].is_mark = true;
 }
 
 static struct verify_row *find_row(const struct audit_verify *v, uint64_t seq)
@@ -475,6 +546,19 @@ static bool has_key(const struct audit_verify *v, const char *key)
 	return false;
 }
 
+/* What the log had behind it may be gone, though this log fits the head. */
+static void judge_step_back(struct audit_verify *v, const struct verify_head *h,
+                            struct verify_row *row)
+{
+	if (h->head.went_back)
+		find_wrong(v, "went-back", row,
+		           "%s heard that the log had %" PRIu64
+		           " lines at %s, and after that a head with no higher number: it was cut "
+		           "or made again, or its node spoke for another log",
+		           h->holder, h->head.seq, h->head.time);
+}
+
+/* A head that fits proves the log up to it; one beyond the end proves a cut; one that does not fit, another log. */
 static void judge_head(struct audit_verify *v, const struct verify_head *h)
 {
 	const struct audit_head *head = &h->head;
@@ -482,14 +566,14 @@ static void judge_head(struct audit_verify *v, const struct verify_head *h)
 	         last = v->n_order ? v->order[v->n_order - 1]->seq : 0;
 	struct verify_row *row = find_row(v, head->seq);
 
-	if (v->has_node && strcmp(head->node, v->node) != 0)
+	if (strcmp(head->node, v->node) != 0)
 		return;
 	if (!audit_head_is_signed(head)) {
 		add_note(v, "head", NULL, "what %s holds is no signed head: it was not used",
 		         h->holder);
 		return;
 	}
-	v->verdict->heads++;
+	v->verdict->heads += !h->is_mark;
 	if (row && !strcmp(row->hash, head->hash)) {
 		if (head->seq > v->verdict->vouched)
 			v->verdict->vouched = head->seq;
@@ -510,6 +594,7 @@ static void judge_head(struct audit_verify *v, const struct verify_head *h)
 		         "%s holds a head of line %" PRIu64 ", which is not here: see above",
 		         h->holder, head->seq);
 	}
+	judge_step_back(v, h, row);
 }
 
 /* --- what cannot be known --- */
@@ -525,6 +610,10 @@ static void note_lines(struct audit_verify *v)
 			         " bytes of no whole line stood here after a power cut: what "
 			         "they said cannot be known",
 			         row->count);
+		if (row->kind == AUDIT_GONE)
+			add_note(v, "gone", row,
+			         "weir-mgmt noticed here that its file, or lines before this one, "
+			         "were gone");
 		if (row->kind == AUDIT_LOST)
 			add_note(v, "lost", row,
 			         "%" PRIu64
@@ -555,6 +644,7 @@ static void note_limits(struct audit_verify *v)
 		        "the end, or all was made again by another key");
 }
 
+/* The most exact judgement comes first: a line that was named is not named again for what follows from it. */
 void audit_verify_end(struct audit_verify *v, struct audit_verdict *out)
 {
 	*out = (struct audit_verdict){ .lines = v->n };
@@ -572,6 +662,8 @@ void audit_verify_end(struct audit_verify *v, struct audit_verdict *out)
 	judge_signatures(v);
 	for (size_t i = 0; i < v->n_heads; i++)
 		judge_head(v, &v->heads[i]);
+	if (!v->n_order && !out->n_found)
+		find_wrong(v, "missing", NULL, "there is no line: the log was removed or emptied");
 	note_limits(v);
 	out->good = out->n_found == 0;
 }

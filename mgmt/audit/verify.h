@@ -55,12 +55,20 @@ struct audit_verify;
 /** @p is_part: the text may begin anywhere in a log, as a copy of a file does. */
 MUST_CHECK struct audit_verify *audit_verify_new(bool is_part);
 void audit_verify_free(struct audit_verify *v);
+/** Files are of @p file_max bytes, and @p files_max are kept; 0: those of mgmt/audit/log.h. */
+void audit_verify_bound(struct audit_verify *v, size_t file_max, size_t files_max);
 /** Add the next @p n bytes, whole lines of file @p file; the last of all may be without its newline. @return 0 or -ENOMEM */
 MUST_CHECK int audit_verify_add(struct audit_verify *v, const char *file, const char *bytes,
                                 size_t n);
+/** How many of the lines so far are lines of an audit log. */
+size_t audit_verify_lines(const struct audit_verify *v);
+/** Whose log it is to be where no line says so: without a line, heads of this node alone are used. */
+void audit_verify_node(struct audit_verify *v, const char *node);
 /** Add a head that @p holder holds. One of another node is not used; one whose signature is none neither, which is said. */
 void audit_verify_head(struct audit_verify *v, const char *holder, const struct audit_head *head);
-/** Judge, once. */
+/** Add the head that the directory of the log has itself (mgmt/audit/mark.h); it stands for no peer. */
+void audit_verify_mark(struct audit_verify *v, const struct audit_head *head);
+/** Judge, once. A log without a line is never good: whether there is one at all is for who calls to find. */
 void audit_verify_end(struct audit_verify *v, struct audit_verdict *out);
 
 #endif

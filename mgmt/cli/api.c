@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One libcurl handle per request, over the Unix socket. A change's random Idempotency-Key lets it
+ * One libcurl handle per request, over the Unix socket or TLS. A change's random Idempotency-Key lets it
  * be sent again after a broken connection: management changes nothing twice. Silence ends a request,
  * not its length: management at work sends an interim response each second (on_progress()).
  */
@@ -26,6 +26,14 @@
 #define ANSWER_MAX  ((size_t)64 << 20) /* bytes; a status of all backends is far smaller */
 #define HEADERS_MAX 512                /* bytes of one header line */
 #define KEY_MAX     33u                /* 128 bits in hexadecimal, and a NUL */
+#define BEARER_MAX  512                /* bytes of a header line with a token */
+#define RETRY_MAX_S 3600u              /* longer than any that the API says */
+
+/* Where the API is asked. */
+struct endpoint {
+	const char *name; /* the socket, or the URL */
+	const struct api_server *server;
+};
 
 /* An answer while it arrives. */
 struct answer {
@@ -37,6 +45,7 @@ struct answer {
 	uint64_t last_report_ms; /* when a line was last printed; 0: print none */
 	uint64_t since_ms;       /* when the command began to wait */
 	bool again;              /* the change is sent again; a line has said so */
+	unsigned retry_s;        /* Retry-After */
 	char doing[96];          /* management's present job, as it names it; "": none */
 	curl_off_t sent;
 };
@@ -87,6 +96,22 @@ static void store_doing(struct answer *a, const char *bytes, size_t n)
 	a->doing[kept] = '\0';
 }
 
+/* Retry-After: 7. A date, which the API never gives, is passed over. */
+static void store_retry(struct answer *a, const char *bytes, size_t n)
+{
+	static const char name[] = "retry-after:";
+	unsigned s = 0;
+	size_t i = strlen(name);
+
+	if (n <= i || strncasecmp(bytes, name, i) != 0)
+		return;
+	while (i < n && bytes[i] == ' ')
+		i++;
+	for (; i < n && bytes[i] >= '0' && bytes[i] <= '9' && s < RETRY_MAX_S; i++)
+		s = 10 * s + (unsigned)(bytes[i] - '0');
+	a->retry_s = s < RETRY_MAX_S ? s : RETRY_MAX_S;
+}
+
 /* ETag: "v12-0123" */
 static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
 {
@@ -97,6 +122,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
 	a->heard_ms = clock_mono_ms();
 	n *= size;
 	store_doing(a, bytes, n);
+	store_retry(a, bytes, n);
 	if (n <= strlen(name) || strncasecmp(bytes, name, strlen(name)) != 0)
 		return n;
 	for (size_t i = strlen(name); i < n && kept + 1 < a->etag_size; i++)
@@ -136,7 +162,8 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t got, curl_off_t s
 }
 
 /* An empty Expect: keeps libcurl from waiting for "100 Continue" before a large body. */
-static struct curl_slist *headers_of(const struct api_request *request, const char *key)
+static struct curl_slist *headers_of(const struct endpoint *at, const struct api_request *request,
+                                     const char *key)
 {
 	char line[HEADERS_MAX];
 	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
@@ -147,6 +174,12 @@ static struct curl_slist *headers_of(const struct api_request *request, const ch
 		                         strcmp(request->method, "PATCH") == 0
 		                                 ? "Content-Type: application/merge-patch+json"
 		                                 : "Content-Type: application/json");
+	if (at->server && at->server->token) {
+		char token[BEARER_MAX];
+
+		snprintf(token, sizeof(token), "Authorization: Bearer %s", at->server->token);
+		list = curl_slist_append(list, token);
+	}
 	if (request->is_new)
 		list = curl_slist_append(list, "If-None-Match: *");
 	if (key[0]) {
@@ -169,11 +202,25 @@ static bool is_read_only(const struct api_request *request)
 	return request->reads || strcmp(request->method, "GET") == 0;
 }
 
+/* The token goes to nobody whom the given authority has not signed: libcurl's own folder has those of the whole world. */
+static void set_endpoint(CURL *curl, const struct endpoint *at)
+{
+	if (!at->server) {
+		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, at->name);
+		return;
+	}
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
+	if (at->server->ca) {
+		curl_easy_setopt(curl, CURLOPT_CAINFO, at->server->ca);
+		curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+	}
+}
+
 /* No proxy and no signals: the environment and alarms must not change how a command behaves. */
-static void set_curl_options(CURL *curl, const char *socket, const char *url,
+static void set_curl_options(CURL *curl, const struct endpoint *at, const char *url,
                              const struct api_request *request, const char *body, struct answer *a)
 {
-	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+	set_endpoint(curl, at);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	/* else "pools/web/backends/.." would become another path than the one that was given */
 	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
@@ -198,18 +245,19 @@ static void set_curl_options(CURL *curl, const char *socket, const char *url,
 }
 
 /* What the callbacks ended for silence is a timeout for the caller. @return libcurl's code */
-static int perform_request(CURL *curl, const char *socket, const struct api_request *request,
+static int perform_request(CURL *curl, const struct endpoint *at, const struct api_request *request,
                            const char *key, struct answer *a, long *status)
 {
-	struct curl_slist *headers = headers_of(request, key);
+	const char *base = at->server ? at->server->url : "http://weir";
+	struct curl_slist *headers = headers_of(at, request, key);
 	char *body = request->body ? json_dumps(request->body, JSON_COMPACT) : NULL;
-	size_t n = strlen(request->path) + 16;
+	size_t n = strlen(base) + strlen(request->path) + 1;
 	char *url = malloc(n);
 	CURLcode code = CURLE_OUT_OF_MEMORY;
 
 	if (url && headers && (body || !request->body)) {
-		snprintf(url, n, "http://weir%s", request->path);
-		set_curl_options(curl, socket, url, request, body, a);
+		snprintf(url, n, "%s%s", base, request->path);
+		set_curl_options(curl, at, url, request, body, a);
 		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 		a->heard_ms = clock_mono_ms();
 		a->sent = 0;
@@ -231,7 +279,7 @@ static void make_key(char key[KEY_MAX])
 	(void)!random_hex(key, (KEY_MAX - 1) / 2);
 }
 
-static int send_once(const char *socket, const struct api_request *request, const char *key,
+static int send_once(const struct endpoint *at, const struct api_request *request, const char *key,
                      struct answer *a, long *status, long *error)
 {
 	CURL *curl = curl_easy_init();
@@ -240,9 +288,10 @@ static int send_once(const char *socket, const struct api_request *request, cons
 	free(a->bytes);
 	a->bytes = NULL;
 	a->n = a->room = 0;
+	a->retry_s = 0;
 	*error = 0;
 	if (curl) {
-		code = perform_request(curl, socket, request, key, a, status);
+		code = perform_request(curl, at, request, key, a, status);
 		curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, error);
 	}
 	curl_easy_cleanup(curl);
@@ -257,8 +306,8 @@ static bool is_unknown(int code)
 }
 
 /* Safe: the same key gives the first outcome, or makes the change if it was not made yet. */
-static int repeat_change(const char *socket, const struct api_request *request, const char *key,
-                         struct answer *a, long *status, long *error)
+static int repeat_change(const struct endpoint *at, const struct api_request *request,
+                         const char *key, struct answer *a, long *status, long *error)
 {
 	uint64_t last_report_ms = clock_mono_ms(), until_ms = last_report_ms + API_AGAIN_MS;
 	int code = CURLE_OPERATION_TIMEDOUT;
@@ -275,7 +324,7 @@ static int repeat_change(const char *socket, const struct api_request *request, 
 			        "weir: no answer yet; asking for %u s more (if management hangs: weir drain --offline works without it)\n",
 			        (unsigned)((until_ms - last_report_ms) / 1000 + 1));
 		}
-		code = send_once(socket, request, key, a, status, error);
+		code = send_once(at, request, key, a, status, error);
 		if (code == CURLE_OK)
 			return code;
 	}
@@ -361,6 +410,7 @@ static int send_to_management(const struct cli *cli, const struct api_request *r
                               struct api_reply *reply, bool quietly)
 {
 	char socket[PATH_MAX] = "";
+	const struct endpoint at = { cli->server ? cli->server->url : socket, cli->server };
 	struct answer a = { .etag = reply->etag, .etag_size = sizeof(reply->etag) };
 	char key[KEY_MAX] = "";
 	long error = 0;
@@ -371,34 +421,41 @@ static int send_to_management(const struct cli *cli, const struct api_request *r
 	a.last_report_ms = quietly || request->timeout_ms ? 0 : a.since_ms;
 	if (!is_read_only(request))
 		make_key(key);
-	if (proc_path(cli->dirs.run, PROC_API_SOCKET, socket) != 0 ||
-	    strlen(socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
+	if (!cli->server && (proc_path(cli->dirs.run, PROC_API_SOCKET, socket) != 0 ||
+	                     strlen(socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))) {
 		json_decref(request->body);
 		return quietly ? CLI_UNREACHABLE
 		               : cli_fail(CLI_USAGE,
 		                          "%s/" PROC_API_SOCKET " is too long for a socket",
 		                          cli->dirs.run);
 	}
-	if (is_foreign(socket)) {
+	if (!cli->server && is_foreign(socket)) {
 		json_decref(request->body);
 		return cli_fail(
 		        CLI_DENIED,
 		        "%s is not trusted, because it belongs neither to root nor to weir-mgmt: find out who made it (ls -l), remove it, restart weir-mgmt",
 		        socket);
 	}
-	code = send_once(socket, request, key, &a, &reply->status, &error);
+	code = send_once(&at, request, key, &a, &reply->status, &error);
 	if (is_unknown(code) && !is_read_only(request))
-		code = repeat_change(socket, request, key, &a, &reply->status, &error);
+		code = repeat_change(&at, request, key, &a, &reply->status, &error);
 	json_decref(request->body);
+	reply->retry_s = a.retry_s;
 	if (code != CURLE_OK) {
 		free(a.bytes);
 		reply->status = 0; /* a part of an answer is none */
-		return report_no_answer(socket, (CURLcode)code, error, is_read_only(request),
+		snprintf(reply->failure, sizeof(reply->failure), "%s",
+		         code == CURLE_OPERATION_TIMEDOUT ? "no answer in time"
+		         : error                          ? strerror((int)error)
+		                                          : curl_easy_strerror((CURLcode)code));
+		return report_no_answer(at.name, (CURLcode)code, error, is_read_only(request),
 		                        quietly);
 	}
 	read_answer(&a, reply);
-	if (api_succeeded(reply) && !json_is_object(reply->body))
-		return refuse_answer(reply, socket, is_read_only(request), quietly);
+	if (api_succeeded(reply) && !json_is_object(reply->body)) {
+		snprintf(reply->failure, sizeof(reply->failure), "its answer is not JSON");
+		return refuse_answer(reply, at.name, is_read_only(request), quietly);
+	}
 	if (request->file)
 		name_file(reply->body, request->file);
 	return CLI_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A client of the management API (docs/api.md) over RUN/api.sock. One request at a time.
+ * A client of the management API (docs/api.md) over RUN/api.sock, or over TLS. One request at a time.
  * Implemented in mgmt/cli/api.c, refusal.c and api_json.c; for the command's one thread.
  */
 #ifndef WEIR_MGMT_CLI_API_H
@@ -18,8 +18,9 @@ struct api_request {
 	json_t *body;         /* taken; NULL: none */
 	const char *if_match; /* an ETag without quotes, or "*" */
 	bool is_new;          /* If-None-Match: * */
-	bool reads;           /* it changes nothing, although it is no GET: a dry run */
-	unsigned timeout_ms;  /* 0: as below */
+	/* it changes nothing, although it is no GET: a dry run; or the caller sends it again */
+	bool reads;
+	unsigned timeout_ms; /* 0: as below */
 	/* the user's name of the file that is sent as "weir.conf"; NULL: that name */
 	const char *file;
 };
@@ -34,10 +35,19 @@ struct api_request {
 #define API_AGAIN_MS         15000u /* how long an interrupted change is sent again */
 #define API_AGAIN_EVERY_MS   500u
 
+/* An API at another address than RUN/api.sock. */
+struct api_server {
+	const char *url;   /* "https://192.0.2.1:8443", without a slash at the end */
+	const char *token; /* NULL: none is sent */
+	const char *ca;    /* file that verifies the API; NULL: the authorities of the system */
+};
+
 struct api_reply {
-	long status;    /* of HTTP */
-	json_t *body;   /* NULL when it was no JSON */
-	char etag[128]; /* without quotes */
+	long status;      /* of HTTP */
+	json_t *body;     /* NULL when it was no JSON */
+	char etag[128];   /* without quotes */
+	unsigned retry_s; /* Retry-After; 0: none */
+	char failure[96]; /* why there is no answer; "": there is one */
 };
 
 /*

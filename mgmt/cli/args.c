@@ -132,7 +132,8 @@ bool cli_line(const struct cli_args *args, const char *const *without, char *out
 {
 	bool ok = true;
 
-	if ((size_t)snprintf(out, size, "%s %s", cli_program, args->words) >= size)
+	if ((size_t)snprintf(out, size, "%s%s%s", cli_program, *args->words ? " " : "",
+	                     args->words) >= size)
 		return false;
 	for (int i = 0; ok && i < args->n; i++)
 		ok = cli_line_add(" ", args->at[i], out, size);
@@ -171,8 +172,17 @@ static int words_match(const char *words, int argc, char **argv)
 	return n;
 }
 
+/* How a command is called: "drain"; the only one of a program as the program. */
+static const char *command_name(const char *words)
+{
+	return *words ? words : cli_program;
+}
+
 static const struct cli_command *find_command(int argc, char **argv, int *n_words)
 {
+	*n_words = 0;
+	if (cli_is_single())
+		return &cli_commands[0];
 	for (size_t i = 0; i < cli_commands_n; i++) {
 		*n_words = words_match(cli_commands[i].words, argc, argv);
 		if (*n_words)
@@ -265,9 +275,10 @@ static int accept_option(const struct cli_command *command, struct cli_args *arg
 
 		for (int k = 0; k < CLI_OPTIONS_MAX && args->options[k].name; k++)
 			suggest_try(&suggest, args->options[k].name);
-		return cli_fail(CLI_USAGE, "%s has no option %s%s; see %s help %s", command->words,
-		                name, suggest_text(&suggest, suggestion), cli_program,
-		                command->words);
+		return cli_fail(CLI_USAGE, "%s has no option %s%s; see %s help%s%s",
+		                command_name(command->words), name,
+		                suggest_text(&suggest, suggestion), cli_program,
+		                *command->words ? " " : "", command->words);
 	}
 	const char *value = args->options[index].value, *before = args->values[index];
 	if (before && !is_list_of(value))
@@ -306,13 +317,15 @@ static int accept_arguments(const struct cli_command *command, struct cli_args *
 			args->at[args->n++] = argv[i];
 		} else {
 			return cli_fail(CLI_USAGE,
-			                "\"%s\" is one argument too many; expected: %s %s %s",
-			                argv[i], cli_program, command->words, command->arguments);
+			                "\"%s\" is one argument too many; expected: %s%s%s %s",
+			                argv[i], cli_program, *command->words ? " " : "",
+			                command->words, command->arguments);
 		}
 	}
 	if (args->n < command->least)
-		return cli_fail(CLI_USAGE, "an argument is missing; expected: %s %s %s",
-		                cli_program, command->words, command->arguments);
+		return cli_fail(CLI_USAGE, "an argument is missing; expected: %s%s%s %s",
+		                cli_program, *command->words ? " " : "", command->words,
+		                command->arguments);
 	return 0;
 }
 
@@ -352,7 +365,7 @@ static int run_help(bool json, int argc, char **argv)
 
 	if (argc && !command)
 		return unknown_command(argc, argv);
-	if (command)
+	if (command && !cli_is_single())
 		cli_help_command(command);
 	else
 		cli_help();
@@ -448,7 +461,7 @@ static int run_arguments(int argc, char **argv)
 		printf("%s %s\n", cli_program, WEIR_RELEASE);
 		return CLI_OK;
 	}
-	if (argc == 0) {
+	if (argc == 0 && (!cli_is_single() || wants_help)) {
 		cli_help();
 		return wants_help ? CLI_OK : CLI_USAGE;
 	}
@@ -456,7 +469,7 @@ static int run_arguments(int argc, char **argv)
 	if (!command)
 		return unknown_command(argc, argv);
 	if (wants_help) {
-		cli_help_command(command);
+		cli_is_single() ? cli_help() : cli_help_command(command);
 		return CLI_OK;
 	}
 	err = accept_arguments(command, &args, argc - n_words, argv + n_words);

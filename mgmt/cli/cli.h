@@ -26,12 +26,17 @@ enum cli_status {
 	CLI_REJECTED = 8,  /* made, but a process refuses it; a risky change is then rolled back */
 	CLI_DEGRADED = 10, /* of status; of a command that follows an operation: held */
 	CLI_DOWN = 11,     /* of status */
+	CLI_CHANGES = 12,  /* of plan --status */
+	CLI_RISKY = 13,    /* likewise */
 };
+
+struct api_server;
 
 struct cli {
 	struct proc_dirs dirs;
 	bool json;
-	const char *where; /* as of struct cli_args */
+	const char *where;               /* as of struct cli_args */
+	const struct api_server *server; /* NULL: the API at RUN/api.sock */
 };
 
 #define CLI_OPTIONS_MAX  18   /* of a row, with the empty one at its end; drain has 16 */
@@ -62,7 +67,7 @@ struct cli_args {
 typedef int cli_handler(struct cli *cli, const struct cli_args *args);
 
 struct cli_command {
-	const char *words;     /* "dns explain" */
+	const char *words;     /* "dns explain"; "": the program's only command */
 	const char *arguments; /* "NAME TYPE", for the help */
 	int least, most;       /* positional arguments */
 	const char *help;
@@ -70,7 +75,7 @@ struct cli_command {
 	struct cli_option options[CLI_OPTIONS_MAX];
 };
 
-/* A program's own: commands.c of weir, commands_agent.c of weir-agent. */
+/* A program's own: commands.c of weir, commands_agent.c of weir-agent, members/commands_*.c. */
 extern const struct cli_command cli_commands[];
 extern const size_t cli_commands_n;
 extern const char cli_program[];     /* "weir" */
@@ -127,6 +132,9 @@ void cli_help_document(void);
 /* The whole table as JSON: for manual pages and completion. */
 void cli_help_json(void);
 
+/* Whether the program has one command, which has no words. */
+bool cli_is_single(void);
+
 /* The subcommands, by what they are about. */
 cli_handler cli_run, cli_restart_dataplane, cli_nic;
 cli_handler cli_token_new, cli_token_list, cli_token_remove;
@@ -134,6 +142,7 @@ cli_handler cli_status, cli_health, cli_events, cli_why, cli_wait, cli_names, cl
 cli_handler cli_plan, cli_apply, cli_pull, cli_push, cli_confirm, cli_rollback, cli_versions,
         cli_diff, cli_zone_reload;
 cli_handler cli_drain, cli_undrain, cli_override, cli_overrides;
+cli_handler cli_verdict, cli_verdicts;
 cli_handler cli_shift, cli_operations, cli_operation;
 cli_handler cli_drill_backup, cli_drill_end, cli_drills;
 cli_handler cli_store_init, cli_store_join, cli_store_remove, cli_store_check, cli_store_status;
@@ -142,6 +151,8 @@ cli_handler cli_clock, cli_clock_accept;
 cli_handler cli_audit, cli_audit_verify, cli_audit_heads, cli_audit_rotate;
 cli_handler cli_trace, cli_dns_explain;
 cli_handler cli_set, cli_add, cli_remove, cli_edit;
+cli_handler cli_proposals, cli_proposal;
+cli_handler cli_register, cli_sync;
 cli_handler cli_agent_attach, cli_agent_detach, cli_agent_status;
 cli_handler cli_config_check, cli_config_show, cli_config_reference;
 

@@ -103,6 +103,14 @@ static void print_apply(const struct cli_args *args)
 		printf("to apply it: %s --reason TEXT\n", line);
 }
 
+/* What weir plan --status says. */
+static int plan_status(const json_t *body)
+{
+	if (json_is_true(json_at(body, "plan.risky")))
+		return CLI_RISKY;
+	return json_has_true(body, "changed") ? CLI_CHANGES : CLI_OK;
+}
+
 int cli_plan(struct cli *cli, const struct cli_args *args)
 {
 	int failed = CLI_USAGE;
@@ -127,6 +135,8 @@ int cli_plan(struct cli *cli, const struct cli_args *args)
 	api_print_text(cli, reply.body, plan_text);
 	if (status == CLI_OK && !cli->json && !is_final(reply.body))
 		print_apply(args);
+	if (status == CLI_OK && cli_value(args, "--status"))
+		status = plan_status(reply.body);
 	api_reply_fini(&reply);
 	return status;
 }
@@ -167,9 +177,24 @@ static void print_unchanged(const json_t *body, const char *text)
 		print_nodes(body);
 }
 
+/* What was proposed, and who does what next. */
+static void print_proposed(const json_t *body)
+{
+	row_show(
+	        stdout, body,
+	        "proposed, nothing was changed:\n{*plan}" CHANGES "{/}{*proposal}proposal {id}: "
+	        "{needed:n} other person{needed:plural} may approve it until {until}: weir proposal "
+	        "{id} approve --reason TEXT\nthen: the same command with --proposal {id} in place "
+	        "of --propose\n{/}");
+}
+
 /* The last lines are what to do next: how to confirm, else how to undo. */
 void change_print(const json_t *body)
 {
+	if (json_is_object(json_at(body, "proposal"))) {
+		print_proposed(body);
+		return;
+	}
 	row_show(stdout, body, "[{?dry_run}dry run, nothing was changed:\n]");
 	if (!json_has_true(body, "changed")) {
 		print_unchanged(body,
@@ -185,6 +210,9 @@ void change_print(const json_t *body)
 	row_show(stdout, body,
 	         "[ROLLED BACK at {version.confirm_by} unless confirmed: weir confirm "
 	         "{version.number:n|0}\n]"
+	         "[tried at {version.canary} first: in force everywhere once it is confirmed\n]"
+	         "[taken back if a sign rises to twice what it was and more: {plan.worse_if}\n]"
+	         "[confirmed by itself once all nodes are {version.confirm_if}\n]"
 	         "[{!dry_run}{?rolls_back_to}undo: weir rollback {rolls_back_to:n} --reason TEXT\n"
 	         "|{!dry_run}{?before}undo: weir rollback {before:n} --reason TEXT\n]");
 }
@@ -215,10 +243,28 @@ static int fetch_head_etag(const struct cli *cli, char etag[128])
 	return CLI_OK;
 }
 
+/* What is tried at a place confirms itself after --hold, as by --confirm-if. @return false after a message */
+static bool add_hold(json_t *body, const struct cli_args *args)
+{
+	const char *hold = cli_value(args, "--hold");
+
+	if (!hold)
+		return true;
+	if (!cli_value(args, "--canary") || cli_value(args, "--confirm-if")) {
+		cli_fail(CLI_USAGE, "--hold goes with --canary, and not with --confirm-if");
+		return false;
+	}
+	return !json_object_set_new(body, "confirm_if", json_sprintf("well for %s", hold));
+}
+
 json_t *change_add_options(json_t *body, const struct cli_args *args)
 {
 	if (!body_add_text(body, "reason", args, "--reason") || !add_author(body, args) ||
-	    !body_add_text(body, "confirm_within", args, "--confirm-within")) {
+	    !body_add_text(body, "confirm_within", args, "--confirm-within") ||
+	    !body_add_text(body, "confirm_if", args, "--confirm-if") || !add_hold(body, args) ||
+	    !body_add_text(body, "canary", args, "--canary") ||
+	    !body_add_text(body, "if_quiet", args, "--if-quiet") ||
+	    !body_add_text(body, "without_gates", args, "--without-gate")) {
 		json_decref(body);
 		return NULL;
 	}
@@ -227,6 +273,23 @@ json_t *change_add_options(json_t *body, const struct cli_args *args)
 	         : cli_flag(args, "--join-pending")  ? "join"
 	                                             : NULL);
 	return body;
+}
+
+bool change_write_query(const struct cli_args *args, char out[CHANGE_QUERY_MAX])
+{
+	const char *given = cli_value(args, "--proposal");
+	char *proposal = given ? api_escape(given) : NULL;
+	int n = snprintf(out, CHANGE_QUERY_MAX, "?wait=%s%s%s%s%s",
+	                 cli_flag(args, "--all") || cli_value(args, "--canary") ? "all" : "local",
+	                 cli_flag(args, "--dry-run") ? "&dry_run=true" : "",
+	                 cli_flag(args, "--propose") ? "&propose=true" : "",
+	                 proposal ? "&proposal=" : "", proposal ? proposal : "");
+
+	free(proposal);
+	if (n < CHANGE_QUERY_MAX)
+		return true;
+	cli_fail(CLI_USAGE, "--proposal: the id is too long; weir proposals lists them");
+	return false;
 }
 
 /* The version that --base names, also in quotes, as the API has an ETag. @return NULL: it names none; else *@p n bytes */
@@ -306,14 +369,14 @@ static int post_change(const struct cli *cli, const struct cli_args *args, const
                        const char *path, const char *file, json_t *body,
                        void (*print)(const json_t *body), char etag_after[128])
 {
-	char etag[128], full[256];
+	char etag[128], full[CHANGE_QUERY_MAX + 64], query[CHANGE_QUERY_MAX];
 	struct api_request request = {
 		.method = "POST", .path = full, .if_match = etag, .body = body, .file = file
 	};
-	int status = body ? CLI_OK : CLI_USAGE;
+	int status = body && change_write_query(args, query) ? CLI_OK : CLI_USAGE;
 
 	request.reads = cli_flag(args, "--dry-run");
-	if (cli_flag(args, "--replace"))
+	if (!status && cli_flag(args, "--replace"))
 		json_object_set_new(body, "replace", json_true());
 	snprintf(etag, sizeof(etag), "%s", base ? base : "");
 	if (!status && !base)
@@ -322,9 +385,7 @@ static int post_change(const struct cli *cli, const struct cli_args *args, const
 		json_decref(body);
 		return status;
 	}
-	snprintf(full, sizeof(full), "%s?wait=%s%s", path,
-	         cli_flag(args, "--all") ? "all" : "local",
-	         cli_flag(args, "--dry-run") ? "&dry_run=true" : "");
+	snprintf(full, sizeof(full), "%.63s%s", path, query);
 
 	struct api_reply reply;
 	status = query_change(cli, &request, &reply);

@@ -19,7 +19,10 @@
 	"{*changes}" CHANGE "{/}"                                                                  \
 	"{*pools}   pool {pool}: {backends_before:n|0} -> {backends_after:n|0} backends, "         \
 	"{moved_ppm:ppm|0} of its slots move\n[{?full_slots}        {full_slots:n} slots wait: "   \
-	"each already has three earlier owners whose time is not over\n]{/}" WARNINGS              \
+	"each already has three earlier owners whose time is not over\n]{/}"                       \
+	"{*20 names of n_names}   name {name}: {moved_ppm:ppm|0} of its answers change (by site: " \
+	"{*8 sites|, }{site} {before_ppm:ppm|0} -> {after_ppm:ppm|0}{/})\n{/}"                     \
+	"{*20 withdrawn of n_withdrawn}   node {node} no longer announces {address}\n{/}" WARNINGS \
 	"{*risks}[ ! {}\n]{/}"
 
 /*
@@ -27,6 +30,11 @@
  * @p body. @return it, or NULL after a message
  */
 MUST_CHECK json_t *change_add_options(json_t *body, const struct cli_args *args);
+#define CHANGE_QUERY_MAX 256
+/*
+ * What the query of a change says of how it is made: "?wait=local&dry_run=true". @return false: after a message
+ */
+MUST_CHECK bool change_write_query(const struct cli_args *args, char out[CHANGE_QUERY_MAX]);
 /* Read the number of a version. @return 0: not a number */
 unsigned long long change_number(const char *text);
 /* Print the answer to a change: the plan, the version, the nodes, how to confirm or undo it. */

@@ -187,8 +187,10 @@ static void print_config_summary(const char *path, const struct model *m)
 	       path, m->n_sites, m->n_nodes, m->n_pools, n_backends, m->n_vips, m->n_services,
 	       m->n_zones, m->n_dns_names);
 	for (size_t i = 0; i < m->n_checks; i++)
-		printf("  check %s: detects a dead target after at most %u ms\n", m->checks[i].name,
-		       m->checks[i].detect_worst_ms);
+		printf(m->checks[i].type == MODEL_CHECK_EXTERNAL
+		               ? "  check %s: a verdict of a program counts after at most %u ms\n"
+		               : "  check %s: detects a dead target after at most %u ms\n",
+		       m->checks[i].name, m->checks[i].detect_worst_ms);
 }
 
 /* Where the check of the zones puts its findings. */
@@ -442,14 +444,15 @@ static void print_row(const struct model_field *f)
 	                            : "",
 	       f->required ? "" : f->default_text, !f->required && f->default_text[0] ? "`" : "");
 	print_cell(f->limits);
-	printf(" | %s | ", f->restart ? "restart" : "live");
+	printf(" | %s | %s | ", f->restart ? "restart" : "live",
+	       f->extent == EXTENT_EVERYWHERE ? "" : extent_text((int)f->extent));
 	print_cell(f->help);
 	puts(" |");
 }
 
 static void print_rows(bool effective)
 {
-	puts("| field | type | default | limits | takes effect | meaning |\n|---|---|---|---|---|---|");
+	puts("| field | type | default | limits | takes effect | tried at | meaning |\n|---|---|---|---|---|---|---|");
 	for (size_t i = 0; i < model_schema_n; i++)
 		if (model_schema[i].effective == effective)
 			print_row(&model_schema[i]);
@@ -460,6 +463,7 @@ static const struct record_kind reference_record = RECORD_OF(
         SHOW(struct model_field, type), SHOW(struct model_field, unit),
         SHOW_AS(struct model_field, "default", default_text), SHOW(struct model_field, limits),
         SHOW(struct model_field, restart), SHOW(struct model_field, required),
+        SHOW_WORD(struct model_field, "extent", extent, extent_text, EXTENT_NODE + 1),
         SHOW(struct model_field, effective), SHOW(struct model_field, help));
 
 static void print_reference_json(void)
@@ -475,6 +479,8 @@ static void print_reference_head(void)
 	     "`( )`, arrays in `[ ]`, texts in double quotes, comments after `#` or `//`. A line `@include \"FILE\"` includes a file below\n"
 	     "the configuration's directory. Each process takes its node's name from `--node`, or else from the host's name.\n"
 	     "`weir config check` lists all errors at once; `weir config show` prints the whole configuration with every default.\n\n"
+	     "**Tried at** is the smallest place at which a change of the field may be in force before it is everywhere\n"
+	     "(`weir apply --canary`): one node, or the nodes of one site. Where it says nothing the field is the same everywhere.\n\n"
 	     "**Names** are `[a-z0-9][a-z0-9._-]{0,62}` and unique within their list. **Durations** are texts with a unit: `\"500ms\"`, `\"5s\"`,\n"
 	     "`\"15m\"`, `\"2h\"`, `\"1d\"`; **rates** `\"50k/s\"`; **bits** `\"40Gbit\"`; **percentages** `\"50%\"`. **Integers** are decimal and within\n"
 	     "32 bits. **References** name an entry of another list. **Limits** apply to the value, to the bytes of a text, or to the\n"

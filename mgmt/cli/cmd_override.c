@@ -3,6 +3,9 @@
  * drain, undrain, disable, enable, force-up, hold: one request body, built from the arguments, goes
  * to the API, or with --offline to the same code that management runs (offline.c). Both answers are
  * printed by override_text.c.
+ *
+ * verdict, verdicts: what programs say of targets of external checks. A person may say so, too; a forced state or a drain is
+ * the stronger word, and is on record.
  */
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/cli/body.h"
@@ -321,4 +324,58 @@ int cli_overrides(struct cli *cli, const struct cli_args *args)
 		                                       : "/v1/overrides" };
 
 	return api_show_text(cli, &request, override_list);
+}
+
+/* --- verdicts of programs --- */
+
+#define TTL_DEFAULT "1h"
+
+static const char verdict_line[] = "{pool}/{backend}: {verdict}[ until {ends}]"
+                                   "[: {reason}]\n";
+
+/* One line each, so that grep(1) finds a target with all that belongs to it. */
+static const char verdict_list[] =
+        "[{?items}{*items}{pool}/{backend}  {verdict}[  {?said}said {said}[, ends {ends}][ by {principal}]"
+        "[ at {node}][: {reason}]|  nothing is said]\n{/}"
+        "|there are no external checks\n]";
+
+/* The request of a verdict on @p full, "POOL/NAME". @return NULL after an error message */
+static json_t *make_verdict(const struct cli_args *args)
+{
+	const char *ttl = cli_value(args, "--ttl");
+	json_t *body = JSON_TEXTS({ "verdict", args->at[1] }, { "ttl", ttl ? ttl : TTL_DEFAULT });
+
+	if (body_add_text(body, "reason", args, "--reason"))
+		return body;
+	json_decref(body);
+	return NULL;
+}
+
+int cli_verdict(struct cli *cli, const struct cli_args *args)
+{
+	char full[NAMES_BACKEND_MAX], path[NAMES_BACKEND_MAX + 32];
+	bool ends = !strcmp(args->at[1], "none");
+	struct api_request request = { .method = ends ? "DELETE" : "PUT", .path = path };
+
+	if (!ends && strcmp(args->at[1], "up") != 0 && strcmp(args->at[1], "down") != 0)
+		return cli_fail(CLI_USAGE, "expected up, down or none, not \"%s\"", args->at[1]);
+	if (ends && (cli_flag(args, "--ttl") || cli_flag(args, "--reason")))
+		return cli_fail(CLI_USAGE, "--ttl and --reason are for up and down");
+	if (names_backend(cli, args->at[0], full) != CLI_OK)
+		return CLI_USAGE;
+	snprintf(path, sizeof(path), "/v1/verdicts/%s", full);
+	if (!ends) {
+		request.body = make_verdict(args);
+		if (!request.body)
+			return CLI_USAGE;
+	}
+	return api_show_text(cli, &request, verdict_line);
+}
+
+int cli_verdicts(struct cli *cli, const struct cli_args *args)
+{
+	const struct api_request request = { .method = "GET", .path = "/v1/verdicts?limit=1000" };
+
+	(void)args;
+	return api_show_text(cli, &request, verdict_list);
 }

@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/proc.h"
 #include "mgmt/cli/api.h"
 #include "mgmt/files/files.h"
 #include "mgmt/store/tokens.h"
+#include "record/fields.h"
 #include "weir/when.h"
 
 /* Each error leaves the person something else to do. @param err_text  of -EBADMSG */
@@ -107,20 +110,51 @@ static int make_words(const struct cli_args *args, char words[TOKENS_LINE_MAX])
 	return err;
 }
 
+/* Whether no authority for clients is there yet. */
+static bool lacks_clients(const struct cli *cli)
+{
+	char path[PATH_MAX];
+
+	return !proc_path(cli->dirs.conf, TOKENS_CLIENTS_FILE, path) && access(path, F_OK) != 0;
+}
+
+/* A line for a certificate has no secret. */
+static int print_certificate(const struct cli *cli, const struct cli_args *args,
+                             const char *certificate)
+{
+	if (cli->json) {
+		api_print_own(JSON_TEXTS({ "name", args->at[0] }, { "role", args->at[1] },
+		                         { "certificate", certificate }));
+		return CLI_OK;
+	}
+	printf("clients whose certificate names %s are %s, role %s, at once on this node; for the "
+	       "others add the last line of %s/" TOKENS_FILE " to theirs\n",
+	       certificate, args->at[0], args->at[1], cli->dirs.conf);
+	if (lacks_clients(cli))
+		fprintf(stderr,
+		        "%s/" TOKENS_CLIENTS_FILE
+		        " is not there: until it has the certificates of those who "
+		        "sign for clients, clients are asked for none\n",
+		        cli->dirs.conf);
+	return CLI_OK;
+}
+
 int cli_token_new(struct cli *cli, const struct cli_args *args)
 {
 	char token[DIGEST_TEXT_MAX], words[TOKENS_LINE_MAX];
-	const char *err_text = "";
+	const char *err_text = "", *certificate = cli_value(args, "--certificate");
 	int err = make_words(args, words);
 
 	if (err)
 		return err;
 	signal(SIGPIPE, SIG_IGN); /* the loss of a token has a message of its own */
 	err = tokens_new(cli->dirs.conf,
-	                 &(struct tokens_request){ args->at[0], args->at[1], words }, token,
-	                 &err_text);
+	                 &(struct tokens_request){ args->at[0], args->at[1], certificate, words },
+	                 token, &err_text);
 	if (err)
 		return token_fail(cli, args, err, err_text);
+	if (certificate)
+		return print_certificate(cli, args, certificate);
 	if (cli->json) {
 		api_print_own(JSON_TEXTS({ "name", args->at[0] }, { "role", args->at[1] },
 		                         { "token", token }));
@@ -159,44 +193,66 @@ int cli_token_remove(struct cli *cli, const struct cli_args *args)
 	return CLI_OK;
 }
 
-/* Prefixes as one text with commas, or null. */
-static json_t *prefixes_json(const struct tokens_entry *entry)
+#define PREFIXES_MAX (TOKENS_FROM_MAX * ADDR_LONG_TEXT_MAX)
+
+/* Prefixes as one text with commas. @return NULL: there are none */
+static const char *prefixes_text(const struct tokens_entry *entry, char text[PREFIXES_MAX])
 {
-	char text[TOKENS_FROM_MAX * ADDR_LONG_TEXT_MAX] = "", one[ADDR_LONG_TEXT_MAX];
+	char one[ADDR_LONG_TEXT_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < entry->n_from; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? "," : "",
+		n += (size_t)snprintf(text + n, PREFIXES_MAX - n, "%s%s", i ? "," : "",
 		                      prefix_text(&entry->from[i], one));
-	return n ? json_string(text) : json_null();
+	return n ? text : NULL;
 }
+
+/* A line that is taken. */
+#define TOKEN_ROWS(X, t)                                                                           \
+	X(t, const char *, name)                                                                   \
+	X(t, const char *, role)                                                                   \
+	X(t, const char *, certificate)                                                            \
+	X(t, const char *, until)                                                                  \
+	X(t, bool, ended)                                                                          \
+	X(t, const char *, person, .spare = true)                                                  \
+	X(t, bool, scoped)                                                                         \
+	X(t, const char *, scope)                                                                  \
+	X(t, const char *, from)
+RECORD_SHOWN(token_shown, "token", TOKEN_ROWS);
+
+#define WRONG_LINE_ROWS(X, t)                                                                      \
+	X(t, size_t, line)                                                                         \
+	X(t, const char *, error)
+RECORD_SHOWN(wrong_line, "line that is no token", WRONG_LINE_ROWS);
+
+#define TOKENS_ROWS(X, t) X(t, json_t *, items)
+RECORD_SHOWN(tokens_shown, "tokens", TOKENS_ROWS);
 
 /* Never the digest: with it a token can be guessed at leisure. */
 static void list_token(void *arg, size_t line, const struct tokens_entry *entry,
                        const char *err_text)
 {
-	char text[CLOCK_TEXT_MAX];
-	json_t *items = arg, *item;
+	char until[CLOCK_TEXT_MAX], from[PREFIXES_MAX];
+	json_t *items = arg;
 
 	if (!entry) {
-		item = json_pack("{s:I, s:s}", "line", (json_int_t)line, "error", err_text);
-	} else {
-		bool ends = entry->until_ms != INT64_MAX;
-
-		item = json_pack(
-		        "{s:s, s:s, s:o, s:b, s:s*, s:b, s:o, s:o}", "name", entry->name, "role",
-		        entry->role, "until",
-		        ends ? json_string(clock_text(entry->until_ms, text)) : json_null(),
-		        "ended", tokens_has_ended(entry, clock_realtime_ms()), "person",
-		        *entry->person ? entry->person : NULL, "scoped", entry->is_scoped, "scope",
-		        entry->is_scoped ? json_string(entry->scope) : json_null(), "from",
-		        prefixes_json(entry));
+		json_array_append_new(items, SHOWN(wrong_line, .line = line, .error = err_text));
+		return;
 	}
-	json_array_append_new(items, item);
+	bool ends = entry->until_ms != INT64_MAX;
+	json_array_append_new(
+	        items, SHOWN(token_shown, .name = entry->name, .role = entry->role,
+	                     .certificate = tokens_is_certificate(entry->key) ? entry->key : NULL,
+	                     .until = ends ? clock_text(entry->until_ms, until) : NULL,
+	                     .ended = tokens_has_ended(entry, clock_realtime_ms()),
+	                     .person = entry->person, .scoped = entry->is_scoped,
+	                     .scope = entry->is_scoped ? entry->scope : NULL,
+	                     .from = prefixes_text(entry, from)));
 }
 
 static const char list_text[] =
         "{*items}[line {line:n} is no token: {error}|{name}, {role}][, of {person}]"
+        "[, by the certificate of {certificate}]"
         "[{?ended}, ENDED {until}|, until {until}][, changes {scope} alone|{?scoped}, changes nothing]"
         "[, from {from} alone]\n{/}";
 
@@ -207,16 +263,19 @@ int cli_token_list(struct cli *cli, const struct cli_args *args)
 	size_t n = 0;
 	int err = proc_path(cli->dirs.conf, TOKENS_FILE, path);
 
+	(void)args;
 	if (!err)
 		err = files_slurp(path, &text, &n);
 	if (err && err != -ENOENT) {
 		json_decref(items);
 		return err == -EACCES
 		               ? cli_fail(CLI_DENIED, "%s cannot be read: do it as root", path)
-		               : token_fail(cli, args, err, "");
+		               : cli_fail(CLI_UNREACHABLE, "%s cannot be read: %s", path,
+		                          err == -EINVAL ? "it is no regular file"
+		                                         : strerror(-err));
 	}
 	(void)tokens_scan(text ? text : "", n, list_token, items);
 	free(text);
-	api_print_own_text(cli, json_pack("{s:o}", "items", items), list_text);
+	api_print_own_text(cli, SHOWN(tokens_shown, .items = items), list_text);
 	return CLI_OK;
 }

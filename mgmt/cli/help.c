@@ -29,13 +29,19 @@ static const struct {
 	{ "10, 11",
 	  "of `status`: degraded, down; of `store check`: a warning, something wrong. 10 of `agent status`: "
 	  "degraded. 10 with `--wait` or `--watch`: the operation is held, or the drill has not proved it" },
+	{ "12, 13", "of `plan --status`: something changes; the change is risky" },
 	{ "71", "out of memory" },
 	{ NULL, NULL },
 };
 
+bool cli_is_single(void)
+{
+	return cli_commands_n == 1 && !*cli_commands[0].words;
+}
+
 void cli_help_command(const struct cli_command *command)
 {
-	printf("%s %s%s%s\n\n    %s\n", cli_program, command->words,
+	printf("%s%s%s%s%s\n\n    %s\n", cli_program, *command->words ? " " : "", command->words,
 	       command->arguments[0] ? " " : "", command->arguments, command->help);
 	if (command->options[0].name)
 		printf("\n");
@@ -49,8 +55,22 @@ void cli_help_command(const struct cli_command *command)
 	}
 }
 
+/* Of a program with one command: the statuses of the table above that it can have. */
+static void print_single_help(void)
+{
+	cli_help_command(&cli_commands[0]);
+	printf("\n%s  --json                   print JSON\n  --version                print the release\n\n"
+	       "Exit status: 0 done, 1 usage, 2 refused by a guard, 3 unreachable, 4 conflict, 5 timed out,\n"
+	       "6 partly, 7 denied.\n",
+	       cli_options_help);
+}
+
 void cli_help(void)
 {
+	if (cli_is_single()) {
+		print_single_help();
+		return;
+	}
 	printf("%s [OPTIONS] COMMAND ...\n\n", cli_program);
 	for (size_t i = 0; i < cli_commands_n; i++) {
 		char left[80];

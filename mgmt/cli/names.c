@@ -188,6 +188,7 @@ int cli_names(struct cli *cli, const struct cli_args *args)
 		{ .kind = "object", .print = list_paths },
 		{ .kind = "operation", .path = "/v1/operations", .member = "id" },
 		{ .kind = "drill", .path = "/v1/drills", .member = "id" },
+		{ .kind = "proposal", .path = "/v1/proposals", .member = "id" },
 		{ .kind = "version", .path = "/v1/versions", .member = "number" },
 	};
 	struct shown_names list = { .prefix = args->n > 1 ? args->at[1] : "" };
@@ -199,7 +200,7 @@ int cli_names(struct cli *cli, const struct cli_args *args)
 		i++;
 	if (i == n)
 		return cli_fail(CLI_USAGE, "expected: site, node, pool, backend, vip, service, "
-		                           "dns, object, operation, drill or version");
+		                           "dns, object, operation, drill, proposal or version");
 	if (kinds[i].path)
 		list_items(cli, kinds[i].path, kinds[i].member, &list);
 	else if (read_document(cli, &m, &errors) == 0 && kinds[i].of.size)

@@ -105,12 +105,13 @@ static int accept_locked(struct operation_snapshot *v, const struct ramp_levels 
                          json_t *measure)
 {
 	const struct version *head = intent_head(v->core->intent);
+	struct version waiting;
 
 	v->shared = intent_share(v->core->intent);
 	v->m = intent_shared_model(v->shared);
 	v->now_ms = clock_believed_ms();
 	v->mono_ms = clock_mono_ms();
-	v->unconfirmed = head && head->confirm_by_ms != 0;
+	v->unconfirmed = intent_waiting(v->core->intent, &waiting);
 	v->clock_fine = clock_is_fine(v);
 	if (head && v->m && *head->hash_key) /* a file that was exchanged moves nobody */
 		snprintf(v->key, sizeof(v->key), "%s", head->hash_key);

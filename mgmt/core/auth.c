@@ -2,8 +2,8 @@
 /*
  * The mode of the UNIX socket decides who may connect; the credentials of the other end only
  * choose between admin and operator. Over TCP, the token of a request is hashed and compared with
- * each line of CONF/tokens. Secrets are compared in constant time. Both files are read for each
- * request, so that a token that was revoked is refused at once. What cannot be found out for a
+ * each line of CONF/tokens; without a token, the names of the client's certificate are. Secrets are compared in constant time. Both
+ * files are read for each request, so that who was revoked is refused at once. What cannot be found out for a
  * shortage lets nobody in, and says nothing against who asks.
  */
 #include "mgmt/core/auth.h"
@@ -156,16 +156,40 @@ void auth_local(struct core *core, int fd, const char *authorization, struct htt
 		request->role = HTTP_ADMIN;
 	else if (is_known && !is_sibling(request->principal))
 		request->role = HTTP_OPERATOR;
+	/* root may be anybody, a user is one person */
+	if (request->role == HTTP_OPERATOR)
+		snprintf(request->person, sizeof(request->person), "%s", request->principal);
 }
 
-/* A token that is looked for. */
+/* A line that is looked for. */
 struct token_search {
 	const char *digest; /* "": a request without a token */
+	const struct http_tls_client *client;
 	struct tokens_entry *found;
-	bool is_found;
+	bool is_found, is_named; /* is_named: no later line can be nearer */
 };
 
-/* The first line with the token decides. */
+static bool names_client(const struct tokens_entry *entry, const struct http_tls_client *client)
+{
+	for (size_t i = 0; i < client->n; i++)
+		if (!strcmp(entry->key, client->names[i]))
+			return true;
+	return false;
+}
+
+/* Whether the line is that of the request: by name, or, until one is found by name, the one of all. */
+static bool matches_search(const struct token_search *s, const struct tokens_entry *entry,
+                           bool *is_named)
+{
+	if (*s->digest)
+		*is_named = strlen(entry->key) == DIGEST_TEXT_MAX - 1 &&
+		            !CRYPTO_memcmp(entry->key, s->digest, DIGEST_TEXT_MAX - 1);
+	else
+		*is_named = names_client(entry, s->client);
+	return *is_named || (!*s->digest && !s->is_found && !strcmp(entry->key, "*"));
+}
+
+/* The first line with the token, or with a name of the client's, decides. */
 static void compare_token(void *arg, size_t line, const struct tokens_entry *entry,
                           const char *err_text)
 {
@@ -173,20 +197,20 @@ static void compare_token(void *arg, size_t line, const struct tokens_entry *ent
 
 	(void)line;
 	(void)err_text;
-	if (!entry || s->is_found)
+	bool is_named;
+
+	if (!entry || s->is_named || !matches_search(s, entry, &is_named))
 		return;
-	s->is_found =
-	        !*s->digest ? !strcmp(entry->digest, "*")
-	                    : strlen(entry->digest) == DIGEST_TEXT_MAX - 1 &&
-	                              !CRYPTO_memcmp(entry->digest, s->digest, DIGEST_TEXT_MAX - 1);
-	if (s->is_found)
-		*s->found = *entry;
+	s->is_found = true;
+	s->is_named = is_named;
+	*s->found = *entry;
 }
 
-bool auth_find(const char *tokens, size_t n, const char *token, struct tokens_entry *out)
+bool auth_find(const char *tokens, size_t n, const char *token,
+               const struct http_tls_client *client, struct tokens_entry *out)
 {
 	char digest[DIGEST_TEXT_MAX] = "";
-	struct token_search s = { .digest = digest, .found = out };
+	struct token_search s = { .digest = digest, .client = client, .found = out };
 
 	if (*token)
 		digest_bytes(token, strlen(token), digest);
@@ -198,39 +222,48 @@ bool auth_find(const char *tokens, size_t n, const char *token, struct tokens_en
  * The answer says why to who has the token: from elsewhere first, as a stolen one is not to show whether it would do
  * elsewhere. A request without a token is of nobody in any case.
  */
-static const struct http_denial *find_denial(const struct tokens_entry *entry, int fd)
+static const struct http_denial *find_denial(const struct tokens_entry *entry,
+                                             const struct addr *from,
+                                             const struct http_tls_client *client)
 {
 	static const struct http_denial elsewhere = { 403, "token-elsewhere",
 		                                      "the token is not taken from this address" },
-	                                ended = { 401, "token-ended", "the token has ended" };
-	struct sockaddr_storage at;
-	socklen_t n = sizeof(at);
-	struct addr from;
-	bool is_known = entry->n_from && !getpeername(fd, (struct sockaddr *)&at, &n) &&
-	                !addr_from_sockaddr((const struct sockaddr *)&at, &from, NULL);
+	                                ended = { 401, "token-ended", "the token has ended" },
+	                                certificate_ended = {
+		                                401, "certificate-ended",
+		                                "the client's certificate has ended"
+	                                };
+	int64_t now_ms = clock_believed_ms();
 
-	if (!tokens_is_from(entry, is_known ? &from : NULL))
+	if (!tokens_is_from(entry, from))
 		return &elsewhere;
-	return tokens_has_ended(entry, clock_believed_ms()) ? &ended : NULL;
+	if (tokens_has_ended(entry, now_ms))
+		return &ended;
+	return tokens_is_certificate(entry->key) && now_ms >= client->end_ms ? &certificate_ended
+	                                                                     : NULL;
 }
 
-/* Become who the line names, if it may be used here and now. */
-static void use_entry(const struct tokens_entry *entry, int fd, struct http_request *request)
+/* Become who the line names, if it may be used now and from @p from; NULL: not known. */
+static void use_entry(const struct tokens_entry *entry, const struct addr *from,
+                      struct http_request *request)
 {
 	_Static_assert(SCOPE_MAX == HTTP_SCOPE_MAX, "a scope is kept whole");
+	_Static_assert(sizeof(entry->person) == sizeof(request->person), "so is a person");
 	_Static_assert(sizeof("token: ()") + TOKENS_BOTH_MAX <= HTTP_IDENTITY_MAX, "and a name");
 	char identity[sizeof("token: ()") + sizeof(entry->name) + sizeof(entry->person)] = "";
+	const char *kind = tokens_is_certificate(entry->key) ? "cert" : "token";
 	bool has_person = *entry->person;
 
-	request->denied = find_denial(entry, fd);
-	if (request->denied)
-		return;
-	request->role = role_of(entry->role);
-	memcpy(request->principal, entry->name, sizeof(entry->name));
-	snprintf(identity, sizeof(identity), "token:%s%s%s%s", entry->name, has_person ? " (" : "",
-	         entry->person, has_person ? ")" : "");
+	snprintf(identity, sizeof(identity), "%s:%s%s%s%s", kind, entry->name,
+	         has_person ? " (" : "", entry->person, has_person ? ")" : "");
 	memcpy(request->identity, identity,
 	       sizeof(request->identity)); /* the reader has a bound of both */
+	request->denied = find_denial(entry, from, &request->client);
+	if (request->denied)
+		return; /* whose token it is stands in the audit log */
+	request->role = role_of(entry->role);
+	memcpy(request->principal, entry->name, sizeof(entry->name));
+	memcpy(request->person, entry->person, sizeof(entry->person));
 	request->is_scoped = entry->is_scoped;
 	memcpy(request->scope, entry->scope, sizeof(entry->scope));
 }
@@ -286,37 +319,35 @@ static void token_of(const char *authorization, char out[HTTP_TEXT_MAX])
 		snprintf(out, HTTP_TEXT_MAX, "%s", colon + 1);
 }
 
-static void find_source(int fd, char out[ADDR_TEXT_MAX])
+/* @return whether it is known: a client that has gone has no address */
+static bool read_peer(int fd, struct addr *out)
 {
-	struct sockaddr_storage from = { 0 };
-	socklen_t n = sizeof(from);
-	struct addr a;
+	struct sockaddr_storage at = { 0 };
+	socklen_t n = sizeof(at);
 
-	if (getpeername(fd, (struct sockaddr *)&from, &n) ||
-	    addr_from_sockaddr((const struct sockaddr *)&from, &a, NULL))
-		return; /* the client has gone */
-	(void)addr_text(&a, out);
+	return !getpeername(fd, (struct sockaddr *)&at, &n) &&
+	       !addr_from_sockaddr((const struct sockaddr *)&at, out, NULL);
 }
 
-/* Have the login on record; a token that is none may have been meant for another node. */
+/* Have the login on record; a token that is none may have been meant for another node. One that is right and was refused is named. */
 static void note_login(struct core *core, const char *authorization, const struct http_request *r)
 {
 	struct audit_line line = { .kind = AUDIT_LOGIN };
 
-	if (!authorization || r->unjudged)
+	if ((!authorization && !r->client.n) || r->unjudged)
 		return;
 	memcpy(line.source, r->source, sizeof(line.source));
 	snprintf(line.who, sizeof(line.who), "%s", r->identity);
 	if (r->role == HTTP_NO_ROLE) {
 		line.kind = AUDIT_BAD_LOGIN;
-		line.status = 401;
-		line.who[0] = '\0';
-		snprintf(line.code, sizeof(line.code), "unauthorized");
+		line.status = r->denied ? r->denied->status : 401;
+		snprintf(line.code, sizeof(line.code), "%s",
+		         r->denied ? r->denied->code : "unauthorized");
 	}
 	audit_log_note(core->audit, &line);
 }
 
-static void judge_token(struct core *core, int fd, const char *authorization,
+static void judge_token(struct core *core, const struct addr *from, const char *authorization,
                         struct http_request *request)
 {
 	char token[HTTP_TEXT_MAX], peer[HTTP_TEXT_MAX] = "", path[PATH_MAX], *tokens = NULL;
@@ -341,8 +372,8 @@ static void judge_token(struct core *core, int fd, const char *authorization,
 	if (!err) {
 		struct tokens_entry entry;
 
-		if (auth_find(tokens, n, token, &entry))
-			use_entry(&entry, fd, request);
+		if (auth_find(tokens, n, token, &request->client, &entry))
+			use_entry(&entry, from, request);
 		free(tokens);
 	}
 	request->unjudged =
@@ -351,7 +382,11 @@ static void judge_token(struct core *core, int fd, const char *authorization,
 
 void auth_token(struct core *core, int fd, const char *authorization, struct http_request *request)
 {
-	find_source(fd, request->source);
-	judge_token(core, fd, authorization, request);
+	struct addr from;
+	bool is_known = read_peer(fd, &from);
+
+	if (is_known)
+		(void)addr_text(&from, request->source);
+	judge_token(core, is_known ? &from : NULL, authorization, request);
 	note_login(core, authorization, request);
 }

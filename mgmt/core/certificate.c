@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "mgmt/core/core.h"
 #include "mgmt/files/files.h"
+#include "mgmt/store/tokens.h"
 #include "weir/condition.h"
 
 /* ms: while both files are being replaced, they do not match for a moment; that is no error. */
@@ -37,13 +38,16 @@ void certificate_free(struct certificate_texts *p)
 	if (p->key)
 		explicit_bzero(p->key, strlen(p->key));
 	free(p->key);
+	free(p->clients);
 }
 
 int certificate_read(const struct core *core, struct certificate_texts *out)
 {
-	struct certificate_texts p = { NULL, NULL };
-	int err = read_pem(core, CERTIFICATE_CRT, &p.cert);
+	struct certificate_texts p = { NULL, NULL, NULL };
+	int err = read_pem(core, TOKENS_CLIENTS_FILE, &p.clients);
 
+	if (!err || err == -ENOENT)
+		err = read_pem(core, CERTIFICATE_CRT, &p.cert);
 	if (!err)
 		err = read_pem(core, CERTIFICATE_KEY, &p.key);
 	if (err)
@@ -51,6 +55,11 @@ int certificate_read(const struct core *core, struct certificate_texts *out)
 	else
 		*out = p;
 	return err;
+}
+
+struct http_tls_files certificate_files(const struct certificate_texts *p)
+{
+	return (struct http_tls_files){ .cert = p->cert, .key = p->key, .clients = p->clients };
 }
 
 /* @return 0; -EINVAL: a bad certificate; -ENOENT or -errno: the former ones stay */
@@ -61,7 +70,9 @@ static int renew_texts(struct core *core, struct http_server *server)
 
 	if (err)
 		return err;
-	err = http_renew(server, p.cert, p.key);
+	const struct http_tls_files files = certificate_files(&p);
+
+	err = http_renew(server, &files);
 	certificate_free(&p);
 	return err;
 }
@@ -69,7 +80,8 @@ static int renew_texts(struct core *core, struct http_server *server)
 void certificate_note(struct core *core, struct certificate *c)
 {
 	*c = (struct certificate){ .crt = stamp_of(core->dirs.conf, CERTIFICATE_CRT),
-		                   .key = stamp_of(core->dirs.conf, CERTIFICATE_KEY) };
+		                   .key = stamp_of(core->dirs.conf, CERTIFICATE_KEY),
+		                   .clients = stamp_of(core->dirs.conf, TOKENS_CLIENTS_FILE) };
 }
 
 const char *certificate_error_text(int err)
@@ -81,6 +93,8 @@ const char *certificate_error_text(int err)
 		return CERTIFICATE_KEY " has no PEM private key";
 	case -EKEYREJECTED:
 		return "the key is not the certificate's";
+	case -EBADMSG:
+		return TOKENS_CLIENTS_FILE " has no PEM certificate, or more than those";
 	default:
 		return strerror(-err);
 	}
@@ -89,7 +103,7 @@ const char *certificate_error_text(int err)
 /* Whether it lies in the files, so that only other files can mend it. */
 static bool is_of_files(int err)
 {
-	return err == -EINVAL || err == -ENOKEY || err == -EKEYREJECTED;
+	return err == -EINVAL || err == -ENOKEY || err == -EKEYREJECTED || err == -EBADMSG;
 }
 
 static void note_failure(struct certificate *c, int err)
@@ -108,15 +122,18 @@ void certificate_follow(struct core *core, struct certificate *c, struct http_se
 {
 	struct stamp crt = stamp_of(core->dirs.conf, CERTIFICATE_CRT);
 	struct stamp key = stamp_of(core->dirs.conf, CERTIFICATE_KEY);
+	struct stamp clients = stamp_of(core->dirs.conf, TOKENS_CLIENTS_FILE);
 
 	c->end_ms = server ? http_certificate_end_ms(server) : 0;
 	bool is_settled = !c->error || c->error == -ENOENT || is_of_files(c->error);
-	if (!server || (is_settled && stamp_same(&crt, &c->crt) && stamp_same(&key, &c->key)))
+	if (!server || (is_settled && stamp_same(&crt, &c->crt) && stamp_same(&key, &c->key) &&
+	                stamp_same(&clients, &c->clients)))
 		return;
 	int err = renew_texts(core, server);
 	c->error = err;
 	c->crt = crt;
 	c->key = key;
+	c->clients = clients;
 	if (err) {
 		note_failure(c, err);
 		return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The certificate and key of the API over TCP, CONF/tls.crt and CONF/tls.key: a pair that is put there is used for new connections,
- * without a restart. One that cannot be used is refused, the former one stays, and status says so; also when the one that is
+ * The certificate and key of the API over TCP, CONF/tls.crt and CONF/tls.key, and CONF/tls.clients, who signs certificates of clients:
+ * what is put there is used for new connections, without a restart. One that cannot be used is refused, the former one stays, and status says so; also when the one that is
  * served ends, or peers do not accept it: connections outlive it, so nobody else would see that.
  *
  * Implemented in mgmt/core/certificate.c; called by the main thread only.
@@ -15,6 +15,7 @@
 
 #include "base/checked.h"
 #include "mgmt/core/stamp.h"
+#include "mgmt/http/tls.h"
 
 #define CERTIFICATE_CRT "tls.crt"
 #define CERTIFICATE_KEY "tls.key"
@@ -25,7 +26,7 @@ struct http_server;
 
 /** What was found at the last look; zeroed at first. Of the main thread. */
 struct certificate {
-	struct stamp crt, key;
+	struct stamp crt, key, clients;
 	int error;          /**< 0 or -errno of the last try to use them */
 	char reason[160];   /**< why the present files are not used; "": they are */
 	uint64_t failed_ms; /**< monotonic: since when */
@@ -38,14 +39,16 @@ struct certificate {
 	uint64_t faulty_ms; /**< monotonic: since when */
 };
 
-/** Certificate and key as read, both or none. */
+/** Certificate and key as read, both or none; and whose clients are known, or NULL. */
 struct certificate_texts {
-	char *cert, *key;
+	char *cert, *key, *clients;
 };
 
-/** Read both files as they are now. @return 0 and @p out for certificate_free(), -ENOENT or -errno */
+/** Read the files as they are now. @return 0 and @p out for certificate_free(), -ENOENT or -errno */
 int certificate_read(const struct core *core, struct certificate_texts *out) MUST_CHECK;
 void certificate_free(struct certificate_texts *p);
+/** The same, borrowed. */
+struct http_tls_files certificate_files(const struct certificate_texts *p);
 /** Why a pair cannot be used: which of the files is wrong, by an error of http_tls_context() or of certificate_read(). */
 const char *certificate_error_text(int err);
 /** Note the files as they are now: a server is about to be started with them. */

@@ -15,7 +15,7 @@ static bool is_last_command_sound(const void *record)
 {
 	const struct last_command *l = record;
 
-	return *l->id && l->generation < HLC_END && l->time_ms >= 0 && l->time_ms < CLOCK_END_MS &&
+	return *l->id && l->generation < HLC_END && clock_is_time(l->time_ms) &&
 	       plain_is(l->principal) && plain_is(l->node);
 }
 

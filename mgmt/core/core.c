@@ -30,16 +30,16 @@ static uint64_t worked_ns(void)
 void core_lock(struct core *c)
 {
 	pthread_mutex_lock(&c->lock);
-	c->held_from_ns = worked_ns();
+	c->use.held_from_ns = worked_ns();
 }
 
 void core_unlock(struct core *c)
 {
-	uint64_t held_ns = worked_ns() - c->held_from_ns;
+	uint64_t held_ns = worked_ns() - c->use.held_from_ns;
 
-	if (held_ns > c->longest_held_ns)
-		c->longest_held_ns = held_ns;
-	__atomic_fetch_add(&c->n_given, 1, __ATOMIC_RELAXED);
+	if (held_ns > c->use.longest_held_ns)
+		c->use.longest_held_ns = held_ns;
+	__atomic_fetch_add(&c->use.n_given, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -55,9 +55,9 @@ bool core_wait(struct core *c, uint64_t until_ms)
 	uint64_t ns = (uint64_t)at.tv_nsec + (until_ms - now_ms) * 1000000;
 	at.tv_sec += (time_t)(ns / 1000000000);
 	at.tv_nsec = (long)(ns % 1000000000);
-	__atomic_fetch_add(&c->n_given, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&c->use.n_given, 1, __ATOMIC_RELAXED);
 	pthread_cond_timedwait(&c->changed, &c->lock, &at);
-	c->held_from_ns = worked_ns();
+	c->use.held_from_ns = worked_ns();
 	return !c->stopping;
 }
 
@@ -101,18 +101,18 @@ void core_changed(struct core *c)
 bool core_is_moving(struct core *c)
 {
 	uint64_t now_ms = clock_mono_ms();
-	uint64_t n_given = __atomic_load_n(&c->n_given, __ATOMIC_RELAXED);
+	uint64_t n_given = __atomic_load_n(&c->use.n_given, __ATOMIC_RELAXED);
 
 	/* one that takes the lock for each of ten thousand files has it at almost every look */
 	if (!pthread_mutex_trylock(&c->lock)) {
 		pthread_mutex_unlock(&c->lock);
-		c->moving_ms = now_ms;
-	} else if (n_given != c->given_before || now_ms > c->looked_ms + LOOKED_MS) {
-		c->moving_ms = now_ms;
+		c->use.moving_ms = now_ms;
+	} else if (n_given != c->use.given_before || now_ms > c->use.looked_ms + LOOKED_MS) {
+		c->use.moving_ms = now_ms;
 	}
-	c->given_before = n_given;
-	c->looked_ms = now_ms;
-	return now_ms < c->moving_ms + STUCK_MS;
+	c->use.given_before = n_given;
+	c->use.looked_ms = now_ms;
+	return now_ms < c->use.moving_ms + STUCK_MS;
 }
 
 void core_attach(struct core *c, const struct http_request *r)

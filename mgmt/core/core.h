@@ -23,6 +23,7 @@
 #include "mgmt/core/certificate.h"
 #include "mgmt/core/inforce.h"
 #include "mgmt/core/logins.h"
+#include "mgmt/core/signs.h"
 #include "mgmt/http/bell.h"
 #include "mgmt/http/http.h"
 #include "mgmt/store/intent.h"
@@ -42,6 +43,7 @@ struct announce_questions;
 struct shared_run;
 struct operations;
 struct member_writes;
+struct external_list;
 
 /**
  * Idempotency keys under way: more than there are threads that carry out requests (mgmt/http/serve.c).
@@ -51,6 +53,68 @@ struct member_writes;
 /** Requests that wait for something to come, by kind of client (mgmt/api/poll.c). */
 struct polls {
 	size_t n[4];
+};
+
+/** Idempotency keys of requests under way (mgmt/api/idempotent.h). */
+struct keys_under_way {
+	char keys[CORE_KEYS_MAX][DIGEST_TEXT_MAX];
+	size_t n;
+};
+
+/** Whether the API listens on TCP. */
+struct listening {
+	char address[256];  /**< on which it last tried to */
+	char fault[160];    /**< why it does not; "": it does, or there is no address */
+	uint64_t failed_ms; /**< monotonic: since when it does not */
+};
+
+#define WELL_TROUBLE_MAX (MODEL_NAME_MAX + INFORCE_TROUBLE_MAX)
+/** Whether all nodes are well with a version that is confirmed by that (mgmt/sync/confirm_well.h). */
+struct well_watch {
+	uint64_t number; /**< of the version; 0: none */
+	/** monotonic: when they became so; 0: they are not, or it is not known */
+	uint64_t since_ms;
+	uint64_t looked_ms; /**< monotonic: the last look */
+	/** of all nodes, mixed: another value is a trouble that came, and may be gone */
+	uint64_t troubles;
+	bool is_requested;              /**< its confirmation is */
+	char trouble[WELL_TROUBLE_MAX]; /**< what is not well, and where; "": nothing */
+};
+
+/** Whether clients suffer from the version in force here (mgmt/sync/canary_watch.h). */
+struct canary_watch {
+	uint64_t number;   /**< of that version; 0: none is */
+	uint64_t since_ms; /**< that it is, monotonic */
+	/** what came since then is after it; at_ms 0: not yet, or it is not watched */
+	struct signs from;
+	struct signs_compared signs;
+	uint64_t worse_ms; /**< since when it is worse, monotonic; 0: it is not */
+};
+
+/** What this node says of versions, and what a peer said (mgmt/sync/inforce_judge.h). */
+struct judgements {
+	struct inforce versions[INFORCE_KEPT]; /**< the newest first */
+	struct inforce refusal; /**< of the peer for which a version was rolled back here last */
+	char refused_by[MODEL_NAME_MAX];
+	/** why this node is not well, but for a version that waits: code and subject of the first reason; "": it is */
+	char trouble[INFORCE_TROUBLE_MAX];
+	bool trouble_known;
+	/** monotonic: when the look began that found it */
+	uint64_t trouble_ms;
+	/** rises each time that trouble begins, from a value that no process of this node had before: others see what came and went */
+	uint64_t troubles;
+	struct well_watch well;
+	struct canary_watch canary;
+};
+
+/** How the lock is used; all but n_given by whoever has it, or by the one thread that looks. */
+struct lock_use {
+	uint64_t held_from_ns;    /**< CPU time of the thread that has it, when it got it */
+	uint64_t longest_held_ns; /**< CPU time */
+	uint64_t n_given;         /**< counts releases */
+	/** when core_is_moving() last found it free, or given up since its look before */
+	uint64_t moving_ms;
+	uint64_t looked_ms, given_before; /**< the last look, and n_given then */
 };
 
 struct core {
@@ -76,6 +140,7 @@ struct core {
 	struct state_fetch *state_fetch;
 	struct operations *operations;
 	struct member_writes *member_writes; /**< set before the first thread */
+	struct external_list *externals;     /**< likewise (mgmt/peers/externals.h) */
 	/** versions are those of shared intent (mgmt/sync/shared_run.h); set before the first thread, NULL: they are not */
 	struct shared_run *shared;
 	struct followed_state *state;
@@ -86,25 +151,14 @@ struct core {
 	struct audit_log *audit;
 	struct audit_heads *audit_heads; /**< of other nodes */
 	struct stats *stats;
-	struct http_counters counters;        /**< of the servers: mgmt/api/listen.c */
-	struct inforce inforce[INFORCE_KEPT]; /**< judgements of versions, the newest first */
-	struct inforce refusal; /**< of the peer for which a version was rolled back here last */
-	char refused_by[MODEL_NAME_MAX];
-	char api[256];           /**< the address on which the API last tried to listen */
-	char api_fault[160];     /**< why it does not listen; "": it does, or there is no address */
-	uint64_t api_failed_ms;  /**< monotonic: since when it does not */
+	struct http_counters counters; /**< of the servers: mgmt/api/listen.c */
+	struct judgements judged;
+	struct listening api;
 	uint64_t started_ms;     /**< monotonic */
 	struct life_watch watch; /**< when the main thread turns: what is seen of other processes */
-	uint64_t held_from_ns;   /**< CPU time of the thread that has the lock, when it got it */
-	uint64_t longest_held_ns; /**< CPU time */
-	char keys[CORE_KEYS_MAX]
-	         [DIGEST_TEXT_MAX]; /**< of requests under way (mgmt/api/idempotent.h) */
-	size_t n_keys;
+	struct lock_use use;
+	struct keys_under_way under_way;
 	struct polls event_polls, operation_polls;
-	uint64_t n_given; /**< counts releases of the lock */
-	/** when core_is_moving() last found the lock free, or given up since its look before */
-	uint64_t moving_ms;
-	uint64_t looked_ms, given_before; /**< the last look, and n_given then */
 	size_t n_commanding; /**< commands that wait for the store: the next one is to see them (handle_overrides.c) */
 	bool stopping;
 };

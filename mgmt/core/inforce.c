@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/plain.h"
 #include "mgmt/core/core.h"
 #include "record/fields.h"
@@ -16,11 +17,19 @@ const char *inforce_text(int state)
 	return texts[state];
 }
 
+const char *inforce_trouble(const struct core *core)
+{
+	const struct judgements *own = &core->judged;
+	bool is_new = own->trouble_known && clock_mono_ms() < own->trouble_ms + INFORCE_TROUBLE_MS;
+
+	return is_new ? own->trouble : NULL;
+}
+
 const struct inforce *inforce_of(const struct core *core, uint64_t number)
 {
 	for (size_t i = 0; i < INFORCE_KEPT; i++)
-		if (core->inforce[i].number == number)
-			return &core->inforce[i];
+		if (core->judged.versions[i].number == number)
+			return &core->judged.versions[i];
 	return NULL;
 }
 

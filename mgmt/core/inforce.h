@@ -20,7 +20,10 @@
 struct core;
 
 #define INFORCE_WITHIN_MS 15000u /**< time for a large document and its zones to load */
-#define INFORCE_KEPT      8u     /**< versions whose judgements are kept for those who wait */
+/** bytes of what is not well at a node: code and subject of a reason */
+#define INFORCE_TROUBLE_MAX (CONDITION_CODE_MAX + CONDITION_SUBJECT_MAX)
+#define INFORCE_TROUBLE_MS  5000u /**< older judgements of a node's state say nothing */
+#define INFORCE_KEPT        8u    /**< versions whose judgements are kept for those who wait */
 
 enum inforce_state {
 	INFORCE_UNKNOWN, /**< a peer has judged no version yet */
@@ -50,6 +53,8 @@ struct inforce {
 	bool rolled_back;  /**< because of a refusal */
 };
 
+/** Why this node is not well, as struct judgements has it; "": it is. NULL: that is not known, or was too long ago. */
+const char *inforce_trouble(const struct core *core);
 /** This node's judgement of a version; NULL: it is too old, or not judged yet. */
 const struct inforce *inforce_of(const struct core *core, uint64_t number);
 /** "pending", "in_force", "refused", "late", "unknown" */

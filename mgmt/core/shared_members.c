@@ -92,6 +92,7 @@ static void look_at_member(struct shared_members *m, struct shared_etcd *reads)
 	}
 }
 
+/* Other threads have the other clients: each learns of the members when it is free (shared_members_heard()). */
 static void note_members(struct shared_members *m, const struct etcd_endpoints *now)
 {
 	m->known = *now;

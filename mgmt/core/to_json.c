@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/plain.h"
+#include "mgmt/core/confirm_if.h"
 #include "mgmt/core/core.h"
 #include "mgmt/store/bootstrap.h"
 #include "mgmt/store/records.h"
@@ -42,6 +43,8 @@ struct version_row {
 	const char *etag; /* without its quotes */
 	bool is_provisional;
 	int64_t confirm_by_ms;
+	bool has_condition, has_passed;
+	char confirm_if[CONFIRM_IF_MAX];
 	enum version_state state;
 };
 
@@ -66,6 +69,14 @@ const struct record_kind version_shown = RECORD_OF(
         SHOW_TIME(struct version_row, "time", v.time_ms),
         SHOW_TIME(struct version_row, "effective", v.effective_ms),
         SHOW_TIME(struct version_row, "confirm_by", confirm_by_ms),
+        SHOW(struct version_row, confirm_if, ONLY_IF(struct version_row, has_condition)),
+        SHOW_AS(struct version_row, "canary", v.canary, .spare = true),
+        SHOW_AS(struct version_row, "if_quiet", v.if_quiet, .spare = true),
+        SHOW_AS(struct version_row, "without_gates", v.without_gates,
+                ONLY_IF(struct version_row, has_passed)),
+        SHOW_AS(struct version_row, "approved_by", v.approved_by, .spare = true),
+        SHOW_AS(struct version_row, "proposed_by", v.proposed_by, .spare = true),
+        SHOW_AS(struct version_row, "proposal", v.proposal, .spare = true),
         SHOW_WORD(struct version_row, "state", state, version_word, VERSION_PLANNED + 1),
         SHOW_LATER("files", FIELD_JSON));
 
@@ -76,8 +87,11 @@ json_t *version_state_json(const struct version *v, const struct version *head,
 	struct version_row row = { .v = *v,
 		                   .etag = version_etag_text(v, etag),
 		                   .is_provisional = join_is_provisional(v),
+		                   .has_condition = v->well_for_ms > 0,
+		                   .has_passed = *v->without_gates,
 		                   .state = state };
 
+	confirm_if_text(v->well_for_ms, row.confirm_if);
 	if (version_is_same(v, head)) /* it runs; a kept record has none */
 		row.confirm_by_ms = head->confirm_by_ms;
 	return record_shown(&version_shown, &row);
@@ -241,6 +255,17 @@ static const struct record_kind pool_shown =
                   SHOW_AS(struct change_plan_pool, "backends_after", n_after),
                   SHOW(struct change_plan_pool, moved_ppm), SHOW_LATER("full_slots", FIELD_U32));
 
+static const struct record_kind share_shown =
+        RECORD_OF(struct plan_share, "site", NULL, SHOW(struct plan_share, site),
+                  SHOW(struct plan_share, before_ppm), SHOW(struct plan_share, after_ppm));
+static const struct record_kind name_shown = RECORD_OF(
+        struct plan_name, "name", NULL, SHOW(struct plan_name, name),
+        SHOW_AS(struct plan_name, "prefixes", n_prefixes), SHOW(struct plan_name, moved_ppm),
+        SHOW_RECORDS(struct plan_name, "sites", sites, n_sites, &share_shown));
+static const struct record_kind withdrawn_shown =
+        RECORD_OF(struct plan_withdrawn, "announcement", NULL, SHOW(struct plan_withdrawn, node),
+                  SHOW(struct plan_withdrawn, address));
+
 /* A rule that the change breaks. */
 #define RULE_ROWS(X, t)                                                                            \
 	X(t, const char *, rule) X(t, double, figure) X(t, double, limit) X(t, const char *, unit)
@@ -303,9 +328,14 @@ const struct record_kind plan_shown = RECORD_OF(
         SHOW_RECORDS(struct plan_row, "changes", plan.changes, n_changes, &plan_change_shown),
         SHOW_AS(struct plan_row, "n_changes", plan.n_changes),
         SHOW_RECORDS(struct plan_row, "pools", plan.pools, plan.n_pools, &pool_shown),
+        SHOW_RECORDS(struct plan_row, "names", plan.names, plan.n_names, &name_shown),
+        SHOW_AS(struct plan_row, "n_names", plan.n_names_all),
+        SHOW_RECORDS(struct plan_row, "withdrawn", plan.withdrawn, plan.n_withdrawn,
+                     &withdrawn_shown),
+        SHOW_AS(struct plan_row, "n_withdrawn", plan.n_withdrawn_all),
         SHOW_LIST(struct plan_row, "warnings", plan.advice.warnings, n_warnings, &record_string),
         SHOW(struct plan_row, probes, .each = &probes_row_kind),
-        SHOW_LATER("confirm_within_ms", FIELD_I64));
+        SHOW_LATER("confirm_within_ms", FIELD_I64), SHOW_LATER("worse_if", FIELD_STRING));
 
 static size_t at_most(size_t n, size_t most)
 {

@@ -11,15 +11,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/plain.h"
+
 const char *digest_text(const uint8_t raw[SHA256_BYTES], char out[DIGEST_TEXT_MAX])
 {
-	static const char hex[] = "0123456789abcdef";
-
-	for (unsigned i = 0; i < SHA256_BYTES; i++) {
-		out[2 * i] = hex[raw[i] >> 4];
-		out[2 * i + 1] = hex[raw[i] & 15];
-	}
-	out[2 * SHA256_BYTES] = '\0';
+	plain_hex(raw, SHA256_BYTES, out);
 	return out;
 }
 

@@ -184,10 +184,11 @@ static void shorten_said(struct zones_findings *said, const char *dir)
 	}
 }
 
-/* Give zones their digests. */
+/* Give zones the digests of their contents. */
 static int add_zone_digests(struct model *m, const struct files *files, const char *dir)
 {
 	struct model_zone *zones = ARENA_ARRAY(m->arena, struct model_zone, m->n_zones + 1);
+	char digest[DIGEST_TEXT_MAX];
 	size_t n = strlen(dir);
 
 	if (!zones)
@@ -195,11 +196,13 @@ static int add_zone_digests(struct model *m, const struct files *files, const ch
 	for (size_t i = 0; i < m->n_zones; i++) {
 		const char *path = m->zones[i].file;
 		bool below = !strncmp(path, dir, n) && path[n] == '/';
-		const struct files_item *item = below ? files_find(files, path + n + 1) : NULL;
+		int err = below ? includes_digest(files, path + n + 1, digest) : -ENOENT;
 
+		if (err && err != -ENOENT)
+			return err;
 		zones[i] = m->zones[i];
-		if (item)
-			zones[i].digest = arena_strdup(m->arena, item->digest);
+		if (!err)
+			zones[i].digest = arena_strdup(m->arena, digest);
 	}
 	m->zones = zones;
 	return arena_failed(m->arena) ? -ENOMEM : 0;

@@ -15,27 +15,47 @@
 #define DIRECTIVE "$INCLUDE"
 
 /*
- * The file that the directive at @p line names, as a name of a version. @return whether it can be
- * one
+ * Where the word behind the directive begins, as weir-dns' reader has it (dns/zone/text.c): parentheses and tabs are blanks,
+ * and behind a '(' so are line ends and comments.
  */
-static bool read_include_name(const char *zone, const char *line, size_t n,
+static const char *skip_blanks(const char *at, const char *end)
+{
+	bool is_open = false;
+
+	for (; at < end; at++) {
+		if (is_open && *at == ';') {
+			at = memchr(at, '\n', (size_t)(end - at));
+			if (!at)
+				return end;
+		} else if (!strchr(is_open ? " \t\r()\n" : " \t\r(", *at)) {
+			return at;
+		}
+		is_open |= *at == '(';
+	}
+	return at;
+}
+
+/*
+ * The file that the directive names, as a name of a version. @param at  behind the directive's word @return whether it
+ * can be one
+ */
+static bool read_include_name(const char *zone, const char *at, const char *end,
                               char out[FILES_NAME_MAX + 1])
 {
-	const char *slash = strrchr(zone, '/'), *end = line + n;
+	const char *slash = strrchr(zone, '/');
 	bool quoted;
 
-	while (line < end && (*line == ' ' || *line == '\t'))
-		line++;
-	quoted = line < end && *line == '"';
-	line += quoted;
+	at = skip_blanks(at, end);
+	quoted = at < end && *at == '"';
+	at += quoted;
 
-	const char *from = line;
+	const char *from = at;
 
-	while (line < end && !strchr(quoted ? "\"" : " \t\r;\"", *line))
-		line++;
+	while (at < end && !strchr(quoted ? "\"\n" : " \t\r\n;\"()", *at))
+		at++;
 
 	int got = snprintf(out, FILES_NAME_MAX + 1, "%.*s%.*s", slash ? (int)(slash - zone + 1) : 0,
-	                   zone, (int)(line - from), from);
+	                   zone, (int)(at - from), from);
 
 	return got > 0 && got <= (int)FILES_NAME_MAX && model_file_name_ok(out);
 }
@@ -54,12 +74,9 @@ static int walk_directives(const char *zone, const char *text, size_t n, include
 
 	/* a '$' is rare, a line is not */
 	while (!err && (at = memchr(at, '$', (size_t)(end - at)))) {
-		const char *line_end = memchr(at, '\n', (size_t)(end - at));
-		size_t n_line = (size_t)((line_end ? line_end : end) - at);
-
-		if ((at == text || at[-1] == '\n') && n_line > n_word &&
-		    !strncasecmp(at, DIRECTIVE, n_word) && strchr(" \t\"", at[n_word]) &&
-		    read_include_name(zone, at + n_word, n_line - n_word, name))
+		if ((at == text || at[-1] == '\n') && (size_t)(end - at) > n_word &&
+		    !strncasecmp(at, DIRECTIVE, n_word) && strchr(" \t\r(\"", at[n_word]) &&
+		    read_include_name(zone, at + n_word, end, name))
 			err = found(arg, name);
 		at++;
 	}
@@ -83,8 +100,9 @@ static int walk_include(void *arg, const char *name)
 	struct include_walk *w = arg;
 	int err = 0;
 
-	if (w->depth > INCLUDES_DEPTH_MAX || w->n++ == INCLUDES_MAX)
+	if (w->depth > INCLUDES_DEPTH_MAX || w->n == INCLUDES_MAX)
 		return 0; /* reading the zone reports it */
+	w->n++;
 	if (w->dir && !files_find(w->files, name))
 		err = files_add_from(w->files, w->dir, name);
 	if (err == -E2BIG || err == -ENOMEM)
@@ -125,4 +143,51 @@ int includes_gather(struct files *files, const char *dir, const char *zone)
 	int err = files_find(files, zone) ? 0 : files_add_from(files, dir, zone);
 
 	return err ? err : walk_file(&w, zone);
+}
+
+/* Add a line as sha256sum(1) writes it; names hold no newline. */
+static void add_line(struct sha256 *s, const struct files_item *item)
+{
+	char line[DIGEST_TEXT_MAX + FILES_NAME_MAX + 4];
+
+	sha256_add(s, line,
+	           (size_t)snprintf(line, sizeof(line), "%s  %s\n", item->digest, item->name));
+}
+
+struct summing {
+	const struct files *files;
+	const struct files_item *zone;
+	struct sha256 sum;
+	bool includes;
+};
+
+/* The zone's own file is the first line. */
+static int sum_include(void *arg, const char *name)
+{
+	struct summing *s = arg;
+
+	if (!s->includes) {
+		sha256_begin(&s->sum);
+		add_line(&s->sum, s->zone);
+	}
+	s->includes = true;
+	add_line(&s->sum, files_find(s->files, name));
+	return 0;
+}
+
+int includes_digest(const struct files *files, const char *zone, char out[DIGEST_TEXT_MAX])
+{
+	struct summing s = { .files = files, .zone = files_find(files, zone) };
+	int err = includes_of(files, zone, sum_include, &s);
+	uint8_t raw[SHA256_BYTES];
+
+	if (err || !s.zone)
+		return err ? err : -ENOENT;
+	if (s.includes) {
+		sha256_end(&s.sum, raw);
+		digest_text(raw, out);
+	} else {
+		memcpy(out, s.zone->digest, DIGEST_TEXT_MAX);
+	}
+	return 0;
 }

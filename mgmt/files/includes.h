@@ -22,6 +22,13 @@ typedef int includes_found(void *arg, const char *name);
 /** Call @p found for each file of @p files that zone file @p zone includes, at any depth; one may be named twice. */
 MUST_CHECK int includes_of(const struct files *files, const char *zone, includes_found *found,
                            void *arg);
+/**
+ * The digest of a zone's contents: that of its file, if it includes none; else of its file and of those that it includes, at
+ * any depth, in their order.
+ * @return 0, -ENOENT (no such file) or -errno
+ */
+MUST_CHECK int includes_digest(const struct files *files, const char *zone,
+                               char out[DIGEST_TEXT_MAX]);
 /** Add @p zone from @p dir, and what it includes and can be read. @return 0, or -errno of the zone's own file */
 MUST_CHECK int includes_gather(struct files *files, const char *dir, const char *zone);
 

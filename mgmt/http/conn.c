@@ -92,14 +92,16 @@ static bool authenticate_client(struct http_conn *c, bool again, enum http_step 
 	c->request->role = HTTP_NO_ROLE;
 	c->request->unjudged = c->request->is_scoped = false;
 	c->request->denied = NULL;
-	c->request->principal[0] = c->request->identity[0] = '\0';
+	c->request->principal[0] = c->request->identity[0] = c->request->person[0] = '\0';
+	if (c->tls)
+		http_tls_read_client(c->tls, http_server_tls(s), &c->request->client);
 	s->options.authenticator(s->options.core, c->fd, c->head.has_login ? c->head.login : NULL,
 	                         c->request);
 	if (c->request->role == HTTP_PEER && !again) /* later its body is a stranger's */
 		http_server_know(s, c);
-	if (!tries || c->request->role != HTTP_NO_ROLE || c->request->unjudged)
-		return true;
 	const struct http_denial *denied = c->request->denied;
+	if ((!tries && !denied) || c->request->role != HTTP_NO_ROLE || c->request->unjudged)
+		return true;
 
 	note_failed_login(c, denied);
 	if (!denied || denied->status == 401)

@@ -13,6 +13,26 @@
 #include "base/plain.h"
 #include "weir/json.h"
 
+bool http_names_etag(const char *field, const char *etag, bool weakly)
+{
+	size_t n = strlen(etag);
+
+	if (!n || !strcmp(field, "*"))
+		return n;
+	while (*field) {
+		field += strspn(field, " \t,");
+		bool is_weak = !strncmp(field, "W/", 2);
+		const char *tag = field + (is_weak ? 2 : 0),
+		           *end = *tag == '"' ? strchr(tag + 1, '"') : NULL;
+		size_t n_tag = end ? (size_t)(end + 1 - tag) : strcspn(tag, ",");
+
+		if (n_tag == n && !strncmp(tag, etag, n) && (weakly || !is_weak))
+			return true;
+		field = tag + n_tag;
+	}
+	return false;
+}
+
 const char *http_query(const struct http_request *r, const char *name)
 {
 	for (size_t i = 0; i < r->n_query; i++)

@@ -19,8 +19,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/checked.h"
 #include "base/addr.h"
+#include "base/checked.h"
+#include "mgmt/http/tls.h"
 #include "weir/json.h"
 
 #define HTTP_BODY_MAX  ((size_t)32 << 20) /**< bytes; larger files are uploaded in parts */
@@ -29,10 +30,11 @@
 #define HTTP_POLLS_MAX            8u
 #define HTTP_POLLS_OPERATIONS_MAX 2u
 #define HTTP_PARTS_MAX            4u   /**< variable parts of a path */
-#define HTTP_QUERY_MAX            8u   /**< query parameters */
+#define HTTP_QUERY_MAX            16u  /**< query parameters: above what any route has */
 #define HTTP_TEXT_MAX             256u /**< bytes of a part of a path, a value, a token */
 #define HTTP_PATH_MAX             512u /**< bytes of a path: a domain has 253 by itself */
 #define HTTP_IDENTITY_MAX         72u  /**< bytes of "token:", a name and a person */
+#define HTTP_PERSON_MAX           64u  /**< bytes of a person's name, with the NUL */
 #define HTTP_SCOPE_MAX            512u /**< bytes of what a principal may change */
 
 struct core;          /* whose server it is: for its functions alone */
@@ -80,12 +82,15 @@ struct http_request {
 	bool unjudged; /**< with HTTP_NO_ROLE: who asks could not be found out, for a shortage */
 	/** With HTTP_NO_ROLE: why; NULL: there is no such login. */
 	const struct http_denial *denied;
-	/** What it may change, to those who judge that (mgmt/rules/scope.h); not scoped: all that its role permits. */
+	/** What it may change, to those who judge that (weir/scope.h); not scoped: all that its role permits. */
 	bool is_scoped;
 	char scope[HTTP_SCOPE_MAX];
 	char principal[64]; /**< the name of the user or of the token */
-	/** the principal with its source: "user:root", "token:ci", "token:ci (ada)" */
+	/** who that is, by token, certificate or user; "": not said */
+	char person[HTTP_PERSON_MAX];
+	/** the principal with its source: "user:root", "token:ci", "token:ci (ada)", "cert:ci" */
 	char identity[HTTP_IDENTITY_MAX];
+	struct http_tls_client client; /**< the names of its connection's certificate */
 	/** the client's address, "socket" of the UNIX socket; of the authenticator */
 	char source[ADDR_TEXT_MAX];
 	bool local;              /**< it came by the UNIX socket */
@@ -140,6 +145,11 @@ bool http_method_has_body(const char *method);
  * @return false: it is empty or too long, or it has a slash, which no name has
  */
 bool http_path_part(const char *at, size_t n, char out[HTTP_TEXT_MAX]) MUST_CHECK;
+/**
+ * Whether a field of conditions, "*" or a list (RFC 9110, sections 8.8.3 and 13.1), names @p etag, which has its quotes; "":
+ * there is nothing. @param weakly  also as a weak one, as If-None-Match does and If-Match does not
+ */
+bool http_names_etag(const char *field, const char *etag, bool weakly);
 /** The value of query parameter @p name, or NULL. */
 const char *http_query(const struct http_request *r, const char *name);
 /** Make @p reply a problem (RFC 9457): "code" gives type and title. */
@@ -187,7 +197,7 @@ struct http_options {
 	int listen_fd; /**< taken */
 	int peers_fd;  /**< taken: another of the same address, for peers alone; -1: none */
 	bool local;    /**< a UNIX socket */
-	const char *cert, *key; /**< PEM; NULL: no TLS */
+	struct http_tls_files tls; /**< the caller's; without a certificate no TLS */
 	struct core *core;
 	http_handler *handler;
 	http_authenticator *authenticator;
@@ -201,10 +211,10 @@ struct http_options {
 /** Serve, in a thread of its own. @return 0, as http_tls_context() (certificate or key) or -errno */
 int http_serve(const struct http_options *options, struct http_server **out) MUST_CHECK;
 /**
- * Use another certificate and key for connections from now on. @return 0, or as http_tls_context(): the former
+ * Use other files for connections from now on. @return 0, or as http_tls_context(): the former
  * ones stay
  */
-int http_renew(struct http_server *s, const char *cert, const char *key) MUST_CHECK;
+int http_renew(struct http_server *s, const struct http_tls_files *files) MUST_CHECK;
 /**
  * Why peers that trust @p ca (PEM) and connect to @p host do not accept the certificate of new connections, in @p out
  * (HTTP_TEXT_MAX bytes); "": they do, or there is none.

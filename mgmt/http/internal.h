@@ -205,6 +205,8 @@ bool http_server_room(const struct http_server *s, const struct http_source *sou
                       struct http_conn **victim);
 /** Add @p c, which was accepted; forget it, which is being closed. */
 void http_server_link(struct http_server *s, struct http_conn *c);
+/** The context of new connections, which a renewal changes; of the server's thread. */
+struct ssl_ctx_st *http_server_tls(struct http_server *s);
 void http_server_forget(struct http_server *s, struct http_conn *c);
 /** @p c has shown the peers' token. */
 void http_server_know(struct http_server *s, struct http_conn *c);

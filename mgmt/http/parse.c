@@ -199,7 +199,7 @@ static bool read_query(struct http_span s, struct http_request *r, struct http_f
 		s.n -= amp ? pair.n + 1 : pair.n;
 		if (r->n_query == HTTP_QUERY_MAX)
 			return set_bad_request(fault,
-			                       "the request has more than 8 query parameters");
+			                       "the request has more than 16 query parameters");
 		if (!unescape_into(name, false, to->name, sizeof(to->name), fault) ||
 		    !unescape_into(value, false, to->value, sizeof(to->value), fault))
 			return false;

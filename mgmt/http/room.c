@@ -126,3 +126,15 @@ bool http_server_room(const struct http_server *s, const struct http_source *sou
 		*victim = find_victim(s, source);
 	return *victim != NULL;
 }
+
+struct ssl_ctx_st *http_server_tls(struct http_server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->next_tls) {
+		http_tls_context_free(s->tls); /* connections keep it as long as they need it */
+		s->tls = s->next_tls;
+		s->next_tls = NULL;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return s->tls;
+}

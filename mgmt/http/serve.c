@@ -240,17 +240,6 @@ static void accept_connection(struct http_server *s, int fd, const struct sockad
 	http_conn_begin(c);
 }
 
-static void use_next_tls(struct http_server *s)
-{
-	pthread_mutex_lock(&s->lock);
-	if (s->next_tls) {
-		http_tls_context_free(s->tls); /* connections keep it as long as they need it */
-		s->tls = s->next_tls;
-		s->next_tls = NULL;
-	}
-	pthread_mutex_unlock(&s->lock);
-}
-
 static void on_listener(void *arg, int fd, uint32_t events);
 
 static int watch_api_listeners(struct http_server *s, bool on)
@@ -283,7 +272,7 @@ static void on_listener(void *arg, int fd, uint32_t events)
 	struct http_server *s = arg;
 
 	(void)events;
-	use_next_tls(s);
+	(void)http_server_tls(s);
 	for (int i = 0; i < ACCEPTS_MAX; i++) {
 		struct sockaddr_storage from = { 0 };
 		socklen_t n = sizeof(from);
@@ -458,8 +447,8 @@ static int open_server(struct http_server *s)
 	s->listen_timer = (struct loop_timer){ .cb = on_listen_timer, .arg = s };
 	if (getrandom(&s->sources.key, sizeof(s->sources.key), 0) != sizeof(s->sources.key))
 		return -EIO;
-	int err = o->cert ? http_tls_context(o->cert, o->key, &s->tls) : 0;
-	s->options.cert = s->options.key = NULL; /* the caller's */
+	int err = o->tls.cert ? http_tls_context(&o->tls, &s->tls) : 0;
+	s->options.tls = (struct http_tls_files){ .cert = NULL }; /* the caller's */
 	if (err)
 		return err;
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -502,10 +491,10 @@ int http_serve(const struct http_options *options, struct http_server **out)
 	return 0;
 }
 
-int http_renew(struct http_server *s, const char *cert, const char *key)
+int http_renew(struct http_server *s, const struct http_tls_files *files)
 {
 	struct ssl_ctx_st *tls = NULL;
-	int err = http_tls_context(cert, key, &tls);
+	int err = http_tls_context(files, &tls);
 
 	if (err)
 		return err;

@@ -14,10 +14,13 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Of TLS 1.2; all of 1.3 are as good. */
 #define CIPHERS                                                                                    \
 	"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK" /* forward secrecy and authenticated encryption only */
+
+#define CLIENT_CHAIN_MAX 16384 /* bytes of certificates that a stranger may send */
 
 /* Whether a failure was a lack of memory. Empties the error queue of OpenSSL. */
 static bool lacks_memory(void)
@@ -66,7 +69,40 @@ static int use_pair(SSL_CTX *context, const char *cert, const char *key)
 	return lacks || !cert_pem || !key_pem ? -ENOMEM : err;
 }
 
-int http_tls_context(const char *cert, const char *key, struct ssl_ctx_st **out)
+/*
+ * Request certificates of clients. One that these authorities have not signed for clients, or that has ended, ends the handshake;
+ * a client without one is served. A ticket brings its session's certificate back, at this context alone.
+ */
+static int request_certificates(SSL_CTX *context, const char *pem_text)
+{
+	BIO *pem = BIO_new_mem_buf(pem_text, -1);
+	X509_STORE *store = SSL_CTX_get_cert_store(context);
+	X509 *cert;
+	int n = 0;
+
+	while (pem && (cert = PEM_read_bio_X509_AUX(pem, NULL, NULL, NULL))) {
+		n += X509_STORE_add_cert(store, cert) == 1 &&
+		     SSL_CTX_add_client_CA(context, cert) == 1;
+		X509_free(cert);
+	}
+	bool is_whole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+	bool lacks = lacks_memory() || !pem;
+
+	BIO_free(pem);
+	if (lacks)
+		return -ENOMEM;
+	if (!n || !is_whole)
+		return -EBADMSG;
+	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
+	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_max_cert_list(context, CLIENT_CHAIN_MAX);
+	SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN); /* the own chain is that of the file */
+	return SSL_CTX_set_session_id_context(context, (const unsigned char *)"weir", 4) == 1
+	               ? 0
+	               : -ENOMEM;
+}
+
+int http_tls_context(const struct http_tls_files *files, struct ssl_ctx_st **out)
 {
 	ERR_clear_error();
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -87,7 +123,9 @@ int http_tls_context(const char *cert, const char *key, struct ssl_ctx_st **out)
 	    SSL_CTX_set_cipher_list(context, CIPHERS) != 1)
 		err = lacks_memory() ? -ENOMEM : -EINVAL;
 	if (!err)
-		err = use_pair(context, cert, key);
+		err = use_pair(context, files->cert, files->key);
+	if (!err && files->clients)
+		err = request_certificates(context, files->clients);
 	if (err) {
 		SSL_CTX_free(context);
 		return err;
@@ -235,6 +273,89 @@ int http_tls_accept(struct ssl_st *tls, enum http_tls_want *want)
 		return 0;
 	err = read_tls_outcome(tls, err, want);
 	return err ? err : -EPROTO; /* it ended during the handshake */
+}
+
+/* A name that a line of CONF/tokens can have: printable, without blanks. A NUL inside would hide what follows. */
+static void add_name(struct http_tls_client *out, const char *kind, const unsigned char *text,
+                     int n)
+{
+	size_t n_kind = strlen(kind);
+
+	if (out->n == HTTP_TLS_NAMES_MAX || n <= 0 || (size_t)n >= HTTP_TLS_NAME_MAX - n_kind)
+		return;
+	for (int i = 0; i < n; i++)
+		if (text[i] <= ' ' || text[i] > '~')
+			return;
+	memcpy(out->names[out->n], kind, n_kind);
+	memcpy(out->names[out->n] + n_kind, text, (size_t)n);
+	out->names[out->n++][n_kind + (size_t)n] = '\0';
+}
+
+static void add_uris(const X509 *cert, struct http_tls_client *out)
+{
+	GENERAL_NAMES *all = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(all); i++) {
+		const GENERAL_NAME *one = sk_GENERAL_NAME_value(all, i);
+
+		if (one->type == GEN_URI)
+			add_name(out,
+			         "URI:", ASN1_STRING_get0_data(one->d.uniformResourceIdentifier),
+			         ASN1_STRING_length(one->d.uniformResourceIdentifier));
+	}
+	GENERAL_NAMES_free(all);
+}
+
+/* Of several common names it would depend on the reader who it is. */
+static void add_common_name(const X509 *cert, struct http_tls_client *out)
+{
+	const X509_NAME *subject = X509_get_subject_name(cert);
+	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+	unsigned char *text = NULL;
+
+	if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0)
+		return;
+	int n = ASN1_STRING_to_UTF8(&text,
+	                            X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+
+	add_name(out, "CN:", text, n);
+	OPENSSL_free(text);
+}
+
+/*
+ * Whether the certificate of a connection that began at another context holds at @p now. A ticket has no chain: a client with
+ * one whose authority signed by another certificate connects again.
+ */
+static bool is_signed_now(struct ssl_st *tls, SSL_CTX *now, X509 *cert)
+{
+	X509_STORE_CTX *check = X509_STORE_CTX_new();
+	bool ok = check &&
+	          X509_STORE_CTX_init(check, SSL_CTX_get_cert_store(now), cert,
+	                              SSL_get_peer_cert_chain(tls)) == 1 &&
+	          X509_STORE_CTX_set_default(check, "ssl_client") == 1;
+
+	if (ok)
+		X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(check),
+		                            X509_V_FLAG_PARTIAL_CHAIN);
+	ok = ok && X509_verify_cert(check) == 1;
+	X509_STORE_CTX_free(check);
+	return ok;
+}
+
+void http_tls_read_client(struct ssl_st *tls, struct ssl_ctx_st *now, struct http_tls_client *out)
+{
+	X509 *cert = SSL_get0_peer_certificate(tls);
+	struct tm end;
+
+	out->n = 0;
+	if (cert && SSL_get_verify_result(tls) == X509_V_OK &&
+	    (SSL_get_SSL_CTX(tls) == now || is_signed_now(tls, now, cert)) &&
+	    ASN1_TIME_to_tm(X509_get0_notAfter(cert), &end)) {
+		out->end_ms = (int64_t)timegm(&end) * 1000;
+		add_common_name(cert, out);
+		add_uris(cert, out);
+	}
+	ERR_clear_error();
 }
 
 ssize_t http_tls_read(struct ssl_st *tls, void *out, size_t n, enum http_tls_want *want)

@@ -239,8 +239,7 @@ uint64_t blame_mark_begin(const char *mark)
 	return read_number(&mark, "-");
 }
 
-/* @return where version @p number is in the list, or @p n */
-static size_t find_number(const struct version *list, size_t n, uint64_t number)
+size_t blame_find(const struct version *list, size_t n, uint64_t number)
 {
 	size_t i = 0;
 
@@ -271,8 +270,8 @@ bool blame_resume(struct blame *b, const struct version *list, size_t n, const c
 	bool has_gap = known && mark[-1] == '~';
 	uint64_t at = known ? read_number(&mark, "-") : 0;
 
-	b->known = find_number(list, n, known);
-	b->at = find_number(list, n, at);
+	b->known = blame_find(list, n, known);
+	b->at = blame_find(list, n, at);
 	b->has_gap = has_gap;
 	return n > 0 && at && list[0].number == begin && b->at < n && b->known <= b->at &&
 	       read_rows(b, mark);

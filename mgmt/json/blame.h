@@ -87,6 +87,8 @@ json_t *blame_now(const struct blame *b, const char *row);
 bool blame_is_nothing(const struct blame *b);
 /** The mark from which the walk goes on. */
 void blame_mark(const struct blame *b, const struct version *list, char out[BLAME_MARK_MAX]);
+/** Where version @p number is in the list; @p n: it is not there. */
+size_t blame_find(const struct version *list, size_t n, uint64_t number);
 /** The number of the version at which the walk of a mark began. @return 0: @p mark is none */
 uint64_t blame_mark_begin(const char *mark);
 /**

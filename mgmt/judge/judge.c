@@ -437,9 +437,15 @@ static void judge_written(const struct judge_facts *f, struct judge_verdict *v)
 
 static void judge_unconfirmed(const struct judge_facts *f, struct judge_verdict *v)
 {
+	const char *more =
+	        f->unconfirmed_waits && *f->unconfirmed_waits ? f->unconfirmed_waits : "";
+
+	const char *at = f->unconfirmed_at ? f->unconfirmed_at : "";
+
 	if (f->unconfirmed)
 		add_reason(v, JUDGE_RULE_VERSION_UNCONFIRMED, "",
-		           "version %" PRIu64 " is not confirmed: ", f->unconfirmed);
+		           "version %" PRIu64 " is %s%s%snot confirmed%s%s: ", f->unconfirmed,
+		           *at ? "tried at " : "", at, *at ? " and " : "", *more ? "; " : "", more);
 }
 
 /* Whether a condition of the next hop is stated about @p subject. */

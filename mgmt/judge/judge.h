@@ -94,8 +94,11 @@ struct judge_site {
 struct judge_facts {
 	bool has_configuration, has_intent; /**< has_intent: weir-mgmt speaks, and knows versions */
 	const char *store_reason, *unwritten_reason; /**< "" or NULL: nothing is wrong */
-	uint64_t unconfirmed; /**< the number of the version that waits; 0: none */
-	uint64_t document;    /**< newest effective document */
+	uint64_t unconfirmed;       /**< the number of the version that waits; 0: none */
+	const char *unconfirmed_at; /**< where it is tried until then; "" or NULL: everywhere */
+	/** for what that waits besides people; "" or NULL: for nothing */
+	const char *unconfirmed_waits;
+	uint64_t document; /**< newest effective document */
 	const struct judge_process *processes;
 	size_t n_processes;
 	struct judge_process supervisor; /**< weir run; not present: processes run without one */

@@ -24,6 +24,8 @@
 #include "weir/effect.h"
 #include "weir/health.h"
 
+struct signs_kept;
+
 #define OBSERVE_ARRIVED_MS 60000u /**< within it packets arrived, or they do not arrive */
 
 /** Begin: nothing is known. */
@@ -31,6 +33,12 @@ void observe_begin(struct core *core);
 void observe_end(struct core *core);
 /** Measure how much weir-dns is asked; not under the lock. */
 void observe_measure_dns(struct core *core);
+/** Look at the signs that clients suffer, where it is time for that (mgmt/observe/signs.h); not under the lock. */
+void observe_look_at_signs(struct core *core);
+/** What is known of them. Under the lock. */
+const struct signs_kept *observe_signs(const struct core *core);
+/** Whether somebody watches: they are looked at often. Under the lock. */
+void observe_watch_signs(struct core *core, bool is_watched);
 /**
  * What the pages show: events of health, the load, packets of the VIPs that this node announces. Not under the lock: there may
  * be ten thousand targets.

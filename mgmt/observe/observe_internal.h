@@ -9,6 +9,7 @@
 #include "mgmt/observe/dns_rate.h"
 #include "mgmt/observe/node_drain.h"
 #include "mgmt/observe/observe.h"
+#include "mgmt/core/signs.h"
 #include "mgmt/observe/vip_traffic.h"
 
 /* The state of a target at the last event. */
@@ -35,6 +36,7 @@ struct observe {
 	uint64_t bytes, bytes_ms, rate; /* sent to backends at the last look; bits a second */
 	bool rate_known;
 	struct dns_rate dns_rate;
+	struct signs_kept signs;              /* only the thread adds to it */
 	struct vip_traffic *traffic;          /* NULL: not measured */
 	struct node_drain drain;              /* of this node; only the thread writes it */
 	char logged_drain[OBSERVE_DRAIN_MAX]; /* its state in the last event; "": not known yet */

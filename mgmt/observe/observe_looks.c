@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "mgmt/observe/observe_internal.h"
+#include "mgmt/observe/signs_look.h"
 #include "base/sorted.h"
 
 #define LOAD_MS 1000u /* over which a rate is measured, at least */
@@ -344,6 +345,32 @@ void observe_measure_dns(struct core *core)
 	core_lock(core);
 	core->observe->dns_rate = rate;
 	core_unlock(core);
+}
+
+void observe_look_at_signs(struct core *core)
+{
+	uint64_t now_ms = clock_mono_ms();
+	struct signs now;
+
+	core_lock(core);
+	bool are_due = signs_are_due(&core->observe->signs, now_ms);
+	core_unlock(core);
+	if (!are_due)
+		return;
+	signs_look(core->dirs.run, now_ms, &now);
+	core_lock(core);
+	signs_keep(&core->observe->signs, &now);
+	core_unlock(core);
+}
+
+const struct signs_kept *observe_signs(const struct core *core)
+{
+	return &core->observe->signs;
+}
+
+void observe_watch_signs(struct core *core, bool is_watched)
+{
+	core->observe->signs.is_watched = is_watched;
 }
 
 /* Count the packets of the VIPs that this node announces, if it does. */

@@ -78,7 +78,7 @@ const struct model_member *compose_members(const struct member_pool *p,
 	if (!members || !weights)
 		return NULL;
 	for (size_t i = 0; i < pool->n_backends; i++)
-		weights[i] = p->of && p->of[i] ? member_weight_at(p->of[i], pool->settle_ms, at_ms)
+		weights[i] = p->of && p->of[i] ? member_weight_at(p->of[i], at_ms)
 		                               : (int64_t)pool->backends[i].weight;
 	override_weights(pool, overrides, at_ms, weights);
 	for (size_t i = 0; i < pool->n_backends; i++) {
@@ -245,7 +245,7 @@ static size_t list_member_instants(const struct compose_input *in, const struct 
 			out[n++] = m->from_ms[k];
 		if (m->left_ms) {
 			out[n++] = m->left_ms;
-			out[n++] = member_gone_ms(m, pool->settle_ms);
+			out[n++] = member_gone_ms(m);
 		}
 	}
 	return n;
@@ -473,7 +473,7 @@ static int keep_backends(const struct member_pool *p, int64_t now_ms, struct are
 	size_t n = 0;
 
 	for (size_t i = 0; kept && i < p->pool.n_backends; i++) {
-		if (p->of[i] && now_ms >= member_gone_ms(p->of[i], p->pool.settle_ms))
+		if (p->of[i] && now_ms >= member_gone_ms(p->of[i]))
 			continue;
 		kept[n] = p->pool.backends[i];
 		kept[n].pool = pool;

@@ -16,13 +16,7 @@
 
 /* --- one member --- */
 
-static bool is_config_name(const char *text)
-{
-	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-
-	return n >= 1 && n < MODEL_NAME_MAX && !text[n] && !strchr("._-", text[0]);
-}
-
+/* Sets of members are composed by these: all nodes rely on rising instants. */
 static bool are_instants_sound(const struct member *m)
 {
 	if (!m->n_from || m->n_from != m->n_weights)
@@ -34,6 +28,12 @@ static bool are_instants_sound(const struct member *m)
 	return true;
 }
 
+static bool is_leave_sound(const struct member *m)
+{
+	return m->left_ms ? m->left_ms > 0 && m->gone_ms >= m->left_ms && m->gone_ms < CLOCK_END_MS
+	                  : !m->gone_ms;
+}
+
 static bool is_sound(const void *record)
 {
 	const struct member *m = record;
@@ -42,8 +42,8 @@ static bool is_sound(const void *record)
 	bool has_ttl = m->ttl_s >= MEMBER_TTL_LEAST_S && m->ttl_s <= MEMBER_TTL_MOST_S;
 
 	return is_host && (!m->ttl_s || has_ttl) && m->since_ms >= 0 &&
-	       m->since_ms < CLOCK_END_MS && m->left_ms >= 0 && m->left_ms < CLOCK_END_MS &&
-	       are_instants_sound(m) && plain_is(m->labels) && plain_is(m->principal);
+	       m->since_ms < CLOCK_END_MS && is_leave_sound(m) && are_instants_sound(m) &&
+	       plain_is(m->labels) && plain_is(m->principal);
 }
 
 static const struct field an_instant = { .kind = FIELD_I64 }, a_weight = { .kind = FIELD_U32 };
@@ -53,6 +53,7 @@ const struct record_kind member_record = RECORD_OF(
         RECORD_VALUE(struct member, ttl_s, FIELD_U32),
         RECORD_VALUE(struct member, since_ms, FIELD_I64),
         RECORD_VALUE(struct member, left_ms, FIELD_I64),
+        RECORD_VALUE(struct member, gone_ms, FIELD_I64),
         RECORD_LIST(struct member, from_ms, n_from, &an_instant),
         RECORD_LIST(struct member, weights, n_weights, &a_weight),
         RECORD_TEXT(struct member, labels), RECORD_TEXT(struct member, principal));
@@ -78,7 +79,7 @@ bool member_read(const char *name, const char *text, int64_t revision, struct me
 	snprintf(m.pool, sizeof(m.pool), "%.*s", (int)(id - pool), pool);
 	snprintf(m.id, sizeof(m.id), "%s", id + 1);
 	m.revision = revision;
-	if (!is_config_name(m.pool) || !is_config_name(m.id))
+	if (!model_name_ok(m.pool) || !model_name_ok(m.id))
 		return false;
 	*out = m;
 	return true;
@@ -91,17 +92,17 @@ int64_t member_instant_ms(int64_t now_ms, int64_t ahead_ms)
 	return at_ms - at_ms % MEMBER_GRID_MS;
 }
 
-int64_t member_gone_ms(const struct member *m, uint32_t settle_ms)
+int64_t member_gone_ms(const struct member *m)
 {
-	return m->left_ms ? m->left_ms + settle_ms : MODEL_TIME_NEVER;
+	return m->left_ms ? m->gone_ms : MODEL_TIME_NEVER;
 }
 
 /* Of what was before the instants that are known, the first one of these tells. */
-int64_t member_weight_at(const struct member *m, uint32_t settle_ms, int64_t at_ms)
+int64_t member_weight_at(const struct member *m, int64_t at_ms)
 {
 	int64_t weight = m->weights[0];
 
-	if (at_ms < m->since_ms || at_ms >= member_gone_ms(m, settle_ms))
+	if (at_ms < m->since_ms || at_ms >= member_gone_ms(m))
 		return -1;
 	for (uint32_t i = 0; i < m->n_from && m->from_ms[i] <= at_ms; i++)
 		weight = m->weights[i];
@@ -113,6 +114,7 @@ uint32_t member_weight(const struct member *m)
 	return m->left_ms ? 0 : m->weights[m->n_weights - 1];
 }
 
+/* With too many instants the oldest goes: the next one then tells of what was before, too (member_weight_at()). */
 void member_set_weight(struct member *m, uint32_t weight, int64_t at_ms)
 {
 	/* clocks differ: what was written last holds */
@@ -132,16 +134,17 @@ void member_set_weight(struct member *m, uint32_t weight, int64_t at_ms)
 		m->since_ms = m->from_ms[0];
 }
 
-void member_leave(struct member *m, int64_t at_ms)
+void member_leave(struct member *m, int64_t at_ms, uint32_t settle_ms)
 {
 	m->left_ms = at_ms;
+	m->gone_ms = at_ms + settle_ms;
 }
 
 void member_stay(struct member *m, uint32_t weight, int64_t at_ms)
 {
 	if (m->left_ms && m->left_ms < at_ms)
 		member_set_weight(m, 0, m->left_ms); /* so it was meanwhile */
-	m->left_ms = 0;
+	m->left_ms = m->gone_ms = 0;
 	member_set_weight(m, weight, at_ms);
 }
 
@@ -158,6 +161,7 @@ void member_begin_now(struct member *m, int64_t after_ms, int64_t until_ms, int6
 
 	m->since_ms = instant_now(m->since_ms, after_ms, until_ms, now_ms);
 	m->left_ms = instant_now(m->left_ms, after_ms, until_ms, now_ms);
+	m->gone_ms += m->left_ms - was.left_ms; /* as long after it */
 	for (uint32_t i = 0; i < was.n_from; i++) {
 		int64_t at_ms = instant_now(was.from_ms[i], after_ms, until_ms, now_ms);
 
@@ -169,6 +173,7 @@ void member_begin_now(struct member *m, int64_t after_ms, int64_t until_ms, int6
 	m->n_from = m->n_weights = n;
 }
 
+/* Who waits for its turn asks with an earlier time than now, which may be before the last word. */
 bool member_is_expired(const struct member *m, uint64_t now_ms)
 {
 	return m->ttl_s && now_ms > m->heard_ms &&
@@ -274,6 +279,7 @@ uint64_t member_key(const char *pool, const char *id)
 	return hash_text(text) & (((uint64_t)1 << 48) - 1);
 }
 
+/* The array has pointers: an insert into ten thousand moves these, not the members. */
 int members_put(struct member_list *all, const struct member *m)
 {
 	bool found;
@@ -326,7 +332,7 @@ void members_fini(struct member_list *all)
 struct member_candidate {
 	const struct member *m;
 	uint64_t id;
-	bool is_gone, is_out;
+	bool is_leaving, is_gone, is_out;
 };
 
 static int by_age(const struct member_candidate *x, const struct member_candidate *y)
@@ -336,6 +342,15 @@ static int by_age(const struct member_candidate *x, const struct member_candidat
 	return strcmp(x->m->id, y->m->id);
 }
 
+/* Nobody is left out for one that leaves. The instant counts, not the word: so all nodes change at one moment. */
+static int by_claim(const struct member_candidate *x, const struct member_candidate *y)
+{
+	if (x->is_leaving != y->is_leaving)
+		return x->is_leaving ? 1 : -1;
+	return by_age(x, y);
+}
+
+/* Of several with one address the first one counts: the others are left out. */
 static int by_identity(const void *a, const void *b)
 {
 	const struct member_candidate *x = *(struct member_candidate *const *)a,
@@ -345,12 +360,12 @@ static int by_identity(const void *a, const void *b)
 		return x->id < y->id ? -1 : 1;
 	if (x->is_gone != y->is_gone)
 		return x->is_gone ? 1 : -1;
-	return by_age(x, y);
+	return by_claim(x, y);
 }
 
 static int by_arrival(const void *a, const void *b)
 {
-	return by_age(*(struct member_candidate *const *)a, *(struct member_candidate *const *)b);
+	return by_claim(*(struct member_candidate *const *)a, *(struct member_candidate *const *)b);
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -373,10 +388,13 @@ static size_t list_candidates(const struct model_pool *pool, const struct member
 	qsort(ids, n_ids, sizeof(*ids), compare_ids);
 	for (size_t i = 0; i < n_all; i++) {
 		const struct member *m = all->items[first + i];
-		struct member_candidate c = { m, model_backend_id(&m->address.addr, 0), false,
-			                      false };
+		const struct member_candidate c = {
+			.m = m,
+			.id = model_backend_id(&m->address.addr, 0),
+			.is_leaving = m->left_ms && now_ms >= m->left_ms,
+			.is_gone = now_ms >= member_gone_ms(m),
+		};
 
-		c.is_gone = now_ms >= member_gone_ms(m, pool->settle_ms);
 		if (is_in_prefixes(pool, &m->address.addr) && !has_own(pool, m->id) &&
 		    !bsearch(&c.id, ids, n_ids, sizeof(*ids), compare_ids))
 			out[n++] = c;

@@ -8,8 +8,9 @@
  * all, so instants are rounded up to MEMBER_GRID_MS: programs may change a thousand members a second, and a pool has two
  * sets a second at most.
  *
- * A member that leaves is drained: weight 0, and gone once no earlier set has a claim on its flows. Its record stays for
- * as long again, so that a node that starts composes what the others have.
+ * A member that leaves is drained: weight 0, and gone once no earlier set has a claim on its flows. When that is its record
+ * says, by the settling time that is in force when it leaves: no later version brings back who is gone. The record stays
+ * for as long again, so that a node that starts composes what the others have.
  *
  * A member whose pool does not have it any more by the version in force (another registration, or a backend of the same
  * name or address) is none, and is one again with a version that has it.
@@ -45,6 +46,7 @@ struct member {
 	uint32_t ttl_s;                       /**< 0: it stays until it is taken away */
 	int64_t since_ms;                     /**< it was put there; of the first instant */
 	int64_t left_ms;                      /**< it leaves from then on; 0: it does not */
+	int64_t gone_ms;                      /**< and is gone then; 0 with left_ms */
 	uint32_t n_from, n_weights;           /**< the same number, 1 or more */
 	int64_t from_ms[MEMBER_INSTANTS_MAX]; /**< rising */
 	uint32_t weights[MEMBER_INSTANTS_MAX];
@@ -86,16 +88,16 @@ bool member_read(const char *name, const char *text, int64_t revision, struct me
 
 /** The instant at which a change that is made now takes effect: @p ahead_ms later, on the grid. */
 int64_t member_instant_ms(int64_t now_ms, int64_t ahead_ms);
-/** The weight for new flows at @p at_ms in a pool with this settling time; -1: it is no member then. */
-int64_t member_weight_at(const struct member *m, uint32_t settle_ms, int64_t at_ms);
+/** The weight for new flows at @p at_ms; -1: it is no member then. */
+int64_t member_weight_at(const struct member *m, int64_t at_ms);
 /** The weight that it has or will have; 0 if it leaves. */
 uint32_t member_weight(const struct member *m);
 /** When it is gone; MODEL_TIME_NEVER: it does not leave. */
-int64_t member_gone_ms(const struct member *m, uint32_t settle_ms);
+int64_t member_gone_ms(const struct member *m);
 /** Let it have @p weight from @p at_ms on: at the end, and at once with what begins then. */
 void member_set_weight(struct member *m, uint32_t weight, int64_t at_ms);
-/** Let it leave from @p at_ms on. */
-void member_leave(struct member *m, int64_t at_ms);
+/** Let it leave from @p at_ms on, and be gone after @p settle_ms. */
+void member_leave(struct member *m, int64_t at_ms, uint32_t settle_ms);
 /** Let it stay, or come back. */
 void member_stay(struct member *m, uint32_t weight, int64_t at_ms);
 
@@ -134,8 +136,9 @@ struct member_pool {
 struct arena;
 /**
  * Merge the members into @p pool: those that fit, gone ones too while there is a record of them. Where two have one
- * address the one that is not gone counts, then the one that came first; beyond max_backends, without those that are
- * gone, the ones that came last are left out. @return 0 or -ENOMEM
+ * address the one that is not gone counts, then the one that does not leave, then the one that came first. Beyond
+ * max_backends, without those that are gone, those that leave are left out, then those that came last.
+ * @return 0 or -ENOMEM
  */
 MUST_CHECK int member_pool_make(const struct model_pool *pool, const struct member_list *all,
                                 int64_t now_ms, struct arena *arena, struct member_pool *out);

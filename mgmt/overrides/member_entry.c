@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/sorted.h"
 #include "mgmt/overrides/override_index.h"
 
+#define ARENA_MAX              ((size_t)64 << 20) /* bytes: a pool with all members */
 #define OUTCOME_TEXT(id, word) word,
 
 const char *member_outcome_text(int outcome)
@@ -29,7 +31,9 @@ struct entry_judging {
 	size_t n;
 	struct member_entry **by_id, **by_address;
 	size_t n_puts;
-	size_t n_alive; /* backends that the pool will have */
+	size_t n_alive;              /* backends that the pool will have */
+	struct arena *arena;         /* of composed; NULL: it is not needed */
+	struct member_pool composed; /* the pool with who is not left out */
 	struct member_refused *refused;
 };
 
@@ -48,6 +52,7 @@ __attribute__((format(printf, 4, 5))) static int refuse_entry(struct entry_judgi
 	return -EINVAL;
 }
 
+/* Equal names stay in the order of the request, so that the later entry is the one that is refused. */
 static int compare_by_id(const void *a, const void *b)
 {
 	const struct member_entry *x = *(struct member_entry *const *)a,
@@ -100,6 +105,7 @@ static int sort_entries(struct entry_judging *j)
 	return 0;
 }
 
+/* @return NULL: the request has no entry of that name */
 static struct member_entry *entry_of(const struct entry_judging *j, const char *id)
 {
 	struct member_entry **found =
@@ -108,6 +114,7 @@ static struct member_entry *entry_of(const struct entry_judging *j, const char *
 	return found ? *found : NULL;
 }
 
+/* @return 0: the pool has a place for it; else as refuse_entry() */
 static int refuse_unfit(struct entry_judging *j, const struct member_entry *w)
 {
 	const struct model_pool *pool = j->by->pool;
@@ -137,9 +144,36 @@ static int refuse_unfit(struct entry_judging *j, const struct member_entry *w)
 	                    other ? other->name : "?");
 }
 
+/* No earlier set of members has a claim on its flows any more. */
 static bool is_gone(const struct entry_judging *j, const struct member *m)
 {
-	return j->by->now_ms >= member_gone_ms(m, j->by->pool->settle_ms);
+	return j->by->now_ms >= member_gone_ms(m);
+}
+
+/*
+ * Whether a member is a backend, and not left out for others. Its place among all is found out only where it may have none: where
+ * two have one address, or more are there than max_backends. That takes registrations at several nodes at one moment, or a new
+ * version. @return 1 or 0, or -ENOMEM
+ */
+static int is_backend(struct entry_judging *j, const char *id)
+{
+	if (!j->arena) {
+		j->arena = arena_new(ARENA_MAX);
+		if (!j->arena || member_pool_make(j->by->pool, j->by->members, j->by->now_ms,
+		                                  j->arena, &j->composed))
+			return -ENOMEM;
+	}
+	return model_backend(&j->composed.pool, id) != NULL;
+}
+
+/* Whether who has the address of @p w is left out, and @p w is not: so it keeps what it has. @return as is_backend() */
+static int keeps_address(struct entry_judging *j, const struct member_entry *w)
+{
+	const struct member *was = members_find(j->by->members, j->by->pool->name, w->id);
+
+	if (!was || was->left_ms || !addr_equal(&was->address.addr, &w->address))
+		return 0;
+	return is_backend(j, w->id);
 }
 
 /* Another member has the address of @p w: one that leaves gives it away, with its past, as a backend is its address. */
@@ -163,6 +197,7 @@ static int meet_holder(struct entry_judging *j, struct member_entry *w, const st
 	w->member.n_weights = holder->n_weights;
 	w->member.since_ms = holder->since_ms;
 	w->member.left_ms = holder->left_ms;
+	w->member.gone_ms = holder->gone_ms;
 	j->n_alive -= !is_gone(j, holder);
 	return 0;
 }
@@ -181,12 +216,16 @@ static int walk_members(struct entry_judging *j)
 		                  : NULL;
 
 		j->n_alive += !is_gone(j, m);
-		if (found && strcmp((*found)->id, m->id) != 0)
-			err = meet_holder(j, *found, m);
+		if (!found || !strcmp((*found)->id, m->id))
+			continue;
+		int keeps = keeps_address(j, *found);
+
+		err = keeps < 0 ? keeps : keeps ? 0 : meet_holder(j, *found, m);
 	}
 	return err;
 }
 
+/* What each put says; instants and weights are not of these, as they are the past. */
 static void fill_member(const struct entry_judging *j, const struct member_entry *w,
                         struct member *m)
 {
@@ -199,6 +238,7 @@ static void fill_member(const struct entry_judging *j, const struct member_entry
 	snprintf(m->principal, sizeof(m->principal), "%s", j->by->principal);
 }
 
+/* One that has the past of who had its address before (meet_holder()) comes back with it. */
 static void judge_new(struct entry_judging *j, struct member_entry *w)
 {
 	struct member *m = &w->member;
@@ -216,6 +256,10 @@ static void judge_new(struct entry_judging *j, struct member_entry *w)
 	w->writes = true;
 }
 
+/*
+ * A put of what is so already is a renewal and writes nothing, so that programs may renew by the thousand. But a member without a
+ * record, of which the document alone tells, gets one.
+ */
 static int judge_put(struct entry_judging *j, struct member_entry *w, const struct member *was)
 {
 	char text[ADDR_TEXT_MAX];
@@ -254,6 +298,7 @@ static int judge_put(struct entry_judging *j, struct member_entry *w, const stru
 	return 0;
 }
 
+/* Who leaves already keeps its time: a delete that is repeated does not put it off. */
 static void judge_leave(const struct entry_judging *j, struct member_entry *w,
                         const struct member *was)
 {
@@ -262,11 +307,29 @@ static void judge_leave(const struct entry_judging *j, struct member_entry *w,
 		w->member = *was;
 	w->writes = w->outcome == MEMBER_LEAVES;
 	if (w->writes) {
-		member_leave(&w->member, j->by->at_ms);
+		member_leave(&w->member, j->by->at_ms, j->by->pool->settle_ms);
 		snprintf(w->member.principal, sizeof(w->member.principal), "%s", j->by->principal);
 	}
 }
 
+/* max_backends may leave out a member that is put again. */
+static int refuse_left_out(struct entry_judging *j, const struct member_entry *w,
+                           const struct member *was)
+{
+	const struct model_pool *pool = j->by->pool;
+
+	if (w->leaves || !was || was->left_ms || j->n_alive <= pool->max_backends)
+		return 0;
+	int is_one = is_backend(j, w->id);
+
+	if (is_one)
+		return is_one < 0 ? is_one : 0;
+	return refuse_entry(j, w, MEMBER_IS_TOO_MUCH,
+	                    "pool %s has max_backends %u, and member %s came later: it is left out",
+	                    pool->name, pool->max_backends, w->id);
+}
+
+/* In the order of the request, so that the first entry that is one too many is named. */
 static int judge_all(struct entry_judging *j)
 {
 	size_t n_new = 0;
@@ -283,6 +346,8 @@ static int judge_all(struct entry_judging *j)
 			judge_leave(j, w, was);
 		else
 			err = judge_put(j, w, was);
+		if (!err)
+			err = refuse_left_out(j, w, was);
 		n_new += !err && w->writes && !was && !*w->replaced;
 		if (!err && w->outcome == MEMBER_JOINS && !w->leaves &&
 		    j->n_alive > j->by->pool->max_backends)
@@ -313,16 +378,17 @@ int member_entries_judge(const struct member_judging *by, struct member_entry *l
 
 	free(j.by_id);
 	free(j.by_address);
+	arena_free(j.arena);
 	return err;
 }
 
-static bool removes_weight(const struct member_entry *w)
+bool member_entry_drains(const struct member_entry *w)
 {
 	return w->leaves || !w->weight;
 }
 
 int member_entries_guard(const struct model_pool *pool, const struct overrides *overrides,
-                         const struct member_entry *list, size_t n,
+                         const bool *drained, const struct member_entry *list, size_t n,
                          const struct guard_observed *seen, int64_t now_ms, struct guard_result *r)
 {
 	bool *leaves = calloc(pool->n_backends + 1, sizeof(*leaves));
@@ -330,13 +396,17 @@ int member_entries_guard(const struct model_pool *pool, const struct overrides *
 	int err = leaves ? 0 : -ENOMEM;
 
 	r->n_verdicts = 0;
+	if (leaves && drained)
+		memcpy(leaves, drained, pool->n_backends * sizeof(*leaves));
 	for (size_t i = 0; leaves && i < n; i++) {
 		const struct model_backend *b = model_backend(pool, list[i].id);
+		size_t at = b ? (size_t)(b - pool->backends) : 0;
+		bool has_flows = b && b->weight > 0 && !leaves[at];
 
-		if (b && b->registered && removes_weight(&list[i])) {
-			leaves[b - pool->backends] = true;
-			n_removed += b->weight > 0;
-		} else if (!removes_weight(&list[i]) && (!b || !b->weight)) {
+		if (b && b->registered && member_entry_drains(&list[i])) {
+			leaves[at] = true;
+			n_removed += has_flows;
+		} else if (!member_entry_drains(&list[i]) && !has_flows) {
 			n_more++;
 		}
 	}

@@ -70,13 +70,17 @@ struct member_refused {
 MUST_CHECK int member_entries_judge(const struct member_judging *by, struct member_entry *list,
                                     size_t n, struct member_refused *refused);
 
+/** Whether it takes new flows away: with weight 0 a backend has none, as if it left. */
+bool member_entry_drains(const struct member_entry *w);
+
 /**
  * Whether the pool keeps a backend for new flows when all entries are carried out, as the guard of a drain asks it
  * (GUARD_LAST_BACKEND). One that joins counts.
  * @param pool  with its members, of the effective document
+ * @param drained  of each backend of @p pool: it gets no new flows, by what is newer than the document; NULL: none
  */
 MUST_CHECK int member_entries_guard(const struct model_pool *pool,
-                                    const struct overrides *overrides,
+                                    const struct overrides *overrides, const bool *drained,
                                     const struct member_entry *list, size_t n,
                                     const struct guard_observed *seen, int64_t now_ms,
                                     struct guard_result *r);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A token bucket that counts what is missing of a full burst (used_milli), so zeroed is full. Time gives tokens back at this
+ * node's share of the pace.
+ */
 #include "mgmt/overrides/member_pace.h"
 
+/* The row of the node, or the one that was heard longest ago; of an unused one the time is 0. */
 void member_pace_hear(struct member_pace *p, uint64_t node, uint64_t now_ms)
 {
 	struct member_pace_writer *at = &p->writers[0];
@@ -18,6 +23,7 @@ void member_pace_hear(struct member_pace *p, uint64_t node, uint64_t now_ms)
 	*at = (struct member_pace_writer){ node, now_ms };
 }
 
+/* This node is one of those that write: it asks because it is about to. */
 static uint32_t share_of(const struct member_pace *p, uint64_t now_ms)
 {
 	uint32_t n = 1;
@@ -27,6 +33,7 @@ static uint32_t share_of(const struct member_pace *p, uint64_t now_ms)
 	return MEMBER_PACE_PER_S / n;
 }
 
+/* Milliseconds times records a second are thousandths of a record. */
 static void refill_tokens(struct member_pace *p, uint64_t now_ms)
 {
 	uint64_t back = (now_ms - p->at_ms) * share_of(p, now_ms);

@@ -86,14 +86,6 @@ int override_from(const struct model_override *from, struct override *out)
 	return 0;
 }
 
-static bool override_name_ok(const char *name)
-{
-	static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-
-	return *name && strchr(first, *name) &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen(name);
-}
-
 /* The document has times as texts: a time that has no text would make it unreadable. */
 static bool time_ok(int64_t ms)
 {
@@ -114,8 +106,8 @@ static bool step_ok(const struct override *o)
 	       !*o->operation == !o->epoch && (o->epoch || !o->step) &&
 	       o->to_ppm <= MODEL_PPM_ALL && time_ok(o->late_from_ms) &&
 	       o->own_vips <= MODEL_VIPS_WITHDRAWN && o->shared_vips <= MODEL_VIPS_WITHDRAWN &&
-	       (!*o->service || override_name_ok(o->service)) &&
-	       (!*o->operation || override_name_ok(o->operation)) &&
+	       (!*o->service || model_name_ok(o->service)) &&
+	       (!*o->operation || model_name_ok(o->operation)) &&
 	       (!*o->operation || o->ended || o->until_ms == MODEL_TIME_NEVER);
 }
 
@@ -128,14 +120,14 @@ static bool drill_ok(const struct override *o)
 		return !o->clients.bits && addr_equal(&o->clients.addr, &none);
 	return o->target == MODEL_TARGET_SITE && !o->is_step && !o->over_ms && !o->from_ppm &&
 	       o->clients.bits > 0 && o->clients.bits <= (addr_is4(&o->clients.addr) ? 32 : 128) &&
-	       o->until_ms < MODEL_TIME_NEVER && (!*o->service || override_name_ok(o->service));
+	       o->until_ms < MODEL_TIME_NEVER && (!*o->service || model_name_ok(o->service));
 }
 
 bool override_ok(const struct override *o)
 {
-	return override_name_ok(o->id) && override_name_ok(o->name) &&
-	       o->kind <= MODEL_OVERRIDE_DRILL && o->target <= MODEL_TARGET_NODE && drill_ok(o) &&
-	       (o->target != MODEL_TARGET_BACKEND ? !*o->pool : override_name_ok(o->pool)) &&
+	return model_name_ok(o->id) && model_name_ok(o->name) && o->kind <= MODEL_OVERRIDE_DRILL &&
+	       o->target <= MODEL_TARGET_NODE && drill_ok(o) &&
+	       (o->target != MODEL_TARGET_BACKEND ? !*o->pool : model_name_ok(o->pool)) &&
 	       o->generation > 0 && o->generation < HLC_END && o->prior < o->generation &&
 	       step_ok(o) && time_ok(o->from_ms) && o->over_ms >= 0 &&
 	       o->over_ms <= (int64_t)366 * 24 * 3600 * 1000 && time_ok(o->until_ms) &&

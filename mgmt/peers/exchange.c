@@ -48,7 +48,9 @@
 #define FETCH_MS        10000 /* for a list of overrides */
 #define FETCH_SETTLE_MS 1000u /* so long the store has to make them equal */
 #define FETCH_ALONE_MS  300u  /* so long one peer has to give what others have, too */
-#define FETCH_AGAIN_MS  2000u /* a list that was fetched and did not make the digests equal */
+#define VERDICTS_ALONE_MS                                                                          \
+	2000u /* between two questions for verdicts, of which the first brought nothing */
+#define FETCH_AGAIN_MS 2000u /* a list that was fetched and did not make the digests equal */
 /*
  * For a connection with its TLS to a peer that is not heard. On a busy machine a handshake takes
  * seconds: one that is given up begins from nothing, and then no peer is ever heard.
@@ -101,6 +103,7 @@ static void free_peer(struct exchange_peer *p)
 		exchange_word_fini(&p->words[i]);
 	free(p->body);
 	free(p->query);
+	free(p->verdicts_query);
 	free(p);
 }
 
@@ -110,7 +113,7 @@ static void reap_gone(struct exchange *x)
 	struct exchange_peer **at = &x->gone, *p;
 
 	while ((p = *at)) {
-		if (p->body || p->query) {
+		if (p->body || p->query || p->verdicts_query) {
 			at = &p->next_gone;
 			continue;
 		}
@@ -485,6 +488,86 @@ static void fetch_overrides(struct exchange *x)
 		client_loop_begin(&x->requests, &from[i]->overrides);
 }
 
+/* Verdicts of programs: what a peer has behind that which it has told */
+
+static bool needs_verdicts(const struct exchange_peer *p, uint64_t now_ms)
+{
+	return p->verdicts_there.epoch && !p->verdicts_query && p->is_chosen && !p->is_failed &&
+	       now_ms >= p->verdicts_next_ms &&
+	       (p->verdicts_there.epoch != p->verdicts_had.epoch ||
+	        p->verdicts_there.seq > p->verdicts_had.seq);
+}
+
+/* Under the lock. */
+static void publish_verdicts(struct exchange *x, uint64_t now_ms)
+{
+	bool is_alone = true; /* nobody can tell this node what it said before */
+
+	for (size_t i = 0; i < x->n; i++)
+		is_alone = is_alone && !*x->peers[i]->api;
+	externals_publish(&x->externals, x->core, is_alone, now_ms);
+}
+
+static void on_verdicts(struct client_request *r)
+{
+	struct exchange_peer *p = r->arg;
+	struct exchange *x = p->exchange;
+	struct externals_position before = p->verdicts_had;
+	uint64_t now_ms = clock_mono_ms();
+	int err = -EINVAL;
+
+	core_lock(x->core);
+	if (r->answer && !p->is_gone)
+		err = externals_accept(x->core->externals, r->answer, p->verdicts_ms, now_ms,
+		                       clock_believed_ms(), &p->verdicts_had);
+	/* one that gives nothing new is not asked in a circle */
+	bool brings = !err && p->verdicts_had.epoch == p->verdicts_there.epoch &&
+	              (before.epoch != p->verdicts_had.epoch || before.seq < p->verdicts_had.seq);
+	p->verdicts_next_ms = brings ? 0 : now_ms + VERDICTS_ALONE_MS;
+	if (!err)
+		publish_verdicts(x, now_ms);
+	core_unlock(x->core);
+	if (err && !p->is_gone)
+		log_warn("peer-failed", "node=%s query=verdicts reason=\"%s\"", p->node,
+		         r->answer ? "the answer is malformed" : r->failure);
+	json_decref(r->answer);
+	free(p->verdicts_query);
+	p->verdicts_query = NULL;
+	come_back_by(x, now_ms);
+}
+
+static bool prepare_verdicts(struct exchange_peer *p, uint64_t now_ms)
+{
+	p->verdicts_query = peer_query_text(p->exchange->core, p->exchange->cluster, "verdicts",
+	                                    externals_question(&p->verdicts_had));
+	if (!p->verdicts_query)
+		return false;
+	p->verdicts_ms = now_ms;
+	p->verdicts = (struct client_request){ .post = 1,
+		                               .body = p->verdicts_query,
+		                               .timeout_ms = FETCH_MS,
+		                               .done = on_verdicts,
+		                               .arg = p };
+	snprintf(p->verdicts.url, sizeof(p->verdicts.url), "%s" PEER_EXCHANGE, p->api);
+	return true;
+}
+
+/* The requests begin without the lock, since one may end at once. */
+static void fetch_verdicts(struct exchange *x)
+{
+	uint64_t now_ms = clock_mono_ms();
+	struct exchange_peer *from[PEERS_MAX];
+	size_t n = 0;
+
+	core_lock(x->core);
+	for (size_t i = 0; i < x->n; i++)
+		if (needs_verdicts(x->peers[i], now_ms) && prepare_verdicts(x->peers[i], now_ms))
+			from[n++] = x->peers[i];
+	core_unlock(x->core);
+	for (size_t i = 0; i < n; i++)
+		client_loop_begin(&x->requests, &from[i]->verdicts);
+}
+
 /* Answers */
 
 #define NEWS_OF_COMMANDS (1u << EXCHANGE_N_SECTIONS) /* beside a bit for each section */
@@ -535,6 +618,8 @@ static int use_word(struct exchange *x, size_t i, enum exchange_section section,
 		               : -EINVAL;
 	case EXCHANGE_MEMBERS:
 		return is_other ? receive_renewals(x->core, w) : 0;
+	case EXCHANGE_VERDICTS:
+		return externals_words_read(w->body, &p->verdicts_there) ? 0 : -EINVAL;
 	case EXCHANGE_N_SECTIONS:
 		break;
 	}
@@ -660,6 +745,8 @@ static void on_answer(struct client_request *r)
 	json_decref(r->answer);
 	if (news & 1u << EXCHANGE_HEAD)
 		fetch_overrides(x);
+	if (news & 1u << EXCHANGE_VERDICTS)
+		fetch_verdicts(x);
 }
 
 /* Questions */
@@ -834,6 +921,16 @@ static void say_audit_head(struct exchange *x, uint64_t now_ms)
 		                        record_shown(&audit_head_record, &head), now_ms);
 }
 
+/* @return a bit, where they are others */
+static unsigned say_verdicts(struct exchange *x, uint64_t now_ms)
+{
+	json_t *words = externals_words(&x->externals, x->core->externals, now_ms);
+	bool is_other =
+	        exchange_word_set(&x->own[EXCHANGE_VERDICTS], words, now_ms) == EXCHANGE_OTHER;
+
+	return is_other ? 1u << EXCHANGE_VERDICTS : 0;
+}
+
 static void look_at_own(struct exchange *x)
 {
 	const unsigned both = 1u << EXCHANGE_OWN_NEWS | 1u << EXCHANGE_SITE_NEWS;
@@ -856,6 +953,8 @@ static void look_at_own(struct exchange *x)
 		(void)exchange_word_set(&x->own[EXCHANGE_MEMBERS],
 		                        member_words_to_json(intent_members(core->intent), now_ms),
 		                        now_ms);
+	publish_verdicts(x, now_ms);
+	news |= say_verdicts(x, now_ms);
 	core_unlock(core);
 	news |= peer_health_look(&x->health, core, &x->own[EXCHANGE_HEALTH]) << EXCHANGE_HEALTH;
 	news |= announce_words_look(&x->announced, core, &x->own[EXCHANGE_ANNOUNCED])
@@ -879,6 +978,7 @@ static void on_exchange_timer(void *arg)
 		core_unlock(x->core);
 	}
 	fetch_overrides(x);
+	fetch_verdicts(x);
 	query_due_peers(x);
 	if (x->states_ms)
 		come_back_by(x, x->states_ms);
@@ -984,6 +1084,7 @@ void exchange_stop(struct core *core)
 	}
 	for (int i = 0; i < EXCHANGE_N_SECTIONS; i++)
 		exchange_word_fini(&x->own[i]);
+	externals_out_fini(&x->externals);
 	peer_health_fini(&x->health);
 	announce_words_fini(&x->announced);
 	loop_close(x->loop);

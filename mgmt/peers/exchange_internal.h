@@ -11,6 +11,7 @@
 #include "mgmt/peers/announce_words.h"
 #include "mgmt/peers/exchange.h"
 #include "mgmt/peers/exchange_words.h"
+#include "mgmt/peers/externals.h"
 #include "mgmt/peers/peer_health.h"
 #include "mgmt/peers/peers_internal.h"
 #include "mgmt/http/client.h"
@@ -36,14 +37,19 @@ struct exchange_peer {
 	uint64_t silent_ms; /* when it first gave no answer at all; 0: it does, or was not asked */
 	bool is_refused;    /* it does not accept our peer.token */
 	/* of the thread */
-	struct client_request request, overrides;
+	struct client_request request, overrides, verdicts;
 	char *body; /* of the request; NULL: none is under way */
 	uint64_t sent_ms;
 	char *query; /* of the request for its overrides; NULL: none is under way */
 	char fetched[DIGEST_TEXT_MAX];
 	uint64_t fetched_ms;
-	uint64_t differs_ms; /* since when its overrides are others than ours; 0: they are not */
-	bool is_gone;        /* of no document any more: freed when no request is under way */
+	uint64_t differs_ms;  /* since when its overrides are others than ours; 0: they are not */
+	char *verdicts_query; /* of the request for its verdicts; NULL: none is under way */
+	uint64_t verdicts_ms; /* when that request was sent */
+	uint64_t verdicts_next_ms; /* they are not asked for before */
+	struct externals_position verdicts_there,
+	        verdicts_had; /* how far it is; how far of it this node has */
+	bool is_gone;         /* of no document any more: freed when no request is under way */
 	struct page *page;
 };
 
@@ -62,6 +68,7 @@ struct exchange {
 	struct client_loop requests;
 	struct health_section health;
 	struct announced_section announced;
+	struct externals_out externals;
 	struct exchange_peer *gone;
 	uint64_t looked_ms, token_ms;
 	uint64_t states_ms;              /* when the peers are related again; 0: they are */

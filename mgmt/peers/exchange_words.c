@@ -74,11 +74,13 @@ static bool is_other(const struct exchange_word *w, size_t i, const char *have, 
 	                              memcmp(have + i * STAMP_LENGTH, w->stamp, STAMP_LENGTH) != 0);
 }
 
+/* To a node of an earlier release, which does not know a section, its words are never news: no answer would be held. */
 bool exchange_is_news(const struct exchange_word words[EXCHANGE_N_SECTIONS], const char *have,
                       uint64_t now_ms)
 {
 	for (size_t i = 0; i < EXCHANGE_N_SECTIONS; i++)
-		if (wakes[i] && is_other(&words[i], i, have, now_ms))
+		if (wakes[i] && (!have || strlen(have) >= (i + 1) * STAMP_LENGTH) &&
+		    is_other(&words[i], i, have, now_ms))
 			return true;
 	return false;
 }

@@ -30,7 +30,8 @@
 	X(EXCHANGE_ANNOUNCED, "announced", true)                                                   \
 	X(EXCHANGE_ARRIVALS, "arrivals", false)                                                    \
 	X(EXCHANGE_AUDIT, "audit", false)                                                          \
-	X(EXCHANGE_MEMBERS, "members", false)
+	X(EXCHANGE_MEMBERS, "members", false)                                                      \
+	X(EXCHANGE_VERDICTS, "verdicts", true)
 
 #define EXCHANGE_ID(id, name, wakes) id,
 enum exchange_section { EXCHANGE_SECTIONS(EXCHANGE_ID) EXCHANGE_N_SECTIONS };

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Letters are those of base64url (RFC 4648, section 5), six bits each. There may be thousands of renewals, and each node says
+ * them to each other one, so a member has nine letters and no JSON of its own.
+ */
 #include "mgmt/peers/member_words.h"
 
 #include <errno.h>
@@ -6,23 +10,27 @@
 #include <string.h>
 
 #include "base/sorted.h"
+#include "record/fields.h"
 #include "weir/json.h"
 
 #define LETTERS  9u /* of a member: eight of its key, one of its age */
 #define KEY_BITS 48u
 #define AGE_MS   250u /* a step of the age */
-#define NAME     "renewed"
 
 _Static_assert(MEMBER_WORDS_MS / AGE_MS < 64, "an age is one letter");
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/* @param age  in steps of AGE_MS, rounded up: a renewal never seems later than it was */
 static void write_one(uint64_t key, uint64_t age, char *out)
 {
 	for (unsigned i = 0; i < LETTERS - 1; i++)
 		out[i] = letters[key >> (KEY_BITS - 6 * (i + 1)) & 63];
 	out[LETTERS - 1] = letters[age];
 }
+
+#define RENEWED_ROWS(X, t) X(t, const char *, renewed)
+RECORD_SHOWN(renewed_members, "members that were renewed", RENEWED_ROWS);
 
 json_t *member_words_to_json(const struct member_list *members, uint64_t now_ms)
 {
@@ -36,7 +44,10 @@ json_t *member_words_to_json(const struct member_list *members, uint64_t now_ms)
 		if (m->ttl_s && m->renewed_ms && age_ms < MEMBER_WORDS_MS)
 			write_one(m->key, (age_ms + AGE_MS - 1) / AGE_MS, text + LETTERS * n++);
 	}
-	json_t *words = text ? json_pack("{s:s#}", NAME, text, (int)(n * LETTERS)) : NULL;
+	if (!text)
+		return NULL;
+	text[LETTERS * n] = '\0';
+	json_t *words = SHOWN(renewed_members, .renewed = text);
 
 	free(text);
 	return words;
@@ -50,6 +61,7 @@ static unsigned read_letter(char c)
 	return at ? (unsigned)(at - letters) : 64;
 }
 
+/* @param true_ms  by this node's clock; what was heard before that clock began has its first millisecond */
 static bool read_one(const char *text, uint64_t true_ms, struct member_heard *out)
 {
 	unsigned age = read_letter(text[LETTERS - 1]);
@@ -68,7 +80,7 @@ static bool read_one(const char *text, uint64_t true_ms, struct member_heard *ou
 
 int member_words_read(const json_t *words, uint64_t true_ms, struct member_heard **out, size_t *n)
 {
-	const char *text = json_get_text(words, NAME);
+	const char *text = json_get_text(words, "renewed");
 	size_t length = text ? strlen(text) : 1, n_read = 0;
 
 	if (length % LETTERS || length / LETTERS > MEMBERS_KNOWN_MAX)

@@ -11,6 +11,7 @@
 #include "mgmt/observe/observe.h"
 #include "mgmt/peers/peers_internal.h"
 #include "mgmt/core/shared_state.h"
+#include "mgmt/store/shared_intent.h"
 
 static const char *const state_texts[] = { "unknown", "agreed",  "behind",
 	                                   "ahead",   "differs", "unreachable" };
@@ -23,6 +24,20 @@ const char *peers_state_text(enum peers_state state)
 bool peers_has_token(const struct core *core)
 {
 	return !core->peers || !core->peers->token_known || core->peers->has_token;
+}
+
+const struct version *peers_expected(const struct core *core, const struct peers_report *v)
+{
+	const struct model *m = intent_model(core->intent);
+	const struct model_node *node = m ? model_node(m, v->node) : NULL;
+	struct pending_clock clock;
+	struct version waiting;
+
+	if (!node || !intent_waiting(core->intent, &waiting) || !*waiting.canary)
+		return intent_head(core->intent);
+	pending_clock_read(&clock);
+	return history_in_force_at(shared_intent_history(core->intent), node->name,
+	                           node->site->name, clock.now_ms);
 }
 
 /* The store numbers versions: a higher one is newer. */
@@ -90,7 +105,7 @@ bool peers_relate(struct core *core)
 	shared_state_origin(core, origin);
 	for (size_t i = 0; i < p->n_reports; i++) {
 		struct peers_report *v = &p->reports[i];
-		enum peers_state state = relate_head(intent_head(core->intent), overrides, v);
+		enum peers_state state = relate_head(peers_expected(core, v), overrides, v);
 
 		differs |= state != v->state;
 		note_state(core, v, state);

@@ -53,16 +53,26 @@ struct peers_report {
 	bool clock_known;        /**< only of nodes that are asked themselves */
 	int64_t clock_offset_ms; /**< its clock less our boot clock */
 	int64_t clock_slack_ms;  /**< by how much that may be wrong: half of what the answer took */
+	struct sign_rates signs; /**< of its last seconds */
+	bool is_comparable; /**< of the version that is tried there: clients came in numbers that can be compared */
 	bool load_known;
 	uint64_t bits;      /**< a second */
 	uint64_t port_bits; /**< a second: of its ports; 0: not known */
-	char drain[16];     /**< where it is, as node_drain_state(); "": it does not say */
-	bool unasked;       /**< it has no api address, or we have no token: nothing is exchanged */
-	bool refused;       /**< it does not accept our peer.token */
+	bool trouble_known;
+	uint64_t troubles;                 /**< as struct judgements has them */
+	char trouble[INFORCE_TROUBLE_MAX]; /**< why it is not well, as struct judgements has it */
+	char drain[16]; /**< where it is, as node_drain_state(); "": it does not say */
+	bool unasked;   /**< it has no api address, or we have no token: nothing is exchanged */
+	bool refused;   /**< it does not accept our peer.token */
 	char unreachable_reason[HTTP_TEXT_MAX]; /**< a sentence; "": it is reachable */
 	struct inforce inforce;                 /**< what it says of its head */
 };
 
+/**
+ * The version that is to be in force at a peer: this node's, but where one is tried at a place first (weir/canary.h), and one of
+ * both is not of it. NULL: none is in force here. Under the lock; valid until a record is taken
+ */
+const struct version *peers_expected(const struct core *core, const struct peers_report *v);
 /**
  * Relate the peers to what this node has in force now, and write events of peers that are reachable no more
  * or again. @return whether the state of one is another

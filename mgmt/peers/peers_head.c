@@ -38,14 +38,28 @@ json_t *peers_head_to_json(struct core *core)
 	char origin[ORIGIN_TEXT_MAX];
 
 	shared_state_origin(core, origin);
-	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s, s:o, s:o*}", "version",
-	                 (json_int_t)(head ? head->number : 0), "digest", head ? head->digest : "",
-	                 "version_key", head ? head->hash_key : "", "overrides",
-	                 core_overrides_digest(core), "hash_key", key_status(core->intent)->found,
-	                 "store", shared_state_store_id(core), "store_origin",
-	                 *origin ? origin : NULL, "drain", node_drain_state(&drain), "in_force",
-	                 inforce_to_json(&core->inforce[0]), "commands",
-	                 new_commands_to_json(core));
+	return json_pack(
+	        "{s:I, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s, s:s*, s:I, s:o, s:o*}", "version",
+	        (json_int_t)(head ? head->number : 0), "digest", head ? head->digest : "",
+	        "version_key", head ? head->hash_key : "", "overrides", core_overrides_digest(core),
+	        "hash_key", key_status(core->intent)->found, "store", shared_state_store_id(core),
+	        "store_origin", *origin ? origin : NULL, "drain", node_drain_state(&drain),
+	        "trouble", inforce_trouble(core), "troubles", (json_int_t)core->judged.troubles,
+	        "in_force", inforce_to_json(&core->judged.versions[0]), "commands",
+	        new_commands_to_json(core));
+}
+
+/* In their order, in ppm; null: not known. */
+static json_t *signs_to_json(const struct core *core)
+{
+	struct sign_rates rates;
+	json_t *list = json_array();
+
+	signs_recent(observe_signs(core), &rates);
+	for (int i = 0; i < SIGNS; i++)
+		json_array_append_new(
+		        list, json_number_or_null(rates.rates[i].known, rates.rates[i].ppm));
+	return list;
 }
 
 json_t *peers_load_to_json(struct core *core)
@@ -53,8 +67,10 @@ json_t *peers_load_to_json(struct core *core)
 	uint64_t bits = 0;
 	bool known = observe_load(core, &bits);
 
-	return json_pack("{s:o, s:I}", "bits_per_s", json_number_or_null(known, bits),
-	                 "port_bits_per_s", (json_int_t)node_drain_copy(core).port_bits);
+	return json_pack("{s:o, s:I, s:o, s:b}", "bits_per_s", json_number_or_null(known, bits),
+	                 "port_bits_per_s", (json_int_t)node_drain_copy(core).port_bits, "signs",
+	                 signs_to_json(core), "comparable",
+	                 (int)signs_are_comparable(&core->judged.canary.signs));
 }
 
 /* Whether they are of a version, or say that there is none. */
@@ -71,6 +87,7 @@ bool peers_head_read(struct peers_report *report, const json_t *head)
 	const char *overrides = json_get_text(head, "overrides");
 	const char *drain = json_get_text(head, "drain");
 	const char *digest = json_get_text(head, "digest");
+	const char *trouble = json_get_text(head, "trouble");
 	const json_t *version = json_object_get(head, "version");
 	const json_t *store = json_object_get(head, "store");
 	const json_t *store_origin = json_object_get(head, "store_origin");
@@ -97,6 +114,9 @@ bool peers_head_read(struct peers_report *report, const json_t *head)
 	         origin[strspn(origin, "0123456789abcdef.")] ? "" : origin);
 	snprintf(report->overrides, sizeof(report->overrides), "%s", overrides);
 	plain_copy(report->drain, sizeof(report->drain), drain);
+	report->trouble_known = trouble && json_read_count(json_object_get(head, "troubles"),
+	                                                   CLOCK_END_MS - 1, &report->troubles);
+	plain_copy(report->trouble, sizeof(report->trouble), trouble ? trouble : "");
 	report->inforce = inforce_from_json(json_object_get(head, "in_force"));
 	return true;
 }
@@ -104,11 +124,20 @@ bool peers_head_read(struct peers_report *report, const json_t *head)
 void peers_load_read(struct peers_report *report, const json_t *load)
 {
 	json_int_t ports = json_integer_value(json_object_get(load, "port_bits_per_s"));
+	const json_t *signs = json_object_get(load, "signs");
 
 	report->bits = 0;
 	report->load_known =
 	        json_read_count(json_object_get(load, "bits_per_s"), LOAD_END - 1, &report->bits);
 	report->port_bits = ports > 0 && ports < LOAD_END ? (uint64_t)ports : 0;
+	for (size_t i = 0; i < SIGNS; i++) {
+		uint64_t ppm = 0;
+
+		report->signs.rates[i].known =
+		        json_read_count(json_array_get(signs, i), MODEL_PPM_ALL, &ppm);
+		report->signs.rates[i].ppm = (uint32_t)ppm;
+	}
+	report->is_comparable = json_is_true(json_object_get(load, "comparable"));
 }
 
 /* The middle of the two times is the best guess. */

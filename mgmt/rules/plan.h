@@ -4,7 +4,7 @@
  * What a change of configuration does, computed before it is made: the differences in meaning, the
  * pools whose members change, and the risks.
  *
- * Implemented in mgmt/rules/plan.c. Any thread may call; a plan belongs to one.
+ * Implemented in mgmt/rules/plan.c and plan_effects.c. Any thread may call; a plan belongs to one.
  */
 #ifndef WEIR_MGMT_RULES_PLAN_H
 #define WEIR_MGMT_RULES_PLAN_H
@@ -36,11 +36,38 @@ struct change_plan_pool {
 	uint32_t moved_ppm; /**< share of its slots that must change their owner */
 };
 
+#define PLAN_NAMES_SHOWN     64u /**< names that are measured one by one; all are counted */
+#define PLAN_WITHDRAWN_SHOWN 64u /**< announcements that are listed; likewise */
+
+/** The part of a name's answers that a site has, when all sites are up and none is drained. */
+struct plan_share {
+	const char *site;
+	uint32_t before_ppm, after_ppm;
+};
+
+/** A dynamic name that was answered before, and is answered otherwise or not at all. */
+struct plan_name {
+	const char *name;
+	uint32_t n_prefixes; /**< client prefixes, half of them IPv4, that were asked about */
+	uint32_t moved_ppm;  /**< of their answers: what has other addresses, or none */
+	const struct plan_share *sites;
+	size_t n_sites;
+};
+
+/** An address that a node stops announcing to routers. */
+struct plan_withdrawn {
+	const char *node, *address;
+};
+
 struct change_plan {
 	const struct plan_change *changes;
 	size_t n_changes;
 	const struct change_plan_pool *pools;
 	size_t n_pools;
+	const struct plan_name *names; /**< by plan_add_effects(), likewise withdrawn */
+	size_t n_names, n_names_all;   /**< listed, and in all */
+	const struct plan_withdrawn *withdrawn;
+	size_t n_withdrawn, n_withdrawn_all;
 	const struct risk *risks;    /**< the rules that it breaks (mgmt/rules/risk.h) */
 	size_t n_risks, n_risks_all; /**< listed, and in all */
 	struct advice advice;        /**< what else an operator should know */
@@ -55,6 +82,13 @@ struct change_plan {
  */
 MUST_CHECK int plan_compare(const struct model *from, const struct model *to,
                             struct change_plan *out);
+/**
+ * Add to @p p, as plan_compare() made it, what the change does to clients and routers: the names whose answers change, asked
+ * of the code that weir-dns answers by (weir/steering.h), and the addresses that nodes stop announcing. It takes a second at
+ * most. @return 0 or -ENOMEM
+ */
+MUST_CHECK int plan_add_effects(struct change_plan *p, const struct model *from,
+                                const struct model *to);
 /**
  * Add to @p p, as plan_compare() made it, what the change takes from overrides: @p list, none of them over.
  * @return 0 or -ENOMEM

@@ -8,27 +8,21 @@
 
 #include "mgmt/rules/risk_internal.h"
 
-/* Addresses in order. */
-struct announced {
-	struct addr *sorted;
-	size_t n;
-};
-
 static int compare_announced(const void *a, const void *b)
 {
 	return addr_compare(a, b);
 }
 
-static struct announced list_announced(struct risk_work *w, const struct model_announce *a)
+struct risk_announced risk_announced(struct arena *arena, const struct model_announce *a)
 {
-	struct announced out = { NULL, 0 };
+	struct risk_announced out = { NULL, 0 };
 	size_t n = a->n_dns;
 
 	if (a->daemon == MODEL_DAEMON_NONE)
 		return out;
 	for (size_t i = 0; i < a->n_vips; i++)
 		n += a->vips[i]->n_addresses;
-	out.sorted = ARENA_ARRAY(w->arena, struct addr, n + 1);
+	out.sorted = ARENA_ARRAY(arena, struct addr, n + 1);
 	if (!out.sorted)
 		return out;
 	for (size_t i = 0; i < a->n_vips; i++)
@@ -40,6 +34,12 @@ static struct announced list_announced(struct risk_work *w, const struct model_a
 	return out;
 }
 
+bool risk_announces(const struct risk_announced *list, const struct addr *address)
+{
+	return list->n &&
+	       bsearch(address, list->sorted, list->n, sizeof(*list->sorted), compare_announced);
+}
+
 static const char *daemon_text(enum model_daemon daemon)
 {
 	return daemon == MODEL_DAEMON_BIRD ? "BIRD" : "FRR";
@@ -48,12 +48,12 @@ static const char *daemon_text(enum model_daemon daemon)
 static void measure_announcement(struct risk_work *w, const char *subject,
                                  const struct model_announce *a, const struct model_announce *b)
 {
-	struct announced before = list_announced(w, a), after = list_announced(w, b);
+	struct risk_announced before = risk_announced(w->arena, a),
+	                      after = risk_announced(w->arena, b);
 	size_t gone = 0;
 
 	for (size_t i = 0; i < before.n; i++)
-		gone += !after.n || !bsearch(&before.sorted[i], after.sorted, after.n,
-		                             sizeof(*after.sorted), compare_announced);
+		gone += !risk_announces(&after, &before.sorted[i]);
 	if (!before.n)
 		return;
 	risk_note(w, RISK_ANNOUNCE_STOPPED, (double)gone / (double)before.n, subject,

@@ -79,10 +79,16 @@ static void measure_times(struct risk_work *w, const char *subject, const struct
 	measure_damping(w, subject, a, b);
 }
 
+static bool is_external(const struct model_check *check)
+{
+	return check->type == MODEL_CHECK_EXTERNAL;
+}
+
 /* Whether @p at leads packets of a site to @p pool through a check's tunnel. */
 static bool is_probed_at(const struct model_at *at, const struct model_pool *pool)
 {
-	return at->backup == pool || (at->pool == pool && pool->check->via == MODEL_VIA_TUNNEL);
+	return !is_external(pool->check) &&
+	       (at->backup == pool || (at->pool == pool && pool->check->via == MODEL_VIA_TUNNEL));
 }
 
 /* The address of each family at which a VIP is probed: the first one; NULL: it has none. */
@@ -156,7 +162,10 @@ static void measure_check(struct risk_work *w, const char *subject, const struct
 		return;
 	const char *what = other_target(a, b);
 	risk_note(w, RISK_CHECK_TARGET, what != NULL, subject, "the %s of its check changes", what);
-	measure_times(w, subject, a, b);
+	if (is_external(a) == is_external(b))
+		measure_times(w, subject, a, b);
+	else /* looks at what programs say take other times than probes */
+		measure_damping(w, subject, a, b);
 }
 
 void risk_measure_checks(struct risk_work *w)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the measures share. Internal to mgmt/rules/risk*.c; one thread.
+ * What the measures share. Internal to mgmt/rules/risk*.c and plan_effects.c; one thread.
  */
 #ifndef WEIR_MGMT_RULES_RISK_INTERNAL_H
 #define WEIR_MGMT_RULES_RISK_INTERNAL_H
@@ -34,6 +34,16 @@ const void *risk_named(const void *array, size_t n, size_t size, const char *nam
 double risk_times(double before, double after);
 /* How many of the addresses @p a are not among @p b. */
 size_t risk_addresses_gone(const struct addr *a, size_t n_a, const struct addr *b, size_t n_b);
+
+/* The addresses that a node announces, in order. */
+struct risk_announced {
+	struct addr *sorted;
+	size_t n;
+};
+
+/* Of @p a, in @p arena; none, if it has no daemon or memory is short. */
+struct risk_announced risk_announced(struct arena *arena, const struct model_announce *a);
+bool risk_announces(const struct risk_announced *list, const struct addr *address);
 
 /* The measures, one file each. */
 void risk_measure_pools(struct risk_work *w);

@@ -159,8 +159,13 @@ void risk_measure_pools(struct risk_work *w)
 		const struct model_pool *a = &w->from->pools[i], *b = model_pool(w->to, a->name);
 		const char *subject = risk_text(w, "pool %s", a->name);
 
-		if (!b)
-			continue; /* risk_services.c measures the entries that led to it */
+		if (!b) { /* risk_services.c measures the entries that led to it */
+			risk_note(
+			        w, RISK_REGISTRATION, a->n_prefixes > 0, subject,
+			        "it goes, and what programs have registered there with it; that is "
+			        "kept, and back with the next pool of this name");
+			continue;
+		}
 		measure_members(w, subject, a, b);
 		measure_registration(w, subject, a, b);
 		measure_flows(w, subject, a, b);

@@ -203,7 +203,9 @@
 	X(REFUSED_LISTEN, "listen-failed", VERSION, STATED, "`weir-dns` or `weir-mgmt` cannot listen on an address", \
 	  .cure = "another server may have the port (`ss -lnutp`), or the host lacks the address") \
 	X(REFUSED_KEY, "hash-key-mismatch", VERSION, REFUSES, "the file of the hash key that the version brings is not the right one here", \
-	  .cure = "*The hash key* in the handbook")
+	  .cure = "*The hash key* in the handbook") \
+	X(REFUSED_WORSE, "canary-worse", VERSION, REFUSES, "clients suffer since a version is in force here that is tried (`--canary`, `--hold`)", \
+	  .cure = "the detail says what has risen, by how much: correct the change")
 
 /**
  * A change of the configuration is risky, from the figure of the level on: any part at all, a share (0 to 1), or so many times the

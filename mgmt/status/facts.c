@@ -67,7 +67,9 @@ int facts_judge(const struct look *l, struct judge_verdict *out)
 		.has_configuration = l->has_head || l->joins,
 		.store_reason = l->store_reason,
 		.unwritten_reason = l->unwritten_reason,
-		.unconfirmed = l->has_head && l->head.confirm_by_ms ? l->head.number : 0,
+		.unconfirmed = l->waiting.number,
+		.unconfirmed_at = l->waiting.canary,
+		.unconfirmed_waits = l->waits,
 		.document = l->document,
 		.starts = l->running_ms < JUDGE_START_MS,
 	};

@@ -63,9 +63,12 @@ int look_init(struct core *core, struct look *l)
 	if (!err)
 		err = list_members(core, l);
 	l->has_head = head != NULL;
+	if (!intent_waiting(core->intent, &l->waiting))
+		l->waiting.number = 0;
 	l->joins = join_waits(core->intent) || *intent_document_refusal(core->intent, NULL);
 	if (head)
 		l->head = *head;
+	confirm_well_say(core, l->waits);
 	l->document = intent_document(core->intent);
 	l->store_state = intent_store_state(core->intent);
 	snprintf(l->store_reason, sizeof(l->store_reason), "%s", intent_store_reason(core->intent));

@@ -16,6 +16,7 @@
 #include "mgmt/observe/node_drain.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/peers/peers.h"
+#include "mgmt/sync/confirm_well.h"
 
 /** What is to be said of a registered backend besides that it is one. */
 struct look_member {
@@ -33,6 +34,9 @@ struct look {
 	size_t n_members;
 	struct version head; /**< if has_head */
 	bool has_head;
+	/** the one that is to be confirmed, here or elsewhere; number 0: none */
+	struct version waiting;
+	char waits[CONFIRM_WELL_TEXT_MAX]; /**< for what the head waits, as confirm_well_say() */
 	bool joins; /**< no version yet, for a reason that is stated: the store is asked, or the document is refused */
 	uint64_t document;
 	const char *store_state;

@@ -40,11 +40,12 @@ static void follow_state(struct core *core)
 {
 	struct look *l = calloc(1, sizeof(*l));
 	struct judge_verdict *now = calloc(1, sizeof(*now));
+	uint64_t began_ms = clock_mono_ms();
 
 	bool judged = l && now && !look_init(core, l) && !facts_judge(l, now);
 	if (judged) {
 		core_lock(core);
-		state_follow(core, l, now);
+		state_follow(core, l, began_ms, now);
 		core_unlock(core);
 	}
 	if (l)
@@ -88,6 +89,7 @@ static uint64_t observe_once(void *arg)
 	core_unlock(core);
 	observe_query_dns(core);
 	observe_measure_dns(core);
+	observe_look_at_signs(core);
 	look_at_pages(core);
 	follow_state(core);
 	core_lock(core);

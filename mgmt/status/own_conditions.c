@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/proc.h"
 #include "mgmt/audit/log.h"
 #include "mgmt/core/core.h"
 #include "mgmt/sync/operations.h"
@@ -40,6 +41,18 @@ static void state_refused_document(const struct core *core)
 		               intent_document(core->intent), version, reason);
 }
 
+/* State that lines of the audit log are gone: it lasts, whatever is written since, until somebody has seen it. */
+static void state_audit_gone(const struct core *core, const struct audit_log_state *known)
+{
+	if (known->gone)
+		conditions_add(
+		        core->stats, "audit-gone", CONDITION_DEGRADED, PROC_AUDIT_DIR,
+		        "%.100s: lines were written and are gone (%s), as line %" PRIu64
+		        " says. Keep a copy of it, run weir audit verify, find out who did it; "
+		        "then weir audit rotate --reason TEXT ends this",
+		        known->dir, known->gone_how, known->gone);
+}
+
 /* State that the audit log cannot be written: who is on call goes on, and is not on record meanwhile. */
 static void state_audit(const struct core *core)
 {
@@ -48,8 +61,9 @@ static void state_audit(const struct core *core)
 	if (!core->audit)
 		return;
 	audit_log_look(core->audit, &known);
+	state_audit_gone(core, &known);
 	if (known.error)
-		conditions_add(core->stats, "audit-not-written", CONDITION_DEGRADED, AUDIT_DIR,
+		conditions_add(core->stats, "audit-not-written", CONDITION_DEGRADED, PROC_AUDIT_DIR,
 		               "%.100s cannot be written (%s): changes are refused; drains, "
 		               "confirmations and rollbacks are not, %" PRIu64
 		               " lines went unrecorded so far. Make room on that disk",
@@ -208,12 +222,12 @@ static void state_skew(const struct core *core)
 /* State that the API does not listen: peers need it. */
 static void state_api(const struct core *core)
 {
-	if (*core->api_fault)
+	if (*core->api.fault)
 		conditions_add(
-		        core->stats, "listen-failed", CONDITION_DEGRADED, core->api,
+		        core->stats, "listen-failed", CONDITION_DEGRADED, core->api.address,
 		        "the API cannot listen on this address (%s): check nodes[].api, the host's "
 		        "addresses (ip address) and tls.crt and tls.key",
-		        core->api_fault);
+		        core->api.fault);
 }
 
 /* State a full disk also while nothing is written: a refused change leaves no other trace. */

@@ -394,8 +394,30 @@ static void apply_verdict(struct core *core, struct judge_verdict *now)
 	keep_verdict(s, now);
 }
 
-void state_follow(struct core *core, const struct look *l, struct judge_verdict *now)
+/* Why the node is less than well besides a version that waits: whoever confirms that asks for all else. */
+static void note_trouble(struct core *core, uint64_t began_ms, const struct judge_verdict *v)
 {
+	struct judgements *own = &core->judged;
+	bool was_well = !*own->trouble;
+	size_t i = 0;
+
+	while (i < v->n_reasons && v->reasons[i].rule == JUDGE_RULE_VERSION_UNCONFIRMED)
+		i++;
+	own->trouble_known = true;
+	own->trouble_ms = began_ms;
+	if (!own->troubles)
+		own->troubles = clock_mono_ms();
+	own->trouble[0] = '\0';
+	if (i < v->n_reasons)
+		snprintf(own->trouble, sizeof(own->trouble), "%s%s%s", v->reasons[i].code,
+		         *v->reasons[i].subject ? " " : "", v->reasons[i].subject);
+	own->troubles += was_well && *own->trouble;
+}
+
+void state_follow(struct core *core, const struct look *l, uint64_t began_ms,
+                  struct judge_verdict *now)
+{
+	note_trouble(core, began_ms, now);
 	note_restarts(core, l);
 	apply_verdict(core, now);
 }

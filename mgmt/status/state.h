@@ -17,8 +17,12 @@ struct look;
 /** Begin to follow it: core->state is set. */
 void state_open(struct core *core);
 void state_close(struct core *core);
-/** Tell what has changed with what @p l sees, judged as @p now, whose reasons get their beginnings. Under the lock. */
-void state_follow(struct core *core, const struct look *l, struct judge_verdict *now);
+/**
+ * Tell what has changed with what @p l sees, judged as @p now, whose reasons get their beginnings. Under the lock.
+ * @param began_ms  monotonic: when the look began
+ */
+void state_follow(struct core *core, const struct look *l, uint64_t began_ms,
+                  struct judge_verdict *now);
 /** Give the reasons and notes of @p v the time since when they are there. Under the lock. */
 void state_since(const struct core *core, struct judge_verdict *v);
 

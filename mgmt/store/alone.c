@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/records.h"
@@ -55,6 +56,11 @@ int alone_decide(struct intent *in, const struct shared_change *c, const struct 
                  int64_t now_ms)
 {
 	return decide_here(in, c, v, false, now_ms);
+}
+
+int intent_decide_alone(struct intent *in, const struct shared_change *c, int64_t now_ms)
+{
+	return alone_decide(in, c, NULL, now_ms);
 }
 
 #define BEGUN_MAX 12u /* versions that a change begins with */
@@ -164,12 +170,13 @@ static int mark_version(struct intent *in, uint64_t number, enum chain_mark mark
 
 int alone_end(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
 {
+	enum chain_mark mark;
 	const char *reason;
 	uint64_t number;
 	int err = 0;
 
-	while (!err && (number = shared_intent_to_end(in, clock, &reason)))
-		err = mark_version(in, number, CHAIN_ENDED, "weir", reason, now_ms);
+	while (!err && (number = shared_intent_to_decide(in, clock, &mark, &reason)))
+		err = mark_version(in, number, mark, "weir", reason, now_ms);
 	return err;
 }
 
@@ -182,17 +189,45 @@ void intent_run_deadline(struct intent *in, const struct pending_clock *clock, i
 	(void)alone_end(in, clock, now_ms);
 }
 
-int intent_roll_back_unconfirmed(struct intent *in, const char *reason, int64_t now_ms)
+bool intent_waiting(const struct intent *in, struct version *out)
 {
-	const struct version *head = intent_head(in);
+	const struct version *head = intent_head(in), *standing;
+	struct pending_clock clock;
+	int64_t left_ms;
 
-	if (!head || !head->confirm_by_ms)
+	pending_clock_read(&clock);
+	standing = history_standing(in->history, clock.now_ms);
+	if (head && head->confirm_by_ms)
+		*out = *head;
+	else if (standing && history_is_open(in->history, clock.now_ms, &left_ms) &&
+	         (!head || *standing->canary))
+		*out = *standing;
+	else
+		return false;
+	if (!head || out->number != head->number)
+		recent_show_deadline(in, out, &clock, clock_believed_ms());
+	return true;
+}
+
+int intent_decide_unconfirmed(struct intent *in, enum chain_mark mark, const char *reason,
+                              int64_t now_ms)
+{
+	struct version waiting;
+
+	if (!intent_waiting(in, &waiting))
 		return -EALREADY;
 	if (!in->shares)
-		return mark_version(in, head->number, CHAIN_ENDED, "weir", reason, now_ms);
-	in->to_end = head->number; /* the store decides: shared_intent_to_end() */
-	snprintf(in->end_reason, sizeof(in->end_reason), "%s", reason);
+		return mark_version(in, waiting.number, mark, "weir", reason, now_ms);
+	in->to_decide = waiting.number; /* the store decides: shared_intent_to_decide() */
+	in->decision = mark;
+	snprintf(in->decision_reason, sizeof(in->decision_reason), "%s", reason);
 	return 0;
+}
+
+void intent_leave_unconfirmed(struct intent *in)
+{
+	if (in->decision == CHAIN_CONFIRMED)
+		in->to_decide = 0;
 }
 
 int intent_last_confirmed(const struct intent *in, struct version *out)
@@ -205,34 +240,27 @@ int intent_last_confirmed(const struct intent *in, struct version *out)
 	return v ? 0 : -ENOENT;
 }
 
-/* Whether what is to be in force waits to be confirmed; where nothing is in force here, by the records alone. */
-static bool is_unconfirmed(const struct intent *in)
-{
-	const struct version *head = intent_head(in);
-	struct pending_clock clock;
-	int64_t left_ms;
-
-	pending_clock_read(&clock);
-	return head ? head->confirm_by_ms != 0
-	            : history_is_open(in->history, clock.now_ms, &left_ms);
-}
-
 int intent_check_pending(const struct intent *in, const struct intent_change *change,
                          const char *digest, bool *returns)
 {
 	const struct version *head = intent_head(in);
-	struct version confirmed;
+	struct version confirmed, waiting;
 
 	*returns = false;
-	if (change->provisional || !is_unconfirmed(in) || change->pending == INTENT_PENDING_IGNORE)
+	if (change->provisional || !intent_waiting(in, &waiting) ||
+	    change->pending == INTENT_PENDING_IGNORE)
+		return 0;
+	bool is_same = head && !strcmp(head->digest, digest);
+	/* what is in force here is no order to end what is tried elsewhere, but a rollback to it is */
+	if (is_same && !change->rollback_to)
 		return 0;
 	if (!intent_last_confirmed(in, &confirmed) && !strcmp(confirmed.digest, digest)) {
 		*returns = true;
 		return 0;
 	}
-	if (head && !strcmp(head->digest, digest))
+	if (is_same)
 		return 0; /* nothing changes */
-	return change->pending == INTENT_PENDING_REFUSE ? -EBUSY : 0;
+	return change->pending == INTENT_PENDING_REFUSE || *waiting.canary ? -EBUSY : 0;
 }
 
 int64_t intent_joined_ms(const struct intent *in, const struct intent_change *change,
@@ -249,12 +277,12 @@ int64_t intent_joined_ms(const struct intent *in, const struct intent_change *ch
 int intent_may_confirm(const struct intent *in, uint64_t number)
 {
 	const struct version *head = intent_head(in);
+	struct version waiting;
+	bool waits = intent_waiting(in, &waiting);
 
-	if (!head || number > head->number || number == 0)
-		return -ENOENT;
-	if (number != head->number || !head->confirm_by_ms)
-		return -EALREADY;
-	return in->store && !in->failing ? 0 : -EROFS;
+	if (waits && number == waiting.number)
+		return in->store && !in->failing ? 0 : -EROFS;
+	return !head || number > head->number || number == 0 ? -ENOENT : -EALREADY;
 }
 
 int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms)

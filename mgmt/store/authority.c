@@ -49,6 +49,12 @@ bool authority_is_here(const struct intent *in)
 	return !in->shares && in->n_recent && !join_has_peers(in->recent[in->n_recent - 1].model);
 }
 
+void authority_set_here(const struct intent *in, const struct model *m)
+{
+	if (m && m->self)
+		history_set_here(in->history, in->node, m->self->site->name);
+}
+
 const struct version *authority_chosen(const struct intent *in)
 {
 	struct pending_clock clock;

@@ -17,6 +17,7 @@
 #include "mgmt/files/blobs.h"
 #include "mgmt/overrides/compose.h"
 #include "mgmt/files/gather.h"
+#include "mgmt/rules/gate.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/bootstrap.h"
 #include "mgmt/store/shared_intent.h"
@@ -54,6 +55,9 @@ static struct version make_version(const struct intent *in, const struct intent_
 	snprintf(v.reason, sizeof(v.reason), "%s", change->reason);
 	snprintf(v.node, sizeof(v.node), "%s", in->node);
 	snprintf(v.principal, sizeof(v.principal), "%s", intent_principal(in));
+	v.well_for_ms = change->well_for_ms;
+	if (change->if_quiet)
+		snprintf(v.if_quiet, sizeof(v.if_quiet), "%s", change->if_quiet);
 	return v;
 }
 
@@ -94,7 +98,11 @@ static int64_t confirm_within(const struct intent_change *change, const struct c
 {
 	if (change->confirm_within_ms >= 0)
 		return change->confirm_within_ms;
-	return plan->n_risks ? INTENT_CONFIRM_DEFAULT_MS : 0;
+	if (change->well_for_ms > INTENT_CONFIRM_MAX_MS - INTENT_CONFIRM_DEFAULT_MS)
+		return INTENT_CONFIRM_MAX_MS;
+	return plan->n_risks || change->well_for_ms || change->canary
+	               ? change->well_for_ms + INTENT_CONFIRM_DEFAULT_MS
+	               : 0;
 }
 
 /* Copy the requested files: those given, or those of the version to go back to. */
@@ -174,6 +182,16 @@ void intent_candidate_again(struct intent *in, struct intent_candidate *c)
 	c->again = false;
 }
 
+/* What a change from @p head would do; NULL: there is none. */
+static int make_plan(const struct model *head, const struct model *m, struct change_plan *out)
+{
+	int err = plan_compare(head, m, out);
+
+	if (!err && head)
+		err = plan_add_effects(out, head, m);
+	return err;
+}
+
 void intent_candidate_read(const struct intent *in, struct intent_candidate *c)
 {
 	uint64_t from_ns = clock_mono_ns();
@@ -192,7 +210,7 @@ void intent_candidate_read(const struct intent *in, struct intent_candidate *c)
 	}
 	c->times.check_us += elapsed_us(&from_ns);
 	if (!c->err)
-		c->err = plan_compare(c->head, c->model, &c->plan);
+		c->err = make_plan(c->head, c->model, &c->plan);
 	c->times.plan_us = elapsed_us(&from_ns);
 }
 
@@ -311,12 +329,25 @@ static int receive_findings(const struct intent *in, const struct model *head,
 	out->times = c->times;
 	c->zones = c->first = (struct zones_findings){ 0 };
 	if (!err && intent_candidate_is_behind(in, c)) {
-		err = plan_compare(head, c->model, &out->plan);
+		err = make_plan(head, c->model, &out->plan);
 	} else if (!err) {
 		out->plan = c->plan;
 		c->plan = (struct change_plan){ 0 };
 	}
 	return err || !head ? err : plan_overrides(in, head, c->model, now_ms, &out->plan);
+}
+
+/* What to do before a backend can have the place of @p m */
+static void write_remedy(const struct member *m, char *text, size_t size)
+{
+	char gone[CLOCK_TEXT_MAX];
+
+	if (m->left_ms)
+		snprintf(text, size, "that leaves already, and it is gone at %s: try again then",
+		         clock_text(member_gone_ms(m), gone));
+	else
+		snprintf(text, size, "take that away first (DELETE /v1/pools/%s/members/%s)",
+		         m->pool, m->id);
 }
 
 /* A static backend takes nobody's place: the member is to leave first. Where a version comes back it does, and the member is left out. */
@@ -329,19 +360,19 @@ static int check_members(const struct intent *in, const struct model *m, int64_t
 		const struct member *one = in->members.items[i];
 		const struct model_pool *pool = model_pool(m, one->pool);
 		const struct model_backend *other = NULL;
-		char text[512], field[MODEL_NAME_MAX + 32];
+		char text[768], remedy[256], field[MODEL_NAME_MAX + 32];
 
-		if (!pool || now_ms >= member_gone_ms(one, pool->settle_ms))
+		if (!pool || now_ms >= member_gone_ms(one))
 			continue;
 		enum member_fit fit = member_fits(pool, one->id, &one->address.addr, &other);
 
 		if (fit != MEMBER_NAME_IN_USE && fit != MEMBER_ADDRESS_IN_USE)
 			continue;
-		snprintf(text, sizeof(text),
-		         "backend \"%s\" has the %s of a member that a program registered, \"%s\": "
-		         "take that away first (DELETE /v1/pools/%s/members/%s)",
-		         other ? other->name : one->id, other ? "address" : "name", one->id,
-		         pool->name, one->id);
+		write_remedy(one, remedy, sizeof(remedy));
+		snprintf(
+		        text, sizeof(text),
+		        "backend \"%s\" has the %s of a member that a program registered, \"%s\": %s",
+		        other ? other->name : one->id, other ? "address" : "name", one->id, remedy);
 		snprintf(field, sizeof(field), "pools/%s/backends", pool->name);
 		model_errors_add(&out->errors, "weir.conf", 0, field, text);
 		err = -EINVAL;
@@ -351,8 +382,7 @@ static int check_members(const struct intent *in, const struct model *m, int64_t
 
 /* Whoever may not make each change is to see what it changes: nothing is judged by a version that is in force no more. */
 static int judge_difference(const struct intent *in, const struct intent_change *change,
-                            const struct model *from, const struct model *to,
-                            const struct change_plan *plan)
+                            const struct intent_difference *difference)
 {
 	bool is_plan = change->pending == INTENT_PENDING_IGNORE;
 
@@ -360,7 +390,71 @@ static int judge_difference(const struct intent *in, const struct intent_change 
 		return 0;
 	if (!is_plan && !shared_is_up_to_date(in))
 		return -ESTALE;
-	return change->may(change->may_arg, from, to, plan) ? 0 : -EPERM;
+	return change->may(change->may_arg, difference) ? 0 : -EPERM;
+}
+
+static bool only_plans(const struct intent_change *change)
+{
+	return change->pending == INTENT_PENDING_IGNORE;
+}
+
+/* Whether the gate that was found stops the request: a plan says so alone, and a proposal has no approvals yet. */
+static bool is_stopped(const struct intent_change *change, const struct model_gate *gate)
+{
+	return !only_plans(change) && !(change->is_proposal && gate->approvals);
+}
+
+static void note_approval(const struct intent_approval *a, struct version *v)
+{
+	memcpy(v->approved_by, a->persons, sizeof(v->approved_by));
+	memcpy(v->proposed_by, a->proposed_by, sizeof(v->proposed_by));
+	memcpy(v->proposal, a->id, sizeof(v->proposal));
+}
+
+/*
+ * A gate refuses a change of what this node has in force. @return 0; -EACCES; -EKEYREJECTED: another key, or canary, than was approved
+ */
+static int judge_gates(const struct intent *in, const struct intent_change *change,
+                       const struct intent_difference *difference, int64_t now_ms,
+                       struct intent_changed *out)
+{
+	if (change->rollback_to || change->provisional)
+		return 0;
+	if (change->replace && !only_plans(change) && !shared_is_up_to_date(in)) {
+		if (!change->may_replace_unknown || change->approval)
+			return -ENOKEY;
+		snprintf(out->version.without_gates, sizeof(out->version.without_gates), "*");
+		return 0;
+	}
+	const struct gate_pass pass = { .without = change->without_gates,
+		                        .approvals = change->approval ? change->approval->n : 0 };
+	const struct model_gate *gate =
+	        gate_find(difference->from, difference->to, difference->plan, now_ms, &pass,
+	                  out->version.without_gates);
+
+	if (change->approval && (strcmp(change->approval->hash_key, out->version.hash_key) != 0 ||
+	                         strcmp(change->approval->canary, out->version.canary) != 0))
+		return -EKEYREJECTED;
+	if (change->approval)
+		note_approval(change->approval, &out->version);
+	if (!gate)
+		return 0;
+	snprintf(out->gate, sizeof(out->gate), "%s", gate->name);
+	out->gate_approvals = gate->approvals;
+	out->gate_until_ms = gate_end_ms(gate);
+	return is_stopped(change, gate) ? -EACCES : 0;
+}
+
+/* What is tried at a place first goes back if nobody confirms it. @return 0 or -EXDEV */
+static int judge_canary(const struct intent_change *change, const struct intent_difference *d,
+                        struct intent_changed *out)
+{
+	if (!change->canary)
+		return 0;
+	if (!trial_judge(change->canary, d->from, d->to, d->plan, &out->canary))
+		return -EXDEV;
+	memcpy(out->version.canary, out->canary.canary, sizeof(out->version.canary));
+	return 0;
 }
 
 /* The caller gets errors and plan of a refused change, too. A dry run stores nothing. */
@@ -370,7 +464,9 @@ static int change_to(struct intent *in, const struct intent_change *change,
 	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
 	bool is_plan =
 	        change->pending == INTENT_PENDING_IGNORE; /* of files alone, whatever decides */
+	static const struct files no_files;
 	bool is_first_of_store, returns;
+	struct version waiting;
 
 	if (!change->dry_run && !change->provisional)
 		alone_begin(in, now_ms);
@@ -389,11 +485,26 @@ static int change_to(struct intent *in, const struct intent_change *change,
 	is_first_of_store = in->shares && !authority_has_records(in) && !change->provisional;
 	out->is_first = !head || is_first_of_store;
 	err = receive_findings(in, head ? head->model : NULL, c, now_ms, out);
+	bool waits = intent_waiting(in, &waiting);
+	const struct intent_difference difference = {
+		.from = out->is_first ? NULL : head->model,
+		.to = c->model,
+		.files_from = out->is_first ? &no_files : &head->files,
+		.files_to = &c->files,
+		.plan = &out->plan,
+		.unconfirmed = waits ? waiting.number : 0,
+		.ends_elsewhere =
+		        returns && waits && head && waiting.number != head->version.number,
+	};
 	if (!err)
-		err = judge_difference(in, change, out->is_first ? NULL : head->model, c->model,
-		                       &out->plan);
-	out->changed = !head || strcmp(head->version.digest, c->digest) || is_first_of_store ||
-	               (change->replace && !shared_is_up_to_date(in));
+		err = judge_difference(in, change, &difference);
+	/* what returns may be in force here, while another version is tried elsewhere */
+	out->changed = !head || returns || strcmp(head->version.digest, c->digest) ||
+	               is_first_of_store || (change->replace && !shared_is_up_to_date(in));
+	if (!err && out->changed && !returns)
+		err = judge_canary(change, &difference, out);
+	if (!err && out->changed && !returns)
+		err = judge_gates(in, change, &difference, now_ms, out);
 	if (!err && out->changed && !change->rollback_to && !change->provisional)
 		err = check_members(in, c->model, now_ms, out);
 	if (!err && !out->changed && !is_plan && !shared_is_up_to_date(in))

@@ -272,7 +272,17 @@ int copy_decide(struct store *s, const struct shared_change *c, const struct cop
 	return 0;
 }
 
-int copy_follow(struct store *s, int64_t revision, const struct shared_record *list, size_t n)
+/* End the transaction: it is taken back if @p err says so, or if it cannot be ended. @return 0 or -errno */
+static int end_following(struct store *s, int err)
+{
+	return sql_end(s->db, store_noted(s, err));
+}
+
+/*
+ * Begin the transaction that takes the copy on to @p revision. A copy that is as new is no failure of the store: nothing is noted.
+ * @return 0; or as copy_follow(), and no transaction is open
+ */
+static int begin_following(struct store *s, int64_t revision)
 {
 	int64_t had = 0;
 	int err = sql_begin(s->db);
@@ -280,28 +290,29 @@ int copy_follow(struct store *s, int64_t revision, const struct shared_record *l
 	if (err)
 		return store_noted(s, err);
 	err = read_revision(s, &had);
-	if (!err && revision <= had)
-		return sql_end(s->db, -ESTALE);
-	if (!err)
-		err = write_change(s, revision, list, n);
-	return sql_end(s->db, store_noted(s, err));
+	if (err)
+		return end_following(s, err);
+	return revision > had ? 0 : sql_end(s->db, -ESTALE);
+}
+
+int copy_follow(struct store *s, int64_t revision, const struct shared_record *list, size_t n)
+{
+	int err = begin_following(s, revision);
+
+	return err ? err : end_following(s, write_change(s, revision, list, n));
 }
 
 int copy_follow_each(struct store *s, int64_t revision, const struct shared_record *list, size_t n)
 {
-	int64_t had = 0;
-	int err = sql_begin(s->db);
+	int err = begin_following(s, revision);
 
 	if (err)
-		return store_noted(s, err);
-	err = read_revision(s, &had);
-	if (!err && revision <= had)
-		return sql_end(s->db, -ESTALE);
+		return err;
 	for (size_t i = 0; !err && i < n; i++)
 		err = write_record(s, &list[i], list[i].revision);
 	if (!err)
 		err = write_revision(s, revision);
-	return sql_end(s->db, store_noted(s, err));
+	return end_following(s, err);
 }
 
 /* The first list says what was there when this node came; so does one of an older store, such as a restored one. */

@@ -41,9 +41,8 @@ static bool is_mark_sound(const void *record)
 {
 	const struct history_mark *m = record;
 
-	return m->mark != CHAIN_UNMARKED && m->time_ms >= 0 && m->time_ms < CLOCK_END_MS &&
-	       plain_is(m->author) && plain_is(m->reason) && plain_is(m->node) &&
-	       plain_is(m->principal);
+	return m->mark != CHAIN_UNMARKED && clock_is_time(m->time_ms) && plain_is(m->author) &&
+	       plain_is(m->reason) && plain_is(m->node) && plain_is(m->principal);
 }
 
 const struct record_kind history_head_record =
@@ -75,7 +74,8 @@ struct version_history {
 	size_t n;
 	size_t keep; /* versions, at most */
 	uint64_t head;
-	int64_t head_revision;   /* 0: there is no head */
+	char node[MODEL_NAME_MAX], site[MODEL_NAME_MAX]; /* this node; "": not known */
+	int64_t head_revision;                           /* 0: there is no head */
 	int64_t joined_revision; /* what was there by then has no deadline here */
 };
 
@@ -90,6 +90,12 @@ struct version_history *history_new(size_t keep)
 void history_join(struct version_history *h, int64_t revision)
 {
 	h->joined_revision = revision;
+}
+
+void history_set_here(struct version_history *h, const char *node, const char *site)
+{
+	snprintf(h->node, sizeof(h->node), "%s", node);
+	snprintf(h->site, sizeof(h->site), "%s", site);
 }
 
 void history_free(struct version_history *h)
@@ -325,6 +331,21 @@ const struct version *history_version(const struct version_history *h, uint64_t 
 	return &h->entries[at].version;
 }
 
+size_t history_drop_ended(const struct version_history *h, uint64_t head, struct version *list,
+                          size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		enum chain_mark mark = CHAIN_UNMARKED;
+
+		(void)history_version(h, list[i].number, &mark);
+		if (mark != CHAIN_ENDED || list[i].number == head)
+			list[kept++] = list[i];
+	}
+	return kept;
+}
+
 const struct version *history_after(const struct version_history *h, uint64_t number)
 {
 	for (size_t at = find_index(h, number + 1); at < h->n; at++)
@@ -353,12 +374,28 @@ const struct version *history_head(const struct version_history *h)
 	return history_version(h, h->head, NULL);
 }
 
-const struct version *history_in_force(const struct version_history *h, int64_t now_ms)
+const struct version *history_standing(const struct version_history *h, int64_t now_ms)
 {
 	const struct version_chain c = chain_of(h);
 	const struct chain_version *link = chain_in_force(&c, now_ms);
 
 	return link ? history_version(h, link->number, NULL) : NULL;
+}
+
+const struct version *history_in_force_at(const struct version_history *h, const char *node,
+                                          const char *site, int64_t now_ms)
+{
+	const struct version *v = history_standing(h, now_ms);
+
+	return !v || canary_covers(v->canary, node, site) ||
+	                       !chain_is_open(&h->links[find_index(h, v->number)])
+	               ? v
+	               : history_final(h);
+}
+
+const struct version *history_in_force(const struct version_history *h, int64_t now_ms)
+{
+	return history_in_force_at(h, h->node, h->site, now_ms);
 }
 
 bool history_is_open(const struct version_history *h, int64_t now_ms, int64_t *left_ms)
@@ -408,6 +445,17 @@ const struct version *history_final(const struct version_history *h)
 	return history_head(h) ? history_version(h, newest_final(h, 0), NULL) : NULL;
 }
 
+/* From when on version number @p at is in force here; INT64_MAX: it is not, or not yet. */
+static int64_t begin_ms(const struct version_history *h, size_t at, int64_t ahead_ms)
+{
+	const struct history_entry *e = &h->entries[at];
+
+	return canary_covers(e->version.canary, h->node, h->site) || !e->version.confirm_within_ms
+	               ? e->version.effective_ms
+	       : h->links[at].mark == CHAIN_CONFIRMED ? e->marked_ms + ahead_ms
+	                                              : INT64_MAX;
+}
+
 /* Whether version number @p at is in force at @p time_ms unless a newer one is; the oldest that is known always is. */
 static bool is_standing_at(const struct version_history *h, size_t at, int64_t time_ms,
                            int64_t ahead_ms)
@@ -415,7 +463,7 @@ static bool is_standing_at(const struct version_history *h, size_t at, int64_t t
 	const struct history_entry *e = &h->entries[at];
 
 	return e->version.number && e->version.number <= h->head &&
-	       e->version.effective_ms <= time_ms &&
+	       begin_ms(h, at, ahead_ms) <= time_ms &&
 	       !(h->links[at].mark == CHAIN_ENDED && e->version.confirm_within_ms &&
 	         e->marked_ms + ahead_ms <= time_ms);
 }
@@ -437,12 +485,12 @@ static int64_t instant_before(const struct version_history *h, int64_t before_ms
 
 	for (size_t at = 0; at < h->n; at++) {
 		const struct history_entry *e = &h->entries[at];
-		int64_t end_ms = e->marked_ms + ahead_ms;
+		int64_t from_ms = begin_ms(h, at, ahead_ms), end_ms = e->marked_ms + ahead_ms;
 
 		if (!e->version.number || e->version.number > h->head)
 			continue;
-		if (e->version.effective_ms < before_ms && e->version.effective_ms > last_ms)
-			last_ms = e->version.effective_ms;
+		if (from_ms < before_ms && from_ms > last_ms)
+			last_ms = from_ms;
 		if (h->links[at].mark == CHAIN_ENDED && end_ms < before_ms && end_ms > last_ms)
 			last_ms = end_ms;
 	}
@@ -565,7 +613,7 @@ static bool is_free(const struct version_history *h, uint64_t number)
 int history_apply(const struct version_history *h, int64_t now_ms, enum history_open open,
                   const struct history_mark *mark, struct version *v, struct shared_change *c)
 {
-	const struct version *from = history_in_force(h, now_ms);
+	const struct version *from = history_standing(h, now_ms);
 	struct history_head head = { v->number > h->head ? v->number : h->head + 1 };
 	int64_t left_ms;
 	bool is_open = history_is_open(h, now_ms, &left_ms);
@@ -575,7 +623,8 @@ int history_apply(const struct version_history *h, int64_t now_ms, enum history_
 		return -EBADMSG;
 	if (history_overdue(h, now_ms))
 		return -EAGAIN;
-	if (is_open && (open == HISTORY_REFUSE || (open == HISTORY_JOIN && !v->confirm_within_ms)))
+	if (is_open && (open == HISTORY_REFUSE || *from->canary || *v->canary ||
+	                (open == HISTORY_JOIN && !v->confirm_within_ms)))
 		return -EBUSY;
 	v->number = head.number;
 	v->base = from ? from->number : 0;
@@ -630,7 +679,7 @@ int history_go_back(const struct version_history *h, const struct history_mark *
 int history_decide(const struct version_history *h, int64_t now_ms, uint64_t number,
                    const struct history_mark *mark, struct shared_change *c)
 {
-	const struct version *in_force = history_in_force(h, now_ms);
+	const struct version *standing = history_standing(h, now_ms);
 	size_t at = find_index(h, number);
 	char name[SHARED_NAME_MAX];
 
@@ -638,7 +687,7 @@ int history_decide(const struct version_history *h, int64_t now_ms, uint64_t num
 		return -ENOENT;
 	if (!chain_is_open(&h->links[at]))
 		return -EALREADY;
-	if (mark->mark == CHAIN_CONFIRMED && (!in_force || in_force->number != number))
+	if (mark->mark == CHAIN_CONFIRMED && (!standing || standing->number != number))
 		return -EBUSY;
 	if (mark->mark == CHAIN_ENDED)
 		shared_change_see(c, HEAD, h->head_revision);

@@ -16,6 +16,9 @@
  *   end               the head; each version that ends; and no mark of it
  *   confirm           that version; and no mark of it
  *
+ * A version with a place (weir/canary.h) is in force at the nodes of its place alone, until it is confirmed; elsewhere the one
+ * before it stays. It is the newest meanwhile, for all nodes: nothing is made on it, and it is made on nothing that is open.
+ *
  * No more than so many versions are kept. A new one lets the oldest go that can never be in force again: those
  * below the newest that cannot end, and those that are marked as ended. So what a version goes back to stays.
  *
@@ -54,6 +57,8 @@ struct version_history;
 /** @param keep  versions, at most STORE_VERSIONS_MAX. @return for history_free() */
 MUST_CHECK struct version_history *history_new(size_t keep);
 void history_free(struct version_history *h);
+/** This is @p node, of @p site; "": not known, so it is none of a place's. By it history_in_force() and the like say "here". */
+void history_set_here(struct version_history *h, const char *node, const char *site);
 
 /**
  * Take a record that has changed, or is gone (no text). Names that are not of versions are ignored.
@@ -84,12 +89,23 @@ bool history_waits(const struct version_history *h, uint64_t number);
 bool history_is_whole(const struct version_history *h);
 /** The newest version; NULL: there is none. Valid until a record is taken. */
 const struct version *history_head(const struct version_history *h);
-/** The version in force; NULL: the head is not known. Valid until a record is taken. */
+/** The version in force here; NULL: the head is not known. Valid until a record is taken. */
 const struct version *history_in_force(const struct version_history *h, int64_t now_ms);
+/** The same at @p node of @p site, as far as it knows what is known here. */
+const struct version *history_in_force_at(const struct version_history *h, const char *node,
+                                          const char *site, int64_t now_ms);
+/** The newest version that has not ended: in force at its place at least. What changes rest on. As history_in_force() */
+const struct version *history_standing(const struct version_history *h, int64_t now_ms);
 /** A version and what was decided of it; NULL: not known. Valid until a record is taken. */
 const struct version *history_version(const struct version_history *h, uint64_t number,
                                       enum chain_mark *mark);
-/** Whether the version in force may still be confirmed; @p left_ms  until this node lets it end, CHAIN_NEVER: it does not */
+/**
+ * Leave out of @p list versions that have ended, whose changes were taken back; but not version @p head, which is in force. @return
+ * how many stay, in their order
+ */
+size_t history_drop_ended(const struct version_history *h, uint64_t head, struct version *list,
+                          size_t n);
+/** Whether history_standing() may still be confirmed; @p left_ms  until this node lets it end, CHAIN_NEVER: it does not */
 bool history_is_open(const struct version_history *h, int64_t now_ms, int64_t *left_ms);
 /** The version that this node is to end now, 0: none. */
 uint64_t history_overdue(const struct version_history *h, int64_t now_ms);
@@ -103,8 +119,9 @@ struct history_period {
 	int64_t since_ms; /**< wall time, as records have it, so it is equal at all nodes */
 };
 /**
- * What was in force by records alone, the last @p max periods, oldest first. A version begins at its effective_ms, and
- * ends @p ahead_ms after the time of its mark; what this node decided alone is not among them.
+ * What was in force here by records alone, the last @p max periods, oldest first. A version begins at its effective_ms, and
+ * ends @p ahead_ms after the time of its mark; where this node is none of its place it begins then, if it was confirmed. What
+ * this node decided alone is not among them.
  * @return how many
  */
 size_t history_periods(const struct version_history *h, int64_t ahead_ms,
@@ -122,7 +139,7 @@ size_t history_pending(const struct version_history *h, const struct pending_clo
 void history_resume(struct version_history *h, const struct pending *list, size_t n,
                     const struct pending_clock *clock);
 
-/** What a new version does about the one in force, where that is open. */
+/** What a new version does about the one that stands, where that is open. */
 enum history_open {
 	HISTORY_REFUSE,  /**< it is not made: -EBUSY */
 	HISTORY_CONFIRM, /**< the one in force is confirmed with it, as @p mark says */
@@ -131,7 +148,8 @@ enum history_open {
 };
 
 /**
- * Make version @p v from the version in force. Its number and what it is made from are set here: the next, or a
+ * Make version @p v from the one that stands; where either has a place and the latter is open it is refused, -EBUSY, whatever
+ * @p open says. Its number and what it is made from are set here: the next, or a
  * higher one that it asks for. The first needs no confirmation.
  * @param mark  for HISTORY_CONFIRM; else NULL
  * @return 0, and @p c is to be decided; -EBUSY (see enum history_open); -EAGAIN: a version is overdue, and is to be
@@ -152,7 +170,7 @@ MUST_CHECK int history_go_back(const struct version_history *h, const struct his
 /**
  * Confirm version @p number, or end it, and with it what it joined.
  * @return 0, and @p c is to be decided; -ENOENT (no such version); -EALREADY (it is decided, or needs no
- *   confirmation); -EBUSY: it is not in force, so it cannot be confirmed; or the change's err
+ *   confirmation); -EBUSY: it does not stand, so it cannot be confirmed; or the change's err
  */
 MUST_CHECK int history_decide(const struct version_history *h, int64_t now_ms, uint64_t number,
                               const struct history_mark *mark, struct shared_change *c);

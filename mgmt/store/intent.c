@@ -347,6 +347,7 @@ static void load_state(struct intent *in, int64_t now_ms)
 {
 	struct model *effective = in->before = read_effective(in);
 
+	authority_set_here(in, effective);
 	if (effective && recall_is_newer(in, &effective->meta))
 		leave_older_copy(in, &effective->meta, now_ms);
 	/* without records of who decides: what the document has was in force, and a newer one may have ended */

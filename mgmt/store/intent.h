@@ -31,8 +31,11 @@
 #include "mgmt/store/journal.h"
 #include "mgmt/overrides/member.h"
 #include "mgmt/overrides/override.h"
+#include "mgmt/rules/trial.h"
 #include "mgmt/rules/plan.h"
 #include "mgmt/files/zones.h"
+#include "mgmt/store/chain.h"
+#include "mgmt/store/shared.h"
 #include "mgmt/store/store.h"
 #include "weir/model.h"
 
@@ -129,11 +132,11 @@ const struct overrides *intent_overrides(const struct intent *in);
 /** Members of all pools, as they are known here. Valid until a change. */
 const struct member_list *intent_members(const struct intent *in);
 /**
- * Write a change of members' records (shared_intent_begin()), where this node decides. @return 0; -EAGAIN: it rests on
- * what is another now; -EROFS; or the change's own err
+ * Write a change of records that makes no version (shared_intent_begin()), where this node decides. @return 0; -EAGAIN: it
+ * rests on what is another now; -EROFS; or the change's own err
  */
-MUST_CHECK int intent_decide_members(struct intent *in, const struct shared_change *c,
-                                     int64_t now_ms);
+MUST_CHECK int intent_decide_alone(struct intent *in, const struct shared_change *c,
+                                   int64_t now_ms);
 /** A program renewed a member here at @p now_ms, monotonic: its ttl begins again. */
 void intent_renew_member(struct intent *in, const char *pool, const char *id, uint64_t now_ms);
 /** Take what another node heard; sorted by key. */
@@ -180,23 +183,53 @@ enum intent_pending {
 	INTENT_PENDING_IGNORE,  /**< it is not looked at: a plan */
 };
 
+/** What a change makes of what is in force. */
+struct intent_difference {
+	const struct model *from; /**< NULL: all is new */
+	const struct model *to;
+	const struct files *files_from, *files_to;
+	const struct change_plan *plan;
+	/** The version that waits to be confirmed; 0: none does. */
+	uint64_t unconfirmed;
+	/** It is tried at others alone, and ends with the change: the models do not say what that changes there. */
+	bool ends_elsewhere;
+};
+
+/** That other persons have approved a change: a record of the store, which is removed with the version that the change makes. */
+struct intent_approval {
+	char record[SHARED_NAME_MAX];      /**< its name */
+	int64_t revision;                  /**< as it was seen */
+	uint32_t n;                        /**< persons */
+	char persons[VERSION_PERSONS_MAX]; /**< "bob, carol" */
+	char proposed_by[MODEL_NAME_MAX], id[MODEL_ID_MAX];
+	char hash_key[MODEL_FINGERPRINT_MAX]; /**< of the key that was approved, too */
+	char canary[CANARY_MAX];              /**< likewise where it is tried first; "": nowhere */
+};
+
 /** A requested change of configuration. */
 struct intent_change {
 	const struct files *files; /**< NULL: those of version @p rollback_to */
 	uint64_t rollback_to;
 	const char *author, *reason;
 	int64_t confirm_within_ms; /**< -1: as the risk demands; 0: none */
+	/** names of gates that it passes, separated by commas (mgmt/rules/gate.h); NULL: none */
+	const char *without_gates;
+	const struct intent_approval *approval; /**< NULL: none */
+	bool is_proposal; /**< a dry run that gates do not refuse which ask for approvals */
+	int64_t well_for_ms; /**< it is confirmed once all nodes are well for so long; 0: by a person */
+	/** the place at which it is tried until it is confirmed, as a person names it; NULL: it comes into force everywhere */
+	const char *canary;
+	const char *if_quiet; /**< as struct version has it; NULL: "" */
 	bool dry_run;
 	enum intent_pending pending;
 	bool provisional; /**< this node's own file: in force at this node alone, whoever shares intent */
-	bool replace;        /**< whatever is in force, also where that cannot be read here */
-	bool skip_bad_zones; /**< zones whose files have errors keep those that are in force */
+	bool replace;             /**< whatever is in force, also where that cannot be read here */
+	bool may_replace_unknown; /**< what is to be in force and is not here, with its gates */
+	bool skip_bad_zones;      /**< zones whose files have errors keep those that are in force */
 	/**
 	 * Whether a difference may be made, asked where all is judged, of a dry run too, under the caller's lock; NULL: each may.
-	 * @p from is NULL where all is new.
 	 */
-	bool (*may)(void *arg, const struct model *from, const struct model *to,
-	            const struct change_plan *plan);
+	bool (*may)(void *arg, const struct intent_difference *difference);
 	void *may_arg;
 };
 
@@ -212,8 +245,13 @@ struct intent_changed {
 	/** the new one, or the head if nothing changed; with a dry run, what it would be */
 	struct version version;
 	bool changed;
-	bool is_first;             /**< there is no version to go back to */
-	int64_t confirm_within_ms; /**< what applies */
+	/** the gate that refuses it, or a plan of it would be refused by; "": none */
+	char gate[MODEL_NAME_MAX];
+	uint32_t gate_approvals; /**< that it asks for; 0: none would do */
+	int64_t gate_until_ms;
+	struct trial_verdict canary; /**< where that was refused: why */
+	bool is_first;               /**< there is no version to go back to */
+	int64_t confirm_within_ms;   /**< what applies */
 	struct change_plan plan;
 	struct model_errors errors;
 	struct zones_findings zones;   /**< findings in zones */
@@ -231,8 +269,8 @@ struct intent_changed {
  * @return 0; -EINVAL (errors in the configuration); -ENOENT (no such version); -ENOLINK (the
  *         configuration has other nodes, and this one shares no store with them); -EBUSY (the head is
  *         not confirmed yet, and the change does not say what becomes of it); -ENODATA (it is to be
- *         confirmed, and is the first version of the store: there is none to go back to); -EPERM (it may
- *         not: change->may()); -EROFS (the store fails: intent_store_reason()); -errno
+ *         confirmed, and is the first version of the store: there is none to go back to); -EXDEV (it cannot
+ *         be tried at its place: @p out has why); -EPERM (it may not: change->may()); -EROFS (the store fails: intent_store_reason()); -errno
  */
 MUST_CHECK int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
                              struct intent_changed *out);
@@ -279,6 +317,11 @@ MUST_CHECK int intent_candidate_commit(struct intent *in, const struct intent_ch
                                        struct intent_changed *out);
 void intent_candidate_drop(struct intent *in, struct intent_candidate *c);
 /**
+ * Whether a version waits to be confirmed: that in force here, or one that is in force at its place alone, or whose files are not
+ * here yet and nothing else is in force. @p out  it, with its deadline
+ */
+bool intent_waiting(const struct intent *in, struct version *out);
+/**
  * Whether intent_confirm() could confirm version @p number now. @return as that; changes nothing
  */
 MUST_CHECK int intent_may_confirm(const struct intent *in, uint64_t number);
@@ -293,10 +336,13 @@ int intent_confirm(struct intent *in, uint64_t number, const char *author, int64
  */
 void intent_run_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms);
 /**
- * End the unconfirmed head now; where the store decides, ask for that. @return 0, -EALREADY (it is not unconfirmed) or
- * -EROFS
+ * End the unconfirmed head now (CHAIN_ENDED), or confirm it, in Weir's own name; where the store decides, ask for that.
+ * @return 0, -EALREADY (it is not unconfirmed) or -EROFS
  */
-MUST_CHECK int intent_roll_back_unconfirmed(struct intent *in, const char *reason, int64_t now_ms);
+MUST_CHECK int intent_decide_unconfirmed(struct intent *in, enum chain_mark mark,
+                                         const char *reason, int64_t now_ms);
+/** The confirmation that was asked for by it, and is not decided yet, is not wanted any more. */
+void intent_leave_unconfirmed(struct intent *in);
 /**
  * The version that an unconfirmed head goes back to; the head itself if it is confirmed. @return 0 or -ENOENT
  */

@@ -137,8 +137,10 @@ struct intent {
 
 	struct version_history *history; /* of the versions, by the copy */
 	uint64_t newest; /* the highest number that a version has had, as far as is known */
-	uint64_t to_end; /* the version of it that is refused, and is to be ended; 0: none */
-	char end_reason[VERSION_REASON_MAX];
+	/* a version that the store is to end, as it is refused, or to confirm, as all was well for long enough; 0: none */
+	uint64_t to_decide;
+	enum chain_mark decision;
+	char decision_reason[VERSION_REASON_MAX];
 
 	struct pending pending; /* the head's deadline, while it is unconfirmed */
 };
@@ -157,7 +159,9 @@ enum authority authority_of(const struct intent *in);
 bool authority_has_records(const struct intent *in);
 /* Whether this node is to say it: it shares nothing, and its version names no other node. */
 bool authority_is_here(const struct intent *in);
-/* The version that is to be in force now by records; NULL: there are none. Valid until a record is taken. */
+/* Let the history say "here" of this node, and the site that it has in @p m. */
+void authority_set_here(const struct intent *in, const struct model *m);
+/* The version that is to be in force here now by records; NULL: there are none. Valid until a record is taken. */
 const struct version *authority_chosen(const struct intent *in);
 
 /*

@@ -15,6 +15,7 @@ static const struct record_kind members_record =
         RECORD_OF(struct etcd_endpoints, "members", NULL,
                   RECORD_LIST(struct etcd_endpoints, urls, n, &one_url));
 
+/* Without TLS an address proves nothing about who answers there. */
 static bool is_tls(const char *url)
 {
 	return !strncmp(url, "https://", 8);

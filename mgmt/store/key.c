@@ -73,7 +73,8 @@ static struct intent_key read_key_status(const struct version *head, const struc
 	if (!model_key_read(m->hash_key_file, NULL, words))
 		model_key_fingerprint(words, key.found);
 	explicit_bzero(words, sizeof(words));
-	key.wrong = strcmp(key.found, head->hash_key) != 0;
+	/* of a head without a fingerprint it is not known */
+	key.wrong = *head->hash_key && strcmp(key.found, head->hash_key) != 0;
 	if (key.wrong)
 		explain_mismatch(head, m, &key);
 	return key;

@@ -30,6 +30,7 @@ static void compose_by(struct intent *in, int64_t at_ms)
 		in->next_ms = at_ms - COMPOSE_AHEAD_MS;
 }
 
+/* The record is gone, and with it what nodes that start know of the member: the document is composed without it. */
 static void remove_member(struct intent *in, const char *name)
 {
 	char pool[MODEL_NAME_MAX];
@@ -114,6 +115,7 @@ static int note_unkept(struct intent *in, const struct shared_record *r, int64_t
 	return 0;
 }
 
+/* If one cannot be kept, none is in force: the copy would lack it for ever, as its revision goes on. */
 int member_records_defer(struct intent *in, int64_t revision, const struct shared_record *list,
                          size_t n)
 {
@@ -161,11 +163,6 @@ int member_records_flush(struct intent *in)
 	return 0;
 }
 
-int intent_decide_members(struct intent *in, const struct shared_change *c, int64_t now_ms)
-{
-	return alone_decide(in, c, NULL, now_ms);
-}
-
 void intent_renew_member(struct intent *in, const char *pool, const char *id, uint64_t now_ms)
 {
 	struct member *m = (struct member *)(uintptr_t)members_find(&in->members, pool, id);
@@ -174,6 +171,7 @@ void intent_renew_member(struct intent *in, const char *pool, const char *id, ui
 		m->heard_ms = m->renewed_ms = now_ms;
 }
 
+/* Words come by several ways and in any order: the latest renewal counts. */
 void intent_hear_members(struct intent *in, const struct member_heard *list, size_t n)
 {
 	for (size_t i = 0; n && i < in->members.n; i++) {
@@ -192,6 +190,7 @@ void member_records_clock_moved(struct intent *in, int64_t was_ms, int64_t now_m
 		member_begin_now(in->members.items[i], now_ms, was_ms, now_ms);
 }
 
+/* A document has no ttl and no past: the member has been there for ever, and stays until a program puts it again. */
 static void recall_backend(struct intent *in, const struct model_backend *b)
 {
 	struct member m = { .address = { .addr = b->address,

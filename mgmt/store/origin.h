@@ -53,6 +53,7 @@ enum origin_verdict {
 	ORIGIN_NEWER,
 	ORIGIN_WENT_BACK, /**< the store has lost something; only a higher epoch makes it good */
 	ORIGIN_OTHER, /**< this is not the store, or not yet; it may be again when others answer */
+	ORIGIN_UNKNOWN, /**< this node's disk cannot be read: there is nothing to compare it with */
 };
 
 /** What a node has. */

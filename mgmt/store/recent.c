@@ -56,7 +56,9 @@ int intent_load_one(struct intent *in, const struct version *v, struct recent *o
 void recent_show_deadline(const struct intent *in, struct version *v,
                           const struct pending_clock *clock, int64_t now_ms)
 {
-	bool is_open = history_is_open(in->history, clock->now_ms, &v->confirm_left_ms);
+	const struct version *standing = history_standing(in->history, clock->now_ms);
+	bool is_open = history_is_open(in->history, clock->now_ms, &v->confirm_left_ms) &&
+	               standing->number == v->number;
 	int64_t by_ms = 0;
 
 	if (!is_open)
@@ -194,6 +196,7 @@ void intent_push_recent(struct intent *in, struct recent *r)
 {
 	struct recent old = { 0 };
 
+	authority_set_here(in, r->model);
 	if (in->n_recent == RECENT_MAX) {
 		old = in->recent[0];
 		snprintf(in->dropped, sizeof(in->dropped), "%s", old.version.digest);

@@ -50,15 +50,15 @@ static bool is_digest(const char *text)
 	return plain_is_hex(text, DIGEST_TEXT_MAX - 1);
 }
 
-static bool is_time(int64_t ms)
-{
-	return ms >= 0 && ms < CLOCK_END_MS;
-}
-
 static bool are_digests_sound(const struct version *v)
 {
 	return is_digest(v->digest) && (!*v->parent || is_digest(v->parent)) &&
 	       (!*v->hash_key || plain_is_hex(v->hash_key, MODEL_FINGERPRINT_MAX - 1));
+}
+
+static bool is_if_quiet(const char *text)
+{
+	return !*text || !strcmp(text, "back") || !strcmp(text, "go");
 }
 
 static bool is_version_sound(const void *record)
@@ -66,10 +66,13 @@ static bool is_version_sound(const void *record)
 	const struct version *v = record;
 
 	return v->number >= 1 && v->number < SHARED_NUMBER_END && are_digests_sound(v) &&
-	       is_time(v->time_ms) && is_time(v->effective_ms) && v->base < v->number &&
+	       clock_is_time(v->time_ms) && clock_is_time(v->effective_ms) && v->base < v->number &&
 	       v->confirm_within_ms >= 0 && v->confirm_within_ms <= INTENT_CONFIRM_MAX_MS &&
-	       plain_is(v->author) && plain_is(v->reason) && plain_is(v->node) &&
-	       plain_is(v->principal);
+	       canary_is(v->canary) && v->well_for_ms >= 0 &&
+	       v->well_for_ms <= INTENT_CONFIRM_MAX_MS && plain_is(v->author) &&
+	       plain_is(v->reason) && plain_is(v->node) && plain_is(v->principal) &&
+	       plain_is(v->without_gates) && plain_is(v->approved_by) && plain_is(v->proposed_by) &&
+	       plain_is(v->proposal) && is_if_quiet(v->if_quiet);
 }
 
 const struct record_kind version_record = RECORD_OF(
@@ -80,4 +83,8 @@ const struct record_kind version_record = RECORD_OF(
         RECORD_TEXT(struct version, principal), RECORD_VALUE(struct version, time_ms, FIELD_I64),
         RECORD_VALUE(struct version, effective_ms, FIELD_I64),
         RECORD_TEXT(struct version, hash_key), RECORD_VALUE(struct version, base, FIELD_U64),
-        RECORD_VALUE(struct version, confirm_within_ms, FIELD_I64));
+        RECORD_VALUE(struct version, confirm_within_ms, FIELD_I64),
+        RECORD_TEXT(struct version, canary), RECORD_VALUE(struct version, well_for_ms, FIELD_I64),
+        RECORD_TEXT(struct version, if_quiet), RECORD_TEXT(struct version, without_gates),
+        RECORD_TEXT(struct version, approved_by), RECORD_TEXT(struct version, proposed_by),
+        RECORD_TEXT(struct version, proposal));

@@ -13,6 +13,7 @@
 #include "base/plain.h"
 #include "base/reason.h"
 #include "base/sorted.h"
+#include "mgmt/overrides/member.h"
 
 #define PAGE_KEYS     240 /* of a list, at most */
 #define PAGE_FIRST    30
@@ -138,9 +139,15 @@ static struct etcd_bytes make_key(const struct shared_etcd *e, const char *name,
 	return etcd_text(out);
 }
 
+static bool is_text(const struct etcd_bytes *value)
+{
+	return value->n <= SHARED_TEXT_MAX && !memchr(value->at, '\0', value->n);
+}
+
 /*
- * Copy a key's record. @return 0; -ENOMEM; or -EBADMSG: it cannot be ours, as a name without end, or a value that is too
- * long or no text
+ * Copy a key's record. A member's that is too long or no text is empty instead, so it is refused as any other that is no
+ * member, and does not keep this node from all that is behind it. @return 0; -ENOMEM; or -EBADMSG: it cannot be ours, as a
+ * name without end, or another value that is too long or no text
  */
 static int copy_record(struct shared_etcd *e, const struct etcd_kv *kv, struct shared_record *out)
 {
@@ -148,8 +155,11 @@ static int copy_record(struct shared_etcd *e, const struct etcd_kv *kv, struct s
 	size_t n = kv->key.n > before ? kv->key.n - before : 0;
 
 	*out = (struct shared_record){ .revision = kv->mod_revision };
-	if (n == 0 || n >= SHARED_NAME_MAX || kv->value.n > SHARED_TEXT_MAX ||
-	    memchr(kv->key.at, '\0', kv->key.n) || memchr(kv->value.at, '\0', kv->value.n)) {
+	bool is_member = n > strlen(MEMBER_PREFIX) &&
+	                 !memcmp(kv->key.at + before, MEMBER_PREFIX, strlen(MEMBER_PREFIX));
+
+	if (n == 0 || n >= SHARED_NAME_MAX || memchr(kv->key.at, '\0', kv->key.n) ||
+	    (!is_member && !is_text(&kv->value))) {
 		char name[100];
 
 		plain_copy(name, sizeof(name), kv->key.at);
@@ -157,7 +167,7 @@ static int copy_record(struct shared_etcd *e, const struct etcd_kv *kv, struct s
 		                    "the key %s is not Weir's", name);
 	}
 	memcpy(out->name, kv->key.at + before, n);
-	out->text = strndup(kv->value.at, kv->value.n);
+	out->text = is_text(&kv->value) ? strndup(kv->value.at, kv->value.n) : strdup("");
 	return out->text ? 0 : -ENOMEM;
 }
 

@@ -21,7 +21,8 @@ static void keep_deadline(struct intent *in, const struct pending_clock *clock, 
 	struct pending list[HISTORY_PENDING_MAX];
 	size_t n = history_pending(in->history, clock, list);
 	struct pending *p = n ? &list[0] : &(struct pending){ 0 };
-	bool is_over = p->number > intent_head(in)->number && in->pending.left_ms > 0;
+	bool is_over =
+	        p->number > intent_head(in)->number && p->left_ms <= 0 && in->pending.left_ms > 0;
 
 	if (in->pending.number == p->number && !strcmp(in->pending.digest, p->digest) && !is_over &&
 	    clock->now_ms - in->pending.noted_ms < PENDING_STORE_EVERY_MS)

@@ -310,7 +310,7 @@ enum origin_verdict shared_intent_judge(struct intent *in, const char *id, int64
 	struct origin_here here = { .id = id, .newest = history_head(in->history), .copy = &copy };
 
 	if (shared_intent_origin(in, &here.origin) || shared_intent_records(in, &copy))
-		return reason_write(reason, ETCD_REASON_MAX, ORIGIN_OTHER,
+		return reason_write(reason, ETCD_REASON_MAX, ORIGIN_UNKNOWN,
 		                    "this node's disk cannot be read");
 	here.revision = copy.revision > highest ? copy.revision : highest;
 	enum origin_verdict verdict = origin_judge(&here, l, reason);
@@ -363,7 +363,7 @@ int shared_intent_list(struct intent *in, const struct shared_records *l,
 		return err;
 	if (verdict == ORIGIN_NEWER) {
 		say_epoch(in, &claim, n_lost);
-		in->to_end = 0; /* a number may be another version's now */
+		in->to_decide = 0; /* a number may be another version's now */
 		in->refused_number = 0;
 	}
 	history_join(in->history, joined);
@@ -374,18 +374,18 @@ int shared_intent_list(struct intent *in, const struct shared_records *l,
 	return receive_all(in, l->records, l->n, clock);
 }
 
-uint64_t shared_intent_to_end(const struct intent *in, const struct pending_clock *clock,
-                              const char **reason)
+uint64_t shared_intent_to_decide(const struct intent *in, const struct pending_clock *clock,
+                                 enum chain_mark *mark, const char **reason)
 {
 	uint64_t overdue = history_overdue(in->history, clock->now_ms);
-	enum chain_mark mark;
-	const struct version *refused = history_version(in->history, in->to_end, &mark);
+	enum chain_mark known;
+	const struct version *v = history_version(in->history, in->to_decide, &known);
 
-	*reason = overdue ? "it was not confirmed in time" : in->end_reason;
+	*mark = overdue ? CHAIN_ENDED : in->decision;
+	*reason = overdue ? "it was not confirmed in time" : in->decision_reason;
 	if (overdue)
 		return overdue;
-	return refused && refused->confirm_within_ms && mark == CHAIN_UNMARKED ? refused->number
-	                                                                       : 0;
+	return v && v->confirm_within_ms && known == CHAIN_UNMARKED ? v->number : 0;
 }
 
 static void fill_mark(const struct intent *in, enum chain_mark mark, const char *author,
@@ -446,6 +446,10 @@ static int make_version_change(struct intent *in, const struct intent_change *ch
 	shared_intent_begin(in, c);
 	pending_clock_read(&clock);
 	fill_mark(in, CHAIN_CONFIRMED, change->author, change->reason, now_ms, &m);
+	if (change->approval) { /* used once, and not if it was withdrawn meanwhile */
+		shared_change_see(c, change->approval->record, change->approval->revision);
+		shared_change_remove(c, change->approval->record);
+	}
 	v->confirm_within_ms = v->confirm_left_ms;
 	v->confirm_by_ms = v->confirm_left_ms = 0;
 	return history_apply(in->history, clock.now_ms, treat_open(change), &m, v, c);
@@ -515,8 +519,8 @@ int shared_make_confirmation(struct intent *in, const struct intent_change *chan
                              struct shared_change **out)
 {
 	struct shared_change *c = MEMORY_NEW(struct shared_change);
-	int err = shared_intent_decide(in, in->recent[in->n_recent - 1].version.number,
-	                               CHAIN_CONFIRMED, change->author, change->reason, now_ms, c);
+	int err = shared_intent_decide(in, intent_head(in)->number, CHAIN_CONFIRMED, change->author,
+	                               change->reason, now_ms, c);
 
 	return give_change(c, err, out);
 }

@@ -76,11 +76,11 @@ MUST_CHECK int shared_intent_give_files(struct intent *in, const struct version 
                                         const struct files *files, int64_t now_ms);
 
 /**
- * The version that this node is to end now: refused here, or its deadline has passed; 0: none.
- * @param reason  out: why; valid until a change
+ * The version that this node is to end or confirm now: its deadline has passed, or intent_decide_unconfirmed() was called; 0: none.
+ * @param mark, reason  out: what, and why; valid until a change
  */
-uint64_t shared_intent_to_end(const struct intent *in, const struct pending_clock *clock,
-                              const char **reason);
+uint64_t shared_intent_to_decide(const struct intent *in, const struct pending_clock *clock,
+                                 enum chain_mark *mark, const char **reason);
 /**
  * Begin a change of this node. It rests on the store's own record: what this node knows may be of a former epoch, and
  * revisions of the next one may be equal by chance. And on the newest version or mark that this node knows: a store that was

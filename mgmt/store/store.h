@@ -21,17 +21,21 @@
 #include "mgmt/files/digest.h"
 #include "mgmt/files/files.h"
 #include "mgmt/overrides/override.h"
+#include "mgmt/rules/gate.h"
 #include "mgmt/store/pending.h"
+#include "weir/canary.h"
 
-#define VERSION_AUTHOR_MAX 64u     /**< bytes with the NUL */
-#define VERSION_REASON_MAX 256u    /**< bytes with the NUL */
-#define STORE_VERSIONS_MAX 1000u   /**< versions that are kept */
-#define STORE_FILES_MAX    200000u /**< files of all versions: beyond, the oldest go */
-#define STORE_VERSIONS_MIN 10u     /**< versions that stay whatever their files */
-#define STORE_STAGED_MAX   64u /**< versions of which it is not decided whether there will be one */
-#define STORE_EVENTS_MAX   10000u /**< events that are kept */
-#define STORE_REPLIES_MAX  1024u  /**< answers that are remembered for a day */
-#define EVENT_TEXT_MAX     256u   /**< bytes of a sentence with its NUL */
+#define VERSION_AUTHOR_MAX  64u     /**< bytes with the NUL */
+#define VERSION_REASON_MAX  256u    /**< bytes with the NUL */
+#define VERSION_PERSONS_MAX 200u    /**< bytes of up to three persons with the NUL */
+#define STORE_VERSIONS_MAX  1000u   /**< versions that are kept */
+#define STORE_FILES_MAX     200000u /**< files of all versions: beyond, the oldest go */
+#define STORE_VERSIONS_MIN  10u     /**< versions that stay whatever their files */
+#define STORE_STAGED_MAX    64u /**< versions of which it is not decided whether there will be one */
+#define STORE_EVENTS_MAX    10000u /**< events that are kept */
+#define STORE_REPLIES_MAX   1024u  /**< answers that are remembered for a day */
+#define EVENT_TEXT_MAX      256u   /**< bytes of a sentence with its NUL */
+#define IF_QUIET_MAX        8u
 
 /** A numbered configuration, without its files. */
 struct version {
@@ -51,6 +55,18 @@ struct version {
 	/** the version in force when it was made (mgmt/store/history.h); 0: the first */
 	uint64_t base;
 	int64_t confirm_within_ms; /**< time to confirm it; 0: needs none */
+	/** where it is in force until it is confirmed (weir/canary.h); "": everywhere */
+	char canary[CANARY_MAX];
+	/** meanwhile it is confirmed once all nodes are well for so long (mgmt/sync/confirm_well.h); 0: by people alone */
+	int64_t well_for_ms;
+	/** "go": also if too few clients came to its canary to compare; "", "back": then it goes back */
+	char if_quiet[IF_QUIET_MAX];
+	/** names of gates that it passed, by an admin's wish; "": none */
+	char without_gates[GATE_NAMES_MAX];
+	/** persons, "bob, carol"; "": it was not proposed */
+	char approved_by[VERSION_PERSONS_MAX];
+	/** likewise who had proposed it, and under which id */
+	char proposed_by[MODEL_NAME_MAX], proposal[MODEL_ID_MAX];
 };
 
 #define EVENT_SUBJECT_MAX 96 /**< with its zero; a longer one is whole in the message */

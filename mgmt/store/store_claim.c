@@ -22,9 +22,8 @@ static bool is_claim_sound(const void *record)
 	const struct store_claim *c = record;
 
 	return store_conf_is_id(c->id) && c->epoch < SHARED_NUMBER_END && c->epoch && *c->nonce &&
-	       c->time_ms >= 0 && c->time_ms < CLOCK_END_MS && plain_is(c->nonce) &&
-	       plain_is(c->node) && plain_is(c->author) && plain_is(c->reason) &&
-	       plain_is(c->principal);
+	       clock_is_time(c->time_ms) && plain_is(c->nonce) && plain_is(c->node) &&
+	       plain_is(c->author) && plain_is(c->reason) && plain_is(c->principal);
 }
 
 const struct record_kind store_claim_record = RECORD_OF(

@@ -41,6 +41,19 @@ static bool is_role(const char *word)
 	return false;
 }
 
+/* What a certificate names. Blanks end words, so they are in none. */
+bool tokens_is_certificate(const char *key)
+{
+	size_t n_kind = !strncmp(key, "URI:", 4) ? 4 : !strncmp(key, "CN:", 3) ? 3 : 0;
+
+	if (!n_kind || !key[n_kind] || strlen(key) >= TOKENS_KEY_MAX)
+		return false;
+	for (const char *c = key; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			return false;
+	return true;
+}
+
 /* The first three words of a line: name, role and third. */
 static const char *find_line_error(size_t n, char *const words[3])
 {
@@ -57,9 +70,11 @@ static const char *find_line_error(size_t n, char *const words[3])
 		return "the third word of anonymous must be *";
 	if (!anonymous && !strcmp(words[2], "*"))
 		return "only the name anonymous may have * as its third word";
-	if (!anonymous && !plain_is_hex(words[2], DIGEST_TEXT_MAX - 1))
-		return "its third word must be the SHA-256 of the token: 64 hexadecimal digits in "
-		       "lower case" HINT;
+	if (!anonymous && !tokens_is_certificate(words[2]) &&
+	    !plain_is_hex(words[2], DIGEST_TEXT_MAX - 1))
+		return "its third word must be the SHA-256 of the token, 64 hexadecimal digits in "
+		       "lower case, or a name of a client's certificate, as "
+		       "URI:spiffe://example.net/ci or CN:ci" HINT;
 	return NULL;
 }
 
@@ -68,11 +83,9 @@ static const char *find_line_error(size_t n, char *const words[3])
 /* A day ends with its last moment. */
 static const char *read_until(char *value, struct tokens_entry *out)
 {
-	bool is_day = strlen(value) == strlen("2027-01-31");
-	char text[CLOCK_TEXT_MAX];
+	bool is_day;
 
-	snprintf(text, sizeof(text), "%.10sT00:00:00Z", value);
-	if (clock_parse(is_day ? text : value, &out->until_ms))
+	if (clock_parse_day(value, &out->until_ms, &is_day))
 		return "its until= must be a day or a time, as 2027-01-31 (the token ends with it, "
 		       "in UTC) or 2027-01-31T12:00:00Z";
 	out->until_ms += is_day ? DAY_MS - 1 : 0;
@@ -168,7 +181,7 @@ static const char *read_words(char *copy, struct tokens_entry *out)
 		return fault;
 	snprintf(out->name, sizeof(out->name), "%s", words[0]);
 	snprintf(out->role, sizeof(out->role), "%s", words[1]);
-	snprintf(out->digest, sizeof(out->digest), "%s", words[2]);
+	snprintf(out->key, sizeof(out->key), "%s", words[2]);
 	for (; word && !fault; word = strtok_r(NULL, SPACE, &saved))
 		fault = read_optional(word, &seen, out);
 	return fault;
@@ -219,8 +232,39 @@ bool tokens_is_from(const struct tokens_entry *entry, const struct addr *from)
 	return is_inside;
 }
 
+/* Names of the lines so far, as hashes of 64 bits: two that are alike by chance do not happen. */
+struct names_seen {
+	uint64_t *hashes;
+	size_t n, room;
+};
+
+/* Add @p name. @return NULL, or why its line is not to be taken */
+static const char *add_name(struct names_seen *seen, const char *name)
+{
+	uint64_t hash = 14695981039346656037u; /* FNV-1a */
+
+	for (; *name; name++)
+		hash = (hash ^ (uint8_t)*name) * 1099511628211u;
+	for (size_t i = 0; i < seen->n; i++)
+		if (seen->hashes[i] == hash)
+			return "a line before it has its name: both would be one person; give it "
+			       "another";
+	if (seen->n == seen->room) {
+		size_t room = seen->room ? 2 * seen->room : 64;
+		uint64_t *more = realloc(seen->hashes, room * sizeof(*more));
+
+		if (!more)
+			return "there is not enough memory";
+		seen->hashes = more;
+		seen->room = room;
+	}
+	seen->hashes[seen->n++] = hash;
+	return NULL;
+}
+
 size_t tokens_scan(const char *text, size_t n, tokens_line_cb *cb, void *arg)
 {
+	struct names_seen seen = { .n = 0 };
 	size_t n_bad = 0;
 
 	for (size_t at = 0, line = 1; at < n; line++) {
@@ -229,11 +273,16 @@ size_t tokens_scan(const char *text, size_t n, tokens_line_cb *cb, void *arg)
 		struct tokens_entry entry;
 		enum tokens_line is = read_line(text + at, length, &entry, &err_text);
 
+		if (is == TOKENS_ENTRY)
+			err_text = add_name(&seen, entry.name);
+		if (err_text)
+			is = TOKENS_BAD;
 		n_bad += is == TOKENS_BAD;
 		if (cb && is != TOKENS_NOTHING)
 			cb(arg, line, is == TOKENS_ENTRY ? &entry : NULL, err_text);
 		at += length + 1;
 	}
+	free(seen.hashes);
 	return n_bad;
 }
 
@@ -422,32 +471,40 @@ static int remove_token_lines(void *arg, char *text, size_t *n, char line[TOKENS
 	return cut_token_lines(text, n, arg) ? 0 : -ENOENT;
 }
 
-/* The line of a token, which must be one. */
+/* The line of a token, which must be one that gives access now. */
 static int make_line(const struct tokens_request *request, const char *token,
                      char line[TOKENS_LINE_MAX], const char **err_text)
 {
 	struct tokens_entry entry;
 	char digest[DIGEST_TEXT_MAX];
-	int n = snprintf(line, TOKENS_LINE_MAX, "%s %s %s%s%s\n", request->name, request->role,
-	                 digest_bytes(token, strlen(token), digest), *request->words ? " " : "",
-	                 request->words);
+	const char *key = request->certificate ? request->certificate
+	                                       : digest_bytes(token, strlen(token), digest);
+	int n = snprintf(line, TOKENS_LINE_MAX, "%s %s %s%s%s\n", request->name, request->role, key,
+	                 *request->words ? " " : "", request->words);
 
 	*err_text = "the words are too long";
 	if (n >= (int)TOKENS_LINE_MAX || strpbrk(request->words, "\n"))
 		return -EBADMSG;
-	return read_line(line, (size_t)n - 1, &entry, err_text) == TOKENS_ENTRY ? 0 : -EBADMSG;
+	if (read_line(line, (size_t)n - 1, &entry, err_text) != TOKENS_ENTRY)
+		return -EBADMSG;
+	*err_text = "its until= has passed: it would give no access";
+	return tokens_has_ended(&entry, clock_realtime_ms()) ? -EBADMSG : 0;
 }
 
 int tokens_new(const char *conf_dir, const struct tokens_request *request,
                char token[DIGEST_TEXT_MAX], const char **err_text)
 {
-	char new_token[DIGEST_TEXT_MAX], line[TOKENS_LINE_MAX];
+	char new_token[DIGEST_TEXT_MAX] = "", line[TOKENS_LINE_MAX];
 
 	if (!token_name_ok(request->name))
 		return -EINVAL;
 	if (!is_role(request->role))
 		return -ENOKEY;
-	int err = random_hex(new_token, TOKEN_BYTES);
+	*err_text = "a certificate is known by URI:..., a subject alternative name, or CN:..., its "
+	            "common name: up to 255 printable bytes without blanks";
+	if (request->certificate && !tokens_is_certificate(request->certificate))
+		return -EBADMSG;
+	int err = request->certificate ? 0 : random_hex(new_token, TOKEN_BYTES);
 	if (!err)
 		err = make_line(request, new_token, line, err_text);
 	if (!err)

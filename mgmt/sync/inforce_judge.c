@@ -23,6 +23,8 @@
 #include "mgmt/peers/peers.h"
 #include "mgmt/overrides/compose.h"
 #include "mgmt/rules/rule.h"
+#include "mgmt/sync/canary_watch.h"
+#include "mgmt/sync/confirm_well.h"
 #include "mgmt/store/key.h"
 #include "weir/json.h"
 
@@ -120,17 +122,17 @@ static enum inforce_state judge_api(const struct core *core, struct inforce *f, 
 	const struct model *m = intent_model(core->intent);
 	const char *intended = m && m->self ? m->self->api : "";
 	struct condition c = { 0 };
-	bool tried = !strcmp(intended, core->api);
+	bool tried = !strcmp(intended, core->api.address);
 
-	if (tried && (!*core->api_fault || core->api_failed_ms < f->accepted_ms))
+	if (tried && (!*core->api.fault || core->api.failed_ms < f->accepted_ms))
 		return INFORCE_DONE;
-	if (!tried || now_ms < core->api_failed_ms + INFORCE_STAYS_MS) {
+	if (!tried || now_ms < core->api.failed_ms + INFORCE_STAYS_MS) {
 		set_state(f, INFORCE_PENDING, "mgmt", NULL, "the API does not listen yet");
 		return INFORCE_PENDING;
 	}
 	snprintf(c.subject, sizeof(c.subject), "%.130s", intended);
 	snprintf(c.text, sizeof(c.text), "the API cannot listen on this address: %s",
-	         core->api_fault);
+	         core->api.fault);
 	return refuse_own(f, REFUSED_LISTEN, &c);
 }
 
@@ -214,7 +216,7 @@ static uint64_t missed_ms(const struct core *core, const struct version *head)
 {
 	int64_t age_ms = clock_realtime_ms() - head->time_ms;
 
-	return core->inforce[0].number == 0 && age_ms > 0 && age_ms < MISSED_MAX_MS
+	return core->judged.versions[0].number == 0 && age_ms > 0 && age_ms < MISSED_MAX_MS
 	               ? (uint64_t)age_ms
 	               : 0;
 }
@@ -270,7 +272,7 @@ static uint64_t members_unshown_ms(const struct core *core)
 /* The judgement of the head, begun when it is seen first. */
 static struct inforce *begin_judgement(struct core *core, const struct version *head)
 {
-	struct inforce *f = &core->inforce[0];
+	struct inforce *f = &core->judged.versions[0];
 	uint64_t now_ms = clock_mono_ms(), early_ms = EARLY_MS + missed_ms(core, head);
 
 	if (is_about_version(f, head))
@@ -342,31 +344,49 @@ static void rollback_reason(char out[VERSION_REASON_MAX], uint64_t number, const
 }
 
 /*
- * A version that waits to be confirmed is taken back by the node that made it; if that one does
- * not, as it is dead or cut off, by the nodes that refuse it.
+ * A version that waits to be confirmed is taken back by the node that made it, also if it is in force at others alone; if that one
+ * does not, as it is dead or cut off, by the nodes that refuse it.
  */
-static void roll_back_refused(struct core *core, struct inforce *f, const struct version *head)
+static void roll_back_refused(struct core *core, struct inforce *f)
 {
-	const struct peers_report *peer = refusing_peer(core, head);
-	const struct inforce *by = f->state == INFORCE_REFUSED ? f : peer ? &peer->inforce : NULL;
+	struct version waiting;
+
+	if (!intent_waiting(core->intent, &waiting))
+		return;
+	const struct peers_report *peer = refusing_peer(core, &waiting);
+	const struct inforce *by = f->state == INFORCE_REFUSED && is_about_version(f, &waiting) ? f
+	                           : peer ? &peer->inforce
+	                                  : NULL;
 	char reason[VERSION_REASON_MAX];
 
-	bool own = !strcmp(head->node, core->dirs.node);
-	if (!by || !head->confirm_by_ms ||
-	    (!own && (by != f || clock_mono_ms() < f->accepted_ms + INFORCE_WITHIN_MS)))
+	bool own = !strcmp(waiting.node, core->dirs.node);
+	if (!by || (!own && (by != f || clock_mono_ms() < f->accepted_ms + INFORCE_WITHIN_MS)))
 		return;
 	json_t *detail = inforce_detail(by);
-	rollback_reason(reason, head->number, by == f ? core->dirs.node : peer->node,
+	rollback_reason(reason, waiting.number, by == f ? core->dirs.node : peer->node,
 	                detail ? json_string_value(detail) : "");
 	json_decref(detail);
-	if (!intent_roll_back_unconfirmed(core->intent, reason, clock_believed_ms())) {
-		f->rolled_back = true;
+	if (!intent_decide_unconfirmed(core->intent, CHAIN_ENDED, reason, clock_believed_ms())) {
+		f->rolled_back |= is_about_version(f, &waiting);
 		if (by != f) { /* the peer speaks of the next version by the time somebody asks */
-			core->refusal = *by;
-			snprintf(core->refused_by, sizeof(core->refused_by), "%s", peer->node);
+			core->judged.refusal = *by;
+			snprintf(core->judged.refused_by, sizeof(core->judged.refused_by), "%s",
+			         peer->node);
 		}
 		core_changed(core);
 	}
+}
+
+/* A version that is watched, and from which clients suffer, is refused. */
+static void judge_canary(struct core *core, struct inforce *f)
+{
+	struct condition c = { 0 };
+	char text[SIGNS_TEXT_MAX];
+
+	if (!canary_watch_look(core, f, text))
+		return;
+	snprintf(c.text, sizeof(c.text), "%s", text);
+	(void)refuse_own(f, REFUSED_WORSE, &c);
 }
 
 void inforce_judge(struct core *core)
@@ -383,7 +403,9 @@ void inforce_judge(struct core *core)
 		f->document = intent_document(core->intent);
 	if (was != INFORCE_DONE)
 		judge_processes(core, f);
+	judge_canary(core, f);
 	if (f->state != was)
 		log_state(core, f);
-	roll_back_refused(core, f, head);
+	roll_back_refused(core, f);
+	confirm_well_look(core);
 }

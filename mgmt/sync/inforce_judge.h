@@ -19,7 +19,10 @@
 /** How long a refusal must have lasted before it counts. */
 #define INFORCE_STAYS_MS 2000u
 
-/** Judge the head now; an unconfirmed one that this node or a peer refuses is rolled back. */
+/**
+ * Judge the head now; an unconfirmed one that this node or a peer refuses is rolled back, and one that is due is confirmed
+ * (mgmt/sync/confirm_well.h).
+ */
 void inforce_judge(struct core *core);
 /**
  * One process as it was seen: @p s, and @p c if s->has_conditions.

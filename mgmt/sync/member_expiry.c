@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pools are judged under the core's lock, which a write gives up. The model may be another one then, so one look writes for one
+ * pool, and the next look goes on.
+ */
 #include "mgmt/sync/member_expiry.h"
 
 #include <stdlib.h>
@@ -36,6 +40,10 @@ static size_t find_turn(const struct model *m, const struct model_pool *pool)
 
 /* --- records that nobody needs any more --- */
 
+/*
+ * A record stays a settling time longer than its member, for nodes that start meanwhile. Then the first node removes it, and
+ * each other one only if all before it did not.
+ */
 static void remove_gone(struct core *core)
 {
 	const struct model *m = intent_model(core->intent);
@@ -46,12 +54,9 @@ static void remove_gone(struct core *core)
 
 	for (size_t i = 0; turn != SIZE_MAX && i < all->n && n < MEMBER_REMOVED_MAX; i++) {
 		const struct member *one = all->items[i];
-		const struct model_pool *pool = model_pool(m, one->pool);
-		uint32_t settle_ms = pool ? pool->settle_ms : 0;
-		int64_t since_ms = one->left_ms ? member_gone_ms(one, settle_ms) + settle_ms
-		                                : MODEL_TIME_NEVER;
+		int64_t since_ms = one->gone_ms + (one->gone_ms - one->left_ms);
 
-		if (one->revision && since_ms != MODEL_TIME_NEVER &&
+		if (one->revision && one->left_ms &&
 		    now_ms >= since_ms + (int64_t)(1 + turn) * MEMBER_EXPIRY_TURN_MS)
 			list[n++] = *one;
 	}
@@ -68,29 +73,47 @@ struct leaving_members {
 	size_t n;
 };
 
-static bool has_to_leave(const struct model_pool *pool, const struct model_backend *b,
+/* By which time members of @p pool are judged here, monotonic. @return false: they are other nodes' matter */
+static bool find_judged_time(const struct model *m, const struct model_pool *pool, uint64_t *now_ms)
+{
+	size_t turn = pool->n_prefixes ? find_turn(m, pool) : SIZE_MAX;
+
+	if (turn == SIZE_MAX)
+		return false;
+	*now_ms = clock_mono_ms() - turn * MEMBER_EXPIRY_TURN_MS;
+	return true;
+}
+
+/* Whether @p m is over and still in the pool. A configured backend of its name is no member, and has no ttl. */
+static bool has_expired(const struct model_pool *pool, const struct member *m, uint64_t now_ms)
+{
+	if (m->left_ms || !member_is_expired(m, now_ms))
+		return false;
+	const struct model_backend *b = model_backend(pool, m->id);
+	return b && b->registered;
+}
+
+/* @param m  it has expired */
+static bool has_to_leave(const struct model_pool *pool, const struct member *m,
                          const struct observe_pages *pages)
 {
-	uint64_t target = health_target_backend(pool->name, b->id);
+	uint64_t target = health_target_backend(pool->name, model_backend(pool, m->id)->id);
 
 	return pool->on_expiry == MODEL_EXPIRY_DRAIN ||
 	       (pool->check && pages->health_fresh &&
 	        !strcmp(observed_state(pages, target), "down"));
 }
 
-static void list_leaving(const struct core *core, const struct model_pool *pool, size_t turn,
+static void list_leaving(const struct core *core, const struct model_pool *pool, uint64_t now_ms,
                          const struct observe_pages *pages, struct leaving_members *out)
 {
 	const struct member_list *all = intent_members(core->intent);
 	size_t first, n = members_of(all, pool->name, &first);
-	uint64_t now_ms = clock_mono_ms() - turn * MEMBER_EXPIRY_TURN_MS;
 
 	for (size_t i = 0; i < n && out->n < EXPIRED_MAX; i++) {
 		const struct member *m = all->items[first + i];
-		const struct model_backend *b = model_backend(pool, m->id);
 
-		if (m->left_ms || !b || !b->registered || !member_is_expired(m, now_ms) ||
-		    !has_to_leave(pool, b, pages))
+		if (!has_expired(pool, m, now_ms) || !has_to_leave(pool, m, pages))
 			continue;
 		out->list[out->n] = (struct member_entry){ .leaves = true };
 		memcpy(out->list[out->n++].id, m->id, sizeof(m->id));
@@ -104,15 +127,17 @@ static bool may_leave(const struct core *core, const struct model_pool *pool,
 	const struct guard_observed observed = { .health = pages->health,
 		                                 .health_stale = !pages->health_fresh };
 	struct guard_result r = { .n_verdicts = 0 };
+	bool *drained = member_writes_drained(core, pool);
+	bool may = false;
 
-	for (; l->n; l->n--) {
-		if (member_entries_guard(pool, intent_overrides(core->intent), l->list, l->n,
-		                         &observed, clock_believed_ms(), &r))
-			return false;
-		if (!r.n_verdicts || r.verdicts[0].ok)
-			return true;
+	for (; !may && l->n; l->n -= !may) {
+		if (member_entries_guard(pool, intent_overrides(core->intent), drained, l->list,
+		                         l->n, &observed, clock_believed_ms(), &r))
+			break;
+		may = !r.n_verdicts || r.verdicts[0].ok;
 	}
-	return false;
+	free(drained);
+	return may;
 }
 
 /* The lock is given up meanwhile. */
@@ -136,7 +161,7 @@ static void write_leaving(struct core *core, const struct model_pool *pool,
 
 	memcpy(name, pool->name, strlen(pool->name) + 1);
 	if (by.pool && !member_entries_judge(&by, l->list, l->n, &refused) &&
-	    member_writes_write(core, l->list, l->n, &wait_s, &n_written) == MEMBER_WRITTEN)
+	    member_writes_write(core, l->list, l->n, true, &wait_s, &n_written) == MEMBER_WRITTEN)
 		log_note("members-expired", "pool=%s n=%zu effect=\"they leave\"", name, n_written);
 	intent_unshare(shared);
 }
@@ -146,26 +171,48 @@ static bool expire_of(struct core *core, const struct model *m, const struct mod
                       const struct observe_pages *pages, struct member_entry *list)
 {
 	struct leaving_members l = { .list = list };
-	size_t turn = pool->n_prefixes ? find_turn(m, pool) : SIZE_MAX;
+	uint64_t now_ms;
 
-	if (turn == SIZE_MAX)
+	if (!find_judged_time(m, pool, &now_ms))
 		return false;
-	list_leaving(core, pool, turn, pages, &l);
+	list_leaving(core, pool, now_ms, pages, &l);
 	if (!l.n || !may_leave(core, pool, pages, &l))
 		return false;
 	write_leaving(core, pool, &l);
 	return true;
 }
 
+static bool is_any_expired(const struct core *core, const struct model *m)
+{
+	const struct member_list *all = intent_members(core->intent);
+	uint64_t now_ms;
+
+	for (size_t i = 0; i < m->n_pools; i++) {
+		const struct model_pool *pool = &m->pools[i];
+		size_t first, n = members_of(all, pool->name, &first);
+
+		if (!n || !find_judged_time(m, pool, &now_ms))
+			continue;
+		for (size_t k = first; k < first + n; k++)
+			if (has_expired(pool, all->items[k], now_ms))
+				return true;
+	}
+	return false;
+}
+
+/* Nearly always nobody has expired: then the pages of health are not opened. */
 static void expire_members(struct core *core)
 {
 	const struct model *m = intent_model(core->intent);
+
+	if (!m || !is_any_expired(core, m))
+		return;
 	struct member_entry *list = memory_must(calloc(EXPIRED_MAX, sizeof(struct member_entry)));
 	struct observe_pages pages;
 	bool given_up = false;
 
 	observe_open_health(core->dirs.run, &pages);
-	for (size_t i = 0; m && !given_up && i < m->n_pools; i++)
+	for (size_t i = 0; !given_up && i < m->n_pools; i++)
 		given_up = expire_of(core, m, &m->pools[i], &pages, list);
 	observe_close(&pages);
 	free(list);

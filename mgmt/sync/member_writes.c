@@ -17,6 +17,7 @@
 #include "mgmt/core/shared_state.h"
 #include "mgmt/overrides/member_pace.h"
 #include "mgmt/store/shared_intent.h"
+#include "mgmt/sync/shared_run.h"
 #include "mgmt/sync/shared_run_internal.h"
 
 #define RECORDS_MAX 100u   /* of a transaction */
@@ -34,6 +35,8 @@ struct member_request {
 	size_t n_written;
 	enum member_written result; /* of what is over */
 	bool is_over;
+	bool is_guarded; /* the guard let it pass, */
+	int64_t judged;  /* by the members of this revision */
 	struct member_request *behind;
 };
 
@@ -48,6 +51,7 @@ struct member_writes {
 	size_t n_queued; /* records */
 	bool is_writing;
 	uint64_t began_ms; /* of the last write, monotonic */
+	int64_t foreign;   /* revision of the last change of members that another node wrote */
 	struct member_pace pace;
 };
 
@@ -63,6 +67,7 @@ void member_writes_close(struct core *core)
 	core->member_writes = NULL;
 }
 
+/* One that takes over an address removes the record of who had it: that is a second record. */
 static size_t count_records(const struct member_entry *list, size_t n)
 {
 	size_t records = 0;
@@ -72,6 +77,7 @@ static size_t count_records(const struct member_entry *list, size_t n)
 	return records;
 }
 
+/* Renewals stand in the list among the others, and have nothing to write. */
 static void skip_unwritten(struct member_request *q)
 {
 	while (q->next < q->n && !q->list[q->next].writes)
@@ -104,7 +110,67 @@ static void end_request(struct member_writes *w, struct member_request *q,
 	q->is_over = true;
 }
 
+bool *member_writes_drained(const struct core *core, const struct model_pool *pool)
+{
+	const struct member_list *all = intent_members(core->intent);
+	bool *drained = memory_must(calloc(pool->n_backends + 1, sizeof(*drained)));
+
+	for (size_t i = 0; i < pool->n_backends; i++) {
+		const struct model_backend *b = &pool->backends[i];
+		const struct member *m =
+		        b->registered ? members_find(all, pool->name, b->name) : NULL;
+
+		drained[i] = m && !member_weight(m);
+	}
+	for (const struct member_request *q = core->member_writes->first; q; q = q->behind)
+		for (size_t i = 0; i < q->n; i++) {
+			const struct member_entry *w = &q->list[i];
+			const struct model_backend *b =
+			        w->writes && member_entry_drains(w) &&
+			                        !strcmp(w->member.pool, pool->name)
+			                ? model_backend(pool, w->id)
+			                : NULL;
+
+			if (b && b->registered)
+				drained[b - pool->backends] = true;
+		}
+	return drained;
+}
+
 /* --- one transaction --- */
+
+static const char *name_prefix(const struct member_request *q, char out[SHARED_NAME_MAX])
+{
+	const struct member_entry *w = q->list;
+
+	while (!w->writes)
+		w++;
+	return member_record_name(w->member.pool, "", out, SHARED_NAME_MAX);
+}
+
+/*
+ * Let the change rest on what the guard of @p q rested on. @return whether it does; else the request is judged again, or waits
+ * for the next change.
+ */
+static bool add_guarded(const struct core *core, struct shared_change *c, struct member_request *q)
+{
+	char prefix[SHARED_NAME_MAX];
+	int64_t revision;
+
+	if (!q->is_guarded || !core->shared)
+		return true;
+	if (core->member_writes->foreign > q->judged) {
+		end_request(core->member_writes, q, MEMBER_WRITTEN_AGAIN);
+		return false;
+	}
+	name_prefix(q, prefix);
+	if (shared_change_rests_on(c, prefix))
+		return true;
+	if (!shared_change_has_room(c, 3) || shared_intent_revision(core->intent, &revision))
+		return false;
+	shared_change_see_all(c, prefix, revision);
+	return true;
+}
 
 /* @return whether it has room, and touches nothing that is in the change already */
 static bool add_entry(struct shared_change *c, const struct member_entry *w)
@@ -126,14 +192,18 @@ static bool add_entry(struct shared_change *c, const struct member_entry *w)
 }
 
 /* Take what goes into one transaction from the queue's front. @return how many parts */
-static size_t fill_change(struct member_writes *w, struct shared_change *c, size_t most,
+static size_t fill_change(const struct core *core, struct shared_change *c, size_t most,
                           struct member_part parts[RECORDS_MAX])
 {
+	struct member_writes *w = core->member_writes;
 	size_t n = 0, before = c->n_puts;
 
-	for (struct member_request *q = w->first; q && n < RECORDS_MAX; q = q->behind) {
+	for (struct member_request *q = w->first, *behind; q && n < RECORDS_MAX; q = behind) {
 		struct member_part part = { q, q->next, q->next };
 
+		behind = q->behind;
+		if (!add_guarded(core, c, q))
+			continue;
 		while (part.to < q->n && c->n_puts - before < most) {
 			if (q->list[part.to].writes && !add_entry(c, &q->list[part.to]))
 				break;
@@ -162,13 +232,16 @@ static void name_writer(const struct core *core, struct shared_change *c)
 	         hash_text(core->dirs.node), random);
 }
 
+/* Whether somebody else wrote what this entry rests on: its own record, that of who had the address, or what its guard saw. */
 static bool is_overtaken(const struct shared_answer *a, const struct shared_change *c,
-                         const struct member_entry *w)
+                         const struct member_request *q, const struct member_entry *w)
 {
 	char name[SHARED_NAME_MAX];
 
 	if (!w->writes)
 		return false;
+	if (q->is_guarded && shared_answer_newer(a, c, name_prefix(q, name)))
+		return true;
 	member_record_name(w->member.pool, w->member.id, name, sizeof(name));
 	if (shared_answer_newer(a, c, name))
 		return true;
@@ -186,13 +259,14 @@ static void end_part(struct member_writes *w, const struct member_part *part,
 
 	q->n_flying -= part->to - part->from;
 	if (result == MEMBER_WRITTEN) {
-		q->n_written += count_records(q->list + part->from, part->to - part->from);
+		for (size_t i = part->from; i < part->to; i++)
+			q->n_written += q->list[i].writes;
 		if (!q->is_over && q->next == q->n && !q->n_flying)
 			end_request(w, q, MEMBER_WRITTEN);
 		return;
 	}
 	for (size_t i = part->from; a && result == MEMBER_WRITTEN_AGAIN && i < part->to; i++)
-		again = again || is_overtaken(a, c, &q->list[i]);
+		again = again || is_overtaken(a, c, q, &q->list[i]);
 	if (q->is_over)
 		return;
 	if (result != MEMBER_WRITTEN_AGAIN || again || !a) {
@@ -204,16 +278,7 @@ static void end_part(struct member_writes *w, const struct member_part *part,
 	q->next = part->from;
 }
 
-static void await_revision(struct core *core, int64_t revision)
-{
-	uint64_t until_ms = clock_mono_ms() + ARRIVED_MS;
-	int64_t here;
-
-	while (shared_intent_revision(core->intent, &here) || here < revision)
-		if (!core_wait(core, until_ms))
-			return;
-}
-
+/* What this node has to know before it judges again: of a refusal the newest record that was in the way. */
 static int64_t newest_of(const struct shared_answer *a)
 {
 	int64_t revision = a->result == SHARED_DONE ? a->revision : 0;
@@ -232,7 +297,7 @@ static enum member_written decide_change(struct core *core, const struct shared_
 
 	*has_answer = false;
 	if (!core->shared) {
-		int err = intent_decide_members(core->intent, c, clock_believed_ms());
+		int err = intent_decide_alone(core->intent, c, clock_believed_ms());
 
 		return !err             ? MEMBER_WRITTEN
 		       : err == -EAGAIN ? MEMBER_WRITTEN_AGAIN
@@ -243,7 +308,8 @@ static enum member_written decide_change(struct core *core, const struct shared_
 	if (err)
 		return err == -ENOSPC ? MEMBER_STORE_FULL : MEMBER_NO_STORE;
 	*has_answer = true;
-	await_revision(core, newest_of(a));
+	/* who judges next is to judge by this write; not for ever: the watch may be cut off */
+	(void)shared_run_await_revision(core, newest_of(a), ARRIVED_MS);
 	return a->result == SHARED_DONE      ? MEMBER_WRITTEN
 	       : a->result == SHARED_REFUSED ? MEMBER_WRITTEN_AGAIN
 	                                     : MEMBER_UNKNOWN;
@@ -262,7 +328,7 @@ static void write_some(struct core *core, size_t most)
 	w->began_ms = clock_mono_ms();
 	shared_intent_begin(core->intent, c);
 	name_writer(core, c);
-	size_t n = fill_change(w, c, most < RECORDS_MAX ? most : RECORDS_MAX, parts);
+	size_t n = fill_change(core, c, most < RECORDS_MAX ? most : RECORDS_MAX, parts);
 	member_pace_spend(&w->pace, c->n_puts, w->began_ms);
 	enum member_written result =
 	        c->err ? MEMBER_NO_STORE : decide_change(core, c, a, &has_answer);
@@ -281,7 +347,10 @@ static void write_some(struct core *core, size_t most)
 
 /* --- who waits --- */
 
-/* One step of a request that waits: write, or sleep until that may be. */
+/*
+ * One step of a request that waits: write, or sleep until that may be. An entry has two records at most: with room for one nothing
+ * can be taken.
+ */
 static void wait_or_write(struct core *core, uint64_t until_ms)
 {
 	struct member_writes *w = core->member_writes;
@@ -301,17 +370,23 @@ static void wait_or_write(struct core *core, uint64_t until_ms)
 	core_wait(core, next_ms < until_ms ? next_ms : until_ms);
 }
 
+/* A node that is alone decides by itself. */
 static bool can_be_written(const struct core *core)
 {
 	return intent_store(core->intent) &&
 	       (shared_state_is_alone(core) || shared_state_is_ready(core));
 }
 
+/*
+ * The request lies in this thread's memory while other threads write parts of it. So also one that is over stays until all that
+ * is on its way has come back.
+ */
 enum member_written member_writes_write(struct core *core, const struct member_entry *list,
-                                        size_t n, uint32_t *wait_s, size_t *n_written)
+                                        size_t n, bool is_guarded, uint32_t *wait_s,
+                                        size_t *n_written)
 {
 	struct member_writes *w = core->member_writes;
-	struct member_request q = { .list = list, .n = n };
+	struct member_request q = { .list = list, .n = n, .is_guarded = is_guarded };
 	uint64_t now_ms = clock_mono_ms();
 	size_t records = count_records(list, n);
 	uint64_t wait_ms = member_pace_wait_ms(&w->pace, w->n_queued, records, now_ms);
@@ -324,6 +399,8 @@ enum member_written member_writes_write(struct core *core, const struct member_e
 		return MEMBER_NO_STORE;
 	if (wait_ms > MEMBER_PACE_WAIT_MS)
 		return MEMBER_NOT_NOW;
+	if (is_guarded && shared_intent_revision(core->intent, &q.judged))
+		return MEMBER_NO_STORE;
 	skip_unwritten(&q);
 	enqueue_request(w, &q);
 	uint64_t until_ms = now_ms + wait_ms + PATIENCE_MS;
@@ -388,8 +465,11 @@ void member_writes_hear(struct core *core, const struct shared_record *list, siz
 		id[1 + ID_HASH] = '\0';
 		uint64_t node = strtoull(id + 1, &end, 16);
 
-		if (!*end && node && node != hash_text(core->dirs.node))
-			member_pace_hear(&core->member_writes->pace, node, clock_mono_ms());
+		if (*end || !node || node == hash_text(core->dirs.node))
+			return;
+		if (list[i].revision > core->member_writes->foreign)
+			core->member_writes->foreign = list[i].revision;
+		member_pace_hear(&core->member_writes->pace, node, clock_mono_ms());
 		return; /* all of one change are of one node */
 	}
 }

@@ -6,7 +6,8 @@
  * records a second as mgmt/overrides/member_pace.h says, and a request waits for its turn.
  *
  * Each record rests on itself as it was when the request was judged. So what is written is what was judged, or the request
- * is judged again.
+ * is judged again. What takes the new flows from backends rests on all members of its pool as well, as its guard does: this
+ * node's own writes are counted when it is judged (member_writes_drained()), and another node's let it be judged again.
  *
  * Implemented in mgmt/sync/member_writes.c. Under the core's lock, which is given up meanwhile.
  */
@@ -36,12 +37,19 @@ enum member_written {
 MUST_CHECK int member_writes_open(struct core *core);
 void member_writes_close(struct core *core);
 /**
+ * Of each backend of @p pool, of the effective document: whether it leaves, or gets weight 0, by a record that is newer than
+ * the document, or by a write that is under way here. Given. Under the lock.
+ */
+bool *member_writes_drained(const struct core *core, const struct model_pool *pool);
+/**
  * Write what is to be written of @p n entries, which were judged under this lock.
+ * @param is_guarded  the guard let them pass: they are written only if no other node wrote members of the pool meanwhile
  * @param wait_s  out: MEMBER_NOT_NOW: when to ask again
- * @param n_written  out: how many are, whatever became of the others
+ * @param n_written  out: how many entries are, whatever became of the others
  */
 enum member_written member_writes_write(struct core *core, const struct member_entry *list,
-                                        size_t n, uint32_t *wait_s, size_t *n_written);
+                                        size_t n, bool is_guarded, uint32_t *wait_s,
+                                        size_t *n_written);
 /**
  * Remove the records of @p n members, at most MEMBER_REMOVED_MAX, if they are as they were. Under the lock, which is given up
  * meanwhile. @return whether they are

@@ -228,6 +228,10 @@ static int receive_list(struct shared_run *r, const struct shared_records *l, ui
 	enum origin_verdict verdict =
 	        shared_intent_judge(r->core->intent, r->conf.id, r->highest, l, reason);
 
+	if (verdict == ORIGIN_UNKNOWN) { /* the disk fails since the list was asked for */
+		note_unkept(r, -EROFS);
+		return -EROFS;
+	}
 	r->was_judged = true;
 	if (verdict == ORIGIN_OTHER) {
 		note_other(r, reason);
@@ -290,7 +294,8 @@ static bool is_worth_listing(struct shared_run *r)
 
 	core_unlock(r->core);
 	shared_records_fini(&l);
-	return verdict == ORIGIN_NEWER || (verdict != ORIGIN_OTHER && !is_sticky);
+	return verdict == ORIGIN_NEWER ||
+	       (verdict != ORIGIN_OTHER && verdict != ORIGIN_UNKNOWN && !is_sticky);
 }
 
 /* Wait under the core's lock, unless the process ends. */

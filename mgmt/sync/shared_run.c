@@ -41,15 +41,16 @@
 #define APART_MS 17000u /* by then a node that fell silent at a new epoch is heard no more */
 
 /*
- * End a version; that the store refuses it means that another node has decided it. Under the core's lock, which is given up
- * meanwhile. @return 0 or -errno: try later
+ * End or confirm a version; that the store refuses it means that another node has decided it. Under the core's lock, which is
+ * given up meanwhile. @return 0 or -errno: try later
  */
-static int end_version(struct shared_run *r, uint64_t number, const char *text)
+static int decide_version(struct shared_run *r, uint64_t number, enum chain_mark mark,
+                          const char *text)
 {
 	char reason[ETCD_REASON_MAX];
 	struct shared_change c;
 	struct shared_answer a;
-	int err = shared_intent_decide(r->core->intent, number, CHAIN_ENDED, "weir", text,
+	int err = shared_intent_decide(r->core->intent, number, mark, "weir", text,
 	                               clock_believed_ms(), &c);
 
 	if (!err)
@@ -127,18 +128,19 @@ struct helper {
 	struct shared_run *run;
 	struct peer_client client;
 	struct pending_clock clock;
-	uint64_t end_ms, fetch_ms, settle_ms; /* when it ends a version, fetches, settles again */
-	uint64_t n_changes;                   /* of the core, that it knows */
+	uint64_t decide_ms, fetch_ms,
+	        settle_ms;  /* when it decides a version, fetches, settles again */
+	uint64_t n_changes; /* of the core, that it knows */
 };
 
-/* When the helper is to look again, if nothing changes. @param ends  whether a version is to be ended */
-static uint64_t next_help_ms(const struct helper *h, bool ends)
+/* When the helper is to look again, if nothing changes. @param decides  whether a version is to be decided */
+static uint64_t next_help_ms(const struct helper *h, bool decides)
 {
 	const struct shared_run *r = h->run;
 	uint64_t until_ms = clock_mono_ms() + (may_run_out(r->core, &h->clock) ? OPEN_MS : IDLE_MS);
 
-	if (ends && h->end_ms < until_ms)
-		until_ms = h->end_ms;
+	if (decides && h->decide_ms < until_ms)
+		until_ms = h->decide_ms;
 	if (r->missing.number && h->fetch_ms < until_ms)
 		until_ms = h->fetch_ms;
 	return h->settle_ms < until_ms ? h->settle_ms : until_ms;
@@ -159,25 +161,26 @@ static int fetch_missing(struct shared_run *r, struct peer_client *client)
 	return err;
 }
 
-/* The end of versions, and files; and the store is to have what it lacks. */
+/* What becomes of versions, and files; and the store is to have what it lacks. */
 static uint64_t help_once(void *arg)
 {
 	struct helper *h = arg;
 	struct shared_run *r = h->run;
 	struct core *core = r->core;
 	uint64_t now_ms = clock_mono_ms();
+	enum chain_mark mark;
 	const char *reason;
 
 	if (core->n_changes != h->n_changes && h->settle_ms > now_ms + SHARED_COMMANDS_LOOK_MS)
 		h->settle_ms = now_ms + SHARED_COMMANDS_LOOK_MS;
 	h->n_changes = core->n_changes;
 	h->clock.now_ms = (int64_t)now_ms;
-	uint64_t number = shared_intent_to_end(core->intent, &h->clock, &reason);
+	uint64_t number = shared_intent_to_decide(core->intent, &h->clock, &mark, &reason);
 
-	if (number && now_ms >= h->end_ms) {
-		int err = end_version(r, number, reason);
+	if (number && now_ms >= h->decide_ms) {
+		int err = decide_version(r, number, mark, reason);
 
-		h->end_ms = clock_mono_ms() + (err ? AGAIN_MS : OPEN_MS);
+		h->decide_ms = clock_mono_ms() + (err ? AGAIN_MS : OPEN_MS);
 	}
 	if (r->missing.number && now_ms >= h->fetch_ms) {
 		int err = fetch_missing(r, &h->client);

@@ -73,6 +73,8 @@ bool shared_run_would_write(const struct core *core, struct http_reply *reply) M
  * true also where this node decides alone; else @p reply says why not
  */
 bool shared_run_is_sure(const struct core *core, struct http_reply *reply) MUST_CHECK;
+/** Wait until this node's copy is of @p revision, @p most_ms at most. Under the lock, which is given up meanwhile. @return whether it is */
+bool shared_run_await_revision(struct core *core, int64_t revision, unsigned most_ms);
 /** Wait until what was written at @p revision is here, and in force. Under the lock, which is given up meanwhile. */
 void shared_run_await(struct core *core, int64_t revision);
 /**
@@ -89,8 +91,8 @@ struct shared_lease *shared_run_lease(const struct core *core);
 /** What is to be done where shared_state_is_missing(). Under the lock. */
 void shared_run_advise(const struct core *core, char out[CONDITION_TEXT_MAX]);
 /**
- * Write @p c, and wait until it is here. Under the lock, which is given up meanwhile.
- * @param revision  out: where it is done, of what was written
+ * Write @p c, and wait until it is here; a node that decides alone writes it itself. Under the lock, which is given up meanwhile.
+ * @param revision  out: where it is done, of what was written; 0: here
  * @return 0 and @p result; -EHOSTUNREACH or as shared_etcd_write(): nothing is written. @p reason says why it failed or is not known
  */
 MUST_CHECK int shared_run_decide(struct core *core, const struct shared_change *c,

@@ -122,18 +122,25 @@ void shared_run_refuse_overdue(const struct core *core, struct http_reply *reply
 		             "nothing was changed; try again");
 }
 
-void shared_run_await(struct core *core, int64_t revision)
+bool shared_run_await_revision(struct core *core, int64_t revision, unsigned most_ms)
 {
-	struct shared_run *r = core->shared;
-	uint64_t until_ms = clock_mono_ms() + ARRIVED_MS;
-	struct pending_clock clock;
+	uint64_t until_ms = clock_mono_ms() + most_ms;
 	int64_t here;
 
-	while (shared_intent_revision(r->core->intent, &here) || here < revision)
-		if (!core_wait(r->core, until_ms))
-			return;
+	while (shared_intent_revision(core->intent, &here) || here < revision)
+		if (!core_wait(core, until_ms))
+			return false;
+	return true;
+}
+
+void shared_run_await(struct core *core, int64_t revision)
+{
+	struct pending_clock clock;
+
+	if (!shared_run_await_revision(core, revision, ARRIVED_MS))
+		return;
 	pending_clock_read(&clock);
-	shared_run_follow_records(r, &clock);
+	shared_run_follow_records(core->shared, &clock);
 }
 
 /* Say why a change was not made, or that it is not known. */
@@ -187,10 +194,23 @@ struct shared_lease *shared_run_lease(const struct core *core)
 	return core->shared ? core->shared->lease : NULL;
 }
 
+static int write_here(struct core *core, const struct shared_change *c, enum shared_result *result,
+                      int64_t *revision)
+{
+	int err = intent_decide_alone(core->intent, c, clock_believed_ms());
+
+	*result = err == -EAGAIN ? SHARED_REFUSED : SHARED_DONE;
+	*revision = 0;
+	return err == -EAGAIN ? 0 : err;
+}
+
 int shared_run_decide(struct core *core, const struct shared_change *c, enum shared_result *result,
                       int64_t *revision, char reason[ETCD_REASON_MAX])
 {
 	struct shared_answer a;
+
+	if (!core->shared)
+		return write_here(core, c, result, revision);
 	int err = shared_run_write_change(core->shared, c, &a, reason);
 
 	if (err)

@@ -40,6 +40,8 @@ LAYERS = {
     "mgmt/cli/store": ("mgmt/cli/", "mgmt/files/", "mgmt/json/", "mgmt/setup/", "mgmt/store/", "record/", "base/", "weir/"),
     # The audit log, which is verified without any process.
     "mgmt/cli/audit": ("mgmt/cli/", "mgmt/audit/", "mgmt/files/", "record/", "base/", "weir/"),
+    # Programs that register members, each with a table of its own.
+    "mgmt/cli/members": ("mgmt/cli/", "mgmt/json/", "record/", "base/", "weir/"),
     # Commands by which a person changes texts and objects: as the store's.
     "mgmt/cli/edit": ("mgmt/cli/", "mgmt/files/", "mgmt/json/", "mgmt/store/", "record/", "base/", "weir/"),
     "mgmt/files": ("mgmt/files/", "record/", "base/", "weir/"),

@@ -12,6 +12,8 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -105,15 +107,16 @@ def judge_others(run: typing.Any) -> str | None:
 
 
 def judge_once(run: typing.Any) -> str | None:
-    """What fails has failed: no second run takes its place. The report says how busy the machine was."""
+    """What fails has failed: no second run takes its place. The report says how busy the machine was, and its end what does not hold."""
     runner, told = run.Runner(), io.StringIO()
     with tempfile.TemporaryDirectory(prefix="kept-", dir=os.path.join(ROOT, "build")) as folder, contextlib.redirect_stdout(told):
-        suite = run.Suite("lab", f"once {os.getpid()}", ["sh", "-c", f"mkdir {folder}/first && exit 1; echo 3 passed, 0 failed"])
+        suite = run.Suite("lab", f"once {os.getpid()}", ["sh", "-c", f"echo '  FAIL  it is so'; mkdir {folder}/first && exit 1; echo 3 passed, 0 failed"])
         runner.run([suite])
         runner.tell()
-    seen = (str(runner.total), str(runner.of_kind["lab"]), runner.failures == [suite])
+    seen = (str(runner.total), str(runner.of_kind["lab"]), runner.failures == [(suite, ["  FAIL  it is so"])])
     said = re.search(r"^      meanwhile: a load of \d+", told.getvalue(), re.M)
-    return None if said and seen == ("0 passed, 1 failed", "0 passed, 1 failed", True) else f"what fails once: {seen}, {told.getvalue()}"
+    is_told = said and told.getvalue().endswith("\n  FAIL  it is so\n")
+    return None if is_told and seen == ("0 passed, 1 failed", "0 passed, 1 failed", True) else f"what fails once: {seen}, {told.getvalue()}"
 
 
 def judge_schedule(run: typing.Any) -> str | None:
@@ -168,6 +171,76 @@ def judge_watch() -> str | None:
     watch.close()
     return None if re.match(r"a load of \d+; no thread ran for 2\.5 s \(\d+ stops in all\); the host had \d+ % of the processors; "
                             r"\d+ packets found a processor's queue full$", seen) else f"a stop of the machine: {seen}"
+
+
+STOPPED = """
+import importlib.machinery, importlib.util, signal
+loader = importlib.machinery.SourceFileLoader("weir_run", {run!r})
+run = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+loader.exec_module(run)
+run.LOGS = {folder!r}
+signal.signal(signal.SIGTERM, run.stop_all)
+script = "touch {folder}/began.$$; sleep 60"
+run.Runner().run([run.Suite("lab", f"stopped {{n}}", ["sh", "-c", script]) for n in range(40)])
+"""
+
+
+def judge_stop() -> str | None:
+    """A run that is told to end begins no further suite, and leaves none behind."""
+    with tempfile.TemporaryDirectory(prefix="kept-", dir=os.path.join(ROOT, "build")) as folder:
+        def begun() -> int:
+            return len([name for name in os.listdir(folder) if name.startswith("began.")])
+        script = STOPPED.format(run=os.path.join(ROOT, "tests", "run"), folder=folder)
+        with subprocess.Popen([sys.executable, "-c", script], env=dict(os.environ, PYTHONPATH=f"{ROOT}/tests"), stdout=subprocess.DEVNULL) as process:
+            wait_for(lambda: begun() >= 2)
+            process.terminate()
+            process.wait(60)
+        before = begun()
+        left = subprocess.run(["pgrep", "-f", f"{folder}/began"], capture_output=True, text=True, check=False).stdout.split()
+    return None if 2 <= before <= 4 and not left else f"a run that was told to end: {before} suites began, left behind: {left}"
+
+
+def judge_gate() -> str | None:
+    """Two suites begin on a slow machine, too; the third once it is faster, by the mean of some looks, or one has ended."""
+    slow, look_s = [machine.SLOW + 1], machine.LOOK_S
+    machine.LOOK_S = 0.01
+    gate = machine.Gate(lambda: slow[0])
+    began: list[int] = []
+    ends = [threading.Event() for _ in range(4)]
+
+    def run_one(n: int) -> None:
+        with gate.passed(False):
+            began.append(n)
+            ends[n].wait(60)
+    threads = [threading.Thread(target=run_one, args=(n,)) for n in range(4)]
+    wait_for(lambda: len(gate.seen) == machine.LOOKS)
+    seen = []
+    for n, thread in enumerate(threads):
+        thread.start()
+        if n == 2:
+            slow[0] = machine.SLOW - 1
+        least = min(n, 2)
+        wait_for(lambda: len(began) > least)
+        if n == 2:
+            slow[0] = 9 * machine.SLOW
+            wait_for(lambda: not gate.is_fast(machine.SLOW))
+        seen.append(len(began))
+    for n in (0, 1):
+        ends[n].set()
+        threads[n].join(60)
+    wait_for(lambda: len(began) > 3)
+    for n in (2, 3):
+        ends[n].set()
+        threads[n].join(60)
+    gate.close()
+    machine.LOOK_S = look_s
+    return None if (seen, sorted(began)) == ([1, 2, 3, 3], [0, 1, 2, 3]) else f"begun one after the other: {seen}, in the end {began}"
+
+
+def wait_for(is_so: typing.Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.01)  # between two looks at the condition
 
 
 def judge_room() -> str | None:
@@ -225,10 +298,10 @@ def main() -> int:
         late = [pool.submit(judge_timeout, run), pool.submit(judge_cpu, run)] + [pool.submit(judge_others, run)] * (os.geteuid() == 0)
         wrong += filter(None, pool.map(lambda n: judge(run, n, cases[n]), range(len(cases))))
         wrong += filter(None, [job.result() for job in late])
-        wrong += filter(None, [judge_once(run), judge_schedule(run), judge_excuses(run), judge_excerpt(run), judge_watch(), judge_room(), judge_policy()])
+        wrong += filter(None, [judge_once(run), judge_schedule(run), judge_excuses(run), judge_excerpt(run), judge_watch(), judge_gate(), judge_stop(), judge_room(), judge_policy()])
     for line in wrong:
         print(f"tests/run: {line}")
-    n = len(COUNTS) + len(cases) + len(late) + 7
+    n = len(COUNTS) + len(cases) + len(late) + 9
     print(f"{n - len(wrong)} passed, {len(wrong)} failed")
     return 1 if wrong else 0
 

@@ -89,6 +89,25 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
         "Service.ProtectSystem": ("full",),
         "Install.WantedBy": ("multi-user.target",),
     },
+    "packaging/weir-register@.service": {
+        "Unit.Wants": ("network-online.target",),
+        "Unit.After": ("network-online.target",),
+        "Unit.ConditionPathExists": ("/etc/weir-register/%I.conf",),
+        "Service.Type": ("notify",),
+        "Service.EnvironmentFile": ("/etc/weir-register/%I.conf",),
+        "Service.ExecStart": ("/usr/sbin/weir-register %I $OPTIONS",),
+        "Service.Restart": ("always",),
+        "Service.RestartSec": ("5s",),
+        "Service.TimeoutStartSec": ("infinity",),  # it waits for an API that is not there yet
+        "Service.TimeoutStopSec": ("21min",),  # longer than the default of --wait
+        "Service.SuccessExitStatus": ("5",),
+        "Service.CapabilityBoundingSet": ("",),
+        "Service.NoNewPrivileges": ("yes",),
+        "Service.PrivateTmp": ("yes",),
+        "Service.ProtectHome": ("yes",),
+        "Service.ProtectSystem": ("strict",),
+        "Install.WantedBy": ("multi-user.target",),
+    },
     "packaging/frr/weir-vrf.service": {
         "Unit.DefaultDependencies": ("no",),
         "Unit.After": ("systemd-modules-load.service",),

@@ -35,6 +35,11 @@ void scenes_shared_removed(struct scene *s);
 void scenes_shared_members(struct scene *s);
 void scenes_shared_members_cut(struct scene *s);
 void scenes_shared_members_ttl(struct scene *s);
+
+/* tests/cluster/scenes_verdicts.c: programs that say which targets are up. */
+void scenes_shared_verdicts(struct scene *s);
+void scenes_shared_verdicts_cut(struct scene *s);
+void scenes_alone_verdicts(struct scene *s);
 /* tests/cluster/scenes_files.c: three nodes, and large files. */
 void scenes_shared_files(struct scene *s);
 /* tests/cluster/scenes_operations.c: three nodes, and who may change an operation. */
@@ -59,6 +64,7 @@ void scenes_shown_operation(struct scene *s);
 /* tests/cluster/scenes_observed.c: all that persons are shown of what the other processes see and do. */
 void scenes_shown_backend(struct scene *s);
 void scenes_shown_drain(struct scene *s);
+void scenes_shown_canary(struct scene *s);
 void scenes_shown_held(struct scene *s);
 void scenes_shown_sites(struct scene *s);
 void scenes_shown_hung(struct scene *s);

@@ -139,6 +139,15 @@ void scenes_shared_members(struct scene *s)
 	scene_end(s);
 }
 
+static size_t count_drains(struct node *n)
+{
+	json_t *overrides = node_get(n, "/v1/overrides");
+	size_t drains = json_array_size(json_object_get(overrides, "items"));
+
+	json_decref(overrides);
+	return drains;
+}
+
 void scenes_shared_members_cut(struct scene *s)
 {
 	scene_begin(s, NODES, true);
@@ -172,6 +181,13 @@ void scenes_shared_members_cut(struct scene *s)
 	node_run_ms(20000);
 	put_well(s, scene_any(s), "p3", "10.77.0.3");
 	judge_member(s, "10.77.0.3", true, SOON_MS, "with the store again");
+	n = scene_any(s);
+	JUDGE(s, count_drains(n) == 1, "%zu drains of a DELETE without the store", count_drains(n));
+	a = ask_member(n, "PUT", "p1", "10.77.0.1");
+	JUDGE(s, a.status == 200, "put again: %u %s", a.status, a.text ? a.text : "");
+	node_answer_fini(&a);
+	node_run_ms(FORCE_MS); /* a return is announced, too */
+	JUDGE(s, count_drains(n) == 0, "registered again, and still drained");
 	scene_end(s);
 }
 

@@ -316,6 +316,96 @@ void scenes_shown_drain(struct scene *s)
 	end_observed(s, &o);
 }
 
+/* A weight at ams, which fra changes and ams tries. @return the version's number */
+static int64_t begin_trial(const struct scene *s, unsigned weight, const char *if_quiet)
+{
+	char body[400];
+
+	snprintf(
+	        body, sizeof(body),
+	        "{\"edits\": [{\"method\": \"PATCH\", \"path\": \"pools/web-ams/backends/b1\", \"if_match\": \"*\", \"value\": {\"weight\": %u}}], "
+	        "\"reason\": \"a trial\", \"canary\": \"ams\", \"confirm_if\": \"well for 20s\", \"confirm_within\": \"2m\"%s%s}",
+	        weight, *if_quiet ? ", \"if_quiet\": " : "", if_quiet);
+	struct node_answer a =
+	        transcript_ask(s->node[1], &scene_ada, "POST", "/v1/changes?wait=all", body);
+	int64_t number = scene_number(a.json, "version.number");
+
+	JUDGE(s, a.status == 201, "the trial: %u %s", a.status, a.text);
+	node_answer_fini(&a);
+	return number;
+}
+
+/* Until the trial is decided; @return the seconds, or 100 */
+static unsigned await_trial(const struct scene *s, int64_t number)
+{
+	for (unsigned i = 0; i < 100; i++) {
+		if (strcmp(scene_version_state(s->node[1], number), "unconfirmed") != 0)
+			return i;
+		node_run_ms(1000);
+	}
+	return 100;
+}
+
+/* It is over in time, @p goes on or back, and the events say why. */
+static void judge_trial(struct scene *s, int64_t number, bool goes, unsigned least_s,
+                        unsigned most_s, const char *why, const char *words)
+{
+	unsigned after_s = await_trial(s, number);
+	const char *state = scene_version_state(s->node[1], number);
+
+	JUDGE(s, !strcmp(state, goes ? "in_force" : "ended"), "version %d is %s after %u s",
+	      (int)number, state, after_s);
+	JUDGE(s, after_s >= least_s && after_s <= most_s, "version %d is %s after %u s",
+	      (int)number, state, after_s);
+	node_run_ms(1500);
+	JUDGE(s, scene_has_event(s->node[1], why, words), "no event says: %s, %s", why, words);
+	transcript_show(s->node[0], "/v1/events?limit=4");
+	node_run_ms(60000); /* a before, for the next one */
+}
+
+/* Versions are tried at ams, where clients are well off, badly off, as badly off as everywhere, or do not come. */
+void scenes_shown_canary(struct scene *s)
+{
+	struct observed_cluster o;
+
+	begin_observed(s, 3, true, &o);
+	o.clients.flows_per_s = 900;
+	node_run_ms(60000);
+	transcript_say("clients are as well off as before: it goes on");
+	int64_t number = begin_trial(s, 50, "");
+
+	node_run_ms(10000);
+	transcript_show(s->node[0], "/v1/status?limit=1");
+	judge_trial(s, number, true, 8, 20, "all nodes were well for 20s", NULL);
+	transcript_say("their SYNs are repeated: it goes back");
+	number = begin_trial(s, 60, "");
+	node_run_ms(6000);
+	siblings_harm_clients(o.of[0], 200000);
+	judge_trial(s, number, false, 1, 10, "refused on ams-1: ", "repeated SYNs: ");
+	transcript_say("they are so before, too");
+	number = begin_trial(s, 61, "");
+	judge_trial(s, number, true, 18, 30, "all nodes were well for 20s", NULL);
+	siblings_harm_clients(o.of[0], 0);
+	node_run_ms(120000);
+	transcript_say("and everywhere");
+	number = begin_trial(s, 62, "");
+	node_run_ms(6000);
+	for (size_t i = 0; i < s->n_nodes; i++)
+		siblings_harm_clients(o.of[i], 400000);
+	judge_trial(s, number, true, 10, 30, "all nodes were well for 20s", NULL);
+	for (size_t i = 0; i < s->n_nodes; i++)
+		siblings_harm_clients(o.of[i], 0);
+	o.clients.flows_per_s = 0;
+	node_run_ms(400000);
+	transcript_say("none come: it goes back");
+	number = begin_trial(s, 63, "");
+	judge_trial(s, number, false, 18, 30, "not comparable: too few clients at site/ams", NULL);
+	transcript_say("or on");
+	number = begin_trial(s, 64, "\"go\"");
+	judge_trial(s, number, true, 18, 30, "all nodes were well for 20s", NULL);
+	end_observed(s, &o);
+}
+
 /* A person resumes it, which is refused, or not. */
 static void resume_operation(struct node *n, const char *id, const char *guards)
 {

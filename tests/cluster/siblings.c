@@ -341,6 +341,11 @@ void siblings_lose_hop(struct siblings *s, const char *name)
 	s->has_changed = true;
 }
 
+void siblings_harm_clients(struct siblings *s, unsigned ppm)
+{
+	s->harm_ppm = ppm;
+}
+
 void siblings_cut_clients(struct siblings *s, bool are_cut)
 {
 	s->are_cut = are_cut;

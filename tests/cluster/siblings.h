@@ -68,6 +68,8 @@ void siblings_forget_connections(struct siblings *s);
 void siblings_lose_hop(struct siblings *s, const char *name);
 /* Packets of clients come to the node, by its routes; or do not, as routers send them elsewhere. */
 void siblings_cut_clients(struct siblings *s, bool are_cut);
+/* So many of the clients who come to the node from now on get no answer at first, and send their SYNs again. */
+void siblings_harm_clients(struct siblings *s, unsigned ppm);
 /* The routing daemon answers; or does not. */
 void siblings_lose_daemon(struct siblings *s, bool is_lost);
 void siblings_stop(struct siblings *s);

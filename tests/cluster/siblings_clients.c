@@ -137,6 +137,7 @@ static void add_look(struct siblings *s)
 		t.drilled = 0;
 	}
 	t.arrived += come;
+	t.harmed += come / 1000000 * s->harm_ppm;
 	t.drilled += drilled;
 	if (s->class == EFFECT_CLASS_OWN) {
 		t.own += come - drilled;
@@ -162,7 +163,8 @@ static struct measure_flows flows_between(const struct siblings *s, const struct
 		.packets = packets,
 		.bytes = packets * BYTES,
 		.sampled = sampled,
-		.repeated = sampled * s->clients->repeats_ppm / 1000000,
+		.repeated = sampled * s->clients->repeats_ppm / 1000000 +
+		            (b->harmed / 1000000 - a->harmed / 1000000) / (n < QUIET ? 1 : SAMPLE),
 		.followed = sampled - sampled * s->clients->silent_ppm / 1000000,
 	};
 }

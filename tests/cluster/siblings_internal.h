@@ -42,7 +42,7 @@ struct siblings_condition {
 
 /* Totals of weir-dataplane, in millionths. */
 struct siblings_totals {
-	uint64_t arrived, own, backup, packets, own_packets, drilled;
+	uint64_t arrived, own, backup, packets, own_packets, drilled, harmed;
 };
 
 struct siblings {
@@ -53,6 +53,7 @@ struct siblings {
 	bool refuses, fails, are_late, has_changed, is_stopping;
 	bool hangs[SIBLINGS], is_over[SIBLINGS], was_over[SIBLINGS], is_new[SIBLINGS];
 	bool wants_connections, are_cut, has_lost_daemon;
+	unsigned harm_ppm;   /* of this node's clients, whose SYNs come again */
 	const char *hopless; /* a backend's name; NULL: none */
 	struct siblings_word words[SIBLINGS_WORDS_MAX];
 	size_t n_words;

@@ -227,7 +227,7 @@ int http_serve(const struct http_options *options, struct http_server **out)
 	if (!s)
 		return -ENOMEM;
 	s->options = *options;
-	s->options.cert = s->options.key = NULL;
+	s->options.tls = (struct http_tls_files){ .cert = NULL };
 	s->host = sched_host();
 	note_address(s);
 	s->next = servers;
@@ -236,11 +236,10 @@ int http_serve(const struct http_options *options, struct http_server **out)
 	return 0;
 }
 
-int http_renew(struct http_server *s, const char *cert, const char *key)
+int http_renew(struct http_server *s, const struct http_tls_files *files)
 {
 	(void)s;
-	(void)cert;
-	(void)key;
+	(void)files;
 	return 0;
 }
 

@@ -125,7 +125,7 @@ static int use_tls(void)
 	said[0] = '\0';
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		abort();
-	err = http_tls_context(cert, key, &context);
+	err = http_tls_context(&(struct http_tls_files){ .cert = cert, .key = key }, &context);
 	bool counts = fail_pause(); /* the client is not to meet it */
 	pid_t pid = start_client(ends[1], ends[0]);
 	close(ends[1]);

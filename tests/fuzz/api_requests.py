@@ -34,7 +34,7 @@ TEXTS = ["", "a", "ams", "web-ams", "never", "+1h", "5m", "0", "10%", "region=eu
 ROLES = {"metrics": "prom", "viewer": "vera", "oncall": "otto", "operator": "olga", "admin": "ada"}
 LADDER = ["viewer", "oncall", "operator", "admin"]
 # How an error begins that is between members: no schema says those.
-BETWEEN_FIELDS = ("is for", "is required;", "is required,", "cannot be combined", '"none" cannot be combined', "is not for", "expected either", "is in the past or after",
+BETWEEN_FIELDS = ("has the name of another one", "is for", "is required;", "is required,", "cannot be combined", '"none" cannot be combined', "must be longer than all nodes are to be well", "is not for", "expected either", "is in the past or after",
                   "is not the name that the path has", "expected that of an object", "expected a list of 1 to", "is given twice", "pool ")
 CHANGES = ("query_unknown", "query_twice", "query_missing", "body_unknown", "body_missing", "body_twice", "body_no_form", "body_no_object",
            "body_type", "body_of_get", "method_other", "path_other", "role_missing")
@@ -283,7 +283,7 @@ class Generator:
         if answer.status == 500:
             self.find(q, answer, "500")
         # A form is judged in no fixed order, and after whether there is what is named, and a store; never after a guard.
-        by_form = expected in (400, 422) and (answer.status in (400, 404, 422, 428) or answer.code == "no-store")
+        by_form = expected in (400, 422) and (answer.status in (400, 404, 422, 428) or answer.code in ("no-store", "no-person"))
         if expected and answer.status != expected and not by_form:
             self.find(q, answer, f"forbidden ({expected})")
         if expected or q.operation["x-role"] == "peer":  # what nodes exchange is any object
@@ -291,7 +291,7 @@ class Generator:
         errors = {e["field"]: e["detail"] for e in (answer.json or {}).get("errors", [])} if answer.status == 422 else {}
         wrong = {f for f, d in errors.items() if not d.startswith(BETWEEN_FIELDS)}
         is_unknown_setting = answer.status == 400 and answer.json["detail"].startswith("filter: there is no setting")
-        if answer.status in (400, 401, 403, 405, 413, 415, 501) and answer.code != "store" and not is_unknown_setting or wrong:
+        if answer.status in (400, 401, 403, 405, 413, 415, 501) and answer.code not in ("store", "no-person") and not is_unknown_setting or wrong:
             self.find(q, answer, "allowed")
 
     def make(self, i: int, kind: str, change: typing.Any) -> tuple[Request, int | None]:

@@ -62,12 +62,15 @@ static void check_header(const char *text)
 
 static void check_file(const char *tokens)
 {
+	static const struct http_tls_client nobody, ada = { .n = 1, .names = { "CN:ada" } };
 	char digest[DIGEST_TEXT_MAX];
 	struct tokens_entry entry;
 
-	assert(!auth_find(tokens, strlen(tokens), TOKEN, &entry) ||
+	assert(!auth_find(tokens, strlen(tokens), TOKEN, &nobody, &entry) ||
 	       strcasestr(tokens, digest_bytes(TOKEN, strlen(TOKEN), digest)));
-	assert(!auth_find(tokens, strlen(tokens), "", &entry) || strchr(tokens, '*'));
+	assert(!auth_find(tokens, strlen(tokens), "", &nobody, &entry) || strchr(tokens, '*'));
+	assert(!auth_find(tokens, strlen(tokens), "", &ada, &entry) || strchr(tokens, '*') ||
+	       strstr(tokens, "CN:ada"));
 }
 
 /* The words of the first line, "ada operator DIGEST ...". */

@@ -190,7 +190,7 @@ def run(report: Report, quick: bool) -> dict[str, typing.Any]:
         site.start_backends()
         node.start_supervised()
         site.wait_until_forwarding()
-        node.wait_until_well(60)
+        node.wait_until_well()
         client = world.start_client("crowd", 50 if quick else 200, targets=site.plan.vips)
         crowd = Crowd(f"{lab.dir}/crowd.requests", client, {v: "ams" for v in site.plan.vips})
         for process, room in ROOM.items():

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 import typing
 
 from fib_watch import FibWatch
@@ -128,11 +129,13 @@ def show_status(lab: Lab, report: Report, host: Host, speaker: Speaker, watches:
 
 def end_sessions(report: Report, speaker: Bird, weir: WeirNode) -> None:
     """No neighbour gets what is announced: after 5 s that is a condition and an event, and both end with it."""
+    began = time.monotonic()
     for name in ("router1_4", "router1_6", "router2_4", "router2_6"):
         speaker.ask(f"disable {name}")
     report.wait(lambda: [(i["intended"], i["exported"]) for i in weir.items()] == [("normal", "no")] * len(weir.addresses), 5,
                 "bird: without sessions status says exported to no neighbour")
-    report.check("announcement-differs" not in weir.reasons(), "bird: that is no condition at once")
+    is_early = "announcement-differs" in weir.reasons() and time.monotonic() - began < 4.5  # a busy machine may have taken that long
+    report.check(not is_early, "bird: that is no condition at once")
     report.wait(lambda: "announcement-differs" in weir.reasons(), 8, "bird: but after 5 s")
     report.wait(lambda: "announcement-differs began" in weir.weir("events"), 2, "bird: with an event")
     for name in ("router1_4", "router1_6", "router2_4", "router2_6"):

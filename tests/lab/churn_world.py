@@ -192,6 +192,8 @@ class Slots(threading.Thread):
         self.tables = {"slots": ctypes.sizeof(self.slot), "colds": ctypes.sizeof(self.cold), "backends": ctypes.sizeof(self.backend)}
         self.names = {ipaddress.ip_address(b.address).packed[-1]: b.name for b in nodes[0].world.plan.sites[0].backends}
         self.changes: dict[typing.Any, typing.Any] = {n.name: [] for n in nodes}
+        self.looked = dict.fromkeys(self.changes, 0)  # ms
+        self.unseen_since: dict[tuple[str, int], int] = {}  # of a change, by the time that it was seen: a busy machine looks late
         self.raw: dict[str, typing.Any] = {n.name: None for n in nodes}
         self.now: dict[str, typing.Any] = {n.name: None for n in nodes}
         self.ending = threading.Event()
@@ -242,11 +244,13 @@ class Slots(threading.Thread):
         return out
 
     def look(self, node: world.Node) -> None:
+        since, self.looked[node.name] = self.looked[node.name], int(time.time() * 1000)
         tables = self.read(node)
         if not tables or tables == self.raw[node.name] or not any(tables["slots"]):
             return
         now, owners = int(time.time() * 1000), self.owners(tables, node.world.plan.agent)
         before = self.now[node.name] or [None] * N_SLOTS
+        self.unseen_since[node.name, now] = since
         self.changes[node.name] += [(now, s, w) for s, (v, w) in enumerate(zip(before, owners)) if v != w]
         self.raw[node.name], self.now[node.name] = tables, owners
 
@@ -277,10 +281,10 @@ class Slots(threading.Thread):
     def owned_by(self, slot: int, start_ms: float, end_ms: float) -> set[typing.Any]:
         """Who owned a slot on some node in a time."""
         found: set[typing.Any] = set()
-        for changes in self.by_slot().values():
+        for name, changes in self.by_slot().items():
             mine = changes.get(slot, ())
             first = max((i for i, (t, _) in enumerate(mine) if t <= start_ms), default=0)
-            found.update(o[0] for t, o in mine[first:] if t <= end_ms and o)
+            found.update(o[0] for t, o in mine[first:] if self.unseen_since[name, t] <= end_ms and o)
         return found
 
     def of(self, slot: int, start_ms: float, end_ms: float) -> str:

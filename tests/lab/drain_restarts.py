@@ -219,7 +219,7 @@ def play(report: Report) -> dict[str, typing.Any]:
         wait_until(lambda: all(h == set(NUMBERS) for h in stage.all_hops()), 90, "both nodes announce the VIPs", 0.2)
         say("both nodes announce the VIPs")
         for node in stage.nodes:
-            node.wait_until_well(60)
+            node.wait_until_well()
         short = Crowd(f"{lab.dir}/short.requests", stage.world.start_client("short", 60, "--timeout-ms", 10000, targets=stage.vips), {})
         client = stage.world.start_client("long", DOWNLOADS / 4, "--path", "/files/long", "--timeout-ms", 240000, "--seconds", 5,
                                           targets=stage.vips)

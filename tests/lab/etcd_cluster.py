@@ -28,7 +28,7 @@ T = typing.TypeVar("T")
 Answer = dict[str, typing.Any]
 
 
-def wait_for(what: str, probe: typing.Callable[[], T], seconds: float = 30) -> T:
+def wait_for(what: str, probe: typing.Callable[[], T], seconds: float = 60) -> T:
     """The first true value of @probe."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A firewall before a client that drops what says that a packet was too big, of both families: ICMP
- * "fragmentation needed" and ICMPv6 "packet too big". A tc egress program on the router's port to the
- * client; all else passes.
+ * Firewalls. One before a client drops what says that a packet was too big, of both families: ICMP
+ * "fragmentation needed" and ICMPv6 "packet too big"; one before a backend drops IPIP. tc egress
+ * programs on the router's port; all else passes.
  *
  *     tc qdisc add dev IF clsact; tc filter add dev IF egress bpf da obj firewall.bpf.o sec firewall
  */
@@ -40,6 +40,19 @@ int drop_too_big(struct __sk_buff *skb)
 	if (skb->protocol == bpf_htons(ETH_P_IP))
 		return is_too_big4(skb) ? TC_ACT_SHOT : TC_ACT_OK;
 	return skb->protocol == bpf_htons(ETH_P_IPV6) && is_too_big6(skb) ? TC_ACT_SHOT : TC_ACT_OK;
+}
+
+/* Before a backend that takes no IPIP tunnel, of either family over IPv4. */
+SEC("no_ipip")
+int drop_ipip(struct __sk_buff *skb)
+{
+	__u8 ip[IP4_LEN];
+
+	return skb->protocol == bpf_htons(ETH_P_IP) &&
+	                       !bpf_skb_load_bytes(skb, ETH_HLEN, ip, sizeof(ip)) &&
+	                       (ip[9] == IPPROTO_IPIP || ip[9] == IPPROTO_IPV6)
+	               ? TC_ACT_SHOT
+	               : TC_ACT_OK;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -61,6 +61,6 @@ def check_directory(node: Node, report: Report) -> None:
         own = os.path.join(directory, "weir")
         report.wait(lambda: os.path.isdir(own), 10, "it has a directory there")
         report.equal((pwd.getpwuid(os.stat(own).st_uid).pw_name, os.stat(own).st_mode & 0o7777), ("weir-dataplane", 0o750), "of its own")
-        node.wait_until_well(30)
+        node.wait_until_well()
     finally:
         unmount(directory)

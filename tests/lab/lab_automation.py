@@ -7,13 +7,16 @@ Usage: lab_automation.py [--seconds N] [--quick]
 Twenty writers, one of them a client that is generated from the description of the interface, change the weight of a backend of
 their own, five changes a second together, at any node. Each change has the ETag of what it changes. Meanwhile a node is killed,
 the leader of etcd is killed, and a node is cut off from the store. What a writer was told is compared with what is in force at
-each node. Adds to build/lab/automation.json:
+each node. Beside them programs register members (automation_members.py): about 200 changes a second. Adds to
+build/lab/automation.json:
 
 edits, unknown    acknowledged changes; those without an answer, or with one that says so
 lost              acknowledged changes that are not in force, nor a later one of that writer
 in_force_s        the longest time from an acknowledgement until all nodes that are there have it, without a fault
 p99_ms            of all requests that change something, without a fault
 store_mib         of the largest member's database at the end
+member_*          changes of members: all, a second without a fault, and of single requests as above; member_in_force_s: the
+                  longest time until all nodes have it in force
 """
 from __future__ import annotations
 
@@ -32,6 +35,8 @@ import threading
 import time
 import typing
 
+import automation_members
+from automation_members import Members
 from etcd_cluster import Cluster as Etcd
 from etcd_cluster import wait_for
 from fleet_ways import Ways
@@ -41,7 +46,7 @@ from report import Report
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "mgmt"))
 from api_node import Node, UnixConnection, free_port  # noqa: E402
 from cluster3 import config, node_names  # noqa: E402
-from shared_store import ID  # noqa: E402
+from shared_store import share_by_ways  # noqa: E402
 
 PROGRAM = os.path.join(BUILD, "mgmt", "api", "weir-mgmt")
 CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "generated_client.pl")
@@ -184,17 +189,14 @@ class World:
         text = config(self.apis).replace("max_backends = 10;", "max_backends = 100;", 1)
         text = text.replace("backends = (", "backends = (" + "".join(
             f'\n  {{ name = "w{i}"; address = "10.9.2.{i + 1}"; weight = 100; }}, # of writer {i}' for i in range(WRITERS)) + "\n ", 1)
+        text = text.replace("pools = ( ", "pools = ( " + automation_members.SETTINGS, 1)
         self.nodes = [Node(PROGRAM, name, text) for name in node_names(3)]
         self.faults: list[tuple[float, float]] = []
 
     def start(self) -> None:
         self.etcd.start()
         for i, node in enumerate(self.nodes):
-            ports = [free_port() for _ in self.etcd.members]
-            for m, port in zip(self.etcd.members, ports):
-                self.ways.add(f"node{i}", port, m.client)
-            node.write("store.conf", json.dumps({"id": ID, "endpoints": [f"http://127.0.0.1:{port}" for port in ports]}))
-            os.chmod(os.path.join(node.conf, "store.conf"), 0o640)
+            share_by_ways(self.etcd, self.ways, f"node{i}", node)
             node.start()
         first = self.nodes[0].apply(self.nodes[0].files("# three sites", "# the first"))
         assert first.status == 201, first.raw
@@ -243,6 +245,24 @@ class World:
         return max(int(m.good("/v3/maintenance/status", {})["dbSize"]) for m in self.etcd.members)
 
 
+def judge_members(report: Report, world: World, members: Members) -> dict[str, typing.Any]:
+    report.equal(members.end_list(), 0, "weir-sync has put its last list in force")
+    lost = automation_members.settle(members)
+    report.equal(lost, [], "no acknowledged change of a member is lost, at any node")
+    shown = members.shown(world.nodes[0])
+    report.equal([shown.get(f"registered-{i}", {}).get("state") for i in range(automation_members.REGISTERED)], ["member"] * automation_members.REGISTERED,
+                 "what weir-register registered was renewed all the time")
+    report.equal(members.end_registered(), [0] * automation_members.REGISTERED, "weir-register takes them away at SIGTERM")
+    report.equal([n for n in members.shown(world.nodes[0]) if n.startswith("registered-")], [], "and they are gone")
+    figures = {**members.figures(world.is_calm), "member_lost": len(lost)}
+    say(json.dumps(figures))
+    report.equal(figures["member_refused"], 0, "without a fault no change of a member is refused")
+    # 200 and 3 s are wanted, on a machine that does nothing else; here it must not stand still
+    report.check(figures["member_changes_a_s"] >= 40, "members change all the time", figures["member_changes_a_s"])
+    report.check(figures["member_in_force_s"] is not None and figures["member_in_force_s"] <= 30, "each is in force at all nodes", figures["member_in_force_s"])
+    return figures
+
+
 def judge(report: Report, world: World, writers: list[Writer], watch: Watch, quick: bool) -> dict[str, typing.Any]:
     done = [(w, e) for w in writers for e in w.edits]
     acknowledged = [(w, e) for w, e in done if e.status // 100 == 2]
@@ -266,9 +286,9 @@ def judge(report: Report, world: World, writers: list[Writer], watch: Watch, qui
     report.equal(missing(), [], "no acknowledged change is lost, at any node")
     report.equal(len({n.ask("GET", "/v1/config").json["digest"] for n in world.nodes}), 1, "all nodes have one version in force")
     # a node that hears late of other changes gives up after five attempts, and says so: that is no fault, but rare; the
-    # short form has others beside it
-    report.check(sum(refused.values()) <= max(1, len(calm) // (20 if quick else 100)) and not refused.keys() - {"503 busy", "412 not-here"},
-                 "without a fault next to nothing is refused", refused)
+    # short form has others beside it, and few moments without a fault
+    report.check(sum(refused.values()) <= max(1, len(calm) // (8 if quick else 100)) and not refused.keys() - {"503 busy", "412 not-here"},
+                 "without a fault next to nothing is refused", f"{refused} of {len(calm)}")
     report.check(any(e.status // 100 == 2 for e in writers[0].edits), "a generated client changes its backend", len(writers[0].edits))
     report.check(figures["in_force_s"] <= 30, "each change is in force at all nodes", figures["in_force_s"])
     report.check(figures["store_mib"] <= 128, "the store stays small", figures["store_mib"])
@@ -283,10 +303,14 @@ def play(report: Report, options: argparse.Namespace) -> None:
         world.start()
         generated = Generated(world.nodes, world.apis, folder)
         last.callback(generated.close)
+        members = Members(world.nodes, world.apis, folder, options.seed)
+        last.callback(members.close)
         writers = [Writer(i, world.nodes, generated if i == 0 else Sockets(), options.seed) for i in range(WRITERS)]
         watch, stop = Watch(world.nodes), threading.Event()
-        threads = [threading.Thread(target=run, args=(stop,)) for run in (watch.run, *(w.run for w in writers))]
-        for t in threads:
+        threads = [threading.Thread(target=run, args=(stop,)) for run in (watch.run, *members.writing, *(w.run for w in writers))]
+        stop_watching = threading.Event()
+        watchers = [threading.Thread(target=run, args=(stop_watching,)) for run in members.watching]
+        for t in (*threads, *watchers):
             t.start()
         began = time.monotonic()
         world.play_faults(options.seconds, stop)
@@ -294,7 +318,11 @@ def play(report: Report, options: argparse.Namespace) -> None:
         stop.set()
         for t in threads:
             t.join()
-        figures = judge(report, world, writers, watch, options.quick)
+        time.sleep(4)  # until the last changes of members are in force
+        stop_watching.set()
+        for t in watchers:
+            t.join()
+        figures = {**judge_members(report, world, members), **judge(report, world, writers, watch, options.quick)}
         if not options.quick:
             with open(os.path.join(BUILD, "lab", "automation.json"), "w") as f:
                 json.dump(figures, f, indent=1)

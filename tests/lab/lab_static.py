@@ -5,6 +5,7 @@ One site, without management: the effective document is written once. New connec
 """
 from __future__ import annotations
 
+import re
 import sys
 import time
 import typing
@@ -31,10 +32,11 @@ def forwards(world: World) -> bool:
 
 
 def unseen_is_not_well(report: Report, node: Node) -> None:
-    """Checks go through the tunnel, which needs the dataplane: until it is there nothing is known of a backend, and after 10 s the node is down."""
+    """Checks go through the tunnel, which needs the dataplane: nothing is known of a backend until the first checks have failed, and then it is down."""
     def unseen() -> bool:
-        return any("3 of 3 backends of pool web-ams have no verdict" in w for w in node.weir_json("status")["why"])
-    wait_until(unseen, 20, "status says that no backend has a verdict", 0.2)
+        return any(re.fullmatch("3 of 3 backends of pool web-ams have no verdict.*|all backends of pool web-ams are down.*", w)
+                   for w in node.weir_json("status")["why"])
+    wait_until(unseen, 60, "status says that no backend is known to answer", 0.2)
     report.check(node.weir_json("status")["state"] in ("degraded", "down"), "what no check has seen is not well")
 
 

@@ -242,7 +242,7 @@ def check_resize(world: World, report: Report) -> None:
     status, _, errors = weir_as(ams, PERSON, "apply", "--reason", "room")
     report.equal(status, 0, f"it is applied {errors}")
     wait_until(lambda: ams.stats("dataplane").get(("weir_dataplane_resizes_total", "")), 10, "the tables are larger")
-    ams.wait_until_well(30)
+    ams.wait_until_well()
     check_service(world, report)
     check_pins(ams, report)
 
@@ -309,7 +309,7 @@ def check_deaths(world: World, report: Report) -> None:
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: ams.pids(process) not in ([], [pid]), 10, f"another weir-{process}")
         report.wait(lambda: rights(ams, process) == expected_rights(process, ams.processes["run"].popen.pid), 5, "another has the same rights")
-    ams.wait_until_well(30)
+    ams.wait_until_well()
     check_service(world, report)
     say("the supervisor is killed; another takes the processes over")
     before = {p: ams.pids(p) for p in PROCESSES}
@@ -357,7 +357,7 @@ def check_announcer(world: World, report: Report) -> None:
     report.equal((status, weir_as(ams, PERSON, "confirm")[0]), (0, 0), f"the daemon is named no longer, which is confirmed {errors}")
     report.wait(lambda: not ams.host.run(["ip", "route", "show", "table", "177"], check=False), 10, "its routes are gone")
     daemon.stop()
-    ams.wait_until_well(30)
+    ams.wait_until_well()
 
 
 def check_alone(world: World, report: Report) -> None:
@@ -417,7 +417,7 @@ def check_planted(world: World, report: Report) -> None:
     start(ams, "planted")
     report.equal(call(["stat", "-c", "%U", planted]).strip(), "weir-dns", "the planted file is left as it is")
     os.unlink(planted)
-    ams.wait_until_well(60)
+    ams.wait_until_well()
     report.check(True, "all is well when it is gone")
 
 
@@ -439,7 +439,7 @@ def check_damaged(world: World, report: Report) -> None:
             time.sleep(0.5)  # the service is looked at for some seconds
         for process in ("mgmt", "dataplane", "dns"):
             report.equal(ams.pids(process), before[process], f"weir-{process} goes on")
-        ams.wait_until_well(60)
+        ams.wait_until_well()
         check_service(world, report)
     say("stats pages are overwritten")
     for process in PROCESSES:
@@ -480,7 +480,7 @@ def check_full(world: World, report: Report) -> None:
     resize_run(base_kib + FEW_PAGES_KIB)
     wait_for_full(report, ams, "status names the full directory as soon as weir run has room for its page")
     call(["mount", "-o", "remount,size=50%", "/run"])
-    ams.wait_until_well(60)
+    ams.wait_until_well()
     report.equal([p for p in PROCESSES if not ams.stats(p)], [], "each process has its counters")
     check_service(world, report)
 
@@ -548,7 +548,7 @@ def run(report: Report) -> None:
             site.start_backends()
             start(site.node)
         for node in world.nodes:
-            node.wait_until_well(60)
+            node.wait_until_well()
         report.step(check_service, world, report)
         for node in world.nodes:
             report.step(check_processes, node, report)

@@ -64,14 +64,25 @@ def payload(path: str, name: str) -> typing.Any:
 def stats_of(path: str) -> dict[tuple[str, str], int]:
     """The counters of a stats page: {(name, labels): value}."""
     entry_type, size = read("struct stats_entry"), size_of("struct stats_entry")
+    begin = size_of("struct page_header") + size_of("struct stats_head")
     with open(path, "rb") as f:
-        data = f.read()
+        data = f.read(begin)
+        n = read("struct stats_head").from_buffer_copy(data, size_of("struct page_header")).n
+        data = f.read(n * size)
     found = {}
-    for at in range(size_of("struct page_header"), len(data) - size + 1, size):
+    for at in range(0, len(data) - size + 1, size):
         entry = entry_type.from_buffer_copy(data, at)
         if entry.used:
             found[entry.name.decode(), entry.labels.decode()] = entry.value
     return found
+
+
+def stats_payload(rows: typing.Sequence[tuple[str, str, int]]) -> bytes:
+    """What a stats page holds that has these counters and gauges: (name, labels, value)."""
+    entries = [read("struct stats_entry")(
+        name=name.encode(), labels=labels.encode(), help=b"for the test", used=1, value=value,
+        kind=constant("STATS_COUNTER" if name.endswith("_total") else "STATS_GAUGE")) for name, labels, value in rows]
+    return bytes(read("struct stats_head")(n=len(rows))) + b"".join(bytes(e) for e in entries)
 
 
 def tables_of(path: str) -> dict[str, tuple[int, int]]:

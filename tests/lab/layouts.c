@@ -56,6 +56,7 @@ static const struct member_row {
 	MEMBER(struct page_header, size_bytes),
 	MEMBER(struct page_header, writer_pid),
 	MEMBER(struct page_header, alive_ms),
+	MEMBER(struct stats_head, n),
 	MEMBER(struct stats_entry, name),
 	MEMBER(struct stats_entry, labels),
 	MEMBER(struct stats_entry, help),

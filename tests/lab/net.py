@@ -44,6 +44,7 @@ LIBC, CLONE_NEWNET = ctypes.CDLL(None, use_errno=True), 0x40000000
 T = typing.TypeVar("T")
 
 
+PATIENCE_S = 60  # of every wait: a busy machine stands still for seconds
 WEIR = ("weir", "weir-dataplane", "weir-health", "weir-dns", "weir-mgmt", "weir-announce")
 CRASHES = (signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV)  # no lab sends one to a process of ours
 
@@ -75,10 +76,14 @@ def comes_true(condition: typing.Callable[..., T], timeout_s: float, every_s: fl
 
 
 def wait_until(condition: typing.Callable[..., T], timeout_s: float, what: str, every_s: float = 0.02) -> T:
-    """Wait until condition() is true and return its value; LabError after timeout_s."""
-    value = comes_true(condition, timeout_s, every_s)
+    """Wait until condition() is true and return its value; LabError after timeout_s, or PATIENCE_S if that is longer.
+
+    A lab goes on behind it, so its limit is no claim: Report.wait() claims a time.
+    """
+    limit_s = max(timeout_s, PATIENCE_S)
+    value = comes_true(condition, limit_s, every_s)
     if not value:
-        raise LabError(f"not within {timeout_s} s: {what}")
+        raise LabError(f"not within {limit_s} s: {what}")
     return value
 
 

@@ -10,7 +10,7 @@ import time
 import typing
 
 import layout
-from net import LabError, say, wait_until
+from net import comes_true, say
 from servers import pass_program
 
 if typing.TYPE_CHECKING:
@@ -88,9 +88,7 @@ class Bench:
     def sees(self, condition: typing.Callable[..., typing.Any], what: str, timeout_s: float = SEEN_S + SLACK_S) -> float:
         """Note that `condition` comes to be so in time; returns the seconds that it took."""
         start = time.monotonic()
-        try:
-            wait_until(condition, timeout_s, what, 0.05)
-        except LabError:
+        if not comes_true(condition, timeout_s):
             self.report.check(False, what, self.stated())
             return timeout_s
         took = time.monotonic() - start

@@ -7,7 +7,7 @@ import time
 import traceback
 import typing
 
-from net import LabError, wait_until
+from net import comes_true
 
 T = typing.TypeVar("T")
 
@@ -35,9 +35,8 @@ class Report:
     def wait(self, condition: typing.Callable[..., T], timeout_s: float, claim: str, every_s: float = 0.05) -> T | None:
         """Note a claim that becomes true within a time. Returns the condition's value, or None; the lab goes on."""
         began = time.monotonic()
-        try:
-            value = wait_until(condition, timeout_s, claim, every_s)
-        except LabError:
+        value = comes_true(condition, timeout_s, every_s)
+        if not value:
             self.check(False, claim, f"not within {timeout_s} s")
             return None
         self.check(True, claim, f"{time.monotonic() - began:.1f} s")

@@ -47,7 +47,7 @@ BREAKAGES = [
     ("a try without an answer is no unclear one", ATTEMPTS, "\ta->is_unclear = true;\n\treturn go_on(a, now_ms);\n}\n\nenum etcd_next etcd_attempts_verified(",
      "\treturn go_on(a, now_ms);\n}\n\nenum etcd_next etcd_attempts_verified("),
     ("the last compare is left out", ETCD, "txn = { compares, c->n_seen, success,", "txn = { compares, c->n_seen - (c->n_seen > 1), success,"),
-    ("a deadline ends without a mark", RUN, "number && now_ms >= h->end_ms", "number && 0 && now_ms >= h->end_ms"),
+    ("a deadline ends without a mark", RUN, "number && now_ms >= h->decide_ms", "number && 0 && now_ms >= h->decide_ms"),
     ("a mark of the last who writes", HISTORY, "\tshared_change_see(c, shared_numbered(MARK, number, name), 0);\n", "\t(void)shared_numbered(MARK, number, name), (void)c;\n"),
     ("a list keeps what the store removed", HISTORY, "\tfor (size_t at = h->n; at-- > 0;) {\n\t\tstruct history_entry *e = &h->entries[at];\n\n\t\th->links",
      "\tfor (size_t at = 0; at-- > 0;) {\n\t\tstruct history_entry *e = &h->entries[at];\n\n\t\th->links"),
@@ -113,10 +113,10 @@ NAMED = [
     ("a list ends what counts down", HISTORY, "if (!e->version.number) /* the last list did not have it either */", "if (1)", LAB, "fleet_recovery Recovery.test_f_an_open_version_keeps_its_deadline"),
     ("a deadline is of a number", HISTORY, "(v->number && !pending_is_of(&e->pending, v->number, e->change))", "0", UNIT, "history"),
     ("a deadline begins anew over a reboot", PENDING, "\tp->due_ms = clock->now_ms + p->left_ms;\n}", "\tp->due_ms = clock->now_ms + PENDING_LEFT_MAX_MS;\n}", UNIT, "pending"),
-    ("what is not in force is confirmed", HISTORY, "(!in_force || in_force->number != number)", "!in_force", UNIT, "history"),
+    ("what is not in force is confirmed", HISTORY, "(!standing || standing->number != number)", "!standing", UNIT, "history"),
     ("an end does not rest on the head", HISTORY, "\tif (mark->mark == CHAIN_ENDED)\n\t\tshared_change_see(c, HEAD, h->head_revision);\n", "", UNIT, "history"),
     ("a change does not rest on the epoch", SHARED_INTENT, "\t\tshared_change_see(c, STORE_CLAIM_RECORD, claim.revision);\n", "\t\t;\n", UNIT, "shared_intent"),
-    ("a version refused here ends another of its number", SHARED_INTENT, "\t\tin->to_end = 0; /* a number may be another version's now */\n", "", UNIT, "shared_intent"),
+    ("a version refused here ends another of its number", SHARED_INTENT, "\t\tin->to_decide = 0; /* a number may be another version's now */\n", "", UNIT, "shared_intent"),
 ]
 
 

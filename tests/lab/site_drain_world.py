@@ -111,7 +111,7 @@ class SiteDrainWorld(World):
         for site in self.sites:
             site.node.start()
         for node in self.nodes:
-            node.wait_until_well(60)
+            node.wait_until_well()
 
     def place_members(self, *names: str) -> None:
         """Let the nodes share a store whose members are at these sites, in place of the one at no site."""

@@ -79,8 +79,7 @@ class Server:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         self.show("1" * n, ["u" * n] * len(self.words))
         self.node.start("dns")
-        wait_until(lambda: os.path.exists(os.path.join(self.node.run_dir, "dns.ctl")) and
-                   self.node.ctl("dns", {"do": "status"})["serving"], 60, f"weir-dns of {n} sites", 0.1)
+        wait_until(self.node.serves, 60, f"weir-dns of {n} sites", 0.1)
         wait_until(lambda: all(self.named()), 60, "all views are found", 0.2)
 
     def show(self, fresh: str, words: list[typing.Any]) -> None:

@@ -15,7 +15,7 @@ import typing
 import urllib.parse
 
 import plan as planning
-from net import LabError, executable, say, wait_until
+from net import PATIENCE_S, LabError, comes_true, executable, say
 from world import World
 
 if typing.TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Bed:
         self.site.start_backends()
         self.peer.start("mgmt")
         self.node.start()
-        self.wait_until_well(60)
+        self.wait_until_well()
 
     def weir(self, *arguments: str, errors: bool = False) -> tuple[int, str]:
         """A command of the node: (exit status, standard output, with `errors` standard error too)."""
@@ -110,21 +110,19 @@ class Bed:
             body = {}
         return Status(code, body, asked, time.monotonic() - asked)
 
-    def wait_until_well(self, timeout_s: float = GIVE_UP_S) -> None:
+    def wait_until_well(self) -> None:
         last: list[typing.Any] = []
 
         def well() -> typing.Any:
             last[:] = [self.status()]
             return last[0].state == "well"
-        try:
-            wait_until(well, timeout_s, "well", 0.1)
-        except LabError:
-            raise LabError(f"not well after {timeout_s} s: {last[0].state} {last[0].body.get('why')}") from None
+        if not comes_true(well, PATIENCE_S, 0.1):
+            raise LabError(f"not well after {PATIENCE_S} s: {last[0].state} {last[0].body.get('why')}")
 
     def well_again(self, name: str) -> None:
         """Note that the node is well soon after a fault has gone; a lab that waits longer goes on with a bed that is well."""
         since_s = time.monotonic()
-        self.wait_until_well(60)
+        self.wait_until_well()
         late_s = time.monotonic() - since_s
         if not self.report.check(late_s <= WELL_AGAIN_S, f"{name}: well again within {WELL_AGAIN_S} s", f"{late_s:.1f} s"):
             self.wrong.append(f"{name}: well again after {late_s:.1f} s")
@@ -193,10 +191,7 @@ class Bed:
 
     @staticmethod
     def _soon(condition: typing.Callable[..., typing.Any]) -> typing.Any:
-        try:
-            return wait_until(condition, 3, "", 0.1)
-        except LabError:
-            return False
+        return comes_true(condition, 3, 0.1)
 
     def _status_events(self) -> list[str]:
         items = self.node.api("GET", "/v1/events?limit=1000")[1]["items"]
@@ -241,4 +236,4 @@ def run_all(bed: Bed, situations: list[typing.Any]) -> None:
         except (LabError, OSError, ValueError, KeyError, TypeError) as e:
             bed.report.check(False, situation.name, str(e)[:500])
             bed.wrong.append(f"{situation.name}: {str(e)[:200]}")
-            bed.wait_until_well(60)
+            bed.wait_until_well()

@@ -142,7 +142,7 @@ def nobody_is_blamed(bed: Bed) -> None:
     port_deleted(bed)
     time.sleep(2)  # the port is gone for this long
     port_made_again(bed)
-    bed.wait_until_well(20)
+    bed.wait_until_well()
     bed.note("attachments come back, and no check turns to down", turned_down(bed) == before, turned_down(bed) - before, 0)
 
 
@@ -174,7 +174,7 @@ def plan_warns(bed: Bed) -> None:
     finally:
         accept("blackhole", 0)(bed)
         bed.host.ip(f"route del {b3}/32 via {bed.site_plan.gateway4}")
-    bed.wait_until_well(20)
+    bed.wait_until_well()
 
 
 SITUATIONS = [

@@ -72,7 +72,7 @@ def without_token_nothing_is_complete(bed: Bed) -> None:
     finally:
         token_is_back(bed)
         bed.weir("undrain", "backend", f"{bed.site_plan.pool}/{bed.site.backends[0].name}", "--reason", "lab")
-    bed.wait_until_well(60)
+    bed.wait_until_well()
 
 
 def document_is_garbage(bed: Bed) -> None:
@@ -126,13 +126,13 @@ def version_waits(bed: Bed) -> None:
         bed.must("apply", "--reason", "lab", "--confirm-within", "10m")
         bed.expect("a version waits to be confirmed", "degraded", "version-unconfirmed")
         bed.must("confirm")
-        bed.wait_until_well(30)
+        bed.wait_until_well()
     finally:
         bed.world.plan.hash = planning.Plan([]).hash
         bed.node.write_config()
         bed.must("apply", "--reason", "lab", "--confirm-within", "none", "--replace")
         bed.weir("confirm")
-    bed.wait_until_well(60)
+    bed.wait_until_well()
 
 
 SITUATIONS = [

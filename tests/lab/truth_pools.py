@@ -129,7 +129,7 @@ def all_drained_say_why(bed: Bed) -> None:
         bed.report.equal(effects(bed), wanted, "each backend says why it serves")
     finally:
         leave(bed)
-    bed.wait_until_well(60)
+    bed.wait_until_well()
 
 
 def out_has_no_share(bed: Bed) -> None:
@@ -142,7 +142,7 @@ def out_has_no_share(bed: Bed) -> None:
         bed.report.equal((backend["effect"]["state"], backend["effect"]["share_ppm"]), ("out", 0), "it is out, with no share")
     finally:
         leave(bed)
-    bed.wait_until_well(60)
+    bed.wait_until_well()
 
 
 def shares_of(bed: Bed) -> list[int]:

@@ -48,7 +48,7 @@ def without_management(bed: Bed) -> None:
     bed.report.equal(bed.status().exit_status, 11, "and the exit status is that of down")
     bed.router.link_up(bed.site.node_port)
     bed.node.start("mgmt")
-    bed.wait_until_well(60)
+    bed.wait_until_well()
 
 
 SITUATIONS = [

@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import layout
 import openapi_check
 import plan as planning
-from net import Host, Lab, LabError, Process, call, executable, wait_until
+from net import PATIENCE_S, Host, Lab, LabError, Process, call, executable, wait_until
 from servers import Backend, Resolver, pass_program
 from store import PORT as STORE_PORT
 from store import Store, write_conf
@@ -164,7 +164,7 @@ class Node:
         if "run" in self.processes:
             self.processes["run"].signal(signal.SIGCONT)
 
-    def wait_until_well(self, timeout_s: float = 30) -> None:
+    def wait_until_well(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until `weir status` says that all is well here."""
         def well() -> bool:
             return bool(self.host.run([executable("weir"), *self.options, "status", "--json"], check=False)) and \
@@ -206,6 +206,13 @@ class Node:
             s.connect(os.path.join(self.run_dir, f"{process}.ctl"))
             s.sendall(json.dumps(request).encode() + b"\n")
             return json.loads(s.makefile("r").readline())
+
+    def serves(self) -> bool:
+        """Whether weir-dns answers queries. One that begins makes its socket, and listens a moment later."""
+        try:
+            return self.ctl("dns", {"do": "status"})["serving"]
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
 
     def stats(self, process: str) -> dict[tuple[str, str], int]:
         """A process's counters, from its stats page: {(name, labels): value}. Works when it is dead."""

@@ -18,7 +18,7 @@ SIMULATOR = seeded.Simulator(
     (*(f"base/{f}.c" for f in ("addr", "clock", "log", "log_limit", "memory", "plain", "random", "sha256", "sorted")),
      "mgmt/files/digest.c", *(f"mgmt/overrides/{f}.c" for f in ("hlc", "override", "override_index")),
      *(f"mgmt/store/{f}.c" for f in ("chain", "history", "pending", "records", "shared")),
-     "model/at_site.c", "model/json.c", "model/override_level.c", "record/fields.c", "tests/sim/schedule.c", "tests/sim/versions_sim.c", "tests/sim/versions_world.c"), "--runs", ("jansson", "crypto"))
+     "model/at_site.c", "model/json.c", "model/name.c", "model/override_level.c", "model/canary.c", "record/fields.c", "tests/sim/schedule.c", "tests/sim/versions_sim.c", "tests/sim/versions_world.c"), "--runs", ("jansson", "crypto"))
 RUNS = "300 --brief"
 
 # name, runs, file, text, what it becomes
@@ -48,7 +48,12 @@ BREAKAGES = [
     ("what is open goes", "6000 --brief", HISTORY, "(link->number > final && link->is_known && link->mark != CHAIN_ENDED)", "0"),
     ("what has ended stays", RUNS, HISTORY, "(link->number > final && link->is_known && link->mark != CHAIN_ENDED)", "link->number > final"),
     ("a version goes without its mark", RUNS, HISTORY, "\t\tshared_change_remove(c, shared_numbered(MARK, link->number, name));\n", ""),
-    ("a new version keeps what it joined", RUNS, HISTORY, " || (open == HISTORY_JOIN && !v->confirm_within_ms))", ")"),
+    ("a new version keeps what it joined", RUNS, HISTORY, " ||\n\t                (open == HISTORY_JOIN && !v->confirm_within_ms)))", "))"),
+    ("what is tried at a place is in force everywhere", RUNS, HISTORY, "!v || canary_covers(v->canary, node, site) ||", "1 ||"),
+    ("what is tried is nowhere in force", RUNS, HISTORY, "!v || canary_covers(v->canary, node, site) ||", "!v || !*v->canary ||"),
+    ("what was tried stays at its place", RUNS, HISTORY, " ||\n\t                       !chain_is_open(&h->links[find_index(h, v->number)])", ""),
+    ("a version is made on what is tried", RUNS, HISTORY, "*from->canary || *v->canary ||", "*v->canary ||"),
+    ("what is tried is made on what is open", RUNS, HISTORY, "*from->canary || *v->canary ||", "*from->canary ||"),
     ("a change has no id", RUNS, SHARED, 'json_object_set_new(json, "change", json_string(c->id))', 'json_object_set_new(json, "change", json_string("c"))'),
     ("what is compared has no revision", RUNS, SHARED, "\t\tr->revision = revision;", "\t\tr->revision = 0;"),
     ("version 12 is version 1", RUNS, SHARED, "number = number * 10 + (uint64_t)(digits[i] - '0');", "number = number ? number : (uint64_t)(digits[i] - '0');"),

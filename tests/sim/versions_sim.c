@@ -10,6 +10,7 @@
  *   - a version that was confirmed ends, or a mark becomes another;
  *   - a node that is reached and has followed all has another version in force than the store's marks say;
  *   - a node that is cut off keeps a version beyond its deadline and CHAIN_ANSWER_MS, or ends it before;
+ *   - a node has what is tried at a place that it is not of, or lacks it at its own;
  *   - a version is not made from the one in force, keeps one that is open, or leaves too many;
  *   - at the end nodes differ, a version is open although a node has its deadline, or a change is not carried
  *     out.
@@ -92,6 +93,16 @@ static uint64_t head_in_store(const struct world *w)
 	return r && !record_from_text(&history_head_record, r->text, &head, NULL) ? head.number : 0;
 }
 
+/* Whether node @p i is none of the place of @p v, which nothing has confirmed by @p mark. */
+static bool is_elsewhere(uint32_t i, const struct version *v, enum chain_mark mark)
+{
+	char node[8], site[8];
+
+	world_names(i, node, site);
+	return v->base && v->confirm_within_ms && mark != CHAIN_CONFIRMED &&
+	       !canary_covers(v->canary, node, site);
+}
+
 /* What is in force where nothing but marks ends a version. */
 static uint64_t in_force_by_marks(const struct world *w, struct version *out)
 {
@@ -138,12 +149,19 @@ static void judge_origin(struct world *w, uint64_t number)
 	if (v.base != from)
 		world_fault(w, "version %" PRIu64 " is made from %" PRIu64 ", not from %" PRIu64,
 		            number, v.base, from);
-	else if (number > 1 && !v.confirm_within_ms && version_in_store(w, from, &v) && v.base &&
-	         v.confirm_within_ms && !was_decided(w, from, number))
+	bool keeps = !v.confirm_within_ms || *v.canary;
+
+	if (*w->fault_text || number == 1 || !version_in_store(w, from, &v) || !v.base ||
+	    !v.confirm_within_ms || was_decided(w, from, number))
+		return;
+	if (keeps)
 		world_fault(w,
 		            "version %" PRIu64 " keeps version %" PRIu64
 		            ", of which nobody has decided",
 		            number, from);
+	else if (*v.canary)
+		world_fault(w, "version %" PRIu64 " is made on %" PRIu64 ", which is tried", number,
+		            from);
 }
 
 /* Persons. */
@@ -177,6 +195,10 @@ static void apply_version(struct world *w, struct world_node *n, enum history_op
 		v.digest[i] = "0123456789abcdef"[world_below(w, 16)];
 	if (world_chance(w, 700))
 		v.confirm_within_ms = 1000 + world_below(w, WITHIN_MS - 1000);
+	if (v.confirm_within_ms && world_chance(w, 400))
+		snprintf(v.canary, sizeof(v.canary), "%s/%c%u",
+		         world_chance(w, 500) ? "node" : "site", world_chance(w, 500) ? 'n' : 's',
+		         world_below(w, w->n_nodes));
 	begin_change(w, &c);
 	if (history_apply(n->history, clock.now_ms, open, &mark, &v, &c)) {
 		shared_change_fini(&c);
@@ -203,7 +225,7 @@ static void decide_version(struct world *w, struct world_node *n, enum chain_mar
 	struct shared_change c;
 
 	world_clock(w, n, &clock);
-	const struct version *v = history_in_force(n->history, clock.now_ms);
+	const struct version *v = history_standing(n->history, clock.now_ms);
 
 	if (!v)
 		return;
@@ -312,6 +334,10 @@ static void judge_alone(struct world *w, uint32_t i)
 		int64_t due_ms = book.due_ms[i][at.number];
 
 		(void)history_version(n->history, at.number, &mark);
+		if (is_elsewhere(i, &at, mark)) {
+			at.number = at.base;
+			continue;
+		}
 		if (mark == CHAIN_CONFIRMED || !at.confirm_within_ms ||
 		    (mark == CHAIN_UNMARKED && !joined &&
 		     (!due_ms || w->now_ms < due_ms + CHAIN_ANSWER_MS)))
@@ -328,10 +354,13 @@ static void judge_alone(struct world *w, uint32_t i)
 	int64_t due_ms = book.due_ms[i][v->number];
 
 	(void)history_version(n->history, v->number, &mark);
-	if (v->base && v->confirm_within_ms &&
-	    (mark == CHAIN_ENDED ||
-	     (mark == CHAIN_UNMARKED &&
-	      (joined || (due_ms && w->now_ms > due_ms + CHAIN_ANSWER_MS + WORLD_TICK_MS)))))
+	if (is_elsewhere(i, v, mark))
+		world_fault(w, "node %u has version %" PRIu64 ", which is tried elsewhere", i,
+		            v->number);
+	else if (v->base && v->confirm_within_ms &&
+	         (mark == CHAIN_ENDED ||
+	          (mark == CHAIN_UNMARKED &&
+	           (joined || (due_ms && w->now_ms > due_ms + CHAIN_ANSWER_MS + WORLD_TICK_MS)))))
 		world_fault(w, "node %u keeps version %" PRIu64 " too long", i, v->number);
 }
 
@@ -346,10 +375,13 @@ static void judge_together(struct world *w, uint32_t i)
 	if (n->reached_since_ms < 0 || n->followed < w->n_events ||
 	    w->now_ms - n->reached_since_ms < QUIET_MS || w->now_ms - w->changed_ms < QUIET_MS)
 		return;
-	if ((v ? v->number : 0) != book.in_force)
+	bool is_tried = is_elsewhere(i, &book.truth, mark_in_store(w, book.in_force));
+	uint64_t expected = is_tried ? book.truth.base : book.in_force;
+
+	if ((v ? v->number : 0) != expected)
 		world_fault(w, "node %u is reached and has %" PRIu64 " in force, not %" PRIu64, i,
-		            v ? v->number : 0, book.in_force);
-	else if (v && strcmp(v->digest, book.truth.digest) != 0)
+		            v ? v->number : 0, expected);
+	else if (v && !is_tried && strcmp(v->digest, book.truth.digest) != 0)
 		world_fault(w, "node %u has another version %" PRIu64, i, book.in_force);
 }
 

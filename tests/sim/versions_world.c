@@ -171,12 +171,21 @@ static void take_list(struct world *w, struct world_node *n, size_t n_events,
 			take_event(w, n, i, clock);
 }
 
+void world_names(uint32_t i, char node[8], char site[8])
+{
+	(void)snprintf(node, 8, "n%u", i);
+	(void)snprintf(site, 8, "s%u", i % 2);
+}
+
 /* What a node has on its disk is there at once, deadlines included. */
 static void start_node(struct world *w, struct world_node *n)
 {
 	struct pending_clock clock;
+	char name[8], site[8];
 
 	n->history = history_new(w->keep);
+	world_names((uint32_t)(n - w->node), name, site);
+	history_set_here(n->history, name, site);
 	n->starts++;
 	if (n->reboots || !*n->boot) {
 		n->boot_ms = w->now_ms - 1000;

@@ -79,6 +79,8 @@ enum world_answer world_write(struct world *w, struct world_node *n, struct shar
 /* An id that no other change has. */
 void world_id(struct world *w, char out[SHARED_ID_MAX]);
 void world_clock(const struct world *w, const struct world_node *n, struct pending_clock *out);
+/* The names of node @p i and of its site. Persons mistake one for the other. */
+void world_names(uint32_t i, char node[8], char site[8]);
 bool world_is_reached(const struct world *w, const struct world_node *n);
 
 /* The store's record of that name now; NULL: none. */

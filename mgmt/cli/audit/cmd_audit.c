@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/proc.h"
 #include "mgmt/audit/log.h"
@@ -75,6 +76,28 @@ static int add_file(struct audit_verify *v, const char *path, const char *name)
 	return err;
 }
 
+/* Whether @p dir has @p name. */
+static bool has_file(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	return !proc_path(dir, name, path) && !access(path, F_OK);
+}
+
+/*
+ * Whether a log was ever there: its key outlives it, and so does the store of a node (@p state; NULL: a copy somewhere else),
+ * which makes no version without a log.
+ */
+static bool has_trace(const char *dir, const char *state)
+{
+	uint64_t *files = NULL;
+	bool has_files = audit_log_files(dir, &files) > 0;
+
+	free(files);
+	return has_files || has_file(dir, AUDIT_KEY_FILE) || has_file(dir, AUDIT_MARK_FILE) ||
+	       (state && has_file(state, PROC_STORE_DIR "/" PROC_STORE_FILE));
+}
+
 /* @return 0; -EAGAIN: a file went while they were read; or -errno */
 static int add_dir(struct audit_verify *v, const char *dir)
 {
@@ -92,18 +115,25 @@ static int add_dir(struct audit_verify *v, const char *dir)
 	return err == -ENOENT && n > 0 ? -EAGAIN : err;
 }
 
-/* Read the log at @p path: a directory, or a file of lines. @return 0 or -errno */
-static int read_log(const char *path, struct audit_verify **out)
+/*
+ * Read the log at @p path: a directory, or a file of lines; @p state: of this node.
+ * @return 0 or -errno; -ENODATA: there is no log
+ */
+static int read_log(const char *path, const char *state, struct audit_verify **out)
 {
-	struct stat st;
-	int err = stat(path, &st) ? -errno : -EAGAIN;
+	struct stat st = { .st_mode = S_IFDIR };
+	int err =
+	        !stat(path, &st) || (errno == ENOENT && has_trace(path, state)) ? -EAGAIN : -errno;
 
 	for (int i = 0; i < READS_MAX && err == -EAGAIN; i++) {
 		struct audit_verify *v = audit_verify_new(!S_ISDIR(st.st_mode));
 
 		if (!v)
 			return -ENOMEM;
+		audit_verify_bound(v, AUDIT_FILE_MAX, AUDIT_FILES_MAX);
 		err = S_ISDIR(st.st_mode) ? add_dir(v, path) : add_file(v, path, path);
+		if (!audit_verify_lines(v) && (!err || err == -ENOENT))
+			err = S_ISDIR(st.st_mode) && has_trace(path, state) ? 0 : -ENODATA;
 		if (err)
 			audit_verify_free(v);
 		else
@@ -112,6 +142,7 @@ static int read_log(const char *path, struct audit_verify **out)
 	return err;
 }
 
+/* What is no head proves nothing, and is left out. */
 static void add_heads(struct audit_verify *v, const char *holder, const json_t *heads)
 {
 	const json_t *one;
@@ -170,7 +201,7 @@ static json_t *find_heads(const struct cli *cli, const char *file, int *status)
 
 static const char verdict_text[] =
         "[{?good}good|NOT GOOD: {n_found:n} finding{n_found:plural}]: the audit log of [{node}|no node], "
-        "lines {first:n|0} to {last:n|0}; signed up to line {vouched:n|0}, key {key|?}; {heads:n|0} "
+        "lines {first:n|0} to {last:n|0}; signed up to line {vouched:n|0}, key [{key}|none]; {heads:n|0} "
         "head{heads:plural} of peers\n"
         "{*found of n_found}  {what|?}: [{?line}{file}:{line:n}, ][{?seq}line {seq:n}: ]{detail}\n{/}"
         "{*notes}  note: [{?seq}line {seq:n}: ]{detail}\n{/}";
@@ -188,6 +219,18 @@ static int judge_log(const struct cli *cli, struct audit_verify *v)
 	return is_good ? CLI_OK : CLI_DEGRADED;
 }
 
+/* Say why a log cannot be judged. */
+static int fail_reading(const char *path, int err)
+{
+	if (err == -ENODATA)
+		return cli_fail(CLI_UNREACHABLE,
+		                "audit verify: there is no audit log: %s has no line of one", path);
+	return cli_fail(err == -EACCES ? CLI_DENIED : CLI_UNREACHABLE, "%s cannot be read: %s%s",
+	                path, strerror(-err),
+	                err == -EACCES ? ": only root and weir-mgmt may" : "");
+}
+
+/* Heads first: one of a line that was written after the files were read would look like a log that was cut. */
 int cli_audit_verify(struct cli *cli, const struct cli_args *args)
 {
 	char own[PATH_MAX];
@@ -195,18 +238,25 @@ int cli_audit_verify(struct cli *cli, const struct cli_args *args)
 	struct audit_verify *v = NULL;
 	int status;
 
-	if (proc_path(cli->dirs.state, AUDIT_DIR, own))
+	if (proc_path(cli->dirs.state, PROC_AUDIT_DIR, own))
 		return cli_fail(CLI_USAGE, "the path of the state directory is too long");
-	json_t *heads = find_heads(cli, cli_text(args, "--heads"), &status); /* before the lines */
+	struct audit_mark mark = { .gone = 0 };
+	if (!args->n) /* a copy of a log that goes on may have an older file than its mark */
+		audit_mark_read(own, &mark);
+	json_t *heads = find_heads(cli, cli_text(args, "--heads"), &status);
 	if (status == CLI_OK) {
-		int err = read_log(path, &v);
+		int err = read_log(path, args->n ? NULL : cli->dirs.state, &v);
 
 		if (err)
-			status = cli_fail(err == -EACCES ? CLI_DENIED : CLI_UNREACHABLE,
-			                  "%s cannot be read: %s%s", path, strerror(-err),
-			                  err == -EACCES ? ": only root and weir-mgmt may" : "");
+			status = fail_reading(path, err);
 	}
 	if (v) {
+		const char *node = cli_text(args, "--heads") ? NULL : json_get_text(heads, "node");
+
+		if (!args->n)
+			audit_verify_node(v, node ? node : cli->dirs.node);
+		if (mark.head.seq)
+			audit_verify_mark(v, &mark.head);
 		add_answer(v, heads);
 		status = judge_log(cli, v);
 		audit_verify_free(v);

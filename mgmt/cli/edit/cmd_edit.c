@@ -82,11 +82,15 @@ static int fetch_object(const struct cli *cli, struct edited *e)
 static int write_query(const struct cli_args *args, const struct edited *e, json_t *options,
                        char out[EDIT_PATH_MAX])
 {
-	size_t n = (size_t)snprintf(out, EDIT_PATH_MAX, "/v1/%s?wait=%s%s", e->text,
-	                            cli_flag(args, "--all") ? "all" : "local",
-	                            cli_flag(args, "--dry-run") ? "&dry_run=true" : "");
+	char query[CHANGE_QUERY_MAX];
 	const char *name;
 	json_t *value;
+
+	if (!change_write_query(args, query)) {
+		json_decref(options);
+		return CLI_USAGE;
+	}
+	size_t n = (size_t)snprintf(out, EDIT_PATH_MAX, "/v1/%s%s", e->text, query);
 
 	json_object_foreach(options, name, value)
 	{

@@ -14,6 +14,7 @@
 #include "mgmt/json/listing.h"
 #include "mgmt/json/row.h"
 #include "mgmt/json/setting.h"
+#include "record/fields.h"
 #include "weir/object.h"
 
 /* Who made a version, when and why. */
@@ -30,7 +31,7 @@ static void print_versions(const json_t *body)
 		{ "Author", "{author}", LISTING_TEXT, -12 },
 		{ "Principal", "{principal}", LISTING_TEXT, -14 },
 		{ "Reason",
-		  "{reason}[\n         rolled back at {confirm_by} unless confirmed: weir confirm {number:n|0}]",
+		  "{reason}[\n         rolled back at {confirm_by} unless confirmed: weir confirm {number:n|0}[; until then at {canary} alone]]",
 		  LISTING_TEXT, LISTING_LAST },
 		{ 0 },
 	};
@@ -47,7 +48,8 @@ static void print_differences(const json_t *body)
 {
 	row_show(
 	        stdout, body,
-	        "{*items}version {number:n|0}[ ({?state=ended}ended)][ ({?state=unconfirmed}unconfirmed)]  " WHO
+	        "{*items}version {number:n|0}[ ({?state=ended}ended)][ ({?state=unconfirmed}unconfirmed[, at {canary} alone])]  " WHO
+	        "[  passed gate {without_gates}\n][  proposed by {proposed_by}, approved by {approved_by}\n]"
 	        "{*diff}[   {note}\n]{*" MOST_SHOWN " changes}  " CHANGE "{/}{/}{/}");
 }
 
@@ -63,9 +65,25 @@ static const json_t *find_before(const json_t *list, size_t i)
 	return NULL;
 }
 
-static json_t *note_difference(const char *note)
+#define DIFFERENCE_ROWS(X, t)                                                                      \
+	X(t, json_t *, from)                                                                       \
+	X(t, json_t *, changes)                                                                    \
+	X(t, const char *, note, .spare = true)
+RECORD_SHOWN(difference, "difference", DIFFERENCE_ROWS);
+
+/* What an answer says of the changes from version @p before to @p v. */
+static json_t *show_changes(const json_t *answer, const json_t *before, const json_t *v)
 {
-	return json_pack("{s:n, s:n, s:s}", "from", "changes", "note", note);
+	json_t *changes = json_object_get(answer, "changes");
+	char note[96] = "";
+
+	if (!json_is_array(changes))
+		snprintf(note, sizeof(note), "this release cannot compare it");
+	else if (json_array_size(changes) == 0)
+		snprintf(note, sizeof(note), "no setting; weir diff %.0f %.0f shows the text",
+		         api_number(before, "number", 0), api_number(v, "number", 0));
+	return SHOWN(difference, .from = json_incref(json_object_get(before, "number")),
+	             .changes = json_incref(changes), .note = note);
 }
 
 /* What version @p i of the list changed, given: {from, changes, note?}. NULL: management does not answer, with *status */
@@ -77,31 +95,18 @@ static json_t *query_difference(const struct cli *cli, const json_t *list, size_
 	struct api_reply reply;
 
 	if (!before)
-		return note_difference(*api_text(v, "parent", "")
-		                               ? "what it was made from is not in the list"
-		                               : "the first version");
+		return SHOWN(difference,
+		             .note = *api_text(v, "parent", "")
+		                             ? "what it was made from is not in the list"
+		                             : "the first version");
 	snprintf(path, sizeof(path), "/v1/versions/%.0f/diff/%.0f", api_number(before, "number", 0),
 	         api_number(v, "number", 0));
 	*status = api_query(cli, &request, &reply);
 	if (*status)
 		return NULL;
-	json_t *changes = json_object_get(reply.body, "changes"), *out;
-	if (!api_succeeded(&reply)) {
-		snprintf(note, sizeof(note), "%s", api_text(reply.body, "detail", "not known"));
-		out = note_difference(note);
-	} else {
-		out = json_pack("{s:O, s:O}", "from", json_object_get(before, "number"), "changes",
-		                changes ? changes : json_null());
-		if (!json_is_array(changes))
-			json_object_set_new(out, "note",
-			                    json_string("this release cannot compare it"));
-		else if (json_array_size(changes) == 0)
-			json_object_set_new(
-			        out, "note",
-			        json_sprintf("no setting; weir diff %.0f %.0f shows the text",
-			                     api_number(before, "number", 0),
-			                     api_number(v, "number", 0)));
-	}
+	snprintf(note, sizeof(note), "%s", api_text(reply.body, "detail", "not known"));
+	json_t *out = api_succeeded(&reply) ? show_changes(reply.body, before, v)
+	                                    : SHOWN(difference, .note = note);
 	api_reply_fini(&reply);
 	return out;
 }

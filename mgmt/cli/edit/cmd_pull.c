@@ -79,9 +79,10 @@ static int report_pull(const struct cli *cli, const struct cli_args *args, const
 		body = json_with(body, "written", json_incref(p->written));
 		body = json_with(body, "left", list_left(p));
 	}
-	api_print_text(cli, body,
-	               "{*left}  {} is no part of the version any more; it stays where it is\n{/}"
-	               "{into} now has the {files:n} files of version {version}; change them");
+	api_print_text(
+	        cli, body,
+	        "{*left}  {} is no part of the version any more; it stays where it is\n{/}"
+	        "{into} now has the {files:n} file{files:plural} of version {version}; change them");
 	json_decref(body);
 	if (!cli->json)
 		print_next(args, p, next);

@@ -23,6 +23,7 @@
 
 #define SYNC_EACH_MAX 64u /* of more files the file system is synced once */
 
+/* The node may come to another version between the question for the digest and the reading: then -EAGAIN. */
 int pull_gather(const struct cli *cli, const char *digest, struct files *out)
 {
 	char from[PATH_MAX], found[DIGEST_TEXT_MAX];
@@ -357,6 +358,7 @@ const char *pull_error_text(int err)
 	}
 }
 
+/* A pull of the main file alone, of its own bytes: only the line with its base differs. */
 int pull_note_base(const char *dir, const char *etag)
 {
 	struct files files = { 0 };

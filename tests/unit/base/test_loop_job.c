@@ -149,7 +149,7 @@ static void work_without_a_thread_is_said_at_once(void **state)
 	loop_job_start(job);
 	assert_int_equal(calls_end(), 1);
 	assert_int_equal(n_taken, 1);
-	assert_int_equal(errors[0], -EAGAIN);
+	assert_int_equal(errors[0], -ENOMEM);
 	assert_int_equal(n_worked, 0);
 	run_until_taken(2);
 	assert_int_equal(errors[1], 0);
@@ -159,7 +159,7 @@ static void work_without_a_thread_is_said_at_once(void **state)
 	calls_fail("pthread_create", 1, EAGAIN, false);
 	run_until_taken(4);
 	assert_int_equal(calls_end(), 1);
-	assert_int_equal(errors[3], -EAGAIN);
+	assert_int_equal(errors[3], -ENOMEM);
 	assert_int_equal(n_worked, 2);
 }
 

@@ -63,6 +63,30 @@ static void control_characters_are_replaced_and_no_others(void **state)
 	}
 }
 
+static void characters_that_mislead_are_replaced_and_joiners_are_not(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "a\xe2\x80\xae"
+		  "b",
+		  "a???b" }, /* U+202E */
+		{ "\xc2\x9b"
+		  "31m",
+		  "??31m" },                                        /* CSI in one character */
+		{ "\xf3\xa0\x81\x81\n", "?????" },                  /* a tag */
+		{ "\xe2\x80\x8d\xc3\xa9", "\xe2\x80\x8d\xc3\xa9" }, /* U+200D */
+		{ "a\xe2\x80", "a\xe2\x80" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char text[16];
+
+		strcpy(text, rows[i][0]);
+		plain_make(text);
+		assert_string_equal(text, rows[i][1]);
+	}
+}
+
 static const struct {
 	const char *text;
 	size_t size;
@@ -131,13 +155,32 @@ static void only_so_many_lower_case_digits_are_hexadecimal(void **state)
 	}
 }
 
+/* Each half of a byte, and no more than so many bytes. */
+static void bytes_become_two_lower_case_digits_each(void **state)
+{
+	static const unsigned char bytes[] = { 0x00, 0x01, 0x23, 0x45, 0x67,
+		                               0x89, 0xab, 0xcd, 0xef, 0xff };
+	char out[2 * sizeof(bytes) + 1];
+
+	(void)state;
+	plain_hex(bytes, sizeof(bytes), out);
+	assert_string_equal(out, "000123456789abcdefff");
+	plain_hex(bytes, 2, out);
+	assert_string_equal(out, "0001");
+	assert_int_equal(out[5], '3');
+	plain_hex(bytes, 0, out);
+	assert_string_equal(out, "");
+}
+
 SUITE(plain)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_hides_or_turns_text_round_may_not_be_given),
 		cmocka_unit_test(control_characters_are_replaced_and_no_others),
+		cmocka_unit_test(characters_that_mislead_are_replaced_and_joiners_are_not),
 		cmocka_unit_test(a_text_that_is_cut_ends_with_a_whole_character),
 		cmocka_unit_test(only_so_many_lower_case_digits_are_hexadecimal),
+		cmocka_unit_test(bytes_become_two_lower_case_digits_each),
 	};
 
 	return cmocka_run_group_tests_name("plain", tests, NULL, NULL);

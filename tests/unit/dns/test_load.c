@@ -359,7 +359,7 @@ static void a_load_that_failed_for_want_is_tried_again(void **state)
 		const char *why;
 		int result;
 		bool again;
-	} cases[] = { { "no thread", -EAGAIN, true },
+	} cases[] = { { "no thread", -ENOMEM, true },
 		      { "no descriptor", -EMFILE, true },
 		      { "no memory", -ENOMEM, true },
 		      { "nonsense", -EINVAL, false } };
@@ -526,7 +526,7 @@ static void assert_logged(const char *text)
 static void what_repeats_itself_is_logged_once(void **state)
 {
 	static const char no_thread_text[] =
-	        "<3>dns-load-refused error=\"Resource temporarily unavailable\" n_errors=0 serving=earlier\n";
+	        "<3>dns-load-refused error=\"Cannot allocate memory\" n_errors=0 serving=earlier\n";
 
 	(void)state;
 	unreadable = PROC_EFFECTIVE_FILE;

@@ -79,7 +79,7 @@ static inline int world_setup(void **state)
 	told_ms = BEGIN_MS;
 	meanwhile = NULL;
 	bare_core_make(&this_node, &place);
-	this_node.started_ms = this_node.moving_ms = told_ms;
+	this_node.started_ms = this_node.use.moving_ms = told_ms;
 	world_open();
 	join_start_alone(this_node.intent, NOW_MS);
 	memset(&answer, 0, sizeof(answer));

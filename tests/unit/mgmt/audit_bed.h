@@ -26,6 +26,7 @@ struct bed {
 	struct bed_line lines[BED_LINES];
 	size_t n;
 	uint64_t random;
+	size_t file_max, files_max; /* of the log that was opened last */
 };
 
 static inline uint64_t bed_random(struct bed *b, uint64_t below)
@@ -54,6 +55,8 @@ static inline struct audit_log *bed_open(struct bed *b, size_t file_max, size_t 
 		.dir = b->dir, .node = "ams-1", .file_max = file_max, .files_max = files_max
 	};
 
+	b->file_max = file_max;
+	b->files_max = files_max;
 	return audit_log_open(&o);
 }
 
@@ -126,6 +129,8 @@ static inline void bed_judge(struct bed *b, const struct audit_head *head, bool 
 {
 	struct audit_verify *v = audit_verify_new(is_part);
 
+	audit_verify_bound(v, b->file_max, b->files_max);
+	audit_verify_node(v, "ams-1");
 	for (size_t i = 0, end; i < b->n; i = end) {
 		char *text = NULL, name[PATH_MAX];
 		size_t n = 0;

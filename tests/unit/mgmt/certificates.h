@@ -13,6 +13,9 @@ struct pem {
 	char cert[2048], key[1024];
 };
 
+/* What a server rests on whose clients have no certificates. */
+#define TLS_FILES(cert_, key_) (&(struct http_tls_files){ .cert = (cert_), .key = (key_) })
+
 /* @param name  of its owner; NULL: none. @param end_s  wall clock; 0: a day from now */
 static inline void make_pair(struct pem *out, const char *name, time_t end_s)
 {

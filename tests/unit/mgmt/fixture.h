@@ -47,7 +47,8 @@ static const char fixture_config[] =
         "  at = ( { site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; },\n"
         "         { site = \"fra\"; vip = \"shop-fra\"; pool = \"web-fra\"; } ); } );\n"
         "dns = { zones = ( { name = \"shop.example\"; file = \"shop.example.zone\"; } );\n"
-        "  names = ( { name = \"www.shop.example\"; service = \"web\"; policy = \"weighted\"; ttl = { min = \"5s\"; max = \"60s\"; }; } ); };\n";
+        "  names = ( { name = \"www.shop.example\"; service = \"web\"; policy = \"weighted\"; ttl = { min = \"5s\"; max = \"60s\"; }; } ); };\n"
+        "gates = ( { name = \"past\"; from = \"2020-01-01T00:00:00Z\"; until = \"2020-02-01T00:00:00Z\"; } );\n";
 static const char fixture_zone[] =
         "$ORIGIN shop.example.\n$TTL 60\n@ SOA ns1 host 1 60 60 60 60\n@ NS ns1\nns1 A 192.0.2.53\n";
 

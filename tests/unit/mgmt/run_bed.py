@@ -25,6 +25,7 @@ base = os.path.dirname(os.path.abspath(sys.argv[0]))
 if name != "health":
     signal.signal(signal.SIGHUP, lambda *_: open(base + "/" + name + ".hup", "w").close())
 def end(*_):
+    open(base + "/" + name + ".asked", "w").close()
     while os.path.exists(base + "/" + name + ".lingers"):
         time.sleep(0.02)  # until the test lets it end
     with open(base + "/ends.log", "a") as f:

@@ -184,8 +184,8 @@ static void begin_server(sa_family_t family)
 	struct http_options o = open_listeners(family);
 
 	if (with_tls) {
-		o.cert = pairs[0].cert;
-		o.key = pairs[0].key;
+		o.tls.cert = pairs[0].cert;
+		o.tls.key = pairs[0].key;
 	}
 	assert_int_equal(http_serve(&o, &server), 0);
 }

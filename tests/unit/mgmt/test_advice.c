@@ -3,11 +3,10 @@
  * What a plan tells beside changes and risks: who probes, who votes, which backends are needed, and
  * what nobody looks at.
  */
-#include "fixture.h"
+#include "fixture_model.h"
 
 #include "base/arena.h"
 #include "mgmt/rules/advice.h"
-#include "mgmt/files/gather.h"
 #include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -52,22 +51,13 @@ static struct model *model_with(const char *from, const char *to)
 {
 	char text[sizeof(config) + 512];
 	const char *at = strstr(config, from);
-	struct model_errors errors = { 0 };
 	struct files files = { 0 };
-	struct model *m = NULL;
 
 	assert_non_null(at);
 	int n = snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - config), config, to,
 	                 at + strlen(from));
 	assert_int_equal(files_add(&files, FILES_MAIN, text, (size_t)n), 0);
-	int err = gather_model(&files, place.state, place.conf, "n1", &m, &errors);
-	for (size_t i = 0; i < errors.n_items; i++)
-		print_message("  %u: %s: %s\n", errors.items[i].line, errors.items[i].field,
-		              errors.items[i].message);
-	assert_int_equal(err, 0);
-	model_errors_free(&errors);
-	files_fini(&files);
-	return m;
+	return fixture_model(&place, &files, "n1");
 }
 
 static void services_that_nobody_looks_at_are_named_with_the_reason(void **state)

@@ -7,8 +7,8 @@
 
 #include <sys/stat.h>
 
-#include "mgmt/api/unconfirmed.h"
-#include "mgmt/api/zones_json.h"
+#include "mgmt/api/change/unconfirmed.h"
+#include "mgmt/api/change/zones_json.h"
 #include "mgmt/core/stamp.h"
 #include "tests/unit/suite.h"
 
@@ -357,10 +357,12 @@ static void the_interface_is_described_by_its_routes(void **state)
 	assert_int_equal(ask_route("GET /v1/openapi.json", NULL), 200);
 	assert_string_equal(text_at("openapi"), "3.1.0");
 	assert_string_equal(text_at("info.title"), "Weir");
-	is_told(json_incref(json_object_get(answer.json, "security")), "[{\"token\": []}]");
+	is_told(json_incref(json_object_get(answer.json, "security")),
+	        "[{\"token\": []}, {\"certificate\": []}]");
 	is_told(json_incref(json_object_get(json_object_get(answer.json, "components"),
 	                                    "securitySchemes")),
-	        "{\"token\": {\"type\": \"http\", \"scheme\": \"bearer\"}}");
+	        "{\"token\": {\"type\": \"http\", \"scheme\": \"bearer\"},"
+	        " \"certificate\": {\"type\": \"mutualTLS\"}}");
 	json_t *paths = json_object_get(answer.json, "paths");
 	const char *path;
 	json_t *methods;
@@ -392,7 +394,8 @@ static bool is_asked_elsewhere(const struct route *r)
 {
 	return r->object != OBJECT_NONE || !strncmp(r->path, "/v1/store/", 10) ||
 	       !strcmp(r->path, "/v1/blame") || !strncmp(r->path, "/v1/pools/", 10) ||
-	       !strcmp(r->path, "/v1/audit/rotate") || !strncmp(r->path, "/v1/drills", 10) ||
+	       !strncmp(r->path, "/v1/verdicts/", 13) || !strcmp(r->path, "/v1/audit/rotate") ||
+	       !strncmp(r->path, "/v1/drills", 10) || !strncmp(r->path, "/v1/proposals", 13) ||
 	       !strncmp(r->path, "/v1/sites/", 10) || !strncmp(r->path, "/v1/operations", 14) ||
 	       !strncmp(r->path, "/v1/health/", 11) || !strncmp(r->path, "/v1/dataplane", 13) ||
 	       !strcmp(r->path, "/v1/trace") || !strcmp(r->path, "/v1/dns") ||
@@ -412,6 +415,7 @@ static void each_answer_is_as_it_is_described(void **state)
 		"GET /v1/store",
 		"GET /v1/clock",
 		"GET /v1/audit",
+		"GET /v1/verdicts",
 		"GET /v1/audit/heads",
 		"GET /v1/processes",
 		"GET /v1/announcements",

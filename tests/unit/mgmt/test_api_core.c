@@ -77,16 +77,16 @@ static void a_lock_that_is_taken_again_and_again_is_no_hang(void **state)
 	const uint64_t long_ago_ms = clock_mono_ms() - 60000;
 
 	(void)state;
-	core.moving_ms = core.looked_ms = long_ago_ms;
+	core.use.moving_ms = core.use.looked_ms = long_ago_ms;
 	core_lock(&core);
 	assert_true(core_is_moving(&core)); /* nobody knows since when */
-	core.moving_ms = long_ago_ms;
+	core.use.moving_ms = long_ago_ms;
 	assert_false(core_is_moving(&core)); /* the same holder, for a minute */
 	core_unlock(&core);
 	core_lock(&core);
 	assert_true(core_is_moving(&core)); /* held at each look, but by another each time */
 	core_unlock(&core);
-	core.moving_ms = long_ago_ms;
+	core.use.moving_ms = long_ago_ms;
 	assert_true(core_is_moving(&core)); /* free */
 }
 
@@ -146,7 +146,7 @@ static void a_key_has_one_answer_for_one_principal(void **state)
 	                 200); /* the same key of somebody else */
 	assert_false(again);
 	assert_int_equal(got, 9);
-	assert_int_equal(core.n_keys, 0);
+	assert_int_equal(core.under_way.n, 0);
 }
 
 static void a_key_is_of_one_request_alone(void **state)
@@ -219,18 +219,18 @@ static void so_many_keys_may_be_under_way_and_no_more(void **state)
 		r = make_request("user:root", key, "{}");
 		assert_false(idempotent_begin(&core, &r, &reply));
 	}
-	assert_int_equal(core.n_keys, KEYS_MAX);
+	assert_int_equal(core.under_way.n, KEYS_MAX);
 	r = make_request("user:root", "more", "{}");
 	assert_true(idempotent_begin(&core, &r, &reply));
 	assert_int_equal(reply.status, 503);
 	http_reply_fini(&reply);
 	reply = (struct http_reply){ .status = 200, .json = json_object() };
-	core.n_keys--; /* one has ended */
+	core.under_way.n--; /* one has ended */
 	assert_false(idempotent_begin(&core, &r, &(struct http_reply){ 0 }));
 	idempotent_end(&core, &r, &reply);
-	assert_int_equal(core.n_keys, KEYS_MAX - 1);
+	assert_int_equal(core.under_way.n, KEYS_MAX - 1);
 	http_reply_fini(&reply);
-	core.n_keys = 0;
+	core.under_way.n = 0;
 }
 
 struct second_request {
@@ -255,7 +255,7 @@ static void who_waits_for_a_key_is_woken_by_its_end(void **state)
 		const struct http_reply reply = { .status = 201,
 			                          .json = json_pack("{s:i}", "n", round) };
 		struct second_request second = { .r = make_request("user:root", "k", "{}") };
-		uint64_t n_given = __atomic_load_n(&core.n_given, __ATOMIC_RELAXED);
+		uint64_t n_given = __atomic_load_n(&core.use.n_given, __ATOMIC_RELAXED);
 		struct store_request of_first;
 		struct http_request first;
 		struct timespec limit;
@@ -266,7 +266,7 @@ static void who_waits_for_a_key_is_woken_by_its_end(void **state)
 		first.request = &of_first;
 		assert_false(idempotent_begin(&core, &first, &(struct http_reply){ 0 }));
 		assert_int_equal(pthread_create(&thread, NULL, ask_again, &second), 0);
-		while (__atomic_load_n(&core.n_given, __ATOMIC_RELAXED) == n_given)
+		while (__atomic_load_n(&core.use.n_given, __ATOMIC_RELAXED) == n_given)
 			usleep(1000);
 		idempotent_end(&core, &first, &reply);
 		clock_gettime(CLOCK_REALTIME, &limit);
@@ -279,7 +279,7 @@ static void who_waits_for_a_key_is_woken_by_its_end(void **state)
 		http_reply_fini(&second.reply);
 		json_decref(reply.json);
 	}
-	assert_int_equal(core.n_keys, 0);
+	assert_int_equal(core.under_way.n, 0);
 }
 
 /* --- the believed time --- */

@@ -251,14 +251,11 @@ class World:
         return self.targets[name]
 
     def write_stats(self, process: str, rows: list[typing.Any]) -> None:
-        entries = [layout.read("struct stats_entry")(
-            name=name.encode(), labels=labels.encode(), help=b"for the test", used=1, value=value,
-            kind=layout.constant("STATS_COUNTER" if name.endswith("_total") else "STATS_GAUGE")) for name, labels, value in rows]
         own = os.path.join(self.node.run, "conditions.mgmt.page")
         head = layout.page_header(own)
         self.write_page(f"conditions.{process}.page", head.kind.decode(), head.layout, bytes(os.path.getsize(own) - len(bytes(head))))
         head = layout.page_header(os.path.join(self.node.run, "stats.mgmt.page"))
-        self.write_page(f"stats.{process}.page", head.kind.decode(), head.layout, b"".join(bytes(e) for e in entries))
+        self.write_page(f"stats.{process}.page", head.kind.decode(), head.layout, layout.stats_payload(rows))
 
     # --- requests ---
 
@@ -311,6 +308,7 @@ class World:
     def shown(self, text: str) -> str:
         text = TIME.sub(lambda m: self.moment(datetime.datetime.fromisoformat(m[0].replace("Z", "+00:00")).timestamp(), m[0]), text)
         text = ETAG.sub("GENERATION", text)
+        text = re.sub(r"reaches 0\.[23] %", "reaches 0.2 %", text)  # from where a ramp was that had just begun
         text = text.replace(f"user:{USER}", "user:USER").replace(f"by {USER} (", "by USER (")
         return ID.sub(lambda m: self.ids.setdefault(m[0], f"ID{len(self.ids) + 1}"), text)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import glob
+import hashlib
 import http.client
 import json
 import os
 import resource
+import shutil
 import signal
 import ssl
 import subprocess
@@ -168,6 +170,24 @@ class Lines(Audited):
             self.assertEqual(self.lines(path=path), [])
         self.assertEqual(len(self.lines(kind="change")), 1)
 
+    def test_objects_that_have_no_room_leave_a_mark(self) -> None:
+        n = self.node
+        edits = [{"method": "PATCH", "path": f"pools/web-ams/backends/{'h' * 40}{i}", "value": {"weight": 1}} for i in range(9)]
+        self.assertGreaterEqual(n.ask("POST", "/v1/changes", {"edits": edits, "reason": "many"}).status, 400)
+        line = self.line(kind="refusal", path="/v1/changes", reason="many")
+        named = line["object"].split(" ")
+        self.assertEqual(named, [e["path"] for e in edits[:len(named) - 1]] + ["…"])
+        self.assertGreater(len(named), 3)
+        # one that is longer than all the room
+        edits = [{"method": "PATCH", "path": "pools/" + "é" * 200, "value": {"weight": 1}}] * 2
+        self.assertGreaterEqual(n.ask("POST", "/v1/changes", {"edits": edits, "reason": "long"}).status, 400)
+        cut = self.line(kind="refusal", path="/v1/changes", reason="long")["object"]
+        self.assertTrue(cut.startswith("pools/éé") and cut.endswith("é…"), cut)
+        self.assertLess(len(cut.encode()), 256)
+        # and what a refused change was to do is on record
+        self.assertEqual(n.command("explode", {"site": "fra"}).status, 422)
+        self.line(kind="refusal", path="/v1/overrides", object="sites/fra")
+
     def test_logins_leave_lines(self) -> None:
         n = self.node
         for name in TOKENS:
@@ -179,8 +199,16 @@ class Lines(Audited):
         for _ in range(5):
             self.assertEqual(n.ask_tcp(self.port, "GET", "/v1/status", "wrong" * 8).status, 401)
         self.line(kind="bad-login", source="127.0.0.1", status=401)
+        # a right token that is not taken is named
+        with open(f"{n.conf}/tokens", "a") as f:
+            for name, words in (("stolen", "from=192.0.2.0/24"), ("old", "until=2020-01-01 person=eve")):
+                f.write(f"{name} admin {hashlib.sha256((name * 8).encode()).hexdigest()} {words}\n")
+        self.assertEqual(n.ask_tcp(self.port, "GET", "/v1/status", "stolen" * 8).status, 403)
+        self.assertEqual(n.ask_tcp(self.port, "GET", "/v1/status", "old" * 8).status, 401)
+        self.line(kind="bad-login", who="token:stolen", status=403, code="token-elsewhere", source="127.0.0.1")
+        self.line(kind="bad-login", who="token:old (eve)", status=401, code="token-ended")
         n.stop()
-        self.hold_counts([line.get("count") for line in self.lines(kind="bad-login")], 4)
+        self.hold_counts([line.get("count") for line in self.lines(kind="bad-login", code="unauthorized")], 4)
 
     def test_no_secret_is_in_the_log(self) -> None:
         n = self.node
@@ -204,11 +232,14 @@ class Lines(Audited):
         for path in glob.glob(f"{n.state}/audit/*"):
             self.assertEqual(os.stat(path).st_mode & 0o77, 0, path)
 
-    def test_the_line_of_a_key_that_was_used_again_says_so(self) -> None:
-        for _ in range(2):
+    def test_what_a_key_repeats_says_so_and_is_counted(self) -> None:
+        for _ in range(52):
             drained = self.node.command("drain", {"site": "ams"}, headers={"Idempotency-Key": "k1"}, until="never", now=True)
             self.assertEqual(drained.status, 201)
-        self.assertEqual([line.get("replayed") for line in self.lines(kind="change")], [None, True])
+        self.assertEqual(len([line for line in self.lines(kind="change") if "replayed" not in line]), 1)
+        self.line(kind="change", replayed=True, object="sites/ams", result=drained.json["override"]["id"])
+        self.node.stop()  # and the others are counted
+        self.hold_counts([line.get("count") for line in self.lines(kind="change", replayed=True)], 50)
 
 
 class Reading(Audited):
@@ -228,6 +259,13 @@ class Reading(Audited):
         self.assertEqual(found("?who=otto"), ["/v1/overrides"])
         self.assertEqual(found("?who=token:otto"), ["/v1/overrides"])
         self.assertEqual(found("?who=user:otto"), [])
+        with open(f"{n.conf}/tokens", "a") as f:
+            f.write(f"sw oncall {hashlib.sha256(b'sw' * 16).hexdigest()} person=bea\n")
+        self.assertEqual(n.ask_tcp(self.port, "POST", "/v1/clock/accept", "sw" * 16, {"reason": "right"}).status, 200)
+        for who in ("bea", "sw", "token:sw", "token:sw%20(bea)"):
+            self.assertEqual(found(f"?who={who}"), ["/v1/clock/accept"], who)
+        for who in ("be", "s", "token", "(bea)", "token:bea", "bea)"):
+            self.assertEqual(found(f"?who={who}"), [], who)
         self.assertEqual(found("?who=Ada"), ["/v1/config/apply"])
         self.assertEqual(found("?object=sites/ams"), ["/v1/overrides"] * 2)
         self.assertEqual(found("?object=pools/web-ams"), ["/v1/overrides"])
@@ -235,8 +273,13 @@ class Reading(Audited):
         self.assertEqual(found("?object=config/apply"), ["/v1/config/apply"])
         self.assertEqual(found("?kind=refusal"), [])
         self.assertEqual(found("?since=2100-01-01T00:00:00Z"), [])
-        self.assertEqual(len(found("?since=2000-01-01T00:00:00Z")), 4)
-        self.assertEqual(n.ask("GET", "/v1/audit?since=yesterday").status, 400)
+        self.assertEqual(len(found("?since=2000-01-01T00:00:00Z")), 5)
+        self.assertEqual(len(found("?since=2000-01-01")), 5)
+        self.assertEqual(len(found("?since=-1h")), 5)
+        self.assertEqual((found("?since=2100-01-01"), found("?since=-1ms")), ([], []))
+        self.assertEqual(found("?object=sites/ams/"), found("?object=sites/ams"))
+        for query in ("since=yesterday", "since=2026-13-01", "since=-", "since=--1h", "since=-1y", "since=2026-11-2", "kind=changes", "kind="):
+            self.assertEqual(n.ask("GET", f"/v1/audit?{query}").status, 400, query)
         whole = n.ask("GET", "/v1/audit").json
         self.assertEqual([line["seq"] for line in whole["items"]], list(range(len(whole["items"]), 0, -1)))
         self.assertIsNone(whole["before"])
@@ -246,6 +289,21 @@ class Reading(Audited):
         self.assertIn("-> version 2", self.weir("audit", "--who", "Ada", "--kind", "change"))
         self.assertIn("there is no such line", self.weir("audit", "--who", "nobody"))
         self.assertIn("token:otto", self.weir("audit", "--object", "sites/ams"))
+
+    def test_a_clock_that_stepped_back_hides_no_line(self) -> None:
+        n = self.node
+        n.drain()
+        first = self.line(kind="change", path="/v1/overrides")
+        n.stop()
+        # as if the clock had been ahead until then
+        path, = glob.glob(f"{n.state}/audit/*.log")
+        text = self.text()
+        with open(path, "w") as f:
+            f.write(text.replace(first["time"], "2099-01-01T00:00:00.000Z"))
+        n.start()
+        found = n.ask("GET", "/v1/audit?since=2098-01-01T00:00:00Z").json["items"]
+        self.assertEqual([line["seq"] for line in found if line["kind"] == "change"], [first["seq"]])
+        self.assertEqual({line["time"] for line in found}, {"2099-01-01T00:00:00.000Z"})
 
     def test_verify_works_without_weir_mgmt_and_names_the_line(self) -> None:
         n = self.node
@@ -268,6 +326,50 @@ class Reading(Audited):
         self.assertIn(f"{os.path.basename(path)}:{number}, line {number}:", self.weir("audit", "verify", status=10))
         self.weir("audit", "verify", "/nowhere", status=3)
 
+    def test_verify_without_a_line_is_never_good(self) -> None:
+        n = self.node
+        audit = f"{n.state}/audit"
+        path, = glob.glob(f"{audit}/*.log")
+        n.stop()
+        with open(path) as f:
+            text = f.read()
+
+        def findings(*words: str) -> list[str]:
+            verdict = json.loads(self.weir("--json", "audit", "verify", *words, status=10))
+            self.assertFalse(verdict["good"])
+            return [f["what"] for f in verdict["found"]]
+        with open(path, "w"):
+            pass
+        self.assertEqual(findings(), ["cut-off"])  # behind its mark
+        os.remove(f"{audit}/mark")
+        self.assertEqual(findings(), ["missing"])
+        self.assertIn("NOT GOOD: 1 finding: the audit log of", self.weir("audit", "verify", status=10))
+        self.assertIn("key none;", self.weir("audit", "verify", status=10))
+        self.assertEqual(findings(audit), ["missing"])
+        os.rename(path, f"{audit}/old.log")
+        self.assertEqual(findings(), ["missing"])
+        os.remove(f"{audit}/old.log")
+        self.assertEqual(findings(), ["missing"])
+        os.remove(f"{audit}/key")  # the store is left
+        self.assertEqual(findings(), ["missing"])
+        shutil.rmtree(audit)
+        self.assertEqual(findings(), ["missing"])
+        shutil.rmtree(f"{n.state}/store")
+        nowhere: list[list[str]] = [[], [n.conf], ["/etc/passwd"]]
+        for where in nowhere:  # no log, or none any more: nothing to judge
+            p = subprocess.run([WEIR, "--state-dir", n.state, "--run-dir", n.run, "audit", "verify", *where],
+                               capture_output=True, text=True, timeout=120)
+            self.assertEqual((p.returncode, p.stdout), (3, ""), p.stderr)
+            self.assertIn("there is no audit log" if where else "cannot be read: No such file", p.stderr)
+        os.makedirs(audit)
+        self.assertIn("good", self.weir("audit", "verify", self.copy(text)))
+
+    def copy(self, text: str) -> str:
+        path = f"{self.node.dir.name}/copy.log"
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
     def test_a_kill_leaves_a_log_that_goes_on(self) -> None:
         for _ in range(3):
             self.node.drain()
@@ -277,6 +379,33 @@ class Reading(Audited):
         self.assertEqual(len(self.lines(kind="change")), 6)
         self.assertEqual(self.lines(kind="repair"), [])
         self.verify()
+
+
+class Gone(Audited):
+    def test_a_log_that_goes_under_weir_mgmt_is_a_condition(self) -> None:
+        n = self.node
+        n.drain()
+        for path in glob.glob(f"{n.state}/audit/*.log"):
+            os.remove(path)
+        wait_for("the condition", lambda: "audit-gone" in n.ask("GET", "/v1/status").raw.decode())
+        self.assertEqual(n.command("undrain", {"site": "ams"}, now=True).status, 200)
+        self.assertEqual(self.line(kind="gone")["result"], "removed")
+        self.line(kind="change", path="/v1/overrides")
+        verdict = json.loads(self.weir("--json", "audit", "verify", status=10))
+        self.assertEqual([f["what"] for f in verdict["found"]], ["removed"])
+        self.assertIn("-> removed", self.weir("audit", "--kind", "gone"))
+        self.weir("audit", "rotate", "--reason", "seen")
+        wait_for("its end", lambda: "audit-gone" not in json.dumps(n.ask("GET", "/v1/status").json["reasons"]))
+
+    def test_a_log_that_is_gone_at_a_start_does_not_begin_at_1(self) -> None:
+        n = self.node
+        n.stop()
+        for path in glob.glob(f"{n.state}/audit/*.log"):
+            os.remove(path)
+        n.start()
+        self.assertGreater(self.lines()[0]["seq"], 1)
+        self.assertEqual(self.line(kind="gone")["result"], "missing")
+        self.weir("audit", "verify", status=10)
 
 
 class Full(Audited):
@@ -358,6 +487,8 @@ class Peers(unittest.TestCase):
             lines = f.readlines()
         with open(path, "w") as f:
             f.writelines(lines[:head["seq"] - 1])
+        self.assertEqual(self.verify(status=10)["heads"], 0)  # by its mark
+        os.remove(f"{self.a.state}/audit/mark")
         self.assertEqual(self.verify(status=0)["heads"], 0)  # nobody is asked: it cannot be known, which is said
         verdict = self.verify("--heads", held, status=10)
         self.assertEqual([(f["what"], f["seq"]) for f in verdict["found"]], [("cut-off", head["seq"] - 1)])

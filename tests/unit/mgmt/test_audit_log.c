@@ -56,7 +56,7 @@ static void a_line_has_all_that_was_said_and_no_control_character(void **state)
 		                   .author = "Ada",
 		                   .source = "192.0.2.1",
 		                   .method = "PUT",
-		                   .path = "/v1/pools/a\nb",
+		                   .path = "/v1/pools/a\nb\xe2\x80\xae",
 		                   .status = 200,
 		                   .code = "",
 		                   .result = "version 7",
@@ -75,7 +75,7 @@ static void a_line_has_all_that_was_said_and_no_control_character(void **state)
 	assert_string_equal(line.who, "token:ada");
 	assert_string_equal(line.author, "Ada");
 	assert_string_equal(line.source, "192.0.2.1");
-	assert_string_equal(line.path, "/v1/pools/a?b");
+	assert_string_equal(line.path, "/v1/pools/a?b???");
 	assert_string_equal(line.result, "version 7");
 	assert_string_equal(line.reason, "new?[31m \"rack\" \xc3\xa9");
 	assert_string_equal(line.time, "2027-01-15T08:16:40.000Z");
@@ -339,6 +339,14 @@ static void a_torn_end_is_repaired_by_a_line_that_says_so(void **state)
 	assert_true(repaired > 30);
 }
 
+static void remove_mark(void)
+{
+	char path[PATH_MAX + 8];
+
+	snprintf(path, sizeof(path), "%s/" AUDIT_MARK_FILE, bed.dir);
+	assert_int_equal(unlink(path), 0);
+}
+
 /* Blocks of a file reach the disk in any order: a hole may be as long as a line. */
 static void a_line_that_is_missing_behind_what_was_synced_ends_the_log_there(void **state)
 {
@@ -353,6 +361,7 @@ static void a_line_that_is_missing_behind_what_was_synced_ends_the_log_there(voi
 		bed_write(log, "behind what was synced");
 	bed_read(&bed);
 	audit_log_close(log);
+	remove_mark(); /* which came later */
 	bed_remove(&bed, bed.n - 3);
 	audit_log_name(bed.dir, 1, path);
 	FILE *f = fopen(path, "w");
@@ -420,6 +429,175 @@ static void a_file_of_no_line_is_put_aside(void **state)
 		assert_int_equal(access(path, F_OK), empty ? -1 : 0);
 		bed_end(&bed);
 	}
+}
+
+/* --- a file that others take --- */
+
+static void take_file(uint64_t first, const char *how)
+{
+	char path[PATH_MAX], command[5 * PATH_MAX];
+
+	audit_log_name(bed.dir, first, path);
+	if (!strcmp(how, "cut"))
+		snprintf(command, sizeof(command), "truncate -s 900 %s", path);
+	else if (!strcmp(how, "replaced"))
+		snprintf(command, sizeof(command), "cp %s %s.x && mv %s.x %s", path, path, path,
+		         path);
+	else if (!strcmp(how, "renamed"))
+		snprintf(command, sizeof(command), "mv %s %s/old.log", path, bed.dir);
+	else
+		snprintf(command, sizeof(command), "rm %s", path);
+	assert_int_equal(system(command), 0);
+}
+
+static struct audit_line line_of_kind(enum audit_kind kind)
+{
+	for (size_t i = 0; i < bed.n; i++)
+		if (bed_line(&bed, i).kind == kind)
+			return bed_line(&bed, i);
+	fail();
+	return (struct audit_line){ 0 };
+}
+
+static void judge_gap(const char *expected)
+{
+	bed_read(&bed);
+	bed_judge(&bed, NULL, false, &verdict);
+	bed_print(&verdict);
+	assert_int_equal(verdict.n_found, *expected != '\0');
+	if (*expected)
+		assert_string_equal(verdict.found[0].what, expected);
+}
+
+static void a_file_that_goes_under_the_log_is_noticed_and_the_chain_goes_on(void **state)
+{
+	static const struct {
+		const char *how, *word, *found;
+		bool idle; /* nothing is written: the thread looks */
+	} cases[] = { { "removed", "removed", "removed", false },
+		      { "removed", "removed", "removed", true },
+		      { "renamed", "removed", "removed", false },
+		      { "cut", "cut", "removed", false },
+		      { "replaced", "replaced", "", false } };
+	const struct audit_line by = { .who = "user:root", .reason = "seen" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct audit_log_state known;
+
+		bed_begin(&bed, 1);
+		struct audit_log *log = bed_open(&bed, 0, 0);
+		bed_write(log, "before");
+		assert_int_equal(audit_log_ready(log), 0); /* room is allocated */
+		audit_log_look(log, &known);
+		uint64_t last = known.last;
+		assert_int_equal(known.gone, 0);
+		take_file(1, cases[i].how);
+		if (cases[i].idle)
+			audit_log_work(log, false);
+		else
+			bed_write(log, "after");
+		audit_log_look(log, &known);
+		assert_int_equal(known.error, 0);
+		assert_int_equal(known.gone, last + 2); /* behind the begin */
+		assert_string_equal(known.gone_how, cases[i].word);
+		judge_gap(cases[i].found);
+		struct audit_line gone = line_of_kind(AUDIT_GONE);
+		assert_int_equal(gone.seq, known.gone);
+		assert_string_equal(gone.result, cases[i].word);
+		assert_string_equal(gone.who, "weir");
+		audit_log_work(log, false);
+		audit_log_close(log);
+		log = bed_open(&bed, 0, 0); /* it lasts */
+		audit_log_look(log, &known);
+		assert_int_equal(known.gone, gone.seq);
+		assert_string_equal(known.gone_how, cases[i].word);
+		assert_int_equal(audit_log_rotate(log, &by), 0);
+		audit_log_look(log, &known);
+		assert_int_equal(known.gone, 0);
+		audit_log_close(log);
+		log = bed_open(&bed, 0, 0);
+		audit_log_look(log, &known);
+		assert_int_equal(known.gone, 0);
+		audit_log_close(log);
+		judge_gap(cases[i].found);
+		assert_int_equal(count_kind(AUDIT_GONE), 1);
+		bed_end(&bed);
+	}
+}
+
+static void a_directory_that_goes_under_the_log_is_made_again_with_its_key(void **state)
+{
+	struct audit_log_state before, known;
+	char command[2 * PATH_MAX];
+
+	(void)state;
+	bed_begin(&bed, 1);
+	struct audit_log *log = bed_open(&bed, 0, 0);
+	audit_log_look(log, &before);
+	snprintf(command, sizeof(command), "rm -r %s", bed.dir);
+	assert_int_equal(system(command), 0);
+	bed_write(log, "after");
+	audit_log_close(log);
+	log = bed_open(&bed, 0, 0);
+	audit_log_look(log, &known);
+	assert_string_equal(known.key, before.key);
+	assert_int_equal(known.gone, before.last + 2);
+	audit_log_close(log);
+	judge_gap("removed");
+	bed_end(&bed);
+}
+
+static void lines_that_are_missing_at_a_start_leave_a_gap(void **state)
+{
+	(void)state;
+	for (int what = 0; what < 4; what++) {
+		struct audit_log_state known;
+		char path[PATH_MAX];
+
+		bed_begin(&bed, 1);
+		struct audit_log *log = bed_open(&bed, 0, 0);
+		bed_write(log, "before");
+		audit_log_close(log);
+		bed_read(&bed);
+		uint64_t last = bed_line(&bed, bed.n - 1).seq;
+		audit_log_name(bed.dir, 1, path);
+		if (what == 1)
+			assert_int_equal(truncate(path, 900), 0);
+		else if (what == 2)
+			assert_int_equal(truncate(path, 0), 0);
+		else
+			assert_int_equal(unlink(path), 0);
+		if (what == 3)
+			remove_mark();
+		log = bed_open(&bed, 0, 0);
+		audit_log_look(log, &known);
+		/* the last signature vouches for the line before it; without the mark nobody knows how many there were */
+		assert_int_equal(known.gone, what == 3 ? 2 : last - 1 + 2);
+		assert_string_equal(known.gone_how, "missing");
+		audit_log_close(log);
+		judge_gap(what == 3 ? "" : "removed");
+		assert_int_equal(count_kind(AUDIT_REPAIR), 0);
+		bed_end(&bed);
+	}
+}
+
+/* Else the next file that is begun would say of what others took that the log has dropped it. */
+static void what_others_took_is_not_said_to_be_dropped(void **state)
+{
+	(void)state;
+	bed_begin(&bed, 1);
+	struct audit_log *log = bed_open(&bed, 12000, 8);
+	for (int i = 0; i < 40; i++)
+		bed_write(log, "0123456789 0123456789 0123456789 0123456789 0123456789");
+	audit_log_close(log);
+	take_file(1, "removed");
+	log = bed_open(&bed, 12000, 8);
+	for (int i = 0; i < 20; i++)
+		bed_write(log, "0123456789 0123456789 0123456789 0123456789 0123456789");
+	audit_log_close(log);
+	judge_gap("removed");
+	bed_end(&bed);
 }
 
 /* --- a disk that is full --- */
@@ -562,6 +740,7 @@ static void a_new_key_is_signed_by_the_old_one(void **state)
 	audit_log_work(log, false);
 	assert_true(audit_log_head(log, &head));
 	assert_string_equal(head.key, after.key);
+	assert_true(audit_head_follows(&head, before.key));
 	audit_log_close(log);
 	judge_good(&head);
 	assert_string_equal(verdict.key, after.key);
@@ -569,6 +748,10 @@ static void a_new_key_is_signed_by_the_old_one(void **state)
 	log = bed_open(&bed, 0, 0);
 	audit_log_look(log, &before);
 	assert_string_equal(before.key, after.key); /* it is that of the file */
+	struct audit_head again;
+	assert_true(audit_log_head(log, &again));
+	assert_string_equal(again.former, head.former);
+	assert_true(audit_head_follows(&again, head.former));
 	audit_log_close(log);
 	judge_good(&head);
 	bed_end(&bed);
@@ -782,11 +965,147 @@ static void more_sources_than_there_is_room_for_are_counted_together(void **stat
 	}
 	audit_log_close(log);
 	judge_good(NULL);
-	assert_int_equal(count_kind(AUDIT_BAD_LOGIN), AUDIT_FLOOD_STRANGERS + 1);
+	assert_int_equal(count_kind(AUDIT_BAD_LOGIN), AUDIT_FLOOD_SHARE + 1);
 	for (size_t i = 0; i < bed.n; i++)
 		if (bed_line(&bed, i).kind == AUDIT_BAD_LOGIN)
 			counted += bed_line(&bed, i).count ? bed_line(&bed, i).count : 1;
 	assert_int_equal(counted, 10000);
+	bed_end(&bed);
+}
+
+/* How many lines there are of @p kind by @p who, and what they count. */
+static size_t count_by(enum audit_kind kind, const char *who, uint64_t *counted)
+{
+	size_t n = 0;
+
+	*counted = 0;
+	for (size_t i = 0; i < bed.n; i++) {
+		struct audit_line line = bed_line(&bed, i);
+
+		if (line.kind != kind || strcmp(line.who, who) != 0)
+			continue;
+		n++;
+		*counted += line.count ? line.count : 1;
+	}
+	return n;
+}
+
+static void who_floods_hides_nobody_else(void **state)
+{
+	struct audit_line flood = { .kind = AUDIT_REFUSAL, .who = "token:vera", .status = 403 },
+	                  login = { .kind = AUDIT_LOGIN, .who = "token:vera" },
+	                  change = { .kind = AUDIT_CHANGE, .who = "token:otto", .status = 201 },
+	                  refusal = { .kind = AUDIT_REFUSAL, .who = "token:olga", .status = 422 };
+	uint64_t counted;
+
+	(void)state;
+	bed_begin(&bed, 1);
+	struct audit_log *log = bed_open(&bed, 0, 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(flood.path, sizeof(flood.path), "/v1/pools/p%u", i);
+		snprintf(login.source, sizeof(login.source), "10.0.%u.%u", i / 256, i % 256);
+		audit_log_note(log, &flood);
+		audit_log_note(log, &login);
+	}
+	audit_log_note(log, &change);
+	audit_log_note(log, &refusal);
+	strcpy(login.who, "token:otto");
+	audit_log_note(log, &login);
+	audit_log_close(log);
+	judge_good(NULL);
+	assert_int_equal(count_by(AUDIT_CHANGE, "token:otto", &counted), 1);
+	assert_int_equal(count_by(AUDIT_REFUSAL, "token:olga", &counted), 1);
+	assert_int_equal(count_by(AUDIT_LOGIN, "token:otto", &counted), 1);
+	assert_int_equal(count_by(AUDIT_REFUSAL, "token:vera", &counted), AUDIT_FLOOD_SHARE + 1);
+	assert_int_equal(counted, 1000);
+	assert_int_equal(count_by(AUDIT_LOGIN, "token:vera", &counted), AUDIT_FLOOD_SHARE + 1);
+	assert_int_equal(counted, 1000);
+	assert_int_equal(count_by(AUDIT_REFUSAL, AUDIT_FLOOD_OTHERS, &counted), 0);
+	for (size_t i = 0; i < bed.n; i++)
+		if (bed_line(&bed, i).count)
+			assert_string_equal(bed_line(&bed, i).path, AUDIT_FLOOD_OTHERS);
+	bed_end(&bed);
+}
+
+static void a_change_always_has_a_name(void **state)
+{
+	struct audit_line change = { .kind = AUDIT_CHANGE, .status = 201 };
+	uint64_t counted, all = 0;
+
+	(void)state;
+	bed_begin(&bed, 1);
+	struct audit_log *log = bed_open(&bed, 0, 0);
+	for (unsigned who = 0; who < 20; who++)
+		for (unsigned i = 0; i < 100; i++) {
+			snprintf(change.who, sizeof(change.who), "token:t%u", who);
+			snprintf(change.path, sizeof(change.path), "/v1/pools/p%u/members", i);
+			audit_log_note(log, &change);
+		}
+	strcpy(change.who, "token:otto");
+	audit_log_note(log, &change);
+	audit_log_close(log);
+	judge_good(NULL);
+	assert_int_equal(count_by(AUDIT_CHANGE, "token:otto", &counted), 1);
+	assert_int_equal(count_by(AUDIT_CHANGE, "token:t0", &counted), AUDIT_FLOOD_CHANGES + 1);
+	for (unsigned who = 0; who < 20; who++) {
+		snprintf(change.who, sizeof(change.who), "token:t%u", who);
+		(void)count_by(AUDIT_CHANGE, change.who, &counted);
+		all += counted;
+	}
+	assert_int_equal(all, 2000);
+	assert_int_equal(count_by(AUDIT_CHANGE, AUDIT_FLOOD_OTHERS, &counted), 0);
+	bed_end(&bed);
+}
+
+static void what_was_done_is_not_counted_with_what_a_key_repeats(void **state)
+{
+	struct audit_line change = { .kind = AUDIT_CHANGE,
+		                     .who = "token:otto",
+		                     .path = "/v1/pools/web/members",
+		                     .status = 201 };
+
+	(void)state;
+	bed_begin(&bed, 1);
+	struct audit_log *log = bed_open(&bed, 0, 0);
+	audit_log_note(log, &change);
+	change.replayed = true;
+	audit_log_note(log, &change);
+	audit_log_close(log);
+	judge_good(NULL);
+	assert_int_equal(count_kind(AUDIT_CHANGE), 2);
+	bed_end(&bed);
+}
+
+static void the_first_of_many_lines_says_what_was_asked_for_and_why(void **state)
+{
+	const struct audit_line refusal = { .kind = AUDIT_REFUSAL,
+		                            .who = "token:sam",
+		                            .author = "eve",
+		                            .path = "/v1/overrides",
+		                            .object = "sites/fra",
+		                            .status = 403,
+		                            .reason = "kill it" };
+	size_t n = 0;
+
+	(void)state;
+	bed_begin(&bed, 1);
+	struct audit_log *log = bed_open(&bed, 0, 0);
+	for (int i = 0; i < 3; i++)
+		audit_log_note(log, &refusal);
+	audit_log_close(log);
+	judge_good(NULL);
+	for (size_t i = 0; i < bed.n; i++) {
+		struct audit_line line = bed_line(&bed, i);
+
+		if (line.kind != AUDIT_REFUSAL)
+			continue;
+		assert_string_equal(line.object, n ? "" : "sites/fra");
+		assert_string_equal(line.author, n ? "" : "eve");
+		assert_string_equal(line.reason, n ? "" : "kill it");
+		assert_int_equal(line.count, n ? 2 : 0);
+		n++;
+	}
+	assert_int_equal(n, 2);
 	bed_end(&bed);
 }
 
@@ -858,6 +1177,10 @@ SUITE(audit_log)
 		cmocka_unit_test(a_line_that_is_missing_behind_what_was_synced_ends_the_log_there),
 		cmocka_unit_test(what_is_broken_before_a_signature_is_left_to_be_found),
 		cmocka_unit_test(a_file_of_no_line_is_put_aside),
+		cmocka_unit_test(a_file_that_goes_under_the_log_is_noticed_and_the_chain_goes_on),
+		cmocka_unit_test(a_directory_that_goes_under_the_log_is_made_again_with_its_key),
+		cmocka_unit_test(lines_that_are_missing_at_a_start_leave_a_gap),
+		cmocka_unit_test(what_others_took_is_not_said_to_be_dropped),
 		cmocka_unit_test(what_could_not_be_written_is_counted_and_said_later),
 		cmocka_unit_test(a_file_that_cannot_be_begun_leaves_the_one_before),
 		cmocka_unit_test(a_log_that_cannot_be_opened_is_tried_again),
@@ -871,6 +1194,10 @@ SUITE(audit_log)
 		cmocka_unit_test(a_signature_is_of_its_key_and_text_alone),
 		cmocka_unit_test(what_comes_again_is_a_line_a_minute),
 		cmocka_unit_test(more_sources_than_there_is_room_for_are_counted_together),
+		cmocka_unit_test(who_floods_hides_nobody_else),
+		cmocka_unit_test(a_change_always_has_a_name),
+		cmocka_unit_test(what_was_done_is_not_counted_with_what_a_key_repeats),
+		cmocka_unit_test(the_first_of_many_lines_says_what_was_asked_for_and_why),
 		cmocka_unit_test(a_login_that_goes_on_is_a_line_an_hour),
 		cmocka_unit_test(a_thread_writes_what_was_noted),
 	};

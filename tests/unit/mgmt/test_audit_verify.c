@@ -403,6 +403,20 @@ static void heads_that_are_none_are_not_used(void **state)
 	bed_end(&bed);
 }
 
+static void a_head_from_which_the_log_went_back_is_found(void **state)
+{
+	struct audit_head head;
+
+	(void)state;
+	make_log(4, true, &head);
+	head.went_back = true;
+	bed_judge(&bed, &head, false, &verdict);
+	assert_int_equal(verdict.n_found, 1);
+	assert_string_equal(verdict.found[0].what, "went-back");
+	assert_int_equal(verdict.found[0].seq, head.seq);
+	bed_end(&bed);
+}
+
 static void a_log_that_is_gone_is_cut_off(void **state)
 {
 	struct audit_head head;
@@ -413,8 +427,15 @@ static void a_log_that_is_gone_is_cut_off(void **state)
 	bed_judge(&bed, &head, false, &verdict);
 	assert_false(verdict.good);
 	assert_string_equal(verdict.found[0].what, "cut-off");
+	assert_int_equal(verdict.n_found, 1);
+	strcpy(head.node, "ams-2"); /* another node's head says nothing of this log */
+	bed_judge(&bed, &head, false, &verdict);
+	assert_int_equal(verdict.heads, 0);
+	assert_int_equal(verdict.n_found, 1);
+	assert_string_equal(verdict.found[0].what, "missing");
 	bed_judge(&bed, NULL, false, &verdict);
-	assert_true(verdict.good);
+	assert_false(verdict.good);
+	assert_string_equal(verdict.found[0].what, "missing");
 	assert_int_equal(verdict.lines, 0);
 	bed_end(&bed);
 }
@@ -444,6 +465,83 @@ static void a_file_that_the_log_did_not_drop_is_missed(void **state)
 	bed_end(&bed);
 }
 
+/* Who can read the key lets the log drop what is to be forgotten: by few files, or by small ones. */
+static void a_log_that_was_made_to_drop_lines_is_found(void **state)
+{
+	(void)state;
+	for (size_t files_max = 2; files_max <= 4; files_max += 2) {
+		bed_begin(&bed, 1);
+		struct audit_log *log = bed_open(&bed, 40000, 4);
+		for (size_t i = 0; i < 200; i++)
+			bed_write(log, "0123456789 0123456789 0123456789 0123456789 0123456789");
+		audit_log_close(log);
+		log = bed_open(&bed, files_max == 2 ? 40000 : 8400, files_max);
+		for (size_t i = 0; i < 200; i++)
+			bed_write(log, "x");
+		audit_log_close(log);
+		bed_read(&bed);
+		bed.file_max = 40000;
+		bed.files_max = 4;
+		bed_judge(&bed, NULL, false, &verdict);
+		assert_int_equal(verdict.n_found, 1);
+		assert_string_equal(verdict.found[0].what, "erased");
+		assert_true(verdict.first > 1);
+		bed_end(&bed);
+	}
+}
+
+/* Of a last file that is its first line alone, no digest covers it. */
+static void what_a_line_says_was_dropped_is_signed(void **state)
+{
+	struct audit_line line = { .seq = 0 };
+	size_t at;
+
+	(void)state;
+	bed_begin(&bed, 1);
+	struct audit_log *log = bed_open(&bed, 12000, 2);
+	for (size_t i = 0; i < 100; i++) {
+		bed_write(log, "0123456789 0123456789 0123456789 0123456789 0123456789");
+		let_pass(log);
+	}
+	audit_log_close(log);
+	bed_read(&bed);
+	for (at = bed.n - 1; line.kind != AUDIT_BEGIN; at--)
+		line = bed_line(&bed, at);
+	assert_true(line.dropped > 0);
+	while (bed.n > at + 2)
+		bed_remove(&bed, bed.n - 1);
+	while (bed.n > 1)
+		bed_remove(&bed, 0);
+	line.dropped = line.seq - 1;
+	put_line(0, &line);
+	bed.file_max = AUDIT_LINE_MAX; /* as if files were that small */
+	bed_judge(&bed, NULL, false, &verdict);
+	assert_false(verdict.good);
+	line.dropped = 0; /* nor is it a head of the line before it */
+	assert_false(audit_line_is_signed(&line));
+	bed_end(&bed);
+}
+
+static void keys_beyond_so_many_cannot_be_known_which_is_found(void **state)
+{
+	(void)state;
+	bed_begin(&bed, 1);
+	struct audit_log *log = bed_open(&bed, 0, 0);
+	for (size_t i = 0; i < 250; i++)
+		change_the_key(log);
+	bed_read(&bed);
+	bed_judge(&bed, NULL, false, &verdict);
+	assert_true(verdict.good);
+	for (size_t i = 0; i < 10; i++)
+		change_the_key(log);
+	audit_log_close(log);
+	bed_read(&bed);
+	bed_judge(&bed, NULL, false, &verdict);
+	assert_int_equal(verdict.n_found, 1);
+	assert_string_equal(verdict.found[0].what, "unknown");
+	bed_end(&bed);
+}
+
 SUITE(audit_verify)
 {
 	const struct CMUnitTest tests[] = {
@@ -453,8 +551,12 @@ SUITE(audit_verify)
 		cmocka_unit_test(what_is_no_line_any_more_is_found_once),
 		cmocka_unit_test(what_cannot_be_known_is_said),
 		cmocka_unit_test(heads_that_are_none_are_not_used),
+		cmocka_unit_test(a_head_from_which_the_log_went_back_is_found),
 		cmocka_unit_test(a_log_that_is_gone_is_cut_off),
 		cmocka_unit_test(a_file_that_the_log_did_not_drop_is_missed),
+		cmocka_unit_test(a_log_that_was_made_to_drop_lines_is_found),
+		cmocka_unit_test(what_a_line_says_was_dropped_is_signed),
+		cmocka_unit_test(keys_beyond_so_many_cannot_be_known_which_is_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

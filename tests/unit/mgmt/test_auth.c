@@ -146,9 +146,11 @@ static void each_role_has_its_name(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(text, sizeof(text), "x viewer %064d\nci %s %s", 0, rows[i].name,
 		         digest_bytes("secret", 6, digest));
-		assert_true(auth_find(text, strlen(text), "secret", &entry));
+		assert_true(auth_find(text, strlen(text), "secret", &(struct http_tls_client){ 0 },
+		                      &entry));
 		assert_string_equal(entry.name, "ci");
-		assert_false(auth_find(text, strlen(text), "secre", &entry));
+		assert_false(auth_find(text, strlen(text), "secre", &(struct http_tls_client){ 0 },
+		                       &entry));
 		fixture_write(place.conf, "tokens", text);
 		assert_int_equal(role_of("Bearer secret", name), rows[i].role);
 		assert_string_equal(name, "ci");
@@ -215,6 +217,59 @@ static void whose_token_it_is_and_what_it_may_change(void **state)
 	fixture_write(place.conf, "tokens", text);
 	auth_token(&core, -1, "Bearer secret", &r);
 	assert_true(r.is_scoped); /* to nothing */
+}
+
+/* A name of the certificate goes before the line of all, wherever that stands; a token goes before both. */
+static void a_certificate_is_who_its_names_say(void **state)
+{
+	static const struct {
+		const char *why, *authorization, *names[2];
+		bool has_ended;
+		enum http_role role;
+		const char *identity;
+	} rows[] = {
+		{ "none", NULL, { NULL }, false, HTTP_METRICS, "token:anonymous" },
+		{ "its name", NULL, { "CN:ci" }, false, HTTP_OPERATOR, "cert:ci" },
+		{ "the first line",
+		  NULL,
+		  { "URI:x://b", "CN:ci" },
+		  false,
+		  HTTP_OPERATOR,
+		  "cert:ci" },
+		{ "its second",
+		  NULL,
+		  { "CN:no", "URI:x://b" },
+		  false,
+		  HTTP_VIEWER,
+		  "cert:b (ada)" },
+		{ "another case", NULL, { "CN:CI" }, false, HTTP_METRICS, "token:anonymous" },
+		{ "the start of it", NULL, { "CN:c" }, false, HTTP_METRICS, "token:anonymous" },
+		{ "it has ended", NULL, { "CN:ci" }, true, HTTP_NO_ROLE, "cert:ci" },
+		{ "of nobody's, ended", NULL, { "CN:x" }, true, HTTP_METRICS, "token:anonymous" },
+		{ "a token", "Bearer secret", { "CN:ci" }, false, HTTP_ADMIN, "token:boss" },
+		{ "a wrong token", "Bearer x", { "CN:ci" }, false, HTTP_NO_ROLE, "" },
+		{ "a name as token", "Bearer CN:ci", { NULL }, false, HTTP_NO_ROLE, "" },
+	};
+	char digest[DIGEST_TEXT_MAX], text[512];
+
+	(void)state;
+	snprintf(text, sizeof(text),
+	         "anonymous metrics *\nci operator CN:ci\nb viewer URI:x://b person=ada\n"
+	         "boss admin %s\nlater admin CN:ci\n",
+	         digest_bytes("secret", 6, digest));
+	fixture_write(place.conf, "tokens", text);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct http_request r = { .role = HTTP_NO_ROLE };
+
+		r.client.end_ms = clock_believed_ms() + (rows[i].has_ended ? -1000 : 60000);
+		for (; r.client.n < 2 && rows[i].names[r.client.n]; r.client.n++)
+			strcpy(r.client.names[r.client.n], rows[i].names[r.client.n]);
+		auth_token(&core, -1, rows[i].authorization, &r);
+		if (r.role != rows[i].role || strcmp(r.identity, rows[i].identity) != 0)
+			fail_msg("%s: role %d of %s", rows[i].why, (int)r.role, r.identity);
+		assert_int_equal(r.denied && !strcmp(r.denied->code, "certificate-ended"),
+		                 rows[i].role == HTTP_NO_ROLE && *rows[i].identity);
+	}
 }
 
 static void the_owner_of_the_socket_is_admin(void **state)
@@ -376,6 +431,7 @@ SUITE(auth)
 		TEST(each_role_has_its_name),
 		TEST(a_token_ends_by_the_believed_time),
 		TEST(whose_token_it_is_and_what_it_may_change),
+		TEST(a_certificate_is_who_its_names_say),
 		TEST(the_owner_of_the_socket_is_admin),
 		TEST(an_address_to_listen_on_has_a_port),
 		TEST(only_the_group_may_open_the_local_socket),

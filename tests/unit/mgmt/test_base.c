@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "fixture.h"
+#include "fixture_model.h"
 
 #include "mgmt/store/base.h"
-#include "mgmt/files/gather.h"
 #include "tests/unit/suite.h"
 
 static void the_line_is_no_part_of_the_file(void **state)
@@ -145,13 +144,8 @@ static struct fixture place;
 static struct model *model_of(const char *from, const char *to)
 {
 	struct files files = fixture_files(from, to);
-	struct model_errors errors;
-	struct model *m = NULL;
 
-	assert_int_equal(gather_model(&files, place.state, place.conf, "ams-1", &m, &errors), 0);
-	model_errors_free(&errors);
-	files_fini(&files);
-	return m;
+	return fixture_model(&place, &files, "ams-1");
 }
 
 #define B2        "{ name = \"b2\"; address = \"10.1.1.12\"; weight = 100; }"

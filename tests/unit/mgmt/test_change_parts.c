@@ -10,6 +10,13 @@
 #include "tests/unit/answers.h"
 #include "tests/unit/suite.h"
 
+static void check_refusal(unsigned status, const char *code, const char *detail)
+{
+	if (answer.status != status || strcmp(text_at("code"), code) != 0 ||
+	    !strstr(text_at("detail"), detail))
+		fail_msg("%u %s: %s", answer.status, text_at("code"), text_at("detail"));
+}
+
 static void an_apply_makes_a_version(void **state)
 {
 	(void)state;
@@ -63,6 +70,173 @@ static void a_dry_run_makes_nothing(void **state)
 	assert_int_equal(head_number(), 1);
 }
 
+/* It can be confirmed before it goes back, and its plan says what is not well now. */
+static void what_confirms_it_is_read(void **state)
+{
+	static const struct {
+		const char *fields;
+		unsigned status;
+		const char *confirm_if;
+		long long within_ms;
+	} rows[] = {
+		{ "{\"confirm_if\":\"well for 5m\"}", 200, "well for 5m", 600000 },
+		{ "{\"confirm_if\":\"well for 1h30m\",\"confirm_within\":\"2h\"}", 200,
+		  "well for 90m", 7200000 },
+		{ "{\"confirm_if\":\"well for 1500ms\"}", 200, "well for 1500ms", 301500 },
+		{ "{\"confirm_if\":\"well for 24h\"}", 200, "well for 24h", 86400000 },
+		{ "{\"confirm_if\":\"well for 5m\",\"confirm_within\":\"5m\"}", 422, "", 0 },
+		{ "{\"confirm_if\":\"well for 5m\",\"confirm_within\":\"none\"}", 422, "", 0 },
+		{ "{\"confirm_if\":\"well for 0s\"}", 422, "", 0 },
+		{ "{\"confirm_if\":\"well for 25h\"}", 422, "", 0 },
+		{ "{\"confirm_if\":\"well for 5\"}", 422, "", 0 },
+		{ "{\"confirm_if\":\"well for  5m\"}", 422, "", 0 },
+		{ "{\"confirm_if\":\"5m\"}", 422, "", 0 },
+		{ "{\"confirm_if\":\"\"}", 422, "", 0 },
+		{ "{\"confirm_if\":300}", 422, "", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (apply_change("# a", rows[i].fields, "dry_run=true") != rows[i].status)
+			fail_msg("%s: %u", rows[i].fields, answer.status);
+		if (rows[i].status != 200)
+			continue;
+		assert_string_equal(text_at("version.confirm_if"), rows[i].confirm_if);
+		assert_int_equal(number_at("plan.confirm_within_ms"), rows[i].within_ms);
+		assert_true(has_warning("confirmed once all nodes are well, which they are not now "
+		                        "(ams-1: it is not known whether it is well)"));
+	}
+	assert_int_equal(apply_change("# a", "{\"confirm_if\":\"well for 5m\"}", ""), 201);
+	assert_string_equal(text_at("version.state"), "unconfirmed");
+	assert_int_equal(intent_head(this_node.intent)->well_for_ms, 300000);
+	assert_int_equal(apply_change("# b", "{\"pending\":\"confirm\"}", "dry_run=true"), 200);
+	assert_null(value_at("version.confirm_if"));
+}
+
+#define PAST                                                                                       \
+	"{ name = \"past\"; from = \"2020-01-01T00:00:00Z\"; until = \"2020-02-01T00:00:00Z\"; }"
+#define GATE                                                                                       \
+	"{ name = \"holidays\"; scope = \"pools:*\"; from = \"2026-09-01T00:00:00Z\"; "            \
+	"until = \"2026-09-21T15:00:00Z\"; }" /* 46 min 40 s left */
+
+static json_t *body_of(const char *from, const char *to, const char *more)
+{
+	json_t *body = body_with("# two sites", more);
+
+	json_object_set_new(body, "files", files_with(from, to));
+	return body;
+}
+
+/* From the version after the one that brings it on; plans say so, and what goes back passes. */
+static void a_gate_refuses_changes(void **state)
+{
+	static const char from[] = PAST, harmless[] = GATE "# a\n", other[] = PAST "# b\n";
+
+	(void)state;
+	assert_int_equal(ask_change(APPLY, body_of(from, GATE, "{}"), "", "", "*"), 201);
+	assert_int_equal(ask_change(APPLY, body_of(from, harmless, "{}"), "", "", "*"), 201);
+	for (int dry = 0; dry < 2; dry++) { /* without the gate, which would weaken it */
+		assert_int_equal(ask_change(APPLY, body_of(from, other, "{}"), "",
+		                            dry ? "dry_run=true" : "", "*"),
+		                 409);
+		check_refusal(409, "gate",
+		              "gate holidays refuses such changes until 2026-09-21T15:00:00.000Z");
+		assert_string_equal(text_at("gate"), "holidays");
+		assert_string_equal(text_at("until"), "2026-09-21T15:00:00.000Z");
+		assert_int_equal(answer.retry_s, 2801);
+	}
+	assert_int_equal(head_number(), 3);
+	json_t *plan = json_pack("{s:o}", "files", files_with(from, other));
+	assert_int_equal(ask_change(PLAN, plan, "", "", ""), 200);
+	assert_true(
+	        has_warning("weir apply would be refused: gate holidays refuses such changes until "
+	                    "2026-09-21T15:00:00.000Z"));
+	assert_int_equal(ask_change(ROLLBACK, make_reason(), "2", "", "*"), 201);
+	assert_int_equal(head_number(), 4);
+	asker.role = HTTP_OPERATOR;
+	assert_int_equal(ask_change(APPLY, body_of(from, other, "{\"without_gates\":\"holidays\"}"),
+	                            "", "", "*"),
+	                 422);
+	asker.role = HTTP_ADMIN;
+	assert_int_equal(ask_change(APPLY, body_of(from, other, "{\"without_gates\":\"holydays\"}"),
+	                            "", "", "*"),
+	                 409);
+	assert_int_equal(ask_change(APPLY, body_of(from, other, "{\"without_gates\":\"holidays\"}"),
+	                            "", "", "*"),
+	                 201);
+	assert_string_equal(text_at("version.without_gates"), "holidays");
+	assert_int_equal(ask_change(APPLY, body_of(from, harmless, "{}"), "", "", "*"), 201);
+	assert_null(value_at("version.without_gates"));
+	told_ms += 2800000; /* it is over */
+	assert_int_equal(ask_change(APPLY, body_of(from, PAST "# c\n", "{}"), "", "", "*"), 201);
+}
+
+static void a_gate_may_have_no_end(void **state)
+{
+	static const char ever[] =
+	        "{ name = \"ever\"; from = \"1970-01-01T00:00:00Z\"; until = \"never\"; }";
+
+	(void)state;
+	assert_int_equal(ask_change(APPLY, body_of(PAST, ever, "{}"), "", "", "*"), 201);
+	assert_int_equal(ask_change(APPLY, body_of(PAST, PAST, "{}"), "", "", "*"), 409);
+	check_refusal(409, "gate", "gate ever refuses such changes until never");
+	assert_string_equal(text_at("until"), "never");
+	assert_int_equal(answer.retry_s, 0);
+	json_t *plan = json_pack("{s:o}", "files", files_with(PAST, PAST));
+	assert_int_equal(ask_change(PLAN, plan, "", "", ""), 200);
+	assert_true(has_warning("gate ever refuses such changes until never"));
+	assert_int_equal(ask_change(APPLY,
+	                            body_of(PAST, PAST, "{\"without_gates\":\"other,ever,,ever\"}"),
+	                            "", "", "*"),
+	                 201);
+	assert_string_equal(text_at("version.without_gates"), "ever");
+}
+
+/* Approve proposal @p id as @p person. @return the status */
+static unsigned approve_as(const char *person, const char *id)
+{
+	snprintf(asker.person, sizeof(asker.person), "%s", person);
+	return ask_change("/v1/proposals/{}/approve", make_reason(), id, "", "*");
+}
+
+static void a_proposal_may_be_used_for_a_day(void **state)
+{
+	static const char asks[] = "{ name = \"asks\"; approvals = 1; }", other[] = PAST;
+	char id[64], query[96];
+
+	(void)state;
+	assert_int_equal(ask_change(APPLY, body_of(PAST, asks, "{}"), "", "", "*"), 201);
+	assert_int_equal(ask_change(APPLY, body_of(PAST, other, "{}"), "", "", "*"), 409);
+	check_refusal(409, "gate", "gate asks asks for 1 other person to approve such changes");
+	json_t *plan = json_pack("{s:o}", "files", files_with(PAST, other));
+	assert_int_equal(ask_change(PLAN, plan, "", "", ""), 200);
+	assert_true(has_warning("gate asks asks for 1 other person to approve it (--propose)"));
+	snprintf(asker.person, sizeof(asker.person), "ada");
+	assert_int_equal(ask_change(APPLY, body_of(PAST, other, "{}"), "", "propose=true", "*"),
+	                 202);
+	snprintf(id, sizeof(id), "%s", text_at("proposal.id"));
+	snprintf(query, sizeof(query), "proposal=%s", id);
+	assert_int_equal(approve_as("Ada", id), 403);
+	told_ms += 24 * 3600000 - 1;
+	assert_int_equal(approve_as("bob", id), 200);
+	assert_string_equal(text_at("state"), "approved");
+	assert_int_equal(ask_change(APPLY, body_of(PAST, other, "{}"), "", query, "*"), 201);
+	assert_string_equal(text_at("version.approved_by"), "bob");
+	assert_int_equal(ask_change(APPLY, body_of(PAST, asks, "{}"), "", "", "*"), 201);
+	assert_int_equal(ask_change(APPLY, body_of(PAST, other, "{}"), "", "propose=true", "*"),
+	                 202);
+	snprintf(id, sizeof(id), "%s", text_at("proposal.id"));
+	snprintf(query, sizeof(query), "proposal=%s", id);
+	assert_int_equal(approve_as("carol", id), 200);
+	assert_int_equal(ask_route("GET /v1/proposals", NULL), 200);
+	const json_t *first = json_array_get(json_object_get(answer.json, "items"), 0);
+	assert_string_equal(json_string_value(json_object_get(first, "id")), id);
+	told_ms += 24 * 3600000;
+	assert_int_equal(ask_change(APPLY, body_of(PAST, other, "{}"), "", query, "*"), 409);
+	check_refusal(409, "proposal", "is older than a day");
+	assert_int_equal(approve_as("dan", id), 409);
+}
+
 static void the_head_must_be_what_the_request_names(void **state)
 {
 	char etag[HTTP_TEXT_MAX];
@@ -114,13 +288,6 @@ static void a_plan_warns_of_silent_sites(void **state)
 	        ask_change(PLAN, json_pack("{s:o}", "files", files_with(from, to)), "", "", ""),
 	        200);
 	assert_true(has_warning("2 of 3 sites were never heard by this node (fra, lon)"));
-}
-
-static void check_refusal(unsigned status, const char *code, const char *detail)
-{
-	if (answer.status != status || strcmp(text_at("code"), code) != 0 ||
-	    !strstr(text_at("detail"), detail))
-		fail_msg("%u %s: %s", answer.status, text_at("code"), text_at("detail"));
 }
 
 /* Each says what it means for the change, which is not made. */
@@ -297,6 +464,10 @@ SUITE(change_parts)
 		T(an_apply_makes_a_version),
 		T(what_changes_nothing_makes_no_version),
 		T(a_dry_run_makes_nothing),
+		T(what_confirms_it_is_read),
+		T(a_gate_refuses_changes),
+		T(a_gate_may_have_no_end),
+		T(a_proposal_may_be_used_for_a_day),
 		T(the_head_must_be_what_the_request_names),
 		T(mistakes_are_counted_and_named),
 		T(each_failure_has_its_answer),

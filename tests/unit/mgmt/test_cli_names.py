@@ -32,8 +32,9 @@ COMPLETE = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _weir
 
 
 def two_pools() -> str:
-    """As the node's own, but a backend of one name in one pool only, and one of another kind."""
+    """As the node's own, but a backend of one name in one pool only, and one of another kind; and a gate."""
     text = config().replace(' ];  }', ' ]; clock = "trusted"; }')
+    text += 'gates = ( { name = "past"; from = "2020-01-01T00:00:00Z"; until = "2020-02-01T00:00:00Z"; } );\n'
     return text.replace('{ name = "b2"; address = "10.1.1.12"', '{ name = "ams-b2"; address = "10.1.1.12"')
 
 

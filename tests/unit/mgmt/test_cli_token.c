@@ -146,11 +146,15 @@ static void tokens_are_listed_and_removed(void **state)
 	        CLI_OK);
 	assert_int_equal(WEIR("token", "new", "old", "viewer", "--until", "2020-01-31T12:00:00Z",
 	                      "--conf-dir", place.conf),
-	                 CLI_OK);
+	                 CLI_USAGE);
+	assert_int_equal(
+	        WEIR("token", "new", "old", "viewer", "--until", "+0s", "--conf-dir", place.conf),
+	        CLI_USAGE);
 	snprintf(path, sizeof(path), "%s/tokens", place.conf);
 	FILE *f = fopen(path, "a");
 	assert_non_null(f);
-	assert_true(fputs("secret secret\n", f) >= 0);
+	assert_true(fprintf(f, "old viewer %064d until=2020-01-31T12:00:00Z\nsecret secret\n", 0) >
+	            0);
 	assert_int_equal(fclose(f), 0);
 	assert_int_equal(WEIR("token", "list", "--conf-dir", place.conf), CLI_OK);
 	assert_int_equal(strncmp(shown, listed, strlen(listed)), 0);
@@ -158,8 +162,9 @@ static void tokens_are_listed_and_removed(void **state)
 	assert_int_equal(WEIR("token", "list", "--json", "--conf-dir", place.conf), CLI_OK);
 	assert_null(strstr(shown, "secret"));
 	assert_non_null(strstr(
-	        shown, "{\"name\":\"old\",\"role\":\"viewer\",\"until\":\"2020-01-31T12:00:00."
-	               "000Z\",\"ended\":true,\"scoped\":false,\"scope\":null,\"from\":null}"));
+	        shown,
+	        "{\"name\":\"old\",\"role\":\"viewer\",\"certificate\":null,\"until\":\"2020-01-31T12:00:00."
+	        "000Z\",\"ended\":true,\"scoped\":false,\"scope\":null,\"from\":null}"));
 	assert_int_equal(WEIR("token", "remove", "no", "--conf-dir", place.conf), CLI_OK);
 	assert_int_equal(WEIR("token", "remove", "no", "--conf-dir", place.conf), CLI_USAGE);
 	snprintf(expected, sizeof(expected), "%s has no token named no\n", path);
@@ -174,6 +179,19 @@ static void tokens_are_listed_and_removed(void **state)
 	assert_told("--person is given twice\n");
 }
 
+static void a_file_that_is_none_is_not_listed(void **state)
+{
+	char path[256], expected[512];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/tokens", place.conf);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(WEIR("token", "list", "--conf-dir", place.conf), CLI_UNREACHABLE);
+	snprintf(expected, sizeof(expected), "%s cannot be read: it is no regular file\n", path);
+	assert_told(expected);
+	assert_int_equal(rmdir(path), 0);
+}
+
 SUITE(cli_token)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +199,8 @@ SUITE(cli_token)
 		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_token_is_shown_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tokens_are_listed_and_removed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_file_that_is_none_is_not_listed, set_up,
+		                                tear_down),
 	};
 
 	answer_rename = own_rename;

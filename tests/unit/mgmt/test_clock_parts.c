@@ -480,8 +480,7 @@ static struct http_server *serve_with(const struct pem *pair)
 	struct http_options options = { .listen_fd =
 		                                socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0),
 		                        .peers_fd = -1,
-		                        .cert = pair->cert,
-		                        .key = pair->key,
+		                        .tls = { .cert = pair->cert, .key = pair->key },
 		                        .core = &this_node,
 		                        .bells = &this_node.bells,
 		                        .counters = &this_node.counters };

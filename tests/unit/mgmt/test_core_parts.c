@@ -116,21 +116,21 @@ static void a_wait_that_is_over_does_not_wait(void **state)
 /* Two seconds and some are more than one of the clock's seconds: none is lost on the way. */
 static void a_wait_takes_its_time_and_gives_the_lock_up(void **state)
 {
-	uint64_t began_ms = clock_mono_ms(), given = node.n_given;
+	uint64_t began_ms = clock_mono_ms(), given = node.use.n_given;
 
 	(void)state;
 	core_lock(&node);
 	assert_true(core_wait(&node, began_ms + 30));
 	core_unlock(&node);
 	assert_true(clock_mono_ms() >= began_ms + 29);
-	assert_int_equal(node.n_given, given + 2);
+	assert_int_equal(node.use.n_given, given + 2);
 }
 
 static void *change_later(void *arg)
 {
 	(void)arg;
 	core_lock(&node); /* which who waits has given up */
-	node.n_keys = 1;
+	node.under_way.n = 1;
 	node.stopping = node.event_polls.n[0] != 0;
 	core_changed(&node);
 	core_unlock(&node);
@@ -227,11 +227,11 @@ static void a_change_ends_all_waits(void **state)
 
 	(void)state;
 	for (int stops = 0; stops < 2; stops++) {
-		node.n_keys = 0;
+		node.under_way.n = 0;
 		node.event_polls.n[0] = (size_t)stops;
 		core_lock(&node);
 		assert_int_equal(pthread_create(&thread, NULL, change_later, NULL), 0);
-		while (node.n_keys == 0)
+		while (node.under_way.n == 0)
 			assert_int_equal(core_wait(&node, began_ms + 600000), !stops);
 		core_unlock(&node);
 		pthread_join(thread, NULL);
@@ -253,7 +253,7 @@ static void the_longest_hold_is_kept(void **state)
 		core_lock(&node);
 		worked_until_ns += rows[i].worked_ns;
 		core_unlock(&node);
-		assert_true(node.longest_held_ns == rows[i].longest_ns);
+		assert_true(node.use.longest_held_ns == rows[i].longest_ns);
 	}
 }
 
@@ -267,7 +267,7 @@ static void a_wait_begins_a_new_hold(void **state)
 	assert_true(core_wait(&node, clock_mono_ms() + 2));
 	worked_until_ns += 300;
 	core_unlock(&node);
-	assert_true(node.longest_held_ns == 300);
+	assert_true(node.use.longest_held_ns == 300);
 }
 
 static void *hold_lock(void *arg)
@@ -314,7 +314,7 @@ static void a_lock_that_is_never_given_up_is_seen(void **state)
 	pthread_join(thread, NULL);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		fake_ms = rows[i].at_ms;
-		node.n_given += rows[i].is_given;
+		node.use.n_given += rows[i].is_given;
 		if (core_is_moving(&node) != rows[i].moves)
 			fail_msg("at %d", (int)rows[i].at_ms);
 	}

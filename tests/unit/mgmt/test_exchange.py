@@ -27,7 +27,7 @@ PROGRAM = sys.argv.pop(1)
 TOKEN = "p" * 40
 ALL = {"node": "fra-1", "cluster": "shop", "query": "overrides"}  # all overrides are asked for
 STAMPS = {"a": "00000000000000aa", "b": "00000000000000bb"}
-SECTIONS = ("head", "load", "health", "announced", "arrivals", "audit", "members")  # in the order of their ages and stamps
+SECTIONS = ("head", "load", "health", "announced", "arrivals", "audit", "members", "verdicts")  # in the order of their ages and stamps
 
 
 class Words:

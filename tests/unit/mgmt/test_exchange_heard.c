@@ -128,7 +128,7 @@ static void a_question_wants_the_section_whole(void **state)
 	assert_int_equal(json_object_size(json_object_get(question, "have")), 1);
 	assert_memory_equal(have, peers[1].words[EXCHANGE_HEAD].stamp, 16);
 	assert_int_equal(strspn(have + 16, "-"),
-	                 96); /* of load, health, announced, arrivals, audit, members */
+	                 112); /* of load, health, announced, arrivals, audit, members, verdicts */
 	json_decref(question);
 	free(text);
 	assert_null(exchange_question_now(&this_node, "lon-1", EXCHANGE_ANNOUNCED));

@@ -62,7 +62,7 @@ static void a_malformed_answer_says_nothing(void **state)
 		{ "a word", BODY("{}"), 0 },
 		{ "unchanged", ANSWER("{\"fra-1\":[7]}"), 0 },
 		{ "an age of a section of a later release",
-		  ANSWER("{\"fra-1\":[7,7,7,7,7,7,7,\"x\"]}"), 0 },
+		  ANSWER("{\"fra-1\":[7,7,7,7,7,7,7,7,\"x\"]}"), 0 },
 		{ "no words at all", ANSWER("{\"fra-1\":[]}"), 0 },
 		{ "no object", "[]", -EINVAL },
 		{ "no JSON at all", "", -EINVAL },
@@ -298,6 +298,15 @@ static void what_the_asking_node_has_is_not_told_again(void **state)
 	encoded = exchange_encode(words, have, 6300);
 	assert_true(exchange_is_news(words, have, 6300) && has_body(encoded, "head"));
 	json_decref(encoded);
+	/* an earlier release has no stamp for the last section, and is not woken by it again and again */
+	struct exchange_have earlier = exchange_have(words, EXCHANGE_N_SECTIONS);
+	assert_int_equal(
+	        exchange_word_set(&words[EXCHANGE_VERDICTS], json_pack("{s:i}", "n", 2), 6300),
+	        EXCHANGE_OTHER);
+	assert_true(exchange_is_news(words, earlier.stamps, 6300));
+	earlier.stamps[EXCHANGE_VERDICTS * 16] = '\0';
+	assert_false(exchange_is_news(words, earlier.stamps, 6300));
+	exchange_word_fini(&words[EXCHANGE_VERDICTS]);
 	assert_int_equal(exchange_word_set(&words[EXCHANGE_HEAD], NULL, 6400), EXCHANGE_OLDER);
 	assert_int_equal(words[EXCHANGE_HEAD].true_ms, 6300); /* memory was short */
 	/* old words are of no use to anybody */

@@ -263,8 +263,13 @@ static void a_node_that_joins_lacks_no_configuration(void **state)
 	seen.head.number = 12;
 	seen.has_head = true;
 	assert_null(find_reason(JUDGE_RULE_VERSION_UNCONFIRMED, NULL));
-	seen.head.confirm_by_ms = 5;
-	assert_non_null(strstr(find_reason(JUDGE_RULE_VERSION_UNCONFIRMED, NULL)->text, "12"));
+	seen.waiting = (struct version){ .number = 12, .confirm_by_ms = 5 };
+	assert_non_null(strstr(find_reason(JUDGE_RULE_VERSION_UNCONFIRMED, NULL)->text,
+	                       "version 12 is not confirmed"));
+	seen.waiting = (struct version){ .number = 13, .confirm_by_ms = 5, .canary = "site/ams" };
+	assert_non_null(strstr(find_reason(JUDGE_RULE_VERSION_UNCONFIRMED, NULL)->text,
+	                       "version 13 is tried at site/ams and not confirmed"));
+	seen.waiting.number = 0;
 	seen.has_head = false;
 	assert_null(find_reason(JUDGE_RULE_VERSION_UNCONFIRMED, NULL));
 	assert_non_null(find_reason(JUDGE_RULE_PEER_TOKEN_MISSING, NULL));

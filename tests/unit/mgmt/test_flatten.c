@@ -4,14 +4,13 @@
  * setting that is missing there would change without being shown in a plan, and one that is listed
  * wrongly would be shown wrongly.
  */
-#include "fixture.h"
+#include "fixture_model.h"
 
 #include <errno.h>
 
 #include "base/arena.h"
 #include "tests/unit/suite.h"
 #include "weir/flatten.h"
-#include "mgmt/files/gather.h"
 #include "mgmt/rules/plan.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -277,9 +276,7 @@ static struct model *model_with(const char *from, const char *to)
 {
 	static char text[128 << 10];
 	const char *at = from ? strstr(config, from) : config;
-	struct model_errors errors = { 0 };
 	struct files files = { 0 };
-	struct model *m = NULL;
 
 	assert_non_null(at);
 	int n = snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - config), config, from ? to : "",
@@ -287,14 +284,7 @@ static struct model *model_with(const char *from, const char *to)
 	assert_int_equal(files_add(&files, FILES_MAIN, text, (size_t)n), 0);
 	assert_int_equal(files_add(&files, "shop.example.zone", fixture_zone, strlen(fixture_zone)),
 	                 0);
-	int err = gather_model(&files, place.state, place.conf, "ams-1", &m, &errors);
-	for (size_t i = 0; i < errors.n_items; i++)
-		print_message("  %u: %s: %s\n", errors.items[i].line, errors.items[i].field,
-		              errors.items[i].message);
-	assert_int_equal(err, 0);
-	model_errors_free(&errors);
-	files_fini(&files);
-	return m;
+	return fixture_model(&place, &files, "ams-1");
 }
 
 static void each_setting_is_listed_with_its_value(void **state)

@@ -254,7 +254,7 @@ static void a_refused_change_leaves_word_of_the_full_disk(void **state)
 static void tokens_that_find_no_room_stay_as_they_were(void **state)
 {
 	struct fixture *f = *state;
-	const struct tokens_request ci = { "ci", "viewer", "" };
+	const struct tokens_request ci = { "ci", "viewer", NULL, "" };
 	char token[DIGEST_TEXT_MAX], *text, before[8000];
 	const char *err_text;
 	size_t n;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "fixture.h"
+#include "fixture_model.h"
 
-#include "mgmt/files/gather.h"
 #include "mgmt/overrides/guard.h"
 #include "tests/unit/suite.h"
 #include "weir/health.h"
@@ -15,7 +14,6 @@ static struct health_page *page;
 static int setup(void **state)
 {
 	struct files files;
-	struct model_errors errors = { 0 };
 
 	(void)state;
 	fixture_make(&place);
@@ -26,9 +24,7 @@ static int setup(void **state)
 	char *at = strstr(files.items[1].bytes, second);
 	assert_non_null(at);
 	memcpy(at, "bits = \"1Mbit\"    ", strlen(second));
-	assert_int_equal(gather_model(&files, place.state, place.conf, "ams-1", &m, &errors), 0);
-	model_errors_free(&errors);
-	files_fini(&files);
+	m = fixture_model(&place, &files, "ams-1");
 	page = calloc(1, sizeof(*page));
 	return 0;
 }

@@ -809,6 +809,101 @@ static void what_was_in_force_follows_from_records(void **state)
 	}
 }
 
+/* Version 1, and version 2 that is tried at site ams. @param mark  what was decided of it at 250 ms; NULL: nothing */
+static struct version_history *take_tried(const char *node, const char *site, const char *mark)
+{
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
+	char text[256];
+
+	history_set_here(h, node, site);
+	receive_dated(h, 1, 100, 0);
+	assert_int_equal(receive_text(h, "version/2",
+	                              "{\"number\":2,\"digest\":\"" D2
+	                              "\",\"base\":1,\"effective_ms\":200,"
+	                              "\"confirm_within_ms\":5000,\"canary\":\"site/ams\"}",
+	                              2, &at_10s),
+	                 0);
+	assert_int_equal(receive_text(h, "head", "{\"number\":2}", 3, &at_10s), 0);
+	snprintf(text, sizeof(text), "{\"mark\":\"%s\",\"time_ms\":250}", mark ? mark : "");
+	if (mark)
+		assert_int_equal(receive_text(h, "mark/2", text, 4, &at_10s), 0);
+	return h;
+}
+
+static void what_is_tried_at_a_place_is_in_force_there_alone(void **state)
+{
+	static const struct {
+		const char *node, *site, *mark;
+		uint64_t in_force, standing;
+		const char *periods;
+	} rows[] = {
+		{ "ams-1", "ams", NULL, 2, 2, " 1@100 2@200" },
+		{ "fra-1", "fra", NULL, 1, 2, " 1@100" },
+		{ "fra-1", "", NULL, 1, 2, " 1@100" }, /* it does not know where it is */
+		{ "ams-1", "ams", "confirmed", 2, 2, " 1@100 2@200" },
+		{ "fra-1", "fra", "confirmed", 2, 2, " 1@100 2@260" },
+		{ "ams-1", "ams", "ended", 1, 1, " 1@100 2@200 1@260" },
+		{ "fra-1", "fra", "ended", 1, 1, " 1@100" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct version_history *h = take_tried(rows[i].node, rows[i].site, rows[i].mark);
+		struct history_period periods[8];
+		char text[128] = "";
+
+		print_message("  %s %s\n", rows[i].node, rows[i].mark ? rows[i].mark : "");
+		assert_int_equal(in_force(h, 10000), rows[i].in_force);
+		assert_int_equal(history_standing(h, 10000)->number, rows[i].standing);
+		assert_int_equal(history_in_force_at(h, "ams-9", "ams", 10000)->number,
+		                 rows[i].standing);
+		size_t n = history_periods(h, 10, periods, 8);
+
+		for (size_t k = 0; k < n; k++)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			         " %" PRIu64 "@%" PRId64, periods[k].number, periods[k].since_ms);
+		assert_string_equal(text, rows[i].periods);
+		history_free(h);
+	}
+}
+
+static void nothing_is_made_on_what_is_tried_and_any_node_decides_of_it(void **state)
+{
+	struct version_history *h = take_tried("fra-1", "fra", NULL);
+	const struct history_mark mark = { .mark = CHAIN_CONFIRMED, .author = "ann" };
+	struct shared_change c;
+	int64_t left_ms;
+
+	(void)state;
+	assert_true(history_is_open(h, 10000, &left_ms));
+	assert_int_equal(left_ms, 5000);
+	for (enum history_open open = HISTORY_REFUSE; open <= HISTORY_JOIN; open++) {
+		struct version v = { .digest = D1, .confirm_within_ms = 9000 };
+
+		shared_change_begin(&c, "c");
+		assert_int_equal(history_apply(h, 10000, open, &mark, &v, &c), -EBUSY);
+		shared_change_fini(&c);
+	}
+	shared_change_begin(&c, "c");
+	assert_int_equal(history_decide(h, 10000, 2, &mark, &c), 0);
+	shared_change_fini(&c);
+	assert_int_equal(history_overdue(h, 15000), 2); /* it ends it, too */
+	history_free(h);
+	/* nor is it made on what is open */
+	h = history_new(STORE_VERSIONS_MAX);
+	take_two(h);
+	for (enum history_open open = HISTORY_REFUSE; open <= HISTORY_JOIN; open++) {
+		struct version v = { .digest = D1,
+			             .confirm_within_ms = 9000,
+			             .canary = "site/ams" };
+
+		shared_change_begin(&c, "c");
+		assert_int_equal(history_apply(h, 10000, open, &mark, &v, &c), -EBUSY);
+		shared_change_fini(&c);
+	}
+	history_free(h);
+}
+
 static void a_version_is_confirmed_or_ended_once(void **state)
 {
 	static const struct {
@@ -885,6 +980,8 @@ SUITE(history)
 		cmocka_unit_test(a_deadline_begins_by_when_the_version_was_made),
 		cmocka_unit_test(a_deadline_is_of_the_change_that_made_the_version),
 		cmocka_unit_test(what_was_in_force_follows_from_records),
+		cmocka_unit_test(what_is_tried_at_a_place_is_in_force_there_alone),
+		cmocka_unit_test(nothing_is_made_on_what_is_tried_and_any_node_decides_of_it),
 		cmocka_unit_test(a_version_is_confirmed_or_ended_once),
 	};
 

@@ -36,7 +36,7 @@ static int setup_tls(void **state)
 	(void)setup(state);
 	http_conn_close(conns[0]);
 	close(clients[0]);
-	assert_int_equal(http_tls_context(pair.cert, pair.key, &server.tls), 0);
+	assert_int_equal(http_tls_context(TLS_FILES(pair.cert, pair.key), &server.tls), 0);
 	connect_one(0, false);
 	begin_client(0);
 	return 0;

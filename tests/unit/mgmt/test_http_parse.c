@@ -18,7 +18,7 @@
 #define REQUEST_LINE_MAX ((size_t)8 << 10)
 #define HEADERS_MAX      64u
 #define LOGIN_MAX        512u
-#define QUERY_MAX        8u
+#define QUERY_MAX        16u
 #define TEXT_MAX         256
 #define PATH_MAX_BYTES   512
 #define CHUNK_DIGITS_MAX 8
@@ -139,9 +139,11 @@ static void paths_and_parameters_at_their_longest(void **state)
 		sprintf(text, "GET / HTTP/1.1\r\nHost: a\r\nIf-Match: %0*d\r\n\r\n", n, 0);
 		assert_int_equal(parse_text(text), n < (int)TEXT_MAX);
 	}
-	assert_true(parse_text("GET /?a&b&c&d&e&f&g&h HTTP/1.1\r\nHost: a\r\n\r\n"));
+	assert_true(
+	        parse_text("GET /?a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p HTTP/1.1\r\nHost: a\r\n\r\n"));
 	assert_int_equal(request.n_query, QUERY_MAX);
-	assert_false(parse_text("GET /?a&b&c&d&e&f&g&h&i HTTP/1.1\r\nHost: a\r\n\r\n"));
+	assert_false(
+	        parse_text("GET /?a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p&q HTTP/1.1\r\nHost: a\r\n\r\n"));
 }
 
 static void what_a_request_says_is_understood(void **state)
@@ -210,6 +212,38 @@ static void an_escaped_slash_is_no_slash(void **state)
 	}
 	assert_true(parse_text("GET /v1/node%2E?a=/%2F%25 HTTP/1.1\r\nHost: a\r\n\r\n"));
 	assert_string_equal(http_query(&request, "a"), "//%");
+}
+
+static void conditions_name_tags(void **state)
+{
+	static const struct {
+		const char *field, *etag;
+		bool strongly, weakly;
+	} rows[] = {
+		{ "*", "\"a\"", true, true },
+		{ "*", "", false, false },
+		{ "", "\"a\"", false, false },
+		{ "\"a\"", "\"a\"", true, true },
+		{ "\"a\"", "", false, false },
+		{ "\"ab\"", "\"a\"", false, false },
+		{ "\"a", "\"a\"", false, false },
+		{ "a", "\"a\"", false, false },
+		{ "\"b\", \"a\"", "\"a\"", true, true },
+		{ "\"b\"\t,\"a\" ,\"c\"", "\"a\"", true, true },
+		{ ",,\"b\",,\"c\",", "\"a\"", false, false },
+		{ "\"b,\"a\"", "\"a\"", false, false }, /* a comma may be in one */
+		{ "W/\"a\"", "\"a\"", false, true },
+		{ "W/\"b\", W/\"a\"", "\"a\"", false, true },
+		{ "w/\"a\"", "\"a\"", false, false },
+		{ "*, \"a\"", "\"a\"", true, true },
+		{ "W/", "\"a\"", false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (http_names_etag(rows[i].field, rows[i].etag, false) != rows[i].strongly ||
+		    http_names_etag(rows[i].field, rows[i].etag, true) != rows[i].weakly)
+			fail_msg("%s: %s", rows[i].field, rows[i].etag);
 }
 
 /* What stays escaped takes three bytes, of a path and of its part. */
@@ -486,8 +520,9 @@ static const struct {
 	{ TARGET("/a?01234567890123456789012345678901=b"), 400, "bad-request",
 	  "the path or a query parameter is too long" },
 	{ TARGET("/a?0123456789012345678901234567890=b"), 0, NULL, NULL },
-	{ TARGET("/a?a&b&c&d&e&f&g&h&i"), 400, "bad-request",
-	  "the request has more than 8 query parameters" },
+	{ TARGET("/a?a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p"), 0, NULL, NULL },
+	{ TARGET("/a?a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p&q"), 400, "bad-request",
+	  "the request has more than 16 query parameters" },
 	{ GET_A("X\r\n"), 400, "bad-request", HEADER_BAD },
 	{ GET_A(": x\r\n"), 400, "bad-request", HEADER_BAD },
 	{ GET_A("X : x\r\n"), 400, "bad-request", HEADER_BAD },
@@ -635,6 +670,7 @@ SUITE(http_parse)
 		cmocka_unit_test(what_a_request_says_is_understood),
 		cmocka_unit_test(a_header_may_have_each_character_of_a_token),
 		cmocka_unit_test(an_escaped_slash_is_no_slash),
+		cmocka_unit_test(conditions_name_tags),
 		cmocka_unit_test(a_part_of_a_path_at_its_longest),
 		cmocka_unit_test(what_a_request_does_not_say_is_not_assumed),
 		cmocka_unit_test(a_login_that_is_too_long_is_not_none),

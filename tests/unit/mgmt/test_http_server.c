@@ -90,10 +90,11 @@ static void a_new_certificate_is_for_new_connections(void **state)
 	with_tls = true;
 	begin_server(AF_INET);
 	connect_client(&clients[0], 1);
-	assert_int_equal(http_renew(server, pairs[1].cert, pairs[0].key), -EKEYREJECTED);
+	assert_int_equal(http_renew(server, TLS_FILES(pairs[1].cert, pairs[0].key)), -EKEYREJECTED);
 	connect_client(&clients[1], 1);
-	assert_int_equal(http_renew(server, pairs[0].cert, pairs[0].key), 0); /* in vain */
-	assert_int_equal(http_renew(server, pairs[1].cert, pairs[1].key), 0);
+	assert_int_equal(http_renew(server, TLS_FILES(pairs[0].cert, pairs[0].key)),
+	                 0); /* in vain */
+	assert_int_equal(http_renew(server, TLS_FILES(pairs[1].cert, pairs[1].key)), 0);
 	assert_in_range(http_certificate_end_ms(server), clock_realtime_ms() + 86000000,
 	                clock_realtime_ms() + 86401000);
 	connect_client(&clients[2], 1);
@@ -446,8 +447,8 @@ static void what_cannot_be_served_leaves_nothing(void **state)
 			close(*unfit);
 			*unfit = null;
 		}
-		o.cert = pairs[0].cert;
-		o.key = i == 0 ? pairs[1].key : pairs[0].key;
+		o.tls.cert = pairs[0].cert;
+		o.tls.key = i == 0 ? pairs[1].key : pairs[0].key;
 		assert_int_equal(http_serve(&o, &server), i == 0 ? -EKEYREJECTED : -EPERM);
 		assert_null(server);
 		assert_int_equal(fcntl(o.listen_fd, F_GETFD), -1);

@@ -40,7 +40,7 @@ static void open_ends(const char *cert)
 	                 0);
 	ends.server_fd = pair[0];
 	ends.client_fd = pair[1];
-	assert_int_equal(http_tls_context(cert, ours.key, &ends.server_context), 0);
+	assert_int_equal(http_tls_context(TLS_FILES(cert, ours.key), &ends.server_context), 0);
 	assert_int_equal(http_tls_open(ends.server_context, ends.server_fd, &ends.server), 0);
 	ends.client_context = SSL_CTX_new(TLS_client_method());
 	SSL_CTX_set_security_level(ends.client_context, 0); /* it would do what is forbidden */
@@ -96,7 +96,7 @@ static void only_a_certificate_with_its_key_makes_a_context(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct ssl_ctx_st *context = NULL;
 
-		if (http_tls_context(rows[i].cert, rows[i].key, &context) != rows[i].err)
+		if (http_tls_context(TLS_FILES(rows[i].cert, rows[i].key), &context) != rows[i].err)
 			fail_msg("%s", rows[i].why);
 		assert_int_equal(!context, !!rows[i].err);
 		assert_int_equal(ERR_peek_error(), 0); /* nothing stays for the next step */
@@ -132,7 +132,8 @@ static void a_certificate_is_judged_as_peers_do(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct ssl_ctx_st *context;
 
-		assert_int_equal(http_tls_context(rows[i].cert, rows[i].key, &context), 0);
+		assert_int_equal(http_tls_context(TLS_FILES(rows[i].cert, rows[i].key), &context),
+		                 0);
 		http_tls_context_verify(context, rows[i].ca, rows[i].host, text);
 		if (*rows[i].says ? !strstr(text, rows[i].says) : *text)
 			fail_msg("%s: %s", rows[i].why, text);

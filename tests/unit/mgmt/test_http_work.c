@@ -277,7 +277,7 @@ static void without_any_thread_a_job_is_refused(void **state)
 	(void)state;
 	assert_int_equal(http_pool_open(2, wake_fd, &p), 0);
 	fails_with = EAGAIN;
-	assert_int_equal(http_pool_give(p, &jobs[0].job), -EAGAIN);
+	assert_int_equal(http_pool_give(p, &jobs[0].job), -ENOMEM);
 	assert_int_equal(n_threads, 0);
 	fails_with = 0;
 	assert_int_equal(http_pool_give(p, &jobs[1].job), 0);

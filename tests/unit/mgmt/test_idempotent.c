@@ -10,7 +10,7 @@ static uint64_t ends_at_ms;
 static void end_later(void)
 {
 	if (told_ms >= ends_at_ms)
-		this_node.n_keys = 0;
+		this_node.under_way.n = 0;
 }
 
 static struct store_request once[16]; /* of the latest requests */
@@ -38,7 +38,7 @@ static void who_asks_twice_at_once_waits_for_the_first(void **state)
 	assert_false(idempotent_begin(&this_node, &first, &answer));
 	assert_false(
 	        idempotent_begin(&this_node, &other, &answer)); /* it does not wait for another's */
-	assert_int_equal(this_node.n_keys, 2);
+	assert_int_equal(this_node.under_way.n, 2);
 	assert_int_equal(told_ms, BEGIN_MS);
 	ends_at_ms = BEGIN_MS + 20000;
 	meanwhile = end_later;
@@ -66,7 +66,7 @@ static void who_waits_too_long_is_told_to_ask_again(void **state)
 	second.gone = &gone;
 	assert_true(idempotent_begin(&this_node, &second, &answer));
 	assert_int_equal(told_ms, BEGIN_MS + 75000);
-	assert_int_equal(this_node.n_keys, 1);
+	assert_int_equal(this_node.under_way.n, 1);
 }
 
 static void make_version(void)
@@ -98,7 +98,7 @@ static void a_version_whose_answer_was_lost_is_found(void **state)
 	core_detach(&this_node);
 	assert_string_equal(intent_principal(this_node.intent), "weir");
 	core_unlock(&this_node);
-	this_node.n_keys = 0; /* another process now */
+	this_node.under_way.n = 0; /* another process now */
 	assert_true(idempotent_begin(&this_node, &again, &answer));
 	assert_int_equal(answer.status, 200);
 	assert_true(answer.replayed);
@@ -108,7 +108,7 @@ static void a_version_whose_answer_was_lost_is_found(void **state)
 	assert_int_equal(json_integer_value(json_object_get(version, "number")), 2);
 	assert_string_equal(json_string_value(json_object_get(version, "state")), "in_force");
 	assert_memory_equal(answer.etag, "\"v2-", 4);
-	assert_int_equal(this_node.n_keys, 0);
+	assert_int_equal(this_node.under_way.n, 0);
 	http_reply_fini(&answer);
 	changed.body = "[]";
 	assert_true(idempotent_begin(&this_node, &changed, &answer));
@@ -139,7 +139,7 @@ static void an_override_whose_answer_was_lost_is_found(void **state)
 	assert_int_equal(intent_merge(this_node.intent, &o, 1, NOW_MS + 10), 1);
 	core_detach(&this_node);
 	core_unlock(&this_node);
-	this_node.n_keys = 0;
+	this_node.under_way.n = 0;
 	assert_true(idempotent_begin(&this_node, &again, &answer));
 	assert_int_equal(answer.status, 200);
 	assert_string_equal(
@@ -165,7 +165,7 @@ static void an_answer_is_made_of_what_is_left(void **state)
 		assert_int_equal(store_put_reply(intent_store(this_node.intent), r.request->key,
 		                                 r.request->digest, 0, bodies[i], NOW_MS),
 		                 0);
-		this_node.n_keys = 0;
+		this_node.under_way.n = 0;
 		assert_true(idempotent_begin(&this_node, &r, &answer));
 		assert_int_equal(answer.status, 200);
 		assert_int_equal(json_object_size(answer.json), 1);
@@ -193,7 +193,7 @@ static void very_long_answers_are_not_kept(void **state)
 		assert_int_equal(answer.replayed, more == 0);
 		http_reply_fini(&answer);
 		memset(&answer, 0, sizeof(answer));
-		this_node.n_keys = 0;
+		this_node.under_way.n = 0;
 	}
 }
 
@@ -244,15 +244,15 @@ static void who_is_told_to_ask_again_later_may_use_the_same_key(void **state)
 	later.status = 409;
 	later.json = json_pack("{s:s}", "code", "unconfirmed");
 	idempotent_end(&this_node, &r, &later);
-	assert_int_equal(this_node.n_keys, 0);
+	assert_int_equal(this_node.under_way.n, 0);
 	assert_false(idempotent_begin(&this_node, &again, &answer));
 	http_reply_fini(&later);
 }
 
 static bool is_under_way(const struct http_request *r)
 {
-	for (size_t i = 0; i < this_node.n_keys; i++)
-		if (!strcmp(this_node.keys[i], r->request->key))
+	for (size_t i = 0; i < this_node.under_way.n; i++)
+		if (!strcmp(this_node.under_way.keys[i], r->request->key))
 			return true;
 	return false;
 }
@@ -267,14 +267,14 @@ static void each_key_ends_by_itself(void **state)
 	for (size_t i = 0; i < 3; i++)
 		assert_false(idempotent_begin(&this_node, &r[i], &answer));
 	idempotent_end(&this_node, &r[1], &failed);
-	assert_int_equal(this_node.n_keys, 2);
+	assert_int_equal(this_node.under_way.n, 2);
 	assert_true(is_under_way(&r[0]));
 	assert_false(is_under_way(&r[1]));
 	assert_true(is_under_way(&r[2]));
 	idempotent_end(&this_node, &r[0], &failed);
 	assert_true(is_under_way(&r[2]));
 	idempotent_end(&this_node, &r[2], &failed);
-	assert_int_equal(this_node.n_keys, 0);
+	assert_int_equal(this_node.under_way.n, 0);
 }
 
 SUITE(idempotent)

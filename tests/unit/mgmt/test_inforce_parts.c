@@ -14,6 +14,7 @@
 #include "mgmt/store/copy.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/key.h"
+#include "mgmt/sync/confirm_well.h"
 #include "mgmt/sync/inforce_judge.h"
 #include "weir/stats.h"
 
@@ -138,8 +139,8 @@ static enum inforce_state judge_now(void)
 
 	show_processes();
 	inforce_judge(&this_node);
-	assert_int_equal(this_node.inforce[0].number, number);
-	return this_node.inforce[0].state;
+	assert_int_equal(this_node.judged.versions[0].number, number);
+	return this_node.judged.versions[0].state;
 }
 
 /* Look twice a second. @return the state after @p ms */
@@ -163,14 +164,14 @@ static void all_processes_must_have_it(void **state)
 		make_head();
 		processes[p].is_behind = true;
 		assert_int_equal(judge_now(), INFORCE_PENDING);
-		assert_string_equal(this_node.inforce[0].process, observe_name(p));
+		assert_string_equal(this_node.judged.versions[0].process, observe_name(p));
 		processes[p].is_behind = false;
 		assert_int_equal(judge_now(), INFORCE_DONE);
 		make_head();
 		state_refusal(p, told_ms);
 		judge_now();
 		assert_int_equal(judge_for(STAYS_MS), INFORCE_REFUSED);
-		assert_string_equal(this_node.inforce[0].process, observe_name(p));
+		assert_string_equal(this_node.judged.versions[0].process, observe_name(p));
 		end_refusals();
 	}
 }
@@ -240,7 +241,7 @@ static void a_version_waits_for_members_that_no_document_shows_yet(void **state)
 	intent_expect_skew(this_node.intent, 1000);
 	make_changed("10.1.1.11\"; weight = 100", "10.1.1.11\"; weight = 90");
 	assert_int_equal(judge_now(), INFORCE_PENDING);
-	assert_string_equal(this_node.inforce[0].process, "dataplane");
+	assert_string_equal(this_node.judged.versions[0].process, "dataplane");
 	assert_int_equal(go_on(AHEAD + 1000 - 250), INFORCE_PENDING);
 	assert_int_equal(go_on(500), INFORCE_DONE);
 	/* one that changes none is known to be such once documents would show it */
@@ -281,32 +282,32 @@ static void the_api_must_listen_where_the_version_says(void **state)
 {
 	(void)state;
 	make_changed("driver = \"auto\";", AT("1"));
-	snprintf(this_node.api, sizeof(this_node.api), "https://old");
+	snprintf(this_node.api.address, sizeof(this_node.api.address), "https://old");
 	assert_int_equal(judge_now(), INFORCE_PENDING); /* it was not tried yet */
-	assert_string_equal(this_node.inforce[0].process, "mgmt");
+	assert_string_equal(this_node.judged.versions[0].process, "mgmt");
 	assert_int_equal(judge_for(STAYS_MS + 500), INFORCE_PENDING);
-	snprintf(this_node.api, sizeof(this_node.api), "https://192.0.2.1:8443");
-	snprintf(this_node.api_fault, sizeof(this_node.api_fault), "no such address");
-	this_node.api_failed_ms = told_ms; /* a moment ago: an address may be in use for a while */
+	snprintf(this_node.api.address, sizeof(this_node.api.address), "https://192.0.2.1:8443");
+	snprintf(this_node.api.fault, sizeof(this_node.api.fault), "no such address");
+	this_node.api.failed_ms = told_ms; /* a moment ago: an address may be in use for a while */
 	assert_int_equal(judge_now(), INFORCE_PENDING);
 	assert_int_equal(judge_for(STAYS_MS - 1), INFORCE_PENDING);
 	assert_int_equal(judge_for(1), INFORCE_REFUSED);
-	assert_string_equal(this_node.inforce[0].code, "listen-failed");
-	assert_string_equal(this_node.inforce[0].subject, "https://192.0.2.1:8443");
-	assert_non_null(strstr(this_node.inforce[0].reason, "no such address"));
+	assert_string_equal(this_node.judged.versions[0].code, "listen-failed");
+	assert_string_equal(this_node.judged.versions[0].subject, "https://192.0.2.1:8443");
+	assert_non_null(strstr(this_node.judged.versions[0].reason, "no such address"));
 	make_changed(
 	        "driver = \"auto\";",
 	        AT("1") " mtu = 1500;"); /* it failed before this version came: not its doing */
 	told_ms += EARLY + 1;
 	assert_int_equal(judge_now(), INFORCE_DONE);
 	make_changed("driver = \"auto\";", AT("1"));
-	this_node.api_fault[0] = '\0';
-	snprintf(this_node.api, sizeof(this_node.api), "%s", "");
+	this_node.api.fault[0] = '\0';
+	snprintf(this_node.api.address, sizeof(this_node.api.address), "%s", "");
 	assert_int_equal(judge_now(), INFORCE_PENDING);
 	make_head(); /* nothing asks for an API */
 	assert_int_equal(judge_now(), INFORCE_DONE);
 	make_head(); /* it is to listen no more, and does */
-	snprintf(this_node.api, sizeof(this_node.api), "https://192.0.2.1:8443");
+	snprintf(this_node.api.address, sizeof(this_node.api.address), "https://192.0.2.1:8443");
 	assert_int_equal(judge_now(), INFORCE_PENDING);
 }
 
@@ -332,7 +333,7 @@ static void a_new_hash_key_must_be_there(void **state)
 	(void)state;
 	make_key_head("k2", KEY("2"));
 	assert_int_equal(judge_now(), INFORCE_PENDING); /* the file was not looked at since */
-	assert_string_equal(this_node.inforce[0].process, "mgmt");
+	assert_string_equal(this_node.judged.versions[0].process, "mgmt");
 	assert_int_equal(judge_for(STAYS_MS * 2), INFORCE_PENDING);
 	look_at_key();
 	assert_int_equal(judge_now(), INFORCE_DONE); /* looked at for this version, and right */
@@ -341,8 +342,8 @@ static void a_new_hash_key_must_be_there(void **state)
 	judge_for(STAYS_MS * 2);
 	look_at_key();
 	assert_int_equal(judge_now(), INFORCE_REFUSED);
-	assert_string_equal(this_node.inforce[0].code, "hash-key-mismatch");
-	assert_non_null(strstr(this_node.inforce[0].reason, "has fingerprint"));
+	assert_string_equal(this_node.judged.versions[0].code, "hash-key-mismatch");
+	assert_non_null(strstr(this_node.judged.versions[0].reason, "has fingerprint"));
 	make_key_head("k4", KEY("4"));
 	fixture_write(place.conf, "hash.key", KEY("2"));
 	look_at_key();
@@ -360,7 +361,7 @@ static void a_document_that_is_not_written_is_in_force_nowhere(void **state)
 	make_head();
 	snprintf(this_node.intent->unwritten_reason, EVENT_TEXT_MAX, "No space left on device");
 	assert_int_equal(judge_now(), INFORCE_PENDING);
-	assert_string_equal(this_node.inforce[0].reason, "No space left on device");
+	assert_string_equal(this_node.judged.versions[0].reason, "No space left on device");
 	assert_int_equal(judge_for(WITHIN_MS), INFORCE_LATE);
 	this_node.intent->unwritten_reason[0] = '\0';
 	assert_int_equal(judge_now(), INFORCE_DONE);
@@ -388,7 +389,7 @@ static void earlier_judgements_are_kept(void **state)
 	processes[0].is_behind = true;
 	our_head()->digest[3] ^= 1; /* another version of this number: judged for itself */
 	assert_int_equal(judge_now(), INFORCE_PENDING);
-	assert_string_equal(this_node.inforce[0].digest, our_head()->digest);
+	assert_string_equal(this_node.judged.versions[0].digest, our_head()->digest);
 	our_head()->digest[3] ^= 1;
 }
 
@@ -397,7 +398,7 @@ static void without_a_head_nothing_is_judged(void **state)
 	(void)state;
 	lone_node_open_with(false, "none yet");
 	inforce_judge(&this_node);
-	assert_int_equal(this_node.inforce[0].number, 0);
+	assert_int_equal(this_node.judged.versions[0].number, 0);
 }
 
 /* weir-mgmt was started again after the version was made: what came then is the version's doing. */
@@ -420,7 +421,7 @@ static void what_came_before_the_start_belongs_to_a_young_version(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		memset(this_node.inforce, 0, sizeof(this_node.inforce));
+		memset(this_node.judged.versions, 0, sizeof(this_node.judged.versions));
 		end_refusals();
 		told_wall_ms = our_head()->time_ms + rows[i].age_ms;
 		state_refusal(OBSERVE_DATAPLANE, told_ms - rows[i].since_ms);
@@ -441,7 +442,7 @@ static void what_came_before_the_start_belongs_to_a_young_version(void **state)
 static void a_version_may_be_older_than_the_boot(void **state)
 {
 	(void)state;
-	memset(this_node.inforce, 0, sizeof(this_node.inforce));
+	memset(this_node.judged.versions, 0, sizeof(this_node.judged.versions));
 	told_wall_ms = our_head()->time_ms + 30000;
 	told_ms = 8000;
 	state_refusal(OBSERVE_DATAPLANE, 7000);
@@ -472,12 +473,13 @@ static const char *end_reason(void)
 
 static void make_unconfirmed(const char *by)
 {
-	memset(this_node.inforce, 0, sizeof(this_node.inforce));
+	memset(this_node.judged.versions, 0, sizeof(this_node.judged.versions));
 	memset(views, 0, 2 * sizeof(*views));
 	end_refusals();
 	if (our_head()->confirm_by_ms) /* of before */
-		assert_int_equal(intent_roll_back_unconfirmed(this_node.intent, "x", told_wall_ms),
-		                 0);
+		assert_int_equal(
+		        intent_decide_unconfirmed(this_node.intent, CHAIN_ENDED, "x", told_wall_ms),
+		        0);
 	make_head_at(60000, 0);
 	unconfirmed = our_head()->number;
 	snprintf(our_head()->node, sizeof(our_head()->node), "%s", by);
@@ -497,7 +499,7 @@ static void the_maker_rolls_back_what_a_peer_refuses(void **state)
 	make_unconfirmed("ams-1");
 	judge_now();
 	assert_non_null(strstr(end_reason(), "is refused on fra-1: weir-dns: no address"));
-	assert_true(this_node.inforce[0].rolled_back);
+	assert_true(this_node.judged.versions[0].rolled_back);
 	for (int i = 0; i < 5; i++) {
 		make_unconfirmed(i == 4 ? "fra-1" : "ams-1");
 		if (i == 0)
@@ -511,7 +513,7 @@ static void the_maker_rolls_back_what_a_peer_refuses(void **state)
 		judge_now();
 		assert_int_equal(judge_for(2 * WITHIN_MS), INFORCE_DONE);
 		assert_string_equal(end_reason(), "");
-		assert_false(this_node.inforce[0].rolled_back);
+		assert_false(this_node.judged.versions[0].rolled_back);
 	}
 	make_unconfirmed("ams-1");
 	our_head()->confirm_by_ms = 0; /* confirmed: it stays, whoever refuses it */
@@ -562,6 +564,169 @@ static void a_node_rolls_back_what_it_refuses_itself(void **state)
 		assert_string_equal(end_reason(), "");
 		judge_for(1);
 		assert_non_null(strstr(end_reason(), "is refused on ams-1: weir-health: eth1: "));
+	}
+}
+
+static uint64_t own_age_ms; /* of the node's own judgement */
+
+/* A version that is confirmed by that, made @p by a node; all nodes are well with it. */
+static void make_waiting(const char *by, int64_t well_for_ms)
+{
+	make_unconfirmed(by);
+	our_head()->well_for_ms = well_for_ms;
+	this_node.judged.trouble_known = true;
+	this_node.judged.trouble_ms = told_ms;
+	this_node.judged.trouble[0] = '\0';
+	own_age_ms = 0;
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(views[i].node, sizeof(views[i].node), "fra-%zu", i + 1);
+		views[i].state = PEERS_AGREED;
+		views[i].trouble_known = true;
+		views[i].inforce = (struct inforce){ .number = unconfirmed, .state = INFORCE_DONE };
+		snprintf(views[i].inforce.digest, DIGEST_TEXT_MAX, "%s", our_head()->digest);
+	}
+}
+
+/* Look twice a second, at words of peers that are so old. @return whether the version is confirmed then */
+static bool watch_for(uint64_t ms, uint64_t age_ms)
+{
+	for (uint64_t end_ms = told_ms + ms; told_ms < end_ms;) {
+		told_ms += end_ms - told_ms < 500 ? end_ms - told_ms : 500;
+		/* a judgement in a word may be older than the word */
+		views[0].answered_ms = told_ms - age_ms + INFORCE_TROUBLE_MS;
+		views[1].answered_ms = told_ms + INFORCE_TROUBLE_MS;
+		this_node.judged.trouble_ms = told_ms - own_age_ms;
+		judge_now();
+	}
+	assert_int_equal(our_head()->number, unconfirmed);
+	return !our_head()->confirm_by_ms;
+}
+
+#define WELL_MS 5000
+
+static void a_version_is_confirmed_once_all_nodes_are_well(void **state)
+{
+	char said[CONFIRM_WELL_TEXT_MAX];
+
+	(void)state;
+	for (uint64_t age_ms = 0; age_ms <= 3000; age_ms += 3000) {
+		make_waiting("ams-1", WELL_MS);
+		judge_now();
+		assert_false(watch_for(WELL_MS + age_ms - 1, age_ms)); /* it is not known before */
+		confirm_well_say(&this_node, said);
+		assert_non_null(strstr(
+		        said,
+		        "it is confirmed once all nodes are well for 5s (they are well since 20"));
+		assert_true(watch_for(1, age_ms));
+		confirm_well_say(&this_node, said);
+		assert_string_equal(said, "");
+	}
+	make_waiting("fra-1", WELL_MS); /* that one looks at it */
+	assert_false(watch_for(4 * WELL_MS, 0));
+	confirm_well_say(&this_node, said);
+	assert_string_equal(said, "fra-1 confirms it once all nodes are well for 5s");
+	make_waiting("ams-1", 0);
+	assert_false(watch_for(4 * WELL_MS, 0));
+}
+
+/* What is not known is not well, and each trouble begins the time again. */
+static void a_version_is_not_confirmed_amid_trouble(void **state)
+{
+	static const char *const says[] = {
+		"ams-1: backend-down b1",
+		"ams-1: it is not known whether it is well",
+		"fra-2: backend-down b1",
+		"fra-2: it is not known whether it is well",
+		"fra-2: unreachable",
+		"fra-2: the version is not in force there",
+		"fra-2: the version is not in force there",
+		"fra-2: the version is not in force there",
+	};
+	char said[CONFIRM_WELL_TEXT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(says) / sizeof(*says); i++) {
+		make_waiting("ams-1", WELL_MS);
+		judge_now();
+		assert_false(watch_for(WELL_MS - 1, 0));
+		const struct peers_report well = views[1];
+		if (i == 0)
+			snprintf(this_node.judged.trouble, INFORCE_TROUBLE_MAX, "backend-down b1");
+		this_node.judged.trouble_known = i != 1;
+		if (i == 2)
+			snprintf(views[1].trouble, INFORCE_TROUBLE_MAX, "backend-down b1");
+		views[1].trouble_known = i != 3;
+		if (i == 4)
+			views[1].state = PEERS_UNREACHABLE;
+		if (i == 5)
+			views[1].inforce.state = INFORCE_LATE;
+		if (i == 6)
+			views[1].inforce.number--;
+		if (i == 7)
+			views[1].inforce.digest[3] ^= 1;
+		assert_false(watch_for(2 * WELL_MS, 0));
+		confirm_well_say(&this_node, said);
+		char wanted[CONFIRM_WELL_TEXT_MAX];
+		snprintf(wanted, sizeof(wanted),
+		         "it is confirmed once all nodes are well for 5s (now %s)", says[i]);
+		assert_string_equal(said, wanted);
+		this_node.judged.trouble[0] = '\0';
+		this_node.judged.trouble_known = true;
+		views[1] = well;
+		judge_now();
+		assert_false(watch_for(WELL_MS - 1, 0));
+		assert_true(watch_for(1, 0));
+	}
+}
+
+/* What came and went between two looks, here or between two words of a peer, is seen by its number. */
+static void a_trouble_that_is_over_begins_the_time_again(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		make_waiting("ams-1", WELL_MS);
+		judge_now();
+		assert_false(watch_for(WELL_MS - 1, 0));
+		this_node.judged.troubles += i == 0;
+		views[0].troubles += i == 1;
+		views[1].troubles += i == 2;
+		judge_now();
+		assert_false(watch_for(WELL_MS - 1, 0));
+		assert_true(watch_for(1, 0));
+	}
+}
+
+/* Of a node whose judgements stop nothing is known, at itself either. */
+static void an_old_judgement_proves_nothing(void **state)
+{
+	char said[CONFIRM_WELL_TEXT_MAX];
+
+	(void)state;
+	make_waiting("ams-1", WELL_MS);
+	judge_now();
+	own_age_ms = 3000;
+	assert_false(watch_for(WELL_MS + 2999, 0));
+	assert_true(watch_for(1, 0));
+	make_waiting("ams-1", WELL_MS);
+	judge_now();
+	own_age_ms = INFORCE_TROUBLE_MS;
+	assert_false(watch_for(4 * WELL_MS, 0));
+	confirm_well_say(&this_node, said);
+	assert_non_null(strstr(said, "(now ams-1: it is not known whether it is well)"));
+}
+
+/* Who did not look does not know what was meanwhile. */
+static void a_stop_of_the_maker_begins_the_time_again(void **state)
+{
+	(void)state;
+	for (uint64_t stop_ms = 5000; stop_ms <= 5001; stop_ms++) {
+		make_waiting("ams-1", 4 * WELL_MS);
+		judge_now();
+		assert_false(watch_for(WELL_MS, 0));
+		told_ms += stop_ms;
+		this_node.judged.trouble_ms = told_ms;
+		judge_now();
+		assert_int_equal(watch_for(3 * WELL_MS - stop_ms, 0), stop_ms == 5000);
 	}
 }
 
@@ -651,6 +816,11 @@ SUITE(inforce_parts)
 		T(the_maker_rolls_back_what_a_peer_refuses),
 		T(the_reason_of_a_rollback_is_cut_after_a_word),
 		T(a_node_rolls_back_what_it_refuses_itself),
+		T(a_version_is_confirmed_once_all_nodes_are_well),
+		T(a_version_is_not_confirmed_amid_trouble),
+		T(a_trouble_that_is_over_begins_the_time_again),
+		T(an_old_judgement_proves_nothing),
+		T(a_stop_of_the_maker_begins_the_time_again),
 		T(events_tell_of_what_is_not_in_force_once),
 		T(a_judgement_comes_back_from_a_peer_as_it_was),
 	};

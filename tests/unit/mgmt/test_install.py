@@ -81,10 +81,10 @@ class Install(unittest.TestCase):
         return subprocess.run([self.at("sbin", program), *arguments], capture_output=True, text=True, timeout=WAIT_S, check=False)
 
     def test_everything_is_in_its_place(self) -> None:
-        for path in (*(f"sbin/{p}" for p in ("weir", "weir-agent", *PROCESSES)), "lib/systemd/system/weir.service",
-                     "lib/systemd/system/weir-agent@.service", "lib/sysusers.d/weir.conf", "lib/tmpfiles.d/weir.conf",
+        for path in (*(f"sbin/{p}" for p in ("weir", "weir-agent", "weir-register", "weir-sync", *PROCESSES)), "lib/systemd/system/weir.service",
+                     "lib/systemd/system/weir-agent@.service", "lib/systemd/system/weir-register@.service", "lib/sysusers.d/weir.conf", "lib/tmpfiles.d/weir.conf",
                      "lib/sysctl.d/50-weir.conf", "share/doc/weir/README.md", "share/doc/weir/examples/weir.conf",
-                     "share/doc/weir-agent/examples/eth0.conf"):
+                     "share/doc/weir-agent/examples/eth0.conf", "share/doc/weir-members/examples/web.conf"):
             self.assertTrue(os.path.isfile(self.at(path)), path)
         documents = {f for f in os.listdir(os.path.join(ROOT, "docs")) if f.endswith(".md")}
         self.assertEqual(set(os.listdir(self.at("share/doc/weir/docs"))), documents, "all documents")
@@ -101,11 +101,11 @@ class Install(unittest.TestCase):
         self.assertEqual(re.findall(r"^ExecStart=(\S+)", unit, re.M), ["/usr/local/sbin/weir"])
 
     def test_each_program_tells_its_release(self) -> None:
-        for program in ("weir", "weir-agent"):
+        for program in ("weir", "weir-agent", "weir-register", "weir-sync"):
             self.assertRegex(self.weir("--version", program=program).stdout, rf"^{program} \d+\.\d+\.\d+\n$")
 
     def test_each_program_has_a_manual_page(self) -> None:
-        for page in (*(f"man8/{p}.8" for p in ("weir", "weir-agent", *PROCESSES)), "man5/weir.conf.5"):
+        for page in (*(f"man8/{p}.8" for p in ("weir", "weir-agent", "weir-register", "weir-sync", *PROCESSES)), "man5/weir.conf.5"):
             text = self.read("share/man", page)
             self.assertTrue(text.startswith(".TH "), page)
             self.assertNotIn("None", text)

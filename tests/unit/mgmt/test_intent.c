@@ -481,7 +481,7 @@ static void the_head_is_confirmed_once_and_nothing_else(void **state)
 	                    "version 2 confirmed by ann (token:ci)");
 	assert_string_equal(journal_find(j, journal_last(j))->subject, "versions");
 	assert_int_equal(intent_confirm(in, 2, "ann", NOW_MS + 30), -EALREADY);
-	assert_int_equal(intent_roll_back_unconfirmed(in, "why", NOW_MS + 30), -EALREADY);
+	assert_int_equal(intent_decide_unconfirmed(in, CHAIN_ENDED, "why", NOW_MS + 30), -EALREADY);
 	assert_int_equal(intent_head(in)->number, 2);
 	files_fini(&files);
 	intent_close(in);
@@ -584,7 +584,11 @@ static void what_cannot_be_loaded_is_not_replaced_by_an_older_version(void **sta
 		.files = &half, .author = "jw", .reason = "on", .replace = true
 	};
 	struct intent_changed changed = { 0 };
+	assert_int_equal(intent_change(in, &change, NOW_MS + 85, &changed), -ENOKEY);
+	intent_changed_fini(&changed);
+	change.may_replace_unknown = true;
 	assert_int_equal(intent_change(in, &change, NOW_MS + 90, &changed), 0);
+	assert_string_equal(changed.version.without_gates, "*"); /* what was passed is not known */
 	intent_changed_fini(&changed);
 	assert_int_equal(intent_head(in)->number, 4);
 	run_deadline(in, 0, NOW_MS + 100);

@@ -237,6 +237,31 @@ static void each_change_of_the_file_is_said_once(void **state)
 	intent_close(in);
 }
 
+/* A document that was written without management says nothing of the key: that is no mismatch. */
+static void a_head_without_a_fingerprint_is_no_mismatch(void **state)
+{
+	const struct fixture *f = *state;
+	struct model_errors errors;
+	struct model *m = NULL;
+	char path[PATH_MAX];
+
+	intent_close(open_it(f, NOW_MS));
+	snprintf(path, sizeof(path), "%s/effective.conf", f->state);
+	assert_int_equal(model_read_effective(path, "ams-1", &m, &errors), 0);
+	model_errors_free(&errors);
+	m->meta.hash_key = m->meta.digest = "";
+	assert_int_equal(files_remove_dir(f->state), 0);
+	assert_int_equal(mkdir(f->state, 0755), 0);
+	assert_int_equal(model_write_effective(m, path), 0);
+	model_free(m);
+	struct intent *in = open_it(f, NOW_MS + 1000);
+	assert_string_equal(intent_head(in)->hash_key, "");
+	intent_tick(in, NOW_MS + 2000);
+	assert_true(key_status(in)->looked);
+	assert_false(key_status(in)->wrong);
+	intent_close(in);
+}
+
 SUITE(key)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +276,8 @@ SUITE(key)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(
 		        a_document_without_its_key_takes_that_of_the_one_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_head_without_a_fingerprint_is_no_mismatch, setup,
+		                                teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -211,7 +211,7 @@ static void an_address_may_come_later(void **state)
 static void a_pair_is_read_whole(void **state)
 {
 	static const char *const files[] = { CERTIFICATE_CRT, CERTIFICATE_KEY };
-	struct certificate_texts p = { NULL, NULL };
+	struct certificate_texts p = { NULL, NULL, NULL };
 	char path[PATH_MAX];
 
 	(void)state;

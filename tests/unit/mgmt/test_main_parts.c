@@ -152,7 +152,7 @@ static const char *api_said(void)
 	static char text[500];
 
 	core_lock(&process.core);
-	snprintf(text, sizeof(text), "%s: %s", process.core.api, process.core.api_fault);
+	snprintf(text, sizeof(text), "%s: %s", process.core.api.address, process.core.api.fault);
 	core_unlock(&process.core);
 	return text;
 }
@@ -177,7 +177,7 @@ static void let_it_tick(void)
 static uint64_t failed_ms(void)
 {
 	core_lock(&process.core);
-	uint64_t ms = process.core.api_failed_ms;
+	uint64_t ms = process.core.api.failed_ms;
 	core_unlock(&process.core);
 	return ms;
 }
@@ -283,7 +283,7 @@ static void gauges_say_what_is_in_force(void **state)
 	o.created_ms = o.from_ms = clock_believed_ms();
 	override_make_id("ams-1", o.created_ms, 1, o.id);
 	assert_int_equal(intent_merge(process.core.intent, &o, 1, o.created_ms), 1);
-	process.core.longest_held_ns = 60000000000;
+	process.core.use.longest_held_ns = 60000000000;
 	core_unlock(&process.core);
 	let_it_tick();
 	assert_int_equal(read_gauge("weir_mgmt_version"), 2);

@@ -108,22 +108,22 @@ static void a_member_has_its_weights_by_their_instants(void **state)
 	for (uint32_t i = 0; i < 6; i++)
 		member_set_weight(&m, i + 1, T0 + 1000 * (int64_t)i);
 	assert_int_equal(m.n_from, MEMBER_INSTANTS_MAX);
-	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 - 1), -1);
-	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0), 3); /* the first that is known */
-	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 3999), 4);
-	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 9000), 6);
+	assert_int_equal(member_weight_at(&m, T0 - 1), -1);
+	assert_int_equal(member_weight_at(&m, T0), 3); /* the first that is known */
+	assert_int_equal(member_weight_at(&m, T0 + 3999), 4);
+	assert_int_equal(member_weight_at(&m, T0 + 9000), 6);
 	member_set_weight(&m, 9, T0 + 5000); /* in the same half second */
 	assert_int_equal(m.n_from, MEMBER_INSTANTS_MAX);
 	assert_int_equal(member_weight(&m), 9);
 	assert_int_equal(m.from_ms[2], T0 + 4000);
-	member_leave(&m, T0 + 6000);
+	member_leave(&m, T0 + 6000, SETTLE_MS);
 	assert_int_equal(member_weight(&m), 0);
-	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 5999), 9);
-	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 6000), 0);
-	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 6000 + SETTLE_MS), -1);
+	assert_int_equal(member_weight_at(&m, T0 + 5999), 9);
+	assert_int_equal(member_weight_at(&m, T0 + 6000), 0);
+	assert_int_equal(member_weight_at(&m, T0 + 6000 + SETTLE_MS), -1);
 	member_stay(&m, 5, T0 + 8000);
-	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 7000), 0);
-	assert_int_equal(member_weight_at(&m, SETTLE_MS, T0 + 8000), 5);
+	assert_int_equal(member_weight_at(&m, T0 + 7000), 0);
+	assert_int_equal(member_weight_at(&m, T0 + 8000), 5);
 }
 
 static void a_member_is_a_backend_and_in_the_sets(void **state)
@@ -145,7 +145,7 @@ static void a_member_is_a_backend_and_in_the_sets(void **state)
 	assert_int_equal(weight_in_set(&p->member_sets[0], "10.1.2.1"), UINT32_MAX);
 	assert_int_equal(p->member_sets[1].from_ms, T0);
 	assert_int_equal(weight_in_set(&p->member_sets[1], "10.1.2.1"), 50);
-	member_leave(member_of(&all, "a1"), T0 + 5000);
+	member_leave(member_of(&all, "a1"), T0 + 5000, SETTLE_MS);
 	p = compose_at(&all, T0 + 5000, arena);
 	assert_int_equal(p->n_backends, 3);
 	assert_int_equal(p->backends[0].weight, 0);
@@ -208,6 +208,75 @@ static void what_does_not_fit_is_left_out_the_same_everywhere(void **state)
 	arena_free(arena);
 }
 
+/* A version with a longer settle_time, or a pool that is made again. */
+static void who_is_gone_stays_gone_when_settle_time_grows(void **state)
+{
+	struct arena *arena = arena_new(1 << 24);
+	struct member_list all = { 0 };
+	const struct model_pool *p;
+
+	(void)state;
+	make_pool(4);
+	put_member(&all, "old1", "10.1.2.1", T0 - 50000, 1);
+	put_member(&all, "old2", "10.1.2.2", T0 - 50000, 1);
+	member_leave(member_of(&all, "old1"), T0 - 30000, SETTLE_MS);
+	member_leave(member_of(&all, "old2"), T0 - 30000, SETTLE_MS);
+	put_member(&all, "new1", "10.1.2.3", T0 - 10000, 1);
+	put_member(&all, "new2", "10.1.2.4", T0 - 10000, 1);
+	pool.settle_ms = 900000;
+	p = compose_at(&all, T0, arena);
+	assert_int_equal(p->n_backends, 4);
+	assert_string_equal(p->backends[2].name, "new1");
+	assert_string_equal(p->backends[3].name, "new2");
+	members_fini(&all);
+	arena_free(arena);
+}
+
+/* Fewer have room by a new version. */
+static void nobody_is_left_out_for_one_that_leaves(void **state)
+{
+	struct arena *arena = arena_new(1 << 24);
+	struct member_list all = { 0 };
+	const struct model_pool *p;
+
+	(void)state;
+	make_pool(3);
+	put_member(&all, "old", "10.1.2.1", T0 - 50000, 1);
+	put_member(&all, "new", "10.1.2.2", T0 - 40000, 1);
+	member_leave(member_of(&all, "old"), T0, SETTLE_MS);
+	p = compose_at(&all, T0 - 1, arena);
+	assert_int_equal(p->n_backends, 3);
+	assert_string_equal(p->backends[2].name, "old");
+	p = compose_at(&all, T0, arena);
+	assert_int_equal(p->n_backends, 3);
+	assert_string_equal(p->backends[2].name, "new");
+	members_fini(&all);
+	arena_free(arena);
+}
+
+/* A stranger's record, or one of a clock that was wrong. */
+static void a_record_that_is_gone_before_it_leaves_is_none(void **state)
+{
+	static const char format[] =
+	        "{\"address\": \"10.1.2.1/32\", \"ttl_s\": 0, \"since_ms\": 1, \"left_ms\": %d, "
+	        "\"gone_ms\": %d, \"from_ms\": [1], \"weights\": [1], \"labels\": \"\", "
+	        "\"principal\": \"x\"}";
+	static const struct {
+		int left_ms, gone_ms;
+		bool is_one;
+	} cases[] = {
+		{ 0, 0, true }, { 5, 5, true }, { 5, 9, true }, { 5, 4, false }, { 0, 9, false }
+	};
+	struct member m;
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), format, cases[i].left_ms, cases[i].gone_ms);
+		assert_int_equal(member_read("member/p/a", text, 1, &m), cases[i].is_one);
+	}
+}
+
 static struct member_entry make_entry(const char *id, const char *address, uint32_t weight)
 {
 	struct member_entry e = { .leaves = !address, .weight = weight };
@@ -253,24 +322,24 @@ static void each_entry_has_its_outcome(void **state)
 	put_member(&all, "goes", "10.1.2.3", T0 - 5000, 50);
 	put_member(&all, "back", "10.1.2.4", T0 - 5000, 50);
 	put_member(&all, "left", "10.1.2.5", T0 - 5000, 50);
-	member_leave(member_of(&all, "back"), T0 - 1000);
-	member_leave(member_of(&all, "left"), T0 - 1000);
+	member_leave(member_of(&all, "back"), T0 - 1000, SETTLE_MS);
+	member_leave(member_of(&all, "left"), T0 - 1000, SETTLE_MS);
 	assert_int_equal(judge_entries(&all, list, 7, &refused), 0);
 	for (size_t i = 0; i < 7; i++) {
 		assert_int_equal(list[i].outcome, outcomes[i]);
 		assert_int_equal(list[i].writes, i != 1 && i != 4);
 	}
 	assert_int_equal(list[2].member.revision, 7);
-	assert_int_equal(member_weight_at(&list[2].member, SETTLE_MS, T0 + 1999), 50);
-	assert_int_equal(member_weight_at(&list[2].member, SETTLE_MS, T0 + 2000), 7);
+	assert_int_equal(member_weight_at(&list[2].member, T0 + 1999), 50);
+	assert_int_equal(member_weight_at(&list[2].member, T0 + 2000), 7);
 	assert_int_equal(list[3].member.left_ms, T0 + 2000);
 	assert_int_equal(list[5].member.left_ms, 0);
-	assert_int_equal(member_weight_at(&list[5].member, SETTLE_MS, T0), 0);
+	assert_int_equal(member_weight_at(&list[5].member, T0), 0);
 	assert_string_equal(list[6].replaced, "left");
 	assert_int_equal(list[6].replaced_revision, 7);
-	assert_int_equal(member_weight_at(&list[6].member, SETTLE_MS, T0 - 2000), 50);
-	assert_int_equal(member_weight_at(&list[6].member, SETTLE_MS, T0), 0);
-	assert_int_equal(member_weight_at(&list[6].member, SETTLE_MS, T0 + 2000), 3);
+	assert_int_equal(member_weight_at(&list[6].member, T0 - 2000), 50);
+	assert_int_equal(member_weight_at(&list[6].member, T0), 0);
+	assert_int_equal(member_weight_at(&list[6].member, T0 + 2000), 3);
 	members_fini(&all);
 }
 
@@ -309,6 +378,43 @@ static void each_refusal_names_its_entry(void **state)
 	members_fini(&all);
 }
 
+/* Registrations at two nodes at one moment were both written. */
+static void who_is_in_force_renews_and_who_is_left_out_is_told(void **state)
+{
+	static const struct {
+		const char *id, *address;
+		enum member_refusal reason;
+		const char *text;
+	} cases[] = {
+		{ "first", "10.1.2.1", MEMBER_NOT_REFUSED, "" },
+		{ "later", "10.1.2.1", MEMBER_IS_IN_USE, "member first" },
+		{ "second", "10.1.2.2", MEMBER_NOT_REFUSED, "" },
+		{ "third", "10.1.2.3", MEMBER_IS_TOO_MUCH, "third came later" },
+	};
+	struct member_list all = { 0 };
+	struct member_refused refused;
+
+	(void)state;
+	make_pool(4);
+	put_member(&all, "first", "10.1.2.1", T0 - 5000, 50);
+	put_member(&all, "later", "10.1.2.1", T0 - 4000, 50);
+	put_member(&all, "second", "10.1.2.2", T0 - 3000, 50);
+	put_member(&all, "third", "10.1.2.3", T0 - 2000, 50);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct member_entry entry = make_entry(cases[i].id, cases[i].address, 50);
+		int err = judge_entries(&all, &entry, 1, &refused);
+
+		print_message("  %s\n", cases[i].id);
+		assert_int_equal(err, cases[i].reason ? -EINVAL : 0);
+		assert_int_equal(refused.reason, cases[i].reason);
+		if (err)
+			assert_non_null(strstr(refused.text, cases[i].text));
+		else
+			assert_int_equal(entry.outcome, MEMBER_RENEWED);
+	}
+	members_fini(&all);
+}
+
 static void the_last_backend_is_guarded_over_all_entries(void **state)
 {
 	const struct guard_observed nothing = { .health = NULL };
@@ -317,25 +423,36 @@ static void the_last_backend_is_guarded_over_all_entries(void **state)
 	struct model_backend backends[2];
 	struct member_entry list[] = { make_entry("b1", NULL, 0), make_entry("b2", "10.1.1.2", 0),
 		                       make_entry("new", "10.1.3.1", 5) };
+	const struct member_entry again = make_entry("b2", NULL, 0);
+	static const bool drained[] = { false, true };
 
 	(void)state;
 	make_pool(10);
 	memcpy(backends, own_backends, sizeof(backends));
 	backends[0].registered = backends[1].registered = true;
 	pool.backends = backends;
-	assert_int_equal(member_entries_guard(&pool, &none, list, 1, &nothing, T0, &r), 0);
+	assert_int_equal(member_entries_guard(&pool, &none, NULL, list, 1, &nothing, T0, &r), 0);
 	assert_true(r.n_verdicts == 1 && r.verdicts[0].ok);
-	assert_int_equal(member_entries_guard(&pool, &none, list, 2, &nothing, T0, &r), 0);
+	assert_int_equal(member_entries_guard(&pool, &none, NULL, list, 2, &nothing, T0, &r), 0);
 	assert_true(r.n_verdicts == 1 && !r.verdicts[0].ok);
-	assert_int_equal(member_entries_guard(&pool, &none, list, 3, &nothing, T0, &r), 0);
+	assert_int_equal(member_entries_guard(&pool, &none, NULL, list, 3, &nothing, T0, &r), 0);
 	assert_true(r.n_verdicts == 1 && r.verdicts[0].ok);
-	assert_int_equal(member_entries_guard(&pool, &none, list + 2, 1, &nothing, T0, &r), 0);
+	assert_int_equal(member_entries_guard(&pool, &none, NULL, list + 2, 1, &nothing, T0, &r),
+	                 0);
 	assert_int_equal(r.n_verdicts, 0); /* nothing goes */
+	assert_int_equal(member_entries_guard(&pool, &none, drained, list, 1, &nothing, T0, &r), 0);
+	assert_true(r.n_verdicts == 1 && !r.verdicts[0].ok); /* the other one goes already */
+	assert_int_equal(member_entries_guard(&pool, &none, drained, &again, 1, &nothing, T0, &r),
+	                 0);
+	assert_int_equal(r.n_verdicts, 0);
 }
 
 static void the_longest_record_fits(void **state)
 {
-	struct member m = { .ttl_s = MEMBER_TTL_MOST_S, .since_ms = 1, .left_ms = T0 * 1700000 };
+	struct member m = { .ttl_s = MEMBER_TTL_MOST_S,
+		            .since_ms = 1,
+		            .left_ms = T0 * 1700000,
+		            .gone_ms = T0 * 1700000 };
 	char name[MODEL_NAME_MAX * 2 + 16];
 	struct member back;
 
@@ -410,7 +527,7 @@ static void what_a_wrong_clock_wrote_begins_now(void **state)
 	member_set_weight(&m, 1, T0);
 	member_set_weight(&m, 2, T0 + 3600000);
 	member_set_weight(&m, 3, T0 + 3700000);
-	member_leave(&m, T0 + 3800000);
+	member_leave(&m, T0 + 3800000, SETTLE_MS);
 	member_begin_now(&m, T0 + 7000, T0 + 3750000, T0 + 100);
 	assert_int_equal(m.n_from, 2);
 	assert_int_equal(m.n_weights, 2);
@@ -420,6 +537,7 @@ static void what_a_wrong_clock_wrote_begins_now(void **state)
 	assert_int_equal(m.left_ms, T0 + 3800000);
 	member_begin_now(&m, T0 + 7000, INT64_MAX, T0 + 200);
 	assert_int_equal(m.left_ms, T0 + 200);
+	assert_int_equal(m.gone_ms, T0 + 200 + SETTLE_MS);
 	member_begin_now(&m, T0 - 5000, T0 + 7000, T0 - 5000);
 	assert_int_equal(m.since_ms, T0 - 5000);
 	assert_int_equal(m.n_from, 1);
@@ -477,8 +595,12 @@ SUITE(members)
 		cmocka_unit_test(a_member_has_its_weights_by_their_instants),
 		cmocka_unit_test(a_member_is_a_backend_and_in_the_sets),
 		cmocka_unit_test(many_changes_are_few_sets),
+		cmocka_unit_test(who_is_gone_stays_gone_when_settle_time_grows),
+		cmocka_unit_test(nobody_is_left_out_for_one_that_leaves),
+		cmocka_unit_test(a_record_that_is_gone_before_it_leaves_is_none),
 		cmocka_unit_test(what_does_not_fit_is_left_out_the_same_everywhere),
 		cmocka_unit_test(each_entry_has_its_outcome),
+		cmocka_unit_test(who_is_in_force_renews_and_who_is_left_out_is_told),
 		cmocka_unit_test(each_refusal_names_its_entry),
 		cmocka_unit_test(the_last_backend_is_guarded_over_all_entries),
 		cmocka_unit_test(the_longest_record_fits),

@@ -80,6 +80,18 @@ class Members(unittest.TestCase):
         self.assertEqual(self.node.ask("GET", f"{MEMBERS}/p1").status, 404)
         self.assertEqual(self.names(), [])
 
+    def test_who_is_gone_stays_gone_when_settle_time_grows(self) -> None:
+        self.put("p1", "10.1.3.1")
+        wait_for("it to be in force", lambda: self.in_force("10.1.3.1", 100), 3.5)
+        self.node.ask("DELETE", f"{MEMBERS}/p1")
+        wait_for("it to be gone", lambda: 'name = "p1"' not in self.node.effective(), 12)
+        a = self.node.apply({"weir.conf": CONFIG.replace('settle_time = "3s"', 'settle_time = "15m"')}, confirm_within="none")
+        self.assertEqual(a.status, 201, a.raw)
+        time.sleep(1)  # nothing is to come of it
+        self.assertEqual(self.node.ask("GET", f"{MEMBERS}/p1").status, 404)
+        self.assertEqual(self.names(), [])
+        self.assertNotIn('name = "p1"', self.node.effective())
+
     def test_what_changes_nothing_renews(self) -> None:
         self.put("p1", "10.1.3.1", ttl="30s")
         before = self.node.ask("GET", f"{MEMBERS}/p1").json
@@ -146,6 +158,28 @@ class Members(unittest.TestCase):
         self.assertEqual(len(page["items"]) + len(rest["items"]), 32)
         self.assertIsNone(rest["next"])
         self.assertEqual([m["id"] for m in self.node.ask("GET", MEMBERS + "?filter=state=leaving").json["items"]], ["p0"])
+        for wrong in ("foo=1", "states=leaving", "label.zone=a"):
+            a = self.node.ask("GET", MEMBERS + "?filter=" + wrong)
+            self.assertEqual((a.status, a.code), (400, "bad-request"), a.raw)
+        self.assertEqual(self.node.ask("GET", MEMBERS + "?filter=labels.zone=a").json["items"], [])
+
+    def test_a_batch_that_others_write_too_says_how_much_is_written(self) -> None:
+        a = self.node.apply({"weir.conf": CONFIG.replace("max_backends = 40", "max_backends = 1000")}, confirm_within="none")
+        self.assertEqual(a.status, 201, a.raw)
+        answers: list[Answer] = []
+
+        def write(weight: int) -> None:
+            put = [{"id": f"p{i}", "address": f"10.1.{4 + i // 200}.{i % 200 + 1}", "weight": weight} for i in range(250)]
+            answers.append(self.node.ask("POST", MEMBERS, {"put": put}))
+        threads = [threading.Thread(target=write, args=(weight,)) for weight in range(1, 9)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertIn(200, [a.status for a in answers])
+        for a in answers:
+            if a.status != 200:
+                self.assertRegex(a.json["detail"], r"[0-9]+ of these (changes )?are written")
 
     def test_the_last_one_is_not_taken(self) -> None:
         a = self.node.command("drain", {"pool": "web", "backend": "b1"}, until="never", override_guards=["last-backend"])
@@ -156,6 +190,31 @@ class Members(unittest.TestCase):
         self.assertEqual((a.status, a.code), (409, "guard"))
         a = self.node.ask("DELETE", f"{MEMBERS}/p1?override=last-backend")
         self.assertEqual(a.status, 200)
+
+    def test_the_last_one_is_not_taken_by_requests_close_together(self) -> None:
+        self.node.command("drain", {"pool": "web", "backend": "b1"}, until="never", override_guards=["last-backend"])
+        names = ["p1", "p2", "p3"]
+        for kind in ("one after the other", "together", "by weight"):
+            with self.subTest(kind):
+                for i, name in enumerate(names):
+                    self.put(name, f"10.1.3.{i + 1}")
+                wait_for("all to be in force", lambda: all(self.in_force(f"10.1.3.{i + 1}", 100) for i in range(3)))
+                answers: list[int] = []
+
+                def take(name: str, i: int, kind: str = kind, answers: list[int] = answers) -> None:
+                    answers.append((self.put(name, f"10.1.3.{i + 1}", weight=0) if kind == "by weight" else
+                                    self.node.ask("DELETE", f"{MEMBERS}/{name}")).status)
+                threads = [threading.Thread(target=take, args=(name, i)) for i, name in enumerate(names)]
+                for t in threads:
+                    t.start()
+                    if kind != "together":
+                        t.join()
+                for t in threads:
+                    t.join()
+                self.assertEqual(sorted(answers), [200, 200, 409])
+                self.assertEqual(len([m for m in self.node.ask("GET", MEMBERS).json["items"] if m["weight"]]), 1)
+        left = [m["id"] for m in self.node.ask("GET", MEMBERS).json["items"] if not m["weight"]]
+        self.assertEqual({self.node.ask("DELETE", f"{MEMBERS}/{name}").status for name in left}, {200})
 
     def test_a_member_outlives_a_kill(self) -> None:
         for i in range(5):
@@ -212,6 +271,12 @@ class Members(unittest.TestCase):
         a = self.node.apply({"weir.conf": both}, confirm_within="none")
         self.assertEqual((a.status, a.code), (422, "mistakes"), a.raw)
         self.assertIn("member", a.raw.decode())
+        self.assertIn("DELETE", a.raw.decode())
+        self.assertEqual(self.node.ask("DELETE", f"{MEMBERS}/p1").json["outcome"], "leaves")
+        a = self.node.apply({"weir.conf": both}, confirm_within="none")
+        self.assertEqual((a.status, a.code), (422, "mistakes"), a.raw)
+        self.assertIn("it is gone at 20", a.raw.decode())
+        self.assertNotIn("DELETE", a.raw.decode())
 
     def test_many_at_once_are_few_transactions(self) -> None:
         errors: list[bytes] = []

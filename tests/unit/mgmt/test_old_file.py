@@ -47,6 +47,29 @@ class OldFile(unittest.TestCase):
         replaced = node.apply(self.old, base=self.first, replace=True)
         self.assertEqual((replaced.status, replaced.json["version"]["number"]), (201, 3))
 
+    def test_what_a_zone_includes_is_the_zone_s(self) -> None:
+        """A change of an included file alone is shown, has its risks, and is not taken back unseen."""
+        node = self.node
+        zone = self.old["shop.example.zone"] + '$INCLUDE "sub.inc"\n'
+        records = [f"h{i} A 192.0.2.{i}\n" for i in range(1, 101)]
+        including = lambda count: {**self.old, "shop.example.zone": zone, "sub.inc": "".join(records[:count])}  # noqa: E731
+        self.assertEqual(node.apply(including(100), author="jw").status, 201)
+        fewer = node.apply(including(1), query="?dry_run=true").json["plan"]
+        self.assertEqual([c["path"] for c in fewer["changes"]], ["dns/zones/shop.example/contents"])
+        self.assertTrue(fewer["risky"])
+        self.assertIn("99 of its 103 record sets are removed", " ".join(fewer["risks"]))
+        base = node.ask("GET", "/v1/versions").json["items"][0]["etag"].strip('"')
+        self.assertEqual(node.apply(including(99), author="ada", confirm_within="none").status, 201)
+        self.assertEqual([c["path"] for c in node.ask("GET", "/v1/versions/2/diff/3").json["changes"]], ["dns/zones/shop.example/contents"])
+        for path in ("dns/zones/shop.example", "dns/zones/shop.example/contents"):
+            blamed = {b["path"]: b["version"] for b in node.ask("GET", "/v1/blame?path=" + path).json["items"]}
+            self.assertEqual(blamed["dns/zones/shop.example/contents"], 3)
+        mine = including(100)
+        mine["weir.conf"] = mine["weir.conf"].replace("# two sites", "# mine")
+        refused = node.apply(mine, base=base, author="jw")
+        self.assertEqual((refused.status, refused.code), (412, "old-file"))
+        self.assertEqual([(t["path"], t["author"]) for t in refused.json["takes_back"]], [("dns/zones/shop.example/contents", "ada")])
+
     def test_what_nobody_changed_since_may_change(self) -> None:
         node = self.node
         self.assertEqual(node.apply(self.weighs(60)).status, 201)

@@ -7,7 +7,7 @@
 
 #include <sys/stat.h>
 
-#include "mgmt/api/old_file.h"
+#include "mgmt/api/change/old_file.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/suite.h"
 

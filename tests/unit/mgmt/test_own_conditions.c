@@ -286,16 +286,16 @@ static void clocks_that_differ_are_told(void **state)
 static void an_api_that_does_not_listen_is_told(void **state)
 {
 	(void)state;
-	snprintf(this_node.api, sizeof(this_node.api), "https://192.0.2.1:8443");
+	snprintf(this_node.api.address, sizeof(this_node.api.address), "https://192.0.2.1:8443");
 	state_conditions();
 	assert_int_equal(stated.n, 0);
-	snprintf(this_node.api_fault, sizeof(this_node.api_fault), "no such address");
+	snprintf(this_node.api.fault, sizeof(this_node.api.fault), "no such address");
 	state_conditions();
 	assert_int_equal(stated.n, 1);
 	assert_non_null(find_condition("listen-failed", "https://192.0.2.1:8443"));
 	assert_non_null(strstr(find_condition("listen-failed", "https://192.0.2.1:8443")->text,
 	                       "no such address"));
-	this_node.api_fault[0] = '\0'; /* over: gone in the next round */
+	this_node.api.fault[0] = '\0'; /* over: gone in the next round */
 	state_conditions();
 	assert_int_equal(stated.n, 0);
 }

@@ -146,7 +146,7 @@ static void what_this_node_says_can_be_read(void **state)
 	char digest[DIGEST_TEXT_MAX];
 
 	(void)state;
-	this_node.inforce[0] = (struct inforce){ .number = 1, .state = INFORCE_DONE };
+	this_node.judged.versions[0] = (struct inforce){ .number = 1, .state = INFORCE_DONE };
 	json_t *head = peers_head_to_json(&this_node);
 	assert_true(peers_head_read(&v, head));
 	assert_int_equal(v.number, 1);

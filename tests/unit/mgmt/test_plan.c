@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "fixture.h"
+#include "fixture_model.h"
 
-#include "mgmt/files/gather.h"
 #include "mgmt/files/linediff.h"
 #include "mgmt/rules/plan.h"
 #include "tests/unit/suite.h"
@@ -28,16 +27,8 @@ static int teardown(void **state)
 static struct model *model_with(const char *from, const char *to)
 {
 	struct files files = fixture_files(from, to);
-	struct model_errors errors = { 0 };
-	struct model *m = NULL;
-	int err = gather_model(&files, place.state, place.conf, "ams-1", &m, &errors);
 
-	for (size_t i = 0; i < errors.n_items; i++)
-		print_message("  %s: %s\n", errors.items[i].field, errors.items[i].message);
-	assert_int_equal(err, 0);
-	model_errors_free(&errors);
-	files_fini(&files);
-	return m;
+	return fixture_model(&place, &files, "ams-1");
 }
 
 /* An answer is made of it when another version is in force already. */
@@ -155,6 +146,163 @@ static void from_nothing_all_is_added_and_nothing_is_risky(void **state)
 		assert_int_equal(plan.changes[i].kind, PLAN_ADDED);
 	plan_fini(&plan);
 	model_free(m);
+}
+
+/* Within what 10,000 clients leave to chance. */
+static void assert_share(uint32_t ppm, uint32_t expected_ppm)
+{
+	assert_in_range(ppm, expected_ppm < 20000 ? 0 : expected_ppm - 20000, expected_ppm + 20000);
+}
+
+static void the_share_of_answers_that_change_is_asked_of_the_code_that_answers(void **state)
+{
+	static const struct {
+		const char *why, *from, *to;
+		size_t n_names;
+		uint32_t moved_ppm, ams_ppm; /* after */
+	} cases[] = {
+		{ "a backend's weight", "\"10.1.1.12\"; weight = 100", "\"10.1.1.12\"; weight = 60",
+		  0, 0, 0 },
+		{ "the TTL alone", "max = \"60s\"", "max = \"50s\"", 0, 0, 0 },
+		{ "a site's weight", "{ name = \"fra\"; weight = 100;",
+		  "{ name = \"fra\"; weight = 300;", 1, 250000, 250000 },
+		{ "an address of one site", "\"203.0.113.10\"", "\"203.0.113.11\"", 1, 500000,
+		  500000 },
+		{ "failover", "policy = \"weighted\"", "policy = \"failover\"", 1, 500000,
+		  1000000 },
+		{ "a site leaves",
+		  ",\n         { site = \"fra\"; vip = \"shop-fra\"; pool = \"web-fra\"; }", "", 1,
+		  500000, 1000000 },
+		{ "the name goes",
+		  "{ name = \"www.shop.example\"; service = \"web\"; policy = "
+		  "\"weighted\"; ttl = { min = \"5s\"; max = \"60s\"; }; }",
+		  "", 1, 1000000, 0 },
+	};
+	struct model *base = model_with(NULL, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct model *m = model_with(cases[i].from, cases[i].to);
+		struct change_plan plan;
+
+		print_message("  %s\n", cases[i].why);
+		assert_int_equal(plan_compare(base, m, &plan), 0);
+		assert_int_equal(plan_add_effects(&plan, base, m), 0);
+		model_free(m); /* the plan has its own hold on both models */
+		assert_int_equal(plan.n_names_all, cases[i].n_names);
+		assert_int_equal(plan.n_names, cases[i].n_names);
+		if (plan.n_names) {
+			const struct plan_name *n = &plan.names[0];
+
+			assert_string_equal(n->name, "www.shop.example");
+			assert_int_equal(n->n_prefixes, 10000);
+			assert_share(n->moved_ppm, cases[i].moved_ppm);
+			assert_int_equal(n->n_sites, 2);
+			for (size_t k = 0; k < 2; k++) {
+				bool is_ams = !strcmp(n->sites[k].site, "ams");
+				bool is_gone = cases[i].moved_ppm == 1000000;
+
+				assert_share(n->sites[k].before_ppm, 500000);
+				assert_share(n->sites[k].after_ppm,
+				             is_gone  ? 0
+				             : is_ams ? cases[i].ams_ppm
+				                      : 1000000 - cases[i].ams_ppm);
+			}
+		}
+		plan_fini(&plan);
+	}
+	model_free(base);
+}
+
+/* The fixture with @p n more names, with this policy. */
+static struct model *model_with_names(size_t n, const char *policy)
+{
+	static char text[64000];
+	struct files files = { 0 };
+	struct model_errors errors = { 0 };
+	struct model *m = NULL;
+	const char *at = strstr(fixture_config, "  names = ( ");
+	size_t used;
+
+	assert_non_null(at);
+	at += strlen("  names = ( ");
+	used = (size_t)snprintf(text, sizeof(text), "%.*s", (int)(at - fixture_config),
+	                        fixture_config);
+	for (size_t i = 0; i < n; i++)
+		used += (size_t)snprintf(
+		        text + used, sizeof(text) - used,
+		        "{ name = \"n%03zu.shop.example\"; service = \"web\"; policy = "
+		        "\"%s\"; ttl = { min = \"5s\"; max = \"60s\"; }; },\n",
+		        i, policy);
+	used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", at);
+	assert_true(used < sizeof(text));
+	assert_int_equal(files_add(&files, FILES_MAIN, text, used), 0);
+	assert_int_equal(files_add(&files, "shop.example.zone", fixture_zone, strlen(fixture_zone)),
+	                 0);
+	assert_int_equal(gather_model(&files, place.state, place.conf, "ams-1", &m, &errors), 0);
+	model_errors_free(&errors);
+	files_fini(&files);
+	return m;
+}
+
+static void of_many_names_the_first_are_measured_and_all_are_counted(void **state)
+{
+	struct model *a = model_with_names(100, "weighted"), *b = model_with_names(100, "failover");
+	struct change_plan plan;
+
+	(void)state;
+	assert_int_equal(plan_compare(a, b, &plan), 0);
+	assert_int_equal(plan_add_effects(&plan, a, b), 0);
+	assert_int_equal(plan.n_names_all, 100);
+	assert_int_equal(plan.n_names, PLAN_NAMES_SHOWN);
+	assert_string_equal(plan.names[63].name, "n063.shop.example");
+	for (size_t i = 0; i < plan.n_names; i++) {
+		assert_in_range(plan.names[i].n_prefixes, 1000, 10000);
+		assert_share(plan.names[i].moved_ppm, 500000);
+	}
+	plan_fini(&plan);
+	model_free(a);
+	model_free(b);
+}
+
+static void what_nodes_stop_announcing_is_listed(void **state)
+{
+	static const char node[] = "dns_listen = [ \"192.0.2.53\" ]; }";
+	static const struct {
+		const char *why, *to;
+		size_t n;
+	} cases[] = {
+		{ "the same, listed",
+		  "dns_listen = [ \"192.0.2.53\" ]; announce = { daemon = \"bird\"; vips = [ \"shop-ams\" ]; dns = [ \"192.0.2.53\" ]; }; }",
+		  0 },
+		{ "no longer the name server",
+		  "dns_listen = [ \"192.0.2.53\" ]; announce = { daemon = \"bird\"; }; }", 1 },
+		{ "nothing", node, 2 },
+	};
+	struct model *base =
+	        model_with(node, "dns_listen = [ \"192.0.2.53\" ]; announce = { daemon = \"bird\"; "
+	                         "dns = [ \"192.0.2.53\" ]; }; }");
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct model *m = model_with(node, cases[i].to);
+		struct change_plan plan;
+
+		print_message("  %s\n", cases[i].why);
+		assert_int_equal(plan_compare(base, m, &plan), 0);
+		assert_int_equal(plan_add_effects(&plan, base, m), 0);
+		assert_int_equal(plan.n_withdrawn, cases[i].n);
+		assert_int_equal(plan.n_withdrawn_all, cases[i].n);
+		if (plan.n_withdrawn) {
+			assert_string_equal(plan.withdrawn[0].node, "ams-1");
+			assert_string_equal(plan.withdrawn[0].address, "192.0.2.53");
+		}
+		if (plan.n_withdrawn == 2)
+			assert_string_equal(plan.withdrawn[1].address, "203.0.113.10");
+		plan_fini(&plan);
+		model_free(m);
+	}
+	model_free(base);
 }
 
 static bool plan_warns(const struct change_plan *plan, const char *text)
@@ -384,6 +532,10 @@ SUITE(plan)
 		cmocka_unit_test(each_change_is_listed_once_and_risks_are_named),
 		cmocka_unit_test(the_share_that_moves_is_reckoned_from_weights),
 		cmocka_unit_test(from_nothing_all_is_added_and_nothing_is_risky),
+		cmocka_unit_test(
+		        the_share_of_answers_that_change_is_asked_of_the_code_that_answers),
+		cmocka_unit_test(of_many_names_the_first_are_measured_and_all_are_counted),
+		cmocka_unit_test(what_nodes_stop_announcing_is_listed),
 		cmocka_unit_test(a_plan_tells_who_looks_at_vips),
 		cmocka_unit_test(a_risk_is_a_sentence_with_its_figure_and_limit),
 		cmocka_unit_test(diffs_are_unified_and_minimal),

@@ -4,10 +4,9 @@
  * does not. lab changes shows on a running node that the harm is real, and that harmless changes do
  * none.
  */
-#include "fixture.h"
+#include "fixture_model.h"
 
 #include "base/arena.h"
-#include "mgmt/files/gather.h"
 #include "mgmt/rules/risk.h"
 #include "tests/unit/suite.h"
 
@@ -88,20 +87,12 @@ static void replace_text(const char *text, const char *from, const char *to, cha
 
 static struct model *read_model(const char *config, const char *zone)
 {
-	struct model_errors errors = { 0 };
 	struct files files = { 0 };
-	struct model *m = NULL;
 
 	assert_int_equal(files_add(&files, FILES_MAIN, config, strlen(config)), 0);
 	assert_int_equal(files_add(&files, "shop.example.zone", zone, strlen(zone)), 0);
 	assert_int_equal(files_add(&files, "blog.example.zone", blog_zone, strlen(blog_zone)), 0);
-	int err = gather_model(&files, place.state, place.conf, NULL, &m, &errors);
-	for (size_t i = 0; i < errors.n_items; i++)
-		print_message("  %s: %s\n", errors.items[i].field, errors.items[i].message);
-	assert_int_equal(err, 0);
-	model_errors_free(&errors);
-	files_fini(&files);
-	return m;
+	return fixture_model(&place, &files, NULL);
 }
 
 /* Whether the change breaks @p rule; NULL: whether it breaks none. */
@@ -167,6 +158,11 @@ static const struct change changes[] = {
 	{ NULL, "\"b1\"; address = \"10.1.1.11\"", "\"first\"; address = \"10.1.1.11\"" },
 	{ "registration-narrowed", "10.9.0.0/16", "10.9.0.0/17" },
 	{ NULL, "10.9.0.0/16", "10.8.0.0/15" },
+	{ "registration-narrowed",
+	  "  { name = \"spare\"; site = \"ams\"; mode = \"gue\"; max_backends = 16;\n"
+	  "    backends = ( { name = \"s1\"; address = \"10.1.2.11\"; } );\n"
+	  "    registration = { prefixes = [ \"10.9.0.0/16\" ]; }; },\n",
+	  "" },
 	{ "load-gathers", "\"10.1.1.12\"; weight = 100", "\"10.1.1.12\"; weight = 1000" },
 	{ NULL, "\"10.1.1.12\"; weight = 100", "\"10.1.1.12\"; weight = 150" },
 	{ "unchecked-members", "{ name = \"s1\"; address = \"10.1.2.11\"; }",

@@ -212,6 +212,19 @@ static void of_checks(void **state)
 {
 	static const struct figure list[] = {
 		{ TARGET("type"), { NUMBER(checks[0].type, KEEP, MODEL_CHECK_TCP) } },
+		/* other times than those of probes are no harm of their own */
+		{ TARGET("type"),
+		  { NUMBER(checks[0].type, KEEP, MODEL_CHECK_EXTERNAL),
+		    NUMBER(checks[0].timeout_ms, KEEP, 100),
+		    NUMBER(checks[0].detect_worst_ms, KEEP, 9000) } },
+		{ "pool a: a dead target is detected within 9000 ms, was 2000 ms (check-slower 4.5 times)\n",
+		  { NUMBER(checks[0].type, MODEL_CHECK_EXTERNAL, MODEL_CHECK_EXTERNAL),
+		    NUMBER(checks[0].detect_worst_ms, KEEP, 9000) } },
+		{ "", /* it asks for no VIP */
+		  { NUMBER(checks[0].type, MODEL_CHECK_EXTERNAL, MODEL_CHECK_EXTERNAL),
+		    NUMBER(checks[0].via, MODEL_VIA_TUNNEL, MODEL_VIA_TUNNEL),
+		    NUMBER(checks[0].port, 0, 0), NUMBER(m.n_services, 1, 2),
+		    NUMBER(m.n_dns_names, 1, 1) } },
 		{ TARGET("port"), { NUMBER(checks[0].port, KEEP, 81) } },
 		{ TARGET("via"), { NUMBER(checks[0].via, KEEP, MODEL_VIA_TUNNEL) } },
 		/* one more service leads to the backends, by the tunnel, or as before */

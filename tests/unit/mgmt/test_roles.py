@@ -77,11 +77,19 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("POST", "/v1/drills/{}/end", "/v1/drills/none/end", {"reason": "x"}, {}, 404, at_least("oncall")),
     ("GET", "/v1/sites/{}/arrivals", "/v1/sites/none/arrivals", None, {}, 404, at_least("viewer")),
     ("GET", "/v1/blame", "/v1/blame?path=pools/none", None, {}, 404, at_least("viewer")),
+    ("GET", "/v1/proposals", "/v1/proposals", None, {}, 200, at_least("viewer")),
+    ("GET", "/v1/proposals/{}", "/v1/proposals/none", None, {}, 404, at_least("viewer")),
+    ("POST", "/v1/proposals/{}/approve", "/v1/proposals/none/approve", {"reason": "x"}, {}, 404, at_least("operator")),
+    ("POST", "/v1/proposals/{}/withdraw", "/v1/proposals/none/withdraw", {"reason": "x"}, {}, 404, at_least("operator")),
     ("GET", "/v1/pools/{}/members", "/v1/pools/none/members", None, {}, 404, at_least("viewer")),
     ("GET", "/v1/pools/{}/members/{}", "/v1/pools/none/members/m", None, {}, 404, at_least("viewer")),
     ("POST", "/v1/pools/{}/members", "/v1/pools/none/members", {}, {}, 404, at_least("oncall")),
     ("PUT", "/v1/pools/{}/members/{}", "/v1/pools/none/members/m", {"address": "192.0.2.1"}, {}, 404, at_least("oncall")),
     ("DELETE", "/v1/pools/{}/members/{}", "/v1/pools/none/members/m", None, {}, 404, at_least("oncall")),
+    ("GET", "/v1/verdicts", "/v1/verdicts", None, {}, 200, at_least("viewer")),
+    ("GET", "/v1/verdicts/{}/{}", "/v1/verdicts/none/b", None, {}, 404, at_least("viewer")),
+    ("PUT", "/v1/verdicts/{}/{}", "/v1/verdicts/none/b", {"verdict": "up", "ttl": "30s"}, {}, 404, at_least("oncall")),
+    ("DELETE", "/v1/verdicts/{}/{}", "/v1/verdicts/none/b", None, {}, 404, at_least("oncall")),
     ("GET", "/v1/audit", "/v1/audit", None, {}, 200, at_least("admin")),
     ("GET", "/v1/audit/heads", "/v1/audit/heads", None, {}, 200, at_least("admin")),
     ("POST", "/v1/audit/rotate", "/v1/audit/rotate?dry_run=true", {"reason": "x"}, {}, 422, at_least("admin")),
@@ -112,7 +120,7 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("GET", "/v1/peer/connections", "/v1/peer/connections", None, {}, 503, PEER),
     ("POST", "/v1/changes", "/v1/changes", {"edits": [], "reason": "x"}, {}, 422, at_least("operator")),
 ]
-for kind in ("sites", "nodes", "checks", "pools", "pools/{}/backends", "vips", "services", "services/{}/at", "dns/zones", "dns/names"):
+for kind in ("sites", "nodes", "checks", "pools", "pools/{}/backends", "vips", "services", "services/{}/at", "dns/zones", "dns/names", "gates"):
     there = "/v1/" + kind.replace("{}", "none")
     TABLE += [("GET", f"/v1/{kind}", there, None, {}, 404 if "{}" in kind else 200, at_least("viewer")),
               ("GET", f"/v1/{kind}/{{}}", f"{there}/none", None, {}, 404, at_least("viewer")),

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "mgmt/api/route_warnings.h"
+#include "mgmt/api/change/route_warnings.h"
 
 #include "tests/unit/bpf/space.h"
 #include "tests/unit/suite.h"

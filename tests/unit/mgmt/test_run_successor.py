@@ -147,7 +147,7 @@ class Successor(Bed):
         with open(lingers, "w"):
             pass
         command = self.restart()
-        wait_for("a successor that is ready", lambda: "successor-ready" in self.log())
+        wait_for("a process that is asked to end", lambda: os.path.exists(os.path.join(self.bin, "dataplane.asked")))
         self.supervisor.kill()
         self.supervisor.wait()
         command.kill()
@@ -208,7 +208,7 @@ class Successor(Bed):
                     f.write(f"{name} {process.pid} {stat.read().rsplit(')', 1)[1].split()[19]}\n")
         command = self.restart()
         if dataplane_ends:
-            time.sleep(0.5)  # the command has begun
+            time.sleep(2)  # the command has begun
             processes[1].kill()
             processes[1].wait()
         try:

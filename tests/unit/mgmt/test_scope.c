@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which objects a difference touches, and which of them a scope has. */
-#include "fixture.h"
+#include "fixture_model.h"
 
-#include "mgmt/files/gather.h"
 #include "mgmt/rules/plan.h"
 #include "mgmt/rules/scope.h"
 #include "tests/unit/suite.h"
@@ -27,16 +26,8 @@ static int teardown(void **state)
 static struct model *model_with(const char *from, const char *to)
 {
 	struct files files = fixture_files(from, to);
-	struct model_errors errors = { 0 };
-	struct model *m = NULL;
-	int err = gather_model(&files, place.state, place.conf, "ams-1", &m, &errors);
 
-	for (size_t i = 0; i < errors.n_items; i++)
-		print_message("  %s: %s\n", errors.items[i].field, errors.items[i].message);
-	assert_int_equal(err, 0);
-	model_errors_free(&errors);
-	files_fini(&files);
-	return m;
+	return fixture_model(&place, &files, "ams-1");
 }
 
 /* The objects that a difference touches: none is in the empty scope. */

@@ -141,6 +141,20 @@ class Scopes(unittest.TestCase):
             answer = self.tcp(name, "POST", "/v1/zones/reload", {"reason": "x", "confirm_within": "none"})
             self.done(answer) if ok else self.refused(answer, "dns/zones/shop.example")
 
+    def test_an_included_file_is_its_zone_s(self) -> None:
+        def apply(name: str, text: str, query: str = "", **more: str) -> Answer:
+            files = {"weir.conf": self.text, "shop.example.zone": ZONE + '$INCLUDE (\n"sub.inc" )\n', "sub.inc": "$INCLUDE below.inc\n", "below.inc": text, **more}
+            return self.tcp(name, "POST", "/v1/config/apply?wait_ms=0" + query, {"files": files, "reason": "x", "replace": True, "confirm_within": "none"}, {"If-Match": "*"})
+        self.done(apply("all", "a A 192.0.2.1\n"))
+        for name in ("none", "web"):
+            self.refused(apply(name, "a A 192.0.2.2\n"), "dns/zones/shop.example")
+            self.refused(apply(name, "a A 192.0.2.2\n", "&dry_run=true"), "dns/zones/shop.example")
+        self.done(apply("dns", "a A 192.0.2.2\n"))
+        self.node.write("shop.example.zone", ZONE + "$INCLUDE sub.inc\n")
+        self.node.write("sub.inc", "a A 192.0.2.3\n")
+        self.refused(self.tcp("web", "POST", "/v1/zones/reload", {"reason": "x"}), "dns/zones/shop.example")
+        self.refused(self.tcp("none", "POST", "/v1/versions/1/rollback", {"reason": "x"}, {"If-Match": "*"}), "dns/zones/shop.example")
+
     def test_rollback_and_confirmation_by_the_difference(self) -> None:
         self.done(self.whole("all", 'address = "10.2.1.11"; weight = 100', 'address = "10.2.1.11"; weight = 50', confirm_within="10m"))
         for name, ok in (("web", False), ("none", False), ("pools", True)):
@@ -154,6 +168,39 @@ class Scopes(unittest.TestCase):
         self.done(self.edit("web", "PATCH", "pools/web-ams/backends/b1", {"weight": 77}))
         self.done(self.tcp("web", "POST", "/v1/versions/2/rollback", {"reason": "x"}, {"If-Match": "*"}))
         self.refused(self.tcp("web", "POST", "/v1/versions/1/rollback", {"reason": "x"}, {"If-Match": "*"}), "pools/web-fra/backends/b1")
+
+    def test_who_joins_a_version_is_judged_by_that_too(self) -> None:
+        """Its new deadline may keep the version, or end it."""
+        other = "pools/web-fra/backends/b1"
+        join = lambda name, query="": self.tcp(name, "PATCH", f"/v1/pools/web-ams?reason=x&wait_ms=0&pending=join{query}", {"max_remove": "40%"},  # noqa: E731
+                                               {"If-Match": "*", "Content-Type": PATCH})
+        self.assertEqual(join("web", "&dry_run=true").status, 200)  # nothing waits: it is judged alone
+        self.done(self.tcp("all", "PATCH", f"/v1/{other}?reason=x&wait_ms=0&confirm_within=10m", {"weight": 50}, {"If-Match": "*", "Content-Type": PATCH}))
+        waits = self.node.ask("GET", "/v1/versions?limit=1").json["items"][0]
+        for query in ("", "&confirm_within=1s", "&confirm_within=24h", "&confirm_within=24h&dry_run=true"):
+            self.refused(join("web", query), other)
+        self.refused(self.whole("none", "# two sites", "# sites", pending="join", confirm_within="1s"), other)
+        self.refused(self.tcp("web", "POST", "/v1/versions/1/rollback", {"reason": "x", "pending": "join"}, {"If-Match": "*"}), other)
+        self.assertEqual(self.node.ask("GET", "/v1/versions?limit=1").json["items"][0]["confirm_by"], waits["confirm_by"])
+        self.done(join("pools", "&confirm_within=20m"))
+        self.done(self.tcp("all", "POST", f"/v1/versions/{self.head()}/confirm", {"reason": "x"}))
+        self.assertEqual(join("web", "&dry_run=true").status, 200)
+
+    def test_a_file_that_nobody_names_is_in_no_scope(self) -> None:
+        def apply(name: str, query: str = "", **more: str) -> Answer:
+            files = {**self.node.ask("GET", "/v1/config").json["files"], **more}
+            return self.tcp(name, "POST", "/v1/config/apply?wait_ms=0" + query, {"files": files, "reason": "x", "replace": True, "confirm_within": "none"}, {"If-Match": "*"})
+        for name in ("none", "web", "dns"):
+            self.refused(apply(name, **{"unused.inc": "x"}), "files/unused.inc")
+            self.refused(apply(name, "&dry_run=true", **{"unused.inc": "x"}), "files/unused.inc")
+        self.refused(self.whole("none", "# two sites", "# a word more"), "files/weir.conf")
+        self.done(self.whole("none", "# two sites", "# two sites"))  # nothing is another
+        self.done(apply("all", **{"unused.inc": "x"}))
+        self.refused(apply("web", **{"unused.inc": "y"}), "files/unused.inc")
+        self.refused(self.tcp("web", "POST", "/v1/versions/1/rollback", {"reason": "x"}, {"If-Match": "*"}), "files/unused.inc")
+        self.done(apply("dns", **{"shop.example.zone": ZONE + "$INCLUDE new.inc\n", "new.inc": "a A 192.0.2.1\n"}))
+        self.done(apply("all", **{"weir.conf": self.text.replace("# two sites", '@include "more.conf"'), "more.conf": "# more\n"}))
+        self.done(apply("web", **{"more.conf": "# no more\n"}))
 
     def test_a_label_covers_what_has_it_before_and_afterwards(self) -> None:
         self.done(self.edit("north", "PATCH", "sites/ams", {"weight": 90}))
@@ -218,7 +265,7 @@ class Scopes(unittest.TestCase):
                 path = path.replace("versions/1/confirm", "versions/2/confirm")
                 is_edit = method != "post"
                 sent: dict[str, object] | None = {} if method in ("put", "patch") else None if is_edit else {"pending": "join", **said} if "rollback" in path else bodies.get(pattern, said)
-                answer = self.tcp("none", method.upper(), path + ("?reason=x" if is_edit and "/members" not in path else ""), sent,
+                answer = self.tcp("none", method.upper(), path + ("?reason=x" if is_edit and "/members" not in path and "/verdicts" not in path else ""), sent,
                                   {"If-Match": "*", **({"Content-Type": PATCH} if method == "patch" else {})})
                 self.assertEqual((answer.status, answer.code), (403, "out-of-scope"), f"{method} {path}: {answer.raw!r}")
                 asked += 1

@@ -129,6 +129,7 @@ class SharedEtcd(unittest.TestCase):
     def test_what_cannot_be_ours_is_not_listed(self) -> None:
         longest = json.dumps({"x": "y" * (16384 - len('{"x": ""}'))})
         for why, key, value, reason in (("the longest", "operation/1/x", longest, ""), ("too long", "operation/1/x", longest + " ", "x is not Weir's"),
+                                        ("a member's, too long", "member/p/x", longest + " ", ""), ("a member's, no text", "member/p/x", "\0", ""),
                                         ("no text", "a\n\x1b[1mb", "\0", PREFIX + "a??[1mb is not Weir's")):
             with self.subTest(why):
                 keys = Keys()

@@ -549,6 +549,49 @@ static void a_person_confirms_joins_or_goes_back(void **state)
 	remove_node(&a);
 }
 
+/* The version that is to be ended now. */
+static uint64_t to_end(const struct node *n, const struct pending_clock *clock, const char **reason)
+{
+	enum chain_mark mark;
+	uint64_t number = shared_intent_to_decide(n->in, clock, &mark, reason);
+
+	assert_true(!number || mark == CHAIN_ENDED);
+	return number;
+}
+
+/* As long as it is wanted, and the deadline has not passed. */
+static void a_confirmation_is_asked_for_until_it_is_decided(void **state)
+{
+	struct pending_clock clock = begin;
+	enum chain_mark mark;
+	const char *reason;
+	struct node a;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	assert_int_equal(intent_decide_unconfirmed(a.in, CHAIN_CONFIRMED, "well", NOW_MS), 0);
+	assert_int_equal(shared_intent_to_decide(a.in, &clock, &mark, &reason), 2);
+	assert_int_equal(mark, CHAIN_CONFIRMED);
+	assert_string_equal(reason, "well");
+	intent_leave_unconfirmed(a.in);
+	assert_int_equal(shared_intent_to_decide(a.in, &clock, &mark, &reason), 0);
+	assert_int_equal(intent_decide_unconfirmed(a.in, CHAIN_ENDED, "refused", NOW_MS), 0);
+	intent_leave_unconfirmed(a.in); /* that is another's wish */
+	assert_int_equal(to_end(&a, &clock, &reason), 2);
+	assert_int_equal(intent_decide_unconfirmed(a.in, CHAIN_CONFIRMED, "well", NOW_MS), 0);
+	clock.now_ms += 60000; /* nobody decided it in time */
+	assert_int_equal(to_end(&a, &clock, &reason), 2);
+	decide_version(&a, 2, CHAIN_CONFIRMED);
+	(void)follow_store(&a, 0);
+	assert_int_equal(in_force(&a), 2);
+	assert_int_equal(shared_intent_to_decide(a.in, &begin, &mark, &reason), 0);
+	remove_node(&a);
+}
+
 /* A node that cannot take a version asks for its end, as the deadline does. */
 static void what_is_to_end_is_asked_for_until_it_is_decided(void **state)
 {
@@ -560,25 +603,26 @@ static void what_is_to_end_is_asked_for_until_it_is_decided(void **state)
 	make_node(&a, "ams-1");
 	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
 	(void)follow_store(&a, 0);
-	assert_int_equal(intent_roll_back_unconfirmed(a.in, "x", NOW_MS), -EALREADY);
+	assert_int_equal(intent_decide_unconfirmed(a.in, CHAIN_ENDED, "x", NOW_MS), -EALREADY);
 	for (uint64_t number = 2; number < 4; number++) {
 		assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
 		(void)follow_store(&a, 0);
-		assert_int_equal(shared_intent_to_end(a.in, &clock, &reason), 0);
-		assert_int_equal(intent_roll_back_unconfirmed(a.in, "a peer refuses it", NOW_MS),
-		                 0);
+		assert_int_equal(to_end(&a, &clock, &reason), 0);
+		assert_int_equal(
+		        intent_decide_unconfirmed(a.in, CHAIN_ENDED, "a peer refuses it", NOW_MS),
+		        0);
 		assert_int_equal(in_force(&a), number); /* nothing is decided here */
-		assert_int_equal(shared_intent_to_end(a.in, &clock, &reason), number);
+		assert_int_equal(to_end(&a, &clock, &reason), number);
 		assert_string_equal(reason, "a peer refuses it");
 		decide_version(&a, number, CHAIN_ENDED);
 		(void)follow_store(&a, 0);
 		assert_int_equal(in_force(&a), 1);
-		assert_int_equal(shared_intent_to_end(a.in, &clock, &reason), 0);
+		assert_int_equal(to_end(&a, &clock, &reason), 0);
 	}
 	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
 	(void)follow_store(&a, 0);
 	clock.now_ms += 60000;
-	assert_int_equal(shared_intent_to_end(a.in, &clock, &reason), 4);
+	assert_int_equal(to_end(&a, &clock, &reason), 4);
 	assert_string_equal(reason, "it was not confirmed in time");
 	remove_node(&a);
 }
@@ -652,13 +696,13 @@ static void going_back_ends_all_that_is_open(void **state)
 		(void)follow_store(&a, 0);
 		assert_int_equal(in_force(&a), 1);
 		/* more than one change can mark are in force no more, and are marked next */
-		uint64_t left = shared_intent_to_end(a.in, &begin, &why);
+		uint64_t left = to_end(&a, &begin, &why);
 		assert_int_equal(left != 0, open > HISTORY_BACK_MAX);
 		if (left)
 			decide_version(&a, left, CHAIN_ENDED);
 		(void)follow_store(&a, 0);
 		assert_int_equal(in_force(&a), 1);
-		assert_int_equal(shared_intent_to_end(a.in, &begin, &why), 0);
+		assert_int_equal(to_end(&a, &begin, &why), 0);
 	}
 	remove_node(&a);
 }
@@ -872,8 +916,9 @@ static void what_is_to_end_is_not_another_of_its_number(void **state)
 	n = add_claim(list, newest_records(list), CLAIM_2, 90);
 	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
 	(void)follow_store(&a, 0);
-	assert_int_equal(intent_roll_back_unconfirmed(a.in, "a peer refuses it", NOW_MS), 0);
-	assert_int_equal(shared_intent_to_end(a.in, &clock, &reason), 2);
+	assert_int_equal(intent_decide_unconfirmed(a.in, CHAIN_ENDED, "a peer refuses it", NOW_MS),
+	                 0);
+	assert_int_equal(to_end(&a, &clock, &reason), 2);
 	a.in->refused_number = 2; /* and it could not take it */
 	a.in->refused_until_ms = begin.now_ms + 60000;
 	assert_int_equal(list_store(&a, 95, list, n, ORIGIN_NEWER), 0);
@@ -884,7 +929,7 @@ static void what_is_to_end_is_not_another_of_its_number(void **state)
 	assert_int_equal(apply_weight(&a, W3, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
 	(void)follow_store(&a, 0);
 	assert_int_equal(in_force(&a), 2);
-	assert_int_equal(shared_intent_to_end(a.in, &clock, &reason), 0);
+	assert_int_equal(to_end(&a, &clock, &reason), 0);
 	remove_node(&a);
 }
 
@@ -1100,6 +1145,8 @@ SUITE(shared_intent)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_person_confirms_joins_or_goes_back, setup,
 		                                teardown),
+		cmocka_unit_test_setup_teardown(a_confirmation_is_asked_for_until_it_is_decided,
+		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_to_end_is_asked_for_until_it_is_decided,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_in_force_and_not_here_is_not_built_upon,

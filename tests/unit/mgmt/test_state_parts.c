@@ -109,7 +109,7 @@ static void look_again(void)
 
 	count_events(NULL, NULL);
 	core_lock(&this_node);
-	state_follow(&this_node, &one_look, &now);
+	state_follow(&this_node, &one_look, clock_mono_ms(), &now);
 	core_unlock(&this_node);
 }
 

@@ -20,12 +20,6 @@ import layout  # noqa: E402
 PROGRAM = os.path.abspath(sys.argv.pop(1))
 
 
-def entry(name: bytes, value: int, labels: bytes = b"", kind: str = "STATS_COUNTER") -> bytes:
-    """An entry of a stats page."""
-    return bytes(layout.read("struct stats_entry")(name=name, labels=labels, help=b"for the test",
-                                                   kind=layout.constant(kind), used=1, value=value))
-
-
 class Status(unittest.TestCase):
     def setUp(self) -> None:
         self.node = Node(PROGRAM).start()
@@ -66,12 +60,7 @@ class Status(unittest.TestCase):
         self.assertEqual((states["dns"], states["mgmt"]), ("silent", "running"))
 
     def test_what_a_dataplane_says_of_itself_is_told(self) -> None:
-        with open(os.path.join(self.node.run, "stats.mgmt.page"), "rb") as f:
-            page = f.read()
-        at = page.index(b"weir_mgmt_")
-        totals = b"".join(entry(b"weir_dataplane_" + name, 1, kind="STATS_GAUGE") for name in (b"learning", b"document", b"dpdk"))
-        with open(os.path.join(self.node.run, "stats.dataplane.page"), "wb") as f:
-            f.write(page[:at] + totals + page[at + len(totals):])
+        self.write_page("dataplane", [("weir_dataplane_" + name, "", 1) for name in ("learning", "document", "dpdk")])
         status = self.node.ask("GET", "/v1/status").json
         self.assertIn("waits for a peer's connection state", " ".join(status["why"]))
         reasons = {r["code"]: r for r in status["reasons"]}
@@ -99,19 +88,19 @@ class Status(unittest.TestCase):
         for item in self.node.ask("GET", "/v1/health").json["items"]:
             self.assertIsNone(item["observation"]["since"])
 
-    def write_page(self, process: str, entries: list[typing.Any], pid: int = None, age_s: int = 0) -> None:
+    def write_page(self, process: str, entries: list[tuple[str, str, int]], pid: int = None, age_s: int = 0) -> None:
         """A stats page as a process would write it (base/page.h, weir/stats.h)."""
         now_ms = int((time.clock_gettime(time.CLOCK_MONOTONIC) - age_s) * 1000)
-        body = b"".join(entry(name, value, labels) for name, labels, value in entries)
+        body = layout.stats_payload(entries)
         head = layout.page_header(os.path.join(self.node.run, "stats.mgmt.page"))  # its magic, kind and layout
         head.size_bytes, head.writer_pid, head.alive_ms = len(body), pid or os.getpid(), now_ms
         with open(os.path.join(self.node.run, f"stats.{process}.page"), "wb") as f:
             f.write(bytes(head) + body)
 
     def test_metrics_follow_the_conventions(self) -> None:
-        times = [(b"weir_health_probe_duration_seconds_bucket", b'le="0.001"', 2), (b"weir_health_probe_duration_seconds_bucket", b'le="+Inf"', 3),
-                 (b"weir_health_probe_duration_seconds_sum", b"", 1500), (b"weir_health_probe_duration_seconds_count", b"", 3)]
-        self.write_page("health", [(b"weir_health_lateness_ms_total", b"", 2500), *times])
+        times = [("weir_health_probe_duration_seconds_bucket", 'le="0.001"', 2), ("weir_health_probe_duration_seconds_bucket", 'le="+Inf"', 3),
+                 ("weir_health_probe_duration_seconds_sum", "", 1500), ("weir_health_probe_duration_seconds_count", "", 3)]
+        self.write_page("health", [("weir_health_lateness_ms_total", "", 2500), *times])
         text = self.metrics()
         self.assertEqual(lint(text), [])
         seen = values(text)
@@ -123,10 +112,10 @@ class Status(unittest.TestCase):
         self.assertNotIn("weir_health_lateness_ms_total", text)
 
     def test_the_metrics_of_a_dead_process_are_absent(self) -> None:
-        self.write_page("dns", [(b"weir_dns_queries_total", b"", 7)])
+        self.write_page("dns", [("weir_dns_queries_total", "", 7)])
         seen = values(self.metrics())
         self.assertEqual((seen[("weir_dns_queries_total", 'process="dns"')], seen[("weir_process_up", 'process="dns"')]), (7, 1))
-        self.write_page("dns", [(b"weir_dns_queries_total", b"", 7)], age_s=5)
+        self.write_page("dns", [("weir_dns_queries_total", "", 7)], age_s=5)
         seen = values(self.metrics())
         self.assertNotIn(("weir_dns_queries_total", 'process="dns"'), seen)
         self.assertEqual(seen[("weir_process_up", 'process="dns"')], 0)

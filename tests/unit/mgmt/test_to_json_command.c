@@ -348,7 +348,7 @@ static void a_plan_has_all_its_fields(void **state)
 	        " {\"path\": \"p2\", \"kind\": \"added\", \"from\": \"\", \"to\": \"\"},"
 	        " {\"path\": \"p3\", \"kind\": \"removed\", \"from\": \"\", \"to\": \"\"}],"
 	        " \"n_changes\": 3, \"pools\": [{\"pool\": \"web\", \"backends_before\": 3,"
-	        " \"backends_after\": 4, \"moved_ppm\": 250000}], \"warnings\": [\"w1\", \"w2\"],"
+	        " \"backends_after\": 4, \"moved_ppm\": 250000}], \"names\": [], \"n_names\": 0, \"withdrawn\": [], \"n_withdrawn\": 0, \"warnings\": [\"w1\", \"w2\"],"
 	        " \"probes\": [{\"vip\": \"v1\", \"nodes\": 5, \"per_second\": 1.5, \"per_second_before\": 2.25}]}");
 }
 
@@ -359,7 +359,8 @@ static void a_plan_of_nothing_is_not_risky(void **state)
 	(void)state;
 	is_told(plan_to_json(&plan),
 	        "{\"risky\": false, \"risks\": [], \"rules\": [], \"n_risks\": 0, \"changes\": [],"
-	        " \"n_changes\": 0, \"pools\": [], \"warnings\": [], \"probes\": []}");
+	        " \"n_changes\": 0, \"pools\": [], \"names\": [],"
+	        " \"n_names\": 0, \"withdrawn\": [], \"n_withdrawn\": 0, \"warnings\": [], \"probes\": []}");
 }
 
 /* All are counted; a thousand are listed. */

@@ -283,7 +283,7 @@ static int make_token(const char *in, const char *name, const char *role,
 {
 	const char *err_text;
 
-	return tokens_new(in, &(struct tokens_request){ name, role, "" }, token, &err_text);
+	return tokens_new(in, &(struct tokens_request){ name, role, NULL, "" }, token, &err_text);
 }
 
 /* Whether the text has the line of @p token. */
@@ -436,20 +436,45 @@ static void tokens_added_at_once_are_all_there(void **state)
 	free(text);
 }
 
+static void count_line(void *arg, size_t line, const struct tokens_entry *entry,
+                       const char *err_text)
+{
+	size_t *bad = arg;
+
+	if (!entry)
+		*bad = strstr(err_text, "has its name") ? line : 0;
+}
+
+static void a_second_line_of_a_name_is_not_taken(void **state)
+{
+	static const char text[] =
+	        "ci viewer " GOOD "\n# ci\ncj viewer " GOOD "\nci admin " GOOD "\n";
+	size_t bad = 0;
+
+	(void)state;
+	assert_int_equal(tokens_scan(text, strlen(text), count_line, &bad), 1);
+	assert_int_equal(bad, 4);
+}
+
 static void words_of_a_new_token_are_read_before_they_are_written(void **state)
 {
-	struct tokens_request made = { "ci", "operator", "until=2027-01-31 scope=pools:web-*" };
+	struct tokens_request made = { "ci", "operator", NULL,
+		                       "until=2127-01-31 scope=pools:web-*" };
 	char token[DIGEST_TEXT_MAX], digest[DIGEST_TEXT_MAX], line[TOKENS_LINE_MAX], *text;
 	const char *why = NULL;
 	size_t n;
 
 	(void)state;
 	assert_int_equal(tokens_new(dir, &made, token, &why), 0);
-	snprintf(line, sizeof(line), "ci operator %s until=2027-01-31 scope=pools:web-*\n",
+	snprintf(line, sizeof(line), "ci operator %s until=2127-01-31 scope=pools:web-*\n",
 	         digest_bytes(token, strlen(token), digest));
-	made = (struct tokens_request){ "other", "operator", "scope=pools:web-* scope=pools:a" };
+	made = (struct tokens_request){ "other", "operator", NULL,
+		                        "scope=pools:web-* scope=pools:a" };
 	assert_int_equal(tokens_new(dir, &made, token, &why), -EBADMSG);
 	assert_non_null(strstr(why, "twice"));
+	made.words = "until=2020-01-01";
+	assert_int_equal(tokens_new(dir, &made, token, &why), -EBADMSG);
+	assert_non_null(strstr(why, "has passed"));
 	made.words = "person=a\nroot admin " GOOD;
 	assert_int_equal(tokens_new(dir, &made, token, &why), -EBADMSG);
 	assert_int_equal(files_slurp(path, &text, &n), 0);
@@ -480,6 +505,7 @@ static void a_token_is_removed_and_all_else_stays(void **state)
 SUITE(tokens)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_second_line_of_a_name_is_not_taken),
 		cmocka_unit_test(only_whole_lines_count),
 		cmocka_unit_test(long_names_and_lines_do_not_count),
 		cmocka_unit_test(a_scan_names_the_lines_that_are_bad),

@@ -125,6 +125,19 @@ class Unconfirmed(unittest.TestCase):
             wait_for("the end", lambda: self.head(n) == (1, "in_force"), 20)
             self.assertEqual(n.ask("GET", "/v1/config").json["digest"], first)
 
+    def test_a_version_goes_back_where_not_all_nodes_are_well(self) -> None:
+        """Here no other process of Weir runs, and all say so."""
+        answer = self.a.apply(self.a.files(*HALF), query="?wait=all", confirm_within="6s", confirm_if="well for 1s")
+        self.assertEqual((answer.status, answer.json["version"]["state"], answer.json["version"]["confirm_if"]),
+                         (201, "unconfirmed", "well for 1s"), answer.raw)
+        self.assertIn("once all nodes are well, which they are not now (ams-1: process-silent weir-", answer.raw.decode())
+        self.assertEqual(self.b.ask("GET", "/v1/versions/2").json["confirm_if"], "well for 1s")
+        for node, text in ((self.a, "it is confirmed once all nodes are well for 1s (now ams-1: process-silent weir-"),
+                           (self.b, "ams-1 confirms it once all nodes are well for 1s: ")):
+            wait_for("it says for what it waits", lambda n=node, t=text: t in n.ask("GET", "/v1/status").raw.decode())
+        for node in (self.a, self.b):
+            wait_for("the end", lambda n=node: self.head(n) == (1, "in_force"), 20)
+
     def test_confirming_joined_versions_at_the_other_node_keeps_both(self) -> None:
         self.half("8s")
         self.b.apply(self.b.files(FIRST, "# other words"), query="?wait=all", pending="join")

@@ -63,9 +63,10 @@ static void what_is_refused_ends_before_its_deadline(void **state)
 	struct files files = half_of_the_pool();
 
 	assert_int_equal(apply_version(in, &files, "half", NOW_MS + 10, NULL), 0);
-	assert_int_equal(intent_roll_back_unconfirmed(in, "refused", NOW_MS + 5000), 0);
+	assert_int_equal(intent_decide_unconfirmed(in, CHAIN_ENDED, "refused", NOW_MS + 5000), 0);
 	assert_int_equal(intent_head(in)->number, 1);
-	assert_int_equal(intent_roll_back_unconfirmed(in, "refused", NOW_MS + 6000), -EALREADY);
+	assert_int_equal(intent_decide_unconfirmed(in, CHAIN_ENDED, "refused", NOW_MS + 6000),
+	                 -EALREADY);
 	files_fini(&files);
 	intent_close(in);
 }

@@ -6,7 +6,7 @@
 #include "api_world.h"
 
 #include "base/page.h"
-#include "mgmt/api/voters.h"
+#include "mgmt/api/change/voters.h"
 #include "tests/unit/suite.h"
 #include "weir/peer_page.h"
 

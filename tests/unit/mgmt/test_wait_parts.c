@@ -228,10 +228,10 @@ static void a_node_that_is_not_listed_yet_is_waited_for(void **state)
 /* This node's judgement of version 2, on which the one in force was built. */
 static struct inforce *judge_second(enum inforce_state judgement)
 {
-	struct inforce *f = &this_node.inforce[1];
+	struct inforce *f = &this_node.judged.versions[1];
 
 	core_lock(&this_node);
-	assert_int_equal(this_node.inforce[0].number, 3);
+	assert_int_equal(this_node.judged.versions[0].number, 3);
 	*f = (struct inforce){ .number = 2,
 		               .state = judgement,
 		               .process = "dataplane",
@@ -332,14 +332,14 @@ static void a_refusal_is_told_after_the_rollback(void **state)
 		for (uint64_t told = 3; told <= 4; told++) {
 			put_reports(1, INFORCE_LATE);
 			peers.reports[0].inforce.number = told;
-			snprintf(this_node.refused_by, sizeof(this_node.refused_by), "%s",
-			         rows[i].by);
-			this_node.refusal = (struct inforce){ .number = rows[i].number,
-				                              .state = INFORCE_REFUSED,
-				                              .process = "dns",
-				                              .code = "listen-refused",
-				                              .rolled_back = true };
-			strcpy(this_node.refusal.digest, digests[rows[i].digest]);
+			snprintf(this_node.judged.refused_by, sizeof(this_node.judged.refused_by),
+			         "%s", rows[i].by);
+			this_node.judged.refusal = (struct inforce){ .number = rows[i].number,
+				                                     .state = INFORCE_REFUSED,
+				                                     .process = "dns",
+				                                     .code = "listen-refused",
+				                                     .rolled_back = true };
+			strcpy(this_node.judged.refusal.digest, digests[rows[i].digest]);
 			(void)wait_for(3, digests[3], "wait=all");
 			bool is_late =
 			        !rows[i].told && told == 3; /* its own word of this version */
@@ -400,13 +400,13 @@ static void a_version_that_another_was_built_on_is_judged_with_that_one(void **s
 	assert_int_equal(wait_for(2, digests[2], ""), 0); /* that one is in force */
 	assert_true(is_complete());
 	health_of_page()->document--;
-	this_node.inforce[0].state = INFORCE_PENDING;
-	this_node.inforce[0].accepted_ms = told_ms;
+	this_node.judged.versions[0].state = INFORCE_PENDING;
+	this_node.judged.versions[0].accepted_ms = told_ms;
 	takes_at_ms = told_ms + 400;
 	assert_in_range(wait_for(2, digests[2], ""), 400, 420);
 	assert_true(is_complete());
 	assert_string_equal(text_at("nodes.0.state"), "in_force");
-	this_node.inforce[0].rolled_back = true; /* the other's mistake is not this one's */
+	this_node.judged.versions[0].rolled_back = true; /* the other's mistake is not this one's */
 	assert_in_range(wait_for(2, digests[2], "wait_ms=100"), 100, 120);
 	assert_string_not_equal(text_at("nodes.0.state"), "refused");
 	assert_false(is_complete());

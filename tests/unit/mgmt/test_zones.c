@@ -330,6 +330,79 @@ static void a_zones_file_is_called_as_it_was_given(void **state)
 	}
 }
 
+static void read_digest(const struct fixture *f, char out[DIGEST_TEXT_MAX])
+{
+	struct drafted d = check_zones(f, NULL, NULL);
+
+	assert_int_equal(d.err, 0);
+	assert_string_equal(d.model->zones[0].name, "a.example");
+	snprintf(out, DIGEST_TEXT_MAX, "%s", d.model->zones[0].digest);
+	if (!strcmp(out, files_find(&d.files, "sub/a")->digest))
+		out[0] = '\0';
+	drop_checked(&d);
+}
+
+/* By each way in which the reader takes an include, at any depth. */
+static void a_zones_digest_is_of_all_that_it_includes(void **state)
+{
+	static const char *const ways[] = {
+		"$INCLUDE own\n",
+		"$include \"own\"\n",
+		"$INCLUDE\town ; why\n",
+		"$INCLUDE(own)\n",
+		"$INCLUDE ( ; why )\n\n own )\n",
+		"$INCLUDE own( )\n",
+		"$INCLUDE own;why\r\n",
+		"$INCLUDE own shop.a.example.\r\n",
+		"; $INCLUDE none\n$INCLUDE shared\n",
+		"x TXT ( a\n$INCLUDE b )\n$INCLUDE own\n",
+	};
+	const struct fixture *f = *state;
+	char before[DIGEST_TEXT_MAX], after[DIGEST_TEXT_MAX], text[256];
+
+	fixture_write(f->conf, "sub/shared", "s A 192.0.2.1\n$INCLUDE own\n");
+	for (size_t i = 0; i < COUNT(ways); i++) {
+		snprintf(text, sizeof(text), HEAD "%s", ways[i]);
+		fixture_write(f->conf, "sub/a", text);
+		fixture_write(f->conf, "sub/own", "o A 192.0.2.1\n");
+		read_digest(f, before);
+		read_digest(f, after);
+		if (!*before || strcmp(before, after) != 0)
+			fail_msg("not of its includes, or not the same twice: %s", ways[i]);
+		fixture_write(f->conf, "sub/own", "o A 192.0.2.2\n");
+		read_digest(f, after);
+		if (!strcmp(before, after))
+			fail_msg("another include, the same digest: %s", ways[i]);
+	}
+	fixture_write(f->conf, "sub/a", HEAD);
+	read_digest(f, after);
+	assert_string_equal(after, ""); /* without an include: the file's own */
+}
+
+/* The order counts, and a file that includes itself ends. */
+static void a_zones_digest_ends_at_the_limits(void **state)
+{
+	const struct fixture *f = *state;
+	char digest[DIGEST_TEXT_MAX], own[DIGEST_TEXT_MAX], text[512 * 16] = "";
+	struct files files = { 0 };
+
+	assert_int_equal(includes_digest(&files, "sub/a", digest), -ENOENT);
+	for (size_t i = 0; i < 512; i++)
+		strcat(text, "$INCLUDE own\n");
+	fixture_write(f->conf, "sub/own", text);
+	fixture_write(f->conf, "sub/a", text);
+	assert_int_equal(gather_files(f->conf, "weir.conf", &files), 0);
+	assert_int_equal(includes_digest(&files, "sub/a", digest), 0);
+	files_fini(&files);
+	fixture_write(f->conf, "sub/own", "o A 192.0.2.1\n");
+	fixture_write(f->conf, "sub/a", HEAD "$INCLUDE own\n$INCLUDE shared\n");
+	read_digest(f, digest);
+	fixture_write(f->conf, "sub/own", "s A 192.0.2.1\n");
+	fixture_write(f->conf, "sub/shared", "o A 192.0.2.1\n");
+	read_digest(f, own);
+	assert_string_not_equal(own, digest);
+}
+
 SUITE(zones)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -341,6 +414,8 @@ SUITE(zones)
 		TEST(a_bad_zone_keeps_its_files_unless_a_good_one_needs_them),
 		TEST(a_bad_zone_that_is_new_has_nothing_to_keep),
 		TEST(zones_are_read_again_and_nothing_else),
+		TEST(a_zones_digest_is_of_all_that_it_includes),
+		TEST(a_zones_digest_ends_at_the_limits),
 		cmocka_unit_test(a_zones_file_is_called_as_it_was_given),
 	};
 

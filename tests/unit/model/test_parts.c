@@ -214,6 +214,7 @@ static void each_word_stands_for_its_constant(void **state)
 		{ SCHEMA_NODES_ANNOUNCE_DAEMON, MODEL_DAEMON_FRR, "frr" },
 		{ SCHEMA_CHECKS_TYPE, MODEL_CHECK_TCP, "tcp" },
 		{ SCHEMA_CHECKS_TYPE, MODEL_CHECK_HTTP, "http" },
+		{ SCHEMA_CHECKS_TYPE, MODEL_CHECK_EXTERNAL, "external" },
 		{ SCHEMA_CHECKS_VIA, MODEL_VIA_DIRECT, "direct" },
 		{ SCHEMA_CHECKS_VIA, MODEL_VIA_TUNNEL, "tunnel" },
 		{ SCHEMA_POOLS_MODE, MODEL_MODE_IPIP, "ipip" },

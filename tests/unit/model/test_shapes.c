@@ -67,7 +67,7 @@ static const struct shape configurations[] = {
 	{ "names = ( {", "names = ( 5, {", "dns.names[0]", "found 5, expected a group { ... }" },
 	{ "names = ( {", "names = ( \"x\", {", "dns.names[0]",
 	  "found \"x\", expected a group { ... }" },
-	{ "type = \"http\"; ", "", "checks[0].type", "is missing, expected tcp|http" },
+	{ "type = \"http\"; ", "", "checks[0].type", "is missing, expected tcp|http|external" },
 	{ "service = \"web\"; ttl", "ttl", "dns.names[0].service", "is missing, expected a name" },
 	{ "{ name = \"Shop.Example.\"; file = \"shop.example.zone\"; }",
 	  "{ name = \"Shop.Example.\"; }", "dns.zones[0].file",

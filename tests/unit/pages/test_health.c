@@ -145,7 +145,7 @@ static void every_reason_has_its_own_text(void **state)
 	static const char *const reasons[] = { "none",       "ok",          "timeout",
 		                               "refused",    "unreachable", "reset",
 		                               "bad-status", "bad-answer",  "pool",
-		                               "not-sent",   "full-size" };
+		                               "not-sent",   "full-size",   "external" };
 	static const char *const states[] = { "unknown", "up", "down" };
 
 	assert_int_equal(HEALTH_REASON_COUNT, sizeof(reasons) / sizeof(reasons[0]));

@@ -71,7 +71,8 @@ static void a_word_is_sixteen_digits_that_mean_something(void **state)
 		{ "0000000000000003", 0, "no state" },
 		{ "7fffffff000001fd", 0x7fffffff000001fdu, NULL }, /* all marks */
 		{ "0123456700000901", 0x0123456700000901u, NULL },
-		{ "0123456700000b01", 0x0123456700000001u, NULL }, /* a later release's reason */
+		{ "0123456700000b01", 0x0123456700000b01u, NULL },
+		{ "0123456700000c01", 0x0123456700000001u, NULL }, /* a later release's reason */
 		{ "01234567ffffff01", 0x0123456700000001u, NULL },
 		{ "fedcba98000005a9", 0xfedcba98000005a9u, NULL },
 		{ NULL, 0, "nothing" },

@@ -278,12 +278,95 @@ static void an_entry_whose_texts_do_not_end_is_none(void **state)
 		assert_int_equal(stats_reader_open(dir, "dns", &r), 0);
 		assert_int_equal(stats_reader_entry(r, 0)->used, 1);
 		assert_int_equal(pwrite(fd, bytes, texts[i].n,
-		                        (off_t)(sizeof(struct page_header) + texts[i].off)),
+		                        (off_t)(sizeof(struct page_header) +
+		                                sizeof(struct stats_head) + texts[i].off)),
 		                 texts[i].n);
 		assert_int_equal(stats_reader_entry(r, 0)->used, 0);
 		assert_string_equal(stats_reader_entry(r, 0)->name, "");
 		stats_reader_close(r);
 		close(fd);
+		stats_remove(s, dir, "dns");
+	}
+}
+
+/* A page has room for thousands of entries; who reads it ten times a second looks at the hundred that are used. */
+static void readers_stop_at_the_last_entry_that_was_used(void **state)
+{
+	struct stats_reader *r;
+	struct stats *s;
+	uint64_t v;
+
+	(void)state;
+	assert_int_equal(stats_create(dir, "dns", 30000, &s), 0);
+	assert_int_equal(stats_reader_open(dir, "dns", &r), 0);
+	size_t before = stats_reader_n(r);
+
+	assert_in_range(before, 1, 2); /* the release, and what finds no room */
+	add_count(s, "first", 1);
+	add_count(s, "second", 2);
+	assert_int_equal(stats_reader_n(r), before + 2);
+	stats_drop(s, "first", "");
+	assert_int_equal(stats_reader_n(r), before + 2);
+	add_count(s, "third", 3);
+	assert_int_equal(stats_reader_n(r), before + 2);
+	assert_true(stats_reader_sum(r, "second", &v));
+	stats_close(s);
+	assert_int_equal(stats_create(dir, "dns", 30000, &s), 0);
+	assert_int_equal(stats_reader_n(r), before + 2);
+	stats_reader_close(r);
+	stats_remove(s, dir, "dns");
+}
+
+/* Whoever may write to the page can write anything: nobody reads behind its end, and the next writer counts. */
+static void a_number_of_entries_that_is_wrong_is_cut(void **state)
+{
+	static const uint64_t wrong[] = { UINT64_MAX, MOST + 2, 0 };
+	char path[96];
+	uint64_t v;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/stats.dns.page", dir);
+	for (size_t i = 0; i < 3; i++) {
+		struct stats *s = fresh_page();
+		struct stats_reader *r;
+		int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+		add_count(s, "a", 1);
+		assert_int_equal(
+		        pwrite(fd, &wrong[i], sizeof(wrong[i]), sizeof(struct page_header)),
+		        sizeof(wrong[i]));
+		close(fd);
+		assert_int_equal(stats_reader_open(dir, "dns", &r), 0);
+		assert_in_range(stats_reader_n(r), 0, MOST + 1);
+		assert_int_equal(stats_reader_sum(r, "a", &v), wrong[i] != 0);
+		s = open_again(s);
+		add_count(s, "b", 2);
+		assert_true(stats_reader_sum(r, "b", &v));
+		assert_int_equal(v, 2);
+		stats_reader_close(r);
+		stats_remove(s, dir, "dns");
+	}
+}
+
+/* A page that is too short for a head is none: nobody reads behind it. */
+static void a_page_without_room_for_a_head_is_none(void **state)
+{
+	static const uint64_t sizes[] = { 0, 1, sizeof(struct stats_head) - 1 };
+	char path[96];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/stats.dns.page", dir);
+	for (size_t i = 0; i < 3; i++) {
+		struct stats *s = fresh_page();
+		struct stats_reader *r;
+		int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+		assert_int_equal(pwrite(fd, &sizes[i], sizeof(sizes[i]),
+		                        offsetof(struct page_header, size_bytes)),
+		                 sizeof(sizes[i]));
+		assert_int_equal(ftruncate(fd, (off_t)(sizeof(struct page_header) + sizes[i])), 0);
+		close(fd);
+		assert_int_equal(stats_reader_open(dir, "dns", &r), -EPROTO);
 		stats_remove(s, dir, "dns");
 	}
 }
@@ -371,6 +454,9 @@ SUITE(stats)
 		cmocka_unit_test(the_release_before_is_not_told_beside_this_one),
 		cmocka_unit_test(a_damaged_page_is_made_again_by_name),
 		cmocka_unit_test(an_entry_whose_texts_do_not_end_is_none),
+		cmocka_unit_test(readers_stop_at_the_last_entry_that_was_used),
+		cmocka_unit_test(a_number_of_entries_that_is_wrong_is_cut),
+		cmocka_unit_test(a_page_without_room_for_a_head_is_none),
 		cmocka_unit_test(a_page_that_lost_its_end_is_made_again_too),
 		cmocka_unit_test(a_filter_that_is_off_is_a_note),
 		cmocka_unit_test(a_page_has_a_size_that_can_be),
