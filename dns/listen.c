@@ -29,7 +29,6 @@
 #include "weir/model.h"
 #include "weir/stats.h"
 
-#define BACKLOG   1024  /* connections that the kernel keeps until they are accepted */
 #define DRAIN_MS  1000  /* a packet that the kernel has put into a socket is read long before */
 #define PASSED_MS 60000 /* a new socket waits at most so long for the document that names it */
 #define AGAIN_MS  5000  /* until sockets that could not be bound are tried again */
@@ -75,7 +74,7 @@ static int bind_own(const struct addr *address, uint16_t port, int type, bool fi
 	if (to.ss_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&to, length) < 0 ||
-	    (type == SOCK_STREAM && listen(fd, BACKLOG) < 0)) {
+	    (type == SOCK_STREAM && listen(fd, SERVER_BACKLOG) < 0)) {
 		int err = -errno;
 
 		close(fd);

@@ -35,7 +35,8 @@
 #include "dns/worker.h"
 #include "base/believed.h"
 
-#define SERVER_SOCKETS_MAX   64        /**< addresses of dns_listen that are served */
+#define SERVER_SOCKETS_MAX   64   /**< addresses of dns_listen that are served */
+#define SERVER_BACKLOG       1024 /**< connections that the kernel keeps until they are accepted */
 #define SERVER_RCVBUF        (8 << 20) /**< bytes of a UDP socket: queries wait there during a start */
 #define SERVER_ERRORS_MAX    32        /**< errors of a load that are kept for `status` */
 #define SERVER_TICK_MS       100       /**< how late a scheduled change may come */

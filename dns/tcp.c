@@ -395,6 +395,14 @@ int tcp_listen_add(struct dns_worker *w, int fd)
 	return 0;
 }
 
+void tcp_accept_waiting(struct dns_worker *w, int fd)
+{
+	unsigned left = SERVER_BACKLOG;
+
+	accept_clients(w, fd, &left);
+	tally_flush(&w->tally);
+}
+
 void tcp_listen_remove(struct dns_worker *w, int fd)
 {
 	struct tcp *t = w->tcp;

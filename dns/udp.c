@@ -23,6 +23,7 @@
 #define UDP_BATCH     32
 #define UDP_AGAIN     4    /* queries in a batch, from which on the next is read at once */
 #define UDP_TURNS     8    /* batches: about 256 queries before the next socket gets its turn */
+#define UDP_LAST      512  /* batches: more than the buffer of a socket holds */
 #define UDP_QUERY_MAX 4096 /* bytes; a larger query is cut by the kernel, and so malformed */
 
 #define CACHE_LINE 64
@@ -140,5 +141,14 @@ void udp_ready(void *arg, int fd, uint32_t events)
 	if (n == UDP_BATCH)
 		__atomic_store_n(&w->udp_waits, true, __ATOMIC_RELAXED);
 	tally_flush(&w->tally);
+	serving_leave(w);
+}
+
+void udp_answer_waiting(struct dns_worker *w, int fd)
+{
+	bool serves = serving_enter(w);
+
+	for (unsigned i = 0; serves && i < UDP_LAST && serve_batch(w, fd); i++)
+		continue;
 	serving_leave(w);
 }

@@ -53,8 +53,16 @@ static void add_socket(struct dns_worker *w, const struct worker_socket *socket)
 		          strerror(-err));
 }
 
-static void remove_socket(struct dns_worker *w, const struct worker_socket *socket)
+/*
+ * It may be closed behind us: what waits in it is taken first, however long this thread stood still. At
+ * the end it stays where it is, for the next process.
+ */
+static void remove_socket(struct dns_worker *w, const struct worker_socket *socket, bool ends)
 {
+	if (!ends && w->is_tcp)
+		tcp_accept_waiting(w, socket->fd);
+	else if (!ends)
+		udp_answer_waiting(w, socket->fd);
 	if (w->is_tcp)
 		tcp_listen_remove(w, socket->fd);
 	else
@@ -85,7 +93,7 @@ static void apply_plan(struct dns_worker *w, struct worker_plan *plan)
 	if (w->is_tcp)
 		tcp_limit(w, plan->tcp_most);
 	for (size_t i = 0; old && i < old->n; i++)
-		remove_socket(w, &old->sockets[i]);
+		remove_socket(w, &old->sockets[i], plan->what == WORKER_STOPS);
 	for (size_t i = 0; i < plan->n; i++)
 		add_socket(w, &plan->sockets[i]);
 	worker_plan_free(old);

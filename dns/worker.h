@@ -97,6 +97,8 @@ int udp_open(struct dns_worker *w) MUST_CHECK NONNULL();
 void udp_close(struct dns_worker *w) NONNULL();
 /** Read and answer what waits on a UDP socket; a loop_fd_cb. */
 void udp_ready(void *arg, int fd, uint32_t events) NONNULL();
+/** Read and answer all that waits on a UDP socket, as much as one holds at most. */
+void udp_answer_waiting(struct dns_worker *w, int fd) NONNULL();
 
 /** Room for TCP clients. @return 0 or -errno */
 int tcp_open(struct dns_worker *w) MUST_CHECK NONNULL();
@@ -106,6 +108,8 @@ void tcp_close(struct dns_worker *w) NONNULL();
  * @return 0 or -errno
  */
 int tcp_listen_add(struct dns_worker *w, int fd) MUST_CHECK NONNULL();
+/** Accept the connections that wait on @p fd, as many as wait there at most. */
+void tcp_accept_waiting(struct dns_worker *w, int fd) NONNULL();
 /** Accept no more connections from @p fd; an unknown one is fine. */
 void tcp_listen_remove(struct dns_worker *w, int fd) NONNULL();
 /** Limit the number of clients from now on. */

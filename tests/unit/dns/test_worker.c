@@ -333,6 +333,38 @@ static void a_new_plan_takes_the_place_of_the_old_one(void **state)
 	assert_int_equal(count_answers(), 1);
 }
 
+/* A thread that stood still finds its next plan beside what came before: a socket that it loses may be closed then. */
+static void what_waits_in_a_socket_is_answered_before_it_goes(void **state)
+{
+	static const struct {
+		int what;
+		unsigned n_sockets;
+	} plans[] = { { WORKER_SERVES, 1 }, { WORKER_RETIRES, 0 } };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		(void)apply_plan(make_plan(WORKER_SERVES, 1));
+		send_queries(100, NONE);
+		(void)apply_plan(make_plan(plans[i].what, plans[i].n_sockets));
+		assert_int_equal(count_answers(), 100);
+	}
+}
+
+static void at_the_end_it_stays_for_the_next_process(void **state)
+{
+	struct worker_plan *first = make_plan(WORKER_SERVES, 1);
+	uint8_t bytes[ANSWERS_QUERY];
+	int held = dup(first->sockets[0].fd);
+
+	(void)state;
+	(void)apply_plan(first);
+	send_queries(1, NONE);
+	(void)apply_plan(make_plan(WORKER_STOPS, 0));
+	assert_int_equal(count_answers(), 0);
+	assert_int_equal(recv(held, bytes, sizeof(bytes), MSG_DONTWAIT), sizeof(bytes));
+	close(held);
+}
+
 static void a_plan_of_tcp_has_listeners_and_a_limit(void **state)
 {
 	(void)state;
@@ -356,11 +388,18 @@ static void all_sockets_of_a_large_plan_are_watched_and_many_polled(void **state
 }
 
 /* Connect to the last listener, from a socket that blocks. */
-static int connect_client(void)
+static int connect_to_listener(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	return fd;
+}
+
+static int connect_client(void)
+{
+	int fd = connect_to_listener();
+
 	(void)run_on();
 	return fd;
 }
@@ -374,6 +413,23 @@ static void keep_alive(int fd)
 	assert_int_equal(send(fd, bytes, 2 + ANSWERS_QUERY, 0), 2 + ANSWERS_QUERY);
 	(void)run_on();
 	assert_true(recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0);
+}
+
+static void who_waits_at_a_listener_is_served_before_it_goes(void **state)
+{
+	int fds[7];
+
+	(void)state;
+	be_tcp();
+	(void)apply_plan(make_plan(WORKER_SERVES, 1));
+	for (unsigned i = 0; i < 7; i++)
+		fds[i] = connect_to_listener();
+	assert_false(apply_plan(make_plan(WORKER_RETIRES, 0)));
+	assert_int_equal(tcp_clients(w), 7);
+	for (unsigned i = 0; i < 7; i++) {
+		keep_alive(fds[i]);
+		close(fds[i]);
+	}
 }
 
 static void a_thread_too_many_serves_its_clients_to_their_end(void **state)
@@ -616,6 +672,9 @@ SUITE(worker)
 		WITH(only_a_larger_batch_is_followed_by_a_read),
 		WITH(a_turn_has_an_end_and_tcp_hears_of_it),
 		WITH(a_new_plan_takes_the_place_of_the_old_one),
+		WITH(what_waits_in_a_socket_is_answered_before_it_goes),
+		WITH(at_the_end_it_stays_for_the_next_process),
+		WITH(who_waits_at_a_listener_is_served_before_it_goes),
 		WITH(a_plan_of_tcp_has_listeners_and_a_limit),
 		WITH(all_sockets_of_a_large_plan_are_watched_and_many_polled),
 		WITH(a_thread_too_many_serves_its_clients_to_their_end),
