@@ -108,7 +108,8 @@ static const char *path_advice(enum effect_reason cut)
 
 /*
  * Stated only of backends that the next hop has taken out, or would have if no guard kept them:
- * other reasons for being out come first for the operator.
+ * other reasons for being out come first for the operator. Who is not configured any more gets no
+ * traffic that a way could bring back.
  */
 static void state_unusable(struct path_round *r, const struct compiler_backend *b,
                            const char *subject)
@@ -117,7 +118,7 @@ static void state_unusable(struct path_round *r, const struct compiler_backend *
 	char address[ADDR_TEXT_MAX];
 	bool held = guard_is_hold((enum effect_reason)b->reason);
 
-	if (!cut || b->plan->intent == GUARD_DISABLED ||
+	if (!cut || !*b->plan->name || b->plan->intent == GUARD_DISABLED ||
 	    !(held || effect_reason_is_path((enum effect_reason)b->reason)) ||
 	    r->n_unusable++ >= LISTED_MAX)
 		return;
@@ -174,6 +175,16 @@ static void state_others(struct path_round *r, const char *code, size_t n)
 		               n - LISTED_MAX);
 }
 
+/* Who is not configured any more has no name: its address says where packets still go. */
+static void path_subject(const struct compiler_pool *pool, const struct compiler_backend *b,
+                         char subject[CONDITION_SUBJECT_MAX])
+{
+	char address[ADDR_TEXT_MAX];
+
+	snprintf(subject, CONDITION_SUBJECT_MAX, "%s/%s", plan_pool_of(pool->plan, b->plan)->name,
+	         *b->plan->name ? b->plan->name : addr_text(&b->plan->address, address));
+}
+
 /* Read the slots from the effect page, so that what is stated matches what packets meet. */
 static void state_hops(const struct process *p, struct stats *s)
 {
@@ -191,8 +202,7 @@ static void state_hops(const struct process *p, struct stats *s)
 
 			if (b->plan->class == PLAN_FULL)
 				continue;
-			snprintf(subject, sizeof(subject), "%s/%s",
-			         plan_pool_of(pool->plan, b->plan)->name, b->plan->name);
+			path_subject(pool, b, subject);
 			state_unusable(&r, b, subject);
 			state_missing(&r, pool, b, subject);
 		}

@@ -297,6 +297,23 @@ static void a_cut_way_is_stated_where_it_decides(void **unused)
 	}
 }
 
+/* It drains, or is kept for its flows: no operator can mend its way by name. */
+static void who_is_not_configured_is_told_only_where_packets_go_there(void **unused)
+{
+	(void)unused;
+	make_pool(2);
+	plans[0].name = "";
+	paths[0].next_hop.cut = EFFECT_REASON_ROUTE;
+	backends[0].reason = EFFECT_REASON_ROUTE;
+	backends[0].alive = false;
+	assert_int_equal(count_stated(UNUSABLE, "web/", CONDITION_DEGRADED), 0);
+	assert_int_equal(said.n, 0);
+	backends[0].alive = true;
+	table[0].flags = FWD_BACKEND_NO_NEXT_HOP;
+	assert_int_equal(count_stated(MISSING, "web/10.2.0.1", CONDITION_DEGRADED), 1);
+	assert_int_equal(said.n, 1);
+}
+
 static void a_long_list_is_cut_and_counted(void **unused)
 {
 	(void)unused;
@@ -331,6 +348,7 @@ SUITE(conditions_paths)
 		cmocka_unit_test(workers_have_no_way_but_by_their_ports),
 		cmocka_unit_test(it_is_down_when_none_that_owns_slots_is_reached),
 		cmocka_unit_test(a_cut_way_is_stated_where_it_decides),
+		cmocka_unit_test(who_is_not_configured_is_told_only_where_packets_go_there),
 		cmocka_unit_test(a_long_list_is_cut_and_counted),
 	};
 
