@@ -7,7 +7,7 @@ import time
 import traceback
 import typing
 
-from net import comes_true
+from net import PATIENCE_S, comes_true
 
 T = typing.TypeVar("T")
 
@@ -33,11 +33,14 @@ class Report:
         return self.check(least <= seen <= most, f"{claim}: {least:.6g} to {most:.6g}", f"{seen:.6g}")
 
     def wait(self, condition: typing.Callable[..., T], timeout_s: float, claim: str, every_s: float = 0.05) -> T | None:
-        """Note a claim that becomes true within a time. Returns the condition's value, or None; the lab goes on."""
-        began = time.monotonic()
-        value = comes_true(condition, timeout_s, every_s)
+        """Note a claim that becomes true. Returns the condition's value, or None; the lab goes on.
+
+        The limit is PATIENCE_S at least: how long it took is shown, and is a claim only where between() makes it one.
+        """
+        began, limit_s = time.monotonic(), max(timeout_s, PATIENCE_S)
+        value = comes_true(condition, limit_s, every_s)
         if not value:
-            self.check(False, claim, f"not within {timeout_s} s")
+            self.check(False, claim, f"not within {limit_s} s")
             return None
         self.check(True, claim, f"{time.monotonic() - began:.1f} s")
         return value
