@@ -83,12 +83,16 @@ struct well_watch {
 
 /** Whether clients suffer from the version in force here (mgmt/sync/canary_watch.h). */
 struct canary_watch {
-	uint64_t number;   /**< of that version; 0: none is */
+	uint64_t number; /**< of that version; 0: none is */
+	char digest[DIGEST_TEXT_MAX];
 	uint64_t since_ms; /**< that it is, monotonic */
 	/** what came since then is after it; at_ms 0: not yet, or it is not watched */
 	struct signs from;
 	struct signs_compared signs;
-	uint64_t worse_ms; /**< since when it is worse, monotonic; 0: it is not */
+	enum signs_clients clients; /**< what they say of it by its clients */
+	uint64_t worse_ms;          /**< since when it is worse, monotonic; 0: it is not */
+	/** what it was refused for: that stays, whatever comes later; "": it was not */
+	char refused[SIGNS_TEXT_MAX];
 };
 
 /** What this node says of versions, and what a peer said (mgmt/sync/inforce_judge.h). */

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "weir/model.h"
@@ -16,12 +17,12 @@
 
 static const struct {
 	const char *part, *whole, *process;
-	uint64_t least;
+	uint64_t least, least_part;
 	uint32_t margin_ppm;
 	bool is_of_clients;
 } rows[] = {
-#define SIGN_ROW(id, part, whole, process, least, margin_ppm, is_of_clients)                       \
-	{ part, whole, process, least, margin_ppm, is_of_clients },
+#define SIGN_ROW(id, part, whole, process, least, least_part, margin_ppm, is_of_clients)           \
+	{ part, whole, process, least, least_part, margin_ppm, is_of_clients },
 	SIGN_ROWS(SIGN_ROW)
 };
 
@@ -37,32 +38,50 @@ static struct sign_rate rate_between(int sign, const struct sign_count *a,
 
 	if (!are_of_one_process(a, b))
 		return r;
-	uint64_t part = b->part > a->part ? b->part - a->part : 0;
-
+	r.measured = true;
+	r.part = b->part > a->part ? b->part - a->part : 0;
 	r.whole = b->whole - a->whole;
 	r.known = r.whole >= rows[sign].least;
 	if (r.known)
-		r.ppm = part >= r.whole
+		r.ppm = r.part >= r.whole
 		                ? MODEL_PPM_ALL
-		                : (uint32_t)((double)part * MODEL_PPM_ALL / (double)r.whole);
+		                : (uint32_t)((double)r.part * MODEL_PPM_ALL / (double)r.whole);
 	return r;
 }
 
-void signs_between(const struct signs *from, const struct signs *to, struct sign_rates *out)
+static int compare_ppm(const void *a, const void *b)
 {
-	for (int i = 0; i < SIGNS; i++)
-		out->rates[i] = rate_between(i, &from->counts[i], &to->counts[i]);
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
 }
 
-void signs_add_highest(struct sign_rates *most, const struct sign_rates *more)
+/* The lower one of two in the middle: of two nodes both have to have it. */
+static struct sign_rate rate_of_most(const struct sign_rates *const of[], size_t n, int sign)
 {
-	for (int i = 0; i < SIGNS; i++) {
-		struct sign_rate *a = &most->rates[i];
-		const struct sign_rate *b = &more->rates[i];
+	uint32_t ppm[SIGNS_NODES_MAX];
+	size_t n_known = 0;
 
-		if (b->known && (!a->known || b->ppm > a->ppm))
-			*a = *b;
-	}
+	for (size_t i = 0; i < n && i < SIGNS_NODES_MAX; i++)
+		if (of[i]->rates[sign].known)
+			ppm[n_known++] = of[i]->rates[sign].ppm;
+	if (!n_known)
+		return (struct sign_rate){ 0 };
+	qsort(ppm, n_known, sizeof(*ppm), compare_ppm);
+	return (struct sign_rate){ .measured = true, .known = true, .ppm = ppm[(n_known - 1) / 2] };
+}
+
+void signs_of_most(const struct sign_rates *const of[], size_t n, struct sign_rates *out)
+{
+	for (int i = 0; i < SIGNS; i++)
+		out->rates[i] = rate_of_most(of, n, i);
+}
+
+void signs_fill(struct signs *look, const struct signs *later)
+{
+	for (int i = 0; i < SIGNS; i++)
+		if (!look->counts[i].known)
+			look->counts[i] = later->counts[i];
 }
 
 const char *signs_restarted(const struct signs *from, const struct signs *to)
@@ -80,34 +99,78 @@ static bool has_risen(int sign, const struct sign_rate *was, const struct sign_r
 	       now->ppm > 2 * (uint64_t)was->ppm + rows[sign].margin_ppm;
 }
 
-bool signs_are_worse(const struct signs_compared *c, char text[SIGNS_TEXT_MAX])
+/* Here it has to be more than what one client alone makes, too. */
+static bool has_risen_here(int sign, const struct signs_compared *c)
 {
-	for (int i = 0; i < SIGNS; i++) {
-		const struct sign_rate *was = &c->before.rates[i], *now = &c->after.rates[i],
-		                       *other = &c->like_after.rates[i];
-		char elsewhere[40] = "";
-
-		if (!has_risen(i, was, now) || has_risen(i, &c->like_before.rates[i], other))
-			continue;
-		if (other->known)
-			(void)snprintf(elsewhere, sizeof(elsewhere), ", %.1f %% elsewhere",
-			               other->ppm / 1e4);
-		(void)snprintf(text, SIGNS_TEXT_MAX,
-		               "%s: %.1f %% of %" PRIu64 " %s, %.1f %% before%s", rows[i].part,
-		               now->ppm / 1e4, now->whole, rows[i].whole, was->ppm / 1e4,
-		               elsewhere);
-		return true;
-	}
-	text[0] = '\0';
-	return false;
+	return has_risen(sign, &c->before.rates[sign], &c->after.rates[sign]) &&
+	       c->after.rates[sign].part >= rows[sign].least_part;
 }
 
-bool signs_are_comparable(const struct signs_compared *c)
+static bool has_risen_elsewhere(int sign, const struct signs_compared *c)
 {
-	for (int i = 0; i < SIGNS; i++)
-		if (rows[i].is_of_clients && c->before.rates[i].known && c->after.rates[i].known)
-			return true;
-	return false;
+	return has_risen(sign, &c->like_before.rates[sign], &c->like_after.rates[sign]);
+}
+
+static void say_worse(int sign, const struct signs_compared *c, char text[SIGNS_TEXT_MAX])
+{
+	const struct sign_rate *now = &c->after.rates[sign], *other = &c->like_after.rates[sign];
+	char elsewhere[40] = "";
+
+	if (other->known)
+		(void)snprintf(elsewhere, sizeof(elsewhere), ", %.1f %% elsewhere",
+		               other->ppm / 1e4);
+	(void)snprintf(text, SIGNS_TEXT_MAX, "%s: %.1f %% of %" PRIu64 " %s, %.1f %% before%s",
+	               rows[sign].part, now->ppm / 1e4, now->whole, rows[sign].whole,
+	               c->before.rates[sign].ppm / 1e4, elsewhere);
+}
+
+bool signs_are_worse(const struct signs_compared *c, char text[SIGNS_TEXT_MAX])
+{
+	text[0] = '\0';
+	for (int i = 0; i < SIGNS && !*text; i++)
+		if (has_risen_here(i, c) && !has_risen_elsewhere(i, c))
+			say_worse(i, c, text);
+	return *text;
+}
+
+static enum signs_clients clients_of(const struct sign_rate *before, const struct sign_rate *after)
+{
+	return !before->measured || !after->measured ? SIGNS_BLIND
+	       : !before->known || !after->known     ? SIGNS_QUIET
+	                                             : SIGNS_COMPARABLE;
+}
+
+enum signs_clients signs_clients(const struct signs_compared *c)
+{
+	enum signs_clients most = SIGNS_BLIND;
+
+	for (int i = 0; i < SIGNS; i++) {
+		enum signs_clients one = clients_of(&c->before.rates[i], &c->after.rates[i]);
+
+		if (rows[i].is_of_clients && one > most)
+			most = one;
+	}
+	return most;
+}
+
+static const char *const clients_texts[] = {
+	[SIGNS_BLIND] = "blind",
+	[SIGNS_EARLY] = "early",
+	[SIGNS_QUIET] = "quiet",
+	[SIGNS_COMPARABLE] = "comparable",
+};
+
+const char *signs_clients_text(enum signs_clients clients)
+{
+	return clients_texts[clients];
+}
+
+enum signs_clients signs_clients_parse(const char *text)
+{
+	for (int i = SIGNS_EARLY; text && i <= SIGNS_COMPARABLE; i++)
+		if (!strcmp(text, clients_texts[i]))
+			return (enum signs_clients)i;
+	return SIGNS_BLIND;
 }
 
 const char *signs_margins(char text[SIGNS_MARGIN_MAX])
@@ -137,13 +200,26 @@ void signs_keep(struct signs_kept *k, const struct signs *now)
 	k->list[k->n++] = *now;
 }
 
+/* What is known of now: a look that failed does not blind, two in a row do. */
+static const struct sign_count *find_newest(const struct signs_kept *k, int sign)
+{
+	const struct signs *before = k->n ? &k->list[k->n - 1] : NULL;
+
+	if (k->n > 1 && before->at_ms == k->last.at_ms)
+		before--;
+	return !k->last.counts[sign].known && before ? &before->counts[sign]
+	                                             : &k->last.counts[sign];
+}
+
 /* Since the first look at or after @p since_ms that is of the process which counts now. */
 static struct sign_rate rate_since(const struct signs_kept *k, int sign, uint64_t since_ms)
 {
+	const struct sign_count *now = find_newest(k, sign);
+
 	for (size_t i = 0; i < k->n; i++)
 		if (k->list[i].at_ms >= since_ms &&
-		    are_of_one_process(&k->list[i].counts[sign], &k->last.counts[sign]))
-			return rate_between(sign, &k->list[i].counts[sign], &k->last.counts[sign]);
+		    are_of_one_process(&k->list[i].counts[sign], now))
+			return rate_between(sign, &k->list[i].counts[sign], now);
 	return (struct sign_rate){ 0 };
 }
 
@@ -153,13 +229,30 @@ void signs_since(const struct signs_kept *k, uint64_t since_ms, struct sign_rate
 		out->rates[i] = rate_since(k, i, since_ms);
 }
 
+/* The last ten seconds since @p from_ms, or as many more as it takes, a minute at most. */
+static struct sign_rate recent_rate(const struct signs_kept *k, int sign, uint64_t from_ms)
+{
+	struct sign_rate r = { 0 };
+
+	for (uint64_t ms = RECENT_MS; !r.known && ms <= RECENT_MOST_MS; ms += RECENT_MS) {
+		uint64_t since_ms = k->last.at_ms > ms ? k->last.at_ms - ms : 0;
+
+		r = rate_since(k, sign, since_ms > from_ms ? since_ms : from_ms);
+	}
+	return r;
+}
+
 void signs_recent(const struct signs_kept *k, struct sign_rates *out)
 {
-	for (int i = 0; i < SIGNS; i++) {
-		struct sign_rate *r = &out->rates[i];
+	for (int i = 0; i < SIGNS; i++)
+		out->rates[i] = recent_rate(k, i, 0);
+}
 
-		*r = (struct sign_rate){ 0 };
-		for (uint64_t ms = RECENT_MS; !r->known && ms <= RECENT_MOST_MS; ms += RECENT_MS)
-			*r = rate_since(k, i, k->last.at_ms > ms ? k->last.at_ms - ms : 0);
+void signs_after(const struct signs_kept *k, const struct signs *from, struct sign_rates *out)
+{
+	for (int i = 0; i < SIGNS; i++) {
+		out->rates[i] = recent_rate(k, i, from->at_ms);
+		if (!out->rates[i].known) /* or of a time that has just begun */
+			out->rates[i] = rate_between(i, &from->counts[i], find_newest(k, i));
 	}
 }

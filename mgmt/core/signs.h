@@ -2,7 +2,8 @@
 /**
  * @file
  * Signs that clients suffer at this node, as counters, and whether they have risen: SYNs that come again, flows of which nothing
- * follows the SYN, packets that are dropped, probes and answers that fail, each as a part of a whole; and processes that start again.
+ * follows the SYN, packets that are dropped or find no service, probes and answers that fail, each as a part of a whole; and processes
+ * that start again.
  *
  * Replies do not pass a node of Weir, so it sees no reset of a backend: that is a flow of which nothing follows.
  *
@@ -18,16 +19,17 @@
 #include <stdint.h>
 
 /**
- * X(id, part, whole, process that counts both, least of the whole that says something, margin in ppm: what chance makes of it,
- * whether clients make the whole)
+ * X(id, part, whole, process that counts both, least of the whole and of the part that say something: one client alone makes fewer,
+ * margin in ppm: what chance makes of it, whether new clients make the whole)
  */
 #define SIGN_ROWS(X)                                                                               \
-	X(REPEATED, "repeated SYNs", "new flows", "weir-dataplane", 100, 20000, true)              \
-	X(NOTHING, "flows without a second packet", "new flows", "weir-dataplane", 100, 50000,     \
+	X(REPEATED, "repeated SYNs", "new flows", "weir-dataplane", 100, 10, 20000, true)          \
+	X(NOTHING, "flows without a second packet", "new flows", "weir-dataplane", 100, 10, 50000, \
 	  true)                                                                                    \
-	X(DROPS, "packets dropped", "packets", "weir-dataplane", 1000, 2000, true)                 \
-	X(PROBES, "failed probes", "probes", "weir-health", 20, 100000, false)                     \
-	X(ANSWERS, "failed answers", "answers", "weir-dns", 100, 50000, false)
+	X(DROPS, "packets dropped", "packets", "weir-dataplane", 1000, 10, 2000, false)            \
+	X(UNSERVED, "packets to no service", "packets", "weir-dataplane", 1000, 10, 20000, false)  \
+	X(PROBES, "failed probes", "probes", "weir-health", 20, 4, 100000, false)                  \
+	X(ANSWERS, "failed answers", "answers", "weir-dns", 100, 10, 50000, false)
 
 #define SIGN_ID(id, ...) SIGN_##id,
 enum sign { SIGN_ROWS(SIGN_ID) SIGNS };
@@ -49,19 +51,29 @@ struct signs {
 
 /** Of a time between two looks. */
 struct sign_rate {
-	bool known;     /**< enough of the whole was seen */
-	uint32_t ppm;   /**< the part of the whole */
-	uint64_t whole; /**< also where it is too little */
+	bool measured; /**< one process counted in both looks */
+	bool known;    /**< and enough of the whole */
+	uint32_t ppm;  /**< the part of the whole; of @p known ones */
+	uint64_t part, whole;
 };
 struct sign_rates {
 	struct sign_rate rates[SIGNS];
 };
 
-/** What is compared: this node before a change and after it, and others, which do not have it, at the same times. */
+/** What is compared: this node before a change and lately, and most others, which do not have it, at the same times. */
 struct signs_compared {
 	struct sign_rates before, after, like_before, like_after;
 };
 
+/** What can be said of a change by its clients. */
+enum signs_clients {
+	SIGNS_BLIND,      /**< nothing: before it or since nothing was measured */
+	SIGNS_EARLY,      /**< nothing yet: its first seconds do not count */
+	SIGNS_QUIET,      /**< too few came, before it or since */
+	SIGNS_COMPARABLE, /**< they came before it and since in numbers that can be compared */
+};
+
+#define SIGNS_NODES_MAX  256u
 #define SIGNS_TEXT_MAX   160u
 #define SIGNS_MARGIN_MAX 512u
 #define SIGNS_KEPT       61u   /**< looks: five minutes */
@@ -76,19 +88,27 @@ struct signs_kept {
 	bool is_watched; /**< somebody wants them often */
 };
 
-/** What was between two looks. */
-void signs_between(const struct signs *from, const struct signs *to, struct sign_rates *out);
-/** Of each the higher rate. */
-void signs_add_highest(struct sign_rates *most, const struct sign_rates *more);
+/**
+ * What most of @p n nodes have at least, of those at which a sign is known: one that lies, or has a trouble of its own, decides nothing
+ * beside two others.
+ * @param of  [n], at most SIGNS_NODES_MAX
+ */
+void signs_of_most(const struct sign_rates *const of[], size_t n, struct sign_rates *out);
+/** What a look lacks as it failed is taken from a later one. */
+void signs_fill(struct signs *look, const struct signs *later);
 /** The process that has started again between two looks; NULL: none is known to. */
 const char *signs_restarted(const struct signs *from, const struct signs *to);
 /**
- * Whether a sign has risen after the change, and not so at others: to more than twice as much and its margin.
+ * Whether a sign has risen after the change, and not so at most others: to more than twice as much and its margin.
  * @param text  out: "repeated SYNs: 3.1 % of 812 new flows, 0.2 % before, 0.1 % elsewhere"; "": none has
  */
 bool signs_are_worse(const struct signs_compared *c, char text[SIGNS_TEXT_MAX]);
-/** Whether clients came, before and after it, in numbers that can be compared. */
-bool signs_are_comparable(const struct signs_compared *c);
+/** What the two say; never SIGNS_EARLY. */
+enum signs_clients signs_clients(const struct signs_compared *c);
+/** "blind", "early", "quiet", "comparable". */
+const char *signs_clients_text(enum signs_clients clients);
+/** @return SIGNS_BLIND for any other text, and for NULL */
+enum signs_clients signs_clients_parse(const char *text);
 /** "repeated SYNs 2 % of new flows, …": all margins. @return @p text */
 const char *signs_margins(char text[SIGNS_MARGIN_MAX]);
 
@@ -100,5 +120,7 @@ void signs_keep(struct signs_kept *k, const struct signs *now);
 void signs_since(const struct signs_kept *k, uint64_t since_ms, struct sign_rates *out);
 /** Of each the last ten seconds, or as much of the last minute as there is enough in. */
 void signs_recent(const struct signs_kept *k, struct sign_rates *out);
+/** The same of the time since @p from; all of it where a minute has too little. */
+void signs_after(const struct signs_kept *k, const struct signs *from, struct sign_rates *out);
 
 #endif

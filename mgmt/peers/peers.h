@@ -54,7 +54,7 @@ struct peers_report {
 	int64_t clock_offset_ms; /**< its clock less our boot clock */
 	int64_t clock_slack_ms;  /**< by how much that may be wrong: half of what the answer took */
 	struct sign_rates signs; /**< of its last seconds */
-	bool is_comparable; /**< of the version that is tried there: clients came in numbers that can be compared */
+	enum signs_clients clients; /**< of the version that is tried there */
 	bool load_known;
 	uint64_t bits;      /**< a second */
 	uint64_t port_bits; /**< a second: of its ports; 0: not known */

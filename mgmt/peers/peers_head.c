@@ -67,10 +67,10 @@ json_t *peers_load_to_json(struct core *core)
 	uint64_t bits = 0;
 	bool known = observe_load(core, &bits);
 
-	return json_pack("{s:o, s:I, s:o, s:b}", "bits_per_s", json_number_or_null(known, bits),
+	return json_pack("{s:o, s:I, s:o, s:s}", "bits_per_s", json_number_or_null(known, bits),
 	                 "port_bits_per_s", (json_int_t)node_drain_copy(core).port_bits, "signs",
-	                 signs_to_json(core), "comparable",
-	                 (int)signs_are_comparable(&core->judged.canary.signs));
+	                 signs_to_json(core), "clients",
+	                 signs_clients_text(core->judged.canary.clients));
 }
 
 /* Whether they are of a version, or say that there is none. */
@@ -137,7 +137,7 @@ void peers_load_read(struct peers_report *report, const json_t *load)
 		        json_read_count(json_array_get(signs, i), MODEL_PPM_ALL, &ppm);
 		report->signs.rates[i].ppm = (uint32_t)ppm;
 	}
-	report->is_comparable = json_is_true(json_object_get(load, "comparable"));
+	report->clients = signs_clients_parse(json_get_text(load, "clients"));
 }
 
 /* The middle of the two times is the best guess. */

@@ -16,7 +16,7 @@
  * store has not go with the head itself.
  */
 json_t *peers_head_to_json(struct core *core);
-/** {bits_per_s, port_bits_per_s, signs: [ppm or null] (mgmt/core/signs.h), comparable}: given. */
+/** {bits_per_s, port_bits_per_s, signs: [ppm or null] (mgmt/core/signs.h), clients}: given. */
 json_t *peers_load_to_json(struct core *core);
 /** Read a peer's head into its report. @return false: it is malformed, and the report stays */
 bool peers_head_read(struct peers_report *report, const json_t *head);

@@ -3,6 +3,7 @@
 #include "mgmt/sync/canary_watch.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "mgmt/observe/observe.h"
@@ -22,17 +23,23 @@ static bool is_watched_here(const struct version *head, const struct inforce *f)
 	return head && head->confirm_by_ms && canary_watch_is_of(head) && f->number == head->number;
 }
 
-/* The highest of each sign at nodes which have the version before. */
+/* What most nodes which have the version before tell of themselves. */
 static void find_like(const struct core *core, const struct version *v, struct sign_rates *out)
 {
+	const struct sign_rates *of[PEERS_MAX];
 	const struct peers_report *reports;
-	size_t n = core->peers ? peers_report(core, &reports) : 0;
+	size_t n = core->peers ? peers_report(core, &reports) : 0, n_like = 0;
 
-	*out = (struct sign_rates){ 0 };
 	for (size_t i = 0; i < n; i++)
 		if (reports[i].state != PEERS_UNREACHABLE &&
 		    !canary_covers(v->canary, reports[i].node, reports[i].site))
-			signs_add_highest(out, &reports[i].signs);
+			of[n_like++] = &reports[i].signs;
+	signs_of_most(of, n_like, out);
+}
+
+static bool is_watch_of(const struct canary_watch *w, const struct version *v)
+{
+	return w->number == v->number && !strcmp(w->digest, v->digest);
 }
 
 /* What was until now, since the version before had settled, is before this one. */
@@ -40,7 +47,10 @@ static void begin_watch(const struct core *core, struct canary_watch *w, const s
 {
 	uint64_t since_ms = w->since_ms ? w->since_ms + SETTLE_MS : 0;
 
-	*w = (struct canary_watch){ .number = v->number, .since_ms = clock_mono_ms() };
+	*w = (struct canary_watch){ .number = v->number,
+		                    .since_ms = clock_mono_ms(),
+		                    .clients = SIGNS_EARLY };
+	snprintf(w->digest, sizeof(w->digest), "%s", v->digest);
 	signs_since(observe_signs(core), since_ms, &w->signs.before);
 	find_like(core, v, &w->signs.like_before);
 }
@@ -64,31 +74,47 @@ static bool is_worse(struct canary_watch *w, const struct signs *now, char text[
 	return restarted || stays_worse(w, now->at_ms, text);
 }
 
+/* Measure this node and the others as they are now. */
+static void compare_now(const struct core *core, struct canary_watch *w, const struct version *v)
+{
+	const struct signs_kept *kept = observe_signs(core);
+
+	signs_fill(&w->from, &kept->last);
+	signs_after(kept, &w->from, &w->signs.after);
+	find_like(core, v, &w->signs.like_after);
+	w->clients = signs_clients(&w->signs);
+}
+
+static void judge_now(const struct core *core, struct canary_watch *w, const struct version *v,
+                      const struct inforce *f)
+{
+	const struct signs *now = &observe_signs(core)->last;
+
+	if (!w->from.at_ms && now->at_ms >= f->accepted_ms + SETTLE_MS)
+		w->from = *now;
+	if (!w->from.at_ms)
+		return;
+	compare_now(core, w, v);
+	if (!is_worse(w, now, w->refused))
+		w->refused[0] = '\0';
+}
+
 bool canary_watch_look(struct core *core, const struct inforce *f, char text[SIGNS_TEXT_MAX])
 {
 	struct canary_watch *w = &core->judged.canary;
 	const struct version *head = intent_head(core->intent);
-	const struct signs *now = &observe_signs(core)->last;
 	bool is_watched = is_watched_here(head, f);
 	struct version waiting;
 
 	/* others look as often: what they tell is compared */
 	observe_watch_signs(core,
 	                    intent_waiting(core->intent, &waiting) && canary_watch_is_of(&waiting));
-	if (head && w->number != head->number)
+	if (head && !is_watch_of(w, head))
 		begin_watch(core, w, head);
-	if (!is_watched || f->state != INFORCE_DONE)
+	if (!is_watched)
 		return false;
-	if (!w->from.at_ms && now->at_ms >= f->accepted_ms + SETTLE_MS)
-		w->from = *now;
-	if (!w->from.at_ms)
-		return false;
-	signs_between(&w->from, now, &w->signs.after);
-	find_like(core, head, &w->signs.like_after);
-	return is_worse(w, now, text);
-}
-
-bool canary_watch_is_comparable(const struct core *core)
-{
-	return signs_are_comparable(&core->judged.canary.signs);
+	if (!*w->refused && f->state == INFORCE_DONE)
+		judge_now(core, w, head, f);
+	(void)snprintf(text, SIGNS_TEXT_MAX, "%s", w->refused);
+	return *text;
 }

@@ -22,7 +22,5 @@ bool canary_watch_is_of(const struct version *v);
  * @return true: it is watched and is worse, and @p text says what by how much
  */
 bool canary_watch_look(struct core *core, const struct inforce *f, char text[SIGNS_TEXT_MAX]);
-/** Whether clients came, before it and since, in numbers that can be compared. */
-bool canary_watch_is_comparable(const struct core *core);
 
 #endif

@@ -150,34 +150,78 @@ static bool note_look(const struct core *core, struct well_watch *w, const struc
 	return w->since_ms && known_ms >= w->since_ms + (uint64_t)v->well_for_ms;
 }
 
-/* Whether clients came to a node of the place in numbers that can be compared. */
-static bool had_clients(const struct core *core, const struct version *v)
+#define INCOMPARABLE_MAX (MODEL_NAME_MAX + 64)
+
+/* The node that can say least, and what. */
+struct least_said {
+	enum signs_clients clients, most;
+	const char *node; /* NULL: none is of the place */
+};
+
+static void note_clients(struct least_said *l, const char *node, enum signs_clients clients)
 {
-	const struct peers_report *reports;
-	size_t n = core->peers ? peers_report(core, &reports) : 0;
+	if (!l->node || clients < l->clients) {
+		l->clients = clients;
+		l->node = node;
+	}
+	l->most = clients > l->most ? clients : l->most;
+}
+
+static struct least_said find_least_said(const struct core *core, const struct version *v)
+{
 	const struct model *m = intent_model(core->intent);
 	const char *site = m && m->self ? m->self->site->name : "";
+	const struct peers_report *reports;
+	size_t n = core->peers ? peers_report(core, &reports) : 0;
+	struct least_said l = { 0 };
 
-	if (canary_covers(v->canary, core->dirs.node, site) && canary_watch_is_comparable(core))
-		return true;
+	if (canary_covers(v->canary, core->dirs.node, site))
+		note_clients(&l, core->dirs.node, core->judged.canary.clients);
 	for (size_t i = 0; i < n; i++)
-		if (canary_covers(v->canary, reports[i].node, reports[i].site) &&
-		    reports[i].state != PEERS_UNREACHABLE && reports[i].is_comparable)
-			return true;
-	return false;
+		if (canary_covers(v->canary, reports[i].node, reports[i].site))
+			note_clients(&l, reports[i].node,
+			             reports[i].state == PEERS_UNREACHABLE ? SIGNS_BLIND
+			                                                   : reports[i].clients);
+	return l;
+}
+
+/*
+ * Why nothing can be said of a version by the clients of its place; "": it can. A node that measured nothing is not outvoted by
+ * another one of its site; one without clients is. @return whether it is only too early
+ */
+static bool find_incomparable(const struct core *core, const struct version *v,
+                              char out[INCOMPARABLE_MAX])
+{
+	struct least_said l = find_least_said(core, v);
+
+	out[0] = '\0';
+	if (!l.node || l.clients == SIGNS_BLIND)
+		snprintf(out, INCOMPARABLE_MAX, "nothing was measured at %s before it or since",
+		         l.node ? l.node : v->canary);
+	else if (l.clients == SIGNS_EARLY)
+		snprintf(out, INCOMPARABLE_MAX, "%s has not begun to compare", l.node);
+	else if (l.most != SIGNS_COMPARABLE)
+		snprintf(out, INCOMPARABLE_MAX,
+		         "too few clients at %s, in the minutes before or since", v->canary);
+	return l.clients == SIGNS_EARLY;
+}
+
+static bool needs_clients(const struct version *v)
+{
+	return *v->canary && strcmp(v->if_quiet, "go") != 0;
 }
 
 /* It was well for long enough, but no clients came who could have shown otherwise. @return whether it is taken back */
 static bool end_quiet(struct core *core, const struct version *v)
 {
-	char reason[VERSION_REASON_MAX];
+	char text[INCOMPARABLE_MAX] = "", reason[VERSION_REASON_MAX];
 
-	if (!*v->canary || !strcmp(v->if_quiet, "go") || had_clients(core, v))
+	if (needs_clients(v))
+		(void)find_incomparable(core, v, text);
+	if (!*text)
 		return false;
 	snprintf(reason, sizeof(reason),
-	         "not comparable: too few clients at %s, in the minutes before or since; "
-	         "--if-quiet go confirms it all the same",
-	         v->canary);
+	         "not comparable: %s; --if-quiet go confirms it all the same", text);
 	if (!intent_decide_unconfirmed(core->intent, CHAIN_ENDED, reason, clock_believed_ms()))
 		core_changed(core);
 	return true;
@@ -204,19 +248,17 @@ void confirm_well_look(struct core *core)
 	}
 }
 
-void confirm_well_say(const struct core *core, char out[CONFIRM_WELL_TEXT_MAX])
+/* Up to when, as far as is known here. */
+static void say_wait(const struct core *core, const struct version *v,
+                     char out[CONFIRM_WELL_TEXT_MAX])
 {
 	const struct well_watch *w = &core->judged.well;
 	char words[CONFIRM_IF_MAX], since[CLOCK_TEXT_MAX];
-	struct version v;
 
-	out[0] = '\0';
-	if (!waits_for_nodes(core, &v))
-		return;
-	confirm_if_text(v.well_for_ms, words);
-	if (!is_own(core, &v))
-		snprintf(out, CONFIRM_WELL_TEXT_MAX, "%s confirms it once all nodes are %s", v.node,
-		         words);
+	confirm_if_text(v->well_for_ms, words);
+	if (!is_own(core, v))
+		snprintf(out, CONFIRM_WELL_TEXT_MAX, "%s confirms it once all nodes are %s",
+		         v->node, words);
 	else if (w->since_ms)
 		snprintf(out, CONFIRM_WELL_TEXT_MAX,
 		         "it is confirmed once all nodes are %s (they are well since %s)", words,
@@ -226,4 +268,20 @@ void confirm_well_say(const struct core *core, char out[CONFIRM_WELL_TEXT_MAX])
 		snprintf(out, CONFIRM_WELL_TEXT_MAX,
 		         "it is confirmed once all nodes are %s (now %s)", words,
 		         *w->trouble ? w->trouble : "that is not known");
+}
+
+void confirm_well_say(const struct core *core, char out[CONFIRM_WELL_TEXT_MAX])
+{
+	char text[INCOMPARABLE_MAX] = "";
+	struct version v;
+
+	out[0] = '\0';
+	if (!waits_for_nodes(core, &v))
+		return;
+	say_wait(core, &v, out);
+	bool is_early = needs_clients(&v) && find_incomparable(core, &v, text);
+	size_t n = strlen(out);
+
+	if (*text && !is_early)
+		snprintf(out + n, CONFIRM_WELL_TEXT_MAX - n, "; so far not comparable: %s", text);
 }

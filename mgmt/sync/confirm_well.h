@@ -15,7 +15,7 @@
 
 #include "mgmt/core/core.h"
 
-#define CONFIRM_WELL_TEXT_MAX (WELL_TROUBLE_MAX + 192u)
+#define CONFIRM_WELL_TEXT_MAX (WELL_TROUBLE_MAX + MODEL_NAME_MAX + 288u)
 
 /** Look, and confirm what is due: after each judgement (mgmt/sync/inforce_judge.h). */
 void confirm_well_look(struct core *core);

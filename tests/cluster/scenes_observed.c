@@ -395,11 +395,30 @@ void scenes_shown_canary(struct scene *s)
 	judge_trial(s, number, true, 10, 30, "all nodes were well for 20s", NULL);
 	for (size_t i = 0; i < s->n_nodes; i++)
 		siblings_harm_clients(o.of[i], 0);
+	node_run_ms(120000);
+	transcript_say("for a moment");
+	number = begin_trial(s, 65, "");
+	node_run_ms(6000);
+	for (size_t i = 0; i < s->n_nodes; i++)
+		siblings_harm_clients(o.of[i], 400000);
+	node_run_ms(4000);
+	for (size_t i = 0; i < s->n_nodes; i++)
+		siblings_harm_clients(o.of[i], 0);
+	judge_trial(s, number, true, 5, 20, "all nodes were well for 20s", NULL);
+	transcript_say("late, and at the place alone");
+	node_run_ms(120000);
+	number = begin_trial(s, 66, "");
+	node_run_ms(15000);
+	siblings_harm_clients(o.of[0], 60000);
+	judge_trial(s, number, false, 1, 10, "refused on ams-1: ", "repeated SYNs: ");
+	siblings_harm_clients(o.of[0], 0);
 	o.clients.flows_per_s = 0;
 	node_run_ms(400000);
 	transcript_say("none come: it goes back");
 	number = begin_trial(s, 63, "");
-	judge_trial(s, number, false, 18, 30, "not comparable: too few clients at site/ams", NULL);
+	node_run_ms(10000);
+	transcript_show(s->node[0], "/v1/status?limit=1");
+	judge_trial(s, number, false, 8, 20, "not comparable: too few clients at site/ams", NULL);
 	transcript_say("or on");
 	number = begin_trial(s, 64, "\"go\"");
 	judge_trial(s, number, true, 18, 30, "all nodes were well for 20s", NULL);

@@ -278,7 +278,7 @@ static json_t *change_to_json(struct core *core, const struct intent_changed *c,
 	if (c->changed)
 		add_well_warning(core, &c->version, json_object_get(plan, "warnings"));
 	json_object_set_new(plan, "confirm_within_ms", json_integer(c->confirm_within_ms));
-	if (canary_watch_is_of(&c->version))
+	if (c->changed && canary_watch_is_of(&c->version))
 		json_object_set_new(plan, "worse_if", json_string(signs_margins(margins)));
 	if (dry_run) {
 		json_object_set_new(answer, "dry_run", json_true());
