@@ -22,6 +22,7 @@
  * handle_versions.c, differences in handle_diff.c
  */
 http_handler handle_config_get, handle_config_check, handle_config_plan, handle_config_apply;
+http_handler handle_what_if;
 http_handler handle_zones_reload, handle_versions, handle_version, handle_version_diff;
 http_handler handle_blame; /* handle_blame.c */
 http_handler handle_rollback, handle_confirm;
@@ -78,7 +79,8 @@ extern const struct record_kind member_body_kind, members_body_kind, member_show
         verdicts_answer_kind;
 extern const struct record_kind changes_body_kind, changes_answer_kind, edit_answer_kind,
         decision_body_kind;
-extern const struct record_kind change_answer_kind, check_answer_kind, confirm_answer_kind;
+extern const struct record_kind change_answer_kind, check_answer_kind, confirm_answer_kind,
+        what_if_answer_kind, what_if_body_kind;
 extern const struct record_kind blame_answer_kind, diff_answer_kind, drill_shown_kind,
         peer_shown_kind, upload_answer_kind, parts_answer_kind;
 extern const struct record_kind arrivals_answer_kind, objects_answer_kind;

@@ -30,6 +30,7 @@
 	X(AUDIT_LOGIN, "login", "a token was used from an address for the first time in an hour")  \
 	X(AUDIT_BAD_LOGIN, "bad-login",                                                            \
 	  "a token was shown that is none, or is not taken (`who`, `code`)")                       \
+	X(AUDIT_LOOK, "look", "prefixes of clients were shown to somebody")                        \
 	X(AUDIT_IN_FORCE, "in-force", "a version came into force on this node")                    \
 	X(AUDIT_START, "start", "weir-mgmt started")                                               \
 	X(AUDIT_STOP, "stop", "weir-mgmt ended as it should")                                      \

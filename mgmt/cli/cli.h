@@ -141,6 +141,7 @@ cli_handler cli_token_new, cli_token_list, cli_token_remove;
 cli_handler cli_status, cli_health, cli_events, cli_why, cli_wait, cli_names, cli_get, cli_blame;
 cli_handler cli_plan, cli_apply, cli_pull, cli_push, cli_confirm, cli_rollback, cli_versions,
         cli_diff, cli_zone_reload;
+cli_handler cli_what_if;
 cli_handler cli_drain, cli_undrain, cli_override, cli_overrides;
 cli_handler cli_verdict, cli_verdicts;
 cli_handler cli_shift, cli_operations, cli_operation;

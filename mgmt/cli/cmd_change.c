@@ -141,6 +141,45 @@ int cli_plan(struct cli *cli, const struct cli_args *args)
 	return status;
 }
 
+static const char what_if_text[] =
+        "[{!changed}nothing changes\n]"
+        "of the clients that {node} observed:\n"
+        "[{?queries}  queries     {queries.all:n} in {queries.covered_s:n} s: {queries.moved_ppm:ppm|0} get another site, "
+        "{queries.lost_ppm:ppm|0} no answer any more\n{*20 queries.names}              {name}: "
+        "{moved_ppm:ppm|0} another site, {lost_ppm:ppm|0} none (by site: {*8 sites|, }{site} {before_ppm:ppm|0} -> "
+        "{after_ppm:ppm|0}{/})\n{/}|  queries     not known: weir-dns does not run here, or has just begun\n]"
+        "[{?queries.elsewhere}              {queries.elsewhere:n} more, of clients that are not known one by one\n]"
+        "[{?flows}  new flows   {flows.all:n} in {flows.covered_s:n} s: {flows.moved_ppm:ppm|0} get another backend, "
+        "{flows.pool_ppm:ppm|0} another pool, {flows.lost_ppm:ppm|0} find no service any more\n"
+        "{*20 flows.services}              {service} ({pool}): {moved_ppm:ppm|0} another backend, {pool_ppm:ppm|0} another pool, {lost_ppm:ppm|0} none\n{/}"
+        "|  new flows   not known: nothing was measured yet\n]"
+        "[{?n_clients}  clients     {n_clients:n} prefixes get another answer[{!clients}: --show-clients lists them]\n]"
+        "{*clients}              {-20 prefix} {name}: {queries:n} queries, {from|none} -> {to|none}\n{/}";
+
+int cli_what_if(struct cli *cli, const struct cli_args *args)
+{
+	int failed = CLI_USAGE;
+	json_t *files = gather_upload(cli, args->at[0], &failed);
+	struct api_request request = {
+		.method = "POST", .path = "/v1/what-if", .reads = true, .file = args->at[0]
+	};
+	struct api_reply reply;
+
+	if (!files)
+		return failed;
+	request.body = json_with(json_object(), "files", files);
+	add_text(request.body, "since", cli_value(args, "--since"));
+	if (cli_value(args, "--show-clients"))
+		request.body = json_with(request.body, "show_clients", json_true());
+	int status = api_get(cli, &request, &reply);
+
+	if (!api_succeeded(&reply))
+		return status;
+	api_print_text(cli, reply.body, what_if_text);
+	api_reply_fini(&reply);
+	return status;
+}
+
 /* What became of it at the nodes. @return whether the change is no longer in force: rolled back, or replaced by another */
 static bool print_nodes(const json_t *body)
 {

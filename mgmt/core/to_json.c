@@ -255,7 +255,7 @@ static const struct record_kind pool_shown =
                   SHOW_AS(struct change_plan_pool, "backends_after", n_after),
                   SHOW(struct change_plan_pool, moved_ppm), SHOW_LATER("full_slots", FIELD_U32));
 
-static const struct record_kind share_shown =
+const struct record_kind share_shown =
         RECORD_OF(struct plan_share, "site", NULL, SHOW(struct plan_share, site),
                   SHOW(struct plan_share, before_ppm), SHOW(struct plan_share, after_ppm));
 static const struct record_kind name_shown = RECORD_OF(

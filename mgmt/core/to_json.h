@@ -60,7 +60,7 @@ int files_from_json(const json_t *object, const struct file_source *source, stru
                     char err_text[HTTP_TEXT_MAX]) MUST_CHECK;
 json_t *plan_to_json(const struct change_plan *plan);
 /** What plan_to_json() makes, and one of its changes: of struct plan_change. */
-extern const struct record_kind plan_shown, plan_change_shown;
+extern const struct record_kind plan_shown, plan_change_shown, share_shown;
 /** Of struct event, as it is shown. */
 extern const struct record_kind event_record;
 

@@ -24,6 +24,7 @@
 #include "weir/effect.h"
 #include "weir/health.h"
 
+struct flow_samples;
 struct signs_kept;
 
 #define OBSERVE_ARRIVED_MS 60000u /**< within it packets arrived, or they do not arrive */
@@ -33,6 +34,10 @@ void observe_begin(struct core *core);
 void observe_end(struct core *core);
 /** Measure how much weir-dns is asked; not under the lock. */
 void observe_measure_dns(struct core *core);
+/** Keep the samples of new flows, where it is time for that (mgmt/observe/flow_samples.h); not under the lock. */
+void observe_sample_flows(struct core *core);
+/** Under the lock. */
+const struct flow_samples *observe_flow_samples(const struct core *core);
 /** Look at the signs that clients suffer, where it is time for that (mgmt/observe/signs.h); not under the lock. */
 void observe_look_at_signs(struct core *core);
 /** What is known of them. Under the lock. */

@@ -7,6 +7,7 @@
 #define WEIR_MGMT_OBSERVE_OBSERVE_INTERNAL_H
 
 #include "mgmt/observe/dns_rate.h"
+#include "mgmt/observe/flow_samples.h"
 #include "mgmt/observe/node_drain.h"
 #include "mgmt/observe/observe.h"
 #include "mgmt/core/signs.h"
@@ -37,6 +38,7 @@ struct observe {
 	bool rate_known;
 	struct dns_rate dns_rate;
 	struct signs_kept signs;              /* only the thread adds to it */
+	struct flow_samples *samples;         /* likewise */
 	struct vip_traffic *traffic;          /* NULL: not measured */
 	struct node_drain drain;              /* of this node; only the thread writes it */
 	char logged_drain[OBSERVE_DRAIN_MAX]; /* its state in the last event; "": not known yet */

@@ -363,6 +363,32 @@ void observe_look_at_signs(struct core *core)
 	core_unlock(core);
 }
 
+void observe_sample_flows(struct core *core)
+{
+	uint64_t now_ms = clock_mono_ms();
+	const struct measure_source *list;
+	struct measure *m;
+
+	core_lock(core);
+	bool is_due = flow_samples_are_due(core->observe->samples, now_ms);
+	core_unlock(core);
+	if (!is_due || measure_open(core->dirs.run, &m))
+		return;
+	if (!measure_read(m, now_ms)) {
+		size_t n = measure_sources(m, &list);
+
+		core_lock(core);
+		flow_samples_keep(core->observe->samples, list, n, now_ms);
+		core_unlock(core);
+	}
+	measure_close(m);
+}
+
+const struct flow_samples *observe_flow_samples(const struct core *core)
+{
+	return core->observe->samples;
+}
+
 const struct signs_kept *observe_signs(const struct core *core)
 {
 	return &core->observe->signs;
@@ -398,6 +424,7 @@ void observe_begin(struct core *core)
 {
 	core->observe = MEMORY_NEW(struct observe);
 	core->observe->traffic = vip_traffic_new();
+	core->observe->samples = MEMORY_NEW(struct flow_samples);
 }
 
 void observe_end(struct core *core)
@@ -408,6 +435,7 @@ void observe_end(struct core *core)
 		return;
 	json_decref(o->dns);
 	free(o->logged);
+	free(o->samples);
 	vip_traffic_free(o->traffic);
 	free(o);
 	core->observe = NULL;

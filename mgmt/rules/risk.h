@@ -49,4 +49,8 @@ size_t risk_find_lost(const struct model *from, const struct model *to,
 uint32_t risk_moved_ppm(const struct model_pool *a, const struct model_pool *b,
                         struct arena *arena);
 
+/** The share of flows that come to another member where all are placed again, independently of before. */
+uint32_t risk_rehashed_ppm(const struct model_pool *a, const struct model_pool *b,
+                           struct arena *arena);
+
 #endif

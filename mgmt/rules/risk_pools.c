@@ -67,6 +67,20 @@ uint32_t risk_moved_ppm(const struct model_pool *a, const struct model_pool *b, 
 	return (uint32_t)(moved * 1e6 + 0.5);
 }
 
+uint32_t risk_rehashed_ppm(const struct model_pool *a, const struct model_pool *b,
+                           struct arena *arena)
+{
+	struct members before = list_members(a, arena), after = list_members(b, arena);
+	double kept = 0;
+
+	if (!before.sorted || !after.sorted)
+		return MODEL_PPM_ALL;
+	for (size_t i = 0; i < before.n; i++)
+		kept += share_of(&before, before.sorted[i]->id) *
+		        share_of(&after, before.sorted[i]->id);
+	return (uint32_t)((1 - fmin(1, kept)) * 1e6 + 0.5);
+}
+
 /* Members are matched by identity, as their order in the file has no meaning. */
 static void measure_members(struct risk_work *w, const char *subject, const struct model_pool *a,
                             const struct model_pool *b)

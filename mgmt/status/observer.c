@@ -90,6 +90,7 @@ static uint64_t observe_once(void *arg)
 	observe_query_dns(core);
 	observe_measure_dns(core);
 	observe_look_at_signs(core);
+	observe_sample_flows(core);
 	look_at_pages(core);
 	follow_state(core);
 	core_lock(core);

@@ -46,7 +46,7 @@
 	((int64_t)24 * 3600 * 1000) /* a client that is to come later than that asks a person */
 
 /* The bodies of changes have rows of one struct: what a body lacks is NULL or false. */
-static const struct record_kind files_body = { .name = "files by name" };
+const struct record_kind files_body = { .name = "files by name" };
 #define FILES_ROW(X, t)                                                                            \
 	X(t, json_t *, files, .of = &files_body, .example = "{\"weir.conf\": \"schema = 1; ...\"}")
 #define BASE_ROWS(X, t)                                                                            \
@@ -80,7 +80,7 @@ const struct record_kind plan_body_kind = RECORD_PART(apply_body, "files", PLAN_
 const struct record_kind rollback_body_kind = RECORD_PART(apply_body, "reason", MAKE_ROWS);
 const struct record_kind reload_body_kind = RECORD_PART(apply_body, "reason", RELOAD_BODY_ROWS);
 
-static void read_files(struct field_reader *f, const json_t *object, struct change_request *c)
+void handle_change_files(struct field_reader *f, const json_t *object, struct change_request *c)
 {
 	char err_text[HTTP_TEXT_MAX];
 
@@ -219,7 +219,7 @@ static bool read_change(struct core *core, const struct http_request *r, enum or
 		return false;
 	field_read(&f, r->json, kinds[origin], &body);
 	if (origin == ORIGIN_REQUEST)
-		read_files(&f, body.files, c);
+		handle_change_files(&f, body.files, c);
 	if (origin != ORIGIN_VERSION)
 		read_base(&f, &body, c);
 	c->from.guess |= origin == ORIGIN_DISK && !*c->from.base; /* nobody knows the file's base */
@@ -348,7 +348,7 @@ static int begin_change(struct core *core, struct change_request *c,
 	return handle_change_prepare(core, c, candidate);
 }
 
-static void end_change_request(struct change_request *c)
+void handle_change_end(struct change_request *c)
 {
 	files_fini(&c->files);
 	json_decref(c->reverted);
@@ -730,7 +730,7 @@ static void make_change(struct core *core, const struct http_request *r, struct 
 	else if (!err)
 		intent_candidate_drop(core->intent, &candidate);
 	handle_change_unlock(core);
-	end_change_request(c);
+	handle_change_end(c);
 	handle_change_answer(core, r, c, reply);
 }
 
@@ -769,13 +769,13 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 	struct field_reader f;
 
 	field_read(&f, r->json, plan ? &plan_body_kind : &check_body_kind, &body);
-	read_files(&f, body.files, &c);
+	handle_change_files(&f, body.files, &c);
 	if (plan)
 		read_origin(&f, r, &body, &c);
 	else
 		c.from.base[0] = '\0';
 	if (!field_end(&f, reply) || (plan && !handle_scope_begin(core, r, &c, reply))) {
-		end_change_request(&c);
+		handle_change_end(&c);
 		return;
 	}
 	struct intent_candidate candidate;
@@ -794,7 +794,7 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 	}
 	handle_change_unlock(core);
 	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
-	end_change_request(&c);
+	handle_change_end(&c);
 	reply->status = reply->status ? reply->status : 200;
 }
 
@@ -815,7 +815,7 @@ void handle_config_apply(struct core *core, struct http_request *r, struct http_
 	if (read_change(core, r, ORIGIN_REQUEST, &c, reply))
 		make_change(core, r, &c, reply);
 	else
-		end_change_request(&c);
+		handle_change_end(&c);
 }
 
 void handle_rollback(struct core *core, struct http_request *r, struct http_reply *reply)

@@ -53,6 +53,7 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("GET", "/v1/config", "/v1/config", None, {}, 200, at_least("operator")),
     ("POST", "/v1/config/check", "/v1/config/check", {"files": APPLY["files"]}, {}, 422, at_least("viewer")),
     ("POST", "/v1/config/plan", "/v1/config/plan", {"files": APPLY["files"]}, {}, 422, at_least("viewer")),
+    ("POST", "/v1/what-if", "/v1/what-if", {"files": APPLY["files"]}, {}, 422, at_least("operator")),
     ("POST", "/v1/config/apply", "/v1/config/apply?dry_run=true", APPLY, HEAD, 422, at_least("operator")),
     ("GET", "/v1/versions", "/v1/versions", None, {}, 200, at_least("viewer")),
     ("GET", "/v1/versions/{}", "/v1/versions/1", None, {}, 200, at_least("viewer")),

@@ -128,8 +128,9 @@ class Scopes(unittest.TestCase):
         self.refused(self.whole("pools", "hash.key", "other.key"), "cluster/hash_key_file")
         self.refused(self.whole("pools", '{ name = "web-fra"; site', '{ name = "other"; site = "fra"; check = "web"; mode = "ipip"; max_backends = 9; backends = ( { name = "b1"; address = "10.2.1.99"; } ); },'
                                 '{ name = "web-fra"; site'), "pools/other")
-        self.refused(self.tcp("web", "POST", "/v1/config/plan", {"files": {"weir.conf": self.text.replace('"10.2.1.11"', '"10.2.1.12"'), "shop.example.zone": ZONE}}),
-                     "pools/web-fra/backends/b1")
+        for look in ("config/plan", "what-if"):
+            self.refused(self.tcp("web", "POST", f"/v1/{look}", {"files": {"weir.conf": self.text.replace('"10.2.1.11"', '"10.2.1.12"'), "shop.example.zone": ZONE}}),
+                         "pools/web-fra/backends/b1")
         self.assertEqual(self.tcp("web", "POST", "/v1/config/check", {"files": {"weir.conf": self.text.replace('"10.2.1.11"', '"10.2.1.12"'), "shop.example.zone": ZONE}}).status, 200)
         head = self.node.ask("GET", "/v1/config").json["files"]
         zone = {**head, "shop.example.zone": ZONE.replace("192.0.2.53", "192.0.2.54")}
@@ -259,7 +260,7 @@ class Scopes(unittest.TestCase):
         asked = 0
         for pattern, methods in paths.items():
             for method in set(methods) & {"post", "put", "patch", "delete"}:
-                if pattern in ("/v1/config/check", "/v1/files", "/v1/health/check", "/v1/config/plan"):
+                if pattern in ("/v1/config/check", "/v1/files", "/v1/health/check", "/v1/config/plan", "/v1/what-if"):
                     continue  # these change nothing; a plan is judged, see above
                 path = "/".join("1" if part.startswith("{") else part for part in pattern.split("/"))
                 path = path.replace("versions/1/confirm", "versions/2/confirm")

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What another configuration would have done to the clients that this node observed lately (mgmt/rules/what_if.h): a plan's files,
+ * checked as a plan's, with what was observed in place of all clients that there may be.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "mgmt/api/audit_request.h"
+#include "mgmt/api/change/handle_config.h"
+#include "mgmt/api/change/handle_scope.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/audit/log.h"
+#include "mgmt/judge/observed.h"
+#include "mgmt/observe/flow_samples.h"
+#include "mgmt/observe/observe.h"
+#include "mgmt/rules/what_if.h"
+#include "weir/when.h"
+
+#define ARENA_BYTES  ((size_t)256 << 20) /* a limit, as of a plan */
+#define SINCE_MOST_S (FLOW_SAMPLES_KEPT * FLOW_SAMPLES_EVERY_MS / 1000)
+
+#define WHAT_IF_BODY_ROWS(X, t)                                                                    \
+	X(t, json_t *, files, .of = &files_body,                                                   \
+	  .example = "{\"weir.conf\": \"schema = 1; ...\"}")                                       \
+	X(t, const char *, since, .most = 32, .spare = true, .example = "-10m")                    \
+	X(t, bool, show_clients, .spare = true)
+RECORD_ANSWER(what_if_body, "files", WHAT_IF_BODY_ROWS);
+
+/* --- the answer --- */
+
+#define PART_ROWS(X, t)                                                                            \
+	X(t, uint64_t, all)                                                                        \
+	X(t, uint32_t, moved_ppm)                                                                  \
+	X(t, uint32_t, lost_ppm)
+#define NAME_ROWS(X, t)                                                                            \
+	X(t, const char *, name)                                                                   \
+	PART_ROWS(X, t)                                                                            \
+	X(t, json_t *, sites, .each = &share_shown)
+RECORD_SHOWN(what_if_name_shown, "name", NAME_ROWS);
+#define QUERIES_ROWS(X, t)                                                                         \
+	X(t, uint32_t, covered_s)                                                                  \
+	PART_ROWS(X, t)                                                                            \
+	X(t, uint64_t, elsewhere)                                                                  \
+	X(t, json_t *, names, .each = &what_if_name_shown_kind)
+RECORD_SHOWN(what_if_queries, "queries", QUERIES_ROWS);
+#define FLOWS_ROWS(X, t)                                                                           \
+	PART_ROWS(X, t)                                                                            \
+	X(t, uint32_t, pool_ppm)
+#define SERVICE_ROWS(X, t)                                                                         \
+	X(t, const char *, service)                                                                \
+	X(t, const char *, pool)                                                                   \
+	FLOWS_ROWS(X, t)
+RECORD_SHOWN(what_if_service_shown, "service", SERVICE_ROWS);
+#define ALL_FLOWS_ROWS(X, t)                                                                       \
+	X(t, uint32_t, covered_s)                                                                  \
+	FLOWS_ROWS(X, t)                                                                           \
+	X(t, json_t *, services, .each = &what_if_service_shown_kind)
+RECORD_SHOWN(what_if_flows_shown, "flows", ALL_FLOWS_ROWS);
+#define CLIENT_ROWS(X, t)                                                                          \
+	X(t, char[ADDR_LONG_TEXT_MAX], prefix)                                                     \
+	X(t, const char *, name)                                                                   \
+	X(t, uint64_t, queries)                                                                    \
+	X(t, const char *, from, .or_null = true)                                                  \
+	X(t, const char *, to, .or_null = true)
+RECORD_SHOWN(what_if_client_shown, "prefix of clients", CLIENT_ROWS);
+#define ANSWER_ROWS(X, t)                                                                          \
+	X(t, const char *, node)                                                                   \
+	X(t, bool, changed)                                                                        \
+	X(t, json_t *, queries, .of = &what_if_queries_kind, .or_null = true)                      \
+	X(t, json_t *, flows, .of = &what_if_flows_shown_kind, .or_null = true)                    \
+	X(t, uint64_t, n_clients)                                                                  \
+	X(t, json_t *, clients, .each = &what_if_client_shown_kind, .spare = true)
+RECORD_ANSWER(what_if_answer, "what if", ANSWER_ROWS);
+
+static json_t *sites_to_json(const struct what_if_name *name)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < name->n_sites; i++)
+		json_array_append_new(list, record_shown(&share_shown, &name->sites[i]));
+	return list;
+}
+
+static json_t *names_to_json(const struct what_if *w)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < w->n_names; i++) {
+		const struct what_if_name *n = &w->names[i];
+
+		json_array_append_new(
+		        list, SHOWN(what_if_name_shown, .name = n->name, .all = n->queries.all,
+		                    .moved_ppm = n->queries.moved_ppm,
+		                    .lost_ppm = n->queries.lost_ppm, .sites = sites_to_json(n)));
+	}
+	return list;
+}
+
+static json_t *queries_to_json(const struct what_if *w)
+{
+	return !w->queries_known
+	               ? NULL
+	               : SHOWN(what_if_queries, .covered_s = w->covered_s, .all = w->queries.all,
+	                       .moved_ppm = w->queries.moved_ppm, .lost_ppm = w->queries.lost_ppm,
+	                       .elsewhere = w->queries_elsewhere, .names = names_to_json(w));
+}
+
+static json_t *services_to_json(const struct what_if *w)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < w->n_services; i++) {
+		const struct what_if_service *s = &w->services[i];
+
+		json_array_append_new(
+		        list, SHOWN(what_if_service_shown, .service = s->service, .pool = s->pool,
+		                    .all = s->flows.all, .moved_ppm = s->flows.moved_ppm,
+		                    .lost_ppm = s->flows.lost_ppm, .pool_ppm = s->flows.pool_ppm));
+	}
+	return list;
+}
+
+static json_t *flows_to_json(const struct what_if *w, size_t minutes)
+{
+	return !w->flows_known
+	               ? NULL
+	               : SHOWN(what_if_flows_shown,
+	                       .covered_s = (uint32_t)(minutes * FLOW_SAMPLES_EVERY_MS / 1000),
+	                       .all = w->flows.all, .moved_ppm = w->flows.moved_ppm,
+	                       .lost_ppm = w->flows.lost_ppm, .pool_ppm = w->flows.pool_ppm,
+	                       .services = services_to_json(w));
+}
+
+static json_t *clients_to_json(const struct what_if *w)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < w->n_clients; i++) {
+		const struct what_if_client *c = &w->clients[i];
+		struct what_if_client_shown row = {
+			.name = c->name, .queries = c->queries, .from = c->from, .to = c->to
+		};
+
+		prefix_text(&c->prefix, row.prefix);
+		json_array_append_new(list, record_shown(&what_if_client_shown_kind, &row));
+	}
+	return list;
+}
+
+/* --- what was observed --- */
+
+/* All that goes into the comparison. */
+struct looked {
+	struct steer_keys *keys;
+	struct what_if_flows *flows; /* NULL: not known */
+	size_t n_flows, minutes;
+	struct what_if_site *sites;
+	size_t n_sites;
+};
+
+static void end_look(struct looked *l)
+{
+	steer_keys_free(l->keys);
+	free(l->flows);
+	free(l->sites);
+}
+
+static bool copy_flows(const struct core *core, uint64_t since_ms, struct looked *l)
+{
+	const struct flow_samples *samples = observe_flow_samples(core);
+	struct measure_source *list;
+
+	list = calloc(FLOW_SAMPLES_MOST, sizeof(*list));
+	l->flows = calloc(FLOW_SAMPLES_MOST, sizeof(*l->flows));
+	if (list && l->flows)
+		l->n_flows = flow_samples_since(samples, since_ms, list, &l->minutes);
+	for (size_t i = 0; i < l->n_flows; i++)
+		l->flows[i] = (struct what_if_flows){ .service = list[i].service,
+			                              .prefix = list[i].prefix,
+			                              .flows = list[i].flows };
+	free(list);
+	return list && l->flows;
+}
+
+/* A site that all checks of this node see down. */
+static void add_down(const struct core *core, const struct model *m, struct looked *l)
+{
+	struct observe_pages pages;
+
+	observe_open_health(core->dirs.run, &pages);
+	for (size_t i = 0; pages.health_fresh && i < m->n_sites; i++) {
+		struct gather_site at;
+
+		gather_site(m, pages.health, &m->sites[i], &at);
+		if (at.n && at.down == at.n)
+			l->sites[l->n_sites++] =
+			        (struct what_if_site){ .site = m->sites[i].name, .is_out = true };
+	}
+	observe_close(&pages);
+}
+
+/* What persons have taken out, in whole or in part. */
+static void add_commanded(const struct core *core, struct looked *l)
+{
+	const struct overrides *overrides = intent_overrides(core->intent);
+	int64_t now_ms = clock_believed_ms();
+
+	for (size_t i = 0; i < overrides->n_items; i++) {
+		const struct override *o = &overrides->items[i];
+		bool is_drain = o->kind == MODEL_OVERRIDE_DRAIN;
+
+		if (o->target != MODEL_TARGET_SITE || o->from_ms > now_ms ||
+		    (!is_drain && o->kind != MODEL_OVERRIDE_DISABLE) ||
+		    overrides_is_over(overrides, o, now_ms))
+			continue;
+		l->sites[l->n_sites++] = (struct what_if_site){
+			.site = o->name,
+			.service = *o->service ? o->service : NULL,
+			.drained_ppm = is_drain ? overrides_level(overrides, o, now_ms) : 0,
+			.is_out = !is_drain,
+		};
+	}
+}
+
+/* Under the lock. @return false: out of memory */
+static bool look_at_all(const struct core *core, const struct model *m, uint64_t since_ms,
+                        struct looked *l)
+{
+	size_t most = intent_overrides(core->intent)->n_items + m->n_sites + 1;
+
+	*l = (struct looked){ .sites = calloc(most, sizeof(*l->sites)) };
+	if (!l->sites || !copy_flows(core, since_ms, l))
+		return false;
+	if (steer_keys_read(core->dirs.run, clock_mono_ms(), &l->keys))
+		l->keys = NULL;
+	add_down(core, m, l);
+	add_commanded(core, l);
+	return true;
+}
+
+/* --- the request --- */
+
+/* @return given; NULL when out of memory */
+static json_t *make_answer(const struct core *core, const struct intent_candidate *candidate,
+                           uint64_t since_ms, bool show_clients)
+{
+	struct arena *arena = arena_new(ARENA_BYTES);
+	json_t *answer = NULL;
+	struct looked l = { .sites = NULL };
+	struct what_if w;
+
+	if (!arena)
+		return NULL;
+	bool is_known = look_at_all(core, candidate->head, since_ms, &l);
+	const struct what_if_observed observed = {
+		.keys = l.keys,
+		.flows = l.minutes ? l.flows : NULL,
+		.n_flows = l.n_flows,
+		.sites = l.sites,
+		.n_sites = l.n_sites,
+	};
+	if (is_known && !what_if_make(candidate->head, candidate->model, &observed, arena, &w))
+		answer = SHOWN(what_if_answer, .node = core->dirs.node,
+		               .changed = candidate->plan.n_changes > 0,
+		               .queries = queries_to_json(&w),
+		               .flows = flows_to_json(&w, l.minutes), .n_clients = w.n_clients_all,
+		               .clients = show_clients ? clients_to_json(&w) : NULL);
+	end_look(&l);
+	arena_free(arena);
+	return answer;
+}
+
+static void read_since(struct field_reader *f, const char *text, uint64_t *since_ms)
+{
+	int64_t now_ms = clock_realtime_ms(), at_ms = now_ms - (int64_t)SINCE_MOST_S * 1000;
+
+	if (text && (when_instant(text, now_ms, &at_ms) || at_ms > now_ms ||
+	             at_ms < now_ms - (int64_t)SINCE_MOST_S * 1000))
+		field_refuse(f, "since",
+		             "expected a time of the last 15 minutes, as -10m or "
+		             "2026-11-20T12:00:00Z");
+	*since_ms = clock_mono_ms();
+	*since_ms -=
+	        *since_ms < (uint64_t)(now_ms - at_ms) ? *since_ms : (uint64_t)(now_ms - at_ms);
+}
+
+/* Who was shown them is on record. */
+static void note_shown(struct core *core, const struct http_request *r)
+{
+	struct audit_line line;
+
+	if (!core->audit)
+		return;
+	audit_request_line(r, &line);
+	line.kind = AUDIT_LOOK;
+	line.status = 200;
+	audit_log_write(core->audit, &line);
+}
+
+static void answer_what_if(struct core *core, struct change_request *c, uint64_t since_ms,
+                           bool show_clients, struct http_reply *reply)
+{
+	struct intent_candidate candidate;
+	json_t *answer = NULL;
+
+	http_doing(c->request, "waiting for another change to finish");
+	pthread_mutex_lock(&core->candidate_lock);
+	int err = handle_change_prepare(core, c, &candidate);
+
+	bool is_first = !err && !candidate.err && !candidate.head;
+
+	c->old_rc = 0; /* a plan says it */
+	if (!err && !candidate.err && !is_first)
+		answer = make_answer(core, &candidate, since_ms, show_clients);
+	handle_change_commit(core, c, &candidate, err, reply);
+	handle_change_unlock(core);
+	if (reply->status == 200 && answer) {
+		json_decref(reply->json);
+		reply->json = answer;
+		reply->etag[0] = '\0';
+		return;
+	}
+	json_decref(answer);
+	if (reply->status != 200)
+		return;
+	json_decref(reply->json);
+	reply->json = NULL;
+	if (is_first)
+		http_problem(reply, 404, "not-found",
+		             "there is no configuration in force here to compare with");
+	else
+		http_problem(reply, 503, "busy", "out of memory; try again");
+}
+
+void handle_what_if(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct change_request c = { .source = { core_find_file, core },
+		                    .request = r,
+		                    .change = { .author = r->principal,
+		                                .reason = "",
+		                                .dry_run = true,
+		                                .replace = true,
+		                                .pending = INTENT_PENDING_IGNORE,
+		                                .confirm_within_ms = -1 } };
+	struct what_if_body body = { .since = NULL };
+	struct field_reader f;
+	uint64_t since_ms;
+
+	field_read(&f, r->json, &what_if_body_kind, &body);
+	handle_change_files(&f, body.files, &c);
+	read_since(&f, body.since, &since_ms);
+	if (field_end(&f, reply) && handle_scope_begin(core, r, &c, reply)) {
+		answer_what_if(core, &c, since_ms, body.show_clients, reply);
+		if (reply->status == 200 && body.show_clients)
+			note_shown(core, r);
+	}
+	handle_change_end(&c);
+}
