@@ -120,21 +120,22 @@ def judge_once(run: typing.Any) -> str | None:
 
 
 def judge_schedule(run: typing.Any) -> str | None:
-    """What follows what: who bears few others begins when those that do have ended, tests of a build among them, and does not wait
-    for who sleeps or computes; who bears none is the last."""
+    """What follows what: a build has the machine to itself; who bears few others begins when those that do have ended, tests of the
+    build among them, and does not wait for who sleeps or computes; who bears none is the last."""
     with tempfile.TemporaryDirectory(prefix="kept-", dir=os.path.join(ROOT, "build")) as folder, contextlib.redirect_stdout(io.StringIO()):
         def suite(name: str, waits_for: str = "", **more: typing.Any) -> typing.Any:
             script = f"touch {folder}/{name}; until [ -e {folder}/{waits_for or name} ]; do sleep 0.02; done; ls {folder}; rm {folder}/{name}; touch {folder}/{name}-done"
             return run.Suite("lab", f"{name} {os.getpid()}", ["sh", "-c", script], 30, **more)
         runner = run.Runner()
         pair, sleeps, alone = suite("pair", alone=True, tags=("pair",)), suite("sleeps", "pair-done", tags=("sleeps",)), suite("alone", alone=True)
-        work, test, later = suite("work"), suite("test"), suite("later", "pair-done")
-        runner.run([alone, pair, sleeps, suite("together")], [work], {work: lambda: [test]}, [later])
+        work, test, later, together = suite("work"), suite("test"), suite("later", "pair-done"), suite("together")
+        runner.run([alone, pair, sleeps, together], [work], {work: lambda: [test]}, [later])
         said = {}
-        for s in (pair, alone, later, test):
+        for s in (work, together, pair, alone, later, test):
             with open(s.log(), encoding="utf-8") as f:
                 said[s.name.split()[0]] = set(f.read().split())
     wrong = [name for name, there, not_there in (
+        ("work", {"work"}, {"together", "together-done", "sleeps", "later"}), ("together", {"work-done"}, {"pair"}),
         ("pair", {"together-done", "test-done", "work-done"}, {"alone-done", "sleeps-done", "later-done"}), ("later", {"work-done"}, {"alone-done"}),
         ("test", {"work-done"}, {"pair"}), ("alone", {"pair-done", "sleeps-done", "later-done"}, {"pair", "sleeps", "later"}))
         if not there <= said[name] or not_there & said[name]]
