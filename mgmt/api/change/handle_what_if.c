@@ -244,8 +244,8 @@ static bool look_at_all(const struct core *core, const struct model *m, uint64_t
 
 /* --- the request --- */
 
-/* @return given; NULL when out of memory */
-static json_t *make_answer(const struct core *core, const struct intent_candidate *candidate,
+/* Under the lock, which others have meanwhile: thousands of keys choose. @return given; NULL when out of memory */
+static json_t *make_answer(struct core *core, const struct intent_candidate *candidate,
                            uint64_t since_ms, bool show_clients)
 {
 	struct arena *arena = arena_new(ARENA_BYTES);
@@ -263,6 +263,7 @@ static json_t *make_answer(const struct core *core, const struct intent_candidat
 		.sites = l.sites,
 		.n_sites = l.n_sites,
 	};
+	core_unlock(core);
 	if (is_known && !what_if_make(candidate->head, candidate->model, &observed, arena, &w))
 		answer = SHOWN(what_if_answer, .node = core->dirs.node,
 		               .changed = candidate->plan.n_changes > 0,
@@ -271,6 +272,7 @@ static json_t *make_answer(const struct core *core, const struct intent_candidat
 		               .clients = show_clients ? clients_to_json(&w) : NULL);
 	end_look(&l);
 	arena_free(arena);
+	core_lock(core);
 	return answer;
 }
 
