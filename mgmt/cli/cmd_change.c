@@ -145,14 +145,14 @@ static const char what_if_text[] =
         "[{!changed}nothing changes\n]"
         "of the clients that {node} observed:\n"
         "[{?queries}  queries     {queries.all:n} in {queries.covered_s:n} s: {queries.moved_ppm:ppm|0} get another site, "
-        "{queries.lost_ppm:ppm|0} no answer any more\n{*20 queries.names}              {name}: "
-        "{moved_ppm:ppm|0} another site, {lost_ppm:ppm|0} none (by site: {*8 sites|, }{site} {before_ppm:ppm|0} -> "
+        "{queries.lost_ppm:ppm|0} lose an address family, or all\n{*20 queries.names}              {name}: "
+        "{moved_ppm:ppm|0} another site, {lost_ppm:ppm|0} lost (by site: {*8 sites|, }{site} {before_ppm:ppm|0} -> "
         "{after_ppm:ppm|0}{/})\n{/}|  queries     not known: weir-dns does not run here, or has just begun\n]"
         "[{?queries.elsewhere}              {queries.elsewhere:n} more, of clients that are not known one by one\n]"
-        "[{?flows}  new flows   {flows.all:n} in {flows.covered_s:n} s: {flows.moved_ppm:ppm|0} get another backend, "
+        "[{?flows}  new TCP     {flows.all:n} flows in {flows.covered_s:n} s: {flows.moved_ppm:ppm|0} get another backend, "
         "{flows.pool_ppm:ppm|0} another pool, {flows.lost_ppm:ppm|0} find no service any more\n"
         "{*20 flows.services}              {service} ({pool}): {moved_ppm:ppm|0} another backend, {pool_ppm:ppm|0} another pool, {lost_ppm:ppm|0} none\n{/}"
-        "|  new flows   not known: nothing was measured yet\n]"
+        "|  new TCP     not known: nothing was measured yet\n]"
         "[{?n_clients}  clients     {n_clients:n} prefixes get another answer[{!clients}: --show-clients lists them]\n]"
         "{*clients}              {-20 prefix} {name}: {queries:n} queries, {from|none} -> {to|none}\n{/}";
 

@@ -48,8 +48,8 @@ struct queries_work {
 
 /* An observed key at both sides. */
 struct key_choices {
-	const struct steering_name *name;          /* of the first side; NULL: it has none */
-	const struct steering_site *was, *becomes; /* NULL: no address */
+	const struct steering_name *name;                /* of the first side; NULL: it has none */
+	const struct steering_site *was[2], *becomes[2]; /* by family; NULL: no address */
 };
 
 static bool is_of(const struct what_if_site *s, const struct steering_service *service,
@@ -114,23 +114,19 @@ static const struct steering_name *find_name(const struct what_if_side *side, ui
 	return found ? &side->steering->names[found->index] : NULL;
 }
 
-static bool has_ip4(const struct steering_service *s)
+/* By family; NULL: no site answers in it. */
+static void choose_sites(const struct what_if_side *side, const struct steering_name *name,
+                         const struct steering_key *key, const struct steering_site *out[2])
 {
-	for (uint32_t k = 0; k < s->n_sites; k++)
-		if (s->sites[k].n_addresses[1])
-			return true;
-	return false;
-}
+	for (int ip4 = 0; ip4 < 2; ip4++) {
+		struct steering_choice c =
+		        steering_choose(side->steering, side->state,
+		                        (uint32_t)(name - side->steering->names), ip4, key, 0);
+		const struct steering_site *site =
+		        c.site < 0 ? NULL : &name->service->sites[c.site];
 
-static const struct steering_site *choose_site(const struct what_if_side *side,
-                                               const struct steering_name *name,
-                                               const struct steering_key *key)
-{
-	struct steering_choice c = steering_choose(side->steering, side->state,
-	                                           (uint32_t)(name - side->steering->names),
-	                                           has_ip4(name->service), key, 0);
-
-	return c.site < 0 ? NULL : &name->service->sites[c.site];
+		out[ip4] = site && site->n_addresses[ip4] ? site : NULL;
+	}
 }
 
 static struct key_choices choose_at_both(const struct queries_work *w,
@@ -142,20 +138,39 @@ static struct key_choices choose_at_both(const struct queries_work *w,
 
 	memcpy(key.bytes, observed->key, sizeof(key.bytes));
 	if (a.name)
-		a.was = choose_site(&w->sides[0], a.name, &key);
+		choose_sites(&w->sides[0], a.name, &key, a.was);
 	if (then)
-		a.becomes = choose_site(&w->sides[1], then, &key);
+		choose_sites(&w->sides[1], then, &key, a.becomes);
 	return a;
 }
 
-/* Another site's name is another answer, and so are other addresses of one site. */
+/* Of the two families one that had an address has none. */
+static bool is_lost(const struct key_choices *a)
+{
+	return (a->was[0] && !a->becomes[0]) || (a->was[1] && !a->becomes[1]);
+}
+
+/* Sites that have the same addresses are the same answer. */
+static bool has_other_addresses(const struct steering_site *a, const struct steering_site *b,
+                                bool ip4)
+{
+	if (!a || !b)
+		return a != b;
+	return a->n_addresses[ip4] != b->n_addresses[ip4] ||
+	       memcmp(a->addresses[ip4], b->addresses[ip4],
+	              a->n_addresses[ip4] * sizeof(a->addresses[ip4][0])) != 0;
+}
+
 static bool is_moved(const struct key_choices *a)
 {
-	if (!a->was || !a->becomes)
-		return a->was != a->becomes;
-	return a->was->id != a->becomes->id ||
-	       memcmp(a->was->n_addresses, a->becomes->n_addresses, sizeof(a->was->n_addresses)) ||
-	       memcmp(a->was->addresses, a->becomes->addresses, sizeof(a->was->addresses)) != 0;
+	return has_other_addresses(a->was[0], a->becomes[0], false) ||
+	       has_other_addresses(a->was[1], a->becomes[1], true);
+}
+
+/* The site that stands for both: A and AAAA come from one where that has both. */
+static const struct steering_site *main_site(const struct steering_site *const by_family[2])
+{
+	return by_family[1] ? by_family[1] : by_family[0];
 }
 
 static struct prefix prefix_of(const struct steer_key *observed)
@@ -175,6 +190,8 @@ static struct prefix prefix_of(const struct steer_key *observed)
 static void note_client(struct queries_work *w, const struct steer_key *observed,
                         const struct key_choices *a, struct what_if *out)
 {
+	const struct steering_site *was = main_site(a->was), *becomes = main_site(a->becomes);
+
 	out->n_clients_all++;
 	if (w->n_clients == WHAT_IF_CLIENTS_MAX)
 		return;
@@ -182,8 +199,8 @@ static void note_client(struct queries_work *w, const struct steer_key *observed
 	        (struct what_if_client){ .prefix = prefix_of(observed),
 		                         .name = a->name->name,
 		                         .queries = observed->queries,
-		                         .from = a->was ? a->was->name : NULL,
-		                         .to = a->becomes ? a->becomes->name : NULL };
+		                         .from = was ? was->name : NULL,
+		                         .to = becomes ? becomes->name : NULL };
 }
 
 static void count_key(struct queries_work *w, const struct steer_key *observed, struct what_if *out)
@@ -199,7 +216,7 @@ static void count_key(struct queries_work *w, const struct steer_key *observed, 
 	s->all += observed->queries;
 	if (is_moved(&a)) {
 		note_client(w, observed, &a, out);
-		*(a.becomes ? &s->moved : &s->lost) += observed->queries;
+		*(is_lost(&a) ? &s->lost : &s->moved) += observed->queries;
 	}
 }
 
@@ -241,11 +258,13 @@ static void add_shares(const struct queries_work *w, const struct steering_name 
 			continue;
 		struct key_choices a = choose_at_both(w, &keys->keys[i]);
 
-		if (a.was)
-			*share_of(shares, sums, &row->n_sites, a.was->name, 0) +=
+		const struct steering_site *was = main_site(a.was), *becomes = main_site(a.becomes);
+
+		if (was)
+			*share_of(shares, sums, &row->n_sites, was->name, 0) +=
 			        keys->keys[i].queries;
-		if (a.becomes)
-			*share_of(shares, sums, &row->n_sites, a.becomes->name, 1) +=
+		if (becomes)
+			*share_of(shares, sums, &row->n_sites, becomes->name, 1) +=
 			        keys->keys[i].queries;
 	}
 	for (size_t i = 0; i < row->n_sites; i++) {
@@ -378,8 +397,9 @@ static void count_family(const struct model *from, const struct model *to,
 	const struct addr *address = address_of(was->at->vip, ip4);
 	struct landing becomes = { NULL, NULL };
 
-	if (address)
-		becomes = find_landing(to, was->at->site->name, address, was->service);
+	if (!address) /* it had one when they came */
+		return;
+	becomes = find_landing(to, was->at->site->name, address, was->service);
 	sums->all += (double)flows;
 	if (!becomes.at) {
 		sums->lost += (double)flows;

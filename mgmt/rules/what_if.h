@@ -9,6 +9,9 @@
  * flow's backend follows from its addresses and ports, which are evenly spread over the slots of a pool; so the part of the slots that
  * change their owner is the part of the flows that get another backend. Established flows are none of this: they stay.
  *
+ * What it does not know: flows of UDP, members that registered, which backends are down or disabled, and other addresses of a VIP than
+ * the first one of each family.
+ *
  * Pure; implemented in mgmt/rules/what_if.c. Any thread.
  */
 #ifndef WEIR_MGMT_RULES_WHAT_IF_H
@@ -55,7 +58,7 @@ struct what_if_part {
 	/** queries: another site; flows: another backend, those of another pool among them */
 	uint32_t moved_ppm;
 	uint32_t pool_ppm; /**< of flows: another pool */
-	/** queries: no answer with an address any more; flows: no service at their address any more */
+	/** queries: no address of a family that they were given before; flows: no service at their address any more */
 	uint32_t lost_ppm;
 };
 

@@ -255,10 +255,13 @@ static json_t *make_answer(struct core *core, const struct intent_candidate *can
 
 	if (!arena)
 		return NULL;
+	/* without a hash key nobody knows who goes where */
+	bool has_keys = candidate->head->key_state != MODEL_KEY_NONE &&
+	                candidate->model->key_state != MODEL_KEY_NONE;
 	bool is_known = look_at_all(core, candidate->head, since_ms, &l);
 	const struct what_if_observed observed = {
-		.keys = l.keys,
-		.flows = l.minutes ? l.flows : NULL,
+		.keys = has_keys ? l.keys : NULL,
+		.flows = has_keys && l.minutes ? l.flows : NULL,
 		.n_flows = l.n_flows,
 		.sites = l.sites,
 		.n_sites = l.n_sites,
@@ -290,13 +293,23 @@ static void read_since(struct field_reader *f, const char *text, uint64_t *since
 	        *since_ms < (uint64_t)(now_ms - at_ms) ? *since_ms : (uint64_t)(now_ms - at_ms);
 }
 
-/* Who was shown them is on record. */
+/* Who is shown them is on record, or is not shown them. */
+static bool may_show(struct core *core, struct http_reply *reply)
+{
+	int err = core->audit ? audit_log_ready(core->audit) : -ENOENT;
+
+	if (err)
+		http_problem(reply, 503, "audit",
+		             "the audit log of this node cannot be written (%s), and who is shown "
+		             "prefixes of clients is on record: ask without them",
+		             strerror(-err));
+	return !err;
+}
+
 static void note_shown(struct core *core, const struct http_request *r)
 {
 	struct audit_line line;
 
-	if (!core->audit)
-		return;
 	audit_request_line(r, &line);
 	line.kind = AUDIT_LOOK;
 	line.status = 200;
@@ -355,7 +368,8 @@ void handle_what_if(struct core *core, struct http_request *r, struct http_reply
 	field_read(&f, r->json, &what_if_body_kind, &body);
 	handle_change_files(&f, body.files, &c);
 	read_since(&f, body.since, &since_ms);
-	if (field_end(&f, reply) && handle_scope_begin(core, r, &c, reply)) {
+	if (field_end(&f, reply) && handle_scope_begin(core, r, &c, reply) &&
+	    (!body.show_clients || may_show(core, reply))) {
 		answer_what_if(core, &c, since_ms, body.show_clients, reply);
 		if (reply->status == 200 && body.show_clients)
 			note_shown(core, r);

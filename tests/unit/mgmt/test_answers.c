@@ -463,9 +463,8 @@ static void each_answer_is_as_it_is_described(void **state)
 	                                         files_with("weight = 100", "weight = 50"))),
 	                 200);
 	assert_int_equal(ask_with_json("POST /v1/what-if",
-	                               json_pack("{s:o, s:b}", "files",
-	                                         files_with("weight = 100", "weight = 50"),
-	                                         "show_clients", 1)),
+	                               json_pack("{s:o}", "files",
+	                                         files_with("weight = 100", "weight = 50"))),
 	                 200);
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
 		if (ask_route(changes[i].what, changes[i].body) / 100 != 2)

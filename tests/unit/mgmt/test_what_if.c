@@ -220,24 +220,50 @@ static void flows_find_another_backend_pool_or_none(void **state)
 	}
 }
 
-/* The fixture with another pool at ams, which the service has. */
-static struct model *model_with_another_pool(void)
+/* The fixture with two of its texts replaced. */
+static struct model *model_of_two(const char *from, const char *to, const char *second,
+                                  const char *becomes)
 {
-	static const char from[] = "pool = \"web-ams\"", to[] = "pool = \"new-ams\"";
 	struct files files = { 0 };
+	const char *whole = fixture_text(from, to), *at = strstr(whole, second);
 	char text[8192];
 
-	snprintf(
-	        text, sizeof(text), "%s",
-	        fixture_text(
-	                "pools = (\n",
-	                "pools = (\n  { name = \"new-ams\"; site = \"ams\"; mode = \"ipip\"; backends = "
-	                "( { name = \"b1\"; address = \"10.1.1.11\"; } ); },\n"));
-	memcpy(strstr(text, from), to, strlen(to));
+	assert_non_null(at);
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - whole), whole, becomes,
+	         at + strlen(second));
 	assert_int_equal(files_add(&files, FILES_MAIN, text, strlen(text)), 0);
 	assert_int_equal(files_add(&files, "shop.example.zone", fixture_zone, strlen(fixture_zone)),
 	                 0);
 	return fixture_model(&place, &files, "ams-1");
+}
+
+/* The fixture with another pool at ams, which the service has. */
+static struct model *model_with_another_pool(void)
+{
+	return model_of_two(
+	        "pools = (\n",
+	        "pools = (\n  { name = \"new-ams\"; site = \"ams\"; mode = \"ipip\"; backends = "
+	        "( { name = \"b1\"; address = \"10.1.1.11\"; } ); },\n",
+	        "pool = \"web-ams\"", "pool = \"new-ams\"");
+}
+
+/* Who asks for AAAA has no answer any more, whatever A says. */
+static void a_family_that_goes_is_lost(void **state)
+{
+	struct model *both =
+	        model_of_two("[ \"203.0.113.10\" ]", "[ \"203.0.113.10\", \"2001:db8:a::10\" ]",
+	                     "[ \"198.51.100.10\" ]", "[ \"198.51.100.10\", \"2001:db8:f::10\" ]");
+	struct model *one = model_of(NULL, NULL);
+	const struct what_if_observed seen = { .keys = keys };
+
+	(void)state;
+	assert_int_equal(what_if_make(both, one, &seen, arena, &result), 0);
+	assert_int_equal(result.queries.lost_ppm, 1000000);
+	assert_int_equal(what_if_make(one, both, &seen, arena, &result), 0);
+	assert_int_equal(result.queries.lost_ppm, 0);
+	assert_int_equal(result.queries.moved_ppm, 1000000);
+	model_free(both);
+	model_free(one);
 }
 
 static void another_pool_is_told(void **state)
@@ -265,8 +291,10 @@ static void flows_of_a_family_follow_its_addresses(void **state)
 	(void)state;
 	assert_int_equal(prefix_parse("192.0.2.0/24", &flows[0].prefix), 0);
 	assert_int_equal(prefix_parse("2001:db8::/56", &flows[1].prefix), 0);
-	compare_with("rise = 2", "rise = 3", &seen); /* the VIP has no IPv6: they come to nothing */
-	assert_int_equal(result.flows.lost_ppm, 400000);
+	compare_with("rise = 2", "rise = 3",
+	             &seen); /* the VIP has no IPv6 any more: no matter of the change */
+	assert_int_equal(result.flows.all, 60);
+	assert_int_equal(result.flows.lost_ppm, 0);
 }
 
 /* --- samples --- */
@@ -308,6 +336,7 @@ SUITE(what_if)
 		cmocka_unit_test(sites_that_are_out_stay_out),
 		cmocka_unit_test(keys_of_names_that_nobody_knows_are_counted_apart),
 		cmocka_unit_test(flows_find_another_backend_pool_or_none),
+		cmocka_unit_test(a_family_that_goes_is_lost),
 		cmocka_unit_test(another_pool_is_told),
 		cmocka_unit_test(flows_of_a_family_follow_its_addresses),
 		cmocka_unit_test(a_quarter_of_an_hour_of_samples_is_kept),
