@@ -399,6 +399,7 @@ void tcp_accept_waiting(struct dns_worker *w, int fd)
 {
 	unsigned left = SERVER_BACKLOG;
 
+	w->tcp->short_of_room = false;
 	accept_clients(w, fd, &left);
 	tally_flush(&w->tally);
 }

@@ -93,10 +93,14 @@ const char *signs_restarted(const struct signs *from, const struct signs *to)
 	return NULL;
 }
 
+/* To more than twice as much, or what is good to less than half: a part that is high already cannot double. */
 static bool has_risen(int sign, const struct sign_rate *was, const struct sign_rate *now)
 {
+	uint64_t margin = rows[sign].margin_ppm;
+
 	return was->known && now->known &&
-	       now->ppm > 2 * (uint64_t)was->ppm + rows[sign].margin_ppm;
+	       (now->ppm > 2 * (uint64_t)was->ppm + margin ||
+	        MODEL_PPM_ALL - was->ppm > 2 * (uint64_t)(MODEL_PPM_ALL - now->ppm) + margin);
 }
 
 /* Here it has to be more than what one client alone makes, too. */

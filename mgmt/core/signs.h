@@ -99,7 +99,8 @@ void signs_fill(struct signs *look, const struct signs *later);
 /** The process that has started again between two looks; NULL: none is known to. */
 const char *signs_restarted(const struct signs *from, const struct signs *to);
 /**
- * Whether a sign has risen after the change, and not so at most others: to more than twice as much and its margin.
+ * Whether a sign has risen after the change, and not so at most others: to more than twice as much, or what is good to less than
+ * half, and by more than its margin.
  * @param text  out: "repeated SYNs: 3.1 % of 812 new flows, 0.2 % before, 0.1 % elsewhere"; "": none has
  */
 bool signs_are_worse(const struct signs_compared *c, char text[SIGNS_TEXT_MAX]);
