@@ -79,7 +79,7 @@ class Watch:
 
 WORK_S = 0.02  # of a processor, each second
 LOOKS, LOOK_S = 8, 1.0  # of which the mean counts: one look may be lucky
-SLOW_LONG, SLOW = 4.0, 6.0  # a suite begins where such work takes up to so many times as long as on an idle machine
+SLOW_LONG, SLOW = 2.5, 4.0  # a suite begins where such work takes up to so many times as long as on an idle machine
 FEW = 2  # so many run however slow the machine is
 SETTLE_S = 8.0  # after which a long suite's processes do what they will do
 
