@@ -26,7 +26,8 @@
 #define WHAT_IF_BODY_ROWS(X, t)                                                                    \
 	X(t, json_t *, files, .of = &files_body,                                                   \
 	  .example = "{\"weir.conf\": \"schema = 1; ...\"}")                                       \
-	X(t, const char *, since, .most = 32, .spare = true, .example = "-10m")                    \
+	X(t, const char *, since, .most = 32, .spare = true, .pattern = "^-([0-9]+(m|s|ms))+$",    \
+	  .example = "-10m|-90s")                                                                  \
 	X(t, bool, show_clients, .spare = true)
 RECORD_ANSWER(what_if_body, "files", WHAT_IF_BODY_ROWS);
 
@@ -279,18 +280,16 @@ static json_t *make_answer(struct core *core, const struct intent_candidate *can
 	return answer;
 }
 
+/* "-10m". @param since_ms  out: monotonic */
 static void read_since(struct field_reader *f, const char *text, uint64_t *since_ms)
 {
-	int64_t now_ms = clock_realtime_ms(), at_ms = now_ms - (int64_t)SINCE_MOST_S * 1000;
+	int64_t ms = (int64_t)SINCE_MOST_S * 1000;
+	uint64_t now_ms = clock_mono_ms();
 
-	if (text && (when_instant(text, now_ms, &at_ms) || at_ms > now_ms ||
-	             at_ms < now_ms - (int64_t)SINCE_MOST_S * 1000))
-		field_refuse(f, "since",
-		             "expected a time of the last 15 minutes, as -10m or "
-		             "2026-11-20T12:00:00Z");
-	*since_ms = clock_mono_ms();
-	*since_ms -=
-	        *since_ms < (uint64_t)(now_ms - at_ms) ? *since_ms : (uint64_t)(now_ms - at_ms);
+	if (text && (*text != '-' || when_duration(text + 1, &ms) || ms <= 0 ||
+	             ms > (int64_t)SINCE_MOST_S * 1000))
+		field_refuse(f, "since", "expected a time of the last 15 minutes, as -10m");
+	*since_ms = now_ms > (uint64_t)ms ? now_ms - (uint64_t)ms : 0;
 }
 
 /* Who is shown them is on record, or is not shown them. */
