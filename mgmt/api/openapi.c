@@ -198,7 +198,7 @@ static void write_method(const char *method, char out[WORD_MAX])
 
 /*
  * What a generated client calls the request: the method (of a list "list") and the words of the path, those before a part as
- * of one: "listPools", "getPool", "putPoolBackend", "postVersionConfirm".
+ * of one: "listPools", "getPool", "putPoolBackend", "postVersionConfirm", "postWhatIf".
  */
 static void name_operation(const struct route *r, char out[WORD_MAX])
 {
@@ -214,6 +214,10 @@ static void name_operation(const struct route *r, char out[WORD_MAX])
 			continue;
 		snprintf(out + n, WORD_MAX - n, "%.*s", s.n, s.word);
 		out[n] = (char)(out[n] & ~0x20);
+	}
+	for (char *dash; (dash = strchr(out, '-'));) { /* "WhatIf" */
+		memmove(dash, dash + 1, strlen(dash));
+		*dash = (char)(*dash & ~0x20);
 	}
 	char *dot = strchr(out, '.');
 	if (dot) /* of openapi.json */
