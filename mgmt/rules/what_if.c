@@ -55,7 +55,7 @@ struct key_choices {
 static bool is_of(const struct what_if_site *s, const struct steering_service *service,
                   const struct steering_site *site)
 {
-	return !strcmp(s->site, site->name) && (!s->service || !strcmp(s->service, service->name));
+	return !strcmp(s->site, site->name) && (!*s->service || !strcmp(s->service, service->name));
 }
 
 static void set_state(const struct what_if_observed *o, const struct steering_service *service,

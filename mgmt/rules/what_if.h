@@ -38,7 +38,8 @@ struct what_if_flows {
 
 /** A site as it is now. */
 struct what_if_site {
-	const char *site, *service; /**< service NULL: all of the site's */
+	char site[MODEL_NAME_MAX];
+	char service[MODEL_NAME_MAX]; /**< "": all of the site's */
 	uint32_t drained_ppm;
 	bool is_out; /**< down, or disabled */
 };

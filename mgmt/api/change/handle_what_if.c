@@ -4,6 +4,7 @@
  * checked as a plan's, with what was observed in place of all clients that there may be.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -187,6 +188,16 @@ static bool copy_flows(const struct core *core, uint64_t since_ms, struct looked
 	return list && l->flows;
 }
 
+/* Names are copied: overrides may change as soon as the lock is given up. */
+static struct what_if_site *add_site(struct looked *l, const char *site, const char *service)
+{
+	struct what_if_site *s = &l->sites[l->n_sites++];
+
+	snprintf(s->site, sizeof(s->site), "%s", site);
+	snprintf(s->service, sizeof(s->service), "%s", service);
+	return s;
+}
+
 /* A site that all checks of this node see down. */
 static void add_down(const struct core *core, const struct model *m, struct looked *l)
 {
@@ -198,8 +209,7 @@ static void add_down(const struct core *core, const struct model *m, struct look
 
 		gather_site(m, pages.health, &m->sites[i], &at);
 		if (at.n && at.down == at.n)
-			l->sites[l->n_sites++] =
-			        (struct what_if_site){ .site = m->sites[i].name, .is_out = true };
+			add_site(l, m->sites[i].name, "")->is_out = true;
 	}
 	observe_close(&pages);
 }
@@ -218,12 +228,10 @@ static void add_commanded(const struct core *core, struct looked *l)
 		    (!is_drain && o->kind != MODEL_OVERRIDE_DISABLE) ||
 		    overrides_is_over(overrides, o, now_ms))
 			continue;
-		l->sites[l->n_sites++] = (struct what_if_site){
-			.site = o->name,
-			.service = *o->service ? o->service : NULL,
-			.drained_ppm = is_drain ? overrides_level(overrides, o, now_ms) : 0,
-			.is_out = !is_drain,
-		};
+		struct what_if_site *s = add_site(l, o->name, o->service);
+
+		s->drained_ppm = is_drain ? overrides_level(overrides, o, now_ms) : 0;
+		s->is_out = !is_drain;
 	}
 }
 
