@@ -27,6 +27,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/addr.h"
 #include "base/checked.h"
@@ -139,6 +140,14 @@ struct steering *steering_new(const struct model *m, struct arena *a) MUST_CHECK
 
 /** The key of a client's address, or of a prefix's first address. */
 struct steering_key steering_key_of(const struct addr *address) NONNULL();
+/** The key with these bytes, as steering_key.bytes. */
+static inline struct steering_key steering_key_from(const uint8_t bytes[8])
+{
+	struct steering_key key = { .bits = bytes[0] == 4 ? 24 : 56 };
+
+	memcpy(key.bytes, bytes, sizeof(key.bytes));
+	return key;
+}
 
 /** Choose for dynamic name number @p name. */
 struct steering_choice steering_choose(const struct steering *p, const struct steering_state *state,

@@ -219,8 +219,7 @@ static double add_observed_keys(struct projection_run *r, size_t group)
 		struct projection_client *c =
 		        add_client(r, p->groups[group].name, (double)p->keys[i].queries);
 
-		memcpy(c->key.bytes, &p->keys[i].key, sizeof(c->key.bytes));
-		c->key.bits = c->key.bytes[0] == 4 ? 24 : 56;
+		c->key = steering_key_from((const uint8_t *)&p->keys[i].key);
 		c->observed = true;
 		sum += c->queries;
 	}

@@ -50,10 +50,7 @@ static const struct model_at *same_at(const struct model *m, const struct model_
 {
 	const struct model_service *s = m ? model_service(m, service->name) : NULL;
 
-	for (size_t k = 0; s && k < s->n_at; k++)
-		if (!strcmp(s->at[k].site->name, at->site->name))
-			return &s->at[k];
-	return NULL;
+	return s ? model_service_at(s, at->site->name) : NULL;
 }
 
 /* Whether the other site's backends may have to be made ready for this. */

@@ -81,7 +81,7 @@ static const struct steering_site *choose_site(const struct steering *p,
 	return c.site < 0 ? NULL : &name->service->sites[c.site];
 }
 
-static bool is_same_answer(const struct steering_site *a, const struct steering_site *b, bool ip4)
+bool plan_is_same_answer(const struct steering_site *a, const struct steering_site *b, bool ip4)
 {
 	return a && b ? has_same_addresses(a, b, ip4) : a == b;
 }
@@ -126,7 +126,7 @@ static struct plan_name measure_name(const struct answers_work *w, const struct 
 		n_answered[0] += x != NULL;
 		n_answered[1] += y != NULL;
 		n_pairs += x || y;
-		n_moved += !is_same_answer(x, y, ip4);
+		n_moved += !plan_is_same_answer(x, y, ip4);
 	}
 	for (size_t i = 0; i < row.n_sites; i++) {
 		sites[i].before_ppm = share_ppm(sites[i].before_ppm, n_answered[0]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the measures share. Internal to mgmt/rules/risk*.c and plan_effects.c; one thread.
+ * What the measures share. Internal to mgmt/rules/risk*.c, plan_effects.c and what_if.c; one thread.
  */
 #ifndef WEIR_MGMT_RULES_RISK_INTERNAL_H
 #define WEIR_MGMT_RULES_RISK_INTERNAL_H
@@ -35,6 +35,16 @@ double risk_times(double before, double after);
 /* How many of the addresses @p a are not among @p b. */
 size_t risk_addresses_gone(const struct addr *a, size_t n_a, const struct addr *b, size_t n_b);
 
+/* Where packets for one address, port and protocol go at a site. */
+struct risk_entry {
+	const struct addr *address;
+	const struct model_service *service;
+	const struct model_at *at; /* NULL: nowhere */
+};
+
+/* The same entry in another model: in the service of the same name, mostly. */
+struct risk_entry risk_find_entry(const struct model *m, const struct risk_entry *e);
+
 /* The addresses that a node announces, in order. */
 struct risk_announced {
 	struct addr *sorted;
@@ -44,6 +54,11 @@ struct risk_announced {
 /* Of @p a, in @p arena; none, if it has no daemon or memory is short. */
 struct risk_announced risk_announced(struct arena *arena, const struct model_announce *a);
 bool risk_announces(const struct risk_announced *list, const struct addr *address);
+
+struct steering_site;
+
+/* Whether a client is given the same addresses of a family by both; NULL: it is given none. In plan_effects.c. */
+bool plan_is_same_answer(const struct steering_site *a, const struct steering_site *b, bool ip4);
 
 /* The measures, one file each. */
 void risk_measure_pools(struct risk_work *w);

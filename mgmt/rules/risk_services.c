@@ -8,13 +8,6 @@
 
 #include "mgmt/rules/risk_internal.h"
 
-/* Where packets for one address, port and protocol go at a site. */
-struct entry {
-	const struct addr *address;
-	const struct model_service *service;
-	const struct model_at *at;
-};
-
 static bool has_address(const struct model_vip *v, const struct addr *address)
 {
 	for (size_t i = 0; i < v->n_addresses; i++)
@@ -24,7 +17,7 @@ static bool has_address(const struct model_vip *v, const struct addr *address)
 }
 
 /* The same entry within one service of the other model. */
-static const struct model_at *entry_in(const struct model_service *s, const struct entry *e)
+static const struct model_at *entry_in(const struct model_service *s, const struct risk_entry *e)
 {
 	if (s->protocol != e->service->protocol || s->port != e->service->port)
 		return NULL;
@@ -35,8 +28,7 @@ static const struct model_at *entry_in(const struct model_service *s, const stru
 	return NULL;
 }
 
-/* The same entry in the new model: in the service of the same name, mostly. */
-static struct entry find_entry(const struct model *m, const struct entry *e)
+struct risk_entry risk_find_entry(const struct model *m, const struct risk_entry *e)
 {
 	const struct model_service *s = model_service(m, e->service->name);
 	const struct model_at *at = s ? entry_in(s, e) : NULL;
@@ -45,7 +37,7 @@ static struct entry find_entry(const struct model *m, const struct entry *e)
 		s = &m->services[i];
 		at = entry_in(s, e);
 	}
-	return (struct entry){ e->address, s, at };
+	return (struct risk_entry){ e->address, s, at };
 }
 
 static void measure_policies(struct risk_work *w, const char *subject,
@@ -78,11 +70,11 @@ static void measure_backups(struct risk_work *w, const char *subject, const stru
 	size_t n = 0, changed = 0;
 
 	for (size_t i = 0; i < a->n_at; i++) {
-		const struct entry e = { a->at[i].vip->addresses, a, &a->at[i] };
+		const struct risk_entry e = { a->at[i].vip->addresses, a, &a->at[i] };
 
 		if (!a->at[i].backup || !a->at[i].vip->n_addresses)
 			continue;
-		const struct entry now = find_entry(w->to, &e);
+		const struct risk_entry now = risk_find_entry(w->to, &e);
 
 		n++;
 		changed += now.at && !keeps_backup(&a->at[i], now.at);
@@ -102,8 +94,8 @@ static void measure_service(struct risk_work *w, const struct model_service *a)
 
 	for (size_t i = 0; i < a->n_at; i++)
 		for (size_t k = 0; k < a->at[i].vip->n_addresses; k++) {
-			const struct entry e = { &a->at[i].vip->addresses[k], a, &a->at[i] };
-			const struct entry now = find_entry(w->to, &e);
+			const struct risk_entry e = { &a->at[i].vip->addresses[k], a, &a->at[i] };
+			const struct risk_entry now = risk_find_entry(w->to, &e);
 
 			n++;
 			gone += !now.at;

@@ -9,10 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/hash.h"
 #include "base/sorted.h"
-#include "mgmt/rules/risk.h"
+#include "mgmt/rules/risk_internal.h"
 #include "weir/placement.h"
 #include "weir/steering.h"
 
@@ -132,11 +131,10 @@ static void choose_sites(const struct what_if_side *side, const struct steering_
 static struct key_choices choose_at_both(const struct queries_work *w,
                                          const struct steer_key *observed)
 {
-	struct steering_key key = { .bits = observed->key[0] == 4 ? 24 : 56 };
+	const struct steering_key key = steering_key_from(observed->key);
 	struct key_choices a = { .name = find_name(&w->sides[0], observed->name) };
 	const struct steering_name *then = find_name(&w->sides[1], observed->name);
 
-	memcpy(key.bytes, observed->key, sizeof(key.bytes));
 	if (a.name)
 		choose_sites(&w->sides[0], a.name, &key, a.was);
 	if (then)
@@ -150,21 +148,10 @@ static bool is_lost(const struct key_choices *a)
 	return (a->was[0] && !a->becomes[0]) || (a->was[1] && !a->becomes[1]);
 }
 
-/* Sites that have the same addresses are the same answer. */
-static bool has_other_addresses(const struct steering_site *a, const struct steering_site *b,
-                                bool ip4)
-{
-	if (!a || !b)
-		return a != b;
-	return a->n_addresses[ip4] != b->n_addresses[ip4] ||
-	       memcmp(a->addresses[ip4], b->addresses[ip4],
-	              a->n_addresses[ip4] * sizeof(a->addresses[ip4][0])) != 0;
-}
-
 static bool is_moved(const struct key_choices *a)
 {
-	return has_other_addresses(a->was[0], a->becomes[0], false) ||
-	       has_other_addresses(a->was[1], a->becomes[1], true);
+	return !plan_is_same_answer(a->was[0], a->becomes[0], false) ||
+	       !plan_is_same_answer(a->was[1], a->becomes[1], true);
 }
 
 /* The site that stands for both: A and AAAA come from one where that has both. */
@@ -175,7 +162,7 @@ static const struct steering_site *main_site(const struct steering_site *const b
 
 static struct prefix prefix_of(const struct steer_key *observed)
 {
-	struct prefix p = { .bits = observed->key[0] == 4 ? 24 : 56 };
+	struct prefix p = { .bits = steering_key_from(observed->key).bits };
 	uint8_t four[4] = { 0 };
 
 	if (observed->key[0] == 4) {
@@ -326,42 +313,6 @@ static int compare_queries(const struct model *from, const struct model *to,
 
 /* --- new flows --- */
 
-/* Where flows of one family to one address and port come to at a site. */
-struct landing {
-	const struct model_service *service; /* NULL: to none */
-	const struct model_at *at;
-};
-
-static const struct model_at *at_site(const struct model_service *s, const char *site)
-{
-	for (size_t i = 0; i < s->n_at; i++)
-		if (!strcmp(s->at[i].site->name, site))
-			return &s->at[i];
-	return NULL;
-}
-
-static bool has_address(const struct model_vip *vip, const struct addr *address)
-{
-	for (size_t i = 0; i < vip->n_addresses; i++)
-		if (addr_equal(&vip->addresses[i], address))
-			return true;
-	return false;
-}
-
-static struct landing find_landing(const struct model *m, const char *site,
-                                   const struct addr *address, const struct model_service *as)
-{
-	for (size_t i = 0; i < m->n_services; i++) {
-		const struct model_service *s = &m->services[i];
-		const struct model_at *at = at_site(s, site);
-
-		if (at && s->port == as->port && s->protocol == as->protocol &&
-		    has_address(at->vip, address))
-			return (struct landing){ s, at };
-	}
-	return (struct landing){ NULL, NULL };
-}
-
 /* The address of a service that clients of a family come to: the first one. */
 static const struct addr *address_of(const struct model_vip *vip, bool ip4)
 {
@@ -371,17 +322,24 @@ static const struct addr *address_of(const struct model_vip *vip, bool ip4)
 	return NULL;
 }
 
+/* What both configurations make of them. */
+struct flows_work {
+	const struct model *from, *to;
+	const struct what_if_observed *observed;
+	struct arena *arena;
+};
+
 /* Flows are placed again where another key, hash or number of slots places them. */
-static uint32_t backends_moved_ppm(const struct model *from, const struct model *to,
-                                   const struct landing *was, const struct landing *becomes,
-                                   struct arena *arena)
+static uint32_t backends_moved_ppm(const struct flows_work *w, const struct risk_entry *was,
+                                   const struct risk_entry *becomes)
 {
 	const struct model_pool *a = was->at->pool, *b = becomes->at->pool;
-	bool is_rehashed = memcmp(from->hash_key, to->hash_key, sizeof(from->hash_key)) != 0 ||
-	                   was->service->hash != becomes->service->hash ||
-	                   a->n_slots != b->n_slots || strcmp(a->name, b->name) != 0;
+	bool is_rehashed =
+	        memcmp(w->from->hash_key, w->to->hash_key, sizeof(w->from->hash_key)) != 0 ||
+	        was->service->hash != becomes->service->hash || a->n_slots != b->n_slots ||
+	        strcmp(a->name, b->name) != 0;
 
-	return is_rehashed ? risk_rehashed_ppm(a, b, arena) : risk_moved_ppm(a, b, arena);
+	return is_rehashed ? risk_rehashed_ppm(a, b, w->arena) : risk_moved_ppm(a, b, w->arena);
 }
 
 /* What becomes of a service's flows; in flows, until all are counted. */
@@ -390,25 +348,19 @@ struct flow_fates {
 };
 
 /* All of one family have one fate. */
-static void count_family(const struct model *from, const struct model *to,
-                         const struct landing *was, bool ip4, uint64_t flows, struct arena *arena,
+static void count_family(const struct flows_work *w, const struct risk_entry *was, double flows,
                          struct flow_fates *sums)
 {
-	const struct addr *address = address_of(was->at->vip, ip4);
-	struct landing becomes = { NULL, NULL };
+	const struct risk_entry becomes = risk_find_entry(w->to, was);
 
-	if (!address) /* it had one when they came */
-		return;
-	becomes = find_landing(to, was->at->site->name, address, was->service);
-	sums->all += (double)flows;
+	sums->all += flows;
 	if (!becomes.at) {
-		sums->lost += (double)flows;
+		sums->lost += flows;
 		return;
 	}
 	if (strcmp(was->at->pool->name, becomes.at->pool->name) != 0)
-		sums->pool += (double)flows;
-	sums->moved +=
-	        (double)flows * backends_moved_ppm(from, to, was, &becomes, arena) / MODEL_PPM_ALL;
+		sums->pool += flows;
+	sums->moved += flows * backends_moved_ppm(w, was, &becomes) / MODEL_PPM_ALL;
 }
 
 /* Flows to a service, by family: [0] IPv6, [1] IPv4. */
@@ -422,17 +374,20 @@ static void sum_flows(const struct what_if_observed *observed, const struct mode
 			sums[addr_is4(&observed->flows[i].prefix.addr)] += observed->flows[i].flows;
 }
 
-static struct flow_fates count_service(const struct model *from, const struct model *to,
-                                       const struct landing *was,
-                                       const struct what_if_observed *observed, struct arena *arena)
+static struct flow_fates count_service(const struct flows_work *w,
+                                       const struct model_service *service,
+                                       const struct model_at *at)
 {
 	struct flow_fates sums = { 0 };
 	uint64_t flows[2] = { 0 };
 
-	sum_flows(observed, was->service, flows);
-	for (int ip4 = 0; ip4 < 2; ip4++)
-		if (flows[ip4])
-			count_family(from, to, was, ip4, flows[ip4], arena, &sums);
+	sum_flows(w->observed, service, flows);
+	for (int ip4 = 0; ip4 < 2; ip4++) {
+		const struct risk_entry was = { address_of(at->vip, ip4), service, at };
+
+		if (flows[ip4] && was.address) /* which the VIP may have had when they came */
+			count_family(w, &was, (double)flows[ip4], &sums);
+	}
 	return sums;
 }
 
@@ -452,22 +407,22 @@ static int compare_flows(const struct model *from, const struct model *to,
 {
 	struct what_if_service *rows = ARENA_ARRAY(arena, struct what_if_service, WHAT_IF_ROWS_MAX);
 	const char *site = from->self ? from->self->site->name : "";
+	const struct flows_work w = { from, to, observed, arena };
 	struct flow_fates all = { 0 };
 
 	for (size_t i = 0; rows && i < from->n_services; i++) {
-		const struct landing was = { &from->services[i],
-			                     at_site(&from->services[i], site) };
+		const struct model_at *at = model_service_at(&from->services[i], site);
 		struct flow_fates own = { 0 };
 
-		if (was.at)
-			own = count_service(from, to, &was, observed, arena);
+		if (at)
+			own = count_service(&w, &from->services[i], at);
 		all.all += own.all;
 		all.moved += own.moved;
 		all.pool += own.pool;
 		all.lost += own.lost;
 		if (own.moved + own.pool + own.lost > 0 && out->n_services < WHAT_IF_ROWS_MAX)
 			rows[out->n_services++] =
-			        (struct what_if_service){ was.service->name, was.at->pool->name,
+			        (struct what_if_service){ from->services[i].name, at->pool->name,
 				                          flows_part(&own) };
 	}
 	out->services = rows;
