@@ -160,7 +160,7 @@ static const struct steering_site *main_site(const struct steering_site *const b
 	return by_family[1] ? by_family[1] : by_family[0];
 }
 
-static struct prefix prefix_of(const struct steer_key *observed)
+static void write_prefix(const struct steer_key *observed, char out[ADDR_LONG_TEXT_MAX])
 {
 	struct prefix p = { .bits = steering_key_from(observed->key).bits };
 	uint8_t four[4] = { 0 };
@@ -171,7 +171,7 @@ static struct prefix prefix_of(const struct steer_key *observed)
 	} else {
 		memcpy(p.addr.bytes, observed->key + 1, 7);
 	}
-	return p;
+	prefix_text(&p, out);
 }
 
 static void note_client(struct queries_work *w, const struct steer_key *observed,
@@ -182,12 +182,13 @@ static void note_client(struct queries_work *w, const struct steer_key *observed
 	out->n_clients_all++;
 	if (w->n_clients == WHAT_IF_CLIENTS_MAX)
 		return;
-	w->clients[w->n_clients++] =
-	        (struct what_if_client){ .prefix = prefix_of(observed),
-		                         .name = a->name->name,
-		                         .queries = observed->queries,
-		                         .from = was ? was->name : NULL,
-		                         .to = becomes ? becomes->name : NULL };
+	struct what_if_client *c = &w->clients[w->n_clients++];
+
+	*c = (struct what_if_client){ .name = a->name->name,
+		                      .queries = observed->queries,
+		                      .from = was ? was->name : NULL,
+		                      .to = becomes ? becomes->name : NULL };
+	write_prefix(observed, c->prefix);
 }
 
 static void count_key(struct queries_work *w, const struct steer_key *observed, struct what_if *out)
@@ -306,7 +307,7 @@ static int compare_queries(const struct model *from, const struct model *to,
 	add_names(&w, out);
 	out->clients = w.clients;
 	out->n_clients = w.n_clients;
-	out->covered_s = keys->covered_s;
+	out->queries_covered_s = keys->covered_s;
 	out->queries_known = true;
 	return 0;
 }
@@ -427,6 +428,7 @@ static int compare_flows(const struct model *from, const struct model *to,
 	}
 	out->services = rows;
 	out->flows = flows_part(&all);
+	out->flows_covered_s = observed->flows_covered_s;
 	out->flows_known = true;
 	return rows ? 0 : -ENOMEM;
 }

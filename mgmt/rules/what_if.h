@@ -49,6 +49,7 @@ struct what_if_observed {
 	const struct steer_keys *keys;     /**< NULL: not known */
 	const struct what_if_flows *flows; /**< NULL: not known */
 	size_t n_flows;
+	uint32_t flows_covered_s; /**< they are those of so long */
 	const struct what_if_site *sites;
 	size_t n_sites;
 };
@@ -78,7 +79,7 @@ struct what_if_service {
 
 /** A prefix of clients whose answer would be another one. */
 struct what_if_client {
-	struct prefix prefix;
+	char prefix[ADDR_LONG_TEXT_MAX];
 	const char *name;
 	uint64_t queries;
 	const char *from, *to; /**< sites; NULL: none */
@@ -89,8 +90,8 @@ struct what_if {
 	struct what_if_part queries, flows;
 	/** of keys that were not observed one by one, or whose name is none any more: not among @p queries */
 	uint64_t queries_elsewhere;
-	uint32_t covered_s;         /**< the queries are those of so long */
-	size_t n_names, n_services; /**< listed: those with a change */
+	uint32_t queries_covered_s, flows_covered_s; /**< they are those of so long */
+	size_t n_names, n_services;                  /**< listed: those with a change */
 	const struct what_if_name *names;
 	const struct what_if_service *services;
 	size_t n_clients, n_clients_all;

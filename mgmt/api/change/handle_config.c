@@ -47,8 +47,6 @@
 
 /* The bodies of changes have rows of one struct: what a body lacks is NULL or false. */
 const struct record_kind files_body = { .name = "files by name" };
-#define FILES_ROW(X, t)                                                                            \
-	X(t, json_t *, files, .of = &files_body, .example = "{\"weir.conf\": \"schema = 1; ...\"}")
 #define BASE_ROWS(X, t)                                                                            \
 	X(t, const char *, base, .most = BASE_TEXT_MAX - 1, .spare = true,                         \
 	  .pattern = "^(unknown|v?[0-9]+(-[0-9a-f]+)?)$", .example = "unknown")                    \

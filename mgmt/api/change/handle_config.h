@@ -84,11 +84,13 @@ struct change_terms {
 /** Those of a body or a query that has these rows, by a pointer to its struct. */
 #define CHANGE_TERMS_OF(from) ((struct change_terms){ CHANGE_TERMS(COPY_TERM_OF, from) })
 
-/** What "files" is in a body. */
+/** The row of a body's files. */
 extern const struct record_kind files_body;
-/** Read it. @p object  NULL: it lacks, which @p f knows */
+#define FILES_ROW(X, t)                                                                            \
+	X(t, json_t *, files, .of = &files_body, .example = "{\"weir.conf\": \"schema = 1; ...\"}")
+/** Read them. @param object  NULL: they are missing, which @p f knows */
 void handle_change_files(struct field_reader *f, const json_t *object, struct change_request *c);
-/** Free what a request's own. */
+/** Free what the request owns. */
 void handle_change_end(struct change_request *c);
 /** Read what the queries of all changes say: `dry_run`, `propose`, `proposal`, `wait`. @return false: @p reply says what is wrong */
 MUST_CHECK bool handle_change_flags(const struct http_request *r, struct change_request *c,

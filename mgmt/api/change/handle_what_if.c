@@ -21,12 +21,11 @@
 #include "mgmt/rules/what_if.h"
 #include "weir/when.h"
 
-#define ARENA_BYTES  ((size_t)256 << 20) /* a limit, as of a plan */
-#define SINCE_MOST_S (FLOW_SAMPLES_KEPT * FLOW_SAMPLES_EVERY_MS / 1000)
+#define ARENA_BYTES   ((size_t)256 << 20) /* a limit, as of a plan */
+#define SINCE_MOST_MS ((int64_t)FLOW_SAMPLES_KEPT * FLOW_SAMPLES_EVERY_MS)
 
 #define WHAT_IF_BODY_ROWS(X, t)                                                                    \
-	X(t, json_t *, files, .of = &files_body,                                                   \
-	  .example = "{\"weir.conf\": \"schema = 1; ...\"}")                                       \
+	FILES_ROW(X, t)                                                                            \
 	X(t, const char *, since, .most = 32, .spare = true, .pattern = "^-([0-9]+(m|s|ms))+$",    \
 	  .example = "-10m|-90s")                                                                  \
 	X(t, bool, show_clients, .spare = true)
@@ -34,124 +33,47 @@ RECORD_ANSWER(what_if_body, "files", WHAT_IF_BODY_ROWS);
 
 /* --- the answer --- */
 
-#define PART_ROWS(X, t)                                                                            \
-	X(t, uint64_t, all)                                                                        \
-	X(t, uint32_t, moved_ppm)                                                                  \
-	X(t, uint32_t, lost_ppm)
-#define NAME_ROWS(X, t)                                                                            \
-	X(t, const char *, name)                                                                   \
-	PART_ROWS(X, t)                                                                            \
-	X(t, json_t *, sites, .each = &share_shown)
-RECORD_SHOWN(what_if_name_shown, "name", NAME_ROWS);
-#define QUERIES_ROWS(X, t)                                                                         \
-	X(t, uint32_t, covered_s)                                                                  \
-	PART_ROWS(X, t)                                                                            \
-	X(t, uint64_t, elsewhere)                                                                  \
-	X(t, json_t *, names, .each = &what_if_name_shown_kind)
-RECORD_SHOWN(what_if_queries, "queries", QUERIES_ROWS);
-#define FLOWS_ROWS(X, t)                                                                           \
-	PART_ROWS(X, t)                                                                            \
-	X(t, uint32_t, pool_ppm)
-#define SERVICE_ROWS(X, t)                                                                         \
-	X(t, const char *, service)                                                                \
-	X(t, const char *, pool)                                                                   \
-	FLOWS_ROWS(X, t)
-RECORD_SHOWN(what_if_service_shown, "service", SERVICE_ROWS);
-#define ALL_FLOWS_ROWS(X, t)                                                                       \
-	X(t, uint32_t, covered_s)                                                                  \
-	FLOWS_ROWS(X, t)                                                                           \
-	X(t, json_t *, services, .each = &what_if_service_shown_kind)
-RECORD_SHOWN(what_if_flows_shown, "flows", ALL_FLOWS_ROWS);
-#define CLIENT_ROWS(X, t)                                                                          \
-	X(t, char[ADDR_LONG_TEXT_MAX], prefix)                                                     \
-	X(t, const char *, name)                                                                   \
-	X(t, uint64_t, queries)                                                                    \
-	X(t, const char *, from, .or_null = true)                                                  \
-	X(t, const char *, to, .or_null = true)
-RECORD_SHOWN(what_if_client_shown, "prefix of clients", CLIENT_ROWS);
-#define ANSWER_ROWS(X, t)                                                                          \
-	X(t, const char *, node)                                                                   \
-	X(t, bool, changed)                                                                        \
-	X(t, json_t *, queries, .of = &what_if_queries_kind, .or_null = true)                      \
-	X(t, json_t *, flows, .of = &what_if_flows_shown_kind, .or_null = true)                    \
-	X(t, uint64_t, n_clients)                                                                  \
-	X(t, json_t *, clients, .each = &what_if_client_shown_kind, .spare = true)
-RECORD_ANSWER(what_if_answer, "what if", ANSWER_ROWS);
+#define PART_ROWS(type, part)                                                                      \
+	SHOW_AS(type, "all", part.all), SHOW_AS(type, "moved_ppm", part.moved_ppm),                \
+	        SHOW_AS(type, "lost_ppm", part.lost_ppm)
+static const struct record_kind name_shown =
+        RECORD_OF(struct what_if_name, "name", NULL, SHOW(struct what_if_name, name),
+                  PART_ROWS(struct what_if_name, queries),
+                  SHOW_RECORDS(struct what_if_name, "sites", sites, n_sites, &share_shown));
+static const struct record_kind queries_shown = RECORD_OF(
+        struct what_if, "queries", NULL, SHOW_AS(struct what_if, "covered_s", queries_covered_s),
+        PART_ROWS(struct what_if, queries), SHOW_AS(struct what_if, "elsewhere", queries_elsewhere),
+        SHOW_RECORDS(struct what_if, "names", names, n_names, &name_shown));
+static const struct record_kind service_shown =
+        RECORD_OF(struct what_if_service, "service", NULL, SHOW(struct what_if_service, service),
+                  SHOW(struct what_if_service, pool), PART_ROWS(struct what_if_service, flows),
+                  SHOW_AS(struct what_if_service, "pool_ppm", flows.pool_ppm));
+static const struct record_kind flows_shown = RECORD_OF(
+        struct what_if, "flows", NULL, SHOW_AS(struct what_if, "covered_s", flows_covered_s),
+        PART_ROWS(struct what_if, flows), SHOW_AS(struct what_if, "pool_ppm", flows.pool_ppm),
+        SHOW_RECORDS(struct what_if, "services", services, n_services, &service_shown));
+static const struct record_kind client_shown = RECORD_OF(
+        struct what_if_client, "prefix of clients", NULL, SHOW(struct what_if_client, prefix),
+        SHOW(struct what_if_client, name), SHOW(struct what_if_client, queries),
+        SHOW(struct what_if_client, from, .or_null = true),
+        SHOW(struct what_if_client, to, .or_null = true));
 
-static json_t *sites_to_json(const struct what_if_name *name)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < name->n_sites; i++)
-		json_array_append_new(list, record_shown(&share_shown, &name->sites[i]));
-	return list;
-}
-
-static json_t *names_to_json(const struct what_if *w)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < w->n_names; i++) {
-		const struct what_if_name *n = &w->names[i];
-
-		json_array_append_new(
-		        list, SHOWN(what_if_name_shown, .name = n->name, .all = n->queries.all,
-		                    .moved_ppm = n->queries.moved_ppm,
-		                    .lost_ppm = n->queries.lost_ppm, .sites = sites_to_json(n)));
-	}
-	return list;
-}
-
-static json_t *queries_to_json(const struct what_if *w)
-{
-	return !w->queries_known
-	               ? NULL
-	               : SHOWN(what_if_queries, .covered_s = w->covered_s, .all = w->queries.all,
-	                       .moved_ppm = w->queries.moved_ppm, .lost_ppm = w->queries.lost_ppm,
-	                       .elsewhere = w->queries_elsewhere, .names = names_to_json(w));
-}
-
-static json_t *services_to_json(const struct what_if *w)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < w->n_services; i++) {
-		const struct what_if_service *s = &w->services[i];
-
-		json_array_append_new(
-		        list, SHOWN(what_if_service_shown, .service = s->service, .pool = s->pool,
-		                    .all = s->flows.all, .moved_ppm = s->flows.moved_ppm,
-		                    .lost_ppm = s->flows.lost_ppm, .pool_ppm = s->flows.pool_ppm));
-	}
-	return list;
-}
-
-static json_t *flows_to_json(const struct what_if *w, size_t minutes)
-{
-	return !w->flows_known
-	               ? NULL
-	               : SHOWN(what_if_flows_shown,
-	                       .covered_s = (uint32_t)(minutes * FLOW_SAMPLES_EVERY_MS / 1000),
-	                       .all = w->flows.all, .moved_ppm = w->flows.moved_ppm,
-	                       .lost_ppm = w->flows.lost_ppm, .pool_ppm = w->flows.pool_ppm,
-	                       .services = services_to_json(w));
-}
-
-static json_t *clients_to_json(const struct what_if *w)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < w->n_clients; i++) {
-		const struct what_if_client *c = &w->clients[i];
-		struct what_if_client_shown row = {
-			.name = c->name, .queries = c->queries, .from = c->from, .to = c->to
-		};
-
-		prefix_text(&c->prefix, row.prefix);
-		json_array_append_new(list, record_shown(&what_if_client_shown_kind, &row));
-	}
-	return list;
-}
+struct what_if_answer {
+	const char *node;
+	bool changed;
+	const struct what_if *queries, *flows; /* NULL: not known */
+	size_t n_clients, n_listed;
+	const struct what_if_client *clients;
+	bool are_listed;
+};
+const struct record_kind what_if_answer_kind =
+        RECORD_OF(struct what_if_answer, "what if", NULL, SHOW(struct what_if_answer, node),
+                  SHOW(struct what_if_answer, changed),
+                  SHOW(struct what_if_answer, queries, .of = &queries_shown, .behind = true),
+                  SHOW(struct what_if_answer, flows, .of = &flows_shown, .behind = true),
+                  SHOW(struct what_if_answer, n_clients),
+                  SHOW_RECORDS(struct what_if_answer, "clients", clients, n_listed, &client_shown,
+                               ONLY_IF(struct what_if_answer, are_listed)));
 
 /* --- what was observed --- */
 
@@ -272,16 +194,25 @@ static json_t *make_answer(struct core *core, const struct intent_candidate *can
 		.keys = has_keys ? l.keys : NULL,
 		.flows = has_keys && l.minutes ? l.flows : NULL,
 		.n_flows = l.n_flows,
+		.flows_covered_s = (uint32_t)(l.minutes * FLOW_SAMPLES_EVERY_MS / 1000),
 		.sites = l.sites,
 		.n_sites = l.n_sites,
 	};
 	core_unlock(core);
-	if (is_known && !what_if_make(candidate->head, candidate->model, &observed, arena, &w))
-		answer = SHOWN(what_if_answer, .node = core->dirs.node,
-		               .changed = candidate->plan.n_changes > 0,
-		               .queries = queries_to_json(&w),
-		               .flows = flows_to_json(&w, l.minutes), .n_clients = w.n_clients_all,
-		               .clients = show_clients ? clients_to_json(&w) : NULL);
+	if (is_known && !what_if_make(candidate->head, candidate->model, &observed, arena, &w)) {
+		const struct what_if_answer shown = {
+			.node = core->dirs.node,
+			.changed = candidate->plan.n_changes > 0,
+			.queries = w.queries_known ? &w : NULL,
+			.flows = w.flows_known ? &w : NULL,
+			.n_clients = w.n_clients_all,
+			.n_listed = w.n_clients,
+			.clients = w.clients,
+			.are_listed = show_clients,
+		};
+
+		answer = record_shown(&what_if_answer_kind, &shown);
+	}
 	end_look(&l);
 	arena_free(arena);
 	core_lock(core);
@@ -291,11 +222,10 @@ static json_t *make_answer(struct core *core, const struct intent_candidate *can
 /* "-10m". @param since_ms  out: monotonic */
 static void read_since(struct field_reader *f, const char *text, uint64_t *since_ms)
 {
-	int64_t ms = (int64_t)SINCE_MOST_S * 1000;
+	int64_t ms = SINCE_MOST_MS;
 	uint64_t now_ms = clock_mono_ms();
 
-	if (text && (*text != '-' || when_duration(text + 1, &ms) || ms <= 0 ||
-	             ms > (int64_t)SINCE_MOST_S * 1000))
+	if (text && (*text != '-' || when_duration(text + 1, &ms) || ms <= 0 || ms > SINCE_MOST_MS))
 		field_refuse(f, "since", "expected a time of the last 15 minutes, as -10m");
 	*since_ms = now_ms > (uint64_t)ms ? now_ms - (uint64_t)ms : 0;
 }

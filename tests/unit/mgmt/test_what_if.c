@@ -94,7 +94,7 @@ static void a_change_that_steers_nobody_moves_nobody(void **state)
 	(void)state;
 	compare_with("rise = 2", "rise = 3", &seen);
 	assert_true(result.queries_known);
-	assert_int_equal(result.covered_s, 600);
+	assert_int_equal(result.queries_covered_s, 600);
 	assert_int_equal(result.queries.all, N_KEYS + 499);
 	assert_int_equal(result.queries_elsewhere, 70);
 	assert_int_equal(result.queries.moved_ppm + result.queries.lost_ppm, 0);
