@@ -53,16 +53,17 @@ static void add_socket(struct dns_worker *w, const struct worker_socket *socket)
 		          strerror(-err));
 }
 
-/*
- * It may be closed behind us: what waits in it is taken first, however long this thread stood still. At
- * the end it stays where it is, for the next process.
- */
-static void remove_socket(struct dns_worker *w, const struct worker_socket *socket, bool ends)
+/* A socket that is removed may be closed behind us, however long this thread stood still. */
+static void serve_waiting(struct dns_worker *w, const struct worker_socket *socket)
 {
-	if (!ends && w->is_tcp)
+	if (w->is_tcp)
 		tcp_accept_waiting(w, socket->fd);
-	else if (!ends)
+	else
 		udp_answer_waiting(w, socket->fd);
+}
+
+static void remove_socket(struct dns_worker *w, const struct worker_socket *socket)
+{
 	if (w->is_tcp)
 		tcp_listen_remove(w, socket->fd);
 	else
@@ -83,7 +84,7 @@ static void end_if_idle(void *arg)
 
 /*
  * The old sockets are removed before the new ones are added, so that these find room among the polled
- * ones. A socket that is in both plans has two descriptors: what waits in it stays there.
+ * ones. A socket that is in both plans has two descriptors.
  */
 static void apply_plan(struct dns_worker *w, struct worker_plan *plan)
 {
@@ -92,8 +93,11 @@ static void apply_plan(struct dns_worker *w, struct worker_plan *plan)
 	w->plan = plan;
 	if (w->is_tcp)
 		tcp_limit(w, plan->tcp_most);
-	for (size_t i = 0; old && i < old->n; i++)
-		remove_socket(w, &old->sockets[i], plan->what == WORKER_STOPS);
+	for (size_t i = 0; old && i < old->n; i++) {
+		if (plan->what != WORKER_STOPS) /* else it stays for the next process */
+			serve_waiting(w, &old->sockets[i]);
+		remove_socket(w, &old->sockets[i]);
+	}
 	for (size_t i = 0; i < plan->n; i++)
 		add_socket(w, &plan->sockets[i]);
 	worker_plan_free(old);
