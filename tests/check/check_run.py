@@ -129,7 +129,7 @@ def judge_schedule(run: typing.Any) -> str | None:
         runner = run.Runner()
         pair, sleeps, alone = suite("pair", alone=True, tags=("pair",)), suite("sleeps", "pair-done", tags=("sleeps",)), suite("alone", alone=True)
         work, test, later, together = suite("work"), suite("test"), suite("later", "pair-done"), suite("together")
-        runner.run([alone, pair, sleeps, together], [work], {work: lambda: [test]}, [later])
+        runner.run([alone, pair, sleeps, together], {work: lambda: [test]}, [later])
         said = {}
         for s in (work, together, pair, alone, later, test):
             with open(s.log(), encoding="utf-8") as f:
