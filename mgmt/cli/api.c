@@ -202,7 +202,7 @@ static bool is_read_only(const struct api_request *request)
 	return request->reads || strcmp(request->method, "GET") == 0;
 }
 
-/* The token goes to nobody whom the given authority has not signed: libcurl's own folder has those of the whole world. */
+/* Only servers that the given authority has signed get the token: libcurl's own folder has those of the whole world. */
 static void set_endpoint(CURL *curl, const struct endpoint *at)
 {
 	if (!at->server) {

@@ -260,7 +260,7 @@ static void use_entry(const struct tokens_entry *entry, const struct addr *from,
 	       sizeof(request->identity)); /* the reader has a bound of both */
 	request->denied = find_denial(entry, from, &request->client);
 	if (request->denied)
-		return; /* whose token it is stands in the audit log */
+		return; /* the audit log says whose token it is */
 	request->role = role_of(entry->role);
 	memcpy(request->principal, entry->name, sizeof(entry->name));
 	memcpy(request->person, entry->person, sizeof(entry->person));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Verdicts that programs give: what one node is told is known at all within a second, stands while nodes are away, and is
+ * Verdicts that programs give: all nodes know within a second what one is told; it stands while nodes are away, and is
  * over at its time. Nothing of it is written.
  */
 #include <stdio.h>

@@ -15,7 +15,7 @@
 #include "base/checked.h"
 #include "mgmt/cli/members/list.h"
 
-/** Members of a pool as the API shows them, and the backends of its configuration, which are nobody's. */
+/** Members of a pool as the API shows them, and the backends of its configuration, which no program registered. */
 struct difference_present {
 	struct list_members members; /**< by id */
 	bool *leaves;                /**< of each: it is drained, and gone later */

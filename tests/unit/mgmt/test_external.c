@@ -303,7 +303,7 @@ static void a_node_fetches_what_it_lacks_and_no_more(void **state)
 	json_decref(answer);
 	assert_int_equal(state_at(&b, "b3", T0 + 4000), HEALTH_DOWN);
 	assert_int_equal(b.own_seq, 0); /* nothing was said to it */
-	/* another process counts anew: all is asked for again */
+	/* another process begins to count at 0: all is asked for again */
 	a.epoch = 12;
 	answer = ask_behind(&a, at, T0 + 4000);
 	assert_int_equal(json_array_size(json_object_get(answer, "items")), 1000);

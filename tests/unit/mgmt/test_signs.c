@@ -303,7 +303,7 @@ static void few_clients_count_for_as_long_as_there_are_any(void **state)
 	assert_int_equal(r.rates[SIGN_REPEATED].whole, 150);
 }
 
-/* The page of a process is written anew, or slow to read. */
+/* The page of a process is being written, or slow to read. */
 static void a_look_that_failed_blinds_nobody(void **state)
 {
 	(void)state;
