@@ -24,17 +24,11 @@
 #include "base/addr.h"
 #include "base/checked.h"
 #include "mgmt/rules/plan.h"
+#include "weir/measure.h"
 #include "weir/steer_keys.h"
 
 #define WHAT_IF_ROWS_MAX    64u  /**< names, and services, that are listed; all are counted */
 #define WHAT_IF_CLIENTS_MAX 256u /**< likewise prefixes */
-
-/** New flows of one prefix to one service. */
-struct what_if_flows {
-	uint64_t service; /**< hash_text() of its name */
-	struct prefix prefix;
-	uint64_t flows; /**< estimated */
-};
 
 /** A site as it is now. */
 struct what_if_site {
@@ -46,8 +40,8 @@ struct what_if_site {
 
 /** What was observed, and how the sites are; borrowed. */
 struct what_if_observed {
-	const struct steer_keys *keys;     /**< NULL: not known */
-	const struct what_if_flows *flows; /**< NULL: not known */
+	const struct steer_keys *keys;      /**< NULL: not known */
+	const struct measure_source *flows; /**< a prefix may come several times; NULL: not known */
 	size_t n_flows;
 	uint32_t flows_covered_s; /**< they are those of so long */
 	const struct what_if_site *sites;

@@ -80,7 +80,7 @@ const struct record_kind what_if_answer_kind =
 /* All that goes into the comparison. */
 struct looked {
 	struct steer_keys *keys;
-	struct what_if_flows *flows; /* NULL: not known */
+	struct measure_source *flows;
 	size_t n_flows, minutes;
 	struct what_if_site *sites;
 	size_t n_sites;
@@ -91,23 +91,6 @@ static void end_look(struct looked *l)
 	steer_keys_free(l->keys);
 	free(l->flows);
 	free(l->sites);
-}
-
-static bool copy_flows(const struct core *core, uint64_t since_ms, struct looked *l)
-{
-	const struct flow_samples *samples = observe_flow_samples(core);
-	struct measure_source *list;
-
-	list = calloc(FLOW_SAMPLES_MOST, sizeof(*list));
-	l->flows = calloc(FLOW_SAMPLES_MOST, sizeof(*l->flows));
-	if (list && l->flows)
-		l->n_flows = flow_samples_since(samples, since_ms, list, &l->minutes);
-	for (size_t i = 0; i < l->n_flows; i++)
-		l->flows[i] = (struct what_if_flows){ .service = list[i].service,
-			                              .prefix = list[i].prefix,
-			                              .flows = list[i].flows };
-	free(list);
-	return list && l->flows;
 }
 
 /* Names are copied: overrides may change as soon as the lock is given up. */
@@ -163,9 +146,12 @@ static bool look_at_all(const struct core *core, const struct model *m, uint64_t
 {
 	size_t most = intent_overrides(core->intent)->n_items + m->n_sites + 1;
 
-	*l = (struct looked){ .sites = calloc(most, sizeof(*l->sites)) };
-	if (!l->sites || !copy_flows(core, since_ms, l))
+	*l = (struct looked){ .sites = calloc(most, sizeof(*l->sites)),
+		              .flows = calloc(FLOW_SAMPLES_MOST, sizeof(*l->flows)) };
+	if (!l->sites || !l->flows)
 		return false;
+	l->n_flows =
+	        flow_samples_since(observe_flow_samples(core), since_ms, l->flows, &l->minutes);
 	if (steer_keys_read(core->dirs.run, clock_mono_ms(), &l->keys))
 		l->keys = NULL;
 	add_down(core, m, l);

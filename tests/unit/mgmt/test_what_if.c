@@ -197,10 +197,11 @@ static void flows_find_another_backend_pool_or_none(void **state)
 		{ "203.0.113.10", "203.0.113.11", 0, 0, 1000000 },
 		{ "[ \"203.0.113.10\" ]", "[ \"203.0.113.9\", \"203.0.113.10\" ]", 0, 0, 0 },
 	};
-	struct what_if_flows flows[] = {
-		{ hash_text("web"), { .bits = 24 }, 600 },
-		{ hash_text("web"), { .bits = 24 }, 300 },
-		{ hash_text("other"), { .bits = 24 }, 5000 }, /* of no service that is configured */
+	struct measure_source flows[] = {
+		{ .service = hash_text("web"), .flows = 600 },
+		{ .service = hash_text("web"), .flows = 300 },
+		{ .service = hash_text("other"),
+		  .flows = 5000 }, /* of no service that is configured */
 	};
 	const struct what_if_observed seen = { .flows = flows, .n_flows = COUNT(flows) };
 
@@ -269,7 +270,7 @@ static void a_family_that_goes_is_lost(void **state)
 static void another_pool_is_told(void **state)
 {
 	struct model *a = model_of(NULL, NULL), *b = model_with_another_pool();
-	struct what_if_flows flows = { .service = hash_text("web"), .flows = 40 };
+	struct measure_source flows = { .service = hash_text("web"), .flows = 40 };
 	const struct what_if_observed seen = { .flows = &flows, .n_flows = 1 };
 
 	(void)state;
@@ -284,8 +285,8 @@ static void another_pool_is_told(void **state)
 
 static void flows_of_a_family_follow_its_addresses(void **state)
 {
-	struct what_if_flows flows[] = { { hash_text("web"), { .bits = 24 }, 60 },
-		                         { hash_text("web"), { .bits = 56 }, 40 } };
+	struct measure_source flows[] = { { .service = hash_text("web"), .flows = 60 },
+		                          { .service = hash_text("web"), .flows = 40 } };
 	const struct what_if_observed seen = { .flows = flows, .n_flows = 2 };
 
 	(void)state;
