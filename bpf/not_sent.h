@@ -15,7 +15,7 @@
 #define NOT_SENT_PORTS_MAX    16u
 #define NOT_SENT_PROGRAMS_MAX 4u
 #define NOT_SENT_NAME_MAX     16u
-#define NOT_SENT_LAYOUT       2u
+#define NOT_SENT_LAYOUT       1u
 
 /** The step at which a frame was lost. */
 enum not_sent_step {

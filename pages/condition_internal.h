@@ -11,10 +11,9 @@
 /** Two banks; that of number sequence % 2 is published. */
 struct conditions_payload {
 	uint64_t sequence;
-	uint64_t pad;
-	struct conditions banks[2];
 	/** of the banks: a bank that something else has overwritten is no round */
 	uint64_t digests[2];
+	struct conditions banks[2];
 };
 
 #endif

@@ -3,7 +3,7 @@
  * The file of ramps: a line that names the format, a line for each record, and a last line, so that
  * a part of a file is not taken for all.
  *
- *     weir-ramps 3
+ *     weir-ramps 1
  *     ams-1-k3j2 3655680000000000 1785000000000 held-site
  *     ams-1-7dq1 3655680000000000 1785000000000 free 64 2 250000 rises arrived 30
  *     end
@@ -26,7 +26,7 @@
 #include "base/replace.h"
 #include "record/fields.h"
 
-#define HEAD           "weir-ramps 3\n"
+#define HEAD           "weir-ramps 1\n"
 #define LINE_MAX_BYTES 160 /* an id, six numbers and three words */
 #define WORDS_MIN      4u
 #define WORDS_MAX      10u

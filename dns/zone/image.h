@@ -26,7 +26,7 @@
 
 #define IMAGE_MAGIC "weirzone" /**< the first bytes of the file */
 /** Changes with any structure below: files with another number are not used at all. */
-#define IMAGE_LAYOUT 5u
+#define IMAGE_LAYOUT 1u
 
 /** Types that the compiler or the lookup treats in some way of its own. */
 enum dns_type {

@@ -25,7 +25,7 @@
 /** The page's name in the run directory. */
 #define ANNOUNCED_PAGE_FILE      "announce.page"
 #define ANNOUNCED_PAGE_KIND      "announce"
-#define ANNOUNCED_PAGE_LAYOUT    3u
+#define ANNOUNCED_PAGE_LAYOUT    1u
 #define ANNOUNCED_MAX            4096u /**< addresses of a node */
 #define ANNOUNCED_NEIGHBOURS_MAX 32u   /**< of the routing daemon */
 #define ANNOUNCED_TEXT_MAX       64u   /**< of names and versions, NUL included */

@@ -19,7 +19,7 @@
 #include "base/checked.h"
 
 #define CONDITIONS_PAGE_KIND   "conditions"
-#define CONDITIONS_PAGE_LAYOUT 3u
+#define CONDITIONS_PAGE_LAYOUT 1u
 #define CONDITIONS_MAX         64u /**< of a process; more are counted */
 #define CONDITION_CODE_MAX     40u
 #define CONDITION_SUBJECT_MAX  136u

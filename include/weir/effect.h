@@ -23,7 +23,7 @@
 /** The page's name in the run directory. */
 #define EFFECT_PAGE_FILE   "effect.page"
 #define EFFECT_PAGE_KIND   "effect"
-#define EFFECT_PAGE_LAYOUT 3u
+#define EFFECT_PAGE_LAYOUT 1u
 
 /** Why a backend is (not) given traffic: the last step that decided. */
 enum effect_reason {

@@ -33,7 +33,7 @@
 /** The page's name in the run directory. */
 #define MEASURE_PAGE_FILE   "measure.page"
 #define MEASURE_PAGE_KIND   "measure"
-#define MEASURE_PAGE_LAYOUT 3u
+#define MEASURE_PAGE_LAYOUT 1u
 
 /** Without a sign of life of the writer for so long, nothing is known. */
 #define MEASURE_OLD_MS      2000u

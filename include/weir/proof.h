@@ -29,7 +29,7 @@
 /** The page's name in the run directory. */
 #define PROOF_PAGE_FILE   "proof.page"
 #define PROOF_PAGE_KIND   "proof"
-#define PROOF_PAGE_LAYOUT 2u
+#define PROOF_PAGE_LAYOUT 1u
 
 /** Without a sign of life of the writer for so long, all facts are unknown. */
 #define PROOF_OLD_MS 2000u

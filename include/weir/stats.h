@@ -18,7 +18,7 @@
 #include "base/addr.h"
 
 #define STATS_PAGE_KIND   "stats"
-#define STATS_PAGE_LAYOUT 3u
+#define STATS_PAGE_LAYOUT 1u
 #define STATS_LABELS_MAX                                                                           \
 	264u /**< room for three labels with the longest names, or a domain name, and the NUL */
 

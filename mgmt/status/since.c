@@ -18,7 +18,7 @@
 #include "mgmt/judge/judge.h"
 
 #define PAGE_KIND   "since"
-#define PAGE_LAYOUT 2u
+#define PAGE_LAYOUT 1u
 
 struct since_row {
 	char code[CONDITION_CODE_MAX]; /* "": free */

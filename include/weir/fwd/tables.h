@@ -17,7 +17,7 @@
 #include "weir/fwd/types.h"
 
 /** Changes with FWD_TABLES, with any struct here or in owner.h, and with what finds a place in them. */
-#define FWD_TABLES_LAYOUT 8u
+#define FWD_TABLES_LAYOUT 1u
 
 #define FWD_SLOTS_PER_BLOCK  32u    /**< hot words in a cache line */
 #define FWD_BACKENDS_MAX     32768u /**< an index has 15 bits; index 0 is no backend */

@@ -265,7 +265,7 @@ static void hashes_of_an_image_are_those_of_its_layout(void **state)
 	struct image *i = &image;
 
 	(void)state;
-	assert_int_equal(IMAGE_LAYOUT, 5); /* with another layout come other numbers */
+	assert_int_equal(IMAGE_LAYOUT, 1); /* with another layout come other numbers */
 	memset(i, 0, sizeof(*i));
 	memcpy(i->magic, IMAGE_MAGIC, sizeof(i->magic));
 	i->layout = IMAGE_LAYOUT;
@@ -274,16 +274,16 @@ static void hashes_of_an_image_are_those_of_its_layout(void **state)
 	assert_true(hash_of("a") == 0x44dfe37ae53bda7eu);
 	assert_true(hash_of("www.shop.test") == 0xe098e32dd2ba5e77u);
 	assert_true(hash_of("sevenxx.eightxxx.ninexxxxx") == 0x2089daca43772812u);
-	assert_true(image_checksum(i) == 0x60374d8023d24478u);
+	assert_true(image_checksum(i) == 0x96471c1b14372383u);
 	i->checksum = 1; /* is not part of it */
-	assert_true(image_checksum(i) == 0x60374d8023d24478u);
+	assert_true(image_checksum(i) == 0x96471c1b14372383u);
 	for (size_t at = 0; at < sizeof(*i); at++) {
 		uint8_t *byte = (uint8_t *)i + at;
 
 		if (at / 8 == offsetof(struct image, size_bytes) / 8)
 			continue; /* says how much is read */
 		*byte ^= 0x80;
-		assert_true((image_checksum(i) == 0x60374d8023d24478u) ==
+		assert_true((image_checksum(i) == 0x96471c1b14372383u) ==
 		            (at / 8 == offsetof(struct image, checksum) / 8));
 		*byte ^= 0x80;
 	}

@@ -325,18 +325,18 @@ static void half_a_file_is_none(void **state)
 {
 	static const char *const bad[] = {
 		"",
-		"weir-ramps 3\n",
+		"weir-ramps 1\n",
 		"weir-ramps 2\nend\n",
-		"weir-ramps 3\nx 1 5 free\n",
-		"weir-ramps 3\nx 1 5 free\nend\nx",
-		"weir-ramps 3\nx 1 5\nend\n",
-		"weir-ramps 3\nx 1 5 free more\nend\n",
-		"weir-ramps 3\nx 0 5 free\nend\n",
-		"weir-ramps 3\nx -1 5 free\nend\n",
-		"weir-ramps 3\nx 1 99999999999999999999 free\nend\n",
-		"weir-ramps 3\nx 1 5 hold\nend\n",
-		"weir-ramps 3\n 1 5 free\nend\n",
-		"weir-ramps 3\nabcdefghijabcdefghijabcdefghijab 1 5 free\nend\n",
+		"weir-ramps 1\nx 1 5 free\n",
+		"weir-ramps 1\nx 1 5 free\nend\nx",
+		"weir-ramps 1\nx 1 5\nend\n",
+		"weir-ramps 1\nx 1 5 free more\nend\n",
+		"weir-ramps 1\nx 0 5 free\nend\n",
+		"weir-ramps 1\nx -1 5 free\nend\n",
+		"weir-ramps 1\nx 1 99999999999999999999 free\nend\n",
+		"weir-ramps 1\nx 1 5 hold\nend\n",
+		"weir-ramps 1\n 1 5 free\nend\n",
+		"weir-ramps 1\nabcdefghijabcdefghijabcdefghijab 1 5 free\nend\n",
 	};
 	struct world *w = *state;
 	struct ramp_record *out = calloc(RAMP_RECORDS_MAX, sizeof(*out));

@@ -491,7 +491,7 @@ static void a_malformed_step_spoils_the_file(void **state)
 		FILE *f = fopen(path, "w");
 
 		assert_non_null(f);
-		fprintf(f, "weir-ramps 3\n%s\nend\n", bad[i]);
+		fprintf(f, "weir-ramps 1\n%s\nend\n", bad[i]);
 		fclose(f);
 		if (ramp_read(w.dir, out) != -EINVAL)
 			fail_msg("taken: %s", bad[i]);

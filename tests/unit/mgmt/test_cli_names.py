@@ -273,7 +273,7 @@ class Held(WithNode):
         left: list[typing.Any] = self.node.ask("GET", "/v1/overrides").json["items"]
         path = os.path.join(self.node.state, "dns.ramps")
         with open(path + ".new", "w") as f:
-            f.write("weir-ramps 3\n" + "".join(f"{o['id']} {o['generation']} {int(self.until_s * 1000) - 1} held-site\n" for o in left) + "end\n")
+            f.write("weir-ramps 1\n" + "".join(f"{o['id']} {o['generation']} {int(self.until_s * 1000) - 1} held-site\n" for o in left) + "end\n")
         os.rename(path + ".new", path)
         return left
 

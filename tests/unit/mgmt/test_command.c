@@ -793,10 +793,10 @@ static void the_ramps_of_the_name_server_are_followed_whenever_it_writes(void **
 	}
 	assert_string_equal(state_of(s, end_ms + 500000), "returning");
 	assert_int_equal(level_of(s, end_ms + 500000), 800000);
-	fixture_write(s->f.state, RAMP_FILE, "weir-ramps 3\nhalf a li");
+	fixture_write(s->f.state, RAMP_FILE, "weir-ramps 1\nhalf a li");
 	intent_follow_ramps(s->in, end_ms + 500000);
 	assert_int_equal(kept_override(s)->how, RAMP_LATE); /* what could be read last stays */
-	fixture_write(s->f.state, RAMP_FILE, "weir-ramps 3\nend\n");
+	fixture_write(s->f.state, RAMP_FILE, "weir-ramps 1\nend\n");
 	intent_follow_ramps(s->in, end_ms + 500000);
 	assert_int_equal(kept_override(s)->how, RAMP_FREE);
 	assert_string_equal(state_of(s, end_ms + 500000), "done");

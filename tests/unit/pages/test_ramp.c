@@ -104,35 +104,35 @@ static void damage_anywhere_is_seen(void **state)
 	} cases[] = {
 		{ "empty", "" },
 		{ "another format", "weir-ramps 2\nend\n" },
-		{ "no end", "weir-ramps 3\na 1 5 free\n" },
-		{ "cut in the end", "weir-ramps 3\na 1 5 free\nend" },
-		{ "cut in a line", "weir-ramps 3\na 1 5 fr" },
-		{ "bytes behind the end", "weir-ramps 3\na 1 5 free\nend\n\n" },
-		{ "a record behind the end", "weir-ramps 3\nend\na 1 5 free\n" },
-		{ "generation 0", "weir-ramps 3\na 0 5 free\nend\n" },
-		{ "no id", "weir-ramps 3\n 1 5 free\nend\n" },
-		{ "a negative instant", "weir-ramps 3\na 1 -5 free\nend\n" },
-		{ "an unknown word", "weir-ramps 3\na 1 5 fast\nend\n" },
-		{ "a word too many", "weir-ramps 3\na 1 5 free x\nend\n" },
+		{ "no end", "weir-ramps 1\na 1 5 free\n" },
+		{ "cut in the end", "weir-ramps 1\na 1 5 free\nend" },
+		{ "cut in a line", "weir-ramps 1\na 1 5 fr" },
+		{ "bytes behind the end", "weir-ramps 1\na 1 5 free\nend\n\n" },
+		{ "a record behind the end", "weir-ramps 1\nend\na 1 5 free\n" },
+		{ "generation 0", "weir-ramps 1\na 0 5 free\nend\n" },
+		{ "no id", "weir-ramps 1\n 1 5 free\nend\n" },
+		{ "a negative instant", "weir-ramps 1\na 1 -5 free\nend\n" },
+		{ "an unknown word", "weir-ramps 1\na 1 5 fast\nend\n" },
+		{ "a word too many", "weir-ramps 1\na 1 5 free x\nend\n" },
 		{ "a word behind a step",
-		  "weir-ramps 3\na 1 5 free 64 2 500000 rises arrived 5 x\nend\n" },
+		  "weir-ramps 1\na 1 5 free 64 2 500000 rises arrived 5 x\nend\n" },
 		{ "two words behind a step",
-		  "weir-ramps 3\na 1 5 free 64 2 500000 rises arrived 5 x y\nend\n" },
-		{ "a word too few", "weir-ramps 3\na 1 5\nend\n" },
-		{ "a number of 19 digits", "weir-ramps 3\na 1 1000000000000000000 free\nend\n" },
-		{ "half of a step", "weir-ramps 3\na 1 5 free 64 2 500000 rises\nend\n" },
+		  "weir-ramps 1\na 1 5 free 64 2 500000 rises arrived 5 x y\nend\n" },
+		{ "a word too few", "weir-ramps 1\na 1 5\nend\n" },
+		{ "a number of 19 digits", "weir-ramps 1\na 1 1000000000000000000 free\nend\n" },
+		{ "half of a step", "weir-ramps 1\na 1 5 free 64 2 500000 rises\nend\n" },
 		{ "a level above all",
-		  "weir-ramps 3\na 1 5 free 64 2 1000001 rises arrived 5\nend\n" },
-		{ "an unknown way", "weir-ramps 3\na 1 5 free 64 2 500000 up arrived 5\nend\n" },
+		  "weir-ramps 1\na 1 5 free 64 2 1000001 rises arrived 5\nend\n" },
+		{ "an unknown way", "weir-ramps 1\na 1 5 free 64 2 500000 up arrived 5\nend\n" },
 		{ "a TTL beyond DNS's",
-		  "weir-ramps 3\na 1 5 free 64 2 5 rises moves 2147483649\nend\n" },
-		{ "a TTL below 0", "weir-ramps 3\na 1 5 free 64 2 500000 rises arrived -5\nend\n" },
-		{ "no epoch and step", "weir-ramps 3\na 1 5 free 500000 rises arrived 5\nend\n" },
+		  "weir-ramps 1\na 1 5 free 64 2 5 rises moves 2147483649\nend\n" },
+		{ "a TTL below 0", "weir-ramps 1\na 1 5 free 64 2 500000 rises arrived -5\nend\n" },
+		{ "no epoch and step", "weir-ramps 1\na 1 5 free 500000 rises arrived 5\nend\n" },
 		{ "an epoch beyond all",
-		  "weir-ramps 3\na 1 5 free 4294967296 2 500000 rises arrived 5\nend\n" },
+		  "weir-ramps 1\na 1 5 free 4294967296 2 500000 rises arrived 5\nend\n" },
 		{ "a step beyond all",
-		  "weir-ramps 3\na 1 5 free 64 4294967296 500000 rises arrived 5\nend\n" },
-		{ "two spaces", "weir-ramps 3\na  1 5 free\nend\n" },
+		  "weir-ramps 1\na 1 5 free 64 4294967296 500000 rises arrived 5\nend\n" },
+		{ "two spaces", "weir-ramps 1\na  1 5 free\nend\n" },
 	};
 
 	(void)state;
@@ -143,15 +143,15 @@ static void damage_anywhere_is_seen(void **state)
 			fail_msg("%s was read", cases[i].why);
 	}
 	assert_string_equal(list[0].id, "before"); /* untouched */
-	write_file("weir-ramps 3\na 1 5 free\nend\n");
+	write_file("weir-ramps 1\na 1 5 free\nend\n");
 	assert_int_equal(ramp_read(dir, list), 1);
 	assert_false(list[0].level_known);
-	write_file("weir-ramps 3\na 1 5 free 64 2 500000 falls moves 30\nend\n");
+	write_file("weir-ramps 1\na 1 5 free 64 2 500000 falls moves 30\nend\n");
 	assert_int_equal(ramp_read(dir, list), 1);
 	assert_true(list[0].level_known && list[0].falls && !list[0].arrived);
 	assert_int_equal(list[0].level_ppm, 500000);
 	assert_int_equal(list[0].longest_ttl_s, 30);
-	write_file("weir-ramps 3\na 1 5 free 64 2 1000000 falls moves 2147483648\nend\n");
+	write_file("weir-ramps 1\na 1 5 free 64 2 1000000 falls moves 2147483648\nend\n");
 	assert_int_equal(ramp_read(dir, list), 1);
 	assert_int_equal(list[0].longest_ttl_s, 2147483648);
 }
@@ -162,7 +162,7 @@ static void an_id_has_its_room(void **state)
 
 	(void)state;
 	for (int n = (int)sizeof(list[0].id) - 1; n <= (int)sizeof(list[0].id); n++) {
-		snprintf(text, sizeof(text), "weir-ramps 3\n%.*s 1 5 held-clock\nend\n", n,
+		snprintf(text, sizeof(text), "weir-ramps 1\n%.*s 1 5 held-clock\nend\n", n,
 		         "iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii");
 		write_file(text);
 		assert_int_equal(ramp_read(dir, list), n < (int)sizeof(list[0].id) ? 1 : -EINVAL);
