@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -142,11 +143,51 @@ static int write_part(int fd, uint64_t offset, const char *part, size_t n)
 	return 0;
 }
 
+/*
+ * The part, locked: a node that follows and one that stages may bring one file at the same time. @return a descriptor to close,
+ * -ESTALE: it went while this one waited; or -errno
+ */
+static int open_part(const char *part_path, int flags)
+{
+	int fd = open(part_path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | flags, 0644);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	int err = owner_check(fd, part_path, "mgmt");
+
+	while (!err && flock(fd, LOCK_EX))
+		err = errno == EINTR ? 0 : -errno;
+	if (!err && fstat(fd, &st))
+		err = -errno;
+	if (!err && !st.st_nlink)
+		err = -ESTALE;
+	if (err)
+		close(fd);
+	return err ? err : fd;
+}
+
+/* Add to the part @p fd, unless it does not end at @p offset. @return 1: all bytes are there now; 0; or -errno */
+static int add_to_part(int fd, uint64_t total, uint64_t offset, const void *part, size_t n)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if ((uint64_t)st.st_size != offset)
+		return 0;
+	int err = write_part(fd, offset, part, n);
+
+	if (err || offset + n < total)
+		return err;
+	/* a small one is copied to the store */
+	return total > FILES_SMALL_MAX && fsync(fd) ? -errno : 1;
+}
+
 int blobs_add(const char *state_dir, const char *digest, uint64_t total, uint64_t offset,
               const void *part, size_t n)
 {
 	char dir[PATH_MAX], path[PATH_MAX], part_path[PATH_MAX];
-	struct stat st;
 	int err = make_blobs_dir(state_dir, dir);
 
 	if (!err)
@@ -157,20 +198,26 @@ int blobs_add(const char *state_dir, const char *digest, uint64_t total, uint64_
 		return err;
 	if (total > FILES_BYTES_MAX || offset > total || n > total - offset)
 		return -EINVAL;
-	int fd = open(part_path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int fd = open_part(part_path, O_CREAT);
 	if (fd < 0)
-		return -errno;
-	err = owner_check(fd, part_path, "mgmt");
-	if (!err && fstat(fd, &st))
-		err = -errno;
-	bool follows = !err && (uint64_t)st.st_size == offset; /* else nothing is taken of it */
-	if (follows)
-		err = write_part(fd, offset, part, n);
-	bool whole = follows && !err && offset + n == total;
-	if (whole && total > FILES_SMALL_MAX && fsync(fd)) /* a small one is copied to the store */
-		err = -errno;
+		return fd == -ESTALE ? 0 : fd;
+	if (access(path, F_OK) == 0) /* another was faster */
+		unlink(part_path);
+	else if ((err = add_to_part(fd, total, offset, part, n)) > 0)
+		err = finish_upload(part_path, path, digest);
 	close(fd);
-	return whole && !err ? finish_upload(part_path, path, digest) : err;
+	return err;
+}
+
+/* Take away what an interrupted upload left. */
+static void remove_part(const char *part_path)
+{
+	int fd = open_part(part_path, 0);
+
+	if (fd < 0)
+		return;
+	unlink(part_path);
+	close(fd);
 }
 
 /* Copy one file under its digest. */
@@ -191,7 +238,7 @@ static int import_one(const char *state_dir, struct files_item *item)
 
 		if (access(path, F_OK) &&
 		    !make_blob_path(state_dir, item->digest, PART_SUFFIX, part_path))
-			unlink(part_path);
+			remove_part(part_path);
 		err = blobs_add(state_dir, item->digest, text.n, 0, text.bytes, text.n);
 	}
 	files_read_end(&text);

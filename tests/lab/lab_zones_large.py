@@ -33,12 +33,12 @@ def large_zone(serial: int, records: typing.Any = None) -> str:
 
 
 def head(z: lab_zones.Zones) -> tuple[typing.Any, typing.Any] | None:
-    """(number, digest) of a node's head; None while it does not answer."""
+    """(number, digest) of the version in force on a node, whose files it has; None while it does not answer."""
     try:
-        items = z.node.api("GET", "/v1/versions?limit=1")[1]["items"]
+        listed = z.node.api("GET", "/v1/versions?limit=5")[1]  # a newer one may be known, and its files not here yet
+        return next(((v["number"], v["digest"]) for v in listed["items"] if v["number"] == listed["head"]), None)
     except (OSError, ValueError, http.client.HTTPException):
         return None
-    return (items[0]["number"], items[0]["digest"]) if items else None
 
 
 def blobs(z: lab_zones.Zones) -> list[typing.Any]:

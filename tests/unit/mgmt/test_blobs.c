@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -96,6 +97,50 @@ static void a_file_that_only_lacks_its_name_gets_it(void **state)
 }
 
 /* What comes again of a file that is there is no new upload. */
+#define BRINGERS 4
+#define BROUGHT  300u
+
+/* Bring each file in two parts, as the thread that follows and a peer that stages do at the same time. */
+static void *bring_all(void *arg)
+{
+	char of[DIGEST_TEXT_MAX];
+	long n_bad = 0;
+
+	for (unsigned i = 0; i < BROUGHT; i++) {
+		digest_bytes(bytes + i, SIZE / 10, of);
+		n_bad += blobs_add(dir, of, SIZE / 10, 0, bytes + i, 1000) != 0;
+		n_bad += blobs_add(dir, of, SIZE / 10, 1000, bytes + i + 1000, SIZE / 10 - 1000) !=
+		         0;
+	}
+	*(long *)arg = n_bad;
+	return NULL;
+}
+
+static void files_that_several_bring_at_once_are_whole_and_leave_no_part(void **state)
+{
+	pthread_t threads[BRINGERS];
+	long n_bad[BRINGERS];
+	char of[DIGEST_TEXT_MAX], path[PATH_MAX], part[PATH_MAX + 8];
+	bool whole;
+
+	(void)state;
+	for (int i = 0; i < BRINGERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, bring_all, &n_bad[i]), 0);
+	for (int i = 0; i < BRINGERS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(n_bad[i], 0);
+	}
+	for (unsigned i = 0; i < BROUGHT; i++) {
+		digest_bytes(bytes + i, SIZE / 10, of);
+		assert_int_equal(bytes_held(of, &whole), SIZE / 10);
+		assert_true(whole);
+		assert_int_equal(blobs_path(dir, of, path), 0);
+		snprintf(part, sizeof(part), "%s.part", path);
+		assert_int_not_equal(access(part, F_OK), 0);
+		assert_int_equal(unlink(path), 0);
+	}
+}
+
 static void a_file_that_is_there_gets_no_part(void **state)
 {
 	char path[PATH_MAX], part[PATH_MAX + 8];
@@ -494,6 +539,7 @@ SUITE(blobs)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_in_parts_goes_on_where_it_ended),
 		cmocka_unit_test(a_file_that_only_lacks_its_name_gets_it),
+		cmocka_unit_test(files_that_several_bring_at_once_are_whole_and_leave_no_part),
 		cmocka_unit_test(a_file_that_is_there_gets_no_part),
 		cmocka_unit_test(other_bytes_than_the_digest_says_are_not_kept),
 		cmocka_unit_test(what_is_no_digest_or_lies_behind_the_end_is_refused),
