@@ -5,7 +5,7 @@
  *
  * A ring is an array of backend ids. Two steps make it: ring_fill() from the members and their
  * weights, then ring_repair() from the dead ones among them. Both depend on their input alone, not
- * on order or history, so all nodes agree. Implemented in dataplane/owners/ring.c; pure, any thread.
+ * on order or history, so all nodes agree. Implemented in model/ring.c; pure, any thread.
  *
  * ring_fill(): each backend asks for pseudo-random slots, keyed by the cluster's secret, at
  * instants (j + u) / weight, j = 0, 1, 2, ..., with u pseudo-random in [0, 1). A slot goes to

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/sorted.h"
 #include "mgmt/rules/risk_internal.h"
+#include "mgmt/rules/what_if_rings.h"
 #include "weir/placement.h"
 #include "weir/steering.h"
 
@@ -330,17 +331,23 @@ struct flows_work {
 	struct arena *arena;
 };
 
-/* Flows are placed again where another key, hash or number of slots places them. */
+/* Of what is hashed alike the rings say it; of what is not, and where the configuration names no backends, shares do. */
 static uint32_t backends_moved_ppm(const struct flows_work *w, const struct risk_entry *was,
                                    const struct risk_entry *becomes)
 {
 	const struct model_pool *a = was->at->pool, *b = becomes->at->pool;
-	bool is_rehashed =
-	        memcmp(w->from->hash_key, w->to->hash_key, sizeof(w->from->hash_key)) != 0 ||
-	        was->service->hash != becomes->service->hash || a->n_slots != b->n_slots ||
-	        strcmp(a->name, b->name) != 0;
+	bool is_hashed_alike =
+	        !memcmp(w->from->hash_key, w->to->hash_key, sizeof(w->from->hash_key)) &&
+	        was->service->hash == becomes->service->hash;
+	bool is_one_pool = !strcmp(a->name, b->name) && a->n_slots == b->n_slots;
+	uint32_t by_shares = is_hashed_alike && is_one_pool ? risk_moved_ppm(a, b, w->arena)
+	                                                    : risk_rehashed_ppm(a, b, w->arena);
+	uint32_t by_rings;
 
-	return is_rehashed ? risk_rehashed_ppm(a, b, w->arena) : risk_moved_ppm(a, b, w->arena);
+	if (!by_shares || !is_hashed_alike ||
+	    what_if_rings_moved_ppm(a, b, w->from->hash_key, &by_rings))
+		return by_shares;
+	return by_rings;
 }
 
 /* What becomes of a service's flows; in flows, until all are counted. */
