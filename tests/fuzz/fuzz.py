@@ -57,7 +57,7 @@ def program_of(target: typing.Any) -> str:
 
 
 def command_of(target: typing.Any, limits: list[typing.Any], kept: str, program: str | None = None) -> list[typing.Any]:
-    return [program or program_of(target), *limits, "-timeout=60", "-print_final_stats=1",
+    return [program or program_of(target), *limits, "-print_final_stats=1",
             f"-artifact_prefix={BUILD}/{target}-", kept, os.path.join(ROOT, "tests/fuzz/corpus", target)]
 
 
@@ -66,7 +66,8 @@ def runs_of(target: typing.Any) -> typing.Any:
 
 
 def fixed_limits(target: typing.Any) -> list[typing.Any]:
-    return [f"-runs={runs_of(target)}", f"-seed={SEED}", f"-max_total_time={LIMIT_S}"]
+    # of one input too: who has a processor only while nobody else wants it may stand still for minutes
+    return [f"-runs={runs_of(target)}", f"-seed={SEED}", f"-max_total_time={LIMIT_S}", f"-timeout={LIMIT_S}"]
 
 
 def executed(said: str) -> int:
@@ -114,7 +115,7 @@ def main() -> int:
 
     def run_one(target: typing.Any) -> bool:
         seed = args.seed or random.randrange(1, 1 << 31)
-        limits = fixed_limits(target) if args.fixed else [f"-max_total_time={args.seconds}", f"-seed={seed}"]
+        limits = fixed_limits(target) if args.fixed else [f"-max_total_time={args.seconds}", f"-seed={seed}", "-timeout=60"]
         return run(target, limits, args.fixed)
 
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
