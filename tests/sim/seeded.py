@@ -124,9 +124,9 @@ class Simulator(typing.NamedTuple):
 
 
 OWNERS_SIM = Simulator(
-    ("base", "include", "dataplane", "tests/sim"),
+    ("base", "include", "dataplane", "model", "tests/sim"),
     ("tests/sim/sim_main.c", "tests/sim/sim_world.c", "tests/sim/sim_flows.c",
-     *(f"dataplane/owners/{f}.c" for f in ("owners", "backup", "handover", "line", "list", "memory", "past", "scrub", "targets", "slot", "ring"))),
+     *(f"dataplane/owners/{f}.c" for f in ("owners", "backup", "handover", "line", "list", "memory", "past", "scrub", "targets", "slot")), "model/ring.c"),
     "--scenario")
 
 
