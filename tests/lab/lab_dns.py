@@ -39,7 +39,10 @@ class Load:
                                  for what in ("Queries sent", "Queries completed", "NOERROR"))
         if sent < self.least:
             raise RuntimeError(f"{sent} queries are no load: {text[-600:]}")
-        return sent, sent - min(completed, good)
+        lost = sent - min(completed, good)
+        if lost:
+            print(text[-1200:], flush=True)  # late, wrong, or none at all
+        return sent, lost
 
 
 def killed_under_load(report: Report, server: name_servers.Weir) -> None:
