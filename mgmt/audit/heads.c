@@ -25,19 +25,23 @@ struct audit_heads {
 	char path[PATH_MAX];
 	pthread_mutex_t lock;
 	struct audit_head *heads; /* in the order in which they were heard */
-	size_t n;
+	size_t n, room;
 	bool is_unsaved;
 	char stranger[AUDIT_KEY_MAX]; /* the last key that was not followed */
 };
 
 static bool add_head(struct audit_heads *h, const struct audit_head *head)
 {
-	struct audit_head *heads = realloc(h->heads, (h->n + 1) * sizeof(*heads));
+	if (h->n == h->room) {
+		size_t room = h->room ? 2 * h->room : AUDIT_HEADS_PER_NODE;
+		struct audit_head *heads = realloc(h->heads, room * sizeof(*heads));
 
-	if (!heads)
-		return false;
-	h->heads = heads;
-	heads[h->n++] = *head;
+		if (!heads)
+			return false;
+		h->heads = heads;
+		h->room = room;
+	}
+	h->heads[h->n++] = *head;
 	return true;
 }
 
