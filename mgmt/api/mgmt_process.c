@@ -95,9 +95,13 @@ static void stop_server(struct mgmt_process *p, struct http_server *server)
 {
 	if (!server)
 		return;
+	core_lock(&p->core); /* entries of the counters come and go */
 	stats_job_begin(p->core.stats, "stop", STOP_S);
+	core_unlock(&p->core);
 	http_stop(server);
+	core_lock(&p->core);
 	stats_job_end(p->core.stats, "stop");
+	core_unlock(&p->core);
 }
 
 /* The host of nodes[].api by which peers know this node; "": it has no peers, or no address. */
@@ -430,8 +434,10 @@ int mgmt_process_open(struct mgmt_process *p)
 
 int mgmt_process_run(struct mgmt_process *p)
 {
+	core_lock(&p->core);
 	loop_beat(p->loop, stats_turns(p->core.stats, "main"));
 	stats_job_end(p->core.stats, "start");
+	core_unlock(&p->core);
 	proc_ready();
 	log_note("started", "node=%s", p->core.dirs.node);
 	return loop_run(p->loop);

@@ -436,6 +436,7 @@ static void commit_beginning(struct beginning *b, const struct http_request *req
 		memcpy(item->verdicts, b->item.verdicts, sizeof(item->verdicts));
 		item->judged = true;
 		item->deciding = b->item.deciding;
+		json_decref(item->outlook); /* a tick may have judged it already */
 		item->outlook = json_incref(b->item.outlook);
 		journal_add(intent_journal(b->core->intent), clock_believed_ms(), "operation",
 		            b->item.op.id, "%s of site %s begun by %s: %s",
@@ -640,9 +641,9 @@ void operation_undrain(struct core *core, const struct operation_body *body,
 	core_lock(core);
 	const struct model *m = intent_model(core->intent);
 	bool ok = m && find_sites(b, m, out) && find_absent(b, m, out) && find_common(b, id, out);
-	core_unlock(core);
 	if (!m)
 		operation_refuse(out, 404, "not-found", "%s", intent_nothing_text(core->intent));
+	core_unlock(core);
 	if (ok && *id)
 		operation_order_run(core, id, &order, out);
 	else if (ok)

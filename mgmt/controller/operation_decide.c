@@ -258,32 +258,6 @@ static bool has_rival(struct core *core, const struct operation *op)
 	return false;
 }
 
-/*
- * Write the change that makes @p op of what is at @p revision. The lock is given up meanwhile, unless this node decides alone:
- * for the lease, too, so that what begins looks for a rival after that. From there to the change nothing can come between.
- */
-static enum operation_decided write_record(struct core *core, const struct operation *op,
-                                           bool begins, int64_t *revision, bool if_unowned,
-                                           char reason[ETCD_REASON_MAX])
-{
-	bool alone = shared_state_is_alone(core);
-	bool owns = !alone && operations_is_own(core, op) && !operation_is_over(op);
-	int64_t lease = owns ? shared_lease_need(shared_run_lease(core), reason) : 0;
-	struct shared_change *c = MEMORY_NEW(struct shared_change);
-	enum operation_decided decided = OPERATION_UNDECIDED;
-
-	if (begins && has_rival(core, op)) {
-		decided = OPERATION_OVERTAKEN;
-	} else if (lease || !owns) {
-		make_change(core, op, begins, *revision, if_unowned, lease, c);
-		decided = alone ? decide_here(core, c, revision, reason)
-		                : decide_shared(core, c, revision, reason);
-		shared_change_fini(c);
-	}
-	free(c);
-	return decided;
-}
-
 static bool is_unread(struct core *core, const char *id)
 {
 	const struct operations_item *item = operations_find(core, id);
@@ -300,6 +274,35 @@ static const char *find_obstacle(struct core *core, const char *id)
 	       : core->shared && !shared_run_lease(core) ? "store.conf is wrong"
 	       : !intent_store(core->intent)             ? "this node's disk keeps nothing"
 	                                                 : NULL;
+}
+
+/*
+ * Write the change that makes @p op of what is at @p revision. The lock is given up meanwhile, unless this node decides alone:
+ * for the lease, too, so that what begins looks for a rival after that. From there to the change nothing can come between.
+ */
+static enum operation_decided write_record(struct core *core, const struct operation *op,
+                                           bool begins, int64_t *revision, bool if_unowned,
+                                           char reason[ETCD_REASON_MAX])
+{
+	bool alone = shared_state_is_alone(core);
+	bool owns = !alone && operations_is_own(core, op) && !operation_is_over(op);
+	int64_t lease = owns ? shared_lease_need(shared_run_lease(core), reason) : 0;
+	const char *obstacle = owns ? find_obstacle(core, op->id) : NULL;
+	struct shared_change *c = MEMORY_NEW(struct shared_change);
+	enum operation_decided decided = OPERATION_UNDECIDED;
+
+	if (begins && has_rival(core, op)) {
+		decided = OPERATION_OVERTAKEN;
+	} else if (obstacle) { /* it came while the lock was given up: the disk may be full since */
+		snprintf(reason, ETCD_REASON_MAX, "%s", obstacle);
+	} else if (lease || !owns) {
+		make_change(core, op, begins, *revision, if_unowned, lease, c);
+		decided = alone ? decide_here(core, c, revision, reason)
+		                : decide_shared(core, c, revision, reason);
+		shared_change_fini(c);
+	}
+	free(c);
+	return decided;
 }
 
 bool operation_may_decide(struct core *core, const char *id, bool begins,

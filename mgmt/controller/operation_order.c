@@ -176,12 +176,12 @@ static bool commit_order(struct core *core, const struct operation *was, struct 
 		out->status = 200;
 		operations_poke(core);
 	}
-	core_unlock(core);
 	if (late)
 		operation_refuse(out, 503, "busy",
 		                 "the owner took too long to decide: nothing was changed");
 	else if (decided == OPERATION_UNDECIDED || decided == OPERATION_UNCLEAR)
 		operation_refuse_undecided(core, op->id, decided, reason, out);
+	core_unlock(core);
 	return decided != OPERATION_OVERTAKEN || late;
 }
 
