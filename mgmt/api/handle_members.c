@@ -538,6 +538,12 @@ static const struct override *find_drain(const struct core *core, const char *po
 	return NULL;
 }
 
+/* A drain that drain_member() made, as it was when it was found. */
+struct own_drain {
+	char id[MODEL_ID_MAX], name[MODEL_NAME_MAX]; /* "": none */
+	uint64_t generation;
+};
+
 /* What drain_member() made of a member that @p list registers again. @return NULL: there is none. Under the lock */
 static const struct override *find_own_drain(const struct core *core, const char *pool,
                                              const struct member_entry *list, size_t n,
@@ -558,26 +564,30 @@ static const struct override *find_own_drain(const struct core *core, const char
 	return NULL;
 }
 
-/* Not under the lock. @return false: it could not be ended, and @p reply says so */
-static bool end_drain(struct core *core, const struct http_request *r, const char *id,
-                      const char *name, int64_t now_ms, struct http_reply *reply)
+/*
+ * End a drain that is still what it was: a command that a person gave meanwhile is theirs. Not under the lock.
+ * @return false: it could not be ended, and @p reply says so
+ */
+static bool end_drain(struct core *core, const struct http_request *r, const struct own_drain *own,
+                      int64_t now_ms, struct http_reply *reply)
 {
 	struct http_reply ended = { .status = 0 };
 	const struct command c = { .what = COMMAND_UNDRAIN,
-		                   .id = id,
+		                   .id = own->id,
+		                   .generation = own->generation,
 		                   .over_ms = -1,
 		                   .from_ms = -1,
 		                   .until_ms = -1,
 		                   .author = r->principal,
 		                   .reason = "registered again" };
-	bool is_ended = handle_command_run(core, r, &c, now_ms, &ended);
+	bool is_ended = handle_command_run(core, r, &c, now_ms, &ended) || ended.status == 412;
 
 	http_reply_fini(&ended);
 	if (!is_ended)
 		http_problem(reply, 503, "busy",
 		             "member %.63s is registered, but the drain %s of it stays: send the "
 		             "same again",
-		             name, id);
+		             own->name, own->id);
 	return is_ended;
 }
 
@@ -591,18 +601,19 @@ static bool end_own_drains(struct core *core, const struct http_request *r,
 {
 	for (size_t i = 0; i < n; i++) { /* each member has one at most */
 		int64_t now_ms = clock_believed_ms();
-		char id[MODEL_ID_MAX] = "", name[MODEL_NAME_MAX] = "";
+		struct own_drain own = { .generation = 0 };
 
 		core_lock(core);
 		const struct override *o = find_own_drain(core, r->parts[0], list, n, now_ms);
 		if (o) {
-			memcpy(id, o->id, sizeof(id));
-			snprintf(name, sizeof(name), "%s", o->name);
+			memcpy(own.id, o->id, sizeof(own.id));
+			snprintf(own.name, sizeof(own.name), "%s", o->name);
+			own.generation = o->generation;
 		}
 		core_unlock(core);
-		if (!*id)
+		if (!*own.id)
 			return true;
-		if (!end_drain(core, r, id, name, now_ms, reply))
+		if (!end_drain(core, r, &own, now_ms, reply))
 			return false;
 	}
 	return true;
