@@ -254,9 +254,11 @@ static void answer_what_if(struct core *core, struct change_request *c, uint64_t
 	c->old_rc = 0; /* a plan says it */
 	if (!err && !candidate.err && !is_first)
 		answer = make_answer(core, &candidate, since_ms, show_clients);
+	/* while files were read and clients looked at, the store may have brought another version */
+	bool is_behind = answer && intent_candidate_is_behind(core->intent, &candidate);
 	handle_change_commit(core, c, &candidate, err, reply);
 	handle_change_unlock(core);
-	if (reply->status == 200 && answer) {
+	if (reply->status == 200 && answer && !is_behind) {
 		json_decref(reply->json);
 		reply->json = answer;
 		reply->etag[0] = '\0';
@@ -271,7 +273,9 @@ static void answer_what_if(struct core *core, struct change_request *c, uint64_t
 		http_problem(reply, 404, "not-found",
 		             "there is no configuration in force here to compare with");
 	else
-		http_problem(reply, 503, "busy", "out of memory; try again");
+		http_problem(reply, 503, "busy", "%s; try again",
+		             is_behind ? "another version came into force meanwhile"
+		                       : "out of memory");
 }
 
 void handle_what_if(struct core *core, struct http_request *r, struct http_reply *reply)
