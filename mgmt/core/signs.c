@@ -215,13 +215,14 @@ static const struct sign_count *find_newest(const struct signs_kept *k, int sign
 	                                             : &k->last.counts[sign];
 }
 
-/* Since the first look at or after @p since_ms that is of the process which counts now. */
+/* Since the first look at or after @p since_ms that is of the process which counts now. One look alone measures nothing. */
 static struct sign_rate rate_since(const struct signs_kept *k, int sign, uint64_t since_ms)
 {
 	const struct sign_count *now = find_newest(k, sign);
 
 	for (size_t i = 0; i < k->n; i++)
-		if (k->list[i].at_ms >= since_ms &&
+		if (k->list[i].at_ms >= since_ms && k->list[i].at_ms < k->last.at_ms &&
+		    &k->list[i].counts[sign] != now &&
 		    are_of_one_process(&k->list[i].counts[sign], now))
 			return rate_between(sign, &k->list[i].counts[sign], now);
 	return (struct sign_rate){ 0 };

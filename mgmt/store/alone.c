@@ -260,7 +260,9 @@ int intent_check_pending(const struct intent *in, const struct intent_change *ch
 	}
 	if (is_same)
 		return 0; /* nothing changes */
-	return change->pending == INTENT_PENDING_REFUSE || *waiting.canary ? -EBUSY : 0;
+	bool is_tried = *waiting.canary || (change->canary && *change->canary);
+
+	return change->pending == INTENT_PENDING_REFUSE || is_tried ? -EBUSY : 0;
 }
 
 int64_t intent_joined_ms(const struct intent *in, const struct intent_change *change,

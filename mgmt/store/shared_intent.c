@@ -381,8 +381,11 @@ uint64_t shared_intent_to_decide(const struct intent *in, const struct pending_c
 	enum chain_mark known;
 	const struct version *v = history_version(in->history, in->to_decide, &known);
 
+	/* what was found out before the deadline says more than the deadline */
+	bool was_refused = in->decision == CHAIN_ENDED && overdue == in->to_decide;
+
 	*mark = overdue ? CHAIN_ENDED : in->decision;
-	*reason = overdue ? "it was not confirmed in time" : in->decision_reason;
+	*reason = overdue && !was_refused ? "it was not confirmed in time" : in->decision_reason;
 	if (overdue)
 		return overdue;
 	return v && v->confirm_within_ms && known == CHAIN_UNMARKED ? v->number : 0;

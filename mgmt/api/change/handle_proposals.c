@@ -443,7 +443,9 @@ static enum written try_decision(struct core *core, const struct http_request *r
 	if (ok && !proposal_is_live(state))
 		refuse_state(p, state, reply);
 	else if (ok && decide(p, r, reason, reply))
-		written = dry_run ? WRITTEN : write_proposal(core, p, revision, c, reply);
+		written = !dry_run ? write_proposal(core, p, revision, c, reply)
+		          : shared_run_would_write(core, reply) ? WRITTEN
+		                                                : FAILED;
 	else if (ok && !reply->status)
 		written = WRITTEN; /* it was so already */
 	if (written == WRITTEN)

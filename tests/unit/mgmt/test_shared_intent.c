@@ -624,6 +624,17 @@ static void what_is_to_end_is_asked_for_until_it_is_decided(void **state)
 	clock.now_ms += 60000;
 	assert_int_equal(to_end(&a, &clock, &reason), 4);
 	assert_string_equal(reason, "it was not confirmed in time");
+	decide_version(&a, 4, CHAIN_ENDED);
+	(void)follow_store(&a, 0);
+
+	/* what was found out before the deadline is why it ends, also where the store decides later */
+	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	assert_int_equal(intent_decide_unconfirmed(a.in, CHAIN_ENDED, "a peer refuses it", NOW_MS),
+	                 0);
+	clock.now_ms += 60000;
+	assert_int_equal(to_end(&a, &clock, &reason), 5);
+	assert_string_equal(reason, "a peer refuses it");
 	remove_node(&a);
 }
 

@@ -347,6 +347,21 @@ static void who_measures_nothing_any_more_says_nothing(void **state)
 	assert_false(r.rates[SIGN_DROPS].measured);
 }
 
+/* As when weir-mgmt began to run a moment ago: it is not quiet, nobody knows. */
+static void one_look_measures_nothing(void **state)
+{
+	const struct signs now = make_look(1000, SIGN_DROPS, 7, 10, 1000);
+	struct signs_kept k = { .n = 0 };
+	struct sign_rates r;
+
+	(void)state;
+	signs_keep(&k, &now);
+	signs_since(&k, 0, &r);
+	assert_false(r.rates[SIGN_DROPS].measured);
+	signs_recent(&k, &r);
+	assert_false(r.rates[SIGN_DROPS].measured);
+}
+
 static void all_margins_are_told(void **state)
 {
 	char text[SIGNS_MARGIN_MAX];
@@ -430,6 +445,7 @@ SUITE(signs)
 		cmocka_unit_test(a_look_that_failed_blinds_nobody),
 		cmocka_unit_test(who_measures_nothing_any_more_says_nothing),
 		cmocka_unit_test(the_last_seconds_are_as_many_as_it_takes),
+		cmocka_unit_test(one_look_measures_nothing),
 		cmocka_unit_test(all_margins_are_told),
 		cmocka_unit_test(what_an_earlier_process_counted_is_left_out),
 		cmocka_unit_test(five_minutes_are_kept_and_the_last_one_is_told),
