@@ -138,6 +138,11 @@
 	  IN(model_node, clock),                                                                   \
 	  "What happens when the wall clock was not confirmed since the boot (no NTP). "           \
 	  "synchronised: the ramps of drains on this node are held; trusted: they are not.")       \
+	X(NODES_SAMPLES, "nodes[].samples", "enum kept|none", "", "kept", "", "N",                 \
+	  IN(model_node, samples),                                                                 \
+	  "Whether weir-mgmt keeps, in memory, how many new flows came from which prefixes in "    \
+	  "the last 15 minutes, for weir what-if. none: it forgets them, and what-if knows no "    \
+	  "flows at this node.")                                                                   \
 	X(NODES_CAPACITY, "nodes[].capacity", "group", "", "", "", "O", NOWHERE,                   \
 	  "Load that the node can carry. The drain of a node uses it to check whether the other "  \
 	  "nodes have room.")                                                                      \

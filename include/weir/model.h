@@ -41,6 +41,7 @@ enum model_daemon { MODEL_DAEMON_NONE, MODEL_DAEMON_BIRD, MODEL_DAEMON_FRR };
 /** How many services of a VIP need a backend for new flows while the VIP is announced. */
 enum model_announce_when { MODEL_ANNOUNCE_ANY, MODEL_ANNOUNCE_ALL };
 enum model_clock { MODEL_CLOCK_SYNCHRONISED, MODEL_CLOCK_TRUSTED };
+enum model_samples { MODEL_SAMPLES_KEPT, MODEL_SAMPLES_NONE };
 enum model_policy { MODEL_POLICY_WEIGHTED, MODEL_POLICY_FAILOVER };
 /** What becomes of a registered backend whose ttl has ended. */
 enum model_on_expiry {
@@ -117,6 +118,7 @@ struct model_node {
 	size_t n_dns_listen;
 	const char *api;             /**< "https://ADDRESS:PORT", or "" */
 	enum model_clock clock;      /**< whether one that is not synchronised holds ramps */
+	enum model_samples samples;  /**< of new flows, for what-if */
 	const struct addr *controls; /**< health's control targets: gateway and the like */
 	size_t n_controls;
 	uint64_t capacity_bits; /**< bits a second that it may forward; 0: not stated */

@@ -152,7 +152,7 @@ static const char what_if_text[] =
         "[{?flows}  new TCP     {flows.all:n} flows in {flows.covered_s:n} s: {flows.moved_ppm:ppm|0} get another backend, "
         "{flows.pool_ppm:ppm|0} another pool, {flows.lost_ppm:ppm|0} find no service any more\n"
         "{*20 flows.services}              {service} ({pool}): {moved_ppm:ppm|0} another backend, {pool_ppm:ppm|0} another pool, {lost_ppm:ppm|0} none\n{/}"
-        "|  new TCP     not known: nothing was measured yet\n]"
+        "|  new TCP     not known: nothing was measured yet, or this node keeps no samples\n]"
         "[{?n_clients}  clients     {n_clients:n} prefixes get another answer[{!clients}: --show-clients lists them]\n]"
         "{*clients}              {-20 prefix} {name}: {queries:n} queries, {from|none} -> {to|none}\n{/}";
 

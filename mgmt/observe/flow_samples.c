@@ -22,6 +22,12 @@ void flow_samples_keep(struct flow_samples *s, const struct measure_source *list
 		memcpy(to->list, list, to->n * sizeof(*list));
 }
 
+void flow_samples_forget(struct flow_samples *s)
+{
+	if (s->n)
+		memset(s, 0, sizeof(*s));
+}
+
 size_t flow_samples_since(const struct flow_samples *s, uint64_t since_ms,
                           struct measure_source *out, size_t *minutes)
 {

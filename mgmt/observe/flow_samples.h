@@ -38,6 +38,8 @@ bool flow_samples_are_due(const struct flow_samples *s, uint64_t now_ms);
 /** Keep a look; @p list may have any length, of which the first rows have most flows. */
 void flow_samples_keep(struct flow_samples *s, const struct measure_source *list, size_t n,
                        uint64_t now_ms);
+/** Nothing is known any more. */
+void flow_samples_forget(struct flow_samples *s);
 /**
  * All rows of the minutes that ended at @p since_ms or later.
  * @param out      [FLOW_SAMPLES_MOST]; a prefix may come several times

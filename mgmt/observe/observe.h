@@ -34,7 +34,7 @@ void observe_begin(struct core *core);
 void observe_end(struct core *core);
 /** Measure how much weir-dns is asked; not under the lock. */
 void observe_measure_dns(struct core *core);
-/** Keep the samples of new flows, where it is time for that (mgmt/observe/flow_samples.h); not under the lock. */
+/** Keep the samples of new flows, where it is time for that, or forget them (mgmt/observe/flow_samples.h); not under the lock. */
 void observe_sample_flows(struct core *core);
 /** Under the lock. */
 const struct flow_samples *observe_flow_samples(const struct core *core);

@@ -370,7 +370,11 @@ void observe_sample_flows(struct core *core)
 	struct measure *m;
 
 	core_lock(core);
-	bool is_due = flow_samples_are_due(core->observe->samples, now_ms);
+	const struct model *in_force = intent_model(core->intent);
+	bool are_kept = in_force && in_force->self && in_force->self->samples == MODEL_SAMPLES_KEPT;
+	if (!are_kept)
+		flow_samples_forget(core->observe->samples);
+	bool is_due = are_kept && flow_samples_are_due(core->observe->samples, now_ms);
 	core_unlock(core);
 	if (!is_due || measure_open(core->dirs.run, &m))
 		return;

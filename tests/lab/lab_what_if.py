@@ -151,6 +151,10 @@ def run_all(world: ChangesWorld, report: Report, options: argparse.Namespace) ->
     off = {name: round(play(world, report, name, edits, was), 4) for name, edits in chosen.items()}
     status, _, errors = world.weir(world.ams, "what-if", os.path.join(world.ams.conf, "weir.conf"), "--since", "-10m", "--show-clients")
     report.equal((status, errors), (0, ""), "weir what-if")
+    without = world.files(conf('name = "ams-1"; site = "ams";', 'name = "ams-1"; site = "ams"; samples = "none";'))
+    world.put(without)
+    wait_until(lambda: said(world, without)["flows"] is None, 10, "flows that are not to be kept are forgotten", 0.2)
+    world.restore()
     return {"changes": len(off), "worst_off": max(off.values()), "off": off}
 
 

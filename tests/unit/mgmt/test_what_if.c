@@ -359,6 +359,10 @@ static void a_quarter_of_an_hour_of_samples_is_kept(void **state)
 	assert_int_equal(minutes, 0);
 	flow_samples_keep(&s, rows, MEASURE_SOURCES_MAX + 1, 21 * 60000); /* bounded */
 	assert_int_equal(flow_samples_since(&s, 21 * 60000, out, &minutes), MEASURE_SOURCES_MAX);
+	flow_samples_forget(&s);
+	assert_int_equal(flow_samples_since(&s, 0, out, &minutes), 0);
+	assert_int_equal(minutes, 0);
+	assert_true(flow_samples_are_due(&s, 21 * 60000 + 1));
 }
 
 SUITE(what_if)

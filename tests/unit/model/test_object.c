@@ -246,6 +246,7 @@ static void an_object_shows_all_that_it_is_with_its_defaults(void **state)
 	            "\"cores\":\"2,3,4,9\",\"hugepages\":\"yes\",\"memory\":512},"
 	            "\"tunnel_source\":[\"10.2.255.0/24\",\"fd00:2:ff::/64\"],\"mtu\":1500,"
 	            "\"dns_listen\":[],\"api\":\"\",\"controls\":[],\"clock\":\"synchronised\","
+	            "\"samples\":\"kept\","
 	            "\"announce\":{\"daemon\":\"none\",\"table\":177,\"gshut_table\":178,"
 	            "\"dns\":[]}}");
 	model_free(m);
