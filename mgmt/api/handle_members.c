@@ -538,12 +538,6 @@ static const struct override *find_drain(const struct core *core, const char *po
 	return NULL;
 }
 
-/* A drain that drain_member() made, as it was when it was found. */
-struct own_drain {
-	char id[MODEL_ID_MAX], name[MODEL_NAME_MAX]; /* "": none */
-	uint64_t generation;
-};
-
 /* What drain_member() made of a member that @p list registers again. @return NULL: there is none. Under the lock */
 static const struct override *find_own_drain(const struct core *core, const char *pool,
                                              const struct member_entry *list, size_t n,
@@ -568,7 +562,7 @@ static const struct override *find_own_drain(const struct core *core, const char
  * End a drain that is still what it was: a command that a person gave meanwhile is theirs. Not under the lock.
  * @return false: it could not be ended, and @p reply says so
  */
-static bool end_drain(struct core *core, const struct http_request *r, const struct own_drain *own,
+static bool end_drain(struct core *core, const struct http_request *r, const struct override *own,
                       int64_t now_ms, struct http_reply *reply)
 {
 	struct http_reply ended = { .status = 0 };
@@ -601,15 +595,12 @@ static bool end_own_drains(struct core *core, const struct http_request *r,
 {
 	for (size_t i = 0; i < n; i++) { /* each member has one at most */
 		int64_t now_ms = clock_believed_ms();
-		struct own_drain own = { .generation = 0 };
+		struct override own = { .id = "" };
 
 		core_lock(core);
 		const struct override *o = find_own_drain(core, r->parts[0], list, n, now_ms);
-		if (o) {
-			memcpy(own.id, o->id, sizeof(own.id));
-			snprintf(own.name, sizeof(own.name), "%s", o->name);
-			own.generation = o->generation;
-		}
+		if (o)
+			own = *o;
 		core_unlock(core);
 		if (!*own.id)
 			return true;
