@@ -16,8 +16,8 @@
 #include "healthcheck/attempt.h"
 #include "tests/fuzz/fuzz_text.h"
 
-#define LIMIT_MS                                                                                   \
-	600000 /* who has a processor only while nobody else wants it may stand still for minutes */
+/* Who has a processor only while nobody else wants it may stand still for minutes. */
+#define LIMIT_MS 600000
 
 static struct {
 	struct loop *loop;
