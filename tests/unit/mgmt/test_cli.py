@@ -40,6 +40,7 @@ class Api(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """Management as the command line sees it: canned answers; what was asked is kept."""
 
     daemon_threads = True
+    request_queue_size = 64  # eleven commands may come at once, and one that finds no room is refused
 
     def __init__(self, path: str) -> None:
         self.requests, self.answers = list[typing.Any](), dict[str, typing.Any]()
