@@ -16,6 +16,7 @@ import layout
 from books import check_node
 from churn_world import N_SLOTS, Slots
 from net import BUILD, LabError, comes_true, entered, executable, say, wait_until
+from watch import now_ms
 
 if typing.TYPE_CHECKING:
     from churn_world import ChurnWorld
@@ -31,12 +32,9 @@ KEY = "000102030405060708090a0b0c0d0e0f"
 LEAST_SERVING = 5
 KILLED_GRACE_MS = 12000  # until checks have taken a dead server out, new connections to it are refused
 STALL_MS = layout.constant("FLOW_STALL_MS")  # without an answer for so long, a flow is broken
+LATE_MS = 3000  # a busy machine looks at slots late
 PORT_MS = 1000  # a flow whose segments were lost for longer may send the next one after STALL_MS: its waits double
 LONGEST_START_MS = 20000
-
-
-def now_ms() -> int:
-    return int(time.time() * 1000)
 
 
 class Absence(threading.Thread):
@@ -396,11 +394,14 @@ class Run:
                 "overlapping": sum(b - a < 2000 for a, b in zip(starts, starts[1:])), "seconds": self.seconds}
 
     def tell(self, flow: Flow) -> None:
-        """A flow that broke, its ways through the router, and what each node held for its slot."""
-        ways = self.ways[flow.key]
+        """A flow that broke, its ways through the router, what each node held for its slot until it was looked at again,
+        and what was done meanwhile."""
+        ways, done = self.ways[flow.key], self.churn.done
         say(f"broken: {tuple(flow)} after {(flow.end - flow.start) / 1000:.1f} s, slot {flow.slot}, ways "
             + ", ".join(f"{(t - flow.start) / 1000:+.1f} s {via}" for t, via in ways if t < flow.end)
-            + "\n" + self.slots.of(flow.slot, flow.start, flow.end))
+            + "\n" + self.slots.of(flow.slot, flow.start, flow.end + LATE_MS) + "".join(
+                f"\n    {(t - flow.start) / 1000:+.1f} s: {what}" for t, _, what in done
+                if flow.start - KILLED_GRACE_MS < t < flow.end))
 
 
 def note_figures(change: typing.Callable[..., typing.Any]) -> None:

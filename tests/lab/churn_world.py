@@ -19,6 +19,7 @@ import layout
 import plan as planning
 import world
 from net import BUILD, LabError, executable, say, wait_until
+from watch import now_ms
 from world import Node, World
 
 if typing.TYPE_CHECKING:
@@ -179,23 +180,34 @@ def open_table(path: str) -> typing.Any:
     return ctypes.CDLL(None, use_errno=True).syscall(layout.constant("SYS_bpf"), layout.constant("BPF_OBJ_GET"), attr, len(attr))
 
 
-class Slots(threading.Thread):
-    """Reads the slots of nodes again and again: changes is, by node, [(time_ms, slot, owners, newest first)], where
-    owners are names."""
+class Seen(typing.NamedTuple):
+    """A node's tables at a look that found them changed."""
+    since_ms: int  # of the look before it
+    now_ms: int
+    slots: bytes
+    earlier: bytes  # of all slots: the first byte of each, then the second one
+    backends: bytes
 
-    def __init__(self, nodes: list[typing.Any], every_s: float = 0.2) -> None:
+
+class Slots(threading.Thread):
+    """Reads the slots of nodes again and again. What it saw it tells when it was stopped: a look takes no longer than it
+    must, as a slot may have an owner for a second only.
+    changes is, by node, [(time_ms, slot, owners, newest first)], where owners are names."""
+
+    def __init__(self, nodes: list[typing.Any], every_s: float = 0.1) -> None:
         super().__init__(daemon=True)
         self.nodes, self.every_s = nodes, every_s
         self.slot = ctypes.c_uint16 * N_SLOTS  # struct fwd_slots, one after the other
-        self.cold = layout.read("struct owner_cold") * N_SLOTS
+        self.cold_bytes = layout.size_of("struct owner_cold")
+        self.earlier_at = layout.read("struct owner_cold").list.offset + layout.read("struct owner_list").earlier.offset
         self.backend = layout.read("struct fwd_backend") * N_BACKENDS
-        self.tables = {"slots": ctypes.sizeof(self.slot), "colds": ctypes.sizeof(self.cold), "backends": ctypes.sizeof(self.backend)}
+        self.tables = {"slots": ctypes.sizeof(self.slot), "colds": N_SLOTS * self.cold_bytes,
+                       "backends": ctypes.sizeof(self.backend)}
         self.names = {ipaddress.ip_address(b.address).packed[-1]: b.name for b in nodes[0].world.plan.sites[0].backends}
         self.changes: dict[typing.Any, typing.Any] = {n.name: [] for n in nodes}
         self.looked = dict.fromkeys(self.changes, 0)  # ms
         self.unseen_since: dict[tuple[str, int], int] = {}  # of a change, by the time that it was seen: a busy machine looks late
-        self.raw: dict[str, typing.Any] = {n.name: None for n in nodes}
-        self.now: dict[str, typing.Any] = {n.name: None for n in nodes}
+        self.seen: dict[str, list[Seen]] = {n.name: [] for n in nodes}
         self.ending = threading.Event()
         self.start()
 
@@ -209,11 +221,10 @@ class Slots(threading.Thread):
         try:
             places = layout.tables_of(path)
             with open(path, "rb") as f:
-                data = f.read()
+                return {name: os.pread(f.fileno(), min(places[name][1], size), places[name][0]).ljust(size, b"\0")
+                        for name, size in self.tables.items()}
         except (OSError, LabError):
             return None
-        return {name: data[places[name][0]:places[name][0] + min(places[name][1], size)].ljust(size, b"\0")
-                for name, size in self.tables.items()}
 
     def read_pins(self, node: world.Node) -> dict[str, bytes] | None:
         """Of XDP: pinned maps."""
@@ -230,34 +241,46 @@ class Slots(threading.Thread):
                 os.close(fd)
         return found
 
-    def owners(self, tables: typing.Any, agents: bool) -> list[tuple[typing.Any, ...]]:
-        """By slot: its owner, and with @agents whom a packet names beside it, newest first."""
-        index, unsettled = layout.constant("FWD_SLOT_BACKEND"), layout.constant("FWD_SLOT_UNSETTLED")
-        names = [self.names.get(b.address[-1]) for b in self.backend.from_buffer_copy(tables["backends"])]
-        slots, colds = self.slot.from_buffer_copy(tables["slots"]), self.cold.from_buffer_copy(tables["colds"])
-        out = []
-        for hot, cold in zip(slots, colds):
-            owners = [hot & index]
-            if agents and hot & unsettled:
-                owners += [cold.list.earlier >> 16 * i & index for i in range(4)]
-            out.append(tuple(names[o] for o in owners if o))
-        return out
+    def earlier(self, colds: bytes) -> bytes:
+        """What owners() needs of them. The rest changes with packets."""
+        return b"".join(colds[self.earlier_at + i::self.cold_bytes] for i in range(8))
 
     def look(self, node: world.Node) -> None:
-        since, self.looked[node.name] = self.looked[node.name], int(time.time() * 1000)
-        tables = self.read(node)
-        if not tables or tables == self.raw[node.name] or not any(tables["slots"]):
+        since, self.looked[node.name] = self.looked[node.name], now_ms()
+        tables, seen = self.read(node), self.seen[node.name]
+        if not tables or not any(tables["slots"]):
             return
-        now, owners = int(time.time() * 1000), self.owners(tables, node.world.plan.agent)
-        before = self.now[node.name] or [None] * N_SLOTS
-        self.unseen_since[node.name, now] = since
-        self.changes[node.name] += [(now, s, w) for s, (v, w) in enumerate(zip(before, owners)) if v != w]
-        self.raw[node.name], self.now[node.name] = tables, owners
+        earlier = self.earlier(tables["colds"]) if node.world.plan.agent else b""
+        found = Seen(since, now_ms(), tables["slots"], earlier, tables["backends"])
+        if not seen or seen[-1][2:] != found[2:]:
+            seen.append(found)
 
     def run(self) -> None:
         while not self.ending.wait(self.every_s):
             for node in self.nodes:
                 self.look(node)
+
+    def owners(self, seen: Seen) -> list[tuple[typing.Any, ...]]:
+        """By slot: its owner, and with agents whom a packet names beside it, newest first."""
+        index, unsettled = layout.constant("FWD_SLOT_BACKEND"), layout.constant("FWD_SLOT_UNSETTLED")
+        names = [self.names.get(b.address[-1]) for b in self.backend.from_buffer_copy(seen.backends)]
+        out = []
+        for i, hot in enumerate(self.slot.from_buffer_copy(seen.slots)):
+            owners = [hot & index]
+            if seen.earlier and hot & unsettled:
+                owners += [int.from_bytes(seen.earlier[at:at + N_SLOTS + 1:N_SLOTS], "little") & index
+                           for at in range(i, len(seen.earlier), 2 * N_SLOTS)]
+            out.append(tuple(names[o] for o in owners if o))
+        return out
+
+    def tell(self, name: str) -> None:
+        """Note a node's changes."""
+        before: list[typing.Any] = [None] * N_SLOTS
+        for seen in self.seen[name]:
+            owners = self.owners(seen)
+            self.unseen_since[name, seen.now_ms] = seen.since_ms
+            self.changes[name] += [(seen.now_ms, s, w) for s, (v, w) in enumerate(zip(before, owners)) if v != w]
+            before = owners
 
     @functools.cache
     def by_slot(self) -> dict[typing.Any, dict[typing.Any, typing.Any]]:
@@ -299,3 +322,5 @@ class Slots(threading.Thread):
     def stop(self) -> None:
         self.ending.set()
         self.join()
+        for node in self.nodes:
+            self.tell(node.name)

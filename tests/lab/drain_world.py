@@ -14,11 +14,12 @@ import threading
 import time
 import typing
 
-from churn_events import Paths, now_ms
+from churn_events import Paths
 from churn_world import ChurnWorld
 from fib_watch import FibWatch
 from net import executable, say, wait_until
 from speakers import Bird
+from watch import now_ms
 
 if typing.TYPE_CHECKING:
     import plan as planning

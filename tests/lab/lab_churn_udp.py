@@ -66,7 +66,7 @@ class Judge:
         if flow.result != "refused":
             return flow.other
         return next((name for t, name in self.run.churn.deaths
-                     if t <= flow.end <= t + KILLED_GRACE_MS and self.owns(flow, name, back_ms)), "-")
+                     if name != flow.backend and t <= flow.end <= t + KILLED_GRACE_MS and self.owns(flow, name, back_ms)), "-")
 
     def time_ms(self, name: str) -> typing.Any:
         """How long a drain lets a backend keep its flows."""
