@@ -116,7 +116,7 @@ const struct route route_table[] = {
 	  "Differences between two versions", ANSWER(diff_answer_kind) },
 	{ "GET", "/v1/blame", HTTP_VIEWER, "path cursor", NO_BODY, handle_blame,
 	  "Which version last changed an object or a setting", ANSWER(blame_answer_kind) },
-	{ "POST", "/v1/versions/{}/rollback", HTTP_ONCALL, ROUTE_CHANGES, &rollback_body_kind,
+	{ "POST", "/v1/versions/{}/rollback", HTTP_ONCALL, ROUTE_GATED, &rollback_body_kind,
 	  handle_rollback, "A new version with the files of an old one",
 	  ANSWER(change_answer_kind) },
 	{ "POST", "/v1/versions/{}/confirm", HTTP_ONCALL, ROUTE_CHANGES, &confirm_body_kind,

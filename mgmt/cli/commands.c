@@ -80,7 +80,7 @@ const struct cli_command cli_commands[] = {
 	{ "confirm", "[VERSION]", 0, 1, "keep a version that would otherwise be rolled back", cli_confirm,
 	  { OPTION_REASON_OPTIONAL, OPTION_AUTHOR, NONE } },
 	{ "rollback", "VERSION", 1, 1, "make a new version with exactly the files of an old one", cli_rollback,
-	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_IF, OPTION_KEEP, OPTION_JOIN, OPTION_BASE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_IF, OPTION_GATE, OPTION_PROPOSE, OPTION_APPROVED, OPTION_KEEP, OPTION_JOIN, OPTION_BASE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "versions", "", 0, 0, "list the last versions: time, author, reason", cli_versions,
 	  { { "--limit", "N", "number of entries to show (default 20; with --diff 10)" },
 	    { "--diff", NULL, "below each version what it changed, compared with the version that it was made from" }, NONE } },

@@ -68,6 +68,7 @@ const struct record_kind version_shown = RECORD_OF(
         SHOW_AS(struct version_row, "node", v.node),
         SHOW_TIME(struct version_row, "time", v.time_ms),
         SHOW_TIME(struct version_row, "effective", v.effective_ms),
+        SHOW_AS(struct version_row, "rolled_back_to", v.rolled_back_to, .spare = true),
         SHOW_TIME(struct version_row, "confirm_by", confirm_by_ms),
         SHOW(struct version_row, confirm_if, ONLY_IF(struct version_row, has_condition)),
         SHOW_AS(struct version_row, "canary", v.canary, .spare = true),

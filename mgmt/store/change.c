@@ -55,6 +55,7 @@ static struct version make_version(const struct intent *in, const struct intent_
 	snprintf(v.reason, sizeof(v.reason), "%s", change->reason);
 	snprintf(v.node, sizeof(v.node), "%s", in->node);
 	snprintf(v.principal, sizeof(v.principal), "%s", intent_principal(in));
+	v.rolled_back_to = change->rollback_to;
 	v.well_for_ms = change->well_for_ms;
 	if (change->if_quiet)
 		snprintf(v.if_quiet, sizeof(v.if_quiet), "%s", change->if_quiet);
@@ -411,6 +412,12 @@ static void note_approval(const struct intent_approval *a, struct version *v)
 	memcpy(v->proposal, a->id, sizeof(v->proposal));
 }
 
+/* Whether it goes back to what was in force everywhere: no gate is in the way of a repair. What has ended never was. */
+static bool is_way_back(const struct intent *in, const struct intent_change *change)
+{
+	return change->rollback_to && history_is_final(in->history, change->rollback_to);
+}
+
 /*
  * A gate refuses a change of what this node has in force. @return 0; -EACCES; -EKEYREJECTED: another key, or canary, than was approved
  */
@@ -418,7 +425,7 @@ static int judge_gates(const struct intent *in, const struct intent_change *chan
                        const struct intent_difference *difference, int64_t now_ms,
                        struct intent_changed *out)
 {
-	if (change->rollback_to || change->provisional)
+	if (is_way_back(in, change) || change->provisional)
 		return 0;
 	if (change->replace && !only_plans(change) && !shared_is_up_to_date(in)) {
 		if (!change->may_replace_unknown || change->approval)

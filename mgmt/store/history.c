@@ -361,6 +361,14 @@ bool history_waits(const struct version_history *h, uint64_t number)
 	return is_at(h, at, number) && h->links[at].is_known && chain_is_open(&h->links[at]);
 }
 
+bool history_is_final(const struct version_history *h, uint64_t number)
+{
+	size_t at = find_index(h, number);
+
+	return is_at(h, at, number) && h->links[at].is_known &&
+	       (!h->links[at].is_to_confirm || h->links[at].mark == CHAIN_CONFIRMED);
+}
+
 bool history_is_whole(const struct version_history *h)
 {
 	const struct version *head = history_head(h), *final = history_final(h);

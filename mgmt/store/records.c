@@ -67,12 +67,12 @@ static bool is_version_sound(const void *record)
 
 	return v->number >= 1 && v->number < SHARED_NUMBER_END && are_digests_sound(v) &&
 	       clock_is_time(v->time_ms) && clock_is_time(v->effective_ms) && v->base < v->number &&
-	       v->confirm_within_ms >= 0 && v->confirm_within_ms <= INTENT_CONFIRM_MAX_MS &&
-	       canary_is(v->canary) && v->well_for_ms >= 0 &&
-	       v->well_for_ms <= INTENT_CONFIRM_MAX_MS && plain_is(v->author) &&
-	       plain_is(v->reason) && plain_is(v->node) && plain_is(v->principal) &&
-	       plain_is(v->without_gates) && plain_is(v->approved_by) && plain_is(v->proposed_by) &&
-	       plain_is(v->proposal) && is_if_quiet(v->if_quiet);
+	       v->rolled_back_to < v->number && v->confirm_within_ms >= 0 &&
+	       v->confirm_within_ms <= INTENT_CONFIRM_MAX_MS && canary_is(v->canary) &&
+	       v->well_for_ms >= 0 && v->well_for_ms <= INTENT_CONFIRM_MAX_MS &&
+	       plain_is(v->author) && plain_is(v->reason) && plain_is(v->node) &&
+	       plain_is(v->principal) && plain_is(v->without_gates) && plain_is(v->approved_by) &&
+	       plain_is(v->proposed_by) && plain_is(v->proposal) && is_if_quiet(v->if_quiet);
 }
 
 const struct record_kind version_record = RECORD_OF(
@@ -83,6 +83,7 @@ const struct record_kind version_record = RECORD_OF(
         RECORD_TEXT(struct version, principal), RECORD_VALUE(struct version, time_ms, FIELD_I64),
         RECORD_VALUE(struct version, effective_ms, FIELD_I64),
         RECORD_TEXT(struct version, hash_key), RECORD_VALUE(struct version, base, FIELD_U64),
+        RECORD_VALUE(struct version, rolled_back_to, FIELD_U64),
         RECORD_VALUE(struct version, confirm_within_ms, FIELD_I64),
         RECORD_TEXT(struct version, canary), RECORD_VALUE(struct version, well_for_ms, FIELD_I64),
         RECORD_TEXT(struct version, if_quiet), RECORD_TEXT(struct version, without_gates),

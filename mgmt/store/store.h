@@ -54,6 +54,8 @@ struct version {
 	char hash_key[MODEL_FINGERPRINT_MAX];
 	/** the version in force when it was made (mgmt/store/history.h); 0: the first */
 	uint64_t base;
+	/** the version whose files it has; 0: it is no rollback */
+	uint64_t rolled_back_to;
 	int64_t confirm_within_ms; /**< time to confirm it; 0: needs none */
 	/** where it is in force until it is confirmed (weir/canary.h); "": everywhere */
 	char canary[CANARY_MAX];

@@ -68,6 +68,9 @@ const struct record_kind files_body = { .name = "files by name" };
 	FILES_ROW(X, t)                                                                            \
 	AUTHOR_ROW(X, t)                                                                           \
 	BASE_ROWS(X, t)
+#define ROLLBACK_BODY_ROWS(X, t)                                                                   \
+	WITHOUT_GATES_ROW(X, t)                                                                    \
+	MAKE_ROWS(X, t)
 #define RELOAD_BODY_ROWS(X, t)                                                                     \
 	BASE_ROWS(X, t)                                                                            \
 	WITHOUT_GATES_ROW(X, t)                                                                    \
@@ -75,7 +78,7 @@ const struct record_kind files_body = { .name = "files by name" };
 RECORD_ANSWER(apply_body, "files and reason", APPLY_BODY_ROWS);
 const struct record_kind check_body_kind = RECORD_PART(apply_body, "files", FILES_ROW);
 const struct record_kind plan_body_kind = RECORD_PART(apply_body, "files", PLAN_BODY_ROWS);
-const struct record_kind rollback_body_kind = RECORD_PART(apply_body, "reason", MAKE_ROWS);
+const struct record_kind rollback_body_kind = RECORD_PART(apply_body, "reason", ROLLBACK_BODY_ROWS);
 const struct record_kind reload_body_kind = RECORD_PART(apply_body, "reason", RELOAD_BODY_ROWS);
 
 void handle_change_files(struct field_reader *f, const json_t *object, struct change_request *c)

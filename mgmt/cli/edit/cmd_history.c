@@ -49,7 +49,7 @@ static void print_differences(const json_t *body)
 	row_show(
 	        stdout, body,
 	        "{*items}version {number:n|0}[ ({?state=ended}ended)][ ({?state=unconfirmed}unconfirmed[, at {canary} alone])]  " WHO
-	        "[  passed gate {without_gates}\n][  proposed by {proposed_by}, approved by {approved_by}\n]"
+	        "[  rolled back to version {rolled_back_to:n}\n][  passed gate {without_gates}\n][  proposed by {proposed_by}, approved by {approved_by}\n]"
 	        "{*diff}[   {note}\n]{*" MOST_SHOWN " changes}  " CHANGE "{/}{/}{/}");
 }
 

@@ -74,6 +74,7 @@ FIRST: Objects = {
 NEW = "pools/web-ams/backends/b3"
 # Of a sequence, at least, in a run of many: less says that the model, or the mix of acts, tests nothing.
 LEAST = {"refused by a gate": 1.4, "made with approvals": 0.2, "made by passing gates": 0.3, "made beside gates": 0.6, "rollbacks during gates": 0.2,
+         "rollbacks refused by a gate": 0.02,
          "drains during freezes": 0.25, "own approvals refused": 0.3, "approvals repeated": 0.12, "gates changed or removed": 0.15,
          "proposals refused": 0.4, "out of scope": 1.5}
 ENOUGH = 30  # sequences, from which on LEAST is asked for
@@ -199,6 +200,7 @@ class Version:
     number: int
     objects: Objects
     files: Json
+    is_final: bool = True  # it needed no confirmation, or has it
 
 
 @dataclasses.dataclass
@@ -677,7 +679,6 @@ class Sequence:
         """The last confirmed version is in force again, by its own number."""
         if not self.waits or answer.json["version"]["number"] != self.confirmed.number:
             return False
-        del self.versions[self.head.number]
         self.head, self.waits = self.confirmed, False
         return True
 
@@ -706,20 +707,22 @@ class Sequence:
     def changed_nothing(self, terms: Terms) -> None:
         """It still decides about the version that waits."""
         if terms.pending == "confirm" and self.waits:
-            self.confirmed, self.waits = self.head, False
+            self.keep_head()
 
     def take(self, number: int, objects: Objects, terms: Terms) -> None:
         """A new version is in force."""
         if not self.waits or terms.pending == "confirm":
-            self.confirmed = self.head
-        elif terms.pending == "join":
-            del self.versions[self.head.number]
+            self.keep_head()
         found = self.world.head()
-        self.head = Version(number, objects, found["files"])
+        self.head = Version(number, objects, found["files"], False)
         self.versions[number] = self.head
         self.waits = terms.confirm_within != "none"
         if not self.waits:
-            self.confirmed = self.head
+            self.keep_head()
+
+    def keep_head(self) -> None:
+        """It is in force for good."""
+        self.head.is_final, self.confirmed, self.waits = True, self.head, False
 
     # --- proposals ---
 
@@ -788,14 +791,23 @@ class Sequence:
     def roll_back(self) -> None:
         rng = self.rng
         others = [v for v in self.versions.values() if v is not self.head]
-        to = rng.choice(others) if others and rng.random() < 0.9 else self.head
+        stopped = [v for v in others if not v.is_final and binding(self.objects, v.objects)]
+        to = rng.choice(stopped if stopped and rng.random() < 0.6 else others) if others and rng.random() < 0.9 else self.head
         name = rng.choice(["olaf", "olaf", "ada1", "bob1", "carol", "dora", "noone", "nobody", "chief", "pools", "north", "empty", "eve"])
         terms = Terms(confirm_within=rng.choice(["none", "none", "10m"]))
         self.end_pending(terms)
         must: set[str] = set()
         may: set[str] = set()
         changed = to.files != self.head.files
-        goes_back = self.waits and to is self.confirmed
+        goes_back = self.waits and to.files == self.confirmed.files
+        bound = binding(self.objects, to.objects) if changed else {}
+        stops = {} if to.is_final or goes_back else bound  # what never was in force for good is a change like others
+        if stops and rng.random() < 0.5:
+            terms.without, name = self.random.without(bound), rng.choice(ADMINS) if rng.random() < 0.8 else name
+        if terms.without and not reaches(name, "admin"):
+            must.add("invalid")
+        if stops.keys() - set(terms.without):
+            must.add("gate")
         scope, paths = WHO[name].scope, difference(self.objects, to.objects)
         if not reaches(name, "oncall"):
             must.add("forbidden")
@@ -810,15 +822,22 @@ class Sequence:
             (must if changed else may).add("unconfirmed")
         self.say(f"{name}: roll back to {to.number} {terms}")
         body = {"reason": "x", "confirm_within": terms.confirm_within, **({"pending": terms.pending} if terms.pending else {})}
+        if terms.without:
+            body["without_gates"] = ",".join(terms.without)
         answer = self.world.ask(name, "POST", f"/v1/versions/{to.number}/rollback", {"wait_ms": "0"}, body, {"If-Match": "*"})
+        self.counts["rollbacks refused by a gate"] += answer.code == "gate"
         if not self.judge(answer, must, may):
             return
-        self.counts["rollbacks during gates"] += bool(binding(self.objects, to.objects)) and changed
+        self.counts["rollbacks during gates"] += bool(bound) and not stops
+        self.counts["rollbacks past gates"] += bool(stops)
         if self.returned(answer):
             return
         if not answer.json["changed"]:
             self.changed_nothing(terms)
             return
+        record = self.world.read(f"/v1/versions/{answer.json['version']['number']}")
+        passed = set(filter(None, record.get("without_gates", "").split(",")))
+        hold((record["rolled_back_to"], passed) == (to.number, set(stops)), f"the record names other gates, or another version: {record}")
         self.take(answer.json["version"]["number"], to.objects, terms)
         hold(self.head.files == to.files, "a rollback made other files")
 
@@ -835,7 +854,7 @@ class Sequence:
         self.say(f"{name}: confirm {self.head.number}")
         answer = self.world.ask(name, "POST", f"/v1/versions/{self.head.number}/confirm", {"wait_ms": "0"}, {"reason": "x"})
         if self.judge(answer, must, may):
-            self.confirmed, self.waits = self.head, False
+            self.keep_head()
 
 
 def run_one(world: World, seed: int, counts: collections.Counter[str]) -> bool:

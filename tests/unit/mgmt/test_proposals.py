@@ -123,6 +123,34 @@ class One(Proposals):
         back = self.ask("ada1", "POST", "/v1/versions/1/rollback?wait_ms=0", {"reason": "x", "confirm_within": "none"}, {"If-Match": "*"})
         self.assertEqual((back.status, self.weight()), (201, 100), "no gate keeps anybody from going back")
 
+    def roll_back(self, name: str, to: int, query: str = "", **more: str) -> Answer:
+        return self.ask(name, "POST", f"/v1/versions/{to}/rollback?wait_ms=0{query}", {"reason": "x", "confirm_within": "none", **more}, {"If-Match": "*"})
+
+    def test_what_ended_is_no_way_past_a_gate(self) -> None:
+        """It was approved, and went back: who approved it is asked again before it stays."""
+        one = self.propose("ada1", 90)
+        self.decide("bob", one)
+        made = self.ask("ada1", "PATCH", f"/v1/{BACKEND}?reason=x&wait_ms=0&confirm_within=10m&proposal={one}", {"weight": 90},
+                        {"If-Match": "*", "Content-Type": PATCH})
+        self.assertEqual((made.status, self.weight()), (201, 90), made.raw)
+        self.assertEqual((self.roll_back("ada1", 1).status, self.weight()), (201, 100))
+        for query in ("", "&dry_run=true"):
+            self.refused(self.roll_back("ada1", 2, query), 409, "gate", "gate two asks for 1 other person")
+        self.refused(self.roll_back("ada1", 2, without_gates="two"), 422, "invalid")
+        answer = self.roll_back("ada1", 2, "&propose=true")
+        self.assertEqual(answer.status, 202, answer.raw)
+        self.assertEqual(self.weight(), 100)
+        two = answer.json["proposal"]["id"]
+        self.decide("carol", two)
+        made = self.roll_back("ada1", 2, f"&proposal={two}")
+        said = made.json["version"]
+        self.assertEqual((made.status, said["rolled_back_to"], said["approved_by"], self.weight()), (201, 2, "carol", 90), made.raw)
+        self.assertEqual(self.roll_back("ada1", 1).json["version"]["rolled_back_to"], 1)
+        self.assertEqual(self.roll_back("ada1", said["number"]).status, 201, "this one stayed")
+        self.assertEqual(self.roll_back("ada1", 1).status, 201)
+        said = self.roll_back("root", 2, without_gates="two").json["version"]
+        self.assertEqual((said["rolled_back_to"], said["without_gates"]), (2, "two"))
+
     def test_who_names_no_person_proposes_nothing(self) -> None:
         self.refused(self.edit("nobody", 90, "&propose=true"), 403, "no-person")
         answer = self.node.ask("PATCH", f"/v1/{BACKEND}?reason=x&propose=true", {"weight": 90}, headers={"If-Match": "*", "Content-Type": PATCH})
@@ -321,6 +349,13 @@ class Shared(Proposals):
         self.refused(make(f"&proposal={one}"), 409, "proposal", "the hash key, or the canary, is another")
         made = make(f"&proposal={one}&canary=site/ams")
         self.assertEqual((made.status // 100, made.json["version"]["canary"], made.json["version"]["approved_by"]), (2, "site/ams", "bob"), made.raw)
+        number = made.json["version"]["number"]
+        wait_for("it is in force here", lambda: self.weight() == 90)
+        roll_back = {"reason": "x", "confirm_within": "none"}
+        self.assertEqual(self.ask("ada1", "POST", "/v1/versions/1/rollback?wait_ms=9000", roll_back, {"If-Match": "*"}).status, 201)
+        wait_for("it went back", lambda: self.weight() == 100)
+        again = self.ask("ada1", "POST", f"/v1/versions/{number}/rollback?wait_ms=0", roll_back, {"If-Match": "*"})
+        self.refused(again, 409, "gate", "gate two asks for")
 
     def test_a_proposal_that_was_withdrawn_elsewhere_is_not_used(self) -> None:
         """The node that uses it may not know yet: the store does."""
