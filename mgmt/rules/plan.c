@@ -11,15 +11,18 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "mgmt/rules/rings.h"
 #include "weir/flatten.h"
 
-#define ARENA_MAX ((size_t)256 << 20) /* bytes; bounds both lists and what is said of them */
+#define RINGS_SLOTS_MAX ((uint64_t)1 << 21) /* that a plan fills: a third of a second */
+#define ARENA_MAX       ((size_t)256 << 20) /* bytes; bounds both lists and what is said of them */
 
 struct plan_work {
 	struct arena *arena;
 	struct plan_change *changes;
 	struct change_plan_pool *pools;
 	size_t n_changes, n_pools;
+	uint64_t n_slots; /* of rings that were filled */
 };
 
 static bool is_below(const char *path, const char *object)
@@ -66,11 +69,25 @@ static void merge_lists(struct plan_work *w, const struct flat *a, const struct 
 	}
 }
 
+/* As weir-dataplane's rings will; past so many slots, and where there are no rings, by shares: about the least that moves. */
+static uint32_t moved_ppm(struct plan_work *w, const struct model *from, const struct model *to,
+                          const struct model_pool *a, const struct model_pool *b)
+{
+	uint32_t moved = risk_moved_ppm(a, b, w->arena), by_rings;
+
+	if (!moved || memcmp(from->hash_key, to->hash_key, sizeof(from->hash_key)) != 0)
+		return moved;
+	w->n_slots += (uint64_t)a->n_slots + b->n_slots;
+	return w->n_slots <= RINGS_SLOTS_MAX && !rings_moved_ppm(a, b, from->hash_key, &by_rings)
+	               ? by_rings
+	               : moved;
+}
+
 static void compare_pools(struct plan_work *w, const struct model *from, const struct model *to)
 {
 	for (size_t i = 0; i < from->n_pools; i++) {
 		const struct model_pool *a = &from->pools[i], *b = model_pool(to, a->name);
-		uint32_t moved = b ? risk_moved_ppm(a, b, w->arena) : MODEL_PPM_ALL;
+		uint32_t moved = b ? moved_ppm(w, from, to, a, b) : MODEL_PPM_ALL;
 
 		if (moved)
 			w->pools[w->n_pools++] =

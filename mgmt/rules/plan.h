@@ -33,7 +33,8 @@ struct plan_change {
 struct change_plan_pool {
 	const char *pool;
 	size_t n_before, n_after;
-	uint32_t moved_ppm; /**< share of its slots that must change their owner */
+	/** the share of its slots whose owner changes, where all are up (mgmt/rules/rings.h) */
+	uint32_t moved_ppm;
 };
 
 #define PLAN_NAMES_SHOWN     64u /**< names that are measured one by one; all are counted */

@@ -12,7 +12,7 @@
 #include "base/hash.h"
 #include "base/sorted.h"
 #include "mgmt/rules/risk_internal.h"
-#include "mgmt/rules/what_if_rings.h"
+#include "mgmt/rules/rings.h"
 #include "weir/placement.h"
 #include "weir/steering.h"
 
@@ -344,8 +344,7 @@ static uint32_t backends_moved_ppm(const struct flows_work *w, const struct risk
 	                                                    : risk_rehashed_ppm(a, b, w->arena);
 	uint32_t by_rings;
 
-	if (!by_shares || !is_hashed_alike ||
-	    what_if_rings_moved_ppm(a, b, w->from->hash_key, &by_rings))
+	if (!by_shares || !is_hashed_alike || rings_moved_ppm(a, b, w->from->hash_key, &by_rings))
 		return by_shares;
 	return by_rings;
 }

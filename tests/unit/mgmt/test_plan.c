@@ -3,6 +3,7 @@
 
 #include "mgmt/files/linediff.h"
 #include "mgmt/rules/plan.h"
+#include "mgmt/rules/rings.h"
 #include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -102,22 +103,27 @@ static void each_change_is_listed_once_and_risks_are_named(void **state)
 	model_free(base);
 }
 
-static void the_share_that_moves_is_reckoned_from_weights(void **state)
+static void the_share_that_moves_is_of_the_rings(void **state)
 {
 	(void)state;
 	struct model *base = model_with(NULL, NULL);
 	struct model *m = model_with("\"10.1.1.12\"; weight = 100", "\"10.1.1.12\"; weight = 50");
 	struct change_plan plan;
+	uint32_t by_rings;
 
 	assert_int_equal(plan_compare(base, m, &plan), 0);
 	assert_int_equal(plan.n_pools, 1);
 	assert_string_equal(plan.pools[0].pool, "web-ams");
-	assert_in_range(plan.pools[0].moved_ppm, 166666, 166667); /* 1/2 to 2/3 */
+	assert_int_equal(rings_moved_ppm(model_pool(base, "web-ams"), model_pool(m, "web-ams"),
+	                                 base->hash_key, &by_rings),
+	                 0);
+	assert_int_equal(plan.pools[0].moved_ppm, by_rings); /* 1/2 to 2/3, and what caps move */
+	assert_int_not_equal(by_rings, 166667);
 	plan_fini(&plan);
 	model_free(m);
 	m = model_with("{ name = \"b1\"; address = \"10.1.1.11\"; weight = 100; },", "");
 	assert_int_equal(plan_compare(m, base, &plan), 0);
-	assert_int_equal(plan.pools[0].moved_ppm, 500000); /* from one backend to two */
+	assert_in_range(plan.pools[0].moved_ppm, 480000, 520000); /* from one backend to two */
 	plan_fini(&plan);
 	model_free(m);
 	m = model_with("pools = (\n",
@@ -530,7 +536,7 @@ SUITE(plan)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_plan_outlives_its_models),
 		cmocka_unit_test(each_change_is_listed_once_and_risks_are_named),
-		cmocka_unit_test(the_share_that_moves_is_reckoned_from_weights),
+		cmocka_unit_test(the_share_that_moves_is_of_the_rings),
 		cmocka_unit_test(from_nothing_all_is_added_and_nothing_is_risky),
 		cmocka_unit_test(
 		        the_share_of_answers_that_change_is_asked_of_the_code_that_answers),

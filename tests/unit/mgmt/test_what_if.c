@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include "mgmt/observe/flow_samples.h"
 #include "mgmt/rules/what_if.h"
-#include "mgmt/rules/what_if_rings.h"
+#include "mgmt/rules/rings.h"
 #include "tests/unit/suite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -313,21 +313,21 @@ static void backends_are_told_by_the_rings(void **state)
 	(void)state;
 	assert_non_null(a);
 	assert_non_null(b);
-	assert_int_equal(what_if_rings_moved_ppm(a, a, key, &one), 0);
+	assert_int_equal(rings_moved_ppm(a, a, key, &one), 0);
 	assert_int_equal(one, 0);
-	assert_int_equal(what_if_rings_moved_ppm(a, b, key, &there), 0);
-	assert_int_equal(what_if_rings_moved_ppm(b, a, key, &back), 0);
+	assert_int_equal(rings_moved_ppm(a, b, key, &there), 0);
+	assert_int_equal(rings_moved_ppm(b, a, key, &back), 0);
 	assert_int_equal(there, back);
 	assert_true(there > 0);
 
 	struct model_pool doubled = *a, none = *a;
 	doubled.n_slots *= 2;
-	assert_int_equal(what_if_rings_moved_ppm(a, &doubled, key, &larger), 0);
+	assert_int_equal(rings_moved_ppm(a, &doubled, key, &larger), 0);
 	assert_true(larger > 0 && larger < 1000000);
 	none.n_backends = 0;
-	assert_int_equal(what_if_rings_moved_ppm(a, &none, key, &larger), -ENODATA);
+	assert_int_equal(rings_moved_ppm(a, &none, key, &larger), -ENODATA);
 	doubled.n_slots = 3;
-	assert_int_equal(what_if_rings_moved_ppm(a, &doubled, key, &larger), -EINVAL);
+	assert_int_equal(rings_moved_ppm(a, &doubled, key, &larger), -EINVAL);
 	model_free(m);
 	model_free(before);
 }

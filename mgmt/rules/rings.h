@@ -4,10 +4,10 @@
  * Which part of a pool's flows comes to another backend, by the rings that weir-dataplane fills (weir/ring.h). Shares alone say too
  * little: a ring of few slots moves more than the shares do, for each backend has a cap.
  *
- * Pure; implemented in mgmt/rules/what_if_rings.c. Any thread.
+ * Pure; implemented in mgmt/rules/rings.c. Any thread.
  */
-#ifndef WEIR_MGMT_RULES_WHAT_IF_RINGS_H
-#define WEIR_MGMT_RULES_WHAT_IF_RINGS_H
+#ifndef WEIR_MGMT_RULES_RINGS_H
+#define WEIR_MGMT_RULES_RINGS_H
 
 #include <stdint.h>
 
@@ -19,7 +19,7 @@
  * @param key  the cluster's hash key, of both
  * @return 0; -ENODATA: one of them has no backend in the configuration; -EINVAL: weir-dataplane would not fill one; -ENOMEM
  */
-MUST_CHECK int what_if_rings_moved_ppm(const struct model_pool *a, const struct model_pool *b,
-                                       const uint64_t key[2], uint32_t *ppm);
+MUST_CHECK int rings_moved_ppm(const struct model_pool *a, const struct model_pool *b,
+                               const uint64_t key[2], uint32_t *ppm);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mgmt/rules/what_if_rings.h"
+#include "mgmt/rules/rings.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -40,8 +40,8 @@ static uint32_t compare_rings(const struct model_pool *a, const uint16_t *of_a,
 	return (uint32_t)((moved * MODEL_PPM_ALL + n / 2) / n);
 }
 
-int what_if_rings_moved_ppm(const struct model_pool *a, const struct model_pool *b,
-                            const uint64_t key[2], uint32_t *ppm)
+int rings_moved_ppm(const struct model_pool *a, const struct model_pool *b, const uint64_t key[2],
+                    uint32_t *ppm)
 {
 	if (!a->n_backends || !b->n_backends)
 		return -ENODATA;
