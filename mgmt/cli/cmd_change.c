@@ -64,8 +64,9 @@ static const char plan_text[] =
         "[{?takes_back}! weir apply would be refused: make the file again from the version in "
         "force (weir pull), or apply with --replace\n]{/}"
         "{*unconfirmed}! weir apply would be refused: version {version:n|0} by {author|?} is not "
-        "confirmed and will be rolled back to version {rolls_back_to:n|0} at {confirm_by|?}: run "
-        "weir confirm {version:n|0}, or apply with --confirm-pending or --join-pending\n{/}"
+        "confirmed[, is tried at {canary}] and will be rolled back to version {rolls_back_to:n|0} at "
+        "{confirm_by|?}: run weir confirm {version:n|0}, or [{?canary}weir rollback "
+        "{rolls_back_to:n|0}|apply with --confirm-pending or --join-pending]\n{/}"
         "[compared with version {base}\n][compared with version {base.etag}\n]]";
 
 /* Whether apply of the plan would do nothing, or be refused. */

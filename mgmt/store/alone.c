@@ -247,8 +247,7 @@ int intent_check_pending(const struct intent *in, const struct intent_change *ch
 	struct version confirmed, waiting;
 
 	*returns = false;
-	if (change->provisional || !intent_waiting(in, &waiting) ||
-	    change->pending == INTENT_PENDING_IGNORE)
+	if (change->provisional || !intent_waiting(in, &waiting))
 		return 0;
 	bool is_same = head && !strcmp(head->digest, digest);
 	/* what is in force here is no order to end what is tried elsewhere, but a rollback to it is */
@@ -258,8 +257,8 @@ int intent_check_pending(const struct intent *in, const struct intent_change *ch
 		*returns = true;
 		return 0;
 	}
-	if (is_same)
-		return 0; /* nothing changes */
+	if (is_same || change->pending == INTENT_PENDING_IGNORE)
+		return 0; /* nothing changes; or a plan */
 	bool is_tried = *waiting.canary || (change->canary && *change->canary);
 
 	return change->pending == INTENT_PENDING_REFUSE || is_tried ? -EBUSY : 0;
@@ -287,9 +286,10 @@ int intent_may_confirm(const struct intent *in, uint64_t number)
 	return !head || number > head->number || number == 0 ? -ENOENT : -EALREADY;
 }
 
-int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms)
+int intent_confirm(struct intent *in, uint64_t number, const char *author, const char *reason,
+                   int64_t now_ms)
 {
 	int err = intent_may_confirm(in, number);
 
-	return err ? err : mark_version(in, number, CHAIN_CONFIRMED, author, "", now_ms);
+	return err ? err : mark_version(in, number, CHAIN_CONFIRMED, author, reason, now_ms);
 }

@@ -326,10 +326,11 @@ bool intent_waiting(const struct intent *in, struct version *out);
  */
 MUST_CHECK int intent_may_confirm(const struct intent *in, uint64_t number);
 /**
- * Confirm version @p number, where this node decides. @return 0, -ENOENT, -EALREADY (it does not
+ * Confirm version @p number, where this node decides; @p reason is for the record, "": none. @return 0, -ENOENT, -EALREADY (it does not
  * wait for that) or -EROFS
  */
-int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms);
+int intent_confirm(struct intent *in, uint64_t number, const char *author, const char *reason,
+                   int64_t now_ms);
 /**
  * Put in force what is to be in force, and end an unconfirmed head whose deadline is over, where this node decides. To be
  * called at least every second.

@@ -54,12 +54,12 @@ extern const struct record_kind store_answer_kind;
 bool shared_run_write(struct core *core, struct intent_changed *changed, json_t **files_at,
                       struct http_reply *reply) MUST_CHECK;
 /**
- * Confirm version @p number as @p author, for the request that is attached (core_attach()) and is not any more
+ * Confirm version @p number as @p author, for @p reason ("": none), for the request that is attached (core_attach()) and is not any more
  * then. Under the lock, which is given up meanwhile.
  * @return 0; as history_decide(); or -EIO: @p reply says why not, or that it is not known
  */
 MUST_CHECK int shared_run_confirm(struct core *core, uint64_t number, const char *author,
-                                  struct http_reply *reply);
+                                  const char *reason, struct http_reply *reply);
 /**
  * Whether a change may be written, as far as is known: what cannot be is not given to other nodes, where its files would take
  * the room of those of versions that were made. Under the lock. @return true also where this node decides alone; else

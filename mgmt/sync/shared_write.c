@@ -239,11 +239,11 @@ bool shared_run_write(struct core *core, struct intent_changed *changed, json_t 
 	return true;
 }
 
-int shared_run_confirm(struct core *core, uint64_t number, const char *author,
+int shared_run_confirm(struct core *core, uint64_t number, const char *author, const char *reason,
                        struct http_reply *reply)
 {
 	struct shared_change c;
-	int err = shared_intent_decide(core->intent, number, CHAIN_CONFIRMED, author, "",
+	int err = shared_intent_decide(core->intent, number, CHAIN_CONFIRMED, author, reason,
 	                               clock_believed_ms(), &c);
 
 	core_detach(core); /* what others change meanwhile is not of this request */

@@ -850,10 +850,11 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 	core_lock(core);
 	core_attach(core, r);
 	const char *author = body.author ? body.author : r->principal;
-	int err = dry_run ? intent_may_confirm(core->intent, number)
-	          : core->shared
-	                  ? shared_run_confirm(core, number, author, reply)
-	                  : intent_confirm(core->intent, number, author, clock_believed_ms());
+	const char *reason = body.reason ? body.reason : "";
+	int err = dry_run        ? intent_may_confirm(core->intent, number)
+	          : core->shared ? shared_run_confirm(core, number, author, reason, reply)
+	                         : intent_confirm(core->intent, number, author, reason,
+	                                          clock_believed_ms());
 	core_detach(core);
 	if (!err && dry_run && !shared_run_would_write(core, reply))
 		err = -EIO;

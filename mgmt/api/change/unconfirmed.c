@@ -51,7 +51,8 @@ void unconfirmed_refuse(struct core *core, struct http_reply *reply)
 	X(t, uint64_t, version)                                                                    \
 	X(t, const char *, author)                                                                 \
 	X(t, uint64_t, rolls_back_to)                                                              \
-	X(t, struct shown_time, confirm_by)
+	X(t, struct shown_time, confirm_by)                                                        \
+	X(t, const char *, canary, .spare = true)
 RECORD_ANSWER(unconfirmed_shown, "unconfirmed", UNCONFIRMED_ROWS);
 
 void unconfirmed_add_json(struct core *core, const struct intent_changed *planned, json_t *answer)
@@ -66,6 +67,7 @@ void unconfirmed_add_json(struct core *core, const struct intent_changed *planne
 	const struct unconfirmed_shown shown = { .version = v.number,
 		                                 .author = v.author,
 		                                 .rolls_back_to = back.number,
-		                                 .confirm_by = { v.confirm_by_ms } };
+		                                 .confirm_by = { v.confirm_by_ms },
+		                                 .canary = *v.canary ? v.canary : NULL };
 	json_object_set_new(answer, "unconfirmed", record_shown(&unconfirmed_shown_kind, &shown));
 }

@@ -21,7 +21,7 @@
 void unconfirmed_refuse(struct core *core, struct http_reply *reply);
 /**
  * Add `unconfirmed` to the @p answer of a plan if an apply of what was planned would be refused so:
- * `{version, author, rolls_back_to, confirm_by}`. Under the lock.
+ * `{version, author, rolls_back_to, confirm_by, canary?}`. Under the lock.
  */
 void unconfirmed_add_json(struct core *core, const struct intent_changed *planned, json_t *answer);
 /** What that adds. */

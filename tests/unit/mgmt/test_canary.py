@@ -110,6 +110,8 @@ class Canary(unittest.TestCase):
                 self.await_heads((number + 1, "unconfirmed"), (number, "in_force"))
                 self.assertEqual((self.weight(self.ams), self.weight(self.fra)), (100 - number, 101 - number))
                 for node in self.nodes:
+                    planned = node.ask("POST", "/v1/config/plan", {"files": node.files(B1 + "100", B1 + "7"), "base": "unknown"})
+                    self.assertEqual(planned.json["unconfirmed"]["canary"], "site/ams", planned.raw)
                     shown = next(v for v in node.ask("GET", "/v1/versions").json["items"] if v["number"] == number + 1)
                     self.assertEqual((shown["state"], shown["canary"]), ("unconfirmed", "site/ams"))
                     status = node.ask("GET", "/v1/status").raw.decode()

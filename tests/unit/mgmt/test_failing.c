@@ -104,7 +104,7 @@ static void no_version_is_made_or_confirmed(void **state)
 	                 -EROFS);
 	assert_int_equal(intent_change(in, &back, NOW_MS + 20, &changed), -EROFS);
 	intent_changed_fini(&changed);
-	assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 20), -EROFS);
+	assert_int_equal(intent_confirm(in, 2, "jw", "", NOW_MS + 20), -EROFS);
 	assert_int_equal(intent_decide_unconfirmed(in, CHAIN_ENDED, "x", NOW_MS + 20), -EROFS);
 	assert_memory_equal(intent_head(in)->digest, head.digest, DIGEST_TEXT_MAX);
 	assert_true(intent_head(in)->confirm_by_ms > 0);

@@ -226,8 +226,8 @@ static void a_risky_change_undoes_itself_unless_confirmed(void **state)
 	assert_int_equal(intent_model(in)->pools[0].n_backends, 2);
 	assert_int_equal(apply_version(in, &files, "half", v.confirm_by_ms + 10, &v), 0);
 	assert_int_equal(v.number, 3);
-	assert_int_equal(intent_confirm(in, 1, "jw", v.time_ms), -EALREADY);
-	assert_int_equal(intent_confirm(in, 3, "jw", v.time_ms), 0);
+	assert_int_equal(intent_confirm(in, 1, "jw", "", v.time_ms), -EALREADY);
+	assert_int_equal(intent_confirm(in, 3, "jw", "", v.time_ms), 0);
 	run_deadline(in, 3 * within_ms, v.confirm_by_ms + 1);
 	assert_int_equal(intent_head(in)->number, 3);
 	files_fini(&files);
@@ -473,14 +473,14 @@ static void the_head_is_confirmed_once_and_nothing_else(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_int_equal(intent_may_confirm(in, cases[i].number), cases[i].risky);
 	intent_for(in, "token:ci", NULL);
-	assert_int_equal(intent_confirm(in, 3, "ann", NOW_MS + 20), -ENOENT);
-	assert_int_equal(intent_confirm(in, 2, "ann", NOW_MS + 20), 0);
+	assert_int_equal(intent_confirm(in, 3, "ann", "", NOW_MS + 20), -ENOENT);
+	assert_int_equal(intent_confirm(in, 2, "ann", "", NOW_MS + 20), 0);
 	const struct journal *j = intent_journal(in);
 
 	assert_string_equal(journal_find(j, journal_last(j))->message,
 	                    "version 2 confirmed by ann (token:ci)");
 	assert_string_equal(journal_find(j, journal_last(j))->subject, "versions");
-	assert_int_equal(intent_confirm(in, 2, "ann", NOW_MS + 30), -EALREADY);
+	assert_int_equal(intent_confirm(in, 2, "ann", "", NOW_MS + 30), -EALREADY);
 	assert_int_equal(intent_decide_unconfirmed(in, CHAIN_ENDED, "why", NOW_MS + 30), -EALREADY);
 	assert_int_equal(intent_head(in)->number, 2);
 	files_fini(&files);
@@ -495,8 +495,8 @@ static void confirming_the_later_version_confirms_what_it_joined(void **state)
 
 	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 10, NULL), 0);
 	assert_int_equal(apply_after(in, &words, INTENT_PENDING_JOIN, -1, NOW_MS + 20, NULL), 0);
-	assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 30), -EALREADY);
-	assert_int_equal(intent_confirm(in, 3, "jw", NOW_MS + 30), 0);
+	assert_int_equal(intent_confirm(in, 2, "jw", "", NOW_MS + 30), -EALREADY);
+	assert_int_equal(intent_confirm(in, 3, "jw", "", NOW_MS + 30), 0);
 	for (uint64_t number = 2; number <= 3; number++) {
 		assert_int_equal(intent_version(in, number, &v, NULL), 0);
 		assert_int_equal(v.confirm_by_ms, 0);
@@ -644,7 +644,7 @@ static void what_is_refused_stays_and_nothing_takes_its_place(void **state)
 		struct intent *in = open_as(&f, "ams-1", NOW_MS);
 		assert_int_equal(apply_version(in, &alone, "alone", NOW_MS + 10, &v), 0);
 		if (!rows[i].waits)
-			assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 15), 0);
+			assert_int_equal(intent_confirm(in, 2, "jw", "", NOW_MS + 15), 0);
 		assert_int_equal(drain_site(in, "fra", NOW_MS + 20), COMMAND_OK);
 		uint64_t document = intent_document(in);
 		intent_close(in);
@@ -700,7 +700,7 @@ static void who_repeats_a_confirmation_or_a_rollback_learns_what_came_of_it(void
 	assert_int_equal(apply_after(in, &words, INTENT_PENDING_REFUSE, 60000, NOW_MS + 10, NULL),
 	                 0);
 	intent_for(in, "user:ann", &confirm);
-	assert_int_equal(intent_confirm(in, 2, "ann", NOW_MS + 20), 0);
+	assert_int_equal(intent_confirm(in, 2, "ann", "", NOW_MS + 20), 0);
 	intent_for(in, "user:ann", NULL);
 	assert_int_equal(store_reply(intent_store(in), "k1", digest, &status, &body, NOW_MS), 0);
 	assert_int_equal(status, 0);
@@ -863,7 +863,7 @@ static void what_was_decided_stays_so_though_its_store_is_lost_at_the_start(void
 		run_deadline(in, confirms[i] ? 0 : 300000, NOW_MS + 20);
 		if (confirms[i]) {
 			in_force = intent_head(in)->number;
-			assert_int_equal(intent_confirm(in, in_force, "jw", NOW_MS + 30), 0);
+			assert_int_equal(intent_confirm(in, in_force, "jw", "", NOW_MS + 30), 0);
 		}
 		intent_close(in);
 		overwrite_file(f->state, "store/store.db");
@@ -1024,7 +1024,7 @@ static void what_is_not_known_of_a_version_is_not_said(void **state)
 	char path[PATH_MAX];
 
 	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 10, NULL), 0);
-	assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 20), 0);
+	assert_int_equal(intent_confirm(in, 2, "jw", "", NOW_MS + 20), 0);
 	intent_close(in);
 	run_sql(f, "UPDATE shared SET text='{}' WHERE name='version/1'");
 	snprintf(path, sizeof(path), "%s/effective.conf", f->state);
@@ -1112,7 +1112,7 @@ static void an_impossible_row_is_forgotten_once(void **state)
 		free(r.text);
 		r.text = NULL;
 		if (i == 0)
-			assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 40), 0);
+			assert_int_equal(intent_confirm(in, 2, "jw", "", NOW_MS + 40), 0);
 		intent_close(in);
 	}
 	files_fini(&half);

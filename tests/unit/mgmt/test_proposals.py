@@ -151,6 +151,21 @@ class One(Proposals):
         said = self.roll_back("root", 2, without_gates="two").json["version"]
         self.assertEqual((said["rolled_back_to"], said["without_gates"]), (2, "two"))
 
+    def test_a_plan_of_the_way_back_warns_of_no_gate(self) -> None:
+        before = self.node.ask("GET", "/v1/config").json["files"]
+        one = self.propose("ada1", 90)
+        self.decide("bob", one)
+        made = self.ask("ada1", "PATCH", f"/v1/{BACKEND}?reason=x&wait_ms=0&confirm_within=10m&proposal={one}", {"weight": 90},
+                        {"If-Match": "*", "Content-Type": PATCH})
+        self.assertEqual(made.status, 201, made.raw)
+        for weight, warned in ((100, 0), (80, 1)):
+            files = {**before, "weir.conf": before["weir.conf"].replace('address = "10.1.1.11"; weight = 100', f'address = "10.1.1.11"; weight = {weight}')}
+            plan = self.ask("ada1", "POST", "/v1/config/plan", {"files": files, "base": "unknown"})
+            self.assertEqual((sum("gate two" in w for w in plan.json["plan"]["warnings"]), "unconfirmed" in plan.json), (warned, bool(warned)), plan.raw)
+        self.assertEqual(self.ask("ada1", "POST", "/v1/versions/2/confirm", {"reason": "it serves well"}).status, 200)
+        self.assertTrue(any(e["message"].startswith("version 2 confirmed") and e["message"].endswith(": it serves well")
+                            for e in self.node.ask("GET", "/v1/events?limit=20").json["items"]))
+
     def test_who_names_no_person_proposes_nothing(self) -> None:
         self.refused(self.edit("nobody", 90, "&propose=true"), 403, "no-person")
         answer = self.node.ask("PATCH", f"/v1/{BACKEND}?reason=x&propose=true", {"weight": 90}, headers={"If-Match": "*", "Content-Type": PATCH})
