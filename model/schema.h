@@ -20,10 +20,11 @@
  * empty default is "not given". Limits are "least..most", of the value, of a text's bytes or of a
  * list's length. Marks: R required, S takes effect at the next start only, E in effective documents
  * only, O not written where it is empty; D the nodes of one datacenter may have another value than all
- * others for a while, N so may a single node (weir/canary.h). The member of the model is IN(struct, member), or
- * ARRAY(struct, member, count) of a list; its struct is that of the nearest list of groups above,
- * else struct model. What is NOWHERE has no value of its own there, or is read and written by rules
- * of its own. Documents are written in the order of the rows.
+ * others for a while, N so may a single node (weir/canary.h), but not what is marked S: nothing would be
+ * tried. The member of the model is IN(struct, member), or ARRAY(struct, member, count) of a list; its
+ * struct is that of the nearest list of groups above, else struct model. What is NOWHERE has no value of
+ * its own there, or is read and written by rules of its own. Documents are written in the order of the
+ * rows.
  */
 #define SCHEMA_ROWS(X)                                                                             \
 	X(SCHEMA, "schema", "integer", "", "", "1..1", "R", NOWHERE,                               \
@@ -105,15 +106,15 @@
 	  "left alone.")                                                                           \
 	X(NODES_DPDK, "nodes[].dpdk", "group", "", "", "", "", NOWHERE,                            \
 	  "CPUs and memory that DPDK may use.")                                                    \
-	X(NODES_DPDK_CORES, "nodes[].dpdk.cores", "text", "", "", "0..159", "SON", NOWHERE,        \
+	X(NODES_DPDK_CORES, "nodes[].dpdk.cores", "text", "", "", "0..159", "SO", NOWHERE,         \
 	  "CPUs of the workers, such as \"2-5,8\", with one worker on each. Not given: one "       \
 	  "worker, on the last CPU that the process may use.")                                     \
-	X(NODES_DPDK_HUGEPAGES, "nodes[].dpdk.hugepages", "enum auto|yes|no", "", "auto", "",      \
-	  "SN", IN(model_node, dpdk.hugepages),                                                    \
+	X(NODES_DPDK_HUGEPAGES, "nodes[].dpdk.hugepages", "enum auto|yes|no", "", "auto", "", "S", \
+	  IN(model_node, dpdk.hugepages),                                                          \
 	  "Where packets lie. yes: in hugepages; no: in ordinary memory, for trials (not with "    \
 	  "PCI devices); auto: in hugepages if enough are free, else in ordinary memory with a "   \
 	  "warning. With yes and auto tables lie in hugepages, too, if more are free.")            \
-	X(NODES_DPDK_MEMORY, "nodes[].dpdk.memory", "integer", "MiB", "256", "64..262144", "SN",   \
+	X(NODES_DPDK_MEMORY, "nodes[].dpdk.memory", "integer", "MiB", "256", "64..262144", "S",    \
 	  IN(model_node, dpdk.memory_mb), "Memory for packets and queues, in MiB.")                \
 	X(NODES_TUNNEL_SOURCE, "nodes[].tunnel_source", "list of prefixes", "", "", "1..2", "R",   \
 	  NOWHERE,                                                                                 \

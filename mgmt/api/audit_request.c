@@ -22,16 +22,24 @@ static bool is_dry(const struct http_request *r)
 	return dry && !strcmp(dry, "true");
 }
 
+/* Whether it is to pass gates: by an admin's word, or by what persons approved. */
+static bool passes_gates(const struct http_request *r)
+{
+	return json_get_text(r->json, "without_gates") || http_query(r, "without_gates") ||
+	       http_query(r, "proposal");
+}
+
 /*
- * Without its line an operator's change is refused. What an incident needs is not: drains, confirmations and rollbacks are an on-call
- * person's, and go on.
+ * Without its line an operator's change is refused, and what passes gates. What an incident needs is not: drains, confirmations and
+ * rollbacks are an on-call person's, and go on.
  */
 bool audit_request_may(struct core *core, const struct route *route, const struct http_request *r,
                        struct http_reply *reply)
 {
 	struct audit_log_state known;
 
-	if (!core->audit || !route_is_change(route) || route->role != HTTP_OPERATOR || is_dry(r))
+	if (!core->audit || !route_is_change(route) || is_dry(r) ||
+	    (route->role != HTTP_OPERATOR && !passes_gates(r)))
 		return true;
 	int err = audit_log_ready(core->audit);
 	if (!err)
@@ -114,20 +122,57 @@ static void name_objects(const json_t *body, char *out, size_t size)
 
 /* --- what came of it --- */
 
+/* Whether the version of an answer is one that this request made: it is newer than what was in force. */
+static bool is_new(const json_t *answer)
+{
+	const json_t *before = json_object_get(answer, "before");
+	const json_t *number = json_object_get(json_object_get(answer, "version"), "number");
+
+	return before && json_integer_value(number) > json_integer_value(before);
+}
+
+#define GATES_MOST 48u /* bytes */
+
+/* Names of gates, separated by commas, as far as they fit; a mark says that there are more. */
+static void add_gates(const char *gates, char *out, size_t size)
+{
+	size_t n = strlen(gates);
+
+	if (n > GATES_MOST) {
+		n = GATES_MOST;
+		while (n > 1 && gates[n] != ',')
+			n--;
+	}
+	snprintf(out + strlen(out), size - strlen(out), ", past gate %.*s%s", (int)n, gates,
+	         gates[n] ? OBJECTS_MORE : "");
+}
+
+/* A version that is in force then, the one that is confirmed with it, and the gates that it passed. */
+static void name_version(const json_t *answer, char *out, size_t size)
+{
+	const json_t *version = json_object_get(answer, "version");
+	const char *gates = json_get_text(version, "without_gates");
+	json_int_t confirmed = json_integer_value(json_object_get(answer, "confirmed"));
+
+	if (!json_is_false(json_object_get(answer, "changed")))
+		snprintf(out, size, "version %" JSON_INTEGER_FORMAT,
+		         json_integer_value(json_object_get(version, "number")));
+	if (confirmed)
+		snprintf(out + strlen(out), size - strlen(out), "%sconfirmed %" JSON_INTEGER_FORMAT,
+		         *out ? ", " : "", confirmed);
+	if (gates && is_new(answer))
+		add_gates(gates, out, size);
+}
+
 /* What a change has made, by its answer. */
 static void name_result(const json_t *answer, char *out, size_t size)
 {
-	const json_t *version = json_object_get(answer, "version");
 	const json_t *override = json_object_get(answer, "override");
-	json_int_t number = json_integer_value(json_object_get(version, "number"));
 	const json_t *proposal = json_object_get(answer, "proposal");
 	const char *id = json_get_text(override ? override : proposal ? proposal : answer, "id");
-
-	if (json_is_false(json_object_get(answer, "changed")))
-		return;
-	if (number > 0 && !proposal)
-		snprintf(out, size, "version %" JSON_INTEGER_FORMAT, number);
-	else if (id)
+	if (json_is_object(json_object_get(answer, "version")) && !proposal)
+		name_version(answer, out, size);
+	else if (id && !json_is_false(json_object_get(answer, "changed")))
 		snprintf(out, size, "%.95s", id);
 	plain_make(out);
 }

@@ -24,6 +24,7 @@
 #include "mgmt/peers/announce_questions.h"
 #include "mgmt/peers/exchange.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/core/to_json.h"
 #include "mgmt/sync/inforce_judge.h"
 #include "mgmt/sync/member_expiry.h"
 #include "mgmt/sync/member_writes.h"
@@ -39,7 +40,6 @@
 #include "mgmt/status/status.h"
 #include "mgmt/peers/timekeep.h"
 #include "mgmt/store/bootstrap.h"
-#include "mgmt/store/store.h"
 #include "mgmt/store/store_conf.h"
 #include "weir/json.h"
 #include "weir/stats.h"
@@ -256,7 +256,7 @@ static void note_version(struct mgmt_process *p, const struct version *head)
 {
 	struct audit_line line = { .kind = AUDIT_IN_FORCE, .who = "weir" };
 
-	p->in_force = head->number;
+	p->in_force = *head;
 	snprintf(line.result, sizeof(line.result), "version %" PRIu64, head->number);
 	snprintf(line.author, sizeof(line.author), "%s", head->author);
 	snprintf(line.reason, sizeof(line.reason), "%s", head->reason);
@@ -286,7 +286,7 @@ static void on_mgmt_tick(void *arg)
 	say_state(p, document != p->document);
 	const struct version *head = intent_head(p->core.intent);
 	struct version in_force = { .number = 0 };
-	if (head && head->number != p->in_force)
+	if (head && !version_is_same(head, &p->in_force))
 		in_force = *head;
 	core_unlock(&p->core);
 	if (in_force.number)

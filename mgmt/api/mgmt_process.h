@@ -18,6 +18,7 @@
 #include "mgmt/core/core.h"
 #include "mgmt/http/http.h"
 #include "mgmt/store/pending.h"
+#include "mgmt/store/store.h"
 
 struct ctl;
 struct member_expiry;
@@ -28,8 +29,8 @@ struct mgmt_process {
 	struct loop *loop;
 	struct loop_timer tick;
 	struct pending_clock clock; /**< of this boot */
-	/** the version that is on record as in force; 0: none since the start */
-	uint64_t in_force;
+	/** the version that is on record as in force; number 0: none since the start */
+	struct version in_force;
 	uint64_t document; /**< by which its surroundings were looked at last */
 	uint64_t said_ms,
 	        looked_ms; /**< when it showed what it is, and looked at its surroundings, last */

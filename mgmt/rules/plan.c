@@ -14,15 +14,15 @@
 #include "mgmt/rules/rings.h"
 #include "weir/flatten.h"
 
-#define RINGS_SLOTS_MAX ((uint64_t)1 << 21) /* that a plan fills: a third of a second */
-#define ARENA_MAX       ((size_t)256 << 20) /* bytes; bounds both lists and what is said of them */
+#define RINGS_SLOTS_MAX                                                                            \
+	((uint64_t)1 << 20)           /* of pools whose rings a plan fills: a third of a second */
+#define ARENA_MAX ((size_t)256 << 20) /* bytes; bounds both lists and what is said of them */
 
 struct plan_work {
 	struct arena *arena;
 	struct plan_change *changes;
 	struct change_plan_pool *pools;
 	size_t n_changes, n_pools;
-	uint64_t n_slots; /* of rings that were filled */
 };
 
 static bool is_below(const char *path, const char *object)
@@ -69,27 +69,26 @@ static void merge_lists(struct plan_work *w, const struct flat *a, const struct 
 	}
 }
 
-/* As weir-dataplane's rings will; past so many slots, and where there are no rings, by shares: about the least that moves. */
-static uint32_t moved_ppm(struct plan_work *w, const struct model *from, const struct model *to,
-                          const struct model_pool *a, const struct model_pool *b)
+static bool is_hashed_alike(const struct model *from, const struct model *to)
 {
-	uint32_t moved = risk_moved_ppm(a, b, w->arena), by_rings;
+	return !memcmp(from->hash_key, to->hash_key, sizeof(from->hash_key));
+}
 
-	if (!moved || memcmp(from->hash_key, to->hash_key, sizeof(from->hash_key)) != 0)
-		return moved;
-	w->n_slots += (uint64_t)a->n_slots + b->n_slots;
-	return w->n_slots <= RINGS_SLOTS_MAX && !rings_moved_ppm(a, b, from->hash_key, &by_rings)
-	               ? by_rings
-	               : moved;
+static uint32_t shares_moved_ppm(const struct plan_work *w, const struct model *from,
+                                 const struct model *to, const struct model_pool *a,
+                                 const struct model_pool *b)
+{
+	return is_hashed_alike(from, to) ? risk_moved_ppm(a, b, w->arena)
+	                                 : risk_rehashed_ppm(a, b, w->arena);
 }
 
 static void compare_pools(struct plan_work *w, const struct model *from, const struct model *to)
 {
 	for (size_t i = 0; i < from->n_pools; i++) {
 		const struct model_pool *a = &from->pools[i], *b = model_pool(to, a->name);
-		uint32_t moved = b ? moved_ppm(w, from, to, a, b) : MODEL_PPM_ALL;
+		uint32_t moved = b ? shares_moved_ppm(w, from, to, a, b) : MODEL_PPM_ALL;
 
-		if (moved)
+		if (moved || a->n_slots != b->n_slots)
 			w->pools[w->n_pools++] =
 			        (struct change_plan_pool){ a->name, a->n_backends,
 				                           b ? b->n_backends : 0, moved };
@@ -134,6 +133,23 @@ int plan_compare(const struct model *from, const struct model *to, struct change
 	plan.models[1] = arena_share(to->arena);
 	*out = plan;
 	return 0;
+}
+
+void plan_add_rings(struct change_plan *p, const struct model *from, const struct model *to)
+{
+	uint64_t n_slots = 0;
+
+	for (size_t i = 0; i < p->n_pools && is_hashed_alike(from, to); i++) {
+		const struct model_pool *a = model_pool(from, p->pools[i].pool);
+		const struct model_pool *b = model_pool(to, p->pools[i].pool);
+		uint32_t by_rings;
+
+		if (!b)
+			continue;
+		n_slots += a->n_slots > b->n_slots ? a->n_slots : b->n_slots;
+		if (n_slots <= RINGS_SLOTS_MAX && !rings_moved_ppm(a, b, from->hash_key, &by_rings))
+			p->pools[i].moved_ppm = by_rings;
+	}
 }
 
 int plan_add_overrides(struct change_plan *p, const struct model *from, const struct model *to,

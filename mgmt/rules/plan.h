@@ -33,7 +33,7 @@ struct plan_change {
 struct change_plan_pool {
 	const char *pool;
 	size_t n_before, n_after;
-	/** the share of its slots whose owner changes, where all are up (mgmt/rules/rings.h) */
+	/** the share of its slots whose owner changes, where all are up: by shares, about the least, until plan_add_rings() */
 	uint32_t moved_ppm;
 };
 
@@ -63,7 +63,7 @@ struct plan_withdrawn {
 struct change_plan {
 	const struct plan_change *changes;
 	size_t n_changes;
-	const struct change_plan_pool *pools;
+	struct change_plan_pool *pools;
 	size_t n_pools;
 	const struct plan_name *names; /**< by plan_add_effects(), likewise withdrawn */
 	size_t n_names, n_names_all;   /**< listed, and in all */
@@ -83,6 +83,11 @@ struct change_plan {
  */
 MUST_CHECK int plan_compare(const struct model *from, const struct model *to,
                             struct change_plan *out);
+/**
+ * Fill the rings of @p p, as plan_compare() made it of both, for what moves (mgmt/rules/rings.h): those of the first pools, of a
+ * million slots together. It takes a third of a second at most.
+ */
+void plan_add_rings(struct change_plan *p, const struct model *from, const struct model *to);
 /**
  * Add to @p p, as plan_compare() made it, what the change does to clients and routers: the names whose answers change, asked
  * of the code that weir-dns answers by (weir/steering.h), and the addresses that nodes stop announcing. It takes a second at

@@ -32,6 +32,23 @@ static uint64_t elapsed_us(uint64_t *from_ns)
 	return us;
 }
 
+/* Whether version @p number is known, and has other files than these: a lost store, or this node's own life, had another one. */
+static bool is_other(const struct intent *in, uint64_t number, const char *digest)
+{
+	const struct version *known = history_version(in->history, number, NULL);
+
+	return known && strcmp(known->digest, digest) != 0;
+}
+
+/* The version whose files @p v has, by a rollback; 0: none, or one that came before this store. */
+static uint64_t former_number(const struct intent *in, const struct intent_change *change,
+                              const struct version *v)
+{
+	uint64_t number = change->rollback_to;
+
+	return number >= v->number || is_other(in, number, v->digest) ? 0 : number;
+}
+
 /* A version takes effect later than it was made, so that each node has it by then. */
 static struct version make_version(const struct intent *in, const struct intent_change *change,
                                    const char *digest, int64_t now_ms)
@@ -55,7 +72,7 @@ static struct version make_version(const struct intent *in, const struct intent_
 	snprintf(v.reason, sizeof(v.reason), "%s", change->reason);
 	snprintf(v.node, sizeof(v.node), "%s", in->node);
 	snprintf(v.principal, sizeof(v.principal), "%s", intent_principal(in));
-	v.rolled_back_to = change->rollback_to;
+	v.rolled_back_to = former_number(in, change, &v);
 	v.well_for_ms = change->well_for_ms;
 	if (change->if_quiet)
 		snprintf(v.if_quiet, sizeof(v.if_quiet), "%s", change->if_quiet);
@@ -131,6 +148,10 @@ int intent_candidate_begin(struct intent *in, const struct intent_change *change
 	if (err)
 		return err;
 	files_digest(&c.files, c.digest);
+	if (!change->files && is_other(in, change->rollback_to, c.digest)) {
+		files_fini(&c.files);
+		return -ENOENT; /* its own files are not here */
+	}
 	struct version back;
 	if (!change->files && !store_version(in->store, change->rollback_to, &back))
 		memcpy(c.hash_key, back.hash_key, sizeof(c.hash_key));
@@ -188,6 +209,8 @@ static int make_plan(const struct model *head, const struct model *m, struct cha
 {
 	int err = plan_compare(head, m, out);
 
+	if (!err && head)
+		plan_add_rings(out, head, m);
 	if (!err && head)
 		err = plan_add_effects(out, head, m);
 	return err;
@@ -412,10 +435,14 @@ static void note_approval(const struct intent_approval *a, struct version *v)
 	memcpy(v->proposal, a->id, sizeof(v->proposal));
 }
 
-/* Whether it goes back to what was in force everywhere: no gate is in the way of a repair. What has ended never was. */
-static bool is_way_back(const struct intent *in, const struct intent_change *change)
+/*
+ * Whether it goes back to what was in force everywhere: no gate is in the way of a repair. What has ended never was.
+ * @param digest  of the files that it brings
+ */
+static bool is_way_back(const struct intent *in, const struct intent_change *change,
+                        const char *digest)
 {
-	return change->rollback_to && history_is_final(in->history, change->rollback_to);
+	return change->rollback_to && history_is_final(in->history, change->rollback_to, digest);
 }
 
 /*
@@ -425,9 +452,10 @@ static int judge_gates(const struct intent *in, const struct intent_change *chan
                        const struct intent_difference *difference, int64_t now_ms,
                        struct intent_changed *out)
 {
-	if (is_way_back(in, change) || change->provisional)
+	if (is_way_back(in, change, out->version.digest) || change->provisional)
 		return 0;
-	if (change->replace && !only_plans(change) && !shared_is_up_to_date(in)) {
+	/* of what is in force and not here the gates are not known */
+	if (!only_plans(change) && !shared_is_up_to_date(in) && shared_may_replace(in, change)) {
 		if (!change->may_replace_unknown || change->approval)
 			return -ENOKEY;
 		snprintf(out->version.without_gates, sizeof(out->version.without_gates), "*");
@@ -447,6 +475,7 @@ static int judge_gates(const struct intent *in, const struct intent_change *chan
 	if (!gate)
 		return 0;
 	snprintf(out->gate, sizeof(out->gate), "%s", gate->name);
+	out->is_rollback = change->rollback_to > 0;
 	out->gate_approvals = gate->approvals;
 	out->gate_until_ms = gate_end_ms(gate);
 	return is_stopped(change, gate) ? -EACCES : 0;
@@ -532,6 +561,8 @@ static int change_to(struct intent *in, const struct intent_change *change,
 			out->version.confirm_by_ms = out->version.time_ms + out->confirm_within_ms;
 		if (!change->dry_run)
 			err = make_change(in, change, returns, c, now_ms, out);
+		else if (!is_plan && !shared_may_replace(in, change))
+			err = -ESTALE;
 	}
 	if (!err && out->shared && !in->shares)
 		err = end_alone(in, out->changed && !returns, now_ms, out);

@@ -361,14 +361,6 @@ bool history_waits(const struct version_history *h, uint64_t number)
 	return is_at(h, at, number) && h->links[at].is_known && chain_is_open(&h->links[at]);
 }
 
-bool history_is_final(const struct version_history *h, uint64_t number)
-{
-	size_t at = find_index(h, number);
-
-	return is_at(h, at, number) && h->links[at].is_known &&
-	       (!h->links[at].is_to_confirm || h->links[at].mark == CHAIN_CONFIRMED);
-}
-
 bool history_is_whole(const struct version_history *h)
 {
 	const struct version *head = history_head(h), *final = history_final(h);
@@ -446,6 +438,17 @@ static uint64_t newest_final(const struct version_history *h, uint64_t confirmed
 		first = link->number; /* the oldest stays in any case (chain.h) */
 	}
 	return first;
+}
+
+bool history_is_final(const struct version_history *h, uint64_t number, const char *digest)
+{
+	enum chain_mark mark;
+	const struct version *v = history_version(h, number, &mark);
+
+	if (!v || mark == CHAIN_ENDED || strcmp(v->digest, digest) != 0)
+		return false;
+	/* what is below and has not ended was confirmed with another one, or before it */
+	return !v->confirm_within_ms || mark == CHAIN_CONFIRMED || number < newest_final(h, 0);
 }
 
 const struct version *history_final(const struct version_history *h)

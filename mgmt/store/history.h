@@ -96,8 +96,11 @@ const struct version *history_in_force_at(const struct version_history *h, const
                                           const char *site, int64_t now_ms);
 /** The newest version that has not ended: in force at its place at least. What changes rest on. As history_in_force() */
 const struct version *history_standing(const struct version_history *h, int64_t now_ms);
-/** Whether version @p number was in force at all nodes, for good: it needed no confirmation, or has it. What is not known was not. */
-bool history_is_final(const struct version_history *h, uint64_t number);
+/**
+ * Whether the version @p number of these files was in force at all nodes, for good: it needed no confirmation, or has it, by its own
+ * mark or that of one which joined it. What is not known was not.
+ */
+bool history_is_final(const struct version_history *h, uint64_t number, const char *digest);
 /** A version and what was decided of it; NULL: not known. Valid until a record is taken. */
 const struct version *history_version(const struct version_history *h, uint64_t number,
                                       enum chain_mark *mark);

@@ -247,6 +247,7 @@ struct intent_changed {
 	bool changed;
 	/** the gate that refuses it, or a plan of it would be refused by; "": none */
 	char gate[MODEL_NAME_MAX];
+	bool is_rollback;        /**< that the gate refuses */
 	uint32_t gate_approvals; /**< that it asks for; 0: none would do */
 	int64_t gate_until_ms;
 	struct trial_verdict canary; /**< where that was refused: why */

@@ -237,6 +237,8 @@ int shared_receive(struct intent *in, const struct shared_record *list, size_t n
 bool shared_is_loaded(const struct intent *in, const struct version *v);
 /* Whether what is loaded here is what a change would rest on: plan and guards are about that. */
 bool shared_is_up_to_date(const struct intent *in);
+/* Whether it may be made of what is in force, also where that is not here: it says so, or goes back where nothing is in force. */
+bool shared_may_replace(const struct intent *in, const struct intent_change *change);
 /* The recent versions by shared intent, oldest first. @return how many */
 size_t shared_periods(const struct intent *in, int64_t now_ms,
                       struct history_period out[RECENT_MAX]);

@@ -500,8 +500,7 @@ static int give_change(struct shared_change *c, int err, struct shared_change **
 	return err;
 }
 
-/* Who goes back to a version while nothing is in force here replaces what cannot be. */
-static bool may_replace(const struct intent *in, const struct intent_change *change)
+bool shared_may_replace(const struct intent *in, const struct intent_change *change)
 {
 	return change->replace || shared_is_up_to_date(in) || (!change->files && in->n_recent == 0);
 }
@@ -510,10 +509,10 @@ int shared_make_change(struct intent *in, const struct intent_change *change, bo
                        struct version *v, int64_t now_ms, struct shared_change **out)
 {
 	struct shared_change *c = MEMORY_NEW(struct shared_change);
-	int err = !in->store || in->failing  ? -EROFS
-	          : !may_replace(in, change) ? -ESTALE
-	          : returns                  ? make_way_back(in, change, v, now_ms, c)
-	                                     : make_version_change(in, change, v, now_ms, c);
+	int err = !in->store || in->failing         ? -EROFS
+	          : !shared_may_replace(in, change) ? -ESTALE
+	          : returns                         ? make_way_back(in, change, v, now_ms, c)
+	                                            : make_version_change(in, change, v, now_ms, c);
 
 	return give_change(c, err, out);
 }

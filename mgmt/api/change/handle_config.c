@@ -379,6 +379,24 @@ static void add_way_back(const struct core *core, uint64_t before, const json_t 
 		                              "one has fetched them they are lost with this node"));
 }
 
+/* The version that `"pending": "confirm"` is about; 0: none. Under the lock */
+static uint64_t number_to_confirm(const struct core *core, const struct change_request *c)
+{
+	struct version waiting;
+	bool confirms = c->change.pending == INTENT_PENDING_CONFIRM && !c->change.dry_run;
+
+	return confirms && intent_waiting(core->intent, &waiting) ? waiting.number : 0;
+}
+
+static void add_confirmed(const struct core *core, uint64_t number, json_t *answer)
+{
+	enum chain_mark mark;
+
+	if (number && history_version(shared_intent_history(core->intent), number, &mark) &&
+	    mark == CHAIN_CONFIRMED)
+		json_object_set_new(answer, "confirmed", json_integer((json_int_t)number));
+}
+
 static const char no_way_back[] =
         "this would be the store's first version: there is none to go back to if it is not confirmed. "
         "Apply the file that the nodes run (weir config show --applied) first, then the change; or "
@@ -425,11 +443,21 @@ static void add_first_warning(const struct core *core, const struct intent_chang
 }
 
 /* Time does not help: persons do. */
+/* Who goes back expects that no gate is in the way. */
+static const char *rollback_text(const struct intent_changed *changed)
+{
+	return changed->is_rollback
+	               ? ". A rollback passes gates to what was in force everywhere for good; of this "
+	                 "version nothing says so here"
+	               : "";
+}
+
 static void refuse_unapproved(const struct intent_changed *changed, struct http_reply *reply)
 {
 	http_problem(reply, 409, "gate",
-	             "nothing was changed: gate %s asks for %u other %s to approve such changes",
-	             changed->gate, changed->gate_approvals, persons_word(changed->gate_approvals));
+	             "nothing was changed: gate %s asks for %u other %s to approve such changes%s",
+	             changed->gate, changed->gate_approvals, persons_word(changed->gate_approvals),
+	             rollback_text(changed));
 	json_object_set_new(reply->json, "gate", json_string(changed->gate));
 	json_object_set_new(reply->json, "approvals", json_integer(changed->gate_approvals));
 }
@@ -441,8 +469,8 @@ static void refuse_gate(const struct intent_changed *changed, struct http_reply 
 	const char *until = until_text(changed, text);
 
 	http_problem(reply, 409, "gate",
-	             "nothing was changed: gate %s refuses such changes until %s", changed->gate,
-	             until);
+	             "nothing was changed: gate %s refuses such changes until %s%s", changed->gate,
+	             until, rollback_text(changed));
 	json_object_set_new(reply->json, "gate", json_string(changed->gate));
 	json_object_set_new(reply->json, "until", json_string(until));
 	reply->retry_s = left_ms > 0 && left_ms < RETRY_MAX_MS ? (unsigned)(left_ms / 1000) + 1 : 0;
@@ -509,7 +537,8 @@ static void refuse_change(struct core *core, int err, const struct intent_change
 		json_object_set_new(reply->json, "mistakes", errors_to_json(&changed->errors));
 		return;
 	case -ENOENT:
-		http_problem(reply, 404, "not-found", "there is no such version");
+		http_problem(reply, 404, "not-found",
+		             "there is no such version, or its files are not here");
 		return;
 	case -ENOLINK:
 		shared_run_advise(core, advice);
@@ -532,7 +561,7 @@ static void refuse_change(struct core *core, int err, const struct intent_change
 		http_problem(
 		        reply, 403, "forbidden",
 		        "nothing was changed: another version is to be in force, and is not at "
-		        "this node, so its gates are not known here: an admin replaces it, "
+		        "this node, so its gates are not known here: an admin goes on from it, "
 		        "without a proposal");
 		return;
 	case -EXDEV:
@@ -643,6 +672,7 @@ static bool commit_change(struct core *core, struct change_request *c,
 	const struct version *head = intent_head(core->intent);
 	uint64_t before = head && !join_is_provisional(head) ? head->number : 0;
 	json_t *files_at = NULL;
+	uint64_t to_confirm = number_to_confirm(core, c);
 	bool is_plan = c->change.pending == INTENT_PENDING_IGNORE, is_created = false;
 
 	if (!err && c->old_rc) {
@@ -682,6 +712,7 @@ static bool commit_change(struct core *core, struct change_request *c,
 		}
 		if (is_created)
 			add_way_back(core, before, files_at, reply->json);
+		add_confirmed(core, to_confirm, reply->json);
 		reply->status = is_created ? 201 : 200;
 		version_etag(&changed.version, reply->etag);
 		proposals_make(core, c, &changed, reply);

@@ -130,6 +130,7 @@ void handle_change_answer(struct core *core, const struct http_request *r,
 	X(t, json_t *, skipped_zones, .element = &record_string)                                   \
 	X(t, uint64_t, rolls_back_to, .later = true)                                               \
 	X(t, struct shown_number, before, .later = true)                                           \
+	X(t, uint64_t, confirmed, .later = true)                                                   \
 	X(t, json_t *, files_at, .later = true, .element = &record_string)                         \
 	X(t, bool, dry_run, .later = true)                                                         \
 	X(t, json_t *, unconfirmed, .later = true, .of = &unconfirmed_shown_kind)                  \

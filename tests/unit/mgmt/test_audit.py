@@ -23,6 +23,7 @@ import unittest
 
 import counted
 from api_node import TOKENS, Node, config, free_port, wait_for
+from shared_store import shared
 
 WEIR = sys.argv.pop(2)
 PROGRAM = sys.argv.pop(1)
@@ -134,11 +135,38 @@ class Lines(Audited):
         number = risky.json["version"]["number"]
         self.assertEqual(n.ask("POST", f"/v1/versions/{number}/confirm", {"reason": "well"}).status, 200)
         self.line(kind="change", path=f"/v1/versions/{number}/confirm", result=f"version {number}", reason="well")
+        # and those that come with another change, or with none
+        for weight, pending, word in ((70, "refuse", f"version {number + 1}"), (80, "confirm", f"version {number + 2}, confirmed {number + 1}"),
+                                      (80, "confirm", f"confirmed {number + 2}")):
+            n.apply(n.files("weight = 100; },", f"weight = {weight}; }},"), confirm_within="5m", pending=pending)
+            self.line(kind="change", path="/v1/config/apply", result=word)
         # the key
         rotated = n.ask("POST", "/v1/audit/rotate", {"reason": "a new year"})
         self.assertEqual(rotated.status, 200, rotated.raw)
         self.line(kind="key", next=rotated.json["key"], key=rotated.json["former"], who="user:root", reason="a new year")
         self.assertEqual(self.verify()["key"], rotated.json["key"])
+
+    def test_who_passes_a_gate_is_named_and_who_confirms_that_is_not(self) -> None:
+        n = self.node
+        names = [f"gate-{i:02d}-for-the-end-of-the-year" for i in range(4)]
+        gates = ", ".join(f'{{ name = "{name}"; from = "2020-01-01T00:00:00Z"; until = "never"; }}' for name in names)
+        text = n.files()["weir.conf"] + f"gates = ( {gates} );\n"
+        self.assertEqual(n.apply({**n.files(), "weir.conf": text}, confirm_within="none").status, 201)
+        text = text.replace("weight = 100; },", "weight = 60; },")
+        made = n.apply({**n.files(), "weir.conf": text}, confirm_within="5m", without_gates=",".join(names))
+        self.assertEqual((made.status, made.json["version"]["without_gates"]), (201, ",".join(names)), made.raw)
+        self.line(kind="change", path="/v1/config/apply", result=f"version 3, past gate {names[0]}\u2026")
+        self.assertEqual(n.ask("POST", "/v1/versions/3/confirm", {"reason": "well"}).status, 200)
+        self.line(kind="change", path="/v1/versions/3/confirm", result="version 3")
+
+    def test_the_first_version_of_a_store_comes_into_force_too(self) -> None:
+        """Before it the node ran its own file, as version 1 of nobody else."""
+        with shared(self.node):
+            self.assertEqual(self.node.stop(), 0)
+            self.node.start()
+            wait_for("the API", self.serves)
+            self.assertEqual(self.node.apply(self.node.files("# two sites", "# 2 sites"), author="Ada", confirm_within="none").status, 201)
+            wait_for("both are on record", lambda: {line["author"] for line in self.lines(kind="in-force", result="version 1")} == {"first start", "Ada"})
 
     def test_each_refusal_leaves_its_line_and_reads_and_dry_runs_none(self) -> None:
         n = self.node
@@ -442,6 +470,8 @@ class Full(Audited):
         # neither is refused for the log, whatever the store says
         for path in ("/v1/versions/1/rollback", "/v1/versions/1/confirm"):
             self.assertNotEqual(n.ask("POST", path, {"reason": "x"}, {"If-Match": "*"}).code, "audit")
+        past = n.ask("POST", "/v1/versions/1/rollback", {"reason": "x", "without_gates": "holidays"}, {"If-Match": "*"})
+        self.assertEqual(past.code, "audit", past.raw)
         self.limit(resource.RLIM_INFINITY)
         wait_for("the condition's end", lambda: not self.conditions())
         lost = self.line(kind="lost")

@@ -309,7 +309,7 @@ static void each_failure_has_its_answer(void **state)
 	        "nothing was changed. Run 'weir store init' on the first host and 'weir store "
 	        "join' on the others");
 	assert_int_equal(ask_change(ROLLBACK, make_reason(), "9", "", "*"), 404);
-	check_refusal(404, "not-found", "there is no such version");
+	check_refusal(404, "not-found", "there is no such version, or its files are not here");
 	this_node.intent->failing = true; /* as on a full disk */
 	strcpy(this_node.intent->store_reason, "No space left on device");
 	assert_int_equal(apply_change("# a", "{}", ""), 503);

@@ -200,7 +200,7 @@ class Version:
     number: int
     objects: Objects
     files: Json
-    is_final: bool = True  # it needed no confirmation, or has it
+    is_final: bool = True  # it needed no confirmation, or has it, or one that joined it
 
 
 @dataclasses.dataclass
@@ -351,7 +351,11 @@ class World:
             found = answer.json
             number = found.get("version", {}).get("number") if not found.get("proposal") else None
             one = found.get("override") or found.get("proposal") or found
-            result = None if found.get("changed") is False else f"version {number}" if number else one.get("id")
+            words = [f"version {number}"] * (found.get("changed") is not False) + [f"confirmed {found.get('confirmed')}"] * ("confirmed" in found)
+            is_made = number and "before" in found and number > (found["before"] or 0)  # else it is one of before, and its gates are another line's
+            if is_made and "without_gates" in found["version"]:
+                words.append(f"past gate {found['version']['without_gates']}")
+            result = (", ".join(words) or None) if number else one.get("id")
             (self.spare if found.get("changed") is False else self.changes)[(*key, result)] += 1
         return answer
 
@@ -418,6 +422,7 @@ class Sequence:
         for i in range(self.rng.choice([1, 2, 2, 3, 3, 4])):
             first[f"gates/g{i + 1}"] = self.random.gate()
         self.head = self.confirmed = world.reset(first)
+        self.joined: list[Version] = []
         self.versions = {self.head.number: self.head}
         self.say("gates " + json.dumps(gates_of(first)))
 
@@ -679,7 +684,7 @@ class Sequence:
         """The last confirmed version is in force again, by its own number."""
         if not self.waits or answer.json["version"]["number"] != self.confirmed.number:
             return False
-        self.head, self.waits = self.confirmed, False
+        self.head, self.waits, self.joined = self.confirmed, False, []
         return True
 
     def made(self, answer: Answer, name: str, wish: Wish, terms: Terms, bound: Objects) -> None:
@@ -713,6 +718,8 @@ class Sequence:
         """A new version is in force."""
         if not self.waits or terms.pending == "confirm":
             self.keep_head()
+        elif terms.pending == "join":
+            self.joined.append(self.head)
         found = self.world.head()
         self.head = Version(number, objects, found["files"], False)
         self.versions[number] = self.head
@@ -721,8 +728,10 @@ class Sequence:
             self.keep_head()
 
     def keep_head(self) -> None:
-        """It is in force for good."""
-        self.head.is_final, self.confirmed, self.waits = True, self.head, False
+        """It is in force for good, with what it joined."""
+        for v in [self.head, *self.joined]:
+            v.is_final = True
+        self.confirmed, self.waits, self.joined = self.head, False, []
 
     # --- proposals ---
 

@@ -316,7 +316,7 @@ class Frozen(Faults):
         fra.send_signal(signal.SIGCONT)
         self.assertEqual(failed.returncode, 4, failed.stderr)
         self.assertIn("nothing was changed", failed.stderr)
-        self.assertLess(took, 4)
+        self.assertLess(took, 20)  # a person is answered, and not when the owner is back
 
 
 class Lost(Faults):

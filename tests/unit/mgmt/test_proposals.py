@@ -148,6 +148,7 @@ class One(Proposals):
         self.assertEqual(self.roll_back("ada1", 1).json["version"]["rolled_back_to"], 1)
         self.assertEqual(self.roll_back("ada1", said["number"]).status, 201, "this one stayed")
         self.assertEqual(self.roll_back("ada1", 1).status, 201)
+        self.assertIn("of this version nothing says so here", self.roll_back("ada1", 2).json["detail"])
         said = self.roll_back("root", 2, without_gates="two").json["version"]
         self.assertEqual((said["rolled_back_to"], said["without_gates"]), (2, "two"))
 
@@ -401,6 +402,8 @@ class Shared(Proposals):
         self.nodes[1].process.send_signal(signal.SIGCONT)
         self.turn(1)
         wait_for("it has heard of it", lambda: self.edit("ada1", 90, f"&proposal={one}").code == "not-here")
+        for query in ("", "&dry_run=true"):
+            self.refused(self.edit("carol", 60, query, "pools/web-fra/backends/b1"), 412, "not-here")
         approved = behind.replace('"10.1.1.11"; weight = 100', '"10.1.1.11"; weight = 90')
         self.refused(self.whole("ada1", approved, f"&proposal={one}"), 403, "forbidden", "its gates are not known here")
         self.refused(self.whole("root", approved, f"&proposal={one}"), 403, "forbidden", "without a proposal")

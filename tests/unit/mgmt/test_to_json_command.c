@@ -324,7 +324,7 @@ static void a_plan_has_all_its_fields(void **state)
 	const struct plan_change changes[] = { { PLAN_CHANGED, "p1", "1", "2" },
 		                               { PLAN_ADDED, "p2", "", "" },
 		                               { PLAN_REMOVED, "p3", "", "" } };
-	const struct change_plan_pool pools[] = { { "web", 3, 4, 250000 } };
+	struct change_plan_pool pools[] = { { "web", 3, 4, 250000 } };
 	const struct advice_probes probes[] = { { "v1", 5, 1500, 2250 } };
 	const char *warnings[] = { "w1", "w2" };
 	const struct change_plan plan = {

@@ -131,7 +131,7 @@ static void each_setting_has_a_smallest_place(void **state)
 		{ "limits/slots", EXTENT_NODE },
 		{ "nodes/ams-1/driver", EXTENT_NODE },
 		{ "nodes/ams-1/mtu", EXTENT_NODE },
-		{ "nodes/ams-1/dpdk/memory", EXTENT_NODE },
+		{ "nodes/ams-1/dpdk/memory", EXTENT_EVERYWHERE }, /* from the next start on */
 		{ "nodes/ams-1/ports/eth1", EXTENT_NODE },
 		{ "nodes/ams-1/ports/eth1/macs", EXTENT_NODE },
 		{ "nodes/ams-1", EXTENT_EVERYWHERE },
@@ -188,7 +188,7 @@ static void a_plan_finds_each_setting_that_is_marked(void **state)
 		n[extent_of_path(flat.items[i].path)]++;
 	print_message("  %zu everywhere, %zu at a site, %zu at a node\n", n[0], n[1], n[2]);
 	assert_in_range(n[EXTENT_SITE], 20, 60);
-	assert_in_range(n[EXTENT_NODE], 40, 90);
+	assert_in_range(n[EXTENT_NODE], 30, 90);
 	arena_free(arena);
 	model_free(m);
 }
