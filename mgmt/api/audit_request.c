@@ -170,6 +170,7 @@ static void name_result(const json_t *answer, char *out, size_t size)
 	const json_t *override = json_object_get(answer, "override");
 	const json_t *proposal = json_object_get(answer, "proposal");
 	const char *id = json_get_text(override ? override : proposal ? proposal : answer, "id");
+
 	if (json_is_object(json_object_get(answer, "version")) && !proposal)
 		name_version(answer, out, size);
 	else if (id && !json_is_false(json_object_get(answer, "changed")))

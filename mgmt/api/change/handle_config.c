@@ -442,7 +442,6 @@ static void add_first_warning(const struct core *core, const struct intent_chang
 		                      json_sprintf("weir apply would be refused: %s", no_way_back));
 }
 
-/* Time does not help: persons do. */
 /* Who goes back expects that no gate is in the way. */
 static const char *rollback_text(const struct intent_changed *changed)
 {
@@ -452,6 +451,7 @@ static const char *rollback_text(const struct intent_changed *changed)
 	               : "";
 }
 
+/* Time does not help: persons do. */
 static void refuse_unapproved(const struct intent_changed *changed, struct http_reply *reply)
 {
 	http_problem(reply, 409, "gate",
