@@ -46,6 +46,11 @@ int model_key_read(const char *path, const char *below, uint64_t key[2])
 	return err;
 }
 
+bool model_has_same_key(const struct model *a, const struct model *b)
+{
+	return !memcmp(a->hash_key, b->hash_key, sizeof(a->hash_key));
+}
+
 void model_key_fingerprint(const uint64_t key[2], char out[MODEL_FINGERPRINT_MAX])
 {
 	uint8_t input[sizeof(DOMAIN) + 16] = DOMAIN, digest[SHA256_BYTES];

@@ -358,7 +358,7 @@ static int make_pool(struct compiler *n, const struct model *m, const struct pla
 		compiler_clear_slots(n, p->first_slot, p->n_slots);
 	else if (!old)
 		compiler_check_slots(n, p);
-	if (has_range && old && !memcmp(n->model->hash_key, m->hash_key, sizeof(m->hash_key)))
+	if (has_range && old && model_has_same_key(n->model, m))
 		return 0; /* keeps its owners */
 	at.first_slot = p->first_slot;
 	at.n_slots = p->n_slots;

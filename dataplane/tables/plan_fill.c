@@ -6,7 +6,6 @@
  */
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "dataplane/tables/plan.h"
@@ -120,8 +119,7 @@ static void *fill_some(void *arg)
 
 void plan_fill(struct plan *p, const struct model *before, int64_t wall_clock_ms)
 {
-	bool same_key =
-	        before && !memcmp(before->hash_key, p->model->hash_key, sizeof(before->hash_key));
+	bool same_key = before && model_has_same_key(before, p->model);
 	struct fill f = { p, same_key ? before : NULL, wall_clock_ms, 0 };
 	pthread_t helpers[HELPERS_MAX];
 	size_t n = (size_t)sysconf(_SC_NPROCESSORS_ONLN) - 1, n_started = 0;

@@ -448,6 +448,8 @@ int model_read_laid_out(const char *path, const char *key_dir, const char *key_e
 int model_key_read(const char *path, const char *below, uint64_t key[2]);
 /** The first 8 bytes of a SHA-256 over the key: tells keys apart and shows nothing of them. */
 void model_key_fingerprint(const uint64_t key[2], char out[MODEL_FINGERPRINT_MAX]);
+/** Whether both hash flows by one key. */
+bool model_has_same_key(const struct model *a, const struct model *b);
 /**
  * Where @p m was read without its right key, give it that of @p before, the model in force (NULL:
  * none).

@@ -14,9 +14,9 @@
 #include "mgmt/rules/rings.h"
 #include "weir/flatten.h"
 
-#define RINGS_SLOTS_MAX                                                                            \
-	((uint64_t)1 << 20)           /* of pools whose rings a plan fills: a third of a second */
-#define ARENA_MAX ((size_t)256 << 20) /* bytes; bounds both lists and what is said of them */
+/* Of all pools whose rings a plan fills: a third of a second. */
+#define RINGS_SLOTS_MAX ((uint64_t)1 << 20)
+#define ARENA_MAX       ((size_t)256 << 20) /* bytes; bounds both lists and what is said of them */
 
 struct plan_work {
 	struct arena *arena;
@@ -69,17 +69,12 @@ static void merge_lists(struct plan_work *w, const struct flat *a, const struct 
 	}
 }
 
-static bool is_hashed_alike(const struct model *from, const struct model *to)
-{
-	return !memcmp(from->hash_key, to->hash_key, sizeof(from->hash_key));
-}
-
 static uint32_t shares_moved_ppm(const struct plan_work *w, const struct model *from,
                                  const struct model *to, const struct model_pool *a,
                                  const struct model_pool *b)
 {
-	return is_hashed_alike(from, to) ? risk_moved_ppm(a, b, w->arena)
-	                                 : risk_rehashed_ppm(a, b, w->arena);
+	return model_has_same_key(from, to) ? risk_moved_ppm(a, b, w->arena)
+	                                    : risk_rehashed_ppm(a, b, w->arena);
 }
 
 static void compare_pools(struct plan_work *w, const struct model *from, const struct model *to)
@@ -139,7 +134,7 @@ void plan_add_rings(struct change_plan *p, const struct model *from, const struc
 {
 	uint64_t n_slots = 0;
 
-	for (size_t i = 0; i < p->n_pools && is_hashed_alike(from, to); i++) {
+	for (size_t i = 0; i < p->n_pools && model_has_same_key(from, to); i++) {
 		const struct model_pool *a = model_pool(from, p->pools[i].pool);
 		const struct model_pool *b = model_pool(to, p->pools[i].pool);
 		uint32_t by_rings;

@@ -30,8 +30,7 @@ static void measure_cluster(struct risk_work *w)
 
 	risk_note(w, RISK_FLOWS_REHASHED,
 	          strcmp(w->from->hash_key_id, w->to->hash_key_id) != 0 ||
-	                  (keys_known && memcmp(w->from->hash_key, w->to->hash_key,
-	                                        sizeof(w->to->hash_key)) != 0),
+	                  (keys_known && !model_has_same_key(w->from, w->to)),
 	          "cluster", "all flows are hashed by another key (%s, was %s)", w->to->hash_key_id,
 	          w->from->hash_key_id);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)

@@ -22,7 +22,7 @@ static bool object_of(const char *text, struct object_path *out)
 static bool is_key_same(const struct model *from, const struct model *to)
 {
 	return from && !strcmp(from->hash_key_file, to->hash_key_file) &&
-	       !memcmp(from->hash_key, to->hash_key, sizeof(from->hash_key));
+	       model_has_same_key(from, to);
 }
 
 /* What is looked for. */

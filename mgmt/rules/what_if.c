@@ -337,8 +337,7 @@ static uint32_t backends_moved_ppm(const struct flows_work *w, const struct risk
 {
 	const struct model_pool *a = was->at->pool, *b = becomes->at->pool;
 	bool is_hashed_alike =
-	        !memcmp(w->from->hash_key, w->to->hash_key, sizeof(w->from->hash_key)) &&
-	        was->service->hash == becomes->service->hash;
+	        model_has_same_key(w->from, w->to) && was->service->hash == becomes->service->hash;
 	bool is_one_pool = !strcmp(a->name, b->name) && a->n_slots == b->n_slots;
 	uint32_t by_shares = is_hashed_alike && is_one_pool ? risk_moved_ppm(a, b, w->arena)
 	                                                    : risk_rehashed_ppm(a, b, w->arena);

@@ -209,11 +209,10 @@ static int make_plan(const struct model *head, const struct model *m, struct cha
 {
 	int err = plan_compare(head, m, out);
 
-	if (!err && head)
-		plan_add_rings(out, head, m);
-	if (!err && head)
-		err = plan_add_effects(out, head, m);
-	return err;
+	if (err || !head)
+		return err;
+	plan_add_rings(out, head, m);
+	return plan_add_effects(out, head, m);
 }
 
 void intent_candidate_read(const struct intent *in, struct intent_candidate *c)

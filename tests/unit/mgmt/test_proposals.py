@@ -68,6 +68,9 @@ class Proposals(unittest.TestCase):
     def decide(self, name: str, proposal: str, verb: str = "approve", query: str = "") -> Answer:
         return self.ask(name, "POST", f"/v1/proposals/{proposal}/{verb}?wait_ms=0{query}", {"reason": "read it"})
 
+    def roll_back(self, name: str, to: int, query: str = "", **more: str) -> Answer:
+        return self.ask(name, "POST", f"/v1/versions/{to}/rollback?wait_ms=0{query}", {"reason": "x", "confirm_within": "none", **more}, {"If-Match": "*"})
+
     def refused(self, answer: Answer, status: int, code: str, text: str = "") -> None:
         self.assertEqual((answer.status, answer.code), (status, code), answer.raw)
         self.assertIn(text, answer.json["detail"])
@@ -120,19 +123,20 @@ class One(Proposals):
         self.assertEqual(self.ask("viewer", "GET", "/v1/versions?limit=1").json["items"][0]["approved_by"], "bob")
         self.refused(self.edit("ada1", 91, f"&proposal={one}"), 409, "proposal", "there is no proposal")
         self.assertEqual(self.ask("viewer", "GET", f"/v1/proposals/{one}").status, 404)
-        back = self.ask("ada1", "POST", "/v1/versions/1/rollback?wait_ms=0", {"reason": "x", "confirm_within": "none"}, {"If-Match": "*"})
+        back = self.roll_back("ada1", 1)
         self.assertEqual((back.status, self.weight()), (201, 100), "no gate keeps anybody from going back")
 
-    def roll_back(self, name: str, to: int, query: str = "", **more: str) -> Answer:
-        return self.ask(name, "POST", f"/v1/versions/{to}/rollback?wait_ms=0{query}", {"reason": "x", "confirm_within": "none", **more}, {"If-Match": "*"})
-
-    def test_what_ended_is_no_way_past_a_gate(self) -> None:
-        """It was approved, and went back: who approved it is asked again before it stays."""
+    def make_approved(self) -> None:
+        """Version 2, which others approved, waits to be confirmed."""
         one = self.propose("ada1", 90)
         self.decide("bob", one)
         made = self.ask("ada1", "PATCH", f"/v1/{BACKEND}?reason=x&wait_ms=0&confirm_within=10m&proposal={one}", {"weight": 90},
                         {"If-Match": "*", "Content-Type": PATCH})
         self.assertEqual((made.status, self.weight()), (201, 90), made.raw)
+
+    def test_what_ended_is_no_way_past_a_gate(self) -> None:
+        """It was approved, and went back: who approved it is asked again before it stays."""
+        self.make_approved()
         self.assertEqual((self.roll_back("ada1", 1).status, self.weight()), (201, 100))
         for query in ("", "&dry_run=true"):
             self.refused(self.roll_back("ada1", 2, query), 409, "gate", "gate two asks for 1 other person")
@@ -154,11 +158,7 @@ class One(Proposals):
 
     def test_a_plan_of_the_way_back_warns_of_no_gate(self) -> None:
         before = self.node.ask("GET", "/v1/config").json["files"]
-        one = self.propose("ada1", 90)
-        self.decide("bob", one)
-        made = self.ask("ada1", "PATCH", f"/v1/{BACKEND}?reason=x&wait_ms=0&confirm_within=10m&proposal={one}", {"weight": 90},
-                        {"If-Match": "*", "Content-Type": PATCH})
-        self.assertEqual(made.status, 201, made.raw)
+        self.make_approved()
         for weight, warned in ((100, 0), (80, 1)):
             files = {**before, "weir.conf": before["weir.conf"].replace('address = "10.1.1.11"; weight = 100', f'address = "10.1.1.11"; weight = {weight}')}
             plan = self.ask("ada1", "POST", "/v1/config/plan", {"files": files, "base": "unknown"})
@@ -367,11 +367,9 @@ class Shared(Proposals):
         self.assertEqual((made.status // 100, made.json["version"]["canary"], made.json["version"]["approved_by"]), (2, "site/ams", "bob"), made.raw)
         number = made.json["version"]["number"]
         wait_for("it is in force here", lambda: self.weight() == 90)
-        roll_back = {"reason": "x", "confirm_within": "none"}
-        self.assertEqual(self.ask("ada1", "POST", "/v1/versions/1/rollback?wait_ms=9000", roll_back, {"If-Match": "*"}).status, 201)
+        self.assertEqual(self.roll_back("ada1", 1).status, 201)
         wait_for("it went back", lambda: self.weight() == 100)
-        again = self.ask("ada1", "POST", f"/v1/versions/{number}/rollback?wait_ms=0", roll_back, {"If-Match": "*"})
-        self.refused(again, 409, "gate", "gate two asks for")
+        self.refused(self.roll_back("ada1", number), 409, "gate", "gate two asks for")
 
     def test_a_proposal_that_was_withdrawn_elsewhere_is_not_used(self) -> None:
         """The node that uses it may not know yet: the store does."""
