@@ -4,6 +4,7 @@
  * into a struct command (mgmt/json/command.h), which the store carries out under the lock
  * (mgmt/store/command.h), with the guards; this file turns outcomes into HTTP answers.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,8 @@
 #define TURN_GUARDED_MS                                                                            \
 	15000u   /* one that takes traffic away does, as the guards have to see the one before */
 #define TRIES 8u /* to judge a command by what is so when it is written */
+#define FACTS_MS                                                                                   \
+	2000u /* how old facts may be by which guards judge: those before it in line took their time */
 
 void handle_overrides(struct core *core, struct http_request *r, struct http_reply *reply)
 {
@@ -154,41 +157,11 @@ static void add_waiting(const struct core *core, const struct command *c,
 	                      json_string(waiting_text(&w, pool->name, text)));
 }
 
-/* Where it takes a node out, the others are asked what they announce; a site, what arrives. */
-static bool open_observed(struct core *core, const struct command *c, struct guard_facts *observed,
-                          struct http_reply *reply)
-{
-	bool removes = c->what == COMMAND_DRAIN || c->what == COMMAND_DISABLE;
-	int err = guard_facts_open(core, removes && c->is_node, observed);
-
-	if (!err && removes && !c->is_node && (!c->pool || !*c->pool))
-		guard_facts_query_flows(core, observed);
-	if (!err)
-		return true;
-	http_problem(reply, 503, "busy", "out of memory");
-	guard_facts_close(observed);
-	return false;
-}
-
 /** Who asks whether a command may be made. */
 struct deciding {
 	struct core *core;
 	const struct http_request *r;
 };
-
-/*
- * One command after the other: the guards judge the next one by what the one before makes, which is not there yet while the store
- * is asked. Under the lock, which may be given up meanwhile. @return false: this one takes traffic away, and has to wait still
- */
-static bool await_turn(struct core *core, const struct command *c)
-{
-	bool removes = c->what == COMMAND_DRAIN || c->what == COMMAND_DISABLE;
-	uint64_t until_ms = clock_mono_ms() + (removes ? TURN_GUARDED_MS : TURN_MS);
-
-	while (core->n_commanding && core_wait(core, until_ms))
-		;
-	return !removes || !core->n_commanding;
-}
 
 /* What others change while the lock is given up is not of this request. */
 static enum command_may decide_changes(void *arg, const struct override *list, size_t n,
@@ -212,11 +185,82 @@ struct guarded_command {
 	struct core *core;
 	const struct http_request *r;
 	const struct command *c;
-	const struct observe_pages *pages;
+	int64_t read_ms, now_ms; /* wall time: when it was read, and when it is judged */
+	struct observe_pages pages;
 	struct guard_facts *observed;
-	int64_t now_ms;
+	uint64_t facts_ms;           /* when they were read */
 	struct intent_shared *model; /* of the receivers' names: it may be replaced meanwhile */
 };
+
+static bool is_removal(const struct command *c)
+{
+	return c->what == COMMAND_DRAIN || c->what == COMMAND_DISABLE;
+}
+
+/* Where it takes a node out, the others are asked what they announce; a site, what arrives. Without the lock. @return 0 or -ENOMEM */
+static int open_facts(struct guarded_command *g)
+{
+	const struct command *c = g->c;
+	int err = guard_facts_open(g->core, is_removal(c) && c->is_node, g->observed);
+
+	if (!err && is_removal(c) && !c->is_node && (!c->pool || !*c->pool))
+		guard_facts_query_flows(g->core, g->observed);
+	observe_open(g->core->dirs.run, &g->pages);
+	g->facts_ms = clock_mono_ms();
+	return err;
+}
+
+static void close_facts(struct guarded_command *g)
+{
+	observe_close(&g->pages);
+	guard_facts_close(g->observed);
+}
+
+/*
+ * One command after the other: the guards judge the next one by what the one before makes, which is not there yet while the store
+ * is asked. Under the lock, which may be given up meanwhile. @return false: this one takes traffic away, and has to wait still
+ */
+static bool await_turn(const struct guarded_command *g)
+{
+	struct core *core = g->core;
+	uint64_t until_ms = clock_mono_ms() + (is_removal(g->c) ? TURN_GUARDED_MS : TURN_MS);
+
+	while (core->n_commanding && core_wait(core, until_ms))
+		;
+	return !is_removal(g->c) || !core->n_commanding;
+}
+
+/* As await_turn(). Facts are read again where the turn came late; others wait meanwhile. @return 0, -EAGAIN or -ENOMEM */
+static int await_facts(struct guarded_command *g)
+{
+	if (!await_turn(g))
+		return -EAGAIN;
+	if (!is_removal(g->c) || clock_mono_ms() - g->facts_ms < FACTS_MS)
+		return 0;
+	g->core->n_commanding++;
+	core_unlock(g->core);
+	close_facts(g);
+	int err = open_facts(g);
+
+	core_lock(g->core);
+	g->core->n_commanding--;
+	core_changed(g->core);
+	return err;
+}
+
+/* A start that came while it waited is now. */
+static int64_t start_of(const struct guarded_command *g)
+{
+	bool is_past = g->c->from_ms >= g->read_ms && g->c->from_ms < g->now_ms;
+
+	return is_past ? g->now_ms : g->c->from_ms;
+}
+
+/* It would be over before it began: it waited for that long. */
+static bool was_overtaken(const struct guarded_command *g)
+{
+	return g->c->until_ms > g->read_ms && g->c->until_ms <= g->now_ms;
+}
 
 /* Run the command with what the guards see now. Under the lock, which may be given up meanwhile. */
 static enum command_outcome run_once(struct guarded_command *g, struct command_result *result)
@@ -230,16 +274,26 @@ static enum command_outcome run_once(struct guarded_command *g, struct command_r
 		.text = "other commands are being written to the store still: nothing was changed; "
 		        "give yours again"
 	};
-	if (!await_turn(core, g->c))
+	int err = await_facts(g);
+	if (err == -EAGAIN)
 		return COMMAND_AGAIN;
 	intent_unshare(g->model);
 	g->model = intent_share(core->intent);
+	g->now_ms = clock_believed_ms();
+	if (was_overtaken(g)) {
+		*result = (struct command_result){
+			.text = "other commands took longer than this one was to last: nothing was changed"
+		};
+		return COMMAND_AGAIN;
+	}
+	with.from_ms = start_of(g);
 	with.decide = decide_changes;
 	with.decide_arg = &deciding;
 	with.unwritten = unwritten;
 	with.n_unwritten = operations_list_unwritten(core, unwritten);
 	*result = (struct command_result){ .text = "out of memory" };
-	if (guard_facts_gather(core, g->pages, g->c->is_node ? g->c->name : NULL, g->observed))
+	if (err ||
+	    guard_facts_gather(core, &g->pages, g->c->is_node ? g->c->name : NULL, g->observed))
 		return COMMAND_FAILED;
 	core_attach(core, g->r);
 	enum command_outcome outcome =
@@ -264,26 +318,28 @@ static enum command_outcome run_guarded(struct guarded_command *g, struct comman
 bool handle_command_run(struct core *core, const struct http_request *r, const struct command *c,
                         int64_t now_ms, struct http_reply *reply)
 {
-	struct command_result *result = MEMORY_NEW(struct command_result);
-	struct guard_facts *observed = MEMORY_NEW(struct guard_facts);
-	struct observe_pages pages;
-
-	if (!handle_scope_has_target(core, r, c, reply) || !handle_may_command(core, reply) ||
-	    !open_observed(core, c, observed, reply)) {
-		free(observed);
-		free(result);
+	if (!handle_scope_has_target(core, r, c, reply) || !handle_may_command(core, reply))
 		return false;
-	}
-	observe_open(core->dirs.run, &pages);
+	struct command_result *result = MEMORY_NEW(struct command_result);
+	struct guarded_command g = { .core = core,
+		                     .r = r,
+		                     .c = c,
+		                     .read_ms = now_ms,
+		                     .now_ms = now_ms,
+		                     .observed = MEMORY_NEW(struct guard_facts) };
+	int err = open_facts(&g);
+
 	core_lock(core);
-	struct guarded_command g = { core, r, c, &pages, observed, now_ms, NULL };
-	enum command_outcome outcome = run_guarded(&g, result);
+	enum command_outcome outcome = COMMAND_FAILED;
+	*result = (struct command_result){ .text = "out of memory" };
+	if (!err)
+		outcome = run_guarded(&g, result);
 	if (outcome == COMMAND_OK) {
 		observer_note_nodes(core);
 		if (result->override.target == MODEL_TARGET_NODE)
 			result->override.left = observer_node_left(core, result->override.name);
-		reply->json = command_to_json(core->intent, c, result, NULL, now_ms);
-		add_waiting(core, c, result, pages.effect_fresh ? pages.effect : NULL, now_ms,
+		reply->json = command_to_json(core->intent, c, result, NULL, g.now_ms);
+		add_waiting(core, c, result, g.pages.effect_fresh ? g.pages.effect : NULL, g.now_ms,
 		            reply->json);
 		reply->status = result->created && !c->dry_run ? 201 : 200;
 		override_etag(&result->override, reply->etag);
@@ -296,9 +352,8 @@ bool handle_command_run(struct core *core, const struct http_request *r, const s
 	core_changed(core);
 	core_unlock(core);
 	intent_unshare(g.model);
-	observe_close(&pages);
-	guard_facts_close(observed);
-	free(observed);
+	close_facts(&g);
+	free(g.observed);
 	free(result);
 	return outcome == COMMAND_OK || outcome == COMMAND_OVER;
 }

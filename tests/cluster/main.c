@@ -103,6 +103,8 @@ const struct scene_row scene_rows[] = {
 	{ "shown-hung", scenes_shown_hung,
 	  "two nodes: processes hang, end, and state what is wrong" },
 	{ "shown-node", scenes_shown_node, "four nodes: a node is drained" },
+	{ "shown-waited", scenes_shown_waited,
+	  "four nodes: what a command rests on ends while another one is written" },
 	{ "random", scenes_random, "three nodes: changes, commands and faults by the seed" },
 };
 const size_t scene_rows_n = sizeof(scene_rows) / sizeof(scene_rows[0]);

@@ -69,6 +69,7 @@ void scenes_shown_held(struct scene *s);
 void scenes_shown_sites(struct scene *s);
 void scenes_shown_hung(struct scene *s);
 void scenes_shown_node(struct scene *s);
+void scenes_shown_waited(struct scene *s);
 /* tests/cluster/scenes_plans.c: what plans say. */
 void scenes_shown_plans(struct scene *s);
 

@@ -728,3 +728,59 @@ void scenes_shown_node(struct scene *s)
 	transcript_show(n, ANNOUNCED);
 	end_observed(s, &o);
 }
+
+static struct node_request *send_drain(struct node *n, const char *target, const char *times)
+{
+	char body[256];
+
+	snprintf(body, sizeof(body), "{\"do\": \"drain\", \"target\": %s, %s, \"reason\": \"INC\"}",
+	         target, times);
+	return node_send(n, &scene_bob, "POST", "/v1/overrides", body);
+}
+
+#define DRAIN_AMS_1                                                                                \
+	"{\"do\": \"drain\", \"target\": {\"node\": \"ams-1\"}, \"until\": \"+1h\", \"reason\": \"INC\"}"
+
+/* A drain waits while another command is written, and meanwhile the node ends that announces the same. */
+void scenes_shown_waited(struct scene *s)
+{
+	struct observed_cluster o;
+
+	begin_observed(s, 4, true, &o);
+	struct node *n = s->node[0];
+
+	send_command(n, "/v1/overrides?dry_run=true", DRAIN_AMS_1);
+	for (unsigned m = 0; m < ETCD_NET_MEMBERS; m++)
+		link_cut_both(node_number(n), ETCD_NET_FIRST + m, true);
+	struct node_request *first = node_send(
+	        n, &scene_bob, "POST", "/v1/overrides",
+	        "{\"do\": \"disable\", \"target\": {\"site\": \"lon\"}, \"until\": \"+2h\", \"reason\": \"INC\"}");
+	node_run_ms(300);
+	struct node_request *drain = node_send(n, &scene_bob, "POST", "/v1/overrides", DRAIN_AMS_1);
+	struct node_request *short_one =
+	        send_drain(n, "{\"node\": \"ams-2\"}", "\"until\": \"+1s\"");
+	struct node_request *later = send_drain(n, "{\"pool\": \"web-ams\", \"backend\": \"b1\"}",
+	                                        "\"from\": \"+1s\", \"until\": \"+1h\"");
+
+	node_run_ms(700);
+	siblings_stop(o.of[3]);
+	o.of[3] = NULL;
+	node_kill(s->node[3]);
+	struct node_answer a = node_take(first), b = node_take(drain);
+	struct node_answer c = node_take(short_one), d = node_take(later);
+
+	link_heal();
+	JUDGE(s, a.status == 201, "the first one: %u %s", a.status, a.text);
+	JUDGE(s, strstr(b.text, "whether another node announces"), "the drain: %u %s", b.status,
+	      b.text);
+	JUDGE(s, c.status == 503 && strstr(c.text, "was to last"), "the short one: %u %s", c.status,
+	      c.text);
+	JUDGE(s, d.status == 201, "the later one: %u %s", d.status, d.text);
+	node_answer_fini(&a);
+	node_answer_fini(&b);
+	node_answer_fini(&c);
+	node_answer_fini(&d);
+	node_run_ms(8000);
+	transcript_show(n, ANNOUNCED " /v1/overrides");
+	end_observed(s, &o);
+}
