@@ -445,7 +445,7 @@ bool history_is_final(const struct version_history *h, uint64_t number, const ch
 	enum chain_mark mark;
 	const struct version *v = history_version(h, number, &mark);
 
-	if (!v || mark == CHAIN_ENDED || strcmp(v->digest, digest) != 0)
+	if (!v || number > h->head || mark == CHAIN_ENDED || strcmp(v->digest, digest) != 0)
 		return false;
 	/* what is below and has not ended was confirmed with another one, or before it */
 	return !v->confirm_within_ms || mark == CHAIN_CONFIRMED || number < newest_final(h, 0);

@@ -904,6 +904,33 @@ static void nothing_is_made_on_what_is_tried_and_any_node_decides_of_it(void **s
 	history_free(h);
 }
 
+static void what_was_in_force_for_good_is_a_way_back(void **state)
+{
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
+
+	(void)state;
+	receive_version(h, 1, 0, 0, &at_10s);
+	for (uint64_t n = 2; n <= 5; n++)
+		receive_version(h, n, n - 1, 5000, &at_10s);
+	assert_true(history_is_final(h, 1, D1));
+	assert_false(history_is_final(h, 1, D2)); /* other files by the same number */
+	assert_false(history_is_final(h, 2, D1)); /* open */
+	assert_int_equal(receive_text(h, "mark/3", "{\"mark\":\"ended\"}", 50, &at_10s), 0);
+	assert_int_equal(receive_text(h, "mark/4", "{\"mark\":\"confirmed\"}", 51, &at_10s), 0);
+	assert_true(history_is_final(h, 2, D1)); /* version 4 joined it */
+	assert_false(history_is_final(h, 3, D1));
+	assert_true(history_is_final(h, 4, D1));
+	assert_false(history_is_final(h, 5, D1));
+	/* a record without the head that would make it a version */
+	assert_int_equal(receive_text(h, "version/6",
+	                              "{\"number\":6,\"digest\":\"" D1 "\",\"base\":5}", 52,
+	                              &at_10s),
+	                 0);
+	assert_false(history_is_final(h, 6, D1));
+	assert_false(history_is_final(h, 7, D1));
+	history_free(h);
+}
+
 static void a_version_is_confirmed_or_ended_once(void **state)
 {
 	static const struct {
@@ -982,6 +1009,7 @@ SUITE(history)
 		cmocka_unit_test(what_was_in_force_follows_from_records),
 		cmocka_unit_test(what_is_tried_at_a_place_is_in_force_there_alone),
 		cmocka_unit_test(nothing_is_made_on_what_is_tried_and_any_node_decides_of_it),
+		cmocka_unit_test(what_was_in_force_for_good_is_a_way_back),
 		cmocka_unit_test(a_version_is_confirmed_or_ended_once),
 	};
 
