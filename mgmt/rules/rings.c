@@ -7,17 +7,23 @@
 
 #include "weir/ring.h"
 
-/* By weight, or in equal shares where none has any: as dataplane/owners/targets.c. An owner is the backend's index + 1. */
+/* Whether programs alone fill it: no backend of the configuration has a weight (which is allowed with registration only). */
+static bool is_filled_by_programs(const struct model_pool *p)
+{
+	for (size_t i = 0; i < p->n_backends; i++)
+		if (p->backends[i].weight)
+			return false;
+	return true;
+}
+
+/* An owner is the backend's index + 1. */
 static int fill_ring(const struct model_pool *p, const uint64_t key[2], uint16_t *slots)
 {
 	struct ring_backend *b = calloc(p->n_backends, sizeof(*b));
-	bool has_weight = false;
 
-	for (size_t i = 0; i < p->n_backends; i++)
-		has_weight |= p->backends[i].weight > 0;
 	for (size_t i = 0; b && i < p->n_backends; i++)
 		b[i] = (struct ring_backend){ .key = p->backends[i].id,
-			                      .weight = has_weight ? p->backends[i].weight : 1,
+			                      .weight = p->backends[i].weight,
 			                      .id = (uint16_t)(i + 1) };
 	int err = b ? ring_fill(slots, p->n_slots, b, p->n_backends, key) : -ENOMEM;
 	free(b);
@@ -43,7 +49,7 @@ static uint32_t compare_rings(const struct model_pool *a, const uint16_t *of_a,
 int rings_moved_ppm(const struct model_pool *a, const struct model_pool *b, const uint64_t key[2],
                     uint32_t *ppm)
 {
-	if (!a->n_backends || !b->n_backends)
+	if (is_filled_by_programs(a) || is_filled_by_programs(b))
 		return -ENODATA;
 	uint16_t *of_a = calloc(a->n_slots, sizeof(*of_a));
 	uint16_t *of_b = calloc(b->n_slots, sizeof(*of_b));

@@ -17,7 +17,7 @@
 /**
  * The part of the slots of @p a whose owner is another backend in @p b, where both hash flows alike and all backends are up.
  * @param key  the cluster's hash key, of both
- * @return 0; -ENODATA: one of them has no backend in the configuration; -EINVAL: weir-dataplane would not fill one; -ENOMEM
+ * @return 0; -ENODATA: in one of them no backend of the configuration has a weight; -EINVAL: weir-dataplane would not fill one; -ENOMEM
  */
 MUST_CHECK int rings_moved_ppm(const struct model_pool *a, const struct model_pool *b,
                                const uint64_t key[2], uint32_t *ppm);

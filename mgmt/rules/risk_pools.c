@@ -57,8 +57,8 @@ uint32_t risk_moved_ppm(const struct model_pool *a, const struct model_pool *b, 
 	struct members before = list_members(a, arena), after = list_members(b, arena);
 	double moved = 0;
 
-	if (before.sorted && after.sorted && !before.n && !after.n) /* programs fill it */
-		return 0;
+	if (before.sorted && after.sorted && before.weight <= 0 && after.weight <= 0)
+		return 0; /* programs fill it */
 	if (!before.sorted || !after.sorted || before.weight <= 0 || after.weight <= 0)
 		return MODEL_PPM_ALL;
 	for (size_t i = 0; i < b->n_backends; i++)

@@ -138,6 +138,15 @@ static void the_share_that_moves_is_of_the_rings(void **state)
 	assert_int_equal(plan.pools[0].moved_ppm, 1000000); /* it goes */
 	plan_fini(&plan);
 	model_free(m);
+	m = model_with("pools = (\n",
+	               "pools = (\n  { name = \"web-reg\"; site = \"ams\"; check = \"web\"; "
+	               "mode = \"ipip\"; max_backends = 10; backends = ( { name = \"o\"; "
+	               "address = \"10.1.1.99\"; weight = 0; } ); "
+	               "registration = { prefixes = [ \"10.9.0.0/16\" ]; }; },");
+	assert_int_equal(plan_compare(m, m, &plan), 0);
+	assert_int_equal(plan.n_pools, 0); /* programs fill it */
+	plan_fini(&plan);
+	model_free(m);
 	model_free(base);
 }
 

@@ -326,6 +326,11 @@ static void backends_are_told_by_the_rings(void **state)
 	assert_true(larger > 0 && larger < 1000000);
 	none.n_backends = 0;
 	assert_int_equal(rings_moved_ppm(a, &none, key, &larger), -ENODATA);
+	struct model_backend weightless = { .id = 1 };
+	none.backends = &weightless;
+	none.n_backends = 1;
+	assert_int_equal(rings_moved_ppm(a, &none, key, &larger), -ENODATA);
+	assert_int_equal(rings_moved_ppm(&none, a, key, &larger), -ENODATA);
 	doubled.n_slots = 3;
 	assert_int_equal(rings_moved_ppm(a, &doubled, key, &larger), -EINVAL);
 	model_free(m);
