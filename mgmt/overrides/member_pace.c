@@ -5,8 +5,19 @@
  */
 #include "mgmt/overrides/member_pace.h"
 
+#include <stdbool.h>
+
+#define SECOND_MS 1000u
+
+static void begin_second(struct member_pace_writer *w, uint64_t now_ms)
+{
+	w->n_before = now_ms - w->second_ms < 2 * SECOND_MS ? w->n : 0;
+	w->n = 0;
+	w->second_ms = now_ms;
+}
+
 /* The row of the node, or the one that was heard longest ago; of an unused one the time is 0. */
-void member_pace_hear(struct member_pace *p, uint64_t node, uint64_t now_ms)
+void member_pace_hear(struct member_pace *p, uint64_t node, size_t n, uint64_t now_ms)
 {
 	struct member_pace_writer *at = &p->writers[0];
 
@@ -20,17 +31,48 @@ void member_pace_hear(struct member_pace *p, uint64_t node, uint64_t now_ms)
 		if (w->at_ms < at->at_ms)
 			at = w;
 	}
-	*at = (struct member_pace_writer){ node, now_ms };
+	if (at->node != node)
+		*at = (struct member_pace_writer){ .node = node, .second_ms = now_ms };
+	if (now_ms - at->second_ms >= SECOND_MS)
+		begin_second(at, now_ms);
+	at->n += (uint32_t)n;
+	at->at_ms = now_ms;
 }
 
-/* This node is one of those that write: it asks because it is about to. */
+static uint32_t rate_of(const struct member_pace_writer *w, uint64_t now_ms)
+{
+	uint64_t age_ms = now_ms - w->second_ms;
+
+	if (age_ms >= 2 * SECOND_MS)
+		return 0;
+	return age_ms < SECOND_MS && w->n_before > w->n ? w->n_before : w->n;
+}
+
+static bool is_heard(const struct member_pace_writer *w, uint64_t now_ms)
+{
+	return w->node && now_ms - w->at_ms < MEMBER_PACE_HEARD_MS;
+}
+
+/* This node is one of those that write, and that take what others leave: it asks because it is about to. */
 static uint32_t share_of(const struct member_pace *p, uint64_t now_ms)
 {
-	uint32_t n = 1;
+	uint32_t n = 1, left = 0, takers = 1;
 
 	for (size_t i = 0; i < MEMBER_PACE_NODES; i++)
-		n += p->writers[i].node && now_ms - p->writers[i].at_ms < MEMBER_PACE_HEARD_MS;
-	return MEMBER_PACE_PER_S / n;
+		n += is_heard(&p->writers[i], now_ms);
+	uint32_t equal = MEMBER_PACE_PER_S / n;
+
+	for (size_t i = 0; i < MEMBER_PACE_NODES; i++) {
+		if (!is_heard(&p->writers[i], now_ms))
+			continue;
+		uint32_t kept = rate_of(&p->writers[i], now_ms) + MEMBER_PACE_SPARE;
+
+		if (kept < equal)
+			left += equal - kept;
+		else
+			takers++;
+	}
+	return equal + left / takers;
 }
 
 /* Milliseconds times records a second are thousandths of a record. */

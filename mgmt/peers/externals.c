@@ -164,7 +164,7 @@ int externals_accept(struct external_list *all, const json_t *answer, uint64_t s
 	for (size_t i = 0; i < n; i++)
 		if (externals_hear(all, &list[i], sent_ms, now_ms, wall_clock_ms) ==
 		    EXTERNAL_ACCEPTED)
-			member_pace_hear(&all->pace, hash_text(list[i].node), now_ms);
+			member_pace_hear(&all->pace, hash_text(list[i].node), 1, now_ms);
 	free(list);
 	*position = to;
 	return 0;

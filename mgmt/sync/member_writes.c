@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The first request in the queue that finds nobody writing takes from its front what one transaction holds, and writes it
+ * The first request in the queue that finds nobody writing takes of them what one transaction holds, and writes it
  * without the lock. All others wait until it says so.
  */
 #include "mgmt/sync/member_writes.h"
@@ -21,6 +21,7 @@
 #include "mgmt/sync/shared_run_internal.h"
 
 #define RECORDS_MAX 100u   /* of a transaction */
+#define SMALL_MAX   10u    /* entries of a request that does not wait for large ones */
 #define ARRIVED_MS  5000u  /* for what was written to come back */
 #define PATIENCE_MS 15000u /* beyond the time that the pace gives */
 #define ID_BEGIN    'm'    /* of a change of members: then the writing node's hash */
@@ -191,34 +192,65 @@ static bool add_entry(struct shared_change *c, const struct member_entry *w)
 	return true;
 }
 
-/* Take what goes into one transaction from the queue's front. @return how many parts */
+/* What of the change is of @p q: a part that was begun, or a new one. */
+static struct member_part *find_part(struct member_part *parts, size_t *n, struct member_request *q)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (parts[i].request == q)
+			return &parts[i];
+	parts[*n] = (struct member_part){ q, q->next, q->next };
+	return &parts[(*n)++];
+}
+
+/* Add entries of the part's request, until the change has @p most records. */
+static void add_entries(struct member_writes *w, struct shared_change *c, size_t most,
+                        struct member_part *part)
+{
+	struct member_request *q = part->request;
+	size_t from = part->to; /* with what was skipped behind it */
+
+	while (q->next < q->n && c->n_puts < most) {
+		if (q->list[q->next].writes && !add_entry(c, &q->list[q->next]))
+			break;
+		q->next++;
+	}
+	w->n_queued -= count_records(q->list + from, q->next - from);
+	q->n_flying += q->next - from;
+	part->to = q->next;
+	skip_unwritten(q);
+}
+
+/* Add entries of the requests from the front, or of the small ones alone, until the change has @p most records. */
+static void add_requests(const struct core *core, struct shared_change *c, bool is_small,
+                         size_t most, struct member_part parts[RECORDS_MAX], size_t *n)
+{
+	struct member_writes *w = core->member_writes;
+
+	for (struct member_request *q = w->first, *behind;
+	     q && c->n_puts < most && *n < RECORDS_MAX; q = behind) {
+		behind = q->behind;
+		if ((is_small && q->n > SMALL_MAX) || !add_guarded(core, c, q))
+			continue;
+		struct member_part *part = find_part(parts, n, q);
+
+		add_entries(w, c, most, part);
+		if (part->to == part->from)
+			--*n;
+	}
+}
+
+/*
+ * Take what goes into one transaction: up to a half of small requests, which do not wait for the large ones that came before; then
+ * from the front. Large ones do not mix: where two write the same members each would overtake the other again and again.
+ * @return how many parts
+ */
 static size_t fill_change(const struct core *core, struct shared_change *c, size_t most,
                           struct member_part parts[RECORDS_MAX])
 {
-	struct member_writes *w = core->member_writes;
 	size_t n = 0, before = c->n_puts;
 
-	for (struct member_request *q = w->first, *behind; q && n < RECORDS_MAX; q = behind) {
-		struct member_part part = { q, q->next, q->next };
-
-		behind = q->behind;
-		if (!add_guarded(core, c, q))
-			continue;
-		while (part.to < q->n && c->n_puts - before < most) {
-			if (q->list[part.to].writes && !add_entry(c, &q->list[part.to]))
-				break;
-			part.to++;
-		}
-		if (part.to == part.from)
-			continue;
-		w->n_queued -= count_records(q->list + part.from, part.to - part.from);
-		q->n_flying += part.to - part.from;
-		q->next = part.to;
-		skip_unwritten(q);
-		parts[n++] = part;
-		if (c->n_puts - before >= most)
-			break;
-	}
+	add_requests(core, c, true, before + (most + 1) / 2, parts, &n);
+	add_requests(core, c, false, before + most, parts, &n);
 	return n;
 }
 
@@ -452,6 +484,15 @@ bool member_writes_remove(struct core *core, const struct member *list, size_t n
 	return result == MEMBER_WRITTEN;
 }
 
+static size_t count_members(const struct shared_record *list, size_t n)
+{
+	size_t members = 0;
+
+	for (size_t i = 0; i < n; i++)
+		members += !strncmp(list[i].name, MEMBER_PREFIX, strlen(MEMBER_PREFIX));
+	return members;
+}
+
 void member_writes_hear(struct core *core, const struct shared_record *list, size_t n)
 {
 	char id[SHARED_ID_MAX];
@@ -469,7 +510,8 @@ void member_writes_hear(struct core *core, const struct shared_record *list, siz
 			return;
 		if (list[i].revision > core->member_writes->foreign)
 			core->member_writes->foreign = list[i].revision;
-		member_pace_hear(&core->member_writes->pace, node, clock_mono_ms());
+		member_pace_hear(&core->member_writes->pace, node, count_members(list, n),
+		                 clock_mono_ms());
 		return; /* all of one change are of one node */
 	}
 }

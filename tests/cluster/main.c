@@ -61,6 +61,8 @@ const struct scene_row scene_rows[] = {
 	  "three nodes: members that one is given are in force at all" },
 	{ "shared-members-cut", scenes_shared_members_cut,
 	  "three nodes: members while the store is gone" },
+	{ "shared-members-batch", scenes_shared_members_batch,
+	  "three nodes: one member behind six hundred" },
 	{ "shared-members-ttl", scenes_shared_members_ttl,
 	  "three nodes: one hears renewals, and all know" },
 	{ "shared-verdicts", scenes_shared_verdicts,

@@ -34,6 +34,7 @@ void scenes_shared_removed(struct scene *s);
 /* tests/cluster/scenes_members.c: three nodes, and programs that register backends. */
 void scenes_shared_members(struct scene *s);
 void scenes_shared_members_cut(struct scene *s);
+void scenes_shared_members_batch(struct scene *s);
 void scenes_shared_members_ttl(struct scene *s);
 
 /* tests/cluster/scenes_verdicts.c: programs that say which targets are up. */

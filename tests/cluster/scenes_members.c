@@ -3,6 +3,7 @@
  * Members that programs register: what one node is given is in force at all, while nodes are away, the store is gone, and
  * after all were killed.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,14 +19,16 @@
 /* The cluster's document with registration for pool web-fra. */
 static void apply_registration(struct scene *s)
 {
-	static const char before[] = "{ name = \"web-fra\";";
-	char *text = scene_document(s, 90), *at = strstr(text, before), *whole;
+	static const char room[] = "max_backends = 9;";
+	char *text = scene_document(s, 90), *whole;
+	const char *pool = strstr(text, "{ name = \"web-fra\";"),
+	           *at = pool ? strstr(pool, room) : NULL;
 
 	JUDGE(s, at, "the document has no pool web-fra");
 	if (asprintf(
 	            &whole,
-	            "%.*s%s settle_time = \"5s\"; registration = { prefixes = [ \"10.77.0.0/16\" ]; };%s",
-	            (int)(at - text), text, before, at + strlen(before)) < 0)
+	            "%.*smax_backends = 1000; settle_time = \"5s\"; registration = { prefixes = [ \"10.77.0.0/16\" ]; };%s",
+	            (int)(at - text), text, at + strlen(room)) < 0)
 		abort();
 	json_t *body = json_pack("{s:{s:s}, s:s, s:s}", "files", "weir.conf", whole, "reason",
 	                         "a test", "confirm_within", "none");
@@ -207,6 +210,68 @@ static int64_t store_revision(struct node *n)
 
 	json_decref(store);
 	return revision;
+}
+
+#define BATCH      600u /* takes two seconds, by the pace of all nodes */
+#define ONE_MAX_MS 500u
+
+/* BATCH members: number @p from, and each @p step after it. */
+static struct node_request *send_batch(struct node *n, unsigned from, unsigned step)
+{
+	json_t *put = json_array();
+
+	for (unsigned i = 0; i < BATCH; i++) {
+		unsigned k = from + i * step;
+
+		json_array_append_new(
+		        put, json_pack("{s:o, s:o}", "id", json_sprintf("r%u", k), "address",
+		                       json_sprintf("10.77.%u.%u", 1 + k / 250, 1 + k % 250)));
+	}
+	json_t *body = json_pack("{s:o}", "put", put);
+	char *asked = json_dumps(body, 0);
+	struct node_request *r = node_send(n, &scene_bob, "POST", MEMBERS, asked);
+
+	json_decref(body);
+	free(asked);
+	return r;
+}
+
+/* One that comes behind a large batch does not wait until all of that is written. */
+void scenes_shared_members_batch(struct scene *s)
+{
+	scene_begin(s, NODES, true);
+	node_run_ms(8000);
+	apply_registration(s);
+	node_run_ms(5000);
+	struct node *n = scene_any(s);
+	struct node_request *batch = send_batch(n, 0, 2);
+
+	node_run_ms(300);
+	uint64_t began_ns = sched_now_ns();
+
+	put_well(s, n, "p1", "10.77.0.1");
+	uint64_t one_ms = (sched_now_ns() - began_ns) / 1000000;
+	struct node_answer a = node_take(batch);
+	uint64_t all_ms = (sched_now_ns() - began_ns) / 1000000;
+
+	JUDGE(s, a.status == 200, "the batch: %u %.300s", a.status, a.text);
+	JUDGE(s, all_ms > 1000,
+	      "the batch was written at once, in %" PRIu64 " ms: this shows nothing", all_ms);
+	JUDGE(s, one_ms < ONE_MAX_MS,
+	      "one waited for %" PRIu64 " ms behind a batch, which took %" PRIu64 " ms", one_ms,
+	      all_ms);
+	node_answer_fini(&a);
+	judge_member(s, "10.77.0.1", true, FORCE_MS, "put");
+	judge_member(s, "10.77.5.199", true, FORCE_MS, "of the batch");
+
+	/* each other one is there already */
+	batch = send_batch(n, 0, 1);
+	put_well(s, n, "p2", "10.77.0.2");
+	a = node_take(batch);
+	JUDGE(s, a.status == 200, "half of them again: %u %.300s", a.status, a.text);
+	node_answer_fini(&a);
+	judge_member(s, "10.77.3.100", true, FORCE_MS, "of the second batch");
+	scene_end(s);
 }
 
 /* One node hears of it, and all know; nothing is written. Who has started gives it a whole ttl. */

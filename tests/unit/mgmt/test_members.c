@@ -556,33 +556,83 @@ static void a_ttl_ends_when_no_word_can_be_under_way(void **state)
 	assert_false(member_is_expired(&m, 900000000));
 }
 
+#define NODES_MAX 3
+#define STEP_MS   10
+
+/* Nodes that hear each other at once. */
+struct pace_world {
+	struct member_pace of[NODES_MAX];
+	uint64_t now_ms;
+};
+
+/* For @p ms each node writes what it may of what it wants, a second. @param written  out: of each, a second */
+static void write_for(struct pace_world *w, unsigned ms, const unsigned *wanted, unsigned *written)
+{
+	unsigned sum[NODES_MAX] = { 0 };
+	double waits[NODES_MAX] = { 0 };
+
+	for (unsigned at = 0; at < ms; at += STEP_MS, w->now_ms += STEP_MS)
+		for (unsigned i = 0; i < NODES_MAX; i++) {
+			waits[i] += wanted[i] * (STEP_MS / 1000.0);
+			size_t most = member_pace_allows(&w->of[i], w->now_ms),
+			       n = waits[i] < (double)most ? (size_t)waits[i] : most;
+
+			if (!n)
+				continue;
+			waits[i] -= (double)n;
+			sum[i] += (unsigned)n;
+			member_pace_spend(&w->of[i], n, w->now_ms);
+			for (unsigned k = 0; k < NODES_MAX; k++)
+				if (k != i)
+					member_pace_hear(&w->of[k], i + 1, n, w->now_ms);
+		}
+	for (unsigned i = 0; i < NODES_MAX; i++)
+		written[i] = sum[i] * 1000 / ms;
+}
+
+static const struct pace_row {
+	const char *why;
+	unsigned wanted[NODES_MAX], least[NODES_MAX]; /* a second */
+} pace_rows[] = {
+	{ "one alone", { 1000, 0, 0 }, { 255, 0, 0 } },
+	{ "one beside two that write little", { 1000, 7, 7 }, { 200, 6, 6 } },
+	{ "all", { 1000, 1000, 1000 }, { 84, 84, 84 } },
+	{ "two share what the third leaves", { 1000, 1000, 7 }, { 110, 110, 6 } },
+	{ "each has what it needs", { 150, 40, 20 }, { 120, 39, 19 } },
+	{ "and again one", { 1000, 7, 7 }, { 200, 6, 6 } },
+};
+
 static void nodes_share_256_records_a_second(void **state)
+{
+	struct pace_world w = { .now_ms = 1000000 };
+	unsigned written[NODES_MAX];
+
+	(void)state;
+	for (size_t row = 0; row < sizeof(pace_rows) / sizeof(pace_rows[0]); row++) {
+		const struct pace_row *r = &pace_rows[row];
+
+		print_message("  %s\n", r->why);
+		/* the bursts of all, and a second in which they do not know */
+		write_for(&w, 2000, r->wanted, written);
+		assert_in_range(written[0] + written[1] + written[2], 0, 256 + 128 + 150);
+		write_for(&w, 10000, r->wanted, written);
+		for (unsigned i = 0; i < NODES_MAX; i++)
+			assert_in_range(written[i], r->least[i], r->wanted[i]);
+		assert_in_range(written[0] + written[1] + written[2], 0, 260);
+	}
+}
+
+static void how_long_records_wait_is_told(void **state)
 {
 	struct member_pace p = { .used_milli = 0 };
 	uint64_t now_ms = 1000000;
-	size_t written = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < 1000; i++, now_ms += 10) {
-		size_t n = member_pace_allows(&p, now_ms);
-
-		member_pace_spend(&p, n, now_ms);
-		written += n;
-	}
-	assert_in_range(written, 2550, 2670); /* 10 s, and the burst */
-	member_pace_hear(&p, hash_text("b"), now_ms);
-	member_pace_hear(&p, hash_text("c"), now_ms);
-	member_pace_hear(&p, hash_text("c"), now_ms);
-	written = 0;
-	for (unsigned i = 0; i < 500; i++, now_ms += 10) {
-		size_t n = member_pace_allows(&p, now_ms);
-
-		member_pace_spend(&p, n, now_ms);
-		written += n;
-	}
-	assert_in_range(written, 410, 430); /* a third */
 	assert_int_equal(member_pace_wait_ms(&p, 0, 0, now_ms), 0);
-	assert_in_range(member_pace_wait_ms(&p, 85, 850, now_ms), 10000, 11200);
+	for (unsigned i = 1; i <= 2; i++)
+		member_pace_hear(&p, i, 100, now_ms);
+	member_pace_spend(&p, MEMBER_PACE_BURST, now_ms);
+	assert_in_range(member_pace_wait_ms(&p, 85, 765, now_ms), 9900, 10100); /* a third */
 	now_ms += MEMBER_PACE_HEARD_MS;
 	assert_in_range(member_pace_wait_ms(&p, 256, 100, now_ms), 900,
 	                1100); /* nobody else, and the burst is there */
@@ -608,6 +658,7 @@ SUITE(members)
 		cmocka_unit_test(what_a_wrong_clock_wrote_begins_now),
 		cmocka_unit_test(a_ttl_ends_when_no_word_can_be_under_way),
 		cmocka_unit_test(nodes_share_256_records_a_second),
+		cmocka_unit_test(how_long_records_wait_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
