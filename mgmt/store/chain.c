@@ -1,12 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mgmt/store/chain.h"
 
+/* How many of the list, which is sorted, are below @p number. */
+static size_t count_below(const struct version_chain *c, uint64_t number)
+{
+	size_t low = 0, high = c->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (c->list[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* The newest version below @p number that is known; NULL: there is none. */
 static const struct chain_version *find_below(const struct version_chain *c, uint64_t number)
 {
-	size_t i = c->n;
+	size_t i = count_below(c, number);
 
-	while (i > 0 && (c->list[i - 1].number >= number || !c->list[i - 1].is_known))
+	while (i > 0 && !c->list[i - 1].is_known)
 		i--;
 	return i ? &c->list[i - 1] : NULL;
 }
