@@ -85,7 +85,8 @@ struct well_watch {
 struct canary_watch {
 	uint64_t number; /**< of that version; 0: none is */
 	char digest[DIGEST_TEXT_MAX];
-	uint64_t since_ms; /**< that it is, monotonic */
+	uint64_t since_ms;  /**< that it is, monotonic */
+	struct signs begun; /**< the last look before it, or the first that shows a process */
 	/** what came since then is after it; at_ms 0: not yet, or it is not watched */
 	struct signs from;
 	struct signs_compared signs;

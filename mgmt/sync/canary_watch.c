@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The first seconds of a version are not its measure: flows move, processes load. */
+/* The first seconds of a version are not its measure: flows move, processes load. But none of them may die of it. */
 #include "mgmt/sync/canary_watch.h"
 
 #include <stdio.h>
@@ -51,6 +51,7 @@ static void begin_watch(const struct core *core, struct canary_watch *w, const s
 		                    .since_ms = clock_mono_ms(),
 		                    .clients = SIGNS_EARLY };
 	snprintf(w->digest, sizeof(w->digest), "%s", v->digest);
+	w->begun = observe_signs(core)->last;
 	signs_since(observe_signs(core), since_ms, &w->signs.before);
 	find_like(core, v, &w->signs.like_before);
 }
@@ -67,7 +68,7 @@ static bool stays_worse(struct canary_watch *w, uint64_t now_ms, char text[SIGNS
 
 static bool is_worse(struct canary_watch *w, const struct signs *now, char text[SIGNS_TEXT_MAX])
 {
-	const char *restarted = signs_restarted(&w->from, now);
+	const char *restarted = signs_restarted(&w->begun, now);
 
 	if (restarted)
 		(void)snprintf(text, SIGNS_TEXT_MAX, "%s has started again since", restarted);
@@ -79,6 +80,7 @@ static void compare_now(const struct core *core, struct canary_watch *w, const s
 {
 	const struct signs_kept *kept = observe_signs(core);
 
+	signs_fill(&w->begun, &kept->last);
 	signs_fill(&w->from, &kept->last);
 	signs_after(kept, &w->from, &w->signs.after);
 	find_like(core, v, &w->signs.like_after);

@@ -191,17 +191,19 @@ def run_all(world: CanaryWorld, report: Report, options: argparse.Namespace) -> 
     return figures
 
 
-def end_by(world: CanaryWorld, report: Report, claim: str, evidence: str, *options: str, act: typing.Callable[[], object] = lambda: None) -> None:
-    """A good change that goes back, or on, for what happens meanwhile: its end says `evidence`."""
+def end_by(world: CanaryWorld, report: Report, claim: str, evidence: str, *options: str, act: typing.Callable[[], object] = lambda: None,
+           act_s: float = 7) -> None:
+    """A good change that goes back, or on, for what happens meanwhile: its end says `evidence`. `act` comes when the apply began `act_s` ago, or
+    as soon as it is over."""
     base = head(world.ams)["digest"]
     time.sleep(BEFORE_S)  # a before
     edits = next(iter(good_changes(world).values()))
-    act_at = time.monotonic() + 7  # its first five seconds do not count
+    act_at = time.monotonic() + act_s  # of clients the first five seconds of a version do not count
     write_conf(world.fra, world.files(edits))
     status, out, errors = world.weir(world.fra, "apply", "--replace", "--reason", "lab", "--canary", "ams", "--hold", f"{HOLD_S}s", *options)
     write_conf(world.fra, world.base)
     report.check(status in (0, 5), f"{claim}: it is tried", (status, (out + errors)[-300:]) if status else "")
-    time.sleep(max(0.0, act_at - time.monotonic()))  # the first five seconds of a version do not count
+    time.sleep(max(0.0, act_at - time.monotonic()))
     act()
     wait_until(world.agree, HOLD_S + 120, f"{claim}: it is decided", 0.1)
     report.equal(head(world.ams)["digest"] != base, "go" in options, claim)
@@ -213,8 +215,11 @@ def scenes(world: CanaryWorld, report: Report, quick: bool) -> None:
     """What is no clients' fault, and no clients."""
     world.restore()
     base = head(world.ams)["digest"]
+    restarted = "weir-health has started again since"
+    end_by(world, report, "a process that dies as it loads it takes it back", restarted, act=world.kill_health, act_s=2)
+    settle(world, base)
     if not quick:
-        end_by(world, report, "a process that starts again takes it back", "weir-health has started again since", act=world.kill_health)
+        end_by(world, report, "a process that starts again takes it back", restarted, act=world.kill_health)
         settle(world, base)
     for crowd in (world.crowd, world.elsewhere):
         crowd.stop()
