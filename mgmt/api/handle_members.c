@@ -33,6 +33,8 @@
 #define LIMIT_MOST    1000u
 #define ATTEMPTS_MAX  10u
 #define CURSOR_MAX    (2 * MODEL_NAME_MAX)
+#define LASTS_MS                                                                                   \
+	60000 /* that a drain lasts still: one that ends sooner is none of a member that leaves */
 #define WITHOUT_STORE "deleted while the store could not be reached"
 
 /* --- showing --- */
@@ -521,7 +523,7 @@ static void answer_member(struct core *core, const struct member_entry *w, struc
 	core_unlock(core);
 }
 
-/* The override in force that takes new flows from a backend. @return NULL: there is none. Under the lock */
+/* The override that takes new flows from a backend, and will for LASTS_MS. @return NULL: there is none. Under the lock */
 static const struct override *find_drain(const struct core *core, const char *pool, const char *id,
                                          int64_t now_ms)
 {
@@ -530,7 +532,8 @@ static const struct override *find_drain(const struct core *core, const char *po
 	for (size_t i = 0; i < all->n_items; i++) {
 		const struct override *o = &all->items[i];
 
-		if (o->target == MODEL_TARGET_BACKEND && !o->ended && now_ms < o->until_ms &&
+		if (o->target == MODEL_TARGET_BACKEND && !o->ended &&
+		    now_ms + LASTS_MS < o->until_ms &&
 		    (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE) &&
 		    !strcmp(o->pool, pool) && !strcmp(o->name, id))
 			return o;
@@ -645,6 +648,7 @@ void handle_member_put(struct core *core, struct http_request *r, struct http_re
 static void drain_member(struct core *core, const struct http_request *r, struct http_reply *reply)
 {
 	int64_t now_ms = clock_believed_ms();
+	const char *past = http_query(r, "override");
 	const struct command c = { .what = COMMAND_DRAIN,
 		                   .pool = r->parts[0],
 		                   .name = r->parts[1],
@@ -652,7 +656,9 @@ static void drain_member(struct core *core, const struct http_request *r, struct
 		                   .from_ms = -1,
 		                   .until_ms = MODEL_TIME_NEVER,
 		                   .author = r->principal,
-		                   .reason = WITHOUT_STORE };
+		                   .reason = WITHOUT_STORE,
+		                   .past = { past },
+		                   .n_past = past != NULL };
 
 	core_lock(core);
 	bool is_member = members_find(intent_members(core->intent), c.pool, c.name) != NULL;

@@ -151,6 +151,56 @@ static size_t count_drains(struct node *n)
 	return drains;
 }
 
+/* It is registered again, which ends the drain two seconds later, and is taken away in between. */
+static void judge_second_delete(struct scene *s, struct node *n)
+{
+	struct node_answer a = ask_member(n, "PUT", "p1", "10.77.0.1");
+
+	JUDGE(s, a.status == 200, "a renewal that ends a drain: %u %s", a.status, a.text);
+	node_answer_fini(&a);
+	a = ask_member(n, "DELETE", "p1", NULL);
+	JUDGE(s, a.status == 200, "a second DELETE: %u %s", a.status, a.text);
+	node_answer_fini(&a);
+	node_run_ms(5000);
+	JUDGE(s, count_drains(n) == 1, "%zu drains after a second DELETE", count_drains(n));
+}
+
+/* @param times  of a drain */
+static void command_backends(struct scene *s, struct node *n, const char *what, const char *times)
+{
+	for (unsigned i = 1; i <= 2; i++) {
+		char body[256];
+
+		snprintf(
+		        body, sizeof(body),
+		        "{\"do\": \"%s\", \"target\": {\"pool\": \"web-fra\", \"backend\": \"b%u\"}, %s"
+		        "\"reason\": \"a test\"}",
+		        what, i, times);
+		struct node_answer a = node_ask(n, &scene_bob, "POST", "/v1/overrides", body);
+
+		JUDGE(s, a.status / 100 == 2, "%s of b%u: %u %s", what, i, a.status, a.text);
+		node_answer_fini(&a);
+	}
+}
+
+/* Nothing takes the last one away, but on purpose. */
+static void judge_last_one(struct scene *s, struct node *n)
+{
+	command_backends(s, n, "drain", "\"until\": \"+1h\", ");
+	struct node_answer a = ask_member(n, "DELETE", "p2", NULL);
+
+	JUDGE(s, a.status == 409, "the last one taken away: %u %s", a.status, a.text);
+	node_answer_fini(&a);
+	a = ask_member(n, "DELETE", "p2?override=last-backend", NULL);
+	JUDGE(s, a.status == 200, "the last one taken away on purpose: %u %s", a.status, a.text);
+	node_answer_fini(&a);
+	a = ask_member(n, "PUT", "p2", "10.77.0.2");
+	JUDGE(s, a.status == 200, "and registered again: %u %s", a.status, a.text);
+	node_answer_fini(&a);
+	command_backends(s, n, "undrain", "");
+	node_run_ms(5000);
+}
+
 void scenes_shared_members_cut(struct scene *s)
 {
 	scene_begin(s, NODES, true);
@@ -178,6 +228,8 @@ void scenes_shared_members_cut(struct scene *s)
 	      "a DELETE without the store: %u %s", a.status, a.text ? a.text : "");
 	node_answer_fini(&a);
 	judge_member(s, "10.77.0.1", true, 1000, "drained without the store");
+	judge_second_delete(s, n);
+	judge_last_one(s, n);
 	kill_and_start(s);
 	judge_member(s, "10.77.0.2", true, SOON_MS, "after all were killed without the store");
 	cut_all_from_store(s, false);
