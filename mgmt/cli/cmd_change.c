@@ -244,7 +244,7 @@ void change_print(const json_t *body)
 	}
 	row_show(stdout, body,
 	         "{*plan}" CHANGES
-	         "{/}version {version.number:n|0}, in force at {version.effective|?}\n");
+	         "{/}[passes gate {version.without_gates}\n]version {version.number:n|0}, in force at {version.effective|?}\n");
 	if (print_nodes(body))
 		return;
 	row_show(stdout, body,

@@ -85,7 +85,7 @@ const struct model_gate *gate_find(const struct model *from, const struct model 
 		if (now_ms < gate->from_ms || now_ms >= gate_end_ms(gate) ||
 		    has_approvals(gate, pass) || !is_about(gate, from, to, plan))
 			continue;
-		if (is_listed(pass->without, gate->name))
+		if (pass->is_way_back || is_listed(pass->without, gate->name))
 			add_name(gate->name, passed);
 		else if (is_harder(gate, found))
 			found = gate;

@@ -13,6 +13,8 @@
 
 #include <stdint.h>
 
+#include <stdbool.h>
+
 #include "mgmt/rules/plan.h"
 
 #define GATE_NAMES_MAX 256u /**< bytes of names of gates, separated by commas, with the NUL */
@@ -22,6 +24,7 @@ struct gate_pass {
 	/** names of gates that it may pass, separated by commas; may be NULL */
 	const char *without;
 	uint32_t approvals; /**< persons who have approved it */
+	bool is_way_back;   /**< to what was in force everywhere for good: it passes all */
 };
 
 /**

@@ -435,7 +435,7 @@ static void note_approval(const struct intent_approval *a, struct version *v)
 }
 
 /*
- * Whether it goes back to what was in force everywhere: no gate is in the way of a repair. What has ended never was.
+ * Whether it goes back to what was in force everywhere: no gate is in the way of a repair, but it is on record which ones it passes. What has ended never was.
  * @param digest  of the files that it brings
  */
 static bool is_way_back(const struct intent *in, const struct intent_change *change,
@@ -451,17 +451,20 @@ static int judge_gates(const struct intent *in, const struct intent_change *chan
                        const struct intent_difference *difference, int64_t now_ms,
                        struct intent_changed *out)
 {
-	if (is_way_back(in, change, out->version.digest) || change->provisional)
+	bool goes_back = is_way_back(in, change, out->version.digest);
+
+	if (change->provisional)
 		return 0;
 	/* of what is in force and not here the gates are not known */
 	if (!only_plans(change) && !shared_is_up_to_date(in) && shared_may_replace(in, change)) {
-		if (!change->may_replace_unknown || change->approval)
+		if (!goes_back && (!change->may_replace_unknown || change->approval))
 			return -ENOKEY;
 		snprintf(out->version.without_gates, sizeof(out->version.without_gates), "*");
 		return 0;
 	}
 	const struct gate_pass pass = { .without = change->without_gates,
-		                        .approvals = change->approval ? change->approval->n : 0 };
+		                        .approvals = change->approval ? change->approval->n : 0,
+		                        .is_way_back = goes_back };
 	const struct model_gate *gate =
 	        gate_find(difference->from, difference->to, difference->plan, now_ms, &pass,
 	                  out->version.without_gates);

@@ -846,7 +846,7 @@ class Sequence:
             return
         record = self.world.read(f"/v1/versions/{answer.json['version']['number']}")
         passed = set(filter(None, record.get("without_gates", "").split(",")))
-        hold((record["rolled_back_to"], passed) == (to.number, set(stops)), f"the record names other gates, or another version: {record}")
+        hold((record["rolled_back_to"], passed) == (to.number, set(bound)), f"the record names other gates, or another version: {record}")
         self.take(answer.json["version"]["number"], to.objects, terms)
         hold(self.head.files == to.files, "a rollback made other files")
 
