@@ -147,6 +147,12 @@ void plan_add_rings(struct change_plan *p, const struct model *from, const struc
 	}
 }
 
+int plan_add_left_out(struct change_plan *p, const struct risk_left_out *list, size_t n)
+{
+	p->n_risks = risk_find_left_out(list, n, p->arena, p->risks, p->n_risks, &p->n_risks_all);
+	return arena_failed(p->arena) ? -ENOMEM : 0;
+}
+
 int plan_add_overrides(struct change_plan *p, const struct model *from, const struct model *to,
                        const struct model_override *list, size_t n)
 {

@@ -95,6 +95,8 @@ void plan_add_rings(struct change_plan *p, const struct model *from, const struc
  */
 MUST_CHECK int plan_add_effects(struct change_plan *p, const struct model *from,
                                 const struct model *to);
+/** Add to @p p, as plan_compare() made it, which registered backends the change leaves out. @return 0 or -ENOMEM */
+MUST_CHECK int plan_add_left_out(struct change_plan *p, const struct risk_left_out *list, size_t n);
 /**
  * Add to @p p, as plan_compare() made it, what the change takes from overrides: @p list, none of them over.
  * @return 0 or -ENOMEM

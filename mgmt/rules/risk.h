@@ -45,6 +45,15 @@ size_t risk_find_lost(const struct model *from, const struct model *to,
                       const struct model_override *list, size_t n, struct arena *arena,
                       const struct risk *risks, size_t n_risks, size_t *n_all);
 
+/** Of a pool's registered backends: how many are left out after a change. */
+struct risk_left_out {
+	const char *pool;
+	size_t n_out, n_all;
+};
+/** Likewise note those. */
+size_t risk_find_left_out(const struct risk_left_out *list, size_t n, struct arena *arena,
+                          const struct risk *risks, size_t n_risks, size_t *n_all);
+
 /** The share of slots of a pool that must move: the sum of what members gain. */
 uint32_t risk_moved_ppm(const struct model_pool *a, const struct model_pool *b,
                         struct arena *arena);

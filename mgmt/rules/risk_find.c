@@ -96,6 +96,23 @@ size_t risk_find(const struct model *from, const struct model *to, struct arena 
 	return w.n;
 }
 
+size_t risk_find_left_out(const struct risk_left_out *list, size_t n, struct arena *arena,
+                          const struct risk *risks, size_t n_risks, size_t *n_all)
+{
+	struct risk_work w = {
+		NULL, NULL, arena, (struct risk *)(uintptr_t)risks, n_risks, *n_all
+	};
+
+	for (size_t i = 0; i < n; i++)
+		risk_note(&w, RISK_LEFT_OUT, (double)list[i].n_out,
+		          risk_text(&w, "pool %s", list[i].pool),
+		          "%zu of %zu registered backends have no place any more (max_backends, "
+		          "prefixes, names and addresses)",
+		          list[i].n_out, list[i].n_all);
+	*n_all = w.n_all;
+	return w.n;
+}
+
 size_t risk_find_lost(const struct model *from, const struct model *to,
                       const struct model_override *list, size_t n, struct arena *arena,
                       const struct risk *risks, size_t n_risks, size_t *n_all)

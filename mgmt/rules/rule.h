@@ -218,6 +218,7 @@
 	X(RISK_ENCAPSULATION, "encapsulation-changed", CHANGE, ANY, "backends that do not expect these packets drop them") \
 	X(RISK_MEMBERS_LEAVE, "members-leave", CHANGE, SHARE, "the load of these members moves to fewer, or to untried, backends", .limit = 0.5) \
 	X(RISK_REGISTRATION, "registration-narrowed", CHANGE, ANY, "registered backends that fit no prefix any more stop being backends") \
+	X(RISK_LEFT_OUT, "registered-left-out", CHANGE, ANY, "registered backends lose their flows, and get none while the version is in force") \
 	X(RISK_LOAD_GATHERS, "load-gathers", CHANGE, TIMES, "one backend gets several times its load", .limit = 2) \
 	X(RISK_OVERRIDE_LOST, "override-lost", CHANGE, ANY, \
 	  "an override goes by the backend's name: what was taken out of service gets traffic again, what was forced up may get none") \

@@ -339,6 +339,44 @@ static int plan_overrides(const struct intent *in, const struct model *from, con
 	return err;
 }
 
+/* How many registered backends a pool has. @return 0 or -ENOMEM */
+static int count_registered(const struct intent *in, const struct model_pool *pool, int64_t now_ms,
+                            struct arena *arena, size_t *n)
+{
+	struct member_pool whole;
+	int err = member_pool_make(pool, &in->members, now_ms, arena, &whole);
+
+	*n = 0;
+	for (size_t i = 0; !err && whole.of && i < whole.pool.n_backends; i++)
+		*n += whole.of[i] != NULL;
+	return err;
+}
+
+/* Programs' backends are in no version: what a change leaves out of them. */
+static int plan_members(const struct intent *in, const struct model *from, const struct model *to,
+                        int64_t now_ms, struct change_plan *plan)
+{
+	struct arena *arena = plan->arena;
+	struct risk_left_out *list = ARENA_ARRAY(arena, struct risk_left_out, from->n_pools + 1);
+	int err = list ? 0 : -ENOMEM;
+	size_t n = 0;
+
+	for (size_t i = 0; !err && in->members.n && i < from->n_pools; i++) {
+		const struct model_pool *was = &from->pools[i],
+		                        *becomes = model_pool(to, was->name);
+		size_t n_was, n_becomes;
+
+		if (!was->n_prefixes || !becomes)
+			continue;
+		err = count_registered(in, was, now_ms, arena, &n_was);
+		if (!err)
+			err = count_registered(in, becomes, now_ms, arena, &n_becomes);
+		if (!err && n_becomes < n_was)
+			list[n++] = (struct risk_left_out){ was->name, n_was - n_becomes, n_was };
+	}
+	return err ? err : plan_add_left_out(plan, list, n);
+}
+
 /* What reading the candidate has found goes to @p out, with what a change from @p head would do. */
 static int receive_findings(const struct intent *in, const struct model *head,
                             struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
@@ -357,7 +395,10 @@ static int receive_findings(const struct intent *in, const struct model *head,
 		out->plan = c->plan;
 		c->plan = (struct change_plan){ 0 };
 	}
-	return err || !head ? err : plan_overrides(in, head, c->model, now_ms, &out->plan);
+	if (err || !head)
+		return err;
+	err = plan_overrides(in, head, c->model, now_ms, &out->plan);
+	return err ? err : plan_members(in, head, c->model, now_ms, &out->plan);
 }
 
 /* What to do before a backend can have the place of @p m */

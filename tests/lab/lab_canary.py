@@ -203,7 +203,7 @@ def end_by(world: CanaryWorld, report: Report, claim: str, evidence: str, *optio
     status, out, errors = world.weir(world.fra, "apply", "--replace", "--reason", "lab", "--canary", "ams", "--hold", f"{HOLD_S}s", *options)
     write_conf(world.fra, world.base)
     report.check(status in (0, 5), f"{claim}: it is tried", (status, (out + errors)[-300:]) if status else "")
-    time.sleep(max(0.0, act_at - time.monotonic()))
+    time.sleep(max(0.0, act_at - time.monotonic()))  # when it comes is what is tried
     act()
     wait_until(world.agree, HOLD_S + 120, f"{claim}: it is decided", 0.1)
     report.equal(head(world.ams)["digest"] != base, "go" in options, claim)

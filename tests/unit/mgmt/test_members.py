@@ -255,6 +255,22 @@ class Members(unittest.TestCase):
         self.assertIn(a.status, (200, 201), a.raw)
         wait_for("the drain", lambda: self.in_force("10.1.3.1", 0), 3.5)
 
+    def test_a_change_that_leaves_members_out_says_so(self) -> None:
+        for i in range(4):
+            self.put(f"p{i}", f"10.1.3.{i}")
+
+        def risks(old: str, new: str) -> list[str]:
+            a = self.node.apply({"weir.conf": CONFIG.replace(old, new)}, query="?dry_run=true")
+            self.assertEqual(a.status, 200, a.raw)
+            return [r for r in a.json["plan"]["risks"] if "have no place" in r]
+
+        self.assertEqual(risks("max_backends = 40", "max_backends = 5"), [])
+        for smaller, left in ((4, 1), (2, 3)):
+            found = risks("max_backends = 40", f"max_backends = {smaller}")
+            self.assertEqual(len(found), 1)
+            self.assertIn(f"pool web: {left} of 4 registered backends", found[0])
+        self.assertIn("4 of 4", risks('"10.1.0.0/16"', '"10.1.8.0/24"')[0])
+
     def test_a_version_without_registration_ends_members(self) -> None:
         self.put("p1", "10.1.3.1")
         wait_for("it to be in force", lambda: self.in_force("10.1.3.1", 100), 3.5)
