@@ -89,9 +89,10 @@ size_t base_last_of(const struct version *list, size_t n, const char *principal,
 	return i;
 }
 
-int base_look_start(struct base_look *l, const struct change_plan *plan)
+int base_look_start(struct base_look *l, const struct change_plan *plan, size_t base)
 {
-	*l = (struct base_look){ .marks = calloc(plan->n_changes + 1, sizeof(*l->marks)) };
+	*l = (struct base_look){ .marks = calloc(plan->n_changes + 1, sizeof(*l->marks)),
+		                 .base = base };
 	return l->marks ? 0 : -ENOMEM;
 }
 
@@ -140,6 +141,19 @@ static bool reverts_change(const struct plan_change *c, const struct flat_item *
 	       (!strcmp(earlier->value, c->to) || (last && strcmp(earlier->value, c->from) != 0));
 }
 
+static bool is_changed_since(const struct base_look *l, const struct base_mark *mark)
+{
+	return mark->found && mark->version_index < l->base;
+}
+
+bool base_look_is_open(const struct base_look *l, const struct change_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_changes; i++)
+		if (!l->marks[i].reverted && is_changed_since(l, &l->marks[i]))
+			return true;
+	return false;
+}
+
 int base_look_at(struct base_look *l, const struct change_plan *plan, const struct model *earlier,
                  size_t index, bool last)
 {
@@ -153,7 +167,8 @@ int base_look_at(struct base_look *l, const struct change_plan *plan, const stru
 
 		if (!mark->found && has_other_value(&plan->changes[i], item))
 			*mark = (struct base_mark){ .found = true, .version_index = index - 1 };
-		if (mark->reverted || !reverts_change(&plan->changes[i], item, last))
+		if (mark->reverted || !is_changed_since(l, mark) ||
+		    !reverts_change(&plan->changes[i], item, last))
 			continue;
 		mark->reverted = true;
 		l->n_reverted++;

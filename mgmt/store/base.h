@@ -58,10 +58,13 @@ struct base_mark {
 struct base_look {
 	struct base_mark *marks; /**< of each change of the plan */
 	size_t n_reverted;
+	size_t base; /**< the index of the base: only what was changed since counts */
 };
 
-/** Start on @p plan, from the head to the file. @return 0 or -ENOMEM */
-MUST_CHECK int base_look_start(struct base_look *l, const struct change_plan *plan);
+/** Start on @p plan, from the head to the file, which was made from version index @p base. @return 0 or -ENOMEM */
+MUST_CHECK int base_look_start(struct base_look *l, const struct change_plan *plan, size_t base);
+/** Whether versions before the base may still show that the file brings an earlier value back, of what was changed since. */
+bool base_look_is_open(const struct base_look *l, const struct change_plan *plan);
 /**
  * Compare with an earlier version.
  *

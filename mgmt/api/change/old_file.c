@@ -168,14 +168,15 @@ static json_t *reverted_to_json(const struct base_look *l, const struct change_p
 
 /*
  * Compare with each version from the one before the head back to the base: a setting was taken
- * back only if one of them shows that it was changed since.
+ * back only if one of them shows that it was changed since. Where the base is guessed, the file may be older than it: what
+ * was changed since may have its value from before.
  */
 static int compare_versions(struct core *core, const struct history *h,
                             const struct change_plan *plan, json_t **reverted)
 {
 	char base_dir[PATH_MAX];
 	struct base_look l;
-	int err = base_look_start(&l, plan);
+	int err = base_look_start(&l, plan, h->base);
 
 	if (err)
 		return err;
@@ -184,7 +185,9 @@ static int compare_versions(struct core *core, const struct history *h,
 		base_look_fini(&l);
 		return err;
 	}
-	for (size_t i = 1; !err && i <= h->base; i++) {
+	for (size_t i = 1; !err && i < h->n; i++) {
+		if (i > h->base && (h->certain || !base_look_is_open(&l, plan)))
+			break;
 		struct model *m = read_earlier_version(core, base_dir, h->list[i].number);
 
 		if (m)

@@ -180,7 +180,7 @@ static void what_a_file_takes_back(void **state)
 		struct base_look look;
 
 		assert_int_equal(plan_compare(head, file, &plan), 0);
-		assert_int_equal(base_look_start(&look, &plan), 0);
+		assert_int_equal(base_look_start(&look, &plan, 3), 0);
 		assert_int_equal(base_look_at(&look, &plan, base, 1, rows[i].certain), 0);
 		if (look.n_reverted != rows[i].taken)
 			fail_msg("%s: %zu", rows[i].why, look.n_reverted);
@@ -210,7 +210,7 @@ static void a_value_in_between_is_taken_back_too(void **state)
 	head = model_of(B2, B2_AS("30"));
 	file = model_of(B2, B2_AS("20"));
 	assert_int_equal(plan_compare(head, file, &plan), 0);
-	assert_int_equal(base_look_start(&look, &plan), 0);
+	assert_int_equal(base_look_start(&look, &plan, 3), 0);
 	assert_int_equal(base_look_at(&look, &plan, head, 1, false),
 	                 0); /* another, of something else */
 	assert_int_equal(base_look_at(&look, &plan, middle, 2, false), 0);
@@ -244,7 +244,7 @@ static void objects_that_came_and_went_are_followed(void **state)
 	assert_int_equal(plan.n_changes, 2);
 	assert_string_equal(plan.changes[0].path, "pools/web-ams/backends/b2/weight");
 	assert_string_equal(plan.changes[1].path, "pools/web-ams/backends/b3");
-	assert_int_equal(base_look_start(&look, &plan), 0);
+	assert_int_equal(base_look_start(&look, &plan, 3), 0);
 	assert_int_equal(look.n_reverted, 0);
 	assert_int_equal(base_look_at(&look, &plan, middle, 1, false), 0);
 	assert_int_equal(look.n_reverted, 1);
@@ -262,7 +262,7 @@ static void objects_that_came_and_went_are_followed(void **state)
 
 	/* Removing what nobody but the head has: somebody added it. */
 	assert_int_equal(plan_compare(middle, base, &plan), 0);
-	assert_int_equal(base_look_start(&look, &plan), 0);
+	assert_int_equal(base_look_start(&look, &plan, 3), 0);
 	assert_int_equal(base_look_at(&look, &plan, head, 1, false), 0);
 	assert_int_equal(look.n_reverted, 1);
 	assert_true(look.marks[1].reverted && look.marks[1].found && !look.marks[0].found);

@@ -127,6 +127,19 @@ class OldFile(unittest.TestCase):
         self.assertEqual((refused.code, refused.json["certain"]), ("old-file", False))
         self.assertIn("its author's last, or the oldest that is compared", refused.json["detail"])
 
+    def test_a_file_that_is_older_than_the_authors_last_change_is_seen(self) -> None:
+        node = self.node
+        self.assertEqual(node.apply(self.weighs(60), author="ada").status, 201)
+        self.assertEqual(node.apply(self.weighs(70), author="jw").status, 201)
+        self.assertEqual(node.apply(self.weighs(80), author="ada").status, 201)
+        for weight in (70, 60, 100):  # at jw's last change, before it, of the beginning
+            more = self.weighs(weight)["weir.conf"] + "# more\n"
+            refused = node.apply({**self.old, "weir.conf": more}, base="unknown", author="jw")
+            self.assertEqual(refused.code, "old-file", weight)
+            self.assertIn(f"weight is 80 (version 4 by ada), the file has {weight}", refused.json["detail"])
+        self.assertEqual(node.apply(self.weighs(90), base="unknown", author="jw").status, 201)  # a value that it never had
+        self.assertEqual(node.apply(self.weighs(100), base="unknown", author="jw").status, 201)  # nobody changed it since
+
     def test_versions_are_compared_by_lines_and_by_meaning(self) -> None:
         node = self.node
         self.assertEqual(node.apply(self.weighs(60)).status, 201)

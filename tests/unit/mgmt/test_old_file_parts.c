@@ -122,9 +122,9 @@ static void the_base_is_found_by_name_or_by_person(void **state)
 		{ "5", "", "", 65, -ENOENT, "" }, /* a value that nobody had */
 		{ "", "user:root", "ada", 70, 0, "" },
 		{ "", "token:ops", "bob", 70, -ESTALE, "v3-" },
-		{ "", "token:ops", "bob", 60, 0, "" }, /* bob had that before him */
+		{ "", "token:ops", "bob", 60, -ESTALE, "v3-" }, /* older than his last */
 		{ "", "token:ops", "ada", 60, -ESTALE, "v2-" },
-		{ "", "token:ops", "ada", 100, 0, "" },
+		{ "", "token:ops", "ada", 100, -ESTALE, "v2-" },
 		{ "", "token:ops", "eve", 100, -ESTALE, "v1-" }, /* never: all that is looked at */
 	};
 
