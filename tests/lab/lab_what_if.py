@@ -10,6 +10,7 @@ Writes build/lab/what-if.json; --quick takes five changes, and writes what-if-qu
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import random
@@ -69,6 +70,16 @@ def answers(world: ChangesWorld) -> list[str]:
     return [world.ask(world.plan.sites[0].dns4, NAME, f"100.{64 + i % 64}.{i // 64}.0")[1] or "" for i in range(PREFIXES)]
 
 
+def is_bound(s: socket.socket, source: tuple[str, int]) -> bool:
+    try:
+        s.bind(source)
+    except OSError as e:
+        if e.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
+
+
 def ask_some(world: ChangesWorld, sources: list[tuple[str, int]]) -> list[str]:
     """The backend that answers a connection from each of some addresses and ports; "": none does."""
     found, poller, open_now = [""] * len(sources), select.poll(), {}
@@ -76,7 +87,7 @@ def ask_some(world: ChangesWorld, sources: list[tuple[str, int]]) -> list[str]:
         s = socket.socket()
         s.setblocking(False)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its port is free again at once
-        s.bind(source)
+        wait_until(lambda s=s, source=source: is_bound(s, source), 10, f"{source} is free", 0.1)  # the crowd may have it
         s.connect_ex((world.plan.sites[0].vip4, 80))
         open_now[s.fileno()] = s, i
         poller.register(s, select.POLLOUT)
