@@ -242,9 +242,10 @@ void change_print(const json_t *body)
 		                "[{?skipped_zones}{*plan}" WARNINGS "{/}]");
 		return;
 	}
-	row_show(stdout, body,
-	         "{*plan}" CHANGES
-	         "{/}[passes gate {version.without_gates}\n]version {version.number:n|0}, in force at {version.effective|?}\n");
+	row_show(
+	        stdout, body,
+	        "{*plan}" CHANGES
+	        "{/}[passes gate {version.without_gates}\n]version {version.number:n|0}, in force at {version.effective|?}\n");
 	if (print_nodes(body))
 		return;
 	row_show(stdout, body,

@@ -532,10 +532,10 @@ static void every_rule_is_broken_by_a_change_of_these_tests(void **state)
 {
 	(void)state;
 	static const char *const elsewhere[] = {
-		"records-gone",  "records-change",  "zone-servers",
-		"zone-unread",   "service-renamed", /* test_risk_figures.c */
-		"override-lost",                    /* test_changes.c */
-		"registered-left-out",              /* test_members.py */
+		"records-gone",        "records-change",  "zone-servers",
+		"zone-unread",         "service-renamed", /* test_risk_figures.c */
+		"override-lost",                          /* test_changes.c */
+		"registered-left-out",                    /* test_members.py */
 	};
 
 	for (int i = 0; i < RULE_COUNT; i++) {
