@@ -22,6 +22,7 @@ static bool is_alike(const struct audit_flood_row *row, const struct audit_line 
 	return row->is_used && !row->is_others && a->kind == line->kind &&
 	       !strcmp(a->who, line->who) && !strcmp(a->source, line->source) &&
 	       !strcmp(a->code, line->code) && !strcmp(a->path, line->path) &&
+	       !strcmp(a->method, line->method) && a->status == line->status &&
 	       a->replayed == line->replayed;
 }
 

@@ -990,6 +990,45 @@ static size_t count_by(enum audit_kind kind, const char *who, uint64_t *counted)
 	return n;
 }
 
+/* A member that goes is not counted with those that come. */
+static void what_is_counted_has_one_method_and_status(void **state)
+{
+	struct audit_line change = { .kind = AUDIT_CHANGE,
+		                     .who = "token:reg",
+		                     .path = "/v1/pools/p/members" };
+	static const struct {
+		const char *method;
+		uint32_t status;
+		unsigned times;
+	} rows[] = { { "PUT", 201, 5 }, { "PUT", 200, 4 }, { "DELETE", 200, 3 } };
+
+	(void)state;
+	bed_begin(&bed, 1);
+	struct audit_log *log = bed_open(&bed, 0, 0);
+	for (unsigned i = 0; i < 5; i++)
+		for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+			snprintf(change.method, sizeof(change.method), "%s", rows[k].method);
+			change.status = rows[k].status;
+			if (i < rows[k].times)
+				audit_log_note(log, &change);
+		}
+	audit_log_close(log);
+	judge_good(NULL);
+	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+		uint64_t counted = 0;
+
+		for (size_t i = 0; i < bed.n; i++) {
+			struct audit_line line = bed_line(&bed, i);
+
+			if (line.kind == AUDIT_CHANGE && line.status == rows[k].status &&
+			    !strcmp(line.method, rows[k].method))
+				counted += line.count ? line.count : 1;
+		}
+		assert_int_equal(counted, rows[k].times);
+	}
+	bed_end(&bed);
+}
+
 static void who_floods_hides_nobody_else(void **state)
 {
 	struct audit_line flood = { .kind = AUDIT_REFUSAL, .who = "token:vera", .status = 403 },
@@ -1194,6 +1233,7 @@ SUITE(audit_log)
 		cmocka_unit_test(a_signature_is_of_its_key_and_text_alone),
 		cmocka_unit_test(what_comes_again_is_a_line_a_minute),
 		cmocka_unit_test(more_sources_than_there_is_room_for_are_counted_together),
+		cmocka_unit_test(what_is_counted_has_one_method_and_status),
 		cmocka_unit_test(who_floods_hides_nobody_else),
 		cmocka_unit_test(a_change_always_has_a_name),
 		cmocka_unit_test(what_was_done_is_not_counted_with_what_a_key_repeats),
