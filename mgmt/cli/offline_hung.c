@@ -66,6 +66,19 @@ static bool shows_no_life(const char *run_dir, pid_t pid, char job[RUN_LABEL_MAX
 	return still;
 }
 
+/* Whether weir run lives, which starts processes again. */
+static bool is_supervised(const char *run_dir)
+{
+	struct stats_reader *page;
+
+	if (stats_reader_open(run_dir, "run", &page) != 0)
+		return false;
+	bool lives = life_is_fresh(stats_reader_alive_ms(page), LIFE_FOR_OFFLINE, clock_mono_ms());
+
+	stats_reader_close(page);
+	return lives;
+}
+
 /* @return 0, or -errno: it is still there */
 static int end_process(int pidfd)
 {
@@ -121,7 +134,10 @@ int offline_end_hung(const struct cli *cli, bool dry_run)
 		                "weir-mgmt (pid %d) hangs, holds the store and cannot be killed "
 		                "(%s): check disks and dmesg",
 		                (int)pid, strerror(-err));
-	fprintf(stderr, "weir: weir-mgmt (pid %d) hung and was killed; weir run starts another\n",
-	        (int)pid);
+	fprintf(stderr, "weir: weir-mgmt (pid %d) hung and was killed; %s\n", (int)pid,
+	        is_supervised(cli->dirs.run)
+	                ? "weir run starts another"
+	                : "nothing starts another, for weir run is dead or hangs: start it "
+	                  "(systemctl restart weir)");
 	return CLI_OK;
 }

@@ -607,19 +607,25 @@ static void a_locked_store_is_waited_for_once_its_owner_has_ended(void **state)
 		bool dry_run;
 		int status;
 		const char *told;
+		bool has_run; /* weir run lives */
 	} rows[] = {
 		{ 0, true, CLI_CONFLICT,
-		  "weir: weir-mgmt hangs and holds the store; without --dry-run" },
-		{ 0, false, CLI_OK, "weir: weir-mgmt (pid " },
-		{ 29, false, CLI_OK, "weir: weir-mgmt (pid " },
-		{ 999, false, CLI_OK, "weir: weir-mgmt (pid " },
-		{ 1001, false, CLI_CONFLICT, "weir: weir-mgmt (pid " },
+		  "weir: weir-mgmt hangs and holds the store; without --dry-run", false },
+		{ 0, false, CLI_OK, "weir: weir-mgmt (pid ", false },
+		{ 29, false, CLI_OK, "weir: weir-mgmt (pid ", true },
+		{ 999, false, CLI_OK, "weir: weir-mgmt (pid ", false },
+		{ 1001, false, CLI_CONFLICT, "weir: weir-mgmt (pid ", false },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		pid_t pid = start_hung();
+		struct stats *run = NULL;
 
+		if (rows[i].has_run) {
+			assert_int_equal(stats_create(place->f.root, "run", N_WORDS, &run), 0);
+			stats_alive(run, clock_mono_ms() + 60000); /* the look takes seconds */
+		}
 		n_started = rows[i].started;
 		assert_int_equal(
 		        take_request("{\"do\":\"undrain\"," AMS REASON "}", rows[i].dry_run),
@@ -630,6 +636,10 @@ static void a_locked_store_is_waited_for_once_its_owner_has_ended(void **state)
 		                        "weir: another weir-mgmt has started and uses the store; "
 		                        "repeat the command without --offline\n") != NULL,
 		                 rows[i].started == 1001);
+		assert_int_equal(strstr(told, "weir run starts another") != NULL, rows[i].has_run);
+		assert_int_equal(strstr(told, "nothing starts another") != NULL,
+		                 !rows[i].has_run && !rows[i].dry_run);
+		stats_remove(run, place->f.root, "run");
 		if (rows[i].dry_run)
 			kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
