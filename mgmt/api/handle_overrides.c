@@ -220,31 +220,50 @@ static void close_facts(struct guarded_command *g)
  * One command after the other: the guards judge the next one by what the one before makes, which is not there yet while the store
  * is asked. Under the lock, which may be given up meanwhile. @return false: this one takes traffic away, and has to wait still
  */
-static bool await_turn(const struct guarded_command *g)
+static bool await_turn(const struct guarded_command *g, uint64_t until_ms)
 {
 	struct core *core = g->core;
-	uint64_t until_ms = clock_mono_ms() + (is_removal(g->c) ? TURN_GUARDED_MS : TURN_MS);
 
 	while (core->n_commanding && core_wait(core, until_ms))
 		;
 	return !is_removal(g->c) || !core->n_commanding;
 }
 
-/* As await_turn(). Facts are read again where the turn came late; others wait meanwhile. @return 0, -EAGAIN or -ENOMEM */
-static int await_facts(struct guarded_command *g)
+/* Read them again. Under the lock, which is given up meanwhile; then the others wait, but for a dry run. @return 0 or -ENOMEM */
+static int renew_facts(struct guarded_command *g)
 {
-	if (!await_turn(g))
-		return -EAGAIN;
-	if (!is_removal(g->c) || clock_mono_ms() - g->facts_ms < FACTS_MS)
-		return 0;
-	g->core->n_commanding++;
-	core_unlock(g->core);
+	struct core *core = g->core;
+	bool holds = !g->c->dry_run;
+
+	core->n_commanding += holds;
+	core_unlock(core);
 	close_facts(g);
 	int err = open_facts(g);
 
-	core_lock(g->core);
-	g->core->n_commanding--;
-	core_changed(g->core);
+	core_lock(core);
+	core->n_commanding -= holds;
+	core_changed(core);
+	return err;
+}
+
+/*
+ * As await_turn(), and where the turn came late by facts that are read again: until none is written meanwhile.
+ * @return 0, -EAGAIN or -ENOMEM
+ */
+static int await_facts(struct guarded_command *g)
+{
+	uint64_t until_ms = clock_mono_ms() + (is_removal(g->c) ? TURN_GUARDED_MS : TURN_MS);
+	int err = 0;
+
+	while (!err) {
+		if (!await_turn(g, until_ms))
+			return -EAGAIN;
+		if (!is_removal(g->c) || clock_mono_ms() - g->facts_ms < FACTS_MS)
+			return 0;
+		err = renew_facts(g);
+		if (!g->core->n_commanding)
+			return err;
+	}
 	return err;
 }
 
@@ -282,7 +301,7 @@ static enum command_outcome run_once(struct guarded_command *g, struct command_r
 	g->now_ms = clock_believed_ms();
 	if (was_overtaken(g)) {
 		*result = (struct command_result){
-			.text = "other commands took longer than this one was to last: nothing was changed"
+			.text = "it would have been over before it could be made: nothing was changed"
 		};
 		return COMMAND_AGAIN;
 	}

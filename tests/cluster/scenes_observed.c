@@ -773,8 +773,8 @@ void scenes_shown_waited(struct scene *s)
 	JUDGE(s, a.status == 201, "the first one: %u %s", a.status, a.text);
 	JUDGE(s, strstr(b.text, "whether another node announces"), "the drain: %u %s", b.status,
 	      b.text);
-	JUDGE(s, c.status == 503 && strstr(c.text, "was to last"), "the short one: %u %s", c.status,
-	      c.text);
+	JUDGE(s, c.status == 503 && strstr(c.text, "have been over before"), "the short one: %u %s",
+	      c.status, c.text);
 	JUDGE(s, d.status == 201, "the later one: %u %s", d.status, d.text);
 	node_answer_fini(&a);
 	node_answer_fini(&b);
