@@ -43,13 +43,17 @@ static bool is_about(const struct model_gate *gate, const struct model *from,
 	return (!gate->risky || plan->n_risks_all) && scope_catches(gate->scope, from, to, plan);
 }
 
-/* What has no room is left out: @p without has all of them in as much. */
+#define MORE ",*" /* than have room: what goes back passes all, and names none */
+
 static void add_name(const char *name, char passed[GATE_NAMES_MAX])
 {
 	size_t n = strlen(passed);
+	bool has_more = n >= strlen(MORE) && !strcmp(passed + n - strlen(MORE), MORE);
 
-	if (n + strlen(name) + 2 <= GATE_NAMES_MAX)
+	if (n + strlen(name) + strlen(",") + sizeof(MORE) <= GATE_NAMES_MAX && !has_more)
 		snprintf(passed + n, GATE_NAMES_MAX - n, "%s%s", n ? "," : "", name);
+	else if (!has_more)
+		snprintf(passed + n, GATE_NAMES_MAX - n, MORE);
 }
 
 int64_t gate_end_ms(const struct model_gate *gate)

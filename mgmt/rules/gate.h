@@ -32,7 +32,7 @@ struct gate_pass {
  * most approvals.
  * @param from    NULL: there is none, and no gate
  * @param plan    of both
- * @param passed  out: the names of those that it passes without what they ask for, separated by commas
+ * @param passed  out: the names of those that it passes without what they ask for, separated by commas; `*` at the end: and more, which have no room
  * @return of @p from; NULL: none refuses it
  */
 const struct model_gate *gate_find(const struct model *from, const struct model *to,

@@ -60,6 +60,7 @@ static struct model *model_with(const char *before, const char *from, const char
 
 static char passed[GATE_NAMES_MAX]; /* of the last gate_at() */
 static uint32_t n_approvals;        /* that changes have */
+static bool goes_back;
 static const char *gates_before = gates;
 
 /* The gate that refuses the change from the fixture with gates to one with other @p words for @p from, "": none. */
@@ -73,7 +74,9 @@ static const char *gate_at(const char *gates_after, const char *from, const char
 	char none[GATE_NAMES_MAX];
 
 	assert_int_equal(plan_compare(a, b, &plan), 0);
-	const struct gate_pass pass = { .without = without, .approvals = n_approvals };
+	const struct gate_pass pass = { .without = without,
+		                        .approvals = n_approvals,
+		                        .is_way_back = goes_back };
 	const struct model_gate *gate = gate_find(a, b, &plan, now_ms, &pass, passed);
 	snprintf(name, sizeof(name), "%s", gate ? gate->name : "");
 	assert_null(
@@ -198,12 +201,34 @@ static void a_gate_guards_itself(void **state)
 	assert_string_equal(gate_at(longer, "# two sites", "# a", DAY(20), NULL), "pools");
 }
 
+/* It passes all, on record; of more than have room it is on record that there are more. */
+static void the_way_back_names_what_it_passes(void **state)
+{
+	char many[4096] = "gates = (";
+
+	(void)state;
+	goes_back = true;
+	assert_string_equal(gate_at("", "# two sites", "# a", DAY(25), NULL), "");
+	assert_string_equal(passed, "all,pools,risky");
+	for (unsigned i = 0; i < 20; i++)
+		snprintf(many + strlen(many), sizeof(many) - strlen(many),
+		         "%s { name = \"a-long-name-%02u\"; approvals = 1; }", i ? "," : "", i);
+	strcat(many, " );\n");
+	gates_before = many;
+	assert_string_equal(gate_at(many, RISKY, DAY(25), NULL), "");
+	assert_int_equal(strncmp(passed, "a-long-name-00,a-long-name-01,", 30), 0);
+	assert_string_equal(passed + strlen(passed) - 4, "15,*");
+	gates_before = gates;
+	goes_back = false;
+}
+
 SUITE(gate)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_gate_refuses_what_it_is_about, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_gate_asks_for_persons, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_gate_guards_itself, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_way_back_names_what_it_passes, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
