@@ -61,11 +61,12 @@ static uint32_t share_of(const struct member_pace *p, uint64_t now_ms)
 	for (size_t i = 0; i < MEMBER_PACE_NODES; i++)
 		n += is_heard(&p->writers[i], now_ms);
 	uint32_t equal = MEMBER_PACE_PER_S / n;
+	uint32_t spare = equal / 4 < MEMBER_PACE_SPARE ? equal / 4 : MEMBER_PACE_SPARE;
 
 	for (size_t i = 0; i < MEMBER_PACE_NODES; i++) {
 		if (!is_heard(&p->writers[i], now_ms))
 			continue;
-		uint32_t kept = rate_of(&p->writers[i], now_ms) + MEMBER_PACE_SPARE;
+		uint32_t kept = rate_of(&p->writers[i], now_ms) + spare;
 
 		if (kept < equal)
 			left += equal - kept;

@@ -5,7 +5,7 @@
  *
  * All nodes that write have equal shares: of the node itself and of those whose writes came in within the last
  * MEMBER_PACE_HEARD_MS. What one of them does not use the others have in equal parts; it keeps what it wrote in its last
- * second, and MEMBER_PACE_SPARE. So one program that writes at one node has nearly all, and whoever begins has his share at
+ * second, and a quarter of its share, MEMBER_PACE_SPARE at most. So one program that writes at one node has nearly all, and whoever begins has his share at
  * once. The others take back what they had of it as they hear him: all together exceed the bound for a second, and nodes that
  * begin at one moment by MEMBER_PACE_BURST records each.
  *

@@ -78,6 +78,18 @@ static size_t count_records(const struct member_entry *list, size_t n)
 	return records;
 }
 
+/* How long a request of @p n entries will wait: small ones have half of each transaction to themselves. */
+static uint64_t compute_wait_ms(struct member_writes *w, size_t n, size_t records, uint64_t now_ms)
+{
+	size_t before = 0;
+
+	if (n > SMALL_MAX)
+		return member_pace_wait_ms(&w->pace, w->n_queued, records, now_ms);
+	for (const struct member_request *q = w->first; q; q = q->behind)
+		before += q->n <= SMALL_MAX ? count_records(q->list + q->next, q->n - q->next) : 0;
+	return member_pace_wait_ms(&w->pace, 2 * before, 2 * records, now_ms);
+}
+
 /* Renewals stand in the list among the others, and have nothing to write. */
 static void skip_unwritten(struct member_request *q)
 {
@@ -421,7 +433,7 @@ enum member_written member_writes_write(struct core *core, const struct member_e
 	struct member_request q = { .list = list, .n = n, .is_guarded = is_guarded };
 	uint64_t now_ms = clock_mono_ms();
 	size_t records = count_records(list, n);
-	uint64_t wait_ms = member_pace_wait_ms(&w->pace, w->n_queued, records, now_ms);
+	uint64_t wait_ms = compute_wait_ms(w, n, records, now_ms);
 
 	*n_written = 0;
 	*wait_s = (uint32_t)(wait_ms / 1000) + 1;
