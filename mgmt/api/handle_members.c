@@ -523,16 +523,20 @@ static void answer_member(struct core *core, const struct member_entry *w, struc
 	core_unlock(core);
 }
 
-/* The override that takes new flows from a backend, and will for LASTS_MS. @return NULL: there is none. Under the lock */
+/*
+ * The override that takes new flows from a backend, as soon as any can, and will for LASTS_MS. @return NULL: there is none. Under
+ * the lock
+ */
 static const struct override *find_drain(const struct core *core, const char *pool, const char *id,
                                          int64_t now_ms)
 {
 	const struct overrides *all = intent_overrides(core->intent);
+	int64_t soon_ms = now_ms + intent_ahead_ms(core->intent);
 
 	for (size_t i = 0; i < all->n_items; i++) {
 		const struct override *o = &all->items[i];
 
-		if (o->target == MODEL_TARGET_BACKEND && !o->ended &&
+		if (o->target == MODEL_TARGET_BACKEND && !o->ended && o->from_ms <= soon_ms &&
 		    now_ms + LASTS_MS < o->until_ms &&
 		    (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE) &&
 		    !strcmp(o->pool, pool) && !strcmp(o->name, id))

@@ -3,7 +3,7 @@
  * What a file was made from is known in two ways: the file says it (the comment line), or it is
  * assumed to be the newest version of the same person (base_last_of()). Each change of the plan is
  * then compared with the versions between that base and the head: a change that brings an earlier
- * value back undoes what somebody else did in between.
+ * value back undoes what somebody else did in between. The value may be from before an assumed base.
  */
 #include "mgmt/store/base.h"
 

@@ -339,16 +339,32 @@ static int plan_overrides(const struct intent *in, const struct model *from, con
 	return err;
 }
 
-/* How many registered backends a pool has. @return 0 or -ENOMEM */
-static int count_registered(const struct intent *in, const struct model_pool *pool, int64_t now_ms,
-                            struct arena *arena, size_t *n)
+static bool has_member(const struct member_pool *p, const char *id)
 {
-	struct member_pool whole;
-	int err = member_pool_make(pool, &in->members, now_ms, arena, &whole);
+	const struct model_backend *b = model_backend(&p->pool, id);
 
-	*n = 0;
-	for (size_t i = 0; !err && whole.of && i < whole.pool.n_backends; i++)
-		*n += whole.of[i] != NULL;
+	return b && p->of && p->of[b - p->pool.backends];
+}
+
+/* Which registered backends of @p was have no place in @p becomes. Records stay for a while when their member is gone. */
+static int count_left_out(const struct intent *in, const struct model_pool *was,
+                          const struct model_pool *becomes, int64_t now_ms, struct arena *arena,
+                          struct risk_left_out *out)
+{
+	struct member_pool a, b;
+	int err = member_pool_make(was, &in->members, now_ms, arena, &a);
+
+	if (!err)
+		err = member_pool_make(becomes, &in->members, now_ms, arena, &b);
+	*out = (struct risk_left_out){ .pool = was->name };
+	for (size_t i = 0; !err && a.of && i < a.pool.n_backends; i++) {
+		const struct member *m = a.of[i];
+
+		if (!m || (m->left_ms && member_gone_ms(m) <= now_ms))
+			continue;
+		out->n_all++;
+		out->n_out += !has_member(&b, m->id);
+	}
 	return err;
 }
 
@@ -364,15 +380,11 @@ static int plan_members(const struct intent *in, const struct model *from, const
 	for (size_t i = 0; !err && in->members.n && i < from->n_pools; i++) {
 		const struct model_pool *was = &from->pools[i],
 		                        *becomes = model_pool(to, was->name);
-		size_t n_was, n_becomes;
 
 		if (!was->n_prefixes || !becomes)
 			continue;
-		err = count_registered(in, was, now_ms, arena, &n_was);
-		if (!err)
-			err = count_registered(in, becomes, now_ms, arena, &n_becomes);
-		if (!err && n_becomes < n_was)
-			list[n++] = (struct risk_left_out){ was->name, n_was - n_becomes, n_was };
+		err = count_left_out(in, was, becomes, now_ms, arena, &list[n]);
+		n += !err && list[n].n_out;
 	}
 	return err ? err : plan_add_left_out(plan, list, n);
 }

@@ -71,7 +71,8 @@ static bool is_worse(struct canary_watch *w, const struct signs *now, char text[
 	const char *restarted = signs_restarted(&w->begun, now);
 
 	if (restarted)
-		(void)snprintf(text, SIGNS_TEXT_MAX, "%s has started again since", restarted);
+		(void)snprintf(text, SIGNS_TEXT_MAX,
+		               "%s has started again since, or seconds before", restarted);
 	return restarted || stays_worse(w, now->at_ms, text);
 }
 
@@ -80,7 +81,6 @@ static void compare_now(const struct core *core, struct canary_watch *w, const s
 {
 	const struct signs_kept *kept = observe_signs(core);
 
-	signs_fill(&w->begun, &kept->last);
 	signs_fill(&w->from, &kept->last);
 	signs_after(kept, &w->from, &w->signs.after);
 	find_like(core, v, &w->signs.like_after);
@@ -113,6 +113,7 @@ bool canary_watch_look(struct core *core, const struct inforce *f, char text[SIG
 	                    intent_waiting(core->intent, &waiting) && canary_watch_is_of(&waiting));
 	if (head && !is_watch_of(w, head))
 		begin_watch(core, w, head);
+	signs_fill(&w->begun, &observe_signs(core)->last);
 	if (!is_watched)
 		return false;
 	if (!*w->refused && f->state == INFORCE_DONE)

@@ -165,6 +165,33 @@ static void judge_second_delete(struct scene *s, struct node *n)
 	JUDGE(s, count_drains(n) == 1, "%zu drains after a second DELETE", count_drains(n));
 }
 
+/* It is to be drained in an hour, which is no drain now. */
+static void judge_scheduled(struct scene *s, struct node *n)
+{
+	struct node_answer a = ask_member(n, "PUT", "p1", "10.77.0.1");
+
+	node_answer_fini(&a);
+	node_run_ms(5000);
+	JUDGE(s, count_drains(n) == 0, "%zu drains of one that is registered again",
+	      count_drains(n));
+	a = node_ask(
+	        n, &scene_bob, "POST", "/v1/overrides",
+	        "{\"do\": \"drain\", \"target\": {\"pool\": \"web-fra\", \"backend\": \"p1\"}, "
+	        "\"from\": \"+1h\", \"until\": \"+2h\", \"reason\": \"a test\"}");
+	JUDGE(s, a.status == 201, "a drain in an hour: %u %s", a.status, a.text);
+	node_answer_fini(&a);
+	a = ask_member(n, "DELETE", "p1", NULL);
+	JUDGE(s, a.status == 200, "a DELETE before a drain: %u %s", a.status, a.text);
+	node_answer_fini(&a);
+	node_run_ms(5000);
+	json_t *overrides = node_get(n, "/v1/overrides");
+	const char *state =
+	        scene_text(json_array_get(json_object_get(overrides, "items"), 0), "state");
+
+	JUDGE(s, strcmp(state, "scheduled") != 0, "p1 is %s after a DELETE", state);
+	json_decref(overrides);
+}
+
 /* @param times  of a drain */
 static void command_backends(struct scene *s, struct node *n, const char *what, const char *times)
 {
@@ -229,6 +256,7 @@ void scenes_shared_members_cut(struct scene *s)
 	node_answer_fini(&a);
 	judge_member(s, "10.77.0.1", true, 1000, "drained without the store");
 	judge_second_delete(s, n);
+	judge_scheduled(s, n);
 	judge_last_one(s, n);
 	kill_and_start(s);
 	judge_member(s, "10.77.0.2", true, SOON_MS, "after all were killed without the store");

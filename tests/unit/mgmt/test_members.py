@@ -6,6 +6,7 @@ Usage: test_members.py WEIR_MGMT
 """
 from __future__ import annotations
 
+import datetime
 import re
 import signal
 import sys
@@ -270,6 +271,11 @@ class Members(unittest.TestCase):
             self.assertEqual(len(found), 1)
             self.assertIn(f"pool web: {left} of 4 registered backends", found[0])
         self.assertIn("4 of 4", risks('"10.1.0.0/16"', '"10.1.8.0/24"')[0])
+        gone = max(self.node.ask("DELETE", f"{MEMBERS}/p{i}").json["gone"] for i in range(4))
+        self.assertTrue(risks("max_backends = 40", "max_backends = 2"))  # they have flows still
+        at = datetime.datetime.fromisoformat(gone.replace("Z", "+00:00")).timestamp()
+        wait_for("all are gone, and still on record", lambda: time.time() > at + 0.3, 12)
+        self.assertEqual(risks("max_backends = 40", "max_backends = 2"), [])
 
     def test_a_version_without_registration_ends_members(self) -> None:
         self.put("p1", "10.1.3.1")
