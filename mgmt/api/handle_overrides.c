@@ -253,18 +253,17 @@ static int renew_facts(struct guarded_command *g)
 static int await_facts(struct guarded_command *g)
 {
 	uint64_t until_ms = clock_mono_ms() + (is_removal(g->c) ? TURN_GUARDED_MS : TURN_MS);
-	int err = 0;
 
-	while (!err) {
+	for (;;) {
 		if (!await_turn(g, until_ms))
 			return -EAGAIN;
 		if (!is_removal(g->c) || clock_mono_ms() - g->facts_ms < FACTS_MS)
 			return 0;
-		err = renew_facts(g);
-		if (!g->core->n_commanding)
+		int err = renew_facts(g);
+
+		if (err || !g->core->n_commanding)
 			return err;
 	}
-	return err;
 }
 
 /* A start that came while it waited is now. */

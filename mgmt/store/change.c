@@ -360,7 +360,7 @@ static int count_left_out(const struct intent *in, const struct model_pool *was,
 	for (size_t i = 0; !err && a.of && i < a.pool.n_backends; i++) {
 		const struct member *m = a.of[i];
 
-		if (!m || (m->left_ms && member_gone_ms(m) <= now_ms))
+		if (!m || now_ms >= member_gone_ms(m))
 			continue;
 		out->n_all++;
 		out->n_out += !has_member(&b, m->id);
@@ -488,7 +488,8 @@ static void note_approval(const struct intent_approval *a, struct version *v)
 }
 
 /*
- * Whether it goes back to what was in force everywhere: no gate is in the way of a repair, but it is on record which ones it passes. What has ended never was.
+ * Whether it goes back to what was in force everywhere: no gate is in the way of a repair, but it is on record which ones it
+ * passes. What has ended never was.
  * @param digest  of the files that it brings
  */
 static bool is_way_back(const struct intent *in, const struct intent_change *change,

@@ -43,6 +43,14 @@ static void apply_registration(struct scene *s)
 	free(text);
 }
 
+static void begin_registration(struct scene *s)
+{
+	scene_begin(s, NODES, true);
+	node_run_ms(8000);
+	apply_registration(s);
+	node_run_ms(5000);
+}
+
 struct member_wanted {
 	const char *address;
 	bool there;
@@ -109,10 +117,7 @@ static void kill_and_start(struct scene *s)
 
 void scenes_shared_members(struct scene *s)
 {
-	scene_begin(s, NODES, true);
-	node_run_ms(8000);
-	apply_registration(s);
-	node_run_ms(5000);
+	begin_registration(s);
 	put_well(s, scene_any(s), "p1", "10.77.0.1");
 	judge_member(s, "10.77.0.1", true, FORCE_MS, "put");
 
@@ -230,10 +235,7 @@ static void judge_last_one(struct scene *s, struct node *n)
 
 void scenes_shared_members_cut(struct scene *s)
 {
-	scene_begin(s, NODES, true);
-	node_run_ms(8000);
-	apply_registration(s);
-	node_run_ms(5000);
+	begin_registration(s);
 	put_well(s, scene_any(s), "p1", "10.77.0.1");
 	put_well(s, scene_any(s), "p2", "10.77.0.2");
 	judge_member(s, "10.77.0.2", true, FORCE_MS, "put");
@@ -319,10 +321,7 @@ static struct node_request *send_batch(struct node *n, unsigned from, unsigned s
 /* One that comes behind a large batch does not wait until all of that is written. */
 void scenes_shared_members_batch(struct scene *s)
 {
-	scene_begin(s, NODES, true);
-	node_run_ms(8000);
-	apply_registration(s);
-	node_run_ms(5000);
+	begin_registration(s);
 	struct node *n = scene_any(s);
 	struct node_request *batch = send_batch(n, 0, 2);
 
@@ -357,10 +356,7 @@ void scenes_shared_members_batch(struct scene *s)
 /* One node hears of it, and all know; nothing is written. Who has started gives it a whole ttl. */
 void scenes_shared_members_ttl(struct scene *s)
 {
-	scene_begin(s, NODES, true);
-	node_run_ms(8000);
-	apply_registration(s);
-	node_run_ms(5000);
+	begin_registration(s);
 
 	struct node *hears = scene_any(s);
 

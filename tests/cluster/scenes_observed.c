@@ -738,9 +738,6 @@ static struct node_request *send_drain(struct node *n, const char *target, const
 	return node_send(n, &scene_bob, "POST", "/v1/overrides", body);
 }
 
-#define DRAIN_AMS_1                                                                                \
-	"{\"do\": \"drain\", \"target\": {\"node\": \"ams-1\"}, \"until\": \"+1h\", \"reason\": \"INC\"}"
-
 /* A drain waits while another command is written, and meanwhile the node ends that announces the same. */
 void scenes_shown_waited(struct scene *s)
 {
@@ -749,14 +746,16 @@ void scenes_shown_waited(struct scene *s)
 	begin_observed(s, 4, true, &o);
 	struct node *n = s->node[0];
 
-	send_command(n, "/v1/overrides?dry_run=true", DRAIN_AMS_1);
+	send_command(
+	        n, "/v1/overrides?dry_run=true",
+	        "{\"do\": \"drain\", \"target\": {\"node\": \"ams-1\"}, \"until\": \"+1h\", \"reason\": \"INC\"}");
 	for (unsigned m = 0; m < ETCD_NET_MEMBERS; m++)
 		link_cut_both(node_number(n), ETCD_NET_FIRST + m, true);
 	struct node_request *first = node_send(
 	        n, &scene_bob, "POST", "/v1/overrides",
 	        "{\"do\": \"disable\", \"target\": {\"site\": \"lon\"}, \"until\": \"+2h\", \"reason\": \"INC\"}");
 	node_run_ms(300);
-	struct node_request *drain = node_send(n, &scene_bob, "POST", "/v1/overrides", DRAIN_AMS_1);
+	struct node_request *drain = send_drain(n, "{\"node\": \"ams-1\"}", "\"until\": \"+1h\"");
 	struct node_request *short_one =
 	        send_drain(n, "{\"node\": \"ams-2\"}", "\"until\": \"+1s\"");
 	struct node_request *later = send_drain(n, "{\"pool\": \"web-ams\", \"backend\": \"b1\"}",
